@@ -1,0 +1,3 @@
+module apichain
+
+go 1.25

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// optionGroup is the options of one feature. Flag names, defaults, checks and use of a
+// feature stand in the feature's own file; options.go only composes the groups.
+type optionGroup interface {
+	// register declares the group's flags with their defaults. It must not read files.
+	register(f *flags)
+	// check reports every wrong value. Files are not read here: the content of a named
+	// file is a start-up failure, not a wrong flag.
+	check(p *problems)
+}
+
+// problems collects what is wrong with the flags, one line each, each naming its flag,
+// so that a user sees all of them at once.
+type problems []string
+
+// add notes a problem of one flag. flag is the name without dashes.
+func (p *problems) add(flag, format string, args ...any) {
+	*p = append(*p, "--"+flag+": "+fmt.Sprintf(format, args...))
+}
+
+// flags is the flag set of the program: the standard library's, with a group for each
+// flag (for --help and /admin/v1/options) and a parse that goes on after an error.
+type flags struct {
+	set   *flag.FlagSet
+	group string
+	rows  []*flagRow // in order of registration
+	byKey map[string]*flagRow
+}
+
+// flagRow is what the flag package does not keep of a flag.
+type flagRow struct {
+	name, group, help string
+	secret            bool // the value is shown as REDACTED
+	derived           bool // the value was computed; help says how
+	given             bool
+	show              func() string // overrides the shown value of a derived flag
+}
+
+func newFlags() *flags {
+	f := &flags{set: flag.NewFlagSet("apichain", flag.ContinueOnError), byKey: map[string]*flagRow{}}
+	f.set.SetOutput(io.Discard)
+	f.set.Usage = func() {}
+	return f
+}
+
+// in sets the group that the flags registered next belong to.
+func (f *flags) in(group string) { f.group = group }
+
+func (f *flags) row(name, help string) *flagRow {
+	r := &flagRow{name: name, group: f.group, help: help}
+	f.rows = append(f.rows, r)
+	f.byKey[name] = r
+	return r
+}
+
+func (f *flags) text(p *string, name, value, help string) *flagRow {
+	f.set.StringVar(p, name, value, help)
+	return f.row(name, help)
+}
+
+func (f *flags) bool(p *bool, name string, value bool, help string) *flagRow {
+	f.set.BoolVar(p, name, value, help)
+	return f.row(name, help)
+}
+
+func (f *flags) int(p *int, name string, value int, help string) *flagRow {
+	f.set.IntVar(p, name, value, help)
+	return f.row(name, help)
+}
+
+func (f *flags) float(p *float64, name string, value float64, help string) *flagRow {
+	f.set.Float64Var(p, name, value, help)
+	return f.row(name, help)
+}
+
+func (f *flags) duration(p *time.Duration, name string, value time.Duration, help string) *flagRow {
+	f.set.DurationVar(p, name, value, help)
+	return f.row(name, help)
+}
+
+// list is a flag whose value is a comma-separated list. Given twice, the last wins, as
+// for every other flag; an empty value is the empty list.
+func (f *flags) list(p *[]string, name string, value []string, help string) *flagRow {
+	*p = value
+	f.set.Var((*listValue)(p), name, help)
+	return f.row(name, help)
+}
+
+type listValue []string
+
+func (l *listValue) String() string {
+	if l == nil {
+		return ""
+	}
+	return strings.Join(*l, ",")
+}
+
+func (l *listValue) Set(s string) error {
+	*l = nil
+	for item := range strings.SplitSeq(s, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			*l = append(*l, item)
+		}
+	}
+	return nil
+}
+
+var errHelp = errors.New("help asked for")
+
+// parse reads args and goes on after an error, so that every problem is found. It
+// returns errHelp when --help or -h was among them; p is then of no interest.
+func (f *flags) parse(args []string, p *problems) error {
+	for len(args) > 0 {
+		err := f.set.Parse(args)
+		rest := f.set.Args()
+		switch {
+		case errors.Is(err, flag.ErrHelp):
+			return errHelp
+		case err != nil:
+			*p = append(*p, flagProblem(err))
+			// The value of an unknown flag is not a problem of its own.
+			if strings.HasPrefix(err.Error(), "flag provided but not defined") && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
+				rest = rest[1:]
+			}
+		case len(rest) > 0:
+			*p = append(*p, fmt.Sprintf("%s: unexpected argument", strconv.Quote(rest[0])))
+			rest = rest[1:]
+		}
+		args = rest
+	}
+	f.set.Visit(func(fl *flag.Flag) { f.byKey[fl.Name].given = true })
+	return nil
+}
+
+// flagProblem says in our words what the flag package found.
+func flagProblem(err error) string {
+	text := err.Error()
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+		return "--" + strings.TrimPrefix(name, "-") + ": unknown flag"
+	}
+	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+		return "--" + strings.TrimPrefix(name, "-") + ": needs a value"
+	}
+	// invalid value "x" for flag -name: parse error
+	if head, tail, ok := strings.Cut(text, " for flag -"); ok {
+		name, why, _ := strings.Cut(tail, ":")
+		return "--" + name + ": " + head + ":" + why
+	}
+	if head, tail, ok := strings.Cut(text, " for -"); ok { // invalid boolean value "x" for -name: …
+		name, why, _ := strings.Cut(tail, ":")
+		return "--" + name + ": " + head + ":" + why
+	}
+	return text
+}
+
+// usage writes the flags by group. Groups stand in the order of first registration.
+func (f *flags) usage(w io.Writer) {
+	var groups []string
+	for _, r := range f.rows {
+		if !slices.Contains(groups, r.group) {
+			groups = append(groups, r.group)
+		}
+	}
+	for _, g := range groups {
+		fmt.Fprintf(w, "\n%s:\n", strings.ToUpper(g[:1])+g[1:])
+		for _, r := range f.rows {
+			if r.group != g {
+				continue
+			}
+			fl := f.set.Lookup(r.name)
+			kind, _ := flag.UnquoteUsage(fl)
+			switch v := fl.Value.(type) {
+			case *listValue:
+				kind = "list"
+			default:
+				_ = v
+			}
+			fmt.Fprintf(w, "  --%s", r.name)
+			if kind != "" && kind != "value" {
+				fmt.Fprintf(w, " %s", kind)
+			}
+			fmt.Fprintf(w, "\n        %s", r.help)
+			if fl.DefValue != "" && fl.DefValue != "false" && fl.DefValue != "0" && fl.DefValue != "0s" {
+				fmt.Fprintf(w, " (default %s)", fl.DefValue)
+			}
+			fmt.Fprintln(w)
+		}
+	}
+}
