@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// decision is what an authorizer says of a request. Only allow lets it pass; the zero
+// value does not.
+type decision int
+
+const (
+	noOpinion decision = iota // another authorizer may know
+	allow
+	deny // nobody further is asked
+)
+
+func (d decision) String() string {
+	switch d {
+	case allow:
+		return "allow"
+	case deny:
+		return "deny"
+	}
+	return "no opinion"
+}
+
+// authorizer decides whether u may do what ri says. reason tells a person by which rule;
+// with anything but allow the client gets to see it, so it must not name secrets. err
+// says that a rule could not be evaluated, and makes the answer a 500 unless somebody
+// allows. Both arguments are only read. It may be called concurrently.
+type authorizer interface {
+	authorize(ctx context.Context, u *User, ri *RequestInfo) (d decision, reason string, err error)
+}
+
+// authorizers asks one after another; the first allow or deny counts. Without one the
+// reasons stand below each other and the errors are joined (upstream).
+type authorizers []authorizer
+
+func (as authorizers) authorize(ctx context.Context, u *User, ri *RequestInfo) (decision, string, error) {
+	var reasons string
+	var errs error
+	for _, a := range as {
+		d, reason, err := a.authorize(ctx, u, ri)
+		if d != noOpinion {
+			return d, reason, err
+		}
+		if reasons != "" && reason != "" {
+			reasons += "\n"
+		}
+		reasons += reason
+		if err != nil {
+			errs = errors.Join(errs, err)
+		}
+	}
+	return noOpinion, reasons, errs
+}
+
+// defaultAuthorizer holds what is allowed without any rule configured.
+func defaultAuthorizer() authorizer {
+	const health, discovery = "everybody may read health and version", "authenticated users may read the discovery documents"
+	return authorizers{mastersRule{}, pathRules{
+		{path: "/healthz", reason: health},
+		{path: "/livez", reason: health},
+		{path: "/readyz", reason: health},
+		{path: "/version", reason: health},
+		{path: "/api", group: groupAuthed, reason: discovery},
+		{path: "/apis", group: groupAuthed, reason: discovery},
+		{path: "/api/", below: true, group: groupAuthed, reason: discovery},
+		{path: "/apis/", below: true, group: groupAuthed, reason: discovery},
+	}}
+}
+
+// mastersRule allows everything to the members of system:masters.
+type mastersRule struct{}
+
+func (mastersRule) authorize(_ context.Context, u *User, _ *RequestInfo) (decision, string, error) {
+	if u.in(groupMasters) {
+		return allow, groupMasters + " may do everything", nil
+	}
+	return noOpinion, "", nil
+}
+
+// pathRules allow get, and not even head, of paths that are no resources (upstream's
+// discovery roles). Without below a path is exact: /readyz does not open /readyz/ping.
+// Below a path an empty segment is never allowed, because it is what makes a path no
+// resource request that would else be one.
+type pathRules []pathRule
+
+type pathRule struct {
+	path   string
+	below  bool
+	group  string // who; "" is everybody
+	reason string
+}
+
+func (rules pathRules) authorize(_ context.Context, u *User, ri *RequestInfo) (decision, string, error) {
+	if ri.IsResourceRequest || ri.Verb != "get" {
+		return noOpinion, "", nil
+	}
+	for i := range rules {
+		r := &rules[i]
+		match := ri.Path == r.path || r.below && strings.HasPrefix(ri.Path, r.path) && !strings.Contains(ri.Path, "//")
+		if match && (r.group == "" || u.in(r.group)) {
+			return allow, r.reason, nil
+		}
+	}
+	return noOpinion, "", nil
+}
+
+// forbidden is the 403 for a request that nobody allowed, in upstream's words. reason is
+// the authorizers'; "" adds nothing.
+func forbidden(u *User, ri *RequestInfo, reason string) *statusError {
+	name := ""
+	if u != nil {
+		name = u.Name
+	}
+	e := &statusError{code: http.StatusForbidden, reason: "Forbidden", nosniff: true}
+	what := fmt.Sprintf("User %q cannot %s path %q", name, ri.Verb, ri.Path)
+	subject := "forbidden"
+	if ri.IsResourceRequest {
+		e.details = &statusDetails{Name: ri.Name, Group: ri.APIGroup, Kind: ri.Resource}
+		resource, scope := ri.Resource, "at the cluster scope"
+		if ri.Subresource != "" {
+			resource += "/" + ri.Subresource
+		}
+		if ri.Namespace != "" {
+			scope = fmt.Sprintf("in the namespace %q", ri.Namespace)
+		}
+		what = fmt.Sprintf("User %q cannot %s resource %q in API group %q %s", name, ri.Verb, resource, ri.APIGroup, scope)
+		subject = ri.Resource
+		if ri.APIGroup != "" {
+			subject += "." + ri.APIGroup
+		}
+		if ri.Name != "" {
+			subject += fmt.Sprintf(" %q", ri.Name)
+		}
+		subject += " is forbidden"
+	} else {
+		e.details = &statusDetails{}
+	}
+	e.message = subject + ": " + escapeMarkup(what)
+	if reason != "" {
+		e.message += ": " + reason
+	}
+	return e
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"testing"
+)
+
+// decide is an authorizer as a function.
+type decide func(u *User, ri *RequestInfo) (decision, string, error)
+
+func (f decide) authorize(_ context.Context, u *User, ri *RequestInfo) (decision, string, error) {
+	return f(u, ri)
+}
+
+func always(d decision, reason string, err error) authorizer {
+	return decide(func(*User, *RequestInfo) (decision, string, error) { return d, reason, err })
+}
+
+func mustResolve(t testing.TB, method, path, query string) *RequestInfo {
+	t.Helper()
+	ri := new(RequestInfo)
+	if err := ri.resolve(method, path, query); err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return ri
+}
+
+func TestDefaultAuthorizer(t *testing.T) {
+	anonymous := &User{Name: userAnonymous, Groups: []string{groupUnauthed}}
+	user := &User{Name: "bob", Groups: []string{"dev", groupAuthed}}
+	master := &User{Name: "root", Groups: []string{groupMasters}}
+	const all, authed, masters = 0, 1, 2
+	for _, tc := range []struct {
+		method, path string
+		from         int
+	}{
+		{"GET", "/healthz", all},
+		{"GET", "/livez", all},
+		{"GET", "/readyz", all},
+		{"GET", "/version", all},
+		{"GET", "/api", authed},
+		{"GET", "/api/", authed},
+		{"GET", "/api/v1", authed},
+		{"GET", "/api/v1/", authed},
+		{"GET", "/apis", authed},
+		{"GET", "/apis/g", authed},
+		{"GET", "/apis/g/v", authed},
+		{"HEAD", "/healthz", masters},
+		{"POST", "/healthz", masters},
+		{"GET", "/readyz/ping", masters},
+		{"GET", "/readyz/", masters},
+		{"GET", "//readyz", masters},
+		{"GET", "/readyzz", masters},
+		{"GET", "/version/", masters},
+		{"GET", "/", masters},
+		{"GET", "/metrics", masters},
+		{"GET", "/apisx", masters},
+		{"GET", "/openapi/v2", masters},
+		{"GET", "/debug/pprof/", masters},
+		{"HEAD", "/api", masters},
+		{"OPTIONS", "/apis", masters},
+		{"DELETE", "/apis/g/v", masters},
+		{"GET", "/api/v1/pods", masters},
+		{"GET", "/apis/g/v/r", masters},
+		{"GET", "/api//pods", masters},
+		{"GET", "/api/v1/pods//", masters},
+		{"GET", "/apis//v/r", masters},
+		{"GET", "/apis/g/v/namespaces//r", masters},
+		{"GET", "//apis", masters},
+	} {
+		ri := mustResolve(t, tc.method, tc.path, "")
+		for i, u := range []*User{anonymous, user, master, nil} {
+			want := noOpinion
+			if i >= tc.from && u != nil || tc.from == all {
+				want = allow
+			}
+			d, reason, err := defaultAuthorizer().authorize(t.Context(), u, ri)
+			if d != want || err != nil || (reason != "") != (want == allow) {
+				t.Errorf("%s %s by %+v: %v, reason %q, error %v; want %v", tc.method, tc.path, u, d, reason, err, want)
+			}
+		}
+	}
+}
+
+func TestAuthorizersOrder(t *testing.T) {
+	e1, e2 := errors.New("one"), errors.New("two")
+	for _, tc := range []struct {
+		name   string
+		as     authorizers
+		want   decision
+		reason string
+		err    string
+	}{
+		{"none", nil, noOpinion, "", ""},
+		{"allow first", authorizers{always(allow, "a", nil), always(deny, "b", nil)}, allow, "a", ""},
+		{"deny first", authorizers{always(deny, "a", nil), always(allow, "b", nil)}, deny, "a", ""},
+		{"goes on", authorizers{always(noOpinion, "a", nil), always(allow, "b", nil)}, allow, "b", ""},
+		{"goes on after an error", authorizers{always(noOpinion, "", e1), always(allow, "b", nil)}, allow, "b", ""},
+		{"reasons", authorizers{always(noOpinion, "a", nil), always(noOpinion, "", nil), always(noOpinion, "b", nil)}, noOpinion, "a\nb", ""},
+		{"errors", authorizers{always(noOpinion, "", e1), always(noOpinion, "", e2)}, noOpinion, "", "one\ntwo"},
+		{"nested", authorizers{authorizers{always(noOpinion, "a", e1)}, always(deny, "d", nil)}, deny, "d", ""},
+	} {
+		d, reason, err := tc.as.authorize(t.Context(), nil, nil)
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if d != tc.want || reason != tc.reason || text != tc.err {
+			t.Errorf("%s: %v, %q, %q; want %v, %q, %q", tc.name, d, reason, text, tc.want, tc.reason, tc.err)
+		}
+	}
+}
+
+func TestForbidden(t *testing.T) {
+	u := &User{Name: "NAME"}
+	for _, tc := range []struct {
+		u      *User
+		ri     RequestInfo
+		reason string
+		want   string
+	}{
+		{u, RequestInfo{Verb: "GET", Path: "/whatever"}, "",
+			`"message":"forbidden: User \"NAME\" cannot GET path \"/whatever\"","reason":"Forbidden","details":{},"code":403}`},
+		{u, RequestInfo{Verb: "GET", Path: "/<script>"}, "",
+			`"message":"forbidden: User \"NAME\" cannot GET path \"/\u0026lt;script\u0026gt;\"","reason":"Forbidden","details":{},"code":403}`},
+		{&User{Name: "<b>\n&"}, RequestInfo{Verb: "get", Path: "/"}, "",
+			`"message":"forbidden: User \"\u0026lt;b\u0026gt;\\n\u0026amp;\" cannot get path \"/\"","reason":"Forbidden","details":{},"code":403}`},
+		{nil, RequestInfo{Verb: "get", Path: "/"}, "",
+			`"message":"forbidden: User \"\" cannot get path \"/\"","reason":"Forbidden","details":{},"code":403}`},
+		{u, RequestInfo{IsResourceRequest: true, Verb: "get", Resource: "pod"}, "",
+			`"message":"pod is forbidden: User \"NAME\" cannot get resource \"pod\" in API group \"\" at the cluster scope","reason":"Forbidden","details":{"kind":"pod"},"code":403}`},
+		{u, RequestInfo{IsResourceRequest: true, Verb: "get", Resource: "pod", Name: "mypod"}, "",
+			`"message":"pod \"mypod\" is forbidden: User \"NAME\" cannot get resource \"pod\" in API group \"\" at the cluster scope","reason":"Forbidden","details":{"name":"mypod","kind":"pod"},"code":403}`},
+		{u, RequestInfo{IsResourceRequest: true, Verb: "get", Namespace: "test", APIGroup: "v2", Resource: "pod", Subresource: "quota"}, "",
+			`"message":"pod.v2 is forbidden: User \"NAME\" cannot get resource \"pod/quota\" in API group \"v2\" in the namespace \"test\"","reason":"Forbidden","details":{"group":"v2","kind":"pod"},"code":403}`},
+		{u, RequestInfo{IsResourceRequest: true, Verb: "get", Namespace: "ns1", APIGroup: "example.com", Resource: "widgets", Name: "w1"}, "no rule matched",
+			`"message":"widgets.example.com \"w1\" is forbidden: User \"NAME\" cannot get resource \"widgets\" in API group \"example.com\" in the namespace \"ns1\": no rule matched","reason":"Forbidden","details":{"name":"w1","group":"example.com","kind":"widgets"},"code":403}`},
+	} {
+		e := forbidden(tc.u, &tc.ri, tc.reason)
+		contentType, body := e.body(false)
+		want := `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure",` + tc.want + "\n"
+		if string(body) != want || contentType != "application/json" || !e.nosniff || e.code != 403 {
+			t.Errorf("code %d, %s, nosniff %t\n got %swant %s", e.code, contentType, e.nosniff, body, want)
+		}
+	}
+}
+
+func BenchmarkAuthorize(b *testing.B) {
+	authz := defaultAuthorizer()
+	for _, tc := range []struct {
+		name, path string
+		u          *User
+	}{
+		{"master", "/api/v1/namespaces/default/pods", &User{Name: "root", Groups: []string{groupMasters, groupAuthed}}},
+		{"discovery", "/apis/example.com/v1", &User{Name: "bob", Groups: []string{"dev", groupAuthed}}},
+		{"nobody", "/metrics", &User{Name: "bob", Groups: []string{"dev", groupAuthed}}},
+	} {
+		b.Run(tc.name, func(b *testing.B) {
+			ri := mustResolve(b, "GET", tc.path, "")
+			ctx := context.Background()
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _, _ = authz.authorize(ctx, tc.u, ri)
+			}
+		})
+	}
+}
+
+func TestAuthorizeAllocations(t *testing.T) {
+	authz, ctx := defaultAuthorizer(), t.Context()
+	u := &User{Name: "bob", Groups: []string{groupAuthed}}
+	for _, path := range []string{"/healthz", "/apis/g/v", "/metrics", "/api/v1/pods"} {
+		ri := mustResolve(t, "GET", path, "")
+		if n := testing.AllocsPerRun(100, func() { _, _, _ = authz.authorize(ctx, u, ri) }); n != 0 {
+			t.Errorf("%s: %v allocations, want 0", path, n)
+		}
+	}
+}

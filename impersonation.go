@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// The impersonation headers, as net/http writes their names.
+const (
+	headerImpersonateUser  = "Impersonate-User"
+	headerImpersonateGroup = "Impersonate-Group"
+	headerImpersonateUID   = "Impersonate-Uid"
+	headerImpersonateExtra = "Impersonate-Extra-" // and the key, percent-encoded
+)
+
+// impersonate returns the user that real asks to act as, nil when it does not ask. The
+// headers are then gone from h. Everything asked for is authorised on its own, with the
+// verb impersonate, in the order user, groups, extra, UID; the first refusal is the 403.
+// Groups without a user are a 400.
+//
+// These are upstream's legacy rules, which a release with constrained impersonation
+// still honours; the verbs impersonate:MODE and impersonate-on:MODE:VERB are not known
+// here.
+func impersonate(ctx context.Context, authz authorizer, real *User, h http.Header) (*User, error) {
+	if !impersonates(h) {
+		return nil, nil
+	}
+	wanted := impersonationItems(h)
+	if len(wanted) > 0 && wanted[0].kind != "User" && wanted[0].kind != "ServiceAccount" {
+		return nil, badRequest(fmt.Sprintf("requested %v without impersonating a user", wanted))
+	}
+
+	u := &User{}
+	for _, item := range wanted {
+		ri := item.request()
+		if d, reason, err := authz.authorize(ctx, real, &ri); d != allow || err != nil {
+			e := forbidden(real, &ri, reason)
+			e.cause = err
+			return nil, e
+		}
+		item.addTo(u)
+	}
+	for name := range h {
+		if isImpersonation(name) {
+			delete(h, name)
+		}
+	}
+	if len(wanted) == 0 { // an empty Impersonate-User alone asks for nothing (upstream)
+		return nil, nil
+	}
+	completeGroups(u, len(wanted) > 1 && wanted[1].kind == "Group")
+	return u, nil
+}
+
+// impersonates is the whole cost for a request that does not ask.
+func impersonates(h http.Header) bool {
+	for name := range h {
+		if isImpersonation(name) {
+			return true
+		}
+	}
+	return false
+}
+
+func isImpersonation(header string) bool {
+	if !strings.HasPrefix(header, "Impersonate-") {
+		return false
+	}
+	switch header {
+	case headerImpersonateUser, headerImpersonateGroup, headerImpersonateUID:
+		return true
+	}
+	return strings.HasPrefix(header, headerImpersonateExtra)
+}
+
+// impersonationItem is one thing asked for. Extra values are one each.
+type impersonationItem struct {
+	kind, namespace, name string
+	key                   string // of extra
+}
+
+const authenticationAPI = "authentication.k8s.io"
+
+func impersonationItems(h http.Header) []impersonationItem {
+	var items []impersonationItem
+	if name := h.Get(headerImpersonateUser); name != "" {
+		if namespace, account, ok := serviceAccount(name); ok {
+			items = append(items, impersonationItem{kind: "ServiceAccount", namespace: namespace, name: account})
+		} else {
+			items = append(items, impersonationItem{kind: "User", name: name})
+		}
+	}
+	for _, group := range h[headerImpersonateGroup] {
+		items = append(items, impersonationItem{kind: "Group", name: group})
+	}
+	var extras []string
+	for name := range h {
+		if strings.HasPrefix(name, headerImpersonateExtra) {
+			extras = append(extras, name)
+		}
+	}
+	slices.Sort(extras) // the same refusal for the same request
+	for _, name := range extras {
+		for _, value := range h[name] {
+			items = append(items, impersonationItem{kind: "UserExtra", name: value, key: extraKey(name[len(headerImpersonateExtra):])})
+		}
+	}
+	if uid := h.Get(headerImpersonateUID); uid != "" {
+		items = append(items, impersonationItem{kind: "UID", name: uid})
+	}
+	return items
+}
+
+// extraKey is the key that the tail of a header's name stands for: lower case, since the
+// case of a header's name means nothing, with its percent escapes decoded. A wrong
+// escape is kept as it is (upstream).
+func extraKey(tail string) string {
+	tail = strings.ToLower(tail)
+	if key, err := url.PathUnescape(tail); err == nil {
+		return key
+	}
+	return tail
+}
+
+// String writes the item as upstream's error shows it, an object reference.
+func (i impersonationItem) String() string {
+	version := ""
+	if i.kind == "UserExtra" || i.kind == "UID" {
+		version = authenticationAPI + "/v1"
+	}
+	return fmt.Sprintf("{%s %s %s  %s  %s}", i.kind, i.namespace, i.name, version, i.key)
+}
+
+// request is what the real user must be allowed to do.
+func (i impersonationItem) request() RequestInfo {
+	ri := RequestInfo{IsResourceRequest: true, Verb: "impersonate", Namespace: i.namespace, Name: i.name, Subresource: i.key, APIVersion: "v1"}
+	switch i.kind {
+	case "ServiceAccount":
+		ri.Resource = "serviceaccounts"
+	case "User":
+		ri.Resource = "users"
+	case "Group":
+		ri.Resource = "groups"
+	case "UserExtra":
+		ri.Resource, ri.APIGroup = "userextras", authenticationAPI
+	case "UID":
+		ri.Resource, ri.APIGroup = "uids", authenticationAPI
+	}
+	return ri
+}
+
+func (i impersonationItem) addTo(u *User) {
+	switch i.kind {
+	case "ServiceAccount":
+		u.Name = prefixSAUser + i.namespace + ":" + i.name
+	case "User":
+		u.Name = i.name
+	case "Group":
+		u.Groups = append(u.Groups, i.name)
+	case "UserExtra":
+		if u.Extra == nil {
+			u.Extra = map[string][]string{}
+		}
+		u.Extra[i.key] = append(u.Extra[i.key], i.name)
+	case "UID":
+		u.UID = i.name
+	}
+}
+
+// completeGroups adds the groups that go without asking for permission: those of a
+// service account, unless groups were named, and authenticated or unauthenticated.
+func completeGroups(u *User, groupsNamed bool) {
+	if namespace, _, ok := serviceAccount(u.Name); ok && !groupsNamed {
+		u.Groups = append(u.Groups, groupAllSAs, prefixSAGroupNS+namespace)
+	}
+	switch {
+	case u.Name == userAnonymous:
+		if !u.in(groupUnauthed) {
+			u.Groups = append(u.Groups, groupUnauthed)
+		}
+	case !u.in(groupAuthed) && !u.in(groupUnauthed):
+		u.Groups = append(u.Groups, groupAuthed)
+	}
+}
+
+// serviceAccount takes system:serviceaccount:NAMESPACE:NAME apart. A name that could not
+// be a service account's is an ordinary user's, also for its permission (upstream).
+func serviceAccount(user string) (namespace, name string, ok bool) {
+	rest, ok := strings.CutPrefix(user, prefixSAUser)
+	if !ok {
+		return "", "", false
+	}
+	namespace, name, ok = strings.Cut(rest, ":")
+	if !ok || !isDNSLabel(namespace) || !isDNSSubdomain(name) {
+		return "", "", false
+	}
+	return namespace, name, true
+}
+
+// isDNSLabel reports whether s is a label of RFC 1123 in lower case.
+func isDNSLabel(s string) bool { return len(s) <= 63 && isDNSName(s) }
+
+// isDNSSubdomain reports whether s is labels with dots between them, up to 253 bytes.
+// As upstream has it, a label of one is not limited to 63 bytes.
+func isDNSSubdomain(s string) bool {
+	if len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if !isDNSName(label) {
+			return false
+		}
+	}
+	return true
+}
+
+func isDNSName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' && i > 0 && i < len(s)-1) {
+			return false
+		}
+	}
+	return s != ""
+}
