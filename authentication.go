@@ -1,0 +1,250 @@
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+	"sync/atomic"
+)
+
+// authenticationOptions say who may be who on the TLS listener. The files with the CAs
+// belong to the TLS group, which reloads them.
+type authenticationOptions struct {
+	tokenFile     string
+	anonymous     bool
+	proxyNames    []string
+	userHeaders   []string
+	uidHeaders    []string
+	groupHeaders  []string
+	extraPrefixes []string
+}
+
+func (o *authenticationOptions) register(f *flags) {
+	f.in("authentication")
+	f.text(&o.tokenFile, "token-auth-file", "", `CSV file of bearer tokens, read once at start: token,user,uid,"group1,group2"`)
+	f.bool(&o.anonymous, "anonymous-auth", true, "let requests without credentials pass as system:anonymous")
+	f.list(&o.proxyNames, "requestheader-allowed-names", nil, "common names of the front proxies' certificates; empty: every one of --requestheader-client-ca-file")
+	f.list(&o.userHeaders, "requestheader-username-headers", []string{"X-Remote-User"}, "headers in which a front proxy names the user; the first with a value counts")
+	f.list(&o.uidHeaders, "requestheader-uid-headers", nil, "headers in which a front proxy gives the user's UID; the first with a value counts")
+	f.list(&o.groupHeaders, "requestheader-group-headers", []string{"X-Remote-Group"}, "headers in which a front proxy names the user's groups; all count")
+	f.list(&o.extraPrefixes, "requestheader-extra-headers-prefix", []string{"X-Remote-Extra-"}, "what the names of headers with extra facts of the user begin with")
+}
+
+func (o *authenticationOptions) check(p *problems) {
+	for _, list := range []struct {
+		flag  string
+		names []string
+	}{
+		{"requestheader-username-headers", o.userHeaders},
+		{"requestheader-uid-headers", o.uidHeaders},
+		{"requestheader-group-headers", o.groupHeaders},
+		{"requestheader-extra-headers-prefix", o.extraPrefixes},
+	} {
+		for _, name := range list.names {
+			if !isHeaderName(name) {
+				p.add(list.flag, "%q is no name of a header", name)
+			}
+		}
+	}
+}
+
+// isHeaderName reports whether s is a token of RFC 9110, section 5.6.2.
+func isHeaderName(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
+		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		return !alnum && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
+	})
+}
+
+// authenticator finds out who sent a request. It may be used concurrently.
+type authenticator struct {
+	proxies   frontProxies
+	clients   certVerifier
+	tokens    map[string]*User // completed, shared by all their requests
+	anonymous *User            // nil: nobody is anonymous
+	notes     []string         // oddities of the token file, for the log at start
+
+	identity []string // names of the headers that nobody but a front proxy may set
+	prefixes []string // and what the other names begin with
+
+	attempts struct{ success, failure, failed atomic.Uint64 } // results as upstream's metric has them: failure is nobody at all, failed (error) is wrong credentials
+}
+
+// newAuthenticator reads the token file; its errors name file and line. The functions
+// give the CAs that count now, nil for none; a pool that was given must not be changed
+// but replaced. extraTokens are the program's own and win over the file's.
+func newAuthenticator(o *authenticationOptions, clientCAs, requestHeaderCAs func() *x509.CertPool, extraTokens map[string]*User) (*authenticator, error) {
+	a := &authenticator{
+		clients: certVerifier{pool: clientCAs, identify: certUser},
+		proxies: frontProxies{
+			certs:         certVerifier{pool: requestHeaderCAs},
+			names:         o.proxyNames,
+			userHeaders:   canonical(o.userHeaders),
+			uidHeaders:    canonical(o.uidHeaders),
+			groupHeaders:  canonical(o.groupHeaders),
+			extraPrefixes: o.extraPrefixes,
+		},
+		tokens: map[string]*User{},
+	}
+	if o.anonymous {
+		a.anonymous = &User{Name: userAnonymous, Groups: []string{groupUnauthed}}
+	}
+	if o.tokenFile != "" {
+		var err error
+		if a.tokens, a.notes, err = readTokenFile(o.tokenFile); err != nil {
+			return nil, err
+		}
+	}
+	for token, u := range extraTokens {
+		a.tokens[token] = u
+	}
+	for token, u := range a.tokens {
+		a.tokens[token] = authenticated(u)
+	}
+	a.identity = slices.Concat([]string{"X-Remote-User", "X-Remote-Uid", "X-Remote-Group"}, a.proxies.userHeaders, a.proxies.uidHeaders, a.proxies.groupHeaders)
+	slices.Sort(a.identity)
+	a.identity = slices.Compact(a.identity)
+	a.prefixes = []string{"X-Remote-Extra-"}
+	for _, prefix := range o.extraPrefixes {
+		if !strings.EqualFold(prefix, a.prefixes[0]) {
+			a.prefixes = append(a.prefixes, prefix)
+		}
+	}
+	return a, nil
+}
+
+func canonical(names []string) []string {
+	var out []string
+	for _, name := range names {
+		out = append(out, textproto.CanonicalMIMEHeaderKey(name))
+	}
+	return out
+}
+
+// authenticationError is the cause of a 401: what was tried, and how it failed. It is
+// for the log and the audit event alone. It never holds a token.
+type authenticationError struct {
+	attempted []string // front-proxy, x509, bearer, websocket; empty without credentials
+	err       error    // nil without credentials
+}
+
+func (e *authenticationError) Error() string {
+	if len(e.attempted) == 0 {
+		return "no credentials"
+	}
+	return "attempted: " + strings.Join(e.attempted, ", ") + ": " + strings.ReplaceAll(e.err.Error(), "\n", "; ")
+}
+
+func (e *authenticationError) Unwrap() error { return e.err }
+
+// authenticate returns who sent r: by a front proxy's headers, else the client
+// certificate, else the bearer token, else the token among the websocket protocols, else
+// nobody in particular. The first that succeeds counts. Wrong credentials, with no right
+// ones beside them, are a 401 even where anonymous requests pass, so that a client
+// notices. warning, if not empty, is for the client, also beside an error.
+//
+// After success the credentials are gone from r, and every header in which a front proxy
+// could name a user, whoever sent it: what stands behind us may trust them.
+func (a *authenticator) authenticate(r *http.Request) (user *User, warning string, err error) {
+	var failed *authenticationError
+	fail := func(kind string, err error) {
+		if failed == nil {
+			failed = &authenticationError{}
+		}
+		failed.attempted = append(failed.attempted, kind)
+		failed.err = errors.Join(failed.err, err)
+	}
+
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		if user, err = a.proxies.authenticate(r); err != nil {
+			fail("front-proxy", err)
+		}
+		if user == nil {
+			if user, err = a.clients.verify(r.TLS.PeerCertificates); err != nil {
+				fail("x509", err)
+			}
+		}
+	}
+	if user == nil {
+		if values := r.Header["Authorization"]; len(values) > 0 {
+			token, spaced := bearerToken(values[0])
+			if spaced {
+				warning = "the provided Authorization header contains extra space before the bearer token, and is ignored"
+			}
+			if token != "" {
+				if user = a.tokens[token]; user == nil {
+					fail("bearer", errInvalidToken)
+				}
+			}
+		}
+	}
+	if user == nil && len(r.Header[headerWebSocketProtocol]) > 0 {
+		token, err := webSocketToken(r.Header)
+		if err == nil && token != "" {
+			if user = a.tokens[token]; user == nil {
+				err = errInvalidToken
+			}
+		}
+		if err != nil {
+			fail("websocket", err)
+		}
+	}
+
+	switch {
+	case user != nil:
+		a.attempts.success.Add(1)
+	case failed != nil:
+		a.attempts.failed.Add(1)
+		return nil, warning, unauthorized(failed)
+	case a.anonymous == nil:
+		a.attempts.failure.Add(1)
+		return nil, warning, unauthorized(&authenticationError{})
+	default:
+		a.attempts.success.Add(1)
+		user = a.anonymous
+	}
+	a.strip(r.Header)
+	return user, warning, nil
+}
+
+// strip removes the credentials and what only a front proxy may say.
+func (a *authenticator) strip(h http.Header) {
+	delete(h, "Authorization")
+	for _, name := range a.identity {
+		delete(h, name)
+	}
+	for name := range h {
+		for _, prefix := range a.prefixes {
+			if hasPrefixFold(name, prefix) {
+				delete(h, name)
+			}
+		}
+	}
+	if len(h[headerWebSocketProtocol]) > 0 {
+		stripWebSocketToken(h)
+	}
+}
+
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
+// unauthorized is upstream's 401: it names no reason and, unlike RFC 9110 asks, no
+// scheme.
+func unauthorized(cause error) *statusError {
+	return &statusError{code: http.StatusUnauthorized, reason: "Unauthorized", message: "Unauthorized", cause: cause}
+}
+
+// authenticated is u as a member of system:authenticated. The anonymous user, and one
+// whose groups say already whether it is authenticated, stays as it is (upstream).
+func authenticated(u *User) *User {
+	if u.Name == userAnonymous || u.in(groupAuthed) || u.in(groupUnauthed) {
+		return u
+	}
+	c := *u
+	c.Groups = append(slices.Clip(u.Groups), groupAuthed)
+	return &c
+}
