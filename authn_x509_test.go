@@ -58,7 +58,8 @@ func TestVerdictsHold(t *testing.T) {
 	future := root.client(t, pkix.Name{CommonName: "future"}, func(c *x509.Certificate) {
 		c.NotBefore, c.NotAfter = time.Now().Add(5*time.Minute), time.Now().Add(20*time.Minute)
 	})
-	below := between.client(t, pkix.Name{CommonName: "below"}, nil)
+	// It outlives those that vouch for it.
+	below := between.client(t, pkix.Name{CommonName: "below"}, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(3 * time.Hour) })
 	one := func(c ...*x509.Certificate) []*x509.Certificate { return c }
 
 	pool, now, looked := root.pool, time.Now(), 0
