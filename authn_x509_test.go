@@ -85,7 +85,8 @@ func TestVerdictsHold(t *testing.T) {
 		{"without the intermediate", nil, one(below), false, 3},
 		{"with the intermediate", nil, one(below, between.cert), true, 4},
 		{"without it once more", nil, one(below), false, 4},
-		{"the path has expired", func() { now = between.cert.NotAfter.Add(time.Second) }, one(below, between.cert), false, 4},
+		{"and with it", nil, one(below, between.cert), true, 5},
+		{"the path has expired", func() { now = between.cert.NotAfter.Add(time.Second) }, one(below, between.cert), false, 5},
 	} {
 		if step.do != nil {
 			step.do()
