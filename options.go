@@ -30,6 +30,57 @@ func (p *problems) add(flag, format string, args ...any) {
 	*p = append(*p, "--"+flag+": "+fmt.Sprintf(format, args...))
 }
 
+// options is every option of the program.
+type options struct {
+	listen         listenOptions
+	tls            tlsOptions
+	front          frontOptions
+	authentication authenticationOptions
+	inFlight       inFlightOptions
+	timeout        timeoutOptions
+	cors           corsOptions
+	hsts           hstsOptions
+	goaway         goawayOptions
+	progress       progressOptions
+	shutdown       shutdownOptions
+	audit          auditOptions
+	logging        loggingOptions
+	files          filesOptions
+	admin          adminOptions
+}
+
+// groups are the options in the order of --help.
+func (o *options) groups() []optionGroup {
+	return []optionGroup{&o.listen, &o.files, &o.tls, &o.authentication, &o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway,
+		&o.progress, &o.shutdown, &o.audit, &o.logging, &o.admin}
+}
+
+// newOptions registers every group.
+func newOptions() (*options, *flags) {
+	o, f := &options{}, newFlags()
+	for _, g := range o.groups() {
+		g.register(f)
+	}
+	return o, f
+}
+
+// parse reads args, checks every group, and computes what depends on several. Every
+// problem is in the result, or err is errHelp.
+func (o *options) parse(f *flags, args []string) (problems, error) {
+	var p problems
+	if err := f.parse(args, &p); err != nil {
+		return nil, err
+	}
+	for _, g := range o.groups() {
+		g.check(&p)
+	}
+	if o.shutdown.timeout == 0 {
+		o.shutdown.timeout = o.shutdown.delay + o.timeout.request
+		f.byKey["shutdown-timeout"].derived = true
+	}
+	return p, nil
+}
+
 // flags is the flag set of the program: the standard library's, with a group for each
 // flag (for --help and /admin/v1/options) and a parse that goes on after an error.
 type flags struct {

@@ -1,0 +1,11 @@
+package main
+
+// newAggregator is the outermost server: the director of both listeners. It answers
+// for the whole chain where discovery of groups begins, at /apis.
+func newAggregator(p *program, delegate *Server) *Server {
+	s := newServer(p, "aggregator", delegate)
+	s.groups = []apiGroup{{name: "apiregistration.k8s.io", priority: 20001, versions: []apiVersion{{version: "v1", priority: 18}}}}
+	s.serveGroups()
+	s.serveDocument("/apis", "getAPIVersions", "get available API groups of the whole chain", groupListDoc{})
+	return s
+}

@@ -1,0 +1,300 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// auditOptions are the options of auditing. Without a policy nothing is recorded.
+type auditOptions struct {
+	policyFile string
+	logPath    string // - is standard output
+	maxSize    int    // megabytes; 0 is auditDefaultSize
+	maxBackups int    // 0 keeps all
+	maxAge     int    // days; 0 keeps all
+}
+
+// auditDefaultSize is the size, in megabytes, that upstream's log takes when none is set.
+const auditDefaultSize = 100
+
+var _ optionGroup = (*auditOptions)(nil)
+
+func (o *auditOptions) register(f *flags) {
+	f.in("audit")
+	f.text(&o.policyFile, "audit-policy-file", "", "The audit policy (kind Policy, audit.k8s.io/v1) in YAML or JSON. Needs --audit-log-path.")
+	f.text(&o.logPath, "audit-log-path", "", "The file that audit events are appended to, one JSON line each; - is standard output. Needs --audit-policy-file.")
+	f.int(&o.maxSize, "audit-log-maxsize", 0, "Megabytes after which the audit log is rotated; 0 means 100.")
+	f.int(&o.maxBackups, "audit-log-maxbackup", 0, "The number of rotated audit logs to keep; 0 keeps all.")
+	f.int(&o.maxAge, "audit-log-maxage", 0, "Days to keep rotated audit logs, counted from the time in their names; 0 keeps all.")
+}
+
+// check also refuses a policy without a log and a log without a policy. Upstream starts
+// and records nothing; whoever gives one of the two expects records.
+func (o *auditOptions) check(p *problems) {
+	if o.policyFile != "" && o.logPath == "" {
+		p.add("audit-policy-file", "records nothing without --audit-log-path")
+	}
+	if o.logPath != "" && o.policyFile == "" {
+		p.add("audit-log-path", "records nothing without --audit-policy-file")
+	}
+	for _, n := range []struct {
+		flag  string
+		value int
+	}{{"audit-log-maxsize", o.maxSize}, {"audit-log-maxbackup", o.maxBackups}, {"audit-log-maxage", o.maxAge}} {
+		if n.value < 0 {
+			p.add(n.flag, "%d is negative", n.value)
+		}
+	}
+}
+
+// auditLog appends events to a file that it rotates, or to standard output. Its methods
+// may be called concurrently. It has no goroutine: a write that fills the file rotates it.
+type auditLog struct {
+	events [len(auditLevelNames)]atomic.Uint64 // written, by level
+	errors atomic.Uint64                       // events that could not be encoded or written
+
+	path       string
+	limit      int64
+	maxBackups int
+	maxAge     time.Duration
+	log        *slog.Logger
+	now        func() time.Time
+
+	mu      sync.Mutex // guards all below, and the order of lines
+	out     io.Writer  // nil when the file has to be opened
+	file    *os.File   // out, unless that is standard output
+	regular bool       // the file can be rotated
+	size    int64      // of the file
+	next    int64      // the size to rotate at
+	torn    bool       // the last line has no end
+	failing bool       // the last event was lost
+	lost    uint64     // events lost since failing
+	closed  bool
+}
+
+// open makes the log that the options name, nil for none, and opens its file, so that a
+// path that cannot be written is known at start. stdout is used for -.
+func (o *auditOptions) open(log *slog.Logger, stdout io.Writer) (*auditLog, error) {
+	if o.logPath == "" {
+		return nil, nil
+	}
+	megabytes := o.maxSize
+	if megabytes == 0 {
+		megabytes = auditDefaultSize
+	}
+	l := &auditLog{
+		path: o.logPath, limit: int64(megabytes) << 20, maxBackups: o.maxBackups, maxAge: time.Duration(o.maxAge) * 24 * time.Hour,
+		log: log, now: time.Now,
+	}
+	if o.logPath == "-" {
+		l.path, l.out = "", stdout
+		return l, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(l.path), 0o700); err != nil {
+		return nil, fmt.Errorf("audit log: %w", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.openLocked(); err != nil {
+		return nil, fmt.Errorf("audit log: %w", err)
+	}
+	l.removeOldLocked()
+	return l, nil
+}
+
+// write appends one event as a line of its own. A failure is counted and, the first of a
+// row of them, logged; the next event is tried anew.
+func (l *auditLog) write(e *auditEvent) {
+	line, err := encodeAuditEvent(e)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == nil {
+		err = l.writeLocked(line)
+	}
+	if err != nil {
+		l.errors.Add(1)
+		l.lost++
+		if !l.failing {
+			l.log.Error("audit event lost", "error", err, "auditID", e.AuditID)
+		}
+		l.failing = true
+		return
+	}
+	l.events[e.Level].Add(1)
+	if l.failing {
+		l.log.Warn("audit log works again", "lost", l.lost)
+		l.failing, l.lost = false, 0
+	}
+}
+
+// encodeAuditEvent is e as a line. Objects that are no JSON are left out of it: the event
+// is worth more than they are.
+func encodeAuditEvent(e *auditEvent) ([]byte, error) {
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(e); err == nil {
+		return b.Bytes(), nil
+	}
+	plain := *e
+	if !json.Valid(plain.RequestObject) {
+		plain.RequestObject = nil
+	}
+	if !json.Valid(plain.ResponseObject) {
+		plain.ResponseObject = nil
+	}
+	b.Reset()
+	err := json.NewEncoder(&b).Encode(&plain)
+	return b.Bytes(), err
+}
+
+func (l *auditLog) writeLocked(line []byte) error {
+	if l.closed {
+		return fs.ErrClosed
+	}
+	if l.out == nil {
+		if err := l.openLocked(); err != nil {
+			return err
+		}
+	}
+	// A line longer than the limit gets a file of its own.
+	if l.regular && l.size > 0 && l.size+int64(len(line)) > l.next {
+		if err := l.rotateLocked(); err != nil {
+			return err
+		}
+	}
+	if l.torn { // what a failed write left behind must not swallow this line
+		line = append([]byte("\n"), line...)
+	}
+	n, err := l.out.Write(line)
+	l.size += int64(n)
+	if n > 0 {
+		l.torn = line[n-1] != '\n'
+	}
+	if err != nil && l.file != nil { // perhaps a new descriptor helps
+		l.file.Close()
+		l.file, l.out = nil, nil
+	}
+	return err
+}
+
+// openLocked opens the file at its end, and makes it if need be. Other processes may
+// append to it too, as during a takeover of the listeners.
+func (l *auditLog) openLocked() error {
+	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return err
+	}
+	l.file, l.out = f, f
+	l.regular, l.size, l.next, l.torn = info.Mode().IsRegular(), info.Size(), l.limit, false
+	if l.regular && l.size > 0 {
+		var last [1]byte
+		n, _ := f.ReadAt(last[:], l.size-1)
+		l.torn = n == 1 && last[0] != '\n'
+	}
+	return nil
+}
+
+// auditBackupTime is the time in the name of a rotated file, as upstream writes it:
+// audit-2026-11-23T05-20-00.000.log beside audit.log.
+const auditBackupTime = "2006-01-02T15-04-05.000"
+
+// rotateLocked renames the file and begins a new one. When it cannot be renamed it is
+// written on, and the next try is a whole limit later. The error is that there is no file.
+func (l *auditLog) rotateLocked() error {
+	when := l.now().UTC()
+	backup := l.backup(when)
+	// A name that is taken is the one of another rotation in this millisecond.
+	for {
+		if _, err := os.Lstat(backup); errors.Is(err, fs.ErrNotExist) {
+			break
+		} else if err != nil {
+			l.log.Error("audit log not rotated", "error", err)
+			l.next = l.size + l.limit
+			return nil
+		}
+		when = when.Add(time.Millisecond)
+		backup = l.backup(when)
+	}
+	if err := os.Rename(l.path, backup); err != nil {
+		l.log.Error("audit log not rotated", "error", err)
+		l.next = l.size + l.limit
+		return nil
+	}
+	if err := l.file.Close(); err != nil {
+		l.log.Error("audit log closed badly", "file", backup, "error", err)
+	}
+	l.file, l.out = nil, nil
+	err := l.openLocked()
+	l.removeOldLocked()
+	return err
+}
+
+func (l *auditLog) backup(when time.Time) string {
+	ext := filepath.Ext(l.path)
+	return strings.TrimSuffix(l.path, ext) + "-" + when.Format(auditBackupTime) + ext
+}
+
+// removeOldLocked removes rotated files beyond the number and the age to keep. Files whose
+// names are no rotation's are left alone.
+func (l *auditLog) removeOldLocked() {
+	if l.maxBackups == 0 && l.maxAge == 0 {
+		return
+	}
+	dir, ext := filepath.Dir(l.path), filepath.Ext(l.path)
+	prefix := strings.TrimSuffix(filepath.Base(l.path), ext) + "-"
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		l.log.Error("old audit logs not removed", "error", err)
+		return
+	}
+	oldest := l.now().Add(-l.maxAge)
+	kept := 0
+	for _, entry := range slices.Backward(entries) { // by name, so the newest first
+		stamp, ok := strings.CutPrefix(strings.TrimSuffix(entry.Name(), ext), prefix)
+		when, err := time.Parse(auditBackupTime, stamp)
+		if !ok || err != nil || !strings.HasSuffix(entry.Name(), ext) || !entry.Type().IsRegular() {
+			continue
+		}
+		if (l.maxBackups == 0 || kept < l.maxBackups) && (l.maxAge == 0 || !when.Before(oldest)) {
+			kept++
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil {
+			l.log.Error("old audit log not removed", "error", err)
+		}
+	}
+}
+
+// close makes sure that the file is on disk and closes it; standard output stays open.
+// Later events are lost, and counted. Closing twice is harmless.
+func (l *auditLog) close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	if l.file == nil {
+		return nil
+	}
+	err := l.file.Sync()
+	if !l.regular {
+		err = nil // a pipe cannot be synced
+	}
+	err = errors.Join(err, l.file.Close())
+	l.file, l.out = nil, nil
+	return err
+}

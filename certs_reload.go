@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// certificates are what the TLS listener serves and trusts now. Handshakes read it
+// without a lock; files are read again when they change, and a file that is wrong
+// leaves what it had before.
+type certificates struct {
+	log      *slog.Logger
+	options  *tlsOptions
+	suites   []uint16
+	onChange func(certEvent) // set before watch; called for each reload and each failed one
+
+	ca            []byte // of a generated certificate
+	serving       atomic.Pointer[pair]
+	sni           []atomic.Pointer[pair]
+	clients       atomic.Pointer[trust]
+	requestHeader atomic.Pointer[trust]
+
+	mu    sync.Mutex // one reload at a time
+	files []*watched
+}
+
+// certEvent is a certificate file that was read again, or could not be.
+type certEvent struct {
+	file, detail string
+	err          error
+}
+
+// trust is a pool of CAs as it was loaded. A new one replaces it: verdicts may be tied
+// to the pool's address.
+type trust struct {
+	pool     *x509.CertPool
+	source   string
+	subjects []string
+	loadedAt time.Time
+}
+
+// watched is files that are loaded together.
+type watched struct {
+	names []string
+	load  func() error
+
+	seen    []os.FileInfo // the files when they were last loaded
+	errText atomic.Pointer[loadError]
+}
+
+type loadError struct {
+	text string
+	at   time.Time
+}
+
+// newCertificates loads or makes everything. hosts are names and addresses that a
+// generated certificate is also for. An error names the file.
+func newCertificates(o *tlsOptions, hosts []string, log *slog.Logger) (*certificates, error) {
+	c := &certificates{log: log, options: o, suites: o.suiteIDs(), sni: make([]atomic.Pointer[pair], len(o.sni)), onChange: func(certEvent) {}}
+	if o.certFile == "" {
+		p, ca, err := generated(o.certDir, hosts, log)
+		if err != nil {
+			return nil, fmt.Errorf("--cert-dir: %w", err)
+		}
+		c.ca = ca
+		c.serving.Store(p)
+	} else {
+		c.watchPair("tls-cert-file", o.certFile, o.keyFile, &c.serving, sniFlag{}, false)
+	}
+	for i, s := range o.sni {
+		c.watchPair("tls-sni-cert-key", s.cert, s.key, &c.sni[i], s, true)
+	}
+	c.watchPool("client-ca-file", o.clientCA, &c.clients)
+	c.watchPool("requestheader-client-ca-file", o.requestHeaders, &c.requestHeader)
+	for _, w := range c.files {
+		w.seen = w.look()
+		if err := w.load(); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (c *certificates) watchPair(flag, cert, key string, to *atomic.Pointer[pair], s sniFlag, sni bool) {
+	c.files = append(c.files, &watched{names: []string{cert, key}, load: func() error {
+		p, err := loadPair(cert, key)
+		if err != nil {
+			return fmt.Errorf("--%s: %w", flag, err)
+		}
+		p.sni, p.names = sni, s.names
+		to.Store(p)
+		return nil
+	}})
+}
+
+func (c *certificates) watchPool(flag, file string, to *atomic.Pointer[trust]) {
+	if file == "" {
+		return
+	}
+	c.files = append(c.files, &watched{names: []string{file}, load: func() error {
+		pool, subjects, err := loadPool(file)
+		if err != nil {
+			return fmt.Errorf("--%s: %w", flag, err)
+		}
+		to.Store(&trust{pool: pool, source: file, subjects: subjects, loadedAt: time.Now()})
+		return nil
+	}})
+}
+
+// look is the files as they are; nil for one that is not there.
+func (w *watched) look() []os.FileInfo {
+	out := make([]os.FileInfo, len(w.names))
+	for i, name := range w.names {
+		out[i], _ = os.Stat(name)
+	}
+	return out
+}
+
+// same reports whether nothing has changed: file, size and time.
+func (w *watched) same(now []os.FileInfo) bool {
+	for i, n := range now {
+		o := w.seen[i]
+		if n == nil || o == nil {
+			if n != o {
+				return false
+			}
+			continue
+		}
+		if !os.SameFile(n, o) || n.Size() != o.Size() || !n.ModTime().Equal(o.ModTime()) {
+			return false
+		}
+	}
+	return true
+}
+
+// watch reads changed files again, twice a second, until ctx ends.
+func (c *certificates) watch(ctx context.Context) {
+	t := time.NewTicker(500 * time.Millisecond)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			c.check(false)
+		}
+	}
+}
+
+// reload reads every file again now: for SIGHUP.
+func (c *certificates) reload() { c.check(true) }
+
+func (c *certificates) check(all bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range c.files {
+		now := w.look()
+		if w.same(now) && !all {
+			continue
+		}
+		w.seen = now
+		err := w.load()
+		if err != nil {
+			w.errText.Store(&loadError{err.Error(), time.Now()})
+			c.log.Error("a certificate file is wrong; the certificate before it stays in use", "file", w.names[0], "err", err)
+		} else {
+			w.errText.Store(nil)
+			c.log.Info("certificate reloaded", "file", w.names[0])
+		}
+		c.onChange(certEvent{file: w.names[0], detail: strings.Join(w.names, ", "), err: err})
+	}
+}
+
+// config is the TLS configuration of the listener: TLS 1.2 or later with AEAD suites;
+// client certificates are asked for and judged by the authenticator, not here, so that
+// a wrong one is 401 and not a broken handshake (upstream).
+func (c *certificates) config(protos []string) *tls.Config {
+	return &tls.Config{
+		MinVersion:     c.options.version(),
+		CipherSuites:   c.suites,
+		NextProtos:     protos,
+		ClientAuth:     tls.RequestClientCert,
+		GetCertificate: c.choose,
+	}
+}
+
+// choose finds the certificate for a handshake: by server name the best fit, of equals
+// the first given; without a name one for the address the client came to; else the
+// serving certificate.
+func (c *certificates) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	name := strings.ToLower(hello.ServerName)
+	serving := c.serving.Load()
+	var best *pair
+	score := 0
+	if name != "" {
+		for i := range c.sni {
+			if p := c.sni[i].Load(); p != nil {
+				if s := p.serves(name); s > score {
+					best, score = p, s
+				}
+			}
+		}
+		if best != nil && serving.serves(name) < score {
+			return best.cert, nil
+		}
+		return serving.cert, nil
+	}
+	if hello.Conn != nil {
+		if a, ok := hello.Conn.LocalAddr().(*net.TCPAddr); ok {
+			for i := range c.sni {
+				if p := c.sni[i].Load(); p != nil && serving.cert.Leaf.VerifyHostname(a.IP.String()) != nil && p.cert.Leaf.VerifyHostname(a.IP.String()) == nil {
+					return p.cert, nil
+				}
+			}
+		}
+	}
+	return serving.cert, nil
+}
+
+// clientCAs are the CAs of client certificates now; nil: none are configured.
+func (c *certificates) clientCAs() *x509.CertPool { return c.clients.Load().get() }
+
+// requestHeaderCAs are the CAs of front proxies now; nil: none are configured.
+func (c *certificates) requestHeaderCAs() *x509.CertPool { return c.requestHeader.Load().get() }
+
+func (t *trust) get() *x509.CertPool {
+	if t == nil {
+		return nil
+	}
+	return t.pool
+}
+
+// caPEM is what a client must trust: the generated CA, or the chain that was given.
+func (c *certificates) caPEM() []byte {
+	if c.ca != nil {
+		return c.ca
+	}
+	return c.serving.Load().pem
+}
+
+// fault is why the files of a certificate, as they are now, are not in use.
+func (c *certificates) fault(file string) *loadError {
+	for _, w := range c.files {
+		if w.names[0] == file {
+			return w.errText.Load()
+		}
+	}
+	return nil
+}
+
+// pairs are the certificates in use: the serving one first.
+func (c *certificates) pairs() []*pair {
+	out := []*pair{c.serving.Load()}
+	for i := range c.sni {
+		out = append(out, c.sni[i].Load())
+	}
+	return out
+}

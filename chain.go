@@ -1,0 +1,344 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The two filter chains, as data: what runs, what the admin endpoint shows and what the
+// test asserts are the same rows, in the order a request meets them.
+
+// handler takes a request inward. An error is the refusal or failure that the client
+// gets; the chain renders it, once, at its outer end.
+type handler func(x *exchange) error
+
+// filter is what a filter_*.go file gives to a row: the step itself, or why it is
+// switched off. A filter without a step is done by the exchange when it is opened.
+type filter struct {
+	wrap  func(next handler) handler
+	off   string   // why it is switched off; "" is on
+	flags []string // the flags that govern it
+}
+
+// row is a filter in its place.
+type row struct {
+	name string
+	why  string // why it stands here
+	filter
+}
+
+// plainRows is the chain of the plain listener: the seed's insecure chain, behind the
+// checks that keep a hostile web page or a doubtful request away.
+func plainRows(p *program) []row {
+	return []row{
+		{"canonical-path", "first, so that every later decision sees one spelling of the path", canonicalPath(p)},
+		{"host-and-origin", "before anything acts on the request: this listener knows no passwords, so a web page must not reach it", hostAndOrigin(p)},
+		{"panic-recovery", "outside everything that may panic", panicRecovery(p)},
+		{"cache-control", "outside whatever answers, so that refusals are not cached either", cacheControl()},
+		{"warning-recorder", "before anything that may warn", warningRecorder()},
+		{"request-info", "before all that asks for verb, resource or route", requestInfoFilter(p)},
+		{"wait-group", "after request info, because long-running requests do not count", waitGroupFilter(p)},
+		{"timeout", "outside the slow steps, so that they are inside the limit", timeoutWithDeadline(p)},
+		{"cors", "before authentication, because a preflight carries no credentials", cors(p)},
+		{"authentication", "before audit, which names the user", insecureSuperuser(p)},
+		{"audit", "after authentication; before the limits, so that their refusals are recorded", auditFilter(p)},
+		{"max-in-flight", "last, so that a place is held for the handler alone", maxInFlight(p, false)},
+	}
+}
+
+// secureRows is the chain of the TLS listener, in upstream's order (v0.37).
+func secureRows(p *program) []row {
+	return []row{
+		{"canonical-path", "first, so that what is authorised is what is routed", canonicalPath(p)},
+		{"audit-init", "outside everything else, so that every answer carries Audit-Id; taken when the exchange is opened", auditInit()},
+		{"panic-recovery", "outside everything that may panic", panicRecovery(p)},
+		{"mux-and-discovery-complete", "before routing: a request that came too early must be told to try again, not 404", muxComplete(p)},
+		{"received-timestamp", "before everything that takes time, because the deadline counts from it; taken when the exchange is opened", filter{}},
+		{"request-info", "before all that asks for verb, resource or route", requestInfoFilter(p)},
+		{"latency-tracking", "outside the steps it measures", latencyTracking(p)},
+		{"access-record", "outside the filters that refuse, so that refusals are logged too", accessRecord(p)},
+		{"retry-after", "before any work is done for a request that a stopping server sends away", retryAfter(p)},
+		{"hsts", "outside whatever answers, so that refusals carry it too", hsts(p)},
+		{"cache-control", "outside whatever answers, so that refusals are not cached either", cacheControl()},
+		{"goaway", "before the answer begins, because it is a header line", goaway(p)},
+		{"watch-termination", "beside wait-group: watches are counted and ended apart", watchTermination(p)},
+		{"wait-group", "outside the time limit, so that a stop waits for the whole answer", waitGroupFilter(p)},
+		{"deadline", "before authentication, which must stay inside the deadline", requestDeadline(p)},
+		{"timeout", "after deadline, which sets what it enforces; outside the slow steps", timeout(p)},
+		{"warning-recorder", "before anything that may warn", warningRecorder()},
+		{"cors", "before authentication, because a preflight carries no credentials", cors(p)},
+		{"authentication", "before all that asks who it is", authenticationFilter(p)},
+		{"audit", "after authentication, which names the user; before all that refuses by name", auditFilter(p)},
+		{"impersonation", "after audit, so that the real user is recorded; before all that decides about the user", impersonationFilter(p)},
+		{"max-in-flight", "after impersonation, so that masters are known; before authorization, so that a flood costs no decisions", maxInFlight(p, true)},
+		{"authorization", "last, about the user in force and the route that will be taken", authorizationFilter(p)},
+	}
+}
+
+// chain is the compiled chain of one listener: an http.Handler that opens an exchange,
+// takes it through the rows and to the director, and closes it.
+type chain struct {
+	listener string
+	rows     []row
+	run      handler
+	log      *slog.Logger
+	program  *program
+
+	// Positions, for readers from other goroutines: which fields are set from where on.
+	infoRow, userRow, actingRow, timeoutRow, panicRow int
+	recordsAccess                                     bool
+	// outerHeader is what the filters outside the time limit put on every answer.
+	outerHeader http.Header
+
+	requests  atomic.Uint64
+	abandoned atomic.Int64 // handlers that go on after their time limit
+	ended     []atomic.Uint64
+	answered  []statusCounts
+	inFlight  inFlightLimits
+	table     table
+}
+
+// newChain compiles rows around the director of the outermost server.
+func newChain(p *program, listener string, rows []row) *chain {
+	c := &chain{listener: listener, rows: rows, log: p.log, program: p, outerHeader: http.Header{}}
+	c.ended = make([]atomic.Uint64, len(rows)+2)
+	c.answered = make([]statusCounts, len(rows)+2)
+	c.infoRow, c.userRow, c.actingRow = c.position("request-info"), c.position("authentication"), c.position("impersonation")
+	c.timeoutRow, c.panicRow = c.position("timeout"), c.position("panic-recovery")
+	c.recordsAccess = p.opt.logging.verbosity >= accessVerbosity
+	if c.actingRow < 0 {
+		c.actingRow = c.userRow
+	}
+	c.outerHeader["Cache-Control"] = []string{cacheControlValue}
+	if v := p.opt.hsts.value(); v != "" && listener == "https" {
+		c.outerHeader["Strict-Transport-Security"] = []string{v}
+	}
+	c.inFlight.readOnlyLimit, c.inFlight.mutatingLimit = int64(p.opt.inFlight.readOnly), int64(p.opt.inFlight.mutating)
+	c.run = direct
+	for i := len(rows) - 1; i >= 0; i-- {
+		if rows[i].off != "" || rows[i].wrap == nil {
+			continue
+		}
+		c.run = enter(int32(i), rows[i].wrap(c.run))
+	}
+	return c
+}
+
+// enter notes where an exchange is before it goes on.
+func enter(position int32, inner handler) handler {
+	return func(x *exchange) error {
+		x.at.Store(position)
+		return inner(x)
+	}
+}
+
+// position is the index of the row called name, or -1.
+func (c *chain) position(name string) int {
+	for i := range c.rows {
+		if c.rows[i].name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// place is the name of a position: a row, "director" or "handler".
+func (c *chain) place(at int) string {
+	switch {
+	case at < len(c.rows):
+		return c.rows[at].name
+	case at == len(c.rows):
+		return "director"
+	}
+	return "handler"
+}
+
+// ServeHTTP serves one request from its first filter to the last byte.
+func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.requests.Add(1)
+	x := newExchange(c, w, r)
+	x.id = c.program.requestIDs.Add(1)
+	c.table.add(x)
+	if err := c.run(x); err != nil {
+		x.fail(err)
+	}
+	abort := x.close()
+	how, by := endCompleted, -1
+	switch at := int(x.at.Load()); {
+	case abort:
+		how = endCut
+	case x.panicked != nil:
+		how, by = endPanicked, c.panicRow
+	case at < len(c.rows):
+		how, by = endRefused, at
+	case x.parent.Err() != nil:
+		how = endClientGone
+	}
+	c.finish(x, how, by)
+	if abort {
+		panic(http.ErrAbortHandler) // net/http's way to break an answer off; it logs nothing
+	}
+}
+
+// ending is why an exchange ended.
+type ending string
+
+const (
+	endCompleted  ending = "completed"
+	endRefused    ending = "refused" // a filter answered
+	endTimedOut   ending = "timed-out"
+	endClientGone ending = "client-gone"
+	endPanicked   ending = "panicked"
+	endCut        ending = "cut"
+)
+
+// finish closes the books of an exchange, once: counters, metrics, audit event, access
+// record, in that order, and last the places it held. by is the row that answered, or
+// -1. It runs in the request's own goroutine or, when the time limit answers, in the
+// timer's, while the handler goes on.
+func (c *chain) finish(x *exchange, how ending, by int) {
+	x.mu.Lock()
+	if x.finished {
+		x.mu.Unlock()
+		return
+	}
+	x.finished = true
+	trail := x.audit
+	if !x.left {
+		x.isAbandoned = true
+		c.abandoned.Add(1)
+		if x.conn != nil && x.req.ProtoMajor == 1 {
+			x.conn.abandoned.Store(true)
+		}
+	}
+	x.mu.Unlock()
+
+	took := time.Since(x.received)
+	status := int(x.status.Load())
+	c.ended[x.at.Load()].Add(1)
+	if by >= 0 {
+		c.answered[by].add(status)
+	}
+	c.program.observe(x, how, status, took)
+	if trail != nil {
+		trail.complete(x, how, status, took)
+	}
+	if c.recordsAccess {
+		logAccess(x, how, status, took)
+	}
+	c.table.remove(x)
+	if x.watched {
+		c.program.watches.leave(x)
+	}
+	if x.grouped != nil {
+		x.grouped.leave()
+	}
+}
+
+// endConnection reports whether this answer must be the last on its connection.
+func (c *chain) endConnection(x *exchange) bool {
+	return c.program.stop.endConnections.Load() || x.reading.stalled.Load() ||
+		(x.req.ProtoMajor == 1 && (x.req.ProtoMinor == 0 || len(x.req.TransferEncoding) > 0))
+}
+
+// passed is how many requests went inward of each row since the start: all that ended,
+// or are now, deeper than it.
+func (c *chain) passed() []uint64 {
+	deeper := make([]uint64, len(c.rows)+2)
+	for i := range c.ended {
+		deeper[i] = c.ended[i].Load()
+	}
+	c.table.each(func(x *exchange) { deeper[x.at.Load()]++ })
+	out := make([]uint64, len(c.rows))
+	var sum uint64
+	for i := len(deeper) - 1; i > 0; i-- {
+		sum += deeper[i]
+		if i-1 < len(out) {
+			out[i-1] = sum
+		}
+	}
+	return out
+}
+
+// statusCounts counts answers by status code. Filters answer rarely, so a lock will do.
+type statusCounts struct {
+	mu sync.Mutex
+	n  map[int]uint64
+}
+
+func (s *statusCounts) add(code int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.n == nil {
+		s.n = map[int]uint64{}
+	}
+	s.n[code]++
+}
+
+// counts is a copy by code as text, and the sum of those from 400 on.
+func (s *statusCounts) counts() (byCode map[string]uint64, rejected uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	byCode = map[string]uint64{}
+	for code, n := range s.n {
+		byCode[strconv.Itoa(code)] = n
+		if code >= 400 {
+			rejected += n
+		}
+	}
+	return byCode, rejected
+}
+
+// table is the exchanges now under way, in shards so that requests seldom meet at a
+// lock. The zero value is ready.
+type table struct {
+	shards [16]struct {
+		mu   sync.Mutex
+		head *exchange
+		_    [40]byte // a cache line for each
+	}
+}
+
+func (t *table) add(x *exchange) {
+	s := &t.shards[x.id%uint64(len(t.shards))]
+	s.mu.Lock()
+	x.next = s.head
+	if s.head != nil {
+		s.head.prev = x
+	}
+	s.head = x
+	s.mu.Unlock()
+}
+
+func (t *table) remove(x *exchange) {
+	s := &t.shards[x.id%uint64(len(t.shards))]
+	s.mu.Lock()
+	if x.prev != nil {
+		x.prev.next = x.next
+	} else {
+		s.head = x.next
+	}
+	if x.next != nil {
+		x.next.prev = x.prev
+	}
+	s.mu.Unlock()
+}
+
+// each calls f for every exchange under way, one shard locked at a time: f must be
+// short and must not finish an exchange.
+func (t *table) each(f func(*exchange)) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		for x := s.head; x != nil; x = x.next {
+			f(x)
+		}
+		s.mu.Unlock()
+	}
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

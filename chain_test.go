@@ -1,0 +1,202 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The names, in the order a request meets them. The admin contract has the same list.
+var (
+	wantPlain = []string{"canonical-path", "host-and-origin", "panic-recovery", "cache-control", "warning-recorder", "request-info",
+		"wait-group", "timeout", "cors", "authentication", "audit", "max-in-flight"}
+	wantSecure = []string{"canonical-path", "audit-init", "panic-recovery", "mux-and-discovery-complete", "received-timestamp", "request-info",
+		"latency-tracking", "access-record", "retry-after", "hsts", "cache-control", "goaway", "watch-termination", "wait-group", "deadline", "timeout",
+		"warning-recorder", "cors", "authentication", "audit", "impersonation", "max-in-flight", "authorization"}
+)
+
+func TestChainOrder(t *testing.T) {
+	p := newTestProgram(t)
+	for listener, want := range map[string][]string{"http": wantPlain, "https": wantSecure} {
+		var got []string
+		for _, r := range p.chain(listener).rows {
+			got = append(got, r.name)
+			if r.why == "" {
+				t.Errorf("%s: row %s does not say why it stands where it stands", listener, r.name)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: order\n got %q\nwant %q", listener, got, want)
+		}
+	}
+}
+
+// TestChainConstraints holds the order by its reasons, so that a new filter finds its place.
+func TestChainConstraints(t *testing.T) {
+	p := newTestProgram(t)
+	for _, c := range []struct{ outer, inner, why string }{
+		{"canonical-path", "request-info", "what is decided on must have one spelling"},
+		{"canonical-path", "authorization", "the string that is authorised is the string that is routed"},
+		{"host-and-origin", "authentication", "a web page must not become the superuser"},
+		{"panic-recovery", "request-info", "a panic anywhere inside is contained"},
+		{"panic-recovery", "wait-group", "a panic must not lose a count"},
+		{"request-info", "wait-group", "long-running requests do not count"},
+		{"request-info", "timeout", "long-running requests have no limit"},
+		{"request-info", "audit", "the policy asks for verb and resource"},
+		{"request-info", "max-in-flight", "the verb says which limit"},
+		{"retry-after", "wait-group", "429 is the answer while stopping, not 503"},
+		{"hsts", "authentication", "a 401 carries it too"},
+		{"cache-control", "authentication", "a 401 must not be cached"},
+		{"wait-group", "timeout", "a stop waits for the answer of the time limit"},
+		{"deadline", "timeout", "one sets what the other enforces"},
+		{"deadline", "authentication", "identity must be found within the deadline"},
+		{"timeout", "max-in-flight", "an abandoned handler keeps its place"},
+		{"cors", "authentication", "a preflight carries no credentials"},
+		{"authentication", "audit", "the event names the user"},
+		{"audit", "impersonation", "the event keeps the real user"},
+		{"audit", "max-in-flight", "a 429 is recorded"},
+		{"audit", "authorization", "a 403 is recorded"},
+		{"impersonation", "max-in-flight", "masters pass above the limit"},
+		{"impersonation", "authorization", "the effective user is judged"},
+		{"max-in-flight", "authorization", "a flood costs no decisions"},
+	} {
+		for _, ch := range p.chains {
+			o, i := ch.position(c.outer), ch.position(c.inner)
+			if o >= 0 && i >= 0 && o >= i {
+				t.Errorf("%s: %s (row %d) must be outside %s (row %d): %s", ch.listener, c.outer, o, c.inner, i, c.why)
+			}
+			if ch.listener == "https" && c.outer != "host-and-origin" && (o < 0 || i < 0) {
+				t.Errorf("https: no row %s or %s", c.outer, c.inner)
+			}
+		}
+	}
+}
+
+// TestChainRunsItsRows: what is shown is what runs. Each row is entered once, in order,
+// by a request that passes; rows that are off are not.
+func TestChainRunsItsRows(t *testing.T) {
+	p := newTestProgram(t, "--token-auth-file=testdata/tokens.csv")
+	for _, listener := range []string{"http", "https"} {
+		var entered []string
+		rows := map[string][]row{"http": plainRows(p), "https": secureRows(p)}[listener]
+		for i := range rows {
+			r := &rows[i]
+			if r.off != "" {
+				continue
+			}
+			inner := r.wrap
+			r.wrap = func(next handler) handler {
+				if inner != nil {
+					next = inner(next)
+				}
+				return func(x *exchange) error {
+					entered = append(entered, r.name)
+					return next(x)
+				}
+			}
+		}
+		c := newChain(p, listener, rows)
+		var want []string
+		for _, r := range rows {
+			if r.off == "" {
+				want = append(want, r.name)
+			}
+		}
+		w := &sink{h: http.Header{}}
+		r, _ := http.NewRequest("GET", "http://localhost/nowhere", nil)
+		r.Header.Set("Authorization", "Bearer admin-token")
+		c.ServeHTTP(w, r)
+		if !slices.Equal(entered, want) {
+			t.Errorf("%s: entered\n got %q\nwant %q", listener, entered, want)
+		}
+	}
+}
+
+// TestChainCounts: passed and answered are derived from where requests end, so they
+// must add up: what passed a row and what it answered is what passed the row before.
+func TestChainCounts(t *testing.T) {
+	p := newTestProgram(t, "--token-auth-file=testdata/tokens.csv")
+	c := p.chain("https")
+	send := func(method, path, token string) {
+		r, err := http.NewRequest(method, "https://localhost"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		c.ServeHTTP(&sink{h: http.Header{}}, r)
+	}
+	send("GET", "/livez/ping", "admin-token")
+	send("GET", "/nowhere", "admin-token")
+	send("GET", "/nowhere", "wrong")
+	send("GET", "/nowhere", "bob-token")
+	send("GET", "/a/../b", "admin-token")
+	send("GET", "/livez/ping?timeout=x", "admin-token")
+	want := map[string]string{
+		"canonical-path": "5 passed, 400:1", "audit-init": "5 passed,", "deadline": "4 passed, 400:1",
+		"authentication": "3 passed, 401:1", "authorization": "2 passed, 403:1",
+	}
+	passed := c.passed()
+	before := c.requests.Load()
+	for i, r := range c.rows {
+		answered, rejected := c.answered[i].counts()
+		text := fmt.Sprintf("%d passed,", passed[i])
+		var sum uint64
+		for code, n := range answered {
+			text += fmt.Sprintf(" %s:%d", code, n)
+			sum += n
+		}
+		if w, ok := want[r.name]; ok && text != w {
+			t.Errorf("%s: got %q, want %q", r.name, text, w)
+		}
+		if passed[i]+sum != before {
+			t.Errorf("%s: %d passed and %d answered of %d that came", r.name, passed[i], sum, before)
+		}
+		if rejected != sum {
+			t.Errorf("%s: rejected %d, want %d", r.name, rejected, sum)
+		}
+		before = passed[i]
+	}
+	n := 0
+	c.table.each(func(*exchange) { n++ })
+	if n != 0 {
+		t.Errorf("%d requests are still in the table", n)
+	}
+}
+
+// TestMapOfTheHouse: the package comment names every file, and no file that is not there.
+func TestMapOfTheHouse(t *testing.T) {
+	text, err := os.ReadFile("main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, _ := strings.Cut(string(text), "\npackage main")
+	var listed []string
+	for line := range strings.SplitSeq(head, "\n") {
+		if f := strings.Fields(strings.TrimPrefix(line, "//\t")); len(f) > 1 && strings.HasPrefix(line, "//\t") && strings.HasSuffix(f[0], ".go") {
+			listed = append(listed, f[0])
+		}
+	}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if strings.HasSuffix(f, "_test.go") || strings.HasPrefix(f, "listen_") {
+			continue
+		}
+		if !slices.Contains(listed, f) {
+			t.Errorf("main.go's map does not name %s", f)
+		}
+	}
+	for _, f := range listed {
+		if !slices.Contains(files, f) {
+			t.Errorf("main.go's map names %s, which is not there", f)
+		}
+	}
+}

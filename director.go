@@ -1,0 +1,59 @@
+package main
+
+import (
+	"net/http"
+	"time"
+)
+
+// target is where a request goes: a route of a server, or the refusal of the container
+// that claims its path. The zero value is: to nobody.
+type target struct {
+	server *Server
+	route  *route
+	err    *statusError
+}
+
+// find walks the delegation chain from s on. At each server the container is asked
+// first, and what it claims it also answers, if only with 404 or 405; then the path
+// mux; then the next server, by its unprotected handler, which is to say without
+// filters: those have run once, in front (upstream).
+func (s *Server) find(r *http.Request) target {
+	for ; s != nil; s = s.delegate {
+		if rt, err := s.container.find(r); rt != nil || err != nil {
+			return target{s, rt, err}
+		}
+		if rt := s.mux.find(r.URL.Path); rt != nil {
+			return target{s, rt, nil}
+		}
+		s.declined.Add(1)
+	}
+	return target{}
+}
+
+// direct is the director: it sends the exchange where find found.
+func direct(x *exchange) error {
+	x.at.Store(int32(len(x.chain.rows)))
+	t := &x.target
+	switch {
+	case t.err != nil:
+		t.server.refused.Add(1)
+		return t.err
+	case t.route == nil:
+		return notFound(x)
+	}
+	t.route.hits.Add(1)
+	t.route.lastHit.Store(x.received.UnixNano())
+	t.route.setPathValues(&x.req)
+	x.at.Store(int32(len(x.chain.rows)) + 1)
+	t.route.handler.ServeHTTP(x, &x.req)
+	return nil
+}
+
+// notFound is the end of the delegation chain. A request that came before all paths
+// were installed is told to try again: its path may be there in a moment.
+func notFound(x *exchange) error {
+	if x.early {
+		return &statusError{code: http.StatusServiceUnavailable, reason: "ServiceUnavailable", message: "the request has been made before all known HTTP paths have been installed, please try again", retryAfter: int((5 * time.Second).Seconds())}
+	}
+	return textError(http.StatusNotFound, "404 page not found")
+}

@@ -1,0 +1,542 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/hex"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// exchange is the record of one request and the writer of its answer, in one. Filters
+// read and write its fields instead of stacking context values and writer wrappers; the
+// access record, the audit event, metrics, the in-flight table and the answer of the
+// time limit are views of it. It is also the request's context, so that
+// RequestInfoFrom and UserFrom cost no context of their own.
+//
+// One is allocated for each request and never reused: a handler that leaks its writer
+// can then harm nobody else's answer.
+//
+// Who may read what: the goroutine that runs the chain reads and writes everything.
+// Another one (the time limit, the admin endpoint) loads at first, and then may read
+// the fields that filters before that position have set; each is set once.
+type exchange struct {
+	chain    *chain
+	inner    http.ResponseWriter
+	parent   context.Context // net/http's: ends when the client goes
+	conn     *conn           // nil in tests that have no connection
+	req      http.Request    // what the filters and the handler see; its context is x
+	id       uint64
+	received time.Time
+	auditID  [1]string // a slice of it is the header value, which saves an allocation
+
+	// Set by the filters, each once.
+	info        RequestInfo
+	target      target
+	longRunning bool
+	early       bool      // came before all paths were installed
+	deadline    time.Time // zero: none
+	user        *User     // who the credentials say
+	acting      *User     // who the request acts as: user, or the impersonated one
+	audit       *auditTrail
+	latency     latencies
+	grouped     *waitGroup // left when the exchange finishes
+	watched     bool       // counted as a watch that a stop ends
+
+	at       atomic.Int32 // the row of the chain it is in; len(rows) is the director, one more the handler
+	status   atomic.Int32 // 0 until the header is written
+	bytesIn  atomic.Int64
+	bytesOut atomic.Int64
+
+	header  http.Header // the handler's; copied to inner when the answer begins
+	sent    int         // header lines that were copied, to notice trailers
+	in      body
+	capture *captured // what the audit policy wants of the answer's body
+	reading stall     // whether it waits for its client's body
+	writing stall     // whether it waits for its client to take the answer
+
+	mu       sync.Mutex
+	state    atomic.Int32 // changes under mu
+	finished bool
+	left     bool // the chain has returned
+	// isAbandoned: the time limit has answered and the handler goes on.
+	isAbandoned bool
+	panicked    *panicked
+	timer       *time.Timer
+	gone        chan struct{} // closed when the time limit has answered; only where the handler has its own goroutine
+	warnings    warnings
+	life        atomic.Pointer[lifetime]
+
+	prev, next *exchange // in the in-flight table
+}
+
+// The states of an answer. From fresh it is answering, or hijacked, or expired, or done;
+// from answering it is cut or done.
+const (
+	stateFresh     = iota // nothing is written
+	stateAnswering        // the header is out
+	stateHijacked         // the handler has the connection
+	stateExpired          // the time limit has written the answer
+	stateCut              // the answer was broken off: the connection must go
+	stateDone
+)
+
+// newExchange opens the record. The audit ID is the client's, kept whole, or a new one.
+func newExchange(c *chain, w http.ResponseWriter, r *http.Request) *exchange {
+	x := &exchange{chain: c, inner: w, parent: r.Context(), received: time.Now()}
+	x.conn, _ = x.parent.Value(connKey{}).(*conn)
+	x.header = make(http.Header, 8)
+	if id := r.Header["Audit-Id"]; len(id) > 0 && id[0] != "" {
+		x.auditID[0] = id[0]
+	} else {
+		x.auditID[0] = newUUID()
+	}
+	x.req = *r.WithContext(x)
+	if r.Body != nil && r.Body != http.NoBody {
+		x.in = body{x: x, rc: r.Body}
+		x.req.Body = &x.in
+	}
+	return x
+}
+
+// newUUID is a random (version 4) UUID. The generator is the runtime's ChaCha8: audit
+// IDs must not repeat, but they are no secret.
+func newUUID() string {
+	var b [16]byte
+	hi, lo := rand.Uint64(), rand.Uint64()
+	for i := range 8 {
+		b[i], b[8+i] = byte(hi>>(8*i)), byte(lo>>(8*i))
+	}
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	var s [36]byte
+	hex.Encode(s[0:8], b[0:4])
+	hex.Encode(s[9:13], b[4:6])
+	hex.Encode(s[14:18], b[6:8])
+	hex.Encode(s[19:23], b[8:10])
+	hex.Encode(s[24:36], b[10:16])
+	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
+	return string(s[:])
+}
+
+// The writer.
+
+// Header is the handler's header map. It is not net/http's own: after the time limit
+// has answered, what the handler still does to it must reach nobody.
+func (x *exchange) Header() http.Header { return x.header }
+
+// WriteHeader begins the answer. As in net/http a second call does nothing, and 1xx
+// codes (but 101) may come before it. After the time limit it does nothing.
+func (x *exchange) WriteHeader(code int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.state.Load() != stateFresh {
+		return
+	}
+	if code >= 100 && code < 200 && code != http.StatusSwitchingProtocols {
+		x.copyHeaderLocked()
+		x.inner.WriteHeader(code)
+		return
+	}
+	x.state.Store(stateAnswering)
+	x.status.Store(int32(code))
+	x.sent = len(x.header)
+	x.warnings.headerLocked(x.header)
+	x.copyHeaderLocked()
+	if x.audit != nil {
+		x.audit.started(x, code)
+	}
+	x.inner.WriteHeader(code)
+}
+
+func (x *exchange) copyHeaderLocked() {
+	h := x.inner.Header()
+	for k, v := range x.header {
+		h[k] = v
+	}
+	if len(h["Audit-Id"]) == 0 {
+		h["Audit-Id"] = x.auditID[:]
+	}
+	if x.chain.endConnection(x) {
+		h["Connection"] = []string{"close"}
+	}
+}
+
+// Write writes body bytes. After the time limit it fails with http.ErrHandlerTimeout.
+func (x *exchange) Write(b []byte) (int, error) {
+	if err := x.begin(); err != nil {
+		return 0, err
+	}
+	x.writing.enter(len(b))
+	n, err := x.inner.Write(b)
+	x.writing.leave()
+	x.bytesOut.Add(int64(n))
+	if x.capture != nil {
+		x.capture.write(b[:n])
+	}
+	return n, err
+}
+
+// WriteString is Write without a copy.
+func (x *exchange) WriteString(s string) (int, error) {
+	if err := x.begin(); err != nil {
+		return 0, err
+	}
+	x.writing.enter(len(s))
+	n, err := io.WriteString(x.inner, s)
+	x.writing.leave()
+	x.bytesOut.Add(int64(n))
+	if x.capture != nil {
+		x.capture.write([]byte(s[:n]))
+	}
+	return n, err
+}
+
+// begin sees to it that a header is out and that the answer is still the handler's.
+func (x *exchange) begin() error {
+	if x.state.Load() == stateFresh {
+		x.WriteHeader(http.StatusOK)
+	}
+	switch x.state.Load() {
+	case stateAnswering:
+		return nil
+	case stateHijacked:
+		return http.ErrHijacked
+	}
+	return http.ErrHandlerTimeout
+}
+
+// FlushError sends what is written so far; http.ResponseController calls it.
+func (x *exchange) FlushError() error {
+	if err := x.begin(); err != nil {
+		return err
+	}
+	x.writing.enter(0)
+	defer x.writing.leave()
+	return flush(x.inner)
+}
+
+// Flush is FlushError for handlers that ask for an http.Flusher.
+func (x *exchange) Flush() { _ = x.FlushError() }
+
+func flush(w http.ResponseWriter) error {
+	switch f := w.(type) {
+	case interface{ FlushError() error }:
+		return f.FlushError()
+	case http.Flusher:
+		f.Flush()
+		return nil
+	}
+	return http.ErrNotSupported
+}
+
+// Hijack gives the connection to the handler, which closes it. The time limit ends.
+func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch x.state.Load() {
+	case stateFresh, stateAnswering:
+	default:
+		return nil, nil, http.ErrHandlerTimeout
+	}
+	c, rw, err := http.NewResponseController(x.inner).Hijack()
+	if err == nil {
+		x.state.Store(stateHijacked)
+		if x.timer != nil {
+			x.timer.Stop()
+		}
+	}
+	return c, rw, err
+}
+
+// Unwrap lets http.ResponseController reach what x does not have: deadlines and full duplex.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.inner }
+
+// The context.
+
+type exchangeKey struct{}
+
+// exchangeFrom is the exchange that ctx belongs to, or nil.
+func exchangeFrom(ctx context.Context) *exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return x
+}
+
+// lifetime is the real context behind x, made when somebody first waits for it: most
+// handlers never do.
+type lifetime struct {
+	context.Context
+	cancel context.CancelCauseFunc
+	stop   context.CancelFunc
+}
+
+func (x *exchange) lifetime() *lifetime {
+	if l := x.life.Load(); l != nil {
+		return l
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.lifetimeLocked()
+}
+
+func (x *exchange) lifetimeLocked() *lifetime {
+	l := x.life.Load()
+	if l != nil {
+		return l
+	}
+	l = &lifetime{}
+	l.Context, l.cancel = context.WithCancelCause(x.parent)
+	if !x.deadline.IsZero() {
+		l.Context, l.stop = context.WithDeadline(l.Context, x.deadline)
+	}
+	if x.left {
+		l.cancel(context.Canceled)
+	}
+	x.life.Store(l)
+	return l
+}
+
+// Deadline is the time limit of the request; long-running ones have none.
+func (x *exchange) Deadline() (time.Time, bool) { return x.deadline, !x.deadline.IsZero() }
+
+// Done is closed when the client has gone, the time limit has passed, the chain has
+// returned, or a stop ends a long-running request.
+func (x *exchange) Done() <-chan struct{} { return x.lifetime().Done() }
+
+// Err says why Done is closed, and nil before.
+func (x *exchange) Err() error { return x.lifetime().Err() }
+
+// Value answers for the exchange itself and for net/http's context.
+func (x *exchange) Value(key any) any {
+	if _, ok := key.(exchangeKey); ok {
+		return x
+	}
+	if l := x.life.Load(); l != nil {
+		return l.Value(key)
+	}
+	return x.parent.Value(key)
+}
+
+// end cancels the request's context with a cause: a stop ends a long-running request.
+func (x *exchange) end(cause error) { x.lifetime().cancel(cause) }
+
+// The end.
+
+// fail answers with err, unless an answer has begun: then there is nothing to tell the
+// client any more and err goes to the log alone.
+func (x *exchange) fail(err error) {
+	e := asStatus(err, x.auditID[0])
+	if e.code >= 500 && e.cause != nil {
+		x.chain.log.Error("request failed", "auditID", x.auditID[0], "method", x.req.Method, "path", x.req.URL.Path, "err", e.cause)
+	}
+	if x.state.Load() != stateFresh {
+		return
+	}
+	e.header(x.header)
+	contentType, b := e.body(wantsPretty(&x.req))
+	x.header["Content-Type"] = []string{contentType}
+	if x.audit != nil {
+		x.audit.refused(e)
+	}
+	x.WriteHeader(e.code)
+	_, _ = x.Write(b)
+}
+
+// writeStatus is fail for a plain http.Handler, which may be outside any chain.
+func writeStatus(w http.ResponseWriter, r *http.Request, err error) {
+	if x, ok := w.(*exchange); ok {
+		x.fail(err)
+		return
+	}
+	e := asStatus(err, "")
+	e.header(w.Header())
+	contentType, b := e.body(wantsPretty(r))
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(e.code)
+	_, _ = w.Write(b)
+}
+
+// wantsPretty reports whether the query asks for indented JSON: pretty, =1 or =true.
+// Upstream also indents for curl and browsers by User-Agent; we do not.
+func wantsPretty(r *http.Request) bool {
+	if !strings.Contains(r.URL.RawQuery, "pretty") {
+		return false
+	}
+	v, ok := r.URL.Query()["pretty"]
+	return ok && (v[0] == "" || v[0] == "1" || v[0] == "true")
+}
+
+// expire is the time limit. Where nothing is written it answers 504 through the inner
+// writer, under the lock, while the handler goes on in its own goroutine; where an
+// answer has begun it is broken off, as upstream does.
+func (x *exchange) expire() {
+	x.mu.Lock()
+	switch x.state.Load() {
+	case stateFresh:
+		x.state.Store(stateExpired)
+		x.answerExpiredLocked()
+	case stateAnswering:
+		x.state.Store(stateCut)
+		x.cutLocked()
+	default:
+		x.mu.Unlock()
+		return
+	}
+	if x.life.Load() == nil {
+		x.lifetimeLocked() // a handler that asks from now on finds it over
+	}
+	gone := x.gone
+	x.mu.Unlock()
+	x.chain.finish(x, endTimedOut, x.chain.timeoutRow)
+	if gone != nil {
+		close(gone)
+	}
+}
+
+var errTimeout = statusError{code: http.StatusGatewayTimeout, reason: "Timeout", message: "Timeout: request did not complete within the allotted timeout", details: &statusDetails{}}
+
+// answerExpiredLocked writes the 504. It must not touch x.header, which the handler may
+// be changing at this moment, so it takes what the outer filters set from the chain.
+func (x *exchange) answerExpiredLocked() {
+	rc := http.NewResponseController(x.inner)
+	h := x.inner.Header()
+	for k, v := range x.chain.outerHeader {
+		h[k] = v
+	}
+	h["Audit-Id"] = x.auditID[:]
+	x.warnings.headerLocked(h)
+	contentType, b := errTimeout.body(wantsPretty(&x.req))
+	h.Set("Content-Type", contentType)
+	if x.req.ProtoMajor == 1 {
+		// The handler still owns the connection: no further request on it, no wait for
+		// the rest of the body, and an end to a read that the handler may be stuck in.
+		h.Set("Connection", "close")
+		_ = rc.EnableFullDuplex()
+		_ = rc.SetReadDeadline(time.Now())
+	}
+	h.Set("Content-Length", itoa(len(b)))
+	x.status.Store(http.StatusGatewayTimeout)
+	x.inner.WriteHeader(http.StatusGatewayTimeout)
+	n, _ := x.inner.Write(b)
+	x.bytesOut.Add(int64(n))
+	_ = rc.Flush()
+}
+
+// cutLocked breaks the answer off at once, even while the handler does not return: the
+// connection in HTTP/1, the stream in HTTP/2.
+func (x *exchange) cutLocked() {
+	if x.req.ProtoMajor == 1 && x.conn != nil {
+		x.conn.abort()
+		return
+	}
+	_ = http.NewResponseController(x.inner).SetWriteDeadline(time.Unix(1, 0))
+}
+
+// cut ends the exchange without regard to what is written: for a client that stalls and
+// for the end of a stop.
+func (x *exchange) cut(cause error) {
+	x.mu.Lock()
+	switch x.state.Load() {
+	case stateFresh, stateAnswering:
+		x.state.Store(stateCut)
+		x.cutLocked()
+	case stateHijacked:
+		if x.conn != nil {
+			x.conn.abort()
+		}
+	}
+	l := x.lifetimeLocked()
+	x.mu.Unlock()
+	l.cancel(cause)
+}
+
+// close is the end of the chain in the request's own goroutine: an answer that never
+// began is an empty 200, trailers are handed on, and whoever waits for the context is
+// told. It reports whether the connection must be broken off, by http.ErrAbortHandler.
+func (x *exchange) close() (abort bool) {
+	if x.state.Load() == stateFresh {
+		x.WriteHeader(http.StatusOK)
+	}
+	if x.timer != nil {
+		x.timer.Stop()
+	}
+	x.mu.Lock()
+	state := x.state.Load()
+	if state == stateAnswering {
+		x.state.Store(stateDone)
+		if len(x.header) != x.sent || len(x.header["Trailer"]) > 0 {
+			x.trailersLocked()
+		}
+	}
+	if x.gone == nil {
+		x.leaveLocked()
+	}
+	l := x.life.Load()
+	x.mu.Unlock()
+	if l != nil {
+		l.cancel(context.Canceled)
+		if l.stop != nil {
+			l.stop()
+		}
+	}
+	if f := x.req.MultipartForm; f != nil {
+		_ = f.RemoveAll() // net/http cleans up its own request, not our copy
+	}
+	return state == stateCut
+}
+
+// leaveLocked notes that the handler has returned.
+func (x *exchange) leaveLocked() {
+	x.left = true
+	if x.isAbandoned {
+		x.isAbandoned = false
+		x.chain.abandoned.Add(-1)
+	}
+}
+
+// trailersLocked hands on what the handler set after the header went out.
+func (x *exchange) trailersLocked() {
+	h := x.inner.Header()
+	for k, v := range x.header {
+		if strings.HasPrefix(k, http.TrailerPrefix) {
+			h[k] = v
+		}
+	}
+	for _, line := range x.header["Trailer"] {
+		for k := range strings.SplitSeq(line, ",") {
+			k = http.CanonicalHeaderKey(strings.TrimSpace(k))
+			if v, ok := x.header[k]; ok {
+				h[k] = v
+			}
+		}
+	}
+}
+
+// body is the request's body as the handler reads it: counted, watched for progress,
+// and kept for the audit event where the policy wants it.
+type body struct {
+	x       *exchange
+	rc      io.ReadCloser
+	capture *captured
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	b.x.reading.enter(0)
+	n, err := b.rc.Read(p)
+	b.x.reading.leave()
+	b.x.bytesIn.Add(int64(n))
+	if b.capture != nil {
+		b.capture.write(p[:n])
+	}
+	if err != nil && b.x.reading.stalled.Load() {
+		err = errBodyStalled
+	}
+	return n, err
+}
+
+func (b *body) Close() error { return b.rc.Close() }

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// filesOptions name the files that tell others where the server is.
+type filesOptions struct{ ready, kubeconfig string }
+
+func (o *filesOptions) register(f *flags) {
+	f.in("files")
+	f.text(&o.ready, "ready-file", "", "file that is written when the server is ready, with process id and addresses as JSON, and removed at exit")
+	f.text(&o.kubeconfig, "kubeconfig", "", "file that is written when the server is ready, with which kubectl reaches the TLS listener as cluster-admin; removed at exit")
+}
+
+func (o *filesOptions) check(p *problems) {
+	if o.ready != "" && o.ready == o.kubeconfig {
+		p.add("ready-file", "is the same file as --kubeconfig")
+	}
+}
+
+// readyFile is the content of --ready-file.
+type readyFile struct {
+	PID        int      `json:"pid"`
+	Version    string   `json:"version"`
+	HTTP       []string `json:"http"`
+	HTTPS      []string `json:"https"`
+	Admin      []string `json:"admin"`
+	Kubeconfig string   `json:"kubeconfig"`
+}
+
+// announce writes the files and prints where the server is: this is the moment others
+// wait for.
+func (p *program) announce() error {
+	o := &p.opt.files
+	r := readyFile{PID: os.Getpid(), Version: programVersion, HTTP: p.urls("http"), HTTPS: p.urls("https"), Admin: p.urls("admin")}
+	if o.kubeconfig != "" {
+		r.Kubeconfig = absolute(o.kubeconfig)
+		if err := p.writeFile("kubeconfig", o.kubeconfig, p.kubeconfig()); err != nil {
+			return err
+		}
+	}
+	if o.ready != "" {
+		b, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		if err := p.writeFile("ready-file", o.ready, append(b, '\n')); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(p.stdout, "apichain %s is ready after %.1f ms\n", programVersion, float64(time.Since(p.started).Microseconds())/1000)
+	for _, l := range p.listeners {
+		fmt.Fprintf(p.stdout, "  %-5s  %-28s try: %s\n", l.role, l.url(), p.tryCommand(l))
+	}
+	return nil
+}
+
+// urls are the addresses of a role as clients use them; never nil.
+func (p *program) urls(role string) []string {
+	out := []string{}
+	for _, l := range p.listeners {
+		if l.role == role {
+			out = append(out, l.url())
+		}
+	}
+	return out
+}
+
+// tryCommand is something to paste into a shell next.
+func (p *program) tryCommand(l *listener) string {
+	curl, base := "curl -s ", l.url()
+	if path, ok := strings.CutPrefix(base, "unix:"); ok {
+		curl, base = "curl -s --unix-socket "+path+" ", "http://localhost"
+		if l.role == "https" {
+			base = "https://localhost"
+		}
+	}
+	switch {
+	case l.role == "admin":
+		return curl + "-H 'Accept: text/plain' " + base + "/admin/v1/routes"
+	case l.role == "http":
+		return curl + "'" + base + "/readyz?verbose'"
+	case p.opt.files.kubeconfig != "" && l.network == "tcp":
+		return "kubectl --kubeconfig " + p.opt.files.kubeconfig + " get --raw /version"
+	}
+	return curl + "-k " + base + "/version"
+}
+
+// kubeconfig is a client configuration with the CA to trust, the first address of the
+// TLS listener and the token of a cluster-admin that lives as long as this process.
+func (p *program) kubeconfig() []byte {
+	server := ""
+	for _, l := range p.listeners {
+		if l.role == "https" && l.network == "tcp" {
+			server = l.url()
+			break
+		}
+	}
+	return fmt.Appendf(nil, `apiVersion: v1
+kind: Config
+clusters:
+- name: apichain
+  cluster:
+    server: %s
+    certificate-authority-data: %s
+users:
+- name: cluster-admin
+  user:
+    token: %s
+contexts:
+- name: apichain
+  context:
+    cluster: apichain
+    user: cluster-admin
+current-context: apichain
+`, server, base64.StdEncoding.EncodeToString(p.certs.caPEM()), p.adminToken)
+}
+
+// writeFile writes a file of ours, mode 0600, in one step: nobody reads half of it.
+func (p *program) writeFile(flag, path string, content []byte) error {
+	err := writeAtomic(path, content)
+	if err != nil {
+		return fmt.Errorf("--%s: %w", flag, err)
+	}
+	p.written = append(p.written, path)
+	return nil
+}
+
+func writeAtomic(path string, content []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// removeFiles removes what was written. Another process may have written its own there
+// since, as in a handover: a ready file that is not ours is left.
+func (p *program) removeFiles() {
+	for _, path := range p.written {
+		if b, err := os.ReadFile(path); err == nil && p.wrote(path, b) {
+			_ = os.Remove(path)
+		}
+	}
+}
+
+// wrote reports whether the content of a file is from this process.
+func (p *program) wrote(path string, content []byte) bool {
+	if path == p.opt.files.kubeconfig {
+		return strings.Contains(string(content), p.adminToken)
+	}
+	var r readyFile
+	return json.Unmarshal(content, &r) == nil && r.PID == os.Getpid()
+}

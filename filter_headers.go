@@ -1,0 +1,182 @@
+package main
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"regexp"
+	"strings"
+)
+
+// Filters that put header lines on every answer: Audit-Id, Cache-Control, HSTS, GOAWAY.
+
+const cacheControlValue = "no-cache, private"
+
+// auditInit shows the audit ID, which the exchange has from its beginning, to the
+// handlers: they may hand it on, and one that sets another keeps it (upstream).
+func auditInit() filter {
+	return filter{wrap: func(next handler) handler {
+		return func(x *exchange) error {
+			x.header["Audit-Id"] = x.auditID[:]
+			return next(x)
+		}
+	}}
+}
+
+// cacheControl forbids caches to keep answers, unless a handler says otherwise.
+func cacheControl() filter {
+	value := []string{cacheControlValue}
+	return filter{wrap: func(next handler) handler {
+		return func(x *exchange) error {
+			x.header["Cache-Control"] = value[:1:1]
+			return next(x)
+		}
+	}}
+}
+
+type hstsOptions struct{ directives []string }
+
+func (o *hstsOptions) register(f *flags) {
+	f.in("serving")
+	f.list(&o.directives, "strict-transport-security-directives", nil, "directives of the Strict-Transport-Security header of the TLS listener: max-age=N, includeSubDomains, preload; none: no header")
+}
+
+var hstsDirective = regexp.MustCompile(`^(max-age=[0-9]+|includeSubDomains|preload)$`)
+
+func (o *hstsOptions) check(p *problems) {
+	for _, d := range o.directives {
+		if !hstsDirective.MatchString(d) {
+			p.add("strict-transport-security-directives", "%q is not one of max-age=N, includeSubDomains, preload", d)
+		}
+	}
+}
+
+func (o *hstsOptions) value() string { return strings.Join(o.directives, "; ") }
+
+// hsts tells browsers to come by TLS only (RFC 6797).
+func hsts(p *program) filter {
+	f := filter{flags: []string{"strict-transport-security-directives"}}
+	if p.opt.hsts.value() == "" {
+		f.off = "no directive is given"
+		return f
+	}
+	value := []string{p.opt.hsts.value()}
+	f.wrap = func(next handler) handler {
+		return func(x *exchange) error {
+			x.header["Strict-Transport-Security"] = value[:1:1]
+			return next(x)
+		}
+	}
+	return f
+}
+
+type goawayOptions struct{ chance float64 }
+
+func (o *goawayOptions) register(f *flags) {
+	f.in("serving")
+	f.float(&o.chance, "goaway-chance", 0, "part of HTTP/2 requests (0 to 0.02) after which the client is told to connect anew, which spreads clients over servers")
+}
+
+func (o *goawayOptions) check(p *problems) {
+	if !(o.chance >= 0 && o.chance <= 0.02) {
+		p.add("goaway-chance", "must be from 0 to 0.02, is %v", o.chance)
+	}
+}
+
+// goaway ends an HTTP/2 connection now and then: net/http turns Connection: close into
+// GOAWAY, and requests under way end as usual.
+func goaway(p *program) filter {
+	f := filter{flags: []string{"goaway-chance"}}
+	chance := p.opt.goaway.chance
+	switch {
+	case p.opt.listen.disableHTTP2:
+		f.off = "HTTP/2 is switched off"
+	case chance == 0:
+		f.off = "the chance is 0"
+	default:
+		f.wrap = func(next handler) handler {
+			return func(x *exchange) error {
+				if x.req.ProtoMajor == 2 && rand.Float64() < chance {
+					x.header["Connection"] = []string{"close"}
+				}
+				return next(x)
+			}
+		}
+	}
+	return f
+}
+
+type corsOptions struct {
+	origins  []string
+	compiled originPatterns
+}
+
+func (o *corsOptions) register(f *flags) {
+	f.in("serving")
+	f.list(&o.origins, "cors-allowed-origins", nil, "regular expressions of origins whose pages may use the server; each must be pinned: begin with ^ or // and end with $ or :")
+}
+
+func (o *corsOptions) check(p *problems) {
+	o.compiled = nil
+	for _, s := range o.origins {
+		re, err := regexp.Compile(s)
+		if err != nil {
+			p.add("cors-allowed-origins", "%q is not a regular expression: %v", s, err)
+			continue
+		}
+		if !strings.HasPrefix(s, "^") && !strings.HasPrefix(s, "//") || !strings.HasSuffix(s, "$") && !strings.HasSuffix(s, ":") {
+			p.add("cors-allowed-origins", "%q must begin with ^ or // and end with $ or :, else it allows origins that only contain it", s)
+			continue
+		}
+		o.compiled = append(o.compiled, re)
+	}
+}
+
+func (o *corsOptions) patterns() originPatterns { return o.compiled }
+
+type originPatterns []*regexp.Regexp
+
+func (ps originPatterns) match(origin string) bool {
+	for _, p := range ps {
+		if p.MatchString(origin) {
+			return true
+		}
+	}
+	return false
+}
+
+// The header lines of upstream's CORS answers, to the letter.
+const (
+	corsMethods = "POST, GET, OPTIONS, PUT, DELETE, PATCH"
+	corsHeaders = "Content-Type, Content-Length, Accept-Encoding, X-CSRF-Token, Authorization, X-Requested-With, If-Modified-Since"
+)
+
+// cors lets pages of allowed origins use the server. A preflight is answered here,
+// before authentication; other origins get no CORS header and pass on (upstream).
+func cors(p *program) filter {
+	f := filter{flags: []string{"cors-allowed-origins"}}
+	patterns := p.opt.cors.patterns()
+	if len(patterns) == 0 {
+		f.off = "no origin is allowed"
+		return f
+	}
+	f.wrap = func(next handler) handler {
+		return func(x *exchange) error {
+			origin := x.req.Header.Get("Origin")
+			if origin == "" || !patterns.match(origin) {
+				return next(x)
+			}
+			h := x.header
+			h.Set("Access-Control-Allow-Origin", origin)
+			h.Set("Access-Control-Allow-Methods", corsMethods)
+			h.Set("Access-Control-Allow-Headers", corsHeaders)
+			h.Set("Access-Control-Expose-Headers", "Date")
+			h.Set("Access-Control-Allow-Credentials", "true")
+			if x.req.Method == http.MethodOptions {
+				x.WriteHeader(http.StatusNoContent)
+				return nil
+			}
+			return next(x)
+		}
+	}
+	return f
+}

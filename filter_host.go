@@ -1,0 +1,125 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync/atomic"
+)
+
+// hostSet decides which names a request may call us by: localhost, a loopback literal,
+// an address a listener is bound to, and those of --allowed-hosts; any port. A web page
+// that got its own name to point at us (DNS rebinding) is not among them.
+type hostSet struct {
+	names atomic.Pointer[map[string]bool] // lower case, without port and brackets
+}
+
+func newHostSet(allowed []string) *hostSet {
+	h := &hostSet{}
+	h.names.Store(&map[string]bool{"localhost": true})
+	for _, name := range allowed {
+		h.add(name)
+	}
+	return h
+}
+
+// add allows one more name or address. It is for start-up: one caller at a time.
+func (h *hostSet) add(name string) {
+	names := map[string]bool{}
+	for k := range *h.names.Load() {
+		names[k] = true
+	}
+	names[strings.ToLower(strings.Trim(name, "[]"))] = true
+	h.names.Store(&names)
+}
+
+// allows reports whether hostport, as in a Host header, is one of our names.
+func (h *hostSet) allows(hostport string) bool {
+	switch hostOnly(hostport) {
+	case "127.0.0.1", "localhost", "::1":
+		return true
+	}
+	host := strings.ToLower(hostOnly(hostport))
+	if a, err := netip.ParseAddr(host); err == nil && a.Unmap().IsLoopback() {
+		return true
+	}
+	return (*h.names.Load())[host]
+}
+
+// hostOnly is hostport without its port and without the brackets of an IPv6 literal.
+func hostOnly(hostport string) string {
+	if strings.HasPrefix(hostport, "[") {
+		if i := strings.IndexByte(hostport, ']'); i > 0 {
+			return hostport[1:i]
+		}
+		return hostport
+	}
+	if i := strings.IndexByte(hostport, ':'); i >= 0 {
+		return hostport[:i]
+	}
+	return hostport
+}
+
+// hostAndOrigin keeps web pages away from the plain listener, which knows no
+// passwords: neither a page of another origin nor one whose name was made to point here
+// may use it. Sockets in the file system are not reached by browsers and not checked.
+func hostAndOrigin(p *program) filter {
+	patterns := p.opt.cors.patterns()
+	return filter{
+		flags: []string{"allowed-hosts", "cors-allowed-origins"},
+		wrap: func(next handler) handler {
+			return func(x *exchange) error {
+				if x.conn != nil && x.conn.unix {
+					return next(x)
+				}
+				if err := checkHost(&x.req, p.hosts); err != nil {
+					return err
+				}
+				if err := checkOrigin(&x.req, patterns); err != nil {
+					return err
+				}
+				return next(x)
+			}
+		},
+	}
+}
+
+func checkHost(r *http.Request, hosts *hostSet) *statusError {
+	if hosts.allows(r.Host) {
+		return nil
+	}
+	return hostForbidden("the Host " + strconv.Quote(shorten(r.Host, 256)) + " is not a name of this server: use localhost or its address, or allow the name with --allowed-hosts")
+}
+
+// checkOrigin applies where a browser says which page a request is from: our own or one
+// that --cors-allowed-origins allows. Without Origin, Sec-Fetch-Site says whether it is
+// from elsewhere (Fetch Metadata).
+func checkOrigin(r *http.Request, allowed originPatterns) *statusError {
+	if o := r.Header["Origin"]; len(o) > 0 {
+		scheme, host := originHost(o[0])
+		own := "http"
+		if r.TLS != nil {
+			own = "https"
+		}
+		if len(o) == 1 && (scheme == own && host != "" && strings.EqualFold(host, r.Host) || o[0] != "null" && allowed.match(o[0])) {
+			return nil
+		}
+		return hostForbidden("the Origin " + strconv.Quote(shorten(o[0], 256)) + " may not use this server: allow it with --cors-allowed-origins")
+	}
+	if s := r.Header["Sec-Fetch-Site"]; len(s) > 0 && s[0] == "cross-site" {
+		return hostForbidden("a web page of another site may not use this server: allow its origin with --cors-allowed-origins")
+	}
+	return nil
+}
+
+func hostForbidden(message string) *statusError {
+	return &statusError{code: http.StatusForbidden, reason: "Forbidden", message: message, details: &statusDetails{}}
+}
+
+// loopbackAddress reports whether a TCP address is bound to loopback alone.
+func loopbackAddress(a net.Addr) bool {
+	t, ok := a.(*net.TCPAddr)
+	return ok && t.IP.IsLoopback()
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// frontOptions bound what is read of a request before anything decides on it.
+type frontOptions struct {
+	maxHeaderLines, maxCookies, maxQueryKeys int
+	allowedHosts                             []string
+}
+
+func (o *frontOptions) register(f *flags) {
+	f.in("front")
+	f.int(&o.maxHeaderLines, "max-header-lines", 256, "most header lines of a request; more is 431")
+	f.int(&o.maxCookies, "max-cookies", 128, "most cookies of a request; more is 431")
+	f.int(&o.maxQueryKeys, "max-query-keys", 1000, "most parameters of a query; more is 400")
+	f.list(&o.allowedHosts, "allowed-hosts", nil, "further host names that requests to the plain and admin listeners may name in Host")
+}
+
+func (o *frontOptions) check(p *problems) {
+	for _, n := range []struct {
+		flag  string
+		value int
+	}{{"max-header-lines", o.maxHeaderLines}, {"max-cookies", o.maxCookies}, {"max-query-keys", o.maxQueryKeys}} {
+		if n.value < 1 {
+			p.add(n.flag, "must be at least 1, is %d", n.value)
+		}
+	}
+}
+
+// canonicalPath refuses a request whose path has two readings, whose framing is in
+// doubt, or which is larger than the bounds. Nothing is cleaned or redirected: what
+// passes is routed and authorised as it was sent.
+func canonicalPath(p *program) filter {
+	return filter{
+		flags: []string{"max-header-lines", "max-cookies", "max-query-keys"},
+		wrap: func(next handler) handler {
+			return func(x *exchange) error {
+				if err := checkFraming(&x.req, x.conn, p.hosts); err != nil {
+					return err
+				}
+				if err := p.opt.front.checkBounds(&x.req); err != nil {
+					return err
+				}
+				if err := checkPath(&x.req); err != nil {
+					return err
+				}
+				return next(x)
+			}
+		},
+	}
+}
+
+// checkFraming refuses what makes it unclear whom a request is for or where it ends. The
+// connection is closed each time, because what follows on it is in doubt too.
+func checkFraming(r *http.Request, c *conn, hosts *hostSet) *statusError {
+	if r.Method == http.MethodConnect {
+		return &statusError{code: http.StatusMethodNotAllowed, reason: "MethodNotAllowed", message: "CONNECT is not supported: this server is no proxy", details: &statusDetails{}, allow: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT", close: true}
+	}
+	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
+		// net/http drops the line before we see the request: on the plain listener the
+		// connection has noticed it, and everywhere a body that is not counted by
+		// Content-Length cannot be one of HTTP/1.0 (RFC 1945, 7.2.2).
+		if c.sawTransferEncoding() {
+			return closing(badRequest("Transfer-Encoding is not part of HTTP/1.0: send the request as HTTP/1.1"))
+		}
+		switch r.Method {
+		case http.MethodPost, http.MethodPut, http.MethodPatch:
+			if len(r.Header["Content-Length"]) == 0 {
+				return closing(badRequest("an HTTP/1.0 request with a body needs Content-Length (Transfer-Encoding is not part of HTTP/1.0)"))
+			}
+		}
+	}
+	if r.URL.Host != "" && r.ProtoMajor == 1 && !hosts.allows(r.URL.Host) && (r.TLS == nil || !strings.EqualFold(r.TLS.ServerName, r.URL.Hostname()) || r.TLS.ServerName == "") {
+		e := badRequest("the request target names the host " + strconv.Quote(r.URL.Host) + ", which is not this server")
+		e.code, e.reason, e.close = http.StatusMisdirectedRequest, "", true
+		return e
+	}
+	return nil
+}
+
+func closing(e *statusError) *statusError {
+	e.close = true
+	return e
+}
+
+// checkBounds counts header lines, cookies and query parameters.
+func (o *frontOptions) checkBounds(r *http.Request) *statusError {
+	lines := 0
+	for _, v := range r.Header {
+		lines += len(v)
+	}
+	if lines > o.maxHeaderLines {
+		return tooLarge("the request has " + strconv.Itoa(lines) + " header lines, more than " + strconv.Itoa(o.maxHeaderLines))
+	}
+	if c := r.Header["Cookie"]; len(c) > 0 {
+		n := 0
+		for _, line := range c {
+			n += strings.Count(line, ";") + 1
+		}
+		if n > o.maxCookies {
+			return tooLarge("the request has " + strconv.Itoa(n) + " cookies, more than " + strconv.Itoa(o.maxCookies))
+		}
+	}
+	if q := r.URL.RawQuery; len(q) > o.maxQueryKeys && strings.Count(q, "&") >= o.maxQueryKeys {
+		return badRequest("the query has more than " + strconv.Itoa(o.maxQueryKeys) + " parameters")
+	}
+	return nil
+}
+
+func tooLarge(message string) *statusError {
+	return &statusError{code: http.StatusRequestHeaderFieldsTooLarge, reason: "RequestHeaderFieldsTooLarge", message: message}
+}
+
+// checkPath refuses a path with more than one reading: encoded slashes and backslashes,
+// dot segments in any spelling, control characters, bytes that are not UTF-8. Other
+// encodings are decoded once, by net/http; "//" and ";" pass as they are.
+func checkPath(r *http.Request) *statusError {
+	path := r.URL.Path
+	if path == "" || path[0] != '/' {
+		return badPath(path, "must begin with /")
+	}
+	raw := r.URL.RawPath // set only where the default encoding of Path differs from what was sent
+	if raw == "" {
+		raw = path
+	} else if what := doubtful(raw); what != "" {
+		return badPath(raw, what)
+	}
+	// A raw path that net/http took for the default encoding can still hold %5C, %00 and
+	// the like: they are in Path decoded.
+	ascii := true
+	for i := 0; i < len(path); i++ {
+		switch c := path[i]; {
+		case c < 0x20 || c == 0x7f:
+			return badPath(raw, "holds a control character")
+		case c == '\\':
+			return badPath(raw, "holds a backslash")
+		case c == '.' && i > 0 && path[i-1] == '/' && dotSegment(path[i:]):
+			return badPath(raw, "holds a dot segment")
+		case c >= utf8.RuneSelf:
+			ascii = false
+		}
+	}
+	if !ascii && !utf8.ValidString(path) {
+		return badPath(raw, "is not UTF-8")
+	}
+	return nil
+}
+
+// doubtful says what is wrong with the spelling of a raw path: a decoded Path no longer
+// shows whether a slash was encoded.
+func doubtful(raw string) string {
+	for i := 0; i+2 < len(raw); i++ {
+		if raw[i] == '%' && raw[i+1] == '2' && raw[i+2]|0x20 == 'f' {
+			return "holds an encoded slash"
+		}
+	}
+	return ""
+}
+
+// dotSegment reports whether s, which begins a segment, has the segment "." or "..".
+func dotSegment(s string) bool {
+	s = strings.TrimPrefix(s[1:], ".")
+	return s == "" || s[0] == '/'
+}
+
+func badPath(path, what string) *statusError {
+	return badRequest("the path " + strconv.Quote(shorten(path, 256)) + " " + what)
+}
+
+// shorten cuts s to at most n bytes, at the start of a character.
+func shorten(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+// originHost is the host:port of an Origin header, and its scheme; "" for null and for
+// what is no origin.
+func originHost(origin string) (scheme, host string) {
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
+		return "", ""
+	}
+	return u.Scheme, u.Host
+}

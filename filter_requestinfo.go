@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// requestInfoFilter resolves what the request is about and, by the director, where it
+// will go. The route is found once, here, because a route may be long-running, which
+// the time limit and the wait group must know; the director takes it from the exchange.
+func requestInfoFilter(p *program) filter {
+	return filter{wrap: func(next handler) handler {
+		return func(x *exchange) error {
+			if err := x.info.resolve(x.req.Method, x.req.URL.Path, x.req.URL.RawQuery); err != nil {
+				return err
+			}
+			x.target = p.outermost.find(&x.req)
+			x.longRunning = longRunning(&x.info) || x.target.route != nil && x.target.route.longRunning
+			return next(x)
+		}
+	}}
+}
+
+// RequestInfoFrom is what the request of ctx is about: verb, group, version, resource,
+// name. It is never nil; outside the chain it is empty. Callers must not change it.
+func RequestInfoFrom(ctx context.Context) *RequestInfo {
+	if x := exchangeFrom(ctx); x != nil {
+		return &x.info
+	}
+	return &RequestInfo{}
+}
+
+// UserFrom is who the request of ctx acts as. It is never nil; outside the chain, and
+// before authentication, it has no name. Callers must not change it.
+func UserFrom(ctx context.Context) *User {
+	if x := exchangeFrom(ctx); x != nil && x.acting != nil {
+		return x.acting
+	}
+	return &User{}
+}
+
+// latencies are the times of the steps that upstream reports apart.
+type latencies struct {
+	on                            bool
+	authentication, authorization time.Duration
+}
+
+// latencyTracking switches on the measuring of steps where something reports it: the
+// audit annotations of slow requests and the access record.
+func latencyTracking(p *program) filter {
+	f := filter{flags: []string{"audit-policy-file", "v"}}
+	if p.auditing == nil && p.opt.logging.verbosity < accessVerbosity {
+		f.off = "neither an audit policy nor -v 3 asks for it"
+		return f
+	}
+	f.wrap = func(next handler) handler {
+		return func(x *exchange) error {
+			x.latency.on = true
+			return next(x)
+		}
+	}
+	return f
+}
+
+// clock is the time now where latencies are tracked, and zero elsewhere.
+func (l *latencies) clock() time.Time {
+	if l.on {
+		return time.Now()
+	}
+	return time.Time{}
+}
+
+func (l *latencies) since(t time.Time) time.Duration {
+	if l.on {
+		return time.Since(t)
+	}
+	return 0
+}
+
+// accessVerbosity is the -v from which each request has a line in the log.
+const accessVerbosity = 3
+
+// accessRecord is one structured line for each request, written when it has finished,
+// with the fields of upstream's HTTP log. The chain writes it as it closes the books.
+func accessRecord(p *program) filter {
+	f := filter{flags: []string{"v", "logging-format"}}
+	if p.opt.logging.verbosity < accessVerbosity {
+		f.off = "-v is below 3"
+	}
+	return f
+}
+
+func logAccess(x *exchange, how ending, status int, took time.Duration) {
+	c := x.chain
+	name := ""
+	if int(x.at.Load()) >= c.userRow {
+		if u := x.shownUser(); u != nil {
+			name = u.Name
+		}
+	}
+	verb := x.req.Method
+	if int(x.at.Load()) > c.infoRow {
+		verb = x.info.Verb
+	}
+	c.log.LogAttrs(context.Background(), slog.LevelInfo, "HTTP",
+		slog.String("verb", verb), slog.String("URI", shorten(redactURI(x.req.URL), 2048)), slog.Duration("latency", took),
+		slog.String("userAgent", shorten(x.req.UserAgent(), 256)), slog.String("audit-ID", shorten(x.auditID[0], 64)),
+		slog.String("srcIP", x.req.RemoteAddr), slog.String("user", name), slog.String("listener", c.listener), slog.String("proto", x.req.Proto),
+		slog.Int("resp", status), slog.Int64("bytes", x.bytesOut.Load()), slog.String("ended", string(how)), slog.String("in", c.place(int(x.at.Load()))))
+}
+
+// shownUser is who the request acts as, for readers that have loaded at.
+func (x *exchange) shownUser() *User {
+	switch at := int(x.at.Load()); {
+	case at > x.chain.actingRow:
+		return x.acting
+	case at > x.chain.userRow:
+		return x.user
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// timeoutOptions are the time limits of requests.
+type timeoutOptions struct{ request, minRequest time.Duration }
+
+func (o *timeoutOptions) register(f *flags) {
+	f.in("serving")
+	f.duration(&o.request, "request-timeout", 60*time.Second, "time limit of a request that is not long-running; ?timeout= may ask for less")
+	f.duration(&o.minRequest, "min-request-timeout", 1800*time.Second, "shortest time after which a watch without a timeout of its own is ended; each ends at a random moment from there to twice as long")
+}
+
+func (o *timeoutOptions) check(p *problems) {
+	if o.request <= 0 {
+		p.add("request-timeout", "must be above 0, is %v", o.request)
+	}
+	if o.minRequest <= 0 {
+		p.add("min-request-timeout", "must be above 0, is %v", o.minRequest)
+	}
+}
+
+// requestDeadline gives a request that is not long-running its deadline: the server's,
+// or a shorter one that ?timeout= asks for. It counts from the moment the request came.
+func requestDeadline(p *program) filter {
+	limit := p.opt.timeout.request
+	return filter{flags: []string{"request-timeout"}, wrap: func(next handler) handler {
+		return func(x *exchange) error {
+			if err := x.setDeadline(limit); err != nil {
+				return err
+			}
+			return next(x)
+		}
+	}}
+}
+
+func (x *exchange) setDeadline(limit time.Duration) error {
+	if x.longRunning {
+		return nil
+	}
+	d, err := parseTimeout(x.req.URL.RawQuery)
+	if err != nil {
+		e := badRequest("invalid timeout specified in the request URL - " + err.Error())
+		x.chain.program.auditRefusal(x)
+		return e
+	}
+	if d <= 0 || d > limit {
+		d = limit
+	}
+	x.deadline = x.received.Add(d)
+	return nil
+}
+
+// parseTimeout is the first timeout parameter of a query, a Go duration; 0 when there
+// is none or it is empty. What url.ParseQuery would drop is no parameter here either.
+func parseTimeout(rawQuery string) (time.Duration, error) {
+	if !strings.Contains(rawQuery, "timeout") && !strings.Contains(rawQuery, "%") {
+		return 0, nil
+	}
+	q, _ := url.ParseQuery(rawQuery)
+	s := q.Get("timeout")
+	if s == "" {
+		return 0, nil
+	}
+	return time.ParseDuration(s)
+}
+
+// timeout answers 504 for a request that is not finished at its deadline, or breaks off
+// an answer that has begun. In HTTP/1 the handler runs where it is and the timer's
+// goroutine answers; net/http ends an HTTP/2 stream only when the handler returns, so
+// there the handler gets a goroutine of its own that can be left behind.
+func timeout(p *program) filter {
+	return filter{flags: []string{"request-timeout"}, wrap: func(next handler) handler {
+		return func(x *exchange) error {
+			if x.longRunning || x.deadline.IsZero() {
+				return next(x)
+			}
+			if x.req.ProtoMajor >= 2 {
+				return x.runApart(next)
+			}
+			x.timer = time.AfterFunc(time.Until(x.deadline), x.expire)
+			return next(x)
+		}
+	}}
+}
+
+// timeoutWithDeadline is both steps in one, as the plain listener's chain has it.
+func timeoutWithDeadline(p *program) filter {
+	limit, f := p.opt.timeout.request, timeout(p)
+	inner := f.wrap
+	f.wrap = func(next handler) handler {
+		next = inner(next)
+		return func(x *exchange) error {
+			if err := x.setDeadline(limit); err != nil {
+				return err
+			}
+			return next(x)
+		}
+	}
+	return f
+}
+
+// runApart runs next in a goroutine of its own and returns when it is done or the time
+// limit has answered, whichever is first. A handler that goes on then is counted as
+// abandoned until it returns; its panic is logged and counted, and reaches nobody.
+func (x *exchange) runApart(next handler) error {
+	type outcome struct {
+		err   error
+		panic *panicked
+	}
+	x.gone = make(chan struct{})
+	done := make(chan outcome, 1)
+	x.timer = time.AfterFunc(time.Until(x.deadline), x.expire)
+	go func() {
+		var o outcome
+		defer func() {
+			if v := recover(); v != nil {
+				if v == http.ErrAbortHandler {
+					o.panic = &panicked{value: v}
+				} else {
+					o.panic = &panicked{value: v, stack: debug.Stack()}
+				}
+			}
+			x.mu.Lock()
+			x.leaveLocked()
+			late := x.state.Load() == stateExpired
+			x.mu.Unlock()
+			if late && o.panic != nil {
+				_ = x.contain(o.panic)
+			}
+			done <- o
+		}()
+		o.err = next(x)
+	}()
+	select {
+	case o := <-done:
+		if o.panic != nil && o.panic.value == http.ErrAbortHandler {
+			panic(http.ErrAbortHandler)
+		}
+		if o.panic != nil {
+			panic(o.panic)
+		}
+		return o.err
+	case <-x.gone:
+		return nil
+	}
+}

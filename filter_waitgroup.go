@@ -1,0 +1,118 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// waitGroup counts requests that a stop must let finish, and turns away those that come
+// after it was closed. newWaitGroup makes one.
+type waitGroup struct {
+	n     atomic.Int64 // the count; closingBit is added when no more may enter
+	once  sync.Once
+	empty chan struct{}
+}
+
+const closingBit = 1 << 62
+
+func newWaitGroup() *waitGroup { return &waitGroup{empty: make(chan struct{})} }
+
+// enter counts one more, and reports false when the group is closed.
+func (g *waitGroup) enter() bool {
+	if g.n.Add(1) >= closingBit {
+		g.leave()
+		return false
+	}
+	return true
+}
+
+func (g *waitGroup) leave() {
+	if g.n.Add(-1) == closingBit {
+		g.once.Do(func() { close(g.empty) })
+	}
+}
+
+// close lets nobody in any more. The returned channel is closed when all have left.
+// It may be called again, by one goroutine at a time.
+func (g *waitGroup) close() <-chan struct{} {
+	if g.n.Load() < closingBit {
+		g.n.Add(closingBit + 1)
+		g.leave() // closes empty when nobody else is in
+	}
+	return g.empty
+}
+
+func (g *waitGroup) count() int64 { return g.n.Load() &^ closingBit }
+
+// waitGroupFilter lets a stop wait for every request that was admitted and is not
+// long-running, and turns new ones away once that wait has begun. Whoever watches the
+// stop (health and metrics) is still served.
+func waitGroupFilter(p *program) filter {
+	return filter{flags: []string{"shutdown-timeout"}, wrap: func(next handler) handler {
+		return func(x *exchange) error {
+			if x.longRunning {
+				if err := p.watches.admit(x); err != nil {
+					return err
+				}
+				return next(x)
+			}
+			if p.requests.enter() {
+				x.grouped = p.requests
+				return next(x)
+			}
+			if exempt(&x.req) {
+				return next(x)
+			}
+			return shuttingDown()
+		}
+	}}
+}
+
+func shuttingDown() *statusError {
+	return &statusError{code: http.StatusServiceUnavailable, reason: "ServiceUnavailable", message: "apiserver is shutting down", retryAfter: 1, nosniff: true}
+}
+
+// exempt reports whether a request is served while new ones are turned away: health,
+// metrics, and the server's own client (upstream).
+func exempt(r *http.Request) bool {
+	for _, prefix := range []string{"/readyz", "/livez", "/healthz", "/metrics"} {
+		if strings.HasPrefix(r.URL.Path, prefix) {
+			return true
+		}
+	}
+	return strings.HasPrefix(r.UserAgent(), "kube-apiserver/")
+}
+
+// retryAfter sends new requests away once the server accepts no more, while the
+// listeners stay open: clients and load balancers get an answer instead of a refusal.
+func retryAfter(p *program) filter {
+	f := filter{flags: []string{"shutdown-send-retry-after"}}
+	if !p.opt.shutdown.sendRetryAfter {
+		f.off = "--shutdown-send-retry-after is not set"
+		return f
+	}
+	f.wrap = func(next handler) handler {
+		return func(x *exchange) error {
+			if !p.signals.notAcceptingNewRequest.fired() || exempt(&x.req) {
+				return next(x)
+			}
+			e := textError(http.StatusTooManyRequests, "The apiserver is shutting down, please try again later.")
+			e.retryAfter, e.close = 5, true
+			return e
+		}
+	}
+	return f
+}
+
+// muxComplete marks a request that came before all paths were installed, so that the
+// last not-found handler can say "try again" instead of 404.
+func muxComplete(p *program) filter {
+	return filter{wrap: func(next handler) handler {
+		return func(x *exchange) error {
+			x.early = !p.signals.muxAndDiscoveryComplete.fired()
+			return next(x)
+		}
+	}}
+}

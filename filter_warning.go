@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Bounds of upstream's warning recorder, in characters of text.
+const (
+	warningsTotal = 4096
+	warningCut    = 256
+)
+
+// warnings are the Warning header lines of one answer (RFC 7234, 5.5). They are kept on
+// the exchange, under its lock, until the header is written: the 504 of the time limit
+// carries them too, and a late warning harms nothing.
+type warnings struct {
+	enabled bool
+	list    []warning
+	runes   int
+	cut     bool // the total was passed: every text is cut to warningCut
+}
+
+type warning struct{ agent, text string }
+
+// warningRecorder opens the record; in front of it warnings are dropped.
+func warningRecorder() filter {
+	return filter{wrap: func(next handler) handler {
+		return func(x *exchange) error {
+			x.warnings.enabled = true
+			return next(x)
+		}
+	}}
+}
+
+// AddWarning puts a Warning header on the answer of the request that ctx belongs to:
+// 299, the agent ("-" when empty) and the text. Empty and repeated texts are dropped,
+// as is text that is not UTF-8; control characters are removed. In all 4,096 characters
+// are sent; beyond that each text is cut to 256. It must be called before the header is
+// written, and may be called from any goroutine.
+func AddWarning(ctx context.Context, agent, text string) {
+	x := exchangeFrom(ctx)
+	if x == nil {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.warnings.addLocked(agent, text)
+}
+
+func (w *warnings) addLocked(agent, text string) {
+	if !w.enabled || text == "" || !utf8.ValidString(text) || !utf8.ValidString(agent) {
+		return
+	}
+	if agent == "" {
+		agent = "-"
+	}
+	if slices.ContainsFunc(w.list, func(o warning) bool { return o.text == text }) {
+		return
+	}
+	n := utf8.RuneCountInString(text)
+	if !w.cut && w.runes+n > warningsTotal {
+		w.cut, w.runes = true, 0
+		kept := w.list
+		w.list = nil
+		for _, o := range kept {
+			w.takeLocked(o)
+		}
+	}
+	w.takeLocked(warning{agent, text})
+}
+
+// takeLocked adds one warning within the bounds in force.
+func (w *warnings) takeLocked(o warning) {
+	n := utf8.RuneCountInString(o.text)
+	if w.cut {
+		n = min(n, warningCut)
+		if w.runes+n > warningsTotal {
+			return
+		}
+	}
+	w.runes += n
+	w.list = append(w.list, o)
+}
+
+// headerLocked puts the lines into h.
+func (w *warnings) headerLocked(h http.Header) {
+	for _, o := range w.list {
+		text := o.text
+		if w.cut {
+			text = firstRunes(text, warningCut)
+		}
+		h.Add("Warning", "299 "+agentToken(o.agent)+" "+quoteWarning(text))
+	}
+}
+
+func firstRunes(s string, n int) string {
+	for i := range s {
+		if n == 0 {
+			return s[:i]
+		}
+		n--
+	}
+	return s
+}
+
+// agentToken keeps the agent one word: a space in it would end the field early.
+func agentToken(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r == ' ' || r == '"' || unicode.IsControl(r) {
+			return '-'
+		}
+		return r
+	}, s)
+	return s
+}
+
+// quoteWarning is the quoted-string form: quote and backslash escaped, no control characters.
+func quoteWarning(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case !unicode.IsControl(r):
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}

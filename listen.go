@@ -1,0 +1,363 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+type listenOptions struct {
+	http, https, admin      []string
+	insecureAllowRemote     bool
+	disableHTTP2            bool
+	maxStreams              int
+	keepAlive               time.Duration
+	sharePort, shareAddress bool
+}
+
+func (o *listenOptions) register(f *flags) {
+	f.in("listeners")
+	f.list(&o.http, "listen-http", []string{"127.0.0.1:8080"}, "addresses of the plain listener, whose users are all superusers: host:port (port 0: any free one), unix:PATH, or off")
+	f.list(&o.https, "listen-https", []string{"127.0.0.1:6443"}, "addresses of the TLS listener: host:port, unix:PATH, or off")
+	f.list(&o.admin, "listen-admin", []string{"127.0.0.1:8081"}, "addresses of the admin listener: host:port on loopback, unix:PATH, or off")
+	f.bool(&o.insecureAllowRemote, "insecure-allow-remote", false, "let the plain listener be bound to an address that others can reach: each of them is a superuser then")
+	f.bool(&o.disableHTTP2, "disable-http2-serving", false, "offer HTTP/1.1 only")
+	f.int(&o.maxStreams, "http2-max-streams-per-connection", 100, "most requests at a time on one HTTP/2 connection; 0: 100")
+	f.duration(&o.keepAlive, "tcp-keepalive-period", 3*time.Minute, "period of TCP keep-alive probes; 0: none")
+	f.bool(&o.sharePort, "permit-port-sharing", false, "set SO_REUSEPORT, so that several processes may listen on the same port")
+	f.bool(&o.shareAddress, "permit-address-sharing", false, "set SO_REUSEADDR, so that the port can be bound while old connections linger")
+}
+
+func (o *listenOptions) check(p *problems) {
+	for _, l := range o.roles() {
+		if slices.Contains(l.addresses, "off") && len(l.addresses) > 1 {
+			p.add("listen-"+l.role, "off stands alone")
+			continue
+		}
+		for _, a := range l.addresses {
+			o.checkAddress(p, l.role, a)
+		}
+	}
+	if len(o.http)+len(o.https) == 0 || off(o.http) && off(o.https) {
+		p.add("listen-http", "is off and so is --listen-https: nothing would be served")
+	}
+	if o.maxStreams < 0 {
+		p.add("http2-max-streams-per-connection", "must not be negative, is %d", o.maxStreams)
+	}
+	if o.keepAlive < 0 {
+		p.add("tcp-keepalive-period", "must not be negative, is %v", o.keepAlive)
+	}
+}
+
+func (o *listenOptions) checkAddress(p *problems, role, a string) {
+	flag := "listen-" + role
+	if a == "off" {
+		return
+	}
+	if path, ok := strings.CutPrefix(a, "unix:"); ok {
+		if path == "" {
+			p.add(flag, "%q names no socket file", a)
+		}
+		return
+	}
+	host, port, err := net.SplitHostPort(a)
+	if err != nil {
+		p.add(flag, "%q is not host:port, unix:PATH or off", a)
+		return
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
+		p.add(flag, "%q has no port from 0 to 65535", a)
+	}
+	if remote(host) {
+		switch {
+		case role == "http" && !o.insecureAllowRemote:
+			p.add(flag, "%q can be reached by others, and everybody on this listener is a superuser: use a loopback address, or say --insecure-allow-remote", a)
+		case role == "admin":
+			p.add(flag, "%q can be reached by others: the admin listener needs a loopback address or unix:PATH", a)
+		}
+	}
+}
+
+// remote reports whether a host of a listen address lets others in. A name other than
+// localhost is judged after it was bound.
+func remote(host string) bool {
+	if host == "" {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && !a.Unmap().IsLoopback()
+}
+
+func off(addresses []string) bool { return slices.Equal(addresses, []string{"off"}) }
+
+type roleAddresses struct {
+	role      string
+	addresses []string
+}
+
+func (o *listenOptions) roles() []roleAddresses {
+	return []roleAddresses{{"http", o.http}, {"https", o.https}, {"admin", o.admin}}
+}
+
+// listener is one bound socket of a role: http, https or admin.
+type listener struct {
+	net.Listener
+	role      string
+	network   string // tcp or unix
+	address   string // host:port or unix:PATH, as bound
+	inherited bool
+	keepAlive time.Duration
+	conns     *conns
+	socket    os.FileInfo // of a socket file of ours, to remove no other
+
+	accepted, closed atomic.Uint64
+	done             atomic.Bool
+}
+
+// Accept hands out the next connection, counted and with TCP keep-alive.
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	if t, ok := c.(*net.TCPConn); ok {
+		_ = t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: l.keepAlive > 0, Idle: l.keepAlive, Interval: l.keepAlive})
+	}
+	l.accepted.Add(1)
+	oc := &conn{Conn: c, listener: l, unix: l.network == "unix", accepted: time.Now()}
+	oc.head.done = l.role == "https"
+	l.conns.add(oc)
+	return oc, nil
+}
+
+// Close stops accepting, once, and removes a socket file of ours.
+func (l *listener) Close() error {
+	if l.done.Swap(true) {
+		return nil
+	}
+	err := l.Listener.Close()
+	if l.socket != nil {
+		path := strings.TrimPrefix(l.address, "unix:")
+		if now, e := os.Lstat(path); e == nil && os.SameFile(now, l.socket) {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}
+	return err
+}
+
+// url is how clients reach the listener: http://host:port, https://host:port, unix:/path.
+func (l *listener) url() string {
+	if l.network == "unix" {
+		return l.address
+	}
+	scheme := "http"
+	if l.role == "https" {
+		scheme = "https"
+	}
+	host, port, _ := net.SplitHostPort(l.address)
+	if a, err := netip.ParseAddr(host); err == nil && a.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}
+
+// openListeners binds every address of every role, or none: what was bound before an
+// error is closed again. Inherited sockets come first; a role whose sockets are
+// inherited by name binds no address of its own.
+func (p *program) openListeners() (err error) {
+	defer func() {
+		if err != nil {
+			for _, l := range p.listeners {
+				_ = l.Close()
+			}
+		}
+	}()
+	inherited, err := inheritedSockets(os.Getenv, os.Getpid())
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+		_ = os.Unsetenv(name)
+	}
+	for _, r := range p.opt.listen.roles() {
+		byName := false
+		for i, s := range inherited {
+			if s.name == r.role {
+				byName = true
+				inherited[i].claimed = true
+				if err := p.adopt(r.role, s.Listener, true); err != nil {
+					return err
+				}
+			}
+		}
+		if byName {
+			continue
+		}
+		for _, a := range r.addresses {
+			if a == "off" {
+				continue
+			}
+			if i := slices.IndexFunc(inherited, func(s inheritedSocket) bool { return s.name == "" && !s.claimed && s.has(a) }); i >= 0 {
+				inherited[i].claimed = true
+				err = p.adopt(r.role, inherited[i].Listener, true)
+			} else {
+				err = p.bind(r.role, a)
+			}
+			if err != nil {
+				return fmt.Errorf("--listen-%s: %w", r.role, err)
+			}
+		}
+	}
+	for _, s := range inherited {
+		if !s.claimed {
+			return fmt.Errorf("LISTEN_FDS: the inherited socket %s is for no listener: name it http, https or admin in LISTEN_FDNAMES, or give its address to a --listen flag", s.Addr())
+		}
+	}
+	return nil
+}
+
+// bind opens one address of a role.
+func (p *program) bind(role, address string) error {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		l, info, err := listenUnix(path)
+		if err != nil {
+			return err
+		}
+		p.listeners = append(p.listeners, &listener{Listener: l, role: role, network: "unix", address: "unix:" + absolute(path), conns: p.conns, socket: info})
+		return nil
+	}
+	o := &p.opt.listen
+	lc := net.ListenConfig{KeepAlive: -1, Control: shareControl(o.sharePort, o.shareAddress)}
+	l, err := lc.Listen(context.Background(), "tcp", address)
+	if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return fmt.Errorf("%s is in use: stop what listens there, or choose another address (port 0: any free one)", address)
+		}
+		return err
+	}
+	return p.adopt(role, l, false)
+}
+
+// adopt takes an open socket as a listener of a role, if its address may be one.
+func (p *program) adopt(role string, l net.Listener, inherited bool) error {
+	nl := &listener{Listener: l, role: role, network: "tcp", address: l.Addr().String(), inherited: inherited, keepAlive: p.opt.listen.keepAlive, conns: p.conns}
+	switch {
+	case l.Addr().Network() == "unix":
+		nl.network, nl.address = "unix", "unix:"+absolute(l.Addr().String())
+	case loopbackAddress(l.Addr()):
+	case role == "http" && !p.opt.listen.insecureAllowRemote, role == "admin":
+		_ = l.Close()
+		return fmt.Errorf("%s can be reached by others: use a loopback address or a unix socket", l.Addr())
+	}
+	p.listeners = append(p.listeners, nl)
+	p.hosts.add(hostOnly(nl.address))
+	return nil
+}
+
+func absolute(path string) string {
+	if a, err := filepath.Abs(path); err == nil {
+		return a
+	}
+	return path
+}
+
+// listenUnix opens a socket file of mode 0600. It is made under another name in a
+// folder that only we can enter and then moved, so that there is no moment in which
+// others could connect, and so that a stale file is replaced in one step. A socket that
+// somebody serves is left alone.
+func listenUnix(path string) (net.Listener, os.FileInfo, error) {
+	if info, err := os.Lstat(path); err == nil {
+		if info.Mode()&fs.ModeSocket == 0 {
+			return nil, nil, fmt.Errorf("%s exists and is no socket", path)
+		}
+		if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+			_ = c.Close()
+			return nil, nil, fmt.Errorf("%s is in use: stop what listens there, or choose another path", path)
+		}
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(path), ".s")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer os.RemoveAll(dir)
+	made := filepath.Join(dir, "s")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
+	if err != nil {
+		return nil, nil, err
+	}
+	l.SetUnlinkOnClose(false)
+	info, err := os.Lstat(made)
+	if err = errors.Join(err, os.Chmod(made, 0o600)); err == nil {
+		err = os.Rename(made, path)
+	}
+	if err != nil {
+		_ = l.Close()
+		return nil, nil, err
+	}
+	return l, info, nil
+}
+
+// inheritedSocket is one that the service manager has opened for us.
+type inheritedSocket struct {
+	net.Listener
+	name    string // from LISTEN_FDNAMES, "" without one
+	claimed bool
+}
+
+// has reports whether the socket is bound to a listen address.
+func (s inheritedSocket) has(address string) bool {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		return s.Addr().Network() == "unix" && absolute(s.Addr().String()) == absolute(path)
+	}
+	want, err := net.ResolveTCPAddr("tcp", address)
+	have, ok := s.Addr().(*net.TCPAddr)
+	return err == nil && ok && want.Port == have.Port && (want.IP.Equal(have.IP) || len(want.IP) == 0 && have.IP.IsUnspecified())
+}
+
+// inheritedSockets reads systemd's protocol: LISTEN_FDS sockets from descriptor 3 on,
+// for us if LISTEN_PID is our process or unset, with names in LISTEN_FDNAMES.
+func inheritedSockets(getenv func(string) string, pid int) ([]inheritedSocket, error) {
+	if getenv("LISTEN_FDS") == "" {
+		return nil, nil
+	}
+	if s := getenv("LISTEN_PID"); s != "" && s != strconv.Itoa(pid) {
+		return nil, nil
+	}
+	n, err := strconv.Atoi(getenv("LISTEN_FDS"))
+	if err != nil || n < 0 || n > 1000 {
+		return nil, fmt.Errorf("LISTEN_FDS: %q is no number of sockets", getenv("LISTEN_FDS"))
+	}
+	var names []string
+	if s := getenv("LISTEN_FDNAMES"); s != "" {
+		names = strings.Split(s, ":")
+	}
+	var out []inheritedSocket
+	for i := range n {
+		f := os.NewFile(uintptr(3+i), "inherited")
+		l, err := net.FileListener(f)
+		_ = f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("LISTEN_FDS: descriptor %d is no listening socket: %w", 3+i, err)
+		}
+		s := inheritedSocket{Listener: l}
+		if i < len(names) {
+			s.name = names[i]
+		}
+		if s.name != "" && s.name != "http" && s.name != "https" && s.name != "admin" {
+			s.name = "" // systemd gives every socket some name, such as its unit's
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}

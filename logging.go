@@ -1,0 +1,80 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+type loggingOptions struct {
+	format    string
+	verbosity int
+}
+
+func (o *loggingOptions) register(f *flags) {
+	f.in("logging")
+	f.text(&o.format, "logging-format", "text", "form of the log on stderr: text or json")
+	f.int(&o.verbosity, "v", 2, "how much is logged, 0 to 10; from 3 on each request, from 4 on what clients do wrong")
+}
+
+func (o *loggingOptions) check(p *problems) {
+	if o.format != "text" && o.format != "json" {
+		p.add("logging-format", "must be text or json, is %q", o.format)
+	}
+	if o.verbosity < 0 || o.verbosity > 10 {
+		p.add("v", "must be from 0 to 10, is %d", o.verbosity)
+	}
+}
+
+// logger is the program's log. Both forms quote what clients send, so that no client
+// can write a line of its own.
+func (o *loggingOptions) logger(w io.Writer) *slog.Logger {
+	level := slog.LevelInfo
+	if o.verbosity >= 4 {
+		level = slog.LevelDebug
+	}
+	h := &slog.HandlerOptions{Level: level}
+	if o.format == "json" {
+		return slog.New(slog.NewJSONHandler(w, h))
+	}
+	return slog.New(slog.NewTextHandler(w, h))
+}
+
+// shownParameters are the query parameters that Kubernetes defines: only their values
+// are shown in logs and on the admin listener.
+var shownParameters = []string{"allowWatchBookmarks", "as", "container", "continue", "dryRun", "exclude", "fieldManager", "fieldSelector", "fieldValidation",
+	"follow", "force", "gracePeriodSeconds", "hash", "includeObject", "labelSelector", "limit", "limitBytes", "orphanDependents", "path", "pretty", "previous",
+	"propagationPolicy", "resourceVersion", "resourceVersionMatch", "sendInitialEvents", "sinceSeconds", "sinceTime", "tailLines", "timeout", "timeoutSeconds", "timestamps", "verbose", "watch"}
+
+// shownQuery is a query with every other value as REDACTED.
+func shownQuery(raw string) string {
+	if raw == "" {
+		return ""
+	}
+	var out []string
+	for part := range strings.SplitSeq(raw, "&") {
+		key, _, hasValue := strings.Cut(part, "=")
+		name, err := url.QueryUnescape(key)
+		if hasValue && (err != nil || !slices.Contains(shownParameters, name)) {
+			part = key + "=REDACTED"
+		}
+		out = append(out, part)
+	}
+	return strings.ToValidUTF8(shorten(strings.Join(out, "&"), 2048), "\uFFFD")
+}
+
+// redactURI is a request's path and shown query.
+func redactURI(u *url.URL) string {
+	path := strings.ToValidUTF8(shorten(u.Path, 2048), "\uFFFD")
+	if q := shownQuery(u.RawQuery); q != "" {
+		return path + "?" + q
+	}
+	return path
+}
+
+// quoteURI is a request's target in quotes, for messages.
+func quoteURI(r *http.Request) string { return strconv.Quote(shorten(r.URL.RequestURI(), 1024)) }

@@ -1,0 +1,317 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// program is what the parts share: one value, made by newProgram, put together by
+// start and run by run. Tests make as many as they like.
+type program struct {
+	opt            *options
+	flags          *flags
+	stdout, stderr io.Writer
+	log            *slog.Logger
+	exit           func(code int) // for the second signal
+	extend         func(*Server) error
+	hangUp         <-chan os.Signal
+	started        time.Time
+	readyAt        atomic.Pointer[time.Time]
+
+	hosts    *hostSet
+	certs    *certificates
+	authn    *authenticator
+	authz    authorizer
+	auditing *auditing // nil without a policy
+	metrics  *metrics
+
+	generation atomic.Int64
+	timeline   *timeline
+	signals    *signals
+	hooks      *hooks
+	healthz    *healthChecks
+	livez      *healthChecks
+	readyz     *healthChecks
+
+	discovery discovery
+	servers   []*Server // aggregator, core, extensions
+	outermost *Server
+	chains    []*chain
+	listeners []*listener
+	fronts    []*front // serving listeners
+	admin     *front
+	conns     *conns
+	handover  bool // sockets are inherited: another process can serve the next connection
+
+	requestIDs atomic.Uint64
+	requests   *waitGroup
+	watches    *watches
+	stop       stopState
+
+	background    context.Context // of goroutines that live as long as the program
+	endBackground context.CancelFunc
+	owned         sync.WaitGroup // those goroutines
+
+	adminToken string
+	adminAsked chan struct{} // has a token when the admin listener was asked after the last signal
+	written    []string
+
+	mu           sync.Mutex
+	registration error // the first registration that failed
+}
+
+// newProgram is a program that is not started. o must have been checked.
+func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
+	p := &program{opt: o, flags: f, stdout: stdout, stderr: stderr, exit: os.Exit, extend: Extend, started: time.Now()}
+	p.log = o.logging.logger(stderr)
+	p.generation.Store(p.started.UnixMilli())
+	changed := func() { p.generation.Add(1) }
+	p.timeline = newTimeline(p.started, changed)
+	p.hooks = newHooks(changed)
+	p.signals = newSignals()
+	p.hosts = newHostSet(o.front.allowedHosts)
+	p.metrics = newMetrics()
+	p.conns = newConns()
+	p.requests = newWaitGroup()
+	p.watches = newWatches()
+	p.stop.wait("")
+	p.background, p.endBackground = context.WithCancel(context.Background())
+	p.adminAsked = make(chan struct{}, 1)
+	p.newHealth()
+	return p
+}
+
+// start does everything that can fail before the first request: certificates, sockets,
+// servers. What it opened is closed again when it fails.
+func (p *program) start() (err error) {
+	defer func() {
+		if err != nil {
+			for _, l := range p.listeners {
+				_ = l.Close()
+			}
+			p.closeAudit()
+			p.endBackground()
+		}
+	}()
+	for _, s := range []struct {
+		name string
+		do   func() error
+	}{
+		{"options", p.readNamedFiles},
+		{"certificates", p.loadIdentity},
+		{"listening", p.openListeners},
+		{"servers", p.buildServers},
+		{"prepare-run", p.prepareRun},
+	} {
+		end := p.timeline.step(s.name, "")
+		err := s.do()
+		end(err)
+		if err != nil {
+			return err
+		}
+	}
+	for _, l := range p.listeners {
+		p.handover = p.handover || l.inherited
+	}
+	return nil
+}
+
+// readNamedFiles reads the audit policy: its content is a start-up failure, not a
+// wrong flag.
+func (p *program) readNamedFiles() error {
+	o := &p.opt.audit
+	if o.policyFile == "" {
+		return nil
+	}
+	policy, err := readAuditPolicy(o.policyFile)
+	if err != nil {
+		return fmt.Errorf("--audit-policy-file: %w", err)
+	}
+	log, err := o.open(p.log, p.stdout)
+	if err != nil {
+		return fmt.Errorf("--audit-log-path: %w", err)
+	}
+	p.auditing = &auditing{policy, log}
+	return nil
+}
+
+// loadIdentity loads or makes the certificates, and what says who a client is.
+func (p *program) loadIdentity() (err error) {
+	var hosts []string
+	for _, a := range p.opt.listen.https {
+		if h := hostOnly(a); h != "" && !strings.HasPrefix(a, "unix:") && a != "off" {
+			hosts = append(hosts, h)
+		}
+	}
+	if p.certs, err = newCertificates(&p.opt.tls, hosts, p.log); err != nil {
+		return err
+	}
+	p.certs.onChange = p.certificateChanged
+	tokens := map[string]*User{}
+	if p.opt.files.kubeconfig != "" {
+		p.adminToken = rand.Text()
+		tokens[p.adminToken] = &User{Name: "cluster-admin", Groups: []string{groupMasters}}
+	}
+	if p.authn, err = newAuthenticator(&p.opt.authentication, p.certs.clientCAs, p.certs.requestHeaderCAs, tokens); err != nil {
+		return err
+	}
+	p.authz = defaultAuthorizer()
+	return nil
+}
+
+// buildServers makes the delegation chain and lets Extend add to it.
+func (p *program) buildServers() error {
+	extensions := newExtensions(p)
+	core := newCore(p, extensions)
+	p.outermost = newAggregator(p, core)
+	p.servers = []*Server{p.outermost, core, extensions}
+	if err := p.extend(core); err != nil {
+		return fmt.Errorf("Extend: %w", err)
+	}
+	if err := p.discovery.set(p.outermost.allGroups()); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.registration
+}
+
+// prepareRun installs on the outermost server what every server shows of itself, for
+// the whole chain, and compiles the filter chains.
+func (p *program) prepareRun() error {
+	p.addHooks()
+	p.installOwnPaths(p.outermost)
+	p.mu.Lock()
+	err := p.registration
+	p.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	p.chains = []*chain{newChain(p, "http", plainRows(p)), newChain(p, "https", secureRows(p))}
+	return nil
+}
+
+// addHooks adds the program's own hooks: what it does once it serves, and first when it
+// stops.
+func (p *program) addHooks() {
+	a := p.outermost
+	ctx, cancel := context.WithCancel(p.background)
+	_ = a.AddPostStartHook("watch-certificates", func(context.Context) error {
+		p.owned.Go(func() { p.certs.watch(ctx) })
+		p.owned.Go(func() { p.reloadOnHangUp(ctx) })
+		return nil
+	})
+	_ = a.AddPostStartHook("watch-slow-clients", func(context.Context) error {
+		p.owned.Go(func() { p.watchProgress(p.background) })
+		return nil
+	})
+	_ = a.AddPostStartHook("paths-installed", func(context.Context) error {
+		p.fire(p.signals.muxAndDiscoveryComplete, "")
+		return nil
+	})
+	// Who removes the files of a server that stops must not fill its log.
+	_ = a.AddPreShutdownHook("leave-certificates", func(context.Context) error {
+		cancel()
+		return nil
+	})
+}
+
+// reloadOnHangUp checks the certificate files at every SIGHUP, until ctx ends.
+func (p *program) reloadOnHangUp(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.hangUp:
+			p.timeline.add("os-signal", "SIGHUP", "certificates are read again")
+			p.certs.reload()
+		}
+	}
+}
+
+// serve lets the listeners answer, admin first. The channel gets an error when one
+// breaks while it should serve.
+func (p *program) serve() <-chan error {
+	end := p.timeline.step("serving", "")
+	defer end(nil)
+	broken := make(chan error, 1)
+	p.admin = p.newFront("admin", p.adminHandler())
+	p.admin.serve(p, broken)
+	for _, c := range p.chains {
+		f := p.newFront(c.listener, c)
+		p.fronts = append(p.fronts, f)
+		f.serve(p, broken)
+	}
+	return broken
+}
+
+// closeServing ends the connections of the serving listeners. Shutdown is called when
+// none is new or active any more, or when there is no time left.
+func (p *program) closeServing(ctx context.Context) {
+	for _, f := range p.fronts {
+		_ = f.stopAccepting()
+	}
+	for _, x := range p.watches.list() {
+		x.end(errStopping) // time to return on its own, before it is cut
+	}
+	select {
+	case <-p.watches.close():
+	case <-time.After(250 * time.Millisecond):
+		p.watches.cut()
+	}
+	quietCtx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	p.waitQuiet(quietCtx, 0)
+	p.closeAudit()
+	shutCtx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, f := range p.fronts {
+		all.Go(func() { f.shut(shutCtx) })
+	}
+	all.Wait()
+}
+
+// closeAdmin ends the admin listener: a second after the last signal, or as soon as it
+// was asked once more, so that whoever watches the stop sees the end of it.
+func (p *program) closeAdmin() {
+	if p.admin == nil {
+		return
+	}
+	t := time.NewTimer(time.Second)
+	defer t.Stop()
+	if len(p.admin.listeners) > 0 {
+		select {
+		case <-t.C:
+		case <-p.adminAsked:
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	p.admin.shut(ctx)
+}
+
+func signalName(s os.Signal) string {
+	switch s.String() {
+	case "terminated":
+		return "SIGTERM"
+	case "interrupt":
+		return "SIGINT"
+	}
+	return s.String()
+}
+
+// sorted is s in order, each once.
+func sorted(s []string) []string {
+	slices.Sort(s)
+	return slices.Compact(s)
+}

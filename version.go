@@ -1,0 +1,80 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+)
+
+// programVersion is ours; kubernetesVersion is the release whose behaviour we follow.
+const (
+	programVersion    = "v0.1.0"
+	kubernetesVersion = "v1.37.2"
+)
+
+// versionInfo is /version, in upstream's order of keys. gitVersion is upstream's release
+// with ours behind the plus sign, so that clients compare it as that release.
+type versionInfo struct {
+	Major                 string `json:"major"`
+	Minor                 string `json:"minor"`
+	EmulationMajor        string `json:"emulationMajor"`
+	EmulationMinor        string `json:"emulationMinor"`
+	MinCompatibilityMajor string `json:"minCompatibilityMajor"`
+	MinCompatibilityMinor string `json:"minCompatibilityMinor"`
+	GitVersion            string `json:"gitVersion"`
+	GitCommit             string `json:"gitCommit"`
+	GitTreeState          string `json:"gitTreeState"`
+	BuildDate             string `json:"buildDate"`
+	GoVersion             string `json:"goVersion"`
+	Compiler              string `json:"compiler"`
+	Platform              string `json:"platform"`
+}
+
+// buildInfo is what the Go tool stamped into the binary; "" where it stamped nothing.
+type buildInfo struct {
+	revision, time string
+	modified       bool
+}
+
+func readBuild() (b buildInfo) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.revision = s.Value
+		case "vcs.time":
+			b.time = s.Value
+		case "vcs.modified":
+			b.modified = s.Value == "true"
+		}
+	}
+	return b
+}
+
+// versionService serves /version, and /version/ as upstream does, indented.
+func versionService() *WebService {
+	b := readBuild()
+	state := "clean"
+	if b.modified {
+		state = "dirty"
+	}
+	text, _ := json.MarshalIndent(versionInfo{
+		Major: "1", Minor: "37", EmulationMajor: "1", EmulationMinor: "37", MinCompatibilityMajor: "1", MinCompatibilityMinor: "36",
+		GitVersion: kubernetesVersion + "+apichain." + programVersion, GitCommit: b.revision, GitTreeState: state, BuildDate: b.time,
+		GoVersion: runtime.Version(), Compiler: runtime.Compiler, Platform: runtime.GOOS + "/" + runtime.GOARCH,
+	}, "", "  ")
+	return &WebService{Root: "/version", Doc: "the version of this server", Produces: []string{"application/json"}, Routes: []Route{{
+		Method: http.MethodGet, Operation: "getCodeVersion", Doc: "get the version", Writes: versionInfo{},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { writeJSON(w, text) }),
+	}}}
+}
+
+// writeJSON writes a document that is ready.
+func writeJSON(w http.ResponseWriter, b []byte) {
+	w.Header()["Content-Type"] = []string{"application/json"}
+	_, _ = w.Write(b)
+}
