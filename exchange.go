@@ -27,14 +27,17 @@ import (
 // Another one (the time limit, the admin endpoint) loads at first, and then may read
 // the fields that filters before that position have set; each is set once.
 type exchange struct {
-	chain    *chain
-	inner    http.ResponseWriter
-	parent   context.Context // net/http's: ends when the client goes
-	conn     *conn           // nil in tests that have no connection
-	req      http.Request    // what the filters and the handler see; its context is x
-	id       uint64
-	received time.Time
-	auditID  [1]string // a slice of it is the header value, which saves an allocation
+	chain     *chain
+	inner     http.ResponseWriter
+	parent    context.Context // net/http's: ends when the client goes
+	conn      *conn           // nil in tests that have no connection
+	req       http.Request    // what the filters and the handler see; its context is x
+	id        uint64
+	received  time.Time
+	path      string // as it came: a handler may change req
+	query     string
+	userAgent string
+	auditID   [1]string // a slice of it is the header value, which saves an allocation
 
 	// Set by the filters, each once.
 	info        RequestInfo
@@ -98,6 +101,7 @@ func newExchange(c *chain, w http.ResponseWriter, r *http.Request) *exchange {
 		x.auditID[0] = newUUID()
 	}
 	x.req = *r.WithContext(x)
+	x.path, x.query, x.userAgent = r.URL.Path, r.URL.RawQuery, r.UserAgent()
 	if r.Body != nil && r.Body != http.NoBody {
 		x.in = body{x: x, rc: r.Body}
 		x.req.Body = &x.in

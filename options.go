@@ -96,7 +96,6 @@ type flagRow struct {
 	secret            bool // the value is shown as REDACTED
 	derived           bool // the value was computed; help says how
 	given             bool
-	show              func() string // overrides the shown value of a derived flag
 }
 
 func newFlags() *flags {
@@ -214,6 +213,14 @@ func flagProblem(err error) string {
 		return "--" + name + ": " + head + ":" + why
 	}
 	return text
+}
+
+// shown is the value of a flag as it may be shown.
+func (f *flags) shown(r *flagRow) string {
+	if r.secret {
+		return "REDACTED"
+	}
+	return f.set.Lookup(r.name).Value.String()
 }
 
 // usage writes the flags by group. Groups stand in the order of first registration.

@@ -1,0 +1,458 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"reflect"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"apichain/admin"
+)
+
+// What the admin package is shown. Nothing here changes anything.
+
+type adminOptions struct{ profiling bool }
+
+func (o *adminOptions) register(f *flags) {
+	f.in("admin")
+	f.bool(&o.profiling, "profiling", false, "serve profiles at /debug/pprof/ of the admin listener")
+}
+
+func (o *adminOptions) check(*problems) {}
+
+// adminHandler is the admin API over this program.
+func (p *program) adminHandler() http.Handler {
+	h := admin.New(source{p}, admin.Options{
+		CheckPath: func(r *http.Request) *admin.Error {
+			c, _ := r.Context().Value(connKey{}).(*conn)
+			for _, err := range []*statusError{checkFraming(r, c, p.hosts), p.opt.front.checkBounds(r), checkPath(r)} {
+				if err != nil {
+					return &admin.Error{Code: err.code, Reason: err.reason, Message: err.message, Close: err.close}
+				}
+			}
+			return nil
+		},
+		HostAllowed: p.hosts.allows,
+		UnixSocket: func(r *http.Request) bool {
+			c, _ := r.Context().Value(connKey{}).(*conn)
+			return c != nil && c.unix
+		},
+		Profiling: p.opt.admin.profiling,
+		AuditID: func(r *http.Request) string {
+			return cmp.Or(r.Header.Get("Audit-Id"), newUUID())
+		},
+		Now: time.Now,
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r)
+		if p.signals.httpServerStoppedListening.fired() {
+			select {
+			case p.adminAsked <- struct{}{}:
+			default:
+			}
+		}
+	})
+}
+
+// certificateChanged notes a reload on the timeline.
+func (p *program) certificateChanged(e certEvent) {
+	detail := "reloaded: " + e.detail
+	if e.err != nil {
+		detail = "not taken: " + e.err.Error()
+	}
+	p.timeline.add("certificate", e.file, detail)
+}
+
+// source is the program as admin.Source.
+type source struct{ p *program }
+
+func (s source) Generation() int64 { return s.p.generation.Load() }
+
+func (s source) Status() admin.Status {
+	_, phase := s.p.timeline.list()
+	return admin.Status{Version: programVersion, Phase: phase, Ready: phase == "run"}
+}
+
+func (s source) Servers() []admin.Server {
+	var out []admin.Server
+	for i, sv := range s.p.servers {
+		a := admin.Server{ID: sv.name, Position: i + 1, Groups: []string{}, WebServices: sv.container.roots(), Hooks: []string{}, HealthChecks: []string{}, Declined: sv.declined.Load(), Taken: sv.refused.Load()}
+		if sv.delegate != nil {
+			a.Delegate = &sv.delegate.name
+		}
+		for _, g := range sv.groups {
+			a.Groups = append(a.Groups, g.name)
+		}
+		for _, r := range sv.routes() {
+			a.Taken += r.hits.Load()
+			switch r.kind {
+			case kindContainer:
+				a.Routes.Container++
+			case kindExact:
+				a.Routes.Exact++
+			default:
+				a.Routes.Prefix++
+			}
+		}
+		for _, o := range s.p.hooks.all() {
+			if o.server == sv.name {
+				a.Hooks = append(a.Hooks, o.phase+"/"+o.name)
+			}
+		}
+		if sv == s.p.outermost {
+			for _, c := range s.p.readyz.checks() {
+				a.HealthChecks = append(a.HealthChecks, c.name)
+			}
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// routes are the container's and then the mux's.
+func (s *Server) routes() []*route { return append(s.container.routes(), s.mux.routes()...) }
+
+func (s source) Chain() []admin.Chain {
+	out := []admin.Chain{}
+	for _, c := range s.p.chains {
+		a := admin.Chain{ID: c.listener, Listener: c.listener}
+		passed := c.passed()
+		for i := range c.rows {
+			r := &c.rows[i]
+			f := admin.Filter{ID: c.listener + "/" + r.name, Position: i + 1, Name: r.name, Why: r.why, Enabled: r.off == "", OffReason: r.off, Options: map[string]string{}, Passed: passed[i]}
+			f.Answered, f.Rejected = c.answered[i].counts()
+			for _, name := range r.flags {
+				if row := s.p.flags.byKey[name]; row != nil {
+					f.Options[name] = s.p.flags.shown(row)
+				}
+			}
+			if r.off != "" {
+				f.Passed = 0
+			}
+			a.Filters = append(a.Filters, f)
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+func (s source) Routes() []admin.Route {
+	out := []admin.Route{}
+	for _, sv := range s.p.servers {
+		all := sv.routes()
+		slices.SortStableFunc(all, func(a, b *route) int {
+			return cmp.Or(strings.Compare(a.pattern, b.pattern), strings.Compare(a.method, b.method))
+		})
+		for _, r := range all {
+			a := admin.Route{
+				ID: r.id(), Server: r.server, Kind: r.kind, Method: r.method, Pattern: r.pattern, Operation: r.operation, Resource: r.resource,
+				Handler: handlerName(r.handler), RegisteredAt: r.at, Doc: r.doc, Consumes: noNil(r.consumes), Produces: noNil(r.produces),
+				LongRunning: r.longRunning, Listed: r.listed, Hits: r.hits.Load(),
+			}
+			if t := r.lastHit.Load(); t > 0 {
+				a.LastHit = admin.Time(time.Unix(0, t))
+			}
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// id is the same in every process that registers the same.
+func (r *route) id() string { return r.server + ":" + r.kind + ":" + r.method + ":" + r.pattern }
+
+func noNil(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+// handlerName is the function or type that serves a route.
+func handlerName(h http.Handler) string {
+	v := reflect.ValueOf(h)
+	if v.Kind() == reflect.Func {
+		if f := runtime.FuncForPC(v.Pointer()); f != nil {
+			return strings.TrimSuffix(f.Name(), "-fm")
+		}
+	}
+	return v.Type().String()
+}
+
+func (s source) Hooks() []admin.Hook {
+	out := []admin.Hook{}
+	for _, phase := range []string{postStart, preShutdown} {
+		for _, o := range s.p.hooks.all() {
+			if o.phase == phase {
+				out = append(out, o.shown())
+			}
+		}
+	}
+	return out
+}
+
+func (o *hook) shown() admin.Hook {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	a := admin.Hook{ID: o.phase + "/" + o.name, Phase: o.phase, Name: o.name, Server: o.server, Order: o.order, State: o.state, StartedAt: admin.Time(o.started), Error: errText(o.err), RegisteredAt: o.at, Stack: []string{}}
+	if o.phase == postStart {
+		a.HealthCheck = "poststarthook/" + o.name
+	}
+	switch o.state {
+	case hookRunning:
+		a.DurationMs = ms(time.Since(o.started))
+	case hookDone, hookFailed, hookPanicked:
+		a.DurationMs = ms(o.took)
+	}
+	if o.state == hookPanicked {
+		a.Stack = frames(o.stack)
+	}
+	return a
+}
+
+// ms is a duration in milliseconds.
+func ms(d time.Duration) *float64 {
+	f := float64(d.Microseconds()) / 1000
+	return &f
+}
+
+func (s source) InFlight() ([]admin.Request, []admin.Places) {
+	requests, places := []admin.Request{}, []admin.Places{}
+	for _, c := range s.p.chains {
+		places = append(places, admin.Places{Listener: c.listener, ReadOnlyLimit: c.inFlight.readOnlyLimit, MutatingLimit: c.inFlight.mutatingLimit, Abandoned: c.abandoned.Load()})
+		c.table.each(func(x *exchange) { requests = append(requests, x.shown()) })
+	}
+	slices.SortFunc(requests, func(a, b admin.Request) int { return time.Time(a.ReceivedAt).Compare(time.Time(b.ReceivedAt)) })
+	return requests, places
+}
+
+// shown is the exchange as the admin endpoint shows it. It reads only what filters
+// before the exchange's position have set.
+func (x *exchange) shown() admin.Request {
+	c, at := x.chain, int(x.at.Load())
+	a := admin.Request{
+		ID: fmt.Sprint(x.id), AuditID: strings.ToValidUTF8(x.auditID[0], "\uFFFD"), Listener: c.listener, Method: shorten(x.req.Method, 32),
+		Path: strings.ToValidUTF8(shorten(x.path, 2048), "\uFFFD"), Query: shownQuery(x.query), Groups: []string{},
+		RemoteAddr: x.req.RemoteAddr, UserAgent: strings.ToValidUTF8(shorten(x.userAgent, 256), "\uFFFD"), Filter: c.place(at), ReceivedAt: admin.Time(x.received),
+		AgeMs: *ms(time.Since(x.received)), BytesIn: x.bytesIn.Load(), BytesOut: x.bytesOut.Load(), Stack: []string{},
+	}
+	if at > c.infoRow {
+		a.Verb, a.Namespace, a.Name, a.LongRunning = x.info.Verb, x.info.Namespace, x.info.Name, x.longRunning
+		if x.info.IsResourceRequest {
+			a.Resource = resourceName(&x.info)
+		}
+	}
+	if at >= len(c.rows) && x.target.server != nil {
+		a.Server = &x.target.server.name
+		if r := x.target.route; r != nil {
+			id := r.id()
+			a.Route = &id
+		}
+	}
+	if u := x.shownUser(); u != nil {
+		a.User, a.Groups = u.Name, noNil(u.Groups)
+		if x.user != u {
+			a.ImpersonatedBy = x.user.Name
+		}
+	}
+	if st := int(x.status.Load()); st > 0 {
+		a.Status = &st
+	}
+	return a
+}
+
+func (s source) Timeline() admin.Timeline {
+	p := s.p
+	events, phase := p.timeline.list()
+	t := admin.Timeline{Phase: phase, StartedAt: admin.Time(p.started), BlockedBy: []admin.Blocker{}, Events: []admin.Event{}}
+	if at := p.readyAt.Load(); at != nil {
+		t.ReadyAt = admin.Time(*at)
+	}
+	if phase == "stop" {
+		if d := p.stop.deadline.Load(); d != nil {
+			t.Deadline = admin.Time(*d)
+		}
+		t.WaitingFor = *p.stop.waitingFor.Load()
+		t.BlockedBy = p.blockers(t.WaitingFor)
+	}
+	for _, e := range events {
+		a := admin.Event{ID: fmt.Sprint(e.id), Phase: e.phase, Kind: e.kind, Name: e.name, At: admin.Time(e.at), SinceStartMs: *ms(e.at.Sub(p.started)), Error: e.err, Detail: e.detail}
+		switch {
+		case e.instant:
+		case e.over:
+			a.DurationMs = ms(e.took)
+		default:
+			a.DurationMs = ms(time.Since(e.at))
+		}
+		if e.kind == "hook" {
+			a.Ref = &admin.Ref{Kind: "hook", ID: e.name, Href: "/admin/v1/hooks?id=" + e.name}
+		}
+		t.Events = append(t.Events, a)
+	}
+	return t
+}
+
+// blockers are what a stop waits for, oldest first.
+func (p *program) blockers(waiting string) []admin.Blocker {
+	out := []admin.Blocker{}
+	if waiting == "delay" {
+		if left := time.Until(p.delayUntil()); left > 0 {
+			out = append(out, admin.Blocker{Kind: "delay", ID: "delay", Href: "/admin/v1/timeline?name=delay", What: left.Round(100*time.Millisecond).String() + " left"})
+		}
+	}
+	for _, o := range p.hooks.all() {
+		if a := o.shown(); a.State == hookRunning {
+			out = append(out, admin.Blocker{Kind: "hook", ID: a.ID, Href: "/admin/v1/hooks?id=" + a.ID, What: a.Name, AgeMs: *a.DurationMs})
+		}
+	}
+	requests, _ := source{p}.InFlight()
+	for _, r := range requests {
+		kind := "request"
+		if r.LongRunning {
+			if kind = "watch"; p.opt.shutdown.watchGrace == 0 && waiting != "listeners" {
+				continue // they are cut, not waited for
+			}
+		}
+		out = append(out, admin.Blocker{Kind: kind, ID: r.ID, Href: "/admin/v1/inflight?id=" + r.ID, AuditID: r.AuditID, What: r.Method + " " + r.Path, AgeMs: r.AgeMs})
+	}
+	return out
+}
+
+// delayUntil is when the shutdown delay ends.
+func (p *program) delayUntil() time.Time {
+	if d := p.stop.deadline.Load(); d != nil {
+		return d.Add(p.opt.shutdown.delay - p.opt.shutdown.timeout)
+	}
+	return time.Time{}
+}
+
+func (s source) Listeners() []admin.Listener {
+	out := []admin.Listener{}
+	states := map[*listener]*admin.Connections{}
+	for _, c := range s.p.conns.list() {
+		n := states[c.listener]
+		if n == nil {
+			n = &admin.Connections{}
+			states[c.listener] = n
+		}
+		switch http.ConnState(c.state.Load()) {
+		case http.StateNew:
+			n.New++
+		case http.StateActive:
+			n.Active++
+		case http.StateIdle:
+			n.Idle++
+		case http.StateHijacked:
+			n.Hijacked++
+		}
+	}
+	for _, l := range s.p.listeners {
+		a := admin.Listener{ID: l.role + "/" + l.address, Listener: l.role, Address: l.address, Network: l.network, Inherited: l.inherited, Protocols: s.p.opt.listen.protocols(l.role)}
+		if n := states[l]; n != nil {
+			a.Connections = *n
+		}
+		a.Connections.Accepted, a.Connections.Closed = l.accepted.Load(), l.closed.Load()
+		if l.role == "https" {
+			a.TLS = s.p.certs.shown()
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// shown is what the listener serves and trusts now.
+func (c *certificates) shown() *admin.TLS {
+	t := &admin.TLS{MinVersion: map[uint16]string{tls.VersionTLS12: "1.2", tls.VersionTLS13: "1.3"}[c.options.version()], CipherSuites: []string{}, Certificates: []admin.Certificate{}}
+	for _, name := range []string{"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"} {
+		t.CipherSuites = append(t.CipherSuites, name)
+	}
+	if c.options.version() < tls.VersionTLS13 {
+		for _, id := range c.suites {
+			if name := tls.CipherSuiteName(id); !slices.Contains(t.CipherSuites, name) {
+				t.CipherSuites = append(t.CipherSuites, name)
+			}
+		}
+	}
+	if ca := c.clients.Load(); ca != nil {
+		t.ClientCA = &admin.ClientCA{Source: ca.source, Subjects: ca.subjects, LoadedAt: admin.Time(ca.loadedAt)}
+		if f := c.fault(ca.source); f != nil {
+			t.ClientCA.Error, t.ClientCA.ErrorAt = f.text, admin.Time(f.at)
+		}
+	}
+	for _, p := range c.pairs() {
+		leaf := p.cert.Leaf
+		a := admin.Certificate{Names: p.names, SNI: p.sni, Issuer: leaf.Issuer.String(), Serial: leaf.SerialNumber.Text(16), NotBefore: admin.Time(leaf.NotBefore), NotAfter: admin.Time(leaf.NotAfter), Source: p.source, LoadedAt: admin.Time(p.loadedAt)}
+		if a.Names == nil {
+			a.Names = noNil(slices.Clone(leaf.DNSNames))
+			for _, ip := range leaf.IPAddresses {
+				a.Names = append(a.Names, ip.String())
+			}
+		}
+		if f := c.fault(p.source); f != nil {
+			a.Error, a.ErrorAt = f.text, admin.Time(f.at)
+		}
+		t.Certificates = append(t.Certificates, a)
+	}
+	return t
+}
+
+func (s source) Build() admin.Build {
+	b := readBuild()
+	module := "apichain"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path != "" {
+		module = info.Main.Path
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	revised, _ := time.Parse(time.RFC3339, b.time) // zero, and so null, where nothing was stamped
+	return admin.Build{
+		Version: programVersion, GoVersion: runtime.Version(), Module: module, Revision: b.revision, RevisionTime: admin.Time(revised), Modified: b.modified, Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		Process: admin.Process{PID: os.Getpid(), StartedAt: admin.Time(s.p.started), UptimeSeconds: time.Since(s.p.started).Seconds(), Goroutines: runtime.NumGoroutine(), HeapBytes: m.HeapAlloc, ResidentBytes: residentBytes(), CPUs: runtime.NumCPU()},
+	}
+}
+
+func (s source) Options() []admin.Option {
+	f := s.p.flags
+	out := []admin.Option{}
+	for _, r := range f.rows {
+		a := admin.Option{ID: r.name, Name: r.name, Group: r.group, Value: f.shown(r), Default: f.set.Lookup(r.name).DefValue, Source: "default", Secret: r.secret, Help: r.help}
+		switch {
+		case r.given:
+			a.Source = "flag"
+		case r.derived:
+			a.Source = "derived"
+		}
+		out = append(out, a)
+	}
+	slices.SortStableFunc(out, func(a, b admin.Option) int {
+		return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.Name, b.Name))
+	})
+	return out
+}
+
+func (s source) WriteMetrics(w io.Writer) error { return s.p.writeMetrics(w) }
+
+// Refused writes the audit event and the log line of a request that the admin listener
+// turned away. The event has the level Metadata, whatever the policy.
+func (s source) Refused(r admin.Refusal) {
+	p := s.p
+	p.log.LogAttrs(context.Background(), slog.LevelInfo, "admin request refused", slogText("method", r.Method), slogText("path", r.Path), slogText("remoteAddr", r.RemoteAddr), slogText("reason", r.Reason), slogText("message", r.Message), slogText("auditID", r.AuditID))
+	if p.auditing == nil {
+		return
+	}
+	now := time.Now()
+	p.auditing.log.write(&auditEvent{
+		Kind: "Event", APIVersion: "audit.k8s.io/v1", Level: auditMetadata, AuditID: r.AuditID, Stage: auditResponseComplete, RequestURI: shorten(r.Path, 2048), Verb: strings.ToLower(r.Method),
+		UserAgent: auditUserAgent(r.UserAgent), ResponseStatus: auditStatus(r.Code, &statusError{code: r.Code, reason: r.Reason, message: r.Message}), Received: auditTime(now), StageTime: auditTime(now),
+	})
+}
