@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/hex"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -137,6 +138,10 @@ func (x *exchange) Header() http.Header { return x.header }
 // WriteHeader begins the answer. As in net/http a second call does nothing, and 1xx
 // codes (but 101) may come before it. After the time limit it does nothing.
 func (x *exchange) WriteHeader(code int) {
+	if l := x.life.Load(); l != nil && x.timer != nil && errors.Is(l.Err(), context.DeadlineExceeded) {
+		x.expire() // the handler has seen its context end before the timer ran
+		return
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.state.Load() != stateFresh {
