@@ -115,7 +115,7 @@ func startProgram(t testing.TB, extend func(*Server), args ...string) *running {
 func launchProgram(t testing.TB, extend func(*Server), args ...string) *running {
 	t.Helper()
 	o, f := newOptions()
-	args = append([]string{"--listen-http=127.0.0.1:0", "--listen-https=127.0.0.1:0", "--listen-admin=127.0.0.1:0", "--token-auth-file=testdata/tokens.csv"}, args...)
+	args = append([]string{"--listen-http=127.0.0.1:0", "--listen-https=127.0.0.1:0", "--listen-admin=off", "--token-auth-file=testdata/tokens.csv"}, args...)
 	wrong, err := o.parse(f, args)
 	if err != nil || len(wrong) > 0 {
 		t.Fatalf("flags %q: %v %q", args, err, wrong)
