@@ -276,9 +276,11 @@ func (p *program) becomeReady(ctx context.Context) error {
 	}
 	now := time.Now()
 	p.readyAt.Store(&now)
-	p.fire(p.signals.hasBeenReady, "")
 	err := p.announce()
 	end(err)
+	if err == nil {
+		p.fire(p.signals.hasBeenReady, "")
+	}
 	return err
 }
 
