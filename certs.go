@@ -40,7 +40,7 @@ func (o *tlsOptions) register(f *flags) {
 	f.in("tls")
 	f.text(&o.certFile, "tls-cert-file", "", "serving certificate with its chain, PEM; none: a CA and a certificate are generated at start")
 	f.text(&o.keyFile, "tls-private-key-file", "", "key of --tls-cert-file, PEM")
-	f.set.Func("tls-sni-cert-key", "", o.addSNI)
+	f.set.Var((*sniValue)(&o.sni), "tls-sni-cert-key", "")
 	f.row("tls-sni-cert-key", "further certificate: cert,key or cert,key:domain,*.domain; the flag may be repeated, and each use adds one")
 	f.text(&o.minVersion, "tls-min-version", "VersionTLS12", "lowest TLS version: VersionTLS12 or VersionTLS13")
 	f.list(&o.suites, "tls-cipher-suites", nil, "cipher suites of TLS 1.2, all of them AEAD; none: Go's choice (the suites of TLS 1.3 cannot be chosen)")
@@ -49,7 +49,25 @@ func (o *tlsOptions) register(f *flags) {
 	f.text(&o.requestHeaders, "requestheader-client-ca-file", "", "CAs of front proxies, PEM, which may name the user in header lines")
 }
 
-func (o *tlsOptions) addSNI(s string) error {
+// sniValue is the flag: unlike every other, it adds when it is repeated.
+type sniValue []sniFlag
+
+func (v *sniValue) String() string {
+	if v == nil {
+		return ""
+	}
+	var out []string
+	for _, s := range *v {
+		text := s.cert + "," + s.key
+		if len(s.names) > 0 {
+			text += ":" + strings.Join(s.names, ",")
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, " ")
+}
+
+func (v *sniValue) Set(s string) error {
 	files, names, _ := strings.Cut(s, ":")
 	cert, key, ok := strings.Cut(files, ",")
 	if !ok || cert == "" || key == "" || strings.Contains(key, ",") {
@@ -61,7 +79,7 @@ func (o *tlsOptions) addSNI(s string) error {
 			f.names = append(f.names, name)
 		}
 	}
-	o.sni = append(o.sni, f)
+	*v = append(*v, f)
 	return nil
 }
 

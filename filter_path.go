@@ -15,7 +15,7 @@ type frontOptions struct {
 }
 
 func (o *frontOptions) register(f *flags) {
-	f.in("front")
+	f.in("bounds")
 	f.int(&o.maxHeaderLines, "max-header-lines", 256, "most header lines of a request; more is 431")
 	f.int(&o.maxCookies, "max-cookies", 128, "most cookies of a request; more is 431")
 	f.int(&o.maxQueryKeys, "max-query-keys", 1000, "most parameters of a query; more is 400")

@@ -25,8 +25,14 @@ type optionGroup interface {
 // so that a user sees all of them at once.
 type problems []string
 
-// add notes a problem of one flag. flag is the name without dashes.
+// add notes a problem of one flag. flag is the name without dashes. Where the value could
+// not be read at all, what it lacks besides is not worth a line.
 func (p *problems) add(flag, format string, args ...any) {
+	for _, line := range *p {
+		if strings.HasPrefix(line, "--"+flag+": invalid value") {
+			return
+		}
+	}
 	*p = append(*p, "--"+flag+": "+fmt.Sprintf(format, args...))
 }
 
@@ -232,18 +238,19 @@ func (f *flags) usage(w io.Writer) {
 		}
 	}
 	for _, g := range groups {
-		fmt.Fprintf(w, "\n%s:\n", strings.ToUpper(g[:1])+g[1:])
+		title := strings.ToUpper(g[:1]) + g[1:]
+		if g == "tls" {
+			title = "TLS"
+		}
+		fmt.Fprintf(w, "\n%s:\n", title)
 		for _, r := range f.rows {
 			if r.group != g {
 				continue
 			}
 			fl := f.set.Lookup(r.name)
 			kind, _ := flag.UnquoteUsage(fl)
-			switch v := fl.Value.(type) {
-			case *listValue:
+			if _, ok := fl.Value.(*listValue); ok {
 				kind = "list"
-			default:
-				_ = v
 			}
 			fmt.Fprintf(w, "  --%s", r.name)
 			if kind != "" && kind != "value" {
