@@ -85,6 +85,9 @@ func (s *sink) WriteHeader(code int)        { s.status = code }
 func (s *sink) Write(b []byte) (int, error) { s.n += len(b); return len(b), nil }
 func (s *sink) Flush()                      {}
 
+// WriteString is there because net/http's writers have it.
+func (s *sink) WriteString(b string) (int, error) { s.n += len(b); return len(b), nil }
+
 // running is a program that serves, for tests over real connections.
 type running struct {
 	*program

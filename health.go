@@ -4,19 +4,60 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// healthCheck is one thing that must be well. An empty name or a nil function is a
-// mistake of who registers it.
+// healthCheck is one thing that must be well. Checks of one group can be excluded by
+// the group's name; "" is none. The context of check is the request's. A panic in it is
+// a failure.
 type healthCheck struct {
 	name  string
 	check func(context.Context) error
+	group string
+}
+
+// run is the check itself, with a panic as an error: who waits for ready runs it too,
+// outside any filter.
+func (c *healthCheck) run(ctx context.Context) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return c.check(ctx)
+}
+
+// installedCheck is a check of one endpoint, with what its root saw of it.
+type installedCheck struct {
+	healthCheck
+	state          atomic.Int32 // of the last run: one of the states below
+	passed, failed counter
+}
+
+const (
+	checkNotRun = iota
+	checkPassed
+	checkFailed
+)
+
+func (c *installedCheck) observe(ctx context.Context) error {
+	err := c.run(ctx)
+	if err != nil {
+		c.state.Store(checkFailed)
+		c.failed.inc()
+	} else {
+		c.state.Store(checkPassed)
+		c.passed.inc()
+	}
+	return err
 }
 
 // healthChecks is one endpoint, healthz, livez or readyz, with its checks in order. Its
@@ -28,12 +69,15 @@ type healthChecks struct {
 	failed   func(name string, err error) // told of every failed check
 	mu       sync.Mutex
 	sealed   bool
-	list     atomic.Pointer[[]healthCheck]
+	list     atomic.Pointer[[]*installedCheck] // replaced whole by add
+
+	// Header values that every answer shares, which saves their allocation.
+	contentType, nosniff []string
 }
 
 func newHealthChecks(endpoint string, failed func(string, error)) *healthChecks {
-	h := &healthChecks{endpoint: endpoint, failed: failed}
-	h.list.Store(&[]healthCheck{})
+	h := &healthChecks{endpoint: endpoint, failed: failed, contentType: []string{"text/plain; charset=utf-8"}, nosniff: []string{"nosniff"}}
+	h.list.Store(&[]*installedCheck{})
 	return h
 }
 
@@ -42,18 +86,18 @@ func (h *healthChecks) add(c healthCheck) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.sealed {
-		return fmt.Errorf("unable to add %q because the /%s endpoint has already been created", c.name, h.endpoint)
+		return fmt.Errorf("health check %q: unable to add because the /%s endpoint has already been created", c.name, h.endpoint)
 	}
 	list := h.checks()
-	if slices.ContainsFunc(list, func(o healthCheck) bool { return o.name == c.name }) {
+	if slices.ContainsFunc(list, func(o *installedCheck) bool { return o.name == c.name }) {
 		return fmt.Errorf("the /%s endpoint already has a check %q", h.endpoint, c.name)
 	}
-	list = append(slices.Clone(list), c)
+	list = append(slices.Clone(list), &installedCheck{healthCheck: c})
 	h.list.Store(&list)
 	return nil
 }
 
-func (h *healthChecks) checks() []healthCheck { return *h.list.Load() }
+func (h *healthChecks) checks() []*installedCheck { return *h.list.Load() }
 
 // seal closes the list and installs the endpoint: its root, and a path for each check.
 func (h *healthChecks) seal(s *Server) {
@@ -69,110 +113,123 @@ func (h *healthChecks) seal(s *Server) {
 // passes reports whether every check passes now.
 func (h *healthChecks) passes(ctx context.Context) bool {
 	for _, c := range h.checks() {
-		if c.check(ctx) != nil {
+		if c.run(ctx) != nil {
 			return false
 		}
 	}
 	return true
 }
 
-var (
-	textPlain = []string{"text/plain; charset=utf-8"}
-	nosniff   = []string{"nosniff"}
-	okBody    = []byte("ok")
-)
-
-func healthHeader(w http.ResponseWriter) {
-	h := w.Header()
-	h["Content-Type"] = textPlain[:1:1]
-	h["X-Content-Type-Options"] = nosniff[:1:1]
-}
-
-// serveAll answers for all checks. ?exclude=NAME leaves one out, or all below NAME/.
+// serveAll answers for all checks. ?exclude=NAME leaves out a check or a group, and may
+// be repeated. The lines are made only where they are sent: with ?verbose, or from the
+// first failure on.
 func (h *healthChecks) serveAll(w http.ResponseWriter, r *http.Request) {
-	var exclude []string
-	verbose := false
+	q := healthQuery{}
 	if r.URL.RawQuery != "" {
-		q := r.URL.Query()
-		_, verbose = q["verbose"]
-		for _, e := range q["exclude"] {
-			if e != "" && !slices.Contains(exclude, e) {
-				exclude = append(exclude, e)
-			}
-		}
+		q = readHealthQuery(r.URL.Query())
 	}
-	var b strings.Builder
-	used := map[string]bool{}
-	bad := false
-	for _, c := range h.checks() {
-		if by := excludedBy(exclude, c.name); by != "" {
-			used[by] = true
-			if by == c.name {
-				fmt.Fprintf(&b, "[+]%s excluded: ok\n", c.name)
-			} else {
-				fmt.Fprintf(&b, "[+]%s excluded with %s: ok\n", c.name, by)
-			}
-			continue
+	var report []byte
+	bad, list := false, h.checks()
+	for i, c := range list {
+		var err error
+		if !q.excludes(&c.healthCheck) {
+			err = c.observe(r.Context())
 		}
-		if err := c.check(r.Context()); err != nil {
-			bad = true
-			fmt.Fprintf(&b, "[-]%s failed: reason withheld\n", c.name)
+		if err != nil {
 			h.failed(h.endpoint+"/"+c.name, err)
-		} else {
-			b.WriteString("[+]" + c.name + " ok\n")
+			if !bad && !q.verbose {
+				for _, before := range list[:i] {
+					report = q.line(report, &before.healthCheck, nil)
+				}
+			}
+			bad = true
+		}
+		if bad || q.verbose {
+			report = q.line(report, &c.healthCheck, err)
 		}
 	}
-	var unknown []string
-	for _, e := range exclude {
-		if !used[e] {
-			unknown = append(unknown, fmt.Sprintf("%q", e))
-		}
-	}
-	if len(unknown) > 0 {
-		fmt.Fprintf(&b, "warn: some health checks cannot be excluded: no matches for %s\n", strings.Join(unknown, ","))
-	}
-	healthHeader(w)
+	h.header(w)
 	switch {
 	case bad:
 		w.WriteHeader(http.StatusInternalServerError)
-		fmt.Fprintf(w, "%s%s check failed\n", b.String(), h.endpoint)
-	case verbose:
-		fmt.Fprintf(w, "%s%s check passed\n", b.String(), h.endpoint)
+		_, _ = fmt.Fprintf(w, "%s%s%s check failed\n", report, q.warning(list), h.endpoint)
+	case q.verbose:
+		_, _ = fmt.Fprintf(w, "%s%s%s check passed\n", report, q.warning(list), h.endpoint)
 	default:
-		_, _ = w.Write(okBody)
+		_, _ = io.WriteString(w, "ok")
 	}
-}
-
-// excludedBy is the exclusion that takes a check: its name, or a group above it.
-func excludedBy(exclude []string, name string) string {
-	group := ""
-	for _, e := range exclude {
-		if e == name {
-			return e
-		}
-		if strings.HasPrefix(name, strings.TrimSuffix(e, "/")+"/") {
-			group = e
-		}
-	}
-	return group
 }
 
 // serveOne answers for one check, with the error's text.
-func (h *healthChecks) serveOne(w http.ResponseWriter, r *http.Request, c healthCheck) {
-	healthHeader(w)
-	if err := c.check(r.Context()); err != nil {
+func (h *healthChecks) serveOne(w http.ResponseWriter, r *http.Request, c *installedCheck) {
+	err := c.run(r.Context())
+	h.header(w)
+	if err != nil {
+		h.failed(h.endpoint+"/"+c.name, err)
 		w.WriteHeader(http.StatusInternalServerError)
-		fmt.Fprintf(w, "internal server error: %v\n", err)
+		_, _ = fmt.Fprintf(w, "internal server error: %v\n", err)
 		return
 	}
-	_, _ = w.Write(okBody)
+	_, _ = io.WriteString(w, "ok")
 }
 
-// delayed lets a check pass until its time has come: livez and --livez-grace-period.
+func (h *healthChecks) header(w http.ResponseWriter) {
+	header := w.Header()
+	header["Content-Type"] = h.contentType[:1:1]
+	header["X-Content-Type-Options"] = h.nosniff[:1:1]
+}
+
+// healthQuery is what a request wants of the root of an endpoint.
+type healthQuery struct {
+	verbose bool
+	exclude []string // in order, each once
+}
+
+func readHealthQuery(values url.Values) healthQuery {
+	return healthQuery{verbose: values.Has("verbose"), exclude: sorted(values["exclude"])}
+}
+
+func (q *healthQuery) excludes(c *healthCheck) bool {
+	return len(q.exclude) > 0 && (q.has(c.name) || c.group != "" && q.has(c.group))
+}
+
+func (q *healthQuery) has(name string) bool {
+	_, found := slices.BinarySearch(q.exclude, name)
+	return found
+}
+
+// line appends what the report says of a check.
+func (q *healthQuery) line(b []byte, c *healthCheck, err error) []byte {
+	switch {
+	case err != nil:
+		return fmt.Appendf(b, "[-]%s failed: reason withheld\n", c.name)
+	case !q.excludes(c):
+		return fmt.Appendf(b, "[+]%s ok\n", c.name)
+	case q.has(c.name):
+		return fmt.Appendf(b, "[+]%s excluded: ok\n", c.name)
+	}
+	return fmt.Appendf(b, "[+]%s excluded with %s: ok\n", c.name, c.group)
+}
+
+// warning names the exclusions that are neither a check nor a group.
+func (q *healthQuery) warning(list []*installedCheck) string {
+	var unknown []string
+	for _, e := range q.exclude {
+		if !slices.ContainsFunc(list, func(c *installedCheck) bool { return c.name == e || c.group != "" && c.group == e && !q.has(c.name) }) {
+			unknown = append(unknown, strconv.Quote(e))
+		}
+	}
+	if len(unknown) == 0 {
+		return ""
+	}
+	return "warn: some health checks cannot be excluded: no matches for " + strings.Join(unknown, ",") + "\n"
+}
+
+// delayed lets a check pass until its time is over: livez and --livez-grace-period.
 func delayed(c healthCheck, until time.Time, now func() time.Time) healthCheck {
 	check := c.check
 	c.check = func(ctx context.Context) error {
-		if now().Before(until) {
+		if !now().After(until) {
 			return nil
 		}
 		return check(ctx)
@@ -184,7 +241,7 @@ func delayed(c healthCheck, until time.Time, now func() time.Time) healthCheck {
 func (p *program) newHealth() {
 	failed := func(name string, err error) { p.log.Info("health check failed", "check", name, "err", err) }
 	p.healthz, p.livez, p.readyz = newHealthChecks("healthz", failed), newHealthChecks("livez", failed), newHealthChecks("readyz", failed)
-	ping := healthCheck{"ping", func(context.Context) error { return nil }}
+	ping := healthCheck{name: "ping", check: func(context.Context) error { return nil }}
 	for _, h := range []*healthChecks{p.healthz, p.livez, p.readyz} {
 		_ = h.add(ping)
 	}
@@ -197,7 +254,7 @@ func (p *program) installHealth(s *Server) {
 		if o.phase != postStart {
 			continue
 		}
-		c := healthCheck{"poststarthook/" + o.name, o.check}
+		c := healthCheck{name: "poststarthook/" + o.name, check: o.check}
 		live := c
 		if g := p.opt.shutdown.livezGrace; g > 0 {
 			live = delayed(c, p.started.Add(g), time.Now)
@@ -206,7 +263,7 @@ func (p *program) installHealth(s *Server) {
 		_ = s.keep(p.livez.add(live))
 		_ = s.keep(p.readyz.add(c))
 	}
-	_ = s.keep(p.readyz.add(healthCheck{"shutdown", func(context.Context) error {
+	_ = s.keep(p.readyz.add(healthCheck{name: "shutdown", check: func(context.Context) error {
 		if p.signals.shutdownInitiated.fired() {
 			return errShuttingDown
 		}
