@@ -39,6 +39,7 @@ func authenticationFilter(p *program) filter {
 				p.auditRefusal(x)
 				return err
 			}
+			p.metrics.authenticated(u.Name)
 			x.user, x.acting = u, u
 			return next(x)
 		}

@@ -55,18 +55,27 @@ func readBuild() (b buildInfo) {
 	return b
 }
 
-// versionService serves /version, and /version/ as upstream does, indented.
-func versionService() *WebService {
+// newVersionInfo is the version of this binary. Its tree has no state where nothing was
+// stamped.
+func newVersionInfo() versionInfo {
 	b := readBuild()
-	state := "clean"
-	if b.modified {
+	state := ""
+	switch {
+	case b.modified:
 		state = "dirty"
+	case b.revision != "":
+		state = "clean"
 	}
-	text, _ := json.MarshalIndent(versionInfo{
+	return versionInfo{
 		Major: "1", Minor: "37", EmulationMajor: "1", EmulationMinor: "37", MinCompatibilityMajor: "1", MinCompatibilityMinor: "36",
 		GitVersion: kubernetesVersion + "+apichain." + programVersion, GitCommit: b.revision, GitTreeState: state, BuildDate: b.time,
 		GoVersion: runtime.Version(), Compiler: runtime.Compiler, Platform: runtime.GOOS + "/" + runtime.GOARCH,
-	}, "", "  ")
+	}
+}
+
+// versionService serves /version, and /version/ as upstream does, indented.
+func versionService() *WebService {
+	text, _ := json.MarshalIndent(newVersionInfo(), "", "  ")
 	return &WebService{Root: "/version", Doc: "the version of this server", Produces: []string{"application/json"}, Routes: []Route{{
 		Method: http.MethodGet, Operation: "getCodeVersion", Doc: "get the version", Writes: versionInfo{},
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { writeJSON(w, text) }),
