@@ -2,6 +2,10 @@
 // HTTP on a listener of its own. It knows nothing of the program but the Source it is
 // given; the program knows nothing of forms, checks and rows.
 //
+// A request meets the checks here, then its row of the table in endpoints.go, which reads
+// the shapes of shapes.go from the Source; rows.go chooses among them and text.go writes
+// them for people. Profiles are apart, in profiles.go.
+//
 // Every answer, and the order of checks before it, is the admin contract, version v1.
 package admin
 
@@ -10,38 +14,52 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Error is a refusal, rendered as a Kubernetes Status. Close ends the connection, where
-// its framing is in doubt.
+// Error is a refusal, which the client gets as a Kubernetes Status.
 type Error struct {
-	Code            int // HTTP status
-	Reason, Message string
-	Close           bool
-	allow           string
+	Code    int    // HTTP status, from 400 on
+	Reason  string // Status reason, such as Forbidden
+	Message string // for people; names the header, parameter or path
+	Close   bool   // end the connection after it, where its framing is in doubt
+
+	methods string // Allow of a 405; "" is every method there is
 }
 
 // Error is the message.
 func (e *Error) Error() string { return e.Message }
 
 // Options are what the package needs beside the Source. All functions must be set; they
-// may be called concurrently.
+// are called concurrently.
 type Options struct {
-	CheckPath   func(*http.Request) *Error // check 1: the path, as the serving side checks it; nil is fine
-	HostAllowed func(hostport string) bool // check 2: whether Host is a name of ours
-	UnixSocket  func(*http.Request) bool   // sockets in the file system skip checks 2 and 3
-	Profiling   bool                       // whether /debug/pprof/ is there
-	AuditID     func(*http.Request) string // the Audit-Id of an answer
-	Now         func() time.Time           // the clock of "at"
+	// CheckPath is check 1: the path, framing and bounds, as the serving side checks
+	// them. nil is fine.
+	CheckPath func(*http.Request) *Error
+
+	// HostAllowed is check 2: whether a Host header, with or without a port, names us.
+	HostAllowed func(hostport string) bool
+
+	// UnixSocket reports whether a request came over a socket in the file system: no
+	// browser reaches one, so checks 2 and 3 are left out.
+	UnixSocket func(*http.Request) bool
+
+	// Profiling offers /debug/pprof/; without it the path is 404.
+	Profiling bool
+
+	// AuditID is the Audit-Id of the answer. It is asked once for each request.
+	AuditID func(*http.Request) string
+
+	// Now is the clock of "at" and of ages in text.
+	Now func() time.Time
 }
 
-// New is the handler of the admin listener.
+// New is the handler of the admin listener. It never changes what it shows, and it
+// answers nothing but the endpoints of the contract.
 func New(src Source, o Options) http.Handler {
-	return &api{src: src, Options: o, endpoints: endpoints(o.Profiling)}
+	return &api{Options: o, src: src, endpoints: endpoints(o.Profiling)}
 }
 
 type api struct {
@@ -50,28 +68,19 @@ type api struct {
 	endpoints []endpoint
 }
 
-// endpoint is one row of the API.
-type endpoint struct {
-	path    string // with a slash at the end for /admin/ and /debug/pprof/, which take what is below
-	role    string
-	summary string
-	item    any  // zero item of a list, or the answer's own shape: its keys are described
-	list    bool // whether item is an item
-	serve   func(*api, *answer) *Error
-}
-
 // answer is one request and what its endpoint says.
 type answer struct {
 	w          http.ResponseWriter
 	r          *http.Request
 	query      url.Values
+	form       string // the Content-Type agreed upon
+	below      string // the path below the endpoint's, for profiles
 	generation int64
 	at         time.Time
-	text       bool // text/plain is wanted
-	below      string
 }
 
-// ServeHTTP checks in the contract's order and answers. HEAD is GET without a body.
+// ServeHTTP makes the checks in the contract's order; the first that fails answers.
+// HEAD is GET without a body, which net/http leaves out.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -79,97 +88,169 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("Audit-Id", a.AuditID(r))
-	ans := &answer{w: w, r: r, generation: a.src.Generation(), at: a.Now()}
-	h.Set("ETag", `"`+strconv.FormatInt(ans.generation, 10)+`"`)
+	ans := &answer{w: w, r: r}
+	ans.holds(a.src.Generation(), a.Now())
 	if err := a.handle(ans); err != nil {
 		a.refuse(ans, err)
 	}
 }
 
+// holds sets the moment of the answer.
+func (ans *answer) holds(generation int64, at time.Time) {
+	ans.generation, ans.at = generation, at
+	ans.w.Header().Set("ETag", `"`+strconv.FormatInt(generation, 10)+`"`)
+}
+
 func (a *api) handle(ans *answer) *Error {
-	r := ans.r
-	if err := a.CheckPath(r); err != nil {
+	if err := a.CheckPath(ans.r); err != nil {
 		return err
 	}
-	if !a.UnixSocket(r) {
-		if err := a.checkBrowser(r); err != nil {
+	if !a.UnixSocket(ans.r) {
+		if err := a.checkBrowser(ans.r); err != nil {
 			return err
 		}
 	}
-	e := a.find(ans)
-	if e == nil {
-		message := fmt.Sprintf("no endpoint at %s: /admin/ lists them", cut(r.URL.Path, 256))
-		if r.URL.Path == "/" {
-			message = "nothing is served here: the admin API begins at /admin/"
-		}
-		return &Error{Code: http.StatusNotFound, Reason: "NotFound", Message: message}
-	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return &Error{Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed", Message: fmt.Sprintf("%s is not possible for %s", cut(r.Method, 32), e.path), allow: "GET, HEAD"}
-	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	e, err := a.find(ans)
 	if err != nil {
-		return &Error{Code: http.StatusBadRequest, Reason: "BadRequest", Message: "the query cannot be read: " + cut(err.Error(), 128)}
+		return err
 	}
-	ans.query = query
+	if err := e.checkMethod(ans.r.Method); err != nil {
+		return err
+	}
+	form, ok := negotiate(ans.r.Header.Values("Accept"), e.forms)
+	if !ok {
+		return &Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Message: e.path + " is offered as " + strings.Join(e.forms, " and ") + " only"}
+	}
+	query, badly := url.ParseQuery(ans.r.URL.RawQuery)
+	if badly != nil {
+		return badRequest("the query cannot be read: " + cut(badly.Error(), 128))
+	}
+	ans.form, ans.query = form, query
 	return e.serve(a, ans)
 }
 
-// checkBrowser keeps web pages out: Host must be ours, Origin our own, and a page of
-// another site, or a request that a page sends without asking (no-cors), is refused.
-// Source: the contract, checks 2 and 3; Fetch Metadata.
+// checkBrowser keeps web pages out: Host must be a name of ours, which a page whose own
+// name was made to point here (DNS rebinding) does not know; Origin must be the
+// listener's own; a page of another site, and what a page sends without asking
+// (no-cors), is refused. Source: the contract, checks 2 and 3; Fetch Metadata.
 func (a *api) checkBrowser(r *http.Request) *Error {
-	forbid := func(format string, args ...any) *Error {
-		return &Error{Code: http.StatusForbidden, Reason: "Forbidden", Message: fmt.Sprintf(format, args...)}
-	}
 	if !a.HostAllowed(r.Host) {
-		return forbid("the Host %q is not a name of this server: use localhost or its address, or allow the name with --allowed-hosts", cut(r.Host, 256))
+		return forbidden(fmt.Sprintf("the Host %q is not a name of this server: use localhost or its address, or allow the name with --allowed-hosts", cut(r.Host, 256)))
+	}
+	own := "http://" + r.Host
+	if r.TLS != nil {
+		own = "https://" + r.Host
 	}
 	site, mode := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Mode")
-	if o := r.Header.Values("Origin"); len(o) > 0 {
-		if len(o) > 1 || !strings.EqualFold(o[0], "http://"+r.Host) {
-			return forbid("the Origin %q may not use the admin API: only its own page may", cut(o[0], 256))
+	if origin := r.Header.Values("Origin"); len(origin) > 0 {
+		if len(origin) > 1 || !strings.EqualFold(origin[0], own) {
+			return forbidden(fmt.Sprintf("the Origin %q may not use the admin API: only its own page may", cut(origin[0], 256)))
 		}
 	} else if site == "cross-site" {
-		return forbid("a web page of another site may not use the admin API")
+		return forbidden("a web page of another site may not use the admin API")
 	}
 	if mode == "no-cors" && site != "same-origin" && site != "none" {
-		return forbid("a web page may not use the admin API without asking (no-cors)")
+		return forbidden("a web page may not use the admin API without asking (Sec-Fetch-Mode: no-cors)")
 	}
 	return nil
 }
 
-// find is the endpoint of a path.
-func (a *api) find(ans *answer) *endpoint {
+// find is the endpoint of the path; below profiles' own, the profile's name is noted.
+func (a *api) find(ans *answer) (*endpoint, *Error) {
 	path := ans.r.URL.Path
 	for i := range a.endpoints {
 		e := &a.endpoints[i]
-		if path == e.path {
-			return e
-		}
-		if below, ok := strings.CutPrefix(path, e.path); ok && e.path == pprofPath {
-			if !slices.Contains(profileNames, below) {
-				return nil
-			}
+		below, under := strings.CutPrefix(path, e.path)
+		if path == e.path || under && e.path == pprofPath && isProfile(below) {
 			ans.below = below
-			return e
+			return e, nil
 		}
 	}
-	return nil
+	message := fmt.Sprintf("nothing is served at %q: /admin/ lists what is", cut(path, 256))
+	if path == "/" {
+		message = "nothing is served here: the admin API begins at /admin/"
+	}
+	return nil, &Error{Code: http.StatusNotFound, Reason: "NotFound", Message: message}
+}
+
+// checkMethod refuses what is in no role of the endpoint. HEAD is GET; OPTIONS is
+// nowhere, since nothing here is shared with other origins.
+func (e *endpoint) checkMethod(method string) *Error {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if _, ok := e.roles[method]; ok {
+		return nil
+	}
+	return &Error{Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed", Message: fmt.Sprintf("%s takes %s, not %q", e.path, e.allow(), cut(method, 32)), methods: e.allow()}
+}
+
+// negotiate is the one of forms that Accept prefers: by quality, then by how exactly it
+// is named, then in the order of forms. Parameters but q do not count. Source: RFC 9110,
+// 12.5.1.
+func negotiate(accept, forms []string) (form string, ok bool) {
+	clauses := strings.Join(accept, ",")
+	if strings.TrimSpace(clauses) == "" {
+		return forms[0], true
+	}
+	var best float64
+	for _, f := range forms {
+		kind, _, _ := strings.Cut(f, ";")
+		group, _, _ := strings.Cut(kind, "/")
+		exactly, quality := 0, 0.0
+		for clause := range strings.SplitSeq(clauses, ",") {
+			name, params, _ := strings.Cut(clause, ";")
+			n := 0
+			switch strings.ToLower(strings.TrimSpace(name)) {
+			case kind:
+				n = 3
+			case group + "/*":
+				n = 2
+			case "*/*":
+				n = 1
+			}
+			if n > exactly {
+				exactly, quality = n, qualityOf(params)
+			}
+		}
+		// Adding the exactness cannot outweigh a thousandth, the least step of q.
+		if rank := quality + float64(exactly)/10000; quality > 0 && rank > best {
+			best, form = rank, f
+		}
+	}
+	return form, form != ""
+}
+
+// qualityOf is q of a clause's parameters: 1 without, 0 where it cannot be.
+func qualityOf(params string) float64 {
+	for p := range strings.SplitSeq(params, ";") {
+		name, v, _ := strings.Cut(strings.TrimSpace(p), "=")
+		if strings.EqualFold(name, "q") {
+			q, err := strconv.ParseFloat(v, 64)
+			if err != nil || !(q >= 0 && q <= 1) {
+				return 0
+			}
+			return q
+		}
+	}
+	return 1
 }
 
 // refuse answers with a Status, in JSON whatever was accepted, and reports what the
 // audit log wants to know.
 func (a *api) refuse(ans *answer, e *Error) {
 	h := ans.w.Header()
-	h.Set("Content-Type", "application/json")
-	if e.allow != "" {
-		h.Set("Allow", e.allow)
+	if e.Code == http.StatusMethodNotAllowed {
+		if e.methods == "" {
+			e.methods = "GET, HEAD"
+		}
+		h.Set("Allow", e.methods)
 	}
 	if e.Close {
 		h.Set("Connection", "close")
 	}
-	b, _ := json.Marshal(struct {
+	ans.form = formJSON
+	_ = ans.reply(e.Code, struct {
 		Kind       string   `json:"kind"`
 		APIVersion string   `json:"apiVersion"`
 		Metadata   struct{} `json:"metadata"`
@@ -178,67 +259,35 @@ func (a *api) refuse(ans *answer, e *Error) {
 		Reason     string   `json:"reason"`
 		Code       int      `json:"code"`
 	}{"Status", "v1", struct{}{}, "Failure", e.Message, e.Reason, e.Code})
-	ans.w.WriteHeader(e.Code)
-	_, _ = ans.w.Write(append(b, '\n'))
 	switch e.Code {
 	case 401, 403, 405, 412, 415, 428:
 		r := ans.r
-		a.src.Refused(Refusal{h.Get("Audit-Id"), r.Method, r.URL.Path, r.RemoteAddr, r.UserAgent(), e.Code, e.Reason, e.Message})
+		a.src.Refused(Refusal{h.Get("Audit-Id"), cut(r.Method, 32), cut(r.URL.Path, 2048), r.RemoteAddr, cut(r.UserAgent(), 256), e.Code, e.Reason, e.Message})
 	}
 }
 
-// negotiate chooses between what the endpoint offers: JSON, and text where text is
-// true. It sets the Content-Type.
-func (ans *answer) negotiate(text bool) *Error {
-	accept := strings.Join(ans.r.Header.Values("Accept"), ",")
-	if strings.TrimSpace(accept) == "" {
-		accept = "*/*"
-	}
-	best, bestQ := "", 0.0
-	for clause := range strings.SplitSeq(accept, ",") {
-		kind, params, _ := strings.Cut(clause, ";")
-		q := 1.0
-		for p := range strings.SplitSeq(params, ";") {
-			if v, ok := strings.CutPrefix(strings.TrimSpace(p), "q="); ok {
-				f, err := strconv.ParseFloat(v, 64)
-				if err != nil {
-					f = 0
-				}
-				q = f
-			}
-		}
-		offer := ""
-		switch strings.ToLower(strings.TrimSpace(kind)) {
-		case "application/json", "*/*", "application/*":
-			offer = "application/json"
-		case "text/plain", "text/*":
-			if text {
-				offer = "text/plain; charset=utf-8"
-			}
-		}
-		if offer != "" && q > bestQ {
-			best, bestQ = offer, q
-		}
-	}
-	if best == "" {
-		return &Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Message: "only application/json and text/plain are offered here"}
-	}
-	ans.text = best != "application/json"
-	ans.w.Header().Set("Content-Type", best)
-	return nil
-}
-
-// writeJSON sends v on one line, or indented for ?pretty=true.
-func (ans *answer) writeJSON(v any) *Error {
+// reply answers with v, on one line or indented for ?pretty=true. The error is that v has
+// a number that JSON has not, which is the Source's defect.
+func (ans *answer) reply(code int, v any) *Error {
 	b, err := json.Marshal(v)
-	if ans.query.Get("pretty") == "true" {
+	if pretty, _ := strconv.ParseBool(ans.query.Get("pretty")); pretty {
 		b, err = json.MarshalIndent(v, "", "  ")
 	}
 	if err != nil {
 		return &Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "the answer cannot be encoded: " + err.Error()}
 	}
-	_, _ = ans.w.Write(append(b, '\n')) // an error is the client's going
+	ans.send(code, append(b, '\n'))
 	return nil
+}
+
+// send writes a whole answer in the form agreed upon. The length is said, so that HEAD
+// has it too.
+func (ans *answer) send(code int, body []byte) {
+	h := ans.w.Header()
+	h.Set("Content-Type", ans.form)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	ans.w.WriteHeader(code)
+	_, _ = ans.w.Write(body) // an error is the client's going
 }
 
 // cut shortens a client's text to n bytes of valid UTF-8.
@@ -247,4 +296,12 @@ func cut(s string, n int) string {
 		s = s[:n]
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+func badRequest(message string) *Error {
+	return &Error{Code: http.StatusBadRequest, Reason: "BadRequest", Message: message}
+}
+
+func forbidden(message string) *Error {
+	return &Error{Code: http.StatusForbidden, Reason: "Forbidden", Message: message}
 }

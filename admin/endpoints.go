@@ -1,171 +1,265 @@
 package admin
 
 import (
+	"bytes"
+	"maps"
+	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 )
 
-// envelope begins every answer.
-type envelope struct {
-	Generation int64 `json:"generation"`
-	At         Time  `json:"at"`
-}
+const (
+	formJSON    = "application/json"
+	formText    = "text/plain; charset=utf-8"
+	formMetrics = "text/plain; version=0.0.4; charset=utf-8" // Prometheus text
+	formBinary  = "application/octet-stream"
+)
 
-func (ans *answer) envelope() envelope { return envelope{ans.generation, Time(ans.at)} }
-
-// items ends every list.
-type items struct {
-	Total int   `json:"total"`
-	Items []any `json:"items"`
+// endpoint is one row of the API. Its fields are what the index says of it.
+type endpoint struct {
+	path    string            // the whole path; profiles take what is below as well
+	roles   map[string]string // by method; HEAD is GET
+	summary string
+	forms   []string // Content-Types offered, the default first
+	answer  any      // zero value of the JSON answer: its keys are described; nil: another form
+	serve   func(*api, *answer) *Error
 }
 
 // endpoints is the whole API, in the contract's order. Source: its section 2.
 func endpoints(profiling bool) []endpoint {
+	views, shown := map[string]string{http.MethodGet: "view"}, []string{formJSON, formText}
 	all := []endpoint{
-		{path: "/admin/", role: "view", summary: "index of this API", item: indexItem{}, list: true, serve: serveIndex},
-		list("/admin/v1/servers", "the delegation chain", Source.Servers),
-		list("/admin/v1/chain", "filters of each listener, in order, with counts", Source.Chain),
-		list("/admin/v1/routes", "every route of every server", Source.Routes),
-		list("/admin/v1/hooks", "hooks with state, time and error", Source.Hooks),
-		{path: "/admin/v1/inflight", role: "view", summary: "requests now: counts and one row each", item: Request{}, list: true, serve: serveInFlight},
-		{path: "/admin/v1/timeline", role: "view", summary: "start, run, stop; what a stop waits for", item: Event{}, list: true, serve: serveTimeline},
-		list("/admin/v1/listeners", "addresses, protocols, certificates, connections", Source.Listeners),
-		{path: "/admin/v1/build", role: "view", summary: "version and process", item: Build{}, serve: serveBuild},
-		list("/admin/v1/options", "every flag, its value and where it came from", Source.Options),
-		{path: "/metrics", role: "view", summary: "Prometheus text", serve: serveMetrics},
+		{"/admin/", views, "index of this API", shown, index{}, serveIndex},
+		{"/admin/v1/servers", views, "the delegation chain", shown, list[Server]{}, serveList(Source.Servers, serverColumns)},
+		{"/admin/v1/chain", views, "filters of each listener, in order, with counts and time", shown, list[Chain]{}, serveChain},
+		{"/admin/v1/routes", views, "every route of every server", shown, list[Route]{}, serveList(Source.Routes, routeColumns)},
+		{"/admin/v1/hooks", views, "hooks with state, time, error, stack", shown, list[Hook]{}, serveList(Source.Hooks, hookColumns)},
+		{"/admin/v1/inflight", views, "requests now: counts and one row each", shown, inFlight{}, serveInFlight},
+		{"/admin/v1/timeline", views, "start, run, stop; what a stop waits for", shown, timeline{}, serveTimeline},
+		{"/admin/v1/listeners", views, "addresses, protocols, certificates, connections", shown, list[Listener]{}, serveList(Source.Listeners, listenerColumns)},
+		{"/admin/v1/build", views, "version and process", shown, build{}, serveBuild},
+		{"/admin/v1/options", views, "every flag, value and source", shown, list[Option]{}, serveList(Source.Options, optionColumns)},
+		{"/metrics", views, "Prometheus text", []string{formMetrics}, nil, serveMetrics},
 	}
 	if profiling {
-		all = append(all, endpoint{path: pprofPath, role: "dangerous", summary: "profiles", serve: serveProfile})
+		all = append(all, endpoint{pprofPath, map[string]string{http.MethodGet: "dangerous"}, "profiles", []string{formBinary, formText}, nil, serveProfile})
 	}
 	return all
 }
 
-// list is an endpoint that shows rows and nothing else.
-func list[T any](path, summary string, rows func(Source) []T) endpoint {
-	var zero T
-	return endpoint{path: path, role: "view", summary: summary, item: zero, list: true, serve: func(a *api, ans *answer) *Error {
-		kept, total, err := ans.choose(zero, boxed(rows(a.src)))
+// allow is the methods of the endpoint, as Allow has them.
+func (e *endpoint) allow() string {
+	return strings.Replace(strings.Join(e.methods(), ", "), "GET", "GET, HEAD", 1)
+}
+
+func (e *endpoint) methods() []string { return slices.Sorted(maps.Keys(e.roles)) }
+
+// id is the path without what all have in front: routes, metrics, debug/pprof.
+func (e *endpoint) id() string {
+	if e.path == "/admin/" {
+		return "index"
+	}
+	return strings.Trim(strings.TrimPrefix(e.path, "/admin/v1/"), "/")
+}
+
+// envelope begins every JSON answer.
+type envelope struct {
+	Generation int64 `json:"generation" doc:"structure of the process that the answer shows; grows with every change"`
+	At         Time  `json:"at" doc:"the moment for which the whole answer holds"`
+}
+
+// items ends every list.
+type items[T any] struct {
+	Total int     `json:"total" doc:"items that matched the query, before limit"`
+	Items List[T] `json:"items" doc:"the items"`
+}
+
+// list is the answer of an endpoint that shows items and nothing else.
+type list[T any] struct {
+	envelope
+	items[T]
+}
+
+// moment reads what an answer shows and sets the moment it holds for. What changes
+// meanwhile is read again, so that answers of one generation show the same; a process
+// that changes without pause is shown as it was last read.
+func moment[T any](a *api, ans *answer, read func() T) (T, envelope) {
+	for tries := 0; ; tries++ {
+		before := a.src.Generation()
+		v := read()
+		if a.src.Generation() == before || tries == 3 {
+			ans.holds(before, a.Now())
+			return v, envelope{before, Time(ans.at)}
+		}
+	}
+}
+
+// serveList serves a list and nothing else.
+func serveList[T any](rows func(Source) []T, cols columns) func(*api, *answer) *Error {
+	return func(a *api, ans *answer) *Error {
+		c, err := parseChoice(ans.query, reflect.TypeFor[T]())
 		if err != nil {
 			return err
 		}
-		if ans.text {
-			return ans.writeText(path, kept)
+		all, env := moment(a, ans, func() []T { return rows(a.src) })
+		kept := matching(c, all)
+		total := len(kept)
+		kept = page(c, kept)
+		if ans.form == formText {
+			return ans.replyTable(cols, boxed(kept))
 		}
-		return ans.writeJSON(struct {
-			envelope
-			items
-		}{ans.envelope(), items{total, kept}})
-	}}
+		return ans.reply(http.StatusOK, list[T]{env, items[T]{total, kept}})
+	}
 }
 
-func boxed[T any](rows []T) []any {
-	out := make([]any, len(rows))
-	for i := range rows {
-		out[i] = rows[i]
+// serveChain serves the filters: as JSON by listener, as text a line for each.
+func serveChain(a *api, ans *answer) *Error {
+	if ans.form != formText {
+		return serveList(Source.Chain, nil)(a, ans)
 	}
-	return out
-}
-
-// choose negotiates the form and applies the query to the rows.
-func (ans *answer) choose(zero any, rows []any) ([]any, int, *Error) {
-	if err := ans.negotiate(true); err != nil {
-		return nil, 0, err
-	}
-	c, err := parseChoice(ans.query, keysOf(zero))
+	c, err := parseChoice(ans.query, reflect.TypeFor[Chain]())
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
-	kept, total := c.rows(rows)
-	return kept, total, nil
-}
-
-// keysOf are the JSON keys of a struct, in order.
-func keysOf(item any) []string {
-	var keys []string
-	t := reflect.TypeOf(item)
-	for i := range t.NumField() {
-		if key := t.Field(i).Tag.Get("json"); key != "" && key != "-" {
-			keys = append(keys, key)
+	all, _ := moment(a, ans, a.src.Chain)
+	var lines []any
+	for _, chain := range page(c, matching(c, all)) {
+		for _, f := range chain.Filters {
+			lines = append(lines, filterLine{chain.Listener, f})
 		}
 	}
-	return keys
+	return ans.replyTable(filterColumns, lines)
+}
+
+// filterLine is a filter with its listener, for text.
+type filterLine struct {
+	Listener string `json:"listener"`
+	Filter
+}
+
+// index is the answer of /admin/.
+type index struct {
+	envelope
+	Version  string        `json:"version" doc:"version of the program"`
+	Phase    string        `json:"phase" doc:"start until ready, run, stop from ShutdownInitiated"`
+	Ready    bool          `json:"ready" doc:"whether /readyz answers 200"`
+	Controls List[Control] `json:"controls" doc:"what is switched on for a time"`
+	items[indexItem]
 }
 
 // indexItem describes one endpoint.
 type indexItem struct {
-	ID      string            `json:"id" doc:"path of the endpoint, without /admin/v1/"`
-	Methods []string          `json:"methods" doc:"what can be done"`
-	Path    string            `json:"path" doc:"its path"`
-	Roles   map[string]string `json:"roles" doc:"the role that each method needs"`
-	Summary string            `json:"summary" doc:"what it shows"`
-	Fields  map[string]string `json:"fields" doc:"what each key of its answer means"`
+	ID      string       `json:"id" doc:"name of the endpoint"`
+	Methods List[string] `json:"methods" doc:"methods it takes; HEAD goes with GET"`
+	Path    string       `json:"path" doc:"its path"`
+	Roles   Map[string]  `json:"roles" doc:"the role that each method needs: view, operate or dangerous"`
+	Summary string       `json:"summary" doc:"what it shows"`
+	Fields  Map[string]  `json:"fields" doc:"what each key of its answer means: a key of an item by its name, one of the answer itself with a dot in front"`
 }
 
 func serveIndex(a *api, ans *answer) *Error {
-	var rows []any
-	for _, e := range a.endpoints {
-		id := strings.Trim(strings.TrimPrefix(strings.TrimPrefix(e.path, "/admin/"), "v1/"), "/")
-		if e.path == "/admin/" {
-			id = "index"
-		}
-		rows = append(rows, indexItem{id, []string{"GET"}, e.path, map[string]string{"GET": e.role}, e.summary, describe(e.item)})
-	}
-	kept, total, err := ans.choose(indexItem{}, rows)
+	c, err := parseChoice(ans.query, reflect.TypeFor[indexItem]())
 	if err != nil {
 		return err
 	}
-	if ans.text {
-		return ans.writeText("/admin/", kept)
+	var rows []indexItem
+	for i := range a.endpoints {
+		e := &a.endpoints[i]
+		rows = append(rows, indexItem{e.id(), e.methods(), e.path, e.roles, e.summary, fieldsOf(e.answer)})
 	}
-	s := a.src.Status()
-	return ans.writeJSON(struct {
-		envelope
-		Version  string `json:"version"`
-		Phase    string `json:"phase"`
-		Ready    bool   `json:"ready"`
-		Controls []any  `json:"controls"`
-		items
-	}{ans.envelope(), s.Version, s.Phase, s.Ready, []any{}, items{total, kept}})
+	kept := matching(c, rows)
+	total := len(kept)
+	kept = page(c, kept)
+	if ans.form == formText {
+		return ans.replyTable(indexColumns, boxed(kept))
+	}
+	s, env := moment(a, ans, a.src.Status)
+	return ans.reply(http.StatusOK, index{env, s.Version, s.Phase, s.Ready, s.Controls, items[indexItem]{total, kept}})
 }
 
-// describe is the doc tags of a shape, by key.
-func describe(item any) map[string]string {
-	out := map[string]string{}
-	if item == nil {
-		return out
-	}
-	t := reflect.TypeOf(item)
-	for i := range t.NumField() {
-		f := t.Field(i)
-		if doc := f.Tag.Get("doc"); doc != "" {
-			out[f.Tag.Get("json")] = doc
-		}
+// fieldsOf is what the doc tags of an answer say, by the path of the key.
+func fieldsOf(answer any) Map[string] {
+	out := Map[string]{}
+	if answer != nil {
+		describe(out, ".", reflect.TypeOf(answer))
 	}
 	return out
 }
 
+func describe(out Map[string], prefix string, t reflect.Type) {
+	for _, f := range reflect.VisibleFields(t) {
+		name := f.Tag.Get("json")
+		if name == "" || name == "-" {
+			continue // an embedded struct, whose fields are visible too, or nothing that is sent
+		}
+		out[prefix+name] = f.Tag.Get("doc")
+		below := prefix + name + "."
+		if below == ".items." {
+			below = ""
+		}
+		of := f.Type
+		for of.Kind() == reflect.Slice || of.Kind() == reflect.Pointer {
+			of = of.Elem()
+		}
+		if of.Kind() == reflect.Struct && of != reflect.TypeFor[Time]() {
+			describe(out, below, of)
+		}
+	}
+}
+
+// inFlight is the answer of /admin/v1/inflight.
+type inFlight struct {
+	envelope
+	Total  int           `json:"total" doc:"requests that matched the query, before limit"`
+	Counts List[Places]  `json:"counts" doc:"how many of those run on each listener, and its limits"`
+	Groups Groups        `json:"groups" doc:"how many of those there are of each kind"`
+	Items  List[Request] `json:"items" doc:"the requests, oldest first"`
+}
+
 func serveInFlight(a *api, ans *answer) *Error {
-	requests, places := a.src.InFlight()
-	all := ans.query["limit"]
-	delete(ans.query, "limit") // counts are of what matched, before limit
-	kept, total, err := ans.choose(Request{}, boxed(requests))
+	c, err := parseChoice(ans.query, reflect.TypeFor[Request]())
 	if err != nil {
 		return err
 	}
-	groups := map[string]map[string]int{"verb": {}, "resource": {}, "user": {}, "listener": {}, "longRunning": {}}
-	for i := range places {
-		places[i].ReadOnly, places[i].Mutating, places[i].LongRunning = 0, 0, 0
+	v, env := moment(a, ans, func() (v inFlight) {
+		v.Items, v.Counts = a.src.InFlight()
+		return v
+	})
+	v.envelope = env
+	v.Items = matching(c, v.Items)
+	v.Total = len(v.Items)
+	v.Groups = groupsOf(v.Items)
+	count(v.Counts, v.Items)
+	v.Items = page(c, v.Items)
+	if ans.form == formText {
+		return ans.replyTable(inFlightColumns, boxed(v.Items))
 	}
-	for _, k := range kept {
-		r := k.(Request)
-		groups["verb"][r.Verb]++
-		groups["resource"][r.Resource]++
-		groups["user"][r.User]++
-		groups["listener"][r.Listener]++
-		groups["longRunning"][show(r.LongRunning)]++
-		for i := range places {
-			switch p := &places[i]; {
-			case p.Listener != r.Listener:
+	return ans.reply(http.StatusOK, v)
+}
+
+func groupsOf(rows []Request) Groups {
+	g := Groups{Map[int]{}, Map[int]{}, Map[int]{}, Map[int]{}, Map[int]{}}
+	for i := range rows {
+		r := &rows[i]
+		g.Verb[r.Verb]++
+		g.Resource[r.Resource]++
+		g.User[r.User]++
+		g.Listener[r.Listener]++
+		g.LongRunning[map[bool]string{false: "false", true: "true"}[r.LongRunning]]++
+	}
+	return g
+}
+
+// count sets the places that rows take, each in one of three counts as the limits do:
+// get, list and watch are read-only. A request whose verb is not known yet takes none.
+func count(places []Places, rows []Request) {
+	for i := range places {
+		p := &places[i]
+		p.ReadOnly, p.Mutating, p.LongRunning = 0, 0, 0
+		for j := range rows {
+			switch r := &rows[j]; {
+			case r.Listener != p.Listener || r.Verb == "":
 			case r.LongRunning:
 				p.LongRunning++
 			case r.Verb == "get" || r.Verb == "list" || r.Verb == "watch":
@@ -175,63 +269,63 @@ func serveInFlight(a *api, ans *answer) *Error {
 			}
 		}
 	}
-	if len(all) > 0 {
-		c, err := parseChoice(map[string][]string{"limit": all}, nil)
-		if err != nil {
-			return err
-		}
-		kept, _ = c.rows(kept)
-	}
-	if ans.text {
-		return ans.writeText("/admin/v1/inflight", kept)
-	}
-	return ans.writeJSON(struct {
-		envelope
-		Total  int                       `json:"total"`
-		Counts []Places                  `json:"counts"`
-		Groups map[string]map[string]int `json:"groups"`
-		Items  []any                     `json:"items"`
-	}{ans.envelope(), total, places, groups, kept})
+}
+
+// timeline is the answer of /admin/v1/timeline.
+type timeline struct {
+	envelope
+	Timeline
+	items[Event]
 }
 
 func serveTimeline(a *api, ans *answer) *Error {
-	t := a.src.Timeline()
-	kept, total, err := ans.choose(Event{}, boxed(t.Events))
+	c, err := parseChoice(ans.query, reflect.TypeFor[Event]())
 	if err != nil {
 		return err
 	}
-	if ans.text {
-		return ans.writeText("/admin/v1/timeline", kept)
+	t, env := moment(a, ans, a.src.Timeline)
+	kept := matching(c, t.Events)
+	total := len(kept)
+	kept = page(c, kept)
+	if ans.form == formText {
+		return ans.replyTimeline(t, kept)
 	}
-	if t.BlockedBy == nil {
-		t.BlockedBy = []Blocker{}
-	}
-	return ans.writeJSON(struct {
-		envelope
-		Timeline
-		items
-	}{ans.envelope(), t, items{total, kept}})
+	return ans.reply(http.StatusOK, timeline{env, t, items[Event]{total, kept}})
+}
+
+// build is the answer of /admin/v1/build.
+type build struct {
+	envelope
+	Build
 }
 
 func serveBuild(a *api, ans *answer) *Error {
-	if err := ans.negotiate(true); err != nil {
+	if err := checkQuery(ans.query, "pretty", "wide"); err != nil {
 		return err
 	}
-	if _, err := parseChoice(ans.query, nil); err != nil {
-		return err
+	b, env := moment(a, ans, a.src.Build)
+	if ans.form == formText {
+		return ans.replyPairs(b)
 	}
-	v := struct {
-		envelope
-		Build
-	}{ans.envelope(), a.src.Build()}
-	if ans.text {
-		return ans.writePairs(v)
-	}
-	return ans.writeJSON(v)
+	return ans.reply(http.StatusOK, build{env, b})
 }
 
 func serveMetrics(a *api, ans *answer) *Error {
-	ans.w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	_ = a.src.WriteMetrics(ans.w) // an error is the client's going
+	if err := checkQuery(ans.query); err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := a.src.WriteMetrics(&b); err != nil {
+		return &Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "the metrics cannot be written: " + err.Error()}
+	}
+	ans.send(http.StatusOK, b.Bytes())
 	return nil
+}
+
+func boxed[T any](rows []T) []any {
+	out := make([]any, len(rows))
+	for i := range rows {
+		out[i] = rows[i]
+	}
+	return out
 }

@@ -2,65 +2,87 @@ package admin
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"runtime/pprof"
 	"runtime/trace"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
+// pprofPath is where `go tool pprof` looks for profiles.
 const pprofPath = "/debug/pprof/"
 
-// profileNames are what is below it; "cmdline" is not, since arguments may hold secrets.
-var profileNames = []string{"profile", "trace", "heap", "allocs", "goroutine", "block", "mutex", "threadcreate"}
+// mostSeconds is the longest a profile over time may take.
+const mostSeconds = 120
 
-// most seconds that a profile over time may take.
-const profileMost = 120
+// overTime are the profiles of what happens in a time, with the seconds they take when
+// they are not told.
+var overTime = map[string]int{"profile": 30, "trace": 1}
+
+// atOnce are the profiles of one moment. "cmdline" is not among them, since arguments may
+// hold secrets.
+var atOnce = []string{"allocs", "block", "goroutine", "heap", "mutex", "threadcreate"}
+
+func isProfile(name string) bool { return overTime[name] > 0 || slices.Contains(atOnce, name) }
 
 // serveProfile serves one profile as `go tool pprof` and `go tool trace` read them.
-// seconds is the time of profile (30) and trace (1), at most 120; debug=1 or 2 gives
-// the others as text. A profile over time ends when the client goes. Errors: 400 for a
-// wrong parameter, 409 while another profile over time runs.
+// seconds, from 1 to 120, is the time of profile (default 30) and trace (1), which end
+// when the client goes; debug=1 or 2 gives the others as text. Errors: 400 for a wrong
+// parameter, 409 while another profile of the kind is taken. HEAD takes none.
 func serveProfile(a *api, ans *answer) *Error {
-	h := ans.w.Header()
-	if ans.below == "" {
-		h.Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprintln(ans.w, "profiles; use go tool pprof, and go tool trace for trace:")
-		for _, name := range profileNames {
-			fmt.Fprintf(ans.w, "  %s%s\n", pprofPath, name)
-		}
-		return nil
+	name, h := ans.below, ans.w.Header()
+	if name == "" {
+		return ans.replyProfiles()
 	}
-	if ans.r.Method == http.MethodHead {
-		return nil
+	h.Set("Content-Type", formBinary)
+	if overTime[name] > 0 {
+		return ans.profileOverTime(name)
 	}
-	h.Set("Content-Type", "application/octet-stream")
-	switch ans.below {
-	case "profile", "trace":
-		return ans.profileOverTime()
-	}
-	debug, err := ans.number("debug", 0, 2)
+	debug, err := ans.number("debug", 0, 0, 2)
 	if err != nil {
 		return err
 	}
 	if debug > 0 {
-		h.Set("Content-Type", "text/plain; charset=utf-8")
+		h.Set("Content-Type", formText)
 	}
-	_ = pprof.Lookup(ans.below).WriteTo(ans.w, debug) // an error is the client's going
+	if ans.r.Method != http.MethodHead {
+		_ = pprof.Lookup(name).WriteTo(ans.w, debug) // an error is the client's going
+	}
 	return nil
 }
 
-func (ans *answer) profileOverTime() *Error {
-	otherwise, start, stop := 30, func() error { return pprof.StartCPUProfile(ans.w) }, pprof.StopCPUProfile
-	if ans.below == "trace" {
-		otherwise, start, stop = 1, func() error { return trace.Start(ans.w) }, trace.Stop
-	}
-	seconds, err := ans.number("seconds", otherwise, profileMost)
-	if err != nil {
+// replyProfiles says what there is, and how to read it.
+func (ans *answer) replyProfiles() *Error {
+	if err := checkQuery(ans.query); err != nil {
 		return err
 	}
-	if err := start(); err != nil {
-		return &Error{Code: http.StatusConflict, Reason: "Conflict", Message: "another profile is being taken: " + err.Error()}
+	var b strings.Builder
+	b.WriteString("Read these with go tool pprof, and trace with go tool trace.\n\n")
+	for _, name := range atOnce {
+		fmt.Fprintf(&b, "%s%-12s  now: %d; ?debug=1 for text\n", pprofPath, name, pprof.Lookup(name).Count())
+	}
+	for _, name := range []string{"profile", "trace"} {
+		fmt.Fprintf(&b, "%s%-12s  over ?seconds=%d, at most %d\n", pprofPath, name, overTime[name], mostSeconds)
+	}
+	ans.form = formText
+	ans.send(http.StatusOK, []byte(b.String()))
+	return nil
+}
+
+func (ans *answer) profileOverTime(name string) *Error {
+	seconds, wrong := ans.number("seconds", overTime[name], 1, mostSeconds)
+	if wrong != nil || ans.r.Method == http.MethodHead {
+		return wrong
+	}
+	start, stop := pprof.StartCPUProfile, pprof.StopCPUProfile
+	if name == "trace" {
+		start, stop = trace.Start, trace.Stop
+	}
+	if err := start(io.Writer(ans.w)); err != nil {
+		return &Error{Code: http.StatusConflict, Reason: "Conflict", Message: "another " + name + " is being taken: " + err.Error()}
 	}
 	defer stop()
 	t := time.NewTimer(time.Duration(seconds) * time.Second)
@@ -72,15 +94,14 @@ func (ans *answer) profileOverTime() *Error {
 	return nil
 }
 
-// number is a parameter from 0 to most.
-func (ans *answer) number(name string, otherwise, most int) (int, *Error) {
-	s := ans.query.Get(name)
-	if s == "" {
-		return otherwise, nil
+// number is the one parameter there is, from least to most.
+func (ans *answer) number(name string, otherwise, least, most int) (int, *Error) {
+	if err := checkQuery(ans.query, name); err != nil || !ans.query.Has(name) {
+		return otherwise, err
 	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 0 || n > most {
-		return 0, badQuery(name, s, "a number from 0 to "+strconv.Itoa(most))
+	n, err := strconv.Atoi(ans.query.Get(name))
+	if err != nil || n < least || n > most {
+		return 0, badValue(name, ans.query.Get(name), fmt.Sprintf("a number from %d to %d", least, most))
 	}
 	return n, nil
 }

@@ -1,190 +1,215 @@
 package admin
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"net/http"
+	"maps"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// fields is an item by its JSON keys: choosing, sorting and text see what clients see.
-type fields map[string]any
-
-func fieldsOf(item any) fields {
-	b, _ := json.Marshal(item)
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
-	var f fields
-	_ = d.Decode(&f)
-	return f
-}
+// The one mechanism of all lists: a query names fields of the items by their JSON keys,
+// so what can be chosen is what is seen. Source: the contract, "Choosing rows".
 
 // choice is what a query asks of a list.
 type choice struct {
-	keep  map[string][]string // by key; any of the values
-	minMs *float64
-	sort  string
-	desc  bool
+	keep  []condition
+	sort  []int // index of the field; nil is the list's own order
+	down  bool
 	limit int // -1: all
 }
 
-// common are the parameters that every list takes beside the keys of its items.
-var common = []string{"pretty", "wide", "sort", "limit"}
+// condition is one field of which a row must have any of the values, or at least min.
+type condition struct {
+	index []int
+	class bool // 5xx is a class of status
+	any   []string
+	min   *float64
+}
 
-// parseChoice reads a query for a list whose items have these keys. An unknown
-// parameter, and a value that cannot be, is a 400 that says what is known. Source: the
-// admin contract, "Choosing rows".
-func parseChoice(query url.Values, keys []string) (choice, *Error) {
-	c := choice{keep: map[string][]string{}, limit: -1}
-	timed := slices.Contains(keys, "ageMs") || slices.Contains(keys, "durationMs")
+// parseChoice reads the query of a list of items of type t. An unknown parameter, a
+// value that cannot be and a repeated parameter that is no field are 400; the message
+// names what is known.
+func parseChoice(query url.Values, t reflect.Type) (choice, *Error) {
+	c := choice{limit: -1}
+	fields, names := scalarFields(t)
+	known := append(slices.Clone(names), "sort", "limit")
+	age := fields["ageMs"]
+	if age == nil {
+		age = fields["durationMs"]
+	}
+	if age != nil {
+		known = append(known, "minMs")
+	}
+	if err := checkQuery(query, append(known, "pretty", "wide")...); err != nil {
+		return c, err
+	}
 	for name, values := range query {
-		switch {
-		case name == "pretty" || name == "wide":
+		index, isField := fields[name]
+		if !isField && len(values) > 1 {
+			return c, badValue(name, strings.Join(values, ", "), "one value")
+		}
+		switch value := values[0]; {
+		case isField:
+			c.keep = append(c.keep, condition{index: index, class: name == "status", any: values})
 		case name == "sort":
-			c.sort, c.desc = strings.CutPrefix(values[0], "-")
-			if !slices.Contains(keys, c.sort) {
-				return c, badQuery("sort", values[0], "one of "+strings.Join(keys, ", ")+", or one with - in front")
+			key, down := strings.CutPrefix(value, "-")
+			if c.sort, c.down = fields[key], down; c.sort == nil {
+				return c, badValue(name, value, "one of "+strings.Join(names, ", ")+", with - in front for falling order")
 			}
 		case name == "limit":
-			n, err := strconv.Atoi(values[0])
+			n, err := strconv.Atoi(value)
 			if err != nil || n < 0 {
-				return c, badQuery("limit", values[0], "a number from 0")
+				return c, badValue(name, value, "a number from 0 on")
 			}
 			c.limit = n
-		case name == "minMs" && timed:
-			f, err := strconv.ParseFloat(values[0], 64)
+		case name == "minMs":
+			f, err := strconv.ParseFloat(value, 64)
 			if err != nil || f != f {
-				return c, badQuery("minMs", values[0], "a number of milliseconds")
+				return c, badValue(name, value, "a number of milliseconds")
 			}
-			c.minMs = &f
-		case slices.Contains(keys, name):
-			c.keep[name] = values
-		default:
-			known := append(slices.Clone(keys), common...)
-			if timed {
-				known = append(known, "minMs")
-			}
-			return c, &Error{Code: http.StatusBadRequest, Reason: "BadRequest", Message: fmt.Sprintf("unknown query parameter %q: known are %s", cut(name, 64), strings.Join(known, ", "))}
+			c.keep = append(c.keep, condition{index: age, min: &f})
 		}
 	}
 	return c, nil
 }
 
-func badQuery(name, value, want string) *Error {
-	return &Error{Code: http.StatusBadRequest, Reason: "BadRequest", Message: fmt.Sprintf("query parameter %s: %q is not %s", name, cut(value, 64), want)}
-}
-
-// rows applies the choice: the items kept, sorted, and how many matched before limit.
-func (c *choice) rows(items []any) (kept []any, total int) {
-	type row struct {
-		item any
-		f    fields
-	}
-	plain := len(c.keep) == 0 && c.minMs == nil && c.sort == ""
-	rows := make([]row, 0, len(items))
-	for _, item := range items {
-		r := row{item: item}
-		if !plain {
-			if r.f = fieldsOf(item); !c.matches(r.f) {
-				continue
+// checkQuery refuses parameters that are not known and switches that are not a yes or no.
+func checkQuery(query url.Values, known ...string) *Error {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		switch {
+		case !slices.Contains(known, name):
+			message := fmt.Sprintf("unknown query parameter %q: there are none here", cut(name, 64))
+			if len(known) > 0 {
+				message = fmt.Sprintf("unknown query parameter %q: known are %s", cut(name, 64), strings.Join(known, ", "))
+			}
+			return badRequest(message)
+		case name == "pretty" || name == "wide":
+			if _, err := strconv.ParseBool(query.Get(name)); err != nil {
+				return badValue(name, query.Get(name), "true or false")
 			}
 		}
-		rows = append(rows, r)
 	}
-	if c.sort != "" {
-		slices.SortStableFunc(rows, func(a, b row) int {
-			n := compare(a.f[c.sort], b.f[c.sort])
-			if c.desc {
-				return -n
+	return nil
+}
+
+func badValue(name, value, want string) *Error {
+	return badRequest(fmt.Sprintf("query parameter %s: %q is not %s", name, cut(value, 64), want))
+}
+
+// matching are the rows that meet every condition, in their own order.
+func matching[T any](c choice, rows []T) List[T] {
+	kept := make(List[T], 0, len(rows))
+	for _, row := range rows {
+		v := reflect.ValueOf(row)
+		if !slices.ContainsFunc(c.keep, func(k condition) bool { return !k.met(scalarOf(v.FieldByIndex(k.index))) }) {
+			kept = append(kept, row)
+		}
+	}
+	return kept
+}
+
+// page sorts rows in place, equal ones in their own order, and cuts at the limit.
+func page[T any](c choice, rows List[T]) List[T] {
+	if c.sort != nil {
+		field := func(row T) scalar { return scalarOf(reflect.ValueOf(row).FieldByIndex(c.sort)) }
+		slices.SortStableFunc(rows, func(a, b T) int {
+			if c.down {
+				a, b = b, a
 			}
-			return n
+			return field(a).compare(field(b))
 		})
 	}
-	total = len(rows)
 	if c.limit >= 0 && c.limit < len(rows) {
 		rows = rows[:c.limit]
 	}
-	kept = make([]any, len(rows))
-	for i, r := range rows {
-		kept[i] = r.item
-	}
-	return kept, total
+	return rows
 }
 
-func (c *choice) matches(f fields) bool {
-	for key, wants := range c.keep {
-		if !slices.ContainsFunc(wants, func(want string) bool { return fits(key, f[key], want) }) {
-			return false
-		}
+func (k *condition) met(have scalar) bool {
+	if k.min != nil {
+		return have.isNumber && have.number >= *k.min
 	}
-	if c.minMs != nil {
-		v, ok := f["ageMs"]
-		if !ok {
-			v = f["durationMs"]
+	return slices.ContainsFunc(k.any, func(want string) bool {
+		prefix, starred := strings.CutSuffix(want, "*")
+		switch {
+		case want == "*": // null has the text "" too
+			return have.text != ""
+		case starred:
+			return !have.null && strings.HasPrefix(have.text, prefix)
+		case k.class && len(want) == 3 && want[1:] == "xx":
+			return len(have.text) == 3 && have.text[0] == want[0]
 		}
-		n, _ := v.(json.Number)
-		ms, err := n.Float64()
-		return err == nil && ms >= *c.minMs
-	}
-	return true
+		return have.text == want
+	})
 }
 
-// fits compares one value: equal, x* for a prefix, * for anything there, 5xx for a
-// class of status.
-func fits(key string, v any, want string) bool {
-	have := show(v)
+// scalar is one value as a query writes it; null is "" with null set.
+type scalar struct {
+	text           string
+	number         float64
+	null, isNumber bool
+}
+
+// compare puts null first, numbers by size and all else by its text.
+func (s scalar) compare(o scalar) int {
 	switch {
-	case want == "*":
-		return v != nil && have != "" && have != "[]" && have != "{}"
-	case v == nil:
-		return want == "null"
-	case strings.HasSuffix(want, "*"):
-		return strings.HasPrefix(have, want[:len(want)-1])
-	case key == "status" && len(want) == 3 && strings.HasSuffix(want, "xx"):
-		return len(have) == 3 && have[0] == want[0]
-	}
-	return have == want
-}
-
-// show is a value as it is typed in a query.
-func show(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	case json.Number:
-		return v.String()
-	case bool:
-		return strconv.FormatBool(v)
-	}
-	b, _ := json.Marshal(v)
-	return string(b)
-}
-
-// compare orders numbers as numbers, null first, all else as text.
-func compare(a, b any) int {
-	x, okX := a.(json.Number)
-	y, okY := b.(json.Number)
-	if okX && okY {
-		fx, _ := x.Float64()
-		fy, _ := y.Float64()
-		return cmp.Compare(fx, fy)
-	}
-	if a == nil || b == nil {
-		return cmp.Compare(b2i(a != nil), b2i(b != nil))
-	}
-	return strings.Compare(show(a), show(b))
-}
-
-func b2i(b bool) int {
-	if b {
+	case s.null != o.null && s.null:
+		return -1
+	case s.null != o.null:
 		return 1
+	case s.isNumber:
+		return cmp.Compare(s.number, o.number)
 	}
-	return 0
+	return strings.Compare(s.text, o.text)
+}
+
+// scalarOf is a field's value. What is no scalar is null.
+func scalarOf(v reflect.Value) scalar {
+	if t, ok := v.Interface().(Time); ok {
+		return scalar{text: t.String(), null: t.IsZero()}
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			return scalarOf(v.Elem())
+		}
+	case reflect.String:
+		return scalar{text: v.String()}
+	case reflect.Bool:
+		return scalar{text: strconv.FormatBool(v.Bool())}
+	case reflect.Int, reflect.Int64:
+		return scalar{text: strconv.FormatInt(v.Int(), 10), number: float64(v.Int()), isNumber: true}
+	case reflect.Uint64:
+		return scalar{text: strconv.FormatUint(v.Uint(), 10), number: float64(v.Uint()), isNumber: true}
+	case reflect.Float64:
+		return scalar{text: strconv.FormatFloat(v.Float(), 'f', -1, 64), number: v.Float(), isNumber: true}
+	}
+	return scalar{null: true}
+}
+
+// scalarFields are the fields of t that a query may name, by JSON key, and their keys in
+// order. Text, numbers, truth and times are scalars, and what may be null of them.
+func scalarFields(t reflect.Type) (fields map[string][]int, names []string) {
+	fields = map[string][]int{}
+	for _, f := range reflect.VisibleFields(t) {
+		of := f.Type
+		if of.Kind() == reflect.Pointer {
+			of = of.Elem()
+		}
+		switch of.Kind() {
+		case reflect.Struct:
+			if of != reflect.TypeFor[Time]() {
+				continue
+			}
+		case reflect.Slice, reflect.Map:
+			continue
+		}
+		fields[f.Tag.Get("json")] = f.Index
+		names = append(names, f.Tag.Get("json"))
+	}
+	return fields, names
 }

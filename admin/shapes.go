@@ -1,34 +1,45 @@
 package admin
 
 import (
+	"encoding/json"
 	"io"
+	"strconv"
 	"time"
 )
 
+// What is shown, in the keys of the contract's section 3. A doc tag says what a key
+// means, with its unit; the index publishes it.
+
 // Source is what the package asks of the program it shows. Every method may be called
-// concurrently and returns the state of one moment, which the package may keep. Source:
-// the admin contract, section 3.
+// concurrently, by several requests at once, and must not wait for the serving side. It
+// returns the state of one moment, in the order of the contract, in slices and maps that
+// the package may keep and change. None can fail but WriteMetrics.
 type Source interface {
 	// Generation grows by one with every change of structure; it starts at the start of
 	// the process in Unix milliseconds.
 	Generation() int64
+
 	Status() Status
-	Servers() []Server
-	Chain() []Chain
-	Routes() []Route
-	Hooks() []Hook
-	InFlight() ([]Request, []Places)
+	Servers() []Server               // in delegation order
+	Chain() []Chain                  // one for each listener that has filters
+	Routes() []Route                 // by server in delegation order, then pattern, then method
+	Hooks() []Hook                   // by phase, then order
+	InFlight() ([]Request, []Places) // oldest first; counts of places are made here, limits not
 	Timeline() Timeline
 	Listeners() []Listener
 	Build() Build
-	Options() []Option
-	// WriteMetrics writes Prometheus text; its error is the writer's.
+	Options() []Option // by group, then name
+
+	// WriteMetrics writes Prometheus text; its error is the writer's or a defect.
 	WriteMetrics(io.Writer) error
-	// Refused is told of every answer 401, 403, 405, 412, 415 and 428, for the audit log.
+
+	// Refused is told of every answer 401, 403, 405, 412, 415 and 428, after it was
+	// sent, for the audit log and the log.
 	Refused(Refusal)
 }
 
-// Refusal is a request that was turned away.
+// Refusal is a request that was turned away. Its text is the client's, cut (method 32,
+// path 2,048, user agent 256 bytes) and valid UTF-8; control characters are in it.
 type Refusal struct {
 	AuditID, Method, Path, RemoteAddr, UserAgent string
 	Code                                         int    // HTTP status
@@ -39,166 +50,220 @@ type Refusal struct {
 // is null.
 type Time time.Time
 
+// IsZero reports whether t is null.
+func (t Time) IsZero() bool { return time.Time(t).IsZero() }
+
+// String is t in the contract's form, "" for null.
+func (t Time) String() string {
+	if t.IsZero() {
+		return ""
+	}
+	return time.Time(t).UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
 // MarshalJSON never fails.
 func (t Time) MarshalJSON() ([]byte, error) {
-	if time.Time(t).IsZero() {
+	if t.IsZero() {
 		return []byte("null"), nil
 	}
-	return time.Time(t).UTC().AppendFormat(nil, `"2006-01-02T15:04:05.000Z"`), nil
+	return strconv.AppendQuote(nil, t.String()), nil
+}
+
+// List is a list that is [] in JSON when there is none, never null.
+type List[T any] []T
+
+// MarshalJSON fails as T's encoding does.
+func (l List[T]) MarshalJSON() ([]byte, error) {
+	if l == nil {
+		return []byte("[]"), nil
+	}
+	return json.Marshal([]T(l))
+}
+
+// Map has keys that are data; it is {} in JSON when there are none, never null.
+type Map[T any] map[string]T
+
+// MarshalJSON fails as T's encoding does.
+func (m Map[T]) MarshalJSON() ([]byte, error) {
+	if m == nil {
+		return []byte("{}"), nil
+	}
+	return json.Marshal(map[string]T(m))
 }
 
 // Status is what the index says of the process. Phase is start, run or stop.
 type Status struct {
 	Version, Phase string
-	Ready          bool
+	Ready          bool // whether /readyz answers 200
+	Controls       List[Control]
+}
+
+// Control is something that is switched on for a time.
+type Control struct {
+	Control   string `json:"control" doc:"drain, faults or loglevel"`
+	SetBy     string `json:"setBy" doc:"user who switched it on"`
+	SetAt     Time   `json:"setAt" doc:"when"`
+	ExpiresAt Time   `json:"expiresAt" doc:"when it undoes itself"`
+	Note      string `json:"note" doc:"what the user said of it"`
+	Href      string `json:"href" doc:"its endpoint"`
 }
 
 // Server is one server of the delegation chain.
 type Server struct {
-	ID           string   `json:"id" doc:"name of the server"`
-	Position     int      `json:"position" doc:"place in the chain, from 1"`
-	Delegate     *string  `json:"delegate" doc:"the server asked next; null on the last"`
-	Groups       []string `json:"groups" doc:"API groups it serves; \"\" is the core group"`
-	WebServices  []string `json:"webServices" doc:"roots of its web services"`
-	Routes       Routes   `json:"routes" doc:"number of its routes, by kind"`
-	Hooks        []string `json:"hooks" doc:"ids of the hooks it registered"`
-	HealthChecks []string `json:"healthChecks" doc:"health checks it answers for"`
-	Taken        uint64   `json:"taken" doc:"requests it took"`
-	Declined     uint64   `json:"declined" doc:"requests it had nothing for"`
+	ID           string       `json:"id" doc:"name of the server"`
+	Position     int          `json:"position" doc:"place in the chain, from 1"`
+	Delegate     *string      `json:"delegate" doc:"the server asked next; null on the last"`
+	Groups       List[string] `json:"groups" doc:"API groups it serves; \"\" is the core group"`
+	WebServices  List[string] `json:"webServices" doc:"roots of its web services"`
+	Routes       Routes       `json:"routes" doc:"number of its routes, by kind"`
+	Hooks        List[string] `json:"hooks" doc:"ids of the hooks it registered"`
+	HealthChecks List[string] `json:"healthChecks" doc:"health checks it answers for"`
+	Taken        uint64       `json:"taken" doc:"requests it took"`
+	Declined     uint64       `json:"declined" doc:"requests it had nothing for"`
 }
 
 // Routes counts routes by kind.
 type Routes struct {
-	Container int `json:"container"`
-	Exact     int `json:"exact"`
-	Prefix    int `json:"prefix"`
+	Container int `json:"container" doc:"routes of web services"`
+	Exact     int `json:"exact" doc:"paths of the mux"`
+	Prefix    int `json:"prefix" doc:"path prefixes of the mux"`
 }
 
 // Chain is the filters of one listener, in the order a request meets them.
 type Chain struct {
-	ID       string   `json:"id" doc:"name of the listener"`
-	Listener string   `json:"listener" doc:"http or https"`
-	Filters  []Filter `json:"filters" doc:"its filters, in order"`
+	ID       string       `json:"id" doc:"name of the listener"`
+	Listener string       `json:"listener" doc:"http or https"`
+	Filters  List[Filter] `json:"filters" doc:"its filters, in order"`
 }
 
 // Filter is one filter. Counts are since the start.
 type Filter struct {
-	ID        string            `json:"id"`
-	Position  int               `json:"position"` // from 1, switched-off ones count too
-	Name      string            `json:"name"`
-	Why       string            `json:"why"` // why it stands here
-	Enabled   bool              `json:"enabled"`
-	OffReason string            `json:"offReason"`
-	Options   map[string]string `json:"options"` // flags that govern it
-	Passed    uint64            `json:"passed"`
-	Rejected  uint64            `json:"rejected"` // of answered, those from 400 on
-	Answered  map[string]uint64 `json:"answered"` // by status
-	TimeNs    *Percentiles      `json:"timeNs"`   // nanoseconds; null: not measured
+	ID        string       `json:"id" doc:"listener/name"`
+	Position  int          `json:"position" doc:"place in the chain, from 1; switched-off filters count too"`
+	Name      string       `json:"name" doc:"name of the filter"`
+	Why       string       `json:"why" doc:"why it stands where it stands"`
+	Enabled   bool         `json:"enabled" doc:"whether requests pass it"`
+	OffReason string       `json:"offReason" doc:"why it is switched off"`
+	Options   Map[string]  `json:"options" doc:"flags that govern it, with their values"`
+	Passed    uint64       `json:"passed" doc:"requests that went on inward, since the start"`
+	Rejected  uint64       `json:"rejected" doc:"the part of answered with a status of 400 and above"`
+	Answered  Map[uint64]  `json:"answered" doc:"requests that ended here, since the start, by status"`
+	TimeNs    *Percentiles `json:"timeNs" doc:"its own time in nanoseconds, without what it wraps, of a sample since the start; null: not measured"`
 }
 
 // Percentiles of a time, in nanoseconds.
 type Percentiles struct {
-	P50 int64 `json:"p50"`
-	P99 int64 `json:"p99"`
+	P50 int64 `json:"p50" doc:"nanoseconds that half of the sample do not exceed"`
+	P99 int64 `json:"p99" doc:"nanoseconds that 99 of 100 of the sample do not exceed"`
 }
 
 // Route is one registered route.
 type Route struct {
-	ID            string    `json:"id" doc:"server:kind:method:pattern"`
-	Server        string    `json:"server" doc:"the server that owns it"`
-	Kind          string    `json:"kind" doc:"container, exact or prefix"`
-	Method        string    `json:"method" doc:"HTTP method; * for any"`
-	Pattern       string    `json:"pattern" doc:"path, with {parameters}"`
-	Operation     string    `json:"operation" doc:"name of the operation"`
-	Resource      string    `json:"resource" doc:"plural[.group][/subresource], or empty"`
-	Handler       string    `json:"handler" doc:"function or type that serves it"`
-	RegisteredAt  string    `json:"registeredAt" doc:"file:line that registered it"`
-	Doc           string    `json:"doc" doc:"what it is for"`
-	Consumes      []string  `json:"consumes" doc:"media types of bodies it takes; empty: any"`
-	Produces      []string  `json:"produces" doc:"media types it answers in; empty: any"`
-	LongRunning   bool      `json:"longRunning" doc:"whether it has no time limit"`
-	Listed        bool      `json:"listed" doc:"whether the index of paths shows it"`
-	Hits          uint64    `json:"hits" doc:"requests this route has taken"`
-	LastHit       Time      `json:"lastHit" doc:"time of the last one; null: never"`
-	ShadowedBy    *string   `json:"shadowedBy" doc:"the route that takes everything this one could; null until known"`
-	ConflictsWith *[]string `json:"conflictsWith" doc:"routes that share paths with it; null until known"`
+	ID            string       `json:"id" doc:"server:kind:method:pattern"`
+	Server        string       `json:"server" doc:"the server that owns it"`
+	Kind          string       `json:"kind" doc:"container, exact or prefix"`
+	Method        string       `json:"method" doc:"HTTP method; * for any"`
+	Pattern       string       `json:"pattern" doc:"path, with {parameters}"`
+	Operation     string       `json:"operation" doc:"name of the operation"`
+	Resource      string       `json:"resource" doc:"plural[.group][/subresource], or empty"`
+	Handler       string       `json:"handler" doc:"function or type that serves it"`
+	RegisteredAt  string       `json:"registeredAt" doc:"file:line that registered it"`
+	Doc           string       `json:"doc" doc:"what it is for"`
+	Consumes      List[string] `json:"consumes" doc:"media types of bodies it takes; empty: any"`
+	Produces      List[string] `json:"produces" doc:"media types it answers in; empty: any"`
+	LongRunning   bool         `json:"longRunning" doc:"whether it has no time limit"`
+	Listed        bool         `json:"listed" doc:"whether the index of paths shows it"`
+	Hits          uint64       `json:"hits" doc:"requests this route has taken"`
+	LastHit       Time         `json:"lastHit" doc:"time of the last one; null: never"`
+	ShadowedBy    *string      `json:"shadowedBy" doc:"the route that takes everything this one could; null until known"`
+	ConflictsWith *[]string    `json:"conflictsWith" doc:"routes that share paths with it; null until known"`
 }
 
 // Hook is one post-start or pre-shutdown hook.
 type Hook struct {
-	ID           string   `json:"id" doc:"phase/name"`
-	Phase        string   `json:"phase" doc:"post-start or pre-shutdown"`
-	Name         string   `json:"name" doc:"its name"`
-	Server       string   `json:"server" doc:"the server that registered it"`
-	Order        int      `json:"order" doc:"place in its phase, from 1"`
-	State        string   `json:"state" doc:"pending, running, done, failed, panicked or skipped"`
-	StartedAt    Time     `json:"startedAt" doc:"when it began; null: not yet"`
-	DurationMs   *float64 `json:"durationMs" doc:"how long it took, or has run, in milliseconds"`
-	Error        string   `json:"error" doc:"what it failed with"`
-	HealthCheck  string   `json:"healthCheck" doc:"the check that waits for it"`
-	RegisteredAt string   `json:"registeredAt" doc:"file:line that registered it"`
-	Stack        []string `json:"stack" doc:"where it panicked"`
+	ID           string       `json:"id" doc:"phase/name"`
+	Phase        string       `json:"phase" doc:"post-start or pre-shutdown"`
+	Name         string       `json:"name" doc:"its name"`
+	Server       string       `json:"server" doc:"the server that registered it"`
+	Order        int          `json:"order" doc:"place in its phase, from 1"`
+	State        string       `json:"state" doc:"pending, running, done, failed, panicked or skipped"`
+	StartedAt    Time         `json:"startedAt" doc:"when it began; null: not yet"`
+	DurationMs   *float64     `json:"durationMs" doc:"how long it took, or has run, in milliseconds"`
+	Error        string       `json:"error" doc:"what it failed with"`
+	HealthCheck  string       `json:"healthCheck" doc:"the check that waits for it"`
+	RegisteredAt string       `json:"registeredAt" doc:"file:line that registered it"`
+	Stack        List[string] `json:"stack" doc:"where it panicked"`
 }
 
 // Request is one request under way.
 type Request struct {
-	ID             string   `json:"id" doc:"unique in the process"`
-	AuditID        string   `json:"auditID" doc:"what the client has in Audit-Id"`
-	Listener       string   `json:"listener" doc:"http or https"`
-	Method         string   `json:"method" doc:"HTTP method"`
-	Path           string   `json:"path" doc:"path, decoded"`
-	Query          string   `json:"query" doc:"query; values that Kubernetes does not define are REDACTED"`
-	Verb           string   `json:"verb" doc:"Kubernetes verb, or the method in lower case"`
-	Resource       string   `json:"resource" doc:"plural[.group][/subresource], or empty"`
-	Namespace      string   `json:"namespace" doc:"namespace, or empty"`
-	Name           string   `json:"name" doc:"object name, or empty"`
-	User           string   `json:"user" doc:"user in force; empty before authentication"`
-	Groups         []string `json:"groups" doc:"groups of that user"`
-	ImpersonatedBy string   `json:"impersonatedBy" doc:"the real user, where another is in force"`
-	RemoteAddr     string   `json:"remoteAddr" doc:"address of the client"`
-	UserAgent      string   `json:"userAgent" doc:"User-Agent, cut at 256 bytes"`
-	Server         *string  `json:"server" doc:"server that took it; null until known"`
-	Route          *string  `json:"route" doc:"id of its route; null until known"`
-	Filter         string   `json:"filter" doc:"filter it is in, or director or handler"`
-	ReceivedAt     Time     `json:"receivedAt" doc:"when it came"`
-	AgeMs          float64  `json:"ageMs" doc:"time since, in milliseconds"`
-	BytesIn        int64    `json:"bytesIn" doc:"body bytes read"`
-	BytesOut       int64    `json:"bytesOut" doc:"body bytes written"`
-	LongRunning    bool     `json:"longRunning" doc:"whether it has no time limit"`
-	Status         *int     `json:"status" doc:"status sent; null until the header is"`
-	Stack          []string `json:"stack" doc:"its goroutine, when asked for"`
+	ID             string       `json:"id" doc:"unique in the process"`
+	AuditID        string       `json:"auditID" doc:"what the client has in Audit-Id"`
+	Listener       string       `json:"listener" doc:"http or https"`
+	Method         string       `json:"method" doc:"HTTP method"`
+	Path           string       `json:"path" doc:"path, decoded"`
+	Query          string       `json:"query" doc:"query; values that Kubernetes does not define are REDACTED"`
+	Verb           string       `json:"verb" doc:"Kubernetes verb, or the method in lower case"`
+	Resource       string       `json:"resource" doc:"plural[.group][/subresource], or empty"`
+	Namespace      string       `json:"namespace" doc:"namespace, or empty"`
+	Name           string       `json:"name" doc:"object name, or empty"`
+	User           string       `json:"user" doc:"user in force; empty before authentication"`
+	Groups         List[string] `json:"groups" doc:"groups of that user"`
+	ImpersonatedBy string       `json:"impersonatedBy" doc:"the real user, where another is in force"`
+	RemoteAddr     string       `json:"remoteAddr" doc:"address of the client"`
+	UserAgent      string       `json:"userAgent" doc:"User-Agent, cut at 256 bytes"`
+	Server         *string      `json:"server" doc:"server that took it; null until known"`
+	Route          *string      `json:"route" doc:"id of its route; null until known"`
+	Filter         string       `json:"filter" doc:"filter it is in, or director or handler"`
+	ReceivedAt     Time         `json:"receivedAt" doc:"when it came"`
+	AgeMs          float64      `json:"ageMs" doc:"time since, in milliseconds"`
+	BytesIn        int64        `json:"bytesIn" doc:"body bytes read"`
+	BytesOut       int64        `json:"bytesOut" doc:"body bytes written"`
+	LongRunning    bool         `json:"longRunning" doc:"whether it has no time limit"`
+	Status         *int         `json:"status" doc:"status sent; null until the header is"`
+	Stack          List[string] `json:"stack" doc:"its goroutine, when asked for"`
 }
 
-// Places counts what runs on one listener. A limit of 0 is none.
+// Places counts what runs on one listener. The package sets readOnly, mutating and
+// longRunning itself, by what matched the query; the Source sets the rest.
 type Places struct {
-	Listener      string `json:"listener"`
-	ReadOnly      int64  `json:"readOnly"`
-	ReadOnlyLimit int64  `json:"readOnlyLimit"`
-	Mutating      int64  `json:"mutating"`
-	MutatingLimit int64  `json:"mutatingLimit"`
-	LongRunning   int64  `json:"longRunning"`
-	Abandoned     int64  `json:"abandoned"` // handlers that go on after their time limit
+	Listener      string `json:"listener" doc:"http or https"`
+	ReadOnly      int64  `json:"readOnly" doc:"requests with verb get, list or watch that are not long-running"`
+	ReadOnlyLimit int64  `json:"readOnlyLimit" doc:"most of those at once; 0: no limit"`
+	Mutating      int64  `json:"mutating" doc:"all other requests that are not long-running"`
+	MutatingLimit int64  `json:"mutatingLimit" doc:"most of those at once; 0: no limit"`
+	LongRunning   int64  `json:"longRunning" doc:"long-running requests, which have no limit"`
+	Abandoned     int64  `json:"abandoned" doc:"handlers that go on after their request's time limit; the query does not choose among them"`
+}
+
+// Groups counts requests by what they are.
+type Groups struct {
+	Verb        Map[int] `json:"verb" doc:"requests by verb"`
+	Resource    Map[int] `json:"resource" doc:"requests by resource"`
+	User        Map[int] `json:"user" doc:"requests by user"`
+	Listener    Map[int] `json:"listener" doc:"requests by listener"`
+	LongRunning Map[int] `json:"longRunning" doc:"requests by whether they have no time limit"`
 }
 
 // Timeline is what has happened to the process.
 type Timeline struct {
-	Phase      string    `json:"phase"` // start, run, stop
-	StartedAt  Time      `json:"startedAt"`
-	ReadyAt    Time      `json:"readyAt"`
-	Deadline   Time      `json:"deadline"`   // when the time for the stop ends; null outside a stop
-	WaitingFor string    `json:"waitingFor"` // delay, hooks, requests, watches, listeners or ""
-	BlockedBy  []Blocker `json:"blockedBy"`  // oldest first
-	Events     []Event   `json:"-"`
+	Phase      string        `json:"phase" doc:"start until ready, run, stop from ShutdownInitiated"`
+	StartedAt  Time          `json:"startedAt" doc:"when the process started"`
+	ReadyAt    Time          `json:"readyAt" doc:"when /readyz first answered 200; null: not yet"`
+	Deadline   Time          `json:"deadline" doc:"when --shutdown-timeout ends; null outside a stop"`
+	WaitingFor string        `json:"waitingFor" doc:"what a stop waits for: delay, hooks, requests, watches, listeners or empty"`
+	BlockedBy  List[Blocker] `json:"blockedBy" doc:"each thing waited for, oldest first"`
+	Events     []Event       `json:"-"`
 }
 
 // Blocker is one thing that a stop waits for.
 type Blocker struct {
-	Kind    string  `json:"kind"` // request, watch, hook, delay
-	ID      string  `json:"id"`
-	Href    string  `json:"href"`
-	AuditID string  `json:"auditID"`
-	What    string  `json:"what"`
-	AgeMs   float64 `json:"ageMs"` // milliseconds
+	Kind    string  `json:"kind" doc:"request, watch, hook or delay"`
+	ID      string  `json:"id" doc:"id of the item"`
+	Href    string  `json:"href" doc:"where the item is"`
+	AuditID string  `json:"auditID" doc:"what a request's client has in Audit-Id, or empty"`
+	What    string  `json:"what" doc:"method and path, name, or time left"`
+	AgeMs   float64 `json:"ageMs" doc:"how long it has lasted, in milliseconds"`
 }
 
 // Event is one line of the timeline.
@@ -217,86 +282,86 @@ type Event struct {
 
 // Ref points to an item elsewhere.
 type Ref struct {
-	Kind string `json:"kind"`
-	ID   string `json:"id"`
-	Href string `json:"href"`
+	Kind string `json:"kind" doc:"kind of the item"`
+	ID   string `json:"id" doc:"its id"`
+	Href string `json:"href" doc:"where it is"`
 }
 
 // Listener is one bound address.
 type Listener struct {
-	ID          string      `json:"id" doc:"listener/address"`
-	Listener    string      `json:"listener" doc:"http, https or admin"`
-	Address     string      `json:"address" doc:"host:port or unix:path"`
-	Network     string      `json:"network" doc:"tcp or unix"`
-	Inherited   bool        `json:"inherited" doc:"whether the socket came from the service manager"`
-	Protocols   []string    `json:"protocols" doc:"what it speaks, as ALPN names it"`
-	Connections Connections `json:"connections" doc:"connections by state now; accepted and closed since the start"`
-	TLS         *TLS        `json:"tls" doc:"TLS settings; null without TLS"`
+	ID          string       `json:"id" doc:"listener/address"`
+	Listener    string       `json:"listener" doc:"http, https or admin"`
+	Address     string       `json:"address" doc:"host:port or unix:path"`
+	Network     string       `json:"network" doc:"tcp or unix"`
+	Inherited   bool         `json:"inherited" doc:"whether the socket came from the service manager"`
+	Protocols   List[string] `json:"protocols" doc:"what it speaks, as ALPN names it"`
+	Connections Connections  `json:"connections" doc:"connections by state now; accepted and closed since the start"`
+	TLS         *TLS         `json:"tls" doc:"TLS settings; null without TLS"`
 }
 
 // Connections counts connections.
 type Connections struct {
-	New      int    `json:"new"`
-	Active   int    `json:"active"`
-	Idle     int    `json:"idle"`
-	Hijacked int    `json:"hijacked"`
-	Accepted uint64 `json:"accepted"`
-	Closed   uint64 `json:"closed"`
+	New      int    `json:"new" doc:"connections that have sent no request yet"`
+	Active   int    `json:"active" doc:"connections with a request"`
+	Idle     int    `json:"idle" doc:"connections between requests"`
+	Hijacked int    `json:"hijacked" doc:"connections handed over to a handler"`
+	Accepted uint64 `json:"accepted" doc:"connections since the start"`
+	Closed   uint64 `json:"closed" doc:"connections closed since the start"`
 }
 
 // TLS is how a listener encrypts.
 type TLS struct {
-	MinVersion   string        `json:"minVersion"`
-	CipherSuites []string      `json:"cipherSuites"`
-	ClientCA     *ClientCA     `json:"clientCA"` // null: none
-	Certificates []Certificate `json:"certificates"`
+	MinVersion   string            `json:"minVersion" doc:"least version: 1.2 or 1.3"`
+	CipherSuites List[string]      `json:"cipherSuites" doc:"cipher suites offered, by IANA name"`
+	ClientCA     *ClientCA         `json:"clientCA" doc:"whom client certificates are checked against; null: nobody"`
+	Certificates List[Certificate] `json:"certificates" doc:"certificates served"`
 }
 
 // ClientCA is whom client certificates are checked against. Error says why the file as
 // it is now was not taken.
 type ClientCA struct {
-	Source   string   `json:"source"`
-	Subjects []string `json:"subjects"`
-	LoadedAt Time     `json:"loadedAt"`
-	Error    string   `json:"error"`
-	ErrorAt  Time     `json:"errorAt"`
+	Source   string       `json:"source" doc:"its file"`
+	Subjects List[string] `json:"subjects" doc:"names of the authorities"`
+	LoadedAt Time         `json:"loadedAt" doc:"when what is in use was read"`
+	Error    string       `json:"error" doc:"why the file as it is now was not taken"`
+	ErrorAt  Time         `json:"errorAt" doc:"when that was; null: never"`
 }
 
 // Certificate is one that is served. Error says why its file as it is now was not taken.
 type Certificate struct {
-	Names     []string `json:"names"`
-	SNI       bool     `json:"sni"`
-	Issuer    string   `json:"issuer"`
-	Serial    string   `json:"serial"` // hexadecimal
-	NotBefore Time     `json:"notBefore"`
-	NotAfter  Time     `json:"notAfter"`
-	Source    string   `json:"source"`
-	LoadedAt  Time     `json:"loadedAt"`
-	Error     string   `json:"error"`
-	ErrorAt   Time     `json:"errorAt"`
+	Names     List[string] `json:"names" doc:"host names and addresses it is for"`
+	SNI       bool         `json:"sni" doc:"whether it is served for its names alone"`
+	Issuer    string       `json:"issuer" doc:"name of the issuer"`
+	Serial    string       `json:"serial" doc:"serial number, hexadecimal"`
+	NotBefore Time         `json:"notBefore" doc:"when it begins to hold"`
+	NotAfter  Time         `json:"notAfter" doc:"when it expires"`
+	Source    string       `json:"source" doc:"its file, or generated"`
+	LoadedAt  Time         `json:"loadedAt" doc:"when what is in use was read"`
+	Error     string       `json:"error" doc:"why the file as it is now was not taken; the certificate shown is the one in use"`
+	ErrorAt   Time         `json:"errorAt" doc:"when that was; null: never"`
 }
 
 // Build is the binary and its process.
 type Build struct {
-	Version      string  `json:"version"`
-	GoVersion    string  `json:"goVersion"`
-	Module       string  `json:"module"`
-	Revision     string  `json:"revision"`
-	RevisionTime Time    `json:"revisionTime"`
-	Modified     bool    `json:"modified"`
-	Platform     string  `json:"platform"`
-	Process      Process `json:"process"`
+	Version      string  `json:"version" doc:"version of the program"`
+	GoVersion    string  `json:"goVersion" doc:"Go release that built it"`
+	Module       string  `json:"module" doc:"module it was built from"`
+	Revision     string  `json:"revision" doc:"commit it was built from, or empty"`
+	RevisionTime Time    `json:"revisionTime" doc:"time of that commit; null: unknown"`
+	Modified     bool    `json:"modified" doc:"whether files differed from that commit"`
+	Platform     string  `json:"platform" doc:"operating system and architecture"`
+	Process      Process `json:"process" doc:"the running process"`
 }
 
 // Process is the running process; sizes in bytes.
 type Process struct {
-	PID           int     `json:"pid"`
-	StartedAt     Time    `json:"startedAt"`
-	UptimeSeconds float64 `json:"uptimeSeconds"`
-	Goroutines    int     `json:"goroutines"`
-	HeapBytes     uint64  `json:"heapBytes"`
-	ResidentBytes int64   `json:"residentBytes"`
-	CPUs          int     `json:"cpus"`
+	PID           int     `json:"pid" doc:"process id"`
+	StartedAt     Time    `json:"startedAt" doc:"when it started"`
+	UptimeSeconds float64 `json:"uptimeSeconds" doc:"seconds since"`
+	Goroutines    int     `json:"goroutines" doc:"goroutines now"`
+	HeapBytes     uint64  `json:"heapBytes" doc:"bytes of live and not yet swept heap objects"`
+	ResidentBytes int64   `json:"residentBytes" doc:"bytes of memory that are resident"`
+	CPUs          int     `json:"cpus" doc:"processors it may use"`
 }
 
 // Option is one flag. Source is default, flag or derived; a secret value is REDACTED.

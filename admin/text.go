@@ -2,157 +2,209 @@ package admin
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
+	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 )
 
-// columns are what text answers show, by endpoint: heading and JSON key. Text is for
-// people and not stable. Source: the contract, section 4.
-var columns = map[string][][2]string{
-	"/admin/":             {{"PATH", "path"}, {"METHODS", "methods"}, {"SUMMARY", "summary"}},
-	"/admin/v1/servers":   {{"POS", "position"}, {"SERVER", "id"}, {"DELEGATE", "delegate"}, {"TAKEN", "taken"}, {"DECLINED", "declined"}, {"WEB-SERVICES", "webServices"}},
-	"/admin/v1/routes":    {{"SERVER", "server"}, {"KIND", "kind"}, {"METHOD", "method"}, {"PATTERN", "pattern"}, {"OPERATION", "operation"}, {"HITS", "hits"}, {"LAST", "lastHit"}, {"REGISTERED", "registeredAt"}},
-	"/admin/v1/hooks":     {{"PHASE", "phase"}, {"ORDER", "order"}, {"NAME", "name"}, {"SERVER", "server"}, {"STATE", "state"}, {"TOOK", "durationMs"}, {"ERROR", "error"}, {"REGISTERED", "registeredAt"}},
-	"/admin/v1/inflight":  {{"LISTENER", "listener"}, {"VERB", "verb"}, {"RESOURCE", "resource"}, {"NAMESPACE", "namespace"}, {"USER", "user"}, {"AGE", "ageMs"}, {"FILTER", "filter"}, {"ROUTE-SERVER", "server"}, {"OUT", "bytesOut"}, {"AUDIT-ID", "auditID"}},
-	"/admin/v1/timeline":  {{"SINCE-START", "sinceStartMs"}, {"PHASE", "phase"}, {"KIND", "kind"}, {"NAME", "name"}, {"TOOK", "durationMs"}, {"DETAIL", "detail"}, {"ERROR", "error"}},
-	"/admin/v1/listeners": {{"LISTENER", "listener"}, {"ADDRESS", "address"}, {"PROTOCOLS", "protocols"}, {"INHERITED", "inherited"}, {"CONNECTIONS", "connections"}},
-	"/admin/v1/options":   {{"GROUP", "group"}, {"OPTION", "name"}, {"VALUE", "value"}, {"SOURCE", "source"}},
-}
+// Text is for people and not stable. Source: the contract, "Forms" and section 4.
 
-// filterColumns are those of the chain, one line for each filter.
-var filterColumns = [][2]string{{"POS", "position"}, {"NAME", "name"}, {"ENABLED", "enabled"}, {"PASSED", "passed"}, {"REJECTED", "rejected"}, {"OFF-REASON", "offReason"}, {"WHY", "why"}}
+// columns of a table: each is HEADING=key, or HEADING=key.key for what is further in.
+type columns []string
 
-// writeText writes the rows in aligned columns.
-func (ans *answer) writeText(path string, rows []any) *Error {
-	wide := ans.query.Get("wide") == "true"
-	if path == "/admin/v1/chain" {
-		for i, row := range rows {
-			c := row.(Chain)
-			if i > 0 {
-				fmt.Fprintln(ans.w)
-			}
-			fmt.Fprintf(ans.w, "listener %s\n", c.Listener)
-			ans.table(filterColumns, boxed(c.Filters), wide)
-		}
-		return nil
-	}
-	ans.table(columns[path], rows, wide)
+var (
+	indexColumns    = columns{"PATH=path", "METHODS=methods", "SUMMARY=summary"}
+	serverColumns   = columns{"POS=position", "SERVER=id", "DELEGATE=delegate", "TAKEN=taken", "DECLINED=declined", "CONTAINER=routes.container", "EXACT=routes.exact", "PREFIX=routes.prefix", "GROUPS=groups"}
+	filterColumns   = columns{"LISTENER=listener", "POS=position", "NAME=name", "ENABLED=enabled", "PASSED=passed", "REJECTED=rejected", "P50=timeNs.p50", "P99=timeNs.p99", "OFF-REASON=offReason", "WHY=why"}
+	routeColumns    = columns{"SERVER=server", "KIND=kind", "METHOD=method", "PATTERN=pattern", "OPERATION=operation", "HITS=hits", "LAST=lastHit", "REGISTERED=registeredAt"}
+	hookColumns     = columns{"PHASE=phase", "ORDER=order", "NAME=name", "SERVER=server", "STATE=state", "TOOK=durationMs", "ERROR=error", "REGISTERED=registeredAt"}
+	inFlightColumns = columns{"LISTENER=listener", "VERB=verb", "RESOURCE=resource", "NAMESPACE=namespace", "USER=user", "AGE=ageMs", "FILTER=filter", "ROUTE-SERVER=server", "OUT=bytesOut", "AUDIT-ID=auditID"}
+	eventColumns    = columns{"SINCE-START=sinceStartMs", "PHASE=phase", "KIND=kind", "NAME=name", "TOOK=durationMs", "DETAIL=detail", "ERROR=error"}
+	blockerColumns  = columns{"KIND=kind", "AGE=ageMs", "WHAT=what", "AUDIT-ID=auditID"}
+	listenerColumns = columns{"LISTENER=listener", "ADDRESS=address", "PROTOCOLS=protocols", "INHERITED=inherited", "NEW=connections.new", "ACTIVE=connections.active", "IDLE=connections.idle", "ACCEPTED=connections.accepted", "TLS=tls.minVersion"}
+	optionColumns   = columns{"GROUP=group", "OPTION=name", "VALUE=value", "SOURCE=source"}
+)
+
+// replyTable answers with rows, structs of one type, in aligned columns; whole numbers
+// stand to the right.
+func (ans *answer) replyTable(cols columns, rows []any) *Error {
+	var b bytes.Buffer
+	ans.table(&b, cols, rows)
+	ans.send(http.StatusOK, b.Bytes())
 	return nil
 }
 
-func (ans *answer) table(cols [][2]string, rows []any, wide bool) {
-	lines := make([][]string, 1, len(rows)+1)
-	for _, c := range cols {
-		lines[0] = append(lines[0], c[0])
-	}
-	for _, row := range rows {
-		f := fieldsOf(row)
-		var line []string
-		for _, c := range cols {
-			line = append(line, ans.cell(c[1], f[c[1]], wide))
-		}
-		lines = append(lines, line)
-	}
-	widths := make([]int, len(cols))
-	for _, line := range lines {
-		for i, cell := range line {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
+// replyTimeline answers with the events and, while a stop waits, what it waits for.
+func (ans *answer) replyTimeline(t Timeline, events []Event) *Error {
 	var b bytes.Buffer
+	ans.table(&b, eventColumns, boxed(events))
+	if t.WaitingFor != "" {
+		fmt.Fprintf(&b, "\nwaiting for %s, at most until %s\n", t.WaitingFor, t.Deadline)
+		ans.table(&b, blockerColumns, boxed(t.BlockedBy))
+	}
+	ans.send(http.StatusOK, b.Bytes())
+	return nil
+}
+
+// replyPairs answers with one struct, a line for each of its values.
+func (ans *answer) replyPairs(v any) *Error {
+	var b bytes.Buffer
+	ans.pairs(&b, "", reflect.ValueOf(v))
+	ans.send(http.StatusOK, b.Bytes())
+	return nil
+}
+
+func (ans *answer) pairs(b *bytes.Buffer, prefix string, v reflect.Value) {
+	for i := range v.NumField() {
+		key, f := prefix+v.Type().Field(i).Tag.Get("json"), v.Field(i)
+		t, isTime := f.Interface().(Time)
+		switch {
+		case isTime:
+			fmt.Fprintf(b, "%-22s  %s\n", key, t)
+		case f.Kind() == reflect.Struct:
+			ans.pairs(b, key+".", f)
+		default:
+			fmt.Fprintf(b, "%-22s  %s\n", key, ans.cell(key, f))
+		}
+	}
+}
+
+func (ans *answer) table(b *bytes.Buffer, cols columns, rows []any) {
+	lines := make([][]string, len(rows)+1)
+	widths, right := make([]int, len(cols)), make([]bool, len(cols))
+	for i, col := range cols {
+		heading, path, _ := strings.Cut(col, "=")
+		lines[0] = append(lines[0], heading)
+		for j, row := range rows {
+			v := valueAt(reflect.ValueOf(row), path)
+			lines[j+1] = append(lines[j+1], ans.cell(path, v))
+			right[i] = v.IsValid() && v.CanInterface() && isCount(v.Kind()) && !isSize(path)
+		}
+		for _, line := range lines {
+			widths[i] = max(widths[i], utf8.RuneCountInString(line[i]))
+		}
+	}
 	for _, line := range lines {
+		var s strings.Builder
 		for i, cell := range line {
-			b.WriteString(cell)
-			if i < len(line)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
+			space := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if right[i] {
+				cell, space = space+cell, ""
+			}
+			s.WriteString(cell + space + "  ")
+		}
+		b.WriteString(strings.TrimRight(s.String(), " ") + "\n")
+	}
+}
+
+// valueAt is the value that the JSON keys of path lead to; the zero Value behind null.
+func valueAt(v reflect.Value, path string) reflect.Value {
+	for key := range strings.SplitSeq(path, ".") {
+		if v.Kind() == reflect.Pointer {
+			v = v.Elem()
+		}
+		if !v.IsValid() {
+			break
+		}
+		for _, f := range reflect.VisibleFields(v.Type()) {
+			if f.Tag.Get("json") == key {
+				v = v.FieldByIndex(f.Index)
+				break
 			}
 		}
-		b.WriteByte('\n')
 	}
-	_, _ = io.Copy(ans.w, &b)
+	return v
 }
 
-// cell is one value, short: ages and sizes with units, - for nothing, control
-// characters escaped, cut at 60 characters unless wide.
-func (ans *answer) cell(key string, v any, wide bool) string {
-	s := show(v)
-	switch n, isNumber := v.(json.Number); {
-	case v == nil || s == "" || s == "[]" || s == "{}":
+func isCount(k reflect.Kind) bool {
+	return k == reflect.Int || k == reflect.Int64 || k == reflect.Uint64
+}
+
+func isSize(key string) bool {
+	return strings.HasPrefix(key, "bytes") || strings.HasSuffix(key, "Bytes")
+}
+
+// cell is one value, short: times as ages, durations and sizes with a unit, - for null
+// and for none, control characters escaped, cut at 60 characters unless ?wide=true.
+func (ans *answer) cell(path string, v reflect.Value) string {
+	if !v.IsValid() {
 		return "-"
-	case isNumber && strings.HasSuffix(key, "Ms"):
-		f, _ := n.Float64()
-		return shortDuration(time.Duration(f * float64(time.Millisecond)))
-	case isNumber && strings.HasPrefix(key, "bytes"):
-		f, _ := n.Int64()
-		return shortSize(f)
-	case key == "lastHit":
-		if t, err := time.Parse(time.RFC3339, s); err == nil {
-			return shortDuration(ans.at.Sub(t))
+	}
+	if v.Kind() == reflect.Slice {
+		texts := make([]string, v.Len())
+		for i := range texts {
+			if texts[i] = scalarOf(v.Index(i)).text; texts[i] == "" {
+				texts[i] = `""`
+			}
 		}
+		return ans.short(strings.Join(texts, ","))
 	}
-	if list, ok := v.([]any); ok {
-		parts := make([]string, len(list))
-		for i := range list {
-			parts[i] = show(list[i])
-		}
-		s = strings.Join(parts, ",")
+	s := scalarOf(v)
+	switch t, isTime := v.Interface().(Time); {
+	case s.null:
+		return "-"
+	case isTime:
+		return shortDuration(ans.at.Sub(time.Time(t)))
+	case s.isNumber && strings.HasSuffix(path, "Ms"):
+		return shortDuration(time.Duration(s.number * float64(time.Millisecond)))
+	case s.isNumber && strings.HasSuffix(path, "Seconds"):
+		return shortDuration(time.Duration(s.number * float64(time.Second)))
+	case s.isNumber && strings.HasPrefix(path, "timeNs."):
+		return shortDuration(time.Duration(s.number))
+	case s.isNumber && isSize(path):
+		return shortSize(s.number)
 	}
-	if m, ok := v.(map[string]any); ok && key == "connections" {
-		s = fmt.Sprintf("%s new, %s active, %s idle", show(m["new"]), show(m["active"]), show(m["idle"]))
-	}
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || !unicode.IsPrint(r) {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
-	if r := []rune(s); !wide && len(r) > 60 {
-		s = string(r[:59]) + "…"
-	}
-	return s
+	return ans.short(s.text)
 }
 
+func (ans *answer) short(s string) string {
+	if s == "" {
+		return "-"
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if strconv.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	wide, _ := strconv.ParseBool(ans.query.Get("wide"))
+	if runes := []rune(b.String()); !wide && len(runes) > 60 {
+		return string(runes[:59]) + "…"
+	}
+	return b.String()
+}
+
+// shortDuration is d with its two largest units at most.
 func shortDuration(d time.Duration) string {
+	d = max(d, 0)
+	h, m, s := int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60
 	switch {
 	case d < time.Millisecond:
-		return strconv.FormatFloat(max(0, d.Seconds()*1000), 'f', 1, 64) + "ms"
+		return d.Round(100 * time.Nanosecond).String()
 	case d < time.Second:
 		return strconv.FormatInt(d.Milliseconds(), 10) + "ms"
 	case d < time.Minute:
-		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + "s"
+		return strconv.FormatFloat(d.Truncate(100*time.Millisecond).Seconds(), 'f', 1, 64) + "s"
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%ds", m, s)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%dm", h, m)
 	}
-	return d.Truncate(time.Second).String()
+	return fmt.Sprintf("%dd%dh", h/24, h%24)
 }
 
-func shortSize(n int64) string {
-	const units = "KMGTP"
-	if n < 1024 {
-		return strconv.FormatInt(n, 10) + "B"
+// shortSize is n bytes in the largest unit that leaves at least one.
+func shortSize(n float64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	i := 0
+	for n >= 1024 && i < len(units)-1 {
+		n, i = n/1024, i+1
 	}
-	f, i := float64(n)/1024, 0
-	for f >= 1024 && i < len(units)-1 {
-		f, i = f/1024, i+1
-	}
-	return strconv.FormatFloat(f, 'f', 0, 64) + units[i:i+1] + "iB"
-}
-
-// writePairs writes one object as a line for each key.
-func (ans *answer) writePairs(v any) *Error {
-	f := fieldsOf(v)
-	for _, key := range keysOf(Build{}) {
-		if m, ok := f[key].(map[string]any); ok {
-			for _, k := range keysOf(Process{}) {
-				fmt.Fprintf(ans.w, "%-22s %s\n", key+"."+k, ans.cell(k, m[k], true))
-			}
-			continue
-		}
-		fmt.Fprintf(ans.w, "%-22s %s\n", key, ans.cell(key, f[key], true))
-	}
-	return nil
+	return strconv.FormatFloat(n, 'f', 0, 64) + units[i]
 }
