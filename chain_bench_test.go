@@ -9,7 +9,7 @@ import (
 // BenchmarkChain is the cost of a filter chain: the same trivial mux handler bare, and
 // behind all filters, director and mux of a listener.
 func BenchmarkChain(b *testing.B) {
-	p := newTestProgram(b)
+	p := newTestProgram(b, "--token-auth-file=testdata/tokens.csv")
 	trivial := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusOK) })
 	if err := p.outermost.Handle("/bench", trivial); err != nil {
 		b.Fatal(err)

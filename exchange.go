@@ -138,7 +138,7 @@ func (x *exchange) Header() http.Header { return x.header }
 // WriteHeader begins the answer. As in net/http a second call does nothing, and 1xx
 // codes (but 101) may come before it. After the time limit it does nothing.
 func (x *exchange) WriteHeader(code int) {
-	if l := x.life.Load(); l != nil && x.timer != nil && errors.Is(l.Err(), context.DeadlineExceeded) {
+	if l := x.life.Load(); l != nil && !x.deadline.IsZero() && errors.Is(l.Err(), context.DeadlineExceeded) {
 		x.expire() // the handler has seen its context end before the timer ran
 		return
 	}
@@ -471,10 +471,10 @@ func (x *exchange) close() (abort bool) {
 	if x.state.Load() == stateFresh {
 		x.WriteHeader(http.StatusOK)
 	}
+	x.mu.Lock()
 	if x.timer != nil {
 		x.timer.Stop()
 	}
-	x.mu.Lock()
 	state := x.state.Load()
 	if state == stateAnswering {
 		x.state.Store(stateDone)

@@ -84,10 +84,31 @@ func timeout(p *program) filter {
 			if x.req.ProtoMajor >= 2 {
 				return x.runApart(next)
 			}
-			x.timer = time.AfterFunc(time.Until(x.deadline), x.expire)
+			x.armSoon()
 			return next(x)
 		}
 	}}
+}
+
+// armAhead is how long before its deadline a request gets a timer.
+const armAhead = 5 * time.Second
+
+// armSoon sets the timer of a deadline that is near. Nearly every request ends long
+// before its limit, so the others get one only when the watch over slow clients, which
+// looks at all of them every second, finds their deadline near.
+func (x *exchange) armSoon() {
+	if left := x.deadline.Sub(x.received); left < armAhead {
+		x.arm()
+	}
+}
+
+// arm sets the timer, once, unless the exchange has ended.
+func (x *exchange) arm() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.timer == nil && !x.finished && !x.left {
+		x.timer = time.AfterFunc(time.Until(x.deadline), x.expire)
+	}
 }
 
 // timeoutWithDeadline is both steps in one, as the plain listener's chain has it.
@@ -116,7 +137,7 @@ func (x *exchange) runApart(next handler) error {
 	}
 	x.gone = make(chan struct{})
 	done := make(chan outcome, 1)
-	x.timer = time.AfterFunc(time.Until(x.deadline), x.expire)
+	x.armSoon()
 	go func() {
 		var o outcome
 		defer func() {

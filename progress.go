@@ -115,11 +115,16 @@ func (p *program) watchProgress(ctx context.Context) {
 }
 
 // stalledExchanges ends body reads of one listener, and writes to HTTP/2 streams: there
-// the peer's window can be shut while the connection is well.
+// the peer's window can be shut while the connection is well. Requests whose deadline is
+// near get their timer.
 func (p *program) stalledExchanges(c *chain, tick time.Duration) {
 	o := &p.opt.progress
-	var readers, writers []*exchange
+	var readers, writers, due []*exchange
+	now := time.Now()
 	c.table.each(func(x *exchange) {
+		if int(x.at.Load()) > c.timeoutRow && !x.deadline.IsZero() && x.deadline.Sub(now) < armAhead {
+			due = append(due, x)
+		}
 		if x.reading.drips(x.bytesIn.Load(), tick, o.body) && !x.reading.stalled.Swap(true) {
 			readers = append(readers, x)
 		}
@@ -130,6 +135,9 @@ func (p *program) stalledExchanges(c *chain, tick time.Duration) {
 			}
 		}
 	})
+	for _, x := range due {
+		x.arm()
+	}
 	for _, x := range readers {
 		_ = http.NewResponseController(x.inner).SetReadDeadline(time.Unix(1, 0))
 	}

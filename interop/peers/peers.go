@@ -11,6 +11,7 @@ import (
 	"github.com/emicklei/go-restful/v3"
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
+
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
@@ -20,6 +21,8 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
 	"k8s.io/apiserver/pkg/server"
+	"k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/component-base/tracing"
 )
 
 // Token is the bearer token that the chains take.
@@ -34,6 +37,8 @@ func KubeChain(h http.Handler) http.Handler {
 	c.Authorization.Authorizer = authorizerfactory.NewAlwaysAllowAuthorizer()
 	c.RequestInfoResolver = server.NewRequestInfoResolver(c)
 	c.FlowControl = nil
+	c.FeatureGate = feature.DefaultFeatureGate
+	c.TracerProvider = tracing.NewNoopTracerProvider()
 	return server.DefaultBuildHandlerChain(h, c)
 }
 
