@@ -17,9 +17,9 @@ type acceptClause struct {
 	q         float64
 }
 
-// parseAccept is the clauses of an Accept header, best first: by weight, and as given
-// among equals. What is no media range is left out, as is weight 0 (RFC 9110, 12.5.1).
-// No header at all, or nothing in it, is */*.
+// parseAccept is the clauses of an Accept header, best first: by weight, then types
+// before wildcards (upstream), and as given among equals. What is no media range is left
+// out, as is weight 0 (RFC 9110, 12.5.1). No header at all, or nothing in it, is */*.
 func parseAccept(lines []string) []acceptClause {
 	var out []acceptClause
 	given := false
@@ -37,7 +37,9 @@ func parseAccept(lines []string) []acceptClause {
 	if !given {
 		return []acceptClause{{mediaType: "*/*", q: 1}}
 	}
-	slices.SortStableFunc(out, func(a, b acceptClause) int { return cmp.Compare(b.q, a.q) })
+	slices.SortStableFunc(out, func(a, b acceptClause) int {
+		return cmp.Or(cmp.Compare(b.q, a.q), cmp.Compare(a.wildcards(), b.wildcards()))
+	})
 	return out
 }
 
@@ -68,6 +70,9 @@ func parseClause(s string) (acceptClause, bool) {
 	}
 	return c, true
 }
+
+// wildcards is 0 for a type, 1 for type/* and 2 for */*.
+func (c *acceptClause) wildcards() int { return strings.Count(c.mediaType, "*") }
 
 // takes reports whether the clause's media range includes a type.
 func (c *acceptClause) takes(mediaType string) bool {

@@ -58,9 +58,13 @@ type (
 		Groups     []groupDoc `json:"groups"`
 	}
 	versionsDoc struct {
-		Kind     string              `json:"kind"`
-		Versions []string            `json:"versions"`
-		Servers  []map[string]string `json:"serverAddressByClientCIDRs"`
+		Kind     string          `json:"kind"`
+		Versions []string        `json:"versions"`
+		Servers  []serverAddress `json:"serverAddressByClientCIDRs"`
+	}
+	serverAddress struct {
+		ClientCIDR string `json:"clientCIDR"`
+		Address    string `json:"serverAddress"`
 	}
 	resourceDoc struct {
 		Name         string   `json:"name"`
@@ -90,7 +94,7 @@ type (
 	}
 	aggSubresource struct {
 		Subresource  string   `json:"subresource"`
-		ResponseKind *kindDoc `json:"responseKind"`
+		ResponseKind *kindDoc `json:"responseKind,omitempty"`
 		Verbs        []string `json:"verbs"`
 	}
 	aggResource struct {
@@ -110,8 +114,7 @@ type (
 	}
 	aggGroup struct {
 		Metadata struct {
-			Name              string `json:"name,omitempty"`
-			CreationTimestamp any    `json:"creationTimestamp"`
+			Name string `json:"name,omitempty"`
 		} `json:"metadata"`
 		Versions []aggVersion `json:"versions,omitempty"`
 	}
@@ -135,8 +138,9 @@ type discoveryDocs struct {
 }
 
 // set encodes the documents of these groups. Groups of the same name, from several
-// servers, are one.
-func (d *discovery) set(groups []apiGroup) error {
+// servers, are one; a group without versions is none. address, host:port, is where all
+// clients are told to find the server; "" says nothing.
+func (d *discovery) set(groups []apiGroup, address string) error {
 	docs := &discoveryDocs{byPath: map[string][]byte{}, aggregated: map[string][]byte{}, etags: map[string]string{}}
 	var failed error
 	put := func(to map[string][]byte, path string, doc any) {
@@ -144,13 +148,16 @@ func (d *discovery) set(groups []apiGroup) error {
 		failed = cmp.Or(failed, err)
 		to[path] = append(b, '\n')
 	}
-	api := versionsDoc{Kind: "APIVersions", Versions: []string{}, Servers: []map[string]string{{"clientCIDR": "0.0.0.0/0", "serverAddress": ""}}}
+	api := versionsDoc{Kind: "APIVersions", Versions: []string{}, Servers: []serverAddress{{"0.0.0.0/0", address}}}
 	list := groupListDoc{Kind: "APIGroupList", APIVersion: "v1", Groups: []groupDoc{}}
 	agg := map[string]*aggList{}
 	for _, root := range []string{"/api", "/apis"} {
 		agg[root] = &aggList{Kind: "APIGroupDiscoveryList", APIVersion: "apidiscovery.k8s.io/v2", Items: []aggGroup{}}
 	}
 	for _, g := range orderGroups(groups) {
+		if len(g.versions) == 0 {
+			continue
+		}
 		doc := groupDoc{Name: g.name}
 		root, prefix := "/apis", g.name+"/"
 		if g.name == "" {
@@ -268,23 +275,27 @@ func (v *apiVersion) list(gv, group string) resourceListDoc {
 }
 
 // aggregated is the version in the aggregated form, subresources below their resources.
+// A subresource without its resource gets one that has nothing else (upstream).
 func (v *apiVersion) aggregated(group string) aggVersion {
 	out := aggVersion{Version: v.version, Freshness: "Current"}
 	for _, r := range v.resources {
+		name, sub, isSub := strings.Cut(r.name, "/")
+		i := slices.IndexFunc(out.Resources, func(o aggResource) bool { return o.Resource == name })
+		if i < 0 {
+			i = len(out.Resources)
+			out.Resources = append(out.Resources, aggResource{Resource: name, ResponseKind: &kindDoc{}, Scope: "Cluster"})
+		}
+		resource := &out.Resources[i]
+		if r.namespaced {
+			resource.Scope = "Namespaced"
+		}
 		kind := &kindDoc{cmp.Or(r.group, group), cmp.Or(r.version, v.version), r.kind}
 		verbs := slices.Sorted(slices.Values(r.verbs))
-		parent, sub, isSub := strings.Cut(r.name, "/")
 		if isSub {
-			if i := slices.IndexFunc(out.Resources, func(o aggResource) bool { return o.Resource == parent }); i >= 0 {
-				out.Resources[i].Subresources = append(out.Resources[i].Subresources, aggSubresource{sub, kind, verbs})
-			}
+			resource.Subresources = append(resource.Subresources, aggSubresource{sub, kind, verbs})
 			continue
 		}
-		scope := "Cluster"
-		if r.namespaced {
-			scope = "Namespaced"
-		}
-		out.Resources = append(out.Resources, aggResource{r.name, kind, scope, r.singular, verbs, r.shortNames, r.categories, nil})
+		resource.ResponseKind, resource.Singular, resource.Verbs, resource.ShortNames, resource.Categories = kind, r.singular, verbs, r.shortNames, r.categories
 	}
 	return out
 }
@@ -303,7 +314,7 @@ func (d *discovery) serve(path string) http.Handler {
 				w.Header()["Vary"] = []string{"Accept"}
 			}
 			switch {
-			case c.as == "":
+			case c.as == "" && c.group == "" && c.version == "":
 				writeDocument(w, r, "application/json", docs.byPath[path])
 				return
 			case has && c.as == "APIGroupDiscoveryList" && c.group == "apidiscovery.k8s.io" && c.version == "v2":
@@ -318,7 +329,7 @@ func (d *discovery) serve(path string) http.Handler {
 				return
 			}
 		}
-		writeStatus(w, r, &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "only the following media types are accepted: application/json"})
+		writeStatus(w, r, &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "only the following media types are accepted: application/json", pretty: true})
 	})
 }
 
@@ -355,6 +366,17 @@ func (s *Server) serveDocument(root, operation, doc string, writes any) {
 	_ = s.keep(s.container.add(&WebService{Root: root, Doc: doc, Routes: []Route{{
 		Method: http.MethodGet, Operation: operation, Doc: doc, Writes: writes, Handler: s.program.discovery.serve(root),
 	}}}, callSite(1)))
+}
+
+// publicAddress is host:port of the first listener that is no socket file, the TLS one
+// before the plain one; "" without any.
+func (p *program) publicAddress() string {
+	for _, url := range append(p.urls("https"), p.urls("http")...) {
+		if _, address, ok := strings.Cut(url, "://"); ok {
+			return address
+		}
+	}
+	return ""
 }
 
 // operationName is a group or version as part of an operation's name: apps.example ->

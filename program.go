@@ -177,7 +177,7 @@ func (p *program) buildServers() error {
 	if err := p.extend(core); err != nil {
 		return fmt.Errorf("Extend: %w", err)
 	}
-	if err := p.discovery.set(p.outermost.allGroups()); err != nil {
+	if err := p.discovery.set(p.outermost.allGroups(), p.publicAddress()); err != nil {
 		return err
 	}
 	p.mu.Lock()

@@ -17,6 +17,7 @@ type statusError struct {
 	message    string
 	details    *statusDetails
 	retryAfter int  // seconds; above 0 also sent as Retry-After
+	pretty     bool // indent the Status whatever the query says, where upstream does
 	text       bool // a text/plain answer instead of a Status object
 	nosniff    bool // X-Content-Type-Options on a Status, where upstream sends it
 	close      bool // end the connection after the answer
@@ -91,7 +92,7 @@ func (e *statusError) body(pretty bool) (contentType string, b []byte) {
 	if e.text {
 		return "text/plain; charset=utf-8", append([]byte(e.message), '\n')
 	}
-	if pretty {
+	if pretty || e.pretty {
 		b, _ = json.MarshalIndent(e.object(), "", "  ")
 	} else {
 		b, _ = json.Marshal(e.object())
