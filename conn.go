@@ -55,8 +55,6 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-var errWriteStalled = errors.New("the peer takes too little of the answer")
-
 // Write writes all of p. The progress watch interrupts a write that has waited for the
 // limit; if the peer has taken progressUnit bytes since, the write goes on.
 func (c *conn) Write(p []byte) (int, error) {

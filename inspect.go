@@ -373,9 +373,7 @@ func (s source) Listeners() []admin.Listener {
 // shown is what the listener serves and trusts now.
 func (c *certificates) shown() *admin.TLS {
 	t := &admin.TLS{MinVersion: map[uint16]string{tls.VersionTLS12: "1.2", tls.VersionTLS13: "1.3"}[c.options.version()], CipherSuites: []string{}, Certificates: []admin.Certificate{}}
-	for _, name := range []string{"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"} {
-		t.CipherSuites = append(t.CipherSuites, name)
-	}
+	t.CipherSuites = append(t.CipherSuites, "TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
 	if c.options.version() < tls.VersionTLS13 {
 		for _, id := range c.suites {
 			if name := tls.CipherSuiteName(id); !slices.Contains(t.CipherSuites, name) {
