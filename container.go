@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
@@ -40,46 +41,42 @@ type Param struct {
 	Required            bool
 }
 
-// container routes to web services. Reading takes no lock; registering builds a new
-// table. Behaviour is go-restful's, as the API server uses it.
+// container routes to web services. Its methods may be called concurrently. Reading
+// takes no lock: it sees the table of before or of after a change. Behaviour is
+// go-restful's, as the API server uses it, without {name:regex} and custom verbs.
 type container struct {
-	server   string
-	mu       sync.Mutex
+	server string
+	table  atomic.Pointer[node] // of roots; nil until the first lookup
+
+	mu       sync.Mutex          // guards what follows
 	services map[string]*service // by root
-	table    atomic.Pointer[node]
+	taken    map[string]*route   // by method and shape
 }
 
 // service is a registered web service.
 type service struct {
-	root   string
-	doc    string
-	at     string
-	routes []*route
-	trie   node // of the paths below the root
+	root, at string
+	routes   []*route
+	trie     *node // of the paths below the root; nil until compiled
 }
 
 func newContainer(server string) *container {
-	return &container{server: server, services: map[string]*service{}}
+	return &container{server: server, services: map[string]*service{}, taken: map[string]*route{}}
 }
 
 // add registers a web service, all of it or, with an error, nothing. at is who
-// registers it, file:line. A root or a method and path that is taken names both places.
+// registers it, file:line. A root, or a method and path, that is taken names both
+// places: go-restful ends the process for a root and overwrites a path.
 func (c *container) add(ws *WebService, at string) error {
 	root := trimSlash(ws.Root)
-	if root == "" || root[0] != '/' || strings.ContainsAny(root, "{}") {
-		return fmt.Errorf("the root %q (%s) must begin with a slash and have no parameters", ws.Root, at)
+	if _, err := splitPattern(ws.Root); err != nil || strings.ContainsAny(root, "{}") {
+		return fmt.Errorf("the root %q (%s) must begin with a slash and have neither parameters nor empty segments", ws.Root, at)
 	}
-	s := &service{root: root, doc: ws.Doc, at: at}
-	taken := map[string]bool{}
+	s := &service{root: root, at: at}
 	for i := range ws.Routes {
 		r, err := c.newRoute(ws, &ws.Routes[i], root, at)
 		if err != nil {
 			return fmt.Errorf("%w (%s)", err, at)
-		}
-		if key := r.method + " " + shape(r.pattern); taken[key] {
-			return fmt.Errorf("%s %s (%s) was already registered at %s", r.method, r.pattern, at, at)
-		} else {
-			taken[key] = true
 		}
 		s.routes = append(s.routes, r)
 	}
@@ -88,9 +85,22 @@ func (c *container) add(ws *WebService, at string) error {
 	if o := c.services[root]; o != nil {
 		return fmt.Errorf("a web service at %q (%s) was already registered at %s", root, at, o.at)
 	}
+	for i, r := range s.routes {
+		if o := c.taken[r.key()]; o != nil {
+			c.releaseLocked(s.routes[:i])
+			return fmt.Errorf("%s %s (%s) was already registered at %s", r.method, r.pattern, at, o.at)
+		}
+		c.taken[r.key()] = r
+	}
 	c.services[root] = s
 	c.changedLocked()
 	return nil
+}
+
+func (c *container) releaseLocked(routes []*route) {
+	for _, r := range routes {
+		delete(c.taken, r.key())
+	}
 }
 
 func (c *container) newRoute(ws *WebService, w *Route, root, at string) (*route, error) {
@@ -104,8 +114,8 @@ func (c *container) newRoute(ws *WebService, w *Route, root, at string) (*route,
 		return nil, err
 	case w.Handler == nil:
 		return nil, fmt.Errorf("%s %s has no handler", w.Method, pattern)
-	case w.Method == "" || strings.ToUpper(w.Method) != w.Method:
-		return nil, fmt.Errorf("the method %q of %s must be in upper case", w.Method, pattern)
+	case strings.Trim(w.Method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" || w.Method == "":
+		return nil, fmt.Errorf("the method %q of %s must be upper-case letters", w.Method, pattern)
 	}
 	r := &route{
 		server: c.server, kind: kindContainer, method: w.Method, pattern: trimSlash(pattern), operation: w.Operation, doc: w.Doc, at: at,
@@ -132,17 +142,21 @@ func (c *container) newRoute(ws *WebService, w *Route, root, at string) (*route,
 	return r, nil
 }
 
-// shape is a pattern without the names of its parameters: {a} and {b} take the same.
-func shape(pattern string) string {
-	segments := strings.Split(pattern, "/")
+// key tells routes apart: the method and the pattern without the names of its
+// parameters, since {a} and {b} take the same.
+func (r *route) key() string {
+	if r.segments == nil {
+		return r.method + " " + r.pattern
+	}
+	segments := slices.Clone(r.segments)
 	for i, s := range segments {
 		if _, tail := tailName(s); tail {
 			segments[i] = "{*}"
-		} else if s != "" && s[0] == '{' {
+		} else if s[0] == '{' {
 			segments[i] = "{}"
 		}
 	}
-	return strings.Join(segments, "/")
+	return r.method + " /" + strings.Join(segments, "/")
 }
 
 // resourceName is plural[.group][/subresource].
@@ -161,14 +175,18 @@ func resourceName(ri *RequestInfo) string {
 func (c *container) remove(root string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, ok := c.services[root]
-	delete(c.services, root)
+	s := c.services[trimSlash(root)]
+	if s == nil {
+		return false
+	}
+	delete(c.services, s.root)
+	c.releaseLocked(s.routes)
 	c.changedLocked()
-	return ok
+	return true
 }
 
 // changedLocked compiles anew if somebody has looked something up already; before that
-// the first lookup will.
+// the first lookup will, so that registering much at start costs one compilation.
 func (c *container) changedLocked() {
 	if c.table.Load() != nil {
 		c.table.Store(c.compileLocked())
@@ -187,46 +205,40 @@ func (c *container) compiled() *node {
 	return c.table.Load()
 }
 
-// compileLocked builds the trie of roots. A service hangs at the end of its root, and
-// its own trie, built once, below that.
+// compileLocked builds the trie of roots. A service hangs at the end of its root with a
+// trie of its own, which is built once.
 func (c *container) compileLocked() *node {
 	top := &node{}
 	for _, s := range c.services {
-		if s.trie.literal == nil && s.trie.param == nil && s.trie.tail == nil && s.trie.here == nil {
-			skip := strings.Count(s.root, "/")
-			if s.root == "/" {
-				skip = 0
-			}
+		if s.trie == nil {
+			s.trie = &node{}
 			for _, r := range s.routes {
-				segments, _ := splitPattern(r.pattern)
-				s.trie.insert(segments[skip:], r)
+				s.trie.insert(below(r.pattern, s.root), r)
 			}
 		}
-		n := top
-		if s.root != "/" {
-			for rest := s.root; rest != ""; {
-				var segment string
-				segment, rest = nextSegment(rest)
-				next := n.literal[segment]
-				if next == nil {
-					next = &node{}
-					if n.literal == nil {
-						n.literal = map[string]*node{}
-					}
-					n.literal[segment] = next
-				}
-				n = next
-			}
-		}
-		n.service = s
+		top.growPath(below(s.root, "/")).service = s
 	}
 	return top
+}
+
+// below is what follows a root in a path that has it: a slash and more, or nothing.
+func below(path, root string) string {
+	if root != "/" {
+		return path[len(root):]
+	}
+	if path == "/" {
+		return ""
+	}
+	return path
 }
 
 // serviceFor is the web service with the longest root that path is or is below, and
 // what follows the root. The root /apis takes only /apis and /apis/: groups below it
 // may be anybody's (upstream).
 func (c *container) serviceFor(path string) (found *service, below string) {
+	if path == "" || path[0] != '/' { // OPTIONS *
+		return nil, ""
+	}
 	n, rest := c.compiled(), path
 	for n != nil {
 		if s := n.service; s != nil && (s.root != "/apis" || rest == "" || rest == "/") {
@@ -237,7 +249,7 @@ func (c *container) serviceFor(path string) (found *service, below string) {
 		}
 		var segment string
 		segment, rest = nextSegment(rest)
-		n = n.literal[segment]
+		n = n.child(segment)
 	}
 	return found, below
 }
@@ -252,72 +264,63 @@ func (c *container) claims(path string) bool {
 // results are nil; within one, what is not served is 404, 405, 415 or 406, in this
 // order. It does not allocate unless it refuses.
 func (c *container) find(req *http.Request) (*route, *statusError) {
-	s, below := c.serviceFor(req.URL.Path)
+	s, rest := c.serviceFor(req.URL.Path)
 	if s == nil {
 		return nil, nil
 	}
-	if n := len(below); n > 0 && below[n-1] == '/' {
-		below = below[:n-1]
+	if n := len(rest); n > 0 && rest[n-1] == '/' {
+		rest = rest[:n-1]
 	}
-	var m match
-	m.walk(&s.trie, below)
-	if m.n == 0 {
+	m := match{req: req}
+	m.walk(s.trie, rest)
+	switch {
+	case m.best != nil:
+		return m.best, nil
+	case !m.any:
 		return nil, &statusError{code: http.StatusNotFound, reason: "NotFound", message: "the server could not find the requested resource", details: &statusDetails{}}
 	}
-	var first *route
-	typeFits := false
-	for _, leaf := range m.all() {
-		for _, r := range leaf {
-			if r.method != req.Method {
-				continue
-			}
-			if first == nil {
-				first = r
-			}
-			if !r.takes(req) {
-				continue
-			}
+	m.list = true
+	m.walk(s.trie, rest)
+	return nil, refuse(req, m.all)
+}
+
+// refuse is why none of the routes of a path serves a request. The 405 says which
+// methods there are (RFC 9110, 15.5.6; upstream leaves Allow out), the others which
+// media types.
+func refuse(req *http.Request, routes []*route) *statusError {
+	slices.SortFunc(routes, (*route).before)
+	var methods, consumes, produces []string
+	var typeFits bool
+	for _, r := range routes {
+		methods = append(methods, r.method)
+		if r.method != req.Method {
+			continue
+		}
+		consumes = append(consumes, r.consumes...)
+		if r.takes(req) {
 			typeFits = true
-			if r.gives(req.Header["Accept"]) {
-				return r, nil
-			}
+			produces = append(produces, r.produces...)
 		}
 	}
 	switch {
-	case first == nil:
-		return nil, m.methodNotAllowed()
+	case !slices.Contains(methods, req.Method):
+		slices.Sort(methods)
+		return &statusError{code: http.StatusMethodNotAllowed, reason: "MethodNotAllowed", message: "the server does not allow this method on the requested resource", details: &statusDetails{}, allow: strings.Join(slices.Compact(methods), ", ")}
 	case !typeFits:
-		return nil, &statusError{code: http.StatusUnsupportedMediaType, reason: "UnsupportedMediaType", message: "the body of the request was in an unknown format - accepted media types include: " + strings.Join(first.consumes, ", "), details: &statusDetails{}}
+		return &statusError{code: http.StatusUnsupportedMediaType, reason: "UnsupportedMediaType", message: "the body of the request was in an unknown format - accepted media types include: " + joinOnce(consumes), details: &statusDetails{}}
 	}
-	return nil, &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "406: Not Acceptable\n\nAvailable representations: " + strings.Join(first.produces, ", "), details: &statusDetails{}}
+	return &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "406: Not Acceptable\n\nAvailable representations: " + joinOnce(produces), details: &statusDetails{}}
 }
 
-// all is the leaves, best first.
-func (m *match) all() [][]*route {
-	if len(m.more) == 0 {
-		return m.leaves[:m.n]
-	}
-	all := append(slices.Clone(m.leaves[:m.n]), m.more...)
-	slices.SortStableFunc(all, func(a, b []*route) int {
-		if better(a[0], b[0]) {
-			return -1
-		}
-		return 1
-	})
-	return all
-}
-
-// methodNotAllowed is the 405, with the methods that the path has (RFC 9110, 15.5.6;
-// upstream leaves Allow out).
-func (m *match) methodNotAllowed() *statusError {
-	methods := map[string]bool{}
-	for _, leaf := range m.all() {
-		for _, r := range leaf {
-			methods[r.method] = true
+// joinOnce is a list without repeats, in the order given.
+func joinOnce(list []string) string {
+	var out []string
+	for _, s := range list {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
 		}
 	}
-	allow := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
-	return &statusError{code: http.StatusMethodNotAllowed, reason: "MethodNotAllowed", message: "the server does not allow this method on the requested resource", details: &statusDetails{}, allow: allow}
+	return strings.Join(out, ", ")
 }
 
 // takes reports whether the route reads the request's Content-Type. Without one, a
@@ -396,11 +399,15 @@ func (c *container) roots() []string {
 // routes is every route, by pattern, then method.
 func (c *container) routes() []*route {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	var out []*route
-	for _, s := range c.services {
-		out = append(out, s.routes...)
-	}
-	slices.SortFunc(out, func(a, b *route) int { return strings.Compare(a.pattern+" "+a.method, b.pattern+" "+b.method) })
+	out := slices.Collect(maps.Values(c.taken))
+	c.mu.Unlock()
+	slices.SortFunc(out, func(a, b *route) int {
+		return cmp.Or(strings.Compare(a.pattern, b.pattern), strings.Compare(a.method, b.method))
+	})
 	return out
+}
+
+// longRunning reports whether any route is.
+func (c *container) longRunning() bool {
+	return slices.ContainsFunc(c.routes(), func(r *route) bool { return r.longRunning })
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,9 +16,10 @@ import (
 // while it serves: readers take no lock and see the table of before or after.
 type mux struct {
 	server string
-	mu     sync.Mutex
-	byPath map[string]*route // exact paths and, with their slash, prefixes
-	table  atomic.Pointer[muxTable]
+	table  atomic.Pointer[muxTable] // nil until the first lookup
+
+	mu    sync.Mutex        // guards what follows
+	taken map[string]*route // by kind and path: an exact path and a prefix may be spelt alike
 }
 
 // muxTable is the compiled form; it does not change.
@@ -25,7 +28,7 @@ type muxTable struct {
 	prefixes node // a prefix ends at the node of its last segment, in tail
 }
 
-func newMux(server string) *mux { return &mux{server: server, byPath: map[string]*route{}} }
+func newMux(server string) *mux { return &mux{server: server, taken: map[string]*route{}} }
 
 // handle serves exactly path. at is who registers it, file:line.
 func (m *mux) handle(path string, h http.Handler, listed bool, at string) error {
@@ -50,27 +53,27 @@ func (m *mux) register(path string, r *route) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	key := m.key(r)
-	if o := m.byPath[key]; o != nil {
+	key := r.kind + " " + path
+	if o := m.taken[key]; o != nil {
 		return fmt.Errorf("the path %q (%s) was already registered at %s", path, r.at, o.at)
 	}
-	m.byPath[key] = r
+	m.taken[key] = r
 	m.changedLocked()
 	return nil
 }
-
-// key keeps an exact path and a prefix of the same spelling apart: both may be there.
-func (m *mux) key(r *route) string { return r.kind + " " + r.pattern }
 
 // unregister takes a path away, exact and prefix, and reports whether there was one.
 func (m *mux) unregister(path string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	before := len(m.byPath)
-	delete(m.byPath, kindExact+" "+path)
-	delete(m.byPath, kindPrefix+" "+path)
+	before := len(m.taken)
+	delete(m.taken, kindExact+" "+path)
+	delete(m.taken, kindPrefix+" "+path)
+	if len(m.taken) == before {
+		return false
+	}
 	m.changedLocked()
-	return len(m.byPath) < before
+	return true
 }
 
 // changedLocked compiles anew if somebody has looked something up already; before that,
@@ -94,33 +97,22 @@ func (m *mux) compiled() *muxTable {
 }
 
 func (m *mux) compileLocked() *muxTable {
-	t := &muxTable{exact: make(map[string]*route, len(m.byPath))}
-	for _, r := range m.byPath {
+	t := &muxTable{exact: map[string]*route{}}
+	for _, r := range m.taken {
 		if r.kind == kindExact {
 			t.exact[r.pattern] = r
-			continue
+		} else {
+			t.prefixes.growPath(strings.TrimSuffix(r.pattern, "/")).tail = []*route{r}
 		}
-		n := &t.prefixes
-		for rest := strings.TrimSuffix(r.pattern, "/"); rest != ""; {
-			var segment string
-			segment, rest = nextSegment(rest)
-			next := n.literal[segment]
-			if next == nil {
-				next = &node{}
-				if n.literal == nil {
-					n.literal = map[string]*node{}
-				}
-				n.literal[segment] = next
-			}
-			n = next
-		}
-		n.tail = []*route{r}
 	}
 	return t
 }
 
 // find is who serves path, or nil. It does not allocate.
 func (m *mux) find(path string) *route {
+	if path == "" || path[0] != '/' { // OPTIONS *
+		return nil
+	}
 	t := m.compiled()
 	if r := t.exact[path]; r != nil {
 		return r
@@ -133,7 +125,7 @@ func (m *mux) find(path string) *route {
 		}
 		var segment string
 		segment, rest = nextSegment(rest)
-		n = n.literal[segment]
+		n = n.child(segment)
 	}
 	return best
 }
@@ -149,14 +141,13 @@ func (m *mux) listedPaths() []string {
 	return slices.Compact(out)
 }
 
-// routes is everything registered, by pattern.
+// routes is everything registered, by pattern, then kind.
 func (m *mux) routes() []*route {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	out := make([]*route, 0, len(m.byPath))
-	for _, r := range m.byPath {
-		out = append(out, r)
-	}
-	slices.SortFunc(out, func(a, b *route) int { return strings.Compare(a.pattern+" "+a.kind, b.pattern+" "+b.kind) })
+	out := slices.Collect(maps.Values(m.taken))
+	m.mu.Unlock()
+	slices.SortFunc(out, func(a, b *route) int {
+		return cmp.Or(strings.Compare(a.pattern, b.pattern), strings.Compare(a.kind, b.kind))
+	})
 	return out
 }

@@ -108,11 +108,10 @@ func splitPattern(pattern string) ([]string, error) {
 	if pattern == "" || pattern[0] != '/' {
 		return nil, fmt.Errorf("the path %q must begin with a slash", pattern)
 	}
-	trimmed := trimSlash(pattern)
-	if trimmed == "/" {
+	if pattern == "/" {
 		return nil, nil
 	}
-	segments := strings.Split(trimmed[1:], "/")
+	segments := strings.Split(trimSlash(pattern)[1:], "/")
 	seen := map[string]bool{}
 	for i, s := range segments {
 		name, tail := tailName(s)
@@ -140,18 +139,63 @@ func splitPattern(pattern string) ([]string, error) {
 	return segments, nil
 }
 
-// node is a place in a trie: what ends here, and what goes on.
+// node is a place in a trie: what ends here, and what goes on. Most places have one
+// way on, which costs no map.
 type node struct {
-	literal map[string]*node
+	label   string           // of only
+	only    *node            // the one literal segment that goes on, or
+	literal map[string]*node // two or more of them
 	param   *node
-	tail    []*route // {name:*}: takes one segment or more
-	here    []*route // end here, one for each method
+	tail    []*route // {name:*}, which takes one segment or more; or the prefix of a mux
+	here    []*route // end here, for each method
 	service *service // in the trie of roots: whose root ends here
 }
 
-// insert puts a route at the end of its segments. Tries are built before they are read.
-func (n *node) insert(segments []string, r *route) {
-	for _, s := range segments {
+// child is the node of a literal segment, or nil.
+func (n *node) child(segment string) *node {
+	if n.only != nil {
+		if n.label == segment {
+			return n.only
+		}
+		return nil
+	}
+	return n.literal[segment]
+}
+
+// grow is child, made if it is not there. Tries are built before they are read.
+func (n *node) grow(segment string) *node {
+	c := n.child(segment)
+	if c != nil {
+		return c
+	}
+	c = &node{}
+	switch {
+	case n.only == nil && n.literal == nil:
+		n.label, n.only = segment, c
+		return c
+	case n.only != nil:
+		n.literal = map[string]*node{n.label: n.only}
+		n.label, n.only = "", nil
+	}
+	n.literal[segment] = c
+	return c
+}
+
+// growPath is the node at the end of a path whose segments are all literal.
+func (n *node) growPath(path string) *node {
+	for path != "" {
+		var segment string
+		segment, path = nextSegment(path)
+		n = n.grow(segment)
+	}
+	return n
+}
+
+// insert puts a route at the end of a pattern that splitPattern found well-formed.
+func (n *node) insert(pattern string, r *route) {
+	for pattern != "" {
+		var s string
+		s, pattern = nextSegment(pattern)
 		switch _, tail := tailName(s); {
 		case tail:
 			n.tail = append(n.tail, r)
@@ -162,74 +206,64 @@ func (n *node) insert(segments []string, r *route) {
 			}
 			n = n.param
 		default:
-			next := n.literal[s]
-			if next == nil {
-				next = &node{}
-				if n.literal == nil {
-					n.literal = map[string]*node{}
-				}
-				n.literal[s] = next
-			}
-			n = next
+			n = n.grow(s)
 		}
 	}
 	n.here = append(n.here, r)
 }
 
-// match is the leaves of a trie that match a path, best first: more literal segments,
-// then more parameters, then the later pattern (go-restful's curly router). Nearly
-// always there is one; the array keeps that from allocating.
+// match is the search of a trie for the routes whose pattern takes a path. It looks at
+// all of them, since where a literal and a parameter both go on, neither is the better
+// before the end. No segment is looked at twice but behind such a fork.
 type match struct {
-	n      int
-	leaves [4][]*route
-	more   [][]*route
+	req  *http.Request
+	any  bool     // some pattern takes the path
+	best *route   // the first in order of those that serve req
+	list bool     // collect all, for a refusal to say what there is
+	all  []*route // in no order
 }
 
-// walk collects what matches rest, a path that begins with a slash or is empty.
+// walk looks for rest, which begins with a slash or is empty, from n on.
 func (m *match) walk(n *node, rest string) {
-	for {
-		if rest == "" {
-			m.add(n.here)
-			return
-		}
+	for rest != "" {
 		if len(n.tail) > 0 && len(rest) > 1 {
-			m.add(n.tail)
+			m.meet(n.tail)
 		}
-		segment, after := nextSegment(rest)
-		next := n.literal[segment]
-		switch {
-		case n.param != nil && segment != "":
+		var segment string
+		segment, rest = nextSegment(rest)
+		next := n.child(segment)
+		if n.param != nil && segment != "" {
 			if next != nil {
-				m.walk(next, after)
+				m.walk(next, rest)
 			}
-			n = n.param
-		case next != nil:
-			n = next
-		default:
+			next = n.param
+		}
+		if next == nil {
 			return
 		}
-		rest = after
+		n = next
+	}
+	if len(n.here) > 0 {
+		m.meet(n.here)
 	}
 }
 
-// add keeps the leaves in order.
-func (m *match) add(leaf []*route) {
-	if len(leaf) == 0 {
+// meet takes note of routes whose pattern takes the path.
+func (m *match) meet(routes []*route) {
+	m.any = true
+	if m.list {
+		m.all = append(m.all, routes...)
 		return
 	}
-	if m.n >= len(m.leaves) {
-		m.more = append(m.more, leaf)
-		return
+	for _, r := range routes {
+		if r.method == m.req.Method && (m.best == nil || r.before(m.best) < 0) && r.takes(m.req) && r.gives(m.req.Header["Accept"]) {
+			m.best = r
+		}
 	}
-	i := m.n
-	for i > 0 && better(leaf[0], m.leaves[i-1][0]) {
-		m.leaves[i] = m.leaves[i-1]
-		i--
-	}
-	m.leaves[i] = leaf
-	m.n++
 }
 
-func better(a, b *route) bool {
-	return cmp.Or(cmp.Compare(a.static, b.static), cmp.Compare(a.named, b.named), cmp.Compare(a.pattern, b.pattern)) > 0
+// before is the order of candidates, that of go-restful's curly router: more literal
+// segments, then more parameters, then the pattern that sorts last.
+func (r *route) before(o *route) int {
+	return cmp.Or(cmp.Compare(o.static, r.static), cmp.Compare(o.named, r.named), strings.Compare(o.pattern, r.pattern))
 }
