@@ -189,3 +189,5 @@ func ids(t testing.TB, w *httptest.ResponseRecorder) string {
 	}
 	return strings.Join(out, " ")
 }
+
+func nowZero() time.Time { return time.Time{} }

@@ -1,0 +1,250 @@
+package admin
+
+import (
+	"maps"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// thing has a field of each kind that a list may have.
+type thing struct {
+	ID      string       `json:"id"`
+	Count   int          `json:"count"`
+	Hits    uint64       `json:"hits"`
+	Bytes   int64        `json:"bytesOut"`
+	On      bool         `json:"on"`
+	Status  *int         `json:"status"`
+	Owner   *string      `json:"owner"`
+	Note    string       `json:"note"`
+	Seen    Time         `json:"seen"`
+	AgeMs   float64      `json:"ageMs"`
+	TookMs  *float64     `json:"durationMs"`
+	Tags    List[string] `json:"tags"`
+	By      Map[int]     `json:"by"`
+	Inside  Routes       `json:"inside"`
+	Further *Ref         `json:"further"`
+}
+
+func things() []thing {
+	at := func(s string) Time {
+		v, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			panic(err)
+		}
+		return Time(v)
+	}
+	return []thing{
+		{ID: "a", Count: 10, Hits: 3, On: true, Status: num(200), Owner: ptr("core"), Note: "hello", Seen: at("2026-11-23T05:20:00Z"), AgeMs: 5.5},
+		{ID: "b", Count: 9, Status: num(503), Owner: ptr("core-x"), Note: "5xx", AgeMs: 100},
+		{ID: "c", Count: -1, Hits: 3, Status: nil, Owner: nil, Note: "", Seen: at("2026-11-23T05:19:00Z"), AgeMs: 99.9},
+		{ID: "d", Count: 10, Status: num(500), Owner: ptr(""), Note: "null", AgeMs: 1e6},
+	}
+}
+
+func ptr(s string) *string { return &s }
+func num(n int) *int       { return &n }
+
+func TestChoosing(t *testing.T) {
+	for _, c := range []struct{ query, want string }{
+		{"", "a b c d"},
+		{"id=a", "a"},
+		{"id=a&id=c", "a c"},
+		{"id=nope", ""},
+		{"owner=core", "a"},
+		{"owner=core*", "a b"},
+		{"owner=*", "a b"},
+		{"owner=", "c d"},
+		{"owner=null", ""},
+		{"note=null", "d"},
+		{"note=5xx", "b"},
+		{"note=", "c"},
+		{"note=*", "a b d"},
+		{"hits=0", "b d"},
+		{"hits=3", "a c"},
+		{"count=1*", "a d"},
+		{"count=-1", "c"},
+		{"on=true", "a"},
+		{"on=false", "b c d"},
+		{"status=5xx", "b d"},
+		{"status=2xx&status=503", "a b"},
+		{"status=xx", ""},
+		{"status=5*", "b d"},
+		{"status=*", "a b d"},
+		{"seen=2026-11-23T05:20*", "a"},
+		{"seen=*", "a c"},
+		{"ageMs=5.5", "a"},
+		{"ageMs=1000000", "d"},
+		{"minMs=100", "b d"},
+		{"minMs=99.9", "b c d"},
+		{"minMs=-1", "a b c d"},
+		{"id=b&id=c&minMs=100", "b"},
+		{"owner=core&hits=0", ""},
+		{"sort=count", "c b a d"},
+		{"sort=-count", "a d b c"},
+		{"sort=status", "c a d b"},
+		{"sort=-status", "b d a c"},
+		{"sort=seen", "b d c a"},
+		{"sort=note", "c b a d"},
+		{"sort=on", "b c d a"},
+		{"limit=2", "a b"},
+		{"limit=0", ""},
+		{"limit=9", "a b c d"},
+		{"sort=-id&limit=1", "d"},
+		{"hits=3&sort=-id&limit=1", "c"},
+		{"pretty=true&wide=false", "a b c d"},
+	} {
+		if got := chosen(t, c.query); got != c.want {
+			t.Errorf("?%s: %q, want %q", c.query, got, c.want)
+		}
+	}
+}
+
+func chosen(t *testing.T, query string) string {
+	t.Helper()
+	q, err := url.ParseQuery(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, refused := parseChoice(q, reflect.TypeFor[thing]())
+	if refused != nil {
+		t.Fatalf("?%s: %v", query, refused)
+	}
+	var out []string
+	for _, row := range page(c, matching(c, things())) {
+		out = append(out, row.ID)
+	}
+	return strings.Join(out, " ")
+}
+
+func TestWrongQuery(t *testing.T) {
+	for query, want := range map[string]string{
+		"nope=1":           `unknown query parameter "nope": known are id, count, hits, bytesOut, on, status, owner, note, seen, ageMs, durationMs, sort, limit, minMs, pretty, wide`,
+		"zz=1&aa=1":        `unknown query parameter "aa"`, // the same one each time
+		"tags=x":           `unknown query parameter "tags"`,
+		"by=x":             `unknown query parameter "by"`,
+		"inside=x":         `unknown query parameter "inside"`,
+		"further=x":        `unknown query parameter "further"`,
+		"ID=a":             `unknown query parameter "ID"`,
+		"=":                `unknown query parameter ""`,
+		"sort=tags":        `query parameter sort: "tags" is not one of id, count`,
+		"sort=":            `query parameter sort: "" is not`,
+		"sort=--id":        `query parameter sort: "--id" is not`,
+		"sort=id&sort=id":  `query parameter sort: "id, id" is not one value`,
+		"limit=-1":         `query parameter limit: "-1" is not a number from 0 on`,
+		"limit=1.5":        `query parameter limit: "1.5" is not`,
+		"limit=":           `query parameter limit: "" is not`,
+		"limit=1&limit=2":  `query parameter limit: "1, 2" is not one value`,
+		"minMs=NaN":        `query parameter minMs: "NaN" is not a number of milliseconds`,
+		"minMs=x":          `query parameter minMs: "x" is not`,
+		"pretty=yes":       `query parameter pretty: "yes" is not true or false`,
+		"wide=":            `query parameter wide: "" is not true or false`,
+		"note=%0a&n%0a=1":  `unknown query parameter "n\n"`,
+		"limit=1%0d%0aX:1": `"1\r\nX:1"`,
+	} {
+		q, err := url.ParseQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, refused := parseChoice(q, reflect.TypeFor[thing]())
+		if refused == nil || refused.Code != 400 || refused.Reason != "BadRequest" || !strings.Contains(refused.Message, want) {
+			t.Errorf("?%s: %v, want %q", query, refused, want)
+		}
+	}
+	// Without an age there is no minMs.
+	if _, err := parseChoice(url.Values{"minMs": {"1"}}, reflect.TypeFor[Option]()); err == nil || !strings.Contains(err.Message, `unknown query parameter "minMs"`) {
+		t.Errorf("minMs on options: %v", err)
+	}
+}
+
+// The contract's own examples, on its own data.
+func TestChoosingOverHTTP(t *testing.T) {
+	src := newFake(t)
+	r := src.routes[0]
+	r.ID, r.Hits, r.Server = "never-hit", 0, "extensions"
+	src.routes = append(src.routes, r)
+	h := handlerOf(t, src)
+	for _, c := range []struct{ path, want string }{
+		{"/admin/v1/routes?hits=0", "never-hit"},
+		{"/admin/v1/routes?server=core&hits=0", ""},
+		{"/admin/v1/routes?shadowedBy=*", ""},
+		{"/admin/v1/routes?sort=-hits&limit=1", "core:container:GET:/api/v1/namespaces/{namespace}/configmaps"},
+		{"/admin/v1/inflight?id=48211", "48211"},
+		{"/admin/v1/inflight?minMs=431.3", ""},
+		{"/admin/v1/inflight?status=2xx", "48211"},
+		{"/admin/v1/hooks?id=post-start/warm-cache&state=running", "post-start/warm-cache"},
+		{"/admin/v1/timeline?kind=signal", "31"},
+		{"/admin/v1/timeline?minMs=0.5", "12"},
+		{"/admin/v1/chain?listener=http", ""},
+		{"/admin/?path=/admin/*&sort=-path&limit=2", "timeline servers"},
+		{"/admin/?path=/debug*", "debug/pprof"},
+	} {
+		if got := ids(t, ask(t, h, c.path)); got != c.want {
+			t.Errorf("%s: %q, want %q", c.path, got, c.want)
+		}
+	}
+	for _, name := range lists {
+		body := decode(t, ask(t, h, "/admin/v1/"+name+"?limit=0"))
+		if total, items := body["total"].(float64), body["items"].([]any); total < 1 || len(items) != 0 {
+			t.Errorf("%s?limit=0: total %v with %d items, want all counted and none shown", name, total, len(items))
+		}
+	}
+}
+
+// Every key of an item that JSON shows as a string, number, truth value or null of one
+// can be chosen, and no other.
+func TestScalarsAreWhatJSONShows(t *testing.T) {
+	_, names := scalarFields(reflect.TypeFor[thing]())
+	want := []string{"id", "count", "hits", "bytesOut", "on", "status", "owner", "note", "seen", "ageMs", "durationMs"}
+	if !slices.Equal(names, want) {
+		t.Errorf("names\n got %v\nwant %v", names, want)
+	}
+}
+
+// Whatever a query holds, it is refused with 400 or keeps a part of the rows, each once:
+// those of one condition more are among those of one less, and order and limit lose none.
+func FuzzChoice(f *testing.F) {
+	for _, s := range []string{"", "id=a", "owner=core*&sort=-count", "status=5xx&limit=1", "minMs=1e3", "sort=-seen&pretty=true", "a=%zz", "limit=99999999999999999999", "note=*&note=", "tags=x;id=a", "status=*xx"} {
+		f.Add(s)
+	}
+	all := things()
+	f.Fuzz(func(t *testing.T, query string) {
+		q, err := url.ParseQuery(query)
+		if err != nil {
+			return
+		}
+		c, refused := parseChoice(q, reflect.TypeFor[thing]())
+		if refused != nil {
+			if refused.Code != 400 || len(refused.Message) > 1024 {
+				t.Fatalf("refused with %d %q", refused.Code, refused.Message)
+			}
+			return
+		}
+		kept := matching(c, all)
+		shown := page(c, slices.Clone(kept))
+		if want := len(kept); len(shown) != want && len(shown) != c.limit || len(shown) > want {
+			t.Fatalf("%d shown of %d, limit %d", len(shown), want, c.limit)
+		}
+		seen := map[string]bool{}
+		for _, row := range shown {
+			if seen[row.ID] || !slices.ContainsFunc(kept, func(k thing) bool { return k.ID == row.ID }) {
+				t.Fatalf("%s is shown twice or was not kept", row.ID)
+			}
+			seen[row.ID] = true
+		}
+		for _, name := range slices.Sorted(maps.Keys(q)) {
+			less := maps.Clone(q)
+			delete(less, name)
+			wider, refused := parseChoice(less, reflect.TypeFor[thing]())
+			if refused != nil {
+				t.Fatalf("without %s: %v", name, refused)
+			}
+			if n := len(matching(wider, all)); n < len(kept) {
+				t.Fatalf("without %s %d rows match, with it %d", name, n, len(kept))
+			}
+		}
+	})
+}

@@ -1,0 +1,155 @@
+package admin
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+const asText = "Accept: text/plain"
+
+// Text as people see it, of the contract's examples.
+func TestText(t *testing.T) {
+	src := newFake(t)
+	mux := Route{Server: "core", Kind: "prefix", Method: "*", Pattern: "/openapi/v3/", RegisteredAt: "openapi.go:40"}
+	src.routes = append(src.routes, mux)
+	src.chain[0].Filters[0].TimeNs.P99 = 1_500_000
+	h := handlerOf(t, src)
+	for path, want := range map[string]string{
+		"/admin/?id=routes": `
+PATH              METHODS  SUMMARY
+/admin/v1/routes  GET      every route of every server
+`,
+		"/admin/v1/servers": `
+POS  SERVER  DELEGATE    TAKEN  DECLINED  CONTAINER  EXACT  PREFIX  GROUPS
+  2  core    extensions  48210       131        214     31       4  "",coordination.k8s.io
+`,
+		"/admin/v1/chain": `
+LISTENER  POS  NAME             ENABLED  PASSED  REJECTED  P50    P99  OFF-REASON      WHY
+https      22  max-in-flight    true      48341        12  100ns  1ms  -               after impersonation, so that masters are known; before auth…
+https      24  fault-injection  false         0         0  -      -    no rule is set  last, so that a fault looks like a broken handler
+`,
+		"/admin/v1/routes": `
+SERVER  KIND       METHOD  PATTERN                                    OPERATION                      HITS  LAST  REGISTERED
+core    container  GET     /api/v1/namespaces/{namespace}/configmaps  listCoreV1NamespacedConfigMap  1204  22ms  resource.go:118
+core    prefix     *       /openapi/v3/                               -                                 0  -     openapi.go:40
+`,
+		"/admin/v1/hooks": `
+PHASE       ORDER  NAME        SERVER  STATE    TOOK  ERROR  REGISTERED
+post-start      3  warm-cache  core    running  7.3s  -      extend.go:14
+`,
+		"/admin/v1/inflight": `
+LISTENER  VERB  RESOURCE    NAMESPACE  USER   AGE    FILTER   ROUTE-SERVER  OUT    AUDIT-ID
+https     list  configmaps  default    alice  431ms  handler  core          16KiB  0c6a4f6e-58a5-4b0e-8a3e-0f6f1a1f2f11
+`,
+		"/admin/v1/timeline": `
+SINCE-START  PHASE  KIND    NAME               TOOK   DETAIL                ERROR
+4ms          start  step    listening          600µs  https 127.0.0.1:6443  -
+3m7s         stop   signal  ShutdownInitiated  -      SIGTERM               -
+
+waiting for requests, at most until 2026-11-23T05:24:07.001Z
+KIND     AGE    WHAT                                       AUDIT-ID
+request  431ms  GET /api/v1/namespaces/default/configmaps  0c6a4f6e-58a5-4b0e-8a3e-0f6f1a1f2f11
+`,
+		"/admin/v1/listeners": `
+LISTENER  ADDRESS         PROTOCOLS    INHERITED  NEW  ACTIVE  IDLE  ACCEPTED  TLS
+https     127.0.0.1:6443  h2,http/1.1  false        0       2     1       912  1.2
+`,
+		"/admin/v1/build": `
+version                 v0.3.0
+goVersion               go1.26.8
+module                  apichain
+revision                7d1dd93
+revisionTime            2026-11-23T05:00:00.000Z
+modified                false
+platform                linux/amd64
+process.pid             4711
+process.startedAt       2026-11-23T05:20:00.000Z
+process.uptimeSeconds   3m7s
+process.goroutines      41
+process.heapBytes       5MiB
+process.residentBytes   14MiB
+process.cpus            16
+`,
+		"/admin/v1/options": `
+GROUP    OPTION           VALUE  SOURCE
+serving  request-timeout  1m0s   default
+`,
+		"/admin/v1/options?limit=0": `
+GROUP  OPTION  VALUE  SOURCE
+`,
+	} {
+		w := ask(t, h, path, asText)
+		if got := "\n" + w.Body.String(); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", path, got, want)
+		}
+		if ct := w.Header().Get("Content-Type"); ct != formText {
+			t.Errorf("%s: Content-Type %q", path, ct)
+		}
+	}
+}
+
+// What a client wrote cannot break a line, colour a terminal or push columns apart, and
+// is cut unless ?wide=true.
+func TestTextOfClients(t *testing.T) {
+	src := newFake(t)
+	src.requests[0].User = "a\x1b[31m\r\nb\u202e\x00é\\"
+	src.requests[0].Namespace = strings.Repeat("ö", 61)
+	h := handlerOf(t, src)
+	short, wide := ask(t, h, "/admin/v1/inflight", asText).Body.String(), ask(t, h, "/admin/v1/inflight?wide=true", asText).Body.String()
+	for _, body := range []string{short, wide} {
+		if !strings.Contains(body, `  a\x1b[31m\r\nb\u202e\x00é\  `) || strings.Count(body, "\n") != 2 {
+			t.Errorf("not escaped: %q", body)
+		}
+	}
+	if !strings.Contains(short, "  "+strings.Repeat("ö", 59)+"…  ") {
+		t.Errorf("not cut at 60: %s", short)
+	}
+	if !strings.Contains(wide, "  "+strings.Repeat("ö", 61)+"  ") {
+		t.Errorf("cut though wide: %s", wide)
+	}
+	lines := strings.Split(short, "\n")
+	if at := strings.Index(lines[0], "AUDIT-ID"); []rune(lines[1])[at] != '0' {
+		t.Errorf("columns are not aligned:\n%s", short)
+	}
+}
+
+func TestShortDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0s", 0: "0s", 110: "100ns", 412 * time.Microsecond: "412µs", time.Millisecond: "1ms", 999999 * time.Microsecond: "999ms", time.Second: "1.0s",
+		59*time.Second + 999*time.Millisecond: "59.9s", time.Minute: "1m0s", 93 * time.Second: "1m33s", 5*time.Hour + 12*time.Minute + 59*time.Second: "5h12m", 47*time.Hour + 59*time.Minute: "47h59m", 48 * time.Hour: "2d0h", 75 * time.Hour: "3d3h",
+	} {
+		if got := shortDuration(d); got != want {
+			t.Errorf("%d ns: %s, want %s", d, got, want)
+		}
+	}
+}
+
+func TestShortSize(t *testing.T) {
+	for n, want := range map[float64]string{0: "0B", 1023: "1023B", 1024: "1KiB", 18211: "18KiB", 5 << 20: "5MiB", 3 << 30: "3GiB", 2 << 50: "2048TiB"} {
+		if got := shortSize(n); got != want {
+			t.Errorf("%.0f: %s, want %s", n, got, want)
+		}
+	}
+}
+
+// Every column of every table leads to a key that its rows have.
+func TestColumnsAreKeys(t *testing.T) {
+	for _, c := range []struct {
+		cols columns
+		row  any
+	}{
+		{indexColumns, indexItem{}}, {serverColumns, Server{}}, {filterColumns, filterLine{Filter: Filter{TimeNs: &Percentiles{}}}}, {routeColumns, Route{}}, {hookColumns, Hook{}}, {inFlightColumns, Request{}},
+		{eventColumns, Event{}}, {blockerColumns, Blocker{}}, {listenerColumns, Listener{TLS: &TLS{}}}, {optionColumns, Option{}},
+	} {
+		fields := Map[string]{}
+		describe(fields, "", reflect.TypeOf(c.row))
+		for _, col := range c.cols {
+			heading, path, _ := strings.Cut(col, "=")
+			if _, ok := fields[path]; !ok || heading == "" {
+				t.Errorf("%T has no %q", c.row, col)
+			}
+		}
+	}
+}
