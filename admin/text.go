@@ -64,7 +64,7 @@ func (ans *answer) pairs(b *bytes.Buffer, prefix string, v reflect.Value) {
 		t, isTime := f.Interface().(Time)
 		switch {
 		case isTime:
-			fmt.Fprintf(b, "%-22s  %s\n", key, t)
+			fmt.Fprintf(b, "%-22s  %s\n", key, ans.short(t.String()))
 		case f.Kind() == reflect.Struct:
 			ans.pairs(b, key+".", f)
 		default:

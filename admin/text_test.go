@@ -90,6 +90,20 @@ GROUP  OPTION  VALUE  SOURCE
 	}
 }
 
+// Unknown is - in every table and every line.
+func TestTextOfUnknown(t *testing.T) {
+	src := &fake{generation: func() int64 { return 1 }, routes: []Route{{}}}
+	h := handlerOf(t, src)
+	for path, want := range map[string]string{
+		"/admin/v1/build":  "revisionTime            -\n",
+		"/admin/v1/routes": "\n-       -     -       -        -             0  -     -\n",
+	} {
+		if body := ask(t, h, path, asText).Body.String(); !strings.Contains(body, want) {
+			t.Errorf("%s has no %q:\n%s", path, want, body)
+		}
+	}
+}
+
 // What a client wrote cannot break a line, colour a terminal or push columns apart, and
 // is cut unless ?wide=true.
 func TestTextOfClients(t *testing.T) {
