@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -23,6 +24,7 @@ type endpoint struct {
 	summary string
 	forms   []string // Content-Types offered, the default first
 	answer  any      // zero value of the JSON answer: its keys are described; nil: another form
+	item    any      // zero value of an item of it; nil: no list
 	serve   func(*api, *answer) *Error
 }
 
@@ -30,20 +32,20 @@ type endpoint struct {
 func endpoints(profiling bool) []endpoint {
 	views, shown := map[string]string{http.MethodGet: "view"}, []string{formJSON, formText}
 	all := []endpoint{
-		{"/admin/", views, "index of this API", shown, index{}, serveIndex},
-		{"/admin/v1/servers", views, "the delegation chain", shown, list[Server]{}, serveList(Source.Servers, serverColumns)},
-		{"/admin/v1/chain", views, "filters of each listener, in order, with counts and time", shown, list[Chain]{}, serveChain},
-		{"/admin/v1/routes", views, "every route of every server", shown, list[Route]{}, serveList(Source.Routes, routeColumns)},
-		{"/admin/v1/hooks", views, "hooks with state, time, error, stack", shown, list[Hook]{}, serveList(Source.Hooks, hookColumns)},
-		{"/admin/v1/inflight", views, "requests now: counts and one row each", shown, inFlight{}, serveInFlight},
-		{"/admin/v1/timeline", views, "start, run, stop; what a stop waits for", shown, timeline{}, serveTimeline},
-		{"/admin/v1/listeners", views, "addresses, protocols, certificates, connections", shown, list[Listener]{}, serveList(Source.Listeners, listenerColumns)},
-		{"/admin/v1/build", views, "version and process", shown, build{}, serveBuild},
-		{"/admin/v1/options", views, "every flag, value and source", shown, list[Option]{}, serveList(Source.Options, optionColumns)},
-		{"/metrics", views, "Prometheus text", []string{formMetrics}, nil, serveMetrics},
+		{"/admin/", views, "index of this API", shown, index{}, indexItem{}, serveIndex},
+		{"/admin/v1/servers", views, "the delegation chain", shown, list{}, Server{}, serveList(Source.Servers, serverColumns)},
+		{"/admin/v1/chain", views, "filters of each listener, in order, with counts and time", shown, list{}, Chain{}, serveChain},
+		{"/admin/v1/routes", views, "every route of every server", shown, list{}, Route{}, serveList(Source.Routes, routeColumns)},
+		{"/admin/v1/hooks", views, "hooks with state, time, error, stack", shown, list{}, Hook{}, serveList(Source.Hooks, hookColumns)},
+		{"/admin/v1/inflight", views, "requests now: counts and one row each", shown, inFlight{}, Request{}, serveInFlight},
+		{"/admin/v1/timeline", views, "start, run, stop; what a stop waits for", shown, timeline{}, Event{}, serveTimeline},
+		{"/admin/v1/listeners", views, "addresses, protocols, certificates, connections", shown, list{}, Listener{}, serveList(Source.Listeners, listenerColumns)},
+		{"/admin/v1/build", views, "version and process", shown, build{}, nil, serveBuild},
+		{"/admin/v1/options", views, "every flag, value and source", shown, list{}, Option{}, serveList(Source.Options, optionColumns)},
+		{"/metrics", views, "Prometheus text", []string{formMetrics}, nil, nil, serveMetrics},
 	}
 	if profiling {
-		all = append(all, endpoint{pprofPath, map[string]string{http.MethodGet: "dangerous"}, "profiles", []string{formBinary, formText}, nil, serveProfile})
+		all = append(all, endpoint{pprofPath, map[string]string{http.MethodGet: "dangerous"}, "profiles", []string{formBinary, formText}, nil, nil, serveProfile})
 	}
 	return all
 }
@@ -70,27 +72,27 @@ type envelope struct {
 }
 
 // items ends every list.
-type items[T any] struct {
-	Total int     `json:"total" doc:"items that matched the query, before limit"`
-	Items List[T] `json:"items" doc:"the items"`
+type items struct {
+	Total int       `json:"total" doc:"items that matched the query, before limit"`
+	Items List[any] `json:"items" doc:"the items"`
 }
 
 // list is the answer of an endpoint that shows items and nothing else.
-type list[T any] struct {
+type list struct {
 	envelope
-	items[T]
+	items
 }
 
 // moment reads what an answer shows and sets the moment it holds for. What changes
 // meanwhile is read again, so that answers of one generation show the same; a process
 // that changes without pause is shown as it was last read.
-func moment[T any](a *api, ans *answer, read func() T) (T, envelope) {
+func (a *api) moment(ans *answer, read func()) envelope {
 	for tries := 0; ; tries++ {
 		before := a.src.Generation()
-		v := read()
+		read()
 		if a.src.Generation() == before || tries == 3 {
 			ans.holds(before, a.Now())
-			return v, envelope{before, Time(ans.at)}
+			return envelope{before, Time(ans.at)}
 		}
 	}
 }
@@ -98,19 +100,24 @@ func moment[T any](a *api, ans *answer, read func() T) (T, envelope) {
 // serveList serves a list and nothing else.
 func serveList[T any](rows func(Source) []T, cols columns) func(*api, *answer) *Error {
 	return func(a *api, ans *answer) *Error {
-		c, err := parseChoice(ans.query, reflect.TypeFor[T]())
-		if err != nil {
-			return err
-		}
-		all, env := moment(a, ans, func() []T { return rows(a.src) })
-		kept := matching(c, all)
-		total := len(kept)
-		kept = page(c, kept)
-		if ans.form == formText {
-			return ans.replyTable(cols, boxed(kept))
-		}
-		return ans.reply(http.StatusOK, list[T]{env, items[T]{total, kept}})
+		var item T
+		return a.serveRows(ans, item, cols, func() []any { return boxed(rows(a.src)) })
 	}
+}
+
+func (a *api) serveRows(ans *answer, item any, cols columns, read func() []any) *Error {
+	c, err := parseChoice(ans.query, item)
+	if err != nil {
+		return err
+	}
+	var rows []any
+	env := a.moment(ans, func() { rows = read() })
+	kept := c.matching(rows)
+	shown := c.page(kept)
+	if ans.form == formText {
+		return ans.replyTable(cols, shown)
+	}
+	return ans.reply(http.StatusOK, list{env, items{len(kept), shown}})
 }
 
 // serveChain serves the filters: as JSON by listener, as text a line for each.
@@ -118,15 +125,16 @@ func serveChain(a *api, ans *answer) *Error {
 	if ans.form != formText {
 		return serveList(Source.Chain, nil)(a, ans)
 	}
-	c, err := parseChoice(ans.query, reflect.TypeFor[Chain]())
+	c, err := parseChoice(ans.query, Chain{})
 	if err != nil {
 		return err
 	}
-	all, _ := moment(a, ans, a.src.Chain)
+	var chains []Chain
+	a.moment(ans, func() { chains = a.src.Chain() })
 	var lines []any
-	for _, chain := range page(c, matching(c, all)) {
-		for _, f := range chain.Filters {
-			lines = append(lines, filterLine{chain.Listener, f})
+	for _, chain := range c.page(c.matching(boxed(chains))) {
+		for _, f := range chain.(Chain).Filters {
+			lines = append(lines, filterLine{chain.(Chain).Listener, f})
 		}
 	}
 	return ans.replyTable(filterColumns, lines)
@@ -145,7 +153,7 @@ type index struct {
 	Phase    string        `json:"phase" doc:"start until ready, run, stop from ShutdownInitiated"`
 	Ready    bool          `json:"ready" doc:"whether /readyz answers 200"`
 	Controls List[Control] `json:"controls" doc:"what is switched on for a time"`
-	items[indexItem]
+	items
 }
 
 // indexItem describes one endpoint.
@@ -159,30 +167,33 @@ type indexItem struct {
 }
 
 func serveIndex(a *api, ans *answer) *Error {
-	c, err := parseChoice(ans.query, reflect.TypeFor[indexItem]())
+	c, err := parseChoice(ans.query, indexItem{})
 	if err != nil {
 		return err
 	}
-	var rows []indexItem
+	var rows []any
 	for i := range a.endpoints {
 		e := &a.endpoints[i]
-		rows = append(rows, indexItem{e.id(), e.methods(), e.path, e.roles, e.summary, fieldsOf(e.answer)})
+		rows = append(rows, indexItem{e.id(), e.methods(), e.path, e.roles, e.summary, e.fields()})
 	}
-	kept := matching(c, rows)
-	total := len(kept)
-	kept = page(c, kept)
+	kept := c.matching(rows)
+	shown := c.page(kept)
 	if ans.form == formText {
-		return ans.replyTable(indexColumns, boxed(kept))
+		return ans.replyTable(indexColumns, shown)
 	}
-	s, env := moment(a, ans, a.src.Status)
-	return ans.reply(http.StatusOK, index{env, s.Version, s.Phase, s.Ready, s.Controls, items[indexItem]{total, kept}})
+	var s Status
+	env := a.moment(ans, func() { s = a.src.Status() })
+	return ans.reply(http.StatusOK, index{env, s.Version, s.Phase, s.Ready, s.Controls, items{len(kept), shown}})
 }
 
-// fieldsOf is what the doc tags of an answer say, by the path of the key.
-func fieldsOf(answer any) Map[string] {
+// fields are what the doc tags of the answer and its items say, by the path of the key.
+func (e *endpoint) fields() Map[string] {
 	out := Map[string]{}
-	if answer != nil {
-		describe(out, ".", reflect.TypeOf(answer))
+	if e.answer != nil {
+		describe(out, ".", reflect.TypeOf(e.answer))
+	}
+	if e.item != nil {
+		describe(out, "", reflect.TypeOf(e.item))
 	}
 	return out
 }
@@ -194,16 +205,12 @@ func describe(out Map[string], prefix string, t reflect.Type) {
 			continue // an embedded struct, whose fields are visible too, or nothing that is sent
 		}
 		out[prefix+name] = f.Tag.Get("doc")
-		below := prefix + name + "."
-		if below == ".items." {
-			below = ""
-		}
 		of := f.Type
 		for of.Kind() == reflect.Slice || of.Kind() == reflect.Pointer {
 			of = of.Elem()
 		}
 		if of.Kind() == reflect.Struct && of != reflect.TypeFor[Time]() {
-			describe(out, below, of)
+			describe(out, prefix+name+".", of)
 		}
 	}
 }
@@ -211,54 +218,51 @@ func describe(out Map[string], prefix string, t reflect.Type) {
 // inFlight is the answer of /admin/v1/inflight.
 type inFlight struct {
 	envelope
-	Total  int           `json:"total" doc:"requests that matched the query, before limit"`
-	Counts List[Places]  `json:"counts" doc:"how many of those run on each listener, and its limits"`
-	Groups Groups        `json:"groups" doc:"how many of those there are of each kind"`
-	Items  List[Request] `json:"items" doc:"the requests, oldest first"`
+	Total  int          `json:"total" doc:"requests that matched the query, before limit"`
+	Counts List[Places] `json:"counts" doc:"how many of those run on each listener, and its limits"`
+	Groups Groups       `json:"groups" doc:"how many of those there are of each kind"`
+	Items  List[any]    `json:"items" doc:"the requests, oldest first"`
 }
 
 func serveInFlight(a *api, ans *answer) *Error {
-	c, err := parseChoice(ans.query, reflect.TypeFor[Request]())
+	c, err := parseChoice(ans.query, Request{})
 	if err != nil {
 		return err
 	}
-	v, env := moment(a, ans, func() (v inFlight) {
-		v.Items, v.Counts = a.src.InFlight()
-		return v
-	})
-	v.envelope = env
-	v.Items = matching(c, v.Items)
-	v.Total = len(v.Items)
-	v.Groups = groupsOf(v.Items)
-	count(v.Counts, v.Items)
-	v.Items = page(c, v.Items)
+	var requests []Request
+	var v inFlight
+	v.envelope = a.moment(ans, func() { requests, v.Counts = a.src.InFlight() })
+	kept := c.matching(boxed(requests))
+	v.Total, v.Groups = len(kept), groupsOf(kept)
+	count(v.Counts, kept)
+	v.Items = c.page(kept)
 	if ans.form == formText {
-		return ans.replyTable(inFlightColumns, boxed(v.Items))
+		return ans.replyTable(inFlightColumns, v.Items)
 	}
 	return ans.reply(http.StatusOK, v)
 }
 
-func groupsOf(rows []Request) Groups {
+func groupsOf(rows []any) Groups {
 	g := Groups{Map[int]{}, Map[int]{}, Map[int]{}, Map[int]{}, Map[int]{}}
-	for i := range rows {
-		r := &rows[i]
+	for _, row := range rows {
+		r := row.(Request)
 		g.Verb[r.Verb]++
 		g.Resource[r.Resource]++
 		g.User[r.User]++
 		g.Listener[r.Listener]++
-		g.LongRunning[map[bool]string{false: "false", true: "true"}[r.LongRunning]]++
+		g.LongRunning[strconv.FormatBool(r.LongRunning)]++
 	}
 	return g
 }
 
 // count sets the places that rows take, each in one of three counts as the limits do:
 // get, list and watch are read-only. A request whose verb is not known yet takes none.
-func count(places []Places, rows []Request) {
+func count(places []Places, rows []any) {
 	for i := range places {
 		p := &places[i]
 		p.ReadOnly, p.Mutating, p.LongRunning = 0, 0, 0
-		for j := range rows {
-			switch r := &rows[j]; {
+		for _, row := range rows {
+			switch r := row.(Request); {
 			case r.Listener != p.Listener || r.Verb == "":
 			case r.LongRunning:
 				p.LongRunning++
@@ -275,22 +279,22 @@ func count(places []Places, rows []Request) {
 type timeline struct {
 	envelope
 	Timeline
-	items[Event]
+	items
 }
 
 func serveTimeline(a *api, ans *answer) *Error {
-	c, err := parseChoice(ans.query, reflect.TypeFor[Event]())
+	c, err := parseChoice(ans.query, Event{})
 	if err != nil {
 		return err
 	}
-	t, env := moment(a, ans, a.src.Timeline)
-	kept := matching(c, t.Events)
-	total := len(kept)
-	kept = page(c, kept)
+	var t Timeline
+	env := a.moment(ans, func() { t = a.src.Timeline() })
+	kept := c.matching(boxed(t.Events))
+	shown := c.page(kept)
 	if ans.form == formText {
-		return ans.replyTimeline(t, kept)
+		return ans.replyTimeline(t, shown)
 	}
-	return ans.reply(http.StatusOK, timeline{env, t, items[Event]{total, kept}})
+	return ans.reply(http.StatusOK, timeline{env, t, items{len(kept), shown}})
 }
 
 // build is the answer of /admin/v1/build.
@@ -303,7 +307,8 @@ func serveBuild(a *api, ans *answer) *Error {
 	if err := checkQuery(ans.query, "pretty", "wide"); err != nil {
 		return err
 	}
-	b, env := moment(a, ans, a.src.Build)
+	var b Build
+	env := a.moment(ans, func() { b = a.src.Build() })
 	if ans.form == formText {
 		return ans.replyPairs(b)
 	}

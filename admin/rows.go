@@ -30,12 +30,12 @@ type condition struct {
 	min   *float64
 }
 
-// parseChoice reads the query of a list of items of type t. An unknown parameter, a
+// parseChoice reads the query of a list of items like item. An unknown parameter, a
 // value that cannot be and a repeated parameter that is no field are 400; the message
 // names what is known.
-func parseChoice(query url.Values, t reflect.Type) (choice, *Error) {
+func parseChoice(query url.Values, item any) (choice, *Error) {
 	c := choice{limit: -1}
-	fields, names := scalarFields(t)
+	fields, names := scalarFields(reflect.TypeOf(item))
 	known := append(slices.Clone(names), "sort", "limit")
 	age := fields["ageMs"]
 	if age == nil {
@@ -101,8 +101,8 @@ func badValue(name, value, want string) *Error {
 }
 
 // matching are the rows that meet every condition, in their own order.
-func matching[T any](c choice, rows []T) List[T] {
-	kept := make(List[T], 0, len(rows))
+func (c *choice) matching(rows []any) []any {
+	kept := make([]any, 0, len(rows))
 	for _, row := range rows {
 		v := reflect.ValueOf(row)
 		if !slices.ContainsFunc(c.keep, func(k condition) bool { return !k.met(scalarOf(v.FieldByIndex(k.index))) }) {
@@ -113,10 +113,10 @@ func matching[T any](c choice, rows []T) List[T] {
 }
 
 // page sorts rows in place, equal ones in their own order, and cuts at the limit.
-func page[T any](c choice, rows List[T]) List[T] {
+func (c *choice) page(rows []any) []any {
 	if c.sort != nil {
-		field := func(row T) scalar { return scalarOf(reflect.ValueOf(row).FieldByIndex(c.sort)) }
-		slices.SortStableFunc(rows, func(a, b T) int {
+		field := func(row any) scalar { return scalarOf(reflect.ValueOf(row).FieldByIndex(c.sort)) }
+		slices.SortStableFunc(rows, func(a, b any) int {
 			if c.down {
 				a, b = b, a
 			}

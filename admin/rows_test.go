@@ -109,13 +109,13 @@ func chosen(t *testing.T, query string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, refused := parseChoice(q, reflect.TypeFor[thing]())
+	c, refused := parseChoice(q, thing{})
 	if refused != nil {
 		t.Fatalf("?%s: %v", query, refused)
 	}
 	var out []string
-	for _, row := range page(c, matching(c, things())) {
-		out = append(out, row.ID)
+	for _, row := range c.page(c.matching(boxed(things()))) {
+		out = append(out, row.(thing).ID)
 	}
 	return strings.Join(out, " ")
 }
@@ -149,13 +149,13 @@ func TestWrongQuery(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, refused := parseChoice(q, reflect.TypeFor[thing]())
+		_, refused := parseChoice(q, thing{})
 		if refused == nil || refused.Code != 400 || refused.Reason != "BadRequest" || !strings.Contains(refused.Message, want) {
 			t.Errorf("?%s: %v, want %q", query, refused, want)
 		}
 	}
 	// Without an age there is no minMs.
-	if _, err := parseChoice(url.Values{"minMs": {"1"}}, reflect.TypeFor[Option]()); err == nil || !strings.Contains(err.Message, `unknown query parameter "minMs"`) {
+	if _, err := parseChoice(url.Values{"minMs": {"1"}}, Option{}); err == nil || !strings.Contains(err.Message, `unknown query parameter "minMs"`) {
 		t.Errorf("minMs on options: %v", err)
 	}
 }
@@ -210,39 +210,40 @@ func FuzzChoice(f *testing.F) {
 	for _, s := range []string{"", "id=a", "owner=core*&sort=-count", "status=5xx&limit=1", "minMs=1e3", "sort=-seen&pretty=true", "a=%zz", "limit=99999999999999999999", "note=*&note=", "tags=x;id=a", "status=*xx"} {
 		f.Add(s)
 	}
-	all := things()
+	all := boxed(things())
 	f.Fuzz(func(t *testing.T, query string) {
 		q, err := url.ParseQuery(query)
 		if err != nil {
 			return
 		}
-		c, refused := parseChoice(q, reflect.TypeFor[thing]())
+		c, refused := parseChoice(q, thing{})
 		if refused != nil {
 			if refused.Code != 400 || len(refused.Message) > 1024 {
 				t.Fatalf("refused with %d %q", refused.Code, refused.Message)
 			}
 			return
 		}
-		kept := matching(c, all)
-		shown := page(c, slices.Clone(kept))
+		kept := c.matching(all)
+		shown := c.page(slices.Clone(kept))
 		if want := len(kept); len(shown) != want && len(shown) != c.limit || len(shown) > want {
 			t.Fatalf("%d shown of %d, limit %d", len(shown), want, c.limit)
 		}
 		seen := map[string]bool{}
 		for _, row := range shown {
-			if seen[row.ID] || !slices.ContainsFunc(kept, func(k thing) bool { return k.ID == row.ID }) {
-				t.Fatalf("%s is shown twice or was not kept", row.ID)
+			id := row.(thing).ID
+			if seen[id] || !slices.ContainsFunc(kept, func(k any) bool { return k.(thing).ID == id }) {
+				t.Fatalf("%s is shown twice or was not kept", id)
 			}
-			seen[row.ID] = true
+			seen[id] = true
 		}
 		for _, name := range slices.Sorted(maps.Keys(q)) {
 			less := maps.Clone(q)
 			delete(less, name)
-			wider, refused := parseChoice(less, reflect.TypeFor[thing]())
+			wider, refused := parseChoice(less, thing{})
 			if refused != nil {
 				t.Fatalf("without %s: %v", name, refused)
 			}
-			if n := len(matching(wider, all)); n < len(kept) {
+			if n := len(wider.matching(all)); n < len(kept) {
 				t.Fatalf("without %s %d rows match, with it %d", name, n, len(kept))
 			}
 		}

@@ -39,9 +39,9 @@ func (ans *answer) replyTable(cols columns, rows []any) *Error {
 }
 
 // replyTimeline answers with the events and, while a stop waits, what it waits for.
-func (ans *answer) replyTimeline(t Timeline, events []Event) *Error {
+func (ans *answer) replyTimeline(t Timeline, events []any) *Error {
 	var b bytes.Buffer
-	ans.table(&b, eventColumns, boxed(events))
+	ans.table(&b, eventColumns, events)
 	if t.WaitingFor != "" {
 		fmt.Fprintf(&b, "\nwaiting for %s, at most until %s\n", t.WaitingFor, t.Deadline)
 		ans.table(&b, blockerColumns, boxed(t.BlockedBy))
