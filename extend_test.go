@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"io"
 	"net/http"
 	"os"
@@ -79,9 +80,14 @@ func TestCopyAndExtend(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	first := make([]byte, 4096)
-	n, _ := out.Read(first)
-	url := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(string(first[:n]))
+	url, lines := "", bufio.NewReader(out)
+	for url == "" {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		url = regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(line)
+	}
 	for path, want := range map[string]string{"/whoami": "system:unsecured did get\n", "/greet/world": "hello world\n", "/readyz/warm": "ok", "/readyz/poststarthook/warm-up": "ok"} {
 		resp, err := http.Get(url + path)
 		if err != nil {
@@ -99,7 +105,7 @@ func TestCopyAndExtend(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	go io.Copy(io.Discard, out)
+	go io.Copy(io.Discard, lines)
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("the stop: %v", err)
 	}

@@ -33,8 +33,13 @@ var buildBinary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// TestMain removes the binary when all tests have run.
+// TestMain removes the binary when all tests have run. As the peer of a benchmark the
+// test binary is a server itself.
 func TestMain(m *testing.M) {
+	if os.Getenv(bareServer) != "" {
+		serveBare()
+		return
+	}
 	code := m.Run()
 	if builtBinary.Load() {
 		if path, err := buildBinary(); err == nil {

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The figures of the README that need a process of its own, each beside its reference.
+
+// bareServer makes the test binary a bare net/http server: the value is http or https.
+const bareServer = "APICHAIN_TEST_BARE_SERVER"
+
+// serveBare answers "ok" to everything, with nothing around it, and prints its address.
+func serveBare() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	if os.Getenv(bareServer) == "https" {
+		p, _, _, err := generate([]string{"localhost"}, nil)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return
+		}
+		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{*p.cert}})
+	}
+	fmt.Println(l.Addr())
+	_ = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, "ok")
+	}))
+}
+
+// cpu is the processor time that a process has used, in ticks of 10 ms.
+func cpu(b *testing.B, pid int) time.Duration {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		b.Skip("no /proc")
+	}
+	f := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+2:]))
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// load asks over kept-alive connections for a time, and returns how many answers came.
+func load(b *testing.B, address, scheme string, d time.Duration) int {
+	const clients = 16
+	until := time.Now().Add(d)
+	var n [clients]int
+	var all sync.WaitGroup
+	for i := range clients {
+		all.Go(func() {
+			c, err := net.Dial("tcp", address)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			if scheme == "https" {
+				c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
+			}
+			defer c.Close()
+			r := bufio.NewReader(c)
+			request := []byte("GET /livez/ping HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAuthorization: Bearer admin-token\r\n\r\n")
+			for time.Now().Before(until) {
+				if _, err := c.Write(request); err != nil {
+					b.Error(err)
+					return
+				}
+				for { // the header, then two bytes of body
+					line, err := r.ReadSlice('\n')
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					if len(line) == 2 {
+						break
+					}
+				}
+				if _, err := io.CopyN(io.Discard, r, 2); err != nil {
+					b.Error(err)
+					return
+				}
+				n[i]++
+			}
+		})
+	}
+	all.Wait()
+	sum := 0
+	for _, k := range n {
+		sum += k
+	}
+	return sum
+}
+
+// BenchmarkLoopback: requests per second of /livez/ping, and the server's processor time
+// for each, as ratios to a bare net/http server: nine alternating pairs, the median.
+func BenchmarkLoopback(b *testing.B) {
+	for _, scheme := range []string{"http", "https"} {
+		b.Run(scheme, func(b *testing.B) {
+			ours := startProcess(b, nil, nil, "--listen-http=127.0.0.1:0", "--listen-https=127.0.0.1:0", "--listen-admin=off", "--token-auth-file=testdata/tokens.csv")
+			address := map[string][]string{"http": ours.ready.HTTP, "https": ours.ready.HTTPS}[scheme][0]
+			_, address, _ = strings.Cut(address, "://")
+			self, err := os.Executable()
+			if err != nil {
+				b.Fatal(err)
+			}
+			bare := exec.Command(self)
+			bare.Env = append(os.Environ(), bareServer+"="+scheme)
+			out, err := bare.StdoutPipe()
+			if err == nil {
+				err = bare.Start()
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() {
+				_ = bare.Process.Kill()
+				_ = bare.Wait()
+			}()
+			bareAddress, err := bufio.NewReader(out).ReadString('\n')
+			if err != nil {
+				b.Fatal(err)
+			}
+			bareAddress = strings.TrimSpace(bareAddress)
+			measure := func(pid int, address string) (rate, cost float64) {
+				before := cpu(b, pid)
+				n := load(b, address, scheme, time.Second)
+				return float64(n), float64((cpu(b, pid) - before).Nanoseconds()) / float64(n)
+			}
+			for b.Loop() {
+				var rates, costs []float64
+				for range 9 {
+					rate, cost := measure(ours.Process.Pid, address)
+					bareRate, bareCost := measure(bare.Process.Pid, bareAddress)
+					rates, costs = append(rates, rate/bareRate), append(costs, cost/bareCost)
+				}
+				slices.Sort(rates)
+				slices.Sort(costs)
+				b.ReportMetric(rates[4], "rate/bare")
+				b.ReportMetric(costs[4], "cpu/bare")
+			}
+			ours.end()
+		})
+	}
+}
+
+// BenchmarkStart: from exec to the first line of output, which says ready, with the
+// certificate generated; and the memory that the process then has.
+func BenchmarkStart(b *testing.B) {
+	var times []time.Duration
+	var resident int64
+	for b.Loop() {
+		began := time.Now()
+		p := startProcess(b, nil, nil, "--listen-http=127.0.0.1:0", "--listen-https=127.0.0.1:0", "--listen-admin=127.0.0.1:0")
+		times = append(times, time.Since(began))
+		if text, err := os.ReadFile("/proc/" + strconv.Itoa(p.Process.Pid) + "/statm"); err == nil {
+			pages, _ := strconv.ParseInt(strings.Fields(string(text))[1], 10, 64)
+			resident = max(resident, pages*int64(os.Getpagesize()))
+		}
+		_ = p.Process.Kill()
+		_ = p.Wait()
+		p.waited = true
+	}
+	slices.Sort(times)
+	b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, "ms-to-ready")
+	b.ReportMetric(float64(resident)/(1<<20), "MiB-resident")
+}
+
+// TestSize: the stripped program is below 8 MiB.
+func TestSize(t *testing.T) {
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		t.Skip("the figure is for linux/amd64")
+	}
+	path := t.TempDir() + "/stripped"
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%.2f MiB", float64(info.Size())/(1<<20))
+	if info.Size() >= 8<<20 {
+		t.Errorf("the stripped program has %d bytes, want less than 8 MiB", info.Size())
+	}
+}
