@@ -2,7 +2,7 @@ package main
 
 import (
 	"cmp"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -37,8 +37,8 @@ func parseAccept(lines []string) []acceptClause {
 	if !given {
 		return []acceptClause{{mediaType: "*/*", q: 1}}
 	}
-	slices.SortStableFunc(out, func(a, b acceptClause) int {
-		return cmp.Or(cmp.Compare(b.q, a.q), cmp.Compare(a.wildcards(), b.wildcards()))
+	sort.SliceStable(out, func(i, j int) bool {
+		return cmp.Or(cmp.Compare(out[j].q, out[i].q), cmp.Compare(out[i].wildcards(), out[j].wildcards())) < 0
 	})
 	return out
 }

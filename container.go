@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -288,7 +289,7 @@ func (c *container) find(req *http.Request) (*route, *statusError) {
 // methods there are (RFC 9110, 15.5.6; upstream leaves Allow out), the others which
 // media types.
 func refuse(req *http.Request, routes []*route) *statusError {
-	slices.SortFunc(routes, (*route).before)
+	sort.Slice(routes, func(i, j int) bool { return routes[i].before(routes[j]) < 0 })
 	var methods, consumes, produces []string
 	var typeFits bool
 	for _, r := range routes {
@@ -401,8 +402,8 @@ func (c *container) routes() []*route {
 	c.mu.Lock()
 	out := slices.Collect(maps.Values(c.taken))
 	c.mu.Unlock()
-	slices.SortFunc(out, func(a, b *route) int {
-		return cmp.Or(strings.Compare(a.pattern, b.pattern), strings.Compare(a.method, b.method))
+	sort.Slice(out, func(i, j int) bool {
+		return cmp.Or(strings.Compare(out[i].pattern, out[j].pattern), strings.Compare(out[i].method, out[j].method)) < 0
 	})
 	return out
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"sort"
 	"strings"
 	"sync/atomic"
 )
@@ -215,12 +216,14 @@ func orderGroups(groups []apiGroup) []apiGroup {
 		}
 	}
 	for _, g := range out {
-		slices.SortStableFunc(g.versions, func(a, b apiVersion) int {
-			return cmp.Or(cmp.Compare(b.priority, a.priority), -compareVersions(a.version, b.version))
+		sort.SliceStable(g.versions, func(i, j int) bool {
+			a, b := g.versions[i], g.versions[j]
+			return cmp.Or(cmp.Compare(b.priority, a.priority), -compareVersions(a.version, b.version)) < 0
 		})
 	}
-	slices.SortStableFunc(out, func(a, b apiGroup) int {
-		return cmp.Or(cmp.Compare(b.priority, a.priority), strings.Compare(a.name, b.name))
+	sort.SliceStable(out, func(i, j int) bool {
+		a, b := out[i], out[j]
+		return cmp.Or(cmp.Compare(b.priority, a.priority), strings.Compare(a.name, b.name)) < 0
 	})
 	return out
 }

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -150,8 +151,8 @@ func (s source) Routes() []admin.Route {
 	out := []admin.Route{}
 	for _, sv := range s.p.servers {
 		all := sv.routes()
-		slices.SortStableFunc(all, func(a, b *route) int {
-			return cmp.Or(strings.Compare(a.pattern, b.pattern), strings.Compare(a.method, b.method))
+		sort.SliceStable(all, func(i, j int) bool {
+			return cmp.Or(strings.Compare(all[i].pattern, all[j].pattern), strings.Compare(all[i].method, all[j].method)) < 0
 		})
 		for _, r := range all {
 			a := admin.Route{
@@ -232,7 +233,7 @@ func (s source) InFlight() ([]admin.Request, []admin.Places) {
 		places = append(places, admin.Places{Listener: c.listener, ReadOnlyLimit: c.inFlight.readOnlyLimit, MutatingLimit: c.inFlight.mutatingLimit, Abandoned: c.abandoned.Load()})
 		c.table.each(func(x *exchange) { requests = append(requests, x.shown()) })
 	}
-	slices.SortFunc(requests, func(a, b admin.Request) int { return time.Time(a.ReceivedAt).Compare(time.Time(b.ReceivedAt)) })
+	sort.Slice(requests, func(i, j int) bool { return time.Time(requests[i].ReceivedAt).Before(time.Time(requests[j].ReceivedAt)) })
 	return requests, places
 }
 
@@ -432,8 +433,8 @@ func (s source) Options() []admin.Option {
 		}
 		out = append(out, a)
 	}
-	slices.SortStableFunc(out, func(a, b admin.Option) int {
-		return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.Name, b.Name))
+	sort.SliceStable(out, func(i, j int) bool {
+		return cmp.Or(strings.Compare(out[i].Group, out[j].Group), strings.Compare(out[i].Name, out[j].Name)) < 0
 	})
 	return out
 }

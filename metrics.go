@@ -9,6 +9,7 @@ import (
 	"runtime"
 	rtmetrics "runtime/metrics"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -324,7 +325,7 @@ func (e *exposition) requests(m *metrics) {
 		all = append(all, s)
 	}
 	m.mu.Unlock()
-	slices.SortFunc(all, func(a, b *requestSeries) int { return slices.Compare(a.labels(), b.labels()) })
+	sort.Slice(all, func(i, j int) bool { return slices.Compare(all[i].labels(), all[j].labels()) < 0 })
 	e.family("apiserver_request_total", "counter", "Requests, by verb, resource and code.")
 	for _, s := range all {
 		for h := range s.codes {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -146,8 +147,8 @@ func (m *mux) routes() []*route {
 	m.mu.Lock()
 	out := slices.Collect(maps.Values(m.taken))
 	m.mu.Unlock()
-	slices.SortFunc(out, func(a, b *route) int {
-		return cmp.Or(strings.Compare(a.pattern, b.pattern), strings.Compare(a.kind, b.kind))
+	sort.Slice(out, func(i, j int) bool {
+		return cmp.Or(strings.Compare(out[i].pattern, out[j].pattern), strings.Compare(out[i].kind, out[j].kind)) < 0
 	})
 	return out
 }

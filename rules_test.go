@@ -13,7 +13,7 @@ type named string
 
 func (n named) ServeHTTP(http.ResponseWriter, *http.Request) {}
 
-func found(r *route) string {
+func reached(r *route) string {
 	if r == nil {
 		return ""
 	}
@@ -39,7 +39,7 @@ func TestMuxRules(t *testing.T) {
 	check := func(want map[string]string) {
 		t.Helper()
 		for path, name := range want {
-			if got := found(m.find(path)); got != name {
+			if got := reached(m.find(path)); got != name {
 				t.Errorf("%s: got %q, want %q", path, got, name)
 			}
 		}
@@ -123,7 +123,7 @@ func TestContainerRules(t *testing.T) {
 			r.Header.Set(name, value)
 		}
 		rt, refusal := c.find(r)
-		got := found(rt)
+		got := reached(rt)
 		switch {
 		case rt == nil && refusal == nil:
 			got = "unclaimed"
