@@ -233,7 +233,9 @@ func (s source) InFlight() ([]admin.Request, []admin.Places) {
 		places = append(places, admin.Places{Listener: c.listener, ReadOnlyLimit: c.inFlight.readOnlyLimit, MutatingLimit: c.inFlight.mutatingLimit, Abandoned: c.abandoned.Load()})
 		c.table.each(func(x *exchange) { requests = append(requests, x.shown()) })
 	}
-	sort.Slice(requests, func(i, j int) bool { return time.Time(requests[i].ReceivedAt).Before(time.Time(requests[j].ReceivedAt)) })
+	sort.Slice(requests, func(i, j int) bool {
+		return time.Time(requests[i].ReceivedAt).Before(time.Time(requests[j].ReceivedAt))
+	})
 	return requests, places
 }
 
