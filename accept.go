@@ -37,6 +37,9 @@ func parseAccept(lines []string) []acceptClause {
 	if !given {
 		return []acceptClause{{mediaType: "*/*", q: 1}}
 	}
+	if len(out) < 2 {
+		return out
+	}
 	sort.SliceStable(out, func(i, j int) bool {
 		return cmp.Or(cmp.Compare(out[j].q, out[i].q), cmp.Compare(out[i].wildcards(), out[j].wildcards())) < 0
 	})
