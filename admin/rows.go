@@ -139,7 +139,7 @@ func (k *condition) met(have scalar) bool {
 		case want == "*": // null has the text "" too
 			return have.text != ""
 		case starred:
-			return !have.null && strings.HasPrefix(have.text, prefix)
+			return strings.HasPrefix(have.text, prefix)
 		case k.class && len(want) == 3 && want[1:] == "xx":
 			return len(have.text) == 3 && have.text[0] == want[0]
 		}

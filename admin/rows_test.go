@@ -38,7 +38,7 @@ func things() []thing {
 		return Time(v)
 	}
 	return []thing{
-		{ID: "a", Count: 10, Hits: 3, On: true, Status: num(200), Owner: ptr("core"), Note: "hello", Seen: at("2026-11-23T05:20:00Z"), AgeMs: 5.5},
+		{ID: "a", Count: 10, Hits: 3, On: true, Status: num(200), Owner: ptr("core"), Note: "5ab", Seen: at("2026-11-23T05:20:00Z"), AgeMs: 5.5},
 		{ID: "b", Count: 9, Status: num(503), Owner: ptr("core-x"), Note: "5xx", AgeMs: 100},
 		{ID: "c", Count: -1, Hits: 3, Status: nil, Owner: nil, Note: "", Seen: at("2026-11-23T05:19:00Z"), AgeMs: 99.9},
 		{ID: "d", Count: 10, Status: num(500), Owner: ptr(""), Note: "null", AgeMs: 1e6},
@@ -88,7 +88,7 @@ func TestChoosing(t *testing.T) {
 		{"sort=status", "c a d b"},
 		{"sort=-status", "b d a c"},
 		{"sort=seen", "b d c a"},
-		{"sort=note", "c b a d"},
+		{"sort=note", "c a b d"},
 		{"sort=on", "b c d a"},
 		{"limit=2", "a b"},
 		{"limit=0", ""},
@@ -118,6 +118,23 @@ func chosen(t *testing.T, query string) string {
 		out = append(out, row.(thing).ID)
 	}
 	return strings.Join(out, " ")
+}
+
+// Rows that are equal stay in the list's order, however many there are.
+func TestSortIsStable(t *testing.T) {
+	var rows []any
+	for i := range 200 {
+		rows = append(rows, thing{Count: i, On: i%2 == 0})
+	}
+	c, err := parseChoice(url.Values{"sort": {"-on"}}, thing{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, row := range c.page(rows) {
+		if got, want := row.(thing).Count, i%100*2+i/100; got != want {
+			t.Fatalf("row %d is %d, want %d", i, got, want)
+		}
+	}
 }
 
 func TestWrongQuery(t *testing.T) {
@@ -178,6 +195,7 @@ func TestChoosingOverHTTP(t *testing.T) {
 		{"/admin/v1/hooks?id=post-start/warm-cache&state=running", "post-start/warm-cache"},
 		{"/admin/v1/timeline?kind=signal", "31"},
 		{"/admin/v1/timeline?minMs=0.5", "12"},
+		{"/admin/v1/timeline?minMs=0", "12"}, // an instant has no duration
 		{"/admin/v1/chain?listener=http", ""},
 		{"/admin/?path=/admin/*&sort=-path&limit=2", "timeline servers"},
 		{"/admin/?path=/debug*", "debug/pprof"},

@@ -91,14 +91,15 @@ func (m Map[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]T(m))
 }
 
-// Status is what the index says of the process. Phase is start, run or stop.
+// Status is what the index says of the process. Phase is start until ready, run, stop
+// from ShutdownInitiated. Source: the contract, GET /admin/.
 type Status struct {
 	Version, Phase string
 	Ready          bool // whether /readyz answers 200
 	Controls       List[Control]
 }
 
-// Control is something that is switched on for a time.
+// Control is something that is switched on for a time. Source: the contract, Controls.
 type Control struct {
 	Control   string `json:"control" doc:"drain, faults or loglevel"`
 	SetBy     string `json:"setBy" doc:"user who switched it on"`
@@ -108,7 +109,8 @@ type Control struct {
 	Href      string `json:"href" doc:"its endpoint"`
 }
 
-// Server is one server of the delegation chain.
+// Server is one server of the delegation chain. Taken and Declined count decisions of
+// the director since the start. Source: the contract, GET /admin/v1/servers.
 type Server struct {
 	ID           string       `json:"id" doc:"name of the server"`
 	Position     int          `json:"position" doc:"place in the chain, from 1"`
@@ -122,21 +124,23 @@ type Server struct {
 	Declined     uint64       `json:"declined" doc:"requests it had nothing for"`
 }
 
-// Routes counts routes by kind.
+// Routes counts the routes of a server by kind.
 type Routes struct {
 	Container int `json:"container" doc:"routes of web services"`
 	Exact     int `json:"exact" doc:"paths of the mux"`
 	Prefix    int `json:"prefix" doc:"path prefixes of the mux"`
 }
 
-// Chain is the filters of one listener, in the order a request meets them.
+// Chain is the filters of one listener, in the order a request meets them. Source: the
+// contract, GET /admin/v1/chain.
 type Chain struct {
 	ID       string       `json:"id" doc:"name of the listener"`
 	Listener string       `json:"listener" doc:"http or https"`
 	Filters  List[Filter] `json:"filters" doc:"its filters, in order"`
 }
 
-// Filter is one filter. Counts are since the start.
+// Filter is one filter of a chain. Counts are requests since the start: a request is
+// either passed or answered, once it has left the filter. TimeNs is nil until measured.
 type Filter struct {
 	ID        string       `json:"id" doc:"listener/name"`
 	Position  int          `json:"position" doc:"place in the chain, from 1; switched-off filters count too"`
@@ -157,7 +161,9 @@ type Percentiles struct {
 	P99 int64 `json:"p99" doc:"nanoseconds that 99 of 100 of the sample do not exceed"`
 }
 
-// Route is one registered route.
+// Route is one registered route. Hits count requests since the start; ShadowedBy and
+// ConflictsWith are nil while nobody has looked. Source: the contract, GET
+// /admin/v1/routes.
 type Route struct {
 	ID            string       `json:"id" doc:"server:kind:method:pattern"`
 	Server        string       `json:"server" doc:"the server that owns it"`
@@ -179,7 +185,8 @@ type Route struct {
 	ConflictsWith *[]string    `json:"conflictsWith" doc:"routes that share paths with it; null until known"`
 }
 
-// Hook is one post-start or pre-shutdown hook.
+// Hook is one post-start or pre-shutdown hook. DurationMs is nil before it begins, and
+// the age of one that runs. Source: the contract, GET /admin/v1/hooks.
 type Hook struct {
 	ID           string       `json:"id" doc:"phase/name"`
 	Phase        string       `json:"phase" doc:"post-start or pre-shutdown"`
@@ -195,7 +202,9 @@ type Hook struct {
 	Stack        List[string] `json:"stack" doc:"where it panicked"`
 }
 
-// Request is one request under way.
+// Request is one request under way. Strings of the client come cut and as valid UTF-8,
+// values of parameters that Kubernetes does not define as REDACTED; bytes are those of
+// bodies. Source: the contract, GET /admin/v1/inflight and Nothing secret.
 type Request struct {
 	ID             string       `json:"id" doc:"unique in the process"`
 	AuditID        string       `json:"auditID" doc:"what the client has in Audit-Id"`
@@ -245,7 +254,8 @@ type Groups struct {
 	LongRunning Map[int] `json:"longRunning" doc:"requests by whether they have no time limit"`
 }
 
-// Timeline is what has happened to the process.
+// Timeline is what has happened to the process, and what a stop waits for. Events are in
+// order of time. Source: the contract, GET /admin/v1/timeline.
 type Timeline struct {
 	Phase      string        `json:"phase" doc:"start until ready, run, stop from ShutdownInitiated"`
 	StartedAt  Time          `json:"startedAt" doc:"when the process started"`
@@ -266,7 +276,8 @@ type Blocker struct {
 	AgeMs   float64 `json:"ageMs" doc:"how long it has lasted, in milliseconds"`
 }
 
-// Event is one line of the timeline.
+// Event is one line of the timeline. DurationMs is nil for an instant and grows while a
+// step or hook runs.
 type Event struct {
 	ID           string   `json:"id" doc:"number of the event"`
 	Phase        string   `json:"phase" doc:"start, run or stop"`
@@ -287,7 +298,7 @@ type Ref struct {
 	Href string `json:"href" doc:"where it is"`
 }
 
-// Listener is one bound address.
+// Listener is one bound address. Source: the contract, GET /admin/v1/listeners.
 type Listener struct {
 	ID          string       `json:"id" doc:"listener/address"`
 	Listener    string       `json:"listener" doc:"http, https or admin"`
@@ -299,7 +310,7 @@ type Listener struct {
 	TLS         *TLS         `json:"tls" doc:"TLS settings; null without TLS"`
 }
 
-// Connections counts connections.
+// Connections counts the connections of a listener, by net/http's states.
 type Connections struct {
 	New      int    `json:"new" doc:"connections that have sent no request yet"`
 	Active   int    `json:"active" doc:"connections with a request"`
@@ -318,7 +329,7 @@ type TLS struct {
 }
 
 // ClientCA is whom client certificates are checked against. Error says why the file as
-// it is now was not taken.
+// it is now was not taken; what was loaded before goes on.
 type ClientCA struct {
 	Source   string       `json:"source" doc:"its file"`
 	Subjects List[string] `json:"subjects" doc:"names of the authorities"`
@@ -341,7 +352,8 @@ type Certificate struct {
 	ErrorAt   Time         `json:"errorAt" doc:"when that was; null: never"`
 }
 
-// Build is the binary and its process.
+// Build is the binary and its process. Source: the contract, GET /admin/v1/build;
+// debug.ReadBuildInfo.
 type Build struct {
 	Version      string  `json:"version" doc:"version of the program"`
 	GoVersion    string  `json:"goVersion" doc:"Go release that built it"`
@@ -364,7 +376,8 @@ type Process struct {
 	CPUs          int     `json:"cpus" doc:"processors it may use"`
 }
 
-// Option is one flag. Source is default, flag or derived; a secret value is REDACTED.
+// Option is one flag. A secret's Value and Default come as REDACTED. Source: the
+// contract, GET /admin/v1/options.
 type Option struct {
 	ID      string `json:"id" doc:"name of the flag"`
 	Name    string `json:"name" doc:"name of the flag"`
