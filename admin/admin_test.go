@@ -243,6 +243,10 @@ func TestHead(t *testing.T) {
 		for _, accept := range []string{"*/*", "text/plain"} {
 			get, body := send("GET", path, accept)
 			head, none := send("HEAD", path, accept)
+			if path == "/debug/pprof/" { // it counts goroutines, and so do we
+				get.Header.Del("Content-Length")
+				head.Header.Del("Content-Length")
+			}
 			if none != "" || body == "" {
 				t.Errorf("%s %s: bodies %q of HEAD and %q of GET", path, accept, none, body)
 			}
