@@ -46,6 +46,7 @@ type exchange struct {
 	longRunning bool
 	early       bool      // came before all paths were installed
 	deadline    time.Time // zero: none
+	until       time.Time // when the context of a watch ends
 	user        *User     // who the credentials say
 	acting      *User     // who the request acts as: user, or the impersonated one
 	audit       *auditTrail
@@ -300,8 +301,11 @@ func (x *exchange) lifetimeLocked() *lifetime {
 	}
 	l = &lifetime{}
 	l.Context, l.cancel = context.WithCancelCause(x.parent)
-	if !x.deadline.IsZero() {
+	switch {
+	case !x.deadline.IsZero():
 		l.Context, l.stop = context.WithDeadline(l.Context, x.deadline)
+	case !x.until.IsZero():
+		l.Context, l.stop = context.WithDeadline(l.Context, x.until)
 	}
 	if x.left {
 		l.cancel(context.Canceled)

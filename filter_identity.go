@@ -81,7 +81,7 @@ func authorizationFilter(p *program) filter {
 				return next(x)
 			}
 			if err != nil {
-				e := textError(http.StatusInternalServerError, "Internal Server Error: "+quoteURI(&x.req)+": "+err.Error())
+				e := internalText(x.req.URL.RequestURI(), err.Error())
 				e.cause = err
 				return e
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -14,7 +15,7 @@ type timeoutOptions struct{ request, minRequest time.Duration }
 func (o *timeoutOptions) register(f *flags) {
 	f.in("serving")
 	f.duration(&o.request, "request-timeout", 60*time.Second, "time limit of a request that is not long-running; ?timeout= may ask for less")
-	f.duration(&o.minRequest, "min-request-timeout", 1800*time.Second, "shortest time after which a watch without a timeout of its own is ended; each ends at a random moment from there to twice as long")
+	f.duration(&o.minRequest, "min-request-timeout", 1800*time.Second, "time after which the context of a watch ends: at a random moment from this to twice as long")
 }
 
 func (o *timeoutOptions) check(p *problems) {
@@ -74,11 +75,16 @@ func parseTimeout(rawQuery string) (time.Duration, error) {
 // timeout answers 504 for a request that is not finished at its deadline, or breaks off
 // an answer that has begun. In HTTP/1 the handler runs where it is and the timer's
 // goroutine answers; net/http ends an HTTP/2 stream only when the handler returns, so
-// there the handler gets a goroutine of its own that can be left behind.
+// there the handler gets a goroutine of its own that can be left behind. A watch has no
+// limit, but its context ends at a random moment, so that watches do not live for ever
+// and do not end all at once.
 func timeout(p *program) filter {
-	return filter{flags: []string{"request-timeout"}, wrap: func(next handler) handler {
+	return filter{flags: []string{"request-timeout", "min-request-timeout"}, wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			if x.longRunning || x.deadline.IsZero() {
+				if x.info.Verb == "watch" {
+					x.until = x.received.Add(p.opt.timeout.minRequest + rand.N(p.opt.timeout.minRequest))
+				}
 				return next(x)
 			}
 			if x.req.ProtoMajor >= 2 {

@@ -257,3 +257,60 @@ func TestAuditOfEverything(t *testing.T) {
 		}
 	}
 }
+
+// TestEarlyRequest: before all paths are installed an unknown one may still come.
+func TestEarlyRequest(t *testing.T) {
+	p := newTestProgram(t, "--token-auth-file=testdata/tokens.csv")
+	got := p.through("https", "GET", "/nowhere", "Authorization: Bearer admin-token")
+	if got.Code != 503 || got.Header().Get("Retry-After") != "5" || !strings.Contains(got.Body.String(), `"retryAfterSeconds":5`) {
+		t.Errorf("early: got %d %v %s", got.Code, got.Header(), got.Body)
+	}
+	p.fire(p.signals.muxAndDiscoveryComplete, "")
+	if got := p.through("https", "GET", "/nowhere", "Authorization: Bearer admin-token"); got.Code != 404 || got.Body.String() != "404 page not found\n" {
+		t.Errorf("afterwards: got %d %s", got.Code, got.Body)
+	}
+}
+
+// TestWatchContextEnds: a watch outlives the time limit of requests, and its context
+// ends between --min-request-timeout and twice that.
+func TestWatchContextEnds(t *testing.T) {
+	r := startProgram(t, func(s *Server) {
+		_ = s.AddWebService(&WebService{Root: "/apis/example.com/v1", Routes: []Route{{Method: "GET", Path: "/things", Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			fmt.Fprint(w, RequestInfoFrom(r.Context()).Verb, " ", r.Context().Err())
+		})}}})
+	}, "--request-timeout=1ms", "--min-request-timeout=50ms")
+	for _, kind := range kinds {
+		if got := r.get(kind, "/apis/example.com/v1/things?watch=1"); got.status != 200 || got.body != "watch context deadline exceeded" {
+			t.Errorf("%s: got %d %q", kind, got.status, got.body)
+		}
+	}
+}
+
+// TestAccessRecord: one line for each request from -v 3 on, in either form, and no line
+// that a client wrote.
+func TestAccessRecord(t *testing.T) {
+	for _, c := range []struct {
+		args  []string
+		lines int
+	}{{[]string{"-v=2"}, 0}, {[]string{"-v=3"}, 2}, {[]string{"-v=3", "--logging-format=json"}, 2}} {
+		r := startProgram(t, nil, c.args...)
+		r.get("https", "/livez?token=secret&watch=0", "User-Agent: x\\nlevel=INFO msg=HTTP forged=\"1\"", "Audit-ID: a b")
+		r.get("https", "/nowhere", "Authorization: Bearer wrong")
+		if code := r.stop(); code != exitDrained {
+			t.Errorf("exit code %d", code)
+		}
+		n := 0
+		for line := range strings.SplitSeq(r.err.String(), "\n") {
+			if strings.Contains(line, "msg=HTTP ") || strings.Contains(line, `"msg":"HTTP"`) {
+				n++
+			}
+			if strings.HasPrefix(line, "level=") || c.args[len(c.args)-1] == "--logging-format=json" && line != "" && !json.Valid([]byte(line)) {
+				t.Errorf("%q: a line that is not ours: %s", c.args, line)
+			}
+		}
+		if n != c.lines || r.err.has("secret") || r.err.has("Bearer") {
+			t.Errorf("%q: %d access records, want %d, and nothing secret:\n%s", c.args, n, c.lines, r.err)
+		}
+	}
+}

@@ -3,10 +3,8 @@ package main
 import (
 	"io"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -78,6 +76,3 @@ func redactURI(u *url.URL) string {
 
 // slogText is an attribute with a client's text, cut.
 func slogText(key, value string) slog.Attr { return slog.String(key, shorten(value, 2048)) }
-
-// quoteURI is a request's target in quotes, for messages.
-func quoteURI(r *http.Request) string { return strconv.Quote(shorten(r.URL.RequestURI(), 1024)) }

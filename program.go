@@ -164,6 +164,9 @@ func (p *program) loadIdentity() (err error) {
 	if p.authn, err = newAuthenticator(&p.opt.authentication, p.certs.clientCAs, p.certs.requestHeaderCAs, tokens); err != nil {
 		return err
 	}
+	for _, note := range p.authn.notes {
+		p.log.Warn("--token-auth-file: " + note)
+	}
 	p.authz = defaultAuthorizer()
 	return nil
 }
