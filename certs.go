@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"time"
 )
 
+// tlsOptions are the certificates of the TLS listener, whom it trusts, and what it speaks.
 type tlsOptions struct {
 	certFile, keyFile                 string
 	sni                               []sniFlag
@@ -67,25 +69,29 @@ func (v *sniValue) String() string {
 	return strings.Join(out, " ")
 }
 
+// Set adds one certificate. A colon promises names: none after it is an error, as upstream.
 func (v *sniValue) Set(s string) error {
-	files, names, _ := strings.Cut(s, ":")
-	cert, key, ok := strings.Cut(files, ",")
-	if !ok || cert == "" || key == "" || strings.Contains(key, ",") {
-		return errors.New("must be cert,key or cert,key:domain,domain")
-	}
-	f := sniFlag{cert: cert, key: key}
+	files, names, named := strings.Cut(s, ":")
+	cert, key, _ := strings.Cut(files, ",")
+	f := sniFlag{cert: strings.TrimSpace(cert), key: strings.TrimSpace(key)}
 	for name := range strings.SplitSeq(names, ",") {
 		if name = strings.ToLower(strings.TrimSpace(name)); name != "" {
 			f.names = append(f.names, name)
 		}
+	}
+	if f.cert == "" || f.key == "" || strings.Contains(f.key, ",") || named && f.names == nil {
+		return errors.New("must be cert,key or cert,key:domain,domain")
 	}
 	*v = append(*v, f)
 	return nil
 }
 
 func (o *tlsOptions) check(p *problems) {
-	if (o.certFile == "") != (o.keyFile == "") {
-		p.add("tls-cert-file", "needs --tls-private-key-file, and the reverse")
+	if o.certFile != "" && o.keyFile == "" {
+		p.add("tls-cert-file", "needs --tls-private-key-file")
+	}
+	if o.keyFile != "" && o.certFile == "" {
+		p.add("tls-private-key-file", "needs --tls-cert-file")
 	}
 	if o.minVersion != "VersionTLS12" && o.minVersion != "VersionTLS13" {
 		p.add("tls-min-version", "must be VersionTLS12 or VersionTLS13, is %q", o.minVersion)
@@ -148,25 +154,26 @@ type pair struct {
 	sni      bool
 	source   string // file, or "generated"
 	loadedAt time.Time
-	pem      []byte // the chain
+	pem      []byte // the chain, and nothing else that the file held
 }
 
-// serves reports whether the pair is for a server name, and how well: 4 for a given
-// name, 3 for a given wildcard, 2 and 1 for those of the certificate, 0 for not at all.
+// serves reports whether the pair is for a server name in lower case, and how well, as
+// upstream ranks them: 4 for a given name, 3 for one of the certificate, 2 for a given
+// wildcard, 1 for one of the certificate, 0 for not at all. Given names replace those of
+// the certificate. A wildcard stands for one label.
 func (p *pair) serves(name string) int {
-	names, exact := p.names, 4
+	names, given := p.names, 1
 	if names == nil {
-		names, exact = p.cert.Leaf.DNSNames, 2
+		names, given = p.cert.Leaf.DNSNames, 0
 	}
 	best := 0
 	for _, n := range names {
-		switch n = strings.ToLower(n); {
-		case n == name:
-			return exact
-		case strings.HasPrefix(n, "*."):
-			if _, domain, ok := strings.Cut(name, "."); ok && domain == n[2:] {
-				best = exact - 1
-			}
+		n = strings.ToLower(n)
+		if n == name {
+			return 3 + given
+		}
+		if _, domain, ok := strings.Cut(name, "."); ok && n == "*."+domain {
+			best = 1 + given
 		}
 	}
 	return best
@@ -200,7 +207,12 @@ func newPair(cert, key []byte) (*pair, error) {
 			return nil, err
 		}
 	}
-	return &pair{cert: &c, loadedAt: time.Now(), pem: cert}, nil
+	// The file may hold the key too, which must not get into what clients are given.
+	p := &pair{cert: &c, loadedAt: time.Now()}
+	for _, der := range c.Certificate {
+		p.pem = append(p.pem, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	return p, nil
 }
 
 // loadPool reads CA certificates. The error names the file.
@@ -240,12 +252,12 @@ const generatedLife = 365 * 24 * time.Hour
 // generated makes a CA and a serving certificate, or takes those of dir while they are
 // good for another 30 days and for these hosts. The key of the CA is not kept.
 func generated(dir string, hosts []string, log *slog.Logger) (*pair, []byte, error) {
-	var names []string
-	ips := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
-	names = append(names, generatedNames...)
+	names, ips := slices.Clone(generatedNames), []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	for _, h := range hosts {
-		if ip := net.ParseIP(h); ip != nil {
-			if !ip.IsUnspecified() && !ip.IsLoopback() {
+		// A zone is the business of one machine: certificates know none.
+		if a, err := netip.ParseAddr(h); err == nil {
+			ip := net.IP(a.WithZone("").AsSlice())
+			if !ip.IsUnspecified() && !slices.ContainsFunc(ips, ip.Equal) {
 				ips = append(ips, ip)
 			}
 		} else if !slices.Contains(names, h) {
@@ -264,9 +276,7 @@ func generated(dir string, hosts []string, log *slog.Logger) (*pair, []byte, err
 			return p, ca, nil
 		}
 	}
-	if !errors.Is(err, os.ErrNotExist) {
-		log.Info("a new certificate is generated", "dir", dir, "why", err)
-	}
+	log.Info("a new certificate is generated", "dir", dir, "why", err)
 	p, key, ca, err := generate(names, ips)
 	if err != nil {
 		return nil, nil, err
@@ -323,6 +333,11 @@ func generate(names []string, ips []net.IP) (p *pair, keyPEM, caPEM []byte, err 
 	leaf := &x509.Certificate{
 		SerialNumber: serial(), Subject: pkix.Name{CommonName: "apichain"}, NotBefore: now.Add(-time.Minute), NotAfter: now.Add(generatedLife),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, DNSNames: names, IPAddresses: ips,
+	}
+	// The parent must be the CA as it was made, which has a key identifier: without that in
+	// the leaf, clients that verify strictly (RFC 5280, 4.2.1.1; Python 3.13) refuse it.
+	if ca, err = x509.ParseCertificate(caDER); err != nil {
+		return nil, nil, nil, err
 	}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, ca, key.Public(), caKey)
 	if err != nil {

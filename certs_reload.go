@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -21,7 +22,7 @@ type certificates struct {
 	log      *slog.Logger
 	options  *tlsOptions
 	suites   []uint16
-	onChange func(certEvent) // set before watch; called for each reload and each failed one
+	onChange func(certEvent) // set before watch; one call at a time for each reload, failed ones too; it must not reload
 
 	ca            []byte // of a generated certificate
 	serving       atomic.Pointer[pair]
@@ -54,6 +55,7 @@ type watched struct {
 	load  func() error
 
 	seen    []os.FileInfo // the files when they were last loaded
+	refused string        // digest of the content that was not taken; "": it was
 	errText atomic.Pointer[loadError]
 }
 
@@ -69,7 +71,10 @@ func newCertificates(o *tlsOptions, hosts []string, log *slog.Logger) (*certific
 	if o.certFile == "" {
 		p, ca, err := generated(o.certDir, hosts, log)
 		if err != nil {
-			return nil, fmt.Errorf("--cert-dir: %w", err)
+			if o.certDir != "" {
+				return nil, fmt.Errorf("--cert-dir: %w", err)
+			}
+			return nil, fmt.Errorf("generating a serving certificate: %w", err)
 		}
 		c.ca = ca
 		c.serving.Store(p)
@@ -116,6 +121,16 @@ func (c *certificates) watchPool(flag, file string, to *atomic.Pointer[trust]) {
 	}})
 }
 
+// digest stands for what the files hold, or for why they cannot be read.
+func (w *watched) digest() string {
+	h := sha256.New()
+	for _, name := range w.names {
+		b, err := os.ReadFile(name)
+		fmt.Fprintf(h, "%d %v\n%s", len(b), err, b)
+	}
+	return string(h.Sum(nil))
+}
+
 // look is the files as they are; nil for one that is not there.
 func (w *watched) look() []os.FileInfo {
 	out := make([]os.FileInfo, len(w.names))
@@ -159,6 +174,8 @@ func (c *certificates) watch(ctx context.Context) {
 // reload reads every file again now: for SIGHUP.
 func (c *certificates) reload() { c.check(true) }
 
+// check reads the files that have changed, or all. Content that was refused before is
+// reported again only when somebody asks by a signal.
 func (c *certificates) check(all bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -168,8 +185,11 @@ func (c *certificates) check(all bool) {
 			continue
 		}
 		w.seen = now
-		err := w.load()
-		if err != nil {
+		err, before := w.load(), w.refused
+		if w.refused = ""; err != nil {
+			if w.refused = w.digest(); w.refused == before && !all {
+				continue
+			}
 			w.errText.Store(&loadError{err.Error(), time.Now()})
 			c.log.Error("a certificate file is wrong; the certificate before it stays in use", "file", w.names[0], "err", err)
 		} else {
@@ -193,37 +213,33 @@ func (c *certificates) config(protos []string) *tls.Config {
 	}
 }
 
-// choose finds the certificate for a handshake: by server name the best fit, of equals
-// the first given; without a name one for the address the client came to; else the
-// serving certificate.
+// choose finds the certificate for a handshake: by server name the one of
+// --tls-sni-cert-key that fits best, of equals the first given; without a name one given
+// for the address the client came to, or where the serving certificate is not for that
+// address one that is; else the serving certificate.
 func (c *certificates) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	name := strings.ToLower(hello.ServerName)
 	serving := c.serving.Load()
-	var best *pair
-	score := 0
-	if name != "" {
-		for i := range c.sni {
-			if p := c.sni[i].Load(); p != nil {
-				if s := p.serves(name); s > score {
-					best, score = p, s
-				}
-			}
+	name, byAddress := strings.ToLower(hello.ServerName), false
+	if name == "" {
+		a, ok := hello.Conn.LocalAddr().(*net.TCPAddr)
+		if !ok {
+			return serving.cert, nil
 		}
-		if best != nil && serving.serves(name) < score {
-			return best.cert, nil
-		}
-		return serving.cert, nil
+		name = a.IP.String()
+		byAddress = serving.cert.Leaf.VerifyHostname(name) != nil
 	}
-	if hello.Conn != nil {
-		if a, ok := hello.Conn.LocalAddr().(*net.TCPAddr); ok {
-			for i := range c.sni {
-				if p := c.sni[i].Load(); p != nil && serving.cert.Leaf.VerifyHostname(a.IP.String()) != nil && p.cert.Leaf.VerifyHostname(a.IP.String()) == nil {
-					return p.cert, nil
-				}
-			}
+	best, score := serving, 0
+	for i := range c.sni {
+		p := c.sni[i].Load()
+		s := p.serves(name)
+		if s == 0 && byAddress && p.cert.Leaf.VerifyHostname(name) == nil {
+			s = 1
+		}
+		if s > score {
+			best, score = p, s
 		}
 	}
-	return serving.cert, nil
+	return best.cert, nil
 }
 
 // clientCAs are the CAs of client certificates now; nil: none are configured.
