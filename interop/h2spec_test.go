@@ -2,6 +2,7 @@ package interop
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -20,16 +21,27 @@ func TestH2Spec(t *testing.T) {
 	s := start(t)
 	bare := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "ok") }))
 	bare.EnableHTTP2 = true
+	bare.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 100} // as ours
 	bare.StartTLS()
 	defer bare.Close()
-	ours, n := failures(t, path, s.HTTPS[0])
-	theirs, _ := failures(t, path, bare.URL)
-	for name := range ours {
-		if !theirs[name] {
-			t.Errorf("fails with us and not with net/http: %s", name)
+	// Some cases race with the answer: a stream that has ended cannot be misused any more.
+	// What fails with us in each of several runs, and in none with net/http, is ours.
+	var alone map[string]bool
+	for run := range 5 {
+		ours, n := failures(t, path, s.HTTPS[0])
+		theirs, _ := failures(t, path, bare.URL)
+		t.Logf("run %d: %d cases; failed with us %d, with net/http %d", run, n, len(ours), len(theirs))
+		if alone == nil {
+			alone = maps.Clone(ours)
+		}
+		maps.DeleteFunc(alone, func(name string, _ bool) bool { return !ours[name] || theirs[name] })
+		if len(alone) == 0 {
+			return
 		}
 	}
-	t.Logf("%d cases; failed with us %d, with net/http %d", n, len(ours), len(theirs))
+	for name := range alone {
+		t.Errorf("fails with us and not with net/http: %s", name)
+	}
 }
 
 var h2spec = build(".", "github.com/summerwind/h2spec/cmd/h2spec", "h2spec")
@@ -38,7 +50,7 @@ var h2spec = build(".", "github.com/summerwind/h2spec/cmd/h2spec", "h2spec")
 func failures(t *testing.T, path, url string) (map[string]bool, int) {
 	t.Helper()
 	host, port, _ := strings.Cut(strings.TrimPrefix(url, "https://"), ":")
-	out, _ := exec.Command(path, "-t", "-k", "-h", host, "-p", port, "-P", "/livez/ping", "-o", "5").CombinedOutput() // its exit code says that something failed
+	out, _ := exec.Command(path, "-t", "-k", "-h", host, "-p", port, "-P", "/livez/ping", "-o", "2").CombinedOutput() // its exit code says that something failed
 	m := regexp.MustCompile(`(\d+) tests, (\d+) passed, (\d+) skipped, (\d+) failed`).FindSubmatch(out)
 	if m == nil {
 		t.Fatalf("h2spec did not finish against %s:\n%s", url, out)
