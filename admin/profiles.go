@@ -31,7 +31,8 @@ func isProfile(name string) bool { return overTime[name] > 0 || slices.Contains(
 // serveProfile serves one profile as `go tool pprof` and `go tool trace` read them.
 // seconds, from 1 to 120, is the time of profile (default 30) and trace (1), which end
 // when the client goes; debug=1 or 2 gives the others as text. Errors: 400 for a wrong
-// parameter, 409 while another profile of the kind is taken. HEAD takes none.
+// parameter and for a body with those two, 409 while another profile of the kind is
+// taken. HEAD takes none.
 func serveProfile(a *api, ans *answer) *Error {
 	name, h := ans.below, ans.w.Header()
 	if name == "" {
@@ -76,6 +77,10 @@ func (ans *answer) profileOverTime(name string) *Error {
 	seconds, wrong := ans.number("seconds", overTime[name], 1, mostSeconds)
 	if wrong != nil || ans.r.Method == http.MethodHead {
 		return wrong
+	}
+	// Behind an unread body net/http does not see the client go.
+	if ans.r.ContentLength != 0 {
+		return badRequest(name + " takes no body")
 	}
 	start, stop := pprof.StartCPUProfile, pprof.StopCPUProfile
 	if name == "trace" {

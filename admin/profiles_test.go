@@ -118,6 +118,25 @@ func TestProfileOverTime(t *testing.T) {
 	}
 }
 
+// net/http notices that a client has gone only once the request's body is read, so a
+// profile over time takes no body.
+func TestProfileOverTimeTakesNoBody(t *testing.T) {
+	h := handlerOf(t, newFake(t))
+	for _, name := range []string{"profile", "trace"} {
+		for form, body := range map[string]io.Reader{"with a length": strings.NewReader("x"), "chunked": io.MultiReader(strings.NewReader("x"))} {
+			gone, leave := context.WithCancel(t.Context())
+			leave() // so that a profile that is taken after all ends at once
+			r := httptest.NewRequestWithContext(gone, "GET", pprofPath+name, body)
+			r.Host = "localhost"
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != 400 || !strings.Contains(w.Body.String(), "takes no body") {
+				t.Errorf("%s, body %s: %d %.200q, want 400", name, form, w.Code, w.Body)
+			}
+		}
+	}
+}
+
 // The tools that come with Go read what is served.
 func TestGoToolsReadProfiles(t *testing.T) {
 	if testing.Short() {
