@@ -216,13 +216,12 @@ func newPair(cert, key []byte) (*pair, error) {
 }
 
 // loadPool reads CA certificates. The error names the file.
-func loadPool(file string) (*x509.CertPool, []string, error) {
+func loadPool(file string) (*trust, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	pool := x509.NewCertPool()
-	var subjects []string
+	t := &trust{pool: x509.NewCertPool(), source: file, loadedAt: time.Now()}
 	for rest := b; ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
@@ -233,15 +232,16 @@ func loadPool(file string) (*x509.CertPool, []string, error) {
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", file, err)
+			return nil, fmt.Errorf("%s: %w", file, err)
 		}
-		pool.AddCert(c)
-		subjects = append(subjects, c.Subject.String())
+		t.pool.AddCert(c)
+		t.certs = append(t.certs, c)
+		t.subjects = append(t.subjects, c.Subject.String())
 	}
-	if len(subjects) == 0 {
-		return nil, nil, fmt.Errorf("%s: holds no certificate in PEM form", file)
+	if len(t.certs) == 0 {
+		return nil, fmt.Errorf("%s: holds no certificate in PEM form", file)
 	}
-	return pool, subjects, nil
+	return t, nil
 }
 
 // The names of a generated certificate, beside the hosts of the listen addresses.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,7 @@ type certEvent struct {
 // to the pool's address.
 type trust struct {
 	pool     *x509.CertPool
+	certs    []*x509.Certificate // those of pool
 	source   string
 	subjects []string
 	loadedAt time.Time
@@ -112,11 +114,11 @@ func (c *certificates) watchPool(flag, file string, to *atomic.Pointer[trust]) {
 		return
 	}
 	c.files = append(c.files, &watched{names: []string{file}, load: func() error {
-		pool, subjects, err := loadPool(file)
+		t, err := loadPool(file)
 		if err != nil {
 			return fmt.Errorf("--%s: %w", flag, err)
 		}
-		to.Store(&trust{pool: pool, source: file, subjects: subjects, loadedAt: time.Now()})
+		to.Store(t)
 		return nil
 	}})
 }
@@ -253,6 +255,15 @@ func (t *trust) get() *x509.CertPool {
 		return nil
 	}
 	return t.pool
+}
+
+// casOverlap reports whether a CA of clients is now one of front proxies too. Then any
+// client could name any user, unless --requestheader-allowed-names says which may.
+func (c *certificates) casOverlap() bool {
+	clients, proxies := c.clients.Load(), c.requestHeader.Load()
+	return clients != nil && proxies != nil && slices.ContainsFunc(clients.certs, func(ca *x509.Certificate) bool {
+		return slices.ContainsFunc(proxies.certs, ca.Equal)
+	})
 }
 
 // caPEM is what a client must trust: the generated CA, or the chain that was given.

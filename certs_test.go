@@ -361,6 +361,62 @@ func TestCertificatesFailToLoad(t *testing.T) {
 	}
 }
 
+// TestCAsOverlap: CAs of clients and of front proxies may share no certificate, wherever
+// it stands in its file, unless the front proxies are named.
+func TestCAsOverlap(t *testing.T) {
+	dir := t.TempDir()
+	shared, one, other := newTestCA(t, nil).cert, newTestCA(t, nil).cert, newTestCA(t, nil).cert
+	for _, tt := range []struct {
+		name             string
+		clients, proxies []*x509.Certificate
+		want             bool
+	}{
+		{"neither", nil, nil, false},
+		{"clients alone", []*x509.Certificate{shared}, nil, false},
+		{"front proxies alone", nil, []*x509.Certificate{shared}, false},
+		{"apart", []*x509.Certificate{one}, []*x509.Certificate{other}, false},
+		{"the same", []*x509.Certificate{shared}, []*x509.Certificate{shared}, true},
+		{"last of both", []*x509.Certificate{one, shared}, []*x509.Certificate{other, shared}, true},
+		{"first and last", []*x509.Certificate{shared, one}, []*x509.Certificate{other, shared}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var args []string
+			for flag, cas := range map[string][]*x509.Certificate{"client-ca-file": tt.clients, "requestheader-client-ca-file": tt.proxies} {
+				if cas == nil {
+					continue
+				}
+				var b []byte
+				for _, ca := range cas {
+					b = append(b, certPEM(ca)...)
+				}
+				put(t, filepath.Join(dir, flag), b)
+				args = append(args, "--"+flag+"="+filepath.Join(dir, flag))
+			}
+			if got := newTestCertificates(t, io.Discard, args...).casOverlap(); got != tt.want {
+				t.Errorf("overlap: got %t, want %t", got, tt.want)
+			}
+			for _, named := range []bool{false, true} {
+				args := slices.Clone(args)
+				if named {
+					args = append(args, "--requestheader-allowed-names=proxy")
+				}
+				o, f := newOptions()
+				if wrong, err := o.parse(f, args); err != nil || len(wrong) > 0 {
+					t.Fatal(wrong, err)
+				}
+				p := newProgram(o, f, io.Discard, io.Discard)
+				p.endBackground()
+				err := p.loadIdentity()
+				if refused := err != nil; refused != (tt.want && !named) {
+					t.Errorf("front proxies named %t: got %v, want refused %t", named, err, !refused)
+				} else if refused && (!strings.Contains(err.Error(), "--requestheader-allowed-names") || !strings.Contains(err.Error(), "--client-ca-file")) {
+					t.Errorf("got %q, want the flags named", err)
+				}
+			}
+		})
+	}
+}
+
 // TestCAPEM: clients are given the generated CA, or the chain of the file: never its key.
 func TestCAPEM(t *testing.T) {
 	c := newTestCertificates(t, io.Discard)
