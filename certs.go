@@ -30,6 +30,7 @@ type tlsOptions struct {
 	minVersion                        string
 	suites                            []string
 	certDir, clientCA, requestHeaders string
+	proxiesNamed                      bool // derived: --requestheader-allowed-names says who is a front proxy
 }
 
 // sniFlag is one --tls-sni-cert-key.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -117,6 +118,13 @@ func (c *certificates) watchPool(flag, file string, to *atomic.Pointer[trust]) {
 		t, err := loadPool(file)
 		if err != nil {
 			return fmt.Errorf("--%s: %w", flag, err)
+		}
+		other := &c.clients
+		if to == other {
+			other = &c.requestHeader
+		}
+		if !c.options.proxiesNamed && t.overlaps(other.Load()) {
+			return errCAsOverlap
 		}
 		to.Store(t)
 		return nil
@@ -257,14 +265,16 @@ func (t *trust) get() *x509.CertPool {
 	return t.pool
 }
 
-// casOverlap reports whether a CA of clients is now one of front proxies too. Then any
-// client could name any user, unless --requestheader-allowed-names says which may.
-func (c *certificates) casOverlap() bool {
-	clients, proxies := c.clients.Load(), c.requestHeader.Load()
-	return clients != nil && proxies != nil && slices.ContainsFunc(clients.certs, func(ca *x509.Certificate) bool {
-		return slices.ContainsFunc(proxies.certs, ca.Equal)
+// overlaps reports whether the two share a CA; a nil one shares none.
+func (t *trust) overlaps(o *trust) bool {
+	return o != nil && slices.ContainsFunc(t.certs, func(ca *x509.Certificate) bool {
+		return slices.ContainsFunc(o.certs, ca.Equal)
 	})
 }
+
+// errCAsOverlap: with a CA in common any client could name any user (upstream refuses
+// it at start since 1.35). A reload is refused as well, and what was trusted stays.
+var errCAsOverlap = errors.New("--requestheader-client-ca-file: shares a CA with --client-ca-file, so every client could name any user: needs --requestheader-allowed-names")
 
 // caPEM is what a client must trust: the generated CA, or the chain that was given.
 func (c *certificates) caPEM() []byte {

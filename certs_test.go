@@ -392,9 +392,6 @@ func TestCAsOverlap(t *testing.T) {
 				put(t, filepath.Join(dir, flag), b)
 				args = append(args, "--"+flag+"="+filepath.Join(dir, flag))
 			}
-			if got := newTestCertificates(t, io.Discard, args...).casOverlap(); got != tt.want {
-				t.Errorf("overlap: got %t, want %t", got, tt.want)
-			}
 			for _, named := range []bool{false, true} {
 				args := slices.Clone(args)
 				if named {
@@ -414,6 +411,41 @@ func TestCAsOverlap(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCAsOverlapAfterReload: files that come to share a CA later are not taken, in
+// whichever of them it appears, and what was trusted before stays.
+func TestCAsOverlapAfterReload(t *testing.T) {
+	one, other := newTestCA(t, nil).cert, newTestCA(t, nil).cert
+	for _, named := range []bool{false, true} {
+		for _, flag := range []string{"client-ca-file", "requestheader-client-ca-file"} {
+			dir := t.TempDir()
+			files := map[string]string{"client-ca-file": filepath.Join(dir, "clients"), "requestheader-client-ca-file": filepath.Join(dir, "proxies")}
+			put(t, files["client-ca-file"], certPEM(one))
+			put(t, files["requestheader-client-ca-file"], certPEM(other))
+			args := []string{"--client-ca-file=" + files["client-ca-file"], "--requestheader-client-ca-file=" + files["requestheader-client-ca-file"]}
+			if named {
+				args = append(args, "--requestheader-allowed-names=proxy")
+			}
+			o, f := newOptions()
+			if wrong, err := o.parse(f, args); err != nil || len(wrong) > 0 {
+				t.Fatal(wrong, err)
+			}
+			log := &lines{}
+			c, err := newCertificates(&o.tls, nil, o.logging.logger(log))
+			if err != nil {
+				t.Fatal(err)
+			}
+			clients, proxies := c.clientCAs(), c.requestHeaderCAs()
+			put(t, files[flag], append(certPEM(one), certPEM(other)...))
+			c.reload()
+			kept := c.clients.Load().pool == clients || flag != "client-ca-file"
+			kept = kept && (c.requestHeader.Load().pool == proxies || flag == "client-ca-file")
+			if kept == named || log.has("--requestheader-allowed-names") == named {
+				t.Errorf("%s, front proxies named %t: kept what was trusted %t, log:\n%s", flag, named, kept, log)
+			}
+		}
 	}
 }
 

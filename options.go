@@ -84,6 +84,7 @@ func (o *options) parse(f *flags, args []string) (problems, error) {
 		o.shutdown.timeout = o.shutdown.delay + o.timeout.request
 		f.byKey["shutdown-timeout"].derived = true
 	}
+	o.tls.proxiesNamed = len(o.authentication.proxyNames) > 0
 	return p, nil
 }
 

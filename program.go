@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -155,9 +154,6 @@ func (p *program) loadIdentity() (err error) {
 	}
 	if p.certs, err = newCertificates(&p.opt.tls, hosts, p.log); err != nil {
 		return err
-	}
-	if p.certs.casOverlap() && len(p.opt.authentication.proxyNames) == 0 { // upstream, since 1.35
-		return errors.New("--requestheader-client-ca-file: shares a CA with --client-ca-file, so every client could name any user: needs --requestheader-allowed-names")
 	}
 	p.certs.onChange = p.certificateChanged
 	tokens := map[string]*User{}
