@@ -175,6 +175,7 @@ func (x *exchange) runApart(next handler) error {
 		}
 		return o.err
 	case <-x.gone:
+		<-x.Done() // a handler that goes on is to see its deadline, not the end of the chain
 		return nil
 	}
 }
