@@ -169,10 +169,12 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	abort := x.close()
 	how, by := endCompleted, -1
 	switch at := int(x.at.Load()); {
+	case x.panicked != nil:
+		if how = endPanicked; !abort { // else the handler had answered
+			by = c.panicRow
+		}
 	case abort:
 		how = endCut
-	case x.panicked != nil:
-		how, by = endPanicked, c.panicRow
 	case at < len(c.rows):
 		how, by = endRefused, at
 	case x.parent.Err() != nil:
