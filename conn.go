@@ -25,8 +25,10 @@ type conn struct {
 	watches   atomic.Int32 // long-running requests on it
 
 	out         stall
-	mu          sync.Mutex // guards the write deadline
+	mu          sync.Mutex // guards the deadlines
 	interrupted uint32     // the write that the progress watch has interrupted
+	readBy      time.Time  // a far read deadline, which the progress watch keeps
+	armed       bool       // the socket has a read deadline
 	head        headWatch
 }
 
@@ -94,12 +96,64 @@ func (c *conn) interrupt(id uint32) {
 	_ = c.Conn.SetWriteDeadline(time.Unix(1, 0))
 }
 
+// farDeadline is from when on a read deadline is the progress watch's to keep: well above
+// its tick, at most a second.
+const farDeadline = 3 * time.Second
+
+// SetReadDeadline is cheap for far deadlines. net/http sets and lifts three of them for
+// each request, all but a few for nothing, and each would start or stop a timer of the
+// runtime.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !t.IsZero() && t.Sub(time.Unix(0, c.listener.conns.now.Load())) < farDeadline+time.Second {
+		c.readBy, c.armed = time.Time{}, true
+		return c.Conn.SetReadDeadline(t)
+	}
+	c.readBy = t
+	if !c.armed {
+		return nil
+	}
+	c.armed = false
+	return c.Conn.SetReadDeadline(time.Time{})
+}
+
+// SetDeadline is both deadlines.
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.Conn.SetWriteDeadline(t))
+}
+
+// arm hands a read deadline that is near to the socket.
+func (c *conn) arm(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.readBy.IsZero() && c.readBy.Sub(now) < farDeadline {
+		_ = c.Conn.SetReadDeadline(c.readBy)
+		c.readBy, c.armed = time.Time{}, true
+	}
+}
+
+// CloseWrite lets net/http end an answer while the client still sends.
+func (c *conn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// Close closes the connection and strikes it off the list.
+func (c *conn) Close() error {
+	c.listener.conns.remove(c)
+	return c.Conn.Close()
+}
+
 // abort closes the connection at once, whatever is under way on it.
-func (c *conn) abort() { _ = c.Conn.Close() }
+func (c *conn) abort() { _ = c.Close() }
 
 // sawTransferEncoding reports whether the first request of the connection was HTTP/1.0
 // with Transfer-Encoding, or whether this is a later HTTP/1.0 request, of which we
-// cannot know. On TLS it knows nothing and says no.
+// cannot know: a client that begins with HTTP/1.1 has no reason to go on with 1.0. On
+// TLS, where nothing is known of the first request either, it knows of the later ones.
 func (c *conn) sawTransferEncoding() bool {
 	return c != nil && (c.head.found || c.requests.Load() > 1)
 }
@@ -162,16 +216,28 @@ type conns struct {
 	mu      sync.Mutex
 	open    map[*conn]struct{}
 	changed chan struct{} // has a token after a change of state while somebody waits
+	now     atomic.Int64  // the last tick of the progress watch, a clock that costs nothing
 }
 
 func newConns() *conns {
-	return &conns{open: map[*conn]struct{}{}, changed: make(chan struct{}, 1)}
+	s := &conns{open: map[*conn]struct{}{}, changed: make(chan struct{}, 1)}
+	s.now.Store(time.Now().UnixNano())
+	return s
 }
 
 func (s *conns) add(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open[c] = struct{}{}
+}
+
+func (s *conns) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.open[c]; ok {
+		delete(s.open, c)
+		c.listener.closed.Add(1)
+	}
 }
 
 // setState is http.Server.ConnState.
@@ -181,14 +247,6 @@ func (s *conns) setState(nc net.Conn, state http.ConnState) {
 		return
 	}
 	c.state.Store(int32(state))
-	if state == http.StateClosed || state == http.StateHijacked {
-		s.mu.Lock()
-		if _, ok := s.open[c]; ok && state == http.StateClosed {
-			delete(s.open, c)
-			c.listener.closed.Add(1)
-		}
-		s.mu.Unlock()
-	}
 	select {
 	case s.changed <- struct{}{}:
 	default:

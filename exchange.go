@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -59,7 +60,8 @@ type exchange struct {
 	bytesIn  atomic.Int64
 	bytesOut atomic.Int64
 
-	header  http.Header // the handler's; copied to inner when the answer begins
+	header  http.Header // the handler's; net/http's own, or one that is copied to it when the answer begins
+	apart   bool        // header is one of its own
 	sent    int         // header lines that were copied, to notice trailers
 	in      body
 	capture *captured // what the audit policy wants of the answer's body
@@ -74,6 +76,7 @@ type exchange struct {
 	isAbandoned bool
 	panicked    *panicked
 	timer       *time.Timer
+	rest        net.Conn      // what the time limit has taken from net/http, until the handler returns
 	gone        chan struct{} // closed when the time limit has answered; only where the handler has its own goroutine
 	warnings    warnings
 	life        atomic.Pointer[lifetime]
@@ -95,8 +98,14 @@ const (
 // newExchange opens the record. The audit ID is the client's, kept whole, or a new one.
 func newExchange(c *chain, w http.ResponseWriter, r *http.Request) *exchange {
 	x := &exchange{chain: c, inner: w, parent: r.Context(), received: time.Now()}
-	x.conn, _ = x.parent.Value(connKey{}).(*conn)
-	x.header = make(http.Header, 8)
+	if x.conn, _ = x.parent.Value(connKey{}).(*conn); x.conn != nil {
+		x.conn.requests.Add(1)
+	}
+	if _, ok := w.(http.Hijacker); ok {
+		x.header = w.Header()
+	} else {
+		x.header, x.apart = make(http.Header, 8), true
+	}
 	if id := r.Header["Audit-Id"]; len(id) > 0 && id[0] != "" {
 		x.auditID[0] = id[0]
 	} else {
@@ -132,8 +141,9 @@ func newUUID() string {
 
 // The writer.
 
-// Header is the handler's header map. It is not net/http's own: after the time limit
-// has answered, what the handler still does to it must reach nobody.
+// Header is the handler's header map. After the time limit has answered, what the
+// handler still does to it reaches nobody: in HTTP/1 the limit takes the connection and
+// writes past net/http, and in HTTP/2 the map is not net/http's own.
 func (x *exchange) Header() http.Header { return x.header }
 
 // WriteHeader begins the answer. As in net/http a second call does nothing, and 1xx
@@ -165,9 +175,12 @@ func (x *exchange) WriteHeader(code int) {
 }
 
 func (x *exchange) copyHeaderLocked() {
-	h := x.inner.Header()
-	for k, v := range x.header {
-		h[k] = v
+	h := x.header
+	if x.apart {
+		h = x.inner.Header()
+		for k, v := range x.header {
+			h[k] = v
+		}
 	}
 	if len(h["Audit-Id"]) == 0 {
 		h["Audit-Id"] = x.auditID[:]
@@ -416,28 +429,53 @@ var errTimeout = statusError{code: http.StatusGatewayTimeout, reason: "Timeout",
 // answerExpiredLocked writes the 504. It must not touch x.header, which the handler may
 // be changing at this moment, so it takes what the outer filters set from the chain.
 func (x *exchange) answerExpiredLocked() {
-	rc := http.NewResponseController(x.inner)
-	h := x.inner.Header()
+	x.status.Store(http.StatusGatewayTimeout)
+	contentType, b := errTimeout.body(wantsPretty(&x.req))
+	h := http.Header{}
+	if x.apart {
+		h = x.inner.Header()
+	}
 	for k, v := range x.chain.outerHeader {
 		h[k] = v
 	}
 	h["Audit-Id"] = x.auditID[:]
 	x.warnings.headerLocked(h)
-	contentType, b := errTimeout.body(wantsPretty(&x.req))
-	h.Set("Content-Type", contentType)
-	if x.req.ProtoMajor == 1 {
-		// The handler still owns the connection: no further request on it, no wait for
-		// the rest of the body, and an end to a read that the handler may be stuck in.
-		h.Set("Connection", "close")
-		_ = rc.EnableFullDuplex()
-		_ = rc.SetReadDeadline(time.Now())
+	h["Content-Type"] = []string{contentType}
+	if !x.apart {
+		x.answerPastLocked(h, b)
+		return
 	}
-	h.Set("Content-Length", itoa(len(b)))
-	x.status.Store(http.StatusGatewayTimeout)
+	h["Content-Length"] = []string{itoa(len(b))}
 	x.inner.WriteHeader(http.StatusGatewayTimeout)
 	n, _ := x.inner.Write(b)
 	x.bytesOut.Add(int64(n))
-	_ = rc.Flush()
+	_ = http.NewResponseController(x.inner).Flush()
+}
+
+// answerPastLocked takes an HTTP/1 connection from net/http, which also ends a read that
+// the handler may be stuck in, and writes the 504 as its last answer. The handler may
+// still use the connection's reader, so it is closed when the handler has returned.
+func (x *exchange) answerPastLocked(h http.Header, b []byte) {
+	c, _, err := http.NewResponseController(x.inner).Hijack()
+	if err != nil {
+		return // the connection has gone
+	}
+	x.rest = c
+	_ = c.SetReadDeadline(time.Unix(1, 0))
+	h["Content-Length"] = []string{itoa(len(b))}
+	h["Connection"] = []string{"close"}
+	h["Date"] = []string{time.Now().UTC().Format(http.TimeFormat)}
+	w := bytes.NewBufferString("HTTP/1.1 504 Gateway Timeout\r\n")
+	_ = h.Write(w)
+	w.WriteString("\r\n")
+	if x.req.Method != http.MethodHead {
+		w.Write(b)
+		x.bytesOut.Add(int64(len(b)))
+	}
+	_, _ = c.Write(w.Bytes())
+	if c, ok := c.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+	}
 }
 
 // cutLocked breaks the answer off at once, even while the handler does not return: the
@@ -482,9 +520,12 @@ func (x *exchange) close() (abort bool) {
 	state := x.state.Load()
 	if state == stateAnswering {
 		x.state.Store(stateDone)
-		if len(x.header) != x.sent || len(x.header["Trailer"]) > 0 {
+		if x.apart && (len(x.header) != x.sent || len(x.header["Trailer"]) > 0) {
 			x.trailersLocked()
 		}
+	}
+	if x.rest != nil {
+		_ = x.rest.Close()
 	}
 	if x.gone == nil {
 		x.leaveLocked()

@@ -215,6 +215,11 @@ func TestWriterIsWhole(t *testing.T) {
 			}
 		}
 	})
+	for _, c := range r.conns.list() {
+		if http.ConnState(c.state.Load()) == http.StateHijacked {
+			t.Error("a hijacked connection that was closed is still on the list")
+		}
+	}
 }
 
 // TestContextEnds: the context of a request ends with its client, and with its handler.

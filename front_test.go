@@ -148,6 +148,15 @@ func TestMalformed(t *testing.T) {
 	if c.r.Buffered() > 0 {
 		t.Error("a second answer came")
 	}
+	// Of a later HTTP/1.0 request on a kept connection nothing is known, so it is refused.
+	c = &rawConn{r.dial("http"), nil}
+	c.r = bufio.NewReader(c)
+	if resp, _, err := c.ask(t, get+"\r\n"); err != nil || resp.StatusCode != 200 {
+		t.Fatalf("plain: got %v %v, want 200", resp, err)
+	}
+	if resp, body, err := c.ask(t, "GET /livez HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"); err != nil || resp.StatusCode != 400 || !resp.Close {
+		t.Errorf("plain, a later HTTP/1.0 GET with Transfer-Encoding: got %v %q %v, want 400 and the end", resp, body, err)
+	}
 }
 
 // TestHostAndOrigin: no web page reaches the plain listener, by whatever name.

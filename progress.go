@@ -106,7 +106,10 @@ func (p *program) watchProgress(ctx context.Context) {
 		for _, c := range p.chains {
 			p.stalledExchanges(c, tick)
 		}
+		now := time.Now()
+		p.conns.now.Store(now.UnixNano())
 		for _, c := range p.conns.list() {
+			c.arm(now)
 			if id, over := c.out.sticks(tick, o.write); over {
 				c.interrupt(id)
 			}
