@@ -140,13 +140,20 @@ func (p *program) run(stop <-chan os.Signal) int {
 
 	var failure error
 	var why string
+	var ready <-chan struct{}
+	var isReady func(error)
 	for failure == nil && why == "" {
 		select {
 		case err := <-started:
 			started = nil
 			if failure = err; err == nil {
-				failure = p.becomeReady(hooksCtx)
+				isReady = p.timeline.step("ready", "")
+				ready = p.awaitReady(hooksCtx)
 			}
+		case <-ready:
+			ready = nil
+			failure = p.becomeReady()
+			isReady(failure)
 		case failure = <-broken:
 		case s := <-stop:
 			why = signalName(s)
@@ -187,6 +194,9 @@ func (p *program) run(stop <-chan os.Signal) int {
 	case <-ctx.Done():
 	}
 	p.fire(p.signals.preShutdownHooksStopped, errText(hookErr))
+	if !p.handover && !p.opt.shutdown.sendRetryAfter {
+		p.requests.close() // before the signal, so that whoever heard it finds it true
+	}
 	p.fire(p.signals.notAcceptingNewRequest, "")
 	inTime := p.drain(ctx) && ctx.Err() == nil
 	select {
@@ -268,22 +278,30 @@ func (p *program) runPreShutdownHooks(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// becomeReady waits until every readyz check passes, and says so to whoever waits.
-func (p *program) becomeReady(ctx context.Context) error {
-	end := p.timeline.step("ready", "")
-	t := time.NewTicker(50 * time.Millisecond)
-	defer t.Stop()
-	for !p.readyz.passes(ctx) {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
+// awaitReady returns a channel that is closed when every readyz check passes, unless
+// ctx ends before. A check may ignore ctx, so nobody waits for the goroutine.
+func (p *program) awaitReady(ctx context.Context) <-chan struct{} {
+	ready := make(chan struct{})
+	go func() {
+		t := time.NewTicker(50 * time.Millisecond)
+		defer t.Stop()
+		for !p.readyz.passes(ctx) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.C:
+			}
 		}
-	}
+		close(ready)
+	}()
+	return ready
+}
+
+// becomeReady says to whoever waits that the server is ready.
+func (p *program) becomeReady() error {
 	now := time.Now()
 	p.readyAt.Store(&now)
 	err := p.announce()
-	end(err)
 	if err == nil {
 		p.fire(p.signals.hasBeenReady, "")
 	}

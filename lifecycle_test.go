@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -346,6 +347,43 @@ func TestHookFails(t *testing.T) {
 			if o.name == name && (o.shown().Error == "" || o.state != map[string]string{"fails": hookFailed, "panics": hookPanicked}[name]) {
 				t.Errorf("%s: shown as %+v", name, o.shown())
 			}
+		}
+	}
+}
+
+// TestStopBeforeReady: while a check of readyz does not pass, or does not even return, a
+// signal and a broken listener end the program all the same, and nobody is told "ready".
+func TestStopBeforeReady(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		check func(context.Context) error
+		end   func(*running)
+		want  int
+	}{
+		{"a signal, with a check that fails", func(context.Context) error { return errors.New("never") }, func(r *running) { r.signal <- syscall.SIGTERM }, exitDrained},
+		{"a signal, with a check that waits", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, func(r *running) { r.signal <- syscall.SIGINT }, exitDrained},
+		{"a broken listener", func(context.Context) error { return errors.New("never") }, func(r *running) { r.listeners[0].Listener.Close() }, exitFailed},
+	} {
+		asked := make(chan struct{})
+		var once sync.Once
+		ready := filepath.Join(t.TempDir(), "ready.json")
+		r := launchProgram(t, func(s *Server) {
+			_ = s.AddHealthCheck("gate", func(ctx context.Context) error {
+				once.Do(func() { close(asked) })
+				return c.check(ctx)
+			})
+		}, "--ready-file="+ready)
+		select {
+		case <-asked: // the hooks have returned
+		case code := <-r.code:
+			t.Fatalf("%s: exited with %d before readyz was asked", c.name, code)
+		}
+		c.end(r)
+		if code := r.wait(); code != c.want {
+			t.Errorf("%s: exit code %d, want %d:\n%s", c.name, code, c.want, r.err)
+		}
+		if _, err := os.Stat(ready); !errors.Is(err, fs.ErrNotExist) || r.out.has("is ready") {
+			t.Errorf("%s: somebody was told that it is ready (%v)", c.name, err)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,6 +21,7 @@ type front struct {
 	server    *http.Server
 	listeners []*listener
 	loops     sync.WaitGroup // the accept loops
+	stopped   atomic.Bool    // by stopAccepting
 }
 
 // newFront sets an http.Server up: time limits against slow clients, protocols, and
@@ -84,7 +86,7 @@ func (f *front) serve(p *program, broken chan<- error) {
 		}
 		f.loops.Go(func() {
 			err := f.server.Serve(nl)
-			if l.done.Load() || errors.Is(err, http.ErrServerClosed) {
+			if f.stopped.Load() { // not l.done: Serve closes what it served, whatever ended it
 				return
 			}
 			select {
@@ -97,6 +99,7 @@ func (f *front) serve(p *program, broken chan<- error) {
 
 // stopAccepting closes the listeners. Connections go on.
 func (f *front) stopAccepting() error {
+	f.stopped.Store(true)
 	var errs []error
 	for _, l := range f.listeners {
 		errs = append(errs, l.Close())
