@@ -126,8 +126,9 @@ current-context: apichain
 
 // writeFile writes a file of ours, mode 0600, in one step: nobody reads half of it.
 func (p *program) writeFile(flag, path string, content []byte) error {
-	err := writeAtomic(path, content)
-	if err != nil {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := writeAtomic(path, content); err != nil {
 		return fmt.Errorf("--%s: %w", flag, err)
 	}
 	p.written = append(p.written, path)
@@ -153,7 +154,10 @@ func writeAtomic(path string, content []byte) (err error) {
 
 // removeFiles removes what was written. Another process may have written its own there
 // since, as in a handover: a ready file that is not ours is left.
+// May be called twice, and by another goroutine than writeFile.
 func (p *program) removeFiles() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, path := range p.written {
 		if b, err := os.ReadFile(path); err == nil && p.wrote(path, b) {
 			_ = os.Remove(path)

@@ -116,15 +116,19 @@ type stopState struct {
 func (s *stopState) wait(what string) { s.waitingFor.Store(&what) }
 
 // run is the whole life: start, ready, wait, drain, close. stop gets the signals of the
-// operating system; the first begins the drain, and a second calls p.exit at once. It
-// returns the exit code.
+// operating system. The first begins the drain, whether the server is ready or not, or as
+// soon as it serves; a second calls p.exit at once, at any time. It returns the exit code.
 func (p *program) run(stop <-chan os.Signal) int {
+	defer p.owned.Wait()
+	over := make(chan struct{})
+	defer close(over)
+	first := make(chan string, 1)
+	p.owned.Go(func() { p.hear(stop, first, over) })
 	if err := p.start(); err != nil {
 		p.log.Error("start-up failed", "err", err)
 		fmt.Fprintln(p.stderr, "apichain:", err)
 		return exitFailed
 	}
-	defer p.owned.Wait()
 	defer p.endBackground()
 	// The collector runs each time the heap has doubled, which from a heap of 2 MiB is some
 	// forty times a second under load. These bytes count as heap and are never touched,
@@ -155,9 +159,11 @@ func (p *program) run(stop <-chan os.Signal) int {
 			failure = p.becomeReady()
 			isReady(failure)
 		case failure = <-broken:
-		case s := <-stop:
-			why = signalName(s)
+		case why = <-first:
 		}
+	}
+	if ready != nil {
+		isReady(errNeverReady)
 	}
 	if failure != nil {
 		why = failure.Error()
@@ -171,16 +177,6 @@ func (p *program) run(stop <-chan os.Signal) int {
 	p.stop.deadline.Store(&deadline)
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
-	ended := make(chan struct{})
-	defer close(ended)
-	p.owned.Go(func() {
-		select {
-		case s := <-stop:
-			p.timeline.add("os-signal", signalName(s), "second signal: exit at once")
-			p.exit(exitInterrupted)
-		case <-ended:
-		}
-	})
 	p.stop.endConnections.Store(p.handover)
 	p.fire(p.signals.shutdownInitiated, why)
 	stopHooks()
@@ -226,6 +222,26 @@ func (p *program) run(stop <-chan os.Signal) int {
 		return exitFailed
 	}
 	return exitDrained
+}
+
+// hear passes the first signal on and exits at the second, until over is closed. What was
+// written for others goes even then.
+func (p *program) hear(stop <-chan os.Signal, first chan<- string, over <-chan struct{}) {
+	for n := 1; ; n++ {
+		select {
+		case s := <-stop:
+			if n == 1 {
+				first <- signalName(s)
+				continue
+			}
+			p.timeline.add("os-signal", signalName(s), "second signal: exit at once")
+			p.removeFiles()
+			p.exit(exitInterrupted)
+			return
+		case <-over:
+			return
+		}
+	}
 }
 
 // runPostStartHooks runs the hooks side by side. first gets nil when all have returned,
@@ -296,6 +312,8 @@ func (p *program) awaitReady(ctx context.Context) <-chan struct{} {
 	}()
 	return ready
 }
+
+var errNeverReady = errors.New("the stop came first")
 
 // becomeReady says to whoever waits that the server is ready.
 func (p *program) becomeReady() error {

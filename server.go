@@ -49,8 +49,8 @@ func (s *Server) AddWebService(ws *WebService) error {
 }
 
 // AddPostStartHook runs f when the listeners accept. Hooks run side by side; the server
-// is ready when all have returned. An error or a panic ends the process with exit code
-// 1 and the hook's name. Its context ends when the stop begins.
+// is ready when all have returned and every health check passes. An error or a panic ends
+// the process with exit code 1 and the hook's name. Its context ends when the stop begins.
 func (s *Server) AddPostStartHook(name string, f func(context.Context) error) error {
 	return s.keep(s.program.hooks.add(postStart, name, s.name, callSite(1), f))
 }
@@ -64,7 +64,8 @@ func (s *Server) AddPreShutdownHook(name string, f func(context.Context) error) 
 }
 
 // AddHealthCheck lets f decide, with all others, what /healthz, /livez and /readyz
-// answer. An error fails the check; its text goes to the log and to /healthz/NAME.
+// answer. An error fails the check; its text goes to the log and to /healthz/NAME. The
+// context of f is a request's, or the start's: the server is not ready before f passes.
 func (s *Server) AddHealthCheck(name string, f func(context.Context) error) error {
 	return s.keep(s.addCheck(healthCheck{name: name, check: f}, s.program.healthz, s.program.livez, s.program.readyz))
 }
