@@ -48,7 +48,8 @@ var shownParameters = []string{"allowWatchBookmarks", "as", "container", "contin
 	"follow", "force", "gracePeriodSeconds", "hash", "includeObject", "labelSelector", "limit", "limitBytes", "orphanDependents", "path", "pretty", "previous",
 	"propagationPolicy", "resourceVersion", "resourceVersionMatch", "sendInitialEvents", "sinceSeconds", "sinceTime", "tailLines", "timeout", "timeoutSeconds", "timestamps", "verbose", "watch"}
 
-// shownQuery is a query with every other value as REDACTED.
+// shownQuery is a query with every other value as REDACTED, and every value with a
+// semicolon, behind which somebody may have thought of a further parameter.
 func shownQuery(raw string) string {
 	if raw == "" {
 		return ""
@@ -57,7 +58,7 @@ func shownQuery(raw string) string {
 	for part := range strings.SplitSeq(raw, "&") {
 		key, _, hasValue := strings.Cut(part, "=")
 		name, err := url.QueryUnescape(key)
-		if hasValue && (err != nil || !slices.Contains(shownParameters, name)) {
+		if hasValue && (err != nil || strings.Contains(part, ";") || !slices.Contains(shownParameters, name)) {
 			part = key + "=REDACTED"
 		}
 		out = append(out, part)
