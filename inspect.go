@@ -55,8 +55,9 @@ func (p *program) adminHandler() http.Handler {
 		Now: time.Now,
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		after := p.signals.httpServerStoppedListening.fired() // as it came: one that came before has not seen the end
 		h.ServeHTTP(w, r)
-		if p.signals.httpServerStoppedListening.fired() {
+		if after {
 			select {
 			case p.adminAsked <- struct{}{}:
 			default:
