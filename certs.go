@@ -46,7 +46,7 @@ func (o *tlsOptions) register(f *flags) {
 	f.set.Var((*sniValue)(&o.sni), "tls-sni-cert-key", "")
 	f.row("tls-sni-cert-key", "further certificate: cert,key or cert,key:domain,*.domain; the flag may be repeated, and each use adds one")
 	f.text(&o.minVersion, "tls-min-version", "VersionTLS12", "lowest TLS version: VersionTLS12 or VersionTLS13")
-	f.list(&o.suites, "tls-cipher-suites", nil, "cipher suites of TLS 1.2, all of them AEAD; none: Go's choice (the suites of TLS 1.3 cannot be chosen)")
+	f.list(&o.suites, "tls-cipher-suites", nil, "cipher suites of TLS 1.2, all of them AEAD; none: Go's choice (the suites of TLS 1.3 may be named, and are always on)")
 	f.text(&o.certDir, "cert-dir", "", "directory in which a generated CA and certificate are kept over restarts; none: they live in memory")
 	f.text(&o.clientCA, "client-ca-file", "", "CAs of client certificates, PEM: a client's common name is its user, its organisations are its groups")
 	f.text(&o.requestHeaders, "requestheader-client-ca-file", "", "CAs of front proxies, PEM, which may name the user in header lines")
@@ -97,11 +97,24 @@ func (o *tlsOptions) check(p *problems) {
 	if o.minVersion != "VersionTLS12" && o.minVersion != "VersionTLS13" {
 		p.add("tls-min-version", "must be VersionTLS12 or VersionTLS13, is %q", o.minVersion)
 	}
+	wrong := false
 	for _, name := range o.suites {
 		if _, ok := aeadSuites()[name]; !ok {
+			wrong = true
 			p.add("tls-cipher-suites", "%q is not offered; offered are %s", name, strings.Join(sorted(suiteNames(aeadSuites())), ", "))
 		}
 	}
+	// Upstream does not start then either: its HTTP/2 wants a suite of TLS 1.2.
+	if len(o.suites) > 0 && !wrong && o.version() < tls.VersionTLS13 && !slices.ContainsFunc(o.suiteIDs(), ofTLS12) {
+		p.add("tls-cipher-suites", "names suites of TLS 1.3 alone, which are always on, and leaves clients of TLS 1.2 none: name one of TLS 1.2 too, or say --tls-min-version=VersionTLS13")
+	}
+}
+
+// ofTLS12 reports whether a suite that is offered is one of TLS 1.2.
+func ofTLS12(id uint16) bool {
+	return slices.ContainsFunc(tls.CipherSuites(), func(s *tls.CipherSuite) bool {
+		return s.ID == id && slices.Contains(s.SupportedVersions, tls.VersionTLS12)
+	})
 }
 
 // aeadSuites are the suites that may be named. Those of TLS 1.3 may be too, as upstream

@@ -17,11 +17,11 @@ type filesOptions struct{ ready, kubeconfig string }
 func (o *filesOptions) register(f *flags) {
 	f.in("files")
 	f.text(&o.ready, "ready-file", "", "file that is written when the server is ready, with process id and addresses as JSON, and removed at exit")
-	f.text(&o.kubeconfig, "kubeconfig", "", "file that is written when the server is ready, with which kubectl reaches the TLS listener as cluster-admin; removed at exit")
+	f.text(&o.kubeconfig, "kubeconfig", "", "file that is written when the server is ready, with which kubectl reaches the TLS listener, or without one the plain listener, as cluster-admin; removed at exit")
 }
 
 func (o *filesOptions) check(p *problems) {
-	if o.ready != "" && o.ready == o.kubeconfig {
+	if o.ready != "" && o.kubeconfig != "" && absolute(o.ready) == absolute(o.kubeconfig) {
 		p.add("ready-file", "is the same file as --kubeconfig")
 	}
 }
@@ -43,7 +43,11 @@ func (p *program) announce() error {
 	r := readyFile{PID: os.Getpid(), Version: programVersion, HTTP: p.urls("http"), HTTPS: p.urls("https"), Admin: p.urls("admin")}
 	if o.kubeconfig != "" {
 		r.Kubeconfig = absolute(o.kubeconfig)
-		if err := p.writeFile("kubeconfig", o.kubeconfig, p.kubeconfig()); err != nil {
+		content, err := p.kubeconfig()
+		if err != nil {
+			return err
+		}
+		if err := p.writeFile("kubeconfig", o.kubeconfig, content); err != nil {
 			return err
 		}
 	}
@@ -94,15 +98,19 @@ func (p *program) tryCommand(l *listener) string {
 	return curl + "-k " + base + "/version"
 }
 
-// kubeconfig is a client configuration with the CA to trust, the first address of the
-// TLS listener and the token of a cluster-admin that lives as long as this process.
-func (p *program) kubeconfig() []byte {
+// kubeconfig is a client configuration with the CA to trust, the first TCP address of the
+// TLS listener, or without one of the plain listener, and the token of a cluster-admin
+// that lives as long as this process. Clients of Kubernetes know no unix sockets.
+func (p *program) kubeconfig() ([]byte, error) {
 	server := ""
-	for _, l := range p.listeners {
-		if l.role == "https" && l.network == "tcp" {
+	for _, l := range p.listeners { // http comes before https
+		if l.role == "https" && l.network == "tcp" && !strings.HasPrefix(server, "https:") ||
+			l.role == "http" && l.network == "tcp" && server == "" {
 			server = l.url()
-			break
 		}
+	}
+	if server == "" {
+		return nil, errors.New("--kubeconfig: neither the TLS nor the plain listener has a TCP address")
 	}
 	return fmt.Appendf(nil, `apiVersion: v1
 kind: Config
@@ -121,7 +129,7 @@ contexts:
     cluster: apichain
     user: cluster-admin
 current-context: apichain
-`, server, base64.StdEncoding.EncodeToString(p.certs.caPEM()), p.adminToken)
+`, server, base64.StdEncoding.EncodeToString(p.certs.caPEM()), p.adminToken), nil
 }
 
 // writeFile writes a file of ours, mode 0600, in one step: nobody reads half of it.

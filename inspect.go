@@ -429,10 +429,10 @@ func (s source) Options() []admin.Option {
 	for _, r := range f.rows {
 		a := admin.Option{ID: r.name, Name: r.name, Group: r.group, Value: f.shown(r), Default: f.set.Lookup(r.name).DefValue, Source: "default", Secret: r.secret, Help: r.help}
 		switch {
-		case r.given:
-			a.Source = "flag"
 		case r.derived:
 			a.Source = "derived"
+		case r.given:
+			a.Source = "flag"
 		}
 		out = append(out, a)
 	}

@@ -172,24 +172,32 @@ func (l *listener) url() string {
 	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
-// openListeners binds every address of every role, or none: what was bound before an
-// error is closed again. Inherited sockets come first; a role whose sockets are
-// inherited by name binds no address of its own.
-func (p *program) openListeners() (err error) {
-	defer func() {
-		if err != nil {
-			for _, l := range p.listeners {
-				_ = l.Close()
-			}
-		}
-	}()
-	inherited, err := inheritedSockets(os.Getenv, os.Getpid())
+// openListeners opens the listeners. No child of ours takes an inherited socket for its own.
+func (p *program) openListeners() error {
+	inherited, err := inheritedSockets(os.Getenv, os.Getpid(), os.NewFile)
 	if err != nil {
 		return err
 	}
 	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
 		_ = os.Unsetenv(name)
 	}
+	return p.listen(inherited)
+}
+
+// listen binds every address of every role, or none: what was bound or inherited before an
+// error is closed again. Inherited sockets come first; a role whose sockets are
+// inherited by name binds no address of its own.
+func (p *program) listen(inherited []inheritedSocket) (err error) {
+	defer func() {
+		if err != nil {
+			for _, l := range p.listeners {
+				_ = l.Close()
+			}
+			for _, s := range inherited {
+				_ = s.Close()
+			}
+		}
+	}()
 	for _, r := range p.opt.listen.roles() {
 		byName := false
 		for i, s := range inherited {
@@ -197,7 +205,7 @@ func (p *program) openListeners() (err error) {
 				byName = true
 				inherited[i].claimed = true
 				if err := p.adopt(r.role, s.Listener, true); err != nil {
-					return err
+					return fmt.Errorf("LISTEN_FDNAMES: the socket named %s: %w", r.role, err)
 				}
 			}
 		}
@@ -292,6 +300,9 @@ func listenUnix(path string) (net.Listener, os.FileInfo, error) {
 	}
 	defer os.RemoveAll(dir)
 	made := filepath.Join(dir, "s")
+	if n, most := max(len(path), len(made)), len(syscall.RawSockaddrUnix{}.Path)-1; n > most {
+		return nil, nil, fmt.Errorf("%s is too long for a socket file, or its folder's name is: %d bytes, of at most %d", path, n, most)
+	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
 	if err != nil {
 		return nil, nil, err
@@ -326,8 +337,9 @@ func (s inheritedSocket) has(address string) bool {
 }
 
 // inheritedSockets reads systemd's protocol: LISTEN_FDS sockets from descriptor 3 on,
-// for us if LISTEN_PID is our process or unset, with names in LISTEN_FDNAMES.
-func inheritedSockets(getenv func(string) string, pid int) ([]inheritedSocket, error) {
+// for us if LISTEN_PID is our process or unset, with names in LISTEN_FDNAMES. file makes
+// a file of a descriptor.
+func inheritedSockets(getenv func(string) string, pid int, file func(fd uintptr, name string) *os.File) ([]inheritedSocket, error) {
 	if getenv("LISTEN_FDS") == "" {
 		return nil, nil
 	}
@@ -344,7 +356,7 @@ func inheritedSockets(getenv func(string) string, pid int) ([]inheritedSocket, e
 	}
 	var out []inheritedSocket
 	for i := range n {
-		f := os.NewFile(uintptr(3+i), "inherited")
+		f := file(uintptr(3+i), "inherited")
 		l, err := net.FileListener(f)
 		_ = f.Close()
 		if err != nil {

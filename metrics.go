@@ -398,7 +398,7 @@ func (e *exposition) health(endpoints ...*healthChecks) {
 
 // build writes what is running, as labels of a constant.
 func (e *exposition) build() {
-	v := newVersionInfo()
+	v := newVersionInfo(readBuild())
 	e.family("kubernetes_build_info", "gauge", "The Kubernetes release whose behaviour this is; always 1.")
 	e.number(1, "build_date", v.BuildDate, "compiler", v.Compiler, "git_commit", v.GitCommit, "git_tree_state", v.GitTreeState, "git_version", v.GitVersion,
 		"go_version", v.GoVersion, "major", v.Major, "minor", v.Minor, "platform", v.Platform)

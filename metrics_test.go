@@ -254,7 +254,7 @@ func TestMetricsOfRequests(t *testing.T) {
 		`apiserver_authorization_decisions_total{decision="allowed"}`:                                                                                         1,
 		`apiserver_current_inflight_requests{request_kind="readOnly"}`:                                                                                        0,
 		`apiserver_dropped_requests_total{request_kind="mutating"}`:                                                                                           0,
-		`apichain_build_info{go_version="` + newVersionInfo().GoVersion + `",revision="` + newVersionInfo().GitCommit + `",version="` + programVersion + `"}`: 1,
+		`apichain_build_info{go_version="` + newVersionInfo(readBuild()).GoVersion + `",revision="` + newVersionInfo(readBuild()).GitCommit + `",version="` + programVersion + `"}`: 1,
 	} {
 		if got, ok := e[series]; !ok || got != want {
 			t.Errorf("%s\n got %v (there: %t), want %v", series, got, ok, want)

@@ -187,6 +187,9 @@ func (f *flags) parse(args []string, p *problems) error {
 			return errHelp
 		case err != nil:
 			*p = append(*p, flagProblem(err))
+			if strings.HasPrefix(err.Error(), "bad flag syntax") { // the one error that takes nothing
+				rest = rest[1:]
+			}
 			// The value of an unknown flag is not a problem of its own.
 			if strings.HasPrefix(err.Error(), "flag provided but not defined") && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
 				rest = rest[1:]
@@ -204,6 +207,9 @@ func (f *flags) parse(args []string, p *problems) error {
 // flagProblem says in our words what the flag package found.
 func flagProblem(err error) string {
 	text := err.Error()
+	if arg, ok := strings.CutPrefix(text, "bad flag syntax: "); ok {
+		return strconv.Quote(arg) + ": is no flag"
+	}
 	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
 		return "--" + strings.TrimPrefix(name, "-") + ": unknown flag"
 	}

@@ -199,7 +199,7 @@ func TestInheritedSockets(t *testing.T) {
 		"no number":   {map[string]string{"LISTEN_FDS": "x"}, "is no number of sockets"},
 		"negative":    {map[string]string{"LISTEN_FDS": "-1"}, "is no number of sockets"},
 	} {
-		got, err := inheritedSockets(env(c.env), 2)
+		got, err := inheritedSockets(env(c.env), 2, os.NewFile)
 		if len(got) != 0 || (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v %v, want %q", name, got, err, c.want)
 		}

@@ -37,12 +37,16 @@ type buildInfo struct {
 	modified       bool
 }
 
-func readBuild() (b buildInfo) {
+func readBuild() buildInfo {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return b
+		return buildInfo{}
 	}
-	for _, s := range info.Settings {
+	return stamped(info.Settings)
+}
+
+func stamped(settings []debug.BuildSetting) (b buildInfo) {
+	for _, s := range settings {
 		switch s.Key {
 		case "vcs.revision":
 			b.revision = s.Value
@@ -55,10 +59,9 @@ func readBuild() (b buildInfo) {
 	return b
 }
 
-// newVersionInfo is the version of this binary. Its tree has no state where nothing was
+// newVersionInfo is the version of a build. Its tree has no state where nothing was
 // stamped.
-func newVersionInfo() versionInfo {
-	b := readBuild()
+func newVersionInfo(b buildInfo) versionInfo {
 	state := ""
 	switch {
 	case b.modified:
@@ -75,7 +78,7 @@ func newVersionInfo() versionInfo {
 
 // versionService serves /version, and /version/ as upstream does, indented.
 func versionService() *WebService {
-	text, _ := json.MarshalIndent(newVersionInfo(), "", "  ")
+	text, _ := json.MarshalIndent(newVersionInfo(readBuild()), "", "  ")
 	return &WebService{Root: "/version", Doc: "the version of this server", Produces: []string{"application/json"}, Routes: []Route{{
 		Method: http.MethodGet, Operation: "getCodeVersion", Doc: "get the version", Writes: versionInfo{},
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { writeJSON(w, text) }),

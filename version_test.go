@@ -47,7 +47,7 @@ func TestVersionDocument(t *testing.T) {
 // TestVersionHonest: the version is a semantic one, of upstream's release, with ours
 // behind the plus sign; and a tree that nothing was stamped of has no state.
 func TestVersionHonest(t *testing.T) {
-	v := newVersionInfo()
+	v := newVersionInfo(readBuild())
 	semantic := regexp.MustCompile(`^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$`)
 	m := semantic.FindStringSubmatch(v.GitVersion)
 	if m == nil || m[1] != v.Major || m[2] != v.Minor || !strings.HasSuffix(v.GitVersion, "+apichain."+programVersion) {

@@ -1,0 +1,364 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// parseFlags are the options of a command line, and what is wrong with it.
+func parseFlags(t testing.TB, args ...string) (*options, *flags, problems) {
+	t.Helper()
+	o, f := newOptions()
+	wrong, err := o.parse(f, args)
+	if err != nil {
+		t.Fatalf("%q: %v", args, err)
+	}
+	return o, f, wrong
+}
+
+// kindOf is what values a flag takes: bool, int, float64, duration, string, list or pairs.
+func kindOf(f *flags, name string) string {
+	switch v := f.set.Lookup(name).Value.(type) {
+	case *listValue:
+		return "list"
+	case *sniValue:
+		return "pairs"
+	case flag.Getter:
+		if _, ok := v.Get().(time.Duration); ok {
+			return "duration"
+		}
+		return fmt.Sprintf("%T", v.Get())
+	}
+	return "?"
+}
+
+// wrongFlags has every flag whose value can be wrong although it can be read, with what is
+// said of it, or a part of that.
+var wrongFlags = map[string][]struct{ value, want string }{
+	"listen-http":                             {{"0.0.0.0:0", "can be reached by others"}, {"nonsense", "is not host:port, unix:PATH or off"}},
+	"listen-https":                            {{"127.0.0.1:65536", "has no port from 0 to 65535"}, {"unix:", "names no socket file"}},
+	"listen-admin":                            {{"off,127.0.0.1:0", "off stands alone"}, {":0", "can be reached by others"}},
+	"http2-max-streams-per-connection":        {{"-1", "must not be negative, is -1"}},
+	"tcp-keepalive-period":                    {{"-1s", "must not be negative, is -1s"}},
+	"tls-cert-file":                           {{"a.crt", "needs --tls-private-key-file"}},
+	"tls-private-key-file":                    {{"a.key", "needs --tls-cert-file"}},
+	"tls-sni-cert-key":                        {{"a", "must be cert,key"}},
+	"tls-min-version":                         {{"1.2", "must be VersionTLS12 or VersionTLS13"}},
+	"tls-cipher-suites":                       {{"TLS_RSA_WITH_AES_128_CBC_SHA", "is not offered"}, {"TLS_AES_128_GCM_SHA256", "leaves clients of TLS 1.2 none"}},
+	"requestheader-username-headers":          {{"X Remote", "is no name of a header"}},
+	"requestheader-uid-headers":               {{"X:", "is no name of a header"}},
+	"requestheader-group-headers":             {{"ä", "is no name of a header"}},
+	"requestheader-extra-headers-prefix":      {{"(", "is no name of a header"}},
+	"max-header-lines":                        {{"0", "must be"}, {"-1", "must be"}},
+	"max-cookies":                             {{"0", "must be"}},
+	"max-query-keys":                          {{"0", "must be"}},
+	"request-timeout":                         {{"0s", "must be above 0, is 0s"}, {"-1s", "must be above 0, is -1s"}},
+	"min-request-timeout":                     {{"0s", "must be above 0, is 0s"}, {"-1s", "must be above 0, is -1s"}},
+	"max-requests-inflight":                   {{"-1", "must not be negative, is -1"}},
+	"max-mutating-requests-inflight":          {{"-1", "must not be negative, is -1"}},
+	"cors-allowed-origins":                    {{"example.com", "must begin with"}, {"^(", "is not a regular expression"}},
+	"strict-transport-security-directives":    {{"max-age", "is not one of"}},
+	"goaway-chance":                           {{"0.021", "must be from 0 to 0.02, is 0.021"}, {"-0.001", "must be"}, {"NaN", "must be from 0 to 0.02, is NaN"}},
+	"read-header-timeout":                     {{"0s", "must be at least 1ms, is 0s"}, {"-1s", "must be at least 1ms, is -1s"}},
+	"idle-timeout":                            {{"999us", "must be at least 1ms, is 999µs"}, {"-1s", "must be at least"}},
+	"body-progress-timeout":                   {{"0s", "must be at least 1ms, is 0s"}, {"-1s", "must be at least"}},
+	"write-progress-timeout":                  {{"0s", "must be at least 1ms, is 0s"}, {"-1s", "must be at least"}},
+	"shutdown-delay-duration":                 {{"-1s", "must not be negative, is -1s"}},
+	"shutdown-watch-termination-grace-period": {{"-1s", "must not be negative, is -1s"}},
+	"shutdown-timeout":                        {{"-1s", "must not be negative, is -1s"}},
+	"livez-grace-period":                      {{"-1ns", "must not be negative, is -1ns"}},
+	"audit-policy-file":                       {{"p", "records nothing without --audit-log-path"}},
+	"audit-log-path":                          {{"-", "records nothing without --audit-policy-file"}},
+	"audit-log-maxsize":                       {{"-1", "-1 is negative"}},
+	"audit-log-maxbackup":                     {{"-1", "-1 is negative"}},
+	"audit-log-maxage":                        {{"-1", "-1 is negative"}},
+	"logging-format":                          {{"xml", `must be text or json, is "xml"`}, {"", `must be text or json, is ""`}},
+	"v":                                       {{"11", "must be from 0 to 10, is 11"}, {"-1", "must be from 0 to 10, is -1"}},
+}
+
+// anyText are the flags that take any text or list: names of files, hosts and users.
+var anyText = []string{"ready-file", "kubeconfig", "cert-dir", "client-ca-file", "requestheader-client-ca-file", "token-auth-file", "requestheader-allowed-names", "allowed-hosts"}
+
+// TestWrongFlags: a wrong value gets one line, which names its flag; every flag is either
+// here, or says itself what it cannot read, or takes anything; and all that is wrong is
+// said at once.
+func TestWrongFlags(t *testing.T) {
+	_, f := newOptions()
+	var all, want []string
+	for _, r := range f.rows {
+		kind := kindOf(f, r.name)
+		rows := wrongFlags[r.name]
+		if unread := map[string]string{"bool": "maybe", "int": "1.5", "float64": "much", "duration": "10"}[kind]; unread != "" {
+			rows = append(slices.Clone(rows), struct{ value, want string }{unread, "invalid "})
+		} else if rows == nil && !slices.Contains(anyText, r.name) {
+			t.Errorf("no wrong value of --%s is tested, a %s", r.name, kind)
+		}
+		if kind == "duration" && !slices.ContainsFunc(rows, func(c struct{ value, want string }) bool { return strings.HasPrefix(c.value, "-") }) {
+			t.Errorf("no negative --%s is tested", r.name)
+		}
+		for i, c := range rows {
+			_, _, got := parseFlags(t, "--"+r.name+"="+c.value)
+			if len(got) != 1 || !strings.HasPrefix(got[0], "--"+r.name+": ") || !strings.Contains(got[0], c.want) || strings.Contains(got[0], "\n") {
+				t.Errorf("--%s=%s: got %q, want one line with %q", r.name, c.value, []string(got), c.want)
+				continue
+			}
+			// Of two that need each other the one alone is wrong.
+			if i == 0 && !strings.HasPrefix(r.name, "tls-private-key") && r.name != "tls-cert-file" && !strings.HasPrefix(r.name, "audit-policy") && r.name != "audit-log-path" {
+				all = append(all, "--"+r.name+"="+c.value)
+				want = append(want, got[0])
+			}
+		}
+	}
+	for name := range maps.Keys(wrongFlags) {
+		if f.set.Lookup(name) == nil {
+			t.Errorf("--%s is tested but is no flag", name)
+		}
+	}
+	_, _, got := parseFlags(t, all...)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("all at once:\n got %s\nwant %s", strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+	}
+}
+
+// TestFlagPairs: what is wrong with two flags together, and that the pair done right is well.
+func TestFlagPairs(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		want []string // beginnings
+	}{
+		{"", nil},
+		{"--tls-cert-file=c --tls-private-key-file=k", nil},
+		{"--audit-policy-file=p --audit-log-path=-", nil},
+		{"--ready-file=a --kubeconfig=b", nil},
+		{"--ready-file=a --kubeconfig=a", []string{"--ready-file: is the same file as --kubeconfig"}},
+		{"--ready-file=a --kubeconfig=./b/../a", []string{"--ready-file: is the same file as --kubeconfig"}},
+		{"--ready-file= --kubeconfig=", nil},
+		{"--listen-http=off --listen-https=off", []string{"--listen-http: is off and so is --listen-https"}},
+		{"--listen-http= --listen-https=", []string{"--listen-http: is off and so is --listen-https"}},
+		{"--listen-http=0.0.0.0:0 --insecure-allow-remote", nil},
+		{"--listen-admin=0.0.0.0:0 --insecure-allow-remote", []string{"--listen-admin: "}},
+		{"--shutdown-timeout=5s --shutdown-delay-duration=5s", []string{"--shutdown-timeout: 5s leaves no time after --shutdown-delay-duration 5s"}},
+		{"--shutdown-timeout=5s --shutdown-delay-duration=4s", nil},
+		{"--shutdown-timeout=1h --shutdown-timeout=5s --shutdown-delay-duration=1m", []string{"--shutdown-timeout: 5s leaves no time"}},
+		{"--tls-cipher-suites=TLS_AES_128_GCM_SHA256 --tls-min-version=VersionTLS13", nil},
+		{"--tls-cipher-suites=TLS_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", nil},
+		{"--tls-cipher-suites=", nil},
+		{"--tls-cipher-suites=TLS_AES_128_GCM_SHA256,TLS_CHACHA20_POLY1305_SHA256", []string{"--tls-cipher-suites: names suites of TLS 1.3 alone"}},
+	} {
+		_, _, got := parseFlags(t, strings.Fields(c.args)...)
+		if !slices.EqualFunc(got, c.want, strings.HasPrefix) {
+			t.Errorf("%s: got %q, want %q", c.args, []string(got), c.want)
+		}
+	}
+}
+
+// TestCommandLines: what the command line itself may have wrong.
+func TestCommandLines(t *testing.T) {
+	for _, c := range []struct {
+		args, want []string
+	}{
+		{[]string{"--v=3"}, nil},
+		{[]string{"-v", "3"}, nil},
+		{[]string{"--profiling", "--v=3"}, nil},
+		{[]string{"--profiling", "false"}, []string{`"false": unexpected argument`}},
+		{[]string{"--profiling=false"}, nil},
+		{[]string{"--bogus"}, []string{"--bogus: unknown flag"}},
+		{[]string{"--bogus=1"}, []string{"--bogus: unknown flag"}},
+		{[]string{"--bogus", "value", "--bogus2", "--v=99"}, []string{"--bogus: unknown flag", "--bogus2: unknown flag", "--v: must be from 0 to 10, is 99"}},
+		{[]string{"--ready-file"}, []string{"--ready-file: needs a value"}},
+		{[]string{"a", "--v=x", "b"}, []string{`"a": unexpected argument`, `--v: invalid value "x": parse error`, `"b": unexpected argument`}},
+		{[]string{"--v=99999999999999999999"}, []string{`--v: invalid value "99999999999999999999": value out of range`}},
+		{[]string{"--v="}, []string{`--v: invalid value "": parse error`}},
+		{[]string{"--anonymous-auth=maybe"}, []string{`--anonymous-auth: invalid boolean value "maybe": parse error`}},
+		{[]string{"--request-timeout=5"}, []string{`--request-timeout: invalid value "5": parse error`}},
+		{[]string{"evil\nline"}, []string{`"evil\nline": unexpected argument`}},
+		{[]string{"--", "--v=3"}, []string{`"--v=3": unexpected argument`}},
+		{[]string{"--=3", "---x", "--v=99", "-="}, []string{`"--=3": is no flag`, `"---x": is no flag`, `"-=": is no flag`, "--v: must be from 0 to 10, is 99"}},
+	} {
+		if _, _, got := parseFlags(t, c.args...); !slices.Equal(got, c.want) {
+			t.Errorf("%q:\n got %q\nwant %q", c.args, []string(got), c.want)
+		}
+	}
+	for _, args := range [][]string{{"--help"}, {"-h"}, {"-help"}, {"--bogus", "--help"}, {"x", "--v=99", "-h", "--bogus"}} {
+		o, f := newOptions()
+		if _, err := o.parse(f, args); !errors.Is(err, errHelp) {
+			t.Errorf("%q: %v, want help", args, err)
+		}
+	}
+}
+
+// TestUnreadValueIsSaidOnce: what a value that could not be read lacks besides is no line.
+func TestUnreadValueIsSaidOnce(t *testing.T) {
+	var p problems
+	p.add("a", "one %d", 1)
+	p.add("a", "two")
+	p = append(p, `--b: invalid value "x": parse error`)
+	p.add("b", "must be above 0")
+	p.add("bb", "is another flag")
+	want := problems{"--a: one 1", "--a: two", `--b: invalid value "x": parse error`, "--bb: is another flag"}
+	if !slices.Equal(p, want) {
+		t.Errorf("got %q, want %q", []string(p), []string(want))
+	}
+}
+
+// TestLastWins: a flag given twice has its last value, lists too; only --tls-sni-cert-key adds.
+func TestLastWins(t *testing.T) {
+	_, f := newOptions()
+	for _, r := range f.rows {
+		values := map[string][2]string{"bool": {"true", "false"}, "int": {"7", "8"}, "float64": {"0.5", "0.01"}, "duration": {"7s", "8s"},
+			"string": {"a", "b"}, "list": {"a,b", "c"}, "pairs": {"a,b", "c,d"}}[kindOf(f, r.name)]
+		want := values[1]
+		if r.name == "tls-sni-cert-key" {
+			want = "a,b c,d"
+		}
+		_, g := newOptions()
+		var p problems
+		err := g.parse([]string{"--" + r.name + "=" + values[0], "--" + r.name + "=" + values[1]}, &p)
+		if got := g.set.Lookup(r.name).Value.String(); err != nil || len(p) > 0 || got != want || g.shown(g.byKey[r.name]) != want {
+			t.Errorf("--%s: got %q (%v %q), want %q", r.name, got, err, []string(p), want)
+		}
+	}
+}
+
+func TestListFlag(t *testing.T) {
+	for value, want := range map[string][]string{
+		"":           nil,
+		",":          nil,
+		" , ,":       nil,
+		"a":          {"a"},
+		"a,b":        {"a", "b"},
+		" a , ,b c,": {"a", "b c"},
+		"a,a":        {"a", "a"},
+	} {
+		f := newFlags()
+		var got []string
+		def := []string{"x", "y"}
+		f.list(&got, "l", def, "help")
+		if !slices.Equal(got, def) || f.set.Lookup("l").DefValue != "x,y" {
+			t.Fatalf("before it is set: %q, default %q", got, f.set.Lookup("l").DefValue)
+		}
+		if err := f.set.Set("l", value); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q: got %q %v, want %q", value, got, err, want)
+		}
+		if !slices.Equal(def, []string{"x", "y"}) {
+			t.Errorf("%q: the default has become %q", value, def)
+		}
+	}
+	if got := (*listValue)(nil).String(); got != "" {
+		t.Errorf("no list is shown as %q", got)
+	}
+}
+
+// TestOrigins: of each value it is known whether it was given, computed or is the default;
+// a secret is never shown.
+func TestOrigins(t *testing.T) {
+	o, f, wrong := parseFlags(t, "--v=2", "--shutdown-delay-duration=5s", "--request-timeout=20s", "--requestheader-allowed-names=proxy")
+	if len(wrong) > 0 {
+		t.Fatal(wrong)
+	}
+	var given, derived []string
+	for _, r := range f.rows {
+		if r.given {
+			given = append(given, r.name)
+		}
+		if r.derived {
+			derived = append(derived, r.name)
+		}
+	}
+	if want := []string{"requestheader-allowed-names", "request-timeout", "shutdown-delay-duration", "v"}; !slices.Equal(sorted(given), sorted(want)) {
+		t.Errorf("given %q, want %q: one with its default's value is given too", given, want)
+	}
+	if want := []string{"shutdown-timeout"}; !slices.Equal(derived, want) || o.shutdown.timeout != 25*time.Second || f.shown(f.byKey["shutdown-timeout"]) != "25s" {
+		t.Errorf("derived %q as %v, want %q as 25s", derived, o.shutdown.timeout, want)
+	}
+	if !o.tls.proxiesNamed {
+		t.Error("the proxies are named, but the TLS options do not say so")
+	}
+	o, f, _ = parseFlags(t, "--shutdown-timeout=3s")
+	if f.byKey["shutdown-timeout"].derived || o.shutdown.timeout != 3*time.Second || o.tls.proxiesNamed {
+		t.Errorf("given 3s: %v, derived %v; proxies named %v", o.shutdown.timeout, f.byKey["shutdown-timeout"].derived, o.tls.proxiesNamed)
+	}
+	f = newFlags()
+	var password string
+	f.text(&password, "password", "", "help").secret = true
+	if err := f.set.Set("password", "hunter2"); err != nil || f.shown(f.byKey["password"]) != "REDACTED" {
+		t.Errorf("a secret is shown as %q (%v)", f.shown(f.byKey["password"]), err)
+	}
+}
+
+// TestUsage: --help has every flag once, in its group, with the kind of its value, its help
+// and its default; the groups stand in the order in which a reader needs them.
+func TestUsage(t *testing.T) {
+	_, f := newOptions()
+	var text strings.Builder
+	f.usage(&text)
+	var titles []string
+	sections := map[string]string{}
+	for section := range strings.SplitSeq(strings.TrimPrefix(text.String(), "\n"), "\n\n") {
+		title, rest, _ := strings.Cut(section, ":\n")
+		titles = append(titles, title)
+		sections[strings.ToLower(title)] = rest
+	}
+	want := []string{"Listeners", "Files", "TLS", "Authentication", "Bounds", "Serving", "Slow clients", "Lifecycle", "Audit", "Logging", "Admin"}
+	if !slices.Equal(titles, want) {
+		t.Errorf("groups %q, want %q", titles, want)
+	}
+	for _, r := range f.rows {
+		line := "  --" + r.name
+		if kind := map[string]string{"int": " int", "float64": " float", "duration": " duration", "string": " string", "list": " list"}[kindOf(f, r.name)]; kind != "" {
+			line += kind
+		}
+		line += "\n        " + r.help
+		switch d := f.set.Lookup(r.name).DefValue; d {
+		case "", "0", "0s", "false":
+		default:
+			line += " (default " + d + ")"
+		}
+		if strings.Count(text.String(), line+"\n") != 1 || !strings.Contains(sections[r.group]+"\n", line+"\n") {
+			t.Errorf("want once, below %q:\n%s", r.group, line)
+		}
+		if len(r.help) < 10 || strings.Contains(r.help, "\n") {
+			t.Errorf("--%s: help %q", r.name, r.help)
+		}
+	}
+	if got, want := strings.Count(text.String(), "\n  --"), len(f.rows); got != want {
+		t.Errorf("%d flags are shown, of %d", got, want)
+	}
+}
+
+// FuzzCommandLine: whatever is given, every problem is one line, and a line without
+// problems reads the same again.
+func FuzzCommandLine(f *testing.F) {
+	for _, s := range []string{"--v=3", "--bogus x", "--listen-http=off,off", "--tls-sni-cert-key=a,b:c", "-- a", "--= -", "--request-timeout=-1s --v", "--goaway-chance=NaN", "--help"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		args := strings.Split(line, " ")
+		o, f := newOptions()
+		wrong, err := o.parse(f, args)
+		if err != nil {
+			if !errors.Is(err, errHelp) {
+				t.Errorf("%q: %v", args, err)
+			}
+			return
+		}
+		for _, w := range wrong {
+			if w == "" || strings.Contains(w, "\n") && !strings.Contains(line, "\n") {
+				t.Errorf("%q: problem %q", args, w)
+			}
+		}
+		o2, f2 := newOptions()
+		again, _ := o2.parse(f2, args)
+		if !slices.Equal(wrong, again) {
+			t.Errorf("%q: %q, and then %q", args, []string(wrong), []string(again))
+		}
+	})
+}
