@@ -77,6 +77,17 @@ func (s *stopping) begin() <-chan reply {
 	return done
 }
 
+// accepted is how many connections the listener of this kind has had.
+func (s *stopping) accepted() uint64 {
+	for _, l := range s.listeners {
+		if strings.HasPrefix(s.url(s.kind, ""), l.url()) {
+			return l.accepted.Load()
+		}
+	}
+	s.t.Fatal("no listener")
+	return 0
+}
+
 // awaitClosed returns when the drain has closed the group of requests: that is a moment
 // after the signal, where the listeners stay open.
 func (s *stopping) awaitClosed() {
@@ -162,6 +173,11 @@ func TestEverySignal(t *testing.T) {
 				want := "refused"
 				if mode == "retry" {
 					want = sent[0].want
+				}
+				// Whoever was sent away has lost its connection with the answer.
+				before := s.accepted()
+				if got, err := s.send(open[0], kind, "GET", "/version", nil); answer(got, err) != want || mode == "retry" && s.accepted() != before+1 {
+					t.Errorf("NotAcceptingNewRequest, kept, once more: got %q, want %q on another connection", answer(got, err), want)
 				}
 				if got, err := s.send(fresh, kind, "GET", "/version", nil); answer(got, err) != want {
 					t.Errorf("NotAcceptingNewRequest, fresh: got %q, want %q", answer(got, err), want)
