@@ -161,11 +161,12 @@ func frames(stack string) []string {
 	var out []string
 	lines := strings.Split(stack, "\n")
 	for i := 1; i+1 < len(lines); i += 2 {
-		fn, _, _ := strings.Cut(strings.TrimSpace(lines[i]), "(")
-		place, _, _ := strings.Cut(strings.TrimSpace(lines[i+1]), " ")
-		if j := strings.LastIndexByte(place, '/'); j >= 0 {
-			place = place[j+1:]
+		fn := strings.TrimSpace(lines[i])
+		if j := strings.LastIndexByte(fn, '('); j >= 0 && strings.HasSuffix(fn, ")") {
+			fn = fn[:j] // without arguments; a receiver's (*T) stays
 		}
+		place := lines[i+1]
+		place, _, _ = strings.Cut(strings.TrimSpace(place[strings.LastIndexByte(place, '/')+1:]), " ")
 		if strings.HasPrefix(fn, "runtime") || fn == "panic" {
 			continue
 		}
