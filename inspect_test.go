@@ -46,10 +46,10 @@ type page struct {
 
 // TestInspection: what a real program shows of itself while it works and while it stops.
 func TestInspection(t *testing.T) {
-	g, hook := newGate(), make(chan struct{})
+	g, hook, held := newGate(), make(chan struct{}), make(chan struct{})
 	r := startProgram(t, func(s *Server) {
 		_ = s.Handle("/slow", g)
-		_ = s.AddPreShutdownHook("hold", func(context.Context) error { <-hook; return nil })
+		_ = s.AddPreShutdownHook("hold", func(context.Context) error { close(held); <-hook; return nil })
 	}, "--listen-admin=127.0.0.1:0")
 	done := make(chan reply, 1)
 	go func() {
@@ -111,6 +111,7 @@ func TestInspection(t *testing.T) {
 	before := p.Generation
 	r.signal <- syscall.SIGTERM
 	await(t, "AfterShutdownDelayDuration", r.signals.afterShutdownDelayDuration.ch)
+	await(t, "the hook", held)
 	r.look("/admin/v1/timeline", &p)
 	if p.Phase != "stop" || p.Deadline == nil || p.Generation <= before || len(p.BlockedBy) != 2 {
 		t.Errorf("while stopping: phase %q, deadline %v, generation %d after %d, blocked by %v", p.Phase, p.Deadline, p.Generation, before, p.BlockedBy)
