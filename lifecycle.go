@@ -359,7 +359,7 @@ func (p *program) drain(ctx context.Context) bool {
 	if p.handover {
 		// Whoever took the sockets over answers new connections. On ours every request
 		// is still served, and ends its connection: nobody is to see a refusal.
-		ok = p.waitQuiet(ctx, time.Second)
+		ok = p.waitQuiet(ctx, 3*time.Second)
 	}
 	select {
 	case <-p.requests.close():
