@@ -80,7 +80,7 @@ func TestHookStates(t *testing.T) {
 			"done":     func() error { return nil },
 			"failed":   func() error { return errors.New("boom") },
 			"panicked": func() error { panic("boom") },
-			"nil":      func() error { var m map[string]int; m["x"] = 1; return nil },
+			"nil":      func() error { var p *int; *p = 1; return nil },
 		}
 		names := []string{"done", "failed", "panicked", "nil"}
 		for _, name := range names {
@@ -93,7 +93,7 @@ func TestHookStates(t *testing.T) {
 			}
 		}
 		want := map[string]struct{ state, err string }{
-			"done": {hookDone, ""}, "failed": {hookFailed, "boom"}, "panicked": {hookPanicked, "panic: boom"}, "nil": {hookPanicked, "panic: assignment to entry in nil map"},
+			"done": {hookDone, ""}, "failed": {hookFailed, "boom"}, "panicked": {hookPanicked, "panic: boom"}, "nil": {hookPanicked, "panic: runtime error: invalid memory address or nil pointer dereference"},
 		}
 		for _, o := range h.phase(postStart) {
 			if got := o.shown(); got.State != hookPending || got.DurationMs != nil || o.check(t.Context()) != errNotFinished {

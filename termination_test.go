@@ -437,7 +437,8 @@ func TestWatchesCount(t *testing.T) {
 // TestWaitGroup: nobody enters after it was closed, and empty means that all have left.
 func TestWaitGroup(t *testing.T) {
 	g := newWaitGroup()
-	if !g.enter() || !g.enter() || g.count() != 2 {
+	one, two := g.enter(), g.enter()
+	if !one || !two || g.count() != 2 {
 		t.Fatalf("two entered, %d are in", g.count())
 	}
 	g.leave()

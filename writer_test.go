@@ -55,7 +55,7 @@ func TestAnswersAsNetHTTP(t *testing.T) {
 		"/sniffed":      func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>") },
 		"/no-content":   func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(204) },
 		"/not-modified": func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Etag", `"x"`); w.WriteHeader(304) },
-		"/error":        func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", 418) },
+		"/error":        func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusTeapot) },
 		"/redirect":     func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
 		"/flush-first":  func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush(); io.WriteString(w, "abc") },
 		"/serve-content": func(w http.ResponseWriter, r *http.Request) {
