@@ -149,8 +149,8 @@ func (x *exchange) Header() http.Header { return x.header }
 // WriteHeader begins the answer. As in net/http a second call does nothing, and 1xx
 // codes (but 101) may come before it. After the time limit it does nothing.
 func (x *exchange) WriteHeader(code int) {
-	if l := x.life.Load(); l != nil && !x.deadline.IsZero() && errors.Is(l.Err(), context.DeadlineExceeded) {
-		x.expire() // the handler has seen its context end before the timer ran
+	if x.overdue() {
+		x.expire()
 		return
 	}
 	x.mu.Lock()
@@ -172,6 +172,13 @@ func (x *exchange) WriteHeader(code int) {
 		x.audit.started(x, code)
 	}
 	x.inner.WriteHeader(code)
+}
+
+// overdue reports whether the handler may have seen its context end at the deadline
+// before the timer ran.
+func (x *exchange) overdue() bool {
+	l := x.life.Load()
+	return l != nil && !x.deadline.IsZero() && errors.Is(l.Err(), context.DeadlineExceeded)
 }
 
 func (x *exchange) copyHeaderLocked() {
@@ -510,8 +517,11 @@ func (x *exchange) cut(cause error) {
 // began is an empty 200, trailers are handed on, and whoever waits for the context is
 // told. It reports whether the connection must be broken off, by http.ErrAbortHandler.
 func (x *exchange) close() (abort bool) {
-	if x.state.Load() == stateFresh {
+	switch state := x.state.Load(); {
+	case state == stateFresh:
 		x.WriteHeader(http.StatusOK)
+	case state == stateAnswering && x.overdue():
+		x.expire() // what the handler left off must not look complete
 	}
 	x.mu.Lock()
 	if x.timer != nil {
