@@ -29,6 +29,6 @@ func (p *program) installOwnPaths(s *Server) {
 		}{s.listedPaths()}, "", "  ")
 		writeJSON(w, b)
 	})
-	_ = s.Handle("/", index)
+	_ = s.handleUnlisted("/", index)
 	_ = s.handleUnlisted("/index.html", index)
 }
