@@ -3,16 +3,22 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -24,15 +30,22 @@ var update = flag.Bool("update", false, "write what was answered into testdata/c
 //
 //	#   a comment; "# over: http https h2c h2", "# as: admin" (a token of testdata/tokens.csv,
 //	    or nobody) and "# flags: ..." set the stage
-//	>   a line of a request; its body has the length that {length} stands for
-//	<   a line of the answer, its header sorted; "<|" is a body's last line without an end
-//	~   what becomes of the connection: kept or closed
+//	>   a line of a request; its body has the length that {length} stands for, and with
+//	    Expect it is sent when it is asked for
+//	<   a line of the answer, its header sorted; "<|" is a body's last line without an end,
+//	    "< (none)" is no answer at all
+//	~   what becomes of the connection: kept, closed, or cut, which is closed inside the
+//	    answer. A file ends with one.
 //
-// Requests with no answer between them go out at once. {audit-id}, {date} and the like
-// stand for what another run has otherwise; each has its pattern, below. Over HTTP/2 the
-// same is expected, without the lines that only HTTP/1 has.
+// Requests with no answer between them go out at once. Placeholders stand for what
+// another run has otherwise, and each is checked: {audit-id} is a new UUID for each
+// answer, and in a body that answer's; {date} is now; {address} and {plain} are those of
+// the listeners; {length} is the body's, where that holds one of the others; {etag},
+// {etag-2} and so on are different tags, and as in requests the same all through a file.
+// Over HTTP/2 the same is expected, without the lines that only HTTP/1 has.
 //
-// After a change on purpose, -update writes the answers anew: read what it changes.
+// After a change on purpose, -update (go test -run Conversations -update .) writes the
+// answers anew: read what it changes.
 func TestConversations(t *testing.T) {
 	files, err := filepath.Glob("testdata/conversations/*.http")
 	if err != nil || len(files) < 20 {
@@ -71,6 +84,23 @@ func TestConversations(t *testing.T) {
 func forConversations(s *Server) {
 	handle := func(path string, f http.HandlerFunc) { _ = s.Handle(path, f) }
 	handle("/panic", func(http.ResponseWriter, *http.Request) { panic("out of paper") })
+	handle("/abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	half := func(w http.ResponseWriter) {
+		fmt.Fprintln(w, "the first half")
+		_ = http.NewResponseController(w).Flush()
+	}
+	handle("/half/panic", func(w http.ResponseWriter, r *http.Request) { half(w); panic("out of paper") })
+	handle("/half/slow", func(w http.ResponseWriter, r *http.Request) { half(w); <-r.Context().Done() })
+	handle("/streams", func(w http.ResponseWriter, r *http.Request) { half(w); fmt.Fprintln(w, "the second") })
+	var ill atomic.Bool
+	handle("/fall-ill", func(http.ResponseWriter, *http.Request) { ill.Store(true) })
+	handle("/recover", func(http.ResponseWriter, *http.Request) { ill.Store(false) })
+	_ = s.AddHealthCheck("body", func(context.Context) error {
+		if ill.Load() {
+			return errors.New("it has a cold")
+		}
+		return nil
+	})
 	handle("/slow", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	handle("/warns", func(w http.ResponseWriter, r *http.Request) {
 		AddWarning(r.Context(), "", "v1beta1 is going")
@@ -141,6 +171,9 @@ func parseConversation(t *testing.T, file string) *conversation {
 			c.steps = append(c.steps, step{kind, text})
 		}
 	}
+	if last := c.steps[len(c.steps)-1]; last.kind != '~' {
+		t.Fatalf("the file ends with %q, not with what becomes of the connection", last.text)
+	}
 	return c
 }
 
@@ -148,74 +181,80 @@ func parseConversation(t *testing.T, file string) *conversation {
 func (c *conversation) play(t *testing.T, r *running, kind string) string {
 	t.Helper()
 	var out strings.Builder
-	var conn net.Conn
+	var conn net.Conn // nil over HTTP/2
 	var in *bufio.Reader
-	var waiting []*http.Request // sent, not answered
-	ids := map[string]string{}
+	dial := func() {
+		if kind == "http" || kind == "https" {
+			conn = r.dial(kind)
+			in = bufio.NewReader(conn)
+		}
+	}
+	dial()
+	var waiting []wireRequest // sent, not answered
+	v := newVolatile(t, r)
 	client := r.client(kind)
+	cut := false
 	for _, s := range c.steps {
-		switch {
-		case s.kind == '#':
+		switch s.kind {
+		case '#':
 			fmt.Fprintln(&out, s.text)
-		case s.kind == '>':
+		case '>':
 			for line := range strings.SplitSeq(s.text, "\n") {
 				fmt.Fprintln(&out, strings.TrimRight("> "+line, " "))
 			}
-			req := c.request(t, r, s.text)
-			if conn == nil && (kind == "http" || kind == "https") {
-				conn = r.dial(kind)
-				in = bufio.NewReader(conn)
-			}
+			req := c.request(v.values.Replace(s.text))
 			if conn != nil {
-				if _, err := io.WriteString(conn, req.raw); err != nil {
-					t.Errorf("%s: %v", s.text, err)
-				}
+				req.send(t, conn)
 			}
-			waiting = append(waiting, req.Request)
-		case s.kind == '<':
+			waiting = append(waiting, req)
+		case '<':
 			if len(waiting) == 0 {
 				t.Fatalf("an answer without a request: %s", s.text)
 			}
 			req := waiting[0]
 			waiting = waiting[1:]
-			for {
-				var resp *http.Response
+			for more := true; more; {
+				var a wireAnswer
 				var err error
 				if conn != nil {
-					_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
-					resp, err = http.ReadResponse(in, req)
+					a, err = readAnswer(in, req.Method)
 				} else {
-					resp, err = client.Do(overH2(req, r.url(kind, "")))
+					a, err = fetchAnswer(client, overH2(req.Request, r.url(kind, "")))
 				}
 				if err != nil {
-					t.Fatalf("%s %s over %s: %v", req.Method, req.RequestURI, kind, err)
-				}
-				writeAnswer(t, &out, resp, ids)
-				if resp.StatusCode != http.StatusContinue {
+					if !brokenOff(err) {
+						t.Fatalf("%s %s over %s: %v", req.Method, req.RequestURI, kind, err)
+					}
+					fmt.Fprintln(&out, "< (none)")
 					break
 				}
+				cut = a.cut
+				v.write(&out, a)
+				if more = strings.Contains(a.status, " 100 "); more {
+					if _, err := io.WriteString(conn, req.body); err != nil {
+						t.Error(err)
+					}
+				}
 			}
-		case s.kind == '~':
-			if conn == nil {
-				fmt.Fprintln(&out, "~ "+s.text) // withoutHops takes it off
-				continue
-			}
-			fate := "kept"
-			if _, err := io.WriteString(conn, "GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		case '~':
+			fate := "cut"
+			switch {
+			case cut:
+			case conn == nil && s.text == "cut":
+				fate = "kept"
+			case conn == nil:
+				fate = s.text // withoutHops takes it off
+			case isOpen(t, conn, in):
+				fate = "kept"
+			default:
 				fate = "closed"
-			} else if resp, err := http.ReadResponse(in, nil); err != nil {
-				fate = "closed"
-			} else if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-				t.Errorf("after %s: %v", s.text, err)
 			}
 			fmt.Fprintln(&out, "~ "+fate)
-			if fate == "closed" {
-				conn.Close()
-				conn = nil
-				if kind == "http" || kind == "https" {
-					conn = r.dial(kind)
-					in = bufio.NewReader(conn)
+			if fate != "kept" {
+				if waiting, cut = nil, false; conn != nil {
+					conn.Close()
 				}
+				dial()
 			}
 		}
 	}
@@ -225,14 +264,121 @@ func (c *conversation) play(t *testing.T, r *running, kind string) string {
 	return out.String()
 }
 
+// isOpen reports whether a connection serves one more request, and nothing before it.
+func isOpen(t *testing.T, conn net.Conn, in *bufio.Reader) bool {
+	t.Helper()
+	_, err := io.WriteString(conn, "GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	var a wireAnswer
+	if err == nil {
+		a, err = readAnswer(in, "GET")
+	}
+	switch {
+	case err == nil && !strings.Contains(a.body, `"gitVersion"`):
+		t.Errorf("an answer that nobody asked for: %s %s", a.status, a.body)
+	case err != nil && !brokenOff(err):
+		t.Errorf("neither kept nor closed: %v", err)
+	}
+	return err == nil
+}
+
+// brokenOff reports whether the server has ended a connection or a stream. That it says
+// nothing within the time for it is something else.
+func brokenOff(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		strings.Contains(err.Error(), "stream error") && strings.Contains(err.Error(), "INTERNAL_ERROR")
+}
+
+// wireAnswer is an answer as it came.
+type wireAnswer struct {
+	status string
+	header []string
+	body   string
+	cut    bool // the body ended early
+}
+
+// readAnswer reads an answer of HTTP/1, without the help of net/http, which hides lines.
+func readAnswer(in *bufio.Reader, method string) (a wireAnswer, err error) {
+	line := func() string {
+		if err != nil {
+			return ""
+		}
+		var s string
+		s, err = in.ReadString('\n')
+		return strings.TrimSuffix(s, "\r\n")
+	}
+	a.status = line()
+	length, chunked := -1, false
+	for l := line(); l != ""; l = line() {
+		a.header = append(a.header, l)
+		if value, ok := strings.CutPrefix(l, "Content-Length: "); ok && err == nil {
+			length, err = strconv.Atoi(value)
+		}
+		chunked = chunked || l == "Transfer-Encoding: chunked"
+	}
+	if err != nil {
+		return a, err
+	}
+	var body io.Reader = in
+	_, code, _ := strings.Cut(a.status, " ")
+	switch {
+	case method == "HEAD", strings.HasPrefix(code, "1"), strings.HasPrefix(code, "204"), strings.HasPrefix(code, "304"):
+		return a, nil
+	case chunked:
+		body = httputil.NewChunkedReader(in)
+	case length >= 0:
+		body = io.LimitReader(in, int64(length))
+	}
+	b, err := io.ReadAll(body)
+	a.body = string(b)
+	a.cut = err != nil && brokenOff(err) || length > len(b)
+	if a.cut {
+		return a, nil
+	}
+	for chunked && line() != "" { // trailers
+	}
+	return a, err
+}
+
+// fetchAnswer is readAnswer over HTTP/2, by a client.
+func fetchAnswer(client *http.Client, req *http.Request) (a wireAnswer, err error) {
+	resp, err := client.Do(req)
+	if err != nil {
+		return a, err
+	}
+	defer resp.Body.Close()
+	a.status = resp.Proto + " " + resp.Status
+	for k, vs := range resp.Header {
+		for _, v := range vs {
+			a.header = append(a.header, k+": "+v)
+		}
+	}
+	b, err := io.ReadAll(resp.Body)
+	a.body = string(b)
+	if a.cut = err != nil && brokenOff(err); a.cut {
+		err = nil
+	}
+	return a, err
+}
+
 // wireRequest is a request of a file in both forms.
 type wireRequest struct {
 	*http.Request
-	raw string
+	head, body string
 }
 
-func (c *conversation) request(t *testing.T, r *running, text string) wireRequest {
+// send writes a request of HTTP/1; a body that is to be asked for stays here.
+func (q wireRequest) send(t *testing.T, conn net.Conn) {
 	t.Helper()
+	text := q.head
+	if q.Header.Get("Expect") != "100-continue" {
+		text += q.body
+	}
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Errorf("%s: %v", q.head, err)
+	}
+}
+
+func (c *conversation) request(text string) wireRequest {
 	head, body, _ := strings.Cut(text, "\n\n")
 	head = strings.ReplaceAll(head, "{length}", itoa(len(body)))
 	head = strings.ReplaceAll(head, "{many}", strings.Repeat("X-Many: 1\n", 300))
@@ -243,7 +389,7 @@ func (c *conversation) request(t *testing.T, r *running, text string) wireReques
 	if strings.Contains(head, "chunked") {
 		body = strings.ReplaceAll(body, "\n", "\r\n")
 	}
-	raw := strings.ReplaceAll(strings.TrimSuffix(head, "\n"), "\n", "\r\n") + "\r\n\r\n" + body
+	raw := strings.ReplaceAll(strings.TrimSuffix(head, "\n"), "\n", "\r\n") + "\r\n\r\n"
 	line, rest, _ := strings.Cut(head, "\n")
 	method, target, _ := strings.Cut(line, " ")
 	target, _, _ = strings.Cut(target, " ")
@@ -262,7 +408,7 @@ func (c *conversation) request(t *testing.T, r *running, text string) wireReques
 			req.Header.Add(name, value)
 		}
 	}
-	return wireRequest{req, raw}
+	return wireRequest{req, raw, body}
 }
 
 // overH2 is the request for a client, which makes its own form of it.
@@ -278,73 +424,96 @@ func overH2(req *http.Request, base string) *http.Request {
 	return out
 }
 
-// volatile is what is different in every run, and what it must look like.
-var volatile = []struct {
-	name    string
-	pattern *regexp.Regexp
-}{
-	{"{date}", regexp.MustCompile(`\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z][a-z] 20\d\d \d\d:\d\d:\d\d GMT\b`)},
-	{"{address}", regexp.MustCompile(`127\.0\.0\.1:\d+`)},
-	{"{etag}", regexp.MustCompile(`"[0-9A-F]{128}"`)},
-	{"{go}", regexp.MustCompile(`go1\.\d+[.\w-]*`)},
-	{"{commit}", regexp.MustCompile(`"gitCommit": "[0-9a-f]*"`)},
-	{"{tree}", regexp.MustCompile(`"gitTreeState": "(clean|dirty|)"`)},
-	{"{built}", regexp.MustCompile(`"buildDate": "[0-9TZ:-]*"`)},
-	{"{platform}", regexp.MustCompile(`"platform": "[a-z0-9]+/[a-z0-9]+"`)},
+// volatile knows what is different in every run. It is for one play of a file.
+type volatile struct {
+	t       *testing.T
+	began   time.Time
+	ids     map[string]bool
+	etags   map[string]string // tag to placeholder
+	shown   *strings.Replacer // values to placeholders, of what is known beforehand
+	values  *strings.Replacer // placeholders to values, for requests
+	holders []string          // pairs of values
 }
 
-var auditIDPattern = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+func newVolatile(t *testing.T, r *running) *volatile {
+	_, plain, _ := strings.Cut(r.url("http", ""), "://")
+	own := newVersionInfo(readBuild())
+	line := func(key, value string) string { return fmt.Sprintf("%q: %q", key, value) }
+	return &volatile{
+		t: t, began: time.Now(), ids: map[string]bool{}, etags: map[string]string{},
+		shown: strings.NewReplacer(
+			r.publicAddress(), "{address}", plain, "{plain}", runtime.Version(), "{go}",
+			line("gitCommit", own.GitCommit), "{commit}", line("gitTreeState", own.GitTreeState), "{tree}",
+			line("buildDate", own.BuildDate), "{built}", line("platform", own.Platform), "{platform}",
+		),
+		holders: []string{"{address}", r.publicAddress(), "{plain}", plain},
+		values:  strings.NewReplacer("{address}", r.publicAddress(), "{plain}", plain),
+	}
+}
 
-// writeAnswer writes an answer as the file has it. The audit ID of each answer is one of
-// its own, and its body names no other.
-func writeAnswer(t *testing.T, out *strings.Builder, resp *http.Response, ids map[string]string) {
-	t.Helper()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Errorf("the body of %s: %v", resp.Status, err)
-	}
-	resp.Body.Close()
-	var lines []string
-	text := string(body)
-	for k, vs := range resp.Header {
-		for _, v := range vs {
-			if k == "Audit-Id" && auditIDPattern.MatchString(v) {
-				if ids[v] != "" {
-					t.Errorf("the audit ID %s was given twice", v)
-				}
-				ids[v] = resp.Status
-				text = strings.ReplaceAll(text, v, "{audit-id}")
-				v = "{audit-id}"
-			}
-			for _, p := range volatile[:3] {
-				v = p.pattern.ReplaceAllString(v, p.name)
-			}
-			lines = append(lines, k+": "+v)
+var (
+	auditIDPattern = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	etagPattern    = regexp.MustCompile(`^"[0-9A-F]{128}"$`)
+)
+
+// headerValue is a header's value as a file has it: what is not as it should be stays as
+// it is, and so differs.
+func (v *volatile) headerValue(name, value string) string {
+	switch name {
+	case "Audit-Id":
+		if auditIDPattern.MatchString(value) && !v.ids[value] {
+			v.ids[value] = true
+			return "{audit-id}"
 		}
+	case "Date":
+		at, err := time.Parse(http.TimeFormat, value)
+		if err == nil && !at.Before(v.began.Truncate(time.Second)) && !at.After(time.Now()) {
+			return "{date}"
+		}
+	case "Etag":
+		if !etagPattern.MatchString(value) {
+			break
+		}
+		if v.etags[value] == "" {
+			name := "{etag}"
+			if n := len(v.etags); n > 0 {
+				name = fmt.Sprintf("{etag-%d}", n+1)
+			}
+			v.etags[value] = name
+			v.holders = append(v.holders, name, value)
+			v.values = strings.NewReplacer(v.holders...)
+		}
+		return v.etags[value]
 	}
-	if resp.ContentLength >= 0 && resp.Header.Get("Content-Length") == "" && resp.Request != nil && resp.Request.Method != "HEAD" && len(body) > 0 {
-		lines = append(lines, "Content-Length: "+itoa(int(resp.ContentLength)))
+	return v.shown.Replace(value)
+}
+
+// write writes an answer as the file has it.
+func (v *volatile) write(out *strings.Builder, a wireAnswer) {
+	body := v.shown.Replace(a.body)
+	vague := body != a.body // and may be of another length elsewhere
+	header := slices.Sorted(slices.Values(a.header))
+	for i, l := range header {
+		name, value, _ := strings.Cut(l, ": ")
+		shown := v.headerValue(name, value)
+		if name == "Content-Length" && vague && value == itoa(len(a.body)) {
+			shown = "{length}"
+		}
+		if shown == "{audit-id}" {
+			body = strings.ReplaceAll(body, value, shown)
+		}
+		header[i] = name + ": " + shown
 	}
-	if resp.Close && resp.Header.Get("Connection") == "" && resp.ProtoMajor == 1 {
-		lines = append(lines, "Connection: close")
-	}
-	for _, te := range resp.TransferEncoding {
-		lines = append(lines, "Transfer-Encoding: "+te)
-	}
-	slices.Sort(lines)
-	for _, p := range volatile {
-		text = p.pattern.ReplaceAllString(text, p.name)
-	}
-	fmt.Fprintf(out, "< HTTP/%d %s\n", resp.ProtoMajor, resp.Status)
-	for _, l := range lines {
+	fmt.Fprintln(out, "< "+a.status)
+	for _, l := range header {
 		fmt.Fprintln(out, "< "+l)
 	}
 	fmt.Fprintln(out, "<")
-	if text == "" {
+	if body == "" {
 		return
 	}
-	text, ended := strings.CutSuffix(text, "\n")
-	all := strings.Split(text, "\n")
+	body, ended := strings.CutSuffix(body, "\n")
+	all := strings.Split(body, "\n")
 	for i, l := range all {
 		if i == len(all)-1 && !ended {
 			fmt.Fprintln(out, "<|"+l)
@@ -359,9 +528,9 @@ func withoutHops(s string) string {
 	var out strings.Builder
 	for line := range strings.SplitSeq(s, "\n") {
 		switch {
-		case strings.HasPrefix(line, "~"), strings.HasPrefix(line, "< Connection: "), strings.HasPrefix(line, "< Transfer-Encoding: "), strings.HasPrefix(line, "< Content-Length: "):
+		case line == "~ kept", line == "~ closed", strings.HasPrefix(line, "< Connection: "), strings.HasPrefix(line, "< Transfer-Encoding: "):
 		default:
-			out.WriteString(strings.Replace(line, "< HTTP/2 ", "< HTTP/1 ", 1) + "\n")
+			out.WriteString(strings.Replace(line, "< HTTP/2.0 ", "< HTTP/1.1 ", 1) + "\n")
 		}
 	}
 	return out.String()
@@ -387,4 +556,65 @@ func differing(got, want string) string {
 		}
 	}
 	return out.String()
+}
+
+// TestConversationsNotice: what is not as it should be stays in the text, and so differs.
+func TestConversationsNotice(t *testing.T) {
+	r := startProgram(t, nil)
+	v := newVolatile(t, r)
+	const id, other = "01234567-89ab-4cde-8f01-23456789abcd", "11234567-89ab-4cde-8f01-23456789abcd"
+	tag, tag2 := `"`+strings.Repeat("A1", 64)+`"`, `"`+strings.Repeat("B2", 64)+`"`
+	now := time.Now().UTC()
+	for _, c := range []struct{ name, value, want string }{
+		{"Audit-Id", id, "{audit-id}"},
+		{"Audit-Id", id, id}, // again
+		{"Audit-Id", "01234567-89ab-1cde-8f01-23456789abcd", "01234567-89ab-1cde-8f01-23456789abcd"},
+		{"X-Other", other, other},
+		{"Date", now.Format(http.TimeFormat), "{date}"},
+		{"Date", now.Add(-time.Hour).Format(http.TimeFormat), now.Add(-time.Hour).Format(http.TimeFormat)},
+		{"Date", now.Add(time.Hour).Format(http.TimeFormat), now.Add(time.Hour).Format(http.TimeFormat)},
+		{"Date", now.Format(time.RFC3339), now.Format(time.RFC3339)},
+		{"Etag", tag, "{etag}"},
+		{"Etag", tag2, "{etag-2}"},
+		{"Etag", tag, "{etag}"},
+		{"Etag", "W/" + tag, "W/" + tag},
+		{"Etag", strings.ToLower(tag), strings.ToLower(tag)},
+		{"Location", "https://" + r.publicAddress(), "https://{address}"},
+		{"Location", "https://127.0.0.1:1", "https://127.0.0.1:1"},
+	} {
+		if got := v.headerValue(c.name, c.value); got != c.want {
+			t.Errorf("%s: %s: got %q, want %q", c.name, c.value, got, c.want)
+		}
+	}
+	if got, want := v.values.Replace("W/{etag-2} {address}"), "W/"+tag2+" "+r.publicAddress(); got != want {
+		t.Errorf("in a request: got %q, want %q", got, want)
+	}
+	const head = "HTTP/1.1 200 OK\r\n"
+	for _, c := range []struct{ method, wire, body, left string }{
+		{"GET", head + "Content-Length: 2\r\n\r\nokHTTP", "ok", "HTTP"},
+		{"GET", head + "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nHTTP", "ok", "HTTP"},
+		{"GET", head + "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: 1\r\n\r\nHTTP", "ok", "HTTP"},
+		{"GET", head + "\r\nok", "ok", ""},
+		{"HEAD", head + "Content-Length: 2\r\n\r\nHTTP", "", "HTTP"},
+		{"GET", "HTTP/1.1 304 Not Modified\r\n\r\nHTTP", "", "HTTP"},
+		{"GET", head + "Content-Length: 3\r\n\r\nok", "ok", "cut"},
+		{"GET", head + "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", "ok", "cut"},
+		{"GET", head + "Transfer-Encoding: chunked\r\n\r\n5\r\nok", "ok", "cut"},
+		{"GET", head + "Content-Le", "", "EOF"},
+		{"GET", "", "", "EOF"},
+	} {
+		in := bufio.NewReader(strings.NewReader(c.wire))
+		a, err := readAnswer(in, c.method)
+		rest, _ := io.ReadAll(in)
+		left := string(rest)
+		switch {
+		case err != nil:
+			left = err.Error()
+		case a.cut:
+			left = "cut"
+		}
+		if a.body != c.body || left != c.left {
+			t.Errorf("%s %q: got %q, then %q; want %q, %q", c.method, c.wire, a.body, left, c.body, c.left)
+		}
+	}
 }
