@@ -156,8 +156,7 @@ func (p *program) run(stop <-chan os.Signal) int {
 			}
 		case <-ready:
 			ready = nil
-			failure = p.becomeReady()
-			isReady(failure)
+			failure = p.becomeReady(isReady)
 		case failure = <-broken:
 		case why = <-first:
 		}
@@ -315,11 +314,13 @@ func (p *program) awaitReady(ctx context.Context) <-chan struct{} {
 
 var errNeverReady = errors.New("the stop came first")
 
-// becomeReady says to whoever waits that the server is ready.
-func (p *program) becomeReady() error {
+// becomeReady says to whoever waits that the server is ready; end ends the step that was
+// the wait.
+func (p *program) becomeReady(end func(error)) error {
 	now := time.Now()
 	p.readyAt.Store(&now)
 	err := p.announce()
+	end(err)
 	if err == nil {
 		p.fire(p.signals.hasBeenReady, "")
 	}
