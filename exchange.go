@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -404,87 +403,6 @@ func wantsPretty(r *http.Request) bool {
 	return ok && (v[0] == "" || v[0] == "1" || v[0] == "true")
 }
 
-// expire is the time limit. Where nothing is written it answers 504 through the inner
-// writer, under the lock, while the handler goes on in its own goroutine; where an
-// answer has begun it is broken off, as upstream does.
-func (x *exchange) expire() {
-	x.mu.Lock()
-	switch x.state.Load() {
-	case stateFresh:
-		x.state.Store(stateExpired)
-		x.answerExpiredLocked()
-	case stateAnswering:
-		x.state.Store(stateCut)
-		x.cutLocked()
-	default:
-		x.mu.Unlock()
-		return
-	}
-	if x.life.Load() == nil {
-		x.lifetimeLocked() // a handler that asks from now on finds it over
-	}
-	gone := x.gone
-	x.mu.Unlock()
-	x.chain.finish(x, endTimedOut, x.chain.timeoutRow)
-	if gone != nil {
-		close(gone)
-	}
-}
-
-var errTimeout = statusError{code: http.StatusGatewayTimeout, reason: "Timeout", message: "Timeout: request did not complete within the allotted timeout", details: &statusDetails{}}
-
-// answerExpiredLocked writes the 504. It must not touch x.header, which the handler may
-// be changing at this moment, so it takes what the outer filters set from the chain.
-func (x *exchange) answerExpiredLocked() {
-	x.status.Store(http.StatusGatewayTimeout)
-	contentType, b := errTimeout.body(wantsPretty(&x.req))
-	h := http.Header{}
-	if x.apart {
-		h = x.inner.Header()
-	}
-	for k, v := range x.chain.outerHeader {
-		h[k] = v
-	}
-	h["Audit-Id"] = x.auditID[:]
-	x.warnings.headerLocked(h)
-	h["Content-Type"] = []string{contentType}
-	if !x.apart {
-		x.answerPastLocked(h, b)
-		return
-	}
-	h["Content-Length"] = []string{itoa(len(b))}
-	x.inner.WriteHeader(http.StatusGatewayTimeout)
-	n, _ := x.inner.Write(b)
-	x.bytesOut.Add(int64(n))
-	_ = http.NewResponseController(x.inner).Flush()
-}
-
-// answerPastLocked takes an HTTP/1 connection from net/http, which also ends a read that
-// the handler may be stuck in, and writes the 504 as its last answer. The handler may
-// still use the connection's reader, so it is closed when the handler has returned.
-func (x *exchange) answerPastLocked(h http.Header, b []byte) {
-	c, _, err := http.NewResponseController(x.inner).Hijack()
-	if err != nil {
-		return // the connection has gone
-	}
-	x.rest = c
-	_ = c.SetReadDeadline(time.Unix(1, 0))
-	h["Content-Length"] = []string{itoa(len(b))}
-	h["Connection"] = []string{"close"}
-	h["Date"] = []string{time.Now().UTC().Format(http.TimeFormat)}
-	w := bytes.NewBufferString("HTTP/1.1 504 Gateway Timeout\r\n")
-	_ = h.Write(w)
-	w.WriteString("\r\n")
-	if x.req.Method != http.MethodHead {
-		w.Write(b)
-		x.bytesOut.Add(int64(len(b)))
-	}
-	_, _ = c.Write(w.Bytes())
-	if c, ok := c.(interface{ CloseWrite() error }); ok {
-		_ = c.CloseWrite()
-	}
-}
-
 // cutLocked breaks the answer off at once, even while the handler does not return: the
 // connection in HTTP/1, the stream in HTTP/2.
 func (x *exchange) cutLocked() {
@@ -534,14 +452,14 @@ func (x *exchange) close() (abort bool) {
 			x.trailersLocked()
 		}
 	}
-	if x.rest != nil {
-		_ = x.rest.Close()
-	}
 	if x.gone == nil {
 		x.leaveLocked()
 	}
-	l := x.life.Load()
+	l, rest := x.life.Load(), x.rest
 	x.mu.Unlock()
+	if rest != nil {
+		x.linger(rest)
+	}
 	if l != nil {
 		l.cancel(context.Canceled)
 		if l.stop != nil {

@@ -216,6 +216,39 @@ func TestLimitMeetsHandler(t *testing.T) {
 	}
 }
 
+// TestTimeLimitWhileUploading: a client that still sends its body when the limit answers,
+// and the handler returns without having read it, gets the whole answer.
+func TestTimeLimitWhileUploading(t *testing.T) {
+	r := startProgram(t, func(s *Server) {
+		_ = s.Handle("/ignores", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	})
+	for _, kind := range []string{"http", "https"} {
+		for range 5 {
+			c := r.dial(kind)
+			if _, err := io.WriteString(c, "POST /ignores?timeout=50ms HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer admin-token\r\nContent-Length: 1048576\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			go func() { // ends with the connection, whoever closes it
+				piece := make([]byte, 16<<10)
+				for range 64 {
+					if _, err := c.Write(piece); err != nil {
+						return
+					}
+				}
+			}()
+			_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatalf("%s: %v", kind, err)
+			}
+			if b, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusGatewayTimeout || !strings.HasSuffix(string(b), "504}\n") {
+				t.Errorf("%s: %d %q %v", kind, resp.StatusCode, b, err)
+			}
+			c.Close()
+		}
+	}
+}
+
 // TestAbandonedHandler: a handler that goes on behind its 504 is counted until it
 // returns, keeps its place in flight, and does not hold a stop.
 func TestAbandonedHandler(t *testing.T) {
