@@ -285,19 +285,17 @@ func (c *container) find(req *http.Request) (*route, *statusError) {
 	return nil, refuse(req, m.all)
 }
 
-// refuse is why none of the routes of a path serves a request. The 405 says which
-// methods there are (RFC 9110, 15.5.6; upstream leaves Allow out), the others which
-// media types.
+// refuse is why none of the routes of a path serves a request, in go-restful's words. The
+// 405 says which methods there are (RFC 9110, 15.5.6; upstream leaves Allow out).
 func refuse(req *http.Request, routes []*route) *statusError {
 	sort.Slice(routes, func(i, j int) bool { return routes[i].before(routes[j]) < 0 })
-	var methods, consumes, produces []string
+	var methods, produces []string
 	var typeFits bool
 	for _, r := range routes {
 		methods = append(methods, r.method)
 		if r.method != req.Method {
 			continue
 		}
-		consumes = append(consumes, r.consumes...)
 		if r.takes(req) {
 			typeFits = true
 			produces = append(produces, r.produces...)
@@ -308,7 +306,7 @@ func refuse(req *http.Request, routes []*route) *statusError {
 		slices.Sort(methods)
 		return &statusError{code: http.StatusMethodNotAllowed, reason: "MethodNotAllowed", message: "the server does not allow this method on the requested resource", details: &statusDetails{}, allow: strings.Join(slices.Compact(methods), ", ")}
 	case !typeFits:
-		return &statusError{code: http.StatusUnsupportedMediaType, reason: "UnsupportedMediaType", message: "the body of the request was in an unknown format - accepted media types include: " + joinOnce(consumes), details: &statusDetails{}}
+		return &statusError{code: http.StatusUnsupportedMediaType, reason: "UnsupportedMediaType", message: "415: Unsupported Media Type", details: &statusDetails{}}
 	}
 	return &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "406: Not Acceptable\n\nAvailable representations: " + joinOnce(produces), details: &statusDetails{}}
 }
