@@ -236,8 +236,8 @@ func (c *chain) finish(x *exchange, how ending, by int) {
 	if x.watched {
 		c.program.watches.leave(x)
 	}
-	if x.grouped != nil {
-		x.grouped.leave()
+	if x.grouped {
+		c.program.requests.leave()
 	}
 }
 

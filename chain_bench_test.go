@@ -28,6 +28,7 @@ func BenchmarkChain(b *testing.B) {
 				r.Header["Authorization"] = token
 			}
 			w.status = 0
+			clear(w.h)
 			h.ServeHTTP(w, r)
 		}
 		if w.status != http.StatusOK {

@@ -45,14 +45,15 @@ type exchange struct {
 	target      target
 	longRunning bool
 	early       bool      // came before all paths were installed
+	watched     bool      // counted as a watch that a stop ends
+	apart       bool      // header is not net/http's own map
+	sent        int32     // lines of it that were copied, to notice trailers
 	deadline    time.Time // zero: none
 	until       time.Time // when the context of a watch ends
 	user        *User     // who the credentials say
 	acting      *User     // who the request acts as: user, or the impersonated one
 	audit       *auditTrail
 	latency     latencies
-	grouped     *waitGroup // left when the exchange finishes
-	watched     bool       // counted as a watch that a stop ends
 
 	at       atomic.Int32 // the row of the chain it is in; len(rows) is the director, one more the handler
 	status   atomic.Int32 // 0 until the header is written
@@ -60,8 +61,6 @@ type exchange struct {
 	bytesOut atomic.Int64
 
 	header  http.Header // the handler's; net/http's own, or one that is copied to it when the answer begins
-	apart   bool        // header is one of its own
-	sent    int         // header lines that were copied, to notice trailers
 	in      body
 	capture *captured // what the audit policy wants of the answer's body
 	reading stall     // whether it waits for its client's body
@@ -70,6 +69,7 @@ type exchange struct {
 	mu       sync.Mutex
 	state    atomic.Int32 // changes under mu
 	finished bool
+	grouped  bool // counted among the requests that a stop waits for
 	left     bool // the chain has returned
 	// isAbandoned: the time limit has answered and the handler goes on.
 	isAbandoned bool
@@ -164,7 +164,7 @@ func (x *exchange) WriteHeader(code int) {
 	}
 	x.state.Store(stateAnswering)
 	x.status.Store(int32(code))
-	x.sent = len(x.header)
+	x.sent = int32(len(x.header))
 	x.warnings.headerLocked(x.header)
 	x.copyHeaderLocked()
 	if x.audit != nil {
@@ -448,7 +448,7 @@ func (x *exchange) close() (abort bool) {
 	state := x.state.Load()
 	if state == stateAnswering {
 		x.state.Store(stateDone)
-		if x.apart && (len(x.header) != x.sent || len(x.header["Trailer"]) > 0) {
+		if x.apart && (len(x.header) != int(x.sent) || len(x.header["Trailer"]) > 0) {
 			x.trailersLocked()
 		}
 	}

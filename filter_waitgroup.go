@@ -59,7 +59,7 @@ func waitGroupFilter(p *program) filter {
 				return next(x)
 			}
 			if p.requests.enter() {
-				x.grouped = p.requests
+				x.grouped = true
 				return next(x)
 			}
 			if exempt(&x.req) {

@@ -19,9 +19,9 @@ const (
 // the exchange, under its lock, until the header is written: the 504 of the time limit
 // carries them too, and a late warning harms nothing.
 type warnings struct {
-	enabled bool
 	list    []warning
 	runes   int
+	enabled bool
 	cut     bool // the total was passed: every text is cut to warningCut
 }
 

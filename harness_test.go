@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -84,6 +86,10 @@ func (s *sink) Header() http.Header         { return s.h }
 func (s *sink) WriteHeader(code int)        { s.status = code }
 func (s *sink) Write(b []byte) (int, error) { s.n += len(b); return len(b), nil }
 func (s *sink) Flush()                      {}
+
+// Hijack is there because net/http's HTTP/1 writer has it: the chain then takes the same
+// way as over a connection.
+func (s *sink) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, nil, http.ErrNotSupported }
 
 // WriteString is there because net/http's writers have it.
 func (s *sink) WriteString(b string) (int, error) { s.n += len(b); return len(b), nil }

@@ -391,7 +391,7 @@ func (p *program) drain(ctx context.Context) bool {
 func (p *program) logCut() {
 	for _, c := range p.chains {
 		c.table.each(func(x *exchange) {
-			if x.grouped != nil {
+			if x.grouped {
 				p.log.Warn("cut at the end of --shutdown-timeout", "auditID", shorten(x.auditID[0], 64), "method", x.req.Method, "path", x.req.URL.Path)
 			}
 		})

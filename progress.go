@@ -41,7 +41,7 @@ func (o *progressOptions) check(p *problems) {
 // other fields are the progress watch's own.
 type stall struct {
 	seq     atomic.Uint32
-	size    atomic.Int64 // bytes of the write under way
+	size    atomic.Int32 // bytes of the write under way, at most 1 MiB of them
 	stalled atomic.Bool  // the limit has passed
 
 	lastSeq uint32
@@ -52,7 +52,7 @@ type stall struct {
 // enter begins a wait and returns its number; leave ends it.
 func (s *stall) enter(size int) uint32 {
 	if size > 0 {
-		s.size.Store(int64(size))
+		s.size.Store(int32(min(size, 1<<20)))
 	}
 	return s.seq.Add(1)
 }
