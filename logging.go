@@ -63,12 +63,18 @@ func shownQuery(raw string) string {
 		}
 		out = append(out, part)
 	}
-	return strings.ToValidUTF8(shorten(strings.Join(out, "&"), 2048), "\uFFFD")
+	return shownText(strings.Join(out, "&"))
+}
+
+// shownText is a client's text as valid UTF-8, cut. What is invalid grows when it is
+// replaced, so that comes first; the cut may leave a part of a character.
+func shownText(s string) string {
+	return strings.ToValidUTF8(shorten(strings.ToValidUTF8(s, "\uFFFD"), 2048), "\uFFFD")
 }
 
 // redactURI is a request's path and shown query.
 func redactURI(u *url.URL) string {
-	path := strings.ToValidUTF8(shorten(u.Path, 2048), "\uFFFD")
+	path := shownText(u.Path)
 	if q := shownQuery(u.RawQuery); q != "" {
 		return path + "?" + q
 	}
