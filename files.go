@@ -60,10 +60,12 @@ func (p *program) announce() error {
 			return err
 		}
 	}
-	fmt.Fprintf(p.stdout, "apichain %s is ready after %.1f ms\n", programVersion, float64(time.Since(p.started).Microseconds())/1000)
+	// In one write: who reads the first line and closes the pipe must not end us (SIGPIPE).
+	lines := fmt.Appendf(nil, "apichain %s is ready after %.1f ms\n", programVersion, float64(time.Since(p.started).Microseconds())/1000)
 	for _, l := range p.listeners {
-		fmt.Fprintf(p.stdout, "  %-5s  %-28s try: %s\n", l.role, l.url(), p.tryCommand(l))
+		lines = fmt.Appendf(lines, "  %-5s  %-28s try: %s\n", l.role, l.url(), p.tryCommand(l))
 	}
+	_, _ = p.stdout.Write(lines) // nobody may listen
 	return nil
 }
 

@@ -153,6 +153,10 @@ func TestShownQuery(t *testing.T) {
 	if len(long) > 2*2100 || !strings.HasPrefix(long, "/x/x") || !strings.Contains(long, "?watch=y") {
 		t.Errorf("a long URI takes %d bytes", len(long))
 	}
+	// What is no UTF-8 takes three bytes for one, and is cut after that.
+	if got := shownQuery(strings.Repeat("\xffa", 1500)); len(got) > 2200 || !utf8.ValidString(got) {
+		t.Errorf("a query that is no UTF-8 takes %d bytes", len(got))
+	}
 	if got := redactURI(&url.URL{Path: "/a"}); got != "/a" {
 		t.Errorf("got %q", got)
 	}

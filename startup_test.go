@@ -65,6 +65,24 @@ func TestNeverReady(t *testing.T) {
 	}
 }
 
+// TestStartUpLines: all of them in one write, so that who reads the first line through a
+// pipe and closes it, as the README says, does not end the program.
+func TestStartUpLines(t *testing.T) {
+	r := startProgram(t, nil)
+	r.out.mu.Lock()
+	text, writes := r.out.b.String(), r.out.writes
+	r.out.mu.Unlock()
+	if writes != 1 || strings.Count(text, "\n") != 3 || !strings.Contains(text, "\n  http   http://") || !strings.Contains(text, "\n  https  https://") {
+		t.Errorf("%d writes: %q", writes, text)
+	}
+	if code := r.stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if r.out.writes != writes {
+		t.Errorf("it wrote more: %q", r.out)
+	}
+}
+
 // TestReadyWaitsForChecks: the server is ready when the last check passes and not before,
 // and the timeline has how long that took.
 func TestReadyWaitsForChecks(t *testing.T) {
