@@ -67,10 +67,8 @@ func shownQuery(raw string) string {
 }
 
 // shownText is a client's text as valid UTF-8, cut. What is invalid grows when it is
-// replaced, so that comes first; the cut may leave a part of a character.
-func shownText(s string) string {
-	return strings.ToValidUTF8(shorten(strings.ToValidUTF8(s, "\uFFFD"), 2048), "\uFFFD")
-}
+// replaced, so that comes first.
+func shownText(s string) string { return shorten(strings.ToValidUTF8(s, "\uFFFD"), 2048) }
 
 // redactURI is a request's path and shown query.
 func redactURI(u *url.URL) string {
