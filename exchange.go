@@ -354,6 +354,14 @@ func (x *exchange) Value(key any) any {
 	return x.parent.Value(key)
 }
 
+// endsAt sets when a watch's context ends, if nobody waits for it yet: a stop, which may
+// look at a watch from its admission on, has ended it then.
+func (x *exchange) endsAt(t time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.until = t
+}
+
 // end cancels the request's context with a cause: a stop ends a long-running request.
 func (x *exchange) end(cause error) { x.lifetime().cancel(cause) }
 

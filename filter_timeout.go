@@ -86,7 +86,7 @@ func timeout(p *program) filter {
 		return func(x *exchange) error {
 			if x.longRunning || x.deadline.IsZero() {
 				if x.info.Verb == "watch" {
-					x.until = x.received.Add(p.opt.timeout.minRequest + rand.N(p.opt.timeout.minRequest))
+					x.endsAt(x.received.Add(p.opt.timeout.minRequest + rand.N(p.opt.timeout.minRequest)))
 				}
 				return next(x)
 			}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -356,4 +357,33 @@ func TestHintsAreNoAnswer(t *testing.T) {
 			t.Errorf("got %d %q, want 504", got.status, got.body)
 		}
 	})
+}
+
+// TestStopMeetsNewWatch: a watch is among those that a stop ends before its context has a
+// time. Whichever comes first, it ends, and the race detector has nothing to say.
+func TestStopMeetsNewWatch(t *testing.T) {
+	p := newTestProgram(t)
+	row := timeout(p).wrap(func(x *exchange) error {
+		<-x.Done()
+		return nil
+	})
+	for range 200 {
+		x := newExchange(p.chain("https"), httptest.NewRecorder(), httptest.NewRequest("GET", "/api/v1/pods?watch=1", nil))
+		x.longRunning, x.info.Verb = true, "watch"
+		if err := p.watches.admit(x); err != nil {
+			t.Fatal(err)
+		}
+		var both sync.WaitGroup
+		both.Go(func() {
+			for _, x := range p.watches.list() {
+				x.end(errStopping)
+			}
+		})
+		both.Go(func() { _ = row(x) })
+		both.Wait()
+		if cause := context.Cause(x); !errors.Is(cause, errStopping) {
+			t.Fatalf("it ended with %v", cause)
+		}
+		p.watches.leave(x)
+	}
 }
