@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// fieldError is one thing wrong with one field of an object, as upstream's
+// field.Error: reason is the cause's (FieldValueInvalid, FieldValueRequired, ...), message
+// what stands behind the field's path.
+type fieldError struct{ reason, field, message string }
+
+func (e fieldError) String() string { return e.field + ": " + e.message }
+
+// invalid is the 422 for an object with these errors, all of them as causes. An error
+// that comes twice is said once in the message (upstream).
+func invalid(group, kind, name string, errs []fieldError) *statusError {
+	e := &statusError{code: http.StatusUnprocessableEntity, reason: "Invalid", details: &statusDetails{Name: name, Group: group, Kind: kind}}
+	var texts []string
+	said := map[string]bool{}
+	for _, f := range errs {
+		e.details.Causes = append(e.details.Causes, statusCause{f.reason, f.message, f.field})
+		if t := f.String(); !said[t] {
+			said[t] = true
+			texts = append(texts, t)
+		}
+	}
+	all := strings.Join(texts, ", ")
+	if len(texts) > 1 {
+		all = "[" + all + "]"
+	}
+	if group != "" {
+		kind += "." + group
+	}
+	e.message = kind + " " + strconv.Quote(name) + " is invalid: " + all
+	return e
+}
+
+// The constructors of the errors that many checks give; value is shown as upstream
+// shows it: strings quoted, all else as it prints.
+
+func fieldInvalid(field string, value any, detail string) fieldError {
+	return fieldError{"FieldValueInvalid", field, "Invalid value: " + shownValue(value) + ": " + detail}
+}
+
+func fieldRequired(field, detail string) fieldError {
+	message := "Required value"
+	if detail != "" {
+		message += ": " + detail
+	}
+	return fieldError{"FieldValueRequired", field, message}
+}
+
+func fieldForbidden(field, detail string) fieldError {
+	return fieldError{"FieldValueForbidden", field, "Forbidden: " + detail}
+}
+
+func fieldDuplicate(field string, value any) fieldError {
+	return fieldError{"FieldValueDuplicate", field, "Duplicate value: " + shownValue(value)}
+}
+
+func fieldNotSupported(field string, value any, supported ...string) fieldError {
+	quoted := make([]string, len(supported))
+	for i, s := range supported {
+		quoted[i] = strconv.Quote(s)
+	}
+	return fieldError{"FieldValueNotSupported", field, "Unsupported value: " + shownValue(value) + ": supported values: " + strings.Join(quoted, ", ")}
+}
+
+func fieldTooLong(field string, limit int) fieldError {
+	return fieldError{"FieldValueTooLong", field, fmt.Sprintf("Too long: may not be more than %d bytes", limit)}
+}
+
+func shownValue(v any) string {
+	switch v := v.(type) {
+	case string:
+		return strconv.Quote(v)
+	case nil:
+		return "null"
+	case map[string]any, []any:
+		return string(appendJSON(nil, v))
+	}
+	return fmt.Sprint(v)
+}

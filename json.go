@@ -1,0 +1,620 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// JSON of objects. Objects are map[string]any, lists []any; numbers are int64 where the
+// text is an integer that fits, else float64; that is how upstream's unstructured
+// objects are, and what parseYAML gives. The standard library's decoder neither tells of
+// repeated keys nor bounds the depth, and reads maps several times slower.
+
+// jsonMaxDepth bounds how deep collections may nest, and with it the stack.
+const jsonMaxDepth = 1000
+
+// parseJSON reads one JSON text (RFC 8259). repeated is the paths of keys that stood in
+// an object before, in order, as upstream writes them: spec.items[0].size; the last value
+// counts. Errors say what is wrong and at which byte, in the words of encoding/json where
+// it has some. data is not kept, and may be changed afterwards.
+func parseJSON(data []byte) (v any, repeated []string, err error) {
+	r := jsonReader{src: string(data)}
+	v, err = r.document()
+	return v, r.repeated, err
+}
+
+// parseJSONObject is parseJSON for a text that must be an object.
+func parseJSONObject(data []byte) (map[string]any, []string, error) {
+	v, repeated, err := parseJSON(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	o, ok := v.(map[string]any)
+	if !ok {
+		return nil, nil, fmt.Errorf("json: cannot unmarshal %s into Go value of type map[string]interface {}", jsonTypeName(v))
+	}
+	return o, repeated, nil
+}
+
+// jsonTypeName is what encoding/json calls the type of a value.
+func jsonTypeName(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "bool"
+	case string:
+		return "string"
+	case map[string]any:
+		return "object"
+	case []any:
+		return "array"
+	}
+	return "number"
+}
+
+// jsonReader is a position in a text. Strings without escapes are parts of the text, so
+// they cost no memory of their own.
+type jsonReader struct {
+	src      string
+	pos      int
+	depth    int
+	path     []byte
+	repeated []string
+}
+
+var errJSONEnd = errors.New("unexpected end of JSON input")
+
+func (r *jsonReader) document() (any, error) {
+	r.space()
+	v, err := r.value()
+	if err != nil {
+		return nil, err
+	}
+	if r.space(); r.pos < len(r.src) {
+		return nil, r.unexpected("after top-level value")
+	}
+	return v, nil
+}
+
+func (r *jsonReader) space() {
+	for r.pos < len(r.src) {
+		switch r.src[r.pos] {
+		case ' ', '\t', '\n', '\r':
+			r.pos++
+		default:
+			return
+		}
+	}
+}
+
+func (r *jsonReader) unexpected(where string) error {
+	if r.pos >= len(r.src) {
+		return errJSONEnd
+	}
+	return fmt.Errorf("invalid character %s %s (byte %d)", quoteJSONByte(r.src[r.pos]), where, r.pos+1)
+}
+
+func quoteJSONByte(c byte) string {
+	switch c {
+	case '\'':
+		return `'\''`
+	case '"':
+		return `'"'`
+	}
+	s := strconv.Quote(string(rune(c)))
+	return "'" + s[1:len(s)-1] + "'"
+}
+
+func (r *jsonReader) value() (any, error) {
+	if r.pos >= len(r.src) {
+		return nil, errJSONEnd
+	}
+	switch c := r.src[r.pos]; c {
+	case '{', '[':
+		if r.depth++; r.depth > jsonMaxDepth {
+			return nil, fmt.Errorf("exceeded max depth of %d", jsonMaxDepth)
+		}
+		defer func() { r.depth-- }()
+		if c == '{' {
+			return r.object()
+		}
+		return r.array()
+	case '"':
+		return r.text()
+	case 't':
+		return true, r.word("true")
+	case 'f':
+		return false, r.word("false")
+	case 'n':
+		return nil, r.word("null")
+	default:
+		if c == '-' || c >= '0' && c <= '9' {
+			return r.number()
+		}
+	}
+	return nil, r.unexpected("looking for beginning of value")
+}
+
+func (r *jsonReader) word(w string) error {
+	for i := range len(w) {
+		if r.pos >= len(r.src) {
+			return errJSONEnd
+		}
+		if r.src[r.pos] != w[i] {
+			return r.unexpected("in literal " + w + " (expecting " + quoteJSONByte(w[i]) + ")")
+		}
+		r.pos++
+	}
+	return nil
+}
+
+func (r *jsonReader) object() (any, error) {
+	o := map[string]any{}
+	r.pos++
+	if r.space(); r.pos < len(r.src) && r.src[r.pos] == '}' {
+		r.pos++
+		return o, nil
+	}
+	outer := len(r.path)
+	for {
+		if r.pos >= len(r.src) || r.src[r.pos] != '"' {
+			return nil, r.unexpected("looking for beginning of object key string")
+		}
+		key, err := r.text()
+		if err != nil {
+			return nil, err
+		}
+		if r.space(); r.pos >= len(r.src) || r.src[r.pos] != ':' {
+			return nil, r.unexpected("after object key")
+		}
+		r.pos++
+		r.space()
+		if outer > 0 {
+			r.path = append(r.path, '.')
+		}
+		r.path = append(r.path, key...)
+		if _, twice := o[key]; twice && len(r.repeated) < 100 {
+			r.repeated = append(r.repeated, string(r.path))
+		}
+		if o[key], err = r.value(); err != nil {
+			return nil, err
+		}
+		r.path = r.path[:outer]
+		r.space()
+		switch {
+		case r.pos < len(r.src) && r.src[r.pos] == ',':
+			r.pos++
+			r.space()
+		case r.pos < len(r.src) && r.src[r.pos] == '}':
+			r.pos++
+			return o, nil
+		default:
+			return nil, r.unexpected("after object key:value pair")
+		}
+	}
+}
+
+func (r *jsonReader) array() (any, error) {
+	a := []any{}
+	r.pos++
+	if r.space(); r.pos < len(r.src) && r.src[r.pos] == ']' {
+		r.pos++
+		return a, nil
+	}
+	outer := len(r.path)
+	for {
+		r.path = append(strconv.AppendInt(append(r.path, '['), int64(len(a)), 10), ']')
+		v, err := r.value()
+		if err != nil {
+			return nil, err
+		}
+		r.path = r.path[:outer]
+		a = append(a, v)
+		r.space()
+		switch {
+		case r.pos < len(r.src) && r.src[r.pos] == ',':
+			r.pos++
+			r.space()
+		case r.pos < len(r.src) && r.src[r.pos] == ']':
+			r.pos++
+			return a, nil
+		default:
+			return nil, r.unexpected("after array element")
+		}
+	}
+}
+
+// number is an int64 where the text is an integer that fits, else a float64; a number
+// beyond float64 is refused.
+func (r *jsonReader) number() (any, error) {
+	start, whole := r.pos, true
+	digits := func() error {
+		first := r.pos
+		for r.pos < len(r.src) && r.src[r.pos] >= '0' && r.src[r.pos] <= '9' {
+			r.pos++
+		}
+		if r.pos == first {
+			return r.unexpected("in numeric literal")
+		}
+		return nil
+	}
+	if r.src[r.pos] == '-' {
+		r.pos++
+	}
+	if r.pos < len(r.src) && r.src[r.pos] == '0' {
+		r.pos++
+	} else if err := digits(); err != nil {
+		return nil, err
+	}
+	if r.pos < len(r.src) && r.src[r.pos] == '.' {
+		whole = false
+		r.pos++
+		if err := digits(); err != nil {
+			return nil, err
+		}
+	}
+	if r.pos < len(r.src) && (r.src[r.pos] == 'e' || r.src[r.pos] == 'E') {
+		whole = false
+		if r.pos++; r.pos < len(r.src) && (r.src[r.pos] == '+' || r.src[r.pos] == '-') {
+			r.pos++
+		}
+		if err := digits(); err != nil {
+			return nil, err
+		}
+	}
+	text := r.src[start:r.pos]
+	if whole {
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n, nil
+		}
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		if len(text) > 40 {
+			text = text[:40] + "..."
+		}
+		return nil, fmt.Errorf("json: cannot unmarshal number %s into Go value of type float64", text)
+	}
+	return f, nil
+}
+
+// text reads a string. Invalid UTF-8 and lone surrogates become U+FFFD (encoding/json).
+func (r *jsonReader) text() (string, error) {
+	r.pos++
+	start, plain := r.pos, true
+	for ; r.pos < len(r.src); r.pos++ {
+		switch c := r.src[r.pos]; {
+		case c == '"':
+			s := r.src[start:r.pos]
+			r.pos++
+			if !plain && !utf8.ValidString(s) {
+				s = string(bytes.ToValidUTF8([]byte(s), []byte("\ufffd")))
+			}
+			return s, nil
+		case c == '\\':
+			return r.escaped(start)
+		case c < ' ':
+			return "", r.unexpected("in string literal")
+		case c >= utf8.RuneSelf:
+			plain = false
+		}
+	}
+	return "", errJSONEnd
+}
+
+func (r *jsonReader) escaped(start int) (string, error) {
+	b := append(make([]byte, 0, r.pos-start+64), r.src[start:r.pos]...)
+	for r.pos < len(r.src) {
+		switch c := r.src[r.pos]; {
+		case c == '"':
+			r.pos++
+			return string(bytes.ToValidUTF8(b, []byte("\ufffd"))), nil
+		case c < ' ':
+			return "", r.unexpected("in string literal")
+		case c != '\\':
+			b = append(b, c)
+			r.pos++
+		default:
+			r.pos++
+			if r.pos >= len(r.src) {
+				return "", errJSONEnd
+			}
+			if r.src[r.pos] == 'u' {
+				c, err := r.unicodeEscape()
+				if err != nil {
+					return "", err
+				}
+				b = utf8.AppendRune(b, c)
+				continue
+			}
+			i := bytes.IndexByte([]byte(`"\/bfnrt`), r.src[r.pos])
+			if i < 0 {
+				return "", r.unexpected("in string escape code")
+			}
+			b = append(b, "\"\\/\b\f\n\r\t"[i])
+			r.pos++
+		}
+	}
+	return "", errJSONEnd
+}
+
+// unicodeEscape reads uXXXX, and the second half of a surrogate pair.
+func (r *jsonReader) unicodeEscape() (rune, error) {
+	c, err := r.hex()
+	if err != nil || !utf16.IsSurrogate(c) {
+		return c, err
+	}
+	before := r.pos
+	if r.pos+1 < len(r.src) && r.src[r.pos] == '\\' && r.src[r.pos+1] == 'u' {
+		r.pos++
+		low, err := r.hex()
+		if err != nil {
+			return 0, err
+		}
+		if pair := utf16.DecodeRune(c, low); pair != utf8.RuneError {
+			return pair, nil
+		}
+		r.pos = before
+	}
+	return utf8.RuneError, nil
+}
+
+func (r *jsonReader) hex() (rune, error) {
+	r.pos++
+	var c rune
+	for range 4 {
+		if r.pos >= len(r.src) {
+			return 0, errJSONEnd
+		}
+		d := r.src[r.pos]
+		switch {
+		case d >= '0' && d <= '9':
+			d -= '0'
+		case d|0x20 >= 'a' && d|0x20 <= 'f':
+			d = d|0x20 - 'a' + 10
+		default:
+			return 0, r.unexpected("in \\u hexadecimal character escape")
+		}
+		c = c<<4 | rune(d)
+		r.pos++
+	}
+	return c, nil
+}
+
+// appendJSON appends v as JSON in one line: keys sorted, strings escaped as encoding/json
+// does. v is made of what parseJSON gives; int and []string are taken as well. Anything else
+// is a defect of the caller and becomes null.
+func appendJSON(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case string:
+		return appendJSONString(b, v)
+	case map[string]any:
+		var room [16]string
+		keys := room[:0]
+		for k := range v {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		b = append(b, '{')
+		for i, k := range keys {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(appendJSONString(b, k), ':')
+			b = appendJSON(b, v[k])
+		}
+		return append(b, '}')
+	case []any:
+		b = append(b, '[')
+		for i, e := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendJSON(b, e)
+		}
+		return append(b, ']')
+	case int64:
+		return strconv.AppendInt(b, v, 10)
+	case int:
+		return strconv.AppendInt(b, int64(v), 10)
+	case float64:
+		return appendJSONFloat(b, v)
+	case bool:
+		return strconv.AppendBool(b, v)
+	case []string:
+		b = append(b, '[')
+		for i, e := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendJSONString(b, e)
+		}
+		return append(b, ']')
+	}
+	return append(b, "null"...)
+}
+
+// appendJSONFloat writes a float as encoding/json does.
+func appendJSONFloat(b []byte, f float64) []byte {
+	if math.IsInf(f, 0) || math.IsNaN(f) {
+		return append(b, "null"...)
+	}
+	format, abs := byte('f'), math.Abs(f)
+	if abs != 0 && (abs < 1e-6 || abs >= 1e21) {
+		format = 'e'
+	}
+	b = strconv.AppendFloat(b, f, format, -1, 64)
+	if n := len(b); format == 'e' && n >= 4 && b[n-4] == 'e' && b[n-3] == '-' && b[n-2] == '0' {
+		b[n-2] = b[n-1]
+		b = b[:n-1]
+	}
+	return b
+}
+
+const hexDigits = "0123456789abcdef"
+
+// jsonSafe is the bytes that stand for themselves in a string.
+var jsonSafe = func() (safe [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		safe[c] = c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
+	}
+	return safe
+}()
+
+// appendJSONString quotes s as encoding/json does, with <, > and & escaped.
+func appendJSONString(b []byte, s string) []byte {
+	b = append(b, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if jsonSafe[c] {
+			i++
+			continue
+		}
+		if c < utf8.RuneSelf {
+			b = append(b, s[start:i]...)
+			switch c {
+			case '"', '\\':
+				b = append(b, '\\', c)
+			case '\n':
+				b = append(b, '\\', 'n')
+			case '\r':
+				b = append(b, '\\', 'r')
+			case '\t':
+				b = append(b, '\\', 't')
+			case '\b':
+				b = append(b, '\\', 'b')
+			case '\f':
+				b = append(b, '\\', 'f')
+			default:
+				b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+			}
+			i++
+			start = i
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			b = append(append(b, s[start:i]...), `\ufffd`...)
+			start = i + size
+		case r == '\u2028' || r == '\u2029':
+			b = append(append(b, s[start:i]...), '\\', 'u', '2', '0', '2', hexDigits[r&15])
+			start = i + size
+		}
+		i += size
+	}
+	return append(append(b, s[start:]...), '"')
+}
+
+// Reading values whose types are not sure.
+
+// member is v[path...], nil where something on the way is no object or is not there.
+func member(v any, path ...string) any {
+	for _, key := range path {
+		o, ok := v.(map[string]any)
+		if !ok {
+			return nil
+		}
+		v = o[key]
+	}
+	return v
+}
+
+// textAt is v[path...] as a string, "" where it is none.
+func textAt(v any, path ...string) string {
+	s, _ := member(v, path...).(string)
+	return s
+}
+
+// objectAt is v[path...] as an object, nil (which can be read) where it is none.
+func objectAt(v any, path ...string) map[string]any {
+	o, _ := member(v, path...).(map[string]any)
+	return o
+}
+
+// listAt is v[path...] as a list, nil where it is none.
+func listAt(v any, path ...string) []any {
+	l, _ := member(v, path...).([]any)
+	return l
+}
+
+// setMember sets v[path...] and makes the objects on the way.
+func setMember(v map[string]any, value any, path ...string) {
+	for _, key := range path[:len(path)-1] {
+		o, ok := v[key].(map[string]any)
+		if !ok {
+			o = map[string]any{}
+			v[key] = o
+		}
+		v = o
+	}
+	v[path[len(path)-1]] = value
+}
+
+// deepCopy is a copy that shares nothing that can change.
+func deepCopy(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		o := make(map[string]any, len(v))
+		for k, e := range v {
+			o[k] = deepCopy(e)
+		}
+		return o
+	case []any:
+		a := make([]any, len(v))
+		for i, e := range v {
+			a[i] = deepCopy(e)
+		}
+		return a
+	}
+	return v
+}
+
+// deepEqual compares values; an int64 equals the float64 of the same number.
+func deepEqual(a, b any) bool {
+	switch a := a.(type) {
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for k, v := range a {
+			if w, ok := b[k]; !ok || !deepEqual(v, w) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		b, ok := b.([]any)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for i := range a {
+			if !deepEqual(a[i], b[i]) {
+				return false
+			}
+		}
+		return true
+	case int64:
+		if f, ok := b.(float64); ok {
+			return float64(a) == f
+		}
+	case float64:
+		if n, ok := b.(int64); ok {
+			return a == float64(n)
+		}
+	}
+	switch b.(type) {
+	case map[string]any, []any:
+		return false
+	}
+	return a == b
+}
