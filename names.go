@@ -25,8 +25,8 @@ const (
 // dnsLabelErrors is the rule of namespaces.
 func dnsLabelErrors(s string) []string {
 	errs := tooLongErrors(s, 63)
-	if !isDNSLabel(s) {
-		if isDNSSubdomain(s) {
+	if !isDNSName(s) {
+		if areDNSNames(s) {
 			return append(errs, "must not contain dots")
 		}
 		errs = append(errs, dnsLabelRule)
@@ -37,7 +37,7 @@ func dnsLabelErrors(s string) []string {
 // dnsSubdomainErrors is the rule of most names.
 func dnsSubdomainErrors(s string) []string {
 	errs := tooLongErrors(s, 253)
-	if !isDNSSubdomain(s) {
+	if !areDNSNames(s) {
 		errs = append(errs, dnsSubdomainRule)
 	}
 	return errs
@@ -46,7 +46,7 @@ func dnsSubdomainErrors(s string) []string {
 // dns1035LabelErrors is the rule of services.
 func dns1035LabelErrors(s string) []string {
 	errs := tooLongErrors(s, 63)
-	if !isDNSLabel(s) || s[0] <= '9' {
+	if !isDNSName(s) || s[0] <= '9' {
 		errs = append(errs, dns1035Rule)
 	}
 	return errs
@@ -111,22 +111,12 @@ func tooLongErrors(s string, limit int) []string {
 	return []string{fmt.Sprintf("must be no more than %d bytes", limit)}
 }
 
-// isDNSLabel looks at the characters of a lower case RFC 1123 label, not at the length.
-func isDNSLabel(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c != '-' && !lowerAlphanumeric(c) {
-			return false
-		}
-	}
-	return s != "" && s[0] != '-' && s[len(s)-1] != '-'
-}
-
-// isDNSSubdomain looks for labels between dots.
-func isDNSSubdomain(s string) bool {
+// areDNSNames looks at the characters of names between dots, not at the length.
+func areDNSNames(s string) bool {
 	for {
-		label, rest, more := strings.Cut(s, ".")
-		if !isDNSLabel(label) || !more {
-			return isDNSLabel(label)
+		name, rest, more := strings.Cut(s, ".")
+		if !isDNSName(name) || !more {
+			return isDNSName(name)
 		}
 		s = rest
 	}
