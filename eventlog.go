@@ -69,27 +69,31 @@ type bucketLog struct {
 	events ring[*logEvent]
 	base   int64
 	lost   atomic.Int64 // revision of the newest event that was dropped; set under mu
-	wake   atomic.Pointer[chan struct{}]
+	wakeup
 }
 
+// wakeup tells those who wait that something has come. It costs nothing while nobody
+// waits.
+type wakeup struct{ ch atomic.Pointer[chan struct{}] }
+
 // wakeAll closes the channel that those who wait have.
-func (l *bucketLog) wakeAll() {
-	if l.wake.Load() == nil {
+func (w *wakeup) wakeAll() {
+	if w.ch.Load() == nil {
 		return
 	}
-	if ch := l.wake.Swap(nil); ch != nil {
+	if ch := w.ch.Swap(nil); ch != nil {
 		close(*ch)
 	}
 }
 
 // waiting is the channel that the next wakeAll closes.
-func (l *bucketLog) waiting() <-chan struct{} {
+func (w *wakeup) waiting() <-chan struct{} {
 	for {
-		if ch := l.wake.Load(); ch != nil {
+		if ch := w.ch.Load(); ch != nil {
 			return *ch
 		}
 		ch := make(chan struct{})
-		if l.wake.CompareAndSwap(nil, &ch) {
+		if w.ch.CompareAndSwap(nil, &ch) {
 			return ch
 		}
 	}
@@ -124,6 +128,26 @@ func (s *store) note(b *bucket, e *logEvent) {
 	if n := s.order.len(); n > eventYoung {
 		s.order.at(n - 1 - eventYoung).e.age()
 	}
+}
+
+// after is the events of all buckets after a revision, in order, at most max of them.
+// Without any the channel is closed when there is one. ok is false when some of them were
+// dropped. Every event has a revision of its own, so that its place is known.
+func (s *store) after(rev int64, max int) (events []kept, wait <-chan struct{}, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if rev < s.lost {
+		return nil, nil, false
+	}
+	n := s.order.len()
+	first := n - int(s.rev.Load()-rev)
+	for i := first; i < n && len(events) < max; i++ {
+		events = append(events, s.order.at(i))
+	}
+	if events == nil {
+		wait = s.wake.waiting()
+	}
+	return events, wait, true
 }
 
 // trim drops the oldest events until the log is within its bounds. The caller holds s.mu.

@@ -92,6 +92,9 @@ func eventHead(kind byte) string {
 	return `{"type":"DELETED","object":`
 }
 
+// eventKind is the kind of the event that wrote the object.
+func (o *object) eventKind() byte { return o.line[len(`{"type":"`)] }
+
 // newObject writes the event line of an object whose JSON is before, the revision, after.
 func newObject(kind byte, key string, rev int64, before, after []byte, meta *objectMeta) *object {
 	var room [20]byte

@@ -24,38 +24,40 @@ type shape interface {
 // know of it. It is not changed after it is served; a change of a custom resource's
 // definition makes another.
 type resource struct {
-	rest                     *rest
-	group, version           string
-	kind, listKind           string
-	plural, singular         string
-	namespaced               bool
-	custom                   bool // of a definition: some answers differ from those of built-in kinds (upstream)
-	bucket                   *bucket
-	shape                    shape
-	typ                      *typeDef // nil for a custom one
-	nameErrors               func(string) []string
-	columns                  []tableColumn
-	fields                   []selectableField // in the order of objectMeta.fields
-	stored                   []selectableField // how to read them from a stored object; nil: the same
-	hasStatus                bool
-	scale                    *scalePaths // nil: no such subresource
-	deleteGivesObject        bool
-	blindUpdate              bool
-	createOnUpdate           bool
-	generation               bool
-	terminating              bool     // the definition is being deleted: nothing is created
-	deprecation              string   // a warning with every answer, "" for none
-	unchecked                []string // rules that are accepted and not evaluated: a warning with every write
-	storageVersion           string   // of stored objects, where it is not version
-	storageShape             shape    // of that version
-	schemaRevision           int64    // objects up to this revision were written under another schema
-	toStored, fromStored     func(obj map[string]any)
-	subresources             map[string]*subresource
-	prepare                  func(q *call, obj, old map[string]any) error  // last word of a kind before an object is written; old is nil on create
-	written                  func(o *object)                               // after a write, before its answer
-	beforeDelete             func(q *call, obj map[string]any) (bool, error) // changes obj so that it stays for now: true
-	gracefully               bool                                          // beforeDelete decides
-	routes                   resourceRoutes
+	rest                 *rest
+	group, version       string
+	kind, listKind       string
+	plural, singular     string
+	namespaced           bool
+	custom               bool // of a definition: some answers differ from those of built-in kinds (upstream)
+	bucket               *bucket
+	shape                shape
+	typ                  *typeDef // nil for a custom one
+	nameErrors           func(string) []string
+	columns              []tableColumn
+	fields               []selectableField // in the order of objectMeta.fields
+	stored               []selectableField // how to read them from a stored object; nil: the same
+	hasStatus            bool
+	scale                *scalePaths // nil: no such subresource
+	deleteGivesObject    bool
+	blindUpdate          bool
+	createOnUpdate       bool
+	generation           bool
+	terminating          bool     // the definition is being deleted: nothing is created
+	deprecation          string   // a warning with every answer, "" for none
+	unchecked            []string // rules that are accepted and not evaluated: a warning with every write
+	storageVersion       string   // of stored objects, where it is not version
+	storageShape         shape    // of that version
+	schemaRevision       int64    // objects up to this revision were written under another schema
+	toStored, fromStored func(obj map[string]any)
+	subresources         map[string]*subresource
+	prepare              func(q *call, obj, old map[string]any) error    // last word of a kind before an object is written; old is nil on create
+	written              func(o *object)                                 // after a write, before its answer
+	beforeDelete         func(q *call, obj map[string]any) (bool, error) // changes obj so that it stays for now: true
+	verbs                []string
+	subs                 []subresourceRow
+	retired              chan struct{} // closed when the definition has changed; nil for built-in kinds
+	table                routeTable
 }
 
 // subresource is one that has verbs of its own; status and scale are part of resource.
@@ -65,13 +67,16 @@ type subresource struct {
 
 // rest is what all resources share.
 type rest struct {
-	program *program
-	store   *store
-	kinds   *kindTable
-	meta    *typeDef // ObjectMeta, of every kind
-	spaces  *bucket  // namespaces
-	limits  watchOptions
-	watches *watchTable
+	program  *program
+	store    *store
+	kinds    *kindTable
+	meta     *typeDef // ObjectMeta, of every kind
+	spaces   *bucket  // namespaces
+	limits   watchOptions
+	watches  *watchTable
+	builtin  map[kindKey]*resource
+	byBucket map[*bucket]*resource
+	customs  *customs
 
 	buffers sync.Pool // *[]byte of pieceSize
 	bodies  sync.Pool // *[]byte

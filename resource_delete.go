@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -175,7 +176,7 @@ func (q *call) deleteOnce(old *object, o *deleteOptions) (map[string]any, bool, 
 		if q.dryRun {
 			return obj, true, nil
 		}
-		done, err := q.rest.store.commit(q.req.Context(), change{bucket: q.bucket, key: old.key, expect: old.rev})
+		done, err := q.rest.store.commit(context.Background(), change{bucket: q.bucket, key: old.key, expect: old.rev})
 		if err != nil {
 			return nil, false, err
 		}
@@ -201,7 +202,7 @@ func (q *call) deleteOnce(old *object, o *deleteOptions) (map[string]any, bool, 
 		return obj, false, nil
 	}
 	d := q.encode(deepCopy(obj).(map[string]any))
-	done, err := q.rest.store.commit(q.req.Context(), change{bucket: q.bucket, key: old.key, expect: old.rev, next: &d})
+	done, err := q.rest.store.commit(context.Background(), change{bucket: q.bucket, key: old.key, expect: old.rev, next: &d})
 	if err != nil {
 		return nil, false, err
 	}

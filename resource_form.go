@@ -87,7 +87,7 @@ func (q *call) negotiate() (form, error) {
 // answer writes one object as it is stored.
 func (q *call) answer(code int, o *object) error {
 	if q.form == (form{}) && q.asStored(o) {
-		return q.send(code, o.raw(), o.end())
+		return q.send(code, o.raw(), newline)
 	}
 	if q.form.kind == formObject && !q.form.yaml {
 		return q.send(code, q.view(o), nil)
@@ -99,7 +99,7 @@ func (q *call) answer(code int, o *object) error {
 func (q *call) answerTree(code int, obj map[string]any) error {
 	switch q.form.kind {
 	case formTable:
-		obj = q.table([]map[string]any{obj}, map[string]any{"resourceVersion": textAt(obj, "metadata", "resourceVersion")}, true)
+		obj = q.asTable([]map[string]any{obj}, map[string]any{"resourceVersion": textAt(obj, "metadata", "resourceVersion")}, true)
 	case formPartial:
 		obj = q.partial(obj)
 	case formPartialList:
@@ -175,7 +175,7 @@ func (s *rest) gzipTo(w http.ResponseWriter) *gzip.Writer {
 
 // table is objects as a Table. header is the metadata of the list; columns are defined in
 // it unless an earlier event of the same watch did.
-func (q *call) table(objs []map[string]any, header map[string]any, define bool) map[string]any {
+func (q *call) asTable(objs []map[string]any, header map[string]any, define bool) map[string]any {
 	rows := make([]any, len(objs))
 	for i, obj := range objs {
 		cells := make([]any, len(q.columns))

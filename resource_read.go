@@ -54,8 +54,17 @@ func (q *call) await(rev int64) error {
 	}
 	ctx, cancel := context.WithTimeout(q.req.Context(), awaitLimit)
 	defer cancel()
-	if store.await(ctx, rev) == nil {
-		return nil
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for waiting := true; waiting; {
+		select {
+		case <-ctx.Done():
+			waiting = false
+		case <-tick.C:
+			if store.revision() >= rev {
+				return nil
+			}
+		}
 	}
 	message := fmt.Sprintf("Timeout: Too large resource version: %d, current: %d", rev, store.revision())
 	return &statusError{code: http.StatusGatewayTimeout, reason: "Timeout", message: message, retryAfter: 1,
@@ -250,10 +259,7 @@ func (q *call) list() error {
 			last := page[len(page)-1].key
 			l.next = continueToken{continueVersion, sn.rev, "/" + strings.TrimPrefix(last, prefix) + "\x00"}.String()
 			if o.labels.empty() && o.fields.empty() {
-				n := int64(0)
-				for range sn.scan(prefix, last+"\x00") {
-					n++
-				}
+				n := int64(sn.remaining(prefix, last+"\x00"))
 				l.remaining = &n
 			}
 		}
@@ -291,7 +297,7 @@ func (q *call) snapshot(o *listOptions) (snapshot, error) {
 	e := &statusError{code: http.StatusGone, reason: "Expired", message: "The resourceVersion for the provided list is too old.", cause: nil}
 	if o.from != nil {
 		e.message = "The provided continue token is too old: it can no longer show the list as it was at its first page. Begin again without it, or go on with the token in this answer, which shows what remains of the list as it is now."
-		e.next = continueToken{continueVersion, -1, o.from.Start}.String()
+		e.cursor = continueToken{continueVersion, -1, o.from.Start}.String()
 	}
 	return sn, e
 }
@@ -346,7 +352,7 @@ func (q *call) writeList(l listing, items iter.Seq[*object]) error {
 	list := map[string]any{"kind": q.listKind, "apiVersion": q.apiVersion(), "metadata": l.metadata()}
 	switch q.form.kind {
 	case formTable:
-		return q.sendTree(http.StatusOK, q.table(objs, l.metadata(), true))
+		return q.sendTree(http.StatusOK, q.asTable(objs, l.metadata(), true))
 	case formPartialList:
 		list["kind"], list["apiVersion"] = "PartialObjectMetadataList", "meta.k8s.io/"+q.form.version
 		for i := range objs {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -94,7 +95,9 @@ func (q *call) watch() error {
 		return nil
 	}
 	w.cursor = cur
-	w.row = q.rest.watches.add(q, &w.listOptions, start, cur)
+	w.row = &watchRow{x: exchangeFrom(q.req.Context()), bucket: q.bucket, namespace: q.namespace, selector: w.selectorText(), startRevision: start, lag: cur.lag}
+	w.row.sent.Store(start)
+	q.rest.watches.add(w.row)
 	defer q.rest.watches.remove(w.row)
 	w.run(initial, start)
 	return nil
@@ -120,9 +123,10 @@ func (w *watching) run(initial *snapshot, start int64) {
 		w.row.sent.Store(start)
 	}
 	_ = w.flush()
+	w.row.state.Store(watchLive)
 	timer := time.NewTimer(w.nextBookmark(end))
 	defer timer.Stop()
-	var room [64]*event
+	var room [64]*logEvent
 	for !w.failed {
 		reached := w.rest.store.revision()
 		events, changed, err := w.cursor.next(room[:0], len(room))
@@ -142,6 +146,8 @@ func (w *watching) run(initial *snapshot, start int64) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
+			return
+		case <-w.retired:
 			return
 		case <-timer.C:
 			if w.bookmark {
@@ -177,7 +183,7 @@ func (w *watching) nextBookmark(end time.Time) time.Duration {
 func (w *watching) drainUntil(ctx context.Context, end time.Time) {
 	timer := time.NewTimer(time.Until(end))
 	defer timer.Stop()
-	var room [64]*event
+	var room [64]*logEvent
 	for !w.failed {
 		events, changed, err := w.cursor.next(room[:0], len(room))
 		if err != nil {
@@ -196,6 +202,8 @@ func (w *watching) drainUntil(ctx context.Context, end time.Time) {
 		case <-changed:
 		case <-ctx.Done():
 			return
+		case <-w.retired:
+			return
 		case <-timer.C:
 			return
 		}
@@ -204,7 +212,7 @@ func (w *watching) drainUntil(ctx context.Context, end time.Time) {
 
 // event sends one event as this watch sees it: an object that begins to match its
 // selectors is added, one that no longer does is deleted.
-func (w *watching) event(e *event) {
+func (w *watching) event(e *logEvent) {
 	o, kind := e.obj, e.kind
 	if w.namespace != "" && o.namespace() != w.namespace {
 		return
@@ -235,7 +243,7 @@ var eventTypes = map[byte]string{'A': "ADDED", 'M': "MODIFIED", 'D': "DELETED"}
 func (w *watching) object(kind byte, o *object, rev int64) {
 	asIs := w.form.kind == formObject && w.asStored(o)
 	switch {
-	case asIs && kind == o.kind() && rev == o.rev:
+	case asIs && kind == o.eventKind() && rev == o.rev:
 		w.write(o.line)
 		return
 	case asIs && rev == o.rev:
@@ -248,7 +256,7 @@ func (w *watching) object(kind byte, o *object, rev int64) {
 	metadataOf(obj)["resourceVersion"] = strconv.FormatInt(rev, 10)
 	switch w.form.kind {
 	case formTable:
-		obj = w.table([]map[string]any{obj}, map[string]any{"resourceVersion": strconv.FormatInt(rev, 10)}, !w.defined)
+		obj = w.asTable([]map[string]any{obj}, map[string]any{"resourceVersion": strconv.FormatInt(rev, 10)}, !w.defined)
 		w.defined = true
 	case formPartial:
 		obj = w.partial(obj)
@@ -264,12 +272,14 @@ func (w *watching) send(kind string, obj map[string]any) {
 
 func (w *watching) write(b []byte) {
 	n, err := w.w.Write(b)
-	w.row.took(n)
+	w.row.bytes.Add(int64(n))
+	w.row.events.Add(1)
 	w.failed = w.failed || err != nil
 }
 
 func (w *watching) flush() error {
 	err := flush(w.w)
+	w.row.lastSend.Store(time.Now().UnixNano())
 	w.failed = w.failed || err != nil && !errors.Is(err, http.ErrNotSupported)
 	return err
 }
@@ -284,7 +294,7 @@ func (w *watching) sendBookmark(rev int64, complete bool) {
 	obj := map[string]any{"kind": w.kind, "apiVersion": w.apiVersion(), "metadata": m}
 	switch w.form.kind {
 	case formTable:
-		obj = w.table([]map[string]any{obj}, map[string]any{"resourceVersion": m["resourceVersion"]}, !w.defined)
+		obj = w.asTable([]map[string]any{obj}, map[string]any{"resourceVersion": m["resourceVersion"]}, !w.defined)
 		w.defined = true
 	case formPartial:
 		obj = w.partial(obj)
@@ -297,12 +307,24 @@ func (w *watching) sendBookmark(rev int64, complete bool) {
 // upstream does.
 func (w *watching) expired(err error) {
 	message := "too old resource version"
-	var old expiredError
+	var old *expiredError
 	if errors.As(err, &old) {
 		message = fmt.Sprintf("too old resource version: %d (%d)", old.asked, old.oldest)
 	}
 	status := map[string]any{"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{}, "status": "Failure", "message": message, "reason": "Expired", "code": int64(http.StatusGone)}
 	w.line = append(append(w.line[:0], `{"type":"ERROR","object":`...), appendJSON(nil, status)...)
 	_, _ = w.w.Write(append(w.line, "}\n"...))
-	_ = w.flush()
+	_ = flush(w.w)
+}
+
+// selectorText is the selectors as a query says them.
+func (w *watching) selectorText() string {
+	var parts []string
+	if !w.labels.empty() {
+		parts = append(parts, "labelSelector="+w.labels.String())
+	}
+	if !w.fields.empty() {
+		parts = append(parts, "fieldSelector="+w.fields.String())
+	}
+	return strings.Join(parts, "&")
 }

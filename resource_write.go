@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -109,7 +110,7 @@ func (q *call) commitNew(obj map[string]any) (*object, error) {
 	changes := []change{{bucket: q.bucket, key: key}}
 	d := q.encode(obj)
 	changes[0].next = &d
-	done, err := q.rest.store.commit(q.req.Context(), changes...)
+	done, err := q.rest.store.commit(context.Background(), changes...)
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +310,7 @@ func (q *call) replace(old *object, was, next map[string]any) (*object, error) {
 		return nil, nil
 	}
 	d := q.encode(next)
-	done, err := q.rest.store.commit(q.req.Context(), change{bucket: q.bucket, key: key, expect: old.rev, next: &d})
+	done, err := q.rest.store.commit(context.Background(), change{bucket: q.bucket, key: key, expect: old.rev, next: &d})
 	if err != nil {
 		return nil, err
 	}
@@ -335,7 +336,7 @@ func (r *resource) mayGo(obj map[string]any) bool {
 // remove takes an object out, which was in the state last at its end.
 func (q *call) remove(old *object, last map[string]any) error {
 	d := q.encode(deepCopy(last).(map[string]any))
-	done, err := q.rest.store.commit(q.req.Context(), change{bucket: q.bucket, key: old.key, expect: old.rev, last: &d})
+	done, err := q.rest.store.commit(context.Background(), change{bucket: q.bucket, key: old.key, expect: old.rev, last: &d})
 	if err == nil && q.written != nil {
 		q.written(done[0])
 	}

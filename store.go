@@ -29,6 +29,7 @@ type store struct {
 	order   ring[kept] // every event of the log, over all buckets
 	charged int64      // bytes that the log holds
 	lost    int64      // revision of the newest event that was dropped
+	wake    wakeup     // of those who follow all buckets
 
 	pages pageCache
 }
@@ -154,6 +155,9 @@ func (s *store) commit(ctx context.Context, cs ...change) ([]*object, error) {
 	objs, touched, err := s.apply(ctx, cs)
 	for _, b := range touched {
 		b.log.wakeAll()
+	}
+	if len(objs) > 0 {
+		s.wake.wakeAll()
 	}
 	return objs, err
 }
