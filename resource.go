@@ -148,6 +148,9 @@ func (q *call) serve() error {
 		if q.info.Subresource != "" {
 			return q.unsupported("create")
 		}
+		if q.reviewed != nil {
+			return q.answerReview()
+		}
 		return q.create()
 	case "update":
 		return q.update()
