@@ -42,6 +42,10 @@ type program struct {
 	livez      *healthChecks
 	readyz     *healthChecks
 
+	store    *store
+	known    knownState
+	watching watchTable
+
 	discovery discovery
 	servers   []*Server // aggregator, core, extensions
 	outermost *Server
@@ -87,6 +91,7 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p.background, p.endBackground = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()
+	p.store = newStore(storeWindow{100000, 64 << 20}, memoryBackend{})
 	return p
 }
 
@@ -111,6 +116,7 @@ func (p *program) start() (err error) {
 		{"listening", p.openListeners},
 		{"servers", p.buildServers},
 		{"prepare-run", p.prepareRun},
+		{"fixtures", func() error { return p.loadFixtures(p.background) }},
 	} {
 		end := p.timeline.step(s.name, "")
 		err := s.do()

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -148,13 +146,13 @@ func (l *objectList) write(w io.Writer) error {
 	return err
 }
 
-// target is one object that is to be there: the very object, or a draft of it.
-type target struct {
+// wantedObject is one object that is to be there: the very object, or a draft of it.
+type wantedObject struct {
 	object *object
 	draft  *draft
 }
 
-func (t target) met(o *object) bool {
+func (t wantedObject) met(o *object) bool {
 	if t.draft != nil {
 		return t.draft.same(o)
 	}
@@ -166,7 +164,7 @@ func (t target) met(o *object) bool {
 	return bytes.Equal(before, isBefore) && bytes.Equal(after, isAfter)
 }
 
-func (t target) write() *draft {
+func (t wantedObject) write() *draft {
 	if t.draft != nil {
 		return t.draft
 	}
@@ -175,7 +173,7 @@ func (t target) write() *draft {
 }
 
 // contents is all that the store is to hold.
-type contents map[*bucket]map[string]target
+type contents map[*bucket]map[string]wantedObject
 
 // changes is what makes the store hold c and nothing else: first what comes, definitions
 // and namespaces before the rest, then what goes, the other way round.
@@ -221,11 +219,9 @@ func (s *store) become(ctx context.Context, c contents) (w admin.Written, err er
 		slices.SortStableFunc(all, func(a, b holding) int {
 			return cmp.Compare(resourceRank(a.bucket.name), resourceRank(b.bucket.name))
 		})
-		w.Revision = s.revision()
 		var cs []change
-		rev := w.Revision
 		cs, w = c.changes(all)
-		w.Revision = rev
+		w.Revision = s.revision()
 		return cs
 	})
 	if n := len(objs); n > 0 {
@@ -240,9 +236,9 @@ func (p *program) reset(ctx context.Context) (admin.Written, *admin.Error) {
 	return p.rewrite(ctx, func() (contents, *admin.Error) {
 		c := contents{}
 		for _, h := range *p.known.base.Load() {
-			c[h.bucket] = make(map[string]target, h.now.count())
+			c[h.bucket] = make(map[string]wantedObject, h.now.count())
 			for o := range h.now.scan("", "") {
-				c[h.bucket][o.key] = target{object: o}
+				c[h.bucket][o.key] = wantedObject{object: o}
 			}
 		}
 		return c, nil
@@ -273,13 +269,11 @@ func (p *program) rewrite(ctx context.Context, want func() (contents, *admin.Err
 		return admin.Written{}, refused
 	}
 	w, err := p.store.become(ctx, c)
-	if err == nil {
-		err = p.awaitServed(ctx, w.Revision)
-	}
 	if err != nil {
 		p.log.Error("the store could not be changed as a whole", "err", err)
 		return admin.Written{}, &admin.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "the store could not be changed: " + err.Error()}
 	}
+	p.awaitServed(ctx, w.Revision)
 	return w, nil
 }
 

@@ -139,7 +139,7 @@ func (r *snapshotReader) take(obj map[string]any, path string) {
 	}
 	of := r.contents[res.bucket]
 	if of == nil {
-		of = map[string]target{}
+		of = map[string]wantedObject{}
 		r.contents[res.bucket] = of
 	}
 	if _, twice := of[key]; twice {
@@ -147,7 +147,7 @@ func (r *snapshotReader) take(obj map[string]any, path string) {
 		return
 	}
 	d := res.draft(obj)
-	of[strings.Clone(key)] = target{draft: &d} // a part of the body, which is large
+	of[strings.Clone(key)] = wantedObject{draft: &d} // a part of the body, which is large
 }
 
 // resourceOf is where objects of a kind are stored: a kind of the snapshot's own
@@ -219,19 +219,18 @@ func checkStored(obj map[string]any, path string, namespaced bool) (wrong []fiel
 			wrong = append(wrong, fieldInvalid(path+"."+key, m, "must be an object"))
 		}
 	}
-	for key, check := range map[string]func(any) bool{
-		"finalizers":      func(v any) bool { s, ok := v.(string); return ok && s != "" },
-		"ownerReferences": func(v any) bool { return textAt(v, "kind") != "" && textAt(v, "name") != "" && textAt(v, "uid") != "" },
-	} {
+	entries := func(key string, complete func(any) bool) {
 		list, ok := meta[key].([]any)
 		if meta[key] != nil && !ok {
 			wrong = append(wrong, fieldInvalid(path+"."+key, meta[key], "must be a list"))
 		}
 		for i, v := range list {
-			if !check(v) {
+			if !complete(v) {
 				wrong = append(wrong, fieldInvalid(fmt.Sprintf("%s.%s[%d]", path, key, i), v, "is not complete"))
 			}
 		}
 	}
+	entries("finalizers", func(v any) bool { s, ok := v.(string); return ok && s != "" })
+	entries("ownerReferences", func(v any) bool { return textAt(v, "kind") != "" && textAt(v, "name") != "" && textAt(v, "uid") != "" })
 	return wrong
 }
