@@ -19,8 +19,8 @@ func newRest(p *program) (*rest, error) {
 		return nil, err
 	}
 	o := &p.opt.watch
-	s := &rest{program: p, kinds: kinds, limits: *o, watches: &p.watchRows, meta: kinds.types["meta.ObjectMeta"], builtin: map[kindKey]*resource{}, byBucket: map[*bucket]*resource{}}
-	s.store = newStore(storeWindow{events: o.windowEvents, bytes: int64(o.windowBytes)}, memoryBackend{})
+	s := &rest{program: p, kinds: kinds, limits: *o, watches: &p.watching, meta: kinds.types["meta.ObjectMeta"], builtin: map[kindKey]*resource{}, byBucket: map[*bucket]*resource{}}
+	s.store = p.store
 	s.spaces = s.store.resource("namespaces")
 	for _, row := range kinds.kinds {
 		r := s.newBuiltin(row)
@@ -29,7 +29,30 @@ func newRest(p *program) (*rest, error) {
 			s.byBucket[r.bucket] = r
 		}
 	}
+	s.customs = newCustoms(s, &p.catalog, p.opt.customs.strict)
+	s.fit()
 	return s, nil
+}
+
+// fit gives the kinds that the server itself acts upon what no table can say.
+func (s *rest) fit() {
+	for kind, answer := range reviews() {
+		for key, r := range s.builtin {
+			if key.name == kind {
+				r.reviewed = answer
+			}
+		}
+	}
+	accounts := s.builtin[kindKey{"", "v1", "ServiceAccount"}]
+	accounts.subresources["token"] = &subresource{serve: func(q *call) error { return q.rest.program.authn.accounts.requestToken(q) }}
+	spaces := s.builtin[kindKey{"", "v1", "Namespace"}]
+	spaces.subresources["finalize"] = &subresource{serve: finalizeSpace}
+	spaces.beforeDelete = holdSpace
+	definitions := s.builtin[kindKey{"apiextensions.k8s.io", "v1", "CustomResourceDefinition"}]
+	definitions.shape = crdShape{definitions.shape}
+	definitions.prepare = s.customs.prepareCRD
+	definitions.beforeDelete = keepCRD
+	definitions.written = func(*object) { s.customs.follow() }
 }
 
 // resourceName is plural[.group].
@@ -44,7 +67,7 @@ func qualifiedName(group, plural string) string {
 func (s *rest) newBuiltin(row *kindRow) *resource {
 	r := &resource{
 		rest: s, group: row.group, version: row.version, kind: row.kind, listKind: row.kind + "List", plural: row.plural, singular: row.singular,
-		namespaced: row.namespaced, shape: kindShape(row), typ: row.typ, columns: row.columns, fields: row.fields, hasStatus: row.hasStatus,
+		namespaced: row.namespaced, shape: kindShape{row}, typ: row.typ, columns: row.columns, fields: row.fields, hasStatus: row.hasStatus,
 		deleteGivesObject: row.deleteGivesObject, blindUpdate: row.blindUpdate, createOnUpdate: row.createOnUpdate, generation: row.generation,
 		verbs: row.verbs, subs: row.subresources, subresources: map[string]*subresource{},
 	}
@@ -52,18 +75,16 @@ func (s *rest) newBuiltin(row *kindRow) *resource {
 	if row.reviewOnly {
 		return r
 	}
+	r.initialize, r.keeps = kindShape{row}.initialize, row.keeps
 	name := qualifiedName(row.group, row.plural)
 	if row.storedAs != "" {
 		name = row.storedAs
-		plural, group, _ := strings.Cut(row.storedAs, ".")
-		i := slices.IndexFunc(s.kinds.kinds, func(k *kindRow) bool { return k.plural == plural && k.group == group })
-		stored := s.kinds.kinds[i]
-		r.stored = stored.fields
-		r.toStored = func(obj map[string]any) {
-			convertEvent(obj, stored.group)
-			obj["apiVersion"] = apiVersionOf(stored.group, stored.version)
+		r.toStored, r.fromStored = row.toStored, row.fromStored
+		r.stored = s.byBucket[s.store.resource(name)].fields
+		r.fields = make([]selectableField, len(r.stored)) // each where the stored kind has its value
+		for _, f := range row.fields {
+			r.fields[f.index] = f
 		}
-		r.fromStored = func(obj map[string]any) { convertEvent(obj, row.group) }
 	}
 	r.bucket = s.store.resource(name)
 	return r

@@ -48,8 +48,8 @@ func newControllers(s *rest, ca string) *controllers {
 	return &controllers{rest: s, ca: ca, queued: map[task]bool{}, owned: map[string]map[place]bool{}, emptying: map[string]bool{}}
 }
 
-// retryAfter is when a task that failed is tried again.
-const retryAfter = 100 * time.Millisecond
+// taskRetry is when a task that failed is tried again.
+const taskRetry = 100 * time.Millisecond
 
 // run works until ctx ends.
 func (c *controllers) run(ctx context.Context) {
@@ -71,7 +71,7 @@ func (c *controllers) run(ctx context.Context) {
 		}
 		var again <-chan time.Time
 		if failed {
-			retry.Reset(retryAfter)
+			retry.Reset(taskRetry)
 			again = retry.C
 		}
 		select {

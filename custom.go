@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +15,15 @@ import (
 // Custom resources: what is served for the definitions that are in the store. A definition
 // is served as soon as the write of it is answered; whoever else commits one is followed
 // through the event log.
+
+type customOptions struct{ strict bool }
+
+func (o *customOptions) register(f *flags) {
+	f.in("custom resources")
+	f.bool(&o.strict, "strict-crds", false, "refuse definitions with x-kubernetes-validations, which are not evaluated, instead of warning")
+}
+
+func (o *customOptions) check(*problems) {}
 
 // customs is the custom resources that are served.
 type customs struct {
@@ -340,12 +351,26 @@ type customShape struct {
 }
 
 func (s *customShape) prune(obj map[string]any) ([]string, error) {
-	unknown, err := pruneMetadata(obj, s.meta)
+	unknown, err := s.pruneMetadata(obj)
 	if err != nil {
 		return nil, err
 	}
 	more, err := s.schema.prune(obj)
 	return append(unknown, more...), err
+}
+
+// pruneMetadata checks the part that every kind has.
+func (s *customShape) pruneMetadata(obj map[string]any) ([]string, error) {
+	if m, given := obj["metadata"]; given && m != nil {
+		if _, ok := m.(map[string]any); !ok {
+			return nil, fmt.Errorf("json: cannot unmarshal %s into Go struct field .metadata of type v1.ObjectMeta", jsonTypeName(m))
+		}
+	}
+	unknown, err := pruneObject(s.meta, metadataOf(obj))
+	for i := range unknown {
+		unknown[i] = "metadata." + unknown[i]
+	}
+	return unknown, err
 }
 
 // kind is the resource that serves a custom kind, nil if none does.
@@ -412,7 +437,7 @@ func (c *customs) document(path string) *route {
 	if !strings.HasPrefix(path, "/apis/") {
 		return nil
 	}
-	serve, ok := c.rest.program.discovery.document(trimSlash(path))
+	serve, ok := c.rest.program.catalog.document(trimSlash(path))
 	if !ok {
 		return nil
 	}
@@ -603,4 +628,34 @@ type crdShape struct{ shape }
 
 func (s crdShape) validate(obj, old map[string]any) []fieldError {
 	return append(s.shape.validate(obj, old), checkCRD(obj, old)...)
+}
+
+// customResource is the resource that a definition makes in a version, whether it is
+// served or not; nil when it has no such version.
+func (p *program) customResource(crd map[string]any, version string) *resource {
+	shown := deepCopy(crd).(map[string]any)
+	for _, v := range listAt(shown, "spec", "versions") {
+		v.(map[string]any)["served"] = true
+	}
+	setMember(shown, objectAt(shown, "spec", "names"), "status", "acceptedNames")
+	for _, r := range p.rest.customs.resources(shown, 0, false) {
+		if r.version == version {
+			return r
+		}
+	}
+	return nil
+}
+
+// awaitServed returns when the definitions of a revision are served.
+func (p *program) awaitServed(context.Context, int64) { p.rest.customs.follow() }
+
+// resourceWarnings is what a resource accepts and does not do.
+func (p *program) resourceWarnings(name string) []string {
+	c := p.rest.customs
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if r := c.byBucket[name]; r != nil {
+		return r.unchecked
+	}
+	return nil
 }

@@ -467,28 +467,39 @@ func writeDocument(w http.ResponseWriter, r *http.Request, contentType string, b
 	_, _ = w.Write(b)
 }
 
-// serveGroups registers the documents of the server's own groups.
+// serveGroups registers the documents of the server's own groups, and below each version
+// its resources.
 func (s *Server) serveGroups() {
 	for _, g := range s.groups {
 		if g.name == "" {
-			s.serveDocument("/api", "getAPIVersions", "get available API versions of the core group", versionsDoc{})
+			s.serveDocument("/api", "getAPIVersions", "get available API versions of the core group", versionsDoc{}, nil)
 		} else {
-			s.serveDocument("/apis/"+g.name, "get"+operationName(g.name)+"APIGroup", "get information of the group "+g.name, groupDoc{})
+			s.serveDocument("/apis/"+g.name, "get"+operationName(g.name)+"APIGroup", "get information of the group "+g.name, groupDoc{}, nil)
 		}
 		for _, v := range g.versions {
 			root, operation := "/apis/"+g.name+"/"+v.version, "get"+operationName(g.name)+operationName(v.version)+"APIResources"
 			if g.name == "" {
 				root, operation = "/api/"+v.version, "getCore"+operationName(v.version)+"APIResources"
 			}
-			s.serveDocument(root, operation, "get available resources", resourceListDoc{})
+			s.serveDocument(root, operation, "get available resources", resourceListDoc{}, s.resourceRoutes(g.name, v.version))
 		}
 	}
 }
 
-func (s *Server) serveDocument(root, operation, doc string, writes any) {
-	_ = s.keep(s.container.add(&WebService{Root: root, Doc: doc, Routes: []Route{{
+// resourceRoutes is the routes of the server's built-in kinds in one group and version.
+func (s *Server) resourceRoutes(group, version string) (routes []Route) {
+	for _, row := range s.program.rest.kinds.kinds {
+		if row.server == s.name && row.group == group && row.version == version {
+			routes = append(routes, s.program.rest.builtin[kindKey{group, version, row.kind}].routeRows()...)
+		}
+	}
+	return routes
+}
+
+func (s *Server) serveDocument(root, operation, doc string, writes any, more []Route) {
+	_ = s.keep(s.container.add(&WebService{Root: root, Doc: doc, Routes: append([]Route{{
 		Method: http.MethodGet, Operation: operation, Doc: doc, Writes: writes, Handler: s.program.catalog.serve(root),
-	}}}, callSite(1)))
+	}}, more...)}, callSite(1)))
 }
 
 // publicAddress is host:port of the first listener that is no socket file, the TLS one

@@ -159,7 +159,7 @@ func TestCursorWakes(t *testing.T) {
 	}
 	mustCommit(t, s, change{bucket: b, key: "a", next: numbered(1)}, change{bucket: b, key: "b", next: numbered(1)})
 	<-wait
-	if b.log.wake.Load() != nil {
+	if b.log.ch.Load() != nil {
 		t.Error("there is a channel while nobody waits")
 	}
 	into := make([]*logEvent, 0, 8)

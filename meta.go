@@ -202,16 +202,7 @@ func dedupeOwners(obj map[string]any) bool {
 	return len(kept) < len(owners)
 }
 
-func sortedKeys(m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-// withoutMetadata reports whether two objects are the same but for metadata, and for
+// sameGeneration reports whether two objects are the same but for metadata, and for
 // status where that is written apart: then the generation stays.
 func (r *resource) sameGeneration(a, b map[string]any) bool {
 	skip := func(k string) bool { return k == "metadata" || k == "status" && r.hasStatus }

@@ -36,7 +36,7 @@ func gvkOf(group, version, kind string) map[string]any {
 // kind is the component of a kind's type, which tells that it is one.
 func (w *schemaWriter) kind(t *typeDef, group, version, kind string) string {
 	if t == nil {
-		return w.add(reversedName(group, version, kind), func() map[string]any { return object("", nil) })
+		return w.add(reversedName(group, version, kind), func() map[string]any { return schemaObject("", nil) })
 	}
 	name := w.typ(t)
 	if s, ok := w.out[name].(map[string]any); ok {
@@ -66,7 +66,7 @@ func (w *schemaWriter) add(name string, make func() map[string]any) string {
 // typ is the component of a type and, below it, those of its fields.
 func (w *schemaWriter) typ(t *typeDef) string {
 	return w.add(t.schema, func() map[string]any {
-		s := object(t.doc, map[string]any{})
+		s := schemaObject(t.doc, map[string]any{})
 		w.addFields(s, t)
 		return s
 	})
@@ -90,7 +90,7 @@ func (w *schemaWriter) addFields(s map[string]any, t *typeDef) {
 }
 
 // object is an object with properties, nil where any may be there.
-func object(doc string, properties map[string]any) map[string]any {
+func schemaObject(doc string, properties map[string]any) map[string]any {
 	s := map[string]any{"type": "object"}
 	if doc != "" {
 		s["description"] = doc
@@ -107,7 +107,7 @@ func (w *schemaWriter) field(f *typeField) map[string]any {
 		s = map[string]any{"type": "array", "items": s}
 	}
 	if f.dic {
-		s = object("", nil)
+		s = schemaObject("", nil)
 		s["additionalProperties"] = w.element(f)
 	}
 	if f.doc != "" {
@@ -180,7 +180,7 @@ func (w *schemaWriter) scalar(name, doc, typ, format string) string {
 func (w *schemaWriter) list(item, group, version, kind string) string {
 	name := item[:strings.LastIndexByte(item, '.')+1] + kind
 	return w.add(name, func() map[string]any {
-		s := object("A list of objects.", map[string]any{
+		s := schemaObject("A list of objects.", map[string]any{
 			"apiVersion": apiVersionSchema(), "kind": kindSchema(), "metadata": refTo(w.meta("ListMeta")),
 			"items": map[string]any{"type": "array", "items": refTo(item), "description": "the objects"},
 		})
@@ -224,11 +224,11 @@ func (w *schemaWriter) discoveryType(name string) map[string]any {
 	list := func(of map[string]any) map[string]any { return map[string]any{"type": "array", "items": of} }
 	head := func(doc string, properties map[string]any) map[string]any {
 		properties["apiVersion"], properties["kind"] = apiVersionSchema(), kindSchema()
-		s := object(doc, properties)
+		s := schemaObject(doc, properties)
 		s["x-kubernetes-group-version-kind"] = []any{gvkOf("", "v1", name)}
 		return s
 	}
-	version := object("", map[string]any{"groupVersion": text, "version": text})
+	version := schemaObject("", map[string]any{"groupVersion": text, "version": text})
 	switch name {
 	case "APIVersions":
 		return head("The versions of the core group.", map[string]any{"versions": list(text)})
@@ -237,14 +237,14 @@ func (w *schemaWriter) discoveryType(name string) map[string]any {
 	case "APIGroupList":
 		return head("All groups.", map[string]any{"groups": list(refTo(w.meta("APIGroup")))})
 	case "APIResourceList":
-		return head("The resources of a version.", map[string]any{"groupVersion": text, "resources": list(object("", map[string]any{
+		return head("The resources of a version.", map[string]any{"groupVersion": text, "resources": list(schemaObject("", map[string]any{
 			"name": text, "singularName": text, "namespaced": flag, "group": text, "version": text, "kind": text,
 			"verbs": list(text), "shortNames": list(text), "categories": list(text), "storageVersionHash": text,
 		}))})
 	case "Patch":
-		return object("A patch, in the form that its media type says.", nil)
+		return schemaObject("A patch, in the form that its media type says.", nil)
 	}
-	return object("", nil)
+	return schemaObject("", nil)
 }
 
 // scale is the component of the scale subresource of custom resources.

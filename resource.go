@@ -54,6 +54,9 @@ type resource struct {
 	prepare              func(q *call, obj, old map[string]any) error    // last word of a kind before an object is written; old is nil on create
 	written              func(o *object)                                 // after a write, before its answer
 	beforeDelete         func(q *call, obj map[string]any) (bool, error) // changes obj so that it stays for now: true
+	initialize           func(obj map[string]any)                        // what a new object has, whatever was sent; nil: nothing
+	keeps                [][]string                                      // what writes leave alone, but for those of subresources of their own
+	reviewed             review                                          // nil: objects are stored
 	verbs                []string
 	subs                 []subresourceRow
 	retired              chan struct{} // closed when the definition has changed; nil for built-in kinds

@@ -63,6 +63,9 @@ func (q *call) insertObject(obj map[string]any) (*object, error) {
 	if name == "" && generate != "" {
 		m["name"] = generatedName(generate)
 	}
+	if q.initialize != nil {
+		q.initialize(obj)
+	}
 	q.shape.setDefaults(obj)
 	if q.prepare != nil {
 		if err := q.prepare(q, obj, nil); err != nil {
@@ -269,6 +272,11 @@ func (q *call) replace(old *object, was, next map[string]any) (*object, error) {
 			next["status"] = s
 		} else {
 			delete(next, "status")
+		}
+	}
+	if q.info.Subresource == "" || q.info.Subresource == "status" {
+		for _, path := range q.keeps {
+			setMember(next, member(was, path...), path...)
 		}
 	}
 	m := metadataOf(next)

@@ -81,7 +81,7 @@ func reviewToken(q *call, obj map[string]any) error {
 		status["error"] = errInvalidToken.Error()
 		return nil
 	}
-	if wanted := texts(listAt(obj, "spec", "audiences")); len(wanted) > 0 {
+	if wanted := textsOf(listAt(obj, "spec", "audiences")); len(wanted) > 0 {
 		audiences = slices.DeleteFunc(slices.Clone(audiences), func(a string) bool { return !slices.Contains(wanted, a) })
 		if len(audiences) == 0 {
 			status["error"] = "the token is for none of the audiences"
@@ -102,7 +102,7 @@ func reviewSelf(q *call, obj map[string]any) error {
 
 func reviewAccess(q *call, obj map[string]any) error {
 	spec := objectAt(obj, "spec")
-	u := &User{Name: textAt(spec, "user"), UID: textAt(spec, "uid"), Groups: texts(listAt(spec, "groups"))}
+	u := &User{Name: textAt(spec, "user"), UID: textAt(spec, "uid"), Groups: textsOf(listAt(spec, "groups"))}
 	errs := accessErrors(spec)
 	if u.Name == "" && len(u.Groups) == 0 {
 		errs = append(errs, fieldInvalid("spec.user", "", "at least one of user or group must be specified"))
@@ -115,7 +115,7 @@ func reviewAccess(q *call, obj map[string]any) error {
 			u.Extra = map[string][]string{}
 		}
 		list, _ := v.([]any)
-		u.Extra[k] = texts(list)
+		u.Extra[k] = textsOf(list)
 	}
 	q.decide(obj, u)
 	return nil

@@ -13,7 +13,7 @@ func (s *schema) prune(obj map[string]any) (unknown []string, err error) {
 	if !s.root.foreignFields(obj, true, false) {
 		return nil, nil
 	}
-	p := pruner{}
+	p := schemaPruner{}
 	p.object(obj, s.root, true, false)
 	slices.Sort(p.unknown)
 	return p.unknown, nil
@@ -89,13 +89,13 @@ func foreignMetadata(v any) bool {
 	return false
 }
 
-// pruner does what foreign found to be necessary.
-type pruner struct {
+// schemaPruner does what foreign found to be necessary.
+type schemaPruner struct {
 	path    []byte
 	unknown []string
 }
 
-func (p *pruner) value(v any, n *schemaNode, keep bool) {
+func (p *schemaPruner) value(v any, n *schemaNode, keep bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		p.object(v, n, n != nil && n.embedded, keep)
@@ -116,7 +116,7 @@ func (p *pruner) value(v any, n *schemaNode, keep bool) {
 	}
 }
 
-func (p *pruner) object(o map[string]any, n *schemaNode, resource, keep bool) {
+func (p *schemaPruner) object(o map[string]any, n *schemaNode, resource, keep bool) {
 	outer := len(p.path)
 	for name, e := range o {
 		p.step(name)
@@ -135,7 +135,7 @@ func (p *pruner) object(o map[string]any, n *schemaNode, resource, keep bool) {
 	}
 }
 
-func (p *pruner) metadata(m map[string]any) {
+func (p *schemaPruner) metadata(m map[string]any) {
 	outer := len(p.path)
 	for name := range m {
 		if !metadataKeys[name] {
@@ -147,7 +147,7 @@ func (p *pruner) metadata(m map[string]any) {
 	}
 }
 
-func (p *pruner) step(name string) {
+func (p *schemaPruner) step(name string) {
 	if len(p.path) > 0 {
 		p.path = append(p.path, '.')
 	}

@@ -149,10 +149,16 @@ func (e *conflictError) Error() string {
 // its new revision. A key may be in it once. The error is a *conflictError when a change
 // expects something else. The context is not looked at once the commit has begun.
 func (s *store) commit(ctx context.Context, cs ...change) ([]*object, error) {
-	if err := ctx.Err(); err != nil || len(cs) == 0 {
+	return s.commitOf(ctx, func() []change { return cs })
+}
+
+// commitOf is commit of changes that are worked out while no other commit can come
+// between. changes must be quick: writers wait for it.
+func (s *store) commitOf(ctx context.Context, changes func() []change) ([]*object, error) {
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	objs, touched, err := s.apply(ctx, cs)
+	objs, touched, err := s.apply(ctx, changes)
 	for _, b := range touched {
 		b.log.wakeAll()
 	}
@@ -162,9 +168,13 @@ func (s *store) commit(ctx context.Context, cs ...change) ([]*object, error) {
 	return objs, err
 }
 
-func (s *store) apply(ctx context.Context, cs []change) (objs []*object, touched []*bucket, err error) {
+func (s *store) apply(ctx context.Context, changes func() []change) (objs []*object, touched []*bucket, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	cs := changes()
+	if len(cs) == 0 {
+		return nil, nil, nil
+	}
 	if err := checkChanges(cs); err != nil {
 		return nil, nil, err
 	}

@@ -132,7 +132,7 @@ func (t *accountTokens) requestToken(q *call) error {
 			return err
 		}
 	}
-	audiences := texts(listAt(obj, "spec", "audiences"))
+	audiences := textsOf(listAt(obj, "spec", "audiences"))
 	if len(audiences) == 0 {
 		audiences = []string{serverAudience}
 	}
