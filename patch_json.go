@@ -18,7 +18,7 @@ import (
 const (
 	jsonPatchMaxOps   = 10000    // operations in one patch, as upstream
 	jsonPatchMaxCopy  = 3 << 20  // bytes of JSON that the copy operations of one patch may add, as upstream
-	jsonPatchMaxMoved = 64 << 20 // list elements that one patch may shift by inserting and removing before them
+	jsonPatchMaxMoved = 32 << 20 // list elements that one patch may shift by inserting and removing before them
 )
 
 // jsonPatch is a patch, read.

@@ -436,7 +436,7 @@ func (f *fieldSelector) exact(field string) (string, bool) {
 	return "", false
 }
 
-// String is the selector in canonical form, which parses to the same.
+// String is the selector in canonical form, which parses to the same terms.
 func (f *fieldSelector) String() string {
 	var b strings.Builder
 	for i, t := range f.terms {

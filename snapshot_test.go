@@ -79,7 +79,7 @@ func (p *program) held() map[string]string {
 	return out
 }
 
-func (p *program) get(resource, key string) *object {
+func (p *program) stored(resource, key string) *object {
 	sn := p.store.resource(resource).now()
 	return sn.get(key)
 }
@@ -122,9 +122,9 @@ func sameHeld(t *testing.T, got, want map[string]string) {
 // holds it, and leaves the rest alone, down to its revision.
 func TestResetRestoresExactly(t *testing.T) {
 	p := readyProgram(t)
-	want, untouched := p.held(), p.get("configmaps", "a-b/two").rev
+	want, untouched := p.held(), p.stored("configmaps", "a-b/two").rev
 	total := len(want)
-	uid := p.get("configmaps", "a/one").meta.uid
+	uid := p.stored("configmaps", "a/one").meta.uid
 
 	p.applied(t, configMap("a", "one", "changed"))
 	p.applied(t, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"namespace":"a","name":"held","finalizers":["example.com/hold"]}}`)
@@ -139,10 +139,10 @@ func TestResetRestoresExactly(t *testing.T) {
 	if want := (admin.Written{Revision: before + 4, Created: 2, Updated: 1, Deleted: 1, Unchanged: total - 3}); w != want || p.store.revision() != w.Revision {
 		t.Errorf("did %+v, want %+v; at %d", w, want, p.store.revision())
 	}
-	if now := p.get("configmaps", "a-b/two").rev; now != untouched {
+	if now := p.stored("configmaps", "a-b/two").rev; now != untouched {
 		t.Errorf("an untouched object went from revision %d to %d", untouched, now)
 	}
-	if o := p.get("configmaps", "a/one"); o.meta.uid != uid || o.rev <= before || !bytes.Contains(o.raw(), fmt.Appendf(nil, `"resourceVersion":"%d"`, o.rev)) {
+	if o := p.stored("configmaps", "a/one"); o.meta.uid != uid || o.rev <= before || !bytes.Contains(o.raw(), fmt.Appendf(nil, `"resourceVersion":"%d"`, o.rev)) {
 		t.Errorf("put back as %s", o.raw())
 	}
 	// Again there is nothing to do, and no event.
@@ -239,7 +239,7 @@ func TestSnapshotRoundTrip(t *testing.T) {
 	if w.Created+w.Updated+w.Unchanged != len(want) || w.Created == 0 || w.Revision != other.store.revision() {
 		t.Errorf("loaded elsewhere: %+v", w)
 	}
-	if o := other.get("widgets.example.com", "a/w"); o == nil || o.meta.uid != p.get("widgets.example.com", "a/w").meta.uid {
+	if o := other.stored("widgets.example.com", "a/w"); o == nil || o.meta.uid != p.stored("widgets.example.com", "a/w").meta.uid {
 		t.Errorf("the custom object is %v", o)
 	}
 	// Back to an empty state, and everything goes.
