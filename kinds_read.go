@@ -206,6 +206,9 @@ func (r *kindReader) readKindLine(line string) {
 		r.readSubresource(strings.Fields(rest))
 	case "stored":
 		k.storedAs = rest
+	case "rename":
+		own, stored, _ := strings.Cut(rest, " = ")
+		k.renames = append(k.renames, [2]string{own, stored})
 	case "select":
 		k.fields = append(k.fields, readSelect(rest))
 	case "initial":
@@ -409,7 +412,7 @@ func (r *kindReader) readFieldWord(f *typeField, word string) {
 	case strings.HasPrefix(word, "=."):
 		f.sibling = word[2:]
 	case word[0] == '=':
-		f.fallback = word[1:]
+		f.fallback = r.fallback(f.kind, word[1:])
 	case word[0] == '>':
 		f.into = word[1:]
 	default:
@@ -419,6 +422,19 @@ func (r *kindReader) readFieldWord(f *typeField, word string) {
 		}
 		f.strategy, f.mergeKey = strings.ReplaceAll(strategy, "+", ","), key
 	}
+}
+
+// fallback is a default, as a value of a kind.
+func (r *kindReader) fallback(kind fieldKind, text string) any {
+	switch kind {
+	case fieldString, fieldQuantity:
+		return text
+	}
+	v, _, err := parseJSON([]byte(text))
+	if err != nil {
+		r.fail("the default %s: %v", text, err)
+	}
+	return v
 }
 
 // resolve puts in what was referred to, and checks what can be only when all is read.
@@ -523,6 +539,11 @@ func (r *kindReader) resolveKind(line int, k *kindRow) {
 			return
 		}
 		k.columns = k.stored.columns
+	}
+	for _, names := range k.renames {
+		if k.typ.byName[names[0]] == nil || k.stored.typ.byName[names[1]] == nil {
+			r.failAt(line, "%s is stored as %s, which does not have both fields %s and %s", k.kind, k.storedAs, names[0], names[1])
+		}
 	}
 	if len(k.columns) == 0 {
 		k.columns = defaultColumns()
