@@ -130,14 +130,10 @@ func compileSchema(s map[string]any, hasStatus bool) (*schema, error) {
 	return &schema{root, hasStatus}, nil
 }
 
-// compileSubSchema is compileSchema of a schema inside one.
-func compileSubSchema(s map[string]any) (*schemaNode, error) {
-	c := schemaCompiler{}
-	return c.node(s, "")
-}
-
-// schemaCompiler remembers patterns, which are often repeated.
+// schemaCompiler remembers patterns, which are often repeated. A bare one leaves defaults
+// out.
 type schemaCompiler struct {
+	bare     bool
 	patterns map[string]*regexp.Regexp
 }
 
@@ -167,7 +163,7 @@ func (c *schemaCompiler) node(s map[string]any, path string) (*schemaNode, error
 	if used || joined {
 		n.rules = r
 	}
-	if def := s["default"]; def != nil {
+	if def := s["default"]; def != nil && !c.bare {
 		// A default is completed once, here; then it is only copied.
 		n.def = deepCopy(def)
 		d := defaulter{left: schemaMaxDefault - countValues(n.def)}
@@ -373,6 +369,9 @@ func schemaWarnings(crd map[string]any) (warnings []string) {
 	}
 	for _, v := range listAt(crd, "spec", "versions") {
 		walkSchema(nil, objectAt(v, "schema", "openAPIV3Schema"), func(_ *fieldPath, s map[string]any) {
+			if item := textAt(s, "items", "type"); textAt(s, "x-kubernetes-list-type") == "set" && (item == "object" || item == "array") {
+				warn(fmt.Sprintf("x-kubernetes-list-type: set for items of type %q is not supported by server-side apply or CEL validation rules", item))
+			}
 			format := textAt(s, "format")
 			if format == "" {
 				return

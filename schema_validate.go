@@ -12,37 +12,36 @@ import (
 // old is tolerated: fields correspond by name, items of a list that is a map by their keys,
 // other items and the fields of atomic maps not at all.
 func (s *schema) validate(obj, old map[string]any) []fieldError {
-	q := schemaCheck{left: schemaMaxSteps}
-	if q.node(s.root, obj) {
-		return nil
-	}
-	if q.left < 0 {
-		return []fieldError{tooComplex()}
-	}
-	f := newFaults()
-	f.whole(s.root, obj, old, old != nil)
-	return f.errs
+	return s.root.faults("", obj, old, old != nil)
 }
 
 // validateStatus is validate of the part that a write of the status subresource can
 // change.
 func (s *schema) validateStatus(obj, old map[string]any) []fieldError {
 	status, there := obj["status"]
-	n, known := s.root.child("status")
-	if !there || !known || n == nil {
+	n, _ := s.root.child("status")
+	if !there || n == nil {
 		return nil
 	}
+	was, had := old["status"]
+	return n.faults("status", status, was, had)
+}
+
+// faults is what is wrong with v, which is at base in its object.
+func (n *schemaNode) faults(base string, v, old any, had bool) []fieldError {
 	q := schemaCheck{left: schemaMaxSteps}
-	if q.node(n, status) {
+	switch {
+	case q.node(n, v):
 		return nil
-	}
-	if q.left < 0 {
+	case q.left < 0:
 		return []fieldError{tooComplex()}
 	}
 	f := newFaults()
-	f.base = "status"
-	was, had := old["status"]
-	f.whole(n, status, was, had)
+	f.base = base
+	f.whole(n, v, old, had)
+	if len(f.errs) == 0 {
+		return nil
+	}
 	return f.errs
 }
 
