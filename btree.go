@@ -19,7 +19,7 @@ type treeNode struct {
 	edit  uint64    // of which it is the own, and may change until it is published
 	count int       // objects in and below it
 	objs  []*object // by key
-	keys  []string  // keys[i] is not above any key of kids[i+1], and above all of kids[i]
+	keys  []string  // keys[i] is not above any key of kids[i+1], and above all of kids[i]; never changed in place
 	kids  []*treeNode
 }
 
@@ -155,17 +155,17 @@ func (t *treeEdit) remove(key string) *object {
 	return prev
 }
 
-// own is n if this edit made it, else a copy with room for more entries.
+// own is n if this edit made it, else a copy with room for more entries. Copies share the
+// keys, which most writes leave as they are.
 func (t *treeEdit) own(n *treeNode, more int) *treeNode {
 	if n.edit == t.id {
 		return n
 	}
-	c := &treeNode{edit: t.id, count: n.count}
+	c := &treeNode{edit: t.id, count: n.count, keys: n.keys}
 	if n.kids == nil {
 		c.objs = append(make([]*object, 0, len(n.objs)+more), n.objs...)
 		return c
 	}
-	c.keys = append(make([]string, 0, len(n.keys)+more), n.keys...)
 	c.kids = append(make([]*treeNode, 0, len(n.kids)+more), n.kids...)
 	return c
 }
@@ -199,7 +199,7 @@ func (t *treeEdit) put(n *treeNode, o *object) (_, right *treeNode, sep string, 
 	c := t.own(n, 1)
 	c.kids[i] = kid
 	c.kids = slices.Insert(c.kids, i+1, right)
-	c.keys = slices.Insert(c.keys, i, sep)
+	c.keys = slices.Concat(c.keys[:i], []string{sep}, c.keys[i:])
 	right, sep = nil, ""
 	if c.count++; len(c.kids) > treeWidth {
 		right, sep = t.split(c, i+1)
@@ -228,7 +228,7 @@ func (t *treeEdit) split(n *treeNode, i int) (right *treeNode, sep string) {
 	for _, kid := range right.kids {
 		right.count += kid.count
 	}
-	n.kids, n.keys = slices.Delete(n.kids, at, len(n.kids)), slices.Delete(n.keys, at-1, len(n.keys))
+	n.kids, n.keys = slices.Delete(n.kids, at, len(n.kids)), slices.Clone(n.keys[:at-1])
 	n.count -= right.count
 	return right, sep
 }
@@ -258,7 +258,7 @@ func (t *treeEdit) drop(n *treeNode, key string) (_ *treeNode, prev *object) {
 	case kid.count == 0:
 		c.kids = slices.Delete(c.kids, i, i+1)
 		if k := max(i-1, 0); k < len(c.keys) {
-			c.keys = slices.Delete(c.keys, k, k+1)
+			c.keys = slices.Concat(c.keys[:k], c.keys[k+1:])
 		}
 	case kid.size() < treeWidth/4:
 		t.merge(c, i)
@@ -280,11 +280,11 @@ func (t *treeEdit) merge(n *treeNode, i int) {
 	if left.kids == nil {
 		left.objs = append(left.objs, right.objs...)
 	} else {
-		left.keys = append(append(left.keys, n.keys[i]), right.keys...)
+		left.keys = slices.Concat(left.keys, n.keys[i:i+1], right.keys)
 		left.kids = append(left.kids, right.kids...)
 	}
 	left.count += right.count
 	n.kids[i] = left
 	n.kids = slices.Delete(n.kids, i+1, i+2)
-	n.keys = slices.Delete(n.keys, i, i+1)
+	n.keys = slices.Concat(n.keys[:i], n.keys[i+1:])
 }

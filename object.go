@@ -111,10 +111,9 @@ func newObject(kind byte, key string, rev int64, before, after []byte, meta *obj
 func encodeDraft(obj map[string]any, fields []string) draft {
 	var room [4096]byte
 	b, hole := appendDraft(room[:0], obj)
-	if cap(b) == len(room) {
-		b = append(make([]byte, 0, len(b)), b...)
-	}
-	return draft{json: b, hole: hole, meta: newObjectMeta(objectAt(obj, "metadata"), fields)}
+	json := make([]byte, len(b)) // a copy always, so that the room can be on the stack
+	copy(json, b)
+	return draft{json: json, hole: hole, meta: newObjectMeta(objectAt(obj, "metadata"), fields)}
 }
 
 func appendDraft(b []byte, obj map[string]any) (_ []byte, hole int) {

@@ -73,8 +73,8 @@ type bucket struct {
 	log   bucketLog
 
 	// Of the commit that is under way; guarded by store.mu.
-	edit  *treeEdit
-	fresh []*logEvent
+	edit  treeEdit
+	fresh []*logEvent // none: the bucket is not in it
 }
 
 // tree is a bucket's objects after the event of revision rev, its newest; 0 for none.
@@ -182,9 +182,9 @@ func (s *store) apply(ctx context.Context, changes func() []change) (objs []*obj
 	id := s.edits.Add(1)
 	for i := range cs {
 		b := cs[i].bucket
-		if b.edit == nil {
+		if len(b.fresh) == 0 {
 			t := b.tree.Load()
-			b.edit = &treeEdit{id: id, root: t.root, bytes: t.bytes}
+			b.edit = treeEdit{id: id, root: t.root, bytes: t.bytes}
 			touched = append(touched, b)
 		}
 		rev++
@@ -265,10 +265,10 @@ func (b *bucket) publish() {
 	b.tree.Store(&tree{rev: last, root: b.edit.root, bytes: b.edit.bytes})
 	b.log.mu.Unlock()
 	clear(b.fresh)
-	if b.edit = nil; cap(b.fresh) > 64 {
+	if b.fresh = b.fresh[:0]; cap(b.fresh) > 64 {
 		b.fresh = nil
 	}
-	b.fresh = b.fresh[:0]
+	b.edit = treeEdit{}
 }
 
 // snapshot is the objects of a resource at a revision.
