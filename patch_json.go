@@ -401,7 +401,8 @@ func unescapePointer(step string) string {
 }
 
 // jsonCopier copies a value while left, in bytes of JSON, is not below zero. What it
-// returns after that is no copy.
+// returns after that is no copy. An object counts for more than its text, as it takes
+// many times as much memory where it is small.
 type jsonCopier struct{ left int }
 
 func (c *jsonCopier) copy(v any, depth int) any {
@@ -414,7 +415,7 @@ func (c *jsonCopier) copy(v any, depth int) any {
 	switch v := v.(type) {
 	case map[string]any:
 		o := make(map[string]any)
-		c.left -= 2
+		c.left -= 26
 		for k, e := range v {
 			if c.left -= len(k) + 4; c.left < 0 {
 				return nil

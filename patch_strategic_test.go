@@ -66,23 +66,23 @@ var strategicCases = []struct{ name, doc, patch, want string }{
 	{"nulls in something new", `{}`, `{"spec":{"nodeSelector":{"a":null,"b":"1"},"containers":[{"name":"a","image":null}]}}`, `{"spec":{"nodeSelector":{"b":"1"},"containers":[{"name":"a"}]}}`},
 	{"another type", `{"spec":{"nodeSelector":"a"}}`, `{"spec":{"nodeSelector":{"a":"1","b":null}}}`, `{"spec":{"nodeSelector":{"a":"1"}}}`},
 	{"a list for an object", `{"spec":{"nodeSelector":{"a":"1"}}}`, `{"spec":{"nodeSelector":[]}}`, `{"spec":{"nodeSelector":[]}}`},
-	{"a map of objects", `{"spec":{"byName":{"a":{"image":"x","ports":[{"containerPort":1}]}}}}`, `{"spec":{"byName":{"a":{"ports":[{"containerPort":1,"name":"p"}]},"b":{"image":"y"}}}}`,
+	{"a map of objects (own)", `{"spec":{"byName":{"a":{"image":"x","ports":[{"containerPort":1}]}}}}`, `{"spec":{"byName":{"a":{"ports":[{"containerPort":1,"name":"p"}]},"b":{"image":"y"}}}}`,
 		`{"spec":{"byName":{"a":{"image":"x","ports":[{"containerPort":1,"name":"p"}]},"b":{"image":"y"}}}}`},
-	{"a map of lists", `{"spec":{"lists":{"a":["1"],"b":["2"]}}}`, `{"spec":{"lists":{"a":["3"]}}}`, `{"spec":{"lists":{"a":["3"],"b":["2"]}}}`},
+	{"a map of lists (own)", `{"spec":{"lists":{"a":["1"],"b":["2"]}}}`, `{"spec":{"lists":{"a":["3"]}}}`, `{"spec":{"lists":{"a":["3"],"b":["2"]}}}`},
 	{"a field that is replaced", `{"spec":{"whole":{"a":"1","b":"2"}}}`, `{"spec":{"whole":{"b":"3"}}}`, `{"spec":{"whole":{"b":"3"}}}`},
 	{"what has no types (own)", `{"spec":{"raw":{"a":{"$patch":1,"b":2},"l":[1]}}}`, `{"spec":{"raw":{"a":{"b":null,"c":[1]},"l":[2]}}}`, `{"spec":{"raw":{"a":{"$patch":1,"c":[1]},"l":[2]}}}`},
 	{"unknown fields (own)", `{"spec":{"unk":{"a":[1],"b":1}}}`, `{"spec":{"unk":{"a":[2],"b":null}}}`, `{"spec":{"unk":{"a":[2]}}}`},
 
 	// $patch in objects.
 	{"replace", `{"spec":{"nodeSelector":{"a":"1"}}}`, `{"spec":{"nodeSelector":{"$patch":"replace","b":"2"}}}`, `{"spec":{"nodeSelector":{"b":"2"}}}`},
-	{"replace, with a null", `{"spec":{"nodeSelector":{"a":"1"}}}`, `{"spec":{"nodeSelector":{"$patch":"replace","b":null}}}`, `{"spec":{"nodeSelector":{}}}`},
+	{"replace, with a null (own)", `{"spec":{"nodeSelector":{"a":"1"}}}`, `{"spec":{"nodeSelector":{"$patch":"replace","b":null}}}`, `{"spec":{"nodeSelector":{}}}`},
 	{"replace the whole", `{"kind":"Pod","spec":{}}`, `{"$patch":"replace","kind":"Pod2"}`, `{"kind":"Pod2"}`},
 	{"replace nothing", `{"spec":{}}`, `{"spec":{"nodeSelector":{"$patch":"replace","b":"2"}}}`, `{"spec":{}}`},
 	{"delete", `{"spec":{"nodeSelector":{"a":"1"}}}`, `{"spec":{"nodeSelector":{"$patch":"delete","b":"2"}}}`, `{"spec":{"nodeSelector":{}}}`},
 	{"delete nothing", `{"spec":{}}`, `{"spec":{"nodeSelector":{"$patch":"delete"}}}`, `{"spec":{}}`},
 	{"merge is no directive of objects", `{"spec":{"nodeSelector":{"a":"1"}}}`, `{"spec":{"nodeSelector":{"$patch":"merge"}}}`, `400 unknown patch type: merge in map: map[$patch:merge]`},
 	{"unknown directive", `{"spec":{}}`, `{"spec":{"$patch":"spam"}}`, `400 unknown patch type: spam in map: map[$patch:spam]`},
-	{"no directive", `{"spec":{}}`, `{"spec":{"$patch":null}}`, `400 unknown patch type: <nil> in map: map[$patch:<nil>]`},
+	{"no directive (own)", `{"spec":{}}`, `{"spec":{"$patch":null}}`, `400 unknown patch type: <nil> in map: map[$patch:<nil>]`},
 
 	// Lists that are replaced.
 	{"no strategy", `{"spec":{"tolerations":[{"key":"a"},{"key":"b"}]}}`, `{"spec":{"tolerations":[{"key":"c"}]}}`, `{"spec":{"tolerations":[{"key":"c"}]}}`},
@@ -149,8 +149,8 @@ var strategicCases = []struct{ name, doc, patch, want string }{
 	{"delete from nothing", `{"metadata":{}}`, `{"metadata":{"$deleteFromPrimitiveList/finalizers":["a"]}}`, `{"metadata":{}}`},
 	{"delete from a list that is replaced", `{"spec":{"containers":[{"name":"a","args":["x","y","x"]}]}}`, `{"spec":{"containers":[{"name":"a","$deleteFromPrimitiveList/args":["x"]}]}}`,
 		`{"spec":{"containers":[{"name":"a","args":["y"]}]}}`},
-	{"delete from objects", `{"spec":{"containers":[{"name":"a"}]}}`, `{"spec":{"$deleteFromPrimitiveList/containers":[{"name":"a"}]}}`, `400 invalid patch format of primitive list`},
-	{"delete without a list", `{"metadata":{"finalizers":["a"]}}`, `{"metadata":{"$deleteFromPrimitiveList/finalizers":"a"}}`, `400 invalid patch format of primitive list`},
+	{"delete from objects (own)", `{"spec":{"containers":[{"name":"a"}]}}`, `{"spec":{"$deleteFromPrimitiveList/containers":[{"name":"a"}]}}`, `400 invalid patch format of primitive list`},
+	{"delete without a list (own)", `{"metadata":{"finalizers":["a"]}}`, `{"metadata":{"$deleteFromPrimitiveList/finalizers":"a"}}`, `400 invalid patch format of primitive list`},
 	{"delete without a name", `{"metadata":{"finalizers":["a"]}}`, `{"metadata":{"$deleteFromPrimitiveList":["a"]}}`, `400 invalid patch format of primitive list`},
 	{"delete numbers from texts", `{"metadata":{"finalizers":["1"]}}`, `{"metadata":{"$deleteFromPrimitiveList/finalizers":[1]}}`, `400 list element types are not identical: [[1] [1]]`},
 
@@ -187,7 +187,7 @@ var strategicCases = []struct{ name, doc, patch, want string }{
 		`{"spec":{"strategy":{"type":"a","rollingUpdate":{"maxSurge":"2"}}}}`},
 	{"retain less than is set", `{"spec":{"strategy":{"type":"a"}}}`, `{"spec":{"strategy":{"$retainKeys":["type"],"type":"b","x":1}}}`, `400 invalid patch format of retainKeys`},
 	{"retain no list", `{"spec":{"strategy":{"type":"a"}}}`, `{"spec":{"strategy":{"$retainKeys":"type"}}}`, `400 invalid patch format of retainKeys`},
-	{"retain no texts", `{"spec":{"strategy":{"type":"a"}}}`, `{"spec":{"strategy":{"$retainKeys":[{}]}}}`, `400 invalid patch format of retainKeys`},
+	{"retain no texts (own)", `{"spec":{"strategy":{"type":"a"}}}`, `{"spec":{"strategy":{"$retainKeys":[{}]}}}`, `400 invalid patch format of retainKeys`},
 	{"retain in something new (own)", `{"spec":{}}`, `{"spec":{"strategy":{"$retainKeys":["type"],"type":"b"}}}`, `{"spec":{"strategy":{"type":"b"}}}`},
 }
 
