@@ -275,7 +275,7 @@ func (c *customs) resources(crd map[string]any, revision int64, changed bool) []
 	webhook := textAt(crd, "spec", "conversion", "strategy") == "Webhook"
 	rules := celRules(crd)
 	var out []*resource
-	for i, v := range versions {
+	for _, v := range versions {
 		version := textAt(v, "name")
 		if member(v, "served") != true || webhook && version != storage {
 			continue
@@ -285,7 +285,7 @@ func (c *customs) resources(crd map[string]any, revision int64, changed bool) []
 		r := &resource{
 			rest: c.rest, group: group, version: version, kind: textAt(names, "kind"), listKind: textAt(names, "listKind"), plural: textAt(names, "plural"), singular: textAt(names, "singular"),
 			namespaced: textAt(crd, "spec", "scope") == "Namespaced", custom: true, shape: shapes[version], nameErrors: dnsSubdomainErrors,
-			columns: printerColumns(objectAt(versions[i])), fields: selectableFieldsOf(versions[i]), hasStatus: hasStatus, generation: true,
+			columns: printerColumns(objectAt(v)), fields: selectableFields(objectAt(v)), hasStatus: hasStatus, generation: true,
 			terminating: member(crd, "metadata", "deletionTimestamp") != nil, retired: make(chan struct{}), deprecation: deprecationOf(group, version, textAt(names, "kind"), v),
 			verbs: []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}, bucket: c.rest.store.resource(textAt(names, "plural") + "." + group),
 		}
@@ -293,7 +293,7 @@ func (c *customs) resources(crd map[string]any, revision int64, changed bool) []
 			r.storageVersion, r.storageShape = storage, shapes[storage]
 			for _, o := range versions {
 				if member(o, "storage") == true {
-					r.stored = selectableFieldsOf(o)
+					r.stored = selectableFields(objectAt(o))
 				}
 			}
 		}
@@ -541,10 +541,7 @@ func (c *customs) prepareCRD(q *call, crd, old map[string]any) error {
 		crd["status"] = status
 	}
 	accepted, conditions := nameConflicts(crd, c.rivals(crd), time.Now())
-	status["acceptedNames"] = accepted
-	for _, condition := range conditions {
-		setCondition(status, condition)
-	}
+	status["acceptedNames"], status["conditions"] = accepted, conditions
 	c.honest(status, crd, rules)
 	stored := listAt(status, "storedVersions")
 	for _, v := range listAt(crd, "spec", "versions") {
@@ -563,39 +560,19 @@ func (c *customs) honest(status, crd map[string]any, rules []celRule) {
 		for i := range rules {
 			paths[i] = rules[i].path
 		}
-		setCondition(status, newCondition("ValidationRulesEvaluated", false, "NotSupported", "not evaluated: "+strings.Join(paths, ", ")))
+		putCondition(status, "ValidationRulesEvaluated", "False", "NotSupported", "not evaluated: "+strings.Join(paths, ", "))
 	} else {
 		dropCondition(status, "ValidationRulesEvaluated")
 	}
 	if textAt(crd, "spec", "conversion", "strategy") == "Webhook" {
-		setCondition(status, newCondition("ConversionServed", false, "NotSupported", "conversion by webhook is not served: only the storage version is"))
+		putCondition(status, "ConversionServed", "False", "NotSupported", "conversion by webhook is not served: only the storage version is")
 	} else {
 		dropCondition(status, "ConversionServed")
 	}
 }
 
-func newCondition(typ string, on bool, reason, message string) map[string]any {
-	status := "False"
-	if on {
-		status = "True"
-	}
-	return map[string]any{"type": typ, "status": status, "reason": reason, "message": message, "lastTransitionTime": nowText()}
-}
-
-// setCondition puts a condition in the place of the one of its type. The time of its last
-// transition stays when its status does.
-func setCondition(status map[string]any, condition any) {
-	list := listAt(status, "conditions")
-	for i, c := range list {
-		if textAt(c, "type") == textAt(condition, "type") {
-			if textAt(c, "status") == textAt(condition, "status") {
-				condition.(map[string]any)["lastTransitionTime"] = member(c, "lastTransitionTime")
-			}
-			list[i] = condition
-			return
-		}
-	}
-	status["conditions"] = append(list, condition)
+func putCondition(status map[string]any, typ, is, reason, message string) {
+	status["conditions"] = setCondition(listAt(status, "conditions"), typ, is, reason, message, time.Now())
 }
 
 func dropCondition(status map[string]any, typ string) {
@@ -618,7 +595,7 @@ func keepCRD(_ *call, crd map[string]any) (stays bool, err error) {
 			status = map[string]any{}
 			crd["status"] = status
 		}
-		setCondition(status, newCondition("Terminating", true, "InstanceDeletionInProgress", "CustomResource deletion is in progress"))
+		putCondition(status, "Terminating", "True", "InstanceDeletionInProgress", "CustomResource deletion is in progress")
 	}
 	return true, nil
 }

@@ -35,36 +35,36 @@ func cutText(s string) string {
 	return strconv.Quote(s)
 }
 
-// pathStep is one step of a path.
-type pathStep struct {
-	kind     pathStepKind
+// queryStep is one step of a path.
+type queryStep struct {
+	kind     queryStepKind
 	name     string
 	from, to int // of an index (from) and a range; to is 0 where it is open
 	filter   *pathFilter
 }
 
-type pathStepKind uint8
+type queryStepKind uint8
 
 const (
-	stepField pathStepKind = iota
-	stepIndex
+	queryField queryStepKind = iota
+	queryIndex
 	stepRange
 	stepEach
-	stepFilter
+	queryFilter
 )
 
 // pathFilter holds of an item: what is at path compares so with value. Without an op it
 // only has to be there.
 type pathFilter struct {
-	path  []pathStep
+	path  []queryStep
 	op    string
 	value any
 }
 
-func findPath(v any, steps []pathStep) (any, bool) {
+func findPath(v any, steps []queryStep) (any, bool) {
 	for i, s := range steps {
 		switch s.kind {
-		case stepField:
+		case queryField:
 			o, ok := v.(map[string]any)
 			if !ok {
 				return nil, false
@@ -72,7 +72,7 @@ func findPath(v any, steps []pathStep) (any, bool) {
 			if v, ok = o[s.name]; !ok {
 				return nil, false
 			}
-		case stepIndex:
+		case queryIndex:
 			list, _ := v.([]any)
 			at := s.from
 			if at < 0 {
@@ -90,14 +90,14 @@ func findPath(v any, steps []pathStep) (any, bool) {
 }
 
 // findAmong finds the first value below one of the parts of v that a step chooses.
-func findAmong(v any, s pathStep, rest []pathStep) (any, bool) {
+func findAmong(v any, s queryStep, rest []queryStep) (any, bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		if s.kind == stepRange {
 			return nil, false
 		}
 		for _, k := range sortedKeys(v) {
-			if s.kind == stepFilter && !s.filter.holds(v[k]) {
+			if s.kind == queryFilter && !s.filter.holds(v[k]) {
 				continue
 			}
 			if found, ok := findPath(v[k], rest); ok {
@@ -106,7 +106,7 @@ func findAmong(v any, s pathStep, rest []pathStep) (any, bool) {
 		}
 	case []any:
 		for _, e := range s.chosen(v) {
-			if s.kind == stepFilter && !s.filter.holds(e) {
+			if s.kind == queryFilter && !s.filter.holds(e) {
 				continue
 			}
 			if found, ok := findPath(e, rest); ok {
@@ -118,7 +118,7 @@ func findAmong(v any, s pathStep, rest []pathStep) (any, bool) {
 }
 
 // chosen is the part of a list that a range covers; of other steps all of it.
-func (s pathStep) chosen(list []any) []any {
+func (s queryStep) chosen(list []any) []any {
 	if s.kind != stepRange {
 		return list
 	}
@@ -191,9 +191,9 @@ func (p *pathParser) fail(what string) error {
 	return fmt.Errorf("%s: %s at byte %d", cutText(p.text), what, p.pos+1)
 }
 
-func (p *pathParser) steps() (steps []pathStep, err error) {
+func (p *pathParser) steps() (steps []queryStep, err error) {
 	for p.pos < len(p.text) {
-		var s pathStep
+		var s queryStep
 		switch p.text[p.pos] {
 		case '.':
 			p.pos++
@@ -218,7 +218,7 @@ func (p *pathParser) steps() (steps []pathStep, err error) {
 	return steps, nil
 }
 
-func (p *pathParser) name() (pathStep, error) {
+func (p *pathParser) name() (queryStep, error) {
 	var b strings.Builder
 	for p.pos < len(p.text) {
 		c := p.text[p.pos]
@@ -234,16 +234,16 @@ func (p *pathParser) name() (pathStep, error) {
 	}
 	switch name := b.String(); name {
 	case "":
-		return pathStep{}, p.fail("expected a name")
+		return queryStep{}, p.fail("expected a name")
 	case "*":
-		return pathStep{kind: stepEach}, nil
+		return queryStep{kind: stepEach}, nil
 	default:
-		return pathStep{name: name}, nil
+		return queryStep{name: name}, nil
 	}
 }
 
 // bracket reads what stands in [ ].
-func (p *pathParser) bracket() (s pathStep, err error) {
+func (p *pathParser) bracket() (s queryStep, err error) {
 	if p.pos >= len(p.text) {
 		return s, p.fail("expected ]")
 	}
@@ -292,7 +292,7 @@ func (p *pathParser) quoted() (string, error) {
 }
 
 // indexes reads 1, -1, 1:3, :2 or 1: .
-func (p *pathParser) indexes() (s pathStep, err error) {
+func (p *pathParser) indexes() (s queryStep, err error) {
 	end := strings.IndexByte(p.text[p.pos:], ']')
 	if end < 0 {
 		return s, p.fail("expected ]")
@@ -308,7 +308,7 @@ func (p *pathParser) indexes() (s pathStep, err error) {
 		}
 		return n
 	}
-	s.kind, s.from = stepIndex, number(from)
+	s.kind, s.from = queryIndex, number(from)
 	if isRange {
 		s.kind, s.to = stepRange, number(to)
 	}
@@ -319,7 +319,7 @@ func (p *pathParser) indexes() (s pathStep, err error) {
 }
 
 // filter reads ?(@.path op value)].
-func (p *pathParser) filter() (s pathStep, err error) {
+func (p *pathParser) filter() (s queryStep, err error) {
 	if p.inner || !p.take("?(") {
 		return s, p.fail("expected ?( outside of a filter")
 	}
@@ -356,7 +356,7 @@ func (p *pathParser) filter() (s pathStep, err error) {
 	if !p.take(")]") {
 		return s, p.fail("expected )]")
 	}
-	return pathStep{kind: stepFilter, filter: f}, nil
+	return queryStep{kind: queryFilter, filter: f}, nil
 }
 
 func (p *pathParser) spaces() {

@@ -16,7 +16,7 @@ import (
 // jsonTypes are the media types of bodies, as messages list them.
 const bodyTypes = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 
-const protobufType = "application/vnd.kubernetes.protobuf"
+const protobufMedia = "application/vnd.kubernetes.protobuf"
 
 // readBody reads the whole body, at most maxBody bytes. The slice is the caller's until it
 // gives it back with putBody.
@@ -108,11 +108,11 @@ func (q *call) readObject(typ *typeDef, kind string) (obj map[string]any, proble
 			return nil, nil, badRequest("the body of the request is " + jsonTypeName(v) + ", want an object")
 		}
 		obj, problems = o, repeated
-	case contentType == protobufType && typ != nil:
+	case contentType == protobufMedia && typ != nil:
 		if obj, err = decodeObjectProtobuf(*body, typ); err != nil {
 			return nil, nil, unreadable("", err)
 		}
-	case contentType == protobufType:
+	case contentType == protobufMedia:
 		e := unsupportedType("application/json, application/yaml")
 		e.message += "; " + protobufAdvice
 		return nil, nil, e

@@ -276,7 +276,9 @@ func (q *call) replace(old *object, was, next map[string]any) (*object, error) {
 	}
 	if q.info.Subresource == "" || q.info.Subresource == "status" {
 		for _, path := range q.keeps {
-			setMember(next, member(was, path...), path...)
+			if v := member(was, path...); v != nil {
+				setMember(next, v, path...)
+			}
 		}
 	}
 	m := metadataOf(next)
