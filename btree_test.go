@@ -234,7 +234,7 @@ func TestSnapshotScan(t *testing.T) {
 func TestTreeRangeRemoved(t *testing.T) {
 	key := func(i int) string { return fmt.Sprintf("ns/%05d", i) }
 	const all = 2000
-	for from := 0; from < all; from += 31 {
+	for from := 0; from < all; from += 155 {
 		for _, n := range []int{31, 62, all - from} {
 			e := treeEdit{id: 1}
 			for i := range all {
