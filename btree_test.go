@@ -229,3 +229,36 @@ func TestSnapshotScan(t *testing.T) {
 		t.Error("an empty snapshot is not empty")
 	}
 }
+
+// A range that is deleted between full leaves, which cannot be merged, leaves no empty one.
+func TestTreeRangeRemoved(t *testing.T) {
+	key := func(i int) string { return fmt.Sprintf("ns/%05d", i) }
+	const all = 2000
+	for from := 0; from < all; from += 155 {
+		for _, n := range []int{31, 62, all - from} {
+			e := treeEdit{id: 1}
+			for i := range all {
+				e.set(treeObject(key(i), 1, 1))
+			}
+			e.id++
+			to := min(from+n, all)
+			for i := from; i < to; i++ {
+				if e.remove(key(i)) == nil {
+					t.Fatalf("%s is not there", key(i))
+				}
+			}
+			if e.remove(key(from)) != nil {
+				t.Fatal("an object was removed twice")
+			}
+			if left := checkTree(t, e.root); len(left) != all-(to-from) {
+				t.Fatalf("%d objects are left of %d to %d", len(left), from, to)
+			}
+			for i := from; i < to; i++ {
+				e.set(treeObject(key(i), 2, 1))
+			}
+			if again := checkTree(t, e.root); len(again) != all || e.bytes != all {
+				t.Fatalf("%d objects of %d bytes", len(again), e.bytes)
+			}
+		}
+	}
+}
