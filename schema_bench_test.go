@@ -18,7 +18,7 @@ const benchSchema = `{
      "name":{"type":"string"},"port":{"x-kubernetes-int-or-string":true},"protocol":{"type":"string","default":"TCP"}}}}}},
  "status":{"type":"object","properties":{"phase":{"type":"string"},"ready":{"type":"integer"}}}}}`
 
-const benchObject = `{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"w1","namespace":"default","uid":"3b5c8f2e-6d14-4f0e-9a77-cc3f5f7a1b11",
+const benchWidget = `{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"w1","namespace":"default","uid":"3b5c8f2e-6d14-4f0e-9a77-cc3f5f7a1b11",
 "creationTimestamp":"2026-01-01T00:00:00Z","generation":1,"labels":{"app":"widget","tier":"backend"},"annotations":{"example.com/note":"a text of the length that notes often have, for the size of it all"}},
 "spec":{"name":"widget-one","size":3,"mode":"Fast","paused":true,"ratio":0.5,
 "labels":{"one":"a value of some length","two":"a value of some length","three":"a value of some length"},
@@ -30,7 +30,7 @@ const benchObject = `{"apiVersion":"example.com/v1","kind":"Widget","metadata":{
 // and validation of an object of 1 KiB with nothing to complain of.
 func BenchmarkSchema(b *testing.B) {
 	s := schemaOf(b, benchSchema)
-	obj := objectOf(b, benchObject)
+	obj := objectOf(b, benchWidget)
 	b.ReportAllocs()
 	for b.Loop() {
 		if unknown, _ := s.prune(obj); unknown != nil {
