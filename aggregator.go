@@ -7,5 +7,6 @@ func newAggregator(p *program, delegate *Server) *Server {
 	s.groups = []apiGroup{{name: "apiregistration.k8s.io", priority: 20001, versions: []apiVersion{{version: "v1", priority: 18}}}}
 	s.serveGroups()
 	s.serveDocument("/apis", "getAPIVersions", "get available API groups of the whole chain", groupListDoc{})
+	p.catalog.serveOpenAPI(s)
 	return s
 }

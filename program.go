@@ -42,7 +42,7 @@ type program struct {
 	livez      *healthChecks
 	readyz     *healthChecks
 
-	discovery discovery
+	catalog   catalog
 	servers   []*Server // aggregator, core, extensions
 	outermost *Server
 	chains    []*chain
@@ -180,9 +180,7 @@ func (p *program) buildServers() error {
 	if err := p.extend(core); err != nil {
 		return fmt.Errorf("Extend: %w", err)
 	}
-	if err := p.discovery.set(p.outermost.allGroups(), p.publicAddress()); err != nil {
-		return err
-	}
+	p.catalog.setServers(p.outermost.allGroups(), p.publicAddress(), nil)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.registration
