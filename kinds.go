@@ -59,7 +59,6 @@ type kindRow struct {
 	subresources         []subresourceRow
 	server               string   // core, extensions or aggregator
 	typ                  *typeDef // of the object
-	doc                  string
 	nameRule             string   // label, label1035, subdomain, segment
 	storedAs             string   // resource (plural.group) of another kind whose objects these are; "" for its own
 	stored               *kindRow // the row of storedAs, or this one
@@ -79,6 +78,7 @@ type kindRow struct {
 	nameLabel string         // label that always holds the name
 	freezer   string         // field that, once true, freezes itself and the frozen ones
 	frozen    []string
+	renames   [][2]string // of a kind stored as another: this one's name of a field, and that one's
 }
 
 // fieldIndex is which of the stored kind's selectable fields label selects by; false for
