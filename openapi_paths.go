@@ -167,7 +167,7 @@ func (w *openAPIWriter) operation(d described, verb, tail string) map[string]any
 	if d.namespaced && tail == "" {
 		name += "Namespaced"
 	}
-	name += d.owner + strings.ToUpper(first(d.sub)) + rest(d.sub) + tail
+	name += d.owner + operationName(d.sub) + tail
 	op := map[string]any{
 		"tags": []string{tagOf(w.group, w.version)}, "operationId": name, "description": describeVerb(verb, d),
 		"x-kubernetes-action": action, "x-kubernetes-group-version-kind": gvk,
@@ -279,7 +279,7 @@ func describeVerb(verb string, d described) string {
 // tagOf is the tag of operations: core_v1, apiextensions_v1, exampleCom_v1.
 func tagOf(group, version string) string {
 	name := operationGroup(group)
-	name = strings.ToLower(first(name)) + rest(name)
+	name = strings.ToLower(name[:1]) + name[1:]
 	if version == "" {
 		return name
 	}
@@ -293,9 +293,6 @@ func operationGroup(group string) string {
 	}
 	return operationName(strings.TrimSuffix(group, ".k8s.io"))
 }
-
-func first(s string) string { return s[:min(1, len(s))] }
-func rest(s string) string  { return s[min(1, len(s)):] }
 
 func listParameters() []string {
 	return []string{"allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "resourceVersionMatch", "sendInitialEvents", "timeoutSeconds", "watch"}

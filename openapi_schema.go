@@ -36,7 +36,7 @@ func gvkOf(group, version, kind string) map[string]any {
 // kind is the component of a kind's type, which tells that it is one.
 func (w *schemaWriter) kind(t *typeDef, group, version, kind string) string {
 	if t == nil {
-		return w.add(reversedName(group, version, kind), func() map[string]any { return object("", nil) })
+		return w.add(reversedName(group, version, kind), func() map[string]any { return objectSchema("", nil) })
 	}
 	name := w.typ(t)
 	if s, ok := w.out[name].(map[string]any); ok {
@@ -66,7 +66,7 @@ func (w *schemaWriter) add(name string, make func() map[string]any) string {
 // typ is the component of a type and, below it, those of its fields.
 func (w *schemaWriter) typ(t *typeDef) string {
 	return w.add(t.schema, func() map[string]any {
-		s := object(t.doc, map[string]any{})
+		s := objectSchema(t.doc, map[string]any{})
 		w.addFields(s, t)
 		return s
 	})
@@ -87,8 +87,8 @@ func (w *schemaWriter) addFields(s map[string]any, t *typeDef) {
 	}
 }
 
-// object is an object with properties, nil where any may be there.
-func object(doc string, properties map[string]any) map[string]any {
+// objectSchema is an object with properties, nil where any may be there.
+func objectSchema(doc string, properties map[string]any) map[string]any {
 	s := map[string]any{"type": "object"}
 	if doc != "" {
 		s["description"] = doc
@@ -105,7 +105,7 @@ func (w *schemaWriter) field(f *typeField) map[string]any {
 		s = map[string]any{"type": "array", "items": s}
 	}
 	if f.dic {
-		s = object("", nil)
+		s = objectSchema("", nil)
 		s["additionalProperties"] = w.element(f)
 	}
 	if f.doc != "" {
@@ -193,7 +193,7 @@ func (w *schemaWriter) scalar(name, doc, typ, format string) string {
 func (w *schemaWriter) list(item, group, version, kind string) string {
 	name := item[:strings.LastIndexByte(item, '.')+1] + kind
 	return w.add(name, func() map[string]any {
-		s := object("A list of objects.", map[string]any{
+		s := objectSchema("A list of objects.", map[string]any{
 			"apiVersion": apiVersionSchema(), "kind": kindSchema(), "metadata": refTo(w.meta("ListMeta")),
 			"items": map[string]any{"type": "array", "items": refTo(item), "description": "the objects"},
 		})
@@ -237,7 +237,7 @@ func (w *schemaWriter) discoveryType(name string) map[string]any {
 	list := func(of map[string]any) map[string]any { return map[string]any{"type": "array", "items": of} }
 	below := func(name string) map[string]any { return refTo(w.meta(name)) }
 	with := func(doc, required string, properties map[string]any) map[string]any {
-		s := object(doc, properties)
+		s := objectSchema(doc, properties)
 		var names []any
 		for name := range strings.FieldsSeq(required) {
 			names = append(names, name)
@@ -273,9 +273,9 @@ func (w *schemaWriter) discoveryType(name string) map[string]any {
 	case "ServerAddressByClientCIDR":
 		return with("Where clients of a network find the server.", "clientCIDR serverAddress", map[string]any{"clientCIDR": text, "serverAddress": text})
 	case "Patch":
-		return object("A patch, in the form that its media type says.", nil)
+		return objectSchema("A patch, in the form that its media type says.", nil)
 	}
-	return object("", nil)
+	return objectSchema("", nil)
 }
 
 // scale is the component of the scale subresource of custom resources.
