@@ -6,11 +6,7 @@ func newAggregator(p *program, delegate *Server) *Server {
 	s := newServer(p, "aggregator", delegate)
 	s.groups = p.rest.kinds.groupsOf("aggregator")
 	s.serveGroups()
-<<<<<<< HEAD
 	s.serveDocument("/apis", "getAPIVersions", "get available API groups of the whole chain", groupListDoc{}, nil)
-=======
-	s.serveDocument("/apis", "getAPIVersions", "get available API groups of the whole chain", groupListDoc{})
->>>>>>> w-openapi
 	p.catalog.serveOpenAPI(s)
 	return s
 }

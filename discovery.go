@@ -189,15 +189,11 @@ func encodeRoots(groups []*catalogGroup, address string) *rootDocuments {
 	api := versionsDoc{Kind: "APIVersions", Versions: []string{}, Servers: []serverAddress{{"0.0.0.0/0", address}}}
 	list := []byte(`{"kind":"APIGroupList","apiVersion":"v1","groups":[`)
 	const head = `{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2","metadata":{},"items":[`
-<<<<<<< HEAD
-	r.aggregated["/api"], r.aggregated["/apis"] = []byte(head), []byte(head)
-=======
 	size := 0
 	for _, g := range groups {
 		size += len(g.encoded().aggregated) + 1
 	}
 	r.aggregated["/api"], r.aggregated["/apis"] = []byte(head), append(make([]byte, 0, size+len(head)+3), head...)
->>>>>>> w-openapi
 	comma := func(b []byte) []byte {
 		if b[len(b)-1] != '[' {
 			b = append(b, ',')
@@ -494,7 +490,6 @@ func (s *Server) serveGroups() {
 	}
 }
 
-<<<<<<< HEAD
 // resourceRoutes is the routes of the server's built-in kinds in one group and version.
 func (s *Server) resourceRoutes(group, version string) (routes []Route) {
 	for _, row := range s.program.rest.kinds.kinds {
@@ -509,12 +504,6 @@ func (s *Server) serveDocument(root, operation, doc string, writes any, more []R
 	_ = s.keep(s.container.add(&WebService{Root: root, Doc: doc, Routes: append([]Route{{
 		Method: http.MethodGet, Operation: operation, Doc: doc, Writes: writes, Handler: s.program.catalog.serve(root),
 	}}, more...)}, callSite(1)))
-=======
-func (s *Server) serveDocument(root, operation, doc string, writes any) {
-	_ = s.keep(s.container.add(&WebService{Root: root, Doc: doc, Routes: []Route{{
-		Method: http.MethodGet, Operation: operation, Doc: doc, Writes: writes, Handler: s.program.catalog.serve(root),
-	}}}, callSite(1)))
->>>>>>> w-openapi
 }
 
 // publicAddress is host:port of the first listener that is no socket file, the TLS one

@@ -167,11 +167,7 @@ func (w *openAPIWriter) operation(d described, verb, tail string) map[string]any
 	if d.namespaced && tail == "" {
 		name += "Namespaced"
 	}
-<<<<<<< HEAD
-	name += d.owner + strings.ToUpper(first(d.sub)) + pathRest(d.sub) + tail
-=======
 	name += d.owner + operationName(d.sub) + tail
->>>>>>> w-openapi
 	op := map[string]any{
 		"tags": []string{tagOf(w.group, w.version)}, "operationId": name, "description": describeVerb(verb, d),
 		"x-kubernetes-action": action, "x-kubernetes-group-version-kind": gvk,
@@ -179,24 +175,14 @@ func (w *openAPIWriter) operation(d described, verb, tail string) map[string]any
 	answer := d.schema
 	switch verb {
 	case "list":
-<<<<<<< HEAD
-		op["parameters"], answer = parameterRefs(listParameters), d.list
-=======
 		op["parameters"], answer = parameterRefs(listParameters()), d.list
->>>>>>> w-openapi
 	case "create", "update", "patch":
 		op["parameters"] = writeParameters(verb == "patch")
 		op["requestBody"] = map[string]any{"required": true, "content": w.content(d, verb)}
 	case "delete", "deletecollection":
-<<<<<<< HEAD
-		names := deleteParameters
-		if verb == "deletecollection" {
-			names = append(slices.Clone(listParameters), names...)
-=======
 		names := deleteParameters()
 		if verb == "deletecollection" {
 			names = append(listParameters(), names...)
->>>>>>> w-openapi
 		}
 		op["parameters"] = parameterRefs(names)
 		op["requestBody"] = map[string]any{"content": jsonContent(w.schemas.meta("DeleteOptions"))}
@@ -293,11 +279,7 @@ func describeVerb(verb string, d described) string {
 // tagOf is the tag of operations: core_v1, apiextensions_v1, exampleCom_v1.
 func tagOf(group, version string) string {
 	name := operationGroup(group)
-<<<<<<< HEAD
-	name = strings.ToLower(first(name)) + pathRest(name)
-=======
 	name = strings.ToLower(name[:1]) + name[1:]
->>>>>>> w-openapi
 	if version == "" {
 		return name
 	}
@@ -312,15 +294,6 @@ func operationGroup(group string) string {
 	return operationName(strings.TrimSuffix(group, ".k8s.io"))
 }
 
-<<<<<<< HEAD
-func first(s string) string    { return s[:min(1, len(s))] }
-func pathRest(s string) string { return s[min(1, len(s)):] }
-
-var (
-	listParameters   = []string{"allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "resourceVersionMatch", "sendInitialEvents", "timeoutSeconds", "watch"}
-	deleteParameters = []string{"dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"}
-)
-=======
 func listParameters() []string {
 	return []string{"allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "resourceVersionMatch", "sendInitialEvents", "timeoutSeconds", "watch"}
 }
@@ -328,7 +301,6 @@ func listParameters() []string {
 func deleteParameters() []string {
 	return []string{"dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"}
 }
->>>>>>> w-openapi
 
 func parameterRef(name string) map[string]any {
 	return map[string]any{"$ref": "#/components/parameters/" + name}
@@ -359,11 +331,7 @@ func writeParameters(patch bool) []any {
 // sharedParameters are those that operations refer to.
 func sharedParameters() map[string]any {
 	out := map[string]any{}
-<<<<<<< HEAD
-	for _, name := range append(append([]string{"pretty"}, listParameters...), deleteParameters...) {
-=======
 	for _, name := range slices.Concat([]string{"pretty"}, listParameters(), deleteParameters()) {
->>>>>>> w-openapi
 		out[name] = queryParameter(name)
 	}
 	for name, doc := range map[string]string{"name": "the name of the object", "namespace": "the namespace of the object"} {

@@ -36,11 +36,7 @@ func gvkOf(group, version, kind string) map[string]any {
 // kind is the component of a kind's type, which tells that it is one.
 func (w *schemaWriter) kind(t *typeDef, group, version, kind string) string {
 	if t == nil {
-<<<<<<< HEAD
-		return w.add(reversedName(group, version, kind), func() map[string]any { return schemaObject("", nil) })
-=======
 		return w.add(reversedName(group, version, kind), func() map[string]any { return objectSchema("", nil) })
->>>>>>> w-openapi
 	}
 	name := w.typ(t)
 	if s, ok := w.out[name].(map[string]any); ok {
@@ -70,11 +66,7 @@ func (w *schemaWriter) add(name string, make func() map[string]any) string {
 // typ is the component of a type and, below it, those of its fields.
 func (w *schemaWriter) typ(t *typeDef) string {
 	return w.add(t.schema, func() map[string]any {
-<<<<<<< HEAD
-		s := schemaObject(t.doc, map[string]any{})
-=======
 		s := objectSchema(t.doc, map[string]any{})
->>>>>>> w-openapi
 		w.addFields(s, t)
 		return s
 	})
@@ -88,26 +80,15 @@ func (w *schemaWriter) addFields(s map[string]any, t *typeDef) {
 			continue
 		}
 		properties[f.name] = w.field(f)
-<<<<<<< HEAD
-		// A key of the table that is always written is required of clients as well, but
-		// for objects and times, which have a zero of their own (upstream).
-		if f.required && f.kind != fieldMessage && f.kind != fieldTime && f.fallback == nil {
-=======
 		if f.required && f.fallback == nil {
->>>>>>> w-openapi
 			required, _ := s["required"].([]any)
 			s["required"] = append(required, f.name)
 		}
 	}
 }
 
-<<<<<<< HEAD
-// object is an object with properties, nil where any may be there.
-func schemaObject(doc string, properties map[string]any) map[string]any {
-=======
 // objectSchema is an object with properties, nil where any may be there.
 func objectSchema(doc string, properties map[string]any) map[string]any {
->>>>>>> w-openapi
 	s := map[string]any{"type": "object"}
 	if doc != "" {
 		s["description"] = doc
@@ -124,11 +105,7 @@ func (w *schemaWriter) field(f *typeField) map[string]any {
 		s = map[string]any{"type": "array", "items": s}
 	}
 	if f.dic {
-<<<<<<< HEAD
-		s = schemaObject("", nil)
-=======
 		s = objectSchema("", nil)
->>>>>>> w-openapi
 		s["additionalProperties"] = w.element(f)
 	}
 	if f.doc != "" {
@@ -154,13 +131,6 @@ func (w *schemaWriter) element(f *typeField) map[string]any {
 	return w.value(f)
 }
 
-<<<<<<< HEAD
-// value is one value of a field. One that may be of several types has none: OpenAPI 3.0
-// could say it, but kubectl would follow only one of them.
-func (w *schemaWriter) value(f *typeField) map[string]any {
-	if f.or != "" {
-		return refTo(w.typ(f.message))
-=======
 // value is one value of a field. One that may be of several types is a component that
 // names none, as upstream has it.
 func (w *schemaWriter) value(f *typeField) map[string]any {
@@ -171,7 +141,6 @@ func (w *schemaWriter) value(f *typeField) map[string]any {
 		return refTo(w.either(f.message, "OrArray", "a list of them"))
 	case "strings":
 		return refTo(w.either(f.message, "OrStringArray", "a list of strings"))
->>>>>>> w-openapi
 	}
 	switch f.kind {
 	case fieldString:
@@ -197,11 +166,6 @@ func (w *schemaWriter) value(f *typeField) map[string]any {
 	case fieldMessage:
 		return refTo(w.typ(f.message))
 	}
-<<<<<<< HEAD
-	return map[string]any{"x-kubernetes-preserve-unknown-fields": true}
-}
-
-=======
 	if f.name == "fieldsV1" {
 		return refTo(w.scalar(metaSchemas+"FieldsV1", "a set of fields, as a tree", "object", ""))
 	}
@@ -215,7 +179,6 @@ func (w *schemaWriter) either(t *typeDef, tail, other string) string {
 	})
 }
 
->>>>>>> w-openapi
 func (w *schemaWriter) scalar(name, doc, typ, format string) string {
 	return w.add(name, func() map[string]any {
 		s := map[string]any{"description": doc, "type": typ}
@@ -230,11 +193,7 @@ func (w *schemaWriter) scalar(name, doc, typ, format string) string {
 func (w *schemaWriter) list(item, group, version, kind string) string {
 	name := item[:strings.LastIndexByte(item, '.')+1] + kind
 	return w.add(name, func() map[string]any {
-<<<<<<< HEAD
-		s := schemaObject("A list of objects.", map[string]any{
-=======
 		s := objectSchema("A list of objects.", map[string]any{
->>>>>>> w-openapi
 			"apiVersion": apiVersionSchema(), "kind": kindSchema(), "metadata": refTo(w.meta("ListMeta")),
 			"items": map[string]any{"type": "array", "items": refTo(item), "description": "the objects"},
 		})
@@ -274,33 +233,6 @@ func (w *schemaWriter) shared(t *typeDef, name string) string {
 // discoveryType is a type of the discovery documents; any other is an object of which
 // nothing is said.
 func (w *schemaWriter) discoveryType(name string) map[string]any {
-<<<<<<< HEAD
-	text, flag := map[string]any{"type": "string"}, map[string]any{"type": "boolean"}
-	list := func(of map[string]any) map[string]any { return map[string]any{"type": "array", "items": of} }
-	head := func(doc string, properties map[string]any) map[string]any {
-		properties["apiVersion"], properties["kind"] = apiVersionSchema(), kindSchema()
-		s := schemaObject(doc, properties)
-		s["x-kubernetes-group-version-kind"] = []any{gvkOf("", "v1", name)}
-		return s
-	}
-	version := schemaObject("", map[string]any{"groupVersion": text, "version": text})
-	switch name {
-	case "APIVersions":
-		return head("The versions of the core group.", map[string]any{"versions": list(text)})
-	case "APIGroup":
-		return head("A group and its versions.", map[string]any{"name": text, "versions": list(version), "preferredVersion": version})
-	case "APIGroupList":
-		return head("All groups.", map[string]any{"groups": list(refTo(w.meta("APIGroup")))})
-	case "APIResourceList":
-		return head("The resources of a version.", map[string]any{"groupVersion": text, "resources": list(schemaObject("", map[string]any{
-			"name": text, "singularName": text, "namespaced": flag, "group": text, "version": text, "kind": text,
-			"verbs": list(text), "shortNames": list(text), "categories": list(text), "storageVersionHash": text,
-		}))})
-	case "Patch":
-		return schemaObject("A patch, in the form that its media type says.", nil)
-	}
-	return schemaObject("", nil)
-=======
 	text := map[string]any{"type": "string"}
 	list := func(of map[string]any) map[string]any { return map[string]any{"type": "array", "items": of} }
 	below := func(name string) map[string]any { return refTo(w.meta(name)) }
@@ -344,7 +276,6 @@ func (w *schemaWriter) discoveryType(name string) map[string]any {
 		return objectSchema("A patch, in the form that its media type says.", nil)
 	}
 	return objectSchema("", nil)
->>>>>>> w-openapi
 }
 
 // scale is the component of the scale subresource of custom resources.

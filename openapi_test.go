@@ -171,17 +171,9 @@ func references(v any) (out []string) {
 	return out
 }
 
-<<<<<<< HEAD
-// TestOpenAPIComplete: every reference of every document leads somewhere, every schema is
-// referred to, and operations have names of their own.
-func TestOpenAPIComplete(t *testing.T) {
-	c := testCatalog()
-	c.setCustom("example.com", []*crdDoc{testCRD("example.com", "widgets", "Widget", "v1+")})
-=======
 // checkOpenAPI checks all documents, and returns the method and path of each operation.
 func checkOpenAPI(t *testing.T, c *catalog) map[string]string {
 	t.Helper()
->>>>>>> w-openapi
 	ids := map[string]string{}
 	for key := range addresses(t, c) {
 		doc := openAPI(t, c, key)
@@ -214,8 +206,6 @@ func checkOpenAPI(t *testing.T, c *catalog) map[string]string {
 			}
 		}
 	}
-<<<<<<< HEAD
-=======
 	return ids
 }
 
@@ -264,7 +254,6 @@ func TestOpenAPIComplete(t *testing.T) {
 	c := testCatalog()
 	c.setCustom("example.com", []*crdDoc{testCRD("example.com", "widgets", "Widget", "v1+")})
 	ids := checkOpenAPI(t, c)
->>>>>>> w-openapi
 	for id, want := range map[string]string{
 		"listCoreV1ServiceForAllNamespaces":                       "get /api/v1/services",
 		"listCoreV1NamespacedService":                             "get /api/v1/namespaces/{namespace}/services",
@@ -329,11 +318,7 @@ func TestOpenAPITypes(t *testing.T) {
 			`"type":"object","x-kubernetes-group-version-kind":[{"group":"","kind":"Service","version":"v1"}]}`,
 		"io.k8s.api.core.v1.ServicePort": `{"description":"About ServicePort.","properties":{"port":{"format":"int32","type":"integer"},"protocol":{"default":"TCP","type":"string"},"targetPort":{"allOf":[{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.util.intstr.IntOrString"}]}},"required":["port"],"type":"object"}`,
 		"io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta": `{"description":"About meta.ObjectMeta.","properties":{"creationTimestamp":{"allOf":[{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.Time"}]},` +
-<<<<<<< HEAD
-			`"finalizers":{"items":{"type":"string"},"type":"array","x-kubernetes-patch-strategy":"merge"},"labels":{"additionalProperties":{"type":"string"},"description":"to select by","type":"object"},"name":{"type":"string"}},"type":"object"}`,
-=======
 			`"finalizers":{"items":{"type":"string"},"type":"array","x-kubernetes-patch-strategy":"merge"},"labels":{"additionalProperties":{"type":"string"},"description":"to select by","type":"object"},"name":{"type":"string"}},"required":["creationTimestamp"],"type":"object"}`,
->>>>>>> w-openapi
 		"io.k8s.apimachinery.pkg.apis.meta.v1.Time":          `{"description":"a time: RFC 3339, to the second","format":"date-time","type":"string"}`,
 		"io.k8s.apimachinery.pkg.util.intstr.IntOrString":    `{"description":"an integer or a string","format":"int-or-string","type":"string"}`,
 		"io.k8s.api.autoscaling.v1.Scale":                    `{"description":"About autoscaling.Scale.","properties":{"metadata":` + meta + `},"type":"object","x-kubernetes-group-version-kind":[{"group":"autoscaling","kind":"Scale","version":"v1"}]}`,
@@ -347,12 +332,6 @@ func TestOpenAPITypes(t *testing.T) {
 	}
 	props := openAPI(t, c, "apis/apiextensions.k8s.io/v1")
 	const name = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
-<<<<<<< HEAD
-	want := `{"default":{"x-kubernetes-preserve-unknown-fields":true},"items":{"allOf":[{"$ref":"#/components/schemas/` + name + `"}]},"properties":{"additionalProperties":{"allOf":[{"$ref":"#/components/schemas/` + name + `"}]},"type":"object"}}`
-	if got := string(appendJSON(nil, member(props, "components", "schemas", name, "properties"))); got != want {
-		t.Errorf("a type in itself:\n got %s\nwant %s", got, want)
-	}
-=======
 	want := `{"default":{"x-kubernetes-preserve-unknown-fields":true},"items":{"allOf":[{"$ref":"#/components/schemas/` + name + `OrArray"}]},"properties":{"additionalProperties":{"allOf":[{"$ref":"#/components/schemas/` + name + `"}]},"type":"object"}}`
 	if got := string(appendJSON(nil, member(props, "components", "schemas", name, "properties"))); got != want {
 		t.Errorf("a type in itself:\n got %s\nwant %s", got, want)
@@ -360,7 +339,6 @@ func TestOpenAPITypes(t *testing.T) {
 	if either := objectAt(props, "components", "schemas", name+"OrArray"); either["type"] != nil || textAt(either, "description") == "" {
 		t.Errorf("a type or a list of it: %v", either)
 	}
->>>>>>> w-openapi
 }
 
 func TestOpenAPICustomSchema(t *testing.T) {

@@ -42,14 +42,11 @@ type program struct {
 	livez      *healthChecks
 	readyz     *healthChecks
 
-<<<<<<< HEAD
 	store    *store
 	rest     *rest
 	known    knownState
 	watching watchTable
 
-=======
->>>>>>> w-openapi
 	catalog   catalog
 	servers   []*Server // aggregator, core, extensions
 	outermost *Server
@@ -194,11 +191,7 @@ func (p *program) buildServers() error {
 	if err := p.extend(core); err != nil {
 		return fmt.Errorf("Extend: %w", err)
 	}
-<<<<<<< HEAD
 	p.catalog.setServers(p.outermost.allGroups(), p.publicAddress(), p.rest.kinds)
-=======
-	p.catalog.setServers(p.outermost.allGroups(), p.publicAddress(), nil)
->>>>>>> w-openapi
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.registration
