@@ -124,19 +124,6 @@ func TestColumnAge(t *testing.T) {
 	}
 }
 
-func TestHumanDuration(t *testing.T) {
-	const day = 24 * time.Hour
-	for d, want := range map[time.Duration]string{
-		-3 * time.Second: "<invalid>", -time.Second: "0s", -1500 * time.Millisecond: "0s", 0: "0s", time.Second: "1s", 119 * time.Second: "119s", 2 * time.Minute: "2m", 2*time.Minute + time.Second: "2m1s",
-		10*time.Minute + time.Second: "10m", 179 * time.Minute: "179m", 3 * time.Hour: "3h", 3*time.Hour + 5*time.Minute: "3h5m", 8*time.Hour + time.Minute: "8h", 47 * time.Hour: "47h",
-		48 * time.Hour: "2d", 50 * time.Hour: "2d2h", 8*day + time.Hour: "8d", 729 * day: "729d", 730 * day: "2y", 731 * day: "2y1d", 8*365*day + day: "8y",
-	} {
-		if got := humanDuration(d); got != want {
-			t.Errorf("%v: got %s, want %s", d, got, want)
-		}
-	}
-}
-
 func TestSelectableFields(t *testing.T) {
 	fields := selectableFields(objectOf(t, `{"selectableFields":[{"jsonPath":".spec.color"},{"jsonPath":".spec.deep.size"},{}]}`))
 	want := []selectableField{{"spec.color", []string{"spec", "color"}}, {"spec.deep.size", []string{"spec", "deep", "size"}}}
