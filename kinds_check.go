@@ -195,6 +195,7 @@ func pruneObject(t *typeDef, obj map[string]any) (unknown []string, err error) {
 // pruner is what a walk over an object has found.
 type pruner struct {
 	unknown []string
+	quiet   int // above 0 where unknown fields are not told
 	err     error
 	errAt   string // the error kept is the one whose path comes first, as maps have no order
 }
@@ -237,7 +238,7 @@ func (p *pruner) object(at *trail, t *typeDef, obj map[string]any) {
 		f := t.byName[k]
 		if f == nil {
 			delete(obj, k)
-			if len(p.unknown) < maxUnknown {
+			if p.quiet == 0 && len(p.unknown) < maxUnknown {
 				at.push(k, stepField)
 				p.unknown = append(p.unknown, at.text(true))
 				at.pop()
@@ -363,16 +364,41 @@ func (p *pruner) one(at *trail, t *typeDef, f *typeField, v any) (any, bool) {
 		return nil, false
 	case fieldMessage:
 		return p.message(at, t, f, v)
-	default:
-		n, changed, err := formatted(f.kind, v)
-		if err == nil {
-			return n, changed
+	case fieldIntOrString:
+		if n, ok := v.(int64); ok && n >= math.MinInt32 && n <= math.MaxInt32 {
+			return nil, false
 		}
-		p.failed(at, err)
-		return nil, false
+		if _, ok := v.(string); ok {
+			return nil, false
+		}
+	case fieldQuantity:
+		switch v.(type) {
+		case int64, float64:
+			return cellText(v), true
+		}
+		return p.formatted(at, t, f, v)
+	default:
+		return p.formatted(at, t, f, v)
 	}
 	p.wrong(at, t, f, v, goType(f, true))
 	return nil, false
+}
+
+// formatted checks a string that has a form.
+func (p *pruner) formatted(at *trail, t *typeDef, f *typeField, v any) (any, bool) {
+	s, ok := v.(string)
+	if !ok {
+		p.wrong(at, t, f, v, goType(f, true))
+		return nil, false
+	}
+	other, err := formOf(f.kind, s)
+	if err != nil {
+		p.failed(at, err)
+	}
+	if other == s {
+		return nil, false
+	}
+	return other, true
 }
 
 func zeroOf(kind fieldKind) (any, bool) {
@@ -391,8 +417,13 @@ func zeroOf(kind fieldKind) (any, bool) {
 	return "", true
 }
 
-// message checks an object, or what may stand for it.
+// message checks an object, or what may stand for it. Unknown fields of an object that
+// something may stand for go untold, with all below: upstream's decoding of it is lenient.
 func (p *pruner) message(at *trail, t *typeDef, f *typeField, v any) (any, bool) {
+	if f.or != "" {
+		p.quiet++
+		defer func() { p.quiet-- }()
+	}
 	switch v := v.(type) {
 	case map[string]any:
 		p.object(at, f.message, v)
@@ -417,7 +448,7 @@ func (p *pruner) message(at *trail, t *typeDef, f *typeField, v any) (any, bool)
 // wrong tells of a value that is not of a field's type.
 func (p *pruner) wrong(at *trail, t *typeDef, f *typeField, v any, typ string) {
 	found := jsonTypeName(v)
-	if found == "number" {
+	if found == "number" && (f.kind == fieldInt32 || f.kind == fieldInt64) && !strings.HasPrefix(typ, "[]") && !strings.HasPrefix(typ, "map") {
 		found += " " + cellText(v)
 	}
 	p.failed(at, jsonError("json: cannot unmarshal "+found+" into Go struct field "+t.schema[strings.LastIndexByte(t.schema, '.')+1:]+"."+at.text(false)+" of type "+typ))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/base64"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -11,60 +10,32 @@ import (
 // The values that have a form of their own: times, quantities, bytes, and numbers or
 // strings; and the words of encoding/json for values that are none.
 
-// formatted checks values that have a form of their own, and gives the form to have
-// instead if this is not upstream's.
-func formatted(kind fieldKind, v any) (any, bool, error) {
-	s, text := v.(string)
-	switch kind {
-	case fieldIntOrString:
-		if n, ok := v.(int64); text || ok && n >= math.MinInt32 && n <= math.MaxInt32 {
-			return nil, false, nil
-		}
-		return nil, false, notInto(v, "int32")
-	case fieldQuantity:
-		switch v.(type) {
-		case int64, float64:
-			return cellText(v), true, nil
-		}
-		if !text {
-			return nil, false, notInto(v, "string")
-		}
-		return nil, false, checkQuantity(s)
-	}
-	if !text {
-		return nil, false, notInto(v, "string")
-	}
+// formOf checks a string of a kind that has a form, and gives it as upstream writes it.
+func formOf(kind fieldKind, s string) (string, error) {
 	switch kind {
 	case fieldBytes:
 		if plainBase64(s) {
-			return nil, false, nil
+			return s, nil
 		}
 		b, err := base64.StdEncoding.DecodeString(s)
-		return base64.StdEncoding.EncodeToString(b), true, err
+		return base64.StdEncoding.EncodeToString(b), err
+	case fieldTime:
+		return inUTC(s, time.RFC3339)
 	case fieldMicroTime:
-		const micro = "2006-01-02T15:04:05.000000Z07:00"
-		t, err := time.Parse(micro, s)
-		return inUTC(s, t, micro, err)
+		return inUTC(s, "2006-01-02T15:04:05.000000Z07:00")
+	case fieldQuantity:
+		return s, checkQuantity(s)
 	}
-	t, err := time.Parse(time.RFC3339, s)
-	return inUTC(s, t, time.RFC3339, err)
+	return s, nil
 }
 
-// inUTC is the time t, read from s, as layout has it, if that is not s.
-func inUTC(s string, t time.Time, layout string, err error) (any, bool, error) {
-	short := strings.HasSuffix(s, "Z") && len(s) == len(layout)-len("07:00")
-	if err != nil || short {
-		return nil, false, err
+// inUTC is the time s as layout has it in UTC.
+func inUTC(s, layout string) (string, error) {
+	t, err := time.Parse(layout, s)
+	if err != nil || strings.HasSuffix(s, "Z") && len(s) == len(layout)-len("07:00") {
+		return s, err
 	}
-	return t.UTC().Format(layout), true, nil
-}
-
-func notInto(v any, typ string) error {
-	found := jsonTypeName(v)
-	if found == "number" {
-		found += " " + cellText(v)
-	}
-	return jsonError("json: cannot unmarshal " + found + " into Go value of type " + typ)
+	return t.UTC().Format(layout), nil
 }
 
 // plainBase64 tells that s is base64 as it would be written: without line ends, and with
@@ -103,7 +74,7 @@ func checkQuantity(s string) error {
 	rest := strings.TrimLeft(strings.TrimLeft(s, "+-"), "0123456789")
 	rest = strings.TrimLeft(strings.TrimPrefix(rest, "."), "0123456789")
 	number := strings.TrimLeft(s[:len(s)-len(rest)], "+-")
-	if strings.Trim(number, ".") == "" || len(s)-len(rest)-len(number) > 1 {
+	if strings.Trim(number, ".") == "" || len(s)-len(rest)-len(number) > 1 || strings.Trim(rest, "eEinumkKMGTP+-0123456789") != "" {
 		return jsonError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
 	}
 	switch rest {
@@ -127,11 +98,11 @@ func (e jsonError) Error() string { return string(e) }
 func goType(f *typeField, element bool) string {
 	name := ""
 	switch f.kind {
-	case fieldString:
+	case fieldString, fieldTime, fieldMicroTime, fieldQuantity: // Go's own reading of the last three is from a string
 		name = "string"
 	case fieldBool:
 		name = "bool"
-	case fieldInt32:
+	case fieldInt32, fieldIntOrString:
 		name = "int32"
 	case fieldInt64:
 		name = "int64"
@@ -139,14 +110,6 @@ func goType(f *typeField, element bool) string {
 		name = "float64"
 	case fieldBytes:
 		name = "[]uint8"
-	case fieldTime:
-		name = "v1.Time"
-	case fieldMicroTime:
-		name = "v1.MicroTime"
-	case fieldIntOrString:
-		name = "intstr.IntOrString"
-	case fieldQuantity:
-		name = "resource.Quantity"
 	case fieldMessage:
 		parts := strings.Split(f.message.schema, ".")
 		name = strings.Join(parts[len(parts)-2:], ".")

@@ -254,3 +254,48 @@ func BenchmarkLoadKinds(b *testing.B) {
 		}
 	}
 }
+
+// TestKindsFacts: some of upstream's, so that an edit of the table does not change them
+// unseen: protobuf number, merge strategy, and ! for what is always written.
+func TestKindsFacts(t *testing.T) {
+	table := kindsForTest(t)
+	for field, want := range map[string]string{
+		"meta.ObjectMeta.name": "1", "meta.ObjectMeta.uid": "5", "meta.ObjectMeta.labels": "11", "meta.ObjectMeta.ownerReferences": "13 merge:uid", "meta.ObjectMeta.finalizers": "14 merge", "meta.ObjectMeta.managedFields": "17", "meta.OwnerReference.apiVersion": "5!",
+		"meta.DeleteOptions.propagationPolicy": "4", "meta.DeleteOptions.dryRun": "5", "ConfigMap.data": "2", "ConfigMap.binaryData": "3", "ConfigMap.immutable": "4", "Secret.type": "3", "Secret.stringData": "4", "Secret.immutable": "5", "Namespace.spec": "2", "NamespaceCondition.lastTransitionTime": "4",
+		"ServiceAccount.secrets": "2 merge:name", "ServiceSpec.ports": "1 merge:port", "ServiceSpec.type": "4", "ServiceSpec.clusterIPs": "18", "ServicePort.port": "3!", "ServicePort.targetPort": "4", "ServiceStatus.conditions": "2 merge:type", "NodeSpec.podCIDRs": "7 merge", "NodeStatus.addresses": "5 merge:type", "DaemonEndpoint.Port": "1!",
+		"Event.involvedObject": "2!", "Event.reportingComponent": "14!", "Event.eventTime": "10", "events.Event.eventTime": "2!", "events.Event.note": "10", "events.Event.deprecatedCount": "15", "coordination.LeaseSpec.renewTime": "4", "coordination.LeaseSpec.leaseTransitions": "5",
+		"authentication.TokenRequestSpec.expirationSeconds": "4!", "authentication.TokenRequestSpec.boundObjectRef": "3!", "authentication.UserInfo.extra": "4", "authorization.SubjectAccessReviewSpec.groups": "4", "authorization.SubjectAccessReviewSpec.extra": "5", "authorization.ResourceAttributes.resource": "5",
+		"autoscaling.ScaleStatus.replicas": "1!", "apiextensions.JSONSchemaProps.x-kubernetes-validations": "44 merge:rule", "apiextensions.JSONSchemaProps.properties": "29", "apiextensions.CustomResourceDefinitionSpec.versions": "7!", "apiregistration.APIServiceSpec.versionPriority": "8!",
+	} {
+		i := strings.LastIndexByte(field, '.')
+		d := table.types[field[:i]]
+		if d == nil || d.byName[field[i+1:]] == nil {
+			t.Errorf("there is no %s", field)
+			continue
+		}
+		f := d.byName[field[i+1:]]
+		got := fmt.Sprint(f.number)
+		if f.required {
+			got += "!"
+		}
+		if f.strategy != "" {
+			got += " " + f.strategy
+		}
+		if f.mergeKey != "" {
+			got += ":" + f.mergeKey
+		}
+		if got != want {
+			t.Errorf("%s: got %s, want %s", field, got, want)
+		}
+	}
+	for kind, want := range map[string]string{
+		"v1 Namespace": "namespaces namespace [ns] [] false label true true false false true", "v1 Secret": "secrets secret [] [] true subdomain false true false false false", "v1 Service": "services service [svc] [all] true label true true true false true", "v1 Endpoints": "endpoints endpoints [ep] [] true subdomain false true true false false",
+		"coordination.k8s.io/v1 Lease": "leases lease [] [] true subdomain false false true false false", "authorization.k8s.io/v1 LocalSubjectAccessReview": "localsubjectaccessreviews localsubjectaccessreview [] [] true segment false false false false false",
+		"apiextensions.k8s.io/v1 CustomResourceDefinition": "customresourcedefinitions customresourcedefinition [crd crds] [api-extensions] false subdomain false false false true true",
+	} {
+		k := shapeForTest(t, table, kind).row
+		if got := strings.TrimSpace(fmt.Sprintln(k.plural, k.singular, k.shortNames, k.categories, k.namespaced, k.nameRule, k.deleteGivesObject, k.blindUpdate, k.createOnUpdate, k.generation, k.hasStatus)); got != want {
+			t.Errorf("%s: got %s\nwant %s", kind, got, want)
+		}
+	}
+}
