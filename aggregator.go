@@ -4,8 +4,9 @@ package main
 // for the whole chain where discovery of groups begins, at /apis.
 func newAggregator(p *program, delegate *Server) *Server {
 	s := newServer(p, "aggregator", delegate)
-	s.groups = []apiGroup{{name: "apiregistration.k8s.io", priority: 20001, versions: []apiVersion{{version: "v1", priority: 18}}}}
+	s.groups = p.rest.kinds.groupsOf("aggregator")
 	s.serveGroups()
-	s.serveDocument("/apis", "getAPIVersions", "get available API groups of the whole chain", groupListDoc{})
+	s.serveDocument("/apis", "getAPIVersions", "get available API groups of the whole chain", groupListDoc{}, nil)
+	p.catalog.serveOpenAPI(s)
 	return s
 }

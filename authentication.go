@@ -64,6 +64,7 @@ type authenticator struct {
 	proxies   frontProxies
 	clients   certVerifier
 	tokens    map[string]*User // completed, shared by all their requests
+	accounts  *accountTokens   // nil: no service account has any
 	anonymous *User            // nil: nobody is anonymous
 	notes     []string         // oddities of the token file, for the log at start
 
@@ -175,7 +176,7 @@ func (a *authenticator) authenticate(r *http.Request) (user *User, warning strin
 				warning = "the provided Authorization header contains extra space before the bearer token, and is ignored"
 			}
 			if token != "" {
-				if user = a.tokens[token]; user == nil {
+				if user = a.bearer(token); user == nil {
 					fail("bearer", errInvalidToken)
 				}
 			}
@@ -184,7 +185,7 @@ func (a *authenticator) authenticate(r *http.Request) (user *User, warning strin
 	if user == nil && len(r.Header[headerWebSocketProtocol]) > 0 {
 		token, err := webSocketToken(r.Header)
 		if err == nil && token != "" {
-			if user = a.tokens[token]; user == nil {
+			if user = a.bearer(token); user == nil {
 				err = errInvalidToken
 			}
 		}

@@ -71,6 +71,7 @@ func defaultAuthorizer() authorizer {
 		{path: "/apis", group: groupAuthed, reason: discovery},
 		{path: "/api/", below: true, group: groupAuthed, reason: discovery},
 		{path: "/apis/", below: true, group: groupAuthed, reason: discovery},
+		{path: "/openapi/", below: true, group: groupAuthed, reason: discovery},
 	}}
 }
 

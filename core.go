@@ -5,11 +5,11 @@ import (
 	"net/http"
 )
 
-// newCore is the server of the built-in kinds. Its groups grow with the kinds it
-// serves; Extend adds to it.
+// newCore is the server of the built-in kinds, as the kind table has them. Extend adds to
+// it.
 func newCore(p *program, delegate *Server) *Server {
 	s := newServer(p, "core", delegate)
-	s.groups = []apiGroup{{name: "", priority: 18000, versions: []apiVersion{{version: "v1", priority: 1}}}}
+	s.groups = p.rest.kinds.groupsOf("core")
 	s.serveGroups()
 	return s
 }

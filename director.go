@@ -25,6 +25,11 @@ func (s *Server) find(r *http.Request) target {
 		if rt := s.mux.find(r.URL.Path); rt != nil {
 			return target{s, rt, nil}
 		}
+		if s.customs != nil {
+			if rt := s.customs.find(r); rt != nil {
+				return target{s, rt, nil}
+			}
+		}
 		s.declined.Add(1)
 	}
 	return target{}

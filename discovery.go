@@ -3,19 +3,16 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha512"
-	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"slices"
 	"sort"
 	"strings"
-	"sync/atomic"
 )
 
 // What the servers of the chain say of themselves: /api and /apis, for the whole chain
 // and in two forms, and the documents of each group and version below them. They are
-// encoded when the groups change and served from bytes.
+// encoded when they are first asked for after a change, and then served from bytes.
 
 // apiGroup is a group of the API as a server has it. Higher priorities come first.
 type apiGroup struct {
@@ -28,6 +25,7 @@ type apiVersion struct {
 	version   string
 	priority  int
 	resources []apiResource
+	custom    []*crdDoc // custom resources, after those
 }
 
 // apiResource is one resource of a version; a subresource has a slash in its name.
@@ -38,6 +36,7 @@ type apiResource struct {
 	verbs                []string
 	shortNames           []string
 	categories           []string
+	storageHash          string // of the kind its objects are stored as
 }
 
 // The wire forms; keys in upstream's order.
@@ -77,6 +76,7 @@ type (
 		Verbs        []string `json:"verbs"`
 		ShortNames   []string `json:"shortNames,omitempty"`
 		Categories   []string `json:"categories,omitempty"`
+		StorageHash  string   `json:"storageVersionHash,omitempty"`
 	}
 	resourceListDoc struct {
 		Kind         string        `json:"kind"`
@@ -108,93 +108,113 @@ type (
 		Categories   []string         `json:"categories,omitempty"`
 		Subresources []aggSubresource `json:"subresources,omitempty"`
 	}
-	aggVersion struct {
-		Version   string        `json:"version"`
-		Resources []aggResource `json:"resources,omitempty"`
-		Freshness string        `json:"freshness"`
-	}
-	aggGroup struct {
-		Metadata struct {
-			Name string `json:"name,omitempty"`
-		} `json:"metadata"`
-		Versions []aggVersion `json:"versions,omitempty"`
-	}
-	aggList struct {
-		Kind       string     `json:"kind"`
-		APIVersion string     `json:"apiVersion"`
-		Metadata   struct{}   `json:"metadata"`
-		Items      []aggGroup `json:"items"`
-	}
 )
 
 const aggregatedType = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
-// discovery is the documents of the chain as they are now; set replaces them whole.
-type discovery struct{ docs atomic.Pointer[discoveryDocs] }
+// groupDocuments is a group, encoded.
+type groupDocuments struct {
+	byPath            map[string][]byte
+	entry, aggregated []byte // in the lists of groups
+}
 
-type discoveryDocs struct {
-	byPath     map[string][]byte
-	aggregated map[string][]byte // of /api and /apis
+// rootDocuments is the lists of all groups, encoded, of when change counted at.
+type rootDocuments struct {
+	at         int64
+	plain      map[string][]byte // of /api and /apis
+	aggregated map[string][]byte
 	etags      map[string]string
 }
 
-// set encodes the documents of these groups. Groups of the same name, from several
-// servers, are one; a group without versions is none. address, host:port, is where all
-// clients are told to find the server; "" says nothing.
-func (d *discovery) set(groups []apiGroup, address string) error {
-	docs := &discoveryDocs{byPath: map[string][]byte{}, aggregated: map[string][]byte{}, etags: map[string]string{}}
-	var failed error
-	put := func(to map[string][]byte, path string, doc any) {
-		b, err := json.Marshal(doc)
-		failed = cmp.Or(failed, err)
-		to[path] = append(b, '\n')
-	}
-	api := versionsDoc{Kind: "APIVersions", Versions: []string{}, Servers: []serverAddress{{"0.0.0.0/0", address}}}
-	list := groupListDoc{Kind: "APIGroupList", APIVersion: "v1", Groups: []groupDoc{}}
-	agg := map[string]*aggList{}
-	for _, root := range []string{"/api", "/apis"} {
-		agg[root] = &aggList{Kind: "APIGroupDiscoveryList", APIVersion: "apidiscovery.k8s.io/v2", Items: []aggGroup{}}
-	}
-	for _, g := range orderGroups(groups) {
-		if len(g.versions) == 0 {
-			continue
-		}
+// encoded encodes a group, once.
+func (g *catalogGroup) encoded() *groupDocuments {
+	g.once.Do(func() {
+		docs := &groupDocuments{byPath: map[string][]byte{}}
 		doc := groupDoc{Name: g.name}
-		root, prefix := "/apis", g.name+"/"
+		agg := appendJSONString([]byte(`{"metadata":{"name":`), g.name)
 		if g.name == "" {
-			root, prefix = "/api", ""
+			agg = []byte(`{"metadata":{`)
 		}
-		ag := aggGroup{}
-		ag.Metadata.Name = g.name
-		for _, v := range g.versions {
-			gv := prefix + v.version
+		agg = append(agg, `},"versions":[`...)
+		for i, v := range g.versions {
+			key := groupVersionKey(g.name, v.version)
+			gv := key[strings.Index(key, "/")+1:]
 			doc.Versions = append(doc.Versions, groupVersionDoc{gv, v.version})
-			if g.name == "" {
+			docs.byPath["/"+key] = append(v.list(gv, g.name), '\n')
+			if i > 0 {
+				agg = append(agg, ',')
+			}
+			agg = v.appendAggregated(agg, g.name)
+		}
+		docs.aggregated = append(agg, "]}"...)
+		if g.name != "" {
+			doc.PreferredVersion = doc.Versions[0]
+			docs.entry = appendDocument(nil, doc)
+			doc.Kind, doc.APIVersion = "APIGroup", "v1"
+			docs.byPath["/apis/"+g.name] = append(appendDocument(nil, doc), '\n')
+		}
+		g.documents = docs
+	})
+	return g.documents
+}
+
+// appendDocument appends one of the wire forms, which can all be encoded.
+func appendDocument(b []byte, doc any) []byte {
+	text, _ := json.Marshal(doc)
+	return append(b, text...)
+}
+
+// rootsNow is the lists of all groups, made anew after a change.
+func (c *catalog) rootsNow() *rootDocuments {
+	if r := c.roots.Load(); r != nil && r.at == c.change.Load() {
+		return r
+	}
+	c.build.Lock()
+	defer c.build.Unlock()
+	if r := c.roots.Load(); r != nil && r.at == c.change.Load() {
+		return r
+	}
+	groups, at := c.ordered()
+	c.mu.Lock()
+	address := c.address
+	c.mu.Unlock()
+	r := encodeRoots(groups, address)
+	r.at = at
+	c.roots.Store(r)
+	return r
+}
+
+func encodeRoots(groups []*catalogGroup, address string) *rootDocuments {
+	r := &rootDocuments{plain: map[string][]byte{}, aggregated: map[string][]byte{}, etags: map[string]string{}}
+	api := versionsDoc{Kind: "APIVersions", Versions: []string{}, Servers: []serverAddress{{"0.0.0.0/0", address}}}
+	list := []byte(`{"kind":"APIGroupList","apiVersion":"v1","groups":[`)
+	const head = `{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2","metadata":{},"items":[`
+	r.aggregated["/api"], r.aggregated["/apis"] = []byte(head), []byte(head)
+	comma := func(b []byte) []byte {
+		if b[len(b)-1] != '[' {
+			b = append(b, ',')
+		}
+		return b
+	}
+	for _, g := range groups {
+		docs, root := g.encoded(), "/apis"
+		if g.name == "" {
+			root = "/api"
+			for _, v := range g.versions {
 				api.Versions = append(api.Versions, v.version)
 			}
-			put(docs.byPath, root+"/"+gv, v.list(gv, g.name))
-			ag.Versions = append(ag.Versions, v.aggregated(g.name))
+		} else {
+			list = append(comma(list), docs.entry...)
 		}
-		agg[root].Items = append(agg[root].Items, ag)
-		if g.name == "" {
-			continue
-		}
-		doc.PreferredVersion = doc.Versions[0]
-		list.Groups = append(list.Groups, doc)
-		doc.Kind, doc.APIVersion = "APIGroup", "v1"
-		put(docs.byPath, "/apis/"+g.name, doc)
+		r.aggregated[root] = append(comma(r.aggregated[root]), docs.aggregated...)
 	}
-	put(docs.byPath, "/api", api)
-	put(docs.byPath, "/apis", list)
-	for root, l := range agg {
-		put(docs.aggregated, root, l)
-		sum := sha512.Sum512(docs.aggregated[root])
-		docs.etags[root] = `"` + strings.ToUpper(hex.EncodeToString(sum[:])) + `"`
+	r.plain["/api"] = append(appendDocument(nil, api), '\n')
+	r.plain["/apis"] = append(list, "]}\n"...)
+	for root, b := range r.aggregated {
+		b = append(b, "]}\n"...)
+		r.aggregated[root], r.etags[root] = b, `"`+upperHash(b)+`"`
 	}
-	if failed == nil {
-		d.docs.Store(docs)
-	}
-	return failed
+	return r
 }
 
 // orderGroups merges and sorts: by priority, then name; versions by priority, then by
@@ -221,10 +241,7 @@ func orderGroups(groups []apiGroup) []apiGroup {
 			return cmp.Or(cmp.Compare(b.priority, a.priority), -compareVersions(a.version, b.version)) < 0
 		})
 	}
-	sort.SliceStable(out, func(i, j int) bool {
-		a, b := out[i], out[j]
-		return cmp.Or(cmp.Compare(b.priority, a.priority), strings.Compare(a.name, b.name)) < 0
-	})
+	sort.SliceStable(out, func(i, j int) bool { return out[i].before(&out[j]) < 0 })
 	return out
 }
 
@@ -266,29 +283,72 @@ func versionRank(s string) [3]int {
 }
 
 // list is the plain document of a version.
-func (v *apiVersion) list(gv, group string) resourceListDoc {
-	doc := resourceListDoc{Kind: "APIResourceList", GroupVersion: gv, Resources: []resourceDoc{}}
+func (v *apiVersion) list(gv, group string) []byte {
+	b := []byte(`{"kind":"APIResourceList",`)
 	if group != "" {
-		doc.APIVersion = "v1"
+		b = append(b, `"apiVersion":"v1",`...)
 	}
-	for _, r := range v.resources {
-		doc.Resources = append(doc.Resources, resourceDoc{r.name, r.singular, r.namespaced, r.group, r.version, r.kind, slices.Sorted(slices.Values(r.verbs)), r.shortNames, r.categories})
+	b = append(appendJSONString(append(b, `"groupVersion":`...), gv), `,"resources":[`...)
+	b = appendResources(b, v.resources)
+	for i, d := range v.custom {
+		if i > 0 || len(v.resources) > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, d.encoded(v.version).plain...)
 	}
-	return doc
+	return append(b, "]}"...)
 }
 
-// aggregated is the version in the aggregated form, subresources below their resources.
-// A subresource without its resource gets one that has nothing else (upstream).
-func (v *apiVersion) aggregated(group string) aggVersion {
-	out := aggVersion{Version: v.version, Freshness: "Current"}
+func appendResources(b []byte, resources []apiResource) []byte {
+	for i, r := range resources {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendDocument(b, resourceDoc{r.name, r.singular, r.namespaced, r.group, r.version, r.kind, slices.Sorted(slices.Values(r.verbs)), r.shortNames, r.categories, r.storageHash})
+	}
+	return b
+}
+
+// encoded is a version's resources as they stand in the lists, encoded once.
+func (d *crdDoc) encoded(version string) *crdVersion {
+	v := d.version(version)
+	v.once.Do(func() {
+		one := apiVersion{version: version, resources: d.resources(v)}
+		v.plain, v.aggregated = appendResources(nil, one.resources), appendDocument(nil, one.aggregated(d.group)[0])
+	})
+	return v
+}
+
+// appendAggregated appends the version in the aggregated form.
+func (v *apiVersion) appendAggregated(b []byte, group string) []byte {
+	b = appendJSONString(append(b, `{"version":`...), v.version)
+	next := `,"resources":[`
+	for _, r := range v.aggregated(group) {
+		b = appendDocument(append(b, next...), r)
+		next = ","
+	}
+	for _, d := range v.custom {
+		b = append(append(b, next...), d.encoded(v.version).aggregated...)
+		next = ","
+	}
+	if next == "," {
+		b = append(b, ']')
+	}
+	return append(b, `,"freshness":"Current"}`...)
+}
+
+// aggregated is the resources in the aggregated form, subresources below their
+// resources. A subresource without its resource gets one that has nothing else (upstream).
+func (v *apiVersion) aggregated(group string) []aggResource {
+	var out []aggResource
 	for _, r := range v.resources {
 		name, sub, isSub := strings.Cut(r.name, "/")
-		i := slices.IndexFunc(out.Resources, func(o aggResource) bool { return o.Resource == name })
+		i := slices.IndexFunc(out, func(o aggResource) bool { return o.Resource == name })
 		if i < 0 {
-			i = len(out.Resources)
-			out.Resources = append(out.Resources, aggResource{Resource: name, ResponseKind: &kindDoc{}, Scope: "Cluster"})
+			i = len(out)
+			out = append(out, aggResource{Resource: name, ResponseKind: &kindDoc{}, Scope: "Cluster"})
 		}
-		resource := &out.Resources[i]
+		resource := &out[i]
 		if r.namespaced {
 			resource.Scope = "Namespaced"
 		}
@@ -304,36 +364,96 @@ func (v *apiVersion) aggregated(group string) aggVersion {
 }
 
 // serve answers with the document of path, or where there is one and the client wants
-// it, the aggregated form with its ETag.
-func (d *discovery) serve(path string) http.Handler {
+// it, the aggregated form with its ETag. A group that is gone is not found.
+func (c *catalog) serve(path string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		docs := d.docs.Load()
-		for _, c := range parseAccept(r.Header["Accept"]) {
-			if !c.takes("application/json") {
-				continue
-			}
-			agg, has := docs.aggregated[path]
-			if has {
-				w.Header()["Vary"] = []string{"Accept"}
-			}
-			switch {
-			case c.as == "" && c.group == "" && c.version == "":
-				writeDocument(w, r, "application/json", docs.byPath[path])
-				return
-			case has && c.as == "APIGroupDiscoveryList" && c.group == "apidiscovery.k8s.io" && c.version == "v2":
-				h := w.Header()
-				h["Etag"] = []string{docs.etags[path]}
-				h["Cache-Control"] = []string{"public"}
-				if r.Header.Get("If-None-Match") == docs.etags[path] {
-					w.WriteHeader(http.StatusNotModified)
-					return
-				}
-				writeDocument(w, r, aggregatedType, agg)
-				return
-			}
+		if path == "/api" || path == "/apis" {
+			roots := c.rootsNow()
+			serveDiscovery(w, r, roots.plain[path], roots.aggregated[path], roots.etags[path])
+			return
 		}
-		writeStatus(w, r, &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "only the following media types are accepted: application/json", pretty: true})
+		plain := c.plainDocument(path)
+		if plain == nil {
+			writeStatus(w, r, textError(http.StatusNotFound, "404 page not found"))
+			return
+		}
+		serveDiscovery(w, r, plain, nil, "")
 	})
+}
+
+// document serves, with a slash at the end or none, /apis/GROUP of groups that are there
+// only by custom resources, and /apis/GROUP/VERSION of versions that are; other paths are
+// not its.
+func (c *catalog) document(path string) (serve http.HandlerFunc, ok bool) {
+	path = strings.TrimSuffix(path, "/")
+	g := c.groupOf(path)
+	if g == nil || !g.custom {
+		return nil, false
+	}
+	_, version, isVersion := strings.Cut(strings.TrimPrefix(path, "/apis/"), "/")
+	mine := !isVersion && !g.served
+	for _, v := range g.versions {
+		mine = mine || v.version == version && len(v.custom) > 0
+	}
+	if !mine {
+		return nil, false
+	}
+	plain := g.encoded().byPath[path]
+	return func(w http.ResponseWriter, r *http.Request) { serveDiscovery(w, r, plain, nil, "") }, true
+}
+
+// groupOf is the group that a path is in, nil where there is none.
+func (c *catalog) groupOf(path string) *catalogGroup {
+	if strings.HasPrefix(path, "/api/") {
+		return c.group("")
+	}
+	name, ok := strings.CutPrefix(path, "/apis/")
+	name, _, _ = strings.Cut(name, "/")
+	if !ok || name == "" {
+		return nil
+	}
+	return c.group(name)
+}
+
+func (c *catalog) plainDocument(path string) []byte {
+	if g := c.groupOf(path); g != nil {
+		return g.encoded().byPath[path]
+	}
+	return nil
+}
+
+// serveDiscovery answers with a document, or where the client wants it and there is
+// one, its aggregated form.
+func serveDiscovery(w http.ResponseWriter, r *http.Request, plain, aggregated []byte, etag string) {
+	has := aggregated != nil
+	for _, c := range parseAccept(r.Header["Accept"]) {
+		if !c.takes("application/json") {
+			continue
+		}
+		if has {
+			w.Header()["Vary"] = []string{"Accept"}
+		}
+		switch {
+		case c.as == "" && c.group == "" && c.version == "":
+			writeDocument(w, r, "application/json", plain)
+			return
+		case has && c.as == "APIGroupDiscoveryList" && c.group == "apidiscovery.k8s.io" && c.version == "v2":
+			h := w.Header()
+			h["Etag"] = []string{etag}
+			h["Cache-Control"] = []string{"public"}
+			if r.Header.Get("If-None-Match") == etag {
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
+			writeDocument(w, r, aggregatedType, aggregated)
+			return
+		}
+	}
+	writeStatus(w, r, notAcceptableJSON())
+}
+
+func notAcceptableJSON() *statusError {
+	return &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "only the following media types are accepted: application/json", pretty: true}
 }
 
 func writeDocument(w http.ResponseWriter, r *http.Request, contentType string, b []byte) {
@@ -347,28 +467,39 @@ func writeDocument(w http.ResponseWriter, r *http.Request, contentType string, b
 	_, _ = w.Write(b)
 }
 
-// serveGroups registers the documents of the server's own groups.
+// serveGroups registers the documents of the server's own groups, and below each version
+// its resources.
 func (s *Server) serveGroups() {
 	for _, g := range s.groups {
 		if g.name == "" {
-			s.serveDocument("/api", "getAPIVersions", "get available API versions of the core group", versionsDoc{})
+			s.serveDocument("/api", "getAPIVersions", "get available API versions of the core group", versionsDoc{}, nil)
 		} else {
-			s.serveDocument("/apis/"+g.name, "get"+operationName(g.name)+"APIGroup", "get information of the group "+g.name, groupDoc{})
+			s.serveDocument("/apis/"+g.name, "get"+operationName(g.name)+"APIGroup", "get information of the group "+g.name, groupDoc{}, nil)
 		}
 		for _, v := range g.versions {
 			root, operation := "/apis/"+g.name+"/"+v.version, "get"+operationName(g.name)+operationName(v.version)+"APIResources"
 			if g.name == "" {
 				root, operation = "/api/"+v.version, "getCore"+operationName(v.version)+"APIResources"
 			}
-			s.serveDocument(root, operation, "get available resources", resourceListDoc{})
+			s.serveDocument(root, operation, "get available resources", resourceListDoc{}, s.resourceRoutes(g.name, v.version))
 		}
 	}
 }
 
-func (s *Server) serveDocument(root, operation, doc string, writes any) {
-	_ = s.keep(s.container.add(&WebService{Root: root, Doc: doc, Routes: []Route{{
-		Method: http.MethodGet, Operation: operation, Doc: doc, Writes: writes, Handler: s.program.discovery.serve(root),
-	}}}, callSite(1)))
+// resourceRoutes is the routes of the server's built-in kinds in one group and version.
+func (s *Server) resourceRoutes(group, version string) (routes []Route) {
+	for _, row := range s.program.rest.kinds.kinds {
+		if row.server == s.name && row.group == group && row.version == version {
+			routes = append(routes, s.program.rest.builtin[kindKey{group, version, row.kind}].routeRows()...)
+		}
+	}
+	return routes
+}
+
+func (s *Server) serveDocument(root, operation, doc string, writes any, more []Route) {
+	_ = s.keep(s.container.add(&WebService{Root: root, Doc: doc, Routes: append([]Route{{
+		Method: http.MethodGet, Operation: operation, Doc: doc, Writes: writes, Handler: s.program.catalog.serve(root),
+	}}, more...)}, callSite(1)))
 }
 
 // publicAddress is host:port of the first listener that is no socket file, the TLS one

@@ -32,7 +32,7 @@ func testGroups() []apiGroup {
 }
 
 // fetch asks a handler of the documents.
-func fetch(t testing.TB, d *discovery, path string, header ...string) *httptest.ResponseRecorder {
+func fetch(t testing.TB, d *catalog, path string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	r, w := httptest.NewRequest("GET", path, nil), httptest.NewRecorder()
 	for _, line := range header {
@@ -44,10 +44,8 @@ func fetch(t testing.TB, d *discovery, path string, header ...string) *httptest.
 }
 
 func TestDiscoveryDocuments(t *testing.T) {
-	var d discovery
-	if err := d.set(testGroups(), "127.0.0.1:6443"); err != nil {
-		t.Fatal(err)
-	}
+	var d catalog
+	d.setServers(testGroups(), "127.0.0.1:6443", nil)
 	const zooVersions = `"versions":[{"groupVersion":"zoo.example/v1","version":"v1"},{"groupVersion":"zoo.example/v2alpha1","version":"v2alpha1"},{"groupVersion":"zoo.example/v1beta1","version":"v1beta1"}],"preferredVersion":{"groupVersion":"zoo.example/v1","version":"v1"}`
 	for path, want := range map[string]string{
 		"/api": `{"kind":"APIVersions","versions":["v1"],"serverAddressByClientCIDRs":[{"clientCIDR":"0.0.0.0/0","serverAddress":"127.0.0.1:6443"}]}`,
@@ -78,10 +76,8 @@ const aggregatedZoo = `{"metadata":{"name":"zoo.example"},"versions":[{"version"
 	`{"version":"v2alpha1","freshness":"Current"},{"version":"v1beta1","freshness":"Current"}]}`
 
 func TestDiscoveryAggregated(t *testing.T) {
-	var d discovery
-	if err := d.set(testGroups(), ""); err != nil {
-		t.Fatal(err)
-	}
+	var d catalog
+	d.setServers(testGroups(), "", nil)
 	const head = `{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2","metadata":{},"items":[`
 	for path, want := range map[string]string{
 		"/apis": head + aggregatedZoo + `,{"metadata":{"name":"art.example"},"versions":[{"version":"v1","freshness":"Current"}]}]}`,
@@ -121,10 +117,8 @@ const notAcceptable = `{
 `
 
 func TestDiscoveryNegotiation(t *testing.T) {
-	var d discovery
-	if err := d.set(testGroups(), ""); err != nil {
-		t.Fatal(err)
-	}
+	var d catalog
+	d.setServers(testGroups(), "", nil)
 	const beta = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
 	for _, c := range []struct{ path, accept, kind string }{
 		{"/apis", "", "APIGroupList"},
@@ -167,10 +161,8 @@ func TestDiscoveryNegotiation(t *testing.T) {
 }
 
 func TestDiscoveryPretty(t *testing.T) {
-	var d discovery
-	if err := d.set(testGroups(), "h:1"); err != nil {
-		t.Fatal(err)
-	}
+	var d catalog
+	d.setServers(testGroups(), "h:1", nil)
 	const plain = `{"kind":"APIVersions","versions":["v1"],"serverAddressByClientCIDRs":[{"clientCIDR":"0.0.0.0/0","serverAddress":"h:1"}]}` + "\n"
 	const pretty = `{
   "kind": "APIVersions",
@@ -252,10 +244,8 @@ func TestDiscoveryServed(t *testing.T) {
 
 // BenchmarkDiscovery is what a document costs behind the filters.
 func BenchmarkDiscovery(b *testing.B) {
-	var d discovery
-	if err := d.set(testGroups(), ""); err != nil {
-		b.Fatal(err)
-	}
+	var d catalog
+	d.setServers(testGroups(), "", nil)
 	h, r, w := d.serve("/apis"), httptest.NewRequest("GET", "/apis", nil), &sink{h: http.Header{}}
 	r.Header.Set("Accept", aggregatedType+",application/json")
 	b.ReportAllocs()

@@ -4,7 +4,8 @@ package main
 // and those before it do not know is not found.
 func newExtensions(p *program) *Server {
 	s := newServer(p, "extensions", nil)
-	s.groups = []apiGroup{{name: "apiextensions.k8s.io", priority: 16700, versions: []apiVersion{{version: "v1", priority: 15}}}}
+	s.groups = p.rest.kinds.groupsOf("extensions")
+	s.customs = p.rest.customs
 	s.serveGroups()
 	return s
 }

@@ -1,12 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"math"
-	"slices"
+	"math/bits"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -25,7 +24,11 @@ const jsonMaxDepth = 1000
 // it has some. data is not kept, and may be changed afterwards.
 func parseJSON(data []byte) (v any, repeated []string, err error) {
 	r := jsonReader{src: string(data)}
-	v, err = r.document()
+	if v, err = r.document(); err == nil && r.twice {
+		// Paths are kept only when a text turned out to have something to tell of.
+		r = jsonReader{src: r.src, paths: true}
+		v, err = r.document()
+	}
 	return v, r.repeated, err
 }
 
@@ -65,8 +68,10 @@ type jsonReader struct {
 	src      string
 	pos      int
 	depth    int
-	path     []byte
-	repeated []string
+	twice    bool     // some object has a key twice
+	paths    bool     // path and repeated are kept
+	path     []byte   // of the value at pos
+	repeated []string // at most 100
 }
 
 var errJSONEnd = errors.New("unexpected end of JSON input")
@@ -121,11 +126,15 @@ func (r *jsonReader) value() (any, error) {
 		if r.depth++; r.depth > jsonMaxDepth {
 			return nil, fmt.Errorf("exceeded max depth of %d", jsonMaxDepth)
 		}
-		defer func() { r.depth-- }()
+		var v any
+		var err error
 		if c == '{' {
-			return r.object()
+			v, err = r.object()
+		} else {
+			v, err = r.array()
 		}
-		return r.array()
+		r.depth--
+		return v, err
 	case '"':
 		return r.text()
 	case 't':
@@ -176,16 +185,16 @@ func (r *jsonReader) object() (any, error) {
 		}
 		r.pos++
 		r.space()
-		if outer > 0 {
-			r.path = append(r.path, '.')
+		if r.paths {
+			r.enterKey(o, key)
 		}
-		r.path = append(r.path, key...)
-		if _, twice := o[key]; twice && len(r.repeated) < 100 {
-			r.repeated = append(r.repeated, string(r.path))
-		}
-		if o[key], err = r.value(); err != nil {
+		v, err := r.value()
+		if err != nil {
 			return nil, err
 		}
+		before := len(o)
+		o[key] = v
+		r.twice = r.twice || len(o) == before
 		r.path = r.path[:outer]
 		r.space()
 		switch {
@@ -201,6 +210,17 @@ func (r *jsonReader) object() (any, error) {
 	}
 }
 
+// enterKey makes path that of key in o, which it is in.
+func (r *jsonReader) enterKey(o map[string]any, key string) {
+	if len(r.path) > 0 {
+		r.path = append(r.path, '.')
+	}
+	r.path = append(r.path, key...)
+	if _, twice := o[key]; twice && len(r.repeated) < 100 {
+		r.repeated = append(r.repeated, string(r.path))
+	}
+}
+
 func (r *jsonReader) array() (any, error) {
 	a := []any{}
 	r.pos++
@@ -210,7 +230,9 @@ func (r *jsonReader) array() (any, error) {
 	}
 	outer := len(r.path)
 	for {
-		r.path = append(strconv.AppendInt(append(r.path, '['), int64(len(a)), 10), ']')
+		if r.paths {
+			r.path = append(strconv.AppendInt(append(r.path, '['), int64(len(a)), 10), ']')
+		}
 		v, err := r.value()
 		if err != nil {
 			return nil, err
@@ -285,28 +307,63 @@ func (r *jsonReader) number() (any, error) {
 	return f, nil
 }
 
-// text reads a string. Invalid UTF-8 and lone surrogates become U+FFFD (encoding/json).
+// text reads a string. Each byte of invalid UTF-8, and a lone surrogate, becomes U+FFFD
+// (encoding/json).
 func (r *jsonReader) text() (string, error) {
 	r.pos++
 	start, plain := r.pos, true
-	for ; r.pos < len(r.src); r.pos++ {
+	for {
+		r.pos += jsonPlain(r.src[r.pos:])
+		if r.pos >= len(r.src) {
+			return "", errJSONEnd
+		}
 		switch c := r.src[r.pos]; {
 		case c == '"':
 			s := r.src[start:r.pos]
 			r.pos++
-			if !plain && !utf8.ValidString(s) {
-				s = string(bytes.ToValidUTF8([]byte(s), []byte("\ufffd")))
+			if !plain {
+				s = jsonUTF8(s)
 			}
 			return s, nil
 		case c == '\\':
 			return r.escaped(start)
 		case c < ' ':
 			return "", r.unexpected("in string literal")
-		case c >= utf8.RuneSelf:
-			plain = false
+		default: // of a longer character, which have their like beside them
+			for plain = false; r.pos < len(r.src) && r.src[r.pos] >= utf8.RuneSelf; r.pos++ {
+			}
 		}
 	}
-	return "", errJSONEnd
+}
+
+// jsonPlain is how many bytes of s, at its beginning, stand for themselves in a string
+// and are ASCII. It looks at eight at a time.
+func jsonPlain(s string) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		// The top bit of the first byte that is a quote, a backslash, below a space or not
+		// ASCII is set; bits above it may be set for nothing.
+		quote, slash := w^(ones*'"'), w^(ones*'\\')
+		hit := (w | (w-ones*' ')&^w | (quote-ones)&^quote | (slash-ones)&^slash) & tops
+		if hit != 0 {
+			return i + bits.TrailingZeros64(hit)/8
+		}
+	}
+	for i < len(s) && s[i] >= ' ' && s[i] != '"' && s[i] != '\\' && s[i] < utf8.RuneSelf {
+		i++
+	}
+	return i
+}
+
+// jsonUTF8 is s with every byte that is not UTF-8 replaced.
+func jsonUTF8(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string([]rune(s))
 }
 
 func (r *jsonReader) escaped(start int) (string, error) {
@@ -315,12 +372,16 @@ func (r *jsonReader) escaped(start int) (string, error) {
 		switch c := r.src[r.pos]; {
 		case c == '"':
 			r.pos++
-			return string(bytes.ToValidUTF8(b, []byte("\ufffd"))), nil
+			return jsonUTF8(string(b)), nil
 		case c < ' ':
 			return "", r.unexpected("in string literal")
-		case c != '\\':
+		case c >= utf8.RuneSelf:
 			b = append(b, c)
 			r.pos++
+		case c != '\\':
+			n := jsonPlain(r.src[r.pos:])
+			b = append(b, r.src[r.pos:r.pos+n]...)
+			r.pos += n
 		default:
 			r.pos++
 			if r.pos >= len(r.src) {
@@ -334,7 +395,7 @@ func (r *jsonReader) escaped(start int) (string, error) {
 				b = utf8.AppendRune(b, c)
 				continue
 			}
-			i := bytes.IndexByte([]byte(`"\/bfnrt`), r.src[r.pos])
+			i := strings.IndexByte(`"\/bfnrt`, r.src[r.pos])
 			if i < 0 {
 				return "", r.unexpected("in string escape code")
 			}
@@ -378,7 +439,7 @@ func (r *jsonReader) hex() (rune, error) {
 		case d >= '0' && d <= '9':
 			d -= '0'
 		case d|0x20 >= 'a' && d|0x20 <= 'f':
-			d = d|0x20 - 'a' + 10
+			d = d | 0x20 - 'a' + 10
 		default:
 			return 0, r.unexpected("in \\u hexadecimal character escape")
 		}
@@ -386,132 +447,6 @@ func (r *jsonReader) hex() (rune, error) {
 		r.pos++
 	}
 	return c, nil
-}
-
-// appendJSON appends v as JSON in one line: keys sorted, strings escaped as encoding/json
-// does. v is made of what parseJSON gives; int and []string are taken as well. Anything else
-// is a defect of the caller and becomes null.
-func appendJSON(b []byte, v any) []byte {
-	switch v := v.(type) {
-	case string:
-		return appendJSONString(b, v)
-	case map[string]any:
-		var room [16]string
-		keys := room[:0]
-		for k := range v {
-			keys = append(keys, k)
-		}
-		slices.Sort(keys)
-		b = append(b, '{')
-		for i, k := range keys {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = append(appendJSONString(b, k), ':')
-			b = appendJSON(b, v[k])
-		}
-		return append(b, '}')
-	case []any:
-		b = append(b, '[')
-		for i, e := range v {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendJSON(b, e)
-		}
-		return append(b, ']')
-	case int64:
-		return strconv.AppendInt(b, v, 10)
-	case int:
-		return strconv.AppendInt(b, int64(v), 10)
-	case float64:
-		return appendJSONFloat(b, v)
-	case bool:
-		return strconv.AppendBool(b, v)
-	case []string:
-		b = append(b, '[')
-		for i, e := range v {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendJSONString(b, e)
-		}
-		return append(b, ']')
-	}
-	return append(b, "null"...)
-}
-
-// appendJSONFloat writes a float as encoding/json does.
-func appendJSONFloat(b []byte, f float64) []byte {
-	if math.IsInf(f, 0) || math.IsNaN(f) {
-		return append(b, "null"...)
-	}
-	format, abs := byte('f'), math.Abs(f)
-	if abs != 0 && (abs < 1e-6 || abs >= 1e21) {
-		format = 'e'
-	}
-	b = strconv.AppendFloat(b, f, format, -1, 64)
-	if n := len(b); format == 'e' && n >= 4 && b[n-4] == 'e' && b[n-3] == '-' && b[n-2] == '0' {
-		b[n-2] = b[n-1]
-		b = b[:n-1]
-	}
-	return b
-}
-
-const hexDigits = "0123456789abcdef"
-
-// jsonSafe is the bytes that stand for themselves in a string.
-var jsonSafe = func() (safe [256]bool) {
-	for c := ' '; c < utf8.RuneSelf; c++ {
-		safe[c] = c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
-	}
-	return safe
-}()
-
-// appendJSONString quotes s as encoding/json does, with <, > and & escaped.
-func appendJSONString(b []byte, s string) []byte {
-	b = append(b, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if jsonSafe[c] {
-			i++
-			continue
-		}
-		if c < utf8.RuneSelf {
-			b = append(b, s[start:i]...)
-			switch c {
-			case '"', '\\':
-				b = append(b, '\\', c)
-			case '\n':
-				b = append(b, '\\', 'n')
-			case '\r':
-				b = append(b, '\\', 'r')
-			case '\t':
-				b = append(b, '\\', 't')
-			case '\b':
-				b = append(b, '\\', 'b')
-			case '\f':
-				b = append(b, '\\', 'f')
-			default:
-				b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-			}
-			i++
-			start = i
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			b = append(append(b, s[start:i]...), `\ufffd`...)
-			start = i + size
-		case r == '\u2028' || r == '\u2029':
-			b = append(append(b, s[start:i]...), '\\', 'u', '2', '0', '2', hexDigits[r&15])
-			start = i + size
-		}
-		i += size
-	}
-	return append(append(b, s[start:]...), '"')
 }
 
 // Reading values whose types are not sure.

@@ -319,6 +319,8 @@ var errNeverReady = errors.New("the stop came first")
 func (p *program) becomeReady(end func(error)) error {
 	now := time.Now()
 	p.readyAt.Store(&now)
+	p.store.openWindow()
+	p.keepBaseline()
 	err := p.announce()
 	end(err)
 	if err == nil {

@@ -48,17 +48,20 @@ type options struct {
 	hsts           hstsOptions
 	goaway         goawayOptions
 	progress       progressOptions
+	watch          watchOptions
+	customs        customOptions
 	shutdown       shutdownOptions
 	audit          auditOptions
 	logging        loggingOptions
 	files          filesOptions
+	fixtures       fixturesOptions
 	admin          adminOptions
 }
 
 // groups are the options in the order of --help.
 func (o *options) groups() []optionGroup {
-	return []optionGroup{&o.listen, &o.files, &o.tls, &o.authentication, &o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway,
-		&o.progress, &o.shutdown, &o.audit, &o.logging, &o.admin}
+	return []optionGroup{&o.listen, &o.files, &o.fixtures, &o.tls, &o.authentication, &o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway,
+		&o.progress, &o.watch, &o.customs, &o.shutdown, &o.audit, &o.logging, &o.admin}
 }
 
 // newOptions registers every group.

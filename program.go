@@ -42,7 +42,12 @@ type program struct {
 	livez      *healthChecks
 	readyz     *healthChecks
 
-	discovery discovery
+	store    *store
+	rest     *rest
+	known    knownState
+	watching watchTable
+
+	catalog   catalog
 	servers   []*Server // aggregator, core, extensions
 	outermost *Server
 	chains    []*chain
@@ -87,6 +92,7 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p.background, p.endBackground = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()
+	p.store = newStore(storeWindow{o.watch.windowEvents, int64(o.watch.windowBytes)}, memoryBackend{})
 	return p
 }
 
@@ -173,6 +179,11 @@ func (p *program) loadIdentity() (err error) {
 
 // buildServers makes the delegation chain and lets Extend add to it.
 func (p *program) buildServers() error {
+	var err error
+	if p.rest, err = newRest(p); err != nil {
+		return err
+	}
+	p.authn.accounts = newAccountTokens(p.store.resource("serviceaccounts"))
 	extensions := newExtensions(p)
 	core := newCore(p, extensions)
 	p.outermost = newAggregator(p, core)
@@ -180,9 +191,7 @@ func (p *program) buildServers() error {
 	if err := p.extend(core); err != nil {
 		return fmt.Errorf("Extend: %w", err)
 	}
-	if err := p.discovery.set(p.outermost.allGroups(), p.publicAddress()); err != nil {
-		return err
-	}
+	p.catalog.setServers(p.outermost.allGroups(), p.publicAddress(), p.rest.kinds)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.registration
@@ -207,6 +216,7 @@ func (p *program) prepareRun() error {
 // stops.
 func (p *program) addHooks() {
 	a := p.outermost
+	_ = p.servers[1].AddPostStartHook("bootstrap-objects", p.bootstrap)
 	ctx, cancel := context.WithCancel(p.background)
 	_ = a.AddPostStartHook("watch-certificates", func(context.Context) error {
 		p.owned.Go(func() { p.certs.watch(ctx) })

@@ -21,6 +21,7 @@ type Server struct {
 	mux       *mux
 	program   *program
 	groups    []apiGroup // what discovery says of it
+	customs   *customs   // on the server of custom resources; else nil
 
 	declined atomic.Uint64 // requests it had nothing for
 	refused  atomic.Uint64 // requests its container claimed and refused

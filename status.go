@@ -22,6 +22,7 @@ type statusError struct {
 	nosniff    bool // X-Content-Type-Options on a Status, where upstream sends it
 	close      bool // end the connection after the answer
 	allow      string
+	cursor     string // a continue token, in the Status's metadata
 	cause      error
 }
 
@@ -45,12 +46,17 @@ type statusCause struct {
 type status struct {
 	Kind       string         `json:"kind,omitempty"`
 	APIVersion string         `json:"apiVersion,omitempty"`
-	Metadata   struct{}       `json:"metadata"`
+	Metadata   statusMeta     `json:"metadata"`
 	Status     string         `json:"status,omitempty"`
 	Message    string         `json:"message,omitempty"`
 	Reason     string         `json:"reason,omitempty"`
 	Details    *statusDetails `json:"details,omitempty"`
 	Code       int            `json:"code,omitempty"`
+}
+
+// statusMeta is a list's metadata as far as a failure has any.
+type statusMeta struct {
+	Continue string `json:"continue,omitempty"`
 }
 
 func (e *statusError) Error() string {
@@ -65,7 +71,7 @@ func (e *statusError) Unwrap() error { return e.cause }
 // object is the Status of a failure. Seconds to wait are in the details as well as in
 // the header, as upstream has them.
 func (e *statusError) object() status {
-	s := status{Kind: "Status", APIVersion: "v1", Status: "Failure", Message: e.message, Reason: e.reason, Details: e.details, Code: e.code}
+	s := status{Kind: "Status", APIVersion: "v1", Status: "Failure", Message: e.message, Reason: e.reason, Details: e.details, Code: e.code, Metadata: statusMeta{e.cursor}}
 	if e.retryAfter > 0 && !e.text {
 		d := statusDetails{}
 		if e.details != nil {

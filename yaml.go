@@ -44,32 +44,52 @@ func parseYAML(data []byte) ([]any, error) {
 	}
 	var docs []any
 	for {
-		r.skip()
-		place := yamlRoot
-		switch {
-		case r.at(0) == 0:
-			return docs, nil
-		case r.marker('.'):
-			r.pos += 3
-			if err := r.endLine(); err != nil {
-				return nil, err
-			}
-			continue
-		case r.marker('-'):
-			r.pos += 3
-			place = yamlAfterMarker
-		case r.at(0) == '%' && r.pos == r.bol:
-			return nil, r.errorf("directives are not supported")
-		}
-		doc, err := r.node(-1, place)
-		if err != nil {
-			return nil, err
+		doc, found, err := r.document()
+		if err != nil || !found {
+			return docs, err
 		}
 		docs = append(docs, doc)
-		if r.skip(); !r.ended() {
-			return nil, r.errorf("%s stands outside of the document's value", r.here())
+	}
+}
+
+// parseYAMLObject reads the first document of data, and nothing behind it; without one
+// obj is nil. Unlike with parseYAML the last value of a repeated key counts, and repeated
+// tells of each, the first hundred: line 7: key "size" already set in map.
+func parseYAMLObject(data []byte) (obj any, repeated []string, err error) {
+	r, err := newYAMLReader(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.lastCounts = true
+	obj, _, err = r.document()
+	return obj, r.repeated, err
+}
+
+// document reads the next document, if there is one.
+func (r *yamlReader) document() (doc any, found bool, err error) {
+	for r.skip(); r.marker('.'); r.skip() {
+		r.pos += 3
+		if err := r.endLine(); err != nil {
+			return nil, false, err
 		}
 	}
+	place := yamlRoot
+	switch {
+	case r.at(0) == 0:
+		return nil, false, nil
+	case r.marker('-'):
+		r.pos += 3
+		place = yamlAfterMarker
+	case r.at(0) == '%' && r.pos == r.bol:
+		return nil, false, r.errorf("directives are not supported")
+	}
+	if doc, err = r.node(-1, place); err != nil {
+		return nil, false, err
+	}
+	if r.skip(); !r.ended() {
+		return nil, false, r.errorf("%s stands outside of the document's value", r.here())
+	}
+	return doc, true, nil
 }
 
 // yamlReader is a position in a text. Columns are byte offsets in the line: they matter
@@ -81,6 +101,9 @@ type yamlReader struct {
 	bol    int // offset of that line's first byte
 	depth  int // collections around pos
 	inFlow int // flow collections around pos
+
+	lastCounts bool     // a key may come again
+	repeated   []string // what is to be told of those that did
 }
 
 // yamlPlace is where a node stands.
@@ -374,7 +397,7 @@ func (r *yamlReader) skipFlow(open int) error {
 }
 
 // newKey is the text of a key; scalars that are not strings are written as JSON would
-// write them. A key that m has is refused.
+// write them. A key that m has is refused, or noted.
 func (r *yamlReader) newKey(m map[string]any, key any) (string, error) {
 	var name string
 	switch k := key.(type) {
@@ -392,7 +415,12 @@ func (r *yamlReader) newKey(m map[string]any, key any) (string, error) {
 		return "", r.errorf("complex keys are not supported")
 	}
 	if _, ok := m[name]; ok {
-		return "", r.errorf("key %q is there twice", name)
+		if !r.lastCounts {
+			return "", r.errorf("key %q is there twice", name)
+		}
+		if len(r.repeated) < 100 {
+			r.repeated = append(r.repeated, fmt.Sprintf("line %d: key %q already set in map", r.line, name))
+		}
 	}
 	return name, nil
 }

@@ -2,9 +2,10 @@
 // HTTP on a listener of its own. It knows nothing of the program but the Source it is
 // given; the program knows nothing of forms, checks and rows.
 //
-// A request meets the checks here, then its row of the table in endpoints.go, which reads
-// the shapes of shapes.go from the Source; rows.go chooses among them and text.go writes
-// them for people. Profiles are apart, in profiles.go.
+// A request meets the checks here, and in change.go those of what changes something, then
+// its row of the table in endpoints.go, which reads the shapes of shapes.go from the
+// Source; rows.go chooses among them and text.go writes them for people. The store and
+// profiles are apart, in store.go and profiles.go.
 //
 // Every answer, and the order of checks before it, is the admin contract, version v1.
 package admin
@@ -26,7 +27,16 @@ type Error struct {
 	Message string // for people; names the header, parameter or path
 	Close   bool   // end the connection after it, where its framing is in doubt
 
+	Causes []Cause // of a 422: what is wrong with each field
+
 	methods string // Allow of a 405; "" is every method there is
+}
+
+// Cause is one thing wrong with one field of a body.
+type Cause struct {
+	Reason  string `json:"reason"` // such as FieldValueInvalid
+	Message string `json:"message"`
+	Field   string `json:"field"`
 }
 
 // Error is the message.
@@ -56,7 +66,7 @@ type Options struct {
 	Now func() time.Time
 }
 
-// New is the handler of the admin listener. It never changes what it shows, and it
+// New is the handler of the admin listener. GET and HEAD never change anything, and it
 // answers nothing but the endpoints of the contract.
 func New(src Source, o Options) http.Handler {
 	return &api{Options: o, src: src, endpoints: endpoints(o.Profiling)}
@@ -126,6 +136,9 @@ func (a *api) handle(ans *answer) *Error {
 		return badRequest("the query cannot be read: " + cut(badly.Error(), 128))
 	}
 	ans.form, ans.query = form, query
+	if m := ans.r.Method; m != http.MethodGet && m != http.MethodHead {
+		return a.change(e, ans)
+	}
 	return e.serve(a, ans)
 }
 
@@ -250,15 +263,23 @@ func (a *api) refuse(ans *answer, e *Error) {
 		h.Set("Connection", "close")
 	}
 	ans.form = formJSON
-	_ = ans.reply(e.Code, struct {
+	type details struct {
+		Causes []Cause `json:"causes"`
+	}
+	s := struct {
 		Kind       string   `json:"kind"`
 		APIVersion string   `json:"apiVersion"`
 		Metadata   struct{} `json:"metadata"`
 		Status     string   `json:"status"`
 		Message    string   `json:"message"`
 		Reason     string   `json:"reason"`
+		Details    *details `json:"details,omitempty"`
 		Code       int      `json:"code"`
-	}{"Status", "v1", struct{}{}, "Failure", e.Message, e.Reason, e.Code})
+	}{"Status", "v1", struct{}{}, "Failure", e.Message, e.Reason, nil, e.Code}
+	if len(e.Causes) > 0 {
+		s.Details = &details{e.Causes}
+	}
+	_ = ans.reply(e.Code, s)
 	switch e.Code {
 	case 401, 403, 405, 412, 415, 428:
 		r := ans.r

@@ -239,7 +239,7 @@ func TestHead(t *testing.T) {
 		resp.Header.Del("Date")
 		return resp, string(b)
 	}
-	for _, path := range []string{"/admin/", "/admin/v1/routes", "/admin/v1/routes?x=1", "/admin/v1/build", "/nowhere", "/metrics", "/debug/pprof/"} {
+	for _, path := range []string{"/admin/", "/admin/v1/routes", "/admin/v1/routes?x=1", "/admin/v1/build", "/nowhere", "/metrics", "/debug/pprof/", "/admin/v1/watches", "/admin/v1/snapshot", "/admin/v1/snapshot?pretty=1", "/admin/v1/reset"} {
 		for _, accept := range []string{"*/*", "text/plain"} {
 			get, body := send("GET", path, accept)
 			head, none := send("HEAD", path, accept)

@@ -22,30 +22,37 @@ type endpoint struct {
 	path    string            // the whole path; profiles take what is below as well
 	roles   map[string]string // by method; HEAD is GET
 	summary string
-	forms   []string // Content-Types offered, the default first
-	answer  any      // zero value of the JSON answer: its keys are described; nil: another form
-	item    any      // zero value of an item of it; nil: no list
-	serve   func(*api, *answer) *Error
+	forms   []string                   // Content-Types offered, the default first
+	answer  any                        // zero value of the JSON answer: its keys are described; nil: another form
+	item    any                        // zero value of an item of it; nil: no list
+	serve   func(*api, *answer) *Error // GET and HEAD
+	change  changer                    // the other methods
 }
 
 // endpoints is the whole API, in the contract's order. Source: its section 2.
 func endpoints(profiling bool) []endpoint {
 	views, shown := map[string]string{http.MethodGet: "view"}, []string{formJSON, formText}
+	operates := map[string]string{http.MethodPost: "operate"}
+	both := map[string]string{http.MethodGet: "dangerous", http.MethodPut: "operate"}
 	all := []endpoint{
-		{"/admin/", views, "index of this API", shown, index{}, indexItem{}, serveIndex},
-		{"/admin/v1/servers", views, "the delegation chain", shown, list{}, Server{}, serveList(Source.Servers, serverColumns)},
-		{"/admin/v1/chain", views, "filters of each listener, in order, with counts and time", shown, list{}, Chain{}, serveChain},
-		{"/admin/v1/routes", views, "every route of every server", shown, list{}, Route{}, serveList(Source.Routes, routeColumns)},
-		{"/admin/v1/hooks", views, "hooks with state, time, error, stack", shown, list{}, Hook{}, serveList(Source.Hooks, hookColumns)},
-		{"/admin/v1/inflight", views, "requests now: counts and one row each", shown, inFlight{}, Request{}, serveInFlight},
-		{"/admin/v1/timeline", views, "start, run, stop; what a stop waits for", shown, timeline{}, Event{}, serveTimeline},
-		{"/admin/v1/listeners", views, "addresses, protocols, certificates, connections", shown, list{}, Listener{}, serveList(Source.Listeners, listenerColumns)},
-		{"/admin/v1/build", views, "version and process", shown, build{}, nil, serveBuild},
-		{"/admin/v1/options", views, "every flag, value and source", shown, list{}, Option{}, serveList(Source.Options, optionColumns)},
-		{"/metrics", views, "Prometheus text", []string{formMetrics}, nil, nil, serveMetrics},
+		{"/admin/", views, "index of this API", shown, index{}, indexItem{}, serveIndex, changer{}},
+		{"/admin/v1/servers", views, "the delegation chain", shown, list{}, Server{}, serveList(Source.Servers, serverColumns), changer{}},
+		{"/admin/v1/chain", views, "filters of each listener, in order, with counts and time", shown, list{}, Chain{}, serveChain, changer{}},
+		{"/admin/v1/routes", views, "every route of every server", shown, list{}, Route{}, serveList(Source.Routes, routeColumns), changer{}},
+		{"/admin/v1/hooks", views, "hooks with state, time, error, stack", shown, list{}, Hook{}, serveList(Source.Hooks, hookColumns), changer{}},
+		{"/admin/v1/inflight", views, "requests now: counts and one row each", shown, inFlight{}, Request{}, serveInFlight, changer{}},
+		{"/admin/v1/timeline", views, "start, run, stop; what a stop waits for", shown, timeline{}, Event{}, serveTimeline, changer{}},
+		{"/admin/v1/listeners", views, "addresses, protocols, certificates, connections", shown, list{}, Listener{}, serveList(Source.Listeners, listenerColumns), changer{}},
+		{"/admin/v1/build", views, "version and process", shown, build{}, nil, serveBuild, changer{}},
+		{"/admin/v1/options", views, "every flag, value and source", shown, list{}, Option{}, serveList(Source.Options, optionColumns), changer{}},
+		{"/admin/v1/watches", views, "open watches with lag", shown, list{}, Watch{}, serveList(Source.Watches, watchColumns), changer{}},
+		{"/admin/v1/store", views, "revision, objects, bytes, window", shown, storeAnswer{}, nil, serveStore, changer{}},
+		{"/admin/v1/reset", operates, "the store as it was at ready", shown, written{}, nil, nil, changer{serve: serveReset}},
+		{"/admin/v1/snapshot", both, "the whole store out and in", []string{formJSON}, written{}, nil, serveSnapshot, changer{snapshotLimit, serveLoad}},
+		{"/metrics", views, "Prometheus text", []string{formMetrics}, nil, nil, serveMetrics, changer{}},
 	}
 	if profiling {
-		all = append(all, endpoint{pprofPath, map[string]string{http.MethodGet: "dangerous"}, "profiles", []string{formBinary, formText}, nil, nil, serveProfile})
+		all = append(all, endpoint{pprofPath, map[string]string{http.MethodGet: "dangerous"}, "profiles", []string{formBinary, formText}, nil, nil, serveProfile, changer{}})
 	}
 	return all
 }

@@ -10,12 +10,12 @@ import (
 	"testing"
 )
 
-var lists = []string{"servers", "chain", "routes", "hooks", "inflight", "timeline", "listeners", "options"}
+var lists = []string{"servers", "chain", "routes", "hooks", "inflight", "timeline", "listeners", "options", "watches"}
 
 // What comes out is the contract's example, key for key and value for value.
 func TestAnswersAreTheContractsExamples(t *testing.T) {
 	h := handlerOf(t, newFake(t))
-	for _, name := range append(slices.Clone(lists), "build") {
+	for _, name := range append(slices.Clone(lists), "build", "store") {
 		t.Run(name, func(t *testing.T) {
 			var want map[string]any
 			example(t, name, &want)
@@ -63,7 +63,7 @@ func TestIndex(t *testing.T) {
 			}
 		}
 	}
-	order := "/admin/ /admin/v1/servers /admin/v1/chain /admin/v1/routes /admin/v1/hooks /admin/v1/inflight /admin/v1/timeline /admin/v1/listeners /admin/v1/build /admin/v1/options /metrics /debug/pprof/"
+	order := "/admin/ /admin/v1/servers /admin/v1/chain /admin/v1/routes /admin/v1/hooks /admin/v1/inflight /admin/v1/timeline /admin/v1/listeners /admin/v1/build /admin/v1/options /admin/v1/watches /admin/v1/store /admin/v1/reset /admin/v1/snapshot /metrics /debug/pprof/"
 	if got := strings.Join(paths, " "); got != order {
 		t.Errorf("paths\n got %s\nwant %s", got, order)
 	}
@@ -82,8 +82,12 @@ func TestFieldsDescribeTheAnswers(t *testing.T) {
 			}
 			continue
 		}
+		request := path
+		if change := map[string]string{"/admin/v1/reset": "POST ", "/admin/v1/snapshot": "PUT "}[path]; change != "" {
+			request = change + path // a snapshot has its own shape; what is described is the answer of its load
+		}
 		seen := map[string]bool{}
-		keysIn(decode(t, ask(t, h, path)), ".", seen)
+		keysIn(decode(t, askWith(t, h, request, strings.NewReader("{}"), "Content-Type: application/json", "If-Match: *")), ".", seen)
 		for _, key := range slices.Sorted(maps.Keys(seen)) {
 			if fields[key] == nil || fields[key] == "" {
 				t.Errorf("%s: key %q is not described", path, key)
@@ -127,7 +131,7 @@ var keysAreData = map[string]bool{"fields": true, "roles": true, "options": true
 func TestNothingToShow(t *testing.T) {
 	src := &fake{
 		generation: func() int64 { return 1 },
-		servers:    []Server{{}}, chain: []Chain{{Filters: []Filter{{}}}}, routes: []Route{{}}, hooks: []Hook{{}}, requests: []Request{{}}, listeners: []Listener{{TLS: &TLS{}}}, options: []Option{{}},
+		servers:    []Server{{}}, chain: []Chain{{Filters: []Filter{{}}}}, routes: []Route{{}}, hooks: []Hook{{}}, requests: []Request{{}}, listeners: []Listener{{TLS: &TLS{}}}, options: []Option{{}}, watches: []Watch{{}}, store: Store{},
 	}
 	h := handlerOf(t, src)
 	for path, wants := range map[string][]string{
@@ -140,6 +144,8 @@ func TestNothingToShow(t *testing.T) {
 		"/admin/v1/timeline":  {`"readyAt":null`, `"deadline":null`, `"waitingFor":""`, `"blockedBy":[]`, `"total":0,"items":[]`},
 		"/admin/v1/listeners": {`"protocols":[]`, `"cipherSuites":[]`, `"clientCA":null`, `"certificates":[]`},
 		"/admin/v1/build":     {`"revisionTime":null`},
+		"/admin/v1/watches":   {`"lastSend":null`},
+		"/admin/v1/store":     {`"resources":[]`},
 	} {
 		body := ask(t, h, path).Body.String()
 		for _, want := range wants {

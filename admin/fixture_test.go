@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -30,10 +31,18 @@ type fake struct {
 	listeners  []Listener
 	build      Build
 	options    []Option
+	watches    []Watch
+	store      Store
 	metrics    error
+
+	snapshot string // what Snapshot gives
+	written  Written
+	fails    *Error // what Snapshot, Reset and LoadSnapshot fail with
 
 	mu       sync.Mutex
 	refusals []Refusal
+	changes  []Change
+	loaded   []string // bodies of LoadSnapshot; "reset" of Reset
 }
 
 func (f *fake) Generation() int64 { return f.generation() }
@@ -49,6 +58,23 @@ func (f *fake) Timeline() Timeline    { return f.timeline }
 func (f *fake) Listeners() []Listener { return f.listeners }
 func (f *fake) Build() Build          { return f.build }
 func (f *fake) Options() []Option     { return f.options }
+func (f *fake) Watches() []Watch      { return f.watches }
+func (f *fake) Store() Store          { return f.store }
+func (f *fake) Snapshot() (Snapshot, *Error) {
+	return Snapshot{int64(len(f.snapshot)), func(w io.Writer) error { _, err := io.WriteString(w, f.snapshot); return err }}, f.fails
+}
+func (f *fake) Reset(context.Context) (Written, *Error) { return f.LoadSnapshot(nil, []byte("reset")) }
+func (f *fake) LoadSnapshot(_ context.Context, body []byte) (Written, *Error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.loaded = append(f.loaded, string(body))
+	return f.written, f.fails
+}
+func (f *fake) Changed(c Change) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.changes = append(f.changes, c)
+}
 func (f *fake) WriteMetrics(w io.Writer) error {
 	_, err := io.WriteString(w, "up 1\n")
 	return errors.Join(err, f.metrics)
@@ -108,7 +134,11 @@ func newFake(t testing.TB) *fake {
 		requests:   exampleItems[Request](t, "inflight"),
 		listeners:  exampleItems[Listener](t, "listeners"),
 		options:    exampleItems[Option](t, "options"),
+		watches:    exampleItems[Watch](t, "watches"),
+		snapshot:   `{"apiVersion":"v1","kind":"List","metadata":{"resourceVersion":"1042"},"items":[]}` + "\n",
+		written:    Written{Revision: 1050, Created: 1, Updated: 2, Deleted: 3, Unchanged: 4},
 	}
+	example(t, "store", &f.store)
 	example(t, "inflight", &struct{ Counts *[]Places }{&f.places})
 	example(t, "timeline", &f.timeline)
 	f.timeline.Events = exampleItems[Event](t, "timeline")
@@ -144,11 +174,17 @@ func handlerOf(t testing.TB, src Source) http.Handler {
 // lines "Name: value".
 func ask(t testing.TB, h http.Handler, request string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
+	return askWith(t, h, request, nil, header...)
+}
+
+// askWith is ask with a body.
+func askWith(t testing.TB, h http.Handler, request string, body io.Reader, header ...string) *httptest.ResponseRecorder {
+	t.Helper()
 	method, target, ok := strings.Cut(request, " ")
 	if !ok {
 		method, target = http.MethodGet, request
 	}
-	r := httptest.NewRequest(method, target, nil)
+	r := httptest.NewRequest(method, target, body)
 	r.Host = "localhost:8081"
 	for _, line := range header {
 		name, value, _ := strings.Cut(line, ": ")

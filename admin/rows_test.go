@@ -197,7 +197,7 @@ func TestChoosingOverHTTP(t *testing.T) {
 		{"/admin/v1/timeline?minMs=0.5", "12"},
 		{"/admin/v1/timeline?minMs=0", "12"}, // an instant has no duration
 		{"/admin/v1/chain?listener=http", ""},
-		{"/admin/?path=/admin/*&sort=-path&limit=2", "timeline servers"},
+		{"/admin/?path=/admin/*&sort=-path&limit=2", "watches timeline"},
 		{"/admin/?path=/debug*", "debug/pprof"},
 	} {
 		if got := ids(t, ask(t, h, c.path)); got != c.want {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"strconv"
@@ -13,7 +14,7 @@ import (
 // Source is what the package asks of the program it shows. Every method may be called
 // concurrently, by several requests at once, and must not wait for the serving side. It
 // returns the state of one moment, in the order of the contract, in slices and maps that
-// the package may keep and change. None can fail but WriteMetrics.
+// the package may keep and change. None can fail but where it has an error.
 type Source interface {
 	// Generation grows by one with every change of structure; it starts at the start of
 	// the process in Unix milliseconds.
@@ -30,12 +31,27 @@ type Source interface {
 	Build() Build
 	Options() []Option // by group, then name
 
+	Watches() []Watch // oldest first
+	Store() Store     // resources by name
+
+	// Snapshot is the whole store of one moment; Reset makes the store what it was at
+	// ready; LoadSnapshot makes it hold what the body, a snapshot, has. The last two
+	// change all or nothing and return when the last event is in the log; they are
+	// refused with 409 while one of them runs, and a body with 400 or 422.
+	Snapshot() (Snapshot, *Error)
+	Reset(context.Context) (Written, *Error)
+	LoadSnapshot(ctx context.Context, body []byte) (Written, *Error)
+
 	// WriteMetrics writes Prometheus text; its error is the writer's or a defect.
 	WriteMetrics(io.Writer) error
 
 	// Refused is told of every answer 401, 403, 405, 412, 415 and 428, after it was
 	// sent, for the audit log and the log.
 	Refused(Refusal)
+
+	// Changed is told of every PUT, POST and DELETE that was answered 200, after the
+	// answer, for the audit log and the log.
+	Changed(Change)
 }
 
 // Refusal is a request that was turned away. Its text is the client's, cut (method 32,
@@ -44,6 +60,11 @@ type Refusal struct {
 	AuditID, Method, Path, RemoteAddr, UserAgent string
 	Code                                         int    // HTTP status
 	Reason, Message                              string // as the client got them
+}
+
+// Change is a request that changed something. Its text is as a Refusal's.
+type Change struct {
+	AuditID, Method, Path, RemoteAddr, UserAgent string
 }
 
 // Time is a moment in the contract's form: RFC 3339, UTC, milliseconds. The zero time
@@ -387,4 +408,63 @@ type Option struct {
 	Source  string `json:"source" doc:"default, flag or derived"`
 	Secret  bool   `json:"secret" doc:"whether the value is hidden"`
 	Help    string `json:"help" doc:"what it does"`
+}
+
+// Watch is one open watch. Revisions are the store's. Source: the contract, GET
+// /admin/v1/watches.
+type Watch struct {
+	ID              string  `json:"id" doc:"id of its request"`
+	AuditID         string  `json:"auditID" doc:"what the client has in Audit-Id"`
+	User            string  `json:"user" doc:"user in force"`
+	Listener        string  `json:"listener" doc:"http or https"`
+	Resource        string  `json:"resource" doc:"plural[.group] it watches"`
+	Namespace       string  `json:"namespace" doc:"namespace it watches; empty: all, or a resource without namespaces"`
+	Selector        string  `json:"selector" doc:"label and field selector, as query text"`
+	AgeSeconds      float64 `json:"ageSeconds" doc:"time since its request came, in seconds"`
+	StartRevision   int64   `json:"startRevision" doc:"revision it began after"`
+	SentRevision    int64   `json:"sentRevision" doc:"revision up to which it has been served: sent, or seen and not selected"`
+	CurrentRevision int64   `json:"currentRevision" doc:"revision of the newest event of the resource"`
+	Lag             int64   `json:"lag" doc:"events between the two"`
+	Bytes           int64   `json:"bytes" doc:"body bytes written"`
+	Events          int64   `json:"events" doc:"events sent"`
+	Bookmarks       int64   `json:"bookmarks" doc:"bookmarks sent"`
+	LastSend        Time    `json:"lastSend" doc:"when it last sent something; null: never"`
+	State           string  `json:"state" doc:"initial, live, stuck (its client takes nothing) or ending"`
+}
+
+// Store is what the store holds. Source: the contract, GET /admin/v1/store.
+type Store struct {
+	Revision  int64       `json:"revision" doc:"revision of the newest write"`
+	Resources List[Stock] `json:"resources" doc:"what is stored of each resource, by name"`
+	Window    Window      `json:"window" doc:"events that a watch can still begin at"`
+}
+
+// Stock is what is stored of one resource.
+type Stock struct {
+	Resource string       `json:"resource" doc:"plural[.group]"`
+	Objects  int          `json:"objects" doc:"objects of it"`
+	Bytes    int64        `json:"bytes" doc:"bytes of their JSON"`
+	Warnings List[string] `json:"warnings" doc:"what the resource accepts but does not do"`
+}
+
+// Window is the part of the event log that is kept.
+type Window struct {
+	Events         int   `json:"events" doc:"events in it"`
+	Bytes          int64 `json:"bytes" doc:"their bytes"`
+	OldestRevision int64 `json:"oldestRevision" doc:"oldest revision that a watch can begin after"`
+}
+
+// Snapshot is the whole store, as a Kubernetes list in JSON. Write may be called once.
+type Snapshot struct {
+	Size  int64 // bytes that Write writes
+	Write func(io.Writer) error
+}
+
+// Written is what a reset or the load of a snapshot did.
+type Written struct {
+	Revision  int64 `json:"revision" doc:"revision of the last write, or the newest where there was none"`
+	Created   int   `json:"created" doc:"objects that were not there"`
+	Updated   int   `json:"updated" doc:"objects that were there with other content"`
+	Deleted   int   `json:"deleted" doc:"objects that went"`
+	Unchanged int   `json:"unchanged" doc:"objects that were left alone"`
 }

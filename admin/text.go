@@ -26,6 +26,8 @@ var (
 	eventColumns    = columns{"SINCE-START=sinceStartMs", "PHASE=phase", "KIND=kind", "NAME=name", "TOOK=durationMs", "DETAIL=detail", "ERROR=error"}
 	blockerColumns  = columns{"KIND=kind", "AGE=ageMs", "WHAT=what", "AUDIT-ID=auditID"}
 	listenerColumns = columns{"LISTENER=listener", "ADDRESS=address", "PROTOCOLS=protocols", "INHERITED=inherited", "NEW=connections.new", "ACTIVE=connections.active", "IDLE=connections.idle", "ACCEPTED=connections.accepted", "TLS=tls.minVersion"}
+	watchColumns    = columns{"RESOURCE=resource", "NAMESPACE=namespace", "SELECTOR=selector", "USER=user", "AGE=ageSeconds", "SENT=sentRevision", "CURRENT=currentRevision", "LAG=lag", "EVENTS=events", "OUT=bytes", "LAST-SEND=lastSend", "STATE=state", "AUDIT-ID=auditID"}
+	stockColumns    = columns{"RESOURCE=resource", "OBJECTS=objects", "BYTES=bytes", "WARNINGS=warnings"}
 	optionColumns   = columns{"GROUP=group", "OPTION=name", "VALUE=value", "SOURCE=source"}
 )
 

@@ -76,6 +76,16 @@ process.cpus            16
 GROUP    OPTION           VALUE  SOURCE
 serving  request-timeout  1m0s   default
 `,
+		"/admin/v1/watches": `
+RESOURCE             NAMESPACE  SELECTOR               USER   AGE    SENT  CURRENT  LAG  EVENTS  OUT    LAST-SEND  STATE  AUDIT-ID
+widgets.example.com  default    labelSelector=app=web  alice  1m33s  1040     1042    2      38  18KiB  2.3s       live   9a0e3b0e-2f0c-4f7c-9a8e-6f4f6a1b2c3d
+`,
+		"/admin/v1/store": `
+RESOURCE    OBJECTS  BYTES  WARNINGS
+configmaps       12  9KiB   -
+
+revision 1042; the window holds 1040 events in 793KiB, from revision 3
+`,
 		"/admin/v1/options?limit=0": `
 GROUP  OPTION  VALUE  SOURCE
 `,
@@ -155,7 +165,7 @@ func TestColumnsAreKeys(t *testing.T) {
 		row  any
 	}{
 		{indexColumns, indexItem{}}, {serverColumns, Server{}}, {filterColumns, filterLine{Filter: Filter{TimeNs: &Percentiles{}}}}, {routeColumns, Route{}}, {hookColumns, Hook{}}, {inFlightColumns, Request{}},
-		{eventColumns, Event{}}, {blockerColumns, Blocker{}}, {listenerColumns, Listener{TLS: &TLS{}}}, {optionColumns, Option{}},
+		{eventColumns, Event{}}, {blockerColumns, Blocker{}}, {listenerColumns, Listener{TLS: &TLS{}}}, {optionColumns, Option{}}, {watchColumns, Watch{}}, {stockColumns, Stock{}},
 	} {
 		fields := Map[string]{}
 		describe(fields, "", reflect.TypeOf(c.row))

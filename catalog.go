@@ -1,0 +1,400 @@
+package main
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// The groups, versions and resources that the chain serves, as discovery and OpenAPI
+// show them. Nothing is encoded when something changes: a document is made when it is
+// first asked for, and a change drops only what it is in. Ten thousand custom resources
+// cost a change of one of them no more than its own group.
+
+// catalog is what there is now. Its zero value is empty;
+// setServers comes before setCustom. All methods may be called
+// concurrently; who reads sees all of a change whose call has returned.
+type catalog struct {
+	mu      sync.Mutex                  // held by those who change
+	address string                      // host:port that clients are told
+	table   *kindTable                  // the built-in kinds; nil: none
+	fixed   map[string][]apiGroup       // of the servers, by name
+	builtin map[string]*openAPIDocument // of their groups and versions, by key
+	form    func() string               // customForm of table
+
+	groups sync.Map     // name: *catalogGroup
+	change atomic.Int64 // counts changes
+	build  sync.Mutex   // held by who makes one of the following
+	roots  atomic.Pointer[rootDocuments]
+	index  atomic.Pointer[openAPIIndex]
+}
+
+// catalogGroup is one group at one time: what the servers have of it and the custom
+// resources in it. It does not change, but is encoded late.
+type catalogGroup struct {
+	apiGroup         // versions in order
+	custom   bool    // has custom resources
+	served   bool    // a server registers its documents
+	docs     crdDocs // as given to setCustom
+	openapi  map[string]*openAPIDocument
+
+	once      sync.Once
+	documents *groupDocuments
+}
+
+type crdDocs []*crdDoc
+
+// setServers says what the servers of the chain have, instead of what they had. Groups
+// of the same name, from several servers, are one, and of versions of the same name the
+// first counts. address, host:port, is where all clients are told to find the server; ""
+// says nothing. table has their kinds.
+func (c *catalog) setServers(groups []apiGroup, address string, table *kindTable) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.address, c.table = address, table
+	names := map[string]bool{}
+	for name := range c.fixed {
+		names[name] = true
+	}
+	c.form = sync.OnceValue(func() string { return customForm(table) })
+	c.fixed, c.builtin = map[string][]apiGroup{}, map[string]*openAPIDocument{}
+	for _, g := range groups {
+		c.fixed[g.name] = append(c.fixed[g.name], g)
+		names[g.name] = true
+	}
+	for _, d := range builtinDocuments(c.fixed, table) {
+		c.builtin[d.key] = d
+	}
+	c.groups.Range(func(name, _ any) bool {
+		names[name.(string)] = true
+		return true
+	})
+	for name := range names {
+		c.putLocked(name, c.customLocked(name))
+	}
+	c.change.Add(1)
+}
+
+// setCustom says which custom resources there are in a group, instead of those there
+// were; none takes them away. Only established ones belong here. docs is kept.
+func (c *catalog) setCustom(group string, docs []*crdDoc) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.putLocked(group, docs)
+	c.change.Add(1)
+}
+
+// group is a group as it is now, nil where there is none.
+func (c *catalog) group(name string) *catalogGroup {
+	v, ok := c.groups.Load(name)
+	if !ok {
+		return nil
+	}
+	return v.(*catalogGroup)
+}
+
+func (c *catalog) customLocked(name string) crdDocs {
+	if g := c.group(name); g != nil {
+		return g.docs
+	}
+	return nil
+}
+
+// putLocked makes a group anew. OpenAPI documents whose resources are the same are kept
+// with what they have encoded.
+func (c *catalog) putLocked(name string, docs crdDocs) {
+	old, fixed := c.group(name), c.fixed[name]
+	merged := orderGroups(append(slices.Clip(fixed), crdGroups(docs)...))
+	if len(merged) == 0 || len(merged[0].versions) == 0 {
+		c.groups.Delete(name)
+		return
+	}
+	g := &catalogGroup{apiGroup: merged[0], docs: docs, openapi: map[string]*openAPIDocument{}}
+	for _, f := range fixed {
+		g.served = g.served || len(f.versions) > 0
+	}
+	for _, v := range g.versions {
+		key := groupVersionKey(name, v.version)
+		g.custom = g.custom || len(v.custom) > 0
+		switch {
+		case len(v.custom) == 0:
+			g.openapi[v.version] = c.builtin[key]
+		case old != nil && old.openapi[v.version] != nil && slices.Equal(old.openapi[v.version].custom, v.custom):
+			g.openapi[v.version] = old.openapi[v.version]
+		default:
+			g.openapi[v.version] = customDocument(key, name, v, c.table, c.form)
+		}
+	}
+	c.groups.Store(name, g)
+}
+
+// groupVersionKey is the path of a version below /: api/v1, apis/apps/v1.
+func groupVersionKey(group, version string) string {
+	if group == "" {
+		return "api/" + version
+	}
+	return "apis/" + group + "/" + version
+}
+
+// ordered is all groups in the order of discovery, and the count of changes that they
+// at least have in them.
+func (c *catalog) ordered() ([]*catalogGroup, int64) {
+	at := c.change.Load()
+	var out []*catalogGroup
+	c.groups.Range(func(_, g any) bool {
+		out = append(out, g.(*catalogGroup))
+		return true
+	})
+	sort.Slice(out, func(i, j int) bool { return out[i].before(&out[j].apiGroup) < 0 })
+	return out, at
+}
+
+// before compares two groups: by priority, then name.
+func (g *apiGroup) before(o *apiGroup) int {
+	return cmp.Or(cmp.Compare(o.priority, g.priority), strings.Compare(g.name, o.name))
+}
+
+// Built-in kinds.
+
+// groupPriority is upstream's; custom resources have another.
+func groupPriority(group string) int {
+	switch group {
+	case "":
+		return 18000
+	case "events.k8s.io":
+		return 17750
+	case "authentication.k8s.io":
+		return 17700
+	case "authorization.k8s.io":
+		return 17600
+	case "apiextensions.k8s.io":
+		return 16700
+	case "coordination.k8s.io":
+		return 16500
+	case "apiregistration.k8s.io":
+		return 20001
+	}
+	return 16000
+}
+
+func versionPriority(group string) int {
+	switch group {
+	case "":
+		return 1
+	case "apiregistration.k8s.io":
+		return 18
+	}
+	return 15
+}
+
+// groupsOf is what a server has by the table, resources by name.
+func (t *kindTable) groupsOf(server string) []apiGroup {
+	var out []apiGroup
+	for _, row := range t.kinds {
+		if row.server != server {
+			continue
+		}
+		g := slices.IndexFunc(out, func(g apiGroup) bool { return g.name == row.group })
+		if g < 0 {
+			g = len(out)
+			out = append(out, apiGroup{name: row.group, priority: groupPriority(row.group)})
+		}
+		versions := &out[g].versions
+		v := slices.IndexFunc(*versions, func(v apiVersion) bool { return v.version == row.version })
+		if v < 0 {
+			v = len(*versions)
+			*versions = append(*versions, apiVersion{version: row.version, priority: versionPriority(row.group)})
+		}
+		(*versions)[v].resources = append((*versions)[v].resources, t.resources(row)...)
+	}
+	for _, g := range out {
+		for _, v := range g.versions {
+			slices.SortFunc(v.resources, func(a, b apiResource) int { return strings.Compare(a.name, b.name) })
+		}
+	}
+	return out
+}
+
+// resources is a kind's resource and subresources.
+func (t *kindTable) resources(row *kindRow) []apiResource {
+	out := []apiResource{{
+		name: row.plural, singular: row.singular, kind: row.kind, namespaced: row.namespaced, verbs: row.verbs,
+		shortNames: row.shortNames, categories: row.categories, storageHash: t.storageHash(row),
+	}}
+	for _, s := range row.subresources {
+		r := apiResource{name: row.plural + "/" + s.name, kind: s.kind, namespaced: row.namespaced, verbs: s.verbs}
+		if s.group != row.group || s.version != row.version {
+			r.group, r.version = s.group, s.version
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// storageHash tells by which kind objects are stored: resources with the same hash are
+// the same objects. What is not stored has none.
+func (t *kindTable) storageHash(row *kindRow) string {
+	if row.reviewOnly {
+		return ""
+	}
+	for _, o := range t.kinds {
+		name := o.plural
+		if o.group != "" {
+			name += "." + o.group
+		}
+		if row.storedAs == name || row.storedAs == "" && o.group == row.group && o.plural == row.plural {
+			return storageVersionHash(o.group, o.version, o.kind)
+		}
+	}
+	return storageVersionHash(row.group, row.version, row.kind)
+}
+
+func storageVersionHash(group, version, kind string) string {
+	sum := sha256.Sum256([]byte(group + "/" + version + "/" + kind))
+	return base64.StdEncoding.EncodeToString(sum[:8])
+}
+
+// Custom resources.
+
+const (
+	customGroupPriority   = 1000
+	customVersionPriority = 100
+)
+
+// crdDoc is a CustomResourceDefinition as far as documents show it. It is not changed;
+// the same definition must be the same pointer, since that is how unchanged ones are
+// told, and a changed one another.
+type crdDoc struct {
+	group, plural, singular string
+	kind, listKind          string
+	shortNames, categories  []string
+	namespaced, terminating bool
+	storage                 string // the version that is stored
+	versions                []*crdVersion
+	raw                     []byte // the definition, JSON: schemas are read from it when asked for
+
+	once sync.Once
+	sum  [sha512.Size]byte
+}
+
+// crdVersion is a version of a definition.
+type crdVersion struct {
+	name                  string
+	served, status, scale bool
+
+	once              sync.Once
+	plain, aggregated []byte // its resources, encoded for lists
+}
+
+// newCRDDoc reads a definition that has been defaulted. raw is its JSON, and is kept; crd
+// is the same, and is not. Names are those accepted, or wished for before any are.
+func newCRDDoc(raw []byte, crd map[string]any) *crdDoc {
+	names := objectAt(crd, "status", "acceptedNames")
+	if textAt(names, "plural") == "" {
+		names = objectAt(crd, "spec", "names")
+	}
+	d := &crdDoc{
+		group: textAt(crd, "spec", "group"), plural: textAt(names, "plural"), singular: textAt(names, "singular"),
+		kind: textAt(names, "kind"), listKind: textAt(names, "listKind"), raw: raw,
+		shortNames: stringsIn(listAt(names, "shortNames")), categories: stringsIn(listAt(names, "categories")),
+		namespaced: textAt(crd, "spec", "scope") == "Namespaced", terminating: member(crd, "metadata", "deletionTimestamp") != nil,
+	}
+	d.listKind = cmp.Or(d.listKind, d.kind+"List")
+	for _, v := range listAt(crd, "spec", "versions") {
+		sub := objectAt(v, "subresources")
+		cv := &crdVersion{name: textAt(v, "name"), served: member(v, "served") == true, status: sub["status"] != nil, scale: sub["scale"] != nil}
+		if member(v, "storage") == true {
+			d.storage = cv.name
+		}
+		d.versions = append(d.versions, cv)
+	}
+	return d
+}
+
+// stringsIn is the strings of a list.
+func stringsIn(list []any) []string {
+	var out []string
+	for _, v := range list {
+		if s, ok := v.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (d *crdDoc) version(name string) *crdVersion {
+	for _, v := range d.versions {
+		if v.name == name {
+			return v
+		}
+	}
+	return nil
+}
+
+// digest tells definitions apart.
+func (d *crdDoc) digest() []byte {
+	d.once.Do(func() { d.sum = sha512.Sum512(d.raw) })
+	return d.sum[:]
+}
+
+// resources is what a version serves. While the definition is being deleted, nothing new
+// can be written.
+func (d *crdDoc) resources(v *crdVersion) []apiResource {
+	verbs := []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
+	if d.terminating {
+		verbs = []string{"delete", "deletecollection", "get", "list", "watch"}
+	}
+	out := []apiResource{{
+		name: d.plural, singular: d.singular, kind: d.kind, namespaced: d.namespaced, verbs: verbs,
+		shortNames: d.shortNames, categories: d.categories, storageHash: storageVersionHash(d.group, d.storage, d.kind),
+	}}
+	write := []string{"get", "patch", "update"}
+	if v.status {
+		out = append(out, apiResource{name: d.plural + "/status", kind: d.kind, namespaced: d.namespaced, verbs: write})
+	}
+	if v.scale {
+		out = append(out, apiResource{name: d.plural + "/scale", kind: "Scale", group: "autoscaling", version: "v1", namespaced: d.namespaced, verbs: write})
+	}
+	return out
+}
+
+// crdGroups is the groups and served versions of definitions.
+func crdGroups(docs []*crdDoc) []apiGroup {
+	var out []apiGroup
+	at, versions := map[string]int{}, map[string]int{}
+	for _, d := range docs {
+		for _, v := range d.versions {
+			if !v.served {
+				continue
+			}
+			g, ok := at[d.group]
+			if !ok {
+				g = len(out)
+				at[d.group] = g
+				out = append(out, apiGroup{name: d.group, priority: customGroupPriority})
+			}
+			key := d.group + "/" + v.name
+			i, ok := versions[key]
+			if !ok {
+				i = len(out[g].versions)
+				versions[key] = i
+				out[g].versions = append(out[g].versions, apiVersion{version: v.name, priority: customVersionPriority})
+			}
+			out[g].versions[i].custom = append(out[g].versions[i].custom, d)
+		}
+	}
+	return out
+}
+
+// upperHash is SHA-512 as tags and addresses of documents have it.
+func upperHash(b []byte) string {
+	sum := sha512.Sum512(b)
+	return strings.ToUpper(hex.EncodeToString(sum[:]))
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Fixtures: manifests that are applied before the server is ready, for tests and demos
+// that want a known state. They pass admission as a client's writes do.
+
+// fixturesOptions name the manifests.
+type fixturesOptions struct{ paths []string }
+
+func (o *fixturesOptions) register(f *flags) {
+	f.in("files")
+	f.list(&o.paths, "fixtures", nil, "files, and directories with files (*.yaml, *.yml, *.json, not below), of manifests that are applied before the server is ready; several documents and kind List are fine")
+}
+
+func (o *fixturesOptions) check(p *problems) {
+	for i, path := range o.paths {
+		if slices.ContainsFunc(o.paths[:i], func(other string) bool { return absolute(other) == absolute(path) }) {
+			p.add("fixtures", "%q is named twice", path)
+		}
+	}
+}
+
+// fixture is one object, and where it was found.
+type fixture struct {
+	where string // pets.yaml: document 2, item 3
+	obj   map[string]any
+}
+
+// loadFixtures applies the manifests of --fixtures: CustomResourceDefinitions and
+// namespaces first, the rest as it stands in the files, files of a directory by name. All
+// that is wrong is in the error, a line each. Nothing is applied when a file cannot be
+// read.
+func (p *program) loadFixtures(ctx context.Context) error {
+	all, wrong := readFixtures(p.opt.fixtures.paths)
+	if len(wrong) == 0 {
+		slices.SortStableFunc(all, func(a, b fixture) int { return fixtureRank(a.obj) - fixtureRank(b.obj) })
+		for _, f := range all {
+			if err := p.applyFixture(ctx, f.obj); err != nil {
+				wrong = append(wrong, fmt.Errorf("%s: %s: %w", f.where, fixtureName(f.obj), err))
+			}
+		}
+	}
+	for i := range wrong {
+		wrong[i] = fmt.Errorf("--fixtures: %w", wrong[i])
+	}
+	return errors.Join(wrong...)
+}
+
+func fixtureRank(obj map[string]any) int {
+	switch {
+	case isCRD(obj):
+		return 0
+	case obj["kind"] == "Namespace" && obj["apiVersion"] == "v1":
+		return 1
+	}
+	return 2
+}
+
+// applyFixture applies one object. Manifests are often what kubectl get printed: what the
+// server sets itself is left out, so that they can be applied again.
+func (p *program) applyFixture(ctx context.Context, obj map[string]any) error {
+	if meta := objectAt(obj, "metadata"); meta != nil {
+		for _, key := range []string{"resourceVersion", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields", "selfLink"} {
+			delete(meta, key)
+		}
+		r := p.resourceOf(textAt(obj, "apiVersion"), textAt(obj, "kind"))
+		if r != nil && r.namespaced && meta["namespace"] == nil {
+			meta["namespace"] = "default" // as kubectl has it
+		}
+	}
+	_, _, err := p.apply(ctx, &User{Name: userFixtures, Groups: []string{groupMasters, groupAuthed}}, obj)
+	return err
+}
+
+// userFixtures is who applies fixtures.
+const userFixtures = "system:fixtures"
+
+func fixtureName(obj map[string]any) string {
+	name := textAt(obj, "metadata", "name")
+	if ns := textAt(obj, "metadata", "namespace"); ns != "" {
+		name = ns + "/" + name
+	}
+	return shorten(textAt(obj, "kind")+" "+name, 256)
+}
+
+// readFixtures reads all files and goes on after an error, so that all are found.
+func readFixtures(paths []string) (all []fixture, wrong []error) {
+	for _, path := range paths {
+		files, err := fixtureFiles(path)
+		if err != nil {
+			wrong = append(wrong, err)
+			continue
+		}
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				wrong = append(wrong, err)
+				continue
+			}
+			docs, err := parseYAML(content) // JSON is YAML
+			if err != nil {
+				wrong = append(wrong, fmt.Errorf("%s: %w", file, err))
+				continue
+			}
+			for i, doc := range docs {
+				found, bad := fixturesIn(doc, fmt.Sprintf("%s: document %d", file, i+1))
+				all, wrong = append(all, found...), append(wrong, bad...)
+			}
+		}
+	}
+	return all, wrong
+}
+
+// fixtureFiles is path itself, or the manifests in the directory that it is.
+func fixtureFiles(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return []string{path}, nil
+	}
+	entries, err := os.ReadDir(path) // sorted by name
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, e := range entries {
+		if !e.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(e.Name())) {
+			files = append(files, filepath.Join(path, e.Name()))
+		}
+	}
+	if len(files) == 0 {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("no *.yaml, *.yml or *.json file in the directory")}
+	}
+	return files, nil
+}
+
+// fixturesIn is the objects of a document: none, one, or those of a list.
+func fixturesIn(doc any, where string) (all []fixture, wrong []error) {
+	if doc == nil {
+		return nil, nil
+	}
+	obj := objectAt(doc)
+	if obj == nil {
+		return nil, []error{fmt.Errorf("%s is no object", where)}
+	}
+	kind := textAt(obj, "kind")
+	if items, ok := obj["items"].([]any); ok && strings.HasSuffix(kind, "List") {
+		for i, item := range items {
+			found, bad := fixturesIn(item, fmt.Sprintf("%s, item %d", where, i+1))
+			all, wrong = append(all, found...), append(wrong, bad...)
+		}
+		return all, wrong
+	}
+	for _, key := range []string{"apiVersion", "kind"} {
+		if textAt(obj, key) == "" {
+			wrong = append(wrong, fmt.Errorf("%s has no %s", where, key))
+		}
+	}
+	if textAt(obj, "metadata", "name") == "" && textAt(obj, "metadata", "generateName") == "" {
+		wrong = append(wrong, fmt.Errorf("%s has no metadata.name", where))
+	}
+	return []fixture{{where, obj}}, wrong
+}

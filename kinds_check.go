@@ -1,0 +1,623 @@
+package main
+
+import (
+	"encoding/base64"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// What the table says of objects' contents, done to objects: unknown fields go, values of
+// wrong types are refused, defaults come in. Values are brought to the form in which
+// upstream's types would write them, so that equal objects are equal trees: nulls and
+// empty values that Go's omitempty leaves out are left out, times are in UTC.
+
+// kindShape is the shape of the objects of a built-in kind.
+type kindShape struct{ row *kindRow }
+
+// prune removes the fields of obj that the kind does not have and returns their paths, at
+// most a hundred, in order. A value of a wrong type is an error, in the words of
+// encoding/json; obj is then of no use. An object without either is walked once, and
+// nothing allocated.
+func (s kindShape) prune(obj map[string]any) (unknown []string, err error) {
+	return pruneObject(s.row.typ, obj)
+}
+
+// setDefaults fills in what the table gives as defaults, in place, and moves write-only
+// fields to where they are kept.
+func (s kindShape) setDefaults(obj map[string]any) {
+	if label := s.row.nameLabel; label != "" {
+		if name := textAt(obj, "metadata", "name"); name != "" { // else it is to be generated, and this is called again
+			setMember(obj, name, "metadata", "labels", label)
+		}
+	}
+	if s.row.typ.defaults {
+		setTypeDefaults(s.row.typ, obj)
+	}
+}
+
+// initialize gives a new object what it begins with.
+func (s kindShape) initialize(obj map[string]any) {
+	for _, i := range s.row.initial {
+		value := deepCopy(i.value)
+		if add, ok := value.([]any); ok {
+			have := listAt(obj, i.path...)
+			for _, v := range add {
+				if !slices.ContainsFunc(have, func(h any) bool { return deepEqual(h, v) }) {
+					have = append(have, v)
+				}
+			}
+			value = have
+		}
+		setMember(obj, value, i.path...)
+	}
+}
+
+// validate is what is wrong with obj as the successor of old: changes of what is frozen.
+func (s kindShape) validate(obj, old map[string]any) []fieldError {
+	flag := s.row.freezer
+	if flag == "" || old[flag] != true {
+		return nil
+	}
+	var errs []fieldError
+	if obj[flag] != true {
+		errs = append(errs, fieldForbidden(flag, "field is immutable when `"+flag+"` is set"))
+	}
+	for _, name := range s.row.frozen {
+		if !deepEqual(obj[name], old[name]) {
+			errs = append(errs, fieldForbidden(name, "field is immutable when `"+flag+"` is set"))
+		}
+	}
+	return errs
+}
+
+// toStored brings an object of a kind into the shape in which it is stored, in place; it
+// does nothing to kinds that are stored as they are. fromStored is the way back.
+func (k *kindRow) toStored(obj map[string]any) {
+	if k.stored != k {
+		k.stored.identify(obj)
+		for _, names := range k.renames {
+			renameMember(obj, names[0], names[1])
+		}
+	}
+}
+
+func (k *kindRow) fromStored(obj map[string]any) {
+	if k.stored != k {
+		k.identify(obj)
+		for _, names := range k.renames {
+			renameMember(obj, names[1], names[0])
+		}
+	}
+}
+
+// identify writes the kind into obj.
+func (k *kindRow) identify(obj map[string]any) {
+	obj["kind"] = k.kind
+	if k.group == "" {
+		obj["apiVersion"] = k.version
+	} else {
+		obj["apiVersion"] = k.group + "/" + k.version
+	}
+}
+
+func renameMember(obj map[string]any, from, to string) {
+	if v, ok := obj[from]; ok {
+		delete(obj, from)
+		obj[to] = v
+	}
+}
+
+func setTypeDefaults(t *typeDef, obj map[string]any) {
+	for _, f := range t.fields {
+		v := obj[f.name]
+		switch {
+		case f.inline:
+			if f.message.defaults {
+				setTypeDefaults(f.message, obj)
+			}
+		case f.into != "":
+			if values, ok := v.(map[string]any); ok {
+				moveTexts(obj, values, f.into)
+			}
+			delete(obj, f.name)
+		case f.fallback != nil:
+			if v == nil {
+				obj[f.name] = deepCopy(f.fallback)
+			}
+		case f.sibling != "":
+			if other := obj[f.sibling]; other != nil && (v == nil || v == "" || v == int64(0)) {
+				obj[f.name] = other
+			}
+		case f.kind == fieldMessage && f.message.defaults:
+			setFieldDefaults(f, obj, v)
+		}
+	}
+}
+
+// setFieldDefaults fills in the objects of f's value v in obj. One that is not optional,
+// and so always there to upstream, is made if that gives it something.
+func setFieldDefaults(f *typeField, obj map[string]any, v any) {
+	switch v := v.(type) {
+	case nil:
+		if made := map[string]any{}; !f.pointer && !f.list && !f.dic {
+			if setTypeDefaults(f.message, made); len(made) > 0 {
+				obj[f.name] = made
+			}
+		}
+	case map[string]any:
+		if !f.dic {
+			setTypeDefaults(f.message, v)
+			return
+		}
+		for _, e := range v {
+			if e, ok := e.(map[string]any); ok {
+				setTypeDefaults(f.message, e)
+			}
+		}
+	case []any:
+		for _, e := range v {
+			if e, ok := e.(map[string]any); ok {
+				setTypeDefaults(f.message, e)
+			}
+		}
+	}
+}
+
+// moveTexts puts values into the map of bytes called into, over what is there.
+func moveTexts(obj, values map[string]any, into string) {
+	if len(values) == 0 {
+		return
+	}
+	data, ok := obj[into].(map[string]any)
+	if !ok {
+		data = make(map[string]any, len(values))
+		obj[into] = data
+	}
+	for k, v := range values {
+		s, _ := v.(string)
+		data[k] = base64.StdEncoding.EncodeToString([]byte(s))
+	}
+}
+
+// pruneObject is prune for an object of any type: bodies of subresources, options.
+func pruneObject(t *typeDef, obj map[string]any) (unknown []string, err error) {
+	var p pruner
+	var at trail
+	p.object(&at, t, obj)
+	if len(p.unknown) > 1 {
+		slices.SortFunc(p.unknown, comparePaths)
+	}
+	return p.unknown, p.err
+}
+
+// pruner is what a walk over an object has found.
+type pruner struct {
+	unknown []string
+	err     error
+	errAt   string // the error kept is the one whose path comes first, as maps have no order
+}
+
+// trail is where a walk is. Its text is made only when there is something to tell. Steps
+// are kept in place, and the trail is no part of the pruner, which is handed out, so that
+// it stays on the stack.
+type trail struct {
+	steps [16]pathStep
+	more  []pathStep // of those below
+	depth int
+}
+
+func (at *trail) push(name string, index int) {
+	if step := (pathStep{name, index}); at.depth < len(at.steps) {
+		at.steps[at.depth] = step
+	} else {
+		at.more = append(at.more[:at.depth-len(at.steps)], step)
+	}
+	at.depth++
+}
+
+func (at *trail) pop() { at.depth-- }
+
+// pathStep is a field or a key of a map by its name, or an element of a list by its index.
+type pathStep struct {
+	name  string
+	index int // or stepField, stepKey
+}
+
+const (
+	stepField = -1
+	stepKey   = -2
+)
+
+const maxUnknown = 100
+
+func (p *pruner) object(at *trail, t *typeDef, obj map[string]any) {
+	for k, v := range obj {
+		f := t.byName[k]
+		if f == nil {
+			delete(obj, k)
+			if len(p.unknown) < maxUnknown {
+				at.push(k, stepField)
+				p.unknown = append(p.unknown, at.text(true))
+				at.pop()
+			}
+			continue
+		}
+		if v == nil {
+			delete(obj, k)
+			continue
+		}
+		if f.kind == fieldString && !f.list && !f.dic { // most fields: no need to go in
+			if s, ok := v.(string); ok && (s != "" || f.required || f.pointer) {
+				continue
+			}
+		}
+		at.push(k, stepField)
+		if n, changed := p.field(at, t, f, v); changed {
+			v, obj[k] = n, n
+		}
+		if !f.required && !f.pointer && isEmpty(v) && (f.kind != fieldMessage || f.list || f.dic) {
+			delete(obj, k)
+		}
+		at.pop()
+	}
+}
+
+// isEmpty tells what omitempty leaves out.
+func isEmpty(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return v == ""
+	case bool:
+		return !v
+	case int64:
+		return v == 0
+	case float64:
+		return v == 0
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// field checks the value of a field of t; it gives the value to have instead, if any.
+func (p *pruner) field(at *trail, t *typeDef, f *typeField, v any) (any, bool) {
+	if !f.dic {
+		return p.listed(at, t, f, v)
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		p.wrong(at, t, f, v, "map[string]"+goType(f, false))
+		return nil, false
+	}
+	for k, e := range m {
+		if s, ok := e.(string); ok && s != "" && f.kind == fieldString && !f.list {
+			continue
+		}
+		at.push(k, stepKey)
+		if n, changed := p.listed(at, t, f, e); changed {
+			m[k] = n
+		}
+		at.pop()
+	}
+	return nil, false
+}
+
+// listed checks a value that is a list where f is one.
+func (p *pruner) listed(at *trail, t *typeDef, f *typeField, v any) (any, bool) {
+	if !f.list {
+		return p.one(at, t, f, v)
+	}
+	l, ok := v.([]any)
+	if !ok {
+		if v == nil { // of a map of lists
+			return []any{}, true
+		}
+		p.wrong(at, t, f, v, goType(f, false))
+		return nil, false
+	}
+	for i, e := range l {
+		if s, ok := e.(string); ok && s != "" && f.kind == fieldString {
+			continue
+		}
+		at.push("", i)
+		if n, changed := p.one(at, t, f, e); changed {
+			l[i] = n
+		}
+		at.pop()
+	}
+	return nil, false
+}
+
+// one checks a single value. A null here is an element: upstream has it as the zero value.
+func (p *pruner) one(at *trail, t *typeDef, f *typeField, v any) (any, bool) {
+	if v == nil {
+		return zeroOf(f.kind)
+	}
+	switch f.kind {
+	case fieldString:
+		if _, ok := v.(string); ok {
+			return nil, false
+		}
+	case fieldBool:
+		if _, ok := v.(bool); ok {
+			return nil, false
+		}
+	case fieldInt32:
+		if n, ok := v.(int64); ok && n >= math.MinInt32 && n <= math.MaxInt32 {
+			return nil, false
+		}
+	case fieldInt64:
+		if _, ok := v.(int64); ok {
+			return nil, false
+		}
+	case fieldDouble:
+		switch v.(type) {
+		case int64, float64:
+			return nil, false
+		}
+	case fieldRaw:
+		return nil, false
+	case fieldMessage:
+		return p.message(at, t, f, v)
+	default:
+		n, changed, err := formatted(f.kind, v)
+		if err == nil {
+			return n, changed
+		}
+		p.failed(at, err)
+		return nil, false
+	}
+	p.wrong(at, t, f, v, goType(f, true))
+	return nil, false
+}
+
+func zeroOf(kind fieldKind) (any, bool) {
+	switch kind {
+	case fieldBool:
+		return false, true
+	case fieldInt32, fieldInt64, fieldDouble, fieldIntOrString:
+		return int64(0), true
+	case fieldQuantity:
+		return "0", true
+	case fieldMessage:
+		return map[string]any{}, true
+	case fieldRaw, fieldTime, fieldMicroTime:
+		return nil, false
+	}
+	return "", true
+}
+
+// message checks an object, or what may stand for it.
+func (p *pruner) message(at *trail, t *typeDef, f *typeField, v any) (any, bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		p.object(at, f.message, v)
+		return nil, false
+	case bool:
+		if f.or == "bool" {
+			return nil, false
+		}
+	case []any:
+		if f.or == "list" || f.or == "strings" {
+			element := typeField{list: true, message: f.message, kind: fieldMessage}
+			if f.or == "strings" {
+				element.kind = fieldString
+			}
+			return p.listed(at, t, &element, v)
+		}
+	}
+	p.wrong(at, t, f, v, goType(f, true))
+	return nil, false
+}
+
+// wrong tells of a value that is not of a field's type.
+func (p *pruner) wrong(at *trail, t *typeDef, f *typeField, v any, typ string) {
+	found := jsonTypeName(v)
+	if found == "number" {
+		found += " " + cellText(v)
+	}
+	p.failed(at, jsonError("json: cannot unmarshal "+found+" into Go struct field "+t.schema[strings.LastIndexByte(t.schema, '.')+1:]+"."+at.text(false)+" of type "+typ))
+}
+
+func (p *pruner) failed(at *trail, err error) {
+	if at := at.text(true); p.err == nil || comparePaths(at, p.errAt) < 0 {
+		p.err, p.errAt = err, at
+	}
+}
+
+// jsonError is an error in the words of encoding/json.
+type jsonError string
+
+func (e jsonError) Error() string { return string(e) }
+
+// goType is the type of a field, or of one of its elements, as Go writes it.
+func goType(f *typeField, element bool) string {
+	name := ""
+	switch f.kind {
+	case fieldString:
+		name = "string"
+	case fieldBool:
+		name = "bool"
+	case fieldInt32:
+		name = "int32"
+	case fieldInt64:
+		name = "int64"
+	case fieldDouble:
+		name = "float64"
+	case fieldBytes:
+		name = "[]uint8"
+	case fieldTime:
+		name = "v1.Time"
+	case fieldMicroTime:
+		name = "v1.MicroTime"
+	case fieldIntOrString:
+		name = "intstr.IntOrString"
+	case fieldQuantity:
+		name = "resource.Quantity"
+	case fieldMessage:
+		parts := strings.Split(f.message.schema, ".")
+		name = strings.Join(parts[len(parts)-2:], ".")
+	}
+	if f.list && !element {
+		return "[]" + name
+	}
+	return name
+}
+
+// formatted checks values that have a form of their own, and gives the form to have
+// instead if this is not upstream's.
+func formatted(kind fieldKind, v any) (any, bool, error) {
+	s, text := v.(string)
+	switch kind {
+	case fieldIntOrString:
+		if n, ok := v.(int64); text || ok && n >= math.MinInt32 && n <= math.MaxInt32 {
+			return nil, false, nil
+		}
+		return nil, false, notInto(v, "int32")
+	case fieldQuantity:
+		switch v.(type) {
+		case int64, float64:
+			return cellText(v), true, nil
+		}
+		if !text {
+			return nil, false, notInto(v, "string")
+		}
+		return nil, false, checkQuantity(s)
+	}
+	if !text {
+		return nil, false, notInto(v, "string")
+	}
+	switch kind {
+	case fieldBytes:
+		if plainBase64(s) {
+			return nil, false, nil
+		}
+		b, err := base64.StdEncoding.DecodeString(s)
+		return base64.StdEncoding.EncodeToString(b), true, err
+	case fieldMicroTime:
+		const micro = "2006-01-02T15:04:05.000000Z07:00"
+		t, err := time.Parse(micro, s)
+		return inUTC(s, t, micro, err)
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	return inUTC(s, t, time.RFC3339, err)
+}
+
+// inUTC is the time t, read from s, as layout has it, if that is not s.
+func inUTC(s string, t time.Time, layout string, err error) (any, bool, error) {
+	short := strings.HasSuffix(s, "Z") && len(s) == len(layout)-len("07:00")
+	if err != nil || short {
+		return nil, false, err
+	}
+	return t.UTC().Format(layout), true, nil
+}
+
+func notInto(v any, typ string) error {
+	found := jsonTypeName(v)
+	if found == "number" {
+		found += " " + cellText(v)
+	}
+	return jsonError("json: cannot unmarshal " + found + " into Go value of type " + typ)
+}
+
+// plainBase64 tells that s is base64 as it would be written: without line ends, and with
+// nothing in the bits that the last bytes do not need.
+func plainBase64(s string) bool {
+	if len(s)%4 != 0 {
+		return false
+	}
+	pad := 0
+	for pad < 2 && strings.HasSuffix(s[:len(s)-pad], "=") {
+		pad++
+	}
+	last := 0
+	for i := range len(s) - pad {
+		switch c := s[i]; {
+		case c >= 'A' && c <= 'Z':
+			last = int(c - 'A')
+		case c >= 'a' && c <= 'z':
+			last = int(c-'a') + 26
+		case c >= '0' && c <= '9':
+			last = int(c-'0') + 52
+		case c == '+':
+			last = 62
+		case c == '/':
+			last = 63
+		default:
+			return false
+		}
+	}
+	return last&(1<<(2*pad)-1) == 0
+}
+
+// checkQuantity checks a quantity: a decimal number and a suffix or an exponent.
+func checkQuantity(s string) error {
+	s = strings.TrimSpace(s)
+	rest := strings.TrimLeft(strings.TrimLeft(s, "+-"), "0123456789")
+	rest = strings.TrimLeft(strings.TrimPrefix(rest, "."), "0123456789")
+	number := strings.TrimLeft(s[:len(s)-len(rest)], "+-")
+	if strings.Trim(number, ".") == "" || len(s)-len(rest)-len(number) > 1 {
+		return jsonError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
+	}
+	switch rest {
+	case "", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei":
+		return nil
+	}
+	if rest[0] == 'e' || rest[0] == 'E' {
+		if _, err := strconv.ParseInt(rest[1:], 10, 32); err == nil {
+			return nil
+		}
+	}
+	return jsonError("unable to parse quantity's suffix")
+}
+
+// text is the trail as messages have it: spec.ports[0].port; that of encoding/json is of
+// fields alone.
+func (at *trail) text(all bool) string {
+	var b []byte
+	for i := range at.depth {
+		var s pathStep
+		if i < len(at.steps) {
+			s = at.steps[i]
+		} else {
+			s = at.more[i-len(at.steps)]
+		}
+		switch {
+		case s.index >= 0 && all:
+			b = append(strconv.AppendInt(append(b, '['), int64(s.index), 10), ']')
+		case s.index == stepField || s.index == stepKey && all:
+			if len(b) > 0 {
+				b = append(b, '.')
+			}
+			b = append(b, s.name...)
+		}
+	}
+	return string(b)
+}
+
+// comparePaths orders paths by their texts, but indices by their numbers.
+func comparePaths(a, b string) int {
+	for {
+		i := strings.IndexByte(a, '[')
+		if i < 0 || i >= len(b) || a[:i+1] != b[:i+1] {
+			return strings.Compare(a, b)
+		}
+		a, b = a[i+1:], b[i+1:]
+		i, j := strings.IndexByte(a, ']'), strings.IndexByte(b, ']')
+		if i < 0 || j < 0 {
+			return strings.Compare(a, b)
+		}
+		if i != j {
+			return i - j // the one with fewer digits is less
+		}
+		if c := strings.Compare(a[:i], b[:j]); c != 0 {
+			return c
+		}
+		a, b = a[i:], b[j:]
+	}
+}

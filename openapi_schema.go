@@ -1,0 +1,318 @@
+package main
+
+import (
+	"slices"
+	"strings"
+)
+
+// Types as components of an OpenAPI document: those of the kind table under upstream's
+// names, and the schemas of custom resources.
+
+// schemaWriter collects the components that a document refers to.
+type schemaWriter struct {
+	table *kindTable // nil: no built-in types
+	out   map[string]any
+}
+
+func newSchemaWriter(table *kindTable) *schemaWriter {
+	return &schemaWriter{table: table, out: map[string]any{}}
+}
+
+const metaSchemas = "io.k8s.apimachinery.pkg.apis.meta.v1."
+
+func schemaRef(name string) map[string]any {
+	return map[string]any{"$ref": "#/components/schemas/" + name}
+}
+
+// refTo is a reference that may have a description beside it.
+func refTo(name string) map[string]any {
+	return map[string]any{"allOf": []any{schemaRef(name)}}
+}
+
+func gvkOf(group, version, kind string) map[string]any {
+	return map[string]any{"group": group, "version": version, "kind": kind}
+}
+
+// kind is the component of a kind's type, which tells that it is one.
+func (w *schemaWriter) kind(t *typeDef, group, version, kind string) string {
+	if t == nil {
+		return w.add(reversedName(group, version, kind), func() map[string]any { return schemaObject("", nil) })
+	}
+	name := w.typ(t)
+	if s, ok := w.out[name].(map[string]any); ok {
+		s["x-kubernetes-group-version-kind"] = addKind(s["x-kubernetes-group-version-kind"], gvkOf(group, version, kind))
+	}
+	return name
+}
+
+// addKind adds a kind to a list that does not have it.
+func addKind(list any, kind map[string]any) []any {
+	l, _ := list.([]any)
+	if slices.ContainsFunc(l, func(o any) bool { return deepEqual(o, kind) }) {
+		return l
+	}
+	return append(l, kind)
+}
+
+// add makes a component that is not there yet; make may refer to it.
+func (w *schemaWriter) add(name string, make func() map[string]any) string {
+	if _, has := w.out[name]; !has {
+		w.out[name] = map[string]any{}
+		w.out[name] = make()
+	}
+	return name
+}
+
+// typ is the component of a type and, below it, those of its fields.
+func (w *schemaWriter) typ(t *typeDef) string {
+	return w.add(t.schema, func() map[string]any {
+		s := schemaObject(t.doc, map[string]any{})
+		w.addFields(s, t)
+		return s
+	})
+}
+
+func (w *schemaWriter) addFields(s map[string]any, t *typeDef) {
+	properties := s["properties"].(map[string]any)
+	for _, f := range t.fields {
+		if f.inline {
+			w.addFields(s, f.message)
+			continue
+		}
+		properties[f.name] = w.field(f)
+		// A key of the table that is always written is required of clients as well, but
+		// for objects and times, which have a zero of their own (upstream).
+		if f.required && f.kind != fieldMessage && f.kind != fieldTime && f.fallback == nil {
+			required, _ := s["required"].([]any)
+			s["required"] = append(required, f.name)
+		}
+	}
+}
+
+// object is an object with properties, nil where any may be there.
+func schemaObject(doc string, properties map[string]any) map[string]any {
+	s := map[string]any{"type": "object"}
+	if doc != "" {
+		s["description"] = doc
+	}
+	if properties != nil {
+		s["properties"] = properties
+	}
+	return s
+}
+
+func (w *schemaWriter) field(f *typeField) map[string]any {
+	s := w.value(f)
+	if f.list {
+		s = map[string]any{"type": "array", "items": s}
+	}
+	if f.dic {
+		s = schemaObject("", nil)
+		s["additionalProperties"] = w.element(f)
+	}
+	if f.doc != "" {
+		s["description"] = f.doc
+	}
+	if f.fallback != nil && !f.list && !f.dic {
+		s["default"] = deepCopy(f.fallback)
+	}
+	if f.strategy != "" {
+		s["x-kubernetes-patch-strategy"] = f.strategy
+	}
+	if f.mergeKey != "" {
+		s["x-kubernetes-patch-merge-key"] = f.mergeKey
+	}
+	return s
+}
+
+// element is a value of a map.
+func (w *schemaWriter) element(f *typeField) map[string]any {
+	if f.list {
+		return map[string]any{"type": "array", "items": w.value(f)}
+	}
+	return w.value(f)
+}
+
+// value is one value of a field. One that may be of several types has none: OpenAPI 3.0
+// could say it, but kubectl would follow only one of them.
+func (w *schemaWriter) value(f *typeField) map[string]any {
+	if f.or != "" {
+		return refTo(w.typ(f.message))
+	}
+	switch f.kind {
+	case fieldString:
+		return map[string]any{"type": "string"}
+	case fieldBool:
+		return map[string]any{"type": "boolean"}
+	case fieldInt32:
+		return map[string]any{"type": "integer", "format": "int32"}
+	case fieldInt64:
+		return map[string]any{"type": "integer", "format": "int64"}
+	case fieldDouble:
+		return map[string]any{"type": "number", "format": "double"}
+	case fieldBytes:
+		return map[string]any{"type": "string", "format": "byte"}
+	case fieldTime:
+		return refTo(w.scalar(metaSchemas+"Time", "a time: RFC 3339, to the second", "string", "date-time"))
+	case fieldMicroTime:
+		return refTo(w.scalar(metaSchemas+"MicroTime", "a time: RFC 3339, to the microsecond", "string", "date-time"))
+	case fieldIntOrString:
+		return refTo(w.scalar("io.k8s.apimachinery.pkg.util.intstr.IntOrString", "an integer or a string", "string", "int-or-string"))
+	case fieldQuantity:
+		return refTo(w.scalar("io.k8s.apimachinery.pkg.api.resource.Quantity", "a quantity: a number with a suffix such as m, k, Ki or Gi", "string", ""))
+	case fieldMessage:
+		return refTo(w.typ(f.message))
+	}
+	return map[string]any{"x-kubernetes-preserve-unknown-fields": true}
+}
+
+func (w *schemaWriter) scalar(name, doc, typ, format string) string {
+	return w.add(name, func() map[string]any {
+		s := map[string]any{"description": doc, "type": typ}
+		if format != "" {
+			s["format"] = format
+		}
+		return s
+	})
+}
+
+// list is the component of a list of objects.
+func (w *schemaWriter) list(item, group, version, kind string) string {
+	name := item[:strings.LastIndexByte(item, '.')+1] + kind
+	return w.add(name, func() map[string]any {
+		s := schemaObject("A list of objects.", map[string]any{
+			"apiVersion": apiVersionSchema(), "kind": kindSchema(), "metadata": refTo(w.meta("ListMeta")),
+			"items": map[string]any{"type": "array", "items": refTo(item), "description": "the objects"},
+		})
+		s["required"] = []any{"items"}
+		s["x-kubernetes-group-version-kind"] = []any{gvkOf(group, version, kind)}
+		return s
+	})
+}
+
+func apiVersionSchema() map[string]any {
+	return map[string]any{"type": "string", "description": "group and version of the kind"}
+}
+
+func kindSchema() map[string]any {
+	return map[string]any{"type": "string", "description": "name of the kind"}
+}
+
+// meta is the component of a type that all groups share: the table's, or one of those
+// that only documents have.
+func (w *schemaWriter) meta(name string) string {
+	if w.table != nil {
+		if t := w.table.types["meta."+name]; t != nil {
+			return w.shared(t, name)
+		}
+	}
+	return w.add(metaSchemas+name, func() map[string]any { return w.discoveryType(name) })
+}
+
+// shared is the component of a type of the table that all groups share.
+func (w *schemaWriter) shared(t *typeDef, name string) string {
+	if name == "Status" || name == "DeleteOptions" {
+		return w.kind(t, "", "v1", name)
+	}
+	return w.typ(t)
+}
+
+// discoveryType is a type of the discovery documents; any other is an object of which
+// nothing is said.
+func (w *schemaWriter) discoveryType(name string) map[string]any {
+	text, flag := map[string]any{"type": "string"}, map[string]any{"type": "boolean"}
+	list := func(of map[string]any) map[string]any { return map[string]any{"type": "array", "items": of} }
+	head := func(doc string, properties map[string]any) map[string]any {
+		properties["apiVersion"], properties["kind"] = apiVersionSchema(), kindSchema()
+		s := schemaObject(doc, properties)
+		s["x-kubernetes-group-version-kind"] = []any{gvkOf("", "v1", name)}
+		return s
+	}
+	version := schemaObject("", map[string]any{"groupVersion": text, "version": text})
+	switch name {
+	case "APIVersions":
+		return head("The versions of the core group.", map[string]any{"versions": list(text)})
+	case "APIGroup":
+		return head("A group and its versions.", map[string]any{"name": text, "versions": list(version), "preferredVersion": version})
+	case "APIGroupList":
+		return head("All groups.", map[string]any{"groups": list(refTo(w.meta("APIGroup")))})
+	case "APIResourceList":
+		return head("The resources of a version.", map[string]any{"groupVersion": text, "resources": list(schemaObject("", map[string]any{
+			"name": text, "singularName": text, "namespaced": flag, "group": text, "version": text, "kind": text,
+			"verbs": list(text), "shortNames": list(text), "categories": list(text), "storageVersionHash": text,
+		}))})
+	case "Patch":
+		return schemaObject("A patch, in the form that its media type says.", nil)
+	}
+	return schemaObject("", nil)
+}
+
+// scale is the component of the scale subresource of custom resources.
+func (w *schemaWriter) scale() string {
+	var t *typeDef
+	if w.table != nil {
+		t = w.table.types["autoscaling.Scale"]
+	}
+	return w.kind(t, "autoscaling", "v1", "Scale")
+}
+
+// Custom resources.
+
+// reversedName is a component's name: com.example.v1.Widget.
+func reversedName(group, version, kind string) string {
+	parts := strings.Split(group, ".")
+	slices.Reverse(parts)
+	return strings.Trim(strings.Join(parts, ".")+"."+version+"."+kind, ".")
+}
+
+// custom is the component of a custom resource: its schema, with what every object has.
+func (w *schemaWriter) custom(d *crdDoc, version string) string {
+	return w.add(reversedName(d.group, version, d.kind), func() map[string]any {
+		schema := map[string]any{}
+		crd, _, _ := parseJSONObject(d.raw) // it was encoded by us
+		for _, v := range listAt(crd, "spec", "versions") {
+			if textAt(v, "name") == version {
+				schema = objectAt(v, "schema", "openAPIV3Schema")
+			}
+		}
+		if schema == nil {
+			schema = map[string]any{}
+		}
+		schema["type"] = "object"
+		w.completeEmbedded(schema, 0)
+		w.addObjectFields(schema)
+		schema["x-kubernetes-group-version-kind"] = []any{gvkOf(d.group, version, d.kind)}
+		return schema
+	})
+}
+
+// addObjectFields adds the fields of every object to a schema.
+func (w *schemaWriter) addObjectFields(schema map[string]any) {
+	properties := objectAt(schema, "properties")
+	if properties == nil {
+		properties = map[string]any{}
+		schema["properties"] = properties
+	}
+	properties["apiVersion"], properties["kind"] = apiVersionSchema(), kindSchema()
+	metadata := refTo(w.meta("ObjectMeta"))
+	metadata["description"] = "what every stored object has"
+	properties["metadata"] = metadata
+}
+
+// completeEmbedded adds those fields wherever an object is embedded.
+func (w *schemaWriter) completeEmbedded(schema map[string]any, depth int) {
+	for _, key := range []string{"properties", "items", "additionalProperties"} {
+		below := objectAt(schema, key)
+		if key != "properties" {
+			below = map[string]any{key: schema[key]}
+		}
+		for _, v := range below {
+			if s, ok := v.(map[string]any); ok {
+				w.completeEmbedded(s, depth+1)
+			}
+		}
+	}
+	if depth > 0 && schema["x-kubernetes-embedded-resource"] == true {
+		w.addObjectFields(schema)
+	}
+}

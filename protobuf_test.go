@@ -1,0 +1,256 @@
+package main
+
+import (
+	"encoding/binary"
+	"math"
+	"strings"
+	"testing"
+)
+
+// pb is a message as a client's encoder writes it.
+type pb []byte
+
+func (m pb) tag(number, wire int) pb {
+	return binary.AppendUvarint(m, uint64(number)<<3|uint64(wire))
+}
+
+func (m pb) number(number int, n int64) pb {
+	return binary.AppendUvarint(m.tag(number, protobufVarint), uint64(n))
+}
+
+func (m pb) text(number int, s string) pb {
+	return append(binary.AppendUvarint(m.tag(number, protobufBytes), uint64(len(s))), s...)
+}
+
+func (m pb) message(number int, in pb) pb { return m.text(number, string(in)) }
+
+func (m pb) double(number int, f float64) pb {
+	return binary.LittleEndian.AppendUint64(m.tag(number, protobufFixed64), math.Float64bits(f))
+}
+
+// entry is an entry of a map: key and value, the value encoded in field 2.
+func (m pb) entry(number int, key string, value pb) pb {
+	return m.message(number, append(pb{}.text(1, key), value...))
+}
+
+// protobufType is a type with a field of every form.
+func protobufType() *typeDef {
+	inner := &typeDef{name: "Inner", fields: []*typeField{{name: "a", number: 1}, {name: "n", number: 2, kind: fieldInt32}}}
+	embedded := &typeDef{name: "Embedded", fields: []*typeField{{name: "source", number: 1, kind: fieldMessage, message: inner, pointer: true}}}
+	outer := &typeDef{name: "Outer", fields: []*typeField{
+		{name: "text", number: 1},
+		{name: "flag", number: 2, kind: fieldBool},
+		{name: "small", number: 3, kind: fieldInt32},
+		{name: "large", number: 4, kind: fieldInt64},
+		{name: "double", number: 5, kind: fieldDouble},
+		{name: "bytes", number: 6, kind: fieldBytes},
+		{name: "time", number: 7, kind: fieldTime},
+		{name: "micro", number: 8, kind: fieldMicroTime},
+		{name: "port", number: 9, kind: fieldIntOrString},
+		{name: "quantity", number: 10, kind: fieldQuantity},
+		{name: "raw", number: 11, kind: fieldRaw},
+		{name: "inner", number: 12, kind: fieldMessage, message: inner},
+		{name: "must", number: 13, required: true},
+		{name: "mustInner", number: 14, kind: fieldMessage, message: inner, required: true},
+		{name: "optional", number: 15, kind: fieldInt32, pointer: true},
+		{name: "optionalInner", number: 16, kind: fieldMessage, message: inner, pointer: true},
+		{name: "texts", number: 17, list: true},
+		{name: "numbers", number: 18, kind: fieldInt64, list: true},
+		{name: "doubles", number: 19, kind: fieldDouble, list: true},
+		{name: "inners", number: 20, kind: fieldMessage, message: inner, list: true},
+		{name: "labels", number: 21, dic: true},
+		{name: "data", number: 22, kind: fieldBytes, dic: true},
+		{name: "limits", number: 23, kind: fieldQuantity, dic: true},
+		{name: "extra", number: 24, list: true, dic: true},
+		{name: "embedded", number: 25, kind: fieldMessage, message: embedded, inline: true},
+		{name: "jsonOnly"},
+		{name: "optionalPort", number: 26, kind: fieldIntOrString, pointer: true},
+		{name: "innersBy", number: 27, kind: fieldMessage, message: inner, dic: true},
+	}}
+	outer.fields = append(outer.fields, &typeField{name: "self", number: 30, kind: fieldMessage, message: outer})
+	for _, t := range []*typeDef{inner, embedded, outer} {
+		t.byName, t.byNumber = map[string]*typeField{}, map[int]*typeField{}
+		for _, f := range t.fields {
+			t.byName[f.name] = f
+			if f.number != 0 {
+				t.byNumber[f.number] = f
+			}
+		}
+	}
+	return outer
+}
+
+// protobufCases are messages of protobufType, with their JSON or the error.
+var protobufCases = []struct {
+	name string
+	in   pb
+	want string
+	err  string
+}{
+	{name: "nothing", want: `{}`},
+	{name: "scalars", in: pb{}.text(1, "é").number(2, 1).number(3, -5).number(4, 1<<40).double(5, 1.5).text(6, "\x00\xff"), want: `{"text":"é","flag":true,"small":-5,"large":1099511627776,"double":1.5,"bytes":"AP8="}`},
+	{name: "zero scalars", in: pb{}.text(1, "").number(2, 0).number(3, 0).number(4, 0).double(5, 0).text(6, ""), want: `{}`},
+	{name: "zero messages", in: pb{}.text(7, "").text(8, "").text(9, "").text(10, "").text(11, "").text(12, ""), want: `{}`},
+	{name: "required and optional", in: pb{}.text(13, "").text(14, "").number(15, 0).text(16, "").text(26, ""), want: `{"must":"","mustInner":{},"optional":0,"optionalInner":{},"optionalPort":0}`},
+	{name: "message of zeros", in: pb{}.message(12, pb{}.text(1, "").number(2, 0)).message(16, pb{}.number(2, 0)), want: `{"optionalInner":{}}`},
+	{name: "invalid UTF-8", in: pb{}.text(1, "a\xff\xfe"), want: `{"text":"a` + "\ufffd\ufffd" + `"}`},
+	{name: "small is cut", in: pb{}.number(3, 1<<32+7), want: `{"small":7}`},
+	{name: "last scalar", in: pb{}.text(1, "a").text(1, "b"), want: `{"text":"b"}`},
+	{name: "last scalar is zero", in: pb{}.text(1, "a").text(1, ""), want: `{}`},
+	{name: "message in parts", in: pb{}.message(12, pb{}.text(1, "a")).message(12, pb{}.number(2, 3)), want: `{"inner":{"a":"a","n":3}}`},
+
+	{name: "time", in: pb{}.message(7, pb{}.number(1, 1714564800).number(2, 5)), want: `{"time":"2024-05-01T12:00:00Z"}`},
+	{name: "zero time", in: pb{}.message(7, pb{}.number(1, -62135596800).number(2, 0)), want: `{}`},
+	{name: "the epoch", in: pb{}.message(7, pb{}.number(1, 0).number(2, 0)), want: `{"time":"1970-01-01T00:00:00Z"}`},
+	{name: "microseconds", in: pb{}.message(8, pb{}.number(1, 1714564800).number(2, 123456789)), want: `{"micro":"2024-05-01T12:00:00.123456Z"}`},
+	{name: "time too late", in: pb{}.message(7, pb{}.number(1, 1<<50)), err: "time 1125899906842624 is not within the years 1 to 9999"},
+	{name: "nanoseconds", in: pb{}.message(8, pb{}.number(1, 1).number(2, -1)), err: "-1 is no part of a second in nanoseconds"},
+	{name: "port number", in: pb{}.message(9, pb{}.number(1, 0).number(2, 80).text(3, "")), want: `{"port":80}`},
+	{name: "port name", in: pb{}.message(9, pb{}.number(1, 1).number(2, 0).text(3, "http")), want: `{"port":"http"}`},
+	{name: "port of no type", in: pb{}.message(9, pb{}.number(1, 2)), err: "impossible IntOrString.Type"},
+	{name: "quantity", in: pb{}.message(10, pb{}.text(1, "100Mi")), want: `{"quantity":"100Mi"}`},
+	{name: "raw", in: pb{}.message(11, pb{}.text(1, `{"f:a":{".":{}}}`)), want: `{"raw":{"f:a":{".":{}}}}`},
+	{name: "raw null", in: pb{}.message(11, pb{}.text(1, `null`)), want: `{}`},
+	{name: "raw is no JSON", in: pb{}.message(11, pb{}.text(1, `{`)), err: "field raw: unexpected end of JSON input"},
+	{name: "raw is protobuf", in: pb{}.message(11, pb{}.text(1, "k8s\x00x")), err: "field raw: an object in protobuf cannot stand in another: send it as JSON"},
+
+	{name: "lists", in: pb{}.text(17, "a").text(17, "").number(18, 1).number(18, 0).message(20, pb{}.text(1, "x")).text(20, ""), want: `{"texts":["a",""],"numbers":[1,0],"inners":[{"a":"x"},{}]}`},
+	{name: "packed", in: pb{}.text(18, "\x01\x80\x01").text(19, "\x00\x00\x00\x00\x00\x00\xf8\x3f").text(18, "\x05").number(18, 6), want: `{"numbers":[1,128,5,6],"doubles":[1.5]}`},
+	{name: "packed nothing", in: pb{}.text(18, ""), want: `{}`},
+	{name: "packed and cut", in: pb{}.text(18, "\x80"), err: "unexpected EOF"},
+	{name: "maps", in: pb{}.entry(21, "b", pb{}.text(2, "1")).entry(21, "a", pb{}.text(2, "")).entry(21, "b", pb{}.text(2, "2")).entry(22, "k", pb{}.text(2, "hi")).entry(23, "cpu", pb{}.message(2, pb{}.text(1, "1"))),
+		want: `{"labels":{"a":"","b":"2"},"data":{"k":"aGk="},"limits":{"cpu":"1"}}`},
+	{name: "entries in parts", in: pb{}.entry(21, "a", nil).message(21, pb{}.text(2, "v")).entry(22, "k", nil).entry(23, "cpu", nil).entry(24, "e", nil).entry(27, "i", pb{}.number(9, 1)),
+		want: `{"labels":{"a":"","":"v"},"data":{"k":""},"limits":{"cpu":"0"},"extra":{"e":[]},"innersBy":{"i":{}}}`},
+	{name: "map of lists", in: pb{}.entry(24, "a", pb{}.message(2, pb{}.text(1, "x").number(5, 1).text(1, "y"))).entry(24, "b", pb{}.text(2, "")), want: `{"extra":{"a":["x","y"],"b":[]}}`},
+	{name: "embedded", in: pb{}.message(25, pb{}.message(1, pb{}.text(1, "x"))), want: `{"source":{"a":"x"}}`},
+
+	{name: "unknown fields", in: pb{}.number(99, 1).double(98, 1).text(97, "x").text(1, "a"), want: `{"text":"a"}`},
+	{name: "unknown fixed32", in: append(pb{}.tag(99, protobufFixed32), 1, 2, 3, 4), want: `{}`},
+	{name: "group", in: pb{}.tag(99, 3), err: "proto: illegal wireType 3"},
+	{name: "field zero", in: pb{2, 0}, err: "proto: illegal tag 0 (wire type 2)"},
+	{name: "field too large", in: pb{}.number(1<<29, 1), err: "proto: illegal tag 536870912 (wire type 0)"},
+	{name: "wrong wire type", in: pb{}.number(1, 1), err: "proto: wrong wireType = 0 for field text"},
+	{name: "wrong wire type of a number", in: pb{}.text(3, "a"), err: "proto: wrong wireType = 2 for field small"},
+	{name: "wrong wire type of a double", in: pb{}.number(5, 1), err: "proto: wrong wireType = 0 for field double"},
+	{name: "wrong wire type of a map", in: pb{}.number(21, 1), err: "proto: wrong wireType = 0 for field labels"},
+	{name: "wrong wire type in a list", in: pb{}.number(20, 1), err: "proto: wrong wireType = 0 for field inners"},
+	{name: "not a number", in: pb{}.double(5, math.NaN()), err: "json: unsupported value: NaN"},
+	{name: "text too short", in: pb{10, 5, 'a'}, err: "unexpected EOF"},
+	{name: "negative length", in: pb{10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, err: "proto: negative length found during unmarshaling"},
+	{name: "overflow", in: pb{24, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2}, err: "proto: integer overflow"},
+	{name: "overlong", in: pb{24, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0}, err: "proto: integer overflow"},
+	{name: "half a tag", in: pb{0x80}, err: "unexpected EOF"},
+	{name: "half a number", in: pb{24, 0x80}, err: "unexpected EOF"},
+	{name: "half a double", in: pb{41, 1, 2}, err: "unexpected EOF"},
+	{name: "half an unknown fixed64", in: append(pb{}.tag(99, protobufFixed64), 1), err: "unexpected EOF"},
+}
+
+func TestDecodeProtobuf(t *testing.T) {
+	typ := protobufType()
+	for _, tc := range protobufCases {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := decodeProtobuf(tc.in, typ)
+			if tc.err != "" {
+				if err == nil || err.Error() != tc.err {
+					t.Fatalf("got %v and error %v, want error %s", got, err, tc.err)
+				}
+				return
+			}
+			want, _, _ := parseJSON([]byte(tc.want))
+			if err != nil || string(appendJSON(nil, got)) != string(appendJSON(nil, want)) {
+				t.Fatalf("got %s (%v), want %s", appendJSON(nil, got), err, tc.want)
+			}
+		})
+	}
+}
+
+func TestDecodeProtobufBounds(t *testing.T) {
+	typ := protobufType()
+	nested := func(depth int) pb {
+		m := pb{}
+		for range depth {
+			m = pb{}.message(30, m)
+		}
+		return m
+	}
+	if _, err := decodeProtobuf(nested(protobufMaxDepth), typ); err != nil {
+		t.Error(err)
+	}
+	if _, err := decodeProtobuf(nested(protobufMaxDepth+1), typ); err == nil || err.Error() != "nested deeper than 100" {
+		t.Error(err)
+	}
+	bombs := map[string]pb{
+		"messages": pb(strings.Repeat(string(pb{}.text(20, "")), protobufMaxValues+1)),
+		"numbers":  pb{}.text(18, strings.Repeat("\x01", protobufMaxValues+1)),
+		"entries":  pb(strings.Repeat(string(pb{}.text(21, "")), protobufMaxValues+1)),
+	}
+	for name, m := range bombs {
+		if _, err := decodeProtobuf(m, typ); err == nil || err.Error() != "more than 1048576 values" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestDecodeProtobufEnvelope(t *testing.T) {
+	typeMeta := pb{}.text(1, "v1").text(2, "ConfigMap")
+	whole := pb{}.message(1, typeMeta).text(2, "abc").text(3, "").text(4, "application/json").number(9, 1)
+	apiVersion, kind, raw, contentType, err := decodeProtobufEnvelope(append([]byte(protobufMagic), whole...))
+	if apiVersion != "v1" || kind != "ConfigMap" || string(raw) != "abc" || contentType != "application/json" || err != nil {
+		t.Errorf("%q %q %q %q %v", apiVersion, kind, raw, contentType, err)
+	}
+	if _, _, raw, _, err := decodeProtobufEnvelope([]byte(protobufMagic)); len(raw) != 0 || err != nil {
+		t.Errorf("an empty one: %q %v", raw, err)
+	}
+	const noMagic = "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"
+	for _, tc := range []struct{ in, want string }{
+		{"", noMagic}, {"k8s", noMagic}, {`{"kind":"ConfigMap"}`, noMagic},
+		{protobufMagic + "\x80", "unexpected EOF"},
+		{protobufMagic + "\x08\x01", "proto: wrong wireType = 0 for field Unknown"},
+		{protobufMagic + "\x0a\x02\x08\x01", "proto: wrong wireType = 0 for field TypeMeta"},
+		{protobufMagic + "\x0a\x01\x80", "unexpected EOF"},
+		{protobufMagic + "\x0a\x01\x1b", "proto: illegal wireType 3"},
+		{protobufMagic + "\x2b", "proto: illegal wireType 3"},
+		{protobufMagic + string(pb{}.text(3, "gzip")), `content encoding "gzip" is not supported`},
+	} {
+		if _, _, _, _, err := decodeProtobufEnvelope([]byte(tc.in)); err == nil || err.Error() != tc.want {
+			t.Errorf("%q: got %v, want %s", tc.in, err, tc.want)
+		}
+	}
+}
+
+// FuzzProtobuf: no message panics, and what is decoded is JSON.
+func FuzzProtobuf(f *testing.F) {
+	for _, tc := range protobufCases {
+		f.Add([]byte(tc.in))
+		f.Add(append([]byte(protobufMagic), pb{}.message(2, tc.in)...))
+	}
+	typ := protobufType()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, _, raw, _, err := decodeProtobufEnvelope(data); err == nil {
+			data = raw
+		}
+		got, err := decodeProtobuf(data, typ)
+		if err != nil {
+			return
+		}
+		text := appendJSON(nil, got)
+		if again, _, err := parseJSON(text); err != nil || !deepEqual(again, got) {
+			t.Fatalf("%q: %s reads as %v (%v)", data, text, again, err)
+		}
+	})
+}
+
+func BenchmarkDecodeProtobuf(b *testing.B) {
+	typ := protobufType()
+	m := pb{}
+	for _, key := range []string{"a", "b", "c", "d"} {
+		m = m.entry(21, key, pb{}.text(2, strings.Repeat(key, 200)))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := decodeProtobuf(m, typ); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

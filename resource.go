@@ -1,0 +1,301 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+)
+
+// shape is what a resource knows of the contents of its objects: for a built-in kind the
+// kind table, for a custom one its schema. All may be called concurrently.
+type shape interface {
+	// prune removes the fields that the type does not have and returns their paths. An
+	// error, for the client, says that a field has a value of another JSON type.
+	prune(obj map[string]any) (unknown []string, err error)
+	// setDefaults fills in what is missing, in place.
+	setDefaults(obj map[string]any)
+	// validate is what is wrong with obj. old is nil for a new object; what is wrong with
+	// it already, a later write may leave so.
+	validate(obj, old map[string]any) []fieldError
+}
+
+// resource is one resource in one version as it is served: what the REST verbs need to
+// know of it. It is not changed after it is served; a change of a custom resource's
+// definition makes another.
+type resource struct {
+	rest                 *rest
+	group, version       string
+	kind, listKind       string
+	plural, singular     string
+	namespaced           bool
+	custom               bool // of a definition: some answers differ from those of built-in kinds (upstream)
+	bucket               *bucket
+	shape                shape
+	typ                  *typeDef // nil for a custom one
+	nameErrors           func(string) []string
+	columns              []tableColumn
+	fields               []selectableField // in the order of objectMeta.fields
+	stored               []selectableField // how to read them from a stored object; nil: the same
+	hasStatus            bool
+	scale                *scalePaths // nil: no such subresource
+	deleteGivesObject    bool
+	blindUpdate          bool
+	createOnUpdate       bool
+	generation           bool
+	terminating          bool     // the definition is being deleted: nothing is created
+	deprecation          string   // a warning with every answer, "" for none
+	unchecked            []string // rules that are accepted and not evaluated: a warning with every write
+	storageVersion       string   // of stored objects, where it is not version
+	storageShape         shape    // of that version
+	schemaRevision       int64    // objects up to this revision were written under another schema
+	toStored, fromStored func(obj map[string]any)
+	subresources         map[string]*subresource
+	prepare              func(q *call, obj, old map[string]any) error    // last word of a kind before an object is written; old is nil on create
+	written              func(o *object)                                 // after a write, before its answer
+	beforeDelete         func(q *call, obj map[string]any) (bool, error) // changes obj so that it stays for now: true
+	initialize           func(obj map[string]any)                        // what a new object has, whatever was sent; nil: nothing
+	keeps                [][]string                                      // what writes leave alone, but for those of subresources of their own
+	reviewed             review                                          // nil: objects are stored
+	verbs                []string
+	subs                 []subresourceRow
+	retired              chan struct{} // closed when the definition has changed; nil for built-in kinds
+	table                routeTable
+}
+
+// subresource is one that has verbs of its own; status and scale are part of resource.
+type subresource struct {
+	serve func(q *call) error
+}
+
+// rest is what all resources share.
+type rest struct {
+	program  *program
+	store    *store
+	kinds    *kindTable
+	meta     *typeDef // ObjectMeta, of every kind
+	spaces   *bucket  // namespaces
+	limits   watchOptions
+	watches  *watchTable
+	builtin  map[kindKey]*resource
+	byBucket map[*bucket]*resource
+	customs  *customs
+
+	buffers sync.Pool // *[]byte of pieceSize
+	bodies  sync.Pool // *[]byte
+	gzips   sync.Pool // *gzip.Writer
+}
+
+// call is one request to a resource.
+type call struct {
+	*resource
+	w         http.ResponseWriter
+	req       *http.Request
+	info      *RequestInfo
+	namespace string     // "" of a cluster-scoped resource, and for all namespaces
+	name      string     // "" on the collection
+	query     url.Values // nil without any
+	form      form
+	strict    string // fieldValidation
+	dryRun    bool
+}
+
+// maxBody is the most bytes a request's body may have, upstream's limit.
+const maxBody = 3 << 20
+
+// ServeHTTP serves a request whose path is the resource's.
+func (r *resource) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	q := &call{resource: r, w: w, req: req, info: RequestInfoFrom(req.Context())}
+	if err := q.serve(); err != nil {
+		writeStatus(w, req, err)
+	}
+}
+
+func (q *call) serve() error {
+	if q.namespaced {
+		q.namespace = q.info.Namespace
+	}
+	if q.info.Verb != "list" && q.info.Verb != "deletecollection" {
+		q.name = q.info.Name
+	}
+	if q.info.Verb == "watch" && !strings.Contains(q.req.URL.Path, "/watch/") {
+		q.name = "" // it is the field selector's
+	}
+	if q.req.URL.RawQuery != "" {
+		q.query = q.req.URL.Query()
+	}
+	if q.deprecation != "" {
+		AddWarning(q.req.Context(), "", q.deprecation)
+	}
+	var err error
+	if q.form, err = q.negotiate(); err != nil {
+		return err
+	}
+	if sub := q.info.Subresource; sub != "" && !(sub == "status" && q.hasStatus) {
+		if sub == "scale" && q.scale != nil {
+			return q.serveScale()
+		}
+		if s := q.subresources[sub]; s != nil {
+			return s.serve(q)
+		}
+		return q.notFound(q.name)
+	}
+	switch q.info.Verb {
+	case "get":
+		return q.get()
+	case "list":
+		return q.list()
+	case "watch":
+		return q.watch()
+	case "create":
+		if q.info.Subresource != "" {
+			return q.unsupported("create")
+		}
+		if q.reviewed != nil {
+			return q.answerReview()
+		}
+		return q.create()
+	case "update":
+		return q.update()
+	case "patch":
+		return q.patch()
+	case "delete":
+		if q.info.Subresource != "" {
+			return q.unsupported("delete")
+		}
+		return q.delete()
+	case "deletecollection":
+		return q.deleteCollection()
+	}
+	return q.unsupported(q.info.Verb)
+}
+
+// param is the first value of a query parameter, "" without one.
+func (q *call) param(name string) string { return q.query.Get(name) }
+
+// key is the store's key of an object.
+func (r *resource) key(namespace, name string) string {
+	if r.namespaced {
+		return namespace + "/" + name
+	}
+	return name
+}
+
+// qualified is the resource as messages name it: widgets.example.com.
+func (r *resource) qualified() string {
+	if r.group == "" {
+		return r.plural
+	}
+	return r.plural + "." + r.group
+}
+
+// apiVersion is what objects of the resource say.
+func (r *resource) apiVersion() string {
+	if r.group == "" {
+		return r.version
+	}
+	return r.group + "/" + r.version
+}
+
+// draft encodes an object, which must be in the stored version, for the store.
+func (r *resource) draft(obj map[string]any) draft {
+	paths := r.stored
+	if paths == nil {
+		paths = r.fields
+	}
+	var values []string
+	for _, f := range paths {
+		values = append(values, selectableText(member(obj, f.path...)))
+	}
+	return encodeDraft(obj, values)
+}
+
+// selectableText is a scalar as field selectors compare it.
+func selectableText(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	}
+	return string(appendJSON(nil, v))
+}
+
+// asStored reports whether the bytes of o are what this version answers.
+func (r *resource) asStored(o *object) bool {
+	return r.storageVersion == "" && r.fromStored == nil && o.rev > r.schemaRevision
+}
+
+// view is o as JSON in this version.
+func (r *resource) view(o *object) []byte {
+	if r.asStored(o) {
+		return o.raw()
+	}
+	return appendJSON(nil, r.decode(o))
+}
+
+// decode is o as a tree in this version. The caller owns it.
+func (r *resource) decode(o *object) map[string]any {
+	obj := o.decode()
+	if r.asStored(o) {
+		return obj
+	}
+	if r.fromStored != nil {
+		r.fromStored(obj)
+	}
+	obj["apiVersion"] = r.apiVersion()
+	_, _ = r.shape.prune(obj)
+	r.shape.setDefaults(obj)
+	return obj
+}
+
+// encode is obj, which is in this version and is consumed, for the store.
+func (r *resource) encode(obj map[string]any) draft {
+	if r.toStored != nil {
+		r.toStored(obj)
+	}
+	if r.storageVersion != "" {
+		obj["apiVersion"] = r.group + "/" + r.storageVersion
+		_, _ = r.storageShape.prune(obj)
+		r.storageShape.setDefaults(obj)
+	}
+	return r.draft(obj)
+}
+
+// notFound is the 404 for an object.
+func (r *resource) notFound(name string) *statusError {
+	return &statusError{code: http.StatusNotFound, reason: "NotFound", message: r.qualified() + " " + quoted(name) + " not found", details: &statusDetails{Name: name, Group: r.group, Kind: r.plural}}
+}
+
+// unsupported is the 405 of a verb that the resource has not, in the words of upstream's
+// custom resources.
+func (r *resource) unsupported(verb string) *statusError {
+	return &statusError{code: http.StatusMethodNotAllowed, reason: "MethodNotAllowed", message: verb + " is not supported on resources of kind " + quoted(r.qualified()), details: &statusDetails{Group: r.group, Kind: r.plural}}
+}
+
+// conflict is the 409 for a write of an object that somebody else has changed.
+func (r *resource) conflict(name, why string) *statusError {
+	return &statusError{code: http.StatusConflict, reason: "Conflict", message: "Operation cannot be fulfilled on " + r.qualified() + " " + quoted(name) + ": " + why, details: &statusDetails{Name: name, Group: r.group, Kind: r.plural}}
+}
+
+const changedMeanwhile = "the object has been modified; please apply your changes to the latest version and try again"
+
+// kindConflict is the 409 of a precondition of a delete, which names the kind (upstream).
+func (r *resource) kindConflict(name, why string) *statusError {
+	kind := r.kind
+	if r.group != "" {
+		kind += "." + r.group
+	}
+	return &statusError{code: http.StatusConflict, reason: "Conflict", message: "Operation cannot be fulfilled on " + kind + " " + quoted(name) + ": " + why, details: &statusDetails{Name: name, Group: r.group, Kind: r.kind}}
+}
+
+// plainError is what upstream answers where it has no better: 500 without a reason.
+func plainError(message string) *statusError {
+	return &statusError{code: http.StatusInternalServerError, message: message}
+}
+
+// scalePaths is where a custom resource keeps what its scale subresource shows.
+type scalePaths struct {
+	spec, status []string
+	selector     []string // nil: none
+}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// What a request says in its body and in its options.
+
+// jsonTypes are the media types of bodies, as messages list them.
+const bodyTypes = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+
+const protobufMedia = "application/vnd.kubernetes.protobuf"
+
+// readBody reads the whole body, at most maxBody bytes. The slice is the caller's until it
+// gives it back with putBody.
+func (s *rest) readBody(req *http.Request) (*[]byte, error) {
+	if req.ContentLength > maxBody {
+		return nil, bodyTooLarge()
+	}
+	buffer, _ := s.bodies.Get().(*[]byte)
+	if buffer == nil {
+		buffer = new([]byte)
+	}
+	b := (*buffer)[:0]
+	if n := int(req.ContentLength) + 1; n > cap(b) { // one more, so that the end is seen without growing
+		b = make([]byte, 0, n)
+	}
+	if req.Body == nil {
+		*buffer = b
+		return buffer, nil
+	}
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := req.Body.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case len(b) > maxBody:
+			return nil, bodyTooLarge()
+		case errors.Is(err, io.EOF):
+			*buffer = b
+			return buffer, nil
+		case err != nil:
+			var e *statusError
+			if errors.As(err, &e) {
+				return nil, e
+			}
+			return nil, badRequest("the body could not be read: " + err.Error())
+		}
+	}
+}
+
+func (s *rest) putBody(b *[]byte) {
+	if cap(*b) <= 64<<10 {
+		s.bodies.Put(b)
+	}
+}
+
+func bodyTooLarge() *statusError {
+	return &statusError{code: http.StatusRequestEntityTooLarge, reason: "RequestEntityTooLarge", message: "Request entity too large: limit is " + strconv.Itoa(maxBody)}
+}
+
+func unsupportedType(accepted string) *statusError {
+	return &statusError{code: http.StatusUnsupportedMediaType, reason: "UnsupportedMediaType", message: "the body of the request was in an unknown format - accepted media types include: " + accepted}
+}
+
+// readObject reads the object in the body. problems is what strict checking found in the
+// text itself: keys that come twice.
+func (q *call) readObject(typ *typeDef, kind string) (obj map[string]any, problems []string, err error) {
+	body, err := q.rest.readBody(q.req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer q.rest.putBody(body)
+	contentType := "application/json"
+	if v := q.req.Header["Content-Type"]; len(v) > 0 && v[0] != "" {
+		contentType = mediaType(v[0])
+	}
+	unreadable := func(what string, err error) error {
+		return badRequest(kind + " in version " + strconv.Quote(q.version) + " cannot be handled as a " + kind + ": " + what + err.Error())
+	}
+	switch {
+	case len(bytes.TrimSpace(*body)) == 0:
+		return nil, nil, nil
+	case contentType == "application/json":
+		obj, problems, err = parseJSONObject(*body)
+		for i := range problems {
+			problems[i] = "duplicate field " + strconv.Quote(problems[i])
+		}
+		if err != nil {
+			return nil, nil, unreadable("", err)
+		}
+	case contentType == "application/yaml" || contentType == "text/yaml":
+		v, repeated, err := parseYAMLObject(*body)
+		if err != nil {
+			return nil, nil, unreadable("error converting YAML to JSON: ", err)
+		}
+		o, ok := v.(map[string]any)
+		if !ok {
+			return nil, nil, badRequest("the body of the request is " + jsonTypeName(v) + ", want an object")
+		}
+		obj, problems = o, repeated
+	case contentType == protobufMedia && typ != nil:
+		if obj, err = decodeObjectProtobuf(*body, typ); err != nil {
+			return nil, nil, unreadable("", err)
+		}
+	case contentType == protobufMedia:
+		e := unsupportedType("application/json, application/yaml")
+		e.message += "; " + protobufAdvice
+		return nil, nil, e
+	default:
+		return nil, nil, unsupportedType(bodyTypes)
+	}
+	return obj, problems, nil
+}
+
+const protobufAdvice = `this kind is not read from protobuf: set rest.Config.ContentConfig.ContentType = "application/json"`
+
+// decodeObjectProtobuf reads upstream's envelope and the object in it.
+func decodeObjectProtobuf(b []byte, typ *typeDef) (map[string]any, error) {
+	apiVersion, kind, raw, contentType, err := decodeProtobufEnvelope(b)
+	if err != nil {
+		return nil, err
+	}
+	if contentType == "application/json" {
+		obj, _, err := parseJSONObject(raw)
+		return obj, err
+	}
+	obj, err := decodeProtobuf(raw, typ)
+	if err != nil {
+		return nil, err
+	}
+	obj["apiVersion"], obj["kind"] = apiVersion, kind
+	return obj, nil
+}
+
+// writeOptions reads what every write may say: options names the kind in messages.
+func (q *call) writeOptions(options string) error {
+	q.strict = "Warn"
+	if q.query == nil {
+		return nil
+	}
+	var errs []fieldError
+	if v := q.query["dryRun"]; len(v) > 0 {
+		for _, s := range v {
+			if s != "All" {
+				errs = append(errs, fieldNotSupported("dryRun", v, "All"))
+				break
+			}
+		}
+		q.dryRun = true
+	}
+	errs = append(errs, managerErrors(q.param("fieldManager"))...)
+	if v := q.param("fieldValidation"); v != "" {
+		if !slices.Contains([]string{"Ignore", "Warn", "Strict"}, v) {
+			errs = append(errs, fieldNotSupported("fieldValidation", v, "Ignore", "Strict", "Warn"))
+		}
+		q.strict = v
+	}
+	if options == "PatchOptions" && q.query.Has("force") {
+		errs = append(errs, fieldForbidden("force", "may not be specified for non-apply patch"))
+	}
+	if len(errs) > 0 {
+		return invalid("meta.k8s.io", options, "", errs)
+	}
+	return nil
+}
+
+func managerErrors(manager string) (errs []fieldError) {
+	if len(manager) > 128 {
+		errs = append(errs, fieldTooLong("fieldManager", 128))
+	}
+	for i, c := range manager {
+		if !unicode.IsPrint(c) {
+			errs = append(errs, fieldInvalid("fieldManager", manager, "should only contain printable characters (at "+strconv.Itoa(i)+")"))
+			break
+		}
+	}
+	return errs
+}
+
+// readNew reads and checks the object of a create or an update as far as it concerns the
+// body alone: its kind, unknown fields, repeated keys.
+func (q *call) readNew() (map[string]any, error) {
+	obj, problems, err := q.readObject(q.typ, q.kind)
+	if err != nil {
+		return nil, err
+	}
+	if obj == nil {
+		obj = map[string]any{}
+	}
+	if err := q.checkKind(obj); err != nil {
+		return nil, err
+	}
+	return obj, q.prune(obj, problems)
+}
+
+// checkKind sees to it that obj says the kind and version of the path. A built-in kind may
+// leave them out.
+func (q *call) checkKind(obj map[string]any) error {
+	kind, version := textAt(obj, "kind"), textAt(obj, "apiVersion")
+	switch {
+	case kind == "" && q.custom:
+		text := string(appendJSON(nil, obj))
+		if len(text) > 200 {
+			text = text[:200]
+		}
+		return badRequest("the object provided is unrecognized (must be of type " + q.kind + "): Object 'Kind' is missing in '" + text + "'")
+	case version != "" && version != q.apiVersion():
+		return badRequest("the API version in the data (" + version + ") does not match the expected API version (" + q.apiVersion() + ")")
+	case kind != "" && kind != q.kind && q.custom:
+		return invalid(q.group, kind, objectName(obj), []fieldError{fieldInvalid("kind", kind, "must be "+q.kind)})
+	case kind != "" && kind != q.kind:
+		return badRequest(kind + " in version " + strconv.Quote(q.version) + " cannot be handled as a " + q.kind + ": the kind of the object is not the one of the path")
+	}
+	obj["kind"], obj["apiVersion"] = q.kind, q.apiVersion()
+	return nil
+}
+
+// prune takes out what the type does not have and says so, as fieldValidation asks.
+func (q *call) prune(obj map[string]any, problems []string) error {
+	unknown, err := q.shape.prune(obj)
+	if err != nil {
+		return badRequest(q.kind + " in version " + strconv.Quote(q.version) + " cannot be handled as a " + q.kind + ": " + err.Error())
+	}
+	for _, path := range unknown {
+		problems = append(problems, "unknown field "+strconv.Quote(path))
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	switch q.strict {
+	case "Strict":
+		return badRequest(q.kind + " in version " + strconv.Quote(q.version) + " cannot be handled as a " + q.kind + ": strict decoding error: " + strings.Join(problems, ", "))
+	case "Warn":
+		for _, p := range problems {
+			AddWarning(q.req.Context(), "", p)
+		}
+	}
+	return nil
+}
+
+// objectName is the name that messages give an object: generateName has a mark behind it.
+func objectName(obj map[string]any) string { return textAt(obj, "metadata", "name") }
+
+func quoted(s string) string { return strconv.Quote(s) }

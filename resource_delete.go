@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// deleteOptions is what a delete asks for.
+type deleteOptions struct {
+	grace       *int64
+	uid, rev    *string // preconditions
+	propagation string  // "" is the resource's default: Background
+	orphanGiven bool
+	orphan      bool
+}
+
+const (
+	foreground        = "Foreground"
+	background        = "Background"
+	orphan            = "Orphan"
+	finalizerForegnd  = "foregroundDeletion"
+	finalizerOrphan   = "orphan"
+	deleteOptionsKind = "DeleteOptions"
+	scaleType         = "autoscaling.v1.Scale"
+	deleteOptionsType = "meta.DeleteOptions"
+)
+
+// readDeleteOptions reads them from the body, or without one from the query.
+func (q *call) readDeleteOptions() (o deleteOptions, err error) {
+	if err := q.writeOptions(deleteOptionsKind); err != nil {
+		return o, err
+	}
+	obj, _, err := q.readObject(q.rest.kinds.types[deleteOptionsType], deleteOptionsKind)
+	if err != nil {
+		return o, err
+	}
+	if obj == nil {
+		obj = map[string]any{}
+		if v := q.param("gracePeriodSeconds"); v != "" {
+			n, err := strconv.ParseInt(v, 10, 64)
+			if err != nil {
+				return o, badRequest("strconv.ParseInt: parsing " + quoted(v) + ": invalid syntax")
+			}
+			obj["gracePeriodSeconds"] = n
+		}
+		if v := q.param("propagationPolicy"); v != "" {
+			obj["propagationPolicy"] = v
+		}
+		if v := q.param("orphanDependents"); v != "" {
+			obj["orphanDependents"] = queryBool(v)
+		}
+	} else if kind := textAt(obj, "kind"); kind != "" && kind != deleteOptionsKind {
+		version := textAt(obj, "apiVersion")
+		return o, badRequest("no kind " + quoted(kind) + " is registered for version " + quoted(version) + " in scheme")
+	}
+	return o, q.fillDeleteOptions(&o, obj)
+}
+
+func (q *call) fillDeleteOptions(o *deleteOptions, obj map[string]any) error {
+	var errs []fieldError
+	wrong := func(field string) error {
+		return badRequest("json: cannot unmarshal " + jsonTypeName(obj[field]) + " into Go struct field DeleteOptions." + field)
+	}
+	if v, given := obj["gracePeriodSeconds"]; given && v != nil {
+		n, ok := v.(int64)
+		if !ok {
+			return wrong("gracePeriodSeconds")
+		}
+		o.grace = &n
+	}
+	if v, given := obj["orphanDependents"]; given && v != nil {
+		var ok bool
+		if o.orphan, ok = v.(bool); !ok {
+			return wrong("orphanDependents")
+		}
+		o.orphanGiven = true
+	}
+	for field, to := range map[string]**string{"uid": &o.uid, "resourceVersion": &o.rev} {
+		if v, ok := member(obj, "preconditions", field).(string); ok {
+			*to = &v
+		}
+	}
+	if list := listAt(obj, "dryRun"); len(list) > 0 {
+		if slices.ContainsFunc(list, func(v any) bool { return v != "All" }) {
+			errs = append(errs, fieldNotSupported("dryRun", list, "All"))
+		}
+		q.dryRun = true
+	}
+	o.propagation = textAt(obj, "propagationPolicy")
+	switch o.propagation {
+	case "", foreground, background, orphan:
+	default:
+		errs = append(errs, fieldNotSupported("propagationPolicy", o.propagation, foreground, background, orphan, "nil"))
+	}
+	if o.orphanGiven && o.propagation != "" {
+		errs = append(errs, fieldInvalid("propagationPolicy", o.propagation, "orphanDependents and deletionPropagation cannot be both set"))
+	}
+	if len(errs) > 0 {
+		return invalid("meta.k8s.io", deleteOptionsKind, "", errs)
+	}
+	if o.orphanGiven && o.orphan {
+		o.propagation = orphan
+	}
+	return nil
+}
+
+// delete removes an object, or marks it where something holds it.
+func (q *call) delete() error {
+	o, err := q.readDeleteOptions()
+	if err != nil {
+		return err
+	}
+	obj, gone, err := q.deleteObject(&o)
+	if err != nil {
+		return err
+	}
+	code := http.StatusOK
+	if !gone && o.orphanGiven && !o.orphan {
+		code = http.StatusAccepted
+	}
+	if gone && !q.deleteGivesObject {
+		details := map[string]any{"name": q.name, "kind": q.plural, "uid": textAt(obj, "metadata", "uid")}
+		if q.group != "" {
+			details["group"] = q.group
+		}
+		q.form.kind = formObject
+		return q.sendTree(code, map[string]any{"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{}, "status": "Success", "details": details})
+	}
+	return q.answerTree(code, obj)
+}
+
+// deleteObject does it. obj is the object's last state; gone says that it is removed, or
+// with dryRun that it would be.
+func (q *call) deleteObject(o *deleteOptions) (obj map[string]any, gone bool, err error) {
+	for {
+		sn := q.bucket.now()
+		old := sn.get(q.resource.key(q.namespace, q.name))
+		if old == nil {
+			return nil, false, q.notFound(q.name)
+		}
+		if o.uid != nil && *o.uid != old.meta.uid {
+			return nil, false, q.kindConflict(q.name, "the UID in the precondition ("+*o.uid+") does not match the UID in record ("+old.meta.uid+"). The object might have been deleted and then recreated")
+		}
+		if rev := strconv.FormatInt(old.rev, 10); o.rev != nil && *o.rev != rev {
+			return nil, false, q.kindConflict(q.name, "the ResourceVersion in the precondition ("+*o.rev+") does not match the ResourceVersion in record ("+rev+"). The object might have been modified")
+		}
+		obj, gone, err = q.deleteOnce(old, o)
+		var raced *conflictError
+		if !errors.As(err, &raced) {
+			return obj, gone, err
+		}
+	}
+}
+
+func (q *call) deleteOnce(old *object, o *deleteOptions) (map[string]any, bool, error) {
+	obj := q.decode(old)
+	m := metadataOf(obj)
+	finalizers := q.deletionFinalizers(listAt(m, "finalizers"), o)
+	held := len(finalizers) > 0
+	changed := !deepEqual(finalizers, append([]any{}, listAt(m, "finalizers")...))
+	if q.beforeDelete != nil {
+		stays, err := q.beforeDelete(q, obj)
+		if err != nil {
+			return nil, false, err
+		}
+		if stays {
+			held = true
+			finalizers = q.deletionFinalizers(listAt(m, "finalizers"), o)
+		}
+	}
+	if !held {
+		if q.dryRun {
+			return obj, true, nil
+		}
+		done, err := q.rest.store.commit(context.Background(), change{bucket: q.bucket, key: old.key, expect: old.rev})
+		if err != nil {
+			return nil, false, err
+		}
+		if q.written != nil {
+			q.written(done[0])
+		}
+		return obj, true, nil
+	}
+	if old.meta.deleting && !changed {
+		return obj, false, nil
+	}
+	if !old.meta.deleting {
+		m["deletionTimestamp"] = timeText(time.Now())
+		m["deletionGracePeriodSeconds"] = int64(0)
+		if n, ok := m["generation"].(int64); ok {
+			m["generation"] = n + 1
+		}
+	}
+	if len(finalizers) > 0 {
+		m["finalizers"] = finalizers
+	}
+	if q.dryRun {
+		return obj, false, nil
+	}
+	d := q.encode(deepCopy(obj).(map[string]any))
+	done, err := q.rest.store.commit(context.Background(), change{bucket: q.bucket, key: old.key, expect: old.rev, next: &d})
+	if err != nil {
+		return nil, false, err
+	}
+	if q.written != nil {
+		q.written(done[0])
+	}
+	m["resourceVersion"] = strconv.FormatInt(done[0].rev, 10)
+	return obj, false, nil
+}
+
+// deletionFinalizers is the finalizers with those that the propagation policy adds or
+// takes away.
+func (q *call) deletionFinalizers(have []any, o *deleteOptions) []any {
+	out := append([]any{}, have...)
+	if o.propagation == "" {
+		return out
+	}
+	out = slices.DeleteFunc(out, func(f any) bool { return f == finalizerForegnd || f == finalizerOrphan })
+	switch o.propagation {
+	case foreground:
+		out = append(out, finalizerForegnd)
+	case orphan:
+		out = append(out, finalizerOrphan)
+	}
+	return out
+}
+
+// deleteCollection deletes what a list would show, and answers that list.
+func (q *call) deleteCollection() error {
+	if q.namespaced && q.namespace == "" {
+		return textError(http.StatusNotFound, "404 page not found")
+	}
+	options, err := q.readDeleteOptions()
+	if err != nil {
+		return err
+	}
+	o, err := q.listOptions(false)
+	if err != nil {
+		return err
+	}
+	sn, err := q.snapshot(&o)
+	if err != nil {
+		return err
+	}
+	var page []*object
+	for item := range q.selected(&o, sn.scan(q.prefix(), "")) {
+		page = append(page, item)
+	}
+	for _, item := range page {
+		one := *q
+		one.name = item.name()
+		if _, _, err := one.deleteObject(&options); err != nil {
+			var e *statusError
+			if errors.As(err, &e) && e.code == http.StatusNotFound {
+				continue // somebody else did
+			}
+			return err
+		}
+	}
+	return q.writeList(listing{revision: sn.rev}, slices.Values(page))
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// The forms of an answer: the object itself, a row of a table, or its metadata; as JSON or
+// YAML. A client names one in Accept, as upstream has it.
+
+type formKind int
+
+const (
+	formObject formKind = iota
+	formTable
+	formPartial     // PartialObjectMetadata
+	formPartialList // PartialObjectMetadataList
+)
+
+// form is what the client wants.
+type form struct {
+	kind    formKind
+	version string // of meta.k8s.io, for all but objects
+	yaml    bool
+	pretty  bool
+	include string // what a table's rows hold: Metadata, Object or None
+}
+
+func (f *form) contentType() string {
+	if f.yaml {
+		return "application/yaml"
+	}
+	return "application/json"
+}
+
+// negotiate reads Accept. Protobuf is never given: clients that ask for it first take
+// JSON next.
+func (q *call) negotiate() (form, error) {
+	f := form{}
+	accept := q.req.Header["Accept"]
+	if q.query != nil {
+		f.pretty = wantsPretty(q.req)
+	}
+	if len(accept) == 0 || len(accept) == 1 && (accept[0] == "application/json" || accept[0] == "*/*") {
+		return f, nil
+	}
+	watching := q.info.Verb == "watch"
+	for _, c := range parseAccept(accept) {
+		switch {
+		case c.takes("application/json"):
+		case (c.takes("application/yaml") || c.mediaType == "text/yaml") && !watching:
+			f.yaml = true
+		default:
+			continue
+		}
+		if c.as != "" || c.group != "" || c.version != "" {
+			kind, ok := map[string]formKind{"Table": formTable, "PartialObjectMetadata": formPartial, "PartialObjectMetadataList": formPartialList}[c.as]
+			if !ok || c.group != "meta.k8s.io" || c.version != "v1" && c.version != "v1beta1" {
+				f.yaml = false
+				continue
+			}
+			f.kind, f.version = kind, c.version
+		}
+		if f.kind == formTable {
+			switch f.include = q.param("includeObject"); f.include {
+			case "":
+				f.include = "Metadata"
+			case "Metadata", "Object", "None":
+			default:
+				e := badRequest("Unable to convert to Table as requested: includeObject: Invalid value: " + quoted(f.include) + ": must be 'Metadata', 'Object', 'None', or empty")
+				e.pretty = true
+				return f, e
+			}
+		}
+		return f, nil
+	}
+	types := "application/json, application/yaml"
+	if watching {
+		types = "application/json, application/json;stream=watch"
+	}
+	return f, &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "only the following media types are accepted: " + types, pretty: true}
+}
+
+// answer writes one object as it is stored.
+func (q *call) answer(code int, o *object) error {
+	if q.form == (form{}) && q.asStored(o) {
+		return q.send(code, o.raw(), newline)
+	}
+	if q.form.kind == formObject && !q.form.yaml {
+		return q.send(code, q.view(o), nil)
+	}
+	return q.answerTree(code, q.decode(o))
+}
+
+// answerTree writes one object that is no stored one, or is wanted in another form.
+func (q *call) answerTree(code int, obj map[string]any) error {
+	switch q.form.kind {
+	case formTable:
+		obj = q.asTable([]map[string]any{obj}, map[string]any{"resourceVersion": textAt(obj, "metadata", "resourceVersion")}, true)
+	case formPartial:
+		obj = q.partial(obj)
+	case formPartialList:
+		return plainError("content is not a list")
+	}
+	return q.sendTree(code, obj)
+}
+
+func (q *call) sendTree(code int, obj map[string]any) error {
+	if q.form.yaml {
+		return q.send(code, appendYAML(nil, obj), nil)
+	}
+	return q.send(code, appendJSON(nil, obj), nil)
+}
+
+var newline = []byte{'\n'}
+
+// send writes a whole body, and a line end behind JSON as upstream does. tail, if given,
+// is the bytes that follow.
+func (q *call) send(code int, b, tail []byte) error {
+	if q.form.pretty && !q.form.yaml {
+		var out bytes.Buffer
+		if json.Indent(&out, b, "", "  ") == nil {
+			b = out.Bytes()
+		}
+	}
+	if tail == nil && !q.form.yaml {
+		tail = newline
+	}
+	h := q.w.Header()
+	h["Content-Type"] = []string{q.form.contentType()}
+	if len(b) > gzipAbove && q.takesGzip() {
+		h["Content-Encoding"], h["Vary"] = []string{"gzip"}, []string{"Accept-Encoding"}
+		q.w.WriteHeader(code)
+		z := q.rest.gzipTo(q.w)
+		_, _ = z.Write(b)
+		_, _ = z.Write(tail)
+		_ = z.Close()
+		q.rest.gzips.Put(z)
+		return nil
+	}
+	h["Content-Length"] = []string{itoa(len(b) + len(tail))}
+	q.w.WriteHeader(code)
+	if _, err := q.w.Write(b); err == nil && len(tail) > 0 {
+		_, _ = q.w.Write(tail)
+	}
+	return nil
+}
+
+// gzipAbove is the size in bytes from which an answer is compressed, upstream's.
+const gzipAbove = 128 << 10
+
+func (q *call) takesGzip() bool {
+	for _, line := range q.req.Header["Accept-Encoding"] {
+		for part := range strings.SplitSeq(line, ",") {
+			coding, q, _ := strings.Cut(part, ";")
+			if strings.EqualFold(strings.TrimSpace(coding), "gzip") && strings.TrimSpace(q) != "q=0" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (s *rest) gzipTo(w http.ResponseWriter) *gzip.Writer {
+	if z, ok := s.gzips.Get().(*gzip.Writer); ok {
+		z.Reset(w)
+		return z
+	}
+	z, _ := gzip.NewWriterLevel(w, 1)
+	return z
+}
+
+// table is objects as a Table. header is the metadata of the list; columns are defined in
+// it unless an earlier event of the same watch did.
+func (q *call) asTable(objs []map[string]any, header map[string]any, define bool) map[string]any {
+	rows := make([]any, len(objs))
+	for i, obj := range objs {
+		cells := make([]any, len(q.columns))
+		for j := range q.columns {
+			cells[j] = q.columns[j].cell(obj)
+		}
+		row := map[string]any{"cells": cells}
+		switch q.form.include {
+		case "Object":
+			row["object"] = obj
+		case "None":
+			row["object"] = nil
+		default:
+			row["object"] = q.partial(obj)
+		}
+		rows[i] = row
+	}
+	t := map[string]any{"kind": "Table", "apiVersion": "meta.k8s.io/" + q.form.version, "metadata": header, "rows": rows}
+	defs := []any{}
+	if define {
+		for _, c := range q.columns {
+			defs = append(defs, map[string]any{"name": c.name, "type": c.typ, "format": c.format, "description": c.description, "priority": int64(c.priority)})
+		}
+	}
+	t["columnDefinitions"] = defs
+	return t
+}
+
+// partial is the metadata of an object.
+func (q *call) partial(obj map[string]any) map[string]any {
+	version := q.form.version
+	if version == "" {
+		version = "v1"
+	}
+	return map[string]any{"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/" + version, "metadata": obj["metadata"]}
+}

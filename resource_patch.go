@@ -1,0 +1,316 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+const (
+	jsonPatchType      = "application/json-patch+json"
+	mergePatchType     = "application/merge-patch+json"
+	strategicPatchType = "application/strategic-merge-patch+json"
+	applyPatchType     = "application/apply-patch+yaml"
+)
+
+// patchTries is how often a patch is tried anew when somebody else writes the object
+// between its read and its write (upstream).
+const patchTries = 5
+
+// patch changes an object by what is in the body.
+func (q *call) patch() error {
+	if q.name == "" {
+		return badRequest("name must be provided")
+	}
+	contentType := ""
+	if v := q.req.Header["Content-Type"]; len(v) > 0 {
+		contentType = mediaType(v[0])
+	}
+	if contentType != applyPatchType {
+		if err := q.writeOptions("PatchOptions"); err != nil {
+			return err
+		}
+	}
+	apply, err := q.readPatch(contentType)
+	if err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		sn := q.bucket.now()
+		old := sn.get(q.resource.key(q.namespace, q.name))
+		if old == nil {
+			return q.notFound(q.name)
+		}
+		done, next, err := q.patchOnce(old, apply)
+		var raced *conflictError
+		if errors.As(err, &raced) {
+			if try <= patchTries {
+				continue
+			}
+			return q.conflict(q.name, changedMeanwhile)
+		}
+		if err != nil {
+			return err
+		}
+		return q.answerWritten(done, next)
+	}
+}
+
+// patchOnce applies the patch to one state of the object.
+func (q *call) patchOnce(old *object, apply func(doc map[string]any) (map[string]any, error)) (*object, map[string]any, error) {
+	was := q.decode(old)
+	rev := strconv.FormatInt(old.rev, 10)
+	next, err := apply(q.decode(old))
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := q.checkPatched(next, was); err != nil {
+		return nil, nil, err
+	}
+	if v := textAt(next, "metadata", "resourceVersion"); v != rev && v != "" {
+		if _, err := strconv.ParseUint(v, 10, 63); err != nil {
+			return nil, nil, plainError(parseUintText(v, err))
+		}
+		return nil, nil, q.conflict(q.name, changedMeanwhile)
+	}
+	done, err := q.replace(old, was, next)
+	return done, next, err
+}
+
+// checkPatched is what a patch may not do to an object, and takes out what the type does not
+// have.
+func (q *call) checkPatched(next, was map[string]any) error {
+	for _, f := range []string{"kind", "apiVersion"} {
+		if v, given := next[f]; given && v != was[f] {
+			if f == "apiVersion" {
+				return badRequest("the API version in the data (" + selectableText(v) + ") does not match the expected API version (" + q.apiVersion() + ")")
+			}
+			return invalid(q.group, q.kind, q.name, []fieldError{fieldInvalid("kind", v, "must be "+q.kind)})
+		}
+		next[f] = was[f]
+	}
+	m := metadataOf(next)
+	switch name := textAt(m, "name"); {
+	case name == "":
+		m["name"] = q.name
+	case name != q.name:
+		return q.wrongName(name)
+	}
+	if err := q.checkNamespace(m); err != nil {
+		return err
+	}
+	if uid := textAt(m, "uid"); uid != "" && uid != textAt(was, "metadata", "uid") {
+		e := fieldInvalid("metadata.uid", uid, "field is immutable")
+		return invalid(q.group, q.kind, q.name, []fieldError{e, e})
+	}
+	strict := q.strict
+	unknown, err := q.shape.prune(next)
+	if err != nil {
+		return invalid("", "", "", []fieldError{fieldInvalid("patch", next, err.Error())})
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	for i := range unknown {
+		unknown[i] = "unknown field " + quoted(unknown[i])
+	}
+	switch strict {
+	case "Strict":
+		return invalid("", "", "", []fieldError{fieldInvalid("patch", next, "strict decoding error: "+strings.Join(unknown, ", "))})
+	case "Warn":
+		for _, p := range unknown {
+			AddWarning(q.req.Context(), "", p)
+		}
+	}
+	return nil
+}
+
+// readPatch reads the body and returns what applies it to an object, which it consumes.
+func (q *call) readPatch(contentType string) (func(map[string]any) (map[string]any, error), error) {
+	accepted := []string{jsonPatchType, mergePatchType}
+	if q.typ != nil {
+		accepted = append(accepted, strategicPatchType)
+	}
+	switch contentType {
+	case jsonPatchType, mergePatchType:
+	case strategicPatchType:
+		if q.typ == nil {
+			return nil, unsupportedType(strings.Join(accepted, ", "))
+		}
+	case applyPatchType:
+		e := unsupportedType(strings.Join(accepted, ", "))
+		e.message += "; server-side apply (" + applyPatchType + ") is not served yet"
+		return nil, e
+	default:
+		return nil, unsupportedType(strings.Join(accepted, ", "))
+	}
+	body, err := q.rest.readBody(q.req)
+	if err != nil {
+		return nil, err
+	}
+	if contentType == jsonPatchType {
+		b := *body // kept for a second try, so not given back
+		return func(doc map[string]any) (map[string]any, error) {
+			v, err := applyJSONPatch(doc, b)
+			if err != nil {
+				return nil, err
+			}
+			next, ok := v.(map[string]any)
+			if !ok {
+				return nil, &statusError{code: http.StatusUnprocessableEntity, reason: "Invalid", message: "the server rejected our request due to an error in our request", details: &statusDetails{}}
+			}
+			return next, nil
+		}, nil
+	}
+	defer q.rest.putBody(body)
+	patch, repeated, err := parseJSONObject(*body)
+	if err != nil {
+		return nil, badRequest("error decoding patch: " + err.Error())
+	}
+	if err := q.repeatedKeys(repeated); err != nil {
+		return nil, err
+	}
+	if contentType == strategicPatchType {
+		return func(doc map[string]any) (map[string]any, error) {
+			return applyStrategicPatch(doc, deepCopy(patch).(map[string]any), q.typ)
+		}, nil
+	}
+	return func(doc map[string]any) (map[string]any, error) {
+		return applyMergePatch(doc, deepCopy(patch).(map[string]any)), nil
+	}, nil
+}
+
+// repeatedKeys says of keys that come twice in a patch what fieldValidation asks.
+func (q *call) repeatedKeys(paths []string) error {
+	for _, p := range paths {
+		problem := "duplicate field " + quoted(p)
+		switch q.strict {
+		case "Strict":
+			return invalid("", "", "", []fieldError{fieldInvalid("patch", p, "strict decoding error: "+problem)})
+		case "Warn":
+			AddWarning(q.req.Context(), "", problem)
+		}
+	}
+	return nil
+}
+
+// serveScale is the scale subresource of a custom resource: autoscaling/v1 Scale.
+func (q *call) serveScale() error {
+	if q.info.Verb != "get" && q.info.Verb != "update" && q.info.Verb != "patch" {
+		return q.unsupported(q.info.Verb)
+	}
+	sn := q.bucket.now()
+	old := sn.get(q.resource.key(q.namespace, q.name))
+	if old == nil {
+		return q.notFound(q.name)
+	}
+	if q.info.Verb == "get" {
+		scale, err := q.scaleOf(old)
+		if err != nil {
+			return err
+		}
+		return q.answerTree(http.StatusOK, scale)
+	}
+	return q.writeScale()
+}
+
+// scaleOf is what an object says of its scale.
+func (q *call) scaleOf(o *object) (map[string]any, error) {
+	obj := q.decode(o)
+	replicas, ok := member(obj, q.resource.scale.spec...).(int64)
+	if !ok {
+		return nil, plainError("the spec replicas field \"." + strings.Join(q.resource.scale.spec, ".") + "\" does not exist")
+	}
+	m := map[string]any{}
+	for _, f := range []string{"name", "namespace", "uid", "resourceVersion", "creationTimestamp"} {
+		if v := member(obj, "metadata", f); v != nil {
+			m[f] = v
+		}
+	}
+	status := map[string]any{"replicas": int64(0)}
+	if n, ok := member(obj, q.resource.scale.status...).(int64); ok {
+		status["replicas"] = n
+	}
+	if s := q.resource.scale.selector; s != nil {
+		if v := textAt(obj, s...); v != "" {
+			status["selector"] = v
+		}
+	}
+	return map[string]any{"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": m, "spec": map[string]any{"replicas": replicas}, "status": status}, nil
+}
+
+// writeScale sets the replicas of the object.
+func (q *call) writeScale() error {
+	typ := q.rest.kinds.types[scaleType]
+	var apply func(map[string]any) (map[string]any, error)
+	if q.info.Verb == "patch" {
+		contentType := ""
+		if v := q.req.Header["Content-Type"]; len(v) > 0 {
+			contentType = mediaType(v[0])
+		}
+		if err := q.writeOptions("PatchOptions"); err != nil {
+			return err
+		}
+		var err error
+		if apply, err = q.readPatch(contentType); err != nil {
+			return err
+		}
+	} else {
+		if err := q.writeOptions("UpdateOptions"); err != nil {
+			return err
+		}
+		obj, _, err := q.readObject(typ, "Scale")
+		if err != nil {
+			return err
+		}
+		if name := objectName(obj); name != "" && name != q.name {
+			return q.wrongName(name)
+		}
+		apply = func(map[string]any) (map[string]any, error) { return obj, nil }
+	}
+	for try := 1; ; try++ {
+		sn := q.bucket.now()
+		old := sn.get(q.resource.key(q.namespace, q.name))
+		if old == nil {
+			return q.notFound(q.name)
+		}
+		was, err := q.scaleOf(old)
+		if err != nil && q.info.Verb == "patch" {
+			return err
+		}
+		scale, err := apply(was)
+		if err != nil {
+			return err
+		}
+		given := textAt(scale, "metadata", "resourceVersion")
+		if given != "" && given != strconv.FormatInt(old.rev, 10) {
+			return q.conflict(q.name, changedMeanwhile)
+		}
+		replicas, ok := member(scale, "spec", "replicas").(int64)
+		if member(scale, "spec", "replicas") == nil {
+			replicas, ok = 0, true
+		}
+		if !ok || replicas < 0 {
+			return invalid("autoscaling", "Scale", q.name, []fieldError{fieldInvalid("spec.replicas", member(scale, "spec", "replicas"), "should be a non-negative integer")})
+		}
+		next := q.decode(old)
+		setMember(next, replicas, q.resource.scale.spec...)
+		done, err := q.replace(old, q.decode(old), next)
+		var raced *conflictError
+		if errors.As(err, &raced) && try <= patchTries {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if done == nil {
+			setMember(scale, replicas, "spec", "replicas")
+			return q.answerTree(http.StatusOK, scale)
+		}
+		if scale, err = q.scaleOf(done); err != nil {
+			return err
+		}
+		return q.answerTree(http.StatusOK, scale)
+	}
+}

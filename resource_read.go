@@ -1,0 +1,475 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// get answers one object: the current one, which is never older than any revision that
+// a client can have seen.
+func (q *call) get() error {
+	if v := q.param("resourceVersion"); v != "" && v != "0" {
+		rev, err := strconv.ParseUint(v, 10, 63)
+		if err != nil {
+			return plainError(parseUintText(v, err))
+		}
+		if err := q.await(int64(rev)); err != nil {
+			return err
+		}
+	}
+	sn := q.bucket.now()
+	o := sn.get(q.resource.key(q.namespace, q.name))
+	if o == nil {
+		return q.notFound(q.name)
+	}
+	return q.answer(http.StatusOK, o)
+}
+
+// parseUintText is the error of strconv as upstream's clients know it.
+func parseUintText(v string, err error) string {
+	why := strconv.ErrSyntax
+	if errors.Is(err, strconv.ErrRange) {
+		why = strconv.ErrRange
+	}
+	return "strconv.ParseUint: parsing " + strconv.Quote(v) + ": " + why.Error()
+}
+
+// awaitLimit is how long a read waits for a revision that is not there yet (upstream).
+const awaitLimit = 3 * time.Second
+
+// await waits until the store has reached a revision.
+func (q *call) await(rev int64) error {
+	store := q.rest.store
+	if store.revision() >= rev {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(q.req.Context(), awaitLimit)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for waiting := true; waiting; {
+		select {
+		case <-ctx.Done():
+			waiting = false
+		case <-tick.C:
+			if store.revision() >= rev {
+				return nil
+			}
+		}
+	}
+	message := fmt.Sprintf("Timeout: Too large resource version: %d, current: %d", rev, store.revision())
+	return &statusError{code: http.StatusGatewayTimeout, reason: "Timeout", message: message, retryAfter: 1,
+		details: &statusDetails{Causes: []statusCause{{Reason: "ResourceVersionTooLarge", Message: "Too large resource version"}}}}
+}
+
+// listOptions are the parameters of a list or a watch, checked.
+type listOptions struct {
+	labels   labelSelector
+	fields   fieldSelector
+	limit    int64
+	revision int64 // -1: not given
+	match    string
+	from     *continueToken
+	initial  *bool // sendInitialEvents
+	bookmark bool
+	timeout  time.Duration
+}
+
+// listOptions reads them. watching says which rules hold.
+func (q *call) listOptions(watching bool) (o listOptions, err error) {
+	o.revision = -1
+	if q.query == nil {
+		return o, nil
+	}
+	number := func(name string) (n int64, err error) {
+		if v := q.param(name); v != "" {
+			if n, err = strconv.ParseInt(v, 10, 64); err != nil {
+				why := strconv.ErrSyntax
+				if errors.Is(err, strconv.ErrRange) {
+					why = strconv.ErrRange
+				}
+				return 0, badRequest("strconv.ParseInt: parsing " + strconv.Quote(v) + ": " + why.Error())
+			}
+		}
+		return n, nil
+	}
+	if o.limit, err = number("limit"); err != nil {
+		return o, err
+	}
+	seconds, err := number("timeoutSeconds")
+	if err != nil {
+		return o, err
+	}
+	if seconds > 0 {
+		o.timeout = time.Duration(min(seconds, 1<<31)) * time.Second
+	}
+	if v := q.param("labelSelector"); v != "" {
+		if o.labels, err = parseLabelSelector(v); err != nil {
+			return o, err
+		}
+	}
+	if v := q.param("fieldSelector"); v != "" {
+		if o.fields, err = parseFieldSelector(v); err != nil {
+			return o, err
+		}
+		if err = o.fields.resolve(q.fields); err != nil {
+			return o, err
+		}
+	}
+	o.bookmark = queryBool(q.param("allowWatchBookmarks"))
+	if q.query.Has("sendInitialEvents") {
+		v := queryBool(q.param("sendInitialEvents"))
+		o.initial = &v
+	}
+	version := q.param("resourceVersion")
+	if errs := q.matchErrors(&o, version, watching); len(errs) > 0 {
+		return o, invalid("meta.k8s.io", "ListOptions", "", errs)
+	}
+	if token := q.param("continue"); token != "" && !watching {
+		if version != "" && version != "0" {
+			return o, badRequest("specifying resource version is not allowed when using continue")
+		}
+		o.from, err = parseContinue(token)
+		return o, err
+	}
+	if version != "" {
+		rev, err := strconv.ParseUint(version, 10, 63)
+		if err != nil && watching {
+			return o, plainError(parseUintText(version, err))
+		} else if err != nil {
+			return o, badRequest("invalid resource version: " + parseUintText(version, err))
+		}
+		o.revision = int64(rev)
+	}
+	return o, nil
+}
+
+// matchErrors is upstream's rules of which parameters may stand beside which.
+func (q *call) matchErrors(o *listOptions, version string, watching bool) (errs []fieldError) {
+	o.match = q.param("resourceVersionMatch")
+	forbid := func(field, why string) { errs = append(errs, fieldForbidden(field, why)) }
+	switch {
+	case watching:
+		if o.initial != nil && o.match != "NotOlderThan" {
+			forbid("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+		}
+		if o.match != "" && o.initial == nil {
+			forbid("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+		}
+	case o.initial != nil:
+		forbid("sendInitialEvents", "sendInitialEvents is forbidden for list")
+	}
+	if o.match == "" {
+		return errs
+	}
+	if o.match != "Exact" && o.match != "NotOlderThan" {
+		errs = append(errs, fieldNotSupported("resourceVersionMatch", o.match, "Exact", "NotOlderThan"))
+	}
+	if watching {
+		return errs
+	}
+	if version == "" {
+		forbid("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided")
+	}
+	if q.param("continue") != "" {
+		forbid("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
+	}
+	if o.match == "Exact" && version == "0" {
+		forbid("resourceVersionMatch", `resourceVersionMatch "exact" is forbidden for resourceVersion "0"`)
+	}
+	return errs
+}
+
+// queryBool reads a boolean as upstream's query conversion does: anything but false and 0
+// is true.
+func queryBool(v string) bool { return v != "" && v != "0" && !strings.EqualFold(v, "false") }
+
+// continueToken says where a list goes on: at which revision, -1 for the current one, and
+// behind which key, relative to the list's prefix.
+type continueToken struct {
+	Version  string `json:"v"`
+	Revision int64  `json:"rv"`
+	Start    string `json:"start"`
+}
+
+const continueVersion = "meta.k8s.io/v1"
+
+func (t continueToken) String() string {
+	b, _ := json.Marshal(t)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func parseContinue(s string) (*continueToken, error) {
+	var t continueToken
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err == nil {
+		err = json.Unmarshal(b, &t)
+	}
+	switch {
+	case err != nil:
+		return nil, badRequest("invalid continue token: continue key is not valid: " + err.Error())
+	case t.Version != continueVersion:
+		return nil, badRequest("invalid continue token: continue key is not valid: server does not recognize this encoded version " + strconv.Quote(t.Version))
+	case t.Revision == 0 || t.Revision < -1 || !strings.HasPrefix(t.Start, "/"):
+		return nil, badRequest("invalid continue token: continue key is not valid: incorrect encoded start resourceVersion or key")
+	}
+	return &t, nil
+}
+
+// list answers the objects of a snapshot, in the order of their keys.
+func (q *call) list() error {
+	o, err := q.listOptions(false)
+	if err != nil {
+		return err
+	}
+	if q.form.kind == formPartial {
+		return &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "you requested PartialObjectMetadata, but the requested object is a list (" + q.listKind + ")"}
+	}
+	sn, err := q.snapshot(&o)
+	if err != nil {
+		return err
+	}
+	prefix, from := q.prefix(), ""
+	if o.from != nil {
+		from = prefix + o.from.Start[1:]
+	}
+	items := q.selected(&o, sn.scan(prefix, from))
+	l := listing{revision: sn.rev}
+	if o.limit > 0 {
+		// The page is collected, since what stands in front of the items says whether there are more.
+		page := make([]*object, 0, min(o.limit, 1000))
+		more := false
+		for item := range items {
+			if int64(len(page)) == o.limit {
+				more = true
+				break
+			}
+			page = append(page, item)
+		}
+		if more {
+			last := page[len(page)-1].key
+			l.next = continueToken{continueVersion, sn.rev, "/" + strings.TrimPrefix(last, prefix) + "\x00"}.String()
+			if o.labels.empty() && o.fields.empty() {
+				n := int64(sn.remaining(prefix, last+"\x00"))
+				l.remaining = &n
+			}
+		}
+		items = slices.Values(page)
+	}
+	return q.writeList(l, items)
+}
+
+// prefix is what the keys of the list begin with.
+func (q *call) prefix() string {
+	if q.namespace == "" {
+		return ""
+	}
+	return q.namespace + "/"
+}
+
+// snapshot is the state that a list shows.
+func (q *call) snapshot(o *listOptions) (snapshot, error) {
+	rev, exact := o.revision, o.match == "Exact" || o.match == "" && o.limit > 0 && o.revision > 0
+	if o.from != nil {
+		rev, exact = o.from.Revision, o.from.Revision > 0
+	}
+	if rev > 0 {
+		if err := q.await(rev); err != nil {
+			return snapshot{}, err
+		}
+	}
+	if !exact {
+		return q.bucket.now(), nil
+	}
+	sn, err := q.bucket.at(rev)
+	if err == nil {
+		return sn, nil
+	}
+	e := &statusError{code: http.StatusGone, reason: "Expired", message: "The resourceVersion for the provided list is too old.", cause: nil}
+	if o.from != nil {
+		e.message = "The provided continue token is too old: it can no longer show the list as it was at its first page. Begin again without it, or go on with the token in this answer, which shows what remains of the list as it is now."
+		e.cursor = continueToken{continueVersion, -1, o.from.Start}.String()
+	}
+	return sn, e
+}
+
+// selected is the objects that the selectors take.
+func (q *call) selected(o *listOptions, all iter.Seq[*object]) iter.Seq[*object] {
+	if o.labels.empty() && o.fields.empty() {
+		return all
+	}
+	return func(yield func(*object) bool) {
+		for item := range all {
+			if o.selects(item) && !yield(item) {
+				return
+			}
+		}
+	}
+}
+
+func (o *listOptions) selects(item *object) bool {
+	return o.labels.matches(item.meta.labels) && (o.fields.empty() || o.fields.matches(item.namespace(), item.name(), item.meta.fields))
+}
+
+// listing is what a list says beside its items.
+type listing struct {
+	revision  int64
+	next      string // the continue token, "" at the end
+	remaining *int64
+}
+
+// metadata is the list's metadata as a tree.
+func (l *listing) metadata() map[string]any {
+	m := map[string]any{"resourceVersion": strconv.FormatInt(l.revision, 10)}
+	if l.next != "" {
+		m["continue"] = l.next
+	}
+	if l.remaining != nil {
+		m["remainingItemCount"] = *l.remaining
+	}
+	return m
+}
+
+// writeList writes a list in the form that is wanted.
+func (q *call) writeList(l listing, items iter.Seq[*object]) error {
+	if q.form.kind == formObject && !q.form.yaml && !q.form.pretty {
+		q.streamList(l, items)
+		return nil
+	}
+	var objs []map[string]any
+	for item := range items {
+		objs = append(objs, q.decode(item))
+	}
+	list := map[string]any{"kind": q.listKind, "apiVersion": q.apiVersion(), "metadata": l.metadata()}
+	switch q.form.kind {
+	case formTable:
+		return q.sendTree(http.StatusOK, q.asTable(objs, l.metadata(), true))
+	case formPartialList:
+		list["kind"], list["apiVersion"] = "PartialObjectMetadataList", "meta.k8s.io/"+q.form.version
+		for i := range objs {
+			objs[i] = q.partial(objs[i])
+		}
+	}
+	all := make([]any, len(objs))
+	for i, obj := range objs {
+		all[i] = obj
+	}
+	list["items"] = all
+	return q.sendTree(http.StatusOK, list)
+}
+
+// pieceSize is how much of a list is handed to net/http at once: each piece costs a
+// frame, a record and a system call.
+const pieceSize = 64 << 10
+
+// streamList writes the stored bytes of the items, in large pieces.
+func (q *call) streamList(l listing, items iter.Seq[*object]) {
+	h := q.w.Header()
+	h["Content-Type"] = []string{"application/json"}
+	buffer, _ := q.rest.buffers.Get().(*[]byte)
+	if buffer == nil {
+		b := make([]byte, 0, pieceSize+4<<10)
+		buffer = &b
+	}
+	p := pieces{q: q, b: (*buffer)[:0]}
+	head, tail := q.listFrame(l)
+	p.b = append(p.b, head...)
+	first := true
+	for item := range items {
+		if !first {
+			p.b = append(p.b, ',')
+		}
+		first = false
+		if !p.add(q.view(item)) {
+			break // the client has gone
+		}
+	}
+	p.b = append(p.b, tail...)
+	p.close()
+	*buffer = p.b[:0]
+	q.rest.buffers.Put(buffer)
+}
+
+// listFrame is what stands around the items, keys in upstream's order.
+func (q *call) listFrame(l listing) (head, tail string) {
+	var m strings.Builder
+	m.WriteByte('{')
+	rev := `"resourceVersion":"` + strconv.FormatInt(l.revision, 10) + `"`
+	remaining := ""
+	if l.remaining != nil {
+		remaining = `"remainingItemCount":` + strconv.FormatInt(*l.remaining, 10)
+	}
+	if q.custom {
+		m.WriteString(`"continue":"` + l.next + `",`)
+		if remaining != "" {
+			m.WriteString(remaining + ",")
+		}
+		m.WriteString(rev + "}")
+		return `{"apiVersion":"` + q.apiVersion() + `","items":[`, `],"kind":"` + q.listKind + `","metadata":` + m.String() + "}\n"
+	}
+	m.WriteString(rev)
+	if l.next != "" {
+		m.WriteString(`,"continue":"` + l.next + `"`)
+	}
+	if remaining != "" {
+		m.WriteString("," + remaining)
+	}
+	m.WriteByte('}')
+	return `{"kind":"` + q.listKind + `","apiVersion":"` + q.apiVersion() + `","metadata":` + m.String() + `,"items":[`, "]}\n"
+}
+
+// pieces writes a long answer in pieces of pieceSize, compressed when it is longer than
+// one and the client takes that, with its length when it is shorter.
+type pieces struct {
+	q    *call
+	b    []byte
+	zip  interface{ Write([]byte) (int, error) }
+	out  interface{ Write([]byte) (int, error) }
+	done func()
+}
+
+func (p *pieces) add(b []byte) bool {
+	p.b = append(p.b, b...)
+	if p.out == nil && len(p.b) > gzipAbove || p.out != nil && len(p.b) >= pieceSize {
+		return p.flush()
+	}
+	if p.out == nil && len(p.b) >= pieceSize && !p.q.takesGzip() {
+		return p.flush()
+	}
+	return true
+}
+
+// flush sends what is collected. The first call decides on compression.
+func (p *pieces) flush() bool {
+	if p.out == nil {
+		p.out = p.q.w
+		if len(p.b) > gzipAbove && p.q.takesGzip() {
+			h := p.q.w.Header()
+			h["Content-Encoding"], h["Vary"] = []string{"gzip"}, []string{"Accept-Encoding"}
+			z := p.q.rest.gzipTo(p.q.w)
+			p.out, p.done = z, func() { _ = z.Close(); p.q.rest.gzips.Put(z) }
+		}
+	}
+	_, err := p.out.Write(p.b)
+	p.b = p.b[:0]
+	return err == nil
+}
+
+func (p *pieces) close() {
+	if p.out == nil && len(p.b) <= gzipAbove {
+		p.q.w.Header()["Content-Length"] = []string{itoa(len(p.b))}
+	}
+	p.flush()
+	if p.done != nil {
+		p.done()
+	}
+}

@@ -1,0 +1,330 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// watchOptions bound the event log and its readers.
+type watchOptions struct {
+	windowEvents int
+	windowBytes  int
+	slow         time.Duration
+	bookmarks    time.Duration // between two bookmarks; upstream's minute, shorter in tests
+}
+
+func (o *watchOptions) register(f *flags) {
+	f.in("watches")
+	f.int(&o.windowEvents, "watch-window-events", 100_000, "events kept for watches to begin at, of all resources together; what is older is 410")
+	f.int(&o.windowBytes, "watch-window-bytes", 64<<20, "bytes of events kept")
+	f.duration(&o.slow, "watch-slow-timeout", 10*time.Second, "time after which a watch is cut whose client takes nothing")
+	o.bookmarks = time.Minute
+}
+
+func (o *watchOptions) check(p *problems) {
+	if o.windowEvents < 1 {
+		p.add("watch-window-events", "must be above 0, is %d", o.windowEvents)
+	}
+	if o.windowBytes < 1 {
+		p.add("watch-window-bytes", "must be above 0, is %d", o.windowBytes)
+	}
+	if o.slow < time.Millisecond {
+		p.add("watch-slow-timeout", "must be at least 1ms, is %v", o.slow)
+	}
+}
+
+// watching is a watch under way.
+type watching struct {
+	*call
+	listOptions
+	row     *watchRow
+	cursor  *cursor
+	line    []byte // for what is not sent as it is stored
+	defined bool   // a table's columns have been sent
+	failed  bool   // the client has gone
+}
+
+// watch streams events, each a line of JSON, until the client goes, the time is over, or
+// the log no longer has what the client has not seen.
+func (q *call) watch() error {
+	o, err := q.listOptions(true)
+	if err != nil {
+		return err
+	}
+	if q.form.kind == formPartialList {
+		q.form.kind = formPartial
+	}
+	w := &watching{call: q, listOptions: o}
+	if q.name != "" { // the deprecated path of one object
+		if w.fields, err = parseFieldSelector("metadata.name=" + q.name); err != nil {
+			return err
+		}
+		if err := w.fields.resolve(q.resource.fields); err != nil {
+			return err
+		}
+	}
+	var initial *snapshot
+	start := o.revision
+	withState := o.revision <= 0 || o.initial != nil && *o.initial
+	if o.initial != nil && !*o.initial && o.revision <= 0 {
+		withState = false
+	}
+	if o.revision > 0 && withState {
+		if err := q.await(o.revision); err != nil {
+			return err
+		}
+	}
+	if withState {
+		sn := q.bucket.now()
+		initial, start = &sn, sn.rev
+	} else if start <= 0 {
+		start = q.rest.store.revision()
+	}
+	cur, err := q.bucket.watch(start)
+	h := q.w.Header()
+	h["Content-Type"] = []string{"application/json"}
+	q.w.WriteHeader(http.StatusOK)
+	if err != nil {
+		w.expired(err)
+		return nil
+	}
+	w.cursor = cur
+	w.row = &watchRow{x: exchangeFrom(q.req.Context()), bucket: q.bucket, namespace: q.namespace, selector: w.selectorText(), startRevision: start, lag: cur.lag}
+	w.row.sent.Store(start)
+	q.rest.watches.add(w.row)
+	defer q.rest.watches.remove(w.row)
+	w.run(initial, start)
+	return nil
+}
+
+// run sends what there is and then what comes.
+func (w *watching) run(initial *snapshot, start int64) {
+	ctx := w.req.Context()
+	limit := w.timeout
+	if limit == 0 {
+		limit = 1800*time.Second + rand.N(1800*time.Second)
+	}
+	end := time.Now().Add(limit)
+	if initial != nil {
+		for o := range w.selected(&w.listOptions, initial.scan(w.prefix(), "")) {
+			if w.object('A', o, o.rev); w.failed {
+				return
+			}
+		}
+		if w.bookmark && (w.initial == nil || *w.initial) {
+			w.sendBookmark(start, true)
+		}
+		w.row.sent.Store(start)
+	}
+	_ = w.flush()
+	w.row.state.Store(watchLive)
+	timer := time.NewTimer(w.nextBookmark(end))
+	defer timer.Stop()
+	var room [64]*logEvent
+	for !w.failed {
+		reached := w.rest.store.revision()
+		events, changed, err := w.cursor.next(room[:0], len(room))
+		if err != nil {
+			w.expired(err)
+			return
+		}
+		if len(events) > 0 {
+			for _, e := range events {
+				w.event(e)
+			}
+			w.row.sent.Store(events[len(events)-1].rev)
+			_ = w.flush()
+			continue
+		}
+		w.row.sent.Store(max(reached, w.row.sent.Load()))
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		case <-w.retired:
+			return
+		case <-timer.C:
+			if w.bookmark {
+				w.sendBookmark(reached, false)
+				_ = w.flush()
+			}
+			if time.Until(end) <= bookmarkBeforeEnd {
+				w.drainUntil(ctx, end)
+				return
+			}
+			timer.Reset(w.nextBookmark(end))
+		}
+	}
+}
+
+// bookmarkBeforeEnd is how long before a watch's time is over it gets its last bookmark
+// (upstream).
+const bookmarkBeforeEnd = 2 * time.Second
+
+// nextBookmark is the time until the next bookmark or, without them, the end.
+func (w *watching) nextBookmark(end time.Time) time.Duration {
+	left := time.Until(end) - bookmarkBeforeEnd
+	if left <= 0 {
+		left = 0
+	}
+	if !w.bookmark {
+		return left
+	}
+	return min(left, w.rest.limits.bookmarks)
+}
+
+// drainUntil sends what still comes until the time is over.
+func (w *watching) drainUntil(ctx context.Context, end time.Time) {
+	timer := time.NewTimer(time.Until(end))
+	defer timer.Stop()
+	var room [64]*logEvent
+	for !w.failed {
+		events, changed, err := w.cursor.next(room[:0], len(room))
+		if err != nil {
+			w.expired(err)
+			return
+		}
+		for _, e := range events {
+			w.event(e)
+		}
+		if len(events) > 0 {
+			w.row.sent.Store(events[len(events)-1].rev)
+			_ = w.flush()
+			continue
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		case <-w.retired:
+			return
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+// event sends one event as this watch sees it: an object that begins to match its
+// selectors is added, one that no longer does is deleted.
+func (w *watching) event(e *logEvent) {
+	o, kind := e.obj, e.kind
+	if w.namespace != "" && o.namespace() != w.namespace {
+		return
+	}
+	if !w.labels.empty() || !w.fields.empty() {
+		before := e.prev != nil && w.selects(e.prev)
+		now := e.kind != 'D' && w.selects(o)
+		switch {
+		case now && !before:
+			kind = 'A'
+		case now:
+			kind = 'M'
+		case before && e.kind == 'D':
+			kind = 'D'
+		case before:
+			w.object('D', e.prev, e.rev) // its last matching state, at the revision of the change (upstream)
+			return
+		default:
+			return
+		}
+	}
+	w.object(kind, o, e.rev)
+}
+
+var eventTypes = map[byte]string{'A': "ADDED", 'M': "MODIFIED", 'D': "DELETED"}
+
+// object sends one object in the form that is wanted.
+func (w *watching) object(kind byte, o *object, rev int64) {
+	asIs := w.form.kind == formObject && w.asStored(o)
+	switch {
+	case asIs && kind == o.eventKind() && rev == o.rev:
+		w.write(o.line)
+		return
+	case asIs && rev == o.rev:
+		w.line = append(append(append(w.line[:0], `{"type":"`...), eventTypes[kind]...), `","object":`...)
+		w.line = append(append(w.line, o.raw()...), "}\n"...)
+		w.write(w.line)
+		return
+	}
+	obj := w.decode(o)
+	metadataOf(obj)["resourceVersion"] = strconv.FormatInt(rev, 10)
+	switch w.form.kind {
+	case formTable:
+		obj = w.asTable([]map[string]any{obj}, map[string]any{"resourceVersion": strconv.FormatInt(rev, 10)}, !w.defined)
+		w.defined = true
+	case formPartial:
+		obj = w.partial(obj)
+	}
+	w.send(eventTypes[kind], obj)
+}
+
+func (w *watching) send(kind string, obj map[string]any) {
+	w.line = append(append(append(w.line[:0], `{"type":"`...), kind...), `","object":`...)
+	w.line = append(appendJSON(w.line, obj), "}\n"...)
+	w.write(w.line)
+}
+
+func (w *watching) write(b []byte) {
+	n, err := w.w.Write(b)
+	w.row.bytes.Add(int64(n))
+	w.row.events.Add(1)
+	w.failed = w.failed || err != nil
+}
+
+func (w *watching) flush() error {
+	err := flush(w.w)
+	w.row.lastSend.Store(time.Now().UnixNano())
+	w.failed = w.failed || err != nil && !errors.Is(err, http.ErrNotSupported)
+	return err
+}
+
+// sendBookmark says how far the watch has come. The first one may also say that the state
+// is complete.
+func (w *watching) sendBookmark(rev int64, complete bool) {
+	m := map[string]any{"resourceVersion": strconv.FormatInt(rev, 10)}
+	if complete {
+		m["annotations"] = map[string]any{"k8s.io/initial-events-end": "true"}
+	}
+	obj := map[string]any{"kind": w.kind, "apiVersion": w.apiVersion(), "metadata": m}
+	switch w.form.kind {
+	case formTable:
+		obj = w.asTable([]map[string]any{obj}, map[string]any{"resourceVersion": m["resourceVersion"]}, !w.defined)
+		w.defined = true
+	case formPartial:
+		obj = w.partial(obj)
+	}
+	w.row.bookmarks.Add(1)
+	w.send("BOOKMARK", obj)
+}
+
+// expired tells a client that the log no longer has what it asks for: in the stream, as
+// upstream does.
+func (w *watching) expired(err error) {
+	message := "too old resource version"
+	var old *expiredError
+	if errors.As(err, &old) {
+		message = fmt.Sprintf("too old resource version: %d (%d)", old.asked, old.oldest)
+	}
+	status := map[string]any{"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{}, "status": "Failure", "message": message, "reason": "Expired", "code": int64(http.StatusGone)}
+	w.line = append(append(w.line[:0], `{"type":"ERROR","object":`...), appendJSON(nil, status)...)
+	_, _ = w.w.Write(append(w.line, "}\n"...))
+	_ = flush(w.w)
+}
+
+// selectorText is the selectors as a query says them.
+func (w *watching) selectorText() string {
+	var parts []string
+	if !w.labels.empty() {
+		parts = append(parts, "labelSelector="+w.labels.String())
+	}
+	if !w.fields.empty() {
+		parts = append(parts, "fieldSelector="+w.fields.String())
+	}
+	return strings.Join(parts, "&")
+}

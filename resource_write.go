@@ -1,0 +1,357 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// create adds an object.
+func (q *call) create() error {
+	if err := q.writeOptions("CreateOptions"); err != nil {
+		return err
+	}
+	if q.namespaced && q.namespace == "" {
+		return textError(http.StatusNotFound, "404 page not found")
+	}
+	obj, err := q.readNew()
+	if err != nil {
+		return err
+	}
+	return q.insert(obj)
+}
+
+// insert is create with its object read.
+func (q *call) insert(obj map[string]any) error {
+	o, err := q.insertObject(obj)
+	if err != nil {
+		return err
+	}
+	if q.dryRun {
+		return q.answerTree(http.StatusCreated, obj)
+	}
+	return q.answer(http.StatusCreated, o)
+}
+
+// insertObject checks and stores a new object, and is the one way by which any comes to
+// be. With dryRun nothing is stored, the result is nil, and obj is what it would be.
+func (q *call) insertObject(obj map[string]any) (*object, error) {
+	m := metadataOf(obj)
+	name := textAt(m, "name")
+	if q.name != "" && name != "" && name != q.name {
+		return nil, q.wrongName(name)
+	}
+	if v := textAt(m, "resourceVersion"); v != "" && v != "0" {
+		return nil, plainError("resourceVersion should not be set on objects to be created")
+	}
+	if err := q.checkNamespace(m); err != nil {
+		return nil, err
+	}
+	if q.terminating {
+		return nil, q.forbidden(name, "create not allowed while custom resource definition is terminating")
+	}
+	generate := textAt(m, "generateName")
+	if q.hasStatus {
+		delete(obj, "status")
+	}
+	q.beginLife(obj)
+	if dedupeOwners(obj) {
+		AddWarning(q.req.Context(), "", ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed")
+	}
+	if name == "" && generate != "" {
+		m["name"] = generatedName(generate)
+	}
+	if q.initialize != nil {
+		q.initialize(obj)
+	}
+	q.shape.setDefaults(obj)
+	if q.prepare != nil {
+		if err := q.prepare(q, obj, nil); err != nil {
+			return nil, err
+		}
+	}
+	if errs := append(q.metadataErrors(obj), q.shape.validate(obj, nil)...); len(errs) > 0 {
+		return nil, invalid(q.group, q.kind, objectName(obj), errs)
+	}
+	q.warnUnchecked()
+	for try := 1; ; try++ {
+		if err := q.checkSpace(objectName(obj)); err != nil {
+			return nil, err
+		}
+		o, err := q.commitNew(obj)
+		if err == nil {
+			return o, nil
+		}
+		var taken *conflictError
+		if !errors.As(err, &taken) {
+			return nil, err
+		}
+		if name == "" && try < generatedTries {
+			m["name"] = generatedName(generate)
+			continue
+		}
+		e := q.exists(objectName(obj), taken.current)
+		if name == "" {
+			e.retryAfter = 1
+		}
+		return nil, e
+	}
+}
+
+// commitNew stores obj, or with dryRun sees whether it could be.
+func (q *call) commitNew(obj map[string]any) (*object, error) {
+	key := q.resource.key(q.namespace, objectName(obj))
+	if q.dryRun {
+		sn := q.bucket.now()
+		if o := sn.get(key); o != nil {
+			return nil, &conflictError{bucket: q.bucket, key: key, current: o}
+		}
+		return nil, nil
+	}
+	changes := []change{{bucket: q.bucket, key: key}}
+	d := q.encode(obj)
+	changes[0].next = &d
+	done, err := q.rest.store.commit(context.Background(), changes...)
+	if err != nil {
+		return nil, err
+	}
+	if q.written != nil {
+		q.written(done[0])
+	}
+	return done[0], nil
+}
+
+func (q *call) exists(name string, current *object) *statusError {
+	message := q.qualified() + " " + quoted(name) + " already exists"
+	if current != nil && current.meta.deleting {
+		message = "object is being deleted: " + message
+	}
+	return &statusError{code: http.StatusConflict, reason: "AlreadyExists", message: message, details: &statusDetails{Name: name, Group: q.group, Kind: q.plural}}
+}
+
+func (r *resource) forbidden(name, why string) *statusError {
+	return &statusError{code: http.StatusForbidden, reason: "Forbidden", message: r.qualified() + " " + quoted(name) + " is forbidden: " + why, details: &statusDetails{Name: name, Group: r.group, Kind: r.plural}}
+}
+
+func (q *call) wrongName(name string) *statusError {
+	return badRequest("the name of the object (" + name + ") does not match the name on the URL (" + q.name + ")")
+}
+
+// checkNamespace sees to it that the object says the namespace of the path, or none.
+func (q *call) checkNamespace(m map[string]any) error {
+	if ns := textAt(m, "namespace"); ns != "" && ns != q.namespace {
+		return badRequest("the namespace of the provided object does not match the namespace sent on the request")
+	}
+	return nil
+}
+
+// checkSpace refuses a new object whose namespace is not there, or on its way out.
+func (q *call) checkSpace(name string) error {
+	if !q.namespaced {
+		return nil
+	}
+	sn := q.rest.spaces.now()
+	space := sn.get(q.namespace)
+	if space == nil {
+		return &statusError{code: http.StatusNotFound, reason: "NotFound", message: "namespaces " + quoted(q.namespace) + " not found", details: &statusDetails{Name: q.namespace, Kind: "namespaces"}}
+	}
+	if space.meta.deleting {
+		why := "unable to create new content in namespace " + q.namespace + " because it is being terminated"
+		e := q.forbidden(name, why)
+		e.details.Causes = []statusCause{{Reason: "NamespaceTerminating", Message: "namespace " + q.namespace + " is being terminated", Field: "metadata.namespace"}}
+		return e
+	}
+	return nil
+}
+
+// warnUnchecked tells whoever writes that there are rules nobody evaluates.
+func (q *call) warnUnchecked() {
+	for _, rule := range q.unchecked {
+		AddWarning(q.req.Context(), "", rule)
+	}
+}
+
+// update replaces an object, or its status.
+func (q *call) update() error {
+	if err := q.writeOptions("UpdateOptions"); err != nil {
+		return err
+	}
+	if q.name == "" {
+		return badRequest("name must be provided")
+	}
+	obj, err := q.readNew()
+	if err != nil {
+		return err
+	}
+	m := metadataOf(obj)
+	switch name := textAt(m, "name"); {
+	case name == "":
+		return badRequest("the name of the object (" + q.name + " based on URL) was undeterminable: name must be provided")
+	case name != q.name:
+		return q.wrongName(name)
+	}
+	if err := q.checkNamespace(m); err != nil {
+		return err
+	}
+	given := textAt(m, "resourceVersion")
+	if given != "" {
+		if _, err := strconv.ParseUint(given, 10, 63); err != nil {
+			return plainError(parseUintText(given, err))
+		}
+	}
+	if given == "0" {
+		given = ""
+	}
+	uid := textAt(m, "uid")
+	for {
+		sn := q.bucket.now()
+		old := sn.get(q.resource.key(q.namespace, q.name))
+		if old == nil {
+			if q.createOnUpdate && uid == "" && given == "" && q.info.Subresource == "" {
+				return q.insert(obj)
+			}
+			return q.notFound(q.name)
+		}
+		if given == "" && !q.blindUpdate {
+			return invalid(q.group, q.kind, q.name, []fieldError{fieldInvalid("metadata.resourceVersion", 0, "must be specified for an update")})
+		}
+		if uid != "" && uid != old.meta.uid {
+			return q.conflict(q.name, "StorageError: invalid object, Code: 4, Key: "+old.key+", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: "+uid+", UID in object meta: "+old.meta.uid)
+		}
+		if given != "" && given != strconv.FormatInt(old.rev, 10) {
+			return q.conflict(q.name, changedMeanwhile)
+		}
+		next := obj
+		if given == "" {
+			next = deepCopy(obj).(map[string]any) // it may be written again
+		}
+		was := q.decode(old)
+		done, err := q.replace(old, was, next)
+		var raced *conflictError
+		if errors.As(err, &raced) {
+			if given != "" {
+				return q.conflict(q.name, changedMeanwhile)
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return q.answerWritten(done, next)
+	}
+}
+
+// answerWritten answers an update or a patch; o is nil when nothing was
+// stored, or the object has gone with this write.
+func (q *call) answerWritten(o *object, next map[string]any) error {
+	if o == nil {
+		return q.answerTree(http.StatusOK, next)
+	}
+	return q.answer(http.StatusOK, o)
+}
+
+// replace writes next in the place of old, whose tree is was. Both trees are consumed. A
+// write that changes nothing is none. With dryRun nothing is written, the result is nil and
+// next is what it would be. Who raced gets a *conflictError.
+func (q *call) replace(old *object, was, next map[string]any) (*object, error) {
+	if q.info.Subresource == "status" {
+		merged := deepCopy(was).(map[string]any)
+		if s, ok := next["status"]; ok {
+			merged["status"] = s
+		} else {
+			delete(merged, "status")
+		}
+		clear(next)
+		for k, v := range merged {
+			next[k] = v
+		}
+	} else if q.info.Subresource == "" && q.hasStatus {
+		if s, ok := was["status"]; ok {
+			next["status"] = s
+		} else {
+			delete(next, "status")
+		}
+	}
+	if q.info.Subresource == "" || q.info.Subresource == "status" {
+		for _, path := range q.keeps {
+			if v := member(was, path...); v != nil {
+				setMember(next, v, path...)
+			}
+		}
+	}
+	m := metadataOf(next)
+	keepLife(next, was)
+	m["name"] = old.name()
+	if q.namespaced {
+		m["namespace"] = q.namespace
+	}
+	dedupeOwners(next)
+	q.shape.setDefaults(next)
+	if q.prepare != nil {
+		if err := q.prepare(q, next, was); err != nil {
+			return nil, err
+		}
+	}
+	errs := q.metadataErrors(next)
+	errs = append(errs, immutableErrors(next, was)...)
+	if errs = append(errs, q.shape.validate(next, was)...); len(errs) > 0 {
+		return nil, invalid(q.group, q.kind, q.name, errs)
+	}
+	if q.generation && !q.sameGeneration(next, was) {
+		n, _ := member(was, "metadata", "generation").(int64)
+		m["generation"] = n + 1
+	}
+	m["resourceVersion"] = strconv.FormatInt(old.rev, 10)
+	metadataOf(was)["resourceVersion"] = m["resourceVersion"]
+	if deepEqual(next, was) && q.asStored(old) {
+		return q.unlessDry(old), nil
+	}
+	q.warnUnchecked()
+	key := old.key
+	if old.meta.deleting && len(listAt(m, "finalizers")) == 0 && q.mayGo(next) {
+		if q.dryRun {
+			return nil, nil
+		}
+		return nil, q.remove(old, next) // the answer is what was written last, at the revision of before (upstream)
+	}
+	if q.dryRun {
+		return nil, nil
+	}
+	d := q.encode(next)
+	done, err := q.rest.store.commit(context.Background(), change{bucket: q.bucket, key: key, expect: old.rev, next: &d})
+	if err != nil {
+		return nil, err
+	}
+	if q.written != nil {
+		q.written(done[0])
+	}
+	return done[0], nil
+}
+
+func (q *call) unlessDry(o *object) *object {
+	if q.dryRun {
+		return nil
+	}
+	return o
+}
+
+// mayGo reports whether nothing but finalizers in metadata holds a deleted object: a
+// namespace has others in its spec.
+func (r *resource) mayGo(obj map[string]any) bool {
+	return len(listAt(obj, "spec", "finalizers")) == 0 || r.plural != "namespaces" || r.group != ""
+}
+
+// remove takes an object out, which was in the state last at its end.
+func (q *call) remove(old *object, last map[string]any) error {
+	d := q.encode(deepCopy(last).(map[string]any))
+	done, err := q.rest.store.commit(context.Background(), change{bucket: q.bucket, key: old.key, expect: old.rev, last: &d})
+	if err == nil && q.written != nil {
+		q.written(done[0])
+	}
+	return err
+}
+
+// nowText is the time as objects have it.
+func nowText() string { return timeText(time.Now()) }

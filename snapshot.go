@@ -1,0 +1,282 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"apichain/admin"
+)
+
+// Putting the store into a known state: what it was at ready, or what a snapshot says.
+// Both are one commit of the differences, computed while no other commit can come between,
+// so that they are whole or not at all and a watcher sees exactly what changed. An object
+// that was deleted and made again under its name is put back in one MODIFIED event.
+
+const (
+	crdResource       = "customresourcedefinitions.apiextensions.k8s.io"
+	namespaceResource = "namespaces"
+)
+
+// knownState is what reset goes back to, and what keeps two changes of the whole store
+// apart. The zero value is that of a program that is not ready.
+type knownState struct {
+	busy sync.Mutex
+	base atomic.Pointer[baseline]
+}
+
+// baseline is the objects at ready. Trees are never changed, so it costs only what was
+// changed since.
+type baseline []holding
+
+// holding is the objects of one resource at one moment.
+type holding struct {
+	bucket *bucket
+	now    snapshot
+}
+
+// keepBaseline makes the present state the one that reset goes back to. It is called at
+// ready, when the window of the watches opens.
+func (p *program) keepBaseline() {
+	_, all := p.store.moment()
+	p.known.base.Store((*baseline)(&all))
+}
+
+// moment is all resources, sorted by name, as they were after one commit.
+func (s *store) moment() (rev int64, all []holding) {
+	read := func() (together bool) {
+		rev, all, together = s.revision(), nil, true
+		for _, b := range s.buckets() {
+			h := holding{b, b.now()}
+			together = together && h.now.rev == rev
+			all = append(all, h)
+		}
+		return together
+	}
+	for range 3 {
+		if read() {
+			return rev, all
+		}
+	}
+	// Writers come faster than we read. They wait, then.
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	read()
+	return rev, all
+}
+
+// resourceRank puts what others need first: definitions, then namespaces.
+func resourceRank(resource string) int {
+	switch resource {
+	case crdResource:
+		return 0
+	case namespaceResource:
+		return 1
+	}
+	return 2
+}
+
+// objectList is the whole store as a Kubernetes list.
+type objectList struct {
+	rev     int64
+	objects []*object
+}
+
+const (
+	listHead = `{"apiVersion":"v1","kind":"List","metadata":{"resourceVersion":"`
+	listMid  = `"},"items":[`
+	listTail = "]}\n"
+)
+
+// list is all objects, CustomResourceDefinitions first, then Namespaces, then by
+// resource, namespace and name.
+func (s *store) list() *objectList {
+	rev, all := s.moment()
+	l := &objectList{rev: rev}
+	slices.SortStableFunc(all, func(a, b holding) int {
+		return cmp.Compare(resourceRank(a.bucket.name), resourceRank(b.bucket.name))
+	})
+	for _, h := range all {
+		from := len(l.objects)
+		for o := range h.now.scan("", "") {
+			l.objects = append(l.objects, o)
+		}
+		// Keys have the order of "a-b/x" and "a/x" the other way round.
+		slices.SortFunc(l.objects[from:], func(a, b *object) int {
+			return cmp.Or(strings.Compare(a.namespace(), b.namespace()), strings.Compare(a.name(), b.name()))
+		})
+	}
+	return l
+}
+
+// size is how many bytes write writes.
+func (l *objectList) size() int64 {
+	n := int64(len(listHead) + len(strconv.FormatInt(l.rev, 10)) + len(listMid) + len(listTail) + max(len(l.objects)-1, 0))
+	for _, o := range l.objects {
+		n += int64(len(o.raw()))
+	}
+	return n
+}
+
+// write writes in large pieces, however small the objects are.
+func (l *objectList) write(w io.Writer) error {
+	const piece = 64 << 10
+	b := append(make([]byte, 0, piece+4096), listHead...)
+	b = append(strconv.AppendInt(b, l.rev, 10), listMid...)
+	for i, o := range l.objects {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b = append(b, o.raw()...); len(b) >= piece {
+			if _, err := w.Write(b); err != nil {
+				return err
+			}
+			b = b[:0]
+		}
+	}
+	_, err := w.Write(append(b, listTail...))
+	return err
+}
+
+// wantedObject is one object that is to be there: the very object, or a draft of it.
+type wantedObject struct {
+	object *object
+	draft  *draft
+}
+
+func (t wantedObject) met(o *object) bool {
+	if t.draft != nil {
+		return t.draft.same(o)
+	}
+	if t.object == o {
+		return true
+	}
+	before, after := t.object.around()
+	isBefore, isAfter := o.around()
+	return bytes.Equal(before, isBefore) && bytes.Equal(after, isAfter)
+}
+
+func (t wantedObject) write() *draft {
+	if t.draft != nil {
+		return t.draft
+	}
+	before, after := t.object.around()
+	return &draft{json: slices.Concat(before, after), hole: len(before), meta: t.object.meta}
+}
+
+// contents is all that the store is to hold.
+type contents map[*bucket]map[string]wantedObject
+
+// changes is what makes the store hold c and nothing else: first what comes, definitions
+// and namespaces before the rest, then what goes, the other way round.
+func (c contents) changes(all []holding) (cs []change, w admin.Written) {
+	var gone [][]change
+	for _, h := range all {
+		want := c[h.bucket]
+		var going []change
+		for o := range h.now.scan("", "") {
+			t, stays := want[o.key]
+			switch {
+			case !stays:
+				going = append(going, change{bucket: h.bucket, key: o.key, expect: o.rev})
+			case t.met(o):
+				w.Unchanged++
+			default:
+				cs = append(cs, change{bucket: h.bucket, key: o.key, expect: o.rev, next: t.write()})
+				w.Updated++
+			}
+		}
+		for _, key := range slices.Sorted(maps.Keys(want)) {
+			if h.now.get(key) == nil {
+				cs = append(cs, change{bucket: h.bucket, key: key, next: want[key].write()})
+				w.Created++
+			}
+		}
+		gone = append(gone, going)
+		w.Deleted += len(going)
+	}
+	for _, going := range slices.Backward(gone) {
+		cs = append(cs, going...)
+	}
+	return cs, w
+}
+
+// become makes the store hold c and nothing else, in one commit.
+func (s *store) become(ctx context.Context, c contents) (w admin.Written, err error) {
+	objs, err := s.commitOf(ctx, func() []change {
+		var all []holding
+		for _, b := range s.buckets() {
+			all = append(all, holding{b, b.now()})
+		}
+		slices.SortStableFunc(all, func(a, b holding) int {
+			return cmp.Compare(resourceRank(a.bucket.name), resourceRank(b.bucket.name))
+		})
+		var cs []change
+		cs, w = c.changes(all)
+		w.Revision = s.revision()
+		return cs
+	})
+	if n := len(objs); n > 0 {
+		w.Revision = objs[n-1].rev
+	}
+	return w, err
+}
+
+// reset makes the store what it was at ready. Watchers see each event, and finalizers
+// hold nothing up.
+func (p *program) reset(ctx context.Context) (admin.Written, *admin.Error) {
+	return p.rewrite(ctx, func() (contents, *admin.Error) {
+		c := contents{}
+		for _, h := range *p.known.base.Load() {
+			c[h.bucket] = make(map[string]wantedObject, h.now.count())
+			for o := range h.now.scan("", "") {
+				c[h.bucket][o.key] = wantedObject{object: o}
+			}
+		}
+		return c, nil
+	})
+}
+
+// loadSnapshot makes the store hold what a snapshot has. The body is read, and refused,
+// before anything else is looked at.
+func (p *program) loadSnapshot(ctx context.Context, body []byte) (admin.Written, *admin.Error) {
+	c, err := p.readSnapshot(body)
+	if err != nil {
+		return admin.Written{}, err
+	}
+	return p.rewrite(ctx, func() (contents, *admin.Error) { return c, nil })
+}
+
+// rewrite makes the store hold what want says, unless that is being done already.
+func (p *program) rewrite(ctx context.Context, want func() (contents, *admin.Error)) (admin.Written, *admin.Error) {
+	if p.known.base.Load() == nil {
+		return admin.Written{}, conflictWith("the server is not ready yet: the store is still being filled")
+	}
+	if !p.known.busy.TryLock() {
+		return admin.Written{}, conflictWith("a reset or the load of a snapshot is under way: try again when it has ended")
+	}
+	defer p.known.busy.Unlock()
+	c, refused := want()
+	if refused != nil {
+		return admin.Written{}, refused
+	}
+	w, err := p.store.become(ctx, c)
+	if err != nil {
+		p.log.Error("the store could not be changed as a whole", "err", err)
+		return admin.Written{}, &admin.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "the store could not be changed: " + err.Error()}
+	}
+	p.awaitServed(ctx, w.Revision)
+	return w, nil
+}
+
+func conflictWith(message string) *admin.Error {
+	return &admin.Error{Code: http.StatusConflict, Reason: "Conflict", Message: message}
+}

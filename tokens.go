@@ -1,0 +1,195 @@
+package main
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Tokens of service accounts: what the token subresource gives out. They are JSON web
+// tokens (RFC 7519) signed with a key that lives as long as the process, so they need no
+// storage; one counts until it expires, or its account goes.
+
+const (
+	serverAudience  = "https://kubernetes.default.svc.cluster.local"
+	tokenIssuer     = serverAudience
+	tokenLifetime   = 3600    // seconds, unless told
+	tokenLeast      = 600     // seconds
+	tokenMost       = 1 << 32 // seconds
+	credentialIDKey = "authentication.kubernetes.io/credential-id"
+)
+
+// accountTokens makes and reads tokens.
+type accountTokens struct {
+	key      [32]byte
+	accounts *bucket
+}
+
+func newAccountTokens(accounts *bucket) *accountTokens {
+	t := &accountTokens{accounts: accounts}
+	_, _ = rand.Read(t.key[:])
+	return t
+}
+
+// claims is what a token says.
+type claims struct {
+	Audiences []string `json:"aud"`
+	Expires   int64    `json:"exp"` // Unix seconds, as are the other two
+	IssuedAt  int64    `json:"iat"`
+	NotBefore int64    `json:"nbf"`
+	Issuer    string   `json:"iss"`
+	ID        string   `json:"jti"`
+	Subject   string   `json:"sub"`
+	Account   struct {
+		Namespace      string `json:"namespace"`
+		ServiceAccount struct {
+			Name string `json:"name"`
+			UID  string `json:"uid"`
+		} `json:"serviceaccount"`
+	} `json:"kubernetes.io"`
+}
+
+// tokenHeader is the JOSE header of all tokens: HMAC with SHA-256.
+var tokenHeader = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`))
+
+func (t *accountTokens) sign(c *claims) string {
+	b, _ := json.Marshal(c)
+	signed := tokenHeader + "." + base64.RawURLEncoding.EncodeToString(b)
+	return signed + "." + base64.RawURLEncoding.EncodeToString(t.mac(signed))
+}
+
+func (t *accountTokens) mac(signed string) []byte {
+	m := hmac.New(sha256.New, t.key[:])
+	m.Write([]byte(signed))
+	return m.Sum(nil)
+}
+
+// user is whose token it is, and for whom; nil for one that does not count (any more).
+func (t *accountTokens) user(token string) (*User, []string) {
+	if t == nil {
+		return nil, nil
+	}
+	i := strings.LastIndexByte(token, '.')
+	if i < 0 || !strings.HasPrefix(token, tokenHeader+".") {
+		return nil, nil
+	}
+	mac, err := base64.RawURLEncoding.DecodeString(token[i+1:])
+	if err != nil || !hmac.Equal(mac, t.mac(token[:i])) {
+		return nil, nil
+	}
+	var c claims
+	b, err := base64.RawURLEncoding.DecodeString(token[len(tokenHeader)+1 : i])
+	if err != nil || json.Unmarshal(b, &c) != nil || time.Now().Unix() >= c.Expires {
+		return nil, nil
+	}
+	ns, name := c.Account.Namespace, c.Account.ServiceAccount.Name
+	sn := t.accounts.now()
+	account := sn.get(ns + "/" + name)
+	if account == nil || account.meta.uid != c.Account.ServiceAccount.UID {
+		return nil, nil
+	}
+	return &User{
+		Name: prefixSAUser + ns + ":" + name, UID: account.meta.uid, Groups: []string{groupAllSAs, prefixSAGroupNS + ns, groupAuthed},
+		Extra: map[string][]string{credentialIDKey: {"JTI=" + c.ID}},
+	}, c.Audiences
+}
+
+// requestToken is the token subresource of a service account.
+func (t *accountTokens) requestToken(q *call) error {
+	if q.info.Verb != "create" {
+		return q.unsupported(q.info.Verb)
+	}
+	if err := q.writeOptions("CreateOptions"); err != nil {
+		return err
+	}
+	obj, _, err := q.readObject(q.rest.kinds.body("authentication.k8s.io", "v1", "TokenRequest"), "TokenRequest")
+	if err != nil {
+		return err
+	}
+	if kind := textAt(obj, "kind"); kind != "" && kind != "TokenRequest" {
+		return badRequest(kind + " in version " + quoted(q.version) + " cannot be handled as a TokenRequest: the kind of the object is not the one of the path")
+	}
+	sn := q.bucket.now()
+	account := sn.get(q.resource.key(q.namespace, q.name))
+	if account == nil {
+		return q.notFound(q.name)
+	}
+	seconds, given := member(obj, "spec", "expirationSeconds").(int64)
+	if !given {
+		seconds = tokenLifetime
+	}
+	if errs := lifetimeErrors(seconds); len(errs) > 0 {
+		return invalid("authentication.k8s.io", "TokenRequest", q.name, errs)
+	}
+	if ref := objectAt(obj, "spec", "boundObjectRef"); ref != nil {
+		if err := q.checkBound(ref); err != nil {
+			return err
+		}
+	}
+	audiences := textsOf(listAt(obj, "spec", "audiences"))
+	if len(audiences) == 0 {
+		audiences = []string{serverAudience}
+	}
+	now := time.Now()
+	c := &claims{Audiences: audiences, Expires: now.Unix() + seconds, IssuedAt: now.Unix(), NotBefore: now.Unix(), Issuer: tokenIssuer, ID: newUUID(), Subject: prefixSAUser + q.namespace + ":" + q.name}
+	c.Account.Namespace, c.Account.ServiceAccount.Name, c.Account.ServiceAccount.UID = q.namespace, q.name, account.meta.uid
+	answer := map[string]any{
+		"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
+		"metadata": map[string]any{"name": q.name, "namespace": q.namespace, "creationTimestamp": timeText(now)},
+		"spec":     map[string]any{"audiences": anyStrings(audiences), "expirationSeconds": seconds, "boundObjectRef": member(obj, "spec", "boundObjectRef")},
+		"status":   map[string]any{"token": t.sign(c), "expirationTimestamp": timeText(now.Add(time.Duration(seconds) * time.Second))},
+	}
+	return q.answerTree(http.StatusCreated, answer)
+}
+
+func lifetimeErrors(seconds int64) []fieldError {
+	switch {
+	case seconds < tokenLeast:
+		return []fieldError{fieldInvalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")}
+	case seconds > tokenMost:
+		return []fieldError{fieldInvalid("spec.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")}
+	}
+	return nil
+}
+
+// checkBound sees to it that the object to which a token is bound is there. The binding
+// itself ends with the token.
+func (q *call) checkBound(ref map[string]any) error {
+	kind, name := textAt(ref, "kind"), textAt(ref, "name")
+	if kind != "Secret" {
+		return invalid("authentication.k8s.io", "TokenRequest", q.name, []fieldError{fieldNotSupported("spec.boundObjectRef.kind", kind, "Secret")})
+	}
+	secrets := q.rest.builtin[kindKey{"", "v1", "Secret"}]
+	sn := secrets.bucket.now()
+	o := sn.get(q.namespace + "/" + name)
+	if o == nil {
+		return secrets.notFound(name)
+	}
+	if uid := textAt(ref, "uid"); uid != "" && uid != o.meta.uid {
+		return secrets.conflict(name, "the UID in the bound object reference ("+uid+") does not match the UID in record. The object might have been deleted and then recreated")
+	}
+	return nil
+}
+
+// byToken is whose bearer token it is, and for which audiences; nil for a wrong one.
+func (a *authenticator) byToken(token string) (*User, []string) {
+	if u := a.tokens[token]; u != nil {
+		return u, []string{serverAudience}
+	}
+	return a.accounts.user(token)
+}
+
+// bearer is the user of a token that is for this server.
+func (a *authenticator) bearer(token string) *User {
+	u, audiences := a.byToken(token)
+	if u == nil || !slices.Contains(audiences, serverAudience) {
+		return nil
+	}
+	return u
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"apichain/admin"
+)
+
+// watchRow is one open watch as the admin API shows it. What serves the watch sets the
+// plain fields before it adds the row, and moves the atomic ones as it goes.
+type watchRow struct {
+	x                   *exchange
+	bucket              *bucket
+	namespace, selector string       // selector as query text: labelSelector=…&fieldSelector=…
+	startRevision       int64        // it sends the events after this one
+	lag                 func() int64 // events not taken yet; called from any goroutine
+
+	sent      atomic.Int64 // revision up to which events are sent, or seen and not selected
+	bytes     atomic.Int64
+	events    atomic.Int64
+	bookmarks atomic.Int64
+	lastSend  atomic.Int64 // Unix nanoseconds, 0 for never
+	state     atomic.Int32 // a watchState
+}
+
+// The states of a watch.
+const (
+	watchInitial int32 = iota // sends the objects it begins with
+	watchLive
+	watchStuck  // its client takes nothing
+	watchEnding // it has sent its last event
+)
+
+func watchStateName(state int32) string {
+	return [...]string{"initial", "live", "stuck", "ending"}[state]
+}
+
+// watchTable is the open watches. The zero value is ready.
+type watchTable struct {
+	mu   sync.Mutex
+	rows map[*watchRow]struct{}
+}
+
+func (t *watchTable) add(r *watchRow) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.rows == nil {
+		t.rows = map[*watchRow]struct{}{}
+	}
+	t.rows[r] = struct{}{}
+}
+
+// remove must be called before the row's exchange ends: exchanges are used again.
+func (t *watchTable) remove(r *watchRow) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.rows, r)
+}
+
+// list is every open watch, oldest first. Rows are read under the lock, which holds
+// remove, and with it the end of the exchange, up.
+func (t *watchTable) list() []admin.Watch {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rows := slices.SortedFunc(maps.Keys(t.rows), func(a, b *watchRow) int { return cmp.Compare(a.x.id, b.x.id) })
+	out := make([]admin.Watch, len(rows))
+	for i, r := range rows {
+		out[i] = r.shown()
+	}
+	return out
+}
+
+func (r *watchRow) shown() admin.Watch {
+	x := r.x
+	a := admin.Watch{
+		ID: fmt.Sprint(x.id), AuditID: strings.ToValidUTF8(x.auditID[0], "\uFFFD"), Listener: x.chain.listener, Resource: r.bucket.name, Namespace: r.namespace, Selector: strings.ToValidUTF8(r.selector, "\uFFFD"),
+		AgeSeconds: time.Since(x.received).Seconds(), StartRevision: r.startRevision, SentRevision: r.sent.Load(), CurrentRevision: r.bucket.head(), Lag: r.lag(),
+		Bytes: r.bytes.Load(), Events: r.events.Load(), Bookmarks: r.bookmarks.Load(), State: watchStateName(r.state.Load()),
+	}
+	if u := x.shownUser(); u != nil {
+		a.User = u.Name
+	}
+	if at := r.lastSend.Load(); at > 0 {
+		a.LastSend = admin.Time(time.Unix(0, at))
+	}
+	return a
+}

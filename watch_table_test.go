@@ -1,0 +1,90 @@
+package main
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"apichain/admin"
+)
+
+// watchOf is an open watch of a test: its request is at the handler.
+func watchOf(p *program, id uint64, resource string) *watchRow {
+	x := &exchange{chain: p.chain("https"), id: id, acting: &User{Name: "alice"}, received: time.Now().Add(-93 * time.Second)}
+	x.auditID[0] = "audit\xff"
+	x.at.Store(1000)
+	return &watchRow{x: x, bucket: p.store.resource(resource), namespace: "default", selector: "labelSelector=app=web", startRevision: 1002, lag: func() int64 { return 2 }}
+}
+
+// Rows come oldest first, with what the watch has done so far, and go.
+func TestWatchTable(t *testing.T) {
+	p := newTestProgram(t)
+	second, first := watchOf(p, 392, "configmaps"), watchOf(p, 391, "widgets.example.com")
+	p.watching.add(second)
+	p.watching.add(first)
+	first.sent.Store(1040)
+	first.bytes.Add(18211)
+	first.events.Add(38)
+	first.bookmarks.Add(1)
+	sent := time.Date(2026, 11, 23, 5, 23, 5, 100e6, time.UTC)
+	first.lastSend.Store(sent.UnixNano())
+	first.state.Store(watchLive)
+	second.state.Store(watchStuck)
+
+	rows := source{p}.Watches()
+	if len(rows) != 2 || rows[0].ID != "391" || rows[1].ID != "392" {
+		t.Fatalf("rows %+v", rows)
+	}
+	if age := rows[0].AgeSeconds; age < 93 || age > 120 {
+		t.Errorf("age %v", age)
+	}
+	want := admin.Watch{
+		ID: "391", AuditID: "audit\uFFFD", User: "alice", Listener: "https", Resource: "widgets.example.com", Namespace: "default", Selector: "labelSelector=app=web", AgeSeconds: rows[0].AgeSeconds,
+		StartRevision: 1002, SentRevision: 1040, CurrentRevision: p.store.resource("widgets.example.com").head(), Lag: 2, Bytes: 18211, Events: 38, Bookmarks: 1, LastSend: rows[0].LastSend, State: "live",
+	}
+	if rows[0] != want || rows[0].LastSend.String() != "2026-11-23T05:23:05.100Z" {
+		t.Errorf("row\n got %+v\nwant %+v", rows[0], want)
+	}
+	if rows[1].State != "stuck" || !rows[1].LastSend.IsZero() {
+		t.Errorf("row %+v", rows[1])
+	}
+	p.watching.remove(first)
+	p.watching.remove(first)
+	if rows := p.watching.list(); len(rows) != 1 || rows[0].ID != "392" {
+		t.Errorf("after it went: %+v", rows)
+	}
+}
+
+func TestWatchStates(t *testing.T) {
+	for state, want := range map[int32]string{watchInitial: "initial", watchLive: "live", watchStuck: "stuck", watchEnding: "ending"} {
+		if got := watchStateName(state); got != want {
+			t.Errorf("%d is %s, want %s", state, got, want)
+		}
+	}
+}
+
+// Watches come, go and move while the table is read.
+func TestWatchTableAmongWatches(t *testing.T) {
+	p := newTestProgram(t)
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			for i := range 200 {
+				w := watchOf(p, uint64(n*1000+i), "configmaps")
+				p.watching.add(w)
+				w.sent.Add(1)
+				w.state.Store(watchEnding)
+				p.watching.remove(w)
+			}
+		})
+	}
+	all.Go(func() {
+		for range 200 {
+			p.watching.list()
+		}
+	})
+	all.Wait()
+	if rows := p.watching.list(); len(rows) != 0 {
+		t.Errorf("left: %+v", rows)
+	}
+}
