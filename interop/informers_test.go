@@ -15,20 +15,24 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/features"
 	featuretesting "k8s.io/client-go/features/testing"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/metadata/metadatainformer"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 )
 
-// TestInformers: shared informers, with and without watch-list, over a network that cuts
-// their connections and keeps them away until the server's window of events has moved on.
-// What their handlers were told and what they hold must be what is there.
+// TestInformers: shared informers of the typed, dynamic and metadata clients, with and
+// without watch-list, over a network that cuts their connections and keeps them away until
+// the server's window of events has moved on. What their handlers were told and what they
+// hold must be what is there.
 func TestInformers(t *testing.T) {
 	for name, watchList := range map[string]bool{"watch-list": true, "list-and-watch": false} {
 		t.Run(name, func(t *testing.T) {
@@ -36,22 +40,13 @@ func TestInformers(t *testing.T) {
 			s := start(t, "--watch-window-events=50")
 			direct := typed(t, s.config(t))
 			way := newNetwork(t, s.HTTPS[0])
-			config, counts := counted(way.config(s.config(t)))
 			write(t, direct, 0, 20)
-
-			m := newModel()
-			factory := informers.NewSharedInformerFactoryWithOptions(typed(t, config), 0, informers.WithNamespace("default"), informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = "app=x" }))
-			informer := factory.Core().V1().ConfigMaps().Informer()
-			if _, err := informer.AddEventHandler(m); err != nil {
-				t.Fatal(err)
-			}
-			ctx, stop := context.WithCancel(t.Context())
-			factory.StartWithContext(ctx)
-			defer factory.Shutdown()
-			defer stop()
+			followers := follow(t, way.config(s.config(t)))
 			agree := func(what string) {
 				t.Helper()
-				eventually(t, what, func() error { return m.compare(direct, informer) })
+				for _, f := range followers {
+					eventually(t, f.name+" informer, "+what, func() error { return f.compare(direct) })
+				}
 			}
 			agree("at first")
 			write(t, direct, 1, 30)
@@ -62,7 +57,10 @@ func TestInformers(t *testing.T) {
 				write(t, direct, 2+round, 10)
 				agree("after a cut")
 			}
-			first := counts.initial.Load()
+			first := make([]int64, len(followers))
+			for i, f := range followers {
+				first[i] = f.requests.initial.Load()
+			}
 			// Kept away for longer than the window: the watch is told so, and the state comes
 			// anew.
 			way.close()
@@ -74,21 +72,64 @@ func TestInformers(t *testing.T) {
 			write(t, direct, 9, 10)
 			agree("after writes again")
 
-			// A client may read anew when its connection ended in the middle of a request.
-			if first > 3 {
-				t.Errorf("the state was read %d times: no watch went on after a cut", first)
-			}
-			if n := counts.initial.Load(); n <= first || counts.expired.Load() == 0 {
-				t.Errorf("the state was read %d times, then %d; %d watches were expired", first, n-first, counts.expired.Load())
-			}
-			if lists := counts.lists.Load(); watchList && lists != 0 || !watchList && lists == 0 {
-				t.Errorf("watch-list %v: %d lists", watchList, lists)
-			}
-			for _, e := range m.errors() {
-				t.Error(e)
+			for i, f := range followers {
+				// A client may read anew when its connection ended in the middle of a request.
+				if first[i] > 3 {
+					t.Errorf("%s: the state was read %d times: no watch went on after a cut", f.name, first[i])
+				}
+				if n, expired := f.requests.initial.Load(), f.requests.expired.Load(); n <= first[i] || expired == 0 {
+					t.Errorf("%s: the state was read %d times, then %d; %d watches were expired", f.name, first[i], n-first[i], expired)
+				}
+				if lists := f.requests.lists.Load(); watchList && lists != 0 || !watchList && lists == 0 {
+					t.Errorf("%s: watch-list %v: %d lists", f.name, watchList, lists)
+				}
+				for _, e := range f.errors() {
+					t.Errorf("%s: %v", f.name, e)
+				}
 			}
 		})
 	}
+}
+
+// follow starts an informer over the labelled config maps of each kind of client, until
+// the test ends.
+func follow(t *testing.T, config *rest.Config) []*model {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	t.Cleanup(func() {
+		stop()
+		running.Wait()
+	})
+	tweak := func(o *metav1.ListOptions) { o.LabelSelector = "app=x" }
+	var list []*model
+	for _, name := range []string{"typed", "dynamic", "metadata"} {
+		config, requests := counted(config)
+		m := &model{name: name, objects: map[string]string{}, requests: requests}
+		switch name {
+		case "typed":
+			factory := informers.NewSharedInformerFactoryWithOptions(typed(t, config), 0, informers.WithNamespace("default"), informers.WithTweakListOptions(tweak))
+			m.informer = factory.Core().V1().ConfigMaps().Informer()
+		case "dynamic":
+			client, err := dynamic.NewForConfig(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.informer = dynamicinformer.NewFilteredDynamicSharedInformerFactory(client, 0, "default", tweak).ForResource(configMapsResource).Informer()
+		case "metadata":
+			client, err := metadata.NewForConfig(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.informer = metadatainformer.NewFilteredSharedInformerFactory(client, 0, "default", tweak).ForResource(configMapsResource).Informer()
+		}
+		if _, err := m.informer.AddEventHandler(m); err != nil {
+			t.Fatal(err)
+		}
+		running.Go(func() { m.informer.RunWithContext(ctx) })
+		list = append(list, m)
+	}
+	return list
 }
 
 // write makes, changes and deletes n config maps by turns; the round is in their data.
@@ -112,39 +153,45 @@ func write(t *testing.T, client *kubernetes.Clientset, round, n int) {
 	}
 }
 
-// model is the state as the handlers of an informer are told it.
+// model is an informer, and the state as its handlers are told it.
 type model struct {
+	name     string
+	informer cache.SharedIndexInformer
+	requests *requests
+
 	mu      sync.Mutex
-	objects map[string]string // name to value and revision
+	objects map[string]string // name to revision
 	wrong   []error
 }
 
-func newModel() *model { return &model{objects: map[string]string{}} }
-
-func describe(o any) (name, state string) {
-	m := o.(*corev1.ConfigMap)
-	return m.Name, m.ResourceVersion + " " + m.Data["k"]
+// version is an object's name and revision.
+func version(o any) (name, revision string) {
+	m, err := meta.Accessor(o)
+	if err != nil {
+		return "", err.Error()
+	}
+	return m.GetName(), m.GetResourceVersion()
 }
 
 func (m *model) OnAdd(o any, _ bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	name, state := describe(o)
+	name, revision := version(o)
 	if old, ok := m.objects[name]; ok {
-		m.wrong = append(m.wrong, fmt.Errorf("added twice: %s, %s and %s", name, old, state))
+		m.wrong = append(m.wrong, fmt.Errorf("added twice: %s, %s and %s", name, old, revision))
 	}
-	m.objects[name] = state
+	m.objects[name] = revision
 }
 
 func (m *model) OnUpdate(before, after any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	_, old := describe(before)
-	name, state := describe(after)
+	_, old := version(before)
+	name, revision := version(after)
 	if m.objects[name] != old {
 		m.wrong = append(m.wrong, fmt.Errorf("updated %s from %q, which was %q", name, old, m.objects[name]))
 	}
-	m.objects[name] = state
+	m.objects[name] = revision
 }
 
 func (m *model) OnDelete(o any) {
@@ -153,7 +200,7 @@ func (m *model) OnDelete(o any) {
 	if unknown, ok := o.(cache.DeletedFinalStateUnknown); ok {
 		o = unknown.Obj
 	}
-	name, _ := describe(o)
+	name, _ := version(o)
 	if _, ok := m.objects[name]; !ok {
 		m.wrong = append(m.wrong, fmt.Errorf("deleted %s, which was not there", name))
 	}
@@ -167,19 +214,19 @@ func (m *model) errors() []error {
 }
 
 // compare says in what the model or the informer's store differ from what a list says.
-func (m *model) compare(client *kubernetes.Clientset, informer cache.SharedIndexInformer) error {
-	list, err := client.CoreV1().ConfigMaps("default").List(context.Background(), metav1.ListOptions{LabelSelector: labels.Set{"app": "x"}.String()})
+func (m *model) compare(client *kubernetes.Clientset) error {
+	list, err := client.CoreV1().ConfigMaps("default").List(context.Background(), metav1.ListOptions{LabelSelector: "app=x"})
 	if err != nil {
 		return err
 	}
 	want, stored := map[string]string{}, map[string]string{}
 	for i := range list.Items {
-		name, state := describe(&list.Items[i])
-		want[name] = state
+		name, revision := version(&list.Items[i])
+		want[name] = revision
 	}
-	for _, o := range informer.GetStore().List() {
-		name, state := describe(o)
-		stored[name] = state
+	for _, o := range m.informer.GetStore().List() {
+		name, revision := version(o)
+		stored[name] = revision
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

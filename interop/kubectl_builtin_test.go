@@ -36,7 +36,7 @@ func TestKubectlConfigMaps(t *testing.T) {
 			call{"create -n a -f -", strings.Replace(c2, `"data"`, `"unk":1,"data"`, 1), 1, `strict decoding error: unknown field "unk"`},
 			call{"create -n a -f -", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: bad\ndata: 7\n", 1, "Error from server (BadRequest)"},
 			call{"create -n a -f - -o name", strings.Replace(c2, `"name":"c2"`, `"generateName":"gen-"`, 1), 0, "configmap/gen-"},
-			call{"create -f -", "kind: List\napiVersion: v1\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: l1, namespace: a}, data: {n: '2'}}\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: l2, namespace: a}, data: {n: '1'}}\n", 0, "configmap/l1 created\nconfigmap/l2 created"},
+			call{"create --validate=false -f -", "kind: List\napiVersion: v1\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: l1, namespace: a}, data: {n: '2'}}\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: l2, namespace: a}, data: {n: '1'}}\n", 0, "configmap/l1 created\nconfigmap/l2 created"},
 			call{"create -f -", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m1, namespace: a}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: m2, namespace: a}\n", 0, "configmap/m1 created\nconfigmap/m2 created"},
 			call{"create --raw /api/v1/namespaces/a/configmaps -f -", strings.Replace(c2, "c2", "raw", 1), 0, `"name":"raw"`},
 		)
@@ -201,25 +201,27 @@ func TestKubectlGenerators(t *testing.T) {
 			call{"describe svc ip", "", 0, "Name: ip\nSelector: app=ip\nType: ClusterIP\nTargetPort: 8080/TCP"},
 			call{`patch svc ip -p '{"spec":{"ports":[{"name":"b","port":90}]}}' -o jsonpath={.spec.ports[*].port}`, "", 0, "90 80"},
 			call{"set selector svc ip app=other", "", 0, "service/ip selector updated"},
-			call{"get all", "", 0, "NAME TYPE\nservice/ip ClusterIP"},
+			call{"get all", "", 0, "NAME TYPE CLUSTER-IP EXTERNAL-IP PORT(S) AGE\nip ClusterIP"},
 			call{"get svc,endpoints kubernetes -n default", "", 0, "service/kubernetes ClusterIP\nNAME ENDPOINTS AGE\nendpoints/kubernetes 127.0.0.1:"},
 		)
 	})
 	t.Run("manifests", func(t *testing.T) {
+		uid := k.must(t, "get cm from-env -o jsonpath={.metadata.uid}", "")
+		manifests := strings.ReplaceAll(manifests, "$UID", uid)
 		k.run(t,
-			call{"apply -f -", manifests, 0, "endpoints/e created\nnode/n created\nlease.coordination.k8s.io/l created\nevent/ev created\nevent.events.k8s.io/ev2 created\napiservice.apiregistration.k8s.io/v1.remote.example.com created"},
-			call{"apply -f -", manifests, 0, "endpoints/e unchanged\nnode/n unchanged\nlease.coordination.k8s.io/l unchanged"},
+			call{"apply -f -", manifests, 0, "endpoints/e created\nnode/n1 created\nlease.coordination.k8s.io/l created\nevent/ev created\nevent.events.k8s.io/ev2 created\napiservice.apiregistration.k8s.io/v1.remote.example.com created"},
+			call{"apply -f -", manifests, 0, "endpoints/e unchanged\nnode/n1 unchanged\nlease.coordination.k8s.io/l unchanged"},
 			call{"diff -f -", manifests, 0, ""},
 			call{"get endpoints e", "", 0, "NAME ENDPOINTS AGE\ne 10.0.0.1:80"},
-			call{"get nodes", "", 0, "NAME STATUS ROLES AGE VERSION\nn Ready worker"},
+			call{"get nodes", "", 0, "NAME STATUS ROLES AGE VERSION\nn1 Ready worker"},
 			call{"get nodes -o wide", "", 0, "INTERNAL-IP EXTERNAL-IP OS-IMAGE"},
-			call{"cordon n", "", 0, "node/n cordoned"},
-			call{"get node n", "", 0, "n Ready,SchedulingDisabled worker"},
-			call{"uncordon n", "", 0, "node/n uncordoned"},
-			call{"taint node n a=b:NoSchedule", "", 0, "node/n tainted"},
-			call{"taint node n a-", "", 0, "node/n untainted"},
-			call{`patch node n --subresource=status -p '{"status":{"conditions":[{"type":"Ready","status":"False"}]}}'`, "", 0, "node/n patched"},
-			call{`get node n -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status},{.status.conditions[?(@.type=="Disk")].status}'`, "", 0, "False,False"},
+			call{"cordon n1", "", 0, "node/n1 cordoned"},
+			call{"get node n1", "", 0, "n1 Ready,SchedulingDisabled worker"},
+			call{"uncordon n1", "", 0, "node/n1 uncordoned"},
+			call{"taint node n1 a=b:NoSchedule", "", 0, "node/n1 tainted"},
+			call{"taint node n1 a-", "", 0, "node/n1 untainted"},
+			call{`patch node n1 --subresource=status -p '{"status":{"conditions":[{"type":"Ready","status":"False"}]}}'`, "", 0, "node/n1 patched"},
+			call{`get node n1 -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status},{.status.conditions[?(@.type=="Disk")].status}'`, "", 0, "False,False"},
 			call{"get leases", "", 0, "NAME HOLDER AGE\nl me"},
 			call{"describe lease l", "", 0, "Name: l\nHolder Identity: me"},
 			call{"get events", "", 0, "LAST SEEN TYPE REASON OBJECT MESSAGE\nNormal Tested configmap/from-env of a test"},
@@ -258,16 +260,17 @@ func TestKubectlIdentity(t *testing.T) {
 		call{"auth can-i --list --as=alice", "", 0, "/livez\n!*.*"},
 		call{"get cm --as=alice", "", 1, `Error from server (Forbidden): configmaps is forbidden: User "alice" cannot list resource "configmaps" in API group "" in the namespace "default"`},
 	)
+	// Without OpenAPI v2, kubectl cannot validate kinds that take no PATCH.
 	token := k.must(t, "create token robot -n a", "")
 	k.run(t,
 		call{"auth whoami --token=" + token, "", 0, "Username system:serviceaccount:a:robot\nsystem:serviceaccounts system:serviceaccounts:a system:authenticated"},
 		call{"get cm -n a --token=" + token, "", 1, `User "system:serviceaccount:a:robot" cannot list resource "configmaps"`},
 		call{"auth whoami --token=" + token + "x", "", 1, "error: You must be logged in to the server (Unauthorized)"},
-		call{"create -f - -o jsonpath={.status.user.username}", `{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"` + token + `"}}`, 0, "system:serviceaccount:a:robot"},
-		call{"create -f - -o jsonpath={.status.authenticated}", `{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"x"}}`, 0, "!true"},
-		call{"create -f - -o jsonpath={.status.allowed}", `{"apiVersion":"authorization.k8s.io/v1","kind":"SubjectAccessReview","spec":{"user":"alice","resourceAttributes":{"verb":"get","resource":"configmaps"}}}`, 0, "false"},
-		call{"create -f - -o jsonpath={.status.allowed}", `{"apiVersion":"authorization.k8s.io/v1","kind":"SubjectAccessReview","spec":{"user":"alice","groups":["system:masters"],"resourceAttributes":{"verb":"get","resource":"configmaps"}}}`, 0, "true"},
-		call{"create -f - -n a -o jsonpath={.status.allowed}", `{"apiVersion":"authorization.k8s.io/v1","kind":"LocalSubjectAccessReview","metadata":{"namespace":"a"},"spec":{"user":"alice","resourceAttributes":{"namespace":"a","verb":"get","resource":"configmaps"}}}`, 0, "false"},
+		call{"create --validate=false -f - -o jsonpath={.status.user.username}", `{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"` + token + `"}}`, 0, "system:serviceaccount:a:robot"},
+		call{"create --validate=false -f - -o jsonpath={.status.authenticated}", `{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"x"}}`, 0, "!true"},
+		call{"create --validate=false -f - -o jsonpath={.status.allowed}", `{"apiVersion":"authorization.k8s.io/v1","kind":"SubjectAccessReview","spec":{"user":"alice","resourceAttributes":{"verb":"get","resource":"configmaps"}}}`, 0, "false"},
+		call{"create --validate=false -f - -o jsonpath={.status.allowed}", `{"apiVersion":"authorization.k8s.io/v1","kind":"SubjectAccessReview","spec":{"user":"alice","groups":["system:masters"],"resourceAttributes":{"verb":"get","resource":"configmaps"}}}`, 0, "true"},
+		call{"create --validate=false -f - -n a -o jsonpath={.status.allowed}", `{"apiVersion":"authorization.k8s.io/v1","kind":"LocalSubjectAccessReview","metadata":{"namespace":"a"},"spec":{"user":"alice","resourceAttributes":{"namespace":"a","verb":"get","resource":"configmaps"}}}`, 0, "false"},
 	)
 }
 
@@ -315,7 +318,8 @@ func keyPair(t *testing.T) (certificate, key string) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
 }
 
-// manifests has an object of each kind without a generator.
+// manifests has an object of each kind without a generator; $UID is of a config map that
+// exists.
 const manifests = `
 apiVersion: v1
 kind: Endpoints
@@ -327,7 +331,7 @@ subsets:
 apiVersion: v1
 kind: Node
 metadata:
-  name: n
+  name: n1
   labels: {node-role.kubernetes.io/worker: ""}
 status:
   conditions:
@@ -342,7 +346,7 @@ spec: {holderIdentity: me, leaseDurationSeconds: 15, renewTime: "2026-01-02T03:0
 apiVersion: v1
 kind: Event
 metadata: {name: ev, namespace: a}
-involvedObject: {apiVersion: v1, kind: ConfigMap, name: from-env, namespace: a}
+involvedObject: {apiVersion: v1, kind: ConfigMap, name: from-env, namespace: a, uid: $UID}
 type: Normal
 reason: Tested
 message: of a test

@@ -16,12 +16,12 @@ func TestKubectlCustom(t *testing.T) {
 	t.Run("definition", func(t *testing.T) {
 		k.run(t,
 			call{"get widgets", "", 1, `the server doesn't have a resource type "widgets"`},
-			call{"create -f -", widget("w", `{"size":1}`), 1, `no matches for kind "Widget" in version "example.com/v1"`},
+			call{"create --validate=false -f -", widget("w", `{"size":1}`), 1, `no matches for kind "Widget" in version "example.com/v1"`},
 			call{"apply -f " + testdata(t, "widgets.yaml"), "", 0, "customresourcedefinition.apiextensions.k8s.io/widgets.example.com created"},
 			call{"apply -f " + testdata(t, "widgets.yaml"), "", 0, "customresourcedefinition.apiextensions.k8s.io/widgets.example.com unchanged"},
 			call{"diff -f " + testdata(t, "widgets.yaml"), "", 0, ""},
 			call{"wait --for=condition=Established crd/widgets.example.com --timeout=10s", "", 0, "customresourcedefinition.apiextensions.k8s.io/widgets.example.com condition met"},
-			call{"get crd", "", 0, "NAME CREATED AT\nwidgets.example.com 20"},
+			call{"get crd", "", 0, "NAME SCOPE VERSIONS CREATED AT\nwidgets.example.com Namespaced v1(storage) 20"},
 			call{"get crd widgets.example.com -o jsonpath={.status.acceptedNames.kind},{.status.storedVersions[0]},{.spec.names.listKind}", "", 0, "Widget,v1,WidgetList"},
 			call{"describe crd widgets.example.com", "", 0, "Name: widgets.example.com\nKind: CustomResourceDefinition"},
 			call{"create -f -", `{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"x.example.com"},"spec":{"group":"example.com","scope":"Namespaced","names":{"plural":"y","kind":"Y"},"versions":[{"name":"v1","served":true,"storage":true}]}}`, 1,
@@ -32,7 +32,7 @@ func TestKubectlCustom(t *testing.T) {
 			call{"api-resources --api-group=example.com -o wide", "", 0, "widgets wd example.com/v1 true Widget create,delete,deletecollection,get,list,patch,update,watch all,toys"},
 			call{"api-versions", "", 0, "example.com/v1"},
 			call{"explain widget", "", 0, "GROUP: example.com\nKIND: Widget\nVERSION: v1\nWidget is a thing to test with.\nspec <Object> -required-\nstatus <Object>"},
-			call{"explain widget.spec", "", 0, "FIELD: spec <Object> -required-\ncolor <string>\nenum: red, green, blue\nparts <[]Object>\nsize <integer> -required-\nSize in inches."},
+			call{"explain widget.spec", "", 0, "FIELD: spec <Object>\ncolor <string>\nenum: red, green, blue\nparts <[]Object>\nsize <integer> -required-\nSize in inches."},
 			call{"explain widget --recursive", "", 0, "parts <[]Object>\nnote <string>\napiVersion <string>\nmetadata <ObjectMeta>"},
 			call{"auth can-i create widgets", "", 0, "yes"},
 		)

@@ -23,7 +23,7 @@ import (
 // after the first gave the lease up, the third after the second was lost.
 func TestLeaderElection(t *testing.T) {
 	s := start(t)
-	config := protobuf(s.config(t))
+	config := content(s.config(t), protobufContent)
 	var r race
 	stopFirst := r.enter(t, config, "first", true)
 	r.led(t, "first")

@@ -16,6 +16,7 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -23,6 +24,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/yaml"
 )
 
@@ -38,13 +40,20 @@ func (s *server) config(t *testing.T) *rest.Config {
 	return c
 }
 
-// protobuf is c with bodies in protobuf, as most controllers set it.
-func protobuf(c *rest.Config) *rest.Config {
+// content is c with bodies of this type; "" leaves it to the client, and typed clients
+// prefer protobuf.
+func content(c *rest.Config, contentType string) *rest.Config {
 	c = rest.CopyConfig(c)
-	c.ContentType = "application/vnd.kubernetes.protobuf"
-	c.AcceptContentTypes = "application/json"
+	if c.ContentType = contentType; contentType != "" {
+		c.AcceptContentTypes = jsonContent
+	}
 	return c
 }
+
+const (
+	jsonContent     = "application/json"
+	protobufContent = "application/vnd.kubernetes.protobuf"
+)
 
 func typed(t *testing.T, c *rest.Config) *kubernetes.Clientset {
 	t.Helper()
@@ -55,8 +64,39 @@ func typed(t *testing.T, c *rest.Config) *kubernetes.Clientset {
 	return client
 }
 
-// install creates the custom kind of a file in testdata.
-func install(t *testing.T, c *rest.Config, file string) *apiextensionsv1.CustomResourceDefinition {
+// definitions creates a custom kind, changes it and deletes it.
+func definitions(t *testing.T, config *rest.Config) {
+	t.Helper()
+	client, err := apiextensions.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, crds := t.Context(), client.ApiextensionsV1().CustomResourceDefinitions()
+	sent := definition(t, "widgets.yaml")
+	made, err := crds.Create(ctx, sent, metav1.CreateOptions{})
+	if !check(t, "definition", err) {
+		return
+	}
+	if got, want := made.Spec.Versions[0].Schema, sent.Spec.Versions[0].Schema; !equality.Semantic.DeepEqual(got, want) {
+		t.Errorf("schema: %+v, want %+v", got, want)
+	}
+	made.Spec.Names.Categories = append(made.Spec.Names.Categories, "more")
+	// The server may have written conditions since.
+	err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		current, err := crds.Get(ctx, made.Name, metav1.GetOptions{})
+		if err == nil {
+			made.ResourceVersion = current.ResourceVersion
+			_, err = crds.Update(ctx, made, metav1.UpdateOptions{})
+		}
+		return err
+	})
+	check(t, "update definition", err)
+	check(t, "delete definition", crds.Delete(ctx, made.Name, metav1.DeleteOptions{}))
+	gone(t, func(ctx context.Context) error { _, err := crds.Get(ctx, made.Name, metav1.GetOptions{}); return err })
+}
+
+// definition is the custom kind of a file in testdata.
+func definition(t *testing.T, file string) *apiextensionsv1.CustomResourceDefinition {
 	t.Helper()
 	crd := &apiextensionsv1.CustomResourceDefinition{}
 	b, err := os.ReadFile(testdata(t, file))
@@ -66,14 +106,19 @@ func install(t *testing.T, c *rest.Config, file string) *apiextensionsv1.CustomR
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := apiextensions.NewForConfig(c)
+	return crd
+}
+
+// install creates the custom kind of a file in testdata.
+func install(t *testing.T, c *rest.Config, file string) {
+	t.Helper()
+	client, err := apiextensions.NewForConfig(content(c, jsonContent))
 	if err == nil {
-		crd, err = client.ApiextensionsV1().CustomResourceDefinitions().Create(t.Context(), crd, metav1.CreateOptions{})
+		_, err = client.ApiextensionsV1().CustomResourceDefinitions().Create(t.Context(), definition(t, file), metav1.CreateOptions{})
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return crd
 }
 
 // check reports what went wrong without ending the test, and whether nothing did.
@@ -97,12 +142,14 @@ func configMap(name, value string) *corev1.ConfigMap {
 	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": "x"}}, Data: map[string]string{"k": value}}
 }
 
-// TestTyped: the verbs of the typed clientset, with bodies in JSON and in protobuf.
+// TestTyped: the verbs of the typed clientsets, with bodies in JSON and in protobuf.
 func TestTyped(t *testing.T) {
 	s := start(t)
-	for name, config := range map[string]*rest.Config{"json": s.config(t), "protobuf": protobuf(s.config(t))} {
+	for name, contentType := range map[string]string{"default": "", "json": jsonContent, "protobuf": protobufContent} {
 		t.Run(name, func(t *testing.T) {
+			config := content(s.config(t), contentType)
 			ctx, client := t.Context(), typed(t, config)
+			name := "in-" + name
 			_, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 			if err != nil {
 				t.Fatal(err)
@@ -110,6 +157,7 @@ func TestTyped(t *testing.T) {
 			verbs(t, client, name)
 			kinds(t, client, name)
 			reviews(t, client, name)
+			definitions(t, config)
 			namespaces(t, client, name)
 		})
 	}
