@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"slices"
-	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -152,7 +151,7 @@ func (c *catalog) ordered() ([]*catalogGroup, int64) {
 		out = append(out, g.(*catalogGroup))
 		return true
 	})
-	sort.Slice(out, func(i, j int) bool { return out[i].before(&out[j].apiGroup) < 0 })
+	slices.SortFunc(out, func(a, b *catalogGroup) int { return a.before(&b.apiGroup) })
 	return out, at
 }
 

@@ -189,7 +189,11 @@ func encodeRoots(groups []*catalogGroup, address string) *rootDocuments {
 	api := versionsDoc{Kind: "APIVersions", Versions: []string{}, Servers: []serverAddress{{"0.0.0.0/0", address}}}
 	list := []byte(`{"kind":"APIGroupList","apiVersion":"v1","groups":[`)
 	const head = `{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2","metadata":{},"items":[`
-	r.aggregated["/api"], r.aggregated["/apis"] = []byte(head), []byte(head)
+	size := 0
+	for _, g := range groups {
+		size += len(g.encoded().aggregated) + 1
+	}
+	r.aggregated["/api"], r.aggregated["/apis"] = []byte(head), append(make([]byte, 0, size+len(head)+3), head...)
 	comma := func(b []byte) []byte {
 		if b[len(b)-1] != '[' {
 			b = append(b, ',')

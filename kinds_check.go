@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // What the table says of objects' contents, done to objects: unknown fields go, values of
@@ -196,6 +195,7 @@ func pruneObject(t *typeDef, obj map[string]any) (unknown []string, err error) {
 // pruner is what a walk over an object has found.
 type pruner struct {
 	unknown []string
+	quiet   int // above 0 where unknown fields are not told
 	err     error
 	errAt   string // the error kept is the one whose path comes first, as maps have no order
 }
@@ -238,7 +238,7 @@ func (p *pruner) object(at *trail, t *typeDef, obj map[string]any) {
 		f := t.byName[k]
 		if f == nil {
 			delete(obj, k)
-			if len(p.unknown) < maxUnknown {
+			if p.quiet == 0 && len(p.unknown) < maxUnknown {
 				at.push(k, stepField)
 				p.unknown = append(p.unknown, at.text(true))
 				at.pop()
@@ -364,16 +364,41 @@ func (p *pruner) one(at *trail, t *typeDef, f *typeField, v any) (any, bool) {
 		return nil, false
 	case fieldMessage:
 		return p.message(at, t, f, v)
-	default:
-		n, changed, err := formatted(f.kind, v)
-		if err == nil {
-			return n, changed
+	case fieldIntOrString:
+		if n, ok := v.(int64); ok && n >= math.MinInt32 && n <= math.MaxInt32 {
+			return nil, false
 		}
-		p.failed(at, err)
-		return nil, false
+		if _, ok := v.(string); ok {
+			return nil, false
+		}
+	case fieldQuantity:
+		switch v.(type) {
+		case int64, float64:
+			return cellText(v), true
+		}
+		return p.formatted(at, t, f, v)
+	default:
+		return p.formatted(at, t, f, v)
 	}
 	p.wrong(at, t, f, v, goType(f, true))
 	return nil, false
+}
+
+// formatted checks a string that has a form.
+func (p *pruner) formatted(at *trail, t *typeDef, f *typeField, v any) (any, bool) {
+	s, ok := v.(string)
+	if !ok {
+		p.wrong(at, t, f, v, goType(f, true))
+		return nil, false
+	}
+	other, err := formOf(f.kind, s)
+	if err != nil {
+		p.failed(at, err)
+	}
+	if other == s {
+		return nil, false
+	}
+	return other, true
 }
 
 func zeroOf(kind fieldKind) (any, bool) {
@@ -392,8 +417,13 @@ func zeroOf(kind fieldKind) (any, bool) {
 	return "", true
 }
 
-// message checks an object, or what may stand for it.
+// message checks an object, or what may stand for it. Unknown fields of an object that
+// something may stand for go untold, with all below: upstream's decoding of it is lenient.
 func (p *pruner) message(at *trail, t *typeDef, f *typeField, v any) (any, bool) {
+	if f.or != "" {
+		p.quiet++
+		defer func() { p.quiet-- }()
+	}
 	switch v := v.(type) {
 	case map[string]any:
 		p.object(at, f.message, v)
@@ -418,7 +448,7 @@ func (p *pruner) message(at *trail, t *typeDef, f *typeField, v any) (any, bool)
 // wrong tells of a value that is not of a field's type.
 func (p *pruner) wrong(at *trail, t *typeDef, f *typeField, v any, typ string) {
 	found := jsonTypeName(v)
-	if found == "number" {
+	if found == "number" && (f.kind == fieldInt32 || f.kind == fieldInt64) && !strings.HasPrefix(typ, "[]") && !strings.HasPrefix(typ, "map") {
 		found += " " + cellText(v)
 	}
 	p.failed(at, jsonError("json: cannot unmarshal "+found+" into Go struct field "+t.schema[strings.LastIndexByte(t.schema, '.')+1:]+"."+at.text(false)+" of type "+typ))
@@ -428,152 +458,6 @@ func (p *pruner) failed(at *trail, err error) {
 	if at := at.text(true); p.err == nil || comparePaths(at, p.errAt) < 0 {
 		p.err, p.errAt = err, at
 	}
-}
-
-// jsonError is an error in the words of encoding/json.
-type jsonError string
-
-func (e jsonError) Error() string { return string(e) }
-
-// goType is the type of a field, or of one of its elements, as Go writes it.
-func goType(f *typeField, element bool) string {
-	name := ""
-	switch f.kind {
-	case fieldString:
-		name = "string"
-	case fieldBool:
-		name = "bool"
-	case fieldInt32:
-		name = "int32"
-	case fieldInt64:
-		name = "int64"
-	case fieldDouble:
-		name = "float64"
-	case fieldBytes:
-		name = "[]uint8"
-	case fieldTime:
-		name = "v1.Time"
-	case fieldMicroTime:
-		name = "v1.MicroTime"
-	case fieldIntOrString:
-		name = "intstr.IntOrString"
-	case fieldQuantity:
-		name = "resource.Quantity"
-	case fieldMessage:
-		parts := strings.Split(f.message.schema, ".")
-		name = strings.Join(parts[len(parts)-2:], ".")
-	}
-	if f.list && !element {
-		return "[]" + name
-	}
-	return name
-}
-
-// formatted checks values that have a form of their own, and gives the form to have
-// instead if this is not upstream's.
-func formatted(kind fieldKind, v any) (any, bool, error) {
-	s, text := v.(string)
-	switch kind {
-	case fieldIntOrString:
-		if n, ok := v.(int64); text || ok && n >= math.MinInt32 && n <= math.MaxInt32 {
-			return nil, false, nil
-		}
-		return nil, false, notInto(v, "int32")
-	case fieldQuantity:
-		switch v.(type) {
-		case int64, float64:
-			return cellText(v), true, nil
-		}
-		if !text {
-			return nil, false, notInto(v, "string")
-		}
-		return nil, false, checkQuantity(s)
-	}
-	if !text {
-		return nil, false, notInto(v, "string")
-	}
-	switch kind {
-	case fieldBytes:
-		if plainBase64(s) {
-			return nil, false, nil
-		}
-		b, err := base64.StdEncoding.DecodeString(s)
-		return base64.StdEncoding.EncodeToString(b), true, err
-	case fieldMicroTime:
-		const micro = "2006-01-02T15:04:05.000000Z07:00"
-		t, err := time.Parse(micro, s)
-		return inUTC(s, t, micro, err)
-	}
-	t, err := time.Parse(time.RFC3339, s)
-	return inUTC(s, t, time.RFC3339, err)
-}
-
-// inUTC is the time t, read from s, as layout has it, if that is not s.
-func inUTC(s string, t time.Time, layout string, err error) (any, bool, error) {
-	short := strings.HasSuffix(s, "Z") && len(s) == len(layout)-len("07:00")
-	if err != nil || short {
-		return nil, false, err
-	}
-	return t.UTC().Format(layout), true, nil
-}
-
-func notInto(v any, typ string) error {
-	found := jsonTypeName(v)
-	if found == "number" {
-		found += " " + cellText(v)
-	}
-	return jsonError("json: cannot unmarshal " + found + " into Go value of type " + typ)
-}
-
-// plainBase64 tells that s is base64 as it would be written: without line ends, and with
-// nothing in the bits that the last bytes do not need.
-func plainBase64(s string) bool {
-	if len(s)%4 != 0 {
-		return false
-	}
-	pad := 0
-	for pad < 2 && strings.HasSuffix(s[:len(s)-pad], "=") {
-		pad++
-	}
-	last := 0
-	for i := range len(s) - pad {
-		switch c := s[i]; {
-		case c >= 'A' && c <= 'Z':
-			last = int(c - 'A')
-		case c >= 'a' && c <= 'z':
-			last = int(c-'a') + 26
-		case c >= '0' && c <= '9':
-			last = int(c-'0') + 52
-		case c == '+':
-			last = 62
-		case c == '/':
-			last = 63
-		default:
-			return false
-		}
-	}
-	return last&(1<<(2*pad)-1) == 0
-}
-
-// checkQuantity checks a quantity: a decimal number and a suffix or an exponent.
-func checkQuantity(s string) error {
-	s = strings.TrimSpace(s)
-	rest := strings.TrimLeft(strings.TrimLeft(s, "+-"), "0123456789")
-	rest = strings.TrimLeft(strings.TrimPrefix(rest, "."), "0123456789")
-	number := strings.TrimLeft(s[:len(s)-len(rest)], "+-")
-	if strings.Trim(number, ".") == "" || len(s)-len(rest)-len(number) > 1 {
-		return jsonError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
-	}
-	switch rest {
-	case "", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei":
-		return nil
-	}
-	if rest[0] == 'e' || rest[0] == 'E' {
-		if _, err := strconv.ParseInt(rest[1:], 10, 32); err == nil {
-			return nil
-		}
-	}
-	return jsonError("unable to parse quantity's suffix")
 }
 
 // text is the trail as messages have it: spec.ports[0].port; that of encoding/json is of

@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -276,169 +275,11 @@ func (r *kindReader) readInitial(text string) {
 	r.kind.initial = append(r.kind.initial, initialValue{strings.Split(path, "."), v})
 }
 
-// readType reads the line that begins a type.
-func (r *kindReader) readType(text string) {
-	name, doc, _ := strings.Cut(text, "  ")
-	if name == "" || r.pack == "" {
-		r.fail("a type has a name, and is in a package")
-		return
-	}
-	t := &typeDef{name: localType(r.pack + "." + name), schema: r.schema + "." + name, doc: doc}
-	if r.table.types[t.name] != nil {
-		r.fail("the type %s is there already", t.name)
-	}
-	r.table.types[t.name] = t
-	r.typ = t
-	r.types = append(r.types, lineOf[*typeDef]{r.line, t})
-}
-
-// localType is a type's name in the table: those of the core are known without it.
-func localType(name string) string { return strings.TrimPrefix(name, "core.") }
-
-// refer has put filled in with a type that may stand further down.
-func (r *kindReader) refer(name string, put **typeDef) {
-	r.refs = append(r.refs, typeRef{r.line, localType(name), put})
-}
-
-// readFields reads a line of fields.
-func (r *kindReader) readFields(line string) {
-	line, doc, _ := strings.Cut(line, " -- ")
-	var f *typeField
-	for more := true; more && r.err == nil; {
-		var text string
-		text, line, more = strings.Cut(line, ", ")
-		if len(r.block) == 0 {
-			r.block = make([]typeField, 64)
-		}
-		f, r.block = &r.block[0], r.block[1:]
-		r.readField(f, text)
-		r.typ.fields = append(r.typ.fields, f)
-	}
-	f.doc = doc
-}
-
-// readField reads NAME NUMBER TYPE WORD…, or + [NUMBER] TYPE.
-func (r *kindReader) readField(f *typeField, text string) {
-	name, rest, _ := strings.Cut(text, " ")
-	f.name = name
-	if name == "+" {
-		f.name, f.inline = "", true
-	}
-	if !f.inline || rest != "" && rest[0] >= '0' && rest[0] <= '9' {
-		var number string
-		number, rest, _ = strings.Cut(rest, " ")
-		n, err := strconv.Atoi(number)
-		if err != nil || n < 1 {
-			r.fail("%q is no number of a field", number)
-			return
-		}
-		f.number = n
-	}
-	typ, rest, _ := strings.Cut(rest, " ")
-	r.readFieldType(f, typ)
-	for rest != "" {
-		var word string
-		word, rest, _ = strings.Cut(rest, " ")
-		r.readFieldWord(f, word)
-	}
-}
-
-func (r *kindReader) readFieldType(f *typeField, typ string) {
-	if f.required = strings.HasSuffix(typ, "!"); f.required {
-		typ = typ[:len(typ)-1]
-	}
-	if f.pointer = strings.HasSuffix(typ, "*"); f.pointer {
-		typ = typ[:len(typ)-1]
-	}
-	if rest, ok := strings.CutPrefix(typ, "{}"); ok {
-		f.dic, typ = true, rest
-	}
-	if rest, ok := strings.CutPrefix(typ, "[]"); ok {
-		f.list, typ = true, rest
-	}
-	if typ == "" {
-		r.fail("the field %q has no type", f.name)
-		return
-	}
-	if typ[0] >= 'a' && !strings.Contains(typ, ".") {
-		kind, ok := scalarKind(typ)
-		if !ok {
-			r.fail("%q is no type", typ)
-		}
-		f.kind = kind
-		return
-	}
-	f.kind = fieldMessage
-	typ, f.or, _ = strings.Cut(typ, "|")
-	if f.or != "" {
-		r.oneOf("other form of a type", f.or, "bool", "list", "strings")
-	}
-	if !strings.Contains(typ, ".") {
-		typ = r.pack + "." + typ
-	}
-	r.refer(typ, &f.message)
-}
-
-func scalarKind(word string) (fieldKind, bool) {
-	switch word {
-	case "string":
-		return fieldString, true
-	case "bool":
-		return fieldBool, true
-	case "int32":
-		return fieldInt32, true
-	case "int64":
-		return fieldInt64, true
-	case "double":
-		return fieldDouble, true
-	case "bytes":
-		return fieldBytes, true
-	case "time":
-		return fieldTime, true
-	case "microtime":
-		return fieldMicroTime, true
-	case "intstr":
-		return fieldIntOrString, true
-	case "quantity":
-		return fieldQuantity, true
-	case "raw":
-		return fieldRaw, true
-	}
-	return 0, false
-}
-
-func (r *kindReader) readFieldWord(f *typeField, word string) {
-	switch {
-	case strings.HasPrefix(word, "=."):
-		f.sibling = word[2:]
-	case word[0] == '=':
-		f.fallback = r.fallback(f.kind, word[1:])
-	case word[0] == '>':
-		f.into = word[1:]
-	default:
-		strategy, key, _ := strings.Cut(word, ":")
-		for _, s := range strings.Split(strategy, "+") {
-			r.oneOf("merge strategy", s, "merge", "replace", "retainKeys")
-		}
-		f.strategy, f.mergeKey = strings.ReplaceAll(strategy, "+", ","), key
-	}
-}
-
-// fallback is a default, as a value of a kind.
-func (r *kindReader) fallback(kind fieldKind, text string) any {
-	switch kind {
-	case fieldString, fieldQuantity:
-		return text
-	}
-	v, _, err := parseJSON([]byte(text))
-	if err != nil {
-		r.fail("the default %s: %v", text, err)
-	}
-	return v
-}
-
 // resolve puts in what was referred to, and checks what can be only when all is read.
 func (r *kindReader) resolve() {
+	if r.err != nil {
+		return
+	}
 	for _, ref := range r.refs {
 		if *ref.put = r.table.types[ref.name]; *ref.put == nil {
 			r.failAt(ref.line, "there is no type %s", ref.name)
@@ -447,6 +288,9 @@ func (r *kindReader) resolve() {
 	}
 	for _, t := range r.types {
 		r.index(t.line, t.of)
+	}
+	for _, t := range r.types {
+		r.checkFields(t.line, t.of)
 	}
 	r.markDefaults()
 	for _, k := range r.rows {
@@ -458,76 +302,6 @@ func (r *kindReader) failAt(line int, format string, args ...any) {
 	if r.err == nil {
 		r.line = line
 		r.fail(format, args...)
-	}
-}
-
-// index fills in byName and byNumber of t, whose inline fields may be those of types that
-// have inline fields themselves.
-func (r *kindReader) index(line int, t *typeDef) {
-	if t.byName != nil || r.err != nil {
-		return
-	}
-	t.byName = make(map[string]*typeField, len(t.fields)+2)
-	t.byNumber = make(map[int]*typeField, len(t.fields))
-	for _, f := range t.fields {
-		if f.number > 0 {
-			if t.byNumber[f.number] != nil {
-				r.failAt(line, "%s has two fields of number %d", t.name, f.number)
-			}
-			t.byNumber[f.number] = f
-		}
-		if !f.inline {
-			r.addName(line, t, f)
-			continue
-		}
-		if f.kind != fieldMessage || f.list || f.dic {
-			r.failAt(line, "%s embeds what is no type", t.name)
-			return
-		}
-		r.index(line, f.message)
-		for _, inner := range f.message.byName {
-			r.addName(line, t, inner)
-		}
-	}
-	for _, f := range t.fields {
-		if s := t.byName[f.sibling]; f.sibling != "" && (s == nil || s == f) {
-			r.failAt(line, "%s.%s takes its default from %s, which is not there", t.name, f.name, f.sibling)
-		}
-		if d := t.byName[f.into]; f.into != "" && (d == nil || !d.dic || d.kind != fieldBytes) {
-			r.failAt(line, "%s.%s goes into %s, which is no map of bytes", t.name, f.name, f.into)
-		}
-		if f.mergeKey != "" && (f.kind != fieldMessage || f.message.byName == nil && f.message != t) {
-			r.index(line, f.message)
-		}
-		if f.mergeKey != "" && (!f.list || f.kind != fieldMessage || f.message.byName[f.mergeKey] == nil) {
-			r.failAt(line, "%s.%s is merged by %s, which its elements do not have", t.name, f.name, f.mergeKey)
-		}
-	}
-}
-
-func (r *kindReader) addName(line int, t *typeDef, f *typeField) {
-	if t.byName[f.name] != nil {
-		r.failAt(line, "%s has two fields %s", t.name, f.name)
-	}
-	t.byName[f.name] = f
-}
-
-// markDefaults sets typeDef.defaults; types may contain each other in circles, so it goes
-// over them until nothing is new.
-func (r *kindReader) markDefaults() {
-	for again := true; again; {
-		again = false
-		for _, t := range r.types {
-			if t.of.defaults {
-				continue
-			}
-			for _, f := range t.of.fields {
-				if f.fallback != nil || f.sibling != "" || f.into != "" || f.kind == fieldMessage && f.message != nil && f.message.defaults {
-					t.of.defaults, again = true, true
-					break
-				}
-			}
-		}
 	}
 }
 

@@ -37,6 +37,10 @@
 //	accept.go               the Accept header
 //	health.go               healthz, livez, readyz
 //	discovery.go            /api, /apis and the documents below them
+//	catalog.go              the groups, versions and resources there are
+//	openapi.go              OpenAPI v3: the index, documents and their hashes
+//	openapi_paths.go        the operations of a document
+//	openapi_schema.go       its types, and the schemas of custom resources
 //	metrics.go              Prometheus text
 //	version.go              /version and the build
 //	server.go               one generic server: the surface for Extend

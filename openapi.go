@@ -148,7 +148,7 @@ func (c *catalog) indexNow() *openAPIIndex {
 		keys = append(keys, key)
 	}
 	slices.Sort(keys)
-	b := []byte(`{"paths":{`)
+	b := append(make([]byte, 0, 256*len(keys)), `{"paths":{`...)
 	for i, key := range keys {
 		if i > 0 {
 			b = append(b, ',')

@@ -167,7 +167,7 @@ func (w *openAPIWriter) operation(d described, verb, tail string) map[string]any
 	if d.namespaced && tail == "" {
 		name += "Namespaced"
 	}
-	name += d.owner + strings.ToUpper(first(d.sub)) + pathRest(d.sub) + tail
+	name += d.owner + operationName(d.sub) + tail
 	op := map[string]any{
 		"tags": []string{tagOf(w.group, w.version)}, "operationId": name, "description": describeVerb(verb, d),
 		"x-kubernetes-action": action, "x-kubernetes-group-version-kind": gvk,
@@ -175,14 +175,14 @@ func (w *openAPIWriter) operation(d described, verb, tail string) map[string]any
 	answer := d.schema
 	switch verb {
 	case "list":
-		op["parameters"], answer = parameterRefs(listParameters), d.list
+		op["parameters"], answer = parameterRefs(listParameters()), d.list
 	case "create", "update", "patch":
 		op["parameters"] = writeParameters(verb == "patch")
 		op["requestBody"] = map[string]any{"required": true, "content": w.content(d, verb)}
 	case "delete", "deletecollection":
-		names := deleteParameters
+		names := deleteParameters()
 		if verb == "deletecollection" {
-			names = append(slices.Clone(listParameters), names...)
+			names = append(listParameters(), names...)
 		}
 		op["parameters"] = parameterRefs(names)
 		op["requestBody"] = map[string]any{"content": jsonContent(w.schemas.meta("DeleteOptions"))}
@@ -279,7 +279,7 @@ func describeVerb(verb string, d described) string {
 // tagOf is the tag of operations: core_v1, apiextensions_v1, exampleCom_v1.
 func tagOf(group, version string) string {
 	name := operationGroup(group)
-	name = strings.ToLower(first(name)) + pathRest(name)
+	name = strings.ToLower(name[:1]) + name[1:]
 	if version == "" {
 		return name
 	}
@@ -294,13 +294,13 @@ func operationGroup(group string) string {
 	return operationName(strings.TrimSuffix(group, ".k8s.io"))
 }
 
-func first(s string) string    { return s[:min(1, len(s))] }
-func pathRest(s string) string { return s[min(1, len(s)):] }
+func listParameters() []string {
+	return []string{"allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "resourceVersionMatch", "sendInitialEvents", "timeoutSeconds", "watch"}
+}
 
-var (
-	listParameters   = []string{"allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "resourceVersionMatch", "sendInitialEvents", "timeoutSeconds", "watch"}
-	deleteParameters = []string{"dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"}
-)
+func deleteParameters() []string {
+	return []string{"dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"}
+}
 
 func parameterRef(name string) map[string]any {
 	return map[string]any{"$ref": "#/components/parameters/" + name}
@@ -331,7 +331,7 @@ func writeParameters(patch bool) []any {
 // sharedParameters are those that operations refer to.
 func sharedParameters() map[string]any {
 	out := map[string]any{}
-	for _, name := range append(append([]string{"pretty"}, listParameters...), deleteParameters...) {
+	for _, name := range slices.Concat([]string{"pretty"}, listParameters(), deleteParameters()) {
 		out[name] = queryParameter(name)
 	}
 	for name, doc := range map[string]string{"name": "the name of the object", "namespace": "the namespace of the object"} {

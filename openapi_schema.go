@@ -36,7 +36,7 @@ func gvkOf(group, version, kind string) map[string]any {
 // kind is the component of a kind's type, which tells that it is one.
 func (w *schemaWriter) kind(t *typeDef, group, version, kind string) string {
 	if t == nil {
-		return w.add(reversedName(group, version, kind), func() map[string]any { return schemaObject("", nil) })
+		return w.add(reversedName(group, version, kind), func() map[string]any { return objectSchema("", nil) })
 	}
 	name := w.typ(t)
 	if s, ok := w.out[name].(map[string]any); ok {
@@ -66,7 +66,7 @@ func (w *schemaWriter) add(name string, make func() map[string]any) string {
 // typ is the component of a type and, below it, those of its fields.
 func (w *schemaWriter) typ(t *typeDef) string {
 	return w.add(t.schema, func() map[string]any {
-		s := schemaObject(t.doc, map[string]any{})
+		s := objectSchema(t.doc, map[string]any{})
 		w.addFields(s, t)
 		return s
 	})
@@ -80,17 +80,15 @@ func (w *schemaWriter) addFields(s map[string]any, t *typeDef) {
 			continue
 		}
 		properties[f.name] = w.field(f)
-		// A key of the table that is always written is required of clients as well, but
-		// for objects and times, which have a zero of their own (upstream).
-		if f.required && f.kind != fieldMessage && f.kind != fieldTime && f.fallback == nil {
+		if f.required && f.fallback == nil {
 			required, _ := s["required"].([]any)
 			s["required"] = append(required, f.name)
 		}
 	}
 }
 
-// object is an object with properties, nil where any may be there.
-func schemaObject(doc string, properties map[string]any) map[string]any {
+// objectSchema is an object with properties, nil where any may be there.
+func objectSchema(doc string, properties map[string]any) map[string]any {
 	s := map[string]any{"type": "object"}
 	if doc != "" {
 		s["description"] = doc
@@ -107,7 +105,7 @@ func (w *schemaWriter) field(f *typeField) map[string]any {
 		s = map[string]any{"type": "array", "items": s}
 	}
 	if f.dic {
-		s = schemaObject("", nil)
+		s = objectSchema("", nil)
 		s["additionalProperties"] = w.element(f)
 	}
 	if f.doc != "" {
@@ -133,11 +131,16 @@ func (w *schemaWriter) element(f *typeField) map[string]any {
 	return w.value(f)
 }
 
-// value is one value of a field. One that may be of several types has none: OpenAPI 3.0
-// could say it, but kubectl would follow only one of them.
+// value is one value of a field. One that may be of several types is a component that
+// names none, as upstream has it.
 func (w *schemaWriter) value(f *typeField) map[string]any {
-	if f.or != "" {
-		return refTo(w.typ(f.message))
+	switch f.or {
+	case "bool":
+		return refTo(w.either(f.message, "OrBool", "a boolean"))
+	case "list":
+		return refTo(w.either(f.message, "OrArray", "a list of them"))
+	case "strings":
+		return refTo(w.either(f.message, "OrStringArray", "a list of strings"))
 	}
 	switch f.kind {
 	case fieldString:
@@ -163,7 +166,17 @@ func (w *schemaWriter) value(f *typeField) map[string]any {
 	case fieldMessage:
 		return refTo(w.typ(f.message))
 	}
+	if f.name == "fieldsV1" {
+		return refTo(w.scalar(metaSchemas+"FieldsV1", "a set of fields, as a tree", "object", ""))
+	}
 	return map[string]any{"x-kubernetes-preserve-unknown-fields": true}
+}
+
+func (w *schemaWriter) either(t *typeDef, tail, other string) string {
+	return w.add(t.schema+tail, func() map[string]any {
+		doc, _ := strings.CutSuffix(t.doc, ".")
+		return map[string]any{"description": strings.TrimPrefix(doc+", or "+other, ", ")}
+	})
 }
 
 func (w *schemaWriter) scalar(name, doc, typ, format string) string {
@@ -180,7 +193,7 @@ func (w *schemaWriter) scalar(name, doc, typ, format string) string {
 func (w *schemaWriter) list(item, group, version, kind string) string {
 	name := item[:strings.LastIndexByte(item, '.')+1] + kind
 	return w.add(name, func() map[string]any {
-		s := schemaObject("A list of objects.", map[string]any{
+		s := objectSchema("A list of objects.", map[string]any{
 			"apiVersion": apiVersionSchema(), "kind": kindSchema(), "metadata": refTo(w.meta("ListMeta")),
 			"items": map[string]any{"type": "array", "items": refTo(item), "description": "the objects"},
 		})
@@ -220,31 +233,49 @@ func (w *schemaWriter) shared(t *typeDef, name string) string {
 // discoveryType is a type of the discovery documents; any other is an object of which
 // nothing is said.
 func (w *schemaWriter) discoveryType(name string) map[string]any {
-	text, flag := map[string]any{"type": "string"}, map[string]any{"type": "boolean"}
+	text := map[string]any{"type": "string"}
 	list := func(of map[string]any) map[string]any { return map[string]any{"type": "array", "items": of} }
-	head := func(doc string, properties map[string]any) map[string]any {
+	below := func(name string) map[string]any { return refTo(w.meta(name)) }
+	with := func(doc, required string, properties map[string]any) map[string]any {
+		s := objectSchema(doc, properties)
+		var names []any
+		for name := range strings.FieldsSeq(required) {
+			names = append(names, name)
+		}
+		s["required"] = names
+		return s
+	}
+	head := func(doc, required string, properties map[string]any) map[string]any {
+		s := with(doc, required, properties)
 		properties["apiVersion"], properties["kind"] = apiVersionSchema(), kindSchema()
-		s := schemaObject(doc, properties)
 		s["x-kubernetes-group-version-kind"] = []any{gvkOf("", "v1", name)}
 		return s
 	}
-	version := schemaObject("", map[string]any{"groupVersion": text, "version": text})
 	switch name {
 	case "APIVersions":
-		return head("The versions of the core group.", map[string]any{"versions": list(text)})
+		return head("The versions of the core group.", "versions serverAddressByClientCIDRs", map[string]any{"versions": list(text), "serverAddressByClientCIDRs": list(below("ServerAddressByClientCIDR"))})
 	case "APIGroup":
-		return head("A group and its versions.", map[string]any{"name": text, "versions": list(version), "preferredVersion": version})
+		return head("A group and its versions.", "name versions", map[string]any{
+			"name": text, "versions": list(below("GroupVersionForDiscovery")), "preferredVersion": below("GroupVersionForDiscovery"),
+			"serverAddressByClientCIDRs": list(below("ServerAddressByClientCIDR")),
+		})
 	case "APIGroupList":
-		return head("All groups.", map[string]any{"groups": list(refTo(w.meta("APIGroup")))})
+		return head("All groups.", "groups", map[string]any{"groups": list(below("APIGroup"))})
 	case "APIResourceList":
-		return head("The resources of a version.", map[string]any{"groupVersion": text, "resources": list(schemaObject("", map[string]any{
-			"name": text, "singularName": text, "namespaced": flag, "group": text, "version": text, "kind": text,
+		return head("The resources of a version.", "groupVersion resources", map[string]any{"groupVersion": text, "resources": list(below("APIResource"))})
+	case "APIResource":
+		return with("A resource or subresource.", "name singularName namespaced kind verbs", map[string]any{
+			"name": text, "singularName": text, "namespaced": map[string]any{"type": "boolean"}, "group": text, "version": text, "kind": text,
 			"verbs": list(text), "shortNames": list(text), "categories": list(text), "storageVersionHash": text,
-		}))})
+		})
+	case "GroupVersionForDiscovery":
+		return with("A version of a group.", "groupVersion version", map[string]any{"groupVersion": text, "version": text})
+	case "ServerAddressByClientCIDR":
+		return with("Where clients of a network find the server.", "clientCIDR serverAddress", map[string]any{"clientCIDR": text, "serverAddress": text})
 	case "Patch":
-		return schemaObject("A patch, in the form that its media type says.", nil)
+		return objectSchema("A patch, in the form that its media type says.", nil)
 	}
-	return schemaObject("", nil)
+	return objectSchema("", nil)
 }
 
 // scale is the component of the scale subresource of custom resources.

@@ -171,11 +171,9 @@ func references(v any) (out []string) {
 	return out
 }
 
-// TestOpenAPIComplete: every reference of every document leads somewhere, every schema is
-// referred to, and operations have names of their own.
-func TestOpenAPIComplete(t *testing.T) {
-	c := testCatalog()
-	c.setCustom("example.com", []*crdDoc{testCRD("example.com", "widgets", "Widget", "v1+")})
+// checkOpenAPI checks all documents, and returns the method and path of each operation.
+func checkOpenAPI(t *testing.T, c *catalog) map[string]string {
+	t.Helper()
 	ids := map[string]string{}
 	for key := range addresses(t, c) {
 		doc := openAPI(t, c, key)
@@ -208,6 +206,54 @@ func TestOpenAPIComplete(t *testing.T) {
 			}
 		}
 	}
+	return ids
+}
+
+// TestOpenAPIOfKinds looks through the documents of all built-in kinds.
+func TestOpenAPIOfKinds(t *testing.T) {
+	table, err := loadKinds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c catalog
+	c.setServers(slices.Concat(table.groupsOf("core"), table.groupsOf("extensions"), table.groupsOf("aggregator")), "", table)
+	ids := checkOpenAPI(t, &c)
+	for id, want := range map[string]string{
+		"createCoreV1NamespacedServiceAccountToken": "post /api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
+		"replaceCoreV1NamespaceFinalize":            "put /api/v1/namespaces/{name}/finalize",
+		"patchCoordinationV1NamespacedLease":        "patch /apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}",
+	} {
+		if ids[id] != want {
+			t.Errorf("operation %s is %q, want %q", id, ids[id], want)
+		}
+	}
+	for _, row := range table.kinds {
+		doc := openAPI(t, &c, groupVersionKey(row.group, row.version))
+		schema := member(doc, "components", "schemas", row.typ.schema)
+		if got, want := string(appendJSON(nil, member(schema, "x-kubernetes-group-version-kind"))), string(appendJSON(nil, []any{gvkOf(row.group, row.version, row.kind)})); got != want {
+			t.Errorf("%s: %s", row.typ.schema, got)
+		}
+	}
+	// What a real server says: the two kinds of events are stored as one.
+	for path, want := range map[string][]string{
+		"/api/v1":                {`"kind":"ConfigMap",`, `"qFsyl6wFWjQ="`, `"r2yiGXH7wu8="`, `{"name":"serviceaccounts/token","singularName":"","namespaced":true,"group":"authentication.k8s.io","version":"v1","kind":"TokenRequest","verbs":["create"]}`},
+		"/apis/events.k8s.io/v1": {`"storageVersionHash":"r2yiGXH7wu8="`},
+	} {
+		got := fetch(t, &c, path).Body.String()
+		for _, w := range want {
+			if !strings.Contains(got, w) {
+				t.Errorf("%s: no %s in %s", path, w, got)
+			}
+		}
+	}
+}
+
+// TestOpenAPIComplete: every reference of every document leads somewhere, every schema is
+// referred to, and operations have names of their own.
+func TestOpenAPIComplete(t *testing.T) {
+	c := testCatalog()
+	c.setCustom("example.com", []*crdDoc{testCRD("example.com", "widgets", "Widget", "v1+")})
+	ids := checkOpenAPI(t, c)
 	for id, want := range map[string]string{
 		"listCoreV1ServiceForAllNamespaces":                       "get /api/v1/services",
 		"listCoreV1NamespacedService":                             "get /api/v1/namespaces/{namespace}/services",
@@ -272,7 +318,7 @@ func TestOpenAPITypes(t *testing.T) {
 			`"type":"object","x-kubernetes-group-version-kind":[{"group":"","kind":"Service","version":"v1"}]}`,
 		"io.k8s.api.core.v1.ServicePort": `{"description":"About ServicePort.","properties":{"port":{"format":"int32","type":"integer"},"protocol":{"default":"TCP","type":"string"},"targetPort":{"allOf":[{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.util.intstr.IntOrString"}]}},"required":["port"],"type":"object"}`,
 		"io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta": `{"description":"About meta.ObjectMeta.","properties":{"creationTimestamp":{"allOf":[{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.Time"}]},` +
-			`"finalizers":{"items":{"type":"string"},"type":"array","x-kubernetes-patch-strategy":"merge"},"labels":{"additionalProperties":{"type":"string"},"description":"to select by","type":"object"},"name":{"type":"string"}},"type":"object"}`,
+			`"finalizers":{"items":{"type":"string"},"type":"array","x-kubernetes-patch-strategy":"merge"},"labels":{"additionalProperties":{"type":"string"},"description":"to select by","type":"object"},"name":{"type":"string"}},"required":["creationTimestamp"],"type":"object"}`,
 		"io.k8s.apimachinery.pkg.apis.meta.v1.Time":          `{"description":"a time: RFC 3339, to the second","format":"date-time","type":"string"}`,
 		"io.k8s.apimachinery.pkg.util.intstr.IntOrString":    `{"description":"an integer or a string","format":"int-or-string","type":"string"}`,
 		"io.k8s.api.autoscaling.v1.Scale":                    `{"description":"About autoscaling.Scale.","properties":{"metadata":` + meta + `},"type":"object","x-kubernetes-group-version-kind":[{"group":"autoscaling","kind":"Scale","version":"v1"}]}`,
@@ -286,9 +332,12 @@ func TestOpenAPITypes(t *testing.T) {
 	}
 	props := openAPI(t, c, "apis/apiextensions.k8s.io/v1")
 	const name = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
-	want := `{"default":{"x-kubernetes-preserve-unknown-fields":true},"items":{"allOf":[{"$ref":"#/components/schemas/` + name + `"}]},"properties":{"additionalProperties":{"allOf":[{"$ref":"#/components/schemas/` + name + `"}]},"type":"object"}}`
+	want := `{"default":{"x-kubernetes-preserve-unknown-fields":true},"items":{"allOf":[{"$ref":"#/components/schemas/` + name + `OrArray"}]},"properties":{"additionalProperties":{"allOf":[{"$ref":"#/components/schemas/` + name + `"}]},"type":"object"}}`
 	if got := string(appendJSON(nil, member(props, "components", "schemas", name, "properties"))); got != want {
 		t.Errorf("a type in itself:\n got %s\nwant %s", got, want)
+	}
+	if either := objectAt(props, "components", "schemas", name+"OrArray"); either["type"] != nil || textAt(either, "description") == "" {
+		t.Errorf("a type or a list of it: %v", either)
 	}
 }
 

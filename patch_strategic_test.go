@@ -348,7 +348,7 @@ func TestStrategicPatchProperties(t *testing.T) {
 }
 
 func TestStrategicPatchBombs(t *testing.T) {
-	const many = 50000
+	const many = 20000
 	names := func(with func(i int, o map[string]any)) []any {
 		l := make([]any, many)
 		for i := range l {

@@ -37,6 +37,7 @@ type schemaNode struct {
 	items      *schemaNode            // nil: any value
 	keys       []string               // of a list that is a map
 	def        any                    // the default, with the defaults of its own parts filled in; nil is none
+	defValues  int                    // how many values there are in it
 
 	rules *schemaRules // nil where the type is all
 }
@@ -171,6 +172,7 @@ func (c *schemaCompiler) node(s map[string]any, path string) (*schemaNode, error
 		if d.left < 0 {
 			return nil, &schemaError{joinSchemaPath(path, "default"), fmt.Sprintf("has more than %d values with the defaults of its parts", schemaMaxDefault)}
 		}
+		n.defValues = countValues(n.def)
 	}
 	return n, nil
 }
@@ -388,25 +390,38 @@ func schemaWarnings(crd map[string]any) (warnings []string) {
 	return warnings
 }
 
-// walkSchema calls visit for s and each schema inside, outer ones first.
+// walkSchema calls visit for s and each schema inside, outer ones first. With a nil path
+// there are no paths.
 func walkSchema(p *fieldPath, s map[string]any, visit func(*fieldPath, map[string]any)) {
-	if s == nil {
-		return
-	}
 	visit(p, s)
+	sub := func(keyword string, i int, name string, v any) {
+		o, ok := v.(map[string]any)
+		if !ok {
+			return
+		}
+		at := p
+		if p != nil {
+			switch at = p.child(keyword); {
+			case i >= 0:
+				at = at.index(i)
+			case name != "":
+				at = at.key(name)
+			}
+		}
+		walkSchema(at, o, visit)
+	}
 	props := objectAt(s, "properties")
 	for _, name := range sortedKeys(props) {
-		walkSchema(p.child("properties").key(name), objectAt(props, name), visit)
+		sub("properties", -1, name, props[name])
 	}
-	walkSchema(p.child("additionalProperties"), objectAt(s, "additionalProperties"), visit)
-	walkSchema(p.child("items"), objectAt(s, "items"), visit)
+	sub("additionalProperties", -1, "", s["additionalProperties"])
+	sub("items", -1, "", s["items"])
 	for _, junctor := range []string{"allOf", "anyOf", "oneOf"} {
-		for i, sub := range listAt(s, junctor) {
-			o, _ := sub.(map[string]any)
-			walkSchema(p.child(junctor).index(i), o, visit)
+		for i, v := range listAt(s, junctor) {
+			sub(junctor, i, "", v)
 		}
 	}
-	walkSchema(p.child("not"), objectAt(s, "not"), visit)
+	sub("not", -1, "", s["not"])
 }
 
 // Reading JSON trees.

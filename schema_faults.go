@@ -20,7 +20,7 @@ type faults struct {
 
 const (
 	maxFaults     = 500
-	maxFaultBytes = 4 << 20
+	maxFaultBytes = 1 << 20
 )
 
 func newFaults() *faults { return &faults{left: schemaMaxSteps} }
@@ -70,11 +70,16 @@ func (f *faults) field() string {
 func (f *faults) about() string { return string(f.path) + " in body " }
 
 func (f *faults) invalid(value any, format string, args ...any) {
-	f.add(fieldInvalid(f.field(), value, f.about()+fmt.Sprintf(format, args...)))
+	if !f.full() {
+		f.add(fieldInvalid(f.field(), value, f.about()+fmt.Sprintf(format, args...)))
+	}
 }
 
 // plain is an error that names its place in the text only.
 func (f *faults) plain(format string, args ...any) {
+	if f.full() {
+		return
+	}
 	field := noField
 	if f.base != "" {
 		field = f.base
@@ -84,6 +89,9 @@ func (f *faults) plain(format string, args ...any) {
 
 // typed is an error of type.
 func (f *faults) typed(want string, is any) {
+	if f.full() {
+		return
+	}
 	detail := f.about() + "must be of type " + want
 	if s, ok := is.(string); ok {
 		detail += ": " + strconv.Quote(s)
@@ -111,20 +119,48 @@ func (f *faults) at(i int) (outer int) {
 
 // value adds what is wrong with v and gives upstream's count of the checks that went well.
 func (f *faults) value(n *schemaNode, v, old any, had bool) (good int) {
-	if f.full() {
+	if f.full() || had && f.equal(v, old) {
 		return 0
 	}
-	mark, bytes := len(f.errs), f.bytes
-	good, changed := f.checks(n, v, old, had)
-	if len(f.errs) > mark && had && !changed && deepEqual(v, old) {
-		f.errs, f.bytes = f.errs[:mark], bytes
+	return f.checks(n, v, old, had)
+}
+
+// equal is deepEqual, as long as there are steps left: each level of an object that
+// differs far inside is compared again.
+func (f *faults) equal(a, b any) bool {
+	if f.left--; f.left < 0 {
+		return false
 	}
-	return good
+	switch a := a.(type) {
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for k, v := range a {
+			if w, there := b[k]; !there || !f.equal(v, w) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		b, ok := b.([]any)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for i := range a {
+			if !f.equal(a[i], b[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	return deepEqual(a, b)
 }
 
 // checks runs the checks in upstream's order: type, alternatives, text, format, number,
-// list, enum, object. changed is set where a part of v is known to differ from old.
-func (f *faults) checks(n *schemaNode, v, old any, had bool) (good int, changed bool) {
+// list, enum, object.
+func (f *faults) checks(n *schemaNode, v, old any, had bool) (good int) {
 	r := n.rules
 	if r == nil {
 		r = &schemaRules{minLength: -1, maxLength: -1, minItems: -1, maxItems: -1, minProperties: -1, maxProperties: -1}
@@ -137,7 +173,7 @@ func (f *faults) checks(n *schemaNode, v, old any, had bool) (good int, changed 
 	}
 	if v == nil {
 		f.enum(r, v)
-		return good, false
+		return good
 	}
 	good += 2 + f.junctors(r, v, old, had)
 	switch v := v.(type) {
@@ -154,18 +190,14 @@ func (f *faults) checks(n *schemaNode, v, old any, had bool) (good int, changed 
 		good += 2
 		f.number(n, r, v)
 	case []any:
-		var inner int
-		inner, changed = f.list(n, r, v, old, had)
-		good += 2 + inner
+		good += 2 + f.list(n, r, v, old, had)
 	}
 	good++
 	f.enum(r, v)
 	if o, ok := v.(map[string]any); ok {
-		var inner int
-		inner, changed = f.object(n, r, o, old, had)
-		good += 1 + inner
+		good += 1 + f.object(n, r, o, old, had)
 	}
-	return good + 1, changed
+	return good + 1
 }
 
 func (f *faults) typeOf(n *schemaNode, r *schemaRules, v any) bool {
@@ -206,7 +238,7 @@ func (f *faults) typeOf(n *schemaNode, r *schemaRules, v any) bool {
 }
 
 func (f *faults) enum(r *schemaRules, v any) {
-	if r.enum == nil || v != nil && r.inEnum(v) {
+	if r.enum == nil || v != nil && r.inEnum(v) || f.full() {
 		return
 	}
 	supported := make([]string, len(r.enum))
@@ -287,15 +319,14 @@ func (f *faults) tooMany(size int, limit int64) {
 	f.add(fieldError{"FieldValueTooMany", f.field(), fmt.Sprintf("Too many: %d: must have at most %d %s", size, limit, items)})
 }
 
-func (f *faults) list(n *schemaNode, r *schemaRules, list []any, old any, had bool) (good int, changed bool) {
+func (f *faults) list(n *schemaNode, r *schemaRules, list []any, old any, had bool) (good int) {
 	if n.items != nil {
 		was, _ := old.([]any)
 		find := n.finder(was, had)
 		for i, e := range list {
-			outer, mark := f.at(i), len(f.errs)
+			outer := f.at(i)
 			before, ok := find(e)
 			good += f.value(n.items, e, before, ok)
-			changed = changed || ok && len(f.errs) > mark
 			f.path = f.path[:outer]
 		}
 	}
@@ -305,7 +336,7 @@ func (f *faults) list(n *schemaNode, r *schemaRules, list []any, old any, had bo
 	if r.maxItems >= 0 && int64(len(list)) > r.maxItems {
 		f.tooMany(len(list), r.maxItems)
 	}
-	return good, changed
+	return good
 }
 
 // finder gives a function that finds the old item with the same keys.
@@ -326,7 +357,7 @@ func (n *schemaNode) finder(old []any, had bool) func(any) (any, bool) {
 	}
 }
 
-func (f *faults) object(n *schemaNode, r *schemaRules, o map[string]any, old any, had bool) (good int, changed bool) {
+func (f *faults) object(n *schemaNode, r *schemaRules, o map[string]any, old any, had bool) (good int) {
 	if size := int64(len(o)); size < r.minProperties {
 		f.invalid(size, "should have at least %d properties", r.minProperties)
 	}
@@ -345,11 +376,9 @@ func (f *faults) object(n *schemaNode, r *schemaRules, o map[string]any, old any
 			}
 			continue
 		}
-		outer, mark := f.in(name), len(f.errs)
+		outer := f.in(name)
 		before, ok := was[name]
-		ok = ok && had && !n.atomic
-		good += f.value(child, o[name], before, ok)
-		changed = changed || ok && len(f.errs) > mark
+		good += f.value(child, o[name], before, ok && had && !n.atomic)
 		f.path = f.path[:outer]
 	}
 	for _, name := range r.required {
@@ -359,7 +388,7 @@ func (f *faults) object(n *schemaNode, r *schemaRules, o map[string]any, old any
 			f.path = f.path[:outer]
 		}
 	}
-	return good, changed
+	return good
 }
 
 // junctors adds the failures of allOf, anyOf, oneOf and not.

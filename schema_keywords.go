@@ -268,15 +268,16 @@ func (c *keywordCheck) mapItems(p *fieldPath, s, items map[string]any, keys []st
 		return
 	}
 	props, seen := objectAt(items, "properties"), map[string]bool{}
+	shown := cutValue(listAt(s, "x-kubernetes-list-map-keys")) // once: there may be many
 	for _, k := range keys {
 		key, there := props[k]
 		if typ := textAt(key, "type"); !there {
-			c.invalid(at, listAt(s, "x-kubernetes-list-map-keys"), "entries must all be names of item properties")
+			c.invalid(at, shown, "entries must all be names of item properties")
 		} else if typ == "array" || typ == "object" {
 			c.invalid(p.child("items").child("properties").key(k).child("type"), textAt(items, "type"), "must be a scalar type if parent array's x-kubernetes-list-type is map")
 		}
 		if seen[k] {
-			c.invalid(at, listAt(s, "x-kubernetes-list-map-keys"), "must not contain duplicate entries")
+			c.invalid(at, shown, "must not contain duplicate entries")
 		}
 		seen[k] = true
 	}

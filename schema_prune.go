@@ -186,7 +186,7 @@ func (d *defaulter) fill(v any, n *schemaNode) any {
 			if e == nil {
 				// An item is never removed: the others would move.
 				if n.items.def != nil && !n.items.nullable {
-					v[i] = d.copy(n.items.def)
+					v[i] = d.copy(n.items)
 				}
 				continue
 			}
@@ -206,26 +206,20 @@ func (d *defaulter) object(o map[string]any, n *schemaNode) {
 		case child.def == nil:
 			delete(o, name)
 		default:
-			o[name] = d.copy(child.def)
+			o[name] = d.copy(child)
 		}
 	}
 	for i := range n.defaults {
 		def := &n.defaults[i]
 		if _, there := o[def.name]; !there {
-			o[def.name] = d.copy(def.node.def)
+			o[def.name] = d.copy(def.node)
 		}
 	}
 }
 
-func (d *defaulter) copy(def any) any {
-	switch def.(type) {
-	case map[string]any, []any:
-		d.left -= countValues(def)
-	default:
-		d.left--
-	}
-	if d.left < 0 {
+func (d *defaulter) copy(n *schemaNode) any {
+	if d.left -= n.defValues; d.left < 0 {
 		return defaultOverflow{}
 	}
-	return deepCopy(def)
+	return deepCopy(n.def)
 }

@@ -83,14 +83,17 @@ func cutValue(v any) any {
 
 // structuralErrors says where s, the root of a version, is not structural.
 func structuralErrors(p *fieldPath, s map[string]any) []fieldError {
-	c := structuralCheck{}
+	c := structuralCheck{patterns: map[string]bool{}}
 	c.node(p, s, levelRoot)
 	c.complete(s, s, p, p)
 	slices.SortFunc(c.errs, func(a, b fieldError) int { return strings.Compare(a.String(), b.String()) })
 	return c.errs
 }
 
-type structuralCheck struct{ crdErrors }
+type structuralCheck struct {
+	crdErrors
+	patterns map[string]bool // those that are good
+}
 
 func (c *structuralCheck) node(p *fieldPath, s map[string]any, level schemaLevel) {
 	if c.full() {
@@ -241,8 +244,10 @@ func (c *structuralCheck) values(p *fieldPath, s map[string]any, skipAny, skipFi
 	if not := objectAt(s, "not"); not != nil {
 		c.nested(p.child("not"), not, false)
 	}
-	if pattern := textAt(s, "pattern"); pattern != "" {
-		if _, err := regexp.Compile(pattern); err != nil {
+	if pattern := textAt(s, "pattern"); pattern != "" && !c.patterns[pattern] {
+		if _, err := regexp.Compile(pattern); err == nil {
+			c.patterns[pattern] = true
+		} else {
 			c.invalid(p.child("pattern"), pattern, "must be a valid regular expression, but isn't: "+err.Error())
 		}
 	}

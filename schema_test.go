@@ -10,7 +10,7 @@ func objectOf(t testing.TB, text string) map[string]any {
 	t.Helper()
 	o, repeated, err := parseJSONObject([]byte(text))
 	if err != nil || repeated != nil {
-		t.Fatalf("%s: %v %v", text, err, repeated)
+		t.Fatalf("%.1000s: %v %v", text, err, repeated)
 	}
 	return o
 }

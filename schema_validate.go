@@ -39,10 +39,13 @@ func (n *schemaNode) faults(base string, v, old any, had bool) []fieldError {
 	f := newFaults()
 	f.base = base
 	f.whole(n, v, old, had)
-	if len(f.errs) == 0 {
-		return nil
+	switch {
+	case len(f.errs) > 0:
+		return f.errs
+	case f.left < 0:
+		return []fieldError{tooComplex()}
 	}
-	return f.errs
+	return nil
 }
 
 func tooComplex() fieldError {

@@ -334,6 +334,9 @@ func parseFieldSelector(s string) (fieldSelector, error) {
 		if err != nil {
 			return fieldSelector{}, err
 		}
+		if field == "" && plain == "" {
+			continue // upstream has no term that says nothing
+		}
 		f.terms = append(f.terms, fieldTerm{field: field, value: plain, equal: !unequal})
 	}
 	return f, nil

@@ -122,6 +122,7 @@ var fieldCases = []struct{ in, want, err string }{
 	{in: "spec.a=b!", want: "spec.a=b!"},
 	{in: "a!!=b", want: "a!!=b"},
 	{in: "=b", want: "=b"},
+	{in: "==,!=", want: ""},
 	{in: `a\,b=c`, want: `a\,b=c`},
 
 	{in: "metadata.name", err: "invalid selector: 'metadata.name'; can't understand 'metadata.name'"},

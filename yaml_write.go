@@ -151,7 +151,7 @@ func appendYAMLQuoted(b []byte, s string) []byte {
 			b = append(b, '\\', 'r')
 		case c == '\t':
 			b = append(b, '\\', 't')
-		case unicode.IsPrint(c):
+		case yamlPrint(c):
 			b = utf8.AppendRune(b, c)
 		case c <= 0xff:
 			b = fmt.Appendf(b, "\\x%02x", c)
@@ -168,13 +168,16 @@ func appendYAMLQuoted(b []byte, s string) []byte {
 func yamlPrintable(s string) bool {
 	for i := 0; i < len(s); {
 		c, size := utf8.DecodeRuneInString(s[i:])
-		if c != '\n' && !unicode.IsPrint(c) || c == utf8.RuneError && size == 1 {
+		if c != '\n' && !yamlPrint(c) || c == utf8.RuneError && size == 1 {
 			return false
 		}
 		i += size
 	}
 	return true
 }
+
+// yamlPrint takes the no-break space as printable, as YAML does.
+func yamlPrint(c rune) bool { return unicode.IsPrint(c) || c == '\u00a0' }
 
 // yamlPlain reports whether s, printable and in one line, reads as a scalar without
 // quotes.
@@ -203,7 +206,7 @@ func yamlOtherType(s string) bool {
 	}
 	unsigned := s
 	if s[0] == '+' || s[0] == '-' {
-		unsigned = s[1:]
+		unsigned = strings.TrimLeft(s[1:], "_") // -_1 is a number to some
 	}
 	if unsigned == "" || unsigned[0] != '.' && (unsigned[0] < '0' || unsigned[0] > '9') {
 		return false

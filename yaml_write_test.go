@@ -62,10 +62,10 @@ func checkYAMLReads(t *testing.T, v any) {
 
 // Which texts need quotes, and which.
 func TestYAMLQuotes(t *testing.T) {
-	plain := strings.Split("a|a b|a-b|a:b|a#b|-a|-1a|?a|:a|a,b|a [b] {c}|http://x/y?z=1|1.2.3|1-2|1.2.3.4|v1|10m|100Mi|1e|0x|0b2|0o8|0xg|.|..|.a|+|+a|é€😀|nulls|Yesterday|nope|"+
+	plain := strings.Split("a|a b|_1|-_|a\u00a0b|a-b|a:b|a#b|-a|-1a|?a|:a|a,b|a [b] {c}|http://x/y?z=1|1.2.3|1-2|1.2.3.4|v1|10m|100Mi|1e|0x|0b2|0o8|0xg|.|..|.a|+|+a|é€😀|nulls|Yesterday|nope|"+
 		"2024-05|2024-05-01x|1:2:3x|1:60|::1|fe80::1|a'b|a\"b|infinity|nan|inf|+inf|1_a|_1|==|0x1p-2|application/json; charset=utf-8|0123456789abcdef", "|")
 	double := strings.Split("|~|null|Null|NULL|true|True|TRUE|false|yes|Yes|YES|no|NO|on|On|off|OFF|y|Y|n|N|<<|=|0|1|-1|+1|007|0x1F|0o17|0b11|-0b1|1_000|1.|.5|-.5|1.5|1e3|1E-3|+1.5e+3|1e999|.inf|-.Inf|+.INF|.nan|.NaN|123e4567|"+
-		"1:30|190:20:30|-1:30|12:00:59.5|2024-05-01|2024-5-1|2024-05-01T12:00:00Z|2024-05-01 12:00:00|2024-05-01t12:00:00.5+01:00|a\tb|\u00a0|\u2028|\ufeff|\x00|\x7f|a\rb|\u0085|\U000e0001|12345678901234567890", "|")
+		"1:30|190:20:30|-1:30|12:00:59.5|2024-05-01|2024-5-1|2024-05-01T12:00:00Z|2024-05-01 12:00:00|2024-05-01t12:00:00.5+01:00|a\tb|-_1|+__0.5|\u2028|\ufeff|\x00|\x7f|a\rb|\u0085|\U000e0001|12345678901234567890", "|")
 	double = append(double, "\n", "a \nb")
 	single := strings.Split(" a|a |a: b|a:|a #b|#a|,a|[a]|{a}|]|}|&a|*a|*.example|!a|'a'|\"a\"|%a|@a|`a`|>|>a|- a|-|?|? a|:|: a|---|---a|...|...a", "|")
 	single = append(single, "|", "|a")
