@@ -126,7 +126,7 @@ func TestColumnAge(t *testing.T) {
 
 func TestSelectableFields(t *testing.T) {
 	fields := selectableFields(objectOf(t, `{"selectableFields":[{"jsonPath":".spec.color"},{"jsonPath":".spec.deep.size"},{}]}`))
-	want := []selectableField{{"spec.color", []string{"spec", "color"}}, {"spec.deep.size", []string{"spec", "deep", "size"}}}
+	want := []selectableField{{label: "spec.color", path: []string{"spec", "color"}}, {label: "spec.deep.size", path: []string{"spec", "deep", "size"}}}
 	if !reflect.DeepEqual(fields, want) {
 		t.Errorf("got %v", fields)
 	}

@@ -10,7 +10,7 @@ import (
 // FuzzSchema: whatever stands in a schema and an object, nothing panics, and what was
 // pruned and defaulted once stays as it is. What checkCRD takes compiles.
 func FuzzSchema(f *testing.F) {
-	f.Add(benchSchema, benchObject)
+	f.Add(benchSchema, benchWidget)
 	f.Add(specSchema(`"l":{"type":"array","x-kubernetes-list-type":"map","x-kubernetes-list-map-keys":["k"],"items":{"type":"object","properties":{"k":{"type":"string","default":"x"}}}}`), `{"spec":{"l":[{},null,{"k":"y"}]}}`)
 	f.Add(specSchema(`"e":{"type":"object","x-kubernetes-embedded-resource":true,"properties":{"a":{"x-kubernetes-int-or-string":true}}}`), `{"spec":{"e":{"metadata":{"x":1},"kind":1}}}`)
 	f.Add(specSchema(`"n":{"type":"number","multipleOf":0.1,"minimum":-1e300,"not":{"enum":[null,1]}}`), `{"spec":{"n":1e300}}`)
@@ -67,7 +67,7 @@ func FuzzSchema(f *testing.F) {
 
 func FuzzJSONPath(f *testing.F) {
 	for _, path := range []string{".spec.a[0].b", `.m['a.b']`, `.l[?(@.t=="x")].v`, ".l[1:2]", ".*"} {
-		f.Add(path, benchObject)
+		f.Add(path, benchWidget)
 	}
 	f.Fuzz(func(t *testing.T, path, text string) {
 		obj, _, err := parseJSON([]byte(text))
