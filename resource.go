@@ -204,21 +204,10 @@ func (r *resource) draft(obj map[string]any) draft {
 		paths = r.fields
 	}
 	var values []string
-	for _, f := range paths {
-		values = append(values, selectableText(member(obj, f.path...)))
+	for i := range paths {
+		values = append(values, paths[i].value(obj))
 	}
 	return encodeDraft(obj, values)
-}
-
-// selectableText is a scalar as field selectors compare it.
-func selectableText(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	}
-	return string(appendJSON(nil, v))
 }
 
 // asStored reports whether the bytes of o are what this version answers.

@@ -84,7 +84,7 @@ func (q *call) checkPatched(next, was map[string]any) error {
 	for _, f := range []string{"kind", "apiVersion"} {
 		if v, given := next[f]; given && v != was[f] {
 			if f == "apiVersion" {
-				return badRequest("the API version in the data (" + selectableText(v) + ") does not match the expected API version (" + q.apiVersion() + ")")
+				return badRequest("the API version in the data (" + shownValue(v) + ") does not match the expected API version (" + q.apiVersion() + ")")
 			}
 			return invalid(q.group, q.kind, q.name, []fieldError{fieldInvalid("kind", v, "must be "+q.kind)})
 		}
