@@ -127,7 +127,7 @@ func (p *program) run(stop <-chan os.Signal) int {
 	p.owned.Go(func() { p.hear(stop, first, over) })
 	if err := p.start(); err != nil {
 		p.log.Error("start-up failed", "err", err)
-		fmt.Fprintln(p.stderr, "apichain:", err)
+		p.complain(err)
 		return exitFailed
 	}
 	defer p.endBackground()
@@ -172,7 +172,7 @@ func (p *program) run(stop <-chan os.Signal) int {
 	if failure != nil {
 		why = failure.Error()
 		p.log.Error("the server stops", "err", failure)
-		fmt.Fprintln(p.stderr, "apichain:", failure)
+		p.complain(failure)
 	}
 
 	// Drain.
@@ -222,10 +222,22 @@ func (p *program) run(stop <-chan os.Signal) int {
 		fmt.Fprintf(p.stderr, "apichain: the stop ran out of --shutdown-timeout %v\n", limit)
 		return exitDrainTime
 	case hookErr != nil:
-		fmt.Fprintln(p.stderr, "apichain:", hookErr)
+		p.complain(hookErr)
 		return exitFailed
 	}
 	return exitDrained
+}
+
+// complain says on stderr why the program ends: one line, or one for each fixture that is
+// wrong.
+func (p *program) complain(err error) {
+	var wrong wrongFixtures
+	if !errors.As(err, &wrong) {
+		wrong = wrongFixtures{err.Error()}
+	}
+	for _, line := range wrong {
+		fmt.Fprintln(p.stderr, "apichain:", line)
+	}
 }
 
 // hear passes the first signal on and exits at the second, until over is closed. What was
