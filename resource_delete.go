@@ -219,6 +219,9 @@ func (q *call) deleteCollection() error {
 	if err != nil {
 		return err
 	}
+	if q.form.kind == formPartial {
+		return q.isList()
+	}
 	sn, err := q.snapshot(&o)
 	if err != nil {
 		return err

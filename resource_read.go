@@ -236,7 +236,7 @@ func (q *call) list() error {
 		return err
 	}
 	if q.form.kind == formPartial {
-		return &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "you requested PartialObjectMetadata, but the requested object is a list (" + q.listKind + ")"}
+		return q.isList()
 	}
 	sn, err := q.snapshot(&o)
 	if err != nil {
@@ -244,6 +244,11 @@ func (q *call) list() error {
 	}
 	l, items := q.page(&o, &sn)
 	return q.writeList(l, items)
+}
+
+// isList is the 406 for a list that is wanted in the form of one object.
+func (q *call) isList() *statusError {
+	return &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "you requested PartialObjectMetadata, but the requested object is a list (" + q.listKind + ")"}
 }
 
 // page is what the options ask for of a snapshot.

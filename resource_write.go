@@ -388,6 +388,9 @@ func (q *call) replace(old *object, was, next map[string]any) (*object, error) {
 		return nil, nil
 	}
 	d := q.encode(next)
+	if d.same(old) { // as another version shows it, it was not as it is stored
+		return old, nil
+	}
 	return q.recommit(change{bucket: q.bucket, key: old.key, expect: old.rev, next: &d})
 }
 
