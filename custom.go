@@ -40,8 +40,9 @@ type customs struct {
 	mu       sync.RWMutex
 	served   map[kindKey]*resource // by plural
 	byKind   map[kindKey]*resource
-	byBucket map[string]*resource // of the stored version, or another one
-	accepted map[groupName]string // name of the definition that has a name
+	byBucket map[string]*resource       // of the stored version, or another one
+	accepted map[groupName]string       // name of the definition that has a name
+	waiting  map[string]map[string]bool // by group, definitions that have not all names they want
 }
 
 // groupName is a name in a group: of a resource, or of a kind.
@@ -53,7 +54,8 @@ type groupName struct {
 // definition is one that is in the store.
 type definition struct {
 	name, group string
-	spec        []byte // what decides whether resources must be made anew
+	terminating bool
+	spec        []byte // what decides whether the resources are others, so that watches end
 	doc         *crdDoc
 	resources   []*resource
 	names       []groupName // accepted
@@ -63,7 +65,7 @@ func newCustoms(s *rest, c *catalog, strict bool) *customs {
 	return &customs{
 		rest: s, catalog: c, strict: strict, bucket: s.store.resource("customresourcedefinitions.apiextensions.k8s.io"),
 		definitions: map[string]*definition{}, groups: map[string][]*definition{},
-		served: map[kindKey]*resource{}, byKind: map[kindKey]*resource{}, byBucket: map[string]*resource{}, accepted: map[groupName]string{},
+		served: map[kindKey]*resource{}, byKind: map[kindKey]*resource{}, byBucket: map[string]*resource{}, accepted: map[groupName]string{}, waiting: map[string]map[string]bool{},
 	}
 }
 
@@ -133,26 +135,73 @@ func (c *customs) reset(sn *snapshot) {
 func (c *customs) put(o *object) {
 	crd := o.decode()
 	was := c.definitions[o.name()]
-	spec := appendJSON(nil, map[string]any{
-		"spec": crd["spec"], "names": member(crd, "status", "acceptedNames"), "established": hasCondition(crd, "Established"), "terminating": member(crd, "metadata", "deletionTimestamp") != nil,
-	})
-	if was != nil && bytes.Equal(was.spec, spec) {
+	spec := appendJSON(nil, map[string]any{"spec": crd["spec"], "names": member(crd, "status", "acceptedNames"), "established": hasCondition(crd, "Established"), "accepted": hasCondition(crd, "NamesAccepted")})
+	same := was != nil && bytes.Equal(was.spec, spec)
+	if same && was.terminating == o.meta.deleting {
 		return
 	}
-	d := &definition{name: o.name(), group: textAt(crd, "spec", "group"), spec: spec}
+	d := &definition{name: o.name(), group: textAt(crd, "spec", "group"), spec: spec, terminating: o.meta.deleting}
 	if hasCondition(crd, "NamesAccepted") {
 		d.names = wantedNames(d.group, objectAt(crd, "status", "acceptedNames"))
 	}
 	if hasCondition(crd, "Established") {
 		d.doc = newCRDDoc(o.raw(), crd)
-		d.resources = c.resources(crd, o.rev, was != nil)
+		d.resources = c.resources(crd)
+	}
+	switch {
+	case same:
+		for i, r := range d.resources {
+			r.retired, r.schemaRevision = was.resources[i].retired, was.resources[i].schemaRevision
+		}
+	case was != nil:
+		// Whoever has begun under the old schema sees that before it commits, or is done now.
+		was.retire()
+		rev := c.rest.store.settled()
+		for _, r := range d.resources {
+			r.schemaRevision = rev
+		}
 	}
 	c.exchange(was, d)
+}
+
+// retire ends the watches of a definition's resources, and what would write under them.
+func (d *definition) retire() {
+	for _, r := range d.resources {
+		close(r.retired)
+	}
+}
+
+// isRetired reports whether the definition has changed since.
+func (r *resource) isRetired() bool {
+	select {
+	case <-r.retired:
+		return true
+	default:
+		return false
+	}
+}
+
+// renew gives a call its resource as it is defined now.
+func (q *call) renew() error {
+	c := q.rest.customs
+	c.follow()
+	c.mu.RLock()
+	r := c.served[kindKey{q.group, q.version, q.plural}]
+	if q.hidden && r == nil {
+		r = c.byBucket[q.bucket.name]
+	}
+	c.mu.RUnlock()
+	if r == nil {
+		return textError(http.StatusNotFound, "404 page not found")
+	}
+	q.resource = r
+	return nil
 }
 
 // remove no longer serves a definition.
 func (c *customs) remove(name string) {
 	if was := c.definitions[name]; was != nil {
+		was.retire()
 		c.exchange(was, nil)
 	}
 }
@@ -165,7 +214,6 @@ func (c *customs) exchange(was, d *definition) {
 			delete(c.served, kindKey{r.group, r.version, r.plural})
 			delete(c.byKind, kindKey{r.group, r.version, r.kind})
 			delete(c.byBucket, r.bucket.name)
-			close(r.retired)
 		}
 		for _, n := range was.names {
 			if c.accepted[n] == was.name {
@@ -173,11 +221,20 @@ func (c *customs) exchange(was, d *definition) {
 			}
 		}
 		delete(c.definitions, was.name)
+		delete(c.waiting[was.group], was.name)
 	}
 	if d != nil {
+		if len(d.names) == 0 {
+			if c.waiting[d.group] == nil {
+				c.waiting[d.group] = map[string]bool{}
+			}
+			c.waiting[d.group][d.name] = true
+		}
 		for _, r := range d.resources {
-			c.served[kindKey{r.group, r.version, r.plural}] = r
-			c.byKind[kindKey{r.group, r.version, r.kind}] = r
+			if !r.hidden {
+				c.served[kindKey{r.group, r.version, r.plural}] = r
+				c.byKind[kindKey{r.group, r.version, r.kind}] = r
+			}
 			if c.byBucket[r.bucket.name] == nil || r.storageVersion == "" {
 				c.byBucket[r.bucket.name] = r
 			}
@@ -252,9 +309,9 @@ func hasCondition(obj map[string]any, typ string) bool {
 	})
 }
 
-// resources is what a definition serves, a resource for each version. revision is the
-// definition's; changed says that objects may have been written under another schema.
-func (c *customs) resources(crd map[string]any, revision int64, changed bool) []*resource {
+// resources is what a definition serves, a resource for each version. The storage version
+// is among them even where it is not served.
+func (c *customs) resources(crd map[string]any) []*resource {
 	versions := listAt(crd, "spec", "versions")
 	shapes := map[string]*customShape{}
 	storage := ""
@@ -274,10 +331,11 @@ func (c *customs) resources(crd map[string]any, revision int64, changed bool) []
 	names, group := objectAt(crd, "status", "acceptedNames"), textAt(crd, "spec", "group")
 	webhook := textAt(crd, "spec", "conversion", "strategy") == "Webhook"
 	rules := celRules(crd)
+	fields := allSelectableFields(versions)
 	var out []*resource
 	for _, v := range versions {
 		version := textAt(v, "name")
-		if member(v, "served") != true || webhook && version != storage {
+		if version != storage && (member(v, "served") != true || webhook) {
 			continue
 		}
 		sub := objectAt(v, "subresources")
@@ -285,20 +343,12 @@ func (c *customs) resources(crd map[string]any, revision int64, changed bool) []
 		r := &resource{
 			rest: c.rest, group: group, version: version, kind: textAt(names, "kind"), listKind: textAt(names, "listKind"), plural: textAt(names, "plural"), singular: textAt(names, "singular"),
 			namespaced: textAt(crd, "spec", "scope") == "Namespaced", custom: true, shape: shapes[version], nameErrors: dnsSubdomainErrors,
-			columns: printerColumns(objectAt(v)), fields: selectableFields(objectAt(v)), hasStatus: hasStatus, generation: true,
+			columns: printerColumns(objectAt(v)), fields: fieldsAmong(fields, selectableFields(objectAt(v))), stored: fields, hidden: member(v, "served") != true, hasStatus: hasStatus, generation: true,
 			terminating: member(crd, "metadata", "deletionTimestamp") != nil, retired: make(chan struct{}), deprecation: deprecationOf(group, version, textAt(names, "kind"), v),
 			verbs: []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}, bucket: c.rest.store.resource(textAt(names, "plural") + "." + group),
 		}
 		if version != storage {
 			r.storageVersion, r.storageShape = storage, shapes[storage]
-			for _, o := range versions {
-				if member(o, "storage") == true {
-					r.stored = selectableFields(objectAt(o))
-				}
-			}
-		}
-		if changed {
-			r.schemaRevision = revision
 		}
 		if scale := objectAt(sub, "scale"); scale != nil {
 			r.scale = scalePathsOf(scale)
@@ -314,6 +364,32 @@ func (c *customs) resources(crd map[string]any, revision int64, changed bool) []
 			r.unchecked = []string{ruleWarning(r.qualified(), rules)}
 		}
 		out = append(out, r)
+	}
+	return out
+}
+
+// allSelectableFields is the selectable fields of all versions, each once: those are kept
+// with an object, whichever version it was written in.
+func allSelectableFields(versions []any) []selectableField {
+	all := []selectableField{}
+	for _, v := range versions {
+		for _, f := range selectableFields(objectAt(v)) {
+			if !slices.ContainsFunc(all, func(o selectableField) bool { return o.label == f.label }) {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
+
+// fieldsAmong is all with only those that a version has; the others have no label that a
+// selector can say.
+func fieldsAmong(all, some []selectableField) []selectableField {
+	out := slices.Clone(all)
+	for i := range out {
+		if !slices.ContainsFunc(some, func(o selectableField) bool { return o.label == out[i].label }) {
+			out[i].label = ","
+		}
 	}
 	return out
 }
@@ -393,10 +469,8 @@ func (c *customs) isTerminating(name string) bool {
 func (c *customs) unaccepted(group string) (names []string) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	for name, d := range c.definitions {
-		if d.group == group && d.doc == nil {
-			names = append(names, name)
-		}
+	for name := range c.waiting[group] {
+		names = append(names, name)
 	}
 	return names
 }
@@ -615,7 +689,7 @@ func (p *program) customResource(crd map[string]any, version string) *resource {
 		v.(map[string]any)["served"] = true
 	}
 	setMember(shown, objectAt(shown, "spec", "names"), "status", "acceptedNames")
-	for _, r := range p.rest.customs.resources(shown, 0, false) {
+	for _, r := range p.rest.customs.resources(shown) {
 		if r.version == version {
 			return r
 		}
