@@ -43,6 +43,8 @@ type customs struct {
 	byBucket map[string]*resource       // of the stored version, or another one
 	accepted map[groupName]string       // name of the definition that has a name
 	waiting  map[string]map[string]bool // by group, definitions that have not all names they want
+
+	documents route // of all discovery documents
 }
 
 // groupName is a name in a group: of a resource, or of a kind.
@@ -62,11 +64,15 @@ type definition struct {
 }
 
 func newCustoms(s *rest, c *catalog, strict bool) *customs {
-	return &customs{
+	t := &customs{
 		rest: s, catalog: c, strict: strict, bucket: s.store.resource("customresourcedefinitions.apiextensions.k8s.io"),
 		definitions: map[string]*definition{}, groups: map[string][]*definition{},
 		served: map[kindKey]*resource{}, byKind: map[kindKey]*resource{}, byBucket: map[string]*resource{}, accepted: map[groupName]string{}, waiting: map[string]map[string]bool{},
 	}
+	t.documents = route{
+		server: "extensions", kind: kindPrefix, method: "*", pattern: "/apis/", doc: "discovery documents of custom resources", at: "custom.go", listed: true, handler: http.HandlerFunc(t.serveDocument),
+	}
+	return t
 }
 
 // follow serves what has been committed so far.
@@ -473,122 +479,6 @@ func (c *customs) unaccepted(group string) (names []string) {
 		names = append(names, name)
 	}
 	return names
-}
-
-// all is every custom resource, in no order.
-func (c *customs) all() []*resource {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	var out []*resource
-	for _, r := range c.served {
-		out = append(out, r)
-	}
-	return out
-}
-
-// find is the route of a request for a custom resource, nil if it is for none: then it
-// is not found.
-func (c *customs) find(req *http.Request) *route {
-	info := RequestInfoFrom(req.Context())
-	if !info.IsResourceRequest || info.APIPrefix != "apis" {
-		return c.document(req.URL.Path)
-	}
-	c.mu.RLock()
-	r := c.served[kindKey{info.APIGroup, info.APIVersion, info.Resource}]
-	c.mu.RUnlock()
-	if r == nil {
-		return nil
-	}
-	everywhere := info.Verb == "list" || info.Verb == "watch"
-	if r.namespaced && info.Namespace == "" && !everywhere || !r.namespaced && info.Namespace != "" {
-		return nil
-	}
-	return r.table.find(r, req.Method, info)
-}
-
-// document is the route of a discovery document of custom resources.
-func (c *customs) document(path string) *route {
-	if !strings.HasPrefix(path, "/apis/") {
-		return nil
-	}
-	serve, ok := c.rest.program.catalog.document(trimSlash(path))
-	if !ok {
-		return nil
-	}
-	return &route{server: "extensions", kind: kindPrefix, method: "*", pattern: "/apis/", listed: true, at: "custom.go", handler: http.HandlerFunc(serve)}
-}
-
-// routeTable is the routes of a custom resource. They are made when the first request
-// comes, since most of ten thousand definitions never see one.
-type routeTable struct {
-	once   sync.Once
-	routes []*route
-	byForm map[routeForm]*route
-	other  *route // methods that the resource has not
-}
-
-type routeForm struct {
-	method, sub string
-	form        pathForm
-}
-
-func (t *routeTable) find(r *resource, method string, info *RequestInfo) *route {
-	t.once.Do(func() { t.make(r) })
-	f := routeForm{method: method, sub: info.Subresource, form: formItem}
-	switch {
-	case info.Name == "" || info.Verb == "list" || info.Verb == "watch" || info.Verb == "deletecollection":
-		f.form = formCollection
-		if r.namespaced && info.Namespace == "" {
-			f.form = formAll
-		}
-		if info.Verb == "watch" && strings.HasPrefix(info.Path, "/apis/"+info.APIGroup+"/"+info.APIVersion+"/watch/") {
-			f.form += formWatchAll - formAll
-			if info.Name != "" {
-				f.form = formWatchItem
-			}
-		}
-	}
-	if found := t.byForm[f]; found != nil {
-		return found
-	}
-	return t.other
-}
-
-func (t *routeTable) make(r *resource) {
-	root := "/apis/" + r.group + "/" + r.version
-	row := func(w Route) *route {
-		return &route{server: "extensions", kind: kindContainer, method: w.Method, pattern: root + w.Path, operation: w.Operation, doc: w.Doc, resource: r.qualified(), at: "custom.go", listed: true, handler: r}
-	}
-	t.byForm = map[routeForm]*route{}
-	for _, w := range r.routeRows() {
-		rt := row(w)
-		t.routes = append(t.routes, rt)
-		t.byForm[r.formOf(w)] = rt
-	}
-	t.other = row(Route{Method: "*", Path: "/" + r.plural, Operation: "refuse" + r.kind, Doc: "refuse a method that there is not"})
-}
-
-// formOf is where a route's path stands among the forms.
-func (r *resource) formOf(w Route) routeForm {
-	for form := formAll; form <= formWatchItem; form++ {
-		rest, ok := strings.CutPrefix(w.Path, r.path(form))
-		if ok && rest == "" {
-			if form == formAll && !r.namespaced {
-				form = formCollection
-			}
-			return routeForm{method: w.Method, form: form}
-		}
-		if ok && form == formItem && rest[0] == '/' {
-			return routeForm{method: w.Method, form: form, sub: rest[1:]}
-		}
-	}
-	return routeForm{}
-}
-
-// list is the routes for the admin page.
-func (t *routeTable) list(r *resource) []*route {
-	t.once.Do(func() { t.make(r) })
-	return t.routes
 }
 
 // prepareCRD completes a definition: defaults, and in its status whether its names are

@@ -91,6 +91,7 @@
 //	reviews.go              questions to the authenticators and the authorizer
 //	tokens.go               tokens of service accounts
 //	custom.go               the resources of the definitions in the store
+//	custom_routes.go        their routes
 //	crd_check.go            what a definition has to obey, and its defaults
 //	crd_names.go            names, and who gets one
 //	schema.go               a schema, compiled
