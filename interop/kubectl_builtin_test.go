@@ -36,7 +36,7 @@ func TestKubectlConfigMaps(t *testing.T) {
 			call{"create -n a -f -", strings.Replace(c2, `"data"`, `"unk":1,"data"`, 1), 1, `strict decoding error: unknown field "unk"`},
 			call{"create -n a -f -", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: bad\ndata: 7\n", 1, "Error from server (BadRequest)"},
 			call{"create -n a -f - -o name", strings.Replace(c2, `"name":"c2"`, `"generateName":"gen-"`, 1), 0, "configmap/gen-"},
-			call{"create --validate=false -f -", "kind: List\napiVersion: v1\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: l1, namespace: a}, data: {n: '2'}}\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: l2, namespace: a}, data: {n: '1'}}\n", 0, "configmap/l1 created\nconfigmap/l2 created"},
+			call{"create --validate=false -f -", "kind: List\napiVersion: v1\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: l1, namespace: a}, data: {num: '2'}}\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: l2, namespace: a}, data: {num: '1'}}\n", 0, "configmap/l1 created\nconfigmap/l2 created"},
 			call{"create -f -", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m1, namespace: a}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: m2, namespace: a}\n", 0, "configmap/m1 created\nconfigmap/m2 created"},
 			call{"create --raw /api/v1/namespaces/a/configmaps -f -", strings.Replace(c2, "c2", "raw", 1), 0, `"name":"raw"`},
 		)
@@ -55,7 +55,7 @@ func TestKubectlConfigMaps(t *testing.T) {
 			call{"get cm c1 -n a -o jsonpath-as-json={.data}", "", 0, `"k": "v"`},
 			call{"get cm c1 -n a -o custom-columns=N:.metadata.name,K:.data.k,X:.data.x", "", 0, "N K X\nc1 v <none>"},
 			call{"get cm c1 -n a -o 'go-template={{.data.k}}-{{.metadata.name}}'", "", 0, "v-c1"},
-			call{"get cm l1 l2 -n a --sort-by=.data.n -o custom-columns=N:.metadata.name --no-headers", "", 0, "l2\nl1\n!NAME"},
+			call{"get cm l1 l2 -n a --sort-by=.data.num -o custom-columns=N:.metadata.name --no-headers", "", 0, "l2\nl1\n!NAME"},
 			call{"get cm -n a --sort-by=.metadata.name", "", 0, "NAME DATA AGE\nc1 2"},
 			call{"get cm -n a --chunk-size=2 -v=6", "", 0, "limit=2\ncontinue=\nc1 2\nkube-root-ca.crt 1\nraw 2"},
 			call{"get cm -n a -l app=y", "", 0, "c2 2\n!c1 2"},
@@ -79,7 +79,7 @@ func TestKubectlConfigMaps(t *testing.T) {
 			call{"describe cm -n a -l app=y", "", 0, "Name: c2\nLabels: app=y\n!Name: c1"},
 			call{"describe ns a", "", 0, "Name: a\nLabels: kubernetes.io/metadata.name=a\nStatus: Active"},
 		)
-		if names := k.must(t, "get cm l1 l2 -n a --sort-by=.data.n -o jsonpath={.items[*].metadata.name}", ""); names != "l2 l1" {
+		if names := k.must(t, "get cm l1 l2 -n a --sort-by=.data.num -o jsonpath={.items[*].metadata.name}", ""); names != "l2 l1" {
 			t.Errorf("sorted by data: %s", names)
 		}
 	})
@@ -108,7 +108,7 @@ func TestKubectlConfigMaps(t *testing.T) {
 			call{"replace -f -", strings.Replace(c2next, "c2", "c99", 1), 1, `Error from server (NotFound): error when replacing "STDIN": configmaps "c99" not found`},
 			call{"replace --force -f -", c2, 0, "configmap/c2 replaced"},
 			call{`patch cm l1 -n a -p '{"immutable":true}'`, "", 0, "configmap/l1 patched"},
-			call{`patch cm l1 -n a -p '{"data":{"n":"9"}}'`, "", 1, "field is immutable when `immutable` is set"},
+			call{`patch cm l1 -n a -p '{"data":{"num":"9"}}'`, "", 1, "field is immutable when `immutable` is set"},
 			call{"wait cm/c2 -n a --for=jsonpath={.data.k}=1 --timeout=5s", "", 0, "configmap/c2 condition met"},
 			call{"wait cm/c2 -n a --for=create --timeout=5s", "", 0, "configmap/c2 condition met"},
 			call{"wait cm/c2 -n a --for=jsonpath={.data.k}=never --timeout=1s", "", 1, "error: timed out waiting for the condition on configmaps/c2"},
