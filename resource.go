@@ -38,6 +38,7 @@ type resource struct {
 	fields               []selectableField // in the order of objectMeta.fields
 	stored               []selectableField // how to read them from a stored object; nil: the same
 	hasStatus            bool
+	givenStatus          bool         // a new object keeps the status sent
 	scale                *scalePaths // nil: no such subresource
 	deleteGivesObject    bool
 	blindUpdate          bool
