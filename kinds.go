@@ -186,6 +186,7 @@ type typeField struct {
 	kind      fieldKind
 	list, dic bool     // []T or map[string]T; both: map[string][]T, whose lists are messages with items=1 in protobuf
 	message   *typeDef // of fieldMessage
+	component string   // of fieldRaw: its name in OpenAPI, with {} behind that of an object; "" for none
 	or        string   // what may stand for the message as well: bool, list (of messages), strings (a list); "" for nothing
 	orNumbers [2]int   // with or: in protobuf, the numbers of the message and of the other in the message that holds either
 	doc       string   // one line of ours, for OpenAPI

@@ -92,8 +92,12 @@ func (r *kindReader) readFieldType(f *typeField, typ string) {
 		return
 	}
 	if typ[0] >= 'a' && !strings.Contains(typ, ".") {
+		typ, component, named := strings.Cut(typ, ":")
+		if named {
+			f.component = r.schema + "." + component
+		}
 		kind, ok := scalarKind(typ)
-		if !ok {
+		if !ok || named && kind != fieldRaw {
 			r.fail("%q is no type", typ)
 		}
 		f.kind = kind
