@@ -122,7 +122,7 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 		if o.fields, err = parseFieldSelector(v); err != nil {
 			return o, err
 		}
-		if err = o.fields.resolve(q.fields); err != nil {
+		if err = o.fields.resolve(q.fields, q.custom); err != nil {
 			return o, err
 		}
 		if q.schemaRevision > 0 {
