@@ -49,7 +49,7 @@ func (c *customs) resources(crd map[string]any) []*resource {
 			rest: c.rest, group: group, version: version, kind: textAt(names, "kind"), listKind: textAt(names, "listKind"), plural: textAt(names, "plural"), singular: textAt(names, "singular"),
 			namespaced: textAt(crd, "spec", "scope") == "Namespaced", custom: true, shape: shapes[version], nameErrors: dnsSubdomainErrors,
 			columns: printerColumns(objectAt(v)), fields: fieldsAmong(fields, selectableFields(objectAt(v))), stored: fields, hidden: member(v, "served") != true, hasStatus: hasStatus, generation: true,
-			terminating: member(crd, "metadata", "deletionTimestamp") != nil, retired: make(chan struct{}), deprecation: deprecationOf(group, version, textAt(names, "kind"), v),
+			terminating: member(crd, "metadata", "deletionTimestamp") != nil, retired: make(chan struct{}), deprecation: deprecationOf(group, textAt(names, "kind"), v, versions),
 			verbs: []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}, bucket: c.rest.store.resource(textAt(names, "plural") + "." + group),
 		}
 		if version != storage {
@@ -107,12 +107,23 @@ func ruleWarning(what string, rules []celRule) string {
 	return text
 }
 
-// deprecationOf is the warning of a deprecated version, "" for one that is not.
-func deprecationOf(group, version, kind string, v any) string {
+// deprecationOf is the warning of a deprecated version, "" for one that is not. Where there
+// is a newer version that is served and not deprecated, it names the newest (upstream).
+func deprecationOf(group, kind string, v any, versions []any) string {
 	if member(v, "deprecated") != true {
 		return ""
 	}
-	return cmp.Or(textAt(v, "deprecationWarning"), group+"/"+version+" "+kind+" is deprecated")
+	name := textAt(v, "name")
+	text, best := group+"/"+name+" "+kind+" is deprecated", name
+	for _, o := range versions {
+		if n := textAt(o, "name"); member(o, "served") == true && member(o, "deprecated") != true && compareVersions(n, best) > 0 {
+			best = n
+		}
+	}
+	if best != name {
+		text += "; use " + group + "/" + best + " " + kind
+	}
+	return cmp.Or(textAt(v, "deprecationWarning"), text)
 }
 
 func scalePathsOf(scale map[string]any) *scalePaths {

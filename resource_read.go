@@ -236,17 +236,28 @@ func (q *call) list() error {
 		return err
 	}
 	if q.form.kind == formPartial {
-		return &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "you requested PartialObjectMetadata, but the requested object is a list (" + q.listKind + ")"}
+		return q.isList()
 	}
 	sn, err := q.snapshot(&o)
 	if err != nil {
 		return err
 	}
+	l, items := q.page(&o, &sn)
+	return q.writeList(l, items)
+}
+
+// isList is the 406 for a list that is wanted in the form of one object.
+func (q *call) isList() *statusError {
+	return &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "you requested PartialObjectMetadata, but the requested object is a list (" + q.listKind + ")"}
+}
+
+// page is what the options ask for of a snapshot.
+func (q *call) page(o *listOptions, sn *snapshot) (listing, iter.Seq[*object]) {
 	prefix, from := q.prefix(), ""
 	if o.from != nil {
 		from = prefix + o.from.Start[1:]
 	}
-	items := q.selected(&o, sn.scan(prefix, from))
+	items := q.selected(o, sn.scan(prefix, from))
 	l := listing{revision: sn.rev}
 	if o.limit > 0 {
 		// The page is collected, since what stands in front of the items says whether there are more.
@@ -269,7 +280,7 @@ func (q *call) list() error {
 		}
 		items = slices.Values(page)
 	}
-	return q.writeList(l, items)
+	return l, items
 }
 
 // prefix is what the keys of the list begin with.
