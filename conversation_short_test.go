@@ -21,7 +21,8 @@ import (
 //     the body. Behind the path may stand "(3 events)": so many lines are read of the answer,
 //     and then it is broken off. {fill N} makes the body N bytes long.
 //   - An answer is its status, the header lines that not every answer has, and the body, of
-//     which JSON is laid out: what is longer than a line is spread over several.
+//     which JSON is laid out: what is longer than a line is spread over several, and nothing
+//     else is changed.
 //   - What differs between runs has names: {uid}, {uid-2}, {rev}, {rev-2} (of a
 //     resourceVersion), {time}, {in-1h}, {token}, {continue}, {generated}. Equal values have
 //     equal names, all through the file; a request may have any of them.
@@ -127,11 +128,18 @@ var (
 	revPattern       = regexp.MustCompile(`(resourceVersion"?: ?\\?"|current: |in record \(|too old resource version: \d+ \()\d+`)
 )
 
+// learn takes note of what a request wants to be called.
+func (v *volatile) learn(request string) {
+	for _, m := range generatedPattern.FindAllStringSubmatch(request, -1) {
+		v.bases = append(v.bases, m[1][:min(len(m[1]), generatedBase)])
+	}
+}
+
 // named puts names in the place of what differs between runs.
 func (v *volatile) named(s string) string {
-	for _, m := range generatedPattern.FindAllStringSubmatch(s, -1) {
-		name := regexp.MustCompile(`"` + regexp.QuoteMeta(m[1]) + `[` + generatedLetters + `]{5}"`)
-		s = name.ReplaceAllStringFunc(s, func(t string) string { return `"` + m[1] + v.name("generated", t[1+len(m[1]):len(t)-1]) + `"` })
+	for _, base := range v.bases {
+		name := regexp.MustCompile(regexp.QuoteMeta(base) + "[" + generatedLetters + `]{5}\b`)
+		s = name.ReplaceAllStringFunc(s, func(t string) string { return base + v.name("generated", t[len(base):]) })
 	}
 	s = uidPattern.ReplaceAllStringFunc(s, func(t string) string { return v.name("uid", t) })
 	s = tokenPattern.ReplaceAllStringFunc(s, func(t string) string { return v.name("token", t) })
@@ -195,23 +203,31 @@ func spreadTo(out *bytes.Buffer, text []byte, indent string) {
 		return
 	}
 	inner := indent + " "
-	out.WriteString(delim.String())
+	out.WriteString(delim.String() + "\n" + inner)
+	begin := out.Len() - len(inner) // of the line
 	for first := true; dec.More(); first = false {
-		if !first {
-			out.WriteByte(',')
-		}
-		out.WriteString("\n" + inner)
 		start := dec.InputOffset()
+		var key []byte
 		if delim == '{' {
 			_, _ = dec.Token()
-			out.Write(bytes.TrimLeft(text[start:dec.InputOffset()], ", \n"))
-			out.WriteByte(':')
+			key = append(bytes.TrimLeft(text[start:dec.InputOffset()], ", \n"), ':')
 		}
 		var value json.RawMessage
 		if dec.Decode(&value) != nil {
 			return
 		}
+		if !first {
+			out.WriteByte(',')
+			if out.Len()-begin+len(key)+len(value) > spreadAt {
+				out.WriteString("\n" + inner)
+				begin = out.Len() - len(inner)
+			}
+		}
+		out.Write(key)
 		spreadTo(out, value, inner)
+		if i := bytes.LastIndexByte(out.Bytes(), '\n') + 1; i > begin {
+			begin = i
+		}
 	}
 	out.WriteByte(delim.String()[0] + 2)
 }
@@ -221,6 +237,7 @@ func TestConversationsShort(t *testing.T) {
 	v := newVolatile(t, startProgram(t, nil))
 	const a, b = "01234567-89ab-4cde-8f01-23456789abcd", "11234567-89ab-4cde-8f01-23456789abcd"
 	now := timeText(time.Now())
+	v.learn(`{"generateName":"w-"}`)
 	for _, c := range []struct{ text, want string }{
 		{`{"uid":"` + a + `"}`, `{"uid":"{uid}"}`},
 		{`{"uid":"` + b + `","was":"` + a + `"}`, `{"uid":"{uid-2}","was":"{uid}"}`},
@@ -243,7 +260,7 @@ func TestConversationsShort(t *testing.T) {
 	long := strings.Repeat("x", spreadAt)
 	for text, want := range map[string]string{
 		`{"a":1,"b":[1,2]}`: `{"a":1,"b":[1,2]}`,
-		`{"a":{"b":"` + long + `","c":1.50},"d":["\u003c",{}]}`: "{\n \"a\":{\n  \"b\":\"" + long + "\",\n  \"c\":1.50},\n \"d\":[\"\\u003c\",{}]}",
+		`{"a":{"b":"` + long + `","c":1.50},"d":["\u003c",{}]}`: "{\n \"a\":{\n  \"b\":\"" + long + "\",\n  \"c\":1.50},\"d\":[\"\\u003c\",{}]}",
 		`["` + long + `",null]`:                                 "[\n \"" + long + "\",\n null]",
 	} {
 		if got := spread(text); got != want {

@@ -217,6 +217,7 @@ func (c *conversation) play(t *testing.T, r *running, kind string) string {
 			for line := range strings.SplitSeq(s.text, "\n") {
 				fmt.Fprintln(&out, strings.TrimRight("> "+line, " "))
 			}
+			v.learn(s.text)
 			req := c.request(v.values.Replace(s.text))
 			if conn != nil {
 				req.send(t, conn)
@@ -472,6 +473,7 @@ type volatile struct {
 	shown   *strings.Replacer // values to placeholders, of what is known beforehand
 	values  *strings.Replacer // placeholders to values, for requests
 	holders []string          // pairs of values
+	bases   []string          // what was given as generateName
 }
 
 func newVolatile(t *testing.T, r *running) *volatile {

@@ -83,8 +83,8 @@ func generatedName(base string) string {
 func (r *resource) metadataErrors(obj map[string]any) (errs []fieldError) {
 	m := metadataOf(obj)
 	name, generate := textAt(m, "name"), textAt(m, "generateName")
-	if generate != "" && name == "" {
-		for _, why := range r.nameErrors(strings.TrimRight(generate, "-.") + "x") {
+	if generate != "" {
+		for _, why := range r.nameErrors(strings.TrimSuffix(generate, "-") + "x") {
 			errs = append(errs, fieldInvalid("metadata.generateName", generate, why))
 		}
 	}
@@ -104,10 +104,28 @@ func (r *resource) metadataErrors(obj map[string]any) (errs []fieldError) {
 	if owners := listAt(m, "ownerReferences"); len(owners) > 0 {
 		errs = append(errs, ownerErrors(owners)...)
 	}
-	for i, f := range listAt(m, "finalizers") {
+	if finalizers := listAt(m, "finalizers"); len(finalizers) > 0 {
+		errs = append(errs, r.finalizerErrors(finalizers)...)
+	}
+	return errs
+}
+
+// finalizerErrors: in built-in kinds, a finalizer that is not the server's own has to say
+// whose it is (upstream).
+func (r *resource) finalizerErrors(finalizers []any) (errs []fieldError) {
+	for _, f := range finalizers {
 		s, _ := f.(string)
 		for _, why := range labelKeyErrors(s) {
-			errs = append(errs, fieldInvalid("metadata.finalizers["+strconv.Itoa(i)+"]", s, why))
+			errs = append(errs, fieldInvalid("metadata.finalizers", s, why))
+		}
+	}
+	if slices.Contains(finalizers, any(finalizerOrphan)) && slices.Contains(finalizers, any(finalizerForegnd)) {
+		errs = append(errs, fieldInvalid("metadata.finalizers", finalizers, "finalizer "+finalizerOrphan+" and "+finalizerForegnd+" cannot be both set"))
+	}
+	for i, f := range finalizers {
+		s, _ := f.(string)
+		if !r.custom && !strings.Contains(s, "/") && s != finalizerOrphan && s != finalizerForegnd && s != spaceHolder {
+			errs = append(errs, fieldInvalid("metadata.finalizers["+strconv.Itoa(i)+"]", s, "name is neither a standard finalizer name nor is it fully qualified"))
 		}
 	}
 	return errs

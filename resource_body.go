@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
@@ -84,9 +86,7 @@ func (q *call) readObject(typ *typeDef, kind string) (obj map[string]any, proble
 	if v := q.req.Header["Content-Type"]; len(v) > 0 && v[0] != "" {
 		contentType = mediaType(v[0])
 	}
-	unreadable := func(what string, err error) error {
-		return badRequest(kind + " in version " + strconv.Quote(q.version) + " cannot be handled as a " + kind + ": " + what + err.Error())
-	}
+	unreadable := func(what string, err error) error { return unrecognized(kind, what+err.Error(), *body) }
 	switch {
 	case len(bytes.TrimSpace(*body)) == 0:
 		return nil, nil, nil
@@ -96,7 +96,7 @@ func (q *call) readObject(typ *typeDef, kind string) (obj map[string]any, proble
 			problems[i] = "duplicate field " + strconv.Quote(problems[i])
 		}
 		if err != nil {
-			return nil, nil, unreadable("", err)
+			return nil, nil, unreadable("couldn't get version/kind; json parse error: ", err)
 		}
 	case contentType == "application/yaml" || contentType == "text/yaml":
 		v, repeated, err := parseYAMLObject(*body)
@@ -120,6 +120,23 @@ func (q *call) readObject(typ *typeDef, kind string) (obj map[string]any, proble
 		return nil, nil, unsupportedType(bodyTypes)
 	}
 	return obj, problems, nil
+}
+
+// unrecognized is the 400 for a body that is no object at all.
+func unrecognized(kind, why string, body []byte) error {
+	const most = 30 // bytes of the body that are shown
+	shown, more := body, ""
+	if len(body) > most {
+		shown, more = body[:most], " ..."
+	}
+	text := string(shown)
+	switch {
+	case len(body) == 0:
+		text = "<empty>"
+	case body[0] != '{':
+		text = hex.EncodeToString(shown)
+	}
+	return badRequest("the object provided is unrecognized (must be of type " + kind + "): " + why + " (" + text + more + ")")
 }
 
 const protobufAdvice = `this kind is not read from protobuf: set rest.Config.ContentConfig.ContentType = "application/json"`
@@ -195,7 +212,7 @@ func (q *call) readNew() (map[string]any, error) {
 		return nil, err
 	}
 	if obj == nil {
-		obj = map[string]any{}
+		return nil, unrecognized(q.kind, "couldn't get version/kind; json parse error: unexpected end of JSON input", nil)
 	}
 	if err := q.checkKind(obj); err != nil {
 		return nil, err
@@ -214,6 +231,10 @@ func (q *call) checkKind(obj map[string]any) error {
 			text = text[:200]
 		}
 		return badRequest("the object provided is unrecognized (must be of type " + q.kind + "): Object 'Kind' is missing in '" + text + "'")
+	case version != "" && version != q.apiVersion() && !q.custom && q.rest.resourceOf(version, cmp.Or(kind, q.kind)) == nil:
+		kind = cmp.Or(kind, q.kind)
+		_, v := splitAPIVersion(version)
+		return badRequest(kind + " in version " + quoted(v) + " cannot be handled as a " + q.kind + ": no kind " + quoted(kind) + " is registered for version " + quoted(version))
 	case version != "" && version != q.apiVersion():
 		return badRequest("the API version in the data (" + version + ") does not match the expected API version (" + q.apiVersion() + ")")
 	case kind != "" && kind != q.kind && q.custom:
