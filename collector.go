@@ -32,8 +32,8 @@ func (c *controllers) dependent(ctx context.Context, at place) error {
 		return nil
 	case len(gone)+len(waiting) < len(o.meta.owners):
 		return c.release(ctx, r, o, append(gone, waiting...))
-	case len(waiting) > 0:
-		return c.delete(r, o, foreground)
+	case len(waiting) > 0 && len(c.owned[o.meta.uid]) > 0:
+		return c.delete(r, o, foreground) // its own dependents go first
 	}
 	return c.delete(r, o, background)
 }
@@ -47,9 +47,12 @@ const (
 )
 
 func (c *controllers) ownerOf(o *object, ref *ownerRef) ownerState {
+	if c.gone[ref.uid] { // perhaps its kind with it
+		return ownerGone
+	}
 	r := c.rest.resourceOf(ref.apiVersion, ref.kind)
-	if r == nil || r.bucket == nil {
-		return ownerThere
+	if r == nil || r.bucket == nil || r.namespaced && o.namespace() == "" {
+		return ownerThere // nobody can tell (upstream)
 	}
 	sn := r.bucket.now()
 	owner := sn.get(r.key(o.namespace(), ref.name))

@@ -20,6 +20,7 @@ type controllers struct {
 	queued   map[task]bool
 	queue    []task
 	owned    map[string]map[place]bool // dependents, by the owner's uid
+	gone     map[string]bool           // owners of some in owned that are known to have gone
 	emptying map[string]bool           // namespaces under deletion
 }
 
@@ -45,7 +46,7 @@ const (
 )
 
 func newControllers(s *rest, ca string) *controllers {
-	return &controllers{rest: s, ca: ca, queued: map[task]bool{}, owned: map[string]map[place]bool{}, emptying: map[string]bool{}}
+	return &controllers{rest: s, ca: ca, queued: map[task]bool{}, owned: map[string]map[place]bool{}, gone: map[string]bool{}, emptying: map[string]bool{}}
 }
 
 // taskRetry is when a task that failed is tried again.
@@ -141,6 +142,9 @@ func (c *controllers) take(b *bucket, e *logEvent) {
 			c.add(taskOwner, at)
 		}
 	} else {
+		if len(c.owned[m.uid]) > 0 {
+			c.gone[m.uid] = true
+		}
 		for dependent := range c.owned[m.uid] {
 			c.add(taskDependent, dependent)
 		}
@@ -156,7 +160,7 @@ func (c *controllers) take(b *bucket, e *logEvent) {
 		c.add(taskSpace, at)
 	case b == c.rest.customs.bucket:
 		c.add(taskDefinition, at)
-		if e.kind == eventDeleted {
+		if e.kind != eventAdded {
 			c.waiting(at)
 		}
 	default:
@@ -185,6 +189,7 @@ func (c *controllers) disown(at place, m *objectMeta) {
 			delete(set, at)
 			if len(set) == 0 {
 				delete(c.owned, o.uid)
+				delete(c.gone, o.uid)
 			}
 		}
 	}
@@ -369,15 +374,14 @@ func (c *controllers) definition(ctx context.Context, name string) error {
 }
 
 // waiting lets definitions of a group look again whether their names are free, when one
-// has gone.
-func (c *controllers) waiting(gone place) {
-	_, group, _ := strings.Cut(gone.key, ".")
+// has changed or gone.
+func (c *controllers) waiting(changed place) {
+	_, group, _ := strings.Cut(changed.key, ".")
 	r := c.rest.builtin[kindKey{"apiextensions.k8s.io", "v1", "CustomResourceDefinition"}]
 	c.rest.customs.follow()
 	for _, name := range c.rest.customs.unaccepted(group) {
-		_, _ = c.rest.internal(r, "update", "", name, "status").modify(context.Background(), func(obj map[string]any) bool {
-			metadataOf(obj)["annotations"] = metadataOf(obj)["annotations"] // prepare looks at the names
-			return true
+		_, _ = c.rest.internal(r, "update", "", name, "status").modify(context.Background(), func(map[string]any) bool {
+			return true // the kind looks at the names before each write
 		})
 	}
 }

@@ -2,14 +2,9 @@ package main
 
 import (
 	"bytes"
-	"cmp"
-	"context"
-	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
-	"time"
 )
 
 // Custom resources: what is served for the definitions that are in the store. A definition
@@ -40,8 +35,9 @@ type customs struct {
 	mu       sync.RWMutex
 	served   map[kindKey]*resource // by plural
 	byKind   map[kindKey]*resource
-	byBucket map[string]*resource // of the stored version, or another one
-	accepted map[groupName]string // name of the definition that has a name
+	byBucket map[string]*resource       // of the stored version, or another one
+	accepted map[groupName]string       // name of the definition that has a name
+	waiting  map[string]map[string]bool // by group, definitions that have not all names they want
 }
 
 // groupName is a name in a group: of a resource, or of a kind.
@@ -53,7 +49,8 @@ type groupName struct {
 // definition is one that is in the store.
 type definition struct {
 	name, group string
-	spec        []byte // what decides whether resources must be made anew
+	terminating bool
+	spec        []byte // what decides whether the resources are others, so that watches end
 	doc         *crdDoc
 	resources   []*resource
 	names       []groupName // accepted
@@ -63,7 +60,7 @@ func newCustoms(s *rest, c *catalog, strict bool) *customs {
 	return &customs{
 		rest: s, catalog: c, strict: strict, bucket: s.store.resource("customresourcedefinitions.apiextensions.k8s.io"),
 		definitions: map[string]*definition{}, groups: map[string][]*definition{},
-		served: map[kindKey]*resource{}, byKind: map[kindKey]*resource{}, byBucket: map[string]*resource{}, accepted: map[groupName]string{},
+		served: map[kindKey]*resource{}, byKind: map[kindKey]*resource{}, byBucket: map[string]*resource{}, accepted: map[groupName]string{}, waiting: map[string]map[string]bool{},
 	}
 }
 
@@ -133,26 +130,73 @@ func (c *customs) reset(sn *snapshot) {
 func (c *customs) put(o *object) {
 	crd := o.decode()
 	was := c.definitions[o.name()]
-	spec := appendJSON(nil, map[string]any{
-		"spec": crd["spec"], "names": member(crd, "status", "acceptedNames"), "established": hasCondition(crd, "Established"), "terminating": member(crd, "metadata", "deletionTimestamp") != nil,
-	})
-	if was != nil && bytes.Equal(was.spec, spec) {
+	spec := appendJSON(nil, map[string]any{"spec": crd["spec"], "names": member(crd, "status", "acceptedNames"), "established": hasCondition(crd, "Established"), "accepted": hasCondition(crd, "NamesAccepted")})
+	same := was != nil && bytes.Equal(was.spec, spec)
+	if same && was.terminating == o.meta.deleting {
 		return
 	}
-	d := &definition{name: o.name(), group: textAt(crd, "spec", "group"), spec: spec}
+	d := &definition{name: o.name(), group: textAt(crd, "spec", "group"), spec: spec, terminating: o.meta.deleting}
 	if hasCondition(crd, "NamesAccepted") {
 		d.names = wantedNames(d.group, objectAt(crd, "status", "acceptedNames"))
 	}
 	if hasCondition(crd, "Established") {
 		d.doc = newCRDDoc(o.raw(), crd)
-		d.resources = c.resources(crd, o.rev, was != nil)
+		d.resources = c.resources(crd)
+	}
+	switch {
+	case same:
+		for i, r := range d.resources {
+			r.retired, r.schemaRevision = was.resources[i].retired, was.resources[i].schemaRevision
+		}
+	case was != nil:
+		// Whoever has begun under the old schema sees that before it commits, or is done now.
+		was.retire()
+		rev := c.rest.store.settled()
+		for _, r := range d.resources {
+			r.schemaRevision = rev
+		}
 	}
 	c.exchange(was, d)
+}
+
+// retire ends the watches of a definition's resources, and what would write under them.
+func (d *definition) retire() {
+	for _, r := range d.resources {
+		close(r.retired)
+	}
+}
+
+// isRetired reports whether the definition has changed since.
+func (r *resource) isRetired() bool {
+	select {
+	case <-r.retired:
+		return true
+	default:
+		return false
+	}
+}
+
+// renew gives a call its resource as it is defined now.
+func (q *call) renew() error {
+	c := q.rest.customs
+	c.follow()
+	c.mu.RLock()
+	r := c.served[kindKey{q.group, q.version, q.plural}]
+	if q.hidden && r == nil {
+		r = c.byBucket[q.bucket.name]
+	}
+	c.mu.RUnlock()
+	if r == nil {
+		return textError(http.StatusNotFound, "404 page not found")
+	}
+	q.resource = r
+	return nil
 }
 
 // remove no longer serves a definition.
 func (c *customs) remove(name string) {
 	if was := c.definitions[name]; was != nil {
+		was.retire()
 		c.exchange(was, nil)
 	}
 }
@@ -165,7 +209,6 @@ func (c *customs) exchange(was, d *definition) {
 			delete(c.served, kindKey{r.group, r.version, r.plural})
 			delete(c.byKind, kindKey{r.group, r.version, r.kind})
 			delete(c.byBucket, r.bucket.name)
-			close(r.retired)
 		}
 		for _, n := range was.names {
 			if c.accepted[n] == was.name {
@@ -173,11 +216,20 @@ func (c *customs) exchange(was, d *definition) {
 			}
 		}
 		delete(c.definitions, was.name)
+		delete(c.waiting[was.group], was.name)
 	}
 	if d != nil {
+		if len(d.names) == 0 {
+			if c.waiting[d.group] == nil {
+				c.waiting[d.group] = map[string]bool{}
+			}
+			c.waiting[d.group][d.name] = true
+		}
 		for _, r := range d.resources {
-			c.served[kindKey{r.group, r.version, r.plural}] = r
-			c.byKind[kindKey{r.group, r.version, r.kind}] = r
+			if !r.hidden {
+				c.served[kindKey{r.group, r.version, r.plural}] = r
+				c.byKind[kindKey{r.group, r.version, r.kind}] = r
+			}
 			if c.byBucket[r.bucket.name] == nil || r.storageVersion == "" {
 				c.byBucket[r.bucket.name] = r
 			}
@@ -245,134 +297,6 @@ func (c *customs) rivals(crd map[string]any) []map[string]any {
 	return out
 }
 
-// hasCondition reports whether a condition of obj is True.
-func hasCondition(obj map[string]any, typ string) bool {
-	return slices.ContainsFunc(listAt(obj, "status", "conditions"), func(c any) bool {
-		return textAt(c, "type") == typ && textAt(c, "status") == "True"
-	})
-}
-
-// resources is what a definition serves, a resource for each version. revision is the
-// definition's; changed says that objects may have been written under another schema.
-func (c *customs) resources(crd map[string]any, revision int64, changed bool) []*resource {
-	versions := listAt(crd, "spec", "versions")
-	shapes := map[string]*customShape{}
-	storage := ""
-	for _, v := range versions {
-		sub := objectAt(v, "subresources")
-		_, hasStatus := sub["status"]
-		compiled, err := compileSchema(objectAt(v, "schema", "openAPIV3Schema"), hasStatus)
-		if err != nil { // checkCRD took it
-			c.rest.program.log.Error("a schema does not compile", "definition", objectName(crd), "version", textAt(v, "name"), "err", err)
-			return nil
-		}
-		shapes[textAt(v, "name")] = &customShape{compiled, c.rest.meta}
-		if member(v, "storage") == true {
-			storage = textAt(v, "name")
-		}
-	}
-	names, group := objectAt(crd, "status", "acceptedNames"), textAt(crd, "spec", "group")
-	webhook := textAt(crd, "spec", "conversion", "strategy") == "Webhook"
-	rules := celRules(crd)
-	var out []*resource
-	for _, v := range versions {
-		version := textAt(v, "name")
-		if member(v, "served") != true || webhook && version != storage {
-			continue
-		}
-		sub := objectAt(v, "subresources")
-		_, hasStatus := sub["status"]
-		r := &resource{
-			rest: c.rest, group: group, version: version, kind: textAt(names, "kind"), listKind: textAt(names, "listKind"), plural: textAt(names, "plural"), singular: textAt(names, "singular"),
-			namespaced: textAt(crd, "spec", "scope") == "Namespaced", custom: true, shape: shapes[version], nameErrors: dnsSubdomainErrors,
-			columns: printerColumns(objectAt(v)), fields: selectableFields(objectAt(v)), hasStatus: hasStatus, generation: true,
-			terminating: member(crd, "metadata", "deletionTimestamp") != nil, retired: make(chan struct{}), deprecation: deprecationOf(group, version, textAt(names, "kind"), v),
-			verbs: []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}, bucket: c.rest.store.resource(textAt(names, "plural") + "." + group),
-		}
-		if version != storage {
-			r.storageVersion, r.storageShape = storage, shapes[storage]
-			for _, o := range versions {
-				if member(o, "storage") == true {
-					r.stored = selectableFields(objectAt(o))
-				}
-			}
-		}
-		if changed {
-			r.schemaRevision = revision
-		}
-		if scale := objectAt(sub, "scale"); scale != nil {
-			r.scale = scalePathsOf(scale)
-		}
-		write := []string{"get", "patch", "update"}
-		if hasStatus {
-			r.subs = append(r.subs, subresourceRow{name: "status", verbs: write})
-		}
-		if r.scale != nil {
-			r.subs = append(r.subs, subresourceRow{name: "scale", verbs: write})
-		}
-		if n := len(rules); n > 0 {
-			r.unchecked = []string{ruleWarning(r.qualified(), rules)}
-		}
-		out = append(out, r)
-	}
-	return out
-}
-
-func ruleWarning(what string, rules []celRule) string {
-	text := what + ": x-kubernetes-validations are not evaluated: " + rules[0].path
-	if n := len(rules) - 1; n > 0 {
-		text += " and " + itoa(n) + " more"
-	}
-	return text
-}
-
-// deprecationOf is the warning of a deprecated version, "" for one that is not.
-func deprecationOf(group, version, kind string, v any) string {
-	if member(v, "deprecated") != true {
-		return ""
-	}
-	return cmp.Or(textAt(v, "deprecationWarning"), group+"/"+version+" "+kind+" is deprecated")
-}
-
-func scalePathsOf(scale map[string]any) *scalePaths {
-	split := func(f string) []string {
-		if p := strings.Trim(textAt(scale, f), "."); p != "" {
-			return strings.Split(p, ".")
-		}
-		return nil
-	}
-	return &scalePaths{spec: split("specReplicasPath"), status: split("statusReplicasPath"), selector: split("labelSelectorPath")}
-}
-
-// customShape is a schema, and the metadata that every kind has.
-type customShape struct {
-	*schema
-	meta *typeDef
-}
-
-func (s *customShape) prune(obj map[string]any) ([]string, error) {
-	unknown, err := s.pruneMetadata(obj)
-	if err != nil {
-		return nil, err
-	}
-	more, err := s.schema.prune(obj)
-	return append(unknown, more...), err
-}
-
-// pruneMetadata checks the part that every kind has.
-func (s *customShape) pruneMetadata(obj map[string]any) ([]string, error) {
-	if m, given := obj["metadata"]; given && m != nil {
-		if _, ok := m.(map[string]any); !ok {
-			return nil, fmt.Errorf("json: cannot unmarshal %s into Go struct field .metadata of type v1.ObjectMeta", jsonTypeName(m))
-		}
-	}
-	unknown, err := pruneObject(s.meta, metadataOf(obj))
-	for i := range unknown {
-		unknown[i] = "metadata." + unknown[i]
-	}
-	return unknown, err
-}
-
 // kind is the resource that serves a custom kind, nil if none does.
 func (c *customs) kind(group, version, kind string) *resource {
 	c.mu.RLock()
@@ -393,10 +317,8 @@ func (c *customs) isTerminating(name string) bool {
 func (c *customs) unaccepted(group string) (names []string) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	for name, d := range c.definitions {
-		if d.group == group && d.doc == nil {
-			names = append(names, name)
-		}
+	for name := range c.waiting[group] {
+		names = append(names, name)
 	}
 	return names
 }
@@ -410,229 +332,4 @@ func (c *customs) all() []*resource {
 		out = append(out, r)
 	}
 	return out
-}
-
-// find is the route of a request for a custom resource, nil if it is for none: then it
-// is not found.
-func (c *customs) find(req *http.Request) *route {
-	info := RequestInfoFrom(req.Context())
-	if !info.IsResourceRequest || info.APIPrefix != "apis" {
-		return c.document(req.URL.Path)
-	}
-	c.mu.RLock()
-	r := c.served[kindKey{info.APIGroup, info.APIVersion, info.Resource}]
-	c.mu.RUnlock()
-	if r == nil {
-		return nil
-	}
-	everywhere := info.Verb == "list" || info.Verb == "watch"
-	if r.namespaced && info.Namespace == "" && !everywhere || !r.namespaced && info.Namespace != "" {
-		return nil
-	}
-	return r.table.find(r, req.Method, info)
-}
-
-// document is the route of a discovery document of custom resources.
-func (c *customs) document(path string) *route {
-	if !strings.HasPrefix(path, "/apis/") {
-		return nil
-	}
-	serve, ok := c.rest.program.catalog.document(trimSlash(path))
-	if !ok {
-		return nil
-	}
-	return &route{server: "extensions", kind: kindPrefix, method: "*", pattern: "/apis/", listed: true, at: "custom.go", handler: http.HandlerFunc(serve)}
-}
-
-// routeTable is the routes of a custom resource. They are made when the first request
-// comes, since most of ten thousand definitions never see one.
-type routeTable struct {
-	once   sync.Once
-	routes []*route
-	byForm map[routeForm]*route
-	other  *route // methods that the resource has not
-}
-
-type routeForm struct {
-	method, sub string
-	form        pathForm
-}
-
-func (t *routeTable) find(r *resource, method string, info *RequestInfo) *route {
-	t.once.Do(func() { t.make(r) })
-	f := routeForm{method: method, sub: info.Subresource, form: formItem}
-	switch {
-	case info.Name == "" || info.Verb == "list" || info.Verb == "watch" || info.Verb == "deletecollection":
-		f.form = formCollection
-		if r.namespaced && info.Namespace == "" {
-			f.form = formAll
-		}
-		if info.Verb == "watch" && strings.HasPrefix(info.Path, "/apis/"+info.APIGroup+"/"+info.APIVersion+"/watch/") {
-			f.form += formWatchAll - formAll
-			if info.Name != "" {
-				f.form = formWatchItem
-			}
-		}
-	}
-	if found := t.byForm[f]; found != nil {
-		return found
-	}
-	return t.other
-}
-
-func (t *routeTable) make(r *resource) {
-	root := "/apis/" + r.group + "/" + r.version
-	row := func(w Route) *route {
-		return &route{server: "extensions", kind: kindContainer, method: w.Method, pattern: root + w.Path, operation: w.Operation, doc: w.Doc, resource: r.qualified(), at: "custom.go", listed: true, handler: r}
-	}
-	t.byForm = map[routeForm]*route{}
-	for _, w := range r.routeRows() {
-		rt := row(w)
-		t.routes = append(t.routes, rt)
-		t.byForm[r.formOf(w)] = rt
-	}
-	t.other = row(Route{Method: "*", Path: "/" + r.plural, Operation: "refuse" + r.kind, Doc: "refuse a method that there is not"})
-}
-
-// formOf is where a route's path stands among the forms.
-func (r *resource) formOf(w Route) routeForm {
-	for form := formAll; form <= formWatchItem; form++ {
-		rest, ok := strings.CutPrefix(w.Path, r.path(form))
-		if ok && rest == "" {
-			if form == formAll && !r.namespaced {
-				form = formCollection
-			}
-			return routeForm{method: w.Method, form: form}
-		}
-		if ok && form == formItem && rest[0] == '/' {
-			return routeForm{method: w.Method, form: form, sub: rest[1:]}
-		}
-	}
-	return routeForm{}
-}
-
-// list is the routes for the admin page.
-func (t *routeTable) list(r *resource) []*route {
-	t.once.Do(func() { t.make(r) })
-	return t.routes
-}
-
-// prepareCRD completes a definition: defaults, and in its status whether its names are
-// its own and it is served, so that the answer of a POST says so already.
-func (c *customs) prepareCRD(q *call, crd, old map[string]any) error {
-	defaultCRD(crd)
-	rules := celRules(crd)
-	if c.strict && len(rules) > 0 {
-		var errs []fieldError
-		for _, rule := range rules {
-			errs = append(errs, fieldForbidden(rule.path, "validation rules are not evaluated here, and --strict-crds refuses them"))
-		}
-		return invalid(q.group, q.kind, objectName(crd), errs)
-	}
-	if len(rules) > 0 {
-		AddWarning(q.req.Context(), "", ruleWarning(objectName(crd), rules))
-	}
-	for _, w := range schemaWarnings(crd) {
-		AddWarning(q.req.Context(), "", w)
-	}
-	status := objectAt(crd, "status")
-	if status == nil {
-		status = map[string]any{}
-		crd["status"] = status
-	}
-	accepted, conditions := nameConflicts(crd, c.rivals(crd), time.Now())
-	status["acceptedNames"], status["conditions"] = accepted, conditions
-	c.honest(status, crd, rules)
-	stored := listAt(status, "storedVersions")
-	for _, v := range listAt(crd, "spec", "versions") {
-		if member(v, "storage") == true && !slices.Contains(stored, member(v, "name")) {
-			stored = append(stored, member(v, "name"))
-		}
-	}
-	status["storedVersions"] = stored
-	return nil
-}
-
-// honest says in conditions what of a definition is not done.
-func (c *customs) honest(status, crd map[string]any, rules []celRule) {
-	if len(rules) > 0 {
-		paths := make([]string, len(rules))
-		for i := range rules {
-			paths[i] = rules[i].path
-		}
-		putCondition(status, "ValidationRulesEvaluated", "False", "NotSupported", "not evaluated: "+strings.Join(paths, ", "))
-	} else {
-		dropCondition(status, "ValidationRulesEvaluated")
-	}
-	if textAt(crd, "spec", "conversion", "strategy") == "Webhook" {
-		putCondition(status, "ConversionServed", "False", "NotSupported", "conversion by webhook is not served: only the storage version is")
-	} else {
-		dropCondition(status, "ConversionServed")
-	}
-}
-
-func putCondition(status map[string]any, typ, is, reason, message string) {
-	status["conditions"] = setCondition(listAt(status, "conditions"), typ, is, reason, message, time.Now())
-}
-
-func dropCondition(status map[string]any, typ string) {
-	if list := listAt(status, "conditions"); list != nil {
-		status["conditions"] = slices.DeleteFunc(list, func(c any) bool { return textAt(c, "type") == typ })
-	}
-}
-
-const crdFinalizer = "customresourcecleanup.apiextensions.k8s.io"
-
-// keepCRD holds a deleted definition until its objects are gone.
-func keepCRD(_ *call, crd map[string]any) (stays bool, err error) {
-	m := metadataOf(crd)
-	if list := listAt(m, "finalizers"); m["deletionTimestamp"] == nil && !slices.Contains(list, any(crdFinalizer)) {
-		m["finalizers"] = append(list, crdFinalizer)
-	}
-	if m["deletionTimestamp"] == nil {
-		status := objectAt(crd, "status")
-		if status == nil {
-			status = map[string]any{}
-			crd["status"] = status
-		}
-		putCondition(status, "Terminating", "True", "InstanceDeletionInProgress", "CustomResource deletion is in progress")
-	}
-	return true, nil
-}
-
-// crdShape is the shape of definitions: the kind table's, and the rules for schemas.
-type crdShape struct{ shape }
-
-func (s crdShape) validate(obj, old map[string]any) []fieldError {
-	return append(s.shape.validate(obj, old), checkCRD(obj, old)...)
-}
-
-// customResource is the resource that a definition makes in a version, whether it is
-// served or not; nil when it has no such version.
-func (p *program) customResource(crd map[string]any, version string) *resource {
-	shown := deepCopy(crd).(map[string]any)
-	for _, v := range listAt(shown, "spec", "versions") {
-		v.(map[string]any)["served"] = true
-	}
-	setMember(shown, objectAt(shown, "spec", "names"), "status", "acceptedNames")
-	for _, r := range p.rest.customs.resources(shown, 0, false) {
-		if r.version == version {
-			return r
-		}
-	}
-	return nil
-}
-
-// awaitServed returns when the definitions of a revision are served.
-func (p *program) awaitServed(context.Context, int64) { p.rest.customs.follow() }
-
-// resourceWarnings is what a resource accepts and does not do.
-func (p *program) resourceWarnings(name string) []string {
-	c := p.rest.customs
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if r := c.byBucket[name]; r != nil {
-		return r.unchecked
-	}
-	return nil
 }

@@ -183,7 +183,7 @@ func (p *program) buildServers() error {
 	if p.rest, err = newRest(p); err != nil {
 		return err
 	}
-	p.authn.accounts = newAccountTokens(p.store.resource("serviceaccounts"))
+	p.authn.accounts = newAccountTokens(p.store.resource("serviceaccounts"), p.store.resource("secrets"))
 	extensions := newExtensions(p)
 	core := newCore(p, extensions)
 	p.outermost = newAggregator(p, core)

@@ -94,7 +94,8 @@ var errAnswerStalled = errors.New("the client takes too little of the answer")
 // watchProgress ends what waits too long, until ctx ends.
 func (p *program) watchProgress(ctx context.Context) {
 	o := &p.opt.progress
-	tick := min(time.Second, o.body/10, o.write/10)
+	slow := p.opt.watch.slow
+	tick := min(time.Second, o.body/10, o.write/10, slow/10)
 	t := time.NewTicker(max(tick, time.Millisecond))
 	defer t.Stop()
 	for {
@@ -106,11 +107,16 @@ func (p *program) watchProgress(ctx context.Context) {
 		for _, c := range p.chains {
 			p.stalledExchanges(c, tick)
 		}
+		p.watching.look()
 		now := time.Now()
 		p.conns.now.Store(now.UnixNano())
 		for _, c := range p.conns.list() {
 			c.arm(now)
-			if id, over := c.out.sticks(tick, o.write); over {
+			limit := o.write
+			if c.watches.Load() > 0 {
+				limit = slow
+			}
+			if id, over := c.out.sticks(tick, limit); over {
 				c.interrupt(id)
 			}
 		}
@@ -132,8 +138,11 @@ func (p *program) stalledExchanges(c *chain, tick time.Duration) {
 			readers = append(readers, x)
 		}
 		if x.req.ProtoMajor >= 2 {
-			pieces := min(max(1, x.writing.size.Load()/progressUnit), 6)
-			if _, over := x.writing.sticks(tick, time.Duration(pieces)*o.write); over {
+			limit := o.write * time.Duration(min(max(1, x.writing.size.Load()/progressUnit), 6))
+			if int(x.at.Load()) > c.timeoutRow && x.longRunning {
+				limit = p.opt.watch.slow * time.Duration(min(max(1, x.writing.size.Load()>>16), 6))
+			}
+			if _, over := x.writing.sticks(tick, limit); over {
 				writers = append(writers, x)
 			}
 		}

@@ -60,6 +60,7 @@ type resource struct {
 	verbs                []string
 	subs                 []subresourceRow
 	retired              chan struct{} // closed when the definition has changed; nil for built-in kinds
+	hidden               bool          // not served: it is there for the objects that are stored
 	table                routeTable
 }
 
@@ -203,11 +204,15 @@ func (r *resource) draft(obj map[string]any) draft {
 	if paths == nil {
 		paths = r.fields
 	}
+	return encodeDraft(obj, fieldValues(obj, paths))
+}
+
+func fieldValues(obj map[string]any, fields []selectableField) []string {
 	var values []string
-	for i := range paths {
-		values = append(values, paths[i].value(obj))
+	for i := range fields {
+		values = append(values, fields[i].value(obj))
 	}
-	return encodeDraft(obj, values)
+	return values
 }
 
 // asStored reports whether the bytes of o are what this version answers.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -176,12 +175,8 @@ func (q *call) deleteOnce(old *object, o *deleteOptions) (map[string]any, bool, 
 		if q.dryRun {
 			return obj, true, nil
 		}
-		done, err := q.rest.store.commit(context.Background(), change{bucket: q.bucket, key: old.key, expect: old.rev})
-		if err != nil {
+		if _, err := q.recommit(change{bucket: q.bucket, key: old.key, expect: old.rev}); err != nil {
 			return nil, false, err
-		}
-		if q.written != nil {
-			q.written(done[0])
 		}
 		return obj, true, nil
 	}
@@ -202,14 +197,11 @@ func (q *call) deleteOnce(old *object, o *deleteOptions) (map[string]any, bool, 
 		return obj, false, nil
 	}
 	d := q.encode(deepCopy(obj).(map[string]any))
-	done, err := q.rest.store.commit(context.Background(), change{bucket: q.bucket, key: old.key, expect: old.rev, next: &d})
+	done, err := q.recommit(change{bucket: q.bucket, key: old.key, expect: old.rev, next: &d})
 	if err != nil {
 		return nil, false, err
 	}
-	if q.written != nil {
-		q.written(done[0])
-	}
-	m["resourceVersion"] = strconv.FormatInt(done[0].rev, 10)
+	m["resourceVersion"] = strconv.FormatInt(done.rev, 10)
 	return obj, false, nil
 }
 

@@ -82,6 +82,7 @@ type listOptions struct {
 	initial  *bool // sendInitialEvents
 	bookmark bool
 	timeout  time.Duration
+	remade   *resource // its older objects were stored with other selectable fields; nil: none
 }
 
 // listOptions reads them. watching says which rules hold.
@@ -123,6 +124,9 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 		}
 		if err = o.fields.resolve(q.fields); err != nil {
 			return o, err
+		}
+		if q.schemaRevision > 0 {
+			o.remade = q.resource
 		}
 	}
 	o.bookmark = queryBool(q.param("allowWatchBookmarks"))
@@ -317,7 +321,17 @@ func (q *call) selected(o *listOptions, all iter.Seq[*object]) iter.Seq[*object]
 }
 
 func (o *listOptions) selects(item *object) bool {
-	return o.labels.matches(item.meta.labels) && (o.fields.empty() || o.fields.matches(item.namespace(), item.name(), item.meta.fields))
+	if !o.labels.matches(item.meta.labels) {
+		return false
+	}
+	if o.fields.empty() {
+		return true
+	}
+	values := item.meta.fields
+	if o.remade != nil && !o.remade.asStored(item) {
+		values = fieldValues(o.remade.decode(item), o.remade.stored)
+	}
+	return o.fields.matches(item.namespace(), item.name(), values)
 }
 
 // listing is what a list says beside its items.

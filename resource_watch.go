@@ -127,6 +127,7 @@ func (w *watching) run(initial *snapshot, start int64) {
 	timer := time.NewTimer(w.nextBookmark(end))
 	defer timer.Stop()
 	var room [64]*logEvent
+	retired, last := w.retired, false
 	for !w.failed {
 		reached := w.rest.store.revision()
 		events, changed, err := w.cursor.next(room[:0], len(room))
@@ -142,13 +143,17 @@ func (w *watching) run(initial *snapshot, start int64) {
 			_ = w.flush()
 			continue
 		}
-		w.row.sent.Store(max(reached, w.row.sent.Load()))
+		if last {
+			return
+		}
+		reached = max(reached, w.row.sent.Load()) // an event is in the log a moment before the store says its revision
+		w.row.sent.Store(reached)
 		select {
 		case <-changed:
 		case <-ctx.Done():
 			return
-		case <-w.retired:
-			return
+		case <-retired:
+			retired, last = nil, true // but for what came before, as the ends of a deleted definition's objects
 		case <-timer.C:
 			if w.bookmark {
 				w.sendBookmark(reached, false)
@@ -203,7 +208,7 @@ func (w *watching) drainUntil(ctx context.Context, end time.Time) {
 		case <-ctx.Done():
 			return
 		case <-w.retired:
-			return
+			return // what is left comes with the next watch
 		case <-timer.C:
 			return
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -50,7 +51,7 @@ func (q *call) insertObject(obj map[string]any) (*object, error) {
 		return nil, err
 	}
 	if q.terminating {
-		return nil, q.forbidden(name, "create not allowed while custom resource definition is terminating")
+		return nil, q.forbidden(name, definitionGoes)
 	}
 	generate := textAt(m, "generateName")
 	if q.hasStatus {
@@ -110,11 +111,42 @@ func (q *call) commitNew(obj map[string]any) (*object, error) {
 		}
 		return nil, nil
 	}
-	changes := []change{{bucket: q.bucket, key: key}}
 	d := q.encode(obj)
-	changes[0].next = &d
-	done, err := q.rest.store.commit(context.Background(), changes...)
-	if err != nil {
+	o, err := q.commit(change{bucket: q.bucket, key: key, next: &d}, func() error { return q.checkPlace(objectName(obj)) })
+	if !errors.Is(err, errRedefined) {
+		return o, err
+	}
+	if err := q.renew(); err != nil {
+		return nil, err
+	}
+	obj["apiVersion"] = q.apiVersion()
+	if _, err := q.shape.prune(obj); err != nil {
+		return nil, badRequest(err.Error())
+	}
+	return q.insertObject(obj)
+}
+
+// errRedefined is that the definition of a custom resource has changed since a call began:
+// what it checked may no longer hold.
+var errRedefined = errors.New("the resource is defined anew")
+
+// commit makes one change, and tells the kind. fits, if any, is asked while no other commit
+// can come between. Nothing is written under a definition that has been replaced: that is
+// errRedefined.
+func (q *call) commit(c change, fits func() error) (*object, error) {
+	var refused error
+	done, err := q.rest.store.commitOf(context.Background(), func() []change {
+		if q.isRetired() {
+			refused = errRedefined
+		} else if fits != nil {
+			refused = fits()
+		}
+		if refused != nil {
+			return nil
+		}
+		return []change{c}
+	})
+	if err = cmp.Or(refused, err); err != nil {
 		return nil, err
 	}
 	if q.written != nil {
@@ -122,6 +154,35 @@ func (q *call) commitNew(obj map[string]any) (*object, error) {
 	}
 	return done[0], nil
 }
+
+// recommit is commit for the change of an object that is there. Who finds the resource
+// defined anew gets it, and a *conflictError, as if somebody had changed the object.
+func (q *call) recommit(c change) (*object, error) {
+	o, err := q.commit(c, nil)
+	if errors.Is(err, errRedefined) {
+		if err := q.renew(); err != nil {
+			return nil, err
+		}
+		return nil, &conflictError{bucket: c.bucket, key: c.key}
+	}
+	return o, err
+}
+
+// checkPlace is what must hold when a new object is committed: nobody has begun to delete
+// what it is in.
+func (q *call) checkPlace(name string) error {
+	if q.custom {
+		sn := q.rest.customs.bucket.now()
+		if d := sn.get(q.bucket.name); d == nil {
+			return textError(http.StatusNotFound, "404 page not found")
+		} else if d.meta.deleting {
+			return q.forbidden(name, definitionGoes)
+		}
+	}
+	return q.checkSpace(name)
+}
+
+const definitionGoes = "create not allowed while custom resource definition is terminating"
 
 func (q *call) exists(name string, current *object) *statusError {
 	message := q.qualified() + " " + quoted(name) + " already exists"
@@ -309,7 +370,6 @@ func (q *call) replace(old *object, was, next map[string]any) (*object, error) {
 		return q.unlessDry(old), nil
 	}
 	q.warnUnchecked()
-	key := old.key
 	if old.meta.deleting && len(listAt(m, "finalizers")) == 0 && q.mayGo(next) {
 		if q.dryRun {
 			return nil, nil
@@ -320,14 +380,7 @@ func (q *call) replace(old *object, was, next map[string]any) (*object, error) {
 		return nil, nil
 	}
 	d := q.encode(next)
-	done, err := q.rest.store.commit(context.Background(), change{bucket: q.bucket, key: key, expect: old.rev, next: &d})
-	if err != nil {
-		return nil, err
-	}
-	if q.written != nil {
-		q.written(done[0])
-	}
-	return done[0], nil
+	return q.recommit(change{bucket: q.bucket, key: old.key, expect: old.rev, next: &d})
 }
 
 func (q *call) unlessDry(o *object) *object {
@@ -346,10 +399,7 @@ func (r *resource) mayGo(obj map[string]any) bool {
 // remove takes an object out, which was in the state last at its end.
 func (q *call) remove(old *object, last map[string]any) error {
 	d := q.encode(deepCopy(last).(map[string]any))
-	done, err := q.rest.store.commit(context.Background(), change{bucket: q.bucket, key: old.key, expect: old.rev, last: &d})
-	if err == nil && q.written != nil {
-		q.written(done[0])
-	}
+	_, err := q.recommit(change{bucket: q.bucket, key: old.key, expect: old.rev, last: &d})
 	return err
 }
 

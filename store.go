@@ -112,6 +112,14 @@ func (s *store) buckets() []*bucket {
 // have all up to it: when next finds nothing, a watcher is at the revision read before.
 func (s *store) revision() int64 { return s.rev.Load() }
 
+// settled is the newest committed once no commit is under way: what a commitOf that began
+// before has decided is in it.
+func (s *store) settled() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rev.Load()
+}
+
 // openWindow makes older revisions than the current one expired for new watches and
 // reads of the past. Cursors that are open go on.
 func (s *store) openWindow() {

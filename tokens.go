@@ -27,12 +27,12 @@ const (
 
 // accountTokens makes and reads tokens.
 type accountTokens struct {
-	key      [32]byte
-	accounts *bucket
+	key               [32]byte
+	accounts, secrets *bucket
 }
 
-func newAccountTokens(accounts *bucket) *accountTokens {
-	t := &accountTokens{accounts: accounts}
+func newAccountTokens(accounts, secrets *bucket) *accountTokens {
+	t := &accountTokens{accounts: accounts, secrets: secrets}
 	_, _ = rand.Read(t.key[:])
 	return t
 }
@@ -52,7 +52,14 @@ type claims struct {
 			Name string `json:"name"`
 			UID  string `json:"uid"`
 		} `json:"serviceaccount"`
+		Secret *boundSecret `json:"secret,omitempty"`
 	} `json:"kubernetes.io"`
+}
+
+// boundSecret is the secret with which a token ends.
+type boundSecret struct {
+	Name string `json:"name"`
+	UID  string `json:"uid"`
 }
 
 // tokenHeader is the JOSE header of all tokens: HMAC with SHA-256.
@@ -94,6 +101,12 @@ func (t *accountTokens) user(token string) (*User, []string) {
 	if account == nil || account.meta.uid != c.Account.ServiceAccount.UID {
 		return nil, nil
 	}
+	if s := c.Account.Secret; s != nil {
+		sn := t.secrets.now()
+		if o := sn.get(ns + "/" + s.Name); o == nil || o.meta.uid != s.UID {
+			return nil, nil
+		}
+	}
 	return &User{
 		Name: prefixSAUser + ns + ":" + name, UID: account.meta.uid, Groups: []string{groupAllSAs, prefixSAGroupNS + ns, groupAuthed},
 		Extra: map[string][]string{credentialIDKey: {"JTI=" + c.ID}},
@@ -127,8 +140,9 @@ func (t *accountTokens) requestToken(q *call) error {
 	if errs := lifetimeErrors(seconds); len(errs) > 0 {
 		return invalid("authentication.k8s.io", "TokenRequest", q.name, errs)
 	}
+	var bound *boundSecret
 	if ref := objectAt(obj, "spec", "boundObjectRef"); ref != nil {
-		if err := q.checkBound(ref); err != nil {
+		if bound, err = q.bound(ref); err != nil {
 			return err
 		}
 	}
@@ -139,6 +153,7 @@ func (t *accountTokens) requestToken(q *call) error {
 	now := time.Now()
 	c := &claims{Audiences: audiences, Expires: now.Unix() + seconds, IssuedAt: now.Unix(), NotBefore: now.Unix(), Issuer: tokenIssuer, ID: newUUID(), Subject: prefixSAUser + q.namespace + ":" + q.name}
 	c.Account.Namespace, c.Account.ServiceAccount.Name, c.Account.ServiceAccount.UID = q.namespace, q.name, account.meta.uid
+	c.Account.Secret = bound
 	answer := map[string]any{
 		"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
 		"metadata": map[string]any{"name": q.name, "namespace": q.namespace, "creationTimestamp": timeText(now)},
@@ -158,32 +173,35 @@ func lifetimeErrors(seconds int64) []fieldError {
 	return nil
 }
 
-// checkBound sees to it that the object to which a token is bound is there. The binding
-// itself ends with the token.
-func (q *call) checkBound(ref map[string]any) error {
+// bound is the secret to which a token is to be bound: it counts as long as that is there.
+func (q *call) bound(ref map[string]any) (*boundSecret, error) {
 	kind, name := textAt(ref, "kind"), textAt(ref, "name")
 	if kind != "Secret" {
-		return invalid("authentication.k8s.io", "TokenRequest", q.name, []fieldError{fieldNotSupported("spec.boundObjectRef.kind", kind, "Secret")})
+		return nil, invalid("authentication.k8s.io", "TokenRequest", q.name, []fieldError{fieldNotSupported("spec.boundObjectRef.kind", kind, "Secret")})
 	}
 	secrets := q.rest.builtin[kindKey{"", "v1", "Secret"}]
 	sn := secrets.bucket.now()
 	o := sn.get(q.namespace + "/" + name)
 	if o == nil {
-		return secrets.notFound(name)
+		return nil, secrets.notFound(name)
 	}
 	if uid := textAt(ref, "uid"); uid != "" && uid != o.meta.uid {
-		return secrets.conflict(name, "the UID in the bound object reference ("+uid+") does not match the UID in record. The object might have been deleted and then recreated")
+		return nil, secrets.conflict(name, "the UID in the bound object reference ("+uid+") does not match the UID in record. The object might have been deleted and then recreated")
 	}
-	return nil
+	return &boundSecret{name, o.meta.uid}, nil
 }
 
 // byToken is whose bearer token it is, and for which audiences; nil for a wrong one.
 func (a *authenticator) byToken(token string) (*User, []string) {
 	if u := a.tokens[token]; u != nil {
-		return u, []string{serverAudience}
+		return u, ownAudience[:]
 	}
 	return a.accounts.user(token)
 }
+
+// ownAudience is whom a token is for that says nothing of it. It is read by every request
+// and never written.
+var ownAudience = [1]string{serverAudience}
 
 // bearer is the user of a token that is for this server.
 func (a *authenticator) bearer(token string) *User {

@@ -28,6 +28,9 @@ type watchRow struct {
 	bookmarks atomic.Int64
 	lastSend  atomic.Int64 // Unix nanoseconds, 0 for never
 	state     atomic.Int32 // a watchState
+	stuck     atomic.Bool  // the progress watch found it in the same write twice
+
+	lastSeq uint32 // the progress watch's
 }
 
 // The states of a watch.
@@ -77,12 +80,26 @@ func (t *watchTable) list() []admin.Watch {
 	return out
 }
 
+// look finds the watches whose client has taken nothing since the last look.
+func (t *watchTable) look() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for r := range t.rows {
+		seq := r.x.writing.seq.Load()
+		r.stuck.Store(seq%2 == 1 && seq == r.lastSeq)
+		r.lastSeq = seq
+	}
+}
+
 func (r *watchRow) shown() admin.Watch {
 	x := r.x
 	a := admin.Watch{
 		ID: fmt.Sprint(x.id), AuditID: strings.ToValidUTF8(x.auditID[0], "\uFFFD"), Listener: x.chain.listener, Resource: r.bucket.name, Namespace: r.namespace, Selector: strings.ToValidUTF8(r.selector, "\uFFFD"),
 		AgeSeconds: time.Since(x.received).Seconds(), StartRevision: r.startRevision, SentRevision: r.sent.Load(), CurrentRevision: r.bucket.head(), Lag: r.lag(),
 		Bytes: r.bytes.Load(), Events: r.events.Load(), Bookmarks: r.bookmarks.Load(), State: watchStateName(r.state.Load()),
+	}
+	if r.stuck.Load() {
+		a.State = watchStateName(watchStuck)
 	}
 	if u := x.shownUser(); u != nil {
 		a.User = u.Name
