@@ -24,7 +24,7 @@ import (
 //     which JSON is laid out: what is longer than a line is spread over several, and nothing
 //     else is changed.
 //   - What differs between runs has names: {uid}, {uid-2}, {rev}, {rev-2} (of a
-//     resourceVersion), {time}, {in-1h}, {token}, {continue}, {generated}. Equal values have
+//     resourceVersion), {time}, {in-1h}, {age}, {token}, {continue}, {generated}. Equal values have
 //     equal names, all through the file; a request may have any of them.
 //   - Each protocol has a server of its own, since what is said changes it.
 
@@ -125,7 +125,8 @@ var (
 	tokenPattern     = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+`)
 	continuePattern  = regexp.MustCompile(`"continue":"[^"]+"`)
 	generatedPattern = regexp.MustCompile(`"generateName":"([^"]*)"`)
-	revPattern       = regexp.MustCompile(`(resourceVersion"?: ?\\?"|current: |in record \(|too old resource version: \d+ \()\d+`)
+	agePattern       = regexp.MustCompile(`"\d+s"`)
+	revPattern       = regexp.MustCompile(`(resourceVersion\\?"?: ?\\?"|current: |in record \(|ResourceVersion in the precondition \(|too old resource version: \d+ \()\d+`)
 )
 
 // learn takes note of what a request wants to be called.
@@ -146,6 +147,7 @@ func (v *volatile) named(s string) string {
 	s = continuePattern.ReplaceAllStringFunc(s, func(t string) string {
 		return `"continue":"` + v.name("continue", t[len(`"continue":"`):len(t)-1]) + `"`
 	})
+	s = agePattern.ReplaceAllString(s, `"{age}"`)
 	s = revPattern.ReplaceAllStringFunc(s, func(t string) string {
 		i := strings.LastIndexFunc(t, func(r rune) bool { return r < '0' || r > '9' }) + 1
 		return t[:i] + v.name("rev", t[i:])

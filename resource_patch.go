@@ -83,6 +83,9 @@ func (q *call) patchOnce(old *object, apply func(doc map[string]any) (map[string
 func (q *call) checkPatched(next, was map[string]any) error {
 	for _, f := range []string{"kind", "apiVersion"} {
 		if v, given := next[f]; given && v != was[f] {
+			if !q.custom {
+				return invalidPatch(next, "the object is no longer a "+q.kind+" of "+q.apiVersion())
+			}
 			if f == "apiVersion" {
 				return badRequest("the API version in the data (" + shownValue(v) + ") does not match the expected API version (" + q.apiVersion() + ")")
 			}
@@ -107,7 +110,7 @@ func (q *call) checkPatched(next, was map[string]any) error {
 	strict := q.strict
 	unknown, err := q.shape.prune(next)
 	if err != nil {
-		return invalid("", "", "", []fieldError{fieldInvalid("patch", next, err.Error())})
+		return invalidPatch(next, err.Error())
 	}
 	if len(unknown) == 0 {
 		return nil
@@ -117,13 +120,19 @@ func (q *call) checkPatched(next, was map[string]any) error {
 	}
 	switch strict {
 	case "Strict":
-		return invalid("", "", "", []fieldError{fieldInvalid("patch", next, "strict decoding error: "+strings.Join(unknown, ", "))})
+		return invalidPatch(next, "strict decoding error: "+strings.Join(unknown, ", "))
 	case "Warn":
 		for _, p := range unknown {
 			AddWarning(q.req.Context(), "", p)
 		}
 	}
 	return nil
+}
+
+// invalidPatch is the 422 for a patch that makes of an object what it cannot be. It names
+// neither kind nor object (upstream).
+func invalidPatch(next map[string]any, why string) error {
+	return invalid("", "", "", []fieldError{fieldInvalid("patch", string(appendJSON(nil, next)), why)})
 }
 
 // readPatch reads the body and returns what applies it to an object, which it consumes.
