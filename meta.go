@@ -163,7 +163,7 @@ func annotationErrors(notes map[string]any) (errs []fieldError) {
 }
 
 func ownerErrors(owners []any) (errs []fieldError) {
-	controllers := 0
+	controller := ""
 	for i, o := range owners {
 		field := fmt.Sprintf("metadata.ownerReferences[%d]", i)
 		version := textAt(o, "apiVersion")
@@ -175,10 +175,15 @@ func ownerErrors(owners []any) (errs []fieldError) {
 				errs = append(errs, fieldInvalid(field+"."+f, "", f+" must not be empty"))
 			}
 		}
+		if version == "v1" && textAt(o, "kind") == "Event" {
+			errs = append(errs, fieldInvalid(field, o, "/v1, Kind=Event is disallowed from being an owner"))
+		}
 		if member(o, "controller") == true {
-			if controllers++; controllers == 2 {
-				errs = append(errs, fieldInvalid("metadata.ownerReferences", owners, "Only one reference can have Controller set to true"))
+			name := textAt(o, "kind") + "/" + textAt(o, "name")
+			if controller != "" {
+				errs = append(errs, fieldInvalid("metadata.ownerReferences", owners, `Only one reference can have Controller set to true. Found "true" in references for `+controller+" and "+name))
 			}
+			controller = name
 		}
 	}
 	return errs

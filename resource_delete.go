@@ -85,7 +85,7 @@ func (q *call) fillDeleteOptions(o *deleteOptions, obj map[string]any) error {
 	}
 	if list := listAt(obj, "dryRun"); len(list) > 0 {
 		if slices.ContainsFunc(list, func(v any) bool { return v != "All" }) {
-			errs = append(errs, fieldNotSupported("dryRun", list, "All"))
+			errs = append(errs, fieldNotSupported("dryRun", textsOf(list), "All"))
 		}
 		q.dryRun = true
 	}
