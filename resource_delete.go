@@ -161,9 +161,10 @@ func (q *call) deleteOnce(old *object, o *deleteOptions) (map[string]any, bool, 
 	finalizers := q.deletionFinalizers(listAt(m, "finalizers"), o)
 	held := len(finalizers) > 0
 	changed := !deepEqual(finalizers, append([]any{}, listAt(m, "finalizers")...))
+	stays := false // for reasons of its kind
 	if q.beforeDelete != nil {
-		stays, err := q.beforeDelete(q, obj)
-		if err != nil {
+		var err error
+		if stays, err = q.beforeDelete(q, obj); err != nil {
 			return nil, false, err
 		}
 		if stays {
@@ -185,9 +186,11 @@ func (q *call) deleteOnce(old *object, o *deleteOptions) (map[string]any, bool, 
 	}
 	if !old.meta.deleting {
 		m["deletionTimestamp"] = timeText(time.Now())
-		m["deletionGracePeriodSeconds"] = int64(0)
-		if n, ok := m["generation"].(int64); ok {
+		if n, ok := m["generation"].(int64); ok && !stays {
 			m["generation"] = n + 1
+		}
+		if !stays { // of a namespace or a definition upstream says neither
+			m["deletionGracePeriodSeconds"] = int64(0)
 		}
 	}
 	if len(finalizers) > 0 {
