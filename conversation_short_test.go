@@ -155,7 +155,7 @@ func (v *volatile) named(s string) string {
 	return timePattern.ReplaceAllStringFunc(s, func(t string) string {
 		at, err := time.Parse(time.RFC3339, t)
 		for name, after := range map[string]time.Duration{"{time}": 0, "{in-1h}": time.Hour, "{in-10m}": 10 * time.Minute} {
-			began, now := v.began.Truncate(time.Second).Add(after), time.Now().Add(after)
+			began, now := v.began.Add(after-time.Minute), time.Now().Add(after) // the server began before
 			if err == nil && !at.Before(began) && !at.After(now) {
 				return name
 			}

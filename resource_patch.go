@@ -229,7 +229,8 @@ func (q *call) scaleOf(o *object) (map[string]any, error) {
 	obj := q.decode(o)
 	replicas, ok := member(obj, q.resource.scale.spec...).(int64)
 	if !ok {
-		return nil, plainError("the spec replicas field \"." + strings.Join(q.resource.scale.spec, ".") + "\" does not exist")
+		why := "the spec replicas field " + quoted("."+strings.Join(q.resource.scale.spec, ".")) + " does not exist"
+		return nil, &statusError{code: http.StatusInternalServerError, reason: "InternalError", message: "Internal error occurred: " + why, details: &statusDetails{Causes: []statusCause{{Message: why}}}}
 	}
 	m := map[string]any{}
 	for _, f := range []string{"name", "namespace", "uid", "resourceVersion", "creationTimestamp"} {
