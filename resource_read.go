@@ -161,34 +161,32 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 func (q *call) matchErrors(o *listOptions, version string, watching bool) (errs []fieldError) {
 	o.match = q.param("resourceVersionMatch")
 	forbid := func(field, why string) { errs = append(errs, fieldForbidden(field, why)) }
-	switch {
-	case watching:
+	supported := []string{"Exact", "NotOlderThan", ""}
+	if watching {
+		supported = supported[1:2]
 		if o.initial != nil && o.match != "NotOlderThan" {
 			forbid("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
 		}
-		if o.match != "" && o.initial == nil {
+	}
+	if o.match != "" {
+		if watching && o.initial == nil {
 			forbid("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
 		}
-	case o.initial != nil:
+		if !watching && version == "" {
+			forbid("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided")
+		}
+		if q.param("continue") != "" {
+			forbid("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
+		}
+		if !slices.Contains(supported, o.match) {
+			errs = append(errs, fieldNotSupported("resourceVersionMatch", o.match, supported...))
+		}
+		if !watching && o.match == "Exact" && version == "0" {
+			forbid("resourceVersionMatch", `resourceVersionMatch "exact" is forbidden for resourceVersion "0"`)
+		}
+	}
+	if !watching && o.initial != nil {
 		forbid("sendInitialEvents", "sendInitialEvents is forbidden for list")
-	}
-	if o.match == "" {
-		return errs
-	}
-	if o.match != "Exact" && o.match != "NotOlderThan" {
-		errs = append(errs, fieldNotSupported("resourceVersionMatch", o.match, "Exact", "NotOlderThan"))
-	}
-	if watching {
-		return errs
-	}
-	if version == "" {
-		forbid("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided")
-	}
-	if q.param("continue") != "" {
-		forbid("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
-	}
-	if o.match == "Exact" && version == "0" {
-		forbid("resourceVersionMatch", `resourceVersionMatch "exact" is forbidden for resourceVersion "0"`)
 	}
 	return errs
 }
