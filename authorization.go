@@ -62,7 +62,7 @@ func (as authorizers) authorize(ctx context.Context, u *User, ri *RequestInfo) (
 // defaultAuthorizer holds what is allowed without any rule configured.
 func defaultAuthorizer() authorizer {
 	const health, discovery = "everybody may read health and version", "authenticated users may read the discovery documents"
-	return authorizers{mastersRule{}, pathRules{
+	return authorizers{mastersRule{}, selfReviews{}, pathRules{
 		{path: "/healthz", reason: health},
 		{path: "/livez", reason: health},
 		{path: "/readyz", reason: health},
@@ -73,6 +73,21 @@ func defaultAuthorizer() authorizer {
 		{path: "/apis/", below: true, group: groupAuthed, reason: discovery},
 		{path: "/openapi/", below: true, group: groupAuthed, reason: discovery},
 	}}
+}
+
+// selfReviews lets authenticated users ask what the server knows of themselves (upstream's
+// system:basic-user).
+type selfReviews struct{}
+
+func (selfReviews) authorize(_ context.Context, u *User, ri *RequestInfo) (decision, string, error) {
+	if ri.IsResourceRequest && ri.Verb == "create" && ri.Subresource == "" && u.in(groupAuthed) {
+		switch {
+		case ri.APIGroup == "authentication.k8s.io" && ri.Resource == "selfsubjectreviews",
+			ri.APIGroup == "authorization.k8s.io" && (ri.Resource == "selfsubjectaccessreviews" || ri.Resource == "selfsubjectrulesreviews"):
+			return allow, "authenticated users may ask about themselves", nil
+		}
+	}
+	return noOpinion, "", nil
 }
 
 // mastersRule allows everything to the members of system:masters.
