@@ -38,7 +38,7 @@ func (c *clients) review(token string, audiences ...string) map[string]any {
 	return objectAt(c.must(201, "POST", "/apis/authentication.k8s.io/v1/tokenreviews", map[string]any{"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "spec": spec}), "status")
 }
 
-func authenticated(status map[string]any) bool { return status["authenticated"] == true }
+func knownToken(status map[string]any) bool { return status["authenticated"] == true }
 
 // TestTokenLife: a token is its account's until that goes; one of the same name is another.
 func TestTokenLife(t *testing.T) {
@@ -50,14 +50,14 @@ func TestTokenLife(t *testing.T) {
 	if code != 201 || user["username"] != "system:serviceaccount:default:robot" || !deepEqual(user["groups"], want) || len(listAt(user, "extra", credentialIDKey)) != 1 {
 		t.Errorf("%d %v", code, user)
 	}
-	if s := c.review(token); !authenticated(s) || textAt(s, "user", "username") != "system:serviceaccount:default:robot" || !deepEqual(s["audiences"], []any{serverAudience}) {
+	if s := c.review(token); !knownToken(s) || textAt(s, "user", "username") != "system:serviceaccount:default:robot" || !deepEqual(s["audiences"], []any{serverAudience}) {
 		t.Errorf("reviewed: %v", s)
 	}
 	for _, wrong := range []string{token + "x", token[:len(token)-2], "a.b.c", strings.Replace(token, ".", ".x", 1), ".." + token} {
 		if code, _ := c.whoami(wrong); code != 401 {
 			t.Errorf("%.20s…: %d, want 401", wrong, code)
 		}
-		if s := c.review(wrong); authenticated(s) || textAt(s, "error") == "" {
+		if s := c.review(wrong); knownToken(s) || textAt(s, "error") == "" {
 			t.Errorf("reviewed: %v", s)
 		}
 	}
@@ -70,7 +70,7 @@ func TestTokenLife(t *testing.T) {
 		t.Errorf("without the account: %d, want 401", code)
 	}
 	c.must(201, "POST", accountsPath, `{"kind":"ServiceAccount","apiVersion":"v1","metadata":{"name":"robot"}}`)
-	if code, _ := c.whoami(token); code != 401 || authenticated(c.review(token)) {
+	if code, _ := c.whoami(token); code != 401 || knownToken(c.review(token)) {
 		t.Errorf("with another account of the name: %d, want 401", code)
 	}
 	if code, _ := c.whoami(c.token("robot", `{}`)); code != 201 {
@@ -97,7 +97,7 @@ func TestTokenAudiences(t *testing.T) {
 		{both, nil, []any{"vault", serverAudience}}, {both, []string{"x", "vault"}, []any{"vault"}},
 		{"admin-token", nil, []any{serverAudience}}, {"admin-token", []string{"vault"}, nil},
 	} {
-		if s := c.review(row.token, row.asked...); authenticated(s) != (row.audiences != nil) || row.audiences != nil && !deepEqual(s["audiences"], row.audiences) {
+		if s := c.review(row.token, row.asked...); knownToken(s) != (row.audiences != nil) || row.audiences != nil && !deepEqual(s["audiences"], row.audiences) {
 			t.Errorf("%.12s… for %v: %v, want %v", row.token, row.asked, s, row.audiences)
 		}
 	}
@@ -129,7 +129,7 @@ func TestBoundToken(t *testing.T) {
 	c.must(200, "DELETE", secrets+"/s", nil)
 	c.must(201, "POST", secrets, secret)
 	for token, want := range map[string]int{token: 401, loose: 401, free: 201} {
-		if code, _ := c.whoami(token); code != want || authenticated(c.review(token)) != (want == 201) {
+		if code, _ := c.whoami(token); code != want || knownToken(c.review(token)) != (want == 201) {
 			t.Errorf("at the end: %d, want %d", code, want)
 		}
 	}
