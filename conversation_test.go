@@ -45,6 +45,8 @@ var update = flag.Bool("update", false, "write what was answered into testdata/c
 // In requests, {many} is 300 header lines and {long} a value of more than a mebibyte.
 // Over HTTP/2 the same is expected, without the lines that only HTTP/1 has.
 //
+// Files about resources are in a shorter form: see conversation_short_test.go.
+//
 // After a change on purpose, -update (go test -run Conversations -update .) writes the
 // answers anew: read what it changes.
 func TestConversations(t *testing.T) {
@@ -62,8 +64,11 @@ func TestConversations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := startProgram(t, forConversations, c.flags...)
+			var r *running
 			for i, kind := range c.over {
+				if r == nil || c.short {
+					r = startProgram(t, forConversations, c.flags...)
+				}
 				got := c.play(t, r, kind)
 				want := string(b)
 				if *update && i == 0 {
@@ -136,6 +141,7 @@ type conversation struct {
 	over  []string
 	as    string
 	flags []string
+	short bool // in the short form
 	steps []step
 }
 
@@ -163,6 +169,8 @@ func parseConversation(file string) (*conversation, error) {
 				c.as = value
 			case "flags":
 				c.flags = strings.Fields(value)
+			case "form":
+				c.short = value == "short"
 			}
 			c.steps = append(c.steps, step{'#', line})
 			continue
@@ -224,9 +232,13 @@ func (c *conversation) play(t *testing.T, r *running, kind string) string {
 				var a wireAnswer
 				var err error
 				if conn != nil {
-					a, err = readAnswer(in, req.Method)
+					a, err = readAnswer(in, req.Method, req.events)
 				} else {
-					a, err = fetchAnswer(client, overH2(req.Request, r.url(kind, "")))
+					a, err = fetchAnswer(client, overH2(req.Request, r.url(kind, "")), req.events)
+				}
+				if err == nil && req.events > 0 && conn != nil {
+					conn.Close()
+					dial()
 				}
 				if err != nil {
 					if !brokenOff(err) {
@@ -236,7 +248,11 @@ func (c *conversation) play(t *testing.T, r *running, kind string) string {
 					break
 				}
 				cut = a.cut
-				v.write(&out, a)
+				if c.short {
+					v.writeShort(&out, a)
+				} else {
+					v.write(&out, a)
+				}
 				if more = strings.Contains(a.status, " 100 "); more {
 					if _, err := io.WriteString(conn, req.body); err != nil {
 						t.Error(err)
@@ -277,7 +293,7 @@ func isOpen(t *testing.T, conn net.Conn, in *bufio.Reader) bool {
 	_, err := io.WriteString(conn, "GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	var a wireAnswer
 	if err == nil {
-		a, err = readAnswer(in, "GET")
+		a, err = readAnswer(in, "GET", 0)
 	}
 	switch {
 	case err == nil && !strings.Contains(a.body, `"gitVersion"`):
@@ -303,8 +319,9 @@ type wireAnswer struct {
 	cut    bool // the body ended early
 }
 
-// readAnswer reads an answer of HTTP/1, without the help of net/http, which hides lines.
-func readAnswer(in *bufio.Reader, method string) (a wireAnswer, err error) {
+// readAnswer reads an answer of HTTP/1, without the help of net/http, which hides lines. Of
+// the body it reads so many lines, 0 for all.
+func readAnswer(in *bufio.Reader, method string, lines int) (a wireAnswer, err error) {
 	line := func() string {
 		if err != nil {
 			return ""
@@ -335,6 +352,11 @@ func readAnswer(in *bufio.Reader, method string) (a wireAnswer, err error) {
 	case length >= 0:
 		body = io.LimitReader(in, int64(length))
 	}
+	if lines > 0 && chunked {
+		b, err := io.ReadAll(&lineReader{in: bufio.NewReader(body), left: lines})
+		a.body = string(b)
+		return a, err
+	}
 	b, err := io.ReadAll(body)
 	a.body = string(b)
 	a.cut = err != nil && brokenOff(err) || length > len(b)
@@ -347,7 +369,7 @@ func readAnswer(in *bufio.Reader, method string) (a wireAnswer, err error) {
 }
 
 // fetchAnswer is readAnswer over HTTP/2, by a client.
-func fetchAnswer(client *http.Client, req *http.Request) (a wireAnswer, err error) {
+func fetchAnswer(client *http.Client, req *http.Request, lines int) (a wireAnswer, err error) {
 	resp, err := client.Do(req)
 	if err != nil {
 		return a, err
@@ -359,7 +381,11 @@ func fetchAnswer(client *http.Client, req *http.Request) (a wireAnswer, err erro
 			a.header = append(a.header, k+": "+v)
 		}
 	}
-	b, err := io.ReadAll(resp.Body)
+	var body io.Reader = resp.Body
+	if lines > 0 {
+		body = &lineReader{in: bufio.NewReader(resp.Body), left: lines}
+	}
+	b, err := io.ReadAll(body)
 	a.body = string(b)
 	if a.cut = err != nil && brokenOff(err); a.cut {
 		err = nil
@@ -371,6 +397,7 @@ func fetchAnswer(client *http.Client, req *http.Request) (a wireAnswer, err erro
 type wireRequest struct {
 	*http.Request
 	head, body string
+	events     int // lines that are read of the answer, 0 for all
 }
 
 // send writes a request of HTTP/1; a body that is to be asked for stays here.
@@ -386,11 +413,15 @@ func (q wireRequest) send(t *testing.T, conn net.Conn) {
 }
 
 func (c *conversation) request(text string) wireRequest {
+	events := 0
+	if c.short {
+		text, events = expand(text)
+	}
 	head, body, _ := strings.Cut(text, "\n\n")
 	head = strings.ReplaceAll(head, "{length}", itoa(len(body)))
 	head = strings.ReplaceAll(head, "{many}", strings.Repeat("X-Many: 1\n", 300))
 	head = strings.ReplaceAll(head, "{long}", strings.Repeat("x", 1<<20+8<<10))
-	if c.as != "" {
+	if c.as != "" && !strings.Contains(head, "\nAuthorization: ") {
 		line, rest, _ := strings.Cut(head, "\n")
 		head = line + "\nAuthorization: Bearer " + c.as + "-token\n" + rest
 	}
@@ -416,7 +447,7 @@ func (c *conversation) request(text string) wireRequest {
 			req.Header.Add(name, value)
 		}
 	}
-	return wireRequest{req, raw, body}
+	return wireRequest{req, raw, body, events}
 }
 
 // overH2 is the request for a client, which makes its own form of it.
@@ -653,7 +684,7 @@ func TestConversationsNotice(t *testing.T) {
 		{"GET", "", "", "EOF"},
 	} {
 		in := bufio.NewReader(strings.NewReader(c.wire))
-		a, err := readAnswer(in, c.method)
+		a, err := readAnswer(in, c.method, 0)
 		rest, _ := io.ReadAll(in)
 		left := string(rest)
 		switch {

@@ -103,8 +103,8 @@ func (c *crdCheck) group() {
 // same says whether all versions have the same value in a field.
 func (c *crdCheck) same(field string) bool {
 	versions := listAt(c.spec, "versions")
-	for _, v := range versions {
-		a, b := member(v, field), member(versions[0], field)
+	for i := 1; i < len(versions); i++ {
+		a, b := member(versions[i], field), member(versions[0], field)
 		if !deepEqual(a, b) && !(isZeroValue(a) && isZeroValue(b)) {
 			return false
 		}

@@ -467,7 +467,8 @@ func writeDocument(w http.ResponseWriter, r *http.Request, contentType string, b
 			b = out.Bytes()
 		}
 	}
-	w.Header()["Content-Type"] = []string{contentType}
+	h := w.Header()
+	h["Content-Type"], h["Content-Length"] = []string{contentType}, []string{itoa(len(b))}
 	_, _ = w.Write(b)
 }
 

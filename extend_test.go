@@ -20,7 +20,7 @@ func copyProgram(t *testing.T, to string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range append(files, "go.mod") {
+	for _, f := range append(files, "go.mod", "kinds.txt") {
 		if strings.HasSuffix(f, "_test.go") {
 			continue
 		}

@@ -36,24 +36,39 @@ type fixture struct {
 	obj   map[string]any
 }
 
+// wrongFixtures is all that is wrong with fixtures.
+type wrongFixtures []string
+
+func (w wrongFixtures) Error() string { return strings.Join(w, "\n") }
+
 // loadFixtures applies the manifests of --fixtures: CustomResourceDefinitions and
 // namespaces first, the rest as it stands in the files, files of a directory by name. All
-// that is wrong is in the error, a line each. Nothing is applied when a file cannot be
-// read.
+// that is wrong is in the error, a wrongFixtures in the order of the files. Nothing is
+// applied when a file cannot be read.
 func (p *program) loadFixtures(ctx context.Context) error {
 	all, wrong := readFixtures(p.opt.fixtures.paths)
 	if len(wrong) == 0 {
-		slices.SortStableFunc(all, func(a, b fixture) int { return fixtureRank(a.obj) - fixtureRank(b.obj) })
-		for _, f := range all {
-			if err := p.applyFixture(ctx, f.obj); err != nil {
-				wrong = append(wrong, fmt.Errorf("%s: %s: %w", f.where, fixtureName(f.obj), err))
+		places := make([]int, len(all))
+		for i := range places {
+			places[i] = i
+		}
+		slices.SortStableFunc(places, func(a, b int) int { return fixtureRank(all[a].obj) - fixtureRank(all[b].obj) })
+		refused := make([]error, len(all))
+		for _, i := range places {
+			if err := p.applyFixture(ctx, all[i].obj); err != nil {
+				refused[i] = fmt.Errorf("%s: %s: %w", all[i].where, fixtureName(all[i].obj), err)
 			}
 		}
+		wrong = slices.DeleteFunc(refused, func(err error) bool { return err == nil })
 	}
-	for i := range wrong {
-		wrong[i] = fmt.Errorf("--fixtures: %w", wrong[i])
+	if len(wrong) == 0 {
+		return nil
 	}
-	return errors.Join(wrong...)
+	texts := make(wrongFixtures, len(wrong))
+	for i, err := range wrong {
+		texts[i] = "--fixtures: " + strings.ReplaceAll(err.Error(), "\n", `\n`) // a line is one problem
+	}
+	return texts
 }
 
 func fixtureRank(obj map[string]any) int {
@@ -98,13 +113,13 @@ func readFixtures(paths []string) (all []fixture, wrong []error) {
 	for _, path := range paths {
 		files, err := fixtureFiles(path)
 		if err != nil {
-			wrong = append(wrong, err)
+			wrong = append(wrong, unreadable(err))
 			continue
 		}
 		for _, file := range files {
 			content, err := os.ReadFile(file)
 			if err != nil {
-				wrong = append(wrong, err)
+				wrong = append(wrong, unreadable(err))
 				continue
 			}
 			docs, err := parseYAML(content) // JSON is YAML
@@ -119,6 +134,15 @@ func readFixtures(paths []string) (all []fixture, wrong []error) {
 		}
 	}
 	return all, wrong
+}
+
+// unreadable leaves out which system call it was that failed.
+func unreadable(err error) error {
+	var e *fs.PathError
+	if errors.As(err, &e) {
+		return fmt.Errorf("%s: %w", e.Path, e.Err)
+	}
+	return err
 }
 
 // fixtureFiles is path itself, or the manifests in the directory that it is.

@@ -38,7 +38,7 @@ func TestFixtures(t *testing.T) {
 	})
 	exported := filepath.Join(fixtureDir(t, map[string]string{"exported": `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"exported","namespace":"shop","uid":"old","resourceVersion":"77","creationTimestamp":"2001-01-01T00:00:00Z","generation":9,"managedFields":[],"selfLink":"/x"}}`}), "exported")
 	p := newTestProgram(t, "--fixtures="+dir+","+exported)
-	if err := p.loadFixtures(context.Background()); err != nil {
+	if err := p.bootstrap(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	for resource, keys := range map[string]string{"namespaces": "shop", crdResource: "widgets.example.com", "widgets.example.com": "shop/w", "configmaps": "default/plain shop/inner shop/exported"} {
@@ -81,9 +81,15 @@ func TestFixturesThatAreWrong(t *testing.T) {
 		t.Error("something was applied")
 	}
 
-	applied := fixtureDir(t, map[string]string{"a.yaml": configMap("nowhere", "x", "") + "\n---\napiVersion: v9\nkind: Nothing\nmetadata: {name: n}\n---\n" + configMap("default", "fine", "")})
+	// What is refused is said in the order of the files, though definitions come first, and
+	// what is fine is applied.
+	applied := fixtureDir(t, map[string]string{"a.yaml": configMap("nowhere", "x", "") + "\n---\napiVersion: v9\nkind: Nothing\nmetadata: {name: n}\n---\n" + configMap("default", "fine", "") +
+		"\n---\n" + strings.Replace(widgetCRD, `"scope":"Namespaced"`, `"scope":"a\nb"`, 1)})
 	p = newTestProgram(t, "--fixtures="+applied)
-	wantLines(t, p.loadFixtures(context.Background()), []string{`a.yaml: document 1: ConfigMap nowhere/x: namespaces "nowhere" not found`, "a.yaml: document 2: Nothing n: "})
+	wantLines(t, p.bootstrap(context.Background()), []string{`a.yaml: document 1: ConfigMap nowhere/x: namespaces "nowhere" not found`, "a.yaml: document 2: Nothing n: ", "a.yaml: document 4: CustomResourceDefinition widgets.example.com: "})
+	if p.stored("configmaps", "default/fine") == nil {
+		t.Error("what is fine was not applied")
+	}
 }
 
 func wantLines(t *testing.T, err error, want []string) {
@@ -133,9 +139,9 @@ func TestFixturesAtStart(t *testing.T) {
 	case <-time.After(30 * time.Second):
 		t.Fatal("still running")
 	}
-	for _, want := range []string{"a.yaml: yaml: line ", "b.yaml: document 1 is no object"} {
-		if !r.err.has("--fixtures: ") || !r.err.has(want) {
-			t.Errorf("no %q in:\n%s", want, r.err)
+	for _, want := range []string{filepath.Join(wrong, "a.yaml") + ": yaml: line ", filepath.Join(wrong, "b.yaml") + ": document 1 is no object"} {
+		if n := strings.Count(r.err.String(), "\napichain: --fixtures: "+want); n != 1 {
+			t.Errorf("%d lines with %q in:\n%s", n, want, r.err)
 		}
 	}
 }

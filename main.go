@@ -49,6 +49,72 @@
 //	aggregator.go           the outermost server
 //	extend.go               yours to fill in
 //
+// A resource, from its verbs to its store:
+//
+//	resource.go             one resource in one version, and a request for it
+//	resource_read.go        get, list, pages and revisions
+//	resource_watch.go       watch: a cursor in the log, bookmarks, slow readers
+//	resource_write.go       create and update
+//	resource_patch.go       patch, by the three kinds of patches
+//	resource_delete.go      delete and deletecollection
+//	resource_body.go        what a request says in its body and options
+//	resource_form.go        the forms of an answer: object, table, metadata; JSON, YAML
+//	meta.go                 metadata: what is shared with clients, and what is not
+//	names.go                the rules for names
+//	fielderror.go           one thing wrong with one field
+//	selector.go             label and field selectors
+//	patch_json.go           JSON patch
+//	patch_merge.go          merge patch
+//	patch_strategic.go      strategic merge patch
+//	patch_list.go           its lists
+//	json.go                 objects read from JSON
+//	json_write.go           and written, keys sorted
+//	yaml.go                 YAML, as much as manifests use
+//	yaml_scalar.go          its scalars
+//	yaml_write.go           objects as YAML
+//	protobuf.go             objects read from protobuf
+//	store.go                the store: one revision, commits, snapshots
+//	object.go               one object at one revision, encoded once
+//	btree.go                objects by key, read without a lock
+//	eventlog.go             what has happened, as far back as it is kept
+//
+// Kinds, built in and defined:
+//
+//	kinds.txt               the table of the built-in kinds
+//	kinds.go                the table as values
+//	kinds_read.go           reading it: kinds
+//	kinds_types.go          and their types
+//	kinds_check.go          unknown fields, wrong types, defaults
+//	kinds_format.go         times, quantities and other texts with a form
+//	kinds_columns.go        the columns of tables
+//	builtin.go              the resources of the table
+//	reviews.go              questions to the authenticators and the authorizer
+//	tokens.go               tokens of service accounts
+//	custom.go               the resources of the definitions in the store
+//	custom_resource.go      a definition as resources, one for each version
+//	custom_routes.go        their routes
+//	definition.go           what is special about CustomResourceDefinitions
+//	crd_check.go            what a definition has to obey, and its defaults
+//	crd_names.go            names, and who gets one
+//	schema.go               a schema, compiled
+//	schema_structural.go    what makes one structural
+//	schema_keywords.go      its keywords
+//	schema_prune.go         removing what it has no place for
+//	schema_validate.go      whether an object is right
+//	schema_faults.go        and what is wrong with one that is not
+//	schema_format.go        the formats of strings and numbers
+//	schema_path.go          the place of a fault
+//	jsonpath.go             JSONPath, as much as definitions use
+//
+// What a server does on its own:
+//
+//	bootstrap.go            the objects there are from the start
+//	controllers.go          namespaces and definitions that go; accounts and CAs
+//	collector.go            owners and dependents
+//	fixtures.go             manifests applied before ready
+//	snapshot.go             reset, and loading a snapshot
+//	snapshot_read.go        what a snapshot says
+//
 // The process, from birth to death:
 //
 //	program.go              what the parts share, and how they are put together
@@ -63,9 +129,9 @@
 //	certs_reload.go         certificates in use, and files that change
 //	files.go                ready file, kubeconfig, start-up lines
 //	logging.go              the log, and what it must not show
-//	yaml.go                 YAML, as much as manifests use
-//	yaml_scalar.go          its scalars
 //	inspect.go              what the admin package shows of all this
+//	inspect_store.go        and of the store
+//	watch_table.go          the watches there are
 //
 // Package admin is the inspection API on its own listener; interop is a module of its
 // own with tests against real clients.

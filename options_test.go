@@ -73,6 +73,8 @@ var wrongFlags = map[string][]struct{ value, want string }{
 	"shutdown-watch-termination-grace-period": {{"-1s", "must not be negative, is -1s"}},
 	"shutdown-timeout":                        {{"-1s", "must not be negative, is -1s"}},
 	"livez-grace-period":                      {{"-1ns", "must not be negative, is -1ns"}},
+	"fixtures":                                {{"a,./a", `"./a" is named twice`}},
+	"watch-slow-timeout":                      {{"0s", "must be"}, {"-1s", "must be"}},
 	"audit-policy-file":                       {{"p", "records nothing without --audit-log-path"}},
 	"audit-log-path":                          {{"-", "records nothing without --audit-policy-file"}},
 	"audit-log-maxsize":                       {{"-1", "-1 is negative"}},
@@ -307,7 +309,7 @@ func TestUsage(t *testing.T) {
 		titles = append(titles, title)
 		sections[strings.ToLower(title)] = rest
 	}
-	want := []string{"Listeners", "Files", "TLS", "Authentication", "Bounds", "Serving", "Slow clients", "Lifecycle", "Audit", "Logging", "Admin"}
+	want := []string{"Listeners", "Files", "TLS", "Authentication", "Bounds", "Serving", "Slow clients", "Watches", "Custom resources", "Lifecycle", "Audit", "Logging", "Admin"}
 	if !slices.Equal(titles, want) {
 		t.Errorf("groups %q, want %q", titles, want)
 	}

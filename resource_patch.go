@@ -61,7 +61,7 @@ func (q *call) patch() error {
 func (q *call) patchOnce(old *object, apply func(doc map[string]any) (map[string]any, error)) (*object, map[string]any, error) {
 	was := q.decode(old)
 	rev := strconv.FormatInt(old.rev, 10)
-	next, err := apply(q.decode(old))
+	next, err := apply(deepCopy(was).(map[string]any))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -173,11 +173,11 @@ func (q *call) readPatch(contentType string) (func(map[string]any) (map[string]a
 	}
 	if contentType == strategicPatchType {
 		return func(doc map[string]any) (map[string]any, error) {
-			return applyStrategicPatch(doc, deepCopy(patch).(map[string]any), q.typ)
+			return applyStrategicPatch(doc, patch, q.typ)
 		}, nil
 	}
 	return func(doc map[string]any) (map[string]any, error) {
-		return applyMergePatch(doc, deepCopy(patch).(map[string]any)), nil
+		return applyMergePatch(doc, patch), nil
 	}, nil
 }
 

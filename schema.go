@@ -32,7 +32,8 @@ type schemaNode struct {
 	list                                 listKind
 
 	fields     map[string]*schemaNode // properties
-	defaults   []schemaDefault        // of the fields that have one, by name
+	order      []schemaField          // fields by name
+	defaults   []schemaField          // those that have a default
 	additional *schemaNode            // of the fields that are not in fields; nil: any value
 	items      *schemaNode            // nil: any value
 	keys       []string               // of a list that is a map
@@ -42,10 +43,15 @@ type schemaNode struct {
 	rules *schemaRules // nil where the type is all
 }
 
-type schemaDefault struct {
+type schemaField struct {
 	name string
+	meta bool // of a resource this is one of its own
 	node *schemaNode
 }
+
+// sparse says whether an object of this size has few of the fields there are: then going
+// through the object's is faster than through all.
+func (n *schemaNode) sparse(size int) bool { return len(n.order) > 2*size+4 }
 
 // schemaRules is what a value has to obey besides its type.
 type schemaRules struct {
@@ -210,6 +216,7 @@ func (c *schemaCompiler) structure(n *schemaNode, s map[string]any, path string)
 	props := objectAt(s, "properties")
 	if len(props) > 0 {
 		n.fields = make(map[string]*schemaNode, len(props))
+		n.order = make([]schemaField, 0, len(props))
 	}
 	for _, name := range sortedKeys(props) {
 		at := joinSchemaPath(path, "properties["+name+"]")
@@ -222,8 +229,10 @@ func (c *schemaCompiler) structure(n *schemaNode, s map[string]any, path string)
 			return err
 		}
 		n.fields[name] = child
+		f := schemaField{name, isTypeOrMeta(name), child}
+		n.order = append(n.order, f)
 		if child.def != nil {
-			n.defaults = append(n.defaults, schemaDefault{name, child})
+			n.defaults = append(n.defaults, f)
 		}
 	}
 	switch extra := s["additionalProperties"].(type) {

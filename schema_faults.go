@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -44,8 +45,9 @@ func (f *faults) full() bool {
 	return f.left < 0 || len(f.errs) >= maxFaults || f.bytes > maxFaultBytes
 }
 
+// add adds an error once: alternatives often find the same.
 func (f *faults) add(e fieldError) {
-	if !f.full() {
+	if !f.full() && !slices.Contains(f.errs, e) {
 		f.errs = append(f.errs, e)
 		f.bytes += len(e.field) + len(e.message)
 	}
@@ -165,15 +167,18 @@ func (f *faults) checks(n *schemaNode, v, old any, had bool) (good int) {
 	if r == nil {
 		r = &schemaRules{minLength: -1, maxLength: -1, minItems: -1, maxItems: -1, minProperties: -1, maxProperties: -1}
 	}
+	if v == nil {
+		if f.typeOf(n, r, v) {
+			good++
+		}
+		f.enum(r, v)
+		return good
+	}
 	if n.types != 0 || r.format != "" {
 		good++
 		if f.typeOf(n, r, v) {
 			good++
 		}
-	}
-	if v == nil {
-		f.enum(r, v)
-		return good
 	}
 	good += 2 + f.junctors(r, v, old, had)
 	switch v := v.(type) {
@@ -410,15 +415,17 @@ func (f *faults) junctors(r *schemaRules, v, old any, had bool) (good int) {
 			f.addAll(best)
 		case valid > 1:
 			f.plain("%q must validate one and only one schema (oneOf). Found %d valid alternatives", f.path, valid)
+			count = 0
 		}
 		good += count
 	}
 	failed := 0
 	for _, n := range r.all {
-		mark := len(f.errs)
-		good += f.value(n, v, old, had)
-		if len(f.errs) > mark {
+		errs, count := f.branch(n, v, old, had)
+		good += count
+		if len(errs) > 0 {
 			failed++
+			f.addAll(errs)
 		}
 	}
 	if failed > 0 {
@@ -443,11 +450,9 @@ func (f *faults) junctors(r *schemaRules, v, old any, had bool) (good int) {
 func (f *faults) alternatives(nodes []*schemaNode, v, old any, had, enough bool) (valid int, best []fieldError, count int) {
 	furthest := -1
 	for _, n := range nodes {
-		branch := faults{base: f.base, path: f.path, left: f.left, bytes: f.bytes}
-		good := branch.value(n, v, old, had)
-		f.left = branch.left
+		errs, good := f.branch(n, v, old, had)
 		switch {
-		case len(branch.errs) == 0 && branch.left >= 0:
+		case len(errs) == 0 && f.left >= 0:
 			if valid++; valid == 1 {
 				best, count = nil, good
 			}
@@ -455,10 +460,18 @@ func (f *faults) alternatives(nodes []*schemaNode, v, old any, had, enough bool)
 				return valid, nil, count
 			}
 		case valid == 0 && good > furthest:
-			furthest, best, count = good, branch.errs, good
+			furthest, best, count = good, errs, good
 		}
 	}
 	return valid, best, count
+}
+
+// branch is the errors of one alternative, and its count.
+func (f *faults) branch(n *schemaNode, v, old any, had bool) (errs []fieldError, good int) {
+	b := faults{base: f.base, path: f.path, left: f.left, bytes: f.bytes}
+	good = b.value(n, v, old, had)
+	f.left = b.left
+	return b.errs, good
 }
 
 func (f *faults) addAll(errs []fieldError) {

@@ -137,20 +137,21 @@ func (c *keywordCheck) node(p *fieldPath, s map[string]any, root bool, scope key
 		}
 		c.node(p.child("properties").key(name), objectAt(props, name), false, sub)
 	}
-	c.node(p.child("not"), objectAt(s, "not"), false, scope)
-	for _, junctor := range []string{"allOf", "oneOf", "anyOf"} {
-		c.nodes(p.child(junctor), listAt(s, junctor), scope)
+	if not := objectAt(s, "not"); not != nil {
+		c.node(p.child("not"), not, false, scope)
 	}
-	c.node(p.child("items"), objectAt(s, "items"), false, scope)
-	c.nodes(p.child("items"), listAt(s, "items"), scope)
+	for _, keyword := range []string{"allOf", "oneOf", "anyOf", "items"} {
+		for i, e := range listAt(s, keyword) {
+			sub, _ := e.(map[string]any)
+			c.node(p.child(keyword).index(i), sub, false, scope)
+		}
+	}
+	if items := objectAt(s, "items"); items != nil {
+		c.node(p.child("items"), items, false, scope)
+	}
 	c.extensions(p, s)
-	c.rules(p.child("x-kubernetes-validations"), listAt(s, "x-kubernetes-validations"))
-}
-
-func (c *keywordCheck) nodes(p *fieldPath, list []any, scope keywordScope) {
-	for i, e := range list {
-		s, _ := e.(map[string]any)
-		c.node(p.index(i), s, false, scope)
+	if rules := listAt(s, "x-kubernetes-validations"); len(rules) > 0 {
+		c.rules(p.child("x-kubernetes-validations"), rules)
 	}
 }
 
@@ -217,7 +218,8 @@ func (c *keywordCheck) extensions(p *fieldPath, s map[string]any) {
 		}
 	}
 	keys := textItems(listAt(s, "x-kubernetes-list-map-keys"))
-	if at := p.child("x-kubernetes-list-type"); len(keys) > 0 {
+	if len(keys) > 0 {
+		at := p.child("x-kubernetes-list-type")
 		const detail = "must be map if x-kubernetes-list-map-keys is non-empty"
 		if list == nil {
 			c.required(at, detail)

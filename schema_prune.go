@@ -60,6 +60,9 @@ func (n *schemaNode) foreign(v any, keep bool) bool {
 }
 
 func (n *schemaNode) foreignFields(o map[string]any, resource, keep bool) bool {
+	if n != nil && n.extra == extraUnknown && !n.sparse(len(o)) {
+		return n.foreignAmong(o, resource, keep)
+	}
 	for name, e := range o {
 		if resource && isTypeOrMeta(name) {
 			if n.embedded && name == "metadata" && foreignMetadata(e) {
@@ -77,6 +80,35 @@ func (n *schemaNode) foreignFields(o map[string]any, resource, keep bool) bool {
 		}
 	}
 	return false
+}
+
+// foreignAmong goes through the fields of the schema: if that finds all that there are,
+// none is unknown.
+func (n *schemaNode) foreignAmong(o map[string]any, resource, keep bool) bool {
+	found := 0
+	if resource {
+		for _, name := range [...]string{"apiVersion", "kind", "metadata"} {
+			e, there := o[name]
+			if there {
+				found++
+			}
+			if n.embedded && name == "metadata" && foreignMetadata(e) {
+				return true
+			}
+		}
+	}
+	for i := range n.order {
+		f := &n.order[i]
+		if resource && f.meta {
+			continue
+		}
+		if e, there := o[f.name]; there {
+			if found++; f.node.foreign(e, false) {
+				return true
+			}
+		}
+	}
+	return found != len(o) && !keep && !n.preserve
 }
 
 func foreignMetadata(v any) bool {
@@ -197,23 +229,40 @@ func (d *defaulter) fill(v any, n *schemaNode) any {
 }
 
 func (d *defaulter) object(o map[string]any, n *schemaNode) {
+	if n.additional == nil && !n.sparse(len(o)) {
+		for i := range n.order {
+			f := &n.order[i]
+			if e, there := o[f.name]; there {
+				d.field(o, f.name, e, f.node)
+			} else if f.node.def != nil {
+				o[f.name] = d.copy(f.node)
+			}
+		}
+		return
+	}
 	for name, e := range o {
-		switch child, _ := n.child(name); {
-		case child == nil:
-		case e != nil:
-			d.fill(e, child)
-		case child.nullable:
-		case child.def == nil:
-			delete(o, name)
-		default:
-			o[name] = d.copy(child)
+		if child, _ := n.child(name); child != nil {
+			d.field(o, name, e, child)
 		}
 	}
 	for i := range n.defaults {
-		def := &n.defaults[i]
-		if _, there := o[def.name]; !there {
-			o[def.name] = d.copy(def.node)
+		f := &n.defaults[i]
+		if _, there := o[f.name]; !there {
+			o[f.name] = d.copy(f.node)
 		}
+	}
+}
+
+// field deals with a field that is there.
+func (d *defaulter) field(o map[string]any, name string, e any, n *schemaNode) {
+	switch {
+	case e != nil:
+		d.fill(e, n)
+	case n.nullable:
+	case n.def == nil:
+		delete(o, name)
+	default:
+		o[name] = d.copy(n)
 	}
 }
 

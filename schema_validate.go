@@ -291,6 +291,20 @@ func (q *schemaCheck) object(n *schemaNode, o map[string]any) bool {
 	if n.fields == nil && n.additional == nil && n.extra != extraForbidden {
 		return true
 	}
+	if n.additional == nil && !n.sparse(len(o)) {
+		found := 0
+		for i := range n.order {
+			f := &n.order[i]
+			e, there := o[f.name]
+			if !there {
+				continue
+			}
+			if found++; !q.node(f.node, e) {
+				return false
+			}
+		}
+		return found == len(o) || n.extra != extraForbidden
+	}
 	for name, e := range o {
 		child := n.fields[name]
 		if child == nil {

@@ -194,10 +194,14 @@ func (q *call) bound(ref map[string]any) (*boundSecret, error) {
 // byToken is whose bearer token it is, and for which audiences; nil for a wrong one.
 func (a *authenticator) byToken(token string) (*User, []string) {
 	if u := a.tokens[token]; u != nil {
-		return u, []string{serverAudience}
+		return u, ownAudience[:]
 	}
 	return a.accounts.user(token)
 }
+
+// ownAudience is whom a token is for that says nothing of it. It is read by every request
+// and never written.
+var ownAudience = [1]string{serverAudience}
 
 // bearer is the user of a token that is for this server.
 func (a *authenticator) bearer(token string) *User {

@@ -37,12 +37,12 @@ var binaries = sync.OnceValue(func() string {
 	return dir
 })
 
-const kubernetes = "v1.37.2"
+const kubernetesVersion = "v1.37.2"
 
 var (
 	apichain = build("..", ".", "apichain")
 	kubectl  = build(".", "./kubectl", "kubectl",
-		"-ldflags=-X k8s.io/component-base/version.gitVersion="+kubernetes+" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37")
+		"-ldflags=-X k8s.io/component-base/version.gitVersion="+kubernetesVersion+" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37")
 )
 
 func TestMain(m *testing.M) {

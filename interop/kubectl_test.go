@@ -20,8 +20,8 @@ func TestKubectl(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, c := range []struct{ args, want string }{
-				{"version", "Server Version: " + kubernetes + "+apichain"},
-				{"version", "Client Version: " + kubernetes},
+				{"version", "Server Version: " + kubernetesVersion + "+apichain"},
+				{"version", "Client Version: " + kubernetesVersion},
 				{"get --raw /healthz", "ok"},
 				{"get --raw /livez", "ok"},
 				{"get --raw /readyz?verbose", "readyz check passed"},

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// hasCondition reports whether a condition of obj is True.
+func hasCondition(obj map[string]any, typ string) bool {
+	return slices.ContainsFunc(listAt(obj, "status", "conditions"), func(c any) bool {
+		return textAt(c, "type") == typ && textAt(c, "status") == "True"
+	})
+}
+
+// resources is what a definition serves, a resource for each version. The storage version
+// is among them even where it is not served.
+func (c *customs) resources(crd map[string]any) []*resource {
+	versions := listAt(crd, "spec", "versions")
+	shapes := map[string]*customShape{}
+	storage := ""
+	for _, v := range versions {
+		sub := objectAt(v, "subresources")
+		_, hasStatus := sub["status"]
+		compiled, err := compileSchema(objectAt(v, "schema", "openAPIV3Schema"), hasStatus)
+		if err != nil { // checkCRD took it
+			c.rest.program.log.Error("a schema does not compile", "definition", objectName(crd), "version", textAt(v, "name"), "err", err)
+			return nil
+		}
+		shapes[textAt(v, "name")] = &customShape{compiled, c.rest.meta}
+		if member(v, "storage") == true {
+			storage = textAt(v, "name")
+		}
+	}
+	names, group := objectAt(crd, "status", "acceptedNames"), textAt(crd, "spec", "group")
+	webhook := textAt(crd, "spec", "conversion", "strategy") == "Webhook"
+	rules := celRules(crd)
+	fields := allSelectableFields(versions)
+	var out []*resource
+	for _, v := range versions {
+		version := textAt(v, "name")
+		if version != storage && (member(v, "served") != true || webhook) {
+			continue
+		}
+		sub := objectAt(v, "subresources")
+		_, hasStatus := sub["status"]
+		r := &resource{
+			rest: c.rest, group: group, version: version, kind: textAt(names, "kind"), listKind: textAt(names, "listKind"), plural: textAt(names, "plural"), singular: textAt(names, "singular"),
+			namespaced: textAt(crd, "spec", "scope") == "Namespaced", custom: true, shape: shapes[version], nameErrors: dnsSubdomainErrors,
+			columns: printerColumns(objectAt(v)), fields: fieldsAmong(fields, selectableFields(objectAt(v))), stored: fields, hidden: member(v, "served") != true, hasStatus: hasStatus, generation: true,
+			terminating: member(crd, "metadata", "deletionTimestamp") != nil, retired: make(chan struct{}), deprecation: deprecationOf(group, version, textAt(names, "kind"), v),
+			verbs: []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}, bucket: c.rest.store.resource(textAt(names, "plural") + "." + group),
+		}
+		if version != storage {
+			r.storageVersion, r.storageShape = storage, shapes[storage]
+		}
+		if scale := objectAt(sub, "scale"); scale != nil {
+			r.scale = scalePathsOf(scale)
+		}
+		write := []string{"get", "patch", "update"}
+		if hasStatus {
+			r.subs = append(r.subs, subresourceRow{name: "status", verbs: write})
+		}
+		if r.scale != nil {
+			r.subs = append(r.subs, subresourceRow{name: "scale", verbs: write})
+		}
+		if n := len(rules); n > 0 {
+			r.unchecked = []string{ruleWarning(r.qualified(), rules)}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// allSelectableFields is the selectable fields of all versions, each once: those are kept
+// with an object, whichever version it was written in.
+func allSelectableFields(versions []any) []selectableField {
+	all := []selectableField{}
+	for _, v := range versions {
+		for _, f := range selectableFields(objectAt(v)) {
+			if !slices.ContainsFunc(all, func(o selectableField) bool { return o.label == f.label }) {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
+
+// fieldsAmong is all with only those that a version has; the others have no label that a
+// selector can say.
+func fieldsAmong(all, some []selectableField) []selectableField {
+	out := slices.Clone(all)
+	for i := range out {
+		if !slices.ContainsFunc(some, func(o selectableField) bool { return o.label == out[i].label }) {
+			out[i].label = ","
+		}
+	}
+	return out
+}
+
+func ruleWarning(what string, rules []celRule) string {
+	text := what + ": x-kubernetes-validations are not evaluated: " + rules[0].path
+	if n := len(rules) - 1; n > 0 {
+		text += " and " + itoa(n) + " more"
+	}
+	return text
+}
+
+// deprecationOf is the warning of a deprecated version, "" for one that is not.
+func deprecationOf(group, version, kind string, v any) string {
+	if member(v, "deprecated") != true {
+		return ""
+	}
+	return cmp.Or(textAt(v, "deprecationWarning"), group+"/"+version+" "+kind+" is deprecated")
+}
+
+func scalePathsOf(scale map[string]any) *scalePaths {
+	split := func(f string) []string {
+		if p := strings.Trim(textAt(scale, f), "."); p != "" {
+			return strings.Split(p, ".")
+		}
+		return nil
+	}
+	return &scalePaths{spec: split("specReplicasPath"), status: split("statusReplicasPath"), selector: split("labelSelectorPath")}
+}
+
+// customShape is a schema, and the metadata that every kind has.
+type customShape struct {
+	*schema
+	meta *typeDef
+}
+
+func (s *customShape) prune(obj map[string]any) ([]string, error) {
+	unknown, err := s.pruneMetadata(obj)
+	if err != nil {
+		return nil, err
+	}
+	more, err := s.schema.prune(obj)
+	return append(unknown, more...), err
+}
+
+// pruneMetadata checks the part that every kind has.
+func (s *customShape) pruneMetadata(obj map[string]any) ([]string, error) {
+	if m, given := obj["metadata"]; given && m != nil {
+		if _, ok := m.(map[string]any); !ok {
+			return nil, fmt.Errorf("json: cannot unmarshal %s into Go struct field .metadata of type v1.ObjectMeta", jsonTypeName(m))
+		}
+	}
+	unknown, err := pruneObject(s.meta, metadataOf(obj))
+	for i := range unknown {
+		unknown[i] = "metadata." + unknown[i]
+	}
+	return unknown, err
+}
