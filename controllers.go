@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 )
@@ -127,6 +128,13 @@ func (c *controllers) take(b *bucket, e *logEvent) {
 	m := e.obj.meta
 	if e.prev != nil {
 		c.disown(at, e.prev.meta)
+		for i := range e.prev.meta.owners { // an owner waits for those that block it
+			o := &e.prev.meta.owners[i]
+			kept := e.kind != eventDeleted && slices.ContainsFunc(m.owners, func(now ownerRef) bool { return now == *o })
+			if r := c.rest.resourceOf(o.apiVersion, o.kind); !kept && r != nil && r.bucket != nil {
+				c.add(taskOwner, place{r.bucket, r.key(e.obj.namespace(), o.name)})
+			}
+		}
 	}
 	if e.kind != eventDeleted {
 		for _, o := range m.owners {
@@ -147,12 +155,6 @@ func (c *controllers) take(b *bucket, e *logEvent) {
 		}
 		for dependent := range c.owned[m.uid] {
 			c.add(taskDependent, dependent)
-		}
-		// An owner waits for those that block it.
-		for _, o := range m.owners {
-			if r := c.rest.resourceOf(o.apiVersion, o.kind); r != nil && r.bucket != nil {
-				c.add(taskOwner, place{r.bucket, r.key(e.obj.namespace(), o.name)})
-			}
 		}
 	}
 	switch {

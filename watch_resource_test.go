@@ -68,7 +68,11 @@ func (w *watchClient) take() (watchEvent, bool) {
 	}
 	line, _, err := parseJSONObject(w.lines.Bytes())
 	if err != nil {
-		w.t.Errorf("a line of a watch: %v: %.200q", err, w.lines.Bytes())
+		text := fmt.Sprintf("%.200q", w.lines.Bytes())
+		w.lines.Scan()
+		if w.err = w.lines.Err(); w.err == nil { // else it was cut
+			w.t.Errorf("a line of a watch: %v: %s", err, text)
+		}
 		return watchEvent{}, false
 	}
 	return watchEvent{textAt(line, "type"), objectAt(line, "object")}, true

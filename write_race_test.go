@@ -227,15 +227,16 @@ func TestGeneratedNames(t *testing.T) {
 	}
 	all.Wait()
 	// Somebody is always there first.
-	other, r := *c.rest.builtin[kindKey{"", "v1", "ConfigMap"}], *c.rest.builtin[kindKey{"", "v1", "ConfigMap"}]
+	row := c.rest.kinds.kind("", "v1", "ConfigMap")
+	other, r := c.rest.newBuiltin(row), c.rest.newBuiltin(row)
 	tries := 0
 	r.toStored = func(obj map[string]any) { // just before each commit
 		tries++
-		if _, err := c.rest.internal(&other, "create", "default", "", "").insertObject(mapObject(objectName(obj))); err != nil {
+		if _, err := c.rest.internal(other, "create", "default", "", "").insertObject(mapObject(objectName(obj))); err != nil {
 			t.Error(err)
 		}
 	}
-	_, err := c.rest.internal(&r, "create", "default", "", "").insertObject(map[string]any{"kind": "ConfigMap", "apiVersion": "v1", "metadata": map[string]any{"generateName": "g-"}})
+	_, err := c.rest.internal(r, "create", "default", "", "").insertObject(map[string]any{"kind": "ConfigMap", "apiVersion": "v1", "metadata": map[string]any{"generateName": "g-"}})
 	var e *statusError
 	if !errors.As(err, &e) || e.code != 409 || e.reason != "AlreadyExists" || e.retryAfter != 1 || tries != generatedTries {
 		t.Errorf("%v after %d tries", err, tries)
@@ -280,10 +281,9 @@ func TestPatchOvertaken(t *testing.T) {
 	tries := 0
 	var c *clients
 	overtake := func(*call, map[string]any, map[string]any) error {
-		r := *c.rest.builtin[kindKey{"", "v1", "Secret"}]
-		r.prepare = nil
+		r := c.rest.newBuiltin(c.rest.kinds.kind("", "v1", "Secret"))
 		tries++
-		_, err := c.rest.internal(&r, "update", "default", "p", "").modify(t.Context(), func(obj map[string]any) bool {
+		_, err := c.rest.internal(r, "update", "default", "p", "").modify(t.Context(), func(obj map[string]any) bool {
 			obj["type"] = "t-" + itoa(tries)
 			return true
 		})
@@ -317,8 +317,9 @@ func TestPatchOvertaken(t *testing.T) {
 		t.Errorf("%d tries of a patch at a revision that is past", tries)
 	}
 	now := c.must(200, "GET", path+"/p", nil)
+	now["data"] = map[string]any{"a": "Yg=="}
 	c.must(409, "PUT", path+"/p", now)
-	if now := c.must(200, "GET", path+"/p", nil); objectAt(now, "metadata", "labels") != nil {
+	if now := c.must(200, "GET", path+"/p", nil); objectAt(now, "metadata", "labels") != nil || now["data"] != nil {
 		t.Errorf("a patch that failed has written: %v", now)
 	}
 }
