@@ -240,12 +240,12 @@ func (c *customs) exchange(was, d *definition) {
 		c.definitions[d.name] = d
 	}
 	c.mu.Unlock()
-	c.document(was, d)
+	c.show(was, d)
 	c.rest.program.generation.Add(1)
 }
 
-// document tells the catalog of an exchange.
-func (c *customs) document(was, d *definition) {
+// show tells the catalog of an exchange.
+func (c *customs) show(was, d *definition) {
 	var old, now *crdDoc
 	group := ""
 	if was != nil {
