@@ -79,7 +79,7 @@ func holdSpace(q *call, obj map[string]any) (stays bool, err error) {
 			return false, q.forbidden(q.name, "this namespace may not be deleted")
 		}
 	}
-	if len(listAt(obj, "spec", "finalizers")) == 0 {
+	if len(listAt(obj, "spec", "finalizers")) == 0 && textAt(obj, "metadata", "deletionTimestamp") != "" {
 		return false, nil
 	}
 	setMember(obj, "Terminating", "status", "phase")
@@ -113,7 +113,11 @@ func finalizeSpace(q *call) error {
 			return q.conflict(q.name, changedMeanwhile)
 		}
 		was, next := q.decode(old), q.decode(old)
-		setMember(next, deepCopy(listAt(obj, "spec", "finalizers")), "spec", "finalizers")
+		if list := listAt(obj, "spec", "finalizers"); len(list) > 0 {
+			setMember(next, deepCopy(list), "spec", "finalizers")
+		} else {
+			delete(objectAt(next, "spec"), "finalizers")
+		}
 		done, err := q.replace(old, was, next)
 		var raced *conflictError
 		if errors.As(err, &raced) {

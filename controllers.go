@@ -20,6 +20,7 @@ type controllers struct {
 	seen     int64  // events up to this revision are taken
 	queued   map[task]bool
 	queue    []task
+	failing  map[task]bool             // those that failed when they were tried last
 	owned    map[string]map[place]bool // dependents, by the owner's uid
 	gone     map[string]bool           // owners of some in owned that are known to have gone
 	emptying map[string]bool           // namespaces under deletion
@@ -47,7 +48,7 @@ const (
 )
 
 func newControllers(s *rest, ca string) *controllers {
-	return &controllers{rest: s, ca: ca, queued: map[task]bool{}, owned: map[string]map[place]bool{}, gone: map[string]bool{}, emptying: map[string]bool{}}
+	return &controllers{rest: s, ca: ca, queued: map[task]bool{}, failing: map[task]bool{}, owned: map[string]map[place]bool{}, gone: map[string]bool{}, emptying: map[string]bool{}}
 }
 
 // taskRetry is when a task that failed is tried again.
@@ -215,10 +216,15 @@ func (c *controllers) work(ctx context.Context) (failed bool) {
 		case taskDependent:
 			err = c.dependent(ctx, t.at)
 		}
-		if err != nil && ctx.Err() == nil {
-			c.rest.program.log.Warn("an object could not be looked after; it is tried again", "resource", t.at.bucket.name, "key", t.at.key, "err", err)
-			again = append(again, t)
+		if err == nil || ctx.Err() != nil {
+			delete(c.failing, t)
+			continue
 		}
+		if !c.failing[t] {
+			c.failing[t] = true
+			c.rest.program.log.Warn("an object could not be looked after; it is tried again", "resource", t.at.bucket.name, "key", t.at.key, "err", err)
+		}
+		again = append(again, t)
 	}
 	for _, t := range again {
 		c.add(t.why, t.at)
@@ -265,9 +271,14 @@ func (c *controllers) space(ctx context.Context, name string) error {
 		return nil // the events of what is left bring us back
 	}
 	r := c.rest.builtin[kindKey{"", "v1", "Namespace"}]
-	_, err := c.rest.internal(r, "update", name, name, "finalize").modify(ctx, func(obj map[string]any) bool {
+	bare := false // somebody has taken the finalizers before us
+	now, err := c.rest.internal(r, "update", name, name, "finalize").modify(ctx, func(obj map[string]any) bool {
+		bare = len(listAt(obj, "spec", "finalizers")) == 0
 		return dropString(objectAt(obj, "spec"), "finalizers", spaceHolder)
 	})
+	if err == nil && now != nil && bare {
+		_, _, err = c.rest.internal(r, "delete", name, name, "").deleteObject(&deleteOptions{uid: &now.meta.uid})
+	}
 	return err
 }
 

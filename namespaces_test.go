@@ -141,6 +141,24 @@ func TestNamespaceFinalize(t *testing.T) {
 	c.soon("it is gone", c.missing(spacesPath+"/a"))
 }
 
+// TestNamespaceWithoutFinalizers: what is in it goes all the same.
+func TestNamespaceWithoutFinalizers(t *testing.T) {
+	c := startClients(t, "http")
+	now := c.must(201, "POST", spacesPath, space("a"))
+	c.soon("furnished", c.there(spacesPath+"/a/configmaps/"+rootCAName))
+	now["spec"] = map[string]any{}
+	bare := c.must(200, "PUT", spacesPath+"/a/finalize", now)
+	if f := member(bare, "spec", "finalizers"); f != nil {
+		t.Errorf("finalizers %v", f)
+	}
+	c.must(201, "POST", spacesPath+"/a/configmaps", mapObject("kept", held("example.com/x")))
+	c.must(200, "DELETE", spacesPath+"/a", nil)
+	c.soon("what is in it is deleted", c.missing(spacesPath+"/a/configmaps/"+rootCAName))
+	c.must(200, "GET", spacesPath+"/a", nil)
+	c.release(spacesPath + "/a/configmaps/kept")
+	c.soon("it has gone", c.missing(spacesPath+"/a"))
+}
+
 // TestPermanentNamespaces cannot be deleted, one by one or together.
 func TestPermanentNamespaces(t *testing.T) {
 	c := startClients(t, "http")
