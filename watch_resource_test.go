@@ -358,6 +358,29 @@ func (c *clients) stuckWatch(t *testing.T, path string) net.Conn {
 	return conn
 }
 
+// untilCut looks at two watches until there is one, and says what was wrong.
+func (c *clients) untilCut() string {
+	sawStuck := false
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(15 * time.Second); ; <-tick.C {
+		rows := c.watching.list()
+		if len(rows) < 2 {
+			break
+		}
+		for _, w := range rows {
+			sawStuck = sawStuck || w.State == "stuck" && w.Lag > 0
+		}
+		if time.Now().After(deadline) {
+			return "the slow watch is not cut"
+		}
+	}
+	if !sawStuck {
+		return "never seen as stuck"
+	}
+	return ""
+}
+
 // TestSlowWatch: who takes nothing is shown as stuck and cut in time, in HTTP/1 and in one
 // stream of HTTP/2, while others go on; it comes back and misses nothing.
 func TestSlowWatch(t *testing.T) {
@@ -374,10 +397,11 @@ func TestSlowWatch(t *testing.T) {
 				stuck = c.watch(t, path)
 			}
 			c.soon("two watches", func() bool { return len(c.watching.list()) == 2 })
-			const n = 100
+			const n = 40
 			big := mapObject("")
-			big["data"] = map[string]any{"x": strings.Repeat("x", 200_000)}
-			done := make(chan struct{})
+			big["data"] = map[string]any{"x": strings.Repeat("x", 300_000)}
+			done, cut := make(chan struct{}), make(chan string, 1)
+			go func() { cut <- c.untilCut() }()
 			go func() {
 				defer close(done)
 				for i := range n {
@@ -391,17 +415,8 @@ func TestSlowWatch(t *testing.T) {
 				}
 			}
 			await(t, "the writer", done)
-			sawStuck := false
-			for deadline := time.Now().Add(20 * time.Second); len(c.watching.list()) == 2; runtime.Gosched() {
-				for _, w := range c.watching.list() {
-					sawStuck = sawStuck || w.State == "stuck" && w.Lag > 0
-				}
-				if time.Now().After(deadline) {
-					t.Fatal("the slow watch is not cut")
-				}
-			}
-			if !sawStuck {
-				t.Error("never seen as stuck")
+			if got := await(t, "the cut", cut); got != "" {
+				t.Error(got)
 			}
 			if stuck != nil { // what was sent is whole, and the rest comes to who asks
 				last, got := rev, 0
