@@ -30,7 +30,7 @@ type customs struct {
 	following   sync.Mutex // held by who brings the rest up to date
 	cursor      *cursor
 	definitions map[string]*definition
-	groups      map[string][]*definition // established ones, in order of their establishing
+	docs        map[string][]*crdDoc // of established ones by group, in order of their establishing; shared with the catalog
 
 	mu       sync.RWMutex
 	served   map[kindKey]*resource // by plural
@@ -61,7 +61,7 @@ type definition struct {
 func newCustoms(s *rest, c *catalog, strict bool) *customs {
 	t := &customs{
 		rest: s, catalog: c, strict: strict, bucket: s.store.resource("customresourcedefinitions.apiextensions.k8s.io"),
-		definitions: map[string]*definition{}, groups: map[string][]*definition{},
+		definitions: map[string]*definition{}, docs: map[string][]*crdDoc{},
 		served: map[kindKey]*resource{}, byKind: map[kindKey]*resource{}, byBucket: map[string]*resource{}, accepted: map[groupName]string{}, waiting: map[string]map[string]bool{},
 	}
 	t.documents = route{
@@ -246,25 +246,35 @@ func (c *customs) exchange(was, d *definition) {
 		c.definitions[d.name] = d
 	}
 	c.mu.Unlock()
+	c.show(was, d)
+	c.rest.program.generation.Add(1)
+}
+
+// show tells the catalog of an exchange.
+func (c *customs) show(was, d *definition) {
+	var old, now *crdDoc
 	group := ""
 	if was != nil {
-		group = was.group
-		c.groups[group] = slices.DeleteFunc(c.groups[group], func(o *definition) bool { return o == was })
+		old, group = was.doc, was.group
 	}
 	if d != nil {
-		group = d.group
-		if d.doc != nil {
-			c.groups[group] = append(c.groups[group], d)
-		}
+		now, group = d.doc, d.group
 	}
-	if was != nil && was.doc != nil || d != nil && d.doc != nil {
-		docs := make([]*crdDoc, 0, len(c.groups[group]))
-		for _, o := range c.groups[group] {
-			docs = append(docs, o.doc)
-		}
-		c.catalog.setCustom(group, docs)
+	docs := c.docs[group]
+	at := slices.Index(docs, old)
+	switch {
+	case old == nil && now == nil:
+		return
+	case old == nil:
+		docs = append(docs, now) // the catalog does not see behind its end
+	case now == nil:
+		docs = slices.Concat(docs[:at], docs[at+1:])
+	default:
+		docs = slices.Clone(docs)
+		docs[at] = now
 	}
-	c.rest.program.generation.Add(1)
+	c.docs[group] = docs
+	c.catalog.setCustom(group, docs)
 }
 
 // wantedNames is the names of a definition.
