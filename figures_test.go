@@ -41,7 +41,20 @@ func serveBare() {
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{*p.cert}})
 	}
 	fmt.Println(l.Addr())
+	var streams fanOut
 	_ = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, _ := strconv.Atoi(r.URL.RawQuery)
+		switch r.URL.Path {
+		case "/bytes":
+			writeBytes(w, n)
+			return
+		case "/stream":
+			streams.serve(w, r)
+			return
+		case "/send":
+			streams.send(n)
+			return
+		}
 		h := w.Header()
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 		if same {

@@ -122,7 +122,7 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 		if o.fields, err = parseFieldSelector(v); err != nil {
 			return o, err
 		}
-		if err = o.fields.resolve(q.fields); err != nil {
+		if err = o.fields.resolve(q.fields, q.custom); err != nil {
 			return o, err
 		}
 		if q.schemaRevision > 0 {
@@ -382,8 +382,9 @@ func (q *call) writeList(l listing, items iter.Seq[*object]) error {
 }
 
 // pieceSize is how much of a list is handed to net/http at once: each piece costs a
-// frame, a record and a system call.
-const pieceSize = 64 << 10
+// frame, a short record for it, and two system calls. What is over gzipAbove is over it in
+// the first piece.
+const pieceSize = 256 << 10
 
 // streamList writes the stored bytes of the items, in large pieces.
 func (q *call) streamList(l listing, items iter.Seq[*object]) {
@@ -391,23 +392,23 @@ func (q *call) streamList(l listing, items iter.Seq[*object]) {
 	h["Content-Type"] = []string{"application/json"}
 	buffer, _ := q.rest.buffers.Get().(*[]byte)
 	if buffer == nil {
-		b := make([]byte, 0, pieceSize+4<<10)
+		b := make([]byte, 0, pieceSize)
 		buffer = &b
 	}
 	p := pieces{q: q, b: (*buffer)[:0]}
 	head, tail := q.listFrame(l)
-	p.b = append(p.b, head...)
+	p.text(head)
 	first := true
 	for item := range items {
 		if !first {
-			p.b = append(p.b, ',')
+			p.text(",")
 		}
 		first = false
 		if !p.add(q.view(item)) {
 			break // the client has gone
 		}
 	}
-	p.b = append(p.b, tail...)
+	p.text(tail)
 	p.close()
 	*buffer = p.b[:0]
 	q.rest.buffers.Put(buffer)
@@ -452,14 +453,23 @@ type pieces struct {
 }
 
 func (p *pieces) add(b []byte) bool {
+	for len(p.b)+len(b) > pieceSize {
+		n := pieceSize - len(p.b)
+		p.b, b = append(p.b, b[:n]...), b[n:]
+		if !p.flush() {
+			return false
+		}
+	}
 	p.b = append(p.b, b...)
-	if p.out == nil && len(p.b) > gzipAbove || p.out != nil && len(p.b) >= pieceSize {
-		return p.flush()
-	}
-	if p.out == nil && len(p.b) >= pieceSize && !p.q.takesGzip() {
-		return p.flush()
-	}
 	return true
+}
+
+// text is add for what stands around items, which is short.
+func (p *pieces) text(s string) {
+	if len(p.b)+len(s) > pieceSize {
+		p.flush()
+	}
+	p.b = append(p.b, s...)
 }
 
 // flush sends what is collected. The first call decides on compression.
@@ -479,7 +489,7 @@ func (p *pieces) flush() bool {
 }
 
 func (p *pieces) close() {
-	if p.out == nil && len(p.b) <= gzipAbove {
+	if p.out == nil && !(len(p.b) > gzipAbove && p.q.takesGzip()) {
 		p.q.w.Header()["Content-Length"] = []string{itoa(len(p.b))}
 	}
 	p.flush()

@@ -65,7 +65,7 @@ func (q *call) watch() error {
 		if w.fields, err = parseFieldSelector("metadata.name=" + q.name); err != nil {
 			return err
 		}
-		if err := w.fields.resolve(q.resource.fields); err != nil {
+		if err := w.fields.resolve(q.resource.fields, q.custom); err != nil {
 			return err
 		}
 	}
