@@ -65,7 +65,7 @@ func newCustoms(s *rest, c *catalog, strict bool) *customs {
 		served: map[kindKey]*resource{}, byKind: map[kindKey]*resource{}, byBucket: map[string]*resource{}, accepted: map[groupName]string{}, waiting: map[string]map[string]bool{},
 	}
 	t.documents = route{
-		server: "extensions", kind: kindPrefix, method: "*", pattern: "/apis/", doc: "discovery documents of custom resources", at: "custom.go", listed: true, handler: http.HandlerFunc(t.serveDocument),
+		server: "extensions", kind: kindPrefix, method: "*", pattern: "/apis/", doc: "discovery documents of custom resources", at: callSite(0), listed: true, handler: http.HandlerFunc(t.serveDocument),
 	}
 	return t
 }

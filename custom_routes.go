@@ -150,7 +150,7 @@ func (r *resource) routes() ([]Route, []*route) {
 		all[i] = &room[i]
 		rt := all[i]
 		rt.server, rt.kind, rt.method, rt.pattern, rt.operation, rt.doc = "extensions", kindContainer, w.Method, root+w.Path, w.Operation, w.Doc
-		rt.resource, rt.at, rt.listed, rt.handler = resource, "custom.go", true, r
+		rt.resource, rt.at, rt.listed, rt.handler = resource, r.rest.customs.documents.at, true, r
 	}
 	for i := range rows {
 		set(i, &rows[i])

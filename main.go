@@ -42,6 +42,7 @@
 //	openapi_paths.go        the operations of a document
 //	openapi_schema.go       its types, and the schemas of custom resources
 //	metrics.go              Prometheus text
+//	metrics_store.go        gauges of the store and its readers
 //	version.go              /version and the build
 //	server.go               one generic server: the surface for Extend
 //	core.go                 the core server, and what every outermost server serves of itself
