@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -62,6 +63,7 @@ func (as authorizers) authorize(ctx context.Context, u *User, ri *RequestInfo) (
 // defaultAuthorizer holds what is allowed without any rule configured.
 func defaultAuthorizer() authorizer {
 	const health, discovery = "everybody may read health and version", "authenticated users may read the discovery documents"
+	const self = "authenticated users may ask who they are and what they may do"
 	return authorizers{mastersRule{}, pathRules{
 		{path: "/healthz", reason: health},
 		{path: "/livez", reason: health},
@@ -72,6 +74,9 @@ func defaultAuthorizer() authorizer {
 		{path: "/api/", below: true, group: groupAuthed, reason: discovery},
 		{path: "/apis/", below: true, group: groupAuthed, reason: discovery},
 		{path: "/openapi/", below: true, group: groupAuthed, reason: discovery},
+	}, resourceRules{
+		{verb: "create", apiGroup: "authentication.k8s.io", resources: []string{"selfsubjectreviews"}, group: groupAuthed, reason: self},
+		{verb: "create", apiGroup: "authorization.k8s.io", resources: []string{"selfsubjectaccessreviews", "selfsubjectrulesreviews"}, group: groupAuthed, reason: self},
 	}}
 }
 
@@ -106,6 +111,30 @@ func (rules pathRules) authorize(_ context.Context, u *User, ri *RequestInfo) (d
 		r := &rules[i]
 		match := ri.Path == r.path || r.below && strings.HasPrefix(ri.Path, r.path) && !strings.Contains(ri.Path, "//")
 		if match && (r.group == "" || u.in(r.group)) {
+			return allow, r.reason, nil
+		}
+	}
+	return noOpinion, "", nil
+}
+
+// resourceRules allow a verb on resources, wherever they are (upstream's role for basic
+// users). A subresource is another resource.
+type resourceRules []resourceRule
+
+type resourceRule struct {
+	verb, apiGroup string
+	resources      []string
+	group          string // who
+	reason         string
+}
+
+func (rules resourceRules) authorize(_ context.Context, u *User, ri *RequestInfo) (decision, string, error) {
+	if !ri.IsResourceRequest || ri.Subresource != "" {
+		return noOpinion, "", nil
+	}
+	for i := range rules {
+		r := &rules[i]
+		if ri.Verb == r.verb && ri.APIGroup == r.apiGroup && slices.Contains(r.resources, ri.Resource) && u.in(r.group) {
 			return allow, r.reason, nil
 		}
 	}

@@ -79,7 +79,7 @@ func holdSpace(q *call, obj map[string]any) (stays bool, err error) {
 			return false, q.forbidden(q.name, "this namespace may not be deleted")
 		}
 	}
-	if len(listAt(obj, "spec", "finalizers")) == 0 {
+	if len(listAt(obj, "spec", "finalizers")) == 0 && textAt(obj, "metadata", "deletionTimestamp") != "" {
 		return false, nil
 	}
 	setMember(obj, "Terminating", "status", "phase")

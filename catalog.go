@@ -28,9 +28,11 @@ type catalog struct {
 	builtin map[string]*openAPIDocument // of their groups and versions, by key
 	form    func() string               // customForm of table
 
-	groups sync.Map     // name: *catalogGroup
-	change atomic.Int64 // counts changes
-	build  sync.Mutex   // held by who makes one of the following
+	groups sync.Map           // name: *catalogGroup
+	late   map[string]crdDocs // what setCustom was told and groups has not yet; guarded by mu
+	isLate atomic.Bool        // there is some
+	change atomic.Int64       // counts changes
+	build  sync.Mutex         // held by who makes one of the following
 	roots  atomic.Pointer[rootDocuments]
 	index  atomic.Pointer[openAPIIndex]
 }
@@ -57,6 +59,7 @@ type crdDocs []*crdDoc
 func (c *catalog) setServers(groups []apiGroup, address string, table *kindTable) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.catchUpLocked()
 	c.address, c.table = address, table
 	names := map[string]bool{}
 	for name := range c.fixed {
@@ -86,12 +89,40 @@ func (c *catalog) setServers(groups []apiGroup, address string, table *kindTable
 func (c *catalog) setCustom(group string, docs []*crdDoc) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.putLocked(group, docs)
+	if c.late == nil {
+		c.late = map[string]crdDocs{}
+	}
+	c.late[group] = docs
+	c.isLate.Store(true)
 	c.change.Add(1)
+}
+
+// catchUp makes the groups anew that have changed. It is done for who reads: definitions
+// often come many at once.
+func (c *catalog) catchUp() {
+	if !c.isLate.Load() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.catchUpLocked()
+}
+
+func (c *catalog) catchUpLocked() {
+	for group, docs := range c.late {
+		c.putLocked(group, docs)
+	}
+	clear(c.late)
+	c.isLate.Store(false)
 }
 
 // group is a group as it is now, nil where there is none.
 func (c *catalog) group(name string) *catalogGroup {
+	c.catchUp()
+	return c.made(name)
+}
+
+func (c *catalog) made(name string) *catalogGroup {
 	v, ok := c.groups.Load(name)
 	if !ok {
 		return nil
@@ -100,7 +131,7 @@ func (c *catalog) group(name string) *catalogGroup {
 }
 
 func (c *catalog) customLocked(name string) crdDocs {
-	if g := c.group(name); g != nil {
+	if g := c.made(name); g != nil {
 		return g.docs
 	}
 	return nil
@@ -109,7 +140,7 @@ func (c *catalog) customLocked(name string) crdDocs {
 // putLocked makes a group anew. OpenAPI documents whose resources are the same are kept
 // with what they have encoded.
 func (c *catalog) putLocked(name string, docs crdDocs) {
-	old, fixed := c.group(name), c.fixed[name]
+	old, fixed := c.made(name), c.fixed[name]
 	merged := orderGroups(append(slices.Clip(fixed), crdGroups(docs)...))
 	if len(merged) == 0 || len(merged[0].versions) == 0 {
 		c.groups.Delete(name)
@@ -146,6 +177,7 @@ func groupVersionKey(group, version string) string {
 // at least have in them.
 func (c *catalog) ordered() ([]*catalogGroup, int64) {
 	at := c.change.Load()
+	c.catchUp()
 	var out []*catalogGroup
 	c.groups.Range(func(_, g any) bool {
 		out = append(out, g.(*catalogGroup))

@@ -33,9 +33,37 @@ func (c *controllers) dependent(ctx context.Context, at place) error {
 	case len(gone)+len(waiting) < len(o.meta.owners):
 		return c.release(ctx, r, o, append(gone, waiting...))
 	case len(waiting) > 0 && len(c.owned[o.meta.uid]) > 0:
-		return c.deleteAt(r, o, o.rev, foreground) // its own dependents go first
+		if err := c.breakCircle(ctx, r, o); err != nil {
+			return err
+		}
+		return c.deleteAt(r, o, o.rev, foreground) // its own dependents go first; where a circle was broken, at the event of that
 	}
 	return c.deleteAt(r, o, o.rev, background)
+}
+
+// breakCircle lets o no longer block its owners when a dependent of its own waits for its
+// dependents: both may wait for each other (upstream).
+func (c *controllers) breakCircle(ctx context.Context, r *resource, o *object) error {
+	circle := false
+	for dependent := range c.owned[o.meta.uid] {
+		sn := dependent.bucket.now()
+		d := sn.get(dependent.key)
+		circle = circle || d != nil && d.meta.deleting && hasFinalizer(d, finalizerForegnd)
+	}
+	if !circle {
+		return nil
+	}
+	_, err := c.rest.internal(r, "update", o.namespace(), o.name(), "").modify(ctx, func(obj map[string]any) bool {
+		blocked := false
+		for _, ref := range listAt(obj, "metadata", "ownerReferences") {
+			if member(ref, "blockOwnerDeletion") == true {
+				delete(objectAt(ref), "blockOwnerDeletion")
+				blocked = true
+			}
+		}
+		return blocked
+	})
+	return err
 }
 
 type ownerState int
@@ -47,12 +75,14 @@ const (
 )
 
 func (c *controllers) ownerOf(o *object, ref *ownerRef) ownerState {
-	if c.gone[ref.uid] { // perhaps its kind with it
-		return ownerGone
-	}
 	r := c.rest.resourceOf(ref.apiVersion, ref.kind)
-	if r == nil || r.bucket == nil || r.namespaced && o.namespace() == "" {
-		return ownerThere // nobody can tell (upstream)
+	switch {
+	case r != nil && r.namespaced && o.namespace() == "":
+		return ownerThere // nobody can tell which it is (upstream)
+	case c.gone[ref.uid]:
+		return ownerGone // perhaps its kind with it
+	case r == nil || r.bucket == nil:
+		return ownerThere
 	}
 	sn := r.bucket.now()
 	owner := sn.get(r.key(o.namespace(), ref.name))

@@ -23,6 +23,7 @@ type conn struct {
 	state     atomic.Int32
 	requests  atomic.Int32
 	watches   atomic.Int32 // long-running requests on it
+	watching  atomic.Int32 // those that are watches: they have a time limit of their own
 
 	out         stall
 	mu          sync.Mutex // guards the deadlines

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ type controllers struct {
 	seen     int64  // events up to this revision are taken
 	queued   map[task]bool
 	queue    []task
+	failing  map[task]bool             // those that failed when they were tried last
 	owned    map[string]map[place]bool // dependents, by the owner's uid
 	gone     map[string]bool           // owners of some in owned that are known to have gone
 	emptying map[string]bool           // namespaces under deletion
@@ -47,7 +49,7 @@ const (
 )
 
 func newControllers(s *rest, ca string) *controllers {
-	return &controllers{rest: s, ca: ca, queued: map[task]bool{}, owned: map[string]map[place]bool{}, gone: map[string]bool{}, emptying: map[string]bool{}}
+	return &controllers{rest: s, ca: ca, queued: map[task]bool{}, failing: map[task]bool{}, owned: map[string]map[place]bool{}, gone: map[string]bool{}, emptying: map[string]bool{}}
 }
 
 // taskRetry is when a task that failed is tried again.
@@ -128,6 +130,13 @@ func (c *controllers) take(b *bucket, e *logEvent) {
 	m := e.obj.meta
 	if e.prev != nil {
 		c.disown(at, e.prev.meta)
+		for i := range e.prev.meta.owners { // an owner waits for those that block it
+			o := &e.prev.meta.owners[i]
+			kept := e.kind != eventDeleted && slices.ContainsFunc(m.owners, func(now ownerRef) bool { return now == *o })
+			if r := c.rest.resourceOf(o.apiVersion, o.kind); !kept && r != nil && r.bucket != nil {
+				c.add(taskOwner, place{r.bucket, r.key(e.obj.namespace(), o.name)})
+			}
+		}
 	}
 	if e.kind != eventDeleted {
 		for _, o := range m.owners {
@@ -148,12 +157,6 @@ func (c *controllers) take(b *bucket, e *logEvent) {
 		}
 		for dependent := range c.owned[m.uid] {
 			c.add(taskDependent, dependent)
-		}
-		// An owner waits for those that block it.
-		for _, o := range m.owners {
-			if r := c.rest.resourceOf(o.apiVersion, o.kind); r != nil && r.bucket != nil {
-				c.add(taskOwner, place{r.bucket, r.key(e.obj.namespace(), o.name)})
-			}
 		}
 	}
 	switch {
@@ -214,10 +217,15 @@ func (c *controllers) work(ctx context.Context) (failed bool) {
 		case taskDependent:
 			err = c.dependent(ctx, t.at)
 		}
-		if err != nil && ctx.Err() == nil {
-			c.rest.program.log.Warn("an object could not be looked after; it is tried again", "resource", t.at.bucket.name, "key", t.at.key, "err", err)
-			again = append(again, t)
+		if err == nil || ctx.Err() != nil {
+			delete(c.failing, t)
+			continue
 		}
+		if !c.failing[t] {
+			c.failing[t] = true
+			c.rest.program.log.Warn("an object could not be looked after; it is tried again", "resource", t.at.bucket.name, "key", t.at.key, "err", err)
+		}
+		again = append(again, t)
 	}
 	for _, t := range again {
 		c.add(t.why, t.at)
@@ -264,9 +272,14 @@ func (c *controllers) space(ctx context.Context, name string) error {
 		return nil // the events of what is left bring us back
 	}
 	r := c.rest.builtin[kindKey{"", "v1", "Namespace"}]
-	_, err := c.rest.internal(r, "update", name, name, "finalize").modify(ctx, func(obj map[string]any) bool {
+	bare := false // somebody has taken the finalizers before us
+	now, err := c.rest.internal(r, "update", name, name, "finalize").modify(ctx, func(obj map[string]any) bool {
+		bare = len(listAt(obj, "spec", "finalizers")) == 0
 		return dropString(objectAt(obj, "spec"), "finalizers", spaceHolder)
 	})
+	if err == nil && now != nil && bare {
+		_, _, err = c.rest.internal(r, "delete", name, name, "").deleteObject(&deleteOptions{uid: &now.meta.uid})
+	}
 	return err
 }
 

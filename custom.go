@@ -30,7 +30,7 @@ type customs struct {
 	following   sync.Mutex // held by who brings the rest up to date
 	cursor      *cursor
 	definitions map[string]*definition
-	groups      map[string][]*definition // established ones, in order of their establishing
+	docs        map[string][]*crdDoc // of established ones by group, in order of their establishing; shared with the catalog
 
 	mu       sync.RWMutex
 	served   map[kindKey]*resource // by plural
@@ -38,6 +38,8 @@ type customs struct {
 	byBucket map[string]*resource       // of the stored version, or another one
 	accepted map[groupName]string       // name of the definition that has a name
 	waiting  map[string]map[string]bool // by group, definitions that have not all names they want
+
+	documents route // of all discovery documents
 }
 
 // groupName is a name in a group: of a resource, or of a kind.
@@ -57,11 +59,15 @@ type definition struct {
 }
 
 func newCustoms(s *rest, c *catalog, strict bool) *customs {
-	return &customs{
+	t := &customs{
 		rest: s, catalog: c, strict: strict, bucket: s.store.resource("customresourcedefinitions.apiextensions.k8s.io"),
-		definitions: map[string]*definition{}, groups: map[string][]*definition{},
+		definitions: map[string]*definition{}, docs: map[string][]*crdDoc{},
 		served: map[kindKey]*resource{}, byKind: map[kindKey]*resource{}, byBucket: map[string]*resource{}, accepted: map[groupName]string{}, waiting: map[string]map[string]bool{},
 	}
+	t.documents = route{
+		server: "extensions", kind: kindPrefix, method: "*", pattern: "/apis/", doc: "discovery documents of custom resources", at: callSite(0), listed: true, handler: http.HandlerFunc(t.serveDocument),
+	}
+	return t
 }
 
 // follow serves what has been committed so far.
@@ -240,25 +246,35 @@ func (c *customs) exchange(was, d *definition) {
 		c.definitions[d.name] = d
 	}
 	c.mu.Unlock()
+	c.show(was, d)
+	c.rest.program.generation.Add(1)
+}
+
+// show tells the catalog of an exchange.
+func (c *customs) show(was, d *definition) {
+	var old, now *crdDoc
 	group := ""
 	if was != nil {
-		group = was.group
-		c.groups[group] = slices.DeleteFunc(c.groups[group], func(o *definition) bool { return o == was })
+		old, group = was.doc, was.group
 	}
 	if d != nil {
-		group = d.group
-		if d.doc != nil {
-			c.groups[group] = append(c.groups[group], d)
-		}
+		now, group = d.doc, d.group
 	}
-	if was != nil && was.doc != nil || d != nil && d.doc != nil {
-		docs := make([]*crdDoc, 0, len(c.groups[group]))
-		for _, o := range c.groups[group] {
-			docs = append(docs, o.doc)
-		}
-		c.catalog.setCustom(group, docs)
+	docs := c.docs[group]
+	at := slices.Index(docs, old)
+	switch {
+	case old == nil && now == nil:
+		return
+	case old == nil:
+		docs = append(docs, now) // the catalog does not see behind its end
+	case now == nil:
+		docs = slices.Concat(docs[:at], docs[at+1:])
+	default:
+		docs = slices.Clone(docs)
+		docs[at] = now
 	}
-	c.rest.program.generation.Add(1)
+	c.docs[group] = docs
+	c.catalog.setCustom(group, docs)
 }
 
 // wantedNames is the names of a definition.
@@ -321,15 +337,4 @@ func (c *customs) unaccepted(group string) (names []string) {
 		names = append(names, name)
 	}
 	return names
-}
-
-// all is every custom resource, in no order.
-func (c *customs) all() []*resource {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	var out []*resource
-	for _, r := range c.served {
-		out = append(out, r)
-	}
-	return out
 }

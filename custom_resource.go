@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -107,23 +106,27 @@ func ruleWarning(what string, rules []celRule) string {
 	return text
 }
 
-// deprecationOf is the warning of a deprecated version, "" for one that is not. Where there
-// is a newer version that is served and not deprecated, it names the newest (upstream).
+// deprecationOf is the warning of a deprecated version, "" for one that is not. It names the
+// best newer version, if one is served.
 func deprecationOf(group, kind string, v any, versions []any) string {
 	if member(v, "deprecated") != true {
 		return ""
 	}
-	name := textAt(v, "name")
-	text, best := group+"/"+name+" "+kind+" is deprecated", name
+	if given, ok := member(v, "deprecationWarning").(string); ok {
+		return given
+	}
+	version, best := textAt(v, "name"), ""
 	for _, o := range versions {
-		if n := textAt(o, "name"); member(o, "served") == true && member(o, "deprecated") != true && compareVersions(n, best) > 0 {
-			best = n
+		name := textAt(o, "name")
+		if member(o, "served") == true && member(o, "deprecated") != true && compareVersions(name, version) > 0 && (best == "" || compareVersions(name, best) > 0) {
+			best = name
 		}
 	}
-	if best != name {
+	text := group + "/" + version + " " + kind + " is deprecated"
+	if best != "" {
 		text += "; use " + group + "/" + best + " " + kind
 	}
-	return cmp.Or(textAt(v, "deprecationWarning"), text)
+	return text
 }
 
 func scalePathsOf(scale map[string]any) *scalePaths {

@@ -30,9 +30,7 @@ func (w *watches) enter(x *exchange) bool {
 		return false
 	}
 	w.open[x] = struct{}{}
-	if x.conn != nil {
-		x.conn.watches.Add(1)
-	}
+	x.countOnConn(1)
 	return true
 }
 
@@ -40,15 +38,23 @@ func (w *watches) leave(x *exchange) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.open, x)
-	if x.conn != nil {
-		x.conn.watches.Add(-1)
-	}
+	x.countOnConn(-1)
 	if w.closing && len(w.open) == 0 {
 		select {
 		case <-w.empty:
 		default:
 			close(w.empty)
 		}
+	}
+}
+
+func (x *exchange) countOnConn(n int32) {
+	if x.conn == nil {
+		return
+	}
+	x.conn.watches.Add(n)
+	if x.info.Verb == "watch" {
+		x.conn.watching.Add(n)
 	}
 }
 

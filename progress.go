@@ -113,7 +113,7 @@ func (p *program) watchProgress(ctx context.Context) {
 		for _, c := range p.conns.list() {
 			c.arm(now)
 			limit := o.write
-			if c.watches.Load() > 0 {
+			if c.watching.Load() > 0 {
 				limit = slow
 			}
 			if id, over := c.out.sticks(tick, limit); over {
@@ -139,7 +139,7 @@ func (p *program) stalledExchanges(c *chain, tick time.Duration) {
 		}
 		if x.req.ProtoMajor >= 2 {
 			limit := o.write * time.Duration(min(max(1, x.writing.size.Load()/progressUnit), 6))
-			if int(x.at.Load()) > c.timeoutRow && x.longRunning {
+			if int(x.at.Load()) > c.timeoutRow && x.info.Verb == "watch" {
 				limit = p.opt.watch.slow * time.Duration(min(max(1, x.writing.size.Load()>>16), 6))
 			}
 			if _, over := x.writing.sticks(tick, limit); over {

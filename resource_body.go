@@ -86,10 +86,8 @@ func (q *call) readObject(typ *typeDef, kind string) (obj map[string]any, proble
 	if v := q.req.Header["Content-Type"]; len(v) > 0 && v[0] != "" {
 		contentType = mediaType(v[0])
 	}
-	unreadable := func(what string, err error) error {
-		return badRequest("the object provided is unrecognized (must be of type " + kind + "): " + what + err.Error() + " (" + bodySummary(*body) + ")")
-	}
 	const noJSON = "couldn't get version/kind; json parse error: "
+	unreadable := func(what string, err error) error { return unrecognized(kind, what+err.Error(), *body) }
 	switch {
 	case len(bytes.TrimSpace(*body)) == 0:
 		return nil, nil, nil
@@ -125,26 +123,6 @@ func (q *call) readObject(typ *typeDef, kind string) (obj map[string]any, proble
 	return obj, problems, nil
 }
 
-// bodySummary is how a body begins, for messages (upstream).
-func bodySummary(b []byte) string {
-	const most = 30
-	text := func(b []byte) string { return string(b) }
-	if len(b) == 0 {
-		return "<empty>"
-	} else if b[0] != '{' {
-		text = hex.EncodeToString
-	}
-	if len(b) > most {
-		return text(b[:most]) + " ..."
-	}
-	return text(b)
-}
-
-// noBody is the 400 for a request that has no object where it must have one.
-func noBody(kind string) *statusError {
-	return badRequest("the object provided is unrecognized (must be of type " + kind + "): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)")
-}
-
 // readTyped reads a body that is no object of the resource: options, or what a subresource
 // takes. The result is nil where there is no body. A value of a wrong type is refused, since
 // nothing here may be taken for what it is not.
@@ -174,6 +152,23 @@ func wantText(obj map[string]any, field string) error {
 	default:
 		return badRequest("couldn't get version/kind; json parse error: json: cannot unmarshal " + jsonTypeName(v) + " into Go struct field ." + field + " of type string")
 	}
+}
+
+// unrecognized is the 400 for a body that is no object at all.
+func unrecognized(kind, why string, body []byte) error {
+	const most = 30 // bytes of the body that are shown
+	shown, more := body, ""
+	if len(body) > most {
+		shown, more = body[:most], " ..."
+	}
+	text := string(shown)
+	switch {
+	case len(body) == 0:
+		text = "<empty>"
+	case body[0] != '{':
+		text = hex.EncodeToString(shown)
+	}
+	return badRequest("the object provided is unrecognized (must be of type " + kind + "): " + why + " (" + text + more + ")")
 }
 
 const protobufAdvice = `this kind is not read from protobuf: set rest.Config.ContentConfig.ContentType = "application/json"`
@@ -249,7 +244,7 @@ func (q *call) readNew() (map[string]any, error) {
 		return nil, err
 	}
 	if obj == nil {
-		return nil, noBody(q.kind)
+		return nil, unrecognized(q.kind, "couldn't get version/kind; json parse error: unexpected end of JSON input", nil)
 	}
 	if err := q.checkKind(obj); err != nil {
 		return nil, err
@@ -271,6 +266,10 @@ func (q *call) checkKind(obj map[string]any) error {
 			text = text[:200]
 		}
 		return badRequest("the object provided is unrecognized (must be of type " + q.kind + "): Object 'Kind' is missing in '" + text + "'")
+	case version != "" && version != q.apiVersion() && !q.custom && q.rest.resourceOf(version, cmp.Or(kind, q.kind)) == nil:
+		kind = cmp.Or(kind, q.kind)
+		_, v := splitAPIVersion(version)
+		return badRequest(kind + " in version " + quoted(v) + " cannot be handled as a " + q.kind + ": no kind " + quoted(kind) + " is registered for version " + quoted(version))
 	case version != "" && version != q.apiVersion():
 		return badRequest("the API version in the data (" + version + ") does not match the expected API version (" + q.apiVersion() + ")")
 	case kind != "" && kind != q.kind && q.custom:

@@ -67,7 +67,7 @@ func (q *call) fillDeleteOptions(o *deleteOptions, obj map[string]any) error {
 	}
 	if list := listAt(obj, "dryRun"); len(list) > 0 {
 		if slices.ContainsFunc(list, func(v any) bool { return v != "All" }) {
-			errs = append(errs, fieldNotSupported("dryRun", list, "All"))
+			errs = append(errs, fieldNotSupported("dryRun", textsOf(list), "All"))
 		}
 		q.dryRun = true
 	}
@@ -143,9 +143,10 @@ func (q *call) deleteOnce(old *object, o *deleteOptions) (map[string]any, bool, 
 	finalizers := q.deletionFinalizers(listAt(m, "finalizers"), o)
 	held := len(finalizers) > 0
 	changed := !deepEqual(finalizers, append([]any{}, listAt(m, "finalizers")...))
+	stays := false // for reasons of its kind
 	if q.beforeDelete != nil {
-		stays, err := q.beforeDelete(q, obj)
-		if err != nil {
+		var err error
+		if stays, err = q.beforeDelete(q, obj); err != nil {
 			return nil, false, err
 		}
 		if stays {
@@ -167,9 +168,11 @@ func (q *call) deleteOnce(old *object, o *deleteOptions) (map[string]any, bool, 
 	}
 	if !old.meta.deleting {
 		m["deletionTimestamp"] = timeText(time.Now())
-		m["deletionGracePeriodSeconds"] = int64(0)
-		if n, ok := m["generation"].(int64); ok {
+		if n, ok := m["generation"].(int64); ok && !stays {
 			m["generation"] = n + 1
+		}
+		if !stays { // of a namespace or a definition upstream says neither
+			m["deletionGracePeriodSeconds"] = int64(0)
 		}
 	}
 	if len(finalizers) > 0 {

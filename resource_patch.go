@@ -87,6 +87,9 @@ func (q *call) checkPatched(next, was map[string]any) error {
 	}
 	for _, f := range []string{"kind", "apiVersion"} {
 		if v, given := next[f]; given && v != was[f] {
+			if !q.custom {
+				return invalidPatch(next, "the object is no longer a "+q.kind+" of "+q.apiVersion())
+			}
 			if f == "apiVersion" {
 				return badRequest("the API version in the data (" + fmt.Sprint(v) + ") does not match the expected API version (" + q.apiVersion() + ")")
 			}
@@ -111,7 +114,7 @@ func (q *call) checkPatched(next, was map[string]any) error {
 	strict := q.strict
 	unknown, err := q.shape.prune(next)
 	if err != nil {
-		return invalid("", "", "", []fieldError{fieldInvalid("patch", next, err.Error())})
+		return invalidPatch(next, err.Error())
 	}
 	if len(unknown) == 0 {
 		return nil
@@ -121,13 +124,19 @@ func (q *call) checkPatched(next, was map[string]any) error {
 	}
 	switch strict {
 	case "Strict":
-		return invalid("", "", "", []fieldError{fieldInvalid("patch", next, "strict decoding error: "+strings.Join(unknown, ", "))})
+		return invalidPatch(next, "strict decoding error: "+strings.Join(unknown, ", "))
 	case "Warn":
 		for _, p := range unknown {
 			AddWarning(q.req.Context(), "", p)
 		}
 	}
 	return nil
+}
+
+// invalidPatch is the 422 for a patch that makes of an object what it cannot be. It names
+// neither kind nor object (upstream).
+func invalidPatch(next map[string]any, why string) error {
+	return invalid("", "", "", []fieldError{fieldInvalid("patch", string(appendJSON(nil, next)), why)})
 }
 
 // readPatch reads the body and returns what applies it to an object, which it consumes.
@@ -223,7 +232,8 @@ func (q *call) serveScale() error {
 func (q *call) scaleOf(obj map[string]any) (map[string]any, error) {
 	replicas, ok := member(obj, q.resource.scale.spec...).(int64)
 	if !ok {
-		return nil, plainError("the spec replicas field \"." + strings.Join(q.resource.scale.spec, ".") + "\" does not exist")
+		why := "the spec replicas field " + quoted("."+strings.Join(q.resource.scale.spec, ".")) + " does not exist"
+		return nil, &statusError{code: http.StatusInternalServerError, reason: "InternalError", message: "Internal error occurred: " + why, details: &statusDetails{Causes: []statusCause{{Message: why}}}}
 	}
 	m := map[string]any{}
 	for _, f := range []string{"name", "namespace", "uid", "resourceVersion", "creationTimestamp"} {
@@ -268,7 +278,7 @@ func (q *call) writeScale() error {
 			return err
 		}
 		if obj == nil {
-			return noBody("Scale")
+			return unrecognized("Scale", "couldn't get version/kind; json parse error: unexpected end of JSON input", nil)
 		}
 		if name := objectName(obj); name != "" && name != q.name {
 			return q.wrongName(name)

@@ -55,7 +55,7 @@ func (q *call) insertObject(obj map[string]any) (*object, error) {
 		return nil, q.forbidden(name, definitionGoes)
 	}
 	generate := textAt(m, "generateName")
-	if q.hasStatus {
+	if q.hasStatus && !q.givenStatus {
 		delete(obj, "status")
 	}
 	q.beginLife(obj)

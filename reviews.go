@@ -232,3 +232,12 @@ func (rules pathRules) rules(u *User, _ string) (resources, paths []any) {
 	}
 	return nil, paths
 }
+
+func (rules resourceRules) rules(u *User, _ string) (resources, paths []any) {
+	for i := range rules {
+		if r := &rules[i]; u.in(r.group) {
+			resources = append(resources, map[string]any{"verbs": []any{r.verb}, "apiGroups": []any{r.apiGroup}, "resources": anyStrings(r.resources)})
+		}
+	}
+	return resources, nil
+}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestOwnersGone: an object goes when all its owners have gone, and not before.
+func TestOwnersGone(t *testing.T) {
+	c := startClients(t, "http")
+	c.must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced"))
+	c.must(201, "POST", definitionsPath, definitionOf("globes", "Globe", "Cluster"))
+	const widgets, globes = "/apis/example.com/v1/namespaces/default/widgets", "/apis/example.com/v1/globes"
+	one := c.must(201, "POST", mapsPath, mapObject("one"))
+	two := c.must(201, "POST", widgets, custom("Widget", "two"))
+	globe := c.must(201, "POST", globes, custom("Globe", "globe"))
+	absent := ref(one)
+	absent["uid"] = newUUID()
+	unserved := map[string]any{"apiVersion": "nobody.io/v1", "kind": "Nothing", "name": "x", "uid": newUUID()}
+	unknown := ref(one)
+	unknown["name"] = "never-was"
+
+	for name, owners := range map[string][]any{
+		"of-absent": {absent}, "of-unknown": {unknown}, "of-two-absent": {absent, unknown},
+	} {
+		c.must(201, "POST", mapsPath, mapObject(name, ownedBy(owners...)))
+		c.soon(name+" is collected", c.missing(mapsPath+"/"+name))
+	}
+	for name, owners := range map[string][]any{
+		"of-one": {ref(one)}, "of-two": {ref(two)}, "of-both": {ref(one), ref(two)}, "of-globe": {ref(globe)},
+		"of-one-and-absent": {ref(one), absent}, "of-unserved": {unserved}, "of-one-and-unserved": {ref(one), unserved},
+	} {
+		c.must(201, "POST", mapsPath, mapObject(name, ownedBy(owners...)))
+		w := custom("Widget", name, ownedBy(owners...))
+		c.must(201, "POST", widgets, w)
+	}
+	// An object of the cluster cannot have an owner in a namespace: nobody can tell which.
+	c.must(201, "POST", globes, custom("Globe", "of-one", ownedBy(ref(one))))
+	names := func(path string) []string {
+		var out []string
+		for _, item := range listAt(c.must(200, "GET", path, nil), "items") {
+			if name, ok := strings.CutPrefix(objectName(item.(map[string]any)), "of-"); ok {
+				out = append(out, name)
+			}
+		}
+		return out
+	}
+	check := func(when string, want ...string) {
+		t.Helper()
+		for _, path := range []string{mapsPath, widgets} {
+			var got []string
+			c.soon(when+": "+strings.Join(want, " "), func() bool {
+				got = names(path)
+				return slices.Equal(got, want)
+			})
+		}
+	}
+	check("at first", "both", "globe", "one", "one-and-absent", "one-and-unserved", "two", "unserved")
+	c.soon("an absent owner is taken out where another stays", func() bool {
+		got := c.must(200, "GET", mapsPath+"/of-one-and-absent", nil)
+		return len(listAt(got, "metadata", "ownerReferences")) == 1
+	})
+	c.must(200, "DELETE", mapsPath+"/one", nil)
+	check("without one", "both", "globe", "one-and-unserved", "two", "unserved")
+	c.must(200, "DELETE", widgets+"/two", nil)
+	check("without two", "globe", "one-and-unserved", "unserved")
+	c.must(200, "DELETE", globes+"/globe", nil)
+	check("without the globe", "one-and-unserved", "unserved")
+	c.must(200, "GET", globes+"/of-one", nil)
+}
+
+// TestOwnerRecreated: another object of an owner's name is not the owner.
+func TestOwnerRecreated(t *testing.T) {
+	c := startClients(t, "http")
+	first := c.must(201, "POST", mapsPath, mapObject("owner"))
+	c.must(201, "POST", mapsPath, mapObject("dependent", ownedBy(ref(first)), held("example.com/x")))
+	c.must(200, "DELETE", mapsPath+"/owner", nil)
+	second := c.must(201, "POST", mapsPath, mapObject("owner"))
+	c.must(201, "POST", mapsPath, mapObject("late", ownedBy(ref(first))))
+	c.must(201, "POST", mapsPath, mapObject("new", ownedBy(ref(second))))
+	c.soon("the late one goes", c.missing(mapsPath+"/late"))
+	c.soon("the old one is deleted", func() bool {
+		return textAt(c.must(200, "GET", mapsPath+"/dependent", nil), "metadata", "deletionTimestamp") != ""
+	})
+	c.release(mapsPath + "/dependent")
+	c.soon("and goes", c.missing(mapsPath+"/dependent"))
+	c.must(200, "GET", mapsPath+"/new", nil)
+	// An owner that is taken on later counts as well, and one that is given up does not.
+	c.must(201, "POST", mapsPath, mapObject("joins"))
+	c.must(200, "PATCH", mapsPath+"/joins", map[string]any{"metadata": ownedBy(ref(second))})
+	c.must(200, "PATCH", mapsPath+"/new", `{"metadata":{"ownerReferences":null}}`)
+	c.must(200, "DELETE", mapsPath+"/owner", nil)
+	c.soon("who has joined goes", c.missing(mapsPath+"/joins"))
+	c.must(200, "GET", mapsPath+"/new", nil)
+}
+
+// TestPropagation: what a delete does with dependents, of dependents too.
+func TestPropagation(t *testing.T) {
+	c := startClients(t, "http")
+	tree := func(name string) {
+		owner := c.must(201, "POST", mapsPath, mapObject(name))
+		child := c.must(201, "POST", mapsPath, mapObject(name+"-blocks", ownedBy(ref(owner, "blockOwnerDeletion")), held("example.com/x")))
+		c.must(201, "POST", mapsPath, mapObject(name+"-grandchild", ownedBy(ref(child, "blockOwnerDeletion"))))
+		c.must(201, "POST", mapsPath, mapObject(name+"-free", ownedBy(ref(owner))))
+	}
+	state := func(name string) string {
+		code, obj := c.try("GET", mapsPath+"/"+name, nil)
+		switch {
+		case code == 404:
+			return "gone"
+		case textAt(obj, "metadata", "deletionTimestamp") != "":
+			return "deleted " + fmt.Sprint(len(listAt(obj, "metadata", "finalizers")))
+		}
+		return fmt.Sprint("there ", len(listAt(obj, "metadata", "ownerReferences")))
+	}
+	states := func(when, name string, want ...string) {
+		t.Helper()
+		var got [4]string
+		c.soon(when, func() bool {
+			got = [4]string{state(name), state(name + "-blocks"), state(name + "-grandchild"), state(name + "-free")}
+			return slices.Equal(got[:], want)
+		})
+	}
+	for _, body := range []any{nil, `{"kind":"DeleteOptions","apiVersion":"v1","propagationPolicy":"Background"}`, `{"orphanDependents":false}`} {
+		tree("background")
+		code, _ := c.try("DELETE", mapsPath+"/background", body)
+		if code != 200 {
+			t.Errorf("%v: got %d, want 200", body, code)
+		}
+		states("in the background", "background", "gone", "deleted 1", "there 1", "gone")
+		c.release(mapsPath + "/background-blocks")
+		states("at the end", "background", "gone", "gone", "gone", "gone")
+	}
+	tree("foreground")
+	deleted := c.must(200, "DELETE", mapsPath+"/foreground?propagationPolicy=Foreground", nil)
+	if f := listAt(deleted, "metadata", "finalizers"); !deepEqual(f, []any{finalizerForegnd}) {
+		t.Errorf("finalizers %v", f)
+	}
+	// The child is deleted in the foreground in turn, since it has dependents: when those have
+	// gone only what holds it itself is left.
+	states("in the foreground", "foreground", "deleted 1", "deleted 1", "gone", "gone")
+	c.release(mapsPath + "/foreground-blocks")
+	states("at the end", "foreground", "gone", "gone", "gone", "gone")
+
+	for _, how := range []string{"propagationPolicy=Orphan", "orphanDependents=true"} {
+		tree("orphan")
+		c.must(200, "DELETE", mapsPath+"/orphan?"+how, nil)
+		states("orphaned", "orphan", "gone", "there 0", "there 1", "there 0")
+		c.release(mapsPath + "/orphan-blocks")
+		for _, name := range []string{"blocks", "grandchild", "free"} {
+			c.try("DELETE", mapsPath+"/orphan-"+name, nil)
+		}
+		states("cleared", "orphan", "gone", "gone", "gone", "gone")
+	}
+	// Finalizers that stand in an object decide where a delete says nothing.
+	owner := c.must(201, "POST", mapsPath, mapObject("says", held(finalizerOrphan)))
+	c.must(201, "POST", mapsPath, mapObject("says-child", ownedBy(ref(owner))))
+	c.must(200, "DELETE", mapsPath+"/says", nil)
+	c.soon("the owner is gone", c.missing(mapsPath+"/says"))
+	if got := state("says-child"); got != "there 0" {
+		t.Errorf("a dependent of an owner that holds its own orphans: %s", got)
+	}
+}
+
+// TestForegroundOfSeveral: a dependent with another owner is only let go; one that does not
+// block holds nothing up; and a circle goes as a whole.
+func TestForegroundOfSeveral(t *testing.T) {
+	c := startClients(t, "http")
+	one, two := c.must(201, "POST", mapsPath, mapObject("one")), c.must(201, "POST", mapsPath, mapObject("two"))
+	c.must(201, "POST", mapsPath, mapObject("shared", ownedBy(ref(one, "blockOwnerDeletion"), ref(two))))
+	c.must(201, "POST", mapsPath, mapObject("lingers", ownedBy(ref(one)), held("example.com/x")))
+	c.must(200, "DELETE", mapsPath+"/one?propagationPolicy=Foreground", nil)
+	c.soon("one goes without who lingers", c.missing(mapsPath+"/one"))
+	c.soon("the shared one is let go", func() bool {
+		return len(listAt(c.must(200, "GET", mapsPath+"/shared", nil), "metadata", "ownerReferences")) == 1
+	})
+	c.soon("who lingers is deleted", func() bool {
+		return textAt(c.must(200, "GET", mapsPath+"/lingers", nil), "metadata", "deletionTimestamp") != ""
+	})
+
+	a := c.must(201, "POST", mapsPath, mapObject("a"))
+	b := c.must(201, "POST", mapsPath, mapObject("b", ownedBy(ref(a, "blockOwnerDeletion"))))
+	c.must(200, "PATCH", mapsPath+"/a", map[string]any{"metadata": ownedBy(ref(b, "blockOwnerDeletion"))})
+	c.must(200, "DELETE", mapsPath+"/a", nil)
+	c.soon("a has gone", c.missing(mapsPath+"/a"))
+	c.soon("b has gone", c.missing(mapsPath+"/b"))
+
+	a = c.must(201, "POST", mapsPath, mapObject("a"))
+	b = c.must(201, "POST", mapsPath, mapObject("b", ownedBy(ref(a, "blockOwnerDeletion"))))
+	c.must(200, "PATCH", mapsPath+"/a", map[string]any{"metadata": ownedBy(ref(b, "blockOwnerDeletion"))})
+	c.must(200, "DELETE", mapsPath+"/a?propagationPolicy=Foreground", nil)
+	c.soon("a circle has gone in the foreground", func() bool {
+		return c.missing(mapsPath+"/a")() && c.missing(mapsPath+"/b")()
+	})
+}
+
+// TestOwnersOfADeletedKind: when a definition goes and its objects with it, what they own
+// goes, too.
+func TestOwnersOfADeletedKind(t *testing.T) {
+	c := startClients(t, "http")
+	const path = "/apis/example.com/v1/namespaces/default/widgets"
+	for round := range 5 {
+		c.must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced"))
+		for i := range 5 {
+			w := c.must(201, "POST", path, custom("Widget", "w-"+itoa(i)))
+			c.must(201, "POST", mapsPath, mapObject(fmt.Sprintf("of-%d-%d", round, i), ownedBy(ref(w))))
+		}
+		c.must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)
+		c.soon("the definition is gone", c.missing(definitionsPath+"/widgets.example.com"))
+		c.soon("and what its objects own", func() bool {
+			return len(listAt(c.must(200, "GET", mapsPath, nil), "items")) == 1
+		})
+	}
+}
+
+// TestManyDependents: ten thousand of them go while the server does everything else.
+func TestManyDependents(t *testing.T) {
+	if testing.Short() {
+		t.Skip("ten thousand objects")
+	}
+	c := startClients(t, "http")
+	for _, policy := range []string{background, foreground, orphan} {
+		owner := c.must(201, "POST", mapsPath, mapObject("owner"))
+		r := c.rest.builtin[kindKey{"", "v1", "ConfigMap"}]
+		for i := range 10_000 {
+			if _, err := c.rest.internal(r, "create", "default", "", "").insertObject(mapObject(fmt.Sprintf("d-%05d", i), ownedBy(ref(owner, "blockOwnerDeletion")))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begun := time.Now()
+		c.must(200, "DELETE", mapsPath+"/owner?propagationPolicy="+policy, nil)
+		c.must(201, "POST", spacesPath, space(strings.ToLower(policy)))
+		var took time.Duration
+		for took == 0 {
+			sn := r.bucket.now()
+			left := 0
+			for o := range sn.scan("default/d-", "") {
+				if left += len(o.meta.owners); left > 0 {
+					break
+				}
+			}
+			switch {
+			case left == 0 && sn.get("default/owner") == nil:
+				took = time.Since(begun)
+			case time.Since(begun) > 30*time.Second:
+				t.Fatalf("%s: not within 30s", policy)
+			default:
+				c.must(200, "GET", "/version", nil)
+			}
+		}
+		t.Logf("%s: %v", policy, took)
+		c.soon("a namespace made meanwhile is furnished", c.there(spacesPath+"/"+strings.ToLower(policy)+"/serviceaccounts/default"))
+		c.must(200, "DELETE", mapsPath, nil)
+	}
+}

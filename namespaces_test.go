@@ -1,0 +1,223 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+func space(name string, more ...map[string]any) map[string]any {
+	obj := mapObject(name, more...)
+	obj["kind"] = "Namespace"
+	return obj
+}
+
+const spacesPath = "/api/v1/namespaces"
+
+// TestNamespaceIsFurnished: it gets its service account and the CA, and gets them again.
+func TestNamespaceIsFurnished(t *testing.T) {
+	c := startClients(t, "http")
+	c.must(201, "POST", spacesPath, space("a"))
+	account, root := spacesPath+"/a/serviceaccounts/default", spacesPath+"/a/configmaps/"+rootCAName
+	c.soon("the account", c.there(account))
+	c.soon("the CA", c.there(root))
+	uid := textAt(c.must(200, "GET", account, nil), "metadata", "uid")
+	c.must(200, "DELETE", account, nil)
+	c.soon("a new account", func() bool {
+		code, obj := c.try("GET", account, nil)
+		return code == 200 && textAt(obj, "metadata", "uid") != uid
+	})
+	right := c.must(200, "GET", root, nil)
+	for _, patch := range []string{`{"data":{"ca.crt":"x"}}`, `{"data":null}`, `{"data":{"more":"x"}}`} {
+		c.must(200, "PATCH", root, patch)
+		c.soon("the right CA", func() bool {
+			_, obj := c.try("GET", root, nil)
+			return deepEqual(obj["data"], right["data"])
+		})
+	}
+	// What others add elsewhere in them is theirs.
+	c.must(200, "PATCH", root, `{"metadata":{"labels":{"a":"b"}}}`)
+	c.must(200, "DELETE", root, nil)
+	c.soon("the CA is there again", c.there(root))
+	c.must(200, "DELETE", spacesPath+"/a/configmaps", nil)
+	c.soon("and again", c.there(root))
+}
+
+// TestNamespaceDeletion: deleting a namespace deletes all in it, of custom kinds too, and
+// waits for what finalizers hold.
+func TestNamespaceDeletion(t *testing.T) {
+	c := startClients(t, "h2")
+	c.must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced"))
+	c.must(201, "POST", definitionsPath, definitionOf("idles", "Idle", "Namespaced"))
+	c.must(201, "POST", spacesPath, space("a"))
+	c.must(201, "POST", spacesPath, space("ab")) // its keys begin alike
+	for _, ns := range []string{"a", "ab"} {
+		c.must(201, "POST", spacesPath+"/"+ns+"/configmaps", mapObject("free"))
+		c.must(201, "POST", spacesPath+"/"+ns+"/configmaps", mapObject("kept", held("example.com/x")))
+		c.must(201, "POST", "/apis/example.com/v1/namespaces/"+ns+"/widgets", custom("Widget", "free"))
+		c.must(201, "POST", "/apis/example.com/v1/namespaces/"+ns+"/widgets", custom("Widget", "kept", held("example.com/x")))
+		c.must(201, "POST", "/apis/example.com/v1/namespaces/"+ns+"/idles", custom("Idle", "i"))
+	}
+	// Objects that nobody can ask for any more are in it, too.
+	c.must(200, "PATCH", definitionsPath+"/idles.example.com", `[{"op":"replace","path":"/spec/versions/0/served","value":false}]`, "Content-Type: "+jsonPatchType)
+	gone := c.must(200, "DELETE", spacesPath+"/a", nil)
+	if textAt(gone, "status", "phase") != "Terminating" || textAt(gone, "metadata", "deletionTimestamp") == "" {
+		t.Errorf("the answer: %v", gone)
+	}
+	c.soon("what is not held is gone", c.missing(spacesPath+"/a/configmaps/free"))
+	c.soon("custom objects, too", c.missing("/apis/example.com/v1/namespaces/a/widgets/free"))
+	c.soon("and hidden ones", func() bool {
+		sn := c.store.resource("idles.example.com").now()
+		return sn.get("a/i") == nil
+	})
+	for _, make := range []func() (int, map[string]any){
+		func() (int, map[string]any) { return c.try("POST", spacesPath+"/a/configmaps", mapObject("new")) },
+		func() (int, map[string]any) {
+			return c.try("POST", spacesPath+"/a/configmaps?dryRun=All", mapObject("new"))
+		},
+		func() (int, map[string]any) {
+			return c.try("POST", "/apis/example.com/v1/namespaces/a/widgets", custom("Widget", "new"))
+		},
+	} {
+		code, e := make()
+		causes := listAt(e, "details", "causes")
+		if code != 403 || len(causes) != 1 || textAt(causes[0], "reason") != "NamespaceTerminating" || !strings.Contains(textAt(e, "message"), "because it is being terminated") {
+			t.Errorf("a create in it: %d %v", code, e)
+		}
+	}
+	c.must(200, "PATCH", spacesPath+"/a/configmaps/kept", `{"data":{"still":"writable"}}`)
+	c.release(spacesPath + "/a/configmaps/kept")
+	c.must(200, "GET", spacesPath+"/a", nil)
+	c.release("/apis/example.com/v1/namespaces/a/widgets/kept")
+	c.soon("the namespace is gone", c.missing(spacesPath+"/a"))
+	for _, b := range c.store.buckets() {
+		sn := b.now()
+		for o := range sn.scan("a/", "") {
+			t.Errorf("%s %s is left", b.name, o.key)
+		}
+	}
+	c.must(200, "GET", spacesPath+"/ab/configmaps/free", nil)
+	c.must(200, "GET", "/apis/example.com/v1/namespaces/ab/widgets/free", nil)
+	if e := c.must(404, "POST", spacesPath+"/a/configmaps", mapObject("new")); textAt(e, "message") != `namespaces "a" not found` {
+		t.Errorf("a create in none: %v", e)
+	}
+	// Its name is free again.
+	c.must(201, "POST", spacesPath, space("a"))
+	c.soon("the new one is furnished", c.there(spacesPath+"/a/serviceaccounts/default"))
+}
+
+// TestNamespaceFinalize: those in spec hold a namespace once it is empty, and only the
+// subresource takes them away.
+func TestNamespaceFinalize(t *testing.T) {
+	c := startClients(t, "http")
+	obj := space("a")
+	obj["spec"] = map[string]any{"finalizers": []any{"example.com/x"}}
+	made := c.must(201, "POST", spacesPath, obj)
+	if got := listAt(made, "spec", "finalizers"); !slices.Contains(got, any("kubernetes")) || !slices.Contains(got, any("example.com/x")) {
+		t.Fatalf("finalizers %v", got)
+	}
+	c.must(200, "DELETE", spacesPath+"/a", nil)
+	c.soon("the server has let go of it", func() bool {
+		_, now := c.try("GET", spacesPath+"/a", nil)
+		return deepEqual(listAt(now, "spec", "finalizers"), []any{"example.com/x"})
+	})
+	now := c.must(200, "GET", spacesPath+"/a", nil)
+	now["spec"] = map[string]any{}
+	c.must(200, "PUT", spacesPath+"/a", now)
+	now = c.must(200, "GET", spacesPath+"/a", nil)
+	if !deepEqual(listAt(now, "spec", "finalizers"), []any{"example.com/x"}) {
+		t.Errorf("a plain write has changed the finalizers: %v", now)
+	}
+	stale := deepCopy(made).(map[string]any)
+	stale["spec"] = map[string]any{}
+	c.must(409, "PUT", spacesPath+"/a/finalize", stale)
+	c.must(405, "GET", spacesPath+"/a/finalize", nil)
+	c.must(404, "PUT", spacesPath+"/b/finalize", space("b"))
+	now["spec"] = map[string]any{}
+	c.must(200, "PUT", spacesPath+"/a/finalize", now)
+	c.soon("it is gone", c.missing(spacesPath+"/a"))
+}
+
+// TestNamespaceWithoutFinalizers: what is in it goes all the same.
+func TestNamespaceWithoutFinalizers(t *testing.T) {
+	c := startClients(t, "http")
+	now := c.must(201, "POST", spacesPath, space("a"))
+	c.soon("furnished", c.there(spacesPath+"/a/configmaps/"+rootCAName))
+	now["spec"] = map[string]any{}
+	bare := c.must(200, "PUT", spacesPath+"/a/finalize", now)
+	if f := member(bare, "spec", "finalizers"); f != nil {
+		t.Errorf("finalizers %v", f)
+	}
+	c.must(201, "POST", spacesPath+"/a/configmaps", mapObject("kept", held("example.com/x")))
+	c.must(200, "DELETE", spacesPath+"/a", nil)
+	c.soon("what is in it is deleted", c.missing(spacesPath+"/a/configmaps/"+rootCAName))
+	c.must(200, "GET", spacesPath+"/a", nil)
+	c.release(spacesPath + "/a/configmaps/kept")
+	c.soon("it has gone", c.missing(spacesPath+"/a"))
+}
+
+// TestPermanentNamespaces cannot be deleted, one by one or together.
+func TestPermanentNamespaces(t *testing.T) {
+	c := startClients(t, "http")
+	for _, ns := range permanentSpaces {
+		if e := c.must(403, "DELETE", spacesPath+"/"+ns, nil); textAt(e, "reason") != "Forbidden" || !strings.Contains(textAt(e, "message"), "this namespace may not be deleted") {
+			t.Errorf("%s: %v", ns, e)
+		}
+		c.must(201, "POST", spacesPath+"/"+ns+"/configmaps", mapObject("x"))
+	}
+	c.must(200, "DELETE", spacesPath+"/kube-node-lease", nil)
+	c.soon("another one goes", c.missing(spacesPath+"/kube-node-lease"))
+}
+
+// TestNamespaceRace: creates that race with the deletion of their namespace leave nothing
+// behind, neither do those into its successor's name get lost.
+func TestNamespaceRace(t *testing.T) {
+	c := startClients(t, "http")
+	c.must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced"))
+	for round := range 8 {
+		ns := "race-" + itoa(round)
+		c.must(201, "POST", spacesPath, space(ns))
+		var made atomic.Int32
+		begun := make(chan struct{}, 100)
+		var all sync.WaitGroup
+		for w := range 4 {
+			path, obj := spacesPath+"/"+ns+"/configmaps", mapObject
+			if w%2 == 1 {
+				path, obj = "/apis/example.com/v1/namespaces/"+ns+"/widgets", func(name string, _ ...map[string]any) map[string]any { return custom("Widget", name) }
+			}
+			all.Go(func() {
+				for i := range 200 {
+					code, e := c.try("POST", path, obj(fmt.Sprintf("o-%d-%d", w, i)))
+					switch code {
+					case 201:
+						made.Add(1)
+					case 403, 404:
+						return
+					default:
+						t.Errorf("a create: %d %v", code, e)
+						return
+					}
+					select {
+					case begun <- struct{}{}:
+					default:
+					}
+				}
+			})
+		}
+		for range 1 + 3*round {
+			await(t, "a create", begun)
+		}
+		c.must(200, "DELETE", spacesPath+"/"+ns, nil)
+		all.Wait()
+		c.soon("the namespace is gone", c.missing(spacesPath+"/"+ns))
+		for _, b := range c.store.buckets() {
+			sn := b.now()
+			if n := sn.remaining(ns+"/", ""); n > 0 {
+				t.Errorf("round %d: %d of %d objects of %s are left", round, n, made.Load(), b.name)
+			}
+		}
+	}
+}
