@@ -113,7 +113,11 @@ func finalizeSpace(q *call) error {
 			return q.conflict(q.name, changedMeanwhile)
 		}
 		was, next := q.decode(old), q.decode(old)
-		setMember(next, deepCopy(listAt(obj, "spec", "finalizers")), "spec", "finalizers")
+		if list := listAt(obj, "spec", "finalizers"); len(list) > 0 {
+			setMember(next, deepCopy(list), "spec", "finalizers")
+		} else {
+			delete(objectAt(next, "spec"), "finalizers")
+		}
 		done, err := q.replace(old, was, next)
 		var raced *conflictError
 		if errors.As(err, &raced) {

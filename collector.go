@@ -33,9 +33,9 @@ func (c *controllers) dependent(ctx context.Context, at place) error {
 	case len(gone)+len(waiting) < len(o.meta.owners):
 		return c.release(ctx, r, o, append(gone, waiting...))
 	case len(waiting) > 0 && len(c.owned[o.meta.uid]) > 0:
-		return c.delete(r, o, foreground) // its own dependents go first
+		return c.deleteAt(r, o, o.rev, foreground) // its own dependents go first
 	}
-	return c.delete(r, o, background)
+	return c.deleteAt(r, o, o.rev, background)
 }
 
 type ownerState int

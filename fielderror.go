@@ -94,5 +94,8 @@ func shownValue(v any) string {
 	case map[string]any, []any:
 		return string(appendJSON(nil, v))
 	}
+	if list, ok := v.([]string); ok {
+		return fmt.Sprintf("%#v", list)
+	}
 	return fmt.Sprint(v)
 }

@@ -91,8 +91,8 @@
 //	reviews.go              questions to the authenticators and the authorizer
 //	tokens.go               tokens of service accounts
 //	custom.go               the resources of the definitions in the store
-//	custom_resource.go      a definition as resources, one for each version
 //	custom_routes.go        their routes
+//	custom_resource.go      a definition as resources, one for each version
 //	definition.go           what is special about CustomResourceDefinitions
 //	crd_check.go            what a definition has to obey, and its defaults
 //	crd_names.go            names, and who gets one

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -109,6 +110,12 @@ const maxBody = 3 << 20
 func (r *resource) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	q := &call{resource: r, w: w, req: req, info: RequestInfoFrom(req.Context())}
 	if err := q.serve(); err != nil {
+		var e *statusError
+		if q.form.yaml && errors.As(err, &e) {
+			told := *e
+			told.yaml = true
+			err = &told
+		}
 		writeStatus(w, req, err)
 	}
 }

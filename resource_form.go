@@ -191,11 +191,13 @@ func (q *call) asTable(objs []map[string]any, header map[string]any, define bool
 		rows[i] = row
 	}
 	t := map[string]any{"kind": "Table", "apiVersion": "meta.k8s.io/" + q.form.version, "metadata": header, "rows": rows}
-	defs := []any{}
+	var defs any // upstream has null in later events of a watch
 	if define {
+		list := make([]any, 0, len(q.columns))
 		for _, c := range q.columns {
-			defs = append(defs, map[string]any{"name": c.name, "type": c.typ, "format": c.format, "description": c.description, "priority": int64(c.priority)})
+			list = append(list, map[string]any{"name": c.name, "type": c.typ, "format": c.format, "description": c.description, "priority": int64(c.priority)})
 		}
+		defs = list
 	}
 	t["columnDefinitions"] = defs
 	return t
