@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // The resources of the built-in kinds: rows of the kind table, served by the containers of
@@ -51,6 +52,7 @@ func (s *rest) fit() {
 	definitions := s.builtin[kindKey{"apiextensions.k8s.io", "v1", "CustomResourceDefinition"}]
 	definitions.shape = crdShape{definitions.shape}
 	definitions.prepare = s.customs.prepareCRD
+	definitions.alone = new(sync.Mutex) // two that want one name must see each other
 	definitions.beforeDelete = keepCRD
 	definitions.written = func(*object) { s.customs.follow() }
 }

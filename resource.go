@@ -54,6 +54,7 @@ type resource struct {
 	toStored, fromStored func(obj map[string]any) // between this shape and the stored one; they change nothing but the top level
 	subresources         map[string]*subresource
 	prepare              func(q *call, obj, old map[string]any) error    // last word of a kind before an object is written; old is nil on create
+	alone                *sync.Mutex                                     // held from prepare until written, where what prepare sees must still hold; nil: it need not
 	written              func(o *object)                                 // after a write, before its answer
 	beforeDelete         func(q *call, obj map[string]any) (bool, error) // changes obj so that it stays for now: true
 	initialize           func(obj map[string]any)                        // what a new object has, whatever was sent; nil: nothing

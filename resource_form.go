@@ -133,7 +133,7 @@ func (q *call) send(code int, b, tail []byte) error {
 	h := q.w.Header()
 	h["Content-Type"] = []string{q.form.contentType()}
 	if len(b) > gzipAbove && q.takesGzip() {
-		h["Content-Encoding"], h["Vary"] = []string{"gzip"}, []string{"Accept-Encoding"}
+		h["Content-Encoding"], h["Vary"] = []string{"gzip"}, append(h["Vary"], "Accept-Encoding")
 		q.w.WriteHeader(code)
 		z := q.rest.gzipTo(q.w)
 		_, _ = z.Write(b)

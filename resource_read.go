@@ -487,7 +487,7 @@ func (p *pieces) flush() bool {
 		p.out = p.q.w
 		if len(p.b) > gzipAbove && p.q.takesGzip() {
 			h := p.q.w.Header()
-			h["Content-Encoding"], h["Vary"] = []string{"gzip"}, []string{"Accept-Encoding"}
+			h["Content-Encoding"], h["Vary"] = []string{"gzip"}, append(h["Vary"], "Accept-Encoding")
 			z := p.q.rest.gzipTo(p.q.w)
 			p.out, p.done = z, func() { _ = z.Close(); p.q.rest.gzips.Put(z) }
 		}

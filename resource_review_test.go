@@ -520,3 +520,27 @@ func TestWritersAndDefinition(t *testing.T) {
 		t.Errorf("left: %s", left)
 	}
 }
+
+// TestNamesRace: of definitions that come at once and want the same names, one gets them.
+func TestNamesRace(t *testing.T) {
+	r := newReviewed(t)
+	var all sync.WaitGroup
+	for i := range 4 {
+		body := strings.NewReplacer("widgets", fmt.Sprint("things", i), `"Widget"`, `"Thing"`).Replace(reviewDefinition)
+		all.Go(func() {
+			if w := r.send("POST", reviewDefinitions, "", body); w.Code != http.StatusCreated {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+		})
+	}
+	all.Wait()
+	accepted := 0
+	for i := range 4 {
+		if hasCondition(r.tree(r.send("GET", fmt.Sprintf("%s/things%d.example.com", reviewDefinitions, i), "", "")), "NamesAccepted") {
+			accepted++
+		}
+	}
+	if accepted != 1 {
+		t.Errorf("%d definitions have the names, want 1", accepted)
+	}
+}

@@ -39,6 +39,7 @@ func (q *call) insert(obj map[string]any) error {
 // insertObject checks and stores a new object, and is the one way by which any comes to
 // be. With dryRun nothing is stored, the result is nil, and obj is what it would be.
 func (q *call) insertObject(obj map[string]any) (*object, error) {
+	defer q.lockAlone()()
 	m := metadataOf(obj)
 	name := textAt(m, "name")
 	if q.name != "" && name != "" && name != q.name {
@@ -99,6 +100,16 @@ func (q *call) insertObject(obj map[string]any) (*object, error) {
 		}
 		return nil, e
 	}
+}
+
+// lockAlone lets one write at a time go on, of a kind that asks for it. It returns what ends
+// that.
+func (r *resource) lockAlone() (unlock func()) {
+	if r.alone == nil {
+		return func() {}
+	}
+	r.alone.Lock()
+	return r.alone.Unlock
 }
 
 // commitNew stores obj, or with dryRun sees whether it could be.
@@ -325,6 +336,7 @@ func (q *call) answerWritten(o *object, next map[string]any) error {
 // write that changes nothing is none. With dryRun nothing is written, the result is nil and
 // next is what it would be. Who raced gets a *conflictError.
 func (q *call) replace(old *object, was, next map[string]any) (*object, error) {
+	defer q.lockAlone()()
 	if q.info.Subresource == "status" {
 		merged := deepCopy(was).(map[string]any)
 		if s, ok := next["status"]; ok {
