@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -62,7 +63,8 @@ func (as authorizers) authorize(ctx context.Context, u *User, ri *RequestInfo) (
 // defaultAuthorizer holds what is allowed without any rule configured.
 func defaultAuthorizer() authorizer {
 	const health, discovery = "everybody may read health and version", "authenticated users may read the discovery documents"
-	return authorizers{mastersRule{}, selfReviews{}, pathRules{
+	const self = "authenticated users may ask who they are and what they may do"
+	return authorizers{mastersRule{}, pathRules{
 		{path: "/healthz", reason: health},
 		{path: "/livez", reason: health},
 		{path: "/readyz", reason: health},
@@ -72,22 +74,10 @@ func defaultAuthorizer() authorizer {
 		{path: "/api/", below: true, group: groupAuthed, reason: discovery},
 		{path: "/apis/", below: true, group: groupAuthed, reason: discovery},
 		{path: "/openapi/", below: true, group: groupAuthed, reason: discovery},
+	}, resourceRules{
+		{verb: "create", apiGroup: "authentication.k8s.io", resources: []string{"selfsubjectreviews"}, group: groupAuthed, reason: self},
+		{verb: "create", apiGroup: "authorization.k8s.io", resources: []string{"selfsubjectaccessreviews", "selfsubjectrulesreviews"}, group: groupAuthed, reason: self},
 	}}
-}
-
-// selfReviews lets authenticated users ask what the server knows of themselves (upstream's
-// system:basic-user).
-type selfReviews struct{}
-
-func (selfReviews) authorize(_ context.Context, u *User, ri *RequestInfo) (decision, string, error) {
-	if ri.IsResourceRequest && ri.Verb == "create" && ri.Subresource == "" && u.in(groupAuthed) {
-		switch {
-		case ri.APIGroup == "authentication.k8s.io" && ri.Resource == "selfsubjectreviews",
-			ri.APIGroup == "authorization.k8s.io" && (ri.Resource == "selfsubjectaccessreviews" || ri.Resource == "selfsubjectrulesreviews"):
-			return allow, "authenticated users may ask about themselves", nil
-		}
-	}
-	return noOpinion, "", nil
 }
 
 // mastersRule allows everything to the members of system:masters.
@@ -121,6 +111,30 @@ func (rules pathRules) authorize(_ context.Context, u *User, ri *RequestInfo) (d
 		r := &rules[i]
 		match := ri.Path == r.path || r.below && strings.HasPrefix(ri.Path, r.path) && !strings.Contains(ri.Path, "//")
 		if match && (r.group == "" || u.in(r.group)) {
+			return allow, r.reason, nil
+		}
+	}
+	return noOpinion, "", nil
+}
+
+// resourceRules allow a verb on resources, wherever they are (upstream's role for basic
+// users). A subresource is another resource.
+type resourceRules []resourceRule
+
+type resourceRule struct {
+	verb, apiGroup string
+	resources      []string
+	group          string // who
+	reason         string
+}
+
+func (rules resourceRules) authorize(_ context.Context, u *User, ri *RequestInfo) (decision, string, error) {
+	if !ri.IsResourceRequest || ri.Subresource != "" {
+		return noOpinion, "", nil
+	}
+	for i := range rules {
+		r := &rules[i]
+		if ri.Verb == r.verb && ri.APIGroup == r.apiGroup && slices.Contains(r.resources, ri.Resource) && u.in(r.group) {
 			return allow, r.reason, nil
 		}
 	}

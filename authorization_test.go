@@ -71,6 +71,15 @@ func TestDefaultAuthorizer(t *testing.T) {
 		{"GET", "/apis//v/r", masters},
 		{"GET", "/apis/g/v/namespaces//r", masters},
 		{"GET", "//apis", masters},
+		{"POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", authed},
+		{"POST", "/apis/authorization.k8s.io/v1beta1/selfsubjectrulesreviews", authed},
+		{"POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", authed},
+		{"POST", "/apis/authentication.k8s.io/v1/selfsubjectaccessreviews", masters},
+		{"POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", masters},
+		{"POST", "/apis/authorization.k8s.io/v1/namespaces/ns/selfsubjectaccessreviews", authed},
+		{"POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews/x/status", masters},
+		{"GET", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", masters},
+		{"PUT", "/apis/authentication.k8s.io/v1/selfsubjectreviews/x", masters},
 	} {
 		ri := mustResolve(t, tc.method, tc.path, "")
 		for i, u := range []*User{anonymous, user, master, nil} {

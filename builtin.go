@@ -67,7 +67,7 @@ func qualifiedName(group, plural string) string {
 func (s *rest) newBuiltin(row *kindRow) *resource {
 	r := &resource{
 		rest: s, group: row.group, version: row.version, kind: row.kind, listKind: row.kind + "List", plural: row.plural, singular: row.singular,
-		namespaced: row.namespaced, shape: kindShape{row}, typ: row.typ, columns: row.columns, fields: row.fields, hasStatus: row.hasStatus,
+		namespaced: row.namespaced, shape: kindShape{row}, typ: row.typ, columns: row.columns, fields: row.fields, hasStatus: row.hasStatus, givenStatus: row.givenStatus,
 		deleteGivesObject: row.deleteGivesObject, blindUpdate: row.blindUpdate, createOnUpdate: row.createOnUpdate, generation: row.generation,
 		verbs: row.verbs, subs: row.subresources, subresources: map[string]*subresource{},
 	}

@@ -36,9 +36,9 @@ func (c *controllers) dependent(ctx context.Context, at place) error {
 		if err := c.breakCircle(ctx, r, o); err != nil {
 			return err
 		}
-		return c.delete(r, o, foreground) // its own dependents go first
+		return c.deleteAt(r, o, o.rev, foreground) // its own dependents go first; where a circle was broken, at the event of that
 	}
-	return c.delete(r, o, background)
+	return c.deleteAt(r, o, o.rev, background)
 }
 
 // breakCircle lets o no longer block its owners when a dependent of its own waits for its

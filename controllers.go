@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -340,14 +341,25 @@ func (c *controllers) create(r *resource, ns string, obj map[string]any) error {
 	return err
 }
 
-// delete deletes an object as it is, if it is still there.
+// delete deletes an object, if it is still there.
 func (c *controllers) delete(r *resource, o *object, policy string) error {
+	return c.deleteAt(r, o, 0, policy)
+}
+
+// deleteAt is delete of an object that is as it was at a revision, 0 for any: who has
+// changed it meanwhile may have given it another owner, and the event of that is to come.
+func (c *controllers) deleteAt(r *resource, o *object, rev int64, policy string) error {
 	if o.meta.deleting {
 		return nil
 	}
 	uid := o.meta.uid
 	q := c.rest.internal(r, "delete", o.namespace(), o.name(), "")
-	_, _, err := q.deleteObject(&deleteOptions{uid: &uid, propagation: policy})
+	options := deleteOptions{uid: &uid, propagation: policy}
+	if rev != 0 {
+		text := strconv.FormatInt(rev, 10)
+		options.rev = &text
+	}
+	_, _, err := q.deleteObject(&options)
 	var e *statusError
 	if errors.As(err, &e) && (e.reason == "NotFound" || e.reason == "Conflict") {
 		return nil

@@ -21,9 +21,10 @@ import (
 //     the body. Behind the path may stand "(3 events)": so many lines are read of the answer,
 //     and then it is broken off. {fill N} makes the body N bytes long.
 //   - An answer is its status, the header lines that not every answer has, and the body, of
-//     which JSON is laid out: what is longer than a line is spread over several.
+//     which JSON is laid out: what is longer than a line is spread over several, and nothing
+//     else is changed.
 //   - What differs between runs has names: {uid}, {uid-2}, {rev}, {rev-2} (of a
-//     resourceVersion), {time}, {in-1h}, {token}, {continue}, {generated}. Equal values have
+//     resourceVersion), {time}, {in-1h}, {age}, {token}, {continue}, {generated}. Equal values have
 //     equal names, all through the file; a request may have any of them.
 //   - Each protocol has a server of its own, since what is said changes it.
 
@@ -124,20 +125,29 @@ var (
 	tokenPattern     = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+`)
 	continuePattern  = regexp.MustCompile(`"continue":"[^"]+"`)
 	generatedPattern = regexp.MustCompile(`"generateName":"([^"]*)"`)
-	revPattern       = regexp.MustCompile(`(resourceVersion"?: ?\\?"|current: |in record \(|too old resource version: \d+ \()\d+`)
+	agePattern       = regexp.MustCompile(`"\d+s"`)
+	revPattern       = regexp.MustCompile(`(resourceVersion\\?"?: ?\\?"|current: |in record \(|ResourceVersion in the precondition \(|too old resource version: \d+ \()\d+`)
 )
+
+// learn takes note of what a request wants to be called.
+func (v *volatile) learn(request string) {
+	for _, m := range generatedPattern.FindAllStringSubmatch(request, -1) {
+		v.bases = append(v.bases, m[1][:min(len(m[1]), generatedBase)])
+	}
+}
 
 // named puts names in the place of what differs between runs.
 func (v *volatile) named(s string) string {
-	for _, m := range generatedPattern.FindAllStringSubmatch(s, -1) {
-		name := regexp.MustCompile(`"` + regexp.QuoteMeta(m[1]) + `[` + generatedLetters + `]{5}"`)
-		s = name.ReplaceAllStringFunc(s, func(t string) string { return `"` + m[1] + v.name("generated", t[1+len(m[1]):len(t)-1]) + `"` })
+	for _, base := range v.bases {
+		name := regexp.MustCompile(regexp.QuoteMeta(base) + "[" + generatedLetters + `]{5}\b`)
+		s = name.ReplaceAllStringFunc(s, func(t string) string { return base + v.name("generated", t[len(base):]) })
 	}
 	s = uidPattern.ReplaceAllStringFunc(s, func(t string) string { return v.name("uid", t) })
 	s = tokenPattern.ReplaceAllStringFunc(s, func(t string) string { return v.name("token", t) })
 	s = continuePattern.ReplaceAllStringFunc(s, func(t string) string {
 		return `"continue":"` + v.name("continue", t[len(`"continue":"`):len(t)-1]) + `"`
 	})
+	s = agePattern.ReplaceAllString(s, `"{age}"`)
 	s = revPattern.ReplaceAllStringFunc(s, func(t string) string {
 		i := strings.LastIndexFunc(t, func(r rune) bool { return r < '0' || r > '9' }) + 1
 		return t[:i] + v.name("rev", t[i:])
@@ -145,7 +155,7 @@ func (v *volatile) named(s string) string {
 	return timePattern.ReplaceAllStringFunc(s, func(t string) string {
 		at, err := time.Parse(time.RFC3339, t)
 		for name, after := range map[string]time.Duration{"{time}": 0, "{in-1h}": time.Hour, "{in-10m}": 10 * time.Minute} {
-			began, now := v.began.Truncate(time.Second).Add(after), time.Now().Add(after)
+			began, now := v.began.Add(after-time.Minute), time.Now().Add(after) // the server began before
 			if err == nil && !at.Before(began) && !at.After(now) {
 				return name
 			}
@@ -195,23 +205,31 @@ func spreadTo(out *bytes.Buffer, text []byte, indent string) {
 		return
 	}
 	inner := indent + " "
-	out.WriteString(delim.String())
+	out.WriteString(delim.String() + "\n" + inner)
+	begin := out.Len() - len(inner) // of the line
 	for first := true; dec.More(); first = false {
-		if !first {
-			out.WriteByte(',')
-		}
-		out.WriteString("\n" + inner)
 		start := dec.InputOffset()
+		var key []byte
 		if delim == '{' {
 			_, _ = dec.Token()
-			out.Write(bytes.TrimLeft(text[start:dec.InputOffset()], ", \n"))
-			out.WriteByte(':')
+			key = append(bytes.TrimLeft(text[start:dec.InputOffset()], ", \n"), ':')
 		}
 		var value json.RawMessage
 		if dec.Decode(&value) != nil {
 			return
 		}
+		if !first {
+			out.WriteByte(',')
+			if out.Len()-begin+len(key)+len(value) > spreadAt {
+				out.WriteString("\n" + inner)
+				begin = out.Len() - len(inner)
+			}
+		}
+		out.Write(key)
 		spreadTo(out, value, inner)
+		if i := bytes.LastIndexByte(out.Bytes(), '\n') + 1; i > begin {
+			begin = i
+		}
 	}
 	out.WriteByte(delim.String()[0] + 2)
 }
@@ -221,6 +239,7 @@ func TestConversationsShort(t *testing.T) {
 	v := newVolatile(t, startProgram(t, nil))
 	const a, b = "01234567-89ab-4cde-8f01-23456789abcd", "11234567-89ab-4cde-8f01-23456789abcd"
 	now := timeText(time.Now())
+	v.learn(`{"generateName":"w-"}`)
 	for _, c := range []struct{ text, want string }{
 		{`{"uid":"` + a + `"}`, `{"uid":"{uid}"}`},
 		{`{"uid":"` + b + `","was":"` + a + `"}`, `{"uid":"{uid-2}","was":"{uid}"}`},
@@ -243,7 +262,7 @@ func TestConversationsShort(t *testing.T) {
 	long := strings.Repeat("x", spreadAt)
 	for text, want := range map[string]string{
 		`{"a":1,"b":[1,2]}`: `{"a":1,"b":[1,2]}`,
-		`{"a":{"b":"` + long + `","c":1.50},"d":["\u003c",{}]}`: "{\n \"a\":{\n  \"b\":\"" + long + "\",\n  \"c\":1.50},\n \"d\":[\"\\u003c\",{}]}",
+		`{"a":{"b":"` + long + `","c":1.50},"d":["\u003c",{}]}`: "{\n \"a\":{\n  \"b\":\"" + long + "\",\n  \"c\":1.50},\"d\":[\"\\u003c\",{}]}",
 		`["` + long + `",null]`:                                 "[\n \"" + long + "\",\n null]",
 	} {
 		if got := spread(text); got != want {

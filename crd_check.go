@@ -370,7 +370,7 @@ func (c *crdCheck) selectable(p *fieldPath, fields []any, s map[string]any, old 
 		}
 	}
 	if n := len(unique); n > maxSelectableFields && !deepEqual(member(old, "selectableFields"), fields) {
-		c.add(fieldError{"FieldValueTooMany", p.String(), fmt.Sprintf("Too many: %d: must have at most %d items", n, maxSelectableFields)})
+		c.add(fieldTooMany(p.String(), n, maxSelectableFields))
 	}
 }
 

@@ -38,6 +38,8 @@ type customs struct {
 	byBucket map[string]*resource       // of the stored version, or another one
 	accepted map[groupName]string       // name of the definition that has a name
 	waiting  map[string]map[string]bool // by group, definitions that have not all names they want
+
+	documents route // of all discovery documents
 }
 
 // groupName is a name in a group: of a resource, or of a kind.
@@ -57,11 +59,15 @@ type definition struct {
 }
 
 func newCustoms(s *rest, c *catalog, strict bool) *customs {
-	return &customs{
+	t := &customs{
 		rest: s, catalog: c, strict: strict, bucket: s.store.resource("customresourcedefinitions.apiextensions.k8s.io"),
 		definitions: map[string]*definition{}, docs: map[string][]*crdDoc{},
 		served: map[kindKey]*resource{}, byKind: map[kindKey]*resource{}, byBucket: map[string]*resource{}, accepted: map[groupName]string{}, waiting: map[string]map[string]bool{},
 	}
+	t.documents = route{
+		server: "extensions", kind: kindPrefix, method: "*", pattern: "/apis/", doc: "discovery documents of custom resources", at: callSite(0), listed: true, handler: http.HandlerFunc(t.serveDocument),
+	}
+	return t
 }
 
 // follow serves what has been committed so far.
@@ -331,15 +337,4 @@ func (c *customs) unaccepted(group string) (names []string) {
 		names = append(names, name)
 	}
 	return names
-}
-
-// all is every custom resource, in no order.
-func (c *customs) all() []*resource {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	var out []*resource
-	for _, r := range c.served {
-		out = append(out, r)
-	}
-	return out
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,7 +48,7 @@ func (c *customs) resources(crd map[string]any) []*resource {
 			rest: c.rest, group: group, version: version, kind: textAt(names, "kind"), listKind: textAt(names, "listKind"), plural: textAt(names, "plural"), singular: textAt(names, "singular"),
 			namespaced: textAt(crd, "spec", "scope") == "Namespaced", custom: true, shape: shapes[version], nameErrors: dnsSubdomainErrors,
 			columns: printerColumns(objectAt(v)), fields: fieldsAmong(fields, selectableFields(objectAt(v))), stored: fields, hidden: member(v, "served") != true, hasStatus: hasStatus, generation: true,
-			terminating: member(crd, "metadata", "deletionTimestamp") != nil, retired: make(chan struct{}), deprecation: deprecationOf(group, version, textAt(names, "kind"), v),
+			terminating: member(crd, "metadata", "deletionTimestamp") != nil, retired: make(chan struct{}), deprecation: deprecationOf(group, textAt(names, "kind"), v, versions),
 			verbs: []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}, bucket: c.rest.store.resource(textAt(names, "plural") + "." + group),
 		}
 		if version != storage {
@@ -107,12 +106,27 @@ func ruleWarning(what string, rules []celRule) string {
 	return text
 }
 
-// deprecationOf is the warning of a deprecated version, "" for one that is not.
-func deprecationOf(group, version, kind string, v any) string {
+// deprecationOf is the warning of a deprecated version, "" for one that is not. It names the
+// best newer version, if one is served.
+func deprecationOf(group, kind string, v any, versions []any) string {
 	if member(v, "deprecated") != true {
 		return ""
 	}
-	return cmp.Or(textAt(v, "deprecationWarning"), group+"/"+version+" "+kind+" is deprecated")
+	if given, ok := member(v, "deprecationWarning").(string); ok {
+		return given
+	}
+	version, best := textAt(v, "name"), ""
+	for _, o := range versions {
+		name := textAt(o, "name")
+		if member(o, "served") == true && member(o, "deprecated") != true && compareVersions(name, version) > 0 && (best == "" || compareVersions(name, best) > 0) {
+			best = name
+		}
+	}
+	text := group + "/" + version + " " + kind + " is deprecated"
+	if best != "" {
+		text += "; use " + group + "/" + best + " " + kind
+	}
+	return text
 }
 
 func scalePathsOf(scale map[string]any) *scalePaths {

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 )
+
+// The routes of custom resources. They are in no trie: a request's group, version and
+// resource find them, so that a definition costs no more than two entries of a map.
 
 // find is the route of a request for a custom resource, nil if it is for none: then it
 // is not found.
@@ -23,7 +28,7 @@ func (c *customs) find(req *http.Request) *route {
 	if r.namespaced && info.Namespace == "" && !everywhere || !r.namespaced && info.Namespace != "" {
 		return nil
 	}
-	return r.table.find(r, req.Method, info)
+	return r.table.of(r).find(r, req.Method, info)
 }
 
 // document is the route of a discovery document of custom resources.
@@ -31,20 +36,80 @@ func (c *customs) document(path string) *route {
 	if !strings.HasPrefix(path, "/apis/") {
 		return nil
 	}
-	serve, ok := c.rest.program.catalog.document(trimSlash(path))
-	if !ok {
+	if _, ok := c.catalog.document(trimSlash(path)); !ok {
 		return nil
 	}
-	return &route{server: "extensions", kind: kindPrefix, method: "*", pattern: "/apis/", listed: true, at: "custom.go", handler: http.HandlerFunc(serve)}
+	return &c.documents
+}
+
+func (c *customs) serveDocument(w http.ResponseWriter, r *http.Request) {
+	serve, ok := c.catalog.document(trimSlash(r.URL.Path))
+	if !ok { // it went after it was found
+		http.NotFound(w, r)
+		return
+	}
+	serve(w, r)
+}
+
+// routes is what there is now, sorted as the admin page has it. The routes of a resource
+// that has seen no request are made for the page alone.
+func (c *customs) routes() []*route {
+	c.mu.RLock()
+	byRoot := map[string][]*resource{}
+	for _, r := range c.served {
+		root := r.root()
+		byRoot[root] = append(byRoot[root], r)
+	}
+	c.mu.RUnlock()
+	out := []*route{&c.documents}
+	for _, root := range slices.Sorted(maps.Keys(byRoot)) { // all sorted at once would take twice as long
+		first := len(out)
+		for _, r := range byRoot[root] {
+			if set := r.table.made.Load(); set != nil {
+				out = append(out, set.all...)
+			} else {
+				_, all := r.routes()
+				out = append(out, all...)
+			}
+		}
+		slices.SortFunc(out[first:], compareRoutes)
+	}
+	return out
+}
+
+// names is the groups there are beside those that the program brings.
+func (c *customs) names() []string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	seen := map[string]bool{}
+	var out []string
+	for key := range c.served {
+		if !seen[key.group] {
+			seen[key.group] = true
+			out = append(out, key.group)
+		}
+	}
+	return sorted(out)
 }
 
 // routeTable is the routes of a custom resource. They are made when the first request
 // comes, since most of ten thousand definitions never see one.
-type routeTable struct {
-	once   sync.Once
-	routes []*route
+type routeTable struct{ made atomic.Pointer[routeSet] }
+
+// of is the routes of r, whose table it is.
+func (t *routeTable) of(r *resource) *routeSet {
+	set := t.made.Load()
+	if set == nil {
+		t.made.CompareAndSwap(nil, r.makeRoutes())
+		set = t.made.Load()
+	}
+	return set
+}
+
+type routeSet struct {
+	all    []*route
 	byForm map[routeForm]*route
-	other  *route // methods that the resource has not
+	other  *route // methods that the resource has not; the last of all
 }
 
 type routeForm struct {
@@ -52,8 +117,7 @@ type routeForm struct {
 	form        pathForm
 }
 
-func (t *routeTable) find(r *resource, method string, info *RequestInfo) *route {
-	t.once.Do(func() { t.make(r) })
+func (t *routeSet) find(r *resource, method string, info *RequestInfo) *route {
 	f := routeForm{method: method, sub: info.Subresource, form: formItem}
 	switch {
 	case info.Name == "" || info.Verb == "list" || info.Verb == "watch" || info.Verb == "deletecollection":
@@ -74,18 +138,34 @@ func (t *routeTable) find(r *resource, method string, info *RequestInfo) *route 
 	return t.other
 }
 
-func (t *routeTable) make(r *resource) {
-	root := "/apis/" + r.group + "/" + r.version
-	row := func(w Route) *route {
-		return &route{server: "extensions", kind: kindContainer, method: w.Method, pattern: root + w.Path, operation: w.Operation, doc: w.Doc, resource: r.qualified(), at: "custom.go", listed: true, handler: r}
+// root is where the paths of a custom resource begin.
+func (r *resource) root() string { return "/apis/" + r.group + "/" + r.version + "/" }
+
+// routes is every route of a custom resource, and the rows of the first ones; the last is
+// for methods that the resource has not.
+func (r *resource) routes() ([]Route, []*route) {
+	root, resource, rows := strings.TrimSuffix(r.root(), "/"), r.qualified(), r.routeRows()
+	room, all := make([]route, len(rows)+1), make([]*route, len(rows)+1)
+	set := func(i int, w *Route) {
+		all[i] = &room[i]
+		rt := all[i]
+		rt.server, rt.kind, rt.method, rt.pattern, rt.operation, rt.doc = "extensions", kindContainer, w.Method, root+w.Path, w.Operation, w.Doc
+		rt.resource, rt.at, rt.listed, rt.handler = resource, r.rest.customs.documents.at, true, r
 	}
-	t.byForm = map[routeForm]*route{}
-	for _, w := range r.routeRows() {
-		rt := row(w)
-		t.routes = append(t.routes, rt)
-		t.byForm[r.formOf(w)] = rt
+	for i := range rows {
+		set(i, &rows[i])
 	}
-	t.other = row(Route{Method: "*", Path: "/" + r.plural, Operation: "refuse" + r.kind, Doc: "refuse a method that there is not"})
+	set(len(rows), &Route{Method: "*", Path: "/" + r.plural, Operation: "refuse" + r.kind, Doc: "refuse a method that there is not"})
+	return rows, all
+}
+
+func (r *resource) makeRoutes() *routeSet {
+	rows, all := r.routes()
+	t := &routeSet{all: all, byForm: make(map[routeForm]*route, len(rows)), other: all[len(rows)]}
+	for i, w := range rows {
+		t.byForm[r.formOf(w)] = all[i]
+	}
+	return t
 }
 
 // formOf is where a route's path stands among the forms.
@@ -103,10 +183,4 @@ func (r *resource) formOf(w Route) routeForm {
 		}
 	}
 	return routeForm{}
-}
-
-// list is the routes for the admin page.
-func (t *routeTable) list(r *resource) []*route {
-	t.once.Do(func() { t.make(r) })
-	return t.routes
 }

@@ -25,11 +25,11 @@ func (c *customs) prepareCRD(q *call, crd, old map[string]any) error {
 	for _, w := range schemaWarnings(crd) {
 		AddWarning(q.req.Context(), "", w)
 	}
-	status := objectAt(crd, "status")
+	status, _ := deepCopy(crd["status"]).(map[string]any) // what is there may be old's
 	if status == nil {
 		status = map[string]any{}
-		crd["status"] = status
 	}
+	crd["status"] = status
 	accepted, conditions := nameConflicts(crd, c.rivals(crd), time.Now())
 	status["acceptedNames"], status["conditions"] = accepted, conditions
 	c.honest(status, crd, rules)

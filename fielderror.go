@@ -70,7 +70,19 @@ func fieldNotSupported(field string, value any, supported ...string) fieldError 
 }
 
 func fieldTooLong(field string, limit int) fieldError {
-	return fieldError{"FieldValueTooLong", field, fmt.Sprintf("Too long: may not be more than %d bytes", limit)}
+	return fieldError{"FieldValueTooLong", field, "Too long: may not be more than " + counted(limit, "byte")}
+}
+
+func fieldTooMany(field string, size, limit int) fieldError {
+	return fieldError{"FieldValueTooMany", field, fmt.Sprintf("Too many: %d: must have at most %s", size, counted(limit, "item"))}
+}
+
+// counted is a number of things.
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return strconv.Itoa(n) + " " + thing
 }
 
 func shownValue(v any) string {
@@ -81,6 +93,9 @@ func shownValue(v any) string {
 		return "null"
 	case map[string]any, []any:
 		return string(appendJSON(nil, v))
+	}
+	if list, ok := v.([]string); ok {
+		return fmt.Sprintf("%#v", list)
 	}
 	return fmt.Sprint(v)
 }

@@ -95,6 +95,9 @@ func (s source) Servers() []admin.Server {
 		for _, g := range sv.groups {
 			a.Groups = append(a.Groups, g.name)
 		}
+		if sv.customs != nil {
+			a.Groups = append(a.Groups, sv.customs.names()...)
+		}
 		for _, r := range sv.routes() {
 			a.Taken += r.hits.Load()
 			switch r.kind {
@@ -121,8 +124,26 @@ func (s source) Servers() []admin.Server {
 	return out
 }
 
-// routes are the container's and then the mux's.
-func (s *Server) routes() []*route { return append(s.container.routes(), s.mux.routes()...) }
+// routes are those of the container, of the mux and of custom resources, sorted.
+func (s *Server) routes() []*route {
+	own := append(s.container.routes(), s.mux.routes()...)
+	slices.SortFunc(own, compareRoutes)
+	if s.customs == nil {
+		return own
+	}
+	others := s.customs.routes()
+	all := make([]*route, 0, len(own)+len(others))
+	for _, r := range own {
+		i, _ := slices.BinarySearchFunc(others, r, compareRoutes)
+		all = append(append(all, others[:i]...), r)
+		others = others[i:]
+	}
+	return append(all, others...)
+}
+
+func compareRoutes(a, b *route) int {
+	return cmp.Or(strings.Compare(a.pattern, b.pattern), strings.Compare(a.method, b.method), strings.Compare(a.kind, b.kind))
+}
 
 func (s source) Chain() []admin.Chain {
 	out := []admin.Chain{}
@@ -152,9 +173,7 @@ func (s source) Routes() []admin.Route {
 	out := []admin.Route{}
 	for _, sv := range s.p.servers {
 		all := sv.routes()
-		sort.SliceStable(all, func(i, j int) bool {
-			return cmp.Or(strings.Compare(all[i].pattern, all[j].pattern), strings.Compare(all[i].method, all[j].method)) < 0
-		})
+		out = slices.Grow(out, len(all))
 		for _, r := range all {
 			a := admin.Route{
 				ID: r.id(), Server: r.server, Kind: r.kind, Method: r.method, Pattern: r.pattern, Operation: r.operation, Resource: r.resource,

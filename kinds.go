@@ -68,6 +68,7 @@ type kindRow struct {
 	createOnUpdate    bool // PUT to a missing object creates it
 	generation        bool // metadata.generation is kept
 	hasStatus         bool // status is a subresource: writes of the object leave it alone
+	givenStatus       bool // but a create may send one, which is kept
 	reviewOnly        bool // only created, answered and never stored
 
 	columns []tableColumn     // their cells are of the stored form
@@ -185,7 +186,9 @@ type typeField struct {
 	kind      fieldKind
 	list, dic bool     // []T or map[string]T; both: map[string][]T, whose lists are messages with items=1 in protobuf
 	message   *typeDef // of fieldMessage
+	component string   // of fieldRaw: its name in OpenAPI, with {} behind that of an object; "" for none
 	or        string   // what may stand for the message as well: bool, list (of messages), strings (a list); "" for nothing
+	orNumbers [2]int   // with or: in protobuf, the numbers of the message and of the other in the message that holds either
 	doc       string   // one line of ours, for OpenAPI
 
 	required bool   // always in JSON even when zero (no omitempty upstream)

@@ -434,11 +434,7 @@ func (p *pruner) message(at *trail, t *typeDef, f *typeField, v any) (any, bool)
 		}
 	case []any:
 		if f.or == "list" || f.or == "strings" {
-			element := typeField{list: true, message: f.message, kind: fieldMessage}
-			if f.or == "strings" {
-				element.kind = fieldString
-			}
-			return p.listed(at, t, &element, v)
+			return p.listed(at, t, f.other(), v)
 		}
 	}
 	p.wrong(at, t, f, v, goType(f, true))

@@ -124,6 +124,8 @@ func (r *kindReader) readKind(w []string) {
 			k.createOnUpdate = true
 		case "generation":
 			k.generation = true
+		case "status":
+			k.givenStatus = true
 		case "review":
 			k.reviewOnly = true
 		default:

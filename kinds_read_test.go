@@ -28,7 +28,9 @@ func TestKindsErrors(t *testing.T) {
 		{head + "type C\n  x 1 text", `7: "text" is no type`},
 		{head + "type C\n  x 1 []D", "7: there is no type D"},
 		{head + "type C\n  x 1 other.D", "7: there is no type other.D"},
-		{head + "type C\n  x 1 A|int", `7: "int" is no other form of a type`},
+		{head + "type C\n  x 1 A=1|int=2", `7: "int" is no other form of a type`},
+		{head + "type C\n  x 1 A=1|bool", `7: "bool" is no form with its number`},
+		{head + "type C\n  x 1 A=x|bool=2", `7: "A=x" is no form with its number`},
 		{head + "type C\n  x 1 string join", `7: "join" is no merge strategy`},
 		{head + "type C\n  x 1 bool =yes", "7: the default yes"},
 		{head + "type C\n  x 1 string, y 1 string", "6: C has two fields of number 1"},
@@ -83,7 +85,7 @@ func TestKindsErrors(t *testing.T) {
 // TestKindsRead: what the rows say arrives where it should.
 func TestKindsRead(t *testing.T) {
 	table, err := parseKinds(`# a comment
-kind v1 A as a,aa all namespaced label1035 core object,blind
+kind v1 A as a,aa all namespaced label1035 core object,blind,status
   sub status get
   sub scale get,update x.io/v1/S
   select x = deep.k|deep.other:none
@@ -94,7 +96,7 @@ package core s.core
 type A
   x 1 string =d, b 9 bool* =true, m 2 {}bytes, texts 3 {}string >m, + 7 D, deep 4 D!
   i 5 []D* merge+retainKeys:k -- a list, that is merged
-  u 6 D|strings
+  u 6 D=1|strings=2
 type D  the deep one
   k 1 int32 =3, other 2 D*, lists 3 {}[]string
 package x s.x
@@ -108,8 +110,8 @@ type S
 	if k == nil || k != table.resource("", "v1", "as") || table.resource("", "v1", "aa") != nil || table.kind("x", "v1", "A") != nil {
 		t.Fatal("lookup by kind and resource")
 	}
-	got := strings.TrimSpace(fmt.Sprintln(k.singular, k.shortNames, k.categories, k.namespaced, k.nameRule, k.server, k.deleteGivesObject, k.blindUpdate, k.createOnUpdate, k.generation, k.hasStatus, k.reviewOnly, len(k.verbs), k.keeps, k.freezer, k.frozen, k.stored == k))
-	if want := "a [a aa] [all] true label1035 core true true false false true false 8 [[deep k]] b [m] true"; got != want {
+	got := strings.TrimSpace(fmt.Sprintln(k.singular, k.shortNames, k.categories, k.namespaced, k.nameRule, k.server, k.deleteGivesObject, k.blindUpdate, k.createOnUpdate, k.generation, k.hasStatus, k.givenStatus, k.reviewOnly, len(k.verbs), k.keeps, k.freezer, k.frozen, k.stored == k))
+	if want := "a [a aa] [all] true label1035 core true true false false true true false 8 [[deep k]] b [m] true"; got != want {
 		t.Errorf("kind: got %s\nwant %s", got, want)
 	}
 	if s := k.subresources; len(s) != 2 || s[0].typ != k.typ || s[1].typ != table.types["x.S"] || s[1].group != "x.io" || s[1].typ.fields[0].message != k.typ || table.body("x.io", "v1", "S") != s[1].typ {
@@ -126,6 +128,9 @@ type S
 		if f == nil {
 			t.Errorf("no field %s", name)
 			continue
+		}
+		if f.or != "" && f.orNumbers != [2]int{1, 2} {
+			t.Errorf("%s: numbers %v", name, f.orNumbers)
 		}
 		parts := []string{fmt.Sprint(f.number), fmt.Sprint(int(f.kind))}
 		for mark, on := range map[string]bool{"{}": f.dic, "[]": f.list, "*": f.pointer, "!": f.required} {

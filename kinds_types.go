@@ -92,22 +92,37 @@ func (r *kindReader) readFieldType(f *typeField, typ string) {
 		return
 	}
 	if typ[0] >= 'a' && !strings.Contains(typ, ".") {
+		typ, component, named := strings.Cut(typ, ":")
+		if named {
+			f.component = r.schema + "." + component
+		}
 		kind, ok := scalarKind(typ)
-		if !ok {
+		if !ok || named && kind != fieldRaw {
 			r.fail("%q is no type", typ)
 		}
 		f.kind = kind
 		return
 	}
 	f.kind = fieldMessage
-	typ, f.or, _ = strings.Cut(typ, "|")
-	if f.or != "" {
+	if first, second, either := strings.Cut(typ, "|"); either {
+		typ, f.orNumbers[0] = r.numbered(first)
+		f.or, f.orNumbers[1] = r.numbered(second)
 		r.oneOf("other form of a type", f.or, "bool", "list", "strings")
 	}
 	if !strings.Contains(typ, ".") {
 		typ = r.pack + "." + typ
 	}
 	r.refer(typ, &f.message)
+}
+
+// numbered splits WORD=N.
+func (r *kindReader) numbered(text string) (word string, n int) {
+	word, number, _ := strings.Cut(text, "=")
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 1 {
+		r.fail("%q is no form with its number", text)
+	}
+	return word, n
 }
 
 func scalarKind(word string) (fieldKind, bool) {
@@ -136,6 +151,17 @@ func scalarKind(word string) (fieldKind, bool) {
 		return fieldRaw, true
 	}
 	return 0, false
+}
+
+// other is a field of what may stand for f's message.
+func (f *typeField) other() *typeField {
+	switch f.or {
+	case "bool":
+		return &typeField{name: f.or, kind: fieldBool}
+	case "strings":
+		return &typeField{name: f.or, list: true}
+	}
+	return &typeField{name: f.or, kind: fieldMessage, message: f.message, list: true}
 }
 
 func (r *kindReader) readFieldWord(f *typeField, word string) {

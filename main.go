@@ -42,6 +42,7 @@
 //	openapi_paths.go        the operations of a document
 //	openapi_schema.go       its types, and the schemas of custom resources
 //	metrics.go              Prometheus text
+//	metrics_store.go        gauges of the store and its readers
 //	version.go              /version and the build
 //	server.go               one generic server: the surface for Extend
 //	core.go                 the core server, and what every outermost server serves of itself
@@ -91,8 +92,8 @@
 //	reviews.go              questions to the authenticators and the authorizer
 //	tokens.go               tokens of service accounts
 //	custom.go               the resources of the definitions in the store
-//	custom_resource.go      a definition as resources, one for each version
 //	custom_routes.go        their routes
+//	custom_resource.go      a definition as resources, one for each version
 //	definition.go           what is special about CustomResourceDefinitions
 //	crd_check.go            what a definition has to obey, and its defaults
 //	crd_names.go            names, and who gets one

@@ -83,8 +83,8 @@ func generatedName(base string) string {
 func (r *resource) metadataErrors(obj map[string]any) (errs []fieldError) {
 	m := metadataOf(obj)
 	name, generate := textAt(m, "name"), textAt(m, "generateName")
-	if generate != "" && name == "" {
-		for _, why := range r.nameErrors(strings.TrimRight(generate, "-.") + "x") {
+	if generate != "" {
+		for _, why := range r.nameErrors(strings.TrimSuffix(generate, "-") + "x") {
 			errs = append(errs, fieldInvalid("metadata.generateName", generate, why))
 		}
 	}
@@ -104,10 +104,28 @@ func (r *resource) metadataErrors(obj map[string]any) (errs []fieldError) {
 	if owners := listAt(m, "ownerReferences"); len(owners) > 0 {
 		errs = append(errs, ownerErrors(owners)...)
 	}
-	for i, f := range listAt(m, "finalizers") {
+	if finalizers := listAt(m, "finalizers"); len(finalizers) > 0 {
+		errs = append(errs, r.finalizerErrors(finalizers)...)
+	}
+	return errs
+}
+
+// finalizerErrors: in built-in kinds, a finalizer that is not the server's own has to say
+// whose it is (upstream).
+func (r *resource) finalizerErrors(finalizers []any) (errs []fieldError) {
+	for _, f := range finalizers {
 		s, _ := f.(string)
 		for _, why := range labelKeyErrors(s) {
-			errs = append(errs, fieldInvalid("metadata.finalizers["+strconv.Itoa(i)+"]", s, why))
+			errs = append(errs, fieldInvalid("metadata.finalizers", s, why))
+		}
+	}
+	if slices.Contains(finalizers, any(finalizerOrphan)) && slices.Contains(finalizers, any(finalizerForegnd)) {
+		errs = append(errs, fieldInvalid("metadata.finalizers", finalizers, "finalizer "+finalizerOrphan+" and "+finalizerForegnd+" cannot be both set"))
+	}
+	for i, f := range finalizers {
+		s, _ := f.(string)
+		if !r.custom && !strings.Contains(s, "/") && s != finalizerOrphan && s != finalizerForegnd && s != spaceHolder {
+			errs = append(errs, fieldInvalid("metadata.finalizers["+strconv.Itoa(i)+"]", s, "name is neither a standard finalizer name nor is it fully qualified"))
 		}
 	}
 	return errs
@@ -145,7 +163,7 @@ func annotationErrors(notes map[string]any) (errs []fieldError) {
 }
 
 func ownerErrors(owners []any) (errs []fieldError) {
-	controllers := 0
+	controller := ""
 	for i, o := range owners {
 		field := fmt.Sprintf("metadata.ownerReferences[%d]", i)
 		version := textAt(o, "apiVersion")
@@ -157,10 +175,15 @@ func ownerErrors(owners []any) (errs []fieldError) {
 				errs = append(errs, fieldInvalid(field+"."+f, "", f+" must not be empty"))
 			}
 		}
+		if version == "v1" && textAt(o, "kind") == "Event" {
+			errs = append(errs, fieldInvalid(field, o, "/v1, Kind=Event is disallowed from being an owner"))
+		}
 		if member(o, "controller") == true {
-			if controllers++; controllers == 2 {
-				errs = append(errs, fieldInvalid("metadata.ownerReferences", owners, "Only one reference can have Controller set to true"))
+			name := textAt(o, "kind") + "/" + textAt(o, "name")
+			if controller != "" {
+				errs = append(errs, fieldInvalid("metadata.ownerReferences", owners, `Only one reference can have Controller set to true. Found "true" in references for `+controller+" and "+name))
 			}
+			controller = name
 		}
 	}
 	return errs

@@ -235,7 +235,7 @@ func (p *program) writeMetrics(w io.Writer) error {
 	e.family("apiserver_current_inflight_requests", "gauge", "Requests that hold a place now, by kind.")
 	e.number(float64(mutating), "request_kind", "mutating")
 	e.number(float64(readOnly), "request_kind", "readOnly")
-	e.single("apiserver_longrunning_requests", "gauge", "Long-running requests now.", float64(p.watches.count()))
+	e.longRunning(p.chains)
 	e.family("apiserver_dropped_requests_total", "counter", "Requests refused because every place was taken, by kind.")
 	e.number(m.droppedMutating.value(), "request_kind", "mutating")
 	e.number(m.droppedReadOnly.value(), "request_kind", "readOnly")
@@ -258,6 +258,7 @@ func (p *program) writeMetrics(w io.Writer) error {
 		e.number(m.users[i].value(), "username", label)
 	}
 	p.auditing.writeMetrics(e)
+	e.stored(p.store)
 	e.health(p.healthz, p.livez, p.readyz)
 	e.family("apichain_connections", "gauge", "Open connections, by listener.")
 	open := map[string]int{}

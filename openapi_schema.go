@@ -24,9 +24,14 @@ func schemaRef(name string) map[string]any {
 	return map[string]any{"$ref": "#/components/schemas/" + name}
 }
 
-// refTo is a reference that may have a description beside it.
-func refTo(name string) map[string]any {
-	return map[string]any{"allOf": []any{schemaRef(name)}}
+// besides puts the reference that s is, if it is one, where there may be more beside it:
+// description and default (upstream).
+func besides(s map[string]any) map[string]any {
+	if ref, ok := s["$ref"]; ok && len(s) > 1 {
+		delete(s, "$ref")
+		s["allOf"] = []any{map[string]any{"$ref": ref}}
+	}
+	return s
 }
 
 func gvkOf(group, version, kind string) map[string]any {
@@ -120,7 +125,7 @@ func (w *schemaWriter) field(f *typeField) map[string]any {
 	if f.mergeKey != "" {
 		s["x-kubernetes-patch-merge-key"] = f.mergeKey
 	}
-	return s
+	return besides(s)
 }
 
 // element is a value of a map.
@@ -136,11 +141,11 @@ func (w *schemaWriter) element(f *typeField) map[string]any {
 func (w *schemaWriter) value(f *typeField) map[string]any {
 	switch f.or {
 	case "bool":
-		return refTo(w.either(f.message, "OrBool", "a boolean"))
+		return schemaRef(w.either(f.message, "OrBool", "a boolean"))
 	case "list":
-		return refTo(w.either(f.message, "OrArray", "a list of them"))
+		return schemaRef(w.either(f.message, "OrArray", "a list of them"))
 	case "strings":
-		return refTo(w.either(f.message, "OrStringArray", "a list of strings"))
+		return schemaRef(w.either(f.message, "OrStringArray", "a list of strings"))
 	}
 	switch f.kind {
 	case fieldString:
@@ -156,18 +161,20 @@ func (w *schemaWriter) value(f *typeField) map[string]any {
 	case fieldBytes:
 		return map[string]any{"type": "string", "format": "byte"}
 	case fieldTime:
-		return refTo(w.scalar(metaSchemas+"Time", "a time: RFC 3339, to the second", "string", "date-time"))
+		return schemaRef(w.scalar(metaSchemas+"Time", "a time: RFC 3339, to the second", "string", "date-time"))
 	case fieldMicroTime:
-		return refTo(w.scalar(metaSchemas+"MicroTime", "a time: RFC 3339, to the microsecond", "string", "date-time"))
+		return schemaRef(w.scalar(metaSchemas+"MicroTime", "a time: RFC 3339, to the microsecond", "string", "date-time"))
 	case fieldIntOrString:
-		return refTo(w.scalar("io.k8s.apimachinery.pkg.util.intstr.IntOrString", "an integer or a string", "string", "int-or-string"))
+		return schemaRef(w.scalar("io.k8s.apimachinery.pkg.util.intstr.IntOrString", "an integer or a string", "integer string", "int-or-string"))
 	case fieldQuantity:
-		return refTo(w.scalar("io.k8s.apimachinery.pkg.api.resource.Quantity", "a quantity: a number with a suffix such as m, k, Ki or Gi", "string", ""))
+		return schemaRef(w.scalar("io.k8s.apimachinery.pkg.api.resource.Quantity", "a quantity: a number with a suffix such as m, k, Ki or Gi", "string number", ""))
 	case fieldMessage:
-		return refTo(w.typ(f.message))
+		return schemaRef(w.typ(f.message))
 	}
-	if f.name == "fieldsV1" {
-		return refTo(w.scalar(metaSchemas+"FieldsV1", "a set of fields, as a tree", "object", ""))
+	if name, object := strings.CutSuffix(f.component, "{}"); object {
+		return schemaRef(w.scalar(name, "any object", "object", ""))
+	} else if name != "" {
+		return schemaRef(w.scalar(name, "any JSON", "", ""))
 	}
 	return map[string]any{"x-kubernetes-preserve-unknown-fields": true}
 }
@@ -179,9 +186,22 @@ func (w *schemaWriter) either(t *typeDef, tail, other string) string {
 	})
 }
 
-func (w *schemaWriter) scalar(name, doc, typ, format string) string {
+// scalar is the component of a value of the types. Where there are several, it says them
+// such that kubectl shows its name instead.
+func (w *schemaWriter) scalar(name, doc, types, format string) string {
 	return w.add(name, func() map[string]any {
-		s := map[string]any{"description": doc, "type": typ}
+		s := map[string]any{"description": doc}
+		switch list := strings.Fields(types); len(list) {
+		case 0:
+		case 1:
+			s["type"] = list[0]
+		default:
+			one := make([]any, len(list))
+			for i, typ := range list {
+				one[i] = map[string]any{"type": typ}
+			}
+			s["oneOf"] = one
+		}
 		if format != "" {
 			s["format"] = format
 		}
@@ -194,8 +214,8 @@ func (w *schemaWriter) list(item, group, version, kind string) string {
 	name := item[:strings.LastIndexByte(item, '.')+1] + kind
 	return w.add(name, func() map[string]any {
 		s := objectSchema("A list of objects.", map[string]any{
-			"apiVersion": apiVersionSchema(), "kind": kindSchema(), "metadata": refTo(w.meta("ListMeta")),
-			"items": map[string]any{"type": "array", "items": refTo(item), "description": "the objects"},
+			"apiVersion": apiVersionSchema(), "kind": kindSchema(), "metadata": schemaRef(w.meta("ListMeta")),
+			"items": map[string]any{"type": "array", "items": schemaRef(item), "description": "the objects"},
 		})
 		s["required"] = []any{"items"}
 		s["x-kubernetes-group-version-kind"] = []any{gvkOf(group, version, kind)}
@@ -235,7 +255,7 @@ func (w *schemaWriter) shared(t *typeDef, name string) string {
 func (w *schemaWriter) discoveryType(name string) map[string]any {
 	text := map[string]any{"type": "string"}
 	list := func(of map[string]any) map[string]any { return map[string]any{"type": "array", "items": of} }
-	below := func(name string) map[string]any { return refTo(w.meta(name)) }
+	below := func(name string) map[string]any { return schemaRef(w.meta(name)) }
 	with := func(doc, required string, properties map[string]any) map[string]any {
 		s := objectSchema(doc, properties)
 		var names []any
@@ -325,9 +345,9 @@ func (w *schemaWriter) addObjectFields(schema map[string]any) {
 		schema["properties"] = properties
 	}
 	properties["apiVersion"], properties["kind"] = apiVersionSchema(), kindSchema()
-	metadata := refTo(w.meta("ObjectMeta"))
+	metadata := schemaRef(w.meta("ObjectMeta"))
 	metadata["description"] = "what every stored object has"
-	properties["metadata"] = metadata
+	properties["metadata"] = besides(metadata)
 }
 
 // completeEmbedded adds those fields wherever an object is embedded.

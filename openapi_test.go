@@ -309,21 +309,21 @@ func TestOpenAPIPatch(t *testing.T) {
 func TestOpenAPITypes(t *testing.T) {
 	c := testCatalog()
 	schemas := objectAt(openAPI(t, c, "api/v1"), "components", "schemas")
-	const meta, quantity = `{"allOf":[{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}]}`, `"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.api.resource.Quantity"`
+	const meta, quantity = `{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}`, `"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.api.resource.Quantity"`
 	for name, want := range map[string]string{
-		"io.k8s.api.core.v1.Service": `{"description":"About Service.","properties":{"apiVersion":{"type":"string"},"at":{"allOf":[{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"}]},` +
+		"io.k8s.api.core.v1.Service": `{"description":"About Service.","properties":{"apiVersion":{"type":"string"},"at":{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"},` +
 			`"data":{"additionalProperties":{"format":"byte","type":"string"},"type":"object"},"extra":{"additionalProperties":{"items":{"type":"string"},"type":"array"},"type":"object"},"kind":{"type":"string"},` +
-			`"limits":{"additionalProperties":{"allOf":[{` + quantity + `}]},"type":"object"},"metadata":` + meta + `,"n":{"format":"int64","type":"integer"},"on":{"type":"boolean"},` +
-			`"ports":{"items":{"allOf":[{"$ref":"#/components/schemas/io.k8s.api.core.v1.ServicePort"}]},"type":"array","x-kubernetes-patch-merge-key":"port","x-kubernetes-patch-strategy":"merge"},"weight":{"format":"double","type":"number"}},` +
+			`"limits":{"additionalProperties":{` + quantity + `},"type":"object"},"metadata":` + meta + `,"n":{"format":"int64","type":"integer"},"on":{"type":"boolean"},` +
+			`"ports":{"items":{"$ref":"#/components/schemas/io.k8s.api.core.v1.ServicePort"},"type":"array","x-kubernetes-patch-merge-key":"port","x-kubernetes-patch-strategy":"merge"},"weight":{"format":"double","type":"number"}},` +
 			`"type":"object","x-kubernetes-group-version-kind":[{"group":"","kind":"Service","version":"v1"}]}`,
-		"io.k8s.api.core.v1.ServicePort": `{"description":"About ServicePort.","properties":{"port":{"format":"int32","type":"integer"},"protocol":{"default":"TCP","type":"string"},"targetPort":{"allOf":[{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.util.intstr.IntOrString"}]}},"required":["port"],"type":"object"}`,
-		"io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta": `{"description":"About meta.ObjectMeta.","properties":{"creationTimestamp":{"allOf":[{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.Time"}]},` +
+		"io.k8s.api.core.v1.ServicePort": `{"description":"About ServicePort.","properties":{"port":{"format":"int32","type":"integer"},"protocol":{"default":"TCP","type":"string"},"targetPort":{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.util.intstr.IntOrString"}},"required":["port"],"type":"object"}`,
+		"io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta": `{"description":"About meta.ObjectMeta.","properties":{"creationTimestamp":{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.Time"},` +
 			`"finalizers":{"items":{"type":"string"},"type":"array","x-kubernetes-patch-strategy":"merge"},"labels":{"additionalProperties":{"type":"string"},"description":"to select by","type":"object"},"name":{"type":"string"}},"required":["creationTimestamp"],"type":"object"}`,
 		"io.k8s.apimachinery.pkg.apis.meta.v1.Time":          `{"description":"a time: RFC 3339, to the second","format":"date-time","type":"string"}`,
-		"io.k8s.apimachinery.pkg.util.intstr.IntOrString":    `{"description":"an integer or a string","format":"int-or-string","type":"string"}`,
+		"io.k8s.apimachinery.pkg.util.intstr.IntOrString":    `{"description":"an integer or a string","format":"int-or-string","oneOf":[{"type":"integer"},{"type":"string"}]}`,
 		"io.k8s.api.autoscaling.v1.Scale":                    `{"description":"About autoscaling.Scale.","properties":{"metadata":` + meta + `},"type":"object","x-kubernetes-group-version-kind":[{"group":"autoscaling","kind":"Scale","version":"v1"}]}`,
 		"io.k8s.apimachinery.pkg.apis.meta.v1.Patch":         `{"description":"A patch, in the form that its media type says.","type":"object"}`,
-		"io.k8s.api.core.v1.EventList":                       `{"description":"A list of objects.","properties":{"apiVersion":{"description":"group and version of the kind","type":"string"},"items":{"description":"the objects","items":{"allOf":[{"$ref":"#/components/schemas/io.k8s.api.core.v1.Event"}]},"type":"array"},"kind":{"description":"name of the kind","type":"string"},"metadata":{"allOf":[{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"}]}},"required":["items"],"type":"object","x-kubernetes-group-version-kind":[{"group":"","kind":"EventList","version":"v1"}]}`,
+		"io.k8s.api.core.v1.EventList":                       `{"description":"A list of objects.","properties":{"apiVersion":{"description":"group and version of the kind","type":"string"},"items":{"description":"the objects","items":{"$ref":"#/components/schemas/io.k8s.api.core.v1.Event"},"type":"array"},"kind":{"description":"name of the kind","type":"string"},"metadata":{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"}},"required":["items"],"type":"object","x-kubernetes-group-version-kind":[{"group":"","kind":"EventList","version":"v1"}]}`,
 		"io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions": `{"description":"About meta.DeleteOptions.","properties":{"apiVersion":{"type":"string"},"kind":{"type":"string"},"propagationPolicy":{"type":"string"}},"type":"object","x-kubernetes-group-version-kind":[{"group":"","kind":"DeleteOptions","version":"v1"}]}`,
 	} {
 		if got := string(appendJSON(nil, schemas[name])); got != want {
@@ -332,7 +332,7 @@ func TestOpenAPITypes(t *testing.T) {
 	}
 	props := openAPI(t, c, "apis/apiextensions.k8s.io/v1")
 	const name = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
-	want := `{"default":{"x-kubernetes-preserve-unknown-fields":true},"items":{"allOf":[{"$ref":"#/components/schemas/` + name + `OrArray"}]},"properties":{"additionalProperties":{"allOf":[{"$ref":"#/components/schemas/` + name + `"}]},"type":"object"}}`
+	want := `{"default":{"x-kubernetes-preserve-unknown-fields":true},"items":{"$ref":"#/components/schemas/` + name + `OrArray"},"properties":{"additionalProperties":{"$ref":"#/components/schemas/` + name + `"},"type":"object"}}`
 	if got := string(appendJSON(nil, member(props, "components", "schemas", name, "properties"))); got != want {
 		t.Errorf("a type in itself:\n got %s\nwant %s", got, want)
 	}

@@ -74,6 +74,8 @@ var wrongFlags = map[string][]struct{ value, want string }{
 	"shutdown-timeout":                        {{"-1s", "must not be negative, is -1s"}},
 	"livez-grace-period":                      {{"-1ns", "must not be negative, is -1ns"}},
 	"fixtures":                                {{"a,./a", `"./a" is named twice`}},
+	"watch-window-events":                     {{"0", "must be above 0, is 0"}, {"-1", "must be"}},
+	"watch-window-bytes":                      {{"0", "must be above 0, is 0"}, {"-1", "must be"}},
 	"watch-slow-timeout":                      {{"0s", "must be"}, {"-1s", "must be"}},
 	"audit-policy-file":                       {{"p", "records nothing without --audit-log-path"}},
 	"audit-log-path":                          {{"-", "records nothing without --audit-policy-file"}},

@@ -59,7 +59,7 @@ func applyJSONPatch(doc any, patch []byte) (any, error) {
 func readJSONPatch(patch []byte) (p jsonPatch, odd []string, err error) {
 	v, repeated, err := parseJSON(patch)
 	if err != nil {
-		return nil, nil, badRequest("error decoding patch: " + err.Error())
+		return nil, nil, badRequest("invalid JSON patch: " + err.Error())
 	}
 	list, ok := v.([]any)
 	if !ok && v != nil {

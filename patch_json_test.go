@@ -182,9 +182,9 @@ func TestJSONPatchUnreadable(t *testing.T) {
 		{`[{"op":1}]`, "error decoding patch: json: cannot unmarshal number into Go struct field jsonPatchOp.op of type string", 400},
 		{`[{"op":"add","path":["a"]}]`, "error decoding patch: json: cannot unmarshal array into Go struct field jsonPatchOp.path of type string", 400},
 		{`[{"op":"add","path":"","from":{}}]`, "error decoding patch: json: cannot unmarshal object into Go struct field jsonPatchOp.from of type string", 400},
-		{`[`, "error decoding patch: unexpected end of JSON input", 400},
-		{``, "error decoding patch: unexpected end of JSON input", 400},
-		{`[}`, "error decoding patch: invalid character '}' looking for beginning of value", 400},
+		{`[`, "invalid JSON patch: unexpected end of JSON input", 400},
+		{``, "invalid JSON patch: unexpected end of JSON input", 400},
+		{`[}`, "invalid JSON patch: invalid character '}' looking for beginning of value", 400},
 		{many, "Request entity too large: The allowed maximum operations in a JSON patch is 10000, got 10001", 413},
 	} {
 		doc := patchJSON(t, `{"a":1}`)

@@ -130,7 +130,7 @@ func (r *protobufReader) inner(b []byte) (protobufReader, error) {
 }
 
 // message reads the fields of t into o. A field that comes again replaces a scalar, adds
-// to a list and goes on with a message.
+// to a list and goes on with a message, unless something else may stand for it.
 func (r *protobufReader) message(t *typeDef, o map[string]any) error {
 	for len(r.src) > 0 {
 		number, wire, err := r.tag()
@@ -181,7 +181,7 @@ func (r *protobufReader) nested(f *typeField, wire int, o map[string]any) error 
 func (r *protobufReader) single(f *typeField, wire int, o map[string]any) error {
 	var v any
 	var err error
-	if before, ok := o[f.name].(map[string]any); ok && f.kind == fieldMessage {
+	if before, ok := o[f.name].(map[string]any); ok && f.kind == fieldMessage && f.or == "" {
 		v, err = before, r.nested(f, wire, before)
 	} else {
 		v, err = r.value(f, wire)
@@ -378,6 +378,9 @@ func (r *protobufReader) value(f *typeField, wire int) (any, error) {
 	case fieldDouble:
 		return r.double(wire, f.name)
 	case fieldMessage:
+		if f.or != "" {
+			return r.either(f, wire)
+		}
 		o := map[string]any{}
 		return o, r.nested(f, wire, o)
 	}
@@ -401,6 +404,47 @@ func (r *protobufReader) value(f *typeField, wire int) (any, error) {
 		return r.raw(b, f.name)
 	}
 	return nil, fmt.Errorf("field %s cannot stand in protobuf", f.name)
+}
+
+// either reads a message that holds f's message or what may stand for it, and says by the
+// number which. Where there are both, what is a list counts, and a bool does not; neither is
+// false, or nothing (upstream).
+func (r *protobufReader) either(f *typeField, wire int) (any, error) {
+	b, err := r.bytes(wire, f.name)
+	if err != nil {
+		return nil, err
+	}
+	in, err := r.inner(b)
+	if err != nil {
+		return nil, err
+	}
+	form, other := typeField{name: "message", kind: fieldMessage, message: f.message}, f.other()
+	o := map[string]any{}
+	for len(in.src) > 0 {
+		number, wire, err := in.tag()
+		switch {
+		case err != nil:
+		case number == f.orNumbers[0]:
+			o[form.name], err = in.value(&form, wire)
+		case number == f.orNumbers[1] && other.list:
+			err = in.element(other, wire, o)
+		case number == f.orNumbers[1]:
+			o[other.name], err = in.value(other, wire)
+		default:
+			err = in.skip(wire)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	v, ok := o[form.name]
+	if !ok || other.list && o[other.name] != nil {
+		v = o[other.name]
+	}
+	if v == nil && !other.list {
+		v = false
+	}
+	return v, nil
 }
 
 func (r *protobufReader) count() error {

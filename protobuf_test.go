@@ -66,6 +66,9 @@ func protobufType() *typeDef {
 		{name: "jsonOnly"},
 		{name: "optionalPort", number: 26, kind: fieldIntOrString, pointer: true},
 		{name: "innersBy", number: 27, kind: fieldMessage, message: inner, dic: true},
+		{name: "orBool", number: 40, kind: fieldMessage, message: inner, pointer: true, or: "bool", orNumbers: [2]int{2, 1}},
+		{name: "orList", number: 41, kind: fieldMessage, message: inner, pointer: true, or: "list", orNumbers: [2]int{1, 2}},
+		{name: "orTexts", number: 42, kind: fieldMessage, message: inner, dic: true, or: "strings", orNumbers: [2]int{1, 2}},
 	}}
 	outer.fields = append(outer.fields, &typeField{name: "self", number: 30, kind: fieldMessage, message: outer})
 	for _, t := range []*typeDef{inner, embedded, outer} {
@@ -124,6 +127,21 @@ var protobufCases = []struct {
 		want: `{"labels":{"a":"","":"v"},"data":{"k":""},"limits":{"cpu":"0"},"extra":{"e":[]},"innersBy":{"i":{}}}`},
 	{name: "map of lists", in: pb{}.entry(24, "a", pb{}.message(2, pb{}.text(1, "x").number(5, 1).text(1, "y"))).entry(24, "b", pb{}.text(2, "")), want: `{"extra":{"a":["x","y"],"b":[]}}`},
 	{name: "embedded", in: pb{}.message(25, pb{}.message(1, pb{}.text(1, "x"))), want: `{"source":{"a":"x"}}`},
+
+	{name: "message or bool: true", in: pb{}.message(40, pb{}.number(1, 1)), want: `{"orBool":true}`},
+	{name: "message or bool: false", in: pb{}.message(40, pb{}.number(1, 0)), want: `{"orBool":false}`},
+	{name: "message or bool: neither", in: pb{}.message(40, pb{}.number(9, 0)), want: `{"orBool":false}`},
+	{name: "message or bool: both", in: pb{}.message(40, pb{}.number(1, 1).message(2, pb{}.text(1, "x"))), want: `{"orBool":{"a":"x"}}`},
+	{name: "message or bool: an empty message", in: pb{}.message(40, pb{}.number(1, 1).message(2, nil)), want: `{"orBool":{}}`},
+	{name: "message or bool: wrong", in: pb{}.message(40, pb{}.text(1, "x")), err: "proto: wrong wireType = 2 for field bool"},
+	{name: "message or bool: no message", in: pb{}.number(40, 1), err: "proto: wrong wireType = 0 for field orBool"},
+	{name: "message or list: the message", in: pb{}.message(41, pb{}.message(1, pb{}.text(1, "x"))), want: `{"orList":{"a":"x"}}`},
+	{name: "message or list: the list", in: pb{}.message(41, pb{}.message(2, pb{}.text(1, "x")).message(2, nil)), want: `{"orList":[{"a":"x"},{}]}`},
+	{name: "message or list: both", in: pb{}.message(41, pb{}.message(1, nil).message(2, pb{}.text(1, "x"))), want: `{"orList":[{"a":"x"}]}`},
+	{name: "message or list: neither", in: pb{}.message(41, nil), want: `{}`},
+	{name: "message or list: cut", in: pb{}.message(41, pb{0x80}), err: "unexpected EOF"},
+	{name: "message or strings", in: pb{}.entry(42, "a", pb{}.message(2, pb{}.text(2, "x").text(2, "y"))).entry(42, "b", pb{}.message(2, pb{}.message(1, pb{}.text(1, "x")))), want: `{"orTexts":{"a":["x","y"],"b":{"a":"x"}}}`},
+	{name: "message or list again", in: pb{}.message(41, pb{}.message(1, pb{}.text(1, "x"))).message(41, pb{}.message(1, pb{}.number(2, 1))), want: `{"orList":{"n":1}}`},
 
 	{name: "unknown fields", in: pb{}.number(99, 1).double(98, 1).text(97, "x").text(1, "a"), want: `{"text":"a"}`},
 	{name: "unknown fixed32", in: append(pb{}.tag(99, protobufFixed32), 1, 2, 3, 4), want: `{}`},

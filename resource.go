@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -38,18 +39,19 @@ type resource struct {
 	fields               []selectableField // in the order of objectMeta.fields
 	stored               []selectableField // how to read them from a stored object; nil: the same
 	hasStatus            bool
+	givenStatus          bool        // a new object keeps the status sent
 	scale                *scalePaths // nil: no such subresource
 	deleteGivesObject    bool
 	blindUpdate          bool
 	createOnUpdate       bool
 	generation           bool
-	terminating          bool     // the definition is being deleted: nothing is created
-	deprecation          string   // a warning with every answer, "" for none
-	unchecked            []string // rules that are accepted and not evaluated: a warning with every write
-	storageVersion       string   // of stored objects, where it is not version
-	storageShape         shape    // of that version
-	schemaRevision       int64    // objects up to this revision were written under another schema
-	toStored, fromStored func(obj map[string]any)
+	terminating          bool                     // the definition is being deleted: nothing is created
+	deprecation          string                   // a warning with every answer, "" for none
+	unchecked            []string                 // rules that are accepted and not evaluated: a warning with every write
+	storageVersion       string                   // of stored objects, where it is not version
+	storageShape         shape                    // of that version
+	schemaRevision       int64                    // objects up to this revision were written under another schema
+	toStored, fromStored func(obj map[string]any) // between this shape and the stored one; they change nothing but the top level
 	subresources         map[string]*subresource
 	prepare              func(q *call, obj, old map[string]any) error    // last word of a kind before an object is written; old is nil on create
 	written              func(o *object)                                 // after a write, before its answer
@@ -108,6 +110,12 @@ const maxBody = 3 << 20
 func (r *resource) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	q := &call{resource: r, w: w, req: req, info: RequestInfoFrom(req.Context())}
 	if err := q.serve(); err != nil {
+		var e *statusError
+		if q.form.yaml && errors.As(err, &e) {
+			told := *e
+			told.yaml = true
+			err = &told
+		}
 		writeStatus(w, req, err)
 	}
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
@@ -84,9 +86,8 @@ func (q *call) readObject(typ *typeDef, kind string) (obj map[string]any, proble
 	if v := q.req.Header["Content-Type"]; len(v) > 0 && v[0] != "" {
 		contentType = mediaType(v[0])
 	}
-	unreadable := func(what string, err error) error {
-		return badRequest(kind + " in version " + strconv.Quote(q.version) + " cannot be handled as a " + kind + ": " + what + err.Error())
-	}
+	const noJSON = "couldn't get version/kind; json parse error: "
+	unreadable := func(what string, err error) error { return unrecognized(kind, what+err.Error(), *body) }
 	switch {
 	case len(bytes.TrimSpace(*body)) == 0:
 		return nil, nil, nil
@@ -96,7 +97,7 @@ func (q *call) readObject(typ *typeDef, kind string) (obj map[string]any, proble
 			problems[i] = "duplicate field " + strconv.Quote(problems[i])
 		}
 		if err != nil {
-			return nil, nil, unreadable("", err)
+			return nil, nil, unreadable(noJSON, err)
 		}
 	case contentType == "application/yaml" || contentType == "text/yaml":
 		v, repeated, err := parseYAMLObject(*body)
@@ -105,7 +106,7 @@ func (q *call) readObject(typ *typeDef, kind string) (obj map[string]any, proble
 		}
 		o, ok := v.(map[string]any)
 		if !ok {
-			return nil, nil, badRequest("the body of the request is " + jsonTypeName(v) + ", want an object")
+			return nil, nil, unreadable(noJSON, errors.New("json: cannot unmarshal "+jsonTypeName(v)+" into Go value of type map[string]interface {}"))
 		}
 		obj, problems = o, repeated
 	case contentType == protobufMedia && typ != nil:
@@ -120,6 +121,54 @@ func (q *call) readObject(typ *typeDef, kind string) (obj map[string]any, proble
 		return nil, nil, unsupportedType(bodyTypes)
 	}
 	return obj, problems, nil
+}
+
+// readTyped reads a body that is no object of the resource: options, or what a subresource
+// takes. The result is nil where there is no body. A value of a wrong type is refused, since
+// nothing here may be taken for what it is not.
+func (q *call) readTyped(typ *typeDef, kind string) (map[string]any, error) {
+	obj, problems, err := q.readObject(typ, kind)
+	if obj == nil {
+		return nil, err
+	}
+	for _, f := range [...]string{"kind", "apiVersion"} {
+		if err := wantText(obj, f); err != nil {
+			return nil, err
+		}
+	}
+	version := textAt(obj, "apiVersion")
+	if given := textAt(obj, "kind"); given != "" && given != kind {
+		return nil, badRequest("no kind " + quoted(given) + " is registered for version " + quoted(version) + " in scheme")
+	}
+	_, version, _ = strings.Cut(version, "/")
+	return obj, q.pruneAs(obj, problems, kind, cmp.Or(version, "v1"), func(obj map[string]any) ([]string, error) { return pruneObject(typ, obj) })
+}
+
+// wantText refuses what is no string where one must be, or nothing.
+func wantText(obj map[string]any, field string) error {
+	switch v := obj[field].(type) {
+	case nil, string:
+		return nil
+	default:
+		return badRequest("couldn't get version/kind; json parse error: json: cannot unmarshal " + jsonTypeName(v) + " into Go struct field ." + field + " of type string")
+	}
+}
+
+// unrecognized is the 400 for a body that is no object at all.
+func unrecognized(kind, why string, body []byte) error {
+	const most = 30 // bytes of the body that are shown
+	shown, more := body, ""
+	if len(body) > most {
+		shown, more = body[:most], " ..."
+	}
+	text := string(shown)
+	switch {
+	case len(body) == 0:
+		text = "<empty>"
+	case body[0] != '{':
+		text = hex.EncodeToString(shown)
+	}
+	return badRequest("the object provided is unrecognized (must be of type " + kind + "): " + why + " (" + text + more + ")")
 }
 
 const protobufAdvice = `this kind is not read from protobuf: set rest.Config.ContentConfig.ContentType = "application/json"`
@@ -195,7 +244,7 @@ func (q *call) readNew() (map[string]any, error) {
 		return nil, err
 	}
 	if obj == nil {
-		obj = map[string]any{}
+		return nil, unrecognized(q.kind, "couldn't get version/kind; json parse error: unexpected end of JSON input", nil)
 	}
 	if err := q.checkKind(obj); err != nil {
 		return nil, err
@@ -206,6 +255,9 @@ func (q *call) readNew() (map[string]any, error) {
 // checkKind sees to it that obj says the kind and version of the path. A built-in kind may
 // leave them out.
 func (q *call) checkKind(obj map[string]any) error {
+	if err := cmp.Or(wantText(obj, "kind"), wantText(obj, "apiVersion")); err != nil {
+		return err
+	}
 	kind, version := textAt(obj, "kind"), textAt(obj, "apiVersion")
 	switch {
 	case kind == "" && q.custom:
@@ -214,6 +266,10 @@ func (q *call) checkKind(obj map[string]any) error {
 			text = text[:200]
 		}
 		return badRequest("the object provided is unrecognized (must be of type " + q.kind + "): Object 'Kind' is missing in '" + text + "'")
+	case version != "" && version != q.apiVersion() && !q.custom && q.rest.resourceOf(version, cmp.Or(kind, q.kind)) == nil:
+		kind = cmp.Or(kind, q.kind)
+		_, v := splitAPIVersion(version)
+		return badRequest(kind + " in version " + quoted(v) + " cannot be handled as a " + q.kind + ": no kind " + quoted(kind) + " is registered for version " + quoted(version))
 	case version != "" && version != q.apiVersion():
 		return badRequest("the API version in the data (" + version + ") does not match the expected API version (" + q.apiVersion() + ")")
 	case kind != "" && kind != q.kind && q.custom:
@@ -227,9 +283,14 @@ func (q *call) checkKind(obj map[string]any) error {
 
 // prune takes out what the type does not have and says so, as fieldValidation asks.
 func (q *call) prune(obj map[string]any, problems []string) error {
-	unknown, err := q.shape.prune(obj)
+	return q.pruneAs(obj, problems, q.kind, q.version, q.shape.prune)
+}
+
+func (q *call) pruneAs(obj map[string]any, problems []string, kind, version string, prune func(map[string]any) ([]string, error)) error {
+	unfit := kind + " in version " + strconv.Quote(version) + " cannot be handled as a " + kind + ": "
+	unknown, err := prune(obj)
 	if err != nil {
-		return badRequest(q.kind + " in version " + strconv.Quote(q.version) + " cannot be handled as a " + q.kind + ": " + err.Error())
+		return badRequest(unfit + err.Error())
 	}
 	for _, path := range unknown {
 		problems = append(problems, "unknown field "+strconv.Quote(path))
@@ -239,7 +300,7 @@ func (q *call) prune(obj map[string]any, problems []string) error {
 	}
 	switch q.strict {
 	case "Strict":
-		return badRequest(q.kind + " in version " + strconv.Quote(q.version) + " cannot be handled as a " + q.kind + ": strict decoding error: " + strings.Join(problems, ", "))
+		return badRequest(unfit + "strict decoding error: " + strings.Join(problems, ", "))
 	case "Warn":
 		for _, p := range problems {
 			AddWarning(q.req.Context(), "", p)

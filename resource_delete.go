@@ -10,7 +10,6 @@ import (
 
 // deleteOptions is what a delete asks for.
 type deleteOptions struct {
-	grace       *int64
 	uid, rev    *string // preconditions
 	propagation string  // "" is the resource's default: Background
 	orphanGiven bool
@@ -24,7 +23,7 @@ const (
 	finalizerForegnd  = "foregroundDeletion"
 	finalizerOrphan   = "orphan"
 	deleteOptionsKind = "DeleteOptions"
-	scaleType         = "autoscaling.v1.Scale"
+	scaleType         = "autoscaling.Scale"
 	deleteOptionsType = "meta.DeleteOptions"
 )
 
@@ -33,7 +32,8 @@ func (q *call) readDeleteOptions() (o deleteOptions, err error) {
 	if err := q.writeOptions(deleteOptionsKind); err != nil {
 		return o, err
 	}
-	obj, _, err := q.readObject(q.rest.kinds.types[deleteOptionsType], deleteOptionsKind)
+	q.strict = "Ignore" // of options, unknown fields are never told (upstream)
+	obj, err := q.readTyped(q.rest.kinds.types[deleteOptionsType], deleteOptionsKind)
 	if err != nil {
 		return o, err
 	}
@@ -44,7 +44,7 @@ func (q *call) readDeleteOptions() (o deleteOptions, err error) {
 			if err != nil {
 				return o, badRequest("strconv.ParseInt: parsing " + quoted(v) + ": invalid syntax")
 			}
-			obj["gracePeriodSeconds"] = n
+			obj["gracePeriodSeconds"] = n // no kind has any: all objects are gone at once
 		}
 		if v := q.param("propagationPolicy"); v != "" {
 			obj["propagationPolicy"] = v
@@ -52,40 +52,22 @@ func (q *call) readDeleteOptions() (o deleteOptions, err error) {
 		if v := q.param("orphanDependents"); v != "" {
 			obj["orphanDependents"] = queryBool(v)
 		}
-	} else if kind := textAt(obj, "kind"); kind != "" && kind != deleteOptionsKind {
-		version := textAt(obj, "apiVersion")
-		return o, badRequest("no kind " + quoted(kind) + " is registered for version " + quoted(version) + " in scheme")
 	}
 	return o, q.fillDeleteOptions(&o, obj)
 }
 
 func (q *call) fillDeleteOptions(o *deleteOptions, obj map[string]any) error {
 	var errs []fieldError
-	wrong := func(field string) error {
-		return badRequest("json: cannot unmarshal " + jsonTypeName(obj[field]) + " into Go struct field DeleteOptions." + field)
+	o.orphan, o.orphanGiven = obj["orphanDependents"].(bool)
+	if v, given := member(obj, "preconditions", "uid").(string); given {
+		o.uid = &v
 	}
-	if v, given := obj["gracePeriodSeconds"]; given && v != nil {
-		n, ok := v.(int64)
-		if !ok {
-			return wrong("gracePeriodSeconds")
-		}
-		o.grace = &n
-	}
-	if v, given := obj["orphanDependents"]; given && v != nil {
-		var ok bool
-		if o.orphan, ok = v.(bool); !ok {
-			return wrong("orphanDependents")
-		}
-		o.orphanGiven = true
-	}
-	for field, to := range map[string]**string{"uid": &o.uid, "resourceVersion": &o.rev} {
-		if v, ok := member(obj, "preconditions", field).(string); ok {
-			*to = &v
-		}
+	if v, given := member(obj, "preconditions", "resourceVersion").(string); given {
+		o.rev = &v
 	}
 	if list := listAt(obj, "dryRun"); len(list) > 0 {
 		if slices.ContainsFunc(list, func(v any) bool { return v != "All" }) {
-			errs = append(errs, fieldNotSupported("dryRun", list, "All"))
+			errs = append(errs, fieldNotSupported("dryRun", textsOf(list), "All"))
 		}
 		q.dryRun = true
 	}
@@ -161,9 +143,10 @@ func (q *call) deleteOnce(old *object, o *deleteOptions) (map[string]any, bool, 
 	finalizers := q.deletionFinalizers(listAt(m, "finalizers"), o)
 	held := len(finalizers) > 0
 	changed := !deepEqual(finalizers, append([]any{}, listAt(m, "finalizers")...))
+	stays := false // for reasons of its kind
 	if q.beforeDelete != nil {
-		stays, err := q.beforeDelete(q, obj)
-		if err != nil {
+		var err error
+		if stays, err = q.beforeDelete(q, obj); err != nil {
 			return nil, false, err
 		}
 		if stays {
@@ -185,13 +168,17 @@ func (q *call) deleteOnce(old *object, o *deleteOptions) (map[string]any, bool, 
 	}
 	if !old.meta.deleting {
 		m["deletionTimestamp"] = timeText(time.Now())
-		m["deletionGracePeriodSeconds"] = int64(0)
-		if n, ok := m["generation"].(int64); ok {
+		if n, ok := m["generation"].(int64); ok && !stays {
 			m["generation"] = n + 1
+		}
+		if !stays { // of a namespace or a definition upstream says neither
+			m["deletionGracePeriodSeconds"] = int64(0)
 		}
 	}
 	if len(finalizers) > 0 {
 		m["finalizers"] = finalizers
+	} else {
+		delete(m, "finalizers")
 	}
 	if q.dryRun {
 		return obj, false, nil
@@ -235,14 +222,15 @@ func (q *call) deleteCollection() error {
 	if err != nil {
 		return err
 	}
+	if q.form.kind == formPartial {
+		return q.isList()
+	}
 	sn, err := q.snapshot(&o)
 	if err != nil {
 		return err
 	}
-	var page []*object
-	for item := range q.selected(&o, sn.scan(q.prefix(), "")) {
-		page = append(page, item)
-	}
+	l, items := q.page(&o, &sn)
+	page := slices.Collect(items)
 	for _, item := range page {
 		one := *q
 		one.name = item.name()
@@ -254,5 +242,5 @@ func (q *call) deleteCollection() error {
 			return err
 		}
 	}
-	return q.writeList(listing{revision: sn.rev}, slices.Values(page))
+	return q.writeList(l, slices.Values(page))
 }

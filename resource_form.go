@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 )
@@ -173,16 +174,12 @@ func (s *rest) gzipTo(w http.ResponseWriter) *gzip.Writer {
 	return z
 }
 
-// table is objects as a Table. header is the metadata of the list; columns are defined in
+// asTable is objects as a Table. header is the metadata of the list; columns are defined in
 // it unless an earlier event of the same watch did.
 func (q *call) asTable(objs []map[string]any, header map[string]any, define bool) map[string]any {
 	rows := make([]any, len(objs))
 	for i, obj := range objs {
-		cells := make([]any, len(q.columns))
-		for j := range q.columns {
-			cells[j] = q.columns[j].cell(obj)
-		}
-		row := map[string]any{"cells": cells}
+		row := map[string]any{"cells": q.cells(obj)}
 		switch q.form.include {
 		case "Object":
 			row["object"] = obj
@@ -194,14 +191,29 @@ func (q *call) asTable(objs []map[string]any, header map[string]any, define bool
 		rows[i] = row
 	}
 	t := map[string]any{"kind": "Table", "apiVersion": "meta.k8s.io/" + q.form.version, "metadata": header, "rows": rows}
-	defs := []any{}
+	var defs any // upstream has null in later events of a watch
 	if define {
+		list := make([]any, 0, len(q.columns))
 		for _, c := range q.columns {
-			defs = append(defs, map[string]any{"name": c.name, "type": c.typ, "format": c.format, "description": c.description, "priority": int64(c.priority)})
+			list = append(list, map[string]any{"name": c.name, "type": c.typ, "format": c.format, "description": c.description, "priority": int64(c.priority)})
 		}
+		defs = list
 	}
 	t["columnDefinitions"] = defs
 	return t
+}
+
+// cells are what the columns show of an object, which stays as it is.
+func (q *call) cells(obj map[string]any) []any {
+	if q.toStored != nil { // columns are those of the stored shape
+		obj = maps.Clone(obj)
+		q.toStored(obj)
+	}
+	cells := make([]any, len(q.columns))
+	for i := range q.columns {
+		cells[i] = q.columns[i].cell(obj)
+	}
+	return cells
 }
 
 // partial is the metadata of an object.

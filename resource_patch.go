@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -81,10 +82,16 @@ func (q *call) patchOnce(old *object, apply func(doc map[string]any) (map[string
 // checkPatched is what a patch may not do to an object, and takes out what the type does not
 // have.
 func (q *call) checkPatched(next, was map[string]any) error {
+	if m := next["metadata"]; m != nil && objectAt(next, "metadata") == nil {
+		return invalid("", "", "", []fieldError{fieldInvalid("patch", next, "json: cannot unmarshal "+jsonTypeName(m)+" into Go struct field "+q.kind+".metadata of type v1.ObjectMeta")})
+	}
 	for _, f := range []string{"kind", "apiVersion"} {
 		if v, given := next[f]; given && v != was[f] {
+			if !q.custom {
+				return invalidPatch(next, "the object is no longer a "+q.kind+" of "+q.apiVersion())
+			}
 			if f == "apiVersion" {
-				return badRequest("the API version in the data (" + shownValue(v) + ") does not match the expected API version (" + q.apiVersion() + ")")
+				return badRequest("the API version in the data (" + fmt.Sprint(v) + ") does not match the expected API version (" + q.apiVersion() + ")")
 			}
 			return invalid(q.group, q.kind, q.name, []fieldError{fieldInvalid("kind", v, "must be "+q.kind)})
 		}
@@ -93,7 +100,7 @@ func (q *call) checkPatched(next, was map[string]any) error {
 	m := metadataOf(next)
 	switch name := textAt(m, "name"); {
 	case name == "":
-		m["name"] = q.name
+		return q.noName()
 	case name != q.name:
 		return q.wrongName(name)
 	}
@@ -107,7 +114,7 @@ func (q *call) checkPatched(next, was map[string]any) error {
 	strict := q.strict
 	unknown, err := q.shape.prune(next)
 	if err != nil {
-		return invalid("", "", "", []fieldError{fieldInvalid("patch", next, err.Error())})
+		return invalidPatch(next, err.Error())
 	}
 	if len(unknown) == 0 {
 		return nil
@@ -117,13 +124,19 @@ func (q *call) checkPatched(next, was map[string]any) error {
 	}
 	switch strict {
 	case "Strict":
-		return invalid("", "", "", []fieldError{fieldInvalid("patch", next, "strict decoding error: "+strings.Join(unknown, ", "))})
+		return invalidPatch(next, "strict decoding error: "+strings.Join(unknown, ", "))
 	case "Warn":
 		for _, p := range unknown {
 			AddWarning(q.req.Context(), "", p)
 		}
 	}
 	return nil
+}
+
+// invalidPatch is the 422 for a patch that makes of an object what it cannot be. It names
+// neither kind nor object (upstream).
+func invalidPatch(next map[string]any, why string) error {
+	return invalid("", "", "", []fieldError{fieldInvalid("patch", string(appendJSON(nil, next)), why)})
 }
 
 // readPatch reads the body and returns what applies it to an object, which it consumes.
@@ -206,7 +219,7 @@ func (q *call) serveScale() error {
 		return q.notFound(q.name)
 	}
 	if q.info.Verb == "get" {
-		scale, err := q.scaleOf(old)
+		scale, err := q.scaleOf(q.decode(old))
 		if err != nil {
 			return err
 		}
@@ -216,11 +229,11 @@ func (q *call) serveScale() error {
 }
 
 // scaleOf is what an object says of its scale.
-func (q *call) scaleOf(o *object) (map[string]any, error) {
-	obj := q.decode(o)
+func (q *call) scaleOf(obj map[string]any) (map[string]any, error) {
 	replicas, ok := member(obj, q.resource.scale.spec...).(int64)
 	if !ok {
-		return nil, plainError("the spec replicas field \"." + strings.Join(q.resource.scale.spec, ".") + "\" does not exist")
+		why := "the spec replicas field " + quoted("."+strings.Join(q.resource.scale.spec, ".")) + " does not exist"
+		return nil, &statusError{code: http.StatusInternalServerError, reason: "InternalError", message: "Internal error occurred: " + why, details: &statusDetails{Causes: []statusCause{{Message: why}}}}
 	}
 	m := map[string]any{}
 	for _, f := range []string{"name", "namespace", "uid", "resourceVersion", "creationTimestamp"} {
@@ -260,9 +273,12 @@ func (q *call) writeScale() error {
 		if err := q.writeOptions("UpdateOptions"); err != nil {
 			return err
 		}
-		obj, _, err := q.readObject(typ, "Scale")
+		obj, err := q.readTyped(typ, "Scale")
 		if err != nil {
 			return err
+		}
+		if obj == nil {
+			return unrecognized("Scale", "couldn't get version/kind; json parse error: unexpected end of JSON input", nil)
 		}
 		if name := objectName(obj); name != "" && name != q.name {
 			return q.wrongName(name)
@@ -275,40 +291,44 @@ func (q *call) writeScale() error {
 		if old == nil {
 			return q.notFound(q.name)
 		}
-		was, err := q.scaleOf(old)
+		next := q.decode(old)
+		shown, err := q.scaleOf(next)
 		if err != nil && q.info.Verb == "patch" {
 			return err
 		}
-		scale, err := apply(was)
+		scale, err := apply(shown)
 		if err != nil {
 			return err
 		}
-		given := textAt(scale, "metadata", "resourceVersion")
-		if given != "" && given != strconv.FormatInt(old.rev, 10) {
+		if _, err := pruneObject(typ, scale); err != nil {
+			return invalid("", "", "", []fieldError{fieldInvalid("patch", scale, err.Error())})
+		}
+		if given := textAt(scale, "metadata", "resourceVersion"); given != "" && given != strconv.FormatInt(old.rev, 10) {
 			return q.conflict(q.name, changedMeanwhile)
 		}
-		replicas, ok := member(scale, "spec", "replicas").(int64)
-		if member(scale, "spec", "replicas") == nil {
-			replicas, ok = 0, true
+		if uid := textAt(scale, "metadata", "uid"); uid != "" && uid != old.meta.uid {
+			return q.wrongUID(old, uid)
 		}
-		if !ok || replicas < 0 {
-			return invalid("autoscaling", "Scale", q.name, []fieldError{fieldInvalid("spec.replicas", member(scale, "spec", "replicas"), "should be a non-negative integer")})
+		replicas, _ := member(scale, "spec", "replicas").(int64) // 0 is left out
+		if replicas < 0 {
+			return invalid("autoscaling", "Scale", q.name, []fieldError{fieldInvalid("spec.replicas", replicas, "should be a non-negative integer")})
 		}
-		next := q.decode(old)
 		setMember(next, replicas, q.resource.scale.spec...)
 		done, err := q.replace(old, q.decode(old), next)
 		var raced *conflictError
-		if errors.As(err, &raced) && try <= patchTries {
-			continue
+		if errors.As(err, &raced) {
+			if try <= patchTries {
+				continue
+			}
+			return q.conflict(q.name, changedMeanwhile)
 		}
 		if err != nil {
 			return err
 		}
-		if done == nil {
-			setMember(scale, replicas, "spec", "replicas")
-			return q.answerTree(http.StatusOK, scale)
+		if done != nil {
+			next = q.decode(done)
 		}
-		if scale, err = q.scaleOf(done); err != nil {
+		if scale, err = q.scaleOf(next); err != nil {
 			return err
 		}
 		return q.answerTree(http.StatusOK, scale)

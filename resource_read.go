@@ -122,7 +122,7 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 		if o.fields, err = parseFieldSelector(v); err != nil {
 			return o, err
 		}
-		if err = o.fields.resolve(q.fields); err != nil {
+		if err = o.fields.resolve(q.fields, q.custom); err != nil {
 			return o, err
 		}
 		if q.schemaRevision > 0 {
@@ -161,34 +161,32 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 func (q *call) matchErrors(o *listOptions, version string, watching bool) (errs []fieldError) {
 	o.match = q.param("resourceVersionMatch")
 	forbid := func(field, why string) { errs = append(errs, fieldForbidden(field, why)) }
-	switch {
-	case watching:
+	supported := []string{"Exact", "NotOlderThan", ""}
+	if watching {
+		supported = supported[1:2]
 		if o.initial != nil && o.match != "NotOlderThan" {
 			forbid("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
 		}
-		if o.match != "" && o.initial == nil {
+	}
+	if o.match != "" {
+		if watching && o.initial == nil {
 			forbid("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
 		}
-	case o.initial != nil:
+		if !watching && version == "" {
+			forbid("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided")
+		}
+		if q.param("continue") != "" {
+			forbid("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
+		}
+		if !slices.Contains(supported, o.match) {
+			errs = append(errs, fieldNotSupported("resourceVersionMatch", o.match, supported...))
+		}
+		if !watching && o.match == "Exact" && version == "0" {
+			forbid("resourceVersionMatch", `resourceVersionMatch "exact" is forbidden for resourceVersion "0"`)
+		}
+	}
+	if !watching && o.initial != nil {
 		forbid("sendInitialEvents", "sendInitialEvents is forbidden for list")
-	}
-	if o.match == "" {
-		return errs
-	}
-	if o.match != "Exact" && o.match != "NotOlderThan" {
-		errs = append(errs, fieldNotSupported("resourceVersionMatch", o.match, "Exact", "NotOlderThan"))
-	}
-	if watching {
-		return errs
-	}
-	if version == "" {
-		forbid("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided")
-	}
-	if q.param("continue") != "" {
-		forbid("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
-	}
-	if o.match == "Exact" && version == "0" {
-		forbid("resourceVersionMatch", `resourceVersionMatch "exact" is forbidden for resourceVersion "0"`)
 	}
 	return errs
 }
@@ -236,17 +234,28 @@ func (q *call) list() error {
 		return err
 	}
 	if q.form.kind == formPartial {
-		return &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "you requested PartialObjectMetadata, but the requested object is a list (" + q.listKind + ")"}
+		return q.isList()
 	}
 	sn, err := q.snapshot(&o)
 	if err != nil {
 		return err
 	}
+	l, items := q.page(&o, &sn)
+	return q.writeList(l, items)
+}
+
+// isList is the 406 for a list that is wanted in the form of one object.
+func (q *call) isList() *statusError {
+	return &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "you requested PartialObjectMetadata, but the requested object is a list (" + q.listKind + ")"}
+}
+
+// page is what the options ask for of a snapshot.
+func (q *call) page(o *listOptions, sn *snapshot) (listing, iter.Seq[*object]) {
 	prefix, from := q.prefix(), ""
 	if o.from != nil {
 		from = prefix + o.from.Start[1:]
 	}
-	items := q.selected(&o, sn.scan(prefix, from))
+	items := q.selected(o, sn.scan(prefix, from))
 	l := listing{revision: sn.rev}
 	if o.limit > 0 {
 		// The page is collected, since what stands in front of the items says whether there are more.
@@ -269,7 +278,7 @@ func (q *call) list() error {
 		}
 		items = slices.Values(page)
 	}
-	return q.writeList(l, items)
+	return l, items
 }
 
 // prefix is what the keys of the list begin with.
@@ -382,8 +391,9 @@ func (q *call) writeList(l listing, items iter.Seq[*object]) error {
 }
 
 // pieceSize is how much of a list is handed to net/http at once: each piece costs a
-// frame, a record and a system call.
-const pieceSize = 64 << 10
+// frame, a short record for it, and two system calls. What is over gzipAbove is over it in
+// the first piece.
+const pieceSize = 256 << 10
 
 // streamList writes the stored bytes of the items, in large pieces.
 func (q *call) streamList(l listing, items iter.Seq[*object]) {
@@ -391,23 +401,23 @@ func (q *call) streamList(l listing, items iter.Seq[*object]) {
 	h["Content-Type"] = []string{"application/json"}
 	buffer, _ := q.rest.buffers.Get().(*[]byte)
 	if buffer == nil {
-		b := make([]byte, 0, pieceSize+4<<10)
+		b := make([]byte, 0, pieceSize)
 		buffer = &b
 	}
 	p := pieces{q: q, b: (*buffer)[:0]}
 	head, tail := q.listFrame(l)
-	p.b = append(p.b, head...)
+	p.text(head)
 	first := true
 	for item := range items {
 		if !first {
-			p.b = append(p.b, ',')
+			p.text(",")
 		}
 		first = false
 		if !p.add(q.view(item)) {
 			break // the client has gone
 		}
 	}
-	p.b = append(p.b, tail...)
+	p.text(tail)
 	p.close()
 	*buffer = p.b[:0]
 	q.rest.buffers.Put(buffer)
@@ -452,14 +462,23 @@ type pieces struct {
 }
 
 func (p *pieces) add(b []byte) bool {
+	for len(p.b)+len(b) > pieceSize {
+		n := pieceSize - len(p.b)
+		p.b, b = append(p.b, b[:n]...), b[n:]
+		if !p.flush() {
+			return false
+		}
+	}
 	p.b = append(p.b, b...)
-	if p.out == nil && len(p.b) > gzipAbove || p.out != nil && len(p.b) >= pieceSize {
-		return p.flush()
-	}
-	if p.out == nil && len(p.b) >= pieceSize && !p.q.takesGzip() {
-		return p.flush()
-	}
 	return true
+}
+
+// text is add for what stands around items, which is short.
+func (p *pieces) text(s string) {
+	if len(p.b)+len(s) > pieceSize {
+		p.flush()
+	}
+	p.b = append(p.b, s...)
 }
 
 // flush sends what is collected. The first call decides on compression.
@@ -479,7 +498,7 @@ func (p *pieces) flush() bool {
 }
 
 func (p *pieces) close() {
-	if p.out == nil && len(p.b) <= gzipAbove {
+	if p.out == nil && !(len(p.b) > gzipAbove && p.q.takesGzip()) {
 		p.q.w.Header()["Content-Length"] = []string{itoa(len(p.b))}
 	}
 	p.flush()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -62,12 +61,10 @@ func (q *call) watch() error {
 	}
 	w := &watching{call: q, listOptions: o}
 	if q.name != "" { // the deprecated path of one object
-		if w.fields, err = parseFieldSelector("metadata.name=" + q.name); err != nil {
-			return err
+		if name, given := o.fields.name(); !o.fields.empty() && (!given || name != q.name) {
+			return badRequest("fieldSelector metadata.name doesn't match requested name")
 		}
-		if err := w.fields.resolve(q.resource.fields); err != nil {
-			return err
-		}
+		w.fields.terms = append(w.fields.terms, fieldTerm{field: "metadata.name", value: q.name, equal: true, index: fieldAtName})
 	}
 	var initial *snapshot
 	start := o.revision
@@ -90,6 +87,9 @@ func (q *call) watch() error {
 	h := q.w.Header()
 	h["Content-Type"] = []string{"application/json"}
 	q.w.WriteHeader(http.StatusOK)
+	if q.req.Method == http.MethodHead {
+		return nil // there is nothing to wait for
+	}
 	if err != nil {
 		w.expired(err)
 		return nil
@@ -124,10 +124,10 @@ func (w *watching) run(initial *snapshot, start int64) {
 	}
 	_ = w.flush()
 	w.row.state.Store(watchLive)
-	timer := time.NewTimer(w.nextBookmark(end))
+	timer := time.NewTimer(w.nextWake(end))
 	defer timer.Stop()
 	var room [64]*logEvent
-	retired, last := w.retired, false
+	retired, last, due := w.retired, false, false
 	for !w.failed {
 		reached := w.rest.store.revision()
 		events, changed, err := w.cursor.next(room[:0], len(room))
@@ -148,22 +148,20 @@ func (w *watching) run(initial *snapshot, start int64) {
 		}
 		reached = max(reached, w.row.sent.Load()) // an event is in the log a moment before the store says its revision
 		w.row.sent.Store(reached)
+		if due && w.bookmark {
+			w.sendBookmark(reached, false)
+			_ = w.flush()
+		}
+		due = false
 		select {
 		case <-changed:
 		case <-ctx.Done():
 			return
 		case <-retired:
 			retired, last = nil, true // but for what came before, as the ends of a deleted definition's objects
-		case <-timer.C:
-			if w.bookmark {
-				w.sendBookmark(reached, false)
-				_ = w.flush()
-			}
-			if time.Until(end) <= bookmarkBeforeEnd {
-				w.drainUntil(ctx, end)
-				return
-			}
-			timer.Reset(w.nextBookmark(end))
+		case now := <-timer.C:
+			due, last = true, !now.Before(end)
+			timer.Reset(w.nextWake(end))
 		}
 	}
 }
@@ -172,47 +170,13 @@ func (w *watching) run(initial *snapshot, start int64) {
 // (upstream).
 const bookmarkBeforeEnd = 2 * time.Second
 
-// nextBookmark is the time until the next bookmark or, without them, the end.
-func (w *watching) nextBookmark(end time.Time) time.Duration {
-	left := time.Until(end) - bookmarkBeforeEnd
-	if left <= 0 {
-		left = 0
-	}
-	if !w.bookmark {
-		return left
+// nextWake is the time until the next bookmark or the end.
+func (w *watching) nextWake(end time.Time) time.Duration {
+	left := time.Until(end)
+	if left > bookmarkBeforeEnd {
+		left -= bookmarkBeforeEnd
 	}
 	return min(left, w.rest.limits.bookmarks)
-}
-
-// drainUntil sends what still comes until the time is over.
-func (w *watching) drainUntil(ctx context.Context, end time.Time) {
-	timer := time.NewTimer(time.Until(end))
-	defer timer.Stop()
-	var room [64]*logEvent
-	for !w.failed {
-		events, changed, err := w.cursor.next(room[:0], len(room))
-		if err != nil {
-			w.expired(err)
-			return
-		}
-		for _, e := range events {
-			w.event(e)
-		}
-		if len(events) > 0 {
-			w.row.sent.Store(events[len(events)-1].rev)
-			_ = w.flush()
-			continue
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return
-		case <-w.retired:
-			return // what is left comes with the next watch
-		case <-timer.C:
-			return
-		}
-	}
 }
 
 // event sends one event as this watch sees it: an object that begins to match its

@@ -54,7 +54,7 @@ func (q *call) insertObject(obj map[string]any) (*object, error) {
 		return nil, q.forbidden(name, definitionGoes)
 	}
 	generate := textAt(m, "generateName")
-	if q.hasStatus {
+	if q.hasStatus && !q.givenStatus {
 		delete(obj, "status")
 	}
 	q.beginLife(obj)
@@ -200,6 +200,14 @@ func (q *call) wrongName(name string) *statusError {
 	return badRequest("the name of the object (" + name + ") does not match the name on the URL (" + q.name + ")")
 }
 
+func (q *call) noName() *statusError {
+	return badRequest("the name of the object (" + q.name + " based on URL) was undeterminable: name must be provided")
+}
+
+func (q *call) wrongUID(old *object, uid string) *statusError {
+	return q.conflict(q.name, "StorageError: invalid object, Code: 4, Key: "+old.key+", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: "+uid+", UID in object meta: "+old.meta.uid)
+}
+
 // checkNamespace sees to it that the object says the namespace of the path, or none.
 func (q *call) checkNamespace(m map[string]any) error {
 	if ns := textAt(m, "namespace"); ns != "" && ns != q.namespace {
@@ -249,7 +257,7 @@ func (q *call) update() error {
 	m := metadataOf(obj)
 	switch name := textAt(m, "name"); {
 	case name == "":
-		return badRequest("the name of the object (" + q.name + " based on URL) was undeterminable: name must be provided")
+		return q.noName()
 	case name != q.name:
 		return q.wrongName(name)
 	}
@@ -279,7 +287,7 @@ func (q *call) update() error {
 			return invalid(q.group, q.kind, q.name, []fieldError{fieldInvalid("metadata.resourceVersion", 0, "must be specified for an update")})
 		}
 		if uid != "" && uid != old.meta.uid {
-			return q.conflict(q.name, "StorageError: invalid object, Code: 4, Key: "+old.key+", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: "+uid+", UID in object meta: "+old.meta.uid)
+			return q.wrongUID(old, uid)
 		}
 		if given != "" && given != strconv.FormatInt(old.rev, 10) {
 			return q.conflict(q.name, changedMeanwhile)
@@ -380,6 +388,9 @@ func (q *call) replace(old *object, was, next map[string]any) (*object, error) {
 		return nil, nil
 	}
 	d := q.encode(next)
+	if d.same(old) { // as another version shows it, it was not as it is stored
+		return old, nil
+	}
 	return q.recommit(change{bucket: q.bucket, key: old.key, expect: old.rev, next: &d})
 }
 

@@ -220,16 +220,6 @@ func (mastersRule) rules(u *User, _ string) (resources, paths []any) {
 	return []any{map[string]any{"verbs": all, "apiGroups": all, "resources": all}}, []any{map[string]any{"verbs": all, "nonResourceURLs": all}}
 }
 
-func (selfReviews) rules(u *User, _ string) (resources, paths []any) {
-	if !u.in(groupAuthed) {
-		return nil, nil
-	}
-	rule := func(group string, names ...string) any {
-		return map[string]any{"verbs": []any{"create"}, "apiGroups": []any{group}, "resources": anyStrings(names)}
-	}
-	return []any{rule("authentication.k8s.io", "selfsubjectreviews"), rule("authorization.k8s.io", "selfsubjectaccessreviews", "selfsubjectrulesreviews")}, nil
-}
-
 func (rules pathRules) rules(u *User, _ string) (resources, paths []any) {
 	for i := range rules {
 		if r := &rules[i]; r.group == "" || u.in(r.group) {
@@ -241,4 +231,13 @@ func (rules pathRules) rules(u *User, _ string) (resources, paths []any) {
 		}
 	}
 	return nil, paths
+}
+
+func (rules resourceRules) rules(u *User, _ string) (resources, paths []any) {
+	for i := range rules {
+		if r := &rules[i]; u.in(r.group) {
+			resources = append(resources, map[string]any{"verbs": []any{r.verb}, "apiGroups": []any{r.apiGroup}, "resources": anyStrings(r.resources)})
+		}
+	}
+	return resources, nil
 }

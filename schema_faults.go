@@ -317,11 +317,7 @@ func (f *faults) outOfType(what string, n *schemaNode, r *schemaRules) {
 }
 
 func (f *faults) tooMany(size int, limit int64) {
-	items := "items"
-	if limit == 1 {
-		items = "item"
-	}
-	f.add(fieldError{"FieldValueTooMany", f.field(), fmt.Sprintf("Too many: %d: must have at most %d %s", size, limit, items)})
+	f.add(fieldTooMany(f.field(), size, int(limit)))
 }
 
 func (f *faults) list(n *schemaNode, r *schemaRules, list []any, old any, had bool) (good int) {

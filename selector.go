@@ -381,8 +381,9 @@ func fieldValue(s string) (string, error) {
 }
 
 // resolve finds the fields among those that a resource has besides name and namespace,
-// whose values matches then wants in that order. A term for an unknown one is a 400.
-func (f *fieldSelector) resolve(fields []selectableField) error {
+// whose values matches then wants in that order. A term for an unknown one is a 400, in
+// other words for a built-in kind without any (upstream).
+func (f *fieldSelector) resolve(fields []selectableField, custom bool) error {
 	for i := range f.terms {
 		t := &f.terms[i]
 		switch t.field {
@@ -392,7 +393,11 @@ func (f *fieldSelector) resolve(fields []selectableField) error {
 			t.index = fieldAtNamespace
 		default:
 			t.index = slices.IndexFunc(fields, func(s selectableField) bool { return s.label == t.field })
-			if t.index < 0 {
+			switch {
+			case t.index >= 0:
+			case len(fields) == 0 && !custom:
+				return badRequest(strconv.Quote(t.field) + ` is not a known field selector: only "metadata.name", "metadata.namespace"`)
+			default:
 				return badRequest("field label not supported: " + t.field)
 			}
 		}

@@ -50,7 +50,10 @@ func endless(ended chan<- error) http.Handler {
 func TestSlowClients(t *testing.T) {
 	ended, read := make(chan error, 10), make(chan error, 10)
 	r := startProgram(t, func(s *Server) {
-		_ = s.AddWebService(&WebService{Root: "/endless", Routes: []Route{{Method: "GET", Handler: endless(ended), LongRunning: true}}})
+		_ = s.AddWebService(&WebService{Root: "/endless", Routes: []Route{
+			{Method: "GET", Path: "/answer", Handler: endless(ended)},
+			{Method: "GET", Path: "/watch", Handler: endless(ended), LongRunning: true}, // has a limit of its own
+		}})
 		_ = s.Handle("/upload", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			b, err := io.ReadAll(r.Body)
 			read <- err
@@ -60,7 +63,7 @@ func TestSlowClients(t *testing.T) {
 			}
 			fmt.Fprint(w, len(b))
 		}))
-	}, "--read-header-timeout=200ms", "--body-progress-timeout=200ms", "--write-progress-timeout=200ms", "--idle-timeout=300ms")
+	}, "--read-header-timeout=200ms", "--body-progress-timeout=200ms", "--write-progress-timeout=200ms", "--watch-slow-timeout=200ms", "--idle-timeout=300ms")
 	for _, kind := range []string{"http", "https"} {
 		t.Run(kind, func(t *testing.T) {
 			auth := "Host: localhost\r\nAuthorization: Bearer admin-token\r\n"
@@ -83,26 +86,30 @@ func TestSlowClients(t *testing.T) {
 			if err := await(t, "the handler", read); err == nil {
 				t.Error("the handler read the whole of half a body")
 			}
-			c = r.dial(kind) // answer
-			io.WriteString(c, "GET /endless HTTP/1.1\r\n"+auth+"\r\n")
-			if _, err := bufio.NewReaderSize(c, 16).ReadByte(); err != nil {
-				t.Fatal(err)
-			}
-			if err := await(t, "the stalled answer to be cut", ended); err == nil {
-				t.Error("the write did not fail")
+			for _, path := range []string{"/endless/answer", "/endless/watch"} {
+				c = r.dial(kind)
+				io.WriteString(c, "GET "+path+" HTTP/1.1\r\n"+auth+"\r\n")
+				if _, err := bufio.NewReaderSize(c, 16).ReadByte(); err != nil {
+					t.Fatal(err)
+				}
+				if err := await(t, "the stalled answer of "+path+" to be cut", ended); err == nil {
+					t.Errorf("%s: the write did not fail", path)
+				}
 			}
 		})
 	}
 	t.Run("h2", func(t *testing.T) {
-		req, _ := http.NewRequest("GET", r.url("h2", "/endless"), nil)
-		req.Header.Set("Authorization", "Bearer admin-token")
-		resp, err := r.client("h2").Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		if err := await(t, "the stalled stream to be reset", ended); err == nil {
-			t.Error("the write did not fail")
+		for _, path := range []string{"/endless/answer", "/endless/watch"} {
+			req, _ := http.NewRequest("GET", r.url("h2", path), nil)
+			req.Header.Set("Authorization", "Bearer admin-token")
+			resp, err := r.client("h2").Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if err := await(t, "the stalled stream of "+path+" to be reset", ended); err == nil {
+				t.Errorf("%s: the write did not fail", path)
+			}
 		}
 	})
 	t.Run("slow but moving", func(t *testing.T) {

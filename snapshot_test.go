@@ -277,7 +277,7 @@ func TestSnapshotsThatAreRefused(t *testing.T) {
 		{"unknown kind", item(`{"apiVersion":"v1","kind":"Nothing","metadata":{"name":"x",` + meta + `}}`), 422, "items[0].kind"},
 		{"unknown version", item(`{"apiVersion":"v9","kind":"ConfigMap","metadata":{"namespace":"a","name":"x",` + meta + `}}`), 422, "items[0].kind"},
 		{"a kind whose definition goes", item(`{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"namespace":"a","name":"w",` + meta + `}}`), 422, "items[0].kind"},
-		{"a definition that is none", item(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"x.y.z",` + meta + `},"spec":{}}`), 422, "items[0].spec."},
+		{"a definition that is none", item(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"x.y.z",` + meta + `},"spec":{}}`), 422, "items[0].metadata.name items[0].spec.group items[0].spec.scope "},
 		{"no metadata", item(`{"apiVersion":"v1","kind":"ConfigMap"}`), 422, "items[0].metadata.name items[0].metadata.namespace items[0].metadata.uid items[0].metadata.creationTimestamp"},
 		{"metadata of no types", cm(`"name":1,"uid":true,"creationTimestamp":"yesterday","labels":[],"annotations":{"k":1},"finalizers":{},"ownerReferences":[{}]`), 422,
 			"items[0].metadata.name items[0].metadata.uid items[0].metadata.creationTimestamp items[0].metadata.labels items[0].metadata.annotations[k] items[0].metadata.finalizers items[0].metadata.ownerReferences[0]"},

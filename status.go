@@ -18,6 +18,7 @@ type statusError struct {
 	details    *statusDetails
 	retryAfter int  // seconds; above 0 also sent as Retry-After
 	pretty     bool // indent the Status whatever the query says, where upstream does
+	yaml       bool // the Status in YAML, as the client takes it
 	text       bool // a text/plain answer instead of a Status object
 	nosniff    bool // X-Content-Type-Options on a Status, where upstream sends it
 	close      bool // end the connection after the answer
@@ -97,6 +98,11 @@ func asStatus(err error, auditID string) *statusError {
 func (e *statusError) body(pretty bool) (contentType string, b []byte) {
 	if e.text {
 		return "text/plain; charset=utf-8", append([]byte(e.message), '\n')
+	}
+	if e.yaml {
+		b, _ = json.Marshal(e.object())
+		v, _, _ := parseJSON(b)
+		return "application/yaml", appendYAML(nil, v)
 	}
 	if pretty || e.pretty {
 		b, _ = json.MarshalIndent(e.object(), "", "  ")

@@ -121,12 +121,9 @@ func (t *accountTokens) requestToken(q *call) error {
 	if err := q.writeOptions("CreateOptions"); err != nil {
 		return err
 	}
-	obj, _, err := q.readObject(q.rest.kinds.body("authentication.k8s.io", "v1", "TokenRequest"), "TokenRequest")
+	obj, err := q.readTyped(q.rest.kinds.body("authentication.k8s.io", "v1", "TokenRequest"), "TokenRequest")
 	if err != nil {
 		return err
-	}
-	if kind := textAt(obj, "kind"); kind != "" && kind != "TokenRequest" {
-		return badRequest(kind + " in version " + quoted(q.version) + " cannot be handled as a TokenRequest: the kind of the object is not the one of the path")
 	}
 	sn := q.bucket.now()
 	account := sn.get(q.resource.key(q.namespace, q.name))

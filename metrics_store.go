@@ -1,0 +1,63 @@
+package main
+
+import (
+	"slices"
+	"strings"
+)
+
+// Gauges of the store and its readers. Names that begin with apiserver are upstream's;
+// of the count of objects both the old name is here, which dashboards know, and the new.
+
+// longRunning writes how many long-running requests are with their handlers now.
+func (e *exposition) longRunning(chains []*chain) {
+	counts := map[seriesKey]int{}
+	for _, c := range chains {
+		c.table.each(func(x *exchange) {
+			if x.at.Load() <= int32(len(c.rows)) || !x.longRunning || x.target.route == nil {
+				return
+			}
+			verb := x.info.Verb
+			if !slices.Contains(knownVerbs[:], verb) {
+				verb = "other"
+			}
+			counts[labels(x.target.route, strings.ToUpper(verb))]++
+		})
+	}
+	all := make([]*seriesKey, 0, len(counts))
+	for k := range counts {
+		all = append(all, &k)
+	}
+	slices.SortFunc(all, func(a, b *seriesKey) int { return slices.Compare(a.labels(), b.labels()) })
+	e.family("apiserver_longrunning_requests", "gauge", "Long-running requests now, by verb and resource.")
+	for _, k := range all {
+		e.number(float64(counts[*k]), k.labels()...)
+	}
+}
+
+// stored writes what the store holds.
+func (e *exposition) stored(s *store) {
+	revision, all := s.moment()
+	e.family("apiserver_storage_objects", "gauge", "Stored objects, by resource.")
+	for _, h := range all {
+		e.number(float64(h.now.count()), "resource", h.bucket.name)
+	}
+	e.family("apiserver_resource_objects", "gauge", "Stored objects, by group and resource.")
+	for _, h := range all {
+		e.number(float64(h.now.count()), groupLabels(h.bucket.name)...)
+	}
+	e.family("apiserver_resource_size_estimate_bytes", "gauge", "Bytes of stored objects, by group and resource.")
+	for _, h := range all {
+		e.number(float64(h.now.bytes()), groupLabels(h.bucket.name)...)
+	}
+	events, bytes, oldest := s.window()
+	e.single("apichain_store_revision", "gauge", "Revision of the last write.", float64(revision))
+	e.single("apichain_store_window_events", "gauge", "Events that watches can begin at.", float64(events))
+	e.single("apichain_store_window_bytes", "gauge", "Bytes of those events.", float64(bytes))
+	e.single("apichain_store_window_oldest_revision", "gauge", "The oldest revision that a watch can begin at.", float64(oldest))
+}
+
+// groupLabels is the name of a stored resource, taken apart.
+func groupLabels(name string) []string {
+	resource, group, _ := strings.Cut(name, ".")
+	return []string{"group", group, "resource", resource}
+}
