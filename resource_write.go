@@ -425,6 +425,3 @@ func (q *call) remove(old *object, last map[string]any) error {
 	_, err := q.recommit(change{bucket: q.bucket, key: old.key, expect: old.rev, last: &d})
 	return err
 }
-
-// nowText is the time as objects have it.
-func nowText() string { return timeText(time.Now()) }
