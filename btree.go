@@ -146,7 +146,7 @@ func (t *treeEdit) remove(key string) *object {
 		return nil
 	}
 	t.bytes -= int64(len(prev.raw()))
-	for root.kids != nil && len(root.kids) == 1 {
+	for len(root.kids) == 1 {
 		root = root.kids[0]
 	}
 	if t.root = root; root.count == 0 {

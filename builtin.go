@@ -92,13 +92,6 @@ func (s *rest) newBuiltin(row *kindRow) *resource {
 	return r
 }
 
-func apiVersionOf(group, version string) string {
-	if group == "" {
-		return version
-	}
-	return group + "/" + version
-}
-
 // resourceOf is the resource that serves a kind, nil if none does.
 func (s *rest) resourceOf(apiVersion, kind string) *resource {
 	group, version := splitAPIVersion(apiVersion)

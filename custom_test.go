@@ -496,3 +496,54 @@ func TestFixturesOfACustomKind(t *testing.T) {
 	c.must(200, "GET", "/api/v1/namespaces/team/serviceaccounts/default", nil)
 	c.must(200, "GET", "/api/v1/namespaces/team/configmaps/"+rootCAName, nil)
 }
+
+// TestDefinitionChangesBeforeCommit: a write that was checked, and then finds the definition
+// changed when it commits, is one under the new definition.
+func TestDefinitionChangesBeforeCommit(t *testing.T) {
+	c := startClients(t, "http")
+	patch := func(text string) {
+		v, _, _ := parseJSONObject([]byte(text))
+		c.must(200, "PATCH", definitionsPath+"/widgets.example.com", map[string]any{"spec": map[string]any{"versions": []any{v}}})
+	}
+	with, without := version("v1", true, "size:integer", "old:string"), version("v1", true, "size:integer")
+	c.must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced", versions(with)))
+	// before lets the resource that is served now do something just before its next commit.
+	before := func(do func()) {
+		var once sync.Once
+		c.rest.customs.kind("example.com", "v1", "Widget").toStored = func(map[string]any) { once.Do(do) }
+	}
+	obj := custom("Widget", "w")
+	obj["spec"] = map[string]any{"size": int64(1), "old": "x"}
+	stored := func(when, name string) {
+		t.Helper()
+		sn := c.store.resource("widgets.example.com").now()
+		if o := sn.get("default/" + name); o == nil || bytes.Contains(o.raw(), []byte(`"old"`)) {
+			t.Errorf("%s: stored as %v", when, o)
+		}
+	}
+	before(func() { patch(without) })
+	if got := c.must(201, "POST", widgetsPath, obj); member(got, "spec", "old") != nil {
+		t.Errorf("answered %v", got)
+	}
+	stored("a create", "w")
+	patch(with)
+	before(func() { patch(without) })
+	c.must(200, "PATCH", widgetsPath+"/w", `{"spec":{"size":2,"old":"y"}}`)
+	stored("a patch", "w")
+	if got := c.must(200, "GET", widgetsPath+"/w", nil); member(got, "spec", "size") != int64(2) || member(got, "metadata", "generation") != int64(2) {
+		t.Errorf("patched: %v", got)
+	}
+	patch(with)
+	now := c.must(200, "GET", widgetsPath+"/w", nil)
+	setMember(now, "z", "spec", "old")
+	before(func() { patch(without) })
+	c.must(409, "PUT", widgetsPath+"/w", now) // it was read under the old one
+	stored("an update", "w")
+
+	c.must(200, "PATCH", widgetsPath+"/w", `{"metadata":{"finalizers":["example.com/x"]}}`)
+	before(func() { c.must(200, "DELETE", definitionsPath+"/widgets.example.com", nil) })
+	metadataOf(obj)["name"] = "late"
+	c.must(403, "POST", widgetsPath, obj)
+	c.release(widgetsPath + "/w")
+	c.soon("the definition is gone", c.missing(definitionsPath+"/widgets.example.com"))
+}

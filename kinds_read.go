@@ -44,7 +44,6 @@ type kindReader struct {
 	typ    *typeDef // being read, or nil
 	pack   string   // of the types being read
 	schema string   // that package's beginning of names in OpenAPI
-	seen   map[string]bool
 
 	types []lineOf[*typeDef]
 	rows  []lineOf[*kindRow]

@@ -28,6 +28,7 @@ func TestKindsErrors(t *testing.T) {
 		{head + "type C\n  x 1 text", `7: "text" is no type`},
 		{head + "type C\n  x 1 []D", "7: there is no type D"},
 		{head + "type C\n  x 1 other.D", "7: there is no type other.D"},
+		{head + "type C\n  x 1 string:X", `7: "string" is no type`},
 		{head + "type C\n  x 1 A=1|int=2", `7: "int" is no other form of a type`},
 		{head + "type C\n  x 1 A=1|bool", `7: "bool" is no form with its number`},
 		{head + "type C\n  x 1 A=x|bool=2", `7: "A=x" is no form with its number`},
@@ -96,7 +97,7 @@ package core s.core
 type A
   x 1 string =d, b 9 bool* =true, m 2 {}bytes, texts 3 {}string >m, + 7 D, deep 4 D!
   i 5 []D* merge+retainKeys:k -- a list, that is merged
-  u 6 D=1|strings=2
+  u 6 D=1|strings=2, any 8 raw:Any{}
 type D  the deep one
   k 1 int32 =3, other 2 D*, lists 3 {}[]string
 package x s.x
@@ -151,8 +152,11 @@ type S
 			t.Errorf("%s: got %q, want %q", name, parts, plain)
 		}
 	}
-	if d := a.byNumber[7]; d == nil || !d.inline || d.message.doc != "the deep one" || len(a.fields) != 8 || !a.defaults || a.schema != "s.core.A" {
+	if d := a.byNumber[7]; d == nil || !d.inline || d.message.doc != "the deep one" || len(a.fields) != 9 || !a.defaults || a.schema != "s.core.A" {
 		t.Errorf("the embedded type: %+v", d)
+	}
+	if f := a.byName["any"]; f.kind != fieldRaw || f.component != "s.core.Any{}" {
+		t.Errorf("JSON with a name: %+v", f)
 	}
 	for in, want := range map[string]string{`{}`: "none", `{"deep":{"k":5}}`: "5", `{"deep":{"other":"o"}}`: "o"} {
 		if got := k.fieldValues(objectForTest(t, in)); len(got) != 1 || got[0] != want {

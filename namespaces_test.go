@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -218,6 +219,34 @@ func TestNamespaceRace(t *testing.T) {
 			if n := sn.remaining(ns+"/", ""); n > 0 {
 				t.Errorf("round %d: %d of %d objects of %s are left", round, n, made.Load(), b.name)
 			}
+		}
+	}
+}
+
+// TestNamespaceGoesBeforeCommit: a create that was checked, and then finds the namespace
+// deleted or gone when it commits, fails as if it had come later.
+func TestNamespaceGoesBeforeCommit(t *testing.T) {
+	c := startClients(t, "http")
+	for holds, want := range map[string]string{"example.com/x": "Forbidden", "": "NotFound"} {
+		ns := "a" + itoa(len(holds))
+		c.must(201, "POST", spacesPath, space(ns))
+		if holds != "" {
+			c.must(201, "POST", spacesPath+"/"+ns+"/secrets", `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"s","finalizers":["`+holds+`"]}}`)
+		}
+		r := c.rest.newBuiltin(c.rest.kinds.kind("", "v1", "ConfigMap"))
+		r.toStored = func(map[string]any) { // just before the commit
+			c.must(200, "DELETE", spacesPath+"/"+ns, nil)
+			if holds == "" {
+				c.soon("the namespace is gone", c.missing(spacesPath+"/"+ns))
+			}
+		}
+		_, err := c.rest.internal(r, "create", ns, "", "").insertObject(mapObject("late"))
+		var e *statusError
+		if !errors.As(err, &e) || e.reason != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+		if sn := r.bucket.now(); sn.get(ns+"/late") != nil {
+			t.Error("the object is there")
 		}
 	}
 }

@@ -456,7 +456,6 @@ func (q *call) listFrame(l listing) (head, tail string) {
 type pieces struct {
 	q    *call
 	b    []byte
-	zip  interface{ Write([]byte) (int, error) }
 	out  interface{ Write([]byte) (int, error) }
 	done func()
 }

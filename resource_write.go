@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"time"
 )
 
 // create adds an object.
@@ -425,6 +424,3 @@ func (q *call) remove(old *object, last map[string]any) error {
 	_, err := q.recommit(change{bucket: q.bucket, key: old.key, expect: old.rev, last: &d})
 	return err
 }
-
-// nowText is the time as objects have it.
-func nowText() string { return timeText(time.Now()) }

@@ -63,7 +63,9 @@ func (f *fake) Store() Store          { return f.store }
 func (f *fake) Snapshot() (Snapshot, *Error) {
 	return Snapshot{int64(len(f.snapshot)), func(w io.Writer) error { _, err := io.WriteString(w, f.snapshot); return err }}, f.fails
 }
-func (f *fake) Reset(context.Context) (Written, *Error) { return f.LoadSnapshot(nil, []byte("reset")) }
+func (f *fake) Reset(ctx context.Context) (Written, *Error) {
+	return f.LoadSnapshot(ctx, []byte("reset"))
+}
 func (f *fake) LoadSnapshot(_ context.Context, body []byte) (Written, *Error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
