@@ -141,7 +141,8 @@ func (q *call) readTyped(typ *typeDef, kind string) (map[string]any, error) {
 		return nil, badRequest("no kind " + quoted(given) + " is registered for version " + quoted(version) + " in scheme")
 	}
 	_, version, _ = strings.Cut(version, "/")
-	return obj, q.pruneAs(obj, problems, kind, cmp.Or(version, "v1"), func(obj map[string]any) ([]string, error) { return pruneObject(typ, obj) })
+	unknown, err := pruneObject(typ, obj)
+	return obj, q.pruned(kind, cmp.Or(version, "v1"), problems, unknown, err)
 }
 
 // wantText refuses what is no string where one must be, or nothing.
@@ -283,14 +284,20 @@ func (q *call) checkKind(obj map[string]any) error {
 
 // prune takes out what the type does not have and says so, as fieldValidation asks.
 func (q *call) prune(obj map[string]any, problems []string) error {
-	return q.pruneAs(obj, problems, q.kind, q.version, q.shape.prune)
+	unknown, err := q.shape.prune(obj)
+	return q.pruned(q.kind, q.version, problems, unknown, err)
 }
 
-func (q *call) pruneAs(obj map[string]any, problems []string, kind, version string, prune func(map[string]any) ([]string, error)) error {
-	unfit := kind + " in version " + strconv.Quote(version) + " cannot be handled as a " + kind + ": "
-	unknown, err := prune(obj)
+// pruned says what strict reading of an object of a kind has found.
+func (q *call) pruned(kind, version string, problems, unknown []string, err error) error {
+	unfit := func(why string) error {
+		if kind != deleteOptionsKind { // of which upstream says the rest alone
+			why = kind + " in version " + strconv.Quote(version) + " cannot be handled as a " + kind + ": " + why
+		}
+		return badRequest(why)
+	}
 	if err != nil {
-		return badRequest(unfit + err.Error())
+		return unfit(err.Error())
 	}
 	for _, path := range unknown {
 		problems = append(problems, "unknown field "+strconv.Quote(path))
@@ -300,7 +307,7 @@ func (q *call) pruneAs(obj map[string]any, problems []string, kind, version stri
 	}
 	switch q.strict {
 	case "Strict":
-		return badRequest(unfit + "strict decoding error: " + strings.Join(problems, ", "))
+		return unfit("strict decoding error: " + strings.Join(problems, ", "))
 	case "Warn":
 		for _, p := range problems {
 			AddWarning(q.req.Context(), "", p)

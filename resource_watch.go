@@ -127,7 +127,8 @@ func (w *watching) run(initial *snapshot, start int64) {
 	timer := time.NewTimer(w.nextWake(end))
 	defer timer.Stop()
 	var room [64]*logEvent
-	retired, last, due := w.retired, false, false
+	retired, last := w.retired, false
+	due := limit <= bookmarkBeforeEnd // a bookmark
 	for !w.failed {
 		reached := w.rest.store.revision()
 		events, changed, err := w.cursor.next(room[:0], len(room))
