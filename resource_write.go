@@ -288,10 +288,15 @@ func (q *call) update() error {
 		sn := q.bucket.now()
 		old := sn.get(q.resource.key(q.namespace, q.name))
 		if old == nil {
-			if q.createOnUpdate && uid == "" && given == "" && q.info.Subresource == "" {
-				return q.insert(obj)
+			if !q.createOnUpdate || uid != "" || given != "" || q.info.Subresource != "" {
+				return q.notFound(q.name)
 			}
-			return q.notFound(q.name)
+			err := q.insert(deepCopy(obj).(map[string]any))
+			var e *statusError
+			if errors.As(err, &e) && e.reason == "AlreadyExists" {
+				continue // somebody else made it meanwhile
+			}
+			return err
 		}
 		if given == "" && !q.blindUpdate {
 			return invalid(q.group, q.kind, q.name, []fieldError{fieldInvalid("metadata.resourceVersion", 0, "must be specified for an update")})
