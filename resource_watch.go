@@ -142,6 +142,9 @@ func (w *watching) run(initial *snapshot, start int64) {
 			}
 			w.row.sent.Store(events[len(events)-1].rev)
 			_ = w.flush()
+			if ctx.Err() != nil || w.row.lastSend.Load() >= end.UnixNano() {
+				return // it may never be idle
+			}
 			continue
 		}
 		if last {

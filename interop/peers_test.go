@@ -46,6 +46,7 @@ func sideBySide(t *testing.T, args ...string) string {
 	}
 	copyTo("peers/side_test.go.txt", "side_test.go")
 	copyTo("go.sum", "go.sum")
+	copyTo("../kinds.txt", "kinds.txt") // embedded
 	mod, err := os.ReadFile("go.mod")
 	if err != nil {
 		t.Fatal(err)
