@@ -20,8 +20,8 @@ import (
 
 // The figures of the README that need a process of its own, each beside its reference.
 
-// bareServer makes the test binary a bare net/http server: the value is http or https,
-// and "same" behind it for one that sends the header lines that ours sends.
+// bareServer makes the test binary a bare net/http server: the value is http, https or
+// h2, and "same" behind it for one that sends the header lines that ours sends.
 const bareServer = "APICHAIN_TEST_BARE_SERVER"
 
 // serveBare answers "ok" to everything, with nothing around it, and prints its address.
@@ -32,17 +32,20 @@ func serveBare() {
 		return
 	}
 	scheme, same := strings.CutSuffix(os.Getenv(bareServer), " same")
-	if scheme == "https" {
+	server := &http.Server{Protocols: new(http.Protocols)}
+	server.Protocols.SetHTTP1(scheme != "h2")
+	server.Protocols.SetHTTP2(scheme == "h2")
+	if scheme != "http" {
 		p, _, _, err := generate([]string{"localhost"}, nil)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return
 		}
-		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{*p.cert}})
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*p.cert}}
 	}
 	fmt.Println(l.Addr())
 	var streams fanOut
-	_ = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.Atoi(r.URL.RawQuery)
 		switch r.URL.Path {
 		case "/bytes":
@@ -63,7 +66,12 @@ func serveBare() {
 			h.Set("X-Content-Type-Options", "nosniff")
 		}
 		_, _ = io.WriteString(w, "ok")
-	}))
+	})
+	if scheme == "http" {
+		_ = server.Serve(l)
+	} else {
+		_ = server.ServeTLS(l, "", "")
+	}
 }
 
 // cpu is the processor time that a process has used, in ticks of 10 ms.

@@ -121,10 +121,7 @@ func BenchmarkLoopbackList(b *testing.B) {
 				if kind == "http" {
 					scheme, url = "http", ours.ready.HTTP[0]
 				}
-				barePID, bareAddress := startBare(b, scheme)
-				if kind == "h2" {
-					b.Skip("the bare server speaks HTTP/1.1 over its own listener")
-				}
+				barePID, bareAddress := startBare(b, kind)
 				c := figureClient(kind)
 				size := drained(b, figureRequest(b, c, "GET", url+path+query, ""))
 				rounds := int(max(20, 300<<20/size))
