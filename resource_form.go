@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"io"
 	"maps"
 	"net/http"
 	"strings"
@@ -88,10 +89,10 @@ func (q *call) negotiate() (form, error) {
 // answer writes one object as it is stored.
 func (q *call) answer(code int, o *object) error {
 	if q.form == (form{}) && q.asStored(o) {
-		return q.send(code, o.raw(), newline)
+		return q.send(code, o.raw())
 	}
 	if q.form.kind == formObject && !q.form.yaml {
-		return q.send(code, q.view(o), nil)
+		return q.send(code, q.view(o))
 	}
 	return q.answerTree(code, q.decode(o))
 }
@@ -111,24 +112,22 @@ func (q *call) answerTree(code int, obj map[string]any) error {
 
 func (q *call) sendTree(code int, obj map[string]any) error {
 	if q.form.yaml {
-		return q.send(code, appendYAML(nil, obj), nil)
+		return q.send(code, appendYAML(nil, obj))
 	}
-	return q.send(code, appendJSON(nil, obj), nil)
+	return q.send(code, appendJSON(nil, obj))
 }
 
-var newline = []byte{'\n'}
-
-// send writes a whole body, and a line end behind JSON as upstream does. tail, if given,
-// is the bytes that follow.
-func (q *call) send(code int, b, tail []byte) error {
+// send writes a whole body, and a line end behind JSON as upstream does.
+func (q *call) send(code int, b []byte) error {
 	if q.form.pretty && !q.form.yaml {
 		var out bytes.Buffer
 		if json.Indent(&out, b, "", "  ") == nil {
 			b = out.Bytes()
 		}
 	}
-	if tail == nil && !q.form.yaml {
-		tail = newline
+	tail := "\n"
+	if q.form.yaml {
+		tail = ""
 	}
 	h := q.w.Header()
 	h["Content-Type"] = []string{q.form.contentType()}
@@ -137,15 +136,15 @@ func (q *call) send(code int, b, tail []byte) error {
 		q.w.WriteHeader(code)
 		z := q.rest.gzipTo(q.w)
 		_, _ = z.Write(b)
-		_, _ = z.Write(tail)
+		_, _ = io.WriteString(z, tail)
 		_ = z.Close()
 		q.rest.gzips.Put(z)
 		return nil
 	}
 	h["Content-Length"] = []string{itoa(len(b) + len(tail))}
 	q.w.WriteHeader(code)
-	if _, err := q.w.Write(b); err == nil && len(tail) > 0 {
-		_, _ = q.w.Write(tail)
+	if _, err := q.w.Write(b); err == nil && tail != "" {
+		_, _ = io.WriteString(q.w, tail)
 	}
 	return nil
 }

@@ -210,8 +210,6 @@ func (w *watching) event(e *logEvent) {
 	w.object(kind, o, e.rev)
 }
 
-var eventTypes = map[byte]string{'A': "ADDED", 'M': "MODIFIED", 'D': "DELETED"}
-
 // object sends one object in the form that is wanted.
 func (w *watching) object(kind byte, o *object, rev int64) {
 	asIs := w.form.kind == formObject && w.asStored(o)
@@ -220,7 +218,7 @@ func (w *watching) object(kind byte, o *object, rev int64) {
 		w.write(o.line)
 		return
 	case asIs && rev == o.rev:
-		w.line = append(append(append(w.line[:0], `{"type":"`...), eventTypes[kind]...), `","object":`...)
+		w.line = append(w.line[:0], eventHead(kind)...)
 		w.line = append(append(w.line, o.raw()...), "}\n"...)
 		w.write(w.line)
 		return
@@ -234,11 +232,11 @@ func (w *watching) object(kind byte, o *object, rev int64) {
 	case formPartial:
 		obj = w.partial(obj)
 	}
-	w.send(eventTypes[kind], obj)
+	w.send(eventHead(kind), obj)
 }
 
-func (w *watching) send(kind string, obj map[string]any) {
-	w.line = append(append(append(w.line[:0], `{"type":"`...), kind...), `","object":`...)
+func (w *watching) send(head string, obj map[string]any) {
+	w.line = append(w.line[:0], head...)
 	w.line = append(appendJSON(w.line, obj), "}\n"...)
 	w.write(w.line)
 }
@@ -273,7 +271,7 @@ func (w *watching) sendBookmark(rev int64, complete bool) {
 		obj = w.partial(obj)
 	}
 	w.row.bookmarks.Add(1)
-	w.send("BOOKMARK", obj)
+	w.send(`{"type":"BOOKMARK","object":`, obj)
 }
 
 // expired tells a client that the log no longer has what it asks for: in the stream, as
