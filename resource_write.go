@@ -91,6 +91,7 @@ func (q *call) insertObject(obj map[string]any) (*object, error) {
 		}
 		if name == "" && try < generatedTries {
 			m["name"] = generatedName(generate)
+			q.shape.setDefaults(obj) // some are made of the name
 			continue
 		}
 		e := q.exists(objectName(obj), taken.current)
