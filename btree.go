@@ -86,8 +86,12 @@ func (n *treeNode) walk(start, prefix string, yield func(*object) bool) bool {
 	if start != "" {
 		i, _ = n.find(start)
 	}
+	// Where the last key has the prefix all from start on do, and a long walk need not touch
+	// every key.
+	last := len(n.objs) - 1
+	all := last >= 0 && strings.HasPrefix(n.objs[last].key, prefix)
 	for _, o := range n.objs[i:] {
-		if !strings.HasPrefix(o.key, prefix) || !yield(o) {
+		if !all && !strings.HasPrefix(o.key, prefix) || !yield(o) {
 			return false
 		}
 	}
