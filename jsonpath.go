@@ -39,7 +39,8 @@ func cutText(s string) string {
 type queryStep struct {
 	kind     queryStepKind
 	name     string
-	from, to int // of an index (from) and a range; to is 0 where it is open
+	from, to int  // of an index (from) and a range
+	open     bool // a range without to
 	filter   *pathFilter
 }
 
@@ -117,7 +118,8 @@ func findAmong(v any, s queryStep, rest []queryStep) (any, bool) {
 	return nil, false
 }
 
-// chosen is the part of a list that a range covers; of other steps all of it.
+// chosen is the part of a list that a range covers; of other steps all of it. A range that
+// does not lie within the list covers nothing (upstream).
 func (s queryStep) chosen(list []any) []any {
 	if s.kind != stepRange {
 		return list
@@ -126,11 +128,13 @@ func (s queryStep) chosen(list []any) []any {
 	if from < 0 {
 		from += len(list)
 	}
-	if to <= 0 {
+	switch {
+	case s.open:
+		to = len(list)
+	case to < 0:
 		to += len(list)
 	}
-	from, to = max(from, 0), min(to, len(list))
-	if from >= to {
+	if from < 0 || from >= to || to > len(list) {
 		return nil
 	}
 	return list[from:to]
@@ -310,7 +314,7 @@ func (p *pathParser) indexes() (s queryStep, err error) {
 	}
 	s.kind, s.from = queryIndex, number(from)
 	if isRange {
-		s.kind, s.to = stepRange, number(to)
+		s.kind, s.to, s.open = stepRange, number(to), to == ""
 	}
 	if err == nil {
 		p.pos += end
