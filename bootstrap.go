@@ -102,12 +102,19 @@ func finalizeSpace(q *call) error {
 	if name := objectName(obj); name != q.name {
 		return q.wrongName(name)
 	}
-	given := textAt(obj, "metadata", "resourceVersion")
+	given, err := givenRevision(obj)
+	if err != nil {
+		return err
+	}
+	uid := textAt(obj, "metadata", "uid")
 	for {
 		sn := q.bucket.now()
 		old := sn.get(q.name)
 		if old == nil {
 			return q.notFound(q.name)
+		}
+		if uid != "" && uid != old.meta.uid {
+			return q.wrongUID(old, uid)
 		}
 		if given != "" && given != strconv.FormatInt(old.rev, 10) {
 			return q.conflict(q.name, changedMeanwhile)

@@ -167,7 +167,7 @@ func ownerErrors(owners []any) (errs []fieldError) {
 	for i, o := range owners {
 		field := fmt.Sprintf("metadata.ownerReferences[%d]", i)
 		version := textAt(o, "apiVersion")
-		if version == "" || strings.Count(version, "/") > 1 {
+		if version == "" || strings.HasSuffix(version, "/") || strings.Count(version, "/") > 1 {
 			errs = append(errs, fieldInvalid(field+".apiVersion", version, "version must not be empty"))
 		}
 		for _, f := range []string{"kind", "name", "uid"} {
@@ -208,21 +208,29 @@ func immutableErrors(obj, old map[string]any) (errs []fieldError) {
 	return errs
 }
 
-// dedupeOwners takes out owners that come twice, and reports whether there were any.
-func dedupeOwners(obj map[string]any) bool {
+// dedupeOwners takes out owners that come twice, with a warning. Of a patch it says so as of
+// what the server itself has made (upstream).
+func (q *call) dedupeOwners(obj map[string]any) {
 	m := objectAt(obj, "metadata")
 	owners := listAt(m, "ownerReferences")
-	if len(owners) < 2 {
-		return false
-	}
 	var kept []any
+	var twice []string
 	for _, o := range owners {
-		if !slices.ContainsFunc(kept, func(k any) bool { return deepEqual(k, o) }) {
+		if slices.ContainsFunc(kept, func(k any) bool { return deepEqual(k, o) }) {
+			twice = append(twice, textAt(o, "uid"))
+		} else {
 			kept = append(kept, o)
 		}
 	}
+	if twice == nil {
+		return
+	}
 	m["ownerReferences"] = kept
-	return len(kept) < len(owners)
+	when := ""
+	if q.info.Verb == "patch" {
+		when = " after mutating admission happens"
+	}
+	AddWarning(q.req.Context(), "", ".metadata.ownerReferences contains duplicate entries"+when+"; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "+strings.Join(twice, ", "))
 }
 
 // sameGeneration reports whether two objects are the same but for metadata, and for

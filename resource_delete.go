@@ -49,8 +49,8 @@ func (q *call) readDeleteOptions() (o deleteOptions, err error) {
 		if v := q.param("propagationPolicy"); v != "" {
 			obj["propagationPolicy"] = v
 		}
-		if v := q.param("orphanDependents"); v != "" {
-			obj["orphanDependents"] = queryBool(v)
+		if v, given := q.flag("orphanDependents"); given {
+			obj["orphanDependents"] = v
 		}
 	}
 	return o, q.fillDeleteOptions(&o, obj)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -155,13 +156,20 @@ const gzipAbove = 128 << 10
 func (q *call) takesGzip() bool {
 	for _, line := range q.req.Header["Accept-Encoding"] {
 		for part := range strings.SplitSeq(line, ",") {
-			coding, q, _ := strings.Cut(part, ";")
-			if strings.EqualFold(strings.TrimSpace(coding), "gzip") && strings.TrimSpace(q) != "q=0" {
+			coding, weight, _ := strings.Cut(part, ";")
+			if strings.EqualFold(strings.TrimSpace(coding), "gzip") && !refuses(weight) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// refuses reports whether a coding's weight is 0, in any of its spellings: q=0, q=0.000.
+func refuses(weight string) bool {
+	name, value, _ := strings.Cut(strings.TrimSpace(weight), "=")
+	q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+	return strings.EqualFold(strings.TrimSpace(name), "q") && err == nil && q == 0
 }
 
 func (s *rest) gzipTo(w http.ResponseWriter) *gzip.Writer {

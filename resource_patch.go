@@ -83,7 +83,7 @@ func (q *call) patchOnce(old *object, apply func(doc map[string]any) (map[string
 // have.
 func (q *call) checkPatched(next, was map[string]any) error {
 	if m := next["metadata"]; m != nil && objectAt(next, "metadata") == nil {
-		return invalid("", "", "", []fieldError{fieldInvalid("patch", next, "json: cannot unmarshal "+jsonTypeName(m)+" into Go struct field "+q.kind+".metadata of type v1.ObjectMeta")})
+		return invalidPatch(next, "json: cannot unmarshal "+jsonTypeName(m)+" into Go struct field "+q.kind+".metadata of type v1.ObjectMeta")
 	}
 	for _, f := range []string{"kind", "apiVersion"} {
 		if v, given := next[f]; given && v != was[f] {
@@ -111,10 +111,19 @@ func (q *call) checkPatched(next, was map[string]any) error {
 		e := fieldInvalid("metadata.uid", uid, "field is immutable")
 		return invalid(q.group, q.kind, q.name, []fieldError{e, e})
 	}
-	strict := q.strict
-	unknown, err := q.shape.prune(next)
+	return q.prunePatched(next, q.shape.prune)
+}
+
+// prunePatched takes out of a patched object what its type does not have, and says so as
+// fieldValidation asks.
+func (q *call) prunePatched(next map[string]any, prune func(map[string]any) ([]string, error)) error {
+	shown := next
+	if q.strict == "Strict" {
+		shown = deepCopy(next).(map[string]any) // as it was patched
+	}
+	unknown, err := prune(next)
 	if err != nil {
-		return invalidPatch(next, err.Error())
+		return invalidPatch(shown, err.Error())
 	}
 	if len(unknown) == 0 {
 		return nil
@@ -122,9 +131,9 @@ func (q *call) checkPatched(next, was map[string]any) error {
 	for i := range unknown {
 		unknown[i] = "unknown field " + quoted(unknown[i])
 	}
-	switch strict {
+	switch q.strict {
 	case "Strict":
-		return invalidPatch(next, "strict decoding error: "+strings.Join(unknown, ", "))
+		return invalidPatch(shown, "strict decoding error: "+strings.Join(unknown, ", "))
 	case "Warn":
 		for _, p := range unknown {
 			AddWarning(q.req.Context(), "", p)
@@ -300,8 +309,8 @@ func (q *call) writeScale() error {
 		if err != nil {
 			return err
 		}
-		if _, err := pruneObject(typ, scale); err != nil {
-			return invalid("", "", "", []fieldError{fieldInvalid("patch", scale, err.Error())})
+		if err := q.prunePatched(scale, func(obj map[string]any) ([]string, error) { return pruneObject(typ, obj) }); err != nil {
+			return err
 		}
 		if given := textAt(scale, "metadata", "resourceVersion"); given != "" && given != strconv.FormatInt(old.rev, 10) {
 			return q.conflict(q.name, changedMeanwhile)

@@ -129,9 +129,8 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 			o.remade = q.resource
 		}
 	}
-	o.bookmark = queryBool(q.param("allowWatchBookmarks"))
-	if q.query.Has("sendInitialEvents") {
-		v := queryBool(q.param("sendInitialEvents"))
+	o.bookmark, _ = q.flag("allowWatchBookmarks")
+	if v, given := q.flag("sendInitialEvents"); given {
 		o.initial = &v
 	}
 	version := q.param("resourceVersion")
@@ -191,9 +190,13 @@ func (q *call) matchErrors(o *listOptions, version string, watching bool) (errs 
 	return errs
 }
 
-// queryBool reads a boolean as upstream's query conversion does: anything but false and 0
-// is true.
-func queryBool(v string) bool { return v != "" && v != "0" && !strings.EqualFold(v, "false") }
+// flag is a boolean query parameter as upstream's conversion has it: anything but false and
+// 0 is true, and so is nothing behind the name.
+func (q *call) flag(name string) (is, given bool) {
+	v := q.param(name)
+	given = q.query.Has(name)
+	return given && v != "0" && !strings.EqualFold(v, "false"), given
+}
 
 // continueToken says where a list goes on: at which revision, -1 for the current one, and
 // behind which key, relative to the list's prefix.

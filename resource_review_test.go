@@ -33,8 +33,8 @@ type reviewed struct {
 	p *program
 }
 
-func newReviewed(t testing.TB) *reviewed {
-	p := benchServer(t)
+func newReviewed(t testing.TB, args ...string) *reviewed {
+	p := benchServer(t, args...)
 	p.store.openWindow()
 	r := &reviewed{t, p}
 	if got := r.send("POST", reviewDefinitions, "", reviewDefinition); got.Code != http.StatusCreated {

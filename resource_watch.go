@@ -133,6 +133,7 @@ func (w *watching) run(initial *snapshot, start int64) {
 		reached := w.rest.store.revision()
 		events, changed, err := w.cursor.next(room[:0], len(room))
 		if err != nil {
+			w.row.state.Store(watchEnding)
 			w.expired(err)
 			return
 		}
@@ -166,6 +167,9 @@ func (w *watching) run(initial *snapshot, start int64) {
 		case now := <-timer.C:
 			due, last = true, !now.Before(end)
 			timer.Reset(w.nextWake(end))
+		}
+		if last {
+			w.row.state.Store(watchEnding)
 		}
 	}
 }

@@ -58,9 +58,7 @@ func (q *call) insertObject(obj map[string]any) (*object, error) {
 		delete(obj, "status")
 	}
 	q.beginLife(obj)
-	if dedupeOwners(obj) {
-		AddWarning(q.req.Context(), "", ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed")
-	}
+	q.dedupeOwners(obj)
 	if name == "" && generate != "" {
 		m["name"] = generatedName(generate)
 	}
@@ -275,14 +273,9 @@ func (q *call) update() error {
 	if err := q.checkNamespace(m); err != nil {
 		return err
 	}
-	given := textAt(m, "resourceVersion")
-	if given != "" {
-		if _, err := strconv.ParseUint(given, 10, 63); err != nil {
-			return plainError(parseUintText(given, err))
-		}
-	}
-	if given == "0" {
-		given = ""
+	given, err := givenRevision(obj)
+	if err != nil {
+		return err
 	}
 	uid := textAt(m, "uid")
 	for {
@@ -326,6 +319,22 @@ func (q *call) update() error {
 		}
 		return q.answerWritten(done, next)
 	}
+}
+
+// givenRevision is the revision on condition of which obj is written, "" for whatever one:
+// that is what 0 means too.
+func givenRevision(obj map[string]any) (string, error) {
+	given := textAt(obj, "metadata", "resourceVersion")
+	if given == "" {
+		return "", nil
+	}
+	if _, err := strconv.ParseUint(given, 10, 63); err != nil {
+		return "", plainError(parseUintText(given, err))
+	}
+	if given == "0" {
+		return "", nil
+	}
+	return given, nil
 }
 
 // answerWritten answers an update or a patch; o is nil when nothing was
@@ -373,7 +382,7 @@ func (q *call) replace(old *object, was, next map[string]any) (*object, error) {
 	if q.namespaced {
 		m["namespace"] = q.namespace
 	}
-	dedupeOwners(next)
+	q.dedupeOwners(next)
 	q.shape.setDefaults(next)
 	if q.prepare != nil {
 		if err := q.prepare(q, next, was); err != nil {

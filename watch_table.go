@@ -38,7 +38,7 @@ const (
 	watchInitial int32 = iota // sends the objects it begins with
 	watchLive
 	watchStuck  // its client takes nothing
-	watchEnding // it has sent its last event
+	watchEnding // what it sends now is the last
 )
 
 func watchStateName(state int32) string {
