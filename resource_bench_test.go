@@ -99,17 +99,11 @@ func BenchmarkResource(b *testing.B) {
 				want(b, 200, p.ask(w, "PATCH", k.path+"/one", "application/merge-patch+json", fmt.Sprintf(`{"metadata":{"annotations":{"n":"%d"}}}`, n)))
 			}
 		})
-		b.Run(k.name+"/delete", func(b *testing.B) {
-			sn := p.store.resource(map[string]string{maps: "configmaps", widgets: "widgets.example.com"}[k.path]).now()
-			var names []string
-			for o := range sn.scan("default/o-", "") {
-				names = append(names, o.name())
-			}
+		b.Run(k.name+"/create and delete", func(b *testing.B) {
 			b.ReportAllocs()
-			for i := 0; b.Loop(); i++ {
-				if i < len(names) {
-					p.ask(w, "DELETE", k.path+"/"+names[i], "", "")
-				}
+			for b.Loop() {
+				want(b, 201, p.ask(w, "POST", k.path, "application/json", k.object("gone", 1)))
+				want(b, 200, p.ask(w, "DELETE", k.path+"/gone", "", ""))
 			}
 		})
 	}
