@@ -84,8 +84,8 @@ func TestLabelSelectorModel(t *testing.T) {
 		if err != nil || again.String() != l.String() {
 			t.Fatalf("%q: %q, and then %q (%v)", text, l, again, err)
 		}
-		if keys := slices.SortedFunc(slices.Values(l.all), func(a, b labelRequirement) int { return strings.Compare(a.key, b.key) }); len(keys) != len(terms) {
-			t.Fatalf("%q: %d requirements, want %d", text, len(keys), len(terms))
+		if len(l.all) != len(terms) {
+			t.Fatalf("%q: %d requirements, want %d", text, len(l.all), len(terms))
 		}
 		for _, labels := range sets {
 			want := true
@@ -176,9 +176,6 @@ func TestFieldSelectorModel(t *testing.T) {
 			op := "!="
 			if equal {
 				op = []string{"=", "=="}[r.IntN(2)]
-			}
-			if op == "=" && strings.HasPrefix(want, "=") {
-				op = "==" // else the value's own sign, escaped or not, is still its own; keep it plain
 			}
 			texts = append(texts, name+op+escape.Replace(want))
 			tests = append(tests, func(o object) bool {
