@@ -130,9 +130,9 @@ func TestWatchOfUnsaidLength(t *testing.T) {
 			}
 		}}, reviewMaps+"?watch=1&allowWatchBookmarks=1")
 		took := time.Since(begun)
-		want := 2 + int((took-2*time.Second-1)/time.Minute) // the first and the last
-		if took < 30*time.Minute || took >= time.Hour || marks != want {
-			t.Errorf("%d bookmarks in %v, want %d", marks, took, want)
+		least := 1 + int((took-1)/time.Minute) // and one before the end, unless the listener's own limit came first
+		if took < 30*time.Minute || took >= time.Hour || marks < least || marks > least+1 {
+			t.Errorf("%d bookmarks in %v, want %d", marks, took, least)
 		}
 	})
 }
