@@ -86,6 +86,16 @@ func cpu(b *testing.B, pid int) time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
+// resident is the memory that a process has, in MiB; 0 where it cannot be known.
+func resident(pid int) float64 {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
+	if err != nil {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(strings.Fields(string(text))[1], 10, 64)
+	return float64(pages*int64(os.Getpagesize())) / (1 << 20)
+}
+
 // load asks over kept-alive connections for a time, and returns how many answers came.
 func load(b *testing.B, address, scheme string, d time.Duration) int {
 	const clients = 16
@@ -202,22 +212,19 @@ func startBare(b *testing.B, which string) (pid int, address string) {
 // certificate generated; and the memory that the process then has.
 func BenchmarkStart(b *testing.B) {
 	var times []time.Duration
-	var resident int64
+	var most float64
 	for b.Loop() {
 		began := time.Now()
 		p := startProcess(b, nil, nil, "--listen-http=127.0.0.1:0", "--listen-https=127.0.0.1:0", "--listen-admin=127.0.0.1:0")
 		times = append(times, time.Since(began))
-		if text, err := os.ReadFile("/proc/" + strconv.Itoa(p.Process.Pid) + "/statm"); err == nil {
-			pages, _ := strconv.ParseInt(strings.Fields(string(text))[1], 10, 64)
-			resident = max(resident, pages*int64(os.Getpagesize()))
-		}
+		most = max(most, resident(p.Process.Pid))
 		_ = p.Process.Kill()
 		_ = p.Wait()
 		p.waited = true
 	}
 	slices.Sort(times)
 	b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, "ms-to-ready")
-	b.ReportMetric(float64(resident)/(1<<20), "MiB-resident")
+	b.ReportMetric(most, "MiB-resident")
 }
 
 // TestSize: the stripped program is below 10 MiB.

@@ -114,6 +114,7 @@ func BenchmarkLoopbackList(b *testing.B) {
 	for i := range 10_000 {
 		drained(b, figureRequest(b, plain, "POST", ours.ready.HTTP[0]+path, benchMap(fmt.Sprintf("o-%05d", i), strings.Repeat("y", 100))))
 	}
+	stored := resident(ours.Process.Pid)
 	for _, kind := range []string{"http", "https", "h2"} {
 		for _, query := range []string{"", "?limit=500"} {
 			b.Run(kind+query, func(b *testing.B) {
@@ -143,6 +144,7 @@ func BenchmarkLoopbackList(b *testing.B) {
 					slices.Sort(costs)
 					b.ReportMetric(ratios[3], "cpu/bare")
 					b.ReportMetric(costs[3], "µs-cpu/list")
+					b.ReportMetric(stored, "MiB-resident")
 				}
 			})
 		}
@@ -272,6 +274,7 @@ func BenchmarkLoopbackWatch(b *testing.B) {
 				slices.Sort(costs)
 				b.ReportMetric(ratios[2], "cpu/bare")
 				b.ReportMetric(costs[2], "µs-cpu/event")
+				b.ReportMetric(resident(ours.Process.Pid), "MiB-resident")
 			}
 			own.close()
 			bare.close()
