@@ -74,6 +74,7 @@
 //	yaml_scalar.go          its scalars
 //	yaml_write.go           objects as YAML
 //	protobuf.go             objects read from protobuf
+//	protobuf_wire.go        its tags, numbers and bytes
 //	store.go                the store: one revision, commits, snapshots
 //	object.go               one object at one revision, encoded once
 //	btree.go                objects by key, read without a lock
