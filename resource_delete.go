@@ -218,18 +218,10 @@ func (q *call) deleteCollection() error {
 	if err != nil {
 		return err
 	}
-	o, err := q.listOptions(false)
+	l, items, err := q.listed()
 	if err != nil {
 		return err
 	}
-	if q.form.kind == formPartial {
-		return q.isList()
-	}
-	sn, err := q.snapshot(&o)
-	if err != nil {
-		return err
-	}
-	l, items := q.page(&o, &sn)
 	page := slices.Collect(items)
 	for _, item := range page {
 		one := *q

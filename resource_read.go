@@ -232,19 +232,28 @@ func parseContinue(s string) (*continueToken, error) {
 
 // list answers the objects of a snapshot, in the order of their keys.
 func (q *call) list() error {
-	o, err := q.listOptions(false)
+	l, items, err := q.listed()
 	if err != nil {
 		return err
 	}
+	return q.writeList(l, items)
+}
+
+// listed is what a list shows; deletecollection deletes just that.
+func (q *call) listed() (listing, iter.Seq[*object], error) {
+	o, err := q.listOptions(false)
+	if err != nil {
+		return listing{}, nil, err
+	}
 	if q.form.kind == formPartial {
-		return q.isList()
+		return listing{}, nil, q.isList()
 	}
 	sn, err := q.snapshot(&o)
 	if err != nil {
-		return err
+		return listing{}, nil, err
 	}
 	l, items := q.page(&o, &sn)
-	return q.writeList(l, items)
+	return l, items, nil
 }
 
 // isList is the 406 for a list that is wanted in the form of one object.
