@@ -20,8 +20,9 @@ type handler func(x *exchange) error
 // switched off. A filter without a step is done by the exchange when it is opened.
 type filter struct {
 	wrap  func(next handler) handler
-	off   string   // why it is switched off; "" is on
-	flags []string // the flags that govern it
+	off   string        // why it is switched off; "" is on
+	idle  func() string // why it does nothing now, "" while it works; nil: it always works
+	flags []string      // the flags that govern it
 }
 
 // row is a filter in its place.
@@ -46,7 +47,8 @@ func plainRows(p *program) []row {
 		{"cors", "before authentication, because a preflight carries no credentials", cors(p)},
 		{"authentication", "before audit, which names the user", insecureSuperuser(p)},
 		{"audit", "after authentication; before the limits, so that their refusals are recorded", auditFilter(p)},
-		{"max-in-flight", "last, so that a place is held for the handler alone", maxInFlight(p, false)},
+		{"max-in-flight", "after audit, so that refusals are recorded; before fault injection, so that a delayed request holds its place", maxInFlight(p, false)},
+		{"fault-injection", "last, so that a fault looks like a broken handler", faultInjection(p)},
 	}
 }
 
@@ -75,7 +77,8 @@ func secureRows(p *program) []row {
 		{"audit", "after authentication, which names the user; before all that refuses by name", auditFilter(p)},
 		{"impersonation", "after audit, so that the real user is recorded; before all that decides about the user", impersonationFilter(p)},
 		{"max-in-flight", "after impersonation, so that masters are known; before authorization, so that a flood costs no decisions", maxInFlight(p, true)},
-		{"authorization", "last, about the user in force and the route that will be taken", authorizationFilter(p)},
+		{"authorization", "after impersonation, about the user in force and the route that will be taken", authorizationFilter(p)},
+		{"fault-injection", "last, so that a fault looks like a broken handler", faultInjection(p)},
 	}
 }
 

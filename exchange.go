@@ -81,6 +81,10 @@ type exchange struct {
 	life        atomic.Pointer[lifetime]
 
 	prev, next *exchange // in the in-flight table
+
+	recording recording
+	fault     *fault  // what fault injection does to it; nil: nothing
+	dry       *dryRun // nil: a real request
 }
 
 // The states of an answer. From fresh it is answering, or hijacked, or expired, or done;

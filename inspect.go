@@ -82,7 +82,7 @@ func (s source) Generation() int64 { return s.p.generation.Load() }
 
 func (s source) Status() admin.Status {
 	_, phase := s.p.timeline.list()
-	return admin.Status{Version: programVersion, Phase: phase, Ready: phase == "run"}
+	return admin.Status{Version: programVersion, Phase: phase, Ready: phase == "run" && !s.p.draining.shown().Active, Controls: s.p.controls()}
 }
 
 func (s source) Servers() []admin.Server {
@@ -161,6 +161,10 @@ func (s source) Chain() []admin.Chain {
 			}
 			if r.off != "" {
 				f.Passed = 0
+			}
+			if r.idle != nil && r.off == "" {
+				f.OffReason = r.idle()
+				f.Enabled = f.OffReason == ""
 			}
 			a.Filters = append(a.Filters, f)
 		}

@@ -18,6 +18,7 @@
 //	filter_timeout.go       deadline and time limit
 //	filter_identity.go      authentication, impersonation, authorization, limits in flight
 //	filter_audit.go         the audit trail of a request
+//	filter_fault.go         fault injection
 //	requestinfo.go          method and path to verb, group, version, resource, name
 //	user.go                 who a request acts as
 //	authentication.go       the authenticators, one after another
@@ -133,6 +134,15 @@
 //	logging.go              the log, and what it must not show
 //	inspect.go              what the admin package shows of all this
 //	inspect_store.go        and of the store
+//	explain.go              what would become of a request
+//	recent.go               requests that have ended, and their time in each filter
+//	stacks.go               where hooks and requests are
+//	stream.go               events as they happen
+//	match.go                which requests a control is about
+//	control.go              what is switched on for a time, and undoes itself
+//	drain.go                the reversible drain
+//	loglevel.go             the verbosity of the log
+//	admin_access.go         who may use the admin listener
 //	watch_table.go          the watches there are
 //
 // Package admin is the inspection API on its own listener; interop is a module of its

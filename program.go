@@ -57,6 +57,12 @@ type program struct {
 	conns     *conns
 	handover  bool // sockets are inherited: another process can serve the next connection
 
+	recent   recentRequests
+	hub      hub
+	draining drainControl
+	logLevel logLevelControl
+	faults   faultControl
+
 	requestIDs atomic.Uint64
 	requests   *waitGroup
 	watches    *watches
@@ -89,6 +95,9 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p.requests = newWaitGroup()
 	p.watches = newWatches()
 	p.stop.wait("")
+	p.draining.control = control{p: p, name: "drain"}
+	p.logLevel.control = control{p: p, name: "loglevel"}
+	p.faults.control = control{p: p, name: "faults"}
 	p.background, p.endBackground = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()

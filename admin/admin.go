@@ -85,6 +85,7 @@ type answer struct {
 	query      url.Values
 	form       string // the Content-Type agreed upon
 	below      string // the path below the endpoint's, for profiles
+	who        Identity
 	generation int64
 	at         time.Time
 }
@@ -120,6 +121,11 @@ func (a *api) handle(ans *answer) *Error {
 			return err
 		}
 	}
+	who, err := a.identify(ans.r)
+	if err != nil {
+		return err
+	}
+	ans.who = who
 	e, err := a.find(ans)
 	if err != nil {
 		return err

@@ -42,6 +42,11 @@ type Source interface {
 	Reset(context.Context) (Written, *Error)
 	LoadSnapshot(ctx context.Context, body []byte) (Written, *Error)
 
+	Explainer
+	Recorder
+	Streamer
+	Controls
+
 	// WriteMetrics writes Prometheus text; its error is the writer's or a defect.
 	WriteMetrics(io.Writer) error
 

@@ -1,0 +1,4 @@
+package admin
+
+// DrainControl is the reversible drain.
+type DrainControl interface{}

@@ -1,0 +1,4 @@
+package admin
+
+// Explainer says what would become of a request.
+type Explainer interface{}

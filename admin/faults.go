@@ -1,0 +1,4 @@
+package admin
+
+// FaultControl injects faults.
+type FaultControl interface{}

@@ -1,0 +1,4 @@
+package admin
+
+// Recorder shows requests that have ended.
+type Recorder interface{}

@@ -1,0 +1,4 @@
+package admin
+
+// Streamer gives events as they happen.
+type Streamer interface{}

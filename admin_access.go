@@ -1,0 +1,7 @@
+package main
+
+type adminAccessOptions struct{}
+
+func (o *adminAccessOptions) register(*flags) {}
+
+func (o *adminAccessOptions) check(*problems) {}

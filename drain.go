@@ -1,0 +1,4 @@
+package main
+
+// drainControl is the reversible drain.
+type drainControl struct{ control }

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"apichain/admin"
+)
+
+// matcher is an admin.Match, compiled. The zero value matches everything.
+type matcher []matchTerm
+
+// matchTerm wants one of some values of one fact about a request.
+type matchTerm struct {
+	key  string
+	fact func(*exchange) []string
+	any  []string
+}
+
+// facts are the keys of a match. Those that are not known yet at the request's position
+// are empty; a fact may be asked for from the request's own goroutine alone.
+var facts = map[string]func(*exchange) []string{
+	"listener": func(x *exchange) []string { return []string{x.chain.listener} },
+	"server": func(x *exchange) []string {
+		return one(x.target.server != nil, func() string { return x.target.server.name })
+	},
+	"route": func(x *exchange) []string {
+		return one(x.target.route != nil, func() string { return x.target.route.id() })
+	},
+	"method": func(x *exchange) []string { return []string{x.req.Method} },
+	"path":   func(x *exchange) []string { return []string{x.path} },
+	"verb":   func(x *exchange) []string { return []string{x.info.Verb} },
+	"resource": func(x *exchange) []string {
+		return one(x.info.IsResourceRequest, func() string { return resourceName(&x.info) })
+	},
+	"namespace": func(x *exchange) []string { return []string{x.info.Namespace} },
+	"name":      func(x *exchange) []string { return []string{x.info.Name} },
+	"user":      func(x *exchange) []string { return one(x.acting != nil, func() string { return x.acting.Name }) },
+	"group": func(x *exchange) []string {
+		if x.acting == nil {
+			return nil
+		}
+		return x.acting.Groups
+	},
+}
+
+func one(known bool, value func() string) []string {
+	if !known {
+		return nil
+	}
+	return []string{value()}
+}
+
+// newMatcher compiles m, whose keys the admin package has checked.
+func newMatcher(m admin.Match) matcher {
+	var out matcher
+	for key, values := range m {
+		out = append(out, matchTerm{key, facts[key], values})
+	}
+	slices.SortFunc(out, func(a, b matchTerm) int { return strings.Compare(a.key, b.key) })
+	return out
+}
+
+// has reports whether the match names the key.
+func (m matcher) has(key string) bool {
+	return slices.ContainsFunc(m, func(t matchTerm) bool { return t.key == key })
+}
+
+// matches reports whether every term has a value of the request's. It is for the
+// request's own goroutine.
+func (m matcher) matches(x *exchange) bool {
+	for i := range m {
+		t := &m[i]
+		if !slices.ContainsFunc(t.fact(x), func(have string) bool { return matchesAny(t.any, have) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// matchesAny is the rule of the contract, "Choosing rows": x* is a prefix, * alone what is
+// not empty.
+func matchesAny(any []string, have string) bool {
+	return slices.ContainsFunc(any, func(want string) bool {
+		prefix, starred := strings.CutSuffix(want, "*")
+		if starred && prefix != "" {
+			return strings.HasPrefix(have, prefix)
+		}
+		return have == want || starred && have != ""
+	})
+}
