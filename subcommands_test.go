@@ -61,7 +61,9 @@ func TestSubcommandLists(t *testing.T) {
 		}
 	}
 	got := inspect(t, t.Context(), "", "routes", "server=core", at, "method=GET", "limit=2", "-o=json", "sort=-pattern")
-	var list struct{ Items []struct{ Server, Method, Pattern string } }
+	var list struct {
+		Items []struct{ Server, Method, Pattern string }
+	}
 	if err := json.Unmarshal([]byte(got.out), &list); err != nil || len(list.Items) != 2 || list.Items[0].Server != "core" || list.Items[0].Method != "GET" || list.Items[0].Pattern < list.Items[1].Pattern {
 		t.Errorf("a query with four keys: %v: %+v", err, got)
 	}
