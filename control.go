@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -11,7 +14,8 @@ import (
 // time, after which it undoes itself. It may be used concurrently.
 type control struct {
 	p    *program
-	name string // drain, loglevel or faults
+	name string     // drain, loglevel or faults
+	item func() any // what GET shows of it
 
 	mu    sync.Mutex
 	state admin.ControlState
@@ -21,8 +25,12 @@ type control struct {
 }
 
 // set switches the control on or replaces it: apply makes it so, undo takes it back when
-// it is cleared, replaced or its time is over. Both are called under the lock.
-func (c *control) set(s admin.Setting, apply, undo func()) {
+// it is cleared, replaced or its time is over. Both are called under the lock. It fails
+// with 409 from ShutdownInitiated on.
+func (c *control) set(s admin.Setting, apply, undo func()) *admin.Error {
+	if c.p.signals.shutdownInitiated.fired() {
+		return &admin.Error{Code: http.StatusConflict, Reason: "Conflict", Message: "the program is stopping: " + c.name + " cannot be switched on any more"}
+	}
 	c.mu.Lock()
 	if c.timer != nil {
 		c.timer.Stop()
@@ -37,8 +45,10 @@ func (c *control) set(s admin.Setting, apply, undo func()) {
 	c.undo = undo
 	c.timer = time.AfterFunc(s.For, func() { c.end(turn, "its time is over") })
 	apply()
+	c.changedLocked("on", s.By)
 	c.mu.Unlock()
-	c.changed("on", s.By)
+	c.publish()
+	return nil
 }
 
 // clear undoes the control at once. It does nothing to one that is off.
@@ -54,15 +64,24 @@ func (c *control) end(turn int, why string) {
 	c.timer.Stop()
 	c.undo()
 	c.undo, c.timer, c.state = nil, nil, admin.ControlState{}
+	c.changedLocked("off", why)
 	c.mu.Unlock()
-	c.changed("off", why)
+	c.publish()
 }
 
-// changed tells everybody: generation and timeline, log, streams.
-func (c *control) changed(state, why string) {
-	c.p.timeline.add("control", c.name, state+": "+why)
-	c.p.log.Info("control", "control", c.name, "state", state, "by", why)
+// changedLocked tells timeline and log; the generation grows with the state, so that one
+// generation shows one state.
+func (c *control) changedLocked(state, by string) {
+	c.p.timeline.add("control", c.name, state+": "+by)
+	attrs := []slog.Attr{slog.String("control", c.name), slog.String("state", state), slogText("by", by)}
+	if c.state.Active {
+		attrs = append(attrs, slog.String("until", c.state.ExpiresAt.String()), slogText("note", c.state.Note))
+	}
+	c.p.log.LogAttrs(context.Background(), slog.LevelInfo, "control", attrs...)
 }
+
+// publish tells the streams.
+func (c *control) publish() { c.p.publish(c.name, c.name, c.item) }
 
 // controls are those that are on.
 func (p *program) controls() []admin.Control {

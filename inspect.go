@@ -468,16 +468,8 @@ func (s source) Options() []admin.Option {
 func (s source) WriteMetrics(w io.Writer) error { return s.p.writeMetrics(w) }
 
 // Refused writes the audit event and the log line of a request that the admin listener
-// turned away. The event has the level Metadata, whatever the policy.
+// turned away.
 func (s source) Refused(r admin.Refusal) {
-	p := s.p
-	p.log.LogAttrs(context.Background(), slog.LevelInfo, "admin request refused", slogText("method", r.Method), slogText("path", r.Path), slogText("remoteAddr", r.RemoteAddr), slogText("reason", r.Reason), slogText("message", r.Message), slogText("auditID", r.AuditID))
-	if p.auditing == nil {
-		return
-	}
-	now := time.Now()
-	p.auditing.log.write(&auditEvent{
-		Kind: "Event", APIVersion: "audit.k8s.io/v1", Level: auditMetadata, AuditID: r.AuditID, Stage: auditResponseComplete, RequestURI: shorten(r.Path, 2048), Verb: strings.ToLower(r.Method),
-		UserAgent: auditUserAgent(r.UserAgent), ResponseStatus: auditStatus(r.Code, &statusError{code: r.Code, reason: r.Reason, message: r.Message}), Received: auditTime(now), StageTime: auditTime(now),
-	})
+	s.p.log.LogAttrs(context.Background(), slog.LevelInfo, "admin request refused", slogText("method", r.Method), slogText("path", r.Path), slogText("user", r.By.User), slogText("remoteAddr", r.RemoteAddr), slogText("reason", r.Reason), slogText("message", r.Message), slogText("auditID", r.AuditID))
+	s.p.auditAdmin(r.AuditID, r.Method, r.Path, r.UserAgent, r.By, r.Code, &statusError{code: r.Code, reason: r.Reason, message: r.Message})
 }

@@ -95,9 +95,9 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p.requests = newWaitGroup()
 	p.watches = newWatches()
 	p.stop.wait("")
-	p.draining.control = control{p: p, name: "drain"}
-	p.logLevel.control = control{p: p, name: "loglevel"}
-	p.faults.control = control{p: p, name: "faults"}
+	p.draining.control = control{p: p, name: "drain", item: func() any { return source{p}.Drain() }}
+	p.logLevel.control = control{p: p, name: "loglevel", item: func() any { return source{p}.LogLevel() }}
+	p.faults.control = control{p: p, name: "faults", item: func() any { return p.faults.shown() }}
 	p.background, p.endBackground = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()

@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -74,8 +75,9 @@ func New(src Source, o Options) http.Handler {
 
 type api struct {
 	Options
-	src       Source
-	endpoints []endpoint
+	src         Source
+	endpoints   []endpoint
+	controlling sync.Mutex // held while a control is changed
 }
 
 // answer is one request and what its endpoint says.
@@ -289,7 +291,7 @@ func (a *api) refuse(ans *answer, e *Error) {
 	switch e.Code {
 	case 401, 403, 405, 412, 415, 428:
 		r := ans.r
-		a.src.Refused(Refusal{h.Get("Audit-Id"), cut(r.Method, 32), cut(r.URL.Path, 2048), r.RemoteAddr, cut(r.UserAgent(), 256), e.Code, e.Reason, e.Message})
+		a.src.Refused(Refusal{h.Get("Audit-Id"), cut(r.Method, 32), cut(r.URL.Path, 2048), r.RemoteAddr, cut(r.UserAgent(), 256), ans.who, e.Code, e.Reason, e.Message})
 	}
 }
 

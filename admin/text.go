@@ -67,8 +67,11 @@ func (ans *answer) pairs(b *bytes.Buffer, prefix string, v reflect.Value) {
 		switch {
 		case isTime:
 			fmt.Fprintf(b, "%-22s  %s\n", key, ans.short(t.String()))
+		case v.Type().Field(i).Anonymous:
+			ans.pairs(b, prefix, f)
 		case f.Kind() == reflect.Struct:
 			ans.pairs(b, key+".", f)
+		case f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct: // a table of its own
 		default:
 			fmt.Fprintf(b, "%-22s  %s\n", key, ans.cell(key, f))
 		}
@@ -144,6 +147,9 @@ func (ans *answer) cell(path string, v reflect.Value) string {
 			}
 		}
 		return ans.short(strings.Join(texts, ","))
+	}
+	if m, ok := v.Interface().(Match); ok {
+		return ans.short(m.String())
 	}
 	s := scalarOf(v)
 	switch t, isTime := v.Interface().(Time); {
