@@ -35,6 +35,10 @@ type fake struct {
 	store      Store
 	metrics    error
 
+	explanation      Explanation
+	asked            ExplainRequest
+	refusesToExplain *Error
+
 	snapshot string // what Snapshot gives
 	written  Written
 	fails    *Error // what Snapshot, Reset and LoadSnapshot fail with
@@ -145,6 +149,7 @@ func newFake(t testing.TB) *fake {
 	example(t, "timeline", &f.timeline)
 	f.timeline.Events = exampleItems[Event](t, "timeline")
 	example(t, "build", &f.build)
+	f.explanation = exampleExplanation(t)
 	example(t, "index", &struct{ Controls *List[Control] }{&f.status.Controls})
 	return f
 }
