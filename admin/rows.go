@@ -32,8 +32,8 @@ type condition struct {
 
 // parseChoice reads the query of a list of items like item. An unknown parameter, a
 // value that cannot be and a repeated parameter that is no field are 400; the message
-// names what is known.
-func parseChoice(query url.Values, item any) (choice, *Error) {
+// names what is known. switches are what the endpoint knows beside that, each yes or no.
+func parseChoice(query url.Values, item any, switches ...string) (choice, *Error) {
 	c := choice{limit: -1}
 	fields, names := scalarFields(reflect.TypeOf(item))
 	known := append(slices.Clone(names), "sort", "limit")
@@ -44,7 +44,7 @@ func parseChoice(query url.Values, item any) (choice, *Error) {
 	if age != nil {
 		known = append(known, "minMs")
 	}
-	if err := checkQuery(query, append(known, "pretty", "wide")...); err != nil {
+	if err := checkQuery(query, append(append(known, "pretty", "wide"), switches...)...); err != nil {
 		return c, err
 	}
 	for name, values := range query {
@@ -87,7 +87,7 @@ func checkQuery(query url.Values, known ...string) *Error {
 				message = fmt.Sprintf("unknown query parameter %q: known are %s", cut(name, 64), strings.Join(known, ", "))
 			}
 			return badRequest(message)
-		case name == "pretty" || name == "wide":
+		case name == "pretty" || name == "wide" || name == "stack":
 			if _, err := strconv.ParseBool(query.Get(name)); err != nil {
 				return badValue(name, query.Get(name), "true or false")
 			}
