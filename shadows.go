@@ -299,17 +299,12 @@ func (m *shadowMap) holds(r *route, path string) bool {
 // come behind all tables. A group and version of custom resources costs no more than a look
 // where, as nearly always, nobody else has paths there.
 func (m *shadowMap) with(routes []*route, c *customs) map[*route]marks {
-	all := m.marks
+	all, met := map[*route]marks{}, map[*route][]string{} // met: by a route of the tables
 	meet := func(r *route, by *string, segments []string) {
-		if len(all) == len(m.marks) {
-			all = maps.Clone(all)
-		}
 		mine := all[r]
 		mine.by = by
 		for o := range m.meeting(r, segments, false) {
-			other := all[o]
-			mine.with, other.with = append(mine.with, o.id()), append(slices.Clip(other.with), r.id())
-			all[o] = other
+			mine.with, met[o] = append(mine.with, o.id()), append(met[o], r.id())
 		}
 		slices.Sort(mine.with)
 		mine.with = slices.Compact(mine.with)
@@ -317,10 +312,9 @@ func (m *shadowMap) with(routes []*route, c *customs) map[*route]marks {
 	}
 	root, touched := "", false
 	for _, r := range routes {
-		if m.owner[r] != nil || r == &c.documents {
+		if known := root != "" && strings.HasPrefix(r.pattern, root); known && !touched || m.owner[r] != nil || r == &c.documents {
 			continue
-		}
-		if root == "" || !strings.HasPrefix(r.pattern, root) {
+		} else if !known {
 			root = r.handler.(*resource).root()
 			segments := strings.Split(strings.Trim(root, "/"), "/")
 			if touched = m.touches(segments); touched {
@@ -335,6 +329,17 @@ func (m *shadowMap) with(routes []*route, c *customs) map[*route]marks {
 			segments, _ := r.shape()
 			meet(r, m.shadowing(r), segments)
 		}
+	}
+	if len(all) == 0 {
+		return m.marks
+	}
+	maps.Copy(all, m.marks)
+	for o, ids := range met {
+		mine := all[o]
+		mine.with = slices.Concat(mine.with, ids)
+		slices.Sort(mine.with)
+		mine.with = slices.Compact(mine.with)
+		all[o] = mine
 	}
 	return all
 }

@@ -5,7 +5,8 @@
 // A request meets the checks here, and in change.go those of what changes something, then
 // its row of the table in endpoints.go, which reads the shapes of shapes.go from the
 // Source; rows.go chooses among them and text.go writes them for people. The store and
-// profiles are apart, in store.go and profiles.go.
+// profiles are apart, in store.go and profiles.go; bundle.go and openapi.go are made of the
+// table itself.
 //
 // Every answer, and the order of checks before it, is the admin contract, version v1.
 package admin
@@ -17,6 +18,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -76,6 +78,7 @@ type api struct {
 	Options
 	src       Source
 	endpoints []endpoint
+	bundling  atomic.Bool // a bundle is being put together
 }
 
 // answer is one request and what its endpoint says.

@@ -61,9 +61,9 @@ func endpoints(profiling bool) []endpoint {
 		//
 		// faults
 		//
-		// bundle
+		{"/admin/v1/bundle", views, "one redacted archive for a bug report", []string{formGzip}, nil, nil, serveBundle, changer{}},
 		//
-		// openapi.json
+		{"/admin/v1/openapi.json", views, "OpenAPI 3.1 of this API", []string{formJSON}, nil, nil, serveOpenAPI, changer{}},
 		//
 		{"/metrics", views, "Prometheus text", []string{formMetrics}, nil, nil, serveMetrics, changer{}},
 	}
