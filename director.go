@@ -71,7 +71,7 @@ func direct(x *exchange) error {
 	t.route.lastHit.Store(x.received.UnixNano())
 	t.route.setPathValues(&x.req)
 	x.at.Store(int32(len(x.chain.rows)) + 1)
-	t.route.handler.ServeHTTP(x, &x.req)
+	x.serve()
 	return nil
 }
 

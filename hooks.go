@@ -116,7 +116,8 @@ func (h *hooks) do(ctx context.Context, o *hook) (err error) {
 		close(o.finished)
 		h.change()
 	}()
-	return o.run(ctx)
+	labelled(ctx, "hook/"+o.phase+"/"+o.name, func(ctx context.Context) { err = o.run(ctx) })
+	return err
 }
 
 func (o *hook) set(f func()) {

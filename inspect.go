@@ -178,21 +178,23 @@ func (s source) Chain() []admin.Chain {
 }
 
 func (s source) Routes() []admin.Route {
-	out := []admin.Route{}
+	var all []*route
 	for _, sv := range s.p.servers {
-		all := sv.routes()
-		out = slices.Grow(out, len(all))
-		for _, r := range all {
-			a := admin.Route{
-				ID: r.id(), Server: r.server, Kind: r.kind, Method: r.method, Pattern: r.pattern, Operation: r.operation, Resource: r.resource,
-				Handler: handlerName(r.handler), RegisteredAt: r.at, Doc: r.doc, Consumes: noNil(r.types().Consumes), Produces: noNil(r.types().Produces),
-				LongRunning: r.longRunning, Listed: r.listed, Hits: r.hits.Load(),
-			}
-			if t := r.lastHit.Load(); t > 0 {
-				a.LastHit = admin.Time(time.Unix(0, t))
-			}
-			out = append(out, a)
+		all = append(all, sv.routes()...)
+	}
+	marked := s.p.outermost.shadows(&s.p.shadows).with(all, s.p.rest.customs)
+	out := make([]admin.Route, 0, len(all))
+	for _, r := range all {
+		m := marked[r]
+		a := admin.Route{
+			ID: r.id(), Server: r.server, Kind: r.kind, Method: r.method, Pattern: r.pattern, Operation: r.operation, Resource: r.resource,
+			Handler: handlerName(r.handler), RegisteredAt: r.at, Doc: r.doc, Consumes: noNil(r.types().Consumes), Produces: noNil(r.types().Produces),
+			LongRunning: r.longRunning, Listed: r.listed, Hits: r.hits.Load(), ShadowedBy: m.by, ConflictsWith: noNil(m.with),
 		}
+		if t := r.lastHit.Load(); t > 0 {
+			a.LastHit = admin.Time(time.Unix(0, t))
+		}
+		out = append(out, a)
 	}
 	return out
 }
@@ -234,6 +236,18 @@ func (s source) Hooks() []admin.Hook {
 			}
 		}
 	}
+	slow := func(h admin.Hook) bool {
+		return h.State == hookRunning && *h.DurationMs > *ms(stackAfter)
+	}
+	if !slices.ContainsFunc(out, slow) {
+		return out
+	}
+	now := stacks()
+	for i := range out {
+		if slow(out[i]) {
+			out[i].Stack = now["hook/"+out[i].ID]
+		}
+	}
 	return out
 }
 
@@ -272,6 +286,18 @@ func (s source) InFlight() ([]admin.Request, []admin.Places) {
 		return time.Time(requests[i].ReceivedAt).Before(time.Time(requests[j].ReceivedAt))
 	})
 	return requests, places
+}
+
+// RequestStacks is where the handlers of requests are, by the request's id: of those that
+// are long-running and, with --request-stacks, of all.
+func (s source) RequestStacks() map[string][]string {
+	out := map[string][]string{}
+	for label, frames := range stacks() {
+		if id, ok := strings.CutPrefix(label, "request/"); ok {
+			out[id] = frames
+		}
+	}
+	return out
 }
 
 // shown is the exchange as the admin endpoint shows it. It reads only what filters
@@ -340,26 +366,30 @@ func (s source) Timeline() admin.Timeline {
 	return t
 }
 
-// blockers are what a stop waits for, oldest first.
+// blockers are what a stop waits for, oldest first: the delay, hooks that run, requests that
+// wait-group let in, and watches where they have a grace period. What is left when the
+// listeners close is everything.
 func (p *program) blockers(waiting string) []admin.Blocker {
 	out := []admin.Blocker{}
-	if waiting == "delay" {
-		if left := time.Until(p.delayUntil()); left > 0 {
-			out = append(out, admin.Blocker{Kind: "delay", ID: "delay", Href: "/admin/v1/timeline?name=delay", What: left.Round(100*time.Millisecond).String() + " left"})
-		}
+	if left := time.Until(p.delayUntil()); waiting == "delay" && left > 0 {
+		out = append(out, admin.Blocker{Kind: "delay", ID: "delay", Href: "/admin/v1/timeline?name=delay", What: left.Round(100*time.Millisecond).String() + " left", AgeMs: *ms(p.opt.shutdown.delay - left)})
 	}
 	for _, o := range p.hooks.all() {
 		if a := o.shown(); a.State == hookRunning {
 			out = append(out, admin.Blocker{Kind: "hook", ID: a.ID, Href: "/admin/v1/hooks?id=" + a.ID, What: a.Name, AgeMs: *a.DurationMs})
 		}
 	}
-	requests, _ := source{p}.InFlight()
-	for _, r := range requests {
-		if r.LongRunning && p.opt.shutdown.watchGrace == 0 && waiting != "listeners" {
-			continue // they are cut, not waited for
-		}
-		out = append(out, blockerOf(&r))
+	for _, c := range p.chains {
+		admitted := int32(c.position("wait-group"))
+		c.table.each(func(x *exchange) {
+			if at := x.at.Load(); waiting != "listeners" && (at <= admitted || !x.grouped && (!x.longRunning || p.opt.shutdown.watchGrace == 0)) {
+				return // cut or let go, not waited for
+			}
+			r := x.shown()
+			out = append(out, blockerOf(&r))
+		})
 	}
+	slices.SortStableFunc(out, func(a, b admin.Blocker) int { return cmp.Compare(b.AgeMs, a.AgeMs) })
 	return out
 }
 

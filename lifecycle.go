@@ -199,6 +199,7 @@ func (p *program) run(stop <-chan os.Signal) int {
 	}
 	p.fire(p.signals.notAcceptingNewRequest, "")
 	inTime := p.drain(ctx) && ctx.Err() == nil
+	p.stop.wait("hooks") // of the start, which may have ignored the end of their context
 	select {
 	case <-hooksEnded:
 	case <-ctx.Done():

@@ -34,6 +34,7 @@
 //	route.go                one registered route, and the trie that finds it
 //	container.go            the RESTful container: web services, negotiation
 //	mux.go                  the path mux: exact, longest prefix
+//	shadows.go              routes that are never reached, or that share paths
 //	status.go               an error as a Status object
 //	accept.go               the Accept header
 //	health.go               healthz, livez, readyz

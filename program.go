@@ -50,6 +50,7 @@ type program struct {
 	catalog   catalog
 	servers   []*Server // aggregator, core, extensions
 	outermost *Server
+	shadows   atomic.Pointer[shadowMap] // of the routes there were when somebody looked
 	chains    []*chain
 	listeners []*listener
 	fronts    []*front // serving listeners

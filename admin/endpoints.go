@@ -61,9 +61,9 @@ func endpoints(profiling bool) []endpoint {
 		//
 		// faults
 		//
-		// bundle
+		{"/admin/v1/bundle", views, "one redacted archive for a bug report", []string{formGzip}, nil, nil, serveBundle, changer{}},
 		//
-		// openapi.json
+		{"/admin/v1/openapi.json", views, "OpenAPI 3.1 of this API", []string{formJSON}, nil, nil, serveOpenAPI, changer{}},
 		//
 		{"/metrics", views, "Prometheus text", []string{formMetrics}, nil, nil, serveMetrics, changer{}},
 	}
@@ -248,19 +248,27 @@ type inFlight struct {
 }
 
 func serveInFlight(a *api, ans *answer) *Error {
-	c, err := parseChoice(ans.query, Request{})
+	c, err := parseChoice(ans.query, Request{}, "stack")
 	if err != nil {
 		return err
 	}
+	cols := inFlightColumns
 	var requests []Request
 	var v inFlight
 	v.envelope = a.moment(ans, func() { requests, v.Counts = a.src.InFlight() })
+	if with, _ := strconv.ParseBool(ans.query.Get("stack")); with {
+		stacks := a.src.RequestStacks()
+		for i := range requests {
+			requests[i].Stack = stacks[requests[i].ID]
+		}
+		cols = append(slices.Clone(cols), "STACK=stack")
+	}
 	kept := c.matching(boxed(requests))
 	v.Total, v.Groups = len(kept), groupsOf(kept)
 	count(v.Counts, kept)
 	v.Items = c.page(kept)
 	if ans.form == formText {
-		return ans.replyTable(inFlightColumns, v.Items)
+		return ans.replyTable(cols, v.Items)
 	}
 	return ans.reply(http.StatusOK, v)
 }

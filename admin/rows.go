@@ -87,7 +87,7 @@ func checkQuery(query url.Values, known ...string) *Error {
 				message = fmt.Sprintf("unknown query parameter %q: known are %s", cut(name, 64), strings.Join(known, ", "))
 			}
 			return badRequest(message)
-		case name == "pretty" || name == "wide":
+		case name == "pretty" || name == "wide" || name == "stack":
 			if _, err := strconv.ParseBool(query.Get(name)); err != nil {
 				return badValue(name, query.Get(name), "true or false")
 			}

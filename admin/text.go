@@ -20,7 +20,7 @@ var (
 	indexColumns    = columns{"PATH=path", "METHODS=methods", "SUMMARY=summary"}
 	serverColumns   = columns{"POS=position", "SERVER=id", "DELEGATE=delegate", "TAKEN=taken", "DECLINED=declined", "CONTAINER=routes.container", "EXACT=routes.exact", "PREFIX=routes.prefix", "GROUPS=groups"}
 	filterColumns   = columns{"LISTENER=listener", "POS=position", "NAME=name", "ENABLED=enabled", "PASSED=passed", "REJECTED=rejected", "P50=timeNs.p50", "P99=timeNs.p99", "OFF-REASON=offReason", "WHY=why"}
-	routeColumns    = columns{"SERVER=server", "KIND=kind", "METHOD=method", "PATTERN=pattern", "OPERATION=operation", "HITS=hits", "LAST=lastHit", "REGISTERED=registeredAt"}
+	routeColumns    = columns{"SERVER=server", "KIND=kind", "METHOD=method", "PATTERN=pattern", "OPERATION=operation", "HITS=hits", "LAST=lastHit", "SHADOWED-BY=shadowedBy", "REGISTERED=registeredAt"}
 	hookColumns     = columns{"PHASE=phase", "ORDER=order", "NAME=name", "SERVER=server", "STATE=state", "TOOK=durationMs", "ERROR=error", "REGISTERED=registeredAt"}
 	inFlightColumns = columns{"LISTENER=listener", "VERB=verb", "RESOURCE=resource", "NAMESPACE=namespace", "USER=user", "AGE=ageMs", "FILTER=filter", "ROUTE-SERVER=server", "OUT=bytesOut", "AUDIT-ID=auditID"}
 	requestColumns  = columns{"AGE=receivedAt", "LISTENER=listener", "VERB=verb", "RESOURCE=resource", "NAMESPACE=namespace", "USER=user", "STATUS=status", "ENDED=ended", "IN=endedIn", "TOOK=durationMs", "FILTERS=filtersMs", "LONGEST-FILTER=longest", "HANDLER=handlerMs", "WRITE=writeMs", "OUT=bytesOut", "AUDIT-ID=auditID"}
