@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -69,13 +70,15 @@ type Options struct {
 // New is the handler of the admin listener. GET and HEAD never change anything, and it
 // answers nothing but the endpoints of the contract.
 func New(src Source, o Options) http.Handler {
-	return &api{Options: o, src: src, endpoints: endpoints(o.Profiling)}
+	return &api{Options: o, src: src, endpoints: endpoints(o.Profiling), pace: streamPace}
 }
 
 type api struct {
 	Options
 	src       Source
 	endpoints []endpoint
+	pace      pace         // of streams
+	streams   atomic.Int32 // open ones
 }
 
 // answer is one request and what its endpoint says.

@@ -53,7 +53,7 @@ func endpoints(profiling bool) []endpoint {
 		//
 		// requests
 		//
-		// stream
+		{"/admin/v1/stream", views, "events as they happen", []string{formEvents}, streamKeys{}, nil, serveStream, changer{}},
 		//
 		// drain
 		//

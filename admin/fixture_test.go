@@ -35,6 +35,7 @@ type fake struct {
 	store      Store
 	metrics    error
 
+	streams  fakeStreams
 	snapshot string // what Snapshot gives
 	written  Written
 	fails    *Error // what Snapshot, Reset and LoadSnapshot fail with
