@@ -162,14 +162,19 @@ func (r *route) key() string {
 
 // resourceName is plural[.group][/subresource].
 func resourceName(ri *RequestInfo) string {
-	name := ri.Resource
+	return string(appendResourceName(nil, ri))
+}
+
+// appendResourceName appends the name.
+func appendResourceName(b []byte, ri *RequestInfo) []byte {
+	b = append(b, ri.Resource...)
 	if ri.APIGroup != "" {
-		name += "." + ri.APIGroup
+		b = append(append(b, '.'), ri.APIGroup...)
 	}
 	if ri.Subresource != "" {
-		name += "/" + ri.Subresource
+		b = append(append(b, '/'), ri.Subresource...)
 	}
-	return name
+	return b
 }
 
 // remove takes a web service away and reports whether there was one.

@@ -37,6 +37,7 @@ func (s *Server) find(r *http.Request) target {
 
 // direct is the director: it sends the exchange where find found.
 func direct(x *exchange) error {
+	x.mark(int32(len(x.chain.rows)))
 	x.at.Store(int32(len(x.chain.rows)))
 	t := &x.target
 	switch {

@@ -143,6 +143,7 @@ func (x *exchange) runApart(next handler) error {
 	type outcome struct {
 		err   error
 		panic *panicked
+		at    int64
 	}
 	x.gone = make(chan struct{})
 	done := make(chan outcome, 1)
@@ -164,12 +165,18 @@ func (x *exchange) runApart(next handler) error {
 			if late && o.panic != nil {
 				_ = x.contain(o.panic)
 			}
+			if x.recording != nil {
+				o.at = x.clock()
+			}
 			done <- o
 		}()
 		o.err = next(x)
 	}()
 	select {
 	case o := <-done:
+		if x.recording != nil {
+			x.recording.handover = x.clock() - o.at
+		}
 		if o.panic != nil && o.panic.value == http.ErrAbortHandler {
 			panic(http.ErrAbortHandler)
 		}
@@ -191,7 +198,9 @@ func (x *exchange) expire() {
 	switch x.state.Load() {
 	case stateFresh:
 		x.state.Store(stateExpired)
+		x.writeBegins()
 		x.answerExpiredLocked()
+		x.writeEnds()
 	case stateAnswering:
 		x.state.Store(stateCut)
 		x.cutLocked()

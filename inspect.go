@@ -167,6 +167,9 @@ func (s source) Chain() []admin.Chain {
 			if r.off != "" {
 				f.Passed = 0
 			}
+			if c.times != nil {
+				f.TimeNs = c.times[i].shown()
+			}
 			if r.idle != nil && r.off == "" {
 				f.OffReason = r.idle()
 				f.Enabled = f.OffReason == ""
@@ -199,7 +202,14 @@ func (s source) Routes() []admin.Route {
 }
 
 // id is the same in every process that registers the same.
-func (r *route) id() string { return r.server + ":" + r.kind + ":" + r.method + ":" + r.pattern }
+func (r *route) id() string { return string(r.appendID(nil)) }
+
+func (r *route) appendID(b []byte) []byte {
+	for _, s := range []string{r.server, ":", r.kind, ":", r.method, ":", r.pattern} {
+		b = append(b, s...)
+	}
+	return b
+}
 
 func noNil(s []string) []string {
 	if s == nil {

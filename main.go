@@ -135,7 +135,8 @@
 //	inspect.go              what the admin package shows of all this
 //	inspect_store.go        and of the store
 //	explain.go              what would become of a request
-//	recent.go               requests that have ended, and their time in each filter
+//	recent.go               requests that have ended, and the slowest of each route
+//	recent_time.go          where the time of a request goes
 //	stacks.go               where hooks and requests are
 //	stream.go               events as they happen
 //	match.go                which requests a control is about

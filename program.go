@@ -102,6 +102,7 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p.requests = newWaitGroup()
 	p.watches = newWatches()
 	p.stop.wait("")
+	p.recent.init(&o.recent)
 	p.draining.control = control{p: p, name: "drain"}
 	p.logLevel.control = control{p: p, name: "loglevel"}
 	p.faults.control = control{p: p, name: "faults"}

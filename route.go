@@ -44,6 +44,7 @@ type route struct {
 	hits    atomic.Uint64
 	lastHit atomic.Int64 // Unix nanoseconds
 	series  atomic.Pointer[verbSeries]
+	slow    atomic.Pointer[slowRoute]
 }
 
 // callSite is file:line of the function skip levels above its caller's: 1 is who called

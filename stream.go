@@ -54,7 +54,7 @@ type streamEvent struct {
 	id, generation int64
 	name           string
 	at             time.Time
-	item           any
+	item           any // a row, or a func() any that makes it
 }
 
 func newHub(started time.Time, generation *atomic.Int64) *hub {
@@ -89,7 +89,9 @@ func (p *program) publishEnded(x *exchange, how ending, took time.Duration) {
 		return
 	}
 	p.publishStarted(x)
-	p.hub.add(admin.TopicRequests, "request-ended", x.finishedRow(how, took))
+	k := &record{}
+	k.fill(x, how, took)
+	p.hub.add(admin.TopicRequests, "request-ended", func() any { return k.shown() }) // readers do the rest
 }
 
 // add appends an event to the ring of its topic and wakes who waits for one.
@@ -241,6 +243,14 @@ func (r *streamReader) Stopped() context.Context { return r.hub.stopped }
 
 // Next is the next event by id, if there is one.
 func (r *streamReader) Next() (admin.StreamEvent, bool) {
+	e, ok := r.take()
+	if row, isLate := e.Item.(func() any); isLate {
+		e.Item = row()
+	}
+	return e, ok
+}
+
+func (r *streamReader) take() (admin.StreamEvent, bool) {
 	h := r.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()

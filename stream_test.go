@@ -360,7 +360,7 @@ func TestStreamOfRequests(t *testing.T) {
 	close(slow.release)
 	await(t, "its answer", done)
 	ended := every.next()
-	if ended.name != "request-ended" || ended.id != started.id+1 {
+	if ended.name != "request-ended" || ended.id != started.id+1 || ended.item("id") != started.item("id") || whole(ended.item("status")) != 200 || ended.item("ended") != "completed" || ended.item("user") != "admin" {
 		t.Errorf("then comes %v", ended)
 	}
 	// In the order in which they come, refused ones too, whatever refused them.

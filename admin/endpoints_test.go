@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-var lists = []string{"servers", "chain", "routes", "hooks", "inflight", "timeline", "listeners", "options", "watches"}
+var lists = []string{"servers", "chain", "routes", "hooks", "inflight", "timeline", "listeners", "options", "watches", "requests"}
 
 // What comes out is the contract's example, key for key and value for value.
 func TestAnswersAreTheContractsExamples(t *testing.T) {
@@ -63,7 +63,7 @@ func TestIndex(t *testing.T) {
 			}
 		}
 	}
-	order := "/admin/ /admin/v1/servers /admin/v1/chain /admin/v1/routes /admin/v1/hooks /admin/v1/inflight /admin/v1/timeline /admin/v1/listeners /admin/v1/build /admin/v1/options /admin/v1/watches /admin/v1/store /admin/v1/reset /admin/v1/snapshot /admin/v1/stream /metrics /debug/pprof/"
+	order := "/admin/ /admin/v1/servers /admin/v1/chain /admin/v1/routes /admin/v1/hooks /admin/v1/inflight /admin/v1/timeline /admin/v1/listeners /admin/v1/build /admin/v1/options /admin/v1/watches /admin/v1/store /admin/v1/reset /admin/v1/snapshot /admin/v1/requests /admin/v1/stream /metrics /debug/pprof/"
 	if got := strings.Join(paths, " "); got != order {
 		t.Errorf("paths\n got %s\nwant %s", got, order)
 	}
@@ -134,7 +134,7 @@ var keysAreData = map[string]bool{"fields": true, "roles": true, "options": true
 func TestNothingToShow(t *testing.T) {
 	src := &fake{
 		generation: func() int64 { return 1 },
-		servers:    []Server{{}}, chain: []Chain{{Filters: []Filter{{}}}}, routes: []Route{{}}, hooks: []Hook{{}}, requests: []Request{{}}, listeners: []Listener{{TLS: &TLS{}}}, options: []Option{{}}, watches: []Watch{{}}, store: Store{},
+		servers:    []Server{{}}, chain: []Chain{{Filters: []Filter{{}}}}, routes: []Route{{}}, hooks: []Hook{{}}, requests: []Request{{}}, listeners: []Listener{{TLS: &TLS{}}}, options: []Option{{}}, watches: []Watch{{}}, store: Store{}, finished: []FinishedRequest{{}},
 	}
 	h := handlerOf(t, src)
 	for path, wants := range map[string][]string{
@@ -149,6 +149,7 @@ func TestNothingToShow(t *testing.T) {
 		"/admin/v1/build":     {`"revisionTime":null`},
 		"/admin/v1/watches":   {`"lastSend":null`},
 		"/admin/v1/store":     {`"resources":[]`},
+		"/admin/v1/requests":  {`"recording":true`, `"groups":[]`, `"server":null`, `"route":null`, `"status":null`, `"filters":[]`, `"stack":[]`},
 	} {
 		body := ask(t, h, path).Body.String()
 		for _, want := range wants {

@@ -33,6 +33,7 @@ type fake struct {
 	options    []Option
 	watches    []Watch
 	store      Store
+	finished   []FinishedRequest
 	metrics    error
 
 	streams  fakeStreams
@@ -138,6 +139,7 @@ func newFake(t testing.TB) *fake {
 		listeners:  exampleItems[Listener](t, "listeners"),
 		options:    exampleItems[Option](t, "options"),
 		watches:    exampleItems[Watch](t, "watches"),
+		finished:   exampleItems[FinishedRequest](t, "requests"),
 		snapshot:   `{"apiVersion":"v1","kind":"List","metadata":{"resourceVersion":"1042"},"items":[]}` + "\n",
 		written:    Written{Revision: 1050, Created: 1, Updated: 2, Deleted: 3, Unchanged: 4},
 	}

@@ -1,7 +1,24 @@
 package admin
 
+import (
+	"maps"
+	"net/http"
+	"time"
+)
+
 // Recorder shows requests that have ended.
-type Recorder interface{}
+type Recorder interface {
+	// Requests are those that are kept, newest first; with slowest, the slowest of each
+	// route instead, by route, then slowest first. Without recording there are none.
+	Requests(slowest bool) Requests
+}
+
+// Requests is what is kept of requests that have ended.
+type Requests struct {
+	Recording bool              `json:"recording" doc:"whether requests are recorded"`
+	Capacity  int               `json:"capacity" doc:"most requests that are kept, those of set=slowest not counted"`
+	Finished  []FinishedRequest `json:"-"`
+}
 
 // FinishedRequest is one request that has ended. Text of the client is cut (path and
 // query 2,048, user agent 256 bytes), valid UTF-8 and without secrets, as a Request's.
@@ -46,4 +63,59 @@ type FinishedRequest struct {
 type FilterTime struct {
 	Name  string `json:"name" doc:"name of the filter"`
 	OwnNs int64  `json:"ownNs" doc:"time in it, without what it wraps, in nanoseconds"`
+}
+
+// requestLimit is how many requests are shown without limit=.
+const requestLimit = "100"
+
+// requests is the answer of /admin/v1/requests.
+type requests struct {
+	envelope
+	Requests
+	items
+}
+
+func serveRequests(a *api, ans *answer) *Error {
+	query := maps.Clone(ans.query)
+	if !query.Has("limit") {
+		query.Set("limit", requestLimit)
+	}
+	c, err := parseChoice(query, FinishedRequest{}, "set")
+	if err != nil {
+		return err
+	}
+	set := query.Get("set")
+	if query.Has("set") && set != "slowest" {
+		return badValue("set", set, "slowest")
+	}
+	var r Requests
+	env := a.moment(ans, func() { r = a.src.Requests(set == "slowest") })
+	kept := c.matching(boxed(r.Finished))
+	shown := c.page(kept)
+	if ans.form == formText {
+		for i := range shown {
+			shown[i] = newRequestLine(shown[i].(FinishedRequest))
+		}
+		return ans.replyTable(requestColumns, shown)
+	}
+	return ans.reply(http.StatusOK, requests{env, r, items{len(kept), shown}})
+}
+
+// requestLine is a request with its time in filters in short, for text.
+type requestLine struct {
+	FinishedRequest
+	FiltersMs float64 `json:"filtersMs"`
+	Longest   string  `json:"longest"` // the filter that took longest
+}
+
+func newRequestLine(r FinishedRequest) requestLine {
+	l := requestLine{FinishedRequest: r}
+	var most int64 = -1
+	for _, f := range r.Filters {
+		l.FiltersMs += float64(f.OwnNs) / float64(time.Millisecond)
+		if f.OwnNs > most {
+			most, l.Longest = f.OwnNs, f.Name+" "+shortDuration(time.Duration(f.OwnNs))
+		}
+	}
+	return l
 }

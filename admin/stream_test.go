@@ -434,7 +434,7 @@ func (c *clocked) WriteHeader(int)                    {}
 func (c *clocked) FlushError() error                  { c.flushes++; return c.fails }
 func (c *clocked) SetWriteDeadline(t time.Time) error { c.deadline = t; return nil }
 func (c *clocked) Write(b []byte) (int, error) {
-	if got := c.deadline.Sub(time.Now()); got != 10*time.Second {
+	if got := time.Until(c.deadline); got != 10*time.Second {
 		return 0, fmt.Errorf("the deadline is in %v", got)
 	}
 	for e := range strings.SplitSeq(strings.TrimSuffix(string(b), "\n\n"), "\n\n") {

@@ -23,6 +23,7 @@ var (
 	routeColumns    = columns{"SERVER=server", "KIND=kind", "METHOD=method", "PATTERN=pattern", "OPERATION=operation", "HITS=hits", "LAST=lastHit", "REGISTERED=registeredAt"}
 	hookColumns     = columns{"PHASE=phase", "ORDER=order", "NAME=name", "SERVER=server", "STATE=state", "TOOK=durationMs", "ERROR=error", "REGISTERED=registeredAt"}
 	inFlightColumns = columns{"LISTENER=listener", "VERB=verb", "RESOURCE=resource", "NAMESPACE=namespace", "USER=user", "AGE=ageMs", "FILTER=filter", "ROUTE-SERVER=server", "OUT=bytesOut", "AUDIT-ID=auditID"}
+	requestColumns  = columns{"AGE=receivedAt", "LISTENER=listener", "VERB=verb", "RESOURCE=resource", "NAMESPACE=namespace", "USER=user", "STATUS=status", "ENDED=ended", "IN=endedIn", "TOOK=durationMs", "FILTERS=filtersMs", "LONGEST-FILTER=longest", "HANDLER=handlerMs", "WRITE=writeMs", "OUT=bytesOut", "AUDIT-ID=auditID"}
 	eventColumns    = columns{"SINCE-START=sinceStartMs", "PHASE=phase", "KIND=kind", "NAME=name", "TOOK=durationMs", "DETAIL=detail", "ERROR=error"}
 	blockerColumns  = columns{"KIND=kind", "AGE=ageMs", "WHAT=what", "AUDIT-ID=auditID"}
 	listenerColumns = columns{"LISTENER=listener", "ADDRESS=address", "PROTOCOLS=protocols", "INHERITED=inherited", "NEW=connections.new", "ACTIVE=connections.active", "IDLE=connections.idle", "ACCEPTED=connections.accepted", "TLS=tls.minVersion"}
