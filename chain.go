@@ -122,6 +122,9 @@ func newChain(p *program, listener string, rows []row) *chain {
 	c.inFlight.readOnlyLimit, c.inFlight.mutatingLimit = int64(p.opt.inFlight.readOnly), int64(p.opt.inFlight.mutating)
 	c.run = direct
 	for i := len(rows) - 1; i >= 0; i-- {
+		if i == c.actingRow {
+			c.run = c.announced(c.run)
+		}
 		if rows[i].off != "" || rows[i].wrap == nil {
 			continue
 		}
@@ -141,6 +144,18 @@ func newChain(p *program, listener string, rows []row) *chain {
 func enter(position int32, inner handler) handler {
 	return func(x *exchange) error {
 		x.at.Store(position)
+		return inner(x)
+	}
+}
+
+// announced tells the streams of an exchange, if they want to know, once it is known who
+// it acts as.
+func (c *chain) announced(inner handler) handler {
+	return func(x *exchange) error {
+		if c.program.hub.recording.Load() && x.dry == nil {
+			x.at.Store(int32(c.actingRow) + 1) // from here on the user may be read
+			c.program.publishStarted(x)
+		}
 		return inner(x)
 	}
 }
@@ -248,6 +263,9 @@ func (c *chain) finish(x *exchange, how ending, by int) {
 		c.program.recent.add(x, how, took)
 	}
 	c.table.remove(x)
+	if c.program.hub.recording.Load() {
+		c.program.publishEnded(x, how, took)
+	}
 	if x.watched {
 		c.program.watches.leave(x)
 	}

@@ -69,8 +69,9 @@ type exchange struct {
 	mu       sync.Mutex
 	state    atomic.Int32 // changes under mu
 	finished bool
-	grouped  bool // counted among the requests that a stop waits for
-	left     bool // the chain has returned
+	streamed atomic.Bool // streams were told that it started
+	grouped  bool        // counted among the requests that a stop waits for
+	left     bool        // the chain has returned
 	// isAbandoned: the time limit has answered and the handler goes on.
 	isAbandoned bool
 	panicked    *panicked

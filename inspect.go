@@ -67,13 +67,18 @@ func (p *program) adminHandler() http.Handler {
 	})
 }
 
-// certificateChanged notes a reload on the timeline.
+// certificateChanged notes a reload on the timeline, and tells the streams what is served now.
 func (p *program) certificateChanged(e certEvent) {
 	detail := "reloaded: " + e.detail
 	if e.err != nil {
 		detail = "not taken: " + e.err.Error()
 	}
 	p.timeline.add("certificate", e.file, detail)
+	for _, l := range (source{p}).Listeners() {
+		if l.TLS != nil {
+			p.publish("certificates", "certificate", func() any { return l })
+		}
+	}
 }
 
 // source is the program as admin.Source.
@@ -350,20 +355,25 @@ func (s source) Timeline() admin.Timeline {
 		t.BlockedBy = p.blockers(t.WaitingFor)
 	}
 	for _, e := range events {
-		a := admin.Event{ID: fmt.Sprint(e.id), Phase: e.phase, Kind: e.kind, Name: e.name, At: admin.Time(e.at), SinceStartMs: *ms(e.at.Sub(p.started)), Error: e.err, Detail: e.detail}
-		switch {
-		case e.instant:
-		case e.over:
-			a.DurationMs = ms(e.took)
-		default:
-			a.DurationMs = ms(time.Since(e.at))
-		}
-		if e.kind == "hook" {
-			a.Ref = &admin.Ref{Kind: "hook", ID: e.name, Href: "/admin/v1/hooks?id=" + e.name}
-		}
-		t.Events = append(t.Events, a)
+		t.Events = append(t.Events, e.shown(p.started))
 	}
 	return t
+}
+
+// shown is the event as the admin endpoint shows it.
+func (e *event) shown(origin time.Time) admin.Event {
+	a := admin.Event{ID: fmt.Sprint(e.id), Phase: e.phase, Kind: e.kind, Name: e.name, At: admin.Time(e.at), SinceStartMs: *ms(e.at.Sub(origin)), Error: e.err, Detail: e.detail}
+	switch {
+	case e.instant:
+	case e.over:
+		a.DurationMs = ms(e.took)
+	default:
+		a.DurationMs = ms(time.Since(e.at))
+	}
+	if e.kind == "hook" {
+		a.Ref = &admin.Ref{Kind: "hook", ID: e.name, Href: "/admin/v1/hooks?id=" + e.name}
+	}
+	return a
 }
 
 // blockers are what a stop waits for, oldest first: the delay, hooks that run, requests that

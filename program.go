@@ -59,7 +59,7 @@ type program struct {
 	handover  bool // sockets are inherited: another process can serve the next connection
 
 	recent   recentRequests
-	hub      hub
+	hub      *hub
 	draining drainControl
 	logLevel logLevelControl
 	faults   faultControl
@@ -88,8 +88,15 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p.log = slog.New(levelled{o.logging.logger(stderr).Handler(), &p.logLevel})
 	p.generation.Store(p.started.UnixMilli())
 	changed := func() { p.generation.Add(1) }
+	p.hub = newHub(p.started, &p.generation)
 	p.timeline = newTimeline(p.started, changed)
-	p.hooks = newHooks(changed)
+	p.timeline.publish = func(e event) {
+		p.publish("lifecycle", "lifecycle", func() any { return e.shown(p.started) })
+	}
+	p.hooks = newHooks(func(o *hook) {
+		changed()
+		p.publish("hooks", "hook", func() any { return o.shown() })
+	})
 	p.signals = newSignals()
 	p.hosts = newHostSet(o.front.allowedHosts)
 	p.metrics = newMetrics()
@@ -307,8 +314,10 @@ func (p *program) closeServing(ctx context.Context) {
 }
 
 // closeAdmin ends the admin listener: a second after the last signal, or as soon as it
-// was asked once more, so that whoever watches the stop sees the end of it.
+// was asked once more, so that whoever watches the stop sees the end of it. Streams have
+// seen it, and end at once.
 func (p *program) closeAdmin() {
+	p.hub.close()
 	if p.admin == nil {
 		return
 	}

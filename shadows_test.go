@@ -274,7 +274,7 @@ func TestShadowsAreWhatRequestsFind(t *testing.T) {
 				}
 			}
 			asked(path, func(req *http.Request) {
-				if got := first.find(req); got.route != nil {
+				if got := first.find(req, nil); got.route != nil {
 					hit[got.route] = true
 				} else if got.err == nil {
 					for _, r := range all {

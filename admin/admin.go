@@ -72,15 +72,17 @@ type Options struct {
 // New is the handler of the admin listener. GET and HEAD never change anything, and it
 // answers nothing but the endpoints of the contract.
 func New(src Source, o Options) http.Handler {
-	return &api{Options: o, src: src, endpoints: endpoints(o.Profiling)}
+	return &api{Options: o, src: src, endpoints: endpoints(o.Profiling), pace: streamPace}
 }
 
 type api struct {
 	Options
 	src         Source
 	endpoints   []endpoint
-	controlling sync.Mutex  // held while a control is changed
-	bundling    atomic.Bool // a bundle is being put together
+	controlling sync.Mutex   // held while a control is changed
+	bundling    atomic.Bool  // a bundle is being put together
+	pace        pace         // of streams
+	streams     atomic.Int32 // open ones
 }
 
 // answer is one request and what its endpoint says.

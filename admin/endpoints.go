@@ -53,7 +53,7 @@ func endpoints(profiling bool) []endpoint {
 		//
 		{"/admin/v1/requests", views, "finished requests with the time in each filter", shown, requests{}, FinishedRequest{}, serveRequests, changer{}},
 		//
-		// stream
+		{"/admin/v1/stream", views, "events as they happen", []string{formEvents}, streamKeys{}, nil, serveStream, changer{}},
 		//
 		drainEndpoint(),
 		//

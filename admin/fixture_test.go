@@ -41,6 +41,7 @@ type fake struct {
 	asked            ExplainRequest
 	refusesToExplain *Error
 
+	streams  fakeStreams
 	snapshot string // what Snapshot gives
 	written  Written
 	fails    *Error // what Snapshot, Reset and LoadSnapshot fail with
