@@ -355,7 +355,7 @@ func plainTaker(first *Server, r *route) string {
 	if method == "*" {
 		method = "GET"
 	}
-	switch got := first.find(&http.Request{Method: method, URL: &url.URL{Path: path}}); {
+	switch got := first.find(&http.Request{Method: method, URL: &url.URL{Path: path}}, nil); {
 	case got.route != nil && (got.route.kind != kindContainer || r.method != "*"):
 		return got.route.id()
 	case got.server != nil:
