@@ -145,7 +145,7 @@ func TestNothingToShow(t *testing.T) {
 		"/admin/":                  {`"controls":[]`},
 		"/admin/v1/servers":        {`"delegate":null`, `"groups":[]`, `"webServices":[]`, `"hooks":[]`, `"healthChecks":[]`},
 		"/admin/v1/chain":          {`"options":{}`, `"answered":{}`, `"timeNs":null`},
-		"/admin/v1/routes":         {`"consumes":[]`, `"produces":[]`, `"lastHit":null`, `"shadowedBy":null`, `"conflictsWith":null`},
+		"/admin/v1/routes":         {`"consumes":[]`, `"produces":[]`, `"lastHit":null`, `"shadowedBy":null`, `"conflictsWith":[]`},
 		"/admin/v1/hooks":          {`"startedAt":null`, `"durationMs":null`, `"stack":[]`},
 		"/admin/v1/inflight":       {`"counts":[]`, `"groups":[]`, `"server":null`, `"route":null`, `"status":null`, `"stack":[]`},
 		"/admin/v1/timeline":       {`"readyAt":null`, `"deadline":null`, `"waitingFor":""`, `"blockedBy":[]`, `"total":0,"items":[]`},

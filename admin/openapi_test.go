@@ -242,7 +242,7 @@ func response(t testing.TB, d map[string]any, path, method string, code int) map
 // have nothing to show and when they refuse.
 func TestAnswersAreAsDescribed(t *testing.T) {
 	empty := newFake(t)
-	*empty = fake{generation: empty.generation, servers: []Server{{}}, chain: []Chain{{Filters: []Filter{{}}}}, routes: []Route{{}}, hooks: []Hook{{}}, requests: []Request{{}}, listeners: []Listener{{TLS: &TLS{}}}, options: []Option{{}}, watches: []Watch{{}}, snapshot: empty.snapshot}
+	*empty = fake{generation: empty.generation, servers: []Server{{}}, chain: []Chain{{Filters: []Filter{{}}}}, routes: []Route{{}}, hooks: []Hook{{}}, requests: []Request{{}}, listeners: []Listener{{TLS: &TLS{}}}, options: []Option{{}}, watches: []Watch{{}}, snapshot: empty.snapshot, fakeControls: &fakeControls{}}
 	failing := newFake(t)
 	failing.fails = &Error{Code: 422, Reason: "Invalid", Message: "no", Causes: []Cause{{"FieldValueInvalid", "no", "a"}}}
 	for name, src := range map[string]*fake{"examples": newFake(t), "nothing": empty, "failing": failing} {
