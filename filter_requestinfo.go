@@ -49,7 +49,7 @@ type latencies struct {
 // latencyTracking switches on the measuring of steps where something reports it: the
 // audit annotations of slow requests and the access record.
 func latencyTracking(p *program) filter {
-	f := filter{flags: []string{"audit-policy-file", "v"}}
+	f := filter{brief: true, flags: []string{"audit-policy-file", "v"}}
 	if p.auditing == nil && p.opt.logging.verbosity < accessVerbosity {
 		f.off = "neither an audit policy nor -v 3 asks for it"
 		return f
