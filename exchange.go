@@ -104,7 +104,7 @@ const (
 // newExchange opens the record. The audit ID is the client's, kept whole, or a new one.
 func newExchange(c *chain, w http.ResponseWriter, r *http.Request) *exchange {
 	var x *exchange
-	if c.times != nil {
+	if len(c.timed) > 0 {
 		r := &recordedExchange{}
 		x = &r.exchange
 		x.recording = &r.times

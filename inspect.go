@@ -205,14 +205,7 @@ func (s source) Routes() []admin.Route {
 }
 
 // id is the same in every process that registers the same.
-func (r *route) id() string { return string(r.appendID(nil)) }
-
-func (r *route) appendID(b []byte) []byte {
-	for _, s := range []string{r.server, ":", r.kind, ":", r.method, ":", r.pattern} {
-		b = append(b, s...)
-	}
-	return b
-}
+func (r *route) id() string { return r.server + ":" + r.kind + ":" + r.method + ":" + r.pattern }
 
 func noNil(s []string) []string {
 	if s == nil {
