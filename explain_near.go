@@ -120,7 +120,7 @@ func (r *route) nearPath(path string) (lack admin.Lack, far int, ok bool) {
 	if r.kind == kindContainer {
 		path, pattern = trimSlash(path), trimSlash(pattern)
 	}
-	if strings.Count(path, "/") > strings.Count(pattern, "/")+1 && !r.open() || pattern == "/" {
+	if more := strings.Count(path, "/") - strings.Count(pattern, "/"); more < -1 || more > 1 && !r.open() || pattern == "/" {
 		return lack, 0, false
 	}
 	have, want := strings.Split(path[1:], "/"), strings.Split(pattern[1:], "/")
