@@ -143,8 +143,11 @@ func (q *questions) question() question {
 	switch {
 	case strings.Contains(out.Path, "customresourcedefinitions") && out.Method == "DELETE":
 		out.Method = "GET" // else there would soon be no custom resource
+	case q.chance(4):
+		out.Method, out.Path, _ = strings.Cut(q.one("POST /of/core/v1/things", "PUT /of/aggregator/v1/things/a/part", "GET /of/extensions/v1/things/a"), " ")
+		out.Headers = append(out.Headers, q.one("Accept: image/png", "Content-Type: text/html"))
 	case q.chance(3):
-		out.Path = q.one("*", "http://named.example/version", "http://other.example/version", "https://127.0.0.1/version", "//x/y", "/", "/%", "version", "")
+		out.Path = q.one("*", "/api/v1/watch", "http://named.example/version", "http://other.example/version", "https://127.0.0.1/version", "//x/y", "/", "/%", "version", "")
 	}
 	header := func(percent int, name string, values ...string) {
 		if q.chance(percent) {
@@ -181,7 +184,7 @@ func (q *questions) question() question {
 		out.Headers = append(out.Headers, "Authorization: "+q.one("Bearer admin-token", "Bearer  admin-token", "Bearer wrong", "Basic eDp5"))
 	}
 	header(15, "Impersonate-User", "carol", "system:serviceaccount:default:x", "system:anonymous", "")
-	header(8, "Impersonate-Group", "dev", groupMasters)
+	header(4, "Impersonate-Group", "dev", groupMasters)
 	header(3, "Impersonate-Extra-Scope", "s")
 	header(3, "X-Remote-User", "mallory")
 	return out
