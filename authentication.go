@@ -150,17 +150,16 @@ func (e *authenticationError) Unwrap() error { return e.err }
 // After success the credentials are gone from r, and every header in which a front proxy
 // could name a user, whoever sent it: what stands behind us may trust them.
 func (a *authenticator) authenticate(r *http.Request) (user *User, warning string, err error) {
-	user, warning, err = a.identify(r)
-	var cause *authenticationError
-	switch {
-	case err == nil:
+	if user, warning, err = a.identify(r); err == nil {
 		a.attempts.success.Add(1)
-	case errors.As(err, &cause) && len(cause.attempted) == 0:
+		return user, warning, nil
+	}
+	if cause, _ := errors.Unwrap(err).(*authenticationError); cause != nil && len(cause.attempted) == 0 {
 		a.attempts.failure.Add(1)
-	default:
+	} else {
 		a.attempts.failed.Add(1)
 	}
-	return user, warning, err
+	return nil, warning, err
 }
 
 // identify is authenticate without its counts.
