@@ -221,12 +221,12 @@ func TestBlockers(t *testing.T) {
 	const watch, request, held = " watch GET /apis/g.io/v1/things (w)", " request GET /slow (s)", " hook hold ()"
 	// The signal comes a moment before the delay is noted.
 	r.quiet(t, func() bool { return *r.program.stop.waitingFor.Load() == "delay" }, "the delay")
-	if got, want := what(), "delay: delay some time left ()"+held+watch+request; got != want && !r.signals.afterShutdownDelayDuration.fired() {
+	if got, want := what(), "delay:"+watch+request+" delay some time left ()"+held; got != want && !r.signals.afterShutdownDelayDuration.fired() {
 		t.Errorf("in the delay: %q, want %q", got, want)
 	}
 	await(t, "AfterShutdownDelayDuration", r.signals.afterShutdownDelayDuration.ch)
 	r.quiet(t, func() bool { return *r.program.stop.waitingFor.Load() == "hooks" }, "the hooks")
-	if got, want := what(), "hooks:"+held+watch+request; got != want {
+	if got, want := what(), "hooks:"+watch+request+held; got != want {
 		t.Errorf("while a hook runs: %q, want %q", got, want)
 	}
 	close(hook)

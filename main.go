@@ -34,6 +34,7 @@
 //	route.go                one registered route, and the trie that finds it
 //	container.go            the RESTful container: web services, negotiation
 //	mux.go                  the path mux: exact, longest prefix
+//	shadows.go              routes that are never reached, or that share paths
 //	status.go               an error as a Status object
 //	accept.go               the Accept header
 //	health.go               healthz, livez, readyz
@@ -134,8 +135,11 @@
 //	logging.go              the log, and what it must not show
 //	inspect.go              what the admin package shows of all this
 //	inspect_store.go        and of the store
-//	explain.go              what would become of a request
-//	recent.go               requests that have ended, and their time in each filter
+//	explain.go              what would become of a request: the dry run
+//	explain_request.go      the request that nobody sends
+//	explain_near.go         routes that almost match it
+//	recent.go               requests that have ended, and the slowest of each route
+//	recent_time.go          where the time of a request goes
 //	stacks.go               where hooks and requests are
 //	stream.go               events as they happen
 //	match.go                which requests a control is about

@@ -201,23 +201,23 @@ func TestSubcommandWatch(t *testing.T) {
 	}
 }
 
-// asked is what a fake endpoint got.
-type asked struct{ method, target, accept, ifMatch, contentType, body string }
+// sentToAdmin is what a fake endpoint got.
+type sentToAdmin struct{ method, target, accept, ifMatch, contentType, body string }
 
 // fakeAdmin answers as given and keeps what it was asked.
-func fakeAdmin(t *testing.T, answer func(n int, r *http.Request) (code int, body string)) (url string, got func() []asked) {
-	var all []asked
+func fakeAdmin(t *testing.T, answer func(n int, r *http.Request) (code int, body string)) (url string, got func() []sentToAdmin) {
+	var all []sentToAdmin
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		h := r.Header
-		all = append(all, asked{r.Method, r.URL.RequestURI(), h.Get("Accept"), h.Get("If-Match"), h.Get("Content-Type"), string(b)})
+		all = append(all, sentToAdmin{r.Method, r.URL.RequestURI(), h.Get("Accept"), h.Get("If-Match"), h.Get("Content-Type"), string(b)})
 		code, body := answer(len(all), r)
 		w.Header().Set("ETag", fmt.Sprintf(`"%d"`, len(all)))
 		w.WriteHeader(code)
 		_, _ = io.WriteString(w, body)
 	}))
 	t.Cleanup(s.Close)
-	return s.URL, func() []asked { return all }
+	return s.URL, func() []sentToAdmin { return all }
 }
 
 // TestSubcommandChanges: what is sent for each, with the generation that was read.
@@ -257,16 +257,16 @@ func TestSubcommandChanges(t *testing.T) {
 				t.Errorf("%s: %+v", name, o)
 			}
 			method, path, _ := strings.Cut(c.path, " ")
-			want, times := []asked{}, 1
+			want, times := []sentToAdmin{}, 1
 			if moved {
 				times = 2
 			}
 			for i := range times {
-				sent := asked{method, path, "text/plain", fmt.Sprintf(`"%d"`, 2*i+1), "", c.body}
+				sent := sentToAdmin{method, path, "text/plain", fmt.Sprintf(`"%d"`, 2*i+1), "", c.body}
 				if c.body != "" {
 					sent.contentType = "application/json"
 				}
-				want = append(want, asked{method: "GET", target: path, accept: "application/json"}, sent)
+				want = append(want, sentToAdmin{method: "GET", target: path, accept: "application/json"}, sent)
 			}
 			if !slices.Equal(got(), want) {
 				t.Errorf("%s, moved %v: asked\n%+v\nwant\n%+v", name, moved, got(), want)

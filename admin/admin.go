@@ -5,7 +5,8 @@
 // A request meets the checks here, and in change.go those of what changes something, then
 // its row of the table in endpoints.go, which reads the shapes of shapes.go from the
 // Source; rows.go chooses among them and text.go writes them for people. The store and
-// profiles are apart, in store.go and profiles.go.
+// profiles are apart, in store.go and profiles.go; bundle.go and openapi.go are made of the
+// table itself.
 //
 // Every answer, and the order of checks before it, is the admin contract, version v1.
 package admin
@@ -18,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -70,14 +72,17 @@ type Options struct {
 // New is the handler of the admin listener. GET and HEAD never change anything, and it
 // answers nothing but the endpoints of the contract.
 func New(src Source, o Options) http.Handler {
-	return &api{Options: o, src: src, endpoints: endpoints(o.Profiling)}
+	return &api{Options: o, src: src, endpoints: endpoints(o.Profiling), pace: streamPace}
 }
 
 type api struct {
 	Options
 	src         Source
 	endpoints   []endpoint
-	controlling sync.Mutex // held while a control is changed
+	controlling sync.Mutex   // held while a control is changed
+	bundling    atomic.Bool  // a bundle is being put together
+	pace        pace         // of streams
+	streams     atomic.Int32 // open ones
 }
 
 // answer is one request and what its endpoint says.

@@ -48,6 +48,7 @@ type Match map[string]List[string]
 // MarshalJSON never fails; no keys are {}.
 func (m Match) MarshalJSON() ([]byte, error) { return Map[List[string]](m).MarshalJSON() }
 
+// matchKeys are the keys of a Match.
 var matchKeys = []string{"listener", "server", "route", "method", "path", "verb", "resource", "namespace", "name", "user", "group"}
 
 // String is the match as the command line takes it: user=alice,bob verb=list; all for one

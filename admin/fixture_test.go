@@ -33,9 +33,15 @@ type fake struct {
 	options    []Option
 	watches    []Watch
 	store      Store
+	finished   []FinishedRequest
 	metrics    error
 	*fakeControls
 
+	explanation      Explanation
+	asked            ExplainRequest
+	refusesToExplain *Error
+
+	streams  fakeStreams
 	snapshot string // what Snapshot gives
 	written  Written
 	fails    *Error // what Snapshot, Reset and LoadSnapshot fail with
@@ -143,6 +149,7 @@ func newFake(t testing.TB) *fake {
 		listeners:  exampleItems[Listener](t, "listeners"),
 		options:    exampleItems[Option](t, "options"),
 		watches:    exampleItems[Watch](t, "watches"),
+		finished:   exampleItems[FinishedRequest](t, "requests"),
 		snapshot:   `{"apiVersion":"v1","kind":"List","metadata":{"resourceVersion":"1042"},"items":[]}` + "\n",
 		written:    Written{Revision: 1050, Created: 1, Updated: 2, Deleted: 3, Unchanged: 4},
 	}
@@ -152,6 +159,7 @@ func newFake(t testing.TB) *fake {
 	example(t, "timeline", &f.timeline)
 	f.timeline.Events = exampleItems[Event](t, "timeline")
 	example(t, "build", &f.build)
+	f.explanation = exampleExplanation(t)
 	return f
 }
 
