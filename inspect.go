@@ -2,11 +2,9 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"reflect"
@@ -48,6 +46,8 @@ func (p *program) adminHandler() http.Handler {
 			c, _ := r.Context().Value(connKey{}).(*conn)
 			return c != nil && c.unix
 		},
+		Identify:  p.adminIdentity,
+		Authorize: p.adminHolds,
 		Profiling: p.opt.admin.profiling,
 		AuditID: func(r *http.Request) string {
 			return cmp.Or(r.Header.Get("Audit-Id"), newUUID())
@@ -389,7 +389,7 @@ func (s source) Listeners() []admin.Listener {
 			a.Connections = *n
 		}
 		a.Connections.Accepted, a.Connections.Closed = l.accepted.Load(), l.closed.Load()
-		if l.role == "https" {
+		if l.tls {
 			a.TLS = s.p.certs.shown()
 		}
 		out = append(out, a)
@@ -466,18 +466,3 @@ func (s source) Options() []admin.Option {
 }
 
 func (s source) WriteMetrics(w io.Writer) error { return s.p.writeMetrics(w) }
-
-// Refused writes the audit event and the log line of a request that the admin listener
-// turned away. The event has the level Metadata, whatever the policy.
-func (s source) Refused(r admin.Refusal) {
-	p := s.p
-	p.log.LogAttrs(context.Background(), slog.LevelInfo, "admin request refused", slogText("method", r.Method), slogText("path", r.Path), slogText("remoteAddr", r.RemoteAddr), slogText("reason", r.Reason), slogText("message", r.Message), slogText("auditID", r.AuditID))
-	if p.auditing == nil {
-		return
-	}
-	now := time.Now()
-	p.auditing.log.write(&auditEvent{
-		Kind: "Event", APIVersion: "audit.k8s.io/v1", Level: auditMetadata, AuditID: r.AuditID, Stage: auditResponseComplete, RequestURI: shorten(r.Path, 2048), Verb: strings.ToLower(r.Method),
-		UserAgent: auditUserAgent(r.UserAgent), ResponseStatus: auditStatus(r.Code, &statusError{code: r.Code, reason: r.Reason, message: r.Message}), Received: auditTime(now), StageTime: auditTime(now),
-	})
-}

@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
-	"strings"
-	"time"
 
 	"apichain/admin"
 )
@@ -34,20 +31,4 @@ func (s source) Reset(ctx context.Context) (admin.Written, *admin.Error) {
 
 func (s source) LoadSnapshot(ctx context.Context, body []byte) (admin.Written, *admin.Error) {
 	return s.p.loadSnapshot(ctx, body)
-}
-
-// Changed writes the audit event and the log line of a request that changed something.
-// The event has the level Metadata, whatever the policy; who reaches the listener without
-// credentials is the user of the plain listener.
-func (s source) Changed(c admin.Change) {
-	p := s.p
-	p.log.LogAttrs(context.Background(), slog.LevelInfo, "admin change", slogText("method", c.Method), slogText("path", c.Path), slogText("user", userUnsecured), slogText("remoteAddr", c.RemoteAddr), slogText("auditID", c.AuditID))
-	if p.auditing == nil {
-		return
-	}
-	now := auditTime(time.Now())
-	p.auditing.log.write(&auditEvent{
-		Kind: "Event", APIVersion: "audit.k8s.io/v1", Level: auditMetadata, AuditID: c.AuditID, Stage: auditResponseComplete, RequestURI: shorten(c.Path, 2048), Verb: strings.ToLower(c.Method),
-		User: newAuditUser(&User{Name: userUnsecured, Groups: []string{groupMasters, groupAuthed}}), UserAgent: auditUserAgent(c.UserAgent), ResponseStatus: auditStatus(200, nil), Received: now, StageTime: now,
-	})
 }

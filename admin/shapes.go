@@ -65,11 +65,14 @@ type Refusal struct {
 	AuditID, Method, Path, RemoteAddr, UserAgent string
 	Code                                         int    // HTTP status
 	Reason, Message                              string // as the client got them
+	Private                                      string // more of the why, which the client did not get
+	Who                                          Identity
 }
 
 // Change is a request that changed something. Its text is as a Refusal's.
 type Change struct {
 	AuditID, Method, Path, RemoteAddr, UserAgent string
+	Who                                          Identity
 }
 
 // Time is a moment in the contract's form: RFC 3339, UTC, milliseconds. The zero time
