@@ -98,8 +98,12 @@ func (p *program) adminHolds(ctx context.Context, who admin.Identity, role, path
 // Refused writes the audit event and the log line of a request that the admin listener
 // turned away.
 func (s source) Refused(r admin.Refusal) {
+	more := []slog.Attr{slogText("reason", r.Reason), slogText("message", r.Message)}
+	if r.Private != "" {
+		more = append(more, slogText("cause", r.Private))
+	}
 	s.p.keepAdmin("admin request refused", admin.Change{AuditID: r.AuditID, Method: r.Method, Path: r.Path, RemoteAddr: r.RemoteAddr, UserAgent: r.UserAgent, Who: r.Who}, r.Code,
-		&statusError{code: r.Code, reason: r.Reason, message: r.Message}, slogText("reason", r.Reason), slogText("message", r.Message), slogText("cause", r.Private))
+		&statusError{code: r.Code, reason: r.Reason, message: r.Message}, more...)
 }
 
 // Changed writes the audit event and the log line of a request that changed something.
