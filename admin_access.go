@@ -102,7 +102,7 @@ func (s source) Refused(r admin.Refusal) {
 	if r.Private != "" {
 		more = append(more, slogText("cause", r.Private))
 	}
-	s.p.keepAdmin("admin request refused", admin.Change{AuditID: r.AuditID, Method: r.Method, Path: r.Path, RemoteAddr: r.RemoteAddr, UserAgent: r.UserAgent, Who: r.Who}, r.Code,
+	s.p.keepAdmin("admin request refused", admin.Change{AuditID: r.AuditID, Method: r.Method, Path: r.Path, RemoteAddr: r.RemoteAddr, UserAgent: r.UserAgent, By: r.By}, r.Code,
 		&statusError{code: r.Code, reason: r.Reason, message: r.Message}, more...)
 }
 
@@ -114,7 +114,7 @@ func (s source) Changed(c admin.Change) {
 // keepAdmin logs an admin request and records it at the level Metadata, whatever the
 // policy. Nobody's user is empty. The query is left out: it may hold what must not be kept.
 func (p *program) keepAdmin(line string, c admin.Change, code int, failure *statusError, more ...slog.Attr) {
-	p.log.LogAttrs(context.Background(), slog.LevelInfo, line, append([]slog.Attr{slogText("method", c.Method), slogText("path", c.Path), slogText("user", c.Who.User),
+	p.log.LogAttrs(context.Background(), slog.LevelInfo, line, append([]slog.Attr{slogText("method", c.Method), slogText("path", c.Path), slogText("user", c.By.User),
 		slogText("remoteAddr", c.RemoteAddr), slogText("auditID", c.AuditID)}, more...)...)
 	if p.auditing == nil {
 		return
@@ -122,6 +122,6 @@ func (p *program) keepAdmin(line string, c admin.Change, code int, failure *stat
 	now := auditTime(time.Now())
 	p.auditing.log.write(&auditEvent{
 		Kind: "Event", APIVersion: "audit.k8s.io/v1", Level: auditMetadata, AuditID: c.AuditID, Stage: auditResponseComplete, RequestURI: shorten(c.Path, 2048), Verb: strings.ToLower(c.Method),
-		User: newAuditUser(adminUser(c.Who)), SourceIPs: sourceIPs(&http.Request{RemoteAddr: c.RemoteAddr}), UserAgent: auditUserAgent(c.UserAgent), ResponseStatus: auditStatus(code, failure), Received: now, StageTime: now,
+		User: newAuditUser(adminUser(c.By)), SourceIPs: sourceIPs(&http.Request{RemoteAddr: c.RemoteAddr}), UserAgent: auditUserAgent(c.UserAgent), ResponseStatus: auditStatus(code, failure), Received: now, StageTime: now,
 	})
 }

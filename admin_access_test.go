@@ -431,8 +431,24 @@ func TestAdminAuthenticators(t *testing.T) {
 	if got.status != 401 || strings.Contains(got.body, "invalid") || !r.err.has(`cause="attempted: bearer: invalid bearer token"`) {
 		t.Errorf("%d %s; log\n%s", got.status, got.body, r.err)
 	}
+	// A control names who has set it.
+	req, err := http.NewRequest("PUT", r.url("admin", "/admin/v1/loglevel"), strings.NewReader(`{"rules":[{"match":{},"verbosity":2}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"Authorization": "Bearer operate-token", "Content-Type": "application/json", "If-Match": "*"} {
+		req.Header.Set(name, value)
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 200 || !strings.Contains(string(b), `"setBy":"operator"`) {
+		t.Errorf("log level: %d %s %v", resp.StatusCode, b, err)
+	}
 	// The credentials are gone before an endpoint sees the request.
-	req := httptest.NewRequest("GET", "/admin/", nil)
+	req = httptest.NewRequest("GET", "/admin/", nil)
 	req.Header.Set("Authorization", "Bearer view-token")
 	req.Header.Set("X-Remote-User", "eve")
 	who, refused := r.adminIdentity(req)

@@ -113,6 +113,15 @@ var attacks = []attack{
 	{"257 header lines", "GET /admin/", strings.Fields(strings.Repeat("X-A:1 ", 257)), "", 431, "RequestHeaderFieldsTooLarge", "", ""},
 	{"cookies without end", "GET /admin/", []string{"Cookie: " + strings.Repeat("a=1; ", 128) + "a=1"}, "", 431, "RequestHeaderFieldsTooLarge", "", ""},
 
+	{"POST on a control", "POST /admin/v1/drain", []string{"Content-Type: application/json", "If-Match: *"}, "{}", 405, "MethodNotAllowed", "USER", ""},
+	{"text body for a control", "PUT /admin/v1/drain", []string{"Content-Type: text/plain", "If-Match: *"}, "{}", 415, "UnsupportedMediaType", "USER", ""},
+	{"no If-Match for a control", "PUT /admin/v1/loglevel", []string{"Content-Type: application/json"}, "{}", 428, "PreconditionRequired", "USER", ""},
+	{"stale If-Match for a control", "PUT /admin/v1/drain", []string{"Content-Type: application/json", `If-Match: "1"`}, "{}", 412, "PreconditionFailed", "USER", ""},
+	{"undoing unseen", "DELETE /admin/v1/drain", nil, "", 428, "PreconditionRequired", "USER", ""},
+	{"undoing what was seen before", "DELETE /admin/v1/drain", []string{`If-Match: "1"`}, "", 412, "PreconditionFailed", "USER", ""},
+	{"a control of a page", "PUT /admin/v1/drain", []string{"Origin: null", "Content-Type: application/json", "If-Match: *"}, "{}", 403, "Forbidden", "NOBODY", ""},
+	{"a control for longer than a day", "PUT /admin/v1/drain", []string{"Content-Type: application/json", "If-Match: *"}, `{"expiresIn":"25h"}`, 422, "Invalid", "", ""},
+
 	// Two readings of a path or a message.
 	{"absolute form", "GET http://localhost/admin/v1/build", nil, "", 200, "", "", ""},
 	{"absolute form of another", "GET http://evil.example/admin/v1/build", nil, "", 421, "", "", ""},
@@ -184,10 +193,16 @@ var identityAttacks = []attack{
 	{"operator on dangerous", "GET /admin/v1/snapshot", []string{"Authorization: Bearer operate-token"}, "", 403, "Forbidden", "operator", ""},
 	{"dangerous on operate", "POST /admin/v1/reset", []string{"Authorization: Bearer dangerous-token", "Content-Type: application/json"}, "{}", 403, "Forbidden", "danger", ""},
 	{"certificate of a viewer on operate", "POST /admin/v1/reset", []string{"Authorization:", "Content-Type: application/json"}, "{}", 403, "Forbidden", "vera", "viewer"},
+	{"viewer on a control", "PUT /admin/v1/drain", []string{"Authorization: Bearer view-token", "Content-Type: text/plain"}, "x", 403, "Forbidden", "viewer", ""},
+	{"viewer undoes a control", "DELETE /admin/v1/loglevel", []string{"Authorization: Bearer view-token"}, "", 403, "Forbidden", "viewer", ""},
+	{"dangerous on a control", "PUT /admin/v1/drain", []string{"Authorization: Bearer dangerous-token", "Content-Type: application/json", "If-Match: *"}, "{}", 403, "Forbidden", "danger", ""},
 	{"path before role", "GET /nowhere", []string{"Authorization: Bearer none-token"}, "", 404, "NotFound", "", ""},
 	{"method before role", "DELETE /admin/v1/reset", []string{"Authorization: Bearer none-token"}, "", 405, "MethodNotAllowed", "bob", ""},
 
 	{"viewer", "GET /admin/v1/build", []string{"Authorization: Bearer view-token"}, "", 200, "", "", ""},
+	{"viewer looks at a control", "GET /admin/v1/drain", []string{"Authorization: Bearer view-token"}, "", 200, "", "", ""},
+	{"operator drains", "PUT /admin/v1/drain", []string{"Authorization: Bearer operate-token", "Content-Type: application/json", "If-Match: *"}, "{}", 200, "", "operator", ""},
+	{"operator undoes it", "DELETE /admin/v1/drain", []string{"Authorization: Bearer operate-token", "If-Match: *"}, "", 200, "", "operator", ""},
 	{"viewer, metrics", "GET /metrics", []string{"Authorization: Bearer view-token"}, "", 200, "", "", ""},
 	{"operator views", "GET /admin/v1/build", []string{"Authorization: Bearer operate-token"}, "", 200, "", "", ""},
 	{"operator", "POST /admin/v1/reset", []string{"Authorization: Bearer operate-token", "Content-Type: application/json"}, "{}", 200, "", "operator", ""},

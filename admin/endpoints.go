@@ -55,9 +55,9 @@ func endpoints(profiling bool) []endpoint {
 		//
 		// stream
 		//
-		// drain
+		drainEndpoint(),
 		//
-		// loglevel
+		logLevelEndpoint(),
 		//
 		// faults
 		//

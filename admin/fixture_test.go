@@ -35,6 +35,7 @@ type fake struct {
 	watches    []Watch
 	store      Store
 	metrics    error
+	*fakeControls
 
 	snapshot string // what Snapshot gives
 	written  Written
@@ -105,6 +106,11 @@ const (
 	exampleAt         = "2026-11-23T05:23:07.412Z"
 )
 
+func exampleTime() time.Time {
+	at, _ := time.Parse(time.RFC3339, exampleAt)
+	return at
+}
+
 // example reads the example of an endpoint into v.
 func example(t testing.TB, name string, v any) {
 	t.Helper()
@@ -141,11 +147,19 @@ func newFake(t testing.TB) *fake {
 		snapshot:   `{"apiVersion":"v1","kind":"List","metadata":{"resourceVersion":"1042"},"items":[]}` + "\n",
 		written:    Written{Revision: 1050, Created: 1, Updated: 2, Deleted: 3, Unchanged: 4},
 	}
+	f.fakeControls = newFakeControls(t)
 	example(t, "store", &f.store)
 	example(t, "inflight", &struct{ Counts *[]Places }{&f.places})
 	example(t, "timeline", &f.timeline)
 	f.timeline.Events = exampleItems[Event](t, "timeline")
 	example(t, "build", &f.build)
+	return f
+}
+
+// controlled is a fake of which one control is on, as in the example.
+func controlled(t testing.TB) *fake {
+	t.Helper()
+	f := newFake(t)
 	example(t, "index", &struct{ Controls *List[Control] }{&f.status.Controls})
 	return f
 }
@@ -154,10 +168,6 @@ func newFake(t testing.TB) *fake {
 // with /../ refused, and a request over a unix socket and its user known by headers.
 func handlerOf(t testing.TB, src Source) http.Handler {
 	t.Helper()
-	at, err := time.Parse(time.RFC3339, exampleAt)
-	if err != nil {
-		t.Fatal(err)
-	}
 	return New(src, Options{
 		CheckPath: func(r *http.Request) *Error {
 			if strings.Contains(r.URL.Path, "/../") {
@@ -171,9 +181,12 @@ func handlerOf(t testing.TB, src Source) http.Handler {
 		Authorize:   authorizeTest,
 		Profiling:   true,
 		AuditID:     func(*http.Request) string { return "the-audit-id" },
-		Now:         func() time.Time { return at },
+		Now:         exampleTime,
 	})
 }
+
+// unsecured is who everybody is on a listener that asks for no identity.
+var unsecured = Identity{User: "system:unsecured", Groups: []string{"system:masters", "system:authenticated"}}
 
 // identifyTest is the user of "Test-User: NAME/GROUP,GROUP", without a name 401, and
 // without the line everybody's master.
@@ -181,7 +194,7 @@ func identifyTest(r *http.Request) (Identity, *Error) {
 	name, groups, sent := strings.Cut(r.Header.Get("Test-User"), "/")
 	switch {
 	case !sent:
-		return Identity{User: "system:unsecured", Groups: []string{"system:masters"}}, nil
+		return unsecured, nil
 	case name == "":
 		return Identity{}, &Error{Code: 401, Reason: "Unauthorized", Message: "nobody", Private: "no name"}
 	}

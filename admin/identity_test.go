@@ -64,7 +64,7 @@ func TestOrderOfIdentityAndRole(t *testing.T) {
 				t.Fatalf("reported %+v", reported)
 			}
 			for _, r := range reported {
-				if r.Who.User != c.who || (r.Private == "no name") != (c.code == 401) {
+				if r.By.User != c.who || (r.Private == "no name") != (c.code == 401) {
 					t.Errorf("reported %+v, want the user %q", r, c.who)
 				}
 				if strings.Contains(w.Body.String(), "no name") {
@@ -85,7 +85,7 @@ func TestChangesHaveUsers(t *testing.T) {
 	if w := askWith(t, h, "POST /admin/v1/reset", strings.NewReader("{}"), json1, "Test-User: o/operate,x"); w.Code != 200 {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
-	if len(src.changes) != 1 || !reflect.DeepEqual(src.changes[0].Who, Identity{User: "o", Groups: []string{"operate", "x"}}) {
+	if len(src.changes) != 1 || !reflect.DeepEqual(src.changes[0].By, Identity{User: "o", Groups: []string{"operate", "x"}}) {
 		t.Errorf("told of %+v", src.changes)
 	}
 }

@@ -63,16 +63,16 @@ type Source interface {
 // path 2,048, user agent 256 bytes) and valid UTF-8; control characters are in it.
 type Refusal struct {
 	AuditID, Method, Path, RemoteAddr, UserAgent string
-	Code                                         int    // HTTP status
-	Reason, Message                              string // as the client got them
-	Private                                      string // more of the why, which the client did not get
-	Who                                          Identity
+	By                                           Identity // none where it was refused before it was known
+	Code                                         int      // HTTP status
+	Reason, Message                              string   // as the client got them
+	Private                                      string   // more of the why, which the client did not get
 }
 
 // Change is a request that changed something. Its text is as a Refusal's.
 type Change struct {
 	AuditID, Method, Path, RemoteAddr, UserAgent string
-	Who                                          Identity
+	By                                           Identity
 }
 
 // Time is a moment in the contract's form: RFC 3339, UTC, milliseconds. The zero time
