@@ -172,7 +172,7 @@ func (p *program) readNamedFiles() error {
 // loadIdentity loads or makes the certificates, and what says who a client is.
 func (p *program) loadIdentity() (err error) {
 	var hosts []string
-	for _, a := range p.opt.listen.https {
+	for _, a := range slices.Concat(p.opt.listen.https, p.opt.listen.admin) {
 		if h := hostOnly(a); h != "" && !strings.HasPrefix(a, "unix:") && a != "off" {
 			hosts = append(hosts, h)
 		}
