@@ -166,7 +166,8 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(c, w, r)
 	x.id = c.program.requestIDs.Add(1)
 	c.table.add(x)
-	if err := c.run(x); err != nil {
+	err := c.run(x)
+	if err != nil {
 		x.fail(err)
 	}
 	abort := x.close()
@@ -178,7 +179,7 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	case abort:
 		how = endCut
-	case at < len(c.rows):
+	case at < len(c.rows) && err != errLeft:
 		how, by = endRefused, at
 	case x.parent.Err() != nil:
 		how = endClientGone

@@ -142,6 +142,7 @@
 //	control.go              what is switched on for a time, and undoes itself
 //	drain.go                the reversible drain
 //	loglevel.go             the verbosity of the log
+//	faults.go               the rules of fault injection
 //	admin_access.go         who may use the admin listener
 //	watch_table.go          the watches there are
 //

@@ -59,7 +59,7 @@ func endpoints(profiling bool) []endpoint {
 		//
 		logLevelEndpoint(),
 		//
-		// faults
+		faultsEndpoint(),
 		//
 		// bundle
 		//
