@@ -141,7 +141,8 @@ func (f *fault) undone() bool {
 }
 
 // wait is a delay. It ends early when the rule is undone and when the requests under way
-// are to end; the error says that the request is over.
+// are to end; the error says that the request is over. In HTTP/1 net/http sees a client go
+// only when the request's body is read, so a delayed write may outlive its client there.
 func (f *fault) wait(x *exchange) error {
 	t := time.NewTimer(f.delay)
 	defer t.Stop()
