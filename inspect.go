@@ -344,15 +344,21 @@ func (p *program) blockers(waiting string) []admin.Blocker {
 	}
 	requests, _ := source{p}.InFlight()
 	for _, r := range requests {
-		kind := "request"
-		if r.LongRunning {
-			if kind = "watch"; p.opt.shutdown.watchGrace == 0 && waiting != "listeners" {
-				continue // they are cut, not waited for
-			}
+		if r.LongRunning && p.opt.shutdown.watchGrace == 0 && waiting != "listeners" {
+			continue // they are cut, not waited for
 		}
-		out = append(out, admin.Blocker{Kind: kind, ID: r.ID, Href: "/admin/v1/inflight?id=" + r.ID, AuditID: r.AuditID, What: r.Method + " " + r.Path, AgeMs: r.AgeMs})
+		out = append(out, blockerOf(&r))
 	}
 	return out
+}
+
+// blockerOf is a request or watch that is waited for.
+func blockerOf(r *admin.Request) admin.Blocker {
+	kind := "request"
+	if r.LongRunning {
+		kind = "watch"
+	}
+	return admin.Blocker{Kind: kind, ID: r.ID, Href: "/admin/v1/inflight?id=" + r.ID, AuditID: r.AuditID, What: r.Method + " " + r.Path, AgeMs: r.AgeMs}
 }
 
 // delayUntil is when the shutdown delay ends.

@@ -83,7 +83,8 @@ type program struct {
 // newProgram is a program that is not started. o must have been checked.
 func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p := &program{opt: o, flags: f, stdout: stdout, stderr: stderr, exit: os.Exit, extend: Extend, started: time.Now()}
-	p.log = o.logging.logger(stderr)
+	p.logLevel.usual = o.logging.verbosity
+	p.log = slog.New(levelled{o.logging.logger(stderr).Handler(), &p.logLevel})
 	p.generation.Store(p.started.UnixMilli())
 	changed := func() { p.generation.Add(1) }
 	p.timeline = newTimeline(p.started, changed)

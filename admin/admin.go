@@ -90,6 +90,7 @@ type answer struct {
 	who        Identity
 	generation int64
 	at         time.Time
+	controls   func() []Control // those that are on
 }
 
 // ServeHTTP makes the checks in the contract's order; the first that fails answers.
@@ -101,7 +102,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("Audit-Id", a.AuditID(r))
-	ans := &answer{w: w, r: r}
+	ans := &answer{w: w, r: r, controls: func() []Control { return a.src.Status().Controls }}
 	ans.holds(a.src.Generation(), a.Now())
 	if err := a.handle(ans); err != nil {
 		a.refuse(ans, err)
@@ -309,9 +310,12 @@ func (ans *answer) reply(code int, v any) *Error {
 	return nil
 }
 
-// send writes a whole answer in the form agreed upon. The length is said, so that HEAD
-// has it too.
+// send writes a whole answer in the form agreed upon; text has a line for each control
+// that is on above it. The length is said, so that HEAD has it too.
 func (ans *answer) send(code int, body []byte) {
+	if ans.form == formText {
+		body = append(ans.controlLines(), body...)
+	}
 	h := ans.w.Header()
 	h.Set("Content-Type", ans.form)
 	h.Set("Content-Length", strconv.Itoa(len(body)))

@@ -273,7 +273,11 @@ func (v values) lifetime(key string) time.Duration {
 
 // object is an object with none but the known keys; none is empty.
 func (v values) object(key string, known ...string) values {
-	return v.within(key, v.of[key], known)
+	in := values{v.path + key + ".", nil, v.found}
+	if v.has(key) {
+		in.of = v.fields(key, v.of[key], known)
+	}
+	return in
 }
 
 // objects are those of a list, at least one and at most mostRules.
@@ -295,27 +299,27 @@ func (v values) objects(key string, known ...string) []values {
 	}
 	var out []values
 	for i, r := range raw {
-		out = append(out, v.within(fmt.Sprintf("%s[%d]", key, i), r, known))
+		at := fmt.Sprintf("%s[%d]", key, i)
+		if of := v.fields(at, r, known); of != nil {
+			out = append(out, values{v.path + at + ".", of, v.found})
+		}
 	}
 	return out
 }
 
-func (v values) within(key string, raw json.RawMessage, known []string) values {
-	in := values{v.path + key + ".", nil, v.found}
-	if len(raw) == 0 {
-		return in
-	}
+// fields are those of an object; nil is none.
+func (v values) fields(key string, raw json.RawMessage, known []string) (of map[string]json.RawMessage) {
 	if raw[0] != '{' {
 		v.wrong(key, fieldTypeInvalid, "must be an object")
-		return in
+		return nil
 	}
-	_ = json.Unmarshal(raw, &in.of) // it is part of what was read
-	for _, k := range slices.Sorted(maps.Keys(in.of)) {
+	_ = json.Unmarshal(raw, &of) // it is part of what was read
+	for _, k := range slices.Sorted(maps.Keys(of)) {
 		if !slices.Contains(known, k) {
-			v.found.unknown = cmp.Or(v.found.unknown, badRequest(fmt.Sprintf("unknown key %q: known are %s", cut(in.path+k, 128), strings.Join(known, ", "))))
+			v.found.unknown = cmp.Or(v.found.unknown, badRequest(fmt.Sprintf("unknown key %q: known are %s", cut(v.path+key+"."+k, 128), strings.Join(known, ", "))))
 		}
 	}
-	return in
+	return of
 }
 
 // match chooses requests; none matches all.
@@ -323,11 +327,11 @@ func (v values) match(key string) Match {
 	m, in := Match{}, v.object(key, matchKeys...)
 	for _, k := range slices.Sorted(maps.Keys(in.of)) {
 		var any []*string
-		switch in.into(k, &any, "a list of texts"); {
+		switch ok := in.into(k, &any, "a list of texts"); {
 		case slices.Contains(any, nil):
 			in.wrong(k, fieldTypeInvalid, "must be a list of texts")
 			continue
-		case any != nil && len(any) == 0:
+		case len(any) == 0 && (ok || !in.has(k)):
 			in.wrong(k, fieldRequired, "must have at least one value")
 		}
 		for _, s := range any {

@@ -35,7 +35,7 @@ func TestAnswersAreTheContractsExamples(t *testing.T) {
 func TestIndex(t *testing.T) {
 	var want map[string]any
 	example(t, "index", &want)
-	got := decode(t, ask(t, handlerOf(t, newFake(t)), "/admin/"))
+	got := decode(t, ask(t, handlerOf(t, controlled(t)), "/admin/"))
 	if g, w := slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)); !slices.Equal(g, w) {
 		t.Errorf("keys %v, want %v", g, w)
 	}
@@ -71,7 +71,7 @@ func TestIndex(t *testing.T) {
 
 // Every key of an answer is described, and nothing else is.
 func TestFieldsDescribeTheAnswers(t *testing.T) {
-	h := handlerOf(t, newFake(t))
+	h := handlerOf(t, controlled(t))
 	for _, item := range decode(t, ask(t, h, "/admin/"))["items"].([]any) {
 		item := item.(map[string]any)
 		fields := item["fields"].(map[string]any)

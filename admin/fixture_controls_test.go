@@ -7,6 +7,7 @@ type fakeControls struct {
 	drain    Drain
 	logLevel LogLevel
 	stopping *Error // what setting one fails with
+	changed  func() // called by every change; nil: nothing
 	log      []string
 }
 
@@ -19,6 +20,9 @@ func newFakeControls(t testing.TB) *fakeControls {
 }
 
 func (f *fakeControls) state(s Setting) ControlState {
+	if f.changed != nil {
+		f.changed()
+	}
 	now := exampleTime()
 	return ControlState{true, s.By, Time(now), Time(now.Add(s.For)), s.Note}
 }

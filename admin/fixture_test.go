@@ -154,6 +154,13 @@ func newFake(t testing.TB) *fake {
 	example(t, "timeline", &f.timeline)
 	f.timeline.Events = exampleItems[Event](t, "timeline")
 	example(t, "build", &f.build)
+	return f
+}
+
+// controlled is a fake of which one control is on, as in the example.
+func controlled(t testing.TB) *fake {
+	t.Helper()
+	f := newFake(t)
 	example(t, "index", &struct{ Controls *List[Control] }{&f.status.Controls})
 	return f
 }

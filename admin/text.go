@@ -60,6 +60,19 @@ func (ans *answer) replyPairs(v any) *Error {
 	return nil
 }
 
+// controlLines say what is on, how long still and why.
+func (ans *answer) controlLines() []byte {
+	var b []byte
+	for _, c := range ans.controls() {
+		note := ""
+		if c.Note != "" {
+			note = " (" + ans.short(c.Note) + ")"
+		}
+		b = fmt.Appendf(b, "control %s is on: set by %s, %s left%s\n", c.Control, ans.short(c.SetBy), shortDuration(time.Time(c.ExpiresAt).Sub(ans.at)), note)
+	}
+	return b
+}
+
 func (ans *answer) pairs(b *bytes.Buffer, prefix string, v reflect.Value) {
 	for i := range v.NumField() {
 		key, f := prefix+v.Type().Field(i).Tag.Get("json"), v.Field(i)
