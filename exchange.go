@@ -386,7 +386,7 @@ func (x *exchange) end(cause error) { x.lifetime().cancel(cause) }
 // client any more and err goes to the log alone.
 func (x *exchange) fail(err error) {
 	e := asStatus(err, x.auditID[0])
-	if e.code >= 500 && e.cause != nil {
+	if e.code >= 500 && e.cause != nil && x.dry == nil {
 		x.chain.log.Error("request failed", "auditID", x.auditID[0], "method", x.req.Method, "path", x.req.URL.Path, "err", e.cause)
 	}
 	if x.state.Load() != stateFresh {

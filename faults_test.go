@@ -706,22 +706,23 @@ func TestFaultsForetold(t *testing.T) {
 	none := int64(1)
 	answer := admin.FaultAction{Do: "answer", Status: 503, Message: "m"}
 	for name, tt := range map[string]struct {
-		rules  []admin.FaultRule
-		passes bool
-		err    string
+		rules     []admin.FaultRule
+		passes    bool
+		err       string
+		rule, why string
 	}{
-		"answers":       {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 100}}, false, "m"},
-		"may answer":    {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 99}}, true, ""},
-		"second":        {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 99}, {ID: "b", Action: admin.FaultAction{Do: "expired"}, Percent: 100}}, false, tooOldForList},
-		"delays":        {[]admin.FaultRule{{ID: "a", Action: admin.FaultAction{Do: "delay", DelayMs: 1e9}, Percent: 100}, {ID: "b", Action: answer, Percent: 100}}, true, ""},
-		"cuts":          {[]admin.FaultRule{{ID: "a", Action: admin.FaultAction{Do: "cut"}, Percent: 100}}, false, ""},
-		"cuts later":    {[]admin.FaultRule{{ID: "a", Action: admin.FaultAction{Do: "cut", AfterBytes: 1}, Percent: 100}}, true, ""},
-		"does not fit":  {[]admin.FaultRule{{ID: "a", Action: admin.FaultAction{Do: "conflict"}, Percent: 100}}, true, ""},
-		"of another":    {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 100, Match: admin.Match{"verb": {"watch"}}}}, true, ""},
-		"once, not yet": {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 100, Count: &none}}, false, "m"},
+		"answers":       {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 100}}, false, "m", "a", "answers: m"},
+		"may answer":    {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 99}}, true, "", "", "rule a may answer (99 percent)"},
+		"second":        {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 99}, {ID: "b", Action: admin.FaultAction{Do: "expired"}, Percent: 100}}, false, tooOldForList, "b", "answers"},
+		"delays":        {[]admin.FaultRule{{ID: "a", Action: admin.FaultAction{Do: "delay", DelayMs: 1000}, Percent: 100}, {ID: "b", Action: answer, Percent: 100}}, true, "", "a", "delays it by 1s"},
+		"cuts":          {[]admin.FaultRule{{ID: "a", Action: admin.FaultAction{Do: "cut"}, Percent: 100}}, false, "", "a", "without an answer"},
+		"cuts later":    {[]admin.FaultRule{{ID: "a", Action: admin.FaultAction{Do: "cut", AfterBytes: 1}, Percent: 100}}, true, "", "a", "cut"},
+		"does not fit":  {[]admin.FaultRule{{ID: "a", Action: admin.FaultAction{Do: "conflict"}, Percent: 100}}, true, "", "", "no rule takes it"},
+		"of another":    {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 100, Match: admin.Match{"verb": {"watch"}}}}, true, "", "", "no rule takes it"},
+		"once, not yet": {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 100, Count: &none}}, false, "m", "a", "answers"},
 	} {
 		put(tt.rules...)
-		x := &exchange{chain: p.chain("http"), dry: &dryRun{}, path: mapsPath, header: http.Header{}}
+		x := &exchange{chain: p.chain("http"), dry: &dryRun{reasons: map[int]reason{}}, path: mapsPath, header: http.Header{}}
 		x.info = RequestInfo{IsResourceRequest: true, Verb: "list", Resource: "configmaps"}
 		passed := false
 		err := faultInjection(p).wrap(func(*exchange) error { passed = true; return nil })(x)
@@ -737,8 +738,9 @@ func TestFaultsForetold(t *testing.T) {
 				t.Errorf("%s: rule %s has counted", name, r.ID)
 			}
 		}
-		if x.fault.Load() != nil || len(x.header) > 0 {
-			t.Errorf("%s: %v", name, x.header)
+		said := x.dry.reasons[0]
+		if x.fault.Load() != nil || said.rule != tt.rule || !strings.Contains(said.why, tt.why) || said.waits != (name == "delays") || x.header.Get(faultHeader) != tt.rule {
+			t.Errorf("%s: %+v %v", name, said, x.header)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -67,18 +68,19 @@ func foreseen(x *exchange, r *faultRule, next handler) error {
 	if r == nil {
 		return next(x)
 	}
+	x.header[faultHeader] = []string{r.ID}
 	if err := r.answer(x); err != nil {
-		x.because("an injected fault answers", r.ID)
+		x.because("a fault answers: "+err.Error(), r.ID)
 		return err
 	}
 	switch {
 	case r.Action.Do == "delay":
-		x.because("an injected fault delays it", r.ID)
+		x.wouldWait(fmt.Sprintf("a fault delays it by %v", milliseconds(r.Action.DelayMs)), r.ID)
 	case r.Action.Do == "cut" && r.Action.AfterBytes == 0:
-		x.because("an injected fault cuts it: the connection, or in HTTP/2 the stream, ends without an answer", r.ID)
+		x.because("a fault ends the connection, or in HTTP/2 the stream, without an answer", r.ID)
 		return nil
 	default:
-		x.because("an injected fault will end the answer: "+r.Action.Do, r.ID)
+		x.because("a fault breaks its answer off: "+r.Action.Do, r.ID)
 	}
 	return next(x)
 }

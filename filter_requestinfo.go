@@ -13,13 +13,29 @@ func requestInfoFilter(p *program) filter {
 	return filter{wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			if err := x.info.resolve(x.req.Method, x.req.URL.Path, x.req.URL.RawQuery); err != nil {
+				x.because("the path names no resource behind its verb", "")
 				return err
 			}
-			x.target = p.outermost.find(&x.req)
+			x.target = p.outermost.find(&x.req, x.dry)
 			x.longRunning = longRunning(&x.info) || x.target.route != nil && x.target.route.longRunning
+			if x.dry != nil {
+				x.because(x.about(), "")
+			}
 			return next(x)
 		}
 	}}
+}
+
+// about is what the request asks for, in a few words.
+func (x *exchange) about() string {
+	what, last := "path "+shownText(x.info.Path), ""
+	if x.info.IsResourceRequest {
+		what = "resource " + shownText(resourceName(&x.info))
+	}
+	if x.longRunning {
+		last = ", long-running"
+	}
+	return shownText(x.info.Verb) + " of " + what + last
 }
 
 // RequestInfoFrom is what the request of ctx is about: verb, group, version, resource,
@@ -57,6 +73,7 @@ func latencyTracking(p *program) filter {
 	f.wrap = func(next handler) handler {
 		return func(x *exchange) error {
 			x.latency.on = true
+			x.because("its steps are timed", "")
 			return next(x)
 		}
 	}

@@ -34,6 +34,12 @@ func (w *watches) enter(x *exchange) bool {
 	return true
 }
 
+func (w *watches) isClosing() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closing
+}
+
 func (w *watches) leave(x *exchange) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -125,6 +131,14 @@ func (w *watches) admit(x *exchange) error {
 	if x.watched {
 		return nil
 	}
+	if x.dry != nil {
+		x.because("a stop would end it", "shutdown-watch-termination-grace-period")
+		if !w.isClosing() || exempt(&x.req) {
+			return nil
+		}
+		x.because("the server is stopping", "")
+		return shuttingDown()
+	}
 	if x.watched = w.enter(x); !x.watched && !exempt(&x.req) {
 		return shuttingDown()
 	}
@@ -141,6 +155,7 @@ func watchTermination(p *program) filter {
 	}
 	f.wrap = func(next handler) handler {
 		return func(x *exchange) error {
+			x.because("it is not long-running", "")
 			if x.longRunning {
 				if err := p.watches.admit(x); err != nil {
 					return err

@@ -36,7 +36,8 @@ func (p *program) adminHandler() http.Handler {
 	h := admin.New(source{p}, admin.Options{
 		CheckPath: func(r *http.Request) *admin.Error {
 			c, _ := r.Context().Value(connKey{}).(*conn)
-			for _, err := range []*statusError{checkFraming(r, c, p.hosts), p.opt.front.checkBounds(r), checkPath(r)} {
+			_, bounds := p.opt.front.checkBounds(r)
+			for _, err := range []*statusError{checkFraming(r, c, p.hosts), bounds, checkPath(r)} {
 				if err != nil {
 					return &admin.Error{Code: err.code, Reason: err.reason, Message: err.message, Close: err.close}
 				}
@@ -181,7 +182,7 @@ func (s source) Routes() []admin.Route {
 		for _, r := range all {
 			a := admin.Route{
 				ID: r.id(), Server: r.server, Kind: r.kind, Method: r.method, Pattern: r.pattern, Operation: r.operation, Resource: r.resource,
-				Handler: handlerName(r.handler), RegisteredAt: r.at, Doc: r.doc, Consumes: noNil(r.consumes), Produces: noNil(r.produces),
+				Handler: handlerName(r.handler), RegisteredAt: r.at, Doc: r.doc, Consumes: noNil(r.types().Consumes), Produces: noNil(r.types().Produces),
 				LongRunning: r.longRunning, Listed: r.listed, Hits: r.hits.Load(),
 			}
 			if t := r.lastHit.Load(); t > 0 {

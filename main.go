@@ -134,7 +134,9 @@
 //	logging.go              the log, and what it must not show
 //	inspect.go              what the admin package shows of all this
 //	inspect_store.go        and of the store
-//	explain.go              what would become of a request
+//	explain.go              what would become of a request: the dry run
+//	explain_request.go      the request that nobody sends
+//	explain_near.go         routes that almost match it
 //	recent.go               requests that have ended, and their time in each filter
 //	stacks.go               where hooks and requests are
 //	stream.go               events as they happen

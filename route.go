@@ -31,6 +31,7 @@ type route struct {
 	resource           string // plural[.group][/subresource], "" for a path of no resource
 	at                 string // file:line that registered it
 	consumes, produces []string
+	described          *MediaTypes // what the handler takes and gives, where that is not for the container to refuse
 	params             []Param
 	reads, writes      any
 	longRunning        bool

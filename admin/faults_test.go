@@ -74,7 +74,7 @@ func TestFaultBodiesThatAreWrong(t *testing.T) {
 		{`{"rules":null}`, 422, "rules"},
 		{`{"rules":[]}`, 422, "rules"},
 		{`{"rules":{}}`, 422, "rules"},
-		{`{"rules":[1]}`, 422, "rules[0] rules[0].action.do"},
+		{`{"rules":[1]}`, 422, "rules[0]"},
 		{rule(many), 422, "rules"},
 		{rule(`{}`), 422, "rules[0].action.do"},
 		{rule(`{"action":{"do":"cut"}},{"id":"1","action":{"do":"cut"}}`), 422, "rules[1].id"},
@@ -161,12 +161,12 @@ func TestFaultsAsText(t *testing.T) {
 	_, table, _ := strings.Cut(got, "\n\n")
 	want := strings.TrimPrefix(`
 RULE        PERCENT  COUNT  MATCHED  HITS  LAST   MATCH                                   ACTION
-flaky-list  25       10          16     4  112ms  resource=widgets.example.com verb=list  answer status=503 reason="ServiceUnavailable" message="injected fault flaky-list" retryAfterSeconds=1
-2           12.5     -            0     0  -      all                                     delay delayMs=250.5 jitterMs=100
-3           100      1            2     1  112ms  verb=get                                cut afterBytes=100
-4           100      -            0     0  -      user=alice                              drop-watch afterEvents=3 afterMs=1000 abrupt=true
-5           100      -            0     0  -      name=a*                                 expired afterEvents=2
-6           100      -            0     0  -      group=dev                               conflict
+flaky-list  25          10       16     4  112ms  resource=widgets.example.com verb=list  answer status=503 reason="ServiceUnavailable" message="injected fault flaky-list" retryAfterSeconds=1
+2           12.5         -        0     0  -      all                                     delay delayMs=250.5 jitterMs=100
+3           100          1        2     1  112ms  verb=get                                cut afterBytes=100
+4           100          -        0     0  -      user=alice                              drop-watch afterEvents=3 afterMs=1000 abrupt=true
+5           100          -        0     0  -      name=a*                                 expired afterEvents=2
+6           100          -        0     0  -      group=dev                               conflict
 `, "\n")
 	if table != want {
 		t.Errorf("\n%s\nwant\n%s", table, want)

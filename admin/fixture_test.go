@@ -37,6 +37,10 @@ type fake struct {
 	*fakeControls
 	*fakeFaults
 
+	explanation      Explanation
+	asked            ExplainRequest
+	refusesToExplain *Error
+
 	snapshot string // what Snapshot gives
 	written  Written
 	fails    *Error // what Snapshot, Reset and LoadSnapshot fail with
@@ -154,6 +158,7 @@ func newFake(t testing.TB) *fake {
 	example(t, "timeline", &f.timeline)
 	f.timeline.Events = exampleItems[Event](t, "timeline")
 	example(t, "build", &f.build)
+	f.explanation = exampleExplanation(t)
 	return f
 }
 

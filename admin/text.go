@@ -100,7 +100,10 @@ func (ans *answer) table(b *bytes.Buffer, cols columns, rows []any) {
 		for j, row := range rows {
 			v := valueAt(reflect.ValueOf(row), path)
 			lines[j+1] = append(lines[j+1], ans.cell(path, v))
-			right[i] = v.IsValid() && v.CanInterface() && isCount(v.Kind()) && !isSize(path)
+			if v.Kind() == reflect.Pointer {
+				v = v.Elem()
+			}
+			right[i] = right[i] || v.IsValid() && v.CanInterface() && isCount(v.Kind()) && !isSize(path) && !strings.HasPrefix(path, "timeNs.")
 		}
 		for _, line := range lines {
 			widths[i] = max(widths[i], utf8.RuneCountInString(line[i]))
@@ -189,6 +192,16 @@ func (ans *answer) short(s string) string {
 	if s == "" {
 		return "-"
 	}
+	s = printable(s)
+	wide, _ := strconv.ParseBool(ans.query.Get("wide"))
+	if runes := []rune(s); !wide && len(runes) > 60 {
+		return string(runes[:59]) + "…"
+	}
+	return s
+}
+
+// printable is s with control characters escaped.
+func printable(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		if strconv.IsPrint(r) {
@@ -196,10 +209,6 @@ func (ans *answer) short(s string) string {
 		} else {
 			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
 		}
-	}
-	wide, _ := strconv.ParseBool(ans.query.Get("wide"))
-	if runes := []rune(b.String()); !wide && len(runes) > 60 {
-		return string(runes[:59]) + "…"
 	}
 	return b.String()
 }

@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/features"
+	featuretesting "k8s.io/client-go/features/testing"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -91,59 +93,32 @@ func (f *faulty) hits(t *testing.T) map[string]int {
 	return out
 }
 
+func verbs(verbs ...string) map[string][]string { return map[string][]string{"verb": verbs} }
+
 // TestFaults: a manager of controller-runtime and informers of client-go meet a fault while
 // others write. When it is over, what they hold is what is there, and all is reconciled.
 func TestFaults(t *testing.T) {
 	ctrl.SetLogger(logr.Discard())
-	verbs := func(verbs ...string) map[string][]string { return map[string][]string{"verb": verbs} }
+	drop := map[string]any{"do": "drop-watch"}
 	for _, tt := range []struct {
 		name string
-		kick bool // end every watch there is: the fault is about what begins
+		kick map[string]any // what ends the watches that are open, where the fault is about what begins
 		rule faultRule
 	}{
-		{"delay", true, faultRule{Action: map[string]any{"do": "delay", "delayMs": 100, "jitterMs": 300}}},
-		{"answer 503", true, faultRule{Action: map[string]any{"do": "answer", "status": 503}, Percent: 60, Count: 15}},
-		{"answer 429", true, faultRule{Action: map[string]any{"do": "answer", "status": 429, "retryAfterSeconds": 1}, Percent: 60, Count: 10}},
-		{"cut", true, faultRule{Action: map[string]any{"do": "cut"}, Percent: 60, Count: 15}},
-		{"cut in the body", true, faultRule{Action: map[string]any{"do": "cut", "afterBytes": 700}, Percent: 60, Count: 15}},
-		{"drop-watch", false, faultRule{Action: map[string]any{"do": "drop-watch", "afterEvents": 1, "afterMs": 200}}},
-		{"drop-watch, abrupt", false, faultRule{Action: map[string]any{"do": "drop-watch", "afterEvents": 2, "abrupt": true}}},
-		{"expired", false, faultRule{Match: verbs("watch"), Action: map[string]any{"do": "expired", "afterEvents": 1}, Count: 12}},
-		{"expired at once, lists too", true, faultRule{Match: verbs("watch", "list"), Action: map[string]any{"do": "expired"}, Percent: 60, Count: 15}},
-		{"conflict", false, faultRule{Action: map[string]any{"do": "conflict"}, Percent: 70, Count: 15}},
+		{"delay", drop, faultRule{Action: map[string]any{"do": "delay", "delayMs": 100, "jitterMs": 300}}},
+		{"answer 503", drop, faultRule{Action: map[string]any{"do": "answer", "status": 503}, Percent: 60, Count: 15}},
+		{"answer 429", drop, faultRule{Action: map[string]any{"do": "answer", "status": 429, "retryAfterSeconds": 1}, Percent: 60, Count: 10}},
+		{"cut", drop, faultRule{Action: map[string]any{"do": "cut"}, Percent: 60, Count: 15}},
+		{"cut in the body", drop, faultRule{Action: map[string]any{"do": "cut", "afterBytes": 700}, Percent: 60, Count: 15}},
+		{"drop-watch", nil, faultRule{Action: map[string]any{"do": "drop-watch", "afterEvents": 1, "afterMs": 200}}},
+		{"drop-watch, abrupt", nil, faultRule{Action: map[string]any{"do": "drop-watch", "afterEvents": 2, "abrupt": true}}},
+		{"expired", nil, faultRule{Match: verbs("watch"), Action: map[string]any{"do": "expired", "afterEvents": 1}, Count: 12}},
+		{"expired at once", drop, faultRule{Match: verbs("watch"), Action: map[string]any{"do": "expired"}, Count: 10}},
+		{"conflict", nil, faultRule{Action: map[string]any{"do": "conflict"}, Percent: 70, Count: 15}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t)
-			config := s.config(t)
-			install(t, config, "gizmos.yaml")
-			c := newCast(t, config)
-			c.work(t, 0)
-			c.agree(t, 0)
-
-			faults := &faulty{s.Admin[0] + "/admin/v1/faults"}
-			tt.rule.ID = "fault"
-			rules := []faultRule{tt.rule}
-			if tt.kick {
-				rules = []faultRule{{ID: "kick", Match: verbs("watch"), Action: map[string]any{"do": "drop-watch"}, Count: s.watches(t)}, tt.rule}
-			}
-			faults.set(t, rules...)
-			c.work(t, 1)
-			eventually(t, "no hit", func() error {
-				if n := faults.hits(t)["fault"]; n < 3 {
-					return fmt.Errorf("%d hits", n)
-				}
-				return nil
-			})
-			c.work(t, 2)
-			t.Logf("hits: %v", faults.hits(t))
-			faults.send(t, "DELETE", nil, nil)
-			c.agree(t, 2)
-			for _, f := range c.followers {
-				for _, e := range f.errors() {
-					t.Errorf("%s: %v", f.name, e)
-				}
-			}
+			survive(t, tt.kick, tt.rule)
 		})
 	}
 	t.Run("retry on conflict", func(t *testing.T) {
@@ -151,6 +126,48 @@ func TestFaults(t *testing.T) {
 		s := start(t)
 		retryOnConflict(t, &faulty{s.Admin[0] + "/admin/v1/faults"}, typed(t, asSubject(s.config(t))))
 	})
+}
+
+// TestExpiredLists: clients that list and watch meet 410 on both.
+func TestExpiredLists(t *testing.T) {
+	ctrl.SetLogger(logr.Discard())
+	featuretesting.SetFeatureDuringTest(t, features.WatchListClient, false)
+	survive(t, map[string]any{"do": "expired"}, faultRule{Match: verbs("list"), Action: map[string]any{"do": "expired"}, Count: 8})
+}
+
+// survive starts a manager and informers, lets them meet the fault, and takes it back.
+func survive(t *testing.T, kick map[string]any, rule faultRule) {
+	t.Helper()
+	s := start(t)
+	config := s.config(t)
+	install(t, config, "gizmos.yaml")
+	c := newCast(t, config)
+	c.work(t, 0)
+	c.agree(t, 0)
+
+	faults := &faulty{s.Admin[0] + "/admin/v1/faults"}
+	rule.ID = "fault"
+	rules := []faultRule{rule}
+	if kick != nil {
+		rules = []faultRule{{ID: "kick", Match: verbs("watch"), Action: kick, Count: s.watches(t)}, rule}
+	}
+	faults.set(t, rules...)
+	c.work(t, 1)
+	eventually(t, "no hit", func() error {
+		if n := faults.hits(t)["fault"]; n < 3 {
+			return fmt.Errorf("%d hits", n)
+		}
+		return nil
+	})
+	c.work(t, 2)
+	t.Logf("hits: %v", faults.hits(t))
+	faults.send(t, "DELETE", nil, nil)
+	c.agree(t, 2)
+	for _, f := range c.followers {
+		for _, e := range f.errors() {
+			t.Errorf("%s: %v", f.name, e)
+		}
+	}
 }
 
 func asSubject(c *rest.Config) *rest.Config {
