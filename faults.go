@@ -48,12 +48,16 @@ func (c *faultControl) put(s admin.Setting, set admin.FaultSet) *admin.Error {
 		rules.list = append(rules.list, &faultRule{FaultRule: r, match: newMatcher(r.Match), rules: rules})
 	}
 	return c.set(s, func() {
-		c.rules.Store(rules)
+		c.hold(rules)
 		c.p.watching.each(func(r *watchRow) { c.take(r.x) })
-	}, func() {
-		c.rules.Store(nil)
-		close(rules.over)
-	})
+	}, func() { c.hold(nil) })
+}
+
+// hold makes rules, or none, take the place of those there were.
+func (c *faultControl) hold(rules *faultRules) {
+	if old := c.rules.Swap(rules); old != nil {
+		close(old.over)
+	}
 }
 
 // current is what GET shows.

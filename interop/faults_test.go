@@ -93,7 +93,7 @@ func (f *faulty) hits(t *testing.T) map[string]int {
 	return out
 }
 
-func verbs(verbs ...string) map[string][]string { return map[string][]string{"verb": verbs} }
+func ofVerbs(verbs ...string) map[string][]string { return map[string][]string{"verb": verbs} }
 
 // TestFaults: a manager of controller-runtime and informers of client-go meet a fault while
 // others write. When it is over, what they hold is what is there, and all is reconciled.
@@ -112,8 +112,8 @@ func TestFaults(t *testing.T) {
 		{"cut in the body", drop, faultRule{Action: map[string]any{"do": "cut", "afterBytes": 700}, Percent: 60, Count: 15}},
 		{"drop-watch", nil, faultRule{Action: map[string]any{"do": "drop-watch", "afterEvents": 1, "afterMs": 200}}},
 		{"drop-watch, abrupt", nil, faultRule{Action: map[string]any{"do": "drop-watch", "afterEvents": 2, "abrupt": true}}},
-		{"expired", nil, faultRule{Match: verbs("watch"), Action: map[string]any{"do": "expired", "afterEvents": 1}, Count: 12}},
-		{"expired at once", drop, faultRule{Match: verbs("watch"), Action: map[string]any{"do": "expired"}, Count: 10}},
+		{"expired", nil, faultRule{Match: ofVerbs("watch"), Action: map[string]any{"do": "expired", "afterEvents": 1}, Count: 12}},
+		{"expired at once", drop, faultRule{Match: ofVerbs("watch"), Action: map[string]any{"do": "expired"}, Count: 10}},
 		{"conflict", nil, faultRule{Action: map[string]any{"do": "conflict"}, Percent: 70, Count: 15}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -132,7 +132,7 @@ func TestFaults(t *testing.T) {
 func TestExpiredLists(t *testing.T) {
 	ctrl.SetLogger(logr.Discard())
 	featuretesting.SetFeatureDuringTest(t, features.WatchListClient, false)
-	survive(t, map[string]any{"do": "expired"}, faultRule{Match: verbs("list"), Action: map[string]any{"do": "expired"}, Count: 8})
+	survive(t, map[string]any{"do": "expired"}, faultRule{Match: ofVerbs("list"), Action: map[string]any{"do": "expired"}, Count: 8})
 }
 
 // survive starts a manager and informers, lets them meet the fault, and takes it back.
@@ -149,7 +149,7 @@ func survive(t *testing.T, kick map[string]any, rule faultRule) {
 	rule.ID = "fault"
 	rules := []faultRule{rule}
 	if kick != nil {
-		rules = []faultRule{{ID: "kick", Match: verbs("watch"), Action: kick, Count: s.watches(t)}, rule}
+		rules = []faultRule{{ID: "kick", Match: ofVerbs("watch"), Action: kick, Count: s.watches(t)}, rule}
 	}
 	faults.set(t, rules...)
 	c.work(t, 1)
