@@ -211,8 +211,12 @@ func (s source) SetFaults(set admin.Setting, rules admin.FaultSet) *admin.Error 
 func (s source) ClearFaults(by string) { s.p.faults.clear(by) }
 
 // foretell is what the rules would do to a request that nobody has sent: the first rule
-// that is sure to fire. Nothing is counted.
+// that is sure to fire. Nothing is counted. s may be nil.
 func (s *faultRules) foretell(x *exchange) *faultRule {
+	if s == nil {
+		x.because(noFaults, "")
+		return nil
+	}
 	var maybe []string
 	for _, r := range s.list {
 		if !r.takes(x, false) {

@@ -745,6 +745,50 @@ func TestFaultsForetold(t *testing.T) {
 	}
 }
 
+// TestFaultsAreExplained: explain names the rule and foretells the answer that the request
+// then gets, and the rule counts the request alone.
+func TestFaultsAreExplained(t *testing.T) {
+	c := startFaults(t, "https")
+	explained := func() (step, would map[string]any) {
+		var v struct {
+			Steps       []map[string]any
+			WouldAnswer map[string]any
+		}
+		c.look("/admin/v1/explain?user=ann&group=system:masters&path="+mapsPath, &v)
+		for _, s := range v.Steps {
+			if s["name"] == "fault-injection" {
+				return s, v.WouldAnswer
+			}
+		}
+		t.Fatalf("no step: %v", v)
+		return nil, nil
+	}
+	if step, would := explained(); step["decision"] != "passed" || step["why"] != noFaults || would != nil {
+		t.Errorf("without rules: %v %v", step, would)
+	}
+	c.inject(`{"id":"f","action":{"do":"answer","status":429,"retryAfterSeconds":2}}`)
+	step, would := explained()
+	got := c.get("https", mapsPath)
+	if step["decision"] != "answered" || step["rule"] != "f" || would["status"] != float64(got.status) || would["by"] != "fault-injection" || !strings.Contains(got.body, would["message"].(string)) || !strings.Contains(got.body, would["reason"].(string)) {
+		t.Errorf("%v %v, then %s", step, would, got.body)
+	}
+	for _, name := range []string{faultHeader, "Retry-After"} {
+		if h := would["headers"].(map[string]any)[name]; h != got.header.Get(name) {
+			t.Errorf("%s: %v, then %q", name, h, got.header.Get(name))
+		}
+	}
+	if got := c.fired(); got != "f 1/1" {
+		t.Errorf("counted %s", got)
+	}
+	c.inject(`{"id":"d","action":{"do":"delay","delayMs":3600000}}`)
+	if step, _ := explained(); step["decision"] != "would-wait" || step["rule"] != "d" {
+		t.Errorf("a delay: %v", step)
+	}
+	if got := c.fired(); got != "d 0/0" {
+		t.Errorf("counted %s", got)
+	}
+}
+
 // TestFaultsLeakNothing: watches that were taken and have ended leave no timer and no row,
 // whatever they still waited for.
 func TestFaultsLeakNothing(t *testing.T) {

@@ -11,6 +11,8 @@ import (
 // faultHeader names the rule on every answer that one was applied to.
 const faultHeader = "X-Apichain-Fault"
 
+const noFaults = "no rule is set"
+
 var (
 	errFault = errors.New("ended by an injected fault")
 	// errLeft is the answer to a client that went while its request was delayed. It
@@ -24,12 +26,12 @@ func faultInjection(p *program) filter {
 	c := &p.faults
 	return filter{idle: func() string {
 		if c.rules.Load() == nil {
-			return "no rule is set"
+			return noFaults
 		}
 		return ""
 	}, wrap: func(next handler) handler {
 		return func(x *exchange) error {
-			if rules := c.rules.Load(); rules != nil {
+			if rules := c.rules.Load(); rules != nil || x.dry != nil {
 				return c.inject(x, rules, next)
 			}
 			return next(x)
