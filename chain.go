@@ -196,7 +196,8 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x.id = c.program.requestIDs.Add(1)
 	c.table.add(x)
-	if err := c.run(x); err != nil {
+	err := c.run(x)
+	if err != nil {
 		x.fail(err)
 	}
 	abort := x.close()
@@ -208,7 +209,7 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	case abort || x.aborted.Load():
 		how = endCut
-	case at < len(c.rows):
+	case at < len(c.rows) && err != errLeft:
 		how, by = endRefused, at
 	case x.parent.Err() != nil:
 		how = endClientGone

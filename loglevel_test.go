@@ -173,7 +173,7 @@ func TestDebugLines(t *testing.T) {
 			for _, who := range []string{"alice", "bob"} {
 				p.sendTo("https", 1, "GET", "/log", "Authorization: Bearer admin-token", "Impersonate-User: "+who, "Impersonate-Group: system:masters")
 			}
-			_, _ = complaints{p}.Write([]byte("http: debug of nobody"))
+			_, _ = complaints{p, "https"}.Write([]byte("http: debug of nobody"))
 			for who, want := range map[string]bool{"alice": c.alice, "bob": c.bob, "nobody": c.own} {
 				if got := log.has("debug of " + who); got != want {
 					t.Errorf("%s %s: a debug line of %s: %v, want %v", c.usual, c.rules, who, got, want)

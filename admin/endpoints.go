@@ -59,7 +59,7 @@ func endpoints(profiling bool) []endpoint {
 		//
 		logLevelEndpoint(),
 		//
-		// faults
+		faultsEndpoint(),
 		//
 		{"/admin/v1/bundle", views, "one redacted archive for a bug report", []string{formGzip}, nil, nil, serveBundle, changer{}},
 		//

@@ -37,6 +37,7 @@ type fake struct {
 	finished   []FinishedRequest
 	metrics    error
 	*fakeControls
+	*fakeFaults
 
 	explanation      Explanation
 	asked            ExplainRequest
@@ -155,6 +156,7 @@ func newFake(t testing.TB) *fake {
 		written:    Written{Revision: 1050, Created: 1, Updated: 2, Deleted: 3, Unchanged: 4},
 	}
 	f.fakeControls = newFakeControls(t)
+	f.fakeFaults = newFakeFaults(t)
 	example(t, "store", &f.store)
 	example(t, "inflight", &struct{ Counts *[]Places }{&f.places})
 	example(t, "timeline", &f.timeline)
