@@ -93,7 +93,6 @@ type chain struct {
 
 	// Positions, for readers from other goroutines: which fields are set from where on.
 	infoRow, userRow, actingRow, timeoutRow, panicRow int
-	recordsAccess                                     bool
 	// outerHeader is what the filters outside the time limit put on every answer.
 	outerHeader http.Header
 
@@ -113,7 +112,6 @@ func newChain(p *program, listener string, rows []row) *chain {
 	c.answered = make([]statusCounts, len(rows)+2)
 	c.infoRow, c.userRow, c.actingRow = c.position("request-info"), c.position("authentication"), c.position("impersonation")
 	c.timeoutRow, c.panicRow = c.position("timeout"), c.position("panic-recovery")
-	c.recordsAccess = p.opt.logging.verbosity >= accessVerbosity
 	if c.actingRow < 0 {
 		c.actingRow = c.userRow
 	}
@@ -258,7 +256,7 @@ func (c *chain) finish(x *exchange, how ending, by int) {
 	if trail != nil {
 		trail.complete(x, how, status, took)
 	}
-	if c.recordsAccess {
+	if c.program.logLevel.of(x, true) >= accessVerbosity {
 		logAccess(x, how, status, took)
 	}
 	if x.recording != nil {
@@ -278,7 +276,7 @@ func (c *chain) finish(x *exchange, how ending, by int) {
 
 // endConnection reports whether this answer must be the last on its connection.
 func (c *chain) endConnection(x *exchange) bool {
-	return c.program.stop.endConnections.Load() || x.reading.stalled.Load() ||
+	return c.program.stop.endConnections.Load() || c.program.draining.on.Load() || x.reading.stalled.Load() ||
 		(x.req.ProtoMajor == 1 && (x.req.ProtoMinor == 0 || len(x.req.TransferEncoding) > 0))
 }
 

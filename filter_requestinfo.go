@@ -47,11 +47,11 @@ type latencies struct {
 }
 
 // latencyTracking switches on the measuring of steps where something reports it: the
-// audit annotations of slow requests and the access record.
+// audit annotations of slow requests.
 func latencyTracking(p *program) filter {
-	f := filter{flags: []string{"audit-policy-file", "v"}}
-	if p.auditing == nil && p.opt.logging.verbosity < accessVerbosity {
-		f.off = "neither an audit policy nor -v 3 asks for it"
+	f := filter{flags: []string{"audit-policy-file"}}
+	if p.auditing == nil {
+		f.off = "no audit policy asks for it"
 		return f
 	}
 	f.wrap = func(next handler) handler {
@@ -78,17 +78,15 @@ func (l *latencies) since(t time.Time) time.Duration {
 	return 0
 }
 
-// accessVerbosity is the -v from which each request has a line in the log.
-const accessVerbosity = 3
-
 // accessRecord is one structured line for each request, written when it has finished,
 // with the fields of upstream's HTTP log. The chain writes it as it closes the books.
 func accessRecord(p *program) filter {
-	f := filter{flags: []string{"v", "logging-format"}}
-	if p.opt.logging.verbosity < accessVerbosity {
-		f.off = "-v is below 3"
-	}
-	return f
+	return filter{flags: []string{"v", "logging-format"}, idle: func() string {
+		if p.logLevel.highest() >= accessVerbosity {
+			return ""
+		}
+		return "-v is below 3, and so is every rule of the log level"
+	}}
 }
 
 func logAccess(x *exchange, how ending, status int, took time.Duration) {

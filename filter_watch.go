@@ -79,10 +79,10 @@ func (w *watches) close() <-chan struct{} {
 
 var errStopping = errors.New("the server is stopping")
 
-// end ends every open one by its context, spread over grace: at most max(200, open per
+// end ends every open one by its context with a cause, spread over grace: at most max(200, open per
 // second of grace) in a second, so that their clients do not all come back at once
 // (upstream). It returns early when ctx ends.
-func (w *watches) end(ctx context.Context, grace time.Duration) {
+func (w *watches) end(ctx context.Context, grace time.Duration, cause error) {
 	list := w.list()
 	perSecond := 200.0
 	if s := grace.Seconds(); s > 0 {
@@ -102,7 +102,7 @@ func (w *watches) end(ctx context.Context, grace time.Duration) {
 			}
 		}
 		allowed--
-		x.end(errStopping)
+		x.end(cause)
 	}
 }
 

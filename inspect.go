@@ -364,15 +364,21 @@ func (p *program) blockers(waiting string) []admin.Blocker {
 	}
 	requests, _ := source{p}.InFlight()
 	for _, r := range requests {
-		kind := "request"
-		if r.LongRunning {
-			if kind = "watch"; p.opt.shutdown.watchGrace == 0 && waiting != "listeners" {
-				continue // they are cut, not waited for
-			}
+		if r.LongRunning && p.opt.shutdown.watchGrace == 0 && waiting != "listeners" {
+			continue // they are cut, not waited for
 		}
-		out = append(out, admin.Blocker{Kind: kind, ID: r.ID, Href: "/admin/v1/inflight?id=" + r.ID, AuditID: r.AuditID, What: r.Method + " " + r.Path, AgeMs: r.AgeMs})
+		out = append(out, blockerOf(&r))
 	}
 	return out
+}
+
+// blockerOf is a request or watch that is waited for.
+func blockerOf(r *admin.Request) admin.Blocker {
+	kind := "request"
+	if r.LongRunning {
+		kind = "watch"
+	}
+	return admin.Blocker{Kind: kind, ID: r.ID, Href: "/admin/v1/inflight?id=" + r.ID, AuditID: r.AuditID, What: r.Method + " " + r.Path, AgeMs: r.AgeMs}
 }
 
 // delayUntil is when the shutdown delay ends.
@@ -488,16 +494,8 @@ func (s source) Options() []admin.Option {
 func (s source) WriteMetrics(w io.Writer) error { return s.p.writeMetrics(w) }
 
 // Refused writes the audit event and the log line of a request that the admin listener
-// turned away. The event has the level Metadata, whatever the policy.
+// turned away.
 func (s source) Refused(r admin.Refusal) {
-	p := s.p
-	p.log.LogAttrs(context.Background(), slog.LevelInfo, "admin request refused", slogText("method", r.Method), slogText("path", r.Path), slogText("remoteAddr", r.RemoteAddr), slogText("reason", r.Reason), slogText("message", r.Message), slogText("auditID", r.AuditID))
-	if p.auditing == nil {
-		return
-	}
-	now := time.Now()
-	p.auditing.log.write(&auditEvent{
-		Kind: "Event", APIVersion: "audit.k8s.io/v1", Level: auditMetadata, AuditID: r.AuditID, Stage: auditResponseComplete, RequestURI: shorten(r.Path, 2048), Verb: strings.ToLower(r.Method),
-		UserAgent: auditUserAgent(r.UserAgent), ResponseStatus: auditStatus(r.Code, &statusError{code: r.Code, reason: r.Reason, message: r.Message}), Received: auditTime(now), StageTime: auditTime(now),
-	})
+	s.p.log.LogAttrs(context.Background(), slog.LevelInfo, "admin request refused", slogText("method", r.Method), slogText("path", r.Path), slogText("user", r.By.User), slogText("remoteAddr", r.RemoteAddr), slogText("reason", r.Reason), slogText("message", r.Message), slogText("auditID", r.AuditID))
+	s.p.auditAdmin(r.AuditID, r.Method, r.Path, r.UserAgent, r.By, r.Code, &statusError{code: r.Code, reason: r.Reason, message: r.Message})
 }

@@ -389,7 +389,7 @@ func (p *program) drain(ctx context.Context) bool {
 	if grace := p.opt.shutdown.watchGrace; grace > 0 {
 		p.stop.wait("watches")
 		graceCtx, cancel := context.WithTimeout(ctx, grace)
-		p.watches.end(graceCtx, grace)
+		p.watches.end(graceCtx, grace, errStopping)
 		select {
 		case <-watchesEnded:
 		case <-graceCtx.Done():

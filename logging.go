@@ -14,6 +14,12 @@ type loggingOptions struct {
 	verbosity int
 }
 
+// The verbosities of -v from which more is logged.
+const (
+	accessVerbosity = 3 // a line for each request
+	debugVerbosity  = 4 // what clients do wrong
+)
+
 func (o *loggingOptions) register(f *flags) {
 	f.in("logging")
 	f.text(&o.format, "logging-format", "text", "form of the log on stderr: text or json")
@@ -33,7 +39,7 @@ func (o *loggingOptions) check(p *problems) {
 // can write a line of its own.
 func (o *loggingOptions) logger(w io.Writer) *slog.Logger {
 	level := slog.LevelInfo
-	if o.verbosity >= 4 {
+	if o.verbosity >= debugVerbosity {
 		level = slog.LevelDebug
 	}
 	h := &slog.HandlerOptions{Level: level}

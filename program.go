@@ -83,7 +83,8 @@ type program struct {
 // newProgram is a program that is not started. o must have been checked.
 func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p := &program{opt: o, flags: f, stdout: stdout, stderr: stderr, exit: os.Exit, extend: Extend, started: time.Now()}
-	p.log = o.logging.logger(stderr)
+	p.logLevel.usual = o.logging.verbosity
+	p.log = slog.New(levelled{o.logging.logger(stderr).Handler(), &p.logLevel})
 	p.generation.Store(p.started.UnixMilli())
 	changed := func() { p.generation.Add(1) }
 	p.hub = newHub(p.started, &p.generation)
@@ -103,9 +104,9 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p.watches = newWatches()
 	p.stop.wait("")
 	p.recent.init(&o.recent)
-	p.draining.control = control{p: p, name: "drain"}
-	p.logLevel.control = control{p: p, name: "loglevel"}
-	p.faults.control = control{p: p, name: "faults"}
+	p.draining.control = control{p: p, name: "drain", item: func() any { return source{p}.Drain() }}
+	p.logLevel.control = control{p: p, name: "loglevel", item: func() any { return source{p}.LogLevel() }}
+	p.faults.control = control{p: p, name: "faults", item: func() any { return p.faults.shown() }}
 	p.background, p.endBackground = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()

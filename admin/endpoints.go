@@ -55,9 +55,9 @@ func endpoints(profiling bool) []endpoint {
 		//
 		{"/admin/v1/stream", views, "events as they happen", []string{formEvents}, streamKeys{}, nil, serveStream, changer{}},
 		//
-		// drain
+		drainEndpoint(),
 		//
-		// loglevel
+		logLevelEndpoint(),
 		//
 		// faults
 		//

@@ -15,7 +15,7 @@ var lists = []string{"servers", "chain", "routes", "hooks", "inflight", "timelin
 // What comes out is the contract's example, key for key and value for value.
 func TestAnswersAreTheContractsExamples(t *testing.T) {
 	h := handlerOf(t, newFake(t))
-	for _, name := range append(slices.Clone(lists), "build", "store") {
+	for _, name := range append(slices.Clone(lists), "build", "store", "drain", "loglevel") {
 		t.Run(name, func(t *testing.T) {
 			var want map[string]any
 			example(t, name, &want)
@@ -35,7 +35,7 @@ func TestAnswersAreTheContractsExamples(t *testing.T) {
 func TestIndex(t *testing.T) {
 	var want map[string]any
 	example(t, "index", &want)
-	got := decode(t, ask(t, handlerOf(t, newFake(t)), "/admin/"))
+	got := decode(t, ask(t, handlerOf(t, controlled(t)), "/admin/"))
 	if g, w := slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)); !slices.Equal(g, w) {
 		t.Errorf("keys %v, want %v", g, w)
 	}
@@ -63,7 +63,7 @@ func TestIndex(t *testing.T) {
 			}
 		}
 	}
-	order := "/admin/ /admin/v1/servers /admin/v1/chain /admin/v1/routes /admin/v1/hooks /admin/v1/inflight /admin/v1/timeline /admin/v1/listeners /admin/v1/build /admin/v1/options /admin/v1/watches /admin/v1/store /admin/v1/reset /admin/v1/snapshot /admin/v1/requests /admin/v1/stream /metrics /debug/pprof/"
+	order := "/admin/ /admin/v1/servers /admin/v1/chain /admin/v1/routes /admin/v1/hooks /admin/v1/inflight /admin/v1/timeline /admin/v1/listeners /admin/v1/build /admin/v1/options /admin/v1/watches /admin/v1/store /admin/v1/reset /admin/v1/snapshot /admin/v1/requests /admin/v1/stream /admin/v1/drain /admin/v1/loglevel /metrics /debug/pprof/"
 	if got := strings.Join(paths, " "); got != order {
 		t.Errorf("paths\n got %s\nwant %s", got, order)
 	}
@@ -71,7 +71,7 @@ func TestIndex(t *testing.T) {
 
 // Every key of an answer is described, and nothing else is.
 func TestFieldsDescribeTheAnswers(t *testing.T) {
-	h := handlerOf(t, newFake(t))
+	h := handlerOf(t, controlled(t))
 	for _, item := range decode(t, ask(t, h, "/admin/"))["items"].([]any) {
 		item := item.(map[string]any)
 		fields := item["fields"].(map[string]any)
@@ -128,7 +128,7 @@ func keysIn(v any, prefix string, seen map[string]bool) {
 }
 
 // keysAreData are the maps of the contract; the other objects have fixed keys.
-var keysAreData = map[string]bool{"fields": true, "roles": true, "options": true, "answered": true, "verb": true, "resource": true, "user": true, "listener": true, "longRunning": true}
+var keysAreData = map[string]bool{"fields": true, "roles": true, "options": true, "answered": true, "verb": true, "resource": true, "user": true, "listener": true, "longRunning": true, "match": true}
 
 // A program that has nothing to show yet shows [], {} and null where the contract does.
 func TestNothingToShow(t *testing.T) {

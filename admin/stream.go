@@ -178,9 +178,6 @@ func lastEventID(values []string) (*int64, *Error) {
 	return &id, nil
 }
 
-// matchKeys are the keys of a Match.
-var matchKeys = []string{"listener", "server", "route", "method", "path", "verb", "resource", "namespace", "name", "user", "group"}
-
 // rowMatch chooses rows of requests, by their keys of the same names.
 type rowMatch Match
 

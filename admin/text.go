@@ -61,6 +61,19 @@ func (ans *answer) replyPairs(v any) *Error {
 	return nil
 }
 
+// controlLines say what is on, how long still and why.
+func (ans *answer) controlLines() []byte {
+	var b []byte
+	for _, c := range ans.controls() {
+		note := ""
+		if c.Note != "" {
+			note = " (" + ans.short(c.Note) + ")"
+		}
+		b = fmt.Appendf(b, "control %s is on: set by %s, %s left%s\n", c.Control, ans.short(c.SetBy), shortDuration(time.Time(c.ExpiresAt).Sub(ans.at)), note)
+	}
+	return b
+}
+
 func (ans *answer) pairs(b *bytes.Buffer, prefix string, v reflect.Value) {
 	for i := range v.NumField() {
 		key, f := prefix+v.Type().Field(i).Tag.Get("json"), v.Field(i)
@@ -68,8 +81,11 @@ func (ans *answer) pairs(b *bytes.Buffer, prefix string, v reflect.Value) {
 		switch {
 		case isTime:
 			fmt.Fprintf(b, "%-22s  %s\n", key, ans.short(t.String()))
+		case v.Type().Field(i).Anonymous:
+			ans.pairs(b, prefix, f)
 		case f.Kind() == reflect.Struct:
 			ans.pairs(b, key+".", f)
+		case f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct: // a table of its own
 		default:
 			fmt.Fprintf(b, "%-22s  %s\n", key, ans.cell(key, f))
 		}
@@ -145,6 +161,9 @@ func (ans *answer) cell(path string, v reflect.Value) string {
 			}
 		}
 		return ans.short(strings.Join(texts, ","))
+	}
+	if m, ok := v.Interface().(Match); ok {
+		return ans.short(m.String())
 	}
 	s := scalarOf(v)
 	switch t, isTime := v.Interface().(Time); {
