@@ -288,7 +288,7 @@ func TestRefusedByAdmin(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	events := readAudit(t, log)
-	for id, want := range map[string]string{"method": "ResponseComplete 405 MethodNotAllowed", "host": "ResponseComplete 403 Forbidden", "origin": "ResponseComplete 403 Forbidden", "not refused": "", "not there": ""} {
+	for id, want := range map[string]string{"method": "ResponseComplete system:unsecured 405 MethodNotAllowed", "host": "ResponseComplete 403 Forbidden", "origin": "ResponseComplete 403 Forbidden", "not refused": "", "not there": ""} {
 		if got := texts(events[id]); got != want {
 			t.Errorf("%s: recorded %q, want %q", id, got, want)
 		}

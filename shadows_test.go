@@ -274,7 +274,7 @@ func TestShadowsAreWhatRequestsFind(t *testing.T) {
 				}
 			}
 			asked(path, func(req *http.Request) {
-				if got := first.find(req); got.route != nil {
+				if got := first.find(req, nil); got.route != nil {
 					hit[got.route] = true
 				} else if got.err == nil {
 					for _, r := range all {
@@ -355,7 +355,7 @@ func plainTaker(first *Server, r *route) string {
 	if method == "*" {
 		method = "GET"
 	}
-	switch got := first.find(&http.Request{Method: method, URL: &url.URL{Path: path}}); {
+	switch got := first.find(&http.Request{Method: method, URL: &url.URL{Path: path}}, nil); {
 	case got.route != nil && (got.route.kind != kindContainer || r.method != "*"):
 		return got.route.id()
 	case got.server != nil:

@@ -230,7 +230,7 @@ func TestRequestStacks(t *testing.T) {
 // inherits the label; what panics leaves no label.
 func TestStacksAreTheGoroutinesOwn(t *testing.T) {
 	child, own := newStuckAt(), newStuckAt()
-	h := newHooks(func() {})
+	h := newHooks(func(*hook) {})
 	run := func(name string, f func(context.Context) error) chan error {
 		if err := h.add(postStart, name, "core", "here.go:1", f); err != nil {
 			t.Fatal(err)

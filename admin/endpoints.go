@@ -49,15 +49,15 @@ func endpoints(profiling bool) []endpoint {
 		{"/admin/v1/store", views, "revision, objects, bytes, window", shown, storeAnswer{}, nil, serveStore, changer{}},
 		{"/admin/v1/reset", operates, "the store as it was at ready", shown, written{}, nil, nil, changer{serve: serveReset}},
 		{"/admin/v1/snapshot", both, "the whole store out and in", []string{formJSON}, written{}, nil, serveSnapshot, changer{snapshotLimit, serveLoad}},
-		// explain
+		{"/admin/v1/explain", views, "what would happen to a request, and why", shown, explanation{}, nil, serveExplain, changer{}},
 		//
-		// requests
+		{"/admin/v1/requests", views, "finished requests with the time in each filter", shown, requests{}, FinishedRequest{}, serveRequests, changer{}},
 		//
-		// stream
+		{"/admin/v1/stream", views, "events as they happen", []string{formEvents}, streamKeys{}, nil, serveStream, changer{}},
 		//
-		// drain
+		drainEndpoint(),
 		//
-		// loglevel
+		logLevelEndpoint(),
 		//
 		// faults
 		//

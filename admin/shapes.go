@@ -64,13 +64,15 @@ type Source interface {
 // path 2,048, user agent 256 bytes) and valid UTF-8; control characters are in it.
 type Refusal struct {
 	AuditID, Method, Path, RemoteAddr, UserAgent string
-	Code                                         int    // HTTP status
-	Reason, Message                              string // as the client got them
+	By                                           Identity // none where it was refused before it was known
+	Code                                         int      // HTTP status
+	Reason, Message                              string   // as the client got them
 }
 
 // Change is a request that changed something. Its text is as a Refusal's.
 type Change struct {
 	AuditID, Method, Path, RemoteAddr, UserAgent string
+	By                                           Identity
 }
 
 // Time is a moment in the contract's form: RFC 3339, UTC, milliseconds. The zero time
