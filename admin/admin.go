@@ -69,13 +69,14 @@ type Options struct {
 // New is the handler of the admin listener. GET and HEAD never change anything, and it
 // answers nothing but the endpoints of the contract.
 func New(src Source, o Options) http.Handler {
-	return &api{Options: o, src: src, endpoints: endpoints(o.Profiling)}
+	return &api{Options: o, src: src, endpoints: endpoints(o.Profiling), pagePolicy: pagePolicy(string(page))}
 }
 
 type api struct {
 	Options
-	src       Source
-	endpoints []endpoint
+	src        Source
+	endpoints  []endpoint
+	pagePolicy string // of the page; its hashes are of what is served
 }
 
 // answer is one request and what its endpoint says.
