@@ -150,6 +150,21 @@ func (e *authenticationError) Unwrap() error { return e.err }
 // After success the credentials are gone from r, and every header in which a front proxy
 // could name a user, whoever sent it: what stands behind us may trust them.
 func (a *authenticator) authenticate(r *http.Request) (user *User, warning string, err error) {
+	user, warning, err = a.identify(r)
+	var cause *authenticationError
+	switch {
+	case err == nil:
+		a.attempts.success.Add(1)
+	case errors.As(err, &cause) && len(cause.attempted) == 0:
+		a.attempts.failure.Add(1)
+	default:
+		a.attempts.failed.Add(1)
+	}
+	return user, warning, err
+}
+
+// identify is authenticate without its counts.
+func (a *authenticator) identify(r *http.Request) (user *User, warning string, err error) {
 	var failed *authenticationError
 	fail := func(kind string, err error) {
 		if failed == nil {
@@ -196,15 +211,11 @@ func (a *authenticator) authenticate(r *http.Request) (user *User, warning strin
 
 	switch {
 	case user != nil:
-		a.attempts.success.Add(1)
 	case failed != nil:
-		a.attempts.failed.Add(1)
 		return nil, warning, unauthorized(failed)
 	case a.anonymous == nil:
-		a.attempts.failure.Add(1)
 		return nil, warning, unauthorized(&authenticationError{})
 	default:
-		a.attempts.success.Add(1)
 		user = a.anonymous
 	}
 	a.strip(r.Header)

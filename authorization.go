@@ -30,7 +30,8 @@ func (d decision) String() string {
 }
 
 // authorizer decides whether u may do what ri says. reason tells a person by which rule;
-// with anything but allow the client gets to see it, so it must not name secrets. err
+// with anything but allow the client gets to see it, so it must not name secrets. Whoever
+// decides names the rule to dryExchange(ctx) too, if there is one. err
 // says that a rule could not be evaluated, and makes the answer a 500 unless somebody
 // allows. Both arguments are only read. It may be called concurrently.
 type authorizer interface {
@@ -80,11 +81,22 @@ func defaultAuthorizer() authorizer {
 	}}
 }
 
+// dryExchange is the exchange whose context ctx is, if it is only explained; else nil.
+func dryExchange(ctx context.Context) *exchange {
+	if x, _ := ctx.(*exchange); x != nil && x.dry != nil {
+		return x
+	}
+	return nil
+}
+
 // mastersRule allows everything to the members of system:masters.
 type mastersRule struct{}
 
-func (mastersRule) authorize(_ context.Context, u *User, _ *RequestInfo) (decision, string, error) {
+func (mastersRule) authorize(ctx context.Context, u *User, _ *RequestInfo) (decision, string, error) {
 	if u.in(groupMasters) {
+		if x := dryExchange(ctx); x != nil {
+			x.because(groupMasters+" may do everything", "group "+groupMasters)
+		}
 		return allow, groupMasters + " may do everything", nil
 	}
 	return noOpinion, "", nil
@@ -103,7 +115,7 @@ type pathRule struct {
 	reason string
 }
 
-func (rules pathRules) authorize(_ context.Context, u *User, ri *RequestInfo) (decision, string, error) {
+func (rules pathRules) authorize(ctx context.Context, u *User, ri *RequestInfo) (decision, string, error) {
 	if ri.IsResourceRequest || ri.Verb != "get" {
 		return noOpinion, "", nil
 	}
@@ -111,6 +123,9 @@ func (rules pathRules) authorize(_ context.Context, u *User, ri *RequestInfo) (d
 		r := &rules[i]
 		match := ri.Path == r.path || r.below && strings.HasPrefix(ri.Path, r.path) && !strings.Contains(ri.Path, "//")
 		if match && (r.group == "" || u.in(r.group)) {
+			if x := dryExchange(ctx); x != nil {
+				x.because(r.reason, "get "+r.path)
+			}
 			return allow, r.reason, nil
 		}
 	}
@@ -128,13 +143,16 @@ type resourceRule struct {
 	reason         string
 }
 
-func (rules resourceRules) authorize(_ context.Context, u *User, ri *RequestInfo) (decision, string, error) {
+func (rules resourceRules) authorize(ctx context.Context, u *User, ri *RequestInfo) (decision, string, error) {
 	if !ri.IsResourceRequest || ri.Subresource != "" {
 		return noOpinion, "", nil
 	}
 	for i := range rules {
 		r := &rules[i]
 		if ri.Verb == r.verb && ri.APIGroup == r.apiGroup && slices.Contains(r.resources, ri.Resource) && u.in(r.group) {
+			if x := dryExchange(ctx); x != nil {
+				x.because(r.reason, r.verb+" "+qualifiedName(r.apiGroup, ri.Resource))
+			}
 			return allow, r.reason, nil
 		}
 	}

@@ -177,7 +177,7 @@ func (r *resource) path(form pathForm) string {
 func (r *resource) routeRows() []Route {
 	var out []Route
 	add := func(f servedForm, path, operation string) {
-		route := Route{Method: f.method, Path: path, Handler: r, Operation: operation, Doc: f.doc + " " + r.kind}
+		route := Route{Method: f.method, Path: path, Handler: r, Operation: operation, Doc: f.doc + " " + r.kind, Described: r.mediaTypes(f.verb)}
 		out = append(out, route)
 		if f.method == http.MethodGet {
 			route.Method, route.Operation = http.MethodHead, "head"+strings.ToUpper(operation[:1])+operation[1:]
@@ -204,6 +204,35 @@ func (r *resource) routeRows() []Route {
 	}
 	return out
 }
+
+// mediaTypes are what a verb takes and gives. The handler refuses the rest, with a message
+// of its own.
+func (r *resource) mediaTypes(verb string) *MediaTypes {
+	switch {
+	case verb == "get" || verb == "list":
+		return &readMedia
+	case verb == "watch":
+		return &watchMedia
+	case verb == "patch" && r.custom:
+		return &customPatchMedia
+	case verb == "patch":
+		return &patchMedia
+	case r.custom:
+		return &customWriteMedia
+	}
+	return &writeMedia
+}
+
+// Nobody changes these.
+var (
+	objectMedia      = []string{"application/json", "application/yaml", "text/yaml"}
+	readMedia        = MediaTypes{nil, objectMedia}
+	watchMedia       = MediaTypes{nil, []string{"application/json"}}
+	writeMedia       = MediaTypes{append(slices.Clone(objectMedia), protobufMedia), objectMedia}
+	patchMedia       = MediaTypes{[]string{jsonPatchType, mergePatchType, strategicPatchType}, objectMedia}
+	customWriteMedia = MediaTypes{objectMedia, objectMedia}
+	customPatchMedia = MediaTypes{patchMedia.Consumes[:2], objectMedia}
+)
 
 // operation is the name of an operation, as upstream makes them.
 func (r *resource) operation(f servedForm) string {

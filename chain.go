@@ -93,7 +93,6 @@ type chain struct {
 
 	// Positions, for readers from other goroutines: which fields are set from where on.
 	infoRow, userRow, actingRow, timeoutRow, panicRow int
-	recordsAccess                                     bool
 	// outerHeader is what the filters outside the time limit put on every answer.
 	outerHeader http.Header
 
@@ -101,6 +100,7 @@ type chain struct {
 	abandoned atomic.Int64 // handlers that go on after their time limit
 	ended     []atomic.Uint64
 	answered  []statusCounts
+	times     []durations // of each row; nil: not taken
 	inFlight  inFlightLimits
 	table     table
 }
@@ -112,7 +112,6 @@ func newChain(p *program, listener string, rows []row) *chain {
 	c.answered = make([]statusCounts, len(rows)+2)
 	c.infoRow, c.userRow, c.actingRow = c.position("request-info"), c.position("authentication"), c.position("impersonation")
 	c.timeoutRow, c.panicRow = c.position("timeout"), c.position("panic-recovery")
-	c.recordsAccess = p.opt.logging.verbosity >= accessVerbosity
 	if c.actingRow < 0 {
 		c.actingRow = c.userRow
 	}
@@ -123,10 +122,20 @@ func newChain(p *program, listener string, rows []row) *chain {
 	c.inFlight.readOnlyLimit, c.inFlight.mutatingLimit = int64(p.opt.inFlight.readOnly), int64(p.opt.inFlight.mutating)
 	c.run = direct
 	for i := len(rows) - 1; i >= 0; i-- {
+		if i == c.actingRow {
+			c.run = c.announced(c.run)
+		}
 		if rows[i].off != "" || rows[i].wrap == nil {
 			continue
 		}
-		c.run = enter(int32(i), rows[i].wrap(c.run))
+		step := enter
+		if i > 0 && p.recent.on() {
+			step = enterTimed
+		}
+		c.run = step(int32(i), rows[i].wrap(c.run))
+	}
+	if p.recent.on() {
+		c.times = make([]durations, mostPlaces)
 	}
 	return c
 }
@@ -135,6 +144,18 @@ func newChain(p *program, listener string, rows []row) *chain {
 func enter(position int32, inner handler) handler {
 	return func(x *exchange) error {
 		x.at.Store(position)
+		return inner(x)
+	}
+}
+
+// announced tells the streams of an exchange, if they want to know, once it is known who
+// it acts as.
+func (c *chain) announced(inner handler) handler {
+	return func(x *exchange) error {
+		if c.program.hub.recording.Load() && x.dry == nil {
+			x.at.Store(int32(c.actingRow) + 1) // from here on the user may be read
+			c.program.publishStarted(x)
+		}
 		return inner(x)
 	}
 }
@@ -162,8 +183,11 @@ func (c *chain) place(at int) string {
 
 // ServeHTTP serves one request from its first filter to the last byte.
 func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c.requests.Add(1)
+	n := c.requests.Add(1)
 	x := newExchange(c, w, r)
+	if x.recording != nil {
+		x.recording.sampled = n%sampleOf == 1
+	}
 	x.id = c.program.requestIDs.Add(1)
 	c.table.add(x)
 	if err := c.run(x); err != nil {
@@ -176,7 +200,7 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if how = endPanicked; !abort { // else the handler had answered
 			by = c.panicRow
 		}
-	case abort:
+	case abort || x.aborted.Load():
 		how = endCut
 	case at < len(c.rows):
 		how, by = endRefused, at
@@ -202,7 +226,7 @@ const (
 )
 
 // finish closes the books of an exchange, once: counters, metrics, audit event, access
-// record, in that order, and last the places it held. by is the row that answered, or
+// record, recent requests, in that order, and last the places it held. by is the row that answered, or
 // -1. It runs in the request's own goroutine or, when the time limit answers, in the
 // timer's, while the handler goes on.
 func (c *chain) finish(x *exchange, how ending, by int) {
@@ -232,10 +256,16 @@ func (c *chain) finish(x *exchange, how ending, by int) {
 	if trail != nil {
 		trail.complete(x, how, status, took)
 	}
-	if c.recordsAccess {
+	if c.program.logLevel.of(x, true) >= accessVerbosity {
 		logAccess(x, how, status, took)
 	}
+	if x.recording != nil {
+		c.program.recent.add(x, how, took)
+	}
 	c.table.remove(x)
+	if c.program.hub.recording.Load() {
+		c.program.publishEnded(x, how, took)
+	}
 	if x.watched {
 		c.program.watches.leave(x)
 	}
@@ -246,7 +276,7 @@ func (c *chain) finish(x *exchange, how ending, by int) {
 
 // endConnection reports whether this answer must be the last on its connection.
 func (c *chain) endConnection(x *exchange) bool {
-	return c.program.stop.endConnections.Load() || x.reading.stalled.Load() ||
+	return c.program.stop.endConnections.Load() || c.program.draining.on.Load() || x.reading.stalled.Load() ||
 		(x.req.ProtoMajor == 1 && (x.req.ProtoMinor == 0 || len(x.req.TransferEncoding) > 0))
 }
 

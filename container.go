@@ -24,17 +24,22 @@ type WebService struct {
 // Route is one operation. Path is relative to the root and may hold {name}, which takes
 // one segment, and at the end {name:*}, which takes all that is left; the handler reads
 // them with r.PathValue. Reads and Writes are values of the types it takes and gives,
-// for descriptions. A LongRunning route has no time limit and no place in flight, and a
+// for descriptions. Described are the media types that Handler takes and gives where it
+// refuses others in its own words; with Consumes and Produces the container refuses. A LongRunning route has no time limit and no place in flight, and a
 // stop ends it by its context.
 type Route struct {
 	Method, Path       string
 	Handler            http.Handler
 	Operation, Doc     string
 	Consumes, Produces []string
+	Described          *MediaTypes
 	Params             []Param
 	Reads, Writes      any
 	LongRunning        bool
 }
+
+// MediaTypes are those of bodies and of answers, for descriptions; none at all means any.
+type MediaTypes struct{ Consumes, Produces []string }
 
 // Param describes a parameter. In is path, query, header or body.
 type Param struct {
@@ -120,7 +125,7 @@ func (c *container) newRoute(ws *WebService, w *Route, root, at string) (*route,
 	}
 	r := &route{
 		server: c.server, kind: kindContainer, method: w.Method, pattern: trimSlash(pattern), operation: w.Operation, doc: w.Doc, at: at,
-		consumes: w.Consumes, produces: w.Produces, params: w.Params, reads: w.Reads, writes: w.Writes, longRunning: w.LongRunning, listed: true, handler: w.Handler,
+		consumes: w.Consumes, produces: w.Produces, described: w.Described, params: w.Params, reads: w.Reads, writes: w.Writes, longRunning: w.LongRunning, listed: true, handler: w.Handler,
 	}
 	if len(r.consumes) == 0 {
 		r.consumes = ws.Consumes
@@ -162,14 +167,19 @@ func (r *route) key() string {
 
 // resourceName is plural[.group][/subresource].
 func resourceName(ri *RequestInfo) string {
-	name := ri.Resource
+	return string(appendResourceName(nil, ri))
+}
+
+// appendResourceName appends the name.
+func appendResourceName(b []byte, ri *RequestInfo) []byte {
+	b = append(b, ri.Resource...)
 	if ri.APIGroup != "" {
-		name += "." + ri.APIGroup
+		b = append(append(b, '.'), ri.APIGroup...)
 	}
 	if ri.Subresource != "" {
-		name += "/" + ri.Subresource
+		b = append(append(b, '/'), ri.Subresource...)
 	}
-	return name
+	return b
 }
 
 // remove takes a web service away and reports whether there was one.
@@ -326,9 +336,10 @@ func joinOnce(list []string) string {
 // request that has no body, or whose method needs none, fits any; else it is a stream
 // of bytes (go-restful).
 func (r *route) takes(req *http.Request) bool {
-	if len(r.consumes) == 0 {
-		return true
-	}
+	return len(r.consumes) == 0 || takesType(r.consumes, req)
+}
+
+func takesType(consumes []string, req *http.Request) bool {
 	contentType := ""
 	if v := req.Header["Content-Type"]; len(v) > 0 {
 		contentType = v[0]
@@ -343,7 +354,7 @@ func (r *route) takes(req *http.Request) bool {
 		}
 		contentType = "application/octet-stream"
 	}
-	for _, have := range r.consumes {
+	for _, have := range consumes {
 		if have == "*/*" || strings.EqualFold(have, mediaType(contentType)) {
 			return true
 		}
@@ -354,9 +365,10 @@ func (r *route) takes(req *http.Request) bool {
 // gives reports whether the route writes something the Accept header takes. Weights are
 // not looked at here (go-restful).
 func (r *route) gives(accept []string) bool {
-	if len(r.produces) == 0 || len(accept) == 0 {
-		return true
-	}
+	return len(r.produces) == 0 || len(accept) == 0 || givesType(r.produces, accept)
+}
+
+func givesType(produces, accept []string) bool {
 	empty := true
 	for _, line := range accept {
 		for line != "" {
@@ -370,7 +382,7 @@ func (r *route) gives(accept []string) bool {
 			if want == "*/*" {
 				return true
 			}
-			for _, have := range r.produces {
+			for _, have := range produces {
 				if have == "*/*" || strings.EqualFold(have, want) || strings.HasSuffix(want, "/*") && len(have) >= len(want)-1 && strings.EqualFold(have[:len(want)-1], want[:len(want)-1]) {
 					return true
 				}
@@ -378,6 +390,14 @@ func (r *route) gives(accept []string) bool {
 		}
 	}
 	return empty
+}
+
+// types are what the route takes and gives, whoever refuses the rest.
+func (r *route) types() MediaTypes {
+	if r.described != nil {
+		return *r.described
+	}
+	return MediaTypes{r.consumes, r.produces}
 }
 
 // mediaType is a header value without its parameters.

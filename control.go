@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -11,63 +14,96 @@ import (
 // time, after which it undoes itself. It may be used concurrently.
 type control struct {
 	p    *program
-	name string // drain, loglevel or faults
+	name string     // drain, loglevel or faults
+	item func() any // what GET shows of it; it is called without the lock
 
-	mu    sync.Mutex
-	state admin.ControlState
-	turn  int // of set and clear, so that an old timer undoes nothing new
-	timer *time.Timer
-	undo  func()
+	mu      sync.Mutex
+	state   admin.ControlState
+	forget  context.CancelFunc // of the wait for its time to be over
+	undoing func()
 }
 
-// set switches the control on or replaces it: apply makes it so, undo takes it back when
-// it is cleared, replaced or its time is over. Both are called under the lock.
-func (c *control) set(s admin.Setting, apply, undo func()) {
-	c.mu.Lock()
-	if c.timer != nil {
-		c.timer.Stop()
+// set switches the control on or replaces it whole: apply makes it so, over what was
+// there, and undo takes it back when it is cleared or its time is over. Both are called
+// under the lock, and nothing between the old and the new is ever seen. It fails with 409
+// from ShutdownInitiated on.
+func (c *control) set(s admin.Setting, apply, undo func()) *admin.Error {
+	if c.p.signals.shutdownInitiated.fired() {
+		return &admin.Error{Code: http.StatusConflict, Reason: "Conflict", Message: "the program is stopping: " + c.name + " cannot be switched on any more"}
 	}
-	if c.undo != nil {
-		c.undo()
+	c.mu.Lock()
+	if c.state.Active {
+		c.forget()
 	}
 	now := time.Now()
-	c.turn++
-	turn := c.turn
 	c.state = admin.ControlState{Active: true, SetBy: s.By, SetAt: admin.Time(now), ExpiresAt: admin.Time(now.Add(s.For)), Note: s.Note}
-	c.undo = undo
-	c.timer = time.AfterFunc(s.For, func() { c.end(turn, "its time is over") })
+	c.undoing = undo
+	ctx, forget := context.WithCancel(c.p.background)
+	c.forget = forget
+	c.p.owned.Go(func() {
+		t := time.NewTimer(s.For)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			c.end(ctx, "its time is over")
+		case <-ctx.Done():
+		}
+	})
 	apply()
+	c.changedLocked("on", s.By)
 	c.mu.Unlock()
-	c.changed("on", s.By)
+	c.publish()
+	return nil
 }
 
 // clear undoes the control at once. It does nothing to one that is off.
-func (c *control) clear(by string) { c.end(0, by) }
+func (c *control) clear(by string) { c.end(context.Background(), by) }
 
-// end undoes it, if turn is 0 or still the one that counts.
-func (c *control) end(turn int, why string) {
+// end undoes the control if it is on, and ctx, that of its time, is the one that counts.
+func (c *control) end(ctx context.Context, why string) {
 	c.mu.Lock()
-	if !c.state.Active || turn != 0 && turn != c.turn {
+	if !c.state.Active || ctx.Err() != nil {
 		c.mu.Unlock()
 		return
 	}
-	c.timer.Stop()
-	c.undo()
-	c.undo, c.timer, c.state = nil, nil, admin.ControlState{}
+	c.forget()
+	c.undoing()
+	c.state = admin.ControlState{}
+	c.changedLocked("off", why)
 	c.mu.Unlock()
-	c.changed("off", why)
+	c.publish()
 }
 
-// changed tells everybody: generation and timeline, log, streams.
-func (c *control) changed(state, why string) {
-	c.p.timeline.add("control", c.name, state+": "+why)
-	c.p.log.Info("control", "control", c.name, "state", state, "by", why)
+// changedLocked tells timeline and log. The generation grows with the state, so that one
+// generation shows one state.
+func (c *control) changedLocked(state, by string) {
+	c.p.timeline.add("control", c.name, state+": "+by)
+	attrs := []slog.Attr{slog.String("control", c.name), slog.String("state", state), slogText("by", by)}
+	if c.state.Active {
+		attrs = append(attrs, slog.String("until", c.state.ExpiresAt.String()), slogText("note", c.state.Note))
+	}
+	c.p.log.LogAttrs(context.Background(), slog.LevelInfo, "control", attrs...)
+}
+
+// publish tells the streams.
+func (c *control) publish() { c.p.publish(c.name, c.name, c.item) }
+
+// shown is the state for the admin endpoint.
+func (c *control) shown() admin.ControlState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
+}
+
+// everyControl is all there are, by name.
+func (p *program) everyControl() []*control {
+	return []*control{&p.draining.control, &p.faults.control, &p.logLevel.control}
 }
 
 // controls are those that are on.
 func (p *program) controls() []admin.Control {
 	out := []admin.Control{}
-	for _, c := range []*control{&p.draining.control, &p.faults.control, &p.logLevel.control} {
+	for _, c := range p.everyControl() {
 		if s := c.shown(); s.Active {
 			out = append(out, admin.Control{Control: c.name, SetBy: s.SetBy, SetAt: s.SetAt, ExpiresAt: s.ExpiresAt, Note: s.Note, Href: "/admin/v1/" + c.name})
 		}
@@ -75,9 +111,14 @@ func (p *program) controls() []admin.Control {
 	return out
 }
 
-// shown is the state for the admin endpoint.
-func (c *control) shown() admin.ControlState {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.state
+// controls writes which of them are on.
+func (e *exposition) controls(all []*control) {
+	e.family("apichain_control_active", "gauge", "Whether a control is on.")
+	for _, c := range all {
+		on := 0.0
+		if c.shown().Active {
+			on = 1
+		}
+		e.number(on, "control", c.name)
+	}
 }

@@ -65,12 +65,7 @@ func (c *customs) routes() []*route {
 	for _, root := range slices.Sorted(maps.Keys(byRoot)) { // all sorted at once would take twice as long
 		first := len(out)
 		for _, r := range byRoot[root] {
-			if set := r.table.made.Load(); set != nil {
-				out = append(out, set.all...)
-			} else {
-				_, all := r.routes()
-				out = append(out, all...)
-			}
+			out = append(out, r.rows()...)
 		}
 		slices.SortFunc(out[first:], compareRoutes)
 	}
@@ -90,6 +85,15 @@ func (c *customs) names() []string {
 		}
 	}
 	return sorted(out)
+}
+
+// rows is the routes of r for the admin page: those that take requests, if there are any.
+func (r *resource) rows() []*route {
+	if set := r.table.made.Load(); set != nil {
+		return set.all
+	}
+	_, all := r.routes()
+	return all
 }
 
 // routeTable is the routes of a custom resource. They are made when the first request
@@ -150,7 +154,7 @@ func (r *resource) routes() ([]Route, []*route) {
 		all[i] = &room[i]
 		rt := all[i]
 		rt.server, rt.kind, rt.method, rt.pattern, rt.operation, rt.doc = "extensions", kindContainer, w.Method, root+w.Path, w.Operation, w.Doc
-		rt.resource, rt.at, rt.listed, rt.handler = resource, r.rest.customs.documents.at, true, r
+		rt.described, rt.resource, rt.at, rt.listed, rt.handler = w.Described, resource, r.rest.customs.documents.at, true, r
 	}
 	for i := range rows {
 		set(i, &rows[i])

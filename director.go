@@ -16,41 +16,62 @@ type target struct {
 // find walks the delegation chain from s on. At each server the container is asked
 // first, and what it claims it also answers, if only with 404 or 405; then the path
 // mux; then the next server, by its unprotected handler, which is to say without
-// filters: those have run once, in front (upstream).
-func (s *Server) find(r *http.Request) target {
+// filters: those have run once, in front (upstream). With dry set each server asked is
+// noted there, and none counts it.
+func (s *Server) find(r *http.Request, dry *dryRun) target {
 	for ; s != nil; s = s.delegate {
-		if rt, err := s.container.find(r); rt != nil || err != nil {
-			return target{s, rt, err}
+		t := s.findHere(r)
+		if dry != nil {
+			dry.visited(s, t, r)
 		}
-		if rt := s.mux.find(r.URL.Path); rt != nil {
-			return target{s, rt, nil}
+		if t.server != nil {
+			return t
 		}
-		if s.customs != nil {
-			if rt := s.customs.find(r); rt != nil {
-				return target{s, rt, nil}
-			}
+		if dry == nil {
+			s.declined.Add(1)
 		}
-		s.declined.Add(1)
 	}
 	return target{}
 }
 
-// direct is the director: it sends the exchange where find found.
+// findHere asks one server alone.
+func (s *Server) findHere(r *http.Request) target {
+	if rt, err := s.container.find(r); rt != nil || err != nil {
+		return target{s, rt, err}
+	}
+	if rt := s.mux.find(r.URL.Path); rt != nil {
+		return target{s, rt, nil}
+	}
+	if s.customs != nil {
+		if rt := s.customs.find(r); rt != nil {
+			return target{s, rt, nil}
+		}
+	}
+	return target{}
+}
+
+// direct is the director: it sends the exchange where find found; a dry run ends in front
+// of the handler.
 func direct(x *exchange) error {
+	x.mark(int32(len(x.chain.rows)))
 	x.at.Store(int32(len(x.chain.rows)))
 	t := &x.target
 	switch {
 	case t.err != nil:
-		t.server.refused.Add(1)
+		if x.dry == nil {
+			t.server.refused.Add(1)
+		}
 		return t.err
 	case t.route == nil:
 		return notFound(x)
+	case x.dry != nil:
+		return nil
 	}
 	t.route.hits.Add(1)
 	t.route.lastHit.Store(x.received.UnixNano())
 	t.route.setPathValues(&x.req)
 	x.at.Store(int32(len(x.chain.rows)) + 1)
-	t.route.handler.ServeHTTP(x, &x.req)
+	x.serve()
 	return nil
 }
 

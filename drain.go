@@ -1,4 +1,102 @@
 package main
 
-// drainControl is the reversible drain.
-type drainControl struct{ control }
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"apichain/admin"
+)
+
+// drainControl is the reversible drain. While it is on /readyz fails and every answer ends
+// its connection, as in a stop, but nothing is refused and no signal fires. A connection
+// that is idle ends with its next answer, or after --idle-timeout.
+type drainControl struct {
+	control
+	on         atomic.Bool
+	endWatches bool               // guarded by mu
+	rest       context.CancelFunc // of those that end watches; guarded by mu
+}
+
+// drainSweep is how long a watch may be open that comes while a drain ends watches: its
+// client has not noticed /readyz yet, and must neither stay nor come back at once.
+const drainSweep = 5 * time.Second
+
+var errDraining = errors.New("the server is being drained")
+
+func (d *drainControl) check(context.Context) error {
+	if d.on.Load() {
+		return errDraining
+	}
+	return nil
+}
+
+// applyLocked makes the drain what endWatches says.
+func (d *drainControl) applyLocked(endWatches bool) {
+	if d.rest != nil {
+		d.rest()
+	}
+	ctx, rest := context.WithCancel(d.p.background)
+	d.endWatches, d.rest = endWatches, rest
+	d.on.Store(true)
+	if endWatches {
+		d.p.owned.Go(func() { d.p.endWatches(ctx) })
+	}
+}
+
+func (d *drainControl) undoLocked() {
+	d.rest()
+	d.endWatches = false
+	d.on.Store(false)
+}
+
+// endWatches ends long-running requests at the rate of a stop, until ctx ends: those that
+// are open, and then every drainSweep those that have come since.
+func (p *program) endWatches(ctx context.Context) {
+	t := time.NewTicker(drainSweep)
+	defer t.Stop()
+	for {
+		p.watches.end(ctx, p.opt.shutdown.watchGrace, errDraining)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Drain counts what the serving listeners still have, whether the drain is on or not;
+// what blocks it is named while it is.
+func (s source) Drain() admin.Drain {
+	p, d := s.p, &s.p.draining
+	d.mu.Lock()
+	out := admin.Drain{ControlState: d.state, EndWatches: d.endWatches, BlockedBy: []admin.Blocker{}}
+	d.mu.Unlock()
+	requests, _ := s.InFlight()
+	for i := range requests {
+		b := blockerOf(&requests[i])
+		if b.Kind == "watch" {
+			out.Remaining.Watches++
+		} else {
+			out.Remaining.Requests++
+		}
+		if out.Active {
+			out.BlockedBy = append(out.BlockedBy, b)
+		}
+	}
+	for _, c := range p.conns.list() {
+		if c.listener.role != "admin" {
+			out.Remaining.Connections++
+		}
+	}
+	out.Idle = out.Remaining == admin.Remaining{}
+	return out
+}
+
+func (s source) SetDrain(set admin.Setting, endWatches bool) *admin.Error {
+	d := &s.p.draining
+	return d.set(set, func() { d.applyLocked(endWatches) }, d.undoLocked)
+}
+
+func (s source) ClearDrain(by string) { s.p.draining.clear(by) }

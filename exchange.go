@@ -69,8 +69,9 @@ type exchange struct {
 	mu       sync.Mutex
 	state    atomic.Int32 // changes under mu
 	finished bool
-	grouped  bool // counted among the requests that a stop waits for
-	left     bool // the chain has returned
+	streamed atomic.Bool // streams were told that it started
+	grouped  bool        // counted among the requests that a stop waits for
+	left     bool        // the chain has returned
 	// isAbandoned: the time limit has answered and the handler goes on.
 	isAbandoned bool
 	panicked    *panicked
@@ -82,9 +83,11 @@ type exchange struct {
 
 	prev, next *exchange // in the in-flight table
 
-	recording recording
-	fault     *fault  // what fault injection does to it; nil: nothing
-	dry       *dryRun // nil: a real request
+	recording *recording   // of its time; nil: nothing is recorded
+	refusal   *statusError // what it was answered with, if that was a failure
+	aborted   atomic.Bool  // cut after it was hijacked
+	fault     *fault       // what fault injection does to it; nil: nothing
+	dry       *dryRun      // nil: a real request
 }
 
 // The states of an answer. From fresh it is answering, or hijacked, or expired, or done;
@@ -100,7 +103,15 @@ const (
 
 // newExchange opens the record. The audit ID is the client's, kept whole, or a new one.
 func newExchange(c *chain, w http.ResponseWriter, r *http.Request) *exchange {
-	x := &exchange{chain: c, inner: w, parent: r.Context(), received: time.Now()}
+	var x *exchange
+	if c.times != nil {
+		r := &recordedExchange{}
+		x = &r.exchange
+		x.recording = &r.times
+	} else {
+		x = &exchange{}
+	}
+	x.chain, x.inner, x.parent, x.received = c, w, r.Context(), time.Now()
 	if x.conn, _ = x.parent.Value(connKey{}).(*conn); x.conn != nil {
 		x.conn.requests.Add(1)
 	}
@@ -206,7 +217,9 @@ func (x *exchange) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	x.writing.enter(len(b))
+	x.writeBegins()
 	n, err := x.inner.Write(b)
+	x.writeEnds()
 	x.writing.leave()
 	x.bytesOut.Add(int64(n))
 	if x.capture != nil {
@@ -221,7 +234,9 @@ func (x *exchange) WriteString(s string) (int, error) {
 		return 0, err
 	}
 	x.writing.enter(len(s))
+	x.writeBegins()
 	n, err := io.WriteString(x.inner, s)
+	x.writeEnds()
 	x.writing.leave()
 	x.bytesOut.Add(int64(n))
 	if x.capture != nil {
@@ -250,8 +265,11 @@ func (x *exchange) FlushError() error {
 		return err
 	}
 	x.writing.enter(0)
-	defer x.writing.leave()
-	return flush(x.inner)
+	x.writeBegins()
+	err := flush(x.inner)
+	x.writeEnds()
+	x.writing.leave()
+	return err
 }
 
 // Flush is FlushError for handlers that ask for an http.Flusher.
@@ -375,12 +393,13 @@ func (x *exchange) end(cause error) { x.lifetime().cancel(cause) }
 // client any more and err goes to the log alone.
 func (x *exchange) fail(err error) {
 	e := asStatus(err, x.auditID[0])
-	if e.code >= 500 && e.cause != nil {
+	if e.code >= 500 && e.cause != nil && x.dry == nil {
 		x.chain.log.Error("request failed", "auditID", x.auditID[0], "method", x.req.Method, "path", x.req.URL.Path, "err", e.cause)
 	}
 	if x.state.Load() != stateFresh {
 		return
 	}
+	x.refusal = e
 	e.header(x.header)
 	contentType, b := e.body(wantsPretty(&x.req))
 	x.header["Content-Type"] = []string{contentType}
@@ -434,6 +453,7 @@ func (x *exchange) cut(cause error) {
 		x.state.Store(stateCut)
 		x.cutLocked()
 	case stateHijacked:
+		x.aborted.Store(true)
 		if x.conn != nil {
 			x.conn.abort()
 		}

@@ -43,7 +43,9 @@ func auditFilter(p *program) filter {
 	}
 	f.wrap = func(next handler) handler {
 		return func(x *exchange) error {
-			if t := a.open(x, x.user); t != nil {
+			if x.dry != nil {
+				x.because("the policy has level "+a.policy.decide(x.user, &x.info).level.String()+" for it", "audit-policy-file")
+			} else if t := a.open(x, x.user); t != nil {
 				t.write(auditRequestReceived, 0)
 			}
 			return next(x)
@@ -76,7 +78,7 @@ func (a *auditing) open(x *exchange, u *User) *auditTrail {
 // auditRefusal opens the trail of a request that is refused before the audit filter:
 // wrong credentials, a wrong time limit. It has one event, and no user (upstream).
 func (p *program) auditRefusal(x *exchange) {
-	if p.auditing != nil {
+	if p.auditing != nil && x.dry == nil {
 		if t := p.auditing.open(x, nil); t != nil {
 			t.refusal = true
 		}

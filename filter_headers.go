@@ -17,6 +17,7 @@ func auditInit() filter {
 	return filter{wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			x.header["Audit-Id"] = x.auditID[:]
+			x.because("the answer carries Audit-Id", "")
 			return next(x)
 		}
 	}}
@@ -28,6 +29,7 @@ func cacheControl() filter {
 	return filter{wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			x.header["Cache-Control"] = value[:1:1]
+			x.because("the answer forbids caches to keep it", "")
 			return next(x)
 		}
 	}}
@@ -63,6 +65,7 @@ func hsts(p *program) filter {
 	f.wrap = func(next handler) handler {
 		return func(x *exchange) error {
 			x.header["Strict-Transport-Security"] = value[:1:1]
+			x.because("the answer tells browsers to come by TLS only", "strict-transport-security-directives")
 			return next(x)
 		}
 	}
@@ -95,6 +98,7 @@ func goaway(p *program) filter {
 	default:
 		f.wrap = func(next handler) handler {
 			return func(x *exchange) error {
+				x.because("only HTTP/2 connections are told to connect anew, and this is HTTP/1.1", "goaway-chance")
 				if x.req.ProtoMajor == 2 && rand.Float64() < chance {
 					x.header["Connection"] = []string{"close"}
 				}
@@ -162,7 +166,12 @@ func cors(p *program) filter {
 	f.wrap = func(next handler) handler {
 		return func(x *exchange) error {
 			origin := x.req.Header.Get("Origin")
-			if origin == "" || !patterns.match(origin) {
+			if origin == "" {
+				x.because("it names no Origin", "")
+				return next(x)
+			}
+			if !patterns.match(origin) {
+				x.because("the Origin is not allowed: the answer carries no CORS header", "cors-allowed-origins")
 				return next(x)
 			}
 			h := x.header
@@ -172,9 +181,11 @@ func cors(p *program) filter {
 			h.Set("Access-Control-Expose-Headers", "Date")
 			h.Set("Access-Control-Allow-Credentials", "true")
 			if x.req.Method == http.MethodOptions {
+				x.because("a preflight of an allowed Origin is answered here", "cors-allowed-origins")
 				x.WriteHeader(http.StatusNoContent)
 				return nil
 			}
+			x.because("the Origin is allowed: the answer carries CORS headers", "cors-allowed-origins")
 			return next(x)
 		}
 	}

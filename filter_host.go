@@ -72,14 +72,18 @@ func hostAndOrigin(p *program) filter {
 		wrap: func(next handler) handler {
 			return func(x *exchange) error {
 				if x.conn != nil && x.conn.unix {
+					x.because("no browser reaches a socket in the file system", "")
 					return next(x)
 				}
 				if err := checkHost(&x.req, p.hosts); err != nil {
+					x.because(err.message, "allowed-hosts")
 					return err
 				}
 				if err := checkOrigin(&x.req, patterns); err != nil {
+					x.because(err.message, "cors-allowed-origins")
 					return err
 				}
+				x.because("the Host is a name of this server, and no page of another origin asks", "allowed-hosts")
 				return next(x)
 			}
 		},

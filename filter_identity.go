@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"sync/atomic"
 )
@@ -12,6 +13,7 @@ func insecureSuperuser(*program) filter {
 	return filter{wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			x.user, x.acting = u, u
+			x.because("everybody on the plain listener is "+userUnsecured, "")
 			return next(x)
 		}
 	}}
@@ -24,6 +26,14 @@ func insecureSuperuser(*program) filter {
 func authenticationFilter(p *program) filter {
 	return filter{flags: []string{"token-auth-file", "client-ca-file", "requestheader-client-ca-file", "anonymous-auth"}, wrap: func(next handler) handler {
 		return func(x *exchange) error {
+			if x.dry != nil {
+				u, err := p.authn.foretell(x)
+				if err != nil {
+					return err
+				}
+				x.user, x.acting = u, u
+				return next(x)
+			}
 			began := x.latency.clock()
 			u, warning, err := p.authn.authenticate(&x.req)
 			x.latency.authentication = x.latency.since(began)
@@ -46,6 +56,31 @@ func authenticationFilter(p *program) filter {
 	}}
 }
 
+// foretell is authenticate for a dry run: whom it is about is taken to have come with the
+// right credentials.
+func (a *authenticator) foretell(x *exchange) (*User, error) {
+	if u := x.dry.user; u != nil {
+		a.strip(x.req.Header)
+		x.because("user "+shownText(u.Name)+", as asked", "")
+		return u, nil
+	}
+	u, warning, err := a.identify(&x.req)
+	if warning != "" {
+		x.mu.Lock()
+		x.warnings.addLocked("", warning)
+		x.mu.Unlock()
+	}
+	switch {
+	case err != nil:
+		x.because(errors.Unwrap(err).Error(), "anonymous-auth")
+	case u == a.anonymous:
+		x.because("it has no credentials: user "+userAnonymous, "anonymous-auth")
+	default:
+		x.because("user "+shownText(u.Name)+", by its credentials", "")
+	}
+	return u, err
+}
+
 // impersonationFilter lets a permitted user act as another. What follows sees the
 // other; the audit event names both.
 func impersonationFilter(p *program) filter {
@@ -53,10 +88,16 @@ func impersonationFilter(p *program) filter {
 		return func(x *exchange) error {
 			u, err := impersonate(x, p.authz, x.user, x.req.Header)
 			if err != nil {
+				if x.dry != nil {
+					x.because("it asks to act as somebody else: "+err.Error(), "verb impersonate")
+				}
 				return err
 			}
-			if u != nil {
+			if x.because("it does not ask to act as somebody else", ""); u != nil {
 				x.acting = u
+				if x.dry != nil {
+					x.because("acts as "+shownText(u.Name)+", and every part of it is allowed", "verb impersonate")
+				}
 				if x.audit != nil {
 					x.audit.impersonated(u)
 				}
@@ -71,16 +112,20 @@ func authorizationFilter(p *program) filter {
 	return filter{wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			began := x.latency.clock()
+			x.because("it is allowed", "")
 			d, reason, err := p.authz.authorize(x, x.acting, &x.info)
 			x.latency.authorization = x.latency.since(began)
-			p.metrics.authorized(d)
+			if x.dry == nil {
+				p.metrics.authorized(d)
+			}
 			if x.audit != nil {
 				x.audit.decided(d == allow, reason)
 			}
 			if d == allow {
 				return next(x)
 			}
-			if err != nil {
+			if x.because("no rule allows it", ""); err != nil {
+				x.because("a rule could not be evaluated", "")
 				e := internalText(x.req.URL.RequestURI(), err.Error())
 				e.cause = err
 				return e
@@ -126,30 +171,50 @@ func maxInFlight(p *program, masters bool) filter {
 	f.wrap = func(next handler) handler {
 		return func(x *exchange) error {
 			if x.longRunning {
+				x.because("a long-running request takes no place", "")
 				return next(x)
 			}
 			l := &x.chain.inFlight
-			n, limit := &l.mutating, l.mutatingLimit
+			n, limit, flag := &l.mutating, l.mutatingLimit, "max-mutating-requests-inflight"
 			switch x.info.Verb {
 			case "get", "list", "watch":
-				n, limit = &l.readOnly, l.readOnlyLimit
+				n, limit, flag = &l.readOnly, l.readOnlyLimit, "max-requests-inflight"
 			}
 			if limit == 0 {
+				x.because("there is no limit", flag)
 				return next(x)
 			}
-			if n.Add(1) > limit {
-				n.Add(-1)
+			if !x.takePlace(n, limit) {
 				if masters && x.acting.in(groupMasters) {
+					x.because("every place is taken, but "+groupMasters+" need none", flag)
 					return next(x)
 				}
-				p.metrics.dropped(n == &l.mutating)
+				x.because("every place is taken", flag)
+				if x.dry == nil {
+					p.metrics.dropped(n == &l.mutating)
+				}
 				e := textError(http.StatusTooManyRequests, "Too many requests, please try again later.")
 				e.retryAfter = 1
 				return e
 			}
-			defer n.Add(-1)
+			if x.dry == nil {
+				defer n.Add(-1)
+			}
+			x.because("a place is free", flag)
 			return next(x)
 		}
 	}
 	return f
+}
+
+// takePlace reports whether there is a place, and takes it unless x is a dry run.
+func (x *exchange) takePlace(n *atomic.Int64, limit int64) bool {
+	if x.dry != nil {
+		return n.Load() < limit
+	}
+	if n.Add(1) <= limit {
+		return true
+	}
+	n.Add(-1)
+	return false
 }

@@ -25,6 +25,7 @@ func panicRecovery(p *program) filter {
 					err = x.contain(v)
 				}
 			}()
+			x.because("a panic further in would be answered here", "")
 			return next(x)
 		}
 	}}

@@ -42,14 +42,18 @@ func canonicalPath(p *program) filter {
 		wrap: func(next handler) handler {
 			return func(x *exchange) error {
 				if err := checkFraming(&x.req, x.conn, p.hosts); err != nil {
+					x.because(err.message, "")
 					return err
 				}
-				if err := p.opt.front.checkBounds(&x.req); err != nil {
+				if flag, err := p.opt.front.checkBounds(&x.req); err != nil {
+					x.because(err.message, flag)
 					return err
 				}
 				if err := checkPath(&x.req); err != nil {
+					x.because(err.message, "")
 					return err
 				}
+				x.because("nothing to refuse", "")
 				return next(x)
 			}
 		},
@@ -89,14 +93,15 @@ func closing(e *statusError) *statusError {
 	return e
 }
 
-// checkBounds counts header lines, cookies and query parameters.
-func (o *frontOptions) checkBounds(r *http.Request) *statusError {
+// checkBounds counts header lines, cookies and query parameters. With an error it names
+// the flag that sets the bound.
+func (o *frontOptions) checkBounds(r *http.Request) (flag string, err *statusError) {
 	lines := 0
 	for _, v := range r.Header {
 		lines += len(v)
 	}
 	if lines > o.maxHeaderLines {
-		return tooLarge("the request has " + strconv.Itoa(lines) + " header lines, more than " + strconv.Itoa(o.maxHeaderLines))
+		return "max-header-lines", tooLarge("the request has " + strconv.Itoa(lines) + " header lines, more than " + strconv.Itoa(o.maxHeaderLines))
 	}
 	if c := r.Header["Cookie"]; len(c) > 0 {
 		n := 0
@@ -104,13 +109,13 @@ func (o *frontOptions) checkBounds(r *http.Request) *statusError {
 			n += strings.Count(line, ";") + 1
 		}
 		if n > o.maxCookies {
-			return tooLarge("the request has " + strconv.Itoa(n) + " cookies, more than " + strconv.Itoa(o.maxCookies))
+			return "max-cookies", tooLarge("the request has " + strconv.Itoa(n) + " cookies, more than " + strconv.Itoa(o.maxCookies))
 		}
 	}
 	if q := r.URL.RawQuery; len(q) > o.maxQueryKeys && strings.Count(q, "&") >= o.maxQueryKeys {
-		return badRequest("the query has more than " + strconv.Itoa(o.maxQueryKeys) + " parameters")
+		return "max-query-keys", badRequest("the query has more than " + strconv.Itoa(o.maxQueryKeys) + " parameters")
 	}
-	return nil
+	return "", nil
 }
 
 func tooLarge(message string) *statusError {

@@ -13,13 +13,29 @@ func requestInfoFilter(p *program) filter {
 	return filter{wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			if err := x.info.resolve(x.req.Method, x.req.URL.Path, x.req.URL.RawQuery); err != nil {
+				x.because("the path names no resource behind its verb", "")
 				return err
 			}
-			x.target = p.outermost.find(&x.req)
+			x.target = p.outermost.find(&x.req, x.dry)
 			x.longRunning = longRunning(&x.info) || x.target.route != nil && x.target.route.longRunning
+			if x.dry != nil {
+				x.because(x.about(), "")
+			}
 			return next(x)
 		}
 	}}
+}
+
+// about is what the request asks for, in a few words.
+func (x *exchange) about() string {
+	what, last := "path "+shownText(x.info.Path), ""
+	if x.info.IsResourceRequest {
+		what = "resource " + shownText(resourceName(&x.info))
+	}
+	if x.longRunning {
+		last = ", long-running"
+	}
+	return shownText(x.info.Verb) + " of " + what + last
 }
 
 // RequestInfoFrom is what the request of ctx is about: verb, group, version, resource,
@@ -47,16 +63,17 @@ type latencies struct {
 }
 
 // latencyTracking switches on the measuring of steps where something reports it: the
-// audit annotations of slow requests and the access record.
+// audit annotations of slow requests.
 func latencyTracking(p *program) filter {
-	f := filter{flags: []string{"audit-policy-file", "v"}}
-	if p.auditing == nil && p.opt.logging.verbosity < accessVerbosity {
-		f.off = "neither an audit policy nor -v 3 asks for it"
+	f := filter{flags: []string{"audit-policy-file"}}
+	if p.auditing == nil {
+		f.off = "no audit policy asks for it"
 		return f
 	}
 	f.wrap = func(next handler) handler {
 		return func(x *exchange) error {
 			x.latency.on = true
+			x.because("its steps are timed", "")
 			return next(x)
 		}
 	}
@@ -78,17 +95,15 @@ func (l *latencies) since(t time.Time) time.Duration {
 	return 0
 }
 
-// accessVerbosity is the -v from which each request has a line in the log.
-const accessVerbosity = 3
-
 // accessRecord is one structured line for each request, written when it has finished,
 // with the fields of upstream's HTTP log. The chain writes it as it closes the books.
 func accessRecord(p *program) filter {
-	f := filter{flags: []string{"v", "logging-format"}}
-	if p.opt.logging.verbosity < accessVerbosity {
-		f.off = "-v is below 3"
-	}
-	return f
+	return filter{flags: []string{"v", "logging-format"}, idle: func() string {
+		if p.logLevel.highest() >= accessVerbosity {
+			return ""
+		}
+		return "-v is below 3, and so is every rule of the log level"
+	}}
 }
 
 func logAccess(x *exchange, how ending, status int, took time.Duration) {

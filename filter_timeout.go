@@ -46,18 +46,24 @@ func requestDeadline(p *program) filter {
 
 func (x *exchange) setDeadline(limit time.Duration) error {
 	if x.longRunning {
+		x.because("a long-running request has no time limit", "")
 		return nil
 	}
 	d, err := parseTimeout(x.req.URL.RawQuery)
 	if err != nil {
 		e := badRequest("invalid timeout specified in the request URL - " + err.Error())
+		x.because("?timeout= is no duration", "")
 		x.chain.program.auditRefusal(x)
 		return e
 	}
+	rule := "?timeout="
 	if d <= 0 || d > limit {
-		d = limit
+		d, rule = limit, "request-timeout"
 	}
 	x.deadline = x.received.Add(d)
+	if x.dry != nil {
+		x.because("it has "+d.String(), rule)
+	}
 	return nil
 }
 
@@ -84,6 +90,9 @@ func parseTimeout(rawQuery string) (time.Duration, error) {
 func timeout(p *program) filter {
 	return filter{flags: []string{"request-timeout", "min-request-timeout"}, wrap: func(next handler) handler {
 		return func(x *exchange) error {
+			if x.dry != nil {
+				return x.explainLimit(next)
+			}
 			if x.longRunning || x.deadline.IsZero() {
 				if x.info.Verb == "watch" {
 					x.endsAt(x.received.Add(p.opt.timeout.minRequest + rand.N(p.opt.timeout.minRequest)))
@@ -97,6 +106,19 @@ func timeout(p *program) filter {
 			return next(x)
 		}
 	}}
+}
+
+// explainLimit is the step of a dry run: no timer, no goroutine and no dice.
+func (x *exchange) explainLimit(next handler) error {
+	switch {
+	case !x.longRunning:
+		x.because("it would be answered 504 after "+x.deadline.Sub(x.received).String(), "request-timeout")
+	case x.info.Verb == "watch":
+		x.because("a watch ends after a random time of this or up to twice as much", "min-request-timeout")
+	default:
+		x.because("a long-running request has no time limit", "")
+	}
+	return next(x)
 }
 
 // armAhead is how long before its deadline a request gets a timer.
@@ -143,6 +165,7 @@ func (x *exchange) runApart(next handler) error {
 	type outcome struct {
 		err   error
 		panic *panicked
+		at    int64
 	}
 	x.gone = make(chan struct{})
 	done := make(chan outcome, 1)
@@ -164,12 +187,18 @@ func (x *exchange) runApart(next handler) error {
 			if late && o.panic != nil {
 				_ = x.contain(o.panic)
 			}
+			if x.recording != nil {
+				o.at = x.clock()
+			}
 			done <- o
 		}()
 		o.err = next(x)
 	}()
 	select {
 	case o := <-done:
+		if x.recording != nil {
+			x.recording.handover = x.clock() - o.at
+		}
 		if o.panic != nil && o.panic.value == http.ErrAbortHandler {
 			panic(http.ErrAbortHandler)
 		}
@@ -191,7 +220,9 @@ func (x *exchange) expire() {
 	switch x.state.Load() {
 	case stateFresh:
 		x.state.Store(stateExpired)
+		x.writeBegins()
 		x.answerExpiredLocked()
+		x.writeEnds()
 	case stateAnswering:
 		x.state.Store(stateCut)
 		x.cutLocked()

@@ -28,6 +28,9 @@ func (g *waitGroup) enter() bool {
 	return true
 }
 
+// closing reports whether enter would fail.
+func (g *waitGroup) closing() bool { return g.n.Load() >= closingBit }
+
 func (g *waitGroup) leave() {
 	if g.n.Add(-1) == closingBit {
 		g.once.Do(func() { close(g.empty) })
@@ -58,13 +61,16 @@ func waitGroupFilter(p *program) filter {
 				}
 				return next(x)
 			}
-			if p.requests.enter() {
-				x.grouped = true
+			if x.dry != nil && !p.requests.closing() || x.dry == nil && p.requests.enter() {
+				x.because("a stop would wait for it", "shutdown-timeout")
+				x.grouped = x.dry == nil
 				return next(x)
 			}
 			if exempt(&x.req) {
+				x.because("the server is stopping, but health and metrics are still served", "")
 				return next(x)
 			}
+			x.because("the server is stopping", "")
 			return shuttingDown()
 		}
 	}}
@@ -96,8 +102,10 @@ func retryAfter(p *program) filter {
 	f.wrap = func(next handler) handler {
 		return func(x *exchange) error {
 			if !p.signals.notAcceptingNewRequest.fired() || exempt(&x.req) {
+				x.because("the server takes requests, or this one is about its health", "shutdown-send-retry-after")
 				return next(x)
 			}
+			x.because("the server is stopping", "shutdown-send-retry-after")
 			e := textError(http.StatusTooManyRequests, "The apiserver is shutting down, please try again later.")
 			e.retryAfter, e.close = 5, true
 			return e
@@ -112,6 +120,10 @@ func muxComplete(p *program) filter {
 	return filter{wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			x.early = !p.signals.muxAndDiscoveryComplete.fired()
+			x.because("all paths are installed", "signal MuxAndDiscoveryComplete")
+			if x.early {
+				x.because("not all paths are installed yet: what is not found is to be asked for again", "signal MuxAndDiscoveryComplete")
+			}
 			return next(x)
 		}
 	}}

@@ -32,6 +32,7 @@ func warningRecorder() filter {
 	return filter{wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			x.warnings.enabled = true
+			x.because("the answer carries the warnings given from here on", "")
 			return next(x)
 		}
 	}}

@@ -34,6 +34,12 @@ func (w *watches) enter(x *exchange) bool {
 	return true
 }
 
+func (w *watches) isClosing() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closing
+}
+
 func (w *watches) leave(x *exchange) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -79,10 +85,10 @@ func (w *watches) close() <-chan struct{} {
 
 var errStopping = errors.New("the server is stopping")
 
-// end ends every open one by its context, spread over grace: at most max(200, open per
+// end ends every open one by its context with a cause, spread over grace: at most max(200, open per
 // second of grace) in a second, so that their clients do not all come back at once
 // (upstream). It returns early when ctx ends.
-func (w *watches) end(ctx context.Context, grace time.Duration) {
+func (w *watches) end(ctx context.Context, grace time.Duration, cause error) {
 	list := w.list()
 	perSecond := 200.0
 	if s := grace.Seconds(); s > 0 {
@@ -102,7 +108,7 @@ func (w *watches) end(ctx context.Context, grace time.Duration) {
 			}
 		}
 		allowed--
-		x.end(errStopping)
+		x.end(cause)
 	}
 }
 
@@ -125,6 +131,14 @@ func (w *watches) admit(x *exchange) error {
 	if x.watched {
 		return nil
 	}
+	if x.dry != nil {
+		x.because("a stop would end it", "shutdown-watch-termination-grace-period")
+		if !w.isClosing() || exempt(&x.req) {
+			return nil
+		}
+		x.because("the server is stopping", "")
+		return shuttingDown()
+	}
 	if x.watched = w.enter(x); !x.watched && !exempt(&x.req) {
 		return shuttingDown()
 	}
@@ -141,6 +155,7 @@ func watchTermination(p *program) filter {
 	}
 	f.wrap = func(next handler) handler {
 		return func(x *exchange) error {
+			x.because("it is not long-running", "")
 			if x.longRunning {
 				if err := p.watches.admit(x); err != nil {
 					return err

@@ -269,6 +269,7 @@ func (p *program) installHealth(s *Server) {
 		}
 		return nil
 	}}))
+	_ = s.keep(p.readyz.add(healthCheck{name: "drain", check: p.draining.check}))
 	for _, h := range []*healthChecks{p.healthz, p.livez, p.readyz} {
 		h.seal(s)
 	}

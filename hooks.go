@@ -49,10 +49,10 @@ type hooks struct {
 	mu     sync.Mutex
 	list   []*hook
 	sealed map[string]bool // phases that have begun
-	change func()          // called when a hook changes state
+	change func(*hook)     // called when a hook has changed state
 }
 
-func newHooks(change func()) *hooks { return &hooks{sealed: map[string]bool{}, change: change} }
+func newHooks(change func(*hook)) *hooks { return &hooks{sealed: map[string]bool{}, change: change} }
 
 func (h *hooks) add(phase, name, server, at string, run func(context.Context) error) error {
 	h.mu.Lock()
@@ -104,7 +104,7 @@ func (h *hooks) all() []*hook {
 // names it and ends the process in good order.
 func (h *hooks) do(ctx context.Context, o *hook) (err error) {
 	o.set(func() { o.state, o.started = hookRunning, time.Now() })
-	h.change()
+	h.change(o)
 	defer func() {
 		state, stack := hookDone, ""
 		if v := recover(); v != nil {
@@ -114,9 +114,10 @@ func (h *hooks) do(ctx context.Context, o *hook) (err error) {
 		}
 		o.set(func() { o.state, o.took, o.err, o.stack = state, time.Since(o.started), err, stack })
 		close(o.finished)
-		h.change()
+		h.change(o)
 	}()
-	return o.run(ctx)
+	labelled(ctx, "hook/"+o.phase+"/"+o.name, func(ctx context.Context) { err = o.run(ctx) })
+	return err
 }
 
 func (o *hook) set(f func()) {
@@ -126,12 +127,16 @@ func (o *hook) set(f func()) {
 }
 
 // skip marks a hook whose turn did not come.
-func (o *hook) skip() {
+func (h *hooks) skip(o *hook) {
+	skipped := false
 	o.set(func() {
-		if o.state == hookPending {
+		if skipped = o.state == hookPending; skipped {
 			o.state = hookSkipped
 		}
 	})
+	if skipped {
+		h.change(o)
+	}
 }
 
 var errNotFinished = errors.New("not finished")

@@ -16,7 +16,7 @@ import (
 // says where it and the other stand.
 func TestHooksAdd(t *testing.T) {
 	ok := func(context.Context) error { return nil }
-	h := newHooks(func() {})
+	h := newHooks(func(*hook) {})
 	for _, c := range []struct {
 		phase, name, server, at string
 		run                     func(context.Context) error
@@ -67,7 +67,7 @@ func TestHooksAdd(t *testing.T) {
 func TestHookStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		changes := 0
-		h := newHooks(func() { changes++ })
+		h := newHooks(func(*hook) { changes++ })
 		var inside []string
 		note := func(name string) {
 			for _, o := range h.all() {
@@ -117,7 +117,7 @@ func TestHookStates(t *testing.T) {
 			if err != nil && o.failure(err).Error() != `PostStartHook "`+o.name+`" failed: `+w.err || err != nil && !errors.Is(o.failure(err), err) {
 				t.Errorf("%s: the process says %v", o.name, o.failure(err))
 			}
-			o.skip() // too late
+			h.skip(o) // too late
 			if o.shown().State != w.state {
 				t.Errorf("%s: skipped after its end", o.name)
 			}

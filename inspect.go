@@ -36,7 +36,8 @@ func (p *program) adminHandler() http.Handler {
 	h := admin.New(source{p}, admin.Options{
 		CheckPath: func(r *http.Request) *admin.Error {
 			c, _ := r.Context().Value(connKey{}).(*conn)
-			for _, err := range []*statusError{checkFraming(r, c, p.hosts), p.opt.front.checkBounds(r), checkPath(r)} {
+			_, bounds := p.opt.front.checkBounds(r)
+			for _, err := range []*statusError{checkFraming(r, c, p.hosts), bounds, checkPath(r)} {
 				if err != nil {
 					return &admin.Error{Code: err.code, Reason: err.reason, Message: err.message, Close: err.close}
 				}
@@ -66,13 +67,18 @@ func (p *program) adminHandler() http.Handler {
 	})
 }
 
-// certificateChanged notes a reload on the timeline.
+// certificateChanged notes a reload on the timeline, and tells the streams what is served now.
 func (p *program) certificateChanged(e certEvent) {
 	detail := "reloaded: " + e.detail
 	if e.err != nil {
 		detail = "not taken: " + e.err.Error()
 	}
 	p.timeline.add("certificate", e.file, detail)
+	for _, l := range (source{p}).Listeners() {
+		if l.TLS != nil {
+			p.publish("certificates", "certificate", func() any { return l })
+		}
+	}
 }
 
 // source is the program as admin.Source.
@@ -162,6 +168,9 @@ func (s source) Chain() []admin.Chain {
 			if r.off != "" {
 				f.Passed = 0
 			}
+			if c.times != nil {
+				f.TimeNs = c.times[i].shown()
+			}
 			if r.idle != nil && r.off == "" {
 				f.OffReason = r.idle()
 				f.Enabled = f.OffReason == ""
@@ -174,27 +183,36 @@ func (s source) Chain() []admin.Chain {
 }
 
 func (s source) Routes() []admin.Route {
-	out := []admin.Route{}
+	var all []*route
 	for _, sv := range s.p.servers {
-		all := sv.routes()
-		out = slices.Grow(out, len(all))
-		for _, r := range all {
-			a := admin.Route{
-				ID: r.id(), Server: r.server, Kind: r.kind, Method: r.method, Pattern: r.pattern, Operation: r.operation, Resource: r.resource,
-				Handler: handlerName(r.handler), RegisteredAt: r.at, Doc: r.doc, Consumes: noNil(r.consumes), Produces: noNil(r.produces),
-				LongRunning: r.longRunning, Listed: r.listed, Hits: r.hits.Load(),
-			}
-			if t := r.lastHit.Load(); t > 0 {
-				a.LastHit = admin.Time(time.Unix(0, t))
-			}
-			out = append(out, a)
+		all = append(all, sv.routes()...)
+	}
+	marked := s.p.outermost.shadows(&s.p.shadows).with(all, s.p.rest.customs)
+	out := make([]admin.Route, 0, len(all))
+	for _, r := range all {
+		m := marked[r]
+		a := admin.Route{
+			ID: r.id(), Server: r.server, Kind: r.kind, Method: r.method, Pattern: r.pattern, Operation: r.operation, Resource: r.resource,
+			Handler: handlerName(r.handler), RegisteredAt: r.at, Doc: r.doc, Consumes: noNil(r.types().Consumes), Produces: noNil(r.types().Produces),
+			LongRunning: r.longRunning, Listed: r.listed, Hits: r.hits.Load(), ShadowedBy: m.by, ConflictsWith: noNil(m.with),
 		}
+		if t := r.lastHit.Load(); t > 0 {
+			a.LastHit = admin.Time(time.Unix(0, t))
+		}
+		out = append(out, a)
 	}
 	return out
 }
 
 // id is the same in every process that registers the same.
-func (r *route) id() string { return r.server + ":" + r.kind + ":" + r.method + ":" + r.pattern }
+func (r *route) id() string { return string(r.appendID(nil)) }
+
+func (r *route) appendID(b []byte) []byte {
+	for _, s := range []string{r.server, ":", r.kind, ":", r.method, ":", r.pattern} {
+		b = append(b, s...)
+	}
+	return b
+}
 
 func noNil(s []string) []string {
 	if s == nil {
@@ -221,6 +239,18 @@ func (s source) Hooks() []admin.Hook {
 			if o.phase == phase {
 				out = append(out, o.shown())
 			}
+		}
+	}
+	slow := func(h admin.Hook) bool {
+		return h.State == hookRunning && *h.DurationMs > *ms(stackAfter)
+	}
+	if !slices.ContainsFunc(out, slow) {
+		return out
+	}
+	now := stacks()
+	for i := range out {
+		if slow(out[i]) {
+			out[i].Stack = now["hook/"+out[i].ID]
 		}
 	}
 	return out
@@ -261,6 +291,18 @@ func (s source) InFlight() ([]admin.Request, []admin.Places) {
 		return time.Time(requests[i].ReceivedAt).Before(time.Time(requests[j].ReceivedAt))
 	})
 	return requests, places
+}
+
+// RequestStacks is where the handlers of requests are, by the request's id: of those that
+// are long-running and, with --request-stacks, of all.
+func (s source) RequestStacks() map[string][]string {
+	out := map[string][]string{}
+	for label, frames := range stacks() {
+		if id, ok := strings.CutPrefix(label, "request/"); ok {
+			out[id] = frames
+		}
+	}
+	return out
 }
 
 // shown is the exchange as the admin endpoint shows it. It reads only what filters
@@ -313,46 +355,61 @@ func (s source) Timeline() admin.Timeline {
 		t.BlockedBy = p.blockers(t.WaitingFor)
 	}
 	for _, e := range events {
-		a := admin.Event{ID: fmt.Sprint(e.id), Phase: e.phase, Kind: e.kind, Name: e.name, At: admin.Time(e.at), SinceStartMs: *ms(e.at.Sub(p.started)), Error: e.err, Detail: e.detail}
-		switch {
-		case e.instant:
-		case e.over:
-			a.DurationMs = ms(e.took)
-		default:
-			a.DurationMs = ms(time.Since(e.at))
-		}
-		if e.kind == "hook" {
-			a.Ref = &admin.Ref{Kind: "hook", ID: e.name, Href: "/admin/v1/hooks?id=" + e.name}
-		}
-		t.Events = append(t.Events, a)
+		t.Events = append(t.Events, e.shown(p.started))
 	}
 	return t
 }
 
-// blockers are what a stop waits for, oldest first.
+// shown is the event as the admin endpoint shows it.
+func (e *event) shown(origin time.Time) admin.Event {
+	a := admin.Event{ID: fmt.Sprint(e.id), Phase: e.phase, Kind: e.kind, Name: e.name, At: admin.Time(e.at), SinceStartMs: *ms(e.at.Sub(origin)), Error: e.err, Detail: e.detail}
+	switch {
+	case e.instant:
+	case e.over:
+		a.DurationMs = ms(e.took)
+	default:
+		a.DurationMs = ms(time.Since(e.at))
+	}
+	if e.kind == "hook" {
+		a.Ref = &admin.Ref{Kind: "hook", ID: e.name, Href: "/admin/v1/hooks?id=" + e.name}
+	}
+	return a
+}
+
+// blockers are what a stop waits for, oldest first: the delay, hooks that run, requests that
+// wait-group let in, and watches where they have a grace period. What is left when the
+// listeners close is everything.
 func (p *program) blockers(waiting string) []admin.Blocker {
 	out := []admin.Blocker{}
-	if waiting == "delay" {
-		if left := time.Until(p.delayUntil()); left > 0 {
-			out = append(out, admin.Blocker{Kind: "delay", ID: "delay", Href: "/admin/v1/timeline?name=delay", What: left.Round(100*time.Millisecond).String() + " left"})
-		}
+	if left := time.Until(p.delayUntil()); waiting == "delay" && left > 0 {
+		out = append(out, admin.Blocker{Kind: "delay", ID: "delay", Href: "/admin/v1/timeline?name=delay", What: left.Round(100*time.Millisecond).String() + " left", AgeMs: *ms(p.opt.shutdown.delay - left)})
 	}
 	for _, o := range p.hooks.all() {
 		if a := o.shown(); a.State == hookRunning {
 			out = append(out, admin.Blocker{Kind: "hook", ID: a.ID, Href: "/admin/v1/hooks?id=" + a.ID, What: a.Name, AgeMs: *a.DurationMs})
 		}
 	}
-	requests, _ := source{p}.InFlight()
-	for _, r := range requests {
-		kind := "request"
-		if r.LongRunning {
-			if kind = "watch"; p.opt.shutdown.watchGrace == 0 && waiting != "listeners" {
-				continue // they are cut, not waited for
+	for _, c := range p.chains {
+		admitted := int32(c.position("wait-group"))
+		c.table.each(func(x *exchange) {
+			if at := x.at.Load(); waiting != "listeners" && (at <= admitted || !x.grouped && (!x.longRunning || p.opt.shutdown.watchGrace == 0)) {
+				return // cut or let go, not waited for
 			}
-		}
-		out = append(out, admin.Blocker{Kind: kind, ID: r.ID, Href: "/admin/v1/inflight?id=" + r.ID, AuditID: r.AuditID, What: r.Method + " " + r.Path, AgeMs: r.AgeMs})
+			r := x.shown()
+			out = append(out, blockerOf(&r))
+		})
 	}
+	slices.SortStableFunc(out, func(a, b admin.Blocker) int { return cmp.Compare(b.AgeMs, a.AgeMs) })
 	return out
+}
+
+// blockerOf is a request or watch that is waited for.
+func blockerOf(r *admin.Request) admin.Blocker {
+	kind := "request"
+	if r.LongRunning {
+		kind = "watch"
+	}
+	return admin.Blocker{Kind: kind, ID: r.ID, Href: "/admin/v1/inflight?id=" + r.ID, AuditID: r.AuditID, What: r.Method + " " + r.Path, AgeMs: r.AgeMs}
 }
 
 // delayUntil is when the shutdown delay ends.
@@ -468,16 +525,8 @@ func (s source) Options() []admin.Option {
 func (s source) WriteMetrics(w io.Writer) error { return s.p.writeMetrics(w) }
 
 // Refused writes the audit event and the log line of a request that the admin listener
-// turned away. The event has the level Metadata, whatever the policy.
+// turned away.
 func (s source) Refused(r admin.Refusal) {
-	p := s.p
-	p.log.LogAttrs(context.Background(), slog.LevelInfo, "admin request refused", slogText("method", r.Method), slogText("path", r.Path), slogText("remoteAddr", r.RemoteAddr), slogText("reason", r.Reason), slogText("message", r.Message), slogText("auditID", r.AuditID))
-	if p.auditing == nil {
-		return
-	}
-	now := time.Now()
-	p.auditing.log.write(&auditEvent{
-		Kind: "Event", APIVersion: "audit.k8s.io/v1", Level: auditMetadata, AuditID: r.AuditID, Stage: auditResponseComplete, RequestURI: shorten(r.Path, 2048), Verb: strings.ToLower(r.Method),
-		UserAgent: auditUserAgent(r.UserAgent), ResponseStatus: auditStatus(r.Code, &statusError{code: r.Code, reason: r.Reason, message: r.Message}), Received: auditTime(now), StageTime: auditTime(now),
-	})
+	s.p.log.LogAttrs(context.Background(), slog.LevelInfo, "admin request refused", slogText("method", r.Method), slogText("path", r.Path), slogText("user", r.By.User), slogText("remoteAddr", r.RemoteAddr), slogText("reason", r.Reason), slogText("message", r.Message), slogText("auditID", r.AuditID))
+	s.p.auditAdmin(r.AuditID, r.Method, r.Path, r.UserAgent, r.By, r.Code, &statusError{code: r.Code, reason: r.Reason, message: r.Message})
 }

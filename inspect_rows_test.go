@@ -221,12 +221,12 @@ func TestBlockers(t *testing.T) {
 	const watch, request, held = " watch GET /apis/g.io/v1/things (w)", " request GET /slow (s)", " hook hold ()"
 	// The signal comes a moment before the delay is noted.
 	r.quiet(t, func() bool { return *r.program.stop.waitingFor.Load() == "delay" }, "the delay")
-	if got, want := what(), "delay: delay some time left ()"+held+watch+request; got != want && !r.signals.afterShutdownDelayDuration.fired() {
+	if got, want := what(), "delay:"+watch+request+" delay some time left ()"+held; got != want && !r.signals.afterShutdownDelayDuration.fired() {
 		t.Errorf("in the delay: %q, want %q", got, want)
 	}
 	await(t, "AfterShutdownDelayDuration", r.signals.afterShutdownDelayDuration.ch)
 	r.quiet(t, func() bool { return *r.program.stop.waitingFor.Load() == "hooks" }, "the hooks")
-	if got, want := what(), "hooks:"+held+watch+request; got != want {
+	if got, want := what(), "hooks:"+watch+request+held; got != want {
 		t.Errorf("while a hook runs: %q, want %q", got, want)
 	}
 	close(hook)
@@ -288,7 +288,7 @@ func TestRefusedByAdmin(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	events := readAudit(t, log)
-	for id, want := range map[string]string{"method": "ResponseComplete 405 MethodNotAllowed", "host": "ResponseComplete 403 Forbidden", "origin": "ResponseComplete 403 Forbidden", "not refused": "", "not there": ""} {
+	for id, want := range map[string]string{"method": "ResponseComplete system:unsecured 405 MethodNotAllowed", "host": "ResponseComplete 403 Forbidden", "origin": "ResponseComplete 403 Forbidden", "not refused": "", "not there": ""} {
 		if got := texts(events[id]); got != want {
 			t.Errorf("%s: recorded %q, want %q", id, got, want)
 		}

@@ -29,7 +29,7 @@ import (
 //	InFlightRequestsDrained
 //	 │     watches that are left are cut; the audit log closes; connections close
 //	HTTPServerStoppedListening
-//	 └── the admin listener, a second later or when it was asked once more
+//	 └── streams end; the admin listener, a second later or when it was asked once more
 
 // signal is a named moment in the life of the process. It stays signalled.
 type signal struct {
@@ -199,6 +199,7 @@ func (p *program) run(stop <-chan os.Signal) int {
 	}
 	p.fire(p.signals.notAcceptingNewRequest, "")
 	inTime := p.drain(ctx) && ctx.Err() == nil
+	p.stop.wait("hooks") // of the start, which may have ignored the end of their context
 	select {
 	case <-hooksEnded:
 	case <-ctx.Done():
@@ -295,7 +296,7 @@ func (p *program) runPreShutdownHooks(ctx context.Context) error {
 	var errs []error
 	for _, o := range p.hooks.phase(preShutdown) {
 		if ctx.Err() != nil {
-			o.skip()
+			p.hooks.skip(o)
 			continue
 		}
 		end := p.timeline.step("hook", o.phase+"/"+o.name)
@@ -389,7 +390,7 @@ func (p *program) drain(ctx context.Context) bool {
 	if grace := p.opt.shutdown.watchGrace; grace > 0 {
 		p.stop.wait("watches")
 		graceCtx, cancel := context.WithTimeout(ctx, grace)
-		p.watches.end(graceCtx, grace)
+		p.watches.end(graceCtx, grace, errStopping)
 		select {
 		case <-watchesEnded:
 		case <-graceCtx.Done():

@@ -6,12 +6,19 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 type loggingOptions struct {
 	format    string
 	verbosity int
 }
+
+// The verbosities of -v from which more is logged.
+const (
+	accessVerbosity = 3 // a line for each request
+	debugVerbosity  = 4 // what clients do wrong
+)
 
 func (o *loggingOptions) register(f *flags) {
 	f.in("logging")
@@ -32,7 +39,7 @@ func (o *loggingOptions) check(p *problems) {
 // can write a line of its own.
 func (o *loggingOptions) logger(w io.Writer) *slog.Logger {
 	level := slog.LevelInfo
-	if o.verbosity >= 4 {
+	if o.verbosity >= debugVerbosity {
 		level = slog.LevelDebug
 	}
 	h := &slog.HandlerOptions{Level: level}
@@ -51,19 +58,29 @@ var shownParameters = []string{"allowWatchBookmarks", "as", "container", "contin
 // shownQuery is a query with every other value as REDACTED, and every value with a
 // semicolon, behind which somebody may have thought of a further parameter.
 func shownQuery(raw string) string {
+	return string(appendShownQuery(nil, raw))
+}
+
+// appendShownQuery appends the query as shownQuery has it.
+func appendShownQuery(b []byte, raw string) []byte {
 	if raw == "" {
-		return ""
+		return b
 	}
-	var out []string
+	start := len(b)
 	for part := range strings.SplitSeq(raw, "&") {
 		key, _, hasValue := strings.Cut(part, "=")
 		name, err := url.QueryUnescape(key)
 		if hasValue && (err != nil || strings.Contains(part, ";") || !slices.Contains(shownParameters, name)) {
-			part = key + "=REDACTED"
+			b = append(append(b, key...), "=REDACTED&"...)
+			continue
 		}
-		out = append(out, part)
+		b = append(append(b, part...), '&')
 	}
-	return shownText(strings.Join(out, "&"))
+	b = b[:len(b)-1]
+	if len(b)-start > 2048 || !utf8.Valid(b[start:]) {
+		b = append(b[:start], shownText(string(b[start:]))...)
+	}
+	return b
 }
 
 // shownText is a client's text as valid UTF-8, cut. What is invalid grows when it is

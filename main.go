@@ -34,6 +34,7 @@
 //	route.go                one registered route, and the trie that finds it
 //	container.go            the RESTful container: web services, negotiation
 //	mux.go                  the path mux: exact, longest prefix
+//	shadows.go              routes that are never reached, or that share paths
 //	status.go               an error as a Status object
 //	accept.go               the Accept header
 //	health.go               healthz, livez, readyz
@@ -134,8 +135,11 @@
 //	logging.go              the log, and what it must not show
 //	inspect.go              what the admin package shows of all this
 //	inspect_store.go        and of the store
-//	explain.go              what would become of a request
-//	recent.go               requests that have ended, and their time in each filter
+//	explain.go              what would become of a request: the dry run
+//	explain_request.go      the request that nobody sends
+//	explain_near.go         routes that almost match it
+//	recent.go               requests that have ended, and the slowest of each route
+//	recent_time.go          where the time of a request goes
 //	stacks.go               where hooks and requests are
 //	stream.go               events as they happen
 //	match.go                which requests a control is about
@@ -143,6 +147,13 @@
 //	drain.go                the reversible drain
 //	loglevel.go             the verbosity of the log
 //	admin_access.go         who may use the admin listener
+//
+// Subcommands, which ask a running program:
+//
+//	client.go               the way to its admin endpoint
+//	subcommands.go          which there are, and those that show
+//	subcommands_control.go  those that change something
+//	top.go                  the overview, refreshed
 //	watch_table.go          the watches there are
 //
 // Package admin is the inspection API on its own listener; interop is a module of its
@@ -150,6 +161,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -165,6 +177,11 @@ func main() {
 
 // command is the program with its arguments and streams; it returns the exit code.
 func command(args []string, stdout, stderr io.Writer) int {
+	if s := findSubcommand(args); s != nil {
+		ctx, cancel := ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer cancel()
+		return s.inspect(ctx, args[1:], os.Stdin, stdout, stderr)
+	}
 	o, f := newOptions()
 	var version bool
 	f.in("program")
@@ -204,7 +221,13 @@ endpoint on 127.0.0.1:8081, keeps everything in memory and writes no file.
 
 Usage:
   apichain [flags]
+  apichain SUBCOMMAND [flags]   (of a running program; each has --help)
+
+Subcommands:
 `)
+	for _, s := range subcommands() {
+		fmt.Fprintf(w, "  %-9s  %s\n", s.name, s.summary)
+	}
 	f.usage(w)
 	fmt.Fprint(w, `
 Signals:

@@ -18,31 +18,37 @@ type matchTerm struct {
 }
 
 // facts are the keys of a match. Those that are not known yet at the request's position
-// are empty; a fact may be asked for from the request's own goroutine alone.
+// are none. They may be asked for from any goroutine.
 var facts = map[string]func(*exchange) []string{
 	"listener": func(x *exchange) []string { return []string{x.chain.listener} },
 	"server": func(x *exchange) []string {
-		return one(x.target.server != nil, func() string { return x.target.server.name })
+		return one(x.hasInfo() && x.target.server != nil, func() string { return x.target.server.name })
 	},
 	"route": func(x *exchange) []string {
-		return one(x.target.route != nil, func() string { return x.target.route.id() })
+		return one(x.hasInfo() && x.target.route != nil, func() string { return x.target.route.id() })
 	},
 	"method": func(x *exchange) []string { return []string{x.req.Method} },
 	"path":   func(x *exchange) []string { return []string{x.path} },
-	"verb":   func(x *exchange) []string { return []string{x.info.Verb} },
+	"verb":   func(x *exchange) []string { return one(x.hasInfo(), func() string { return x.info.Verb }) },
 	"resource": func(x *exchange) []string {
-		return one(x.info.IsResourceRequest, func() string { return resourceName(&x.info) })
+		return one(x.hasInfo() && x.info.IsResourceRequest, func() string { return resourceName(&x.info) })
 	},
-	"namespace": func(x *exchange) []string { return []string{x.info.Namespace} },
-	"name":      func(x *exchange) []string { return []string{x.info.Name} },
-	"user":      func(x *exchange) []string { return one(x.acting != nil, func() string { return x.acting.Name }) },
+	"namespace": func(x *exchange) []string { return one(x.hasInfo(), func() string { return x.info.Namespace }) },
+	"name":      func(x *exchange) []string { return one(x.hasInfo(), func() string { return x.info.Name }) },
+	"user": func(x *exchange) []string {
+		u := x.shownUser()
+		return one(u != nil, func() string { return u.Name })
+	},
 	"group": func(x *exchange) []string {
-		if x.acting == nil {
-			return nil
+		if u := x.shownUser(); u != nil {
+			return u.Groups
 		}
-		return x.acting.Groups
+		return nil
 	},
 }
+
+// hasInfo reports whether it is known what the request is about and where it goes.
+func (x *exchange) hasInfo() bool { return int(x.at.Load()) > x.chain.infoRow }
 
 func one(known bool, value func() string) []string {
 	if !known {
@@ -66,8 +72,8 @@ func (m matcher) has(key string) bool {
 	return slices.ContainsFunc(m, func(t matchTerm) bool { return t.key == key })
 }
 
-// matches reports whether every term has a value of the request's. It is for the
-// request's own goroutine.
+// matches reports whether every term has a value of the request's. It may be called from
+// any goroutine.
 func (m matcher) matches(x *exchange) bool {
 	for i := range m {
 		t := &m[i]

@@ -50,6 +50,7 @@ type program struct {
 	catalog   catalog
 	servers   []*Server // aggregator, core, extensions
 	outermost *Server
+	shadows   atomic.Pointer[shadowMap] // of the routes there were when somebody looked
 	chains    []*chain
 	listeners []*listener
 	fronts    []*front // serving listeners
@@ -58,7 +59,7 @@ type program struct {
 	handover  bool // sockets are inherited: another process can serve the next connection
 
 	recent   recentRequests
-	hub      hub
+	hub      *hub
 	draining drainControl
 	logLevel logLevelControl
 	faults   faultControl
@@ -83,11 +84,19 @@ type program struct {
 // newProgram is a program that is not started. o must have been checked.
 func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p := &program{opt: o, flags: f, stdout: stdout, stderr: stderr, exit: os.Exit, extend: Extend, started: time.Now()}
-	p.log = o.logging.logger(stderr)
+	p.logLevel.usual = o.logging.verbosity
+	p.log = slog.New(levelled{o.logging.logger(stderr).Handler(), &p.logLevel})
 	p.generation.Store(p.started.UnixMilli())
 	changed := func() { p.generation.Add(1) }
+	p.hub = newHub(p.started, &p.generation)
 	p.timeline = newTimeline(p.started, changed)
-	p.hooks = newHooks(changed)
+	p.timeline.publish = func(e event) {
+		p.publish("lifecycle", "lifecycle", func() any { return e.shown(p.started) })
+	}
+	p.hooks = newHooks(func(o *hook) {
+		changed()
+		p.publish("hooks", "hook", func() any { return o.shown() })
+	})
 	p.signals = newSignals()
 	p.hosts = newHostSet(o.front.allowedHosts)
 	p.metrics = newMetrics()
@@ -95,9 +104,10 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p.requests = newWaitGroup()
 	p.watches = newWatches()
 	p.stop.wait("")
-	p.draining.control = control{p: p, name: "drain"}
-	p.logLevel.control = control{p: p, name: "loglevel"}
-	p.faults.control = control{p: p, name: "faults"}
+	p.recent.init(&o.recent)
+	p.draining.control = control{p: p, name: "drain", item: func() any { return source{p}.Drain() }}
+	p.logLevel.control = control{p: p, name: "loglevel", item: func() any { return source{p}.LogLevel() }}
+	p.faults.control = control{p: p, name: "faults", item: func() any { return p.faults.shown() }}
 	p.background, p.endBackground = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()
@@ -304,8 +314,10 @@ func (p *program) closeServing(ctx context.Context) {
 }
 
 // closeAdmin ends the admin listener: a second after the last signal, or as soon as it
-// was asked once more, so that whoever watches the stop sees the end of it.
+// was asked once more, so that whoever watches the stop sees the end of it. Streams have
+// seen it, and end at once.
 func (p *program) closeAdmin() {
+	p.hub.close()
 	if p.admin == nil {
 		return
 	}

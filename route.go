@@ -31,6 +31,7 @@ type route struct {
 	resource           string // plural[.group][/subresource], "" for a path of no resource
 	at                 string // file:line that registered it
 	consumes, produces []string
+	described          *MediaTypes // what the handler takes and gives, where that is not for the container to refuse
 	params             []Param
 	reads, writes      any
 	longRunning        bool
@@ -44,6 +45,7 @@ type route struct {
 	hits    atomic.Uint64
 	lastHit atomic.Int64 // Unix nanoseconds
 	series  atomic.Pointer[verbSeries]
+	slow    atomic.Pointer[slowRoute]
 }
 
 // callSite is file:line of the function skip levels above its caller's: 1 is who called

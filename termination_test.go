@@ -362,7 +362,7 @@ func TestWatchesEndAtARate(t *testing.T) {
 				}()
 			}
 			empty := w.close()
-			w.end(ctx, c.grace)
+			w.end(ctx, c.grace, errStopping)
 			<-empty
 			took := time.Since(begun)
 			if c.n > 0 && took.Seconds() > float64(c.n)/c.perSecond+0.1 {
@@ -387,7 +387,7 @@ func TestWatchesEndAtARate(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		begun := time.Now()
-		if w.end(ctx, 0); time.Since(begun) != time.Second {
+		if w.end(ctx, 0, errStopping); time.Since(begun) != time.Second {
 			t.Errorf("returned after %v, want with its context", time.Since(begun))
 		}
 		for _, x := range w.list() {

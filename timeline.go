@@ -12,6 +12,7 @@ type timeline struct {
 	phase   string // start, run, stop
 	events  []*event
 	changed func()
+	publish func(event) // told of each event, of a step or hook again at its end; under the lock, so in order
 }
 
 // event is one line of it. A step or hook is written down when it begins; took is
@@ -34,7 +35,7 @@ type event struct {
 const timelineMost = 1000
 
 func newTimeline(origin time.Time, changed func()) *timeline {
-	return &timeline{origin: origin, phase: "start", changed: changed}
+	return &timeline{origin: origin, phase: "start", changed: changed, publish: func(event) {}}
 }
 
 // add notes an instant.
@@ -51,13 +52,14 @@ func (t *timeline) step(name, detail string) func(error) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		e.over, e.took, e.err = true, time.Since(e.at), errText(err)
+		t.publish(*e)
 	}
 }
 
 func (t *timeline) note(kind, name, detail string, instant bool) *event {
-	defer t.changed()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.changed()
 	switch name {
 	case "HasBeenReady":
 		t.phase = "run"
@@ -73,6 +75,7 @@ func (t *timeline) note(kind, name, detail string, instant bool) *event {
 		t.events = append(t.events[:timelineMost/2], t.events[timelineMost/2+1:]...) // the start and the newest stay
 	}
 	t.events = append(t.events, e)
+	t.publish(*e)
 	return e
 }
 

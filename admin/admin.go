@@ -5,7 +5,8 @@
 // A request meets the checks here, and in change.go those of what changes something, then
 // its row of the table in endpoints.go, which reads the shapes of shapes.go from the
 // Source; rows.go chooses among them and text.go writes them for people. The store and
-// profiles are apart, in store.go and profiles.go.
+// profiles are apart, in store.go and profiles.go; bundle.go and openapi.go are made of the
+// table itself.
 //
 // Every answer, and the order of checks before it, is the admin contract, version v1.
 package admin
@@ -17,6 +18,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -69,14 +72,18 @@ type Options struct {
 // New is the handler of the admin listener. GET and HEAD never change anything, and it
 // answers nothing but the endpoints of the contract.
 func New(src Source, o Options) http.Handler {
-	return &api{Options: o, src: src, endpoints: endpoints(o.Profiling), pagePolicy: pagePolicy(string(page))}
+	return &api{Options: o, src: src, endpoints: endpoints(o.Profiling), pagePolicy: pagePolicy(string(page)), pace: streamPace}
 }
 
 type api struct {
 	Options
-	src        Source
-	endpoints  []endpoint
-	pagePolicy string // of the page; its hashes are of what is served
+	src         Source
+	endpoints   []endpoint
+	pagePolicy  string       // Content-Security-Policy of the page, with its hashes
+	controlling sync.Mutex   // held while a control is changed
+	bundling    atomic.Bool  // a bundle is being put together
+	pace        pace         // of streams
+	streams     atomic.Int32 // open ones
 }
 
 // answer is one request and what its endpoint says.
@@ -89,6 +96,7 @@ type answer struct {
 	who        Identity
 	generation int64
 	at         time.Time
+	controls   func() []Control // those that are on
 }
 
 // ServeHTTP makes the checks in the contract's order; the first that fails answers.
@@ -100,7 +108,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("Audit-Id", a.AuditID(r))
-	ans := &answer{w: w, r: r}
+	ans := &answer{w: w, r: r, controls: func() []Control { return a.src.Status().Controls }}
 	ans.holds(a.src.Generation(), a.Now())
 	if err := a.handle(ans); err != nil {
 		a.refuse(ans, err)
@@ -290,7 +298,7 @@ func (a *api) refuse(ans *answer, e *Error) {
 	switch e.Code {
 	case 401, 403, 405, 412, 415, 428:
 		r := ans.r
-		a.src.Refused(Refusal{h.Get("Audit-Id"), cut(r.Method, 32), cut(r.URL.Path, 2048), r.RemoteAddr, cut(r.UserAgent(), 256), e.Code, e.Reason, e.Message})
+		a.src.Refused(Refusal{h.Get("Audit-Id"), cut(r.Method, 32), cut(r.URL.Path, 2048), r.RemoteAddr, cut(r.UserAgent(), 256), ans.who, e.Code, e.Reason, e.Message})
 	}
 }
 
@@ -308,9 +316,12 @@ func (ans *answer) reply(code int, v any) *Error {
 	return nil
 }
 
-// send writes a whole answer in the form agreed upon. The length is said, so that HEAD
-// has it too.
+// send writes a whole answer in the form agreed upon; text has a line for each control
+// that is on above it. The length is said, so that HEAD has it too.
 func (ans *answer) send(code int, body []byte) {
+	if ans.form == formText {
+		body = append(ans.controlLines(), body...)
+	}
 	h := ans.w.Header()
 	h.Set("Content-Type", ans.form)
 	h.Set("Content-Length", strconv.Itoa(len(body)))

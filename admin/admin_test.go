@@ -210,7 +210,7 @@ func TestErrorsOfTheProgram(t *testing.T) {
 	if w.Code != 405 || w.Header().Get("Connection") != "close" || w.Header().Get("Allow") != "GET, HEAD" {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
-	want := []Refusal{{"x", strings.Repeat("M", 32), "/" + strings.Repeat("p", 2047), r.RemoteAddr, strings.Repeat("u", 255) + "\uFFFD", 405, "MethodNotAllowed", "no proxy"}}
+	want := []Refusal{{"x", strings.Repeat("M", 32), "/" + strings.Repeat("p", 2047), r.RemoteAddr, strings.Repeat("u", 255) + "\uFFFD", Identity{}, 405, "MethodNotAllowed", "no proxy"}}
 	if got := src.refused(); !reflect.DeepEqual(got, want) {
 		t.Errorf("reported\n got %+v\nwant %+v", got, want)
 	}

@@ -45,7 +45,7 @@ func (a *api) change(e *endpoint, ans *answer) *Error {
 		return err
 	}
 	r := ans.r
-	a.src.Changed(Change{ans.w.Header().Get("Audit-Id"), r.Method, r.URL.Path, r.RemoteAddr, cut(r.UserAgent(), 256)})
+	a.src.Changed(Change{ans.w.Header().Get("Audit-Id"), r.Method, r.URL.Path, r.RemoteAddr, cut(r.UserAgent(), 256), ans.who})
 	return nil
 }
 

@@ -72,7 +72,7 @@ func TestFirstFailingCheckOfAChangeAnswers(t *testing.T) {
 			checkHeader(t, w.Header(), formJSON)
 			method, _, _ := strings.Cut(c.request, " ")
 			if c.code == 200 {
-				if want := []Change{{"the-audit-id", method, strings.Fields(c.request)[1], "192.0.2.1:1234", ""}}; !reflect.DeepEqual(src.changes, want) || len(src.loaded) != 1 || len(src.refused()) > 0 {
+				if want := []Change{{"the-audit-id", method, strings.Fields(c.request)[1], "192.0.2.1:1234", "", unsecured}}; !reflect.DeepEqual(src.changes, want) || len(src.loaded) != 1 || len(src.refused()) > 0 {
 					t.Errorf("changes %+v, want %+v; loaded %d", src.changes, want, len(src.loaded))
 				}
 				return

@@ -49,21 +49,21 @@ func endpoints(profiling bool) []endpoint {
 		{"/admin/v1/store", views, "revision, objects, bytes, window", shown, storeAnswer{}, nil, serveStore, changer{}},
 		{"/admin/v1/reset", operates, "the store as it was at ready", shown, written{}, nil, nil, changer{serve: serveReset}},
 		{"/admin/v1/snapshot", both, "the whole store out and in", []string{formJSON}, written{}, nil, serveSnapshot, changer{snapshotLimit, serveLoad}},
-		// explain
+		{"/admin/v1/explain", views, "what would happen to a request, and why", shown, explanation{}, nil, serveExplain, changer{}},
 		//
-		// requests
+		{"/admin/v1/requests", views, "finished requests with the time in each filter", shown, requests{}, FinishedRequest{}, serveRequests, changer{}},
 		//
-		// stream
+		{"/admin/v1/stream", views, "events as they happen", []string{formEvents}, streamKeys{}, nil, serveStream, changer{}},
 		//
-		// drain
+		drainEndpoint(),
 		//
-		// loglevel
+		logLevelEndpoint(),
 		//
 		// faults
 		//
-		// bundle
+		{"/admin/v1/bundle", views, "one redacted archive for a bug report", []string{formGzip}, nil, nil, serveBundle, changer{}},
 		//
-		// openapi.json
+		{"/admin/v1/openapi.json", views, "OpenAPI 3.1 of this API", []string{formJSON}, nil, nil, serveOpenAPI, changer{}},
 		//
 		{"/metrics", views, "Prometheus text", []string{formMetrics}, nil, nil, serveMetrics, changer{}},
 	}
@@ -251,19 +251,27 @@ type inFlight struct {
 }
 
 func serveInFlight(a *api, ans *answer) *Error {
-	c, err := parseChoice(ans.query, Request{})
+	c, err := parseChoice(ans.query, Request{}, "stack")
 	if err != nil {
 		return err
 	}
+	cols := inFlightColumns
 	var requests []Request
 	var v inFlight
 	v.envelope = a.moment(ans, func() { requests, v.Counts = a.src.InFlight() })
+	if with, _ := strconv.ParseBool(ans.query.Get("stack")); with {
+		stacks := a.src.RequestStacks()
+		for i := range requests {
+			requests[i].Stack = stacks[requests[i].ID]
+		}
+		cols = append(slices.Clone(cols), "STACK=stack")
+	}
 	kept := c.matching(boxed(requests))
 	v.Total, v.Groups = len(kept), groupsOf(kept)
 	count(v.Counts, kept)
 	v.Items = c.page(kept)
 	if ans.form == formText {
-		return ans.replyTable(inFlightColumns, v.Items)
+		return ans.replyTable(cols, v.Items)
 	}
 	return ans.reply(http.StatusOK, v)
 }

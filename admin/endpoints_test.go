@@ -10,12 +10,12 @@ import (
 	"testing"
 )
 
-var lists = []string{"servers", "chain", "routes", "hooks", "inflight", "timeline", "listeners", "options", "watches"}
+var lists = []string{"servers", "chain", "routes", "hooks", "inflight", "timeline", "listeners", "options", "watches", "requests"}
 
 // What comes out is the contract's example, key for key and value for value.
 func TestAnswersAreTheContractsExamples(t *testing.T) {
 	h := handlerOf(t, newFake(t))
-	for _, name := range append(slices.Clone(lists), "build", "store") {
+	for _, name := range append(slices.Clone(lists), "build", "store", "drain", "loglevel") {
 		t.Run(name, func(t *testing.T) {
 			var want map[string]any
 			example(t, name, &want)
@@ -35,7 +35,7 @@ func TestAnswersAreTheContractsExamples(t *testing.T) {
 func TestIndex(t *testing.T) {
 	var want map[string]any
 	example(t, "index", &want)
-	got := decode(t, ask(t, handlerOf(t, newFake(t)), "/admin/"))
+	got := decode(t, ask(t, handlerOf(t, controlled(t)), "/admin/"))
 	if g, w := slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)); !slices.Equal(g, w) {
 		t.Errorf("keys %v, want %v", g, w)
 	}
@@ -63,7 +63,7 @@ func TestIndex(t *testing.T) {
 			}
 		}
 	}
-	order := "/admin/ /admin/v1/servers /admin/v1/chain /admin/v1/routes /admin/v1/hooks /admin/v1/inflight /admin/v1/timeline /admin/v1/listeners /admin/v1/build /admin/v1/options /admin/v1/watches /admin/v1/store /admin/v1/reset /admin/v1/snapshot /metrics /debug/pprof/"
+	order := "/admin/ /admin/v1/servers /admin/v1/chain /admin/v1/routes /admin/v1/hooks /admin/v1/inflight /admin/v1/timeline /admin/v1/listeners /admin/v1/build /admin/v1/options /admin/v1/watches /admin/v1/store /admin/v1/reset /admin/v1/snapshot /admin/v1/explain /admin/v1/requests /admin/v1/stream /admin/v1/drain /admin/v1/loglevel /admin/v1/bundle /admin/v1/openapi.json /metrics /debug/pprof/"
 	if got := strings.Join(paths, " "); got != order {
 		t.Errorf("paths\n got %s\nwant %s", got, order)
 	}
@@ -71,22 +71,29 @@ func TestIndex(t *testing.T) {
 
 // Every key of an answer is described, and nothing else is.
 func TestFieldsDescribeTheAnswers(t *testing.T) {
-	h := handlerOf(t, newFake(t))
+	h := handlerOf(t, controlled(t))
 	for _, item := range decode(t, ask(t, h, "/admin/"))["items"].([]any) {
 		item := item.(map[string]any)
 		fields := item["fields"].(map[string]any)
 		path := item["path"].(string)
-		if path == "/metrics" || path == "/debug/pprof/" {
+		if slices.Contains([]string{"/metrics", "/debug/pprof/", "/admin/v1/bundle", "/admin/v1/openapi.json"}, path) {
 			if len(fields) != 0 {
-				t.Errorf("%s is no JSON, but has fields %v", path, fields)
+				t.Errorf("%s has a shape of its own, but has fields %v", path, fields)
 			}
 			continue
+		}
+		if path == "/admin/v1/stream" {
+			continue // TestStreamKeysAreDescribed
 		}
 		request := path
 		if change := map[string]string{"/admin/v1/reset": "POST ", "/admin/v1/snapshot": "PUT "}[path]; change != "" {
 			request = change + path // a snapshot has its own shape; what is described is the answer of its load
 		}
 		seen := map[string]bool{}
+		if path == "/admin/v1/explain" { // one answer has a route, another what answers in its place
+			request += "?path=/none"
+			keysIn(decode(t, ask(t, h, path+"?path="+reached)), ".", seen)
+		}
 		keysIn(decode(t, askWith(t, h, request, strings.NewReader("{}"), "Content-Type: application/json", "If-Match: *")), ".", seen)
 		for _, key := range slices.Sorted(maps.Keys(seen)) {
 			if fields[key] == nil || fields[key] == "" {
@@ -125,27 +132,29 @@ func keysIn(v any, prefix string, seen map[string]bool) {
 }
 
 // keysAreData are the maps of the contract; the other objects have fixed keys.
-var keysAreData = map[string]bool{"fields": true, "roles": true, "options": true, "answered": true, "verb": true, "resource": true, "user": true, "listener": true, "longRunning": true}
+var keysAreData = map[string]bool{"fields": true, "roles": true, "options": true, "answered": true, "verb": true, "resource": true, "user": true, "listener": true, "longRunning": true, "match": true, "headers": true}
 
 // A program that has nothing to show yet shows [], {} and null where the contract does.
 func TestNothingToShow(t *testing.T) {
 	src := &fake{
 		generation: func() int64 { return 1 },
-		servers:    []Server{{}}, chain: []Chain{{Filters: []Filter{{}}}}, routes: []Route{{}}, hooks: []Hook{{}}, requests: []Request{{}}, listeners: []Listener{{TLS: &TLS{}}}, options: []Option{{}}, watches: []Watch{{}}, store: Store{},
+		servers:    []Server{{}}, chain: []Chain{{Filters: []Filter{{}}}}, routes: []Route{{}}, hooks: []Hook{{}}, requests: []Request{{}}, listeners: []Listener{{TLS: &TLS{}}}, options: []Option{{}}, watches: []Watch{{}}, store: Store{}, finished: []FinishedRequest{{}},
 	}
 	h := handlerOf(t, src)
 	for path, wants := range map[string][]string{
-		"/admin/":             {`"controls":[]`},
-		"/admin/v1/servers":   {`"delegate":null`, `"groups":[]`, `"webServices":[]`, `"hooks":[]`, `"healthChecks":[]`},
-		"/admin/v1/chain":     {`"options":{}`, `"answered":{}`, `"timeNs":null`},
-		"/admin/v1/routes":    {`"consumes":[]`, `"produces":[]`, `"lastHit":null`, `"shadowedBy":null`, `"conflictsWith":null`},
-		"/admin/v1/hooks":     {`"startedAt":null`, `"durationMs":null`, `"stack":[]`},
-		"/admin/v1/inflight":  {`"counts":[]`, `"groups":[]`, `"server":null`, `"route":null`, `"status":null`, `"stack":[]`},
-		"/admin/v1/timeline":  {`"readyAt":null`, `"deadline":null`, `"waitingFor":""`, `"blockedBy":[]`, `"total":0,"items":[]`},
-		"/admin/v1/listeners": {`"protocols":[]`, `"cipherSuites":[]`, `"clientCA":null`, `"certificates":[]`},
-		"/admin/v1/build":     {`"revisionTime":null`},
-		"/admin/v1/watches":   {`"lastSend":null`},
-		"/admin/v1/store":     {`"resources":[]`},
+		"/admin/":                  {`"controls":[]`},
+		"/admin/v1/servers":        {`"delegate":null`, `"groups":[]`, `"webServices":[]`, `"hooks":[]`, `"healthChecks":[]`},
+		"/admin/v1/chain":          {`"options":{}`, `"answered":{}`, `"timeNs":null`},
+		"/admin/v1/routes":         {`"consumes":[]`, `"produces":[]`, `"lastHit":null`, `"shadowedBy":null`, `"conflictsWith":[]`},
+		"/admin/v1/hooks":          {`"startedAt":null`, `"durationMs":null`, `"stack":[]`},
+		"/admin/v1/inflight":       {`"counts":[]`, `"groups":[]`, `"server":null`, `"route":null`, `"status":null`, `"stack":[]`},
+		"/admin/v1/timeline":       {`"readyAt":null`, `"deadline":null`, `"waitingFor":""`, `"blockedBy":[]`, `"total":0,"items":[]`},
+		"/admin/v1/listeners":      {`"protocols":[]`, `"cipherSuites":[]`, `"clientCA":null`, `"certificates":[]`},
+		"/admin/v1/build":          {`"revisionTime":null`},
+		"/admin/v1/watches":        {`"lastSend":null`},
+		"/admin/v1/store":          {`"resources":[]`},
+		"/admin/v1/requests":       {`"recording":true`, `"groups":[]`, `"server":null`, `"route":null`, `"status":null`, `"filters":[]`, `"stack":[]`},
+		"/admin/v1/explain?path=/": {`"requestInfo":null`, `"groups":[]`, `"headers":[]`, `"steps":[]`, `"delegation":[]`, `"server":null,"route":null,"reachesHandler":false,"nearMisses":[],"wouldAnswer":null`},
 	} {
 		body := ask(t, h, path).Body.String()
 		for _, want := range wants {

@@ -33,8 +33,15 @@ type fake struct {
 	options    []Option
 	watches    []Watch
 	store      Store
+	finished   []FinishedRequest
 	metrics    error
+	*fakeControls
 
+	explanation      Explanation
+	asked            ExplainRequest
+	refusesToExplain *Error
+
+	streams  fakeStreams
 	snapshot string // what Snapshot gives
 	written  Written
 	fails    *Error // what Snapshot, Reset and LoadSnapshot fail with
@@ -104,6 +111,11 @@ const (
 	exampleAt         = "2026-11-23T05:23:07.412Z"
 )
 
+func exampleTime() time.Time {
+	at, _ := time.Parse(time.RFC3339, exampleAt)
+	return at
+}
+
 // example reads the example of an endpoint into v.
 func example(t testing.TB, name string, v any) {
 	t.Helper()
@@ -137,14 +149,24 @@ func newFake(t testing.TB) *fake {
 		listeners:  exampleItems[Listener](t, "listeners"),
 		options:    exampleItems[Option](t, "options"),
 		watches:    exampleItems[Watch](t, "watches"),
+		finished:   exampleItems[FinishedRequest](t, "requests"),
 		snapshot:   `{"apiVersion":"v1","kind":"List","metadata":{"resourceVersion":"1042"},"items":[]}` + "\n",
 		written:    Written{Revision: 1050, Created: 1, Updated: 2, Deleted: 3, Unchanged: 4},
 	}
+	f.fakeControls = newFakeControls(t)
 	example(t, "store", &f.store)
 	example(t, "inflight", &struct{ Counts *[]Places }{&f.places})
 	example(t, "timeline", &f.timeline)
 	f.timeline.Events = exampleItems[Event](t, "timeline")
 	example(t, "build", &f.build)
+	f.explanation = exampleExplanation(t)
+	return f
+}
+
+// controlled is a fake of which one control is on, as in the example.
+func controlled(t testing.TB) *fake {
+	t.Helper()
+	f := newFake(t)
 	example(t, "index", &struct{ Controls *List[Control] }{&f.status.Controls})
 	return f
 }
@@ -153,10 +175,6 @@ func newFake(t testing.TB) *fake {
 // with /../ refused, and a request over a unix socket known by a header.
 func handlerOf(t testing.TB, src Source) http.Handler {
 	t.Helper()
-	at, err := time.Parse(time.RFC3339, exampleAt)
-	if err != nil {
-		t.Fatal(err)
-	}
 	return New(src, Options{
 		CheckPath: func(r *http.Request) *Error {
 			if strings.Contains(r.URL.Path, "/../") {
@@ -168,7 +186,7 @@ func handlerOf(t testing.TB, src Source) http.Handler {
 		UnixSocket:  func(r *http.Request) bool { return r.Header.Get("Test-Unix") != "" },
 		Profiling:   true,
 		AuditID:     func(*http.Request) string { return "the-audit-id" },
-		Now:         func() time.Time { return at },
+		Now:         exampleTime,
 	})
 }
 

@@ -9,7 +9,7 @@ type Identity struct {
 }
 
 // unsecured is who everybody is on a listener that asks for no identity.
-var unsecured = Identity{"system:unsecured", []string{"system:masters"}}
+var unsecured = Identity{"system:unsecured", []string{"system:masters", "system:authenticated"}}
 
 // identify is check 4.
 func (a *api) identify(*http.Request) (Identity, *Error) { return unsecured, nil }

@@ -32,11 +32,11 @@ type condition struct {
 
 // parseChoice reads the query of a list of items like item. An unknown parameter, a
 // value that cannot be and a repeated parameter that is no field are 400; the message
-// names what is known.
-func parseChoice(query url.Values, item any) (choice, *Error) {
+// names what is known. Those named by also are the caller's to read.
+func parseChoice(query url.Values, item any, also ...string) (choice, *Error) {
 	c := choice{limit: -1}
 	fields, names := scalarFields(reflect.TypeOf(item))
-	known := append(slices.Clone(names), "sort", "limit")
+	known := append(append(slices.Clone(names), also...), "sort", "limit")
 	age := fields["ageMs"]
 	if age == nil {
 		age = fields["durationMs"]
@@ -87,7 +87,7 @@ func checkQuery(query url.Values, known ...string) *Error {
 				message = fmt.Sprintf("unknown query parameter %q: known are %s", cut(name, 64), strings.Join(known, ", "))
 			}
 			return badRequest(message)
-		case name == "pretty" || name == "wide":
+		case name == "pretty" || name == "wide" || name == "stack":
 			if _, err := strconv.ParseBool(query.Get(name)); err != nil {
 				return badValue(name, query.Get(name), "true or false")
 			}

@@ -21,11 +21,12 @@ type Source interface {
 	Generation() int64
 
 	Status() Status
-	Servers() []Server               // in delegation order
-	Chain() []Chain                  // one for each listener that has filters
-	Routes() []Route                 // by server in delegation order, then pattern, then method
-	Hooks() []Hook                   // by phase, then order
-	InFlight() ([]Request, []Places) // oldest first; counts of places are made here, limits not
+	Servers() []Server                  // in delegation order
+	Chain() []Chain                     // one for each listener that has filters
+	Routes() []Route                    // by server in delegation order, then pattern, then method
+	Hooks() []Hook                      // by phase, then order; those that have run for more than 5 s with their stack
+	InFlight() ([]Request, []Places)    // oldest first; counts of places are made here, limits not
+	RequestStacks() map[string][]string // by request: "function file:line", the innermost first; of some requests only
 	Timeline() Timeline
 	Listeners() []Listener
 	Build() Build
@@ -63,13 +64,15 @@ type Source interface {
 // path 2,048, user agent 256 bytes) and valid UTF-8; control characters are in it.
 type Refusal struct {
 	AuditID, Method, Path, RemoteAddr, UserAgent string
-	Code                                         int    // HTTP status
-	Reason, Message                              string // as the client got them
+	By                                           Identity // none where it was refused before it was known
+	Code                                         int      // HTTP status
+	Reason, Message                              string   // as the client got them
 }
 
 // Change is a request that changed something. Its text is as a Refusal's.
 type Change struct {
 	AuditID, Method, Path, RemoteAddr, UserAgent string
+	By                                           Identity
 }
 
 // Time is a moment in the contract's form: RFC 3339, UTC, milliseconds. The zero time
@@ -187,9 +190,10 @@ type Percentiles struct {
 	P99 int64 `json:"p99" doc:"nanoseconds that 99 of 100 of the sample do not exceed"`
 }
 
-// Route is one registered route. Hits count requests since the start; ShadowedBy and
-// ConflictsWith are nil while nobody has looked. Source: the contract, GET
-// /admin/v1/routes.
+// Route is one registered route. Hits count requests since the start. ShadowedBy is
+// set on a route that no request can reach: it names who takes the request for its pattern,
+// a route or, as server:service:*:root, a web service that has no single route for all of
+// them and answers the others itself. Source: the contract, GET /admin/v1/routes.
 type Route struct {
 	ID            string       `json:"id" doc:"server:kind:method:pattern"`
 	Server        string       `json:"server" doc:"the server that owns it"`
@@ -207,8 +211,8 @@ type Route struct {
 	Listed        bool         `json:"listed" doc:"whether the index of paths shows it"`
 	Hits          uint64       `json:"hits" doc:"requests this route has taken"`
 	LastHit       Time         `json:"lastHit" doc:"time of the last one; null: never"`
-	ShadowedBy    *string      `json:"shadowedBy" doc:"the route that takes everything this one could; null until known"`
-	ConflictsWith *[]string    `json:"conflictsWith" doc:"routes that share paths with it; null until known"`
+	ShadowedBy    *string      `json:"shadowedBy" doc:"the route, or server:service:*:root of the web service, that takes everything this one could, so that it can never be hit; null: none"`
+	ConflictsWith List[string] `json:"conflictsWith" doc:"routes of another server or kind that share paths with it, where precedence and not a longer pattern decides"`
 }
 
 // Hook is one post-start or pre-shutdown hook. DurationMs is nil before it begins, and
@@ -225,7 +229,7 @@ type Hook struct {
 	Error        string       `json:"error" doc:"what it failed with"`
 	HealthCheck  string       `json:"healthCheck" doc:"the check that waits for it"`
 	RegisteredAt string       `json:"registeredAt" doc:"file:line that registered it"`
-	Stack        List[string] `json:"stack" doc:"where it panicked"`
+	Stack        List[string] `json:"stack" doc:"where it is, once it has run for more than 5 s, or where it panicked: function file:line, the innermost first"`
 }
 
 // Request is one request under way. Strings of the client come cut and as valid UTF-8,
@@ -256,7 +260,7 @@ type Request struct {
 	BytesOut       int64        `json:"bytesOut" doc:"body bytes written"`
 	LongRunning    bool         `json:"longRunning" doc:"whether it has no time limit"`
 	Status         *int         `json:"status" doc:"status sent; null until the header is"`
-	Stack          List[string] `json:"stack" doc:"its goroutine, when asked for"`
+	Stack          List[string] `json:"stack" doc:"where its handler is, with stack=true: function file:line, the innermost first; of requests that are not long-running with --request-stacks alone"`
 }
 
 // Places counts what runs on one listener. The package sets readOnly, mutating and

@@ -20,9 +20,10 @@ var (
 	indexColumns    = columns{"PATH=path", "METHODS=methods", "SUMMARY=summary"}
 	serverColumns   = columns{"POS=position", "SERVER=id", "DELEGATE=delegate", "TAKEN=taken", "DECLINED=declined", "CONTAINER=routes.container", "EXACT=routes.exact", "PREFIX=routes.prefix", "GROUPS=groups"}
 	filterColumns   = columns{"LISTENER=listener", "POS=position", "NAME=name", "ENABLED=enabled", "PASSED=passed", "REJECTED=rejected", "P50=timeNs.p50", "P99=timeNs.p99", "OFF-REASON=offReason", "WHY=why"}
-	routeColumns    = columns{"SERVER=server", "KIND=kind", "METHOD=method", "PATTERN=pattern", "OPERATION=operation", "HITS=hits", "LAST=lastHit", "REGISTERED=registeredAt"}
+	routeColumns    = columns{"SERVER=server", "KIND=kind", "METHOD=method", "PATTERN=pattern", "OPERATION=operation", "HITS=hits", "LAST=lastHit", "SHADOWED-BY=shadowedBy", "REGISTERED=registeredAt"}
 	hookColumns     = columns{"PHASE=phase", "ORDER=order", "NAME=name", "SERVER=server", "STATE=state", "TOOK=durationMs", "ERROR=error", "REGISTERED=registeredAt"}
 	inFlightColumns = columns{"LISTENER=listener", "VERB=verb", "RESOURCE=resource", "NAMESPACE=namespace", "USER=user", "AGE=ageMs", "FILTER=filter", "ROUTE-SERVER=server", "OUT=bytesOut", "AUDIT-ID=auditID"}
+	requestColumns  = columns{"AGE=receivedAt", "LISTENER=listener", "VERB=verb", "RESOURCE=resource", "NAMESPACE=namespace", "USER=user", "STATUS=status", "ENDED=ended", "IN=endedIn", "TOOK=durationMs", "FILTERS=filtersMs", "LONGEST-FILTER=longest", "HANDLER=handlerMs", "WRITE=writeMs", "OUT=bytesOut", "AUDIT-ID=auditID"}
 	eventColumns    = columns{"SINCE-START=sinceStartMs", "PHASE=phase", "KIND=kind", "NAME=name", "TOOK=durationMs", "DETAIL=detail", "ERROR=error"}
 	blockerColumns  = columns{"KIND=kind", "AGE=ageMs", "WHAT=what", "AUDIT-ID=auditID"}
 	listenerColumns = columns{"LISTENER=listener", "ADDRESS=address", "PROTOCOLS=protocols", "INHERITED=inherited", "NEW=connections.new", "ACTIVE=connections.active", "IDLE=connections.idle", "ACCEPTED=connections.accepted", "TLS=tls.minVersion"}
@@ -60,6 +61,19 @@ func (ans *answer) replyPairs(v any) *Error {
 	return nil
 }
 
+// controlLines say what is on, how long still and why.
+func (ans *answer) controlLines() []byte {
+	var b []byte
+	for _, c := range ans.controls() {
+		note := ""
+		if c.Note != "" {
+			note = " (" + ans.short(c.Note) + ")"
+		}
+		b = fmt.Appendf(b, "control %s is on: set by %s, %s left%s\n", c.Control, ans.short(c.SetBy), shortDuration(time.Time(c.ExpiresAt).Sub(ans.at)), note)
+	}
+	return b
+}
+
 func (ans *answer) pairs(b *bytes.Buffer, prefix string, v reflect.Value) {
 	for i := range v.NumField() {
 		key, f := prefix+v.Type().Field(i).Tag.Get("json"), v.Field(i)
@@ -67,8 +81,11 @@ func (ans *answer) pairs(b *bytes.Buffer, prefix string, v reflect.Value) {
 		switch {
 		case isTime:
 			fmt.Fprintf(b, "%-22s  %s\n", key, ans.short(t.String()))
+		case v.Type().Field(i).Anonymous:
+			ans.pairs(b, prefix, f)
 		case f.Kind() == reflect.Struct:
 			ans.pairs(b, key+".", f)
+		case f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct: // a table of its own
 		default:
 			fmt.Fprintf(b, "%-22s  %s\n", key, ans.cell(key, f))
 		}
@@ -84,7 +101,10 @@ func (ans *answer) table(b *bytes.Buffer, cols columns, rows []any) {
 		for j, row := range rows {
 			v := valueAt(reflect.ValueOf(row), path)
 			lines[j+1] = append(lines[j+1], ans.cell(path, v))
-			right[i] = v.IsValid() && v.CanInterface() && isCount(v.Kind()) && !isSize(path)
+			if v.Kind() == reflect.Pointer {
+				v = v.Elem()
+			}
+			right[i] = right[i] || v.IsValid() && v.CanInterface() && isCount(v.Kind()) && !isSize(path) && !strings.HasPrefix(path, "timeNs.")
 		}
 		for _, line := range lines {
 			widths[i] = max(widths[i], utf8.RuneCountInString(line[i]))
@@ -145,6 +165,9 @@ func (ans *answer) cell(path string, v reflect.Value) string {
 		}
 		return ans.short(strings.Join(texts, ","))
 	}
+	if m, ok := v.Interface().(Match); ok {
+		return ans.short(m.String())
+	}
 	s := scalarOf(v)
 	switch t, isTime := v.Interface().(Time); {
 	case s.null:
@@ -167,6 +190,16 @@ func (ans *answer) short(s string) string {
 	if s == "" {
 		return "-"
 	}
+	s = printable(s)
+	wide, _ := strconv.ParseBool(ans.query.Get("wide"))
+	if runes := []rune(s); !wide && len(runes) > 60 {
+		return string(runes[:59]) + "…"
+	}
+	return s
+}
+
+// printable is s with control characters escaped.
+func printable(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		if strconv.IsPrint(r) {
@@ -174,10 +207,6 @@ func (ans *answer) short(s string) string {
 		} else {
 			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
 		}
-	}
-	wide, _ := strconv.ParseBool(ans.query.Get("wide"))
-	if runes := []rune(b.String()); !wide && len(runes) > 60 {
-		return string(runes[:59]) + "…"
 	}
 	return b.String()
 }

@@ -31,9 +31,9 @@ https      22  max-in-flight    true      48341        12  100ns  1ms  -        
 https      24  fault-injection  false         0         0  -      -    no rule is set  last, so that a fault looks like a broken handler
 `,
 		"/admin/v1/routes": `
-SERVER  KIND       METHOD  PATTERN                                    OPERATION                      HITS  LAST  REGISTERED
-core    container  GET     /api/v1/namespaces/{namespace}/configmaps  listCoreV1NamespacedConfigMap  1204  22ms  resource.go:118
-core    prefix     *       /openapi/v3/                               -                                 0  -     openapi.go:40
+SERVER  KIND       METHOD  PATTERN                                    OPERATION                      HITS  LAST  SHADOWED-BY  REGISTERED
+core    container  GET     /api/v1/namespaces/{namespace}/configmaps  listCoreV1NamespacedConfigMap  1204  22ms  -            resource.go:118
+core    prefix     *       /openapi/v3/                               -                                 0  -     -            openapi.go:40
 `,
 		"/admin/v1/hooks": `
 PHASE       ORDER  NAME        SERVER  STATE    TOOK  ERROR  REGISTERED
@@ -106,7 +106,7 @@ func TestTextOfUnknown(t *testing.T) {
 	h := handlerOf(t, src)
 	for path, want := range map[string]string{
 		"/admin/v1/build":  "revisionTime            -\n",
-		"/admin/v1/routes": "\n-       -     -       -        -             0  -     -\n",
+		"/admin/v1/routes": "\n-       -     -       -        -             0  -     -            -\n",
 	} {
 		if body := ask(t, h, path, asText).Body.String(); !strings.Contains(body, want) {
 			t.Errorf("%s has no %q:\n%s", path, want, body)
