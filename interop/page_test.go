@@ -224,8 +224,12 @@ func pageExplain(t *testing.T, b *browser, s *server) {
 
 	fill("path", "/api/v1/namespaces/default/configmap")
 	b.press("Enter")
-	ends("not-found", "ends")
+	ends("server/core", "ends")
 	b.until("document.querySelector('#said').textContent.includes('Near misses') && document.querySelector('#said').textContent.includes('configmaps')")
+
+	fill("path", "/nowhere")
+	b.press("Enter")
+	ends("not-found", "ends")
 
 	b.eval("document.getElementById('ask').elements.listener.value = 'https'", nil)
 	fill("path", "/api/v1/secrets")
@@ -351,7 +355,7 @@ func pageDrain(t *testing.T, b *browser, s *server) {
 	for _, c := range []struct {
 		on, effect string
 		ready      int
-	}{{"true", "/readyz fails", 503}, {"false", "/readyz passes again", 200}} {
+	}{{"true", "/readyz fails", 500}, {"false", "/readyz passes again", 200}} {
 		b.click(turn)
 		b.until("document.getElementById('confirm').open")
 		if text := b.text("document.getElementById('confirm').textContent"); !strings.Contains(text, c.effect) {
@@ -389,7 +393,7 @@ func pageStale(t *testing.T, b *browser, s *server) {
 	}
 	b.click("#confirm .turn")
 	b.until("!document.getElementById('confirm').open")
-	if code, _ := status(t, s.HTTP[0]+"/readyz"); code != 503 {
+	if code, _ := status(t, s.HTTP[0]+"/readyz"); code != 500 {
 		t.Errorf("sent again, drain is not on: readyz gives %d", code)
 	}
 	admin(t, s, "DELETE", "/admin/v1/drain", "", nil)
