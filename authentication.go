@@ -150,22 +150,56 @@ func (e *authenticationError) Unwrap() error { return e.err }
 // After success the credentials are gone from r, and every header in which a front proxy
 // could name a user, whoever sent it: what stands behind us may trust them.
 func (a *authenticator) authenticate(r *http.Request) (user *User, warning string, err error) {
-	user, warning, err = a.identify(r)
-	var cause *authenticationError
-	switch {
-	case err == nil:
+	if user, warning, err = a.identify(r); err == nil {
 		a.attempts.success.Add(1)
-	case errors.As(err, &cause) && len(cause.attempted) == 0:
+		return user, warning, nil
+	}
+	if cause, _ := errors.Unwrap(err).(*authenticationError); cause != nil && len(cause.attempted) == 0 {
 		a.attempts.failure.Add(1)
-	default:
+	} else {
 		a.attempts.failed.Add(1)
 	}
-	return user, warning, err
+	return nil, warning, err
 }
 
 // identify is authenticate without its counts.
 func (a *authenticator) identify(r *http.Request) (user *User, warning string, err error) {
-	var failed *authenticationError
+	user, _, warning, failed := a.whoSent(r)
+	switch {
+	case user != nil:
+	case failed != nil:
+		return nil, warning, unauthorized(failed)
+	case a.anonymous == nil:
+		return nil, warning, unauthorized(&authenticationError{})
+	default:
+		user = a.anonymous
+	}
+	a.strip(r.Header)
+	return user, warning, nil
+}
+
+// direct is authenticate for the admin listener: who is anonymous, or named by a front
+// proxy, is nobody there. It counts nothing.
+func (a *authenticator) direct(r *http.Request) (*User, *authenticationError) {
+	user, proxied, _, failed := a.whoSent(r)
+	switch {
+	case proxied:
+		return nil, &authenticationError{[]string{"front-proxy"}, errors.New("front proxies may name nobody here")}
+	case user != nil && (user.Name == userAnonymous || user.in(groupUnauthed)):
+		return nil, &authenticationError{[]string{user.Name}, errors.New("nobody is anonymous here")}
+	case user != nil:
+		a.strip(r.Header)
+		return user, nil
+	case failed != nil:
+		return nil, failed
+	}
+	return nil, &authenticationError{}
+}
+
+// whoSent asks one authenticator after another; nil is nobody, with what was wrong if
+// there were credentials. proxied says that a front proxy named the user.
+func (a *authenticator) whoSent(r *http.Request) (user *User, proxied bool, warning string, failed *authenticationError) {
+	var err error
 	fail := func(kind string, err error) {
 		if failed == nil {
 			failed = &authenticationError{}
@@ -178,7 +212,7 @@ func (a *authenticator) identify(r *http.Request) (user *User, warning string, e
 		if user, err = a.proxies.authenticate(r); err != nil {
 			fail("front-proxy", err)
 		}
-		if user == nil {
+		if proxied = user != nil; !proxied {
 			if user, err = a.clients.verify(r.TLS.PeerCertificates); err != nil {
 				fail("x509", err)
 			}
@@ -208,18 +242,7 @@ func (a *authenticator) identify(r *http.Request) (user *User, warning string, e
 			fail("websocket", err)
 		}
 	}
-
-	switch {
-	case user != nil:
-	case failed != nil:
-		return nil, warning, unauthorized(failed)
-	case a.anonymous == nil:
-		return nil, warning, unauthorized(&authenticationError{})
-	default:
-		user = a.anonymous
-	}
-	a.strip(r.Header)
-	return user, warning, nil
+	return user, proxied, warning, failed
 }
 
 // strip removes the credentials and what only a front proxy may say.

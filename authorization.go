@@ -65,7 +65,7 @@ func (as authorizers) authorize(ctx context.Context, u *User, ri *RequestInfo) (
 func defaultAuthorizer() authorizer {
 	const health, discovery = "everybody may read health and version", "authenticated users may read the discovery documents"
 	const self = "authenticated users may ask who they are and what they may do"
-	return authorizers{mastersRule{}, pathRules{
+	return authorizers{mastersRule{}, roleRules{}, pathRules{
 		{path: "/healthz", reason: health},
 		{path: "/livez", reason: health},
 		{path: "/readyz", reason: health},

@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ type filter struct {
 	off   string        // why it is switched off; "" is on
 	idle  func() string // why it does nothing now, "" while it works; nil: it always works
 	flags []string      // the flags that govern it
+	brief bool          // it sets a field or two and never answers, so no time is taken
 }
 
 // row is a filter in its place.
@@ -82,6 +84,9 @@ func secureRows(p *program) []row {
 	}
 }
 
+// runs reports whether requests enter the row.
+func (r *row) runs() bool { return r.off == "" && r.wrap != nil }
+
 // chain is the compiled chain of one listener: an http.Handler that opens an exchange,
 // takes it through the rows and to the director, and closes it.
 type chain struct {
@@ -100,7 +105,8 @@ type chain struct {
 	abandoned atomic.Int64 // handlers that go on after their time limit
 	ended     []atomic.Uint64
 	answered  []statusCounts
-	times     []durations // of each row; nil: not taken
+	timed     []int       // places that read the clock, in order; none: time is not taken
+	times     []durations // own times of each row, of a sample
 	inFlight  inFlightLimits
 	table     table
 }
@@ -120,22 +126,22 @@ func newChain(p *program, listener string, rows []row) *chain {
 		c.outerHeader["Strict-Transport-Security"] = []string{v}
 	}
 	c.inFlight.readOnlyLimit, c.inFlight.mutatingLimit = int64(p.opt.inFlight.readOnly), int64(p.opt.inFlight.mutating)
+	if p.recent.on() {
+		c.setTimed()
+	}
 	c.run = direct
 	for i := len(rows) - 1; i >= 0; i-- {
 		if i == c.actingRow {
 			c.run = c.announced(c.run)
 		}
-		if rows[i].off != "" || rows[i].wrap == nil {
+		if !rows[i].runs() {
 			continue
 		}
-		step := enter
-		if i > 0 && p.recent.on() {
-			step = enterTimed
+		if mark := slices.Index(c.timed, i); mark > 0 {
+			c.run = enterTimed(int32(i), mark, rows[i].wrap(c.run))
+		} else {
+			c.run = enter(int32(i), rows[i].wrap(c.run))
 		}
-		c.run = step(int32(i), rows[i].wrap(c.run))
-	}
-	if p.recent.on() {
-		c.times = make([]durations, mostPlaces)
 	}
 	return c
 }
@@ -190,7 +196,8 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x.id = c.program.requestIDs.Add(1)
 	c.table.add(x)
-	if err := c.run(x); err != nil {
+	err := c.run(x)
+	if err != nil {
 		x.fail(err)
 	}
 	abort := x.close()
@@ -202,7 +209,7 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	case abort || x.aborted.Load():
 		how = endCut
-	case at < len(c.rows):
+	case at < len(c.rows) && err != errLeft:
 		how, by = endRefused, at
 	case x.parent.Err() != nil:
 		how = endClientGone

@@ -3,13 +3,18 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
+	"time"
+
+	"apichain/admin"
 )
 
 // BenchmarkChain is the cost of a filter chain: the same trivial mux handler bare, and
-// behind all filters, director and mux of a listener.
+// behind all filters, director and mux of a listener. Recording is off: what it costs is
+// BenchmarkRecording.
 func BenchmarkChain(b *testing.B) {
-	p := newTestProgram(b, "--token-auth-file=testdata/tokens.csv")
+	p := newTestProgram(b, "--recent-requests=0", "--token-auth-file=testdata/tokens.csv")
 	trivial := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusOK) })
 	if err := p.outermost.Handle("/bench", trivial); err != nil {
 		b.Fatal(err)
@@ -38,4 +43,42 @@ func BenchmarkChain(b *testing.B) {
 	b.Run("bare", func(b *testing.B) { run(b, trivial, nil) })
 	b.Run("https", func(b *testing.B) { run(b, p.chain("https"), []string{"Bearer admin-token"}) })
 	b.Run("http", func(b *testing.B) { run(b, p.chain("http"), nil) })
+}
+
+// BenchmarkFaultFilter is what fault injection adds to a chain: the same request through
+// the chain without its row, with it, and with a rule that is about something else, by
+// turns. The metrics are medians of the rounds, in nanoseconds a request, and their ratio.
+func BenchmarkFaultFilter(b *testing.B) {
+	p := newTestProgram(b)
+	if err := p.outermost.Handle("/bench", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusOK) })); err != nil {
+		b.Fatal(err)
+	}
+	rows := plainRows(p)
+	without, with := newChain(p, "http", rows[:len(rows)-1]), newChain(p, "http", rows)
+	r, w := httptest.NewRequest("GET", "/bench", nil), &sink{h: http.Header{}}
+	r.Host = "localhost"
+	round := func(c *chain) float64 {
+		const n = 2000
+		begun := time.Now()
+		for range n {
+			clear(w.h)
+			c.ServeHTTP(w, r)
+		}
+		return float64(time.Since(begun).Nanoseconds()) / n
+	}
+	var off, idle, on []float64
+	for b.Loop() {
+		off, idle = append(off, round(without)), append(idle, round(with))
+		rule := admin.FaultRule{ID: "other", Match: admin.Match{"verb": {"watch"}}, Action: admin.FaultAction{Do: "cut"}, Percent: 100}
+		if err := p.faults.put(admin.Setting{For: time.Minute}, admin.FaultSet{Rules: []admin.FaultRule{rule}}); err != nil {
+			b.Fatal(err)
+		}
+		on = append(on, round(with))
+		p.faults.clear("the benchmark")
+	}
+	median := func(of []float64) float64 { slices.Sort(of); return of[len(of)/2] }
+	b.ReportMetric(median(off), "without-ns")
+	b.ReportMetric(median(idle), "idle-ns")
+	b.ReportMetric(median(on), "rule-ns")
+	b.ReportMetric(median(idle)/median(off), "idle/without")
 }

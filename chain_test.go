@@ -13,10 +13,10 @@ import (
 // The names, in the order a request meets them. The admin contract has the same list.
 var (
 	wantPlain = []string{"canonical-path", "host-and-origin", "panic-recovery", "cache-control", "warning-recorder", "request-info",
-		"wait-group", "timeout", "cors", "authentication", "audit", "max-in-flight"}
+		"wait-group", "timeout", "cors", "authentication", "audit", "max-in-flight", "fault-injection"}
 	wantSecure = []string{"canonical-path", "audit-init", "panic-recovery", "mux-and-discovery-complete", "received-timestamp", "request-info",
 		"latency-tracking", "access-record", "retry-after", "hsts", "cache-control", "goaway", "watch-termination", "wait-group", "deadline", "timeout",
-		"warning-recorder", "cors", "authentication", "audit", "impersonation", "max-in-flight", "authorization"}
+		"warning-recorder", "cors", "authentication", "audit", "impersonation", "max-in-flight", "authorization", "fault-injection"}
 )
 
 func TestChainOrder(t *testing.T) {
@@ -63,6 +63,10 @@ func TestChainConstraints(t *testing.T) {
 		{"impersonation", "max-in-flight", "masters pass above the limit"},
 		{"impersonation", "authorization", "the effective user is judged"},
 		{"max-in-flight", "authorization", "a flood costs no decisions"},
+		{"authorization", "fault-injection", "a refusal stays a refusal"},
+		{"timeout", "fault-injection", "a delayed request has its time limit"},
+		{"max-in-flight", "fault-injection", "a delayed request holds its place"},
+		{"audit", "fault-injection", "what a fault answers is recorded"},
 	} {
 		for _, ch := range p.chains {
 			o, i := ch.position(c.outer), ch.position(c.inner)

@@ -167,19 +167,14 @@ func (r *route) key() string {
 
 // resourceName is plural[.group][/subresource].
 func resourceName(ri *RequestInfo) string {
-	return string(appendResourceName(nil, ri))
-}
-
-// appendResourceName appends the name.
-func appendResourceName(b []byte, ri *RequestInfo) []byte {
-	b = append(b, ri.Resource...)
+	name := ri.Resource
 	if ri.APIGroup != "" {
-		b = append(append(b, '.'), ri.APIGroup...)
+		name += "." + ri.APIGroup
 	}
 	if ri.Subresource != "" {
-		b = append(append(b, '/'), ri.Subresource...)
+		name += "/" + ri.Subresource
 	}
-	return b
+	return name
 }
 
 // remove takes a web service away and reports whether there was one.

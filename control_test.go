@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -27,7 +28,7 @@ var setters = map[string]func(p *program, s admin.Setting) *admin.Error{
 
 // effects tell whether a control does anything.
 var effects = map[string]func(p *program) bool{
-	"drain":    func(p *program) bool { return p.draining.on.Load() && p.draining.check(nil) != nil },
+	"drain":    func(p *program) bool { return p.draining.on.Load() && p.draining.check(context.Background()) != nil },
 	"loglevel": func(p *program) bool { return p.logLevel.highest() == 5 && p.logLevel.of(nil, false) == 5 },
 }
 
@@ -87,7 +88,7 @@ func TestControlsUndoThemselves(t *testing.T) {
 				}
 				time.Sleep(10*time.Minute - 1)
 				want(true, 0, "")
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				want(false, 1, "off: its time is over")
 
 				must(set(p, admin.Setting{By: "alice", For: 10 * time.Minute}))
@@ -96,7 +97,7 @@ func TestControlsUndoThemselves(t *testing.T) {
 				want(true, 2, "on: bob")
 				time.Sleep(5*time.Minute - 1) // over the end of the first
 				want(true, 0, "")
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				want(false, 1, "off: its time is over")
 
 				must(set(p, admin.Setting{By: "alice", For: time.Minute}))

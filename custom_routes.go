@@ -177,8 +177,8 @@ func (r *resource) formOf(w Route) routeForm {
 	for form := formAll; form <= formWatchItem; form++ {
 		rest, ok := strings.CutPrefix(w.Path, r.path(form))
 		if ok && rest == "" {
-			if form == formAll && !r.namespaced {
-				form = formCollection
+			if !r.namespaced && (form == formAll || form == formWatchAll) {
+				form++ // the collection of all is the only one
 			}
 			return routeForm{method: w.Method, form: form}
 		}

@@ -53,7 +53,7 @@ func (s *Server) findHere(r *http.Request) target {
 // direct is the director: it sends the exchange where find found; a dry run ends in front
 // of the handler.
 func direct(x *exchange) error {
-	x.mark(int32(len(x.chain.rows)))
+	x.mark(len(x.chain.timed) - 1)
 	x.at.Store(int32(len(x.chain.rows)))
 	t := &x.target
 	switch {

@@ -83,11 +83,12 @@ type exchange struct {
 
 	prev, next *exchange // in the in-flight table
 
-	recording *recording   // of its time; nil: nothing is recorded
-	refusal   *statusError // what it was answered with, if that was a failure
-	aborted   atomic.Bool  // cut after it was hijacked
-	fault     *fault       // what fault injection does to it; nil: nothing
-	dry       *dryRun      // nil: a real request
+	recording *recording                 // of its time; nil: nothing is recorded
+	refusal   *statusError               // what it was answered with, if that was a failure
+	aborted   atomic.Bool                // cut after it was hijacked
+	fault     atomic.Pointer[fault]      // what fault injection does to it; nil: nothing
+	judged    atomic.Pointer[faultRules] // the rules that were asked last
+	dry       *dryRun                    // nil: a real request
 }
 
 // The states of an answer. From fresh it is answering, or hijacked, or expired, or done;
@@ -104,7 +105,7 @@ const (
 // newExchange opens the record. The audit ID is the client's, kept whole, or a new one.
 func newExchange(c *chain, w http.ResponseWriter, r *http.Request) *exchange {
 	var x *exchange
-	if c.times != nil {
+	if len(c.timed) > 0 {
 		r := &recordedExchange{}
 		x = &r.exchange
 		x.recording = &r.times
@@ -216,6 +217,13 @@ func (x *exchange) Write(b []byte) (int, error) {
 	if err := x.begin(); err != nil {
 		return 0, err
 	}
+	if f := x.fault.Load(); f != nil {
+		return f.write(x, b)
+	}
+	return x.write(b)
+}
+
+func (x *exchange) write(b []byte) (int, error) {
 	x.writing.enter(len(b))
 	x.writeBegins()
 	n, err := x.inner.Write(b)
@@ -232,6 +240,9 @@ func (x *exchange) Write(b []byte) (int, error) {
 func (x *exchange) WriteString(s string) (int, error) {
 	if err := x.begin(); err != nil {
 		return 0, err
+	}
+	if f := x.fault.Load(); f != nil {
+		return f.write(x, []byte(s))
 	}
 	x.writing.enter(len(s))
 	x.writeBegins()

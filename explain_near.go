@@ -104,11 +104,11 @@ func (r *route) near(req *http.Request, path string) (m nearMiss, ok bool) {
 	}
 	if len(types.Consumes) > 0 && !takesType(types.Consumes, req) {
 		n++
-		lack, far = admin.Lack{What: "content-type", Want: strings.Join(types.Consumes, ", "), Got: req.Header.Get("Content-Type")}, 1
+		lack, far = admin.Lack{What: "content-type", Want: strings.Join(types.Consumes, ", "), Got: req.Header.Get("Content-Type")}, 0
 	}
 	if accept := req.Header["Accept"]; len(types.Produces) > 0 && len(accept) > 0 && !givesType(types.Produces, accept) {
 		n++
-		lack, far = admin.Lack{What: "accept", Want: strings.Join(types.Produces, ", "), Got: strings.Join(accept, ", ")}, 1
+		lack, far = admin.Lack{What: "accept", Want: strings.Join(types.Produces, ", "), Got: strings.Join(accept, ", ")}, 0
 	}
 	return nearMiss{r, lack, far}, n == 1
 }
@@ -120,7 +120,7 @@ func (r *route) nearPath(path string) (lack admin.Lack, far int, ok bool) {
 	if r.kind == kindContainer {
 		path, pattern = trimSlash(path), trimSlash(pattern)
 	}
-	if strings.Count(path, "/") > strings.Count(pattern, "/")+1 && !r.open() || pattern == "/" {
+	if more := strings.Count(path, "/") - strings.Count(pattern, "/"); more < -1 || more > 1 && !r.open() || pattern == "/" {
 		return lack, 0, false
 	}
 	have, want := strings.Split(path[1:], "/"), strings.Split(pattern[1:], "/")
@@ -152,19 +152,16 @@ func (r *route) nearPath(path string) (lack admin.Lack, far int, ok bool) {
 			lack.What = "version"
 		}
 		far = apart(lack.Want, lack.Got)
-		return asLack(lack), far, same > 0 || 2*far <= len(lack.Want)
+		return asLack(lack), far, same > 0 && !r.open() || 2*far <= len(lack.Want)
 	case -1:
-		i := without(want, have)
-		if i < 0 {
-			return lack, 0, false
+		i := tooMany(want, have)
+		if lack = asLack(admin.Lack{What: "segment", Want: want[max(i, 0)]}); lack.Want == "/" {
+			return lack, 1, i >= 0
 		}
-		return asLack(admin.Lack{What: "segment", Want: cmp.Or(want[i], "/")}), 2, len(have) > 0 && have[0] != ""
+		return lack, 2, i >= 0
 	case 1:
-		for i := range have {
-			if rest := slices.Delete(slices.Clone(have), i, i+1); fits(want, rest) {
-				return admin.Lack{What: "segment", Got: cmp.Or(have[i], "/")}, 2, true
-			}
-		}
+		i := tooMany(have, want)
+		return admin.Lack{What: "segment", Got: cmp.Or(have[max(i, 0)], "/")}, 2, i >= 0
 	}
 	return lack, 0, false
 }
@@ -172,31 +169,37 @@ func (r *route) nearPath(path string) (lack admin.Lack, far int, ok bool) {
 // open reports whether the route takes whatever follows its pattern.
 func (r *route) open() bool { return r.kind == kindPrefix || strings.HasSuffix(r.pattern, ":*}") }
 
-// asLack writes the tail of a prefix as what it is to a client: a slash.
+// asLack writes what only a trailing slash would be as what it is to a client.
 func asLack(l admin.Lack) admin.Lack {
-	if l.Want == "{:*}" {
+	if l.Want == "{:*}" || l.Want == "" && l.Got == "" {
 		l.Want = "/"
 	}
 	return l
 }
 
-// without is which one of want has to go so that have fits; -1 is none.
-func without(want, have []string) int {
-	for i := range want {
-		if rest := slices.Delete(slices.Clone(want), i, i+1); fits(rest, have) {
-			return i
+// tooMany is the one of long that has to go so that it fits short, of a pattern and a path
+// either: the one that leaves most segments the same, and of those the last. -1 is none.
+func tooMany(long, short []string) int {
+	best, most := -1, 0
+	for i := range long {
+		same := 1
+		for j, s := range short {
+			other := long[j]
+			if j >= i {
+				other = long[j+1]
+			}
+			if s == other {
+				same++
+			} else if !takesSegment(s, other) && !takesSegment(other, s) {
+				same = 0
+				break
+			}
+		}
+		if same > 0 && same >= most {
+			best, most = i, same
 		}
 	}
-	return -1
-}
-
-func fits(want, have []string) bool {
-	for i := range want {
-		if !takesSegment(want[i], have[i]) {
-			return false
-		}
-	}
-	return true
+	return best
 }
 
 // takesSegment reports whether one segment of a pattern takes one of a path.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -97,7 +98,7 @@ func resident(pid int) float64 {
 }
 
 // load asks over kept-alive connections for a time, and returns how many answers came.
-func load(b *testing.B, address, scheme string, d time.Duration) int {
+func load(b *testing.B, address, scheme, path string, d time.Duration) int {
 	const clients = 16
 	until := time.Now().Add(d)
 	var n [clients]int
@@ -114,13 +115,14 @@ func load(b *testing.B, address, scheme string, d time.Duration) int {
 			}
 			defer c.Close()
 			r := bufio.NewReader(c)
-			request := []byte("GET /livez/ping HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAuthorization: Bearer admin-token\r\n\r\n")
+			request := []byte("GET " + path + " HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAuthorization: Bearer admin-token\r\n\r\n")
 			for time.Now().Before(until) {
 				if _, err := c.Write(request); err != nil {
 					b.Error(err)
 					return
 				}
-				for { // the header, then two bytes of body
+				size := int64(0)
+				for { // the header, then the body
 					line, err := r.ReadSlice('\n')
 					if err != nil {
 						b.Error(err)
@@ -129,8 +131,11 @@ func load(b *testing.B, address, scheme string, d time.Duration) int {
 					if len(line) == 2 {
 						break
 					}
+					if v, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+						size, _ = strconv.ParseInt(string(bytes.TrimSpace(v)), 10, 64)
+					}
 				}
-				if _, err := io.CopyN(io.Discard, r, 2); err != nil {
+				if _, err := io.CopyN(io.Discard, r, size); err != nil {
 					b.Error(err)
 					return
 				}
@@ -158,7 +163,7 @@ func BenchmarkLoopback(b *testing.B) {
 			_, address, _ = strings.Cut(address, "://")
 			measure := func(pid int, address string) (rate, cost float64) {
 				before := cpu(b, pid)
-				n := load(b, address, scheme, time.Second)
+				n := load(b, address, scheme, "/livez/ping", time.Second)
 				return float64(n), float64((cpu(b, pid) - before).Nanoseconds()) / float64(n)
 			}
 			barePID, bareAddress := startBare(b, scheme)

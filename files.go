@@ -85,11 +85,15 @@ func (p *program) tryCommand(l *listener) string {
 	curl, base := "curl -s ", l.url()
 	if path, ok := strings.CutPrefix(base, "unix:"); ok {
 		curl, base = "curl -s --unix-socket "+path+" ", "http://localhost"
-		if l.role == "https" {
+		if l.tls {
 			base = "https://localhost"
 		}
 	}
 	switch {
+	case l.role == "admin" && l.tls && p.opt.files.kubeconfig != "":
+		return "kubectl --kubeconfig " + p.opt.files.kubeconfig + " --server " + base + " get --raw /admin/v1/routes"
+	case l.role == "admin" && l.tls:
+		return curl + `-k -H "Authorization: Bearer $TOKEN" -H 'Accept: text/plain' ` + base + "/admin/v1/routes"
 	case l.role == "admin":
 		return curl + "-H 'Accept: text/plain' " + base + "/admin/v1/routes"
 	case l.role == "http":

@@ -287,9 +287,12 @@ func TestTryCommands(t *testing.T) {
 		{"kc", "http", "tcp", "127.0.0.1:80", "curl -s 'http://127.0.0.1:80/readyz?verbose'"},
 		{"", "admin", "tcp", "127.0.0.1:81", "curl -s -H 'Accept: text/plain' http://127.0.0.1:81/admin/v1/routes"},
 		{"", "admin", "unix", "unix:/s", "curl -s --unix-socket /s -H 'Accept: text/plain' http://localhost/admin/v1/routes"},
+		{"", "admin+tls", "tcp", "127.0.0.1:81", `curl -s -k -H "Authorization: Bearer $TOKEN" -H 'Accept: text/plain' https://127.0.0.1:81/admin/v1/routes`},
+		{"kc", "admin+tls", "tcp", "0.0.0.0:81", "kubectl --kubeconfig kc --server https://127.0.0.1:81 get --raw /admin/v1/routes"},
 	} {
+		role, tls := strings.CutSuffix(c.role, "+tls")
 		p := &program{opt: &options{files: filesOptions{kubeconfig: c.kubeconfig}}}
-		if got := p.tryCommand(&listener{role: c.role, network: c.network, address: c.address}); got != c.want {
+		if got := p.tryCommand(&listener{role: role, tls: tls || role == "https", network: c.network, address: c.address}); got != c.want {
 			t.Errorf("%s on %s:\n got %s\nwant %s", c.role, c.address, got, c.want)
 		}
 	}

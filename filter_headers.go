@@ -14,7 +14,7 @@ const cacheControlValue = "no-cache, private"
 // auditInit shows the audit ID, which the exchange has from its beginning, to the
 // handlers: they may hand it on, and one that sets another keeps it (upstream).
 func auditInit() filter {
-	return filter{wrap: func(next handler) handler {
+	return filter{brief: true, wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			x.header["Audit-Id"] = x.auditID[:]
 			x.because("the answer carries Audit-Id", "")
@@ -26,7 +26,7 @@ func auditInit() filter {
 // cacheControl forbids caches to keep answers, unless a handler says otherwise.
 func cacheControl() filter {
 	value := []string{cacheControlValue}
-	return filter{wrap: func(next handler) handler {
+	return filter{brief: true, wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			x.header["Cache-Control"] = value[:1:1]
 			x.because("the answer forbids caches to keep it", "")
@@ -56,7 +56,7 @@ func (o *hstsOptions) value() string { return strings.Join(o.directives, "; ") }
 
 // hsts tells browsers to come by TLS only (RFC 6797).
 func hsts(p *program) filter {
-	f := filter{flags: []string{"strict-transport-security-directives"}}
+	f := filter{brief: true, flags: []string{"strict-transport-security-directives"}}
 	if p.opt.hsts.value() == "" {
 		f.off = "no directive is given"
 		return f
@@ -88,7 +88,7 @@ func (o *goawayOptions) check(p *problems) {
 // goaway ends an HTTP/2 connection now and then: net/http turns Connection: close into
 // GOAWAY, and requests under way end as usual.
 func goaway(p *program) filter {
-	f := filter{flags: []string{"goaway-chance"}}
+	f := filter{brief: true, flags: []string{"goaway-chance"}}
 	chance := p.opt.goaway.chance
 	switch {
 	case p.opt.listen.disableHTTP2:

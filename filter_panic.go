@@ -18,7 +18,7 @@ type panicked struct {
 // connection instead; we do so only where the header is out, when nothing else is left.
 // http.ErrAbortHandler asks for just that, and is not logged.
 func panicRecovery(p *program) filter {
-	return filter{wrap: func(next handler) handler {
+	return filter{brief: true, wrap: func(next handler) handler {
 		return func(x *exchange) (err error) {
 			defer func() {
 				if v := recover(); v != nil {

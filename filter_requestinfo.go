@@ -65,7 +65,7 @@ type latencies struct {
 // latencyTracking switches on the measuring of steps where something reports it: the
 // audit annotations of slow requests.
 func latencyTracking(p *program) filter {
-	f := filter{flags: []string{"audit-policy-file"}}
+	f := filter{brief: true, flags: []string{"audit-policy-file"}}
 	if p.auditing == nil {
 		f.off = "no audit policy asks for it"
 		return f

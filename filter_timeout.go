@@ -256,6 +256,9 @@ func (x *exchange) answerExpiredLocked() {
 		h[k] = v
 	}
 	h["Audit-Id"] = x.auditID[:]
+	if f := x.fault.Load(); f != nil {
+		h[faultHeader] = []string{f.ID}
+	}
 	x.warnings.headerLocked(h)
 	h["Content-Type"] = []string{contentType}
 	if !x.apart {

@@ -117,7 +117,7 @@ func retryAfter(p *program) filter {
 // muxComplete marks a request that came before all paths were installed, so that the
 // last not-found handler can say "try again" instead of 404.
 func muxComplete(p *program) filter {
-	return filter{wrap: func(next handler) handler {
+	return filter{brief: true, wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			x.early = !p.signals.muxAndDiscoveryComplete.fired()
 			x.because("all paths are installed", "signal MuxAndDiscoveryComplete")

@@ -29,7 +29,7 @@ type warning struct{ agent, text string }
 
 // warningRecorder opens the record; in front of it warnings are dropped.
 func warningRecorder() filter {
-	return filter{wrap: func(next handler) handler {
+	return filter{brief: true, wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			x.warnings.enabled = true
 			x.because("the answer carries the warnings given from here on", "")

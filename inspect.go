@@ -2,11 +2,9 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"reflect"
@@ -49,6 +47,8 @@ func (p *program) adminHandler() http.Handler {
 			c, _ := r.Context().Value(connKey{}).(*conn)
 			return c != nil && c.unix
 		},
+		Identify:  p.adminIdentity,
+		Authorize: p.adminHolds,
 		Profiling: p.opt.admin.profiling,
 		AuditID: func(r *http.Request) string {
 			return cmp.Or(r.Header.Get("Audit-Id"), newUUID())
@@ -205,14 +205,7 @@ func (s source) Routes() []admin.Route {
 }
 
 // id is the same in every process that registers the same.
-func (r *route) id() string { return string(r.appendID(nil)) }
-
-func (r *route) appendID(b []byte) []byte {
-	for _, s := range []string{r.server, ":", r.kind, ":", r.method, ":", r.pattern} {
-		b = append(b, s...)
-	}
-	return b
-}
+func (r *route) id() string { return r.server + ":" + r.kind + ":" + r.method + ":" + r.pattern }
 
 func noNil(s []string) []string {
 	if s == nil {
@@ -446,7 +439,7 @@ func (s source) Listeners() []admin.Listener {
 			a.Connections = *n
 		}
 		a.Connections.Accepted, a.Connections.Closed = l.accepted.Load(), l.closed.Load()
-		if l.role == "https" {
+		if l.tls {
 			a.TLS = s.p.certs.shown()
 		}
 		out = append(out, a)
@@ -523,10 +516,3 @@ func (s source) Options() []admin.Option {
 }
 
 func (s source) WriteMetrics(w io.Writer) error { return s.p.writeMetrics(w) }
-
-// Refused writes the audit event and the log line of a request that the admin listener
-// turned away.
-func (s source) Refused(r admin.Refusal) {
-	s.p.log.LogAttrs(context.Background(), slog.LevelInfo, "admin request refused", slogText("method", r.Method), slogText("path", r.Path), slogText("user", r.By.User), slogText("remoteAddr", r.RemoteAddr), slogText("reason", r.Reason), slogText("message", r.Message), slogText("auditID", r.AuditID))
-	s.p.auditAdmin(r.AuditID, r.Method, r.Path, r.UserAgent, r.By, r.Code, &statusError{code: r.Code, reason: r.Reason, message: r.Message})
-}

@@ -363,7 +363,7 @@ func TestComplaints(t *testing.T) {
 	p := newTestProgramLog(t, log)
 	for text, level := range map[string]string{"http: panic serving 1.2.3.4: x\nlevel=ERROR": "level=ERROR", "http: Accept error: x": "level=ERROR", "http: superfluous": ""} {
 		before := log.String()
-		if n, err := (complaints{p}).Write([]byte(text)); n != len(text) || err != nil {
+		if n, err := (complaints{p, "https"}).Write([]byte(text)); n != len(text) || err != nil {
 			t.Errorf("%q: %d %v", text, n, err)
 		}
 		added := strings.TrimPrefix(log.String(), before)

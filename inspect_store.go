@@ -2,10 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
-	"net/http"
-	"strings"
-	"time"
 
 	"apichain/admin"
 )
@@ -35,29 +31,4 @@ func (s source) Reset(ctx context.Context) (admin.Written, *admin.Error) {
 
 func (s source) LoadSnapshot(ctx context.Context, body []byte) (admin.Written, *admin.Error) {
 	return s.p.loadSnapshot(ctx, body)
-}
-
-// Changed writes the audit event and the log line of a request that changed something.
-func (s source) Changed(c admin.Change) {
-	p := s.p
-	p.log.LogAttrs(context.Background(), slog.LevelInfo, "admin change", slogText("method", c.Method), slogText("path", c.Path), slogText("user", c.By.User), slogText("remoteAddr", c.RemoteAddr), slogText("auditID", c.AuditID))
-	p.auditAdmin(c.AuditID, c.Method, c.Path, c.UserAgent, c.By, http.StatusOK, nil)
-}
-
-// auditAdmin writes the audit event of a request to the admin listener. It has the level
-// Metadata, whatever the policy; who comes without credentials is the user of the plain
-// listener, and who was turned away before that was known is nobody.
-func (p *program) auditAdmin(id, method, path, userAgent string, by admin.Identity, code int, e *statusError) {
-	if p.auditing == nil {
-		return
-	}
-	now := auditTime(time.Now())
-	event := &auditEvent{
-		Kind: "Event", APIVersion: "audit.k8s.io/v1", Level: auditMetadata, AuditID: id, Stage: auditResponseComplete, RequestURI: shorten(path, 2048), Verb: strings.ToLower(method),
-		UserAgent: auditUserAgent(userAgent), ResponseStatus: auditStatus(code, e), Received: now, StageTime: now,
-	}
-	if by.User != "" {
-		event.User = newAuditUser(&User{Name: by.User, Groups: by.Groups})
-	}
-	p.auditing.log.write(event)
 }

@@ -30,7 +30,7 @@ func (o *listenOptions) register(f *flags) {
 	f.in("listeners")
 	f.list(&o.http, "listen-http", []string{"127.0.0.1:8080"}, "addresses of the plain listener, whose users are all superusers: host:port (port 0: any free one), unix:PATH, or off")
 	f.list(&o.https, "listen-https", []string{"127.0.0.1:6443"}, "addresses of the TLS listener: host:port, unix:PATH, or off")
-	f.list(&o.admin, "listen-admin", []string{"127.0.0.1:8081"}, "addresses of the admin listener: host:port on loopback, unix:PATH, or off")
+	f.list(&o.admin, "listen-admin", []string{"127.0.0.1:8081"}, "addresses of the admin listener: host:port, unix:PATH, or off")
 	f.bool(&o.insecureAllowRemote, "insecure-allow-remote", false, "let the plain listener be bound to an address that others can reach: each of them is a superuser then")
 	f.bool(&o.disableHTTP2, "disable-http2-serving", false, "offer HTTP/1.1 only")
 	f.int(&o.maxStreams, "http2-max-streams-per-connection", 100, "most requests at a time on one HTTP/2 connection; 0: 100")
@@ -79,13 +79,8 @@ func (o *listenOptions) checkAddress(p *problems, role, a string) {
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
 		p.add(flag, "%q has no port from 0 to 65535", a)
 	}
-	if remote(host) {
-		switch {
-		case role == "http" && !o.insecureAllowRemote:
-			p.add(flag, "%q can be reached by others, and everybody on this listener is a superuser: use a loopback address, or say --insecure-allow-remote", a)
-		case role == "admin":
-			p.add(flag, "%q can be reached by others: the admin listener needs a loopback address or unix:PATH", a)
-		}
+	if role == "http" && remote(host) && !o.insecureAllowRemote {
+		p.add(flag, "%q can be reached by others, and everybody on this listener is a superuser: use a loopback address, or say --insecure-allow-remote", a)
 	}
 }
 
@@ -97,6 +92,12 @@ func remote(host string) bool {
 	}
 	a, err := netip.ParseAddr(host)
 	return err == nil && !a.Unmap().IsLoopback()
+}
+
+// remoteAddress is remote for a whole listen address; others than host:port are not.
+func remoteAddress(a string) bool {
+	host, _, err := net.SplitHostPort(a)
+	return err == nil && remote(host)
 }
 
 func off(addresses []string) bool { return slices.Equal(addresses, []string{"off"}) }
@@ -117,6 +118,7 @@ type listener struct {
 	network   string // tcp or unix
 	address   string // host:port or unix:PATH, as bound
 	inherited bool
+	tls       bool
 	keepAlive time.Duration
 	conns     *conns
 	socket    os.FileInfo // of a socket file of ours, to remove no other
@@ -136,7 +138,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	l.accepted.Add(1)
 	oc := &conn{Conn: c, listener: l, unix: l.network == "unix", accepted: time.Now()}
-	oc.head.done = l.role == "https"
+	oc.head.done = l.tls
 	l.conns.add(oc)
 	return oc, nil
 }
@@ -162,7 +164,7 @@ func (l *listener) url() string {
 		return l.address
 	}
 	scheme := "http"
-	if l.role == "https" {
+	if l.tls {
 		scheme = "https"
 	}
 	host, port, _ := net.SplitHostPort(l.address)
@@ -232,6 +234,9 @@ func (p *program) listen(inherited []inheritedSocket) (err error) {
 			return fmt.Errorf("LISTEN_FDS: the inherited socket %s is for no listener: name it http, https or admin in LISTEN_FDNAMES, or give its address to a --listen flag", s.Addr())
 		}
 	}
+	for _, l := range p.listeners { // not before all are known: one address that others reach is enough
+		l.tls = l.role == "https" || l.role == "admin" && l.network == "tcp" && p.opt.adminAccess.tls
+	}
 	return nil
 }
 
@@ -264,7 +269,9 @@ func (p *program) adopt(role string, l net.Listener, inherited bool) error {
 	case l.Addr().Network() == "unix":
 		nl.network, nl.address = "unix", "unix:"+absolute(l.Addr().String())
 	case loopbackAddress(l.Addr()):
-	case role == "http" && !p.opt.listen.insecureAllowRemote, role == "admin":
+	case role == "admin":
+		p.opt.adminAccess.force(p.flags)
+	case role == "http" && !p.opt.listen.insecureAllowRemote:
 		_ = l.Close()
 		return fmt.Errorf("%s can be reached by others: use a loopback address or a unix socket", l.Addr())
 	}

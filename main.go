@@ -146,6 +146,7 @@
 //	control.go              what is switched on for a time, and undoes itself
 //	drain.go                the reversible drain
 //	loglevel.go             the verbosity of the log
+//	faults.go               the rules of fault injection
 //	admin_access.go         who may use the admin listener
 //
 // Subcommands, which ask a running program:

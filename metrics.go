@@ -269,6 +269,7 @@ func (p *program) writeMetrics(w io.Writer) error {
 		e.number(float64(open[role]), "listener", role)
 	}
 	e.single("apichain_abandoned_handlers", "gauge", "Handlers that go on after their time limit.", float64(p.abandoned()))
+	p.faults.writeMetrics(e)
 	e.controls(p.everyControl())
 	e.build()
 	e.process(m.started)

@@ -93,6 +93,9 @@ func (o *options) parse(f *flags, args []string) (problems, error) {
 		o.shutdown.timeout = o.shutdown.delay + o.timeout.request
 		f.byKey["shutdown-timeout"].derived = true
 	}
+	if slices.ContainsFunc(o.listen.admin, remoteAddress) {
+		o.adminAccess.force(f)
+	}
 	o.tls.proxiesNamed = len(o.authentication.proxyNames) > 0
 	return p, nil
 }

@@ -43,7 +43,7 @@ func kindOf(f *flags, name string) string {
 var wrongFlags = map[string][]struct{ value, want string }{
 	"listen-http":                             {{"0.0.0.0:0", "can be reached by others"}, {"nonsense", "is not host:port, unix:PATH or off"}},
 	"listen-https":                            {{"127.0.0.1:65536", "has no port from 0 to 65535"}, {"unix:", "names no socket file"}},
-	"listen-admin":                            {{"off,127.0.0.1:0", "off stands alone"}, {":0", "can be reached by others"}},
+	"listen-admin":                            {{"off,127.0.0.1:0", "off stands alone"}, {"0.0.0.0:http", "has no port from 0 to 65535"}},
 	"http2-max-streams-per-connection":        {{"-1", "must not be negative, is -1"}},
 	"tcp-keepalive-period":                    {{"-1s", "must not be negative, is -1s"}},
 	"tls-cert-file":                           {{"a.crt", "needs --tls-private-key-file"}},
@@ -148,7 +148,7 @@ func TestFlagPairs(t *testing.T) {
 		{"--listen-http=off --listen-https=off", []string{"--listen-http: is off and so is --listen-https"}},
 		{"--listen-http= --listen-https=", []string{"--listen-http: is off and so is --listen-https"}},
 		{"--listen-http=0.0.0.0:0 --insecure-allow-remote", nil},
-		{"--listen-admin=0.0.0.0:0 --insecure-allow-remote", []string{"--listen-admin: "}},
+		{"--listen-admin=0.0.0.0:0 --admin-tls=false", nil},
 		{"--shutdown-timeout=5s --shutdown-delay-duration=5s", []string{"--shutdown-timeout: 5s leaves no time after --shutdown-delay-duration 5s"}},
 		{"--shutdown-timeout=5s --shutdown-delay-duration=4s", nil},
 		{"--shutdown-timeout=1h --shutdown-timeout=5s --shutdown-delay-duration=1m", []string{"--shutdown-timeout: 5s leaves no time"}},

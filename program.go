@@ -107,7 +107,7 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p.recent.init(&o.recent)
 	p.draining.control = control{p: p, name: "drain", item: func() any { return source{p}.Drain() }}
 	p.logLevel.control = control{p: p, name: "loglevel", item: func() any { return source{p}.LogLevel() }}
-	p.faults.control = control{p: p, name: "faults", item: func() any { return p.faults.shown() }}
+	p.faults.control = control{p: p, name: "faults", item: func() any { return p.faults.current() }}
 	p.background, p.endBackground = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()
@@ -172,7 +172,7 @@ func (p *program) readNamedFiles() error {
 // loadIdentity loads or makes the certificates, and what says who a client is.
 func (p *program) loadIdentity() (err error) {
 	var hosts []string
-	for _, a := range p.opt.listen.https {
+	for _, a := range slices.Concat(p.opt.listen.https, p.opt.listen.admin) {
 		if h := hostOnly(a); h != "" && !strings.HasPrefix(a, "unix:") && a != "off" {
 			hosts = append(hosts, h)
 		}

@@ -2,8 +2,8 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,10 +31,10 @@ func (o *recentOptions) check(p *problems) {
 	}
 }
 
-// recentRequests is the ring of requests that have ended and the slowest of each route.
-// init makes it ready. Its memory is bounded: a record keeps at most some 20 KiB
-// of text and mostly less than 1, the slowest are kept of at most mostSlowRoutes
-// routes. A record owns its text: nothing that a request allocated is held by it.
+// recentRequests is the ring of requests that have ended and the slowest of each route;
+// init makes it ready. Its memory is bounded: a record keeps at most some 20 KiB of text
+// and mostly less than half a KiB, and the slowest are kept of mostSlowRoutes routes.
+// A record owns its text: it holds nothing of a request but the address of its client.
 type recentRequests struct {
 	slots []slot // none: nothing is recorded
 	next  atomic.Uint64
@@ -58,19 +58,17 @@ type slot struct {
 const mostSlowRoutes = 1000
 
 // slowRoute is the slowest requests of one route. least is what a request must exceed to
-// be looked at: -1 while there is room, or when the route was given up. All else is under
-// recentRequests.mu.
+// be looked at: -1 while there is room. All else but id is under recentRequests.mu.
 type slowRoute struct {
+	id      string
 	least   atomic.Int64
-	gone    bool
+	gone    atomic.Bool // it was given up
 	changed uint64
 	kept    []*record
 }
 
 func (r *recentRequests) init(o *recentOptions) {
-	if o.requests > 0 {
-		r.slots, r.perRoute, r.routes = make([]slot, o.requests), o.slowest, map[string]*slowRoute{}
-	}
+	r.slots, r.perRoute, r.routes = make([]slot, o.requests), o.slowest, map[string]*slowRoute{}
 }
 
 func (r *recentRequests) on() bool { return len(r.slots) > 0 }
@@ -85,92 +83,99 @@ func (r *recentRequests) add(x *exchange, how ending, took time.Duration) {
 		s.fill(x, how, took)
 	}
 	s.mu.Unlock()
-	if t := x.recording; t.sampled {
-		s := t.spent(x, int(x.at.Load()), how, took)
-		s.each(x.chain.timeoutRow, took, func(place int, own time.Duration) { x.chain.times[place].add(own) })
+	at := int(x.at.Load())
+	if x.recording.sampled {
+		s := x.spent(at, how, took)
+		s.each(x.chain, at, took, func(place int, own time.Duration) { x.chain.times[place].add(own) })
 	}
-	// A long-running request lasts as long as its client likes, so it is not slow.
-	if t := x.target.route; t != nil && r.perRoute > 0 && !x.longRunning && int(x.at.Load()) >= len(x.chain.rows) {
-		if slow := t.slow.Load(); slow == nil || int64(took) > slow.least.Load() {
-			r.addSlow(t, x, how, took)
+	// A long-running request lasts as long as its client likes: that is not slow.
+	if t := x.target.route; at >= len(x.chain.rows) && t != nil && r.perRoute > 0 && !x.longRunning {
+		if slow := r.route(t); int64(took) > slow.least.Load() {
+			r.addSlow(slow, x, how, took)
 		}
 	}
 }
 
-func (r *recentRequests) addSlow(t *route, x *exchange, how ending, took time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	slow := t.slow.Load()
-	if slow == nil || slow.gone {
-		slow = r.routeLocked(t.id())
-		t.slow.Store(slow)
-	}
-	k := &record{}
-	if len(slow.kept) == r.perRoute {
-		i := slow.fastestLocked()
-		if k = slow.kept[i]; took <= k.took {
-			return
-		}
-	} else {
-		slow.kept = append(slow.kept, k)
-	}
-	k.fill(x, how, took)
-	r.changes++
-	slow.changed = r.changes
-	if len(slow.kept) == r.perRoute {
-		slow.least.Store(int64(slow.kept[slow.fastestLocked()].took))
-	}
-}
-
-func (s *slowRoute) fastestLocked() int {
-	fastest := 0
-	for i, k := range s.kept {
-		if k.took < s.kept[fastest].took {
-			fastest = i
-		}
-	}
-	return fastest
-}
-
-// routeLocked is the slowest of the route called id, made at its first use.
-func (r *recentRequests) routeLocked(id string) *slowRoute {
-	if s := r.routes[id]; s != nil {
+// route is the slowest of a route, made at its first use.
+func (r *recentRequests) route(t *route) *slowRoute {
+	if s := t.slow.Load(); s != nil && !s.gone.Load() {
 		return s
 	}
-	if len(r.routes) >= mostSlowRoutes {
-		var oldest string
-		for id, s := range r.routes {
-			if oldest == "" || s.changed < r.routes[oldest].changed {
-				oldest = id
-			}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	id := t.id()
+	s := r.routes[id]
+	if s == nil {
+		if len(r.routes) >= mostSlowRoutes {
+			r.giveUpLocked()
 		}
-		r.routes[oldest].gone = true
-		r.routes[oldest].least.Store(-1)
-		delete(r.routes, oldest)
+		s = &slowRoute{id: id, changed: r.changes}
+		s.least.Store(-1)
+		r.routes[id] = s
 	}
-	s := &slowRoute{}
-	s.least.Store(-1)
-	r.routes[id] = s
+	t.slow.Store(s)
 	return s
 }
 
+// giveUpLocked forgets the route that has had no slow request for longest.
+func (r *recentRequests) giveUpLocked() {
+	var oldest *slowRoute
+	for _, s := range r.routes {
+		if oldest == nil || s.changed < oldest.changed {
+			oldest = s
+		}
+	}
+	oldest.gone.Store(true)
+	delete(r.routes, oldest.id)
+}
+
+func (r *recentRequests) addSlow(s *slowRoute, x *exchange, how ending, took time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.gone.Load() {
+		return
+	}
+	k := &record{}
+	if len(s.kept) < r.perRoute {
+		s.kept = append(s.kept, k)
+	} else if k = s.fastestLocked(); took <= k.took {
+		return
+	}
+	k.fill(x, how, took)
+	r.changes++
+	s.changed = r.changes
+	if len(s.kept) == r.perRoute {
+		s.least.Store(int64(s.fastestLocked().took))
+	}
+}
+
+func (s *slowRoute) fastestLocked() *record {
+	return slices.MinFunc(s.kept, func(a, b *record) int { return cmp.Compare(a.took, b.took) })
+}
+
 // record is one request that has ended. Its text is in one buffer, in the order of the
-// constants, then the groups; ends says where each ends.
+// constants, then the groups; ends says where each ends. What the path says is read from
+// it again when it is shown.
 type record struct {
 	id          uint64
 	chain       *chain
 	received    time.Time
 	took        time.Duration
-	at          int
-	how         ending
-	status      int
+	at, status  int32
 	in, out     int64
+	how         ending
+	verb        string
+	remoteAddr  string
+	reason      string
+	server      *Server
+	route       *slowRoute
+	resolved    bool // what it was about was known
 	longRunning bool
 	timed       bool
 	spent       spent
 	stack       []string
 	text        []byte
-	ends        []int
+	ends        []uint16
 }
 
 const (
@@ -178,17 +183,9 @@ const (
 	textAuditID
 	textPath
 	textQuery
-	textVerb
-	textResource
-	textNamespace
-	textName
+	textUserAgent
 	textUser
 	textImpersonatedBy
-	textRemoteAddr
-	textUserAgent
-	textServer
-	textRoute
-	textReason
 	textGroups
 )
 
@@ -200,132 +197,106 @@ const mostText = 16 << 10
 // books. It allocates only while k's buffers grow, and for a panic.
 func (k *record) fill(x *exchange, how ending, took time.Duration) {
 	c, at := x.chain, int(x.at.Load())
-	text, ends := k.text[:0], k.ends[:0]
-	if cap(text) > mostText {
-		text = nil
+	k.id, k.chain, k.received, k.took, k.how = x.id, c, x.received, took, how
+	k.at, k.status, k.in, k.out = int32(at), x.status.Load(), x.bytesIn.Load(), x.bytesOut.Load()
+	k.remoteAddr, k.reason = x.req.RemoteAddr, shorten(x.sentReason(how), 256)
+	k.resolved, k.verb, k.longRunning, k.server, k.route, k.stack, k.timed = at > c.infoRow, "", false, nil, nil, nil, x.recording != nil
+	if k.resolved {
+		k.verb, k.longRunning = shorten(x.info.Verb, 32), x.longRunning
 	}
-	*k = record{id: x.id, chain: c, received: x.received, took: took, at: at, how: how, status: int(x.status.Load()), in: x.bytesIn.Load(), out: x.bytesOut.Load()}
-	var info *RequestInfo
-	if at > c.infoRow {
-		info, k.longRunning = &x.info, x.longRunning
-	} else {
-		info = &RequestInfo{}
+	if at >= len(c.rows) {
+		if k.server = x.target.server; x.target.route != nil {
+			k.route = c.program.recent.route(x.target.route)
+		}
 	}
-	if x.recording != nil {
-		k.timed = true
-		k.spent = x.recording.spent(x, at, how, took)
+	if k.timed {
+		k.spent = x.spent(at, how, took)
 	}
 	if how == endPanicked {
 		k.stack = frames(string(x.panicked.stack))
 	}
-	user, real := x.shownUser(), ""
-	if user == nil {
-		user = &User{}
-	} else if user != x.user {
-		real = x.user.Name
+	if k.text, k.ends = k.text[:0], k.ends[:0]; cap(k.text) > mostText {
+		k.text = nil
 	}
-	end := func() { ends = append(ends, len(text)) }
-	add := func(s string, most int) {
-		text = appendShown(text, s, most)
-		end()
+	k.add(x.req.Method, 32)
+	k.add(x.auditID[0], 2048)
+	k.add(x.path, 2048)
+	k.text = appendShownQuery(k.text, x.query)
+	k.end()
+	k.add(x.userAgent, 256)
+	u := x.shownUser()
+	if u == nil {
+		k.end()
+		k.end()
+		return
 	}
-	add(x.req.Method, 32)
-	add(x.auditID[0], 2048)
-	add(x.path, 2048)
-	text = appendShownQuery(text, x.query)
-	end()
-	add(info.Verb, 32)
-	if info.IsResourceRequest {
-		text = appendResourceName(text, info)
+	k.add(u.Name, 2048)
+	if u != x.user {
+		k.text = append(k.text, shownText(x.user.Name)...)
 	}
-	end()
-	add(info.Namespace, 2048)
-	add(info.Name, 2048)
-	add(user.Name, 2048)
-	add(real, 2048)
-	add(x.req.RemoteAddr, 256)
-	add(x.userAgent, 256)
-	var t target
-	if at >= len(c.rows) {
-		t = x.target
-	}
-	if t.server != nil {
-		text = append(text, t.server.name...)
-	}
-	end()
-	if t.route != nil {
-		text = t.route.appendID(text)
-	}
-	end()
-	add(x.sentReason(how), 256)
-	for _, g := range user.Groups {
-		if len(text)+len(g) > mostText {
-			add("…", 3)
+	k.end()
+	for _, g := range u.Groups {
+		if len(k.text)+len(g) > mostText {
+			k.add("…", 3)
 			break
 		}
-		add(g, 2048)
+		k.add(g, 2048)
 	}
-	k.text, k.ends = text, ends
 }
 
-// appendShown appends a client's text as valid UTF-8, cut at most bytes.
-func appendShown(b []byte, s string, most int) []byte {
+// add appends a client's text as valid UTF-8, cut at most bytes.
+func (k *record) add(s string, most int) {
 	if len(s) > most || !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(shorten(s, most), "\uFFFD")
 	}
-	return append(b, s...)
+	k.text = append(k.text, s...)
+	k.end()
 }
+
+func (k *record) end() { k.ends = append(k.ends, uint16(len(k.text))) }
 
 // sentReason is the reason of the Status that was sent. Where the time limit answers, a
 // handler that goes on may still be failing.
 func (x *exchange) sentReason(how ending) string {
-	if how == endTimedOut && x.state.Load() == stateExpired {
+	switch {
+	case how == endTimedOut && x.state.Load() == stateExpired:
 		return errTimeout.reason
-	}
-	if x.refusal == nil {
+	case x.refusal == nil:
 		return ""
 	}
 	return x.refusal.reason
 }
 
-// finishedRow is the exchange that ends now as /admin/v1/requests shows it. It is for the
-// goroutine that closes the books, in finish.
-func (x *exchange) finishedRow(how ending, took time.Duration) admin.FinishedRequest {
-	var k record
-	k.fill(x, how, took)
-	return k.shown()
-}
-
 // shown is the record for the admin endpoint. It shares nothing with k that changes.
 func (k *record) shown() admin.FinishedRequest {
-	all := string(k.text)
-	text := func(i int) string {
-		if i == 0 {
-			return all[:k.ends[0]]
-		}
-		return all[k.ends[i-1]:k.ends[i]]
+	all, begin := string(k.text), 0
+	text := make([]string, len(k.ends))
+	for i, end := range k.ends {
+		text[i], begin = all[begin:end], int(end)
 	}
 	a := admin.FinishedRequest{
-		ID: fmt.Sprint(k.id), AuditID: text(textAuditID), Listener: k.chain.listener, Method: text(textMethod), Path: text(textPath), Query: text(textQuery),
-		Verb: text(textVerb), Resource: text(textResource), Namespace: text(textNamespace), Name: text(textName), User: text(textUser), Groups: []string{}, ImpersonatedBy: text(textImpersonatedBy),
-		RemoteAddr: text(textRemoteAddr), UserAgent: text(textUserAgent), ReceivedAt: admin.Time(k.received), DurationMs: exactMs(k.took), Reason: text(textReason),
-		Ended: string(k.how), EndedIn: k.chain.place(k.at), BytesIn: k.in, BytesOut: k.out, LongRunning: k.longRunning, Filters: []admin.FilterTime{}, Stack: noNil(k.stack),
+		ID: strconv.FormatUint(k.id, 10), AuditID: text[textAuditID], Listener: k.chain.listener, Method: text[textMethod], Path: text[textPath], Query: text[textQuery], Verb: k.verb,
+		User: text[textUser], Groups: text[textGroups:], ImpersonatedBy: text[textImpersonatedBy], RemoteAddr: k.remoteAddr, UserAgent: text[textUserAgent], ReceivedAt: admin.Time(k.received),
+		DurationMs: exactMs(k.took), Reason: k.reason, Ended: string(k.how), EndedIn: k.chain.place(int(k.at)), BytesIn: k.in, BytesOut: k.out, LongRunning: k.longRunning,
+		Filters: []admin.FilterTime{}, Stack: noNil(k.stack),
 	}
-	for i := textGroups; i < len(k.ends); i++ {
-		a.Groups = append(a.Groups, text(i))
+	var info RequestInfo
+	if k.resolved && info.resolve(a.Method, a.Path, a.Query) == nil && info.IsResourceRequest {
+		a.Resource, a.Namespace, a.Name = resourceName(&info), info.Namespace, info.Name
 	}
-	if s := text(textServer); s != "" {
-		a.Server = &s
+	if k.server != nil {
+		a.Server = &k.server.name
 	}
-	if s := text(textRoute); s != "" {
-		a.Route = &s
+	if k.route != nil {
+		a.Route = &k.route.id
 	}
-	if status := k.status; status > 0 {
+	if status := int(k.status); status > 0 {
 		a.Status = &status
 	}
 	if k.timed {
 		a.WriteMs = exactMs(k.spent.write)
-		k.spent.each(k.chain.timeoutRow, k.took, func(place int, own time.Duration) {
+		a.Filters = slices.Grow(a.Filters, len(k.chain.rows))
+		k.spent.each(k.chain, int(k.at), k.took, func(place int, own time.Duration) {
 			if place == len(k.chain.rows) {
 				a.HandlerMs = exactMs(own)
 				return

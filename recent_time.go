@@ -8,14 +8,16 @@ import (
 	"apichain/admin"
 )
 
-// Where the time of a request goes. Each filter and the director note when they are
-// entered, which is one reading of the clock; what is between two such moments is the
-// outer one's own time. So:
+// Where the time of a request goes. A filter notes when it is entered, which is one
+// reading of the clock, and so does the director. What is between two such moments is
+// the outer one's own time. So:
 //
 //   - the first filter's own time begins when the exchange is opened;
 //   - the time of the filter that answers, or of director and handler, goes on until the
 //     request has ended: it renders its refusal, and the way back outward, on which
 //     hardly a filter does anything, is in it;
+//   - a brief filter, which sets a field or two and never answers, takes no reading: it
+//     is shown with 0 and its few nanoseconds are the outer one's;
 //   - in HTTP/2 the handler has a goroutine of its own: until that runs, and from its
 //     end until the request's goroutine goes on, the time is the timeout filter's;
 //   - writing to the client is taken out of whatever does it. What net/http still holds
@@ -24,8 +26,8 @@ import (
 // So they add up to the duration exactly. No filter makes a request wait for a place, so
 // nothing is queued.
 
-// mostPlaces is the most rows of a chain, with the director.
-const mostPlaces = 28
+// mostTimed is the most places of a chain that read the clock, with the director.
+const mostTimed = 16
 
 // recording is what an exchange notes of its time; nil where nothing is recorded. Times
 // are nanoseconds since the exchange was opened.
@@ -34,9 +36,9 @@ const mostPlaces = 28
 // at may read the marks up to there, whatever a handler that goes on still writes.
 // handover is for the request's own goroutine.
 type recording struct {
-	marks    [mostPlaces]int64 // when a row, or the director, was entered; 0: not. That of row 0 stays 0
-	handover int64             // from the end of the handler's own goroutine to its being noticed
-	written  atomic.Int64      // in writes to the client; a write under way has taken off when it began
+	marks    [mostTimed]int64 // when chain.timed was entered; that of the first stays 0
+	handover int64            // from the end of the handler's own goroutine to its being noticed
+	written  atomic.Int64     // in writes to the client; a write under way has taken off when it began
 	sampled  bool
 }
 
@@ -46,23 +48,35 @@ type recordedExchange struct {
 	times recording
 }
 
-// enterTimed is enter with a note of the time.
-func enterTimed(position int32, inner handler) handler {
+// setTimed says which places read the clock: the first filter, which needs to read
+// nothing, those that are not brief, and the director.
+func (c *chain) setTimed() {
+	for i := range c.rows {
+		if r := &c.rows[i]; r.runs() && (i == 0 || !r.brief) {
+			c.timed = append(c.timed, i)
+		}
+	}
+	c.timed = append(c.timed, len(c.rows))
+	c.times = make([]durations, len(c.rows)+1)
+}
+
+// enterTimed is enter with a note of the time, as chain.timed[mark].
+func enterTimed(position int32, mark int, inner handler) handler {
 	return func(x *exchange) error {
-		x.mark(position)
+		x.mark(mark)
 		x.at.Store(position)
 		return inner(x)
 	}
 }
 
-func (x *exchange) mark(position int32) {
+func (x *exchange) mark(i int) {
 	if x.recording != nil {
-		x.recording.marks[position] = x.clock()
+		x.recording.marks[i] = x.clock()
 	}
 }
 
-// clock is the nanoseconds since x was opened, at least 1.
-func (x *exchange) clock() int64 { return int64(time.Since(x.received)) | 1 }
+// clock is the nanoseconds since x was opened.
+func (x *exchange) clock() int64 { return int64(time.Since(x.received)) }
 
 // writeBegins and writeEnds are around every write to the client. A sum below 0 is one
 // of which a write is under way.
@@ -78,52 +92,52 @@ func (x *exchange) writeEnds() {
 	}
 }
 
-// writeTime is the time in writes of a request that took so long.
-func (t *recording) writeTime(took time.Duration) time.Duration {
-	w := time.Duration(t.written.Load())
-	if w < 0 {
-		w += took
-	}
-	return min(max(w, 0), took)
-}
-
 // spent is where the time of a request went.
 type spent struct {
-	places   int // rows of its chain that were entered, and the director, are below
-	marks    [mostPlaces]int64
-	handover time.Duration
-	write    time.Duration
+	marks           [mostTimed]int64
+	handover, write time.Duration
 }
 
 // spent reads the recording of an exchange that ends in at.
-func (t *recording) spent(x *exchange, at int, how ending, took time.Duration) (s spent) {
-	s.places = min(at, len(x.chain.rows)) + 1
-	copy(s.marks[:s.places], t.marks[:])
-	s.write = t.writeTime(took)
+func (x *exchange) spent(at int, how ending, took time.Duration) (s spent) {
+	t := x.recording
+	for i, place := range x.chain.timed {
+		if place > at {
+			break
+		}
+		s.marks[i] = t.marks[i]
+	}
+	s.write = time.Duration(t.written.Load())
+	if s.write < 0 {
+		s.write += took
+	}
+	s.write = min(max(s.write, 0), took)
 	if how != endTimedOut { // else the handler's goroutine may still go on
 		s.handover = time.Duration(t.handover)
 	}
 	return s
 }
 
-// each calls f with each place that was entered, in order, and its own time, of a
-// request that took so long.
-func (s *spent) each(timeoutRow int, took time.Duration, f func(place int, own time.Duration)) {
-	place, began := 0, time.Duration(0)
-	for i := 1; i < s.places; i++ {
-		if s.marks[i] == 0 {
-			continue
+// each calls f with each place that a request entered which ended in at and took so
+// long, in order, and with its own time. Director and handler are one place, len(rows).
+func (s *spent) each(c *chain, at int, took time.Duration, f func(place int, own time.Duration)) {
+	at = min(at, len(c.rows))
+	next := 0 // of c.timed
+	for place := 0; place <= at; place++ {
+		var own time.Duration
+		if next < len(c.timed) && c.timed[next] == place {
+			if next++; next < len(c.timed) && c.timed[next] <= at {
+				own = time.Duration(s.marks[next] - s.marks[next-1])
+			} else {
+				own = max(0, took-s.write-s.handover-time.Duration(s.marks[next-1]))
+			}
 		}
-		entered := time.Duration(s.marks[i])
-		own := entered - began
-		if place == timeoutRow {
+		if place == c.timeoutRow {
 			own += s.handover
 		}
-		f(place, own)
-		place, began = i, entered
-	}
-	if s.places > 0 {
-		f(place, max(0, took-began-s.write-s.handover))
+		if place == len(c.rows) || c.rows[place].runs() {
+			f(place, own)
+		}
 	}
 }
 

@@ -319,13 +319,15 @@ func (q *call) snapshot(o *listOptions) (snapshot, error) {
 	if err == nil {
 		return sn, nil
 	}
-	e := &statusError{code: http.StatusGone, reason: "Expired", message: "The resourceVersion for the provided list is too old.", cause: nil}
+	e := &statusError{code: http.StatusGone, reason: "Expired", message: tooOldForList}
 	if o.from != nil {
 		e.message = "The provided continue token is too old: it can no longer show the list as it was at its first page. Begin again without it, or go on with the token in this answer, which shows what remains of the list as it is now."
 		e.cursor = continueToken{continueVersion, -1, o.from.Start}.String()
 	}
 	return sn, e
 }
+
+const tooOldForList = "The resourceVersion for the provided list is too old."
 
 // selected is the objects that the selectors take.
 func (q *call) selected(o *listOptions, all iter.Seq[*object]) iter.Seq[*object] {

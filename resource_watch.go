@@ -97,10 +97,28 @@ func (q *call) watch() error {
 	w.cursor = cur
 	w.row = &watchRow{x: exchangeFrom(q.req.Context()), bucket: q.bucket, namespace: q.namespace, selector: w.selectorText(), startRevision: start, lag: cur.lag}
 	w.row.sent.Store(start)
-	q.rest.watches.add(w.row)
-	defer q.rest.watches.remove(w.row)
+	w.begin()
+	defer w.end()
 	w.run(initial, start)
 	return nil
+}
+
+// begin puts the watch into the table, where faults find it. Its own it has from the
+// filter, or from rules that came since.
+func (w *watching) begin() {
+	x := w.row.x
+	if f := x.fault.Load(); f != nil {
+		f.arm(x)
+	}
+	w.rest.watches.add(w.row)
+	w.rest.program.faults.take(x)
+}
+
+func (w *watching) end() {
+	w.rest.watches.remove(w.row)
+	if f := w.row.x.fault.Load(); f != nil {
+		f.end(w)
+	}
 }
 
 // run sends what there is and then what comes.
@@ -119,6 +137,9 @@ func (w *watching) run(initial *snapshot, start int64) {
 			if w.object('A', o, o.rev); w.failed {
 				return
 			}
+		}
+		if ctx.Err() != nil {
+			return
 		}
 		if w.bookmark && (w.initial == nil || *w.initial) {
 			w.sendBookmark(start, true)
@@ -217,8 +238,21 @@ func (w *watching) event(e *logEvent) {
 	w.object(kind, o, e.rev)
 }
 
-// object sends one object in the form that is wanted.
+// object sends one object, unless a fault has ended the watch.
 func (w *watching) object(kind byte, o *object, rev int64) {
+	f := w.row.x.fault.Load()
+	if f != nil && f.due.Load() {
+		w.failed = true
+		return
+	}
+	w.show(kind, o, rev)
+	if f != nil {
+		f.sent(w.row.x)
+	}
+}
+
+// show sends one object in the form that is wanted.
+func (w *watching) show(kind byte, o *object, rev int64) {
 	asIs := w.form.kind == formObject && w.asStored(o)
 	switch {
 	case asIs && kind == o.eventKind() && rev == o.rev:

@@ -36,7 +36,7 @@ func (p *program) newFront(role string, h http.Handler) *front {
 		DisableGeneralOptionsHandler: true,
 		ConnContext:                  withConn,
 		ConnState:                    p.conns.setState,
-		ErrorLog:                     log.New(complaints{p}, "", 0),
+		ErrorLog:                     log.New(complaints{p, role}, "", 0),
 		Protocols:                    new(http.Protocols),
 	}
 	s.Protocols.SetHTTP1(true)
@@ -81,8 +81,8 @@ func (o *listenOptions) protocols(role string) []string {
 func (f *front) serve(p *program, broken chan<- error) {
 	for _, l := range f.listeners {
 		var nl net.Listener = l
-		if f.role == "https" {
-			nl = tls.NewListener(l, p.certs.config(p.opt.listen.protocols("https")))
+		if l.tls {
+			nl = tls.NewListener(l, p.certs.config(p.opt.listen.protocols(f.role)))
 		}
 		f.loops.Go(func() {
 			err := f.server.Serve(nl)
@@ -119,14 +119,18 @@ func (f *front) shut(ctx context.Context) {
 }
 
 // complaints takes net/http's log lines: TLS handshakes that failed and the like. They
-// are about clients, so they appear with -v 4 only; handshakes are counted always.
-type complaints struct{ p *program }
+// are about clients, so they appear with -v 4 only; handshakes are counted always, but
+// those of the admin listener are in no metric.
+type complaints struct {
+	p    *program
+	role string
+}
 
 func (c complaints) Write(b []byte) (int, error) {
 	text := strings.TrimSpace(string(b))
 	level := slog.LevelDebug
 	switch {
-	case strings.Contains(text, "TLS handshake error"):
+	case strings.Contains(text, "TLS handshake error") && c.role != "admin":
 		c.p.metrics.tlsErrors.inc()
 	case strings.HasPrefix(text, "http: panic serving"), strings.HasPrefix(text, "http: Accept error"):
 		level = slog.LevelError

@@ -175,8 +175,8 @@ func sampled() (paths []string) {
 	return paths
 }
 
-// asked calls f with each request for a path that a table of the test could tell from others.
-func asked(path string, f func(*http.Request)) {
+// eachRequest calls f with each request for a path that a table of the test could tell from others.
+func eachRequest(path string, f func(*http.Request)) {
 	for _, method := range []string{"GET", "POST"} {
 		for _, sent := range []string{"", "application/json", "text/plain", "text/css"} {
 			for _, wanted := range []string{"", "application/json", "text/plain", "text/css"} {
@@ -250,7 +250,7 @@ func TestShadowsAreWhatRequestsFind(t *testing.T) {
 			var tables [][]*route
 			for s := first; s != nil; s = s.delegate {
 				found := map[*route]bool{}
-				asked(path, func(req *http.Request) {
+				eachRequest(path, func(req *http.Request) {
 					if r, _ := s.container.find(req); r != nil {
 						found[r] = true
 					}
@@ -273,7 +273,7 @@ func TestShadowsAreWhatRequestsFind(t *testing.T) {
 					}
 				}
 			}
-			asked(path, func(req *http.Request) {
+			eachRequest(path, func(req *http.Request) {
 				if got := first.find(req, nil); got.route != nil {
 					hit[got.route] = true
 				} else if got.err == nil {

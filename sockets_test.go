@@ -31,13 +31,17 @@ func newListening(t testing.TB, args ...string) *program {
 	return p
 }
 
-// roles are the listeners as role and network, + if they are inherited.
+// roles are the listeners as role and network, + if they are inherited, and tls if that is
+// the admin listener's choice.
 func (p *program) roles() string {
 	var out []string
 	for _, l := range p.listeners {
 		s := l.role + "/" + l.network
 		if l.inherited {
 			s += "+"
+		}
+		if l.role == "admin" && l.tls {
+			s += "tls"
 		}
 		out = append(out, s)
 	}
@@ -88,12 +92,12 @@ func TestInheritedRoles(t *testing.T) {
 		"one of several":   {[]socket{tcp("", local)}, "--listen-http=127.0.0.1:0,#0", "http/tcp http/tcp+ https/tcp admin/tcp", ""},
 		"name and address": {[]socket{tcp("", local), tcp("admin", local)}, "--listen-http=#0", "http/tcp+ https/tcp admin/tcp+", ""},
 		"TLS for others":   {[]socket{tcp("https", all)}, "", "http/tcp https/tcp+ admin/tcp", ""},
+		"admin for others": {[]socket{tcp("admin", local), tcp("admin", all), {"admin", "unix", "s"}}, "", "http/tcp https/tcp admin/tcp+tls admin/tcp+tls admin/unix+", ""},
 		"plain for others": {[]socket{tcp("http", all)}, "--insecure-allow-remote", "http/tcp+ https/tcp admin/tcp", ""},
 
 		"nobody's":            {[]socket{tcp("", local)}, "", "", "LISTEN_FDS: the inherited socket #0 is for no listener"},
 		"nobody's beside one": {[]socket{tcp("", local), tcp("http", local)}, "--listen-http=#0", "", "LISTEN_FDS: the inherited socket #0 is for no listener"},
 		"plain, reachable":    {[]socket{tcp("http", all)}, "", "", "LISTEN_FDNAMES: the socket named http: #0 can be reached by others"},
-		"admin, reachable":    {[]socket{tcp("admin", all)}, "--insecure-allow-remote", "", "LISTEN_FDNAMES: the socket named admin: #0 can be reached by others"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
@@ -373,7 +377,7 @@ func TestAddresses(t *testing.T) {
 		{"https", "tcp", "[::]:443", "https://127.0.0.1:443"},
 		{"https", "unix", "unix:/run/s", "unix:/run/s"},
 	} {
-		if got := (&listener{role: c.role, network: c.network, address: c.address}).url(); got != c.want {
+		if got := (&listener{tls: c.role == "https", network: c.network, address: c.address}).url(); got != c.want {
 			t.Errorf("%s on %s: got %s, want %s", c.role, c.address, got, c.want)
 		}
 	}

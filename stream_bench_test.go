@@ -34,7 +34,7 @@ func BenchmarkStreams(b *testing.B) {
 			address := strings.TrimPrefix(p.ready.HTTPS[0], "https://")
 			measure := func() (rate, cost float64) {
 				before := cpu(b, p.Process.Pid)
-				n := load(b, address, "https", time.Second)
+				n := load(b, address, "https", "/livez/ping", time.Second)
 				return float64(n), float64((cpu(b, p.Process.Pid) - before).Nanoseconds()) / float64(n)
 			}
 			for b.Loop() {

@@ -656,3 +656,27 @@ func TestStreamOfSkippedHooks(t *testing.T) {
 		t.Errorf("and then %v", e)
 	}
 }
+
+// TestStreamOfControls: each change of a control is an event that has what GET shows.
+func TestStreamOfControls(t *testing.T) {
+	t.Parallel()
+	r := startProgram(t, nil, "--listen-admin=127.0.0.1:0")
+	c := r.stream("?topics=drain,loglevel")
+	for _, change := range []struct {
+		method, path, body string
+		active             bool
+	}{
+		{"PUT", "drain", `{"note":"a\nb"}`, true}, {"PUT", "loglevel", `{"rules":[{"verbosity":3}]}`, true},
+		{"PUT", "drain", `{"endWatches":true}`, true}, {"DELETE", "drain", "", false}, {"DELETE", "loglevel", "", false},
+	} {
+		if got := r.change(change.method, "/admin/v1/"+change.path, change.body, "If-Match: *", "Content-Type: application/json"); got.status != 200 {
+			t.Fatalf("%s %s: %d %s", change.method, change.path, got.status, got.body)
+		}
+		e := c.next()
+		var shown map[string]any
+		r.look("/admin/v1/"+change.path, &shown)
+		if e.name != change.path || e.item("active") != change.active || e.item("note") != shown["note"] || e.item("setAt") != shown["setAt"] {
+			t.Errorf("%s %s: %v, but GET shows %v", change.method, change.path, e, shown)
+		}
+	}
+}

@@ -72,12 +72,25 @@ func (t *watchTable) remove(r *watchRow) {
 func (t *watchTable) list() []admin.Watch {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	rows := slices.SortedFunc(maps.Keys(t.rows), func(a, b *watchRow) int { return cmp.Compare(a.x.id, b.x.id) })
-	out := make([]admin.Watch, len(rows))
-	for i, r := range rows {
-		out[i] = r.shown()
+	out := make([]admin.Watch, 0, len(t.rows))
+	for _, r := range t.sortedLocked() {
+		out = append(out, r.shown())
 	}
 	return out
+}
+
+// each calls f for every open watch, oldest first, which cannot end meanwhile: f must be
+// short.
+func (t *watchTable) each(f func(*watchRow)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, r := range t.sortedLocked() {
+		f(r)
+	}
+}
+
+func (t *watchTable) sortedLocked() []*watchRow {
+	return slices.SortedFunc(maps.Keys(t.rows), func(a, b *watchRow) int { return cmp.Compare(a.x.id, b.x.id) })
 }
 
 // look finds the watches whose client has taken nothing since the last look.

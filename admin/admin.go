@@ -12,6 +12,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -31,6 +32,8 @@ type Error struct {
 	Close   bool   // end the connection after it, where its framing is in doubt
 
 	Causes []Cause // of a 422: what is wrong with each field
+
+	Private string // more of the why, for the log alone; no credentials
 
 	methods string // Allow of a 405; "" is every method there is
 }
@@ -58,6 +61,13 @@ type Options struct {
 	// UnixSocket reports whether a request came over a socket in the file system: no
 	// browser reaches one, so checks 2 and 3 are left out.
 	UnixSocket func(*http.Request) bool
+
+	// Identify is check 4: who asks. Its error is the 401.
+	Identify func(*http.Request) (Identity, *Error)
+
+	// Authorize is check 7: whether somebody holds a role at the path of an endpoint. An
+	// error means that nobody can tell, and is a 500.
+	Authorize func(ctx context.Context, who Identity, role, path string) (held bool, err error)
 
 	// Profiling offers /debug/pprof/; without it the path is 404.
 	Profiling bool
@@ -130,7 +140,7 @@ func (a *api) handle(ans *answer) *Error {
 			return err
 		}
 	}
-	who, err := a.identify(ans.r)
+	who, err := a.Identify(ans.r)
 	if err != nil {
 		return err
 	}
@@ -140,6 +150,9 @@ func (a *api) handle(ans *answer) *Error {
 		return err
 	}
 	if err := e.checkMethod(ans.r.Method); err != nil {
+		return err
+	}
+	if err := a.checkRole(e, ans); err != nil {
 		return err
 	}
 	form, ok := negotiate(ans.r.Header.Values("Accept"), e.forms)
@@ -298,7 +311,7 @@ func (a *api) refuse(ans *answer, e *Error) {
 	switch e.Code {
 	case 401, 403, 405, 412, 415, 428:
 		r := ans.r
-		a.src.Refused(Refusal{h.Get("Audit-Id"), cut(r.Method, 32), cut(r.URL.Path, 2048), r.RemoteAddr, cut(r.UserAgent(), 256), ans.who, e.Code, e.Reason, e.Message})
+		a.src.Refused(Refusal{h.Get("Audit-Id"), cut(r.Method, 32), cut(r.URL.Path, 2048), r.RemoteAddr, cut(r.UserAgent(), 256), ans.who, e.Code, e.Reason, e.Message, e.Private})
 	}
 }
 

@@ -137,7 +137,7 @@ func TestAllowed(t *testing.T) {
 func TestOriginWithTLS(t *testing.T) {
 	s := httptest.NewTLSServer(New(newFake(t), Options{
 		CheckPath: func(*http.Request) *Error { return nil }, HostAllowed: func(string) bool { return true }, UnixSocket: func(*http.Request) bool { return false },
-		AuditID: func(*http.Request) string { return "x" }, Now: nowZero,
+		Identify: identifyTest, Authorize: authorizeTest, AuditID: func(*http.Request) string { return "x" }, Now: nowZero,
 	}))
 	defer s.Close()
 	for origin, want := range map[string]int{s.URL: 200, strings.Replace(s.URL, "https", "http", 1): 403} {
@@ -210,7 +210,7 @@ func TestErrorsOfTheProgram(t *testing.T) {
 	if w.Code != 405 || w.Header().Get("Connection") != "close" || w.Header().Get("Allow") != "GET, HEAD" {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
-	want := []Refusal{{"x", strings.Repeat("M", 32), "/" + strings.Repeat("p", 2047), r.RemoteAddr, strings.Repeat("u", 255) + "\uFFFD", Identity{}, 405, "MethodNotAllowed", "no proxy"}}
+	want := []Refusal{{"x", strings.Repeat("M", 32), "/" + strings.Repeat("p", 2047), r.RemoteAddr, strings.Repeat("u", 255) + "\uFFFD", Identity{}, 405, "MethodNotAllowed", "no proxy", ""}}
 	if got := src.refused(); !reflect.DeepEqual(got, want) {
 		t.Errorf("reported\n got %+v\nwant %+v", got, want)
 	}

@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -223,13 +224,16 @@ func TestOneOfManyWins(t *testing.T) {
 	src.generation = generation.Load
 	src.changed = func() { generation.Add(1) }
 	h := handlerOf(t, src)
-	var wg sync.WaitGroup
+	var wg, read sync.WaitGroup // read: everybody's If-Match was right when it came
 	codes := make([]*httptest.ResponseRecorder, 40)
 	paths := slices.Sorted(maps.Keys(controlPaths))
+	read.Add(len(codes))
 	for i := range codes {
 		path := paths[i%len(paths)]
 		wg.Go(func() {
-			codes[i] = askWith(t, h, "PUT "+path, strings.NewReader(controlPaths[path]), json1, match)
+			late := sync.OnceFunc(func() { read.Done(); read.Wait() })
+			body := io.MultiReader(readerFunc(func([]byte) (int, error) { late(); return 0, io.EOF }), strings.NewReader(controlPaths[path]))
+			codes[i] = askWith(t, h, "PUT "+path, body, json1, match)
 		})
 	}
 	wg.Wait()
@@ -244,6 +248,10 @@ func TestOneOfManyWins(t *testing.T) {
 		t.Errorf("answers %v, want one 200 and the rest 412", count)
 	}
 }
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
 // As text a control is its values, and below them what it lists.
 func TestControlsAsText(t *testing.T) {

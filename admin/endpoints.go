@@ -59,7 +59,7 @@ func endpoints(profiling bool) []endpoint {
 		//
 		logLevelEndpoint(),
 		//
-		// faults
+		faultsEndpoint(),
 		//
 		{"/admin/v1/bundle", views, "one redacted archive for a bug report", []string{formGzip}, nil, nil, serveBundle, changer{}},
 		//
@@ -176,6 +176,9 @@ type index struct {
 	Phase    string        `json:"phase" doc:"start until ready, run, stop from ShutdownInitiated"`
 	Ready    bool          `json:"ready" doc:"whether /readyz answers 200"`
 	Controls List[Control] `json:"controls" doc:"what is switched on for a time"`
+
+	User      string       `json:"user" doc:"who asks"`
+	UserRoles List[string] `json:"userRoles" doc:"roles that the user holds at this path; rules may grant others elsewhere"`
 	items
 }
 
@@ -209,7 +212,7 @@ func serveIndex(a *api, ans *answer) *Error {
 	}
 	var s Status
 	env := a.moment(ans, func() { s = a.src.Status() })
-	return ans.reply(http.StatusOK, index{env, s.Version, s.Phase, s.Ready, s.Controls, items{len(kept), shown}})
+	return ans.reply(http.StatusOK, index{env, s.Version, s.Phase, s.Ready, s.Controls, ans.who.User, a.rolesAt(ans, "/admin/"), items{len(kept), shown}})
 }
 
 // fields are what the doc tags of the answer and its items say, by the path of the key.

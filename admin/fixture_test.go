@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +37,7 @@ type fake struct {
 	finished   []FinishedRequest
 	metrics    error
 	*fakeControls
+	*fakeFaults
 
 	explanation      Explanation
 	asked            ExplainRequest
@@ -154,6 +156,7 @@ func newFake(t testing.TB) *fake {
 		written:    Written{Revision: 1050, Created: 1, Updated: 2, Deleted: 3, Unchanged: 4},
 	}
 	f.fakeControls = newFakeControls(t)
+	f.fakeFaults = newFakeFaults(t)
 	example(t, "store", &f.store)
 	example(t, "inflight", &struct{ Counts *[]Places }{&f.places})
 	example(t, "timeline", &f.timeline)
@@ -172,7 +175,7 @@ func controlled(t testing.TB) *fake {
 }
 
 // handlerOf is the API over src as the program would set it up: Host localhost, paths
-// with /../ refused, and a request over a unix socket known by a header.
+// with /../ refused, and a request over a unix socket and its user known by headers.
 func handlerOf(t testing.TB, src Source) http.Handler {
 	t.Helper()
 	return New(src, Options{
@@ -184,10 +187,37 @@ func handlerOf(t testing.TB, src Source) http.Handler {
 		},
 		HostAllowed: func(hostport string) bool { return hostport == "localhost" || hostport == "localhost:8081" },
 		UnixSocket:  func(r *http.Request) bool { return r.Header.Get("Test-Unix") != "" },
+		Identify:    identifyTest,
+		Authorize:   authorizeTest,
 		Profiling:   true,
 		AuditID:     func(*http.Request) string { return "the-audit-id" },
 		Now:         exampleTime,
 	})
+}
+
+// unsecured is who everybody is on a listener that asks for no identity.
+var unsecured = Identity{User: "system:unsecured", Groups: []string{"system:masters", "system:authenticated"}}
+
+// identifyTest is the user of "Test-User: NAME/GROUP,GROUP", without a name 401, and
+// without the line everybody's master.
+func identifyTest(r *http.Request) (Identity, *Error) {
+	name, groups, sent := strings.Cut(r.Header.Get("Test-User"), "/")
+	switch {
+	case !sent:
+		return unsecured, nil
+	case name == "":
+		return Identity{}, &Error{Code: 401, Reason: "Unauthorized", Message: "nobody", Private: "no name"}
+	}
+	return Identity{User: name, Groups: strings.Split(groups, ",")}, nil
+}
+
+// authorizeTest lets a group hold the role of its name, at every path or at the one behind
+// it: view, view/admin/v1/routes. Of the group broken nobody can tell.
+func authorizeTest(_ context.Context, who Identity, role, path string) (bool, error) {
+	if slices.Contains(who.Groups, "broken") {
+		return false, errors.New("the rules are broken")
+	}
+	return slices.ContainsFunc(who.Groups, func(g string) bool { return g == "system:masters" || g == role || g == role+path }), nil
 }
 
 // ask sends one request: "METHOD target" or a target alone, which is GET, with header

@@ -1,15 +1,49 @@
 package admin
 
-import "net/http"
+import (
+	"fmt"
+	"net/http"
+)
 
-// Identity is who asks, and what they may. Source: the contract, Who may.
+// Identity is who asks. The zero value is nobody: whoever was refused before they were
+// asked who they are. Its slices and maps are only read.
 type Identity struct {
-	User   string
-	Groups []string
+	User, UID string
+	Groups    []string
+	Extra     map[string][]string
 }
 
-// unsecured is who everybody is on a listener that asks for no identity.
-var unsecured = Identity{"system:unsecured", []string{"system:masters", "system:authenticated"}}
+// The roles. operate and dangerous include view, but not each other. Source: the contract,
+// Who may.
+const (
+	RoleView      = "view"      // reads
+	RoleOperate   = "operate"   // changes
+	RoleDangerous = "dangerous" // reads what may hold secrets
+)
 
-// identify is check 4.
-func (a *api) identify(*http.Request) (Identity, *Error) { return unsecured, nil }
+// checkRole is check 7. What is authorised is the endpoint, never the path as it was sent.
+func (a *api) checkRole(e *endpoint, ans *answer) *Error {
+	role := e.roles[ans.r.Method]
+	if ans.r.Method == http.MethodHead {
+		role = e.roles[http.MethodGet]
+	}
+	held, err := a.Authorize(ans.r.Context(), ans.who, role, e.path)
+	switch {
+	case err != nil:
+		return &Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: fmt.Sprintf("whether the user holds the role %q cannot be decided", role), Private: err.Error()}
+	case !held:
+		return forbidden(fmt.Sprintf("User %q lacks role %q for %s %s", ans.who.User, role, ans.r.Method, e.path))
+	}
+	return nil
+}
+
+// rolesAt are the roles that the user holds at an endpoint's path; what cannot be decided
+// is not held.
+func (a *api) rolesAt(ans *answer, path string) (roles List[string]) {
+	for _, role := range []string{RoleView, RoleOperate, RoleDangerous} {
+		if held, err := a.Authorize(ans.r.Context(), ans.who, role, path); held && err == nil {
+			roles = append(roles, role)
+		}
+	}
+	return roles
+}

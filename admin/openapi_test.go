@@ -221,7 +221,7 @@ func TestDescriptionHasTheTable(t *testing.T) {
 	}
 	without := decode(t, ask(t, New(newFake(t), Options{
 		CheckPath: func(*http.Request) *Error { return nil }, HostAllowed: func(string) bool { return true }, UnixSocket: func(*http.Request) bool { return true },
-		AuditID: func(*http.Request) string { return "" }, Now: nowZero,
+		Identify: identifyTest, Authorize: authorizeTest, AuditID: func(*http.Request) string { return "" }, Now: nowZero,
 	}), "/admin/v1/openapi.json"))
 	if at(without, "paths", "/debug/pprof/") != nil || at(without, "paths", "/debug/pprof/{profile}") != nil {
 		t.Error("profiles are described though they are not served")
@@ -242,7 +242,7 @@ func response(t testing.TB, d map[string]any, path, method string, code int) map
 // have nothing to show and when they refuse.
 func TestAnswersAreAsDescribed(t *testing.T) {
 	empty := newFake(t)
-	*empty = fake{generation: empty.generation, servers: []Server{{}}, chain: []Chain{{Filters: []Filter{{}}}}, routes: []Route{{}}, hooks: []Hook{{}}, requests: []Request{{}}, listeners: []Listener{{TLS: &TLS{}}}, options: []Option{{}}, watches: []Watch{{}}, snapshot: empty.snapshot, fakeControls: &fakeControls{}}
+	*empty = fake{generation: empty.generation, servers: []Server{{}}, chain: []Chain{{Filters: []Filter{{}}}}, routes: []Route{{}}, hooks: []Hook{{}}, requests: []Request{{}}, listeners: []Listener{{TLS: &TLS{}}}, options: []Option{{}}, watches: []Watch{{}}, snapshot: empty.snapshot, fakeControls: &fakeControls{}, fakeFaults: &fakeFaults{}}
 	failing := newFake(t)
 	failing.fails = &Error{Code: 422, Reason: "Invalid", Message: "no", Causes: []Cause{{"FieldValueInvalid", "no", "a"}}}
 	for name, src := range map[string]*fake{"examples": newFake(t), "nothing": empty, "failing": failing} {

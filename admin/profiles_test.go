@@ -71,7 +71,7 @@ func TestProfilesRefuse(t *testing.T) {
 	}
 	off := New(newFake(t), Options{
 		CheckPath: func(*http.Request) *Error { return nil }, HostAllowed: func(string) bool { return true }, UnixSocket: func(*http.Request) bool { return true },
-		AuditID: func(*http.Request) string { return "x" }, Now: nowZero,
+		Identify: identifyTest, Authorize: authorizeTest, AuditID: func(*http.Request) string { return "x" }, Now: nowZero,
 	})
 	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile"} {
 		if w := ask(t, off, path); w.Code != 404 {

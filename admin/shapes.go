@@ -67,6 +67,7 @@ type Refusal struct {
 	By                                           Identity // none where it was refused before it was known
 	Code                                         int      // HTTP status
 	Reason, Message                              string   // as the client got them
+	Private                                      string   // more of the why, which the client did not get
 }
 
 // Change is a request that changed something. Its text is as a Refusal's.

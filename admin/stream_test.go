@@ -395,28 +395,34 @@ func TestStreamStalls(t *testing.T) {
 	}
 }
 
-// At the end of a stop a reader that takes nothing has a moment, not the whole limit.
+// At the end of a stop a reader that takes nothing has a moment, not the whole limit,
+// whether a write waits already or comes then.
 func TestStreamStalledAtTheStop(t *testing.T) {
-	src := newFake(t)
-	src.streams.opened = make(chan struct{}, 1)
-	var stop context.CancelFunc
-	src.streams.stopped, stop = context.WithCancel(t.Context())
-	url := listen(t, src, func(p *pace) { p.stall, p.last = time.Hour, 50*time.Millisecond })
-	c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-	if err != nil {
-		t.Fatal(err)
+	for _, waits := range []bool{true, false} {
+		src := newFake(t)
+		src.streams.opened = make(chan struct{}, 1)
+		var stop context.CancelFunc
+		src.streams.stopped, stop = context.WithCancel(t.Context())
+		url := listen(t, src, func(p *pace) { p.stall, p.last = time.Hour, 50*time.Millisecond })
+		c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := io.WriteString(c, "GET /admin/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		<-src.streams.opened
+		if !waits {
+			stop()
+		}
+		for id := range int64(64) {
+			src.streams.add(happened(t, id+1, "hook", Hook{Error: strings.Repeat("x", 1<<20)}))
+		}
+		src.streams.add(EndOfStream("stopping"))
+		stop()
+		until(t, "the cut", func() bool { return src.streams.count() == 0 })
 	}
-	defer c.Close()
-	if _, err := io.WriteString(c, "GET /admin/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	<-src.streams.opened
-	for id := range int64(64) {
-		src.streams.add(happened(t, id+1, "hook", Hook{Error: strings.Repeat("x", 1<<20)}))
-	}
-	src.streams.add(EndOfStream("stopping"))
-	stop()
-	until(t, "the cut", func() bool { return src.streams.count() == 0 })
 }
 
 // clocked is a writer in a bubble of synctest: what is written, with when.

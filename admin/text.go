@@ -165,8 +165,11 @@ func (ans *answer) cell(path string, v reflect.Value) string {
 		}
 		return ans.short(strings.Join(texts, ","))
 	}
-	if m, ok := v.Interface().(Match); ok {
-		return ans.short(m.String())
+	switch v := v.Interface().(type) {
+	case Match:
+		return ans.short(v.String())
+	case FaultAction:
+		return ans.short(v.String())
 	}
 	s := scalarOf(v)
 	switch t, isTime := v.Interface().(Time); {
