@@ -82,13 +82,14 @@ type Options struct {
 // New is the handler of the admin listener. GET and HEAD never change anything, and it
 // answers nothing but the endpoints of the contract.
 func New(src Source, o Options) http.Handler {
-	return &api{Options: o, src: src, endpoints: endpoints(o.Profiling), pace: streamPace}
+	return &api{Options: o, src: src, endpoints: endpoints(o.Profiling), pagePolicy: pagePolicy(string(page)), pace: streamPace}
 }
 
 type api struct {
 	Options
 	src         Source
 	endpoints   []endpoint
+	pagePolicy  string       // Content-Security-Policy of the page, with its hashes
 	controlling sync.Mutex   // held while a control is changed
 	bundling    atomic.Bool  // a bundle is being put together
 	pace        pace         // of streams

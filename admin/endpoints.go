@@ -35,7 +35,7 @@ func endpoints(profiling bool) []endpoint {
 	operates := map[string]string{http.MethodPost: "operate"}
 	both := map[string]string{http.MethodGet: "dangerous", http.MethodPut: "operate"}
 	all := []endpoint{
-		{"/admin/", views, "index of this API", shown, index{}, indexItem{}, serveIndex, changer{}},
+		{"/admin/", views, "index of this API; a page in a browser", append(slices.Clone(shown), formHTML), index{}, indexItem{}, serveIndex, changer{}},
 		{"/admin/v1/servers", views, "the delegation chain", shown, list{}, Server{}, serveList(Source.Servers, serverColumns), changer{}},
 		{"/admin/v1/chain", views, "filters of each listener, in order, with counts and time", shown, list{}, Chain{}, serveChain, changer{}},
 		{"/admin/v1/routes", views, "every route of every server", shown, list{}, Route{}, serveList(Source.Routes, routeColumns), changer{}},
@@ -201,6 +201,9 @@ func serveIndex(a *api, ans *answer) *Error {
 	for i := range a.endpoints {
 		e := &a.endpoints[i]
 		rows = append(rows, indexItem{e.id(), e.methods(), e.path, e.roles, e.summary, e.fields()})
+	}
+	if ans.form == formHTML {
+		return a.servePage(ans)
 	}
 	kept := c.matching(rows)
 	shown := c.page(kept)
