@@ -30,7 +30,7 @@ func drivePage(t *testing.T, s *server) {
 		do   func(*testing.T, *browser, *server)
 	}{
 		{"sections", pageSections}, {"picture", pagePicture}, {"explain", pageExplain}, {"routes", pageRoutes}, {"keys", pageKeys},
-		{"faults", pageFaults}, {"drain", pageDrain}, {"log level", pageLogLevel}, {"widths", pageWidths}, {"names", pageNames}, {"stale", pageStale},
+		{"faults", pageFaults}, {"drain", pageDrain}, {"log level", pageLogLevel}, {"widths", pageWidths}, {"names", pageNames}, {"links", pageLinks}, {"hostile text", pageHostile}, {"stale", pageStale},
 	} {
 		if !t.Run(step.name, func(t *testing.T) {
 			b.t = t
@@ -512,4 +512,52 @@ func pageNames(t *testing.T, b *browser, s *server) {
 			t.Errorf("%d of %s, want %d", count[role], role, least)
 		}
 	}
+}
+
+// pageLinks: every link of the page leads to an answer of this API, and those of numbers
+// to JSON.
+func pageLinks(t *testing.T, b *browser, s *server) {
+	b.eval(`document.querySelectorAll("button[aria-expanded=false]").forEach((e, i) => i % 10 || e.click())`, nil)
+	links := list(b, `[...new Set([...document.querySelectorAll("main a, footer a")].map(a => a.getAttribute("href") || a.href.baseVal))]`)
+	if len(links) < 60 {
+		t.Errorf("%d links: %v", len(links), links)
+	}
+	for _, link := range links {
+		if !strings.HasPrefix(link, "/admin/") && link != "/metrics" {
+			t.Errorf("a link to %q", link)
+			continue
+		}
+		resp, err := http.Get(s.Admin[0] + link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if kind := resp.Header.Get("Content-Type"); err != nil || resp.StatusCode != 200 || strings.Contains(link, "pretty=true") && (kind != "application/json" || !strings.Contains(string(text), `"generation"`)) {
+			t.Errorf("%s: %d %s %v", link, resp.StatusCode, kind, err)
+		}
+	}
+}
+
+// pageHostile: what a client says is text, and what cannot be seen in it is.
+func pageHostile(t *testing.T, b *browser, s *server) {
+	r, err := http.NewRequest("GET", s.HTTP[0]+"/%3Cimg%20src=x%20onerror=alert(1)%3E%E2%80%AEtxt", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("User-Agent", "<script>alert(2)</script>")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	b.eval("document.getElementById('requests').scrollIntoView()", nil)
+	const row = `[...document.querySelectorAll("#requests tbody")].find(r => r.textContent.includes("<img src=x onerror=alert(1)>\\u{202e}txt"))`
+	b.until(row)
+	b.eval(row+".querySelector('button').click()", nil)
+	b.until(`document.querySelector("#requests tr.more").textContent.includes("<script>alert(2)</script>")`)
+	if got := b.text("document.images.length + document.querySelectorAll('script').length"); got != "1" {
+		t.Errorf("%s images and scripts", got)
+	}
+	b.eval("scrollTo(0, 0)", nil)
 }
