@@ -30,19 +30,7 @@ func (r *running) putFaults(body string) reply {
 	if body == "" {
 		method = "DELETE"
 	}
-	req, err := http.NewRequest(method, r.url("admin", "/admin/v1/faults"), strings.NewReader(body))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("If-Match", "*")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, _ := io.ReadAll(resp.Body)
-	return reply{status: resp.StatusCode, header: resp.Header, body: string(b)}
+	return r.change(method, "/admin/v1/faults", body, "If-Match: *")
 }
 
 // inject sets rules, which are JSON, in the place of those there were.
