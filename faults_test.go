@@ -733,6 +733,38 @@ func TestFaultsForetold(t *testing.T) {
 	}
 }
 
+// TestFaultsAreRecorded: how a request that a rule touched has ended, and where, for the
+// access record and whoever else is told.
+func TestFaultsAreRecorded(t *testing.T) {
+	for _, kind := range kinds {
+		c := startFaults(t, kind, "-v=3")
+		c.must(201, "POST", mapsPath, mapObject("one"))
+		for action, want := range map[string]string{
+			`{"do":"answer","status":503}`:          "resp=503 bytes=%d ended=refused in=fault-injection",
+			`{"do":"expired"}`:                      "resp=410 bytes=%d ended=refused in=fault-injection",
+			`{"do":"cut"}`:                          "resp=0 bytes=0 ended=cut in=fault-injection",
+			`{"do":"cut","afterBytes":9}`:           "resp=200 bytes=9 ended=cut in=handler",
+			`{"do":"delay","delayMs":0}`:            "resp=200 bytes=%d ended=completed in=handler",
+			`{"do":"drop-watch","abrupt":true}`:     "resp=200 bytes=0 ended=cut in=handler",
+			`{"do":"drop-watch"}`:                   "resp=200 bytes=0 ended=completed in=handler",
+			`{"do":"expired","afterEvents":100000}`: "resp=410 bytes=%d ended=refused in=fault-injection",
+		} {
+			path := mapsPath + "/one"
+			if strings.Contains(action, "drop-watch") {
+				path = mapsPath + "?watch=1"
+			}
+			c.inject(`{"action":` + action + `}`)
+			c.c.CloseIdleConnections()
+			begun := len(c.err.String())
+			got, _ := c.send(c.c, kind, "GET", path, nil)
+			if strings.Contains(want, "%d") {
+				want = fmt.Sprintf(want, len(got.body))
+			}
+			c.soon(kind+" "+action+" is recorded: "+want, func() bool { return strings.Contains(c.err.String()[begun:], want) })
+		}
+	}
+}
+
 // TestFaultsAreExplained: explain names the rule and foretells the answer that the request
 // then gets, and the rule counts the request alone.
 func TestFaultsAreExplained(t *testing.T) {
