@@ -331,6 +331,14 @@ func TestFaultsTakeOpenWatchesInOrder(t *testing.T) {
 	// Taken, and let go: by DELETE, by other rules.
 	c.inject(`{"id":"all","action":{"do":"drop-watch","afterEvents":1}}`)
 	c.putFaults("")
+	for _, name := range []string{"a", "b"} {
+		c.must(201, "POST", mapsPath, mapObject(name))
+		for _, w := range watches[2:] {
+			if e := w.next(); objectName(e.obj) != name {
+				t.Errorf("after DELETE: got %v", e)
+			}
+		}
+	}
 	c.inject(`{"id":"all","action":{"do":"expired","afterEvents":1}}`)
 	c.inject(`{"id":"later","action":{"do":"drop-watch","afterMs":3600000,"afterEvents":1}}`)
 	if got := c.fired(); got != "later 3/3" {
