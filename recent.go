@@ -215,7 +215,7 @@ func (k *record) fill(x *exchange, how ending, took time.Duration) {
 	k.remoteAddr, k.reason = x.req.RemoteAddr, shorten(x.sentReason(how), 256)
 	k.resolved, k.verb, k.longRunning, k.server, k.route, k.stack, k.timed = at > c.infoRow, "", false, nil, nil, nil, x.recording != nil
 	if k.resolved {
-		k.verb, k.longRunning = shorten(x.info.Verb, 32), x.longRunning
+		k.verb, k.longRunning = clientText(x.info.Verb, 32), x.longRunning
 	}
 	if at >= len(c.rows) {
 		if k.server = x.target.server; x.target.route != nil {
@@ -260,7 +260,7 @@ func (k *record) fill(x *exchange, how ending, took time.Duration) {
 // add appends a client's text as valid UTF-8, cut at most bytes.
 func (k *record) add(s string, most int) {
 	if len(s) > most || !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(shorten(s, most), "\uFFFD")
+		s = clientText(s, most)
 	}
 	k.text = append(k.text, s...)
 	k.end()
