@@ -86,7 +86,7 @@ func (c *control) changedLocked(state, by string) {
 }
 
 // publish tells the streams.
-func (c *control) publish() { c.p.publish(c.name, c.name, c.item) }
+func (c *control) publish() { c.p.publish(c.name, c.name, c.item()) }
 
 // shown is the state for the admin endpoint.
 func (c *control) shown() admin.ControlState {

@@ -176,7 +176,7 @@ func (c *faultControl) hit(x *exchange, f *fault) {
 	if old := x.fault.Swap(f); old != nil {
 		old.disarm()
 	}
-	c.p.publish("faults", "fault-hit", func() any { return admin.FaultHit{Rule: f.ID, Request: x.shown()} })
+	c.p.publish("faults", "fault-hit", admin.FaultHit{Rule: f.ID, Request: x.shown()})
 }
 
 // take judges a watch that is under way by rules that came after it, once by each set: a

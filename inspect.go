@@ -76,7 +76,7 @@ func (p *program) certificateChanged(e certEvent) {
 	p.timeline.add("certificate", e.file, detail)
 	for _, l := range (source{p}).Listeners() {
 		if l.TLS != nil {
-			p.publish("certificates", "certificate", func() any { return l })
+			p.publish("certificates", "certificate", l)
 		}
 	}
 }

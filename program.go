@@ -90,12 +90,10 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	changed := func() { p.generation.Add(1) }
 	p.hub = newHub(p.started, &p.generation)
 	p.timeline = newTimeline(p.started, changed)
-	p.timeline.publish = func(e event) {
-		p.publish("lifecycle", "lifecycle", func() any { return e.shown(p.started) })
-	}
+	p.timeline.publish = func(e event) { p.publish("lifecycle", "lifecycle", e.shown(p.started)) }
 	p.hooks = newHooks(func(o *hook) {
 		changed()
-		p.publish("hooks", "hook", func() any { return o.shown() })
+		p.publish("hooks", "hook", o.shown())
 	})
 	p.signals = newSignals()
 	p.hosts = newHostSet(o.front.allowedHosts)

@@ -280,14 +280,6 @@ func (x *exchange) sentReason(how ending) string {
 	return x.refusal.reason
 }
 
-// finishedRow is the exchange that ends now as /admin/v1/requests shows it. It is for the
-// goroutine that closes the books, in finish.
-func (x *exchange) finishedRow(how ending, took time.Duration) admin.FinishedRequest {
-	var k record
-	k.fill(x, how, took)
-	return k.shown()
-}
-
 // shown is the record for the admin endpoint. It shares nothing with k that changes.
 func (k *record) shown() admin.FinishedRequest {
 	all, begin := string(k.text), 0

@@ -425,7 +425,9 @@ func TestRecordingOff(t *testing.T) {
 		if x.recording != nil {
 			t.Error("a request has a recording")
 		}
-		row = x.finishedRow(endCompleted, time.Millisecond)
+		var k record
+		k.fill(x, endCompleted, time.Millisecond)
+		row = k.shown()
 	}))
 	sendTo(p.chain("http"), &sink{h: http.Header{}}, "GET", "/x", "Audit-Id: a")
 	for _, slowest := range []bool{false, true} {
