@@ -105,7 +105,7 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p.recent.init(&o.recent)
 	p.draining.control = control{p: p, name: "drain", item: func() any { return source{p}.Drain() }}
 	p.logLevel.control = control{p: p, name: "loglevel", item: func() any { return source{p}.LogLevel() }}
-	p.faults.control = control{p: p, name: "faults", item: func() any { return p.faults.current() }}
+	p.faults.control = control{p: p, name: "faults", item: func() any { return source{p}.Faults() }}
 	p.background, p.endBackground = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()
