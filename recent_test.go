@@ -569,17 +569,33 @@ func TestDurations(t *testing.T) {
 	}
 }
 
-// TestRecordingHasRoom: every place that reads the clock has a mark, whatever is on.
+// TestRecordingHasRoom: every place that is to read the clock has a mark, whatever is on;
+// a chain that somebody has made longer works, and its times add up.
 func TestRecordingHasRoom(t *testing.T) {
 	p := newTestProgram(t)
 	for listener, rows := range map[string][]row{"http": plainRows(p), "https": secureRows(p)} {
+		timed := 1 // the director
 		for i := range rows {
 			if rows[i].off, rows[i].wrap = "", func(next handler) handler { return next }; rows[i].name == "received-timestamp" {
 				rows[i].wrap = nil
+			} else if i == 0 || !rows[i].brief {
+				timed++
 			}
 		}
-		if c := newChain(p, listener, rows); len(c.timed) > mostTimed || c.timed[0] != 0 || c.timed[len(c.timed)-1] != len(rows) {
+		if c := newChain(p, listener, rows); len(c.timed) != timed || c.timed[0] != 0 || c.timed[len(c.timed)-1] != len(rows) {
 			t.Errorf("%s: places %v, room for %d", listener, c.timed, mostTimed)
+		}
+		for len(rows) < 3*mostTimed {
+			rows = append(rows, row{name: "more", filter: filter{wrap: func(next handler) handler { return next }}})
+		}
+		sendTo(newChain(p, listener, rows), &sink{h: http.Header{}}, "GET", "/version", "Audit-Id: "+listener)
+		times := (source{p}).Requests(false).Finished[0]
+		sum := times.HandlerMs + times.WriteMs
+		for _, f := range times.Filters {
+			sum += float64(f.OwnNs) / 1e6
+		}
+		if times.AuditID != listener || len(times.Filters) < 2*mostTimed || math.Abs(sum-times.DurationMs) > 1e-6 {
+			t.Errorf("%s, longer: %v ms of %+v", listener, sum, times)
 		}
 	}
 }

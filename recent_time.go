@@ -49,10 +49,11 @@ type recordedExchange struct {
 }
 
 // setTimed says which places read the clock: the first filter, which needs to read
-// nothing, those that are not brief, and the director.
+// nothing, those that are not brief, and the director. Filters for which there is no mark
+// left count as brief.
 func (c *chain) setTimed() {
 	for i := range c.rows {
-		if r := &c.rows[i]; r.runs() && (i == 0 || !r.brief) {
+		if r := &c.rows[i]; r.runs() && (i == 0 || !r.brief) && len(c.timed) < mostTimed-1 {
 			c.timed = append(c.timed, i)
 		}
 	}
