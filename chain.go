@@ -233,9 +233,9 @@ const (
 )
 
 // finish closes the books of an exchange, once: counters, metrics, audit event, access
-// record, recent requests, in that order, and last the places it held. by is the row that answered, or
-// -1. It runs in the request's own goroutine or, when the time limit answers, in the
-// timer's, while the handler goes on.
+// record, recent requests, streams, in that order, and last the places it held. by is the
+// row that answered, or -1. It runs in the request's own goroutine or, when the time limit
+// answers, in the timer's, while the handler goes on.
 func (c *chain) finish(x *exchange, how ending, by int) {
 	x.mu.Lock()
 	if x.finished {
@@ -341,7 +341,7 @@ type table struct {
 	shards [16]struct {
 		mu   sync.Mutex
 		head *exchange
-		_    [40]byte // a cache line for each
+		_    [48]byte // a cache line for each
 	}
 }
 
