@@ -106,9 +106,9 @@ const (
 func newExchange(c *chain, w http.ResponseWriter, r *http.Request) *exchange {
 	var x *exchange
 	if len(c.timed) > 0 {
-		r := &recordedExchange{}
-		x = &r.exchange
-		x.recording = &r.times
+		both := &recordedExchange{}
+		x = &both.exchange
+		x.recording = &both.times
 	} else {
 		x = &exchange{}
 	}

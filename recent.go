@@ -135,6 +135,8 @@ func (r *recentRequests) giveUpLocked() {
 	delete(r.routes, oldest.id)
 }
 
+// addSlow keeps an exchange among the slowest of its route. That s is not given up, which
+// only changes under the lock, means that fill finds it without asking for the lock.
 func (r *recentRequests) addSlow(s *slowRoute, x *exchange, how ending, took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
