@@ -80,7 +80,7 @@ func (c *console) drain() error {
 				break
 			}
 		}
-		if !c.pause() {
+		if !c.pause(c.ctx) {
 			return c.ctx.Err()
 		}
 	}
