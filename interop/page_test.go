@@ -551,7 +551,13 @@ func pageHostile(t *testing.T, b *browser, s *server) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	b.eval("document.getElementById('requests').scrollIntoView()", nil)
+	b.eval(fmt.Sprintf(`(() => {
+		const el = document.getElementById("choose").elements.auditID;
+		el.value = %q;
+		el.dispatchEvent(new Event("input", { bubbles: true }));
+		el.scrollIntoView();
+	})()`, resp.Header.Get("Audit-Id")), nil)
+	b.until("document.querySelectorAll('#requests tbody').length === 1")
 	const row = `[...document.querySelectorAll("#requests tbody")].find(r => r.textContent.includes("<img src=x onerror=alert(1)>\\u{202e}txt"))`
 	b.until(row)
 	b.eval(row+".querySelector('button').click()", nil)
