@@ -63,6 +63,20 @@ func (roleRules) authorize(_ context.Context, u *User, ri *RequestInfo) (decisio
 	return noOpinion, "", nil
 }
 
+// rules are what roleRules allow, for a review of rules.
+func (roleRules) rules(u *User, _ string) (resources, paths []any) {
+	var verbs []any
+	for _, role := range []string{admin.RoleView, admin.RoleOperate, admin.RoleDangerous} {
+		if d, _, _ := (roleRules{}).authorize(context.Background(), u, &RequestInfo{Verb: role, Path: "/metrics"}); d == allow {
+			verbs = append(verbs, role)
+		}
+	}
+	if verbs != nil {
+		paths = []any{map[string]any{"verbs": verbs, "nonResourceURLs": []any{"/admin/*", "/debug/pprof/*", "/metrics"}}}
+	}
+	return nil, paths
+}
+
 // adminIdentity is who sent a request to the admin listener: on TLS whoever the program's
 // own authenticators say, but for anonymous users and those of front proxies; else the
 // user of the plain listener.

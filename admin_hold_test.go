@@ -37,9 +37,21 @@ func TestAdminHold(t *testing.T) {
 	var once sync.Once
 	free := func() { once.Do(func() { close(release) }) }
 	t.Cleanup(free)
-	c := r.client("h2")
-	c.Timeout = 0
+	// A connection carries 100 requests; one that is asked for when there are others costs a
+	// handshake that is thrown away.
+	var clients []*http.Client
+	for range 16 {
+		c := r.client("h2")
+		c.Timeout = 0
+		if _, err := r.send(c, "h2", "GET", "/livez/ping", nil); err != nil {
+			t.Fatal(err)
+		}
+		clients = append(clients, c)
+	}
+	asked := 0
 	ask := func(method, path string, began func()) {
+		c := clients[asked/100]
+		asked++
 		all.Go(func() {
 			req, err := http.NewRequest(method, r.url("h2", path), nil)
 			if err != nil {

@@ -20,31 +20,20 @@ type target struct {
 // noted there, and none counts it.
 func (s *Server) find(r *http.Request, dry *dryRun) target {
 	for ; s != nil; s = s.delegate {
-		t := s.findHere(r)
-		if dry != nil {
-			dry.visited(s, t, r)
+		rt, err := s.container.find(r)
+		if rt == nil && err == nil {
+			if rt = s.mux.find(r.URL.Path); rt == nil && s.customs != nil {
+				rt = s.customs.find(r)
+			}
 		}
-		if t.server != nil {
-			return t
+		if dry != nil {
+			dry.visited(visit{server: s, route: rt, err: err}, r)
+		}
+		if rt != nil || err != nil {
+			return target{s, rt, err}
 		}
 		if dry == nil {
 			s.declined.Add(1)
-		}
-	}
-	return target{}
-}
-
-// findHere asks one server alone.
-func (s *Server) findHere(r *http.Request) target {
-	if rt, err := s.container.find(r); rt != nil || err != nil {
-		return target{s, rt, err}
-	}
-	if rt := s.mux.find(r.URL.Path); rt != nil {
-		return target{s, rt, nil}
-	}
-	if s.customs != nil {
-		if rt := s.customs.find(r); rt != nil {
-			return target{s, rt, nil}
 		}
 	}
 	return target{}

@@ -73,16 +73,22 @@ func (s source) Drain() admin.Drain {
 	d.mu.Lock()
 	out := admin.Drain{ControlState: d.state, EndWatches: d.endWatches, BlockedBy: []admin.Blocker{}}
 	d.mu.Unlock()
-	requests, _ := s.InFlight()
-	for i := range requests {
-		b := blockerOf(&requests[i])
-		if b.Kind == "watch" {
+	count := func(longRunning bool) {
+		if longRunning {
 			out.Remaining.Watches++
 		} else {
 			out.Remaining.Requests++
 		}
-		if out.Active {
-			out.BlockedBy = append(out.BlockedBy, b)
+	}
+	if out.Active {
+		requests, _ := s.InFlight()
+		for i := range requests {
+			count(requests[i].LongRunning)
+			out.BlockedBy = append(out.BlockedBy, blockerOf(&requests[i]))
+		}
+	} else { // the numbers alone, without a row for each
+		for _, c := range p.chains {
+			c.table.each(func(x *exchange) { count(x.hasInfo() && x.longRunning) })
 		}
 	}
 	for _, c := range p.conns.list() {

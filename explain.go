@@ -53,24 +53,25 @@ func (x *exchange) wouldWait(why, rule string) {
 
 func (d *dryRun) say(x *exchange, r reason) { d.reasons[int(x.at.Load())] = r }
 
-// visit is one server that the director asked: it declined, or took or refused the
-// request. by is container or mux.
+// visit is one server that the director asked: it took the request, refused it, or, with
+// neither route nor err, declined. by is container or mux.
 type visit struct {
 	server        *Server
-	target        target // zero: it declined
+	route         *route
+	err           *statusError
 	by, why, rule string
 }
 
-// visited notes what came of asking s.
-func (d *dryRun) visited(s *Server, t target, r *http.Request) {
-	v := visit{server: s, target: t, by: "mux", rule: "mux"}
-	switch {
-	case t.err != nil:
+// visited notes what came of asking v.server.
+func (d *dryRun) visited(v visit, r *http.Request) {
+	v.by, v.rule = "mux", "mux"
+	switch s := v.server; {
+	case v.err != nil:
 		claimed, _ := s.container.serviceFor(r.URL.Path)
-		v.by, v.why, v.rule = "container", "the web service at "+claimed.root+" owns the path: "+t.err.message, claimed.root
-	case t.route != nil:
-		v.why, v.rule = "registered at "+t.route.at, t.route.pattern
-		if t.route.kind == kindContainer {
+		v.by, v.why, v.rule = "container", "the web service at "+claimed.root+" owns the path: "+v.err.message, claimed.root
+	case v.route != nil:
+		v.why, v.rule = "registered at "+v.route.at, v.route.pattern
+		if v.route.kind == kindContainer {
 			v.by = "container"
 		}
 	case s.customs != nil:
@@ -182,7 +183,7 @@ func (d *dryRun) steps(x *exchange, at int) (out []admin.Step) {
 	for i := range d.walk {
 		v := &d.walk[i]
 		s := admin.Step{Stage: v.by, Name: v.server.name, Decision: v.decision("passed"), Why: v.why, Rule: v.rule}
-		if v.target.server == nil {
+		if v.route == nil && v.err == nil {
 			s.Stage, s.Why = "director", "no web service claims the path; the mux has no entry"
 			if v.server.customs != nil {
 				s.Why += "; " + v.why
@@ -202,9 +203,9 @@ func (d *dryRun) steps(x *exchange, at int) (out []admin.Step) {
 
 func (v *visit) decision(declined string) string {
 	switch {
-	case v.target.err != nil:
+	case v.err != nil:
 		return "answered"
-	case v.target.route != nil:
+	case v.route != nil:
 		return "passed"
 	}
 	return declined

@@ -16,7 +16,7 @@ import (
 
 const (
 	maxNearMisses    = 5
-	maxNearResources = 16
+	maxNearResources = 8
 )
 
 // nearMiss is a route with what a request lacks for it.

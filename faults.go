@@ -214,7 +214,6 @@ func (s source) ClearFaults(by string) { s.p.faults.clear(by) }
 // that is sure to fire. Nothing is counted. s may be nil.
 func (s *faultRules) foretell(x *exchange) *faultRule {
 	if s == nil {
-		x.because(noFaults, "")
 		return nil
 	}
 	var maybe []string

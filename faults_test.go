@@ -760,10 +760,9 @@ func TestFaultsAreExplained(t *testing.T) {
 				return s, v.WouldAnswer
 			}
 		}
-		t.Fatalf("no step: %v", v)
-		return nil, nil
+		return nil, v.WouldAnswer
 	}
-	if step, would := explained(); step["decision"] != "passed" || step["why"] != noFaults || would != nil {
+	if step, would := explained(); step != nil || would != nil {
 		t.Errorf("without rules: %v %v", step, would)
 	}
 	c.inject(`{"id":"f","action":{"do":"answer","status":429,"retryAfterSeconds":2}}`)

@@ -160,10 +160,11 @@ func (o *hook) failure(err error) error {
 	return fmt.Errorf("%s %q failed: %w", kind, o.name, err)
 }
 
-// frames are the function and file:line of a stack text, without what the runtime and
-// the hook runner put on top.
+// frames are the function and file:line of a stack text, without the runtime's, what dealt
+// with a panic above it, and what runs hooks and handlers below labelled.
 func frames(stack string) []string {
 	var out []string
+	var panics, inDo bool
 	lines := strings.Split(stack, "\n")
 	for i := 1; i+1 < len(lines); i += 2 {
 		fn := strings.TrimSpace(lines[i])
@@ -172,7 +173,13 @@ func frames(stack string) []string {
 		}
 		place := lines[i+1]
 		place, _, _ = strings.Cut(strings.TrimSpace(place[strings.LastIndexByte(place, '/')+1:]), " ")
-		if strings.HasPrefix(fn, "runtime") || fn == "panic" {
+		if fn == "panic" && !panics {
+			out, panics = out[:0], true
+		}
+		if inDo && strings.HasSuffix(fn, ".labelled") {
+			return out[:max(len(out)-1, 0)] // the last is the function that Do calls
+		}
+		if inDo = fn == "runtime/pprof.Do"; strings.HasPrefix(fn, "runtime") || fn == "panic" {
 			continue
 		}
 		out = append(out, fn+" "+place)

@@ -190,6 +190,11 @@ created by main.(*thing).start in goroutine 1
 	if got := frames(stack); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	const hook = "goroutine 7 [running]:\nruntime/debug.Stack()\n\t/a/stack.go:26\nmain.(*hooks).do.func2()\n\t/a/hooks.go:110\npanic({0x1, 0x2})\n\t/a/panic.go:792\nmain.again()\n\t/b/x.go:5\npanic({0x1, 0x2})\n\t/a/panic.go:792\n" +
+		"main.warm({0x1})\n\t/b/x.go:3\nmain.(*hooks).do.func3({0x1})\n\t/a/hooks.go:120\nruntime/pprof.Do({0x1})\n\t/a/runtime.go:51\nmain.labelled({0x1})\n\t/a/stacks.go:30\nmain.(*hooks).do(0x1)\n\t/a/hooks.go:120\n"
+	if got, want := frames(hook), []string{"main.again x.go:5", "main.warm x.go:3"}; !slices.Equal(got, want) {
+		t.Errorf("of a hook that panicked twice: %q, want %q", got, want)
+	}
 	for s, want := range map[string][]string{"": nil, "x": nil, "x\ny": nil, "goroutine 1:\nmain.f()": nil, "\n)\n)": {") )"}, "\n\n": {" "}} {
 		if got := frames(s); !slices.Equal(got, want) {
 			t.Errorf("%q: got %q, want %q", s, got, want)

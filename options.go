@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -240,13 +241,15 @@ func flagProblem(err error) string {
 	return text
 }
 
-// shown is the value of a flag as it may be shown.
+// shown is the value of a flag as it may be shown: passwords in URLs are not.
 func (f *flags) shown(r *flagRow) string {
 	if r.secret {
 		return "REDACTED"
 	}
-	return f.set.Lookup(r.name).Value.String()
+	return urlPassword.ReplaceAllString(f.set.Lookup(r.name).Value.String(), "$1:REDACTED@")
 }
+
+var urlPassword = regexp.MustCompile(`(//[^/@:\s]*):[^/@\s]*@`)
 
 // usage writes the flags by group. Groups stand in the order of first registration.
 func (f *flags) usage(w io.Writer) {

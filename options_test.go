@@ -296,6 +296,15 @@ func TestOrigins(t *testing.T) {
 	if err := f.set.Set("password", "hunter2"); err != nil || f.shown(f.byKey["password"]) != "REDACTED" {
 		t.Errorf("a secret is shown as %q (%v)", f.shown(f.byKey["password"]), err)
 	}
+	f.text(&password, "url", "", "help")
+	for value, want := range map[string]string{
+		"https://u:hunter2@h/p": "https://u:REDACTED@h/p", "https://u@h": "https://u@h", "//:hunter2@h": "//:REDACTED@h", "http://h:80/a:b@c": "http://h:80/a:b@c",
+		"http://a:x@b,http://c:y@d": "http://a:REDACTED@b,http://c:REDACTED@d", "127.0.0.1:80": "127.0.0.1:80",
+	} {
+		if err := f.set.Set("url", value); err != nil || f.shown(f.byKey["url"]) != want {
+			t.Errorf("%q is shown as %q (%v), want %q", value, f.shown(f.byKey["url"]), err, want)
+		}
+	}
 }
 
 // TestUsage: --help has every flag once, in its group, with the kind of its value, its help

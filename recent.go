@@ -69,6 +69,12 @@ type slowRoute struct {
 
 func (r *recentRequests) init(o *recentOptions) {
 	r.slots, r.perRoute, r.routes = make([]slot, o.requests), o.slowest, map[string]*slowRoute{}
+	// Neighbours in memory are written one after the other, which caches like.
+	text, ends := make([]byte, o.requests*usualText), make([]uint16, o.requests*usualTexts)
+	for i := range r.slots {
+		r.slots[i].text = text[i*usualText : i*usualText : (i+1)*usualText]
+		r.slots[i].ends = ends[i*usualTexts : i*usualTexts : (i+1)*usualTexts]
+	}
 }
 
 func (r *recentRequests) on() bool { return len(r.slots) > 0 }
@@ -193,6 +199,13 @@ const (
 // text it keeps for the next request, in bytes.
 const mostText = 16 << 10
 
+// usualText and usualTexts are the room, in bytes and in texts, that a slot begins with:
+// enough for nearly every request.
+const (
+	usualText  = 512
+	usualTexts = 16
+)
+
 // fill makes k the record of an exchange that ends, in the goroutine that closes its
 // books. It allocates only while k's buffers grow, and for a panic.
 func (k *record) fill(x *exchange, how ending, took time.Duration) {
@@ -265,6 +278,14 @@ func (x *exchange) sentReason(how ending) string {
 		return ""
 	}
 	return x.refusal.reason
+}
+
+// finishedRow is the exchange that ends now as /admin/v1/requests shows it. It is for the
+// goroutine that closes the books, in finish.
+func (x *exchange) finishedRow(how ending, took time.Duration) admin.FinishedRequest {
+	var k record
+	k.fill(x, how, took)
+	return k.shown()
 }
 
 // shown is the record for the admin endpoint. It shares nothing with k that changes.

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -262,10 +264,8 @@ func TestStacksAreTheGoroutinesOwn(t *testing.T) {
 	if err := await(t, "the panic", run("panics", func(context.Context) error { panic("no") })); err == nil {
 		t.Error("a panic is no error")
 	}
-	if o := h.all()[1]; !slices.ContainsFunc(o.shown().Stack, func(f string) bool {
-		return strings.HasPrefix(f, "apichain.TestStacksAreTheGoroutinesOwn.")
-	}) {
-		t.Errorf("the panic's stack: %q", o.shown().Stack)
+	if got := h.all()[1].shown().Stack; len(got) != 1 || !strings.HasPrefix(got[0], "apichain.TestStacksAreTheGoroutinesOwn.") {
+		t.Errorf("the panic's stack: %q", got)
 	}
 }
 
@@ -320,5 +320,46 @@ func FuzzLabelledStacks(f *testing.F) {
 				t.Errorf("%q: %q", label, frames)
 			}
 		}
+	})
+}
+
+// BenchmarkRequestStacks is what a request costs with --request-stacks and without, and what
+// reading stacks costs with a thousand handlers under way.
+func BenchmarkRequestStacks(b *testing.B) {
+	for _, flag := range []string{"--request-stacks=false", "--request-stacks=true"} {
+		b.Run(flag, func(b *testing.B) {
+			p := newTestProgram(b, flag)
+			if err := p.outermost.Handle("/bench", nothing); err != nil {
+				b.Fatal(err)
+			}
+			r, w, c := httptest.NewRequest("GET", "/bench", nil), &sink{h: http.Header{}}, p.chain("http")
+			r.Host = "localhost"
+			b.ReportAllocs()
+			for b.Loop() {
+				w.status = 0
+				clear(w.h)
+				c.ServeHTTP(w, r)
+			}
+			if w.status != http.StatusOK {
+				b.Fatalf("status %d", w.status)
+			}
+		})
+	}
+	b.Run("read", func(b *testing.B) {
+		var running sync.WaitGroup
+		began, release := make(chan struct{}), make(chan struct{})
+		for i := range 1000 {
+			running.Go(func() {
+				labelled(b.Context(), "request/"+itoa(i), func(context.Context) { began <- struct{}{}; <-release })
+			})
+			<-began
+		}
+		for b.Loop() {
+			if n := len(stacks()); n != 1000 {
+				b.Fatal(n)
+			}
+		}
+		close(release)
+		running.Wait()
 	})
 }

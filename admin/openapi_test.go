@@ -210,8 +210,8 @@ func TestDescriptionHasTheTable(t *testing.T) {
 	ids := map[any]bool{}
 	for _, item := range d["paths"].(map[string]any) {
 		for method, op := range item.(map[string]any) {
-			if id := at(map[string]any{"x": op}, "x"); method != "parameters" {
-				id = at(op, "operationId")
+			if method != "parameters" {
+				id := at(op, "operationId")
 				if ids[id] || id == nil || at(op, "summary") == "" {
 					t.Errorf("the operation %v is there twice, or says nothing", id)
 				}
@@ -219,10 +219,9 @@ func TestDescriptionHasTheTable(t *testing.T) {
 			}
 		}
 	}
-	without := decode(t, ask(t, New(newFake(t), Options{
-		CheckPath: func(*http.Request) *Error { return nil }, HostAllowed: func(string) bool { return true }, UnixSocket: func(*http.Request) bool { return true },
-		Identify: identifyTest, Authorize: authorizeTest, AuditID: func(*http.Request) string { return "" }, Now: nowZero,
-	}), "/admin/v1/openapi.json"))
+	o := handlerOf(t, newFake(t)).(*api).Options
+	o.Profiling = false
+	without := described(t, New(newFake(t), o))
 	if at(without, "paths", "/debug/pprof/") != nil || at(without, "paths", "/debug/pprof/{profile}") != nil {
 		t.Error("profiles are described though they are not served")
 	}
@@ -242,7 +241,9 @@ func response(t testing.TB, d map[string]any, path, method string, code int) map
 // have nothing to show and when they refuse.
 func TestAnswersAreAsDescribed(t *testing.T) {
 	empty := newFake(t)
-	*empty = fake{generation: empty.generation, servers: []Server{{}}, chain: []Chain{{Filters: []Filter{{}}}}, routes: []Route{{}}, hooks: []Hook{{}}, requests: []Request{{}}, listeners: []Listener{{TLS: &TLS{}}}, options: []Option{{}}, watches: []Watch{{}}, snapshot: empty.snapshot, fakeControls: &fakeControls{}, fakeFaults: &fakeFaults{}}
+	empty.status, empty.timeline, empty.build, empty.store, empty.places = Status{}, Timeline{}, Build{}, Store{}, nil
+	empty.servers, empty.chain, empty.routes, empty.hooks, empty.requests = []Server{{}}, []Chain{{Filters: []Filter{{}}}}, []Route{{}}, []Hook{{}}, []Request{{}}
+	empty.listeners, empty.options, empty.watches = []Listener{{TLS: &TLS{}}}, []Option{{}}, []Watch{{}}
 	failing := newFake(t)
 	failing.fails = &Error{Code: 422, Reason: "Invalid", Message: "no", Causes: []Cause{{"FieldValueInvalid", "no", "a"}}}
 	for name, src := range map[string]*fake{"examples": newFake(t), "nothing": empty, "failing": failing} {
