@@ -30,19 +30,7 @@ func (r *running) putFaults(body string) reply {
 	if body == "" {
 		method = "DELETE"
 	}
-	req, err := http.NewRequest(method, r.url("admin", "/admin/v1/faults"), strings.NewReader(body))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("If-Match", "*")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, _ := io.ReadAll(resp.Body)
-	return reply{status: resp.StatusCode, header: resp.Header, body: string(b)}
+	return r.change(method, "/admin/v1/faults", body, "If-Match: *")
 }
 
 // inject sets rules, which are JSON, in the place of those there were.
@@ -343,6 +331,14 @@ func TestFaultsTakeOpenWatchesInOrder(t *testing.T) {
 	// Taken, and let go: by DELETE, by other rules.
 	c.inject(`{"id":"all","action":{"do":"drop-watch","afterEvents":1}}`)
 	c.putFaults("")
+	for _, name := range []string{"a", "b"} {
+		c.must(201, "POST", mapsPath, mapObject(name))
+		for _, w := range watches[2:] {
+			if e := w.next(); objectName(e.obj) != name {
+				t.Errorf("after DELETE: got %v", e)
+			}
+		}
+	}
 	c.inject(`{"id":"all","action":{"do":"expired","afterEvents":1}}`)
 	c.inject(`{"id":"later","action":{"do":"drop-watch","afterMs":3600000,"afterEvents":1}}`)
 	if got := c.fired(); got != "later 3/3" {
@@ -741,6 +737,38 @@ func TestFaultsForetold(t *testing.T) {
 		said := x.dry.reasons[0]
 		if x.fault.Load() != nil || said.rule != tt.rule || !strings.Contains(said.why, tt.why) || said.waits != (name == "delays") || x.header.Get(faultHeader) != tt.rule {
 			t.Errorf("%s: %+v %v", name, said, x.header)
+		}
+	}
+}
+
+// TestFaultsAreRecorded: how a request that a rule touched has ended, and where, for the
+// access record and whoever else is told.
+func TestFaultsAreRecorded(t *testing.T) {
+	for _, kind := range kinds {
+		c := startFaults(t, kind, "-v=3")
+		c.must(201, "POST", mapsPath, mapObject("one"))
+		for action, want := range map[string]string{
+			`{"do":"answer","status":503}`:          "resp=503 bytes=%d ended=refused in=fault-injection",
+			`{"do":"expired"}`:                      "resp=410 bytes=%d ended=refused in=fault-injection",
+			`{"do":"cut"}`:                          "resp=0 bytes=0 ended=cut in=fault-injection",
+			`{"do":"cut","afterBytes":9}`:           "resp=200 bytes=9 ended=cut in=handler",
+			`{"do":"delay","delayMs":0}`:            "resp=200 bytes=%d ended=completed in=handler",
+			`{"do":"drop-watch","abrupt":true}`:     "resp=200 bytes=0 ended=cut in=handler",
+			`{"do":"drop-watch"}`:                   "resp=200 bytes=0 ended=completed in=handler",
+			`{"do":"expired","afterEvents":100000}`: "resp=410 bytes=%d ended=refused in=fault-injection",
+		} {
+			path := mapsPath + "/one"
+			if strings.Contains(action, "drop-watch") {
+				path = mapsPath + "?watch=1"
+			}
+			c.inject(`{"action":` + action + `}`)
+			c.c.CloseIdleConnections()
+			begun := len(c.err.String())
+			got, _ := c.send(c.c, kind, "GET", path, nil)
+			if strings.Contains(want, "%d") {
+				want = fmt.Sprintf(want, len(got.body))
+			}
+			c.soon(kind+" "+action+" is recorded: "+want, func() bool { return strings.Contains(c.err.String()[begun:], want) })
 		}
 	}
 }

@@ -424,3 +424,57 @@ P99    P50    LISTENER  FILTER  PASSED  REJECTED
 		t.Errorf("got\n%s", b.String())
 	}
 }
+
+// TestSubcommandsOverTLS: everything that a subcommand can change and explain, of a program
+// whose admin listener asks who comes: the ready file leads to CA and credentials.
+func TestSubcommandsOverTLS(t *testing.T) {
+	dir := t.TempDir()
+	ready := filepath.Join(dir, "ready")
+	r := startProgram(t, nil, "--listen-admin=127.0.0.1:0", "--admin-tls", "--ready-file="+ready, "--kubeconfig="+filepath.Join(dir, "kc"))
+	run := func(code int, args string, wants ...string) {
+		t.Helper()
+		got := inspect(t, t.Context(), `{"seed":7,"rules":[{"id":"r","match":{"verb":["list"]},"action":{"do":"answer","status":503}}]}`, append(strings.Fields(args), "--ready-file="+ready)...)
+		if got.code != code || got.errs != "" {
+			t.Errorf("%s: %+v", args, got)
+		}
+		for _, want := range wants {
+			if !strings.Contains(got.out, want) {
+				t.Errorf("%s: no %q in\n%s", args, want, got.out)
+			}
+		}
+	}
+	run(exitDrained, "explain GET /api/v1/namespaces --as ann --as-group system:masters", "authentication", "user ann, as asked", "core:container:GET:/api/v1/namespaces")
+	run(exitNot, "explain GET /api/v1/namespaces --as bob", "403 Forbidden by authorization: ")
+	run(exitDrained, "explain GET /api/v1/namespaces -o json --as ann --as-group system:masters", `"reachesHandler":true`)
+	run(exitDrained, "drain on --for 5m --note moving --wait", "control drain is on: set by cluster-admin", "(moving)")
+	if got := r.get("http", "/readyz"); got.status != 500 || !strings.Contains(got.body, "[-]drain failed") {
+		t.Errorf("readyz during a drain: %d %s", got.status, got.body)
+	}
+	run(exitDrained, "top -n 1", "! drain is on: set by cluster-admin, ", " left (moving)", "phase run, not ready")
+	run(exitDrained, "drain off", "active")
+	if got := r.get("http", "/readyz"); got.status != 200 {
+		t.Errorf("readyz after a drain: %d %s", got.status, got.body)
+	}
+	run(exitDrained, "loglevel set 6 user=alice --for 1m", "alice")
+	run(exitDrained, "loglevel -o json", `"verbosity":6`)
+	run(exitDrained, "loglevel off")
+	run(exitDrained, "faults set -f - --for 1m", "control faults is on")
+	run(exitNot, "explain GET /api/v1/namespaces --as ann --as-group system:masters", "503 Service Unavailable by fault-injection: injected fault r")
+	if got := r.get("http", "/api/v1/namespaces"); got.status != 503 || got.header.Get("X-Apichain-Fault") != "r" {
+		t.Errorf("a fault: %d %v", got.status, got.header)
+	}
+	run(exitDrained, "faults -o json", `"hits":1`)
+	run(exitDrained, "faults set --do delay delayMs=1 --match path=/readyz --percent 50 --count 2 --seed 3 --for 1m", "control faults is on")
+	run(exitDrained, "faults -o json", `"seed":3`, `"delayMs":1`, `"percent":50`, `"count":2`)
+	run(exitDrained, "faults off")
+	run(exitDrained, "requests status=503", "503")
+	run(exitDrained, "timeline kind=control", "drain", "faults", "loglevel")
+	run(exitDrained, "chain listener=https -o wide", "no rule is set")
+	got := inspect(t, t.Context(), "", "faults", "set", "--do", "explode", "--ready-file="+ready)
+	if got.code != exitRefused || !strings.Contains(got.errs, "rules[0].action.do") {
+		t.Errorf("an unknown fault: %+v", got)
+	}
+	if got := inspect(t, t.Context(), "", "hooks", "--admin="+r.url("admin", "")); got.code != exitNoAnswer || !strings.Contains(got.errs, "certificate") {
+		t.Errorf("without the CA: %+v", got)
+	}
+}
