@@ -92,7 +92,11 @@ func (r *recentRequests) add(x *exchange, how ending, took time.Duration) {
 	at := int(x.at.Load())
 	if x.recording.sampled {
 		s := x.spent(at, how, took)
-		s.each(x.chain, at, took, func(place int, own time.Duration) { x.chain.times[place].add(own) })
+		s.each(x.chain, at, took, func(place int, own time.Duration, measured bool) {
+			if measured {
+				x.chain.times[place].add(own)
+			}
+		})
 	}
 	// A long-running request lasts as long as its client likes: that is not slow.
 	if t := x.target.route; at >= len(x.chain.rows) && t != nil && r.perRoute > 0 && !x.longRunning {
@@ -317,7 +321,7 @@ func (k *record) shown() admin.FinishedRequest {
 	if k.timed {
 		a.WriteMs = exactMs(k.spent.write)
 		a.Filters = slices.Grow(a.Filters, len(k.chain.rows))
-		k.spent.each(k.chain, int(k.at), k.took, func(place int, own time.Duration) {
+		k.spent.each(k.chain, int(k.at), k.took, func(place int, own time.Duration, _ bool) {
 			if place == len(k.chain.rows) {
 				a.HandlerMs = exactMs(own)
 				return
