@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"apichain/admin"
 )
@@ -261,10 +260,10 @@ func (k *record) fill(x *exchange, how ending, took time.Duration) {
 	}
 }
 
-// add appends a client's text as valid UTF-8, cut at most bytes.
+// add appends a client's text, cut at most bytes. It is made valid UTF-8 when it is shown.
 func (k *record) add(s string, most int) {
-	if len(s) > most || !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(shorten(s, most), "\uFFFD")
+	if len(s) > most {
+		s = shorten(s, most)
 	}
 	k.text = append(k.text, s...)
 	k.end()
@@ -297,7 +296,7 @@ func (k *record) shown() admin.FinishedRequest {
 	all, begin := string(k.text), 0
 	text := make([]string, len(k.ends))
 	for i, end := range k.ends {
-		text[i], begin = all[begin:end], int(end)
+		text[i], begin = strings.ToValidUTF8(all[begin:end], "\uFFFD"), int(end)
 	}
 	a := admin.FinishedRequest{
 		ID: strconv.FormatUint(k.id, 10), AuditID: text[textAuditID], Listener: k.chain.listener, Method: text[textMethod], Path: text[textPath], Query: text[textQuery], Verb: k.verb,
