@@ -1,9 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -24,7 +24,7 @@ type filter struct {
 	off   string        // why it is switched off; "" is on
 	idle  func() string // why it does nothing now, "" while it works; nil: it always works
 	flags []string      // the flags that govern it
-	brief bool          // it sets a field or two and never answers, so no time is taken
+	brief bool          // it does less than reading the clock costs, so that is left out; see recent_time.go
 }
 
 // row is a filter in its place.
@@ -105,7 +105,7 @@ type chain struct {
 	abandoned atomic.Int64 // handlers that go on after their time limit
 	ended     []atomic.Uint64
 	answered  []statusCounts
-	timed     []int       // places that read the clock, in order; none: time is not taken
+	timed     bool        // whether filters note when they are entered
 	times     []durations // own times of each row, of a sample
 	inFlight  inFlightLimits
 	table     table
@@ -126,8 +126,11 @@ func newChain(p *program, listener string, rows []row) *chain {
 		c.outerHeader["Strict-Transport-Security"] = []string{v}
 	}
 	c.inFlight.readOnlyLimit, c.inFlight.mutatingLimit = int64(p.opt.inFlight.readOnly), int64(p.opt.inFlight.mutating)
-	if p.recent.on() {
-		c.setTimed()
+	if c.timed = p.recent.on(); c.timed {
+		if len(rows) >= mostPlaces {
+			panic(fmt.Sprintf("the chain of %s has %d rows, and a recording has no room for them: raise mostPlaces", listener, len(rows)))
+		}
+		c.times = make([]durations, len(rows)+1)
 	}
 	c.run = direct
 	for i := len(rows) - 1; i >= 0; i-- {
@@ -137,11 +140,11 @@ func newChain(p *program, listener string, rows []row) *chain {
 		if !rows[i].runs() {
 			continue
 		}
-		if mark := slices.Index(c.timed, i); mark > 0 {
-			c.run = enterTimed(int32(i), mark, rows[i].wrap(c.run))
-		} else {
-			c.run = enter(int32(i), rows[i].wrap(c.run))
+		step := enter
+		if c.timed && i > 0 && !rows[i].brief {
+			step = enterTimed
 		}
+		c.run = step(int32(i), rows[i].wrap(c.run))
 	}
 	return c
 }
@@ -198,6 +201,9 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.table.add(x)
 	err := c.run(x)
 	if err != nil {
+		if at := int(x.at.Load()); at > 0 && at < len(c.rows) && c.rows[at].brief {
+			x.mark(at)
+		}
 		x.fail(err)
 	}
 	abort := x.close()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -21,13 +22,15 @@ import (
 	"time"
 )
 
-// adminClient asks the admin endpoint of a running program. It follows no redirect and
-// uses no proxy.
+// adminClient asks the admin endpoint of a running program, each question over a
+// connection of its own. It follows no redirect and uses no proxy. http.Client would do
+// more, and be half a megabyte of the program.
 type adminClient struct {
-	base  string // scheme://host:port
-	shown string // the address as it was given, for messages
-	token string
-	http  *http.Client
+	network, address string      // to dial
+	base             string      // scheme://host:port
+	shown            string      // the address as it was given, for messages
+	tls              *tls.Config // nil: plain
+	token            string
 }
 
 // defaultAdmin is where --listen-admin is without the flag.
@@ -62,25 +65,25 @@ func newAdminClient(o clientOptions) (*adminClient, error) {
 		kubeconfig = cmp.Or(kubeconfig, ready.Kubeconfig)
 	}
 	address = cmp.Or(address, defaultAdmin)
-	c := &adminClient{shown: address}
-	transport := &http.Transport{DisableCompression: true}
-	c.http = &http.Client{Transport: transport, Timeout: requestLimit, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		c.base = "http://localhost"
-		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", path)
-		}
-		return c, nil
+		return &adminClient{network: "unix", address: path, base: "http://localhost", shown: address}, nil
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
 		return nil, fmt.Errorf("--admin: %q is not http://HOST:PORT, https://HOST:PORT or unix:PATH", address)
 	}
-	c.base = u.Scheme + "://" + u.Host
-	if u.Scheme == "https" && kubeconfig != "" {
-		if c.token, transport.TLSClientConfig, err = readKubeconfig(kubeconfig); err != nil {
-			return nil, fmt.Errorf("--kubeconfig: %w", err)
+	c := &adminClient{network: "tcp", address: u.Host, base: u.Scheme + "://" + u.Host, shown: address}
+	if u.Port() == "" {
+		c.address = net.JoinHostPort(u.Hostname(), u.Scheme)
+	}
+	if u.Scheme == "https" {
+		c.tls = &tls.Config{}
+		if kubeconfig != "" {
+			if c.token, c.tls, err = readKubeconfig(kubeconfig); err != nil {
+				return nil, fmt.Errorf("--kubeconfig: %w", err)
+			}
 		}
+		c.tls.ServerName = cmp.Or(c.tls.ServerName, u.Hostname())
 	}
 	return c, nil
 }
@@ -210,19 +213,11 @@ func (c *adminClient) ask(ctx context.Context, method, target, accept, ifMatch s
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := c.http.Do(req)
-	if err == nil {
-		defer resp.Body.Close()
-		answer, err = io.ReadAll(resp.Body)
-	}
+	resp, answer, err := c.exchange(ctx, req)
 	switch {
 	case ctx.Err() != nil:
 		return nil, "", ctx.Err()
 	case err != nil:
-		var u *url.Error // the rest of its text is what we have said
-		if errors.As(err, &u) {
-			err = u.Err
-		}
 		return nil, "", &unreachable{fmt.Errorf("nothing answers at %s: %w: start apichain, or name its address with --admin or --ready-file", c.shown, err)}
 	case resp.StatusCode/100 != 2:
 		var status struct{ Message string }
@@ -232,6 +227,32 @@ func (c *adminClient) ask(ctx context.Context, method, target, accept, ifMatch s
 		return nil, "", &notOK{resp.StatusCode, status.Message}
 	}
 	return answer, resp.Header.Get("ETag"), nil
+}
+
+// exchange sends a request and reads its answer to the end.
+func (c *adminClient) exchange(ctx context.Context, req *http.Request) (*http.Response, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, c.network, c.address)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.tls != nil {
+		conn = tls.Client(conn, c.tls)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	req.Close = true
+	if err := req.Write(conn); err != nil {
+		return nil, nil, err
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	return resp, answer, err
 }
 
 // change sends a PUT or DELETE for the generation that it reads first, and once more when

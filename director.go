@@ -42,7 +42,7 @@ func (s *Server) find(r *http.Request, dry *dryRun) target {
 // direct is the director: it sends the exchange where find found; a dry run ends in front
 // of the handler.
 func direct(x *exchange) error {
-	x.mark(len(x.chain.timed) - 1)
+	x.mark(len(x.chain.rows))
 	x.at.Store(int32(len(x.chain.rows)))
 	t := &x.target
 	switch {

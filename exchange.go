@@ -105,7 +105,7 @@ const (
 // newExchange opens the record. The audit ID is the client's, kept whole, or a new one.
 func newExchange(c *chain, w http.ResponseWriter, r *http.Request) *exchange {
 	var x *exchange
-	if len(c.timed) > 0 {
+	if c.timed {
 		both := &recordedExchange{}
 		x = &both.exchange
 		x.recording = &both.times

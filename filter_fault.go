@@ -24,7 +24,7 @@ var (
 // Without rules it costs one load.
 func faultInjection(p *program) filter {
 	c := &p.faults
-	return filter{idle: func() string {
+	return filter{brief: true, idle: func() string {
 		if c.rules.Load() == nil {
 			return noFaults
 		}
@@ -43,6 +43,7 @@ func (c *faultControl) inject(x *exchange, rules *faultRules, next handler) erro
 	if x.dry != nil {
 		return foreseen(x, rules.foretell(x), next)
 	}
+	x.markHere()
 	x.judged.Store(rules)
 	f := rules.judge(x, false)
 	if f == nil {

@@ -69,6 +69,7 @@ func hostAndOrigin(p *program) filter {
 	patterns := p.opt.cors.patterns()
 	return filter{
 		flags: []string{"allowed-hosts", "cors-allowed-origins"},
+		brief: true,
 		wrap: func(next handler) handler {
 			return func(x *exchange) error {
 				if x.conn != nil && x.conn.unix {

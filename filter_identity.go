@@ -10,7 +10,7 @@ import (
 // the seed's insecure port does; that listener is bound to loopback for this reason.
 func insecureSuperuser(*program) filter {
 	u := &User{Name: userUnsecured, Groups: []string{groupMasters, groupAuthed}}
-	return filter{wrap: func(next handler) handler {
+	return filter{brief: true, wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			x.user, x.acting = u, u
 			x.because("everybody on the plain listener is "+userUnsecured, "")
@@ -84,8 +84,11 @@ func (a *authenticator) foretell(x *exchange) (*User, error) {
 // impersonationFilter lets a permitted user act as another. What follows sees the
 // other; the audit event names both.
 func impersonationFilter(p *program) filter {
-	return filter{wrap: func(next handler) handler {
+	return filter{brief: true, wrap: func(next handler) handler {
 		return func(x *exchange) error {
+			if impersonates(x.req.Header) {
+				x.markHere()
+			}
 			u, err := impersonate(x, p.authz, x.user, x.req.Header)
 			if err != nil {
 				if x.dry != nil {
@@ -165,7 +168,7 @@ type inFlightLimits struct {
 // taking a place (upstream); the plain listener, where everybody is a master, holds it
 // for all. Health paths are not exempt (upstream).
 func maxInFlight(p *program, masters bool) filter {
-	f := filter{flags: []string{"max-requests-inflight", "max-mutating-requests-inflight"}}
+	f := filter{brief: true, flags: []string{"max-requests-inflight", "max-mutating-requests-inflight"}}
 	if p.opt.inFlight.readOnly == 0 && p.opt.inFlight.mutating == 0 {
 		f.off = "both limits are 0"
 		return f

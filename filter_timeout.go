@@ -34,7 +34,7 @@ func (o *timeoutOptions) check(p *problems) {
 // or a shorter one that ?timeout= asks for. It counts from the moment the request came.
 func requestDeadline(p *program) filter {
 	limit := p.opt.timeout.request
-	return filter{flags: []string{"request-timeout"}, wrap: func(next handler) handler {
+	return filter{brief: true, flags: []string{"request-timeout"}, wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			if err := x.setDeadline(limit); err != nil {
 				return err
@@ -88,7 +88,7 @@ func parseTimeout(rawQuery string) (time.Duration, error) {
 // limit, but its context ends at a random moment, so that watches do not live for ever
 // and do not end all at once.
 func timeout(p *program) filter {
-	return filter{flags: []string{"request-timeout", "min-request-timeout"}, wrap: func(next handler) handler {
+	return filter{brief: true, flags: []string{"request-timeout", "min-request-timeout"}, wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			if x.dry != nil {
 				return x.explainLimit(next)
@@ -170,6 +170,7 @@ func (x *exchange) runApart(next handler) error {
 	x.gone = make(chan struct{})
 	done := make(chan outcome, 1)
 	x.armSoon()
+	x.markHere()
 	go func() {
 		var o outcome
 		defer func() {

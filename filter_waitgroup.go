@@ -53,7 +53,7 @@ func (g *waitGroup) count() int64 { return g.n.Load() &^ closingBit }
 // long-running, and turns new ones away once that wait has begun. Whoever watches the
 // stop (health and metrics) is still served.
 func waitGroupFilter(p *program) filter {
-	return filter{flags: []string{"shutdown-timeout"}, wrap: func(next handler) handler {
+	return filter{brief: true, flags: []string{"shutdown-timeout"}, wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			if x.longRunning {
 				if err := p.watches.admit(x); err != nil {
@@ -94,7 +94,7 @@ func exempt(r *http.Request) bool {
 // retryAfter sends new requests away once the server accepts no more, while the
 // listeners stay open: clients and load balancers get an answer instead of a refusal.
 func retryAfter(p *program) filter {
-	f := filter{flags: []string{"shutdown-send-retry-after"}}
+	f := filter{brief: true, flags: []string{"shutdown-send-retry-after"}}
 	if !p.opt.shutdown.sendRetryAfter {
 		f.off = "--shutdown-send-retry-after is not set"
 		return f

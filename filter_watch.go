@@ -148,7 +148,7 @@ func (w *watches) admit(x *exchange) error {
 // watchTermination admits long-running requests where a stop ends them cleanly, within
 // a grace period; without one wait-group admits them.
 func watchTermination(p *program) filter {
-	f := filter{flags: []string{"shutdown-watch-termination-grace-period"}}
+	f := filter{brief: true, flags: []string{"shutdown-watch-termination-grace-period"}}
 	if p.opt.shutdown.watchGrace <= 0 {
 		f.off = "the grace period is 0: watches are cut at the end of the drain"
 		return f

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"apichain/admin"
 )
@@ -92,7 +91,11 @@ func (r *recentRequests) add(x *exchange, how ending, took time.Duration) {
 	at := int(x.at.Load())
 	if x.recording.sampled {
 		s := x.spent(at, how, took)
-		s.each(x.chain, at, took, func(place int, own time.Duration) { x.chain.times[place].add(own) })
+		s.each(x.chain, at, took, func(place int, own time.Duration, measured bool) {
+			if measured {
+				x.chain.times[place].add(own)
+			}
+		})
 	}
 	// A long-running request lasts as long as its client likes: that is not slow.
 	if t := x.target.route; at >= len(x.chain.rows) && t != nil && r.perRoute > 0 && !x.longRunning {
@@ -259,10 +262,10 @@ func (k *record) fill(x *exchange, how ending, took time.Duration) {
 	}
 }
 
-// add appends a client's text as valid UTF-8, cut at most bytes.
+// add appends a client's text, cut at most bytes. It is made valid UTF-8 when it is shown.
 func (k *record) add(s string, most int) {
-	if len(s) > most || !utf8.ValidString(s) {
-		s = clientText(s, most)
+	if len(s) > most {
+		s = shorten(s, most)
 	}
 	k.text = append(k.text, s...)
 	k.end()
@@ -287,11 +290,11 @@ func (k *record) shown() admin.FinishedRequest {
 	all, begin := string(k.text), 0
 	text := make([]string, len(k.ends))
 	for i, end := range k.ends {
-		text[i], begin = all[begin:end], int(end)
+		text[i], begin = shownText(all[begin:end]), int(end)
 	}
 	a := admin.FinishedRequest{
 		ID: strconv.FormatUint(k.id, 10), AuditID: text[textAuditID], Listener: k.chain.listener, Method: text[textMethod], Path: text[textPath], Query: text[textQuery], Verb: k.verb,
-		User: text[textUser], Groups: text[textGroups:], ImpersonatedBy: text[textImpersonatedBy], RemoteAddr: k.remoteAddr, UserAgent: text[textUserAgent], ReceivedAt: admin.Time(k.received),
+		User: text[textUser], Groups: text[textGroups:], ImpersonatedBy: text[textImpersonatedBy], RemoteAddr: k.remoteAddr, UserAgent: clientText(text[textUserAgent], 256), ReceivedAt: admin.Time(k.received),
 		DurationMs: exactMs(k.took), Reason: k.reason, Ended: string(k.how), EndedIn: k.chain.place(int(k.at)), BytesIn: k.in, BytesOut: k.out, LongRunning: k.longRunning,
 		Filters: []admin.FilterTime{}, Stack: noNil(k.stack),
 	}
@@ -311,7 +314,7 @@ func (k *record) shown() admin.FinishedRequest {
 	if k.timed {
 		a.WriteMs = exactMs(k.spent.write)
 		a.Filters = slices.Grow(a.Filters, len(k.chain.rows))
-		k.spent.each(k.chain, int(k.at), k.took, func(place int, own time.Duration) {
+		k.spent.each(k.chain, int(k.at), k.took, func(place int, own time.Duration, _ bool) {
 			if place == len(k.chain.rows) {
 				a.HandlerMs = exactMs(own)
 				return

@@ -13,11 +13,11 @@ import (
 // the outer one's own time. So:
 //
 //   - the first filter's own time begins when the exchange is opened;
-//   - the time of the filter that answers, or of director and handler, goes on until the
-//     request has ended: it renders its refusal, and the way back outward, on which
-//     hardly a filter does anything, is in it;
-//   - a brief filter, which sets a field or two and never answers, takes no reading: it
-//     is shown with 0 and its few nanoseconds are the outer one's;
+//   - the time of director and handler goes on until the request has ended: the way back
+//     outward, on which hardly a filter does anything, is in it;
+//   - a brief filter takes no reading, which would cost more than it does: it is shown
+//     with 0, and its few nanoseconds are the outer one's. It notes the time where it has
+//     more to do, and where it answers: rendering the refusal is its own time;
 //   - in HTTP/2 the handler has a goroutine of its own: until that runs, and from its
 //     end until the request's goroutine goes on, the time is the timeout filter's;
 //   - writing to the client is taken out of whatever does it. What net/http still holds
@@ -26,19 +26,16 @@ import (
 // So they add up to the duration exactly. No filter makes a request wait for a place, so
 // nothing is queued.
 
-// mostTimed is the most places of a chain that read the clock, with the director.
-const mostTimed = 16
+// mostPlaces is the most places of a chain: its rows, and the director.
+const mostPlaces = 26
 
 // recording is what an exchange notes of its time; nil where nothing is recorded. Times
-// are nanoseconds since the exchange was opened.
-//
-// A mark is written before x.at says that its place is reached, and once: who has loaded
-// at may read the marks up to there, whatever a handler that goes on still writes.
-// handover is for the request's own goroutine.
+// are nanoseconds since the exchange was opened. handover is for the request's own
+// goroutine; the rest may be read by another.
 type recording struct {
-	marks    [mostTimed]int64 // when chain.timed was entered; that of the first stays 0
-	handover int64            // from the end of the handler's own goroutine to its being noticed
-	written  atomic.Int64     // in writes to the client; a write under way has taken off when it began
+	marks    [mostPlaces]atomic.Int64 // when each place was entered; 0 is not noted, and the first needs no note
+	handover int64                    // from the end of the handler's own goroutine to its being noticed
+	written  atomic.Int64             // in writes to the client; a write under way has taken off when it began
 	sampled  bool
 }
 
@@ -48,33 +45,24 @@ type recordedExchange struct {
 	times recording
 }
 
-// setTimed says which places read the clock: the first filter, which needs to read
-// nothing, those that are not brief, and the director. Filters for which there is no mark
-// left count as brief.
-func (c *chain) setTimed() {
-	for i := range c.rows {
-		if r := &c.rows[i]; r.runs() && (i == 0 || !r.brief) && len(c.timed) < mostTimed-1 {
-			c.timed = append(c.timed, i)
-		}
-	}
-	c.timed = append(c.timed, len(c.rows))
-	c.times = make([]durations, len(c.rows)+1)
-}
-
-// enterTimed is enter with a note of the time, as chain.timed[mark].
-func enterTimed(position int32, mark int, inner handler) handler {
+// enterTimed is enter with a note of the time.
+func enterTimed(position int32, inner handler) handler {
 	return func(x *exchange) error {
-		x.mark(mark)
+		x.mark(int(position))
 		x.at.Store(position)
 		return inner(x)
 	}
 }
 
-func (x *exchange) mark(i int) {
+// mark notes that x is at a place, if its time is recorded.
+func (x *exchange) mark(place int) {
 	if x.recording != nil {
-		x.recording.marks[i] = x.clock()
+		x.recording.marks[place].Store(x.clock())
 	}
 }
+
+// markHere is mark for a brief filter that has more to do than usual.
+func (x *exchange) markHere() { x.mark(int(x.at.Load())) }
 
 // clock is the nanoseconds since x was opened.
 func (x *exchange) clock() int64 { return int64(time.Since(x.received)) }
@@ -95,18 +83,15 @@ func (x *exchange) writeEnds() {
 
 // spent is where the time of a request went.
 type spent struct {
-	marks           [mostTimed]int64
+	marks           [mostPlaces]int64
 	handover, write time.Duration
 }
 
 // spent reads the recording of an exchange that ends in at.
 func (x *exchange) spent(at int, how ending, took time.Duration) (s spent) {
 	t := x.recording
-	for i, place := range x.chain.timed {
-		if place > at {
-			break
-		}
-		s.marks[i] = t.marks[i]
+	for place := range min(at, len(x.chain.rows)) + 1 {
+		s.marks[place] = t.marks[place].Load()
 	}
 	s.write = time.Duration(t.written.Load())
 	if s.write < 0 {
@@ -120,24 +105,26 @@ func (x *exchange) spent(at int, how ending, took time.Duration) (s spent) {
 }
 
 // each calls f with each place that a request entered which ended in at and took so
-// long, in order, and with its own time. Director and handler are one place, len(rows).
-func (s *spent) each(c *chain, at int, took time.Duration, f func(place int, own time.Duration)) {
+// long, in order, and with its own time: 0 and not measured where that was not noted.
+// Director and handler are one place, len(rows).
+func (s *spent) each(c *chain, at int, took time.Duration, f func(place int, own time.Duration, measured bool)) {
 	at = min(at, len(c.rows))
-	next := 0 // of c.timed
-	for place := 0; place <= at; place++ {
-		var own time.Duration
-		if next < len(c.timed) && c.timed[next] == place {
-			if next++; next < len(c.timed) && c.timed[next] <= at {
-				own = time.Duration(s.marks[next] - s.marks[next-1])
-			} else {
-				own = max(0, took-s.write-s.handover-time.Duration(s.marks[next-1]))
-			}
+	end := max(0, took-s.write-s.handover) // of the time of the place at hand, from the inside outward
+	var own [mostPlaces]time.Duration
+	for place := at; place >= 0; place-- {
+		if mark := time.Duration(s.marks[place]); mark > 0 || place == 0 {
+			own[place] = max(0, end-mark)
+			end = min(end, mark)
 		}
-		if place == c.timeoutRow {
-			own += s.handover
+	}
+	for place := range at + 1 {
+		measured := s.marks[place] > 0 || place == 0
+		if place == c.timeoutRow && s.handover > 0 {
+			own[place] += s.handover
+			measured = true
 		}
 		if place == len(c.rows) || c.rows[place].runs() {
-			f(place, own)
+			f(place, own[place], measured)
 		}
 	}
 }

@@ -415,7 +415,7 @@ func TestReachableAddress(t *testing.T) {
 		{"http", "0.0.0.0:0", false, false},
 		{"http", "0.0.0.0:0", true, true},
 		{"https", "0.0.0.0:0", false, true},
-		{"admin", "0.0.0.0:0", true, false},
+		{"admin", "0.0.0.0:0", false, true}, // with TLS
 		{"admin", "localhost:0", false, true},
 	} {
 		p.opt.listen.insecureAllowRemote = c.insecure

@@ -49,8 +49,8 @@ func subcommands() []subcommand {
 		subcommand{"top", "[-n COUNT]", "what is going on, refreshed", (*console).top},
 		subcommand{"explain", "METHOD PATH [--as USER] [--as-group G]... [-H 'Name: value']... [--listener L]", "what would become of a request, and why", (*console).explain},
 		subcommand{"drain", "[on [--for 10m] [--end-watches] [--note T] [--wait] | off]", "send clients elsewhere, reversibly", (*console).drain},
-		subcommand{"faults", "[set -f FILE|- | set --do ACTION [FIELD=VALUE...] [--match KEY=VALUE]... [--percent N] [--count N] [--seed N] [--for 5m] | off]", "inject faults", (*console).faults},
-		subcommand{"loglevel", "[set N [KEY=VALUE...] [--for 5m] | off]", "log more or less, for all or for some", (*console).loglevel},
+		subcommand{"faults", "[set -f FILE|- | set --do ACTION [FIELD=VALUE...] [--match KEY=VALUE]... [--percent N] [--count N] [--seed N] [--for 5m] [--note T] | off]", "inject faults", (*console).faults},
+		subcommand{"loglevel", "[set N [KEY=VALUE...] [--for 5m] [--note T] | off]", "log more or less, for all or for some", (*console).loglevel},
 	)
 }
 
@@ -175,7 +175,6 @@ func (c *console) parse(args []string) error {
 		f.StringVar(&c.listener, "listener", "", "http or https (default https, if it is on)")
 	case "drain":
 		f.BoolVar(&c.endWatches, "end-watches", false, "end long-running requests too")
-		f.StringVar(&c.note, "note", "", "what others should know of it")
 		f.BoolVar(&c.wait, "wait", false, "wait until nothing remains")
 	case "faults":
 		f.StringVar(&c.file, "f", "", "`FILE` with rules as JSON, as the endpoint takes them; -: standard input")
@@ -186,6 +185,7 @@ func (c *console) parse(args []string) error {
 		f.Int64Var(&c.seed, "seed", 0, "what decides which requests are hit; 0: chosen")
 	}
 	if c.name == "drain" || c.name == "faults" || c.name == "loglevel" {
+		f.StringVar(&c.note, "note", "", "what others should know of it")
 		f.DurationVar(&c.lasts, "for", 0, "time after which it undoes itself (default 10m, at most 24h)")
 	}
 	for len(args) > 0 {

@@ -31,6 +31,9 @@ func (c *console) control(on string, body func() (map[string]any, error)) error 
 		if m, err = body(); err != nil {
 			return err
 		}
+		if c.note != "" {
+			m["note"] = c.note
+		}
 		if c.lasts != 0 {
 			m["expiresIn"] = c.lasts.String()
 		}
@@ -58,7 +61,7 @@ func (c *console) drain() error {
 		if len(c.args) > 0 {
 			return nil, usageError(fmt.Sprintf("%q: drain on takes flags only", c.args[0]))
 		}
-		return map[string]any{"endWatches": c.endWatches, "note": c.note}, nil
+		return map[string]any{"endWatches": c.endWatches}, nil
 	})
 	for told := ""; err == nil && c.wait; {
 		var d struct {

@@ -232,10 +232,10 @@ func TestSubcommandChanges(t *testing.T) {
 		path  string
 		body  string
 	}{
-		"drain":          {args: "drain on", path: "PUT /admin/v1/drain", body: `{"endWatches":false,"note":""}`},
+		"drain":          {args: "drain on", path: "PUT /admin/v1/drain", body: `{"endWatches":false}`},
 		"drain, all":     {args: "drain on --for 5m --end-watches --note moving", path: "PUT /admin/v1/drain", body: `{"endWatches":true,"expiresIn":"5m0s","note":"moving"}`},
 		"drain off":      {args: "drain off", path: "DELETE /admin/v1/drain"},
-		"level":          {args: "loglevel set 4", path: "PUT /admin/v1/loglevel", body: `{"rules":[{"match":{},"verbosity":4}]}`},
+		"level":          {args: "loglevel set 4 --note n", path: "PUT /admin/v1/loglevel", body: `{"note":"n","rules":[{"match":{},"verbosity":4}]}`},
 		"level for some": {args: "loglevel set 6 user=alice user=bob verb=list --for=90s", path: "PUT /admin/v1/loglevel", body: `{"expiresIn":"1m30s","rules":[{"match":{"user":["alice","bob"],"verb":["list"]},"verbosity":6}]}`},
 		"level off":      {args: "loglevel off", path: "DELETE /admin/v1/loglevel"},
 		"faults": {args: "faults set --do answer status=503 retryAfterSeconds=1 reason=1 --match verb=list --match resource=widgets.example.com --percent 25 --count 10 --seed 7", path: "PUT /admin/v1/faults",

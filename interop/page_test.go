@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -16,9 +18,8 @@ import (
 
 // TestPage: the admin page in Chromium, over a program that is in use. What it shows, what
 // its keys and buttons do, how it looks at each width, and that it keeps to itself.
-func TestPage(t *testing.T) { drivePage(t, start(t)) }
-
-func drivePage(t *testing.T, s *server) {
+func TestPage(t *testing.T) {
+	s := start(t)
 	b := openBrowser(t)
 	origin := s.Admin[0]
 	use(t, s)
@@ -43,6 +44,29 @@ func drivePage(t *testing.T, s *server) {
 		}
 	}
 	b.t = t
+}
+
+// TestPageOfAViewer: who may only look is offered nothing else.
+func TestPageOfAViewer(t *testing.T) {
+	tokens := filepath.Join(t.TempDir(), "tokens.csv")
+	if err := os.WriteFile(tokens, []byte("looks,vera,1,\"apichain:view\"\nworks,olga,2,\"apichain:operate\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, "--admin-tls", "--token-auth-file="+tokens)
+	b := openBrowser(t)
+	b.must("Security.setIgnoreCertificateErrors", map[string]any{"ignore": true}, nil)
+	for token, switches := range map[string]string{"looks": "0", "works": "3"} {
+		b.must("Network.setExtraHTTPHeaders", map[string]any{"headers": map[string]string{"Authorization": "Bearer " + token}}, nil)
+		b.open(s.Admin[0] + "/admin/")
+		b.until("document.querySelectorAll('#controls .card').length === 3 && document.querySelectorAll('#canvas .stage').length > 30")
+		if got := b.text("document.querySelectorAll('#controls [role=switch]').length"); got != switches {
+			t.Errorf("with the token %q there are %s switches, want %s", token, got, switches)
+		}
+		if got := b.text("[...document.querySelectorAll('footer a')].filter(a => /snapshot|pprof/.test(a.href)).length"); got != "0" {
+			t.Errorf("with the token %q there are links to what needs the role dangerous", token)
+		}
+		b.clean(s.Admin[0])
+	}
 }
 
 // use has clients ask of s until the test ends: requests that are answered, refused and
@@ -411,7 +435,7 @@ func pageWidths(t *testing.T, b *browser, s *server) {
 		motion string
 		least  int // of a target, in pixels
 	}{
-		{"phone", 320, 1, "reduce", 44}, {"tablet", 768, 1, "no-preference", 24}, {"desk", 1280, 1, "no-preference", 24}, {"zoomed", 640, 2, "no-preference", 24}, {"wide", 1920, 1, "reduce", 24},
+		{"phone", 320, 1, "reduce", 44}, {"tablet", 768, 1, "no-preference", 24}, {"laptop", 1024, 1, "no-preference", 24}, {"desk", 1280, 1, "no-preference", 24}, {"zoomed", 640, 2, "no-preference", 24}, {"wide", 1920, 1, "reduce", 24},
 	} {
 		for _, scheme := range []string{"light", "dark"} {
 			b.window(c.width, 900, c.zoom, scheme, c.motion)
@@ -551,7 +575,13 @@ func pageHostile(t *testing.T, b *browser, s *server) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	b.eval("document.getElementById('requests').scrollIntoView()", nil)
+	b.eval(fmt.Sprintf(`(() => {
+		const el = document.getElementById("choose").elements.auditID;
+		el.value = %q;
+		el.dispatchEvent(new Event("input", { bubbles: true }));
+		el.scrollIntoView();
+	})()`, resp.Header.Get("Audit-Id")), nil)
+	b.until("document.querySelectorAll('#requests tbody').length === 1")
 	const row = `[...document.querySelectorAll("#requests tbody")].find(r => r.textContent.includes("<img src=x onerror=alert(1)>\\u{202e}txt"))`
 	b.until(row)
 	b.eval(row+".querySelector('button').click()", nil)
