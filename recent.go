@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"container/list"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,7 +42,7 @@ type recentRequests struct {
 	perRoute int
 	mu       sync.Mutex
 	routes   map[string]*slowRoute // by id
-	changes  uint64                // of routes
+	order    list.List             // of them: the one with the latest slow request is last
 }
 
 // slot is one place of the ring. Who comes later has the larger turn and wins, should
@@ -59,11 +60,11 @@ const mostSlowRoutes = 1000
 // slowRoute is the slowest requests of one route. least is what a request must exceed to
 // be looked at: -1 while there is room. All else but id is under recentRequests.mu.
 type slowRoute struct {
-	id      string
-	least   atomic.Int64
-	gone    atomic.Bool // it was given up
-	changed uint64
-	kept    []*record
+	id    string
+	least atomic.Int64
+	gone  atomic.Bool   // it was given up
+	place *list.Element // in order
+	kept  []*record
 }
 
 func (r *recentRequests) init(o *recentOptions) {
@@ -116,26 +117,16 @@ func (r *recentRequests) route(t *route) *slowRoute {
 	s := r.routes[id]
 	if s == nil {
 		if len(r.routes) >= mostSlowRoutes {
-			r.giveUpLocked()
+			oldest := r.order.Remove(r.order.Front()).(*slowRoute)
+			oldest.gone.Store(true)
+			delete(r.routes, oldest.id)
 		}
-		s = &slowRoute{id: id, changed: r.changes}
+		s = &slowRoute{id: id}
 		s.least.Store(-1)
-		r.routes[id] = s
+		r.routes[id], s.place = s, r.order.PushBack(s)
 	}
 	t.slow.Store(s)
 	return s
-}
-
-// giveUpLocked forgets the route that has had no slow request for longest.
-func (r *recentRequests) giveUpLocked() {
-	var oldest *slowRoute
-	for _, s := range r.routes {
-		if oldest == nil || s.changed < oldest.changed {
-			oldest = s
-		}
-	}
-	oldest.gone.Store(true)
-	delete(r.routes, oldest.id)
 }
 
 // addSlow keeps an exchange among the slowest of its route. That s is not given up, which
@@ -153,8 +144,7 @@ func (r *recentRequests) addSlow(s *slowRoute, x *exchange, how ending, took tim
 		return
 	}
 	k.fill(x, how, took)
-	r.changes++
-	s.changed = r.changes
+	r.order.MoveToBack(s.place)
 	if len(s.kept) == r.perRoute {
 		s.least.Store(int64(s.fastestLocked().took))
 	}
