@@ -113,7 +113,7 @@ func newExchange(c *chain, w http.ResponseWriter, r *http.Request) *exchange {
 		x = &exchange{}
 	}
 	x.chain, x.inner, x.parent, x.received = c, w, r.Context(), time.Now()
-	if x.conn, _ = x.parent.Value(connKey{}).(*conn); x.conn != nil {
+	if x.conn = connFrom(x.parent); x.conn != nil {
 		x.conn.requests.Add(1)
 	}
 	if _, ok := w.(http.Hijacker); ok {

@@ -33,9 +33,8 @@ func (o *adminOptions) check(*problems) {}
 func (p *program) adminHandler() http.Handler {
 	h := admin.New(source{p}, admin.Options{
 		CheckPath: func(r *http.Request) *admin.Error {
-			c, _ := r.Context().Value(connKey{}).(*conn)
 			_, bounds := p.opt.front.checkBounds(r)
-			for _, err := range []*statusError{checkFraming(r, c, p.hosts), bounds, checkPath(r)} {
+			for _, err := range []*statusError{checkFraming(r, connFrom(r.Context()), p.hosts), bounds, checkPath(r)} {
 				if err != nil {
 					return &admin.Error{Code: err.code, Reason: err.reason, Message: err.message, Close: err.close}
 				}
@@ -44,7 +43,7 @@ func (p *program) adminHandler() http.Handler {
 		},
 		HostAllowed: p.hosts.allows,
 		UnixSocket: func(r *http.Request) bool {
-			c, _ := r.Context().Value(connKey{}).(*conn)
+			c := connFrom(r.Context())
 			return c != nil && c.unix
 		},
 		Identify:  p.adminIdentity,
