@@ -72,7 +72,7 @@ func TestSubcommandLists(t *testing.T) {
 		t.Error("wide is no wider than table")
 	}
 	unix := filepath.Join(t.TempDir(), "a")
-	r = startProgram(t, nil, "--listen-admin=unix:"+unix)
+	startProgram(t, nil, "--listen-admin=unix:"+unix)
 	if got := inspect(t, t.Context(), "", "hooks", "--admin=unix:"+unix); got.code != exitDrained || !strings.Contains(got.out, "bootstrap-objects") {
 		t.Errorf("over a socket file: %+v", got)
 	}
