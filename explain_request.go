@@ -26,7 +26,7 @@ func (s source) Explain(q admin.ExplainRequest) (admin.Explanation, *admin.Error
 	case listener != "http":
 		return admin.Explanation{}, unexplained("listener", "is http or https, not "+quoted(shownText(listener)))
 	}
-	if off(p.opt.listen.roles()[slices.Index(p.chains, c)].addresses) {
+	if !slices.Contains(p.serving(), c) {
 		return admin.Explanation{}, unexplained("listener", listener+" is off: see --listen-"+listener)
 	}
 	r, err := p.dryRequest(listener, &q)

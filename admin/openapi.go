@@ -95,7 +95,7 @@ type (
 			Action struct {
 				Do                string  `json:"do" doc:"delay, answer, cut, drop-watch, expired or conflict" needed:"true"`
 				DelayMs           float64 `json:"delayMs" doc:"of delay: milliseconds"`
-				JitterMs          float64 `json:"jitterMs" doc:"of delay: at most so many milliseconds more or less; default 0"`
+				JitterMs          float64 `json:"jitterMs" doc:"of delay: the most milliseconds that are added to it; default 0"`
 				Status            int     `json:"status" doc:"of answer: 400 to 599"`
 				Reason            string  `json:"reason" doc:"of answer: reason of the Status"`
 				Message           string  `json:"message" doc:"of answer: message of the Status"`
