@@ -81,7 +81,7 @@ func (roleRules) rules(u *User, _ string) (resources, paths []any) {
 // own authenticators say, but for anonymous users and those of front proxies; else the
 // user of the plain listener.
 func (p *program) adminIdentity(r *http.Request) (admin.Identity, *admin.Error) {
-	c, _ := r.Context().Value(connKey{}).(*conn)
+	c := connFrom(r.Context())
 	if !p.opt.adminAccess.tls || c != nil && c.unix {
 		return admin.Identity{User: userUnsecured, Groups: []string{groupMasters, groupAuthed}}, nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -126,6 +127,9 @@ func newChain(p *program, listener string, rows []row) *chain {
 	}
 	c.inFlight.readOnlyLimit, c.inFlight.mutatingLimit = int64(p.opt.inFlight.readOnly), int64(p.opt.inFlight.mutating)
 	if c.timed = p.recent.on(); c.timed {
+		if len(rows) >= mostPlaces {
+			panic(fmt.Sprintf("the chain of %s has %d rows, and a recording has no room for them: raise mostPlaces", listener, len(rows)))
+		}
 		c.times = make([]durations, len(rows)+1)
 	}
 	c.run = direct
@@ -235,9 +239,9 @@ const (
 )
 
 // finish closes the books of an exchange, once: counters, metrics, audit event, access
-// record, recent requests, in that order, and last the places it held. by is the row that answered, or
-// -1. It runs in the request's own goroutine or, when the time limit answers, in the
-// timer's, while the handler goes on.
+// record, recent requests, streams, in that order, and last the places it held. by is the
+// row that answered, or -1. It runs in the request's own goroutine or, when the time limit
+// answers, in the timer's, while the handler goes on.
 func (c *chain) finish(x *exchange, how ending, by int) {
 	x.mu.Lock()
 	if x.finished {
@@ -343,7 +347,7 @@ type table struct {
 	shards [16]struct {
 		mu   sync.Mutex
 		head *exchange
-		_    [40]byte // a cache line for each
+		_    [48]byte // a cache line for each
 	}
 }
 

@@ -70,7 +70,7 @@ func BenchmarkFaultFilter(b *testing.B) {
 	for b.Loop() {
 		off, idle = append(off, round(without)), append(idle, round(with))
 		rule := admin.FaultRule{ID: "other", Match: admin.Match{"verb": {"watch"}}, Action: admin.FaultAction{Do: "cut"}, Percent: 100}
-		if err := p.faults.put(admin.Setting{For: time.Minute}, admin.FaultSet{Rules: []admin.FaultRule{rule}}); err != nil {
+		if err := (source{p}).SetFaults(admin.Setting{For: time.Minute}, admin.FaultSet{Rules: []admin.FaultRule{rule}}); err != nil {
 			b.Fatal(err)
 		}
 		on = append(on, round(with))

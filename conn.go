@@ -35,6 +35,12 @@ type conn struct {
 
 type connKey struct{}
 
+// connFrom is the connection of a request, by its context; nil for one that came over none.
+func connFrom(ctx context.Context) *conn {
+	c, _ := ctx.Value(connKey{}).(*conn)
+	return c
+}
+
 // connOf is the conn below what net/http calls the connection.
 func connOf(c net.Conn) *conn {
 	if t, ok := c.(*tls.Conn); ok {

@@ -25,8 +25,9 @@ type WebService struct {
 // one segment, and at the end {name:*}, which takes all that is left; the handler reads
 // them with r.PathValue. Reads and Writes are values of the types it takes and gives,
 // for descriptions. Described are the media types that Handler takes and gives where it
-// refuses others in its own words; with Consumes and Produces the container refuses. A LongRunning route has no time limit and no place in flight, and a
-// stop ends it by its context.
+// refuses others in its own words; with Consumes and Produces the container refuses. A
+// LongRunning route has no time limit and no place in flight, and a stop ends it by its
+// context.
 type Route struct {
 	Method, Path       string
 	Handler            http.Handler

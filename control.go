@@ -19,7 +19,7 @@ type control struct {
 
 	mu      sync.Mutex
 	state   admin.ControlState
-	forget  context.CancelFunc // of the wait for its time to be over
+	forget  context.CancelFunc // ends the context of what is set; nil before the first
 	undoing func()
 
 	telling sync.Mutex // held from the reading of item to its event; taken before mu
@@ -27,19 +27,18 @@ type control struct {
 
 // set switches the control on or replaces it whole: apply makes it so, over what was
 // there, and undo takes it back when it is cleared or its time is over. Both are called
-// under the lock, and nothing between the old and the new is ever seen. It fails with 409
-// from ShutdownInitiated on.
-func (c *control) set(s admin.Setting, apply, undo func()) *admin.Error {
+// under the lock, and nothing between the old and the new is ever seen. The context that
+// apply gets ends after undo, after the apply that replaces it, and with the process. It
+// fails with 409 from ShutdownInitiated on.
+func (c *control) set(s admin.Setting, apply func(context.Context), undo func()) *admin.Error {
 	if c.p.signals.shutdownInitiated.fired() {
 		return &admin.Error{Code: http.StatusConflict, Reason: "Conflict", Message: "the program is stopping: " + c.name + " cannot be switched on any more"}
 	}
 	c.mu.Lock()
-	if c.state.Active {
-		c.forget()
-	}
 	now := time.Now()
 	c.state = admin.ControlState{Active: true, SetBy: s.By, SetAt: admin.Time(now), ExpiresAt: admin.Time(now.Add(s.For)), Note: s.Note}
 	c.undoing = undo
+	replaced := c.forget
 	ctx, forget := context.WithCancel(c.p.background)
 	c.forget = forget
 	c.p.owned.Go(func() {
@@ -51,7 +50,10 @@ func (c *control) set(s admin.Setting, apply, undo func()) *admin.Error {
 		case <-ctx.Done():
 		}
 	})
-	apply()
+	apply(ctx)
+	if replaced != nil {
+		replaced()
+	}
 	c.changedLocked("on", s.By)
 	c.mu.Unlock()
 	c.publish()
@@ -61,15 +63,15 @@ func (c *control) set(s admin.Setting, apply, undo func()) *admin.Error {
 // clear undoes the control at once. It does nothing to one that is off.
 func (c *control) clear(by string) { c.end(context.Background(), by) }
 
-// end undoes the control if it is on, and ctx, that of its time, is the one that counts.
+// end undoes the control if it is on, and ctx, that of what was set, has not ended.
 func (c *control) end(ctx context.Context, why string) {
 	c.mu.Lock()
 	if !c.state.Active || ctx.Err() != nil {
 		c.mu.Unlock()
 		return
 	}
-	c.forget()
 	c.undoing()
+	c.forget()
 	c.state = admin.ControlState{}
 	c.changedLocked("off", why)
 	c.mu.Unlock()
@@ -91,7 +93,7 @@ func (c *control) changedLocked(state, by string) {
 func (c *control) publish() {
 	c.telling.Lock()
 	defer c.telling.Unlock()
-	c.p.publish(c.name, c.name, c.item)
+	c.p.publish(c.name, c.name, c.item())
 }
 
 // shown is the state for the admin endpoint.

@@ -24,12 +24,16 @@ var setters = map[string]func(p *program, s admin.Setting) *admin.Error{
 	"loglevel": func(p *program, s admin.Setting) *admin.Error {
 		return source{p}.SetLogLevel(s, []admin.LogRule{{ID: "1", Verbosity: 5}})
 	},
+	"faults": func(p *program, s admin.Setting) *admin.Error {
+		return source{p}.SetFaults(s, admin.FaultSet{Rules: []admin.FaultRule{{ID: "1", Action: admin.FaultAction{Do: "cut"}, Percent: 100}}})
+	},
 }
 
 // effects tell whether a control does anything.
 var effects = map[string]func(p *program) bool{
 	"drain":    func(p *program) bool { return p.draining.on.Load() && p.draining.check(context.Background()) != nil },
 	"loglevel": func(p *program) bool { return p.logLevel.highest() == 5 && p.logLevel.of(nil, false) == 5 },
+	"faults":   func(p *program) bool { return p.faults.rules.Load() != nil },
 }
 
 func (p *program) control(name string) *control {

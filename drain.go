@@ -15,8 +15,7 @@ import (
 type drainControl struct {
 	control
 	on         atomic.Bool
-	endWatches bool               // guarded by mu
-	rest       context.CancelFunc // of those that end watches; guarded by mu
+	endWatches bool // guarded by mu
 }
 
 // drainSweep is how long a watch may be open that comes while a drain ends watches: its
@@ -30,25 +29,6 @@ func (d *drainControl) check(context.Context) error {
 		return errDraining
 	}
 	return nil
-}
-
-// applyLocked makes the drain what endWatches says.
-func (d *drainControl) applyLocked(endWatches bool) {
-	if d.rest != nil {
-		d.rest()
-	}
-	ctx, rest := context.WithCancel(d.p.background)
-	d.endWatches, d.rest = endWatches, rest
-	d.on.Store(true)
-	if endWatches {
-		d.p.owned.Go(func() { d.p.endWatches(ctx) })
-	}
-}
-
-func (d *drainControl) undoLocked() {
-	d.rest()
-	d.endWatches = false
-	d.on.Store(false)
 }
 
 // endWatches ends long-running requests at the rate of a stop, until ctx ends: those that
@@ -102,7 +82,16 @@ func (s source) Drain() admin.Drain {
 
 func (s source) SetDrain(set admin.Setting, endWatches bool) *admin.Error {
 	d := &s.p.draining
-	return d.set(set, func() { d.applyLocked(endWatches) }, d.undoLocked)
+	return d.set(set, func(ctx context.Context) {
+		d.endWatches = endWatches
+		d.on.Store(true)
+		if endWatches {
+			d.p.owned.Go(func() { d.p.endWatches(ctx) })
+		}
+	}, func() {
+		d.endWatches = false
+		d.on.Store(false)
+	})
 }
 
 func (s source) ClearDrain(by string) { s.p.draining.clear(by) }

@@ -106,14 +106,14 @@ const (
 func newExchange(c *chain, w http.ResponseWriter, r *http.Request) *exchange {
 	var x *exchange
 	if c.timed {
-		r := &recordedExchange{}
-		x = &r.exchange
-		x.recording = &r.times
+		both := &recordedExchange{}
+		x = &both.exchange
+		x.recording = &both.times
 	} else {
 		x = &exchange{}
 	}
 	x.chain, x.inner, x.parent, x.received = c, w, r.Context(), time.Now()
-	if x.conn, _ = x.parent.Value(connKey{}).(*conn); x.conn != nil {
+	if x.conn = connFrom(x.parent); x.conn != nil {
 		x.conn.requests.Add(1)
 	}
 	if _, ok := w.(http.Hijacker); ok {

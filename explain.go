@@ -39,12 +39,6 @@ func (x *exchange) because(why, rule string) {
 
 // wouldWait is because for a filter that would hold the request back for a while. It
 // passes the dry run on at once.
-//
-// Fault injection is to keep to this in a dry run: it counts no match and no hit, and
-// does not advance its sequence. A rule of 100 percent whose count is not used up acts: a
-// delay is wouldWait and passes; an answer is because and the error; a cut before the
-// handler is because and nil, without a call of what it wraps. A rule of less percent, and
-// what acts behind the handler's back, passes and is named in why.
 func (x *exchange) wouldWait(why, rule string) {
 	if x.dry != nil {
 		x.dry.say(x, reason{why, rule, true})

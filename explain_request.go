@@ -19,14 +19,11 @@ func (s source) Explain(q admin.ExplainRequest) (admin.Explanation, *admin.Error
 	if q.Listener == "" && off(p.opt.listen.https) {
 		listener = "http"
 	}
-	c := p.chains[0]
+	i := slices.IndexFunc(p.chains, func(c *chain) bool { return c.listener == listener })
 	switch {
-	case listener == "https":
-		c = p.chains[1]
-	case listener != "http":
+	case i < 0:
 		return admin.Explanation{}, unexplained("listener", "is http or https, not "+quoted(shownText(listener)))
-	}
-	if !slices.Contains(p.serving(), c) {
+	case !slices.Contains(p.serving(), p.chains[i]):
 		return admin.Explanation{}, unexplained("listener", listener+" is off: see --listen-"+listener)
 	}
 	r, err := p.dryRequest(listener, &q)
@@ -41,7 +38,7 @@ func (s source) Explain(q admin.ExplainRequest) (admin.Explanation, *admin.Error
 	if u != nil {
 		shown.User, shown.Groups = shownText(u.Name), u.Groups
 	}
-	e := c.explain(r, u)
+	e := p.chains[i].explain(r, u)
 	e.Request = shown
 	return e, nil
 }

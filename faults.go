@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -23,7 +24,7 @@ type faultControl struct {
 type faultRules struct {
 	seed int64
 	list []*faultRule
-	over chan struct{} // closed when they are undone: who is delayed goes on, what waits for its time is not done
+	over <-chan struct{} // closed when they are undone: who is delayed goes on, what waits for its time is not done
 }
 
 // faultRule is one of them, with its counts.
@@ -37,31 +38,26 @@ type faultRule struct {
 	lastHit       time.Time
 }
 
-// put makes rules hold and starts all counts anew. Watches that are open are taken, oldest
-// first, before it returns.
-func (c *faultControl) put(s admin.Setting, set admin.FaultSet) *admin.Error {
-	rules := &faultRules{seed: rand.Int64N(1 << 31), over: make(chan struct{})}
-	if set.Seed != nil {
-		rules.seed = *set.Seed
+// SetFaults takes the watches that are open, oldest first, before it returns.
+func (s source) SetFaults(set admin.Setting, f admin.FaultSet) *admin.Error {
+	c, rules := &s.p.faults, &faultRules{seed: rand.Int64N(1 << 31)}
+	if f.Seed != nil {
+		rules.seed = *f.Seed
 	}
-	for _, r := range set.Rules {
+	for _, r := range f.Rules {
 		rules.list = append(rules.list, &faultRule{FaultRule: r, match: newMatcher(r.Match), rules: rules})
 	}
-	return c.set(s, func() {
-		c.hold(rules)
-		c.p.watching.each(func(r *watchRow) { c.take(r.x) })
-	}, func() { c.hold(nil) })
+	return c.set(set, func(ctx context.Context) {
+		rules.over = ctx.Done()
+		c.rules.Store(rules)
+		s.p.watching.each(func(r *watchRow) { c.take(r.x) })
+	}, func() { c.rules.Store(nil) })
 }
 
-// hold makes rules, or none, take the place of those there were.
-func (c *faultControl) hold(rules *faultRules) {
-	if old := c.rules.Swap(rules); old != nil {
-		close(old.over)
-	}
-}
+func (s source) ClearFaults(by string) { s.p.faults.clear(by) }
 
-// current is what GET shows.
-func (c *faultControl) current() admin.Faults {
+func (s source) Faults() admin.Faults {
+	c := &s.p.faults
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := admin.Faults{ControlState: c.state}
@@ -176,7 +172,7 @@ func (c *faultControl) hit(x *exchange, f *fault) {
 	if old := x.fault.Swap(f); old != nil {
 		old.disarm()
 	}
-	c.p.publish("faults", "fault-hit", func() any { return admin.FaultHit{Rule: f.ID, Request: x.shown()} })
+	c.p.publish("faults", "fault-hit", admin.FaultHit{Rule: f.ID, Request: x.shown()})
 }
 
 // take judges a watch that is under way by rules that came after it, once by each set: a
@@ -201,14 +197,6 @@ func (c *faultControl) writeMetrics(e *exposition) {
 		}
 	}
 }
-
-func (s source) Faults() admin.Faults { return s.p.faults.current() }
-
-func (s source) SetFaults(set admin.Setting, rules admin.FaultSet) *admin.Error {
-	return s.p.faults.put(set, rules)
-}
-
-func (s source) ClearFaults(by string) { s.p.faults.clear(by) }
 
 // foretell is what the rules would do to a request that nobody has sent: the first rule
 // that is sure to fire, and what those before it, or all if there is none, may do. Nothing

@@ -694,7 +694,7 @@ func TestFaultsForetold(t *testing.T) {
 	p := newTestProgram(t)
 	put := func(rules ...admin.FaultRule) {
 		t.Helper()
-		if err := p.faults.put(admin.Setting{For: time.Minute}, admin.FaultSet{Rules: rules}); err != nil {
+		if err := (source{p}).SetFaults(admin.Setting{For: time.Minute}, admin.FaultSet{Rules: rules}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -730,7 +730,7 @@ func TestFaultsForetold(t *testing.T) {
 		if passed != tt.passes || e != tt.err {
 			t.Errorf("%s: passed %v, %v", name, passed, err)
 		}
-		for _, r := range p.faults.current().Rules {
+		for _, r := range (source{p}).Faults().Rules {
 			if r.Matched != 0 || r.Hits != 0 {
 				t.Errorf("%s: rule %s has counted", name, r.ID)
 			}

@@ -96,7 +96,8 @@ func impersonationFilter(p *program) filter {
 				}
 				return err
 			}
-			if x.because("it does not ask to act as somebody else", ""); u != nil {
+			x.because("it does not ask to act as somebody else", "")
+			if u != nil {
 				x.acting = u
 				if x.dry != nil {
 					x.because("acts as "+shownText(u.Name)+", and every part of it is allowed", "verb impersonate")
@@ -127,7 +128,8 @@ func authorizationFilter(p *program) filter {
 			if d == allow {
 				return next(x)
 			}
-			if x.because("no rule allows it", ""); err != nil {
+			x.because("no rule allows it", "")
+			if err != nil {
 				x.because("a rule could not be evaluated", "")
 				e := internalText(x.req.URL.RequestURI(), err.Error())
 				e.cause = err

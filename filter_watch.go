@@ -85,9 +85,9 @@ func (w *watches) close() <-chan struct{} {
 
 var errStopping = errors.New("the server is stopping")
 
-// end ends every open one by its context with a cause, spread over grace: at most max(200, open per
-// second of grace) in a second, so that their clients do not all come back at once
-// (upstream). It returns early when ctx ends.
+// end ends every open one by its context with a cause, spread over grace: at most
+// max(200, open per second of grace) in a second, so that their clients do not all come
+// back at once (upstream). It returns early when ctx ends.
 func (w *watches) end(ctx context.Context, grace time.Duration, cause error) {
 	list := w.list()
 	perSecond := 200.0

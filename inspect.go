@@ -33,9 +33,8 @@ func (o *adminOptions) check(*problems) {}
 func (p *program) adminHandler() http.Handler {
 	h := admin.New(source{p}, admin.Options{
 		CheckPath: func(r *http.Request) *admin.Error {
-			c, _ := r.Context().Value(connKey{}).(*conn)
 			_, bounds := p.opt.front.checkBounds(r)
-			for _, err := range []*statusError{checkFraming(r, c, p.hosts), bounds, checkPath(r)} {
+			for _, err := range []*statusError{checkFraming(r, connFrom(r.Context()), p.hosts), bounds, checkPath(r)} {
 				if err != nil {
 					return &admin.Error{Code: err.code, Reason: err.reason, Message: err.message, Close: err.close}
 				}
@@ -44,7 +43,7 @@ func (p *program) adminHandler() http.Handler {
 		},
 		HostAllowed: p.hosts.allows,
 		UnixSocket: func(r *http.Request) bool {
-			c, _ := r.Context().Value(connKey{}).(*conn)
+			c := connFrom(r.Context())
 			return c != nil && c.unix
 		},
 		Identify:  p.adminIdentity,
@@ -76,7 +75,7 @@ func (p *program) certificateChanged(e certEvent) {
 	p.timeline.add("certificate", e.file, detail)
 	for _, l := range (source{p}).Listeners() {
 		if l.TLS != nil {
-			p.publish("certificates", "certificate", func() any { return l })
+			p.publish("certificates", "certificate", l)
 		}
 	}
 }
@@ -310,19 +309,20 @@ func (s source) RequestStacks() map[string][]string {
 }
 
 // shown is the exchange as the admin endpoint shows it. It reads only what filters
-// before the exchange's position have set.
+// before the exchange's position have set. Text of the client is cut: streams keep rows
+// by the thousand.
 func (x *exchange) shown() admin.Request {
 	c, at := x.chain, int(x.at.Load())
 	a := admin.Request{
-		ID: fmt.Sprint(x.id), AuditID: strings.ToValidUTF8(x.auditID[0], "\uFFFD"), Listener: c.listener, Method: shorten(x.req.Method, 32),
-		Path: strings.ToValidUTF8(shorten(x.path, 2048), "\uFFFD"), Query: shownQuery(x.query), Groups: []string{},
-		RemoteAddr: x.req.RemoteAddr, UserAgent: strings.ToValidUTF8(shorten(x.userAgent, 256), "\uFFFD"), Filter: c.place(at), ReceivedAt: admin.Time(x.received),
+		ID: fmt.Sprint(x.id), AuditID: shownText(x.auditID[0]), Listener: c.listener, Method: clientText(x.req.Method, 32),
+		Path: shownText(x.path), Query: shownQuery(x.query), Groups: []string{},
+		RemoteAddr: x.req.RemoteAddr, UserAgent: clientText(x.userAgent, 256), Filter: c.place(at), ReceivedAt: admin.Time(x.received),
 		AgeMs: *ms(time.Since(x.received)), BytesIn: x.bytesIn.Load(), BytesOut: x.bytesOut.Load(), Stack: []string{},
 	}
 	if at > c.infoRow {
-		a.Verb, a.Namespace, a.Name, a.LongRunning = x.info.Verb, x.info.Namespace, x.info.Name, x.longRunning
+		a.Verb, a.Namespace, a.Name, a.LongRunning = clientText(x.info.Verb, 32), shownText(x.info.Namespace), shownText(x.info.Name), x.longRunning
 		if x.info.IsResourceRequest {
-			a.Resource = resourceName(&x.info)
+			a.Resource = shownText(resourceName(&x.info))
 		}
 	}
 	if at >= len(c.rows) && x.target.server != nil {
@@ -333,9 +333,9 @@ func (x *exchange) shown() admin.Request {
 		}
 	}
 	if u := x.shownUser(); u != nil {
-		a.User, a.Groups = u.Name, noNil(u.Groups)
+		a.User, a.Groups = shownText(u.Name), noNil(u.Groups)
 		if x.user != u {
-			a.ImpersonatedBy = x.user.Name
+			a.ImpersonatedBy = shownText(x.user.Name)
 		}
 	}
 	if st := int(x.status.Load()); st > 0 {

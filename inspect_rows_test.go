@@ -9,10 +9,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+	"unicode/utf8"
 )
 
 // rowText is a row of the admin API with what no test can foresee taken out.
@@ -456,6 +459,33 @@ func TestRowsReadOnlyWhatIsSet(t *testing.T) {
 			}
 			if a.Verb != verb || a.User != user || got != server || a.Filter != c.place(at) {
 				t.Errorf("%s, in %s: verb %q, user %q, server %q; want %q, %q, %q", c.listener, c.place(at), a.Verb, a.User, got, verb, user, server)
+			}
+		}
+	}
+}
+
+// TestRowsAreBounded: whatever a client sends, no text of its row is long or broken, as of
+// a request under way so of one that has ended.
+func TestRowsAreBounded(t *testing.T) {
+	p := newTestProgram(t)
+	c := p.chain("https")
+	x := newExchange(c, httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	long := strings.Repeat("a\xff", 100_000)
+	x.req.Method, x.path, x.query, x.userAgent, x.auditID[0] = long, long, "limit="+long, long, long
+	x.info = RequestInfo{IsResourceRequest: true, Verb: long, APIGroup: long, Resource: long, Namespace: long, Name: long}
+	x.user, x.acting = &User{Name: long}, &User{Name: long}
+	x.at.Store(int32(len(c.rows)))
+	var ended record
+	ended.fill(x, endCompleted, time.Second)
+	for _, row := range []any{x.shown(), ended.shown()} {
+		v := reflect.ValueOf(row)
+		for i := range v.NumField() {
+			f := v.Field(i)
+			if f.Kind() != reflect.String {
+				continue
+			}
+			if s := f.String(); len(s) > 2048+len("…") || !utf8.ValidString(s) {
+				t.Errorf("%s of %T: %d bytes, valid UTF-8: %v", v.Type().Field(i).Name, row, len(s), utf8.ValidString(s))
 			}
 		}
 	}

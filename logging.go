@@ -83,9 +83,12 @@ func appendShownQuery(b []byte, raw string) []byte {
 	return b
 }
 
-// shownText is a client's text as valid UTF-8, cut. What is invalid grows when it is
-// replaced, so that comes first.
-func shownText(s string) string { return shorten(strings.ToValidUTF8(s, "\uFFFD"), 2048) }
+// shownText is a client's text as it may be shown: clientText of 2,048 bytes.
+func shownText(s string) string { return clientText(s, 2048) }
+
+// clientText is a client's text as valid UTF-8, cut at most bytes. What is invalid grows
+// when it is replaced, so that comes first.
+func clientText(s string, most int) string { return shorten(strings.ToValidUTF8(s, "\uFFFD"), most) }
 
 // redactURI is a request's path and shown query.
 func redactURI(u *url.URL) string {

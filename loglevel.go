@@ -103,7 +103,7 @@ func (s source) SetLogLevel(set admin.Setting, rules []admin.LogRule) *admin.Err
 		compiled.list = append(compiled.list, &logRule{LogRule: r, match: newMatcher(r.Match)})
 		compiled.highest = max(compiled.highest, r.Verbosity)
 	}
-	return c.set(set, func() { c.rules.Store(compiled) }, func() { c.rules.Store(nil) })
+	return c.set(set, func(context.Context) { c.rules.Store(compiled) }, func() { c.rules.Store(nil) })
 }
 
 func (s source) ClearLogLevel(by string) { s.p.logLevel.clear(by) }

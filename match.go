@@ -82,21 +82,9 @@ func (m matcher) has(key string) bool {
 func (m matcher) matches(x *exchange) bool {
 	for i := range m {
 		t := &m[i]
-		if !slices.ContainsFunc(t.fact(x), func(have string) bool { return matchesAny(t.any, have) }) {
+		if !slices.ContainsFunc(t.fact(x), func(have string) bool { return admin.MatchesAny(t.any, have) }) {
 			return false
 		}
 	}
 	return true
-}
-
-// matchesAny is the rule of the contract, "Choosing rows": x* is a prefix, * alone what is
-// not empty.
-func matchesAny(any []string, have string) bool {
-	return slices.ContainsFunc(any, func(want string) bool {
-		prefix, starred := strings.CutSuffix(want, "*")
-		if starred && prefix != "" {
-			return strings.HasPrefix(have, prefix)
-		}
-		return have == want || starred && have != ""
-	})
 }

@@ -65,10 +65,7 @@ type options struct {
 // groups are the options in the order of --help.
 func (o *options) groups() []optionGroup {
 	return []optionGroup{&o.listen, &o.files, &o.fixtures, &o.tls, &o.authentication, &o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway,
-		&o.progress, &o.watch, &o.customs, &o.shutdown, &o.audit, &o.logging, &o.admin,
-		&o.recent,
-		&o.stacks,
-		&o.adminAccess}
+		&o.progress, &o.watch, &o.customs, &o.shutdown, &o.audit, &o.logging, &o.admin, &o.recent, &o.stacks, &o.adminAccess}
 }
 
 // newOptions registers every group.

@@ -90,12 +90,10 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	changed := func() { p.generation.Add(1) }
 	p.hub = newHub(p.started, &p.generation)
 	p.timeline = newTimeline(p.started, changed)
-	p.timeline.publish = func(e event) {
-		p.publish("lifecycle", "lifecycle", func() any { return e.shown(p.started) })
-	}
+	p.timeline.publish = func(e event) { p.publish("lifecycle", "lifecycle", e.shown(p.started)) }
 	p.hooks = newHooks(func(o *hook) {
 		changed()
-		p.publish("hooks", "hook", func() any { return o.shown() })
+		p.publish("hooks", "hook", o.shown())
 	})
 	p.signals = newSignals()
 	p.hosts = newHostSet(o.front.allowedHosts)
@@ -107,7 +105,7 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p.recent.init(&o.recent)
 	p.draining.control = control{p: p, name: "drain", item: func() any { return source{p}.Drain() }}
 	p.logLevel.control = control{p: p, name: "loglevel", item: func() any { return source{p}.LogLevel() }}
-	p.faults.control = control{p: p, name: "faults", item: func() any { return p.faults.current() }}
+	p.faults.control = control{p: p, name: "faults", item: func() any { return source{p}.Faults() }}
 	p.background, p.endBackground = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()

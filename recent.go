@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"container/list"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,7 +42,7 @@ type recentRequests struct {
 	perRoute int
 	mu       sync.Mutex
 	routes   map[string]*slowRoute // by id
-	changes  uint64                // of routes
+	order    list.List             // of them: the one with the latest slow request is last
 }
 
 // slot is one place of the ring. Who comes later has the larger turn and wins, should
@@ -59,11 +60,11 @@ const mostSlowRoutes = 1000
 // slowRoute is the slowest requests of one route. least is what a request must exceed to
 // be looked at: -1 while there is room. All else but id is under recentRequests.mu.
 type slowRoute struct {
-	id      string
-	least   atomic.Int64
-	gone    atomic.Bool // it was given up
-	changed uint64
-	kept    []*record
+	id    string
+	least atomic.Int64
+	gone  atomic.Bool   // it was given up
+	place *list.Element // in order
+	kept  []*record
 }
 
 func (r *recentRequests) init(o *recentOptions) {
@@ -116,28 +117,20 @@ func (r *recentRequests) route(t *route) *slowRoute {
 	s := r.routes[id]
 	if s == nil {
 		if len(r.routes) >= mostSlowRoutes {
-			r.giveUpLocked()
+			oldest := r.order.Remove(r.order.Front()).(*slowRoute)
+			oldest.gone.Store(true)
+			delete(r.routes, oldest.id)
 		}
-		s = &slowRoute{id: id, changed: r.changes}
+		s = &slowRoute{id: id}
 		s.least.Store(-1)
-		r.routes[id] = s
+		r.routes[id], s.place = s, r.order.PushBack(s)
 	}
 	t.slow.Store(s)
 	return s
 }
 
-// giveUpLocked forgets the route that has had no slow request for longest.
-func (r *recentRequests) giveUpLocked() {
-	var oldest *slowRoute
-	for _, s := range r.routes {
-		if oldest == nil || s.changed < oldest.changed {
-			oldest = s
-		}
-	}
-	oldest.gone.Store(true)
-	delete(r.routes, oldest.id)
-}
-
+// addSlow keeps an exchange among the slowest of its route. That s is not given up, which
+// only changes under the lock, means that fill finds it without asking for the lock.
 func (r *recentRequests) addSlow(s *slowRoute, x *exchange, how ending, took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -151,8 +144,7 @@ func (r *recentRequests) addSlow(s *slowRoute, x *exchange, how ending, took tim
 		return
 	}
 	k.fill(x, how, took)
-	r.changes++
-	s.changed = r.changes
+	r.order.MoveToBack(s.place)
 	if len(s.kept) == r.perRoute {
 		s.least.Store(int64(s.fastestLocked().took))
 	}
@@ -218,7 +210,7 @@ func (k *record) fill(x *exchange, how ending, took time.Duration) {
 	k.remoteAddr, k.reason = x.req.RemoteAddr, shorten(x.sentReason(how), 256)
 	k.resolved, k.verb, k.longRunning, k.server, k.route, k.stack, k.timed = at > c.infoRow, "", false, nil, nil, nil, x.recording != nil
 	if k.resolved {
-		k.verb, k.longRunning = shorten(x.info.Verb, 32), x.longRunning
+		k.verb, k.longRunning = clientText(x.info.Verb, 32), x.longRunning
 	}
 	if at >= len(c.rows) {
 		if k.server = x.target.server; x.target.route != nil {
@@ -283,24 +275,16 @@ func (x *exchange) sentReason(how ending) string {
 	return x.refusal.reason
 }
 
-// finishedRow is the exchange that ends now as /admin/v1/requests shows it. It is for the
-// goroutine that closes the books, in finish.
-func (x *exchange) finishedRow(how ending, took time.Duration) admin.FinishedRequest {
-	var k record
-	k.fill(x, how, took)
-	return k.shown()
-}
-
 // shown is the record for the admin endpoint. It shares nothing with k that changes.
 func (k *record) shown() admin.FinishedRequest {
 	all, begin := string(k.text), 0
 	text := make([]string, len(k.ends))
 	for i, end := range k.ends {
-		text[i], begin = strings.ToValidUTF8(all[begin:end], "\uFFFD"), int(end)
+		text[i], begin = shownText(all[begin:end]), int(end)
 	}
 	a := admin.FinishedRequest{
 		ID: strconv.FormatUint(k.id, 10), AuditID: text[textAuditID], Listener: k.chain.listener, Method: text[textMethod], Path: text[textPath], Query: text[textQuery], Verb: k.verb,
-		User: text[textUser], Groups: text[textGroups:], ImpersonatedBy: text[textImpersonatedBy], RemoteAddr: k.remoteAddr, UserAgent: text[textUserAgent], ReceivedAt: admin.Time(k.received),
+		User: text[textUser], Groups: text[textGroups:], ImpersonatedBy: text[textImpersonatedBy], RemoteAddr: k.remoteAddr, UserAgent: clientText(text[textUserAgent], 256), ReceivedAt: admin.Time(k.received),
 		DurationMs: exactMs(k.took), Reason: k.reason, Ended: string(k.how), EndedIn: k.chain.place(int(k.at)), BytesIn: k.in, BytesOut: k.out, LongRunning: k.longRunning,
 		Filters: []admin.FilterTime{}, Stack: noNil(k.stack),
 	}

@@ -425,7 +425,9 @@ func TestRecordingOff(t *testing.T) {
 		if x.recording != nil {
 			t.Error("a request has a recording")
 		}
-		row = x.finishedRow(endCompleted, time.Millisecond)
+		var k record
+		k.fill(x, endCompleted, time.Millisecond)
+		row = k.shown()
 	}))
 	sendTo(p.chain("http"), &sink{h: http.Header{}}, "GET", "/x", "Audit-Id: a")
 	for _, slowest := range []bool{false, true} {
@@ -573,7 +575,8 @@ func TestDurations(t *testing.T) {
 	}
 }
 
-// TestRecordingHasRoom: there is a mark for every place.
+// TestRecordingHasRoom: there is a mark for every place, and whoever makes a chain longer
+// than that is told before the first request.
 func TestRecordingHasRoom(t *testing.T) {
 	p := newTestProgram(t)
 	for listener, rows := range map[string][]row{"http": plainRows(p), "https": secureRows(p)} {
@@ -581,6 +584,12 @@ func TestRecordingHasRoom(t *testing.T) {
 			t.Errorf("%s: %d places and the director, room for %d", listener, len(rows), mostPlaces)
 		}
 	}
+	defer func() {
+		if said := fmt.Sprint(recover()); !strings.Contains(said, "raise mostPlaces") {
+			t.Error(said)
+		}
+	}()
+	newChain(p, "http", make([]row, mostPlaces))
 }
 
 func TestRecentOptions(t *testing.T) {

@@ -54,7 +54,7 @@ type streamEvent struct {
 	id, generation int64
 	name           string
 	at             time.Time
-	item           any // a row, or a func() any that makes it
+	item           any // a row, or the *record that readers make it of
 }
 
 func newHub(started time.Time, generation *atomic.Int64) *hub {
@@ -67,11 +67,9 @@ func newHub(started time.Time, generation *atomic.Int64) *hub {
 }
 
 // publish makes an event: topic is one of admin.Topics but requests; name is the event's,
-// and item its row as the admin endpoint shows it, which is asked for at once. It never
-// waits for a reader. Events are in the order of the calls.
-func (p *program) publish(topic, name string, item func() any) {
-	p.hub.add(topic, name, item())
-}
+// and item its row as the admin endpoint shows it. It never waits for a reader. Events are
+// in the order of the calls.
+func (p *program) publish(topic, name string, item any) { p.hub.add(topic, name, item) }
 
 // publishStarted makes the event of a request whose user is known, or that ends before it
 // was; once for each. It is for the goroutine that runs the chain or closes the books, and
@@ -91,7 +89,7 @@ func (p *program) publishEnded(x *exchange, how ending, took time.Duration) {
 	p.publishStarted(x)
 	k := &record{}
 	k.fill(x, how, took)
-	p.hub.add(admin.TopicRequests, "request-ended", func() any { return k.shown() }) // readers do the rest
+	p.hub.add(admin.TopicRequests, "request-ended", k) // readers do the rest
 }
 
 // add appends an event to the ring of its topic and wakes who waits for one.
@@ -244,8 +242,8 @@ func (r *streamReader) Stopped() context.Context { return r.hub.stopped }
 // Next is the next event by id, if there is one.
 func (r *streamReader) Next() (admin.StreamEvent, bool) {
 	e, ok := r.take()
-	if row, isLate := e.Item.(func() any); isLate {
-		e.Item = row()
+	if k, ok := e.Item.(*record); ok {
+		e.Item = k.shown()
 	}
 	return e, ok
 }

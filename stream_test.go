@@ -235,7 +235,7 @@ func (r *running) events() []event {
 // fill publishes events of a topic.
 func (p *program) fill(topic string, n int) {
 	for i := range n {
-		p.publish(topic, topic, func() any { return map[string]int{"n": i} })
+		p.publish(topic, topic, map[string]int{"n": i})
 	}
 }
 
@@ -310,7 +310,7 @@ func TestStreamTooSlow(t *testing.T) {
 	r.fill("faults", 1)
 	one := slow.next()
 	for range n - 1 {
-		r.publish("faults", "fault-hit", func() any { return text })
+		r.publish("faults", "fault-hit", text)
 	}
 	r.fill("drain", 1)
 	if e := other.next(); e.name != "drain" {
@@ -552,11 +552,11 @@ func TestStreamsAtOnce(t *testing.T) {
 			c := r.client("http")
 			defer c.CloseIdleConnections()
 			for range each {
-				r.publish("faults", "fault-hit", func() any { return nil })
+				r.publish("faults", "fault-hit", nil)
 				if _, err := r.send(c, "http", "GET", "/livez/ping", nil); err != nil {
 					t.Error(err)
 				}
-				r.publish("drain", "drain", func() any { return nil })
+				r.publish("drain", "drain", nil)
 			}
 		})
 		all.Go(func() { // readers that come and go
@@ -600,7 +600,7 @@ func TestStreamsEndAtTheStop(t *testing.T) {
 	good := r.stream("?topics=lifecycle")
 	text := strings.Repeat("x", 1<<20)
 	for range 64 {
-		r.publish("faults", "fault-hit", func() any { return text })
+		r.publish("faults", "fault-hit", text)
 	}
 	r.signal <- syscall.SIGTERM
 	await(t, "the stop", r.signals.httpServerStoppedListening.ch)

@@ -309,18 +309,18 @@ func (c *console) show(read func() ([]byte, error)) error {
 		if _, werr := c.out.Write(b); werr != nil || !c.watch {
 			return errors.Join(err, werr)
 		}
-		if !c.pause() {
+		if !c.pause(c.ctx) {
 			return c.ctx.Err()
 		}
 	}
 }
 
-// pause waits for the interval and reports false when the user interrupts.
-func (c *console) pause() bool {
+// pause waits for the interval and reports false when ctx ends before.
+func (c *console) pause(ctx context.Context) bool {
 	t := time.NewTimer(c.interval)
 	defer t.Stop()
 	select {
-	case <-c.ctx.Done():
+	case <-ctx.Done():
 		return false
 	case <-t.C:
 		return true

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -84,7 +83,7 @@ func (c *console) drain() error {
 				break
 			}
 		}
-		if !c.pause() {
+		if !c.pause(c.ctx) {
 			return c.ctx.Err()
 		}
 	}
@@ -143,8 +142,11 @@ func (c *console) faultFile() (map[string]any, error) {
 		return nil, usageError("-f: " + err.Error())
 	}
 	var body map[string]any
-	if err := json.Unmarshal(b, &body); err != nil || body == nil {
-		return nil, usageError(fmt.Sprintf("-f: %s is no JSON object: %v", c.file, errors.Join(err)))
+	if err := json.Unmarshal(b, &body); err != nil {
+		return nil, usageError(fmt.Sprintf("-f: %s is no JSON object: %v", c.file, err))
+	}
+	if body == nil {
+		return nil, usageError(fmt.Sprintf("-f: %s is no JSON object: it is null", c.file))
 	}
 	return body, nil
 }

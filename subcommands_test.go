@@ -408,7 +408,7 @@ P99    P50    LISTENER  FILTER  PASSED  REJECTED
 2ms    1.5µs  https     slow    80      5
 900ns  110ns  https     first   90      10
 `
-	const head = "apichain v9  phase run, ready  up 50s\n! faults is on: set by al\uFFFDice, 3m12s left (retry test)\n"
+	const head = "apichain v9  phase run, ready  up 50.0s\n! faults is on: set by al\\x1bice, 3m12s left (retry test)\n"
 	const places = "  https  reading 1 of 400  writing 2  long-running 3  abandoned 4\n"
 	var b strings.Builder
 	o.print(&b, nil)

@@ -50,7 +50,7 @@ type overview struct {
 				Passed   uint64
 				Rejected uint64
 				Answered map[string]uint64
-				TimeNs   *struct{ P50, P99 float64 }
+				TimeNs   *struct{ P50, P99 time.Duration }
 			}
 		}
 	}
@@ -88,19 +88,15 @@ func (c *console) top() error {
 			return err
 		}
 		last = now
-		t := time.NewTimer(c.interval)
-		select {
-		case <-ctx.Done():
-			t.Stop()
+		if !c.pause(ctx) {
 			return c.ctx.Err() // nil when q was pressed
-		case <-t.C:
 		}
 	}
 }
 
 func (c *console) overview() (*overview, error) {
 	o := &overview{at: time.Now()}
-	for path, v := range map[string]any{"/admin/": &o.index, "/admin/v1/inflight?sort=-ageMs&limit=12": &o.inFlight, "/admin/v1/chain": &o.chain, "/admin/v1/build": &o.build} {
+	for path, v := range map[string]any{"/admin/": &o.index, "/admin/v1/inflight?sort=-ageMs&limit=" + itoa(topRows): &o.inFlight, "/admin/v1/chain": &o.chain, "/admin/v1/build": &o.build} {
 		if err := c.getJSON(path, v); err != nil {
 			return nil, err
 		}
@@ -141,13 +137,13 @@ func (o *overview) print(w io.Writer, last *overview) {
 		seconds := o.at.Sub(last.at).Seconds()
 		rate, since = float64(total-before)/seconds, "now"
 	}
-	fmt.Fprintf(w, "apichain %s  phase %s, %s  up %s\n", o.index.Version, o.index.Phase, state, time.Duration(o.build.Process.UptimeSeconds*float64(time.Second)).Round(time.Second))
+	fmt.Fprintf(w, "apichain %s  phase %s, %s  up %s\n", o.index.Version, o.index.Phase, state, admin.ShortDuration(time.Duration(o.build.Process.UptimeSeconds*float64(time.Second))))
 	for _, k := range o.index.Controls {
 		note := ""
 		if k.Note != "" {
-			note = " (" + printable(k.Note) + ")"
+			note = " (" + cell(k.Note) + ")"
 		}
-		fmt.Fprintf(w, "! %s is on: set by %s, %s left%s\n", k.Control, printable(k.SetBy), max(0, k.ExpiresAt.Sub(o.at)).Round(time.Second), note)
+		fmt.Fprintf(w, "! %s is on: set by %s, %s left%s\n", k.Control, cell(k.SetBy), admin.ShortDuration(k.ExpiresAt.Sub(o.at)), note)
 	}
 	fmt.Fprintf(w, "%.1f requests/s %s  %d in all, %d refused by a filter  %d in flight\n", rate, since, total, refused, o.inFlight.Total)
 	for _, p := range o.inFlight.Counts {
@@ -156,13 +152,14 @@ func (o *overview) print(w io.Writer, last *overview) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "\nAGE\tLISTENER\tVERB\tRESOURCE\tNAMESPACE\tUSER\tIN\tAUDIT-ID\n")
 	for _, r := range o.inFlight.Items {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", shortMs(r.AgeMs), r.Listener, dash(r.Verb), dash(r.Resource), dash(r.Namespace), dash(r.User), r.Filter, dash(r.AuditID))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", admin.ShortDuration(milliseconds(r.AgeMs)), r.Listener, cell(r.Verb), cell(r.Resource), cell(r.Namespace), cell(r.User), r.Filter, cell(r.AuditID))
 	}
 	_ = t.Flush() // w is a buffer
 	type line struct {
 		listener, name string
-		p50, p99       float64
-		passed, ended  uint64
+		p50, p99       time.Duration
+		passed         uint64
+		rejected       uint64
 	}
 	var lines []line
 	for _, l := range o.chain.Items {
@@ -176,7 +173,7 @@ func (o *overview) print(w io.Writer, last *overview) {
 	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "\nP99\tP50\tLISTENER\tFILTER\tPASSED\tREJECTED\n")
 	for _, l := range lines[:min(len(lines), topRows)] {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\n", shortMs(l.p99/1e6), shortMs(l.p50/1e6), l.listener, l.name, l.passed, l.ended)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\n", admin.ShortDuration(l.p99), admin.ShortDuration(l.p50), l.listener, l.name, l.passed, l.rejected)
 	}
 	_ = t.Flush()
 }
@@ -188,36 +185,8 @@ func ofLimit(n, limit int64) string {
 	return fmt.Sprintf("%d of %d", n, limit)
 }
 
-func shortMs(n float64) string {
-	d := time.Duration(n * float64(time.Millisecond))
-	switch {
-	case d < time.Microsecond:
-		return d.String()
-	case d < time.Millisecond:
-		return d.Round(100 * time.Nanosecond).String()
-	case d < time.Second:
-		return d.Round(10 * time.Microsecond).String()
-	}
-	return d.Round(100 * time.Millisecond).String()
-}
-
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return printable(s)
-}
-
-// printable is a client's text for a terminal: without control characters, cut.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < 0x20 || r >= 0x7f && r < 0xa0 {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
-	return shorten(s, 60)
-}
+// cell is a client's text as the endpoint's tables have it: printable, cut, - for none.
+func cell(s string) string { return shorten(admin.Printable(cmp.Or(s, "-")), 60) }
 
 // keys ends top when q is pressed. The terminal gives each key at once while it runs, as
 // far as stty can do that; else q takes Enter. The returned function puts it back.

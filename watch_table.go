@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,7 +59,8 @@ func (t *watchTable) add(r *watchRow) {
 	t.rows[r] = struct{}{}
 }
 
-// remove must be called before the row's exchange ends: exchanges are used again.
+// remove must be called before the row's exchange ends: while a row is here its exchange
+// may be told to end.
 func (t *watchTable) remove(r *watchRow) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -107,7 +107,7 @@ func (t *watchTable) look() {
 func (r *watchRow) shown() admin.Watch {
 	x := r.x
 	a := admin.Watch{
-		ID: fmt.Sprint(x.id), AuditID: strings.ToValidUTF8(x.auditID[0], "\uFFFD"), Listener: x.chain.listener, Resource: r.bucket.name, Namespace: r.namespace, Selector: strings.ToValidUTF8(r.selector, "\uFFFD"),
+		ID: fmt.Sprint(x.id), AuditID: shownText(x.auditID[0]), Listener: x.chain.listener, Resource: r.bucket.name, Namespace: shownText(r.namespace), Selector: shownText(r.selector),
 		AgeSeconds: time.Since(x.received).Seconds(), StartRevision: r.startRevision, SentRevision: r.sent.Load(), CurrentRevision: r.bucket.head(), Lag: r.lag(),
 		Bytes: r.bytes.Load(), Events: r.events.Load(), Bookmarks: r.bookmarks.Load(), State: watchStateName(r.state.Load()),
 	}
@@ -115,7 +115,7 @@ func (r *watchRow) shown() admin.Watch {
 		a.State = watchStateName(watchStuck)
 	}
 	if u := x.shownUser(); u != nil {
-		a.User = u.Name
+		a.User = shownText(u.Name)
 	}
 	if at := r.lastSend.Load(); at > 0 {
 		a.LastSend = admin.Time(time.Unix(0, at))

@@ -12,6 +12,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -35,7 +36,7 @@ type Error struct {
 
 	Private string // more of the why, for the log alone; no credentials
 
-	methods string // Allow of a 405; "" is every method there is
+	methods string // Allow of a 405; "" is GET, HEAD, where CheckPath knows no endpoint yet
 }
 
 // Cause is one thing wrong with one field of a body.
@@ -282,10 +283,7 @@ func qualityOf(params string) float64 {
 func (a *api) refuse(ans *answer, e *Error) {
 	h := ans.w.Header()
 	if e.Code == http.StatusMethodNotAllowed {
-		if e.methods == "" {
-			e.methods = "GET, HEAD"
-		}
-		h.Set("Allow", e.methods)
+		h.Set("Allow", cmp.Or(e.methods, "GET, HEAD"))
 	}
 	if e.Close {
 		h.Set("Connection", "close")

@@ -77,7 +77,7 @@ type control[T, S any] struct {
 	keys  []string // of the body, beside expiresIn and note
 	shown func(Source) T
 	whole func(envelope, T) any           // the JSON answer
-	lists func(*answer, *bytes.Buffer, T) // as text, below the scalars
+	rows  func(T) (columns, []any)        // as text, a table below the scalars, if there are any
 	read  func(values) S                  // the body; what is wrong goes to the values
 	set   func(Source, Setting, S) *Error // 409 while the program stops
 	clear func(src Source, by string)     // does nothing to one that is off
@@ -106,7 +106,10 @@ func (c *control[T, S]) reply(a *api, ans *answer) *Error {
 	}
 	var b bytes.Buffer
 	ans.pairs(&b, "", reflect.ValueOf(v))
-	c.lists(ans, &b, v)
+	if cols, rows := c.rows(v); len(rows) > 0 {
+		b.WriteByte('\n')
+		ans.table(&b, cols, rows)
+	}
 	ans.send(http.StatusOK, b.Bytes())
 	return nil
 }

@@ -1,7 +1,5 @@
 package admin
 
-import "bytes"
-
 // DrainControl is the reversible drain. SetDrain replaces what was set before; its error
 // is 409 while the program stops. ClearDrain does nothing to one that is off; by is who
 // asks.
@@ -39,12 +37,7 @@ func drainEndpoint() endpoint {
 		keys:  []string{"endWatches"},
 		shown: Source.Drain,
 		whole: func(e envelope, d Drain) any { return drainAnswer{e, d} },
-		lists: func(ans *answer, b *bytes.Buffer, d Drain) {
-			if len(d.BlockedBy) > 0 {
-				b.WriteByte('\n')
-				ans.table(b, blockerColumns, boxed(d.BlockedBy))
-			}
-		},
+		rows:  func(d Drain) (columns, []any) { return blockerColumns, boxed(d.BlockedBy) },
 		read:  func(v values) bool { return v.yes("endWatches") },
 		set:   Source.SetDrain,
 		clear: Source.ClearDrain,

@@ -50,21 +50,13 @@ func endpoints(profiling bool) []endpoint {
 		{"/admin/v1/reset", operates, "the store as it was at ready", shown, written{}, nil, nil, changer{serve: serveReset}},
 		{"/admin/v1/snapshot", both, "the whole store out and in", []string{formJSON}, written{}, nil, serveSnapshot, changer{snapshotLimit, serveLoad}},
 		{"/admin/v1/explain", views, "what would happen to a request, and why", shown, explanation{}, nil, serveExplain, changer{}},
-		//
 		{"/admin/v1/requests", views, "finished requests with the time in each filter", shown, requests{}, FinishedRequest{}, serveRequests, changer{}},
-		//
 		{"/admin/v1/stream", views, "events as they happen", []string{formEvents}, streamKeys{}, nil, serveStream, changer{}},
-		//
 		drainEndpoint(),
-		//
 		logLevelEndpoint(),
-		//
 		faultsEndpoint(),
-		//
 		{"/admin/v1/bundle", views, "one redacted archive for a bug report", []string{formGzip}, nil, nil, serveBundle, changer{}},
-		//
 		{"/admin/v1/openapi.json", views, "OpenAPI 3.1 of this API", []string{formJSON}, nil, nil, serveOpenAPI, changer{}},
-		//
 		{"/metrics", views, "Prometheus text", []string{formMetrics}, nil, nil, serveMetrics, changer{}},
 	}
 	if profiling {

@@ -155,11 +155,11 @@ func (ans *answer) replyExplanation(e Explanation) *Error {
 	ans.table(&b, stepColumns, boxed(e.Steps))
 	switch w := e.WouldAnswer; {
 	case w == nil && e.Route != nil:
-		fmt.Fprintf(&b, "reaches %s, %s, registered at %s\n", printable(e.Route.ID), e.Route.Handler, e.Route.RegisteredAt)
+		fmt.Fprintf(&b, "reaches %s, %s, registered at %s\n", Printable(e.Route.ID), e.Route.Handler, e.Route.RegisteredAt)
 	case w.Status == 0:
-		fmt.Fprintf(&b, "cut by %s: %s\n", w.By, printable(w.Message))
+		fmt.Fprintf(&b, "cut by %s: %s\n", w.By, Printable(w.Message))
 	default:
-		fmt.Fprintf(&b, "%d %s by %s: %s\n", w.Status, http.StatusText(w.Status), w.By, printable(w.Message))
+		fmt.Fprintf(&b, "%d %s by %s: %s\n", w.Status, http.StatusText(w.Status), w.By, Printable(w.Message))
 	}
 	if len(e.NearMisses) > 0 {
 		b.WriteByte('\n')

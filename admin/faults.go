@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"maps"
@@ -128,12 +127,7 @@ func faultsEndpoint() endpoint {
 		keys:  []string{"seed", "rules"},
 		shown: Source.Faults,
 		whole: func(e envelope, f Faults) any { return faultsAnswer{e, f} },
-		lists: func(ans *answer, b *bytes.Buffer, f Faults) {
-			if len(f.Rules) > 0 {
-				b.WriteByte('\n')
-				ans.table(b, faultColumns, boxed(f.Rules))
-			}
-		},
+		rows:  func(f Faults) (columns, []any) { return faultColumns, boxed(f.Rules) },
 		read:  readFaults,
 		set:   Source.SetFaults,
 		clear: Source.ClearFaults,

@@ -1,9 +1,6 @@
 package admin
 
-import (
-	"bytes"
-	"strconv"
-)
+import "strconv"
 
 // LogLevelControl is the verbosity of the log, for all or for some. SetLogLevel replaces
 // what was set before; its error is 409 while the program stops. ClearLogLevel does
@@ -44,12 +41,7 @@ func logLevelEndpoint() endpoint {
 		keys:  []string{"rules"},
 		shown: Source.LogLevel,
 		whole: func(e envelope, l LogLevel) any { return logLevelAnswer{e, l} },
-		lists: func(ans *answer, b *bytes.Buffer, l LogLevel) {
-			if len(l.Rules) > 0 {
-				b.WriteByte('\n')
-				ans.table(b, logRuleColumns, boxed(l.Rules))
-			}
-		},
+		rows:  func(l LogLevel) (columns, []any) { return logRuleColumns, boxed(l.Rules) },
 		read:  readLogRules,
 		set:   Source.SetLogLevel,
 		clear: Source.ClearLogLevel,

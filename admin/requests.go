@@ -114,7 +114,7 @@ func newRequestLine(r FinishedRequest) requestLine {
 	for _, f := range r.Filters {
 		l.FiltersMs += float64(f.OwnNs) / float64(time.Millisecond)
 		if f.OwnNs > most {
-			most, l.Longest = f.OwnNs, f.Name+" "+shortDuration(time.Duration(f.OwnNs))
+			most, l.Longest = f.OwnNs, f.Name+" "+ShortDuration(time.Duration(f.OwnNs))
 		}
 	}
 	return l

@@ -25,7 +25,7 @@ type choice struct {
 // condition is one field of which a row must have any of the values, or at least min.
 type condition struct {
 	index []int
-	class bool // 5xx is a class of status
+	class bool // 5xx in any is a class of status
 	any   []string
 	min   *float64
 }
@@ -133,17 +133,22 @@ func (k *condition) met(have scalar) bool {
 	if k.min != nil {
 		return have.isNumber && have.number >= *k.min
 	}
-	return slices.ContainsFunc(k.any, func(want string) bool {
+	return MatchesAny(k.any, have.text) || k.class && len(have.text) == 3 && slices.Contains(k.any, have.text[:1]+"xx")
+}
+
+// MatchesAny reports whether have is one of some values, in a query or a Match: x* is a
+// prefix, * alone whatever is not empty; null is the empty text. It keeps neither.
+// Source: the contract, "Choosing rows".
+func MatchesAny(values []string, have string) bool {
+	return slices.ContainsFunc(values, func(want string) bool {
 		prefix, starred := strings.CutSuffix(want, "*")
 		switch {
-		case want == "*": // null has the text "" too
-			return have.text != ""
+		case want == "*":
+			return have != ""
 		case starred:
-			return strings.HasPrefix(have.text, prefix)
-		case k.class && len(want) == 3 && want[1:] == "xx":
-			return len(have.text) == 3 && have.text[0] == want[0]
+			return strings.HasPrefix(have, prefix)
 		}
-		return have.text == want
+		return have == want
 	})
 }
 

@@ -195,16 +195,13 @@ func (m rowMatch) chooses(row any) bool {
 	}
 	v := reflect.ValueOf(row)
 	for key, values := range m {
-		c := condition{any: values}
-		has := func(s scalar) bool { return c.met(s) }
+		var has List[string]
 		if key == "group" {
-			groups := v.FieldByName("Groups").Interface().(List[string])
-			if !slices.ContainsFunc(groups, func(g string) bool { return has(scalar{text: g}) }) {
-				return false
-			}
-			continue
+			has = v.FieldByName("Groups").Interface().(List[string])
+		} else {
+			has = List[string]{scalarOf(v.FieldByName(strings.ToUpper(key[:1]) + key[1:])).text}
 		}
-		if !has(scalarOf(v.FieldByName(strings.ToUpper(key[:1]) + key[1:]))) {
+		if !slices.ContainsFunc(has, func(s string) bool { return MatchesAny(values, s) }) {
 			return false
 		}
 	}

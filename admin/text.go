@@ -69,7 +69,7 @@ func (ans *answer) controlLines() []byte {
 		if c.Note != "" {
 			note = " (" + ans.short(c.Note) + ")"
 		}
-		b = fmt.Appendf(b, "control %s is on: set by %s, %s left%s\n", c.Control, ans.short(c.SetBy), shortDuration(time.Time(c.ExpiresAt).Sub(ans.at)), note)
+		b = fmt.Appendf(b, "control %s is on: set by %s, %s left%s\n", c.Control, ans.short(c.SetBy), ShortDuration(time.Time(c.ExpiresAt).Sub(ans.at)), note)
 	}
 	return b
 }
@@ -180,13 +180,13 @@ func (ans *answer) cell(path string, v reflect.Value) string {
 	case s.null:
 		return "-"
 	case isTime:
-		return shortDuration(ans.at.Sub(time.Time(t)))
+		return ShortDuration(ans.at.Sub(time.Time(t)))
 	case s.isNumber && strings.HasSuffix(path, "Ms"):
-		return shortDuration(time.Duration(s.number * float64(time.Millisecond)))
+		return ShortDuration(time.Duration(s.number * float64(time.Millisecond)))
 	case s.isNumber && strings.HasSuffix(path, "Seconds"):
-		return shortDuration(time.Duration(s.number * float64(time.Second)))
+		return ShortDuration(time.Duration(s.number * float64(time.Second)))
 	case s.isNumber && strings.HasPrefix(path, "timeNs."):
-		return shortDuration(time.Duration(s.number))
+		return ShortDuration(time.Duration(s.number))
 	case s.isNumber && isSize(path):
 		return shortSize(s.number)
 	case path == "auditID":
@@ -199,7 +199,7 @@ func (ans *answer) short(s string) string {
 	if s == "" {
 		return "-"
 	}
-	s = printable(s)
+	s = Printable(s)
 	wide, _ := strconv.ParseBool(ans.query.Get("wide"))
 	if runes := []rune(s); !wide && len(runes) > 60 {
 		return string(runes[:59]) + "…"
@@ -207,8 +207,8 @@ func (ans *answer) short(s string) string {
 	return s
 }
 
-// printable is s with control characters escaped.
-func printable(s string) string {
+// Printable is s with control characters escaped.
+func Printable(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		if strconv.IsPrint(r) {
@@ -220,11 +220,13 @@ func printable(s string) string {
 	return b.String()
 }
 
-// shortDuration is d with its two largest units at most.
-func shortDuration(d time.Duration) string {
+// ShortDuration is d with its two largest units at most; below 0 is 0.
+func ShortDuration(d time.Duration) string {
 	d = max(d, 0)
 	h, m, s := int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60
 	switch {
+	case d < time.Microsecond:
+		return d.String()
 	case d < time.Millisecond:
 		return d.Round(100 * time.Nanosecond).String()
 	case d < time.Second:

@@ -27,7 +27,7 @@ POS  SERVER  DELEGATE    TAKEN  DECLINED  CONTAINER  EXACT  PREFIX  GROUPS
 `,
 		"/admin/v1/chain": `
 LISTENER  POS  NAME             ENABLED  PASSED  REJECTED  P50    P99  OFF-REASON      WHY
-https      22  max-in-flight    true      48341        12  100ns  1ms  -               after impersonation, so that masters are known; before auth…
+https      22  max-in-flight    true      48341        12  110ns  1ms  -               after impersonation, so that masters are known; before auth…
 https      24  fault-injection  false         0         0  -      -    no rule is set  last, so that a fault looks like a broken handler
 `,
 		"/admin/v1/routes": `
@@ -145,10 +145,10 @@ func TestTextOfClients(t *testing.T) {
 
 func TestShortDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		-time.Second: "0s", 0: "0s", 110: "100ns", 412 * time.Microsecond: "412µs", time.Millisecond: "1ms", 999999 * time.Microsecond: "999ms", time.Second: "1.0s",
+		-time.Second: "0s", 0: "0s", 110: "110ns", 412 * time.Microsecond: "412µs", time.Millisecond: "1ms", 999999 * time.Microsecond: "999ms", time.Second: "1.0s",
 		59*time.Second + 999*time.Millisecond: "59.9s", time.Minute: "1m0s", 93 * time.Second: "1m33s", 5*time.Hour + 12*time.Minute + 59*time.Second: "5h12m", 47*time.Hour + 59*time.Minute: "47h59m", 48 * time.Hour: "2d0h", 75 * time.Hour: "3d3h",
 	} {
-		if got := shortDuration(d); got != want {
+		if got := ShortDuration(d); got != want {
 			t.Errorf("%d ns: %s, want %s", d, got, want)
 		}
 	}
