@@ -73,6 +73,9 @@ type attack struct {
 	cert    string // of adminUsers
 }
 
+// cutAll is a body of faults with nothing wrong.
+const cutAll = `{"rules":[{"action":{"do":"cut"}}]}`
+
 // Over TLS and without, with credentials that may do everything.
 var attacks = []attack{
 	// Web pages.
@@ -121,6 +124,20 @@ var attacks = []attack{
 	{"undoing what was seen before", "DELETE /admin/v1/drain", []string{`If-Match: "1"`}, "", 412, "PreconditionFailed", "USER", ""},
 	{"a control of a page", "PUT /admin/v1/drain", []string{"Origin: null", "Content-Type: application/json", "If-Match: *"}, "{}", 403, "Forbidden", "NOBODY", ""},
 	{"a control for longer than a day", "PUT /admin/v1/drain", []string{"Content-Type: application/json", "If-Match: *"}, `{"expiresIn":"25h"}`, 422, "Invalid", "", ""},
+
+	{"POST on faults", "POST /admin/v1/faults", []string{"Content-Type: application/json", "If-Match: *"}, cutAll, 405, "MethodNotAllowed", "USER", ""},
+	{"faults by GET", "GET /admin/v1/faults?rules=cut", []string{"X-HTTP-Method-Override: PUT"}, "", 400, "BadRequest", "", ""},
+	{"text body for faults", "PUT /admin/v1/faults", []string{"Content-Type: text/plain", "If-Match: *"}, cutAll, 415, "UnsupportedMediaType", "USER", ""},
+	{"no If-Match for faults", "PUT /admin/v1/faults", []string{"Content-Type: application/json"}, cutAll, 428, "PreconditionRequired", "USER", ""},
+	{"stale If-Match for faults", "PUT /admin/v1/faults", []string{"Content-Type: application/json", `If-Match: "1"`}, cutAll, 412, "PreconditionFailed", "USER", ""},
+	{"undoing faults unseen", "DELETE /admin/v1/faults", nil, "", 428, "PreconditionRequired", "USER", ""},
+	{"undoing faults seen before", "DELETE /admin/v1/faults", []string{`If-Match: "1"`}, "", 412, "PreconditionFailed", "USER", ""},
+	{"faults of another page", "PUT /admin/v1/faults", []string{"Origin: https://evil.example", "Content-Type: application/json", "If-Match: *"}, cutAll, 403, "Forbidden", "NOBODY", ""},
+	{"faults without asking", "PUT /admin/v1/faults", []string{"Sec-Fetch-Site: same-site", "Sec-Fetch-Mode: no-cors", "Content-Type: application/json", "If-Match: *"}, cutAll, 403, "Forbidden", "NOBODY", ""},
+	{"faults for longer than a day", "PUT /admin/v1/faults", []string{"Content-Type: application/json", "If-Match: *"}, `{"expiresIn":"25h",` + cutAll[1:], 422, "Invalid", "", ""},
+	{"a fault whose id is a header line", "PUT /admin/v1/faults", []string{"Content-Type: application/json", "If-Match: *"}, `{"rules":[{"id":"a\r\nX-A: 1","action":{"do":"cut"}}]}`, 422, "Invalid", "", ""},
+	{"a fault of a serving page", "PUT /admin/v1/faults", []string{"Origin: https://app.example", "Content-Type: application/json", "If-Match: *"}, cutAll, 403, "Forbidden", "NOBODY", ""},
+	{"faults without end", "PUT /admin/v1/faults", []string{"Content-Type: application/json", "If-Match: *"}, `{"rules":[` + strings.Repeat(`{"action":{"do":"cut"}},`, 100) + `{"action":{"do":"cut"}}]}`, 422, "Invalid", "", ""},
 
 	// Two readings of a path or a message.
 	{"absolute form", "GET http://localhost/admin/v1/build", nil, "", 200, "", "", ""},
@@ -196,6 +213,10 @@ var identityAttacks = []attack{
 	{"viewer on a control", "PUT /admin/v1/drain", []string{"Authorization: Bearer view-token", "Content-Type: text/plain"}, "x", 403, "Forbidden", "viewer", ""},
 	{"viewer undoes a control", "DELETE /admin/v1/loglevel", []string{"Authorization: Bearer view-token"}, "", 403, "Forbidden", "viewer", ""},
 	{"dangerous on a control", "PUT /admin/v1/drain", []string{"Authorization: Bearer dangerous-token", "Content-Type: application/json", "If-Match: *"}, "{}", 403, "Forbidden", "danger", ""},
+	{"viewer on faults", "PUT /admin/v1/faults", []string{"Authorization: Bearer view-token", "Content-Type: text/plain"}, "x", 403, "Forbidden", "viewer", ""},
+	{"viewer undoes faults", "DELETE /admin/v1/faults", []string{"Authorization: Bearer view-token", "If-Match: *"}, "", 403, "Forbidden", "viewer", ""},
+	{"dangerous on faults", "PUT /admin/v1/faults", []string{"Authorization: Bearer dangerous-token", "Content-Type: application/json", "If-Match: *"}, cutAll, 403, "Forbidden", "danger", ""},
+	{"nobody's viewer, faults", "GET /admin/v1/faults", []string{"Authorization: Bearer none-token"}, "", 403, "Forbidden", "bob", ""},
 	{"path before role", "GET /nowhere", []string{"Authorization: Bearer none-token"}, "", 404, "NotFound", "", ""},
 	{"method before role", "DELETE /admin/v1/reset", []string{"Authorization: Bearer none-token"}, "", 405, "MethodNotAllowed", "bob", ""},
 
@@ -203,6 +224,9 @@ var identityAttacks = []attack{
 	{"viewer looks at a control", "GET /admin/v1/drain", []string{"Authorization: Bearer view-token"}, "", 200, "", "", ""},
 	{"operator drains", "PUT /admin/v1/drain", []string{"Authorization: Bearer operate-token", "Content-Type: application/json", "If-Match: *"}, "{}", 200, "", "operator", ""},
 	{"operator undoes it", "DELETE /admin/v1/drain", []string{"Authorization: Bearer operate-token", "If-Match: *"}, "", 200, "", "operator", ""},
+	{"viewer looks at faults", "GET /admin/v1/faults", []string{"Authorization: Bearer view-token"}, "", 200, "", "", ""},
+	{"operator injects faults", "PUT /admin/v1/faults", []string{"Authorization: Bearer operate-token", "Content-Type: application/json", "If-Match: *"}, cutAll, 200, "", "operator", ""},
+	{"operator undoes them", "DELETE /admin/v1/faults", []string{"Authorization: Bearer operate-token", "If-Match: *"}, "", 200, "", "operator", ""},
 	{"viewer, metrics", "GET /metrics", []string{"Authorization: Bearer view-token"}, "", 200, "", "", ""},
 	{"operator views", "GET /admin/v1/build", []string{"Authorization: Bearer operate-token"}, "", 200, "", "", ""},
 	{"operator", "POST /admin/v1/reset", []string{"Authorization: Bearer operate-token", "Content-Type: application/json"}, "{}", 200, "", "operator", ""},

@@ -21,6 +21,8 @@ type control struct {
 	state   admin.ControlState
 	forget  context.CancelFunc // ends the context of what is set; nil before the first
 	undoing func()
+
+	telling sync.Mutex // held from the reading of item to its event; taken before mu
 }
 
 // set switches the control on or replaces it whole: apply makes it so, over what was
@@ -87,8 +89,12 @@ func (c *control) changedLocked(state, by string) {
 	c.p.log.LogAttrs(context.Background(), slog.LevelInfo, "control", attrs...)
 }
 
-// publish tells the streams.
-func (c *control) publish() { c.p.publish(c.name, c.name, c.item()) }
+// publish tells the streams, one at a time, so that the last event shows the last state.
+func (c *control) publish() {
+	c.telling.Lock()
+	defer c.telling.Unlock()
+	c.p.publish(c.name, c.name, c.item())
+}
 
 // shown is the state for the admin endpoint.
 func (c *control) shown() admin.ControlState {

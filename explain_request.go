@@ -23,7 +23,7 @@ func (s source) Explain(q admin.ExplainRequest) (admin.Explanation, *admin.Error
 	switch {
 	case i < 0:
 		return admin.Explanation{}, unexplained("listener", "is http or https, not "+quoted(shownText(listener)))
-	case off(p.opt.listen.roles()[i].addresses):
+	case !slices.Contains(p.serving(), p.chains[i]):
 		return admin.Explanation{}, unexplained("listener", listener+" is off: see --listen-"+listener)
 	}
 	r, err := p.dryRequest(listener, &q)

@@ -199,12 +199,10 @@ func (c *faultControl) writeMetrics(e *exposition) {
 }
 
 // foretell is what the rules would do to a request that nobody has sent: the first rule
-// that is sure to fire. Nothing is counted. s may be nil.
-func (s *faultRules) foretell(x *exchange) *faultRule {
-	if s == nil {
-		return nil
-	}
-	var maybe []string
+// that is sure to fire, and what those before it, or all if there is none, may do. Nothing
+// is counted.
+func (s *faultRules) foretell(x *exchange) (sure *faultRule, maybe string) {
+	var each []string
 	for _, r := range s.list {
 		if !r.takes(x, false) {
 			continue
@@ -213,15 +211,10 @@ func (s *faultRules) foretell(x *exchange) *faultRule {
 		switch {
 		case now.Count != nil && now.Hits >= *now.Count:
 		case now.Percent < 100:
-			maybe = append(maybe, fmt.Sprintf("rule %s may %s (%v percent)", r.ID, r.Action.Do, r.Percent))
+			each = append(each, fmt.Sprintf("rule %s may %s (%v percent)", r.ID, r.Action.Do, r.Percent))
 		default:
-			return r
+			return r, strings.Join(each, "; ")
 		}
 	}
-	why := "no rule takes it"
-	if len(maybe) > 0 {
-		why = strings.Join(maybe, "; ")
-	}
-	x.because(why, "")
-	return nil
+	return nil, strings.Join(each, "; ")
 }

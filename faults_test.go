@@ -709,7 +709,8 @@ func TestFaultsForetold(t *testing.T) {
 	}{
 		"answers":       {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 100}}, false, "m", "a", "answers: m"},
 		"may answer":    {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 99}}, true, "", "", "rule a may answer (99 percent)"},
-		"second":        {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 99}, {ID: "b", Action: admin.FaultAction{Do: "expired"}, Percent: 100}}, false, tooOldForList, "b", "answers"},
+		"second":        {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 99}, {ID: "b", Action: admin.FaultAction{Do: "expired"}, Percent: 100}}, false, tooOldForList, "b", "; before it rule a may answer (99 percent)"},
+		"second waits":  {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 1}, {ID: "b", Action: answer, Percent: 2}, {ID: "c", Action: admin.FaultAction{Do: "delay", DelayMs: 1000}, Percent: 100}}, true, "", "c", "a fault delays it by 1s; before it rule a may answer (1 percent); rule b may answer (2 percent)"},
 		"delays":        {[]admin.FaultRule{{ID: "a", Action: admin.FaultAction{Do: "delay", DelayMs: 1000}, Percent: 100}, {ID: "b", Action: answer, Percent: 100}}, true, "", "a", "delays it by 1s"},
 		"cuts":          {[]admin.FaultRule{{ID: "a", Action: admin.FaultAction{Do: "cut"}, Percent: 100}}, false, "", "a", "without an answer"},
 		"cuts later":    {[]admin.FaultRule{{ID: "a", Action: admin.FaultAction{Do: "cut", AfterBytes: 1}, Percent: 100}}, true, "", "a", "cut"},
@@ -735,7 +736,7 @@ func TestFaultsForetold(t *testing.T) {
 			}
 		}
 		said := x.dry.reasons[0]
-		if x.fault.Load() != nil || said.rule != tt.rule || !strings.Contains(said.why, tt.why) || said.waits != (name == "delays") || x.header.Get(faultHeader) != tt.rule {
+		if x.fault.Load() != nil || said.rule != tt.rule || !strings.Contains(said.why, tt.why) || said.waits != (name == "delays" || name == "second waits") || x.header.Get(faultHeader) != tt.rule {
 			t.Errorf("%s: %+v %v", name, said, x.header)
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -31,7 +32,7 @@ func faultInjection(p *program) filter {
 		return ""
 	}, wrap: func(next handler) handler {
 		return func(x *exchange) error {
-			if rules := c.rules.Load(); rules != nil || x.dry != nil {
+			if rules := c.rules.Load(); rules != nil {
 				return c.inject(x, rules, next)
 			}
 			return next(x)
@@ -41,7 +42,8 @@ func faultInjection(p *program) filter {
 
 func (c *faultControl) inject(x *exchange, rules *faultRules, next handler) error {
 	if x.dry != nil {
-		return foreseen(x, rules.foretell(x), next)
+		sure, maybe := rules.foretell(x)
+		return foreseen(x, sure, maybe, next)
 	}
 	x.markHere()
 	x.judged.Store(rules)
@@ -66,24 +68,29 @@ func (c *faultControl) inject(x *exchange, rules *faultRules, next handler) erro
 	return next(x)
 }
 
-// foreseen is inject in a dry run, for the rule that is sure to fire.
-func foreseen(x *exchange, r *faultRule, next handler) error {
+// foreseen is inject in a dry run, for the rule that is sure to fire, nil for none; maybe
+// says what may be done before that.
+func foreseen(x *exchange, r *faultRule, maybe string, next handler) error {
 	if r == nil {
+		x.because(cmp.Or(maybe, "no rule takes it"), "")
 		return next(x)
+	}
+	if maybe != "" {
+		maybe = "; before it " + maybe
 	}
 	x.header[faultHeader] = []string{r.ID}
 	if err := r.answer(x); err != nil {
-		x.because("a fault answers: "+err.Error(), r.ID)
+		x.because("a fault answers: "+err.Error()+maybe, r.ID)
 		return err
 	}
 	switch {
 	case r.Action.Do == "delay":
-		x.wouldWait(fmt.Sprintf("a fault delays it by %v", milliseconds(r.Action.DelayMs)), r.ID)
+		x.wouldWait(fmt.Sprintf("a fault delays it by %v%s", milliseconds(r.Action.DelayMs), maybe), r.ID)
 	case r.Action.Do == "cut" && r.Action.AfterBytes == 0:
-		x.because("a fault ends the connection, or in HTTP/2 the stream, without an answer", r.ID)
+		x.because("a fault ends the connection, or in HTTP/2 the stream, without an answer"+maybe, r.ID)
 		return nil
 	default:
-		x.because("a fault breaks its answer off: "+r.Action.Do, r.ID)
+		x.because("a fault breaks its answer off: "+r.Action.Do+maybe, r.ID)
 	}
 	return next(x)
 }

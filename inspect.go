@@ -150,9 +150,20 @@ func compareRoutes(a, b *route) int {
 	return cmp.Or(strings.Compare(a.pattern, b.pattern), strings.Compare(a.method, b.method), strings.Compare(a.kind, b.kind))
 }
 
+// serving are the chains of the listeners that are on.
+func (p *program) serving() []*chain {
+	var on []*chain
+	for i, c := range p.chains {
+		if !off(p.opt.listen.roles()[i].addresses) {
+			on = append(on, c)
+		}
+	}
+	return on
+}
+
 func (s source) Chain() []admin.Chain {
 	out := []admin.Chain{}
-	for _, c := range s.p.chains {
+	for _, c := range s.p.serving() {
 		a := admin.Chain{ID: c.listener, Listener: c.listener}
 		passed := c.passed()
 		for i := range c.rows {
@@ -275,7 +286,7 @@ func ms(d time.Duration) *float64 {
 
 func (s source) InFlight() ([]admin.Request, []admin.Places) {
 	requests, places := []admin.Request{}, []admin.Places{}
-	for _, c := range s.p.chains {
+	for _, c := range s.p.serving() {
 		places = append(places, admin.Places{Listener: c.listener, ReadOnlyLimit: c.inFlight.readOnlyLimit, MutatingLimit: c.inFlight.mutatingLimit, Abandoned: c.abandoned.Load()})
 		c.table.each(func(x *exchange) { requests = append(requests, x.shown()) })
 	}

@@ -181,3 +181,24 @@ func TestInspectionWhileBusy(t *testing.T) {
 		t.Errorf("in flight at rest: %+v", p.Items)
 	}
 }
+
+// TestListenersThatAreOff: what is shown by listener is shown of those that are on.
+func TestListenersThatAreOff(t *testing.T) {
+	for flag, want := range map[string]string{"--listen-http=off": "https", "--listen-https=off": "http", "--listen-http=127.0.0.1:0": "http https"} {
+		src := source{newTestProgram(t, flag)}
+		var chains, places []string
+		for _, c := range src.Chain() {
+			chains = append(chains, c.Listener)
+		}
+		_, all := src.InFlight()
+		for _, p := range all {
+			places = append(places, p.Listener)
+		}
+		if got := strings.Join(chains, " "); got != want {
+			t.Errorf("%s: chains of %s", flag, got)
+		}
+		if got := strings.Join(places, " "); got != want {
+			t.Errorf("%s: places of %s", flag, got)
+		}
+	}
+}

@@ -63,6 +63,8 @@ func TestLogLevel(t *testing.T) {
 		{"-v=2", `{"match":{"route":["` + route + `"]},"verbosity":3}`, "list alice carol wrong", "4"},
 		{"-v=2", `{"match":{"resource":["configmaps"]},"verbosity":3}`, "list get alice carol wrong", "5"},
 		{"-v=2", `{"match":{"resource":["leases.coordination.k8s.io"]},"verbosity":3}`, "other", "1"},
+		{"-v=2", `{"match":{"resource":[""]},"verbosity":3}`, "plain lost", "2"},
+		{"-v=2", `{"match":{"resource":["*"]},"verbosity":3}`, "list get alice carol wrong other", "6"},
 		{"-v=2", `{"match":{"resource":["configmaps"],"user":["admin"],"verb":["get"]},"verbosity":3}`, "get", "1"},
 		{"-v=2", `{"match":{"server":["core"],"listener":["https"]},"verbosity":3}`, "list get alice carol wrong other", "6"},
 		{"-v=2", `{"match":{"listener":["http"]},"verbosity":3}`, "plain lost bad", "3"},

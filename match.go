@@ -31,7 +31,12 @@ var facts = map[string]func(*exchange) []string{
 	"path":   func(x *exchange) []string { return []string{x.path} },
 	"verb":   func(x *exchange) []string { return one(x.hasInfo(), func() string { return x.info.Verb }) },
 	"resource": func(x *exchange) []string {
-		return one(x.hasInfo() && x.info.IsResourceRequest, func() string { return resourceName(&x.info) })
+		return one(x.hasInfo(), func() string {
+			if !x.info.IsResourceRequest {
+				return "" // as its row has it
+			}
+			return resourceName(&x.info)
+		})
 	},
 	"namespace": func(x *exchange) []string { return one(x.hasInfo(), func() string { return x.info.Namespace }) },
 	"name":      func(x *exchange) []string { return one(x.hasInfo(), func() string { return x.info.Name }) },

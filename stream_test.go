@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -678,5 +679,40 @@ func TestStreamOfControls(t *testing.T) {
 		if e.name != change.path || e.item("active") != change.active || e.item("note") != shown["note"] || e.item("setAt") != shown["setAt"] {
 			t.Errorf("%s %s: %v, but GET shows %v", change.method, change.path, e, shown)
 		}
+	}
+}
+
+// TestStreamOfControlsInOrder: a control that is set at the moment in which its time is over
+// is shown as it is by its last event.
+func TestStreamOfControlsInOrder(t *testing.T) {
+	p := newTestProgram(t)
+	c := &p.draining.control
+	set := func() {
+		if err := (source{p}).SetDrain(admin.Setting{By: "alice", For: time.Hour}, false); err != nil {
+			t.Error(err)
+		}
+	}
+	set()
+	var once, done atomic.Bool
+	var again sync.WaitGroup
+	shown := c.item
+	c.item = func() any {
+		was := shown()
+		if !once.Swap(true) { // the end has been read, and is not told yet
+			again.Go(func() { set(); done.Store(true) })
+			for range 100000 { // enough for it to be told first, if it can be
+				if done.Load() {
+					break
+				}
+				runtime.Gosched()
+			}
+		}
+		return was
+	}
+	c.clear("its time is over")
+	again.Wait()
+	r := p.hub.rings["drain"]
+	if last := r.at(r.next - 1).item.(admin.Drain); !last.Active || !c.shown().Active {
+		t.Errorf("active %v, but the last event shows %v", c.shown().Active, last.Active)
 	}
 }

@@ -17,7 +17,7 @@ type Drain struct {
 	EndWatches bool          `json:"endWatches" doc:"whether long-running requests are ended"`
 	Idle       bool          `json:"idle" doc:"whether nothing remains"`
 	Remaining  Remaining     `json:"remaining" doc:"what the serving listeners still have"`
-	BlockedBy  List[Blocker] `json:"blockedBy" doc:"each request, watch and hook that remains, oldest first"`
+	BlockedBy  List[Blocker] `json:"blockedBy" doc:"each request and watch that remains, oldest first"`
 }
 
 // Remaining counts what a drain waits for.

@@ -89,10 +89,14 @@ type end struct {
 // EndOfStream is the event that says why the stream ends: slow or stopping.
 func EndOfStream(why string) StreamEvent { return StreamEvent{Name: "end", Item: end{why}} }
 
-// streamKeys are all keys that the data of events has at its top.
+// streamKeys are all keys that the data of events has at its top, and those of an item that
+// no endpoint shows: a FaultHit.
 type streamKeys struct {
 	hello
-	Item any `json:"item" doc:"what it is about, as its endpoint shows it (events of topics)"`
+	Item struct {
+		Rule    any `json:"rule" doc:"id of the rule that was applied (event fault-hit)"`
+		Request any `json:"request" doc:"the request it was applied to, as inflight shows it (event fault-hit)"`
+	} `json:"item" doc:"what it is about, as its endpoint shows it (events of topics)"`
 	Dropped
 	end
 }

@@ -150,6 +150,10 @@ func isSize(key string) bool {
 	return strings.HasPrefix(key, "bytes") || strings.HasSuffix(key, "Bytes")
 }
 
+// mostAuditID is the most bytes of an audit ID, which is the client's, in text. Source: the
+// contract, Nothing secret.
+const mostAuditID = 64
+
 // cell is one value, short: times as ages, durations and sizes with a unit, - for null
 // and for none, control characters escaped, cut at 60 characters unless ?wide=true.
 func (ans *answer) cell(path string, v reflect.Value) string {
@@ -185,6 +189,8 @@ func (ans *answer) cell(path string, v reflect.Value) string {
 		return ShortDuration(time.Duration(s.number))
 	case s.isNumber && isSize(path):
 		return shortSize(s.number)
+	case path == "auditID":
+		s.text = cut(s.text, mostAuditID)
 	}
 	return ans.short(s.text)
 }

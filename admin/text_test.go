@@ -120,6 +120,7 @@ func TestTextOfClients(t *testing.T) {
 	src := newFake(t)
 	src.requests[0].User = "a\x1b[31m\r\nb\u202e\x00é\\"
 	src.requests[0].Namespace = strings.Repeat("ö", 61)
+	src.requests[0].AuditID = "0" + strings.Repeat("a", 199)
 	h := handlerOf(t, src)
 	short, wide := ask(t, h, "/admin/v1/inflight", asText).Body.String(), ask(t, h, "/admin/v1/inflight?wide=true", asText).Body.String()
 	for _, body := range []string{short, wide} {
@@ -132,6 +133,9 @@ func TestTextOfClients(t *testing.T) {
 	}
 	if !strings.Contains(wide, "  "+strings.Repeat("ö", 61)+"  ") {
 		t.Errorf("cut though wide: %s", wide)
+	}
+	if !strings.HasSuffix(wide, "  0"+strings.Repeat("a", 63)+"\n") {
+		t.Errorf("the audit ID is not cut at 64: %s", wide)
 	}
 	lines := strings.Split(short, "\n")
 	if at := strings.Index(lines[0], "AUDIT-ID"); []rune(lines[1])[at] != '0' {
