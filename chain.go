@@ -101,7 +101,6 @@ type chain struct {
 	// outerHeader is what the filters outside the time limit put on every answer.
 	outerHeader http.Header
 
-	requests  atomic.Uint64
 	abandoned atomic.Int64 // handlers that go on after their time limit
 	ended     []atomic.Uint64
 	answered  []statusCounts
@@ -192,11 +191,7 @@ func (c *chain) place(at int) string {
 
 // ServeHTTP serves one request from its first filter to the last byte.
 func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	n := c.requests.Add(1)
 	x := newExchange(c, w, r)
-	if x.recording != nil {
-		x.recording.sampled = n%sampleOf == 1
-	}
 	x.id = c.program.requestIDs.Add(1)
 	c.table.add(x)
 	err := c.run(x)
@@ -261,7 +256,7 @@ func (c *chain) finish(x *exchange, how ending, by int) {
 
 	took := time.Since(x.received)
 	status := int(x.status.Load())
-	c.ended[x.at.Load()].Add(1)
+	alike := c.ended[x.at.Load()].Add(1)
 	if by >= 0 {
 		c.answered[by].add(status)
 	}
@@ -273,7 +268,7 @@ func (c *chain) finish(x *exchange, how ending, by int) {
 		logAccess(x, how, status, took)
 	}
 	if x.recording != nil {
-		c.program.recent.add(x, how, took)
+		c.program.recent.add(x, how, took, alike%sampleOf == 1)
 	}
 	c.table.remove(x)
 	if c.program.hub.recording.Load() {

@@ -68,10 +68,11 @@ type exchange struct {
 
 	mu       sync.Mutex
 	state    atomic.Int32 // changes under mu
+	streamed atomic.Bool  // streams were told that it started
+	aborted  atomic.Bool  // cut after it was hijacked
 	finished bool
-	streamed atomic.Bool // streams were told that it started
-	grouped  bool        // counted among the requests that a stop waits for
-	left     bool        // the chain has returned
+	grouped  bool // counted among the requests that a stop waits for
+	left     bool // the chain has returned
 	// isAbandoned: the time limit has answered and the handler goes on.
 	isAbandoned bool
 	panicked    *panicked
@@ -85,7 +86,6 @@ type exchange struct {
 
 	recording *recording                 // of its time; nil: nothing is recorded
 	refusal   *statusError               // what it was answered with, if that was a failure
-	aborted   atomic.Bool                // cut after it was hijacked
 	fault     atomic.Pointer[fault]      // what fault injection does to it; nil: nothing
 	judged    atomic.Pointer[faultRules] // the rules that were asked last
 	dry       *dryRun                    // nil: a real request

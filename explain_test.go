@@ -325,7 +325,7 @@ func TestExplainChangesNothing(t *testing.T) {
 		for _, c := range r.chains {
 			n := 0
 			c.table.each(func(*exchange) { n++ })
-			out["chain "+c.listener] = fmt.Sprint(c.requests.Load(), n, c.inFlight.readOnly.Load(), c.inFlight.mutating.Load(), c.abandoned.Load())
+			out["chain "+c.listener] = fmt.Sprint(c.passed(), n, c.inFlight.readOnly.Load(), c.inFlight.mutating.Load(), c.abandoned.Load())
 		}
 		a := &r.authn.attempts
 		out["counters"] = fmt.Sprint(r.requestIDs.Load(), r.requests.count(), r.watches.count(), a.success.Load(), a.failure.Load(), a.failed.Load(), r.generation.Load())

@@ -79,8 +79,8 @@ func (r *recentRequests) init(o *recentOptions) {
 
 func (r *recentRequests) on() bool { return len(r.slots) > 0 }
 
-// add keeps an exchange that ends.
-func (r *recentRequests) add(x *exchange, how ending, took time.Duration) {
+// add keeps an exchange that ends. Its own times go to the chain's page if it is sampled.
+func (r *recentRequests) add(x *exchange, how ending, took time.Duration, sampled bool) {
 	turn := r.next.Add(1)
 	s := &r.slots[turn%uint64(len(r.slots))]
 	s.mu.Lock()
@@ -90,7 +90,7 @@ func (r *recentRequests) add(x *exchange, how ending, took time.Duration) {
 	}
 	s.mu.Unlock()
 	at := int(x.at.Load())
-	if x.recording.sampled {
+	if sampled {
 		s := x.spent(at, how, took)
 		s.each(x.chain, at, took, func(place int, own time.Duration, measured bool) {
 			if measured {

@@ -459,7 +459,7 @@ func TestSlowest(t *testing.T) {
 		x.user, x.acting = &User{}, nil
 		x.acting = x.user
 		x.at.Store(int32(at))
-		r.add(x, endCompleted, time.Duration(ms)*time.Millisecond)
+		r.add(x, endCompleted, time.Duration(ms)*time.Millisecond, false)
 	}
 	handler := len(p.chain("http").rows) + 1
 	for _, ms := range []int{3, 9, 1, 7, 8, 2} {
@@ -545,8 +545,8 @@ func TestFilterTimes(t *testing.T) {
 	for i := range p.chain("http").times[0].n {
 		n += p.chain("http").times[0].n[i].Load()
 	}
-	if n != 2 {
-		t.Errorf("%d of %d requests were sampled, want 2", n, sampleOf+1)
+	if n != 3 { // the first and the last to reach a handler, and the one refused
+		t.Errorf("%d of %d requests were sampled, want 3", n, sampleOf+2)
 	}
 }
 

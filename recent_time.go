@@ -36,7 +36,6 @@ type recording struct {
 	marks    [mostPlaces]atomic.Int64 // when each place was entered; 0 is not noted, and the first needs no note
 	handover int64                    // from the end of the handler's own goroutine to its being noticed
 	written  atomic.Int64             // in writes to the client; a write under way has taken off when it began
-	sampled  bool
 }
 
 // recordedExchange is an exchange with its recording, in one allocation.
@@ -129,8 +128,8 @@ func (s *spent) each(c *chain, at int, took time.Duration, f func(place int, own
 	}
 }
 
-// sampleOf is how many requests of a chain there are to each whose filter times are
-// counted for the chain's page.
+// sampleOf is how many requests that end in the same place there are to each whose filter
+// times are counted for the chain's page.
 const sampleOf = 64
 
 // durations counts times in buckets that grow by an eighth of a power of two. It may be
