@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -24,6 +26,8 @@ func (c *console) control(on string, body func() (map[string]any, error)) error 
 	switch {
 	case word == "" && len(c.args) == 0:
 		return c.show(func() ([]byte, error) { return c.get(path, nil) })
+	case word == "off" && len(c.args) == 0 && c.setting() != "":
+		return usageError(fmt.Sprintf("--%s goes with %s, not with off", c.setting(), on))
 	case word == "off" && len(c.args) == 0:
 		answer, err = c.client.change(c.ctx, http.MethodDelete, path, c.accept(), nil)
 	case word == on:
@@ -49,6 +53,16 @@ func (c *console) control(on string, body func() (map[string]any, error)) error 
 	}
 	_, err = c.out.Write(answer)
 	return err
+}
+
+// setting is a flag that was given and says how to set a control; "" without one.
+func (c *console) setting() (name string) {
+	c.flags.Visit(func(f *flag.Flag) {
+		if !slices.Contains([]string{"admin", "ready-file", "kubeconfig", "o", "w", "watch", "interval"}, f.Name) {
+			name = f.Name
+		}
+	})
+	return name
 }
 
 // drain shows and sets the reversible drain, and with --wait waits for its end.
