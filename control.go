@@ -17,7 +17,7 @@ type control struct {
 	name string     // drain, loglevel or faults
 	item func() any // what GET shows of it; it is called without the lock
 
-	mu      sync.Mutex
+	mu      sync.Mutex // taken before those of the watches, the timeline and the streams
 	state   admin.ControlState
 	forget  context.CancelFunc // ends the context of what is set; nil before the first
 	undoing func()

@@ -20,7 +20,7 @@ import (
 // by meanwhile has no id; a reader that resumes from before is told that it missed some.
 
 const (
-	ringSize = 10000       // events kept of each topic, so that requests push nothing else out
+	ringSize = 10000       // events kept of each topic, so that requests push nothing else out; one is mostly below a KiB, and at most some 20
 	lingers  = time.Minute // how long requests are recorded after their last reader has gone
 )
 

@@ -28,6 +28,7 @@ const (
 // subcommand is one of them, as a row.
 type subcommand struct {
 	name, usage, summary string
+	flags                func(c *console, f *flag.FlagSet) // its own; nil: it has those of all alone
 	run                  func(c *console) error
 }
 
@@ -43,21 +44,21 @@ func subcommands() []subcommand {
 		{"chain", "filters of each listener, with counts and time"},
 		{"timeline", "start, run, stop; what a stop waits for"},
 	} {
-		all = append(all, subcommand{l.name, "[KEY=VALUE...]", l.summary, (*console).list})
+		all = append(all, subcommand{l.name, "[KEY=VALUE...]", l.summary, nil, (*console).list})
 	}
 	return append(all,
-		subcommand{"top", "[-n COUNT]", "what is going on, refreshed", (*console).top},
-		subcommand{"explain", "METHOD PATH [--as USER] [--as-group G]... [-H 'Name: value']... [--listener L]", "what would become of a request, and why", (*console).explain},
-		subcommand{"drain", "[on [--for 10m] [--end-watches] [--note T] [--wait] | off]", "send clients elsewhere, reversibly", (*console).drain},
-		subcommand{"faults", "[set -f FILE|- | set --do ACTION [FIELD=VALUE...] [--match KEY=VALUE]... [--percent N] [--count N] [--seed N] [--for 5m] [--note T] | off]", "inject faults", (*console).faults},
-		subcommand{"loglevel", "[set N [KEY=VALUE...] [--for 5m] [--note T] | off]", "log more or less, for all or for some", (*console).loglevel},
+		subcommand{"top", "[-n COUNT]", "what is going on, refreshed", (*console).topFlags, (*console).top},
+		subcommand{"explain", "METHOD PATH [--as USER] [--as-group G]... [-H 'Name: value']... [--listener L]", "what would become of a request, and why", (*console).explainFlags, (*console).explain},
+		subcommand{"drain", "[on [--for 10m] [--end-watches] [--note T] [--wait] | off]", "send clients elsewhere, reversibly", (*console).drainFlags, (*console).drain},
+		subcommand{"faults", "[set -f FILE|- | set --do ACTION [FIELD=VALUE...] [--match KEY=VALUE]... [--percent N] [--count N] [--seed N] [--for 5m] [--note T] | off]", "inject faults", (*console).faultFlags, (*console).faults},
+		subcommand{"loglevel", "[set N [KEY=VALUE...] [--for 5m] [--note T] | off]", "log more or less, for all or for some", (*console).controlFlags, (*console).loglevel},
 	)
 }
 
 // console is one run of a subcommand: its arguments, read, and its streams.
 type console struct {
 	subcommand
-	flags    *flag.FlagSet
+	given    *flag.FlagSet
 	args     []string // what is no flag
 	stdin    io.Reader
 	out      io.Writer
@@ -156,7 +157,7 @@ func (c *console) parse(args []string) error {
 	f := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.Usage = func() {}
-	c.flags = f
+	c.given = f
 	f.StringVar(&c.asked.admin, "admin", "", "address of the admin endpoint: http://HOST:PORT, https://HOST:PORT or unix:PATH (default "+defaultAdmin+")")
 	f.StringVar(&c.asked.readyFile, "ready-file", "", "ready `FILE` of the program: its first admin address, its kubeconfig")
 	f.StringVar(&c.asked.kubeconfig, "kubeconfig", "", "`FILE` with CA and credentials, for an address with TLS")
@@ -165,28 +166,8 @@ func (c *console) parse(args []string) error {
 		f.BoolVar(&c.watch, name, false, "repeat: redrawn on a terminal, else appended")
 	}
 	f.DurationVar(&c.interval, "interval", time.Second, "time between two")
-	switch c.name {
-	case "top":
-		f.Int64Var(&c.times, "n", 0, "end after `COUNT` times; 0: never")
-	case "explain":
-		f.StringVar(&c.user, "as", "", "`USER` who asks; without, nobody")
-		f.Func("as-group", "a `GROUP` of that user; may be repeated", collect(&c.groups))
-		f.Func("H", "a header `LINE`, Name: value; may be repeated", collect(&c.headers))
-		f.StringVar(&c.listener, "listener", "", "http or https (default https, if it is on)")
-	case "drain":
-		f.BoolVar(&c.endWatches, "end-watches", false, "end long-running requests too")
-		f.BoolVar(&c.wait, "wait", false, "wait until nothing remains")
-	case "faults":
-		f.StringVar(&c.file, "f", "", "`FILE` with rules as JSON, as the endpoint takes them; -: standard input")
-		f.StringVar(&c.do, "do", "", "`ACTION` of one rule: delay, answer, cut, drop-watch, expired or conflict, with its fields as FIELD=VALUE")
-		f.Func("match", "`KEY=VALUE` that requests must have: verb, resource, namespace, name, user, group, ...; may be repeated", collect(&c.match))
-		f.Float64Var(&c.percent, "percent", 100, "part of the requests that match, in percent")
-		f.Int64Var(&c.count, "count", 0, "most hits; 0: no limit")
-		f.Int64Var(&c.seed, "seed", 0, "what decides which requests are hit; 0: chosen")
-	}
-	if c.name == "drain" || c.name == "faults" || c.name == "loglevel" {
-		f.StringVar(&c.note, "note", "", "what others should know of it")
-		f.DurationVar(&c.lasts, "for", 0, "time after which it undoes itself (default 10m, at most 24h)")
+	if c.flags != nil {
+		c.flags(c, f)
 	}
 	for len(args) > 0 {
 		if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -218,7 +199,7 @@ func collect(to *[]string) func(string) error {
 
 func (c *console) help(w io.Writer) {
 	fmt.Fprintf(w, "apichain %s: %s, of a running program.\n\nUsage:\n  apichain %s %s [flags]\n\nFlags:\n", c.name, c.summary, c.name, c.usage)
-	c.flags.VisitAll(func(f *flag.Flag) {
+	c.given.VisitAll(func(f *flag.Flag) {
 		kind, help := flag.UnquoteUsage(f)
 		dashes := "--"
 		if len(f.Name) == 1 {
@@ -334,6 +315,13 @@ func (c *console) list() error {
 		return err
 	}
 	return c.show(func() ([]byte, error) { return c.get("/admin/v1/"+c.name, q) })
+}
+
+func (c *console) explainFlags(f *flag.FlagSet) {
+	f.StringVar(&c.user, "as", "", "`USER` who asks; without, nobody")
+	f.Func("as-group", "a `GROUP` of that user; may be repeated", collect(&c.groups))
+	f.Func("H", "a header `LINE`, Name: value; may be repeated", collect(&c.headers))
+	f.StringVar(&c.listener, "listener", "", "http or https (default https, if it is on)")
 }
 
 // explain shows what would become of a request.

@@ -14,6 +14,11 @@ import (
 
 // Subcommands that change something: without a word they show it.
 
+func (c *console) controlFlags(f *flag.FlagSet) {
+	f.StringVar(&c.note, "note", "", "what others should know of it")
+	f.DurationVar(&c.lasts, "for", 0, "time after which it undoes itself (default 10m, at most 24h)")
+}
+
 // control shows, sets or clears the control of the subcommand's name. on is the word that
 // sets it; body is what is sent then.
 func (c *console) control(on string, body func() (map[string]any, error)) error {
@@ -57,12 +62,18 @@ func (c *console) control(on string, body func() (map[string]any, error)) error 
 
 // setting is a flag that was given and says how to set a control; "" without one.
 func (c *console) setting() (name string) {
-	c.flags.Visit(func(f *flag.Flag) {
+	c.given.Visit(func(f *flag.Flag) {
 		if !slices.Contains([]string{"admin", "ready-file", "kubeconfig", "o", "w", "watch", "interval"}, f.Name) {
 			name = f.Name
 		}
 	})
 	return name
+}
+
+func (c *console) drainFlags(f *flag.FlagSet) {
+	c.controlFlags(f)
+	f.BoolVar(&c.endWatches, "end-watches", false, "end long-running requests too")
+	f.BoolVar(&c.wait, "wait", false, "wait until nothing remains")
 }
 
 // drain shows and sets the reversible drain, and with --wait waits for its end.
@@ -120,6 +131,16 @@ func (c *console) loglevel() error {
 		}
 		return map[string]any{"rules": []any{map[string]any{"match": match, "verbosity": n}}}, nil
 	})
+}
+
+func (c *console) faultFlags(f *flag.FlagSet) {
+	c.controlFlags(f)
+	f.StringVar(&c.file, "f", "", "`FILE` with rules as JSON, as the endpoint takes them; -: standard input")
+	f.StringVar(&c.do, "do", "", "`ACTION` of one rule: delay, answer, cut, drop-watch, expired or conflict, with its fields as FIELD=VALUE")
+	f.Func("match", "`KEY=VALUE` that requests must have: verb, resource, namespace, name, user, group, ...; may be repeated", collect(&c.match))
+	f.Float64Var(&c.percent, "percent", 100, "part of the requests that match, in percent")
+	f.Int64Var(&c.count, "count", 0, "most hits; 0: no limit")
+	f.Int64Var(&c.seed, "seed", 0, "what decides which requests are hit; 0: chosen")
 }
 
 // faults shows and sets the rules of fault injection: those of a file, or one rule of

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -57,6 +58,10 @@ type overview struct {
 	build struct {
 		Process struct{ UptimeSeconds float64 }
 	}
+}
+
+func (c *console) topFlags(f *flag.FlagSet) {
+	f.Int64Var(&c.times, "n", 0, "end after `COUNT` times; 0: never")
 }
 
 func (c *console) top() error {

@@ -340,7 +340,7 @@ func (ans *answer) send(code int, body []byte) {
 	_, _ = ans.w.Write(body) // an error is the client's going
 }
 
-// cut shortens a client's text to n bytes of valid UTF-8.
+// cut is at most n bytes of a client's text, as valid UTF-8, which may be longer.
 func cut(s string, n int) string {
 	if len(s) > n {
 		s = s[:n]

@@ -49,8 +49,9 @@ type FaultRule struct {
 }
 
 // FaultAction is one of the actions of the contract's table, with the fields of that alone.
+// A body may leave out all but do, delayMs of a delay and status of an answer.
 type FaultAction struct {
-	Do                string  `json:"do" doc:"delay, answer, cut, drop-watch, expired or conflict"`
+	Do                string  `json:"do" doc:"delay, answer, cut, drop-watch, expired or conflict" needed:"true"`
 	DelayMs           float64 `json:"delayMs" doc:"of delay: time until the handler starts, in milliseconds"`
 	JitterMs          float64 `json:"jitterMs" doc:"of delay: the most that is added to it, in milliseconds; how much follows from the seed"`
 	Status            int     `json:"status" doc:"of answer: HTTP status, 400 to 599"`

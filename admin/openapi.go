@@ -90,23 +90,11 @@ type (
 	faultsBody struct {
 		Seed  *int64 `json:"seed" doc:"what the choice of matches depends on; default: one is chosen"`
 		Rules []struct {
-			ID     string       `json:"id" doc:"a name; default: the place among the rules, from 1"`
-			Match  requestMatch `json:"match" doc:"requests it is for; default all"`
-			Action struct {
-				Do                string  `json:"do" doc:"delay, answer, cut, drop-watch, expired or conflict" needed:"true"`
-				DelayMs           float64 `json:"delayMs" doc:"of delay: milliseconds"`
-				JitterMs          float64 `json:"jitterMs" doc:"of delay: the most milliseconds that are added to it; default 0"`
-				Status            int     `json:"status" doc:"of answer: 400 to 599"`
-				Reason            string  `json:"reason" doc:"of answer: reason of the Status"`
-				Message           string  `json:"message" doc:"of answer: message of the Status"`
-				RetryAfterSeconds *int    `json:"retryAfterSeconds" doc:"of answer: Retry-After"`
-				AfterBytes        int64   `json:"afterBytes" doc:"of cut: bytes of the body before it; default 0"`
-				AfterEvents       int64   `json:"afterEvents" doc:"of drop-watch and expired: events before it; default 0"`
-				AfterMs           float64 `json:"afterMs" doc:"of drop-watch: milliseconds before it; default 0"`
-				Abrupt            bool    `json:"abrupt" doc:"of drop-watch: cut, not ended; default false"`
-			} `json:"action" doc:"what to do" needed:"true"`
-			Percent float64 `json:"percent" doc:"above 0 to 100; default 100"`
-			Count   *int64  `json:"count" doc:"the most hits; null: no limit"`
+			ID      string       `json:"id" doc:"a name; default: the place among the rules, from 1"`
+			Match   requestMatch `json:"match" doc:"requests it is for; default all"`
+			Action  FaultAction  `json:"action" doc:"what to do" needed:"true"`
+			Percent float64      `json:"percent" doc:"above 0 to 100; default 100"`
+			Count   *int64       `json:"count" doc:"the most hits; null: no limit"`
 		} `json:"rules" doc:"at least one; the first that fires acts alone" needed:"true"`
 		controlBody
 	}
