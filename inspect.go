@@ -175,15 +175,15 @@ func (s source) Chain() []admin.Chain {
 					f.Options[name] = s.p.flags.shown(row)
 				}
 			}
-			if r.off != "" {
-				f.Passed = 0
-			}
 			if c.times != nil {
 				f.TimeNs = c.times[i].shown()
 			}
 			if r.idle != nil && r.off == "" {
 				f.OffReason = r.idle()
 				f.Enabled = f.OffReason == ""
+			}
+			if !f.Enabled {
+				f.Passed, f.TimeNs = 0, nil
 			}
 			a.Filters = append(a.Filters, f)
 		}

@@ -62,14 +62,14 @@ func BenchmarkRecording(b *testing.B) {
 			_, addresses[i], _ = strings.Cut(servers[i].ready.HTTPS[0], "://")
 			load(b, addresses[i], "https", path, 200*time.Millisecond)
 		}
+		var rates, costs, offs []float64 // of all loops: -benchtime 10x tells more than 1x
 		for b.Loop() {
-			var rates, costs, offs []float64
 			for range rounds {
 				var n, spent [2]float64
 				for turn := range 8 { // off, on, on, off: what changes slowly is no difference
 					i := (turn + 1) / 2 % 2
 					before := cpu(b, servers[i].Process.Pid)
-					n[i] += float64(load(b, addresses[i], "https", path, 250*time.Millisecond))
+					n[i] += float64(load(b, addresses[i], "https", path, 150*time.Millisecond))
 					spent[i] += float64((cpu(b, servers[i].Process.Pid) - before).Nanoseconds())
 				}
 				off := spent[0] / n[0]

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,6 +31,8 @@ func (c *console) control(on string, body func() (map[string]any, error)) error 
 	switch {
 	case word == "" && len(c.args) == 0:
 		return c.show(func() ([]byte, error) { return c.get(path, nil) })
+	case word == "off" && len(c.args) == 0 && c.setting() != "":
+		return usageError(fmt.Sprintf("--%s goes with %s, not with off", c.setting(), on))
 	case word == "off" && len(c.args) == 0:
 		answer, err = c.client.change(c.ctx, http.MethodDelete, path, c.accept(), nil)
 	case word == on:
@@ -55,6 +58,16 @@ func (c *console) control(on string, body func() (map[string]any, error)) error 
 	}
 	_, err = c.out.Write(answer)
 	return err
+}
+
+// setting is a flag that was given and says how to set a control; "" without one.
+func (c *console) setting() (name string) {
+	c.given.Visit(func(f *flag.Flag) {
+		if !slices.Contains([]string{"admin", "ready-file", "kubeconfig", "o", "w", "watch", "interval"}, f.Name) {
+			name = f.Name
+		}
+	})
+	return name
 }
 
 func (c *console) drainFlags(f *flag.FlagSet) {

@@ -166,7 +166,7 @@ type index struct {
 	envelope
 	Version  string        `json:"version" doc:"version of the program"`
 	Phase    string        `json:"phase" doc:"start until ready, run, stop from ShutdownInitiated"`
-	Ready    bool          `json:"ready" doc:"whether /readyz answers 200"`
+	Ready    bool          `json:"ready" doc:"whether the program has become ready, does not stop and is not drained: /readyz, but for health checks that were added"`
 	Controls List[Control] `json:"controls" doc:"what is switched on for a time"`
 
 	User      string       `json:"user" doc:"who asks"`

@@ -125,7 +125,7 @@ func (m Map[T]) MarshalJSON() ([]byte, error) {
 // from ShutdownInitiated. Source: the contract, GET /admin/.
 type Status struct {
 	Version, Phase string
-	Ready          bool // whether /readyz answers 200
+	Ready          bool // has become ready, does not stop and is not drained; added health checks are not asked
 	Controls       List[Control]
 }
 
