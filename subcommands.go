@@ -59,6 +59,7 @@ func subcommands() []subcommand {
 type console struct {
 	subcommand
 	given    *flag.FlagSet
+	common   []string // names of the flags that all have
 	args     []string // what is no flag
 	stdin    io.Reader
 	out      io.Writer
@@ -166,6 +167,7 @@ func (c *console) parse(args []string) error {
 		f.BoolVar(&c.watch, name, false, "repeat: redrawn on a terminal, else appended")
 	}
 	f.DurationVar(&c.interval, "interval", time.Second, "time between two")
+	f.VisitAll(func(f *flag.Flag) { c.common = append(c.common, f.Name) })
 	if c.flags != nil {
 		c.flags(c, f)
 	}

@@ -63,7 +63,7 @@ func (c *console) control(on string, body func() (map[string]any, error)) error 
 // setting is a flag that was given and says how to set a control; "" without one.
 func (c *console) setting() (name string) {
 	c.given.Visit(func(f *flag.Flag) {
-		if !slices.Contains([]string{"admin", "ready-file", "kubeconfig", "o", "w", "watch", "interval"}, f.Name) {
+		if !slices.Contains(c.common, f.Name) {
 			name = f.Name
 		}
 	})
