@@ -326,6 +326,9 @@ func (v values) fields(key string, raw json.RawMessage, known []string) (of map[
 	return of
 }
 
+// mostValues is the most values of a key of a match: every request is compared with them.
+const mostValues = 100
+
 // match chooses requests; none matches all.
 func (v values) match(key string) Match {
 	m, in := Match{}, v.object(key, matchKeys...)
@@ -337,6 +340,9 @@ func (v values) match(key string) Match {
 			continue
 		case len(any) == 0 && (ok || !in.has(k)):
 			in.wrong(k, fieldRequired, "must have at least one value")
+		case len(any) > mostValues:
+			in.wrong(k, fieldTooMany, "must have at most %d values, has %d", mostValues, len(any))
+			continue
 		}
 		for _, s := range any {
 			m[k] = append(m[k], *s)
