@@ -44,16 +44,16 @@ type exchange struct {
 	info        RequestInfo
 	target      target
 	longRunning bool
-	early       bool      // came before all paths were installed
-	watched     bool      // counted as a watch that a stop ends
-	apart       bool      // header is not net/http's own map
-	sent        int32     // lines of it that were copied, to notice trailers
-	deadline    time.Time // zero: none
-	until       time.Time // when the context of a watch ends
-	user        *User     // who the credentials say
-	acting      *User     // who the request acts as: user, or the impersonated one
+	early       bool          // came before all paths were installed
+	watched     bool          // counted as a watch that a stop ends
+	apart       bool          // header is not net/http's own map
+	sent        int32         // lines of it that were copied, to notice trailers
+	deadline    time.Time     // zero: none
+	until       time.Duration // after received, when the context of a watch ends; 0: it does not
+	user        *User         // who the credentials say
+	acting      *User         // who the request acts as: user, or the impersonated one
 	audit       *auditTrail
-	latency     latencies
+	latency     *latencies // nil: not tracked
 
 	at       atomic.Int32 // the row of the chain it is in; len(rows) is the director, one more the handler
 	status   atomic.Int32 // 0 until the header is written
@@ -77,7 +77,7 @@ type exchange struct {
 	isAbandoned bool
 	panicked    *panicked
 	timer       *time.Timer
-	rest        net.Conn      // what the time limit has taken from net/http, until the handler returns
+	rest        func()        // what is left to do, when the handler returns, with the connection that the time limit has taken from net/http
 	gone        chan struct{} // closed when the time limit has answered; only where the handler has its own goroutine
 	warnings    warnings
 	life        atomic.Pointer[lifetime]
@@ -356,8 +356,8 @@ func (x *exchange) lifetimeLocked() *lifetime {
 	switch {
 	case !x.deadline.IsZero():
 		l.Context, l.stop = context.WithDeadline(l.Context, x.deadline)
-	case !x.until.IsZero():
-		l.Context, l.stop = context.WithDeadline(l.Context, x.until)
+	case x.until > 0:
+		l.Context, l.stop = context.WithDeadline(l.Context, x.received.Add(x.until))
 	}
 	if x.left {
 		l.cancel(context.Canceled)
@@ -387,12 +387,12 @@ func (x *exchange) Value(key any) any {
 	return x.parent.Value(key)
 }
 
-// endsAt sets when a watch's context ends, if nobody waits for it yet: a stop, which may
-// look at a watch from its admission on, has ended it then.
-func (x *exchange) endsAt(t time.Time) {
+// endsAfter sets how long after it was received a watch's context ends, if nobody waits
+// for it yet: a stop, which may look at a watch from its admission on, has ended it then.
+func (x *exchange) endsAfter(d time.Duration) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.until = t
+	x.until = d
 }
 
 // end cancels the request's context with a cause: a stop ends a long-running request.
@@ -501,7 +501,7 @@ func (x *exchange) close() (abort bool) {
 	l, rest := x.life.Load(), x.rest
 	x.mu.Unlock()
 	if rest != nil {
-		x.linger(rest)
+		rest()
 	}
 	if l != nil {
 		l.cancel(context.Canceled)

@@ -141,8 +141,12 @@ func (t *auditTrail) complete(x *exchange, how ending, code int, took time.Durat
 	if took > 500*time.Millisecond {
 		t.note("apiserver.latency.k8s.io/total", took.String())
 		if how != endTimedOut { // else the handler may still be measuring
-			t.note("apiserver.latency.k8s.io/authentication", x.latency.authentication.String())
-			t.note("apiserver.latency.k8s.io/authorization", x.latency.authorization.String())
+			var l latencies // the plain listener measures none
+			if x.latency != nil {
+				l = *x.latency
+			}
+			t.note("apiserver.latency.k8s.io/authentication", l.authentication.String())
+			t.note("apiserver.latency.k8s.io/authorization", l.authorization.String())
 		}
 	}
 	if how != endTimedOut {

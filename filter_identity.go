@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"sync/atomic"
+	"time"
 )
 
 // insecureSuperuser makes every request of the plain listener act as the superuser, as
@@ -36,7 +37,9 @@ func authenticationFilter(p *program) filter {
 			}
 			began := x.latency.clock()
 			u, warning, err := p.authn.authenticate(&x.req)
-			x.latency.authentication = x.latency.since(began)
+			if l := x.latency; l != nil {
+				l.authentication = time.Since(began)
+			}
 			if warning != "" {
 				x.mu.Lock()
 				x.warnings.addLocked("", warning)
@@ -118,7 +121,9 @@ func authorizationFilter(p *program) filter {
 			began := x.latency.clock()
 			x.because("it is allowed", "")
 			d, reason, err := p.authz.authorize(x, x.acting, &x.info)
-			x.latency.authorization = x.latency.since(began)
+			if l := x.latency; l != nil {
+				l.authorization = time.Since(began)
+			}
 			if x.dry == nil {
 				p.metrics.authorized(d)
 			}

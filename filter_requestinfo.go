@@ -57,10 +57,7 @@ func UserFrom(ctx context.Context) *User {
 }
 
 // latencies are the times of the steps that upstream reports apart.
-type latencies struct {
-	on                            bool
-	authentication, authorization time.Duration
-}
+type latencies struct{ authentication, authorization time.Duration }
 
 // latencyTracking switches on the measuring of steps where something reports it: the
 // audit annotations of slow requests.
@@ -72,7 +69,7 @@ func latencyTracking(p *program) filter {
 	}
 	f.wrap = func(next handler) handler {
 		return func(x *exchange) error {
-			x.latency.on = true
+			x.latency = &latencies{}
 			x.because("its steps are timed", "")
 			return next(x)
 		}
@@ -82,17 +79,10 @@ func latencyTracking(p *program) filter {
 
 // clock is the time now where latencies are tracked, and zero elsewhere.
 func (l *latencies) clock() time.Time {
-	if l.on {
+	if l != nil {
 		return time.Now()
 	}
 	return time.Time{}
-}
-
-func (l *latencies) since(t time.Time) time.Duration {
-	if l.on {
-		return time.Since(t)
-	}
-	return 0
 }
 
 // accessRecord is one structured line for each request, written when it has finished,

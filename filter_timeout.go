@@ -95,7 +95,7 @@ func timeout(p *program) filter {
 			}
 			if x.longRunning || x.deadline.IsZero() {
 				if x.info.Verb == "watch" {
-					x.endsAt(x.received.Add(p.opt.timeout.minRequest + rand.N(p.opt.timeout.minRequest)))
+					x.endsAfter(p.opt.timeout.minRequest + rand.N(p.opt.timeout.minRequest))
 				}
 				return next(x)
 			}
@@ -281,7 +281,7 @@ func (x *exchange) answerPastLocked(h http.Header, b []byte) {
 	if err != nil {
 		return // the connection has gone
 	}
-	x.rest = c
+	x.rest = func() { x.linger(c) }
 	_ = c.SetReadDeadline(time.Unix(1, 0))
 	h["Content-Length"] = []string{itoa(len(b))}
 	h["Connection"] = []string{"close"}

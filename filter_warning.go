@@ -20,7 +20,7 @@ const (
 // carries them too, and a late warning harms nothing.
 type warnings struct {
 	list    []warning
-	runes   int
+	runes   int32
 	enabled bool
 	cut     bool // the total was passed: every text is cut to warningCut
 }
@@ -63,7 +63,7 @@ func (w *warnings) addLocked(agent, text string) {
 	if slices.ContainsFunc(w.list, func(o warning) bool { return o.text == text }) {
 		return
 	}
-	n := utf8.RuneCountInString(text)
+	n := int32(utf8.RuneCountInString(text))
 	if !w.cut && w.runes+n > warningsTotal {
 		w.cut, w.runes = true, 0
 		kept := w.list
@@ -77,7 +77,7 @@ func (w *warnings) addLocked(agent, text string) {
 
 // takeLocked adds one warning within the bounds in force.
 func (w *warnings) takeLocked(o warning) {
-	n := utf8.RuneCountInString(o.text)
+	n := int32(utf8.RuneCountInString(o.text))
 	if w.cut {
 		n = min(n, warningCut)
 		if w.runes+n > warningsTotal {

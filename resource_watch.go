@@ -129,8 +129,8 @@ func (w *watching) run(initial *snapshot, start int64) {
 		limit = 1800*time.Second + rand.N(1800*time.Second)
 	}
 	end := time.Now().Add(limit)
-	if x := exchangeFrom(ctx); x != nil && !x.until.IsZero() && x.until.Before(end) {
-		end = x.until // when its context ends
+	if x := exchangeFrom(ctx); x != nil && x.until > 0 && x.received.Add(x.until).Before(end) {
+		end = x.received.Add(x.until) // when its context ends
 	}
 	if initial != nil {
 		for o := range w.selected(&w.listOptions, initial.scan(w.prefix(), "")) {
