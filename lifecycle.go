@@ -120,6 +120,17 @@ func (s *stopState) wait(what string) { s.waitingFor.Store(&what) }
 // operating system. The first begins the drain, whether the server is ready or not, or as
 // soon as it serves; a second calls p.exit at once, at any time. It returns the exit code.
 func (p *program) run(stop <-chan os.Signal) int {
+	// The collector runs each time the heap has grown by half, which from a heap of 2 MiB
+	// would be some hundred times a second under load. These bytes count as heap and are never
+	// touched, so they cost no memory; they come first, because what takes the place of
+	// something freed is cleared. Growth by half, not the usual doubling, keeps a store of many
+	// objects small.
+	if os.Getenv("GOGC") == "" {
+		defer debug.SetGCPercent(debug.SetGCPercent(50))
+	}
+	floor := make([]byte, 24<<20)
+	defer runtime.KeepAlive(floor)
+
 	defer p.owned.Wait()
 	over := make(chan struct{})
 	defer close(over)
@@ -131,15 +142,6 @@ func (p *program) run(stop <-chan os.Signal) int {
 		return exitFailed
 	}
 	defer p.endBackground()
-	// The collector runs each time the heap has grown by half, which from a heap of 2 MiB
-	// would be some hundred times a second under load. These bytes count as heap and are never
-	// touched, so they cost no memory. Growth by half, not the usual doubling, keeps a store of
-	// many objects small.
-	if os.Getenv("GOGC") == "" {
-		defer debug.SetGCPercent(debug.SetGCPercent(50))
-	}
-	floor := make([]byte, 24<<20)
-	defer runtime.KeepAlive(floor)
 
 	// Start: hooks run beside the listeners, which answer "not ready" meanwhile.
 	hooksCtx, stopHooks := context.WithCancel(context.Background())
