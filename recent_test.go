@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -603,5 +604,13 @@ func TestRecentOptions(t *testing.T) {
 		if got := strings.Join(wrong, "\n"); err != nil || (want == "") != (got == "") || !strings.Contains(got, want) {
 			t.Errorf("%s: %q, %v", args, got, errors.Unwrap(err))
 		}
+	}
+}
+
+// TestExchangeSize: an exchange fits an allocation of 1,024 bytes with the eight that the
+// runtime puts before what has pointers; the next size costs more than a filter does.
+func TestExchangeSize(t *testing.T) {
+	if size := reflect.TypeFor[exchange]().Size(); size > 1016 {
+		t.Errorf("an exchange has %d bytes", size)
 	}
 }
