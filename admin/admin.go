@@ -4,9 +4,10 @@
 //
 // A request meets the checks here, and in change.go those of what changes something, then
 // its row of the table in endpoints.go, which reads the shapes of shapes.go from the
-// Source; rows.go chooses among them and text.go writes them for people. The store and
-// profiles are apart, in store.go and profiles.go; bundle.go and openapi.go are made of the
-// table itself.
+// Source; rows.go chooses among them and text.go writes them for people. identity.go asks
+// who it is and what they may. What is not a list is apart: the store, profiles, explain,
+// requests that have ended, the stream, and the page for browsers; control.go has what drain,
+// log level and faults have in common. bundle.go and openapi.go are made of the table itself.
 //
 // Every answer, and the order of checks before it, is the admin contract, version v1.
 package admin

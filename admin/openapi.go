@@ -207,6 +207,9 @@ func (d *description) operation(e *endpoint, method string, profile bool) object
 	if method == http.MethodPut || method == http.MethodDelete {
 		params = append(params, object{"name": "If-Match", "in": "header", "required": true, "description": "the ETag of what was read, or *", "schema": object{"type": "string"}})
 	}
+	if slices.Contains(e.forms, formEvents) {
+		params = append(params, object{"name": "Last-Event-ID", "in": "header", "description": "id of the last event that was read: what came after it is sent first", "schema": object{"type": "string"}})
+	}
 	if len(params) > 0 {
 		op["parameters"] = params
 	}

@@ -380,6 +380,12 @@ func TestParametersAreAsDescribed(t *testing.T) {
 				}
 			}
 		}
+		if method == http.MethodGet {
+			resumes := slices.ContainsFunc(list, func(p any) bool { return at(p, "in") == "header" && at(p, "name") == "Last-Event-ID" })
+			if resumes != (path == "/admin/v1/stream") {
+				t.Errorf("%s: Last-Event-ID is described: %v", path, resumes)
+			}
+		}
 		slices.Sort(out)
 		return out, types
 	}
