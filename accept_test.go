@@ -58,7 +58,7 @@ func TestParseAcceptAllocations(t *testing.T) {
 // FuzzAcceptClauses: clauses are in order, have a type and a weight that counts, and say
 // nothing that the header does not.
 func FuzzAcceptClauses(f *testing.F) {
-	for _, s := range []string{"", "*/*", aggregatedType, "a/b;q=0.5,c/d;q=0.50", "a/b;;;=;q", `a/b;as="x,y"`, "a/b;q=1e-1", "\x00/\xff"} {
+	for _, s := range []string{"", "*/*", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList", "a/b;q=0.5,c/d;q=0.50", "a/b;;;=;q", `a/b;as="x,y"`, "a/b;q=1e-1", "\x00/\xff"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, header string) {

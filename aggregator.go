@@ -4,7 +4,7 @@ package main
 // for the whole chain where discovery of groups begins, at /apis.
 func newAggregator(p *program, delegate *Server) *Server {
 	s := newServer(p, "aggregator", delegate)
-	s.groups = p.rest.kinds.groupsOf("aggregator")
+	s.groups = groupsOf(p.rest.kinds, "aggregator")
 	s.serveGroups()
 	s.serveDocument("/apis", "getAPIVersions", "get available API groups of the whole chain", groupListDoc{}, nil)
 	p.catalog.serveOpenAPI(s)

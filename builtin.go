@@ -15,15 +15,15 @@ import (
 
 // newRest makes the store and what all resources share.
 func newRest(p *program) (*rest, error) {
-	kinds, err := loadKinds()
+	table, err := loadKinds()
 	if err != nil {
 		return nil, err
 	}
 	o := &p.opt.watch
-	s := &rest{program: p, kinds: kinds, limits: *o, watches: &p.watching, meta: kinds.types["meta.ObjectMeta"], builtin: map[kindKey]*resource{}, byBucket: map[*bucket]*resource{}}
+	s := &rest{program: p, kinds: table, limits: *o, watches: &p.watching, meta: table.types["meta.ObjectMeta"], builtin: map[kindKey]*resource{}, byBucket: map[*bucket]*resource{}}
 	s.store = p.store
 	s.spaces = s.store.resource("namespaces")
-	for _, row := range kinds.kinds {
+	for _, row := range table.kinds {
 		r := s.newBuiltin(row)
 		s.builtin[kindKey{row.group, row.version, row.kind}] = r
 		if row.storedAs == "" && r.bucket != nil {
@@ -308,19 +308,19 @@ func (p *program) apply(ctx context.Context, _ *User, obj map[string]any) (o *ob
 	if err := q.prune(obj, nil); err != nil {
 		return nil, false, err
 	}
-	status, hasStatus := obj["status"]
+	sent, hasStatus := obj["status"]
 	o, err = q.insertObject(deepCopy(obj).(map[string]any))
 	var e *statusError
 	if errors.As(err, &e) && e.reason == "AlreadyExists" {
 		o, err = p.rest.internal(r, "update", namespace, name, "").modify(ctx, func(old map[string]any) bool {
-			rev, status := member(old, "metadata", "resourceVersion"), old["status"]
+			rev, kept := member(old, "metadata", "resourceVersion"), old["status"]
 			clear(old)
 			for k, v := range deepCopy(obj).(map[string]any) {
 				old[k] = v
 			}
 			metadataOf(old)["resourceVersion"] = rev
-			if status != nil {
-				old["status"] = status
+			if kept != nil {
+				old["status"] = kept
 			}
 			return true
 		})
@@ -329,7 +329,7 @@ func (p *program) apply(ctx context.Context, _ *User, obj map[string]any) (o *ob
 	}
 	if err == nil && hasStatus && r.hasStatus {
 		o, err = p.rest.internal(r, "update", namespace, name, "status").modify(ctx, func(old map[string]any) bool {
-			old["status"] = deepCopy(status)
+			old["status"] = deepCopy(sent)
 			return true
 		})
 	}

@@ -143,23 +143,3 @@ func TestCountedErrors(t *testing.T) {
 		}
 	}
 }
-
-// TestDefinitionInProtobuf: the forms that parts of a schema may have.
-func TestDefinitionInProtobuf(t *testing.T) {
-	typ := kindsForTest(t).types["apiextensions.JSONSchemaProps"]
-	text := func(s string) pb { return pb{}.text(5, s) }
-	for want, in := range map[string]pb{
-		`{"items":{"type":"string"}}`:                      pb{}.message(24, pb{}.message(1, text("string"))),
-		`{"items":[{"type":"string"},{"type":"integer"}]}`: pb{}.message(24, pb{}.message(2, text("string")).message(2, text("integer"))),
-		`{"additionalProperties":true}`:                    pb{}.message(30, pb{}.number(1, 1)),
-		`{"additionalProperties":false}`:                   pb{}.message(30, pb{}.number(1, 0)),
-		`{"additionalItems":{"type":"string"}}`:            pb{}.message(33, pb{}.number(1, 1).message(2, text("string"))),
-		`{"dependencies":{"a":["b"],"c":{"type":"x"}}}`:    pb{}.entry(32, "a", pb{}.message(2, pb{}.text(2, "b"))).entry(32, "c", pb{}.message(2, pb{}.message(1, text("x")))),
-		`{"default":{"a":[1]},"enum":["x",2,null]}`:        pb{}.message(8, pb{}.text(1, `{"a":[1]}`)).message(20, pb{}.text(1, `"x"`)).message(20, pb{}.text(1, "2")).message(20, pb{}.text(1, "null")),
-	} {
-		got, err := decodeProtobuf(in, typ)
-		if text := string(appendJSON(nil, got)); err != nil || text != want {
-			t.Errorf("got %s %v, want %s", text, err, want)
-		}
-	}
-}

@@ -226,7 +226,7 @@ func versionPriority(group string) int {
 }
 
 // groupsOf is what a server has by the table, resources by name.
-func (t *kindTable) groupsOf(server string) []apiGroup {
+func groupsOf(t *kindTable, server string) []apiGroup {
 	var out []apiGroup
 	for _, row := range t.kinds {
 		if row.server != server {
@@ -243,7 +243,7 @@ func (t *kindTable) groupsOf(server string) []apiGroup {
 			v = len(*versions)
 			*versions = append(*versions, apiVersion{version: row.version, priority: versionPriority(row.group)})
 		}
-		(*versions)[v].resources = append((*versions)[v].resources, t.resources(row)...)
+		(*versions)[v].resources = append((*versions)[v].resources, resourcesOf(t, row)...)
 	}
 	for _, g := range out {
 		for _, v := range g.versions {
@@ -254,10 +254,10 @@ func (t *kindTable) groupsOf(server string) []apiGroup {
 }
 
 // resources is a kind's resource and subresources.
-func (t *kindTable) resources(row *kindRow) []apiResource {
+func resourcesOf(t *kindTable, row *kindRow) []apiResource {
 	out := []apiResource{{
 		name: row.plural, singular: row.singular, kind: row.kind, namespaced: row.namespaced, verbs: row.verbs,
-		shortNames: row.shortNames, categories: row.categories, storageHash: t.storageHash(row),
+		shortNames: row.shortNames, categories: row.categories, storageHash: storageHash(t, row),
 	}}
 	for _, s := range row.subresources {
 		r := apiResource{name: row.plural + "/" + s.name, kind: s.kind, namespaced: row.namespaced, verbs: s.verbs}
@@ -271,7 +271,7 @@ func (t *kindTable) resources(row *kindRow) []apiResource {
 
 // storageHash tells by which kind objects are stored: resources with the same hash are
 // the same objects. What is not stored has none.
-func (t *kindTable) storageHash(row *kindRow) string {
+func storageHash(t *kindTable, row *kindRow) string {
 	if row.reviewOnly {
 		return ""
 	}

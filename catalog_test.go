@@ -87,7 +87,7 @@ func resourceNames(v apiVersion) (out []string) {
 func TestGroupsOfTable(t *testing.T) {
 	var got []string
 	for _, server := range []string{"core", "extensions", "aggregator"} {
-		for _, g := range testKinds().groupsOf(server) {
+		for _, g := range groupsOf(testKinds(), server) {
 			for _, v := range g.versions {
 				got = append(got, fmt.Sprintf("%s: %s %d %s %d %s", server, g.name, g.priority, v.version, v.priority, strings.Join(resourceNames(v), ", ")))
 			}
@@ -147,7 +147,7 @@ func TestNewCRDDoc(t *testing.T) {
 // is in all documents as soon as setCustom has returned.
 func TestCustomDiscovery(t *testing.T) {
 	var c catalog
-	c.setServers(testKinds().groupsOf("core"), "", testKinds())
+	c.setServers(groupsOf(testKinds(), "core"), "", testKinds())
 	has := func(step, path string, want ...string) {
 		t.Helper()
 		got := fetch(t, &c, path, "Accept: "+map[bool]string{true: aggregatedType, false: "*/*"}[strings.Contains(step, "aggregated")])
@@ -204,7 +204,7 @@ func TestCustomDiscovery(t *testing.T) {
 // TestCustomInServersGroup adds custom versions to a group that a server has.
 func TestCustomInServersGroup(t *testing.T) {
 	var c catalog
-	c.setServers(testKinds().groupsOf("core"), "", testKinds())
+	c.setServers(groupsOf(testKinds(), "core"), "", testKinds())
 	c.setCustom("events.k8s.io", []*crdDoc{testCRD("events.k8s.io", "widgets", "Widget", "v2", "v1")})
 	if got := fetch(t, &c, "/apis/events.k8s.io").Body.String(); !strings.Contains(got, `"versions":[{"groupVersion":"events.k8s.io/v2","version":"v2"},{"groupVersion":"events.k8s.io/v1","version":"v1"}]`) {
 		t.Errorf("%s", got)
@@ -227,7 +227,7 @@ func TestCustomInServersGroup(t *testing.T) {
 // older than a change that was made before the request.
 func TestCatalogConcurrently(t *testing.T) {
 	var c catalog
-	c.setServers(testKinds().groupsOf("core"), "", testKinds())
+	c.setServers(groupsOf(testKinds(), "core"), "", testKinds())
 	var all sync.WaitGroup
 	for i := range 4 {
 		all.Go(func() {
@@ -287,7 +287,7 @@ func TestManyCustomGroups(t *testing.T) {
 	const many = 10_000
 	for _, spread := range []bool{true, false} {
 		var c catalog
-		c.setServers(testKinds().groupsOf("core"), "", testKinds())
+		c.setServers(groupsOf(testKinds(), "core"), "", testKinds())
 		name := func(i int) string {
 			if spread {
 				return fmt.Sprintf("g%d.example", i)

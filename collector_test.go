@@ -100,7 +100,7 @@ func TestOwnerRecreated(t *testing.T) {
 // TestPropagation: what a delete does with dependents, of dependents too.
 func TestPropagation(t *testing.T) {
 	c := startClients(t, "http")
-	tree := func(name string) {
+	plant := func(name string) {
 		owner := c.must(201, "POST", mapsPath, mapObject(name))
 		child := c.must(201, "POST", mapsPath, mapObject(name+"-blocks", ownedBy(ref(owner, "blockOwnerDeletion")), held("example.com/x")))
 		c.must(201, "POST", mapsPath, mapObject(name+"-grandchild", ownedBy(ref(child, "blockOwnerDeletion"))))
@@ -125,7 +125,7 @@ func TestPropagation(t *testing.T) {
 		})
 	}
 	for _, body := range []any{nil, `{"kind":"DeleteOptions","apiVersion":"v1","propagationPolicy":"Background"}`, `{"orphanDependents":false}`} {
-		tree("background")
+		plant("background")
 		code, _ := c.try("DELETE", mapsPath+"/background", body)
 		if code != 200 {
 			t.Errorf("%v: got %d, want 200", body, code)
@@ -134,7 +134,7 @@ func TestPropagation(t *testing.T) {
 		c.release(mapsPath + "/background-blocks")
 		states("at the end", "background", "gone", "gone", "gone", "gone")
 	}
-	tree("foreground")
+	plant("foreground")
 	deleted := c.must(200, "DELETE", mapsPath+"/foreground?propagationPolicy=Foreground", nil)
 	if f := listAt(deleted, "metadata", "finalizers"); !deepEqual(f, []any{finalizerForegnd}) {
 		t.Errorf("finalizers %v", f)
@@ -146,7 +146,7 @@ func TestPropagation(t *testing.T) {
 	states("at the end", "foreground", "gone", "gone", "gone", "gone")
 
 	for _, how := range []string{"propagationPolicy=Orphan", "orphanDependents=true"} {
-		tree("orphan")
+		plant("orphan")
 		c.must(200, "DELETE", mapsPath+"/orphan?"+how, nil)
 		states("orphaned", "orphan", "gone", "there 0", "there 1", "there 0")
 		c.release(mapsPath + "/orphan-blocks")

@@ -9,7 +9,7 @@ import (
 // it.
 func newCore(p *program, delegate *Server) *Server {
 	s := newServer(p, "core", delegate)
-	s.groups = p.rest.kinds.groupsOf("core")
+	s.groups = groupsOf(p.rest.kinds, "core")
 	s.serveGroups()
 	return s
 }

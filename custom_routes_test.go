@@ -94,7 +94,7 @@ func TestCustomRoutes(t *testing.T) {
 // at, and looking makes none that would stay.
 func TestRoutesOfManyDefinitions(t *testing.T) {
 	p := newTestProgram(t)
-	crd := objectOf(t, widgetCRD)
+	crd := decoded(t, widgetCRD)
 	c := p.rest.customs
 	const many = 10_000
 	for i := range many {

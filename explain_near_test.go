@@ -281,7 +281,7 @@ func TestNearMissesOfManyDefinitions(t *testing.T) {
 // manyResources is a program with 10,000 custom resources, half of them in one group.
 func manyResources(t testing.TB) *program {
 	p := newTestProgram(t)
-	crd := objectOf(t, widgetCRD)
+	crd := decoded(t, widgetCRD)
 	for i := range 10_000 {
 		r := p.customResource(crd, "v1")
 		if r.plural, r.group = fmt.Sprintf("widgets%d", i), "one.example.com"; i%2 == 1 {

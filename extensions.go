@@ -4,7 +4,7 @@ package main
 // and those before it do not know is not found.
 func newExtensions(p *program) *Server {
 	s := newServer(p, "extensions", nil)
-	s.groups = p.rest.kinds.groupsOf("extensions")
+	s.groups = groupsOf(p.rest.kinds, "extensions")
 	s.customs = p.rest.customs
 	s.serveGroups()
 	return s

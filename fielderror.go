@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 )
@@ -13,30 +12,6 @@ import (
 type fieldError struct{ reason, field, message string }
 
 func (e fieldError) String() string { return e.field + ": " + e.message }
-
-// invalid is the 422 for an object with these errors, all of them as causes. An error
-// that comes twice is said once in the message (upstream).
-func invalid(group, kind, name string, errs []fieldError) *statusError {
-	e := &statusError{code: http.StatusUnprocessableEntity, reason: "Invalid", details: &statusDetails{Name: name, Group: group, Kind: kind}}
-	var texts []string
-	said := map[string]bool{}
-	for _, f := range errs {
-		e.details.Causes = append(e.details.Causes, statusCause{f.reason, f.message, f.field})
-		if t := f.String(); !said[t] {
-			said[t] = true
-			texts = append(texts, t)
-		}
-	}
-	all := strings.Join(texts, ", ")
-	if len(texts) > 1 {
-		all = "[" + all + "]"
-	}
-	if group != "" {
-		kind += "." + group
-	}
-	e.message = kind + " " + strconv.Quote(name) + " is invalid: " + all
-	return e
-}
 
 // The constructors of the errors that many checks give; value is shown as upstream
 // shows it: strings quoted, all else as it prints.

@@ -200,30 +200,3 @@ func serviceAccount(user string) (namespace, name string, ok bool) {
 	}
 	return namespace, name, true
 }
-
-// isDNSLabel reports whether s is a label of RFC 1123 in lower case.
-func isDNSLabel(s string) bool { return len(s) <= 63 && isDNSName(s) }
-
-// isDNSSubdomain reports whether s is labels with dots between them, up to 253 bytes.
-// As upstream has it, a label of one is not limited to 63 bytes.
-func isDNSSubdomain(s string) bool {
-	if len(s) > 253 {
-		return false
-	}
-	for label := range strings.SplitSeq(s, ".") {
-		if !isDNSName(label) {
-			return false
-		}
-	}
-	return true
-}
-
-func isDNSName(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' && i > 0 && i < len(s)-1) {
-			return false
-		}
-	}
-	return s != ""
-}

@@ -21,7 +21,7 @@ func (s source) Store() admin.Store {
 }
 
 func (s source) Snapshot() (admin.Snapshot, *admin.Error) {
-	list := s.p.store.list()
+	list := listOf(s.p.store)
 	return admin.Snapshot{Size: list.size(), Write: list.write}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -553,3 +554,49 @@ func deepEqual(a, b any) bool {
 	}
 	return a == b
 }
+
+func sortedKeys(o map[string]any) []string {
+	keys := make([]string, 0, len(o))
+	for k := range o {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// textItems is the strings of a list.
+func textItems(list []any) []string {
+	var out []string
+	for _, e := range list {
+		if s, ok := e.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// asFloat is a number as a float64.
+func asFloat(v any) (float64, bool) {
+	switch v := v.(type) {
+	case int64:
+		return float64(v), true
+	case float64:
+		return v, true
+	}
+	return 0, false
+}
+
+func isTrue(v any) bool { b, _ := v.(bool); return b }
+
+// metadataOf is obj's metadata, made where there is none.
+func metadataOf(obj map[string]any) map[string]any {
+	m, ok := obj["metadata"].(map[string]any)
+	if !ok {
+		m = map[string]any{}
+		obj["metadata"] = m
+	}
+	return m
+}
+
+// objectName is the name that messages give an object: generateName has a mark behind it.
+func objectName(obj map[string]any) string { return textAt(obj, "metadata", "name") }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // The part of JSONPath that CRDs use for printer columns, selectable fields and the scale
@@ -394,100 +393,3 @@ func (p *pathParser) literal() (any, error) {
 // dotPath is the names in a path of names only, as those of the scale subresource are:
 // .spec.replicas.
 func dotPath(path string) []string { return strings.Split(strings.TrimPrefix(path, "."), ".") }
-
-// selectableFields is the fields that selectors may name, of a version of a CRD.
-func selectableFields(version map[string]any) (fields []selectableField) {
-	for _, f := range listAt(version, "selectableFields") {
-		if path := textAt(f, "jsonPath"); path != "" {
-			fields = append(fields, selectableField{label: strings.TrimPrefix(path, "."), path: dotPath(path)})
-		}
-	}
-	return fields
-}
-
-// printerColumns is the columns of tables of a version of a CRD: the name, then those that
-// it asks for, else the age. A path that cannot be read makes a column without values.
-func printerColumns(version map[string]any) []tableColumn {
-	columns := []tableColumn{{
-		name: "Name", typ: "string", format: "name", description: "The name of the object, unique among the objects of its kind in its namespace.",
-		cell: func(obj map[string]any) any { return textAt(obj, "metadata", "name") },
-	}}
-	wanted := listAt(version, "additionalPrinterColumns")
-	if len(wanted) == 0 {
-		wanted = []any{map[string]any{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp", "description": "When the object was created, by the clock of the server."}}
-	}
-	for _, w := range wanted {
-		path := textAt(w, "jsonPath")
-		c := tableColumn{name: textAt(w, "name"), typ: textAt(w, "type"), format: textAt(w, "format"), description: textAt(w, "description")}
-		if c.description == "" {
-			c.description = "Custom resource definition column (in JSONPath format): " + path
-		}
-		if priority, ok := asFloat(member(w, "priority")); ok {
-			c.priority = int(priority)
-		}
-		find, err := compileJSONPath(path)
-		if err != nil {
-			find = func(any) (any, bool) { return nil, false }
-		}
-		typ := c.typ
-		c.cell = func(obj map[string]any) any {
-			if v, found := find(obj); found {
-				return columnValue(typ, v, time.Now)
-			}
-			return nil
-		}
-		columns = append(columns, c)
-	}
-	return columns
-}
-
-// columnValue is a value as a column of a type shows it; nil where it is of another type.
-func columnValue(typ string, v any, now func() time.Time) any {
-	switch typ {
-	case "integer":
-		switch v := v.(type) {
-		case int64:
-			return v
-		case float64:
-			return int64(v)
-		}
-	case "number":
-		if f, ok := asFloat(v); ok {
-			return f
-		}
-	case "boolean":
-		if b, ok := v.(bool); ok {
-			return b
-		}
-	case "string":
-		return columnText(v)
-	case "date":
-		if s, ok := v.(string); ok {
-			return columnAge(s, now())
-		}
-	}
-	return nil
-}
-
-func columnText(v any) any {
-	switch v := v.(type) {
-	case nil:
-		return nil
-	case string:
-		return v
-	case map[string]any, []any:
-		return string(appendJSON(nil, v))
-	}
-	return fmt.Sprint(v)
-}
-
-func columnAge(text string, now time.Time) string {
-	if text == "" || text == "null" {
-		return "<unknown>"
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return "<invalid>"
-	}
-	return humanDuration(now.Sub(t))
-}

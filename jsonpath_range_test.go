@@ -169,21 +169,21 @@ func TestJSONPathErrorsPoint(t *testing.T) {
 func TestJSONPathMadeOfSteps(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	names := []string{"a", "b.c", "d e", "f'g", `h"i`, `j\k`, "[l]", "*", "é", "0"}
-	var tree func(depth int) any
-	tree = func(depth int) any {
+	var grow func(depth int) any
+	grow = func(depth int) any {
 		switch n := r.IntN(3); {
 		case depth == 0 || n == 0:
 			return int64(r.IntN(1000))
 		case n == 1:
 			list := make([]any, 1+r.IntN(3))
 			for i := range list {
-				list[i] = tree(depth - 1)
+				list[i] = grow(depth - 1)
 			}
 			return list
 		}
 		o := map[string]any{}
 		for range 1 + r.IntN(3) {
-			o[names[r.IntN(len(names))]] = tree(depth - 1)
+			o[names[r.IntN(len(names))]] = grow(depth - 1)
 		}
 		return o
 	}
@@ -191,7 +191,7 @@ func TestJSONPathMadeOfSteps(t *testing.T) {
 		return "[" + quote + strings.NewReplacer(`\`, `\\`, quote, `\`+quote).Replace(name) + quote + "]"
 	}
 	for range 2000 {
-		root := map[string]any{"root": tree(5)}
+		root := map[string]any{"root": grow(5)}
 		path, v := ".root", root["root"]
 		for {
 			if o, ok := v.(map[string]any); ok {
@@ -258,28 +258,5 @@ func TestJSONPathGarbage(t *testing.T) {
 	}
 	if taken < 500 {
 		t.Errorf("only %d paths were taken", taken)
-	}
-}
-
-// TestColumnValues: each type of a column with each type of a value.
-func TestColumnValues(t *testing.T) {
-	values := []any{nil, "text", "", int64(3), 2.75, true, []any{int64(1)}, map[string]any{"k": "v"}}
-	for typ, want := range map[string][]any{
-		"string":  {nil, "text", "", "3", "2.75", "true", "[1]", `{"k":"v"}`},
-		"integer": {nil, nil, nil, int64(3), int64(2), nil, nil, nil},
-		"number":  {nil, nil, nil, 3.0, 2.75, nil, nil, nil},
-		"boolean": {nil, nil, nil, nil, nil, true, nil, nil},
-		"date":    {nil, "<invalid>", "<unknown>", nil, nil, nil, nil, nil},
-		"strange": {nil, nil, nil, nil, nil, nil, nil, nil},
-	} {
-		column := printerColumns(map[string]any{"additionalPrinterColumns": []any{map[string]any{"name": "C", "type": typ, "jsonPath": ".v"}}})[1]
-		for i, v := range values {
-			if got := column.cell(map[string]any{"v": v}); got != want[i] {
-				t.Errorf("%s of %v: got %#v, want %#v", typ, v, got, want[i])
-			}
-		}
-		if got := column.cell(map[string]any{}); got != nil {
-			t.Errorf("%s of nothing: %#v", typ, got)
-		}
 	}
 }

@@ -201,3 +201,12 @@ type typeField struct {
 	sibling  string // the field whose value is the default; "" for none
 	into     string // map that the values of this one, as bytes, go into when written; "" for none
 }
+
+// fieldLabels is what selectors may name.
+func fieldLabels(fields []selectableField) []string {
+	labels := make([]string, len(fields))
+	for i := range fields {
+		labels[i] = fields[i].label
+	}
+	return labels
+}

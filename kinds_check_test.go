@@ -280,3 +280,12 @@ func BenchmarkCheckConfigMap(b *testing.B) {
 		shape.validate(obj, obj)
 	}
 }
+
+func treeOf(t testing.TB, text string) map[string]any {
+	t.Helper()
+	o, repeated, err := parseJSONObject([]byte(text))
+	if err != nil || repeated != nil {
+		t.Fatalf("%.1000s: %v %v", text, err, repeated)
+	}
+	return o
+}

@@ -25,7 +25,7 @@ func TestKindFieldValues(t *testing.T) {
 		{"events.k8s.io/v1 Event", `{"involvedObject":{"kind":"Pod","name":"p"},"reportingComponent":"rc","reason":"R"}`, "regarding.kind=Pod regarding.name=p regarding.uid= reportingController=rc reason=R", "regarding.kind=Node reportingController=x"},
 	} {
 		k := shapeForTest(t, table, row.kind).row
-		values := k.stored.fieldValues(objectOf(t, row.obj))
+		values := k.stored.fieldValues(treeOf(t, row.obj))
 		for i, list := range []string{row.good, row.bad} {
 			for text := range strings.FieldsSeq(list) {
 				f, err := parseFieldSelector(text)
@@ -82,7 +82,7 @@ func TestKindBodies(t *testing.T) {
 func TestQuantityNumbers(t *testing.T) {
 	shape := shapeForTest(t, kindsForTest(t), "v1 Node")
 	for in, want := range map[string]string{"2": "2", "-3": "-3", "0.25": "0.25", `"1Ki"`: "1Ki", `"1e3"`: "1e3", "9223372036854775807": "9223372036854775807", "null": "0"} {
-		obj := objectOf(t, `{"status":{"capacity":{"x":`+in+`}}}`)
+		obj := treeOf(t, `{"status":{"capacity":{"x":`+in+`}}}`)
 		if unknown, err := shape.prune(obj); err != nil || unknown != nil {
 			t.Errorf("%s: %q (%v)", in, unknown, err)
 		}

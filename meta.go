@@ -12,16 +12,6 @@ import (
 // metadata: the part that all objects have alike, and that the server shares with whoever
 // writes them.
 
-// metadataOf is obj's metadata, made where there is none.
-func metadataOf(obj map[string]any) map[string]any {
-	m, ok := obj["metadata"].(map[string]any)
-	if !ok {
-		m = map[string]any{}
-		obj["metadata"] = m
-	}
-	return m
-}
-
 // systemFields are what only the server sets: what a client says of them does not count.
 var systemFields = [...]string{"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink", "managedFields"}
 
@@ -165,18 +155,18 @@ func annotationErrors(notes map[string]any) (errs []fieldError) {
 func ownerErrors(owners []any) (errs []fieldError) {
 	controller := ""
 	for i, o := range owners {
-		field := fmt.Sprintf("metadata.ownerReferences[%d]", i)
+		path := fmt.Sprintf("metadata.ownerReferences[%d]", i)
 		version := textAt(o, "apiVersion")
 		if version == "" || strings.HasSuffix(version, "/") || strings.Count(version, "/") > 1 {
-			errs = append(errs, fieldInvalid(field+".apiVersion", version, "version must not be empty"))
+			errs = append(errs, fieldInvalid(path+".apiVersion", version, "version must not be empty"))
 		}
 		for _, f := range []string{"kind", "name", "uid"} {
 			if textAt(o, f) == "" {
-				errs = append(errs, fieldInvalid(field+"."+f, "", f+" must not be empty"))
+				errs = append(errs, fieldInvalid(path+"."+f, "", f+" must not be empty"))
 			}
 		}
 		if version == "v1" && textAt(o, "kind") == "Event" {
-			errs = append(errs, fieldInvalid(field, o, "/v1, Kind=Event is disallowed from being an owner"))
+			errs = append(errs, fieldInvalid(path, o, "/v1, Kind=Event is disallowed from being an owner"))
 		}
 		if member(o, "controller") == true {
 			name := textAt(o, "kind") + "/" + textAt(o, "name")

@@ -14,7 +14,7 @@ import (
 func testCatalog() *catalog {
 	var c catalog
 	table := testKinds()
-	c.setServers(slices.Concat(table.groupsOf("core"), table.groupsOf("extensions")), "", table)
+	c.setServers(slices.Concat(groupsOf(table, "core"), groupsOf(table, "extensions")), "", table)
 	return &c
 }
 
@@ -216,7 +216,7 @@ func TestOpenAPIOfKinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	var c catalog
-	c.setServers(slices.Concat(table.groupsOf("core"), table.groupsOf("extensions"), table.groupsOf("aggregator")), "", table)
+	c.setServers(slices.Concat(groupsOf(table, "core"), groupsOf(table, "extensions"), groupsOf(table, "aggregator")), "", table)
 	ids := checkOpenAPI(t, &c)
 	for id, want := range map[string]string{
 		"createCoreV1NamespacedServiceAccountToken": "post /api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",

@@ -3,7 +3,6 @@ package main
 import (
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 )
 
@@ -201,64 +200,6 @@ func queryValue(rawQuery, key string) (value string, ok bool) {
 	return "", false
 }
 
-// selectedName is the value of the first term metadata.name=VALUE (or ==) of a field
-// selector. ok is false without one, and for a selector that is not well formed.
-func selectedName(selector string) (name string, ok bool) {
-	for len(selector) > 0 {
-		end := 0 // of the term: the first comma that no backslash escapes
-		for end < len(selector) && selector[end] != ',' {
-			if selector[end] == '\\' {
-				end++
-			}
-			end++
-		}
-		term := selector[:min(end, len(selector))]
-		selector = selector[min(end+1, len(selector)):]
-		if term == "" {
-			continue
-		}
-		field, value, found := strings.Cut(term, "=")
-		if !found {
-			return "", false
-		}
-		// field!=value, field==value and field=value; the first operator counts.
-		var unequal bool
-		field, unequal = strings.CutSuffix(field, "!")
-		if !unequal {
-			value = strings.TrimPrefix(value, "=")
-		}
-		value, valid := unescapeSelector(value)
-		if !valid {
-			return "", false
-		}
-		if !ok && !unequal && field == "metadata.name" {
-			name, ok = value, true
-		}
-	}
-	return name, ok
-}
-
-// unescapeSelector takes the backslashes out of a field selector's value. Backslash,
-// comma and equals sign must stand behind one, and nothing else may.
-func unescapeSelector(s string) (string, bool) {
-	if strings.IndexByte(s, '\\') < 0 {
-		return s, strings.IndexByte(s, '=') < 0 // commas ended the term
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		special := func(c byte) bool { return c == '\\' || c == ',' || c == '=' }
-		if s[i] == '\\' {
-			if i++; i == len(s) || !special(s[i]) {
-				return "", false
-			}
-		} else if special(s[i]) {
-			return "", false
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String(), true
-}
-
 // longRunning reports whether a request may last: it then has no time limit, no place
 // among the requests in flight, and at shutdown is ended instead of waited for. The
 // table is kube-apiserver's. The verbs count for resources only: there they stand in
@@ -277,19 +218,4 @@ func longRunning(ri *RequestInfo) bool {
 		return true
 	}
 	return false
-}
-
-// internalText is upstream's answer in plain text to what it could not decide on. The
-// request URI is quoted, and neither it nor the problem can carry markup.
-func internalText(uri, problem string) *statusError {
-	return textError(http.StatusInternalServerError, escapeMarkup("Internal Server Error: "+strconv.Quote(uri)+": "+problem))
-}
-
-// escapeMarkup makes text of a client harmless to a browser that takes an answer for
-// HTML. Upstream does it in these messages, and clients compare them.
-func escapeMarkup(s string) string {
-	if !strings.ContainsAny(s, "&<>") {
-		return s
-	}
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
 }

@@ -316,7 +316,4 @@ func (q *call) pruned(kind, version string, problems, unknown []string, err erro
 	return nil
 }
 
-// objectName is the name that messages give an object: generateName has a mark behind it.
-func objectName(obj map[string]any) string { return textAt(obj, "metadata", "name") }
-
 func quoted(s string) string { return strconv.Quote(s) }

@@ -186,7 +186,7 @@ func (q *call) readPatch(contentType string) (func(map[string]any) (map[string]a
 		}, nil
 	}
 	defer q.rest.putBody(body)
-	patch, repeated, err := parseJSONObject(*body)
+	changes, repeated, err := parseJSONObject(*body)
 	if err != nil {
 		return nil, badRequest("error decoding patch: " + err.Error())
 	}
@@ -195,11 +195,11 @@ func (q *call) readPatch(contentType string) (func(map[string]any) (map[string]a
 	}
 	if contentType == strategicPatchType {
 		return func(doc map[string]any) (map[string]any, error) {
-			return applyStrategicPatch(doc, patch, q.typ)
+			return applyStrategicPatch(doc, changes, q.typ)
 		}, nil
 	}
 	return func(doc map[string]any) (map[string]any, error) {
-		return applyMergePatch(doc, patch), nil
+		return applyMergePatch(doc, changes), nil
 	}, nil
 }
 

@@ -122,7 +122,7 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 		if o.fields, err = parseFieldSelector(v); err != nil {
 			return o, err
 		}
-		if err = o.fields.resolve(q.fields, q.custom); err != nil {
+		if err = o.fields.resolve(fieldLabels(q.fields), q.custom); err != nil {
 			return o, err
 		}
 		if q.schemaRevision > 0 {
@@ -159,7 +159,7 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 // matchErrors is upstream's rules of which parameters may stand beside which.
 func (q *call) matchErrors(o *listOptions, version string, watching bool) (errs []fieldError) {
 	o.match = q.param("resourceVersionMatch")
-	forbid := func(field, why string) { errs = append(errs, fieldForbidden(field, why)) }
+	forbid := func(name, why string) { errs = append(errs, fieldForbidden(name, why)) }
 	supported := []string{"Exact", "NotOlderThan", ""}
 	if watching {
 		supported = supported[1:2]

@@ -435,39 +435,6 @@ func walkSchema(p *fieldPath, s map[string]any, visit func(*fieldPath, map[strin
 
 // Reading JSON trees.
 
-func isTrue(v any) bool { b, _ := v.(bool); return b }
-
-// textItems is the strings of a list.
-func textItems(list []any) []string {
-	var out []string
-	for _, e := range list {
-		if s, ok := e.(string); ok {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// asFloat is a number as a float64.
-func asFloat(v any) (float64, bool) {
-	switch v := v.(type) {
-	case int64:
-		return float64(v), true
-	case float64:
-		return v, true
-	}
-	return 0, false
-}
-
-func sortedKeys(o map[string]any) []string {
-	keys := make([]string, 0, len(o))
-	for k := range o {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
 // countValues is the number of values in a tree, itself included.
 func countValues(v any) int {
 	n := 1

@@ -82,11 +82,11 @@ func (f *faults) plain(format string, args ...any) {
 	if f.full() {
 		return
 	}
-	field := noField
+	at := noField
 	if f.base != "" {
-		field = f.base
+		at = f.base
 	}
-	f.add(fieldInvalid(field, "", fmt.Sprintf(format, args...)))
+	f.add(fieldInvalid(at, "", fmt.Sprintf(format, args...)))
 }
 
 // typed is an error of type.

@@ -37,3 +37,6 @@ func (p *fieldPath) String() string {
 	}
 	return string(b)
 }
+
+// noField is how upstream names the field of an error that knows none.
+const noField = "<nil>"

@@ -323,14 +323,14 @@ func TestJSONPatchThereAndBack(t *testing.T) {
 			ops := patchOps("", way[0], way[1], nil)
 			changed += len(ops)
 			ops = append(ops, map[string]any{"op": "test", "path": "", "value": way[1]})
-			patch := appendJSON(nil, ops)
-			got, err := applyJSONPatch(deepCopy(way[0]), patch)
+			text := appendJSON(nil, ops)
+			got, err := applyJSONPatch(deepCopy(way[0]), text)
 			if err != nil || !deepEqual(got, way[1]) {
-				t.Fatalf("%s with %s: got %s (%v), want %s", appendJSON(nil, way[0]), patch, appendJSON(nil, got), err, appendJSON(nil, way[1]))
+				t.Fatalf("%s with %s: got %s (%v), want %s", appendJSON(nil, way[0]), text, appendJSON(nil, got), err, appendJSON(nil, way[1]))
 			}
 			ops[len(ops)-1].(map[string]any)["value"] = map[string]any{"other": way[1]}
 			if _, err := applyJSONPatch(deepCopy(way[0]), appendJSON(nil, ops)); err == nil {
-				t.Fatalf("%s: a test of something else agrees", patch)
+				t.Fatalf("%s: a test of something else agrees", text)
 			}
 		}
 	}

@@ -52,9 +52,6 @@ func tooComplex() fieldError {
 	return fieldInvalid(noField, "", "the object is too complex to be validated: it and the alternatives of its schema multiply")
 }
 
-// noField is how upstream names the field of an error that knows none.
-const noField = "<nil>"
-
 // schemaCheck answers whether values obey: no paths, no messages, nothing allocated.
 type schemaCheck struct{ left int }
 

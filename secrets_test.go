@@ -99,7 +99,7 @@ func plantedProgram(t *testing.T) (*running, secrets, string) {
 	send("https", "PATCH", core+"configmaps/c", `{"data":{"b":"`+plant("a patch")+`"}}`, 200, "Content-Type: application/merge-patch+json")
 	send("https", "POST", core+"configmaps", `{"metadata":{"name":"x"},"data":["`+plant("a refused object")+`"]}`, 400)
 	send("https", "POST", core+"configmaps", `{"data":"`+plant("a body that is not read"), 400)
-	issued := objectOf(t, send("https", "POST", core+"serviceaccounts/default/token", `{"spec":{}}`, 201).body)
+	issued := decoded(t, send("https", "POST", core+"serviceaccounts/default/token", `{"spec":{}}`, 201).body)
 	s["token of a service account"] = textAt(issued, "status", "token")
 	send("https", "GET", core+"configmaps/c", "", 200, "Authorization: Bearer "+s["token of a service account"], "Impersonate-User: x", "Authorization: Bearer "+token, "Impersonate-Group: system:masters")
 	for _, kind := range kinds {

@@ -383,7 +383,7 @@ func fieldValue(s string) (string, error) {
 // resolve finds the fields among those that a resource has besides name and namespace,
 // whose values matches then wants in that order. A term for an unknown one is a 400, in
 // other words for a built-in kind without any (upstream).
-func (f *fieldSelector) resolve(fields []selectableField, custom bool) error {
+func (f *fieldSelector) resolve(labels []string, custom bool) error {
 	for i := range f.terms {
 		t := &f.terms[i]
 		switch t.field {
@@ -392,10 +392,10 @@ func (f *fieldSelector) resolve(fields []selectableField, custom bool) error {
 		case "metadata.namespace":
 			t.index = fieldAtNamespace
 		default:
-			t.index = slices.IndexFunc(fields, func(s selectableField) bool { return s.label == t.field })
+			t.index = slices.Index(labels, t.field)
 			switch {
 			case t.index >= 0:
-			case len(fields) == 0 && !custom:
+			case len(labels) == 0 && !custom:
 				return badRequest(strconv.Quote(t.field) + ` is not a known field selector: only "metadata.name", "metadata.namespace"`)
 			default:
 				return badRequest("field label not supported: " + t.field)
@@ -464,4 +464,62 @@ func (f *fieldSelector) String() string {
 		}
 	}
 	return b.String()
+}
+
+// selectedName is the value of the first term metadata.name=VALUE (or ==) of a field
+// selector. ok is false without one, and for a selector that is not well formed.
+func selectedName(selector string) (name string, ok bool) {
+	for len(selector) > 0 {
+		end := 0 // of the term: the first comma that no backslash escapes
+		for end < len(selector) && selector[end] != ',' {
+			if selector[end] == '\\' {
+				end++
+			}
+			end++
+		}
+		term := selector[:min(end, len(selector))]
+		selector = selector[min(end+1, len(selector)):]
+		if term == "" {
+			continue
+		}
+		field, value, found := strings.Cut(term, "=")
+		if !found {
+			return "", false
+		}
+		// field!=value, field==value and field=value; the first operator counts.
+		var unequal bool
+		field, unequal = strings.CutSuffix(field, "!")
+		if !unequal {
+			value = strings.TrimPrefix(value, "=")
+		}
+		value, valid := unescapeSelector(value)
+		if !valid {
+			return "", false
+		}
+		if !ok && !unequal && field == "metadata.name" {
+			name, ok = value, true
+		}
+	}
+	return name, ok
+}
+
+// unescapeSelector takes the backslashes out of a field selector's value. Backslash,
+// comma and equals sign must stand behind one, and nothing else may.
+func unescapeSelector(s string) (string, bool) {
+	if strings.IndexByte(s, '\\') < 0 {
+		return s, strings.IndexByte(s, '=') < 0 // commas ended the term
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		special := func(c byte) bool { return c == '\\' || c == ',' || c == '=' }
+		if s[i] == '\\' {
+			if i++; i == len(s) || !special(s[i]) {
+				return "", false
+			}
+		} else if special(s[i]) {
+			return "", false
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String(), true
 }

@@ -187,11 +187,11 @@ func TestFieldSelectorModel(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
-		if err := f.resolve(fields, true); err != nil {
+		if err := f.resolve(fieldLabels(fields), true); err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
 		again, err := parseFieldSelector(f.String())
-		if err != nil || again.resolve(fields, true) != nil || !sameTerms(again, f) || len(f.terms) != len(tests) || f.empty() != (len(tests) == 0) {
+		if err != nil || again.resolve(fieldLabels(fields), true) != nil || !sameTerms(again, f) || len(f.terms) != len(tests) || f.empty() != (len(tests) == 0) {
 			t.Fatalf("%q: %q of %d terms, and then %q (%v)", text, f.String(), len(f.terms), again.String(), err)
 		}
 		for range 10 {
@@ -258,7 +258,7 @@ func TestFieldSelectorUnknown(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", row.text, err)
 		}
-		err = f.resolve(row.fields, row.custom)
+		err = f.resolve(fieldLabels(row.fields), row.custom)
 		if row.want == "" && err != nil || row.want != "" && err == nil {
 			t.Errorf("%s: %v, want %q", row.text, err, row.want)
 		} else if err != nil {
@@ -267,7 +267,7 @@ func TestFieldSelectorUnknown(t *testing.T) {
 	}
 	// A value that an object does not have is empty.
 	f, _ := parseFieldSelector("type=")
-	if err := f.resolve(some, true); err != nil || !f.matches("", "a", nil) {
+	if err := f.resolve(fieldLabels(some), true); err != nil || !f.matches("", "a", nil) {
 		t.Errorf("an object without values: %v", err)
 	}
 }

@@ -171,7 +171,7 @@ func TestFieldSelectorMatches(t *testing.T) {
 	} {
 		f, err := parseFieldSelector(tc.in)
 		if err == nil {
-			err = f.resolve(fields, false)
+			err = f.resolve(fieldLabels(fields), false)
 		}
 		if err != nil {
 			t.Errorf("%q: %v", tc.in, err)
@@ -197,10 +197,10 @@ func TestFieldSelectorMatches(t *testing.T) {
 		if in == "=b" {
 			unknown = "field label not supported: "
 		}
-		checkBadRequest(t, in, f.resolve(fields, false), unknown)
-		checkBadRequest(t, in, f.resolve(nil, true), unknown)
+		checkBadRequest(t, in, f.resolve(fieldLabels(fields), false), unknown)
+		checkBadRequest(t, in, f.resolve(fieldLabels(nil), true), unknown)
 		plain := strconv.Quote(strings.TrimPrefix(unknown, "field label not supported: ")) + ` is not a known field selector: only "metadata.name", "metadata.namespace"`
-		checkBadRequest(t, in, f.resolve(nil, false), plain)
+		checkBadRequest(t, in, f.resolve(fieldLabels(nil), false), plain)
 	}
 }
 
@@ -258,7 +258,7 @@ func FuzzFieldSelector(f *testing.F) {
 		if _, selected := selectedName(s); exact != selected {
 			t.Fatalf("%q: required %v, selected %v", s, exact, selected)
 		}
-		if sel.resolve(nil, false) == nil {
+		if sel.resolve(fieldLabels(nil), false) == nil {
 			sel.matches("ns", "n", nil)
 		}
 	})

@@ -368,7 +368,7 @@ func plainTaker(first *Server, r *route) string {
 // manyCustom puts n custom resources in groups of their own, a hundred in each.
 func (p *program) manyCustom(t testing.TB, n int) {
 	t.Helper()
-	crd := objectOf(t, widgetCRD)
+	crd := decoded(t, widgetCRD)
 	for i := range n {
 		r := p.customResource(crd, "v1")
 		r.plural, r.group = "widgets"+itoa(i), "g"+itoa(i/100)+".example.com"

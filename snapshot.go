@@ -37,40 +37,11 @@ type knownState struct {
 // changed since.
 type baseline []holding
 
-// holding is the objects of one resource at one moment.
-type holding struct {
-	bucket *bucket
-	now    snapshot
-}
-
 // keepBaseline makes the present state the one that reset goes back to. It is called at
 // ready, when the window of the watches opens.
 func (p *program) keepBaseline() {
 	_, all := p.store.moment()
 	p.known.base.Store((*baseline)(&all))
-}
-
-// moment is all resources, sorted by name, as they were after one commit.
-func (s *store) moment() (rev int64, all []holding) {
-	read := func() (together bool) {
-		rev, all, together = s.revision(), nil, true
-		for _, b := range s.buckets() {
-			h := holding{b, b.now()}
-			together = together && h.now.rev == rev
-			all = append(all, h)
-		}
-		return together
-	}
-	for range 3 {
-		if read() {
-			return rev, all
-		}
-	}
-	// Writers come faster than we read. They wait, then.
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	read()
-	return rev, all
 }
 
 // resourceRank puts what others need first: definitions, then namespaces.
@@ -98,7 +69,7 @@ const (
 
 // list is all objects, CustomResourceDefinitions first, then Namespaces, then by
 // resource, namespace and name.
-func (s *store) list() *objectList {
+func listOf(s *store) *objectList {
 	rev, all := s.moment()
 	l := &objectList{rev: rev}
 	slices.SortStableFunc(all, func(a, b holding) int {
@@ -210,7 +181,7 @@ func (c contents) changes(all []holding) (cs []change, w admin.Written) {
 }
 
 // become makes the store hold c and nothing else, in one commit.
-func (s *store) become(ctx context.Context, c contents) (w admin.Written, err error) {
+func become(ctx context.Context, s *store, c contents) (w admin.Written, err error) {
 	objs, err := s.commitOf(ctx, func() []change {
 		var all []holding
 		for _, b := range s.buckets() {
@@ -268,7 +239,7 @@ func (p *program) rewrite(ctx context.Context, want func() (contents, *admin.Err
 	if refused != nil {
 		return admin.Written{}, refused
 	}
-	w, err := p.store.become(ctx, c)
+	w, err := become(ctx, p.store, c)
 	if err != nil {
 		p.log.Error("the store could not be changed as a whole", "err", err)
 		return admin.Written{}, &admin.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "the store could not be changed: " + err.Error()}

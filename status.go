@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // statusError is a failure as the client gets it: upstream's Status object, or for the
@@ -136,4 +137,43 @@ func badRequest(message string) *statusError {
 
 func textError(code int, message string) *statusError {
 	return &statusError{code: code, message: message, text: true}
+}
+
+// invalid is the 422 for an object with these errors, all of them as causes. An error
+// that comes twice is said once in the message (upstream).
+func invalid(group, kind, name string, errs []fieldError) *statusError {
+	e := &statusError{code: http.StatusUnprocessableEntity, reason: "Invalid", details: &statusDetails{Name: name, Group: group, Kind: kind}}
+	var texts []string
+	said := map[string]bool{}
+	for _, f := range errs {
+		e.details.Causes = append(e.details.Causes, statusCause{f.reason, f.message, f.field})
+		if t := f.String(); !said[t] {
+			said[t] = true
+			texts = append(texts, t)
+		}
+	}
+	all := strings.Join(texts, ", ")
+	if len(texts) > 1 {
+		all = "[" + all + "]"
+	}
+	if group != "" {
+		kind += "." + group
+	}
+	e.message = kind + " " + strconv.Quote(name) + " is invalid: " + all
+	return e
+}
+
+// internalText is upstream's answer in plain text to what it could not decide on. The
+// request URI is quoted, and neither it nor the problem can carry markup.
+func internalText(uri, problem string) *statusError {
+	return textError(http.StatusInternalServerError, escapeMarkup("Internal Server Error: "+strconv.Quote(uri)+": "+problem))
+}
+
+// escapeMarkup makes text of a client harmless to a browser that takes an answer for
+// HTML. Upstream does it in these messages, and clients compare them.
+func escapeMarkup(s string) string {
+	if !strings.ContainsAny(s, "&<>") {
+		return s
+	}
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
 }

@@ -414,3 +414,32 @@ func (c *pageCache) prune() {
 	c.list = slices.DeleteFunc(c.list, func(p past) bool { return p.sn.rev < p.b.log.lost.Load() })
 	c.some.Store(len(c.list) > 0)
 }
+
+// holding is the objects of one resource at one moment.
+type holding struct {
+	bucket *bucket
+	now    snapshot
+}
+
+// moment is all resources, sorted by name, as they were after one commit.
+func (s *store) moment() (rev int64, all []holding) {
+	read := func() (together bool) {
+		rev, all, together = s.revision(), nil, true
+		for _, b := range s.buckets() {
+			h := holding{b, b.now()}
+			together = together && h.now.rev == rev
+			all = append(all, h)
+		}
+		return together
+	}
+	for range 3 {
+		if read() {
+			return rev, all
+		}
+	}
+	// Writers come faster than we read. They wait, then.
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	read()
+	return rev, all
+}
