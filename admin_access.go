@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // Who may use the admin listener, and what is kept of it. Source: the admin contract,
@@ -42,7 +44,7 @@ const (
 // endpoints. No other path is theirs: a client may send a method of any name.
 type roleRules struct{}
 
-func (roleRules) authorize(_ context.Context, u *User, ri *RequestInfo) (decision, string, error) {
+func (roleRules) authorize(_ context.Context, u *request.User, ri *request.Info) (decision, string, error) {
 	if ri.IsResourceRequest || ri.Path != "/metrics" && !strings.HasPrefix(ri.Path, "/admin/") && !strings.HasPrefix(ri.Path, "/debug/pprof/") {
 		return noOpinion, "", nil
 	}
@@ -56,7 +58,7 @@ func (roleRules) authorize(_ context.Context, u *User, ri *RequestInfo) (decisio
 		groups = []string{groupDangerous}
 	}
 	for _, group := range groups {
-		if u.in(group) {
+		if u.In(group) {
 			return allow, group + " holds the role " + ri.Verb, nil
 		}
 	}
@@ -64,10 +66,10 @@ func (roleRules) authorize(_ context.Context, u *User, ri *RequestInfo) (decisio
 }
 
 // rules are what roleRules allow, for a review of rules.
-func (roleRules) rules(u *User, _ string) (resources, paths []any) {
+func (roleRules) rules(u *request.User, _ string) (resources, paths []any) {
 	var verbs []any
 	for _, role := range []string{admin.RoleView, admin.RoleOperate, admin.RoleDangerous} {
-		if d, _, _ := (roleRules{}).authorize(context.Background(), u, &RequestInfo{Verb: role, Path: "/metrics"}); d == allow {
+		if d, _, _ := (roleRules{}).authorize(context.Background(), u, &request.Info{Verb: role, Path: "/metrics"}); d == allow {
 			verbs = append(verbs, role)
 		}
 	}
@@ -83,7 +85,7 @@ func (roleRules) rules(u *User, _ string) (resources, paths []any) {
 func (p *program) adminIdentity(r *http.Request) (admin.Identity, *admin.Error) {
 	c := connFrom(r.Context())
 	if !p.opt.adminAccess.tls || c != nil && c.unix {
-		return admin.Identity{User: userUnsecured, Groups: []string{groupMasters, groupAuthed}}, nil
+		return admin.Identity{User: request.UserUnsecured, Groups: []string{request.GroupMasters, request.GroupAuthenticated}}, nil
 	}
 	u, err := p.authn.direct(r)
 	if err != nil {
@@ -93,16 +95,16 @@ func (p *program) adminIdentity(r *http.Request) (admin.Identity, *admin.Error) 
 }
 
 // adminUser is an identity as the authorizer and the audit log know users; nil for nobody.
-func adminUser(who admin.Identity) *User {
+func adminUser(who admin.Identity) *request.User {
 	if who.User == "" {
 		return nil
 	}
-	return &User{Name: who.User, UID: who.UID, Groups: who.Groups, Extra: who.Extra}
+	return &request.User{Name: who.User, UID: who.UID, Groups: who.Groups, Extra: who.Extra}
 }
 
 // adminHolds asks the authorizer for a role, as a verb on the path of an endpoint.
 func (p *program) adminHolds(ctx context.Context, who admin.Identity, role, path string) (bool, error) {
-	d, _, err := p.authz.authorize(ctx, adminUser(who), &RequestInfo{Path: path, Verb: role})
+	d, _, err := p.authz.authorize(ctx, adminUser(who), &request.Info{Path: path, Verb: role})
 	if d == allow {
 		return true, nil
 	}
@@ -117,7 +119,7 @@ func (s source) Refused(r admin.Refusal) {
 		more = append(more, slogText("cause", r.Private))
 	}
 	s.p.keepAdmin("admin request refused", admin.Change{AuditID: r.AuditID, Method: r.Method, Path: r.Path, RemoteAddr: r.RemoteAddr, UserAgent: r.UserAgent, By: r.By}, r.Code,
-		&statusError{code: r.Code, reason: r.Reason, message: r.Message}, more...)
+		&status.Error{Code: r.Code, Reason: r.Reason, Message: r.Message}, more...)
 }
 
 // Changed writes the audit event and the log line of a request that changed something.
@@ -127,7 +129,7 @@ func (s source) Changed(c admin.Change) {
 
 // keepAdmin logs an admin request and records it at the level Metadata, whatever the
 // policy. Nobody's user is empty. The query is left out: it may hold what must not be kept.
-func (p *program) keepAdmin(line string, c admin.Change, code int, failure *statusError, more ...slog.Attr) {
+func (p *program) keepAdmin(line string, c admin.Change, code int, failure *status.Error, more ...slog.Attr) {
 	p.log.LogAttrs(context.Background(), slog.LevelInfo, line, append([]slog.Attr{slogText("method", c.Method), slogText("path", c.Path), slogText("user", c.By.User),
 		slogText("remoteAddr", c.RemoteAddr), slogText("auditID", c.AuditID)}, more...)...)
 	if p.auditing == nil {

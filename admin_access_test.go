@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"apichain/admin"
+	"apichain/internal/request"
 )
 
 // adminClient is a client of the admin listener by TCP or, with a socket, by a file.
@@ -180,7 +181,7 @@ func TestAdminForOthers(t *testing.T) {
 
 	// A socket in the file system asks nobody, and no proxy's lines or tokens change that.
 	got := r.ask(r.adminClient(socket), "http://localhost/admin/", "Authorization: Bearer view-token", "X-Remote-User: eve")
-	if err := json.Unmarshal([]byte(got.body), &index); err != nil || got.status != 200 || index.User != userUnsecured || len(index.UserRoles) != 3 {
+	if err := json.Unmarshal([]byte(got.body), &index); err != nil || got.status != 200 || index.User != request.UserUnsecured || len(index.UserRoles) != 3 {
 		t.Errorf("by the socket: %d %s", got.status, got.body)
 	}
 
@@ -339,8 +340,8 @@ func TestRoleRules(t *testing.T) {
 		{groupDangerous, "dangerous", "/debug/pprof/", true},
 		{groupDangerous, "operate", "/admin/v1/snapshot", false},
 		{groupDangerous + "," + groupOperate, "operate", "/admin/v1/snapshot", true},
-		{groupMasters, "operate", "/admin/v1/snapshot", true},
-		{groupAuthed, "view", "/admin/", false},
+		{request.GroupMasters, "operate", "/admin/v1/snapshot", true},
+		{request.GroupAuthenticated, "view", "/admin/", false},
 		{"", "view", "/admin/", false},
 		{"APICHAIN:VIEW", "view", "/admin/", false},
 		{groupOperate, "get", "/admin/", false},
@@ -351,12 +352,12 @@ func TestRoleRules(t *testing.T) {
 		{groupOperate, "view", "/metrics/slis", false},
 		{groupOperate, "view", "/", false},
 	} {
-		d, reason, err := authz.authorize(t.Context(), &User{Name: "u", Groups: strings.Split(c.groups, ",")}, &RequestInfo{Path: c.path, Verb: c.verb})
+		d, reason, err := authz.authorize(t.Context(), &request.User{Name: "u", Groups: strings.Split(c.groups, ",")}, &request.Info{Path: c.path, Verb: c.verb})
 		if (d == allow) != c.want || err != nil || c.want && reason == "" {
 			t.Errorf("%s, %s %s: %v %q %v", c.groups, c.verb, c.path, d, reason, err)
 		}
 	}
-	if d, _, _ := authz.authorize(t.Context(), &User{Groups: []string{groupOperate}}, &RequestInfo{IsResourceRequest: true, Path: "/admin/", Verb: "view", Resource: "secrets"}); d == allow {
+	if d, _, _ := authz.authorize(t.Context(), &request.User{Groups: []string{groupOperate}}, &request.Info{IsResourceRequest: true, Path: "/admin/", Verb: "view", Resource: "secrets"}); d == allow {
 		t.Error("a role opens a resource")
 	}
 	users, _ := adminUsers(t)
@@ -371,9 +372,9 @@ func TestRoleRules(t *testing.T) {
 }
 
 // judge is an authorizer that a test decides for.
-type judge func(u *User, ri *RequestInfo) (decision, error)
+type judge func(u *request.User, ri *request.Info) (decision, error)
 
-func (j judge) authorize(_ context.Context, u *User, ri *RequestInfo) (decision, string, error) {
+func (j judge) authorize(_ context.Context, u *request.User, ri *request.Info) (decision, string, error) {
 	d, err := j(u, ri)
 	return d, "", err
 }
@@ -384,7 +385,7 @@ func TestAdminAsksTheAuthorizer(t *testing.T) {
 	users, _ := adminUsers(t)
 	r := startProgram(t, func(s *Server) {
 		p := s.program
-		p.authz = authorizers{judge(func(u *User, ri *RequestInfo) (decision, error) {
+		p.authz = authorizers{judge(func(u *request.User, ri *request.Info) (decision, error) {
 			if ri.IsResourceRequest || ri.APIGroup != "" || ri.Resource != "" {
 				t.Errorf("asked for a resource: %+v", ri)
 			}
@@ -452,7 +453,7 @@ func TestAdminAuthenticators(t *testing.T) {
 	req.Header.Set("Authorization", "Bearer view-token")
 	req.Header.Set("X-Remote-User", "eve")
 	who, refused := r.adminIdentity(req)
-	if refused != nil || who.User != "viewer" || who.UID != "2" || !slices.Equal(who.Groups, []string{groupView, groupAuthed}) || len(req.Header) != 0 {
+	if refused != nil || who.User != "viewer" || who.UID != "2" || !slices.Equal(who.Groups, []string{groupView, request.GroupAuthenticated}) || len(req.Header) != 0 {
 		t.Errorf("%+v %v, left %v", who, refused, req.Header)
 	}
 	if u := adminUser(admin.Identity{}); u != nil {

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"apichain/internal/tree"
 )
 
 // refusal is a request, "METHOD path" with the type of a patch behind the method, and the
@@ -39,7 +41,7 @@ func (r *reviewed) refusalOf(w *httptest.ResponseRecorder) string {
 	if status["kind"] != "Status" || status["code"] != int64(w.Code) {
 		return code + " " + w.Body.String()
 	}
-	return code + " " + textAt(status, "reason") + ": " + chance.ReplaceAllString(textAt(status, "message"), "ANY")
+	return code + " " + tree.Text(status, "reason") + ": " + chance.ReplaceAllString(tree.Text(status, "message"), "ANY")
 }
 
 // chance is what differs in each run: identifiers, times, revisions, the ends of generated names.
@@ -48,11 +50,11 @@ var chance = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}
 // refuses sends each request, which must be answered as its row says, and change nothing.
 func (r *reviewed) refuses(rows []refusal) {
 	r.t.Helper()
-	before := r.p.store.revision()
+	before := r.p.store.Revision()
 	for _, row := range rows {
 		r.refusesOne(row)
 	}
-	if now := r.p.store.revision(); now != before {
+	if now := r.p.store.Revision(); now != before {
 		r.t.Errorf("%d writes of requests that were refused", now-before)
 	}
 }

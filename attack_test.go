@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"apichain/internal/request"
 )
 
 // adminUsers are the flags of users for the admin listener: tokens whose name is the role
@@ -37,7 +39,7 @@ unauthenticated-token,eve,7,"system:masters,system:unauthenticated"
 		"viewer":   clients.pair(t, pkix.Name{CommonName: "vera", Organization: []string{groupView}}),
 		"operator": clients.pair(t, pkix.Name{CommonName: "olga", Organization: []string{groupOperate}}),
 		"proxy":    proxies.pair(t, pkix.Name{CommonName: "front"}),
-		"stranger": strangers.pair(t, pkix.Name{CommonName: "root", Organization: []string{groupMasters}}),
+		"stranger": strangers.pair(t, pkix.Name{CommonName: "root", Organization: []string{request.GroupMasters}}),
 	}
 }
 
@@ -270,7 +272,7 @@ func TestAttacks(t *testing.T) {
 	for _, mode := range []string{"plain", "tls"} {
 		t.Run(mode, func(t *testing.T) {
 			args, log := auditFiles(t, "rules:\n- level: None\n")
-			rows, user := attacks, userUnsecured
+			rows, user := attacks, request.UserUnsecured
 			if mode == "tls" {
 				rows, user = append(append([]attack{}, attacks...), identityAttacks...), "root"
 				args = append(args, "--admin-tls")

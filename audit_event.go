@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // auditEvent is upstream's audit.k8s.io/v1 Event; keys in upstream's order. The zero
@@ -24,7 +27,7 @@ type auditEvent struct {
 	SourceIPs        []string          `json:"sourceIPs,omitempty"`
 	UserAgent        string            `json:"userAgent,omitempty"`
 	ObjectRef        *auditObjectRef   `json:"objectRef,omitempty"`
-	ResponseStatus   *status           `json:"responseStatus,omitempty"` // without kind and apiVersion
+	ResponseStatus   *status.Status    `json:"responseStatus,omitempty"` // without kind and apiVersion
 	RequestObject    json.RawMessage   `json:"requestObject,omitempty"`
 	ResponseObject   json.RawMessage   `json:"responseObject,omitempty"`
 	Received         auditTime         `json:"requestReceivedTimestamp"`
@@ -53,7 +56,7 @@ type auditUser struct {
 }
 
 // newAuditUser describes u; nil is the empty user.
-func newAuditUser(u *User) auditUser {
+func newAuditUser(u *request.User) auditUser {
 	if u == nil {
 		return auditUser{}
 	}
@@ -73,7 +76,7 @@ type auditObjectRef struct {
 }
 
 // newAuditObjectRef is nil for a request that is about no resource.
-func newAuditObjectRef(info *RequestInfo) *auditObjectRef {
+func newAuditObjectRef(info *request.Info) *auditObjectRef {
 	if !info.IsResourceRequest {
 		return nil
 	}
@@ -82,11 +85,11 @@ func newAuditObjectRef(info *RequestInfo) *auditObjectRef {
 
 // auditStatus is a response status for an event: of a failure its Status, without kind
 // and apiVersion; with failure nil the code alone.
-func auditStatus(code int, failure *statusError) *status {
+func auditStatus(code int, failure *status.Error) *status.Status {
 	if failure == nil {
-		return &status{Code: code}
+		return &status.Status{Code: code}
 	}
-	s := failure.object()
+	s := failure.Object()
 	s.Kind, s.APIVersion = "", ""
 	return &s
 }

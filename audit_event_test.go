@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // The whole line, so that keys, their order and every form of a value are held.
@@ -16,12 +19,12 @@ func TestAuditEventJSON(t *testing.T) {
 	r.RemoteAddr = "192.0.2.1:99"
 	r.Header.Set("User-Agent", "kubectl")
 	received := time.Date(2026, 11, 23, 6, 20, 0, 1500, time.FixedZone("", 3600))
-	info := &RequestInfo{IsResourceRequest: true, Verb: "get", APIGroup: "apps", APIVersion: "v1", Namespace: "a", Resource: "deployments", Subresource: "scale", Name: "b"}
+	info := &request.Info{IsResourceRequest: true, Verb: "get", APIGroup: "apps", APIVersion: "v1", Namespace: "a", Resource: "deployments", Subresource: "scale", Name: "b"}
 
 	full := newAuditEvent(r, "id-1", auditRequestResponse, received)
 	full.Stage, full.Verb = auditResponseComplete, info.Verb
-	full.User = newAuditUser(&User{Name: "alice", UID: "7", Groups: []string{"g"}, Extra: map[string][]string{"k": {"v"}}})
-	bob := newAuditUser(&User{Name: "bob"})
+	full.User = newAuditUser(&request.User{Name: "alice", UID: "7", Groups: []string{"g"}, Extra: map[string][]string{"k": {"v"}}})
+	bob := newAuditUser(&request.User{Name: "bob"})
 	full.ImpersonatedUser, full.ObjectRef = &bob, newAuditObjectRef(info)
 	full.ResponseStatus = auditStatus(200, nil)
 	full.RequestObject, full.ResponseObject = json.RawMessage("{\n \"a\": 1}"), json.RawMessage(`{"b":2}`)
@@ -29,9 +32,9 @@ func TestAuditEventJSON(t *testing.T) {
 	full.Annotations = map[string]string{"authorization.k8s.io/decision": "allow"}
 
 	bare := newAuditEvent(httptest.NewRequest("GET", "/version", nil), "id-2", auditMetadata, time.Time{})
-	bare.SourceIPs, bare.Stage, bare.ObjectRef = nil, auditPanic, newAuditObjectRef(&RequestInfo{Path: "/version"})
+	bare.SourceIPs, bare.Stage, bare.ObjectRef = nil, auditPanic, newAuditObjectRef(&request.Info{Path: "/version"})
 	bare.User = newAuditUser(nil)
-	bare.ResponseStatus = auditStatus(429, &statusError{code: 429, reason: "TooManyRequests", message: "wait", retryAfter: 1})
+	bare.ResponseStatus = auditStatus(429, &status.Error{Code: 429, Reason: "TooManyRequests", Message: "wait", RetryAfter: 1})
 
 	for _, tc := range []struct {
 		event *auditEvent

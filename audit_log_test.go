@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"apichain/internal/request"
 )
 
 func TestAuditOptions(t *testing.T) {
@@ -302,7 +304,7 @@ func BenchmarkAuditWrite(b *testing.B) {
 	}
 	defer l.close()
 	e := testEvent("0c6a4f6e-58a5-4b0e-8a3e-0f6f1a1f2f11")
-	e.User = newAuditUser(&User{Name: "alice", Groups: []string{"system:authenticated"}})
+	e.User = newAuditUser(&request.User{Name: "alice", Groups: []string{"system:authenticated"}})
 	e.ResponseStatus, e.Received, e.StageTime = auditStatus(200, nil), auditTime(time.Now()), auditTime(time.Now())
 	b.ReportAllocs()
 	for b.Loop() {

@@ -6,6 +6,10 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"apichain/internal/field"
+	"apichain/internal/request"
+	"apichain/internal/tree"
 )
 
 // The audit policy: a list of rules, of which the first that matches a request decides
@@ -79,7 +83,7 @@ type auditResources struct {
 
 // decide finds the first rule that matches. user is nil when the request failed before it
 // had one; rules that name users or groups then do not match. It does not allocate.
-func (p *auditPolicy) decide(user *User, info *RequestInfo) auditDecision {
+func (p *auditPolicy) decide(user *request.User, info *request.Info) auditDecision {
 	for i := range p.rules {
 		if p.rules[i].matches(user, info) {
 			return p.rules[i].auditDecision
@@ -88,11 +92,11 @@ func (p *auditPolicy) decide(user *User, info *RequestInfo) auditDecision {
 	return p.rest
 }
 
-func (r *auditRule) matches(user *User, info *RequestInfo) bool {
+func (r *auditRule) matches(user *request.User, info *request.Info) bool {
 	if len(r.users) > 0 && (user == nil || !slices.Contains(r.users, user.Name)) {
 		return false
 	}
-	if len(r.groups) > 0 && (user == nil || !slices.ContainsFunc(r.groups, user.in)) {
+	if len(r.groups) > 0 && (user == nil || !slices.ContainsFunc(r.groups, user.In)) {
 		return false
 	}
 	if len(r.verbs) > 0 && !slices.Contains(r.verbs, info.Verb) {
@@ -107,7 +111,7 @@ func (r *auditRule) matches(user *User, info *RequestInfo) bool {
 	return true
 }
 
-func (r *auditRule) matchesResource(info *RequestInfo) bool {
+func (r *auditRule) matchesResource(info *request.Info) bool {
 	if len(r.namespaces) > 0 && !slices.Contains(r.namespaces, info.Namespace) {
 		return false
 	}
@@ -178,7 +182,7 @@ func readAuditPolicy(path string) (*auditPolicy, error) {
 // leniently: a field that does not exist is an error, since a rule whose misspelt
 // condition is dropped records or hides too much.
 func parseAuditPolicy(data []byte) (*auditPolicy, error) {
-	docs, err := parseYAML(data)
+	docs, err := tree.ParseYAML(data)
 	if err != nil {
 		return nil, err
 	}
@@ -261,23 +265,13 @@ func (r *auditPolicyReader) resources(path string, v any) (g auditResources) {
 	g.group = r.text(path+".group", m["group"])
 	g.resources = r.texts(path+".resources", m["resources"])
 	g.names = r.texts(path+".resourceNames", m["resourceNames"])
-	if g.group != "" && !isAuditGroup(g.group) {
+	if g.group != "" && !field.IsDNSSubdomain(g.group) {
 		r.add(path+".group", "%q is not a group: want a DNS name in lower case without a version, or \"\"", g.group)
 	}
 	if len(g.names) > 0 && len(g.resources) == 0 {
 		r.add(path+".resourceNames", "needs at least one entry in resources")
 	}
 	return g
-}
-
-// isAuditGroup reports whether s is a DNS subdomain (RFC 1123).
-func isAuditGroup(s string) bool {
-	for label := range strings.SplitSeq(s, ".") {
-		if !only(label, "abcdefghijklmnopqrstuvwxyz0123456789-") || label[0] == '-' || label[len(label)-1] == '-' {
-			return false
-		}
-	}
-	return len(s) <= 253
 }
 
 func (r *auditPolicyReader) level(path string, v any) auditLevel {
@@ -325,7 +319,7 @@ func (r *auditPolicyReader) object(path, prefix string, v any, fields ...string)
 
 // auditFieldName quotes what is no plain name, so that a problem stays on one line.
 func auditFieldName(k string) string {
-	if only(k, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") {
+	if k != "" && strings.Trim(k, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == "" {
 		return k
 	}
 	return fmt.Sprintf("%q", k)

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"apichain/internal/request"
 )
 
 func TestAuditPolicyDecide(t *testing.T) {
@@ -12,14 +14,14 @@ func TestAuditPolicyDecide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	prober := &User{Name: "system:prober", Groups: []string{"system:authenticated"}}
-	bob := &User{Name: "bob", Groups: []string{"system:authenticated"}}
-	eve := &User{Name: "eve", Groups: []string{"x", "auditors"}}
+	prober := &request.User{Name: "system:prober", Groups: []string{"system:authenticated"}}
+	bob := &request.User{Name: "bob", Groups: []string{"system:authenticated"}}
+	eve := &request.User{Name: "eve", Groups: []string{"x", "auditors"}}
 	const received, started = auditRequestReceived, auditRequestReceived | auditResponseStarted
 	// resource is [group:]resource[/subresource], namespace and name; a path begins with /.
 	for _, tc := range []struct {
 		name                              string
-		user                              *User
+		user                              *request.User
 		verb, group, resource, ns, object string
 		want                              auditDecision
 	}{
@@ -47,10 +49,10 @@ func TestAuditPolicyDecide(t *testing.T) {
 		{"path prefix", bob, "get", "", "/healthz/ping", "", "", auditDecision{auditNone, received, true}},
 		{"no match", bob, "get", "", "/metrics", "", "", auditDecision{auditNone, received, true}},
 	} {
-		info := &RequestInfo{Verb: tc.verb, Path: tc.resource}
+		info := &request.Info{Verb: tc.verb, Path: tc.resource}
 		if !strings.HasPrefix(tc.resource, "/") {
 			res, sub, _ := strings.Cut(tc.resource, "/")
-			info = &RequestInfo{IsResourceRequest: true, Verb: tc.verb, APIGroup: tc.group, Resource: res, Subresource: sub, Namespace: tc.ns, Name: tc.object}
+			info = &request.Info{IsResourceRequest: true, Verb: tc.verb, APIGroup: tc.group, Resource: res, Subresource: sub, Namespace: tc.ns, Name: tc.object}
 		}
 		if got := p.decide(tc.user, info); got != tc.want {
 			t.Errorf("%s: got %+v, want %+v", tc.name, got, tc.want)
@@ -77,10 +79,10 @@ func TestAuditURLForms(t *testing.T) {
 
 func TestAuditURLRuleMissesResources(t *testing.T) {
 	p := parseTestPolicy(t, `{"level":"Metadata","nonResourceURLs":["*"]}`)
-	if got := p.decide(nil, &RequestInfo{Path: "/x"}).level; got != auditMetadata {
+	if got := p.decide(nil, &request.Info{Path: "/x"}).level; got != auditMetadata {
 		t.Errorf("a path: got %v, want Metadata", got)
 	}
-	if got := p.decide(nil, &RequestInfo{IsResourceRequest: true, Path: "/api/v1/pods", Resource: "pods"}).level; got != auditNone {
+	if got := p.decide(nil, &request.Info{IsResourceRequest: true, Path: "/api/v1/pods", Resource: "pods"}).level; got != auditNone {
 		t.Errorf("a resource: got %v, want None", got)
 	}
 }
@@ -88,10 +90,10 @@ func TestAuditURLRuleMissesResources(t *testing.T) {
 func TestAuditUserRulesNeedAUser(t *testing.T) {
 	for _, condition := range []string{`"users":["bob"]`, `"userGroups":["g"]`} {
 		p := parseTestPolicy(t, `{"level":"Request",`+condition+`}`, `{"level":"Metadata"}`)
-		if got := p.decide(nil, &RequestInfo{}).level; got != auditMetadata {
+		if got := p.decide(nil, &request.Info{}).level; got != auditMetadata {
 			t.Errorf("%s: got %v for no user, want the next rule", condition, got)
 		}
-		if got := p.decide(&User{Name: "bob", Groups: []string{"f", "g"}}, &RequestInfo{}).level; got != auditRequest {
+		if got := p.decide(&request.User{Name: "bob", Groups: []string{"f", "g"}}, &request.Info{}).level; got != auditRequest {
 			t.Errorf("%s: got %v for bob in g, want Request", condition, got)
 		}
 	}
@@ -168,7 +170,7 @@ func FuzzAuditPolicy(f *testing.F) {
 		if len(p.rules) == 0 {
 			t.Fatal("a policy without rules was accepted")
 		}
-		for _, info := range []RequestInfo{{IsResourceRequest: true, Resource: resource, Subresource: sub}, {Path: path}} {
+		for _, info := range []request.Info{{IsResourceRequest: true, Resource: resource, Subresource: sub}, {Path: path}} {
 			if d := p.decide(nil, &info); d.omit&p.rest.omit != p.rest.omit {
 				t.Fatalf("stages %b, less than the policy omits (%b)", d.omit, p.rest.omit)
 			}
@@ -181,8 +183,8 @@ func BenchmarkAuditDecide(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	user := &User{Name: "bob", Groups: []string{"system:authenticated"}}
-	info := &RequestInfo{IsResourceRequest: true, Verb: "get", Resource: "pods", Namespace: "a"}
+	user := &request.User{Name: "bob", Groups: []string{"system:authenticated"}}
+	info := &request.Info{IsResourceRequest: true, Verb: "get", Resource: "pods", Namespace: "a"}
 	b.ReportAllocs()
 	for b.Loop() {
 		p.decide(user, info)

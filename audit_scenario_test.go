@@ -16,6 +16,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // recorded is what the tests read of an audit event.
@@ -106,7 +109,7 @@ func TestAuditOfEveryEnding(t *testing.T) {
 		on("/teapot", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(418) })
 		on("/fail", func(w http.ResponseWriter, r *http.Request) { writeStatus(w, r, errors.New("the reason is a secret")) })
 		on("/conflict", func(w http.ResponseWriter, r *http.Request) {
-			writeStatus(w, r, &statusError{code: 409, reason: "Conflict", message: "in the way"})
+			writeStatus(w, r, &status.Error{Code: 409, Reason: "Conflict", Message: "in the way"})
 		})
 		on("/panic", func(http.ResponseWriter, *http.Request) { panic("boom") })
 		on("/panic-late", func(w http.ResponseWriter, r *http.Request) {
@@ -169,7 +172,7 @@ func TestAuditOfEveryEnding(t *testing.T) {
 		{"no resource", "GET", "/api/v1/watch", nil, "", ""},
 		{"preflight", "OPTIONS", "/ok", []string{"Origin: https://app.example"}, "", ""},
 	}
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		for _, c := range cases {
 			// A panicking server must not lose the event of another request on the connection.
 			client := r.client(kind)
@@ -204,17 +207,17 @@ func TestAuditOfEveryEnding(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	events := readAudit(t, log)
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		for _, c := range cases {
 			want, user := c.tls, "admin"
 			if kind == "http" || kind == "h2c" {
-				if user = userUnsecured; c.plain != "" {
+				if user = request.UserUnsecured; c.plain != "" {
 					want = c.plain
 				}
 			}
 			want = strings.ReplaceAll(want, "USER", user)
 			if c.id == "429" && (kind == "http" || kind == "h2c") {
-				want = strings.ReplaceAll(c.plain, "USER", userUnsecured)
+				want = strings.ReplaceAll(c.plain, "USER", request.UserUnsecured)
 			}
 			list := events[kind+" "+c.id]
 			if got := texts(list); got != want {
@@ -454,8 +457,8 @@ func TestAuditRotationUnderRequests(t *testing.T) {
 	l.limit, l.next = 8<<10, 8<<10
 	l.mu.Unlock()
 	const each = 40
-	done := make(chan error, len(kinds))
-	for _, kind := range kinds {
+	done := make(chan error, len(clientKinds))
+	for _, kind := range clientKinds {
 		c := r.client(kind)
 		go func() {
 			for i := range each {
@@ -467,7 +470,7 @@ func TestAuditRotationUnderRequests(t *testing.T) {
 			done <- nil
 		}()
 	}
-	for range kinds {
+	for range clientKinds {
 		if err := await(t, "the clients", done); err != nil {
 			t.Error(err)
 		}
@@ -482,7 +485,7 @@ func TestAuditRotationUnderRequests(t *testing.T) {
 			seen[id]++
 		}
 	}
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		for i := range each {
 			if id := fmt.Sprint(kind, "-", i); seen[id] != 2 {
 				t.Errorf("%s: %d events, want 2", id, seen[id])

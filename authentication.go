@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // authenticationOptions say who may be who on the TLS listener. The files with the CAs
@@ -63,10 +66,10 @@ func isHeaderName(s string) bool {
 type authenticator struct {
 	proxies   frontProxies
 	clients   certVerifier
-	tokens    map[string]*User // completed, shared by all their requests
-	accounts  *accountTokens   // nil: no service account has any
-	anonymous *User            // nil: nobody is anonymous
-	notes     []string         // oddities of the token file, for the log at start
+	tokens    map[string]*request.User // completed, shared by all their requests
+	accounts  *accountTokens           // nil: no service account has any
+	anonymous *request.User            // nil: nobody is anonymous
+	notes     []string                 // oddities of the token file, for the log at start
 
 	identity []string // names of the headers that nobody but a front proxy may set
 	prefixes []string // and what the other names begin with
@@ -77,7 +80,7 @@ type authenticator struct {
 // newAuthenticator reads the token file; its errors name file and line. The functions
 // give the CAs that count now, nil for none; a pool that was given must not be changed
 // but replaced. extraTokens are the program's own and win over the file's.
-func newAuthenticator(o *authenticationOptions, clientCAs, requestHeaderCAs func() *x509.CertPool, extraTokens map[string]*User) (*authenticator, error) {
+func newAuthenticator(o *authenticationOptions, clientCAs, requestHeaderCAs func() *x509.CertPool, extraTokens map[string]*request.User) (*authenticator, error) {
 	a := &authenticator{
 		clients: certVerifier{pool: clientCAs, identify: certUser},
 		proxies: frontProxies{
@@ -88,10 +91,10 @@ func newAuthenticator(o *authenticationOptions, clientCAs, requestHeaderCAs func
 			groupHeaders:  canonical(o.groupHeaders),
 			extraPrefixes: o.extraPrefixes,
 		},
-		tokens: map[string]*User{},
+		tokens: map[string]*request.User{},
 	}
 	if o.anonymous {
-		a.anonymous = &User{Name: userAnonymous, Groups: []string{groupUnauthed}}
+		a.anonymous = &request.User{Name: request.UserAnonymous, Groups: []string{request.GroupUnauthenticated}}
 	}
 	if o.tokenFile != "" {
 		var err error
@@ -149,7 +152,7 @@ func (e *authenticationError) Unwrap() error { return e.err }
 //
 // After success the credentials are gone from r, and every header in which a front proxy
 // could name a user, whoever sent it: what stands behind us may trust them.
-func (a *authenticator) authenticate(r *http.Request) (user *User, warning string, err error) {
+func (a *authenticator) authenticate(r *http.Request) (user *request.User, warning string, err error) {
 	if user, warning, err = a.identify(r); err == nil {
 		a.attempts.success.Add(1)
 		return user, warning, nil
@@ -163,7 +166,7 @@ func (a *authenticator) authenticate(r *http.Request) (user *User, warning strin
 }
 
 // identify is authenticate without its counts.
-func (a *authenticator) identify(r *http.Request) (user *User, warning string, err error) {
+func (a *authenticator) identify(r *http.Request) (user *request.User, warning string, err error) {
 	user, _, warning, failed := a.whoSent(r)
 	switch {
 	case user != nil:
@@ -180,12 +183,12 @@ func (a *authenticator) identify(r *http.Request) (user *User, warning string, e
 
 // direct is authenticate for the admin listener: who is anonymous, or named by a front
 // proxy, is nobody there. It counts nothing.
-func (a *authenticator) direct(r *http.Request) (*User, *authenticationError) {
+func (a *authenticator) direct(r *http.Request) (*request.User, *authenticationError) {
 	user, proxied, _, failed := a.whoSent(r)
 	switch {
 	case proxied:
 		return nil, &authenticationError{[]string{"front-proxy"}, errors.New("front proxies may name nobody here")}
-	case user != nil && (user.Name == userAnonymous || user.in(groupUnauthed)):
+	case user != nil && (user.Name == request.UserAnonymous || user.In(request.GroupUnauthenticated)):
 		return nil, &authenticationError{[]string{user.Name}, errors.New("nobody is anonymous here")}
 	case user != nil:
 		a.strip(r.Header)
@@ -198,7 +201,7 @@ func (a *authenticator) direct(r *http.Request) (*User, *authenticationError) {
 
 // whoSent asks one authenticator after another; nil is nobody, with what was wrong if
 // there were credentials. proxied says that a front proxy named the user.
-func (a *authenticator) whoSent(r *http.Request) (user *User, proxied bool, warning string, failed *authenticationError) {
+func (a *authenticator) whoSent(r *http.Request) (user *request.User, proxied bool, warning string, failed *authenticationError) {
 	var err error
 	fail := func(kind string, err error) {
 		if failed == nil {
@@ -269,17 +272,17 @@ func hasPrefixFold(s, prefix string) bool {
 
 // unauthorized is upstream's 401: it names no reason and, unlike RFC 9110 asks, no
 // scheme.
-func unauthorized(cause error) *statusError {
-	return &statusError{code: http.StatusUnauthorized, reason: "Unauthorized", message: "Unauthorized", cause: cause}
+func unauthorized(cause error) *status.Error {
+	return &status.Error{Code: http.StatusUnauthorized, Reason: "Unauthorized", Message: "Unauthorized", Cause: cause}
 }
 
 // authenticated is u as a member of system:authenticated. The anonymous user, and one
 // whose groups say already whether it is authenticated, stays as it is (upstream).
-func authenticated(u *User) *User {
-	if u.Name == userAnonymous || u.in(groupAuthed) || u.in(groupUnauthed) {
+func authenticated(u *request.User) *request.User {
+	if u.Name == request.UserAnonymous || u.In(request.GroupAuthenticated) || u.In(request.GroupUnauthenticated) {
 		return u
 	}
 	c := *u
-	c.Groups = append(slices.Clip(u.Groups), groupAuthed)
+	c.Groups = append(slices.Clip(u.Groups), request.GroupAuthenticated)
 	return &c
 }

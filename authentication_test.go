@@ -18,6 +18,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // testCA signs client certificates.
@@ -76,7 +79,7 @@ func signTestCert(t testing.TB, ca *testCA, c *x509.Certificate) (*x509.Certific
 }
 
 // newTestAuthenticator takes flags of the group; nil CAs are none.
-func newTestAuthenticator(t testing.TB, clients, proxies *testCA, tokens map[string]*User, args ...string) *authenticator {
+func newTestAuthenticator(t testing.TB, clients, proxies *testCA, tokens map[string]*request.User, args ...string) *authenticator {
 	t.Helper()
 	o, f := &authenticationOptions{}, newFlags()
 	o.register(f)
@@ -124,11 +127,11 @@ func TestAuthenticate(t *testing.T) {
 	expired := cert(clients.client(t, pkix.Name{CommonName: "alice"}, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }))
 	server := cert(clients.client(t, pkix.Name{CommonName: "alice"}, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }))
 
-	tokens := map[string]*User{
+	tokens := map[string]*request.User{
 		"good":   {Name: "bob", UID: "7", Groups: []string{"ops"}},
-		"authed": {Name: "carol", Groups: []string{groupAuthed}},
-		"unauth": {Name: "dave", Groups: []string{groupUnauthed}},
-		"anon":   {Name: userAnonymous},
+		"authed": {Name: "carol", Groups: []string{request.GroupAuthenticated}},
+		"unauth": {Name: "dave", Groups: []string{request.GroupUnauthenticated}},
+		"anon":   {Name: request.UserAnonymous},
 	}
 	const upgrade, ws = "Upgrade: WebSocket", "Sec-WebSocket-Protocol: "
 	const connection = "Connection: keep-alive, Upgrade"
@@ -205,15 +208,15 @@ func TestAuthenticate(t *testing.T) {
 		if err == nil {
 			continue
 		}
-		var e *statusError
+		var e *status.Error
 		var cause *authenticationError
 		if !errors.As(err, &e) || !errors.As(err, &cause) {
 			t.Errorf("%s: error %T without a cause", tc.name, err)
 			continue
 		}
-		_, body := e.body(false)
-		if want := `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}` + "\n"; string(body) != want || e.code != 401 {
-			t.Errorf("%s: %d %s", tc.name, e.code, body)
+		_, body := e.Body(false)
+		if want := `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}` + "\n"; string(body) != want || e.Code != 401 {
+			t.Errorf("%s: %d %s", tc.name, e.Code, body)
 		}
 		if got := strings.Join(cause.attempted, ", "); got != tc.attempted {
 			t.Errorf("%s: attempted %q, want %q", tc.name, got, tc.attempted)
@@ -230,7 +233,7 @@ func TestAuthenticate(t *testing.T) {
 // TestAuthenticateClearsHeaders: what stands behind must not see credentials, nor take a
 // client's word for who it is.
 func TestAuthenticateClearsHeaders(t *testing.T) {
-	a := newTestAuthenticator(t, nil, nil, map[string]*User{"good": {Name: "bob"}},
+	a := newTestAuthenticator(t, nil, nil, map[string]*request.User{"good": {Name: "bob"}},
 		"--requestheader-username-headers=X-Who", "--requestheader-group-headers=x-CLUB,X-Remote-Group", "--requestheader-extra-headers-prefix=X-Fact-")
 	const lines = "X-Remote-User: a|X-Remote-Uid: a|X-Remote-Group: a|X-Remote-Extra-Foo: a|X-Remote-Extra-: a|X-Who: a|X-Club: a|X-Fact-Foo: a|" +
 		"Sec-WebSocket-Protocol: v4, " + webSocketTokenPrefix + "Z29vZA|Sec-WebSocket-Protocol: v5|X-Remote-Users: stays|X-Fact: stays|X-Remote-Extra: stays"
@@ -257,14 +260,14 @@ func TestAuthenticateClearsHeaders(t *testing.T) {
 func TestFrontProxyUser(t *testing.T) {
 	ca := newTestCA(t, nil)
 	chain := []*x509.Certificate{ca.client(t, pkix.Name{CommonName: "front"}, nil)}
-	user := func(name, uid string, extra map[string][]string, groups ...string) *User {
-		return &User{Name: name, UID: uid, Groups: append(groups, groupAuthed), Extra: extra}
+	user := func(name, uid string, extra map[string][]string, groups ...string) *request.User {
+		return &request.User{Name: name, UID: uid, Groups: append(groups, request.GroupAuthenticated), Extra: extra}
 	}
 	for _, tc := range []struct {
 		name  string
 		args  string
 		lines string
-		want  *User // nil: not by the front proxy
+		want  *request.User // nil: not by the front proxy
 	}{
 		{"empty", "", "", nil},
 		{"user", "", "X-Remote-User: Bob", user("Bob", "", nil)},
@@ -317,23 +320,23 @@ func TestTokenFile(t *testing.T) {
 	const sample = "token1,user1,uid1\ntoken2,user2,uid2\ntoken3,user3,uid3,\"group1,group2\"\n"
 	for _, tc := range []struct {
 		name, text string
-		want       map[string]*User
+		want       map[string]*request.User
 		notes, err string
 	}{
-		{"sample", sample, map[string]*User{
+		{"sample", sample, map[string]*request.User{
 			"token1": {Name: "user1", UID: "uid1"},
 			"token2": {Name: "user2", UID: "uid2"},
 			"token3": {Name: "user3", UID: "uid3", Groups: []string{"group1", "group2"}},
 		}, "", ""},
-		{"empty", "", map[string]*User{}, "", ""},
-		{"more columns", "t,u,1,g,x\n", map[string]*User{"t": {Name: "u", UID: "1", Groups: []string{"g"}}}, "", ""},
-		{"no groups", "t,u,1,\n", map[string]*User{"t": {Name: "u", UID: "1"}}, "", ""},
-		{"no last newline", "t,u,1", map[string]*User{"t": {Name: "u", UID: "1"}}, "", ""},
+		{"empty", "", map[string]*request.User{}, "", ""},
+		{"more columns", "t,u,1,g,x\n", map[string]*request.User{"t": {Name: "u", UID: "1", Groups: []string{"g"}}}, "", ""},
+		{"no groups", "t,u,1,\n", map[string]*request.User{"t": {Name: "u", UID: "1"}}, "", ""},
+		{"no last newline", "t,u,1", map[string]*request.User{"t": {Name: "u", UID: "1"}}, "", ""},
 		{"few columns", sample + "token4,user4\n", nil, "", "token file NAME: line 4: want at least 3 columns (token, user, uid), found 2"},
 		{"quote", sample + "a\"b,u,1\n", nil, "", "token file NAME: line 4: bare \" in non-quoted-field"},
 		{"open quote", "t,u,1,\"a\n\nb\n", nil, "", "token file NAME: line 1: extraneous or missing \" in quoted-field"},
-		{"no token", ",user5,uid5\nt,u,1\n", map[string]*User{"t": {Name: "u", UID: "1"}}, "token file NAME: line 1: no token, the line is left out", ""},
-		{"twice", "\nt,a,1\n\nt,b,2\n", map[string]*User{"t": {Name: "b", UID: "2"}}, "token file NAME: line 4: a token that stands further up, this line counts", ""},
+		{"no token", ",user5,uid5\nt,u,1\n", map[string]*request.User{"t": {Name: "u", UID: "1"}}, "token file NAME: line 1: no token, the line is left out", ""},
+		{"twice", "\nt,a,1\n\nt,b,2\n", map[string]*request.User{"t": {Name: "b", UID: "2"}}, "token file NAME: line 4: a token that stands further up, this line counts", ""},
 	} {
 		name := filepath.Join(t.TempDir(), "tokens.csv")
 		if err := os.WriteFile(name, []byte(tc.text), 0o600); err != nil {
@@ -361,10 +364,10 @@ func TestTokensOfFileAndProgram(t *testing.T) {
 	if err := os.WriteFile(name, []byte("t,file,1,g\nown,file,2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a := newTestAuthenticator(t, nil, nil, map[string]*User{"own": {Name: userAPIServer, Groups: []string{groupMasters}}}, "--token-auth-file="+name)
-	for token, want := range map[string]*User{
-		"t":   {Name: "file", UID: "1", Groups: []string{"g", groupAuthed}},
-		"own": {Name: userAPIServer, Groups: []string{groupMasters, groupAuthed}},
+	a := newTestAuthenticator(t, nil, nil, map[string]*request.User{"own": {Name: request.UserAPIServer, Groups: []string{request.GroupMasters}}}, "--token-auth-file="+name)
+	for token, want := range map[string]*request.User{
+		"t":   {Name: "file", UID: "1", Groups: []string{"g", request.GroupAuthenticated}},
+		"own": {Name: request.UserAPIServer, Groups: []string{request.GroupMasters, request.GroupAuthenticated}},
 	} {
 		got, _, err := a.authenticate(testRequest(nil, "Authorization: Bearer "+token))
 		if err != nil || !reflect.DeepEqual(got, want) {
@@ -405,7 +408,7 @@ func TestBearerToken(t *testing.T) {
 func TestAuthenticateAllocations(t *testing.T) {
 	ca := newTestCA(t, nil)
 	chain := []*x509.Certificate{ca.client(t, pkix.Name{CommonName: "alice"}, nil)}
-	a := newTestAuthenticator(t, ca, nil, map[string]*User{"good": {Name: "bob"}})
+	a := newTestAuthenticator(t, ca, nil, map[string]*request.User{"good": {Name: "bob"}})
 	token := []string{"Bearer good"}
 	for name, r := range map[string]*http.Request{"token": testRequest(nil), "certificate": testRequest(chain), "anonymous": testRequest(nil)} {
 		r.Header["Accept"] = []string{"*/*"}
@@ -424,7 +427,7 @@ func TestAuthenticateAllocations(t *testing.T) {
 
 func BenchmarkAuthenticate(b *testing.B) {
 	ca := newTestCA(b, nil)
-	a := newTestAuthenticator(b, ca, nil, map[string]*User{"good": {Name: "bob"}})
+	a := newTestAuthenticator(b, ca, nil, map[string]*request.User{"good": {Name: "bob"}})
 	chain := []*x509.Certificate{ca.client(b, pkix.Name{CommonName: "alice"}, nil)}
 	token := []string{"Bearer good"}
 	for _, tc := range []struct {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+
+	"apichain/internal/request"
 )
 
 // frontProxies lets a proxy that shows a certificate of the request-header CA name the
@@ -19,7 +21,7 @@ type frontProxies struct {
 // authenticate returns the user that the proxy names. nil without an error means that
 // there is no request-header CA, or that the proxy speaks for itself. r must have a
 // client certificate.
-func (p *frontProxies) authenticate(r *http.Request) (*User, error) {
+func (p *frontProxies) authenticate(r *http.Request) (*request.User, error) {
 	verified, err := p.certs.verify(r.TLS.PeerCertificates)
 	if verified == nil {
 		return nil, err
@@ -27,7 +29,7 @@ func (p *frontProxies) authenticate(r *http.Request) (*User, error) {
 	if name := r.TLS.PeerCertificates[0].Subject.CommonName; len(p.names) > 0 && !slices.Contains(p.names, name) {
 		return nil, fmt.Errorf("common name %q is not among the front proxies", name)
 	}
-	u := &User{Name: firstValue(r.Header, p.userHeaders)}
+	u := &request.User{Name: firstValue(r.Header, p.userHeaders)}
 	if u.Name == "" {
 		return nil, nil
 	}

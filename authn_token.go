@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"unicode/utf8"
+
+	"apichain/internal/request"
 )
 
 // Bearer tokens, from the header (RFC 6750, section 2.1) and from a websocket's
@@ -112,7 +114,7 @@ func stripWebSocketToken(h http.Header) {
 
 // readTokenFile reads the users of a token file. A record without a token is left out,
 // and of two with the same token the last counts; both are notes for the log.
-func readTokenFile(name string) (tokens map[string]*User, notes []string, err error) {
+func readTokenFile(name string) (tokens map[string]*request.User, notes []string, err error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, nil, fmt.Errorf("token file: %w", err)
@@ -127,8 +129,8 @@ func readTokenFile(name string) (tokens map[string]*User, notes []string, err er
 	return tokens, notes, nil
 }
 
-func parseTokens(r io.Reader) (tokens map[string]*User, notes []string, err error) {
-	tokens = map[string]*User{}
+func parseTokens(r io.Reader) (tokens map[string]*request.User, notes []string, err error) {
+	tokens = map[string]*request.User{}
 	in := csv.NewReader(r)
 	in.FieldsPerRecord = -1
 	for {
@@ -155,7 +157,7 @@ func parseTokens(r io.Reader) (tokens map[string]*User, notes []string, err erro
 		if tokens[token] != nil {
 			notes = append(notes, fmt.Sprintf("line %d: a token that stands further up, this line counts", line))
 		}
-		u := &User{Name: record[1], UID: record[2]}
+		u := &request.User{Name: record[1], UID: record[2]}
 		if len(record) > 3 && record[3] != "" {
 			u.Groups = strings.Split(record[3], ",")
 		}

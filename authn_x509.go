@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"apichain/internal/request"
 )
 
 // certVerifier verifies client certificates against the CAs that count now. The
@@ -19,9 +21,9 @@ import (
 // A request on a kept-alive connection brings the same certificate again; what was found
 // is remembered until the certificate expires or the pool is replaced.
 type certVerifier struct {
-	pool     func() *x509.CertPool                       // nil, or giving nil: no certificate is looked at
-	identify func(leaf *x509.Certificate) (*User, error) // nil: verify gives an empty user
-	now      func() time.Time                            // nil: time.Now
+	pool     func() *x509.CertPool                               // nil, or giving nil: no certificate is looked at
+	identify func(leaf *x509.Certificate) (*request.User, error) // nil: verify gives an empty user
+	now      func() time.Time                                    // nil: time.Now
 
 	mu    sync.RWMutex
 	known map[*x509.Certificate]*verdict
@@ -33,7 +35,7 @@ type verdict struct {
 	chain []*x509.Certificate
 	pool  *x509.CertPool
 	until time.Time
-	user  *User
+	user  *request.User
 	err   error
 }
 
@@ -48,7 +50,7 @@ const (
 // verify returns the user of a verified certificate, chain[0]; the others are
 // intermediates the client sent. nil without an error means that there are no CAs to
 // verify against, or that the certificate names nobody.
-func (v *certVerifier) verify(chain []*x509.Certificate) (*User, error) {
+func (v *certVerifier) verify(chain []*x509.Certificate) (*request.User, error) {
 	if v.pool == nil {
 		return nil, nil
 	}
@@ -85,7 +87,7 @@ func (v *certVerifier) judge(chain []*x509.Certificate, pool *x509.CertPool, now
 				d.until = t
 			}
 		}
-		d.user = &User{}
+		d.user = &request.User{}
 		if v.identify != nil {
 			d.user, err = v.identify(chain[0])
 		}
@@ -126,12 +128,12 @@ func (v *certVerifier) remember(d *verdict) {
 
 // certUser is the user a certificate names: the common name, the organizations as
 // groups, and upstream's element for a UID. Without a common name it names nobody.
-func certUser(c *x509.Certificate) (*User, error) {
+func certUser(c *x509.Certificate) (*request.User, error) {
 	if c.Subject.CommonName == "" {
 		return nil, nil
 	}
 	uidElement := asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57683, 2}
-	u := &User{Name: c.Subject.CommonName, Groups: slices.Clone(c.Subject.Organization)}
+	u := &request.User{Name: c.Subject.CommonName, Groups: slices.Clone(c.Subject.Organization)}
 	found := false
 	for _, element := range c.Subject.Names {
 		if !element.Type.Equal(uidElement) {

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"apichain/internal/request"
 )
 
 func TestCertUser(t *testing.T) {
@@ -26,15 +28,15 @@ func TestCertUser(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		subject pkix.Name
-		want    *User
+		want    *request.User
 		err     bool
 	}{
-		{"name and groups", pkix.Name{CommonName: "alice", Organization: []string{"a", "b"}}, &User{Name: "alice", Groups: []string{"a", "b", groupAuthed}}, false},
-		{"name", pkix.Name{CommonName: "alice"}, &User{Name: "alice", Groups: []string{groupAuthed}}, false},
+		{"name and groups", pkix.Name{CommonName: "alice", Organization: []string{"a", "b"}}, &request.User{Name: "alice", Groups: []string{"a", "b", request.GroupAuthenticated}}, false},
+		{"name", pkix.Name{CommonName: "alice"}, &request.User{Name: "alice", Groups: []string{request.GroupAuthenticated}}, false},
 		{"no name", pkix.Name{Organization: []string{"a"}}, nil, false},
-		{"UID", uid("42"), &User{Name: "alice", UID: "42", Groups: []string{groupAuthed}}, false},
+		{"UID", uid("42"), &request.User{Name: "alice", UID: "42", Groups: []string{request.GroupAuthenticated}}, false},
 		{"two UIDs", uid("42", "43"), nil, true},
-		{"masters", pkix.Name{CommonName: "root", Organization: []string{groupMasters}}, &User{Name: "root", Groups: []string{groupMasters, groupAuthed}}, false},
+		{"masters", pkix.Name{CommonName: "root", Organization: []string{request.GroupMasters}}, &request.User{Name: "root", Groups: []string{request.GroupMasters, request.GroupAuthenticated}}, false},
 	} {
 		cert := ca.client(t, tc.subject, nil)
 		v := certVerifier{pool: func() *x509.CertPool { return ca.pool }, identify: certUser}
@@ -64,7 +66,7 @@ func TestVerdictsHold(t *testing.T) {
 
 	pool, now, looked := root.pool, time.Now(), 0
 	v := &certVerifier{pool: func() *x509.CertPool { return pool }, now: func() time.Time { return now },
-		identify: func(c *x509.Certificate) (*User, error) { looked++; return certUser(c) }}
+		identify: func(c *x509.Certificate) (*request.User, error) { looked++; return certUser(c) }}
 	for i, step := range []struct {
 		why    string
 		do     func()

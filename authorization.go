@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // decision is what an authorizer says of a request. Only allow lets it pass; the zero
@@ -35,14 +38,14 @@ func (d decision) String() string {
 // says that a rule could not be evaluated, and makes the answer a 500 unless somebody
 // allows. Both arguments are only read. It may be called concurrently.
 type authorizer interface {
-	authorize(ctx context.Context, u *User, ri *RequestInfo) (d decision, reason string, err error)
+	authorize(ctx context.Context, u *request.User, ri *request.Info) (d decision, reason string, err error)
 }
 
 // authorizers asks one after another; the first allow or deny counts. Without one the
 // reasons stand below each other and the errors are joined (upstream).
 type authorizers []authorizer
 
-func (as authorizers) authorize(ctx context.Context, u *User, ri *RequestInfo) (decision, string, error) {
+func (as authorizers) authorize(ctx context.Context, u *request.User, ri *request.Info) (decision, string, error) {
 	var reasons string
 	var errs error
 	for _, a := range as {
@@ -70,14 +73,14 @@ func defaultAuthorizer() authorizer {
 		{path: "/livez", reason: health},
 		{path: "/readyz", reason: health},
 		{path: "/version", reason: health},
-		{path: "/api", group: groupAuthed, reason: discovery},
-		{path: "/apis", group: groupAuthed, reason: discovery},
-		{path: "/api/", below: true, group: groupAuthed, reason: discovery},
-		{path: "/apis/", below: true, group: groupAuthed, reason: discovery},
-		{path: "/openapi/", below: true, group: groupAuthed, reason: discovery},
+		{path: "/api", group: request.GroupAuthenticated, reason: discovery},
+		{path: "/apis", group: request.GroupAuthenticated, reason: discovery},
+		{path: "/api/", below: true, group: request.GroupAuthenticated, reason: discovery},
+		{path: "/apis/", below: true, group: request.GroupAuthenticated, reason: discovery},
+		{path: "/openapi/", below: true, group: request.GroupAuthenticated, reason: discovery},
 	}, resourceRules{
-		{verb: "create", apiGroup: "authentication.k8s.io", resources: []string{"selfsubjectreviews"}, group: groupAuthed, reason: self},
-		{verb: "create", apiGroup: "authorization.k8s.io", resources: []string{"selfsubjectaccessreviews", "selfsubjectrulesreviews"}, group: groupAuthed, reason: self},
+		{verb: "create", apiGroup: "authentication.k8s.io", resources: []string{"selfsubjectreviews"}, group: request.GroupAuthenticated, reason: self},
+		{verb: "create", apiGroup: "authorization.k8s.io", resources: []string{"selfsubjectaccessreviews", "selfsubjectrulesreviews"}, group: request.GroupAuthenticated, reason: self},
 	}}
 }
 
@@ -92,12 +95,12 @@ func dryExchange(ctx context.Context) *exchange {
 // mastersRule allows everything to the members of system:masters.
 type mastersRule struct{}
 
-func (mastersRule) authorize(ctx context.Context, u *User, _ *RequestInfo) (decision, string, error) {
-	if u.in(groupMasters) {
+func (mastersRule) authorize(ctx context.Context, u *request.User, _ *request.Info) (decision, string, error) {
+	if u.In(request.GroupMasters) {
 		if x := dryExchange(ctx); x != nil {
-			x.because(groupMasters+" may do everything", "group "+groupMasters)
+			x.because(request.GroupMasters+" may do everything", "group "+request.GroupMasters)
 		}
-		return allow, groupMasters + " may do everything", nil
+		return allow, request.GroupMasters + " may do everything", nil
 	}
 	return noOpinion, "", nil
 }
@@ -115,14 +118,14 @@ type pathRule struct {
 	reason string
 }
 
-func (rules pathRules) authorize(ctx context.Context, u *User, ri *RequestInfo) (decision, string, error) {
+func (rules pathRules) authorize(ctx context.Context, u *request.User, ri *request.Info) (decision, string, error) {
 	if ri.IsResourceRequest || ri.Verb != "get" {
 		return noOpinion, "", nil
 	}
 	for i := range rules {
 		r := &rules[i]
 		match := ri.Path == r.path || r.below && strings.HasPrefix(ri.Path, r.path) && !strings.Contains(ri.Path, "//")
-		if match && (r.group == "" || u.in(r.group)) {
+		if match && (r.group == "" || u.In(r.group)) {
 			if x := dryExchange(ctx); x != nil {
 				x.because(r.reason, "get "+r.path)
 			}
@@ -143,13 +146,13 @@ type resourceRule struct {
 	reason         string
 }
 
-func (rules resourceRules) authorize(ctx context.Context, u *User, ri *RequestInfo) (decision, string, error) {
+func (rules resourceRules) authorize(ctx context.Context, u *request.User, ri *request.Info) (decision, string, error) {
 	if !ri.IsResourceRequest || ri.Subresource != "" {
 		return noOpinion, "", nil
 	}
 	for i := range rules {
 		r := &rules[i]
-		if ri.Verb == r.verb && ri.APIGroup == r.apiGroup && slices.Contains(r.resources, ri.Resource) && u.in(r.group) {
+		if ri.Verb == r.verb && ri.APIGroup == r.apiGroup && slices.Contains(r.resources, ri.Resource) && u.In(r.group) {
 			if x := dryExchange(ctx); x != nil {
 				x.because(r.reason, r.verb+" "+qualifiedName(r.apiGroup, ri.Resource))
 			}
@@ -161,16 +164,16 @@ func (rules resourceRules) authorize(ctx context.Context, u *User, ri *RequestIn
 
 // forbidden is the 403 for a request that nobody allowed, in upstream's words. reason is
 // the authorizers'; "" adds nothing.
-func forbidden(u *User, ri *RequestInfo, reason string) *statusError {
+func forbidden(u *request.User, ri *request.Info, reason string) *status.Error {
 	name := ""
 	if u != nil {
 		name = u.Name
 	}
-	e := &statusError{code: http.StatusForbidden, reason: "Forbidden", nosniff: true}
+	e := &status.Error{Code: http.StatusForbidden, Reason: "Forbidden", NoSniff: true}
 	what := fmt.Sprintf("User %q cannot %s path %q", name, ri.Verb, ri.Path)
 	subject := "forbidden"
 	if ri.IsResourceRequest {
-		e.details = &statusDetails{Name: ri.Name, Group: ri.APIGroup, Kind: ri.Resource}
+		e.Details = &status.Details{Name: ri.Name, Group: ri.APIGroup, Kind: ri.Resource}
 		resource, scope := ri.Resource, "at the cluster scope"
 		if ri.Subresource != "" {
 			resource += "/" + ri.Subresource
@@ -188,11 +191,11 @@ func forbidden(u *User, ri *RequestInfo, reason string) *statusError {
 		}
 		subject += " is forbidden"
 	} else {
-		e.details = &statusDetails{}
+		e.Details = &status.Details{}
 	}
-	e.message = subject + ": " + escapeMarkup(what)
+	e.Message = subject + ": " + status.EscapeMarkup(what)
 	if reason != "" {
-		e.message += ": " + reason
+		e.Message += ": " + reason
 	}
 	return e
 }

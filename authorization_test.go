@@ -4,32 +4,34 @@ import (
 	"context"
 	"errors"
 	"testing"
+
+	"apichain/internal/request"
 )
 
 // decide is an authorizer as a function.
-type decide func(u *User, ri *RequestInfo) (decision, string, error)
+type decide func(u *request.User, ri *request.Info) (decision, string, error)
 
-func (f decide) authorize(_ context.Context, u *User, ri *RequestInfo) (decision, string, error) {
+func (f decide) authorize(_ context.Context, u *request.User, ri *request.Info) (decision, string, error) {
 	return f(u, ri)
 }
 
 func always(d decision, reason string, err error) authorizer {
-	return decide(func(*User, *RequestInfo) (decision, string, error) { return d, reason, err })
+	return decide(func(*request.User, *request.Info) (decision, string, error) { return d, reason, err })
 }
 
-func mustResolve(t testing.TB, method, path, query string) *RequestInfo {
+func mustResolve(t testing.TB, method, path, query string) *request.Info {
 	t.Helper()
-	ri := new(RequestInfo)
-	if err := ri.resolve(method, path, query); err != nil {
+	ri := new(request.Info)
+	if err := ri.Resolve(method, path, query); err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
 	return ri
 }
 
 func TestDefaultAuthorizer(t *testing.T) {
-	anonymous := &User{Name: userAnonymous, Groups: []string{groupUnauthed}}
-	user := &User{Name: "bob", Groups: []string{"dev", groupAuthed}}
-	master := &User{Name: "root", Groups: []string{groupMasters}}
+	anonymous := &request.User{Name: request.UserAnonymous, Groups: []string{request.GroupUnauthenticated}}
+	user := &request.User{Name: "bob", Groups: []string{"dev", request.GroupAuthenticated}}
+	master := &request.User{Name: "root", Groups: []string{request.GroupMasters}}
 	const all, authed, masters = 0, 1, 2
 	for _, tc := range []struct {
 		method, path string
@@ -82,7 +84,7 @@ func TestDefaultAuthorizer(t *testing.T) {
 		{"PUT", "/apis/authentication.k8s.io/v1/selfsubjectreviews/x", masters},
 	} {
 		ri := mustResolve(t, tc.method, tc.path, "")
-		for i, u := range []*User{anonymous, user, master, nil} {
+		for i, u := range []*request.User{anonymous, user, master, nil} {
 			want := noOpinion
 			if i >= tc.from && u != nil || tc.from == all {
 				want = allow
@@ -125,35 +127,35 @@ func TestAuthorizersOrder(t *testing.T) {
 }
 
 func TestForbidden(t *testing.T) {
-	u := &User{Name: "NAME"}
+	u := &request.User{Name: "NAME"}
 	for _, tc := range []struct {
-		u      *User
-		ri     RequestInfo
+		u      *request.User
+		ri     request.Info
 		reason string
 		want   string
 	}{
-		{u, RequestInfo{Verb: "GET", Path: "/whatever"}, "",
+		{u, request.Info{Verb: "GET", Path: "/whatever"}, "",
 			`"message":"forbidden: User \"NAME\" cannot GET path \"/whatever\"","reason":"Forbidden","details":{},"code":403}`},
-		{u, RequestInfo{Verb: "GET", Path: "/<script>"}, "",
+		{u, request.Info{Verb: "GET", Path: "/<script>"}, "",
 			`"message":"forbidden: User \"NAME\" cannot GET path \"/\u0026lt;script\u0026gt;\"","reason":"Forbidden","details":{},"code":403}`},
-		{&User{Name: "<b>\n&"}, RequestInfo{Verb: "get", Path: "/"}, "",
+		{&request.User{Name: "<b>\n&"}, request.Info{Verb: "get", Path: "/"}, "",
 			`"message":"forbidden: User \"\u0026lt;b\u0026gt;\\n\u0026amp;\" cannot get path \"/\"","reason":"Forbidden","details":{},"code":403}`},
-		{nil, RequestInfo{Verb: "get", Path: "/"}, "",
+		{nil, request.Info{Verb: "get", Path: "/"}, "",
 			`"message":"forbidden: User \"\" cannot get path \"/\"","reason":"Forbidden","details":{},"code":403}`},
-		{u, RequestInfo{IsResourceRequest: true, Verb: "get", Resource: "pod"}, "",
+		{u, request.Info{IsResourceRequest: true, Verb: "get", Resource: "pod"}, "",
 			`"message":"pod is forbidden: User \"NAME\" cannot get resource \"pod\" in API group \"\" at the cluster scope","reason":"Forbidden","details":{"kind":"pod"},"code":403}`},
-		{u, RequestInfo{IsResourceRequest: true, Verb: "get", Resource: "pod", Name: "mypod"}, "",
+		{u, request.Info{IsResourceRequest: true, Verb: "get", Resource: "pod", Name: "mypod"}, "",
 			`"message":"pod \"mypod\" is forbidden: User \"NAME\" cannot get resource \"pod\" in API group \"\" at the cluster scope","reason":"Forbidden","details":{"name":"mypod","kind":"pod"},"code":403}`},
-		{u, RequestInfo{IsResourceRequest: true, Verb: "get", Namespace: "test", APIGroup: "v2", Resource: "pod", Subresource: "quota"}, "",
+		{u, request.Info{IsResourceRequest: true, Verb: "get", Namespace: "test", APIGroup: "v2", Resource: "pod", Subresource: "quota"}, "",
 			`"message":"pod.v2 is forbidden: User \"NAME\" cannot get resource \"pod/quota\" in API group \"v2\" in the namespace \"test\"","reason":"Forbidden","details":{"group":"v2","kind":"pod"},"code":403}`},
-		{u, RequestInfo{IsResourceRequest: true, Verb: "get", Namespace: "ns1", APIGroup: "example.com", Resource: "widgets", Name: "w1"}, "no rule matched",
+		{u, request.Info{IsResourceRequest: true, Verb: "get", Namespace: "ns1", APIGroup: "example.com", Resource: "widgets", Name: "w1"}, "no rule matched",
 			`"message":"widgets.example.com \"w1\" is forbidden: User \"NAME\" cannot get resource \"widgets\" in API group \"example.com\" in the namespace \"ns1\": no rule matched","reason":"Forbidden","details":{"name":"w1","group":"example.com","kind":"widgets"},"code":403}`},
 	} {
 		e := forbidden(tc.u, &tc.ri, tc.reason)
-		contentType, body := e.body(false)
+		contentType, body := e.Body(false)
 		want := `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure",` + tc.want + "\n"
-		if string(body) != want || contentType != "application/json" || !e.nosniff || e.code != 403 {
-			t.Errorf("code %d, %s, nosniff %t\n got %swant %s", e.code, contentType, e.nosniff, body, want)
+		if string(body) != want || contentType != "application/json" || !e.NoSniff || e.Code != 403 {
+			t.Errorf("code %d, %s, nosniff %t\n got %swant %s", e.Code, contentType, e.NoSniff, body, want)
 		}
 	}
 }
@@ -162,11 +164,11 @@ func BenchmarkAuthorize(b *testing.B) {
 	authz := defaultAuthorizer()
 	for _, tc := range []struct {
 		name, path string
-		u          *User
+		u          *request.User
 	}{
-		{"master", "/api/v1/namespaces/default/pods", &User{Name: "root", Groups: []string{groupMasters, groupAuthed}}},
-		{"discovery", "/apis/example.com/v1", &User{Name: "bob", Groups: []string{"dev", groupAuthed}}},
-		{"nobody", "/metrics", &User{Name: "bob", Groups: []string{"dev", groupAuthed}}},
+		{"master", "/api/v1/namespaces/default/pods", &request.User{Name: "root", Groups: []string{request.GroupMasters, request.GroupAuthenticated}}},
+		{"discovery", "/apis/example.com/v1", &request.User{Name: "bob", Groups: []string{"dev", request.GroupAuthenticated}}},
+		{"nobody", "/metrics", &request.User{Name: "bob", Groups: []string{"dev", request.GroupAuthenticated}}},
 	} {
 		b.Run(tc.name, func(b *testing.B) {
 			ri := mustResolve(b, "GET", tc.path, "")
@@ -181,7 +183,7 @@ func BenchmarkAuthorize(b *testing.B) {
 
 func TestAuthorizeAllocations(t *testing.T) {
 	authz, ctx := defaultAuthorizer(), t.Context()
-	u := &User{Name: "bob", Groups: []string{groupAuthed}}
+	u := &request.User{Name: "bob", Groups: []string{request.GroupAuthenticated}}
 	for _, path := range []string{"/healthz", "/apis/g/v", "/metrics", "/api/v1/pods"} {
 		ri := mustResolve(t, "GET", path, "")
 		if n := testing.AllocsPerRun(100, func() { _, _, _ = authz.authorize(ctx, u, ri) }); n != 0 {

@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"apichain/internal/store"
+	"apichain/internal/tree"
 )
 
 // What is in the store from the start, and what namespaces do that no other kind does.
@@ -79,10 +82,10 @@ func holdSpace(q *call, obj map[string]any) (stays bool, err error) {
 			return false, q.forbidden(q.name, "this namespace may not be deleted")
 		}
 	}
-	if len(listAt(obj, "spec", "finalizers")) == 0 && textAt(obj, "metadata", "deletionTimestamp") != "" {
+	if len(tree.List(obj, "spec", "finalizers")) == 0 && tree.Text(obj, "metadata", "deletionTimestamp") != "" {
 		return false, nil
 	}
-	setMember(obj, "Terminating", "status", "phase")
+	tree.Set(obj, "Terminating", "status", "phase")
 	return true, nil
 }
 
@@ -99,34 +102,34 @@ func finalizeSpace(q *call) error {
 	if err != nil {
 		return err
 	}
-	if name := objectName(obj); name != q.name {
+	if name := tree.Name(obj); name != q.name {
 		return q.wrongName(name)
 	}
 	given, err := givenRevision(obj)
 	if err != nil {
 		return err
 	}
-	uid := textAt(obj, "metadata", "uid")
+	uid := tree.Text(obj, "metadata", "uid")
 	for {
-		sn := q.bucket.now()
-		old := sn.get(q.name)
+		sn := q.bucket.Now()
+		old := sn.Get(q.name)
 		if old == nil {
 			return q.notFound(q.name)
 		}
-		if uid != "" && uid != old.meta.uid {
+		if uid != "" && uid != old.Meta.UID {
 			return q.wrongUID(old, uid)
 		}
-		if given != "" && given != strconv.FormatInt(old.rev, 10) {
+		if given != "" && given != strconv.FormatInt(old.Rev, 10) {
 			return q.conflict(q.name, changedMeanwhile)
 		}
 		was, next := q.decode(old), q.decode(old)
-		if list := listAt(obj, "spec", "finalizers"); len(list) > 0 {
-			setMember(next, deepCopy(list), "spec", "finalizers")
+		if list := tree.List(obj, "spec", "finalizers"); len(list) > 0 {
+			tree.Set(next, tree.Copy(list), "spec", "finalizers")
 		} else {
-			delete(objectAt(next, "spec"), "finalizers")
+			delete(tree.Object(next, "spec"), "finalizers")
 		}
 		done, err := q.replace(old, was, next)
-		var raced *conflictError
+		var raced *store.Conflict
 		if errors.As(err, &raced) {
 			continue
 		}

@@ -8,6 +8,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"apichain/internal/field"
+	"apichain/internal/kinds"
+	"apichain/internal/request"
+	"apichain/internal/status"
+	"apichain/internal/store"
+	"apichain/internal/tree"
 )
 
 // The resources of the built-in kinds: rows of the kind table, served by the containers of
@@ -15,18 +22,18 @@ import (
 
 // newRest makes the store and what all resources share.
 func newRest(p *program) (*rest, error) {
-	table, err := loadKinds()
+	table, err := kinds.Load()
 	if err != nil {
 		return nil, err
 	}
 	o := &p.opt.watch
-	s := &rest{program: p, kinds: table, limits: *o, watches: &p.watching, meta: table.types["meta.ObjectMeta"], builtin: map[kindKey]*resource{}, byBucket: map[*bucket]*resource{}}
+	s := &rest{program: p, kinds: table, limits: *o, watches: &p.watching, meta: table.Types["meta.ObjectMeta"], builtin: map[kinds.Key]*resource{}, byBucket: map[*store.Bucket]*resource{}}
 	s.store = p.store
-	s.spaces = s.store.resource("namespaces")
-	for _, row := range table.kinds {
+	s.spaces = s.store.Bucket("namespaces")
+	for _, row := range table.Kinds {
 		r := s.newBuiltin(row)
-		s.builtin[kindKey{row.group, row.version, row.kind}] = r
-		if row.storedAs == "" && r.bucket != nil {
+		s.builtin[kinds.NewKey(row.Group, row.Version, row.Kind)] = r
+		if row.StoredAs == "" && r.bucket != nil {
 			s.byBucket[r.bucket] = r
 		}
 	}
@@ -39,22 +46,22 @@ func newRest(p *program) (*rest, error) {
 func (s *rest) fit() {
 	for kind, answer := range reviews() {
 		for key, r := range s.builtin {
-			if key.name == kind {
+			if key.Name == kind {
 				r.reviewed = answer
 			}
 		}
 	}
-	accounts := s.builtin[kindKey{"", "v1", "ServiceAccount"}]
+	accounts := s.builtin[kinds.NewKey("", "v1", "ServiceAccount")]
 	accounts.subresources["token"] = &subresource{serve: func(q *call) error { return q.rest.program.authn.accounts.requestToken(q) }}
-	spaces := s.builtin[kindKey{"", "v1", "Namespace"}]
+	spaces := s.builtin[kinds.NewKey("", "v1", "Namespace")]
 	spaces.subresources["finalize"] = &subresource{serve: finalizeSpace}
 	spaces.beforeDelete = holdSpace
-	definitions := s.builtin[kindKey{"apiextensions.k8s.io", "v1", "CustomResourceDefinition"}]
+	definitions := s.builtin[kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition")]
 	definitions.shape = crdShape{definitions.shape}
 	definitions.prepare = s.customs.prepareCRD
 	definitions.alone = new(sync.Mutex) // two that want one name must see each other
 	definitions.beforeDelete = keepCRD
-	definitions.written = func(*object) { s.customs.follow() }
+	definitions.written = func(*store.Object) { s.customs.follow() }
 }
 
 // resourceName is plural[.group].
@@ -66,49 +73,49 @@ func qualifiedName(group, plural string) string {
 }
 
 // newBuiltin is the resource of a row.
-func (s *rest) newBuiltin(row *kindRow) *resource {
+func (s *rest) newBuiltin(row *kinds.Row) *resource {
 	r := &resource{
-		rest: s, group: row.group, version: row.version, kind: row.kind, listKind: row.kind + "List", plural: row.plural, singular: row.singular,
-		namespaced: row.namespaced, shape: kindShape{row}, typ: row.typ, columns: row.columns, fields: row.fields, hasStatus: row.hasStatus, givenStatus: row.givenStatus,
-		deleteGivesObject: row.deleteGivesObject, blindUpdate: row.blindUpdate, createOnUpdate: row.createOnUpdate, generation: row.generation,
-		verbs: row.verbs, subs: row.subresources, subresources: map[string]*subresource{},
+		rest: s, group: row.Group, version: row.Version, kind: row.Kind, listKind: row.Kind + "List", plural: row.Plural, singular: row.Singular,
+		namespaced: row.Namespaced, shape: kinds.Shape{Row: row}, typ: row.Type, columns: row.Columns, fields: row.Fields, hasStatus: row.HasStatus, givenStatus: row.KeepsGivenStatus,
+		deleteGivesObject: row.ReturnsDeleted, blindUpdate: row.UnconditionalUpdate, createOnUpdate: row.CreateOnUpdate, generation: row.HasGeneration,
+		verbs: row.Verbs, subs: row.Subresources, subresources: map[string]*subresource{},
 	}
-	r.nameErrors = map[string]func(string) []string{"label": dnsLabelErrors, "label1035": dns1035LabelErrors, "subdomain": dnsSubdomainErrors, "segment": pathSegmentErrors}[row.nameRule]
-	if row.reviewOnly {
+	r.nameErrors = map[string]func(string) []string{"label": field.DNSLabelErrors, "label1035": field.DNS1035LabelErrors, "subdomain": field.DNSSubdomainErrors, "segment": field.PathSegmentErrors}[row.NameRule]
+	if row.ReviewOnly {
 		return r
 	}
-	r.initialize, r.keeps = kindShape{row}.initialize, row.keeps
-	name := qualifiedName(row.group, row.plural)
-	if row.storedAs != "" {
-		name = row.storedAs
-		r.toStored, r.fromStored = row.toStored, row.fromStored
-		r.stored = s.byBucket[s.store.resource(name)].fields
-		r.fields = make([]selectableField, len(r.stored)) // each where the stored kind has its value
-		for _, f := range row.fields {
-			r.fields[f.index] = f
+	r.initialize, r.keeps = kinds.Shape{Row: row}.Initialize, row.Kept
+	name := qualifiedName(row.Group, row.Plural)
+	if row.StoredAs != "" {
+		name = row.StoredAs
+		r.toStored, r.fromStored = row.ToStored, row.FromStored
+		r.stored = s.byBucket[s.store.Bucket(name)].fields
+		r.fields = make([]kinds.Selectable, len(r.stored)) // each where the stored kind has its value
+		for _, f := range row.Fields {
+			r.fields[f.Index] = f
 		}
 	}
-	r.bucket = s.store.resource(name)
+	r.bucket = s.store.Bucket(name)
 	return r
 }
 
 // resourceOf is the resource that serves a kind, nil if none does.
 func (s *rest) resourceOf(apiVersion, kind string) *resource {
 	group, version := splitAPIVersion(apiVersion)
-	if r := s.builtin[kindKey{group, version, kind}]; r != nil {
+	if r := s.builtin[kinds.NewKey(group, version, kind)]; r != nil {
 		return r
 	}
 	return s.customs.kind(group, version, kind)
 }
 
 // resourceFor is a resource of the objects in a bucket, nil if nobody serves them now.
-func (s *rest) resourceFor(b *bucket) *resource {
+func (s *rest) resourceFor(b *store.Bucket) *resource {
 	if r := s.byBucket[b]; r != nil {
 		return r
 	}
 	s.customs.mu.RLock()
 	defer s.customs.mu.RUnlock()
-	return s.customs.byBucket[b.name]
+	return s.customs.byBucket[b.Name]
 }
 
 func splitAPIVersion(apiVersion string) (group, version string) {
@@ -197,8 +204,8 @@ func (r *resource) routeRows() []Route {
 			if f.form == formCollection && f.verb == "create" {
 				at = formItem
 			}
-			if at == formItem && slices.Contains(sub.verbs, f.verb) {
-				add(f, r.path(formItem)+"/"+sub.name, r.operation(servedForm{verb: f.verb, form: formItem, operation: f.operation})+strings.ToUpper(sub.name[:1])+sub.name[1:])
+			if at == formItem && slices.Contains(sub.Verbs, f.verb) {
+				add(f, r.path(formItem)+"/"+sub.Name, r.operation(servedForm{verb: f.verb, form: formItem, operation: f.operation})+strings.ToUpper(sub.Name[:1])+sub.Name[1:])
 			}
 		}
 	}
@@ -260,7 +267,7 @@ func (r *resource) operation(f servedForm) string {
 // internal is a call of the program itself: no request stands behind it. It acts without
 // authorization.
 func (s *rest) internal(r *resource, verb, namespace, name, subresource string) *call {
-	info := &RequestInfo{IsResourceRequest: true, Verb: verb, APIGroup: r.group, APIVersion: r.version, Namespace: namespace, Resource: r.plural, Name: name, Subresource: subresource}
+	info := &request.Info{IsResourceRequest: true, Verb: verb, APIGroup: r.group, APIVersion: r.version, Namespace: namespace, Resource: r.plural, Name: name, Subresource: subresource}
 	q := &call{resource: r, req: &http.Request{}, info: info, name: name, strict: "Ignore"}
 	if r.namespaced {
 		q.namespace = namespace
@@ -271,10 +278,10 @@ func (s *rest) internal(r *resource, verb, namespace, name, subresource string) 
 // modify changes the object of an internal call until nobody else does meanwhile. change
 // gets a tree of its own each time; false leaves the object as it is. The result is nil when
 // there is no such object, or it has gone with the change.
-func (q *call) modify(ctx context.Context, change func(obj map[string]any) bool) (*object, error) {
+func (q *call) modify(ctx context.Context, change func(obj map[string]any) bool) (*store.Object, error) {
 	for ctx.Err() == nil {
-		sn := q.bucket.now()
-		old := sn.get(q.resource.key(q.namespace, q.name))
+		sn := q.bucket.Now()
+		old := sn.Get(q.resource.key(q.namespace, q.name))
 		if old == nil {
 			return nil, nil
 		}
@@ -283,7 +290,7 @@ func (q *call) modify(ctx context.Context, change func(obj map[string]any) bool)
 			return old, nil
 		}
 		done, err := q.replace(old, q.decode(old), next)
-		var raced *conflictError
+		var raced *store.Conflict
 		if !errors.As(err, &raced) {
 			return done, err
 		}
@@ -293,13 +300,13 @@ func (q *call) modify(ctx context.Context, change func(obj map[string]any) bool)
 
 // apply creates obj, or puts it in the place of the object of its name, with all checks that
 // a request would meet but for authorization. created says which.
-func (p *program) apply(ctx context.Context, _ *User, obj map[string]any) (o *object, created bool, err error) {
-	apiVersion, kind := textAt(obj, "apiVersion"), textAt(obj, "kind")
+func (p *program) apply(ctx context.Context, _ *request.User, obj map[string]any) (o *store.Object, created bool, err error) {
+	apiVersion, kind := tree.Text(obj, "apiVersion"), tree.Text(obj, "kind")
 	r := p.resourceOf(apiVersion, kind)
 	if r == nil || r.bucket == nil {
 		return nil, false, fmt.Errorf("no kind %q is served in version %q", kind, apiVersion)
 	}
-	namespace, name := textAt(obj, "metadata", "namespace"), objectName(obj)
+	namespace, name := tree.Text(obj, "metadata", "namespace"), tree.Name(obj)
 	if r.namespaced && namespace == "" {
 		namespace = "default"
 	}
@@ -309,16 +316,16 @@ func (p *program) apply(ctx context.Context, _ *User, obj map[string]any) (o *ob
 		return nil, false, err
 	}
 	sent, hasStatus := obj["status"]
-	o, err = q.insertObject(deepCopy(obj).(map[string]any))
-	var e *statusError
-	if errors.As(err, &e) && e.reason == "AlreadyExists" {
+	o, err = q.insertObject(tree.Copy(obj).(map[string]any))
+	var e *status.Error
+	if errors.As(err, &e) && e.Reason == "AlreadyExists" {
 		o, err = p.rest.internal(r, "update", namespace, name, "").modify(ctx, func(old map[string]any) bool {
-			rev, kept := member(old, "metadata", "resourceVersion"), old["status"]
+			rev, kept := tree.At(old, "metadata", "resourceVersion"), old["status"]
 			clear(old)
-			for k, v := range deepCopy(obj).(map[string]any) {
+			for k, v := range tree.Copy(obj).(map[string]any) {
 				old[k] = v
 			}
-			metadataOf(old)["resourceVersion"] = rev
+			tree.Metadata(old)["resourceVersion"] = rev
 			if kept != nil {
 				old["status"] = kept
 			}
@@ -329,7 +336,7 @@ func (p *program) apply(ctx context.Context, _ *User, obj map[string]any) (o *ob
 	}
 	if err == nil && hasStatus && r.hasStatus {
 		o, err = p.rest.internal(r, "update", namespace, name, "status").modify(ctx, func(old map[string]any) bool {
-			old["status"] = deepCopy(sent)
+			old["status"] = tree.Copy(sent)
 			return true
 		})
 	}

@@ -3,6 +3,9 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"apichain/internal/field"
+	"apichain/internal/tree"
 )
 
 // asker sends requests to a running program over its TLS listener and reads objects.
@@ -18,7 +21,7 @@ func (a asker) ask(method, path, body string, code int, header ...string) map[st
 	if err != nil || got.status != code {
 		a.t.Fatalf("%s %s: %d %v, want %d: %s", method, path, got.status, err, code, got.body)
 	}
-	obj, _, err := parseJSONObject([]byte(got.body))
+	obj, _, err := tree.ParseJSONObject([]byte(got.body))
 	if err != nil {
 		a.t.Fatalf("%s %s: %v: %s", method, path, err, got.body)
 	}
@@ -28,12 +31,12 @@ func (a asker) ask(method, path, body string, code int, header ...string) map[st
 // want compares a part of an answer.
 func (a asker) want(obj any, json string, path ...string) {
 	a.t.Helper()
-	want, _, err := parseJSON([]byte(json))
+	want, _, err := tree.ParseJSON([]byte(json))
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	if got := member(obj, path...); !deepEqual(got, want) {
-		a.t.Errorf("%s: got %s, want %s", strings.Join(path, "."), appendJSON(nil, got), json)
+	if got := tree.At(obj, path...); !tree.Equal(got, want) {
+		a.t.Errorf("%s: got %s, want %s", strings.Join(path, "."), tree.AppendJSON(nil, got), json)
 	}
 }
 
@@ -57,7 +60,7 @@ func TestGivenStatus(t *testing.T) {
 	made := a.ask("POST", "/api/v1/namespaces", `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"n"},"status":{"phase":"Terminating"}}`, 201)
 	a.want(made, `{"phase":"Active"}`, "status")
 	service := a.ask("POST", "/api/v1/namespaces/default/services", `{"apiVersion":"v1","kind":"Service","metadata":{"name":"s"},"spec":{"ports":[{"port":1}]},"status":{"loadBalancer":{"ingress":[{"ip":"1.1.1.1"}]}}}`, 201)
-	if listAt(service, "status", "loadBalancer", "ingress") != nil {
+	if tree.List(service, "status", "loadBalancer", "ingress") != nil {
 		t.Errorf("a service with status: %v", service)
 	}
 }
@@ -73,22 +76,22 @@ func TestTableOfOtherShape(t *testing.T) {
 	for _, root := range []string{"/api/v1", "/apis/events.k8s.io/v1"} {
 		for _, path := range []string{below, below + "/e"} {
 			table := a.ask("GET", root+path+"?includeObject=Object", "", 200, "Accept: application/json;as=Table;v=v1;g=meta.k8s.io")
-			rows[root+path], _ = listAt(table, "rows")[0].(map[string]any)
+			rows[root+path], _ = tree.List(table, "rows")[0].(map[string]any)
 		}
 	}
-	want := listAt(rows["/api/v1"+below], "cells")
-	if text := string(appendJSON(nil, want[1:])); !strings.HasPrefix(text, `["Normal","Why","pod/p","","kubelet","what",`) {
+	want := tree.List(rows["/api/v1"+below], "cells")
+	if text := string(tree.AppendJSON(nil, want[1:])); !strings.HasPrefix(text, `["Normal","Why","pod/p","","kubelet","what",`) {
 		t.Fatalf("cells %s", text)
 	}
 	for path, row := range rows {
-		if !deepEqual(row["cells"], want) {
+		if !tree.Equal(row["cells"], want) {
 			t.Errorf("%s: %v, want %v", path, row["cells"], want)
 		}
 		what := []string{"involvedObject", "regarding"}
 		if strings.HasPrefix(path, "/apis/") {
 			what = []string{"regarding", "involvedObject"}
 		}
-		if obj := objectAt(row, "object"); objectAt(obj, what[0]) == nil || obj[what[1]] != nil {
+		if obj := tree.Object(row, "object"); tree.Object(obj, what[0]) == nil || obj[what[1]] != nil {
 			t.Errorf("%s: %v", path, obj)
 		}
 	}
@@ -133,10 +136,10 @@ func TestBasicUser(t *testing.T) {
 }
 
 func TestCountedErrors(t *testing.T) {
-	for want, got := range map[string]fieldError{
-		"f: Too long: may not be more than 1 byte": fieldTooLong("f", 1), "f: Too long: may not be more than 0 bytes": fieldTooLong("f", 0),
-		"f: Too long: may not be more than 128 bytes": fieldTooLong("f", 128),
-		"f: Too many: 3: must have at most 1 item":    fieldTooMany("f", 3, 1), "f: Too many: 3: must have at most 2 items": fieldTooMany("f", 3, 2),
+	for want, got := range map[string]field.Error{
+		"f: Too long: may not be more than 1 byte": field.TooLong("f", 1), "f: Too long: may not be more than 0 bytes": field.TooLong("f", 0),
+		"f: Too long: may not be more than 128 bytes": field.TooLong("f", 128),
+		"f: Too many: 3: must have at most 1 item":    field.TooMany("f", 3, 1), "f: Too many: 3: must have at most 2 items": field.TooMany("f", 3, 2),
 	} {
 		if got.String() != want {
 			t.Errorf("got %s, want %s", got, want)

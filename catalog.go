@@ -10,6 +10,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"apichain/internal/kinds"
+	"apichain/internal/tree"
 )
 
 // The groups, versions and resources that the chain serves, as discovery and OpenAPI
@@ -23,7 +26,7 @@ import (
 type catalog struct {
 	mu      sync.Mutex                  // held by those who change
 	address string                      // host:port that clients are told
-	table   *kindTable                  // the built-in kinds; nil: none
+	table   *kinds.Table                // the built-in kinds; nil: none
 	fixed   map[string][]apiGroup       // of the servers, by name
 	builtin map[string]*openAPIDocument // of their groups and versions, by key
 	form    func() string               // customForm of table
@@ -56,7 +59,7 @@ type crdDocs []*crdDoc
 // of the same name, from several servers, are one, and of versions of the same name the
 // first counts. address, host:port, is where all clients are told to find the server; ""
 // says nothing. table has their kinds.
-func (c *catalog) setServers(groups []apiGroup, address string, table *kindTable) {
+func (c *catalog) setServers(groups []apiGroup, address string, table *kinds.Table) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.catchUpLocked()
@@ -226,22 +229,22 @@ func versionPriority(group string) int {
 }
 
 // groupsOf is what a server has by the table, resources by name.
-func groupsOf(t *kindTable, server string) []apiGroup {
+func groupsOf(t *kinds.Table, server string) []apiGroup {
 	var out []apiGroup
-	for _, row := range t.kinds {
-		if row.server != server {
+	for _, row := range t.Kinds {
+		if row.Server != server {
 			continue
 		}
-		g := slices.IndexFunc(out, func(g apiGroup) bool { return g.name == row.group })
+		g := slices.IndexFunc(out, func(g apiGroup) bool { return g.name == row.Group })
 		if g < 0 {
 			g = len(out)
-			out = append(out, apiGroup{name: row.group, priority: groupPriority(row.group)})
+			out = append(out, apiGroup{name: row.Group, priority: groupPriority(row.Group)})
 		}
 		versions := &out[g].versions
-		v := slices.IndexFunc(*versions, func(v apiVersion) bool { return v.version == row.version })
+		v := slices.IndexFunc(*versions, func(v apiVersion) bool { return v.version == row.Version })
 		if v < 0 {
 			v = len(*versions)
-			*versions = append(*versions, apiVersion{version: row.version, priority: versionPriority(row.group)})
+			*versions = append(*versions, apiVersion{version: row.Version, priority: versionPriority(row.Group)})
 		}
 		(*versions)[v].resources = append((*versions)[v].resources, resourcesOf(t, row)...)
 	}
@@ -254,15 +257,15 @@ func groupsOf(t *kindTable, server string) []apiGroup {
 }
 
 // resources is a kind's resource and subresources.
-func resourcesOf(t *kindTable, row *kindRow) []apiResource {
+func resourcesOf(t *kinds.Table, row *kinds.Row) []apiResource {
 	out := []apiResource{{
-		name: row.plural, singular: row.singular, kind: row.kind, namespaced: row.namespaced, verbs: row.verbs,
-		shortNames: row.shortNames, categories: row.categories, storageHash: storageHash(t, row),
+		name: row.Plural, singular: row.Singular, kind: row.Kind, namespaced: row.Namespaced, verbs: row.Verbs,
+		shortNames: row.ShortNames, categories: row.Categories, storageHash: storageHash(t, row),
 	}}
-	for _, s := range row.subresources {
-		r := apiResource{name: row.plural + "/" + s.name, kind: s.kind, namespaced: row.namespaced, verbs: s.verbs}
-		if s.group != row.group || s.version != row.version {
-			r.group, r.version = s.group, s.version
+	for _, s := range row.Subresources {
+		r := apiResource{name: row.Plural + "/" + s.Name, kind: s.Kind, namespaced: row.Namespaced, verbs: s.Verbs}
+		if s.Group != row.Group || s.Version != row.Version {
+			r.group, r.version = s.Group, s.Version
 		}
 		out = append(out, r)
 	}
@@ -271,20 +274,20 @@ func resourcesOf(t *kindTable, row *kindRow) []apiResource {
 
 // storageHash tells by which kind objects are stored: resources with the same hash are
 // the same objects. What is not stored has none.
-func storageHash(t *kindTable, row *kindRow) string {
-	if row.reviewOnly {
+func storageHash(t *kinds.Table, row *kinds.Row) string {
+	if row.ReviewOnly {
 		return ""
 	}
-	for _, o := range t.kinds {
-		name := o.plural
-		if o.group != "" {
-			name += "." + o.group
+	for _, o := range t.Kinds {
+		name := o.Plural
+		if o.Group != "" {
+			name += "." + o.Group
 		}
-		if row.storedAs == name || row.storedAs == "" && o.group == row.group && o.plural == row.plural {
-			return storageVersionHash(o.group, o.version, o.kind)
+		if row.StoredAs == name || row.StoredAs == "" && o.Group == row.Group && o.Plural == row.Plural {
+			return storageVersionHash(o.Group, o.Version, o.Kind)
 		}
 	}
-	return storageVersionHash(row.group, row.version, row.kind)
+	return storageVersionHash(row.Group, row.Version, row.Kind)
 }
 
 func storageVersionHash(group, version, kind string) string {
@@ -327,21 +330,21 @@ type crdVersion struct {
 // newCRDDoc reads a definition that has been defaulted. raw is its JSON, and is kept; crd
 // is the same, and is not. Names are those accepted, or wished for before any are.
 func newCRDDoc(raw []byte, crd map[string]any) *crdDoc {
-	names := objectAt(crd, "status", "acceptedNames")
-	if textAt(names, "plural") == "" {
-		names = objectAt(crd, "spec", "names")
+	names := tree.Object(crd, "status", "acceptedNames")
+	if tree.Text(names, "plural") == "" {
+		names = tree.Object(crd, "spec", "names")
 	}
 	d := &crdDoc{
-		group: textAt(crd, "spec", "group"), plural: textAt(names, "plural"), singular: textAt(names, "singular"),
-		kind: textAt(names, "kind"), listKind: textAt(names, "listKind"), raw: raw,
-		shortNames: stringsIn(listAt(names, "shortNames")), categories: stringsIn(listAt(names, "categories")),
-		namespaced: textAt(crd, "spec", "scope") == "Namespaced", terminating: member(crd, "metadata", "deletionTimestamp") != nil,
+		group: tree.Text(crd, "spec", "group"), plural: tree.Text(names, "plural"), singular: tree.Text(names, "singular"),
+		kind: tree.Text(names, "kind"), listKind: tree.Text(names, "listKind"), raw: raw,
+		shortNames: stringsIn(tree.List(names, "shortNames")), categories: stringsIn(tree.List(names, "categories")),
+		namespaced: tree.Text(crd, "spec", "scope") == "Namespaced", terminating: tree.At(crd, "metadata", "deletionTimestamp") != nil,
 	}
 	d.listKind = cmp.Or(d.listKind, d.kind+"List")
-	for _, v := range listAt(crd, "spec", "versions") {
-		sub := objectAt(v, "subresources")
-		cv := &crdVersion{name: textAt(v, "name"), served: member(v, "served") == true, status: sub["status"] != nil, scale: sub["scale"] != nil}
-		if member(v, "storage") == true {
+	for _, v := range tree.List(crd, "spec", "versions") {
+		sub := tree.Object(v, "subresources")
+		cv := &crdVersion{name: tree.Text(v, "name"), served: tree.At(v, "served") == true, status: sub["status"] != nil, scale: sub["scale"] != nil}
+		if tree.At(v, "storage") == true {
 			d.storage = cv.name
 		}
 		d.versions = append(d.versions, cv)

@@ -9,44 +9,48 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"apichain/internal/kinds"
+	"apichain/internal/status"
+	"apichain/internal/tree"
 )
 
 // testKinds is a small table: a namespaced kind with a subresource of another group, a
 // second shape of a stored kind, a cluster-scoped kind with status, and a review.
-func testKinds() *kindTable {
+func testKinds() *kinds.Table {
 	all := []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
-	text := func(name string) *typeField { return &typeField{name: name, kind: fieldString} }
-	typ := func(name, schema string, fields ...*typeField) *typeDef {
-		return &typeDef{name: name, schema: schema, doc: "About " + name + ".", fields: fields}
+	text := func(name string) *kinds.Field { return &kinds.Field{Name: name, Kind: kinds.FieldString} }
+	typ := func(name, schema string, fields ...*kinds.Field) *kinds.Type {
+		return &kinds.Type{Name: name, Schema: schema, Doc: "About " + name + ".", Fields: fields}
 	}
 	head := typ("meta.TypeMeta", "io.k8s.apimachinery.pkg.apis.meta.v1.TypeMeta", text("kind"), text("apiVersion"))
 	meta := typ("meta.ObjectMeta", "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta", text("name"),
-		&typeField{name: "labels", kind: fieldString, dic: true, doc: "to select by"},
-		&typeField{name: "creationTimestamp", kind: fieldTime, required: true},
-		&typeField{name: "finalizers", kind: fieldString, list: true, strategy: "merge"})
-	deletion := typ("meta.DeleteOptions", "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions", &typeField{kind: fieldMessage, message: head, inline: true}, text("propagationPolicy"))
-	scale := typ("autoscaling.Scale", "io.k8s.api.autoscaling.v1.Scale", &typeField{name: "metadata", kind: fieldMessage, message: meta})
-	port := typ("ServicePort", "io.k8s.api.core.v1.ServicePort", &typeField{name: "port", kind: fieldInt32, required: true}, &typeField{name: "targetPort", kind: fieldIntOrString}, &typeField{name: "protocol", kind: fieldString, required: true, fallback: "TCP"})
+		&kinds.Field{Name: "labels", Kind: kinds.FieldString, IsMap: true, Doc: "to select by"},
+		&kinds.Field{Name: "creationTimestamp", Kind: kinds.FieldTime, Required: true},
+		&kinds.Field{Name: "finalizers", Kind: kinds.FieldString, IsList: true, Strategy: "merge"})
+	deletion := typ("meta.DeleteOptions", "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions", &kinds.Field{Kind: kinds.FieldMessage, Message: head, Inline: true}, text("propagationPolicy"))
+	scale := typ("autoscaling.Scale", "io.k8s.api.autoscaling.v1.Scale", &kinds.Field{Name: "metadata", Kind: kinds.FieldMessage, Message: meta})
+	port := typ("ServicePort", "io.k8s.api.core.v1.ServicePort", &kinds.Field{Name: "port", Kind: kinds.FieldInt32, Required: true}, &kinds.Field{Name: "targetPort", Kind: kinds.FieldIntOrString}, &kinds.Field{Name: "protocol", Kind: kinds.FieldString, Required: true, Default: "TCP"})
 	props := typ("apiextensions.Props", "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps")
-	props.fields = []*typeField{{name: "items", kind: fieldMessage, message: props, or: "list"}, {name: "properties", kind: fieldMessage, message: props, dic: true}, {name: "default", kind: fieldRaw}}
-	object := func(name, schema string, fields ...*typeField) *typeDef {
-		return typ(name, schema, append([]*typeField{{kind: fieldMessage, message: head, inline: true}, {name: "metadata", kind: fieldMessage, message: meta}}, fields...)...)
+	props.Fields = []*kinds.Field{{Name: "items", Kind: kinds.FieldMessage, Message: props, Alternative: "list"}, {Name: "properties", Kind: kinds.FieldMessage, Message: props, IsMap: true}, {Name: "default", Kind: kinds.FieldRaw}}
+	object := func(name, schema string, fields ...*kinds.Field) *kinds.Type {
+		return typ(name, schema, append([]*kinds.Field{{Kind: kinds.FieldMessage, Message: head, Inline: true}, {Name: "metadata", Kind: kinds.FieldMessage, Message: meta}}, fields...)...)
 	}
 	service := object("Service", "io.k8s.api.core.v1.Service",
-		&typeField{name: "ports", kind: fieldMessage, message: port, list: true, strategy: "merge", mergeKey: "port"},
-		&typeField{name: "data", kind: fieldBytes, dic: true}, &typeField{name: "extra", kind: fieldString, list: true, dic: true},
-		&typeField{name: "limits", kind: fieldQuantity, dic: true}, &typeField{name: "weight", kind: fieldDouble}, &typeField{name: "at", kind: fieldMicroTime}, &typeField{name: "on", kind: fieldBool}, &typeField{name: "n", kind: fieldInt64})
-	t := &kindTable{types: map[string]*typeDef{"meta.ObjectMeta": meta, "meta.DeleteOptions": deletion, "autoscaling.Scale": scale}, byKind: map[kindKey]*kindRow{}, byResource: map[kindKey]*kindRow{}}
-	for _, row := range []*kindRow{
-		{version: "v1", kind: "Service", plural: "services", singular: "service", shortNames: []string{"svc"}, categories: []string{"all"}, namespaced: true, verbs: all, server: "core", typ: service, deleteGivesObject: true,
-			subresources: []subresourceRow{{name: "status", version: "v1", kind: "Service", verbs: []string{"get", "patch", "update"}, typ: service}, {name: "scale", group: "autoscaling", version: "v1", kind: "Scale", verbs: []string{"get"}, typ: scale}}},
-		{version: "v1", kind: "Event", plural: "events", singular: "event", namespaced: true, verbs: all, server: "core", typ: object("Event", "io.k8s.api.core.v1.Event")},
-		{group: "events.k8s.io", version: "v1", kind: "Event", plural: "events", singular: "event", namespaced: true, verbs: all, server: "core", storedAs: "events", typ: object("events.Event", "io.k8s.api.events.v1.Event")},
-		{group: "apiextensions.k8s.io", version: "v1", kind: "CustomResourceDefinition", plural: "customresourcedefinitions", singular: "customresourcedefinition", verbs: all, server: "extensions", typ: object("apiextensions.CRD", "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition", &typeField{name: "spec", kind: fieldMessage, message: props, required: true})},
-		{group: "authentication.k8s.io", version: "v1", kind: "TokenReview", plural: "tokenreviews", singular: "tokenreview", verbs: []string{"create"}, server: "core", reviewOnly: true, typ: object("authentication.TokenReview", "io.k8s.api.authentication.v1.TokenReview")},
+		&kinds.Field{Name: "ports", Kind: kinds.FieldMessage, Message: port, IsList: true, Strategy: "merge", MergeKey: "port"},
+		&kinds.Field{Name: "data", Kind: kinds.FieldBytes, IsMap: true}, &kinds.Field{Name: "extra", Kind: kinds.FieldString, IsList: true, IsMap: true},
+		&kinds.Field{Name: "limits", Kind: kinds.FieldQuantity, IsMap: true}, &kinds.Field{Name: "weight", Kind: kinds.FieldDouble}, &kinds.Field{Name: "at", Kind: kinds.FieldMicroTime}, &kinds.Field{Name: "on", Kind: kinds.FieldBool}, &kinds.Field{Name: "n", Kind: kinds.FieldInt64})
+	t := &kinds.Table{Types: map[string]*kinds.Type{"meta.ObjectMeta": meta, "meta.DeleteOptions": deletion, "autoscaling.Scale": scale}, ByKind: map[kinds.Key]*kinds.Row{}, ByResource: map[kinds.Key]*kinds.Row{}}
+	for _, row := range []*kinds.Row{
+		{Version: "v1", Kind: "Service", Plural: "services", Singular: "service", ShortNames: []string{"svc"}, Categories: []string{"all"}, Namespaced: true, Verbs: all, Server: "core", Type: service, ReturnsDeleted: true,
+			Subresources: []kinds.Subresource{{Name: "status", Version: "v1", Kind: "Service", Verbs: []string{"get", "patch", "update"}, Type: service}, {Name: "scale", Group: "autoscaling", Version: "v1", Kind: "Scale", Verbs: []string{"get"}, Type: scale}}},
+		{Version: "v1", Kind: "Event", Plural: "events", Singular: "event", Namespaced: true, Verbs: all, Server: "core", Type: object("Event", "io.k8s.api.core.v1.Event")},
+		{Group: "events.k8s.io", Version: "v1", Kind: "Event", Plural: "events", Singular: "event", Namespaced: true, Verbs: all, Server: "core", StoredAs: "events", Type: object("events.Event", "io.k8s.api.events.v1.Event")},
+		{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition", Plural: "customresourcedefinitions", Singular: "customresourcedefinition", Verbs: all, Server: "extensions", Type: object("apiextensions.CRD", "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition", &kinds.Field{Name: "spec", Kind: kinds.FieldMessage, Message: props, Required: true})},
+		{Group: "authentication.k8s.io", Version: "v1", Kind: "TokenReview", Plural: "tokenreviews", Singular: "tokenreview", Verbs: []string{"create"}, Server: "core", ReviewOnly: true, Type: object("authentication.TokenReview", "io.k8s.api.authentication.v1.TokenReview")},
 	} {
-		t.kinds = append(t.kinds, row)
-		t.byKind[kindKey{row.group, row.version, row.kind}], t.byResource[kindKey{row.group, row.version, row.plural}] = row, row
+		t.Kinds = append(t.Kinds, row)
+		t.ByKind[kinds.NewKey(row.Group, row.Version, row.Kind)], t.ByResource[kinds.NewKey(row.Group, row.Version, row.Plural)] = row, row
 	}
 	return t
 }
@@ -73,7 +77,7 @@ func testCRD(group, plural, kind string, versions ...string) *crdDoc {
 		"group": group, "scope": "Namespaced", "versions": list,
 		"names": map[string]any{"plural": plural, "singular": strings.ToLower(kind), "kind": kind, "shortNames": []any{plural[:2]}},
 	}}
-	return newCRDDoc(appendJSON(nil, crd), crd)
+	return newCRDDoc(tree.AppendJSON(nil, crd), crd)
 }
 
 // names is a version's resources, "name(kind hash verbs)".
@@ -262,11 +266,11 @@ func TestCustomServed(t *testing.T) {
 				serve(w, r)
 				return
 			}
-			writeStatus(w, r, textError(404, "404 page not found"))
+			writeStatus(w, r, status.PlainText(404, "404 page not found"))
 		}))
 	})
 	r.catalog.setCustom("example.com", []*crdDoc{testCRD("example.com", "widgets", "Widget", "v1+")})
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		for path, want := range map[string]string{"/apis": `{"name":"example.com",`, "/apis/example.com": `"kind":"APIGroup"`, "/apis/example.com/v1/": `"name":"widgets/scale"`, "/openapi/v3": `"apis/example.com/v1":{`, "/openapi/v3/apis/example.com/v1": `"com.example.v1.Widget":{`} {
 			if got := r.get(kind, path); got.status != 200 || !strings.Contains(got.body, want) || got.header.Get("Content-Type") != "application/json" {
 				t.Errorf("%s %s: %d %v %s", kind, path, got.status, got.header, got.body)

@@ -2,10 +2,13 @@ package main
 
 import (
 	"fmt"
+	"go/parser"
+	"go/token"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -185,29 +188,103 @@ func TestMapOfTheHouse(t *testing.T) {
 	head, _, _ := strings.Cut(string(text), "\npackage main")
 	var listed []string
 	for line := range strings.SplitSeq(head, "\n") {
-		if f := strings.Fields(strings.TrimPrefix(line, "//\t")); len(f) > 1 && strings.HasPrefix(line, "//\t") && slices.Contains([]string{".go", ".txt"}, filepath.Ext(f[0])) {
+		if f := strings.Fields(strings.TrimPrefix(line, "//\t")); len(f) > 1 && strings.HasPrefix(line, "//\t") && (filepath.Ext(f[0]) == ".go" || strings.HasPrefix(f[0], "internal/")) {
 			if slices.Contains(listed, f[0]) {
 				t.Errorf("main.go's map names %s twice", f[0])
 			}
 			listed = append(listed, f[0])
 		}
 	}
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	files = append(files, "kinds.txt")
-	for _, f := range files {
-		if strings.HasSuffix(f, "_test.go") || strings.HasPrefix(f, "listen_") {
-			continue
+	var there []string
+	for _, pattern := range []string{"*.go", "internal/*"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if !slices.Contains(listed, f) {
-			t.Errorf("main.go's map does not name %s", f)
+		for _, f := range found {
+			if strings.HasSuffix(f, "_test.go") || strings.HasPrefix(f, "listen_") {
+				continue
+			}
+			there = append(there, filepath.ToSlash(f))
+			if !slices.Contains(listed, filepath.ToSlash(f)) {
+				t.Errorf("main.go's map does not name %s", f)
+			}
 		}
 	}
 	for _, f := range listed {
-		if !slices.Contains(files, f) {
+		if !slices.Contains(there, f) {
 			t.Errorf("main.go's map names %s, which is not there", f)
+		}
+	}
+}
+
+// layers holds which package of the program may import which other one, and why. Arrows go
+// down only. A new one is a decision: it is made here, with its reason.
+var layers = map[string]map[string]string{
+	"internal/tree":     {},
+	"internal/field":    {"internal/tree": "an error shows the wrong value as JSON"},
+	"internal/status":   {"internal/field": "the causes of a Status are errors of fields", "internal/tree": "a Status is also written as YAML"},
+	"internal/selector": {"internal/status": "a selector that cannot be read is a 400", "internal/field": "labels obey the rules for names"},
+	"internal/request":  {"internal/selector": "a field selector may name one object", "internal/status": "a path may be refused"},
+	"internal/kinds":    {"internal/field": "a value without the form of its type is an error of a field", "internal/tree": "rules of kinds read and change trees"},
+	"internal/schema":   {"internal/field": "what is wrong with an object is errors of fields", "internal/tree": "schemas are trees, and are asked about trees"},
+	"internal/patch":    {"internal/kinds": "strategic merge follows the types of kinds", "internal/status": "a patch that cannot be applied is a 4xx", "internal/tree": "patches are trees that change trees"},
+	"internal/store":    {"internal/tree": "an object is encoded once, when it is written"},
+	"admin":             {},
+}
+
+// TestLayers: packages import what the table of layers lets them, and all of that.
+func TestLayers(t *testing.T) {
+	folders, err := filepath.Glob("internal/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range folders {
+		folders[i] = filepath.ToSlash(folders[i])
+	}
+	folders = append(folders, "admin")
+	for _, folder := range folders {
+		allowed, ok := layers[folder]
+		if !ok {
+			t.Errorf("%s is not in the table of layers", folder)
+		}
+		used := map[string]bool{}
+		files, err := filepath.Glob(folder + "/*.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, spec := range f.Imports {
+				path, _ := strconv.Unquote(spec.Path.Value)
+				room, ours := strings.CutPrefix(path, "apichain/")
+				if !ours {
+					if first, _, _ := strings.Cut(path, "/"); strings.Contains(first, ".") {
+						t.Errorf("%s imports %s, which is not of the standard library", name, path)
+					}
+					continue
+				}
+				used[room] = true
+				if allowed[room] == "" {
+					t.Errorf("%s imports %s: if that is wanted, say why in the table of layers", name, path)
+				}
+			}
+		}
+		for room := range allowed {
+			if !used[room] {
+				t.Errorf("the table of layers lets %s import %s, which it does not", folder, room)
+			}
+		}
+	}
+	for folder := range layers {
+		if !slices.Contains(folders, folder) {
+			t.Errorf("the table of layers has %s, which is not there", folder)
 		}
 	}
 }

@@ -20,6 +20,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"apichain/internal/tree"
 )
 
 // adminClient asks the admin endpoint of a running program, each question over a
@@ -95,7 +97,7 @@ func readKubeconfig(path string) (token string, conf *tls.Config, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	doc, _, err := parseYAMLObject(b)
+	doc, _, err := tree.ParseYAMLObject(b)
 	if err != nil {
 		return "", nil, fmt.Errorf("%s: %w", path, err)
 	}

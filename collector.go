@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+
+	"apichain/internal/store"
+	"apichain/internal/tree"
 )
 
 // Owners and dependents: an object whose owners are all gone is deleted, and an owner
@@ -11,53 +14,53 @@ import (
 // dependent looks whether the owners of an object are there. Owners of kinds that nobody
 // serves are taken to be.
 func (c *controllers) dependent(ctx context.Context, at place) error {
-	sn := at.bucket.now()
-	o := sn.get(at.key)
+	sn := at.bucket.Now()
+	o := sn.Get(at.key)
 	r := c.rest.resourceFor(at.bucket)
-	if o == nil || o.meta.deleting || r == nil || len(o.meta.owners) == 0 {
+	if o == nil || o.Meta.Deleting || r == nil || len(o.Meta.Owners) == 0 {
 		return nil
 	}
 	var gone, waiting []string
-	for i := range o.meta.owners {
-		owner := c.ownerOf(o, &o.meta.owners[i])
+	for i := range o.Meta.Owners {
+		owner := c.ownerOf(o, &o.Meta.Owners[i])
 		switch {
 		case owner == ownerGone:
-			gone = append(gone, o.meta.owners[i].uid)
+			gone = append(gone, o.Meta.Owners[i].UID)
 		case owner == ownerWaits:
-			waiting = append(waiting, o.meta.owners[i].uid)
+			waiting = append(waiting, o.Meta.Owners[i].UID)
 		}
 	}
 	switch {
 	case len(gone)+len(waiting) == 0:
 		return nil
-	case len(gone)+len(waiting) < len(o.meta.owners):
+	case len(gone)+len(waiting) < len(o.Meta.Owners):
 		return c.release(ctx, r, o, append(gone, waiting...))
-	case len(waiting) > 0 && len(c.owned[o.meta.uid]) > 0:
+	case len(waiting) > 0 && len(c.owned[o.Meta.UID]) > 0:
 		if err := c.breakCircle(ctx, r, o); err != nil {
 			return err
 		}
-		return c.deleteAt(r, o, o.rev, foreground) // its own dependents go first; where a circle was broken, at the event of that
+		return c.deleteAt(r, o, o.Rev, foreground) // its own dependents go first; where a circle was broken, at the event of that
 	}
-	return c.deleteAt(r, o, o.rev, background)
+	return c.deleteAt(r, o, o.Rev, background)
 }
 
 // breakCircle lets o no longer block its owners when a dependent of its own waits for its
 // dependents: both may wait for each other (upstream).
-func (c *controllers) breakCircle(ctx context.Context, r *resource, o *object) error {
+func (c *controllers) breakCircle(ctx context.Context, r *resource, o *store.Object) error {
 	circle := false
-	for dependent := range c.owned[o.meta.uid] {
-		sn := dependent.bucket.now()
-		d := sn.get(dependent.key)
-		circle = circle || d != nil && d.meta.deleting && hasFinalizer(d, finalizerForegnd)
+	for dependent := range c.owned[o.Meta.UID] {
+		sn := dependent.bucket.Now()
+		d := sn.Get(dependent.key)
+		circle = circle || d != nil && d.Meta.Deleting && hasFinalizer(d, finalizerForegnd)
 	}
 	if !circle {
 		return nil
 	}
-	_, err := c.rest.internal(r, "update", o.namespace(), o.name(), "").modify(ctx, func(obj map[string]any) bool {
+	_, err := c.rest.internal(r, "update", o.Namespace(), o.Name(), "").modify(ctx, func(obj map[string]any) bool {
 		blocked := false
-		for _, ref := range listAt(obj, "metadata", "ownerReferences") {
-			if member(ref, "blockOwnerDeletion") == true {
-				delete(objectAt(ref), "blockOwnerDeletion")
+		for _, ref := range tree.List(obj, "metadata", "ownerReferences") {
+			if tree.At(ref, "blockOwnerDeletion") == true {
+				delete(tree.Object(ref), "blockOwnerDeletion")
 				blocked = true
 			}
 		}
@@ -74,32 +77,32 @@ const (
 	ownerGone
 )
 
-func (c *controllers) ownerOf(o *object, ref *ownerRef) ownerState {
-	r := c.rest.resourceOf(ref.apiVersion, ref.kind)
+func (c *controllers) ownerOf(o *store.Object, ref *store.Owner) ownerState {
+	r := c.rest.resourceOf(ref.APIVersion, ref.Kind)
 	switch {
-	case r != nil && r.namespaced && o.namespace() == "":
+	case r != nil && r.namespaced && o.Namespace() == "":
 		return ownerThere // nobody can tell which it is (upstream)
-	case c.gone[ref.uid]:
+	case c.gone[ref.UID]:
 		return ownerGone // perhaps its kind with it
 	case r == nil || r.bucket == nil:
 		return ownerThere
 	}
-	sn := r.bucket.now()
-	owner := sn.get(r.key(o.namespace(), ref.name))
+	sn := r.bucket.Now()
+	owner := sn.Get(r.key(o.Namespace(), ref.Name))
 	switch {
-	case owner == nil || owner.meta.uid != ref.uid:
+	case owner == nil || owner.Meta.UID != ref.UID:
 		return ownerGone
-	case owner.meta.deleting && hasFinalizer(owner, finalizerForegnd):
+	case owner.Meta.Deleting && hasFinalizer(owner, finalizerForegnd):
 		return ownerWaits
 	}
 	return ownerThere
 }
 
-func hasFinalizer(o *object, name string) bool {
-	if o.meta.finalizers == 0 {
+func hasFinalizer(o *store.Object, name string) bool {
+	if o.Meta.Finalizers == 0 {
 		return false
 	}
-	for _, f := range listAt(o.decode(), "metadata", "finalizers") {
+	for _, f := range tree.List(o.Decode(), "metadata", "finalizers") {
 		if f == name {
 			return true
 		}
@@ -108,12 +111,12 @@ func hasFinalizer(o *object, name string) bool {
 }
 
 // release takes owners out of an object.
-func (c *controllers) release(ctx context.Context, r *resource, o *object, uids []string) error {
-	_, err := c.rest.internal(r, "update", o.namespace(), o.name(), "").modify(ctx, func(obj map[string]any) bool {
-		m := metadataOf(obj)
+func (c *controllers) release(ctx context.Context, r *resource, o *store.Object, uids []string) error {
+	_, err := c.rest.internal(r, "update", o.Namespace(), o.Name(), "").modify(ctx, func(obj map[string]any) bool {
+		m := tree.Metadata(obj)
 		var kept []any
-		for _, ref := range listAt(m, "ownerReferences") {
-			uid, drop := textAt(ref, "uid"), false
+		for _, ref := range tree.List(m, "ownerReferences") {
+			uid, drop := tree.Text(ref, "uid"), false
 			for _, u := range uids {
 				drop = drop || u == uid
 			}
@@ -121,7 +124,7 @@ func (c *controllers) release(ctx context.Context, r *resource, o *object, uids 
 				kept = append(kept, ref)
 			}
 		}
-		if len(kept) == len(listAt(m, "ownerReferences")) {
+		if len(kept) == len(tree.List(m, "ownerReferences")) {
 			return false
 		}
 		if kept == nil {
@@ -136,36 +139,36 @@ func (c *controllers) release(ctx context.Context, r *resource, o *object, uids 
 
 // owner looks after an object that is deleted and waits for its dependents.
 func (c *controllers) owner(ctx context.Context, at place) error {
-	sn := at.bucket.now()
-	o := sn.get(at.key)
+	sn := at.bucket.Now()
+	o := sn.Get(at.key)
 	r := c.rest.resourceFor(at.bucket)
-	if o == nil || !o.meta.deleting || r == nil {
+	if o == nil || !o.Meta.Deleting || r == nil {
 		return nil
 	}
 	switch {
 	case hasFinalizer(o, finalizerOrphan):
-		for dependent := range c.owned[o.meta.uid] {
-			now := dependent.bucket.now()
-			d, dr := now.get(dependent.key), c.rest.resourceFor(dependent.bucket)
+		for dependent := range c.owned[o.Meta.UID] {
+			now := dependent.bucket.Now()
+			d, dr := now.Get(dependent.key), c.rest.resourceFor(dependent.bucket)
 			if d == nil || dr == nil {
 				continue
 			}
-			if err := c.release(ctx, dr, d, []string{o.meta.uid}); err != nil {
+			if err := c.release(ctx, dr, d, []string{o.Meta.UID}); err != nil {
 				return err
 			}
 		}
 		return c.unhold(ctx, r, o, finalizerOrphan)
 	case hasFinalizer(o, finalizerForegnd):
 		blocked := false
-		for dependent := range c.owned[o.meta.uid] {
-			now := dependent.bucket.now()
-			d := now.get(dependent.key)
+		for dependent := range c.owned[o.Meta.UID] {
+			now := dependent.bucket.Now()
+			d := now.Get(dependent.key)
 			if d == nil {
 				continue
 			}
 			c.add(taskDependent, dependent)
-			for _, ref := range d.meta.owners {
-				blocked = blocked || ref.uid == o.meta.uid && ref.block
+			for _, ref := range d.Meta.Owners {
+				blocked = blocked || ref.UID == o.Meta.UID && ref.BlockOwnerDeletion
 			}
 		}
 		if blocked {
@@ -177,9 +180,9 @@ func (c *controllers) owner(ctx context.Context, at place) error {
 }
 
 // unhold takes a finalizer away.
-func (c *controllers) unhold(ctx context.Context, r *resource, o *object, finalizer string) error {
-	_, err := c.rest.internal(r, "update", o.namespace(), o.name(), "").modify(ctx, func(obj map[string]any) bool {
-		return dropString(metadataOf(obj), "finalizers", finalizer)
+func (c *controllers) unhold(ctx context.Context, r *resource, o *store.Object, finalizer string) error {
+	_, err := c.rest.internal(r, "update", o.Namespace(), o.Name(), "").modify(ctx, func(obj map[string]any) bool {
+		return dropString(tree.Metadata(obj), "finalizers", finalizer)
 	})
 	return err
 }

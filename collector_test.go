@@ -6,6 +6,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"apichain/internal/kinds"
+	"apichain/internal/request"
+	"apichain/internal/tree"
 )
 
 // TestOwnersGone: an object goes when all its owners have gone, and not before.
@@ -18,8 +22,8 @@ func TestOwnersGone(t *testing.T) {
 	two := c.must(201, "POST", widgets, custom("Widget", "two"))
 	globe := c.must(201, "POST", globes, custom("Globe", "globe"))
 	absent := ref(one)
-	absent["uid"] = newUUID()
-	unserved := map[string]any{"apiVersion": "nobody.io/v1", "kind": "Nothing", "name": "x", "uid": newUUID()}
+	absent["uid"] = request.NewUUID()
+	unserved := map[string]any{"apiVersion": "nobody.io/v1", "kind": "Nothing", "name": "x", "uid": request.NewUUID()}
 	unknown := ref(one)
 	unknown["name"] = "never-was"
 
@@ -41,8 +45,8 @@ func TestOwnersGone(t *testing.T) {
 	c.must(201, "POST", globes, custom("Globe", "of-one", ownedBy(ref(one))))
 	names := func(path string) []string {
 		var out []string
-		for _, item := range listAt(c.must(200, "GET", path, nil), "items") {
-			if name, ok := strings.CutPrefix(objectName(item.(map[string]any)), "of-"); ok {
+		for _, item := range tree.List(c.must(200, "GET", path, nil), "items") {
+			if name, ok := strings.CutPrefix(tree.Name(item.(map[string]any)), "of-"); ok {
 				out = append(out, name)
 			}
 		}
@@ -61,7 +65,7 @@ func TestOwnersGone(t *testing.T) {
 	check("at first", "both", "globe", "one", "one-and-absent", "one-and-unserved", "two", "unserved")
 	c.soon("an absent owner is taken out where another stays", func() bool {
 		got := c.must(200, "GET", mapsPath+"/of-one-and-absent", nil)
-		return len(listAt(got, "metadata", "ownerReferences")) == 1
+		return len(tree.List(got, "metadata", "ownerReferences")) == 1
 	})
 	c.must(200, "DELETE", mapsPath+"/one", nil)
 	check("without one", "both", "globe", "one-and-unserved", "two", "unserved")
@@ -83,7 +87,7 @@ func TestOwnerRecreated(t *testing.T) {
 	c.must(201, "POST", mapsPath, mapObject("new", ownedBy(ref(second))))
 	c.soon("the late one goes", c.missing(mapsPath+"/late"))
 	c.soon("the old one is deleted", func() bool {
-		return textAt(c.must(200, "GET", mapsPath+"/dependent", nil), "metadata", "deletionTimestamp") != ""
+		return tree.Text(c.must(200, "GET", mapsPath+"/dependent", nil), "metadata", "deletionTimestamp") != ""
 	})
 	c.release(mapsPath + "/dependent")
 	c.soon("and goes", c.missing(mapsPath+"/dependent"))
@@ -111,10 +115,10 @@ func TestPropagation(t *testing.T) {
 		switch {
 		case code == 404:
 			return "gone"
-		case textAt(obj, "metadata", "deletionTimestamp") != "":
-			return "deleted " + fmt.Sprint(len(listAt(obj, "metadata", "finalizers")))
+		case tree.Text(obj, "metadata", "deletionTimestamp") != "":
+			return "deleted " + fmt.Sprint(len(tree.List(obj, "metadata", "finalizers")))
 		}
-		return fmt.Sprint("there ", len(listAt(obj, "metadata", "ownerReferences")))
+		return fmt.Sprint("there ", len(tree.List(obj, "metadata", "ownerReferences")))
 	}
 	states := func(when, name string, want ...string) {
 		t.Helper()
@@ -136,7 +140,7 @@ func TestPropagation(t *testing.T) {
 	}
 	plant("foreground")
 	deleted := c.must(200, "DELETE", mapsPath+"/foreground?propagationPolicy=Foreground", nil)
-	if f := listAt(deleted, "metadata", "finalizers"); !deepEqual(f, []any{finalizerForegnd}) {
+	if f := tree.List(deleted, "metadata", "finalizers"); !tree.Equal(f, []any{finalizerForegnd}) {
 		t.Errorf("finalizers %v", f)
 	}
 	// The child is deleted in the foreground in turn, since it has dependents: when those have
@@ -175,10 +179,10 @@ func TestForegroundOfSeveral(t *testing.T) {
 	c.must(200, "DELETE", mapsPath+"/one?propagationPolicy=Foreground", nil)
 	c.soon("one goes without who lingers", c.missing(mapsPath+"/one"))
 	c.soon("the shared one is let go", func() bool {
-		return len(listAt(c.must(200, "GET", mapsPath+"/shared", nil), "metadata", "ownerReferences")) == 1
+		return len(tree.List(c.must(200, "GET", mapsPath+"/shared", nil), "metadata", "ownerReferences")) == 1
 	})
 	c.soon("who lingers is deleted", func() bool {
-		return textAt(c.must(200, "GET", mapsPath+"/lingers", nil), "metadata", "deletionTimestamp") != ""
+		return tree.Text(c.must(200, "GET", mapsPath+"/lingers", nil), "metadata", "deletionTimestamp") != ""
 	})
 
 	a := c.must(201, "POST", mapsPath, mapObject("a"))
@@ -211,7 +215,7 @@ func TestOwnersOfADeletedKind(t *testing.T) {
 		c.must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)
 		c.soon("the definition is gone", c.missing(definitionsPath+"/widgets.example.com"))
 		c.soon("and what its objects own", func() bool {
-			return len(listAt(c.must(200, "GET", mapsPath, nil), "items")) == 1
+			return len(tree.List(c.must(200, "GET", mapsPath, nil), "items")) == 1
 		})
 	}
 }
@@ -224,7 +228,7 @@ func TestManyDependents(t *testing.T) {
 	c := startClients(t, "http")
 	for _, policy := range []string{background, foreground, orphan} {
 		owner := c.must(201, "POST", mapsPath, mapObject("owner"))
-		r := c.rest.builtin[kindKey{"", "v1", "ConfigMap"}]
+		r := c.rest.builtin[kinds.NewKey("", "v1", "ConfigMap")]
 		for i := range 10_000 {
 			if _, err := c.rest.internal(r, "create", "default", "", "").insertObject(mapObject(fmt.Sprintf("d-%05d", i), ownedBy(ref(owner, "blockOwnerDeletion")))); err != nil {
 				t.Fatal(err)
@@ -235,15 +239,15 @@ func TestManyDependents(t *testing.T) {
 		c.must(201, "POST", spacesPath, space(strings.ToLower(policy)))
 		var took time.Duration
 		for took == 0 {
-			sn := r.bucket.now()
+			sn := r.bucket.Now()
 			left := 0
-			for o := range sn.scan("default/d-", "") {
-				if left += len(o.meta.owners); left > 0 {
+			for o := range sn.Scan("default/d-", "") {
+				if left += len(o.Meta.Owners); left > 0 {
 					break
 				}
 			}
 			switch {
-			case left == 0 && sn.get("default/owner") == nil:
+			case left == 0 && sn.Get("default/owner") == nil:
 				took = time.Since(begun)
 			case time.Since(begun) > 30*time.Second:
 				t.Fatalf("%s: not within 30s", policy)

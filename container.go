@@ -10,6 +10,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // WebService is a set of routes below a root path, which it owns: what matches none of
@@ -142,8 +145,8 @@ func (c *container) newRoute(ws *WebService, w *Route, root, at string) (*route,
 			r.static++
 		}
 	}
-	var info RequestInfo
-	if info.resolve(http.MethodGet, r.pattern, "") == nil && info.IsResourceRequest {
+	var info request.Info
+	if info.Resolve(http.MethodGet, r.pattern, "") == nil && info.IsResourceRequest {
 		r.resource = resourceName(&info)
 	}
 	return r, nil
@@ -167,7 +170,7 @@ func (r *route) key() string {
 }
 
 // resourceName is plural[.group][/subresource].
-func resourceName(ri *RequestInfo) string {
+func resourceName(ri *request.Info) string {
 	name := ri.Resource
 	if ri.APIGroup != "" {
 		name += "." + ri.APIGroup
@@ -270,7 +273,7 @@ func (c *container) claims(path string) bool {
 // find is the route that serves a request. Without a service that claims the path both
 // results are nil; within one, what is not served is 404, 405, 415 or 406, in this
 // order. It does not allocate unless it refuses.
-func (c *container) find(req *http.Request) (*route, *statusError) {
+func (c *container) find(req *http.Request) (*route, *status.Error) {
 	s, rest := c.serviceFor(req.URL.Path)
 	if s == nil {
 		return nil, nil
@@ -284,7 +287,7 @@ func (c *container) find(req *http.Request) (*route, *statusError) {
 	case m.best != nil:
 		return m.best, nil
 	case !m.any:
-		return nil, &statusError{code: http.StatusNotFound, reason: "NotFound", message: "the server could not find the requested resource", details: &statusDetails{}}
+		return nil, &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: "the server could not find the requested resource", Details: &status.Details{}}
 	}
 	m.list = true
 	m.walk(s.trie, rest)
@@ -293,7 +296,7 @@ func (c *container) find(req *http.Request) (*route, *statusError) {
 
 // refuse is why none of the routes of a path serves a request, in go-restful's words. The
 // 405 says which methods there are (RFC 9110, 15.5.6; upstream leaves Allow out).
-func refuse(req *http.Request, routes []*route) *statusError {
+func refuse(req *http.Request, routes []*route) *status.Error {
 	sort.Slice(routes, func(i, j int) bool { return routes[i].before(routes[j]) < 0 })
 	var methods, produces []string
 	var typeFits bool
@@ -310,11 +313,11 @@ func refuse(req *http.Request, routes []*route) *statusError {
 	switch {
 	case !slices.Contains(methods, req.Method):
 		slices.Sort(methods)
-		return &statusError{code: http.StatusMethodNotAllowed, reason: "MethodNotAllowed", message: "the server does not allow this method on the requested resource", details: &statusDetails{}, allow: strings.Join(slices.Compact(methods), ", ")}
+		return &status.Error{Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed", Message: "the server does not allow this method on the requested resource", Details: &status.Details{}, Allow: strings.Join(slices.Compact(methods), ", ")}
 	case !typeFits:
-		return &statusError{code: http.StatusUnsupportedMediaType, reason: "UnsupportedMediaType", message: "415: Unsupported Media Type", details: &statusDetails{}}
+		return &status.Error{Code: http.StatusUnsupportedMediaType, Reason: "UnsupportedMediaType", Message: "415: Unsupported Media Type", Details: &status.Details{}}
 	}
-	return &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "406: Not Acceptable\n\nAvailable representations: " + joinOnce(produces), details: &statusDetails{}}
+	return &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Message: "406: Not Acceptable\n\nAvailable representations: " + joinOnce(produces), Details: &status.Details{}}
 }
 
 // joinOnce is a list without repeats, in the order given.

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"apichain/internal/status"
 )
 
 // TestContinue: a token reads back as what it says, and what is none is 400.
@@ -30,8 +32,8 @@ func TestContinue(t *testing.T) {
 		"no slash":       continueToken{continueVersion, 30, "a\x00"}.String(),
 	} {
 		_, err := parseContinue(token)
-		var e *statusError
-		if !errors.As(err, &e) || e.code != http.StatusBadRequest || e.reason != "BadRequest" || !strings.HasPrefix(e.message, "invalid continue token: ") && !strings.Contains(e.message, "continue key is not valid") {
+		var e *status.Error
+		if !errors.As(err, &e) || e.Code != http.StatusBadRequest || e.Reason != "BadRequest" || !strings.HasPrefix(e.Message, "invalid continue token: ") && !strings.Contains(e.Message, "continue key is not valid") {
 			t.Errorf("%s: got %v, want 400", name, err)
 		}
 	}
@@ -46,7 +48,7 @@ func FuzzContinue(f *testing.F) {
 			f.Fatal(code)
 		}
 	}
-	revision := p.store.revision()
+	revision := p.store.Revision()
 	f.Add(continueToken{continueVersion, revision, "/a\x00"}.String())
 	f.Add(continueToken{continueVersion, -1, "/../kube-public/\x00"}.String())
 	f.Add("e30")
@@ -61,9 +63,9 @@ func FuzzContinue(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for o := range sn.scan(q.prefix(), q.prefix()+parsed.Start[1:]) {
-			if o.namespace() != "default" {
-				t.Fatalf("%q shows %s", parsed.Start, o.key)
+		for o := range sn.Scan(q.prefix(), q.prefix()+parsed.Start[1:]) {
+			if o.Namespace() != "default" {
+				t.Fatalf("%q shows %s", parsed.Start, o.Key)
 			}
 		}
 	})

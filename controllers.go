@@ -7,6 +7,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"apichain/internal/kinds"
+	"apichain/internal/status"
+	"apichain/internal/store"
+	"apichain/internal/tree"
 )
 
 // What an API server does with objects on its own: it empties namespaces and definitions
@@ -29,7 +34,7 @@ type controllers struct {
 
 // place is where an object is, or was.
 type place struct {
-	bucket *bucket
+	bucket *store.Bucket
 	key    string
 }
 
@@ -62,14 +67,14 @@ func (c *controllers) run(ctx context.Context) {
 	defer retry.Stop()
 	for {
 		failed := c.work(ctx)
-		events, changed, ok := c.rest.store.after(c.seen, 1000)
+		events, changed, ok := c.rest.store.After(c.seen, 1000)
 		if !ok {
 			c.rescan()
 			continue
 		}
 		if len(events) > 0 {
 			for _, k := range events {
-				c.take(k.b, k.e)
+				c.take(k.Bucket, k.Event)
 			}
 			continue
 		}
@@ -93,24 +98,24 @@ func (c *controllers) settle(ctx context.Context) {
 	c.rescan()
 	for {
 		failed := c.work(ctx)
-		events, _, _ := c.rest.store.after(c.seen, 1000)
+		events, _, _ := c.rest.store.After(c.seen, 1000)
 		if len(events) == 0 || failed || ctx.Err() != nil {
 			return
 		}
 		for _, k := range events {
-			c.take(k.b, k.e)
+			c.take(k.Bucket, k.Event)
 		}
 	}
 }
 
 // rescan looks at everything there is.
 func (c *controllers) rescan() {
-	c.seen = c.rest.store.revision()
+	c.seen = c.rest.store.Revision()
 	clear(c.owned)
-	for _, b := range c.rest.store.buckets() {
-		sn := b.now()
-		for o := range sn.scan("", "") {
-			c.take(b, &logEvent{kind: eventAdded, rev: c.seen, obj: o})
+	for _, b := range c.rest.store.Buckets() {
+		sn := b.Now()
+		for o := range sn.Scan("", "") {
+			c.take(b, &store.Event{Kind: store.Added, Rev: c.seen, Object: o})
 		}
 	}
 }
@@ -124,38 +129,38 @@ func (c *controllers) add(why taskKind, at place) {
 }
 
 // take notes what an event asks for.
-func (c *controllers) take(b *bucket, e *logEvent) {
-	c.seen = max(c.seen, e.rev)
-	at := place{b, e.obj.key}
-	m := e.obj.meta
-	if e.prev != nil {
-		c.disown(at, e.prev.meta)
-		for i := range e.prev.meta.owners { // an owner waits for those that block it
-			o := &e.prev.meta.owners[i]
-			kept := e.kind != eventDeleted && slices.ContainsFunc(m.owners, func(now ownerRef) bool { return now == *o })
-			if r := c.rest.resourceOf(o.apiVersion, o.kind); !kept && r != nil && r.bucket != nil {
-				c.add(taskOwner, place{r.bucket, r.key(e.obj.namespace(), o.name)})
+func (c *controllers) take(b *store.Bucket, e *store.Event) {
+	c.seen = max(c.seen, e.Rev)
+	at := place{b, e.Object.Key}
+	m := e.Object.Meta
+	if e.Prev != nil {
+		c.disown(at, e.Prev.Meta)
+		for i := range e.Prev.Meta.Owners { // an owner waits for those that block it
+			o := &e.Prev.Meta.Owners[i]
+			kept := e.Kind != store.Deleted && slices.ContainsFunc(m.Owners, func(now store.Owner) bool { return now == *o })
+			if r := c.rest.resourceOf(o.APIVersion, o.Kind); !kept && r != nil && r.bucket != nil {
+				c.add(taskOwner, place{r.bucket, r.key(e.Object.Namespace(), o.Name)})
 			}
 		}
 	}
-	if e.kind != eventDeleted {
-		for _, o := range m.owners {
-			if c.owned[o.uid] == nil {
-				c.owned[o.uid] = map[place]bool{}
+	if e.Kind != store.Deleted {
+		for _, o := range m.Owners {
+			if c.owned[o.UID] == nil {
+				c.owned[o.UID] = map[place]bool{}
 			}
-			c.owned[o.uid][at] = true
+			c.owned[o.UID][at] = true
 		}
-		if len(m.owners) > 0 {
+		if len(m.Owners) > 0 {
 			c.add(taskDependent, at)
 		}
-		if m.deleting && m.finalizers > 0 {
+		if m.Deleting && m.Finalizers > 0 {
 			c.add(taskOwner, at)
 		}
 	} else {
-		if len(c.owned[m.uid]) > 0 {
-			c.gone[m.uid] = true
+		if len(c.owned[m.UID]) > 0 {
+			c.gone[m.UID] = true
 		}
-		for dependent := range c.owned[m.uid] {
+		for dependent := range c.owned[m.UID] {
 			c.add(taskDependent, dependent)
 		}
 	}
@@ -164,7 +169,7 @@ func (c *controllers) take(b *bucket, e *logEvent) {
 		c.add(taskSpace, at)
 	case b == c.rest.customs.bucket:
 		c.add(taskDefinition, at)
-		if e.kind != eventAdded {
+		if e.Kind != store.Added {
 			c.waiting(at)
 		}
 	default:
@@ -174,26 +179,26 @@ func (c *controllers) take(b *bucket, e *logEvent) {
 
 // content is an event of an object that may be in a namespace, or of a custom kind, that
 // somebody waits for.
-func (c *controllers) content(b *bucket, e *logEvent) {
-	ns := e.obj.namespace()
-	own := ns != "" && (b.name == "serviceaccounts" && e.obj.name() == "default" || b.name == "configmaps" && e.obj.name() == rootCAName)
-	if ns != "" && (c.emptying[ns] || own && e.kind != eventAdded) {
+func (c *controllers) content(b *store.Bucket, e *store.Event) {
+	ns := e.Object.Namespace()
+	own := ns != "" && (b.Name == "serviceaccounts" && e.Object.Name() == "default" || b.Name == "configmaps" && e.Object.Name() == rootCAName)
+	if ns != "" && (c.emptying[ns] || own && e.Kind != store.Added) {
 		c.add(taskSpace, place{c.rest.spaces, ns})
 	}
-	if e.kind == eventDeleted {
-		if c.rest.customs.isTerminating(b.name) {
-			c.add(taskDefinition, place{c.rest.customs.bucket, b.name})
+	if e.Kind == store.Deleted {
+		if c.rest.customs.isTerminating(b.Name) {
+			c.add(taskDefinition, place{c.rest.customs.bucket, b.Name})
 		}
 	}
 }
 
-func (c *controllers) disown(at place, m *objectMeta) {
-	for _, o := range m.owners {
-		if set := c.owned[o.uid]; set != nil {
+func (c *controllers) disown(at place, m *store.Meta) {
+	for _, o := range m.Owners {
+		if set := c.owned[o.UID]; set != nil {
 			delete(set, at)
 			if len(set) == 0 {
-				delete(c.owned, o.uid)
-				delete(c.gone, o.uid)
+				delete(c.owned, o.UID)
+				delete(c.gone, o.UID)
 			}
 		}
 	}
@@ -223,7 +228,7 @@ func (c *controllers) work(ctx context.Context) (failed bool) {
 		}
 		if !c.failing[t] {
 			c.failing[t] = true
-			c.rest.program.log.Warn("an object could not be looked after; it is tried again", "resource", t.at.bucket.name, "key", t.at.key, "err", err)
+			c.rest.program.log.Warn("an object could not be looked after; it is tried again", "resource", t.at.bucket.Name, "key", t.at.key, "err", err)
 		}
 		again = append(again, t)
 	}
@@ -243,49 +248,49 @@ const (
 
 // space looks after a namespace: it has a service account and the CA, or is emptied.
 func (c *controllers) space(ctx context.Context, name string) error {
-	sn := c.rest.spaces.now()
-	o := sn.get(name)
+	sn := c.rest.spaces.Now()
+	o := sn.Get(name)
 	if o == nil {
 		delete(c.emptying, name)
 		return nil
 	}
-	if !o.meta.deleting {
+	if !o.Meta.Deleting {
 		return c.furnish(ctx, name)
 	}
 	c.emptying[name] = true
 	left := false
-	for _, b := range c.rest.store.buckets() {
-		sn := b.now()
+	for _, b := range c.rest.store.Buckets() {
+		sn := b.Now()
 		r := c.rest.resourceFor(b)
 		if r == nil || !r.namespaced {
 			continue
 		}
-		for item := range sn.scan(name+"/", "") {
+		for item := range sn.Scan(name+"/", "") {
 			if err := c.delete(r, item, background); err != nil {
 				return err
 			}
-			now := b.now()
-			left = left || now.get(item.key) != nil
+			now := b.Now()
+			left = left || now.Get(item.Key) != nil
 		}
 	}
 	if left {
 		return nil // the events of what is left bring us back
 	}
-	r := c.rest.builtin[kindKey{"", "v1", "Namespace"}]
+	r := c.rest.builtin[kinds.NewKey("", "v1", "Namespace")]
 	bare := false // somebody has taken the finalizers before us
 	now, err := c.rest.internal(r, "update", name, name, "finalize").modify(ctx, func(obj map[string]any) bool {
-		bare = len(listAt(obj, "spec", "finalizers")) == 0
-		return dropString(objectAt(obj, "spec"), "finalizers", spaceHolder)
+		bare = len(tree.List(obj, "spec", "finalizers")) == 0
+		return dropString(tree.Object(obj, "spec"), "finalizers", spaceHolder)
 	})
 	if err == nil && now != nil && bare {
-		_, _, err = c.rest.internal(r, "delete", name, name, "").deleteObject(&deleteOptions{uid: &now.meta.uid})
+		_, _, err = c.rest.internal(r, "delete", name, name, "").deleteObject(&deleteOptions{uid: &now.Meta.UID})
 	}
 	return err
 }
 
 // dropString takes a string out of a list in obj and reports whether it was there.
 func dropString(obj map[string]any, field, s string) bool {
-	list := listAt(obj, field)
+	list := tree.List(obj, field)
 	var kept []any
 	for _, v := range list {
 		if v != s {
@@ -305,27 +310,27 @@ func dropString(obj map[string]any, field, s string) bool {
 
 // furnish makes what every namespace has.
 func (c *controllers) furnish(ctx context.Context, ns string) error {
-	accounts := c.rest.builtin[kindKey{"", "v1", "ServiceAccount"}]
-	sn := accounts.bucket.now()
-	if sn.get(ns+"/default") == nil {
+	accounts := c.rest.builtin[kinds.NewKey("", "v1", "ServiceAccount")]
+	sn := accounts.bucket.Now()
+	if sn.Get(ns+"/default") == nil {
 		obj := map[string]any{"kind": "ServiceAccount", "apiVersion": "v1", "metadata": map[string]any{"name": "default"}}
 		if err := c.create(accounts, ns, obj); err != nil {
 			return err
 		}
 	}
-	maps := c.rest.builtin[kindKey{"", "v1", "ConfigMap"}]
+	maps := c.rest.builtin[kinds.NewKey("", "v1", "ConfigMap")]
 	data := map[string]any{"ca.crt": c.ca}
-	sn = maps.bucket.now()
-	if sn.get(ns+"/"+rootCAName) == nil {
+	sn = maps.bucket.Now()
+	if sn.Get(ns+"/"+rootCAName) == nil {
 		obj := map[string]any{"kind": "ConfigMap", "apiVersion": "v1", "data": data,
 			"metadata": map[string]any{"name": rootCAName, "annotations": map[string]any{rootCANote: "The certificates by which clients of this server trust it."}}}
 		return c.create(maps, ns, obj)
 	}
 	_, err := c.rest.internal(maps, "update", ns, rootCAName, "").modify(ctx, func(obj map[string]any) bool {
-		if deepEqual(obj["data"], data) {
+		if tree.Equal(obj["data"], data) {
 			return false
 		}
-		obj["data"] = deepCopy(data)
+		obj["data"] = tree.Copy(data)
 		return true
 	})
 	return err
@@ -334,34 +339,34 @@ func (c *controllers) furnish(ctx context.Context, ns string) error {
 // create makes an object unless there is one already, or its namespace is going.
 func (c *controllers) create(r *resource, ns string, obj map[string]any) error {
 	_, err := c.rest.internal(r, "create", ns, "", "").insertObject(obj)
-	var e *statusError
-	if errors.As(err, &e) && (e.reason == "AlreadyExists" || e.reason == "NotFound" || e.reason == "Forbidden") {
+	var e *status.Error
+	if errors.As(err, &e) && (e.Reason == "AlreadyExists" || e.Reason == "NotFound" || e.Reason == "Forbidden") {
 		return nil
 	}
 	return err
 }
 
 // delete deletes an object, if it is still there.
-func (c *controllers) delete(r *resource, o *object, policy string) error {
+func (c *controllers) delete(r *resource, o *store.Object, policy string) error {
 	return c.deleteAt(r, o, 0, policy)
 }
 
 // deleteAt is delete of an object that is as it was at a revision, 0 for any: who has
 // changed it meanwhile may have given it another owner, and the event of that is to come.
-func (c *controllers) deleteAt(r *resource, o *object, rev int64, policy string) error {
-	if o.meta.deleting {
+func (c *controllers) deleteAt(r *resource, o *store.Object, rev int64, policy string) error {
+	if o.Meta.Deleting {
 		return nil
 	}
-	uid := o.meta.uid
-	q := c.rest.internal(r, "delete", o.namespace(), o.name(), "")
+	uid := o.Meta.UID
+	q := c.rest.internal(r, "delete", o.Namespace(), o.Name(), "")
 	options := deleteOptions{uid: &uid, propagation: policy}
 	if rev != 0 {
 		text := strconv.FormatInt(rev, 10)
 		options.rev = &text
 	}
 	_, _, err := q.deleteObject(&options)
-	var e *statusError
-	if errors.As(err, &e) && (e.reason == "NotFound" || e.reason == "Conflict") {
+	var e *status.Error
+	if errors.As(err, &e) && (e.Reason == "NotFound" || e.Reason == "Conflict") {
 		return nil
 	}
 	return err
@@ -374,26 +379,26 @@ func (c *controllers) deleteAt(r *resource, o *object, rev int64, policy string)
 func (c *controllers) definition(ctx context.Context, name string) error {
 	customs := c.rest.customs
 	customs.follow()
-	sn := customs.bucket.now()
-	o := sn.get(name)
-	if o == nil || !o.meta.deleting {
+	sn := customs.bucket.Now()
+	o := sn.Get(name)
+	if o == nil || !o.Meta.Deleting {
 		return nil
 	}
-	b := c.rest.store.resource(name)
-	instances := b.now()
+	b := c.rest.store.Bucket(name)
+	instances := b.Now()
 	if r := c.rest.resourceFor(b); r != nil {
-		for item := range instances.scan("", "") {
+		for item := range instances.Scan("", "") {
 			if err := c.delete(r, item, background); err != nil {
 				return err
 			}
 		}
 	}
-	if now := b.now(); now.count() > 0 {
+	if now := b.Now(); now.Count() > 0 {
 		return nil // its events bring us back
 	}
-	r := c.rest.builtin[kindKey{"apiextensions.k8s.io", "v1", "CustomResourceDefinition"}]
+	r := c.rest.builtin[kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition")]
 	_, err := c.rest.internal(r, "update", "", name, "").modify(ctx, func(obj map[string]any) bool {
-		return dropString(metadataOf(obj), "finalizers", crdFinalizer)
+		return dropString(tree.Metadata(obj), "finalizers", crdFinalizer)
 	})
 	return err
 }
@@ -402,7 +407,7 @@ func (c *controllers) definition(ctx context.Context, name string) error {
 // has changed or gone.
 func (c *controllers) waiting(changed place) {
 	_, group, _ := strings.Cut(changed.key, ".")
-	r := c.rest.builtin[kindKey{"apiextensions.k8s.io", "v1", "CustomResourceDefinition"}]
+	r := c.rest.builtin[kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition")]
 	c.rest.customs.follow()
 	for _, name := range c.rest.customs.unaccepted(group) {
 		_, _ = c.rest.internal(r, "update", "", name, "status").modify(context.Background(), func(map[string]any) bool {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"apichain/internal/tree"
 )
 
 // clients is a running program and a client of it, for tests of what many requests make.
@@ -31,7 +33,7 @@ func (c *clients) try(method, path string, body any, header ...string) (int, map
 	case string:
 		in = strings.NewReader(b)
 	default:
-		in = strings.NewReader(string(appendJSON(nil, b)))
+		in = strings.NewReader(string(tree.AppendJSON(nil, b)))
 	}
 	if method == "PATCH" && len(header) == 0 {
 		header = []string{"Content-Type: " + mergePatchType}
@@ -40,7 +42,7 @@ func (c *clients) try(method, path string, body any, header ...string) (int, map
 	if err != nil || got.err != nil {
 		return 0, nil
 	}
-	obj, _, err := parseJSONObject([]byte(got.body))
+	obj, _, err := tree.ParseJSONObject([]byte(got.body))
 	if err != nil {
 		obj = map[string]any{"text": got.body}
 	}
@@ -108,7 +110,7 @@ func ownedBy(refs ...any) map[string]any { return map[string]any{"ownerReference
 
 // ref is a reference to an object that was answered; more are fields of it.
 func ref(obj map[string]any, more ...string) map[string]any {
-	r := map[string]any{"apiVersion": obj["apiVersion"], "kind": obj["kind"], "name": objectName(obj), "uid": textAt(obj, "metadata", "uid")}
+	r := map[string]any{"apiVersion": obj["apiVersion"], "kind": obj["kind"], "name": tree.Name(obj), "uid": tree.Text(obj, "metadata", "uid")}
 	for _, f := range more {
 		r[f] = true
 	}
@@ -124,14 +126,14 @@ func (c *clients) release(path string) {
 }
 
 // revision is what an object was written at.
-func revision(obj map[string]any) string { return textAt(obj, "metadata", "resourceVersion") }
+func revision(obj map[string]any) string { return tree.Text(obj, "metadata", "resourceVersion") }
 
 // definition is a CustomResourceDefinition of a kind in example.com, with a schema of spec;
 // change may change it.
 func definitionOf(plural, kind, scope string, change ...func(crd map[string]any)) map[string]any {
 	text := `{"kind":"CustomResourceDefinition","apiVersion":"apiextensions.k8s.io/v1","metadata":{"name":"` + plural + `.example.com"},"spec":{"group":"example.com","scope":"` + scope + `",
 	"names":{"plural":"` + plural + `","kind":"` + kind + `"},"versions":[` + version("v1", true, "size:integer", "color:string") + `]}}`
-	crd, _, err := parseJSONObject([]byte(text))
+	crd, _, err := tree.ParseJSONObject([]byte(text))
 	if err != nil {
 		panic(err)
 	}
@@ -160,13 +162,13 @@ func versions(texts ...string) func(crd map[string]any) {
 	return func(crd map[string]any) {
 		var list []any
 		for _, text := range texts {
-			v, _, err := parseJSONObject([]byte(text))
+			v, _, err := tree.ParseJSONObject([]byte(text))
 			if err != nil {
 				panic(err)
 			}
 			list = append(list, v)
 		}
-		setMember(crd, list, "spec", "versions")
+		tree.Set(crd, list, "spec", "versions")
 	}
 }
 
@@ -188,19 +190,19 @@ func TestStartingState(t *testing.T) {
 	c := startClients(t, "https")
 	for _, ns := range []string{"default", "kube-system", "kube-public", "kube-node-lease"} {
 		space := c.must(200, "GET", "/api/v1/namespaces/"+ns, nil)
-		if textAt(space, "status", "phase") != "Active" || member(space, "metadata", "labels", "kubernetes.io/metadata.name") != ns {
+		if tree.Text(space, "status", "phase") != "Active" || tree.At(space, "metadata", "labels", "kubernetes.io/metadata.name") != ns {
 			t.Errorf("%s: %v", ns, space)
 		}
 		c.must(200, "GET", "/api/v1/namespaces/"+ns+"/serviceaccounts/default", nil)
 		root := c.must(200, "GET", "/api/v1/namespaces/"+ns+"/configmaps/"+rootCAName, nil)
-		if textAt(root, "data", "ca.crt") != string(c.certs.caPEM()) {
+		if tree.Text(root, "data", "ca.crt") != string(c.certs.caPEM()) {
 			t.Errorf("%s: another CA", ns)
 		}
 	}
 	service := c.must(200, "GET", "/api/v1/namespaces/default/services/kubernetes", nil)
 	ends := c.must(200, "GET", "/api/v1/namespaces/default/endpoints/kubernetes", nil)
-	port := member(listAt(service, "spec", "ports")[0], "port")
-	if port != member(listAt(listAt(ends, "subsets")[0], "ports")[0], "port") || !strings.HasSuffix(c.url("https", ""), ":"+string(appendJSON(nil, port))) {
+	port := tree.At(tree.List(service, "spec", "ports")[0], "port")
+	if port != tree.At(tree.List(tree.List(ends, "subsets")[0], "ports")[0], "port") || !strings.HasSuffix(c.url("https", ""), ":"+string(tree.AppendJSON(nil, port))) {
 		t.Errorf("%v %v, listening at %s", service, ends, c.url("https", ""))
 	}
 }
@@ -227,7 +229,7 @@ func TestFollowersOfTheLog(t *testing.T) {
 	c.must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced"))
 	c.must(200, "DELETE", mapsPath+"/owner", nil)
 	c.soon("the dependents are collected", func() bool {
-		return len(listAt(c.must(200, "GET", mapsPath, nil), "items")) == 1 // the CA
+		return len(tree.List(c.must(200, "GET", mapsPath, nil), "items")) == 1 // the CA
 	})
 	c.soon("the namespace is furnished", c.there("/api/v1/namespaces/late/serviceaccounts/default"))
 	c.must(201, "POST", "/apis/example.com/v1/namespaces/late/widgets", custom("Widget", "w"))

@@ -5,6 +5,11 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+
+	"apichain/internal/kinds"
+	"apichain/internal/status"
+	"apichain/internal/store"
+	"apichain/internal/tree"
 )
 
 // Custom resources: what is served for the definitions that are in the store. A definition
@@ -24,17 +29,17 @@ func (o *customOptions) check(*problems) {}
 type customs struct {
 	rest    *rest
 	catalog *catalog
-	bucket  *bucket // of the definitions
-	strict  bool    // refuse rules that are not evaluated
+	bucket  *store.Bucket // of the definitions
+	strict  bool          // refuse rules that are not evaluated
 
 	following   sync.Mutex // held by who brings the rest up to date
-	cursor      *cursor
+	cursor      *store.Cursor
 	definitions map[string]*definition
 	docs        map[string][]*crdDoc // of established ones by group, in order of their establishing; shared with the catalog
 
 	mu       sync.RWMutex
-	served   map[kindKey]*resource // by plural
-	byKind   map[kindKey]*resource
+	served   map[kinds.Key]*resource // by plural
+	byKind   map[kinds.Key]*resource
 	byBucket map[string]*resource       // of the stored version, or another one
 	accepted map[groupName]string       // name of the definition that has a name
 	waiting  map[string]map[string]bool // by group, definitions that have not all names they want
@@ -60,9 +65,9 @@ type definition struct {
 
 func newCustoms(s *rest, c *catalog, strict bool) *customs {
 	t := &customs{
-		rest: s, catalog: c, strict: strict, bucket: s.store.resource("customresourcedefinitions.apiextensions.k8s.io"),
+		rest: s, catalog: c, strict: strict, bucket: s.store.Bucket("customresourcedefinitions.apiextensions.k8s.io"),
 		definitions: map[string]*definition{}, docs: map[string][]*crdDoc{},
-		served: map[kindKey]*resource{}, byKind: map[kindKey]*resource{}, byBucket: map[string]*resource{}, accepted: map[groupName]string{}, waiting: map[string]map[string]bool{},
+		served: map[kinds.Key]*resource{}, byKind: map[kinds.Key]*resource{}, byBucket: map[string]*resource{}, accepted: map[groupName]string{}, waiting: map[string]map[string]bool{},
 	}
 	t.documents = route{
 		server: "extensions", kind: kindPrefix, method: "*", pattern: "/apis/", doc: "discovery documents of custom resources", at: callSite(0), listed: true, handler: http.HandlerFunc(t.serveDocument),
@@ -75,14 +80,14 @@ func (c *customs) follow() {
 	c.following.Lock()
 	defer c.following.Unlock()
 	if c.cursor == nil {
-		sn := c.bucket.now()
+		sn := c.bucket.Now()
 		c.reset(&sn)
 	}
-	var room [64]*logEvent
+	var room [64]*store.Event
 	for {
-		events, _, err := c.cursor.next(room[:0], len(room))
+		events, _, err := c.cursor.Next(room[:0], len(room))
 		if err != nil { // the log has gone on without us
-			sn := c.bucket.now()
+			sn := c.bucket.Now()
 			c.reset(&sn)
 			continue
 		}
@@ -90,10 +95,10 @@ func (c *customs) follow() {
 			return
 		}
 		for _, e := range events {
-			if e.kind == eventDeleted {
-				c.remove(e.obj.name())
+			if e.Kind == store.Deleted {
+				c.remove(e.Object.Name())
 			} else {
-				c.put(e.obj)
+				c.put(e.Object)
 			}
 		}
 	}
@@ -105,7 +110,7 @@ func (c *customs) changed() <-chan struct{} {
 	for {
 		c.follow()
 		c.following.Lock()
-		_, changed, err := c.cursor.next(nil, 0)
+		_, changed, err := c.cursor.Next(nil, 0)
 		c.following.Unlock()
 		if err == nil && changed != nil {
 			return changed
@@ -114,39 +119,39 @@ func (c *customs) changed() <-chan struct{} {
 }
 
 // reset serves what is in a snapshot and nothing else.
-func (c *customs) reset(sn *snapshot) {
+func (c *customs) reset(sn *store.Snapshot) {
 	left := map[string]bool{}
 	for name := range c.definitions {
 		left[name] = true
 	}
-	for o := range sn.scan("", "") {
-		delete(left, o.name())
+	for o := range sn.Scan("", "") {
+		delete(left, o.Name())
 		c.put(o)
 	}
 	for name := range left {
 		c.remove(name)
 	}
-	c.cursor, _ = c.bucket.watch(sn.rev)
+	c.cursor, _ = c.bucket.Watch(sn.Rev)
 	for c.cursor == nil {
-		c.cursor, _ = c.bucket.watch(c.rest.store.revision())
+		c.cursor, _ = c.bucket.Watch(c.rest.store.Revision())
 	}
 }
 
 // put serves a definition as it is now.
-func (c *customs) put(o *object) {
-	crd := o.decode()
-	was := c.definitions[o.name()]
-	spec := appendJSON(nil, map[string]any{"spec": crd["spec"], "names": member(crd, "status", "acceptedNames"), "established": hasCondition(crd, "Established"), "accepted": hasCondition(crd, "NamesAccepted")})
+func (c *customs) put(o *store.Object) {
+	crd := o.Decode()
+	was := c.definitions[o.Name()]
+	spec := tree.AppendJSON(nil, map[string]any{"spec": crd["spec"], "names": tree.At(crd, "status", "acceptedNames"), "established": hasCondition(crd, "Established"), "accepted": hasCondition(crd, "NamesAccepted")})
 	same := was != nil && bytes.Equal(was.spec, spec)
-	if same && was.terminating == o.meta.deleting {
+	if same && was.terminating == o.Meta.Deleting {
 		return
 	}
-	d := &definition{name: o.name(), group: textAt(crd, "spec", "group"), spec: spec, terminating: o.meta.deleting}
+	d := &definition{name: o.Name(), group: tree.Text(crd, "spec", "group"), spec: spec, terminating: o.Meta.Deleting}
 	if hasCondition(crd, "NamesAccepted") {
-		d.names = wantedNames(d.group, objectAt(crd, "status", "acceptedNames"))
+		d.names = wantedNames(d.group, tree.Object(crd, "status", "acceptedNames"))
 	}
 	if hasCondition(crd, "Established") {
-		d.doc = newCRDDoc(o.raw(), crd)
+		d.doc = newCRDDoc(o.Raw(), crd)
 		d.resources = c.resources(crd)
 	}
 	switch {
@@ -157,7 +162,7 @@ func (c *customs) put(o *object) {
 	case was != nil:
 		// Whoever has begun under the old schema sees that before it commits, or is done now.
 		was.retire()
-		rev := c.rest.store.settled()
+		rev := c.rest.store.Settled()
 		for _, r := range d.resources {
 			r.schemaRevision = rev
 		}
@@ -187,13 +192,13 @@ func (q *call) renew() error {
 	c := q.rest.customs
 	c.follow()
 	c.mu.RLock()
-	r := c.served[kindKey{q.group, q.version, q.plural}]
+	r := c.served[kinds.NewKey(q.group, q.version, q.plural)]
 	if q.hidden && r == nil {
-		r = c.byBucket[q.bucket.name]
+		r = c.byBucket[q.bucket.Name]
 	}
 	c.mu.RUnlock()
 	if r == nil {
-		return textError(http.StatusNotFound, "404 page not found")
+		return status.PlainText(http.StatusNotFound, "404 page not found")
 	}
 	q.resource = r
 	return nil
@@ -212,9 +217,9 @@ func (c *customs) exchange(was, d *definition) {
 	c.mu.Lock()
 	if was != nil {
 		for _, r := range was.resources {
-			delete(c.served, kindKey{r.group, r.version, r.plural})
-			delete(c.byKind, kindKey{r.group, r.version, r.kind})
-			delete(c.byBucket, r.bucket.name)
+			delete(c.served, kinds.NewKey(r.group, r.version, r.plural))
+			delete(c.byKind, kinds.NewKey(r.group, r.version, r.kind))
+			delete(c.byBucket, r.bucket.Name)
 		}
 		for _, n := range was.names {
 			if c.accepted[n] == was.name {
@@ -233,11 +238,11 @@ func (c *customs) exchange(was, d *definition) {
 		}
 		for _, r := range d.resources {
 			if !r.hidden {
-				c.served[kindKey{r.group, r.version, r.plural}] = r
-				c.byKind[kindKey{r.group, r.version, r.kind}] = r
+				c.served[kinds.NewKey(r.group, r.version, r.plural)] = r
+				c.byKind[kinds.NewKey(r.group, r.version, r.kind)] = r
 			}
-			if c.byBucket[r.bucket.name] == nil || r.storageVersion == "" {
-				c.byBucket[r.bucket.name] = r
+			if c.byBucket[r.bucket.Name] == nil || r.storageVersion == "" {
+				c.byBucket[r.bucket.Name] = r
 			}
 		}
 		for _, n := range d.names {
@@ -280,13 +285,13 @@ func (c *customs) show(was, d *definition) {
 // wantedNames is the names of a definition.
 func wantedNames(group string, names map[string]any) []groupName {
 	var out []groupName
-	for _, n := range append([]any{names["plural"], names["singular"]}, listAt(names, "shortNames")...) {
+	for _, n := range append([]any{names["plural"], names["singular"]}, tree.List(names, "shortNames")...) {
 		if s, _ := n.(string); s != "" {
 			out = append(out, groupName{group, s, false})
 		}
 	}
 	for _, f := range []string{"kind", "listKind"} {
-		if s := textAt(names, f); s != "" {
+		if s := tree.Text(names, f); s != "" {
 			out = append(out, groupName{group, s, true})
 		}
 	}
@@ -297,17 +302,17 @@ func wantedNames(group string, names map[string]any) []groupName {
 func (c *customs) rivals(crd map[string]any) []map[string]any {
 	c.mu.RLock()
 	found := map[string]bool{}
-	for _, n := range wantedNames(textAt(crd, "spec", "group"), objectAt(crd, "spec", "names")) {
-		if name := c.accepted[n]; name != "" && name != objectName(crd) {
+	for _, n := range wantedNames(tree.Text(crd, "spec", "group"), tree.Object(crd, "spec", "names")) {
+		if name := c.accepted[n]; name != "" && name != tree.Name(crd) {
 			found[name] = true
 		}
 	}
 	c.mu.RUnlock()
 	var out []map[string]any
-	sn := c.bucket.now()
+	sn := c.bucket.Now()
 	for name := range found {
-		if o := sn.get(name); o != nil {
-			out = append(out, o.decode())
+		if o := sn.Get(name); o != nil {
+			out = append(out, o.Decode())
 		}
 	}
 	return out
@@ -317,7 +322,7 @@ func (c *customs) rivals(crd map[string]any) []map[string]any {
 func (c *customs) kind(group, version, kind string) *resource {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.byKind[kindKey{group, version, kind}]
+	return c.byKind[kinds.NewKey(group, version, kind)]
 }
 
 // isTerminating reports whether the definition of a resource is being deleted.

@@ -4,6 +4,9 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"apichain/internal/kinds"
+	"apichain/internal/tree"
 )
 
 func TestPrinterColumns(t *testing.T) {
@@ -20,7 +23,7 @@ func TestPrinterColumns(t *testing.T) {
 	want := []any{"w", "text", int64(3), int64(2), float64(3), true, "3", "true", `[1,"x"]`, `{"k":1}`, nil, nil, nil, "<invalid>", nil, nil, "5m2s"}
 	var got []any
 	for _, c := range columns {
-		got = append(got, c.cell(obj))
+		got = append(got, c.Cell(obj))
 	}
 	// The second may have turned since.
 	if last := len(got) - 1; got[last] == "5m3s" {
@@ -29,15 +32,15 @@ func TestPrinterColumns(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
-	if c := columns[1]; c.name != "S" || c.priority != 1 || c.description != "a text" || c.typ != "string" {
+	if c := columns[1]; c.Name != "S" || c.Priority != 1 || c.Description != "a text" || c.Type != "string" {
 		t.Errorf("got %+v", c)
 	}
-	if c := columns[2]; c.description != "Custom resource definition column (in JSONPath format): .spec.i" || c.format != "int32" {
+	if c := columns[2]; c.Description != "Custom resource definition column (in JSONPath format): .spec.i" || c.Format != "int32" {
 		t.Errorf("got %+v", c)
 	}
 
 	columns = printerColumns(map[string]any{})
-	if len(columns) != 2 || columns[0].name != "Name" || columns[0].format != "name" || columns[1].name != "Age" || columns[1].typ != "date" {
+	if len(columns) != 2 || columns[0].Name != "Name" || columns[0].Format != "name" || columns[1].Name != "Age" || columns[1].Type != "date" {
 		t.Errorf("without any: %+v", columns)
 	}
 }
@@ -53,7 +56,7 @@ func TestColumnAge(t *testing.T) {
 
 func TestSelectableFields(t *testing.T) {
 	fields := selectableFields(decoded(t, `{"selectableFields":[{"jsonPath":".spec.color"},{"jsonPath":".spec.deep.size"},{}]}`))
-	want := []selectableField{{label: "spec.color", path: []string{"spec", "color"}}, {label: "spec.deep.size", path: []string{"spec", "deep", "size"}}}
+	want := []kinds.Selectable{{Label: "spec.color", Path: []string{"spec", "color"}}, {Label: "spec.deep.size", Path: []string{"spec", "deep", "size"}}}
 	if !reflect.DeepEqual(fields, want) {
 		t.Errorf("got %v", fields)
 	}
@@ -61,7 +64,7 @@ func TestSelectableFields(t *testing.T) {
 
 func decoded(t testing.TB, text string) map[string]any {
 	t.Helper()
-	o, _, err := parseJSONObject([]byte(text))
+	o, _, err := tree.ParseJSONObject([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,11 +84,11 @@ func TestColumnValues(t *testing.T) {
 	} {
 		column := printerColumns(map[string]any{"additionalPrinterColumns": []any{map[string]any{"name": "C", "type": typ, "jsonPath": ".v"}}})[1]
 		for i, v := range values {
-			if got := column.cell(map[string]any{"v": v}); got != want[i] {
+			if got := column.Cell(map[string]any{"v": v}); got != want[i] {
 				t.Errorf("%s of %v: got %#v, want %#v", typ, v, got, want[i])
 			}
 		}
-		if got := column.cell(map[string]any{}); got != nil {
+		if got := column.Cell(map[string]any{}); got != nil {
 			t.Errorf("%s of nothing: %#v", typ, got)
 		}
 	}

@@ -5,65 +5,70 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"apichain/internal/field"
+	"apichain/internal/kinds"
+	"apichain/internal/schema"
+	"apichain/internal/tree"
 )
 
 // hasCondition reports whether a condition of obj is True.
 func hasCondition(obj map[string]any, typ string) bool {
-	return slices.ContainsFunc(listAt(obj, "status", "conditions"), func(c any) bool {
-		return textAt(c, "type") == typ && textAt(c, "status") == "True"
+	return slices.ContainsFunc(tree.List(obj, "status", "conditions"), func(c any) bool {
+		return tree.Text(c, "type") == typ && tree.Text(c, "status") == "True"
 	})
 }
 
 // resources is what a definition serves, a resource for each version. The storage version
 // is among them even where it is not served.
 func (c *customs) resources(crd map[string]any) []*resource {
-	versions := listAt(crd, "spec", "versions")
+	versions := tree.List(crd, "spec", "versions")
 	shapes := map[string]*customShape{}
 	storage := ""
 	for _, v := range versions {
-		sub := objectAt(v, "subresources")
+		sub := tree.Object(v, "subresources")
 		_, hasStatus := sub["status"]
-		compiled, err := compileSchema(objectAt(v, "schema", "openAPIV3Schema"), hasStatus)
-		if err != nil { // checkCRD took it
-			c.rest.program.log.Error("a schema does not compile", "definition", objectName(crd), "version", textAt(v, "name"), "err", err)
+		compiled, err := schema.Compile(tree.Object(v, "schema", "openAPIV3Schema"), hasStatus)
+		if err != nil { // schema.CheckCRD took it
+			c.rest.program.log.Error("a schema does not compile", "definition", tree.Name(crd), "version", tree.Text(v, "name"), "err", err)
 			return nil
 		}
-		shapes[textAt(v, "name")] = &customShape{compiled, c.rest.meta}
-		if member(v, "storage") == true {
-			storage = textAt(v, "name")
+		shapes[tree.Text(v, "name")] = &customShape{compiled, c.rest.meta}
+		if tree.At(v, "storage") == true {
+			storage = tree.Text(v, "name")
 		}
 	}
-	names, group := objectAt(crd, "status", "acceptedNames"), textAt(crd, "spec", "group")
-	webhook := textAt(crd, "spec", "conversion", "strategy") == "Webhook"
-	rules := celRules(crd)
+	names, group := tree.Object(crd, "status", "acceptedNames"), tree.Text(crd, "spec", "group")
+	webhook := tree.Text(crd, "spec", "conversion", "strategy") == "Webhook"
+	rules := schema.Rules(crd)
 	fields := allSelectableFields(versions)
 	var out []*resource
 	for _, v := range versions {
-		version := textAt(v, "name")
-		if version != storage && (member(v, "served") != true || webhook) {
+		version := tree.Text(v, "name")
+		if version != storage && (tree.At(v, "served") != true || webhook) {
 			continue
 		}
-		sub := objectAt(v, "subresources")
+		sub := tree.Object(v, "subresources")
 		_, hasStatus := sub["status"]
 		r := &resource{
-			rest: c.rest, group: group, version: version, kind: textAt(names, "kind"), listKind: textAt(names, "listKind"), plural: textAt(names, "plural"), singular: textAt(names, "singular"),
-			namespaced: textAt(crd, "spec", "scope") == "Namespaced", custom: true, shape: shapes[version], nameErrors: dnsSubdomainErrors,
-			columns: printerColumns(objectAt(v)), fields: fieldsAmong(fields, selectableFields(objectAt(v))), stored: fields, hidden: member(v, "served") != true, hasStatus: hasStatus, generation: true,
-			terminating: member(crd, "metadata", "deletionTimestamp") != nil, retired: make(chan struct{}), deprecation: deprecationOf(group, textAt(names, "kind"), v, versions),
-			verbs: []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}, bucket: c.rest.store.resource(textAt(names, "plural") + "." + group),
+			rest: c.rest, group: group, version: version, kind: tree.Text(names, "kind"), listKind: tree.Text(names, "listKind"), plural: tree.Text(names, "plural"), singular: tree.Text(names, "singular"),
+			namespaced: tree.Text(crd, "spec", "scope") == "Namespaced", custom: true, shape: shapes[version], nameErrors: field.DNSSubdomainErrors,
+			columns: printerColumns(tree.Object(v)), fields: fieldsAmong(fields, selectableFields(tree.Object(v))), stored: fields, hidden: tree.At(v, "served") != true, hasStatus: hasStatus, generation: true,
+			terminating: tree.At(crd, "metadata", "deletionTimestamp") != nil, retired: make(chan struct{}), deprecation: deprecationOf(group, tree.Text(names, "kind"), v, versions),
+			verbs: []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}, bucket: c.rest.store.Bucket(tree.Text(names, "plural") + "." + group),
 		}
 		if version != storage {
 			r.storageVersion, r.storageShape = storage, shapes[storage]
 		}
-		if scale := objectAt(sub, "scale"); scale != nil {
+		if scale := tree.Object(sub, "scale"); scale != nil {
 			r.scale = scalePathsOf(scale)
 		}
 		write := []string{"get", "patch", "update"}
 		if hasStatus {
-			r.subs = append(r.subs, subresourceRow{name: "status", verbs: write})
+			r.subs = append(r.subs, kinds.Subresource{Name: "status", Verbs: write})
 		}
 		if r.scale != nil {
-			r.subs = append(r.subs, subresourceRow{name: "scale", verbs: write})
+			r.subs = append(r.subs, kinds.Subresource{Name: "scale", Verbs: write})
 		}
 		if n := len(rules); n > 0 {
 			r.unchecked = []string{ruleWarning(r.qualified(), rules)}
@@ -75,11 +80,11 @@ func (c *customs) resources(crd map[string]any) []*resource {
 
 // allSelectableFields is the selectable fields of all versions, each once: those are kept
 // with an object, whichever version it was written in.
-func allSelectableFields(versions []any) []selectableField {
-	all := []selectableField{}
+func allSelectableFields(versions []any) []kinds.Selectable {
+	all := []kinds.Selectable{}
 	for _, v := range versions {
-		for _, f := range selectableFields(objectAt(v)) {
-			if !slices.ContainsFunc(all, func(o selectableField) bool { return o.label == f.label }) {
+		for _, f := range selectableFields(tree.Object(v)) {
+			if !slices.ContainsFunc(all, func(o kinds.Selectable) bool { return o.Label == f.Label }) {
 				all = append(all, f)
 			}
 		}
@@ -89,18 +94,18 @@ func allSelectableFields(versions []any) []selectableField {
 
 // fieldsAmong is all with only those that a version has; the others have no label that a
 // selector can say.
-func fieldsAmong(all, some []selectableField) []selectableField {
+func fieldsAmong(all, some []kinds.Selectable) []kinds.Selectable {
 	out := slices.Clone(all)
 	for i := range out {
-		if !slices.ContainsFunc(some, func(o selectableField) bool { return o.label == out[i].label }) {
-			out[i].label = ","
+		if !slices.ContainsFunc(some, func(o kinds.Selectable) bool { return o.Label == out[i].Label }) {
+			out[i].Label = ","
 		}
 	}
 	return out
 }
 
-func ruleWarning(what string, rules []celRule) string {
-	text := what + ": x-kubernetes-validations are not evaluated: " + rules[0].path
+func ruleWarning(what string, rules []schema.Rule) string {
+	text := what + ": x-kubernetes-validations are not evaluated: " + rules[0].Path
 	if n := len(rules) - 1; n > 0 {
 		text += " and " + itoa(n) + " more"
 	}
@@ -110,16 +115,16 @@ func ruleWarning(what string, rules []celRule) string {
 // deprecationOf is the warning of a deprecated version, "" for one that is not. It names the
 // best newer version, if one is served.
 func deprecationOf(group, kind string, v any, versions []any) string {
-	if member(v, "deprecated") != true {
+	if tree.At(v, "deprecated") != true {
 		return ""
 	}
-	if given, ok := member(v, "deprecationWarning").(string); ok {
+	if given, ok := tree.At(v, "deprecationWarning").(string); ok {
 		return given
 	}
-	version, best := textAt(v, "name"), ""
+	version, best := tree.Text(v, "name"), ""
 	for _, o := range versions {
-		name := textAt(o, "name")
-		if member(o, "served") == true && member(o, "deprecated") != true && compareVersions(name, version) > 0 && (best == "" || compareVersions(name, best) > 0) {
+		name := tree.Text(o, "name")
+		if tree.At(o, "served") == true && tree.At(o, "deprecated") != true && compareVersions(name, version) > 0 && (best == "" || compareVersions(name, best) > 0) {
 			best = name
 		}
 	}
@@ -132,7 +137,7 @@ func deprecationOf(group, kind string, v any, versions []any) string {
 
 func scalePathsOf(scale map[string]any) *scalePaths {
 	split := func(f string) []string {
-		if p := strings.Trim(textAt(scale, f), "."); p != "" {
+		if p := strings.Trim(tree.Text(scale, f), "."); p != "" {
 			return strings.Split(p, ".")
 		}
 		return nil
@@ -142,16 +147,16 @@ func scalePathsOf(scale map[string]any) *scalePaths {
 
 // customShape is a schema, and the metadata that every kind has.
 type customShape struct {
-	*schema
-	meta *typeDef
+	*schema.Schema
+	meta *kinds.Type
 }
 
-func (s *customShape) prune(obj map[string]any) ([]string, error) {
+func (s *customShape) Prune(obj map[string]any) ([]string, error) {
 	unknown, err := s.pruneMetadata(obj)
 	if err != nil {
 		return nil, err
 	}
-	more, err := s.schema.prune(obj)
+	more, err := s.Schema.Prune(obj)
 	return append(unknown, more...), err
 }
 
@@ -159,10 +164,10 @@ func (s *customShape) prune(obj map[string]any) ([]string, error) {
 func (s *customShape) pruneMetadata(obj map[string]any) ([]string, error) {
 	if m, given := obj["metadata"]; given && m != nil {
 		if _, ok := m.(map[string]any); !ok {
-			return nil, fmt.Errorf("json: cannot unmarshal %s into Go struct field .metadata of type v1.ObjectMeta", jsonTypeName(m))
+			return nil, fmt.Errorf("json: cannot unmarshal %s into Go struct field .metadata of type v1.ObjectMeta", tree.TypeName(m))
 		}
 	}
-	unknown, err := pruneObject(s.meta, metadataOf(obj))
+	unknown, err := kinds.Prune(s.meta, tree.Metadata(obj))
 	for i := range unknown {
 		unknown[i] = "metadata." + unknown[i]
 	}
@@ -170,10 +175,10 @@ func (s *customShape) pruneMetadata(obj map[string]any) ([]string, error) {
 }
 
 // selectableFields is the fields that selectors may name, of a version of a CRD.
-func selectableFields(version map[string]any) (fields []selectableField) {
-	for _, f := range listAt(version, "selectableFields") {
-		if path := textAt(f, "jsonPath"); path != "" {
-			fields = append(fields, selectableField{label: strings.TrimPrefix(path, "."), path: dotPath(path)})
+func selectableFields(version map[string]any) (fields []kinds.Selectable) {
+	for _, f := range tree.List(version, "selectableFields") {
+		if path := tree.Text(f, "jsonPath"); path != "" {
+			fields = append(fields, kinds.Selectable{Label: strings.TrimPrefix(path, "."), Path: schema.DotPath(path)})
 		}
 	}
 	return fields
@@ -181,30 +186,30 @@ func selectableFields(version map[string]any) (fields []selectableField) {
 
 // printerColumns is the columns of tables of a version of a CRD: the name, then those that
 // it asks for, else the age. A path that cannot be read makes a column without values.
-func printerColumns(version map[string]any) []tableColumn {
-	columns := []tableColumn{{
-		name: "Name", typ: "string", format: "name", description: "The name of the object, unique among the objects of its kind in its namespace.",
-		cell: func(obj map[string]any) any { return textAt(obj, "metadata", "name") },
+func printerColumns(version map[string]any) []kinds.Column {
+	columns := []kinds.Column{{
+		Name: "Name", Type: "string", Format: "name", Description: "The name of the object, unique among the objects of its kind in its namespace.",
+		Cell: func(obj map[string]any) any { return tree.Text(obj, "metadata", "name") },
 	}}
-	wanted := listAt(version, "additionalPrinterColumns")
+	wanted := tree.List(version, "additionalPrinterColumns")
 	if len(wanted) == 0 {
 		wanted = []any{map[string]any{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp", "description": "When the object was created, by the clock of the server."}}
 	}
 	for _, w := range wanted {
-		path := textAt(w, "jsonPath")
-		c := tableColumn{name: textAt(w, "name"), typ: textAt(w, "type"), format: textAt(w, "format"), description: textAt(w, "description")}
-		if c.description == "" {
-			c.description = "Custom resource definition column (in JSONPath format): " + path
+		path := tree.Text(w, "jsonPath")
+		c := kinds.Column{Name: tree.Text(w, "name"), Type: tree.Text(w, "type"), Format: tree.Text(w, "format"), Description: tree.Text(w, "description")}
+		if c.Description == "" {
+			c.Description = "Custom resource definition column (in JSONPath format): " + path
 		}
-		if priority, ok := asFloat(member(w, "priority")); ok {
-			c.priority = int(priority)
+		if priority, ok := tree.Float(tree.At(w, "priority")); ok {
+			c.Priority = int(priority)
 		}
-		find, err := compileJSONPath(path)
+		find, err := schema.CompileJSONPath(path)
 		if err != nil {
 			find = func(any) (any, bool) { return nil, false }
 		}
-		typ := c.typ
-		c.cell = func(obj map[string]any) any {
+		typ := c.Type
+		c.Cell = func(obj map[string]any) any {
 			if v, found := find(obj); found {
 				return columnValue(typ, v, time.Now)
 			}
@@ -226,7 +231,7 @@ func columnValue(typ string, v any, now func() time.Time) any {
 			return int64(v)
 		}
 	case "number":
-		if f, ok := asFloat(v); ok {
+		if f, ok := tree.Float(v); ok {
 			return f
 		}
 	case "boolean":
@@ -250,7 +255,7 @@ func columnText(v any) any {
 	case string:
 		return v
 	case map[string]any, []any:
-		return string(appendJSON(nil, v))
+		return string(tree.AppendJSON(nil, v))
 	}
 	return fmt.Sprint(v)
 }
@@ -263,5 +268,5 @@ func columnAge(text string, now time.Time) string {
 	if err != nil {
 		return "<invalid>"
 	}
-	return humanDuration(now.Sub(t))
+	return kinds.HumanDuration(now.Sub(t))
 }

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"apichain/internal/kinds"
+	"apichain/internal/request"
 )
 
 // The routes of custom resources. They are in no trie: a request's group, version and
@@ -19,7 +22,7 @@ func (c *customs) find(req *http.Request) *route {
 		return c.document(req.URL.Path)
 	}
 	c.mu.RLock()
-	r := c.served[kindKey{info.APIGroup, info.APIVersion, info.Resource}]
+	r := c.served[kinds.NewKey(info.APIGroup, info.APIVersion, info.Resource)]
 	c.mu.RUnlock()
 	if r == nil {
 		return nil
@@ -79,9 +82,9 @@ func (c *customs) names() []string {
 	seen := map[string]bool{}
 	var out []string
 	for key := range c.served {
-		if !seen[key.group] {
-			seen[key.group] = true
-			out = append(out, key.group)
+		if !seen[key.Group] {
+			seen[key.Group] = true
+			out = append(out, key.Group)
 		}
 	}
 	return sorted(out)
@@ -121,7 +124,7 @@ type routeForm struct {
 	form        pathForm
 }
 
-func (t *routeSet) find(r *resource, method string, info *RequestInfo) *route {
+func (t *routeSet) find(r *resource, method string, info *request.Info) *route {
 	f := routeForm{method: method, sub: info.Subresource, form: formItem}
 	switch {
 	case info.Name == "" || info.Verb == "list" || info.Verb == "watch" || info.Verb == "deletecollection":

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"apichain/internal/kinds"
 )
 
 // TestCustomRoutes: the admin pages list the routes of a custom resource as soon as its
@@ -100,7 +102,7 @@ func TestRoutesOfManyDefinitions(t *testing.T) {
 	for i := range many {
 		r := p.customResource(crd, "v1")
 		r.plural, r.group = fmt.Sprintf("widgets%d", i), fmt.Sprintf("g%d.example.com", i%100)
-		c.served[kindKey{r.group, r.version, r.plural}] = r
+		c.served[kinds.NewKey(r.group, r.version, r.plural)] = r
 	}
 	h := p.adminHandler()
 	look := func(path string, into any) time.Duration {

@@ -12,14 +12,16 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"apichain/internal/tree"
 )
 
 const widgetsPath = "/apis/example.com/v1/namespaces/default/widgets"
 
 func (c *clients) condition(name, typ string) map[string]any {
 	c.t.Helper()
-	for _, v := range listAt(c.must(200, "GET", definitionsPath+"/"+name, nil), "status", "conditions") {
-		if textAt(v, "type") == typ {
+	for _, v := range tree.List(c.must(200, "GET", definitionsPath+"/"+name, nil), "status", "conditions") {
+		if tree.Text(v, "type") == typ {
 			return v.(map[string]any)
 		}
 	}
@@ -27,7 +29,7 @@ func (c *clients) condition(name, typ string) map[string]any {
 }
 
 func is(condition map[string]any, status, reason string) bool {
-	return textAt(condition, "status") == status && textAt(condition, "reason") == reason
+	return tree.Text(condition, "status") == status && tree.Text(condition, "reason") == reason
 }
 
 // TestServedAtOnce: a definition is served when its POST is answered, in all that shows it,
@@ -43,7 +45,7 @@ func TestServedAtOnce(t *testing.T) {
 		c.must(201, "POST", "/apis/example.com/v1/namespaces/default/"+plural, custom("Thing"+itoa(i), "x"))
 		worst = max(worst, time.Since(begun))
 		doc := c.must(200, "GET", "/apis/example.com/v1", nil)
-		if !slices.ContainsFunc(listAt(doc, "resources"), func(r any) bool { return textAt(r, "name") == plural }) {
+		if !slices.ContainsFunc(tree.List(doc, "resources"), func(r any) bool { return tree.Text(r, "name") == plural }) {
 			t.Fatalf("%s is not in the discovery document", plural)
 		}
 		c.must(200, "GET", "/apis/example.com", nil)
@@ -80,36 +82,36 @@ func TestSchemaChange(t *testing.T) {
 	watch := c.watch(t, widgetsPath+"?watch=1&resourceVersion="+revision(made))
 	next := strings.Replace(version("v1", true, "size:integer", "shape:string"), `"shape":{"type":"string"}`, `"shape":{"type":"string","default":"round"}`, 1)
 	next = strings.Replace(next, `"subresources"`, `"selectableFields":[{"jsonPath":".spec.shape"}],"subresources"`, 1)
-	list, _, _ := parseJSONObject([]byte(next))
+	list, _, _ := tree.ParseJSONObject([]byte(next))
 	c.must(200, "PATCH", definitionsPath+"/widgets.example.com", map[string]any{"spec": map[string]any{"versions": []any{list}}})
 	got := c.must(200, "GET", widgetsPath+"/w", nil)
-	if want := map[string]any{"size": int64(3), "shape": "round"}; !deepEqual(got["spec"], want) || revision(got) != revision(made) {
+	if want := map[string]any{"size": int64(3), "shape": "round"}; !tree.Equal(got["spec"], want) || revision(got) != revision(made) {
 		t.Errorf("read: %v", got)
 	}
 	for path, want := range map[string]int{"": 1, "?fieldSelector=spec.shape%3Dround": 1, "?fieldSelector=spec.shape%3Dflat": 0} {
-		items := listAt(c.must(200, "GET", widgetsPath+path, nil), "items")
-		if len(items) != want || want > 0 && member(items[0], "spec", "shape") != "round" {
+		items := tree.List(c.must(200, "GET", widgetsPath+path, nil), "items")
+		if len(items) != want || want > 0 && tree.At(items[0], "spec", "shape") != "round" {
 			t.Errorf("list%s: %v", path, items)
 		}
 	}
 	watch.ended()
 	again := c.watch(t, widgetsPath+"?watch=1")
-	if e := again.next(); e.typ != "ADDED" || member(e.obj, "spec", "shape") != "round" {
+	if e := again.next(); e.typ != "ADDED" || tree.At(e.obj, "spec", "shape") != "round" {
 		t.Errorf("watched: %v", e)
 	}
 	// A write stores it as it is read.
 	c.must(200, "PATCH", widgetsPath+"/w", `{"metadata":{"labels":{"a":"b"}}}`)
-	if e := again.next(); e.typ != "MODIFIED" || member(e.obj, "spec", "color") != nil {
+	if e := again.next(); e.typ != "MODIFIED" || tree.At(e.obj, "spec", "color") != nil {
 		t.Errorf("watched: %v", e)
 	}
-	sn := c.store.resource("widgets.example.com").now()
-	if raw := sn.get("default/w").raw(); bytes.Contains(raw, []byte("color")) || !bytes.Contains(raw, []byte("round")) {
+	sn := c.store.Bucket("widgets.example.com").Now()
+	if raw := sn.Get("default/w").Raw(); bytes.Contains(raw, []byte("color")) || !bytes.Contains(raw, []byte("round")) {
 		t.Errorf("stored: %s", raw)
 	}
 	// What says nothing new does not end a watch.
 	c.must(200, "PATCH", definitionsPath+"/widgets.example.com", `{"metadata":{"labels":{"a":"b"}}}`)
 	c.must(201, "POST", widgetsPath, custom("Widget", "x"))
-	if e := again.next(); e.typ != "ADDED" || objectName(e.obj) != "x" {
+	if e := again.next(); e.typ != "ADDED" || tree.Name(e.obj) != "x" {
 		t.Errorf("watched: %v", e)
 	}
 }
@@ -149,11 +151,11 @@ func TestSchemaRace(t *testing.T) {
 		if i%2 == 1 {
 			text = with
 		}
-		v, _, _ := parseJSONObject([]byte(text))
+		v, _, _ := tree.ParseJSONObject([]byte(text))
 		c.must(200, "PATCH", definitionsPath+"/widgets.example.com", map[string]any{"spec": map[string]any{"versions": []any{v}}})
 		list := c.must(200, "GET", widgetsPath, nil)
-		for _, item := range listAt(list, "items") {
-			if i%2 == 0 && member(item, "spec", "old") != nil {
+		for _, item := range tree.List(list, "items") {
+			if i%2 == 0 && tree.At(item, "spec", "old") != nil {
 				t.Fatalf("round %d: an object with a field that there is not: %v", i, item)
 			}
 		}
@@ -181,11 +183,11 @@ func TestVersions(t *testing.T) {
 		strings.Replace(version("v1beta1", true, "size:integer", "beta:string"), `"subresources"`, `"selectableFields":[{"jsonPath":".spec.beta"}],"subresources"`, 1),
 		strings.Replace(version("v1", false, "size:integer", "beta:string", "more:string"), `"subresources"`, `"selectableFields":[{"jsonPath":".spec.more"},{"jsonPath":".spec.beta"}],"subresources"`, 1))
 	put(both)
-	if got := c.must(200, "GET", stable+"/old", nil); got["apiVersion"] != "example.com/v1" || member(got, "spec", "beta") != "x" {
+	if got := c.must(200, "GET", stable+"/old", nil); got["apiVersion"] != "example.com/v1" || tree.At(got, "spec", "beta") != "x" {
 		t.Errorf("by v1: %v", got)
 	}
 	put(func(crd map[string]any) {
-		for i, v := range listAt(crd, "spec", "versions") {
+		for i, v := range tree.List(crd, "spec", "versions") {
 			v.(map[string]any)["storage"] = i == 1
 		}
 	})
@@ -195,7 +197,7 @@ func TestVersions(t *testing.T) {
 	for path, want := range map[string]string{beta: "example.com/v1beta1", stable: "example.com/v1"} {
 		for _, name := range []string{"old", "young"} {
 			got := c.must(200, "GET", path+"/"+name, nil)
-			if got["apiVersion"] != want || path == beta && member(got, "spec", "more") != nil {
+			if got["apiVersion"] != want || path == beta && tree.At(got, "spec", "more") != nil {
 				t.Errorf("%s: %v", path, got)
 			}
 		}
@@ -206,37 +208,37 @@ func TestVersions(t *testing.T) {
 			}
 		}
 		for name, value := range map[string]string{"old": "x", "young": "y"} {
-			items := listAt(c.must(200, "GET", path+"?fieldSelector=spec.beta%3D"+value, nil), "items")
-			if len(items) != 1 || objectName(items[0].(map[string]any)) != name {
+			items := tree.List(c.must(200, "GET", path+"?fieldSelector=spec.beta%3D"+value, nil), "items")
+			if len(items) != 1 || tree.Name(items[0].(map[string]any)) != name {
 				t.Errorf("%s, beta=%s: %v", path, value, items)
 			}
 		}
 	}
 	c.must(400, "GET", beta+"?fieldSelector=spec.more%3Dm", nil)
-	if items := listAt(c.must(200, "GET", stable+"?fieldSelector=spec.more%3Dm", nil), "items"); len(items) != 1 {
+	if items := tree.List(c.must(200, "GET", stable+"?fieldSelector=spec.more%3Dm", nil), "items"); len(items) != 1 {
 		t.Errorf("more=m: %v", items)
 	}
 	crd := c.must(200, "GET", definitionsPath+"/widgets.example.com", nil)
-	if stored := listAt(crd, "status", "storedVersions"); !deepEqual(stored, []any{"v1beta1", "v1"}) {
+	if stored := tree.List(crd, "status", "storedVersions"); !tree.Equal(stored, []any{"v1beta1", "v1"}) {
 		t.Errorf("stored versions %v", stored)
 	}
-	crd["spec"].(map[string]any)["versions"] = listAt(crd, "spec", "versions")[1:]
+	crd["spec"].(map[string]any)["versions"] = tree.List(crd, "spec", "versions")[1:]
 	c.must(422, "PUT", definitionsPath+"/widgets.example.com", crd)
 	c.must(200, "PATCH", definitionsPath+"/widgets.example.com/status", `{"status":{"storedVersions":["v1"]}}`)
 	put(func(now map[string]any) { now["spec"] = crd["spec"] })
 	c.must(404, "GET", beta, nil)
 	doc := c.must(200, "GET", "/apis/example.com", nil)
-	if v := listAt(doc, "versions"); len(v) != 1 || textAt(v[0], "version") != "v1" {
+	if v := tree.List(doc, "versions"); len(v) != 1 || tree.Text(v[0], "version") != "v1" {
 		t.Errorf("discovery: %v", doc)
 	}
-	if items := listAt(c.must(200, "GET", stable, nil), "items"); len(items) != 2 {
+	if items := tree.List(c.must(200, "GET", stable, nil), "items"); len(items) != 2 {
 		t.Errorf("%v", items)
 	}
 	// A version that is not served is not there, and comes back.
-	put(func(crd map[string]any) { listAt(crd, "spec", "versions")[0].(map[string]any)["served"] = false })
+	put(func(crd map[string]any) { tree.List(crd, "spec", "versions")[0].(map[string]any)["served"] = false })
 	c.must(404, "GET", stable+"/old", nil)
 	c.must(404, "GET", "/apis/example.com", nil)
-	put(func(crd map[string]any) { listAt(crd, "spec", "versions")[0].(map[string]any)["served"] = true })
+	put(func(crd map[string]any) { tree.List(crd, "spec", "versions")[0].(map[string]any)["served"] = true })
 	c.must(200, "GET", stable+"/old", nil)
 }
 
@@ -244,19 +246,19 @@ func TestVersions(t *testing.T) {
 func TestNamesOfDefinitions(t *testing.T) {
 	c := startClients(t, "http")
 	c.must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced", func(crd map[string]any) {
-		setMember(crd, []any{"w", "wi"}, "spec", "names", "shortNames")
+		tree.Set(crd, []any{"w", "wi"}, "spec", "names", "shortNames")
 	}))
 	second := c.must(201, "POST", definitionsPath, definitionOf("gadgets", "Widget", "Namespaced"))
-	if got := listAt(second, "status", "conditions"); len(got) == 0 {
+	if got := tree.List(second, "status", "conditions"); len(got) == 0 {
 		t.Error("no conditions in the answer")
 	}
 	c.must(201, "POST", definitionsPath, definitionOf("gizmos", "Gizmo", "Namespaced", func(crd map[string]any) {
-		setMember(crd, []any{"wi"}, "spec", "names", "shortNames")
+		tree.Set(crd, []any{"wi"}, "spec", "names", "shortNames")
 	}))
 	// Another group has names of its own.
 	c.must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced", func(crd map[string]any) {
-		setMember(crd, "other.io", "spec", "group")
-		setMember(crd, "widgets.other.io", "metadata", "name")
+		tree.Set(crd, "other.io", "spec", "group")
+		tree.Set(crd, "widgets.other.io", "metadata", "name")
 	}))
 	c.must(200, "GET", "/apis/other.io/v1/widgets", nil)
 	for name, reason := range map[string]string{"gadgets.example.com": "ListKindConflict", "gizmos.example.com": "ShortNamesConflict"} {
@@ -279,10 +281,10 @@ func TestNamesOfDefinitions(t *testing.T) {
 	}
 	c.must(201, "POST", "/apis/example.com/v1/namespaces/default/gadgets", custom("Widget", "x"))
 	got := c.must(200, "GET", definitionsPath+"/gadgets.example.com", nil)
-	if textAt(got, "status", "acceptedNames", "kind") != "Widget" {
+	if tree.Text(got, "status", "acceptedNames", "kind") != "Widget" {
 		t.Errorf("accepted names: %v", got)
 	}
-	if m := objectAt(got, "metadata"); len(m) > 5 {
+	if m := tree.Object(got, "metadata"); len(m) > 5 {
 		t.Errorf("metadata: %v", m)
 	}
 }
@@ -296,21 +298,21 @@ func TestDefinitionDeletion(t *testing.T) {
 	last := c.must(201, "POST", widgetsPath, custom("Widget", "kept", held("example.com/x")))
 	watch := c.watch(t, widgetsPath+"?watch=1&resourceVersion="+revision(last))
 	crd := c.must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)
-	if !slices.Contains(listAt(crd, "metadata", "finalizers"), any(crdFinalizer)) || textAt(crd, "metadata", "deletionTimestamp") == "" {
+	if !slices.Contains(tree.List(crd, "metadata", "finalizers"), any(crdFinalizer)) || tree.Text(crd, "metadata", "deletionTimestamp") == "" {
 		t.Errorf("the answer: %v", crd)
 	}
 	if !is(c.condition("widgets.example.com", "Terminating"), "True", "InstanceDeletionInProgress") {
 		t.Errorf("conditions: %v", c.condition("widgets.example.com", "Terminating"))
 	}
-	if e := c.must(403, "POST", widgetsPath, custom("Widget", "new")); textAt(e, "message") != `widgets.example.com "new" is forbidden: create not allowed while custom resource definition is terminating` {
+	if e := c.must(403, "POST", widgetsPath, custom("Widget", "new")); tree.Text(e, "message") != `widgets.example.com "new" is forbidden: create not allowed while custom resource definition is terminating` {
 		t.Errorf("a create: %v", e)
 	}
 	c.soon("what is not held is gone", c.missing(widgetsPath+"/free"))
 	c.must(200, "PATCH", widgetsPath+"/kept", `{"spec":{"size":5}}`)
 	doc := c.must(200, "GET", "/apis/example.com/v1", nil)
-	for _, r := range listAt(doc, "resources") {
-		if textAt(r, "name") == "widgets" && !deepEqual(listAt(r, "verbs"), []any{"delete", "deletecollection", "get", "list", "watch"}) {
-			t.Errorf("verbs %v", listAt(r, "verbs"))
+	for _, r := range tree.List(doc, "resources") {
+		if tree.Text(r, "name") == "widgets" && !tree.Equal(tree.List(r, "verbs"), []any{"delete", "deletecollection", "get", "list", "watch"}) {
+			t.Errorf("verbs %v", tree.List(r, "verbs"))
 		}
 	}
 	c.release(widgetsPath + "/kept")
@@ -322,7 +324,7 @@ func TestDefinitionDeletion(t *testing.T) {
 		if !ok {
 			break
 		}
-		seen = append(seen, e.typ+" "+objectName(e.obj))
+		seen = append(seen, e.typ+" "+tree.Name(e.obj))
 	}
 	slices.Sort(seen)
 	if want := []string{"DELETED free", "DELETED kept", "MODIFIED kept", "MODIFIED kept"}; !slices.Equal(seen, want) {
@@ -330,7 +332,7 @@ func TestDefinitionDeletion(t *testing.T) {
 	}
 	// Another one of its name has nothing of it.
 	c.must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Cluster"))
-	if items := listAt(c.must(200, "GET", "/apis/example.com/v1/widgets", nil), "items"); len(items) > 0 {
+	if items := tree.List(c.must(200, "GET", "/apis/example.com/v1/widgets", nil), "items"); len(items) > 0 {
 		t.Errorf("%v", items)
 	}
 }
@@ -367,8 +369,8 @@ func TestDefinitionRace(t *testing.T) {
 		c.must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)
 		all.Wait()
 		c.soon("the definition is gone", c.missing(definitionsPath+"/widgets.example.com"))
-		sn := c.store.resource("widgets.example.com").now()
-		if n := sn.count(); n > 0 {
+		sn := c.store.Bucket("widgets.example.com").Now()
+		if n := sn.Count(); n > 0 {
 			t.Errorf("round %d: %d objects are left", round, n)
 		}
 	}
@@ -384,8 +386,8 @@ func TestHiddenDefinitionDeletion(t *testing.T) {
 	c.must(404, "GET", widgetsPath, nil)
 	c.must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)
 	c.soon("the definition is gone", c.missing(definitionsPath+"/widgets.example.com"))
-	sn := c.store.resource("widgets.example.com").now()
-	if sn.count() > 0 {
+	sn := c.store.Bucket("widgets.example.com").Now()
+	if sn.Count() > 0 {
 		t.Error("an object is left")
 	}
 }
@@ -474,7 +476,7 @@ func TestFixturesOfACustomKind(t *testing.T) {
 	obj := custom("Widget", "w", map[string]any{"namespace": "team"})
 	obj["spec"], obj["status"] = map[string]any{"size": int64(2)}, map[string]any{"phase": "Done"}
 	crd := definitionOf("widgets", "Widget", "Namespaced")
-	setMember(listAt(crd, "spec", "versions")[0].(map[string]any), map[string]any{"type": "object", "properties": map[string]any{"phase": map[string]any{"type": "string"}}}, "schema", "openAPIV3Schema", "properties", "status")
+	tree.Set(tree.List(crd, "spec", "versions")[0].(map[string]any), map[string]any{"type": "object", "properties": map[string]any{"phase": map[string]any{"type": "string"}}}, "schema", "openAPIV3Schema", "properties", "status")
 	for name, docs := range map[string][]any{"a.json": {obj}, "b.json": {space("team")}, "c.json": {crd}} {
 		var text []byte
 		for _, doc := range docs {
@@ -490,7 +492,7 @@ func TestFixturesOfACustomKind(t *testing.T) {
 	}
 	c := startClients(t, "http", "--fixtures="+dir)
 	got := c.must(200, "GET", "/apis/example.com/v1/namespaces/team/widgets/w", nil)
-	if textAt(got, "status", "phase") != "Done" || member(got, "spec", "size") != int64(2) || member(got, "metadata", "generation") != int64(1) {
+	if tree.Text(got, "status", "phase") != "Done" || tree.At(got, "spec", "size") != int64(2) || tree.At(got, "metadata", "generation") != int64(1) {
 		t.Errorf("%v", got)
 	}
 	c.must(200, "GET", "/api/v1/namespaces/team/serviceaccounts/default", nil)
@@ -502,7 +504,7 @@ func TestFixturesOfACustomKind(t *testing.T) {
 func TestDefinitionChangesBeforeCommit(t *testing.T) {
 	c := startClients(t, "http")
 	patch := func(text string) {
-		v, _, _ := parseJSONObject([]byte(text))
+		v, _, _ := tree.ParseJSONObject([]byte(text))
 		c.must(200, "PATCH", definitionsPath+"/widgets.example.com", map[string]any{"spec": map[string]any{"versions": []any{v}}})
 	}
 	with, without := version("v1", true, "size:integer", "old:string"), version("v1", true, "size:integer")
@@ -516,13 +518,13 @@ func TestDefinitionChangesBeforeCommit(t *testing.T) {
 	obj["spec"] = map[string]any{"size": int64(1), "old": "x"}
 	stored := func(when, name string) {
 		t.Helper()
-		sn := c.store.resource("widgets.example.com").now()
-		if o := sn.get("default/" + name); o == nil || bytes.Contains(o.raw(), []byte(`"old"`)) {
+		sn := c.store.Bucket("widgets.example.com").Now()
+		if o := sn.Get("default/" + name); o == nil || bytes.Contains(o.Raw(), []byte(`"old"`)) {
 			t.Errorf("%s: stored as %v", when, o)
 		}
 	}
 	before(func() { patch(without) })
-	if got := c.must(201, "POST", widgetsPath, obj); member(got, "spec", "old") != nil {
+	if got := c.must(201, "POST", widgetsPath, obj); tree.At(got, "spec", "old") != nil {
 		t.Errorf("answered %v", got)
 	}
 	stored("a create", "w")
@@ -530,19 +532,19 @@ func TestDefinitionChangesBeforeCommit(t *testing.T) {
 	before(func() { patch(without) })
 	c.must(200, "PATCH", widgetsPath+"/w", `{"spec":{"size":2,"old":"y"}}`)
 	stored("a patch", "w")
-	if got := c.must(200, "GET", widgetsPath+"/w", nil); member(got, "spec", "size") != int64(2) || member(got, "metadata", "generation") != int64(2) {
+	if got := c.must(200, "GET", widgetsPath+"/w", nil); tree.At(got, "spec", "size") != int64(2) || tree.At(got, "metadata", "generation") != int64(2) {
 		t.Errorf("patched: %v", got)
 	}
 	patch(with)
 	now := c.must(200, "GET", widgetsPath+"/w", nil)
-	setMember(now, "z", "spec", "old")
+	tree.Set(now, "z", "spec", "old")
 	before(func() { patch(without) })
 	c.must(409, "PUT", widgetsPath+"/w", now) // it was read under the old one
 	stored("an update", "w")
 
 	c.must(200, "PATCH", widgetsPath+"/w", `{"metadata":{"finalizers":["example.com/x"]}}`)
 	before(func() { c.must(200, "DELETE", definitionsPath+"/widgets.example.com", nil) })
-	metadataOf(obj)["name"] = "late"
+	tree.Metadata(obj)["name"] = "late"
 	c.must(403, "POST", widgetsPath, obj)
 	c.release(widgetsPath + "/w")
 	c.soon("the definition is gone", c.missing(definitionsPath+"/widgets.example.com"))

@@ -5,38 +5,43 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"apichain/internal/field"
+	"apichain/internal/schema"
+	"apichain/internal/status"
+	"apichain/internal/tree"
 )
 
 // prepareCRD completes a definition: defaults, and in its status whether its names are
 // its own and it is served, so that the answer of a POST says so already.
 func (c *customs) prepareCRD(q *call, crd, old map[string]any) error {
-	defaultCRD(crd)
-	rules := celRules(crd)
+	schema.DefaultCRD(crd)
+	rules := schema.Rules(crd)
 	if c.strict && len(rules) > 0 {
-		var errs []fieldError
+		var errs []field.Error
 		for _, rule := range rules {
-			errs = append(errs, fieldForbidden(rule.path, "validation rules are not evaluated here, and --strict-crds refuses them"))
+			errs = append(errs, field.Forbidden(rule.Path, "validation rules are not evaluated here, and --strict-crds refuses them"))
 		}
-		return invalid(q.group, q.kind, objectName(crd), errs)
+		return status.Invalid(q.group, q.kind, tree.Name(crd), errs)
 	}
 	if len(rules) > 0 {
-		AddWarning(q.req.Context(), "", ruleWarning(objectName(crd), rules))
+		AddWarning(q.req.Context(), "", ruleWarning(tree.Name(crd), rules))
 	}
-	for _, w := range schemaWarnings(crd) {
+	for _, w := range schema.Warnings(crd) {
 		AddWarning(q.req.Context(), "", w)
 	}
-	status, _ := deepCopy(crd["status"]).(map[string]any) // what is there may be old's
+	status, _ := tree.Copy(crd["status"]).(map[string]any) // what is there may be old's
 	if status == nil {
 		status = map[string]any{}
 	}
 	crd["status"] = status
-	accepted, conditions := nameConflicts(crd, c.rivals(crd), time.Now())
+	accepted, conditions := schema.NameConflicts(crd, c.rivals(crd), time.Now())
 	status["acceptedNames"], status["conditions"] = accepted, conditions
 	c.honest(status, crd, rules)
-	stored := listAt(status, "storedVersions")
-	for _, v := range listAt(crd, "spec", "versions") {
-		if member(v, "storage") == true && !slices.Contains(stored, member(v, "name")) {
-			stored = append(stored, member(v, "name"))
+	stored := tree.List(status, "storedVersions")
+	for _, v := range tree.List(crd, "spec", "versions") {
+		if tree.At(v, "storage") == true && !slices.Contains(stored, tree.At(v, "name")) {
+			stored = append(stored, tree.At(v, "name"))
 		}
 	}
 	status["storedVersions"] = stored
@@ -44,17 +49,17 @@ func (c *customs) prepareCRD(q *call, crd, old map[string]any) error {
 }
 
 // honest says in conditions what of a definition is not done.
-func (c *customs) honest(status, crd map[string]any, rules []celRule) {
+func (c *customs) honest(status, crd map[string]any, rules []schema.Rule) {
 	if len(rules) > 0 {
 		paths := make([]string, len(rules))
 		for i := range rules {
-			paths[i] = rules[i].path
+			paths[i] = rules[i].Path
 		}
 		putCondition(status, "ValidationRulesEvaluated", "False", "NotSupported", "not evaluated: "+strings.Join(paths, ", "))
 	} else {
 		dropCondition(status, "ValidationRulesEvaluated")
 	}
-	if textAt(crd, "spec", "conversion", "strategy") == "Webhook" {
+	if tree.Text(crd, "spec", "conversion", "strategy") == "Webhook" {
 		putCondition(status, "ConversionServed", "False", "NotSupported", "conversion by webhook is not served: only the storage version is")
 	} else {
 		dropCondition(status, "ConversionServed")
@@ -62,12 +67,12 @@ func (c *customs) honest(status, crd map[string]any, rules []celRule) {
 }
 
 func putCondition(status map[string]any, typ, is, reason, message string) {
-	status["conditions"] = setCondition(listAt(status, "conditions"), typ, is, reason, message, time.Now())
+	status["conditions"] = schema.SetCondition(tree.List(status, "conditions"), typ, is, reason, message, time.Now())
 }
 
 func dropCondition(status map[string]any, typ string) {
-	if list := listAt(status, "conditions"); list != nil {
-		status["conditions"] = slices.DeleteFunc(list, func(c any) bool { return textAt(c, "type") == typ })
+	if list := tree.List(status, "conditions"); list != nil {
+		status["conditions"] = slices.DeleteFunc(list, func(c any) bool { return tree.Text(c, "type") == typ })
 	}
 }
 
@@ -75,12 +80,12 @@ const crdFinalizer = "customresourcecleanup.apiextensions.k8s.io"
 
 // keepCRD holds a deleted definition until its objects are gone.
 func keepCRD(_ *call, crd map[string]any) (stays bool, err error) {
-	m := metadataOf(crd)
-	if list := listAt(m, "finalizers"); m["deletionTimestamp"] == nil && !slices.Contains(list, any(crdFinalizer)) {
+	m := tree.Metadata(crd)
+	if list := tree.List(m, "finalizers"); m["deletionTimestamp"] == nil && !slices.Contains(list, any(crdFinalizer)) {
 		m["finalizers"] = append(list, crdFinalizer)
 	}
 	if m["deletionTimestamp"] == nil {
-		status := objectAt(crd, "status")
+		status := tree.Object(crd, "status")
 		if status == nil {
 			status = map[string]any{}
 			crd["status"] = status
@@ -93,18 +98,18 @@ func keepCRD(_ *call, crd map[string]any) (stays bool, err error) {
 // crdShape is the shape of definitions: the kind table's, and the rules for schemas.
 type crdShape struct{ shape }
 
-func (s crdShape) validate(obj, old map[string]any) []fieldError {
-	return append(s.shape.validate(obj, old), checkCRD(obj, old)...)
+func (s crdShape) Validate(obj, old map[string]any) []field.Error {
+	return append(s.shape.Validate(obj, old), schema.CheckCRD(obj, old)...)
 }
 
 // customResource is the resource that a definition makes in a version, whether it is
 // served or not; nil when it has no such version.
 func (p *program) customResource(crd map[string]any, version string) *resource {
-	shown := deepCopy(crd).(map[string]any)
-	for _, v := range listAt(shown, "spec", "versions") {
+	shown := tree.Copy(crd).(map[string]any)
+	for _, v := range tree.List(shown, "spec", "versions") {
 		v.(map[string]any)["served"] = true
 	}
-	setMember(shown, objectAt(shown, "spec", "names"), "status", "acceptedNames")
+	tree.Set(shown, tree.Object(shown, "spec", "names"), "status", "acceptedNames")
 	for _, r := range p.rest.customs.resources(shown) {
 		if r.version == version {
 			return r

@@ -3,6 +3,8 @@ package main
 import (
 	"net/http"
 	"time"
+
+	"apichain/internal/status"
 )
 
 // target is where a request goes: a route of a server, or the refusal of the container
@@ -10,7 +12,7 @@ import (
 type target struct {
 	server *Server
 	route  *route
-	err    *statusError
+	err    *status.Error
 }
 
 // find walks the delegation chain from s on. At each server the container is asked
@@ -68,7 +70,7 @@ func direct(x *exchange) error {
 // were installed is told to try again: its path may be there in a moment.
 func notFound(x *exchange) error {
 	if x.early {
-		return &statusError{code: http.StatusServiceUnavailable, reason: "ServiceUnavailable", message: "the request has been made before all known HTTP paths have been installed, please try again", retryAfter: int((5 * time.Second).Seconds())}
+		return &status.Error{Code: http.StatusServiceUnavailable, Reason: "ServiceUnavailable", Message: "the request has been made before all known HTTP paths have been installed, please try again", RetryAfter: int((5 * time.Second).Seconds())}
 	}
-	return textError(http.StatusNotFound, "404 page not found")
+	return status.PlainText(http.StatusNotFound, "404 page not found")
 }

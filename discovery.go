@@ -8,6 +8,11 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"apichain/internal/kinds"
+	"apichain/internal/request"
+	"apichain/internal/status"
+	"apichain/internal/tree"
 )
 
 // What the servers of the chain say of themselves: /api and /apis, for the whole chain
@@ -131,7 +136,7 @@ func (g *catalogGroup) encoded() *groupDocuments {
 	g.once.Do(func() {
 		docs := &groupDocuments{byPath: map[string][]byte{}}
 		doc := groupDoc{Name: g.name}
-		agg := appendJSONString([]byte(`{"metadata":{"name":`), g.name)
+		agg := tree.AppendJSONString([]byte(`{"metadata":{"name":`), g.name)
 		if g.name == "" {
 			agg = []byte(`{"metadata":{`)
 		}
@@ -292,7 +297,7 @@ func (v *apiVersion) list(gv, group string) []byte {
 	if group != "" {
 		b = append(b, `"apiVersion":"v1",`...)
 	}
-	b = append(appendJSONString(append(b, `"groupVersion":`...), gv), `,"resources":[`...)
+	b = append(tree.AppendJSONString(append(b, `"groupVersion":`...), gv), `,"resources":[`...)
 	b = appendResources(b, v.resources)
 	for i, d := range v.custom {
 		if i > 0 || len(v.resources) > 0 {
@@ -325,7 +330,7 @@ func (d *crdDoc) encoded(version string) *crdVersion {
 
 // appendAggregated appends the version in the aggregated form.
 func (v *apiVersion) appendAggregated(b []byte, group string) []byte {
-	b = appendJSONString(append(b, `{"version":`...), v.version)
+	b = tree.AppendJSONString(append(b, `{"version":`...), v.version)
 	next := `,"resources":[`
 	for _, r := range v.aggregated(group) {
 		b = appendDocument(append(b, next...), r)
@@ -378,7 +383,7 @@ func (c *catalog) serve(path string) http.Handler {
 		}
 		plain := c.plainDocument(path)
 		if plain == nil {
-			writeStatus(w, r, textError(http.StatusNotFound, "404 page not found"))
+			writeStatus(w, r, status.PlainText(http.StatusNotFound, "404 page not found"))
 			return
 		}
 		serveDiscovery(w, r, plain, nil, "")
@@ -430,18 +435,18 @@ func (c *catalog) plainDocument(path string) []byte {
 // one, its aggregated form.
 func serveDiscovery(w http.ResponseWriter, r *http.Request, plain, aggregated []byte, etag string) {
 	has := aggregated != nil
-	for _, c := range parseAccept(r.Header["Accept"]) {
-		if !c.takes("application/json") {
+	for _, c := range request.ParseAccept(r.Header["Accept"]) {
+		if !c.Takes("application/json") {
 			continue
 		}
 		if has {
 			w.Header()["Vary"] = []string{"Accept"}
 		}
 		switch {
-		case c.as == "" && c.group == "" && c.version == "":
+		case c.As == "" && c.Group == "" && c.Version == "":
 			writeDocument(w, r, "application/json", plain)
 			return
-		case has && c.as == "APIGroupDiscoveryList" && c.group == "apidiscovery.k8s.io" && c.version == "v2":
+		case has && c.As == "APIGroupDiscoveryList" && c.Group == "apidiscovery.k8s.io" && c.Version == "v2":
 			h := w.Header()
 			h["Etag"] = []string{etag}
 			h["Cache-Control"] = []string{"public"}
@@ -456,8 +461,8 @@ func serveDiscovery(w http.ResponseWriter, r *http.Request, plain, aggregated []
 	writeStatus(w, r, notAcceptableJSON())
 }
 
-func notAcceptableJSON() *statusError {
-	return &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "only the following media types are accepted: application/json", pretty: true}
+func notAcceptableJSON() *status.Error {
+	return &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Message: "only the following media types are accepted: application/json", Pretty: true}
 }
 
 func writeDocument(w http.ResponseWriter, r *http.Request, contentType string, b []byte) {
@@ -493,9 +498,9 @@ func (s *Server) serveGroups() {
 
 // resourceRoutes is the routes of the server's built-in kinds in one group and version.
 func (s *Server) resourceRoutes(group, version string) (routes []Route) {
-	for _, row := range s.program.rest.kinds.kinds {
-		if row.server == s.name && row.group == group && row.version == version {
-			routes = append(routes, s.program.rest.builtin[kindKey{group, version, row.kind}].routeRows()...)
+	for _, row := range s.program.rest.kinds.Kinds {
+		if row.Server == s.name && row.Group == group && row.Version == version {
+			routes = append(routes, s.program.rest.builtin[kinds.NewKey(group, version, row.Kind)].routeRows()...)
 		}
 	}
 	return routes

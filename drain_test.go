@@ -50,7 +50,7 @@ func (r *running) raw(kind, request string) string {
 // A drain over real connections in every protocol: readyz alone fails, every request is
 // served, on a connection that ends with it; undone, all is at once as before.
 func TestDrain(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		t.Run(kind, func(t *testing.T) {
 			r := startProgram(t, nil, "--listen-admin=127.0.0.1:0")
 			signals := r.signalsSeen()
@@ -116,7 +116,7 @@ func TestDrainEndsWatches(t *testing.T) {
 	g := newGate()
 	r := startProgram(t, func(s *Server) { _ = s.Handle("/slow", g) }, "--listen-admin=127.0.0.1:0", "--idle-timeout=100ms")
 	var open []*watchClient
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		c := &clients{r, kind, r.client(kind)}
 		for range 3 {
 			open = append(open, c.watch(t, "/api/v1/namespaces/default/configmaps?watch=1&fieldSelector=metadata.name=later"))

@@ -11,6 +11,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // exchange is the record of one request and the writer of its answer, in one. Filters
@@ -39,7 +42,7 @@ type exchange struct {
 	auditID   [1]string // a slice of it is the header value, which saves an allocation
 
 	// Set by the filters, each once.
-	info        RequestInfo
+	info        request.Info
 	target      target
 	longRunning bool
 	early       bool          // came before all paths were installed
@@ -48,8 +51,8 @@ type exchange struct {
 	sent        int32         // lines of it that were copied, to notice trailers
 	deadline    time.Time     // zero: none
 	until       time.Duration // after received, when the context of a watch ends; 0: it does not
-	user        *User         // who the credentials say
-	acting      *User         // who the request acts as: user, or the impersonated one
+	user        *request.User // who the credentials say
+	acting      *request.User // who the request acts as: user, or the impersonated one
 	audit       *auditTrail
 	latency     *latencies // nil: not tracked
 
@@ -83,7 +86,7 @@ type exchange struct {
 	prev, next *exchange // in the in-flight table
 
 	recording *recording                 // of its time; nil: nothing is recorded
-	refusal   *statusError               // what it was answered with, if that was a failure
+	refusal   *status.Error              // what it was answered with, if that was a failure
 	fault     atomic.Pointer[fault]      // what fault injection does to it; nil: nothing
 	judged    atomic.Pointer[faultRules] // the rules that were asked last
 	dry       *dryRun                    // nil: a real request
@@ -122,7 +125,7 @@ func newExchange(c *chain, w http.ResponseWriter, r *http.Request) *exchange {
 	if id := r.Header["Audit-Id"]; len(id) > 0 && id[0] != "" {
 		x.auditID[0] = id[0]
 	} else {
-		x.auditID[0] = newUUID()
+		x.auditID[0] = request.NewUUID()
 	}
 	x.req = *r.WithContext(x)
 	x.path, x.query, x.userAgent = r.URL.Path, r.URL.RawQuery, r.UserAgent()
@@ -382,21 +385,21 @@ func (x *exchange) end(cause error) { x.lifetime().cancel(cause) }
 // fail answers with err, unless an answer has begun: then there is nothing to tell the
 // client any more and err goes to the log alone.
 func (x *exchange) fail(err error) {
-	e := asStatus(err, x.auditID[0])
-	if e.code >= 500 && e.cause != nil && x.dry == nil {
-		x.chain.log.Error("request failed", "auditID", x.auditID[0], "method", x.req.Method, "path", x.req.URL.Path, "err", e.cause)
+	e := status.From(err, x.auditID[0])
+	if e.Code >= 500 && e.Cause != nil && x.dry == nil {
+		x.chain.log.Error("request failed", "auditID", x.auditID[0], "method", x.req.Method, "path", x.req.URL.Path, "err", e.Cause)
 	}
 	if x.state.Load() != stateFresh {
 		return
 	}
 	x.refusal = e
-	e.header(x.header)
-	contentType, b := e.body(wantsPretty(&x.req))
+	e.Header(x.header)
+	contentType, b := e.Body(wantsPretty(&x.req))
 	x.header["Content-Type"] = []string{contentType}
 	if x.audit != nil {
 		x.audit.refused(e)
 	}
-	x.WriteHeader(e.code)
+	x.WriteHeader(e.Code)
 	_, _ = x.Write(b)
 }
 
@@ -406,11 +409,11 @@ func writeStatus(w http.ResponseWriter, r *http.Request, err error) {
 		x.fail(err)
 		return
 	}
-	e := asStatus(err, "")
-	e.header(w.Header())
-	contentType, b := e.body(wantsPretty(r))
+	e := status.From(err, "")
+	e.Header(w.Header())
+	contentType, b := e.Body(wantsPretty(r))
 	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(e.code)
+	w.WriteHeader(e.Code)
 	_, _ = w.Write(b)
 }
 

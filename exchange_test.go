@@ -14,7 +14,7 @@ import (
 
 // matrix runs f once for each listener and protocol.
 func matrix(t *testing.T, f func(t *testing.T, kind string)) {
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		t.Run(kind, func(t *testing.T) { f(t, kind) })
 	}
 }
@@ -23,7 +23,7 @@ func matrix(t *testing.T, f func(t *testing.T, kind string)) {
 // returns nor looks at its context; one that has written is broken off.
 func TestTimeLimit(t *testing.T) {
 	release := make(chan struct{})
-	late := make(chan error, len(kinds))
+	late := make(chan error, len(clientKinds))
 	r := startProgram(t, func(s *Server) {
 		_ = s.Handle("/stuck", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			AddWarning(r.Context(), "", "slow")
@@ -67,7 +67,7 @@ func TestTimeLimit(t *testing.T) {
 		t.Error("no handler is counted as abandoned while four are stuck")
 	}
 	close(release)
-	for range kinds {
+	for range clientKinds {
 		if err := <-late; !errors.Is(err, http.ErrHandlerTimeout) {
 			t.Errorf("a write after the limit: got %v, want http.ErrHandlerTimeout", err)
 		}

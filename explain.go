@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"apichain/admin"
+	"apichain/internal/kinds"
+	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // A request is explained by sending it through the chain without a client: the filters
@@ -16,7 +19,7 @@ import (
 // dryRun is what an exchange without a client collects on its way; nil on a real one.
 // It belongs to the goroutine that explains.
 type dryRun struct {
-	user    *User          // whom a successful authentication has found; nil: the headers say
+	user    *request.User  // whom a successful authentication has found; nil: the headers say
 	reasons map[int]reason // by row; what was said last counts
 	walk    []visit        // servers in the order they were asked
 }
@@ -52,7 +55,7 @@ func (d *dryRun) say(x *exchange, r reason) { d.reasons[int(x.at.Load())] = r }
 type visit struct {
 	server        *Server
 	route         *route
-	err           *statusError
+	err           *status.Error
 	by, why, rule string
 }
 
@@ -62,7 +65,7 @@ func (d *dryRun) visited(v visit, r *http.Request) {
 	switch s := v.server; {
 	case v.err != nil:
 		claimed, _ := s.container.serviceFor(r.URL.Path)
-		v.by, v.why, v.rule = "container", "the web service at "+claimed.root+" owns the path: "+v.err.message, claimed.root
+		v.by, v.why, v.rule = "container", "the web service at "+claimed.root+" owns the path: "+v.err.Message, claimed.root
 	case v.route != nil:
 		v.why, v.rule = "registered at "+v.route.at, v.route.pattern
 		if v.route.kind == kindContainer {
@@ -83,7 +86,7 @@ func (c *customs) whyNot(req *http.Request) string {
 		return "no entry for " + shownText(req.URL.Path)
 	}
 	c.mu.RLock()
-	r := c.served[kindKey{info.APIGroup, info.APIVersion, info.Resource}]
+	r := c.served[kinds.NewKey(info.APIGroup, info.APIVersion, info.Resource)]
 	c.mu.RUnlock()
 	switch {
 	case r == nil:
@@ -96,7 +99,7 @@ func (c *customs) whyNot(req *http.Request) string {
 
 // explain takes r through the chain as far as its handler. u is who it is from, nil to
 // find out from its headers.
-func (c *chain) explain(r *http.Request, u *User) admin.Explanation {
+func (c *chain) explain(r *http.Request, u *request.User) admin.Explanation {
 	d := &dryRun{user: u, reasons: map[int]reason{}}
 	w := &headerOnly{header: http.Header{}}
 	x := newExchange(c, w, r)
@@ -131,8 +134,8 @@ func (c *chain) explain(r *http.Request, u *User) admin.Explanation {
 			a.By = last.Stage
 		}
 		if err != nil {
-			s := asStatus(err, x.auditID[0])
-			a.Reason, a.Message = s.reason, s.message
+			s := status.From(err, x.auditID[0])
+			a.Reason, a.Message = s.Reason, s.Message
 		}
 		for name, values := range w.header {
 			if !slices.Contains(everyAnswer[:], name) {

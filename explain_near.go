@@ -237,7 +237,7 @@ func (c *customs) near(path string) []*resource {
 	defer c.mu.RUnlock()
 	for key, r := range c.served {
 		odd, shared := "", 0
-		for _, part := range [...]string{key.group, key.version, key.name} {
+		for _, part := range [...]string{key.Group, key.Version, key.Name} {
 			if slices.Contains(segments, part) {
 				shared++
 			} else {

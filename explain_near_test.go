@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/kinds"
 )
 
 // nearProgram has routes of every kind on every server, and custom resources.
@@ -287,12 +288,12 @@ func manyResources(t testing.TB) *program {
 		if r.plural, r.group = fmt.Sprintf("widgets%d", i), "one.example.com"; i%2 == 1 {
 			r.group = fmt.Sprintf("g%d.example.com", i%100)
 		}
-		p.rest.customs.served[kindKey{r.group, r.version, r.plural}] = r
+		p.rest.customs.served[kinds.NewKey(r.group, r.version, r.plural)] = r
 	}
 	// TestNearMissesOfManyDefinitions asks for this one in the large group.
 	r := p.customResource(crd, "v1")
 	r.plural, r.group = "widgets17", "one.example.com"
-	p.rest.customs.served[kindKey{r.group, r.version, r.plural}] = r
+	p.rest.customs.served[kinds.NewKey(r.group, r.version, r.plural)] = r
 	return p
 }
 

@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // Explain equals reality: what it says of a request is what the request then gets.
@@ -175,7 +177,7 @@ func (q *questions) question() question {
 	}
 	switch q.r.IntN(8) {
 	case 0, 1, 2:
-		out.User, out.Groups, out.token = "admin", []string{groupMasters}, "admin-token"
+		out.User, out.Groups, out.token = "admin", []string{request.GroupMasters}, "admin-token"
 	case 3:
 		out.User, out.Groups, out.token = "alice", []string{"dev"}, "alice-token"
 	case 4:
@@ -184,7 +186,7 @@ func (q *questions) question() question {
 		out.Headers = append(out.Headers, "Authorization: "+q.one("Bearer admin-token", "Bearer  admin-token", "Bearer wrong", "Basic eDp5"))
 	}
 	header(15, "Impersonate-User", "carol", "system:serviceaccount:default:x", "system:anonymous", "")
-	header(4, "Impersonate-Group", "dev", groupMasters)
+	header(4, "Impersonate-Group", "dev", request.GroupMasters)
 	header(3, "Impersonate-Extra-Scope", "s")
 	header(3, "X-Remote-User", "mallory")
 	return out
@@ -205,7 +207,7 @@ func wrongly(e *admin.Explanation, code int, header http.Header, body string) st
 	if a == nil {
 		return ""
 	}
-	var s status
+	var s status.Status
 	message, reason := strings.TrimSuffix(body, "\n"), ""
 	if json.Unmarshal([]byte(body), &s) == nil && s.Kind == "Status" {
 		message, reason = s.Message, s.Reason
@@ -265,7 +267,7 @@ func TestExplainEqualsReality(t *testing.T) {
 			continue
 		}
 		w := httptest.NewRecorder()
-		if e.RequestInfo != nil && longRunning(&RequestInfo{IsResourceRequest: e.RequestInfo.IsResourceRequest, Path: e.RequestInfo.Path, Verb: e.RequestInfo.Verb, Subresource: e.RequestInfo.Subresource}) {
+		if e.RequestInfo != nil && request.IsLongRunning(&request.Info{IsResourceRequest: e.RequestInfo.IsResourceRequest, Path: e.RequestInfo.Path, Verb: e.RequestInfo.Verb, Subresource: e.RequestInfo.Subresource}) {
 			r = r.WithContext(ended) // else it would last
 		}
 		c := p.chain(ask.Listener)

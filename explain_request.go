@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"apichain/admin"
+	"apichain/internal/request"
 )
 
 // Explain is the admin package's question. Its errors name the parameter.
@@ -49,16 +50,16 @@ func unexplained(parameter, problem string) *admin.Error {
 
 // dryUser is who the request is from, with the groups that nobody has to ask for; nil
 // where its headers say.
-func (p *program) dryUser(listener string, q *admin.ExplainRequest) (*User, *admin.Error) {
+func (p *program) dryUser(listener string, q *admin.ExplainRequest) (*request.User, *admin.Error) {
 	switch {
 	case q.User == "" && len(q.Groups) > 0:
 		return nil, unexplained("group", "is of no use without user")
 	case q.User == "":
 		return nil, nil
 	case listener == "http":
-		return nil, unexplained("user", "everybody on the plain listener is "+userUnsecured+": ask for listener=https")
+		return nil, unexplained("user", "everybody on the plain listener is "+request.UserUnsecured+": ask for listener=https")
 	}
-	u := &User{Name: q.User, Groups: slices.Clone(q.Groups)}
+	u := &request.User{Name: q.User, Groups: slices.Clone(q.Groups)}
 	completeGroups(u, len(q.Groups) > 0)
 	return u, nil
 }

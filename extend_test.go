@@ -13,14 +13,14 @@ import (
 	"testing"
 )
 
-// copyProgram copies what the README says to copy: the root's files and admin.
+// copyProgram copies what the README says to copy: the root's files, admin and internal.
 func copyProgram(t *testing.T, to string) {
 	t.Helper()
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range append(files, "go.mod", "kinds.txt") {
+	for _, f := range append(files, "go.mod") {
 		if strings.HasSuffix(f, "_test.go") {
 			continue
 		}
@@ -32,8 +32,10 @@ func copyProgram(t *testing.T, to string) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.CopyFS(filepath.Join(to, "admin"), os.DirFS("admin")); err != nil {
-		t.Fatal(err)
+	for _, folder := range []string{"admin", "internal"} {
+		if err := os.CopyFS(filepath.Join(to, folder), os.DirFS(folder)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/request"
+	"apichain/internal/tree"
 )
 
 // startFaults is a program whose faults can be set, with a client of one kind.
@@ -100,7 +102,7 @@ func TestFaults(t *testing.T) {
 		{`{"do":"conflict"}`, "DELETE", one, nil, 409, conflict},
 		{`{"do":"conflict"}`, "PUT", "/apis/apps/v1/namespaces/default/deployments/d/scale", `{}`, 409, `Operation cannot be fulfilled on deployments.apps \"d\": the object has been modified`},
 	}
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			c := startFaults(t, kind)
@@ -113,7 +115,7 @@ func TestFaults(t *testing.T) {
 				if s, isText := tt.body.(string); isText {
 					in = strings.NewReader(s)
 				} else if tt.body != nil {
-					in = bytes.NewReader(appendJSON(nil, tt.body))
+					in = bytes.NewReader(tree.AppendJSON(nil, tt.body))
 				}
 				got, err := c.send(c.c, kind, tt.method, tt.path, in, "Content-Type: "+map[bool]string{true: mergePatchType, false: "application/json"}[tt.method == "PATCH"])
 				if tt.status == 0 {
@@ -160,7 +162,7 @@ func TestFaults(t *testing.T) {
 				c.inject(`{"id":"f","match":{"method":["*"]},"action":` + tt.action + `}`)
 				var in io.Reader
 				if tt.body != nil {
-					in = bytes.NewReader(appendJSON(nil, tt.body))
+					in = bytes.NewReader(tree.AppendJSON(nil, tt.body))
 				}
 				got, err := c.send(c.c, kind, tt.method, tt.path, in)
 				if err != nil || got.status != tt.status || got.header.Get(faultHeader) != "" || c.fired() != "f 0/0" {
@@ -180,7 +182,7 @@ func TestFaults(t *testing.T) {
 // TestFaultCutsBodies: exactly so many bytes of the body come, and the answer does not
 // look whole.
 func TestFaultCutsBodies(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			c := startFaults(t, kind)
@@ -226,7 +228,7 @@ func TestFaultsOnWatches(t *testing.T) {
 		{"expire at once", `{"do":"expired"}`, 0, "expired"},
 		{"expire after events", `{"do":"expired","afterEvents":2}`, 2, "expired"},
 	}
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			c := startFaults(t, kind)
@@ -264,7 +266,7 @@ func TestFaultsOnWatches(t *testing.T) {
 					n := len(events)
 					if tt.how == "expired" {
 						n--
-						if n < 0 || events[n].typ != "ERROR" || textAt(events[n].obj, "reason") != "Expired" || events[n].obj["code"] != int64(410) || !strings.HasPrefix(textAt(events[n].obj, "message"), "too old resource version: ") {
+						if n < 0 || events[n].typ != "ERROR" || tree.Text(events[n].obj, "reason") != "Expired" || events[n].obj["code"] != int64(410) || !strings.HasPrefix(tree.Text(events[n].obj, "message"), "too old resource version: ") {
 							t.Errorf("%s: ended with %v", what, events)
 						}
 					}
@@ -334,7 +336,7 @@ func TestFaultsTakeOpenWatchesInOrder(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		c.must(201, "POST", mapsPath, mapObject(name))
 		for _, w := range watches[2:] {
-			if e := w.next(); objectName(e.obj) != name {
+			if e := w.next(); tree.Name(e.obj) != name {
 				t.Errorf("after DELETE: got %v", e)
 			}
 		}
@@ -347,7 +349,7 @@ func TestFaultsTakeOpenWatchesInOrder(t *testing.T) {
 	for i := range 3 {
 		c.must(201, "POST", mapsPath, mapObject("o"+itoa(i)))
 		for _, w := range watches[2:] {
-			if e := w.next(); objectName(e.obj) != "o"+itoa(i) {
+			if e := w.next(); tree.Name(e.obj) != "o"+itoa(i) {
 				t.Errorf("got %v", e)
 			}
 		}
@@ -527,7 +529,7 @@ func TestFaultCountsAreExact(t *testing.T) {
 
 // TestFaultDelayEnds: by whatever ends the request, and by the rules' end.
 func TestFaultDelayEnds(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			c := startFaults(t, kind, "-v=3")
@@ -564,7 +566,7 @@ func TestFaultDelayEnds(t *testing.T) {
 			gone := delayed(func() {
 				req, _ := http.NewRequestWithContext(ctx, "GET", c.url(kind, mapsPath), nil)
 				if strings.HasPrefix(kind, "h2") {
-					req, _ = http.NewRequestWithContext(ctx, "POST", c.url(kind, mapsPath), bytes.NewReader(appendJSON(nil, mapObject("lost"))))
+					req, _ = http.NewRequestWithContext(ctx, "POST", c.url(kind, mapsPath), bytes.NewReader(tree.AppendJSON(nil, mapObject("lost"))))
 				}
 				req.Header.Set("Authorization", "Bearer admin-token")
 				if resp, err := c.c.Do(req); err == nil {
@@ -595,8 +597,8 @@ func TestFaultDelayEnds(t *testing.T) {
 			if took := time.Since(begun); took > 15*time.Second {
 				t.Errorf("the stop took %v", took)
 			}
-			sn := c.resourceOf("v1", "ConfigMap").bucket.now()
-			if sn.get("default/lost") != nil || sn.get("default/kept") == nil {
+			sn := c.resourceOf("v1", "ConfigMap").bucket.Now()
+			if sn.Get("default/lost") != nil || sn.Get("default/kept") == nil {
 				t.Error("the write of the client that left, or not that of the one that stayed")
 			}
 		})
@@ -720,7 +722,7 @@ func TestFaultsForetold(t *testing.T) {
 	} {
 		put(tt.rules...)
 		x := &exchange{chain: p.chain("http"), dry: &dryRun{reasons: map[int]reason{}}, path: mapsPath, header: http.Header{}}
-		x.info = RequestInfo{IsResourceRequest: true, Verb: "list", Resource: "configmaps"}
+		x.info = request.Info{IsResourceRequest: true, Verb: "list", Resource: "configmaps"}
 		passed := false
 		err := faultInjection(p).wrap(func(*exchange) error { passed = true; return nil })(x)
 		var e string
@@ -745,7 +747,7 @@ func TestFaultsForetold(t *testing.T) {
 // TestFaultsAreRecorded: how a request that a rule touched has ended, and where, for the
 // access record and whoever else is told.
 func TestFaultsAreRecorded(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		c := startFaults(t, kind, "-v=3")
 		c.must(201, "POST", mapsPath, mapObject("one"))
 		for action, want := range map[string]string{

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"apichain/internal/request"
 )
 
 // The figures of the README that need a process of its own, each beside its reference.
@@ -62,7 +64,7 @@ func serveBare() {
 		h := w.Header()
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 		if same {
-			h.Set("Audit-Id", newUUID())
+			h.Set("Audit-Id", request.NewUUID())
 			h.Set("Cache-Control", cacheControlValue)
 			h.Set("X-Content-Type-Options", "nosniff")
 		}

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"apichain/internal/tree"
 )
 
 // TestWriteAtomic: a file is there whole or not at all, for its owner alone, and nothing
@@ -179,7 +181,7 @@ func TestKubeconfig(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			docs, err := parseYAML(b)
+			docs, err := tree.ParseYAML(b)
 			if err != nil || len(docs) != 1 {
 				t.Fatalf("%v, %d documents:\n%s", err, len(docs), b)
 			}

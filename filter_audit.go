@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // auditing is the audit policy with the log it fills.
@@ -26,7 +29,7 @@ type auditTrail struct {
 	refusal  bool        // refused before the audit filter: one event
 
 	mu        sync.Mutex
-	failure   *statusError
+	failure   *status.Error
 	effective *auditUser
 	notes     map[string]string // annotations
 	closed    bool
@@ -56,7 +59,7 @@ func auditFilter(p *program) filter {
 
 // open begins a trail, or returns nil when the policy says none. Only the bodies that
 // the level asks for are kept.
-func (a *auditing) open(x *exchange, u *User) *auditTrail {
+func (a *auditing) open(x *exchange, u *request.User) *auditTrail {
 	d := a.policy.decide(u, &x.info)
 	if d.level == auditNone {
 		return nil
@@ -86,13 +89,13 @@ func (p *program) auditRefusal(x *exchange) {
 }
 
 // refused keeps the Status of the answer.
-func (t *auditTrail) refused(e *statusError) {
+func (t *auditTrail) refused(e *status.Error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.failure = e
 }
 
-func (t *auditTrail) impersonated(u *User) {
+func (t *auditTrail) impersonated(u *request.User) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	a := newAuditUser(u)
@@ -133,9 +136,9 @@ func (t *auditTrail) complete(x *exchange, how ending, code int, took time.Durat
 		stage = auditResponseStarted
 	case how == endPanicked:
 		stage = auditPanic
-		t.refused(&statusError{code: 500, reason: "InternalError", message: fmt.Sprintf("APIServer panic'd: %v", x.panicked.value)})
+		t.refused(&status.Error{Code: 500, Reason: "InternalError", Message: fmt.Sprintf("APIServer panic'd: %v", x.panicked.value)})
 		code = 500
-	case how == endTimedOut && code == errTimeout.code:
+	case how == endTimedOut && code == errTimeout.Code:
 		t.refused(&errTimeout)
 	}
 	if took > 500*time.Millisecond {

@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"apichain/internal/status"
+	"apichain/internal/store"
 )
 
 // faultHeader names the rule on every answer that one was applied to.
@@ -18,7 +21,7 @@ var (
 	errFault = errors.New("ended by an injected fault")
 	// errLeft is the answer to a client that went while its request was delayed. It
 	// reaches nobody, unless the client has closed only its sending side.
-	errLeft = &statusError{code: 499, message: "the client has gone while an injected fault delayed the request"}
+	errLeft = &status.Error{Code: 499, Message: "the client has gone while an injected fault delayed the request"}
 )
 
 // faultInjection delays, answers, cuts or ends what a rule of /admin/v1/faults matches.
@@ -99,14 +102,14 @@ func foreseen(x *exchange, r *faultRule, maybe string, next handler) error {
 func (r *faultRule) answer(x *exchange) error {
 	switch a := &r.Action; a.Do {
 	case "answer":
-		e := &statusError{code: a.Status, reason: a.Reason, message: a.Message}
+		e := &status.Error{Code: a.Status, Reason: a.Reason, Message: a.Message}
 		if a.RetryAfterSeconds != nil {
-			e.retryAfter = int(*a.RetryAfterSeconds)
+			e.RetryAfter = int(*a.RetryAfterSeconds)
 		}
 		return e
 	case "expired":
 		if x.info.Verb != "watch" {
-			return &statusError{code: http.StatusGone, reason: "Expired", message: tooOldForList}
+			return &status.Error{Code: http.StatusGone, Reason: "Expired", Message: tooOldForList}
 		}
 	case "conflict":
 		of := resource{group: x.info.APIGroup, plural: x.info.Resource}
@@ -233,7 +236,7 @@ func (f *fault) end(w *watching) {
 	case !f.due.Load():
 	case f.Action.Do == "expired":
 		sent := w.row.sent.Load()
-		w.expired(&expiredError{sent, sent + 1})
+		w.expired(&store.Expired{Asked: sent, Oldest: sent + 1})
 	case f.Action.Abrupt:
 		_ = w.flush()
 		w.row.x.cut(errFault)

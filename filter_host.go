@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+
+	"apichain/internal/status"
 )
 
 // hostSet decides which names a request may call us by: localhost, a loopback literal,
@@ -77,11 +79,11 @@ func hostAndOrigin(p *program) filter {
 					return next(x)
 				}
 				if err := checkHost(&x.req, p.hosts); err != nil {
-					x.because(err.message, "allowed-hosts")
+					x.because(err.Message, "allowed-hosts")
 					return err
 				}
 				if err := checkOrigin(&x.req, patterns); err != nil {
-					x.because(err.message, "cors-allowed-origins")
+					x.because(err.Message, "cors-allowed-origins")
 					return err
 				}
 				x.because("the Host is a name of this server, and no page of another origin asks", "allowed-hosts")
@@ -91,7 +93,7 @@ func hostAndOrigin(p *program) filter {
 	}
 }
 
-func checkHost(r *http.Request, hosts *hostSet) *statusError {
+func checkHost(r *http.Request, hosts *hostSet) *status.Error {
 	if hosts.allows(r.Host) {
 		return nil
 	}
@@ -101,7 +103,7 @@ func checkHost(r *http.Request, hosts *hostSet) *statusError {
 // checkOrigin applies where a browser says which page a request is from: our own or one
 // that --cors-allowed-origins allows. Without Origin, Sec-Fetch-Site says whether it is
 // from elsewhere (Fetch Metadata).
-func checkOrigin(r *http.Request, allowed originPatterns) *statusError {
+func checkOrigin(r *http.Request, allowed originPatterns) *status.Error {
 	if o := r.Header["Origin"]; len(o) > 0 {
 		scheme, host := originHost(o[0])
 		own := "http"
@@ -119,8 +121,8 @@ func checkOrigin(r *http.Request, allowed originPatterns) *statusError {
 	return nil
 }
 
-func hostForbidden(message string) *statusError {
-	return &statusError{code: http.StatusForbidden, reason: "Forbidden", message: message, details: &statusDetails{}}
+func hostForbidden(message string) *status.Error {
+	return &status.Error{Code: http.StatusForbidden, Reason: "Forbidden", Message: message, Details: &status.Details{}}
 }
 
 // loopbackAddress reports whether a TCP address is bound to loopback alone.

@@ -5,16 +5,19 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // insecureSuperuser makes every request of the plain listener act as the superuser, as
 // the seed's insecure port does; that listener is bound to loopback for this reason.
 func insecureSuperuser(*program) filter {
-	u := &User{Name: userUnsecured, Groups: []string{groupMasters, groupAuthed}}
+	u := &request.User{Name: request.UserUnsecured, Groups: []string{request.GroupMasters, request.GroupAuthenticated}}
 	return filter{brief: true, wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			x.user, x.acting = u, u
-			x.because("everybody on the plain listener is "+userUnsecured, "")
+			x.because("everybody on the plain listener is "+request.UserUnsecured, "")
 			return next(x)
 		}
 	}}
@@ -45,7 +48,7 @@ func authenticationFilter(p *program) filter {
 				x.warnings.addLocked("", warning)
 				x.mu.Unlock()
 			}
-			if x.req.ProtoMajor == 2 && (err != nil || u.Name == userAnonymous) {
+			if x.req.ProtoMajor == 2 && (err != nil || u.Name == request.UserAnonymous) {
 				x.header["Connection"] = []string{"close"}
 			}
 			if err != nil {
@@ -61,7 +64,7 @@ func authenticationFilter(p *program) filter {
 
 // foretell is authenticate for a dry run: whom it is about is taken to have come with the
 // right credentials.
-func (a *authenticator) foretell(x *exchange) (*User, error) {
+func (a *authenticator) foretell(x *exchange) (*request.User, error) {
 	if u := x.dry.user; u != nil {
 		a.strip(x.req.Header)
 		x.because("user "+shownText(u.Name)+", as asked", "")
@@ -77,7 +80,7 @@ func (a *authenticator) foretell(x *exchange) (*User, error) {
 	case err != nil:
 		x.because(errors.Unwrap(err).Error(), "anonymous-auth")
 	case u == a.anonymous:
-		x.because("it has no credentials: user "+userAnonymous, "anonymous-auth")
+		x.because("it has no credentials: user "+request.UserAnonymous, "anonymous-auth")
 	default:
 		x.because("user "+shownText(u.Name)+", by its credentials", "")
 	}
@@ -136,8 +139,8 @@ func authorizationFilter(p *program) filter {
 			x.because("no rule allows it", "")
 			if err != nil {
 				x.because("a rule could not be evaluated", "")
-				e := internalText(x.req.URL.RequestURI(), err.Error())
-				e.cause = err
+				e := status.InternalText(x.req.URL.RequestURI(), err.Error())
+				e.Cause = err
 				return e
 			}
 			return forbidden(x.acting, &x.info, reason)
@@ -195,16 +198,16 @@ func maxInFlight(p *program, masters bool) filter {
 				return next(x)
 			}
 			if !x.takePlace(n, limit) {
-				if masters && x.acting.in(groupMasters) {
-					x.because("every place is taken, but "+groupMasters+" need none", flag)
+				if masters && x.acting.In(request.GroupMasters) {
+					x.because("every place is taken, but "+request.GroupMasters+" need none", flag)
 					return next(x)
 				}
 				x.because("every place is taken", flag)
 				if x.dry == nil {
 					p.metrics.dropped(n == &l.mutating)
 				}
-				e := textError(http.StatusTooManyRequests, "Too many requests, please try again later.")
-				e.retryAfter = 1
+				e := status.PlainText(http.StatusTooManyRequests, "Too many requests, please try again later.")
+				e.RetryAfter = 1
 				return e
 			}
 			if x.dry == nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+
+	"apichain/internal/status"
 )
 
 // panicked is what a handler panicked with, and where.
@@ -47,7 +49,7 @@ func (x *exchange) contain(v any) error {
 	}
 	x.chain.log.Error("a handler panicked", "auditID", x.auditID[0], "method", x.req.Method, "path", x.req.URL.Path, "panic", fmt.Sprint(pv.value), "stack", string(pv.stack))
 	if x.state.Load() == stateFresh {
-		return &statusError{code: http.StatusInternalServerError, reason: "InternalError", message: "the handler of this request panicked: see the log for audit ID " + x.auditID[0]}
+		return &status.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "the handler of this request panicked: see the log for audit ID " + x.auditID[0]}
 	}
 	x.breakOff()
 	return nil

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"apichain/internal/status"
 )
 
 // frontOptions bound what is read of a request before anything decides on it.
@@ -42,15 +44,15 @@ func canonicalPath(p *program) filter {
 		wrap: func(next handler) handler {
 			return func(x *exchange) error {
 				if err := checkFraming(&x.req, x.conn, p.hosts); err != nil {
-					x.because(err.message, "")
+					x.because(err.Message, "")
 					return err
 				}
 				if flag, err := p.opt.front.checkBounds(&x.req); err != nil {
-					x.because(err.message, flag)
+					x.because(err.Message, flag)
 					return err
 				}
 				if err := checkPath(&x.req); err != nil {
-					x.because(err.message, "")
+					x.because(err.Message, "")
 					return err
 				}
 				x.because("nothing to refuse", "")
@@ -62,40 +64,40 @@ func canonicalPath(p *program) filter {
 
 // checkFraming refuses what makes it unclear whom a request is for or where it ends. The
 // connection is closed each time, because what follows on it is in doubt too.
-func checkFraming(r *http.Request, c *conn, hosts *hostSet) *statusError {
+func checkFraming(r *http.Request, c *conn, hosts *hostSet) *status.Error {
 	if r.Method == http.MethodConnect {
-		return &statusError{code: http.StatusMethodNotAllowed, reason: "MethodNotAllowed", message: "CONNECT is not supported: this server is no proxy", details: &statusDetails{}, allow: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT", close: true}
+		return &status.Error{Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed", Message: "CONNECT is not supported: this server is no proxy", Details: &status.Details{}, Allow: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT", Close: true}
 	}
 	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
 		// net/http drops the line before we see the request: on the plain listener the
 		// connection has noticed it, and everywhere a body that is not counted by
 		// Content-Length cannot be one of HTTP/1.0 (RFC 1945, 7.2.2).
 		if c.sawTransferEncoding() {
-			return closing(badRequest("Transfer-Encoding is not part of HTTP/1.0: send the request as HTTP/1.1"))
+			return closing(status.BadRequest("Transfer-Encoding is not part of HTTP/1.0: send the request as HTTP/1.1"))
 		}
 		switch r.Method {
 		case http.MethodPost, http.MethodPut, http.MethodPatch:
 			if len(r.Header["Content-Length"]) == 0 {
-				return closing(badRequest("an HTTP/1.0 request with a body needs Content-Length (Transfer-Encoding is not part of HTTP/1.0)"))
+				return closing(status.BadRequest("an HTTP/1.0 request with a body needs Content-Length (Transfer-Encoding is not part of HTTP/1.0)"))
 			}
 		}
 	}
 	if r.URL.Host != "" && r.ProtoMajor == 1 && !hosts.allows(r.URL.Host) && (r.TLS == nil || !strings.EqualFold(r.TLS.ServerName, r.URL.Hostname()) || r.TLS.ServerName == "") {
-		e := badRequest("the request target names the host " + strconv.Quote(r.URL.Host) + ", which is not this server")
-		e.code, e.reason, e.close = http.StatusMisdirectedRequest, "", true
+		e := status.BadRequest("the request target names the host " + strconv.Quote(r.URL.Host) + ", which is not this server")
+		e.Code, e.Reason, e.Close = http.StatusMisdirectedRequest, "", true
 		return e
 	}
 	return nil
 }
 
-func closing(e *statusError) *statusError {
-	e.close = true
+func closing(e *status.Error) *status.Error {
+	e.Close = true
 	return e
 }
 
 // checkBounds counts header lines, cookies and query parameters. With an error it names
 // the flag that sets the bound.
-func (o *frontOptions) checkBounds(r *http.Request) (flag string, err *statusError) {
+func (o *frontOptions) checkBounds(r *http.Request) (flag string, err *status.Error) {
 	lines := 0
 	for _, v := range r.Header {
 		lines += len(v)
@@ -113,19 +115,19 @@ func (o *frontOptions) checkBounds(r *http.Request) (flag string, err *statusErr
 		}
 	}
 	if q := r.URL.RawQuery; len(q) > o.maxQueryKeys && strings.Count(q, "&") >= o.maxQueryKeys {
-		return "max-query-keys", badRequest("the query has more than " + strconv.Itoa(o.maxQueryKeys) + " parameters")
+		return "max-query-keys", status.BadRequest("the query has more than " + strconv.Itoa(o.maxQueryKeys) + " parameters")
 	}
 	return "", nil
 }
 
-func tooLarge(message string) *statusError {
-	return &statusError{code: http.StatusRequestHeaderFieldsTooLarge, reason: "RequestHeaderFieldsTooLarge", message: message}
+func tooLarge(message string) *status.Error {
+	return &status.Error{Code: http.StatusRequestHeaderFieldsTooLarge, Reason: "RequestHeaderFieldsTooLarge", Message: message}
 }
 
 // checkPath refuses a path with more than one reading: encoded slashes and backslashes,
 // dot segments in any spelling, control characters, bytes that are not UTF-8. Other
 // encodings are decoded once, by net/http; "//" and ";" pass as they are.
-func checkPath(r *http.Request) *statusError {
+func checkPath(r *http.Request) *status.Error {
 	path := r.URL.Path
 	if path == "" || path[0] != '/' {
 		return badPath(path, "must begin with /")
@@ -174,8 +176,8 @@ func dotSegment(s string) bool {
 	return s == "" || s[0] == '/'
 }
 
-func badPath(path, what string) *statusError {
-	return badRequest("the path " + strconv.Quote(shorten(path, 256)) + " " + what)
+func badPath(path, what string) *status.Error {
+	return status.BadRequest("the path " + strconv.Quote(shorten(path, 256)) + " " + what)
 }
 
 // shorten cuts s to at most n bytes, at the start of a character.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"apichain/internal/request"
 )
 
 // requestInfoFilter resolves what the request is about and, by the director, where it
@@ -12,12 +14,12 @@ import (
 func requestInfoFilter(p *program) filter {
 	return filter{wrap: func(next handler) handler {
 		return func(x *exchange) error {
-			if err := x.info.resolve(x.req.Method, x.req.URL.Path, x.req.URL.RawQuery); err != nil {
+			if err := x.info.Resolve(x.req.Method, x.req.URL.Path, x.req.URL.RawQuery); err != nil {
 				x.because("the path names no resource behind its verb", "")
 				return err
 			}
 			x.target = p.outermost.find(&x.req, x.dry)
-			x.longRunning = longRunning(&x.info) || x.target.route != nil && x.target.route.longRunning
+			x.longRunning = request.IsLongRunning(&x.info) || x.target.route != nil && x.target.route.longRunning
 			if x.dry != nil {
 				x.because(x.about(), "")
 			}
@@ -40,20 +42,20 @@ func (x *exchange) about() string {
 
 // RequestInfoFrom is what the request of ctx is about: verb, group, version, resource,
 // name. It is never nil; outside the chain it is empty. Callers must not change it.
-func RequestInfoFrom(ctx context.Context) *RequestInfo {
+func RequestInfoFrom(ctx context.Context) *request.Info {
 	if x := exchangeFrom(ctx); x != nil {
 		return &x.info
 	}
-	return &RequestInfo{}
+	return &request.Info{}
 }
 
 // UserFrom is who the request of ctx acts as. It is never nil; outside the chain, and
 // before authentication, it has no name. Callers must not change it.
-func UserFrom(ctx context.Context) *User {
+func UserFrom(ctx context.Context) *request.User {
 	if x := exchangeFrom(ctx); x != nil && x.acting != nil {
 		return x.acting
 	}
-	return &User{}
+	return &request.User{}
 }
 
 // latencies are the times of the steps that upstream reports apart.
@@ -116,7 +118,7 @@ func logAccess(x *exchange, how ending, status int, took time.Duration) {
 }
 
 // shownUser is who the request acts as, for readers that have loaded at.
-func (x *exchange) shownUser() *User {
+func (x *exchange) shownUser() *request.User {
 	switch at := int(x.at.Load()); {
 	case at > x.chain.actingRow:
 		return x.acting

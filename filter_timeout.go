@@ -10,6 +10,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"apichain/internal/status"
 )
 
 // timeoutOptions are the time limits of requests.
@@ -51,7 +53,7 @@ func (x *exchange) setDeadline(limit time.Duration) error {
 	}
 	d, err := parseTimeout(x.req.URL.RawQuery)
 	if err != nil {
-		e := badRequest("invalid timeout specified in the request URL - " + err.Error())
+		e := status.BadRequest("invalid timeout specified in the request URL - " + err.Error())
 		x.because("?timeout= is no duration", "")
 		x.chain.program.auditRefusal(x)
 		return e
@@ -242,13 +244,13 @@ func (x *exchange) expire() {
 	}
 }
 
-var errTimeout = statusError{code: http.StatusGatewayTimeout, reason: "Timeout", message: "Timeout: request did not complete within the allotted timeout", details: &statusDetails{}}
+var errTimeout = status.Error{Code: http.StatusGatewayTimeout, Reason: "Timeout", Message: "Timeout: request did not complete within the allotted timeout", Details: &status.Details{}}
 
 // answerExpiredLocked writes the 504. It must not touch x.header, which the handler may
 // be changing at this moment, so it takes what the outer filters set from the chain.
 func (x *exchange) answerExpiredLocked() {
 	x.status.Store(http.StatusGatewayTimeout)
-	contentType, b := errTimeout.body(wantsPretty(&x.req))
+	contentType, b := errTimeout.Body(wantsPretty(&x.req))
 	h := http.Header{}
 	if x.apart {
 		h = x.inner.Header()

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"apichain/internal/status"
 )
 
 // waitGroup counts requests that a stop must let finish, and turns away those that come
@@ -76,8 +78,8 @@ func waitGroupFilter(p *program) filter {
 	}}
 }
 
-func shuttingDown() *statusError {
-	return &statusError{code: http.StatusServiceUnavailable, reason: "ServiceUnavailable", message: "apiserver is shutting down", retryAfter: 1, nosniff: true}
+func shuttingDown() *status.Error {
+	return &status.Error{Code: http.StatusServiceUnavailable, Reason: "ServiceUnavailable", Message: "apiserver is shutting down", RetryAfter: 1, NoSniff: true}
 }
 
 // exempt reports whether a request is served while new ones are turned away: health,
@@ -106,8 +108,8 @@ func retryAfter(p *program) filter {
 				return next(x)
 			}
 			x.because("the server is stopping", "shutdown-send-retry-after")
-			e := textError(http.StatusTooManyRequests, "The apiserver is shutting down, please try again later.")
-			e.retryAfter, e.close = 5, true
+			e := status.PlainText(http.StatusTooManyRequests, "The apiserver is shutting down, please try again later.")
+			e.RetryAfter, e.Close = 5, true
 			return e
 		}
 	}

@@ -280,7 +280,7 @@ func TestWatchContextEnds(t *testing.T) {
 			fmt.Fprint(w, RequestInfoFrom(r.Context()).Verb, " ", r.Context().Err())
 		})}}})
 	}, "--request-timeout=1ms", "--min-request-timeout=50ms")
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		if got := r.get(kind, "/apis/example.com/v1/things?watch=1"); got.status != 200 || got.body != "watch context deadline exceeded" {
 			t.Errorf("%s: got %d %q", kind, got.status, got.body)
 		}

@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"apichain/internal/request"
+	"apichain/internal/tree"
 )
 
 // Fixtures: manifests that are applied before the server is ready, for tests and demos
@@ -84,16 +87,16 @@ func fixtureRank(obj map[string]any) int {
 // applyFixture applies one object. Manifests are often what kubectl get printed: what the
 // server sets itself is left out, so that they can be applied again.
 func (p *program) applyFixture(ctx context.Context, obj map[string]any) error {
-	if meta := objectAt(obj, "metadata"); meta != nil {
+	if meta := tree.Object(obj, "metadata"); meta != nil {
 		for _, key := range []string{"resourceVersion", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields", "selfLink"} {
 			delete(meta, key)
 		}
-		r := p.resourceOf(textAt(obj, "apiVersion"), textAt(obj, "kind"))
+		r := p.resourceOf(tree.Text(obj, "apiVersion"), tree.Text(obj, "kind"))
 		if r != nil && r.namespaced && meta["namespace"] == nil {
 			meta["namespace"] = "default" // as kubectl has it
 		}
 	}
-	_, _, err := p.apply(ctx, &User{Name: userFixtures, Groups: []string{groupMasters, groupAuthed}}, obj)
+	_, _, err := p.apply(ctx, &request.User{Name: userFixtures, Groups: []string{request.GroupMasters, request.GroupAuthenticated}}, obj)
 	return err
 }
 
@@ -101,11 +104,11 @@ func (p *program) applyFixture(ctx context.Context, obj map[string]any) error {
 const userFixtures = "system:fixtures"
 
 func fixtureName(obj map[string]any) string {
-	name := textAt(obj, "metadata", "name")
-	if ns := textAt(obj, "metadata", "namespace"); ns != "" {
+	name := tree.Text(obj, "metadata", "name")
+	if ns := tree.Text(obj, "metadata", "namespace"); ns != "" {
 		name = ns + "/" + name
 	}
-	return shorten(textAt(obj, "kind")+" "+name, 256)
+	return shorten(tree.Text(obj, "kind")+" "+name, 256)
 }
 
 // readFixtures reads all files and goes on after an error, so that all are found.
@@ -122,7 +125,7 @@ func readFixtures(paths []string) (all []fixture, wrong []error) {
 				wrong = append(wrong, unreadable(err))
 				continue
 			}
-			docs, err := parseYAML(content) // JSON is YAML
+			docs, err := tree.ParseYAML(content) // JSON is YAML
 			if err != nil {
 				wrong = append(wrong, fmt.Errorf("%s: %w", file, err))
 				continue
@@ -175,11 +178,11 @@ func fixturesIn(doc any, where string) (all []fixture, wrong []error) {
 	if doc == nil {
 		return nil, nil
 	}
-	obj := objectAt(doc)
+	obj := tree.Object(doc)
 	if obj == nil {
 		return nil, []error{fmt.Errorf("%s is no object", where)}
 	}
-	kind := textAt(obj, "kind")
+	kind := tree.Text(obj, "kind")
 	if items, ok := obj["items"].([]any); ok && strings.HasSuffix(kind, "List") {
 		for i, item := range items {
 			found, bad := fixturesIn(item, fmt.Sprintf("%s, item %d", where, i+1))
@@ -188,11 +191,11 @@ func fixturesIn(doc any, where string) (all []fixture, wrong []error) {
 		return all, wrong
 	}
 	for _, key := range []string{"apiVersion", "kind"} {
-		if textAt(obj, key) == "" {
+		if tree.Text(obj, key) == "" {
 			wrong = append(wrong, fmt.Errorf("%s has no %s", where, key))
 		}
 	}
-	if textAt(obj, "metadata", "name") == "" && textAt(obj, "metadata", "generateName") == "" {
+	if tree.Text(obj, "metadata", "name") == "" && tree.Text(obj, "metadata", "generateName") == "" {
 		wrong = append(wrong, fmt.Errorf("%s has no metadata.name", where))
 	}
 	return []fixture{{where, obj}}, wrong

@@ -48,17 +48,17 @@ func TestFixtures(t *testing.T) {
 			}
 		}
 	}
-	if o := p.stored("configmaps", "shop/exported"); o.meta.uid == "old" || strings.Contains(string(o.raw()), "2001") {
-		t.Errorf("exported fields are kept: %s", o.raw())
+	if o := p.stored("configmaps", "shop/exported"); o.Meta.UID == "old" || strings.Contains(string(o.Raw()), "2001") {
+		t.Errorf("exported fields are kept: %s", o.Raw())
 	}
 	// A second time they replace what is there.
-	uid := p.stored("configmaps", "shop/inner").meta.uid
+	uid := p.stored("configmaps", "shop/inner").Meta.UID
 	p.applied(t, configMap("shop", "inner", "changed"))
 	if err := p.loadFixtures(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if o := p.stored("configmaps", "shop/inner"); o.meta.uid != uid || !strings.Contains(string(o.raw()), `"value":"2"`) {
-		t.Errorf("applied again: %s", o.raw())
+	if o := p.stored("configmaps", "shop/inner"); o.Meta.UID != uid || !strings.Contains(string(o.Raw()), `"value":"2"`) {
+		t.Errorf("applied again: %s", o.Raw())
 	}
 }
 

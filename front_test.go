@@ -83,7 +83,7 @@ func TestMalformed(t *testing.T) {
 		name, send string
 		status     int
 		body       string
-		kept       bool
+		logged     bool
 		netHTTP    bool
 	}{
 		{"well formed", get + "\r\n", 200, "ok", true, false},
@@ -135,8 +135,8 @@ func TestMalformed(t *testing.T) {
 				t.Errorf("%s, %s: Audit-Id %q", kind, c.name, id)
 			}
 			_, _, err = conn.ask(t, get+"\r\n")
-			if kept := err == nil; kept != c.kept {
-				t.Errorf("%s, %s: connection kept %v, want %v", kind, c.name, kept, c.kept)
+			if kept := err == nil; kept != c.logged {
+				t.Errorf("%s, %s: connection kept %v, want %v", kind, c.name, kept, c.logged)
 			}
 		}
 	}

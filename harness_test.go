@@ -199,8 +199,8 @@ func (r *running) url(kind, path string) string {
 	return r.urls(role)[0] + path
 }
 
-// kinds are the clients of the matrix: each listener in each of its protocols.
-var kinds = []string{"http", "h2c", "https", "h2"}
+// clientKinds are the clients of the matrix: each listener in each of its protocols.
+var clientKinds = []string{"http", "h2c", "https", "h2"}
 
 // reply is an answer, read to its end.
 type reply struct {

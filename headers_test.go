@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"apichain/internal/status"
 )
 
 // corsNames are the header lines of upstream's CORS answers, and what no answer has.
@@ -293,7 +295,7 @@ func TestWarningsOnTheWire(t *testing.T) {
 		})
 		on("/fail", func(w http.ResponseWriter, r *http.Request) {
 			AddWarning(r.Context(), "", "before it failed")
-			writeStatus(w, r, badRequest("no"))
+			writeStatus(w, r, status.BadRequest("no"))
 		})
 		on("/panic", func(w http.ResponseWriter, r *http.Request) {
 			AddWarning(r.Context(), "", "before it panicked")

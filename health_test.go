@@ -190,7 +190,7 @@ func TestHealthServed(t *testing.T) {
 			return errors.New("a reason\nlevel=ERROR msg=forged")
 		})
 	}, "--listen-admin=off")
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		for path, want := range map[string]string{"/healthz": "ok", "/livez/ping": "ok", "/readyz/shutdown": "ok", "/readyz/poststarthook/paths-installed": "ok",
 			"/livez?verbose": "[+]ping ok\n[+]mine ok\n[+]poststarthook/bootstrap-objects ok\n[+]poststarthook/watch-certificates ok\n[+]poststarthook/watch-slow-clients ok\n[+]poststarthook/paths-installed ok\nlivez check passed\n"} {
 			got := r.get(kind, path)

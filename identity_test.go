@@ -13,11 +13,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"apichain/internal/request"
 )
 
 // identity is what a handler learns of who it is, and of the header lines that say so.
 type identity struct {
-	User  User
+	User  request.User
 	Lines []string // names of the header lines that could hold an identity
 	Proto []string // Sec-WebSocket-Protocol
 }
@@ -80,12 +82,12 @@ func TestWhoIsWho(t *testing.T) {
 	clientCA, proxyCA := filepath.Join(dir, "clients.crt"), filepath.Join(dir, "proxies.crt")
 	put(t, clientCA, certPEM(clients.cert))
 	put(t, proxyCA, certPEM(proxies.cert))
-	carol := clients.pair(t, pkix.Name{CommonName: "carol", Organization: []string{"ops", groupMasters}})
+	carol := clients.pair(t, pkix.Name{CommonName: "carol", Organization: []string{"ops", request.GroupMasters}})
 	dave := clients.pair(t, pkix.Name{CommonName: "dave", Organization: []string{"dev"}})
-	nameless := clients.pair(t, pkix.Name{Organization: []string{groupMasters}})
+	nameless := clients.pair(t, pkix.Name{Organization: []string{request.GroupMasters}})
 	front := proxies.pair(t, pkix.Name{CommonName: "front"})
 	rogue := proxies.pair(t, pkix.Name{CommonName: "rogue"})
-	stranger := strangers.pair(t, pkix.Name{CommonName: "root", Organization: []string{groupMasters}})
+	stranger := strangers.pair(t, pkix.Name{CommonName: "root", Organization: []string{request.GroupMasters}})
 	r := startProgram(t, func(s *Server) {
 		_ = s.Handle("/who", whoAmI)
 		s.program.authz = authorizers{open("/who"), s.program.authz}
@@ -192,7 +194,7 @@ func TestImpersonationThrough(t *testing.T) {
 	args, log := auditFiles(t, "rules:\n- level: Metadata\n")
 	r := startProgram(t, func(s *Server) {
 		_ = s.Handle("/who", whoAmI)
-		may := decide(func(u *User, ri *RequestInfo) (decision, string, error) {
+		may := decide(func(u *request.User, ri *request.Info) (decision, string, error) {
 			switch {
 			case ri.Path == "/who":
 				return allow, "the test says so", nil
@@ -250,7 +252,7 @@ func TestImpersonationThrough(t *testing.T) {
 	for _, kind := range []string{"http", "h2c"} { // nobody is asked there, and nobody acts as another
 		got := r.get(kind, "/who", "Impersonate-User: bob", "Impersonate-Group: x", "X-Remote-User: eve")
 		var i identity
-		if err := json.Unmarshal([]byte(got.body), &i); err != nil || i.User.Name != userUnsecured {
+		if err := json.Unmarshal([]byte(got.body), &i); err != nil || i.User.Name != request.UserUnsecured {
 			t.Errorf("%s: got %d %s", kind, got.status, got.body)
 		}
 	}
@@ -331,13 +333,13 @@ func TestDecisionNames(t *testing.T) {
 
 // TestOutsideTheChain: what handlers ask of a context that belongs to no request.
 func TestOutsideTheChain(t *testing.T) {
-	if u := UserFrom(t.Context()); u == nil || u.Name != "" || u.in(groupAuthed) {
+	if u := UserFrom(t.Context()); u == nil || u.Name != "" || u.In(request.GroupAuthenticated) {
 		t.Errorf("UserFrom: %+v, want a user without a name", u)
 	}
-	if i := RequestInfoFrom(t.Context()); i == nil || *i != (RequestInfo{}) {
+	if i := RequestInfoFrom(t.Context()); i == nil || *i != (request.Info{}) {
 		t.Errorf("RequestInfoFrom: %+v, want an empty one", i)
 	}
-	if (*User)(nil).in(groupMasters) {
+	if (*request.User)(nil).In(request.GroupMasters) {
 		t.Error("no user at all is a master")
 	}
 }

@@ -7,6 +7,10 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"apichain/internal/field"
+	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // The impersonation headers, as net/http writes their names.
@@ -25,21 +29,21 @@ const (
 // These are upstream's legacy rules, which a release with constrained impersonation
 // still honours; the verbs impersonate:MODE and impersonate-on:MODE:VERB are not known
 // here.
-func impersonate(ctx context.Context, authz authorizer, real *User, h http.Header) (*User, error) {
+func impersonate(ctx context.Context, authz authorizer, real *request.User, h http.Header) (*request.User, error) {
 	if !impersonates(h) {
 		return nil, nil
 	}
 	wanted := impersonationItems(h)
 	if len(wanted) > 0 && wanted[0].kind != "User" && wanted[0].kind != "ServiceAccount" {
-		return nil, badRequest(fmt.Sprintf("requested %v without impersonating a user", wanted))
+		return nil, status.BadRequest(fmt.Sprintf("requested %v without impersonating a user", wanted))
 	}
 
-	u := &User{}
+	u := &request.User{}
 	for _, item := range wanted {
 		ri := item.request()
 		if d, reason, err := authz.authorize(ctx, real, &ri); d != allow || err != nil {
 			e := forbidden(real, &ri, reason)
-			e.cause = err
+			e.Cause = err
 			return nil, e
 		}
 		item.addTo(u)
@@ -136,8 +140,8 @@ func (i impersonationItem) String() string {
 }
 
 // request is what the real user must be allowed to do.
-func (i impersonationItem) request() RequestInfo {
-	ri := RequestInfo{IsResourceRequest: true, Verb: "impersonate", Namespace: i.namespace, Name: i.name, Subresource: i.key, APIVersion: "v1"}
+func (i impersonationItem) request() request.Info {
+	ri := request.Info{IsResourceRequest: true, Verb: "impersonate", Namespace: i.namespace, Name: i.name, Subresource: i.key, APIVersion: "v1"}
 	switch i.kind {
 	case "ServiceAccount":
 		ri.Resource = "serviceaccounts"
@@ -153,10 +157,10 @@ func (i impersonationItem) request() RequestInfo {
 	return ri
 }
 
-func (i impersonationItem) addTo(u *User) {
+func (i impersonationItem) addTo(u *request.User) {
 	switch i.kind {
 	case "ServiceAccount":
-		u.Name = prefixSAUser + i.namespace + ":" + i.name
+		u.Name = request.ServiceAccountUserPrefix + i.namespace + ":" + i.name
 	case "User":
 		u.Name = i.name
 	case "Group":
@@ -173,29 +177,29 @@ func (i impersonationItem) addTo(u *User) {
 
 // completeGroups adds the groups that go without asking for permission: those of a
 // service account, unless groups were named, and authenticated or unauthenticated.
-func completeGroups(u *User, groupsNamed bool) {
+func completeGroups(u *request.User, groupsNamed bool) {
 	if namespace, _, ok := serviceAccount(u.Name); ok && !groupsNamed {
-		u.Groups = append(u.Groups, groupAllSAs, prefixSAGroupNS+namespace)
+		u.Groups = append(u.Groups, request.GroupServiceAccounts, request.ServiceAccountGroupPrefix+namespace)
 	}
 	switch {
-	case u.Name == userAnonymous:
-		if !u.in(groupUnauthed) {
-			u.Groups = append(u.Groups, groupUnauthed)
+	case u.Name == request.UserAnonymous:
+		if !u.In(request.GroupUnauthenticated) {
+			u.Groups = append(u.Groups, request.GroupUnauthenticated)
 		}
-	case !u.in(groupAuthed) && !u.in(groupUnauthed):
-		u.Groups = append(u.Groups, groupAuthed)
+	case !u.In(request.GroupAuthenticated) && !u.In(request.GroupUnauthenticated):
+		u.Groups = append(u.Groups, request.GroupAuthenticated)
 	}
 }
 
 // serviceAccount takes system:serviceaccount:NAMESPACE:NAME apart. A name that could not
 // be a service account's is an ordinary user's, also for its permission (upstream).
 func serviceAccount(user string) (namespace, name string, ok bool) {
-	rest, ok := strings.CutPrefix(user, prefixSAUser)
+	rest, ok := strings.CutPrefix(user, request.ServiceAccountUserPrefix)
 	if !ok {
 		return "", "", false
 	}
 	namespace, name, ok = strings.Cut(rest, ":")
-	if !ok || !isDNSLabel(namespace) || !isDNSSubdomain(name) {
+	if !ok || !field.IsDNSLabel(namespace) || !field.IsDNSSubdomain(name) {
 		return "", "", false
 	}
 	return namespace, name, true

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // What the admin package is shown. Nothing here changes anything.
@@ -34,9 +36,9 @@ func (p *program) adminHandler() http.Handler {
 	h := admin.New(source{p}, admin.Options{
 		CheckPath: func(r *http.Request) *admin.Error {
 			_, bounds := p.opt.front.checkBounds(r)
-			for _, err := range []*statusError{checkFraming(r, connFrom(r.Context()), p.hosts), bounds, checkPath(r)} {
+			for _, err := range []*status.Error{checkFraming(r, connFrom(r.Context()), p.hosts), bounds, checkPath(r)} {
 				if err != nil {
-					return &admin.Error{Code: err.code, Reason: err.reason, Message: err.message, Close: err.close}
+					return &admin.Error{Code: err.Code, Reason: err.Reason, Message: err.Message, Close: err.Close}
 				}
 			}
 			return nil
@@ -50,7 +52,7 @@ func (p *program) adminHandler() http.Handler {
 		Authorize: p.adminHolds,
 		Profiling: p.opt.admin.profiling,
 		AuditID: func(r *http.Request) string {
-			return cmp.Or(r.Header.Get("Audit-Id"), newUUID())
+			return cmp.Or(r.Header.Get("Audit-Id"), request.NewUUID())
 		},
 		Now: time.Now,
 	})

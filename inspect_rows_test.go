@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"apichain/internal/request"
 )
 
 // rowText is a row of the admin API with what no test can foresee taken out.
@@ -54,7 +56,7 @@ func TestRowsInFlight(t *testing.T) {
 		}))
 		_ = s.HandlePrefix("/apis/g.io/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { stay("thing") }))
 		_ = s.AddWebService(&WebService{Root: "/w", Routes: []Route{{Method: "GET", Path: "/{name}", Operation: "getW", Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { stay("route") }), LongRunning: true}}})
-		may := decide(func(u *User, ri *RequestInfo) (decision, string, error) {
+		may := decide(func(u *request.User, ri *request.Info) (decision, string, error) {
 			if ri.Path == "/judged" {
 				stay("judged")
 			}
@@ -434,8 +436,8 @@ func TestRowsReadOnlyWhatIsSet(t *testing.T) {
 		r := httptest.NewRequest("GET", "/apis/g.io/v1/things", nil)
 		x := newExchange(c, httptest.NewRecorder(), r)
 		x.info = *mustResolve(t, "GET", "/apis/g.io/v1/things", "")
-		x.user = &User{Name: "real"}
-		x.acting = &User{Name: "acting"}
+		x.user = &request.User{Name: "real"}
+		x.acting = &request.User{Name: "acting"}
 		x.target = target{server: p.outermost}
 		for at := range len(c.rows) + 2 {
 			x.at.Store(int32(at))
@@ -472,8 +474,8 @@ func TestRowsAreBounded(t *testing.T) {
 	x := newExchange(c, httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 	long := strings.Repeat("a\xff", 100_000)
 	x.req.Method, x.path, x.query, x.userAgent, x.auditID[0] = long, long, "limit="+long, long, long
-	x.info = RequestInfo{IsResourceRequest: true, Verb: long, APIGroup: long, Resource: long, Namespace: long, Name: long}
-	x.user, x.acting = &User{Name: long}, &User{Name: long}
+	x.info = request.Info{IsResourceRequest: true, Verb: long, APIGroup: long, Resource: long, Namespace: long, Name: long}
+	x.user, x.acting = &request.User{Name: long}, &request.User{Name: long}
 	x.at.Store(int32(len(c.rows)))
 	var ended record
 	ended.fill(x, endCompleted, time.Second)

@@ -11,12 +11,12 @@ import (
 func (s source) Watches() []admin.Watch { return s.p.watching.list() }
 
 func (s source) Store() admin.Store {
-	rev, holdings := s.p.store.moment()
+	rev, holdings := s.p.store.Snapshots()
 	out := admin.Store{Revision: rev, Resources: []admin.Stock{}}
 	for _, h := range holdings {
-		out.Resources = append(out.Resources, admin.Stock{Resource: h.bucket.name, Objects: h.now.count(), Bytes: h.now.bytes(), Warnings: noNil(s.p.resourceWarnings(h.bucket.name))})
+		out.Resources = append(out.Resources, admin.Stock{Resource: h.Bucket.Name, Objects: h.Now.Count(), Bytes: h.Now.Bytes(), Warnings: noNil(s.p.resourceWarnings(h.Bucket.Name))})
 	}
-	out.Window.Events, out.Window.Bytes, out.Window.OldestRevision = s.p.store.window()
+	out.Window.Events, out.Window.Bytes, out.Window.OldestRevision = s.p.store.Window()
 	return out
 }
 

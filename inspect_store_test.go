@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"apichain/internal/store"
 )
 
 // change sends a PUT or POST to the admin listener.
@@ -65,7 +67,7 @@ func TestStoreOverHTTP(t *testing.T) {
 		return 0, 0
 	}
 	before, bytes := find("configmaps")
-	if before == 0 || bytes < 100 || store.Revision != r.store.revision() || store.Window.Events == 0 || store.Window.Bytes == 0 || store.Window.OldestRevision == 0 {
+	if before == 0 || bytes < 100 || store.Revision != r.store.Revision() || store.Window.Events == 0 || store.Window.Bytes == 0 || store.Window.OldestRevision == 0 {
 		t.Errorf("store %+v", store)
 	}
 	want := r.held()
@@ -133,12 +135,12 @@ func TestLoadIsSeenByWatches(t *testing.T) {
 	p := readyProgram(t)
 	text := p.snapshotText(t)
 	p.applied(t, configMap("a", "one", "changed"))
-	b := p.store.resource("configmaps")
-	c, err := b.watch(p.store.revision())
+	b := p.store.Bucket("configmaps")
+	c, err := b.Watch(p.store.Revision())
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, changed, err := c.next(nil, 10)
+	_, changed, err := c.Next(nil, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,8 +149,8 @@ func TestLoadIsSeenByWatches(t *testing.T) {
 		t.Fatal(refused)
 	}
 	await(t, "the event", changed)
-	events, _, err := c.next(nil, 10)
-	if err != nil || len(events) != 1 || events[0].kind != eventModified || events[0].rev != w.Revision || !strings.Contains(string(events[0].obj.raw()), `"value":"1"`) {
+	events, _, err := c.Next(nil, 10)
+	if err != nil || len(events) != 1 || events[0].Kind != store.Modified || events[0].Rev != w.Revision || !strings.Contains(string(events[0].Object.Raw()), `"value":"1"`) {
 		t.Errorf("events %v, %v", events, err)
 	}
 }

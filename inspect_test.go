@@ -144,7 +144,7 @@ func TestInspectionWhileBusy(t *testing.T) {
 	}, "--listen-admin=127.0.0.1:0")
 	stop := make(chan struct{})
 	var load sync.WaitGroup
-	for i, kind := range kinds {
+	for i, kind := range clientKinds {
 		load.Go(func() {
 			c := r.client(kind)
 			for {

@@ -339,7 +339,7 @@ var errNeverReady = errors.New("the stop came first")
 func (p *program) becomeReady(end func(error)) error {
 	now := time.Now()
 	p.readyAt.Store(&now)
-	p.store.openWindow()
+	p.store.ExpireHistory()
 	p.keepBaseline()
 	err := p.announce()
 	end(err)

@@ -69,7 +69,7 @@ func TestStopUnderLoad(t *testing.T) {
 	}
 	results := make(chan result, 100)
 	var n int
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		c := r.client(kind)
 		for range 5 {
 			n++
@@ -224,17 +224,17 @@ func TestWatchesEnd(t *testing.T) {
 			r := startProgram(t, func(s *Server) {
 				_ = s.AddWebService(&WebService{Root: "/stream", Routes: []Route{{Method: "GET", Handler: watchHandler(began, ends), LongRunning: true}}})
 			}, args...)
-			bodies := make(chan reply, len(kinds))
-			for _, kind := range kinds {
+			bodies := make(chan reply, len(clientKinds))
+			for _, kind := range clientKinds {
 				go func() { bodies <- r.get(kind, "/stream?timeout=1ms") }() // a limit it does not have
 			}
-			for range kinds {
+			for range clientKinds {
 				await(t, "the watches to begin", began)
 			}
 			if code := r.stop(); code != exitDrained {
 				t.Errorf("exit code %d, want 0: %s", code, r.err)
 			}
-			for range kinds {
+			for range clientKinds {
 				if err := await(t, "a watch to end", ends); err == nil {
 					t.Error("a watch ended without a cause")
 				}

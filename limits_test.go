@@ -7,6 +7,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // tooManyRequests is upstream's answer to one more than fit.
@@ -32,7 +35,7 @@ func TestPlaces(t *testing.T) {
 		case r.Header.Get("Panic") != "":
 			panic("as asked")
 		case r.Header.Get("Fail") != "":
-			writeStatus(w, r, badRequest("as asked"))
+			writeStatus(w, r, status.BadRequest("as asked"))
 		}
 	})
 	_ = p.outermost.HandlePrefix("/", look)
@@ -164,7 +167,7 @@ func TestFullHouse(t *testing.T) {
 
 // open allows one path to everybody.
 func open(path string) authorizer {
-	return decide(func(_ *User, ri *RequestInfo) (decision, string, error) {
+	return decide(func(_ *request.User, ri *request.Info) (decision, string, error) {
 		if ri.Path == path {
 			return allow, "the test says so", nil
 		}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"apichain/admin"
+	"apichain/internal/request"
 )
 
 // logged are the requests, by name, that have an access record in the log.
@@ -242,7 +243,7 @@ func TestLogLevelOverHTTP(t *testing.T) {
 // What a request pays for the log level while no rule is set, beside one.
 func BenchmarkLogLevel(b *testing.B) {
 	p := newTestProgram(b)
-	x := &exchange{chain: p.chain("https"), acting: &User{Name: "alice"}, user: &User{Name: "alice"}}
+	x := &exchange{chain: p.chain("https"), acting: &request.User{Name: "alice"}, user: &request.User{Name: "alice"}}
 	x.at.Store(int32(len(x.chain.rows)))
 	b.Run("no rule", func(b *testing.B) {
 		for b.Loop() {

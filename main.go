@@ -19,8 +19,6 @@
 //	filter_identity.go      authentication, impersonation, authorization, limits in flight
 //	filter_audit.go         the audit trail of a request
 //	filter_fault.go         fault injection
-//	requestinfo.go          method and path to verb, group, version, resource, name
-//	user.go                 who a request acts as
 //	authentication.go       the authenticators, one after another
 //	authn_token.go          bearer tokens
 //	authn_x509.go           client certificates
@@ -35,8 +33,6 @@
 //	container.go            the RESTful container: web services, negotiation
 //	mux.go                  the path mux: exact, longest prefix
 //	shadows.go              routes that are never reached, or that share paths
-//	status.go               an error as a Status object
-//	accept.go               the Accept header
 //	health.go               healthz, livez, readyz
 //	discovery.go            /api, /apis and the documents below them
 //	catalog.go              the groups, versions and resources there are
@@ -63,34 +59,9 @@
 //	resource_body.go        what a request says in its body and options
 //	resource_form.go        the forms of an answer: object, table, metadata; JSON, YAML
 //	meta.go                 metadata: what is shared with clients, and what is not
-//	names.go                the rules for names
-//	fielderror.go           one thing wrong with one field
-//	selector.go             label and field selectors
-//	patch_json.go           JSON patch
-//	patch_merge.go          merge patch
-//	patch_strategic.go      strategic merge patch
-//	patch_list.go           its lists
-//	json.go                 objects read from JSON
-//	json_write.go           and written, keys sorted
-//	yaml.go                 YAML, as much as manifests use
-//	yaml_scalar.go          its scalars
-//	yaml_write.go           objects as YAML
-//	protobuf.go             objects read from protobuf
-//	protobuf_wire.go        its tags, numbers and bytes
-//	store.go                the store: one revision, commits, snapshots
-//	object.go               one object at one revision, encoded once
-//	btree.go                objects by key, read without a lock
-//	eventlog.go             what has happened, as far back as it is kept
 //
 // Kinds, built in and defined:
 //
-//	kinds.txt               the table of the built-in kinds
-//	kinds.go                the table as values
-//	kinds_read.go           reading it: kinds
-//	kinds_types.go          and their types
-//	kinds_check.go          unknown fields, wrong types, defaults
-//	kinds_format.go         times, quantities and other texts with a form
-//	kinds_columns.go        the columns of tables
 //	builtin.go              the resources of the table
 //	reviews.go              questions to the authenticators and the authorizer
 //	tokens.go               tokens of service accounts
@@ -98,17 +69,6 @@
 //	custom_routes.go        their routes
 //	custom_resource.go      a definition as resources, one for each version
 //	definition.go           what is special about CustomResourceDefinitions
-//	crd_check.go            what a definition has to obey, and its defaults
-//	crd_names.go            names, and who gets one
-//	schema.go               a schema, compiled
-//	schema_structural.go    what makes one structural
-//	schema_keywords.go      its keywords
-//	schema_prune.go         removing what it has no place for
-//	schema_validate.go      whether an object is right
-//	schema_faults.go        and what is wrong with one that is not
-//	schema_format.go        the formats of strings and numbers
-//	schema_path.go          the place of a fault
-//	jsonpath.go             JSONPath, as much as definitions use
 //
 // What a server does on its own:
 //
@@ -118,6 +78,18 @@
 //	fixtures.go             manifests applied before ready
 //	snapshot.go             reset, and loading a snapshot
 //	snapshot_read.go        what a snapshot says
+//
+// The rooms, from the bottom up:
+//
+//	internal/tree       objects as trees: JSON, YAML, values by path
+//	internal/field      what is wrong with one field; the rules for names
+//	internal/status     an error as a Status object
+//	internal/selector   label and field selectors
+//	internal/request    what a request asks for, and who asks
+//	internal/kinds      the table of the built-in kinds
+//	internal/schema     the schemas of custom resources, and what a definition must obey
+//	internal/patch      JSON patch, merge patch, strategic merge
+//	internal/store      versioned objects, and the log of what has happened to them
 //
 // The process, from birth to death:
 //

@@ -7,6 +7,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"apichain/internal/field"
+	"apichain/internal/request"
+	"apichain/internal/tree"
 )
 
 // metadata: the part that all objects have alike, and that the server shares with whoever
@@ -17,12 +21,12 @@ var systemFields = [...]string{"uid", "creationTimestamp", "deletionTimestamp", 
 
 // beginLife fills in the metadata of a new object.
 func (q *call) beginLife(obj map[string]any) {
-	m := metadataOf(obj)
+	m := tree.Metadata(obj)
 	for _, f := range systemFields {
 		delete(m, f)
 	}
 	delete(m, "resourceVersion")
-	m["uid"] = newUUID()
+	m["uid"] = request.NewUUID()
 	m["creationTimestamp"] = timeText(time.Now())
 	if q.generation {
 		m["generation"] = int64(1)
@@ -39,7 +43,7 @@ func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // keepLife carries over what an update may not change.
 func keepLife(obj, old map[string]any) {
-	m, was := metadataOf(obj), metadataOf(old)
+	m, was := tree.Metadata(obj), tree.Metadata(old)
 	for _, f := range systemFields {
 		if v, ok := was[f]; ok {
 			m[f] = v
@@ -70,31 +74,31 @@ func generatedName(base string) string {
 }
 
 // metadataErrors is what is wrong with obj's metadata, as far as its content goes.
-func (r *resource) metadataErrors(obj map[string]any) (errs []fieldError) {
-	m := metadataOf(obj)
-	name, generate := textAt(m, "name"), textAt(m, "generateName")
+func (r *resource) metadataErrors(obj map[string]any) (errs []field.Error) {
+	m := tree.Metadata(obj)
+	name, generate := tree.Text(m, "name"), tree.Text(m, "generateName")
 	if generate != "" {
 		for _, why := range r.nameErrors(strings.TrimSuffix(generate, "-") + "x") {
-			errs = append(errs, fieldInvalid("metadata.generateName", generate, why))
+			errs = append(errs, field.Invalid("metadata.generateName", generate, why))
 		}
 	}
 	if name == "" {
-		errs = append(errs, fieldRequired("metadata.name", "name or generateName is required"))
+		errs = append(errs, field.Required("metadata.name", "name or generateName is required"))
 	} else {
 		for _, why := range r.nameErrors(name) {
-			errs = append(errs, fieldInvalid("metadata.name", name, why))
+			errs = append(errs, field.Invalid("metadata.name", name, why))
 		}
 	}
-	if labels := objectAt(m, "labels"); len(labels) > 0 {
+	if labels := tree.Object(m, "labels"); len(labels) > 0 {
 		errs = append(errs, labelErrors(labels)...)
 	}
-	if notes := objectAt(m, "annotations"); len(notes) > 0 {
+	if notes := tree.Object(m, "annotations"); len(notes) > 0 {
 		errs = append(errs, annotationErrors(notes)...)
 	}
-	if owners := listAt(m, "ownerReferences"); len(owners) > 0 {
+	if owners := tree.List(m, "ownerReferences"); len(owners) > 0 {
 		errs = append(errs, ownerErrors(owners)...)
 	}
-	if finalizers := listAt(m, "finalizers"); len(finalizers) > 0 {
+	if finalizers := tree.List(m, "finalizers"); len(finalizers) > 0 {
 		errs = append(errs, r.finalizerErrors(finalizers)...)
 	}
 	return errs
@@ -102,33 +106,33 @@ func (r *resource) metadataErrors(obj map[string]any) (errs []fieldError) {
 
 // finalizerErrors: in built-in kinds, a finalizer that is not the server's own has to say
 // whose it is (upstream).
-func (r *resource) finalizerErrors(finalizers []any) (errs []fieldError) {
+func (r *resource) finalizerErrors(finalizers []any) (errs []field.Error) {
 	for _, f := range finalizers {
 		s, _ := f.(string)
-		for _, why := range labelKeyErrors(s) {
-			errs = append(errs, fieldInvalid("metadata.finalizers", s, why))
+		for _, why := range field.LabelKeyErrors(s) {
+			errs = append(errs, field.Invalid("metadata.finalizers", s, why))
 		}
 	}
 	if slices.Contains(finalizers, any(finalizerOrphan)) && slices.Contains(finalizers, any(finalizerForegnd)) {
-		errs = append(errs, fieldInvalid("metadata.finalizers", finalizers, "finalizer "+finalizerOrphan+" and "+finalizerForegnd+" cannot be both set"))
+		errs = append(errs, field.Invalid("metadata.finalizers", finalizers, "finalizer "+finalizerOrphan+" and "+finalizerForegnd+" cannot be both set"))
 	}
 	for i, f := range finalizers {
 		s, _ := f.(string)
 		if !r.custom && !strings.Contains(s, "/") && s != finalizerOrphan && s != finalizerForegnd && s != spaceHolder {
-			errs = append(errs, fieldInvalid("metadata.finalizers["+strconv.Itoa(i)+"]", s, "name is neither a standard finalizer name nor is it fully qualified"))
+			errs = append(errs, field.Invalid("metadata.finalizers["+strconv.Itoa(i)+"]", s, "name is neither a standard finalizer name nor is it fully qualified"))
 		}
 	}
 	return errs
 }
 
-func labelErrors(labels map[string]any) (errs []fieldError) {
-	for _, k := range sortedKeys(labels) {
-		for _, why := range labelKeyErrors(k) {
-			errs = append(errs, fieldInvalid("metadata.labels", k, why))
+func labelErrors(labels map[string]any) (errs []field.Error) {
+	for _, k := range tree.SortedKeys(labels) {
+		for _, why := range field.LabelKeyErrors(k) {
+			errs = append(errs, field.Invalid("metadata.labels", k, why))
 		}
 		v, _ := labels[k].(string)
-		for _, why := range labelValueErrors(v) {
-			errs = append(errs, fieldInvalid("metadata.labels", v, why))
+		for _, why := range field.LabelValueErrors(v) {
+			errs = append(errs, field.Invalid("metadata.labels", v, why))
 		}
 	}
 	return errs
@@ -137,41 +141,41 @@ func labelErrors(labels map[string]any) (errs []fieldError) {
 // maxAnnotations is the most bytes all annotations of an object may have (upstream).
 const maxAnnotations = 256 << 10
 
-func annotationErrors(notes map[string]any) (errs []fieldError) {
+func annotationErrors(notes map[string]any) (errs []field.Error) {
 	size := 0
-	for _, k := range sortedKeys(notes) {
-		for _, why := range labelKeyErrors(strings.ToLower(k)) {
-			errs = append(errs, fieldInvalid("metadata.annotations", k, why))
+	for _, k := range tree.SortedKeys(notes) {
+		for _, why := range field.LabelKeyErrors(strings.ToLower(k)) {
+			errs = append(errs, field.Invalid("metadata.annotations", k, why))
 		}
 		v, _ := notes[k].(string)
 		size += len(k) + len(v)
 	}
 	if size > maxAnnotations {
-		errs = append(errs, fieldTooLong("metadata.annotations", maxAnnotations))
+		errs = append(errs, field.TooLong("metadata.annotations", maxAnnotations))
 	}
 	return errs
 }
 
-func ownerErrors(owners []any) (errs []fieldError) {
+func ownerErrors(owners []any) (errs []field.Error) {
 	controller := ""
 	for i, o := range owners {
 		path := fmt.Sprintf("metadata.ownerReferences[%d]", i)
-		version := textAt(o, "apiVersion")
+		version := tree.Text(o, "apiVersion")
 		if version == "" || strings.HasSuffix(version, "/") || strings.Count(version, "/") > 1 {
-			errs = append(errs, fieldInvalid(path+".apiVersion", version, "version must not be empty"))
+			errs = append(errs, field.Invalid(path+".apiVersion", version, "version must not be empty"))
 		}
 		for _, f := range []string{"kind", "name", "uid"} {
-			if textAt(o, f) == "" {
-				errs = append(errs, fieldInvalid(path+"."+f, "", f+" must not be empty"))
+			if tree.Text(o, f) == "" {
+				errs = append(errs, field.Invalid(path+"."+f, "", f+" must not be empty"))
 			}
 		}
-		if version == "v1" && textAt(o, "kind") == "Event" {
-			errs = append(errs, fieldInvalid(path, o, "/v1, Kind=Event is disallowed from being an owner"))
+		if version == "v1" && tree.Text(o, "kind") == "Event" {
+			errs = append(errs, field.Invalid(path, o, "/v1, Kind=Event is disallowed from being an owner"))
 		}
-		if member(o, "controller") == true {
-			name := textAt(o, "kind") + "/" + textAt(o, "name")
+		if tree.At(o, "controller") == true {
+			name := tree.Text(o, "kind") + "/" + tree.Text(o, "name")
 			if controller != "" {
-				errs = append(errs, fieldInvalid("metadata.ownerReferences", owners, `Only one reference can have Controller set to true. Found "true" in references for `+controller+" and "+name))
+				errs = append(errs, field.Invalid("metadata.ownerReferences", owners, `Only one reference can have Controller set to true. Found "true" in references for `+controller+" and "+name))
 			}
 			controller = name
 		}
@@ -180,20 +184,20 @@ func ownerErrors(owners []any) (errs []fieldError) {
 }
 
 // immutableErrors is what an update changes of metadata that may not change.
-func immutableErrors(obj, old map[string]any) (errs []fieldError) {
-	m, was := metadataOf(obj), metadataOf(old)
+func immutableErrors(obj, old map[string]any) (errs []field.Error) {
+	m, was := tree.Metadata(obj), tree.Metadata(old)
 	if was["deletionTimestamp"] == nil {
 		return nil
 	}
 	var added []string
-	for _, f := range listAt(m, "finalizers") {
-		if !slices.Contains(listAt(was, "finalizers"), f) {
+	for _, f := range tree.List(m, "finalizers") {
+		if !slices.Contains(tree.List(was, "finalizers"), f) {
 			s, _ := f.(string)
 			added = append(added, s)
 		}
 	}
 	if added != nil {
-		errs = append(errs, fieldForbidden("metadata.finalizers", fmt.Sprintf("no new finalizers can be added if the object is being deleted, found new finalizers %#v", added)))
+		errs = append(errs, field.Forbidden("metadata.finalizers", fmt.Sprintf("no new finalizers can be added if the object is being deleted, found new finalizers %#v", added)))
 	}
 	return errs
 }
@@ -201,13 +205,13 @@ func immutableErrors(obj, old map[string]any) (errs []fieldError) {
 // dedupeOwners takes out owners that come twice, with a warning. Of a patch it says so as of
 // what the server itself has made (upstream).
 func (q *call) dedupeOwners(obj map[string]any) {
-	m := objectAt(obj, "metadata")
-	owners := listAt(m, "ownerReferences")
+	m := tree.Object(obj, "metadata")
+	owners := tree.List(m, "ownerReferences")
 	var kept []any
 	var twice []string
 	for _, o := range owners {
-		if slices.ContainsFunc(kept, func(k any) bool { return deepEqual(k, o) }) {
-			twice = append(twice, textAt(o, "uid"))
+		if slices.ContainsFunc(kept, func(k any) bool { return tree.Equal(k, o) }) {
+			twice = append(twice, tree.Text(o, "uid"))
 		} else {
 			kept = append(kept, o)
 		}
@@ -228,7 +232,7 @@ func (q *call) dedupeOwners(obj map[string]any) {
 func (r *resource) sameGeneration(a, b map[string]any) bool {
 	skip := func(k string) bool { return k == "metadata" || k == "status" && r.hasStatus }
 	for k, v := range a {
-		if w, ok := b[k]; !skip(k) && (!ok || !deepEqual(v, w)) {
+		if w, ok := b[k]; !skip(k) && (!ok || !tree.Equal(v, w)) {
 			return false
 		}
 	}

@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+
+	"apichain/internal/request"
+
 	rtmetrics "runtime/metrics"
 	"slices"
 	"sort"
@@ -208,8 +211,8 @@ func labels(r *route, verb string) seriesKey {
 		k.subresource = r.pattern
 		return k
 	}
-	var info RequestInfo
-	_ = info.resolve(http.MethodGet, r.pattern, "") // resource is not empty, so it has worked
+	var info request.Info
+	_ = info.Resolve(http.MethodGet, r.pattern, "") // resource is not empty, so it has worked
 	k.group, k.version, k.resource, k.subresource = info.APIGroup, info.APIVersion, info.Resource, info.Subresource
 	switch {
 	case info.Name != "":

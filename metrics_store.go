@@ -3,6 +3,8 @@ package main
 import (
 	"slices"
 	"strings"
+
+	"apichain/internal/store"
 )
 
 // Gauges of the store and its readers. Names that begin with apiserver are upstream's;
@@ -35,21 +37,21 @@ func (e *exposition) longRunning(chains []*chain) {
 }
 
 // stored writes what the store holds.
-func (e *exposition) stored(s *store) {
-	revision, all := s.moment()
+func (e *exposition) stored(s *store.Store) {
+	revision, all := s.Snapshots()
 	e.family("apiserver_storage_objects", "gauge", "Stored objects, by resource.")
 	for _, h := range all {
-		e.number(float64(h.now.count()), "resource", h.bucket.name)
+		e.number(float64(h.Now.Count()), "resource", h.Bucket.Name)
 	}
 	e.family("apiserver_resource_objects", "gauge", "Stored objects, by group and resource.")
 	for _, h := range all {
-		e.number(float64(h.now.count()), groupLabels(h.bucket.name)...)
+		e.number(float64(h.Now.Count()), groupLabels(h.Bucket.Name)...)
 	}
 	e.family("apiserver_resource_size_estimate_bytes", "gauge", "Bytes of stored objects, by group and resource.")
 	for _, h := range all {
-		e.number(float64(h.now.bytes()), groupLabels(h.bucket.name)...)
+		e.number(float64(h.Now.Bytes()), groupLabels(h.Bucket.Name)...)
 	}
-	events, bytes, oldest := s.window()
+	events, bytes, oldest := s.Window()
 	e.single("apichain_store_revision", "gauge", "Revision of the last write.", float64(revision))
 	e.single("apichain_store_window_events", "gauge", "Events that watches can begin at.", float64(events))
 	e.single("apichain_store_window_bytes", "gauge", "Bytes of those events.", float64(bytes))

@@ -24,16 +24,16 @@ func TestStoreMetrics(t *testing.T) {
 		return out
 	}
 	m := read()
-	maps, widgets := r.store.resource("configmaps").now(), r.store.resource("widgets.example.com").now()
-	_, _, oldest := r.store.window()
+	maps, widgets := r.store.Bucket("configmaps").Now(), r.store.Bucket("widgets.example.com").Now()
+	_, _, oldest := r.store.Window()
 	for series, want := range map[string]float64{
 		`apiserver_storage_objects{resource="widgets.example.com"}`:                                     1,
-		`apiserver_storage_objects{resource="configmaps"}`:                                              float64(maps.count()),
+		`apiserver_storage_objects{resource="configmaps"}`:                                              float64(maps.Count()),
 		`apiserver_resource_objects{group="example.com",resource="widgets"}`:                            1,
-		`apiserver_resource_objects{group="",resource="configmaps"}`:                                    float64(maps.count()),
-		`apiserver_resource_size_estimate_bytes{group="example.com",resource="widgets"}`:                float64(widgets.bytes()),
-		`apiserver_resource_size_estimate_bytes{group="",resource="configmaps"}`:                        float64(maps.bytes()),
-		`apichain_store_revision{}`:                                                                     float64(r.store.revision()),
+		`apiserver_resource_objects{group="",resource="configmaps"}`:                                    float64(maps.Count()),
+		`apiserver_resource_size_estimate_bytes{group="example.com",resource="widgets"}`:                float64(widgets.Bytes()),
+		`apiserver_resource_size_estimate_bytes{group="",resource="configmaps"}`:                        float64(maps.Bytes()),
+		`apichain_store_revision{}`:                                                                     float64(r.store.Revision()),
 		`apichain_store_window_oldest_revision{}`:                                                       float64(oldest),
 		`apiserver_resource_objects{group="apiextensions.k8s.io",resource="customresourcedefinitions"}`: 1,
 	} {

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"apichain/internal/request"
 )
 
 // exposed is a parsed exposition: each series with its labels in order, and its value.
@@ -299,7 +301,7 @@ func TestMetricsOfEndings(t *testing.T) {
 	s := p.metrics.of(seriesKey{verb: "LIST", resource: "widgets"})
 	r := &route{}
 	r.series.Store(&verbSeries{"list", s, nil})
-	x := &exchange{chain: p.chain("http"), target: target{route: r}, info: RequestInfo{Verb: "list"}}
+	x := &exchange{chain: p.chain("http"), target: target{route: r}, info: request.Info{Verb: "list"}}
 	x.at.Store(int32(len(x.chain.rows)))
 	p.observe(x, endTimedOut, http.StatusGatewayTimeout, time.Minute)
 	p.observe(x, endCompleted, http.StatusOK, time.Millisecond)

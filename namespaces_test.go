@@ -8,6 +8,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"apichain/internal/status"
+	"apichain/internal/tree"
 )
 
 func space(name string, more ...map[string]any) map[string]any {
@@ -25,18 +28,18 @@ func TestNamespaceIsFurnished(t *testing.T) {
 	account, root := spacesPath+"/a/serviceaccounts/default", spacesPath+"/a/configmaps/"+rootCAName
 	c.soon("the account", c.there(account))
 	c.soon("the CA", c.there(root))
-	uid := textAt(c.must(200, "GET", account, nil), "metadata", "uid")
+	uid := tree.Text(c.must(200, "GET", account, nil), "metadata", "uid")
 	c.must(200, "DELETE", account, nil)
 	c.soon("a new account", func() bool {
 		code, obj := c.try("GET", account, nil)
-		return code == 200 && textAt(obj, "metadata", "uid") != uid
+		return code == 200 && tree.Text(obj, "metadata", "uid") != uid
 	})
 	right := c.must(200, "GET", root, nil)
 	for _, patch := range []string{`{"data":{"ca.crt":"x"}}`, `{"data":null}`, `{"data":{"more":"x"}}`} {
 		c.must(200, "PATCH", root, patch)
 		c.soon("the right CA", func() bool {
 			_, obj := c.try("GET", root, nil)
-			return deepEqual(obj["data"], right["data"])
+			return tree.Equal(obj["data"], right["data"])
 		})
 	}
 	// What others add elsewhere in them is theirs.
@@ -65,14 +68,14 @@ func TestNamespaceDeletion(t *testing.T) {
 	// Objects that nobody can ask for any more are in it, too.
 	c.must(200, "PATCH", definitionsPath+"/idles.example.com", `[{"op":"replace","path":"/spec/versions/0/served","value":false}]`, "Content-Type: "+jsonPatchType)
 	gone := c.must(200, "DELETE", spacesPath+"/a", nil)
-	if textAt(gone, "status", "phase") != "Terminating" || textAt(gone, "metadata", "deletionTimestamp") == "" {
+	if tree.Text(gone, "status", "phase") != "Terminating" || tree.Text(gone, "metadata", "deletionTimestamp") == "" {
 		t.Errorf("the answer: %v", gone)
 	}
 	c.soon("what is not held is gone", c.missing(spacesPath+"/a/configmaps/free"))
 	c.soon("custom objects, too", c.missing("/apis/example.com/v1/namespaces/a/widgets/free"))
 	c.soon("and hidden ones", func() bool {
-		sn := c.store.resource("idles.example.com").now()
-		return sn.get("a/i") == nil
+		sn := c.store.Bucket("idles.example.com").Now()
+		return sn.Get("a/i") == nil
 	})
 	for _, make := range []func() (int, map[string]any){
 		func() (int, map[string]any) { return c.try("POST", spacesPath+"/a/configmaps", mapObject("new")) },
@@ -84,8 +87,8 @@ func TestNamespaceDeletion(t *testing.T) {
 		},
 	} {
 		code, e := make()
-		causes := listAt(e, "details", "causes")
-		if code != 403 || len(causes) != 1 || textAt(causes[0], "reason") != "NamespaceTerminating" || !strings.Contains(textAt(e, "message"), "because it is being terminated") {
+		causes := tree.List(e, "details", "causes")
+		if code != 403 || len(causes) != 1 || tree.Text(causes[0], "reason") != "NamespaceTerminating" || !strings.Contains(tree.Text(e, "message"), "because it is being terminated") {
 			t.Errorf("a create in it: %d %v", code, e)
 		}
 	}
@@ -94,15 +97,15 @@ func TestNamespaceDeletion(t *testing.T) {
 	c.must(200, "GET", spacesPath+"/a", nil)
 	c.release("/apis/example.com/v1/namespaces/a/widgets/kept")
 	c.soon("the namespace is gone", c.missing(spacesPath+"/a"))
-	for _, b := range c.store.buckets() {
-		sn := b.now()
-		for o := range sn.scan("a/", "") {
-			t.Errorf("%s %s is left", b.name, o.key)
+	for _, b := range c.store.Buckets() {
+		sn := b.Now()
+		for o := range sn.Scan("a/", "") {
+			t.Errorf("%s %s is left", b.Name, o.Key)
 		}
 	}
 	c.must(200, "GET", spacesPath+"/ab/configmaps/free", nil)
 	c.must(200, "GET", "/apis/example.com/v1/namespaces/ab/widgets/free", nil)
-	if e := c.must(404, "POST", spacesPath+"/a/configmaps", mapObject("new")); textAt(e, "message") != `namespaces "a" not found` {
+	if e := c.must(404, "POST", spacesPath+"/a/configmaps", mapObject("new")); tree.Text(e, "message") != `namespaces "a" not found` {
 		t.Errorf("a create in none: %v", e)
 	}
 	// Its name is free again.
@@ -117,22 +120,22 @@ func TestNamespaceFinalize(t *testing.T) {
 	obj := space("a")
 	obj["spec"] = map[string]any{"finalizers": []any{"example.com/x"}}
 	made := c.must(201, "POST", spacesPath, obj)
-	if got := listAt(made, "spec", "finalizers"); !slices.Contains(got, any("kubernetes")) || !slices.Contains(got, any("example.com/x")) {
+	if got := tree.List(made, "spec", "finalizers"); !slices.Contains(got, any("kubernetes")) || !slices.Contains(got, any("example.com/x")) {
 		t.Fatalf("finalizers %v", got)
 	}
 	c.must(200, "DELETE", spacesPath+"/a", nil)
 	c.soon("the server has let go of it", func() bool {
 		_, now := c.try("GET", spacesPath+"/a", nil)
-		return deepEqual(listAt(now, "spec", "finalizers"), []any{"example.com/x"})
+		return tree.Equal(tree.List(now, "spec", "finalizers"), []any{"example.com/x"})
 	})
 	now := c.must(200, "GET", spacesPath+"/a", nil)
 	now["spec"] = map[string]any{}
 	c.must(200, "PUT", spacesPath+"/a", now)
 	now = c.must(200, "GET", spacesPath+"/a", nil)
-	if !deepEqual(listAt(now, "spec", "finalizers"), []any{"example.com/x"}) {
+	if !tree.Equal(tree.List(now, "spec", "finalizers"), []any{"example.com/x"}) {
 		t.Errorf("a plain write has changed the finalizers: %v", now)
 	}
-	stale := deepCopy(made).(map[string]any)
+	stale := tree.Copy(made).(map[string]any)
 	stale["spec"] = map[string]any{}
 	c.must(409, "PUT", spacesPath+"/a/finalize", stale)
 	c.must(405, "GET", spacesPath+"/a/finalize", nil)
@@ -149,7 +152,7 @@ func TestNamespaceWithoutFinalizers(t *testing.T) {
 	c.soon("furnished", c.there(spacesPath+"/a/configmaps/"+rootCAName))
 	now["spec"] = map[string]any{}
 	bare := c.must(200, "PUT", spacesPath+"/a/finalize", now)
-	if f := member(bare, "spec", "finalizers"); f != nil {
+	if f := tree.At(bare, "spec", "finalizers"); f != nil {
 		t.Errorf("finalizers %v", f)
 	}
 	c.must(201, "POST", spacesPath+"/a/configmaps", mapObject("kept", held("example.com/x")))
@@ -164,7 +167,7 @@ func TestNamespaceWithoutFinalizers(t *testing.T) {
 func TestPermanentNamespaces(t *testing.T) {
 	c := startClients(t, "http")
 	for _, ns := range permanentSpaces {
-		if e := c.must(403, "DELETE", spacesPath+"/"+ns, nil); textAt(e, "reason") != "Forbidden" || !strings.Contains(textAt(e, "message"), "this namespace may not be deleted") {
+		if e := c.must(403, "DELETE", spacesPath+"/"+ns, nil); tree.Text(e, "reason") != "Forbidden" || !strings.Contains(tree.Text(e, "message"), "this namespace may not be deleted") {
 			t.Errorf("%s: %v", ns, e)
 		}
 		c.must(201, "POST", spacesPath+"/"+ns+"/configmaps", mapObject("x"))
@@ -214,10 +217,10 @@ func TestNamespaceRace(t *testing.T) {
 		c.must(200, "DELETE", spacesPath+"/"+ns, nil)
 		all.Wait()
 		c.soon("the namespace is gone", c.missing(spacesPath+"/"+ns))
-		for _, b := range c.store.buckets() {
-			sn := b.now()
-			if n := sn.remaining(ns+"/", ""); n > 0 {
-				t.Errorf("round %d: %d of %d objects of %s are left", round, n, made.Load(), b.name)
+		for _, b := range c.store.Buckets() {
+			sn := b.Now()
+			if n := sn.Remaining(ns+"/", ""); n > 0 {
+				t.Errorf("round %d: %d of %d objects of %s are left", round, n, made.Load(), b.Name)
 			}
 		}
 	}
@@ -233,7 +236,7 @@ func TestNamespaceGoesBeforeCommit(t *testing.T) {
 		if holds != "" {
 			c.must(201, "POST", spacesPath+"/"+ns+"/secrets", `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"s","finalizers":["`+holds+`"]}}`)
 		}
-		r := c.rest.newBuiltin(c.rest.kinds.kind("", "v1", "ConfigMap"))
+		r := c.rest.newBuiltin(c.rest.kinds.Kind("", "v1", "ConfigMap"))
 		r.toStored = func(map[string]any) { // just before the commit
 			c.must(200, "DELETE", spacesPath+"/"+ns, nil)
 			if holds == "" {
@@ -241,11 +244,11 @@ func TestNamespaceGoesBeforeCommit(t *testing.T) {
 			}
 		}
 		_, err := c.rest.internal(r, "create", ns, "", "").insertObject(mapObject("late"))
-		var e *statusError
-		if !errors.As(err, &e) || e.reason != want {
+		var e *status.Error
+		if !errors.As(err, &e) || e.Reason != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
-		if sn := r.bucket.now(); sn.get(ns+"/late") != nil {
+		if sn := r.bucket.Now(); sn.Get(ns+"/late") != nil {
 			t.Error("the object is there")
 		}
 	}

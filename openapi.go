@@ -6,6 +6,11 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"apichain/internal/kinds"
+	"apichain/internal/request"
+	"apichain/internal/status"
+	"apichain/internal/tree"
 )
 
 // OpenAPI v3: an index of documents, and one document for each group and version, which
@@ -58,7 +63,7 @@ func (d *openAPIDocument) url() string { return openAPIRoot + "/" + d.key + "?ha
 
 // customDocument is the document of a version that has only custom resources. It is told
 // from others by their definitions, and by what becomes of a definition in this program.
-func customDocument(key, group string, v apiVersion, table *kindTable, form func() string) *openAPIDocument {
+func customDocument(key, group string, v apiVersion, table *kinds.Table, form func() string) *openAPIDocument {
 	return &openAPIDocument{
 		key: key, custom: v.custom, render: func() []byte { return renderCustom(table, group, v.version, v.custom) },
 		identify: func() string {
@@ -71,7 +76,7 @@ func customDocument(key, group string, v apiVersion, table *kindTable, form func
 	}
 }
 
-func renderCustom(table *kindTable, group, version string, docs []*crdDoc) []byte {
+func renderCustom(table *kinds.Table, group, version string, docs []*crdDoc) []byte {
 	w := newOpenAPIWriter(table, group, version)
 	for _, d := range docs {
 		w.addCustom(d)
@@ -80,7 +85,7 @@ func renderCustom(table *kindTable, group, version string, docs []*crdDoc) []byt
 }
 
 // customForm is a hash of what the program makes of definitions: of one of them.
-func customForm(table *kindTable) string {
+func customForm(table *kinds.Table) string {
 	v := &crdVersion{name: "v1", served: true, status: true, scale: true}
 	specimen := &crdDoc{
 		group: "specimen", plural: "specimens", kind: "Specimen", listKind: "SpecimenList", namespaced: true, versions: []*crdVersion{v},
@@ -91,7 +96,7 @@ func customForm(table *kindTable) string {
 
 // builtinDocuments is those of what the servers have: of every group and version, of the
 // groups, and of the roots.
-func builtinDocuments(groups map[string][]apiGroup, table *kindTable) []*openAPIDocument {
+func builtinDocuments(groups map[string][]apiGroup, table *kinds.Table) []*openAPIDocument {
 	out := []*openAPIDocument{
 		{key: "api", render: func() []byte { return discoveryOpenAPI("/api/", "core", "getCoreAPIVersions", "APIVersions") }},
 		{key: "apis", render: func() []byte { return discoveryOpenAPI("/apis/", "apis", "getAPIVersions", "APIGroupList") }},
@@ -153,8 +158,8 @@ func (c *catalog) indexNow() *openAPIIndex {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(appendJSONString(b, key), `:{"serverRelativeURL":`...)
-		b = append(appendJSONString(b, documents[key].url()), '}')
+		b = append(tree.AppendJSONString(b, key), `:{"serverRelativeURL":`...)
+		b = append(tree.AppendJSONString(b, documents[key].url()), '}')
 	}
 	index.body = append(b, "}}\n"...)
 	index.etag = upperHash(index.body)
@@ -202,7 +207,7 @@ func (c *catalog) answerOpenAPIIndex(w http.ResponseWriter, r *http.Request) {
 func (c *catalog) answerOpenAPI(w http.ResponseWriter, r *http.Request) {
 	d := c.openAPIDocument(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, openAPIRoot+"/"), "/"))
 	if d == nil {
-		writeStatus(w, r, textError(http.StatusNotFound, "404 page not found"))
+		writeStatus(w, r, status.PlainText(http.StatusNotFound, "404 page not found"))
 		return
 	}
 	w.Header()["Vary"] = []string{"Accept"}
@@ -224,8 +229,8 @@ func (c *catalog) answerOpenAPI(w http.ResponseWriter, r *http.Request) {
 // takesJSON reports whether the client takes JSON, which is all there is, and refuses the
 // request if not. Clients that ask for protobuf alone are none that we know of.
 func takesJSON(w http.ResponseWriter, r *http.Request) bool {
-	for _, c := range parseAccept(r.Header["Accept"]) {
-		if c.takes("application/json") {
+	for _, c := range request.ParseAccept(r.Header["Accept"]) {
+		if c.Takes("application/json") {
 			return true
 		}
 	}

@@ -3,6 +3,9 @@ package main
 import (
 	"slices"
 	"strings"
+
+	"apichain/internal/kinds"
+	"apichain/internal/tree"
 )
 
 // The paths of a document: each operation of each resource, with the parameters that
@@ -17,7 +20,7 @@ type openAPIWriter struct {
 	paths          map[string]any
 }
 
-func newOpenAPIWriter(table *kindTable, group, version string) *openAPIWriter {
+func newOpenAPIWriter(table *kinds.Table, group, version string) *openAPIWriter {
 	w := &openAPIWriter{group: group, version: version, root: "/" + groupVersionKey(group, version), schemas: newSchemaWriter(table), paths: map[string]any{}}
 	w.paths[w.root+"/"] = map[string]any{"get": map[string]any{
 		"tags": []string{tagOf(group, version)}, "description": "get available resources",
@@ -45,23 +48,23 @@ func (w *openAPIWriter) addKinds() {
 	if w.schemas.table == nil {
 		return
 	}
-	for _, row := range w.schemas.table.kinds {
-		if row.group != w.group || row.version != w.version {
+	for _, row := range w.schemas.table.Kinds {
+		if row.Group != w.group || row.Version != w.version {
 			continue
 		}
 		d := described{
-			plural: row.plural, kind: row.kind, owner: row.kind, namespaced: row.namespaced, verbs: row.verbs, strategic: true,
-			deleteGivesObject: row.deleteGivesObject, schema: w.schemas.kind(row.typ, row.group, row.version, row.kind),
+			plural: row.Plural, kind: row.Kind, owner: row.Kind, namespaced: row.Namespaced, verbs: row.Verbs, strategic: true,
+			deleteGivesObject: row.ReturnsDeleted, schema: w.schemas.kind(row.Type, row.Group, row.Version, row.Kind),
 		}
-		if slices.Contains(row.verbs, "list") {
-			d.list = w.schemas.list(d.schema, row.group, row.version, row.kind+"List")
+		if slices.Contains(row.Verbs, "list") {
+			d.list = w.schemas.list(d.schema, row.Group, row.Version, row.Kind+"List")
 		}
 		w.add(d)
-		for _, s := range row.subresources {
-			sub := described{plural: row.plural, kind: s.kind, owner: row.kind, namespaced: row.namespaced, verbs: s.verbs, sub: s.name, subGroup: s.group, subVersion: s.version, strategic: true}
+		for _, s := range row.Subresources {
+			sub := described{plural: row.Plural, kind: s.Kind, owner: row.Kind, namespaced: row.Namespaced, verbs: s.Verbs, sub: s.Name, subGroup: s.Group, subVersion: s.Version, strategic: true}
 			sub.schema = d.schema
-			if s.typ != row.typ {
-				sub.schema = w.schemas.kind(s.typ, s.group, s.version, s.kind)
+			if s.Type != row.Type {
+				sub.schema = w.schemas.kind(s.Type, s.Group, s.Version, s.Kind)
 			}
 			w.add(sub)
 		}
@@ -234,7 +237,7 @@ func openAPIText(paths, schemas map[string]any, parameters bool) []byte {
 	if parameters {
 		components["parameters"] = sharedParameters()
 	}
-	return append(appendJSON(nil, map[string]any{
+	return append(tree.AppendJSON(nil, map[string]any{
 		"openapi": "3.0.0", "info": map[string]any{"title": "Kubernetes", "version": kubernetesVersion}, "paths": paths, "components": components,
 	}), '\n')
 }

@@ -3,6 +3,9 @@ package main
 import (
 	"slices"
 	"strings"
+
+	"apichain/internal/kinds"
+	"apichain/internal/tree"
 )
 
 // Types as components of an OpenAPI document: those of the kind table under upstream's
@@ -10,11 +13,11 @@ import (
 
 // schemaWriter collects the components that a document refers to.
 type schemaWriter struct {
-	table *kindTable // nil: no built-in types
+	table *kinds.Table // nil: no built-in types
 	out   map[string]any
 }
 
-func newSchemaWriter(table *kindTable) *schemaWriter {
+func newSchemaWriter(table *kinds.Table) *schemaWriter {
 	return &schemaWriter{table: table, out: map[string]any{}}
 }
 
@@ -39,7 +42,7 @@ func gvkOf(group, version, kind string) map[string]any {
 }
 
 // kind is the component of a kind's type, which tells that it is one.
-func (w *schemaWriter) kind(t *typeDef, group, version, kind string) string {
+func (w *schemaWriter) kind(t *kinds.Type, group, version, kind string) string {
 	if t == nil {
 		return w.add(reversedName(group, version, kind), func() map[string]any { return objectSchema("", nil) })
 	}
@@ -53,7 +56,7 @@ func (w *schemaWriter) kind(t *typeDef, group, version, kind string) string {
 // addKind adds a kind to a list that does not have it.
 func addKind(list any, kind map[string]any) []any {
 	l, _ := list.([]any)
-	if slices.ContainsFunc(l, func(o any) bool { return deepEqual(o, kind) }) {
+	if slices.ContainsFunc(l, func(o any) bool { return tree.Equal(o, kind) }) {
 		return l
 	}
 	return append(l, kind)
@@ -69,25 +72,25 @@ func (w *schemaWriter) add(name string, make func() map[string]any) string {
 }
 
 // typ is the component of a type and, below it, those of its fields.
-func (w *schemaWriter) typ(t *typeDef) string {
-	return w.add(t.schema, func() map[string]any {
-		s := objectSchema(t.doc, map[string]any{})
+func (w *schemaWriter) typ(t *kinds.Type) string {
+	return w.add(t.Schema, func() map[string]any {
+		s := objectSchema(t.Doc, map[string]any{})
 		w.addFields(s, t)
 		return s
 	})
 }
 
-func (w *schemaWriter) addFields(s map[string]any, t *typeDef) {
+func (w *schemaWriter) addFields(s map[string]any, t *kinds.Type) {
 	properties := s["properties"].(map[string]any)
-	for _, f := range t.fields {
-		if f.inline {
-			w.addFields(s, f.message)
+	for _, f := range t.Fields {
+		if f.Inline {
+			w.addFields(s, f.Message)
 			continue
 		}
-		properties[f.name] = w.field(f)
-		if f.required && f.fallback == nil {
+		properties[f.Name] = w.field(f)
+		if f.Required && f.Default == nil {
 			required, _ := s["required"].([]any)
-			s["required"] = append(required, f.name)
+			s["required"] = append(required, f.Name)
 		}
 	}
 }
@@ -104,33 +107,33 @@ func objectSchema(doc string, properties map[string]any) map[string]any {
 	return s
 }
 
-func (w *schemaWriter) field(f *typeField) map[string]any {
+func (w *schemaWriter) field(f *kinds.Field) map[string]any {
 	s := w.value(f)
-	if f.list {
+	if f.IsList {
 		s = map[string]any{"type": "array", "items": s}
 	}
-	if f.dic {
+	if f.IsMap {
 		s = objectSchema("", nil)
 		s["additionalProperties"] = w.element(f)
 	}
-	if f.doc != "" {
-		s["description"] = f.doc
+	if f.Doc != "" {
+		s["description"] = f.Doc
 	}
-	if f.fallback != nil && !f.list && !f.dic {
-		s["default"] = deepCopy(f.fallback)
+	if f.Default != nil && !f.IsList && !f.IsMap {
+		s["default"] = tree.Copy(f.Default)
 	}
-	if f.strategy != "" {
-		s["x-kubernetes-patch-strategy"] = f.strategy
+	if f.Strategy != "" {
+		s["x-kubernetes-patch-strategy"] = f.Strategy
 	}
-	if f.mergeKey != "" {
-		s["x-kubernetes-patch-merge-key"] = f.mergeKey
+	if f.MergeKey != "" {
+		s["x-kubernetes-patch-merge-key"] = f.MergeKey
 	}
 	return besides(s)
 }
 
 // element is a value of a map.
-func (w *schemaWriter) element(f *typeField) map[string]any {
-	if f.list {
+func (w *schemaWriter) element(f *kinds.Field) map[string]any {
+	if f.IsList {
 		return map[string]any{"type": "array", "items": w.value(f)}
 	}
 	return w.value(f)
@@ -138,40 +141,40 @@ func (w *schemaWriter) element(f *typeField) map[string]any {
 
 // value is one value of a field. One that may be of several types is a component that
 // names none, as upstream has it.
-func (w *schemaWriter) value(f *typeField) map[string]any {
-	switch f.or {
+func (w *schemaWriter) value(f *kinds.Field) map[string]any {
+	switch f.Alternative {
 	case "bool":
-		return schemaRef(w.either(f.message, "OrBool", "a boolean"))
+		return schemaRef(w.either(f.Message, "OrBool", "a boolean"))
 	case "list":
-		return schemaRef(w.either(f.message, "OrArray", "a list of them"))
+		return schemaRef(w.either(f.Message, "OrArray", "a list of them"))
 	case "strings":
-		return schemaRef(w.either(f.message, "OrStringArray", "a list of strings"))
+		return schemaRef(w.either(f.Message, "OrStringArray", "a list of strings"))
 	}
-	switch f.kind {
-	case fieldString:
+	switch f.Kind {
+	case kinds.FieldString:
 		return map[string]any{"type": "string"}
-	case fieldBool:
+	case kinds.FieldBool:
 		return map[string]any{"type": "boolean"}
-	case fieldInt32:
+	case kinds.FieldInt32:
 		return map[string]any{"type": "integer", "format": "int32"}
-	case fieldInt64:
+	case kinds.FieldInt64:
 		return map[string]any{"type": "integer", "format": "int64"}
-	case fieldDouble:
+	case kinds.FieldDouble:
 		return map[string]any{"type": "number", "format": "double"}
-	case fieldBytes:
+	case kinds.FieldBytes:
 		return map[string]any{"type": "string", "format": "byte"}
-	case fieldTime:
+	case kinds.FieldTime:
 		return schemaRef(w.scalar(metaSchemas+"Time", "a time: RFC 3339, to the second", "string", "date-time"))
-	case fieldMicroTime:
+	case kinds.FieldMicroTime:
 		return schemaRef(w.scalar(metaSchemas+"MicroTime", "a time: RFC 3339, to the microsecond", "string", "date-time"))
-	case fieldIntOrString:
+	case kinds.FieldIntOrString:
 		return schemaRef(w.scalar("io.k8s.apimachinery.pkg.util.intstr.IntOrString", "an integer or a string", "integer string", "int-or-string"))
-	case fieldQuantity:
+	case kinds.FieldQuantity:
 		return schemaRef(w.scalar("io.k8s.apimachinery.pkg.api.resource.Quantity", "a quantity: a number with a suffix such as m, k, Ki or Gi", "string number", ""))
-	case fieldMessage:
-		return schemaRef(w.typ(f.message))
+	case kinds.FieldMessage:
+		return schemaRef(w.typ(f.Message))
 	}
-	if name, object := strings.CutSuffix(f.component, "{}"); object {
+	if name, object := strings.CutSuffix(f.Component, "{}"); object {
 		return schemaRef(w.scalar(name, "any object", "object", ""))
 	} else if name != "" {
 		return schemaRef(w.scalar(name, "any JSON", "", ""))
@@ -179,9 +182,9 @@ func (w *schemaWriter) value(f *typeField) map[string]any {
 	return map[string]any{"x-kubernetes-preserve-unknown-fields": true}
 }
 
-func (w *schemaWriter) either(t *typeDef, tail, other string) string {
-	return w.add(t.schema+tail, func() map[string]any {
-		doc, _ := strings.CutSuffix(t.doc, ".")
+func (w *schemaWriter) either(t *kinds.Type, tail, other string) string {
+	return w.add(t.Schema+tail, func() map[string]any {
+		doc, _ := strings.CutSuffix(t.Doc, ".")
 		return map[string]any{"description": strings.TrimPrefix(doc+", or "+other, ", ")}
 	})
 }
@@ -235,7 +238,7 @@ func kindSchema() map[string]any {
 // that only documents have.
 func (w *schemaWriter) meta(name string) string {
 	if w.table != nil {
-		if t := w.table.types["meta."+name]; t != nil {
+		if t := w.table.Types["meta."+name]; t != nil {
 			return w.shared(t, name)
 		}
 	}
@@ -243,7 +246,7 @@ func (w *schemaWriter) meta(name string) string {
 }
 
 // shared is the component of a type of the table that all groups share.
-func (w *schemaWriter) shared(t *typeDef, name string) string {
+func (w *schemaWriter) shared(t *kinds.Type, name string) string {
 	if name == "Status" || name == "DeleteOptions" {
 		return w.kind(t, "", "v1", name)
 	}
@@ -300,9 +303,9 @@ func (w *schemaWriter) discoveryType(name string) map[string]any {
 
 // scale is the component of the scale subresource of custom resources.
 func (w *schemaWriter) scale() string {
-	var t *typeDef
+	var t *kinds.Type
 	if w.table != nil {
-		t = w.table.types["autoscaling.Scale"]
+		t = w.table.Types["autoscaling.Scale"]
 	}
 	return w.kind(t, "autoscaling", "v1", "Scale")
 }
@@ -320,10 +323,10 @@ func reversedName(group, version, kind string) string {
 func (w *schemaWriter) custom(d *crdDoc, version string) string {
 	return w.add(reversedName(d.group, version, d.kind), func() map[string]any {
 		schema := map[string]any{}
-		crd, _, _ := parseJSONObject(d.raw) // it was encoded by us
-		for _, v := range listAt(crd, "spec", "versions") {
-			if textAt(v, "name") == version {
-				schema = objectAt(v, "schema", "openAPIV3Schema")
+		crd, _, _ := tree.ParseJSONObject(d.raw) // it was encoded by us
+		for _, v := range tree.List(crd, "spec", "versions") {
+			if tree.Text(v, "name") == version {
+				schema = tree.Object(v, "schema", "openAPIV3Schema")
 			}
 		}
 		if schema == nil {
@@ -339,7 +342,7 @@ func (w *schemaWriter) custom(d *crdDoc, version string) string {
 
 // addObjectFields adds the fields of every object to a schema.
 func (w *schemaWriter) addObjectFields(schema map[string]any) {
-	properties := objectAt(schema, "properties")
+	properties := tree.Object(schema, "properties")
 	if properties == nil {
 		properties = map[string]any{}
 		schema["properties"] = properties
@@ -353,7 +356,7 @@ func (w *schemaWriter) addObjectFields(schema map[string]any) {
 // completeEmbedded adds those fields wherever an object is embedded.
 func (w *schemaWriter) completeEmbedded(schema map[string]any, depth int) {
 	for _, key := range []string{"properties", "items", "additionalProperties"} {
-		below := objectAt(schema, key)
+		below := tree.Object(schema, key)
 		if key != "properties" {
 			below = map[string]any{key: schema[key]}
 		}

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"apichain/internal/kinds"
+	"apichain/internal/tree"
 )
 
 // testCatalog is what all servers have by the small table.
@@ -37,7 +40,7 @@ func askOpenAPI(c *catalog, path string, header ...string) *httptest.ResponseRec
 func openAPI(t *testing.T, c *catalog, key string) map[string]any {
 	t.Helper()
 	got := askOpenAPI(c, openAPIRoot+"/"+key)
-	doc, repeated, err := parseJSONObject(got.Body.Bytes())
+	doc, repeated, err := tree.ParseJSONObject(got.Body.Bytes())
 	if err != nil || got.Code != 200 || len(repeated) > 0 {
 		t.Fatalf("%s: %d %v %q %s", key, got.Code, err, repeated, got.Body)
 	}
@@ -177,29 +180,29 @@ func checkOpenAPI(t *testing.T, c *catalog) map[string]string {
 	ids := map[string]string{}
 	for key := range addresses(t, c) {
 		doc := openAPI(t, c, key)
-		if doc["openapi"] != "3.0.0" || textAt(doc, "info", "title") == "" || len(objectAt(doc, "paths")) == 0 {
+		if doc["openapi"] != "3.0.0" || tree.Text(doc, "info", "title") == "" || len(tree.Object(doc, "paths")) == 0 {
 			t.Errorf("%s: %v", key, doc["info"])
 		}
 		used := map[string]bool{}
 		for _, ref := range references(doc) {
 			used[ref] = true
 			path := strings.Split(strings.TrimPrefix(ref, "#/"), "/")
-			if o := objectAt(doc, path...); len(o) == 0 {
+			if o := tree.Object(doc, path...); len(o) == 0 {
 				t.Errorf("%s: %s leads nowhere", key, ref)
 			}
 		}
-		for name := range objectAt(doc, "components", "schemas") {
+		for name := range tree.Object(doc, "components", "schemas") {
 			if !used["#/components/schemas/"+name] {
 				t.Errorf("%s: nothing refers to %s", key, name)
 			}
 		}
-		for path, item := range objectAt(doc, "paths") {
+		for path, item := range tree.Object(doc, "paths") {
 			for method, op := range item.(map[string]any) {
 				if method == "parameters" {
 					continue
 				}
-				id := textAt(op, "operationId")
-				if id == "" || ids[id] != "" || len(objectAt(op, "responses", "200")) == 0 {
+				id := tree.Text(op, "operationId")
+				if id == "" || ids[id] != "" || len(tree.Object(op, "responses", "200")) == 0 {
 					t.Errorf("%s: %s %s: operation %q, also of %s", key, method, path, id, ids[id])
 				}
 				ids[id] = method + " " + path
@@ -211,7 +214,7 @@ func checkOpenAPI(t *testing.T, c *catalog) map[string]string {
 
 // TestOpenAPIOfKinds looks through the documents of all built-in kinds.
 func TestOpenAPIOfKinds(t *testing.T) {
-	table, err := loadKinds()
+	table, err := kinds.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,11 +230,11 @@ func TestOpenAPIOfKinds(t *testing.T) {
 			t.Errorf("operation %s is %q, want %q", id, ids[id], want)
 		}
 	}
-	for _, row := range table.kinds {
-		doc := openAPI(t, &c, groupVersionKey(row.group, row.version))
-		schema := member(doc, "components", "schemas", row.typ.schema)
-		if got, want := string(appendJSON(nil, member(schema, "x-kubernetes-group-version-kind"))), string(appendJSON(nil, []any{gvkOf(row.group, row.version, row.kind)})); got != want {
-			t.Errorf("%s: %s", row.typ.schema, got)
+	for _, row := range table.Kinds {
+		doc := openAPI(t, &c, groupVersionKey(row.Group, row.Version))
+		schema := tree.At(doc, "components", "schemas", row.Type.Schema)
+		if got, want := string(tree.AppendJSON(nil, tree.At(schema, "x-kubernetes-group-version-kind"))), string(tree.AppendJSON(nil, []any{gvkOf(row.Group, row.Version, row.Kind)})); got != want {
+			t.Errorf("%s: %s", row.Type.Schema, got)
 		}
 	}
 	// What a real server says: the two kinds of events are stored as one.
@@ -287,19 +290,19 @@ func TestOpenAPIPatch(t *testing.T) {
 		{"api/v1", "/api/v1/namespaces/{namespace}/services/{name}", `{"group":"","kind":"Service","version":"v1"}`, true},
 		{"apis/example.com/v1", "/apis/example.com/v1/namespaces/{namespace}/widgets/{name}", `{"group":"example.com","kind":"Widget","version":"v1"}`, false},
 	} {
-		op := objectAt(openAPI(t, c, at.key), "paths", at.path, "patch")
+		op := tree.Object(openAPI(t, c, at.key), "paths", at.path, "patch")
 		var names []string
-		for _, p := range listAt(op, "parameters") {
-			names = append(names, textAt(p, "in")+" "+textAt(p, "name"))
+		for _, p := range tree.List(op, "parameters") {
+			names = append(names, tree.Text(p, "in")+" "+tree.Text(p, "name"))
 		}
 		if want := []string{"query dryRun", "query fieldManager", "query fieldValidation", "query force"}; !slices.Equal(names, want) {
 			t.Errorf("%s: %q", at.path, names)
 		}
-		content := objectAt(op, "requestBody", "content")
+		content := tree.Object(op, "requestBody", "content")
 		if _, ok := content["application/strategic-merge-patch+json"]; ok != at.strategic || content["application/merge-patch+json"] == nil {
 			t.Errorf("%s: %v", at.path, content)
 		}
-		if got := string(appendJSON(nil, op["x-kubernetes-group-version-kind"])); got != at.gvk || op["x-kubernetes-action"] != "patch" {
+		if got := string(tree.AppendJSON(nil, op["x-kubernetes-group-version-kind"])); got != at.gvk || op["x-kubernetes-action"] != "patch" {
 			t.Errorf("%s: %s %v", at.path, got, op["x-kubernetes-action"])
 		}
 	}
@@ -308,7 +311,7 @@ func TestOpenAPIPatch(t *testing.T) {
 // TestOpenAPITypes: each kind of field as a schema.
 func TestOpenAPITypes(t *testing.T) {
 	c := testCatalog()
-	schemas := objectAt(openAPI(t, c, "api/v1"), "components", "schemas")
+	schemas := tree.Object(openAPI(t, c, "api/v1"), "components", "schemas")
 	const meta, quantity = `{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}`, `"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.api.resource.Quantity"`
 	for name, want := range map[string]string{
 		"io.k8s.api.core.v1.Service": `{"description":"About Service.","properties":{"apiVersion":{"type":"string"},"at":{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"},` +
@@ -326,17 +329,17 @@ func TestOpenAPITypes(t *testing.T) {
 		"io.k8s.api.core.v1.EventList":                       `{"description":"A list of objects.","properties":{"apiVersion":{"description":"group and version of the kind","type":"string"},"items":{"description":"the objects","items":{"$ref":"#/components/schemas/io.k8s.api.core.v1.Event"},"type":"array"},"kind":{"description":"name of the kind","type":"string"},"metadata":{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"}},"required":["items"],"type":"object","x-kubernetes-group-version-kind":[{"group":"","kind":"EventList","version":"v1"}]}`,
 		"io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions": `{"description":"About meta.DeleteOptions.","properties":{"apiVersion":{"type":"string"},"kind":{"type":"string"},"propagationPolicy":{"type":"string"}},"type":"object","x-kubernetes-group-version-kind":[{"group":"","kind":"DeleteOptions","version":"v1"}]}`,
 	} {
-		if got := string(appendJSON(nil, schemas[name])); got != want {
+		if got := string(tree.AppendJSON(nil, schemas[name])); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, want)
 		}
 	}
 	props := openAPI(t, c, "apis/apiextensions.k8s.io/v1")
 	const name = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
 	want := `{"default":{"x-kubernetes-preserve-unknown-fields":true},"items":{"$ref":"#/components/schemas/` + name + `OrArray"},"properties":{"additionalProperties":{"$ref":"#/components/schemas/` + name + `"},"type":"object"}}`
-	if got := string(appendJSON(nil, member(props, "components", "schemas", name, "properties"))); got != want {
+	if got := string(tree.AppendJSON(nil, tree.At(props, "components", "schemas", name, "properties"))); got != want {
 		t.Errorf("a type in itself:\n got %s\nwant %s", got, want)
 	}
-	if either := objectAt(props, "components", "schemas", name+"OrArray"); either["type"] != nil || textAt(either, "description") == "" {
+	if either := tree.Object(props, "components", "schemas", name+"OrArray"); either["type"] != nil || tree.Text(either, "description") == "" {
 		t.Errorf("a type or a list of it: %v", either)
 	}
 }
@@ -344,20 +347,20 @@ func TestOpenAPITypes(t *testing.T) {
 func TestOpenAPICustomSchema(t *testing.T) {
 	c := testCatalog()
 	c.setCustom("example.com", []*crdDoc{testCRD("example.com", "widgets", "Widget", "v1")})
-	schemas := objectAt(openAPI(t, c, "apis/example.com/v1"), "components", "schemas")
+	schemas := tree.Object(openAPI(t, c, "apis/example.com/v1"), "components", "schemas")
 	const head = `"apiVersion":{"description":"group and version of the kind","type":"string"},"kind":{"description":"name of the kind","type":"string"},"metadata":{"allOf":[{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}],"description":"what every stored object has"}`
 	want := `{"description":"A Widget.","properties":{` + head + `,"spec":{"properties":{"port":{"x-kubernetes-int-or-string":true},"size":{"default":3,"maximum":10,"type":"integer"},` +
 		`"template":{"properties":{` + head + `},"type":"object","x-kubernetes-embedded-resource":true,"x-kubernetes-preserve-unknown-fields":true}},"type":"object"}},"type":"object","x-kubernetes-group-version-kind":[{"group":"example.com","kind":"Widget","version":"v1"}]}`
-	if got := string(appendJSON(nil, schemas["com.example.v1.Widget"])); got != want {
+	if got := string(tree.AppendJSON(nil, schemas["com.example.v1.Widget"])); got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
-	if got := textAt(schemas, "com.example.v1.WidgetList", "properties", "items", "type"); got != "array" {
+	if got := tree.Text(schemas, "com.example.v1.WidgetList", "properties", "items", "type"); got != "array" {
 		t.Errorf("the list: %v", schemas["com.example.v1.WidgetList"])
 	}
 	terminating := testCRD("example.com", "widgets", "Widget", "v1")
 	terminating.terminating = true
 	c.setCustom("example.com", []*crdDoc{terminating})
-	item := objectAt(openAPI(t, c, "apis/example.com/v1"), "paths", "/apis/example.com/v1/namespaces/{namespace}/widgets/{name}")
+	item := tree.Object(openAPI(t, c, "apis/example.com/v1"), "paths", "/apis/example.com/v1/namespaces/{namespace}/widgets/{name}")
 	if item["get"] == nil || item["put"] != nil || item["patch"] != nil {
 		t.Errorf("while it is deleted: %v", item)
 	}
@@ -365,15 +368,15 @@ func TestOpenAPICustomSchema(t *testing.T) {
 
 // TestOpenAPIBareSchemas: a definition may say nothing, and a program may have no table.
 func TestOpenAPIBareSchemas(t *testing.T) {
-	for _, table := range []*kindTable{nil, testKinds()} {
+	for _, table := range []*kinds.Table{nil, testKinds()} {
 		for _, raw := range []string{`{}`, `{"spec":{"versions":[{"name":"v1"}]}}`, `{"spec":{"versions":[{"name":"v1","schema":{"openAPIV3Schema":{}}}]}}`, `{"spec":{"versions":[{"name":"v1","schema":{"openAPIV3Schema":{"properties":{"a":true,"b":{"items":[]}},"additionalProperties":false}}}]}}`} {
 			var c catalog
 			c.setServers(nil, "", table)
 			d := testCRD("g.example", "things", "Thing", "v1+")
 			d.raw = []byte(raw)
 			c.setCustom("g.example", []*crdDoc{d})
-			schema := member(openAPI(t, &c, "apis/g.example/v1"), "components", "schemas", "example.g.v1.Thing")
-			if textAt(schema, "type") != "object" || objectAt(schema, "properties", "metadata") == nil {
+			schema := tree.At(openAPI(t, &c, "apis/g.example/v1"), "components", "schemas", "example.g.v1.Thing")
+			if tree.Text(schema, "type") != "object" || tree.Object(schema, "properties", "metadata") == nil {
 				t.Errorf("table %v, %s: %v", table != nil, raw, schema)
 			}
 		}

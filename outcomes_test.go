@@ -4,6 +4,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"apichain/internal/kinds"
+	"apichain/internal/tree"
 )
 
 // outcome is an answer in short: its status, the values at some paths, and its warnings.
@@ -12,8 +15,8 @@ func (r *reviewed) outcome(w *httptest.ResponseRecorder, paths ...string) string
 	out := []string{itoa(w.Code)}
 	obj := r.tree(w)
 	for _, path := range paths {
-		v := member(obj, strings.Split(path, "/")...)
-		out = append(out, path+"="+chance.ReplaceAllString(string(appendJSON(nil, v)), "ANY"))
+		v := tree.At(obj, strings.Split(path, "/")...)
+		out = append(out, path+"="+chance.ReplaceAllString(string(tree.AppendJSON(nil, v)), "ANY"))
 	}
 	for _, line := range w.Header()["Warning"] {
 		out = append(out, "! "+chance.ReplaceAllString(line, "ANY"))
@@ -60,9 +63,9 @@ func TestDuplicateOwners(t *testing.T) {
 func TestOvertakenReplacement(t *testing.T) {
 	r := newReviewed(t)
 	const path = answerSpaces + "/default/secrets"
-	secrets := r.p.rest.builtin[kindKey{"", "v1", "Secret"}]
+	secrets := r.p.rest.builtin[kinds.NewKey("", "v1", "Secret")]
 	secrets.createOnUpdate, secrets.blindUpdate = true, true
-	other := r.p.rest.newBuiltin(r.p.rest.kinds.kind("", "v1", "Secret"))
+	other := r.p.rest.newBuiltin(r.p.rest.kinds.Kind("", "v1", "Secret"))
 	body := func(value string) string {
 		return `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"a"},"data":{"k":"` + value + `"}}`
 	}
@@ -108,7 +111,7 @@ func TestOvertakenReplacement(t *testing.T) {
 		meanwhile = c.meanwhile
 		w := r.ask("PUT "+path+"/a", body(c.value))
 		now := r.at(w, "metadata", "uid")
-		if w.Code != c.code || r.at(w, "data", "k") != c.value || len(objectAt(r.tree(w), "data")) != 1 || (now == uid) != c.sameUID {
+		if w.Code != c.code || r.at(w, "data", "k") != c.value || len(tree.Object(r.tree(w), "data")) != 1 || (now == uid) != c.sameUID {
 			t.Errorf("%s: %d %s", c.what, w.Code, w.Body)
 		}
 		uid = now
@@ -116,7 +119,7 @@ func TestOvertakenReplacement(t *testing.T) {
 	remove()
 	meanwhile = create
 	w := r.ask("PUT "+path+"/a", body("ZA=="))
-	if w.Code != 200 || r.at(w, "data", "k") != "ZA==" || objectAt(r.tree(w), "metadata", "labels") != nil {
+	if w.Code != 200 || r.at(w, "data", "k") != "ZA==" || tree.Object(r.tree(w), "metadata", "labels") != nil {
 		t.Errorf("created by another: %d %s", w.Code, w.Body)
 	}
 	// Who says which object it means does not make another.
@@ -142,8 +145,8 @@ func TestHonestDefinitions(t *testing.T) {
 	webhook := `"conversion":{"strategy":"Webhook","webhook":{"conversionReviewVersions":["v1"],"clientConfig":{"url":"https://localhost/convert"}}},`
 	conditions := func(r *reviewed) string {
 		var out []string
-		for _, c := range listAt(r.tree(r.ask("GET "+reviewDefinitions+"/gears.example.com", "")), "status", "conditions") {
-			out = append(out, textAt(c, "type")+"="+textAt(c, "status")+"/"+textAt(c, "reason"))
+		for _, c := range tree.List(r.tree(r.ask("GET "+reviewDefinitions+"/gears.example.com", "")), "status", "conditions") {
+			out = append(out, tree.Text(c, "type")+"="+tree.Text(c, "status")+"/"+tree.Text(c, "reason"))
 		}
 		return strings.Join(out, " ")
 	}
@@ -165,12 +168,12 @@ func TestHonestDefinitions(t *testing.T) {
 		{definition(`"conversion":{"strategy":"None"},`, ""), "", base, 200, ""},
 	} {
 		var w *httptest.ResponseRecorder
-		if o := r.p.store.resource(crdResource).now(); o.get("gears.example.com") == nil {
+		if o := r.p.store.Bucket(crdResource).Now(); o.Get("gears.example.com") == nil {
 			w = r.ask("POST "+reviewDefinitions, c.body)
 		} else {
-			obj, _, _ := parseJSONObject([]byte(c.body))
-			metadataOf(obj)["resourceVersion"] = r.at(r.ask("GET "+reviewDefinitions+"/gears.example.com", ""), "metadata", "resourceVersion")
-			w = r.ask("PUT "+reviewDefinitions+"/gears.example.com", string(appendJSON(nil, obj)))
+			obj, _, _ := tree.ParseJSONObject([]byte(c.body))
+			tree.Metadata(obj)["resourceVersion"] = r.at(r.ask("GET "+reviewDefinitions+"/gears.example.com", ""), "metadata", "resourceVersion")
+			w = r.ask("PUT "+reviewDefinitions+"/gears.example.com", string(tree.AppendJSON(nil, obj)))
 		}
 		said := strings.Join(w.Header()["Warning"], " ")
 		if w.Code/100 != 2 || (said == "") != (c.warning == "") || !strings.Contains(said, c.warning) {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"apichain/internal/request"
 )
 
 // judged remembers which path was authorised for each request, by audit ID.
@@ -18,7 +20,7 @@ type judged struct {
 	paths map[string]string
 }
 
-func (j *judged) authorize(ctx context.Context, u *User, ri *RequestInfo) (decision, string, error) {
+func (j *judged) authorize(ctx context.Context, u *request.User, ri *request.Info) (decision, string, error) {
 	j.mu.Lock()
 	j.paths[exchangeFrom(ctx).auditID[0]] = ri.Path
 	j.mu.Unlock()

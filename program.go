@@ -12,6 +12,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"apichain/internal/request"
+	"apichain/internal/store"
 )
 
 // program is what the parts share: one value, made by newProgram, put together by
@@ -42,7 +45,7 @@ type program struct {
 	livez      *healthChecks
 	readyz     *healthChecks
 
-	store    *store
+	store    *store.Store
 	rest     *rest
 	known    knownState
 	watching watchTable
@@ -109,7 +112,7 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p.background, p.endBackground = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()
-	p.store = newStore(storeWindow{o.watch.windowEvents, int64(o.watch.windowBytes)}, memoryBackend{})
+	p.store = store.New(store.Window{Events: o.watch.windowEvents, Bytes: int64(o.watch.windowBytes)}, store.Memory{})
 	return p
 }
 
@@ -179,10 +182,10 @@ func (p *program) loadIdentity() (err error) {
 		return err
 	}
 	p.certs.onChange = p.certificateChanged
-	tokens := map[string]*User{}
+	tokens := map[string]*request.User{}
 	if p.opt.files.kubeconfig != "" {
 		p.adminToken = rand.Text()
-		tokens[p.adminToken] = &User{Name: "cluster-admin", Groups: []string{groupMasters}}
+		tokens[p.adminToken] = &request.User{Name: "cluster-admin", Groups: []string{request.GroupMasters}}
 	}
 	if p.authn, err = newAuthenticator(&p.opt.authentication, p.certs.clientCAs, p.certs.requestHeaderCAs, tokens); err != nil {
 		return err
@@ -200,7 +203,7 @@ func (p *program) buildServers() error {
 	if p.rest, err = newRest(p); err != nil {
 		return err
 	}
-	p.authn.accounts = newAccountTokens(p.store.resource("serviceaccounts"), p.store.resource("secrets"))
+	p.authn.accounts = newAccountTokens(p.store.Bucket("serviceaccounts"), p.store.Bucket("secrets"))
 	extensions := newExtensions(p)
 	core := newCore(p, extensions)
 	p.outermost = newAggregator(p, core)

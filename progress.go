@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"apichain/internal/status"
 )
 
 // A client that sends its body, or takes its answer, too slowly must not hold the
@@ -87,7 +89,7 @@ func (s *stall) sticks(tick, limit time.Duration) (id uint32, over bool) {
 	return id, true
 }
 
-var errBodyStalled = closing(&statusError{code: http.StatusRequestTimeout, reason: "Timeout", message: "the request body came too slowly: at least 1 KiB must come within --body-progress-timeout"})
+var errBodyStalled = closing(&status.Error{Code: http.StatusRequestTimeout, Reason: "Timeout", Message: "the request body came too slowly: at least 1 KiB must come within --body-progress-timeout"})
 
 var errAnswerStalled = errors.New("the client takes too little of the answer")
 

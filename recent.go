@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/request"
 )
 
 // recentOptions says how many requests that have ended are kept.
@@ -268,11 +269,11 @@ func (k *record) end() { k.ends = append(k.ends, uint16(len(k.text))) }
 func (x *exchange) sentReason(how ending) string {
 	switch {
 	case how == endTimedOut && x.state.Load() == stateExpired:
-		return errTimeout.reason
+		return errTimeout.Reason
 	case x.refusal == nil:
 		return ""
 	}
-	return x.refusal.reason
+	return x.refusal.Reason
 }
 
 // shown is the record for the admin endpoint. It shares nothing with k that changes.
@@ -288,8 +289,8 @@ func (k *record) shown() admin.FinishedRequest {
 		DurationMs: exactMs(k.took), Reason: k.reason, Ended: string(k.how), EndedIn: k.chain.place(int(k.at)), BytesIn: k.in, BytesOut: k.out, LongRunning: k.longRunning,
 		Filters: []admin.FilterTime{}, Stack: noNil(k.stack),
 	}
-	var info RequestInfo
-	if k.resolved && info.resolve(a.Method, a.Path, a.Query) == nil && info.IsResourceRequest {
+	var info request.Info
+	if k.resolved && info.Resolve(a.Method, a.Path, a.Query) == nil && info.IsResourceRequest {
 		a.Resource, a.Namespace, a.Name = resourceName(&info), info.Namespace, info.Name
 	}
 	if k.server != nil {

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // ended are the requests that are kept, by audit ID.
@@ -80,7 +82,7 @@ func TestEndings(t *testing.T) {
 			spin(2 * time.Millisecond)
 			io.WriteString(w, strings.Repeat("x", 100<<10))
 		})
-		handle("/fails", func(w http.ResponseWriter, r *http.Request) { writeStatus(w, r, badRequest("no")) })
+		handle("/fails", func(w http.ResponseWriter, r *http.Request) { writeStatus(w, r, status.BadRequest("no")) })
 		handle("/panics", func(http.ResponseWriter, *http.Request) { panic("secret-value") })
 		handle("/panics-late", func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, "x")
@@ -101,7 +103,7 @@ func TestEndings(t *testing.T) {
 		handle("/hijack", func(w http.ResponseWriter, r *http.Request) {
 			c, _, err := w.(http.Hijacker).Hijack()
 			if err != nil {
-				writeStatus(w, r, badRequest("cannot hijack"))
+				writeStatus(w, r, status.BadRequest("cannot hijack"))
 				return
 			}
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
@@ -300,7 +302,7 @@ func TestRingWraps(t *testing.T) {
 			t.Fatalf("after %d: %d of %d are kept, recording %v", i+1, len(got.Finished), got.Capacity, got.Recording)
 		}
 		for j, r := range got.Finished {
-			if r.AuditID != fmt.Sprint(i-j) || r.Path != "/"+strings.Repeat("p", i-j) || r.RemoteAddr != "192.0.2.1:1" || r.User != userUnsecured {
+			if r.AuditID != fmt.Sprint(i-j) || r.Path != "/"+strings.Repeat("p", i-j) || r.RemoteAddr != "192.0.2.1:1" || r.User != request.UserUnsecured {
 				t.Fatalf("after %d, row %d: %+v", i+1, j, r)
 			}
 		}
@@ -457,7 +459,7 @@ func TestSlowest(t *testing.T) {
 	end := func(t *route, ms int, longRunning bool, at int) {
 		x := &exchange{chain: p.chain("http"), recording: &recording{}, longRunning: longRunning, received: time.Now()}
 		x.auditID[0], x.target.route = fmt.Sprint(ms), t
-		x.user, x.acting = &User{}, nil
+		x.user, x.acting = &request.User{}, nil
 		x.acting = x.user
 		x.at.Store(int32(at))
 		r.add(x, endCompleted, time.Duration(ms)*time.Millisecond, false)

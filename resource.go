@@ -6,19 +6,26 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+
+	"apichain/internal/field"
+	"apichain/internal/kinds"
+	"apichain/internal/request"
+	"apichain/internal/status"
+	"apichain/internal/store"
+	"apichain/internal/tree"
 )
 
 // shape is what a resource knows of the contents of its objects: for a built-in kind the
 // kind table, for a custom one its schema. All may be called concurrently.
 type shape interface {
-	// prune removes the fields that the type does not have and returns their paths. An
+	// Prune removes the fields that the type does not have and returns their paths. An
 	// error, for the client, says that a field has a value of another JSON type.
-	prune(obj map[string]any) (unknown []string, err error)
-	// setDefaults fills in what is missing, in place.
-	setDefaults(obj map[string]any)
-	// validate is what is wrong with obj. old is nil for a new object; what is wrong with
+	Prune(obj map[string]any) (unknown []string, err error)
+	// SetDefaults fills in what is missing, in place.
+	SetDefaults(obj map[string]any)
+	// Validate is what is wrong with obj. old is nil for a new object; what is wrong with
 	// it already, a later write may leave so.
-	validate(obj, old map[string]any) []fieldError
+	Validate(obj, old map[string]any) []field.Error
 }
 
 // resource is one resource in one version as it is served: what the REST verbs need to
@@ -31,13 +38,13 @@ type resource struct {
 	plural, singular     string
 	namespaced           bool
 	custom               bool // of a definition: some answers differ from those of built-in kinds (upstream)
-	bucket               *bucket
+	bucket               *store.Bucket
 	shape                shape
-	typ                  *typeDef // nil for a custom one
+	typ                  *kinds.Type // nil for a custom one
 	nameErrors           func(string) []string
-	columns              []tableColumn
-	fields               []selectableField // in the order of objectMeta.fields
-	stored               []selectableField // how to read them from a stored object; nil: the same
+	columns              []kinds.Column
+	fields               []kinds.Selectable // in the order of store.Meta.fields
+	stored               []kinds.Selectable // how to read them from a stored object; nil: the same
 	hasStatus            bool
 	givenStatus          bool        // a new object keeps the status sent
 	scale                *scalePaths // nil: no such subresource
@@ -55,13 +62,13 @@ type resource struct {
 	subresources         map[string]*subresource
 	prepare              func(q *call, obj, old map[string]any) error    // last word of a kind before an object is written; old is nil on create
 	alone                *sync.Mutex                                     // held from prepare until written, where what prepare sees must still hold; nil: it need not
-	written              func(o *object)                                 // after a write, before its answer
+	written              func(o *store.Object)                           // after a write, before its answer
 	beforeDelete         func(q *call, obj map[string]any) (bool, error) // changes obj so that it stays for now: true
 	initialize           func(obj map[string]any)                        // what a new object has, whatever was sent; nil: nothing
 	keeps                [][]string                                      // what writes leave alone, but for those of subresources of their own
 	reviewed             review                                          // nil: objects are stored
 	verbs                []string
-	subs                 []subresourceRow
+	subs                 []kinds.Subresource
 	retired              chan struct{} // closed when the definition has changed; nil for built-in kinds
 	hidden               bool          // not served: it is there for the objects that are stored
 	table                routeTable
@@ -75,14 +82,14 @@ type subresource struct {
 // rest is what all resources share.
 type rest struct {
 	program  *program
-	store    *store
-	kinds    *kindTable
-	meta     *typeDef // ObjectMeta, of every kind
-	spaces   *bucket  // namespaces
+	store    *store.Store
+	kinds    *kinds.Table
+	meta     *kinds.Type   // ObjectMeta, of every kind
+	spaces   *store.Bucket // namespaces
 	limits   watchOptions
 	watches  *watchTable
-	builtin  map[kindKey]*resource
-	byBucket map[*bucket]*resource
+	builtin  map[kinds.Key]*resource
+	byBucket map[*store.Bucket]*resource
 	customs  *customs
 
 	buffers sync.Pool // *[]byte of pieceSize
@@ -95,7 +102,7 @@ type call struct {
 	*resource
 	w         http.ResponseWriter
 	req       *http.Request
-	info      *RequestInfo
+	info      *request.Info
 	namespace string     // "" of a cluster-scoped resource, and for all namespaces
 	name      string     // "" on the collection
 	query     url.Values // nil without any
@@ -111,10 +118,10 @@ const maxBody = 3 << 20
 func (r *resource) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	q := &call{resource: r, w: w, req: req, info: RequestInfoFrom(req.Context())}
 	if err := q.serve(); err != nil {
-		var e *statusError
+		var e *status.Error
 		if q.form.yaml && errors.As(err, &e) {
 			told := *e
-			told.yaml = true
+			told.YAML = true
 			err = &told
 		}
 		writeStatus(w, req, err)
@@ -208,38 +215,38 @@ func (r *resource) apiVersion() string {
 }
 
 // draft encodes an object, which must be in the stored version, for the store.
-func (r *resource) draft(obj map[string]any) draft {
+func (r *resource) draft(obj map[string]any) store.Draft {
 	paths := r.stored
 	if paths == nil {
 		paths = r.fields
 	}
-	return encodeDraft(obj, fieldValues(obj, paths))
+	return store.Encode(obj, fieldValues(obj, paths))
 }
 
-func fieldValues(obj map[string]any, fields []selectableField) []string {
+func fieldValues(obj map[string]any, fields []kinds.Selectable) []string {
 	var values []string
 	for i := range fields {
-		values = append(values, fields[i].value(obj))
+		values = append(values, fields[i].Value(obj))
 	}
 	return values
 }
 
 // asStored reports whether the bytes of o are what this version answers.
-func (r *resource) asStored(o *object) bool {
-	return r.storageVersion == "" && r.fromStored == nil && o.rev > r.schemaRevision
+func (r *resource) asStored(o *store.Object) bool {
+	return r.storageVersion == "" && r.fromStored == nil && o.Rev > r.schemaRevision
 }
 
 // view is o as JSON in this version.
-func (r *resource) view(o *object) []byte {
+func (r *resource) view(o *store.Object) []byte {
 	if r.asStored(o) {
-		return o.raw()
+		return o.Raw()
 	}
-	return appendJSON(nil, r.decode(o))
+	return tree.AppendJSON(nil, r.decode(o))
 }
 
 // decode is o as a tree in this version. The caller owns it.
-func (r *resource) decode(o *object) map[string]any {
-	obj := o.decode()
+func (r *resource) decode(o *store.Object) map[string]any {
+	obj := o.Decode()
 	if r.asStored(o) {
 		return obj
 	}
@@ -247,54 +254,54 @@ func (r *resource) decode(o *object) map[string]any {
 		r.fromStored(obj)
 	}
 	obj["apiVersion"] = r.apiVersion()
-	_, _ = r.shape.prune(obj)
-	r.shape.setDefaults(obj)
+	_, _ = r.shape.Prune(obj)
+	r.shape.SetDefaults(obj)
 	return obj
 }
 
 // encode is obj, which is in this version and is consumed, for the store.
-func (r *resource) encode(obj map[string]any) draft {
+func (r *resource) encode(obj map[string]any) store.Draft {
 	if r.toStored != nil {
 		r.toStored(obj)
 	}
 	if r.storageVersion != "" {
 		obj["apiVersion"] = r.group + "/" + r.storageVersion
-		_, _ = r.storageShape.prune(obj)
-		r.storageShape.setDefaults(obj)
+		_, _ = r.storageShape.Prune(obj)
+		r.storageShape.SetDefaults(obj)
 	}
 	return r.draft(obj)
 }
 
 // notFound is the 404 for an object.
-func (r *resource) notFound(name string) *statusError {
-	return &statusError{code: http.StatusNotFound, reason: "NotFound", message: r.qualified() + " " + quoted(name) + " not found", details: &statusDetails{Name: name, Group: r.group, Kind: r.plural}}
+func (r *resource) notFound(name string) *status.Error {
+	return &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: r.qualified() + " " + quoted(name) + " not found", Details: &status.Details{Name: name, Group: r.group, Kind: r.plural}}
 }
 
 // unsupported is the 405 of a verb that the resource has not, in the words of upstream's
 // custom resources.
-func (r *resource) unsupported(verb string) *statusError {
-	return &statusError{code: http.StatusMethodNotAllowed, reason: "MethodNotAllowed", message: verb + " is not supported on resources of kind " + quoted(r.qualified()), details: &statusDetails{Group: r.group, Kind: r.plural}}
+func (r *resource) unsupported(verb string) *status.Error {
+	return &status.Error{Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed", Message: verb + " is not supported on resources of kind " + quoted(r.qualified()), Details: &status.Details{Group: r.group, Kind: r.plural}}
 }
 
 // conflict is the 409 for a write of an object that somebody else has changed.
-func (r *resource) conflict(name, why string) *statusError {
-	return &statusError{code: http.StatusConflict, reason: "Conflict", message: "Operation cannot be fulfilled on " + r.qualified() + " " + quoted(name) + ": " + why, details: &statusDetails{Name: name, Group: r.group, Kind: r.plural}}
+func (r *resource) conflict(name, why string) *status.Error {
+	return &status.Error{Code: http.StatusConflict, Reason: "Conflict", Message: "Operation cannot be fulfilled on " + r.qualified() + " " + quoted(name) + ": " + why, Details: &status.Details{Name: name, Group: r.group, Kind: r.plural}}
 }
 
 const changedMeanwhile = "the object has been modified; please apply your changes to the latest version and try again"
 
 // kindConflict is the 409 of a precondition of a delete, which names the kind (upstream).
-func (r *resource) kindConflict(name, why string) *statusError {
+func (r *resource) kindConflict(name, why string) *status.Error {
 	kind := r.kind
 	if r.group != "" {
 		kind += "." + r.group
 	}
-	return &statusError{code: http.StatusConflict, reason: "Conflict", message: "Operation cannot be fulfilled on " + kind + " " + quoted(name) + ": " + why, details: &statusDetails{Name: name, Group: r.group, Kind: r.kind}}
+	return &status.Error{Code: http.StatusConflict, Reason: "Conflict", Message: "Operation cannot be fulfilled on " + kind + " " + quoted(name) + ": " + why, Details: &status.Details{Name: name, Group: r.group, Kind: r.kind}}
 }
 
 // plainError is what upstream answers where it has no better: 500 without a reason.
-func plainError(message string) *statusError {
-	return &statusError{code: http.StatusInternalServerError, message: message}
+func plainError(message string) *status.Error {
+	return &status.Error{Code: http.StatusInternalServerError, Message: message}
 }
 
 // scalePaths is where a custom resource keeps what its scale subresource shows.

@@ -86,8 +86,8 @@ func BenchmarkResource(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				n++
-				sn := p.store.resource(map[string]string{maps: "configmaps", widgets: "widgets.example.com"}[k.path]).now()
-				rev := fmt.Sprint(sn.get("default/one").rev)
+				sn := p.store.Bucket(map[string]string{maps: "configmaps", widgets: "widgets.example.com"}[k.path]).Now()
+				rev := fmt.Sprint(sn.Get("default/one").Rev)
 				body := strings.Replace(k.object("one", n), `"metadata":{`, `"metadata":{"resourceVersion":"`+rev+`",`, 1)
 				want(b, 200, p.ask(w, "PUT", k.path+"/one", "application/json", body))
 			}

@@ -11,6 +11,11 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"apichain/internal/field"
+	"apichain/internal/kinds"
+	"apichain/internal/status"
+	"apichain/internal/tree"
 )
 
 // What a request says in its body and in its options.
@@ -51,11 +56,11 @@ func (s *rest) readBody(req *http.Request) (*[]byte, error) {
 			*buffer = b
 			return buffer, nil
 		case err != nil:
-			var e *statusError
+			var e *status.Error
 			if errors.As(err, &e) {
 				return nil, e
 			}
-			return nil, badRequest("the body could not be read: " + err.Error())
+			return nil, status.BadRequest("the body could not be read: " + err.Error())
 		}
 	}
 }
@@ -66,17 +71,17 @@ func (s *rest) putBody(b *[]byte) {
 	}
 }
 
-func bodyTooLarge() *statusError {
-	return &statusError{code: http.StatusRequestEntityTooLarge, reason: "RequestEntityTooLarge", message: "Request entity too large: limit is " + strconv.Itoa(maxBody)}
+func bodyTooLarge() *status.Error {
+	return &status.Error{Code: http.StatusRequestEntityTooLarge, Reason: "RequestEntityTooLarge", Message: "Request entity too large: limit is " + strconv.Itoa(maxBody)}
 }
 
-func unsupportedType(accepted string) *statusError {
-	return &statusError{code: http.StatusUnsupportedMediaType, reason: "UnsupportedMediaType", message: "the body of the request was in an unknown format - accepted media types include: " + accepted}
+func unsupportedType(accepted string) *status.Error {
+	return &status.Error{Code: http.StatusUnsupportedMediaType, Reason: "UnsupportedMediaType", Message: "the body of the request was in an unknown format - accepted media types include: " + accepted}
 }
 
 // readObject reads the object in the body. problems is what strict checking found in the
 // text itself: keys that come twice.
-func (q *call) readObject(typ *typeDef, kind string) (obj map[string]any, problems []string, err error) {
+func (q *call) readObject(typ *kinds.Type, kind string) (obj map[string]any, problems []string, err error) {
 	body, err := q.rest.readBody(q.req)
 	if err != nil {
 		return nil, nil, err
@@ -92,7 +97,7 @@ func (q *call) readObject(typ *typeDef, kind string) (obj map[string]any, proble
 	case len(bytes.TrimSpace(*body)) == 0:
 		return nil, nil, nil
 	case contentType == "application/json":
-		obj, problems, err = parseJSONObject(*body)
+		obj, problems, err = tree.ParseJSONObject(*body)
 		for i := range problems {
 			problems[i] = "duplicate field " + strconv.Quote(problems[i])
 		}
@@ -100,13 +105,13 @@ func (q *call) readObject(typ *typeDef, kind string) (obj map[string]any, proble
 			return nil, nil, unreadable(noJSON, err)
 		}
 	case contentType == "application/yaml" || contentType == "text/yaml":
-		v, repeated, err := parseYAMLObject(*body)
+		v, repeated, err := tree.ParseYAMLObject(*body)
 		if err != nil {
 			return nil, nil, unreadable("error converting YAML to JSON: ", err)
 		}
 		o, ok := v.(map[string]any)
 		if !ok {
-			return nil, nil, unreadable(noJSON, errors.New("json: cannot unmarshal "+jsonTypeName(v)+" into Go value of type map[string]interface {}"))
+			return nil, nil, unreadable(noJSON, errors.New("json: cannot unmarshal "+tree.TypeName(v)+" into Go value of type map[string]interface {}"))
 		}
 		obj, problems = o, repeated
 	case contentType == protobufMedia && typ != nil:
@@ -115,7 +120,7 @@ func (q *call) readObject(typ *typeDef, kind string) (obj map[string]any, proble
 		}
 	case contentType == protobufMedia:
 		e := unsupportedType("application/json, application/yaml")
-		e.message += "; " + protobufAdvice
+		e.Message += "; " + protobufAdvice
 		return nil, nil, e
 	default:
 		return nil, nil, unsupportedType(bodyTypes)
@@ -126,7 +131,7 @@ func (q *call) readObject(typ *typeDef, kind string) (obj map[string]any, proble
 // readTyped reads a body that is no object of the resource: options, or what a subresource
 // takes. The result is nil where there is no body. A value of a wrong type is refused, since
 // nothing here may be taken for what it is not.
-func (q *call) readTyped(typ *typeDef, kind string) (map[string]any, error) {
+func (q *call) readTyped(typ *kinds.Type, kind string) (map[string]any, error) {
 	obj, problems, err := q.readObject(typ, kind)
 	if obj == nil {
 		return nil, err
@@ -136,12 +141,12 @@ func (q *call) readTyped(typ *typeDef, kind string) (map[string]any, error) {
 			return nil, err
 		}
 	}
-	version := textAt(obj, "apiVersion")
-	if given := textAt(obj, "kind"); given != "" && given != kind {
-		return nil, badRequest("no kind " + quoted(given) + " is registered for version " + quoted(version) + " in scheme")
+	version := tree.Text(obj, "apiVersion")
+	if given := tree.Text(obj, "kind"); given != "" && given != kind {
+		return nil, status.BadRequest("no kind " + quoted(given) + " is registered for version " + quoted(version) + " in scheme")
 	}
 	_, version, _ = strings.Cut(version, "/")
-	unknown, err := pruneObject(typ, obj)
+	unknown, err := kinds.Prune(typ, obj)
 	return obj, q.pruned(kind, cmp.Or(version, "v1"), problems, unknown, err)
 }
 
@@ -151,7 +156,7 @@ func wantText(obj map[string]any, field string) error {
 	case nil, string:
 		return nil
 	default:
-		return badRequest("couldn't get version/kind; json parse error: json: cannot unmarshal " + jsonTypeName(v) + " into Go struct field ." + field + " of type string")
+		return status.BadRequest("couldn't get version/kind; json parse error: json: cannot unmarshal " + tree.TypeName(v) + " into Go struct field ." + field + " of type string")
 	}
 }
 
@@ -169,22 +174,22 @@ func unrecognized(kind, why string, body []byte) error {
 	case body[0] != '{':
 		text = hex.EncodeToString(shown)
 	}
-	return badRequest("the object provided is unrecognized (must be of type " + kind + "): " + why + " (" + text + more + ")")
+	return status.BadRequest("the object provided is unrecognized (must be of type " + kind + "): " + why + " (" + text + more + ")")
 }
 
 const protobufAdvice = `this kind is not read from protobuf: set rest.Config.ContentConfig.ContentType = "application/json"`
 
 // decodeObjectProtobuf reads upstream's envelope and the object in it.
-func decodeObjectProtobuf(b []byte, typ *typeDef) (map[string]any, error) {
-	apiVersion, kind, raw, contentType, err := decodeProtobufEnvelope(b)
+func decodeObjectProtobuf(b []byte, typ *kinds.Type) (map[string]any, error) {
+	apiVersion, kind, raw, contentType, err := kinds.DecodeEnvelope(b)
 	if err != nil {
 		return nil, err
 	}
 	if contentType == "application/json" {
-		obj, _, err := parseJSONObject(raw)
+		obj, _, err := tree.ParseJSONObject(raw)
 		return obj, err
 	}
-	obj, err := decodeProtobuf(raw, typ)
+	obj, err := kinds.DecodeProtobuf(raw, typ)
 	if err != nil {
 		return nil, err
 	}
@@ -198,11 +203,11 @@ func (q *call) writeOptions(options string) error {
 	if q.query == nil {
 		return nil
 	}
-	var errs []fieldError
+	var errs []field.Error
 	if v := q.query["dryRun"]; len(v) > 0 {
 		for _, s := range v {
 			if s != "All" {
-				errs = append(errs, fieldNotSupported("dryRun", v, "All"))
+				errs = append(errs, field.NotSupported("dryRun", v, "All"))
 				break
 			}
 		}
@@ -211,26 +216,26 @@ func (q *call) writeOptions(options string) error {
 	errs = append(errs, managerErrors(q.param("fieldManager"))...)
 	if v := q.param("fieldValidation"); v != "" {
 		if !slices.Contains([]string{"Ignore", "Warn", "Strict"}, v) {
-			errs = append(errs, fieldNotSupported("fieldValidation", v, "Ignore", "Strict", "Warn"))
+			errs = append(errs, field.NotSupported("fieldValidation", v, "Ignore", "Strict", "Warn"))
 		}
 		q.strict = v
 	}
 	if options == "PatchOptions" && q.query.Has("force") {
-		errs = append(errs, fieldForbidden("force", "may not be specified for non-apply patch"))
+		errs = append(errs, field.Forbidden("force", "may not be specified for non-apply patch"))
 	}
 	if len(errs) > 0 {
-		return invalid("meta.k8s.io", options, "", errs)
+		return status.Invalid("meta.k8s.io", options, "", errs)
 	}
 	return nil
 }
 
-func managerErrors(manager string) (errs []fieldError) {
+func managerErrors(manager string) (errs []field.Error) {
 	if len(manager) > 128 {
-		errs = append(errs, fieldTooLong("fieldManager", 128))
+		errs = append(errs, field.TooLong("fieldManager", 128))
 	}
 	for i, c := range manager {
 		if !unicode.IsPrint(c) {
-			errs = append(errs, fieldInvalid("fieldManager", manager, "should only contain printable characters (at "+strconv.Itoa(i)+")"))
+			errs = append(errs, field.Invalid("fieldManager", manager, "should only contain printable characters (at "+strconv.Itoa(i)+")"))
 			break
 		}
 	}
@@ -259,24 +264,24 @@ func (q *call) checkKind(obj map[string]any) error {
 	if err := cmp.Or(wantText(obj, "kind"), wantText(obj, "apiVersion")); err != nil {
 		return err
 	}
-	kind, version := textAt(obj, "kind"), textAt(obj, "apiVersion")
+	kind, version := tree.Text(obj, "kind"), tree.Text(obj, "apiVersion")
 	switch {
 	case kind == "" && q.custom:
-		text := string(appendJSON(nil, obj))
+		text := string(tree.AppendJSON(nil, obj))
 		if len(text) > 200 {
 			text = text[:200]
 		}
-		return badRequest("the object provided is unrecognized (must be of type " + q.kind + "): Object 'Kind' is missing in '" + text + "'")
+		return status.BadRequest("the object provided is unrecognized (must be of type " + q.kind + "): Object 'Kind' is missing in '" + text + "'")
 	case version != "" && version != q.apiVersion() && !q.custom && q.rest.resourceOf(version, cmp.Or(kind, q.kind)) == nil:
 		kind = cmp.Or(kind, q.kind)
 		_, v := splitAPIVersion(version)
-		return badRequest(kind + " in version " + quoted(v) + " cannot be handled as a " + q.kind + ": no kind " + quoted(kind) + " is registered for version " + quoted(version))
+		return status.BadRequest(kind + " in version " + quoted(v) + " cannot be handled as a " + q.kind + ": no kind " + quoted(kind) + " is registered for version " + quoted(version))
 	case version != "" && version != q.apiVersion():
-		return badRequest("the API version in the data (" + version + ") does not match the expected API version (" + q.apiVersion() + ")")
+		return status.BadRequest("the API version in the data (" + version + ") does not match the expected API version (" + q.apiVersion() + ")")
 	case kind != "" && kind != q.kind && q.custom:
-		return invalid(q.group, kind, objectName(obj), []fieldError{fieldInvalid("kind", kind, "must be "+q.kind)})
+		return status.Invalid(q.group, kind, tree.Name(obj), []field.Error{field.Invalid("kind", kind, "must be "+q.kind)})
 	case kind != "" && kind != q.kind:
-		return badRequest(kind + " in version " + strconv.Quote(q.version) + " cannot be handled as a " + q.kind + ": the kind of the object is not the one of the path")
+		return status.BadRequest(kind + " in version " + strconv.Quote(q.version) + " cannot be handled as a " + q.kind + ": the kind of the object is not the one of the path")
 	}
 	obj["kind"], obj["apiVersion"] = q.kind, q.apiVersion()
 	return nil
@@ -284,7 +289,7 @@ func (q *call) checkKind(obj map[string]any) error {
 
 // prune takes out what the type does not have and says so, as fieldValidation asks.
 func (q *call) prune(obj map[string]any, problems []string) error {
-	unknown, err := q.shape.prune(obj)
+	unknown, err := q.shape.Prune(obj)
 	return q.pruned(q.kind, q.version, problems, unknown, err)
 }
 
@@ -294,7 +299,7 @@ func (q *call) pruned(kind, version string, problems, unknown []string, err erro
 		if kind != deleteOptionsKind { // of which upstream says the rest alone
 			why = kind + " in version " + strconv.Quote(version) + " cannot be handled as a " + kind + ": " + why
 		}
-		return badRequest(why)
+		return status.BadRequest(why)
 	}
 	if err != nil {
 		return unfit(err.Error())

@@ -6,6 +6,12 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"apichain/internal/field"
+	"apichain/internal/kinds"
+	"apichain/internal/status"
+	"apichain/internal/store"
+	"apichain/internal/tree"
 )
 
 // deleteOptions is what a delete asks for.
@@ -33,7 +39,7 @@ func (q *call) readDeleteOptions() (o deleteOptions, err error) {
 		return o, err
 	}
 	q.strict = "Ignore" // of options, unknown fields are never told (upstream)
-	obj, err := q.readTyped(q.rest.kinds.types[deleteOptionsType], deleteOptionsKind)
+	obj, err := q.readTyped(q.rest.kinds.Types[deleteOptionsType], deleteOptionsKind)
 	if err != nil {
 		return o, err
 	}
@@ -42,7 +48,7 @@ func (q *call) readDeleteOptions() (o deleteOptions, err error) {
 		if v := q.param("gracePeriodSeconds"); v != "" {
 			n, err := strconv.ParseInt(v, 10, 64)
 			if err != nil {
-				return o, badRequest("strconv.ParseInt: parsing " + quoted(v) + ": invalid syntax")
+				return o, status.BadRequest("strconv.ParseInt: parsing " + quoted(v) + ": invalid syntax")
 			}
 			obj["gracePeriodSeconds"] = n // no kind has any: all objects are gone at once
 		}
@@ -57,31 +63,31 @@ func (q *call) readDeleteOptions() (o deleteOptions, err error) {
 }
 
 func (q *call) fillDeleteOptions(o *deleteOptions, obj map[string]any) error {
-	var errs []fieldError
+	var errs []field.Error
 	o.orphan, o.orphanGiven = obj["orphanDependents"].(bool)
-	if v, given := member(obj, "preconditions", "uid").(string); given {
+	if v, given := tree.At(obj, "preconditions", "uid").(string); given {
 		o.uid = &v
 	}
-	if v, given := member(obj, "preconditions", "resourceVersion").(string); given {
+	if v, given := tree.At(obj, "preconditions", "resourceVersion").(string); given {
 		o.rev = &v
 	}
-	if list := listAt(obj, "dryRun"); len(list) > 0 {
+	if list := tree.List(obj, "dryRun"); len(list) > 0 {
 		if slices.ContainsFunc(list, func(v any) bool { return v != "All" }) {
-			errs = append(errs, fieldNotSupported("dryRun", textsOf(list), "All"))
+			errs = append(errs, field.NotSupported("dryRun", kinds.TextsOf(list), "All"))
 		}
 		q.dryRun = true
 	}
-	o.propagation = textAt(obj, "propagationPolicy")
+	o.propagation = tree.Text(obj, "propagationPolicy")
 	switch o.propagation {
 	case "", foreground, background, orphan:
 	default:
-		errs = append(errs, fieldNotSupported("propagationPolicy", o.propagation, foreground, background, orphan, "nil"))
+		errs = append(errs, field.NotSupported("propagationPolicy", o.propagation, foreground, background, orphan, "nil"))
 	}
 	if o.orphanGiven && o.propagation != "" {
-		errs = append(errs, fieldInvalid("propagationPolicy", o.propagation, "orphanDependents and deletionPropagation cannot be both set"))
+		errs = append(errs, field.Invalid("propagationPolicy", o.propagation, "orphanDependents and deletionPropagation cannot be both set"))
 	}
 	if len(errs) > 0 {
-		return invalid("meta.k8s.io", deleteOptionsKind, "", errs)
+		return status.Invalid("meta.k8s.io", deleteOptionsKind, "", errs)
 	}
 	if o.orphanGiven && o.orphan {
 		o.propagation = orphan
@@ -104,7 +110,7 @@ func (q *call) delete() error {
 		code = http.StatusAccepted
 	}
 	if gone && !q.deleteGivesObject {
-		details := map[string]any{"name": q.name, "kind": q.plural, "uid": textAt(obj, "metadata", "uid")}
+		details := map[string]any{"name": q.name, "kind": q.plural, "uid": tree.Text(obj, "metadata", "uid")}
 		if q.group != "" {
 			details["group"] = q.group
 		}
@@ -118,31 +124,31 @@ func (q *call) delete() error {
 // with dryRun that it would be.
 func (q *call) deleteObject(o *deleteOptions) (obj map[string]any, gone bool, err error) {
 	for {
-		sn := q.bucket.now()
-		old := sn.get(q.resource.key(q.namespace, q.name))
+		sn := q.bucket.Now()
+		old := sn.Get(q.resource.key(q.namespace, q.name))
 		if old == nil {
 			return nil, false, q.notFound(q.name)
 		}
-		if o.uid != nil && *o.uid != old.meta.uid {
-			return nil, false, q.kindConflict(q.name, "the UID in the precondition ("+*o.uid+") does not match the UID in record ("+old.meta.uid+"). The object might have been deleted and then recreated")
+		if o.uid != nil && *o.uid != old.Meta.UID {
+			return nil, false, q.kindConflict(q.name, "the UID in the precondition ("+*o.uid+") does not match the UID in record ("+old.Meta.UID+"). The object might have been deleted and then recreated")
 		}
-		if rev := strconv.FormatInt(old.rev, 10); o.rev != nil && *o.rev != rev {
+		if rev := strconv.FormatInt(old.Rev, 10); o.rev != nil && *o.rev != rev {
 			return nil, false, q.kindConflict(q.name, "the ResourceVersion in the precondition ("+*o.rev+") does not match the ResourceVersion in record ("+rev+"). The object might have been modified")
 		}
 		obj, gone, err = q.deleteOnce(old, o)
-		var raced *conflictError
+		var raced *store.Conflict
 		if !errors.As(err, &raced) {
 			return obj, gone, err
 		}
 	}
 }
 
-func (q *call) deleteOnce(old *object, o *deleteOptions) (map[string]any, bool, error) {
+func (q *call) deleteOnce(old *store.Object, o *deleteOptions) (map[string]any, bool, error) {
 	obj := q.decode(old)
-	m := metadataOf(obj)
-	finalizers := q.deletionFinalizers(listAt(m, "finalizers"), o)
+	m := tree.Metadata(obj)
+	finalizers := q.deletionFinalizers(tree.List(m, "finalizers"), o)
 	held := len(finalizers) > 0
-	changed := !deepEqual(finalizers, append([]any{}, listAt(m, "finalizers")...))
+	changed := !tree.Equal(finalizers, append([]any{}, tree.List(m, "finalizers")...))
 	stays := false // for reasons of its kind
 	if q.beforeDelete != nil {
 		var err error
@@ -151,22 +157,22 @@ func (q *call) deleteOnce(old *object, o *deleteOptions) (map[string]any, bool, 
 		}
 		if stays {
 			held = true
-			finalizers = q.deletionFinalizers(listAt(m, "finalizers"), o)
+			finalizers = q.deletionFinalizers(tree.List(m, "finalizers"), o)
 		}
 	}
 	if !held {
 		if q.dryRun {
 			return obj, true, nil
 		}
-		if _, err := q.recommit(change{bucket: q.bucket, key: old.key, expect: old.rev}); err != nil {
+		if _, err := q.recommit(store.Change{Bucket: q.bucket, Key: old.Key, Expect: old.Rev}); err != nil {
 			return nil, false, err
 		}
 		return obj, true, nil
 	}
-	if old.meta.deleting && !changed {
+	if old.Meta.Deleting && !changed {
 		return obj, false, nil
 	}
-	if !old.meta.deleting {
+	if !old.Meta.Deleting {
 		m["deletionTimestamp"] = timeText(time.Now())
 		if n, ok := m["generation"].(int64); ok && !stays {
 			m["generation"] = n + 1
@@ -183,12 +189,12 @@ func (q *call) deleteOnce(old *object, o *deleteOptions) (map[string]any, bool, 
 	if q.dryRun {
 		return obj, false, nil
 	}
-	d := q.encode(deepCopy(obj).(map[string]any))
-	done, err := q.recommit(change{bucket: q.bucket, key: old.key, expect: old.rev, next: &d})
+	d := q.encode(tree.Copy(obj).(map[string]any))
+	done, err := q.recommit(store.Change{Bucket: q.bucket, Key: old.Key, Expect: old.Rev, Next: &d})
 	if err != nil {
 		return nil, false, err
 	}
-	m["resourceVersion"] = strconv.FormatInt(done.rev, 10)
+	m["resourceVersion"] = strconv.FormatInt(done.Rev, 10)
 	return obj, false, nil
 }
 
@@ -212,7 +218,7 @@ func (q *call) deletionFinalizers(have []any, o *deleteOptions) []any {
 // deleteCollection deletes what a list would show, and answers that list.
 func (q *call) deleteCollection() error {
 	if q.namespaced && q.namespace == "" {
-		return textError(http.StatusNotFound, "404 page not found")
+		return status.PlainText(http.StatusNotFound, "404 page not found")
 	}
 	options, err := q.readDeleteOptions()
 	if err != nil {
@@ -225,10 +231,10 @@ func (q *call) deleteCollection() error {
 	page := slices.Collect(items)
 	for _, item := range page {
 		one := *q
-		one.name = item.name()
+		one.name = item.Name()
 		if _, _, err := one.deleteObject(&options); err != nil {
-			var e *statusError
-			if errors.As(err, &e) && e.code == http.StatusNotFound {
+			var e *status.Error
+			if errors.As(err, &e) && e.Code == http.StatusNotFound {
 				continue // somebody else did
 			}
 			return err

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"apichain/internal/tree"
 )
 
 // The figures of resources that need a process of their own, each beside a bare net/http
@@ -242,8 +244,8 @@ func BenchmarkLoopbackWatch(b *testing.B) {
 			list := figureRequest(b, c, "GET", url+path+"?limit=1", "")
 			text, _ := io.ReadAll(list.Body)
 			list.Body.Close()
-			obj, _, _ := parseJSONObject(text)
-			own := openStreams(b, c, watchers, url+path+"?watch=true&resourceVersion="+textAt(obj, "metadata", "resourceVersion"))
+			obj, _, _ := tree.ParseJSONObject(text)
+			own := openStreams(b, c, watchers, url+path+"?watch=true&resourceVersion="+tree.Text(obj, "metadata", "resourceVersion"))
 			bare := openStreams(b, c, watchers, bareURL+"/stream")
 			var size int
 			ownRound := func(i int) {

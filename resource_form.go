@@ -9,6 +9,11 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"apichain/internal/request"
+	"apichain/internal/status"
+	"apichain/internal/store"
+	"apichain/internal/tree"
 )
 
 // The forms of an answer: the object itself, a row of a table, or its metadata; as JSON or
@@ -51,21 +56,21 @@ func (q *call) negotiate() (form, error) {
 		return f, nil
 	}
 	watching := q.info.Verb == "watch"
-	for _, c := range parseAccept(accept) {
+	for _, c := range request.ParseAccept(accept) {
 		switch {
-		case c.takes("application/json"):
-		case (c.takes("application/yaml") || c.mediaType == "text/yaml") && !watching:
+		case c.Takes("application/json"):
+		case (c.Takes("application/yaml") || c.MediaType == "text/yaml") && !watching:
 			f.yaml = true
 		default:
 			continue
 		}
-		if c.as != "" || c.group != "" || c.version != "" {
-			kind, ok := map[string]formKind{"Table": formTable, "PartialObjectMetadata": formPartial, "PartialObjectMetadataList": formPartialList}[c.as]
-			if !ok || c.group != "meta.k8s.io" || c.version != "v1" && c.version != "v1beta1" {
+		if c.As != "" || c.Group != "" || c.Version != "" {
+			kind, ok := map[string]formKind{"Table": formTable, "PartialObjectMetadata": formPartial, "PartialObjectMetadataList": formPartialList}[c.As]
+			if !ok || c.Group != "meta.k8s.io" || c.Version != "v1" && c.Version != "v1beta1" {
 				f.yaml = false
 				continue
 			}
-			f.kind, f.version = kind, c.version
+			f.kind, f.version = kind, c.Version
 		}
 		if f.kind == formTable {
 			switch f.include = q.param("includeObject"); f.include {
@@ -73,8 +78,8 @@ func (q *call) negotiate() (form, error) {
 				f.include = "Metadata"
 			case "Metadata", "Object", "None":
 			default:
-				e := badRequest("Unable to convert to Table as requested: includeObject: Invalid value: " + quoted(f.include) + ": must be 'Metadata', 'Object', 'None', or empty")
-				e.pretty = true
+				e := status.BadRequest("Unable to convert to Table as requested: includeObject: Invalid value: " + quoted(f.include) + ": must be 'Metadata', 'Object', 'None', or empty")
+				e.Pretty = true
 				return f, e
 			}
 		}
@@ -84,13 +89,13 @@ func (q *call) negotiate() (form, error) {
 	if watching {
 		types = "application/json, application/json;stream=watch"
 	}
-	return f, &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "only the following media types are accepted: " + types, pretty: true}
+	return f, &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Message: "only the following media types are accepted: " + types, Pretty: true}
 }
 
 // answer writes one object as it is stored.
-func (q *call) answer(code int, o *object) error {
+func (q *call) answer(code int, o *store.Object) error {
 	if q.form == (form{}) && q.asStored(o) {
-		return q.send(code, o.raw())
+		return q.send(code, o.Raw())
 	}
 	if q.form.kind == formObject && !q.form.yaml {
 		return q.send(code, q.view(o))
@@ -102,7 +107,7 @@ func (q *call) answer(code int, o *object) error {
 func (q *call) answerTree(code int, obj map[string]any) error {
 	switch q.form.kind {
 	case formTable:
-		obj = q.asTable([]map[string]any{obj}, map[string]any{"resourceVersion": textAt(obj, "metadata", "resourceVersion")}, true)
+		obj = q.asTable([]map[string]any{obj}, map[string]any{"resourceVersion": tree.Text(obj, "metadata", "resourceVersion")}, true)
 	case formPartial:
 		obj = q.partial(obj)
 	case formPartialList:
@@ -113,9 +118,9 @@ func (q *call) answerTree(code int, obj map[string]any) error {
 
 func (q *call) sendTree(code int, obj map[string]any) error {
 	if q.form.yaml {
-		return q.send(code, appendYAML(nil, obj))
+		return q.send(code, tree.AppendYAML(nil, obj))
 	}
-	return q.send(code, appendJSON(nil, obj))
+	return q.send(code, tree.AppendJSON(nil, obj))
 }
 
 // send writes a whole body, and a line end behind JSON as upstream does.
@@ -202,7 +207,7 @@ func (q *call) asTable(objs []map[string]any, header map[string]any, define bool
 	if define {
 		list := make([]any, 0, len(q.columns))
 		for _, c := range q.columns {
-			list = append(list, map[string]any{"name": c.name, "type": c.typ, "format": c.format, "description": c.description, "priority": int64(c.priority)})
+			list = append(list, map[string]any{"name": c.Name, "type": c.Type, "format": c.Format, "description": c.Description, "priority": int64(c.Priority)})
 		}
 		defs = list
 	}
@@ -218,7 +223,7 @@ func (q *call) cells(obj map[string]any) []any {
 	}
 	cells := make([]any, len(q.columns))
 	for i := range q.columns {
-		cells[i] = q.columns[i].cell(obj)
+		cells[i] = q.columns[i].Cell(obj)
 	}
 	return cells
 }

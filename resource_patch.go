@@ -6,6 +6,13 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"apichain/internal/field"
+	"apichain/internal/kinds"
+	"apichain/internal/patch"
+	"apichain/internal/status"
+	"apichain/internal/store"
+	"apichain/internal/tree"
 )
 
 const (
@@ -22,7 +29,7 @@ const patchTries = 5
 // patch changes an object by what is in the body.
 func (q *call) patch() error {
 	if q.name == "" {
-		return badRequest("name must be provided")
+		return status.BadRequest("name must be provided")
 	}
 	contentType := ""
 	if v := q.req.Header["Content-Type"]; len(v) > 0 {
@@ -38,13 +45,13 @@ func (q *call) patch() error {
 		return err
 	}
 	for try := 1; ; try++ {
-		sn := q.bucket.now()
-		old := sn.get(q.resource.key(q.namespace, q.name))
+		sn := q.bucket.Now()
+		old := sn.Get(q.resource.key(q.namespace, q.name))
 		if old == nil {
 			return q.notFound(q.name)
 		}
 		done, next, err := q.patchOnce(old, apply)
-		var raced *conflictError
+		var raced *store.Conflict
 		if errors.As(err, &raced) {
 			if try <= patchTries {
 				continue
@@ -59,17 +66,17 @@ func (q *call) patch() error {
 }
 
 // patchOnce applies the patch to one state of the object.
-func (q *call) patchOnce(old *object, apply func(doc map[string]any) (map[string]any, error)) (*object, map[string]any, error) {
+func (q *call) patchOnce(old *store.Object, apply func(doc map[string]any) (map[string]any, error)) (*store.Object, map[string]any, error) {
 	was := q.decode(old)
-	rev := strconv.FormatInt(old.rev, 10)
-	next, err := apply(deepCopy(was).(map[string]any))
+	rev := strconv.FormatInt(old.Rev, 10)
+	next, err := apply(tree.Copy(was).(map[string]any))
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := q.checkPatched(next, was); err != nil {
 		return nil, nil, err
 	}
-	if v := textAt(next, "metadata", "resourceVersion"); v != rev && v != "" {
+	if v := tree.Text(next, "metadata", "resourceVersion"); v != rev && v != "" {
 		if _, err := strconv.ParseUint(v, 10, 63); err != nil {
 			return nil, nil, plainError(parseUintText(v, err))
 		}
@@ -82,8 +89,8 @@ func (q *call) patchOnce(old *object, apply func(doc map[string]any) (map[string
 // checkPatched is what a patch may not do to an object, and takes out what the type does not
 // have.
 func (q *call) checkPatched(next, was map[string]any) error {
-	if m := next["metadata"]; m != nil && objectAt(next, "metadata") == nil {
-		return invalidPatch(next, "json: cannot unmarshal "+jsonTypeName(m)+" into Go struct field "+q.kind+".metadata of type v1.ObjectMeta")
+	if m := next["metadata"]; m != nil && tree.Object(next, "metadata") == nil {
+		return invalidPatch(next, "json: cannot unmarshal "+tree.TypeName(m)+" into Go struct field "+q.kind+".metadata of type v1.ObjectMeta")
 	}
 	for _, f := range []string{"kind", "apiVersion"} {
 		if v, given := next[f]; given && v != was[f] {
@@ -91,14 +98,14 @@ func (q *call) checkPatched(next, was map[string]any) error {
 				return invalidPatch(next, "the object is no longer a "+q.kind+" of "+q.apiVersion())
 			}
 			if f == "apiVersion" {
-				return badRequest("the API version in the data (" + fmt.Sprint(v) + ") does not match the expected API version (" + q.apiVersion() + ")")
+				return status.BadRequest("the API version in the data (" + fmt.Sprint(v) + ") does not match the expected API version (" + q.apiVersion() + ")")
 			}
-			return invalid(q.group, q.kind, q.name, []fieldError{fieldInvalid("kind", v, "must be "+q.kind)})
+			return status.Invalid(q.group, q.kind, q.name, []field.Error{field.Invalid("kind", v, "must be "+q.kind)})
 		}
 		next[f] = was[f]
 	}
-	m := metadataOf(next)
-	switch name := textAt(m, "name"); {
+	m := tree.Metadata(next)
+	switch name := tree.Text(m, "name"); {
 	case name == "":
 		return q.noName()
 	case name != q.name:
@@ -107,11 +114,11 @@ func (q *call) checkPatched(next, was map[string]any) error {
 	if err := q.checkNamespace(m); err != nil {
 		return err
 	}
-	if uid := textAt(m, "uid"); uid != "" && uid != textAt(was, "metadata", "uid") {
-		e := fieldInvalid("metadata.uid", uid, "field is immutable")
-		return invalid(q.group, q.kind, q.name, []fieldError{e, e})
+	if uid := tree.Text(m, "uid"); uid != "" && uid != tree.Text(was, "metadata", "uid") {
+		e := field.Invalid("metadata.uid", uid, "field is immutable")
+		return status.Invalid(q.group, q.kind, q.name, []field.Error{e, e})
 	}
-	return q.prunePatched(next, q.shape.prune)
+	return q.prunePatched(next, q.shape.Prune)
 }
 
 // prunePatched takes out of a patched object what its type does not have, and says so as
@@ -119,7 +126,7 @@ func (q *call) checkPatched(next, was map[string]any) error {
 func (q *call) prunePatched(next map[string]any, prune func(map[string]any) ([]string, error)) error {
 	shown := next
 	if q.strict == "Strict" {
-		shown = deepCopy(next).(map[string]any) // as it was patched
+		shown = tree.Copy(next).(map[string]any) // as it was patched
 	}
 	unknown, err := prune(next)
 	if err != nil {
@@ -145,7 +152,7 @@ func (q *call) prunePatched(next map[string]any, prune func(map[string]any) ([]s
 // invalidPatch is the 422 for a patch that makes of an object what it cannot be. It names
 // neither kind nor object (upstream).
 func invalidPatch(next map[string]any, why string) error {
-	return invalid("", "", "", []fieldError{fieldInvalid("patch", string(appendJSON(nil, next)), why)})
+	return status.Invalid("", "", "", []field.Error{field.Invalid("patch", string(tree.AppendJSON(nil, next)), why)})
 }
 
 // readPatch reads the body and returns what applies it to an object, which it consumes.
@@ -162,7 +169,7 @@ func (q *call) readPatch(contentType string) (func(map[string]any) (map[string]a
 		}
 	case applyPatchType:
 		e := unsupportedType(strings.Join(accepted, ", "))
-		e.message += "; server-side apply (" + applyPatchType + ") is not served yet"
+		e.Message += "; server-side apply (" + applyPatchType + ") is not served yet"
 		return nil, e
 	default:
 		return nil, unsupportedType(strings.Join(accepted, ", "))
@@ -174,32 +181,32 @@ func (q *call) readPatch(contentType string) (func(map[string]any) (map[string]a
 	if contentType == jsonPatchType {
 		b := *body // kept for a second try, so not given back
 		return func(doc map[string]any) (map[string]any, error) {
-			v, err := applyJSONPatch(doc, b)
+			v, err := patch.JSON(doc, b)
 			if err != nil {
 				return nil, err
 			}
 			next, ok := v.(map[string]any)
 			if !ok {
-				return nil, &statusError{code: http.StatusUnprocessableEntity, reason: "Invalid", message: "the server rejected our request due to an error in our request", details: &statusDetails{}}
+				return nil, &status.Error{Code: http.StatusUnprocessableEntity, Reason: "Invalid", Message: "the server rejected our request due to an error in our request", Details: &status.Details{}}
 			}
 			return next, nil
 		}, nil
 	}
 	defer q.rest.putBody(body)
-	changes, repeated, err := parseJSONObject(*body)
+	changes, repeated, err := tree.ParseJSONObject(*body)
 	if err != nil {
-		return nil, badRequest("error decoding patch: " + err.Error())
+		return nil, status.BadRequest("error decoding patch: " + err.Error())
 	}
 	if err := q.repeatedKeys(repeated); err != nil {
 		return nil, err
 	}
 	if contentType == strategicPatchType {
 		return func(doc map[string]any) (map[string]any, error) {
-			return applyStrategicPatch(doc, changes, q.typ)
+			return patch.Strategic(doc, changes, q.typ)
 		}, nil
 	}
 	return func(doc map[string]any) (map[string]any, error) {
-		return applyMergePatch(doc, changes), nil
+		return patch.Merge(doc, changes), nil
 	}, nil
 }
 
@@ -209,7 +216,7 @@ func (q *call) repeatedKeys(paths []string) error {
 		problem := "duplicate field " + quoted(p)
 		switch q.strict {
 		case "Strict":
-			return invalid("", "", "", []fieldError{fieldInvalid("patch", p, "strict decoding error: "+problem)})
+			return status.Invalid("", "", "", []field.Error{field.Invalid("patch", p, "strict decoding error: "+problem)})
 		case "Warn":
 			AddWarning(q.req.Context(), "", problem)
 		}
@@ -222,8 +229,8 @@ func (q *call) serveScale() error {
 	if q.info.Verb != "get" && q.info.Verb != "update" && q.info.Verb != "patch" {
 		return q.unsupported(q.info.Verb)
 	}
-	sn := q.bucket.now()
-	old := sn.get(q.resource.key(q.namespace, q.name))
+	sn := q.bucket.Now()
+	old := sn.Get(q.resource.key(q.namespace, q.name))
 	if old == nil {
 		return q.notFound(q.name)
 	}
@@ -239,23 +246,23 @@ func (q *call) serveScale() error {
 
 // scaleOf is what an object says of its scale.
 func (q *call) scaleOf(obj map[string]any) (map[string]any, error) {
-	replicas, ok := member(obj, q.resource.scale.spec...).(int64)
+	replicas, ok := tree.At(obj, q.resource.scale.spec...).(int64)
 	if !ok {
 		why := "the spec replicas field " + quoted("."+strings.Join(q.resource.scale.spec, ".")) + " does not exist"
-		return nil, &statusError{code: http.StatusInternalServerError, reason: "InternalError", message: "Internal error occurred: " + why, details: &statusDetails{Causes: []statusCause{{Message: why}}}}
+		return nil, &status.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "Internal error occurred: " + why, Details: &status.Details{Causes: []status.Cause{{Message: why}}}}
 	}
 	m := map[string]any{}
 	for _, f := range []string{"name", "namespace", "uid", "resourceVersion", "creationTimestamp"} {
-		if v := member(obj, "metadata", f); v != nil {
+		if v := tree.At(obj, "metadata", f); v != nil {
 			m[f] = v
 		}
 	}
 	status := map[string]any{"replicas": int64(0)}
-	if n, ok := member(obj, q.resource.scale.status...).(int64); ok {
+	if n, ok := tree.At(obj, q.resource.scale.status...).(int64); ok {
 		status["replicas"] = n
 	}
 	if s := q.resource.scale.selector; s != nil {
-		if v := textAt(obj, s...); v != "" {
+		if v := tree.Text(obj, s...); v != "" {
 			status["selector"] = v
 		}
 	}
@@ -264,7 +271,7 @@ func (q *call) scaleOf(obj map[string]any) (map[string]any, error) {
 
 // writeScale sets the replicas of the object.
 func (q *call) writeScale() error {
-	typ := q.rest.kinds.types[scaleType]
+	typ := q.rest.kinds.Types[scaleType]
 	var apply func(map[string]any) (map[string]any, error)
 	if q.info.Verb == "patch" {
 		contentType := ""
@@ -289,14 +296,14 @@ func (q *call) writeScale() error {
 		if obj == nil {
 			return unrecognized("Scale", "couldn't get version/kind; json parse error: unexpected end of JSON input", nil)
 		}
-		if name := objectName(obj); name != "" && name != q.name {
+		if name := tree.Name(obj); name != "" && name != q.name {
 			return q.wrongName(name)
 		}
 		apply = func(map[string]any) (map[string]any, error) { return obj, nil }
 	}
 	for try := 1; ; try++ {
-		sn := q.bucket.now()
-		old := sn.get(q.resource.key(q.namespace, q.name))
+		sn := q.bucket.Now()
+		old := sn.Get(q.resource.key(q.namespace, q.name))
 		if old == nil {
 			return q.notFound(q.name)
 		}
@@ -309,22 +316,22 @@ func (q *call) writeScale() error {
 		if err != nil {
 			return err
 		}
-		if err := q.prunePatched(scale, func(obj map[string]any) ([]string, error) { return pruneObject(typ, obj) }); err != nil {
+		if err := q.prunePatched(scale, func(obj map[string]any) ([]string, error) { return kinds.Prune(typ, obj) }); err != nil {
 			return err
 		}
-		if given := textAt(scale, "metadata", "resourceVersion"); given != "" && given != strconv.FormatInt(old.rev, 10) {
+		if given := tree.Text(scale, "metadata", "resourceVersion"); given != "" && given != strconv.FormatInt(old.Rev, 10) {
 			return q.conflict(q.name, changedMeanwhile)
 		}
-		if uid := textAt(scale, "metadata", "uid"); uid != "" && uid != old.meta.uid {
+		if uid := tree.Text(scale, "metadata", "uid"); uid != "" && uid != old.Meta.UID {
 			return q.wrongUID(old, uid)
 		}
-		replicas, _ := member(scale, "spec", "replicas").(int64) // 0 is left out
+		replicas, _ := tree.At(scale, "spec", "replicas").(int64) // 0 is left out
 		if replicas < 0 {
-			return invalid("autoscaling", "Scale", q.name, []fieldError{fieldInvalid("spec.replicas", replicas, "should be a non-negative integer")})
+			return status.Invalid("autoscaling", "Scale", q.name, []field.Error{field.Invalid("spec.replicas", replicas, "should be a non-negative integer")})
 		}
-		setMember(next, replicas, q.resource.scale.spec...)
+		tree.Set(next, replicas, q.resource.scale.spec...)
 		done, err := q.replace(old, q.decode(old), next)
-		var raced *conflictError
+		var raced *store.Conflict
 		if errors.As(err, &raced) {
 			if try <= patchTries {
 				continue

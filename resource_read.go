@@ -12,6 +12,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"apichain/internal/field"
+	"apichain/internal/kinds"
+	"apichain/internal/selector"
+	"apichain/internal/status"
+	"apichain/internal/store"
 )
 
 // get answers one object: the current one, which is never older than any revision that
@@ -26,8 +32,8 @@ func (q *call) get() error {
 			return err
 		}
 	}
-	sn := q.bucket.now()
-	o := sn.get(q.resource.key(q.namespace, q.name))
+	sn := q.bucket.Now()
+	o := sn.Get(q.resource.key(q.namespace, q.name))
 	if o == nil {
 		return q.notFound(q.name)
 	}
@@ -49,7 +55,7 @@ const awaitLimit = 3 * time.Second
 // await waits until the store has reached a revision.
 func (q *call) await(rev int64) error {
 	store := q.rest.store
-	if store.revision() >= rev {
+	if store.Revision() >= rev {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(q.req.Context(), awaitLimit)
@@ -61,20 +67,20 @@ func (q *call) await(rev int64) error {
 		case <-ctx.Done():
 			waiting = false
 		case <-tick.C:
-			if store.revision() >= rev {
+			if store.Revision() >= rev {
 				return nil
 			}
 		}
 	}
-	message := fmt.Sprintf("Timeout: Too large resource version: %d, current: %d", rev, store.revision())
-	return &statusError{code: http.StatusGatewayTimeout, reason: "Timeout", message: message, retryAfter: 1,
-		details: &statusDetails{Causes: []statusCause{{Reason: "ResourceVersionTooLarge", Message: "Too large resource version"}}}}
+	message := fmt.Sprintf("Timeout: Too large resource version: %d, current: %d", rev, store.Revision())
+	return &status.Error{Code: http.StatusGatewayTimeout, Reason: "Timeout", Message: message, RetryAfter: 1,
+		Details: &status.Details{Causes: []status.Cause{{Reason: "ResourceVersionTooLarge", Message: "Too large resource version"}}}}
 }
 
 // listOptions are the parameters of a list or a watch, checked.
 type listOptions struct {
-	labels   labelSelector
-	fields   fieldSelector
+	labels   selector.Labels
+	fields   selector.Fields
 	limit    int64
 	revision int64 // -1: not given
 	match    string
@@ -98,7 +104,7 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 				if errors.Is(err, strconv.ErrRange) {
 					why = strconv.ErrRange
 				}
-				return 0, badRequest("strconv.ParseInt: parsing " + strconv.Quote(v) + ": " + why.Error())
+				return 0, status.BadRequest("strconv.ParseInt: parsing " + strconv.Quote(v) + ": " + why.Error())
 			}
 		}
 		return n, nil
@@ -114,15 +120,15 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 		o.timeout = time.Duration(min(seconds, 1<<31)) * time.Second
 	}
 	if v := q.param("labelSelector"); v != "" {
-		if o.labels, err = parseLabelSelector(v); err != nil {
+		if o.labels, err = selector.ParseLabels(v); err != nil {
 			return o, err
 		}
 	}
 	if v := q.param("fieldSelector"); v != "" {
-		if o.fields, err = parseFieldSelector(v); err != nil {
+		if o.fields, err = selector.ParseFields(v); err != nil {
 			return o, err
 		}
-		if err = o.fields.resolve(fieldLabels(q.fields), q.custom); err != nil {
+		if err = o.fields.Resolve(kinds.FieldLabels(q.fields), q.custom); err != nil {
 			return o, err
 		}
 		if q.schemaRevision > 0 {
@@ -135,11 +141,11 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 	}
 	version := q.param("resourceVersion")
 	if errs := q.matchErrors(&o, version, watching); len(errs) > 0 {
-		return o, invalid("meta.k8s.io", "ListOptions", "", errs)
+		return o, status.Invalid("meta.k8s.io", "ListOptions", "", errs)
 	}
 	if token := q.param("continue"); token != "" && !watching {
 		if version != "" && version != "0" {
-			return o, badRequest("specifying resource version is not allowed when using continue")
+			return o, status.BadRequest("specifying resource version is not allowed when using continue")
 		}
 		o.from, err = parseContinue(token)
 		return o, err
@@ -149,7 +155,7 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 		if err != nil && watching {
 			return o, plainError(parseUintText(version, err))
 		} else if err != nil {
-			return o, badRequest("invalid resource version: " + parseUintText(version, err))
+			return o, status.BadRequest("invalid resource version: " + parseUintText(version, err))
 		}
 		o.revision = int64(rev)
 	}
@@ -157,9 +163,9 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 }
 
 // matchErrors is upstream's rules of which parameters may stand beside which.
-func (q *call) matchErrors(o *listOptions, version string, watching bool) (errs []fieldError) {
+func (q *call) matchErrors(o *listOptions, version string, watching bool) (errs []field.Error) {
 	o.match = q.param("resourceVersionMatch")
-	forbid := func(name, why string) { errs = append(errs, fieldForbidden(name, why)) }
+	forbid := func(name, why string) { errs = append(errs, field.Forbidden(name, why)) }
 	supported := []string{"Exact", "NotOlderThan", ""}
 	if watching {
 		supported = supported[1:2]
@@ -178,7 +184,7 @@ func (q *call) matchErrors(o *listOptions, version string, watching bool) (errs 
 			forbid("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
 		}
 		if !slices.Contains(supported, o.match) {
-			errs = append(errs, fieldNotSupported("resourceVersionMatch", o.match, supported...))
+			errs = append(errs, field.NotSupported("resourceVersionMatch", o.match, supported...))
 		}
 		if !watching && o.match == "Exact" && version == "0" {
 			forbid("resourceVersionMatch", `resourceVersionMatch "exact" is forbidden for resourceVersion "0"`)
@@ -221,11 +227,11 @@ func parseContinue(s string) (*continueToken, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, badRequest("invalid continue token: continue key is not valid: " + err.Error())
+		return nil, status.BadRequest("invalid continue token: continue key is not valid: " + err.Error())
 	case t.Version != continueVersion:
-		return nil, badRequest("invalid continue token: continue key is not valid: server does not recognize this encoded version " + strconv.Quote(t.Version))
+		return nil, status.BadRequest("invalid continue token: continue key is not valid: server does not recognize this encoded version " + strconv.Quote(t.Version))
 	case t.Revision == 0 || t.Revision < -1 || !strings.HasPrefix(t.Start, "/"):
-		return nil, badRequest("invalid continue token: continue key is not valid: incorrect encoded start resourceVersion or key")
+		return nil, status.BadRequest("invalid continue token: continue key is not valid: incorrect encoded start resourceVersion or key")
 	}
 	return &t, nil
 }
@@ -240,7 +246,7 @@ func (q *call) list() error {
 }
 
 // listed is what a list shows; deletecollection deletes just that.
-func (q *call) listed() (listing, iter.Seq[*object], error) {
+func (q *call) listed() (listing, iter.Seq[*store.Object], error) {
 	o, err := q.listOptions(false)
 	if err != nil {
 		return listing{}, nil, err
@@ -257,21 +263,21 @@ func (q *call) listed() (listing, iter.Seq[*object], error) {
 }
 
 // isList is the 406 for a list that is wanted in the form of one object.
-func (q *call) isList() *statusError {
-	return &statusError{code: http.StatusNotAcceptable, reason: "NotAcceptable", message: "you requested PartialObjectMetadata, but the requested object is a list (" + q.listKind + ")"}
+func (q *call) isList() *status.Error {
+	return &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Message: "you requested PartialObjectMetadata, but the requested object is a list (" + q.listKind + ")"}
 }
 
 // page is what the options ask for of a snapshot.
-func (q *call) page(o *listOptions, sn *snapshot) (listing, iter.Seq[*object]) {
+func (q *call) page(o *listOptions, sn *store.Snapshot) (listing, iter.Seq[*store.Object]) {
 	prefix, from := q.prefix(), ""
 	if o.from != nil {
 		from = prefix + o.from.Start[1:]
 	}
-	items := q.selected(o, sn.scan(prefix, from))
-	l := listing{revision: sn.rev}
+	items := q.selected(o, sn.Scan(prefix, from))
+	l := listing{revision: sn.Rev}
 	if o.limit > 0 {
 		// The page is collected, since what stands in front of the items says whether there are more.
-		page := make([]*object, 0, min(o.limit, 1000))
+		page := make([]*store.Object, 0, min(o.limit, 1000))
 		more := false
 		for item := range items {
 			if int64(len(page)) == o.limit {
@@ -281,10 +287,10 @@ func (q *call) page(o *listOptions, sn *snapshot) (listing, iter.Seq[*object]) {
 			page = append(page, item)
 		}
 		if more {
-			last := page[len(page)-1].key
-			l.next = continueToken{continueVersion, sn.rev, "/" + strings.TrimPrefix(last, prefix) + "\x00"}.String()
-			if o.labels.empty() && o.fields.empty() {
-				n := int64(sn.remaining(prefix, last+"\x00"))
+			last := page[len(page)-1].Key
+			l.next = continueToken{continueVersion, sn.Rev, "/" + strings.TrimPrefix(last, prefix) + "\x00"}.String()
+			if o.labels.Empty() && o.fields.Empty() {
+				n := int64(sn.Remaining(prefix, last+"\x00"))
 				l.remaining = &n
 			}
 		}
@@ -302,27 +308,27 @@ func (q *call) prefix() string {
 }
 
 // snapshot is the state that a list shows.
-func (q *call) snapshot(o *listOptions) (snapshot, error) {
+func (q *call) snapshot(o *listOptions) (store.Snapshot, error) {
 	rev, exact := o.revision, o.match == "Exact" || o.match == "" && o.limit > 0 && o.revision > 0
 	if o.from != nil {
 		rev, exact = o.from.Revision, o.from.Revision > 0
 	}
 	if rev > 0 {
 		if err := q.await(rev); err != nil {
-			return snapshot{}, err
+			return store.Snapshot{}, err
 		}
 	}
 	if !exact {
-		return q.bucket.now(), nil
+		return q.bucket.Now(), nil
 	}
-	sn, err := q.bucket.at(rev)
+	sn, err := q.bucket.At(rev)
 	if err == nil {
 		return sn, nil
 	}
-	e := &statusError{code: http.StatusGone, reason: "Expired", message: tooOldForList}
+	e := &status.Error{Code: http.StatusGone, Reason: "Expired", Message: tooOldForList}
 	if o.from != nil {
-		e.message = "The provided continue token is too old: it can no longer show the list as it was at its first page. Begin again without it, or go on with the token in this answer, which shows what remains of the list as it is now."
-		e.cursor = continueToken{continueVersion, -1, o.from.Start}.String()
+		e.Message = "The provided continue token is too old: it can no longer show the list as it was at its first page. Begin again without it, or go on with the token in this answer, which shows what remains of the list as it is now."
+		e.Continue = continueToken{continueVersion, -1, o.from.Start}.String()
 	}
 	return sn, e
 }
@@ -330,11 +336,11 @@ func (q *call) snapshot(o *listOptions) (snapshot, error) {
 const tooOldForList = "The resourceVersion for the provided list is too old."
 
 // selected is the objects that the selectors take.
-func (q *call) selected(o *listOptions, all iter.Seq[*object]) iter.Seq[*object] {
-	if o.labels.empty() && o.fields.empty() {
+func (q *call) selected(o *listOptions, all iter.Seq[*store.Object]) iter.Seq[*store.Object] {
+	if o.labels.Empty() && o.fields.Empty() {
 		return all
 	}
-	return func(yield func(*object) bool) {
+	return func(yield func(*store.Object) bool) {
 		for item := range all {
 			if o.selects(item) && !yield(item) {
 				return
@@ -343,18 +349,18 @@ func (q *call) selected(o *listOptions, all iter.Seq[*object]) iter.Seq[*object]
 	}
 }
 
-func (o *listOptions) selects(item *object) bool {
-	if !o.labels.matches(item.meta.labels) {
+func (o *listOptions) selects(item *store.Object) bool {
+	if !o.labels.Matches(item.Meta.Labels) {
 		return false
 	}
-	if o.fields.empty() {
+	if o.fields.Empty() {
 		return true
 	}
-	values := item.meta.fields
+	values := item.Meta.Fields
 	if o.remade != nil && !o.remade.asStored(item) {
 		values = fieldValues(o.remade.decode(item), o.remade.stored)
 	}
-	return o.fields.matches(item.namespace(), item.name(), values)
+	return o.fields.Matches(item.Namespace(), item.Name(), values)
 }
 
 // listing is what a list says beside its items.
@@ -377,7 +383,7 @@ func (l *listing) metadata() map[string]any {
 }
 
 // writeList writes a list in the form that is wanted.
-func (q *call) writeList(l listing, items iter.Seq[*object]) error {
+func (q *call) writeList(l listing, items iter.Seq[*store.Object]) error {
 	if q.form.kind == formObject && !q.form.yaml && !q.form.pretty {
 		q.streamList(l, items)
 		return nil
@@ -410,7 +416,7 @@ func (q *call) writeList(l listing, items iter.Seq[*object]) error {
 const pieceSize = 256 << 10
 
 // streamList writes the stored bytes of the items, in large pieces.
-func (q *call) streamList(l listing, items iter.Seq[*object]) {
+func (q *call) streamList(l listing, items iter.Seq[*store.Object]) {
 	h := q.w.Header()
 	h["Content-Type"] = []string{"application/json"}
 	buffer, _ := q.rest.buffers.Get().(*[]byte)
@@ -421,7 +427,7 @@ func (q *call) streamList(l listing, items iter.Seq[*object]) {
 	p := pieces{q: q, b: (*buffer)[:0]}
 	head, tail := q.listFrame(l)
 	p.text(head)
-	var next [32]*object
+	var next [32]*store.Object
 	n, going := 0, true
 	for item := range items {
 		next[n] = item
@@ -495,9 +501,9 @@ func (p *pieces) add(b []byte) bool {
 // items adds objects of a list. A long list is mostly not in the processor's caches: what
 // each object says of its text, and the beginning of the text, is looked at for all of them
 // first, so that memory fetches them side by side.
-func (p *pieces) items(list []*object) bool {
+func (p *pieces) items(list []*store.Object) bool {
 	for _, o := range list {
-		p.ahead += o.line[0]
+		p.ahead += o.Line[0]
 	}
 	for _, o := range list {
 		if p.begun {

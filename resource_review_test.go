@@ -9,6 +9,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"apichain/internal/kinds"
+	"apichain/internal/tree"
 )
 
 const (
@@ -35,7 +38,7 @@ type reviewed struct {
 
 func newReviewed(t testing.TB, args ...string) *reviewed {
 	p := benchServer(t, args...)
-	p.store.openWindow()
+	p.store.ExpireHistory()
 	r := &reviewed{t, p}
 	if got := r.send("POST", reviewDefinitions, "", reviewDefinition); got.Code != http.StatusCreated {
 		t.Fatal(got.Body)
@@ -66,7 +69,7 @@ func (r *reviewed) send(method, path, contentType, body string, header ...string
 // tree is an answer's body.
 func (r *reviewed) tree(w *httptest.ResponseRecorder) map[string]any {
 	r.t.Helper()
-	obj, _, err := parseJSONObject(w.Body.Bytes())
+	obj, _, err := tree.ParseJSONObject(w.Body.Bytes())
 	if err != nil {
 		r.t.Fatalf("%v: %s", err, w.Body)
 	}
@@ -76,15 +79,15 @@ func (r *reviewed) tree(w *httptest.ResponseRecorder) map[string]any {
 // at is a text of an answer's body.
 func (r *reviewed) at(w *httptest.ResponseRecorder, path ...string) string {
 	r.t.Helper()
-	return textAt(r.tree(w), path...)
+	return tree.Text(r.tree(w), path...)
 }
 
 // names is the items of a list.
 func (r *reviewed) names(path string) string {
 	r.t.Helper()
 	var names []string
-	for _, item := range listAt(r.tree(r.send("GET", path, "", "")), "items") {
-		names = append(names, objectName(item.(map[string]any)))
+	for _, item := range tree.List(r.tree(r.send("GET", path, "", "")), "items") {
+		names = append(names, tree.Name(item.(map[string]any)))
 	}
 	return strings.Join(names, " ")
 }
@@ -118,7 +121,7 @@ func (r *reviewed) run(cases []reviewCase) {
 // error whatever the kind, and nothing comes to be.
 func TestOddBodies(t *testing.T) {
 	r := newReviewed(t)
-	before := r.p.store.revision()
+	before := r.p.store.Revision()
 	unrecognized := func(kind, tail string) string {
 		b, _ := json.Marshal("the object provided is unrecognized (must be of type " + kind + "): couldn't get version/kind; json parse error: " + tail)
 		return string(b[1 : len(b)-1])
@@ -148,7 +151,7 @@ func TestOddBodies(t *testing.T) {
 			r.run([]reviewCase{{"POST", path, "", body, 400, part}})
 		}
 	}
-	if now := r.p.store.revision(); now != before {
+	if now := r.p.store.Revision(); now != before {
 		t.Errorf("revision %d, want %d", now, before)
 	}
 }
@@ -211,7 +214,7 @@ func TestScaleProtobuf(t *testing.T) {
 	r.widget("a", "")
 	field := func(number byte, b string) string { return string([]byte{number<<3 | 2, byte(len(b))}) + b }
 	whole := func(version, kind, raw string) string {
-		return protobufMagic + field(1, field(1, version)+field(2, kind)) + field(2, raw)
+		return kinds.ProtobufMagic + field(1, field(1, version)+field(2, kind)) + field(2, raw)
 	}
 	scale := field(1, field(1, "a")) + field(2, "\x08\x04") // spec.replicas 4
 	r.run([]reviewCase{
@@ -307,7 +310,7 @@ func TestDeleteCollectionOptions(t *testing.T) {
 func TestUpdateByVersion(t *testing.T) {
 	r := newReviewed(t)
 	r.widget("a", "")
-	before := r.p.store.revision()
+	before := r.p.store.Revision()
 	for _, path := range []string{reviewWidgets + "/a", reviewOld + "/a"} {
 		r.run([]reviewCase{
 			{"PUT", path, "", r.send("GET", path, "", "").Body.String(), 200, `"generation":1`},
@@ -315,7 +318,7 @@ func TestUpdateByVersion(t *testing.T) {
 			{"PATCH", path, reviewMerge, `{"spec":{"size":1}}`, 200, `"generation":1`},
 		})
 	}
-	if now := r.p.store.revision(); now != before {
+	if now := r.p.store.Revision(); now != before {
 		t.Errorf("revision %d, want %d", now, before)
 	}
 	r.run([]reviewCase{
@@ -375,8 +378,8 @@ func (r *reviewed) watch(path string, lines int, header ...string) (string, *htt
 	r.p.chain("https").ServeHTTP(w, req)
 	var out []string
 	for line := range strings.Lines(w.Body.String()) {
-		if e, _, err := parseJSONObject([]byte(line)); err == nil && e["type"] != nil {
-			out = append(out, strings.TrimSpace(textAt(e, "type")+" "+textAt(e, "object", "metadata", "name")))
+		if e, _, err := tree.ParseJSONObject([]byte(line)); err == nil && e["type"] != nil {
+			out = append(out, strings.TrimSpace(tree.Text(e, "type")+" "+tree.Text(e, "object", "metadata", "name")))
 		}
 	}
 	return strings.Join(out, ", "), w.ResponseRecorder
@@ -385,7 +388,7 @@ func (r *reviewed) watch(path string, lines int, header ...string) (string, *htt
 // TestWatchForms: which events the parameters, paths and forms of a watch give.
 func TestWatchForms(t *testing.T) {
 	r := newReviewed(t)
-	begin := r.p.store.revision()
+	begin := r.p.store.Revision()
 	r.widget("a", `,"labels":{"n":"1"}`)
 	r.widget("b", "")
 	old := strings.TrimSuffix(reviewWidgets, "/namespaces/default/widgets") + "/watch"
@@ -446,7 +449,7 @@ func TestBookmarksAreNew(t *testing.T) {
 	var done sync.WaitGroup
 	done.Go(func() { r.p.chain("https").ServeHTTP(w, req) })
 	r.send("POST", reviewMaps, "", `{"metadata":{"name":"a"}}`)
-	want <- r.p.store.revision()
+	want <- r.p.store.Revision()
 	done.Wait()
 }
 
@@ -461,9 +464,9 @@ type bookmarkReader struct {
 }
 
 func (b *bookmarkReader) Write(line []byte) (int, error) {
-	e, _, _ := parseJSONObject(line)
+	e, _, _ := tree.ParseJSONObject(line)
 	var rev int64
-	_, _ = fmt.Sscan(textAt(e, "object", "metadata", "resourceVersion"), &rev)
+	_, _ = fmt.Sscan(tree.Text(e, "object", "metadata", "resourceVersion"), &rev)
 	if rev < b.seen {
 		b.t.Errorf("bookmark %d after %d", rev, b.seen)
 	}

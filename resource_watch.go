@@ -8,6 +8,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"apichain/internal/selector"
+	"apichain/internal/status"
+	"apichain/internal/store"
+	"apichain/internal/tree"
 )
 
 // watchOptions bound the event log and its readers.
@@ -43,7 +48,7 @@ type watching struct {
 	*call
 	listOptions
 	row     *watchRow
-	cursor  *cursor
+	cursor  *store.Cursor
 	line    []byte // for what is not sent as it is stored
 	defined bool   // a table's columns have been sent
 	failed  bool   // the client has gone
@@ -61,12 +66,12 @@ func (q *call) watch() error {
 	}
 	w := &watching{call: q, listOptions: o}
 	if q.name != "" { // the deprecated path of one object
-		if name, given := o.fields.name(); !o.fields.empty() && (!given || name != q.name) {
-			return badRequest("fieldSelector metadata.name doesn't match requested name")
+		if name, given := o.fields.Name(); !o.fields.Empty() && (!given || name != q.name) {
+			return status.BadRequest("fieldSelector metadata.name doesn't match requested name")
 		}
-		w.fields.terms = append(w.fields.terms, fieldTerm{field: "metadata.name", value: q.name, equal: true, index: fieldAtName})
+		w.fields.Terms = append(w.fields.Terms, selector.Term{Field: "metadata.name", Value: q.name, Equal: true, Index: selector.AtName})
 	}
-	var initial *snapshot
+	var initial *store.Snapshot
 	start := o.revision
 	withState := o.revision <= 0 || o.initial != nil && *o.initial
 	if o.initial != nil && !*o.initial && o.revision <= 0 {
@@ -78,12 +83,12 @@ func (q *call) watch() error {
 		}
 	}
 	if withState {
-		sn := q.bucket.now()
-		initial, start = &sn, sn.rev
+		sn := q.bucket.Now()
+		initial, start = &sn, sn.Rev
 	} else if start <= 0 {
-		start = q.rest.store.revision()
+		start = q.rest.store.Revision()
 	}
-	cur, err := q.bucket.watch(start)
+	cur, err := q.bucket.Watch(start)
 	h := q.w.Header()
 	h["Content-Type"] = []string{"application/json"}
 	q.w.WriteHeader(http.StatusOK)
@@ -95,7 +100,7 @@ func (q *call) watch() error {
 		return nil
 	}
 	w.cursor = cur
-	w.row = &watchRow{x: exchangeFrom(q.req.Context()), bucket: q.bucket, namespace: q.namespace, selector: w.selectorText(), startRevision: start, lag: cur.lag}
+	w.row = &watchRow{x: exchangeFrom(q.req.Context()), bucket: q.bucket, namespace: q.namespace, selector: w.selectorText(), startRevision: start, lag: cur.Lag}
 	w.row.sent.Store(start)
 	w.begin()
 	defer w.end()
@@ -122,7 +127,7 @@ func (w *watching) end() {
 }
 
 // run sends what there is and then what comes.
-func (w *watching) run(initial *snapshot, start int64) {
+func (w *watching) run(initial *store.Snapshot, start int64) {
 	ctx := w.req.Context()
 	limit := w.timeout
 	if limit == 0 {
@@ -133,8 +138,8 @@ func (w *watching) run(initial *snapshot, start int64) {
 		end = x.received.Add(x.until) // when its context ends
 	}
 	if initial != nil {
-		for o := range w.selected(&w.listOptions, initial.scan(w.prefix(), "")) {
-			if w.object('A', o, o.rev); w.failed {
+		for o := range w.selected(&w.listOptions, initial.Scan(w.prefix(), "")) {
+			if w.object('A', o, o.Rev); w.failed {
 				return
 			}
 		}
@@ -150,12 +155,12 @@ func (w *watching) run(initial *snapshot, start int64) {
 	w.row.state.Store(watchLive)
 	timer := time.NewTimer(w.nextWake(end))
 	defer timer.Stop()
-	var room [64]*logEvent
+	var room [64]*store.Event
 	retired, last := w.retired, false
 	due := limit <= bookmarkBeforeEnd // a bookmark
 	for !w.failed {
-		reached := w.rest.store.revision()
-		events, changed, err := w.cursor.next(room[:0], len(room))
+		reached := w.rest.store.Revision()
+		events, changed, err := w.cursor.Next(room[:0], len(room))
 		if err != nil {
 			w.row.state.Store(watchEnding)
 			w.expired(err)
@@ -165,7 +170,7 @@ func (w *watching) run(initial *snapshot, start int64) {
 			for _, e := range events {
 				w.event(e)
 			}
-			w.row.sent.Store(events[len(events)-1].rev)
+			w.row.sent.Store(events[len(events)-1].Rev)
 			_ = w.flush()
 			if ctx.Err() != nil || w.row.lastSend.Load() >= end.UnixNano() {
 				return // it may never be idle
@@ -213,33 +218,33 @@ func (w *watching) nextWake(end time.Time) time.Duration {
 
 // event sends one event as this watch sees it: an object that begins to match its
 // selectors is added, one that no longer does is deleted.
-func (w *watching) event(e *logEvent) {
-	o, kind := e.obj, e.kind
-	if w.namespace != "" && o.namespace() != w.namespace {
+func (w *watching) event(e *store.Event) {
+	o, kind := e.Object, e.Kind
+	if w.namespace != "" && o.Namespace() != w.namespace {
 		return
 	}
-	if !w.labels.empty() || !w.fields.empty() {
-		before := e.prev != nil && w.selects(e.prev)
-		now := e.kind != 'D' && w.selects(o)
+	if !w.labels.Empty() || !w.fields.Empty() {
+		before := e.Prev != nil && w.selects(e.Prev)
+		now := e.Kind != 'D' && w.selects(o)
 		switch {
 		case now && !before:
 			kind = 'A'
 		case now:
 			kind = 'M'
-		case before && e.kind == 'D':
+		case before && e.Kind == 'D':
 			kind = 'D'
 		case before:
-			w.object('D', e.prev, e.rev) // its last matching state, at the revision of the change (upstream)
+			w.object('D', e.Prev, e.Rev) // its last matching state, at the revision of the change (upstream)
 			return
 		default:
 			return
 		}
 	}
-	w.object(kind, o, e.rev)
+	w.object(kind, o, e.Rev)
 }
 
 // object sends one object, unless a fault has ended the watch.
-func (w *watching) object(kind byte, o *object, rev int64) {
+func (w *watching) object(kind byte, o *store.Object, rev int64) {
 	f := w.row.x.fault.Load()
 	if f != nil && f.due.Load() {
 		w.failed = true
@@ -252,20 +257,20 @@ func (w *watching) object(kind byte, o *object, rev int64) {
 }
 
 // show sends one object in the form that is wanted.
-func (w *watching) show(kind byte, o *object, rev int64) {
+func (w *watching) show(kind byte, o *store.Object, rev int64) {
 	asIs := w.form.kind == formObject && w.asStored(o)
 	switch {
-	case asIs && kind == o.eventKind() && rev == o.rev:
-		w.write(o.line)
+	case asIs && kind == o.EventKind() && rev == o.Rev:
+		w.write(o.Line)
 		return
-	case asIs && rev == o.rev:
-		w.line = append(w.line[:0], eventHead(kind)...)
-		w.line = append(append(w.line, o.raw()...), "}\n"...)
+	case asIs && rev == o.Rev:
+		w.line = append(w.line[:0], store.EventHead(kind)...)
+		w.line = append(append(w.line, o.Raw()...), "}\n"...)
 		w.write(w.line)
 		return
 	}
 	obj := w.decode(o)
-	metadataOf(obj)["resourceVersion"] = strconv.FormatInt(rev, 10)
+	tree.Metadata(obj)["resourceVersion"] = strconv.FormatInt(rev, 10)
 	switch w.form.kind {
 	case formTable:
 		obj = w.asTable([]map[string]any{obj}, map[string]any{"resourceVersion": strconv.FormatInt(rev, 10)}, !w.defined)
@@ -273,12 +278,12 @@ func (w *watching) show(kind byte, o *object, rev int64) {
 	case formPartial:
 		obj = w.partial(obj)
 	}
-	w.send(eventHead(kind), obj)
+	w.send(store.EventHead(kind), obj)
 }
 
 func (w *watching) send(head string, obj map[string]any) {
 	w.line = append(w.line[:0], head...)
-	w.line = append(appendJSON(w.line, obj), "}\n"...)
+	w.line = append(tree.AppendJSON(w.line, obj), "}\n"...)
 	w.write(w.line)
 }
 
@@ -319,12 +324,12 @@ func (w *watching) sendBookmark(rev int64, complete bool) {
 // upstream does.
 func (w *watching) expired(err error) {
 	message := "too old resource version"
-	var old *expiredError
+	var old *store.Expired
 	if errors.As(err, &old) {
-		message = fmt.Sprintf("too old resource version: %d (%d)", old.asked, old.oldest)
+		message = fmt.Sprintf("too old resource version: %d (%d)", old.Asked, old.Oldest)
 	}
 	status := map[string]any{"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{}, "status": "Failure", "message": message, "reason": "Expired", "code": int64(http.StatusGone)}
-	w.line = append(append(w.line[:0], `{"type":"ERROR","object":`...), appendJSON(nil, status)...)
+	w.line = append(append(w.line[:0], `{"type":"ERROR","object":`...), tree.AppendJSON(nil, status)...)
 	_, _ = w.w.Write(append(w.line, "}\n"...))
 	_ = flush(w.w)
 }
@@ -332,10 +337,10 @@ func (w *watching) expired(err error) {
 // selectorText is the selectors as a query says them.
 func (w *watching) selectorText() string {
 	var parts []string
-	if !w.labels.empty() {
+	if !w.labels.Empty() {
 		parts = append(parts, "labelSelector="+w.labels.String())
 	}
-	if !w.fields.empty() {
+	if !w.fields.Empty() {
 		parts = append(parts, "fieldSelector="+w.fields.String())
 	}
 	return strings.Join(parts, "&")

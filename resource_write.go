@@ -6,6 +6,11 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+
+	"apichain/internal/field"
+	"apichain/internal/status"
+	"apichain/internal/store"
+	"apichain/internal/tree"
 )
 
 // create adds an object.
@@ -14,7 +19,7 @@ func (q *call) create() error {
 		return err
 	}
 	if q.namespaced && q.namespace == "" {
-		return textError(http.StatusNotFound, "404 page not found")
+		return status.PlainText(http.StatusNotFound, "404 page not found")
 	}
 	obj, err := q.readNew()
 	if err != nil {
@@ -37,14 +42,14 @@ func (q *call) insert(obj map[string]any) error {
 
 // insertObject checks and stores a new object, and is the one way by which any comes to
 // be. With dryRun nothing is stored, the result is nil, and obj is what it would be.
-func (q *call) insertObject(obj map[string]any) (*object, error) {
+func (q *call) insertObject(obj map[string]any) (*store.Object, error) {
 	defer q.lockAlone()()
-	m := metadataOf(obj)
-	name := textAt(m, "name")
+	m := tree.Metadata(obj)
+	name := tree.Text(m, "name")
 	if q.name != "" && name != "" && name != q.name {
 		return nil, q.wrongName(name)
 	}
-	if v := textAt(m, "resourceVersion"); v != "" && v != "0" {
+	if v := tree.Text(m, "resourceVersion"); v != "" && v != "0" {
 		return nil, plainError("resourceVersion should not be set on objects to be created")
 	}
 	if err := q.checkNamespace(m); err != nil {
@@ -53,7 +58,7 @@ func (q *call) insertObject(obj map[string]any) (*object, error) {
 	if q.terminating {
 		return nil, q.forbidden(name, definitionGoes)
 	}
-	generate := textAt(m, "generateName")
+	generate := tree.Text(m, "generateName")
 	if q.hasStatus && !q.givenStatus {
 		delete(obj, "status")
 	}
@@ -65,36 +70,36 @@ func (q *call) insertObject(obj map[string]any) (*object, error) {
 	if q.initialize != nil {
 		q.initialize(obj)
 	}
-	q.shape.setDefaults(obj)
+	q.shape.SetDefaults(obj)
 	if q.prepare != nil {
 		if err := q.prepare(q, obj, nil); err != nil {
 			return nil, err
 		}
 	}
-	if errs := append(q.metadataErrors(obj), q.shape.validate(obj, nil)...); len(errs) > 0 {
-		return nil, invalid(q.group, q.kind, objectName(obj), errs)
+	if errs := append(q.metadataErrors(obj), q.shape.Validate(obj, nil)...); len(errs) > 0 {
+		return nil, status.Invalid(q.group, q.kind, tree.Name(obj), errs)
 	}
 	q.warnUnchecked()
 	for try := 1; ; try++ {
-		if err := q.checkSpace(objectName(obj)); err != nil {
+		if err := q.checkSpace(tree.Name(obj)); err != nil {
 			return nil, err
 		}
 		o, err := q.commitNew(obj)
 		if err == nil {
 			return o, nil
 		}
-		var taken *conflictError
+		var taken *store.Conflict
 		if !errors.As(err, &taken) {
 			return nil, err
 		}
 		if name == "" && try < generatedTries {
 			m["name"] = generatedName(generate)
-			q.shape.setDefaults(obj) // some are made of the name
+			q.shape.SetDefaults(obj) // some are made of the name
 			continue
 		}
-		e := q.exists(objectName(obj), taken.current)
+		e := q.exists(tree.Name(obj), taken.Current)
 		if name == "" {
-			e.retryAfter = 1
+			e.RetryAfter = 1
 		}
 		return nil, e
 	}
@@ -111,17 +116,17 @@ func (r *resource) lockAlone() (unlock func()) {
 }
 
 // commitNew stores obj, or with dryRun sees whether it could be.
-func (q *call) commitNew(obj map[string]any) (*object, error) {
-	key := q.resource.key(q.namespace, objectName(obj))
+func (q *call) commitNew(obj map[string]any) (*store.Object, error) {
+	key := q.resource.key(q.namespace, tree.Name(obj))
 	if q.dryRun {
-		sn := q.bucket.now()
-		if o := sn.get(key); o != nil {
-			return nil, &conflictError{bucket: q.bucket, key: key, current: o}
+		sn := q.bucket.Now()
+		if o := sn.Get(key); o != nil {
+			return nil, &store.Conflict{Bucket: q.bucket, Key: key, Current: o}
 		}
 		return nil, nil
 	}
 	d := q.encode(obj)
-	o, err := q.commit(change{bucket: q.bucket, key: key, next: &d}, func() error { return q.checkPlace(objectName(obj)) })
+	o, err := q.commit(store.Change{Bucket: q.bucket, Key: key, Next: &d}, func() error { return q.checkPlace(tree.Name(obj)) })
 	if !errors.Is(err, errRedefined) {
 		return o, err
 	}
@@ -129,8 +134,8 @@ func (q *call) commitNew(obj map[string]any) (*object, error) {
 		return nil, err
 	}
 	obj["apiVersion"] = q.apiVersion()
-	if _, err := q.shape.prune(obj); err != nil {
-		return nil, badRequest(err.Error())
+	if _, err := q.shape.Prune(obj); err != nil {
+		return nil, status.BadRequest(err.Error())
 	}
 	return q.insertObject(obj)
 }
@@ -142,9 +147,9 @@ var errRedefined = errors.New("the resource is defined anew")
 // commit makes one change, and tells the kind. fits, if any, is asked while no other commit
 // can come between. Nothing is written under a definition that has been replaced: that is
 // errRedefined.
-func (q *call) commit(c change, fits func() error) (*object, error) {
+func (q *call) commit(c store.Change, fits func() error) (*store.Object, error) {
 	var refused error
-	done, err := q.rest.store.commitOf(context.Background(), func() []change {
+	done, err := q.rest.store.CommitFunc(context.Background(), func() []store.Change {
 		if q.isRetired() {
 			refused = errRedefined
 		} else if fits != nil {
@@ -153,7 +158,7 @@ func (q *call) commit(c change, fits func() error) (*object, error) {
 		if refused != nil {
 			return nil
 		}
-		return []change{c}
+		return []store.Change{c}
 	})
 	if err = cmp.Or(refused, err); err != nil {
 		return nil, err
@@ -165,14 +170,14 @@ func (q *call) commit(c change, fits func() error) (*object, error) {
 }
 
 // recommit is commit for the change of an object that is there. Who finds the resource
-// defined anew gets it, and a *conflictError, as if somebody had changed the object.
-func (q *call) recommit(c change) (*object, error) {
+// defined anew gets it, and a *store.Conflict, as if somebody had changed the object.
+func (q *call) recommit(c store.Change) (*store.Object, error) {
 	o, err := q.commit(c, nil)
 	if errors.Is(err, errRedefined) {
 		if err := q.renew(); err != nil {
 			return nil, err
 		}
-		return nil, &conflictError{bucket: c.bucket, key: c.key}
+		return nil, &store.Conflict{Bucket: c.Bucket, Key: c.Key}
 	}
 	return o, err
 }
@@ -181,10 +186,10 @@ func (q *call) recommit(c change) (*object, error) {
 // what it is in.
 func (q *call) checkPlace(name string) error {
 	if q.custom {
-		sn := q.rest.customs.bucket.now()
-		if d := sn.get(q.bucket.name); d == nil {
-			return textError(http.StatusNotFound, "404 page not found")
-		} else if d.meta.deleting {
+		sn := q.rest.customs.bucket.Now()
+		if d := sn.Get(q.bucket.Name); d == nil {
+			return status.PlainText(http.StatusNotFound, "404 page not found")
+		} else if d.Meta.Deleting {
 			return q.forbidden(name, definitionGoes)
 		}
 	}
@@ -193,34 +198,34 @@ func (q *call) checkPlace(name string) error {
 
 const definitionGoes = "create not allowed while custom resource definition is terminating"
 
-func (q *call) exists(name string, current *object) *statusError {
+func (q *call) exists(name string, current *store.Object) *status.Error {
 	message := q.qualified() + " " + quoted(name) + " already exists"
-	if current != nil && current.meta.deleting {
+	if current != nil && current.Meta.Deleting {
 		message = "object is being deleted: " + message
 	}
-	return &statusError{code: http.StatusConflict, reason: "AlreadyExists", message: message, details: &statusDetails{Name: name, Group: q.group, Kind: q.plural}}
+	return &status.Error{Code: http.StatusConflict, Reason: "AlreadyExists", Message: message, Details: &status.Details{Name: name, Group: q.group, Kind: q.plural}}
 }
 
-func (r *resource) forbidden(name, why string) *statusError {
-	return &statusError{code: http.StatusForbidden, reason: "Forbidden", message: r.qualified() + " " + quoted(name) + " is forbidden: " + why, details: &statusDetails{Name: name, Group: r.group, Kind: r.plural}}
+func (r *resource) forbidden(name, why string) *status.Error {
+	return &status.Error{Code: http.StatusForbidden, Reason: "Forbidden", Message: r.qualified() + " " + quoted(name) + " is forbidden: " + why, Details: &status.Details{Name: name, Group: r.group, Kind: r.plural}}
 }
 
-func (q *call) wrongName(name string) *statusError {
-	return badRequest("the name of the object (" + name + ") does not match the name on the URL (" + q.name + ")")
+func (q *call) wrongName(name string) *status.Error {
+	return status.BadRequest("the name of the object (" + name + ") does not match the name on the URL (" + q.name + ")")
 }
 
-func (q *call) noName() *statusError {
-	return badRequest("the name of the object (" + q.name + " based on URL) was undeterminable: name must be provided")
+func (q *call) noName() *status.Error {
+	return status.BadRequest("the name of the object (" + q.name + " based on URL) was undeterminable: name must be provided")
 }
 
-func (q *call) wrongUID(old *object, uid string) *statusError {
-	return q.conflict(q.name, "StorageError: invalid object, Code: 4, Key: "+old.key+", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: "+uid+", UID in object meta: "+old.meta.uid)
+func (q *call) wrongUID(old *store.Object, uid string) *status.Error {
+	return q.conflict(q.name, "StorageError: invalid object, Code: 4, Key: "+old.Key+", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: "+uid+", UID in object meta: "+old.Meta.UID)
 }
 
 // checkNamespace sees to it that the object says the namespace of the path, or none.
 func (q *call) checkNamespace(m map[string]any) error {
-	if ns := textAt(m, "namespace"); ns != "" && ns != q.namespace {
-		return badRequest("the namespace of the provided object does not match the namespace sent on the request")
+	if ns := tree.Text(m, "namespace"); ns != "" && ns != q.namespace {
+		return status.BadRequest("the namespace of the provided object does not match the namespace sent on the request")
 	}
 	return nil
 }
@@ -230,15 +235,15 @@ func (q *call) checkSpace(name string) error {
 	if !q.namespaced {
 		return nil
 	}
-	sn := q.rest.spaces.now()
-	space := sn.get(q.namespace)
+	sn := q.rest.spaces.Now()
+	space := sn.Get(q.namespace)
 	if space == nil {
-		return &statusError{code: http.StatusNotFound, reason: "NotFound", message: "namespaces " + quoted(q.namespace) + " not found", details: &statusDetails{Name: q.namespace, Kind: "namespaces"}}
+		return &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: "namespaces " + quoted(q.namespace) + " not found", Details: &status.Details{Name: q.namespace, Kind: "namespaces"}}
 	}
-	if space.meta.deleting {
+	if space.Meta.Deleting {
 		why := "unable to create new content in namespace " + q.namespace + " because it is being terminated"
 		e := q.forbidden(name, why)
-		e.details.Causes = []statusCause{{Reason: "NamespaceTerminating", Message: "namespace " + q.namespace + " is being terminated", Field: "metadata.namespace"}}
+		e.Details.Causes = []status.Cause{{Reason: "NamespaceTerminating", Message: "namespace " + q.namespace + " is being terminated", Field: "metadata.namespace"}}
 		return e
 	}
 	return nil
@@ -257,14 +262,14 @@ func (q *call) update() error {
 		return err
 	}
 	if q.name == "" {
-		return badRequest("name must be provided")
+		return status.BadRequest("name must be provided")
 	}
 	obj, err := q.readNew()
 	if err != nil {
 		return err
 	}
-	m := metadataOf(obj)
-	switch name := textAt(m, "name"); {
+	m := tree.Metadata(obj)
+	switch name := tree.Text(m, "name"); {
 	case name == "":
 		return q.noName()
 	case name != q.name:
@@ -277,37 +282,37 @@ func (q *call) update() error {
 	if err != nil {
 		return err
 	}
-	uid := textAt(m, "uid")
+	uid := tree.Text(m, "uid")
 	for {
-		sn := q.bucket.now()
-		old := sn.get(q.resource.key(q.namespace, q.name))
+		sn := q.bucket.Now()
+		old := sn.Get(q.resource.key(q.namespace, q.name))
 		if old == nil {
 			if !q.createOnUpdate || uid != "" || given != "" || q.info.Subresource != "" {
 				return q.notFound(q.name)
 			}
-			err := q.insert(deepCopy(obj).(map[string]any))
-			var e *statusError
-			if errors.As(err, &e) && e.reason == "AlreadyExists" {
+			err := q.insert(tree.Copy(obj).(map[string]any))
+			var e *status.Error
+			if errors.As(err, &e) && e.Reason == "AlreadyExists" {
 				continue // somebody else made it meanwhile
 			}
 			return err
 		}
 		if given == "" && !q.blindUpdate {
-			return invalid(q.group, q.kind, q.name, []fieldError{fieldInvalid("metadata.resourceVersion", 0, "must be specified for an update")})
+			return status.Invalid(q.group, q.kind, q.name, []field.Error{field.Invalid("metadata.resourceVersion", 0, "must be specified for an update")})
 		}
-		if uid != "" && uid != old.meta.uid {
+		if uid != "" && uid != old.Meta.UID {
 			return q.wrongUID(old, uid)
 		}
-		if given != "" && given != strconv.FormatInt(old.rev, 10) {
+		if given != "" && given != strconv.FormatInt(old.Rev, 10) {
 			return q.conflict(q.name, changedMeanwhile)
 		}
 		next := obj
 		if given == "" {
-			next = deepCopy(obj).(map[string]any) // it may be written again
+			next = tree.Copy(obj).(map[string]any) // it may be written again
 		}
 		was := q.decode(old)
 		done, err := q.replace(old, was, next)
-		var raced *conflictError
+		var raced *store.Conflict
 		if errors.As(err, &raced) {
 			if given != "" {
 				return q.conflict(q.name, changedMeanwhile)
@@ -324,7 +329,7 @@ func (q *call) update() error {
 // givenRevision is the revision on condition of which obj is written, "" for whatever one:
 // that is what 0 means too.
 func givenRevision(obj map[string]any) (string, error) {
-	given := textAt(obj, "metadata", "resourceVersion")
+	given := tree.Text(obj, "metadata", "resourceVersion")
 	if given == "" {
 		return "", nil
 	}
@@ -339,7 +344,7 @@ func givenRevision(obj map[string]any) (string, error) {
 
 // answerWritten answers an update or a patch; o is nil when nothing was
 // stored, or the object has gone with this write.
-func (q *call) answerWritten(o *object, next map[string]any) error {
+func (q *call) answerWritten(o *store.Object, next map[string]any) error {
 	if o == nil {
 		return q.answerTree(http.StatusOK, next)
 	}
@@ -348,11 +353,11 @@ func (q *call) answerWritten(o *object, next map[string]any) error {
 
 // replace writes next in the place of old, whose tree is was. Both trees are consumed. A
 // write that changes nothing is none. With dryRun nothing is written, the result is nil and
-// next is what it would be. Who raced gets a *conflictError.
-func (q *call) replace(old *object, was, next map[string]any) (*object, error) {
+// next is what it would be. Who raced gets a *store.Conflict.
+func (q *call) replace(old *store.Object, was, next map[string]any) (*store.Object, error) {
 	defer q.lockAlone()()
 	if q.info.Subresource == "status" {
-		merged := deepCopy(was).(map[string]any)
+		merged := tree.Copy(was).(map[string]any)
 		if s, ok := next["status"]; ok {
 			merged["status"] = s
 		} else {
@@ -371,19 +376,19 @@ func (q *call) replace(old *object, was, next map[string]any) (*object, error) {
 	}
 	if q.info.Subresource == "" || q.info.Subresource == "status" {
 		for _, path := range q.keeps {
-			if v := member(was, path...); v != nil {
-				setMember(next, v, path...)
+			if v := tree.At(was, path...); v != nil {
+				tree.Set(next, v, path...)
 			}
 		}
 	}
-	m := metadataOf(next)
+	m := tree.Metadata(next)
 	keepLife(next, was)
-	m["name"] = old.name()
+	m["name"] = old.Name()
 	if q.namespaced {
 		m["namespace"] = q.namespace
 	}
 	q.dedupeOwners(next)
-	q.shape.setDefaults(next)
+	q.shape.SetDefaults(next)
 	if q.prepare != nil {
 		if err := q.prepare(q, next, was); err != nil {
 			return nil, err
@@ -391,20 +396,20 @@ func (q *call) replace(old *object, was, next map[string]any) (*object, error) {
 	}
 	errs := q.metadataErrors(next)
 	errs = append(errs, immutableErrors(next, was)...)
-	if errs = append(errs, q.shape.validate(next, was)...); len(errs) > 0 {
-		return nil, invalid(q.group, q.kind, q.name, errs)
+	if errs = append(errs, q.shape.Validate(next, was)...); len(errs) > 0 {
+		return nil, status.Invalid(q.group, q.kind, q.name, errs)
 	}
 	if q.generation && !q.sameGeneration(next, was) {
-		n, _ := member(was, "metadata", "generation").(int64)
+		n, _ := tree.At(was, "metadata", "generation").(int64)
 		m["generation"] = n + 1
 	}
-	m["resourceVersion"] = strconv.FormatInt(old.rev, 10)
-	metadataOf(was)["resourceVersion"] = m["resourceVersion"]
-	if deepEqual(next, was) && q.asStored(old) {
+	m["resourceVersion"] = strconv.FormatInt(old.Rev, 10)
+	tree.Metadata(was)["resourceVersion"] = m["resourceVersion"]
+	if tree.Equal(next, was) && q.asStored(old) {
 		return q.unlessDry(old), nil
 	}
 	q.warnUnchecked()
-	if old.meta.deleting && len(listAt(m, "finalizers")) == 0 && q.mayGo(next) {
+	if old.Meta.Deleting && len(tree.List(m, "finalizers")) == 0 && q.mayGo(next) {
 		if q.dryRun {
 			return nil, nil
 		}
@@ -414,13 +419,13 @@ func (q *call) replace(old *object, was, next map[string]any) (*object, error) {
 		return nil, nil
 	}
 	d := q.encode(next)
-	if d.same(old) { // as another version shows it, it was not as it is stored
+	if d.Same(old) { // as another version shows it, it was not as it is stored
 		return old, nil
 	}
-	return q.recommit(change{bucket: q.bucket, key: old.key, expect: old.rev, next: &d})
+	return q.recommit(store.Change{Bucket: q.bucket, Key: old.Key, Expect: old.Rev, Next: &d})
 }
 
-func (q *call) unlessDry(o *object) *object {
+func (q *call) unlessDry(o *store.Object) *store.Object {
 	if q.dryRun {
 		return nil
 	}
@@ -430,12 +435,12 @@ func (q *call) unlessDry(o *object) *object {
 // mayGo reports whether nothing but finalizers in metadata holds a deleted object: a
 // namespace has others in its spec.
 func (r *resource) mayGo(obj map[string]any) bool {
-	return len(listAt(obj, "spec", "finalizers")) == 0 || r.plural != "namespaces" || r.group != ""
+	return len(tree.List(obj, "spec", "finalizers")) == 0 || r.plural != "namespaces" || r.group != ""
 }
 
 // remove takes an object out, which was in the state last at its end.
-func (q *call) remove(old *object, last map[string]any) error {
-	d := q.encode(deepCopy(last).(map[string]any))
-	_, err := q.recommit(change{bucket: q.bucket, key: old.key, expect: old.rev, last: &d})
+func (q *call) remove(old *store.Object, last map[string]any) error {
+	d := q.encode(tree.Copy(last).(map[string]any))
+	_, err := q.recommit(store.Change{Bucket: q.bucket, Key: old.Key, Expect: old.Rev, Last: &d})
 	return err
 }

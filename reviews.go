@@ -4,6 +4,12 @@ import (
 	"context"
 	"net/http"
 	"slices"
+
+	"apichain/internal/field"
+	"apichain/internal/kinds"
+	"apichain/internal/request"
+	"apichain/internal/status"
+	"apichain/internal/tree"
 )
 
 // Reviews: questions that the program's own authenticators and authorizer answer. They are
@@ -33,7 +39,7 @@ func (q *call) answerReview() error {
 	if err != nil {
 		return err
 	}
-	if err := q.checkNamespace(metadataOf(obj)); err != nil {
+	if err := q.checkNamespace(tree.Metadata(obj)); err != nil {
 		return err
 	}
 	if err := q.reviewed(q, obj); err != nil {
@@ -43,7 +49,7 @@ func (q *call) answerReview() error {
 }
 
 // userInfo is a user as upstream's authentication.k8s.io/v1 UserInfo.
-func userInfo(u *User) map[string]any {
+func userInfo(u *request.User) map[string]any {
 	info := map[string]any{"username": u.Name}
 	if u.UID != "" {
 		info["uid"] = u.UID
@@ -70,9 +76,9 @@ func anyStrings(list []string) []any {
 }
 
 func reviewToken(q *call, obj map[string]any) error {
-	token := textAt(obj, "spec", "token")
+	token := tree.Text(obj, "spec", "token")
 	if token == "" {
-		return badRequest("token is required for TokenReview in authentication")
+		return status.BadRequest("token is required for TokenReview in authentication")
 	}
 	status := map[string]any{"user": map[string]any{}}
 	obj["status"] = status
@@ -81,7 +87,7 @@ func reviewToken(q *call, obj map[string]any) error {
 		status["error"] = errInvalidToken.Error()
 		return nil
 	}
-	if wanted := textsOf(listAt(obj, "spec", "audiences")); len(wanted) > 0 {
+	if wanted := kinds.TextsOf(tree.List(obj, "spec", "audiences")); len(wanted) > 0 {
 		audiences = slices.DeleteFunc(slices.Clone(audiences), func(a string) bool { return !slices.Contains(wanted, a) })
 		if len(audiences) == 0 {
 			status["error"] = "the token is for none of the audiences"
@@ -101,66 +107,66 @@ func reviewSelf(q *call, obj map[string]any) error {
 }
 
 func reviewAccess(q *call, obj map[string]any) error {
-	spec := objectAt(obj, "spec")
-	u := &User{Name: textAt(spec, "user"), UID: textAt(spec, "uid"), Groups: textsOf(listAt(spec, "groups"))}
+	spec := tree.Object(obj, "spec")
+	u := &request.User{Name: tree.Text(spec, "user"), UID: tree.Text(spec, "uid"), Groups: kinds.TextsOf(tree.List(spec, "groups"))}
 	errs := accessErrors(spec)
 	if u.Name == "" && len(u.Groups) == 0 {
-		errs = append(errs, fieldInvalid("spec.user", "", "at least one of user or group must be specified"))
+		errs = append(errs, field.Invalid("spec.user", "", "at least one of user or group must be specified"))
 	}
 	if len(errs) > 0 {
-		return invalid(q.group, q.kind, "", errs)
+		return status.Invalid(q.group, q.kind, "", errs)
 	}
-	for k, v := range objectAt(spec, "extra") {
+	for k, v := range tree.Object(spec, "extra") {
 		if u.Extra == nil {
 			u.Extra = map[string][]string{}
 		}
 		list, _ := v.([]any)
-		u.Extra[k] = textsOf(list)
+		u.Extra[k] = kinds.TextsOf(list)
 	}
 	q.decide(obj, u)
 	return nil
 }
 
 func reviewLocalAccess(q *call, obj map[string]any) error {
-	var errs []fieldError
-	if textAt(obj, "spec", "resourceAttributes", "namespace") != q.namespace {
-		errs = append(errs, fieldInvalid("spec.resourceAttributes.namespace", textAt(obj, "spec", "resourceAttributes", "namespace"), "must match metadata.namespace"))
+	var errs []field.Error
+	if tree.Text(obj, "spec", "resourceAttributes", "namespace") != q.namespace {
+		errs = append(errs, field.Invalid("spec.resourceAttributes.namespace", tree.Text(obj, "spec", "resourceAttributes", "namespace"), "must match metadata.namespace"))
 	}
-	if objectAt(obj, "spec", "nonResourceAttributes") != nil {
-		errs = append(errs, fieldInvalid("spec.nonResourceAttributes", objectAt(obj, "spec", "nonResourceAttributes"), "disallowed on this kind of request"))
+	if tree.Object(obj, "spec", "nonResourceAttributes") != nil {
+		errs = append(errs, field.Invalid("spec.nonResourceAttributes", tree.Object(obj, "spec", "nonResourceAttributes"), "disallowed on this kind of request"))
 	}
 	if len(errs) > 0 {
-		return invalid(q.group, q.kind, "", errs)
+		return status.Invalid(q.group, q.kind, "", errs)
 	}
 	return reviewAccess(q, obj)
 }
 
 func reviewSelfAccess(q *call, obj map[string]any) error {
-	if errs := accessErrors(objectAt(obj, "spec")); len(errs) > 0 {
-		return invalid(q.group, q.kind, "", errs)
+	if errs := accessErrors(tree.Object(obj, "spec")); len(errs) > 0 {
+		return status.Invalid(q.group, q.kind, "", errs)
 	}
 	q.decide(obj, UserFrom(q.req.Context()))
 	return nil
 }
 
 // accessErrors sees to it that the question is about a resource or about a path.
-func accessErrors(spec map[string]any) []fieldError {
-	resource, path := objectAt(spec, "resourceAttributes"), objectAt(spec, "nonResourceAttributes")
+func accessErrors(spec map[string]any) []field.Error {
+	resource, path := tree.Object(spec, "resourceAttributes"), tree.Object(spec, "nonResourceAttributes")
 	switch {
 	case resource != nil && path != nil:
-		return []fieldError{fieldInvalid("spec.nonResourceAttributes", path, "cannot be specified in combination with resourceAttributes")}
+		return []field.Error{field.Invalid("spec.nonResourceAttributes", path, "cannot be specified in combination with resourceAttributes")}
 	case resource == nil && path == nil:
-		return []fieldError{fieldInvalid("spec.resourceAttributes", nil, "exactly one of nonResourceAttributes or resourceAttributes must be specified")}
+		return []field.Error{field.Invalid("spec.resourceAttributes", nil, "exactly one of nonResourceAttributes or resourceAttributes must be specified")}
 	}
 	return nil
 }
 
 // decide asks the authorizer in force. Nothing asks it on the plain listener, whose only
 // user is a superuser.
-func (q *call) decide(obj map[string]any, u *User) {
-	ri := &RequestInfo{Verb: textAt(obj, "spec", "nonResourceAttributes", "verb"), Path: textAt(obj, "spec", "nonResourceAttributes", "path")}
-	if a := objectAt(obj, "spec", "resourceAttributes"); a != nil {
-		ri = &RequestInfo{IsResourceRequest: true, APIPrefix: "apis", Verb: textAt(a, "verb"), APIGroup: textAt(a, "group"), APIVersion: textAt(a, "version"), Namespace: textAt(a, "namespace"), Resource: textAt(a, "resource"), Subresource: textAt(a, "subresource"), Name: textAt(a, "name")}
+func (q *call) decide(obj map[string]any, u *request.User) {
+	ri := &request.Info{Verb: tree.Text(obj, "spec", "nonResourceAttributes", "verb"), Path: tree.Text(obj, "spec", "nonResourceAttributes", "path")}
+	if a := tree.Object(obj, "spec", "resourceAttributes"); a != nil {
+		ri = &request.Info{IsResourceRequest: true, APIPrefix: "apis", Verb: tree.Text(a, "verb"), APIGroup: tree.Text(a, "group"), APIVersion: tree.Text(a, "version"), Namespace: tree.Text(a, "namespace"), Resource: tree.Text(a, "resource"), Subresource: tree.Text(a, "subresource"), Name: tree.Text(a, "name")}
 		if ri.APIGroup == "" {
 			ri.APIPrefix = "api"
 		}
@@ -182,20 +188,20 @@ func (q *call) decide(obj map[string]any, u *User) {
 // ruler is an authorizer that can say all that a user may do. Others make the answer of a
 // rules review incomplete.
 type ruler interface {
-	rules(u *User, namespace string) (resources, paths []any)
+	rules(u *request.User, namespace string) (resources, paths []any)
 }
 
 func reviewSelfRules(q *call, obj map[string]any) error {
-	namespace := textAt(obj, "spec", "namespace")
+	namespace := tree.Text(obj, "spec", "namespace")
 	if namespace == "" {
-		return badRequest("no namespace on request")
+		return status.BadRequest("no namespace on request")
 	}
 	resources, paths, complete := rulesOf(q.req.Context(), q.rest.program.authz, UserFrom(q.req.Context()), namespace)
 	obj["status"] = map[string]any{"resourceRules": resources, "nonResourceRules": paths, "incomplete": !complete}
 	return nil
 }
 
-func rulesOf(ctx context.Context, a authorizer, u *User, namespace string) (resources, paths []any, complete bool) {
+func rulesOf(ctx context.Context, a authorizer, u *request.User, namespace string) (resources, paths []any, complete bool) {
 	resources, paths, complete = []any{}, []any{}, true
 	switch a := a.(type) {
 	case authorizers:
@@ -212,17 +218,17 @@ func rulesOf(ctx context.Context, a authorizer, u *User, namespace string) (reso
 	return resources, paths, complete
 }
 
-func (mastersRule) rules(u *User, _ string) (resources, paths []any) {
-	if !u.in(groupMasters) {
+func (mastersRule) rules(u *request.User, _ string) (resources, paths []any) {
+	if !u.In(request.GroupMasters) {
 		return nil, nil
 	}
 	all := []any{"*"}
 	return []any{map[string]any{"verbs": all, "apiGroups": all, "resources": all}}, []any{map[string]any{"verbs": all, "nonResourceURLs": all}}
 }
 
-func (rules pathRules) rules(u *User, _ string) (resources, paths []any) {
+func (rules pathRules) rules(u *request.User, _ string) (resources, paths []any) {
 	for i := range rules {
-		if r := &rules[i]; r.group == "" || u.in(r.group) {
+		if r := &rules[i]; r.group == "" || u.In(r.group) {
 			path := r.path
 			if r.below {
 				path += "*"
@@ -233,9 +239,9 @@ func (rules pathRules) rules(u *User, _ string) (resources, paths []any) {
 	return nil, paths
 }
 
-func (rules resourceRules) rules(u *User, _ string) (resources, paths []any) {
+func (rules resourceRules) rules(u *request.User, _ string) (resources, paths []any) {
 	for i := range rules {
-		if r := &rules[i]; u.in(r.group) {
+		if r := &rules[i]; u.In(r.group) {
 			resources = append(resources, map[string]any{"verbs": []any{r.verb}, "apiGroups": []any{r.apiGroup}, "resources": anyStrings(r.resources)})
 		}
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"strings"
 	"testing"
+
+	"apichain/internal/request"
+	"apichain/internal/tree"
 )
 
 const (
@@ -50,18 +53,18 @@ func TestAccessReviews(t *testing.T) {
 			header = append(header, row.who)
 		}
 		got := c.must(201, "POST", authorization+row.kind, accessReview(kind, row.spec), header...)
-		if member(got, "status", "allowed") != row.allowed || revision(got) != "" {
+		if tree.At(got, "status", "allowed") != row.allowed || revision(got) != "" {
 			t.Errorf("%s %s as %q: %v, want allowed %v", row.kind, row.spec, row.who, got["status"], row.allowed)
 		}
 		if row.who == asAlice && strings.Contains(row.spec, "configmaps") && strings.Contains(row.spec, `"get"`) { // and so it is
-			code, _ := c.try("GET", spacesPath+"/"+textAt(got, "spec", "resourceAttributes", "namespace")+"/configmaps/"+rootCAName, nil, asAlice)
+			code, _ := c.try("GET", spacesPath+"/"+tree.Text(got, "spec", "resourceAttributes", "namespace")+"/configmaps/"+rootCAName, nil, asAlice)
 			if (code == 200) != row.allowed || code != 200 && code != 403 {
 				t.Errorf("%s: allowed %v, answered %d", row.spec, row.allowed, code)
 			}
 		}
 	}
 	local := c.must(201, "POST", "/apis/authorization.k8s.io/v1/namespaces/default/localsubjectaccessreviews", `{"kind":"LocalSubjectAccessReview","apiVersion":"authorization.k8s.io/v1","metadata":{"namespace":"default"},"spec":{"user":"alice",`+aboutMaps+`}}`)
-	if member(local, "status", "allowed") != true {
+	if tree.At(local, "status", "allowed") != true {
 		t.Errorf("local: %v", local)
 	}
 	for path, body := range map[string]string{
@@ -70,7 +73,7 @@ func TestAccessReviews(t *testing.T) {
 		"namespaces/kube-system/localsubjectaccessreviews": accessReview("LocalSubjectAccessReview", `{"user":"alice",`+aboutMaps+`}`),
 		"namespaces/default/localsubjectaccessreviews":     accessReview("LocalSubjectAccessReview", `{"user":"alice",`+aboutVersion+`}`),
 	} {
-		if e := c.must(422, "POST", authorization+path, body); textAt(e, "reason") != "Invalid" {
+		if e := c.must(422, "POST", authorization+path, body); tree.Text(e, "reason") != "Invalid" {
 			t.Errorf("%s: %v", path, e)
 		}
 	}
@@ -83,8 +86,8 @@ func TestRulesReview(t *testing.T) {
 	c := startClients(t, "h2")
 	body := accessReview("SelfSubjectRulesReview", `{"namespace":"default"}`)
 	all := c.must(201, "POST", authorization+"selfsubjectrulesreviews", body)
-	rules := listAt(all, "status", "resourceRules")
-	if member(all, "status", "incomplete") != false || len(rules) != 3 || !deepEqual(listAt(rules[0], "verbs"), []any{"*"}) {
+	rules := tree.List(all, "status", "resourceRules")
+	if tree.At(all, "status", "incomplete") != false || len(rules) != 3 || !tree.Equal(tree.List(rules[0], "verbs"), []any{"*"}) {
 		t.Errorf("of an administrator: %v", all["status"])
 	}
 	c.must(400, "POST", authorization+"selfsubjectrulesreviews", accessReview("SelfSubjectRulesReview", `{}`))
@@ -92,7 +95,7 @@ func TestRulesReview(t *testing.T) {
 	r := startProgram(t, func(s *Server) { s.program.authz = authorizers{limited{}, s.program.authz} })
 	limited := &clients{r, "h2", r.client("h2")}
 	few := limited.must(201, "POST", authorization+"selfsubjectrulesreviews", body, asAlice)
-	if member(few, "status", "incomplete") != true || len(listAt(few, "status", "resourceRules")) != 2 || len(listAt(few, "status", "nonResourceRules")) == 0 {
+	if tree.At(few, "status", "incomplete") != true || len(tree.List(few, "status", "resourceRules")) != 2 || len(tree.List(few, "status", "nonResourceRules")) == 0 {
 		t.Errorf("beside an authorizer that cannot say: %v", few["status"])
 	}
 }
@@ -100,7 +103,7 @@ func TestRulesReview(t *testing.T) {
 // limited lets alice read the config maps of the default namespace.
 type limited struct{}
 
-func (limited) authorize(_ context.Context, u *User, ri *RequestInfo) (decision, string, error) {
+func (limited) authorize(_ context.Context, u *request.User, ri *request.Info) (decision, string, error) {
 	if u.Name == "alice" && ri.IsResourceRequest && ri.Verb == "get" && ri.Resource == "configmaps" && ri.Namespace == "default" {
 		return allow, "alice reads", nil
 	}

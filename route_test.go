@@ -165,7 +165,7 @@ func TestFind(t *testing.T) {
 		case r != nil:
 			got = r.pattern
 		case refused != nil:
-			got = fmt.Sprint(refused.code)
+			got = fmt.Sprint(refused.Code)
 		}
 		if got != row.want {
 			t.Errorf("%s %s is for %q, want %q", row.method, row.path, got, row.want)
@@ -229,8 +229,8 @@ func TestRefusals(t *testing.T) {
 		got, allow := "", ""
 		r, refused := c.find(req)
 		if refused != nil {
-			_, body := refused.body(false)
-			got, allow = strings.TrimSpace(string(body)), refused.allow
+			_, body := refused.Body(false)
+			got, allow = strings.TrimSpace(string(body)), refused.Allow
 		}
 		if got != row.want || allow != row.allow || (r == nil) != (refused != nil) {
 			t.Errorf("%+v:\n got %s, Allow %q\nwant %s", row, got, allow, row.want)
@@ -394,7 +394,7 @@ func sameAsNaive(t *testing.T, c *container, req *http.Request) {
 	got, refused := c.find(req)
 	gotCode, gotAllow := 0, ""
 	if refused != nil {
-		gotCode, gotAllow = refused.code, refused.allow
+		gotCode, gotAllow = refused.Code, refused.Allow
 	}
 	if got != want || gotCode != code || gotAllow != allow {
 		t.Errorf("%s %q %v: got %s %d %q, want %s %d %q", req.Method, req.URL.Path, req.Header, describe(got), gotCode, gotAllow, describe(want), code, allow)
@@ -458,7 +458,7 @@ func TestFindProperty(t *testing.T) {
 				if r, e := c.find(req); r != nil {
 					served++
 				} else if e != nil {
-					refused[e.code]++
+					refused[e.Code]++
 				}
 			}
 			if roots := c.roots(); len(roots) > 0 && rnd.IntN(4) == 0 {

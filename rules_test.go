@@ -128,7 +128,7 @@ func TestContainerRules(t *testing.T) {
 		case rt == nil && refusal == nil:
 			got = "unclaimed"
 		case refusal != nil:
-			got = strings.TrimSpace(fmt.Sprint(refusal.code, " ", refusal.allow))
+			got = strings.TrimSpace(fmt.Sprint(refusal.Code, " ", refusal.Allow))
 		}
 		if got != q.want {
 			t.Errorf("%s %s %s: got %q, want %q", q.method, q.path, q.header, got, q.want)
@@ -140,7 +140,7 @@ func TestContainerRules(t *testing.T) {
 	} {
 		r, _ := http.NewRequest("PATCH", "http://x"+path, nil)
 		_, refusal := c.find(r)
-		if _, body := refusal.body(false); string(body) != want+"\n" {
+		if _, body := refusal.Body(false); string(body) != want+"\n" {
 			t.Errorf("%s: %s", path, body)
 		}
 	}

@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"apichain/internal/tree"
 )
 
 // secrets are what must never be seen, by where they were planted.
@@ -100,9 +102,9 @@ func plantedProgram(t *testing.T) (*running, secrets, string) {
 	send("https", "POST", core+"configmaps", `{"metadata":{"name":"x"},"data":["`+plant("a refused object")+`"]}`, 400)
 	send("https", "POST", core+"configmaps", `{"data":"`+plant("a body that is not read"), 400)
 	issued := decoded(t, send("https", "POST", core+"serviceaccounts/default/token", `{"spec":{}}`, 201).body)
-	s["token of a service account"] = textAt(issued, "status", "token")
+	s["token of a service account"] = tree.Text(issued, "status", "token")
 	send("https", "GET", core+"configmaps/c", "", 200, "Authorization: Bearer "+s["token of a service account"], "Impersonate-User: x", "Authorization: Bearer "+token, "Impersonate-Group: system:masters")
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		want := map[bool]int{true: 200, false: 401}[kind == "http" || kind == "h2c"]
 		send(kind, "GET", "/version?sig="+url.QueryEscape(plant("query of "+kind)), "", want, "Authorization: Bearer "+plant("a wrong token on "+kind), "Cookie: session="+plant("cookie on "+kind), "X-Api-Key: "+plant("another header on "+kind), "User-Agent: ag\tent")
 	}

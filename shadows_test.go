@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"apichain/internal/kinds"
 )
 
 // serversOf is a delegation chain of servers that are told as lines: "SERVER mux /path",
@@ -372,7 +374,7 @@ func (p *program) manyCustom(t testing.TB, n int) {
 	for i := range n {
 		r := p.customResource(crd, "v1")
 		r.plural, r.group = "widgets"+itoa(i), "g"+itoa(i/100)+".example.com"
-		p.rest.customs.served[kindKey{r.group, r.version, r.plural}] = r
+		p.rest.customs.served[kinds.NewKey(r.group, r.version, r.plural)] = r
 	}
 }
 

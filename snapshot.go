@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"apichain/admin"
+	"apichain/internal/store"
 )
 
 // Putting the store into a known state: what it was at ready, or what a snapshot says.
@@ -35,12 +36,12 @@ type knownState struct {
 
 // baseline is the objects at ready. Trees are never changed, so it costs only what was
 // changed since.
-type baseline []holding
+type baseline []store.Holding
 
 // keepBaseline makes the present state the one that reset goes back to. It is called at
 // ready, when the window of the watches opens.
 func (p *program) keepBaseline() {
-	_, all := p.store.moment()
+	_, all := p.store.Snapshots()
 	p.known.base.Store((*baseline)(&all))
 }
 
@@ -58,7 +59,7 @@ func resourceRank(resource string) int {
 // objectList is the whole store as a Kubernetes list.
 type objectList struct {
 	rev     int64
-	objects []*object
+	objects []*store.Object
 }
 
 const (
@@ -69,20 +70,20 @@ const (
 
 // list is all objects, CustomResourceDefinitions first, then Namespaces, then by
 // resource, namespace and name.
-func listOf(s *store) *objectList {
-	rev, all := s.moment()
+func listOf(s *store.Store) *objectList {
+	rev, all := s.Snapshots()
 	l := &objectList{rev: rev}
-	slices.SortStableFunc(all, func(a, b holding) int {
-		return cmp.Compare(resourceRank(a.bucket.name), resourceRank(b.bucket.name))
+	slices.SortStableFunc(all, func(a, b store.Holding) int {
+		return cmp.Compare(resourceRank(a.Bucket.Name), resourceRank(b.Bucket.Name))
 	})
 	for _, h := range all {
 		from := len(l.objects)
-		for o := range h.now.scan("", "") {
+		for o := range h.Now.Scan("", "") {
 			l.objects = append(l.objects, o)
 		}
 		// Keys have the order of "a-b/x" and "a/x" the other way round.
-		slices.SortFunc(l.objects[from:], func(a, b *object) int {
-			return cmp.Or(strings.Compare(a.namespace(), b.namespace()), strings.Compare(a.name(), b.name()))
+		slices.SortFunc(l.objects[from:], func(a, b *store.Object) int {
+			return cmp.Or(strings.Compare(a.Namespace(), b.Namespace()), strings.Compare(a.Name(), b.Name()))
 		})
 	}
 	return l
@@ -92,7 +93,7 @@ func listOf(s *store) *objectList {
 func (l *objectList) size() int64 {
 	n := int64(len(listHead) + len(strconv.FormatInt(l.rev, 10)) + len(listMid) + len(listTail) + max(len(l.objects)-1, 0))
 	for _, o := range l.objects {
-		n += int64(len(o.raw()))
+		n += int64(len(o.Raw()))
 	}
 	return n
 }
@@ -106,7 +107,7 @@ func (l *objectList) write(w io.Writer) error {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if b = append(b, o.raw()...); len(b) >= piece {
+		if b = append(b, o.Raw()...); len(b) >= piece {
 			if _, err := w.Write(b); err != nil {
 				return err
 			}
@@ -119,55 +120,55 @@ func (l *objectList) write(w io.Writer) error {
 
 // wantedObject is one object that is to be there: the very object, or a draft of it.
 type wantedObject struct {
-	object *object
-	draft  *draft
+	object *store.Object
+	draft  *store.Draft
 }
 
-func (t wantedObject) met(o *object) bool {
+func (t wantedObject) met(o *store.Object) bool {
 	if t.draft != nil {
-		return t.draft.same(o)
+		return t.draft.Same(o)
 	}
 	if t.object == o {
 		return true
 	}
-	before, after := t.object.around()
-	isBefore, isAfter := o.around()
+	before, after := t.object.SplitAtRevision()
+	isBefore, isAfter := o.SplitAtRevision()
 	return bytes.Equal(before, isBefore) && bytes.Equal(after, isAfter)
 }
 
-func (t wantedObject) write() *draft {
+func (t wantedObject) write() *store.Draft {
 	if t.draft != nil {
 		return t.draft
 	}
-	before, after := t.object.around()
-	return &draft{json: slices.Concat(before, after), hole: len(before), meta: t.object.meta}
+	before, after := t.object.SplitAtRevision()
+	return &store.Draft{JSON: slices.Concat(before, after), RevisionAt: len(before), Meta: t.object.Meta}
 }
 
 // contents is all that the store is to hold.
-type contents map[*bucket]map[string]wantedObject
+type contents map[*store.Bucket]map[string]wantedObject
 
 // changes is what makes the store hold c and nothing else: first what comes, definitions
 // and namespaces before the rest, then what goes, the other way round.
-func (c contents) changes(all []holding) (cs []change, w admin.Written) {
-	var gone [][]change
+func (c contents) changes(all []store.Holding) (cs []store.Change, w admin.Written) {
+	var gone [][]store.Change
 	for _, h := range all {
-		want := c[h.bucket]
-		var going []change
-		for o := range h.now.scan("", "") {
-			t, stays := want[o.key]
+		want := c[h.Bucket]
+		var going []store.Change
+		for o := range h.Now.Scan("", "") {
+			t, stays := want[o.Key]
 			switch {
 			case !stays:
-				going = append(going, change{bucket: h.bucket, key: o.key, expect: o.rev})
+				going = append(going, store.Change{Bucket: h.Bucket, Key: o.Key, Expect: o.Rev})
 			case t.met(o):
 				w.Unchanged++
 			default:
-				cs = append(cs, change{bucket: h.bucket, key: o.key, expect: o.rev, next: t.write()})
+				cs = append(cs, store.Change{Bucket: h.Bucket, Key: o.Key, Expect: o.Rev, Next: t.write()})
 				w.Updated++
 			}
 		}
 		for _, key := range slices.Sorted(maps.Keys(want)) {
-			if h.now.get(key) == nil {
-				cs = append(cs, change{bucket: h.bucket, key: key, next: want[key].write()})
+			if h.Now.Get(key) == nil {
+				cs = append(cs, store.Change{Bucket: h.Bucket, Key: key, Next: want[key].write()})
 				w.Created++
 			}
 		}
@@ -181,22 +182,22 @@ func (c contents) changes(all []holding) (cs []change, w admin.Written) {
 }
 
 // become makes the store hold c and nothing else, in one commit.
-func become(ctx context.Context, s *store, c contents) (w admin.Written, err error) {
-	objs, err := s.commitOf(ctx, func() []change {
-		var all []holding
-		for _, b := range s.buckets() {
-			all = append(all, holding{b, b.now()})
+func become(ctx context.Context, s *store.Store, c contents) (w admin.Written, err error) {
+	objs, err := s.CommitFunc(ctx, func() []store.Change {
+		var all []store.Holding
+		for _, b := range s.Buckets() {
+			all = append(all, store.Holding{Bucket: b, Now: b.Now()})
 		}
-		slices.SortStableFunc(all, func(a, b holding) int {
-			return cmp.Compare(resourceRank(a.bucket.name), resourceRank(b.bucket.name))
+		slices.SortStableFunc(all, func(a, b store.Holding) int {
+			return cmp.Compare(resourceRank(a.Bucket.Name), resourceRank(b.Bucket.Name))
 		})
-		var cs []change
+		var cs []store.Change
 		cs, w = c.changes(all)
-		w.Revision = s.revision()
+		w.Revision = s.Revision()
 		return cs
 	})
 	if n := len(objs); n > 0 {
-		w.Revision = objs[n-1].rev
+		w.Revision = objs[n-1].Rev
 	}
 	return w, err
 }
@@ -207,9 +208,9 @@ func (p *program) reset(ctx context.Context) (admin.Written, *admin.Error) {
 	return p.rewrite(ctx, func() (contents, *admin.Error) {
 		c := contents{}
 		for _, h := range *p.known.base.Load() {
-			c[h.bucket] = make(map[string]wantedObject, h.now.count())
-			for o := range h.now.scan("", "") {
-				c[h.bucket][o.key] = wantedObject{object: o}
+			c[h.Bucket] = make(map[string]wantedObject, h.Now.Count())
+			for o := range h.Now.Scan("", "") {
+				c[h.Bucket][o.Key] = wantedObject{object: o}
 			}
 		}
 		return c, nil

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/field"
+	"apichain/internal/schema"
+	"apichain/internal/tree"
 )
 
 // Reading a snapshot. What it says of an object is taken as it is, since it was in a store
@@ -21,12 +24,12 @@ type snapshotReader struct {
 	crds      map[string]map[string]any // definitions of the snapshot, by group and kind: "example.com/Widget"
 	resources map[[2]string]*resource   // by apiVersion and kind; nil: there is none
 	contents  contents
-	wrong     []fieldError
+	wrong     []field.Error
 }
 
 // readSnapshot is what a body holds: 400 when it is no JSON, 422 when it is no snapshot.
 func (p *program) readSnapshot(body []byte) (contents, *admin.Error) {
-	list, repeated, err := parseJSONObject(body)
+	list, repeated, err := tree.ParseJSONObject(body)
 	if err != nil {
 		return nil, &admin.Error{Code: http.StatusBadRequest, Reason: "BadRequest", Message: "the body is not a JSON object: " + err.Error()}
 	}
@@ -47,40 +50,40 @@ func (p *program) readSnapshot(body []byte) (contents, *admin.Error) {
 }
 
 // notASnapshot is the 422 with a cause for each field, of the first hundred.
-func notASnapshot(wrong []fieldError) *admin.Error {
+func notASnapshot(wrong []field.Error) *admin.Error {
 	const shown = 100
 	e := &admin.Error{Code: http.StatusUnprocessableEntity, Reason: "Invalid", Message: "the snapshot is invalid: " + wrong[0].String()}
 	if more := len(wrong) - 1; more > 0 {
 		e.Message += fmt.Sprintf(", and %d more", more)
 	}
 	for _, w := range wrong[:min(len(wrong), shown)] {
-		e.Causes = append(e.Causes, admin.Cause{Reason: w.reason, Message: w.message, Field: w.field})
+		e.Causes = append(e.Causes, admin.Cause{Reason: w.Reason, Message: w.Message, Field: w.Field})
 	}
 	return e
 }
 
-func (r *snapshotReader) add(e ...fieldError) { r.wrong = append(r.wrong, e...) }
+func (r *snapshotReader) add(e ...field.Error) { r.wrong = append(r.wrong, e...) }
 
 func (r *snapshotReader) read(list map[string]any) {
 	if list["apiVersion"] != "v1" {
-		r.add(fieldNotSupported("apiVersion", list["apiVersion"], "v1"))
+		r.add(field.NotSupported("apiVersion", list["apiVersion"], "v1"))
 	}
 	if list["kind"] != "List" {
-		r.add(fieldNotSupported("kind", list["kind"], "List"))
+		r.add(field.NotSupported("kind", list["kind"], "List"))
 	}
 	if m, ok := list["metadata"]; ok {
 		if _, ok := m.(map[string]any); !ok {
-			r.add(fieldInvalid("metadata", m, "must be an object"))
+			r.add(field.Invalid("metadata", m, "must be an object"))
 		}
 	}
 	items, ok := list["items"].([]any)
 	if !ok {
-		r.add(fieldRequired("items", "a list of objects, which may be empty"))
+		r.add(field.Required("items", "a list of objects, which may be empty"))
 	}
 	for i, item := range items {
-		obj, path := objectAt(item), fmt.Sprintf("items[%d]", i)
+		obj, path := tree.Object(item), fmt.Sprintf("items[%d]", i)
 		if obj == nil {
-			r.add(fieldInvalid(path, item, "must be an object"))
+			r.add(field.Invalid(path, item, "must be an object"))
 			items[i] = nil
 			continue
 		}
@@ -89,7 +92,7 @@ func (r *snapshotReader) read(list map[string]any) {
 		}
 	}
 	for i, item := range items {
-		if obj := objectAt(item); obj != nil {
+		if obj := tree.Object(item); obj != nil {
 			r.take(obj, fmt.Sprintf("items[%d]", i))
 			items[i] = nil // it is encoded now, and large snapshots are two copies less
 		}
@@ -102,39 +105,39 @@ func isCRD(obj map[string]any) bool {
 
 // define notes a definition, which other items may be of, before it is in the store.
 func (r *snapshotReader) define(crd map[string]any, path string) {
-	wrong := checkCRD(crd, nil)
+	wrong := schema.CheckCRD(crd, nil)
 	for _, e := range wrong {
-		e.field = path + "." + e.field
+		e.Field = path + "." + e.Field
 		r.add(e)
 	}
 	if len(wrong) == 0 {
-		r.crds[textAt(crd, "spec", "group")+"/"+textAt(crd, "spec", "names", "kind")] = crd
+		r.crds[tree.Text(crd, "spec", "group")+"/"+tree.Text(crd, "spec", "names", "kind")] = crd
 	}
 }
 
 // take adds one item to the contents, or what is wrong with it.
 func (r *snapshotReader) take(obj map[string]any, path string) {
-	apiVersion, kind := textAt(obj, "apiVersion"), textAt(obj, "kind")
+	apiVersion, kind := tree.Text(obj, "apiVersion"), tree.Text(obj, "kind")
 	before := len(r.wrong)
 	if apiVersion == "" {
-		r.add(fieldRequired(path+".apiVersion", ""))
+		r.add(field.Required(path+".apiVersion", ""))
 	}
 	if kind == "" {
-		r.add(fieldRequired(path+".kind", ""))
+		r.add(field.Required(path+".kind", ""))
 	}
 	if len(r.wrong) > before {
 		return
 	}
 	res := r.resourceOf(apiVersion, kind)
 	if res == nil {
-		r.add(fieldInvalid(path+".kind", kind, fmt.Sprintf("nothing of this kind is stored in %s, and no CustomResourceDefinition of the snapshot has it", shorten(apiVersion, 128))))
+		r.add(field.Invalid(path+".kind", kind, fmt.Sprintf("nothing of this kind is stored in %s, and no CustomResourceDefinition of the snapshot has it", shorten(apiVersion, 128))))
 		return
 	}
 	if r.add(checkStored(obj, path+".metadata", res.namespaced)...); len(r.wrong) > before {
 		return
 	}
-	key := textAt(obj, "metadata", "name")
-	if ns := textAt(obj, "metadata", "namespace"); ns != "" {
+	key := tree.Text(obj, "metadata", "name")
+	if ns := tree.Text(obj, "metadata", "namespace"); ns != "" {
 		key = ns + "/" + key
 	}
 	of := r.contents[res.bucket]
@@ -143,7 +146,7 @@ func (r *snapshotReader) take(obj map[string]any, path string) {
 		r.contents[res.bucket] = of
 	}
 	if _, twice := of[key]; twice {
-		r.add(fieldDuplicate(path, res.bucket.name+" "+key))
+		r.add(field.Duplicate(path, res.bucket.Name+" "+key))
 		return
 	}
 	d := res.draft(obj)
@@ -166,8 +169,8 @@ func (r *snapshotReader) resourceOf(apiVersion, kind string) *resource {
 	if crd := r.crds[group+"/"+kind]; crd != nil {
 		res = r.p.customResource(crd, version)
 	} else if res = r.p.resourceOf(apiVersion, kind); res != nil {
-		definitions := r.p.store.resource(crdResource).now()
-		if res.bucket == nil || definitions.get(res.bucket.name) != nil {
+		definitions := r.p.store.Bucket(crdResource).Now()
+		if res.bucket == nil || definitions.Get(res.bucket.Name) != nil {
 			res = nil
 		}
 	}
@@ -177,33 +180,33 @@ func (r *snapshotReader) resourceOf(apiVersion, kind string) *resource {
 
 // checkStored is what is wrong with the metadata of an object that is to be stored as it
 // is.
-func checkStored(obj map[string]any, path string, namespaced bool) (wrong []fieldError) {
-	meta := objectAt(obj, "metadata")
+func checkStored(obj map[string]any, path string, namespaced bool) (wrong []field.Error) {
+	meta := tree.Object(obj, "metadata")
 	text := func(key string, required bool) string {
 		v, there := meta[key]
 		s, ok := v.(string)
 		switch {
 		case there && v != nil && !ok:
-			wrong = append(wrong, fieldInvalid(path+"."+key, v, "must be a string"))
+			wrong = append(wrong, field.Invalid(path+"."+key, v, "must be a string"))
 		case s == "" && required:
-			wrong = append(wrong, fieldRequired(path+"."+key, "a snapshot has it of every object"))
+			wrong = append(wrong, field.Required(path+"."+key, "a snapshot has it of every object"))
 		}
 		return s
 	}
 	if name := text("name", true); strings.Contains(name, "/") {
-		wrong = append(wrong, fieldInvalid(path+".name", name, "may not contain '/'"))
+		wrong = append(wrong, field.Invalid(path+".name", name, "may not contain '/'"))
 	}
 	switch ns := text("namespace", namespaced); {
 	case ns != "" && !namespaced:
-		wrong = append(wrong, fieldForbidden(path+".namespace", "the resource has no namespaces"))
+		wrong = append(wrong, field.Forbidden(path+".namespace", "the resource has no namespaces"))
 	case strings.Contains(ns, "/"):
-		wrong = append(wrong, fieldInvalid(path+".namespace", ns, "may not contain '/'"))
+		wrong = append(wrong, field.Invalid(path+".namespace", ns, "may not contain '/'"))
 	}
 	text("uid", true)
 	for _, key := range []string{"creationTimestamp", "deletionTimestamp"} {
 		at := text(key, key == "creationTimestamp")
 		if _, err := time.Parse(time.RFC3339, cmp.Or(at, "2006-01-02T15:04:05Z")); err != nil {
-			wrong = append(wrong, fieldInvalid(path+"."+key, at, "must be a time of RFC 3339"))
+			wrong = append(wrong, field.Invalid(path+"."+key, at, "must be a time of RFC 3339"))
 		}
 	}
 	for _, key := range []string{"labels", "annotations"} {
@@ -212,25 +215,27 @@ func checkStored(obj map[string]any, path string, namespaced bool) (wrong []fiel
 		case map[string]any:
 			for _, k := range slices.Sorted(maps.Keys(m)) {
 				if _, ok := m[k].(string); !ok {
-					wrong = append(wrong, fieldInvalid(path+"."+key+"["+k+"]", m[k], "must be a string"))
+					wrong = append(wrong, field.Invalid(path+"."+key+"["+k+"]", m[k], "must be a string"))
 				}
 			}
 		default:
-			wrong = append(wrong, fieldInvalid(path+"."+key, m, "must be an object"))
+			wrong = append(wrong, field.Invalid(path+"."+key, m, "must be an object"))
 		}
 	}
 	entries := func(key string, complete func(any) bool) {
 		list, ok := meta[key].([]any)
 		if meta[key] != nil && !ok {
-			wrong = append(wrong, fieldInvalid(path+"."+key, meta[key], "must be a list"))
+			wrong = append(wrong, field.Invalid(path+"."+key, meta[key], "must be a list"))
 		}
 		for i, v := range list {
 			if !complete(v) {
-				wrong = append(wrong, fieldInvalid(fmt.Sprintf("%s.%s[%d]", path, key, i), v, "is not complete"))
+				wrong = append(wrong, field.Invalid(fmt.Sprintf("%s.%s[%d]", path, key, i), v, "is not complete"))
 			}
 		}
 	}
 	entries("finalizers", func(v any) bool { s, ok := v.(string); return ok && s != "" })
-	entries("ownerReferences", func(v any) bool { return textAt(v, "kind") != "" && textAt(v, "name") != "" && textAt(v, "uid") != "" })
+	entries("ownerReferences", func(v any) bool {
+		return tree.Text(v, "kind") != "" && tree.Text(v, "name") != "" && tree.Text(v, "uid") != ""
+	})
 	return wrong
 }

@@ -13,6 +13,9 @@ import (
 	"testing"
 
 	"apichain/admin"
+	"apichain/internal/request"
+	"apichain/internal/store"
+	"apichain/internal/tree"
 )
 
 // readyProgram is a test program at the moment after ready: it has the namespaces a and
@@ -28,7 +31,7 @@ func readyProgram(t testing.TB) *program {
 	} {
 		p.applied(t, manifest)
 	}
-	p.store.openWindow()
+	p.store.ExpireHistory()
 	p.keepBaseline()
 	return p
 }
@@ -45,13 +48,13 @@ func widget(ns, name, size string) string {
 }
 
 // applied writes a manifest as a client would.
-func (p *program) applied(t testing.TB, manifest string) *object {
+func (p *program) applied(t testing.TB, manifest string) *store.Object {
 	t.Helper()
-	obj, _, err := parseJSONObject([]byte(manifest))
+	obj, _, err := tree.ParseJSONObject([]byte(manifest))
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, _, err := p.apply(context.Background(), &User{Name: "tester", Groups: []string{groupMasters}}, obj)
+	o, _, err := p.apply(context.Background(), &request.User{Name: "tester", Groups: []string{request.GroupMasters}}, obj)
 	if err != nil {
 		t.Fatalf("%s: %v", manifest, err)
 	}
@@ -61,7 +64,7 @@ func (p *program) applied(t testing.TB, manifest string) *object {
 // removed takes an object out of the store, whatever holds it.
 func (p *program) removed(t testing.TB, resource, key string) {
 	t.Helper()
-	if _, err := p.store.commit(context.Background(), change{bucket: p.store.resource(resource), key: key, expect: -1}); err != nil {
+	if _, err := p.store.Commit(context.Background(), store.Change{Bucket: p.store.Bucket(resource), Key: key, Expect: -1}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -69,19 +72,19 @@ func (p *program) removed(t testing.TB, resource, key string) {
 // held is all objects without their revisions, by resource and key.
 func (p *program) held() map[string]string {
 	out := map[string]string{}
-	_, all := p.store.moment()
+	_, all := p.store.Snapshots()
 	for _, h := range all {
-		for o := range h.now.scan("", "") {
-			before, after := o.around()
-			out[h.bucket.name+" "+o.key] = string(before) + string(after)
+		for o := range h.Now.Scan("", "") {
+			before, after := o.SplitAtRevision()
+			out[h.Bucket.Name+" "+o.Key] = string(before) + string(after)
 		}
 	}
 	return out
 }
 
-func (p *program) stored(resource, key string) *object {
-	sn := p.store.resource(resource).now()
-	return sn.get(key)
+func (p *program) stored(resource, key string) *store.Object {
+	sn := p.store.Bucket(resource).Now()
+	return sn.Get(key)
 }
 
 // snapshotText is the snapshot that the admin API gives.
@@ -122,28 +125,28 @@ func sameHeld(t *testing.T, got, want map[string]string) {
 // holds it, and leaves the rest alone, down to its revision.
 func TestResetRestoresExactly(t *testing.T) {
 	p := readyProgram(t)
-	want, untouched := p.held(), p.stored("configmaps", "a-b/two").rev
+	want, untouched := p.held(), p.stored("configmaps", "a-b/two").Rev
 	total := len(want)
-	uid := p.stored("configmaps", "a/one").meta.uid
+	uid := p.stored("configmaps", "a/one").Meta.UID
 
 	p.applied(t, configMap("a", "one", "changed"))
 	p.applied(t, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"namespace":"a","name":"held","finalizers":["example.com/hold"]}}`)
 	p.removed(t, "widgets.example.com", "a/w")
 	p.removed(t, crdResource, "widgets.example.com")
-	before := p.store.revision()
+	before := p.store.Revision()
 	w, refused := p.reset(context.Background())
 	if refused != nil {
 		t.Fatal(refused)
 	}
 	sameHeld(t, p.held(), want)
-	if want := (admin.Written{Revision: before + 4, Created: 2, Updated: 1, Deleted: 1, Unchanged: total - 3}); w != want || p.store.revision() != w.Revision {
-		t.Errorf("did %+v, want %+v; at %d", w, want, p.store.revision())
+	if want := (admin.Written{Revision: before + 4, Created: 2, Updated: 1, Deleted: 1, Unchanged: total - 3}); w != want || p.store.Revision() != w.Revision {
+		t.Errorf("did %+v, want %+v; at %d", w, want, p.store.Revision())
 	}
-	if now := p.stored("configmaps", "a-b/two").rev; now != untouched {
+	if now := p.stored("configmaps", "a-b/two").Rev; now != untouched {
 		t.Errorf("an untouched object went from revision %d to %d", untouched, now)
 	}
-	if o := p.stored("configmaps", "a/one"); o.meta.uid != uid || o.rev <= before || !bytes.Contains(o.raw(), fmt.Appendf(nil, `"resourceVersion":"%d"`, o.rev)) {
-		t.Errorf("put back as %s", o.raw())
+	if o := p.stored("configmaps", "a/one"); o.Meta.UID != uid || o.Rev <= before || !bytes.Contains(o.Raw(), fmt.Appendf(nil, `"resourceVersion":"%d"`, o.Rev)) {
+		t.Errorf("put back as %s", o.Raw())
 	}
 	// Again there is nothing to do, and no event.
 	w, refused = p.reset(context.Background())
@@ -161,9 +164,9 @@ func TestWatchersSeeAReset(t *testing.T) {
 	p.removed(t, "namespaces", "a-b")
 	p.applied(t, `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"z"}}`)
 	p.removed(t, crdResource, "widgets.example.com")
-	cursors := map[string]*cursor{}
+	cursors := map[string]*store.Cursor{}
 	for _, resource := range []string{crdResource, "namespaces", "configmaps"} {
-		c, err := p.store.resource(resource).watch(p.store.revision())
+		c, err := p.store.Bucket(resource).Watch(p.store.Revision())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,12 +177,12 @@ func TestWatchersSeeAReset(t *testing.T) {
 	}
 	got := map[int64]string{}
 	for resource, c := range cursors {
-		events, _, err := c.next(nil, 100)
+		events, _, err := c.Next(nil, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, e := range events {
-			got[e.rev] = fmt.Sprintf("%c %s %s", e.kind, strings.TrimSuffix(resource, ".apiextensions.k8s.io"), e.obj.key)
+			got[e.Rev] = fmt.Sprintf("%c %s %s", e.Kind, strings.TrimSuffix(resource, ".apiextensions.k8s.io"), e.Object.Key)
 		}
 	}
 	var text []string
@@ -209,7 +212,7 @@ func TestSnapshotRoundTrip(t *testing.T) {
 	if err := json.Unmarshal(text, &list); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	if list.APIVersion != "v1" || list.Kind != "List" || list.Metadata.ResourceVersion != fmt.Sprint(p.store.revision()) || !bytes.HasSuffix(text, []byte("]}\n")) {
+	if list.APIVersion != "v1" || list.Kind != "List" || list.Metadata.ResourceVersion != fmt.Sprint(p.store.Revision()) || !bytes.HasSuffix(text, []byte("]}\n")) {
 		t.Errorf("head and tail of %s", text)
 	}
 	var order []string
@@ -223,7 +226,7 @@ func TestSnapshotRoundTrip(t *testing.T) {
 	}
 
 	want := p.held()
-	before := p.store.revision()
+	before := p.store.Revision()
 	w, refused := p.loadSnapshot(context.Background(), text)
 	if want := (admin.Written{Revision: before, Unchanged: len(want)}); refused != nil || w != want {
 		t.Errorf("loaded where it came from: %+v, want %+v (%v)", w, want, refused)
@@ -236,10 +239,10 @@ func TestSnapshotRoundTrip(t *testing.T) {
 		t.Fatal(refused.Message)
 	}
 	sameHeld(t, other.held(), want)
-	if w.Created+w.Updated+w.Unchanged != len(want) || w.Created == 0 || w.Revision != other.store.revision() {
+	if w.Created+w.Updated+w.Unchanged != len(want) || w.Created == 0 || w.Revision != other.store.Revision() {
 		t.Errorf("loaded elsewhere: %+v", w)
 	}
-	if o := other.stored("widgets.example.com", "a/w"); o == nil || o.meta.uid != p.stored("widgets.example.com", "a/w").meta.uid {
+	if o := other.stored("widgets.example.com", "a/w"); o == nil || o.Meta.UID != p.stored("widgets.example.com", "a/w").Meta.UID {
 		t.Errorf("the custom object is %v", o)
 	}
 	// Back to an empty state, and everything goes.
@@ -287,7 +290,7 @@ func TestSnapshotsThatAreRefused(t *testing.T) {
 		{"twice", item(good + "," + good), 422, "items[1]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			want, before := p.held(), p.store.revision()
+			want, before := p.held(), p.store.Revision()
 			_, refused := p.loadSnapshot(context.Background(), []byte(c.body))
 			if refused == nil || refused.Code != c.code {
 				t.Fatalf("got %+v, want %d", refused, c.code)
@@ -301,7 +304,7 @@ func TestSnapshotsThatAreRefused(t *testing.T) {
 			if got := strings.Join(fields, " "); c.code == 422 && !strings.HasPrefix(got, c.want) || c.code == 400 && !strings.Contains(refused.Message, c.want) {
 				t.Errorf("got %q %q, want %q", refused.Message, got, c.want)
 			}
-			if p.store.revision() != before {
+			if p.store.Revision() != before {
 				t.Error("something was written")
 			}
 			sameHeld(t, p.held(), want)
@@ -349,20 +352,22 @@ func TestOneRewriteAtATime(t *testing.T) {
 }
 
 // brokenBackend fails every write.
-type brokenBackend struct{ memoryBackend }
+type brokenBackend struct{ store.Memory }
 
-func (brokenBackend) append(context.Context, int64, []change) error { return errors.New("disk full") }
+func (brokenBackend) Append(context.Context, int64, []store.Change) error {
+	return errors.New("disk full")
+}
 
 // A write that fails leaves everything as it was.
 func TestResetThatFails(t *testing.T) {
 	p := readyProgram(t)
 	p.applied(t, configMap("a", "one", "changed"))
 	p.removed(t, "configmaps", "a-b/two")
-	want, before := p.held(), p.store.revision()
-	p.store.backend = brokenBackend{}
+	want, before := p.held(), p.store.Revision()
+	p.store.Backend = brokenBackend{}
 	_, refused := p.reset(context.Background())
-	if refused == nil || refused.Code != 500 || p.store.revision() != before {
-		t.Errorf("got %+v at %d", refused, p.store.revision())
+	if refused == nil || refused.Code != 500 || p.store.Revision() != before {
+		t.Errorf("got %+v at %d", refused, p.store.Revision())
 	}
 	sameHeld(t, p.held(), want)
 }
@@ -375,16 +380,16 @@ func TestResetAmongWriters(t *testing.T) {
 	var writers sync.WaitGroup
 	for n := range 4 {
 		writers.Go(func() {
-			b := p.store.resource("configmaps")
+			b := p.store.Bucket("configmaps")
 			for i := 0; ctx.Err() == nil; i++ {
-				d := encodeDraft(map[string]any{"metadata": map[string]any{"name": "x"}, "i": int64(i)}, nil)
+				d := store.Encode(map[string]any{"metadata": map[string]any{"name": "x"}, "i": int64(i)}, nil)
 				key := fmt.Sprintf("a/w%d-%d", n, i%5)
-				now := b.now()
-				if c := (change{bucket: b, key: key, expect: -1, next: &d}); i%3 == 0 && now.get(key) != nil {
-					c.next = nil
-					_, _ = p.store.commit(ctx, c)
+				now := b.Now()
+				if c := (store.Change{Bucket: b, Key: key, Expect: -1, Next: &d}); i%3 == 0 && now.Get(key) != nil {
+					c.Next = nil
+					_, _ = p.store.Commit(ctx, c)
 				} else {
-					_, _ = p.store.commit(ctx, c)
+					_, _ = p.store.Commit(ctx, c)
 				}
 			}
 		})
@@ -394,13 +399,13 @@ func TestResetAmongWriters(t *testing.T) {
 		if refused != nil {
 			t.Fatal(refused)
 		}
-		sn, err := p.store.resource("configmaps").at(w.Revision)
+		sn, err := p.store.Bucket("configmaps").At(w.Revision)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var keys []string
-		for o := range sn.scan("a", "") {
-			keys = append(keys, o.key)
+		for o := range sn.Scan("a", "") {
+			keys = append(keys, o.Key)
 		}
 		if got := strings.Join(keys, " "); !strings.HasPrefix(got, "a-b/") || strings.Contains(got, "a/w") || !strings.Contains(got, "a/one") {
 			t.Fatalf("at revision %d there are %s", w.Revision, got)
@@ -422,8 +427,8 @@ func TestSnapshotOfOneMoment(t *testing.T) {
 	var writer sync.WaitGroup
 	writer.Go(func() {
 		for i := 0; ctx.Err() == nil; i++ {
-			d := encodeDraft(map[string]any{"metadata": map[string]any{"name": "pair"}, "pair": int64(i)}, nil)
-			_, _ = p.store.commit(ctx, change{bucket: p.store.resource("configmaps"), key: "a/pair", expect: -1, next: &d}, change{bucket: p.store.resource("secrets"), key: "a/pair", expect: -1, next: &d})
+			d := store.Encode(map[string]any{"metadata": map[string]any{"name": "pair"}, "pair": int64(i)}, nil)
+			_, _ = p.store.Commit(ctx, store.Change{Bucket: p.store.Bucket("configmaps"), Key: "a/pair", Expect: -1, Next: &d}, store.Change{Bucket: p.store.Bucket("secrets"), Key: "a/pair", Expect: -1, Next: &d})
 		}
 	})
 	defer writer.Wait()

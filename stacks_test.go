@@ -187,20 +187,20 @@ func TestBlockersAreWhatIsWaitedFor(t *testing.T) {
 func TestRequestStacks(t *testing.T) {
 	var all []*stuckAt
 	r := startProgram(t, func(s *Server) {
-		for _, kind := range kinds {
+		for _, kind := range clientKinds {
 			all = append(all, newStuckAt())
 			_ = s.Handle("/"+kind, all[len(all)-1])
 		}
 	}, "--listen-admin=127.0.0.1:0", "--request-stacks")
-	done := make(chan reply, len(kinds))
-	for i, kind := range kinds {
+	done := make(chan reply, len(clientKinds))
+	for i, kind := range clientKinds {
 		go func() { done <- r.get(kind, "/"+kind) }()
 		await(t, kind, all[i].began)
 	}
 	var p page
 	r.look("/admin/v1/inflight?stack=1", &p)
-	if p.Total != len(kinds) {
-		t.Fatalf("%d requests, want %d", p.Total, len(kinds))
+	if p.Total != len(clientKinds) {
+		t.Fatalf("%d requests, want %d", p.Total, len(clientKinds))
 	}
 	for _, row := range p.Items {
 		if got := row["stack"].([]any); !begins(got, "apichain.(*stuckAt).here stacks_test.go:", "apichain.(*stuckAt).ServeHTTP stacks_test.go:") {
@@ -210,10 +210,10 @@ func TestRequestStacks(t *testing.T) {
 	if got, err := r.send(http.DefaultClient, "admin", "GET", "/admin/v1/inflight?stack=true&limit=1&wide=true", nil, "Accept: text/plain"); err != nil || !strings.Contains(got.body, "  STACK\n") || !strings.Contains(got.body, "apichain.(*stuckAt).here stacks_test.go:") {
 		t.Errorf("as text: %v\n%s", err, got.body)
 	}
-	for i := range kinds {
+	for i := range clientKinds {
 		close(all[i].release)
 	}
-	for range kinds {
+	for range clientKinds {
 		await(t, "an answer", done)
 	}
 	if got := stacks(); len(got) != 0 {

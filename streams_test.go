@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"apichain/internal/tree"
 )
 
 // stream is the client of a watch inside the program. After each flush of the watch it takes
@@ -23,7 +25,7 @@ type stream struct {
 
 func (s *stream) Write(b []byte) (int, error) {
 	for line := range strings.Lines(string(b)) {
-		obj, _, err := parseJSONObject([]byte(line))
+		obj, _, err := tree.ParseJSONObject([]byte(line))
 		if err != nil {
 			obj = map[string]any{"text": line}
 		}
@@ -97,15 +99,15 @@ func TestBookmarkTimes(t *testing.T) {
 			r := newReviewed(t)
 			begun := time.Now()
 			var got []string
-			rev := r.p.store.revision()
+			rev := r.p.store.Revision()
 			s := &stream{steps: forever(), onto: func(e map[string]any) {
 				if e["type"] != "BOOKMARK" {
 					return
 				}
-				if member(e, "object", "metadata", "annotations", "k8s.io/initial-events-end") == "true" {
+				if tree.At(e, "object", "metadata", "annotations", "k8s.io/initial-events-end") == "true" {
 					got = append(got, "complete")
 				}
-				if at := textAt(e, "object", "metadata", "resourceVersion"); at != fmt.Sprint(rev) {
+				if at := tree.Text(e, "object", "metadata", "resourceVersion"); at != fmt.Sprint(rev) {
 					t.Errorf("%s: a bookmark at %s of %d", c.query, at, rev)
 				}
 				got = append(got, time.Since(begun).String())
@@ -149,7 +151,7 @@ func TestWatchFallsBehind(t *testing.T) {
 	states := map[string]string{}
 	s := &stream{steps: append([]func(){func() { put("first") }}, forever()...)}
 	s.onto = func(e map[string]any) {
-		name := textAt(e, "object", "metadata", "name") + textAt(e, "object", "reason")
+		name := tree.Text(e, "object", "metadata", "name") + tree.Text(e, "object", "reason")
 		states[name] = r.p.watching.list()[0].State
 		if name == "first" {
 			for i := range 30 {
@@ -159,10 +161,10 @@ func TestWatchFallsBehind(t *testing.T) {
 	}
 	got := r.follow(s, reviewMaps+"?watch=1")
 	last := got[len(got)-1]
-	if last["type"] != "ERROR" || member(last, "object", "code") != int64(410) || textAt(last, "object", "status") != "Failure" || !strings.HasPrefix(textAt(last, "object", "message"), "too old resource version: ") {
+	if last["type"] != "ERROR" || tree.At(last, "object", "code") != int64(410) || tree.Text(last, "object", "status") != "Failure" || !strings.HasPrefix(tree.Text(last, "object", "message"), "too old resource version: ") {
 		t.Errorf("the last line: %v", last)
 	}
-	if before := got[len(got)-2]; textAt(before, "object", "metadata", "name") != "first" {
+	if before := got[len(got)-2]; tree.Text(before, "object", "metadata", "name") != "first" {
 		t.Errorf("before it: %v", before)
 	}
 	if states["kube-root-ca.crt"] != "initial" || states["first"] != "live" || states["Expired"] != "ending" {
@@ -178,7 +180,7 @@ func TestWatchFallsBehind(t *testing.T) {
 func TestWatchInForms(t *testing.T) {
 	r := newReviewed(t)
 	patch := func() {
-		r.ask("PATCH "+reviewMaps+"/kube-root-ca.crt", `{"metadata":{"labels":{"n":"`+fmt.Sprint(r.p.store.revision())+`"}}}`)
+		r.ask("PATCH "+reviewMaps+"/kube-root-ca.crt", `{"metadata":{"labels":{"n":"`+fmt.Sprint(r.p.store.Revision())+`"}}}`)
 	}
 	steps := func() []func() { return []func(){patch, patch} }
 	const begin = "&allowWatchBookmarks=1&sendInitialEvents=1&resourceVersionMatch=NotOlderThan"
@@ -201,14 +203,14 @@ func TestWatchInForms(t *testing.T) {
 		}
 		var got []string
 		for _, e := range r.follow(s, reviewMaps+"?watch=1"+c.query, "Accept", c.accept) {
-			text := textAt(e, "type") + " " + textAt(e, "object", "kind")
-			if columns, given := objectAt(e, "object")["columnDefinitions"]; given {
+			text := tree.Text(e, "type") + " " + tree.Text(e, "object", "kind")
+			if columns, given := tree.Object(e, "object")["columnDefinitions"]; given {
 				text += map[bool]string{true: " columns ", false: " - "}[columns != nil]
-				row := objectAt(listAt(e, "object", "rows")[0])
+				row := tree.Object(tree.List(e, "object", "rows")[0])
 				if row["object"] == nil {
 					text += "none"
 				}
-				text += textAt(row, "object", "kind")
+				text += tree.Text(row, "object", "kind")
 			}
 			got = append(got, text)
 		}
@@ -264,7 +266,7 @@ func TestReadsOfTheFuture(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newReviewed(t)
 				r.ask("POST "+reviewMaps, answerMap)
-				begun, due := time.Now(), r.p.store.revision()+1
+				begun, due := time.Now(), r.p.store.Revision()+1
 				if comes {
 					time.AfterFunc(time.Second, func() { r.ask("PATCH "+reviewMaps+"/a", `{"data":{"k":"v"}}`) })
 				}

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"apichain/internal/status"
 )
 
 // answer is what a probe gets, in a word: the status and what it is told of retrying,
@@ -127,7 +129,7 @@ func TestEverySignal(t *testing.T) {
 			{"/readyz", "", "500"}, {"/version", own, "200"}, {thing, own, "200"}, {watch, own, "200"}, {"/a/../b", "", "400"}, {"/version?timeout=x", "", what}}
 	}
 	for _, mode := range []string{"refuse", "retry"} {
-		for _, kind := range kinds {
+		for _, kind := range clientKinds {
 			t.Run(mode+" "+kind, func(t *testing.T) {
 				t.Parallel()
 				args := []string{"--shutdown-delay-duration=50ms", "--shutdown-timeout=60s"}
@@ -208,7 +210,7 @@ func TestEverySignal(t *testing.T) {
 // answered when it has.
 func TestUploadAcrossTheStop(t *testing.T) {
 	t.Parallel()
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			began := make(chan struct{}, 1)
@@ -275,7 +277,7 @@ func TestWatchesAtTheStop(t *testing.T) {
 	t.Parallel()
 	for _, grace := range []string{"0", "100ms"} {
 		for _, stubborn := range []bool{false, true} {
-			for _, kind := range kinds {
+			for _, kind := range clientKinds {
 				t.Run(fmt.Sprint("grace ", grace, ", stubborn ", stubborn, ", ", kind), func(t *testing.T) {
 					t.Parallel()
 					began, release := make(chan struct{}, 1), make(chan struct{})
@@ -414,8 +416,8 @@ func TestWatchesCount(t *testing.T) {
 	if first != second {
 		t.Error("closing twice gives two channels")
 	}
-	var e *statusError
-	if err := w.admit(b); !errors.As(err, &e) || e.code != 503 || e.retryAfter != 1 || b.watched {
+	var e *status.Error
+	if err := w.admit(b); !errors.As(err, &e) || e.Code != 503 || e.RetryAfter != 1 || b.watched {
 		t.Errorf("after closing: %v, want 503", err)
 	}
 	if err := w.admit(request("kube-apiserver/v1")); err != nil || w.count() != 1 {

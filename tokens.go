@@ -10,6 +10,13 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"apichain/internal/field"
+	"apichain/internal/kinds"
+	"apichain/internal/request"
+	"apichain/internal/status"
+	"apichain/internal/store"
+	"apichain/internal/tree"
 )
 
 // Tokens of service accounts: what the token subresource gives out. They are JSON web
@@ -28,10 +35,10 @@ const (
 // accountTokens makes and reads tokens.
 type accountTokens struct {
 	key               [32]byte
-	accounts, secrets *bucket
+	accounts, secrets *store.Bucket
 }
 
-func newAccountTokens(accounts, secrets *bucket) *accountTokens {
+func newAccountTokens(accounts, secrets *store.Bucket) *accountTokens {
 	t := &accountTokens{accounts: accounts, secrets: secrets}
 	_, _ = rand.Read(t.key[:])
 	return t
@@ -78,7 +85,7 @@ func (t *accountTokens) mac(signed string) []byte {
 }
 
 // user is whose token it is, and for whom; nil for one that does not count (any more).
-func (t *accountTokens) user(token string) (*User, []string) {
+func (t *accountTokens) user(token string) (*request.User, []string) {
 	if t == nil {
 		return nil, nil
 	}
@@ -96,19 +103,19 @@ func (t *accountTokens) user(token string) (*User, []string) {
 		return nil, nil
 	}
 	ns, name := c.Account.Namespace, c.Account.ServiceAccount.Name
-	sn := t.accounts.now()
-	account := sn.get(ns + "/" + name)
-	if account == nil || account.meta.uid != c.Account.ServiceAccount.UID {
+	sn := t.accounts.Now()
+	account := sn.Get(ns + "/" + name)
+	if account == nil || account.Meta.UID != c.Account.ServiceAccount.UID {
 		return nil, nil
 	}
 	if s := c.Account.Secret; s != nil {
-		sn := t.secrets.now()
-		if o := sn.get(ns + "/" + s.Name); o == nil || o.meta.uid != s.UID {
+		sn := t.secrets.Now()
+		if o := sn.Get(ns + "/" + s.Name); o == nil || o.Meta.UID != s.UID {
 			return nil, nil
 		}
 	}
-	return &User{
-		Name: prefixSAUser + ns + ":" + name, UID: account.meta.uid, Groups: []string{groupAllSAs, prefixSAGroupNS + ns, groupAuthed},
+	return &request.User{
+		Name: request.ServiceAccountUserPrefix + ns + ":" + name, UID: account.Meta.UID, Groups: []string{request.GroupServiceAccounts, request.ServiceAccountGroupPrefix + ns, request.GroupAuthenticated},
 		Extra: map[string][]string{credentialIDKey: {"JTI=" + c.ID}},
 	}, c.Audiences
 }
@@ -121,75 +128,75 @@ func (t *accountTokens) requestToken(q *call) error {
 	if err := q.writeOptions("CreateOptions"); err != nil {
 		return err
 	}
-	obj, err := q.readTyped(q.rest.kinds.body("authentication.k8s.io", "v1", "TokenRequest"), "TokenRequest")
+	obj, err := q.readTyped(q.rest.kinds.Body("authentication.k8s.io", "v1", "TokenRequest"), "TokenRequest")
 	if err != nil {
 		return err
 	}
-	sn := q.bucket.now()
-	account := sn.get(q.resource.key(q.namespace, q.name))
+	sn := q.bucket.Now()
+	account := sn.Get(q.resource.key(q.namespace, q.name))
 	if account == nil {
 		return q.notFound(q.name)
 	}
-	seconds, given := member(obj, "spec", "expirationSeconds").(int64)
+	seconds, given := tree.At(obj, "spec", "expirationSeconds").(int64)
 	if !given {
 		seconds = tokenLifetime
 	}
 	if errs := lifetimeErrors(seconds); len(errs) > 0 {
-		return invalid("authentication.k8s.io", "TokenRequest", q.name, errs)
+		return status.Invalid("authentication.k8s.io", "TokenRequest", q.name, errs)
 	}
 	var bound *boundSecret
-	if ref := objectAt(obj, "spec", "boundObjectRef"); ref != nil {
+	if ref := tree.Object(obj, "spec", "boundObjectRef"); ref != nil {
 		if bound, err = q.bound(ref); err != nil {
 			return err
 		}
 	}
-	audiences := textsOf(listAt(obj, "spec", "audiences"))
+	audiences := kinds.TextsOf(tree.List(obj, "spec", "audiences"))
 	if len(audiences) == 0 {
 		audiences = []string{serverAudience}
 	}
 	now := time.Now()
-	c := &claims{Audiences: audiences, Expires: now.Unix() + seconds, IssuedAt: now.Unix(), NotBefore: now.Unix(), Issuer: tokenIssuer, ID: newUUID(), Subject: prefixSAUser + q.namespace + ":" + q.name}
-	c.Account.Namespace, c.Account.ServiceAccount.Name, c.Account.ServiceAccount.UID = q.namespace, q.name, account.meta.uid
+	c := &claims{Audiences: audiences, Expires: now.Unix() + seconds, IssuedAt: now.Unix(), NotBefore: now.Unix(), Issuer: tokenIssuer, ID: request.NewUUID(), Subject: request.ServiceAccountUserPrefix + q.namespace + ":" + q.name}
+	c.Account.Namespace, c.Account.ServiceAccount.Name, c.Account.ServiceAccount.UID = q.namespace, q.name, account.Meta.UID
 	c.Account.Secret = bound
 	answer := map[string]any{
 		"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
 		"metadata": map[string]any{"name": q.name, "namespace": q.namespace, "creationTimestamp": timeText(now)},
-		"spec":     map[string]any{"audiences": anyStrings(audiences), "expirationSeconds": seconds, "boundObjectRef": member(obj, "spec", "boundObjectRef")},
+		"spec":     map[string]any{"audiences": anyStrings(audiences), "expirationSeconds": seconds, "boundObjectRef": tree.At(obj, "spec", "boundObjectRef")},
 		"status":   map[string]any{"token": t.sign(c), "expirationTimestamp": timeText(now.Add(time.Duration(seconds) * time.Second))},
 	}
 	return q.answerTree(http.StatusCreated, answer)
 }
 
-func lifetimeErrors(seconds int64) []fieldError {
+func lifetimeErrors(seconds int64) []field.Error {
 	switch {
 	case seconds < tokenLeast:
-		return []fieldError{fieldInvalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")}
+		return []field.Error{field.Invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")}
 	case seconds > tokenMost:
-		return []fieldError{fieldInvalid("spec.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")}
+		return []field.Error{field.Invalid("spec.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")}
 	}
 	return nil
 }
 
 // bound is the secret to which a token is to be bound: it counts as long as that is there.
 func (q *call) bound(ref map[string]any) (*boundSecret, error) {
-	kind, name := textAt(ref, "kind"), textAt(ref, "name")
+	kind, name := tree.Text(ref, "kind"), tree.Text(ref, "name")
 	if kind != "Secret" {
-		return nil, invalid("authentication.k8s.io", "TokenRequest", q.name, []fieldError{fieldNotSupported("spec.boundObjectRef.kind", kind, "Secret")})
+		return nil, status.Invalid("authentication.k8s.io", "TokenRequest", q.name, []field.Error{field.NotSupported("spec.boundObjectRef.kind", kind, "Secret")})
 	}
-	secrets := q.rest.builtin[kindKey{"", "v1", "Secret"}]
-	sn := secrets.bucket.now()
-	o := sn.get(q.namespace + "/" + name)
+	secrets := q.rest.builtin[kinds.NewKey("", "v1", "Secret")]
+	sn := secrets.bucket.Now()
+	o := sn.Get(q.namespace + "/" + name)
 	if o == nil {
 		return nil, secrets.notFound(name)
 	}
-	if uid := textAt(ref, "uid"); uid != "" && uid != o.meta.uid {
+	if uid := tree.Text(ref, "uid"); uid != "" && uid != o.Meta.UID {
 		return nil, secrets.conflict(name, "the UID in the bound object reference ("+uid+") does not match the UID in record. The object might have been deleted and then recreated")
 	}
-	return &boundSecret{name, o.meta.uid}, nil
+	return &boundSecret{name, o.Meta.UID}, nil
 }
 
 // byToken is whose bearer token it is, and for which audiences; nil for a wrong one.
-func (a *authenticator) byToken(token string) (*User, []string) {
+func (a *authenticator) byToken(token string) (*request.User, []string) {
 	if u := a.tokens[token]; u != nil {
 		return u, ownAudience[:]
 	}
@@ -201,7 +208,7 @@ func (a *authenticator) byToken(token string) (*User, []string) {
 var ownAudience = [1]string{serverAudience}
 
 // bearer is the user of a token that is for this server.
-func (a *authenticator) bearer(token string) *User {
+func (a *authenticator) bearer(token string) *request.User {
 	u, audiences := a.byToken(token)
 	if u == nil || !slices.Contains(audiences, serverAudience) {
 		return nil

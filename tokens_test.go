@@ -7,6 +7,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"apichain/internal/request"
+	"apichain/internal/store"
+	"apichain/internal/tree"
 )
 
 const accountsPath = spacesPath + "/default/serviceaccounts"
@@ -15,8 +19,8 @@ const accountsPath = spacesPath + "/default/serviceaccounts"
 func (c *clients) token(account, spec string) string {
 	c.t.Helper()
 	got := c.must(201, "POST", accountsPath+"/"+account+"/token", `{"kind":"TokenRequest","apiVersion":"authentication.k8s.io/v1","spec":`+spec+`}`)
-	token := textAt(got, "status", "token")
-	if strings.Count(token, ".") != 2 || textAt(got, "status", "expirationTimestamp") == "" {
+	token := tree.Text(got, "status", "token")
+	if strings.Count(token, ".") != 2 || tree.Text(got, "status", "expirationTimestamp") == "" {
 		c.t.Fatalf("%v", got)
 	}
 	return token
@@ -25,7 +29,7 @@ func (c *clients) token(account, spec string) string {
 // whoami is the answer to a SelfSubjectReview with a token.
 func (c *clients) whoami(token string) (int, map[string]any) {
 	code, obj := c.try("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", `{"kind":"SelfSubjectReview","apiVersion":"authentication.k8s.io/v1"}`, "Authorization: Bearer "+token)
-	return code, objectAt(obj, "status", "userInfo")
+	return code, tree.Object(obj, "status", "userInfo")
 }
 
 // review is the status of a TokenReview.
@@ -35,7 +39,7 @@ func (c *clients) review(token string, audiences ...string) map[string]any {
 	if len(audiences) > 0 {
 		spec["audiences"] = anyStrings(audiences)
 	}
-	return objectAt(c.must(201, "POST", "/apis/authentication.k8s.io/v1/tokenreviews", map[string]any{"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "spec": spec}), "status")
+	return tree.Object(c.must(201, "POST", "/apis/authentication.k8s.io/v1/tokenreviews", map[string]any{"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "spec": spec}), "status")
 }
 
 func knownToken(status map[string]any) bool { return status["authenticated"] == true }
@@ -46,18 +50,18 @@ func TestTokenLife(t *testing.T) {
 	c.must(201, "POST", accountsPath, `{"kind":"ServiceAccount","apiVersion":"v1","metadata":{"name":"robot"}}`)
 	token := c.token("robot", `{}`)
 	code, user := c.whoami(token)
-	want := []any{groupAllSAs, prefixSAGroupNS + "default", groupAuthed}
-	if code != 201 || user["username"] != "system:serviceaccount:default:robot" || !deepEqual(user["groups"], want) || len(listAt(user, "extra", credentialIDKey)) != 1 {
+	want := []any{request.GroupServiceAccounts, request.ServiceAccountGroupPrefix + "default", request.GroupAuthenticated}
+	if code != 201 || user["username"] != "system:serviceaccount:default:robot" || !tree.Equal(user["groups"], want) || len(tree.List(user, "extra", credentialIDKey)) != 1 {
 		t.Errorf("%d %v", code, user)
 	}
-	if s := c.review(token); !knownToken(s) || textAt(s, "user", "username") != "system:serviceaccount:default:robot" || !deepEqual(s["audiences"], []any{serverAudience}) {
+	if s := c.review(token); !knownToken(s) || tree.Text(s, "user", "username") != "system:serviceaccount:default:robot" || !tree.Equal(s["audiences"], []any{serverAudience}) {
 		t.Errorf("reviewed: %v", s)
 	}
 	for _, wrong := range []string{token + "x", token[:len(token)-2], "a.b.c", strings.Replace(token, ".", ".x", 1), ".." + token} {
 		if code, _ := c.whoami(wrong); code != 401 {
 			t.Errorf("%.20s…: %d, want 401", wrong, code)
 		}
-		if s := c.review(wrong); knownToken(s) || textAt(s, "error") == "" {
+		if s := c.review(wrong); knownToken(s) || tree.Text(s, "error") == "" {
 			t.Errorf("reviewed: %v", s)
 		}
 	}
@@ -97,7 +101,7 @@ func TestTokenAudiences(t *testing.T) {
 		{both, nil, []any{"vault", serverAudience}}, {both, []string{"x", "vault"}, []any{"vault"}},
 		{"admin-token", nil, []any{serverAudience}}, {"admin-token", []string{"vault"}, nil},
 	} {
-		if s := c.review(row.token, row.asked...); knownToken(s) != (row.audiences != nil) || row.audiences != nil && !deepEqual(s["audiences"], row.audiences) {
+		if s := c.review(row.token, row.asked...); knownToken(s) != (row.audiences != nil) || row.audiences != nil && !tree.Equal(s["audiences"], row.audiences) {
 			t.Errorf("%.12s… for %v: %v, want %v", row.token, row.asked, s, row.audiences)
 		}
 	}
@@ -108,7 +112,7 @@ func TestBoundToken(t *testing.T) {
 	c := startClients(t, "https")
 	const secrets = spacesPath + "/default/secrets"
 	secret := `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"s"}}`
-	uid := textAt(c.must(201, "POST", secrets, secret), "metadata", "uid")
+	uid := tree.Text(c.must(201, "POST", secrets, secret), "metadata", "uid")
 	bind := func(uid string) string {
 		return `{"boundObjectRef":{"kind":"Secret","apiVersion":"v1","name":"s","uid":"` + uid + `"}}`
 	}
@@ -150,11 +154,11 @@ func TestTokenRequests(t *testing.T) {
 // TestTokenExpires at its second, by the clock.
 func TestTokenExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStore(storeWindow{100, 1 << 20}, nil)
-		accounts := s.resource("serviceaccounts")
-		tokens := newAccountTokens(accounts, s.resource("secrets"))
-		d := encodeDraft(map[string]any{"metadata": map[string]any{"name": "a", "namespace": "n", "uid": "u"}}, nil)
-		if _, err := s.commit(context.Background(), change{bucket: accounts, key: "n/a", next: &d}); err != nil {
+		s := store.New(store.Window{Events: 100, Bytes: 1 << 20}, nil)
+		accounts := s.Bucket("serviceaccounts")
+		tokens := newAccountTokens(accounts, s.Bucket("secrets"))
+		d := store.Encode(map[string]any{"metadata": map[string]any{"name": "a", "namespace": "n", "uid": "u"}}, nil)
+		if _, err := s.Commit(context.Background(), store.Change{Bucket: accounts, Key: "n/a", Next: &d}); err != nil {
 			t.Fatal(err)
 		}
 		c := &claims{Audiences: []string{"x"}, Expires: time.Now().Unix() + 600}

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"apichain/internal/tree"
 )
 
 // watchEvent is an event as a client reads it.
@@ -24,7 +26,7 @@ type watchEvent struct {
 }
 
 func (e watchEvent) revision() int64 {
-	n, _ := strconv.ParseInt(textAt(e.obj, "metadata", "resourceVersion"), 10, 64)
+	n, _ := strconv.ParseInt(tree.Text(e.obj, "metadata", "resourceVersion"), 10, 64)
 	return n
 }
 
@@ -66,7 +68,7 @@ func (w *watchClient) take() (watchEvent, bool) {
 		w.err = w.lines.Err()
 		return watchEvent{}, false
 	}
-	line, _, err := parseJSONObject(w.lines.Bytes())
+	line, _, err := tree.ParseJSONObject(w.lines.Bytes())
 	if err != nil {
 		text := fmt.Sprintf("%.200q", w.lines.Bytes())
 		w.lines.Scan()
@@ -75,7 +77,7 @@ func (w *watchClient) take() (watchEvent, bool) {
 		}
 		return watchEvent{}, false
 	}
-	return watchEvent{textAt(line, "type"), objectAt(line, "object")}, true
+	return watchEvent{tree.Text(line, "type"), tree.Object(line, "object")}, true
 }
 
 // next is take where an event must come.
@@ -99,7 +101,7 @@ func (w *watchClient) ended() {
 // TestWatchResumes: whoever comes back with the last revision it has seen misses no event
 // and gets none twice, wherever it was cut off.
 func TestWatchResumes(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range clientKinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			c := startClients(t, kind)
@@ -124,7 +126,7 @@ func TestWatchResumes(t *testing.T) {
 				watch := c.watch(t, mapsPath+"?watch=1&resourceVersion="+strconv.FormatInt(last, 10))
 				for range 1 + rand.N(25) {
 					e := watch.next()
-					name := objectName(e.obj)
+					name := tree.Name(e.obj)
 					if e.revision() <= last {
 						t.Fatalf("revision %d after %d", e.revision(), last)
 					}
@@ -132,8 +134,8 @@ func TestWatchResumes(t *testing.T) {
 					if seen[name] != want[0] && (len(want) < 2 || seen[name] != want[1]) {
 						t.Fatalf("%s of %s after %s", e.typ, name, seen[name])
 					}
-					if e.typ == "MODIFIED" && textAt(e.obj, "data", "i") != itoa(count[name]) {
-						t.Fatalf("%s: write %s in place of %d", name, textAt(e.obj, "data", "i"), count[name])
+					if e.typ == "MODIFIED" && tree.Text(e.obj, "data", "i") != itoa(count[name]) {
+						t.Fatalf("%s: write %s in place of %d", name, tree.Text(e.obj, "data", "i"), count[name])
 					} else if e.typ == "MODIFIED" {
 						count[name]++
 					}
@@ -187,8 +189,8 @@ func TestWatchAndState(t *testing.T) {
 		f := &follower{state: map[string]string{}}
 		if i%2 == 0 {
 			list := c.must(200, "GET", mapsPath, nil)
-			for _, item := range listAt(list, "items") {
-				f.state[objectName(item.(map[string]any))] = textAt(item, "metadata", "resourceVersion")
+			for _, item := range tree.List(list, "items") {
+				f.state[tree.Name(item.(map[string]any))] = tree.Text(item, "metadata", "resourceVersion")
 			}
 			f.watch = c.watch(t, mapsPath+"?watch=1&allowWatchBookmarks=1&resourceVersion="+revision(list))
 		} else {
@@ -196,7 +198,7 @@ func TestWatchAndState(t *testing.T) {
 			for {
 				e := f.watch.next()
 				if e.typ == "BOOKMARK" {
-					if member(e.obj, "metadata", "annotations", "k8s.io/initial-events-end") != "true" || e.obj["kind"] != "ConfigMap" {
+					if tree.At(e.obj, "metadata", "annotations", "k8s.io/initial-events-end") != "true" || e.obj["kind"] != "ConfigMap" {
 						t.Fatalf("the bookmark: %v", e.obj)
 					}
 					break
@@ -204,7 +206,7 @@ func TestWatchAndState(t *testing.T) {
 				if e.typ != "ADDED" {
 					t.Fatalf("%s before the state was complete", e.typ)
 				}
-				f.state[objectName(e.obj)] = revision(e.obj)
+				f.state[tree.Name(e.obj)] = revision(e.obj)
 			}
 		}
 		followers = append(followers, f)
@@ -217,17 +219,17 @@ func TestWatchAndState(t *testing.T) {
 	end := c.must(201, "POST", mapsPath, mapObject("the-end"))
 	list := c.must(200, "GET", mapsPath, nil)
 	want := map[string]string{}
-	for _, item := range listAt(list, "items") {
-		want[objectName(item.(map[string]any))] = textAt(item, "metadata", "resourceVersion")
+	for _, item := range tree.List(list, "items") {
+		want[tree.Name(item.(map[string]any))] = tree.Text(item, "metadata", "resourceVersion")
 	}
 	for i, f := range followers {
 		for done := false; !done; {
 			e := f.watch.next()
 			switch done = revision(e.obj) == revision(end); e.typ {
 			case "DELETED":
-				delete(f.state, objectName(e.obj))
+				delete(f.state, tree.Name(e.obj))
 			default:
-				f.state[objectName(e.obj)] = revision(e.obj)
+				f.state[tree.Name(e.obj)] = revision(e.obj)
 			}
 		}
 		if fmt.Sprint(f.state) != fmt.Sprint(want) {
@@ -260,10 +262,10 @@ func TestBookmarks(t *testing.T) {
 			if marks++; e.revision() < last {
 				t.Errorf("a bookmark of %d after %d", e.revision(), last)
 			}
-			if m := objectAt(e.obj, "metadata"); len(e.obj) != 3 || len(m) != 1 {
+			if m := tree.Object(e.obj, "metadata"); len(e.obj) != 3 || len(m) != 1 {
 				t.Errorf("a bookmark: %v", e.obj)
 			}
-		} else if name = objectName(e.obj); e.revision() <= last {
+		} else if name = tree.Name(e.obj); e.revision() <= last {
 			t.Errorf("revision %d after %d", e.revision(), last)
 		}
 		last = max(last, e.revision())
@@ -272,7 +274,7 @@ func TestBookmarks(t *testing.T) {
 	if marks == 0 {
 		t.Error("no bookmark")
 	}
-	if e := without.next(); objectName(e.obj) != "last" {
+	if e := without.next(); tree.Name(e.obj) != "last" {
 		t.Errorf("who asked for no bookmarks got %v", e)
 	}
 	// A watch that selects nothing gets on by bookmarks alone.
@@ -304,7 +306,7 @@ func TestWatchTimeout(t *testing.T) {
 		t.Errorf("got %v, want a bookmark", e)
 	}
 	c.must(201, "POST", mapsPath, mapObject("late"))
-	if e := watch.next(); objectName(e.obj) != "late" {
+	if e := watch.next(); tree.Name(e.obj) != "late" {
 		t.Errorf("got %v, want what came after the bookmark", e)
 	}
 	watch.ended()
@@ -322,7 +324,7 @@ func TestWatchExpired(t *testing.T) {
 	}
 	for _, rev := range []string{"1", first} {
 		watch := c.watch(t, mapsPath+"?watch=1&resourceVersion="+rev)
-		if e := watch.next(); e.typ != "ERROR" || e.obj["reason"] != "Expired" || e.obj["code"] != int64(410) || !strings.HasPrefix(textAt(e.obj, "message"), "too old resource version: "+rev+" (") {
+		if e := watch.next(); e.typ != "ERROR" || e.obj["reason"] != "Expired" || e.obj["code"] != int64(410) || !strings.HasPrefix(tree.Text(e.obj, "message"), "too old resource version: "+rev+" (") {
 			t.Errorf("from %s: %v", rev, e)
 		}
 		watch.ended()
@@ -331,9 +333,9 @@ func TestWatchExpired(t *testing.T) {
 	for i := range 30 {
 		c.must(200, "DELETE", mapsPath+"/o-"+itoa(i), nil)
 	}
-	gone := c.must(410, "GET", mapsPath+"?limit=5&continue="+textAt(page, "metadata", "continue"), nil)
-	rest := c.must(200, "GET", mapsPath+"?limit=5&continue="+textAt(gone, "metadata", "continue"), nil)
-	if len(listAt(rest, "items")) > 5 {
+	gone := c.must(410, "GET", mapsPath+"?limit=5&continue="+tree.Text(page, "metadata", "continue"), nil)
+	rest := c.must(200, "GET", mapsPath+"?limit=5&continue="+tree.Text(gone, "metadata", "continue"), nil)
+	if len(tree.List(rest, "items")) > 5 {
 		t.Errorf("%v", rest)
 	}
 	c.must(410, "GET", mapsPath+"?resourceVersionMatch=Exact&resourceVersion="+first, nil)
@@ -407,13 +409,13 @@ func TestSlowWatch(t *testing.T) {
 			go func() {
 				defer close(done)
 				for i := range n {
-					metadataOf(big)["name"] = "o-" + itoa(i)
+					tree.Metadata(big)["name"] = "o-" + itoa(i)
 					c.try("POST", mapsPath, big)
 				}
 			}()
 			for i := range n {
-				if e := brisk.next(); objectName(e.obj) != "o-"+itoa(i) {
-					t.Fatalf("event %d: %v", i, objectName(e.obj))
+				if e := brisk.next(); tree.Name(e.obj) != "o-"+itoa(i) {
+					t.Fatalf("event %d: %v", i, tree.Name(e.obj))
 				}
 			}
 			await(t, "the writer", done)
@@ -434,13 +436,13 @@ func TestSlowWatch(t *testing.T) {
 				}
 				again := c.watch(t, mapsPath+"?watch=1&resourceVersion="+last)
 				for ; got < n; got++ {
-					if e := again.next(); objectName(e.obj) != "o-"+itoa(got) {
-						t.Fatalf("event %d: %v", got, objectName(e.obj))
+					if e := again.next(); tree.Name(e.obj) != "o-"+itoa(got) {
+						t.Fatalf("event %d: %v", got, tree.Name(e.obj))
 					}
 				}
 			}
 			c.must(201, "POST", mapsPath, mapObject("after"))
-			if e := brisk.next(); objectName(e.obj) != "after" {
+			if e := brisk.next(); tree.Name(e.obj) != "after" {
 				t.Errorf("the brisk watch: %v", e)
 			}
 		})
@@ -460,7 +462,7 @@ func TestWatchesAtStop(t *testing.T) {
 		}
 		c.must(201, "POST", mapsPath, mapObject("x"))
 		for _, w := range watches {
-			if e := w.next(); objectName(e.obj) != "x" {
+			if e := w.next(); tree.Name(e.obj) != "x" {
 				t.Errorf("%v", e)
 			}
 		}

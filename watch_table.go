@@ -10,14 +10,15 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/store"
 )
 
 // watchRow is one open watch as the admin API shows it. What serves the watch sets the
 // plain fields before it adds the row, and moves the atomic ones as it goes.
 type watchRow struct {
 	x                   *exchange
-	bucket              *bucket
-	namespace, selector string       // selector as query text: labelSelector=…&fieldSelector=…
+	bucket              *store.Bucket
+	namespace, selector string       // selector as query text: selector.Labels=…&selector.Fields=…
 	startRevision       int64        // it sends the events after this one
 	lag                 func() int64 // events not taken yet; called from any goroutine
 
@@ -107,8 +108,8 @@ func (t *watchTable) look() {
 func (r *watchRow) shown() admin.Watch {
 	x := r.x
 	a := admin.Watch{
-		ID: fmt.Sprint(x.id), AuditID: shownText(x.auditID[0]), Listener: x.chain.listener, Resource: r.bucket.name, Namespace: shownText(r.namespace), Selector: shownText(r.selector),
-		AgeSeconds: time.Since(x.received).Seconds(), StartRevision: r.startRevision, SentRevision: r.sent.Load(), CurrentRevision: r.bucket.head(), Lag: r.lag(),
+		ID: fmt.Sprint(x.id), AuditID: shownText(x.auditID[0]), Listener: x.chain.listener, Resource: r.bucket.Name, Namespace: shownText(r.namespace), Selector: shownText(r.selector),
+		AgeSeconds: time.Since(x.received).Seconds(), StartRevision: r.startRevision, SentRevision: r.sent.Load(), CurrentRevision: r.bucket.Head(), Lag: r.lag(),
 		Bytes: r.bytes.Load(), Events: r.events.Load(), Bookmarks: r.bookmarks.Load(), State: watchStateName(r.state.Load()),
 	}
 	if r.stuck.Load() {

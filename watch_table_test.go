@@ -6,14 +6,15 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/request"
 )
 
 // watchOf is an open watch of a test: its request is at the handler.
 func watchOf(p *program, id uint64, resource string) *watchRow {
-	x := &exchange{chain: p.chain("https"), id: id, acting: &User{Name: "alice"}, received: time.Now().Add(-93 * time.Second)}
+	x := &exchange{chain: p.chain("https"), id: id, acting: &request.User{Name: "alice"}, received: time.Now().Add(-93 * time.Second)}
 	x.auditID[0] = "audit\xff"
 	x.at.Store(1000)
-	return &watchRow{x: x, bucket: p.store.resource(resource), namespace: "default", selector: "labelSelector=app=web", startRevision: 1002, lag: func() int64 { return 2 }}
+	return &watchRow{x: x, bucket: p.store.Bucket(resource), namespace: "default", selector: "labelSelector=app=web", startRevision: 1002, lag: func() int64 { return 2 }}
 }
 
 // Rows come oldest first, with what the watch has done so far, and go.
@@ -40,7 +41,7 @@ func TestWatchTable(t *testing.T) {
 	}
 	want := admin.Watch{
 		ID: "391", AuditID: "audit\uFFFD", User: "alice", Listener: "https", Resource: "widgets.example.com", Namespace: "default", Selector: "labelSelector=app=web", AgeSeconds: rows[0].AgeSeconds,
-		StartRevision: 1002, SentRevision: 1040, CurrentRevision: p.store.resource("widgets.example.com").head(), Lag: 2, Bytes: 18211, Events: 38, Bookmarks: 1, LastSend: rows[0].LastSend, State: "live",
+		StartRevision: 1002, SentRevision: 1040, CurrentRevision: p.store.Bucket("widgets.example.com").Head(), Lag: 2, Bytes: 18211, Events: 38, Bookmarks: 1, LastSend: rows[0].LastSend, State: "live",
 	}
 	if rows[0] != want || rows[0].LastSend.String() != "2026-11-23T05:23:05.100Z" {
 		t.Errorf("row\n got %+v\nwant %+v", rows[0], want)

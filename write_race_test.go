@@ -9,6 +9,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"apichain/internal/kinds"
+	"apichain/internal/status"
+	"apichain/internal/tree"
 )
 
 // write is one that was answered with success, of one key: what it replaced and what it
@@ -53,7 +57,7 @@ func TestLinearizable(t *testing.T) {
 							t.Errorf("%s: read revision %d after %d", key, was, newest[key])
 						}
 						newest[key] = was
-						n, _ := strconv.Atoi(textAt(obj, "data", "n"))
+						n, _ := strconv.Atoi(tree.Text(obj, "data", "n"))
 						obj["data"] = map[string]any{"n": itoa(n + 1)}
 						switch rand.N(4) {
 						case 0:
@@ -132,7 +136,7 @@ func TestLinearizable(t *testing.T) {
 				counter := -1
 				for range writes {
 					e := watch.next()
-					n, _ := strconv.Atoi(textAt(e.obj, "data", "n"))
+					n, _ := strconv.Atoi(tree.Text(e.obj, "data", "n"))
 					switch {
 					case e.typ == "ADDED" && n == 0, e.typ == "MODIFIED" && n == counter+1:
 						counter = n
@@ -180,7 +184,7 @@ func TestPagesAtOneRevision(t *testing.T) {
 	}
 	keys := func(items []any) (out []string) {
 		for _, item := range items {
-			out = append(out, objectName(item.(map[string]any))+"@"+textAt(item, "metadata", "resourceVersion"))
+			out = append(out, tree.Name(item.(map[string]any))+"@"+tree.Text(item, "metadata", "resourceVersion"))
 		}
 		return out
 	}
@@ -193,11 +197,11 @@ func TestPagesAtOneRevision(t *testing.T) {
 				if rev != "" && revision(page) != rev {
 					t.Fatalf("a page at %s after one at %s", revision(page), rev)
 				}
-				items := listAt(page, "items")
-				rev, token, got = revision(page), textAt(page, "metadata", "continue"), append(got, keys(items)...)
+				items := tree.List(page, "items")
+				rev, token, got = revision(page), tree.Text(page, "metadata", "continue"), append(got, keys(items)...)
 			}
 			whole := c.must(200, "GET", path+"?resourceVersionMatch=Exact&resourceVersion="+rev, nil)
-			if want := keys(listAt(whole, "items")); strings.Join(got, " ") != strings.Join(want, " ") || revision(whole) != rev {
+			if want := keys(tree.List(whole, "items")); strings.Join(got, " ") != strings.Join(want, " ") || revision(whole) != rev {
 				t.Fatalf("in pages at %s\n got %s\nwant %s", rev, got, want)
 			}
 		}
@@ -217,28 +221,28 @@ func TestGeneratedNames(t *testing.T) {
 			for range 50 {
 				code, obj := c.try("POST", mapsPath, `{"kind":"ConfigMap","apiVersion":"v1","metadata":{"generateName":"g-"}}`)
 				mu.Lock()
-				if code != 201 || names[objectName(obj)] || !strings.HasPrefix(objectName(obj), "g-") || len(objectName(obj)) != 7 {
+				if code != 201 || names[tree.Name(obj)] || !strings.HasPrefix(tree.Name(obj), "g-") || len(tree.Name(obj)) != 7 {
 					t.Errorf("%d %v", code, obj)
 				}
-				names[objectName(obj)] = true
+				names[tree.Name(obj)] = true
 				mu.Unlock()
 			}
 		})
 	}
 	all.Wait()
 	// Somebody is always there first.
-	row := c.rest.kinds.kind("", "v1", "ConfigMap")
+	row := c.rest.kinds.Kind("", "v1", "ConfigMap")
 	other, r := c.rest.newBuiltin(row), c.rest.newBuiltin(row)
 	tries := 0
 	r.toStored = func(obj map[string]any) { // just before each commit
 		tries++
-		if _, err := c.rest.internal(other, "create", "default", "", "").insertObject(mapObject(objectName(obj))); err != nil {
+		if _, err := c.rest.internal(other, "create", "default", "", "").insertObject(mapObject(tree.Name(obj))); err != nil {
 			t.Error(err)
 		}
 	}
 	_, err := c.rest.internal(r, "create", "default", "", "").insertObject(map[string]any{"kind": "ConfigMap", "apiVersion": "v1", "metadata": map[string]any{"generateName": "g-"}})
-	var e *statusError
-	if !errors.As(err, &e) || e.code != 409 || e.reason != "AlreadyExists" || e.retryAfter != 1 || tries != generatedTries {
+	var e *status.Error
+	if !errors.As(err, &e) || e.Code != 409 || e.Reason != "AlreadyExists" || e.RetryAfter != 1 || tries != generatedTries {
 		t.Errorf("%v after %d tries", err, tries)
 	}
 }
@@ -270,7 +274,7 @@ func TestPatchRaces(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if got := len(objectAt(c.must(200, "GET", mapsPath+"/p", nil), "data")); got != writers*rounds {
+	if got := len(tree.Object(c.must(200, "GET", mapsPath+"/p", nil), "data")); got != writers*rounds {
 		t.Errorf("%d of %d patches are in the object", got, writers*rounds)
 	}
 }
@@ -281,7 +285,7 @@ func TestPatchOvertaken(t *testing.T) {
 	tries := 0
 	var c *clients
 	overtake := func(*call, map[string]any, map[string]any) error {
-		r := c.rest.newBuiltin(c.rest.kinds.kind("", "v1", "Secret"))
+		r := c.rest.newBuiltin(c.rest.kinds.Kind("", "v1", "Secret"))
 		tries++
 		_, err := c.rest.internal(r, "update", "default", "p", "").modify(t.Context(), func(obj map[string]any) bool {
 			obj["type"] = "t-" + itoa(tries)
@@ -290,7 +294,7 @@ func TestPatchOvertaken(t *testing.T) {
 		return err
 	}
 	r := startProgram(t, func(s *Server) {
-		s.program.rest.builtin[kindKey{"", "v1", "Secret"}].prepare = func(q *call, obj, old map[string]any) error {
+		s.program.rest.builtin[kinds.NewKey("", "v1", "Secret")].prepare = func(q *call, obj, old map[string]any) error {
 			if old == nil {
 				return nil
 			}
@@ -307,7 +311,7 @@ func TestPatchOvertaken(t *testing.T) {
 		}
 		tries = 0
 		e := c.must(409, "PATCH", path+"/p", patch, "Content-Type: "+typ)
-		if textAt(e, "reason") != "Conflict" || textAt(e, "message") != `Operation cannot be fulfilled on secrets "p": `+changedMeanwhile || tries != patchTries+1 {
+		if tree.Text(e, "reason") != "Conflict" || tree.Text(e, "message") != `Operation cannot be fulfilled on secrets "p": `+changedMeanwhile || tries != patchTries+1 {
 			t.Errorf("%s: %d tries, %v", typ, tries, e)
 		}
 	}
@@ -319,7 +323,7 @@ func TestPatchOvertaken(t *testing.T) {
 	now := c.must(200, "GET", path+"/p", nil)
 	now["data"] = map[string]any{"a": "Yg=="}
 	c.must(409, "PUT", path+"/p", now)
-	if now := c.must(200, "GET", path+"/p", nil); objectAt(now, "metadata", "labels") != nil || now["data"] != nil {
+	if now := c.must(200, "GET", path+"/p", nil); tree.Object(now, "metadata", "labels") != nil || now["data"] != nil {
 		t.Errorf("a patch that failed has written: %v", now)
 	}
 }
@@ -335,14 +339,14 @@ func TestBlindUpdates(t *testing.T) {
 			for i := range 40 {
 				obj := mapObject("u")
 				obj["data"] = map[string]any{"w": itoa(w), "i": itoa(i)}
-				if code, e := c.try("PUT", mapsPath+"/u", obj); code != 200 || textAt(e, "data", "i") != itoa(i) {
+				if code, e := c.try("PUT", mapsPath+"/u", obj); code != 200 || tree.Text(e, "data", "i") != itoa(i) {
 					t.Errorf("%d %v", code, e)
 				}
 			}
 		})
 	}
 	all.Wait()
-	if got := c.must(200, "GET", mapsPath+"/u", nil); textAt(got, "data", "i") != "39" {
+	if got := c.must(200, "GET", mapsPath+"/u", nil); tree.Text(got, "data", "i") != "39" {
 		t.Errorf("%v", got)
 	}
 }
@@ -353,7 +357,7 @@ func TestDeleteRaces(t *testing.T) {
 	c := startClients(t, "http")
 	for range 20 {
 		made := c.must(201, "POST", mapsPath, mapObject("d"))
-		uid := textAt(made, "metadata", "uid")
+		uid := tree.Text(made, "metadata", "uid")
 		var gone, remade atomic.Int32
 		var all sync.WaitGroup
 		for range 4 {

@@ -1,0 +1,61 @@
+package field
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestNames(t *testing.T) {
+	const (
+		subdomain = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+		label     = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+		label1035 = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
+		key       = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+		value     = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+		long63    = "must be no more than 63 bytes"
+		long253   = "must be no more than 253 bytes"
+	)
+	n := func(n int) string { return strings.Repeat("a", n) }
+	for _, tc := range []struct {
+		rule string
+		f    func(string) []string
+		good []string
+		bad  map[string][]string
+	}{
+		{"label", DNSLabelErrors, []string{"a", "0", "a-b", "a--b", n(63)}, map[string][]string{
+			"": {label}, "-a": {label}, "a-": {label}, "A": {label}, "a_b": {label}, "é": {label}, "a\n": {label}, "a.b": {"must not contain dots"}, "a..b": {label},
+			n(64): {long63}, n(63) + "-": {long63, label}, n(63) + ".a": {long63, "must not contain dots"},
+		}},
+		{"label1035", DNS1035LabelErrors, []string{"a", "a0", "a-b", n(63)}, map[string][]string{
+			"": {label1035}, "0a": {label1035}, "-a": {label1035}, "a-": {label1035}, "a.b": {label1035}, "A": {label1035}, n(64): {long63}, "0" + n(63): {long63, label1035},
+		}},
+		{"subdomain", DNSSubdomainErrors, []string{"a", "a.b", "0.1-2.c", n(253)}, map[string][]string{
+			"": {subdomain}, ".": {subdomain}, "a.": {subdomain}, ".a": {subdomain}, "a..b": {subdomain}, "a.-b": {subdomain}, "a-.b": {subdomain}, "B": {subdomain},
+			n(254): {long253}, n(253) + ".": {long253, subdomain},
+		}},
+		{"segment", PathSegmentErrors, []string{"a", "", "A b", "...", "system:node:x", "é"}, map[string][]string{
+			".": {"may not be '.'"}, "..": {"may not be '..'"}, "a/b": {"may not contain '/'"}, "a%b/": {"may not contain '/'", "may not contain '%'"},
+		}},
+		{"label key", LabelKeyErrors, []string{"a", "A_b.c-d", "example.com/A", "0/0", n(253) + "/" + n(63)}, map[string][]string{
+			"": {"name part must be non-empty", "name part " + key}, "-a": {"name part " + key}, "a-": {"name part " + key}, "a b": {"name part " + key},
+			"/a": {"prefix part must be non-empty"}, "A/a": {"prefix part " + subdomain}, "a/": {"name part must be non-empty", "name part " + key},
+			"a/b/c": {"a valid label key " + key + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"},
+			n(64):   {"name part " + long63}, n(254) + "/a": {"prefix part " + long253}, "A/" + n(64) + "-": {"prefix part " + subdomain, "name part " + long63, "name part " + key},
+		}},
+		{"label value", LabelValueErrors, []string{"", "a", "A_b.c-d", "0", n(63)}, map[string][]string{
+			"-a": {value}, "a.": {value}, "a/b": {value}, "a b": {value}, "é": {value}, n(64): {long63}, n(64) + "-": {long63, value},
+		}},
+	} {
+		for _, s := range tc.good {
+			if errs := tc.f(s); errs != nil {
+				t.Errorf("%s %q: %q", tc.rule, s, errs)
+			}
+		}
+		for s, want := range tc.bad {
+			if errs := tc.f(s); !slices.Equal(errs, want) {
+				t.Errorf("%s %q: got %q, want %q", tc.rule, s, errs, want)
+			}
+		}
+	}
+}

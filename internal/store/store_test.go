@@ -1,0 +1,357 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"apichain/internal/tree"
+)
+
+func storeOf(events int) *Store { return New(Window{events, math.MaxInt64}, nil) }
+
+// numbered is a draft with a number in it.
+func numbered(n int) *Draft {
+	d := Encode(map[string]any{"n": int64(n)}, nil)
+	return &d
+}
+
+func number(o *Object) int { n, _ := tree.At(o.Decode(), "n").(int64); return int(n) }
+
+func mustCommit(t testing.TB, s *Store, cs ...Change) []*Object {
+	t.Helper()
+	objs, err := s.Commit(context.Background(), cs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objs
+}
+
+// stateOf is the objects of a snapshot: key=number@revision.
+func stateOf(sn Snapshot) string {
+	var b strings.Builder
+	for o := range sn.Scan("", "") {
+		fmt.Fprintf(&b, "%s=%d@%d ", o.Key, number(o), o.Rev)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// What a change expects decides, and a commit with a change that does not fit does nothing.
+func TestCommitExpectations(t *testing.T) {
+	type write struct {
+		key    string
+		expect int64
+		remove bool
+	}
+	// Before, a is at revision 2 and b at 3.
+	tests := []struct {
+		name   string
+		writes []write
+		err    string // "" for done
+		state  string
+	}{
+		{"create", []write{{"c", 0, false}}, "", "a=0@2 b=1@3 c=7@4"},
+		{"create what is there", []write{{"a", 0, false}}, `things "a" is at revision 2`, ""},
+		{"update", []write{{"a", 2, false}}, "", "a=7@4 b=1@3"},
+		{"update of an older one", []write{{"b", 2, false}}, `things "b" is at revision 3`, ""},
+		{"update of a newer one", []write{{"a", 4, false}}, `things "a" is at revision 2`, ""},
+		{"update of an absent one", []write{{"c", 2, false}}, `things "c" does not exist`, ""},
+		{"whatever is there", []write{{"a", -1, false}}, "", "a=7@4 b=1@3"},
+		{"whatever is not there", []write{{"c", -1, false}}, "", "a=0@2 b=1@3 c=7@4"},
+		{"delete", []write{{"a", 2, true}}, "", "b=1@3"},
+		{"delete whatever", []write{{"a", -1, true}}, "", "b=1@3"},
+		{"delete of an older one", []write{{"b", 2, true}}, `things "b" is at revision 3`, ""},
+		{"delete of an absent one", []write{{"c", 2, true}}, `things "c" does not exist`, ""},
+		{"delete whatever, absent", []write{{"c", -1, true}}, `things "c" does not exist`, ""},
+		{"delete of what must be absent", []write{{"c", 0, true}}, `things "c" does not exist`, ""},
+		{"several", []write{{"c", 0, false}, {"a", 2, true}, {"b", 3, false}}, "", "b=9@6 c=7@4"},
+		{"several, the last unfit", []write{{"c", 0, false}, {"a", 2, true}, {"b", 2, false}}, `things "b" is at revision 3`, ""},
+		{"one key twice", []write{{"c", 0, false}, {"c", -1, false}}, `things "c" is twice in one commit`, ""},
+		{"nothing", nil, "", "a=0@2 b=1@3"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := storeOf(100)
+			b := s.Bucket("things")
+			mustCommit(t, s, Change{Bucket: b, Key: "a", Next: numbered(0)}, Change{Bucket: b, Key: "b", Next: numbered(1)})
+			before := stateOf(b.Now())
+			var cs []Change
+			for i, w := range tt.writes {
+				c := Change{Bucket: b, Key: w.key, Expect: w.expect}
+				if !w.remove {
+					c.Next = numbered(7 + i)
+				}
+				cs = append(cs, c)
+			}
+			objs, err := s.Commit(context.Background(), cs...)
+			if tt.err != "" {
+				if err == nil || err.Error() != tt.err {
+					t.Fatalf("the error is %v, want %s", err, tt.err)
+				}
+				var conflict *Conflict
+				if errors.As(err, &conflict) {
+					if sn := b.Now(); conflict.Current != sn.Get(conflict.Key) || conflict.Bucket != b {
+						t.Errorf("the conflict is with %v", conflict.Current)
+					}
+				}
+				if got := stateOf(b.Now()); got != before || s.Revision() != 3 || b.Head() != 3 {
+					t.Errorf("it left %s at %d", got, s.Revision())
+				}
+				return
+			}
+			if err != nil || len(objs) != len(cs) {
+				t.Fatalf("%d objects, %v", len(objs), err)
+			}
+			for i, o := range objs {
+				if o.Key != cs[i].Key || o.Rev != int64(4+i) {
+					t.Errorf("result %d is %s at %d", i, o.Key, o.Rev)
+				}
+			}
+			if got := stateOf(b.Now()); got != tt.state {
+				t.Errorf("it left %s, want %s", got, tt.state)
+			}
+			if want := int64(3 + len(cs)); s.Revision() != want {
+				t.Errorf("revision %d, want %d", s.Revision(), want)
+			}
+		})
+	}
+}
+
+// A deleted object is sent as it was, or in the last state the writer gives, at the
+// revision of its deletion.
+func TestDeletedObject(t *testing.T) {
+	s := storeOf(100)
+	b := s.Bucket("things")
+	mustCommit(t, s, Change{Bucket: b, Key: "a", Next: numbered(1)}, Change{Bucket: b, Key: "b", Next: numbered(2)})
+	last := Encode(map[string]any{"n": int64(3), "metadata": map[string]any{"uid": "u"}}, nil)
+	objs := mustCommit(t, s,
+		Change{Bucket: b, Key: "a", Expect: -1},
+		Change{Bucket: b, Key: "b", Expect: -1, Last: &last})
+	want := []string{
+		`{"type":"DELETED","object":{"metadata":{"resourceVersion":"4"},"n":1}}` + "\n",
+		`{"type":"DELETED","object":{"metadata":{"resourceVersion":"5","uid":"u"},"n":3}}` + "\n",
+	}
+	for i, o := range objs {
+		if string(o.Line) != want[i] {
+			t.Errorf("got %swant %s", o.Line, want[i])
+		}
+	}
+	if objs[1].Meta.UID != "u" || objs[0].Meta.UID != "" {
+		t.Error("the objects' meta is not that of their last state")
+	}
+	if sn := b.Now(); sn.Count() != 0 || sn.Bytes() != 0 {
+		t.Errorf("%d objects of %d bytes are left", sn.Count(), sn.Bytes())
+	}
+}
+
+// failingBackend refuses writes while fail is set, and notes what it is given.
+type failingBackend struct {
+	fail   error
+	firsts []int64
+	keys   []string
+	closed bool
+}
+
+func (f *failingBackend) Append(_ context.Context, first int64, writes []Change) error {
+	if f.fail != nil {
+		return f.fail
+	}
+	f.firsts = append(f.firsts, first)
+	for _, c := range writes {
+		f.keys = append(f.keys, c.Key)
+	}
+	return nil
+}
+
+func (f *failingBackend) Close() error { f.closed = true; return nil }
+
+func TestBackend(t *testing.T) {
+	f := &failingBackend{}
+	s := New(Window{100, 1 << 20}, f)
+	b := s.Bucket("things")
+	mustCommit(t, s, Change{Bucket: b, Key: "a", Next: numbered(1)}, Change{Bucket: b, Key: "b", Next: numbered(1)})
+	f.fail = errors.New("the disk is full")
+	if _, err := s.Commit(context.Background(), Change{Bucket: b, Key: "c", Next: numbered(1)}); !errors.Is(err, f.fail) {
+		t.Errorf("the error is %v", err)
+	}
+	if got := stateOf(b.Now()); got != "a=1@2 b=1@3" || s.Revision() != 3 {
+		t.Errorf("a failed write left %s at %d", got, s.Revision())
+	}
+	f.fail = nil
+	// A conflict is found before the backend is asked.
+	if _, err := s.Commit(context.Background(), Change{Bucket: b, Key: "a", Next: numbered(2)}); err == nil {
+		t.Error("a conflict went through")
+	}
+	mustCommit(t, s, Change{Bucket: b, Key: "c", Next: numbered(1)})
+	if fmt.Sprint(f.firsts, f.keys) != "[2 4] [a b c]" {
+		t.Errorf("the backend was given %v %v", f.firsts, f.keys)
+	}
+	if err := s.close(); err != nil || !f.closed {
+		t.Error("the backend was not closed")
+	}
+}
+
+func TestCommitOfACancelledContext(t *testing.T) {
+	s := storeOf(100)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := s.Commit(ctx, Change{Bucket: s.Bucket("things"), Key: "a", Next: numbered(1)}); !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v", err)
+	}
+	if s.Revision() != 1 {
+		t.Error("it was committed")
+	}
+}
+
+func TestBuckets(t *testing.T) {
+	s := storeOf(100)
+	for _, name := range []string{"secrets", "configmaps", "widgets.example.com", "secrets"} {
+		if b := s.Bucket(name); b.Name != name || b != s.Bucket(name) {
+			t.Errorf("%s is %q", name, b.Name)
+		}
+	}
+	var names []string
+	for _, b := range s.Buckets() {
+		names = append(names, b.Name)
+	}
+	if got := strings.Join(names, " "); got != "configmaps secrets widgets.example.com" {
+		t.Errorf("the buckets are %s", got)
+	}
+	// A write of one bucket is no event of another, but moves the revision of both.
+	one, other := s.Bucket("secrets"), s.Bucket("configmaps")
+	mustCommit(t, s, Change{Bucket: one, Key: "a", Next: numbered(1)})
+	if one.Head() != 2 || other.Head() != 0 || other.Now().Rev != 2 {
+		t.Errorf("heads %d and %d, revision %d", one.Head(), other.Head(), other.Now().Rev)
+	}
+	mustCommit(t, s, Change{Bucket: one, Key: "a", Expect: -1}, Change{Bucket: other, Key: "a", Next: numbered(5)})
+	if got := stateOf(one.Now()) + "|" + stateOf(other.Now()); got != "|a=5@4" {
+		t.Errorf("the states are %s", got)
+	}
+}
+
+// The state at every revision of the window is what it was then.
+func TestSnapshotAt(t *testing.T) {
+	s := storeOf(1000)
+	b, noise := s.Bucket("things"), s.Bucket("noise")
+	states := map[int64]string{1: ""}
+	sizes := map[int64]int64{}
+	for i := range 120 {
+		key := fmt.Sprint("k", i*7%11)
+		sn := b.Now()
+		c := Change{Bucket: b, Key: key, Expect: -1, Next: numbered(i)}
+		if sn.Get(key) != nil && i%3 == 0 {
+			c.Next = nil
+		}
+		cs := []Change{c}
+		if i%5 == 0 {
+			cs = append(cs, Change{Bucket: noise, Key: "x", Expect: -1, Next: numbered(i)})
+		}
+		mustCommit(t, s, cs...)
+		sn = b.Now()
+		states[s.Revision()], sizes[s.Revision()] = stateOf(sn), sn.Bytes()
+	}
+	for range 2 { // the second time, some are kept
+		for rev, want := range states {
+			sn, err := b.At(rev)
+			if err != nil || stateOf(sn) != want || sn.Rev != rev || sn.Bytes() != sizes[rev] {
+				t.Fatalf("at %d it is %s of %d bytes (%v), want %s of %d", rev, stateOf(sn), sn.Bytes(), err, want, sizes[rev])
+			}
+		}
+	}
+	if n := len(s.pages.list); n > pagesKept {
+		t.Errorf("%d states are kept", n)
+	}
+}
+
+func TestSnapshotAtTheEdges(t *testing.T) {
+	s := storeOf(3)
+	b, quiet := s.Bucket("things"), s.Bucket("quiet")
+	mustCommit(t, s, Change{Bucket: quiet, Key: "q", Next: numbered(0)}) // 2
+	s.ExpireHistory()
+	for i := range 2 {
+		mustCommit(t, s, Change{Bucket: b, Key: "a", Expect: -1, Next: numbered(i)}) // 3, 4
+	}
+	check := func(b *Bucket, rev int64, want string) {
+		t.Helper()
+		sn, err := b.At(rev)
+		got := stateOf(sn)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s at %d: %s, want %s", b.Name, rev, got, want)
+		}
+	}
+	check(b, 1, "revision 1 is no longer kept: the oldest is 2")
+	check(b, 2, "")
+	check(b, 3, "a=0@3")
+	check(b, 4, "a=1@4")
+	check(quiet, 4, "q=0@2")
+	check(b, 5, "revision 5 is not there yet: the current one is 4")
+	for i := range 4 {
+		mustCommit(t, s, Change{Bucket: b, Key: "a", Expect: -1, Next: numbered(10 + i)}) // 5 to 8
+	}
+	check(b, 3, "revision 3 is no longer kept: the oldest is 5")
+	check(b, 4, "revision 4 is no longer kept: the oldest is 5")
+	check(b, 5, "a=10@5")
+	// Nothing of it was dropped since the window was opened.
+	check(quiet, 2, "q=0@2")
+	var expired *Expired
+	if _, err := b.At(4); !errors.As(err, &expired) || expired.Asked != 4 || expired.Oldest != 5 {
+		t.Errorf("the error is %v", err)
+	}
+	var future *Future
+	if _, err := b.At(99); !errors.As(err, &future) || future.asked != 99 || future.current != 8 {
+		t.Errorf("the error is %v", err)
+	}
+	// A state that was kept goes with the window.
+	if len(s.pages.list) != 1 {
+		t.Errorf("%d states are kept, want that at 5", len(s.pages.list))
+	}
+	mustCommit(t, s, Change{Bucket: b, Key: "a", Expect: -1, Next: numbered(20)})
+	if len(s.pages.list) != 0 || s.pages.some.Load() {
+		t.Error("a state before the window is kept")
+	}
+}
+
+// Of the states that were rebuilt, those used last are kept.
+func TestPageCache(t *testing.T) {
+	var c pageCache
+	b, other := &Bucket{}, &Bucket{}
+	for i := range pagesKept {
+		c.put(b, Snapshot{Rev: int64(i)})
+	}
+	if _, ok := c.get(b, 0); !ok {
+		t.Error("the first is gone")
+	}
+	if _, ok := c.get(other, 0); ok {
+		t.Error("one of another bucket was found")
+	}
+	c.put(b, Snapshot{Rev: 100})
+	for rev, want := range map[int64]bool{0: true, 1: false, 2: true, 100: true, 101: false} {
+		if _, ok := c.get(b, rev); ok != want {
+			t.Errorf("%d is kept: %v", rev, ok)
+		}
+	}
+}
+
+// A key may be a part of a request's path or body, which the store must not hold.
+func TestKeysAreCopied(t *testing.T) {
+	s := storeOf(10)
+	b := s.Bucket("things")
+	buffer := []byte("/api/v1/things/abc")
+	path := string(buffer)
+	mustCommit(t, s, Change{Bucket: b, Key: path[15:], Next: numbered(1)})
+	first := b.Now()
+	mustCommit(t, s, Change{Bucket: b, Key: path[15:], Expect: -1, Next: numbered(2)})
+	second := b.Now()
+	if first.Get("abc") == second.Get("abc") {
+		t.Error("the second write is not there")
+	}
+	if sameText(first.Get("abc").Key, path[15:]) || !sameText(first.Get("abc").Key, second.Get("abc").Key) {
+		t.Error("the key is not the store's own")
+	}
+}
