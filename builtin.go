@@ -268,7 +268,7 @@ func (r *resource) operation(f servedForm) string {
 // authorization.
 func (s *rest) internal(r *resource, verb, namespace, name, subresource string) *call {
 	info := &request.Info{IsResourceRequest: true, Verb: verb, APIGroup: r.group, APIVersion: r.version, Namespace: namespace, Resource: r.plural, Name: name, Subresource: subresource}
-	q := &call{resource: r, req: &http.Request{}, info: info, name: name, strict: "Ignore"}
+	q := &call{resource: r, req: &http.Request{}, scope: request.From(context.Background()), info: info, name: name, strict: "Ignore"}
 	if r.namespaced {
 		q.namespace = namespace
 	}

@@ -266,7 +266,7 @@ func TestCustomServed(t *testing.T) {
 				serve(w, r)
 				return
 			}
-			writeStatus(w, r, status.PlainText(404, "404 page not found"))
+			status.Write(w, r, status.PlainText(404, "404 page not found"))
 		}))
 	})
 	r.catalog.setCustom("example.com", []*crdDoc{testCRD("example.com", "widgets", "Widget", "v1+")})

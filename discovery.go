@@ -383,7 +383,7 @@ func (c *catalog) serve(path string) http.Handler {
 		}
 		plain := c.plainDocument(path)
 		if plain == nil {
-			writeStatus(w, r, status.PlainText(http.StatusNotFound, "404 page not found"))
+			status.Write(w, r, status.PlainText(http.StatusNotFound, "404 page not found"))
 			return
 		}
 		serveDiscovery(w, r, plain, nil, "")
@@ -458,7 +458,7 @@ func serveDiscovery(w http.ResponseWriter, r *http.Request, plain, aggregated []
 			return
 		}
 	}
-	writeStatus(w, r, notAcceptableJSON())
+	status.Write(w, r, notAcceptableJSON())
 }
 
 func notAcceptableJSON() *status.Error {
@@ -466,7 +466,7 @@ func notAcceptableJSON() *status.Error {
 }
 
 func writeDocument(w http.ResponseWriter, r *http.Request, contentType string, b []byte) {
-	if wantsPretty(r) {
+	if status.WantsPretty(r) {
 		var out bytes.Buffer
 		if json.Indent(&out, b, "", "  ") == nil {
 			b = out.Bytes()

@@ -207,7 +207,7 @@ func (c *catalog) answerOpenAPIIndex(w http.ResponseWriter, r *http.Request) {
 func (c *catalog) answerOpenAPI(w http.ResponseWriter, r *http.Request) {
 	d := c.openAPIDocument(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, openAPIRoot+"/"), "/"))
 	if d == nil {
-		writeStatus(w, r, status.PlainText(http.StatusNotFound, "404 page not found"))
+		status.Write(w, r, status.PlainText(http.StatusNotFound, "404 page not found"))
 		return
 	}
 	w.Header()["Vary"] = []string{"Accept"}
@@ -234,7 +234,7 @@ func takesJSON(w http.ResponseWriter, r *http.Request) bool {
 			return true
 		}
 	}
-	writeStatus(w, r, notAcceptableJSON())
+	status.Write(w, r, notAcceptableJSON())
 	return false
 }
 
