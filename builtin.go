@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"apichain/internal/discovery"
 	"apichain/internal/field"
 	"apichain/internal/kinds"
 	"apichain/internal/request"
@@ -247,7 +248,7 @@ func (r *resource) operation(f servedForm) string {
 	if group == "" {
 		group = "core"
 	}
-	gv, scope := operationName(group)+operationName(r.version), ""
+	gv, scope := discovery.OperationName(group)+discovery.OperationName(r.version), ""
 	if r.namespaced {
 		scope = "Namespaced"
 	}

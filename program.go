@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"apichain/internal/discovery"
 	"apichain/internal/request"
 	"apichain/internal/store"
 )
@@ -50,7 +51,7 @@ type program struct {
 	known    knownState
 	watching watchTable
 
-	catalog   catalog
+	catalog   discovery.Catalog
 	servers   []*Server // aggregator, core, extensions
 	outermost *Server
 	shadows   atomic.Pointer[shadowMap] // of the routes there were when somebody looked
@@ -211,7 +212,7 @@ func (p *program) buildServers() error {
 	if err := p.extend(core); err != nil {
 		return fmt.Errorf("Extend: %w", err)
 	}
-	p.catalog.setServers(p.outermost.allGroups(), p.publicAddress(), p.rest.kinds)
+	p.catalog.SetServers(p.outermost.allGroups(), p.publicAddress(), p.rest.kinds)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.registration

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync/atomic"
 
+	"apichain/internal/discovery"
 	"apichain/internal/request"
 )
 
@@ -22,8 +23,8 @@ type Server struct {
 	container *container
 	mux       *mux
 	program   *program
-	groups    []apiGroup // what discovery says of it
-	customs   *customs   // on the server of custom resources; else nil
+	groups    []discovery.Group // what discovery says of it
+	customs   *customs          // on the server of custom resources; else nil
 
 	declined atomic.Uint64 // requests it had nothing for
 	refused  atomic.Uint64 // requests its container claimed and refused
