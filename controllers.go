@@ -228,7 +228,7 @@ func (c *controllers) work(ctx context.Context) (failed bool) {
 		}
 		if !c.failing[t] {
 			c.failing[t] = true
-			c.rest.program.log.Warn("an object could not be looked after; it is tried again", "resource", t.at.bucket.Name, "key", t.at.key, "err", err)
+			c.rest.config.log.Warn("an object could not be looked after; it is tried again", "resource", t.at.bucket.Name, "key", t.at.key, "err", err)
 		}
 		again = append(again, t)
 	}

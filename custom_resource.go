@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,7 +32,7 @@ func (c *customs) resources(crd map[string]any) []*resource {
 		_, hasStatus := sub["status"]
 		compiled, err := schema.Compile(tree.Object(v, "schema", "openAPIV3Schema"), hasStatus)
 		if err != nil { // schema.CheckCRD took it
-			c.rest.program.log.Error("a schema does not compile", "definition", tree.Name(crd), "version", tree.Text(v, "name"), "err", err)
+			c.rest.config.log.Error("a schema does not compile", "definition", tree.Name(crd), "version", tree.Text(v, "name"), "err", err)
 			return nil
 		}
 		shapes[tree.Text(v, "name")] = &customShape{compiled, c.rest.meta}
@@ -108,7 +109,7 @@ func fieldsAmong(all, some []kinds.Selectable) []kinds.Selectable {
 func ruleWarning(what string, rules []schema.Rule) string {
 	text := what + ": x-kubernetes-validations are not evaluated: " + rules[0].Path
 	if n := len(rules) - 1; n > 0 {
-		text += " and " + itoa(n) + " more"
+		text += " and " + strconv.Itoa(n) + " more"
 	}
 	return text
 }

@@ -2,11 +2,16 @@ package main
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
+	"apichain/internal/discovery"
 	"apichain/internal/field"
 	"apichain/internal/kinds"
 	"apichain/internal/request"
@@ -71,7 +76,7 @@ type resource struct {
 	subs                 []kinds.Subresource
 	retired              chan struct{} // closed when the definition has changed; nil for built-in kinds
 	hidden               bool          // not served: it is there for the objects that are stored
-	table                routeTable
+	routes               atomic.Value  // for who routes to it: made of operations once, dropped with the resource; api never reads it
 }
 
 // subresource is one that has verbs of its own; status and scale are part of resource.
@@ -79,15 +84,30 @@ type subresource struct {
 	serve func(q *call) error
 }
 
+// apiConfig is what the resources need of the program.
+type apiConfig struct {
+	store   *store.Store
+	kinds   *kinds.Table
+	catalog *discovery.Catalog
+
+	tokens     *accountTokens                               // signs the tokens of service accounts
+	whoseToken func(token string) (*request.User, []string) // answers a TokenReview: who, for which audiences; nobody is nil
+	authorizer authorizer                                   // answers access reviews
+
+	observer   Observer      // sees watches; nil: nobody does
+	bookmarks  time.Duration // between two bookmarks of a watch
+	strictCRDs bool          // refuse definitions with rules that are not evaluated
+	changed    func()        // is called after the resources that are served have changed
+	log        *slog.Logger
+}
+
 // rest is what all resources share.
 type rest struct {
-	program  *program
+	config   apiConfig
 	store    *store.Store
 	kinds    *kinds.Table
 	meta     *kinds.Type   // ObjectMeta, of every kind
 	spaces   *store.Bucket // namespaces
-	limits   watchOptions
-	watches  *watchTable
 	builtin  map[kinds.Key]*resource
 	byBucket map[*store.Bucket]*resource
 	customs  *customs
@@ -200,6 +220,9 @@ func (r *resource) key(namespace, name string) string {
 	return name
 }
 
+// root returns where the paths of a resource of a named group begin.
+func (r *resource) root() string { return "/apis/" + r.group + "/" + r.version + "/" }
+
 // qualified is the resource as messages name it: widgets.example.com.
 func (r *resource) qualified() string {
 	if r.group == "" {
@@ -276,21 +299,19 @@ func (r *resource) encode(obj map[string]any) store.Draft {
 
 // notFound is the 404 for an object.
 func (r *resource) notFound(name string) *status.Error {
-	return &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: r.qualified() + " " + quoted(name) + " not found", Details: &status.Details{Name: name, Group: r.group, Kind: r.plural}}
+	return &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: r.qualified() + " " + strconv.Quote(name) + " not found", Details: &status.Details{Name: name, Group: r.group, Kind: r.plural}}
 }
 
 // unsupported is the 405 of a verb that the resource has not, in the words of upstream's
 // custom resources.
 func (r *resource) unsupported(verb string) *status.Error {
-	return &status.Error{Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed", Message: verb + " is not supported on resources of kind " + quoted(r.qualified()), Details: &status.Details{Group: r.group, Kind: r.plural}}
+	return &status.Error{Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed", Message: verb + " is not supported on resources of kind " + strconv.Quote(r.qualified()), Details: &status.Details{Group: r.group, Kind: r.plural}}
 }
 
 // conflict is the 409 for a write of an object that somebody else has changed.
 func (r *resource) conflict(name, why string) *status.Error {
-	return &status.Error{Code: http.StatusConflict, Reason: "Conflict", Message: "Operation cannot be fulfilled on " + r.qualified() + " " + quoted(name) + ": " + why, Details: &status.Details{Name: name, Group: r.group, Kind: r.plural}}
+	return status.Conflict(r.group, r.plural, name, why)
 }
-
-const changedMeanwhile = "the object has been modified; please apply your changes to the latest version and try again"
 
 // kindConflict is the 409 of a precondition of a delete, which names the kind (upstream).
 func (r *resource) kindConflict(name, why string) *status.Error {
@@ -298,12 +319,7 @@ func (r *resource) kindConflict(name, why string) *status.Error {
 	if r.group != "" {
 		kind += "." + r.group
 	}
-	return &status.Error{Code: http.StatusConflict, Reason: "Conflict", Message: "Operation cannot be fulfilled on " + kind + " " + quoted(name) + ": " + why, Details: &status.Details{Name: name, Group: r.group, Kind: r.kind}}
-}
-
-// plainError is what upstream answers where it has no better: 500 without a reason.
-func plainError(message string) *status.Error {
-	return &status.Error{Code: http.StatusInternalServerError, Message: message}
+	return &status.Error{Code: http.StatusConflict, Reason: "Conflict", Message: "Operation cannot be fulfilled on " + kind + " " + strconv.Quote(name) + ": " + why, Details: &status.Details{Name: name, Group: r.group, Kind: r.kind}}
 }
 
 // scalePaths is where a custom resource keeps what its scale subresource shows.

@@ -14,6 +14,7 @@ import (
 
 	"apichain/internal/field"
 	"apichain/internal/kinds"
+	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/tree"
 )
@@ -89,7 +90,7 @@ func (q *call) readObject(typ *kinds.Type, kind string) (obj map[string]any, pro
 	defer q.rest.putBody(body)
 	contentType := "application/json"
 	if v := q.req.Header["Content-Type"]; len(v) > 0 && v[0] != "" {
-		contentType = mediaType(v[0])
+		contentType = request.MediaType(v[0])
 	}
 	const noJSON = "couldn't get version/kind; json parse error: "
 	unreadable := func(what string, err error) error { return unrecognized(kind, what+err.Error(), *body) }
@@ -143,7 +144,7 @@ func (q *call) readTyped(typ *kinds.Type, kind string) (map[string]any, error) {
 	}
 	version := tree.Text(obj, "apiVersion")
 	if given := tree.Text(obj, "kind"); given != "" && given != kind {
-		return nil, status.BadRequest("no kind " + quoted(given) + " is registered for version " + quoted(version) + " in scheme")
+		return nil, status.BadRequest("no kind " + strconv.Quote(given) + " is registered for version " + strconv.Quote(version) + " in scheme")
 	}
 	_, version, _ = strings.Cut(version, "/")
 	unknown, err := kinds.Prune(typ, obj)
@@ -275,7 +276,7 @@ func (q *call) checkKind(obj map[string]any) error {
 	case version != "" && version != q.apiVersion() && !q.custom && q.rest.resourceOf(version, cmp.Or(kind, q.kind)) == nil:
 		kind = cmp.Or(kind, q.kind)
 		_, v := splitAPIVersion(version)
-		return status.BadRequest(kind + " in version " + quoted(v) + " cannot be handled as a " + q.kind + ": no kind " + quoted(kind) + " is registered for version " + quoted(version))
+		return status.BadRequest(kind + " in version " + strconv.Quote(v) + " cannot be handled as a " + q.kind + ": no kind " + strconv.Quote(kind) + " is registered for version " + strconv.Quote(version))
 	case version != "" && version != q.apiVersion():
 		return status.BadRequest("the API version in the data (" + version + ") does not match the expected API version (" + q.apiVersion() + ")")
 	case kind != "" && kind != q.kind && q.custom:
@@ -320,5 +321,3 @@ func (q *call) pruned(kind, version string, problems, unknown []string, err erro
 	}
 	return nil
 }
-
-func quoted(s string) string { return strconv.Quote(s) }

@@ -48,7 +48,7 @@ func (q *call) readDeleteOptions() (o deleteOptions, err error) {
 		if v := q.param("gracePeriodSeconds"); v != "" {
 			n, err := strconv.ParseInt(v, 10, 64)
 			if err != nil {
-				return o, status.BadRequest("strconv.ParseInt: parsing " + quoted(v) + ": invalid syntax")
+				return o, status.BadRequest("strconv.ParseInt: parsing " + strconv.Quote(v) + ": invalid syntax")
 			}
 			obj["gracePeriodSeconds"] = n // no kind has any: all objects are gone at once
 		}

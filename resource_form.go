@@ -78,7 +78,7 @@ func (q *call) negotiate() (form, error) {
 				f.include = "Metadata"
 			case "Metadata", "Object", "None":
 			default:
-				e := status.BadRequest("Unable to convert to Table as requested: includeObject: Invalid value: " + quoted(f.include) + ": must be 'Metadata', 'Object', 'None', or empty")
+				e := status.BadRequest("Unable to convert to Table as requested: includeObject: Invalid value: " + strconv.Quote(f.include) + ": must be 'Metadata', 'Object', 'None', or empty")
 				e.Pretty = true
 				return f, e
 			}
@@ -111,7 +111,7 @@ func (q *call) answerTree(code int, obj map[string]any) error {
 	case formPartial:
 		obj = q.partial(obj)
 	case formPartialList:
-		return plainError("content is not a list")
+		return status.Unexplained("content is not a list")
 	}
 	return q.sendTree(code, obj)
 }
@@ -147,7 +147,7 @@ func (q *call) send(code int, b []byte) error {
 		q.rest.gzips.Put(z)
 		return nil
 	}
-	h["Content-Length"] = []string{itoa(len(b) + len(tail))}
+	h["Content-Length"] = []string{strconv.Itoa(len(b) + len(tail))}
 	q.w.WriteHeader(code)
 	if _, err := q.w.Write(b); err == nil && tail != "" {
 		_, _ = io.WriteString(q.w, tail)

@@ -50,7 +50,7 @@ func (q *call) insertObject(obj map[string]any) (*store.Object, error) {
 		return nil, q.wrongName(name)
 	}
 	if v := tree.Text(m, "resourceVersion"); v != "" && v != "0" {
-		return nil, plainError("resourceVersion should not be set on objects to be created")
+		return nil, status.Unexplained("resourceVersion should not be set on objects to be created")
 	}
 	if err := q.checkNamespace(m); err != nil {
 		return nil, err
@@ -199,7 +199,7 @@ func (q *call) checkPlace(name string) error {
 const definitionGoes = "create not allowed while custom resource definition is terminating"
 
 func (q *call) exists(name string, current *store.Object) *status.Error {
-	message := q.qualified() + " " + quoted(name) + " already exists"
+	message := q.qualified() + " " + strconv.Quote(name) + " already exists"
 	if current != nil && current.Meta.Deleting {
 		message = "object is being deleted: " + message
 	}
@@ -207,7 +207,7 @@ func (q *call) exists(name string, current *store.Object) *status.Error {
 }
 
 func (r *resource) forbidden(name, why string) *status.Error {
-	return &status.Error{Code: http.StatusForbidden, Reason: "Forbidden", Message: r.qualified() + " " + quoted(name) + " is forbidden: " + why, Details: &status.Details{Name: name, Group: r.group, Kind: r.plural}}
+	return &status.Error{Code: http.StatusForbidden, Reason: "Forbidden", Message: r.qualified() + " " + strconv.Quote(name) + " is forbidden: " + why, Details: &status.Details{Name: name, Group: r.group, Kind: r.plural}}
 }
 
 func (q *call) wrongName(name string) *status.Error {
@@ -238,7 +238,7 @@ func (q *call) checkSpace(name string) error {
 	sn := q.rest.spaces.Now()
 	space := sn.Get(q.namespace)
 	if space == nil {
-		return &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: "namespaces " + quoted(q.namespace) + " not found", Details: &status.Details{Name: q.namespace, Kind: "namespaces"}}
+		return &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: "namespaces " + strconv.Quote(q.namespace) + " not found", Details: &status.Details{Name: q.namespace, Kind: "namespaces"}}
 	}
 	if space.Meta.Deleting {
 		why := "unable to create new content in namespace " + q.namespace + " because it is being terminated"
@@ -304,7 +304,7 @@ func (q *call) update() error {
 			return q.wrongUID(old, uid)
 		}
 		if given != "" && given != strconv.FormatInt(old.Rev, 10) {
-			return q.conflict(q.name, changedMeanwhile)
+			return q.conflict(q.name, status.ChangedMeanwhile)
 		}
 		next := obj
 		if given == "" {
@@ -315,7 +315,7 @@ func (q *call) update() error {
 		var raced *store.Conflict
 		if errors.As(err, &raced) {
 			if given != "" {
-				return q.conflict(q.name, changedMeanwhile)
+				return q.conflict(q.name, status.ChangedMeanwhile)
 			}
 			continue
 		}
@@ -334,7 +334,7 @@ func givenRevision(obj map[string]any) (string, error) {
 		return "", nil
 	}
 	if _, err := strconv.ParseUint(given, 10, 63); err != nil {
-		return "", plainError(parseUintText(given, err))
+		return "", status.Unexplained(parseUintText(given, err))
 	}
 	if given == "0" {
 		return "", nil

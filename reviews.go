@@ -82,7 +82,7 @@ func reviewToken(q *call, obj map[string]any) error {
 	}
 	status := map[string]any{"user": map[string]any{}}
 	obj["status"] = status
-	u, audiences := q.rest.program.authn.byToken(token)
+	u, audiences := q.rest.config.whoseToken(token)
 	if u == nil {
 		status["error"] = errInvalidToken.Error()
 		return nil
@@ -171,7 +171,7 @@ func (q *call) decide(obj map[string]any, u *request.User) {
 			ri.APIPrefix = "api"
 		}
 	}
-	d, reason, err := q.rest.program.authz.authorize(q.req.Context(), u, ri)
+	d, reason, err := q.rest.config.authorizer.authorize(q.req.Context(), u, ri)
 	status := map[string]any{"allowed": d == allow}
 	if d == deny {
 		status["denied"] = true
@@ -196,7 +196,7 @@ func reviewSelfRules(q *call, obj map[string]any) error {
 	if namespace == "" {
 		return status.BadRequest("no namespace on request")
 	}
-	resources, paths, complete := rulesOf(q.req.Context(), q.rest.program.authz, q.scope.ActingUser(), namespace)
+	resources, paths, complete := rulesOf(q.req.Context(), q.rest.config.authorizer, q.scope.ActingUser(), namespace)
 	obj["status"] = map[string]any{"resourceRules": resources, "nonResourceRules": paths, "incomplete": !complete}
 	return nil
 }
