@@ -33,30 +33,37 @@ func newRest(c apiConfig) *rest {
 		}
 	}
 	s.customs = newCustoms(s, c.catalog, c.strictCRDs)
-	s.fit()
+	for key, h := range s.hookTable() {
+		s.builtin[key].kindHooks = h
+	}
+	definitions := s.builtin[kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition")]
+	definitions.shape = crdShape{definitions.shape}
 	return s
 }
 
-// fit gives the kinds that the server itself acts upon what no table can say.
-func (s *rest) fit() {
-	for kind, answer := range reviews() {
-		for key, r := range s.builtin {
-			if key.Name == kind {
-				r.reviewed = answer
-			}
-		}
+// hookTable returns what built-in kinds do that no table can say. Custom resources have no hooks.
+func (s *rest) hookTable() map[kinds.Key]kindHooks {
+	return map[kinds.Key]kindHooks{
+		kinds.NewKey("", "v1", "Namespace"): {
+			beforeDelete: holdNamespace,
+			special:      map[string]func(q *call) error{"finalize": finalizeNamespace},
+		},
+		kinds.NewKey("", "v1", "ServiceAccount"): {
+			special: map[string]func(q *call) error{"token": func(q *call) error { return q.rest.config.tokens.requestToken(q) }},
+		},
+		kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition"): {
+			prepare:      s.customs.prepareCRD,
+			serial:       new(sync.Mutex), // two that want one name must see each other
+			beforeDelete: keepCRD,
+			afterWrite:   func(*store.Object) { s.customs.follow() },
+		},
+		kinds.NewKey("authentication.k8s.io", "v1", "TokenReview"):             {review: reviewToken},
+		kinds.NewKey("authentication.k8s.io", "v1", "SelfSubjectReview"):       {review: reviewSelf},
+		kinds.NewKey("authorization.k8s.io", "v1", "SubjectAccessReview"):      {review: reviewAccess},
+		kinds.NewKey("authorization.k8s.io", "v1", "LocalSubjectAccessReview"): {review: reviewLocalAccess},
+		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectAccessReview"):  {review: reviewSelfAccess},
+		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectRulesReview"):   {review: reviewSelfRules},
 	}
-	accounts := s.builtin[kinds.NewKey("", "v1", "ServiceAccount")]
-	accounts.subresources["token"] = &subresource{serve: func(q *call) error { return q.rest.config.tokens.requestToken(q) }}
-	spaces := s.builtin[kinds.NewKey("", "v1", "Namespace")]
-	spaces.subresources["finalize"] = &subresource{serve: finalizeSpace}
-	spaces.beforeDelete = holdSpace
-	definitions := s.builtin[kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition")]
-	definitions.shape = crdShape{definitions.shape}
-	definitions.prepare = s.customs.prepareCRD
-	definitions.alone = new(sync.Mutex) // two that want one name must see each other
-	definitions.beforeDelete = keepCRD
-	definitions.written = func(*store.Object) { s.customs.follow() }
 }
 
 // resourceName is plural[.group].
@@ -69,17 +76,12 @@ func qualifiedName(group, plural string) string {
 
 // newBuiltin is the resource of a row.
 func (s *rest) newBuiltin(row *kinds.Row) *resource {
-	r := &resource{
-		rest: s, group: row.Group, version: row.Version, kind: row.Kind, listKind: row.Kind + "List", plural: row.Plural, singular: row.Singular,
-		namespaced: row.Namespaced, shape: kinds.Shape{Row: row}, typ: row.Type, columns: row.Columns, fields: row.Fields, hasStatus: row.HasStatus, givenStatus: row.KeepsGivenStatus,
-		deleteGivesObject: row.ReturnsDeleted, blindUpdate: row.UnconditionalUpdate, createOnUpdate: row.CreateOnUpdate, generation: row.HasGeneration,
-		verbs: row.Verbs, subs: row.Subresources, subresources: map[string]*subresource{},
-	}
+	r := &resource{Row: row, rest: s, shape: kinds.Shape{Row: row}, fields: row.Fields}
 	r.nameErrors = map[string]func(string) []string{"label": field.DNSLabelErrors, "label1035": field.DNS1035LabelErrors, "subdomain": field.DNSSubdomainErrors, "segment": field.PathSegmentErrors}[row.NameRule]
 	if row.ReviewOnly {
 		return r
 	}
-	r.initialize, r.keeps = kinds.Shape{Row: row}.Initialize, row.Kept
+	r.initialize = kinds.Shape{Row: row}.Initialize
 	name := qualifiedName(row.Group, row.Plural)
 	if row.StoredAs != "" {
 		name = row.StoredAs
@@ -159,8 +161,8 @@ var servedForms = []servedForm{
 
 // path returns a form's path below the group version.
 func (r *resource) path(form pathForm) string {
-	p := "/" + r.plural
-	if r.namespaced && form != formAll && form != formWatchAll {
+	p := "/" + r.Plural
+	if r.Namespaced && form != formAll && form != formWatchAll {
 		p = "/namespaces/{namespace}" + p
 	}
 	if form >= formWatchAll {
@@ -188,7 +190,7 @@ type operation struct {
 func (r *resource) operations() []operation {
 	var out []operation
 	add := func(f servedForm, o operation) {
-		o.method, o.doc, o.media = f.method, f.doc+" "+r.kind, r.mediaTypes(f.verb)
+		o.method, o.doc, o.media = f.method, f.doc+" "+r.Kind, r.mediaTypes(f.verb)
 		out = append(out, o)
 		if o.method == http.MethodGet {
 			o.method, o.name = http.MethodHead, "head"+strings.ToUpper(o.name[:1])+o.name[1:]
@@ -197,12 +199,12 @@ func (r *resource) operations() []operation {
 	}
 	for _, f := range servedForms {
 		all := f.form == formAll || f.form == formWatchAll
-		if all && !r.namespaced || !slices.Contains(r.verbs, f.verb) {
+		if all && !r.Namespaced || !slices.Contains(r.Verbs, f.verb) {
 			continue
 		}
 		add(f, operation{path: r.path(f.form), form: f.form, name: r.operationName(f)})
 	}
-	for _, sub := range r.subs {
+	for _, sub := range r.Subresources {
 		for _, f := range servedForms {
 			// A subresource is created below its object, as a token is.
 			if f.form == formCollection && f.verb == "create" {
@@ -246,33 +248,33 @@ var (
 
 // operationName returns the name of an operation, as upstream makes them.
 func (r *resource) operationName(f servedForm) string {
-	group, _, _ := strings.Cut(r.group, ".")
+	group, _, _ := strings.Cut(r.Group, ".")
 	if group == "" {
 		group = "core"
 	}
-	gv, scope := discovery.OperationName(group)+discovery.OperationName(r.version), ""
-	if r.namespaced {
+	gv, scope := discovery.OperationName(group)+discovery.OperationName(r.Version), ""
+	if r.Namespaced {
 		scope = "Namespaced"
 	}
 	switch {
 	case f.verb == "deletecollection":
-		return "delete" + gv + "Collection" + scope + r.kind
+		return "delete" + gv + "Collection" + scope + r.Kind
 	case f.form == formAll:
-		return f.operation + gv + r.kind + "ForAllNamespaces"
+		return f.operation + gv + r.Kind + "ForAllNamespaces"
 	case f.form == formWatchAll:
-		return f.operation + gv + r.kind + "ListForAllNamespaces"
+		return f.operation + gv + r.Kind + "ListForAllNamespaces"
 	case f.form == formWatchCollection:
-		return f.operation + gv + scope + r.kind + "List"
+		return f.operation + gv + scope + r.Kind + "List"
 	}
-	return f.operation + gv + scope + r.kind
+	return f.operation + gv + scope + r.Kind
 }
 
 // internal is a call of the program itself: no request stands behind it. It acts without
 // authorization.
 func (s *rest) internal(r *resource, verb, namespace, name, subresource string) *call {
-	info := &request.Info{IsResourceRequest: true, Verb: verb, APIGroup: r.group, APIVersion: r.version, Namespace: namespace, Resource: r.plural, Name: name, Subresource: subresource}
+	info := &request.Info{IsResourceRequest: true, Verb: verb, APIGroup: r.Group, APIVersion: r.Version, Namespace: namespace, Resource: r.Plural, Name: name, Subresource: subresource}
 	q := &call{resource: r, req: &http.Request{}, scope: request.From(context.Background()), info: info, name: name, strict: "Ignore"}
-	if r.namespaced {
+	if r.Namespaced {
 		q.namespace = namespace
 	}
 	return q
@@ -310,7 +312,7 @@ func (s *rest) apply(ctx context.Context, obj map[string]any) (o *store.Object, 
 		return nil, false, fmt.Errorf("no kind %q is served in version %q", kind, apiVersion)
 	}
 	namespace, name := tree.Text(obj, "metadata", "namespace"), tree.Name(obj)
-	if r.namespaced && namespace == "" {
+	if r.Namespaced && namespace == "" {
 		namespace = "default"
 	}
 	q := s.internal(r, "create", namespace, name, "")
@@ -337,7 +339,7 @@ func (s *rest) apply(ctx context.Context, obj map[string]any) (o *store.Object, 
 	} else {
 		created = true
 	}
-	if err == nil && hasStatus && r.hasStatus {
+	if err == nil && hasStatus && r.HasStatus {
 		o, err = s.internal(r, "update", namespace, name, "status").modify(ctx, func(old map[string]any) bool {
 			old["status"] = tree.Copy(sent)
 			return true

@@ -262,7 +262,7 @@ func (c *controllers) space(ctx context.Context, name string) error {
 	for _, b := range c.rest.store.Buckets() {
 		sn := b.Now()
 		r := c.rest.resourceFor(b)
-		if r == nil || !r.namespaced {
+		if r == nil || !r.Namespaced {
 			continue
 		}
 		for item := range sn.Scan(name+"/", "") {

@@ -190,8 +190,8 @@ func (q *call) renew() error {
 	c := q.rest.customs
 	c.follow()
 	c.mu.RLock()
-	r := c.served[kinds.NewKey(q.group, q.version, q.plural)]
-	if q.hidden && r == nil {
+	r := c.served[kinds.NewKey(q.Group, q.Version, q.Plural)]
+	if q.unserved && r == nil {
 		r = c.byBucket[q.bucket.Name]
 	}
 	c.mu.RUnlock()
@@ -215,8 +215,8 @@ func (c *customs) exchange(was, d *definition) {
 	c.mu.Lock()
 	if was != nil {
 		for _, r := range was.resources {
-			delete(c.served, kinds.NewKey(r.group, r.version, r.plural))
-			delete(c.byKind, kinds.NewKey(r.group, r.version, r.kind))
+			delete(c.served, kinds.NewKey(r.Group, r.Version, r.Plural))
+			delete(c.byKind, kinds.NewKey(r.Group, r.Version, r.Kind))
 			delete(c.byBucket, r.bucket.Name)
 		}
 		for _, n := range was.names {
@@ -235,9 +235,9 @@ func (c *customs) exchange(was, d *definition) {
 			c.waiting[d.group][d.name] = true
 		}
 		for _, r := range d.resources {
-			if !r.hidden {
-				c.served[kinds.NewKey(r.group, r.version, r.plural)] = r
-				c.byKind[kinds.NewKey(r.group, r.version, r.kind)] = r
+			if !r.unserved {
+				c.served[kinds.NewKey(r.Group, r.Version, r.Plural)] = r
+				c.byKind[kinds.NewKey(r.Group, r.Version, r.Kind)] = r
 			}
 			if c.byBucket[r.bucket.Name] == nil || r.storageVersion == "" {
 				c.byBucket[r.bucket.Name] = r

@@ -21,6 +21,9 @@ func hasCondition(obj map[string]any, typ string) bool {
 	})
 }
 
+// customVerbs are the verbs of every custom resource. Nobody changes them.
+var customVerbs = []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
+
 // resources is what a definition serves, a resource for each version. The storage version
 // is among them even where it is not served.
 func (c *customs) resources(crd map[string]any) []*resource {
@@ -53,11 +56,13 @@ func (c *customs) resources(crd map[string]any) []*resource {
 		sub := tree.Object(v, "subresources")
 		_, hasStatus := sub["status"]
 		r := &resource{
-			rest: c.rest, group: group, version: version, kind: tree.Text(names, "kind"), listKind: tree.Text(names, "listKind"), plural: tree.Text(names, "plural"), singular: tree.Text(names, "singular"),
-			namespaced: tree.Text(crd, "spec", "scope") == "Namespaced", custom: true, shape: shapes[version], nameErrors: field.DNSSubdomainErrors,
-			columns: printerColumns(tree.Object(v)), fields: fieldsAmong(fields, selectableFields(tree.Object(v))), stored: fields, hidden: tree.At(v, "served") != true, hasStatus: hasStatus, generation: true,
-			terminating: tree.At(crd, "metadata", "deletionTimestamp") != nil, retired: make(chan struct{}), deprecation: deprecationOf(group, tree.Text(names, "kind"), v, versions),
-			verbs: []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}, bucket: c.rest.store.Bucket(tree.Text(names, "plural") + "." + group),
+			Row: &kinds.Row{
+				Group: group, Version: version, Kind: tree.Text(names, "kind"), ListKind: tree.Text(names, "listKind"), Plural: tree.Text(names, "plural"), Singular: tree.Text(names, "singular"),
+				Namespaced: tree.Text(crd, "spec", "scope") == "Namespaced", Verbs: customVerbs, HasStatus: hasStatus, HasGeneration: true, Columns: printerColumns(tree.Object(v)),
+			},
+			rest: c.rest, custom: true, shape: shapes[version], nameErrors: field.DNSSubdomainErrors,
+			fields: fieldsAmong(fields, selectableFields(tree.Object(v))), stored: fields, bucket: c.rest.store.Bucket(qualifiedName(group, tree.Text(names, "plural"))),
+			terminating: tree.At(crd, "metadata", "deletionTimestamp") != nil, retired: make(chan struct{}), deprecation: deprecationOf(group, tree.Text(names, "kind"), v, versions), unserved: tree.At(v, "served") != true,
 		}
 		if version != storage {
 			r.storageVersion, r.storageShape = storage, shapes[storage]
@@ -67,10 +72,10 @@ func (c *customs) resources(crd map[string]any) []*resource {
 		}
 		write := []string{"get", "patch", "update"}
 		if hasStatus {
-			r.subs = append(r.subs, kinds.Subresource{Name: "status", Verbs: write})
+			r.Subresources = append(r.Subresources, kinds.Subresource{Name: "status", Verbs: write})
 		}
 		if r.scale != nil {
-			r.subs = append(r.subs, kinds.Subresource{Name: "scale", Verbs: write})
+			r.Subresources = append(r.Subresources, kinds.Subresource{Name: "scale", Verbs: write})
 		}
 		if n := len(rules); n > 0 {
 			r.unchecked = []string{ruleWarning(r.qualified(), rules)}

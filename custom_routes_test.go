@@ -125,7 +125,7 @@ func TestRoutesOfManyDefinitions(t *testing.T) {
 	}
 	for r := range p.rest.customs.all {
 		if r.routes.Load() != nil {
-			t.Fatalf("the routes of %s are kept", r.plural)
+			t.Fatalf("the routes of %s are kept", r.Plural)
 		}
 	}
 }

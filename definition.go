@@ -21,7 +21,7 @@ func (c *customs) prepareCRD(q *call, crd, old map[string]any) error {
 		for _, rule := range rules {
 			errs = append(errs, field.Forbidden(rule.Path, "validation rules are not evaluated here, and --strict-crds refuses them"))
 		}
-		return status.Invalid(q.group, q.kind, tree.Name(crd), errs)
+		return status.Invalid(q.Group, q.Kind, tree.Name(crd), errs)
 	}
 	if len(rules) > 0 {
 		q.scope.Warn("", ruleWarning(tree.Name(crd), rules))
@@ -110,7 +110,7 @@ func (c *customs) undeclared(crd map[string]any, version string) *resource {
 	}
 	tree.Set(shown, tree.Object(shown, "spec", "names"), "status", "acceptedNames")
 	for _, r := range c.resources(shown) {
-		if r.version == version {
+		if r.Version == version {
 			return r
 		}
 	}

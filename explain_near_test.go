@@ -273,7 +273,7 @@ func TestNearMissesOfManyDefinitions(t *testing.T) {
 	}
 	for r := range p.rest.customs.all {
 		if r.routes.Load() != nil {
-			t.Fatalf("the routes of %s are kept", r.plural)
+			t.Fatalf("the routes of %s are kept", r.Plural)
 		}
 	}
 }

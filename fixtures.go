@@ -76,7 +76,7 @@ func applyFixture(ctx context.Context, a *rest, obj map[string]any) error {
 			delete(meta, key)
 		}
 		r := a.resourceOf(tree.Text(obj, "apiVersion"), tree.Text(obj, "kind"))
-		if r != nil && r.namespaced && meta["namespace"] == nil {
+		if r != nil && r.Namespaced && meta["namespace"] == nil {
 			meta["namespace"] = "default" // as kubectl has it
 		}
 	}

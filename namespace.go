@@ -15,8 +15,8 @@ import (
 // permanentSpaces cannot be deleted (upstream).
 var permanentSpaces = [...]string{"default", "kube-system", "kube-public"}
 
-// holdSpace marks a deleted namespace, which stays until it is empty.
-func holdSpace(q *call, obj map[string]any) (stays bool, err error) {
+// holdNamespace marks a deleted namespace, which stays until it is empty.
+func holdNamespace(q *call, obj map[string]any) (stays bool, err error) {
 	for _, name := range permanentSpaces {
 		if q.name == name {
 			return false, q.forbidden(q.name, "this namespace may not be deleted")
@@ -29,9 +29,9 @@ func holdSpace(q *call, obj map[string]any) (stays bool, err error) {
 	return true, nil
 }
 
-// finalizeSpace is the finalize subresource: it sets the finalizers in spec, and the last
+// finalizeNamespace is the finalize subresource: it sets the finalizers in spec, and the last
 // one that goes lets the namespace go.
-func finalizeSpace(q *call) error {
+func finalizeNamespace(q *call) error {
 	if q.info.Verb != "update" {
 		return q.unsupported(q.info.Verb)
 	}

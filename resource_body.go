@@ -246,12 +246,12 @@ func managerErrors(manager string) (errs []field.Error) {
 // readNew reads and checks the object of a create or an update as far as it concerns the
 // body alone: its kind, unknown fields, repeated keys.
 func (q *call) readNew() (map[string]any, error) {
-	obj, problems, err := q.readObject(q.typ, q.kind)
+	obj, problems, err := q.readObject(q.Type, q.Kind)
 	if err != nil {
 		return nil, err
 	}
 	if obj == nil {
-		return nil, unrecognized(q.kind, "couldn't get version/kind; json parse error: unexpected end of JSON input", nil)
+		return nil, unrecognized(q.Kind, "couldn't get version/kind; json parse error: unexpected end of JSON input", nil)
 	}
 	if err := q.checkKind(obj); err != nil {
 		return nil, err
@@ -272,26 +272,26 @@ func (q *call) checkKind(obj map[string]any) error {
 		if len(text) > 200 {
 			text = text[:200]
 		}
-		return status.BadRequest("the object provided is unrecognized (must be of type " + q.kind + "): Object 'Kind' is missing in '" + text + "'")
-	case version != "" && version != q.apiVersion() && !q.custom && q.rest.resourceOf(version, cmp.Or(kind, q.kind)) == nil:
-		kind = cmp.Or(kind, q.kind)
+		return status.BadRequest("the object provided is unrecognized (must be of type " + q.Kind + "): Object 'Kind' is missing in '" + text + "'")
+	case version != "" && version != q.apiVersion() && !q.custom && q.rest.resourceOf(version, cmp.Or(kind, q.Kind)) == nil:
+		kind = cmp.Or(kind, q.Kind)
 		_, v := splitAPIVersion(version)
-		return status.BadRequest(kind + " in version " + strconv.Quote(v) + " cannot be handled as a " + q.kind + ": no kind " + strconv.Quote(kind) + " is registered for version " + strconv.Quote(version))
+		return status.BadRequest(kind + " in version " + strconv.Quote(v) + " cannot be handled as a " + q.Kind + ": no kind " + strconv.Quote(kind) + " is registered for version " + strconv.Quote(version))
 	case version != "" && version != q.apiVersion():
 		return status.BadRequest("the API version in the data (" + version + ") does not match the expected API version (" + q.apiVersion() + ")")
-	case kind != "" && kind != q.kind && q.custom:
-		return status.Invalid(q.group, kind, tree.Name(obj), []field.Error{field.Invalid("kind", kind, "must be "+q.kind)})
-	case kind != "" && kind != q.kind:
-		return status.BadRequest(kind + " in version " + strconv.Quote(q.version) + " cannot be handled as a " + q.kind + ": the kind of the object is not the one of the path")
+	case kind != "" && kind != q.Kind && q.custom:
+		return status.Invalid(q.Group, kind, tree.Name(obj), []field.Error{field.Invalid("kind", kind, "must be "+q.Kind)})
+	case kind != "" && kind != q.Kind:
+		return status.BadRequest(kind + " in version " + strconv.Quote(q.Version) + " cannot be handled as a " + q.Kind + ": the kind of the object is not the one of the path")
 	}
-	obj["kind"], obj["apiVersion"] = q.kind, q.apiVersion()
+	obj["kind"], obj["apiVersion"] = q.Kind, q.apiVersion()
 	return nil
 }
 
 // prune takes out what the type does not have and says so, as fieldValidation asks.
 func (q *call) prune(obj map[string]any, problems []string) error {
 	unknown, err := q.shape.Prune(obj)
-	return q.pruned(q.kind, q.version, problems, unknown, err)
+	return q.pruned(q.Kind, q.Version, problems, unknown, err)
 }
 
 // pruned says what strict reading of an object of a kind has found.

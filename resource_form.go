@@ -205,8 +205,8 @@ func (q *call) asTable(objs []map[string]any, header map[string]any, define bool
 	t := map[string]any{"kind": "Table", "apiVersion": "meta.k8s.io/" + q.form.version, "metadata": header, "rows": rows}
 	var defs any // upstream has null in later events of a watch
 	if define {
-		list := make([]any, 0, len(q.columns))
-		for _, c := range q.columns {
+		list := make([]any, 0, len(q.Columns))
+		for _, c := range q.Columns {
 			list = append(list, map[string]any{"name": c.Name, "type": c.Type, "format": c.Format, "description": c.Description, "priority": int64(c.Priority)})
 		}
 		defs = list
@@ -221,9 +221,9 @@ func (q *call) cells(obj map[string]any) []any {
 		obj = maps.Clone(obj)
 		q.toStored(obj)
 	}
-	cells := make([]any, len(q.columns))
-	for i := range q.columns {
-		cells[i] = q.columns[i].Cell(obj)
+	cells := make([]any, len(q.Columns))
+	for i := range q.Columns {
+		cells[i] = q.Columns[i].Cell(obj)
 	}
 	return cells
 }

@@ -91,17 +91,17 @@ func (q *call) patchOnce(old *store.Object, apply func(doc map[string]any) (map[
 // have.
 func (q *call) checkPatched(next, was map[string]any) error {
 	if m := next["metadata"]; m != nil && tree.Object(next, "metadata") == nil {
-		return invalidPatch(next, "json: cannot unmarshal "+tree.TypeName(m)+" into Go struct field "+q.kind+".metadata of type v1.ObjectMeta")
+		return invalidPatch(next, "json: cannot unmarshal "+tree.TypeName(m)+" into Go struct field "+q.Kind+".metadata of type v1.ObjectMeta")
 	}
 	for _, f := range []string{"kind", "apiVersion"} {
 		if v, given := next[f]; given && v != was[f] {
 			if !q.custom {
-				return invalidPatch(next, "the object is no longer a "+q.kind+" of "+q.apiVersion())
+				return invalidPatch(next, "the object is no longer a "+q.Kind+" of "+q.apiVersion())
 			}
 			if f == "apiVersion" {
 				return status.BadRequest("the API version in the data (" + fmt.Sprint(v) + ") does not match the expected API version (" + q.apiVersion() + ")")
 			}
-			return status.Invalid(q.group, q.kind, q.name, []field.Error{field.Invalid("kind", v, "must be "+q.kind)})
+			return status.Invalid(q.Group, q.Kind, q.name, []field.Error{field.Invalid("kind", v, "must be "+q.Kind)})
 		}
 		next[f] = was[f]
 	}
@@ -117,7 +117,7 @@ func (q *call) checkPatched(next, was map[string]any) error {
 	}
 	if uid := tree.Text(m, "uid"); uid != "" && uid != tree.Text(was, "metadata", "uid") {
 		e := field.Invalid("metadata.uid", uid, "field is immutable")
-		return status.Invalid(q.group, q.kind, q.name, []field.Error{e, e})
+		return status.Invalid(q.Group, q.Kind, q.name, []field.Error{e, e})
 	}
 	return q.prunePatched(next, q.shape.Prune)
 }
@@ -159,13 +159,13 @@ func invalidPatch(next map[string]any, why string) error {
 // readPatch reads the body and returns what applies it to an object, which it consumes.
 func (q *call) readPatch(contentType string) (func(map[string]any) (map[string]any, error), error) {
 	accepted := []string{jsonPatchType, mergePatchType}
-	if q.typ != nil {
+	if q.Type != nil {
 		accepted = append(accepted, strategicPatchType)
 	}
 	switch contentType {
 	case jsonPatchType, mergePatchType:
 	case strategicPatchType:
-		if q.typ == nil {
+		if q.Type == nil {
 			return nil, unsupportedType(strings.Join(accepted, ", "))
 		}
 	case applyPatchType:
@@ -203,7 +203,7 @@ func (q *call) readPatch(contentType string) (func(map[string]any) (map[string]a
 	}
 	if contentType == strategicPatchType {
 		return func(doc map[string]any) (map[string]any, error) {
-			return patch.Strategic(doc, changes, q.typ)
+			return patch.Strategic(doc, changes, q.Type)
 		}, nil
 	}
 	return func(doc map[string]any) (map[string]any, error) {

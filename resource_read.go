@@ -264,7 +264,7 @@ func (q *call) listed() (listing, iter.Seq[*store.Object], error) {
 
 // isList is the 406 for a list that is wanted in the form of one object.
 func (q *call) isList() *status.Error {
-	return &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Message: "you requested PartialObjectMetadata, but the requested object is a list (" + q.listKind + ")"}
+	return &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Message: "you requested PartialObjectMetadata, but the requested object is a list (" + q.ListKind + ")"}
 }
 
 // page is what the options ask for of a snapshot.
@@ -390,7 +390,7 @@ func (q *call) writeList(l listing, items iter.Seq[*store.Object]) error {
 	for item := range items {
 		objs = append(objs, q.decode(item))
 	}
-	list := map[string]any{"kind": q.listKind, "apiVersion": q.apiVersion(), "metadata": l.metadata()}
+	list := map[string]any{"kind": q.ListKind, "apiVersion": q.apiVersion(), "metadata": l.metadata()}
 	switch q.form.kind {
 	case formTable:
 		return q.sendTree(http.StatusOK, q.asTable(objs, l.metadata(), true))
@@ -460,7 +460,7 @@ func (q *call) listFrame(l listing) (head, tail string) {
 			m.WriteString(remaining + ",")
 		}
 		m.WriteString(rev + "}")
-		return `{"apiVersion":"` + q.apiVersion() + `","items":[`, `],"kind":"` + q.listKind + `","metadata":` + m.String() + "}\n"
+		return `{"apiVersion":"` + q.apiVersion() + `","items":[`, `],"kind":"` + q.ListKind + `","metadata":` + m.String() + "}\n"
 	}
 	m.WriteString(rev)
 	if l.next != "" {
@@ -470,7 +470,7 @@ func (q *call) listFrame(l listing) (head, tail string) {
 		m.WriteString("," + remaining)
 	}
 	m.WriteByte('}')
-	return `{"kind":"` + q.listKind + `","apiVersion":"` + q.apiVersion() + `","metadata":` + m.String() + `,"items":[`, "]}\n"
+	return `{"kind":"` + q.ListKind + `","apiVersion":"` + q.apiVersion() + `","metadata":` + m.String() + `,"items":[`, "]}\n"
 }
 
 // pieces writes a long answer in pieces of pieceSize, compressed when it is longer than

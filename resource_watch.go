@@ -332,7 +332,7 @@ func (w *watching) sendBookmark(rev int64, complete bool) {
 	if complete {
 		m["annotations"] = map[string]any{"k8s.io/initial-events-end": "true"}
 	}
-	obj := map[string]any{"kind": w.kind, "apiVersion": w.apiVersion(), "metadata": m}
+	obj := map[string]any{"kind": w.Kind, "apiVersion": w.apiVersion(), "metadata": m}
 	switch w.form.kind {
 	case formTable:
 		obj = w.asTable([]map[string]any{obj}, map[string]any{"resourceVersion": m["resourceVersion"]}, !w.defined)

@@ -59,7 +59,7 @@ func (c *customRoutes) find(req *http.Request) *route {
 		return nil
 	}
 	everywhere := info.Verb == "list" || info.Verb == "watch"
-	if r.namespaced && info.Namespace == "" && !everywhere || !r.namespaced && info.Namespace != "" {
+	if r.Namespaced && info.Namespace == "" && !everywhere || !r.Namespaced && info.Namespace != "" {
 		return nil
 	}
 	return c.of(r).find(r, req.Method, info)
@@ -75,7 +75,7 @@ func (c *customRoutes) why(req *http.Request) string {
 	switch {
 	case r == nil:
 		return "no resource " + strconv.Quote(shownText(info.Resource)) + " in " + shownText(info.APIGroup+"/"+info.APIVersion)
-	case r.namespaced:
+	case r.Namespaced:
 		return r.qualified() + " lives in namespaces, and the path names none"
 	}
 	return r.qualified() + " lives in no namespace, and the path names one"
@@ -125,9 +125,9 @@ func (c *customRoutes) groups() []string {
 	seen := map[string]bool{}
 	var out []string
 	for r := range c.custom.all {
-		if !seen[r.group] {
-			seen[r.group] = true
-			out = append(out, r.group)
+		if !seen[r.Group] {
+			seen[r.Group] = true
+			out = append(out, r.Group)
 		}
 	}
 	return sorted(out)
@@ -152,7 +152,7 @@ func (c *customRoutes) nearest(path string) []*resource {
 	segments := strings.SplitN(path, "/", 12) // apis, group, version, watch, namespaces, its name, plural, name, subresource and one too many
 	for r := range c.custom.all {
 		odd, shared := "", 0
-		for _, part := range [...]string{r.group, r.version, r.plural} {
+		for _, part := range [...]string{r.Group, r.Version, r.Plural} {
 			if slices.Contains(segments, part) {
 				shared++
 			} else {
@@ -170,7 +170,7 @@ func (c *customRoutes) nearest(path string) []*resource {
 			}
 		}
 		at, _ := slices.BinarySearchFunc(best, found, func(a, b candidate) int {
-			return cmp.Or(cmp.Compare(a.far, b.far), strings.Compare(a.r.group, b.r.group), strings.Compare(a.r.plural, b.r.plural), strings.Compare(a.r.version, b.r.version))
+			return cmp.Or(cmp.Compare(a.far, b.far), strings.Compare(a.r.Group, b.r.Group), strings.Compare(a.r.Plural, b.r.Plural), strings.Compare(a.r.Version, b.r.Version))
 		})
 		if at < maxNearResources {
 			best = slices.Insert(best[:min(len(best), maxNearResources-1)], at, found)
@@ -225,7 +225,7 @@ func (c *customRoutes) newRouteSet(r *resource) *routeSet {
 		t.all[i] = rt
 		rt.server, rt.kind, rt.resource, rt.at, rt.listed, rt.handler = "extensions", kindContainer, resource, c.documents.at, true, r
 		if i == len(operations) {
-			rt.method, rt.pattern, rt.operation, rt.doc = "*", root+"/"+r.plural, "refuse"+r.kind, "refuse a method that there is not"
+			rt.method, rt.pattern, rt.operation, rt.doc = "*", root+"/"+r.Plural, "refuse"+r.Kind, "refuse a method that there is not"
 			t.other = rt
 			break
 		}
@@ -250,7 +250,7 @@ func (t *routeSet) find(r *resource, method string, info *request.Info) *route {
 
 // collectionForm returns which of the paths that name no object, or that watch, a request is on.
 func collectionForm(r *resource, info *request.Info) pathForm {
-	everywhere := r.namespaced && info.Namespace == ""
+	everywhere := r.Namespaced && info.Namespace == ""
 	switch {
 	// The deprecated paths of watches say so in front; a watch may as well be a list with a parameter.
 	case info.Verb == "watch" && strings.HasPrefix(info.Path, r.root()+"watch/"):

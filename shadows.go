@@ -126,8 +126,8 @@ func (m *shadowMap) samples(r *route) []string {
 	case path == "":
 		return []string{"/"}
 	case r.method == "*": // methods that a custom resource has not
-		if of := r.handler.(*resource); of.namespaced {
-			path = of.root() + "namespaces/" + unnamed + "/" + of.plural
+		if of := r.handler.(*resource); of.Namespaced {
+			path = of.root() + "namespaces/" + unnamed + "/" + of.Plural
 		}
 	}
 	return []string{path, path + "/"}

@@ -134,7 +134,7 @@ func (r *snapshotReader) take(obj map[string]any, path string) {
 		r.add(field.Invalid(path+".kind", kind, fmt.Sprintf("nothing of this kind is stored in %s, and no CustomResourceDefinition of the snapshot has it", status.Shorten(apiVersion, 128))))
 		return
 	}
-	if r.add(checkStored(obj, path+".metadata", res.namespaced)...); len(r.wrong) > before {
+	if r.add(checkStored(obj, path+".metadata", res.Namespaced)...); len(r.wrong) > before {
 		return
 	}
 	key := tree.Text(obj, "metadata", "name")
