@@ -75,7 +75,7 @@ func TestCustomRoutes(t *testing.T) {
 		if at == "* /apis/" {
 			resource = ""
 		}
-		if row["hits"] != want || row["server"] != "extensions" || !strings.HasPrefix(fmt.Sprint(row["registeredAt"]), "custom.go:") || row["resource"] != resource || (row["lastHit"] != nil) != (want > 0) {
+		if row["hits"] != want || row["server"] != "extensions" || !strings.HasPrefix(fmt.Sprint(row["registeredAt"]), "resources_custom.go:") || row["resource"] != resource || (row["lastHit"] != nil) != (want > 0) {
 			t.Errorf("%s: %s, want %v hits", at, rowText(row), want)
 		}
 	}
