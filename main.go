@@ -38,6 +38,8 @@
 //	metrics_store.go        gauges of the store and its readers
 //	version.go              /version and the build
 //	server.go               one generic server: the surface for Extend
+//	resources.go            what the program gives its resources
+//	resources_custom.go     the routes of custom resources
 //	servers.go              the three servers: aggregator, core, extensions
 //	extend.go               yours to fill in
 //
@@ -59,13 +61,13 @@
 //	reviews.go              questions to the authenticators and the authorizer
 //	tokens.go               tokens of service accounts
 //	custom.go               the resources of the definitions in the store
-//	custom_routes.go        their routes
 //	custom_resource.go      a definition as resources, one for each version
 //	definition.go           what is special about CustomResourceDefinitions
 //
 // What a server does on its own:
 //
 //	bootstrap.go            the objects there are from the start
+//	namespace.go            what namespaces do that no other kind does
 //	controllers.go          namespaces and definitions that go; accounts and CAs
 //	collector.go            owners and dependents
 //	fixtures.go             manifests applied before ready
