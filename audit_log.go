@@ -17,10 +17,9 @@ import (
 	"time"
 )
 
-// auditOptions are the options of auditing. Without a policy nothing is recorded.
-type auditOptions struct {
-	policyFile string
-	logPath    string // - is standard output
+// auditConfig says where events go, and when the file turns over.
+type auditConfig struct {
+	path       string // - is standard output
 	maxSize    int    // megabytes; 0 is auditDefaultSize
 	maxBackups int    // 0 keeps all
 	maxAge     int    // days; 0 keeps all
@@ -28,36 +27,6 @@ type auditOptions struct {
 
 // auditDefaultSize is the size, in megabytes, that upstream's log takes when none is set.
 const auditDefaultSize = 100
-
-var _ optionGroup = (*auditOptions)(nil)
-
-func (o *auditOptions) register(f *flags) {
-	f.in("audit")
-	f.text(&o.policyFile, "audit-policy-file", "", "The audit policy (kind Policy, audit.k8s.io/v1) in YAML or JSON. Needs --audit-log-path.")
-	f.text(&o.logPath, "audit-log-path", "", "The file that audit events are appended to, one JSON line each; - is standard output. Needs --audit-policy-file.")
-	f.int(&o.maxSize, "audit-log-maxsize", 0, "Megabytes after which the audit log is rotated; 0 means 100.")
-	f.int(&o.maxBackups, "audit-log-maxbackup", 0, "The number of rotated audit logs to keep; 0 keeps all.")
-	f.int(&o.maxAge, "audit-log-maxage", 0, "Days to keep rotated audit logs, counted from the time in their names; 0 keeps all.")
-}
-
-// check also refuses a policy without a log and a log without a policy. Upstream starts
-// and records nothing; whoever gives one of the two expects records.
-func (o *auditOptions) check(p *problems) {
-	if o.policyFile != "" && o.logPath == "" {
-		p.add("audit-policy-file", "records nothing without --audit-log-path")
-	}
-	if o.logPath != "" && o.policyFile == "" {
-		p.add("audit-log-path", "records nothing without --audit-policy-file")
-	}
-	for _, n := range []struct {
-		flag  string
-		value int
-	}{{"audit-log-maxsize", o.maxSize}, {"audit-log-maxbackup", o.maxBackups}, {"audit-log-maxage", o.maxAge}} {
-		if n.value < 0 {
-			p.add(n.flag, "%d is negative", n.value)
-		}
-	}
-}
 
 // auditLog appends events to a file that it rotates, or to standard output. Its methods
 // may be called concurrently. It has no goroutine: a write that fills the file rotates it.
@@ -84,21 +53,18 @@ type auditLog struct {
 	closed  bool
 }
 
-// open makes the log that the options name, nil for none, and opens its file, so that a
-// path that cannot be written is known at start. stdout is used for -.
-func (o *auditOptions) open(log *slog.Logger, stdout io.Writer) (*auditLog, error) {
-	if o.logPath == "" {
-		return nil, nil
-	}
-	megabytes := o.maxSize
+// openAuditLog makes the log that c names and opens its file, so that a path that cannot
+// be written is known at start. stdout is used for -.
+func openAuditLog(c auditConfig, log *slog.Logger, stdout io.Writer) (*auditLog, error) {
+	megabytes := c.maxSize
 	if megabytes == 0 {
 		megabytes = auditDefaultSize
 	}
 	l := &auditLog{
-		path: o.logPath, limit: int64(megabytes) << 20, maxBackups: o.maxBackups, maxAge: time.Duration(o.maxAge) * 24 * time.Hour,
+		path: c.path, limit: int64(megabytes) << 20, maxBackups: c.maxBackups, maxAge: time.Duration(c.maxAge) * 24 * time.Hour,
 		log: log, now: time.Now,
 	}
-	if o.logPath == "-" {
+	if c.path == "-" {
 		l.path, l.out = "", stdout
 		return l, nil
 	}

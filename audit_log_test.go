@@ -19,46 +19,14 @@ import (
 	"apichain/internal/request"
 )
 
-func TestAuditOptions(t *testing.T) {
-	for _, tc := range []struct {
-		name string
-		args []string
-		want []string
-	}{
-		{"none", nil, nil},
-		{"both", []string{"--audit-policy-file=p", "--audit-log-path=-", "--audit-log-maxsize=1", "--audit-log-maxbackup=2", "--audit-log-maxage=3"}, nil},
-		{"policy alone", []string{"--audit-policy-file=p"}, []string{"--audit-policy-file: records nothing without --audit-log-path"}},
-		{"log alone", []string{"--audit-log-path=x"}, []string{"--audit-log-path: records nothing without --audit-policy-file"}},
-		{"negative", []string{"--audit-log-maxsize=-1", "--audit-log-maxbackup=-2", "--audit-log-maxage=-3"},
-			[]string{"--audit-log-maxsize: -1 is negative", "--audit-log-maxbackup: -2 is negative", "--audit-log-maxage: -3 is negative"}},
-	} {
-		var o auditOptions
-		var got problems
-		f := newFlags()
-		o.register(f)
-		if err := f.parse(tc.args, &got); err != nil {
-			t.Fatal(err)
-		}
-		o.check(&got)
-		if !slices.Equal(got, tc.want) {
-			t.Errorf("%s: got %q, want %q", tc.name, got, tc.want)
-		}
-		for _, r := range f.rows {
-			if r.group != "audit" {
-				t.Errorf("--%s is in group %q, want audit", r.name, r.group)
-			}
-		}
-	}
-}
-
 // openTestLog opens a log in a directory of its own and sets its limit in bytes.
-func openTestLog(t *testing.T, o auditOptions, limit int64) (*auditLog, *bytes.Buffer) {
+func openTestLog(t *testing.T, c auditConfig, limit int64) (*auditLog, *bytes.Buffer) {
 	t.Helper()
 	var logged bytes.Buffer
-	if o.logPath == "" {
-		o.logPath = filepath.Join(t.TempDir(), "sub", "audit.log")
+	if c.path == "" {
+		c.path = filepath.Join(t.TempDir(), "sub", "audit.log")
 	}
-	l, err := o.open(slog.New(slog.NewTextHandler(&logged, nil)), io.Discard)
+	l, err := openAuditLog(c, slog.New(slog.NewTextHandler(&logged, nil)), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +65,7 @@ func auditLines(t *testing.T, dir string) map[string][]string {
 }
 
 func TestAuditLogRotationUnderConcurrentWriters(t *testing.T) {
-	l, logged := openTestLog(t, auditOptions{}, 2000)
+	l, logged := openTestLog(t, auditConfig{}, 2000)
 	const writers, each = 8, 200
 	var wg sync.WaitGroup
 	for w := range writers {
@@ -141,7 +109,7 @@ func TestAuditLogRotationUnderConcurrentWriters(t *testing.T) {
 }
 
 func TestAuditLogBackups(t *testing.T) {
-	l, _ := openTestLog(t, auditOptions{maxBackups: 2, maxAge: 1}, 1)
+	l, _ := openTestLog(t, auditConfig{maxBackups: 2, maxAge: 1}, 1)
 	dir := filepath.Dir(l.path)
 	for _, other := range []string{"audit-notes.log", "audit-2020-01-01T00-00-00.000.txt", "other-2020-01-01T00-00-00.000.log", "audit-2020-01-01T00-00-00.000.log"} {
 		if err := os.WriteFile(filepath.Join(dir, other), nil, 0o600); err != nil {
@@ -182,7 +150,7 @@ func TestAuditLogGoesOnWithAFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("{\"auditID\":\"old\"}\n{\"auditID\":\"torn"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l, _ := openTestLog(t, auditOptions{logPath: path}, 1<<20)
+	l, _ := openTestLog(t, auditConfig{path: path}, 1<<20)
 	l.write(testEvent("new"))
 	data, _ := os.ReadFile(path)
 	got := strings.Split(string(data), "\n")
@@ -209,8 +177,7 @@ func (w *breakingWriter) Write(b []byte) (int, error) {
 func TestAuditLogWriteError(t *testing.T) {
 	out := &breakingWriter{broken: 2}
 	var logged bytes.Buffer
-	o := auditOptions{logPath: "-"}
-	l, err := o.open(slog.New(slog.NewTextHandler(&logged, nil)), out)
+	l, err := openAuditLog(auditConfig{path: "-"}, slog.New(slog.NewTextHandler(&logged, nil)), out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +197,7 @@ func TestAuditLogWriteError(t *testing.T) {
 }
 
 func TestAuditLogReopensAfterError(t *testing.T) {
-	l, _ := openTestLog(t, auditOptions{}, 1<<20)
+	l, _ := openTestLog(t, auditConfig{}, 1<<20)
 	l.write(testEvent("a"))
 	l.file.Close() // as if the descriptor had gone bad
 	l.write(testEvent("b"))
@@ -242,7 +209,7 @@ func TestAuditLogReopensAfterError(t *testing.T) {
 
 // A file that cannot be renamed is written on.
 func TestAuditLogRotationFails(t *testing.T) {
-	l, logged := openTestLog(t, auditOptions{}, 1)
+	l, logged := openTestLog(t, auditConfig{}, 1)
 	file := l.path
 	l.write(testEvent("a"))
 	l.path += "-gone"
@@ -255,10 +222,7 @@ func TestAuditLogRotationFails(t *testing.T) {
 
 func TestAuditLogOpenAndClose(t *testing.T) {
 	discard := slog.New(slog.DiscardHandler)
-	if l, err := (&auditOptions{}).open(discard, nil); l != nil || err != nil {
-		t.Errorf("no path: got %v, %v, want none", l, err)
-	}
-	if _, err := (&auditOptions{logPath: t.TempDir()}).open(discard, nil); err == nil {
+	if _, err := openAuditLog(auditConfig{path: t.TempDir()}, discard, nil); err == nil {
 		t.Error("a directory was opened")
 	}
 	// A link, so that a rename would hit the link and not the device.
@@ -266,7 +230,7 @@ func TestAuditLogOpenAndClose(t *testing.T) {
 	if err := os.Symlink(os.DevNull, device); err != nil {
 		t.Skip(err)
 	}
-	pipe, err := (&auditOptions{logPath: device}).open(discard, nil)
+	pipe, err := openAuditLog(auditConfig{path: device}, discard, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,14 +243,14 @@ func TestAuditLogOpenAndClose(t *testing.T) {
 	if err := pipe.close(); err != nil || pipe.errors.Load() != 0 {
 		t.Errorf("/dev/null: %v, %d errors", err, pipe.errors.Load())
 	}
-	l, _ := openTestLog(t, auditOptions{}, 1<<20)
+	l, _ := openTestLog(t, auditConfig{}, 1<<20)
 	if err := errors.Join(l.close(), l.close()); err != nil {
 		t.Errorf("close twice: %v", err)
 	}
 	if l.write(testEvent("late")); l.errors.Load() != 1 {
 		t.Errorf("an event after close: %d errors, want 1", l.errors.Load())
 	}
-	zero, err := (&auditOptions{logPath: device}).open(discard, nil)
+	zero, err := openAuditLog(auditConfig{path: device}, discard, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,8 +261,7 @@ func TestAuditLogOpenAndClose(t *testing.T) {
 }
 
 func BenchmarkAuditWrite(b *testing.B) {
-	o := auditOptions{logPath: filepath.Join(b.TempDir(), "audit.log")}
-	l, err := o.open(slog.New(slog.DiscardHandler), nil)
+	l, err := openAuditLog(auditConfig{path: filepath.Join(b.TempDir(), "audit.log")}, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

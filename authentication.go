@@ -13,53 +13,16 @@ import (
 	"apichain/internal/status"
 )
 
-// authenticationOptions say who may be who on the TLS listener. The files with the CAs
-// belong to the TLS group, which reloads them.
-type authenticationOptions struct {
-	tokenFile     string
-	anonymous     bool
-	proxyNames    []string
+// authConfig says who may be who. The files with the CAs are read elsewhere, since they
+// are read again when they change.
+type authConfig struct {
+	tokenFile     string   // CSV file of bearer tokens; "" is none
+	anonymous     bool     // requests without credentials pass
+	proxyNames    []string // common names of front proxies; empty: any
 	userHeaders   []string
 	uidHeaders    []string
 	groupHeaders  []string
 	extraPrefixes []string
-}
-
-func (o *authenticationOptions) register(f *flags) {
-	f.in("authentication")
-	f.text(&o.tokenFile, "token-auth-file", "", `CSV file of bearer tokens, read once at start: token,user,uid,"group1,group2"`)
-	f.bool(&o.anonymous, "anonymous-auth", true, "let requests without credentials pass as system:anonymous")
-	f.list(&o.proxyNames, "requestheader-allowed-names", nil, "common names of the front proxies' certificates; empty: every one of --requestheader-client-ca-file")
-	f.list(&o.userHeaders, "requestheader-username-headers", []string{"X-Remote-User"}, "headers in which a front proxy names the user; the first with a value counts")
-	f.list(&o.uidHeaders, "requestheader-uid-headers", nil, "headers in which a front proxy gives the user's UID; the first with a value counts")
-	f.list(&o.groupHeaders, "requestheader-group-headers", []string{"X-Remote-Group"}, "headers in which a front proxy names the user's groups; all count")
-	f.list(&o.extraPrefixes, "requestheader-extra-headers-prefix", []string{"X-Remote-Extra-"}, "what the names of headers with extra facts of the user begin with")
-}
-
-func (o *authenticationOptions) check(p *problems) {
-	for _, list := range []struct {
-		flag  string
-		names []string
-	}{
-		{"requestheader-username-headers", o.userHeaders},
-		{"requestheader-uid-headers", o.uidHeaders},
-		{"requestheader-group-headers", o.groupHeaders},
-		{"requestheader-extra-headers-prefix", o.extraPrefixes},
-	} {
-		for _, name := range list.names {
-			if !isHeaderName(name) {
-				p.add(list.flag, "%q is no name of a header", name)
-			}
-		}
-	}
-}
-
-// isHeaderName reports whether s is a token of RFC 9110, section 5.6.2.
-func isHeaderName(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
-		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		return !alnum && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
-	})
 }
 
 // authenticator finds out who sent a request. It may be used concurrently.
@@ -67,38 +30,38 @@ type authenticator struct {
 	proxies   frontProxies
 	clients   certVerifier
 	tokens    map[string]*request.User // completed, shared by all their requests
-	accounts  *accountTokens           // nil: no service account has any
+	accounts  *accountTokens           // nil: no service account has any; set before the first request
 	anonymous *request.User            // nil: nobody is anonymous
 	notes     []string                 // oddities of the token file, for the log at start
 
 	identity []string // names of the headers that nobody but a front proxy may set
 	prefixes []string // and what the other names begin with
 
-	attempts struct{ success, failure, failed atomic.Uint64 } // results as upstream's metric has them: failure is nobody at all, failed (error) is wrong credentials
+	success, failure, failed atomic.Uint64 // attempts, see authenticator.attempts
 }
 
 // newAuthenticator reads the token file; its errors name file and line. The functions
 // give the CAs that count now, nil for none; a pool that was given must not be changed
 // but replaced. extraTokens are the program's own and win over the file's.
-func newAuthenticator(o *authenticationOptions, clientCAs, requestHeaderCAs func() *x509.CertPool, extraTokens map[string]*request.User) (*authenticator, error) {
+func newAuthenticator(c authConfig, clientCAs, requestHeaderCAs func() *x509.CertPool, extraTokens map[string]*request.User) (*authenticator, error) {
 	a := &authenticator{
 		clients: certVerifier{pool: clientCAs, identify: certUser},
 		proxies: frontProxies{
 			certs:         certVerifier{pool: requestHeaderCAs},
-			names:         o.proxyNames,
-			userHeaders:   canonical(o.userHeaders),
-			uidHeaders:    canonical(o.uidHeaders),
-			groupHeaders:  canonical(o.groupHeaders),
-			extraPrefixes: o.extraPrefixes,
+			names:         c.proxyNames,
+			userHeaders:   canonical(c.userHeaders),
+			uidHeaders:    canonical(c.uidHeaders),
+			groupHeaders:  canonical(c.groupHeaders),
+			extraPrefixes: c.extraPrefixes,
 		},
 		tokens: map[string]*request.User{},
 	}
-	if o.anonymous {
+	if c.anonymous {
 		a.anonymous = &request.User{Name: request.UserAnonymous, Groups: []string{request.GroupUnauthenticated}}
 	}
-	if o.tokenFile != "" {
+	if c.tokenFile != "" {
 		var err error
-		if a.tokens, a.notes, err = readTokenFile(o.tokenFile); err != nil {
+		if a.tokens, a.notes, err = readTokenFile(c.tokenFile); err != nil {
 			return nil, err
 		}
 	}
@@ -112,13 +75,22 @@ func newAuthenticator(o *authenticationOptions, clientCAs, requestHeaderCAs func
 	slices.Sort(a.identity)
 	a.identity = slices.Compact(a.identity)
 	a.prefixes = []string{"X-Remote-Extra-"}
-	for _, prefix := range o.extraPrefixes {
+	for _, prefix := range c.extraPrefixes {
 		if !strings.EqualFold(prefix, a.prefixes[0]) {
 			a.prefixes = append(a.prefixes, prefix)
 		}
 	}
 	return a, nil
 }
+
+// attempts counts what came of authenticate, by upstream's results: failure is nobody at
+// all where nobody may be, failed (upstream's error) is wrong credentials.
+func (a *authenticator) attempts() (success, failure, failed uint64) {
+	return a.success.Load(), a.failure.Load(), a.failed.Load()
+}
+
+// anonymousUser is the user of all requests without credentials; nil where they are refused.
+func (a *authenticator) anonymousUser() *request.User { return a.anonymous }
 
 func canonical(names []string) []string {
 	var out []string
@@ -154,13 +126,13 @@ func (e *authenticationError) Unwrap() error { return e.err }
 // could name a user, whoever sent it: what stands behind us may trust them.
 func (a *authenticator) authenticate(r *http.Request) (user *request.User, warning string, err error) {
 	if user, warning, err = a.identify(r); err == nil {
-		a.attempts.success.Add(1)
+		a.success.Add(1)
 		return user, warning, nil
 	}
 	if cause, _ := errors.Unwrap(err).(*authenticationError); cause != nil && len(cause.attempted) == 0 {
-		a.attempts.failure.Add(1)
+		a.failure.Add(1)
 	} else {
-		a.attempts.failed.Add(1)
+		a.failed.Add(1)
 	}
 	return nil, warning, err
 }
@@ -183,7 +155,7 @@ func (a *authenticator) identify(r *http.Request) (user *request.User, warning s
 
 // direct is authenticate for the admin listener: who is anonymous, or named by a front
 // proxy, is nobody there. It counts nothing.
-func (a *authenticator) direct(r *http.Request) (*request.User, *authenticationError) {
+func (a *authenticator) direct(r *http.Request) (*request.User, error) {
 	user, proxied, _, failed := a.whoSent(r)
 	switch {
 	case proxied:
@@ -248,6 +220,27 @@ func (a *authenticator) whoSent(r *http.Request) (user *request.User, proxied bo
 	return user, proxied, warning, failed
 }
 
+// byToken is whose bearer token it is, and for which audiences; nil for a wrong one.
+func (a *authenticator) byToken(token string) (*request.User, []string) {
+	if u := a.tokens[token]; u != nil {
+		return u, ownAudience[:]
+	}
+	return a.accounts.user(token)
+}
+
+// ownAudience is whom a token is for that says nothing of it. It is read by every request
+// and never written.
+var ownAudience = [1]string{serverAudience}
+
+// bearer is the user of a token that is for this server.
+func (a *authenticator) bearer(token string) *request.User {
+	u, audiences := a.byToken(token)
+	if u == nil || !slices.Contains(audiences, serverAudience) {
+		return nil
+	}
+	return u
+}
+
 // strip removes the credentials and what only a front proxy may say.
 func (a *authenticator) strip(h http.Header) {
 	delete(h, "Authorization")
@@ -264,6 +257,12 @@ func (a *authenticator) strip(h http.Header) {
 	if len(h[headerWebSocketProtocol]) > 0 {
 		stripWebSocketToken(h)
 	}
+}
+
+// isCredential reports whether a header says who somebody is.
+func (a *authenticator) isCredential(name string) bool {
+	return name == "Authorization" || name == "Cookie" || slices.Contains(a.identity, name) || hasPrefixFold(name, "X-Remote-") ||
+		slices.ContainsFunc(a.prefixes, func(prefix string) bool { return hasPrefixFold(name, prefix) })
 }
 
 func hasPrefixFold(s, prefix string) bool {

@@ -23,34 +23,34 @@ import (
 	"apichain/internal/status"
 )
 
-// testCA signs client certificates.
-type testCA struct {
+// authority signs client certificates.
+type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 	pool *x509.CertPool
 }
 
-// newTestCA is a root without a parent, else an intermediate.
-func newTestCA(t testing.TB, parent *testCA) *testCA {
+// newAuthority is a root without a parent, else an intermediate.
+func newAuthority(t testing.TB, parent *authority) *authority {
 	t.Helper()
-	ca := &testCA{pool: x509.NewCertPool()}
-	ca.cert, ca.key = signTestCert(t, parent, &x509.Certificate{Subject: pkix.Name{CommonName: "CA of " + t.Name()}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
+	ca := &authority{pool: x509.NewCertPool()}
+	ca.cert, ca.key = signCertificate(t, parent, &x509.Certificate{Subject: pkix.Name{CommonName: "CA of " + t.Name()}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
 	ca.pool.AddCert(ca.cert)
 	return ca
 }
 
 // client is a certificate for client authentication, unless edit makes it another.
-func (ca *testCA) client(t testing.TB, subject pkix.Name, edit func(*x509.Certificate)) *x509.Certificate {
+func (ca *authority) client(t testing.TB, subject pkix.Name, edit func(*x509.Certificate)) *x509.Certificate {
 	t.Helper()
 	c := &x509.Certificate{Subject: subject, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
 	if edit != nil {
 		edit(c)
 	}
-	cert, _ := signTestCert(t, ca, c)
+	cert, _ := signCertificate(t, ca, c)
 	return cert
 }
 
-func signTestCert(t testing.TB, ca *testCA, c *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
+func signCertificate(t testing.TB, ca *authority, c *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -78,19 +78,40 @@ func signTestCert(t testing.TB, ca *testCA, c *x509.Certificate) (*x509.Certific
 	return cert, key
 }
 
-// newTestAuthenticator takes flags of the group; nil CAs are none.
-func newTestAuthenticator(t testing.TB, clients, proxies *testCA, tokens map[string]*request.User, args ...string) *authenticator {
+// testConfig is what the program has without flags, with the fields that the arguments set
+// by their flags' names: --NAME=VALUE,VALUE.
+func testConfig(t testing.TB, args ...string) authConfig {
 	t.Helper()
-	o, f := &authenticationOptions{}, newFlags()
-	o.register(f)
-	var p problems
-	if err := f.parse(args, &p); err != nil {
-		t.Fatal(err)
+	c := authConfig{anonymous: true, userHeaders: []string{"X-Remote-User"}, groupHeaders: []string{"X-Remote-Group"}, extraPrefixes: []string{"X-Remote-Extra-"}}
+	for _, arg := range args {
+		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		list := strings.Split(value, ",")
+		switch name {
+		case "token-auth-file":
+			c.tokenFile = value
+		case "anonymous-auth":
+			c.anonymous = value == "true"
+		case "requestheader-allowed-names":
+			c.proxyNames = list
+		case "requestheader-username-headers":
+			c.userHeaders = list
+		case "requestheader-uid-headers":
+			c.uidHeaders = list
+		case "requestheader-group-headers":
+			c.groupHeaders = list
+		case "requestheader-extra-headers-prefix":
+			c.extraPrefixes = list
+		default:
+			t.Fatalf("no field is set by %s", arg)
+		}
 	}
-	if o.check(&p); len(p) > 0 {
-		t.Fatal(p)
-	}
-	pool := func(ca *testCA) func() *x509.CertPool {
+	return c
+}
+
+// newTestAuthenticator takes arguments of testConfig; nil CAs are none.
+func newTestAuthenticator(t testing.TB, clients, proxies *authority, tokens map[string]*request.User, args ...string) *authenticator {
+	t.Helper()
+	pool := func(ca *authority) func() *x509.CertPool {
 		return func() *x509.CertPool {
 			if ca == nil {
 				return nil
@@ -98,7 +119,7 @@ func newTestAuthenticator(t testing.TB, clients, proxies *testCA, tokens map[str
 			return ca.pool
 		}
 	}
-	a, err := newAuthenticator(o, pool(clients), pool(proxies), tokens)
+	a, err := newAuthenticator(testConfig(t, args...), pool(clients), pool(proxies), tokens)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +138,7 @@ func testRequest(chain []*x509.Certificate, lines ...string) *http.Request {
 }
 
 func TestAuthenticate(t *testing.T) {
-	clients, proxies, strangers := newTestCA(t, nil), newTestCA(t, nil), newTestCA(t, nil)
+	clients, proxies, strangers := newAuthority(t, nil), newAuthority(t, nil), newAuthority(t, nil)
 	cert := func(c *x509.Certificate) []*x509.Certificate { return []*x509.Certificate{c} }
 	alice := cert(clients.client(t, pkix.Name{CommonName: "alice", Organization: []string{"dev"}}, nil))
 	nameless := cert(clients.client(t, pkix.Name{Organization: []string{"dev"}}, nil))
@@ -225,8 +246,8 @@ func TestAuthenticate(t *testing.T) {
 			t.Errorf("%s: more than a line for the log: %q", tc.name, err)
 		}
 	}
-	if got := [3]uint64{closed.attempts.success.Load(), closed.attempts.failure.Load(), closed.attempts.failed.Load()}; got != [3]uint64{2, 2, 1} {
-		t.Errorf("attempts with success, failure, error: %v, want [2 2 1]", got)
+	if success, failure, failed := closed.attempts(); success != 2 || failure != 2 || failed != 1 {
+		t.Errorf("attempts with success, failure, error: %d %d %d, want 2 2 1", success, failure, failed)
 	}
 }
 
@@ -258,7 +279,7 @@ func TestAuthenticateClearsHeaders(t *testing.T) {
 }
 
 func TestFrontProxyUser(t *testing.T) {
-	ca := newTestCA(t, nil)
+	ca := newAuthority(t, nil)
 	chain := []*x509.Certificate{ca.client(t, pkix.Name{CommonName: "front"}, nil)}
 	user := func(name, uid string, extra map[string][]string, groups ...string) *request.User {
 		return &request.User{Name: name, UID: uid, Groups: append(groups, request.GroupAuthenticated), Extra: extra}
@@ -294,24 +315,6 @@ func TestFrontProxyUser(t *testing.T) {
 		got, err := a.proxies.authenticate(testRequest(chain, lines...))
 		if err != nil || !reflect.DeepEqual(got, tc.want) {
 			t.Errorf("%s: error %v\n got %+v\nwant %+v", tc.name, err, got, tc.want)
-		}
-	}
-}
-
-func TestAuthenticationFlags(t *testing.T) {
-	o, f := &authenticationOptions{}, newFlags()
-	o.register(f)
-	var p problems
-	if err := f.parse([]string{"--requestheader-username-headers=X Y", "--requestheader-uid-headers=Ü", "--requestheader-group-headers=a:b,ok", "--requestheader-extra-headers-prefix=X-\x01"}, &p); err != nil {
-		t.Fatal(err)
-	}
-	o.check(&p)
-	if len(p) != 4 {
-		t.Fatalf("problems: %q, want 4", p)
-	}
-	for i, flag := range []string{"username-headers", "uid-headers", "group-headers", "extra-headers-prefix"} {
-		if !strings.HasPrefix(p[i], "--requestheader-"+flag+": ") {
-			t.Errorf("problem %q does not begin with the flag %s", p[i], flag)
 		}
 	}
 }
@@ -354,7 +357,7 @@ func TestTokenFile(t *testing.T) {
 			t.Errorf("%s: notes %q, want %q", tc.name, got, want)
 		}
 	}
-	if _, err := newAuthenticator(&authenticationOptions{tokenFile: filepath.Join(t.TempDir(), "none")}, nil, nil, nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := newAuthenticator(authConfig{tokenFile: filepath.Join(t.TempDir(), "none")}, nil, nil, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v, want %v", err, os.ErrNotExist)
 	}
 }
@@ -406,7 +409,7 @@ func TestBearerToken(t *testing.T) {
 }
 
 func TestAuthenticateAllocations(t *testing.T) {
-	ca := newTestCA(t, nil)
+	ca := newAuthority(t, nil)
 	chain := []*x509.Certificate{ca.client(t, pkix.Name{CommonName: "alice"}, nil)}
 	a := newTestAuthenticator(t, ca, nil, map[string]*request.User{"good": {Name: "bob"}})
 	token := []string{"Bearer good"}
@@ -426,7 +429,7 @@ func TestAuthenticateAllocations(t *testing.T) {
 }
 
 func BenchmarkAuthenticate(b *testing.B) {
-	ca := newTestCA(b, nil)
+	ca := newAuthority(b, nil)
 	a := newTestAuthenticator(b, ca, nil, map[string]*request.User{"good": {Name: "bob"}})
 	chain := []*x509.Certificate{ca.client(b, pkix.Name{CommonName: "alice"}, nil)}
 	token := []string{"Bearer good"}

@@ -12,18 +12,18 @@ import (
 	"apichain/internal/status"
 )
 
-// decision is what an authorizer says of a request. Only allow lets it pass; the zero
+// authVerdict is what an authorizer has to say. Only allow lets a request pass; the zero
 // value does not.
-type decision int
+type authVerdict int
 
 const (
-	noOpinion decision = iota // another authorizer may know
+	noOpinion authVerdict = iota // another authorizer may know
 	allow
 	deny // nobody further is asked
 )
 
-func (d decision) String() string {
-	switch d {
+func (v authVerdict) String() string {
+	switch v {
 	case allow:
 		return "allow"
 	case deny:
@@ -32,43 +32,47 @@ func (d decision) String() string {
 	return "no opinion"
 }
 
-// authorizer decides whether u may do what ri says. reason tells a person by which rule;
-// with anything but allow the client gets to see it, so it must not name secrets. Whoever
-// decides names the rule to dryExchange(ctx) too, if there is one. err
-// says that a rule could not be evaluated, and makes the answer a 500 unless somebody
-// allows. Both arguments are only read. It may be called concurrently.
+// decision is what an authorizer says of a request.
+type decision struct {
+	verdict authVerdict
+	reason  string // tells a person by which rule; with anything but allow the client gets to see it, so it must not name secrets
+	rule    string // the rule that decided, for the operator; "" when there is none to name
+	err     error  // a rule could not be evaluated: the answer is a 500 unless somebody allows
+}
+
+// authorizer decides whether u may do what ri says. Both are only read. It may be called
+// concurrently.
 type authorizer interface {
-	authorize(ctx context.Context, u *request.User, ri *request.Info) (d decision, reason string, err error)
+	authorize(ctx context.Context, u *request.User, ri *request.Info) decision
 }
 
 // authorizers asks one after another; the first allow or deny counts. Without one the
 // reasons stand below each other and the errors are joined (upstream).
 type authorizers []authorizer
 
-func (as authorizers) authorize(ctx context.Context, u *request.User, ri *request.Info) (decision, string, error) {
-	var reasons string
-	var errs error
+func (as authorizers) authorize(ctx context.Context, u *request.User, ri *request.Info) decision {
+	var none decision
 	for _, a := range as {
-		d, reason, err := a.authorize(ctx, u, ri)
-		if d != noOpinion {
-			return d, reason, err
+		d := a.authorize(ctx, u, ri)
+		if d.verdict != noOpinion {
+			return d
 		}
-		if reasons != "" && reason != "" {
-			reasons += "\n"
+		if none.reason != "" && d.reason != "" {
+			none.reason += "\n"
 		}
-		reasons += reason
-		if err != nil {
-			errs = errors.Join(errs, err)
+		none.reason += d.reason
+		if d.err != nil {
+			none.err = errors.Join(none.err, d.err)
 		}
 	}
-	return noOpinion, reasons, errs
+	return none
 }
 
 // defaultAuthorizer holds what is allowed without any rule configured.
 func defaultAuthorizer() authorizer {
 	const health, discovery = "everybody may read health and version", "authenticated users may read the discovery documents"
 	const self = "authenticated users may ask who they are and what they may do"
-	return authorizers{mastersRule{}, roleRules{}, pathRules{
+	return authorizers{mastersRule{}, roleRules{}, newPathRules([]pathRule{
 		{path: "/healthz", reason: health},
 		{path: "/livez", reason: health},
 		{path: "/readyz", reason: health},
@@ -78,31 +82,20 @@ func defaultAuthorizer() authorizer {
 		{path: "/api/", below: true, group: request.GroupAuthenticated, reason: discovery},
 		{path: "/apis/", below: true, group: request.GroupAuthenticated, reason: discovery},
 		{path: "/openapi/", below: true, group: request.GroupAuthenticated, reason: discovery},
-	}, resourceRules{
+	}), newResourceRules([]resourceRule{
 		{verb: "create", apiGroup: "authentication.k8s.io", resources: []string{"selfsubjectreviews"}, group: request.GroupAuthenticated, reason: self},
 		{verb: "create", apiGroup: "authorization.k8s.io", resources: []string{"selfsubjectaccessreviews", "selfsubjectrulesreviews"}, group: request.GroupAuthenticated, reason: self},
-	}}
-}
-
-// dryExchange is the exchange whose context ctx is, if it is only explained; else nil.
-func dryExchange(ctx context.Context) *exchange {
-	if x, _ := ctx.(*exchange); x != nil && x.dry != nil {
-		return x
-	}
-	return nil
+	})}
 }
 
 // mastersRule allows everything to the members of system:masters.
 type mastersRule struct{}
 
-func (mastersRule) authorize(ctx context.Context, u *request.User, _ *request.Info) (decision, string, error) {
+func (mastersRule) authorize(_ context.Context, u *request.User, _ *request.Info) decision {
 	if u.In(request.GroupMasters) {
-		if x := dryExchange(ctx); x != nil {
-			x.because(request.GroupMasters+" may do everything", "group "+request.GroupMasters)
-		}
-		return allow, request.GroupMasters + " may do everything", nil
+		return decision{verdict: allow, reason: request.GroupMasters + " may do everything", rule: "group " + request.GroupMasters}
 	}
-	return noOpinion, "", nil
+	return decision{}
 }
 
 // pathRules allow get, and not even head, of paths that are no resources (upstream's
@@ -116,23 +109,28 @@ type pathRule struct {
 	below  bool
 	group  string // who; "" is everybody
 	reason string
+	rule   string // how a decision names it: made once, so that deciding allocates nothing
 }
 
-func (rules pathRules) authorize(ctx context.Context, u *request.User, ri *request.Info) (decision, string, error) {
+func newPathRules(rules []pathRule) pathRules {
+	for i := range rules {
+		rules[i].rule = "get " + rules[i].path
+	}
+	return rules
+}
+
+func (rules pathRules) authorize(_ context.Context, u *request.User, ri *request.Info) decision {
 	if ri.IsResourceRequest || ri.Verb != "get" {
-		return noOpinion, "", nil
+		return decision{}
 	}
 	for i := range rules {
 		r := &rules[i]
 		match := ri.Path == r.path || r.below && strings.HasPrefix(ri.Path, r.path) && !strings.Contains(ri.Path, "//")
 		if match && (r.group == "" || u.In(r.group)) {
-			if x := dryExchange(ctx); x != nil {
-				x.because(r.reason, "get "+r.path)
-			}
-			return allow, r.reason, nil
+			return decision{verdict: allow, reason: r.reason, rule: r.rule}
 		}
 	}
-	return noOpinion, "", nil
+	return decision{}
 }
 
 // resourceRules allow a verb on resources, wherever they are (upstream's role for basic
@@ -140,26 +138,75 @@ func (rules pathRules) authorize(ctx context.Context, u *request.User, ri *reque
 type resourceRules []resourceRule
 
 type resourceRule struct {
-	verb, apiGroup string
+	verb, apiGroup string // a named group, not the core
 	resources      []string
 	group          string // who
 	reason         string
+	rules          []string // how a decision names each of the resources
 }
 
-func (rules resourceRules) authorize(ctx context.Context, u *request.User, ri *request.Info) (decision, string, error) {
+func newResourceRules(rules []resourceRule) resourceRules {
+	for i := range rules {
+		for _, resource := range rules[i].resources {
+			rules[i].rules = append(rules[i].rules, rules[i].verb+" "+resource+"."+rules[i].apiGroup)
+		}
+	}
+	return rules
+}
+
+func (rules resourceRules) authorize(_ context.Context, u *request.User, ri *request.Info) decision {
 	if !ri.IsResourceRequest || ri.Subresource != "" {
-		return noOpinion, "", nil
+		return decision{}
 	}
 	for i := range rules {
 		r := &rules[i]
-		if ri.Verb == r.verb && ri.APIGroup == r.apiGroup && slices.Contains(r.resources, ri.Resource) && u.In(r.group) {
-			if x := dryExchange(ctx); x != nil {
-				x.because(r.reason, r.verb+" "+qualifiedName(r.apiGroup, ri.Resource))
-			}
-			return allow, r.reason, nil
+		if ri.Verb != r.verb || ri.APIGroup != r.apiGroup || !u.In(r.group) {
+			continue
+		}
+		if n := slices.Index(r.resources, ri.Resource); n >= 0 {
+			return decision{verdict: allow, reason: r.reason, rule: r.rules[n]}
 		}
 	}
-	return noOpinion, "", nil
+	return decision{}
+}
+
+// The roles of the admin listener, as the verbs that it asks about.
+const (
+	roleView      = "view"
+	roleOperate   = "operate"
+	roleDangerous = "dangerous"
+)
+
+// Without rules these groups hold the roles.
+const (
+	groupView      = "apichain:view"
+	groupOperate   = "apichain:operate"
+	groupDangerous = "apichain:dangerous"
+)
+
+// roleRules allow the roles of the admin listener, which are verbs on the paths of its
+// endpoints. No other path is theirs: a client may send a method of any name.
+type roleRules struct{}
+
+func (roleRules) authorize(_ context.Context, u *request.User, ri *request.Info) decision {
+	if ri.IsResourceRequest || ri.Path != "/metrics" && !strings.HasPrefix(ri.Path, "/admin/") && !strings.HasPrefix(ri.Path, "/debug/pprof/") {
+		return decision{}
+	}
+	var groups []string
+	switch ri.Verb {
+	case roleView:
+		groups = []string{groupView, groupOperate, groupDangerous}
+	case roleOperate:
+		groups = []string{groupOperate}
+	case roleDangerous:
+		groups = []string{groupDangerous}
+	}
+	for _, group := range groups {
+		if u.In(group) {
+			return decision{verdict: allow, reason: group + " holds the role " + ri.Verb}
+		}
+	}
+	return decision{}
 }
 
 // forbidden is the 403 for a request that nobody allowed, in upstream's words. reason is

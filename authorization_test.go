@@ -3,20 +3,23 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"apichain/internal/request"
 )
 
 // decide is an authorizer as a function.
-type decide func(u *request.User, ri *request.Info) (decision, string, error)
+type decide func(u *request.User, ri *request.Info) decision
 
-func (f decide) authorize(_ context.Context, u *request.User, ri *request.Info) (decision, string, error) {
+func (f decide) authorize(_ context.Context, u *request.User, ri *request.Info) decision {
 	return f(u, ri)
 }
 
-func always(d decision, reason string, err error) authorizer {
-	return decide(func(*request.User, *request.Info) (decision, string, error) { return d, reason, err })
+func always(v authVerdict, reason string, err error) authorizer {
+	return decide(func(*request.User, *request.Info) decision {
+		return decision{verdict: v, reason: reason, err: err}
+	})
 }
 
 func mustResolve(t testing.TB, method, path, query string) *request.Info {
@@ -89,9 +92,9 @@ func TestDefaultAuthorizer(t *testing.T) {
 			if i >= tc.from && u != nil || tc.from == all {
 				want = allow
 			}
-			d, reason, err := defaultAuthorizer().authorize(t.Context(), u, ri)
-			if d != want || err != nil || (reason != "") != (want == allow) {
-				t.Errorf("%s %s by %+v: %v, reason %q, error %v; want %v", tc.method, tc.path, u, d, reason, err, want)
+			d := defaultAuthorizer().authorize(t.Context(), u, ri)
+			if d.verdict != want || d.err != nil || (d.reason != "") != (want == allow) {
+				t.Errorf("%s %s by %+v: %+v; want %v", tc.method, tc.path, u, d, want)
 			}
 		}
 	}
@@ -102,7 +105,7 @@ func TestAuthorizersOrder(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		as     authorizers
-		want   decision
+		want   authVerdict
 		reason string
 		err    string
 	}{
@@ -115,14 +118,67 @@ func TestAuthorizersOrder(t *testing.T) {
 		{"errors", authorizers{always(noOpinion, "", e1), always(noOpinion, "", e2)}, noOpinion, "", "one\ntwo"},
 		{"nested", authorizers{authorizers{always(noOpinion, "a", e1)}, always(deny, "d", nil)}, deny, "d", ""},
 	} {
-		d, reason, err := tc.as.authorize(t.Context(), nil, nil)
+		d := tc.as.authorize(t.Context(), nil, nil)
 		text := ""
-		if err != nil {
-			text = err.Error()
+		if d.err != nil {
+			text = d.err.Error()
 		}
-		if d != tc.want || reason != tc.reason || text != tc.err {
-			t.Errorf("%s: %v, %q, %q; want %v, %q, %q", tc.name, d, reason, text, tc.want, tc.reason, tc.err)
+		if d.verdict != tc.want || d.reason != tc.reason || text != tc.err {
+			t.Errorf("%s: %v, %q, %q; want %v, %q, %q", tc.name, d.verdict, d.reason, text, tc.want, tc.reason, tc.err)
 		}
+	}
+}
+
+// TestVerdictNames: as they stand in logs and metrics; the zero value allows nothing.
+func TestVerdictNames(t *testing.T) {
+	for d, want := range map[authVerdict]string{allow: "allow", deny: "deny", noOpinion: "no opinion"} {
+		if got := d.String(); got != want {
+			t.Errorf("%d is %q, want %q", int(d), got, want)
+		}
+	}
+	var zero decision
+	if zero.verdict == allow {
+		t.Error("the zero decision allows")
+	}
+}
+
+// TestRoleRules: which group holds which role, on which paths.
+func TestRoleRules(t *testing.T) {
+	authz := defaultAuthorizer()
+	for _, c := range []struct {
+		groups, verb, path string
+		want               bool
+	}{
+		{groupView, "view", "/admin/", true},
+		{groupView, "view", "/metrics", true},
+		{groupView, "operate", "/admin/v1/drain", false},
+		{groupView, "dangerous", "/debug/pprof/", false},
+		{groupOperate, "view", "/admin/v1/routes", true},
+		{groupOperate, "operate", "/admin/v1/drain", true},
+		{groupOperate, "dangerous", "/admin/v1/snapshot", false},
+		{groupDangerous, "view", "/admin/v1/routes", true},
+		{groupDangerous, "dangerous", "/debug/pprof/", true},
+		{groupDangerous, "operate", "/admin/v1/snapshot", false},
+		{groupDangerous + "," + groupOperate, "operate", "/admin/v1/snapshot", true},
+		{request.GroupMasters, "operate", "/admin/v1/snapshot", true},
+		{request.GroupAuthenticated, "view", "/admin/", false},
+		{"", "view", "/admin/", false},
+		{"APICHAIN:VIEW", "view", "/admin/", false},
+		{groupOperate, "get", "/admin/", false},
+		{groupOperate, "VIEW", "/admin/", false},
+		// A client may send a method of any name to the serving side.
+		{groupOperate, "operate", "/healthz/ping", false},
+		{groupOperate, "view", "/admin", false},
+		{groupOperate, "view", "/metrics/slis", false},
+		{groupOperate, "view", "/", false},
+	} {
+		d := authz.authorize(t.Context(), &request.User{Name: "u", Groups: strings.Split(c.groups, ",")}, &request.Info{Path: c.path, Verb: c.verb})
+		if (d.verdict == allow) != c.want || d.err != nil || c.want && d.reason == "" {
+			t.Errorf("%s, %s %s: %+v", c.groups, c.verb, c.path, d)
+		}
+	}
+	if d := authz.authorize(t.Context(), &request.User{Groups: []string{groupOperate}}, &request.Info{IsResourceRequest: true, Path: "/admin/", Verb: "view", Resource: "secrets"}); d.verdict == allow {
+		t.Error("a role opens a resource")
 	}
 }
 
@@ -175,7 +231,7 @@ func BenchmarkAuthorize(b *testing.B) {
 			ctx := context.Background()
 			b.ReportAllocs()
 			for b.Loop() {
-				_, _, _ = authz.authorize(ctx, tc.u, ri)
+				_ = authz.authorize(ctx, tc.u, ri)
 			}
 		})
 	}
@@ -186,7 +242,7 @@ func TestAuthorizeAllocations(t *testing.T) {
 	u := &request.User{Name: "bob", Groups: []string{request.GroupAuthenticated}}
 	for _, path := range []string{"/healthz", "/apis/g/v", "/metrics", "/api/v1/pods"} {
 		ri := mustResolve(t, "GET", path, "")
-		if n := testing.AllocsPerRun(100, func() { _, _, _ = authz.authorize(ctx, u, ri) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { _ = authz.authorize(ctx, u, ri) }); n != 0 {
 			t.Errorf("%s: %v allocations, want 0", path, n)
 		}
 	}

@@ -53,7 +53,7 @@ func (s *rest) fit() {
 		}
 	}
 	accounts := s.builtin[kinds.NewKey("", "v1", "ServiceAccount")]
-	accounts.subresources["token"] = &subresource{serve: func(q *call) error { return q.rest.program.authn.accounts.requestToken(q) }}
+	accounts.subresources["token"] = &subresource{serve: func(q *call) error { return q.requestToken() }}
 	spaces := s.builtin[kinds.NewKey("", "v1", "Namespace")]
 	spaces.subresources["finalize"] = &subresource{serve: finalizeSpace}
 	spaces.beforeDelete = holdSpace

@@ -63,9 +63,9 @@ type exchange struct {
 
 	header  http.Header // the handler's; net/http's own, or one that is copied to it when the answer begins
 	in      body
-	capture *captured // what the audit policy wants of the answer's body
-	reading stall     // whether it waits for its client's body
-	writing stall     // whether it waits for its client to take the answer
+	capture *auditBody // what the audit policy wants of the answer's body
+	reading stall      // whether it waits for its client's body
+	writing stall      // whether it waits for its client to take the answer
 
 	mu       sync.Mutex
 	state    atomic.Int32 // changes under mu
@@ -165,8 +165,8 @@ func (x *exchange) WriteHeader(code int) {
 	x.sent = int32(len(x.header))
 	x.warnings.headerLocked(x.header)
 	x.copyHeaderLocked()
-	if x.audit != nil {
-		x.audit.started(x, code)
+	if x.audit != nil && x.longRunning {
+		x.audit.started(code)
 	}
 	x.inner.WriteHeader(code)
 }
@@ -213,7 +213,7 @@ func (x *exchange) write(b []byte) (int, error) {
 	x.writing.leave()
 	x.bytesOut.Add(int64(n))
 	if x.capture != nil {
-		x.capture.write(b[:n])
+		x.capture.add(b[:n])
 	}
 	return n, err
 }
@@ -233,7 +233,7 @@ func (x *exchange) WriteString(s string) (int, error) {
 	x.writing.leave()
 	x.bytesOut.Add(int64(n))
 	if x.capture != nil {
-		x.capture.write([]byte(s[:n]))
+		x.capture.add([]byte(s[:n]))
 	}
 	return n, err
 }
@@ -523,7 +523,7 @@ func (x *exchange) trailersLocked() {
 type body struct {
 	x       *exchange
 	rc      io.ReadCloser
-	capture *captured
+	capture *auditBody
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -532,7 +532,7 @@ func (b *body) Read(p []byte) (int, error) {
 	b.x.reading.leave()
 	b.x.bytesIn.Add(int64(n))
 	if b.capture != nil {
-		b.capture.write(p[:n])
+		b.capture.add(p[:n])
 	}
 	if err != nil && b.x.reading.stalled.Load() {
 		err = errBodyStalled

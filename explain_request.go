@@ -146,12 +146,6 @@ func (p *program) ownHost(listener string) (host string, unix bool) {
 	return "localhost", false
 }
 
-// isCredential reports whether a header says who somebody is.
-func (a *authenticator) isCredential(name string) bool {
-	return name == "Authorization" || name == "Cookie" || slices.Contains(a.identity, name) || hasPrefixFold(name, "X-Remote-") ||
-		slices.ContainsFunc(a.prefixes, func(prefix string) bool { return hasPrefixFold(name, prefix) })
-}
-
 // shownHeaders are the lines asked for, with the values of those that hold no secret.
 func shownHeaders(lines []string) (out []string) {
 	for _, line := range lines {

@@ -327,8 +327,8 @@ func TestExplainChangesNothing(t *testing.T) {
 			c.table.each(func(*exchange) { n++ })
 			out["chain "+c.listener] = fmt.Sprint(c.passed(), n, c.inFlight.readOnly.Load(), c.inFlight.mutating.Load(), c.abandoned.Load())
 		}
-		a := &r.authn.attempts
-		out["counters"] = fmt.Sprint(r.requestIDs.Load(), r.requests.count(), r.watches.count(), a.success.Load(), a.failure.Load(), a.failed.Load(), r.generation.Load())
+		success, failure, failed := r.authn.attempts()
+		out["counters"] = fmt.Sprint(r.requestIDs.Load(), r.requests.count(), r.watches.count(), success, failure, failed, r.generation.Load())
 		return out
 	}
 	for _, kind := range []string{"http", "https"} { // so that there is something to keep

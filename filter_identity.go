@@ -3,12 +3,54 @@ package main
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
+
+// authenticationOptions say who may be who on the TLS listener. The files with the CAs
+// belong to the TLS group, which reloads them.
+type authenticationOptions struct{ authConfig }
+
+func (o *authenticationOptions) register(f *flags) {
+	f.in("authentication")
+	f.text(&o.tokenFile, "token-auth-file", "", `CSV file of bearer tokens, read once at start: token,user,uid,"group1,group2"`)
+	f.bool(&o.anonymous, "anonymous-auth", true, "let requests without credentials pass as system:anonymous")
+	f.list(&o.proxyNames, "requestheader-allowed-names", nil, "common names of the front proxies' certificates; empty: every one of --requestheader-client-ca-file")
+	f.list(&o.userHeaders, "requestheader-username-headers", []string{"X-Remote-User"}, "headers in which a front proxy names the user; the first with a value counts")
+	f.list(&o.uidHeaders, "requestheader-uid-headers", nil, "headers in which a front proxy gives the user's UID; the first with a value counts")
+	f.list(&o.groupHeaders, "requestheader-group-headers", []string{"X-Remote-Group"}, "headers in which a front proxy names the user's groups; all count")
+	f.list(&o.extraPrefixes, "requestheader-extra-headers-prefix", []string{"X-Remote-Extra-"}, "what the names of headers with extra facts of the user begin with")
+}
+
+func (o *authenticationOptions) check(p *problems) {
+	for _, list := range []struct {
+		flag  string
+		names []string
+	}{
+		{"requestheader-username-headers", o.userHeaders},
+		{"requestheader-uid-headers", o.uidHeaders},
+		{"requestheader-group-headers", o.groupHeaders},
+		{"requestheader-extra-headers-prefix", o.extraPrefixes},
+	} {
+		for _, name := range list.names {
+			if !isHeaderName(name) {
+				p.add(list.flag, "%q is no name of a header", name)
+			}
+		}
+	}
+}
+
+// isHeaderName reports whether s is a token of RFC 9110, section 5.6.2.
+func isHeaderName(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
+		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		return !alnum && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
+	})
+}
 
 // insecureSuperuser makes every request of the plain listener act as the superuser, as
 // the seed's insecure port does; that listener is bound to loopback for this reason.
@@ -31,7 +73,7 @@ func authenticationFilter(p *program) filter {
 	return filter{flags: []string{"token-auth-file", "client-ca-file", "requestheader-client-ca-file", "anonymous-auth"}, wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			if x.dry != nil {
-				u, err := p.authn.foretell(x)
+				u, err := x.foretell(p.authn)
 				if err != nil {
 					return err
 				}
@@ -62,9 +104,9 @@ func authenticationFilter(p *program) filter {
 	}}
 }
 
-// foretell is authenticate for a dry run: whom it is about is taken to have come with the
-// right credentials.
-func (a *authenticator) foretell(x *exchange) (*request.User, error) {
+// foretell is authentication in a dry run: whom it is about is taken to have come with
+// the right credentials. Nothing is counted.
+func (x *exchange) foretell(a *authenticator) (*request.User, error) {
 	if u := x.dry.user; u != nil {
 		a.strip(x.req.Header)
 		x.because("user "+shownText(u.Name)+", as asked", "")
@@ -79,7 +121,7 @@ func (a *authenticator) foretell(x *exchange) (*request.User, error) {
 	switch {
 	case err != nil:
 		x.because(errors.Unwrap(err).Error(), "anonymous-auth")
-	case u == a.anonymous:
+	case u == a.anonymousUser():
 		x.because("it has no credentials: user "+request.UserAnonymous, "anonymous-auth")
 	default:
 		x.because("user "+shownText(u.Name)+", by its credentials", "")
@@ -123,27 +165,30 @@ func authorizationFilter(p *program) filter {
 		return func(x *exchange) error {
 			began := x.latency.clock()
 			x.because("it is allowed", "")
-			d, reason, err := p.authz.authorize(x, x.acting, &x.info)
+			d := p.authz.authorize(x, x.acting, &x.info)
 			if l := x.latency; l != nil {
 				l.authorization = time.Since(began)
 			}
 			if x.dry == nil {
-				p.metrics.authorized(d)
+				p.metrics.authorized(d.verdict)
 			}
 			if x.audit != nil {
-				x.audit.decided(d == allow, reason)
+				x.audit.decided(d.verdict == allow, d.reason)
 			}
-			if d == allow {
+			if d.verdict == allow {
+				if d.rule != "" {
+					x.because(d.reason, d.rule)
+				}
 				return next(x)
 			}
 			x.because("no rule allows it", "")
-			if err != nil {
+			if d.err != nil {
 				x.because("a rule could not be evaluated", "")
-				e := status.InternalText(x.req.URL.RequestURI(), err.Error())
-				e.Cause = err
+				e := status.InternalText(x.req.URL.RequestURI(), d.err.Error())
+				e.Cause = d.err
 				return e
 			}
-			return forbidden(x.acting, &x.info, reason)
+			return forbidden(x.acting, &x.info, d.reason)
 		}
 	}}
 }

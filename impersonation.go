@@ -41,9 +41,9 @@ func impersonate(ctx context.Context, authz authorizer, real *request.User, h ht
 	u := &request.User{}
 	for _, item := range wanted {
 		ri := item.request()
-		if d, reason, err := authz.authorize(ctx, real, &ri); d != allow || err != nil {
-			e := forbidden(real, &ri, reason)
-			e.Cause = err
+		if d := authz.authorize(ctx, real, &ri); d.verdict != allow || d.err != nil {
+			e := forbidden(real, &ri, d.reason)
+			e.Cause = d.err
 			return nil, e
 		}
 		item.addTo(u)

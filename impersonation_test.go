@@ -14,7 +14,7 @@ import (
 
 // impersonators is the authorizer of upstream's table: the groups of the asking user say
 // what it may impersonate.
-var impersonators = decide(func(u *request.User, ri *request.Info) (decision, string, error) {
+var impersonators = decide(func(u *request.User, ri *request.Info) decision {
 	group := func(i int) string {
 		if i < len(u.Groups) {
 			return u.Groups[i]
@@ -23,11 +23,11 @@ var impersonators = decide(func(u *request.User, ri *request.Info) (decision, st
 	}
 	switch u.Name {
 	case "system:admin":
-		return allow, "", nil
+		return decision{verdict: allow}
 	case "tester":
-		return noOpinion, "", errors.New("works on my machine")
+		return decision{err: errors.New("works on my machine")}
 	case "deny-me":
-		return deny, "denied", nil
+		return decision{verdict: deny, reason: "denied"}
 	}
 	what := ri.APIGroup + "/" + ri.Resource
 	if ri.Subresource != "" {
@@ -58,9 +58,9 @@ var impersonators = decide(func(u *request.User, ri *request.Info) (decision, st
 		}
 	}
 	if may {
-		return allow, "", nil
+		return decision{verdict: allow}
 	}
-	return noOpinion, "deny by default", nil
+	return decision{reason: "deny by default"}
 })
 
 func TestImpersonate(t *testing.T) {

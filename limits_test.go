@@ -167,11 +167,11 @@ func TestFullHouse(t *testing.T) {
 
 // open allows one path to everybody.
 func open(path string) authorizer {
-	return decide(func(_ *request.User, ri *request.Info) (decision, string, error) {
+	return judge(func(_ *request.User, ri *request.Info) decision {
 		if ri.Path == path {
-			return allow, "the test says so", nil
+			return decision{verdict: allow, reason: "the test says so"}
 		}
-		return noOpinion, "", nil
+		return decision{}
 	})
 }
 

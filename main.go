@@ -24,10 +24,12 @@
 //	authn_x509.go           client certificates
 //	authn_header.go         front proxies
 //	authorization.go        who may do what
+//	authorization_rules.go  all that somebody may do
 //	impersonation.go        acting as another
 //	audit_policy.go         which requests are recorded, and how much of them
 //	audit_event.go          an audit event
 //	audit_log.go            where events go
+//	audit_trail.go          what is collected of one request
 //	director.go             container or mux, and on to the delegate
 //	route.go                one registered route, and the trie that finds it
 //	container.go            the RESTful container: web services, negotiation
@@ -58,6 +60,7 @@
 //	builtin.go              the resources of the table
 //	reviews.go              questions to the authenticators and the authorizer
 //	tokens.go               tokens of service accounts
+//	token_request.go        how they are asked for
 //	custom.go               the resources of the definitions in the store
 //	custom_routes.go        their routes
 //	custom_resource.go      a definition as resources, one for each version

@@ -20,7 +20,7 @@ type judged struct {
 	paths map[string]string
 }
 
-func (j *judged) authorize(ctx context.Context, u *request.User, ri *request.Info) (decision, string, error) {
+func (j *judged) authorize(ctx context.Context, u *request.User, ri *request.Info) decision {
 	j.mu.Lock()
 	j.paths[exchangeFrom(ctx).auditID[0]] = ri.Path
 	j.mu.Unlock()

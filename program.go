@@ -35,7 +35,7 @@ type program struct {
 	certs    *certificates
 	authn    *authenticator
 	authz    authorizer
-	auditing *auditing // nil without a policy
+	auditing *auditRecorder // nil without a policy
 	metrics  *metrics
 
 	generation atomic.Int64
@@ -163,11 +163,9 @@ func (p *program) readNamedFiles() error {
 	if err != nil {
 		return fmt.Errorf("--audit-policy-file: %w", err)
 	}
-	log, err := o.open(p.log, p.stdout)
-	if err != nil {
+	if p.auditing, err = newAuditRecorder(policy, o.log, p.log, p.stdout); err != nil {
 		return fmt.Errorf("--audit-log-path: %w", err)
 	}
-	p.auditing = &auditing{policy, log}
 	return nil
 }
 
@@ -188,7 +186,7 @@ func (p *program) loadIdentity() (err error) {
 		p.adminToken = rand.Text()
 		tokens[p.adminToken] = &request.User{Name: "cluster-admin", Groups: []string{request.GroupMasters}}
 	}
-	if p.authn, err = newAuthenticator(&p.opt.authentication, p.certs.clientCAs, p.certs.requestHeaderCAs, tokens); err != nil {
+	if p.authn, err = newAuthenticator(p.opt.authentication.authConfig, p.certs.clientCAs, p.certs.requestHeaderCAs, tokens); err != nil {
 		return err
 	}
 	for _, note := range p.authn.notes {
@@ -204,7 +202,7 @@ func (p *program) buildServers() error {
 	if p.rest, err = newRest(p); err != nil {
 		return err
 	}
-	p.authn.accounts = newAccountTokens(p.store.Bucket("serviceaccounts"), p.store.Bucket("secrets"))
+	p.authn.accounts = newAccountTokens(uidIn(p.store.Bucket("serviceaccounts")), uidIn(p.store.Bucket("secrets")))
 	extensions := newExtensions(p)
 	core := newCore(p, extensions)
 	p.outermost = newAggregator(p, core)

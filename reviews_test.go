@@ -103,9 +103,9 @@ func TestRulesReview(t *testing.T) {
 // limited lets alice read the config maps of the default namespace.
 type limited struct{}
 
-func (limited) authorize(_ context.Context, u *request.User, ri *request.Info) (decision, string, error) {
+func (limited) authorize(_ context.Context, u *request.User, ri *request.Info) decision {
 	if u.Name == "alice" && ri.IsResourceRequest && ri.Verb == "get" && ri.Resource == "configmaps" && ri.Namespace == "default" {
-		return allow, "alice reads", nil
+		return decision{verdict: allow, reason: "alice reads"}
 	}
-	return noOpinion, "", nil
+	return decision{}
 }
