@@ -6,6 +6,8 @@ import (
 	"net/http"
 
 	"apichain/admin"
+	"apichain/internal/audit"
+	"apichain/internal/auth"
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
@@ -39,7 +41,7 @@ func (p *program) adminIdentity(r *http.Request) (admin.Identity, *admin.Error) 
 	if !p.opt.adminAccess.tls || c != nil && c.unix {
 		return admin.Identity{User: request.UserUnsecured, Groups: []string{request.GroupMasters, request.GroupAuthenticated}}, nil
 	}
-	u, err := p.authn.direct(r)
+	u, err := p.authn.Direct(r)
 	if err != nil {
 		return admin.Identity{}, &admin.Error{Code: http.StatusUnauthorized, Reason: "Unauthorized", Message: "the admin listener needs a valid bearer token or client certificate", Private: err.Error()}
 	}
@@ -56,11 +58,11 @@ func adminUser(who admin.Identity) *request.User {
 
 // adminHolds asks the authorizer for a role, as a verb on the path of an endpoint.
 func (p *program) adminHolds(ctx context.Context, who admin.Identity, role, path string) (bool, error) {
-	d := p.authz.authorize(ctx, adminUser(who), &request.Info{Path: path, Verb: role})
-	if d.verdict == allow {
+	d := p.authz.Authorize(ctx, adminUser(who), &request.Info{Path: path, Verb: role})
+	if d.Verdict == auth.Allow {
 		return true, nil
 	}
-	return false, d.err
+	return false, d.Err
 }
 
 // Refused writes the audit event and the log line of a request that the admin listener
@@ -87,7 +89,7 @@ func (p *program) keepAdmin(line string, c admin.Change, code int, failure *stat
 	if p.auditing == nil {
 		return
 	}
-	p.auditing.record(auditAction{
-		id: c.AuditID, method: c.Method, path: shorten(c.Path, 2048), user: adminUser(c.By), remoteAddr: c.RemoteAddr, userAgent: c.UserAgent, code: code, failure: failure,
+	p.auditing.Record(audit.Action{
+		ID: c.AuditID, Method: c.Method, Path: shorten(c.Path, 2048), User: adminUser(c.By), RemoteAddr: c.RemoteAddr, UserAgent: c.UserAgent, Code: code, Failure: failure,
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"apichain/admin"
+	"apichain/internal/auth"
 	"apichain/internal/request"
 )
 
@@ -325,7 +326,7 @@ func TestAdminIsInNoCount(t *testing.T) {
 // TestRolesAreVerbs: the authorizer knows the roles of the admin package by the same
 // names, and a client that sends one as its method to the serving side gains nothing.
 func TestRolesAreVerbs(t *testing.T) {
-	if roleView != admin.RoleView || roleOperate != admin.RoleOperate || roleDangerous != admin.RoleDangerous {
+	if auth.RoleView != admin.RoleView || auth.RoleOperate != admin.RoleOperate || auth.RoleDangerous != admin.RoleDangerous {
 		t.Error("the authorizer's roles are not the admin package's")
 	}
 	users, _ := adminUsers(t)
@@ -345,19 +346,19 @@ func TestAdminAsksTheAuthorizer(t *testing.T) {
 	users, _ := adminUsers(t)
 	r := startProgram(t, func(s *Server) {
 		p := s.program
-		p.authz = authorizers{judge(func(u *request.User, ri *request.Info) decision {
+		p.authz = auth.Authorizers{judge(func(u *request.User, ri *request.Info) auth.Decision {
 			if ri.IsResourceRequest || ri.APIGroup != "" || ri.Resource != "" {
 				t.Errorf("asked for a resource: %+v", ri)
 			}
 			switch u.Name + " " + ri.Verb + " " + ri.Path {
 			case "bob view /admin/v1/hooks", "bob dangerous /debug/pprof/":
-				return decision{verdict: allow}
+				return auth.Decision{Verdict: auth.Allow}
 			case "viewer view /admin/v1/routes":
-				return decision{verdict: deny}
+				return auth.Decision{Verdict: auth.Deny}
 			case "bob view /admin/v1/build":
-				return decision{err: errors.New("secret rule")}
+				return auth.Decision{Err: errors.New("secret rule")}
 			}
-			return decision{}
+			return auth.Decision{}
 		}), p.authz}
 	}, append(users, "--admin-tls", "--listen-admin=127.0.0.1:0", "--profiling")...)
 	c := r.adminClient("")
@@ -413,7 +414,7 @@ func TestAdminAuthenticators(t *testing.T) {
 	req.Header.Set("Authorization", "Bearer view-token")
 	req.Header.Set("X-Remote-User", "eve")
 	who, refused := r.adminIdentity(req)
-	if refused != nil || who.User != "viewer" || who.UID != "2" || !slices.Equal(who.Groups, []string{groupView, request.GroupAuthenticated}) || len(req.Header) != 0 {
+	if refused != nil || who.User != "viewer" || who.UID != "2" || !slices.Equal(who.Groups, []string{auth.GroupView, request.GroupAuthenticated}) || len(req.Header) != 0 {
 		t.Errorf("%+v %v, left %v", who, refused, req.Header)
 	}
 	if u := adminUser(admin.Identity{}); u != nil {

@@ -3,13 +3,14 @@ package main
 import (
 	"time"
 
+	"apichain/internal/audit"
 	"apichain/internal/request"
 )
 
 // auditOptions are the options of auditing. Without a policy nothing is recorded.
 type auditOptions struct {
 	policyFile string
-	log        auditConfig
+	log        audit.Config
 }
 
 var _ optionGroup = (*auditOptions)(nil)
@@ -17,25 +18,25 @@ var _ optionGroup = (*auditOptions)(nil)
 func (o *auditOptions) register(f *flags) {
 	f.in("audit")
 	f.text(&o.policyFile, "audit-policy-file", "", "The audit policy (kind Policy, audit.k8s.io/v1) in YAML or JSON. Needs --audit-log-path.")
-	f.text(&o.log.path, "audit-log-path", "", "The file that audit events are appended to, one JSON line each; - is standard output. Needs --audit-policy-file.")
-	f.int(&o.log.maxSize, "audit-log-maxsize", 0, "Megabytes after which the audit log is rotated; 0 means 100.")
-	f.int(&o.log.maxBackups, "audit-log-maxbackup", 0, "The number of rotated audit logs to keep; 0 keeps all.")
-	f.int(&o.log.maxAge, "audit-log-maxage", 0, "Days to keep rotated audit logs, counted from the time in their names; 0 keeps all.")
+	f.text(&o.log.Path, "audit-log-path", "", "The file that audit events are appended to, one JSON line each; - is standard output. Needs --audit-policy-file.")
+	f.int(&o.log.MaxSize, "audit-log-maxsize", 0, "Megabytes after which the audit log is rotated; 0 means 100.")
+	f.int(&o.log.MaxBackups, "audit-log-maxbackup", 0, "The number of rotated audit logs to keep; 0 keeps all.")
+	f.int(&o.log.MaxAge, "audit-log-maxage", 0, "Days to keep rotated audit logs, counted from the time in their names; 0 keeps all.")
 }
 
 // check also refuses a policy without a log and a log without a policy. Upstream starts
 // and records nothing; whoever gives one of the two expects records.
 func (o *auditOptions) check(p *problems) {
-	if o.policyFile != "" && o.log.path == "" {
+	if o.policyFile != "" && o.log.Path == "" {
 		p.add("audit-policy-file", "records nothing without --audit-log-path")
 	}
-	if o.log.path != "" && o.policyFile == "" {
+	if o.log.Path != "" && o.policyFile == "" {
 		p.add("audit-log-path", "records nothing without --audit-policy-file")
 	}
 	for _, n := range []struct {
 		flag  string
 		value int
-	}{{"audit-log-maxsize", o.log.maxSize}, {"audit-log-maxbackup", o.log.maxBackups}, {"audit-log-maxage", o.log.maxAge}} {
+	}{{"audit-log-maxsize", o.log.MaxSize}, {"audit-log-maxbackup", o.log.MaxBackups}, {"audit-log-maxage", o.log.MaxAge}} {
 		if n.value < 0 {
 			p.add(n.flag, "%d is negative", n.value)
 		}
@@ -54,9 +55,9 @@ func auditFilter(p *program) filter {
 	f.wrap = func(next handler) handler {
 		return func(x *exchange) error {
 			if x.dry != nil {
-				x.because("the policy has level "+a.levelOf(x.user, &x.info).String()+" for it", "audit-policy-file")
+				x.because("the policy has level "+a.LevelOf(x.user, &x.info).String()+" for it", "audit-policy-file")
 			} else if t := x.openTrail(a, x.user, false); t != nil {
-				t.received()
+				t.Received()
 			}
 			return next(x)
 		}
@@ -66,12 +67,12 @@ func auditFilter(p *program) filter {
 
 // openTrail opens the trail of x, and lets the bodies that it wants be kept. It returns
 // nil when the policy records nothing of the request.
-func (x *exchange) openTrail(a *auditRecorder, u *request.User, refused bool) *auditTrail {
-	t := a.open(&auditFacts{request: &x.req, id: x.auditID[0], received: x.received, user: u, info: &x.info, hasBody: x.in.rc != nil, refused: refused})
+func (x *exchange) openTrail(a *audit.Recorder, u *request.User, refused bool) *audit.Trail {
+	t := a.Open(&audit.Facts{Request: &x.req, ID: x.auditID[0], Received: x.received, User: u, Info: &x.info, HasBody: x.in.rc != nil, Refused: refused})
 	if t == nil {
 		return nil
 	}
-	x.in.capture, x.capture = t.bodies()
+	x.in.capture, x.capture = t.Bodies()
 	x.mu.Lock() // whoever ends the exchange at the time limit reads it
 	x.audit = t
 	x.mu.Unlock()
@@ -87,19 +88,19 @@ func (p *program) auditRefusal(x *exchange) {
 }
 
 // completeTrail hands over to the trail how x ended.
-func (x *exchange) completeTrail(t *auditTrail, how ending, code int, took time.Duration) {
-	end := auditEnd{code: code, took: took, running: how == endTimedOut}
+func (x *exchange) completeTrail(t *audit.Trail, how ending, code int, took time.Duration) {
+	end := audit.End{Code: code, Took: took, HandlerRuns: how == endTimedOut}
 	switch {
 	case how == endPanicked:
-		end.panicked, end.panic = true, x.panicked.value
+		end.Panicked, end.Panic = true, x.panicked.value
 	case how == endTimedOut && code == errTimeout.Code:
-		end.failure = &errTimeout
+		end.Failure = &errTimeout
 	}
 	// The plain listener measures none, and a handler that goes on may be measuring still.
-	if l := x.latency; l != nil && !end.running {
-		end.authentication, end.authorization = l.authentication, l.authorization
+	if l := x.latency; l != nil && !end.HandlerRuns {
+		end.Authentication, end.Authorization = l.authentication, l.authorization
 	}
-	t.complete(end)
+	t.Complete(end)
 }
 
 // closeAudit ends the log, after the last request has.
@@ -107,25 +108,25 @@ func (p *program) closeAudit() {
 	if p.auditing == nil {
 		return
 	}
-	if err := p.auditing.close(); err != nil {
+	if err := p.auditing.Close(); err != nil {
 		p.log.Error("the audit log did not close well", "err", err)
 	}
 }
 
 // auditing writes the counters of auditing; none without a policy.
-func (e *exposition) auditing(a *auditRecorder) {
+func (e *exposition) auditing(a *audit.Recorder) {
 	if a == nil {
 		return
 	}
-	levels := []auditLevel{auditNone, auditMetadata, auditRequest, auditRequestResponse}
+	levels := []audit.Level{audit.LevelNone, audit.LevelMetadata, audit.LevelRequest, audit.LevelRequestResponse}
 	var all uint64
 	for _, level := range levels {
-		all += a.written(level)
+		all += a.Written(level)
 	}
 	e.single("apiserver_audit_event_total", "counter", "Audit events written.", float64(all))
 	e.family("apiserver_audit_level_total", "counter", "Audit events written, by level.")
 	for _, level := range levels {
-		e.number(float64(a.written(level)), "level", level.String())
+		e.number(float64(a.Written(level)), "level", level.String())
 	}
-	e.single("apiserver_audit_error_total", "counter", "Audit events that could not be written.", float64(a.lost()))
+	e.single("apiserver_audit_error_total", "counter", "Audit events that could not be written.", float64(a.Lost()))
 }

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"apichain/internal/auth"
 	"apichain/internal/request"
 )
 
@@ -65,9 +66,9 @@ func (i identity) String() string {
 }
 
 // judge is an authorizer that a test decides for.
-type judge func(u *request.User, ri *request.Info) decision
+type judge func(u *request.User, ri *request.Info) auth.Decision
 
-func (j judge) authorize(_ context.Context, u *request.User, ri *request.Info) decision {
+func (j judge) Authorize(_ context.Context, u *request.User, ri *request.Info) auth.Decision {
 	return j(u, ri)
 }
 
@@ -147,7 +148,7 @@ func TestWhoIsWho(t *testing.T) {
 	stranger := strangers.pair(t, pkix.Name{CommonName: "root", Organization: []string{request.GroupMasters}})
 	r := startProgram(t, func(s *Server) {
 		_ = s.Handle("/who", whoAmI)
-		s.program.authz = authorizers{open("/who"), s.program.authz}
+		s.program.authz = auth.Authorizers{open("/who"), s.program.authz}
 	}, "--client-ca-file="+clientCA, "--requestheader-client-ca-file="+proxyCA, "--requestheader-allowed-names=front", "--requestheader-username-headers=X-Who,X-Remote-User",
 		"--requestheader-uid-headers=X-Who-Id", "--requestheader-group-headers=X-Remote-Group,X-Who-Group", "--requestheader-extra-headers-prefix=X-Fact-")
 	const no = "401"
@@ -251,16 +252,16 @@ func TestImpersonationThrough(t *testing.T) {
 	args, log := auditFiles(t, "rules:\n- level: Metadata\n")
 	r := startProgram(t, func(s *Server) {
 		_ = s.Handle("/who", whoAmI)
-		may := judge(func(u *request.User, ri *request.Info) decision {
+		may := judge(func(u *request.User, ri *request.Info) auth.Decision {
 			switch {
 			case ri.Path == "/who":
-				return decision{verdict: allow, reason: "the test says so"}
+				return auth.Decision{Verdict: auth.Allow, Reason: "the test says so"}
 			case u.Name == "alice" && ri.Verb == "impersonate" && (ri.Resource == "users" && ri.Name == "bob" || ri.Resource == "serviceaccounts" && ri.Namespace == "n" || ri.Resource == "userextras" && ri.Subresource == "scopes" && ri.Name == "read"):
-				return decision{verdict: allow, reason: "the test says so"}
+				return auth.Decision{Verdict: auth.Allow, Reason: "the test says so"}
 			}
-			return decision{}
+			return auth.Decision{}
 		})
-		s.program.authz = authorizers{may, s.program.authz}
+		s.program.authz = auth.Authorizers{may, s.program.authz}
 	}, args...)
 	const alice = "Authorization: Bearer alice-token"
 	for _, c := range []struct {
@@ -376,7 +377,7 @@ func TestNobodyWanted(t *testing.T) {
 func TestAuthorizerFails(t *testing.T) {
 	log := &lines{}
 	p := newTestProgramLog(t, log, "--token-auth-file=testdata/tokens.csv")
-	p.authz = authorizers{judge(func(*request.User, *request.Info) decision { return decision{err: io.ErrUnexpectedEOF} }), defaultAuthorizer()}
+	p.authz = auth.Authorizers{judge(func(*request.User, *request.Info) auth.Decision { return auth.Decision{Err: io.ErrUnexpectedEOF} }), auth.DefaultAuthorizer()}
 	w := p.through("https", "GET", "/x<y>?a=b", "Authorization: Bearer alice-token", "Audit-ID: mine")
 	if want := "Internal Server Error: \"/x%3Cy%3E?a=b\": unexpected EOF\n"; w.Code != 500 || w.Body.String() != want || w.Header().Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("got %d %q, want 500 %q", w.Code, w.Body, want)
@@ -387,7 +388,9 @@ func TestAuthorizerFails(t *testing.T) {
 	if w := p.through("https", "GET", "/nowhere", "Authorization: Bearer admin-token"); w.Code == 500 {
 		t.Errorf("a master: got %d %s", w.Code, w.Body)
 	}
-	p.authz = judge(func(*request.User, *request.Info) decision { return decision{verdict: deny, reason: "not on Sundays"} })
+	p.authz = judge(func(*request.User, *request.Info) auth.Decision {
+		return auth.Decision{Verdict: auth.Deny, Reason: "not on Sundays"}
+	})
 	if w := p.through("https", "GET", "/healthz", "Authorization: Bearer admin-token"); w.Code != 403 || !strings.Contains(w.Body.String(), `cannot get path \"/healthz\": not on Sundays`) {
 		t.Errorf("denied: got %d %s", w.Code, w.Body)
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"apichain/internal/auth"
 	"apichain/internal/request"
 )
 
@@ -56,13 +57,13 @@ func TestRowsInFlight(t *testing.T) {
 		}))
 		_ = s.HandlePrefix("/apis/g.io/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { stay("thing") }))
 		_ = s.AddWebService(&WebService{Root: "/w", Routes: []Route{{Method: "GET", Path: "/{name}", Operation: "getW", Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { stay("route") }), LongRunning: true}}})
-		may := judge(func(_ *request.User, ri *request.Info) decision {
+		may := judge(func(_ *request.User, ri *request.Info) auth.Decision {
 			if ri.Path == "/judged" {
 				stay("judged")
 			}
-			return decision{}
+			return auth.Decision{}
 		})
-		s.program.authz = authorizers{may, s.program.authz}
+		s.program.authz = auth.Authorizers{may, s.program.authz}
 	}, "--listen-admin=127.0.0.1:0")
 	body, more := io.Pipe()
 	defer more.Close()

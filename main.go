@@ -19,17 +19,6 @@
 //	filter_identity.go      authentication, impersonation, authorization, limits in flight
 //	filter_audit.go         the audit trail of a request
 //	filter_fault.go         fault injection
-//	authentication.go       the authenticators, one after another
-//	authn_token.go          bearer tokens
-//	authn_x509.go           client certificates
-//	authn_header.go         front proxies
-//	authorization.go        who may do what
-//	authorization_rules.go  all that somebody may do
-//	impersonation.go        acting as another
-//	audit_policy.go         which requests are recorded, and how much of them
-//	audit_event.go          an audit event
-//	audit_log.go            where events go
-//	audit_trail.go          what is collected of one request
 //	director.go             container or mux, and on to the delegate
 //	route.go                one registered route, and the trie that finds it
 //	container.go            the RESTful container: web services, negotiation
@@ -59,7 +48,6 @@
 //
 //	builtin.go              the resources of the table
 //	reviews.go              questions to the authenticators and the authorizer
-//	tokens.go               tokens of service accounts
 //	token_request.go        how they are asked for
 //	custom.go               the resources of the definitions in the store
 //	custom_routes.go        their routes
@@ -86,6 +74,8 @@
 //	internal/schema     the schemas of custom resources, and what a definition must obey
 //	internal/patch      JSON patch, merge patch, strategic merge
 //	internal/discovery  the groups, versions and resources there are, as discovery and OpenAPI show them
+//	internal/audit      the audit policy, its events and the log they go to
+//	internal/auth       who a client is and what it may do
 //	internal/store      versioned objects, and the log of what has happened to them
 //
 // The process, from birth to death:

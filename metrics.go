@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 
+	"apichain/internal/auth"
 	"apichain/internal/request"
 
 	rtmetrics "runtime/metrics"
@@ -74,11 +75,11 @@ func (m *metrics) authenticated(name string) {
 	m.users[slices.Index(userLabels[:], label)].inc()
 }
 
-func (m *metrics) authorized(v authVerdict) {
+func (m *metrics) authorized(v auth.Verdict) {
 	switch v {
-	case allow:
+	case auth.Allow:
 		m.allowed.inc()
-	case deny:
+	case auth.Deny:
 		m.denied.inc()
 	default:
 		m.undecided.inc()
@@ -252,7 +253,7 @@ func (p *program) writeMetrics(w io.Writer) error {
 	e.number(m.undecided.value(), "decision", "no-opinion")
 	if a := p.authn; a != nil {
 		e.family("authentication_attempts", "counter", "Attempts to find out who a client is, by result.")
-		success, failure, failed := a.attempts()
+		success, failure, failed := a.Attempts()
 		e.number(float64(failed), "result", "error")
 		e.number(float64(failure), "result", "failure")
 		e.number(float64(success), "result", "success")

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"apichain/internal/audit"
+	"apichain/internal/auth"
 	"apichain/internal/discovery"
 	"apichain/internal/request"
 	"apichain/internal/store"
@@ -33,9 +35,9 @@ type program struct {
 
 	hosts    *hostSet
 	certs    *certificates
-	authn    *authenticator
-	authz    authorizer
-	auditing *auditRecorder // nil without a policy
+	authn    *auth.Authenticator
+	authz    auth.Authorizer
+	auditing *audit.Recorder // nil without a policy
 	metrics  *metrics
 
 	generation atomic.Int64
@@ -159,11 +161,11 @@ func (p *program) readNamedFiles() error {
 	if o.policyFile == "" {
 		return nil
 	}
-	policy, err := readAuditPolicy(o.policyFile)
+	policy, err := audit.ReadPolicy(o.policyFile)
 	if err != nil {
 		return fmt.Errorf("--audit-policy-file: %w", err)
 	}
-	if p.auditing, err = newAuditRecorder(policy, o.log, p.log, p.stdout); err != nil {
+	if p.auditing, err = audit.NewRecorder(policy, o.log, p.log, p.stdout); err != nil {
 		return fmt.Errorf("--audit-log-path: %w", err)
 	}
 	return nil
@@ -186,13 +188,13 @@ func (p *program) loadIdentity() (err error) {
 		p.adminToken = rand.Text()
 		tokens[p.adminToken] = &request.User{Name: "cluster-admin", Groups: []string{request.GroupMasters}}
 	}
-	if p.authn, err = newAuthenticator(p.opt.authentication.authConfig, p.certs.clientCAs, p.certs.requestHeaderCAs, tokens); err != nil {
+	if p.authn, err = auth.NewAuthenticator(p.opt.authentication.Config, p.certs.clientCAs, p.certs.requestHeaderCAs, tokens); err != nil {
 		return err
 	}
-	for _, note := range p.authn.notes {
+	for _, note := range p.authn.Notes {
 		p.log.Warn("--token-auth-file: " + note)
 	}
-	p.authz = defaultAuthorizer()
+	p.authz = auth.DefaultAuthorizer()
 	return nil
 }
 
@@ -202,7 +204,7 @@ func (p *program) buildServers() error {
 	if p.rest, err = newRest(p); err != nil {
 		return err
 	}
-	p.authn.accounts = newAccountTokens(uidIn(p.store.Bucket("serviceaccounts")), uidIn(p.store.Bucket("secrets")))
+	p.authn.Accounts = auth.NewAccounts(uidIn(p.store.Bucket("serviceaccounts")), uidIn(p.store.Bucket("secrets")))
 	extensions := newExtensions(p)
 	core := newCore(p, extensions)
 	p.outermost = newAggregator(p, core)

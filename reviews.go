@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 
+	"apichain/internal/auth"
 	"apichain/internal/field"
 	"apichain/internal/kinds"
 	"apichain/internal/request"
@@ -81,9 +82,9 @@ func reviewToken(q *call, obj map[string]any) error {
 	}
 	status := map[string]any{"user": map[string]any{}}
 	obj["status"] = status
-	u, audiences := q.rest.program.authn.byToken(token)
+	u, audiences := q.rest.program.authn.ByToken(token)
 	if u == nil {
-		status["error"] = errInvalidToken.Error()
+		status["error"] = auth.ErrInvalidToken.Error()
 		return nil
 	}
 	if wanted := kinds.TextsOf(tree.List(obj, "spec", "audiences")); len(wanted) > 0 {
@@ -92,7 +93,7 @@ func reviewToken(q *call, obj map[string]any) error {
 			status["error"] = "the token is for none of the audiences"
 			return nil
 		}
-	} else if !slices.Contains(audiences, serverAudience) {
+	} else if !slices.Contains(audiences, auth.ServerAudience) {
 		status["error"] = "the token is not for this server"
 		return nil
 	}
@@ -170,16 +171,16 @@ func (q *call) decide(obj map[string]any, u *request.User) {
 			ri.APIPrefix = "api"
 		}
 	}
-	d := q.rest.program.authz.authorize(q.req.Context(), u, ri)
-	status := map[string]any{"allowed": d.verdict == allow}
-	if d.verdict == deny {
+	d := q.rest.program.authz.Authorize(q.req.Context(), u, ri)
+	status := map[string]any{"allowed": d.Verdict == auth.Allow}
+	if d.Verdict == auth.Deny {
 		status["denied"] = true
 	}
-	if d.reason != "" {
-		status["reason"] = d.reason
+	if d.Reason != "" {
+		status["reason"] = d.Reason
 	}
-	if d.err != nil {
-		status["evaluationError"] = d.err.Error()
+	if d.Err != nil {
+		status["evaluationError"] = d.Err.Error()
 	}
 	obj["status"] = status
 }
@@ -189,7 +190,7 @@ func reviewSelfRules(q *call, obj map[string]any) error {
 	if namespace == "" {
 		return status.BadRequest("no namespace on request")
 	}
-	resources, paths, complete := rulesOf(q.rest.program.authz, q.scope.ActingUser(), namespace)
+	resources, paths, complete := auth.Rules(q.rest.program.authz, q.scope.ActingUser(), namespace)
 	obj["status"] = map[string]any{"resourceRules": resources, "nonResourceRules": paths, "incomplete": !complete}
 	return nil
 }

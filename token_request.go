@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"apichain/internal/auth"
 	"apichain/internal/field"
 	"apichain/internal/kinds"
 	"apichain/internal/request"
@@ -20,7 +21,7 @@ const (
 )
 
 // uidIn finds the UIDs of a bucket's objects that live in namespaces.
-func uidIn(b *store.Bucket) tokenLookup {
+func uidIn(b *store.Bucket) auth.Lookup {
 	return func(namespace, name string) (string, bool) {
 		sn := b.Now()
 		o := sn.Get(namespace + "/" + name)
@@ -55,7 +56,7 @@ func (q *call) requestToken() error {
 	if errs := lifetimeErrors(seconds); len(errs) > 0 {
 		return status.Invalid("authentication.k8s.io", "TokenRequest", q.name, errs)
 	}
-	var bound *boundSecret
+	var bound *auth.BoundSecret
 	if ref := tree.Object(obj, "spec", "boundObjectRef"); ref != nil {
 		if bound, err = q.bound(ref); err != nil {
 			return err
@@ -63,17 +64,17 @@ func (q *call) requestToken() error {
 	}
 	audiences := kinds.TextsOf(tree.List(obj, "spec", "audiences"))
 	if len(audiences) == 0 {
-		audiences = []string{serverAudience}
+		audiences = []string{auth.ServerAudience}
 	}
 	now := time.Now()
-	c := &claims{Audiences: audiences, Expires: now.Unix() + seconds, IssuedAt: now.Unix(), NotBefore: now.Unix(), Issuer: tokenIssuer, ID: request.NewUUID(), Subject: request.ServiceAccountUserPrefix + q.namespace + ":" + q.name}
+	c := &auth.Claims{Audiences: audiences, Expires: now.Unix() + seconds, IssuedAt: now.Unix(), NotBefore: now.Unix(), Issuer: auth.Issuer, ID: request.NewUUID(), Subject: request.ServiceAccountUserPrefix + q.namespace + ":" + q.name}
 	c.Account.Namespace, c.Account.ServiceAccount.Name, c.Account.ServiceAccount.UID = q.namespace, q.name, account.Meta.UID
 	c.Account.Secret = bound
 	answer := map[string]any{
 		"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
 		"metadata": map[string]any{"name": q.name, "namespace": q.namespace, "creationTimestamp": timeText(now)},
 		"spec":     map[string]any{"audiences": anyStrings(audiences), "expirationSeconds": seconds, "boundObjectRef": tree.At(obj, "spec", "boundObjectRef")},
-		"status":   map[string]any{"token": q.rest.program.authn.accounts.sign(c), "expirationTimestamp": timeText(now.Add(time.Duration(seconds) * time.Second))},
+		"status":   map[string]any{"token": q.rest.program.authn.Accounts.Sign(c), "expirationTimestamp": timeText(now.Add(time.Duration(seconds) * time.Second))},
 	}
 	return q.answerTree(http.StatusCreated, answer)
 }
@@ -89,7 +90,7 @@ func lifetimeErrors(seconds int64) []field.Error {
 }
 
 // bound is the secret to which a token is to be bound: it counts as long as that is there.
-func (q *call) bound(ref map[string]any) (*boundSecret, error) {
+func (q *call) bound(ref map[string]any) (*auth.BoundSecret, error) {
 	kind, name := tree.Text(ref, "kind"), tree.Text(ref, "name")
 	if kind != "Secret" {
 		return nil, status.Invalid("authentication.k8s.io", "TokenRequest", q.name, []field.Error{field.NotSupported("spec.boundObjectRef.kind", kind, "Secret")})
@@ -103,5 +104,5 @@ func (q *call) bound(ref map[string]any) (*boundSecret, error) {
 	if uid := tree.Text(ref, "uid"); uid != "" && uid != o.Meta.UID {
 		return nil, secrets.conflict(name, "the UID in the bound object reference ("+uid+") does not match the UID in record. The object might have been deleted and then recreated")
 	}
-	return &boundSecret{Name: name, UID: o.Meta.UID}, nil
+	return &auth.BoundSecret{Name: name, UID: o.Meta.UID}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"apichain/internal/auth"
 	"apichain/internal/request"
 	"apichain/internal/tree"
 )
@@ -46,10 +47,10 @@ func TestTokenLife(t *testing.T) {
 	token := c.token("robot", `{}`)
 	code, user := c.whoami(token)
 	want := []any{request.GroupServiceAccounts, request.ServiceAccountGroupPrefix + "default", request.GroupAuthenticated}
-	if code != 201 || user["username"] != "system:serviceaccount:default:robot" || !tree.Equal(user["groups"], want) || len(tree.List(user, "extra", credentialIDKey)) != 1 {
+	if code != 201 || user["username"] != "system:serviceaccount:default:robot" || !tree.Equal(user["groups"], want) || len(tree.List(user, "extra", "authentication.kubernetes.io/credential-id")) != 1 {
 		t.Errorf("%d %v", code, user)
 	}
-	if s := c.review(token); !knownToken(s) || tree.Text(s, "user", "username") != "system:serviceaccount:default:robot" || !tree.Equal(s["audiences"], []any{serverAudience}) {
+	if s := c.review(token); !knownToken(s) || tree.Text(s, "user", "username") != "system:serviceaccount:default:robot" || !tree.Equal(s["audiences"], []any{auth.ServerAudience}) {
 		t.Errorf("reviewed: %v", s)
 	}
 	for _, wrong := range []string{token + "x", token[:len(token)-2], "a.b.c", strings.Replace(token, ".", ".x", 1), ".." + token} {
@@ -80,7 +81,7 @@ func TestTokenLife(t *testing.T) {
 // TestTokenAudiences: a token for others is none here, and counts for those it names.
 func TestTokenAudiences(t *testing.T) {
 	c := startClients(t, "h2")
-	elsewhere, both := c.token("default", `{"audiences":["vault"]}`), c.token("default", `{"audiences":["vault","`+serverAudience+`"]}`)
+	elsewhere, both := c.token("default", `{"audiences":["vault"]}`), c.token("default", `{"audiences":["vault","`+auth.ServerAudience+`"]}`)
 	if code, _ := c.whoami(elsewhere); code != 401 {
 		t.Errorf("for others: %d, want 401", code)
 	}
@@ -93,8 +94,8 @@ func TestTokenAudiences(t *testing.T) {
 		audiences []any // nil: no
 	}{
 		{elsewhere, nil, nil}, {elsewhere, []string{"vault"}, []any{"vault"}}, {elsewhere, []string{"x"}, nil},
-		{both, nil, []any{"vault", serverAudience}}, {both, []string{"x", "vault"}, []any{"vault"}},
-		{"admin-token", nil, []any{serverAudience}}, {"admin-token", []string{"vault"}, nil},
+		{both, nil, []any{"vault", auth.ServerAudience}}, {both, []string{"x", "vault"}, []any{"vault"}},
+		{"admin-token", nil, []any{auth.ServerAudience}}, {"admin-token", []string{"vault"}, nil},
 	} {
 		if s := c.review(row.token, row.asked...); knownToken(s) != (row.audiences != nil) || row.audiences != nil && !tree.Equal(s["audiences"], row.audiences) {
 			t.Errorf("%.12s… for %v: %v, want %v", row.token, row.asked, s, row.audiences)

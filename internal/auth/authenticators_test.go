@@ -1,4 +1,4 @@
-package main
+package auth
 
 import (
 	"bytes"
@@ -80,27 +80,27 @@ func signCertificate(t testing.TB, ca *authority, c *x509.Certificate) (*x509.Ce
 
 // testConfig is what the program has without flags, with the fields that the arguments set
 // by their flags' names: --NAME=VALUE,VALUE.
-func testConfig(t testing.TB, args ...string) authConfig {
+func testConfig(t testing.TB, args ...string) Config {
 	t.Helper()
-	c := authConfig{anonymous: true, userHeaders: []string{"X-Remote-User"}, groupHeaders: []string{"X-Remote-Group"}, extraPrefixes: []string{"X-Remote-Extra-"}}
+	c := Config{Anonymous: true, UserHeaders: []string{"X-Remote-User"}, GroupHeaders: []string{"X-Remote-Group"}, ExtraPrefixes: []string{"X-Remote-Extra-"}}
 	for _, arg := range args {
 		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
 		list := strings.Split(value, ",")
 		switch name {
 		case "token-auth-file":
-			c.tokenFile = value
+			c.TokenFile = value
 		case "anonymous-auth":
-			c.anonymous = value == "true"
+			c.Anonymous = value == "true"
 		case "requestheader-allowed-names":
-			c.proxyNames = list
+			c.ProxyNames = list
 		case "requestheader-username-headers":
-			c.userHeaders = list
+			c.UserHeaders = list
 		case "requestheader-uid-headers":
-			c.uidHeaders = list
+			c.UIDHeaders = list
 		case "requestheader-group-headers":
-			c.groupHeaders = list
+			c.GroupHeaders = list
 		case "requestheader-extra-headers-prefix":
-			c.extraPrefixes = list
+			c.ExtraPrefixes = list
 		default:
 			t.Fatalf("no field is set by %s", arg)
 		}
@@ -109,7 +109,7 @@ func testConfig(t testing.TB, args ...string) authConfig {
 }
 
 // newTestAuthenticator takes arguments of testConfig; nil CAs are none.
-func newTestAuthenticator(t testing.TB, clients, proxies *authority, tokens map[string]*request.User, args ...string) *authenticator {
+func newTestAuthenticator(t testing.TB, clients, proxies *authority, tokens map[string]*request.User, args ...string) *Authenticator {
 	t.Helper()
 	pool := func(ca *authority) func() *x509.CertPool {
 		return func() *x509.CertPool {
@@ -119,7 +119,7 @@ func newTestAuthenticator(t testing.TB, clients, proxies *authority, tokens map[
 			return ca.pool
 		}
 	}
-	a, err := newAuthenticator(testConfig(t, args...), pool(clients), pool(proxies), tokens)
+	a, err := NewAuthenticator(testConfig(t, args...), pool(clients), pool(proxies), tokens)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestAuthenticate(t *testing.T) {
 	bare := newTestAuthenticator(t, nil, nil, nil)
 	for _, tc := range []struct {
 		name      string
-		a         *authenticator
+		a         *Authenticator
 		chain     []*x509.Certificate
 		lines     []string
 		want      string // name and groups
@@ -218,7 +218,7 @@ func TestAuthenticate(t *testing.T) {
 		{"token before websocket", a, nil, []string{upgrade, connection, ws + "v4, " + webSocketTokenPrefix + "YmFk", "Authorization: Bearer good"}, "bob ops system:authenticated", "", ""},
 		{"wrong token, right websocket", a, nil, []string{upgrade, connection, ws + "v4, " + wsGood, "Authorization: Bearer bad"}, "bob ops system:authenticated", "", ""},
 	} {
-		u, warning, err := tc.a.authenticate(testRequest(tc.chain, tc.lines...))
+		u, warning, err := tc.a.Authenticate(testRequest(tc.chain, tc.lines...))
 		got := no
 		if u != nil {
 			got = strings.Join(append([]string{u.Name}, u.Groups...), " ")
@@ -230,7 +230,7 @@ func TestAuthenticate(t *testing.T) {
 			continue
 		}
 		var e *status.Error
-		var cause *authenticationError
+		var cause *attemptsError
 		if !errors.As(err, &e) || !errors.As(err, &cause) {
 			t.Errorf("%s: error %T without a cause", tc.name, err)
 			continue
@@ -246,7 +246,7 @@ func TestAuthenticate(t *testing.T) {
 			t.Errorf("%s: more than a line for the log: %q", tc.name, err)
 		}
 	}
-	if success, failure, failed := closed.attempts(); success != 2 || failure != 2 || failed != 1 {
+	if success, failure, failed := closed.Attempts(); success != 2 || failure != 2 || failed != 1 {
 		t.Errorf("attempts with success, failure, error: %d %d %d, want 2 2 1", success, failure, failed)
 	}
 }
@@ -260,7 +260,7 @@ func TestAuthenticateClearsHeaders(t *testing.T) {
 		"Sec-WebSocket-Protocol: v4, " + webSocketTokenPrefix + "Z29vZA|Sec-WebSocket-Protocol: v5|X-Remote-Users: stays|X-Fact: stays|X-Remote-Extra: stays"
 	for _, authorization := range []string{"Bearer good", "Basic Z29vZA==", ""} {
 		r := testRequest(nil, append(strings.Split(lines, "|"), "Authorization: "+authorization)...)
-		if _, _, err := a.authenticate(r); err != nil {
+		if _, _, err := a.Authenticate(r); err != nil {
 			t.Errorf("%q: %v", authorization, err)
 		}
 		want := http.Header{"X-Remote-Users": {"stays"}, "X-Fact": {"stays"}, "X-Remote-Extra": {"stays"}, headerWebSocketProtocol: {"v4,v5"}}
@@ -269,11 +269,11 @@ func TestAuthenticateClearsHeaders(t *testing.T) {
 		}
 	}
 	r := testRequest(nil, "Authorization: Bearer good", "Sec-WebSocket-Protocol: "+webSocketTokenPrefix+"Z29vZA")
-	if _, _, err := a.authenticate(r); err != nil || len(r.Header) != 0 {
+	if _, _, err := a.Authenticate(r); err != nil || len(r.Header) != 0 {
 		t.Errorf("error %v, left %v, want nothing", err, r.Header)
 	}
 	r = testRequest(nil, "Authorization: Bearer bad", "X-Remote-User: a")
-	if _, _, err := a.authenticate(r); err == nil || len(r.Header) != 2 {
+	if _, _, err := a.Authenticate(r); err == nil || len(r.Header) != 2 {
 		t.Errorf("error %v, left %v; a refused request is left as it is, for the audit event", err, r.Header)
 	}
 }
@@ -357,7 +357,7 @@ func TestTokenFile(t *testing.T) {
 			t.Errorf("%s: notes %q, want %q", tc.name, got, want)
 		}
 	}
-	if _, err := newAuthenticator(authConfig{tokenFile: filepath.Join(t.TempDir(), "none")}, nil, nil, nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := NewAuthenticator(Config{TokenFile: filepath.Join(t.TempDir(), "none")}, nil, nil, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v, want %v", err, os.ErrNotExist)
 	}
 }
@@ -372,7 +372,7 @@ func TestTokensOfFileAndProgram(t *testing.T) {
 		"t":   {Name: "file", UID: "1", Groups: []string{"g", request.GroupAuthenticated}},
 		"own": {Name: request.UserAPIServer, Groups: []string{request.GroupMasters, request.GroupAuthenticated}},
 	} {
-		got, _, err := a.authenticate(testRequest(nil, "Authorization: Bearer "+token))
+		got, _, err := a.Authenticate(testRequest(nil, "Authorization: Bearer "+token))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, error %v; want %+v", token, got, err, want)
 		}
@@ -419,7 +419,7 @@ func TestAuthenticateAllocations(t *testing.T) {
 			if name == "token" {
 				r.Header["Authorization"] = token
 			}
-			if _, _, err := a.authenticate(r); err != nil {
+			if _, _, err := a.Authenticate(r); err != nil {
 				t.Fatal(err)
 			}
 		}); n != 0 {
@@ -449,7 +449,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 				if tc.again {
 					clear(a.clients.known)
 				}
-				if _, _, err := a.authenticate(r); err != nil {
+				if _, _, err := a.Authenticate(r); err != nil {
 					b.Fatal(err)
 				}
 			}

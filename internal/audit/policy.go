@@ -1,4 +1,4 @@
-package main
+package audit
 
 import (
 	"errors"
@@ -16,36 +16,36 @@ import (
 // what is recorded of it (upstream's kind Policy of audit.k8s.io/v1). No list in a rule
 // means no condition.
 
-// auditLevel is how much an event tells; higher levels tell more.
-type auditLevel uint8
+// Level is how much an event tells; higher levels tell more.
+type Level uint8
 
 const (
-	auditNone            auditLevel = iota // no event
-	auditMetadata                          // everything but bodies
-	auditRequest                           // with the request's object
-	auditRequestResponse                   // with both objects
+	LevelNone            Level = iota // no event
+	LevelMetadata                     // everything but bodies
+	LevelRequest                      // with the request's object
+	LevelRequestResponse              // with both objects
 )
 
-var auditLevelNames = [...]string{"None", "Metadata", "Request", "RequestResponse"}
+var levelNames = [...]string{"None", "Metadata", "Request", "RequestResponse"}
 
-func (l auditLevel) String() string               { return auditLevelNames[l] }
-func (l auditLevel) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+func (l Level) String() string               { return levelNames[l] }
+func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
 
-// auditStage is a moment in a request's life, and as a bit mask a set of them.
-type auditStage uint8
+// Stage is a moment in a request's life, and as a bit mask a set of them.
+type Stage uint8
 
 const (
-	auditRequestReceived auditStage = 1 << iota
-	auditResponseStarted            // long-running requests, and early failures
-	auditResponseComplete
-	auditPanic
+	StageRequestReceived Stage = 1 << iota
+	StageResponseStarted       // long-running requests, and early failures
+	StageResponseComplete
+	StagePanic
 )
 
-var auditStageNames = [...]string{"RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"}
+var stageNames = [...]string{"RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"}
 
 // String is the name of a single stage.
-func (s auditStage) String() string {
-	for i, name := range auditStageNames {
+func (s Stage) String() string {
+	for i, name := range stageNames {
 		if s == 1<<i {
 			return name
 		}
@@ -53,46 +53,46 @@ func (s auditStage) String() string {
 	return ""
 }
 
-func (s auditStage) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+func (s Stage) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// auditDecision is what a policy says about one request.
-type auditDecision struct {
-	level             auditLevel
-	omit              auditStage // the stages that give no event
-	omitManagedFields bool       // leave metadata.managedFields out of objects
+// decision is what a policy says about one request.
+type decision struct {
+	level             Level
+	omit              Stage // the stages that give no event
+	omitManagedFields bool  // leave metadata.managedFields out of objects
 }
 
-// auditPolicy never changes after it was read and may be used concurrently.
-type auditPolicy struct {
-	rules []auditRule
-	rest  auditDecision // for requests that no rule matches
+// Policy never changes after it was read and may be used concurrently.
+type Policy struct {
+	rules []rule
+	rest  decision // for requests that no rule matches
 }
 
-type auditRule struct {
-	auditDecision // with the policy's own omissions worked in
+type rule struct {
+	decision // with the policy's own omissions worked in
 
 	users, groups, verbs, namespaces, urls []string
-	resources                              []auditResources
+	resources                              []resources
 }
 
-// auditResources are resources of one API group, "" being the core group.
-type auditResources struct {
+// resources are resources of one API group, "" being the core group.
+type resources struct {
 	group            string
 	resources, names []string
 }
 
 // decide finds the first rule that matches. user is nil when the request failed before it
 // had one; rules that name users or groups then do not match. It does not allocate.
-func (p *auditPolicy) decide(user *request.User, info *request.Info) auditDecision {
+func (p *Policy) decide(user *request.User, info *request.Info) decision {
 	for i := range p.rules {
 		if p.rules[i].matches(user, info) {
-			return p.rules[i].auditDecision
+			return p.rules[i].decision
 		}
 	}
 	return p.rest
 }
 
-func (r *auditRule) matches(user *request.User, info *request.Info) bool {
+func (r *rule) matches(user *request.User, info *request.Info) bool {
 	if len(r.users) > 0 && (user == nil || !slices.Contains(r.users, user.Name)) {
 		return false
 	}
@@ -106,12 +106,12 @@ func (r *auditRule) matches(user *request.User, info *request.Info) bool {
 	case len(r.namespaces) > 0 || len(r.resources) > 0:
 		return info.IsResourceRequest && r.matchesResource(info)
 	case len(r.urls) > 0:
-		return !info.IsResourceRequest && matchesAuditURL(r.urls, info.Path)
+		return !info.IsResourceRequest && matchesURL(r.urls, info.Path)
 	}
 	return true
 }
 
-func (r *auditRule) matchesResource(info *request.Info) bool {
+func (r *rule) matchesResource(info *request.Info) bool {
 	if len(r.namespaces) > 0 && !slices.Contains(r.namespaces, info.Namespace) {
 		return false
 	}
@@ -130,7 +130,7 @@ func (r *auditRule) matchesResource(info *request.Info) bool {
 			continue
 		}
 		for _, form := range g.resources {
-			if matchesAuditResource(form, info.Resource, info.Subresource) {
+			if matchesResource(form, info.Resource, info.Subresource) {
 				return true
 			}
 		}
@@ -138,9 +138,9 @@ func (r *auditRule) matchesResource(info *request.Info) bool {
 	return false
 }
 
-// matchesAuditResource compares with the forms *, pods, pods/log, pods/* and */log. As
+// matchesResource compares with the forms *, pods, pods/log, pods/* and */log. As
 // upstream has it, pods means no subresource and pods/* means pods too.
-func matchesAuditResource(form, resource, sub string) bool {
+func matchesResource(form, resource, sub string) bool {
 	if form == "*" || sub == "" && form == resource {
 		return true
 	}
@@ -154,8 +154,8 @@ func matchesAuditResource(form, resource, sub string) bool {
 	return head == "*" && sub != "" && tail == sub
 }
 
-// matchesAuditURL compares with exact paths and with prefixes that end in *.
-func matchesAuditURL(urls []string, path string) bool {
+// matchesURL compares with exact paths and with prefixes that end in *.
+func matchesURL(urls []string, path string) bool {
 	for _, u := range urls {
 		if prefix, ok := strings.CutSuffix(u, "*"); u == path || ok && strings.HasPrefix(path, prefix) {
 			return true
@@ -164,24 +164,24 @@ func matchesAuditURL(urls []string, path string) bool {
 	return false
 }
 
-// readAuditPolicy reads a policy file in YAML or JSON. The error has everything that is
+// ReadPolicy reads a policy file in YAML or JSON. The error has everything that is
 // wrong with the file; it is meant for the operator, at start.
-func readAuditPolicy(path string) (*auditPolicy, error) {
+func ReadPolicy(path string) (*Policy, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("audit policy: %w", err)
 	}
-	p, err := parseAuditPolicy(data)
+	p, err := ParsePolicy(data)
 	if err != nil {
 		return nil, fmt.Errorf("audit policy %s: %w", path, err)
 	}
 	return p, nil
 }
 
-// parseAuditPolicy reads one Policy. Stricter than upstream, which reads a policy again
+// ParsePolicy reads one Policy. Stricter than upstream, which reads a policy again
 // leniently: a field that does not exist is an error, since a rule whose misspelt
 // condition is dropped records or hides too much.
-func parseAuditPolicy(data []byte) (*auditPolicy, error) {
+func ParsePolicy(data []byte) (*Policy, error) {
 	docs, err := tree.ParseYAML(data)
 	if err != nil {
 		return nil, err
@@ -189,7 +189,7 @@ func parseAuditPolicy(data []byte) (*auditPolicy, error) {
 	if len(docs) != 1 {
 		return nil, fmt.Errorf("want one document, not %d", len(docs))
 	}
-	r := &auditPolicyReader{}
+	r := &policyReader{}
 	p := r.policy(docs[0])
 	if len(r.wrong) > 0 {
 		return nil, errors.New(strings.Join(r.wrong, "; "))
@@ -197,15 +197,15 @@ func parseAuditPolicy(data []byte) (*auditPolicy, error) {
 	return p, nil
 }
 
-// auditPolicyReader turns a document into a policy and collects what is wrong with it,
+// policyReader turns a document into a policy and collects what is wrong with it,
 // each with the path of its field.
-type auditPolicyReader struct{ wrong []string }
+type policyReader struct{ wrong []string }
 
-func (r *auditPolicyReader) add(path, format string, args ...any) {
+func (r *policyReader) add(path, format string, args ...any) {
 	r.wrong = append(r.wrong, path+": "+fmt.Sprintf(format, args...))
 }
 
-func (r *auditPolicyReader) policy(doc any) *auditPolicy {
+func (r *policyReader) policy(doc any) *Policy {
 	m := r.object("policy", "", doc, "apiVersion", "kind", "metadata", "rules", "omitStages", "omitManagedFields")
 	if m == nil {
 		return nil
@@ -216,7 +216,7 @@ func (r *auditPolicyReader) policy(doc any) *auditPolicy {
 	if v := r.text("kind", m["kind"]); v != "Policy" {
 		r.add("kind", "want Policy, not %q", v)
 	}
-	p := &auditPolicy{}
+	p := &Policy{}
 	p.rest.omit = r.stages("omitStages", m["omitStages"])
 	p.rest.omitManagedFields = r.bool("omitManagedFields", m["omitManagedFields"], false)
 	rules := r.list("rules", m["rules"])
@@ -229,7 +229,7 @@ func (r *auditPolicyReader) policy(doc any) *auditPolicy {
 	return p
 }
 
-func (r *auditPolicyReader) rule(path string, v any, rest auditDecision) (rule auditRule) {
+func (r *policyReader) rule(path string, v any, rest decision) (rule rule) {
 	m := r.object(path, path+".", v, "level", "users", "userGroups", "verbs", "resources", "namespaces", "nonResourceURLs", "omitStages", "omitManagedFields")
 	if m == nil {
 		return rule
@@ -260,7 +260,7 @@ func (r *auditPolicyReader) rule(path string, v any, rest auditDecision) (rule a
 	return rule
 }
 
-func (r *auditPolicyReader) resources(path string, v any) (g auditResources) {
+func (r *policyReader) resources(path string, v any) (g resources) {
 	m := r.object(path, path+".", v, "group", "resources", "resourceNames")
 	g.group = r.text(path+".group", m["group"])
 	g.resources = r.texts(path+".resources", m["resources"])
@@ -274,21 +274,21 @@ func (r *auditPolicyReader) resources(path string, v any) (g auditResources) {
 	return g
 }
 
-func (r *auditPolicyReader) level(path string, v any) auditLevel {
+func (r *policyReader) level(path string, v any) Level {
 	s := r.text(path, v)
-	i := slices.Index(auditLevelNames[:], s)
+	i := slices.Index(levelNames[:], s)
 	if i < 0 {
-		r.add(path, "want one of %s, not %q", strings.Join(auditLevelNames[:], ", "), s)
-		return auditNone
+		r.add(path, "want one of %s, not %q", strings.Join(levelNames[:], ", "), s)
+		return LevelNone
 	}
-	return auditLevel(i)
+	return Level(i)
 }
 
-func (r *auditPolicyReader) stages(path string, v any) (set auditStage) {
+func (r *policyReader) stages(path string, v any) (set Stage) {
 	for i, s := range r.texts(path, v) {
-		n := slices.Index(auditStageNames[:], s)
+		n := slices.Index(stageNames[:], s)
 		if n < 0 {
-			r.add(fmt.Sprintf("%s[%d]", path, i), "want one of %s, not %q", strings.Join(auditStageNames[:], ", "), s)
+			r.add(fmt.Sprintf("%s[%d]", path, i), "want one of %s, not %q", strings.Join(stageNames[:], ", "), s)
 			continue
 		}
 		set |= 1 << n
@@ -298,7 +298,7 @@ func (r *auditPolicyReader) stages(path string, v any) (set auditStage) {
 
 // object is v with the fields named; others are reported, behind prefix. Null is no
 // object.
-func (r *auditPolicyReader) object(path, prefix string, v any, fields ...string) map[string]any {
+func (r *policyReader) object(path, prefix string, v any, fields ...string) map[string]any {
 	m, ok := v.(map[string]any)
 	if !ok {
 		r.add(path, "must be an object")
@@ -312,13 +312,13 @@ func (r *auditPolicyReader) object(path, prefix string, v any, fields ...string)
 	}
 	slices.Sort(unknown)
 	for _, k := range unknown {
-		r.add(prefix+auditFieldName(k), "unknown field")
+		r.add(prefix+shownField(k), "unknown field")
 	}
 	return m
 }
 
-// auditFieldName quotes what is no plain name, so that a problem stays on one line.
-func auditFieldName(k string) string {
+// shownField quotes what is no plain name, so that a problem stays on one line.
+func shownField(k string) string {
 	if k != "" && strings.Trim(k, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == "" {
 		return k
 	}
@@ -327,7 +327,7 @@ func auditFieldName(k string) string {
 
 // The zero value stands for null and for a field that is not there.
 
-func (r *auditPolicyReader) text(path string, v any) string {
+func (r *policyReader) text(path string, v any) string {
 	s, ok := v.(string)
 	if !ok && v != nil {
 		r.add(path, "must be a string")
@@ -335,7 +335,7 @@ func (r *auditPolicyReader) text(path string, v any) string {
 	return s
 }
 
-func (r *auditPolicyReader) bool(path string, v any, otherwise bool) bool {
+func (r *policyReader) bool(path string, v any, otherwise bool) bool {
 	b, ok := v.(bool)
 	if ok {
 		return b
@@ -346,7 +346,7 @@ func (r *auditPolicyReader) bool(path string, v any, otherwise bool) bool {
 	return otherwise
 }
 
-func (r *auditPolicyReader) list(path string, v any) []any {
+func (r *policyReader) list(path string, v any) []any {
 	l, ok := v.([]any)
 	if !ok && v != nil {
 		r.add(path, "must be a list")
@@ -354,7 +354,7 @@ func (r *auditPolicyReader) list(path string, v any) []any {
 	return l
 }
 
-func (r *auditPolicyReader) texts(path string, v any) (out []string) {
+func (r *policyReader) texts(path string, v any) (out []string) {
 	for i, item := range r.list(path, v) {
 		s, ok := item.(string)
 		if !ok {

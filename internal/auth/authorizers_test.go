@@ -1,4 +1,4 @@
-package main
+package auth
 
 import (
 	"context"
@@ -10,15 +10,15 @@ import (
 )
 
 // decide is an authorizer as a function.
-type decide func(u *request.User, ri *request.Info) decision
+type decide func(u *request.User, ri *request.Info) Decision
 
-func (f decide) authorize(_ context.Context, u *request.User, ri *request.Info) decision {
+func (f decide) Authorize(_ context.Context, u *request.User, ri *request.Info) Decision {
 	return f(u, ri)
 }
 
-func always(v authVerdict, reason string, err error) authorizer {
-	return decide(func(*request.User, *request.Info) decision {
-		return decision{verdict: v, reason: reason, err: err}
+func always(v Verdict, reason string, err error) Authorizer {
+	return decide(func(*request.User, *request.Info) Decision {
+		return Decision{Verdict: v, Reason: reason, Err: err}
 	})
 }
 
@@ -88,12 +88,12 @@ func TestDefaultAuthorizer(t *testing.T) {
 	} {
 		ri := mustResolve(t, tc.method, tc.path, "")
 		for i, u := range []*request.User{anonymous, user, master, nil} {
-			want := noOpinion
+			want := NoOpinion
 			if i >= tc.from && u != nil || tc.from == all {
-				want = allow
+				want = Allow
 			}
-			d := defaultAuthorizer().authorize(t.Context(), u, ri)
-			if d.verdict != want || d.err != nil || (d.reason != "") != (want == allow) {
+			d := DefaultAuthorizer().Authorize(t.Context(), u, ri)
+			if d.Verdict != want || d.Err != nil || (d.Reason != "") != (want == Allow) {
 				t.Errorf("%s %s by %+v: %+v; want %v", tc.method, tc.path, u, d, want)
 			}
 		}
@@ -104,80 +104,80 @@ func TestAuthorizersOrder(t *testing.T) {
 	e1, e2 := errors.New("one"), errors.New("two")
 	for _, tc := range []struct {
 		name   string
-		as     authorizers
-		want   authVerdict
+		as     Authorizers
+		want   Verdict
 		reason string
 		err    string
 	}{
-		{"none", nil, noOpinion, "", ""},
-		{"allow first", authorizers{always(allow, "a", nil), always(deny, "b", nil)}, allow, "a", ""},
-		{"deny first", authorizers{always(deny, "a", nil), always(allow, "b", nil)}, deny, "a", ""},
-		{"goes on", authorizers{always(noOpinion, "a", nil), always(allow, "b", nil)}, allow, "b", ""},
-		{"goes on after an error", authorizers{always(noOpinion, "", e1), always(allow, "b", nil)}, allow, "b", ""},
-		{"reasons", authorizers{always(noOpinion, "a", nil), always(noOpinion, "", nil), always(noOpinion, "b", nil)}, noOpinion, "a\nb", ""},
-		{"errors", authorizers{always(noOpinion, "", e1), always(noOpinion, "", e2)}, noOpinion, "", "one\ntwo"},
-		{"nested", authorizers{authorizers{always(noOpinion, "a", e1)}, always(deny, "d", nil)}, deny, "d", ""},
+		{"none", nil, NoOpinion, "", ""},
+		{"allow first", Authorizers{always(Allow, "a", nil), always(Deny, "b", nil)}, Allow, "a", ""},
+		{"deny first", Authorizers{always(Deny, "a", nil), always(Allow, "b", nil)}, Deny, "a", ""},
+		{"goes on", Authorizers{always(NoOpinion, "a", nil), always(Allow, "b", nil)}, Allow, "b", ""},
+		{"goes on after an error", Authorizers{always(NoOpinion, "", e1), always(Allow, "b", nil)}, Allow, "b", ""},
+		{"reasons", Authorizers{always(NoOpinion, "a", nil), always(NoOpinion, "", nil), always(NoOpinion, "b", nil)}, NoOpinion, "a\nb", ""},
+		{"errors", Authorizers{always(NoOpinion, "", e1), always(NoOpinion, "", e2)}, NoOpinion, "", "one\ntwo"},
+		{"nested", Authorizers{Authorizers{always(NoOpinion, "a", e1)}, always(Deny, "d", nil)}, Deny, "d", ""},
 	} {
-		d := tc.as.authorize(t.Context(), nil, nil)
+		d := tc.as.Authorize(t.Context(), nil, nil)
 		text := ""
-		if d.err != nil {
-			text = d.err.Error()
+		if d.Err != nil {
+			text = d.Err.Error()
 		}
-		if d.verdict != tc.want || d.reason != tc.reason || text != tc.err {
-			t.Errorf("%s: %v, %q, %q; want %v, %q, %q", tc.name, d.verdict, d.reason, text, tc.want, tc.reason, tc.err)
+		if d.Verdict != tc.want || d.Reason != tc.reason || text != tc.err {
+			t.Errorf("%s: %v, %q, %q; want %v, %q, %q", tc.name, d.Verdict, d.Reason, text, tc.want, tc.reason, tc.err)
 		}
 	}
 }
 
 // TestVerdictNames: as they stand in logs and metrics; the zero value allows nothing.
 func TestVerdictNames(t *testing.T) {
-	for d, want := range map[authVerdict]string{allow: "allow", deny: "deny", noOpinion: "no opinion"} {
+	for d, want := range map[Verdict]string{Allow: "allow", Deny: "deny", NoOpinion: "no opinion"} {
 		if got := d.String(); got != want {
 			t.Errorf("%d is %q, want %q", int(d), got, want)
 		}
 	}
-	var zero decision
-	if zero.verdict == allow {
+	var zero Decision
+	if zero.Verdict == Allow {
 		t.Error("the zero decision allows")
 	}
 }
 
 // TestRoleRules: which group holds which role, on which paths.
 func TestRoleRules(t *testing.T) {
-	authz := defaultAuthorizer()
+	authz := DefaultAuthorizer()
 	for _, c := range []struct {
 		groups, verb, path string
 		want               bool
 	}{
-		{groupView, "view", "/admin/", true},
-		{groupView, "view", "/metrics", true},
-		{groupView, "operate", "/admin/v1/drain", false},
-		{groupView, "dangerous", "/debug/pprof/", false},
-		{groupOperate, "view", "/admin/v1/routes", true},
-		{groupOperate, "operate", "/admin/v1/drain", true},
-		{groupOperate, "dangerous", "/admin/v1/snapshot", false},
+		{GroupView, "view", "/admin/", true},
+		{GroupView, "view", "/metrics", true},
+		{GroupView, "operate", "/admin/v1/drain", false},
+		{GroupView, "dangerous", "/debug/pprof/", false},
+		{GroupOperate, "view", "/admin/v1/routes", true},
+		{GroupOperate, "operate", "/admin/v1/drain", true},
+		{GroupOperate, "dangerous", "/admin/v1/snapshot", false},
 		{groupDangerous, "view", "/admin/v1/routes", true},
 		{groupDangerous, "dangerous", "/debug/pprof/", true},
 		{groupDangerous, "operate", "/admin/v1/snapshot", false},
-		{groupDangerous + "," + groupOperate, "operate", "/admin/v1/snapshot", true},
+		{groupDangerous + "," + GroupOperate, "operate", "/admin/v1/snapshot", true},
 		{request.GroupMasters, "operate", "/admin/v1/snapshot", true},
 		{request.GroupAuthenticated, "view", "/admin/", false},
 		{"", "view", "/admin/", false},
 		{"APICHAIN:VIEW", "view", "/admin/", false},
-		{groupOperate, "get", "/admin/", false},
-		{groupOperate, "VIEW", "/admin/", false},
+		{GroupOperate, "get", "/admin/", false},
+		{GroupOperate, "VIEW", "/admin/", false},
 		// A client may send a method of any name to the serving side.
-		{groupOperate, "operate", "/healthz/ping", false},
-		{groupOperate, "view", "/admin", false},
-		{groupOperate, "view", "/metrics/slis", false},
-		{groupOperate, "view", "/", false},
+		{GroupOperate, "operate", "/healthz/ping", false},
+		{GroupOperate, "view", "/admin", false},
+		{GroupOperate, "view", "/metrics/slis", false},
+		{GroupOperate, "view", "/", false},
 	} {
-		d := authz.authorize(t.Context(), &request.User{Name: "u", Groups: strings.Split(c.groups, ",")}, &request.Info{Path: c.path, Verb: c.verb})
-		if (d.verdict == allow) != c.want || d.err != nil || c.want && d.reason == "" {
+		d := authz.Authorize(t.Context(), &request.User{Name: "u", Groups: strings.Split(c.groups, ",")}, &request.Info{Path: c.path, Verb: c.verb})
+		if (d.Verdict == Allow) != c.want || d.Err != nil || c.want && d.Reason == "" {
 			t.Errorf("%s, %s %s: %+v", c.groups, c.verb, c.path, d)
 		}
 	}
-	if d := authz.authorize(t.Context(), &request.User{Groups: []string{groupOperate}}, &request.Info{IsResourceRequest: true, Path: "/admin/", Verb: "view", Resource: "secrets"}); d.verdict == allow {
+	if d := authz.Authorize(t.Context(), &request.User{Groups: []string{GroupOperate}}, &request.Info{IsResourceRequest: true, Path: "/admin/", Verb: "view", Resource: "secrets"}); d.Verdict == Allow {
 		t.Error("a role opens a resource")
 	}
 }
@@ -207,7 +207,7 @@ func TestForbidden(t *testing.T) {
 		{u, request.Info{IsResourceRequest: true, Verb: "get", Namespace: "ns1", APIGroup: "example.com", Resource: "widgets", Name: "w1"}, "no rule matched",
 			`"message":"widgets.example.com \"w1\" is forbidden: User \"NAME\" cannot get resource \"widgets\" in API group \"example.com\" in the namespace \"ns1\": no rule matched","reason":"Forbidden","details":{"name":"w1","group":"example.com","kind":"widgets"},"code":403}`},
 	} {
-		e := forbidden(tc.u, &tc.ri, tc.reason)
+		e := Forbidden(tc.u, &tc.ri, tc.reason)
 		contentType, body := e.Body(false)
 		want := `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure",` + tc.want + "\n"
 		if string(body) != want || contentType != "application/json" || !e.NoSniff || e.Code != 403 {
@@ -217,7 +217,7 @@ func TestForbidden(t *testing.T) {
 }
 
 func BenchmarkAuthorize(b *testing.B) {
-	authz := defaultAuthorizer()
+	authz := DefaultAuthorizer()
 	for _, tc := range []struct {
 		name, path string
 		u          *request.User
@@ -231,18 +231,18 @@ func BenchmarkAuthorize(b *testing.B) {
 			ctx := context.Background()
 			b.ReportAllocs()
 			for b.Loop() {
-				_ = authz.authorize(ctx, tc.u, ri)
+				_ = authz.Authorize(ctx, tc.u, ri)
 			}
 		})
 	}
 }
 
 func TestAuthorizeAllocations(t *testing.T) {
-	authz, ctx := defaultAuthorizer(), t.Context()
+	authz, ctx := DefaultAuthorizer(), t.Context()
 	u := &request.User{Name: "bob", Groups: []string{request.GroupAuthenticated}}
 	for _, path := range []string{"/healthz", "/apis/g/v", "/metrics", "/api/v1/pods"} {
 		ri := mustResolve(t, "GET", path, "")
-		if n := testing.AllocsPerRun(100, func() { _ = authz.authorize(ctx, u, ri) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { _ = authz.Authorize(ctx, u, ri) }); n != 0 {
 			t.Errorf("%s: %v allocations, want 0", path, n)
 		}
 	}

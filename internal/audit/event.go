@@ -1,4 +1,4 @@
-package main
+package audit
 
 import (
 	"encoding/json"
@@ -12,59 +12,59 @@ import (
 	"apichain/internal/status"
 )
 
-// auditEvent is upstream's audit.k8s.io/v1 Event; keys in upstream's order. The zero
-// event has no kind: newAuditEvent sets it.
-type auditEvent struct {
+// Event is upstream's audit.k8s.io/v1 Event; keys in upstream's order. The zero
+// event has no kind: newEvent sets it.
+type Event struct {
 	Kind             string            `json:"kind"`
 	APIVersion       string            `json:"apiVersion"`
-	Level            auditLevel        `json:"level"`
+	Level            Level             `json:"level"`
 	AuditID          string            `json:"auditID"`
-	Stage            auditStage        `json:"stage"`
+	Stage            Stage             `json:"stage"`
 	RequestURI       string            `json:"requestURI"` // path and query as sent
 	Verb             string            `json:"verb"`
-	User             auditUser         `json:"user"`
-	ImpersonatedUser *auditUser        `json:"impersonatedUser,omitempty"`
+	User             User              `json:"user"`
+	ImpersonatedUser *User             `json:"impersonatedUser,omitempty"`
 	SourceIPs        []string          `json:"sourceIPs,omitempty"`
 	UserAgent        string            `json:"userAgent,omitempty"`
-	ObjectRef        *auditObjectRef   `json:"objectRef,omitempty"`
+	ObjectRef        *ObjectRef        `json:"objectRef,omitempty"`
 	ResponseStatus   *status.Status    `json:"responseStatus,omitempty"` // without kind and apiVersion
 	RequestObject    json.RawMessage   `json:"requestObject,omitempty"`
 	ResponseObject   json.RawMessage   `json:"responseObject,omitempty"`
-	Received         auditTime         `json:"requestReceivedTimestamp"`
-	StageTime        auditTime         `json:"stageTimestamp"`
+	Received         Time              `json:"requestReceivedTimestamp"`
+	StageTime        Time              `json:"stageTimestamp"`
 	Annotations      map[string]string `json:"annotations,omitempty"`
 }
 
-// newAuditEvent is an event of r with what is known when r arrives. r's URI is upstream's
+// newEvent is an event of r with what is known when r arrives. r's URI is upstream's
 // RequestURI of the parsed URL, which a client cannot stretch over two lines.
-func newAuditEvent(r *http.Request, auditID string, level auditLevel, received time.Time) *auditEvent {
-	return &auditEvent{
+func newEvent(r *http.Request, auditID string, level Level, received time.Time) *Event {
+	return &Event{
 		Kind: "Event", APIVersion: "audit.k8s.io/v1",
 		Level: level, AuditID: auditID, RequestURI: r.URL.RequestURI(),
-		SourceIPs: sourceIPs(r), UserAgent: auditUserAgent(r.UserAgent()),
-		Received: auditTime(received),
+		SourceIPs: sourceIPs(r), UserAgent: cutUserAgent(r.UserAgent()),
+		Received: Time(received),
 	}
 }
 
-// auditUser is a user as upstream's authentication.k8s.io/v1 UserInfo. It shares the
+// User is a user as upstream's authentication.k8s.io/v1 UserInfo. It shares the
 // User's slices and map.
-type auditUser struct {
+type User struct {
 	Username string              `json:"username,omitempty"`
 	UID      string              `json:"uid,omitempty"`
 	Groups   []string            `json:"groups,omitempty"`
 	Extra    map[string][]string `json:"extra,omitempty"`
 }
 
-// newAuditUser describes u; nil is the empty user.
-func newAuditUser(u *request.User) auditUser {
+// newUser describes u; nil is the empty user.
+func newUser(u *request.User) User {
 	if u == nil {
-		return auditUser{}
+		return User{}
 	}
-	return auditUser{Username: u.Name, UID: u.UID, Groups: u.Groups, Extra: u.Extra}
+	return User{Username: u.Name, UID: u.UID, Groups: u.Groups, Extra: u.Extra}
 }
 
-// auditObjectRef is what a resource request is about.
-type auditObjectRef struct {
+// ObjectRef is what a resource request is about.
+type ObjectRef struct {
 	Resource        string `json:"resource,omitempty"`
 	Namespace       string `json:"namespace,omitempty"`
 	Name            string `json:"name,omitempty"`
@@ -75,17 +75,17 @@ type auditObjectRef struct {
 	Subresource     string `json:"subresource,omitempty"`
 }
 
-// newAuditObjectRef is nil for a request that is about no resource.
-func newAuditObjectRef(info *request.Info) *auditObjectRef {
+// newObjectRef is nil for a request that is about no resource.
+func newObjectRef(info *request.Info) *ObjectRef {
 	if !info.IsResourceRequest {
 		return nil
 	}
-	return &auditObjectRef{Resource: info.Resource, Namespace: info.Namespace, Name: info.Name, APIGroup: info.APIGroup, APIVersion: info.APIVersion, Subresource: info.Subresource}
+	return &ObjectRef{Resource: info.Resource, Namespace: info.Namespace, Name: info.Name, APIGroup: info.APIGroup, APIVersion: info.APIVersion, Subresource: info.Subresource}
 }
 
-// auditStatus is a response status for an event: of a failure its Status, without kind
+// statusOf is a response status for an event: of a failure its Status, without kind
 // and apiVersion; with failure nil the code alone.
-func auditStatus(code int, failure *status.Error) *status.Status {
+func statusOf(code int, failure *status.Error) *status.Status {
 	if failure == nil {
 		return &status.Status{Code: code}
 	}
@@ -94,8 +94,8 @@ func auditStatus(code int, failure *status.Error) *status.Status {
 	return &s
 }
 
-// auditUserAgent cuts a user agent as upstream does: 1,024 bytes and a mark.
-func auditUserAgent(s string) string {
+// cutUserAgent cuts a user agent as upstream does: 1,024 bytes and a mark.
+func cutUserAgent(s string) string {
 	const limit = 1024
 	if len(s) > limit {
 		return s[:limit] + "...TRUNCATED"
@@ -129,10 +129,10 @@ func sourceIPs(r *http.Request) []string {
 	return ips
 }
 
-// auditTime is a time as upstream's MicroTime; the zero time is null.
-type auditTime time.Time
+// Time is a time as upstream's MicroTime; the zero time is null.
+type Time time.Time
 
-func (t auditTime) MarshalJSON() ([]byte, error) {
+func (t Time) MarshalJSON() ([]byte, error) {
 	if time.Time(t).IsZero() {
 		return []byte("null"), nil
 	}

@@ -1,4 +1,4 @@
-package main
+package audit
 
 import (
 	"bytes"
@@ -17,22 +17,22 @@ import (
 	"time"
 )
 
-// auditConfig says where events go, and when the file turns over.
-type auditConfig struct {
-	path       string // - is standard output
-	maxSize    int    // megabytes; 0 is auditDefaultSize
-	maxBackups int    // 0 keeps all
-	maxAge     int    // days; 0 keeps all
+// Config says where events go, and when the file turns over.
+type Config struct {
+	Path       string // - is standard output
+	MaxSize    int    // megabytes; 0 is defaultSize
+	MaxBackups int    // 0 keeps all
+	MaxAge     int    // days; 0 keeps all
 }
 
-// auditDefaultSize is the size, in megabytes, that upstream's log takes when none is set.
-const auditDefaultSize = 100
+// defaultSize is the size, in megabytes, that upstream's log takes when none is set.
+const defaultSize = 100
 
-// auditLog appends events to a file that it rotates, or to standard output. Its methods
+// Log appends events to a file that it rotates, or to standard output. Its methods
 // may be called concurrently. It has no goroutine: a write that fills the file rotates it.
-type auditLog struct {
-	events [len(auditLevelNames)]atomic.Uint64 // written, by level
-	errors atomic.Uint64                       // events that could not be encoded or written
+type Log struct {
+	events [len(levelNames)]atomic.Uint64 // written, by level
+	errors atomic.Uint64                  // events that could not be encoded or written
 
 	path       string
 	limit      int64
@@ -53,18 +53,18 @@ type auditLog struct {
 	closed  bool
 }
 
-// openAuditLog makes the log that c names and opens its file, so that a path that cannot
+// OpenLog makes the log that c names and opens its file, so that a path that cannot
 // be written is known at start. stdout is used for -.
-func openAuditLog(c auditConfig, log *slog.Logger, stdout io.Writer) (*auditLog, error) {
-	megabytes := c.maxSize
+func OpenLog(c Config, log *slog.Logger, stdout io.Writer) (*Log, error) {
+	megabytes := c.MaxSize
 	if megabytes == 0 {
-		megabytes = auditDefaultSize
+		megabytes = defaultSize
 	}
-	l := &auditLog{
-		path: c.path, limit: int64(megabytes) << 20, maxBackups: c.maxBackups, maxAge: time.Duration(c.maxAge) * 24 * time.Hour,
+	l := &Log{
+		path: c.Path, limit: int64(megabytes) << 20, maxBackups: c.MaxBackups, maxAge: time.Duration(c.MaxAge) * 24 * time.Hour,
 		log: log, now: time.Now,
 	}
-	if c.path == "-" {
+	if c.Path == "-" {
 		l.path, l.out = "", stdout
 		return l, nil
 	}
@@ -82,8 +82,8 @@ func openAuditLog(c auditConfig, log *slog.Logger, stdout io.Writer) (*auditLog,
 
 // write appends one event as a line of its own. A failure is counted and, the first of a
 // row of them, logged; the next event is tried anew.
-func (l *auditLog) write(e *auditEvent) {
-	line, err := encodeAuditEvent(e)
+func (l *Log) write(e *Event) {
+	line, err := encode(e)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err == nil {
@@ -105,9 +105,9 @@ func (l *auditLog) write(e *auditEvent) {
 	}
 }
 
-// encodeAuditEvent is e as a line. Objects that are no JSON are left out of it: the event
+// encode is e as a line. Objects that are no JSON are left out of it: the event
 // is worth more than they are.
-func encodeAuditEvent(e *auditEvent) ([]byte, error) {
+func encode(e *Event) ([]byte, error) {
 	var b bytes.Buffer
 	if err := json.NewEncoder(&b).Encode(e); err == nil {
 		return b.Bytes(), nil
@@ -124,7 +124,7 @@ func encodeAuditEvent(e *auditEvent) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-func (l *auditLog) writeLocked(line []byte) error {
+func (l *Log) writeLocked(line []byte) error {
 	if l.closed {
 		return fs.ErrClosed
 	}
@@ -156,7 +156,7 @@ func (l *auditLog) writeLocked(line []byte) error {
 
 // openLocked opens the file at its end, and makes it if need be. Other processes may
 // append to it too, as during a takeover of the listeners.
-func (l *auditLog) openLocked() error {
+func (l *Log) openLocked() error {
 	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
@@ -176,13 +176,13 @@ func (l *auditLog) openLocked() error {
 	return nil
 }
 
-// auditBackupTime is the time in the name of a rotated file, as upstream writes it:
+// backupTime is the time in the name of a rotated file, as upstream writes it:
 // audit-2026-11-23T05-20-00.000.log beside audit.log.
-const auditBackupTime = "2006-01-02T15-04-05.000"
+const backupTime = "2006-01-02T15-04-05.000"
 
 // rotateLocked renames the file and begins a new one. When it cannot be renamed it is
 // written on, and the next try is a whole limit later. The error is that there is no file.
-func (l *auditLog) rotateLocked() error {
+func (l *Log) rotateLocked() error {
 	when := l.now().UTC()
 	backup := l.backup(when)
 	// A name that is taken is the one of another rotation in this millisecond.
@@ -211,14 +211,14 @@ func (l *auditLog) rotateLocked() error {
 	return err
 }
 
-func (l *auditLog) backup(when time.Time) string {
+func (l *Log) backup(when time.Time) string {
 	ext := filepath.Ext(l.path)
-	return strings.TrimSuffix(l.path, ext) + "-" + when.Format(auditBackupTime) + ext
+	return strings.TrimSuffix(l.path, ext) + "-" + when.Format(backupTime) + ext
 }
 
 // removeOldLocked removes rotated files beyond the number and the age to keep. Files whose
 // names are no rotation's are left alone.
-func (l *auditLog) removeOldLocked() {
+func (l *Log) removeOldLocked() {
 	if l.maxBackups == 0 && l.maxAge == 0 {
 		return
 	}
@@ -233,7 +233,7 @@ func (l *auditLog) removeOldLocked() {
 	kept := 0
 	for _, entry := range slices.Backward(entries) { // by name, so the newest first
 		stamp, ok := strings.CutPrefix(strings.TrimSuffix(entry.Name(), ext), prefix)
-		when, err := time.Parse(auditBackupTime, stamp)
+		when, err := time.Parse(backupTime, stamp)
 		if !ok || err != nil || !strings.HasSuffix(entry.Name(), ext) || !entry.Type().IsRegular() {
 			continue
 		}
@@ -249,7 +249,7 @@ func (l *auditLog) removeOldLocked() {
 
 // close makes sure that the file is on disk and closes it; standard output stays open.
 // Later events are lost, and counted. Closing twice is harmless.
-func (l *auditLog) close() error {
+func (l *Log) close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true

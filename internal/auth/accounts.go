@@ -1,4 +1,4 @@
-package main
+package auth
 
 import (
 	"crypto/hmac"
@@ -17,30 +17,30 @@ import (
 // storage; one counts until it expires, or its account goes.
 
 const (
-	serverAudience  = "https://kubernetes.default.svc.cluster.local"
-	tokenIssuer     = serverAudience
-	credentialIDKey = "authentication.kubernetes.io/credential-id"
+	ServerAudience  = "https://kubernetes.default.svc.cluster.local"
+	Issuer          = ServerAudience
+	CredentialIDKey = "authentication.kubernetes.io/credential-id"
 )
 
-// accountTokens makes and reads tokens.
-type accountTokens struct {
+// Accounts makes and reads tokens.
+type Accounts struct {
 	key             [32]byte
-	account, secret tokenLookup
+	account, secret Lookup
 }
 
-// tokenLookup finds the UID of the object of a name that there is now. It may be called
+// Lookup finds the UID of the object of a name that there is now. It may be called
 // concurrently.
-type tokenLookup func(namespace, name string) (uid string, found bool)
+type Lookup func(namespace, name string) (uid string, found bool)
 
-// newAccountTokens makes a key. The functions find service accounts and secrets.
-func newAccountTokens(account, secret tokenLookup) *accountTokens {
-	t := &accountTokens{account: account, secret: secret}
+// NewAccounts makes a key. The functions find service accounts and secrets.
+func NewAccounts(account, secret Lookup) *Accounts {
+	t := &Accounts{account: account, secret: secret}
 	_, _ = rand.Read(t.key[:])
 	return t
 }
 
-// claims is what a token says.
-type claims struct {
+// Claims is what a token says.
+type Claims struct {
 	Audiences []string `json:"aud"`
 	Expires   int64    `json:"exp"` // Unix seconds, as are the other two
 	IssuedAt  int64    `json:"iat"`
@@ -54,46 +54,46 @@ type claims struct {
 			Name string `json:"name"`
 			UID  string `json:"uid"`
 		} `json:"serviceaccount"`
-		Secret *boundSecret `json:"secret,omitempty"`
+		Secret *BoundSecret `json:"secret,omitempty"`
 	} `json:"kubernetes.io"`
 }
 
-// boundSecret is the secret with which a token ends.
-type boundSecret struct {
+// BoundSecret is the secret with which a token ends.
+type BoundSecret struct {
 	Name string `json:"name"`
 	UID  string `json:"uid"`
 }
 
-// tokenHeader is the JOSE header of all tokens: HMAC with SHA-256.
-var tokenHeader = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`))
+// joseHeader is the JOSE header of all tokens: HMAC with SHA-256.
+var joseHeader = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`))
 
-func (t *accountTokens) sign(c *claims) string {
+func (t *Accounts) Sign(c *Claims) string {
 	b, _ := json.Marshal(c)
-	signed := tokenHeader + "." + base64.RawURLEncoding.EncodeToString(b)
+	signed := joseHeader + "." + base64.RawURLEncoding.EncodeToString(b)
 	return signed + "." + base64.RawURLEncoding.EncodeToString(t.mac(signed))
 }
 
-func (t *accountTokens) mac(signed string) []byte {
+func (t *Accounts) mac(signed string) []byte {
 	m := hmac.New(sha256.New, t.key[:])
 	m.Write([]byte(signed))
 	return m.Sum(nil)
 }
 
-// user is whose token it is, and for whom; nil for one that does not count (any more).
-func (t *accountTokens) user(token string) (*request.User, []string) {
+// User is whose token it is, and for whom; nil for one that does not count (any more).
+func (t *Accounts) User(token string) (*request.User, []string) {
 	if t == nil {
 		return nil, nil
 	}
 	i := strings.LastIndexByte(token, '.')
-	if i < 0 || !strings.HasPrefix(token, tokenHeader+".") {
+	if i < 0 || !strings.HasPrefix(token, joseHeader+".") {
 		return nil, nil
 	}
 	mac, err := base64.RawURLEncoding.DecodeString(token[i+1:])
 	if err != nil || !hmac.Equal(mac, t.mac(token[:i])) {
 		return nil, nil
 	}
-	var c claims
-	b, err := base64.RawURLEncoding.DecodeString(token[len(tokenHeader)+1 : i])
+	var c Claims
+	b, err := base64.RawURLEncoding.DecodeString(token[len(joseHeader)+1 : i])
 	if err != nil || json.Unmarshal(b, &c) != nil || time.Now().Unix() >= c.Expires {
 		return nil, nil
 	}
@@ -109,6 +109,6 @@ func (t *accountTokens) user(token string) (*request.User, []string) {
 	}
 	return &request.User{
 		Name: request.ServiceAccountUserPrefix + ns + ":" + name, UID: uid, Groups: []string{request.GroupServiceAccounts, request.ServiceAccountGroupPrefix + ns, request.GroupAuthenticated},
-		Extra: map[string][]string{credentialIDKey: {"JTI=" + c.ID}},
+		Extra: map[string][]string{CredentialIDKey: {"JTI=" + c.ID}},
 	}, c.Audiences
 }

@@ -1,4 +1,4 @@
-package main
+package auth
 
 import (
 	"context"
@@ -12,67 +12,67 @@ import (
 	"apichain/internal/status"
 )
 
-// authVerdict is what an authorizer has to say. Only allow lets a request pass; the zero
+// Verdict is what an authorizer has to say. Only allow lets a request pass; the zero
 // value does not.
-type authVerdict int
+type Verdict int
 
 const (
-	noOpinion authVerdict = iota // another authorizer may know
-	allow
-	deny // nobody further is asked
+	NoOpinion Verdict = iota // another authorizer may know
+	Allow
+	Deny // nobody further is asked
 )
 
-func (v authVerdict) String() string {
+func (v Verdict) String() string {
 	switch v {
-	case allow:
+	case Allow:
 		return "allow"
-	case deny:
+	case Deny:
 		return "deny"
 	}
 	return "no opinion"
 }
 
-// decision is what an authorizer says of a request.
-type decision struct {
-	verdict authVerdict
-	reason  string // tells a person by which rule; with anything but allow the client gets to see it, so it must not name secrets
-	rule    string // the rule that decided, for the operator; "" when there is none to name
-	err     error  // a rule could not be evaluated: the answer is a 500 unless somebody allows
+// Decision is what an authorizer says of a request.
+type Decision struct {
+	Verdict Verdict
+	Reason  string // tells a person by which rule; with anything but allow the client gets to see it, so it must not name secrets
+	Rule    string // the rule that decided, for the operator; "" when there is none to name
+	Err     error  // a rule could not be evaluated: the answer is a 500 unless somebody allows
 }
 
-// authorizer decides whether u may do what ri says. Both are only read. It may be called
+// Authorizer decides whether u may do what ri says. Both are only read. It may be called
 // concurrently.
-type authorizer interface {
-	authorize(ctx context.Context, u *request.User, ri *request.Info) decision
+type Authorizer interface {
+	Authorize(ctx context.Context, u *request.User, ri *request.Info) Decision
 }
 
-// authorizers asks one after another; the first allow or deny counts. Without one the
+// Authorizers asks one after another; the first allow or deny counts. Without one the
 // reasons stand below each other and the errors are joined (upstream).
-type authorizers []authorizer
+type Authorizers []Authorizer
 
-func (as authorizers) authorize(ctx context.Context, u *request.User, ri *request.Info) decision {
-	var none decision
+func (as Authorizers) Authorize(ctx context.Context, u *request.User, ri *request.Info) Decision {
+	var none Decision
 	for _, a := range as {
-		d := a.authorize(ctx, u, ri)
-		if d.verdict != noOpinion {
+		d := a.Authorize(ctx, u, ri)
+		if d.Verdict != NoOpinion {
 			return d
 		}
-		if none.reason != "" && d.reason != "" {
-			none.reason += "\n"
+		if none.Reason != "" && d.Reason != "" {
+			none.Reason += "\n"
 		}
-		none.reason += d.reason
-		if d.err != nil {
-			none.err = errors.Join(none.err, d.err)
+		none.Reason += d.Reason
+		if d.Err != nil {
+			none.Err = errors.Join(none.Err, d.Err)
 		}
 	}
 	return none
 }
 
-// defaultAuthorizer holds what is allowed without any rule configured.
-func defaultAuthorizer() authorizer {
+// DefaultAuthorizer holds what is allowed without any rule configured.
+func DefaultAuthorizer() Authorizer {
 	const health, discovery = "everybody may read health and version", "authenticated users may read the discovery documents"
 	const self = "authenticated users may ask who they are and what they may do"
-	return authorizers{mastersRule{}, roleRules{}, newPathRules([]pathRule{
+	return Authorizers{mastersRule{}, roleRules{}, newPathRules([]pathRule{
 		{path: "/healthz", reason: health},
 		{path: "/livez", reason: health},
 		{path: "/readyz", reason: health},
@@ -91,11 +91,11 @@ func defaultAuthorizer() authorizer {
 // mastersRule allows everything to the members of system:masters.
 type mastersRule struct{}
 
-func (mastersRule) authorize(_ context.Context, u *request.User, _ *request.Info) decision {
+func (mastersRule) Authorize(_ context.Context, u *request.User, _ *request.Info) Decision {
 	if u.In(request.GroupMasters) {
-		return decision{verdict: allow, reason: request.GroupMasters + " may do everything", rule: "group " + request.GroupMasters}
+		return Decision{Verdict: Allow, Reason: request.GroupMasters + " may do everything", Rule: "group " + request.GroupMasters}
 	}
-	return decision{}
+	return Decision{}
 }
 
 // pathRules allow get, and not even head, of paths that are no resources (upstream's
@@ -119,18 +119,18 @@ func newPathRules(rules []pathRule) pathRules {
 	return rules
 }
 
-func (rules pathRules) authorize(_ context.Context, u *request.User, ri *request.Info) decision {
+func (rules pathRules) Authorize(_ context.Context, u *request.User, ri *request.Info) Decision {
 	if ri.IsResourceRequest || ri.Verb != "get" {
-		return decision{}
+		return Decision{}
 	}
 	for i := range rules {
 		r := &rules[i]
 		match := ri.Path == r.path || r.below && strings.HasPrefix(ri.Path, r.path) && !strings.Contains(ri.Path, "//")
 		if match && (r.group == "" || u.In(r.group)) {
-			return decision{verdict: allow, reason: r.reason, rule: r.rule}
+			return Decision{Verdict: Allow, Reason: r.reason, Rule: r.rule}
 		}
 	}
-	return decision{}
+	return Decision{}
 }
 
 // resourceRules allow a verb on resources, wherever they are (upstream's role for basic
@@ -154,9 +154,9 @@ func newResourceRules(rules []resourceRule) resourceRules {
 	return rules
 }
 
-func (rules resourceRules) authorize(_ context.Context, u *request.User, ri *request.Info) decision {
+func (rules resourceRules) Authorize(_ context.Context, u *request.User, ri *request.Info) Decision {
 	if !ri.IsResourceRequest || ri.Subresource != "" {
-		return decision{}
+		return Decision{}
 	}
 	for i := range rules {
 		r := &rules[i]
@@ -164,23 +164,23 @@ func (rules resourceRules) authorize(_ context.Context, u *request.User, ri *req
 			continue
 		}
 		if n := slices.Index(r.resources, ri.Resource); n >= 0 {
-			return decision{verdict: allow, reason: r.reason, rule: r.rules[n]}
+			return Decision{Verdict: Allow, Reason: r.reason, Rule: r.rules[n]}
 		}
 	}
-	return decision{}
+	return Decision{}
 }
 
 // The roles of the admin listener, as the verbs that it asks about.
 const (
-	roleView      = "view"
-	roleOperate   = "operate"
-	roleDangerous = "dangerous"
+	RoleView      = "view"
+	RoleOperate   = "operate"
+	RoleDangerous = "dangerous"
 )
 
 // Without rules these groups hold the roles.
 const (
-	groupView      = "apichain:view"
-	groupOperate   = "apichain:operate"
+	GroupView      = "apichain:view"
+	GroupOperate   = "apichain:operate"
 	groupDangerous = "apichain:dangerous"
 )
 
@@ -188,30 +188,30 @@ const (
 // endpoints. No other path is theirs: a client may send a method of any name.
 type roleRules struct{}
 
-func (roleRules) authorize(_ context.Context, u *request.User, ri *request.Info) decision {
+func (roleRules) Authorize(_ context.Context, u *request.User, ri *request.Info) Decision {
 	if ri.IsResourceRequest || ri.Path != "/metrics" && !strings.HasPrefix(ri.Path, "/admin/") && !strings.HasPrefix(ri.Path, "/debug/pprof/") {
-		return decision{}
+		return Decision{}
 	}
 	var groups []string
 	switch ri.Verb {
-	case roleView:
-		groups = []string{groupView, groupOperate, groupDangerous}
-	case roleOperate:
-		groups = []string{groupOperate}
-	case roleDangerous:
+	case RoleView:
+		groups = []string{GroupView, GroupOperate, groupDangerous}
+	case RoleOperate:
+		groups = []string{GroupOperate}
+	case RoleDangerous:
 		groups = []string{groupDangerous}
 	}
 	for _, group := range groups {
 		if u.In(group) {
-			return decision{verdict: allow, reason: group + " holds the role " + ri.Verb}
+			return Decision{Verdict: Allow, Reason: group + " holds the role " + ri.Verb}
 		}
 	}
-	return decision{}
+	return Decision{}
 }
 
-// forbidden is the 403 for a request that nobody allowed, in upstream's words. reason is
+// Forbidden is the 403 for a request that nobody allowed, in upstream's words. reason is
 // the authorizers'; "" adds nothing.
-func forbidden(u *request.User, ri *request.Info, reason string) *status.Error {
+func Forbidden(u *request.User, ri *request.Info, reason string) *status.Error {
 	name := ""
 	if u != nil {
 		name = u.Name

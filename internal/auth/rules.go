@@ -1,4 +1,4 @@
-package main
+package auth
 
 import (
 	"context"
@@ -12,12 +12,12 @@ type ruler interface {
 	rules(u *request.User, namespace string) (resources, paths []any)
 }
 
-func rulesOf(a authorizer, u *request.User, namespace string) (resources, paths []any, complete bool) {
+func Rules(a Authorizer, u *request.User, namespace string) (resources, paths []any, complete bool) {
 	resources, paths, complete = []any{}, []any{}, true
 	switch a := a.(type) {
-	case authorizers:
+	case Authorizers:
 		for _, one := range a {
-			r, p, ok := rulesOf(one, u, namespace)
+			r, p, ok := Rules(one, u, namespace)
 			resources, paths, complete = append(resources, r...), append(paths, p...), complete && ok
 		}
 	case ruler:
@@ -66,8 +66,8 @@ func (rules resourceRules) rules(u *request.User, _ string) (resources, paths []
 // rules are what roleRules allow, for a review of rules.
 func (roleRules) rules(u *request.User, _ string) (resources, paths []any) {
 	var verbs []any
-	for _, role := range []string{roleView, roleOperate, roleDangerous} {
-		if d := (roleRules{}).authorize(context.Background(), u, &request.Info{Verb: role, Path: "/metrics"}); d.verdict == allow {
+	for _, role := range []string{RoleView, RoleOperate, RoleDangerous} {
+		if d := (roleRules{}).Authorize(context.Background(), u, &request.Info{Verb: role, Path: "/metrics"}); d.Verdict == Allow {
 			verbs = append(verbs, role)
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package auth
 
 import (
 	"crypto/x509"
@@ -13,55 +13,55 @@ import (
 	"apichain/internal/status"
 )
 
-// authConfig says who may be who. The files with the CAs are read elsewhere, since they
+// Config says who may be who. The files with the CAs are read elsewhere, since they
 // are read again when they change.
-type authConfig struct {
-	tokenFile     string   // CSV file of bearer tokens; "" is none
-	anonymous     bool     // requests without credentials pass
-	proxyNames    []string // common names of front proxies; empty: any
-	userHeaders   []string
-	uidHeaders    []string
-	groupHeaders  []string
-	extraPrefixes []string
+type Config struct {
+	TokenFile     string   // CSV file of bearer tokens; "" is none
+	Anonymous     bool     // requests without credentials pass
+	ProxyNames    []string // common names of front proxies; empty: any
+	UserHeaders   []string
+	UIDHeaders    []string
+	GroupHeaders  []string
+	ExtraPrefixes []string
 }
 
-// authenticator finds out who sent a request. It may be used concurrently.
-type authenticator struct {
+// Authenticator finds out who sent a request. It may be used concurrently.
+type Authenticator struct {
 	proxies   frontProxies
 	clients   certVerifier
 	tokens    map[string]*request.User // completed, shared by all their requests
-	accounts  *accountTokens           // nil: no service account has any; set before the first request
+	Accounts  *Accounts                // nil: no service account has any; set before the first request
 	anonymous *request.User            // nil: nobody is anonymous
-	notes     []string                 // oddities of the token file, for the log at start
+	Notes     []string                 // oddities of the token file, for the log at start
 
-	identity []string // names of the headers that nobody but a front proxy may set
-	prefixes []string // and what the other names begin with
+	identityHeaders  []string // names of the headers that nobody but a front proxy may set
+	identityPrefixes []string // and what the other names begin with
 
 	success, failure, failed atomic.Uint64 // attempts, see authenticator.attempts
 }
 
-// newAuthenticator reads the token file; its errors name file and line. The functions
+// NewAuthenticator reads the token file; its errors name file and line. The functions
 // give the CAs that count now, nil for none; a pool that was given must not be changed
 // but replaced. extraTokens are the program's own and win over the file's.
-func newAuthenticator(c authConfig, clientCAs, requestHeaderCAs func() *x509.CertPool, extraTokens map[string]*request.User) (*authenticator, error) {
-	a := &authenticator{
+func NewAuthenticator(c Config, clientCAs, requestHeaderCAs func() *x509.CertPool, extraTokens map[string]*request.User) (*Authenticator, error) {
+	a := &Authenticator{
 		clients: certVerifier{pool: clientCAs, identify: certUser},
 		proxies: frontProxies{
 			certs:         certVerifier{pool: requestHeaderCAs},
-			names:         c.proxyNames,
-			userHeaders:   canonical(c.userHeaders),
-			uidHeaders:    canonical(c.uidHeaders),
-			groupHeaders:  canonical(c.groupHeaders),
-			extraPrefixes: c.extraPrefixes,
+			names:         c.ProxyNames,
+			userHeaders:   canonical(c.UserHeaders),
+			uidHeaders:    canonical(c.UIDHeaders),
+			groupHeaders:  canonical(c.GroupHeaders),
+			extraPrefixes: c.ExtraPrefixes,
 		},
 		tokens: map[string]*request.User{},
 	}
-	if c.anonymous {
+	if c.Anonymous {
 		a.anonymous = &request.User{Name: request.UserAnonymous, Groups: []string{request.GroupUnauthenticated}}
 	}
-	if c.tokenFile != "" {
+	if c.TokenFile != "" {
 		var err error
-		if a.tokens, a.notes, err = readTokenFile(c.tokenFile); err != nil {
+		if a.tokens, a.Notes, err = readTokenFile(c.TokenFile); err != nil {
 			return nil, err
 		}
 	}
@@ -71,26 +71,26 @@ func newAuthenticator(c authConfig, clientCAs, requestHeaderCAs func() *x509.Cer
 	for token, u := range a.tokens {
 		a.tokens[token] = authenticated(u)
 	}
-	a.identity = slices.Concat([]string{"X-Remote-User", "X-Remote-Uid", "X-Remote-Group"}, a.proxies.userHeaders, a.proxies.uidHeaders, a.proxies.groupHeaders)
-	slices.Sort(a.identity)
-	a.identity = slices.Compact(a.identity)
-	a.prefixes = []string{"X-Remote-Extra-"}
-	for _, prefix := range c.extraPrefixes {
-		if !strings.EqualFold(prefix, a.prefixes[0]) {
-			a.prefixes = append(a.prefixes, prefix)
+	a.identityHeaders = slices.Concat([]string{"X-Remote-User", "X-Remote-Uid", "X-Remote-Group"}, a.proxies.userHeaders, a.proxies.uidHeaders, a.proxies.groupHeaders)
+	slices.Sort(a.identityHeaders)
+	a.identityHeaders = slices.Compact(a.identityHeaders)
+	a.identityPrefixes = []string{"X-Remote-Extra-"}
+	for _, prefix := range c.ExtraPrefixes {
+		if !strings.EqualFold(prefix, a.identityPrefixes[0]) {
+			a.identityPrefixes = append(a.identityPrefixes, prefix)
 		}
 	}
 	return a, nil
 }
 
-// attempts counts what came of authenticate, by upstream's results: failure is nobody at
+// Attempts counts what came of authenticate, by upstream's results: failure is nobody at
 // all where nobody may be, failed (upstream's error) is wrong credentials.
-func (a *authenticator) attempts() (success, failure, failed uint64) {
+func (a *Authenticator) Attempts() (success, failure, failed uint64) {
 	return a.success.Load(), a.failure.Load(), a.failed.Load()
 }
 
-// anonymousUser is the user of all requests without credentials; nil where they are refused.
-func (a *authenticator) anonymousUser() *request.User { return a.anonymous }
+// AnonymousUser is the user of all requests without credentials; nil where they are refused.
+func (a *Authenticator) AnonymousUser() *request.User { return a.anonymous }
 
 func canonical(names []string) []string {
 	var out []string
@@ -100,23 +100,23 @@ func canonical(names []string) []string {
 	return out
 }
 
-// authenticationError is the cause of a 401: what was tried, and how it failed. It is
+// attemptsError is the cause of a 401: what was tried, and how it failed. It is
 // for the log and the audit event alone. It never holds a token.
-type authenticationError struct {
+type attemptsError struct {
 	attempted []string // front-proxy, x509, bearer, websocket; empty without credentials
 	err       error    // nil without credentials
 }
 
-func (e *authenticationError) Error() string {
+func (e *attemptsError) Error() string {
 	if len(e.attempted) == 0 {
 		return "no credentials"
 	}
 	return "attempted: " + strings.Join(e.attempted, ", ") + ": " + strings.ReplaceAll(e.err.Error(), "\n", "; ")
 }
 
-func (e *authenticationError) Unwrap() error { return e.err }
+func (e *attemptsError) Unwrap() error { return e.err }
 
-// authenticate returns who sent r: by a front proxy's headers, else the client
+// Authenticate returns who sent r: by a front proxy's headers, else the client
 // certificate, else the bearer token, else the token among the websocket protocols, else
 // nobody in particular. The first that succeeds counts. Wrong credentials, with no right
 // ones beside them, are a 401 even where anonymous requests pass, so that a client
@@ -124,12 +124,12 @@ func (e *authenticationError) Unwrap() error { return e.err }
 //
 // After success the credentials are gone from r, and every header in which a front proxy
 // could name a user, whoever sent it: what stands behind us may trust them.
-func (a *authenticator) authenticate(r *http.Request) (user *request.User, warning string, err error) {
-	if user, warning, err = a.identify(r); err == nil {
+func (a *Authenticator) Authenticate(r *http.Request) (user *request.User, warning string, err error) {
+	if user, warning, err = a.Identify(r); err == nil {
 		a.success.Add(1)
 		return user, warning, nil
 	}
-	if cause, _ := errors.Unwrap(err).(*authenticationError); cause != nil && len(cause.attempted) == 0 {
+	if cause, _ := errors.Unwrap(err).(*attemptsError); cause != nil && len(cause.attempted) == 0 {
 		a.failure.Add(1)
 	} else {
 		a.failed.Add(1)
@@ -137,47 +137,47 @@ func (a *authenticator) authenticate(r *http.Request) (user *request.User, warni
 	return nil, warning, err
 }
 
-// identify is authenticate without its counts.
-func (a *authenticator) identify(r *http.Request) (user *request.User, warning string, err error) {
+// Identify is authenticate without its counts.
+func (a *Authenticator) Identify(r *http.Request) (user *request.User, warning string, err error) {
 	user, _, warning, failed := a.whoSent(r)
 	switch {
 	case user != nil:
 	case failed != nil:
 		return nil, warning, unauthorized(failed)
 	case a.anonymous == nil:
-		return nil, warning, unauthorized(&authenticationError{})
+		return nil, warning, unauthorized(&attemptsError{})
 	default:
 		user = a.anonymous
 	}
-	a.strip(r.Header)
+	a.Strip(r.Header)
 	return user, warning, nil
 }
 
-// direct is authenticate for the admin listener: who is anonymous, or named by a front
+// Direct is authenticate for the admin listener: who is anonymous, or named by a front
 // proxy, is nobody there. It counts nothing.
-func (a *authenticator) direct(r *http.Request) (*request.User, error) {
+func (a *Authenticator) Direct(r *http.Request) (*request.User, error) {
 	user, proxied, _, failed := a.whoSent(r)
 	switch {
 	case proxied:
-		return nil, &authenticationError{[]string{"front-proxy"}, errors.New("front proxies may name nobody here")}
+		return nil, &attemptsError{[]string{"front-proxy"}, errors.New("front proxies may name nobody here")}
 	case user != nil && (user.Name == request.UserAnonymous || user.In(request.GroupUnauthenticated)):
-		return nil, &authenticationError{[]string{user.Name}, errors.New("nobody is anonymous here")}
+		return nil, &attemptsError{[]string{user.Name}, errors.New("nobody is anonymous here")}
 	case user != nil:
-		a.strip(r.Header)
+		a.Strip(r.Header)
 		return user, nil
 	case failed != nil:
 		return nil, failed
 	}
-	return nil, &authenticationError{}
+	return nil, &attemptsError{}
 }
 
 // whoSent asks one authenticator after another; nil is nobody, with what was wrong if
 // there were credentials. proxied says that a front proxy named the user.
-func (a *authenticator) whoSent(r *http.Request) (user *request.User, proxied bool, warning string, failed *authenticationError) {
+func (a *Authenticator) whoSent(r *http.Request) (user *request.User, proxied bool, warning string, failed *attemptsError) {
 	var err error
 	fail := func(kind string, err error) {
 		if failed == nil {
-			failed = &authenticationError{}
+			failed = &attemptsError{}
 		}
 		failed.attempted = append(failed.attempted, kind)
 		failed.err = errors.Join(failed.err, err)
@@ -201,7 +201,7 @@ func (a *authenticator) whoSent(r *http.Request) (user *request.User, proxied bo
 			}
 			if token != "" {
 				if user = a.bearer(token); user == nil {
-					fail("bearer", errInvalidToken)
+					fail("bearer", ErrInvalidToken)
 				}
 			}
 		}
@@ -210,7 +210,7 @@ func (a *authenticator) whoSent(r *http.Request) (user *request.User, proxied bo
 		token, err := webSocketToken(r.Header)
 		if err == nil && token != "" {
 			if user = a.bearer(token); user == nil {
-				err = errInvalidToken
+				err = ErrInvalidToken
 			}
 		}
 		if err != nil {
@@ -220,35 +220,35 @@ func (a *authenticator) whoSent(r *http.Request) (user *request.User, proxied bo
 	return user, proxied, warning, failed
 }
 
-// byToken is whose bearer token it is, and for which audiences; nil for a wrong one.
-func (a *authenticator) byToken(token string) (*request.User, []string) {
+// ByToken is whose bearer token it is, and for which audiences; nil for a wrong one.
+func (a *Authenticator) ByToken(token string) (*request.User, []string) {
 	if u := a.tokens[token]; u != nil {
 		return u, ownAudience[:]
 	}
-	return a.accounts.user(token)
+	return a.Accounts.User(token)
 }
 
 // ownAudience is whom a token is for that says nothing of it. It is read by every request
 // and never written.
-var ownAudience = [1]string{serverAudience}
+var ownAudience = [1]string{ServerAudience}
 
 // bearer is the user of a token that is for this server.
-func (a *authenticator) bearer(token string) *request.User {
-	u, audiences := a.byToken(token)
-	if u == nil || !slices.Contains(audiences, serverAudience) {
+func (a *Authenticator) bearer(token string) *request.User {
+	u, audiences := a.ByToken(token)
+	if u == nil || !slices.Contains(audiences, ServerAudience) {
 		return nil
 	}
 	return u
 }
 
-// strip removes the credentials and what only a front proxy may say.
-func (a *authenticator) strip(h http.Header) {
+// Strip removes the credentials and what only a front proxy may say.
+func (a *Authenticator) Strip(h http.Header) {
 	delete(h, "Authorization")
-	for _, name := range a.identity {
+	for _, name := range a.identityHeaders {
 		delete(h, name)
 	}
 	for name := range h {
-		for _, prefix := range a.prefixes {
+		for _, prefix := range a.identityPrefixes {
 			if hasPrefixFold(name, prefix) {
 				delete(h, name)
 			}
@@ -259,10 +259,10 @@ func (a *authenticator) strip(h http.Header) {
 	}
 }
 
-// isCredential reports whether a header says who somebody is.
-func (a *authenticator) isCredential(name string) bool {
-	return name == "Authorization" || name == "Cookie" || slices.Contains(a.identity, name) || hasPrefixFold(name, "X-Remote-") ||
-		slices.ContainsFunc(a.prefixes, func(prefix string) bool { return hasPrefixFold(name, prefix) })
+// IsCredential reports whether a header says who somebody is.
+func (a *Authenticator) IsCredential(name string) bool {
+	return name == "Authorization" || name == "Cookie" || slices.Contains(a.identityHeaders, name) || hasPrefixFold(name, "X-Remote-") ||
+		slices.ContainsFunc(a.identityPrefixes, func(prefix string) bool { return hasPrefixFold(name, prefix) })
 }
 
 func hasPrefixFold(s, prefix string) bool {
