@@ -165,9 +165,11 @@ func (p *program) readNamedFiles() error {
 	if err != nil {
 		return fmt.Errorf("--audit-policy-file: %w", err)
 	}
-	if p.auditing, err = audit.NewRecorder(policy, o.log, p.log, p.stdout); err != nil {
+	log, err := audit.OpenLog(o.log, p.log, p.stdout)
+	if err != nil {
 		return fmt.Errorf("--audit-log-path: %w", err)
 	}
+	p.auditing = audit.NewRecorder(policy, log)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -12,42 +13,54 @@ import (
 	"apichain/internal/status"
 )
 
-// Event is upstream's audit.k8s.io/v1 Event; keys in upstream's order. The zero
-// event has no kind: newEvent sets it.
+// Event is one line of the log: upstream's audit.k8s.io/v1 Event, with its keys in
+// upstream's order. The zero event lacks the kind, which newEvent sets. It shares the
+// slices and maps that it is made of, so it is written before they may change.
 type Event struct {
-	Kind             string            `json:"kind"`
-	APIVersion       string            `json:"apiVersion"`
-	Level            Level             `json:"level"`
-	AuditID          string            `json:"auditID"`
-	Stage            Stage             `json:"stage"`
-	RequestURI       string            `json:"requestURI"` // path and query as sent
-	Verb             string            `json:"verb"`
-	User             User              `json:"user"`
-	ImpersonatedUser *User             `json:"impersonatedUser,omitempty"`
-	SourceIPs        []string          `json:"sourceIPs,omitempty"`
-	UserAgent        string            `json:"userAgent,omitempty"`
-	ObjectRef        *ObjectRef        `json:"objectRef,omitempty"`
-	ResponseStatus   *status.Status    `json:"responseStatus,omitempty"` // without kind and apiVersion
-	RequestObject    json.RawMessage   `json:"requestObject,omitempty"`
-	ResponseObject   json.RawMessage   `json:"responseObject,omitempty"`
-	Received         Time              `json:"requestReceivedTimestamp"`
-	StageTime        Time              `json:"stageTimestamp"`
-	Annotations      map[string]string `json:"annotations,omitempty"`
+	Kind       string `json:"kind"`
+	APIVersion string `json:"apiVersion"`
+	Level      Level  `json:"level"`
+	AuditID    string `json:"auditID"`
+	Stage      Stage  `json:"stage"`
+
+	// RequestURI is path and query as they were sent.
+	RequestURI string `json:"requestURI"`
+	Verb       string `json:"verb"`
+	// User is who the credentials name, and ImpersonatedUser whom the request then acts as.
+	User             User     `json:"user"`
+	ImpersonatedUser *User    `json:"impersonatedUser,omitempty"`
+	SourceIPs        []string `json:"sourceIPs,omitempty"`
+	UserAgent        string   `json:"userAgent,omitempty"`
+
+	ObjectRef *ObjectRef `json:"objectRef,omitempty"`
+	// ResponseStatus is without kind and apiVersion; of a success it has the code alone.
+	ResponseStatus *status.Status `json:"responseStatus,omitempty"`
+	// The objects are bodies as they were sent, not as they were decoded.
+	RequestObject  json.RawMessage `json:"requestObject,omitempty"`
+	ResponseObject json.RawMessage `json:"responseObject,omitempty"`
+
+	Received    Time              `json:"requestReceivedTimestamp"`
+	StageTime   Time              `json:"stageTimestamp"`
+	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-// newEvent is an event of r with what is known when r arrives. r's URI is upstream's
-// RequestURI of the parsed URL, which a client cannot stretch over two lines.
+// newEvent returns an event with what is known of r when it arrives. The URI is rendered
+// from the parsed URL, as upstream does: a client cannot stretch it over two lines.
 func newEvent(r *http.Request, auditID string, level Level, received time.Time) *Event {
 	return &Event{
-		Kind: "Event", APIVersion: "audit.k8s.io/v1",
-		Level: level, AuditID: auditID, RequestURI: r.URL.RequestURI(),
-		SourceIPs: sourceIPs(r), UserAgent: cutUserAgent(r.UserAgent()),
-		Received: Time(received),
+		Kind:       "Event",
+		APIVersion: "audit.k8s.io/v1",
+		Level:      level,
+		AuditID:    auditID,
+		RequestURI: r.URL.RequestURI(),
+		SourceIPs:  sourceIPs(r),
+		UserAgent:  cutUserAgent(r.UserAgent()),
+		Received:   Time(received),
 	}
 }
 
-// User is a user as upstream's authentication.k8s.io/v1 UserInfo. It shares the
-// User's slices and map.
+// User describes a user as upstream's authentication.k8s.io/v1 UserInfo does. It shares
+// the request.User's slices and map.
 type User struct {
 	Username string              `json:"username,omitempty"`
 	UID      string              `json:"uid,omitempty"`
@@ -63,7 +76,8 @@ func newUser(u *request.User) User {
 	return User{Username: u.Name, UID: u.UID, Groups: u.Groups, Extra: u.Extra}
 }
 
-// ObjectRef is what a resource request is about.
+// ObjectRef names what a resource request is about, as far as its path tells. UID and
+// ResourceVersion are part of upstream's form; a path has neither.
 type ObjectRef struct {
 	Resource        string `json:"resource,omitempty"`
 	Namespace       string `json:"namespace,omitempty"`
@@ -75,15 +89,22 @@ type ObjectRef struct {
 	Subresource     string `json:"subresource,omitempty"`
 }
 
-// newObjectRef is nil for a request that is about no resource.
+// newObjectRef returns nil for a request that is about no resource.
 func newObjectRef(info *request.Info) *ObjectRef {
 	if !info.IsResourceRequest {
 		return nil
 	}
-	return &ObjectRef{Resource: info.Resource, Namespace: info.Namespace, Name: info.Name, APIGroup: info.APIGroup, APIVersion: info.APIVersion, Subresource: info.Subresource}
+	return &ObjectRef{
+		Resource:    info.Resource,
+		Namespace:   info.Namespace,
+		Name:        info.Name,
+		APIGroup:    info.APIGroup,
+		APIVersion:  info.APIVersion,
+		Subresource: info.Subresource,
+	}
 }
 
-// statusOf is a response status for an event: of a failure its Status, without kind
+// statusOf returns the responseStatus of an answer: of a failure its Status, without kind
 // and apiVersion; with failure nil the code alone.
 func statusOf(code int, failure *status.Error) *status.Status {
 	if failure == nil {
@@ -94,7 +115,8 @@ func statusOf(code int, failure *status.Error) *status.Status {
 	return &s
 }
 
-// cutUserAgent cuts a user agent as upstream does: 1,024 bytes and a mark.
+// cutUserAgent cuts a user agent as upstream does: 1,024 bytes and a mark. A client may
+// send as much as a header holds, and it would be in every event.
 func cutUserAgent(s string) string {
 	const limit = 1024
 	if len(s) > limit {
@@ -103,9 +125,12 @@ func cutUserAgent(s string) string {
 	return s
 }
 
-// sourceIPs is where a request says it came from, and then where it came from: the
-// X-Forwarded-For list, X-Real-Ip unless listed, the remote address unless last in the
-// list (upstream). Only the last is sure; values that are no IP address are left out.
+// sourceIPs returns where a request says it came from, and then where it came from: the
+// X-Forwarded-For list, X-Real-Ip unless listed, and the remote address unless that is the
+// last of the list (upstream). Values that are no IP address are left out.
+//
+// Only the last one is sure: any client may send the headers. They are recorded for
+// whoever knows which proxies stand in front, and nothing is decided by them.
 func sourceIPs(r *http.Request) []string {
 	var ips []string
 	if list := r.Header.Get("X-Forwarded-For"); list != "" {
@@ -118,20 +143,42 @@ func sourceIPs(r *http.Request) []string {
 	if ip := net.ParseIP(r.Header.Get("X-Real-Ip")); ip != nil && !slices.Contains(ips, ip.String()) {
 		ips = append(ips, ip.String())
 	}
+	// A test, and a unix socket, has an address without a port.
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
 	}
-	host, _, _ = strings.Cut(host, "%") // the zone of a link-local address
+	// ParseIP takes no zone, and a link-local address has one.
+	host, _, _ = strings.Cut(host, "%")
+	// Twice in a row it would look like one proxy more.
 	if ip := net.ParseIP(host); ip != nil && (len(ips) == 0 || ips[len(ips)-1] != ip.String()) {
 		ips = append(ips, ip.String())
 	}
 	return ips
 }
 
-// Time is a time as upstream's MicroTime; the zero time is null.
+// encode returns e as a line. Objects that are no JSON are left out of it: the event is
+// worth more than they are. e stays as it is.
+func encode(e *Event) ([]byte, error) {
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(e); err == nil {
+		return b.Bytes(), nil
+	}
+	plain := *e
+	if !json.Valid(plain.RequestObject) {
+		plain.RequestObject = nil
+	}
+	if !json.Valid(plain.ResponseObject) {
+		plain.ResponseObject = nil
+	}
+	err := json.NewEncoder(&b).Encode(&plain)
+	return b.Bytes(), err
+}
+
+// Time is a moment as upstream's MicroTime writes it: UTC with six digits of a second.
 type Time time.Time
 
+// MarshalJSON writes null for the zero time, as upstream does.
 func (t Time) MarshalJSON() ([]byte, error) {
 	if time.Time(t).IsZero() {
 		return []byte("null"), nil

@@ -1,8 +1,6 @@
 package audit
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,57 +15,89 @@ import (
 	"time"
 )
 
+// The log is a file to which whole lines are appended, or standard output. When the next
+// line would make it longer than its limit, the file is renamed to
+//
+//	audit-2026-11-23T05-20-00.000.log     beside audit.log
+//
+// and a new one begins; renamed files beyond a number or an age are removed. There is no
+// goroutine and no buffer: the request whose event fills the file turns it over, and an
+// event that was written is in the hands of the kernel before its request goes on.
+//
+// A log that cannot be written must not take the server down, nor must it forget in
+// silence. Each event that is lost is counted, the first of a row of them is logged, and
+// each next one tries anew, with a new descriptor: the disk may have room again, or the
+// directory be back. Upstream leaves the turning over to a library, which can also compress; the
+// names and the rules of removal here are those of that library.
+
 // Config says where events go, and when the file turns over.
 type Config struct {
-	Path       string // - is standard output
-	MaxSize    int    // megabytes; 0 is defaultSize
-	MaxBackups int    // 0 keeps all
-	MaxAge     int    // days; 0 keeps all
+	// Path is the file; - is standard output, which never turns over.
+	Path string
+	// MaxSize is the size of a file in megabytes; 0 means 100.
+	MaxSize int
+	// MaxBackups is the number of renamed files to keep; 0 keeps all.
+	MaxBackups int
+	// MaxAge is the number of days to keep renamed files, by the time in their names; 0
+	// keeps all.
+	MaxAge int
 }
 
-// defaultSize is the size, in megabytes, that upstream's log takes when none is set.
+// defaultSize is the size in megabytes that upstream's log takes when none is set.
 const defaultSize = 100
 
-// Log appends events to a file that it rotates, or to standard output. Its methods
-// may be called concurrently. It has no goroutine: a write that fills the file rotates it.
+// backupTime is the time in the name of a renamed file, in UTC, as upstream writes it. Files
+// sort by it.
+const backupTime = "2006-01-02T15-04-05.000"
+
+// Log appends events to a file that it turns over, or to standard output. Its methods may
+// be called concurrently, also after it was closed.
 type Log struct {
 	events [len(levelNames)]atomic.Uint64 // written, by level
 	errors atomic.Uint64                  // events that could not be encoded or written
 
-	path       string
-	limit      int64
+	path       string // "" is standard output
+	limit      int64  // bytes
 	maxBackups int
 	maxAge     time.Duration
-	log        *slog.Logger
+	log        *slog.Logger // for the operator: what happens to the log itself
 	now        func() time.Time
 
-	mu      sync.Mutex // guards all below, and the order of lines
-	out     io.Writer  // nil when the file has to be opened
-	file    *os.File   // out, unless that is standard output
-	regular bool       // the file can be rotated
-	size    int64      // of the file
-	next    int64      // the size to rotate at
-	torn    bool       // the last line has no end
-	failing bool       // the last event was lost
-	lost    uint64     // events lost since failing
+	// mu guards all below, and makes a line follow another whole.
+	mu      sync.Mutex
+	out     io.Writer // nil when the file has to be opened
+	file    *os.File  // out, unless that is standard output
+	regular bool      // the file can be renamed and has a size
+	size    int64     // of the file, in bytes
+	next    int64     // the size at which it turns over
+	torn    bool      // the last line has no end
+	failing bool      // the last event was lost
+	lost    uint64    // events lost since failing
 	closed  bool
 }
 
-// OpenLog makes the log that c names and opens its file, so that a path that cannot
-// be written is known at start. stdout is used for -.
+// OpenLog opens the file that c names, so that a path that cannot be written is known at
+// start; directories on the way to it are made. A file that is there is continued. With
+// the path - events go to stdout, which is never closed. What happens to the log later is
+// told to log.
 func OpenLog(c Config, log *slog.Logger, stdout io.Writer) (*Log, error) {
 	megabytes := c.MaxSize
 	if megabytes == 0 {
 		megabytes = defaultSize
 	}
 	l := &Log{
-		path: c.Path, limit: int64(megabytes) << 20, maxBackups: c.MaxBackups, maxAge: time.Duration(c.MaxAge) * 24 * time.Hour,
-		log: log, now: time.Now,
+		path:       c.Path,
+		limit:      int64(megabytes) << 20,
+		maxBackups: c.MaxBackups,
+		maxAge:     time.Duration(c.MaxAge) * 24 * time.Hour,
+		log:        log,
+		now:        time.Now,
 	}
 	if c.Path == "-" {
 		l.path, l.out = "", stdout
 		return l, nil
 	}
+	// Events tell who does what: the directory and the file are their owner's alone.
 	if err := os.MkdirAll(filepath.Dir(l.path), 0o700); err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
 	}
@@ -76,13 +106,15 @@ func OpenLog(c Config, log *slog.Logger, stdout io.Writer) (*Log, error) {
 	if err := l.openLocked(); err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
 	}
+	// Files may have grown too old, or the numbers been lowered, while nothing ran.
 	l.removeOldLocked()
 	return l, nil
 }
 
 // write appends one event as a line of its own. A failure is counted and, the first of a
-// row of them, logged; the next event is tried anew.
+// row of them, logged; the request goes on as if nothing had been.
 func (l *Log) write(e *Event) {
+	// Outside the lock: encoding takes longer than writing, and needs nothing of l.
 	line, err := encode(e)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -92,6 +124,7 @@ func (l *Log) write(e *Event) {
 	if err != nil {
 		l.errors.Add(1)
 		l.lost++
+		// A full disk would fill the other log with a line for each request.
 		if !l.failing {
 			l.log.Error("audit event lost", "error", err, "auditID", e.AuditID)
 		}
@@ -105,25 +138,9 @@ func (l *Log) write(e *Event) {
 	}
 }
 
-// encode is e as a line. Objects that are no JSON are left out of it: the event
-// is worth more than they are.
-func encode(e *Event) ([]byte, error) {
-	var b bytes.Buffer
-	if err := json.NewEncoder(&b).Encode(e); err == nil {
-		return b.Bytes(), nil
-	}
-	plain := *e
-	if !json.Valid(plain.RequestObject) {
-		plain.RequestObject = nil
-	}
-	if !json.Valid(plain.ResponseObject) {
-		plain.ResponseObject = nil
-	}
-	b.Reset()
-	err := json.NewEncoder(&b).Encode(&plain)
-	return b.Bytes(), err
-}
-
+// writeLocked writes a line, opens the file before where that is needed, and turns it over
+// where the line would not fit. An error means that the line is not in the log, or only
+// a part of it.
 func (l *Log) writeLocked(line []byte) error {
 	if l.closed {
 		return fs.ErrClosed
@@ -139,23 +156,27 @@ func (l *Log) writeLocked(line []byte) error {
 			return err
 		}
 	}
-	if l.torn { // what a failed write left behind must not swallow this line
+	// What a failed write left behind must not swallow this line.
+	if l.torn {
 		line = append([]byte("\n"), line...)
 	}
 	n, err := l.out.Write(line)
+	// A part of the line counts as well: it is in the file.
 	l.size += int64(n)
 	if n > 0 {
 		l.torn = line[n-1] != '\n'
 	}
-	if err != nil && l.file != nil { // perhaps a new descriptor helps
+	// Perhaps the descriptor is what is wrong, and a new one helps the next event.
+	if err != nil && l.file != nil {
 		l.file.Close()
 		l.file, l.out = nil, nil
 	}
 	return err
 }
 
-// openLocked opens the file at its end, and makes it if need be. Other processes may
-// append to it too, as during a takeover of the listeners.
+// openLocked opens the file at its end, and makes it if need be. Other processes may append
+// to it too, as during a takeover of the listeners: O_APPEND keeps their lines and ours
+// whole, and size is then a little low.
 func (l *Log) openLocked() error {
 	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
@@ -168,6 +189,8 @@ func (l *Log) openLocked() error {
 	}
 	l.file, l.out = f, f
 	l.regular, l.size, l.next, l.torn = info.Mode().IsRegular(), info.Size(), l.limit, false
+	// A process that was killed may have left half a line. If the last byte cannot be read,
+	// it is taken for an end.
 	if l.regular && l.size > 0 {
 		var last [1]byte
 		n, _ := f.ReadAt(last[:], l.size-1)
@@ -176,16 +199,14 @@ func (l *Log) openLocked() error {
 	return nil
 }
 
-// backupTime is the time in the name of a rotated file, as upstream writes it:
-// audit-2026-11-23T05-20-00.000.log beside audit.log.
-const backupTime = "2006-01-02T15-04-05.000"
-
 // rotateLocked renames the file and begins a new one. When it cannot be renamed it is
-// written on, and the next try is a whole limit later. The error is that there is no file.
+// written on, and the next try is a whole limit later. An error means that there is no file
+// to write to.
 func (l *Log) rotateLocked() error {
 	when := l.now().UTC()
 	backup := l.backup(when)
-	// A name that is taken is the one of another rotation in this millisecond.
+	// A name that is taken belongs to another rotation in this millisecond, and a rename
+	// would replace it.
 	for {
 		if _, err := os.Lstat(backup); errors.Is(err, fs.ErrNotExist) {
 			break
@@ -202,6 +223,7 @@ func (l *Log) rotateLocked() error {
 		l.next = l.size + l.limit
 		return nil
 	}
+	// Closed after the rename: until here the file could still be written on.
 	if err := l.file.Close(); err != nil {
 		l.log.Error("audit log closed badly", "file", backup, "error", err)
 	}
@@ -211,13 +233,16 @@ func (l *Log) rotateLocked() error {
 	return err
 }
 
+// backup returns the name of a file that is renamed at a time: the time goes in front of
+// the extension.
 func (l *Log) backup(when time.Time) string {
 	ext := filepath.Ext(l.path)
 	return strings.TrimSuffix(l.path, ext) + "-" + when.Format(backupTime) + ext
 }
 
-// removeOldLocked removes rotated files beyond the number and the age to keep. Files whose
-// names are no rotation's are left alone.
+// removeOldLocked removes renamed files beyond the number and the age to keep. Files whose
+// names are no rotation's are left alone, and so is what is no file. A failure is logged
+// and costs nothing but room.
 func (l *Log) removeOldLocked() {
 	if l.maxBackups == 0 && l.maxAge == 0 {
 		return
@@ -231,9 +256,12 @@ func (l *Log) removeOldLocked() {
 	}
 	oldest := l.now().Add(-l.maxAge)
 	kept := 0
-	for _, entry := range slices.Backward(entries) { // by name, so the newest first
+	// ReadDir sorts by name, so the newest come first. The time in the name counts, not the
+	// file's own: copying a directory makes everything new.
+	for _, entry := range slices.Backward(entries) {
 		stamp, ok := strings.CutPrefix(strings.TrimSuffix(entry.Name(), ext), prefix)
 		when, err := time.Parse(backupTime, stamp)
+		// Without the suffix the name was not trimmed, and is another program's.
 		if !ok || err != nil || !strings.HasSuffix(entry.Name(), ext) || !entry.Type().IsRegular() {
 			continue
 		}
@@ -257,8 +285,9 @@ func (l *Log) close() error {
 		return nil
 	}
 	err := l.file.Sync()
+	// A pipe or a device cannot be synced, which is no failure.
 	if !l.regular {
-		err = nil // a pipe cannot be synced
+		err = nil
 	}
 	err = errors.Join(err, l.file.Close())
 	l.file, l.out = nil, nil

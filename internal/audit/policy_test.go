@@ -102,7 +102,7 @@ func TestAuditUserRulesNeedAUser(t *testing.T) {
 // mustParse is a policy in JSON with these rules.
 func mustParse(t *testing.T, rules ...string) *Policy {
 	t.Helper()
-	p, err := ParsePolicy([]byte(`{"apiVersion":"audit.k8s.io/v1","kind":"Policy","rules":[` + strings.Join(rules, ",") + `]}`))
+	p, err := parsePolicy([]byte(`{"apiVersion":"audit.k8s.io/v1","kind":"Policy","rules":[` + strings.Join(rules, ",") + `]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestAuditPolicyProblems(t *testing.T) {
 			`extra: unknown field; omitStages[0]: want one of RequestReceived, ResponseStarted, ResponseComplete, Panic, not "Started"; ` +
 				`rules[0].level: want one of None, Metadata, Request, RequestResponse, not "Some"; rules[1].user: unknown field; rules[1]."x\ny": unknown field; rules[1].resources[0].grp: unknown field`},
 	} {
-		_, err := ParsePolicy([]byte(tc.in))
+		_, err := parsePolicy([]byte(tc.in))
 		if err == nil || err.Error() != tc.want {
 			t.Errorf("%s:\n got %v\nwant %s", tc.name, err, tc.want)
 		}
@@ -160,7 +160,7 @@ func FuzzAuditPolicy(f *testing.F) {
 	f.Add(example, "pods", "log", "/healthz")
 	f.Add([]byte(`{"apiVersion":"audit.k8s.io/v1","kind":"Policy","rules":[{"level":"None","resources":[{"resources":["*/","/*","a/*"]}]}]}`), "a", "", "/")
 	f.Fuzz(func(t *testing.T, data []byte, resource, sub, path string) {
-		p, err := ParsePolicy(data)
+		p, err := parsePolicy(data)
 		if err != nil {
 			if p != nil || strings.ContainsAny(err.Error(), "\n\r") {
 				t.Fatalf("policy %v with error %q", p, err)
@@ -171,8 +171,8 @@ func FuzzAuditPolicy(f *testing.F) {
 			t.Fatal("a policy without rules was accepted")
 		}
 		for _, info := range []request.Info{{IsResourceRequest: true, Resource: resource, Subresource: sub}, {Path: path}} {
-			if d := p.decide(nil, &info); d.omit&p.rest.omit != p.rest.omit {
-				t.Fatalf("stages %b, less than the policy omits (%b)", d.omit, p.rest.omit)
+			if d := p.decide(nil, &info); d.omit&p.otherwise.omit != p.otherwise.omit {
+				t.Fatalf("stages %b, less than the policy omits (%b)", d.omit, p.otherwise.omit)
 			}
 		}
 	})
