@@ -1,15 +1,10 @@
 package main
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"io"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -18,9 +13,9 @@ import (
 )
 
 // Putting the store into a known state: what it was at ready, or what a snapshot says.
-// Both are one commit of the differences, computed while no other commit can come between,
-// so that they are whole or not at all and a watcher sees exactly what changed. An object
-// that was deleted and made again under its name is put back in one MODIFIED event.
+// Both are one commit of the differences (store.Replace), so that they are whole or not at all
+// and a watcher sees exactly what changed. What is here is which objects those are, which
+// resources others need, and that one at a time is done.
 
 const (
 	crdResource       = "customresourcedefinitions.apiextensions.k8s.io"
@@ -56,7 +51,8 @@ func resourceRank(resource string) int {
 	return 2
 }
 
-// objectList is the whole store as a Kubernetes list.
+// objectList is the whole store as a Kubernetes list: CustomResourceDefinitions first, then
+// Namespaces, then by resource, namespace and name.
 type objectList struct {
 	rev     int64
 	objects []*store.Object
@@ -68,25 +64,10 @@ const (
 	listTail = "]}\n"
 )
 
-// list is all objects, CustomResourceDefinitions first, then Namespaces, then by
-// resource, namespace and name.
+// listOf takes the list of all objects as they are after one commit.
 func listOf(s *store.Store) *objectList {
-	rev, all := s.Snapshots()
-	l := &objectList{rev: rev}
-	slices.SortStableFunc(all, func(a, b store.Holding) int {
-		return cmp.Compare(resourceRank(a.Bucket.Name), resourceRank(b.Bucket.Name))
-	})
-	for _, h := range all {
-		from := len(l.objects)
-		for o := range h.Now.Scan("", "") {
-			l.objects = append(l.objects, o)
-		}
-		// Keys have the order of "a-b/x" and "a/x" the other way round.
-		slices.SortFunc(l.objects[from:], func(a, b *store.Object) int {
-			return cmp.Or(strings.Compare(a.Namespace(), b.Namespace()), strings.Compare(a.Name(), b.Name()))
-		})
-	}
-	return l
+	rev, objects := s.Objects(resourceRank)
+	return &objectList{rev: rev, objects: objects}
 }
 
 // size is how many bytes write writes.
@@ -118,102 +99,11 @@ func (l *objectList) write(w io.Writer) error {
 	return err
 }
 
-// wantedObject is one object that is to be there: the very object, or a draft of it.
-type wantedObject struct {
-	object *store.Object
-	draft  *store.Draft
-}
-
-func (t wantedObject) met(o *store.Object) bool {
-	if t.draft != nil {
-		return t.draft.Same(o)
-	}
-	if t.object == o {
-		return true
-	}
-	before, after := t.object.SplitAtRevision()
-	isBefore, isAfter := o.SplitAtRevision()
-	return bytes.Equal(before, isBefore) && bytes.Equal(after, isAfter)
-}
-
-func (t wantedObject) write() *store.Draft {
-	if t.draft != nil {
-		return t.draft
-	}
-	before, after := t.object.SplitAtRevision()
-	return &store.Draft{JSON: slices.Concat(before, after), RevisionAt: len(before), Meta: t.object.Meta}
-}
-
-// contents is all that the store is to hold.
-type contents map[*store.Bucket]map[string]wantedObject
-
-// changes is what makes the store hold c and nothing else: first what comes, definitions
-// and namespaces before the rest, then what goes, the other way round.
-func (c contents) changes(all []store.Holding) (cs []store.Change, w admin.Written) {
-	var gone [][]store.Change
-	for _, h := range all {
-		want := c[h.Bucket]
-		var going []store.Change
-		for o := range h.Now.Scan("", "") {
-			t, stays := want[o.Key]
-			switch {
-			case !stays:
-				going = append(going, store.Change{Bucket: h.Bucket, Key: o.Key, Expect: o.Rev})
-			case t.met(o):
-				w.Unchanged++
-			default:
-				cs = append(cs, store.Change{Bucket: h.Bucket, Key: o.Key, Expect: o.Rev, Next: t.write()})
-				w.Updated++
-			}
-		}
-		for _, key := range slices.Sorted(maps.Keys(want)) {
-			if h.Now.Get(key) == nil {
-				cs = append(cs, store.Change{Bucket: h.Bucket, Key: key, Next: want[key].write()})
-				w.Created++
-			}
-		}
-		gone = append(gone, going)
-		w.Deleted += len(going)
-	}
-	for _, going := range slices.Backward(gone) {
-		cs = append(cs, going...)
-	}
-	return cs, w
-}
-
-// become makes the store hold c and nothing else, in one commit.
-func become(ctx context.Context, s *store.Store, c contents) (w admin.Written, err error) {
-	objs, err := s.CommitFunc(ctx, func() []store.Change {
-		var all []store.Holding
-		for _, b := range s.Buckets() {
-			all = append(all, store.Holding{Bucket: b, Now: b.Now()})
-		}
-		slices.SortStableFunc(all, func(a, b store.Holding) int {
-			return cmp.Compare(resourceRank(a.Bucket.Name), resourceRank(b.Bucket.Name))
-		})
-		var cs []store.Change
-		cs, w = c.changes(all)
-		w.Revision = s.Revision()
-		return cs
-	})
-	if n := len(objs); n > 0 {
-		w.Revision = objs[n-1].Rev
-	}
-	return w, err
-}
-
 // reset makes the store what it was at ready. Watchers see each event, and finalizers
 // hold nothing up.
 func (p *program) reset(ctx context.Context) (admin.Written, *admin.Error) {
-	return p.rewrite(ctx, func() (contents, *admin.Error) {
-		c := contents{}
-		for _, h := range *p.known.base.Load() {
-			c[h.Bucket] = make(map[string]wantedObject, h.Now.Count())
-			for o := range h.Now.Scan("", "") {
-				c[h.Bucket][o.Key] = wantedObject{object: o}
-			}
-		}
-		return c, nil
+	return p.rewrite(ctx, func() (store.Contents, *admin.Error) {
+		return store.ContentsOf(*p.known.base.Load()), nil
 	})
 }
 
@@ -224,11 +114,11 @@ func (p *program) loadSnapshot(ctx context.Context, body []byte) (admin.Written,
 	if err != nil {
 		return admin.Written{}, err
 	}
-	return p.rewrite(ctx, func() (contents, *admin.Error) { return c, nil })
+	return p.rewrite(ctx, func() (store.Contents, *admin.Error) { return c, nil })
 }
 
 // rewrite makes the store hold what want says, unless that is being done already.
-func (p *program) rewrite(ctx context.Context, want func() (contents, *admin.Error)) (admin.Written, *admin.Error) {
+func (p *program) rewrite(ctx context.Context, want func() (store.Contents, *admin.Error)) (admin.Written, *admin.Error) {
 	if p.known.base.Load() == nil {
 		return admin.Written{}, conflictWith("the server is not ready yet: the store is still being filled")
 	}
@@ -240,13 +130,13 @@ func (p *program) rewrite(ctx context.Context, want func() (contents, *admin.Err
 	if refused != nil {
 		return admin.Written{}, refused
 	}
-	w, err := become(ctx, p.store, c)
+	w, err := p.store.Replace(ctx, c, resourceRank)
 	if err != nil {
 		p.log.Error("the store could not be changed as a whole", "err", err)
 		return admin.Written{}, &admin.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "the store could not be changed: " + err.Error()}
 	}
 	p.awaitServed(ctx, w.Revision)
-	return w, nil
+	return admin.Written(w), nil
 }
 
 func conflictWith(message string) *admin.Error {

@@ -12,6 +12,7 @@ import (
 	"apichain/admin"
 	"apichain/internal/field"
 	"apichain/internal/schema"
+	"apichain/internal/store"
 	"apichain/internal/tree"
 )
 
@@ -23,12 +24,12 @@ type snapshotReader struct {
 	p         *program
 	crds      map[string]map[string]any // definitions of the snapshot, by group and kind: "example.com/Widget"
 	resources map[[2]string]*resource   // by apiVersion and kind; nil: there is none
-	contents  contents
+	contents  store.Contents
 	wrong     []field.Error
 }
 
 // readSnapshot is what a body holds: 400 when it is no JSON, 422 when it is no snapshot.
-func (p *program) readSnapshot(body []byte) (contents, *admin.Error) {
+func (p *program) readSnapshot(body []byte) (store.Contents, *admin.Error) {
 	list, repeated, err := tree.ParseJSONObject(body)
 	if err != nil {
 		return nil, &admin.Error{Code: http.StatusBadRequest, Reason: "BadRequest", Message: "the body is not a JSON object: " + err.Error()}
@@ -41,7 +42,7 @@ func (p *program) readSnapshot(body []byte) (contents, *admin.Error) {
 			return nil, &admin.Error{Code: http.StatusBadRequest, Reason: "BadRequest", Message: fmt.Sprintf("unknown key %q: known are apiVersion, kind, metadata, items", shorten(key, 128))}
 		}
 	}
-	r := &snapshotReader{p: p, crds: map[string]map[string]any{}, resources: map[[2]string]*resource{}, contents: contents{}}
+	r := &snapshotReader{p: p, crds: map[string]map[string]any{}, resources: map[[2]string]*resource{}, contents: store.Contents{}}
 	r.read(list)
 	if len(r.wrong) > 0 {
 		return nil, notASnapshot(r.wrong)
@@ -142,7 +143,7 @@ func (r *snapshotReader) take(obj map[string]any, path string) {
 	}
 	of := r.contents[res.bucket]
 	if of == nil {
-		of = map[string]wantedObject{}
+		of = map[string]store.Wanted{}
 		r.contents[res.bucket] = of
 	}
 	if _, twice := of[key]; twice {
@@ -150,7 +151,7 @@ func (r *snapshotReader) take(obj map[string]any, path string) {
 		return
 	}
 	d := res.draft(obj)
-	of[strings.Clone(key)] = wantedObject{draft: &d} // a part of the body, which is large
+	of[strings.Clone(key)] = store.Wanted{Draft: &d} // a part of the body, which is large
 }
 
 // resourceOf is where objects of a kind are stored: a kind of the snapshot's own

@@ -317,3 +317,23 @@ func TestWokenWatcherReads(t *testing.T) {
 		}
 	}
 }
+
+// A store begins at revision 1, which no event has: from before it there is no more to be had
+// than from it.
+func TestAfterTheBeginning(t *testing.T) {
+	s := storeOf(10)
+	for _, rev := range []int64{0, 1, 2, 9} {
+		if events, wait, ok := s.After(rev, 10); !ok || len(events) != 0 || wait == nil {
+			t.Errorf("after %d of an empty store: %d events, %v", rev, len(events), ok)
+		}
+	}
+	for i := range 3 {
+		mustCommit(t, s, Change{Bucket: s.Bucket("things"), Key: "a", Expect: -1, Next: numbered(i)}) // 2 to 4
+	}
+	for rev, want := range map[int64]int{0: 3, 1: 3, 2: 2, 3: 1, 4: 0, 5: 0, 99: 0} {
+		events, wait, ok := s.After(rev, 10)
+		if !ok || len(events) != want || (wait == nil) != (want > 0) {
+			t.Errorf("after %d: %d events, want %d (%v)", rev, len(events), want, ok)
+		}
+	}
+}
