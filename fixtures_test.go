@@ -125,7 +125,7 @@ func TestFixturesAtStart(t *testing.T) {
 		t.Error("ready without the fixture")
 	}
 	r.removed(t, "configmaps", "default/x")
-	if _, refused := r.reset(context.Background()); refused != nil || r.stored("configmaps", "default/x") == nil {
+	if _, refused := r.restorer.reset(context.Background()); refused != nil || r.stored("configmaps", "default/x") == nil {
 		t.Errorf("reset: %+v", refused)
 	}
 

@@ -342,7 +342,7 @@ func (p *program) becomeReady(end func(error)) error {
 	now := time.Now()
 	p.readyAt.Store(&now)
 	p.store.ExpireHistory()
-	p.keepBaseline()
+	p.restorer.keep()
 	err := p.announce()
 	end(err)
 	if err == nil {

@@ -51,7 +51,7 @@ type program struct {
 	store    *store.Store
 	rest     *rest
 	custom   *customRoutes
-	known    knownState
+	restorer *Restorer
 	watching watchTable
 
 	catalog   discovery.Catalog

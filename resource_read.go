@@ -52,25 +52,18 @@ func parseUintText(v string, err error) string {
 // awaitLimit is how long a read waits for a revision that is not there yet (upstream).
 const awaitLimit = 3 * time.Second
 
-// await waits until the store has reached a revision.
+// await waits until the store has reached a revision, awaitLimit long and not beyond the
+// request. It returns upstream's 504 when that is over.
 func (q *call) await(rev int64) error {
 	store := q.rest.store
+	// Nearly always it is there, and a read needs no timer.
 	if store.Revision() >= rev {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(q.req.Context(), awaitLimit)
 	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for waiting := true; waiting; {
-		select {
-		case <-ctx.Done():
-			waiting = false
-		case <-tick.C:
-			if store.Revision() >= rev {
-				return nil
-			}
-		}
+	if store.Await(ctx, rev) == nil {
+		return nil
 	}
 	message := fmt.Sprintf("Timeout: Too large resource version: %d, current: %d", rev, store.Revision())
 	return &status.Error{Code: http.StatusGatewayTimeout, Reason: "Timeout", Message: message, RetryAfter: 1,

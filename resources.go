@@ -81,6 +81,7 @@ func (p *program) buildResources() error {
 		observer: &p.watching, bookmarks: p.opt.watch.bookmarks, strictCRDs: p.opt.customs.strict,
 		changed: func() { p.generation.Add(1) }, log: p.log,
 	})
+	p.restorer = newRestorer(p.rest)
 	return nil
 }
 
