@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/api"
 )
 
 // faultControl is the rules of fault injection: the set that the last PUT made, or none.
@@ -121,7 +122,7 @@ func (x *exchange) watchesStore() bool {
 	if x.target.route == nil {
 		return false
 	}
-	_, ours := x.target.route.handler.(*resource)
+	_, ours := x.target.route.handler.(*api.Resource)
 	return ours
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"apichain/admin"
+	"apichain/internal/controller"
 	"apichain/internal/status"
 )
 
@@ -15,24 +16,24 @@ func (s source) Store() admin.Store {
 	rev, holdings := s.p.store.Snapshots()
 	out := admin.Store{Revision: rev, Resources: []admin.Stock{}}
 	for _, h := range holdings {
-		out.Resources = append(out.Resources, admin.Stock{Resource: h.Bucket.Name, Objects: h.Now.Count(), Bytes: h.Now.Bytes(), Warnings: noNil(s.p.rest.customs.warnings(h.Bucket.Name))})
+		out.Resources = append(out.Resources, admin.Stock{Resource: h.Bucket.Name, Objects: h.Now.Count(), Bytes: h.Now.Bytes(), Warnings: noNil(s.p.api.Customs.Warnings(h.Bucket.Name))})
 	}
 	out.Window.Events, out.Window.Bytes, out.Window.OldestRevision = s.p.store.Window()
 	return out
 }
 
 func (s source) Snapshot() (admin.Snapshot, *admin.Error) {
-	list := listOf(s.p.store)
-	return admin.Snapshot{Size: list.size(), Write: list.write}, nil
+	list := controller.NewList(s.p.store)
+	return admin.Snapshot{Size: list.Size(), Write: list.Write}, nil
 }
 
 func (s source) Reset(ctx context.Context) (admin.Written, *admin.Error) {
-	w, err := s.p.restorer.reset(ctx)
+	w, err := s.p.restorer.Reset(ctx)
 	return admin.Written(w), adminError(err)
 }
 
 func (s source) LoadSnapshot(ctx context.Context, body []byte) (admin.Written, *admin.Error) {
-	w, err := s.p.restorer.load(ctx, body)
+	w, err := s.p.restorer.Load(ctx, body)
 	return admin.Written(w), adminError(err)
 }
 

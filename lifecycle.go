@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"apichain/internal/controller"
 	"apichain/internal/status"
 )
 
@@ -236,9 +237,9 @@ func (p *program) run(stop <-chan os.Signal) int {
 // complain says on stderr why the program ends: one line, or one for each fixture that is
 // wrong.
 func (p *program) complain(err error) {
-	var wrong wrongFixtures
+	var wrong controller.WrongFixtures
 	if !errors.As(err, &wrong) {
-		wrong = wrongFixtures{err.Error()}
+		wrong = controller.WrongFixtures{err.Error()}
 	}
 	for _, line := range wrong {
 		fmt.Fprintln(p.stderr, "apichain:", line)
@@ -342,7 +343,7 @@ func (p *program) becomeReady(end func(error)) error {
 	now := time.Now()
 	p.readyAt.Store(&now)
 	p.store.ExpireHistory()
-	p.restorer.keep()
+	p.restorer.Keep()
 	err := p.announce()
 	end(err)
 	if err == nil {

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"errors"
@@ -34,13 +34,13 @@ type shape interface {
 	Validate(obj, old map[string]any) []field.Error
 }
 
-// resource is one resource in one version as it is served: what the REST verbs need to know of
+// Resource is one resource in one version as it is served: what the REST verbs need to know of
 // it. It does not change once it is served; a change of a custom resource's definition makes
 // another one.
-type resource struct {
+type Resource struct {
 	// Identity. What its kind is: a row of the kind table, or what a definition says in its place.
 	*kinds.Row
-	rest   *rest
+	api    *API
 	custom bool // of a definition: some answers differ from those of built-in kinds (upstream)
 
 	// How objects look.
@@ -51,13 +51,13 @@ type resource struct {
 	scale      *scalePaths        // nil: no such subresource
 
 	// How they are kept.
-	bucket         *store.Bucket // nil: they are not
+	Bucket         *store.Bucket // nil: they are not
 	storageVersion string        // of stored objects, where it is not Version
 	storageShape   shape         // of that version
 	schemaRevision int64         // objects up to this revision were written under another schema
-	// toStored and fromStored lead between this shape and the stored one; they change nothing but
+	// ToStored and fromStored lead between this shape and the stored one; they change nothing but
 	// the top level. Both are nil where the shapes are the same.
-	toStored, fromStored func(obj map[string]any)
+	ToStored, fromStored func(obj map[string]any)
 	initialize           func(obj map[string]any) // what a new object has, whatever was sent; nil: nothing
 
 	// What the kind does beyond its data.
@@ -69,64 +69,64 @@ type resource struct {
 	unchecked   []string      // rules that are accepted and not evaluated: a warning with every write
 	unserved    bool          // it is there for the objects that are stored
 	retired     chan struct{} // closed when the definition has changed; nil for built-in kinds
-	routes      atomic.Value  // for who routes to it: made of operations once, dropped with the resource; api never reads it
+	Routes      atomic.Value  // for who routes to it: made of operations once, dropped with the resource; api never reads it
 }
 
 // kindHooks are what a kind does that its row cannot say. Each may be nil. An entry of the one
 // table of hooks, hookTable, gives them to a kind.
 type kindHooks struct {
-	// prepare has the last word before an object is checked and written; old is nil on create.
-	prepare func(q *call, obj, old map[string]any) error
+	// Prepare has the last word before an object is checked and written; old is nil on create.
+	Prepare func(q *Call, obj, old map[string]any) error
 	// serial is held from prepare until the object is written, where what prepare sees must
 	// still hold then.
 	serial *sync.Mutex
 	// afterWrite is called after a write, before its answer.
 	afterWrite func(o *store.Object)
 	// beforeDelete may change obj so that it stays for now, and returns true then.
-	beforeDelete func(q *call, obj map[string]any) (stays bool, err error)
+	beforeDelete func(q *Call, obj map[string]any) (stays bool, err error)
 	// review fills in the status of an object that is only answered and never stored.
 	review review
 	// special serves the subresources with rules of their own, by name; status and scale are
 	// served for every kind that has them.
-	special map[string]func(q *call) error
+	special map[string]func(q *Call) error
 }
 
-// apiConfig is what the resources need of the program.
-type apiConfig struct {
-	store   *store.Store
-	kinds   *kinds.Table
-	catalog *discovery.Catalog
+// Config is what the resources need of the program.
+type Config struct {
+	Store   *store.Store
+	Kinds   *kinds.Table
+	Catalog *discovery.Catalog
 
-	tokens     *auth.Accounts                               // signs the tokens of service accounts
-	whoseToken func(token string) (*request.User, []string) // answers a TokenReview: who, for which audiences; nobody is nil
-	authorizer auth.Authorizer                              // answers access reviews
+	Tokens     *auth.Accounts                               // signs the tokens of service accounts
+	WhoseToken func(token string) (*request.User, []string) // answers a TokenReview: who, for which audiences; nobody is nil
+	Authorizer auth.Authorizer                              // answers access reviews
 
-	observer   Observer      // sees watches; nil: nobody does
-	bookmarks  time.Duration // between two bookmarks of a watch
-	strictCRDs bool          // refuse definitions with rules that are not evaluated
-	changed    func()        // is called after the resources that are served have changed
-	log        *slog.Logger
+	Observer   Observer      // sees watches; nil: nobody does
+	Bookmarks  time.Duration // between two bookmarks of a watch
+	StrictCRDs bool          // refuse definitions with rules that are not evaluated
+	Changed    func()        // is called after the resources that are served have changed
+	Log        *slog.Logger
 }
 
-// rest is what all resources share.
-type rest struct {
-	config   apiConfig
-	store    *store.Store
-	kinds    *kinds.Table
-	meta     *kinds.Type   // ObjectMeta, of every kind
-	spaces   *store.Bucket // namespaces
-	builtin  map[kinds.Key]*resource
-	byBucket map[*store.Bucket]*resource
-	customs  *customs
+// API is what all resources share.
+type API struct {
+	Config     Config
+	Store      *store.Store
+	Kinds      *kinds.Table
+	meta       *kinds.Type   // ObjectMeta, of every kind
+	Namespaces *store.Bucket // namespaces
+	builtin    map[kinds.Key]*Resource
+	byBucket   map[*store.Bucket]*Resource
+	Customs    *Customs
 
-	buffers sync.Pool // *[]byte of pieceSize
+	buffers sync.Pool // *[]byte of PieceSize
 	bodies  sync.Pool // *[]byte
 	gzips   sync.Pool // *gzip.Writer
 }
 
-// call is one request to a resource.
-type call struct {
-	*resource
+// Call is one request to a resource.
+type Call struct {
+	*Resource
 	w         http.ResponseWriter
 	req       *http.Request
 	scope     request.Scope
@@ -143,9 +143,9 @@ type call struct {
 const maxBody = 3 << 20
 
 // ServeHTTP serves a request whose path is the resource's.
-func (r *resource) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+func (r *Resource) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	scope := request.From(req.Context())
-	q := &call{resource: r, w: w, req: req, scope: scope, info: scope.RequestInfo()}
+	q := &Call{Resource: r, w: w, req: req, scope: scope, info: scope.RequestInfo()}
 	if err := q.serve(); err != nil {
 		var e *status.Error
 		if q.form.yaml && errors.As(err, &e) {
@@ -157,7 +157,7 @@ func (r *resource) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-func (q *call) serve() error {
+func (q *Call) serve() error {
 	if q.Namespaced {
 		q.namespace = q.info.Namespace
 	}
@@ -217,21 +217,21 @@ func (q *call) serve() error {
 }
 
 // param is the first value of a query parameter, "" without one.
-func (q *call) param(name string) string { return q.query.Get(name) }
+func (q *Call) param(name string) string { return q.query.Get(name) }
 
-// key is the store's key of an object.
-func (r *resource) key(namespace, name string) string {
+// Key is the store's key of an object.
+func (r *Resource) Key(namespace, name string) string {
 	if r.Namespaced {
 		return namespace + "/" + name
 	}
 	return name
 }
 
-// root returns where the paths of a resource of a named group begin.
-func (r *resource) root() string { return "/apis/" + r.Group + "/" + r.Version + "/" }
+// Root returns where the paths of a resource of a named group begin.
+func (r *Resource) Root() string { return "/apis/" + r.Group + "/" + r.Version + "/" }
 
-// qualified is the resource as messages name it: widgets.example.com.
-func (r *resource) qualified() string {
+// Qualified is the resource as messages name it: widgets.example.com.
+func (r *Resource) Qualified() string {
 	if r.Group == "" {
 		return r.Plural
 	}
@@ -239,15 +239,15 @@ func (r *resource) qualified() string {
 }
 
 // apiVersion is what objects of the resource say.
-func (r *resource) apiVersion() string {
+func (r *Resource) apiVersion() string {
 	if r.Group == "" {
 		return r.Version
 	}
 	return r.Group + "/" + r.Version
 }
 
-// draft encodes an object, which must be in the stored version, for the store.
-func (r *resource) draft(obj map[string]any) store.Draft {
+// Draft encodes an object, which must be in the stored version, for the store.
+func (r *Resource) Draft(obj map[string]any) store.Draft {
 	paths := r.stored
 	if paths == nil {
 		paths = r.fields
@@ -264,12 +264,12 @@ func fieldValues(obj map[string]any, fields []kinds.Selectable) []string {
 }
 
 // asStored reports whether the bytes of o are what this version answers.
-func (r *resource) asStored(o *store.Object) bool {
+func (r *Resource) asStored(o *store.Object) bool {
 	return r.storageVersion == "" && r.fromStored == nil && o.Rev > r.schemaRevision
 }
 
 // view is o as JSON in this version.
-func (r *resource) view(o *store.Object) []byte {
+func (r *Resource) view(o *store.Object) []byte {
 	if r.asStored(o) {
 		return o.Raw()
 	}
@@ -277,7 +277,7 @@ func (r *resource) view(o *store.Object) []byte {
 }
 
 // decode is o as a tree in this version. The caller owns it.
-func (r *resource) decode(o *store.Object) map[string]any {
+func (r *Resource) decode(o *store.Object) map[string]any {
 	obj := o.Decode()
 	if r.asStored(o) {
 		return obj
@@ -292,36 +292,36 @@ func (r *resource) decode(o *store.Object) map[string]any {
 }
 
 // encode is obj, which is in this version and is consumed, for the store.
-func (r *resource) encode(obj map[string]any) store.Draft {
-	if r.toStored != nil {
-		r.toStored(obj)
+func (r *Resource) encode(obj map[string]any) store.Draft {
+	if r.ToStored != nil {
+		r.ToStored(obj)
 	}
 	if r.storageVersion != "" {
 		obj["apiVersion"] = r.Group + "/" + r.storageVersion
 		_, _ = r.storageShape.Prune(obj)
 		r.storageShape.SetDefaults(obj)
 	}
-	return r.draft(obj)
+	return r.Draft(obj)
 }
 
 // notFound is the 404 for an object.
-func (r *resource) notFound(name string) *status.Error {
-	return &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: r.qualified() + " " + strconv.Quote(name) + " not found", Details: &status.Details{Name: name, Group: r.Group, Kind: r.Plural}}
+func (r *Resource) notFound(name string) *status.Error {
+	return &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: r.Qualified() + " " + strconv.Quote(name) + " not found", Details: &status.Details{Name: name, Group: r.Group, Kind: r.Plural}}
 }
 
 // unsupported is the 405 of a verb that the resource has not, in the words of upstream's
 // custom resources.
-func (r *resource) unsupported(verb string) *status.Error {
-	return &status.Error{Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed", Message: verb + " is not supported on resources of kind " + strconv.Quote(r.qualified()), Details: &status.Details{Group: r.Group, Kind: r.Plural}}
+func (r *Resource) unsupported(verb string) *status.Error {
+	return &status.Error{Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed", Message: verb + " is not supported on resources of kind " + strconv.Quote(r.Qualified()), Details: &status.Details{Group: r.Group, Kind: r.Plural}}
 }
 
 // conflict is the 409 for a write of an object that somebody else has changed.
-func (r *resource) conflict(name, why string) *status.Error {
+func (r *Resource) conflict(name, why string) *status.Error {
 	return status.Conflict(r.Group, r.Plural, name, why)
 }
 
 // kindConflict is the 409 of a precondition of a delete, which names the kind (upstream).
-func (r *resource) kindConflict(name, why string) *status.Error {
+func (r *Resource) kindConflict(name, why string) *status.Error {
 	kind := r.Kind
 	if r.Group != "" {
 		kind += "." + r.Group

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"cmp"
@@ -14,7 +14,7 @@ import (
 )
 
 // create adds an object.
-func (q *call) create() error {
+func (q *Call) create() error {
 	if err := q.writeOptions("CreateOptions"); err != nil {
 		return err
 	}
@@ -25,12 +25,12 @@ func (q *call) create() error {
 	if err != nil {
 		return err
 	}
-	return q.insert(obj)
+	return q.createAndAnswer(obj)
 }
 
-// insert is create with its object read.
-func (q *call) insert(obj map[string]any) error {
-	o, err := q.insertObject(obj)
+// createAndAnswer is create with its object read.
+func (q *Call) createAndAnswer(obj map[string]any) error {
+	o, err := q.Insert(obj)
 	if err != nil {
 		return err
 	}
@@ -40,9 +40,9 @@ func (q *call) insert(obj map[string]any) error {
 	return q.answer(http.StatusCreated, o)
 }
 
-// insertObject checks and stores a new object, and is the one way by which any comes to
+// Insert checks and stores a new object, and is the one way by which any comes to
 // be. With dryRun nothing is stored, the result is nil, and obj is what it would be.
-func (q *call) insertObject(obj map[string]any) (*store.Object, error) {
+func (q *Call) Insert(obj map[string]any) (*store.Object, error) {
 	defer q.lockAlone()()
 	m := tree.Metadata(obj)
 	name := tree.Text(m, "name")
@@ -62,7 +62,7 @@ func (q *call) insertObject(obj map[string]any) (*store.Object, error) {
 	if q.HasStatus && !q.KeepsGivenStatus {
 		delete(obj, "status")
 	}
-	q.beginLife(obj)
+	q.stampNew(obj)
 	q.dedupeOwners(obj)
 	if name == "" && generate != "" {
 		m["name"] = generatedName(generate)
@@ -71,8 +71,8 @@ func (q *call) insertObject(obj map[string]any) (*store.Object, error) {
 		q.initialize(obj)
 	}
 	q.shape.SetDefaults(obj)
-	if q.prepare != nil {
-		if err := q.prepare(q, obj, nil); err != nil {
+	if q.Prepare != nil {
+		if err := q.Prepare(q, obj, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -81,7 +81,7 @@ func (q *call) insertObject(obj map[string]any) (*store.Object, error) {
 	}
 	q.warnUnchecked()
 	for try := 1; ; try++ {
-		if err := q.checkSpace(tree.Name(obj)); err != nil {
+		if err := q.checkNamespaceActive(tree.Name(obj)); err != nil {
 			return nil, err
 		}
 		o, err := q.commitNew(obj)
@@ -92,7 +92,7 @@ func (q *call) insertObject(obj map[string]any) (*store.Object, error) {
 		if !errors.As(err, &taken) {
 			return nil, err
 		}
-		if name == "" && try < generatedTries {
+		if name == "" && try < GeneratedTries {
 			m["name"] = generatedName(generate)
 			q.shape.SetDefaults(obj) // some are made of the name
 			continue
@@ -107,7 +107,7 @@ func (q *call) insertObject(obj map[string]any) (*store.Object, error) {
 
 // lockAlone lets one write at a time go on, of a kind that asks for it. It returns what ends
 // that.
-func (r *resource) lockAlone() (unlock func()) {
+func (r *Resource) lockAlone() (unlock func()) {
 	if r.serial == nil {
 		return func() {}
 	}
@@ -116,28 +116,28 @@ func (r *resource) lockAlone() (unlock func()) {
 }
 
 // commitNew stores obj, or with dryRun sees whether it could be.
-func (q *call) commitNew(obj map[string]any) (*store.Object, error) {
-	key := q.resource.key(q.namespace, tree.Name(obj))
+func (q *Call) commitNew(obj map[string]any) (*store.Object, error) {
+	key := q.Resource.Key(q.namespace, tree.Name(obj))
 	if q.dryRun {
-		sn := q.bucket.Now()
+		sn := q.Bucket.Now()
 		if o := sn.Get(key); o != nil {
-			return nil, &store.Conflict{Bucket: q.bucket, Key: key, Current: o}
+			return nil, &store.Conflict{Bucket: q.Bucket, Key: key, Current: o}
 		}
 		return nil, nil
 	}
 	d := q.encode(obj)
-	o, err := q.commit(store.Change{Bucket: q.bucket, Key: key, Next: &d}, func() error { return q.checkPlace(tree.Name(obj)) })
+	o, err := q.commit(store.Change{Bucket: q.Bucket, Key: key, Next: &d}, func() error { return q.checkPlace(tree.Name(obj)) })
 	if !errors.Is(err, errRedefined) {
 		return o, err
 	}
-	if err := q.renew(); err != nil {
+	if err := q.reload(); err != nil {
 		return nil, err
 	}
 	obj["apiVersion"] = q.apiVersion()
 	if _, err := q.shape.Prune(obj); err != nil {
 		return nil, status.BadRequest(err.Error())
 	}
-	return q.insertObject(obj)
+	return q.Insert(obj)
 }
 
 // errRedefined is that the definition of a custom resource has changed since a call began:
@@ -147,9 +147,9 @@ var errRedefined = errors.New("the resource is defined anew")
 // commit makes one change, and tells the kind. fits, if any, is asked while no other commit
 // can come between. Nothing is written under a definition that has been replaced: that is
 // errRedefined.
-func (q *call) commit(c store.Change, fits func() error) (*store.Object, error) {
+func (q *Call) commit(c store.Change, fits func() error) (*store.Object, error) {
 	var refused error
-	done, err := q.rest.store.CommitFunc(context.Background(), func() []store.Change {
+	done, err := q.api.Store.CommitFunc(context.Background(), func() []store.Change {
 		if q.isRetired() {
 			refused = errRedefined
 		} else if fits != nil {
@@ -171,10 +171,10 @@ func (q *call) commit(c store.Change, fits func() error) (*store.Object, error) 
 
 // recommit is commit for the change of an object that is there. Who finds the resource
 // defined anew gets it, and a *store.Conflict, as if somebody had changed the object.
-func (q *call) recommit(c store.Change) (*store.Object, error) {
+func (q *Call) recommit(c store.Change) (*store.Object, error) {
 	o, err := q.commit(c, nil)
 	if errors.Is(err, errRedefined) {
-		if err := q.renew(); err != nil {
+		if err := q.reload(); err != nil {
 			return nil, err
 		}
 		return nil, &store.Conflict{Bucket: c.Bucket, Key: c.Key}
@@ -184,58 +184,58 @@ func (q *call) recommit(c store.Change) (*store.Object, error) {
 
 // checkPlace is what must hold when a new object is committed: nobody has begun to delete
 // what it is in.
-func (q *call) checkPlace(name string) error {
+func (q *Call) checkPlace(name string) error {
 	if q.custom {
-		sn := q.rest.customs.bucket.Now()
-		if d := sn.Get(q.bucket.Name); d == nil {
+		sn := q.api.Customs.Bucket.Now()
+		if d := sn.Get(q.Bucket.Name); d == nil {
 			return status.PlainText(http.StatusNotFound, "404 page not found")
 		} else if d.Meta.Deleting {
 			return q.forbidden(name, definitionGoes)
 		}
 	}
-	return q.checkSpace(name)
+	return q.checkNamespaceActive(name)
 }
 
 const definitionGoes = "create not allowed while custom resource definition is terminating"
 
-func (q *call) exists(name string, current *store.Object) *status.Error {
-	message := q.qualified() + " " + strconv.Quote(name) + " already exists"
+func (q *Call) exists(name string, current *store.Object) *status.Error {
+	message := q.Qualified() + " " + strconv.Quote(name) + " already exists"
 	if current != nil && current.Meta.Deleting {
 		message = "object is being deleted: " + message
 	}
 	return &status.Error{Code: http.StatusConflict, Reason: "AlreadyExists", Message: message, Details: &status.Details{Name: name, Group: q.Group, Kind: q.Plural}}
 }
 
-func (r *resource) forbidden(name, why string) *status.Error {
-	return &status.Error{Code: http.StatusForbidden, Reason: "Forbidden", Message: r.qualified() + " " + strconv.Quote(name) + " is forbidden: " + why, Details: &status.Details{Name: name, Group: r.Group, Kind: r.Plural}}
+func (r *Resource) forbidden(name, why string) *status.Error {
+	return &status.Error{Code: http.StatusForbidden, Reason: "Forbidden", Message: r.Qualified() + " " + strconv.Quote(name) + " is forbidden: " + why, Details: &status.Details{Name: name, Group: r.Group, Kind: r.Plural}}
 }
 
-func (q *call) wrongName(name string) *status.Error {
+func (q *Call) wrongName(name string) *status.Error {
 	return status.BadRequest("the name of the object (" + name + ") does not match the name on the URL (" + q.name + ")")
 }
 
-func (q *call) noName() *status.Error {
+func (q *Call) noName() *status.Error {
 	return status.BadRequest("the name of the object (" + q.name + " based on URL) was undeterminable: name must be provided")
 }
 
-func (q *call) wrongUID(old *store.Object, uid string) *status.Error {
+func (q *Call) wrongUID(old *store.Object, uid string) *status.Error {
 	return q.conflict(q.name, "StorageError: invalid object, Code: 4, Key: "+old.Key+", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: "+uid+", UID in object meta: "+old.Meta.UID)
 }
 
 // checkNamespace sees to it that the object says the namespace of the path, or none.
-func (q *call) checkNamespace(m map[string]any) error {
+func (q *Call) checkNamespace(m map[string]any) error {
 	if ns := tree.Text(m, "namespace"); ns != "" && ns != q.namespace {
 		return status.BadRequest("the namespace of the provided object does not match the namespace sent on the request")
 	}
 	return nil
 }
 
-// checkSpace refuses a new object whose namespace is not there, or on its way out.
-func (q *call) checkSpace(name string) error {
+// checkNamespaceActive refuses a new object whose namespace is not there, or on its way out.
+func (q *Call) checkNamespaceActive(name string) error {
 	if !q.Namespaced {
 		return nil
 	}
-	sn := q.rest.spaces.Now()
+	sn := q.api.Namespaces.Now()
 	space := sn.Get(q.namespace)
 	if space == nil {
 		return &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: "namespaces " + strconv.Quote(q.namespace) + " not found", Details: &status.Details{Name: q.namespace, Kind: "namespaces"}}
@@ -250,14 +250,14 @@ func (q *call) checkSpace(name string) error {
 }
 
 // warnUnchecked tells whoever writes that there are rules nobody evaluates.
-func (q *call) warnUnchecked() {
+func (q *Call) warnUnchecked() {
 	for _, rule := range q.unchecked {
 		q.scope.Warn("", rule)
 	}
 }
 
 // update replaces an object, or its status.
-func (q *call) update() error {
+func (q *Call) update() error {
 	if err := q.writeOptions("UpdateOptions"); err != nil {
 		return err
 	}
@@ -284,13 +284,13 @@ func (q *call) update() error {
 	}
 	uid := tree.Text(m, "uid")
 	for {
-		sn := q.bucket.Now()
-		old := sn.Get(q.resource.key(q.namespace, q.name))
+		sn := q.Bucket.Now()
+		old := sn.Get(q.Resource.Key(q.namespace, q.name))
 		if old == nil {
 			if !q.CreateOnUpdate || uid != "" || given != "" || q.info.Subresource != "" {
 				return q.notFound(q.name)
 			}
-			err := q.insert(tree.Copy(obj).(map[string]any))
+			err := q.createAndAnswer(tree.Copy(obj).(map[string]any))
 			var e *status.Error
 			if errors.As(err, &e) && e.Reason == "AlreadyExists" {
 				continue // somebody else made it meanwhile
@@ -344,7 +344,7 @@ func givenRevision(obj map[string]any) (string, error) {
 
 // answerWritten answers an update or a patch; o is nil when nothing was
 // stored, or the object has gone with this write.
-func (q *call) answerWritten(o *store.Object, next map[string]any) error {
+func (q *Call) answerWritten(o *store.Object, next map[string]any) error {
 	if o == nil {
 		return q.answerTree(http.StatusOK, next)
 	}
@@ -354,7 +354,7 @@ func (q *call) answerWritten(o *store.Object, next map[string]any) error {
 // replace writes next in the place of old, whose tree is was. Both trees are consumed. A
 // write that changes nothing is none. With dryRun nothing is written, the result is nil and
 // next is what it would be. Who raced gets a *store.Conflict.
-func (q *call) replace(old *store.Object, was, next map[string]any) (*store.Object, error) {
+func (q *Call) replace(old *store.Object, was, next map[string]any) (*store.Object, error) {
 	defer q.lockAlone()()
 	if q.info.Subresource == "status" {
 		merged := tree.Copy(was).(map[string]any)
@@ -382,15 +382,15 @@ func (q *call) replace(old *store.Object, was, next map[string]any) (*store.Obje
 		}
 	}
 	m := tree.Metadata(next)
-	keepLife(next, was)
+	keepSystemFields(next, was)
 	m["name"] = old.Name()
 	if q.Namespaced {
 		m["namespace"] = q.namespace
 	}
 	q.dedupeOwners(next)
 	q.shape.SetDefaults(next)
-	if q.prepare != nil {
-		if err := q.prepare(q, next, was); err != nil {
+	if q.Prepare != nil {
+		if err := q.Prepare(q, next, was); err != nil {
 			return nil, err
 		}
 	}
@@ -422,10 +422,10 @@ func (q *call) replace(old *store.Object, was, next map[string]any) (*store.Obje
 	if d.Same(old) { // as another version shows it, it was not as it is stored
 		return old, nil
 	}
-	return q.recommit(store.Change{Bucket: q.bucket, Key: old.Key, Expect: old.Rev, Next: &d})
+	return q.recommit(store.Change{Bucket: q.Bucket, Key: old.Key, Expect: old.Rev, Next: &d})
 }
 
-func (q *call) unlessDry(o *store.Object) *store.Object {
+func (q *Call) unlessDry(o *store.Object) *store.Object {
 	if q.dryRun {
 		return nil
 	}
@@ -434,13 +434,13 @@ func (q *call) unlessDry(o *store.Object) *store.Object {
 
 // mayGo reports whether nothing but finalizers in metadata holds a deleted object: a
 // namespace has others in its spec.
-func (r *resource) mayGo(obj map[string]any) bool {
+func (r *Resource) mayGo(obj map[string]any) bool {
 	return len(tree.List(obj, "spec", "finalizers")) == 0 || r.Plural != "namespaces" || r.Group != ""
 }
 
 // remove takes an object out, which was in the state last at its end.
-func (q *call) remove(old *store.Object, last map[string]any) error {
+func (q *Call) remove(old *store.Object, last map[string]any) error {
 	d := q.encode(tree.Copy(last).(map[string]any))
-	_, err := q.recommit(store.Change{Bucket: q.bucket, Key: old.Key, Expect: old.Rev, Last: &d})
+	_, err := q.recommit(store.Change{Bucket: q.Bucket, Key: old.Key, Expect: old.Rev, Last: &d})
 	return err
 }

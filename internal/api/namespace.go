@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"errors"
@@ -12,12 +12,16 @@ import (
 
 // What namespaces do that no other kind does.
 
-// permanentSpaces cannot be deleted (upstream).
-var permanentSpaces = [...]string{"default", "kube-system", "kube-public"}
+// NamespaceFinalizer is the finalizer in the spec of every namespace: it keeps a deleted one until it is
+// empty.
+const NamespaceFinalizer = "kubernetes"
+
+// permanentNamespaces cannot be deleted (upstream).
+var permanentNamespaces = [...]string{"default", "kube-system", "kube-public"}
 
 // holdNamespace marks a deleted namespace, which stays until it is empty.
-func holdNamespace(q *call, obj map[string]any) (stays bool, err error) {
-	for _, name := range permanentSpaces {
+func holdNamespace(q *Call, obj map[string]any) (stays bool, err error) {
+	for _, name := range permanentNamespaces {
 		if q.name == name {
 			return false, q.forbidden(q.name, "this namespace may not be deleted")
 		}
@@ -31,7 +35,7 @@ func holdNamespace(q *call, obj map[string]any) (stays bool, err error) {
 
 // finalizeNamespace is the finalize subresource: it sets the finalizers in spec, and the last
 // one that goes lets the namespace go.
-func finalizeNamespace(q *call) error {
+func finalizeNamespace(q *Call) error {
 	if q.info.Verb != "update" {
 		return q.unsupported(q.info.Verb)
 	}
@@ -51,7 +55,7 @@ func finalizeNamespace(q *call) error {
 	}
 	uid := tree.Text(obj, "metadata", "uid")
 	for {
-		sn := q.bucket.Now()
+		sn := q.Bucket.Now()
 		old := sn.Get(q.name)
 		if old == nil {
 			return q.notFound(q.name)

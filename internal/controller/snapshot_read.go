@@ -1,4 +1,4 @@
-package main
+package controller
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"apichain/internal/api"
 	"apichain/internal/field"
 	"apichain/internal/schema"
 	"apichain/internal/status"
@@ -21,15 +22,15 @@ import (
 
 // snapshotReader turns the items of a snapshot into drafts.
 type snapshotReader struct {
-	api       *rest
-	crds      map[string]map[string]any // definitions of the snapshot, by group and kind: "example.com/Widget"
-	resources map[[2]string]*resource   // by apiVersion and kind; nil: there is none
+	api       *api.API
+	crds      map[string]map[string]any   // definitions of the snapshot, by group and kind: "example.com/Widget"
+	resources map[[2]string]*api.Resource // by apiVersion and kind; nil: there is none
 	contents  store.Contents
 	wrong     []field.Error
 }
 
 // readSnapshot is what a body holds: 400 when it is no JSON, 422 when it is no snapshot.
-func readSnapshot(a *rest, body []byte) (store.Contents, *status.Error) {
+func readSnapshot(a *api.API, body []byte) (store.Contents, *status.Error) {
 	list, repeated, err := tree.ParseJSONObject(body)
 	if err != nil {
 		return nil, status.BadRequest("the body is not a JSON object: " + err.Error())
@@ -42,7 +43,7 @@ func readSnapshot(a *rest, body []byte) (store.Contents, *status.Error) {
 			return nil, status.BadRequest(fmt.Sprintf("unknown key %q: known are apiVersion, kind, metadata, items", status.Shorten(key, 128)))
 		}
 	}
-	r := &snapshotReader{api: a, crds: map[string]map[string]any{}, resources: map[[2]string]*resource{}, contents: store.Contents{}}
+	r := &snapshotReader{api: a, crds: map[string]map[string]any{}, resources: map[[2]string]*api.Resource{}, contents: store.Contents{}}
 	r.read(list)
 	if len(r.wrong) > 0 {
 		return nil, notASnapshot(r.wrong)
@@ -141,23 +142,23 @@ func (r *snapshotReader) take(obj map[string]any, path string) {
 	if ns := tree.Text(obj, "metadata", "namespace"); ns != "" {
 		key = ns + "/" + key
 	}
-	of := r.contents[res.bucket]
+	of := r.contents[res.Bucket]
 	if of == nil {
 		of = map[string]store.Wanted{}
-		r.contents[res.bucket] = of
+		r.contents[res.Bucket] = of
 	}
 	if _, twice := of[key]; twice {
-		r.add(field.Duplicate(path, res.bucket.Name+" "+key))
+		r.add(field.Duplicate(path, res.Bucket.Name+" "+key))
 		return
 	}
-	d := res.draft(obj)
+	d := res.Draft(obj)
 	of[strings.Clone(key)] = store.Wanted{Draft: &d} // a part of the body, which is large
 }
 
 // resourceOf is where objects of a kind are stored: a kind of the snapshot's own
 // definitions, or a built-in one. A definition that is there now but not in the snapshot
 // goes, and so none can be of it.
-func (r *snapshotReader) resourceOf(apiVersion, kind string) *resource {
+func (r *snapshotReader) resourceOf(apiVersion, kind string) *api.Resource {
 	id := [2]string{apiVersion, kind}
 	if res, ok := r.resources[id]; ok {
 		return res
@@ -166,12 +167,12 @@ func (r *snapshotReader) resourceOf(apiVersion, kind string) *resource {
 	if !ok {
 		group, version = "", apiVersion
 	}
-	var res *resource
+	var res *api.Resource
 	if crd := r.crds[group+"/"+kind]; crd != nil {
-		res = r.api.customs.undeclared(crd, version)
-	} else if res = r.api.resourceOf(apiVersion, kind); res != nil {
-		definitions := r.api.store.Bucket(crdResource).Now()
-		if res.bucket == nil || definitions.Get(res.bucket.Name) != nil {
+		res = r.api.Customs.OfDefinition(crd, version)
+	} else if res = r.api.ForKind(apiVersion, kind); res != nil {
+		definitions := r.api.Store.Bucket(CrdResource).Now()
+		if res.Bucket == nil || definitions.Get(res.Bucket.Name) != nil {
 			res = nil
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package controller
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"apichain/internal/kinds"
+	"apichain/internal/api"
 	"apichain/internal/status"
 	"apichain/internal/store"
 	"apichain/internal/tree"
@@ -21,7 +21,7 @@ import (
 
 // controllers is that goroutine; nothing else uses it once run is called.
 type controllers struct {
-	rest     *rest
+	api      *api.API
 	ca       string // PEM by which clients trust the TLS listener
 	seen     int64  // events up to this revision are taken
 	queued   map[task]bool
@@ -47,14 +47,14 @@ type task struct {
 type taskKind int
 
 const (
-	taskSpace      taskKind = iota // a namespace: its own objects, or its emptying
+	taskNamespace  taskKind = iota // a namespace: its own objects, or its emptying
 	taskDefinition                 // a CustomResourceDefinition: its emptying, its names
 	taskOwner                      // an object that is deleted with a finalizer for its dependents
 	taskDependent                  // an object with owners
 )
 
-func newControllers(s *rest, ca string) *controllers {
-	return &controllers{rest: s, ca: ca, queued: map[task]bool{}, failing: map[task]bool{}, owned: map[string]map[place]bool{}, gone: map[string]bool{}, emptying: map[string]bool{}}
+func newControllers(s *api.API, ca string) *controllers {
+	return &controllers{api: s, ca: ca, queued: map[task]bool{}, failing: map[task]bool{}, owned: map[string]map[place]bool{}, gone: map[string]bool{}, emptying: map[string]bool{}}
 }
 
 // taskRetry is when a task that failed is tried again.
@@ -67,7 +67,7 @@ func (c *controllers) run(ctx context.Context) {
 	defer retry.Stop()
 	for {
 		failed := c.work(ctx)
-		events, changed, ok := c.rest.store.After(c.seen, 1000)
+		events, changed, ok := c.api.Store.After(c.seen, 1000)
 		if !ok {
 			c.rescan()
 			continue
@@ -98,7 +98,7 @@ func (c *controllers) settle(ctx context.Context) {
 	c.rescan()
 	for {
 		failed := c.work(ctx)
-		events, _, _ := c.rest.store.After(c.seen, 1000)
+		events, _, _ := c.api.Store.After(c.seen, 1000)
 		if len(events) == 0 || failed || ctx.Err() != nil {
 			return
 		}
@@ -110,9 +110,9 @@ func (c *controllers) settle(ctx context.Context) {
 
 // rescan looks at everything there is.
 func (c *controllers) rescan() {
-	c.seen = c.rest.store.Revision()
+	c.seen = c.api.Store.Revision()
 	clear(c.owned)
-	for _, b := range c.rest.store.Buckets() {
+	for _, b := range c.api.Store.Buckets() {
 		sn := b.Now()
 		for o := range sn.Scan("", "") {
 			c.take(b, &store.Event{Kind: store.Added, Rev: c.seen, Object: o})
@@ -138,8 +138,8 @@ func (c *controllers) take(b *store.Bucket, e *store.Event) {
 		for i := range e.Prev.Meta.Owners { // an owner waits for those that block it
 			o := &e.Prev.Meta.Owners[i]
 			kept := e.Kind != store.Deleted && slices.ContainsFunc(m.Owners, func(now store.Owner) bool { return now == *o })
-			if r := c.rest.resourceOf(o.APIVersion, o.Kind); !kept && r != nil && r.bucket != nil {
-				c.add(taskOwner, place{r.bucket, r.key(e.Object.Namespace(), o.Name)})
+			if r := c.api.ForKind(o.APIVersion, o.Kind); !kept && r != nil && r.Bucket != nil {
+				c.add(taskOwner, place{r.Bucket, r.Key(e.Object.Namespace(), o.Name)})
 			}
 		}
 	}
@@ -165,12 +165,12 @@ func (c *controllers) take(b *store.Bucket, e *store.Event) {
 		}
 	}
 	switch {
-	case b == c.rest.spaces:
-		c.add(taskSpace, at)
-	case b == c.rest.customs.bucket:
+	case b == c.api.Namespaces:
+		c.add(taskNamespace, at)
+	case b == c.api.Customs.Bucket:
 		c.add(taskDefinition, at)
 		if e.Kind != store.Added {
-			c.waiting(at)
+			c.retryNames(at)
 		}
 	default:
 		c.content(b, e)
@@ -181,13 +181,13 @@ func (c *controllers) take(b *store.Bucket, e *store.Event) {
 // somebody waits for.
 func (c *controllers) content(b *store.Bucket, e *store.Event) {
 	ns := e.Object.Namespace()
-	own := ns != "" && (b.Name == "serviceaccounts" && e.Object.Name() == "default" || b.Name == "configmaps" && e.Object.Name() == rootCAName)
+	own := ns != "" && (b.Name == "serviceaccounts" && e.Object.Name() == "default" || b.Name == "configmaps" && e.Object.Name() == RootCAName)
 	if ns != "" && (c.emptying[ns] || own && e.Kind != store.Added) {
-		c.add(taskSpace, place{c.rest.spaces, ns})
+		c.add(taskNamespace, place{c.api.Namespaces, ns})
 	}
 	if e.Kind == store.Deleted {
-		if c.rest.customs.isTerminating(b.Name) {
-			c.add(taskDefinition, place{c.rest.customs.bucket, b.Name})
+		if c.api.Customs.IsTerminating(b.Name) {
+			c.add(taskDefinition, place{c.api.Customs.Bucket, b.Name})
 		}
 	}
 }
@@ -213,8 +213,8 @@ func (c *controllers) work(ctx context.Context) (failed bool) {
 		delete(c.queued, t)
 		var err error
 		switch t.why {
-		case taskSpace:
-			err = c.space(ctx, t.at.key)
+		case taskNamespace:
+			err = c.syncNamespace(ctx, t.at.key)
 		case taskDefinition:
 			err = c.definition(ctx, t.at.key)
 		case taskOwner:
@@ -228,7 +228,7 @@ func (c *controllers) work(ctx context.Context) (failed bool) {
 		}
 		if !c.failing[t] {
 			c.failing[t] = true
-			c.rest.config.log.Warn("an object could not be looked after; it is tried again", "resource", t.at.bucket.Name, "key", t.at.key, "err", err)
+			c.api.Config.Log.Warn("an object could not be looked after; it is tried again", "resource", t.at.bucket.Name, "key", t.at.key, "err", err)
 		}
 		again = append(again, t)
 	}
@@ -241,32 +241,31 @@ func (c *controllers) work(ctx context.Context) (failed bool) {
 // Namespaces.
 
 const (
-	rootCAName  = "kube-root-ca.crt"
-	rootCANote  = "kubernetes.io/description"
-	spaceHolder = "kubernetes" // the finalizer in a namespace's spec
+	RootCAName = "kube-root-ca.crt"
+	rootCANote = "kubernetes.io/description"
 )
 
-// space looks after a namespace: it has a service account and the CA, or is emptied.
-func (c *controllers) space(ctx context.Context, name string) error {
-	sn := c.rest.spaces.Now()
+// syncNamespace looks after a namespace: it has a service account and the CA, or is emptied.
+func (c *controllers) syncNamespace(ctx context.Context, name string) error {
+	sn := c.api.Namespaces.Now()
 	o := sn.Get(name)
 	if o == nil {
 		delete(c.emptying, name)
 		return nil
 	}
 	if !o.Meta.Deleting {
-		return c.furnish(ctx, name)
+		return c.ensureDefaults(ctx, name)
 	}
 	c.emptying[name] = true
 	left := false
-	for _, b := range c.rest.store.Buckets() {
+	for _, b := range c.api.Store.Buckets() {
 		sn := b.Now()
-		r := c.rest.resourceFor(b)
+		r := c.api.ForBucket(b)
 		if r == nil || !r.Namespaced {
 			continue
 		}
 		for item := range sn.Scan(name+"/", "") {
-			if err := c.delete(r, item, background); err != nil {
+			if err := c.delete(r, item, api.PropagationBackground); err != nil {
 				return err
 			}
 			now := b.Now()
@@ -276,14 +275,14 @@ func (c *controllers) space(ctx context.Context, name string) error {
 	if left {
 		return nil // the events of what is left bring us back
 	}
-	r := c.rest.builtin[kinds.NewKey("", "v1", "Namespace")]
+	r := c.api.Builtin("", "v1", "Namespace")
 	bare := false // somebody has taken the finalizers before us
-	now, err := c.rest.internal(r, "update", name, name, "finalize").modify(ctx, func(obj map[string]any) bool {
+	now, err := c.api.Internal(r, "update", name, name, "finalize").Modify(ctx, func(obj map[string]any) bool {
 		bare = len(tree.List(obj, "spec", "finalizers")) == 0
-		return dropString(tree.Object(obj, "spec"), "finalizers", spaceHolder)
+		return dropString(tree.Object(obj, "spec"), "finalizers", api.NamespaceFinalizer)
 	})
 	if err == nil && now != nil && bare {
-		_, _, err = c.rest.internal(r, "delete", name, name, "").deleteObject(&deleteOptions{uid: &now.Meta.UID})
+		_, _, err = c.api.Internal(r, "delete", name, name, "").Delete(&api.DeleteOptions{UID: &now.Meta.UID})
 	}
 	return err
 }
@@ -308,25 +307,25 @@ func dropString(obj map[string]any, field, s string) bool {
 	return true
 }
 
-// furnish makes what every namespace has.
-func (c *controllers) furnish(ctx context.Context, ns string) error {
-	accounts := c.rest.builtin[kinds.NewKey("", "v1", "ServiceAccount")]
-	sn := accounts.bucket.Now()
+// ensureDefaults makes what every namespace has.
+func (c *controllers) ensureDefaults(ctx context.Context, ns string) error {
+	accounts := c.api.Builtin("", "v1", "ServiceAccount")
+	sn := accounts.Bucket.Now()
 	if sn.Get(ns+"/default") == nil {
 		obj := map[string]any{"kind": "ServiceAccount", "apiVersion": "v1", "metadata": map[string]any{"name": "default"}}
 		if err := c.create(accounts, ns, obj); err != nil {
 			return err
 		}
 	}
-	maps := c.rest.builtin[kinds.NewKey("", "v1", "ConfigMap")]
+	maps := c.api.Builtin("", "v1", "ConfigMap")
 	data := map[string]any{"ca.crt": c.ca}
-	sn = maps.bucket.Now()
-	if sn.Get(ns+"/"+rootCAName) == nil {
+	sn = maps.Bucket.Now()
+	if sn.Get(ns+"/"+RootCAName) == nil {
 		obj := map[string]any{"kind": "ConfigMap", "apiVersion": "v1", "data": data,
-			"metadata": map[string]any{"name": rootCAName, "annotations": map[string]any{rootCANote: "The certificates by which clients of this server trust it."}}}
+			"metadata": map[string]any{"name": RootCAName, "annotations": map[string]any{rootCANote: "The certificates by which clients of this server trust it."}}}
 		return c.create(maps, ns, obj)
 	}
-	_, err := c.rest.internal(maps, "update", ns, rootCAName, "").modify(ctx, func(obj map[string]any) bool {
+	_, err := c.api.Internal(maps, "update", ns, RootCAName, "").Modify(ctx, func(obj map[string]any) bool {
 		if tree.Equal(obj["data"], data) {
 			return false
 		}
@@ -337,8 +336,8 @@ func (c *controllers) furnish(ctx context.Context, ns string) error {
 }
 
 // create makes an object unless there is one already, or its namespace is going.
-func (c *controllers) create(r *resource, ns string, obj map[string]any) error {
-	_, err := c.rest.internal(r, "create", ns, "", "").insertObject(obj)
+func (c *controllers) create(r *api.Resource, ns string, obj map[string]any) error {
+	_, err := c.api.Internal(r, "create", ns, "", "").Insert(obj)
 	var e *status.Error
 	if errors.As(err, &e) && (e.Reason == "AlreadyExists" || e.Reason == "NotFound" || e.Reason == "Forbidden") {
 		return nil
@@ -347,24 +346,24 @@ func (c *controllers) create(r *resource, ns string, obj map[string]any) error {
 }
 
 // delete deletes an object, if it is still there.
-func (c *controllers) delete(r *resource, o *store.Object, policy string) error {
+func (c *controllers) delete(r *api.Resource, o *store.Object, policy string) error {
 	return c.deleteAt(r, o, 0, policy)
 }
 
 // deleteAt is delete of an object that is as it was at a revision, 0 for any: who has
 // changed it meanwhile may have given it another owner, and the event of that is to come.
-func (c *controllers) deleteAt(r *resource, o *store.Object, rev int64, policy string) error {
+func (c *controllers) deleteAt(r *api.Resource, o *store.Object, rev int64, policy string) error {
 	if o.Meta.Deleting {
 		return nil
 	}
 	uid := o.Meta.UID
-	q := c.rest.internal(r, "delete", o.Namespace(), o.Name(), "")
-	options := deleteOptions{uid: &uid, propagation: policy}
+	q := c.api.Internal(r, "delete", o.Namespace(), o.Name(), "")
+	options := api.DeleteOptions{UID: &uid, Propagation: policy}
 	if rev != 0 {
 		text := strconv.FormatInt(rev, 10)
-		options.rev = &text
+		options.ResourceVersion = &text
 	}
-	_, _, err := q.deleteObject(&options)
+	_, _, err := q.Delete(&options)
 	var e *status.Error
 	if errors.As(err, &e) && (e.Reason == "NotFound" || e.Reason == "Conflict") {
 		return nil
@@ -377,18 +376,18 @@ func (c *controllers) deleteAt(r *resource, o *store.Object, rev int64, policy s
 // definition empties one that is being deleted, and lets one whose names were taken try
 // again.
 func (c *controllers) definition(ctx context.Context, name string) error {
-	customs := c.rest.customs
-	customs.follow()
-	sn := customs.bucket.Now()
+	customs := c.api.Customs
+	customs.Follow()
+	sn := customs.Bucket.Now()
 	o := sn.Get(name)
 	if o == nil || !o.Meta.Deleting {
 		return nil
 	}
-	b := c.rest.store.Bucket(name)
+	b := c.api.Store.Bucket(name)
 	instances := b.Now()
-	if r := c.rest.resourceFor(b); r != nil {
+	if r := c.api.ForBucket(b); r != nil {
 		for item := range instances.Scan("", "") {
-			if err := c.delete(r, item, background); err != nil {
+			if err := c.delete(r, item, api.PropagationBackground); err != nil {
 				return err
 			}
 		}
@@ -396,21 +395,21 @@ func (c *controllers) definition(ctx context.Context, name string) error {
 	if now := b.Now(); now.Count() > 0 {
 		return nil // its events bring us back
 	}
-	r := c.rest.builtin[kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition")]
-	_, err := c.rest.internal(r, "update", "", name, "").modify(ctx, func(obj map[string]any) bool {
-		return dropString(tree.Metadata(obj), "finalizers", crdFinalizer)
+	r := c.api.Builtin("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
+	_, err := c.api.Internal(r, "update", "", name, "").Modify(ctx, func(obj map[string]any) bool {
+		return dropString(tree.Metadata(obj), "finalizers", api.DefinitionFinalizer)
 	})
 	return err
 }
 
-// waiting lets definitions of a group look again whether their names are free, when one
+// retryNames lets definitions of a group look again whether their names are free, when one
 // has changed or gone.
-func (c *controllers) waiting(changed place) {
+func (c *controllers) retryNames(changed place) {
 	_, group, _ := strings.Cut(changed.key, ".")
-	r := c.rest.builtin[kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition")]
-	c.rest.customs.follow()
-	for _, name := range c.rest.customs.unaccepted(group) {
-		_, _ = c.rest.internal(r, "update", "", name, "status").modify(context.Background(), func(map[string]any) bool {
+	r := c.api.Builtin("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
+	c.api.Customs.Follow()
+	for _, name := range c.api.Customs.NamesPending(group) {
+		_, _ = c.api.Internal(r, "update", "", name, "status").Modify(context.Background(), func(map[string]any) bool {
 			return true // the kind looks at the names before each write
 		})
 	}

@@ -1,8 +1,9 @@
-package main
+package controller
 
 import (
 	"context"
 
+	"apichain/internal/api"
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
@@ -16,7 +17,7 @@ import (
 func (c *controllers) dependent(ctx context.Context, at place) error {
 	sn := at.bucket.Now()
 	o := sn.Get(at.key)
-	r := c.rest.resourceFor(at.bucket)
+	r := c.api.ForBucket(at.bucket)
 	if o == nil || o.Meta.Deleting || r == nil || len(o.Meta.Owners) == 0 {
 		return nil
 	}
@@ -39,24 +40,24 @@ func (c *controllers) dependent(ctx context.Context, at place) error {
 		if err := c.breakCircle(ctx, r, o); err != nil {
 			return err
 		}
-		return c.deleteAt(r, o, o.Rev, foreground) // its own dependents go first; where a circle was broken, at the event of that
+		return c.deleteAt(r, o, o.Rev, api.PropagationForeground) // its own dependents go first; where a circle was broken, at the event of that
 	}
-	return c.deleteAt(r, o, o.Rev, background)
+	return c.deleteAt(r, o, o.Rev, api.PropagationBackground)
 }
 
 // breakCircle lets o no longer block its owners when a dependent of its own waits for its
 // dependents: both may wait for each other (upstream).
-func (c *controllers) breakCircle(ctx context.Context, r *resource, o *store.Object) error {
+func (c *controllers) breakCircle(ctx context.Context, r *api.Resource, o *store.Object) error {
 	circle := false
 	for dependent := range c.owned[o.Meta.UID] {
 		sn := dependent.bucket.Now()
 		d := sn.Get(dependent.key)
-		circle = circle || d != nil && d.Meta.Deleting && hasFinalizer(d, finalizerForegnd)
+		circle = circle || d != nil && d.Meta.Deleting && hasFinalizer(d, api.FinalizerForeground)
 	}
 	if !circle {
 		return nil
 	}
-	_, err := c.rest.internal(r, "update", o.Namespace(), o.Name(), "").modify(ctx, func(obj map[string]any) bool {
+	_, err := c.api.Internal(r, "update", o.Namespace(), o.Name(), "").Modify(ctx, func(obj map[string]any) bool {
 		blocked := false
 		for _, ref := range tree.List(obj, "metadata", "ownerReferences") {
 			if tree.At(ref, "blockOwnerDeletion") == true {
@@ -78,21 +79,21 @@ const (
 )
 
 func (c *controllers) ownerOf(o *store.Object, ref *store.Owner) ownerState {
-	r := c.rest.resourceOf(ref.APIVersion, ref.Kind)
+	r := c.api.ForKind(ref.APIVersion, ref.Kind)
 	switch {
 	case r != nil && r.Namespaced && o.Namespace() == "":
 		return ownerThere // nobody can tell which it is (upstream)
 	case c.gone[ref.UID]:
 		return ownerGone // perhaps its kind with it
-	case r == nil || r.bucket == nil:
+	case r == nil || r.Bucket == nil:
 		return ownerThere
 	}
-	sn := r.bucket.Now()
-	owner := sn.Get(r.key(o.Namespace(), ref.Name))
+	sn := r.Bucket.Now()
+	owner := sn.Get(r.Key(o.Namespace(), ref.Name))
 	switch {
 	case owner == nil || owner.Meta.UID != ref.UID:
 		return ownerGone
-	case owner.Meta.Deleting && hasFinalizer(owner, finalizerForegnd):
+	case owner.Meta.Deleting && hasFinalizer(owner, api.FinalizerForeground):
 		return ownerWaits
 	}
 	return ownerThere
@@ -111,8 +112,8 @@ func hasFinalizer(o *store.Object, name string) bool {
 }
 
 // release takes owners out of an object.
-func (c *controllers) release(ctx context.Context, r *resource, o *store.Object, uids []string) error {
-	_, err := c.rest.internal(r, "update", o.Namespace(), o.Name(), "").modify(ctx, func(obj map[string]any) bool {
+func (c *controllers) release(ctx context.Context, r *api.Resource, o *store.Object, uids []string) error {
+	_, err := c.api.Internal(r, "update", o.Namespace(), o.Name(), "").Modify(ctx, func(obj map[string]any) bool {
 		m := tree.Metadata(obj)
 		var kept []any
 		for _, ref := range tree.List(m, "ownerReferences") {
@@ -141,15 +142,15 @@ func (c *controllers) release(ctx context.Context, r *resource, o *store.Object,
 func (c *controllers) owner(ctx context.Context, at place) error {
 	sn := at.bucket.Now()
 	o := sn.Get(at.key)
-	r := c.rest.resourceFor(at.bucket)
+	r := c.api.ForBucket(at.bucket)
 	if o == nil || !o.Meta.Deleting || r == nil {
 		return nil
 	}
 	switch {
-	case hasFinalizer(o, finalizerOrphan):
+	case hasFinalizer(o, api.FinalizerOrphan):
 		for dependent := range c.owned[o.Meta.UID] {
 			now := dependent.bucket.Now()
-			d, dr := now.Get(dependent.key), c.rest.resourceFor(dependent.bucket)
+			d, dr := now.Get(dependent.key), c.api.ForBucket(dependent.bucket)
 			if d == nil || dr == nil {
 				continue
 			}
@@ -157,8 +158,8 @@ func (c *controllers) owner(ctx context.Context, at place) error {
 				return err
 			}
 		}
-		return c.unhold(ctx, r, o, finalizerOrphan)
-	case hasFinalizer(o, finalizerForegnd):
+		return c.unhold(ctx, r, o, api.FinalizerOrphan)
+	case hasFinalizer(o, api.FinalizerForeground):
 		blocked := false
 		for dependent := range c.owned[o.Meta.UID] {
 			now := dependent.bucket.Now()
@@ -174,14 +175,14 @@ func (c *controllers) owner(ctx context.Context, at place) error {
 		if blocked {
 			return nil // the end of each dependent brings us back
 		}
-		return c.unhold(ctx, r, o, finalizerForegnd)
+		return c.unhold(ctx, r, o, api.FinalizerForeground)
 	}
 	return nil
 }
 
 // unhold takes a finalizer away.
-func (c *controllers) unhold(ctx context.Context, r *resource, o *store.Object, finalizer string) error {
-	_, err := c.rest.internal(r, "update", o.Namespace(), o.Name(), "").modify(ctx, func(obj map[string]any) bool {
+func (c *controllers) unhold(ctx context.Context, r *api.Resource, o *store.Object, finalizer string) error {
+	_, err := c.api.Internal(r, "update", o.Namespace(), o.Name(), "").Modify(ctx, func(obj map[string]any) bool {
 		return dropString(tree.Metadata(obj), "finalizers", finalizer)
 	})
 	return err

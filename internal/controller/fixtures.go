@@ -1,4 +1,4 @@
-package main
+package controller
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"apichain/internal/api"
 	"apichain/internal/status"
 	"apichain/internal/tree"
 )
@@ -23,16 +24,16 @@ type fixture struct {
 	obj   map[string]any
 }
 
-// wrongFixtures is all that is wrong with fixtures.
-type wrongFixtures []string
+// WrongFixtures is all that is wrong with fixtures.
+type WrongFixtures []string
 
-func (w wrongFixtures) Error() string { return strings.Join(w, "\n") }
+func (w WrongFixtures) Error() string { return strings.Join(w, "\n") }
 
-// loadFixtures applies the manifests of --fixtures: CustomResourceDefinitions and
+// LoadFixtures applies the manifests of --fixtures: CustomResourceDefinitions and
 // namespaces first, the rest as it stands in the files, files of a directory by name. All
-// that is wrong is in the error, a wrongFixtures in the order of the files. Nothing is
+// that is wrong is in the error, a WrongFixtures in the order of the files. Nothing is
 // applied when a file cannot be read.
-func loadFixtures(ctx context.Context, a *rest, paths []string) error {
+func LoadFixtures(ctx context.Context, a *api.API, paths []string) error {
 	all, wrong := readFixtures(paths)
 	if len(wrong) == 0 {
 		places := make([]int, len(all))
@@ -51,7 +52,7 @@ func loadFixtures(ctx context.Context, a *rest, paths []string) error {
 	if len(wrong) == 0 {
 		return nil
 	}
-	texts := make(wrongFixtures, len(wrong))
+	texts := make(WrongFixtures, len(wrong))
 	for i, err := range wrong {
 		texts[i] = "--fixtures: " + strings.ReplaceAll(err.Error(), "\n", `\n`) // a line is one problem
 	}
@@ -70,17 +71,18 @@ func fixtureRank(obj map[string]any) int {
 
 // applyFixture applies one object. Manifests are often what kubectl get printed: what the
 // server sets itself is left out, so that they can be applied again.
-func applyFixture(ctx context.Context, a *rest, obj map[string]any) error {
+func applyFixture(ctx context.Context, a *api.API, obj map[string]any) error {
 	if meta := tree.Object(obj, "metadata"); meta != nil {
-		for _, key := range []string{"resourceVersion", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields", "selfLink"} {
+		delete(meta, "resourceVersion")
+		for _, key := range api.SystemFields {
 			delete(meta, key)
 		}
-		r := a.resourceOf(tree.Text(obj, "apiVersion"), tree.Text(obj, "kind"))
+		r := a.ForKind(tree.Text(obj, "apiVersion"), tree.Text(obj, "kind"))
 		if r != nil && r.Namespaced && meta["namespace"] == nil {
 			meta["namespace"] = "default" // as kubectl has it
 		}
 	}
-	_, _, err := a.apply(ctx, obj)
+	_, _, err := a.Apply(ctx, obj)
 	return err
 }
 

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"bytes"
@@ -24,11 +24,11 @@ import (
 // jsonTypes are the media types of bodies, as messages list them.
 const bodyTypes = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 
-const protobufMedia = "application/vnd.kubernetes.protobuf"
+const ProtobufMedia = "application/vnd.kubernetes.protobuf"
 
 // readBody reads the whole body, at most maxBody bytes. The slice is the caller's until it
 // gives it back with putBody.
-func (s *rest) readBody(req *http.Request) (*[]byte, error) {
+func (s *API) readBody(req *http.Request) (*[]byte, error) {
 	if req.ContentLength > maxBody {
 		return nil, bodyTooLarge()
 	}
@@ -66,7 +66,7 @@ func (s *rest) readBody(req *http.Request) (*[]byte, error) {
 	}
 }
 
-func (s *rest) putBody(b *[]byte) {
+func (s *API) putBody(b *[]byte) {
 	if cap(*b) <= 64<<10 {
 		s.bodies.Put(b)
 	}
@@ -82,12 +82,12 @@ func unsupportedType(accepted string) *status.Error {
 
 // readObject reads the object in the body. problems is what strict checking found in the
 // text itself: keys that come twice.
-func (q *call) readObject(typ *kinds.Type, kind string) (obj map[string]any, problems []string, err error) {
-	body, err := q.rest.readBody(q.req)
+func (q *Call) readObject(typ *kinds.Type, kind string) (obj map[string]any, problems []string, err error) {
+	body, err := q.api.readBody(q.req)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer q.rest.putBody(body)
+	defer q.api.putBody(body)
 	contentType := "application/json"
 	if v := q.req.Header["Content-Type"]; len(v) > 0 && v[0] != "" {
 		contentType = request.MediaType(v[0])
@@ -115,11 +115,11 @@ func (q *call) readObject(typ *kinds.Type, kind string) (obj map[string]any, pro
 			return nil, nil, unreadable(noJSON, errors.New("json: cannot unmarshal "+tree.TypeName(v)+" into Go value of type map[string]interface {}"))
 		}
 		obj, problems = o, repeated
-	case contentType == protobufMedia && typ != nil:
+	case contentType == ProtobufMedia && typ != nil:
 		if obj, err = decodeObjectProtobuf(*body, typ); err != nil {
 			return nil, nil, unreadable("", err)
 		}
-	case contentType == protobufMedia:
+	case contentType == ProtobufMedia:
 		e := unsupportedType("application/json, application/yaml")
 		e.Message += "; " + protobufAdvice
 		return nil, nil, e
@@ -132,7 +132,7 @@ func (q *call) readObject(typ *kinds.Type, kind string) (obj map[string]any, pro
 // readTyped reads a body that is no object of the resource: options, or what a subresource
 // takes. The result is nil where there is no body. A value of a wrong type is refused, since
 // nothing here may be taken for what it is not.
-func (q *call) readTyped(typ *kinds.Type, kind string) (map[string]any, error) {
+func (q *Call) readTyped(typ *kinds.Type, kind string) (map[string]any, error) {
 	obj, problems, err := q.readObject(typ, kind)
 	if obj == nil {
 		return nil, err
@@ -199,7 +199,7 @@ func decodeObjectProtobuf(b []byte, typ *kinds.Type) (map[string]any, error) {
 }
 
 // writeOptions reads what every write may say: options names the kind in messages.
-func (q *call) writeOptions(options string) error {
+func (q *Call) writeOptions(options string) error {
 	q.strict = "Warn"
 	if q.query == nil {
 		return nil
@@ -245,7 +245,7 @@ func managerErrors(manager string) (errs []field.Error) {
 
 // readNew reads and checks the object of a create or an update as far as it concerns the
 // body alone: its kind, unknown fields, repeated keys.
-func (q *call) readNew() (map[string]any, error) {
+func (q *Call) readNew() (map[string]any, error) {
 	obj, problems, err := q.readObject(q.Type, q.Kind)
 	if err != nil {
 		return nil, err
@@ -261,7 +261,7 @@ func (q *call) readNew() (map[string]any, error) {
 
 // checkKind sees to it that obj says the kind and version of the path. A built-in kind may
 // leave them out.
-func (q *call) checkKind(obj map[string]any) error {
+func (q *Call) checkKind(obj map[string]any) error {
 	if err := cmp.Or(wantText(obj, "kind"), wantText(obj, "apiVersion")); err != nil {
 		return err
 	}
@@ -273,7 +273,7 @@ func (q *call) checkKind(obj map[string]any) error {
 			text = text[:200]
 		}
 		return status.BadRequest("the object provided is unrecognized (must be of type " + q.Kind + "): Object 'Kind' is missing in '" + text + "'")
-	case version != "" && version != q.apiVersion() && !q.custom && q.rest.resourceOf(version, cmp.Or(kind, q.Kind)) == nil:
+	case version != "" && version != q.apiVersion() && !q.custom && q.api.ForKind(version, cmp.Or(kind, q.Kind)) == nil:
 		kind = cmp.Or(kind, q.Kind)
 		_, v := splitAPIVersion(version)
 		return status.BadRequest(kind + " in version " + strconv.Quote(v) + " cannot be handled as a " + q.Kind + ": no kind " + strconv.Quote(kind) + " is registered for version " + strconv.Quote(version))
@@ -289,13 +289,13 @@ func (q *call) checkKind(obj map[string]any) error {
 }
 
 // prune takes out what the type does not have and says so, as fieldValidation asks.
-func (q *call) prune(obj map[string]any, problems []string) error {
+func (q *Call) prune(obj map[string]any, problems []string) error {
 	unknown, err := q.shape.Prune(obj)
 	return q.pruned(q.Kind, q.Version, problems, unknown, err)
 }
 
 // pruned says what strict reading of an object of a kind has found.
-func (q *call) pruned(kind, version string, problems, unknown []string, err error) error {
+func (q *Call) pruned(kind, version string, problems, unknown []string, err error) error {
 	unfit := func(why string) error {
 		if kind != deleteOptionsKind { // of which upstream says the rest alone
 			why = kind + " in version " + strconv.Quote(version) + " cannot be handled as a " + kind + ": " + why

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"net/http"
@@ -16,10 +16,10 @@ import (
 // created and never stored.
 
 // review answers a review: it fills in obj's status, or refuses.
-type review func(q *call, obj map[string]any) error
+type review func(q *Call, obj map[string]any) error
 
 // answerReview is create for a kind that is only reviewed.
-func (q *call) answerReview() error {
+func (q *Call) answerReview() error {
 	if err := q.writeOptions("CreateOptions"); err != nil {
 		return err
 	}
@@ -43,19 +43,19 @@ func userInfo(u *request.User) map[string]any {
 		info["uid"] = u.UID
 	}
 	if len(u.Groups) > 0 {
-		info["groups"] = anyStrings(u.Groups)
+		info["groups"] = AnyStrings(u.Groups)
 	}
 	if len(u.Extra) > 0 {
 		extra := map[string]any{}
 		for k, v := range u.Extra {
-			extra[k] = anyStrings(v)
+			extra[k] = AnyStrings(v)
 		}
 		info["extra"] = extra
 	}
 	return info
 }
 
-func anyStrings(list []string) []any {
+func AnyStrings(list []string) []any {
 	out := make([]any, len(list))
 	for i, s := range list {
 		out[i] = s
@@ -63,14 +63,14 @@ func anyStrings(list []string) []any {
 	return out
 }
 
-func reviewToken(q *call, obj map[string]any) error {
+func reviewToken(q *Call, obj map[string]any) error {
 	token := tree.Text(obj, "spec", "token")
 	if token == "" {
 		return status.BadRequest("token is required for TokenReview in authentication")
 	}
 	status := map[string]any{"user": map[string]any{}}
 	obj["status"] = status
-	u, audiences := q.rest.config.whoseToken(token)
+	u, audiences := q.api.Config.WhoseToken(token)
 	if u == nil {
 		status["error"] = auth.ErrInvalidToken.Error()
 		return nil
@@ -85,16 +85,16 @@ func reviewToken(q *call, obj map[string]any) error {
 		status["error"] = "the token is not for this server"
 		return nil
 	}
-	status["authenticated"], status["user"], status["audiences"] = true, userInfo(u), anyStrings(audiences)
+	status["authenticated"], status["user"], status["audiences"] = true, userInfo(u), AnyStrings(audiences)
 	return nil
 }
 
-func reviewSelf(q *call, obj map[string]any) error {
+func reviewSelf(q *Call, obj map[string]any) error {
 	obj["status"] = map[string]any{"userInfo": userInfo(q.scope.ActingUser())}
 	return nil
 }
 
-func reviewAccess(q *call, obj map[string]any) error {
+func reviewAccess(q *Call, obj map[string]any) error {
 	spec := tree.Object(obj, "spec")
 	u := &request.User{Name: tree.Text(spec, "user"), UID: tree.Text(spec, "uid"), Groups: kinds.TextsOf(tree.List(spec, "groups"))}
 	errs := accessErrors(spec)
@@ -115,7 +115,7 @@ func reviewAccess(q *call, obj map[string]any) error {
 	return nil
 }
 
-func reviewLocalAccess(q *call, obj map[string]any) error {
+func reviewLocalAccess(q *Call, obj map[string]any) error {
 	var errs []field.Error
 	if tree.Text(obj, "spec", "resourceAttributes", "namespace") != q.namespace {
 		errs = append(errs, field.Invalid("spec.resourceAttributes.namespace", tree.Text(obj, "spec", "resourceAttributes", "namespace"), "must match metadata.namespace"))
@@ -129,7 +129,7 @@ func reviewLocalAccess(q *call, obj map[string]any) error {
 	return reviewAccess(q, obj)
 }
 
-func reviewSelfAccess(q *call, obj map[string]any) error {
+func reviewSelfAccess(q *Call, obj map[string]any) error {
 	if errs := accessErrors(tree.Object(obj, "spec")); len(errs) > 0 {
 		return status.Invalid(q.Group, q.Kind, "", errs)
 	}
@@ -151,7 +151,7 @@ func accessErrors(spec map[string]any) []field.Error {
 
 // decide asks the authorizer in force. Nothing asks it on the plain listener, whose only
 // user is a superuser.
-func (q *call) decide(obj map[string]any, u *request.User) {
+func (q *Call) decide(obj map[string]any, u *request.User) {
 	ri := &request.Info{Verb: tree.Text(obj, "spec", "nonResourceAttributes", "verb"), Path: tree.Text(obj, "spec", "nonResourceAttributes", "path")}
 	if a := tree.Object(obj, "spec", "resourceAttributes"); a != nil {
 		ri = &request.Info{IsResourceRequest: true, APIPrefix: "apis", Verb: tree.Text(a, "verb"), APIGroup: tree.Text(a, "group"), APIVersion: tree.Text(a, "version"), Namespace: tree.Text(a, "namespace"), Resource: tree.Text(a, "resource"), Subresource: tree.Text(a, "subresource"), Name: tree.Text(a, "name")}
@@ -159,7 +159,7 @@ func (q *call) decide(obj map[string]any, u *request.User) {
 			ri.APIPrefix = "api"
 		}
 	}
-	d := q.rest.config.authorizer.Authorize(q.req.Context(), u, ri)
+	d := q.api.Config.Authorizer.Authorize(q.req.Context(), u, ri)
 	status := map[string]any{"allowed": d.Verdict == auth.Allow}
 	if d.Verdict == auth.Deny {
 		status["denied"] = true
@@ -173,12 +173,12 @@ func (q *call) decide(obj map[string]any, u *request.User) {
 	obj["status"] = status
 }
 
-func reviewSelfRules(q *call, obj map[string]any) error {
+func reviewSelfRules(q *Call, obj map[string]any) error {
 	namespace := tree.Text(obj, "spec", "namespace")
 	if namespace == "" {
 		return status.BadRequest("no namespace on request")
 	}
-	resources, paths, complete := auth.Rules(q.rest.config.authorizer, q.scope.ActingUser(), namespace)
+	resources, paths, complete := auth.Rules(q.api.Config.Authorizer, q.scope.ActingUser(), namespace)
 	obj["status"] = map[string]any{"resourceRules": resources, "nonResourceRules": paths, "incomplete": !complete}
 	return nil
 }

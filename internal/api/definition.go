@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"slices"
@@ -11,9 +11,9 @@ import (
 	"apichain/internal/tree"
 )
 
-// prepareCRD completes a definition: defaults, and in its status whether its names are
+// prepareDefinition completes a definition: defaults, and in its status whether its names are
 // its own and it is served, so that the answer of a POST says so already.
-func (c *customs) prepareCRD(q *call, crd, old map[string]any) error {
+func (c *Customs) prepareDefinition(q *Call, crd, old map[string]any) error {
 	schema.DefaultCRD(crd)
 	rules := schema.Rules(crd)
 	if c.strict && len(rules) > 0 {
@@ -34,9 +34,9 @@ func (c *customs) prepareCRD(q *call, crd, old map[string]any) error {
 		status = map[string]any{}
 	}
 	crd["status"] = status
-	accepted, conditions := schema.NameConflicts(crd, c.rivals(crd), time.Now())
+	accepted, conditions := schema.NameConflicts(crd, c.conflicting(crd), time.Now())
 	status["acceptedNames"], status["conditions"] = accepted, conditions
-	c.honest(status, crd, rules)
+	c.reportUnsupported(status, crd, rules)
 	stored := tree.List(status, "storedVersions")
 	for _, v := range tree.List(crd, "spec", "versions") {
 		if tree.At(v, "storage") == true && !slices.Contains(stored, tree.At(v, "name")) {
@@ -47,8 +47,8 @@ func (c *customs) prepareCRD(q *call, crd, old map[string]any) error {
 	return nil
 }
 
-// honest says in conditions what of a definition is not done.
-func (c *customs) honest(status, crd map[string]any, rules []schema.Rule) {
+// reportUnsupported says in conditions what of a definition is not done.
+func (c *Customs) reportUnsupported(status, crd map[string]any, rules []schema.Rule) {
 	if len(rules) > 0 {
 		paths := make([]string, len(rules))
 		for i := range rules {
@@ -75,13 +75,13 @@ func dropCondition(status map[string]any, typ string) {
 	}
 }
 
-const crdFinalizer = "customresourcecleanup.apiextensions.k8s.io"
+const DefinitionFinalizer = "customresourcecleanup.apiextensions.k8s.io"
 
-// keepCRD holds a deleted definition until its objects are gone.
-func keepCRD(_ *call, crd map[string]any) (stays bool, err error) {
+// holdDefinition holds a deleted definition until its objects are gone.
+func holdDefinition(_ *Call, crd map[string]any) (stays bool, err error) {
 	m := tree.Metadata(crd)
-	if list := tree.List(m, "finalizers"); m["deletionTimestamp"] == nil && !slices.Contains(list, any(crdFinalizer)) {
-		m["finalizers"] = append(list, crdFinalizer)
+	if list := tree.List(m, "finalizers"); m["deletionTimestamp"] == nil && !slices.Contains(list, any(DefinitionFinalizer)) {
+		m["finalizers"] = append(list, DefinitionFinalizer)
 	}
 	if m["deletionTimestamp"] == nil {
 		status := tree.Object(crd, "status")
@@ -94,16 +94,16 @@ func keepCRD(_ *call, crd map[string]any) (stays bool, err error) {
 	return true, nil
 }
 
-// crdShape is the shape of definitions: the kind table's, and the rules for schemas.
-type crdShape struct{ shape }
+// definitionShape is the shape of definitions: the kind table's, and the rules for schemas.
+type definitionShape struct{ shape }
 
-func (s crdShape) Validate(obj, old map[string]any) []field.Error {
+func (s definitionShape) Validate(obj, old map[string]any) []field.Error {
 	return append(s.shape.Validate(obj, old), schema.CheckCRD(obj, old)...)
 }
 
-// undeclared returns the resource that a definition makes in a version, whether it is served or
+// OfDefinition returns the resource that a definition makes in a version, whether it is served or
 // stored or not; nil when it has no such version.
-func (c *customs) undeclared(crd map[string]any, version string) *resource {
+func (c *Customs) OfDefinition(crd map[string]any, version string) *Resource {
 	shown := tree.Copy(crd).(map[string]any)
 	for _, v := range tree.List(shown, "spec", "versions") {
 		v.(map[string]any)["served"] = true
@@ -117,8 +117,8 @@ func (c *customs) undeclared(crd map[string]any, version string) *resource {
 	return nil
 }
 
-// warnings returns what a resource, by the name of its bucket, accepts and does not do.
-func (c *customs) warnings(name string) []string {
+// Warnings returns what a resource, by the name of its bucket, accepts and does not do.
+func (c *Customs) Warnings(name string) []string {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if r := c.byBucket[name]; r != nil {

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"reflect"
@@ -10,9 +10,9 @@ import (
 )
 
 func TestPrinterColumns(t *testing.T) {
-	obj := decoded(t, `{"metadata":{"name":"w","creationTimestamp":"`+time.Now().Add(-5*time.Minute-2*time.Second).UTC().Format(time.RFC3339)+`"},
+	obj := parsed(t, `{"metadata":{"name":"w","creationTimestamp":"`+time.Now().Add(-5*time.Minute-2*time.Second).UTC().Format(time.RFC3339)+`"},
 "spec":{"s":"text","i":3,"f":2.5,"b":true,"l":[1,"x"],"o":{"k":1},"d":"2020-01-01"}}`)
-	version := decoded(t, `{"additionalPrinterColumns":[
+	version := parsed(t, `{"additionalPrinterColumns":[
 {"name":"S","type":"string","jsonPath":".spec.s","priority":1,"description":"a text"},{"name":"I","type":"integer","jsonPath":".spec.i","format":"int32"},
 {"name":"F","type":"integer","jsonPath":".spec.f"},{"name":"N","type":"number","jsonPath":".spec.i"},{"name":"B","type":"boolean","jsonPath":".spec.b"},
 {"name":"SI","type":"string","jsonPath":".spec.i"},{"name":"SB","type":"string","jsonPath":".spec.b"},{"name":"SL","type":"string","jsonPath":".spec.l"},{"name":"SO","type":"string","jsonPath":".spec.o"},
@@ -55,14 +55,14 @@ func TestColumnAge(t *testing.T) {
 }
 
 func TestSelectableFields(t *testing.T) {
-	fields := selectableFields(decoded(t, `{"selectableFields":[{"jsonPath":".spec.color"},{"jsonPath":".spec.deep.size"},{}]}`))
+	fields := selectableFields(parsed(t, `{"selectableFields":[{"jsonPath":".spec.color"},{"jsonPath":".spec.deep.size"},{}]}`))
 	want := []kinds.Selectable{{Label: "spec.color", Path: []string{"spec", "color"}}, {Label: "spec.deep.size", Path: []string{"spec", "deep", "size"}}}
 	if !reflect.DeepEqual(fields, want) {
 		t.Errorf("got %v", fields)
 	}
 }
 
-func decoded(t testing.TB, text string) map[string]any {
+func parsed(t testing.TB, text string) map[string]any {
 	t.Helper()
 	o, _, err := tree.ParseJSONObject([]byte(text))
 	if err != nil {

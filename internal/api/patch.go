@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"errors"
@@ -17,18 +17,18 @@ import (
 )
 
 const (
-	jsonPatchType      = "application/json-patch+json"
-	mergePatchType     = "application/merge-patch+json"
-	strategicPatchType = "application/strategic-merge-patch+json"
-	applyPatchType     = "application/apply-patch+yaml"
+	JsonPatchType      = "application/json-patch+json"
+	MergePatchType     = "application/merge-patch+json"
+	StrategicPatchType = "application/strategic-merge-patch+json"
+	ApplyPatchType     = "application/apply-patch+yaml"
 )
 
-// patchTries is how often a patch is tried anew when somebody else writes the object
+// PatchTries is how often a patch is tried anew when somebody else writes the object
 // between its read and its write (upstream).
-const patchTries = 5
+const PatchTries = 5
 
 // patch changes an object by what is in the body.
-func (q *call) patch() error {
+func (q *Call) patch() error {
 	if q.name == "" {
 		return status.BadRequest("name must be provided")
 	}
@@ -36,7 +36,7 @@ func (q *call) patch() error {
 	if v := q.req.Header["Content-Type"]; len(v) > 0 {
 		contentType = request.MediaType(v[0])
 	}
-	if contentType != applyPatchType {
+	if contentType != ApplyPatchType {
 		if err := q.writeOptions("PatchOptions"); err != nil {
 			return err
 		}
@@ -46,15 +46,15 @@ func (q *call) patch() error {
 		return err
 	}
 	for try := 1; ; try++ {
-		sn := q.bucket.Now()
-		old := sn.Get(q.resource.key(q.namespace, q.name))
+		sn := q.Bucket.Now()
+		old := sn.Get(q.Resource.Key(q.namespace, q.name))
 		if old == nil {
 			return q.notFound(q.name)
 		}
 		done, next, err := q.patchOnce(old, apply)
 		var raced *store.Conflict
 		if errors.As(err, &raced) {
-			if try <= patchTries {
+			if try <= PatchTries {
 				continue
 			}
 			return q.conflict(q.name, status.ChangedMeanwhile)
@@ -67,7 +67,7 @@ func (q *call) patch() error {
 }
 
 // patchOnce applies the patch to one state of the object.
-func (q *call) patchOnce(old *store.Object, apply func(doc map[string]any) (map[string]any, error)) (*store.Object, map[string]any, error) {
+func (q *Call) patchOnce(old *store.Object, apply func(doc map[string]any) (map[string]any, error)) (*store.Object, map[string]any, error) {
 	was := q.decode(old)
 	rev := strconv.FormatInt(old.Rev, 10)
 	next, err := apply(tree.Copy(was).(map[string]any))
@@ -89,7 +89,7 @@ func (q *call) patchOnce(old *store.Object, apply func(doc map[string]any) (map[
 
 // checkPatched is what a patch may not do to an object, and takes out what the type does not
 // have.
-func (q *call) checkPatched(next, was map[string]any) error {
+func (q *Call) checkPatched(next, was map[string]any) error {
 	if m := next["metadata"]; m != nil && tree.Object(next, "metadata") == nil {
 		return invalidPatch(next, "json: cannot unmarshal "+tree.TypeName(m)+" into Go struct field "+q.Kind+".metadata of type v1.ObjectMeta")
 	}
@@ -124,7 +124,7 @@ func (q *call) checkPatched(next, was map[string]any) error {
 
 // prunePatched takes out of a patched object what its type does not have, and says so as
 // fieldValidation asks.
-func (q *call) prunePatched(next map[string]any, prune func(map[string]any) ([]string, error)) error {
+func (q *Call) prunePatched(next map[string]any, prune func(map[string]any) ([]string, error)) error {
 	shown := next
 	if q.strict == "Strict" {
 		shown = tree.Copy(next).(map[string]any) // as it was patched
@@ -157,29 +157,29 @@ func invalidPatch(next map[string]any, why string) error {
 }
 
 // readPatch reads the body and returns what applies it to an object, which it consumes.
-func (q *call) readPatch(contentType string) (func(map[string]any) (map[string]any, error), error) {
-	accepted := []string{jsonPatchType, mergePatchType}
+func (q *Call) readPatch(contentType string) (func(map[string]any) (map[string]any, error), error) {
+	accepted := []string{JsonPatchType, MergePatchType}
 	if q.Type != nil {
-		accepted = append(accepted, strategicPatchType)
+		accepted = append(accepted, StrategicPatchType)
 	}
 	switch contentType {
-	case jsonPatchType, mergePatchType:
-	case strategicPatchType:
+	case JsonPatchType, MergePatchType:
+	case StrategicPatchType:
 		if q.Type == nil {
 			return nil, unsupportedType(strings.Join(accepted, ", "))
 		}
-	case applyPatchType:
+	case ApplyPatchType:
 		e := unsupportedType(strings.Join(accepted, ", "))
-		e.Message += "; server-side apply (" + applyPatchType + ") is not served yet"
+		e.Message += "; server-side apply (" + ApplyPatchType + ") is not served yet"
 		return nil, e
 	default:
 		return nil, unsupportedType(strings.Join(accepted, ", "))
 	}
-	body, err := q.rest.readBody(q.req)
+	body, err := q.api.readBody(q.req)
 	if err != nil {
 		return nil, err
 	}
-	if contentType == jsonPatchType {
+	if contentType == JsonPatchType {
 		b := *body // kept for a second try, so not given back
 		return func(doc map[string]any) (map[string]any, error) {
 			v, err := patch.JSON(doc, b)
@@ -193,7 +193,7 @@ func (q *call) readPatch(contentType string) (func(map[string]any) (map[string]a
 			return next, nil
 		}, nil
 	}
-	defer q.rest.putBody(body)
+	defer q.api.putBody(body)
 	changes, repeated, err := tree.ParseJSONObject(*body)
 	if err != nil {
 		return nil, status.BadRequest("error decoding patch: " + err.Error())
@@ -201,7 +201,7 @@ func (q *call) readPatch(contentType string) (func(map[string]any) (map[string]a
 	if err := q.repeatedKeys(repeated); err != nil {
 		return nil, err
 	}
-	if contentType == strategicPatchType {
+	if contentType == StrategicPatchType {
 		return func(doc map[string]any) (map[string]any, error) {
 			return patch.Strategic(doc, changes, q.Type)
 		}, nil
@@ -212,7 +212,7 @@ func (q *call) readPatch(contentType string) (func(map[string]any) (map[string]a
 }
 
 // repeatedKeys says of keys that come twice in a patch what fieldValidation asks.
-func (q *call) repeatedKeys(paths []string) error {
+func (q *Call) repeatedKeys(paths []string) error {
 	for _, p := range paths {
 		problem := "duplicate field " + strconv.Quote(p)
 		switch q.strict {
@@ -226,12 +226,12 @@ func (q *call) repeatedKeys(paths []string) error {
 }
 
 // serveScale is the scale subresource of a custom resource: autoscaling/v1 Scale.
-func (q *call) serveScale() error {
+func (q *Call) serveScale() error {
 	if q.info.Verb != "get" && q.info.Verb != "update" && q.info.Verb != "patch" {
 		return q.unsupported(q.info.Verb)
 	}
-	sn := q.bucket.Now()
-	old := sn.Get(q.resource.key(q.namespace, q.name))
+	sn := q.Bucket.Now()
+	old := sn.Get(q.Resource.Key(q.namespace, q.name))
 	if old == nil {
 		return q.notFound(q.name)
 	}
@@ -246,10 +246,10 @@ func (q *call) serveScale() error {
 }
 
 // scaleOf is what an object says of its scale.
-func (q *call) scaleOf(obj map[string]any) (map[string]any, error) {
-	replicas, ok := tree.At(obj, q.resource.scale.spec...).(int64)
+func (q *Call) scaleOf(obj map[string]any) (map[string]any, error) {
+	replicas, ok := tree.At(obj, q.Resource.scale.spec...).(int64)
 	if !ok {
-		why := "the spec replicas field " + strconv.Quote("."+strings.Join(q.resource.scale.spec, ".")) + " does not exist"
+		why := "the spec replicas field " + strconv.Quote("."+strings.Join(q.Resource.scale.spec, ".")) + " does not exist"
 		return nil, &status.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "Internal error occurred: " + why, Details: &status.Details{Causes: []status.Cause{{Message: why}}}}
 	}
 	m := map[string]any{}
@@ -259,10 +259,10 @@ func (q *call) scaleOf(obj map[string]any) (map[string]any, error) {
 		}
 	}
 	status := map[string]any{"replicas": int64(0)}
-	if n, ok := tree.At(obj, q.resource.scale.status...).(int64); ok {
+	if n, ok := tree.At(obj, q.Resource.scale.status...).(int64); ok {
 		status["replicas"] = n
 	}
-	if s := q.resource.scale.selector; s != nil {
+	if s := q.Resource.scale.selector; s != nil {
 		if v := tree.Text(obj, s...); v != "" {
 			status["selector"] = v
 		}
@@ -271,8 +271,8 @@ func (q *call) scaleOf(obj map[string]any) (map[string]any, error) {
 }
 
 // writeScale sets the replicas of the object.
-func (q *call) writeScale() error {
-	typ := q.rest.kinds.Types[scaleType]
+func (q *Call) writeScale() error {
+	typ := q.api.Kinds.Types[scaleType]
 	var apply func(map[string]any) (map[string]any, error)
 	if q.info.Verb == "patch" {
 		contentType := ""
@@ -303,8 +303,8 @@ func (q *call) writeScale() error {
 		apply = func(map[string]any) (map[string]any, error) { return obj, nil }
 	}
 	for try := 1; ; try++ {
-		sn := q.bucket.Now()
-		old := sn.Get(q.resource.key(q.namespace, q.name))
+		sn := q.Bucket.Now()
+		old := sn.Get(q.Resource.Key(q.namespace, q.name))
 		if old == nil {
 			return q.notFound(q.name)
 		}
@@ -330,11 +330,11 @@ func (q *call) writeScale() error {
 		if replicas < 0 {
 			return status.Invalid("autoscaling", "Scale", q.name, []field.Error{field.Invalid("spec.replicas", replicas, "should be a non-negative integer")})
 		}
-		tree.Set(next, replicas, q.resource.scale.spec...)
+		tree.Set(next, replicas, q.Resource.scale.spec...)
 		done, err := q.replace(old, q.decode(old), next)
 		var raced *store.Conflict
 		if errors.As(err, &raced) {
-			if try <= patchTries {
+			if try <= PatchTries {
 				continue
 			}
 			return q.conflict(q.name, status.ChangedMeanwhile)

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"errors"
@@ -14,32 +14,32 @@ import (
 	"apichain/internal/tree"
 )
 
-// deleteOptions is what a delete asks for.
-type deleteOptions struct {
-	uid, rev    *string // preconditions
-	propagation string  // "" is the resource's default: Background
-	orphanGiven bool
-	orphan      bool
+// DeleteOptions is what a delete asks for.
+type DeleteOptions struct {
+	UID, ResourceVersion *string // preconditions
+	Propagation          string  // "" is the resource's default: Background
+	orphanGiven          bool
+	orphan               bool
 }
 
 const (
-	foreground        = "Foreground"
-	background        = "Background"
-	orphan            = "Orphan"
-	finalizerForegnd  = "foregroundDeletion"
-	finalizerOrphan   = "orphan"
-	deleteOptionsKind = "DeleteOptions"
-	scaleType         = "autoscaling.Scale"
-	deleteOptionsType = "meta.DeleteOptions"
+	PropagationForeground = "Foreground"
+	PropagationBackground = "Background"
+	PropagationOrphan     = "Orphan"
+	FinalizerForeground   = "foregroundDeletion"
+	FinalizerOrphan       = "orphan"
+	deleteOptionsKind     = "DeleteOptions"
+	scaleType             = "autoscaling.Scale"
+	deleteOptionsType     = "meta.DeleteOptions"
 )
 
 // readDeleteOptions reads them from the body, or without one from the query.
-func (q *call) readDeleteOptions() (o deleteOptions, err error) {
+func (q *Call) readDeleteOptions() (o DeleteOptions, err error) {
 	if err := q.writeOptions(deleteOptionsKind); err != nil {
 		return o, err
 	}
 	q.strict = "Ignore" // of options, unknown fields are never told (upstream)
-	obj, err := q.readTyped(q.rest.kinds.Types[deleteOptionsType], deleteOptionsKind)
+	obj, err := q.readTyped(q.api.Kinds.Types[deleteOptionsType], deleteOptionsKind)
 	if err != nil {
 		return o, err
 	}
@@ -62,14 +62,14 @@ func (q *call) readDeleteOptions() (o deleteOptions, err error) {
 	return o, q.fillDeleteOptions(&o, obj)
 }
 
-func (q *call) fillDeleteOptions(o *deleteOptions, obj map[string]any) error {
+func (q *Call) fillDeleteOptions(o *DeleteOptions, obj map[string]any) error {
 	var errs []field.Error
 	o.orphan, o.orphanGiven = obj["orphanDependents"].(bool)
 	if v, given := tree.At(obj, "preconditions", "uid").(string); given {
-		o.uid = &v
+		o.UID = &v
 	}
 	if v, given := tree.At(obj, "preconditions", "resourceVersion").(string); given {
-		o.rev = &v
+		o.ResourceVersion = &v
 	}
 	if list := tree.List(obj, "dryRun"); len(list) > 0 {
 		if slices.ContainsFunc(list, func(v any) bool { return v != "All" }) {
@@ -77,31 +77,31 @@ func (q *call) fillDeleteOptions(o *deleteOptions, obj map[string]any) error {
 		}
 		q.dryRun = true
 	}
-	o.propagation = tree.Text(obj, "propagationPolicy")
-	switch o.propagation {
-	case "", foreground, background, orphan:
+	o.Propagation = tree.Text(obj, "propagationPolicy")
+	switch o.Propagation {
+	case "", PropagationForeground, PropagationBackground, PropagationOrphan:
 	default:
-		errs = append(errs, field.NotSupported("propagationPolicy", o.propagation, foreground, background, orphan, "nil"))
+		errs = append(errs, field.NotSupported("propagationPolicy", o.Propagation, PropagationForeground, PropagationBackground, PropagationOrphan, "nil"))
 	}
-	if o.orphanGiven && o.propagation != "" {
-		errs = append(errs, field.Invalid("propagationPolicy", o.propagation, "orphanDependents and deletionPropagation cannot be both set"))
+	if o.orphanGiven && o.Propagation != "" {
+		errs = append(errs, field.Invalid("propagationPolicy", o.Propagation, "orphanDependents and deletionPropagation cannot be both set"))
 	}
 	if len(errs) > 0 {
 		return status.Invalid("meta.k8s.io", deleteOptionsKind, "", errs)
 	}
 	if o.orphanGiven && o.orphan {
-		o.propagation = orphan
+		o.Propagation = PropagationOrphan
 	}
 	return nil
 }
 
 // delete removes an object, or marks it where something holds it.
-func (q *call) delete() error {
+func (q *Call) delete() error {
 	o, err := q.readDeleteOptions()
 	if err != nil {
 		return err
 	}
-	obj, gone, err := q.deleteObject(&o)
+	obj, gone, err := q.Delete(&o)
 	if err != nil {
 		return err
 	}
@@ -120,20 +120,20 @@ func (q *call) delete() error {
 	return q.answerTree(code, obj)
 }
 
-// deleteObject does it. obj is the object's last state; gone says that it is removed, or
+// Delete does it. obj is the object's last state; gone says that it is removed, or
 // with dryRun that it would be.
-func (q *call) deleteObject(o *deleteOptions) (obj map[string]any, gone bool, err error) {
+func (q *Call) Delete(o *DeleteOptions) (obj map[string]any, gone bool, err error) {
 	for {
-		sn := q.bucket.Now()
-		old := sn.Get(q.resource.key(q.namespace, q.name))
+		sn := q.Bucket.Now()
+		old := sn.Get(q.Resource.Key(q.namespace, q.name))
 		if old == nil {
 			return nil, false, q.notFound(q.name)
 		}
-		if o.uid != nil && *o.uid != old.Meta.UID {
-			return nil, false, q.kindConflict(q.name, "the UID in the precondition ("+*o.uid+") does not match the UID in record ("+old.Meta.UID+"). The object might have been deleted and then recreated")
+		if o.UID != nil && *o.UID != old.Meta.UID {
+			return nil, false, q.kindConflict(q.name, "the UID in the precondition ("+*o.UID+") does not match the UID in record ("+old.Meta.UID+"). The object might have been deleted and then recreated")
 		}
-		if rev := strconv.FormatInt(old.Rev, 10); o.rev != nil && *o.rev != rev {
-			return nil, false, q.kindConflict(q.name, "the ResourceVersion in the precondition ("+*o.rev+") does not match the ResourceVersion in record ("+rev+"). The object might have been modified")
+		if rev := strconv.FormatInt(old.Rev, 10); o.ResourceVersion != nil && *o.ResourceVersion != rev {
+			return nil, false, q.kindConflict(q.name, "the ResourceVersion in the precondition ("+*o.ResourceVersion+") does not match the ResourceVersion in record ("+rev+"). The object might have been modified")
 		}
 		obj, gone, err = q.deleteOnce(old, o)
 		var raced *store.Conflict
@@ -143,7 +143,7 @@ func (q *call) deleteObject(o *deleteOptions) (obj map[string]any, gone bool, er
 	}
 }
 
-func (q *call) deleteOnce(old *store.Object, o *deleteOptions) (map[string]any, bool, error) {
+func (q *Call) deleteOnce(old *store.Object, o *DeleteOptions) (map[string]any, bool, error) {
 	obj := q.decode(old)
 	m := tree.Metadata(obj)
 	finalizers := q.deletionFinalizers(tree.List(m, "finalizers"), o)
@@ -164,7 +164,7 @@ func (q *call) deleteOnce(old *store.Object, o *deleteOptions) (map[string]any, 
 		if q.dryRun {
 			return obj, true, nil
 		}
-		if _, err := q.recommit(store.Change{Bucket: q.bucket, Key: old.Key, Expect: old.Rev}); err != nil {
+		if _, err := q.recommit(store.Change{Bucket: q.Bucket, Key: old.Key, Expect: old.Rev}); err != nil {
 			return nil, false, err
 		}
 		return obj, true, nil
@@ -173,7 +173,7 @@ func (q *call) deleteOnce(old *store.Object, o *deleteOptions) (map[string]any, 
 		return obj, false, nil
 	}
 	if !old.Meta.Deleting {
-		m["deletionTimestamp"] = timeText(time.Now())
+		m["deletionTimestamp"] = TimeText(time.Now())
 		if n, ok := m["generation"].(int64); ok && !stays {
 			m["generation"] = n + 1
 		}
@@ -190,7 +190,7 @@ func (q *call) deleteOnce(old *store.Object, o *deleteOptions) (map[string]any, 
 		return obj, false, nil
 	}
 	d := q.encode(tree.Copy(obj).(map[string]any))
-	done, err := q.recommit(store.Change{Bucket: q.bucket, Key: old.Key, Expect: old.Rev, Next: &d})
+	done, err := q.recommit(store.Change{Bucket: q.Bucket, Key: old.Key, Expect: old.Rev, Next: &d})
 	if err != nil {
 		return nil, false, err
 	}
@@ -200,23 +200,23 @@ func (q *call) deleteOnce(old *store.Object, o *deleteOptions) (map[string]any, 
 
 // deletionFinalizers is the finalizers with those that the propagation policy adds or
 // takes away.
-func (q *call) deletionFinalizers(have []any, o *deleteOptions) []any {
+func (q *Call) deletionFinalizers(have []any, o *DeleteOptions) []any {
 	out := append([]any{}, have...)
-	if o.propagation == "" {
+	if o.Propagation == "" {
 		return out
 	}
-	out = slices.DeleteFunc(out, func(f any) bool { return f == finalizerForegnd || f == finalizerOrphan })
-	switch o.propagation {
-	case foreground:
-		out = append(out, finalizerForegnd)
-	case orphan:
-		out = append(out, finalizerOrphan)
+	out = slices.DeleteFunc(out, func(f any) bool { return f == FinalizerForeground || f == FinalizerOrphan })
+	switch o.Propagation {
+	case PropagationForeground:
+		out = append(out, FinalizerForeground)
+	case PropagationOrphan:
+		out = append(out, FinalizerOrphan)
 	}
 	return out
 }
 
 // deleteCollection deletes what a list would show, and answers that list.
-func (q *call) deleteCollection() error {
+func (q *Call) deleteCollection() error {
 	if q.Namespaced && q.namespace == "" {
 		return status.PlainText(http.StatusNotFound, "404 page not found")
 	}
@@ -232,7 +232,7 @@ func (q *call) deleteCollection() error {
 	for _, item := range page {
 		one := *q
 		one.name = item.Name()
-		if _, _, err := one.deleteObject(&options); err != nil {
+		if _, _, err := one.Delete(&options); err != nil {
 			var e *status.Error
 			if errors.As(err, &e) && e.Code == http.StatusNotFound {
 				continue // somebody else did

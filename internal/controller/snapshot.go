@@ -1,4 +1,4 @@
-package main
+package controller
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"apichain/internal/api"
 	"apichain/internal/status"
 	"apichain/internal/store"
 )
@@ -18,36 +19,36 @@ import (
 // resources others need, and that one at a time is done.
 
 const (
-	crdResource       = "customresourcedefinitions.apiextensions.k8s.io"
+	CrdResource       = "customresourcedefinitions.apiextensions.k8s.io"
 	namespaceResource = "namespaces"
 )
 
 // Restorer puts the store into a known state. Its methods may be called concurrently: one change
 // of the whole store at a time is made, and another one is refused meanwhile.
 type Restorer struct {
-	api  *rest
-	busy sync.Mutex
+	api  *api.API
+	Busy sync.Mutex
 	base atomic.Pointer[baseline] // what Reset goes back to; nil before Keep
 }
 
-// newRestorer makes the Restorer of a server that is not ready yet.
-func newRestorer(a *rest) *Restorer { return &Restorer{api: a} }
+// NewRestorer makes the Restorer of a server that is not ready yet.
+func NewRestorer(a *api.API) *Restorer { return &Restorer{api: a} }
 
 // baseline is the objects at ready. Trees are never changed, so it costs only what was
 // changed since.
 type baseline []store.Holding
 
-// keep makes the present state the one that reset goes back to. It is called at ready, when the
+// Keep makes the present state the one that reset goes back to. It is called at ready, when the
 // window of the watches opens.
-func (r *Restorer) keep() {
-	_, all := r.api.store.Snapshots()
+func (r *Restorer) Keep() {
+	_, all := r.api.Store.Snapshots()
 	r.base.Store((*baseline)(&all))
 }
 
 // resourceRank puts what others need first: definitions, then namespaces.
 func resourceRank(resource string) int {
 	switch resource {
-	case crdResource:
+	case CrdResource:
 		return 0
 	case namespaceResource:
 		return 1
@@ -55,9 +56,9 @@ func resourceRank(resource string) int {
 	return 2
 }
 
-// objectList is the whole store as a Kubernetes list: CustomResourceDefinitions first, then
+// List is the whole store as a Kubernetes list: CustomResourceDefinitions first, then
 // Namespaces, then by resource, namespace and name.
-type objectList struct {
+type List struct {
 	rev     int64
 	objects []*store.Object
 }
@@ -68,14 +69,14 @@ const (
 	listTail = "]}\n"
 )
 
-// listOf takes the list of all objects as they are after one commit.
-func listOf(s *store.Store) *objectList {
+// NewList takes the list of all objects as they are after one commit.
+func NewList(s *store.Store) *List {
 	rev, objects := s.Objects(resourceRank)
-	return &objectList{rev: rev, objects: objects}
+	return &List{rev: rev, objects: objects}
 }
 
-// size is how many bytes write writes.
-func (l *objectList) size() int64 {
+// Size is how many bytes write writes.
+func (l *List) Size() int64 {
 	n := int64(len(listHead) + len(strconv.FormatInt(l.rev, 10)) + len(listMid) + len(listTail) + max(len(l.objects)-1, 0))
 	for _, o := range l.objects {
 		n += int64(len(o.Raw()))
@@ -83,8 +84,8 @@ func (l *objectList) size() int64 {
 	return n
 }
 
-// write writes in large pieces, however small the objects are.
-func (l *objectList) write(w io.Writer) error {
+// Write writes in large pieces, however small the objects are.
+func (l *List) Write(w io.Writer) error {
 	const piece = 64 << 10
 	b := append(make([]byte, 0, piece+4096), listHead...)
 	b = append(strconv.AppendInt(b, l.rev, 10), listMid...)
@@ -103,15 +104,15 @@ func (l *objectList) write(w io.Writer) error {
 	return err
 }
 
-// reset makes the store what it was at ready. Watchers see each event, and finalizers
+// Reset makes the store what it was at ready. Watchers see each event, and finalizers
 // hold nothing up. The error is a 409 before ready and beside another change.
-func (r *Restorer) reset(ctx context.Context) (store.Written, *status.Error) {
+func (r *Restorer) Reset(ctx context.Context) (store.Written, *status.Error) {
 	return r.rewrite(ctx, func() store.Contents { return store.ContentsOf(*r.base.Load()) })
 }
 
-// load makes the store hold what a snapshot has. The body is read, and refused with 400 or 422,
+// Load makes the store hold what a snapshot has. The body is read, and refused with 400 or 422,
 // before anything else is looked at.
-func (r *Restorer) load(ctx context.Context, body []byte) (store.Written, *status.Error) {
+func (r *Restorer) Load(ctx context.Context, body []byte) (store.Written, *status.Error) {
 	c, err := readSnapshot(r.api, body)
 	if err != nil {
 		return store.Written{}, err
@@ -124,17 +125,17 @@ func (r *Restorer) rewrite(ctx context.Context, want func() store.Contents) (sto
 	if r.base.Load() == nil {
 		return store.Written{}, conflictWith("the server is not ready yet: the store is still being filled")
 	}
-	if !r.busy.TryLock() {
+	if !r.Busy.TryLock() {
 		return store.Written{}, conflictWith("a reset or the load of a snapshot is under way: try again when it has ended")
 	}
-	defer r.busy.Unlock()
-	w, err := r.api.store.Replace(ctx, want(), resourceRank)
+	defer r.Busy.Unlock()
+	w, err := r.api.Store.Replace(ctx, want(), resourceRank)
 	if err != nil {
-		r.api.config.log.Error("the store could not be changed as a whole", "err", err)
+		r.api.Config.Log.Error("the store could not be changed as a whole", "err", err)
 		return store.Written{}, &status.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "the store could not be changed: " + err.Error()}
 	}
 	// What it holds is served when it is answered.
-	r.api.customs.follow()
+	r.api.Customs.Follow()
 	return w, nil
 }
 

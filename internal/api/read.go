@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"context"
@@ -22,7 +22,7 @@ import (
 
 // get answers one object: the current one, which is never older than any revision that
 // a client can have seen.
-func (q *call) get() error {
+func (q *Call) get() error {
 	if v := q.param("resourceVersion"); v != "" && v != "0" {
 		rev, err := strconv.ParseUint(v, 10, 63)
 		if err != nil {
@@ -32,8 +32,8 @@ func (q *call) get() error {
 			return err
 		}
 	}
-	sn := q.bucket.Now()
-	o := sn.Get(q.resource.key(q.namespace, q.name))
+	sn := q.Bucket.Now()
+	o := sn.Get(q.Resource.Key(q.namespace, q.name))
 	if o == nil {
 		return q.notFound(q.name)
 	}
@@ -54,8 +54,8 @@ const awaitLimit = 3 * time.Second
 
 // await waits until the store has reached a revision, awaitLimit long and not beyond the
 // request. It returns upstream's 504 when that is over.
-func (q *call) await(rev int64) error {
-	store := q.rest.store
+func (q *Call) await(rev int64) error {
+	store := q.api.Store
 	// Nearly always it is there, and a read needs no timer.
 	if store.Revision() >= rev {
 		return nil
@@ -70,23 +70,23 @@ func (q *call) await(rev int64) error {
 		Details: &status.Details{Causes: []status.Cause{{Reason: "ResourceVersionTooLarge", Message: "Too large resource version"}}}}
 }
 
-// listOptions are the parameters of a list or a watch, checked.
-type listOptions struct {
+// ListOptions are the parameters of a list or a watch, checked.
+type ListOptions struct {
 	labels   selector.Labels
 	fields   selector.Fields
 	limit    int64
-	revision int64 // -1: not given
+	Revision int64 // -1: not given
 	match    string
-	from     *continueToken
+	From     *ContinueToken
 	initial  *bool // sendInitialEvents
 	bookmark bool
 	timeout  time.Duration
-	remade   *resource // its older objects were stored with other selectable fields; nil: none
+	remade   *Resource // its older objects were stored with other selectable fields; nil: none
 }
 
 // listOptions reads them. watching says which rules hold.
-func (q *call) listOptions(watching bool) (o listOptions, err error) {
-	o.revision = -1
+func (q *Call) listOptions(watching bool) (o ListOptions, err error) {
+	o.Revision = -1
 	if q.query == nil {
 		return o, nil
 	}
@@ -125,7 +125,7 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 			return o, err
 		}
 		if q.schemaRevision > 0 {
-			o.remade = q.resource
+			o.remade = q.Resource
 		}
 	}
 	o.bookmark, _ = q.flag("allowWatchBookmarks")
@@ -140,7 +140,7 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 		if version != "" && version != "0" {
 			return o, status.BadRequest("specifying resource version is not allowed when using continue")
 		}
-		o.from, err = parseContinue(token)
+		o.From, err = ParseContinue(token)
 		return o, err
 	}
 	if version != "" {
@@ -150,13 +150,13 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 		} else if err != nil {
 			return o, status.BadRequest("invalid resource version: " + parseUintText(version, err))
 		}
-		o.revision = int64(rev)
+		o.Revision = int64(rev)
 	}
 	return o, nil
 }
 
 // matchErrors is upstream's rules of which parameters may stand beside which.
-func (q *call) matchErrors(o *listOptions, version string, watching bool) (errs []field.Error) {
+func (q *Call) matchErrors(o *ListOptions, version string, watching bool) (errs []field.Error) {
 	o.match = q.param("resourceVersionMatch")
 	forbid := func(name, why string) { errs = append(errs, field.Forbidden(name, why)) }
 	supported := []string{"Exact", "NotOlderThan", ""}
@@ -191,29 +191,29 @@ func (q *call) matchErrors(o *listOptions, version string, watching bool) (errs 
 
 // flag is a boolean query parameter as upstream's conversion has it: anything but false and
 // 0 is true, and so is nothing behind the name.
-func (q *call) flag(name string) (is, given bool) {
+func (q *Call) flag(name string) (is, given bool) {
 	v := q.param(name)
 	given = q.query.Has(name)
 	return given && v != "0" && !strings.EqualFold(v, "false"), given
 }
 
-// continueToken says where a list goes on: at which revision, -1 for the current one, and
+// ContinueToken says where a list goes on: at which revision, -1 for the current one, and
 // behind which key, relative to the list's prefix.
-type continueToken struct {
+type ContinueToken struct {
 	Version  string `json:"v"`
 	Revision int64  `json:"rv"`
 	Start    string `json:"start"`
 }
 
-const continueVersion = "meta.k8s.io/v1"
+const ContinueVersion = "meta.k8s.io/v1"
 
-func (t continueToken) String() string {
+func (t ContinueToken) String() string {
 	b, _ := json.Marshal(t)
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-func parseContinue(s string) (*continueToken, error) {
-	var t continueToken
+func ParseContinue(s string) (*ContinueToken, error) {
+	var t ContinueToken
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	if err == nil {
 		err = json.Unmarshal(b, &t)
@@ -221,7 +221,7 @@ func parseContinue(s string) (*continueToken, error) {
 	switch {
 	case err != nil:
 		return nil, status.BadRequest("invalid continue token: continue key is not valid: " + err.Error())
-	case t.Version != continueVersion:
+	case t.Version != ContinueVersion:
 		return nil, status.BadRequest("invalid continue token: continue key is not valid: server does not recognize this encoded version " + strconv.Quote(t.Version))
 	case t.Revision == 0 || t.Revision < -1 || !strings.HasPrefix(t.Start, "/"):
 		return nil, status.BadRequest("invalid continue token: continue key is not valid: incorrect encoded start resourceVersion or key")
@@ -230,7 +230,7 @@ func parseContinue(s string) (*continueToken, error) {
 }
 
 // list answers the objects of a snapshot, in the order of their keys.
-func (q *call) list() error {
+func (q *Call) list() error {
 	l, items, err := q.listed()
 	if err != nil {
 		return err
@@ -239,7 +239,7 @@ func (q *call) list() error {
 }
 
 // listed is what a list shows; deletecollection deletes just that.
-func (q *call) listed() (listing, iter.Seq[*store.Object], error) {
+func (q *Call) listed() (listing, iter.Seq[*store.Object], error) {
 	o, err := q.listOptions(false)
 	if err != nil {
 		return listing{}, nil, err
@@ -247,7 +247,7 @@ func (q *call) listed() (listing, iter.Seq[*store.Object], error) {
 	if q.form.kind == formPartial {
 		return listing{}, nil, q.isList()
 	}
-	sn, err := q.snapshot(&o)
+	sn, err := q.Snapshot(&o)
 	if err != nil {
 		return listing{}, nil, err
 	}
@@ -256,15 +256,15 @@ func (q *call) listed() (listing, iter.Seq[*store.Object], error) {
 }
 
 // isList is the 406 for a list that is wanted in the form of one object.
-func (q *call) isList() *status.Error {
+func (q *Call) isList() *status.Error {
 	return &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Message: "you requested PartialObjectMetadata, but the requested object is a list (" + q.ListKind + ")"}
 }
 
 // page is what the options ask for of a snapshot.
-func (q *call) page(o *listOptions, sn *store.Snapshot) (listing, iter.Seq[*store.Object]) {
-	prefix, from := q.prefix(), ""
-	if o.from != nil {
-		from = prefix + o.from.Start[1:]
+func (q *Call) page(o *ListOptions, sn *store.Snapshot) (listing, iter.Seq[*store.Object]) {
+	prefix, from := q.Prefix(), ""
+	if o.From != nil {
+		from = prefix + o.From.Start[1:]
 	}
 	items := q.selected(o, sn.Scan(prefix, from))
 	l := listing{revision: sn.Rev}
@@ -281,7 +281,7 @@ func (q *call) page(o *listOptions, sn *store.Snapshot) (listing, iter.Seq[*stor
 		}
 		if more {
 			last := page[len(page)-1].Key
-			l.next = continueToken{continueVersion, sn.Rev, "/" + strings.TrimPrefix(last, prefix) + "\x00"}.String()
+			l.next = ContinueToken{ContinueVersion, sn.Rev, "/" + strings.TrimPrefix(last, prefix) + "\x00"}.String()
 			if o.labels.Empty() && o.fields.Empty() {
 				n := int64(sn.Remaining(prefix, last+"\x00"))
 				l.remaining = &n
@@ -292,19 +292,19 @@ func (q *call) page(o *listOptions, sn *store.Snapshot) (listing, iter.Seq[*stor
 	return l, items
 }
 
-// prefix is what the keys of the list begin with.
-func (q *call) prefix() string {
+// Prefix is what the keys of the list begin with.
+func (q *Call) Prefix() string {
 	if q.namespace == "" {
 		return ""
 	}
 	return q.namespace + "/"
 }
 
-// snapshot is the state that a list shows.
-func (q *call) snapshot(o *listOptions) (store.Snapshot, error) {
-	rev, exact := o.revision, o.match == "Exact" || o.match == "" && o.limit > 0 && o.revision > 0
-	if o.from != nil {
-		rev, exact = o.from.Revision, o.from.Revision > 0
+// Snapshot is the state that a list shows.
+func (q *Call) Snapshot(o *ListOptions) (store.Snapshot, error) {
+	rev, exact := o.Revision, o.match == "Exact" || o.match == "" && o.limit > 0 && o.Revision > 0
+	if o.From != nil {
+		rev, exact = o.From.Revision, o.From.Revision > 0
 	}
 	if rev > 0 {
 		if err := q.await(rev); err != nil {
@@ -312,22 +312,22 @@ func (q *call) snapshot(o *listOptions) (store.Snapshot, error) {
 		}
 	}
 	if !exact {
-		return q.bucket.Now(), nil
+		return q.Bucket.Now(), nil
 	}
-	sn, err := q.bucket.At(rev)
+	sn, err := q.Bucket.At(rev)
 	if err == nil {
 		return sn, nil
 	}
 	e := status.Expired(status.TooOldForList)
-	if o.from != nil {
+	if o.From != nil {
 		e.Message = "The provided continue token is too old: it can no longer show the list as it was at its first page. Begin again without it, or go on with the token in this answer, which shows what remains of the list as it is now."
-		e.Continue = continueToken{continueVersion, -1, o.from.Start}.String()
+		e.Continue = ContinueToken{ContinueVersion, -1, o.From.Start}.String()
 	}
 	return sn, e
 }
 
 // selected is the objects that the selectors take.
-func (q *call) selected(o *listOptions, all iter.Seq[*store.Object]) iter.Seq[*store.Object] {
+func (q *Call) selected(o *ListOptions, all iter.Seq[*store.Object]) iter.Seq[*store.Object] {
 	if o.labels.Empty() && o.fields.Empty() {
 		return all
 	}
@@ -340,7 +340,7 @@ func (q *call) selected(o *listOptions, all iter.Seq[*store.Object]) iter.Seq[*s
 	}
 }
 
-func (o *listOptions) selects(item *store.Object) bool {
+func (o *ListOptions) selects(item *store.Object) bool {
 	if !o.labels.Matches(item.Meta.Labels) {
 		return false
 	}
@@ -374,7 +374,7 @@ func (l *listing) metadata() map[string]any {
 }
 
 // writeList writes a list in the form that is wanted.
-func (q *call) writeList(l listing, items iter.Seq[*store.Object]) error {
+func (q *Call) writeList(l listing, items iter.Seq[*store.Object]) error {
 	if q.form.kind == formObject && !q.form.yaml && !q.form.pretty {
 		q.streamList(l, items)
 		return nil
@@ -401,18 +401,18 @@ func (q *call) writeList(l listing, items iter.Seq[*store.Object]) error {
 	return q.sendTree(http.StatusOK, list)
 }
 
-// pieceSize is how much of a list is handed to net/http at once: each piece costs a
+// PieceSize is how much of a list is handed to net/http at once: each piece costs a
 // frame, a short record for it, and two system calls. What is over gzipAbove is over it in
 // the first piece.
-const pieceSize = 256 << 10
+const PieceSize = 256 << 10
 
 // streamList writes the stored bytes of the items, in large pieces.
-func (q *call) streamList(l listing, items iter.Seq[*store.Object]) {
+func (q *Call) streamList(l listing, items iter.Seq[*store.Object]) {
 	h := q.w.Header()
 	h["Content-Type"] = []string{"application/json"}
-	buffer, _ := q.rest.buffers.Get().(*[]byte)
+	buffer, _ := q.api.buffers.Get().(*[]byte)
 	if buffer == nil {
-		b := make([]byte, 0, pieceSize)
+		b := make([]byte, 0, PieceSize)
 		buffer = &b
 	}
 	p := pieces{q: q, b: (*buffer)[:0]}
@@ -435,11 +435,11 @@ func (q *call) streamList(l listing, items iter.Seq[*store.Object]) {
 	p.text(tail)
 	p.close()
 	*buffer = p.b[:0]
-	q.rest.buffers.Put(buffer)
+	q.api.buffers.Put(buffer)
 }
 
 // listFrame is what stands around the items, keys in upstream's order.
-func (q *call) listFrame(l listing) (head, tail string) {
+func (q *Call) listFrame(l listing) (head, tail string) {
 	var m strings.Builder
 	m.WriteByte('{')
 	rev := `"resourceVersion":"` + strconv.FormatInt(l.revision, 10) + `"`
@@ -466,10 +466,10 @@ func (q *call) listFrame(l listing) (head, tail string) {
 	return `{"kind":"` + q.ListKind + `","apiVersion":"` + q.apiVersion() + `","metadata":` + m.String() + `,"items":[`, "]}\n"
 }
 
-// pieces writes a long answer in pieces of pieceSize, compressed when it is longer than
+// pieces writes a long answer in pieces of PieceSize, compressed when it is longer than
 // one and the client takes that, with its length when it is shorter.
 type pieces struct {
-	q     *call
+	q     *Call
 	b     []byte
 	begun bool // there is an item before the next one
 	ahead byte // of no meaning: so that looking ahead is not optimized away
@@ -478,8 +478,8 @@ type pieces struct {
 }
 
 func (p *pieces) add(b []byte) bool {
-	for len(p.b)+len(b) > pieceSize {
-		n := pieceSize - len(p.b)
+	for len(p.b)+len(b) > PieceSize {
+		n := PieceSize - len(p.b)
 		p.b, b = append(p.b, b[:n]...), b[n:]
 		if !p.flush() {
 			return false
@@ -510,7 +510,7 @@ func (p *pieces) items(list []*store.Object) bool {
 
 // text is add for what stands around items, which is short.
 func (p *pieces) text(s string) {
-	if len(p.b)+len(s) > pieceSize {
+	if len(p.b)+len(s) > PieceSize {
 		p.flush()
 	}
 	p.b = append(p.b, s...)
@@ -523,8 +523,8 @@ func (p *pieces) flush() bool {
 		if len(p.b) > gzipAbove && p.q.takesGzip() {
 			h := p.q.w.Header()
 			h["Content-Encoding"], h["Vary"] = []string{"gzip"}, append(h["Vary"], "Accept-Encoding")
-			z := p.q.rest.gzipTo(p.q.w)
-			p.out, p.done = z, func() { _ = z.Close(); p.q.rest.gzips.Put(z) }
+			z := p.q.api.gzipTo(p.q.w)
+			p.out, p.done = z, func() { _ = z.Close(); p.q.api.gzips.Put(z) }
 		}
 	}
 	_, err := p.out.Write(p.b)

@@ -1,7 +1,9 @@
-package main
+package controller
 
 import (
 	"context"
+
+	"apichain/internal/api"
 )
 
 // What is in the store from the start, and what namespaces do that no other kind does.
@@ -14,25 +16,25 @@ type Own struct {
 	Fixtures []string // manifests: files, and directories of files
 }
 
-// startControllers makes the objects that every server has, then the user's fixtures. What it
+// Start makes the objects that every server has, then the user's fixtures. What it
 // returns does what a server does with objects on its own, until its context ends: the caller
 // runs it in a goroutine and waits for it.
-func startControllers(ctx context.Context, a *rest, o Own) (run func(ctx context.Context), err error) {
-	a.customs.follow()
+func Start(ctx context.Context, a *api.API, o Own) (run func(ctx context.Context), err error) {
+	a.Customs.Follow()
 	for _, name := range []string{"default", "kube-system", "kube-public", "kube-node-lease"} {
-		if _, _, err := a.apply(ctx, map[string]any{"kind": "Namespace", "apiVersion": "v1", "metadata": map[string]any{"name": name}}); err != nil {
+		if _, _, err := a.Apply(ctx, map[string]any{"kind": "Namespace", "apiVersion": "v1", "metadata": map[string]any{"name": name}}); err != nil {
 			return nil, err
 		}
 	}
 	for _, obj := range o.service() {
-		if _, _, err := a.apply(ctx, obj); err != nil {
+		if _, _, err := a.Apply(ctx, obj); err != nil {
 			return nil, err
 		}
 	}
 	c := newControllers(a, o.CA)
 	// Fixtures may need what namespaces get; what they make is looked after before the server is ready.
 	c.settle(ctx)
-	if err := loadFixtures(ctx, a, o.Fixtures); err != nil {
+	if err := LoadFixtures(ctx, a, o.Fixtures); err != nil {
 		return nil, err
 	}
 	c.settle(ctx)

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"context"
@@ -21,41 +21,41 @@ import (
 // The resources of the built-in kinds: rows of the kind table, served by the containers of
 // their servers.
 
-// newRest makes the resources of all built-in kinds, and serves no custom one yet.
-func newRest(c apiConfig) *rest {
-	s := &rest{config: c, store: c.store, kinds: c.kinds, meta: c.kinds.Types["meta.ObjectMeta"], builtin: map[kinds.Key]*resource{}, byBucket: map[*store.Bucket]*resource{}}
-	s.spaces = s.store.Bucket("namespaces")
-	for _, row := range c.kinds.Kinds {
-		r := s.newBuiltin(row)
+// New makes the resources of all built-in kinds, and serves no custom one yet.
+func New(c Config) *API {
+	s := &API{Config: c, Store: c.Store, Kinds: c.Kinds, meta: c.Kinds.Types["meta.ObjectMeta"], builtin: map[kinds.Key]*Resource{}, byBucket: map[*store.Bucket]*Resource{}}
+	s.Namespaces = s.Store.Bucket("namespaces")
+	for _, row := range c.Kinds.Kinds {
+		r := s.NewBuiltin(row)
 		s.builtin[kinds.NewKey(row.Group, row.Version, row.Kind)] = r
-		if row.StoredAs == "" && r.bucket != nil {
-			s.byBucket[r.bucket] = r
+		if row.StoredAs == "" && r.Bucket != nil {
+			s.byBucket[r.Bucket] = r
 		}
 	}
-	s.customs = newCustoms(s, c.catalog, c.strictCRDs)
+	s.Customs = newCustoms(s, c.Catalog, c.StrictCRDs)
 	for key, h := range s.hookTable() {
 		s.builtin[key].kindHooks = h
 	}
 	definitions := s.builtin[kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition")]
-	definitions.shape = crdShape{definitions.shape}
+	definitions.shape = definitionShape{definitions.shape}
 	return s
 }
 
 // hookTable returns what built-in kinds do that no table can say. Custom resources have no hooks.
-func (s *rest) hookTable() map[kinds.Key]kindHooks {
+func (s *API) hookTable() map[kinds.Key]kindHooks {
 	return map[kinds.Key]kindHooks{
 		kinds.NewKey("", "v1", "Namespace"): {
 			beforeDelete: holdNamespace,
-			special:      map[string]func(q *call) error{"finalize": finalizeNamespace},
+			special:      map[string]func(q *Call) error{"finalize": finalizeNamespace},
 		},
 		kinds.NewKey("", "v1", "ServiceAccount"): {
-			special: map[string]func(q *call) error{"token": (*call).requestToken},
+			special: map[string]func(q *Call) error{"token": (*Call).requestToken},
 		},
 		kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition"): {
-			prepare:      s.customs.prepareCRD,
+			Prepare:      s.Customs.prepareDefinition,
 			serial:       new(sync.Mutex), // two that want one name must see each other
-			beforeDelete: keepCRD,
-			afterWrite:   func(*store.Object) { s.customs.follow() },
+			beforeDelete: holdDefinition,
+			afterWrite:   func(*store.Object) { s.Customs.Follow() },
 		},
 		kinds.NewKey("authentication.k8s.io", "v1", "TokenReview"):             {review: reviewToken},
 		kinds.NewKey("authentication.k8s.io", "v1", "SelfSubjectReview"):       {review: reviewSelf},
@@ -74,9 +74,9 @@ func qualifiedName(group, plural string) string {
 	return plural + "." + group
 }
 
-// newBuiltin is the resource of a row.
-func (s *rest) newBuiltin(row *kinds.Row) *resource {
-	r := &resource{Row: row, rest: s, shape: kinds.Shape{Row: row}, fields: row.Fields}
+// NewBuiltin is the resource of a row.
+func (s *API) NewBuiltin(row *kinds.Row) *Resource {
+	r := &Resource{Row: row, api: s, shape: kinds.Shape{Row: row}, fields: row.Fields}
 	r.nameErrors = map[string]func(string) []string{"label": field.DNSLabelErrors, "label1035": field.DNS1035LabelErrors, "subdomain": field.DNSSubdomainErrors, "segment": field.PathSegmentErrors}[row.NameRule]
 	if row.ReviewOnly {
 		return r
@@ -85,34 +85,39 @@ func (s *rest) newBuiltin(row *kinds.Row) *resource {
 	name := qualifiedName(row.Group, row.Plural)
 	if row.StoredAs != "" {
 		name = row.StoredAs
-		r.toStored, r.fromStored = row.ToStored, row.FromStored
-		r.stored = s.byBucket[s.store.Bucket(name)].fields
+		r.ToStored, r.fromStored = row.ToStored, row.FromStored
+		r.stored = s.byBucket[s.Store.Bucket(name)].fields
 		r.fields = make([]kinds.Selectable, len(r.stored)) // each where the stored kind has its value
 		for _, f := range row.Fields {
 			r.fields[f.Index] = f
 		}
 	}
-	r.bucket = s.store.Bucket(name)
+	r.Bucket = s.Store.Bucket(name)
 	return r
 }
 
-// resourceOf is the resource that serves a kind, nil if none does.
-func (s *rest) resourceOf(apiVersion, kind string) *resource {
+// Builtin returns the resource of a built-in kind, nil if there is none.
+func (s *API) Builtin(group, version, kind string) *Resource {
+	return s.builtin[kinds.NewKey(group, version, kind)]
+}
+
+// ForKind is the resource that serves a kind, nil if none does.
+func (s *API) ForKind(apiVersion, kind string) *Resource {
 	group, version := splitAPIVersion(apiVersion)
 	if r := s.builtin[kinds.NewKey(group, version, kind)]; r != nil {
 		return r
 	}
-	return s.customs.kind(group, version, kind)
+	return s.Customs.Kind(group, version, kind)
 }
 
-// resourceFor is a resource of the objects in a bucket, nil if nobody serves them now.
-func (s *rest) resourceFor(b *store.Bucket) *resource {
+// ForBucket is a resource of the objects in a bucket, nil if nobody serves them now.
+func (s *API) ForBucket(b *store.Bucket) *Resource {
 	if r := s.byBucket[b]; r != nil {
 		return r
 	}
-	s.customs.mu.RLock()
-	defer s.customs.mu.RUnlock()
-	return s.customs.byBucket[b.Name]
+	s.Customs.mu.RLock()
+	defer s.Customs.mu.RUnlock()
+	return s.Customs.byBucket[b.Name]
 }
 
 func splitAPIVersion(apiVersion string) (group, version string) {
@@ -125,50 +130,50 @@ func splitAPIVersion(apiVersion string) (group, version string) {
 // servedForm is one method on one form of a resource's paths.
 type servedForm struct {
 	verb, method string
-	form         pathForm
+	form         PathForm
 	operation    string // the verb in the names of operations
 	doc          string
 }
 
-// pathForm is one of the paths of a resource.
-type pathForm int
+// PathForm is one of the paths of a resource.
+type PathForm int
 
 // The paths that a resource can have. A resource of the cluster has no All forms: its collection is
 // the only one.
 const (
-	formAll        pathForm = iota // of all namespaces
-	formCollection                 // of one namespace, or of the cluster
-	formItem
-	formWatchAll // and the deprecated ones of watches
-	formWatchCollection
-	formWatchItem
+	FormAll        PathForm = iota // of all namespaces
+	FormCollection                 // of one namespace, or of the cluster
+	FormItem
+	FormWatchAll // and the deprecated ones of watches
+	FormWatchCollection
+	FormWatchItem
 )
 
 // servedForms is every method and path that a resource can have. HEAD is GET everywhere.
 var servedForms = []servedForm{
-	{"list", http.MethodGet, formCollection, "list", "list or watch"},
-	{"create", http.MethodPost, formCollection, "create", "create"},
-	{"deletecollection", http.MethodDelete, formCollection, "deletecollection", "delete several"},
-	{"get", http.MethodGet, formItem, "read", "read"},
-	{"update", http.MethodPut, formItem, "replace", "replace"},
-	{"patch", http.MethodPatch, formItem, "patch", "change"},
-	{"delete", http.MethodDelete, formItem, "delete", "delete"},
-	{"list", http.MethodGet, formAll, "list", "list or watch in all namespaces"},
-	{"watch", http.MethodGet, formWatchAll, "watch", "watch in all namespaces"},
-	{"watch", http.MethodGet, formWatchCollection, "watch", "watch"},
-	{"watch", http.MethodGet, formWatchItem, "watch", "watch one"},
+	{"list", http.MethodGet, FormCollection, "list", "list or watch"},
+	{"create", http.MethodPost, FormCollection, "create", "create"},
+	{"deletecollection", http.MethodDelete, FormCollection, "deletecollection", "delete several"},
+	{"get", http.MethodGet, FormItem, "read", "read"},
+	{"update", http.MethodPut, FormItem, "replace", "replace"},
+	{"patch", http.MethodPatch, FormItem, "patch", "change"},
+	{"delete", http.MethodDelete, FormItem, "delete", "delete"},
+	{"list", http.MethodGet, FormAll, "list", "list or watch in all namespaces"},
+	{"watch", http.MethodGet, FormWatchAll, "watch", "watch in all namespaces"},
+	{"watch", http.MethodGet, FormWatchCollection, "watch", "watch"},
+	{"watch", http.MethodGet, FormWatchItem, "watch", "watch one"},
 }
 
 // path returns a form's path below the group version.
-func (r *resource) path(form pathForm) string {
+func (r *Resource) path(form PathForm) string {
 	p := "/" + r.Plural
-	if r.Namespaced && form != formAll && form != formWatchAll {
+	if r.Namespaced && form != FormAll && form != FormWatchAll {
 		p = "/namespaces/{namespace}" + p
 	}
-	if form >= formWatchAll {
+	if form >= FormWatchAll {
 		p = "/watch" + p
 	}
-	if form == formItem || form == formWatchItem {
+	if form == FormItem || form == FormWatchItem {
 		p += "/{name}"
 	}
 	return p
@@ -177,41 +182,41 @@ func (r *resource) path(form pathForm) string {
 // operation is one method on one path of a resource, as data from which a container makes a
 // route. The resource is the handler of all of them.
 type operation struct {
-	method      string
-	path        string // below the group version
-	form        pathForm
-	subresource string              // "" for the object itself
-	name        string              // in OpenAPI, as upstream makes them
-	doc         string              // a few words
-	media       *request.MediaTypes // what the handler takes and gives; it refuses the rest in words of its own
+	Method      string
+	Path        string // below the group version
+	Form        PathForm
+	Subresource string              // "" for the object itself
+	Name        string              // in OpenAPI, as upstream makes them
+	Doc         string              // a few words
+	Media       *request.MediaTypes // what the handler takes and gives; it refuses the rest in words of its own
 }
 
-// operations returns all operations of the resource. HEAD follows each GET.
-func (r *resource) operations() []operation {
+// Operations returns all operations of the resource. HEAD follows each GET.
+func (r *Resource) Operations() []operation {
 	var out []operation
 	add := func(f servedForm, o operation) {
-		o.method, o.doc, o.media = f.method, f.doc+" "+r.Kind, r.mediaTypes(f.verb)
+		o.Method, o.Doc, o.Media = f.method, f.doc+" "+r.Kind, r.mediaTypes(f.verb)
 		out = append(out, o)
-		if o.method == http.MethodGet {
-			o.method, o.name = http.MethodHead, "head"+strings.ToUpper(o.name[:1])+o.name[1:]
+		if o.Method == http.MethodGet {
+			o.Method, o.Name = http.MethodHead, "head"+strings.ToUpper(o.Name[:1])+o.Name[1:]
 			out = append(out, o)
 		}
 	}
 	for _, f := range servedForms {
-		all := f.form == formAll || f.form == formWatchAll
+		all := f.form == FormAll || f.form == FormWatchAll
 		if all && !r.Namespaced || !slices.Contains(r.Verbs, f.verb) {
 			continue
 		}
-		add(f, operation{path: r.path(f.form), form: f.form, name: r.operationName(f)})
+		add(f, operation{Path: r.path(f.form), Form: f.form, Name: r.operationName(f)})
 	}
 	for _, sub := range r.Subresources {
 		for _, f := range servedForms {
 			// A subresource is created below its object, as a token is.
-			if f.form == formCollection && f.verb == "create" {
-				f.form = formItem
+			if f.form == FormCollection && f.verb == "create" {
+				f.form = FormItem
 			}
-			if f.form == formItem && slices.Contains(sub.Verbs, f.verb) {
-				add(f, operation{path: r.path(formItem) + "/" + sub.Name, form: formItem, subresource: sub.Name, name: r.operationName(f) + strings.ToUpper(sub.Name[:1]) + sub.Name[1:]})
+			if f.form == FormItem && slices.Contains(sub.Verbs, f.verb) {
+				add(f, operation{Path: r.path(FormItem) + "/" + sub.Name, Form: FormItem, Subresource: sub.Name, Name: r.operationName(f) + strings.ToUpper(sub.Name[:1]) + sub.Name[1:]})
 			}
 		}
 	}
@@ -219,7 +224,7 @@ func (r *resource) operations() []operation {
 }
 
 // mediaTypes returns what a verb takes and gives.
-func (r *resource) mediaTypes(verb string) *request.MediaTypes {
+func (r *Resource) mediaTypes(verb string) *request.MediaTypes {
 	switch {
 	case verb == "get" || verb == "list":
 		return &readMedia
@@ -240,14 +245,14 @@ var (
 	objectMedia      = []string{"application/json", "application/yaml", "text/yaml"}
 	readMedia        = request.MediaTypes{Produces: objectMedia}
 	watchMedia       = request.MediaTypes{Produces: []string{"application/json"}}
-	writeMedia       = request.MediaTypes{Consumes: append(slices.Clone(objectMedia), protobufMedia), Produces: objectMedia}
-	patchMedia       = request.MediaTypes{Consumes: []string{jsonPatchType, mergePatchType, strategicPatchType}, Produces: objectMedia}
+	writeMedia       = request.MediaTypes{Consumes: append(slices.Clone(objectMedia), ProtobufMedia), Produces: objectMedia}
+	patchMedia       = request.MediaTypes{Consumes: []string{JsonPatchType, MergePatchType, StrategicPatchType}, Produces: objectMedia}
 	customWriteMedia = request.MediaTypes{Consumes: objectMedia, Produces: objectMedia}
 	customPatchMedia = request.MediaTypes{Consumes: patchMedia.Consumes[:2], Produces: objectMedia}
 )
 
 // operationName returns the name of an operation, as upstream makes them.
-func (r *resource) operationName(f servedForm) string {
+func (r *Resource) operationName(f servedForm) string {
 	group, _, _ := strings.Cut(r.Group, ".")
 	if group == "" {
 		group = "core"
@@ -259,34 +264,34 @@ func (r *resource) operationName(f servedForm) string {
 	switch {
 	case f.verb == "deletecollection":
 		return "delete" + gv + "Collection" + scope + r.Kind
-	case f.form == formAll:
+	case f.form == FormAll:
 		return f.operation + gv + r.Kind + "ForAllNamespaces"
-	case f.form == formWatchAll:
+	case f.form == FormWatchAll:
 		return f.operation + gv + r.Kind + "ListForAllNamespaces"
-	case f.form == formWatchCollection:
+	case f.form == FormWatchCollection:
 		return f.operation + gv + scope + r.Kind + "List"
 	}
 	return f.operation + gv + scope + r.Kind
 }
 
-// internal is a call of the program itself: no request stands behind it. It acts without
+// Internal is a call of the program itself: no request stands behind it. It acts without
 // authorization.
-func (s *rest) internal(r *resource, verb, namespace, name, subresource string) *call {
+func (s *API) Internal(r *Resource, verb, namespace, name, subresource string) *Call {
 	info := &request.Info{IsResourceRequest: true, Verb: verb, APIGroup: r.Group, APIVersion: r.Version, Namespace: namespace, Resource: r.Plural, Name: name, Subresource: subresource}
-	q := &call{resource: r, req: &http.Request{}, scope: request.From(context.Background()), info: info, name: name, strict: "Ignore"}
+	q := &Call{Resource: r, req: &http.Request{}, scope: request.From(context.Background()), info: info, name: name, strict: "Ignore"}
 	if r.Namespaced {
 		q.namespace = namespace
 	}
 	return q
 }
 
-// modify changes the object of an internal call until nobody else does meanwhile. change
+// Modify changes the object of an internal call until nobody else does meanwhile. change
 // gets a tree of its own each time; false leaves the object as it is. The result is nil when
 // there is no such object, or it has gone with the change.
-func (q *call) modify(ctx context.Context, change func(obj map[string]any) bool) (*store.Object, error) {
+func (q *Call) Modify(ctx context.Context, change func(obj map[string]any) bool) (*store.Object, error) {
 	for ctx.Err() == nil {
-		sn := q.bucket.Now()
-		old := sn.Get(q.resource.key(q.namespace, q.name))
+		sn := q.Bucket.Now()
+		old := sn.Get(q.Resource.Key(q.namespace, q.name))
 		if old == nil {
 			return nil, nil
 		}
@@ -303,28 +308,28 @@ func (q *call) modify(ctx context.Context, change func(obj map[string]any) bool)
 	return nil, ctx.Err()
 }
 
-// apply creates obj, or puts it in the place of the object of its name, with all checks that
+// Apply creates obj, or puts it in the place of the object of its name, with all checks that
 // a request would meet but for authorization. created says which.
-func (s *rest) apply(ctx context.Context, obj map[string]any) (o *store.Object, created bool, err error) {
+func (s *API) Apply(ctx context.Context, obj map[string]any) (o *store.Object, created bool, err error) {
 	apiVersion, kind := tree.Text(obj, "apiVersion"), tree.Text(obj, "kind")
-	r := s.resourceOf(apiVersion, kind)
-	if r == nil || r.bucket == nil {
+	r := s.ForKind(apiVersion, kind)
+	if r == nil || r.Bucket == nil {
 		return nil, false, fmt.Errorf("no kind %q is served in version %q", kind, apiVersion)
 	}
 	namespace, name := tree.Text(obj, "metadata", "namespace"), tree.Name(obj)
 	if r.Namespaced && namespace == "" {
 		namespace = "default"
 	}
-	q := s.internal(r, "create", namespace, name, "")
+	q := s.Internal(r, "create", namespace, name, "")
 	q.strict = "Strict"
 	if err := q.prune(obj, nil); err != nil {
 		return nil, false, err
 	}
 	sent, hasStatus := obj["status"]
-	o, err = q.insertObject(tree.Copy(obj).(map[string]any))
+	o, err = q.Insert(tree.Copy(obj).(map[string]any))
 	var e *status.Error
 	if errors.As(err, &e) && e.Reason == "AlreadyExists" {
-		o, err = s.internal(r, "update", namespace, name, "").modify(ctx, func(old map[string]any) bool {
+		o, err = s.Internal(r, "update", namespace, name, "").Modify(ctx, func(old map[string]any) bool {
 			rev, kept := tree.At(old, "metadata", "resourceVersion"), old["status"]
 			clear(old)
 			for k, v := range tree.Copy(obj).(map[string]any) {
@@ -340,7 +345,7 @@ func (s *rest) apply(ctx context.Context, obj map[string]any) (o *store.Object, 
 		created = true
 	}
 	if err == nil && hasStatus && r.HasStatus {
-		o, err = s.internal(r, "update", namespace, name, "status").modify(ctx, func(old map[string]any) bool {
+		o, err = s.Internal(r, "update", namespace, name, "status").Modify(ctx, func(old map[string]any) bool {
 			old["status"] = tree.Copy(sent)
 			return true
 		})

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"bytes"
@@ -46,7 +46,7 @@ func (f *form) contentType() string {
 
 // negotiate reads Accept. Protobuf is never given: clients that ask for it first take
 // JSON next.
-func (q *call) negotiate() (form, error) {
+func (q *Call) negotiate() (form, error) {
 	f := form{}
 	accept := q.req.Header["Accept"]
 	if q.query != nil {
@@ -93,7 +93,7 @@ func (q *call) negotiate() (form, error) {
 }
 
 // answer writes one object as it is stored.
-func (q *call) answer(code int, o *store.Object) error {
+func (q *Call) answer(code int, o *store.Object) error {
 	if q.form == (form{}) && q.asStored(o) {
 		return q.send(code, o.Raw())
 	}
@@ -104,7 +104,7 @@ func (q *call) answer(code int, o *store.Object) error {
 }
 
 // answerTree writes one object that is no stored one, or is wanted in another form.
-func (q *call) answerTree(code int, obj map[string]any) error {
+func (q *Call) answerTree(code int, obj map[string]any) error {
 	switch q.form.kind {
 	case formTable:
 		obj = q.asTable([]map[string]any{obj}, map[string]any{"resourceVersion": tree.Text(obj, "metadata", "resourceVersion")}, true)
@@ -116,7 +116,7 @@ func (q *call) answerTree(code int, obj map[string]any) error {
 	return q.sendTree(code, obj)
 }
 
-func (q *call) sendTree(code int, obj map[string]any) error {
+func (q *Call) sendTree(code int, obj map[string]any) error {
 	if q.form.yaml {
 		return q.send(code, tree.AppendYAML(nil, obj))
 	}
@@ -124,7 +124,7 @@ func (q *call) sendTree(code int, obj map[string]any) error {
 }
 
 // send writes a whole body, and a line end behind JSON as upstream does.
-func (q *call) send(code int, b []byte) error {
+func (q *Call) send(code int, b []byte) error {
 	if q.form.pretty && !q.form.yaml {
 		var out bytes.Buffer
 		if json.Indent(&out, b, "", "  ") == nil {
@@ -140,11 +140,11 @@ func (q *call) send(code int, b []byte) error {
 	if len(b) > gzipAbove && q.takesGzip() {
 		h["Content-Encoding"], h["Vary"] = []string{"gzip"}, append(h["Vary"], "Accept-Encoding")
 		q.w.WriteHeader(code)
-		z := q.rest.gzipTo(q.w)
+		z := q.api.gzipTo(q.w)
 		_, _ = z.Write(b)
 		_, _ = io.WriteString(z, tail)
 		_ = z.Close()
-		q.rest.gzips.Put(z)
+		q.api.gzips.Put(z)
 		return nil
 	}
 	h["Content-Length"] = []string{strconv.Itoa(len(b) + len(tail))}
@@ -158,7 +158,7 @@ func (q *call) send(code int, b []byte) error {
 // gzipAbove is the size in bytes from which an answer is compressed, upstream's.
 const gzipAbove = 128 << 10
 
-func (q *call) takesGzip() bool {
+func (q *Call) takesGzip() bool {
 	for _, line := range q.req.Header["Accept-Encoding"] {
 		for part := range strings.SplitSeq(line, ",") {
 			coding, weight, _ := strings.Cut(part, ";")
@@ -177,7 +177,7 @@ func refuses(weight string) bool {
 	return strings.EqualFold(strings.TrimSpace(name), "q") && err == nil && q == 0
 }
 
-func (s *rest) gzipTo(w http.ResponseWriter) *gzip.Writer {
+func (s *API) gzipTo(w http.ResponseWriter) *gzip.Writer {
 	if z, ok := s.gzips.Get().(*gzip.Writer); ok {
 		z.Reset(w)
 		return z
@@ -188,7 +188,7 @@ func (s *rest) gzipTo(w http.ResponseWriter) *gzip.Writer {
 
 // asTable is objects as a Table. header is the metadata of the list; columns are defined in
 // it unless an earlier event of the same watch did.
-func (q *call) asTable(objs []map[string]any, header map[string]any, define bool) map[string]any {
+func (q *Call) asTable(objs []map[string]any, header map[string]any, define bool) map[string]any {
 	rows := make([]any, len(objs))
 	for i, obj := range objs {
 		row := map[string]any{"cells": q.cells(obj)}
@@ -216,10 +216,10 @@ func (q *call) asTable(objs []map[string]any, header map[string]any, define bool
 }
 
 // cells are what the columns show of an object, which stays as it is.
-func (q *call) cells(obj map[string]any) []any {
-	if q.toStored != nil { // columns are those of the stored shape
+func (q *Call) cells(obj map[string]any) []any {
+	if q.ToStored != nil { // columns are those of the stored shape
 		obj = maps.Clone(obj)
-		q.toStored(obj)
+		q.ToStored(obj)
 	}
 	cells := make([]any, len(q.Columns))
 	for i := range q.Columns {
@@ -229,7 +229,7 @@ func (q *call) cells(obj map[string]any) []any {
 }
 
 // partial is the metadata of an object.
-func (q *call) partial(obj map[string]any) map[string]any {
+func (q *Call) partial(obj map[string]any) map[string]any {
 	version := q.form.version
 	if version == "" {
 		version = "v1"

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"net/http"
@@ -20,19 +20,19 @@ const (
 )
 
 // requestToken is the token subresource of a service account.
-func (q *call) requestToken() error {
+func (q *Call) requestToken() error {
 	if q.info.Verb != "create" {
 		return q.unsupported(q.info.Verb)
 	}
 	if err := q.writeOptions("CreateOptions"); err != nil {
 		return err
 	}
-	obj, err := q.readTyped(q.rest.kinds.Body("authentication.k8s.io", "v1", "TokenRequest"), "TokenRequest")
+	obj, err := q.readTyped(q.api.Kinds.Body("authentication.k8s.io", "v1", "TokenRequest"), "TokenRequest")
 	if err != nil {
 		return err
 	}
-	sn := q.bucket.Now()
-	account := sn.Get(q.resource.key(q.namespace, q.name))
+	sn := q.Bucket.Now()
+	account := sn.Get(q.Resource.Key(q.namespace, q.name))
 	if account == nil {
 		return q.notFound(q.name)
 	}
@@ -59,9 +59,9 @@ func (q *call) requestToken() error {
 	c.Account.Secret = bound
 	answer := map[string]any{
 		"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
-		"metadata": map[string]any{"name": q.name, "namespace": q.namespace, "creationTimestamp": timeText(now)},
-		"spec":     map[string]any{"audiences": anyStrings(audiences), "expirationSeconds": seconds, "boundObjectRef": tree.At(obj, "spec", "boundObjectRef")},
-		"status":   map[string]any{"token": q.rest.config.tokens.Sign(c), "expirationTimestamp": timeText(now.Add(time.Duration(seconds) * time.Second))},
+		"metadata": map[string]any{"name": q.name, "namespace": q.namespace, "creationTimestamp": TimeText(now)},
+		"spec":     map[string]any{"audiences": AnyStrings(audiences), "expirationSeconds": seconds, "boundObjectRef": tree.At(obj, "spec", "boundObjectRef")},
+		"status":   map[string]any{"token": q.api.Config.Tokens.Sign(c), "expirationTimestamp": TimeText(now.Add(time.Duration(seconds) * time.Second))},
 	}
 	return q.answerTree(http.StatusCreated, answer)
 }
@@ -77,13 +77,13 @@ func lifetimeErrors(seconds int64) []field.Error {
 }
 
 // bound is the secret to which a token is to be bound: it counts as long as that is there.
-func (q *call) bound(ref map[string]any) (*auth.BoundSecret, error) {
+func (q *Call) bound(ref map[string]any) (*auth.BoundSecret, error) {
 	kind, name := tree.Text(ref, "kind"), tree.Text(ref, "name")
 	if kind != "Secret" {
 		return nil, status.Invalid("authentication.k8s.io", "TokenRequest", q.name, []field.Error{field.NotSupported("spec.boundObjectRef.kind", kind, "Secret")})
 	}
-	secrets := q.rest.builtin[kinds.NewKey("", "v1", "Secret")]
-	sn := secrets.bucket.Now()
+	secrets := q.api.Builtin("", "v1", "Secret")
+	sn := secrets.Bucket.Now()
 	o := sn.Get(q.namespace + "/" + name)
 	if o == nil {
 		return nil, secrets.notFound(name)

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"fmt"
@@ -14,8 +14,8 @@ import (
 	"apichain/internal/tree"
 )
 
-// hasCondition reports whether a condition of obj is True.
-func hasCondition(obj map[string]any, typ string) bool {
+// HasCondition reports whether a condition of obj is True.
+func HasCondition(obj map[string]any, typ string) bool {
 	return slices.ContainsFunc(tree.List(obj, "status", "conditions"), func(c any) bool {
 		return tree.Text(c, "type") == typ && tree.Text(c, "status") == "True"
 	})
@@ -26,7 +26,7 @@ var customVerbs = []string{"create", "delete", "deletecollection", "get", "list"
 
 // resources is what a definition serves, a resource for each version. The storage version
 // is among them even where it is not served.
-func (c *customs) resources(crd map[string]any) []*resource {
+func (c *Customs) resources(crd map[string]any) []*Resource {
 	versions := tree.List(crd, "spec", "versions")
 	shapes := map[string]*customShape{}
 	storage := ""
@@ -35,10 +35,10 @@ func (c *customs) resources(crd map[string]any) []*resource {
 		_, hasStatus := sub["status"]
 		compiled, err := schema.Compile(tree.Object(v, "schema", "openAPIV3Schema"), hasStatus)
 		if err != nil { // schema.CheckCRD took it
-			c.rest.config.log.Error("a schema does not compile", "definition", tree.Name(crd), "version", tree.Text(v, "name"), "err", err)
+			c.api.Config.Log.Error("a schema does not compile", "definition", tree.Name(crd), "version", tree.Text(v, "name"), "err", err)
 			return nil
 		}
-		shapes[tree.Text(v, "name")] = &customShape{compiled, c.rest.meta}
+		shapes[tree.Text(v, "name")] = &customShape{compiled, c.api.meta}
 		if tree.At(v, "storage") == true {
 			storage = tree.Text(v, "name")
 		}
@@ -47,7 +47,7 @@ func (c *customs) resources(crd map[string]any) []*resource {
 	webhook := tree.Text(crd, "spec", "conversion", "strategy") == "Webhook"
 	rules := schema.Rules(crd)
 	fields := allSelectableFields(versions)
-	var out []*resource
+	var out []*Resource
 	for _, v := range versions {
 		version := tree.Text(v, "name")
 		if version != storage && (tree.At(v, "served") != true || webhook) {
@@ -55,13 +55,13 @@ func (c *customs) resources(crd map[string]any) []*resource {
 		}
 		sub := tree.Object(v, "subresources")
 		_, hasStatus := sub["status"]
-		r := &resource{
+		r := &Resource{
 			Row: &kinds.Row{
 				Group: group, Version: version, Kind: tree.Text(names, "kind"), ListKind: tree.Text(names, "listKind"), Plural: tree.Text(names, "plural"), Singular: tree.Text(names, "singular"),
 				Namespaced: tree.Text(crd, "spec", "scope") == "Namespaced", Verbs: customVerbs, HasStatus: hasStatus, HasGeneration: true, Columns: printerColumns(tree.Object(v)),
 			},
-			rest: c.rest, custom: true, shape: shapes[version], nameErrors: field.DNSSubdomainErrors,
-			fields: fieldsAmong(fields, selectableFields(tree.Object(v))), stored: fields, bucket: c.rest.store.Bucket(qualifiedName(group, tree.Text(names, "plural"))),
+			api: c.api, custom: true, shape: shapes[version], nameErrors: field.DNSSubdomainErrors,
+			fields: fieldsAmong(fields, selectableFields(tree.Object(v))), stored: fields, Bucket: c.api.Store.Bucket(qualifiedName(group, tree.Text(names, "plural"))),
 			terminating: tree.At(crd, "metadata", "deletionTimestamp") != nil, retired: make(chan struct{}), deprecation: deprecationOf(group, tree.Text(names, "kind"), v, versions), unserved: tree.At(v, "served") != true,
 		}
 		if version != storage {
@@ -78,7 +78,7 @@ func (c *customs) resources(crd map[string]any) []*resource {
 			r.Subresources = append(r.Subresources, kinds.Subresource{Name: "scale", Verbs: write})
 		}
 		if n := len(rules); n > 0 {
-			r.unchecked = []string{ruleWarning(r.qualified(), rules)}
+			r.unchecked = []string{ruleWarning(r.Qualified(), rules)}
 		}
 		out = append(out, r)
 	}

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"crypto/rand"
@@ -16,18 +16,18 @@ import (
 // metadata: the part that all objects have alike, and that the server shares with whoever
 // writes them.
 
-// systemFields are what only the server sets: what a client says of them does not count.
-var systemFields = [...]string{"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink", "managedFields"}
+// SystemFields are what only the server sets: what a client says of them does not count.
+var SystemFields = [...]string{"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink", "managedFields"}
 
-// beginLife fills in the metadata of a new object.
-func (q *call) beginLife(obj map[string]any) {
+// stampNew fills in the metadata of a new object.
+func (q *Call) stampNew(obj map[string]any) {
 	m := tree.Metadata(obj)
-	for _, f := range systemFields {
+	for _, f := range SystemFields {
 		delete(m, f)
 	}
 	delete(m, "resourceVersion")
 	m["uid"] = request.NewUUID()
-	m["creationTimestamp"] = timeText(time.Now())
+	m["creationTimestamp"] = TimeText(time.Now())
 	if q.HasGeneration {
 		m["generation"] = int64(1)
 	}
@@ -38,13 +38,13 @@ func (q *call) beginLife(obj map[string]any) {
 	}
 }
 
-// timeText is a time as metadata has it, to the second.
-func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// TimeText is a time as metadata has it, to the second.
+func TimeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// keepLife carries over what an update may not change.
-func keepLife(obj, old map[string]any) {
+// keepSystemFields carries over what an update may not change.
+func keepSystemFields(obj, old map[string]any) {
 	m, was := tree.Metadata(obj), tree.Metadata(old)
-	for _, f := range systemFields {
+	for _, f := range SystemFields {
 		if v, ok := was[f]; ok {
 			m[f] = v
 		} else {
@@ -59,22 +59,22 @@ func keepLife(obj, old map[string]any) {
 // The names that generateName makes: what it is given, cut, and five letters that make no
 // words (upstream).
 const (
-	generatedLetters = "bcdfghjklmnpqrstvwxz2456789"
-	generatedBase    = 58
-	generatedTries   = 8
+	GeneratedLetters = "bcdfghjklmnpqrstvwxz2456789"
+	GeneratedBase    = 58
+	GeneratedTries   = 8
 )
 
 func generatedName(base string) string {
 	var b [5]byte
 	_, _ = rand.Read(b[:])
 	for i := range b {
-		b[i] = generatedLetters[int(b[i])%len(generatedLetters)]
+		b[i] = GeneratedLetters[int(b[i])%len(GeneratedLetters)]
 	}
-	return base[:min(len(base), generatedBase)] + string(b[:])
+	return base[:min(len(base), GeneratedBase)] + string(b[:])
 }
 
 // metadataErrors is what is wrong with obj's metadata, as far as its content goes.
-func (r *resource) metadataErrors(obj map[string]any) (errs []field.Error) {
+func (r *Resource) metadataErrors(obj map[string]any) (errs []field.Error) {
 	m := tree.Metadata(obj)
 	name, generate := tree.Text(m, "name"), tree.Text(m, "generateName")
 	if generate != "" {
@@ -106,19 +106,19 @@ func (r *resource) metadataErrors(obj map[string]any) (errs []field.Error) {
 
 // finalizerErrors: in built-in kinds, a finalizer that is not the server's own has to say
 // whose it is (upstream).
-func (r *resource) finalizerErrors(finalizers []any) (errs []field.Error) {
+func (r *Resource) finalizerErrors(finalizers []any) (errs []field.Error) {
 	for _, f := range finalizers {
 		s, _ := f.(string)
 		for _, why := range field.LabelKeyErrors(s) {
 			errs = append(errs, field.Invalid("metadata.finalizers", s, why))
 		}
 	}
-	if slices.Contains(finalizers, any(finalizerOrphan)) && slices.Contains(finalizers, any(finalizerForegnd)) {
-		errs = append(errs, field.Invalid("metadata.finalizers", finalizers, "finalizer "+finalizerOrphan+" and "+finalizerForegnd+" cannot be both set"))
+	if slices.Contains(finalizers, any(FinalizerOrphan)) && slices.Contains(finalizers, any(FinalizerForeground)) {
+		errs = append(errs, field.Invalid("metadata.finalizers", finalizers, "finalizer "+FinalizerOrphan+" and "+FinalizerForeground+" cannot be both set"))
 	}
 	for i, f := range finalizers {
 		s, _ := f.(string)
-		if !r.custom && !strings.Contains(s, "/") && s != finalizerOrphan && s != finalizerForegnd && s != spaceHolder {
+		if !r.custom && !strings.Contains(s, "/") && s != FinalizerOrphan && s != FinalizerForeground && s != NamespaceFinalizer {
 			errs = append(errs, field.Invalid("metadata.finalizers["+strconv.Itoa(i)+"]", s, "name is neither a standard finalizer name nor is it fully qualified"))
 		}
 	}
@@ -204,7 +204,7 @@ func immutableErrors(obj, old map[string]any) (errs []field.Error) {
 
 // dedupeOwners takes out owners that come twice, with a warning. Of a patch it says so as of
 // what the server itself has made (upstream).
-func (q *call) dedupeOwners(obj map[string]any) {
+func (q *Call) dedupeOwners(obj map[string]any) {
 	m := tree.Object(obj, "metadata")
 	owners := tree.List(m, "ownerReferences")
 	var kept []any
@@ -229,7 +229,7 @@ func (q *call) dedupeOwners(obj map[string]any) {
 
 // sameGeneration reports whether two objects are the same but for metadata, and for
 // status where that is written apart: then the generation stays.
-func (r *resource) sameGeneration(a, b map[string]any) bool {
+func (r *Resource) sameGeneration(a, b map[string]any) bool {
 	skip := func(k string) bool { return k == "metadata" || k == "status" && r.HasStatus }
 	for k, v := range a {
 		if w, ok := b[k]; !skip(k) && (!ok || !tree.Equal(v, w)) {

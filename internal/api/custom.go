@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"bytes"
@@ -18,11 +18,11 @@ import (
 // is served as soon as the write of it is answered; whoever else commits one is followed
 // through the event log.
 
-// customs is the custom resources that are served.
-type customs struct {
-	rest    *rest
+// Customs is the custom resources that are served.
+type Customs struct {
+	api     *API
 	catalog *discovery.Catalog
-	bucket  *store.Bucket // of the definitions
+	Bucket  *store.Bucket // of the definitions
 	strict  bool          // refuse rules that are not evaluated
 
 	following   sync.Mutex // held by who brings the rest up to date
@@ -30,12 +30,12 @@ type customs struct {
 	definitions map[string]*definition
 	docs        map[string][]*discovery.Definition // of established ones by group, in order of their establishing; shared with the catalog
 
-	mu       sync.RWMutex
-	served   map[kinds.Key]*resource // by plural
-	byKind   map[kinds.Key]*resource
-	byBucket map[string]*resource       // of the stored version, or another one
-	accepted map[groupName]string       // name of the definition that has a name
-	waiting  map[string]map[string]bool // by group, definitions that have not all names they want
+	mu           sync.RWMutex
+	served       map[kinds.Key]*Resource // by plural
+	byKind       map[kinds.Key]*Resource
+	byBucket     map[string]*Resource       // of the stored version, or another one
+	accepted     map[groupName]string       // name of the definition that has a name
+	namesPending map[string]map[string]bool // by group, definitions that have not all names they want
 }
 
 // groupName is a name in a group: of a resource, or of a kind.
@@ -50,31 +50,31 @@ type definition struct {
 	terminating bool
 	spec        []byte // what decides whether the resources are others, so that watches end
 	doc         *discovery.Definition
-	resources   []*resource
+	resources   []*Resource
 	names       []groupName // accepted
 }
 
-func newCustoms(s *rest, c *discovery.Catalog, strict bool) *customs {
-	return &customs{
-		rest: s, catalog: c, strict: strict, bucket: s.store.Bucket("customresourcedefinitions.apiextensions.k8s.io"),
+func newCustoms(s *API, c *discovery.Catalog, strict bool) *Customs {
+	return &Customs{
+		api: s, catalog: c, strict: strict, Bucket: s.Store.Bucket("customresourcedefinitions.apiextensions.k8s.io"),
 		definitions: map[string]*definition{}, docs: map[string][]*discovery.Definition{},
-		served: map[kinds.Key]*resource{}, byKind: map[kinds.Key]*resource{}, byBucket: map[string]*resource{}, accepted: map[groupName]string{}, waiting: map[string]map[string]bool{},
+		served: map[kinds.Key]*Resource{}, byKind: map[kinds.Key]*Resource{}, byBucket: map[string]*Resource{}, accepted: map[groupName]string{}, namesPending: map[string]map[string]bool{},
 	}
 }
 
-// follow serves what has been committed so far.
-func (c *customs) follow() {
+// Follow serves what has been committed so far.
+func (c *Customs) Follow() {
 	c.following.Lock()
 	defer c.following.Unlock()
 	if c.cursor == nil {
-		sn := c.bucket.Now()
+		sn := c.Bucket.Now()
 		c.reset(&sn)
 	}
 	var room [64]*store.Event
 	for {
 		events, _, err := c.cursor.Next(room[:0], len(room))
 		if err != nil { // the log has gone on without us
-			sn := c.bucket.Now()
+			sn := c.Bucket.Now()
 			c.reset(&sn)
 			continue
 		}
@@ -93,9 +93,9 @@ func (c *customs) follow() {
 
 // changed returns a channel that is closed when a definition is written after the last
 // follow.
-func (c *customs) changed() <-chan struct{} {
+func (c *Customs) changed() <-chan struct{} {
 	for {
-		c.follow()
+		c.Follow()
 		c.following.Lock()
 		_, changed, err := c.cursor.Next(nil, 0)
 		c.following.Unlock()
@@ -105,19 +105,19 @@ func (c *customs) changed() <-chan struct{} {
 	}
 }
 
-// run serves definitions that come to the store without a request, until ctx ends.
-func (s *rest) run(ctx context.Context) {
+// Run serves definitions that come to the store without a request, until ctx ends.
+func (s *API) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.customs.changed():
+		case <-s.Customs.changed():
 		}
 	}
 }
 
 // reset serves what is in a snapshot and nothing else.
-func (c *customs) reset(sn *store.Snapshot) {
+func (c *Customs) reset(sn *store.Snapshot) {
 	left := map[string]bool{}
 	for name := range c.definitions {
 		left[name] = true
@@ -129,26 +129,26 @@ func (c *customs) reset(sn *store.Snapshot) {
 	for name := range left {
 		c.remove(name)
 	}
-	c.cursor, _ = c.bucket.Watch(sn.Rev)
+	c.cursor, _ = c.Bucket.Watch(sn.Rev)
 	for c.cursor == nil {
-		c.cursor, _ = c.bucket.Watch(c.rest.store.Revision())
+		c.cursor, _ = c.Bucket.Watch(c.api.Store.Revision())
 	}
 }
 
 // put serves a definition as it is now.
-func (c *customs) put(o *store.Object) {
+func (c *Customs) put(o *store.Object) {
 	crd := o.Decode()
 	was := c.definitions[o.Name()]
-	spec := tree.AppendJSON(nil, map[string]any{"spec": crd["spec"], "names": tree.At(crd, "status", "acceptedNames"), "established": hasCondition(crd, "Established"), "accepted": hasCondition(crd, "NamesAccepted")})
+	spec := tree.AppendJSON(nil, map[string]any{"spec": crd["spec"], "names": tree.At(crd, "status", "acceptedNames"), "established": HasCondition(crd, "Established"), "accepted": HasCondition(crd, "NamesAccepted")})
 	same := was != nil && bytes.Equal(was.spec, spec)
 	if same && was.terminating == o.Meta.Deleting {
 		return
 	}
 	d := &definition{name: o.Name(), group: tree.Text(crd, "spec", "group"), spec: spec, terminating: o.Meta.Deleting}
-	if hasCondition(crd, "NamesAccepted") {
+	if HasCondition(crd, "NamesAccepted") {
 		d.names = wantedNames(d.group, tree.Object(crd, "status", "acceptedNames"))
 	}
-	if hasCondition(crd, "Established") {
+	if HasCondition(crd, "Established") {
 		d.doc = discovery.NewDefinition(o.Raw(), crd)
 		d.resources = c.resources(crd)
 	}
@@ -160,12 +160,12 @@ func (c *customs) put(o *store.Object) {
 	case was != nil:
 		// Whoever has begun under the old schema sees that before it commits, or is done now.
 		was.retire()
-		rev := c.rest.store.Settled()
+		rev := c.api.Store.Settled()
 		for _, r := range d.resources {
 			r.schemaRevision = rev
 		}
 	}
-	c.exchange(was, d)
+	c.swap(was, d)
 }
 
 // retire ends the watches of a definition's resources, and what would write under them.
@@ -176,7 +176,7 @@ func (d *definition) retire() {
 }
 
 // isRetired reports whether the definition has changed since.
-func (r *resource) isRetired() bool {
+func (r *Resource) isRetired() bool {
 	select {
 	case <-r.retired:
 		return true
@@ -185,39 +185,39 @@ func (r *resource) isRetired() bool {
 	}
 }
 
-// renew gives a call its resource as it is defined now.
-func (q *call) renew() error {
-	c := q.rest.customs
-	c.follow()
+// reload gives a call its resource as it is defined now.
+func (q *Call) reload() error {
+	c := q.api.Customs
+	c.Follow()
 	c.mu.RLock()
 	r := c.served[kinds.NewKey(q.Group, q.Version, q.Plural)]
 	if q.unserved && r == nil {
-		r = c.byBucket[q.bucket.Name]
+		r = c.byBucket[q.Bucket.Name]
 	}
 	c.mu.RUnlock()
 	if r == nil {
 		return status.PlainText(http.StatusNotFound, "404 page not found")
 	}
-	q.resource = r
+	q.Resource = r
 	return nil
 }
 
 // remove no longer serves a definition.
-func (c *customs) remove(name string) {
+func (c *Customs) remove(name string) {
 	if was := c.definitions[name]; was != nil {
 		was.retire()
-		c.exchange(was, nil)
+		c.swap(was, nil)
 	}
 }
 
-// exchange puts one definition in the place of another; either may be nil.
-func (c *customs) exchange(was, d *definition) {
+// swap puts one definition in the place of another; either may be nil.
+func (c *Customs) swap(was, d *definition) {
 	c.mu.Lock()
 	if was != nil {
 		for _, r := range was.resources {
 			delete(c.served, kinds.NewKey(r.Group, r.Version, r.Plural))
 			delete(c.byKind, kinds.NewKey(r.Group, r.Version, r.Kind))
-			delete(c.byBucket, r.bucket.Name)
+			delete(c.byBucket, r.Bucket.Name)
 		}
 		for _, n := range was.names {
 			if c.accepted[n] == was.name {
@@ -225,22 +225,22 @@ func (c *customs) exchange(was, d *definition) {
 			}
 		}
 		delete(c.definitions, was.name)
-		delete(c.waiting[was.group], was.name)
+		delete(c.namesPending[was.group], was.name)
 	}
 	if d != nil {
 		if len(d.names) == 0 {
-			if c.waiting[d.group] == nil {
-				c.waiting[d.group] = map[string]bool{}
+			if c.namesPending[d.group] == nil {
+				c.namesPending[d.group] = map[string]bool{}
 			}
-			c.waiting[d.group][d.name] = true
+			c.namesPending[d.group][d.name] = true
 		}
 		for _, r := range d.resources {
 			if !r.unserved {
 				c.served[kinds.NewKey(r.Group, r.Version, r.Plural)] = r
 				c.byKind[kinds.NewKey(r.Group, r.Version, r.Kind)] = r
 			}
-			if c.byBucket[r.bucket.Name] == nil || r.storageVersion == "" {
-				c.byBucket[r.bucket.Name] = r
+			if c.byBucket[r.Bucket.Name] == nil || r.storageVersion == "" {
+				c.byBucket[r.Bucket.Name] = r
 			}
 		}
 		for _, n := range d.names {
@@ -249,12 +249,12 @@ func (c *customs) exchange(was, d *definition) {
 		c.definitions[d.name] = d
 	}
 	c.mu.Unlock()
-	c.show(was, d)
-	c.rest.config.changed()
+	c.publish(was, d)
+	c.api.Config.Changed()
 }
 
-// show tells the catalog of an exchange.
-func (c *customs) show(was, d *definition) {
+// publish tells the catalog of an exchange.
+func (c *Customs) publish(was, d *definition) {
 	var old, now *discovery.Definition
 	group := ""
 	if was != nil {
@@ -296,8 +296,8 @@ func wantedNames(group string, names map[string]any) []groupName {
 	return out
 }
 
-// rivals is the other definitions that have a name which crd wants.
-func (c *customs) rivals(crd map[string]any) []map[string]any {
+// conflicting is the other definitions that have a name which crd wants.
+func (c *Customs) conflicting(crd map[string]any) []map[string]any {
 	c.mu.RLock()
 	found := map[string]bool{}
 	for _, n := range wantedNames(tree.Text(crd, "spec", "group"), tree.Object(crd, "spec", "names")) {
@@ -307,7 +307,7 @@ func (c *customs) rivals(crd map[string]any) []map[string]any {
 	}
 	c.mu.RUnlock()
 	var out []map[string]any
-	sn := c.bucket.Now()
+	sn := c.Bucket.Now()
 	for name := range found {
 		if o := sn.Get(name); o != nil {
 			out = append(out, o.Decode())
@@ -316,17 +316,17 @@ func (c *customs) rivals(crd map[string]any) []map[string]any {
 	return out
 }
 
-// lookup returns the resource that is served under a group, a version and a plural name, nil if
+// Lookup returns the resource that is served under a group, a version and a plural name, nil if
 // none is.
-func (c *customs) lookup(group, version, plural string) *resource {
+func (c *Customs) Lookup(group, version, plural string) *Resource {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.served[kinds.NewKey(group, version, plural)]
 }
 
-// all calls yield for every resource that is served, in no order, under the lock: yield must be
+// All calls yield for every resource that is served, in no order, under the lock: yield must be
 // short and must not ask c.
-func (c *customs) all(yield func(*resource) bool) {
+func (c *Customs) All(yield func(*Resource) bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	for _, r := range c.served {
@@ -336,27 +336,27 @@ func (c *customs) all(yield func(*resource) bool) {
 	}
 }
 
-// kind is the resource that serves a custom kind, nil if none does.
-func (c *customs) kind(group, version, kind string) *resource {
+// Kind is the resource that serves a custom kind, nil if none does.
+func (c *Customs) Kind(group, version, kind string) *Resource {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.byKind[kinds.NewKey(group, version, kind)]
 }
 
-// isTerminating reports whether the definition of a resource is being deleted.
-func (c *customs) isTerminating(name string) bool {
+// IsTerminating reports whether the definition of a resource is being deleted.
+func (c *Customs) IsTerminating(name string) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	r := c.byBucket[name]
 	return r != nil && r.terminating
 }
 
-// unaccepted is the names of the definitions of a group that have not got the names they
+// NamesPending is the names of the definitions of a group that have not got the names they
 // want.
-func (c *customs) unaccepted(group string) (names []string) {
+func (c *Customs) NamesPending(group string) (names []string) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	for name := range c.waiting[group] {
+	for name := range c.namesPending[group] {
 		names = append(names, name)
 	}
 	return names

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"context"
@@ -20,57 +20,57 @@ import (
 // Watch is one watch under way, as others may see it. Who serves it moves the counts; any
 // goroutine may load them.
 type Watch struct {
-	resource, namespace string
-	selector            string // the selectors as a query has them
-	start               int64  // it sends the events after this revision
-	// lag returns the number of events in the log that the watch has not taken yet, and current the
+	Resource, Namespace string
+	Selector            string // the selectors as a query has them
+	Start               int64  // it sends the events after this revision
+	// Lag returns the number of events in the log that the watch has not taken yet, and current the
 	// newest revision of its resource. Both may be called from any goroutine.
-	lag, current func() int64
+	Lag, Current func() int64
 
-	sent      atomic.Int64 // revision up to which events are sent, or seen and not selected
-	bytes     atomic.Int64
-	events    atomic.Int64
-	bookmarks atomic.Int64
-	lastSend  atomic.Int64 // Unix nanoseconds, 0 for never
-	state     atomic.Int32 // WatchInitial, WatchLive or WatchEnding
+	Sent      atomic.Int64 // revision up to which events are sent, or seen and not selected
+	Bytes     atomic.Int64
+	Events    atomic.Int64
+	Bookmarks atomic.Int64
+	LastSend  atomic.Int64 // Unix nanoseconds, 0 for never
+	State     atomic.Int32 // WatchInitial, WatchLive or WatchEnding
 
-	// tap is what may end the watch before its client does; nil: nothing. It may be put there at
+	// Tap is what may end the watch before its client does; nil: nothing. It may be put there at
 	// any time.
-	tap atomic.Pointer[Tap]
+	Tap atomic.Pointer[Tap]
 
 	serving *watching
 }
 
 // The states of a watch.
 const (
-	watchInitial int32 = iota // it sends the objects that it begins with
-	watchLive
-	watchEnding // what it sends now is the last
+	WatchInitial int32 = iota // it sends the objects that it begins with
+	WatchLive
+	WatchEnding // what it sends now is the last
 )
 
-// expire sends the event of a watch whose revision is no longer in the log. It may be called
+// Expire sends the event of a watch whose revision is no longer in the log. It may be called
 // from Tap.Ended only, in the watch's own goroutine.
-func (w *Watch) expire(rev int64) { w.serving.expired(&store.Expired{Asked: rev, Oldest: rev + 1}) }
+func (w *Watch) Expire(rev int64) { w.serving.expired(&store.Expired{Asked: rev, Oldest: rev + 1}) }
 
 // Observer is told of each watch when it begins, before anything is sent, and when it ends. Both are
 // called in the goroutine of the watch's request, whose context is ctx.
 type Observer interface {
-	watchBegins(ctx context.Context, w *Watch)
-	watchEnds(w *Watch)
+	WatchBegins(ctx context.Context, w *Watch)
+	WatchEnds(w *Watch)
 }
 
 // Tap may end a watch before its client does, as fault injection wants it. All methods are called
 // in the watch's own goroutine.
 type Tap interface {
-	due() bool // asked before each object: true ends the watch without it
-	sent()     // told after each object
-	ended()    // told once, when the watch has ended
+	Due() bool // asked before each object: true ends the watch without it
+	Sent()     // told after each object
+	Ended()    // told once, when the watch has ended
 }
 
 // watching is a watch under way.
 type watching struct {
-	*call
-	listOptions
+	*Call
+	ListOptions
 	seen    Watch
 	cursor  *store.Cursor
 	line    []byte // for what is not sent as it is stored
@@ -80,7 +80,7 @@ type watching struct {
 
 // watch streams events, each a line of JSON, until the client goes, the time is over, or
 // the log no longer has what the client has not seen.
-func (q *call) watch() error {
+func (q *Call) watch() error {
 	o, err := q.listOptions(true)
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func (q *call) watch() error {
 	if q.form.kind == formPartialList {
 		q.form.kind = formPartial
 	}
-	w := &watching{call: q, listOptions: o}
+	w := &watching{Call: q, ListOptions: o}
 	if q.name != "" { // the deprecated path of one object
 		if name, given := o.fields.Name(); !o.fields.Empty() && (!given || name != q.name) {
 			return status.BadRequest("fieldSelector metadata.name doesn't match requested name")
@@ -96,23 +96,23 @@ func (q *call) watch() error {
 		w.fields.Terms = append(w.fields.Terms, selector.Term{Field: "metadata.name", Value: q.name, Equal: true, Index: selector.AtName})
 	}
 	var initial *store.Snapshot
-	start := o.revision
-	withState := o.revision <= 0 || o.initial != nil && *o.initial
-	if o.initial != nil && !*o.initial && o.revision <= 0 {
+	start := o.Revision
+	withState := o.Revision <= 0 || o.initial != nil && *o.initial
+	if o.initial != nil && !*o.initial && o.Revision <= 0 {
 		withState = false
 	}
-	if o.revision > 0 && withState {
-		if err := q.await(o.revision); err != nil {
+	if o.Revision > 0 && withState {
+		if err := q.await(o.Revision); err != nil {
 			return err
 		}
 	}
 	if withState {
-		sn := q.bucket.Now()
+		sn := q.Bucket.Now()
 		initial, start = &sn, sn.Rev
 	} else if start <= 0 {
-		start = q.rest.store.Revision()
+		start = q.api.Store.Revision()
 	}
-	cur, err := q.bucket.Watch(start)
+	cur, err := q.Bucket.Watch(start)
 	h := q.w.Header()
 	h["Content-Type"] = []string{"application/json"}
 	q.w.WriteHeader(http.StatusOK)
@@ -124,9 +124,9 @@ func (q *call) watch() error {
 		return nil
 	}
 	w.cursor = cur
-	w.seen.resource, w.seen.namespace, w.seen.selector, w.seen.start = q.bucket.Name, q.namespace, w.selectorText(), start
-	w.seen.lag, w.seen.current, w.seen.serving = cur.Lag, q.bucket.Head, w
-	w.seen.sent.Store(start)
+	w.seen.Resource, w.seen.Namespace, w.seen.Selector, w.seen.Start = q.Bucket.Name, q.namespace, w.selectorText(), start
+	w.seen.Lag, w.seen.Current, w.seen.serving = cur.Lag, q.Bucket.Head, w
+	w.seen.Sent.Store(start)
 	w.begin()
 	defer w.end()
 	w.run(initial, start)
@@ -135,18 +135,18 @@ func (q *call) watch() error {
 
 // begin shows the watch to the observer.
 func (w *watching) begin() {
-	if o := w.rest.config.observer; o != nil {
-		o.watchBegins(w.req.Context(), &w.seen)
+	if o := w.api.Config.Observer; o != nil {
+		o.WatchBegins(w.req.Context(), &w.seen)
 	}
 }
 
 // end takes the watch from the observer, and lets the tap do what is left to do.
 func (w *watching) end() {
-	if o := w.rest.config.observer; o != nil {
-		o.watchEnds(&w.seen)
+	if o := w.api.Config.Observer; o != nil {
+		o.WatchEnds(&w.seen)
 	}
-	if tap := w.seen.tap.Load(); tap != nil {
-		(*tap).ended()
+	if tap := w.seen.Tap.Load(); tap != nil {
+		(*tap).Ended()
 	}
 }
 
@@ -162,7 +162,7 @@ func (w *watching) run(initial *store.Snapshot, start int64) {
 		end = deadline
 	}
 	if initial != nil {
-		for o := range w.selected(&w.listOptions, initial.Scan(w.prefix(), "")) {
+		for o := range w.selected(&w.ListOptions, initial.Scan(w.Prefix(), "")) {
 			if w.object('A', o, o.Rev); w.failed {
 				return
 			}
@@ -173,20 +173,20 @@ func (w *watching) run(initial *store.Snapshot, start int64) {
 		if w.bookmark && (w.initial == nil || *w.initial) {
 			w.sendBookmark(start, true)
 		}
-		w.seen.sent.Store(start)
+		w.seen.Sent.Store(start)
 	}
 	_ = w.flush()
-	w.seen.state.Store(watchLive)
+	w.seen.State.Store(WatchLive)
 	timer := time.NewTimer(w.nextWake(end))
 	defer timer.Stop()
 	var room [64]*store.Event
 	retired, last := w.retired, false
 	due := limit <= bookmarkBeforeEnd // a bookmark
 	for !w.failed {
-		reached := w.rest.store.Revision()
+		reached := w.api.Store.Revision()
 		events, changed, err := w.cursor.Next(room[:0], len(room))
 		if err != nil {
-			w.seen.state.Store(watchEnding)
+			w.seen.State.Store(WatchEnding)
 			w.expired(err)
 			return
 		}
@@ -194,9 +194,9 @@ func (w *watching) run(initial *store.Snapshot, start int64) {
 			for _, e := range events {
 				w.event(e)
 			}
-			w.seen.sent.Store(events[len(events)-1].Rev)
+			w.seen.Sent.Store(events[len(events)-1].Rev)
 			_ = w.flush()
-			if ctx.Err() != nil || w.seen.lastSend.Load() >= end.UnixNano() {
+			if ctx.Err() != nil || w.seen.LastSend.Load() >= end.UnixNano() {
 				return // it may never be idle
 			}
 			continue
@@ -204,8 +204,8 @@ func (w *watching) run(initial *store.Snapshot, start int64) {
 		if last {
 			return
 		}
-		reached = max(reached, w.seen.sent.Load()) // an event is in the log a moment before the store says its revision
-		w.seen.sent.Store(reached)
+		reached = max(reached, w.seen.Sent.Load()) // an event is in the log a moment before the store says its revision
+		w.seen.Sent.Store(reached)
 		if due && w.bookmark {
 			w.sendBookmark(reached, false)
 			_ = w.flush()
@@ -222,7 +222,7 @@ func (w *watching) run(initial *store.Snapshot, start int64) {
 			timer.Reset(w.nextWake(end))
 		}
 		if last {
-			w.seen.state.Store(watchEnding)
+			w.seen.State.Store(WatchEnding)
 		}
 	}
 }
@@ -237,7 +237,7 @@ func (w *watching) nextWake(end time.Time) time.Duration {
 	if left > bookmarkBeforeEnd {
 		left -= bookmarkBeforeEnd
 	}
-	return min(left, w.rest.config.bookmarks)
+	return min(left, w.api.Config.Bookmarks)
 }
 
 // event sends one event as this watch sees it: an object that begins to match its
@@ -269,14 +269,14 @@ func (w *watching) event(e *store.Event) {
 
 // object sends one object, unless the tap has ended the watch.
 func (w *watching) object(kind byte, o *store.Object, rev int64) {
-	tap := w.seen.tap.Load()
-	if tap != nil && (*tap).due() {
+	tap := w.seen.Tap.Load()
+	if tap != nil && (*tap).Due() {
 		w.failed = true
 		return
 	}
 	w.show(kind, o, rev)
 	if tap != nil {
-		(*tap).sent()
+		(*tap).Sent()
 	}
 }
 
@@ -313,14 +313,14 @@ func (w *watching) send(head string, obj map[string]any) {
 
 func (w *watching) write(b []byte) {
 	n, err := w.w.Write(b)
-	w.seen.bytes.Add(int64(n))
-	w.seen.events.Add(1)
+	w.seen.Bytes.Add(int64(n))
+	w.seen.Events.Add(1)
 	w.failed = w.failed || err != nil
 }
 
 func (w *watching) flush() error {
 	err := http.NewResponseController(w.w).Flush()
-	w.seen.lastSend.Store(time.Now().UnixNano())
+	w.seen.LastSend.Store(time.Now().UnixNano())
 	w.failed = w.failed || err != nil && !errors.Is(err, http.ErrNotSupported)
 	return err
 }
@@ -340,7 +340,7 @@ func (w *watching) sendBookmark(rev int64, complete bool) {
 	case formPartial:
 		obj = w.partial(obj)
 	}
-	w.seen.bookmarks.Add(1)
+	w.seen.Bookmarks.Add(1)
 	w.send(`{"type":"BOOKMARK","object":`, obj)
 }
 
