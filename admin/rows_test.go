@@ -109,12 +109,12 @@ func chosen(t *testing.T, query string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, refused := parseChoice(q, thing{})
+	c, refused := parseRowQuery(q, thing{})
 	if refused != nil {
 		t.Fatalf("?%s: %v", query, refused)
 	}
 	var out []string
-	for _, row := range c.page(c.matching(boxed(things()))) {
+	for _, row := range c.page(c.matching(toRows(things()))) {
 		out = append(out, row.(thing).ID)
 	}
 	return strings.Join(out, " ")
@@ -126,7 +126,7 @@ func TestSortIsStable(t *testing.T) {
 	for i := range 200 {
 		rows = append(rows, thing{Count: i, On: i%2 == 0})
 	}
-	c, err := parseChoice(url.Values{"sort": {"-on"}}, thing{})
+	c, err := parseRowQuery(url.Values{"sort": {"-on"}}, thing{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,13 +166,13 @@ func TestWrongQuery(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, refused := parseChoice(q, thing{})
+		_, refused := parseRowQuery(q, thing{})
 		if refused == nil || refused.Code != 400 || refused.Reason != "BadRequest" || !strings.Contains(refused.Message, want) {
 			t.Errorf("?%s: %v, want %q", query, refused, want)
 		}
 	}
 	// Without an age there is no minMs.
-	if _, err := parseChoice(url.Values{"minMs": {"1"}}, Option{}); err == nil || !strings.Contains(err.Message, `unknown query parameter "minMs"`) {
+	if _, err := parseRowQuery(url.Values{"minMs": {"1"}}, Option{}); err == nil || !strings.Contains(err.Message, `unknown query parameter "minMs"`) {
 		t.Errorf("minMs on options: %v", err)
 	}
 }
@@ -228,13 +228,13 @@ func FuzzChoice(f *testing.F) {
 	for _, s := range []string{"", "id=a", "owner=core*&sort=-count", "status=5xx&limit=1", "minMs=1e3", "sort=-seen&pretty=true", "a=%zz", "limit=99999999999999999999", "note=*&note=", "tags=x;id=a", "status=*xx"} {
 		f.Add(s)
 	}
-	all := boxed(things())
+	all := toRows(things())
 	f.Fuzz(func(t *testing.T, query string) {
 		q, err := url.ParseQuery(query)
 		if err != nil {
 			return
 		}
-		c, refused := parseChoice(q, thing{})
+		c, refused := parseRowQuery(q, thing{})
 		if refused != nil {
 			if refused.Code != 400 || len(refused.Message) > 1024 {
 				t.Fatalf("refused with %d %q", refused.Code, refused.Message)
@@ -257,7 +257,7 @@ func FuzzChoice(f *testing.F) {
 		for _, name := range slices.Sorted(maps.Keys(q)) {
 			less := maps.Clone(q)
 			delete(less, name)
-			wider, refused := parseChoice(less, thing{})
+			wider, refused := parseRowQuery(less, thing{})
 			if refused != nil {
 				t.Fatalf("without %s: %v", name, refused)
 			}

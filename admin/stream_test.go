@@ -59,13 +59,13 @@ func readEvent(r *bufio.Reader) (e streamed, err error) {
 	}
 }
 
-// listen serves src over real connections; tune changes the pace of its streams.
-func listen(t testing.TB, src Source, tune func(*pace)) (url string) {
+// listen serves src over real connections; tune changes the limits of its streams.
+func listen(t testing.TB, src Source, tune func(*streamLimits)) (url string) {
 	t.Helper()
 	h := handlerOf(t, src).(*api)
 	h.HostAllowed = func(string) bool { return true }
 	if tune != nil {
-		tune(&h.pace)
+		tune(&h.limits)
 	}
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
@@ -223,8 +223,8 @@ func TestStreamAsks(t *testing.T) {
 
 // Match parameters choose among requests, started and ended, and nothing else.
 func TestStreamMatch(t *testing.T) {
-	alice := Request{ID: "a", Listener: "https", Method: "GET", Path: "/api/v1/pods", Verb: "list", Resource: "pods", User: "alice", Groups: List[string]{"dev", "ops"}, Server: pointer("core"), Route: pointer("core:x")}
-	bob := FinishedRequest{ID: "b", Listener: "http", Method: "PUT", Path: "/apis/g.io/v1/namespaces/n/things/t", Verb: "update", Resource: "things.g.io", Namespace: "n", Name: "t", User: "bob", Server: pointer("extensions"), Route: pointer("ext:y")}
+	alice := Request{RequestFacts: RequestFacts{ID: "a", Listener: "https", Method: "GET", Path: "/api/v1/pods", Verb: "list", Resource: "pods"}, User: "alice", Groups: List[string]{"dev", "ops"}, Server: pointer("core"), Route: pointer("core:x")}
+	bob := FinishedRequest{RequestFacts: RequestFacts{ID: "b", Listener: "http", Method: "PUT", Path: "/apis/g.io/v1/namespaces/n/things/t", Verb: "update", Resource: "things.g.io", Namespace: "n", Name: "t"}, User: "bob", Server: pointer("extensions"), Route: pointer("ext:y")}
 	events := []StreamEvent{happened(t, 1, "request-started", alice), happened(t, 2, "request-ended", bob), happened(t, 3, "hook", Hook{ID: "h"}), EndOfStream("stopping")}
 	for query, want := range map[string]string{
 		"":                              "1 2 3",
@@ -267,7 +267,7 @@ func TestStreamIsSafe(t *testing.T) {
 	evil := "a\nb\r\nid: 7\n\ndata: x\r\u2028\u2029\x00\x7f</script>\ufeff\xff"
 	src := newFake(t)
 	src.streams.events = []StreamEvent{
-		happened(t, 1, "request-started", Request{ID: "1", Path: evil, UserAgent: evil, User: evil, Groups: List[string]{evil}}),
+		happened(t, 1, "request-started", Request{RequestFacts: RequestFacts{ID: "1", Path: evil}, UserAgent: evil, User: evil, Groups: List[string]{evil}}),
 		happened(t, 2, "hook", Hook{ID: evil, Error: evil, Stack: List[string]{evil}}),
 		happened(t, 3, "faults", math.NaN()), // cannot be encoded
 		EndOfStream("stopping"),
@@ -374,7 +374,7 @@ func until(t testing.TB, what string, done func() bool) {
 func TestStreamStalls(t *testing.T) {
 	src := newFake(t)
 	src.streams.opened = make(chan struct{}, 1)
-	url := listen(t, src, func(p *pace) { p.stall = 300 * time.Millisecond })
+	url := listen(t, src, func(l *streamLimits) { l.stall = 300 * time.Millisecond })
 	c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -407,7 +407,7 @@ func TestStreamStalledAtTheStop(t *testing.T) {
 		src.streams.opened = make(chan struct{}, 1)
 		var stop context.CancelFunc
 		src.streams.stopped, stop = context.WithCancel(t.Context())
-		url := listen(t, src, func(p *pace) { p.stall, p.last = time.Hour, 50*time.Millisecond })
+		url := listen(t, src, func(l *streamLimits) { l.stall, l.grace = time.Hour, 50*time.Millisecond })
 		c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 		if err != nil {
 			t.Fatal(err)
@@ -570,7 +570,7 @@ func FuzzStreamAsks(f *testing.F) {
 	})
 }
 
-// The keys of rowMatch are fields of both rows.
+// The keys of requestFilter are fields of both rows.
 func TestMatchKeysAreFields(t *testing.T) {
 	for _, row := range []any{Request{}, FinishedRequest{}} {
 		fields, _ := scalarFields(reflect.TypeOf(row))
