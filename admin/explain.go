@@ -43,8 +43,8 @@ type ExplainRequest struct {
 	Headers []string
 }
 
-// Explanation shows what would become of a request. Either ReachesHandler is true or
-// WouldAnswer is set. Source: the contract, GET /admin/v1/explain.
+// Explanation shows what would become of a request. Either
+// ReachesHandler is true and Route is set, or WouldAnswer is. Source: the contract, GET /admin/v1/explain.
 type Explanation struct {
 	Request        ExplainedRequest `json:"request" doc:"the request asked about, with what was added to it"`
 	RequestInfo    *RequestInfo     `json:"requestInfo" doc:"what it is about; null when it is answered before that is known"`
