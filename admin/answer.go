@@ -87,6 +87,8 @@ func (ans *answer) replyStatus(e *Error) {
 // reply answers with v as JSON, on one line or indented for ?pretty=true. It returns a 500
 // for a number that JSON does not have (NaN, an infinity), which is a defect of the Source.
 func (ans *answer) reply(code int, v any) *Error {
+	// A pretty that is no truth value is false here: endpoints have refused it, and this may
+	// be that refusal.
 	b, err := json.Marshal(v)
 	if pretty, _ := strconv.ParseBool(ans.query.Get("pretty")); pretty {
 		b, err = json.MarshalIndent(v, "", "  ")

@@ -39,6 +39,8 @@ func serveBundle(a *api, ans *answer) *Error {
 	if err := checkQuery(ans.query); err != nil {
 		return err
 	}
+	// Refused and not queued: each holds all pages in memory, and whoever waits for one may
+	// have gone.
 	if !a.bundling.CompareAndSwap(false, true) {
 		return ans.tooMany("another bundle is being put together: try again in a second")
 	}
@@ -65,6 +67,7 @@ func serveBundle(a *api, ans *answer) *Error {
 // momentOnly nothing is put together.
 func (a *api) stableBundle(ans *answer, momentOnly bool) (archive []byte, err *Error) {
 	for tries := 1; ; tries++ {
+		// Before the pages are read: a change while they are read must be seen below.
 		ans.setMoment(a.src.Generation(), a.Now())
 		if momentOnly {
 			return nil, nil
@@ -92,6 +95,7 @@ func (p pinnedSource) Generation() int64 { return p.generation }
 // refused with: an archive that lacks one would not say so.
 func (a *api) bundle(ans *answer) ([]byte, *Error) {
 	pinned := &api{Options: a.Options, src: pinnedSource{a.src, ans.generation}, endpoints: a.endpoints}
+	// Every "at" and every age in the archive are of one moment too.
 	pinned.Now = func() time.Time { return ans.at }
 	b := newBundleWriter(ans)
 	for i := range a.endpoints {

@@ -106,7 +106,7 @@ type control[T, S any] struct {
 }
 
 // controlRoles are the roles of every control's methods.
-var controlRoles = map[string]string{http.MethodGet: "view", http.MethodPut: "operate", http.MethodDelete: "operate"}
+var controlRoles = map[string]string{http.MethodGet: RoleView, http.MethodPut: RoleOperate, http.MethodDelete: RoleOperate}
 
 // endpoint returns the row of the control in the table of endpoints.
 func (c *control[T, S]) endpoint(path, summary string) endpoint {

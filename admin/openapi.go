@@ -41,6 +41,7 @@ type document struct{ schemas object }
 // describeAPI returns the document of some endpoints.
 func describeAPI(endpoints []endpoint) object {
 	d := document{schemas: object{}}
+	// Every operation refers to it, though no endpoint has it as its answer.
 	d.schemas["Status"] = d.structSchema(reflect.TypeFor[statusShape](), true)
 	paths := object{}
 	for i := range endpoints {
@@ -71,6 +72,7 @@ func describeAPI(endpoints []endpoint) object {
 // table and two paths of the document.
 func (d *document) profiles(e *endpoint) object {
 	op := d.operation(e, http.MethodGet)
+	// Ids must be unique, since generators name functions by them.
 	op["operationId"] = op["operationId"].(string) + "Profile"
 	op["parameters"] = describeQuery(profileQuery)
 	return object{"get": op, "parameters": []any{object{

@@ -103,6 +103,7 @@ func (ans *answer) writeTimedProfile(name string) *Error {
 		return &Error{Code: http.StatusConflict, Reason: "Conflict", Message: "another " + name + " is being taken: " + err.Error()}
 	}
 	defer stop()
+	// The client's going is no error: what it has so far is a profile of a shorter time.
 	t := time.NewTimer(time.Duration(seconds) * time.Second)
 	defer t.Stop()
 	select {

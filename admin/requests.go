@@ -95,6 +95,8 @@ func serveRequests(a *api, ans *answer) *Error {
 	if err != nil {
 		return err
 	}
+	// The only value there is; without the parameter the last ones are shown. A set= that is
+	// empty is refused like any other word.
 	set := query.Get("set")
 	if query.Has("set") && set != "slowest" {
 		return badValue("set", set, "slowest")

@@ -59,6 +59,7 @@ func parseRowQuery(query url.Values, item any, also ...string) (rowQuery, *Error
 	q := rowQuery{limit: -1}
 	fields, names := scalarFields(reflect.TypeOf(item))
 	known := append(append(slices.Clone(names), also...), "sort", "limit")
+	// What is under way has an age, what has ended a duration; no shape has both.
 	age := fields["ageMs"]
 	if age == nil {
 		age = fields["durationMs"]
@@ -71,6 +72,7 @@ func parseRowQuery(query url.Values, item any, also ...string) (rowQuery, *Error
 	}
 	for name, values := range query {
 		field, isField := fields[name]
+		// Of a field several values mean any of them; of sort or limit they would contradict.
 		if !isField && len(values) > 1 {
 			return q, badValue(name, strings.Join(values, ", "), "one value")
 		}
@@ -92,6 +94,7 @@ func parseRowQuery(query url.Values, item any, also ...string) (rowQuery, *Error
 			q.limit = n
 		case name == "minMs":
 			f, err := strconv.ParseFloat(value, 64)
+			// NaN is a float to ParseFloat, and no number would be at least NaN.
 			if err != nil || f != f {
 				return q, badValue(name, value, "a number of milliseconds")
 			}

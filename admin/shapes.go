@@ -87,7 +87,7 @@ type Filter struct {
 	TimeNs   *Percentiles `json:"timeNs" doc:"its own time in nanoseconds, without what it wraps, of a sample since the start; null: not measured"`
 }
 
-// Percentiles of a time, in nanoseconds.
+// Percentiles sum up a sample of times, in nanoseconds.
 type Percentiles struct {
 	P50 int64 `json:"p50" doc:"nanoseconds that half of the sample do not exceed"`
 	P99 int64 `json:"p99" doc:"nanoseconds that 99 of 100 of the sample do not exceed"`
@@ -159,8 +159,8 @@ type Listener struct {
 	TLS         *TLS         `json:"tls" doc:"TLS settings; null without TLS"`
 }
 
-// Connections counts the connections of a listener, by net/http's states. New, Active and
-// Idle are now; the others count since the start.
+// Connections counts the connections of a listener, by net/http's states.
+// Accepted and Closed count since the start; the others are now.
 type Connections struct {
 	New      int    `json:"new" doc:"connections that have sent no request yet"`
 	Active   int    `json:"active" doc:"connections with a request"`

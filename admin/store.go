@@ -126,6 +126,8 @@ func serveSnapshot(a *api, ans *answer) *Error {
 	if err := checkQuery(ans.query, "pretty"); err != nil {
 		return err
 	}
+	// It is of one moment by itself, and no generation is compared: writes to objects do not
+	// move that.
 	s, err := a.src.Snapshot()
 	if err != nil {
 		return err

@@ -165,6 +165,7 @@ func serveStream(a *api, ans *answer) *Error {
 	if err != nil {
 		return err
 	}
+	// After the checks, which HEAD has as well, and before a place is taken.
 	if ans.r.Method == http.MethodHead {
 		ans.w.Header().Set("Content-Type", formEvents)
 		return nil
@@ -192,6 +193,7 @@ func parseStream(query url.Values) (topics []string, match requestFilter, err *E
 	if err := checkQuery(query, append([]string{"topics"}, matchKeys...)...); err != nil {
 		return nil, nil, err
 	}
+	// requests is left out of the default, and only there: asking for it is enough.
 	topics = slices.DeleteFunc(slices.Clone(Topics), func(t string) bool { return t == TopicRequests })
 	if values, ok := query["topics"]; ok {
 		topics = nil
@@ -308,6 +310,7 @@ func (w *eventWriter) putAll(s Stream, match requestFilter) (over bool) {
 		if !ok {
 			break
 		}
+		// What comes after the end, if anything does, is not the client's any more.
 		over = e.Name == "end"
 		if match.selects(e.Item) {
 			w.put(e)

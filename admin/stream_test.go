@@ -582,3 +582,46 @@ func TestMatchKeysAreFields(t *testing.T) {
 		}
 	}
 }
+
+// chunks notes the sizes of what is written to it at once.
+type chunks struct {
+	httptest.ResponseRecorder
+	sizes []int
+}
+
+func (c *chunks) Write(b []byte) (int, error) {
+	c.sizes = append(c.sizes, len(b))
+	return c.ResponseRecorder.Write(b)
+}
+
+// TestStreamChunks: many events that are there at once are written in chunks of little more
+// than the size that a reader must take, and what comes after the end is not written.
+func TestStreamChunks(t *testing.T) {
+	src := newFake(t)
+	text := strings.Repeat("x", 1000)
+	for id := range int64(100) {
+		src.streams.events = append(src.streams.events, happened(t, id+1, "hook", text))
+	}
+	big := strings.Repeat("y", 5*streamChunk)
+	src.streams.events = append(src.streams.events, happened(t, 101, "hook", big), EndOfStream("slow"), happened(t, 102, "hook", "late"))
+	w := &chunks{ResponseRecorder: *httptest.NewRecorder()}
+	r := httptest.NewRequest("GET", "/admin/v1/stream", nil)
+	r.Host = "localhost"
+	handlerOf(t, src).ServeHTTP(w, r)
+	body := w.Body.String()
+	if n := strings.Count(body, "event: hook\n"); n != 101 || strings.Contains(body, "late") || !strings.HasSuffix(body, "event: end\ndata: {\"why\":\"slow\"}\n\n") {
+		t.Errorf("%d events, at the end %q", n, body[len(body)-100:])
+	}
+	large := 0
+	for i, size := range w.sizes {
+		// The last event of a chunk goes over its end, by less than one event.
+		if size > streamChunk+1200 {
+			large++
+		} else if size < streamChunk && i < len(w.sizes)-1 && large == 0 {
+			t.Errorf("write %d has %d bytes only", i, size)
+		}
+	}
+	if large != 1 || len(w.sizes) < 100*1000/streamChunk || len(w.sizes) > 12 {
+		t.Errorf("written in %v", w.sizes)
+	}
+}

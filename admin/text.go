@@ -145,10 +145,13 @@ func (ans *answer) writeTable(b *bytes.Buffer, cols columns, rows []any) {
 			// Asked of the rows and not of their type: a column of nulls stands to the left.
 			right[i] = right[i] || isCount(path, v)
 		}
+		// Characters and not bytes. A terminal gives some of them two places; those lines are a
+		// little off, which is not worth a table of Unicode.
 		for _, line := range lines {
 			widths[i] = max(widths[i], utf8.RuneCountInString(line[i]))
 		}
 	}
+	// The space behind a column belongs to it, so it is trimmed at the end of a line only.
 	for _, line := range lines {
 		var s strings.Builder
 		for i, cell := range line {
