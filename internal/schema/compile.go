@@ -136,6 +136,7 @@ func (c *schemaCompiler) structure(n *schemaNode, s map[string]any, path string)
 	if err := c.additional(n, s["additionalProperties"], path); err != nil {
 		return err
 	}
+	// A list of schemas, one for each item, is not structural and is left out.
 	if items, ok := s["items"].(map[string]any); ok {
 		n.items, err = c.node(items, joinSchemaPath(path, "items"))
 	}
@@ -208,8 +209,11 @@ func (c *schemaCompiler) values(r *schemaRules, types schemaTypes, s map[string]
 			*to, used = &f, true
 		}
 	}
-	// They are no rules by themselves: without a bound they exclude nothing.
+	// They are no rules by themselves: without a bound they exclude nothing. That is how OpenAPI 3.0
+	// has them; later JSON Schema makes them bounds of their own, which no CRD may use.
 	r.exclusiveMin, r.exclusiveMax = tree.True(s["exclusiveMinimum"]), tree.True(s["exclusiveMaximum"])
+	// CheckCRD accepts only integers here. A float64 is cut off, as everything is taken that can
+	// be made sense of.
 	for name, to := range map[string]*int64{
 		"minLength": &r.minLength, "maxLength": &r.maxLength, "minItems": &r.minItems, "maxItems": &r.maxItems,
 		"minProperties": &r.minProperties, "maxProperties": &r.maxProperties,

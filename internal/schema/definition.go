@@ -72,7 +72,7 @@ func DefaultCRD(crd map[string]any) {
 func CheckCRD(crd, old map[string]any) []field.Error {
 	c := crdCheck{spec: tree.Object(crd, "spec"), old: tree.Object(old, "spec")}
 	if old == nil {
-		// The name of an object cannot change, and an old CRD may have one from before this rule.
+		// An update cannot change the name; all of its parts are compared by unchanged.
 		c.name(crd)
 	}
 	c.group()

@@ -9,9 +9,18 @@ import (
 )
 
 // The parts of a version that lead to values by JSONPath: the scale subresource, the columns of
-// tables and the fields that selectors may name. Only the last are looked up in the schema. A column
-// may name a field that does not exist, and a path that cannot even be read is found only when
-// a table is made: upstream checks no more than its first character.
+// tables and the fields that selectors may name. A version with all three:
+//
+//	subresources:
+//	  scale: {specReplicasPath: .spec.size, statusReplicasPath: .status.size}
+//	additionalPrinterColumns:
+//	- {name: Ready, type: string, jsonPath: '.status.conditions[?(@.type=="Ready")].status'}
+//	selectableFields:
+//	- {jsonPath: .spec.colour}
+//
+// Only the last are looked up in the schema. A column may name a field that does not exist, and a
+// path that cannot even be read is found only when a table is made: upstream checks no more than its
+// first character.
 
 // subresources checks the subresources of a version; only scale has anything to check.
 func (c *crdCheck) subresources(p *field.Path, sub map[string]any) {

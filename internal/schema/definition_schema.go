@@ -8,8 +8,14 @@ import (
 )
 
 // The check of a version's schema. It is made of stages, each of which may rely on those before it:
-// the shape of the keywords' values; rules for the root; whether it is structural; its defaults; the
-// rules for keywords; and last whether it compiles, which finds what all of them missed.
+//
+//  1. the shape of the keywords' values (keywords.go): without it nothing else is asked;
+//  2. rules for the root, which are in this file;
+//  3. whether the schema is structural (structural.go), unless it has what cannot be;
+//  4. if it is, whether its defaults obey it (definition_defaults.go);
+//  5. the rules for keywords (keywords.go, keyword_extensions.go);
+//  6. if there is no error yet, whether it compiles, which finds what all of them missed: defaults
+//     that multiply.
 
 // schema checks the schema of a version or, hoisted, of all; p is the path of the field that
 // holds openAPIV3Schema. status says that the version has the status subresource.

@@ -128,9 +128,9 @@ func (f *faults) plain(format string, args ...any) {
 	f.add(field.Invalid(at, "", fmt.Sprintf(format, args...)))
 }
 
-// typed adds an error of the reason FieldValueTypeInvalid: the current place must be of one type and
-// is of another, which stands for the value in the message. For a format is may be the value
-// itself.
+// typed adds an error of the reason FieldValueTypeInvalid: the current place must be of the type want.
+// The parameter is holds what it is instead: the name of the other type, which stands for the
+// value in the message, or the value itself where want is a format.
 func (f *faults) typed(want string, is any) {
 	if f.full() {
 		return

@@ -13,7 +13,8 @@ import (
 // structural part of the schema leads, never into alternatives.
 
 // lists adds the repeated members of lists that are sets or maps, at any depth of v. There is a
-// quirk of upstream's paths in it: fields of additionalProperties are shown in brackets, m[key].
+// quirk of upstream's paths in it: fields of additionalProperties are shown in brackets, m[key]. An
+// unknown field is not looked into, nor is what a preserved one holds.
 func (f *faults) lists(n *schemaNode, v any) {
 	if n == nil || f.full() {
 		return

@@ -11,9 +11,19 @@ import (
 //
 // The count is what upstream calls the match count of a result. It grows by one for each group of
 // checks that applies to a kind of value, whether or not the checks find something, and by one
-// more where the type is right; the counts of fields, items and alternatives are added. It does
-// not measure how right a value is. It only has to come out as upstream's does, because by it
-// upstream chooses the alternative whose errors the client sees (faults_alternatives.go).
+// more where the type is right; the counts of fields, items and alternatives are added:
+//
+//	1      the type is asked for, and one more if it is right
+//	2      alternatives, whether there are any or not
+//	1      text, and one more for a known format
+//	2      a number
+//	2      a list, and the counts of its items
+//	1      the enum, whether there is one or not
+//	1      an object, and the counts of its fields
+//	1      the value itself
+//
+// It does not measure how right a value is. It only has to come out as upstream's does, because by
+// it upstream chooses the alternative whose errors the client sees (faults_alternatives.go).
 
 // valueFaults runs the checks of v in upstream's order: type, alternatives, text, format, number,
 // list, enum, object. It returns the count of v and all below it.
@@ -67,6 +77,7 @@ func (f *faults) valueFaults(n *schemaNode, v, old any, had bool) (good int) {
 // upstream then compares formats and not types.
 func (f *faults) typeOf(n *schemaNode, r *schemaRules, v any) bool {
 	if v == nil {
+		// A schema without a type allows null, nullable or not.
 		if n.types != 0 && !n.nullable {
 			f.typed(n.types.String(), "null")
 			return false
@@ -102,7 +113,7 @@ func (f *faults) typeOf(n *schemaNode, r *schemaRules, v any) bool {
 }
 
 // enum checks that v is a value of the enum; null never is, even if the enum lists it. The message
-// shows the values in the CRD's order, texts without their quotes doubled.
+// shows the values in the CRD's order, those that are no texts as JSON.
 func (f *faults) enum(r *schemaRules, v any) {
 	if r.enum == nil || v != nil && r.inEnum(v) || f.full() {
 		return

@@ -34,6 +34,8 @@ import (
 // when it is compiled. Upstream finds all values and a column shows the first; here the first is
 // found and no more. Where the steps leave a choice of fields, upstream takes the order of a Go map,
 // which is random; here it is the order of their names, so that a column shows the same each time.
+// Upstream fails while it follows a path, and shows no value, where a filter meets an object or
+// compares a text with a number; here a filter also chooses among fields, and such values differ.
 //
 // This file holds what a compiled path is and how it is followed; jsonpath_parse.go reads it.
 
@@ -114,6 +116,7 @@ func findPath(v any, steps []pathStep) (any, bool) {
 				return nil, false
 			}
 		case stepIndex:
+			// What is no list has no items, and the index is out of range.
 			list, _ := v.([]any)
 			at := s.from
 			if at < 0 {
@@ -186,6 +189,7 @@ func (s pathStep) chosen(list []any) []any {
 // a number, are different and neither is less.
 func (f *pathFilter) holds(item any) bool {
 	v, found := findPath(item, f.path)
+	// What is not there differs from nothing: != does not hold of it either (upstream).
 	if f.op == "" || !found {
 		return found
 	}
@@ -217,6 +221,7 @@ func comparePathValues(a, b any) (order int, ok bool) {
 		return strings.Compare(s, t), isText
 	}
 	if bound, isNumber := tree.Float(b); isNumber {
+		// A literal is a float64; large integers are compared with it without losing digits.
 		_, isNumber = tree.Float(a)
 		return compareNumber(a, bound), isNumber
 	}

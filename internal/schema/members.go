@@ -7,6 +7,9 @@ import "apichain/internal/tree"
 // Numbers are the same by value (1 and 1.0). The questions are asked in three places: the quick
 // check asks whether any member is repeated, the slow one which, and an update which item of
 // the old list one of the new list corresponds to.
+//
+// With the keys name and port the items {name: a, port: 1} and {name: a} are different members, and
+// {name: a} and {name: a, size: 2} are the same.
 
 // pairwise is the length of a list up to which comparing each pair of items is quicker than
 // making a text of each: it allocates nothing.

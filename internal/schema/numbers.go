@@ -19,12 +19,14 @@ func isWhole(f float64) bool {
 	return f == math.Trunc(f) && math.Abs(f) <= maxExactInt
 }
 
-// intOK and floatOK report whether a number obeys the rules for numbers and the range of its type.
-// floatOK may be called with nil rules.
+// intOK reports whether an integer obeys the rules for numbers and is in the range of its type. The
+// rules' own bad bounds make every number bad.
 func (r *schemaRules) intOK(i int64, types schemaTypes) bool {
 	return r.badBounds == nil && intInRange(i, types, r.format) && r.aboveMinimum(i) && r.belowMaximum(i) && r.isMultiple(i)
 }
 
+// floatOK reports the same for other numbers, and may be called with nil rules: the type alone has a
+// range that a float64 can leave.
 func (r *schemaRules) floatOK(f float64, types schemaTypes) bool {
 	if r == nil {
 		return numberInRange(f, types, "")

@@ -178,6 +178,7 @@ func (p *schemaPruner) value(v any, n *schemaNode, keep bool) {
 				return
 			}
 		}
+		// Items are never removed, only their fields: the others would move.
 		outer := len(p.path)
 		for i, e := range v {
 			p.path = append(strconv.AppendInt(append(p.path, '['), int64(i), 10), ']')

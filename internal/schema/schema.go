@@ -39,7 +39,14 @@ import (
 
 // The model that the rest of the package works on: a tree of nodes, one for each place in an
 // object that the CRD describes. A node keeps what pruning and defaulting need in its own
-// fields, and what only validation needs in rules, which most nodes do without.
+// fields, and what only validation needs in rules, which most nodes do without. Of
+//
+//	type: object
+//	properties:
+//	  spec: {type: object, required: [size], properties: {size: {type: integer, default: 1}}}
+//
+// the root has one field, spec; spec has one field, size, which is also among its defaults, and
+// rules, because a field is required; size has a default and no rules, since its type says all.
 //
 // Each of the three uses (prune.go, defaults.go, validate.go) walks the object and the nodes
 // side by side. Pruning and validating walk twice when they must: first they ask the question
@@ -71,16 +78,16 @@ type schemaNode struct {
 
 	fields     map[string]*schemaNode // properties
 	order      []schemaField          // the same by name, to be walked without a map's cost
-	extra      extraFields            // what holds of the fields that are not in fields
-	additional *schemaNode            // the schema of those, nil when they may be anything
+	additional *schemaNode            // the schema of fields that are not in fields; nil: they may be anything
+	extra      extraFields            // whether there may be such fields
 	preserve   bool                   // x-kubernetes-preserve-unknown-fields: unknown fields stay
 	atomic     bool                   // x-kubernetes-map-type: atomic, so its fields do not correspond to old ones
 
 	// What a list may have here.
 
-	items *schemaNode // nil: items may be anything
 	list  listKind
-	keys  []string // x-kubernetes-list-map-keys, for a listMap
+	items *schemaNode // nil: items may be anything
+	keys  []string    // x-kubernetes-list-map-keys, for a listMap
 
 	// The default of the place itself, and which fields have one.
 

@@ -133,19 +133,21 @@ func (n *schemaNode) typeOK(v any) bool {
 	return n.rules == nil || n.rules.format == "" || t == typeString || t == typeArray
 }
 
-// textOK reports whether a text obeys the rules for texts.
+// textOK reports whether a text obeys the rules for texts. The lengths are asked first, so that a
+// pattern or a format never sees a text that is longer than it may be.
 func (r *schemaRules) textOK(s string) bool {
 	return !r.tooLong(s) && !r.tooShort(s) &&
 		(r.pattern == nil || r.pattern.MatchString(s)) && (r.formatOK == nil || r.formatOK(s))
 }
 
-// tooLong and tooShort compare the number of characters with the limits. They count only where the
-// number of bytes leaves it open: a text has at most as many characters as bytes, and at
-// least a quarter of that.
+// tooLong reports whether a text has more characters than maxLength. It counts them only where the
+// number of bytes leaves it open: a text has at most as many characters as bytes.
 func (r *schemaRules) tooLong(s string) bool {
 	return r.maxLength >= 0 && int64(len(s)) > r.maxLength && int64(utf8.RuneCountInString(s)) > r.maxLength
 }
 
+// tooShort reports whether a text has fewer characters than minLength. It counts them only where the
+// number of bytes leaves it open: no character has more than four.
 func (r *schemaRules) tooShort(s string) bool {
 	if int64(len(s)) < r.minLength {
 		return true
@@ -174,6 +176,7 @@ func (r *schemaRules) inEnum(v any) bool {
 
 // list reports whether a list and its items obey n.
 func (q *schemaCheck) list(n *schemaNode, list []any) bool {
+	// The size first: it is known without looking at the items. A minimum of -1 is below any size.
 	if r := n.rules; r != nil {
 		if size := int64(len(list)); size < r.minItems || r.maxItems >= 0 && size > r.maxItems {
 			return false
@@ -222,11 +225,13 @@ func (q *schemaCheck) object(n *schemaNode, o map[string]any) bool {
 				return false
 			}
 		}
+		// More fields than were found are others, of which only "forbidden" says something.
 		return found == len(o) || n.extra != extraForbidden
 	}
 	for name, e := range o {
 		child, _ := n.child(name)
 		if child == nil {
+			// Unknown fields pass: pruning has removed them, or they are preserved.
 			if n.extra == extraForbidden {
 				return false
 			}
@@ -250,6 +255,7 @@ func (q *schemaCheck) junctors(r *schemaRules, v any) bool {
 		return false
 	}
 	if r.oneOf != nil {
+		// All are tried: a second one that holds is as wrong as none.
 		valid := 0
 		for _, n := range r.oneOf {
 			if q.node(n, v) {
