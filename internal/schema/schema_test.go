@@ -245,10 +245,17 @@ func TestSchemaRatchet(t *testing.T) {
 	}
 }
 
-// TestSchemaStatus: of a write of the status only the status is looked at, and its errors
-// name their fields from there.
-func TestSchemaStatus(t *testing.T) {
+// TestFaultsBelowBase: of a value that is walked alone the errors name their fields from
+// the base, and their texts from the value.
+func TestFaultsBelowBase(t *testing.T) {
 	s := schemaOf(t, `{"type":"object","properties":{"spec":{"type":"object","required":["x"]},"status":{"type":"object","required":["phase"],"properties":{"phase":{"type":"string","enum":["Up"]},"n":{"type":"integer"}}}}}`)
+	n, _ := s.root.child("status")
+	faultsOf := func(value any, old any, had bool) string {
+		f := newFaults()
+		f.base = "status"
+		f.whole(n, value, old, had)
+		return shown(f.errs)
+	}
 	for status, want := range map[string]string{
 		`{"phase":"Up"}`:           "",
 		`{"phase":"Down"}`:         `status.phase: Unsupported value: "Down": supported values: "Up"`,
@@ -256,15 +263,11 @@ func TestSchemaStatus(t *testing.T) {
 		`{"phase":"Up","n":"one"}`: `(type) status.n: Invalid value: "string": n in body must be of type integer: "string"`,
 		`"x"`:                      `(type) status: Invalid value: "string":  in body must be of type object: "string"`,
 	} {
-		if got := shown(s.validateStatus(objectOf(t, `{"spec":{},"status":`+status+`}`), objectOf(t, `{}`))); got != want {
+		if got := faultsOf(objectOf(t, `{"status":`+status+`}`)["status"], nil, false); got != want {
 			t.Errorf("%s: got %s, want %s", status, got, want)
 		}
 	}
-	if got := s.validateStatus(objectOf(t, `{"spec":{}}`), nil); got != nil {
-		t.Errorf("without status: %v", got)
-	}
-	old := objectOf(t, `{"status":{"phase":"Down"}}`)
-	if got := s.validateStatus(objectOf(t, `{"status":{"phase":"Down","n":1}}`), old); got != nil {
+	if got := faultsOf(objectOf(t, `{"phase":"Down","n":1}`), objectOf(t, `{"phase":"Down"}`), true); got != "" {
 		t.Errorf("unchanged: %v", got)
 	}
 }
