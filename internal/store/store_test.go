@@ -376,7 +376,7 @@ func TestSettled(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range cap(settled) {
-		// One that began before the lock was taken would have been early, but none could.
+		// They began while the commit held the lock.
 		if got := <-settled; got != 3 {
 			t.Errorf("settled at %d, want 3", got)
 		}
