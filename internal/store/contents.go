@@ -39,11 +39,16 @@ func ContentsOf(all []Holding) Contents {
 	return c
 }
 
-// Written says what a Replace did: how many objects it made, changed, deleted and found to be
-// as wanted, and the revision at which the store held the contents.
+// Written says what a Replace did, in numbers of objects.
 type Written struct {
-	Revision                             int64
-	Created, Updated, Deleted, Unchanged int
+	// Revision is one at which the store held the contents: that of the last write, or
+	// without any the one at which it was looked at.
+	Revision int64
+	Created  int
+	Updated  int
+	Deleted  int
+	// Unchanged were as wanted, and were not written.
+	Unchanged int
 }
 
 // Replace makes the store hold c and nothing else, in one commit. Buckets of a lower rank,

@@ -337,3 +337,24 @@ func TestAfterTheBeginning(t *testing.T) {
 		}
 	}
 }
+
+// Who is behind the log over all buckets is told, even when its own bucket has lost nothing.
+func TestAfterTheWindow(t *testing.T) {
+	s := storeOf(3)
+	for i := range 5 { // 2 to 6, of which 4 to 6 are kept
+		mustCommit(t, s, Change{Bucket: s.Bucket(fmt.Sprint("b", i)), Key: "a", Next: numbered(i)})
+	}
+	for rev, want := range map[int64]string{0: "lost", 1: "lost", 2: "lost", 3: "4 5 6", 4: "5 6", 5: "6", 6: ""} {
+		events, _, ok := s.After(rev, 10)
+		var got []string
+		for _, k := range events {
+			got = append(got, fmt.Sprint(k.Event.Rev))
+		}
+		if !ok {
+			got = []string{"lost"}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("after %d: %v, want %s", rev, got, want)
+		}
+	}
+}

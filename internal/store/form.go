@@ -18,7 +18,7 @@ import (
 // the watchers: one that is late, or begins in the past, makes the encoding anew, and
 // others that come along after it find that.
 
-// FormKey names an encoding of an event. Two watchers must use equal keys only if they would
+// FormKey names an encoding of an event. Two watchers may use equal keys only if they would
 // encode the event to the same bytes. What does not matter stays zero.
 type FormKey struct {
 	// View is how the objects are seen, compared by identity: a pointer to the resource in

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"apichain/internal/tree"
@@ -28,6 +29,9 @@ func TestObjectLine(t *testing.T) {
 		want := []string{tt.namespace, tt.name, tt.line + "\n", tt.before, tt.after, tt.raw}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%c %s\n got %q\nwant %q", tt.kind, tt.key, got, want)
+		}
+		if o.EventKind() != tt.kind || !strings.HasPrefix(tt.line, EventHead(tt.kind)) {
+			t.Errorf("%c: its kind is %c, and a line begins with %s", tt.kind, o.EventKind(), EventHead(tt.kind))
 		}
 		if cap(o.Line) != len(o.Line) {
 			t.Errorf("%c: a line of %d bytes takes %d", tt.kind, len(o.Line), cap(o.Line))

@@ -3,7 +3,8 @@ package store
 // ring is a queue in a slice that grows and shrinks with what is in it. The zero value is
 // empty. It has no lock of its own.
 type ring[T any] struct {
-	slots []T // as many as a power of two, or none
+	// slots are as many as a power of two, or none.
+	slots []T
 	first int
 	n     int
 }

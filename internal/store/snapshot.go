@@ -24,6 +24,7 @@ import (
 type Snapshot struct {
 	Rev  int64
 	root *treeNode
+	// size is how many bytes of JSON the objects are.
 	size int64
 }
 

@@ -59,7 +59,8 @@ type Store struct {
 	watchFloor atomic.Int64
 	// editID numbers the edits of trees, so that a node tells which one may change it.
 	editID atomic.Uint64
-	byName sync.Map // string → *Bucket
+	// byName has every *Bucket by its name. Buckets are never taken out.
+	byName sync.Map
 
 	// mu admits one commit at a time and guards the four fields below it.
 	mu sync.Mutex
@@ -70,7 +71,8 @@ type Store struct {
 	// lastDropped is the revision of the newest event that the log no longer has, 0 for none.
 	lastDropped int64
 
-	wake  wakeup // of those who follow all buckets, or await a revision
+	// wake is for those who follow all buckets or await a revision.
+	wake  wakeup
 	pages pageCache
 	forms formCache
 }
