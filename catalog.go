@@ -197,37 +197,6 @@ func (g *apiGroup) before(o *apiGroup) int {
 
 // Built-in kinds.
 
-// groupPriority is upstream's; custom resources have another.
-func groupPriority(group string) int {
-	switch group {
-	case "":
-		return 18000
-	case "events.k8s.io":
-		return 17750
-	case "authentication.k8s.io":
-		return 17700
-	case "authorization.k8s.io":
-		return 17600
-	case "apiextensions.k8s.io":
-		return 16700
-	case "coordination.k8s.io":
-		return 16500
-	case "apiregistration.k8s.io":
-		return 20001
-	}
-	return 16000
-}
-
-func versionPriority(group string) int {
-	switch group {
-	case "":
-		return 1
-	case "apiregistration.k8s.io":
-		return 18
-	}
-	return 15
-}
-
 // groupsOf is what a server has by the table, resources by name.
 func groupsOf(t *kinds.Table, server string) []apiGroup {
 	var out []apiGroup
@@ -235,16 +204,18 @@ func groupsOf(t *kinds.Table, server string) []apiGroup {
 		if row.Server != server {
 			continue
 		}
+		// Every group of a kind has priorities: a table without them is not loaded.
+		priorities, _ := t.Group(row.Group)
 		g := slices.IndexFunc(out, func(g apiGroup) bool { return g.name == row.Group })
 		if g < 0 {
 			g = len(out)
-			out = append(out, apiGroup{name: row.Group, priority: groupPriority(row.Group)})
+			out = append(out, apiGroup{name: row.Group, priority: priorities.Priority})
 		}
 		versions := &out[g].versions
 		v := slices.IndexFunc(*versions, func(v apiVersion) bool { return v.version == row.Version })
 		if v < 0 {
 			v = len(*versions)
-			*versions = append(*versions, apiVersion{version: row.Version, priority: versionPriority(row.Group)})
+			*versions = append(*versions, apiVersion{version: row.Version, priority: priorities.VersionPriority})
 		}
 		(*versions)[v].resources = append((*versions)[v].resources, resourcesOf(t, row)...)
 	}

@@ -150,7 +150,7 @@ func (t *accountTokens) requestToken(q *call) error {
 			return err
 		}
 	}
-	audiences := kinds.TextsOf(tree.List(obj, "spec", "audiences"))
+	audiences := tree.Strings(tree.List(obj, "spec", "audiences"))
 	if len(audiences) == 0 {
 		audiences = []string{serverAudience}
 	}
