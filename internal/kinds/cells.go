@@ -290,7 +290,7 @@ func crdVersions(obj map[string]any) any {
 			versions = append(versions, name)
 		}
 	}
-	// kubectl's order of priority (v10 before v2) is for discovery; here upstream sorts texts.
+	// As texts, v10 is before v2; the order by priority is for discovery.
 	slices.Sort(versions)
 	return joinOr(versions, "")
 }

@@ -38,8 +38,8 @@ func Prune(t *Type, obj map[string]any) (unknown []string, err error) {
 	var p pruner
 	var at fieldPath
 	p.object(&at, t, obj)
-	// Which hundred of more are told depends on the order of maps; that nobody has so many
-	// is assumed here, and their order is not.
+	// Members of a map come in any order, and answers must not. (Which hundred of even more
+	// are told does depend on that order.)
 	if len(p.unknown) > 1 {
 		slices.SortFunc(p.unknown, comparePaths)
 	}
@@ -317,7 +317,8 @@ func (p *pruner) message(at *fieldPath, t *Type, f *Field, v any) (any, bool) {
 func (p *pruner) wrongType(at *fieldPath, t *Type, f *Field, v any, typ string) {
 	found := tree.TypeName(v)
 	// encoding/json shows the number where it is one that does not fit an integer.
-	if found == "number" && (f.Kind == FieldInt32 || f.Kind == FieldInt64) && !strings.HasPrefix(typ, "[]") && !strings.HasPrefix(typ, "map") {
+	integer := f.Kind == FieldInt32 || f.Kind == FieldInt64
+	if found == "number" && integer && !strings.HasPrefix(typ, "[]") && !strings.HasPrefix(typ, "map") {
 		found += " " + cellText(v)
 	}
 	structName := t.Schema[strings.LastIndexByte(t.Schema, '.')+1:]
