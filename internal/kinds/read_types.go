@@ -183,6 +183,8 @@ func scalarKind(word string) (FieldKind, bool) {
 // moves, or the strategy of a strategic merge.
 func (r *kindReader) readFieldWord(f *Field, word string) {
 	switch {
+	case word == "":
+		r.fail("the words of the field %q are not one space apart", f.Name)
 	case strings.HasPrefix(word, "=."):
 		f.DefaultFrom = word[2:]
 	case word[0] == '=':
