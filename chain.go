@@ -199,7 +199,7 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if at := int(x.at.Load()); at > 0 && at < len(c.rows) && c.rows[at].brief {
 			x.mark(at)
 		}
-		x.fail(err)
+		x.Fail(err)
 	}
 	abort := x.close()
 	how, by := endCompleted, -1
@@ -262,7 +262,7 @@ func (c *chain) finish(x *exchange, how ending, by int) {
 	}
 	c.program.observe(x, how, status, took)
 	if trail != nil {
-		trail.complete(x, how, status, took)
+		x.completeTrail(trail, how, status, took)
 	}
 	if c.program.logLevel.of(x, true) >= accessVerbosity {
 		logAccess(x, how, status, took)

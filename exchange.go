@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"apichain/internal/audit"
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
@@ -53,7 +54,7 @@ type exchange struct {
 	until       time.Duration // after received, when the context of a watch ends; 0: it does not
 	user        *request.User // who the credentials say
 	acting      *request.User // who the request acts as: user, or the impersonated one
-	audit       *auditTrail
+	audit       *audit.Trail
 	latency     *latencies // nil: not tracked
 
 	at       atomic.Int32 // the row of the chain it is in; len(rows) is the director, one more the handler
@@ -63,9 +64,9 @@ type exchange struct {
 
 	header  http.Header // the handler's; net/http's own, or one that is copied to it when the answer begins
 	in      body
-	capture *captured // what the audit policy wants of the answer's body
-	reading stall     // whether it waits for its client's body
-	writing stall     // whether it waits for its client to take the answer
+	capture *audit.Body // what the audit policy wants of the answer's body
+	reading stall       // whether it waits for its client's body
+	writing stall       // whether it waits for its client to take the answer
 
 	mu       sync.Mutex
 	state    atomic.Int32 // changes under mu
@@ -165,8 +166,8 @@ func (x *exchange) WriteHeader(code int) {
 	x.sent = int32(len(x.header))
 	x.warnings.headerLocked(x.header)
 	x.copyHeaderLocked()
-	if x.audit != nil {
-		x.audit.started(x, code)
+	if x.audit != nil && x.longRunning {
+		x.audit.Started(code)
 	}
 	x.inner.WriteHeader(code)
 }
@@ -213,7 +214,7 @@ func (x *exchange) write(b []byte) (int, error) {
 	x.writing.leave()
 	x.bytesOut.Add(int64(n))
 	if x.capture != nil {
-		x.capture.write(b[:n])
+		x.capture.Add(b[:n])
 	}
 	return n, err
 }
@@ -233,7 +234,7 @@ func (x *exchange) WriteString(s string) (int, error) {
 	x.writing.leave()
 	x.bytesOut.Add(int64(n))
 	if x.capture != nil {
-		x.capture.write([]byte(s[:n]))
+		x.capture.Add([]byte(s[:n]))
 	}
 	return n, err
 }
@@ -303,12 +304,30 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.inner }
 
 // The context.
 
-type exchangeKey struct{}
-
-// exchangeFrom is the exchange that ctx belongs to, or nil.
+// exchangeFrom returns the exchange that ctx belongs to, or nil.
 func exchangeFrom(ctx context.Context) *exchange {
-	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	x, _ := request.From(ctx).(*exchange)
 	return x
+}
+
+// RequestInfo, ActingUser and Warn make the exchange the request.Scope of its context.
+
+// RequestInfo returns what the request is about; it is empty before the filter that resolves it.
+func (x *exchange) RequestInfo() *request.Info { return &x.info }
+
+// ActingUser returns who the request acts as; the user has no name before authentication.
+func (x *exchange) ActingUser() *request.User {
+	if x.acting == nil {
+		return &request.User{}
+	}
+	return x.acting
+}
+
+// Warn puts a Warning header on the answer; see AddWarning.
+func (x *exchange) Warn(agent, text string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.warnings.addLocked(agent, text)
 }
 
 // lifetime is the real context behind x, made when somebody first waits for it: most
@@ -348,8 +367,14 @@ func (x *exchange) lifetimeLocked() *lifetime {
 	return l
 }
 
-// Deadline is the time limit of the request; long-running ones have none.
-func (x *exchange) Deadline() (time.Time, bool) { return x.deadline, !x.deadline.IsZero() }
+// Deadline returns when the context ends at the latest: the time limit of the request, or of a
+// long-running one what endsAfter has set, if anything.
+func (x *exchange) Deadline() (time.Time, bool) {
+	if x.deadline.IsZero() && x.until > 0 {
+		return x.received.Add(x.until), true
+	}
+	return x.deadline, !x.deadline.IsZero()
+}
 
 // Done is closed when the client has gone, the time limit has passed, the chain has
 // returned, or a stop ends a long-running request.
@@ -360,7 +385,7 @@ func (x *exchange) Err() error { return x.lifetime().Err() }
 
 // Value answers for the exchange itself and for net/http's context.
 func (x *exchange) Value(key any) any {
-	if _, ok := key.(exchangeKey); ok {
+	if request.IsKey(key) {
 		return x
 	}
 	if l := x.life.Load(); l != nil {
@@ -382,9 +407,9 @@ func (x *exchange) end(cause error) { x.lifetime().cancel(cause) }
 
 // The end.
 
-// fail answers with err, unless an answer has begun: then there is nothing to tell the
+// Fail answers with err, unless an answer has begun: then there is nothing to tell the
 // client any more and err goes to the log alone.
-func (x *exchange) fail(err error) {
+func (x *exchange) Fail(err error) {
 	e := status.From(err, x.auditID[0])
 	if e.Code >= 500 && e.Cause != nil && x.dry == nil {
 		x.chain.log.Error("request failed", "auditID", x.auditID[0], "method", x.req.Method, "path", x.req.URL.Path, "err", e.Cause)
@@ -394,37 +419,13 @@ func (x *exchange) fail(err error) {
 	}
 	x.refusal = e
 	e.Header(x.header)
-	contentType, b := e.Body(wantsPretty(&x.req))
+	contentType, b := e.Body(status.WantsPretty(&x.req))
 	x.header["Content-Type"] = []string{contentType}
 	if x.audit != nil {
-		x.audit.refused(e)
+		x.audit.Refused(e)
 	}
 	x.WriteHeader(e.Code)
 	_, _ = x.Write(b)
-}
-
-// writeStatus is fail for a plain http.Handler, which may be outside any chain.
-func writeStatus(w http.ResponseWriter, r *http.Request, err error) {
-	if x, ok := w.(*exchange); ok {
-		x.fail(err)
-		return
-	}
-	e := status.From(err, "")
-	e.Header(w.Header())
-	contentType, b := e.Body(wantsPretty(r))
-	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(e.Code)
-	_, _ = w.Write(b)
-}
-
-// wantsPretty reports whether the query asks for indented JSON: pretty, =1 or =true.
-// Upstream also indents for curl and browsers by User-Agent; we do not.
-func wantsPretty(r *http.Request) bool {
-	if !strings.Contains(r.URL.RawQuery, "pretty") {
-		return false
-	}
-	v, ok := r.URL.Query()["pretty"]
-	return ok && (v[0] == "" || v[0] == "1" || v[0] == "true")
 }
 
 // cutLocked breaks the answer off at once, even while the handler does not return: the
@@ -529,7 +530,7 @@ func (x *exchange) trailersLocked() {
 type body struct {
 	x       *exchange
 	rc      io.ReadCloser
-	capture *captured
+	capture *audit.Body
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -538,7 +539,7 @@ func (b *body) Read(p []byte) (int, error) {
 	b.x.reading.leave()
 	b.x.bytesIn.Add(int64(n))
 	if b.capture != nil {
-		b.capture.write(p[:n])
+		b.capture.Add(p[:n])
 	}
 	if err != nil && b.x.reading.stalled.Load() {
 		err = errBodyStalled

@@ -7,9 +7,11 @@ import (
 	"crypto/tls"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"apichain/admin"
+	"apichain/internal/auth"
 	"apichain/internal/request"
 )
 
@@ -23,7 +25,7 @@ func (s source) Explain(q admin.ExplainRequest) (admin.Explanation, *admin.Error
 	i := slices.IndexFunc(p.chains, func(c *chain) bool { return c.listener == listener })
 	switch {
 	case i < 0:
-		return admin.Explanation{}, unexplained("listener", "is http or https, not "+quoted(shownText(listener)))
+		return admin.Explanation{}, unexplained("listener", "is http or https, not "+strconv.Quote(shownText(listener)))
 	case !slices.Contains(p.serving(), p.chains[i]):
 		return admin.Explanation{}, unexplained("listener", listener+" is off: see --listen-"+listener)
 	}
@@ -60,7 +62,7 @@ func (p *program) dryUser(listener string, q *admin.ExplainRequest) (*request.Us
 		return nil, unexplained("user", "everybody on the plain listener is "+request.UserUnsecured+": ask for listener=https")
 	}
 	u := &request.User{Name: q.User, Groups: slices.Clone(q.Groups)}
-	completeGroups(u, len(q.Groups) > 0)
+	auth.CompleteGroups(u, len(q.Groups) > 0)
 	return u, nil
 }
 
@@ -72,10 +74,10 @@ const maxHead = 1<<20 + 4096
 func (p *program) dryRequest(listener string, q *admin.ExplainRequest) (*http.Request, *admin.Error) {
 	method := cmp.Or(q.Method, http.MethodGet)
 	if !isHeaderName(method) {
-		return nil, unexplained("method", quoted(shownText(method))+" is no method of HTTP")
+		return nil, unexplained("method", strconv.Quote(shownText(method))+" is no method of HTTP")
 	}
 	if q.Path == "" || strings.ContainsFunc(q.Path, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
-		return nil, unexplained("path", quoted(shownText(q.Path))+" is no request target: it begins with / and has neither spaces nor control characters")
+		return nil, unexplained("path", strconv.Quote(shownText(q.Path))+" is no request target: it begins with / and has neither spaces nor control characters")
 	}
 	host, unix := p.ownHost(listener)
 	lines, given := "", map[string]int{}
@@ -87,7 +89,7 @@ func (p *program) dryRequest(listener string, q *admin.ExplainRequest) (*http.Re
 			return nil, unexplained("header", "wants Name: value, with a name of letters, digits and -")
 		case strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }):
 			return nil, unexplained("header", kind+" has a control character in its value")
-		case listener == "http" && p.authn.isCredential(kind):
+		case listener == "http" && p.authn.IsCredential(kind):
 			return nil, unexplained("header", kind+" carries credentials, which the plain listener does not look at: ask for listener=https")
 		case kind == "Host":
 			host = value
@@ -103,7 +105,7 @@ func (p *program) dryRequest(listener string, q *admin.ExplainRequest) (*http.Re
 	case strings.ContainsFunc(host, func(c rune) bool {
 		return !isHeaderName(string(c)) && !strings.ContainsRune("(),:;=[]", c) || c == '#' || c == '^' || c == '`' || c == '|'
 	}):
-		return nil, unexplained("header", "Host "+quoted(shownText(host))+" is no host name")
+		return nil, unexplained("header", "Host "+strconv.Quote(shownText(host))+" is no host name")
 	case given["Host"] == 0:
 		lines += "Host: " + host + "\r\n"
 	}
@@ -146,17 +148,11 @@ func (p *program) ownHost(listener string) (host string, unix bool) {
 	return "localhost", false
 }
 
-// isCredential reports whether a header says who somebody is.
-func (a *authenticator) isCredential(name string) bool {
-	return name == "Authorization" || name == "Cookie" || slices.Contains(a.identity, name) || hasPrefixFold(name, "X-Remote-") ||
-		slices.ContainsFunc(a.prefixes, func(prefix string) bool { return hasPrefixFold(name, prefix) })
-}
-
 // shownHeaders are the lines asked for, with the values of those that hold no secret.
 func shownHeaders(lines []string) (out []string) {
 	for _, line := range lines {
 		name, value, _ := strings.Cut(line, ":")
-		if name = http.CanonicalHeaderKey(name); !slices.Contains(openHeaders[:], name) && !isImpersonation(name) {
+		if name = http.CanonicalHeaderKey(name); !slices.Contains(openHeaders[:], name) && !auth.IsImpersonationHeader(name) {
 			value = "REDACTED"
 		}
 		out = append(out, shownText(name+": "+strings.Trim(value, " \t")))

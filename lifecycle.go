@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"apichain/internal/status"
 )
 
 // The life of the process, from bound sockets to the last answer:
@@ -340,7 +342,7 @@ func (p *program) becomeReady(end func(error)) error {
 	now := time.Now()
 	p.readyAt.Store(&now)
 	p.store.ExpireHistory()
-	p.keepBaseline()
+	p.restorer.keep()
 	err := p.announce()
 	end(err)
 	if err == nil {
@@ -414,7 +416,7 @@ func (p *program) logCut() {
 	for _, c := range p.chains {
 		c.table.each(func(x *exchange) {
 			if x.grouped {
-				p.log.Warn("cut at the end of --shutdown-timeout", "auditID", shorten(x.auditID[0], 64), "method", x.req.Method, "path", x.req.URL.Path)
+				p.log.Warn("cut at the end of --shutdown-timeout", "auditID", status.Shorten(x.auditID[0], 64), "method", x.req.Method, "path", x.req.URL.Path)
 			}
 		})
 	}

@@ -28,10 +28,10 @@ func (q *call) beginLife(obj map[string]any) {
 	delete(m, "resourceVersion")
 	m["uid"] = request.NewUUID()
 	m["creationTimestamp"] = timeText(time.Now())
-	if q.generation {
+	if q.HasGeneration {
 		m["generation"] = int64(1)
 	}
-	if q.namespaced {
+	if q.Namespaced {
 		m["namespace"] = q.namespace
 	} else {
 		delete(m, "namespace")
@@ -224,13 +224,13 @@ func (q *call) dedupeOwners(obj map[string]any) {
 	if q.info.Verb == "patch" {
 		when = " after mutating admission happens"
 	}
-	AddWarning(q.req.Context(), "", ".metadata.ownerReferences contains duplicate entries"+when+"; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "+strings.Join(twice, ", "))
+	q.scope.Warn("", ".metadata.ownerReferences contains duplicate entries"+when+"; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "+strings.Join(twice, ", "))
 }
 
 // sameGeneration reports whether two objects are the same but for metadata, and for
 // status where that is written apart: then the generation stays.
 func (r *resource) sameGeneration(a, b map[string]any) bool {
-	skip := func(k string) bool { return k == "metadata" || k == "status" && r.hasStatus }
+	skip := func(k string) bool { return k == "metadata" || k == "status" && r.HasStatus }
 	for k, v := range a {
 		if w, ok := b[k]; !skip(k) && (!ok || !tree.Equal(v, w)) {
 			return false

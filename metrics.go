@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 
+	"apichain/internal/auth"
 	"apichain/internal/request"
 
 	rtmetrics "runtime/metrics"
@@ -74,11 +75,11 @@ func (m *metrics) authenticated(name string) {
 	m.users[slices.Index(userLabels[:], label)].inc()
 }
 
-func (m *metrics) authorized(d decision) {
-	switch d {
-	case allow:
+func (m *metrics) authorized(v auth.Verdict) {
+	switch v {
+	case auth.Allow:
 		m.allowed.inc()
-	case deny:
+	case auth.Deny:
 		m.denied.inc()
 	default:
 		m.undecided.inc()
@@ -252,15 +253,16 @@ func (p *program) writeMetrics(w io.Writer) error {
 	e.number(m.undecided.value(), "decision", "no-opinion")
 	if a := p.authn; a != nil {
 		e.family("authentication_attempts", "counter", "Attempts to find out who a client is, by result.")
-		e.number(float64(a.attempts.failed.Load()), "result", "error")
-		e.number(float64(a.attempts.failure.Load()), "result", "failure")
-		e.number(float64(a.attempts.success.Load()), "result", "success")
+		success, failure, failed := a.Attempts()
+		e.number(float64(failed), "result", "error")
+		e.number(float64(failure), "result", "failure")
+		e.number(float64(success), "result", "success")
 	}
 	e.family("authenticated_user_requests", "counter", "Authenticated requests, by a few kinds of names.")
 	for i, label := range userLabels {
 		e.number(m.users[i].value(), "username", label)
 	}
-	p.auditing.writeMetrics(e)
+	e.auditing(p.auditing)
 	e.stored(p.store)
 	e.health(p.healthz, p.livez, p.readyz)
 	e.family("apichain_connections", "gauge", "Open connections, by listener.")

@@ -13,6 +13,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"apichain/internal/audit"
+	"apichain/internal/auth"
+	"apichain/internal/discovery"
 	"apichain/internal/request"
 	"apichain/internal/store"
 )
@@ -32,9 +35,9 @@ type program struct {
 
 	hosts    *hostSet
 	certs    *certificates
-	authn    *authenticator
-	authz    authorizer
-	auditing *auditing // nil without a policy
+	authn    *auth.Authenticator
+	authz    auth.Authorizer
+	auditing *audit.Recorder // nil without a policy
 	metrics  *metrics
 
 	generation atomic.Int64
@@ -47,10 +50,11 @@ type program struct {
 
 	store    *store.Store
 	rest     *rest
-	known    knownState
+	custom   *customRoutes
+	restorer *Restorer
 	watching watchTable
 
-	catalog   catalog
+	catalog   discovery.Catalog
 	servers   []*Server // aggregator, core, extensions
 	outermost *Server
 	shadows   atomic.Pointer[shadowMap] // of the routes there were when somebody looked
@@ -109,6 +113,7 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p.draining.control = control{p: p, name: "drain", item: func() any { return source{p}.Drain() }}
 	p.logLevel.control = control{p: p, name: "loglevel", item: func() any { return source{p}.LogLevel() }}
 	p.faults.control = control{p: p, name: "faults", item: func() any { return source{p}.Faults() }}
+	p.watching.faults = &p.faults
 	p.background, p.endBackground = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()
@@ -158,15 +163,15 @@ func (p *program) readNamedFiles() error {
 	if o.policyFile == "" {
 		return nil
 	}
-	policy, err := readAuditPolicy(o.policyFile)
+	policy, err := audit.ReadPolicy(o.policyFile)
 	if err != nil {
 		return fmt.Errorf("--audit-policy-file: %w", err)
 	}
-	log, err := o.open(p.log, p.stdout)
+	log, err := audit.OpenLog(o.log, p.log, p.stdout)
 	if err != nil {
 		return fmt.Errorf("--audit-log-path: %w", err)
 	}
-	p.auditing = &auditing{policy, log}
+	p.auditing = audit.NewRecorder(policy, log)
 	return nil
 }
 
@@ -187,23 +192,21 @@ func (p *program) loadIdentity() (err error) {
 		p.adminToken = rand.Text()
 		tokens[p.adminToken] = &request.User{Name: "cluster-admin", Groups: []string{request.GroupMasters}}
 	}
-	if p.authn, err = newAuthenticator(&p.opt.authentication, p.certs.clientCAs, p.certs.requestHeaderCAs, tokens); err != nil {
+	if p.authn, err = auth.NewAuthenticator(p.opt.authentication.Config, p.certs.clientCAs, p.certs.requestHeaderCAs, tokens); err != nil {
 		return err
 	}
-	for _, note := range p.authn.notes {
+	for _, note := range p.authn.Notes {
 		p.log.Warn("--token-auth-file: " + note)
 	}
-	p.authz = defaultAuthorizer()
+	p.authz = auth.DefaultAuthorizer()
 	return nil
 }
 
 // buildServers makes the delegation chain and lets Extend add to it.
 func (p *program) buildServers() error {
-	var err error
-	if p.rest, err = newRest(p); err != nil {
+	if err := p.buildResources(); err != nil {
 		return err
 	}
-	p.authn.accounts = newAccountTokens(p.store.Bucket("serviceaccounts"), p.store.Bucket("secrets"))
 	extensions := newExtensions(p)
 	core := newCore(p, extensions)
 	p.outermost = newAggregator(p, core)
@@ -211,7 +214,7 @@ func (p *program) buildServers() error {
 	if err := p.extend(core); err != nil {
 		return fmt.Errorf("Extend: %w", err)
 	}
-	p.catalog.setServers(p.outermost.allGroups(), p.publicAddress(), p.rest.kinds)
+	p.catalog.SetServers(p.outermost.allGroups(), p.publicAddress(), p.rest.kinds)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.registration

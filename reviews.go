@@ -1,10 +1,10 @@
 package main
 
 import (
-	"context"
 	"net/http"
 	"slices"
 
+	"apichain/internal/auth"
 	"apichain/internal/field"
 	"apichain/internal/request"
 	"apichain/internal/status"
@@ -16,18 +16,6 @@ import (
 
 // review answers a review: it fills in obj's status, or refuses.
 type review func(q *call, obj map[string]any) error
-
-// reviews are the answers by kind.
-func reviews() map[string]review {
-	return map[string]review{
-		"TokenReview":              reviewToken,
-		"SelfSubjectReview":        reviewSelf,
-		"SubjectAccessReview":      reviewAccess,
-		"LocalSubjectAccessReview": reviewLocalAccess,
-		"SelfSubjectAccessReview":  reviewSelfAccess,
-		"SelfSubjectRulesReview":   reviewSelfRules,
-	}
-}
 
 // answerReview is create for a kind that is only reviewed.
 func (q *call) answerReview() error {
@@ -41,7 +29,7 @@ func (q *call) answerReview() error {
 	if err := q.checkNamespace(tree.Metadata(obj)); err != nil {
 		return err
 	}
-	if err := q.reviewed(q, obj); err != nil {
+	if err := q.review(q, obj); err != nil {
 		return err
 	}
 	return q.answerTree(http.StatusCreated, obj)
@@ -81,9 +69,9 @@ func reviewToken(q *call, obj map[string]any) error {
 	}
 	status := map[string]any{"user": map[string]any{}}
 	obj["status"] = status
-	u, audiences := q.rest.program.authn.byToken(token)
+	u, audiences := q.rest.config.whoseToken(token)
 	if u == nil {
-		status["error"] = errInvalidToken.Error()
+		status["error"] = auth.ErrInvalidToken.Error()
 		return nil
 	}
 	if wanted := tree.Strings(tree.List(obj, "spec", "audiences")); len(wanted) > 0 {
@@ -92,7 +80,7 @@ func reviewToken(q *call, obj map[string]any) error {
 			status["error"] = "the token is for none of the audiences"
 			return nil
 		}
-	} else if !slices.Contains(audiences, serverAudience) {
+	} else if !slices.Contains(audiences, auth.ServerAudience) {
 		status["error"] = "the token is not for this server"
 		return nil
 	}
@@ -101,7 +89,7 @@ func reviewToken(q *call, obj map[string]any) error {
 }
 
 func reviewSelf(q *call, obj map[string]any) error {
-	obj["status"] = map[string]any{"userInfo": userInfo(UserFrom(q.req.Context()))}
+	obj["status"] = map[string]any{"userInfo": userInfo(q.scope.ActingUser())}
 	return nil
 }
 
@@ -113,7 +101,7 @@ func reviewAccess(q *call, obj map[string]any) error {
 		errs = append(errs, field.Invalid("spec.user", "", "at least one of user or group must be specified"))
 	}
 	if len(errs) > 0 {
-		return status.Invalid(q.group, q.kind, "", errs)
+		return status.Invalid(q.Group, q.Kind, "", errs)
 	}
 	for k, v := range tree.Object(spec, "extra") {
 		if u.Extra == nil {
@@ -135,16 +123,16 @@ func reviewLocalAccess(q *call, obj map[string]any) error {
 		errs = append(errs, field.Invalid("spec.nonResourceAttributes", tree.Object(obj, "spec", "nonResourceAttributes"), "disallowed on this kind of request"))
 	}
 	if len(errs) > 0 {
-		return status.Invalid(q.group, q.kind, "", errs)
+		return status.Invalid(q.Group, q.Kind, "", errs)
 	}
 	return reviewAccess(q, obj)
 }
 
 func reviewSelfAccess(q *call, obj map[string]any) error {
 	if errs := accessErrors(tree.Object(obj, "spec")); len(errs) > 0 {
-		return status.Invalid(q.group, q.kind, "", errs)
+		return status.Invalid(q.Group, q.Kind, "", errs)
 	}
-	q.decide(obj, UserFrom(q.req.Context()))
+	q.decide(obj, q.scope.ActingUser())
 	return nil
 }
 
@@ -170,24 +158,18 @@ func (q *call) decide(obj map[string]any, u *request.User) {
 			ri.APIPrefix = "api"
 		}
 	}
-	d, reason, err := q.rest.program.authz.authorize(q.req.Context(), u, ri)
-	status := map[string]any{"allowed": d == allow}
-	if d == deny {
+	d := q.rest.config.authorizer.Authorize(q.req.Context(), u, ri)
+	status := map[string]any{"allowed": d.Verdict == auth.Allow}
+	if d.Verdict == auth.Deny {
 		status["denied"] = true
 	}
-	if reason != "" {
-		status["reason"] = reason
+	if d.Reason != "" {
+		status["reason"] = d.Reason
 	}
-	if err != nil {
-		status["evaluationError"] = err.Error()
+	if d.Err != nil {
+		status["evaluationError"] = d.Err.Error()
 	}
 	obj["status"] = status
-}
-
-// ruler is an authorizer that can say all that a user may do. Others make the answer of a
-// rules review incomplete.
-type ruler interface {
-	rules(u *request.User, namespace string) (resources, paths []any)
 }
 
 func reviewSelfRules(q *call, obj map[string]any) error {
@@ -195,54 +177,7 @@ func reviewSelfRules(q *call, obj map[string]any) error {
 	if namespace == "" {
 		return status.BadRequest("no namespace on request")
 	}
-	resources, paths, complete := rulesOf(q.req.Context(), q.rest.program.authz, UserFrom(q.req.Context()), namespace)
+	resources, paths, complete := auth.Rules(q.rest.config.authorizer, q.scope.ActingUser(), namespace)
 	obj["status"] = map[string]any{"resourceRules": resources, "nonResourceRules": paths, "incomplete": !complete}
 	return nil
-}
-
-func rulesOf(ctx context.Context, a authorizer, u *request.User, namespace string) (resources, paths []any, complete bool) {
-	resources, paths, complete = []any{}, []any{}, true
-	switch a := a.(type) {
-	case authorizers:
-		for _, one := range a {
-			r, p, ok := rulesOf(ctx, one, u, namespace)
-			resources, paths, complete = append(resources, r...), append(paths, p...), complete && ok
-		}
-	case ruler:
-		r, p := a.rules(u, namespace)
-		resources, paths = append(resources, r...), append(paths, p...)
-	default:
-		complete = false
-	}
-	return resources, paths, complete
-}
-
-func (mastersRule) rules(u *request.User, _ string) (resources, paths []any) {
-	if !u.In(request.GroupMasters) {
-		return nil, nil
-	}
-	all := []any{"*"}
-	return []any{map[string]any{"verbs": all, "apiGroups": all, "resources": all}}, []any{map[string]any{"verbs": all, "nonResourceURLs": all}}
-}
-
-func (rules pathRules) rules(u *request.User, _ string) (resources, paths []any) {
-	for i := range rules {
-		if r := &rules[i]; r.group == "" || u.In(r.group) {
-			path := r.path
-			if r.below {
-				path += "*"
-			}
-			paths = append(paths, map[string]any{"verbs": []any{"get"}, "nonResourceURLs": []any{path}})
-		}
-	}
-	return nil, paths
-}
-
-func (rules resourceRules) rules(u *request.User, _ string) (resources, paths []any) {
-	for i := range rules {
-		if r := &rules[i]; u.In(r.group) {
-			resources = append(resources, map[string]any{"verbs": []any{r.verb}, "apiGroups": []any{r.apiGroup}, "resources": anyStrings(r.resources)})
-		}
-	}
-	return resources, nil
 }

@@ -1,48 +1,47 @@
 package main
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"io"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 
-	"apichain/admin"
+	"apichain/internal/status"
 	"apichain/internal/store"
 )
 
 // Putting the store into a known state: what it was at ready, or what a snapshot says.
-// Both are one commit of the differences, computed while no other commit can come between,
-// so that they are whole or not at all and a watcher sees exactly what changed. An object
-// that was deleted and made again under its name is put back in one MODIFIED event.
+// Both are one commit of the differences (store.Replace), so that they are whole or not at all
+// and a watcher sees exactly what changed. What is here is which objects those are, which
+// resources others need, and that one at a time is done.
 
 const (
 	crdResource       = "customresourcedefinitions.apiextensions.k8s.io"
 	namespaceResource = "namespaces"
 )
 
-// knownState is what reset goes back to, and what keeps two changes of the whole store
-// apart. The zero value is that of a program that is not ready.
-type knownState struct {
+// Restorer puts the store into a known state. Its methods may be called concurrently: one change
+// of the whole store at a time is made, and another one is refused meanwhile.
+type Restorer struct {
+	api  *rest
 	busy sync.Mutex
-	base atomic.Pointer[baseline]
+	base atomic.Pointer[baseline] // what Reset goes back to; nil before Keep
 }
+
+// newRestorer makes the Restorer of a server that is not ready yet.
+func newRestorer(a *rest) *Restorer { return &Restorer{api: a} }
 
 // baseline is the objects at ready. Trees are never changed, so it costs only what was
 // changed since.
 type baseline []store.Holding
 
-// keepBaseline makes the present state the one that reset goes back to. It is called at
-// ready, when the window of the watches opens.
-func (p *program) keepBaseline() {
-	_, all := p.store.Snapshots()
-	p.known.base.Store((*baseline)(&all))
+// keep makes the present state the one that reset goes back to. It is called at ready, when the
+// window of the watches opens.
+func (r *Restorer) keep() {
+	_, all := r.api.store.Snapshots()
+	r.base.Store((*baseline)(&all))
 }
 
 // resourceRank puts what others need first: definitions, then namespaces.
@@ -56,7 +55,8 @@ func resourceRank(resource string) int {
 	return 2
 }
 
-// objectList is the whole store as a Kubernetes list.
+// objectList is the whole store as a Kubernetes list: CustomResourceDefinitions first, then
+// Namespaces, then by resource, namespace and name.
 type objectList struct {
 	rev     int64
 	objects []*store.Object
@@ -68,25 +68,10 @@ const (
 	listTail = "]}\n"
 )
 
-// list is all objects, CustomResourceDefinitions first, then Namespaces, then by
-// resource, namespace and name.
+// listOf takes the list of all objects as they are after one commit.
 func listOf(s *store.Store) *objectList {
-	rev, all := s.Snapshots()
-	l := &objectList{rev: rev}
-	slices.SortStableFunc(all, func(a, b store.Holding) int {
-		return cmp.Compare(resourceRank(a.Bucket.Name), resourceRank(b.Bucket.Name))
-	})
-	for _, h := range all {
-		from := len(l.objects)
-		for o := range h.Now.Scan("", "") {
-			l.objects = append(l.objects, o)
-		}
-		// Keys have the order of "a-b/x" and "a/x" the other way round.
-		slices.SortFunc(l.objects[from:], func(a, b *store.Object) int {
-			return cmp.Or(strings.Compare(a.Namespace(), b.Namespace()), strings.Compare(a.Name(), b.Name()))
-		})
-	}
-	return l
+	rev, objects := s.Objects(resourceRank)
+	return &objectList{rev: rev, objects: objects}
 }
 
 // size is how many bytes write writes.
@@ -118,137 +103,41 @@ func (l *objectList) write(w io.Writer) error {
 	return err
 }
 
-// wantedObject is one object that is to be there: the very object, or a draft of it.
-type wantedObject struct {
-	object *store.Object
-	draft  *store.Draft
-}
-
-func (t wantedObject) met(o *store.Object) bool {
-	if t.draft != nil {
-		return t.draft.Same(o)
-	}
-	if t.object == o {
-		return true
-	}
-	before, after := t.object.SplitAtRevision()
-	isBefore, isAfter := o.SplitAtRevision()
-	return bytes.Equal(before, isBefore) && bytes.Equal(after, isAfter)
-}
-
-func (t wantedObject) write() *store.Draft {
-	if t.draft != nil {
-		return t.draft
-	}
-	before, after := t.object.SplitAtRevision()
-	return &store.Draft{JSON: slices.Concat(before, after), RevisionAt: len(before), Meta: t.object.Meta}
-}
-
-// contents is all that the store is to hold.
-type contents map[*store.Bucket]map[string]wantedObject
-
-// changes is what makes the store hold c and nothing else: first what comes, definitions
-// and namespaces before the rest, then what goes, the other way round.
-func (c contents) changes(all []store.Holding) (cs []store.Change, w admin.Written) {
-	var gone [][]store.Change
-	for _, h := range all {
-		want := c[h.Bucket]
-		var going []store.Change
-		for o := range h.Now.Scan("", "") {
-			t, stays := want[o.Key]
-			switch {
-			case !stays:
-				going = append(going, store.Change{Bucket: h.Bucket, Key: o.Key, Expect: o.Rev})
-			case t.met(o):
-				w.Unchanged++
-			default:
-				cs = append(cs, store.Change{Bucket: h.Bucket, Key: o.Key, Expect: o.Rev, Next: t.write()})
-				w.Updated++
-			}
-		}
-		for _, key := range slices.Sorted(maps.Keys(want)) {
-			if h.Now.Get(key) == nil {
-				cs = append(cs, store.Change{Bucket: h.Bucket, Key: key, Next: want[key].write()})
-				w.Created++
-			}
-		}
-		gone = append(gone, going)
-		w.Deleted += len(going)
-	}
-	for _, going := range slices.Backward(gone) {
-		cs = append(cs, going...)
-	}
-	return cs, w
-}
-
-// become makes the store hold c and nothing else, in one commit.
-func become(ctx context.Context, s *store.Store, c contents) (w admin.Written, err error) {
-	objs, err := s.CommitFunc(ctx, func() []store.Change {
-		var all []store.Holding
-		for _, b := range s.Buckets() {
-			all = append(all, store.Holding{Bucket: b, Now: b.Now()})
-		}
-		slices.SortStableFunc(all, func(a, b store.Holding) int {
-			return cmp.Compare(resourceRank(a.Bucket.Name), resourceRank(b.Bucket.Name))
-		})
-		var cs []store.Change
-		cs, w = c.changes(all)
-		w.Revision = s.Revision()
-		return cs
-	})
-	if n := len(objs); n > 0 {
-		w.Revision = objs[n-1].Rev
-	}
-	return w, err
-}
-
 // reset makes the store what it was at ready. Watchers see each event, and finalizers
-// hold nothing up.
-func (p *program) reset(ctx context.Context) (admin.Written, *admin.Error) {
-	return p.rewrite(ctx, func() (contents, *admin.Error) {
-		c := contents{}
-		for _, h := range *p.known.base.Load() {
-			c[h.Bucket] = make(map[string]wantedObject, h.Now.Count())
-			for o := range h.Now.Scan("", "") {
-				c[h.Bucket][o.Key] = wantedObject{object: o}
-			}
-		}
-		return c, nil
-	})
+// hold nothing up. The error is a 409 before ready and beside another change.
+func (r *Restorer) reset(ctx context.Context) (store.Written, *status.Error) {
+	return r.rewrite(ctx, func() store.Contents { return store.ContentsOf(*r.base.Load()) })
 }
 
-// loadSnapshot makes the store hold what a snapshot has. The body is read, and refused,
+// load makes the store hold what a snapshot has. The body is read, and refused with 400 or 422,
 // before anything else is looked at.
-func (p *program) loadSnapshot(ctx context.Context, body []byte) (admin.Written, *admin.Error) {
-	c, err := p.readSnapshot(body)
+func (r *Restorer) load(ctx context.Context, body []byte) (store.Written, *status.Error) {
+	c, err := readSnapshot(r.api, body)
 	if err != nil {
-		return admin.Written{}, err
+		return store.Written{}, err
 	}
-	return p.rewrite(ctx, func() (contents, *admin.Error) { return c, nil })
+	return r.rewrite(ctx, func() store.Contents { return c })
 }
 
 // rewrite makes the store hold what want says, unless that is being done already.
-func (p *program) rewrite(ctx context.Context, want func() (contents, *admin.Error)) (admin.Written, *admin.Error) {
-	if p.known.base.Load() == nil {
-		return admin.Written{}, conflictWith("the server is not ready yet: the store is still being filled")
+func (r *Restorer) rewrite(ctx context.Context, want func() store.Contents) (store.Written, *status.Error) {
+	if r.base.Load() == nil {
+		return store.Written{}, conflictWith("the server is not ready yet: the store is still being filled")
 	}
-	if !p.known.busy.TryLock() {
-		return admin.Written{}, conflictWith("a reset or the load of a snapshot is under way: try again when it has ended")
+	if !r.busy.TryLock() {
+		return store.Written{}, conflictWith("a reset or the load of a snapshot is under way: try again when it has ended")
 	}
-	defer p.known.busy.Unlock()
-	c, refused := want()
-	if refused != nil {
-		return admin.Written{}, refused
-	}
-	w, err := become(ctx, p.store, c)
+	defer r.busy.Unlock()
+	w, err := r.api.store.Replace(ctx, want(), resourceRank)
 	if err != nil {
-		p.log.Error("the store could not be changed as a whole", "err", err)
-		return admin.Written{}, &admin.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "the store could not be changed: " + err.Error()}
+		r.api.config.log.Error("the store could not be changed as a whole", "err", err)
+		return store.Written{}, &status.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "the store could not be changed: " + err.Error()}
 	}
-	p.awaitServed(ctx, w.Revision)
+	// What it holds is served when it is answered.
+	r.api.customs.follow()
 	return w, nil
 }
 
-func conflictWith(message string) *admin.Error {
-	return &admin.Error{Code: http.StatusConflict, Reason: "Conflict", Message: message}
+func conflictWith(message string) *status.Error {
+	return &status.Error{Code: http.StatusConflict, Reason: "Conflict", Message: message}
 }

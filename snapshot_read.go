@@ -9,9 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"apichain/admin"
 	"apichain/internal/field"
 	"apichain/internal/schema"
+	"apichain/internal/status"
+	"apichain/internal/store"
 	"apichain/internal/tree"
 )
 
@@ -20,28 +21,28 @@ import (
 
 // snapshotReader turns the items of a snapshot into drafts.
 type snapshotReader struct {
-	p         *program
+	api       *rest
 	crds      map[string]map[string]any // definitions of the snapshot, by group and kind: "example.com/Widget"
 	resources map[[2]string]*resource   // by apiVersion and kind; nil: there is none
-	contents  contents
+	contents  store.Contents
 	wrong     []field.Error
 }
 
 // readSnapshot is what a body holds: 400 when it is no JSON, 422 when it is no snapshot.
-func (p *program) readSnapshot(body []byte) (contents, *admin.Error) {
+func readSnapshot(a *rest, body []byte) (store.Contents, *status.Error) {
 	list, repeated, err := tree.ParseJSONObject(body)
 	if err != nil {
-		return nil, &admin.Error{Code: http.StatusBadRequest, Reason: "BadRequest", Message: "the body is not a JSON object: " + err.Error()}
+		return nil, status.BadRequest("the body is not a JSON object: " + err.Error())
 	}
 	if len(repeated) > 0 {
-		return nil, &admin.Error{Code: http.StatusBadRequest, Reason: "BadRequest", Message: fmt.Sprintf("the key %q is there twice", shorten(repeated[0], 128))}
+		return nil, status.BadRequest(fmt.Sprintf("the key %q is there twice", status.Shorten(repeated[0], 128)))
 	}
 	for _, key := range slices.Sorted(maps.Keys(list)) {
 		if !slices.Contains([]string{"apiVersion", "kind", "metadata", "items"}, key) {
-			return nil, &admin.Error{Code: http.StatusBadRequest, Reason: "BadRequest", Message: fmt.Sprintf("unknown key %q: known are apiVersion, kind, metadata, items", shorten(key, 128))}
+			return nil, status.BadRequest(fmt.Sprintf("unknown key %q: known are apiVersion, kind, metadata, items", status.Shorten(key, 128)))
 		}
 	}
-	r := &snapshotReader{p: p, crds: map[string]map[string]any{}, resources: map[[2]string]*resource{}, contents: contents{}}
+	r := &snapshotReader{api: a, crds: map[string]map[string]any{}, resources: map[[2]string]*resource{}, contents: store.Contents{}}
 	r.read(list)
 	if len(r.wrong) > 0 {
 		return nil, notASnapshot(r.wrong)
@@ -50,14 +51,14 @@ func (p *program) readSnapshot(body []byte) (contents, *admin.Error) {
 }
 
 // notASnapshot is the 422 with a cause for each field, of the first hundred.
-func notASnapshot(wrong []field.Error) *admin.Error {
+func notASnapshot(wrong []field.Error) *status.Error {
 	const shown = 100
-	e := &admin.Error{Code: http.StatusUnprocessableEntity, Reason: "Invalid", Message: "the snapshot is invalid: " + wrong[0].String()}
+	e := &status.Error{Code: http.StatusUnprocessableEntity, Reason: "Invalid", Message: "the snapshot is invalid: " + wrong[0].String(), Details: &status.Details{}}
 	if more := len(wrong) - 1; more > 0 {
 		e.Message += fmt.Sprintf(", and %d more", more)
 	}
 	for _, w := range wrong[:min(len(wrong), shown)] {
-		e.Causes = append(e.Causes, admin.Cause{Reason: w.Reason, Message: w.Message, Field: w.Field})
+		e.Details.Causes = append(e.Details.Causes, status.Cause{Reason: w.Reason, Message: w.Message, Field: w.Field})
 	}
 	return e
 }
@@ -130,10 +131,10 @@ func (r *snapshotReader) take(obj map[string]any, path string) {
 	}
 	res := r.resourceOf(apiVersion, kind)
 	if res == nil {
-		r.add(field.Invalid(path+".kind", kind, fmt.Sprintf("nothing of this kind is stored in %s, and no CustomResourceDefinition of the snapshot has it", shorten(apiVersion, 128))))
+		r.add(field.Invalid(path+".kind", kind, fmt.Sprintf("nothing of this kind is stored in %s, and no CustomResourceDefinition of the snapshot has it", status.Shorten(apiVersion, 128))))
 		return
 	}
-	if r.add(checkStored(obj, path+".metadata", res.namespaced)...); len(r.wrong) > before {
+	if r.add(checkStored(obj, path+".metadata", res.Namespaced)...); len(r.wrong) > before {
 		return
 	}
 	key := tree.Text(obj, "metadata", "name")
@@ -142,7 +143,7 @@ func (r *snapshotReader) take(obj map[string]any, path string) {
 	}
 	of := r.contents[res.bucket]
 	if of == nil {
-		of = map[string]wantedObject{}
+		of = map[string]store.Wanted{}
 		r.contents[res.bucket] = of
 	}
 	if _, twice := of[key]; twice {
@@ -150,7 +151,7 @@ func (r *snapshotReader) take(obj map[string]any, path string) {
 		return
 	}
 	d := res.draft(obj)
-	of[strings.Clone(key)] = wantedObject{draft: &d} // a part of the body, which is large
+	of[strings.Clone(key)] = store.Wanted{Draft: &d} // a part of the body, which is large
 }
 
 // resourceOf is where objects of a kind are stored: a kind of the snapshot's own
@@ -167,9 +168,9 @@ func (r *snapshotReader) resourceOf(apiVersion, kind string) *resource {
 	}
 	var res *resource
 	if crd := r.crds[group+"/"+kind]; crd != nil {
-		res = r.p.customResource(crd, version)
-	} else if res = r.p.resourceOf(apiVersion, kind); res != nil {
-		definitions := r.p.store.Bucket(crdResource).Now()
+		res = r.api.customs.undeclared(crd, version)
+	} else if res = r.api.resourceOf(apiVersion, kind); res != nil {
+		definitions := r.api.store.Bucket(crdResource).Now()
 		if res.bucket == nil || definitions.Get(res.bucket.Name) != nil {
 			res = nil
 		}

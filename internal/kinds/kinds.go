@@ -111,12 +111,13 @@ func (t *Table) Body(group, version, kind string) *Type {
 
 // Row describes one built-in kind and the resource that serves its objects.
 type Row struct {
-	// Identity, as discovery shows it. NameRule is label, label1035, subdomain or segment;
-	// Server is core, extensions or aggregator; Verbs are those of the resource itself,
-	// sorted.
+	// Identity, as discovery shows it. ListKind is the kind of lists of the objects; NameRule
+	// is label, label1035, subdomain or segment; Server is core, extensions or aggregator;
+	// Verbs are those of the resource itself, sorted.
 	Group      string
 	Version    string
 	Kind       string
+	ListKind   string
 	Plural     string
 	Singular   string
 	ShortNames []string

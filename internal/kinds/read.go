@@ -182,7 +182,7 @@ func (r *kindReader) readKind(columns []string) {
 		return
 	}
 	k := &Row{
-		Kind: columns[1], Plural: columns[2], Singular: strings.ToLower(columns[1]),
+		Kind: columns[1], ListKind: columns[1] + "List", Plural: columns[2], Singular: strings.ToLower(columns[1]),
 		ShortNames: splitList(columns[3]), Categories: splitList(columns[4]),
 		NameRule: columns[6], Server: columns[7],
 	}

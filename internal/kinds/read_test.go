@@ -194,6 +194,9 @@ func TestKindsTable(t *testing.T) {
 				t.Errorf("%s has no %s", k.Kind, path)
 			}
 		}
+		if k.ListKind != k.Kind+"List" {
+			t.Errorf("%s: lists are of kind %s", k.Kind, k.ListKind)
+		}
 		if k.HasStatus && k.Type.ByName["status"] == nil || k.ReviewOnly != (len(k.Verbs) == 1) {
 			t.Errorf("%s: status or verbs", k.Kind)
 		}

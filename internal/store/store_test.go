@@ -189,7 +189,7 @@ func TestBackend(t *testing.T) {
 	if fmt.Sprint(f.firsts, f.keys) != "[2 4] [a b c]" {
 		t.Errorf("the backend was given %v %v", f.firsts, f.keys)
 	}
-	if err := s.close(); err != nil || !f.closed {
+	if err := s.Close(); err != nil || !f.closed {
 		t.Error("the backend was not closed")
 	}
 }
@@ -304,7 +304,7 @@ func TestSnapshotAtTheEdges(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 	var future *Future
-	if _, err := b.At(99); !errors.As(err, &future) || future.asked != 99 || future.current != 8 {
+	if _, err := b.At(99); !errors.As(err, &future) || future.Asked != 99 || future.Current != 8 {
 		t.Errorf("the error is %v", err)
 	}
 	// A state that was kept goes with the window.
@@ -312,7 +312,7 @@ func TestSnapshotAtTheEdges(t *testing.T) {
 		t.Errorf("%d states are kept, want that at 5", len(s.pages.list))
 	}
 	mustCommit(t, s, Change{Bucket: b, Key: "a", Expect: -1, Next: numbered(20)})
-	if len(s.pages.list) != 0 || s.pages.some.Load() {
+	if len(s.pages.list) != 0 || s.pages.filled.Load() {
 		t.Error("a state before the window is kept")
 	}
 }
