@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"apichain/internal/field"
-	"apichain/internal/kinds"
 	"apichain/internal/status"
 	"apichain/internal/store"
 	"apichain/internal/tree"
@@ -73,7 +72,7 @@ func (q *Call) fillDeleteOptions(o *DeleteOptions, obj map[string]any) error {
 	}
 	if list := tree.List(obj, "dryRun"); len(list) > 0 {
 		if slices.ContainsFunc(list, func(v any) bool { return v != "All" }) {
-			errs = append(errs, field.NotSupported("dryRun", kinds.TextsOf(list), "All"))
+			errs = append(errs, field.NotSupported("dryRun", tree.Strings(list), "All"))
 		}
 		q.dryRun = true
 	}

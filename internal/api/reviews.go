@@ -6,7 +6,6 @@ import (
 
 	"apichain/internal/auth"
 	"apichain/internal/field"
-	"apichain/internal/kinds"
 	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/tree"
@@ -75,7 +74,7 @@ func reviewToken(q *Call, obj map[string]any) error {
 		status["error"] = auth.ErrInvalidToken.Error()
 		return nil
 	}
-	if wanted := kinds.TextsOf(tree.List(obj, "spec", "audiences")); len(wanted) > 0 {
+	if wanted := tree.Strings(tree.List(obj, "spec", "audiences")); len(wanted) > 0 {
 		audiences = slices.DeleteFunc(slices.Clone(audiences), func(a string) bool { return !slices.Contains(wanted, a) })
 		if len(audiences) == 0 {
 			status["error"] = "the token is for none of the audiences"
@@ -96,7 +95,7 @@ func reviewSelf(q *Call, obj map[string]any) error {
 
 func reviewAccess(q *Call, obj map[string]any) error {
 	spec := tree.Object(obj, "spec")
-	u := &request.User{Name: tree.Text(spec, "user"), UID: tree.Text(spec, "uid"), Groups: kinds.TextsOf(tree.List(spec, "groups"))}
+	u := &request.User{Name: tree.Text(spec, "user"), UID: tree.Text(spec, "uid"), Groups: tree.Strings(tree.List(spec, "groups"))}
 	errs := accessErrors(spec)
 	if u.Name == "" && len(u.Groups) == 0 {
 		errs = append(errs, field.Invalid("spec.user", "", "at least one of user or group must be specified"))
@@ -109,7 +108,7 @@ func reviewAccess(q *Call, obj map[string]any) error {
 			u.Extra = map[string][]string{}
 		}
 		list, _ := v.([]any)
-		u.Extra[k] = kinds.TextsOf(list)
+		u.Extra[k] = tree.Strings(list)
 	}
 	q.decide(obj, u)
 	return nil

@@ -49,7 +49,7 @@ func (q *Call) requestToken() error {
 			return err
 		}
 	}
-	audiences := kinds.TextsOf(tree.List(obj, "spec", "audiences"))
+	audiences := tree.Strings(tree.List(obj, "spec", "audiences"))
 	if len(audiences) == 0 {
 		audiences = []string{auth.ServerAudience}
 	}
