@@ -6,7 +6,6 @@ import (
 
 	"apichain/internal/auth"
 	"apichain/internal/field"
-	"apichain/internal/kinds"
 	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/tree"
