@@ -10,8 +10,8 @@ import (
 )
 
 // This file writes JSON byte for byte as json.Marshal writes the same values, so that an
-// object looks the same whether it went through here or through a struct with tags; it
-// only takes a third of the time and no memory but the result. What that means:
+// object looks the same whether it went through here or through a struct with tags. It
+// only takes a fraction of the time, and no memory but the result. What that means:
 //
 //   - Keys are sorted by their bytes, so equal trees have equal texts, and a hash of the
 //     text can tell whether an object changed.
@@ -61,7 +61,7 @@ func AppendJSON(b []byte, v any) []byte {
 }
 
 // fewMembers is how many members an object may have to be written without memory of its
-// own. Metadata with everything the server sets has no more.
+// own. Nearly all have fewer.
 const fewMembers = 12
 
 // jsonMember is a member of an object. The writers collect and sort members, not keys,
