@@ -64,8 +64,8 @@ type Error struct {
 	// YAML writes the Status in YAML, for a client that takes only that.
 	YAML bool
 
-	// Pretty indents a Status in JSON whatever the query says, as upstream does where it
-	// fails before it has read the query.
+	// Pretty indents a Status in JSON whatever the query says, as upstream does where no form
+	// of the answer suits the client.
 	Pretty bool
 
 	// NoSniff sends X-Content-Type-Options with a Status, where upstream does. Plain text
