@@ -11,9 +11,10 @@ import (
 // does not tell of repeated keys, which fieldValidation=Strict and =Warn must name; and it
 // takes several times as long for maps.
 //
-// What it takes and refuses is what encoding/json takes and refuses, in the same words
-// with the byte added, because clients show them. FuzzJSON compares the two. What may
-// surprise:
+// What it takes and refuses is what encoding/json takes and refuses, with the byte added to
+// the same words, because clients show them; tests compare the two. Its words leave out
+// which part of a number is wrong, and a text that ends inside of a token just ends. What
+// may surprise:
 //
 //   - The last value of a repeated key counts. The paths of repeated keys cost time, so
 //     the first pass only notes that there is one, and then the text is read again.

@@ -261,8 +261,8 @@ func TestEqualProperty(t *testing.T) {
 		return got
 	}
 	changes := 0
-	for range 300 {
-		v := r.tree(4)
+	for range 200 {
+		v := r.tree(3)
 		if !both(v, v) || !both(v, asFloats(v)) {
 			t.Fatalf("%s is not itself", AppendJSON(nil, v))
 		}
@@ -283,7 +283,7 @@ func TestEqualProperty(t *testing.T) {
 		if !both(v, w) {
 			t.Fatalf("%s was not put back", AppendJSON(nil, v))
 		}
-		other := r.tree(4)
+		other := r.tree(3)
 		if same := string(AppendJSON(nil, asFloats(v))) == string(AppendJSON(nil, asFloats(other))); same != both(v, other) {
 			t.Fatalf("%s and %s: %t", AppendJSON(nil, v), AppendJSON(nil, other), !same)
 		}
