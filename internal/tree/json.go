@@ -40,6 +40,8 @@ const maxRepeated = 100
 func ParseJSON(data []byte) (v any, repeated []string, err error) {
 	r := jsonReader{src: string(data)}
 	if v, err = r.document(); err == nil && r.hasRepeated {
+		// Repeated keys are a mistake and rare, so the second pass is cheaper than to keep
+		// the path of each value in every first one.
 		r = jsonReader{src: r.src, keepPaths: true}
 		v, err = r.document()
 	}
@@ -152,6 +154,7 @@ func (r *jsonReader) value() (any, error) {
 	}
 	switch c := r.src[r.pos]; c {
 	case '{', '[':
+		// The words are after encoding/json's, whose bound is ten times as high.
 		if r.depth++; r.depth > MaxDepth {
 			return nil, fmt.Errorf("exceeded max depth of %d", MaxDepth)
 		}
@@ -268,6 +271,7 @@ func (r *jsonReader) array() (any, error) {
 	}
 	outer := len(r.path)
 	for {
+		// The index is that of the element about to be read.
 		if r.keepPaths {
 			r.path = append(strconv.AppendInt(append(r.path, '['), int64(len(a)), 10), ']')
 		}
@@ -300,6 +304,7 @@ func (r *jsonReader) number() (any, error) {
 		return nil, err
 	}
 	text := r.src[start:r.pos]
+	// An integer that does not fit goes on as a float64.
 	if whole {
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 			return n, nil

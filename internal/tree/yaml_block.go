@@ -2,6 +2,21 @@ package tree
 
 import "strings"
 
+// This file reads block scalars, which are lines of text under a header:
+//
+//	literal: |      # "a\n  b\n"; each line end is kept
+//	  a
+//	    b
+//	folded: >-      # "a b"; line ends are folded, and the last one goes
+//	  a
+//	  b
+//	indented: |2+   # "  a\n"; the text is two columns in, and empty lines behind it would stay
+//	    a
+//
+// The first line with content tells the indentation, so only a text that begins with white
+// space needs the digit. Lines that are less deep end the scalar; empty ones never do, and
+// belong to it or not as the header says.
+
 // blockHeader is what stands behind the | or > of a block scalar: how its line ends are
 // read, how its end is kept, and how deep it is indented.
 type blockHeader struct {
@@ -31,6 +46,7 @@ func (r *yamlReader) blockScalar(parent int) (any, error) {
 			r.pos++
 		}
 		n := r.column()
+		// Spaces up to the indentation are nothing; beyond it they are text, even alone.
 		if r.at(0) == '\n' {
 			s.breaks++
 			if h.indent < 0 {

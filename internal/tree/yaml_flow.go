@@ -1,5 +1,15 @@
 package tree
 
+// This file reads flow collections, [a, b] and {a: b}, of which JSON is a special case. In
+// them line ends and indentation mean nothing, and only plain scalars differ from those in
+// blocks: a comma or a bracket ends one. A colon needs white space, a comma or a bracket
+// behind it even here, unless the key is in quotes:
+//
+//	{a: 1, "b":2, c:3}   # a is 1, b is 2, and "c:3" is a key whose value is null
+//
+// A block collection cannot stand in a flow collection, so once in brackets the reader
+// stays here, and atom is all that is read.
+
 // flow reads a flow collection up to end, its closing bracket; the position is at the
 // opening one. Line ends and indentation mean nothing in it, and a comma may stand behind
 // the last entry.
@@ -7,7 +17,7 @@ func (r *yamlReader) flow(end byte) (any, error) {
 	if err := r.enterCollection(); err != nil {
 		return nil, err
 	}
-	open := r.line
+	open := r.line // for the error if no bracket closes it
 	list, m := []any{}, map[string]any{}
 	r.inFlow++
 	r.pos++
@@ -30,6 +40,8 @@ func (r *yamlReader) flow(end byte) (any, error) {
 		if err := r.skipFlow(open); err != nil {
 			return nil, err
 		}
+		// A comma must stand between two entries and may stand behind the last; none may stand
+		// alone, which atom refuses.
 		if c := r.at(0); c == ',' {
 			r.pos++
 		} else if c != end {
@@ -91,6 +103,7 @@ func (r *yamlReader) flowPair(m map[string]any, key any, hasValue bool, open int
 	if !hasValue {
 		return nil
 	}
+	// The value may stand on another line than its key.
 	r.pos++
 	if err := r.skipFlow(open); err != nil {
 		return err

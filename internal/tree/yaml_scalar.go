@@ -96,6 +96,7 @@ func (r *yamlReader) plainLine() []byte {
 		switch {
 		case c == ' ' || c == '\t':
 			continue
+		// A hash counts behind white space only; none comes first, as callers looked.
 		case c == 0, c == '\n',
 			c == '#' && r.pos > start && yamlBlank(r.src[r.pos-1]),
 			c == ':' && r.separatorAt(1),
@@ -119,7 +120,7 @@ func yamlScalar(s string) (v any, why string) {
 	case "<<":
 		return nil, "is a merge key, which is not supported"
 	}
-	// One sign goes. Nearly all texts are told apart from numbers by the character then.
+	// One sign goes; two are text. Nearly all texts are told apart from numbers by the character then.
 	unsigned := strings.TrimLeft(s[:1], "+-") + s[1:]
 	if unsigned == "" || !isDigit(unsigned[0]) && unsigned[0] != '.' {
 		return s, ""
@@ -264,6 +265,7 @@ func (r *yamlReader) escape(b []byte) ([]byte, error) {
 		r.pos += 2
 		return utf8.AppendRune(b, []rune(values)[i]), nil
 	}
+	// What is none of the three has a size of 0, and hex refuses it.
 	size := 0
 	switch c {
 	case 'x':

@@ -7,6 +7,15 @@ import (
 	"unicode/utf8"
 )
 
+// This file has the position in a text of YAML and what moves it over white space. Line ends
+// are one byte here, whatever they were; a tab is white space between tokens, but never
+// indentation, since nobody can see how deep it is. What can be said of a text as a whole is
+// checked before anything is read: that it is UTF-8 without control characters. So the
+// methods look at bytes, and no character beyond ASCII is an indicator.
+//
+// Errors name the line that they are about, and nothing else of the place: a column helps
+// nobody whose editor counts tabs otherwise.
+
 // yamlReader is a position in a text. Columns are byte offsets in the line: they matter
 // in the indentation only, which is spaces. Its methods read one thing that begins at pos
 // and leave pos behind it. After an error the reader is of no further use.
@@ -27,6 +36,8 @@ type yamlReader struct {
 // no zero byte in the text, so that one can mean the end.
 func newYAMLReader(data []byte) (*yamlReader, error) {
 	src := bytes.TrimPrefix(data, []byte("\ufeff"))
+	// Lines may end as on any system. In quotes the reader would see no difference anyway: all
+	// line ends are folded alike (YAML 1.2, 5.4).
 	if bytes.IndexByte(src, '\r') >= 0 {
 		src = bytes.ReplaceAll(src, []byte("\r\n"), []byte("\n"))
 		src = bytes.ReplaceAll(src, []byte("\r"), []byte("\n"))

@@ -11,13 +11,14 @@ func yamlOtherType(s string) bool {
 	if s == "" {
 		return true
 	}
+	// No word is longer than false, and most texts are.
 	if len(s) <= 5 {
 		switch strings.ToLower(s) {
 		case "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "<<", "=":
 			return true
 		}
 	}
-	// All that remains begins with a digit or a dot, behind a sign if any.
+	// All other types begin with a digit or a dot, behind a sign if any.
 	unsigned := s
 	if s[0] == '+' || s[0] == '-' {
 		unsigned = strings.TrimLeft(s[1:], "_") // -_1 is a number to some
@@ -70,6 +71,7 @@ func yamlTimestamp(s string) bool {
 	if !found || len(year) != 4 || len(month) > 2 || !consistsOf(year+month, "0123456789") || month == "" {
 		return false
 	}
+	// A year has four digits, as 1.1 wants it: 24-05-01 is text to every reader.
 	day := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
 	if day == 0 || day > 2 {
 		return false
