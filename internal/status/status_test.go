@@ -102,7 +102,8 @@ func TestKeysOfAStatus(t *testing.T) {
 		_, asked := tc.e.Body(true)
 		_, unasked := pretty.Body(false)
 		var compact any
-		if err := json.Unmarshal(asked, &compact); err != nil || string(asked) != string(unasked) || !strings.HasPrefix(string(asked), "{\n  \"kind\": \"Status\",\n") {
+		err := json.Unmarshal(asked, &compact)
+		if err != nil || string(asked) != string(unasked) || !strings.HasPrefix(string(asked), "{\n  \"kind\": \"Status\",\n") {
 			t.Errorf("%s: indented\n%s\n%s(%v)", tc.name, asked, unasked, err)
 		}
 	}
@@ -146,7 +147,8 @@ status: Failure
 	}
 	// Text wins over YAML: there is no Status to write.
 	plain := &Error{Code: 500, Message: "text", Plain: true, YAML: true, RetryAfter: 1}
-	if contentType, body := plain.Body(true); contentType != "text/plain; charset=utf-8" || string(body) != "text\n" || plain.Object().Details != nil {
+	contentType, body = plain.Body(true)
+	if contentType != "text/plain; charset=utf-8" || string(body) != "text\n" || plain.Object().Details != nil {
 		t.Errorf("%s %q", contentType, body)
 	}
 }
@@ -209,7 +211,8 @@ func TestFrom(t *testing.T) {
 			t.Errorf("%s: %+v, want the error itself", tc.name, got)
 		}
 		if tc.want == nil {
-			if got.Code != 500 || got.Reason != "InternalError" || got.Message != "Internal error occurred: see the log for audit ID audit-1" {
+			const message = "Internal error occurred: see the log for audit ID audit-1"
+			if got.Code != 500 || got.Reason != "InternalError" || got.Message != message {
 				t.Errorf("%s: %+v", tc.name, got)
 			}
 			if !errors.Is(got, tc.err) || !strings.Contains(got.Error(), "secret") {

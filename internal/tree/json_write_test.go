@@ -135,8 +135,8 @@ func TestJSONWriteAppends(t *testing.T) {
 	if got := string(AppendJSON(nil, v)); got != "[null,null,null,null,null,null,null]" {
 		t.Error(got)
 	}
-	if got := string(AppendJSON(nil, map[string]any{"list": []string{"<", ""}, "n": 7, "none": []string(nil), "o": map[string]any(nil)})); got !=
-		`{"list":["\u003c",""],"n":7,"none":[],"o":{}}` {
+	o := map[string]any{"list": []string{"<", ""}, "n": 7, "none": []string(nil), "o": map[string]any(nil)}
+	if got := string(AppendJSON(nil, o)); got != `{"list":["\u003c",""],"n":7,"none":[],"o":{}}` {
 		t.Error(got)
 	}
 }

@@ -284,7 +284,8 @@ func TestEqualProperty(t *testing.T) {
 			t.Fatalf("%s was not put back", AppendJSON(nil, v))
 		}
 		other := r.tree(3)
-		if same := string(AppendJSON(nil, asFloats(v))) == string(AppendJSON(nil, asFloats(other))); same != both(v, other) {
+		same := string(AppendJSON(nil, asFloats(v))) == string(AppendJSON(nil, asFloats(other)))
+		if same != both(v, other) {
 			t.Fatalf("%s and %s: %t", AppendJSON(nil, v), AppendJSON(nil, other), !same)
 		}
 	}

@@ -90,7 +90,8 @@ func TestYAMLScalars(t *testing.T) {
 		} {
 			docs, err := ParseYAML([]byte(place.text))
 			if why != "" && !strings.Contains(name, "quotes") {
-				if want := "yaml: line " + strconv.Itoa(place.line) + ": " + strconv.Quote(tc.in) + " " + why; err == nil || err.Error() != want {
+				want := "yaml: line " + strconv.Itoa(place.line) + ": " + strconv.Quote(tc.in) + " " + why
+				if err == nil || err.Error() != want {
 					t.Errorf("%s as %s: %v (%v), want error %s", tc.in, name, docs, err, want)
 				}
 				continue
@@ -149,7 +150,8 @@ func TestYAMLScalarKeys(t *testing.T) {
 				t.Errorf("%q: %v, want the key %q", text, doc, tc.want)
 			}
 		}
-		if _, err := ParseYAML([]byte(tc.in + ": v\n" + strconv.Quote(tc.want) + ": w\n")); err == nil || !strings.HasSuffix(err.Error(), " is there twice") {
+		_, err := ParseYAML([]byte(tc.in + ": v\n" + strconv.Quote(tc.want) + ": w\n"))
+		if err == nil || !strings.HasSuffix(err.Error(), " is there twice") {
 			t.Errorf("%s and %q: %v", tc.in, tc.want, err)
 		}
 	}
