@@ -121,3 +121,8 @@ func within(t *testing.T, name string, do func()) {
 		t.Errorf("%s took %v", name, took)
 	}
 }
+
+// versionOf is version i of a definition, to be changed.
+func versionOf(crd map[string]any, i int) map[string]any {
+	return tree.List(crd, "spec", "versions")[i].(map[string]any)
+}
