@@ -28,7 +28,7 @@ func (p *program) bootstrap(ctx context.Context) error {
 			return err
 		}
 	}
-	c := newControllers(p.rest, string(p.certs.caPEM()))
+	c := newControllers(p.rest, string(p.certs.CAPEM()))
 	c.settle(ctx)
 	if err := p.loadFixtures(ctx); err != nil {
 		return err

@@ -89,6 +89,8 @@
 //	internal/kinds      the table of the built-in kinds
 //	internal/schema     the schemas of custom resources, and what a definition must obey
 //	internal/patch      JSON patch, merge patch, strategic merge
+//	internal/atomicfile files that are there whole or not at all
+//	internal/certs      certificates: generated or loaded, and files that change
 //	internal/store      versioned objects, and the log of what has happened to them
 //
 // The process, from birth to death:
@@ -101,8 +103,7 @@
 //	serve.go                http.Server set-up, and its end
 //	conn.go                 a connection and its states
 //	progress.go             slow clients
-//	certs.go                certificates: generated or loaded
-//	certs_reload.go         certificates in use, and files that change
+//	tls_options.go          the flags of certificates, and what is shown of them
 //	files.go                ready file, kubeconfig, start-up lines
 //	logging.go              the log, and what it must not show
 //	inspect.go              what the admin package shows of all this

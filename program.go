@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"apichain/internal/certs"
 	"apichain/internal/request"
 	"apichain/internal/store"
 )
@@ -31,7 +32,7 @@ type program struct {
 	readyAt        atomic.Pointer[time.Time]
 
 	hosts    *hostSet
-	certs    *certificates
+	certs    *certs.Loader
 	authn    *authenticator
 	authz    authorizer
 	auditing *auditing // nil without a policy
@@ -178,16 +179,16 @@ func (p *program) loadIdentity() (err error) {
 			hosts = append(hosts, h)
 		}
 	}
-	if p.certs, err = newCertificates(&p.opt.tls, hosts, p.log); err != nil {
+	if p.certs, err = certs.New(p.opt.tls.config(), hosts, p.log); err != nil {
 		return err
 	}
-	p.certs.onChange = p.certificateChanged
+	p.certs.OnReload(p.certificateChanged)
 	tokens := map[string]*request.User{}
 	if p.opt.files.kubeconfig != "" {
 		p.adminToken = rand.Text()
 		tokens[p.adminToken] = &request.User{Name: "cluster-admin", Groups: []string{request.GroupMasters}}
 	}
-	if p.authn, err = newAuthenticator(&p.opt.authentication, p.certs.clientCAs, p.certs.requestHeaderCAs, tokens); err != nil {
+	if p.authn, err = newAuthenticator(&p.opt.authentication, p.certs.ClientCAs, p.certs.RequestHeaderCAs, tokens); err != nil {
 		return err
 	}
 	for _, note := range p.authn.notes {
@@ -239,7 +240,7 @@ func (p *program) addHooks() {
 	_ = p.servers[1].AddPostStartHook("bootstrap-objects", p.bootstrap)
 	ctx, cancel := context.WithCancel(p.background)
 	_ = a.AddPostStartHook("watch-certificates", func(context.Context) error {
-		p.owned.Go(func() { p.certs.watch(ctx) })
+		p.owned.Go(func() { p.certs.Watch(ctx) })
 		p.owned.Go(func() { p.reloadOnHangUp(ctx) })
 		return nil
 	})
@@ -266,7 +267,7 @@ func (p *program) reloadOnHangUp(ctx context.Context) {
 			return
 		case <-p.hangUp:
 			p.timeline.add("os-signal", "SIGHUP", "certificates are read again")
-			p.certs.reload()
+			p.certs.Reload()
 		}
 	}
 }

@@ -82,7 +82,7 @@ func (f *front) serve(p *program, broken chan<- error) {
 	for _, l := range f.listeners {
 		var nl net.Listener = l
 		if l.tls {
-			nl = tls.NewListener(l, p.certs.config(p.opt.listen.protocols(f.role)))
+			nl = tls.NewListener(l, p.certs.TLSConfig(p.opt.listen.protocols(f.role)))
 		}
 		f.loops.Go(func() {
 			err := f.server.Serve(nl)

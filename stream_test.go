@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/certs"
 )
 
 // streamed is one event as a client reads it; id 0 is none.
@@ -629,9 +630,9 @@ func TestStreamOfCertificates(t *testing.T) {
 	t.Parallel()
 	r := startProgram(t, nil, "--listen-admin=127.0.0.1:0")
 	c := r.stream("?topics=certificates,lifecycle")
-	for _, event := range []certEvent{{file: "tls.crt", detail: "tls.crt, tls.key"}, {file: "ca.crt", err: errors.New("no certificate in it")}} {
+	for _, event := range []certs.Event{{File: "tls.crt", Detail: "tls.crt, tls.key"}, {File: "ca.crt", Err: errors.New("no certificate in it")}} {
 		r.certificateChanged(event)
-		if e := c.next(); e.name != "lifecycle" || e.item("kind") != "certificate" || e.item("name") != event.file {
+		if e := c.next(); e.name != "lifecycle" || e.item("kind") != "certificate" || e.item("name") != event.File {
 			t.Errorf("on the timeline: %v", e)
 		}
 		e := c.next()
