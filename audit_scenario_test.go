@@ -107,9 +107,9 @@ func TestAuditOfEveryEnding(t *testing.T) {
 		on("/ok", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok") })
 		on("/silent", func(http.ResponseWriter, *http.Request) {})
 		on("/teapot", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(418) })
-		on("/fail", func(w http.ResponseWriter, r *http.Request) { writeStatus(w, r, errors.New("the reason is a secret")) })
+		on("/fail", func(w http.ResponseWriter, r *http.Request) { status.Write(w, r, errors.New("the reason is a secret")) })
 		on("/conflict", func(w http.ResponseWriter, r *http.Request) {
-			writeStatus(w, r, &status.Error{Code: 409, Reason: "Conflict", Message: "in the way"})
+			status.Write(w, r, &status.Error{Code: 409, Reason: "Conflict", Message: "in the way"})
 		})
 		on("/panic", func(http.ResponseWriter, *http.Request) { panic("boom") })
 		on("/panic-late", func(w http.ResponseWriter, r *http.Request) {

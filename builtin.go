@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"apichain/internal/discovery"
 	"apichain/internal/field"
 	"apichain/internal/kinds"
 	"apichain/internal/request"
@@ -247,7 +248,7 @@ func (r *resource) operation(f servedForm) string {
 	if group == "" {
 		group = "core"
 	}
-	gv, scope := operationName(group)+operationName(r.version), ""
+	gv, scope := discovery.OperationName(group)+discovery.OperationName(r.version), ""
 	if r.namespaced {
 		scope = "Namespaced"
 	}
@@ -268,7 +269,7 @@ func (r *resource) operation(f servedForm) string {
 // authorization.
 func (s *rest) internal(r *resource, verb, namespace, name, subresource string) *call {
 	info := &request.Info{IsResourceRequest: true, Verb: verb, APIGroup: r.group, APIVersion: r.version, Namespace: namespace, Resource: r.plural, Name: name, Subresource: subresource}
-	q := &call{resource: r, req: &http.Request{}, info: info, name: name, strict: "Ignore"}
+	q := &call{resource: r, req: &http.Request{}, scope: request.From(context.Background()), info: info, name: name, strict: "Ignore"}
 	if r.namespaced {
 		q.namespace = namespace
 	}

@@ -199,7 +199,7 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if at := int(x.at.Load()); at > 0 && at < len(c.rows) && c.rows[at].brief {
 			x.mark(at)
 		}
-		x.fail(err)
+		x.Fail(err)
 	}
 	abort := x.close()
 	how, by := endCompleted, -1

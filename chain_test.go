@@ -221,18 +221,21 @@ func TestMapOfTheHouse(t *testing.T) {
 // layers holds which package of the program may import which other one, and why. Arrows go
 // down only. A new one is a decision: it is made here, with its reason.
 var layers = map[string]map[string]string{
-	"internal/tree":       {},
+	"internal/tree":      {},
+	"internal/field":     {"internal/tree": "an error shows the wrong value as JSON"},
+	"internal/status":    {"internal/field": "the causes of a Status are errors of fields", "internal/tree": "a Status is also written as YAML"},
+	"internal/selector":  {"internal/status": "a selector that cannot be read is a 400", "internal/field": "labels obey the rules for names"},
+	"internal/request":   {"internal/selector": "a field selector may name one object", "internal/status": "a path may be refused"},
+	"internal/kinds":     {"internal/field": "a value without the form of its type is an error of a field", "internal/tree": "rules of kinds read and change trees"},
+	"internal/schema":    {"internal/field": "what is wrong with an object is errors of fields", "internal/tree": "schemas are trees, and are asked about trees"},
+	"internal/patch":     {"internal/kinds": "strategic merge follows the types of kinds", "internal/status": "a patch that cannot be applied is a 4xx", "internal/tree": "patches are trees that change trees"},
+	"internal/store":     {"internal/tree": "an object is encoded once, when it is written"},
+	"internal/discovery": {"internal/kinds": "built-in kinds are shown from their table", "internal/request": "the Accept header chooses the form", "internal/status": "refusals", "internal/tree": "schemas of definitions are trees"},
+	"admin":              {},
+
+	// What the serving core stands on and knows nothing of objects.
 	"internal/atomicfile": {},
 	"internal/certs":      {"internal/atomicfile": "a generated certificate may be kept"},
-	"internal/field":      {"internal/tree": "an error shows the wrong value as JSON"},
-	"internal/status":     {"internal/field": "the causes of a Status are errors of fields", "internal/tree": "a Status is also written as YAML"},
-	"internal/selector":   {"internal/status": "a selector that cannot be read is a 400", "internal/field": "labels obey the rules for names"},
-	"internal/request":    {"internal/selector": "a field selector may name one object", "internal/status": "a path may be refused"},
-	"internal/kinds":      {"internal/field": "a value without the form of its type is an error of a field", "internal/tree": "rules of kinds read and change trees"},
-	"internal/schema":     {"internal/field": "what is wrong with an object is errors of fields", "internal/tree": "schemas are trees, and are asked about trees"},
-	"internal/patch":      {"internal/kinds": "strategic merge follows the types of kinds", "internal/status": "a patch that cannot be applied is a 4xx", "internal/tree": "patches are trees that change trees"},
-	"internal/store":      {"internal/tree": "an object is encoded once, when it is written"},
-	"admin":               {},
 }
 
 // TestLayers: packages import what the table of layers lets them, and all of that.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"apichain/internal/discovery"
 	"apichain/internal/kinds"
 	"apichain/internal/status"
 	"apichain/internal/store"
@@ -28,14 +29,14 @@ func (o *customOptions) check(*problems) {}
 // customs is the custom resources that are served.
 type customs struct {
 	rest    *rest
-	catalog *catalog
+	catalog *discovery.Catalog
 	bucket  *store.Bucket // of the definitions
 	strict  bool          // refuse rules that are not evaluated
 
 	following   sync.Mutex // held by who brings the rest up to date
 	cursor      *store.Cursor
 	definitions map[string]*definition
-	docs        map[string][]*crdDoc // of established ones by group, in order of their establishing; shared with the catalog
+	docs        map[string][]*discovery.Definition // of established ones by group, in order of their establishing; shared with the catalog
 
 	mu       sync.RWMutex
 	served   map[kinds.Key]*resource // by plural
@@ -58,15 +59,15 @@ type definition struct {
 	name, group string
 	terminating bool
 	spec        []byte // what decides whether the resources are others, so that watches end
-	doc         *crdDoc
+	doc         *discovery.Definition
 	resources   []*resource
 	names       []groupName // accepted
 }
 
-func newCustoms(s *rest, c *catalog, strict bool) *customs {
+func newCustoms(s *rest, c *discovery.Catalog, strict bool) *customs {
 	t := &customs{
 		rest: s, catalog: c, strict: strict, bucket: s.store.Bucket("customresourcedefinitions.apiextensions.k8s.io"),
-		definitions: map[string]*definition{}, docs: map[string][]*crdDoc{},
+		definitions: map[string]*definition{}, docs: map[string][]*discovery.Definition{},
 		served: map[kinds.Key]*resource{}, byKind: map[kinds.Key]*resource{}, byBucket: map[string]*resource{}, accepted: map[groupName]string{}, waiting: map[string]map[string]bool{},
 	}
 	t.documents = route{
@@ -151,7 +152,7 @@ func (c *customs) put(o *store.Object) {
 		d.names = wantedNames(d.group, tree.Object(crd, "status", "acceptedNames"))
 	}
 	if hasCondition(crd, "Established") {
-		d.doc = newCRDDoc(o.Raw(), crd)
+		d.doc = discovery.NewDefinition(o.Raw(), crd)
 		d.resources = c.resources(crd)
 	}
 	switch {
@@ -257,7 +258,7 @@ func (c *customs) exchange(was, d *definition) {
 
 // show tells the catalog of an exchange.
 func (c *customs) show(was, d *definition) {
-	var old, now *crdDoc
+	var old, now *discovery.Definition
 	group := ""
 	if was != nil {
 		old, group = was.doc, was.group
@@ -279,7 +280,7 @@ func (c *customs) show(was, d *definition) {
 		docs[at] = now
 	}
 	c.docs[group] = docs
-	c.catalog.setCustom(group, docs)
+	c.catalog.SetCustom(group, docs)
 }
 
 // wantedNames is the names of a definition.

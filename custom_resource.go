@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"apichain/internal/discovery"
 	"apichain/internal/field"
 	"apichain/internal/kinds"
 	"apichain/internal/schema"
@@ -124,7 +125,7 @@ func deprecationOf(group, kind string, v any, versions []any) string {
 	version, best := tree.Text(v, "name"), ""
 	for _, o := range versions {
 		name := tree.Text(o, "name")
-		if tree.At(o, "served") == true && tree.At(o, "deprecated") != true && compareVersions(name, version) > 0 && (best == "" || compareVersions(name, best) > 0) {
+		if tree.At(o, "served") == true && tree.At(o, "deprecated") != true && discovery.CompareVersions(name, version) > 0 && (best == "" || discovery.CompareVersions(name, best) > 0) {
 			best = name
 		}
 	}

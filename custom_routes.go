@@ -39,14 +39,14 @@ func (c *customs) document(path string) *route {
 	if !strings.HasPrefix(path, "/apis/") {
 		return nil
 	}
-	if _, ok := c.catalog.document(trimSlash(path)); !ok {
+	if _, ok := c.catalog.Document(trimSlash(path)); !ok {
 		return nil
 	}
 	return &c.documents
 }
 
 func (c *customs) serveDocument(w http.ResponseWriter, r *http.Request) {
-	serve, ok := c.catalog.document(trimSlash(r.URL.Path))
+	serve, ok := c.catalog.Document(trimSlash(r.URL.Path))
 	if !ok { // it went after it was found
 		http.NotFound(w, r)
 		return

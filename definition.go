@@ -25,10 +25,10 @@ func (c *customs) prepareCRD(q *call, crd, old map[string]any) error {
 		return status.Invalid(q.group, q.kind, tree.Name(crd), errs)
 	}
 	if len(rules) > 0 {
-		AddWarning(q.req.Context(), "", ruleWarning(tree.Name(crd), rules))
+		q.scope.Warn("", ruleWarning(tree.Name(crd), rules))
 	}
 	for _, w := range schema.Warnings(crd) {
-		AddWarning(q.req.Context(), "", w)
+		q.scope.Warn("", w)
 	}
 	status, _ := tree.Copy(crd["status"]).(map[string]any) // what is there may be old's
 	if status == nil {

@@ -303,12 +303,30 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.inner }
 
 // The context.
 
-type exchangeKey struct{}
-
-// exchangeFrom is the exchange that ctx belongs to, or nil.
+// exchangeFrom returns the exchange that ctx belongs to, or nil.
 func exchangeFrom(ctx context.Context) *exchange {
-	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	x, _ := request.From(ctx).(*exchange)
 	return x
+}
+
+// RequestInfo, ActingUser and Warn make the exchange the request.Scope of its context.
+
+// RequestInfo returns what the request is about; it is empty before the filter that resolves it.
+func (x *exchange) RequestInfo() *request.Info { return &x.info }
+
+// ActingUser returns who the request acts as; the user has no name before authentication.
+func (x *exchange) ActingUser() *request.User {
+	if x.acting == nil {
+		return &request.User{}
+	}
+	return x.acting
+}
+
+// Warn puts a Warning header on the answer; see AddWarning.
+func (x *exchange) Warn(agent, text string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.warnings.addLocked(agent, text)
 }
 
 // lifetime is the real context behind x, made when somebody first waits for it: most
@@ -360,7 +378,7 @@ func (x *exchange) Err() error { return x.lifetime().Err() }
 
 // Value answers for the exchange itself and for net/http's context.
 func (x *exchange) Value(key any) any {
-	if _, ok := key.(exchangeKey); ok {
+	if request.IsKey(key) {
 		return x
 	}
 	if l := x.life.Load(); l != nil {
@@ -382,9 +400,9 @@ func (x *exchange) end(cause error) { x.lifetime().cancel(cause) }
 
 // The end.
 
-// fail answers with err, unless an answer has begun: then there is nothing to tell the
+// Fail answers with err, unless an answer has begun: then there is nothing to tell the
 // client any more and err goes to the log alone.
-func (x *exchange) fail(err error) {
+func (x *exchange) Fail(err error) {
 	e := status.From(err, x.auditID[0])
 	if e.Code >= 500 && e.Cause != nil && x.dry == nil {
 		x.chain.log.Error("request failed", "auditID", x.auditID[0], "method", x.req.Method, "path", x.req.URL.Path, "err", e.Cause)
@@ -394,37 +412,13 @@ func (x *exchange) fail(err error) {
 	}
 	x.refusal = e
 	e.Header(x.header)
-	contentType, b := e.Body(wantsPretty(&x.req))
+	contentType, b := e.Body(status.WantsPretty(&x.req))
 	x.header["Content-Type"] = []string{contentType}
 	if x.audit != nil {
 		x.audit.refused(e)
 	}
 	x.WriteHeader(e.Code)
 	_, _ = x.Write(b)
-}
-
-// writeStatus is fail for a plain http.Handler, which may be outside any chain.
-func writeStatus(w http.ResponseWriter, r *http.Request, err error) {
-	if x, ok := w.(*exchange); ok {
-		x.fail(err)
-		return
-	}
-	e := status.From(err, "")
-	e.Header(w.Header())
-	contentType, b := e.Body(wantsPretty(r))
-	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(e.Code)
-	_, _ = w.Write(b)
-}
-
-// wantsPretty reports whether the query asks for indented JSON: pretty, =1 or =true.
-// Upstream also indents for curl and browsers by User-Agent; we do not.
-func wantsPretty(r *http.Request) bool {
-	if !strings.Contains(r.URL.RawQuery, "pretty") {
-		return false
-	}
-	v, ok := r.URL.Query()["pretty"]
-	return ok && (v[0] == "" || v[0] == "1" || v[0] == "true")
 }
 
 // cutLocked breaks the answer off at once, even while the handler does not return: the

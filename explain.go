@@ -106,7 +106,7 @@ func (c *chain) explain(r *http.Request, u *request.User) admin.Explanation {
 	x.dry = d
 	err := c.run(x)
 	if err != nil {
-		x.fail(err)
+		x.Fail(err)
 	}
 	at := int(x.at.Load())
 	e := admin.Explanation{Steps: d.steps(x, at), ReachesHandler: at == len(c.rows) && err == nil}

@@ -40,24 +40,6 @@ func (x *exchange) about() string {
 	return shownText(x.info.Verb) + " of " + what + last
 }
 
-// RequestInfoFrom is what the request of ctx is about: verb, group, version, resource,
-// name. It is never nil; outside the chain it is empty. Callers must not change it.
-func RequestInfoFrom(ctx context.Context) *request.Info {
-	if x := exchangeFrom(ctx); x != nil {
-		return &x.info
-	}
-	return &request.Info{}
-}
-
-// UserFrom is who the request of ctx acts as. It is never nil; outside the chain, and
-// before authentication, it has no name. Callers must not change it.
-func UserFrom(ctx context.Context) *request.User {
-	if x := exchangeFrom(ctx); x != nil && x.acting != nil {
-		return x.acting
-	}
-	return &request.User{}
-}
-
 // latencies are the times of the steps that upstream reports apart.
 type latencies struct{ authentication, authorization time.Duration }
 

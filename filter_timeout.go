@@ -250,7 +250,7 @@ var errTimeout = status.Error{Code: http.StatusGatewayTimeout, Reason: "Timeout"
 // be changing at this moment, so it takes what the outer filters set from the chain.
 func (x *exchange) answerExpiredLocked() {
 	x.status.Store(http.StatusGatewayTimeout)
-	contentType, b := errTimeout.Body(wantsPretty(&x.req))
+	contentType, b := errTimeout.Body(status.WantsPretty(&x.req))
 	h := http.Header{}
 	if x.apart {
 		h = x.inner.Header()

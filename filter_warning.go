@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -36,21 +35,6 @@ func warningRecorder() filter {
 			return next(x)
 		}
 	}}
-}
-
-// AddWarning puts a Warning header on the answer of the request that ctx belongs to:
-// 299, the agent ("-" when empty) and the text. Empty and repeated texts are dropped,
-// as is text that is not UTF-8; control characters are removed. In all 4,096 characters
-// are sent; beyond that each text is cut to 256. It must be called before the header is
-// written, and may be called from any goroutine.
-func AddWarning(ctx context.Context, agent, text string) {
-	x := exchangeFrom(ctx)
-	if x == nil {
-		return
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.warnings.addLocked(agent, text)
 }
 
 func (w *warnings) addLocked(agent, text string) {

@@ -295,7 +295,7 @@ func TestWarningsOnTheWire(t *testing.T) {
 		})
 		on("/fail", func(w http.ResponseWriter, r *http.Request) {
 			AddWarning(r.Context(), "", "before it failed")
-			writeStatus(w, r, status.BadRequest("no"))
+			status.Write(w, r, status.BadRequest("no"))
 		})
 		on("/panic", func(w http.ResponseWriter, r *http.Request) {
 			AddWarning(r.Context(), "", "before it panicked")

@@ -85,7 +85,7 @@ func (s source) Servers() []admin.Server {
 			a.Delegate = &sv.delegate.name
 		}
 		for _, g := range sv.groups {
-			a.Groups = append(a.Groups, g.name)
+			a.Groups = append(a.Groups, g.Name)
 		}
 		if sv.customs != nil {
 			a.Groups = append(a.Groups, sv.customs.names()...)

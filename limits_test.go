@@ -35,7 +35,7 @@ func TestPlaces(t *testing.T) {
 		case r.Header.Get("Panic") != "":
 			panic("as asked")
 		case r.Header.Get("Fail") != "":
-			writeStatus(w, r, status.BadRequest("as asked"))
+			status.Write(w, r, status.BadRequest("as asked"))
 		}
 	})
 	_ = p.outermost.HandlePrefix("/", look)

@@ -34,18 +34,11 @@
 //	mux.go                  the path mux: exact, longest prefix
 //	shadows.go              routes that are never reached, or that share paths
 //	health.go               healthz, livez, readyz
-//	discovery.go            /api, /apis and the documents below them
-//	catalog.go              the groups, versions and resources there are
-//	openapi.go              OpenAPI v3: the index, documents and their hashes
-//	openapi_paths.go        the operations of a document
-//	openapi_schema.go       its types, and the schemas of custom resources
 //	metrics.go              Prometheus text
 //	metrics_store.go        gauges of the store and its readers
 //	version.go              /version and the build
 //	server.go               one generic server: the surface for Extend
-//	core.go                 the core server, and what every outermost server serves of itself
-//	extensions.go           the server of custom resources
-//	aggregator.go           the outermost server
+//	servers.go              the three servers: aggregator, core, extensions
 //	extend.go               yours to fill in
 //
 // A resource, from its verbs to its store:
@@ -91,6 +84,7 @@
 //	internal/patch      JSON patch, merge patch, strategic merge
 //	internal/atomicfile files that are there whole or not at all
 //	internal/certs      certificates: generated or loaded, and files that change
+//	internal/discovery  the groups, versions and resources there are, as discovery and OpenAPI show them
 //	internal/store      versioned objects, and the log of what has happened to them
 //
 // The process, from birth to death:

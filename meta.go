@@ -224,7 +224,7 @@ func (q *call) dedupeOwners(obj map[string]any) {
 	if q.info.Verb == "patch" {
 		when = " after mutating admission happens"
 	}
-	AddWarning(q.req.Context(), "", ".metadata.ownerReferences contains duplicate entries"+when+"; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "+strings.Join(twice, ", "))
+	q.scope.Warn("", ".metadata.ownerReferences contains duplicate entries"+when+"; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "+strings.Join(twice, ", "))
 }
 
 // sameGeneration reports whether two objects are the same but for metadata, and for

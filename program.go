@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"apichain/internal/certs"
+	"apichain/internal/discovery"
 	"apichain/internal/request"
 	"apichain/internal/store"
 )
@@ -51,7 +52,7 @@ type program struct {
 	known    knownState
 	watching watchTable
 
-	catalog   catalog
+	catalog   discovery.Catalog
 	servers   []*Server // aggregator, core, extensions
 	outermost *Server
 	shadows   atomic.Pointer[shadowMap] // of the routes there were when somebody looked
@@ -212,7 +213,7 @@ func (p *program) buildServers() error {
 	if err := p.extend(core); err != nil {
 		return fmt.Errorf("Extend: %w", err)
 	}
-	p.catalog.setServers(p.outermost.allGroups(), p.publicAddress(), p.rest.kinds)
+	p.catalog.SetServers(p.outermost.allGroups(), p.publicAddress(), p.rest.kinds)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.registration

@@ -82,7 +82,7 @@ func TestEndings(t *testing.T) {
 			spin(2 * time.Millisecond)
 			io.WriteString(w, strings.Repeat("x", 100<<10))
 		})
-		handle("/fails", func(w http.ResponseWriter, r *http.Request) { writeStatus(w, r, status.BadRequest("no")) })
+		handle("/fails", func(w http.ResponseWriter, r *http.Request) { status.Write(w, r, status.BadRequest("no")) })
 		handle("/panics", func(http.ResponseWriter, *http.Request) { panic("secret-value") })
 		handle("/panics-late", func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, "x")
@@ -103,7 +103,7 @@ func TestEndings(t *testing.T) {
 		handle("/hijack", func(w http.ResponseWriter, r *http.Request) {
 			c, _, err := w.(http.Hijacker).Hijack()
 			if err != nil {
-				writeStatus(w, r, status.BadRequest("cannot hijack"))
+				status.Write(w, r, status.BadRequest("cannot hijack"))
 				return
 			}
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")

@@ -102,10 +102,11 @@ type call struct {
 	*resource
 	w         http.ResponseWriter
 	req       *http.Request
-	info      *request.Info
-	namespace string     // "" of a cluster-scoped resource, and for all namespaces
-	name      string     // "" on the collection
-	query     url.Values // nil without any
+	scope     request.Scope
+	info      *request.Info // of the scope
+	namespace string        // "" of a cluster-scoped resource, and for all namespaces
+	name      string        // "" on the collection
+	query     url.Values    // nil without any
 	form      form
 	strict    string // fieldValidation
 	dryRun    bool
@@ -116,7 +117,8 @@ const maxBody = 3 << 20
 
 // ServeHTTP serves a request whose path is the resource's.
 func (r *resource) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	q := &call{resource: r, w: w, req: req, info: RequestInfoFrom(req.Context())}
+	scope := request.From(req.Context())
+	q := &call{resource: r, w: w, req: req, scope: scope, info: scope.RequestInfo()}
 	if err := q.serve(); err != nil {
 		var e *status.Error
 		if q.form.yaml && errors.As(err, &e) {
@@ -124,7 +126,7 @@ func (r *resource) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			told.YAML = true
 			err = &told
 		}
-		writeStatus(w, req, err)
+		status.Write(w, req, err)
 	}
 }
 
@@ -142,7 +144,7 @@ func (q *call) serve() error {
 		q.query = q.req.URL.Query()
 	}
 	if q.deprecation != "" {
-		AddWarning(q.req.Context(), "", q.deprecation)
+		q.scope.Warn("", q.deprecation)
 	}
 	var err error
 	if q.form, err = q.negotiate(); err != nil {

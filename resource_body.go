@@ -315,7 +315,7 @@ func (q *call) pruned(kind, version string, problems, unknown []string, err erro
 		return unfit("strict decoding error: " + strings.Join(problems, ", "))
 	case "Warn":
 		for _, p := range problems {
-			AddWarning(q.req.Context(), "", p)
+			q.scope.Warn("", p)
 		}
 	}
 	return nil

@@ -50,7 +50,7 @@ func (q *call) negotiate() (form, error) {
 	f := form{}
 	accept := q.req.Header["Accept"]
 	if q.query != nil {
-		f.pretty = wantsPretty(q.req)
+		f.pretty = status.WantsPretty(q.req)
 	}
 	if len(accept) == 0 || len(accept) == 1 && (accept[0] == "application/json" || accept[0] == "*/*") {
 		return f, nil

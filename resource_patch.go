@@ -143,7 +143,7 @@ func (q *call) prunePatched(next map[string]any, prune func(map[string]any) ([]s
 		return invalidPatch(shown, "strict decoding error: "+strings.Join(unknown, ", "))
 	case "Warn":
 		for _, p := range unknown {
-			AddWarning(q.req.Context(), "", p)
+			q.scope.Warn("", p)
 		}
 	}
 	return nil
@@ -218,7 +218,7 @@ func (q *call) repeatedKeys(paths []string) error {
 		case "Strict":
 			return status.Invalid("", "", "", []field.Error{field.Invalid("patch", p, "strict decoding error: "+problem)})
 		case "Warn":
-			AddWarning(q.req.Context(), "", problem)
+			q.scope.Warn("", problem)
 		}
 	}
 	return nil

@@ -252,7 +252,7 @@ func (q *call) checkSpace(name string) error {
 // warnUnchecked tells whoever writes that there are rules nobody evaluates.
 func (q *call) warnUnchecked() {
 	for _, rule := range q.unchecked {
-		AddWarning(q.req.Context(), "", rule)
+		q.scope.Warn("", rule)
 	}
 }
 

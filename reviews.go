@@ -102,7 +102,7 @@ func reviewToken(q *call, obj map[string]any) error {
 }
 
 func reviewSelf(q *call, obj map[string]any) error {
-	obj["status"] = map[string]any{"userInfo": userInfo(UserFrom(q.req.Context()))}
+	obj["status"] = map[string]any{"userInfo": userInfo(q.scope.ActingUser())}
 	return nil
 }
 
@@ -145,7 +145,7 @@ func reviewSelfAccess(q *call, obj map[string]any) error {
 	if errs := accessErrors(tree.Object(obj, "spec")); len(errs) > 0 {
 		return status.Invalid(q.group, q.kind, "", errs)
 	}
-	q.decide(obj, UserFrom(q.req.Context()))
+	q.decide(obj, q.scope.ActingUser())
 	return nil
 }
 
@@ -196,7 +196,7 @@ func reviewSelfRules(q *call, obj map[string]any) error {
 	if namespace == "" {
 		return status.BadRequest("no namespace on request")
 	}
-	resources, paths, complete := rulesOf(q.req.Context(), q.rest.program.authz, UserFrom(q.req.Context()), namespace)
+	resources, paths, complete := rulesOf(q.req.Context(), q.rest.program.authz, q.scope.ActingUser(), namespace)
 	obj["status"] = map[string]any{"resourceRules": resources, "nonResourceRules": paths, "incomplete": !complete}
 	return nil
 }

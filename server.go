@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
+
+	"apichain/internal/discovery"
+	"apichain/internal/request"
 )
 
 // Server is one generic server of the delegation chain: aggregator, core or extensions.
@@ -20,8 +23,8 @@ type Server struct {
 	container *container
 	mux       *mux
 	program   *program
-	groups    []apiGroup // what discovery says of it
-	customs   *customs   // on the server of custom resources; else nil
+	groups    []discovery.Group // what discovery says of it
+	customs   *customs          // on the server of custom resources; else nil
 
 	declined atomic.Uint64 // requests it had nothing for
 	refused  atomic.Uint64 // requests its container claimed and refused
@@ -110,3 +113,25 @@ func (s *Server) listedPaths() []string {
 	}
 	return sorted(out)
 }
+
+// User and RequestInfo are who asks, and what is asked for: what handlers that Extend adds get
+// from a request's context.
+type (
+	User        = request.User
+	RequestInfo = request.Info
+)
+
+// RequestInfoFrom returns what the request of ctx is about: verb, group, version, resource,
+// name. It is never nil; outside the chain it is empty. Callers must not change it.
+func RequestInfoFrom(ctx context.Context) *RequestInfo { return request.From(ctx).RequestInfo() }
+
+// UserFrom returns who the request of ctx acts as. It is never nil; outside the chain, and
+// before authentication, it has no name. Callers must not change it.
+func UserFrom(ctx context.Context) *User { return request.From(ctx).ActingUser() }
+
+// AddWarning puts a Warning header on the answer of the request that ctx belongs to:
+// 299, the agent ("-" when empty) and the text. Empty and repeated texts are dropped,
+// as is text that is not UTF-8; control characters are removed. In all 4,096 characters
+// are sent; beyond that each text is cut to 256. It must be called before the header is
+// written, and may be called from any goroutine.
+func AddWarning(ctx context.Context, agent, text string) { request.From(ctx).Warn(agent, text) }

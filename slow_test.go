@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"apichain/internal/status"
 )
 
 // dial is a raw connection to a listener.
@@ -59,7 +61,7 @@ func TestSlowClients(t *testing.T) {
 			b, err := io.ReadAll(r.Body)
 			read <- err
 			if err != nil {
-				writeStatus(w, r, err)
+				status.Write(w, r, err)
 				return
 			}
 			fmt.Fprint(w, len(b))

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"apichain/internal/status"
 )
 
 // inProtocol sends one request of admin through a chain as HTTP/1.1 or HTTP/2, without
@@ -132,7 +134,7 @@ func TestLimitMeetsHandler(t *testing.T) {
 		{name: "with its context, and an error", code: 504, header: "X-Err", after: limit, handle: func(w http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
 			w.Header().Set("X-Err", "1")
-			writeStatus(w, r, r.Context().Err())
+			status.Write(w, r, r.Context().Err())
 		}},
 		{name: "header set, not sent", code: 504, header: "X-Set", after: limit, handle: func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Set", "1")

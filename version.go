@@ -5,12 +5,14 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
+
+	"apichain/internal/kinds"
 )
 
 // programVersion is ours; kubernetesVersion is the release whose behaviour we follow.
 const (
 	programVersion    = "v0.1.0"
-	kubernetesVersion = "v1.37.2"
+	kubernetesVersion = kinds.KubernetesVersion
 )
 
 // versionInfo is /version, in upstream's order of keys. gitVersion is upstream's release

@@ -1,4 +1,4 @@
-package main
+package discovery
 
 import (
 	"slices"
@@ -24,7 +24,7 @@ func newOpenAPIWriter(table *kinds.Table, group, version string) *openAPIWriter 
 	w := &openAPIWriter{group: group, version: version, root: "/" + groupVersionKey(group, version), schemas: newSchemaWriter(table), paths: map[string]any{}}
 	w.paths[w.root+"/"] = map[string]any{"get": map[string]any{
 		"tags": []string{tagOf(group, version)}, "description": "get available resources",
-		"operationId": "get" + operationGroup(group) + operationName(version) + "APIResources",
+		"operationId": "get" + operationGroup(group) + OperationName(version) + "APIResources",
 		"responses":   responses(w.schemas.meta("APIResourceList"), "200"),
 	}}
 	return w
@@ -72,7 +72,7 @@ func (w *openAPIWriter) addKinds() {
 }
 
 // addCustom describes a custom resource.
-func (w *openAPIWriter) addCustom(doc *crdDoc) {
+func (w *openAPIWriter) addCustom(doc *Definition) {
 	v := doc.version(w.version)
 	schema := w.schemas.custom(doc, w.version)
 	for _, r := range doc.resources(v) {
@@ -163,14 +163,14 @@ func (w *openAPIWriter) operation(d described, verb, tail string) map[string]any
 	case "deletecollection":
 		word = "delete"
 	}
-	name := word + operationGroup(w.group) + operationName(w.version)
+	name := word + operationGroup(w.group) + OperationName(w.version)
 	if verb == "deletecollection" {
 		name += "Collection"
 	}
 	if d.namespaced && tail == "" {
 		name += "Namespaced"
 	}
-	name += d.owner + operationName(d.sub) + tail
+	name += d.owner + OperationName(d.sub) + tail
 	op := map[string]any{
 		"tags": []string{tagOf(w.group, w.version)}, "operationId": name, "description": describeVerb(verb, d),
 		"x-kubernetes-action": action, "x-kubernetes-group-version-kind": gvk,
@@ -238,7 +238,7 @@ func openAPIText(paths, schemas map[string]any, parameters bool) []byte {
 		components["parameters"] = sharedParameters()
 	}
 	return append(tree.AppendJSON(nil, map[string]any{
-		"openapi": "3.0.0", "info": map[string]any{"title": "Kubernetes", "version": kubernetesVersion}, "paths": paths, "components": components,
+		"openapi": "3.0.0", "info": map[string]any{"title": "Kubernetes", "version": kinds.KubernetesVersion}, "paths": paths, "components": components,
 	}), '\n')
 }
 
@@ -294,7 +294,7 @@ func operationGroup(group string) string {
 	if group == "" {
 		return "Core"
 	}
-	return operationName(strings.TrimSuffix(group, ".k8s.io"))
+	return OperationName(strings.TrimSuffix(group, ".k8s.io"))
 }
 
 func listParameters() []string {

@@ -1,4 +1,4 @@
-package main
+package discovery
 
 import (
 	"slices"
@@ -320,7 +320,7 @@ func reversedName(group, version, kind string) string {
 }
 
 // custom is the component of a custom resource: its schema, with what every object has.
-func (w *schemaWriter) custom(d *crdDoc, version string) string {
+func (w *schemaWriter) custom(d *Definition, version string) string {
 	return w.add(reversedName(d.group, version, d.kind), func() map[string]any {
 		schema := map[string]any{}
 		crd, _, _ := tree.ParseJSONObject(d.raw) // it was encoded by us

@@ -1,4 +1,4 @@
-package main
+package discovery
 
 import (
 	"encoding/json"
@@ -14,32 +14,32 @@ import (
 )
 
 // testCatalog is what all servers have by the small table.
-func testCatalog() *catalog {
-	var c catalog
+func testCatalog() *Catalog {
+	var c Catalog
 	table := testKinds()
-	c.setServers(slices.Concat(groupsOf(table, "core"), groupsOf(table, "extensions")), "", table)
+	c.SetServers(slices.Concat(GroupsOf(table, "core"), GroupsOf(table, "extensions")), "", table)
 	return &c
 }
 
 // askOpenAPI asks for the index, or below it for a document.
-func askOpenAPI(c *catalog, path string, header ...string) *httptest.ResponseRecorder {
+func askOpenAPI(c *Catalog, path string, header ...string) *httptest.ResponseRecorder {
 	r, w := httptest.NewRequest("GET", path, nil), httptest.NewRecorder()
 	for _, line := range header {
 		name, value, _ := strings.Cut(line, ": ")
 		r.Header.Add(name, value)
 	}
-	if r.URL.Path == openAPIRoot {
-		c.answerOpenAPIIndex(w, r)
+	if r.URL.Path == OpenAPIRoot {
+		c.ServeOpenAPIIndex(w, r)
 	} else {
-		c.answerOpenAPI(w, r)
+		c.ServeOpenAPI(w, r)
 	}
 	return w
 }
 
 // openAPI is a document, read.
-func openAPI(t *testing.T, c *catalog, key string) map[string]any {
+func openAPI(t *testing.T, c *Catalog, key string) map[string]any {
 	t.Helper()
-	got := askOpenAPI(c, openAPIRoot+"/"+key)
+	got := askOpenAPI(c, OpenAPIRoot+"/"+key)
 	doc, repeated, err := tree.ParseJSONObject(got.Body.Bytes())
 	if err != nil || got.Code != 200 || len(repeated) > 0 {
 		t.Fatalf("%s: %d %v %q %s", key, got.Code, err, repeated, got.Body)
@@ -48,9 +48,9 @@ func openAPI(t *testing.T, c *catalog, key string) map[string]any {
 }
 
 // addresses is the index: the address of each document.
-func addresses(t *testing.T, c *catalog) map[string]string {
+func addresses(t *testing.T, c *Catalog) map[string]string {
 	t.Helper()
-	got := askOpenAPI(c, openAPIRoot)
+	got := askOpenAPI(c, OpenAPIRoot)
 	var index struct {
 		Paths map[string]struct{ ServerRelativeURL string }
 	}
@@ -66,7 +66,7 @@ func addresses(t *testing.T, c *catalog) map[string]string {
 
 func TestOpenAPIIndex(t *testing.T) {
 	c := testCatalog()
-	c.setCustom("example.com", []*crdDoc{testCRD("example.com", "widgets", "Widget", "v1+", "v1beta1")})
+	c.SetCustom("example.com", []*Definition{testCRD("example.com", "widgets", "Widget", "v1+", "v1beta1")})
 	got := addresses(t, c)
 	want := []string{"api", "api/v1", "apis", "apis/apiextensions.k8s.io", "apis/apiextensions.k8s.io/v1", "apis/authentication.k8s.io", "apis/authentication.k8s.io/v1",
 		"apis/events.k8s.io", "apis/events.k8s.io/v1", "apis/example.com/v1", "apis/example.com/v1beta1"}
@@ -89,7 +89,7 @@ func TestOpenAPIIndex(t *testing.T) {
 		if w.Code != 200 || !json.Valid(w.Body.Bytes()) || h.Get("Etag") != `"`+hash+`"` || h.Get("Cache-Control") != "public, immutable" || h.Get("Content-Type") != "application/json" || h.Get("Vary") != "Accept" {
 			t.Errorf("%s: %d %v", key, w.Code, h)
 		}
-		if w := askOpenAPI(c, openAPIRoot+"/"+key); w.Code != 200 || w.Header().Get("Cache-Control") != "" || w.Header().Get("Etag") != `"`+hash+`"` {
+		if w := askOpenAPI(c, OpenAPIRoot+"/"+key); w.Code != 200 || w.Header().Get("Cache-Control") != "" || w.Header().Get("Etag") != `"`+hash+`"` {
 			t.Errorf("%s without a hash: %d %v", key, w.Code, w.Header())
 		}
 		if w := askOpenAPI(c, head+"0123"); w.Code != 301 || w.Header().Get("Location") != got[key] || w.Header().Get("Cache-Control") != "" {
@@ -97,7 +97,7 @@ func TestOpenAPIIndex(t *testing.T) {
 		}
 	}
 	for _, key := range []string{"", "v1", "api/v2", "api/v1/pods", "apis/example.com", "apis/example.com/v2", "apis/nobody/v1", "apis//v1", "version"} {
-		if w := askOpenAPI(c, openAPIRoot+"/"+key); w.Code != 404 || w.Body.String() != "404 page not found\n" {
+		if w := askOpenAPI(c, OpenAPIRoot+"/"+key); w.Code != 404 || w.Body.String() != "404 page not found\n" {
 			t.Errorf("%q: %d %s", key, w.Code, w.Body)
 		}
 	}
@@ -105,7 +105,7 @@ func TestOpenAPIIndex(t *testing.T) {
 
 func TestOpenAPICaching(t *testing.T) {
 	c := testCatalog()
-	for _, path := range []string{openAPIRoot, openAPIRoot + "/api/v1", openAPIRoot + "/apis/"} {
+	for _, path := range []string{OpenAPIRoot, OpenAPIRoot + "/api/v1", OpenAPIRoot + "/apis/"} {
 		tag := askOpenAPI(c, path).Header().Get("Etag")
 		for known, code := range map[string]int{tag: 304, "W/" + tag: 304, `"x", ` + tag: 304, "*": 304, `"x"`: 200, strings.Trim(tag, `"`): 200} {
 			if got := askOpenAPI(c, path, "If-None-Match: "+known); got.Code != code || (got.Body.Len() == 0) != (code == 304) || got.Header().Get("Etag") != tag {
@@ -129,16 +129,16 @@ func TestOpenAPICaching(t *testing.T) {
 func TestOpenAPIHashes(t *testing.T) {
 	c, other := testCatalog(), testCatalog()
 	widgets := testCRD("example.com", "widgets", "Widget", "v1")
-	for _, c := range []*catalog{c, other} {
-		c.setCustom("example.com", []*crdDoc{widgets, testCRD("example.com", "olds", "Old", "v1alpha1")})
-		c.setCustom("other.example", []*crdDoc{testCRD("other.example", "things", "Thing", "v1")})
+	for _, c := range []*Catalog{c, other} {
+		c.SetCustom("example.com", []*Definition{widgets, testCRD("example.com", "olds", "Old", "v1alpha1")})
+		c.SetCustom("other.example", []*Definition{testCRD("other.example", "things", "Thing", "v1")})
 	}
 	before := addresses(t, c)
 	if again := addresses(t, other); fmt.Sprint(again) != fmt.Sprint(before) {
 		t.Errorf("another catalog: %v\nwant %v", again, before)
 	}
 	kept, dropped := c.openAPIDocument("apis/example.com/v1alpha1"), c.openAPIDocument("apis/example.com/v1")
-	c.setCustom("example.com", []*crdDoc{testCRD("example.com", "widgets", "Widget", "v1+"), kept.custom[0]})
+	c.SetCustom("example.com", []*Definition{testCRD("example.com", "widgets", "Widget", "v1+"), kept.custom[0]})
 	if c.openAPIDocument("apis/example.com/v1alpha1") != kept || c.openAPIDocument("apis/example.com/v1") == dropped {
 		t.Error("the wrong document was made again")
 	}
@@ -150,7 +150,7 @@ func TestOpenAPIHashes(t *testing.T) {
 	if w := askOpenAPI(c, before["apis/example.com/v1"]); w.Code != 301 || w.Header().Get("Location") != addresses(t, c)["apis/example.com/v1"] {
 		t.Errorf("the old address: %d %v", w.Code, w.Header())
 	}
-	c.setCustom("example.com", nil)
+	c.SetCustom("example.com", nil)
 	if w := askOpenAPI(c, before["apis/example.com/v1"]); w.Code != 404 || len(addresses(t, c)) != len(before)-2 {
 		t.Errorf("after the definition is gone: %d", w.Code)
 	}
@@ -175,7 +175,7 @@ func references(v any) (out []string) {
 }
 
 // checkOpenAPI checks all documents, and returns the method and path of each operation.
-func checkOpenAPI(t *testing.T, c *catalog) map[string]string {
+func checkOpenAPI(t *testing.T, c *Catalog) map[string]string {
 	t.Helper()
 	ids := map[string]string{}
 	for key := range addresses(t, c) {
@@ -218,8 +218,8 @@ func TestOpenAPIOfKinds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var c catalog
-	c.setServers(slices.Concat(groupsOf(table, "core"), groupsOf(table, "extensions"), groupsOf(table, "aggregator")), "", table)
+	var c Catalog
+	c.SetServers(slices.Concat(GroupsOf(table, "core"), GroupsOf(table, "extensions"), GroupsOf(table, "aggregator")), "", table)
 	ids := checkOpenAPI(t, &c)
 	for id, want := range map[string]string{
 		"createCoreV1NamespacedServiceAccountToken": "post /api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
@@ -255,7 +255,7 @@ func TestOpenAPIOfKinds(t *testing.T) {
 // referred to, and operations have names of their own.
 func TestOpenAPIComplete(t *testing.T) {
 	c := testCatalog()
-	c.setCustom("example.com", []*crdDoc{testCRD("example.com", "widgets", "Widget", "v1+")})
+	c.SetCustom("example.com", []*Definition{testCRD("example.com", "widgets", "Widget", "v1+")})
 	ids := checkOpenAPI(t, c)
 	for id, want := range map[string]string{
 		"listCoreV1ServiceForAllNamespaces":                       "get /api/v1/services",
@@ -282,7 +282,7 @@ func TestOpenAPIComplete(t *testing.T) {
 // TestOpenAPIPatch: what kubectl looks for in the operation of a patch.
 func TestOpenAPIPatch(t *testing.T) {
 	c := testCatalog()
-	c.setCustom("example.com", []*crdDoc{testCRD("example.com", "widgets", "Widget", "v1")})
+	c.SetCustom("example.com", []*Definition{testCRD("example.com", "widgets", "Widget", "v1")})
 	for _, at := range []struct {
 		key, path, gvk string
 		strategic      bool
@@ -346,7 +346,7 @@ func TestOpenAPITypes(t *testing.T) {
 
 func TestOpenAPICustomSchema(t *testing.T) {
 	c := testCatalog()
-	c.setCustom("example.com", []*crdDoc{testCRD("example.com", "widgets", "Widget", "v1")})
+	c.SetCustom("example.com", []*Definition{testCRD("example.com", "widgets", "Widget", "v1")})
 	schemas := tree.Object(openAPI(t, c, "apis/example.com/v1"), "components", "schemas")
 	const head = `"apiVersion":{"description":"group and version of the kind","type":"string"},"kind":{"description":"name of the kind","type":"string"},"metadata":{"allOf":[{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}],"description":"what every stored object has"}`
 	want := `{"description":"A Widget.","properties":{` + head + `,"spec":{"properties":{"port":{"x-kubernetes-int-or-string":true},"size":{"default":3,"maximum":10,"type":"integer"},` +
@@ -359,7 +359,7 @@ func TestOpenAPICustomSchema(t *testing.T) {
 	}
 	terminating := testCRD("example.com", "widgets", "Widget", "v1")
 	terminating.terminating = true
-	c.setCustom("example.com", []*crdDoc{terminating})
+	c.SetCustom("example.com", []*Definition{terminating})
 	item := tree.Object(openAPI(t, c, "apis/example.com/v1"), "paths", "/apis/example.com/v1/namespaces/{namespace}/widgets/{name}")
 	if item["get"] == nil || item["put"] != nil || item["patch"] != nil {
 		t.Errorf("while it is deleted: %v", item)
@@ -370,11 +370,11 @@ func TestOpenAPICustomSchema(t *testing.T) {
 func TestOpenAPIBareSchemas(t *testing.T) {
 	for _, table := range []*kinds.Table{nil, testKinds()} {
 		for _, raw := range []string{`{}`, `{"spec":{"versions":[{"name":"v1"}]}}`, `{"spec":{"versions":[{"name":"v1","schema":{"openAPIV3Schema":{}}}]}}`, `{"spec":{"versions":[{"name":"v1","schema":{"openAPIV3Schema":{"properties":{"a":true,"b":{"items":[]}},"additionalProperties":false}}}]}}`} {
-			var c catalog
-			c.setServers(nil, "", table)
+			var c Catalog
+			c.SetServers(nil, "", table)
 			d := testCRD("g.example", "things", "Thing", "v1+")
 			d.raw = []byte(raw)
-			c.setCustom("g.example", []*crdDoc{d})
+			c.SetCustom("g.example", []*Definition{d})
 			schema := tree.At(openAPI(t, &c, "apis/g.example/v1"), "components", "schemas", "example.g.v1.Thing")
 			if tree.Text(schema, "type") != "object" || tree.Object(schema, "properties", "metadata") == nil {
 				t.Errorf("table %v, %s: %v", table != nil, raw, schema)
@@ -386,7 +386,7 @@ func TestOpenAPIBareSchemas(t *testing.T) {
 // BenchmarkOpenAPIDocument is what the first request for a document costs.
 func BenchmarkOpenAPIDocument(b *testing.B) {
 	table := testKinds()
-	docs := []*crdDoc{testCRD("example.com", "widgets", "Widget", "v1+")}
+	docs := []*Definition{testCRD("example.com", "widgets", "Widget", "v1+")}
 	b.ReportAllocs()
 	for b.Loop() {
 		renderCustom(table, "example.com", "v1", docs)

@@ -1,4 +1,4 @@
-package main
+package discovery
 
 import (
 	"crypto/sha512"
@@ -13,39 +13,39 @@ import (
 
 // testGroups have every kind of entry: two servers with one group, priorities that
 // disagree with names, subresources before and without their resource.
-func testGroups() []apiGroup {
-	return []apiGroup{
-		{name: "zoo.example", priority: 2000, versions: []apiVersion{
-			{version: "v1beta1", priority: 5},
-			{version: "v1", priority: 10, resources: []apiResource{
+func testGroups() []Group {
+	return []Group{
+		{Name: "zoo.example", priority: 2000, Versions: []Version{
+			{Version: "v1beta1", priority: 5},
+			{Version: "v1", priority: 10, resources: []resource{
 				{name: "lions/status", namespaced: true, kind: "Lion", verbs: []string{"patch", "get"}},
 				{name: "lions", singular: "lion", kind: "Lion", namespaced: true, verbs: []string{"watch", "get", "list"}, shortNames: []string{"li"}, categories: []string{"all"}},
 				{name: "lions/scale", namespaced: true, kind: "Scale", group: "autoscaling", version: "v1", verbs: []string{"get"}},
 				{name: "cages/door", kind: "Door", verbs: []string{"update"}},
 			}},
 		}},
-		{name: "", priority: 18000, versions: []apiVersion{{version: "v1", resources: []apiResource{{name: "nodes", singular: "node", kind: "Node", verbs: []string{"get"}}}}}},
-		{name: "empty.example", priority: 9000},
-		{name: "art.example", priority: 1000, versions: []apiVersion{{version: "v1"}}},
-		{name: "zoo.example", priority: 100, versions: []apiVersion{{version: "v2alpha1", priority: 10}, {version: "v1", priority: 99}}},
+		{Name: "", priority: 18000, Versions: []Version{{Version: "v1", resources: []resource{{name: "nodes", singular: "node", kind: "Node", verbs: []string{"get"}}}}}},
+		{Name: "empty.example", priority: 9000},
+		{Name: "art.example", priority: 1000, Versions: []Version{{Version: "v1"}}},
+		{Name: "zoo.example", priority: 100, Versions: []Version{{Version: "v2alpha1", priority: 10}, {Version: "v1", priority: 99}}},
 	}
 }
 
 // fetch asks a handler of the documents.
-func fetch(t testing.TB, d *catalog, path string, header ...string) *httptest.ResponseRecorder {
+func fetch(t testing.TB, d *Catalog, path string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	r, w := httptest.NewRequest("GET", path, nil), httptest.NewRecorder()
 	for _, line := range header {
 		name, value, _ := strings.Cut(line, ": ")
 		r.Header.Add(name, value)
 	}
-	d.serve(r.URL.Path).ServeHTTP(w, r)
+	d.Serve(r.URL.Path).ServeHTTP(w, r)
 	return w
 }
 
 func TestDiscoveryDocuments(t *testing.T) {
-	var d catalog
-	d.setServers(testGroups(), "127.0.0.1:6443", nil)
+	var d Catalog
+	d.SetServers(testGroups(), "127.0.0.1:6443", nil)
 	const zooVersions = `"versions":[{"groupVersion":"zoo.example/v1","version":"v1"},{"groupVersion":"zoo.example/v2alpha1","version":"v2alpha1"},{"groupVersion":"zoo.example/v1beta1","version":"v1beta1"}],"preferredVersion":{"groupVersion":"zoo.example/v1","version":"v1"}`
 	for path, want := range map[string]string{
 		"/api": `{"kind":"APIVersions","versions":["v1"],"serverAddressByClientCIDRs":[{"clientCIDR":"0.0.0.0/0","serverAddress":"127.0.0.1:6443"}]}`,
@@ -76,25 +76,25 @@ const aggregatedZoo = `{"metadata":{"name":"zoo.example"},"versions":[{"version"
 	`{"version":"v2alpha1","freshness":"Current"},{"version":"v1beta1","freshness":"Current"}]}`
 
 func TestDiscoveryAggregated(t *testing.T) {
-	var d catalog
-	d.setServers(testGroups(), "", nil)
+	var d Catalog
+	d.SetServers(testGroups(), "", nil)
 	const head = `{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2","metadata":{},"items":[`
 	for path, want := range map[string]string{
 		"/apis": head + aggregatedZoo + `,{"metadata":{"name":"art.example"},"versions":[{"version":"v1","freshness":"Current"}]}]}`,
 		"/api":  head + `{"metadata":{},"versions":[{"version":"v1","resources":[{"resource":"nodes","responseKind":{"group":"","version":"v1","kind":"Node"},"scope":"Cluster","singularResource":"node","verbs":["get"]}],"freshness":"Current"}]}]}`,
 	} {
-		got := fetch(t, &d, path, "Accept: "+aggregatedType)
+		got := fetch(t, &d, path, "Accept: "+AggregatedType)
 		h, etag := got.Header(), fmt.Sprintf(`"%X"`, sha512.Sum512(got.Body.Bytes()))
 		if got.Code != 200 || got.Body.String() != want+"\n" {
 			t.Errorf("%s: %d\n got %s\nwant %s", path, got.Code, got.Body, want)
 		}
-		for name, value := range map[string]string{"Content-Type": aggregatedType, "ETag": etag, "Vary": "Accept", "Cache-Control": "public"} {
+		for name, value := range map[string]string{"Content-Type": AggregatedType, "ETag": etag, "Vary": "Accept", "Cache-Control": "public"} {
 			if h.Get(name) != value {
 				t.Errorf("%s: %s is %q, want %q", path, name, h.Get(name), value)
 			}
 		}
 		for known, code := range map[string]int{etag: 304, "W/" + etag: 200, strings.Trim(etag, `"`): 200, `"", ` + etag: 200, "*": 200, strings.ToLower(etag): 200} {
-			got := fetch(t, &d, path, "Accept: "+aggregatedType, "If-None-Match: "+known)
+			got := fetch(t, &d, path, "Accept: "+AggregatedType, "If-None-Match: "+known)
 			if got.Code != code || got.Header().Get("ETag") != etag || (got.Body.Len() == 0) != (code == 304) {
 				t.Errorf("%s If-None-Match %.20s: %d, %d bytes, want %d", path, known, got.Code, got.Body.Len(), code)
 			}
@@ -117,21 +117,21 @@ const notAcceptable = `{
 `
 
 func TestDiscoveryNegotiation(t *testing.T) {
-	var d catalog
-	d.setServers(testGroups(), "", nil)
+	var d Catalog
+	d.SetServers(testGroups(), "", nil)
 	const beta = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
 	for _, c := range []struct{ path, accept, kind string }{
 		{"/apis", "", "APIGroupList"},
 		{"/apis", "*/*", "APIGroupList"},
 		{"/apis", "application/*", "APIGroupList"},
 		{"/apis", "text/html,application/xhtml+xml,*/*;q=0.8", "APIGroupList"},
-		{"/apis", aggregatedType + ",application/json", "APIGroupDiscoveryList"},
-		{"/apis", "application/json;q=0.9," + aggregatedType, "APIGroupDiscoveryList"},
-		{"/apis", aggregatedType + ";q=0.9,application/json", "APIGroupList"},
+		{"/apis", AggregatedType + ",application/json", "APIGroupDiscoveryList"},
+		{"/apis", "application/json;q=0.9," + AggregatedType, "APIGroupDiscoveryList"},
+		{"/apis", AggregatedType + ";q=0.9,application/json", "APIGroupList"},
 		{"/apis", beta + ",application/json", "APIGroupList"},
-		{"/apis", beta + "," + aggregatedType, "APIGroupDiscoveryList"},
+		{"/apis", beta + "," + AggregatedType, "APIGroupDiscoveryList"},
 		{"/apis", "application/yaml,application/json", "APIGroupList"},
-		{"/apis/zoo.example", aggregatedType + ",application/json", "APIGroup"},
+		{"/apis/zoo.example", AggregatedType + ",application/json", "APIGroup"},
 		{"/apis", beta, ""},
 		{"/apis", "application/json;v=v2", ""},
 		{"/apis", "application/json;as=Table;v=v1;g=meta.k8s.io", ""},
@@ -139,7 +139,7 @@ func TestDiscoveryNegotiation(t *testing.T) {
 		{"/apis", "application/vnd.kubernetes.protobuf", ""},
 		{"/apis", "garbage", ""},
 		{"/apis", "application/json;q=0", ""},
-		{"/apis/zoo.example", aggregatedType, ""},
+		{"/apis/zoo.example", AggregatedType, ""},
 		{"/api/v1", "text/plain", ""},
 	} {
 		var header []string
@@ -161,8 +161,8 @@ func TestDiscoveryNegotiation(t *testing.T) {
 }
 
 func TestDiscoveryPretty(t *testing.T) {
-	var d catalog
-	d.setServers(testGroups(), "h:1", nil)
+	var d Catalog
+	d.SetServers(testGroups(), "h:1", nil)
 	const plain = `{"kind":"APIVersions","versions":["v1"],"serverAddressByClientCIDRs":[{"clientCIDR":"0.0.0.0/0","serverAddress":"h:1"}]}` + "\n"
 	const pretty = `{
   "kind": "APIVersions",
@@ -188,68 +188,34 @@ func TestCompareVersions(t *testing.T) {
 	want := []string{"v10", "v2", "v1", "v11beta2", "v10beta3", "v3beta1", "v12alpha1", "v11alpha2", "foo1", "foo10", "v1beta", "v1gamma1"}
 	got := slices.Clone(want)
 	slices.Reverse(got)
-	slices.SortFunc(got, func(a, b string) int { return -compareVersions(a, b) })
+	slices.SortFunc(got, func(a, b string) int { return -CompareVersions(a, b) })
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
 	for _, a := range want {
 		for _, b := range want {
-			if compareVersions(a, b) != -compareVersions(b, a) || (compareVersions(a, b) == 0) != (a == b) {
-				t.Errorf("%s and %s: %d and %d", a, b, compareVersions(a, b), compareVersions(b, a))
+			if CompareVersions(a, b) != -CompareVersions(b, a) || (CompareVersions(a, b) == 0) != (a == b) {
+				t.Errorf("%s and %s: %d and %d", a, b, CompareVersions(a, b), CompareVersions(b, a))
 			}
-		}
-	}
-}
-
-// TestDiscoveryServed asks for every document of a running server, with and without a
-// slash at the end, and for what is not there.
-func TestDiscoveryServed(t *testing.T) {
-	r := startProgram(t, nil, "--listen-admin=off")
-	kinds := map[string]string{"/api": "APIVersions", "/apis": "APIGroupList", "/api/v1": "APIResourceList"}
-	for _, g := range r.outermost.allGroups() {
-		if g.name != "" {
-			kinds["/apis/"+g.name], kinds["/apis/"+g.name+"/"+g.versions[0].version] = "APIGroup", "APIResourceList"
-		}
-	}
-	if len(kinds) < 7 {
-		t.Errorf("only %v", kinds)
-	}
-	for path, kind := range kinds {
-		for _, slash := range []string{"", "/"} {
-			got := r.get("h2", path+slash)
-			if got.status != 200 || !strings.HasPrefix(got.body, `{"kind":"`+kind+`",`) || got.header.Get("Content-Type") != "application/json" {
-				t.Errorf("%s%s: %d %v %s", path, slash, got.status, got.header, got.body)
-			}
-		}
-	}
-	if got, want := r.get("http", "/api").body, `"serverAddress":"`+strings.TrimPrefix(r.urls("https")[0], "https://")+`"`; !strings.Contains(got, want) {
-		t.Errorf("/api: %s, want %s", got, want)
-	}
-	got := r.get("http", "/apis", "Accept: "+aggregatedType)
-	if got.status != 200 || got.header.Get("Cache-Control") != "public" || got.header.Get("Vary") != "Accept" {
-		t.Errorf("aggregated: %d %v", got.status, got.header)
-	}
-	if got := r.get("http", "/apis", "Accept: "+aggregatedType, "If-None-Match: "+got.header.Get("ETag")); got.status != http.StatusNotModified || got.body != "" {
-		t.Errorf("known: %d %q", got.status, got.body)
-	}
-	if got := r.get("http", "/apis", "Accept: text/html"); got.status != 406 || got.body != notAcceptable {
-		t.Errorf("Accept text/html: %d %q", got.status, got.body)
-	}
-	for path, status := range map[string]int{"/apis/nobody.example": 404, "/api/v9": 404} {
-		if got := r.get("http", path); got.status != status {
-			t.Errorf("%s: %d, want %d: %s", path, got.status, status, got.body)
 		}
 	}
 }
 
 // BenchmarkDiscovery is what a document costs behind the filters.
 func BenchmarkDiscovery(b *testing.B) {
-	var d catalog
-	d.setServers(testGroups(), "", nil)
-	h, r, w := d.serve("/apis"), httptest.NewRequest("GET", "/apis", nil), &sink{h: http.Header{}}
-	r.Header.Set("Accept", aggregatedType+",application/json")
+	var d Catalog
+	d.SetServers(testGroups(), "", nil)
+	h, r, w := d.Serve("/apis"), httptest.NewRequest("GET", "/apis", nil), &discard{header: http.Header{}}
+	r.Header.Set("Accept", AggregatedType+",application/json")
 	b.ReportAllocs()
 	for b.Loop() {
 		h.ServeHTTP(w, r)
 	}
 }
+
+// discard is a ResponseWriter that keeps nothing.
+type discard struct{ header http.Header }
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) WriteHeader(int)             {}
+func (d *discard) Write(b []byte) (int, error) { return len(b), nil }

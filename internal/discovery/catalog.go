@@ -1,4 +1,4 @@
-package main
+package discovery
 
 import (
 	"cmp"
@@ -20,46 +20,46 @@ import (
 // first asked for, and a change drops only what it is in. Ten thousand custom resources
 // cost a change of one of them no more than its own group.
 
-// catalog is what there is now. Its zero value is empty;
-// setServers comes before setCustom. All methods may be called
+// Catalog is what there is now. Its zero value is empty;
+// SetServers comes before SetCustom. All methods may be called
 // concurrently; who reads sees all of a change whose call has returned.
-type catalog struct {
-	mu      sync.Mutex                  // held by those who change
-	address string                      // host:port that clients are told
-	table   *kinds.Table                // the built-in kinds; nil: none
-	fixed   map[string][]apiGroup       // of the servers, by name
-	builtin map[string]*openAPIDocument // of their groups and versions, by key
-	form    func() string               // customForm of table
+type Catalog struct {
+	mu           sync.Mutex                  // held by those who change
+	address      string                      // host:port that clients are told
+	table        *kinds.Table                // the built-in kinds; nil: none
+	fixed        map[string][]Group          // of the servers, by name
+	builtin      map[string]*openAPIDocument // of their groups and versions, by key
+	rendererHash func() string               // rendererHash of table
 
-	groups sync.Map           // name: *catalogGroup
-	late   map[string]crdDocs // what setCustom was told and groups has not yet; guarded by mu
-	isLate atomic.Bool        // there is some
-	change atomic.Int64       // counts changes
-	build  sync.Mutex         // held by who makes one of the following
-	roots  atomic.Pointer[rootDocuments]
-	index  atomic.Pointer[openAPIIndex]
+	groups     sync.Map               // name: *catalogGroup
+	pending    map[string]definitions // what SetCustom was told and groups has not yet; guarded by mu
+	hasPending atomic.Bool            // there is some
+	changes    atomic.Int64           // counts changes
+	building   sync.Mutex             // held by who makes one of the following
+	roots      atomic.Pointer[rootDocuments]
+	index      atomic.Pointer[openAPIIndex]
 }
 
 // catalogGroup is one group at one time: what the servers have of it and the custom
 // resources in it. It does not change, but is encoded late.
 type catalogGroup struct {
-	apiGroup         // versions in order
-	custom   bool    // has custom resources
-	served   bool    // a server registers its documents
-	docs     crdDocs // as given to setCustom
-	openapi  map[string]*openAPIDocument
+	Group               // versions in order
+	custom  bool        // has custom resources
+	served  bool        // a server registers its documents
+	docs    definitions // as given to SetCustom
+	openapi map[string]*openAPIDocument
 
 	once      sync.Once
 	documents *groupDocuments
 }
 
-type crdDocs []*crdDoc
+type definitions []*Definition
 
-// setServers says what the servers of the chain have, instead of what they had. Groups
+// SetServers says what the servers of the chain have, instead of what they had. Groups
 // of the same name, from several servers, are one, and of versions of the same name the
 // first counts. address, host:port, is where all clients are told to find the server; ""
 // says nothing. table has their kinds.
-func (c *catalog) setServers(groups []apiGroup, address string, table *kinds.Table) {
+func (c *Catalog) SetServers(groups []Group, address string, table *kinds.Table) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.catchUpLocked()
@@ -68,11 +68,11 @@ func (c *catalog) setServers(groups []apiGroup, address string, table *kinds.Tab
 	for name := range c.fixed {
 		names[name] = true
 	}
-	c.form = sync.OnceValue(func() string { return customForm(table) })
-	c.fixed, c.builtin = map[string][]apiGroup{}, map[string]*openAPIDocument{}
+	c.rendererHash = sync.OnceValue(func() string { return rendererHash(table) })
+	c.fixed, c.builtin = map[string][]Group{}, map[string]*openAPIDocument{}
 	for _, g := range groups {
-		c.fixed[g.name] = append(c.fixed[g.name], g)
-		names[g.name] = true
+		c.fixed[g.Name] = append(c.fixed[g.Name], g)
+		names[g.Name] = true
 	}
 	for _, d := range builtinDocuments(c.fixed, table) {
 		c.builtin[d.key] = d
@@ -84,26 +84,26 @@ func (c *catalog) setServers(groups []apiGroup, address string, table *kinds.Tab
 	for name := range names {
 		c.putLocked(name, c.customLocked(name))
 	}
-	c.change.Add(1)
+	c.changes.Add(1)
 }
 
-// setCustom says which custom resources there are in a group, instead of those there
+// SetCustom says which custom resources there are in a group, instead of those there
 // were; none takes them away. Only established ones belong here. docs is kept.
-func (c *catalog) setCustom(group string, docs []*crdDoc) {
+func (c *Catalog) SetCustom(group string, docs []*Definition) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.late == nil {
-		c.late = map[string]crdDocs{}
+	if c.pending == nil {
+		c.pending = map[string]definitions{}
 	}
-	c.late[group] = docs
-	c.isLate.Store(true)
-	c.change.Add(1)
+	c.pending[group] = docs
+	c.hasPending.Store(true)
+	c.changes.Add(1)
 }
 
 // catchUp makes the groups anew that have changed. It is done for who reads: definitions
 // often come many at once.
-func (c *catalog) catchUp() {
-	if !c.isLate.Load() {
+func (c *Catalog) catchUp() {
+	if !c.hasPending.Load() {
 		return
 	}
 	c.mu.Lock()
@@ -111,21 +111,21 @@ func (c *catalog) catchUp() {
 	c.catchUpLocked()
 }
 
-func (c *catalog) catchUpLocked() {
-	for group, docs := range c.late {
+func (c *Catalog) catchUpLocked() {
+	for group, docs := range c.pending {
 		c.putLocked(group, docs)
 	}
-	clear(c.late)
-	c.isLate.Store(false)
+	clear(c.pending)
+	c.hasPending.Store(false)
 }
 
 // group is a group as it is now, nil where there is none.
-func (c *catalog) group(name string) *catalogGroup {
+func (c *Catalog) group(name string) *catalogGroup {
 	c.catchUp()
-	return c.made(name)
+	return c.load(name)
 }
 
-func (c *catalog) made(name string) *catalogGroup {
+func (c *Catalog) load(name string) *catalogGroup {
 	v, ok := c.groups.Load(name)
 	if !ok {
 		return nil
@@ -133,8 +133,8 @@ func (c *catalog) made(name string) *catalogGroup {
 	return v.(*catalogGroup)
 }
 
-func (c *catalog) customLocked(name string) crdDocs {
-	if g := c.made(name); g != nil {
+func (c *Catalog) customLocked(name string) definitions {
+	if g := c.load(name); g != nil {
 		return g.docs
 	}
 	return nil
@@ -142,27 +142,27 @@ func (c *catalog) customLocked(name string) crdDocs {
 
 // putLocked makes a group anew. OpenAPI documents whose resources are the same are kept
 // with what they have encoded.
-func (c *catalog) putLocked(name string, docs crdDocs) {
-	old, fixed := c.made(name), c.fixed[name]
-	merged := orderGroups(append(slices.Clip(fixed), crdGroups(docs)...))
-	if len(merged) == 0 || len(merged[0].versions) == 0 {
+func (c *Catalog) putLocked(name string, docs definitions) {
+	old, fixed := c.load(name), c.fixed[name]
+	merged := orderGroups(append(slices.Clip(fixed), groupsOfDefinitions(docs)...))
+	if len(merged) == 0 || len(merged[0].Versions) == 0 {
 		c.groups.Delete(name)
 		return
 	}
-	g := &catalogGroup{apiGroup: merged[0], docs: docs, openapi: map[string]*openAPIDocument{}}
+	g := &catalogGroup{Group: merged[0], docs: docs, openapi: map[string]*openAPIDocument{}}
 	for _, f := range fixed {
-		g.served = g.served || len(f.versions) > 0
+		g.served = g.served || len(f.Versions) > 0
 	}
-	for _, v := range g.versions {
-		key := groupVersionKey(name, v.version)
+	for _, v := range g.Versions {
+		key := groupVersionKey(name, v.Version)
 		g.custom = g.custom || len(v.custom) > 0
 		switch {
 		case len(v.custom) == 0:
-			g.openapi[v.version] = c.builtin[key]
-		case old != nil && old.openapi[v.version] != nil && slices.Equal(old.openapi[v.version].custom, v.custom):
-			g.openapi[v.version] = old.openapi[v.version]
+			g.openapi[v.Version] = c.builtin[key]
+		case old != nil && old.openapi[v.Version] != nil && slices.Equal(old.openapi[v.Version].custom, v.custom):
+			g.openapi[v.Version] = old.openapi[v.Version]
 		default:
-			g.openapi[v.version] = customDocument(key, name, v, c.table, c.form)
+			g.openapi[v.Version] = customDocument(key, name, v, c.table, c.rendererHash)
 		}
 	}
 	c.groups.Store(name, g)
@@ -178,21 +178,21 @@ func groupVersionKey(group, version string) string {
 
 // ordered is all groups in the order of discovery, and the count of changes that they
 // at least have in them.
-func (c *catalog) ordered() ([]*catalogGroup, int64) {
-	at := c.change.Load()
+func (c *Catalog) ordered() ([]*catalogGroup, int64) {
+	at := c.changes.Load()
 	c.catchUp()
 	var out []*catalogGroup
 	c.groups.Range(func(_, g any) bool {
 		out = append(out, g.(*catalogGroup))
 		return true
 	})
-	slices.SortFunc(out, func(a, b *catalogGroup) int { return a.before(&b.apiGroup) })
+	slices.SortFunc(out, func(a, b *catalogGroup) int { return a.before(&b.Group) })
 	return out, at
 }
 
 // before compares two groups: by priority, then name.
-func (g *apiGroup) before(o *apiGroup) int {
-	return cmp.Or(cmp.Compare(o.priority, g.priority), strings.Compare(g.name, o.name))
+func (g *Group) before(o *Group) int {
+	return cmp.Or(cmp.Compare(o.priority, g.priority), strings.Compare(g.Name, o.Name))
 }
 
 // Built-in kinds.
@@ -228,42 +228,42 @@ func versionPriority(group string) int {
 	return 15
 }
 
-// groupsOf is what a server has by the table, resources by name.
-func groupsOf(t *kinds.Table, server string) []apiGroup {
-	var out []apiGroup
+// GroupsOf is what a server has by the table, resources by name.
+func GroupsOf(t *kinds.Table, server string) []Group {
+	var out []Group
 	for _, row := range t.Kinds {
 		if row.Server != server {
 			continue
 		}
-		g := slices.IndexFunc(out, func(g apiGroup) bool { return g.name == row.Group })
+		g := slices.IndexFunc(out, func(g Group) bool { return g.Name == row.Group })
 		if g < 0 {
 			g = len(out)
-			out = append(out, apiGroup{name: row.Group, priority: groupPriority(row.Group)})
+			out = append(out, Group{Name: row.Group, priority: groupPriority(row.Group)})
 		}
-		versions := &out[g].versions
-		v := slices.IndexFunc(*versions, func(v apiVersion) bool { return v.version == row.Version })
+		versions := &out[g].Versions
+		v := slices.IndexFunc(*versions, func(v Version) bool { return v.Version == row.Version })
 		if v < 0 {
 			v = len(*versions)
-			*versions = append(*versions, apiVersion{version: row.Version, priority: versionPriority(row.Group)})
+			*versions = append(*versions, Version{Version: row.Version, priority: versionPriority(row.Group)})
 		}
 		(*versions)[v].resources = append((*versions)[v].resources, resourcesOf(t, row)...)
 	}
 	for _, g := range out {
-		for _, v := range g.versions {
-			slices.SortFunc(v.resources, func(a, b apiResource) int { return strings.Compare(a.name, b.name) })
+		for _, v := range g.Versions {
+			slices.SortFunc(v.resources, func(a, b resource) int { return strings.Compare(a.name, b.name) })
 		}
 	}
 	return out
 }
 
 // resources is a kind's resource and subresources.
-func resourcesOf(t *kinds.Table, row *kinds.Row) []apiResource {
-	out := []apiResource{{
+func resourcesOf(t *kinds.Table, row *kinds.Row) []resource {
+	out := []resource{{
 		name: row.Plural, singular: row.Singular, kind: row.Kind, namespaced: row.Namespaced, verbs: row.Verbs,
 		shortNames: row.ShortNames, categories: row.Categories, storageHash: storageHash(t, row),
 	}}
 	for _, s := range row.Subresources {
-		r := apiResource{name: row.Plural + "/" + s.Name, kind: s.Kind, namespaced: row.Namespaced, verbs: s.Verbs}
+		r := resource{name: row.Plural + "/" + s.Name, kind: s.Kind, namespaced: row.Namespaced, verbs: s.Verbs}
 		if s.Group != row.Group || s.Version != row.Version {
 			r.group, r.version = s.Group, s.Version
 		}
@@ -302,24 +302,24 @@ const (
 	customVersionPriority = 100
 )
 
-// crdDoc is a CustomResourceDefinition as far as documents show it. It is not changed;
+// Definition is a CustomResourceDefinition as far as documents show it. It is not changed;
 // the same definition must be the same pointer, since that is how unchanged ones are
 // told, and a changed one another.
-type crdDoc struct {
+type Definition struct {
 	group, plural, singular string
 	kind, listKind          string
 	shortNames, categories  []string
 	namespaced, terminating bool
 	storage                 string // the version that is stored
-	versions                []*crdVersion
+	versions                []*definitionVersion
 	raw                     []byte // the definition, JSON: schemas are read from it when asked for
 
 	once sync.Once
 	sum  [sha512.Size]byte
 }
 
-// crdVersion is a version of a definition.
-type crdVersion struct {
+// definitionVersion is a version of a definition.
+type definitionVersion struct {
 	name                  string
 	served, status, scale bool
 
@@ -327,14 +327,14 @@ type crdVersion struct {
 	plain, aggregated []byte // its resources, encoded for lists
 }
 
-// newCRDDoc reads a definition that has been defaulted. raw is its JSON, and is kept; crd
+// NewDefinition reads a definition that has been defaulted. raw is its JSON, and is kept; crd
 // is the same, and is not. Names are those accepted, or wished for before any are.
-func newCRDDoc(raw []byte, crd map[string]any) *crdDoc {
+func NewDefinition(raw []byte, crd map[string]any) *Definition {
 	names := tree.Object(crd, "status", "acceptedNames")
 	if tree.Text(names, "plural") == "" {
 		names = tree.Object(crd, "spec", "names")
 	}
-	d := &crdDoc{
+	d := &Definition{
 		group: tree.Text(crd, "spec", "group"), plural: tree.Text(names, "plural"), singular: tree.Text(names, "singular"),
 		kind: tree.Text(names, "kind"), listKind: tree.Text(names, "listKind"), raw: raw,
 		shortNames: stringsIn(tree.List(names, "shortNames")), categories: stringsIn(tree.List(names, "categories")),
@@ -343,7 +343,7 @@ func newCRDDoc(raw []byte, crd map[string]any) *crdDoc {
 	d.listKind = cmp.Or(d.listKind, d.kind+"List")
 	for _, v := range tree.List(crd, "spec", "versions") {
 		sub := tree.Object(v, "subresources")
-		cv := &crdVersion{name: tree.Text(v, "name"), served: tree.At(v, "served") == true, status: sub["status"] != nil, scale: sub["scale"] != nil}
+		cv := &definitionVersion{name: tree.Text(v, "name"), served: tree.At(v, "served") == true, status: sub["status"] != nil, scale: sub["scale"] != nil}
 		if tree.At(v, "storage") == true {
 			d.storage = cv.name
 		}
@@ -363,7 +363,7 @@ func stringsIn(list []any) []string {
 	return out
 }
 
-func (d *crdDoc) version(name string) *crdVersion {
+func (d *Definition) version(name string) *definitionVersion {
 	for _, v := range d.versions {
 		if v.name == name {
 			return v
@@ -373,35 +373,35 @@ func (d *crdDoc) version(name string) *crdVersion {
 }
 
 // digest tells definitions apart.
-func (d *crdDoc) digest() []byte {
+func (d *Definition) digest() []byte {
 	d.once.Do(func() { d.sum = sha512.Sum512(d.raw) })
 	return d.sum[:]
 }
 
 // resources is what a version serves. While the definition is being deleted, nothing new
 // can be written.
-func (d *crdDoc) resources(v *crdVersion) []apiResource {
+func (d *Definition) resources(v *definitionVersion) []resource {
 	verbs := []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
 	if d.terminating {
 		verbs = []string{"delete", "deletecollection", "get", "list", "watch"}
 	}
-	out := []apiResource{{
+	out := []resource{{
 		name: d.plural, singular: d.singular, kind: d.kind, namespaced: d.namespaced, verbs: verbs,
 		shortNames: d.shortNames, categories: d.categories, storageHash: storageVersionHash(d.group, d.storage, d.kind),
 	}}
 	write := []string{"get", "patch", "update"}
 	if v.status {
-		out = append(out, apiResource{name: d.plural + "/status", kind: d.kind, namespaced: d.namespaced, verbs: write})
+		out = append(out, resource{name: d.plural + "/status", kind: d.kind, namespaced: d.namespaced, verbs: write})
 	}
 	if v.scale {
-		out = append(out, apiResource{name: d.plural + "/scale", kind: "Scale", group: "autoscaling", version: "v1", namespaced: d.namespaced, verbs: write})
+		out = append(out, resource{name: d.plural + "/scale", kind: "Scale", group: "autoscaling", version: "v1", namespaced: d.namespaced, verbs: write})
 	}
 	return out
 }
 
-// crdGroups is the groups and served versions of definitions.
-func crdGroups(docs []*crdDoc) []apiGroup {
-	var out []apiGroup
+// groupsOfDefinitions is the groups and served versions of definitions.
+func groupsOfDefinitions(docs []*Definition) []Group {
+	var out []Group
 	at, versions := map[string]int{}, map[string]int{}
 	for _, d := range docs {
 		for _, v := range d.versions {
@@ -412,16 +412,16 @@ func crdGroups(docs []*crdDoc) []apiGroup {
 			if !ok {
 				g = len(out)
 				at[d.group] = g
-				out = append(out, apiGroup{name: d.group, priority: customGroupPriority})
+				out = append(out, Group{Name: d.group, priority: customGroupPriority})
 			}
 			key := d.group + "/" + v.name
 			i, ok := versions[key]
 			if !ok {
-				i = len(out[g].versions)
+				i = len(out[g].Versions)
 				versions[key] = i
-				out[g].versions = append(out[g].versions, apiVersion{version: v.name, priority: customVersionPriority})
+				out[g].Versions = append(out[g].Versions, Version{Version: v.name, priority: customVersionPriority})
 			}
-			out[g].versions[i].custom = append(out[g].versions[i].custom, d)
+			out[g].Versions[i].custom = append(out[g].Versions[i].custom, d)
 		}
 	}
 	return out

@@ -1,4 +1,4 @@
-package main
+package discovery
 
 import (
 	"bytes"
@@ -7,9 +7,9 @@ import (
 	"net/http"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
-	"apichain/internal/kinds"
 	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/tree"
@@ -19,22 +19,22 @@ import (
 // and in two forms, and the documents of each group and version below them. They are
 // encoded when they are first asked for after a change, and then served from bytes.
 
-// apiGroup is a group of the API as a server has it. Higher priorities come first.
-type apiGroup struct {
-	name     string // "" is the core group
+// Group is a group of the API as a server has it. Higher priorities come first.
+type Group struct {
+	Name     string // "" is the core group
 	priority int
-	versions []apiVersion
+	Versions []Version
 }
 
-type apiVersion struct {
-	version   string
+type Version struct {
+	Version   string
 	priority  int
-	resources []apiResource
-	custom    []*crdDoc // custom resources, after those
+	resources []resource
+	custom    []*Definition // custom resources, after those
 }
 
-// apiResource is one resource of a version; a subresource has a slash in its name.
-type apiResource struct {
+// resource is one resource of a version; a subresource has a slash in its name.
+type resource struct {
 	name, singular, kind string
 	group, version       string // of the kind, where it is another's
 	namespaced           bool
@@ -115,7 +115,7 @@ type (
 	}
 )
 
-const aggregatedType = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+const AggregatedType = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 // groupDocuments is a group, encoded.
 type groupDocuments struct {
@@ -135,28 +135,28 @@ type rootDocuments struct {
 func (g *catalogGroup) encoded() *groupDocuments {
 	g.once.Do(func() {
 		docs := &groupDocuments{byPath: map[string][]byte{}}
-		doc := groupDoc{Name: g.name}
-		agg := tree.AppendJSONString([]byte(`{"metadata":{"name":`), g.name)
-		if g.name == "" {
+		doc := groupDoc{Name: g.Name}
+		agg := tree.AppendJSONString([]byte(`{"metadata":{"name":`), g.Name)
+		if g.Name == "" {
 			agg = []byte(`{"metadata":{`)
 		}
 		agg = append(agg, `},"versions":[`...)
-		for i, v := range g.versions {
-			key := groupVersionKey(g.name, v.version)
+		for i, v := range g.Versions {
+			key := groupVersionKey(g.Name, v.Version)
 			gv := key[strings.Index(key, "/")+1:]
-			doc.Versions = append(doc.Versions, groupVersionDoc{gv, v.version})
-			docs.byPath["/"+key] = append(v.list(gv, g.name), '\n')
+			doc.Versions = append(doc.Versions, groupVersionDoc{gv, v.Version})
+			docs.byPath["/"+key] = append(v.list(gv, g.Name), '\n')
 			if i > 0 {
 				agg = append(agg, ',')
 			}
-			agg = v.appendAggregated(agg, g.name)
+			agg = v.appendAggregated(agg, g.Name)
 		}
 		docs.aggregated = append(agg, "]}"...)
-		if g.name != "" {
+		if g.Name != "" {
 			doc.PreferredVersion = doc.Versions[0]
 			docs.entry = appendDocument(nil, doc)
 			doc.Kind, doc.APIVersion = "APIGroup", "v1"
-			docs.byPath["/apis/"+g.name] = append(appendDocument(nil, doc), '\n')
+			docs.byPath["/apis/"+g.Name] = append(appendDocument(nil, doc), '\n')
 		}
 		g.documents = docs
 	})
@@ -170,13 +170,13 @@ func appendDocument(b []byte, doc any) []byte {
 }
 
 // rootsNow is the lists of all groups, made anew after a change.
-func (c *catalog) rootsNow() *rootDocuments {
-	if r := c.roots.Load(); r != nil && r.at == c.change.Load() {
+func (c *Catalog) rootsNow() *rootDocuments {
+	if r := c.roots.Load(); r != nil && r.at == c.changes.Load() {
 		return r
 	}
-	c.build.Lock()
-	defer c.build.Unlock()
-	if r := c.roots.Load(); r != nil && r.at == c.change.Load() {
+	c.building.Lock()
+	defer c.building.Unlock()
+	if r := c.roots.Load(); r != nil && r.at == c.changes.Load() {
 		return r
 	}
 	groups, at := c.ordered()
@@ -207,10 +207,10 @@ func encodeRoots(groups []*catalogGroup, address string) *rootDocuments {
 	}
 	for _, g := range groups {
 		docs, root := g.encoded(), "/apis"
-		if g.name == "" {
+		if g.Name == "" {
 			root = "/api"
-			for _, v := range g.versions {
-				api.Versions = append(api.Versions, v.version)
+			for _, v := range g.Versions {
+				api.Versions = append(api.Versions, v.Version)
 			}
 		} else {
 			list = append(comma(list), docs.entry...)
@@ -228,34 +228,34 @@ func encodeRoots(groups []*catalogGroup, address string) *rootDocuments {
 
 // orderGroups merges and sorts: by priority, then name; versions by priority, then by
 // age as Kubernetes reads version names.
-func orderGroups(groups []apiGroup) []apiGroup {
-	var out []apiGroup
+func orderGroups(groups []Group) []Group {
+	var out []Group
 	for _, g := range groups {
-		i := slices.IndexFunc(out, func(o apiGroup) bool { return o.name == g.name })
+		i := slices.IndexFunc(out, func(o Group) bool { return o.Name == g.Name })
 		if i < 0 {
-			g.versions = slices.Clone(g.versions)
+			g.Versions = slices.Clone(g.Versions)
 			out = append(out, g)
 			continue
 		}
 		out[i].priority = max(out[i].priority, g.priority)
-		for _, v := range g.versions {
-			if !slices.ContainsFunc(out[i].versions, func(o apiVersion) bool { return o.version == v.version }) {
-				out[i].versions = append(out[i].versions, v)
+		for _, v := range g.Versions {
+			if !slices.ContainsFunc(out[i].Versions, func(o Version) bool { return o.Version == v.Version }) {
+				out[i].Versions = append(out[i].Versions, v)
 			}
 		}
 	}
 	for _, g := range out {
-		sort.SliceStable(g.versions, func(i, j int) bool {
-			a, b := g.versions[i], g.versions[j]
-			return cmp.Or(cmp.Compare(b.priority, a.priority), -compareVersions(a.version, b.version)) < 0
+		sort.SliceStable(g.Versions, func(i, j int) bool {
+			a, b := g.Versions[i], g.Versions[j]
+			return cmp.Or(cmp.Compare(b.priority, a.priority), -CompareVersions(a.Version, b.Version)) < 0
 		})
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].before(&out[j]) < 0 })
 	return out
 }
 
-// compareVersions orders v2 > v1 > v1beta2 > v1beta1 > v1alpha1 > any other name.
-func compareVersions(a, b string) int {
+// CompareVersions orders v2 > v1 > v1beta2 > v1beta1 > v1alpha1 > any other name.
+func CompareVersions(a, b string) int {
 	ra, rb := versionRank(a), versionRank(b)
 	return cmp.Or(cmp.Compare(ra[0], rb[0]), cmp.Compare(ra[1], rb[1]), cmp.Compare(ra[2], rb[2]), strings.Compare(b, a))
 }
@@ -292,7 +292,7 @@ func versionRank(s string) [3]int {
 }
 
 // list is the plain document of a version.
-func (v *apiVersion) list(gv, group string) []byte {
+func (v *Version) list(gv, group string) []byte {
 	b := []byte(`{"kind":"APIResourceList",`)
 	if group != "" {
 		b = append(b, `"apiVersion":"v1",`...)
@@ -303,12 +303,12 @@ func (v *apiVersion) list(gv, group string) []byte {
 		if i > 0 || len(v.resources) > 0 {
 			b = append(b, ',')
 		}
-		b = append(b, d.encoded(v.version).plain...)
+		b = append(b, d.encoded(v.Version).plain...)
 	}
 	return append(b, "]}"...)
 }
 
-func appendResources(b []byte, resources []apiResource) []byte {
+func appendResources(b []byte, resources []resource) []byte {
 	for i, r := range resources {
 		if i > 0 {
 			b = append(b, ',')
@@ -319,25 +319,25 @@ func appendResources(b []byte, resources []apiResource) []byte {
 }
 
 // encoded is a version's resources as they stand in the lists, encoded once.
-func (d *crdDoc) encoded(version string) *crdVersion {
+func (d *Definition) encoded(version string) *definitionVersion {
 	v := d.version(version)
 	v.once.Do(func() {
-		one := apiVersion{version: version, resources: d.resources(v)}
+		one := Version{Version: version, resources: d.resources(v)}
 		v.plain, v.aggregated = appendResources(nil, one.resources), appendDocument(nil, one.aggregated(d.group)[0])
 	})
 	return v
 }
 
 // appendAggregated appends the version in the aggregated form.
-func (v *apiVersion) appendAggregated(b []byte, group string) []byte {
-	b = tree.AppendJSONString(append(b, `{"version":`...), v.version)
+func (v *Version) appendAggregated(b []byte, group string) []byte {
+	b = tree.AppendJSONString(append(b, `{"version":`...), v.Version)
 	next := `,"resources":[`
 	for _, r := range v.aggregated(group) {
 		b = appendDocument(append(b, next...), r)
 		next = ","
 	}
 	for _, d := range v.custom {
-		b = append(append(b, next...), d.encoded(v.version).aggregated...)
+		b = append(append(b, next...), d.encoded(v.Version).aggregated...)
 		next = ","
 	}
 	if next == "," {
@@ -348,7 +348,7 @@ func (v *apiVersion) appendAggregated(b []byte, group string) []byte {
 
 // aggregated is the resources in the aggregated form, subresources below their
 // resources. A subresource without its resource gets one that has nothing else (upstream).
-func (v *apiVersion) aggregated(group string) []aggResource {
+func (v *Version) aggregated(group string) []aggResource {
 	var out []aggResource
 	for _, r := range v.resources {
 		name, sub, isSub := strings.Cut(r.name, "/")
@@ -361,7 +361,7 @@ func (v *apiVersion) aggregated(group string) []aggResource {
 		if r.namespaced {
 			resource.Scope = "Namespaced"
 		}
-		kind := &kindDoc{cmp.Or(r.group, group), cmp.Or(r.version, v.version), r.kind}
+		kind := &kindDoc{cmp.Or(r.group, group), cmp.Or(r.version, v.Version), r.kind}
 		verbs := slices.Sorted(slices.Values(r.verbs))
 		if isSub {
 			resource.Subresources = append(resource.Subresources, aggSubresource{sub, kind, verbs})
@@ -372,9 +372,9 @@ func (v *apiVersion) aggregated(group string) []aggResource {
 	return out
 }
 
-// serve answers with the document of path, or where there is one and the client wants
+// Serve answers with the document of path, or where there is one and the client wants
 // it, the aggregated form with its ETag. A group that is gone is not found.
-func (c *catalog) serve(path string) http.Handler {
+func (c *Catalog) Serve(path string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if path == "/api" || path == "/apis" {
 			roots := c.rootsNow()
@@ -383,17 +383,17 @@ func (c *catalog) serve(path string) http.Handler {
 		}
 		plain := c.plainDocument(path)
 		if plain == nil {
-			writeStatus(w, r, status.PlainText(http.StatusNotFound, "404 page not found"))
+			status.Write(w, r, status.PlainText(http.StatusNotFound, "404 page not found"))
 			return
 		}
 		serveDiscovery(w, r, plain, nil, "")
 	})
 }
 
-// document serves, with a slash at the end or none, /apis/GROUP of groups that are there
+// Document serves, with a slash at the end or none, /apis/GROUP of groups that are there
 // only by custom resources, and /apis/GROUP/VERSION of versions that are; other paths are
 // not its.
-func (c *catalog) document(path string) (serve http.HandlerFunc, ok bool) {
+func (c *Catalog) Document(path string) (serve http.HandlerFunc, ok bool) {
 	path = strings.TrimSuffix(path, "/")
 	g := c.groupOf(path)
 	if g == nil || !g.custom {
@@ -401,8 +401,8 @@ func (c *catalog) document(path string) (serve http.HandlerFunc, ok bool) {
 	}
 	_, version, isVersion := strings.Cut(strings.TrimPrefix(path, "/apis/"), "/")
 	mine := !isVersion && !g.served
-	for _, v := range g.versions {
-		mine = mine || v.version == version && len(v.custom) > 0
+	for _, v := range g.Versions {
+		mine = mine || v.Version == version && len(v.custom) > 0
 	}
 	if !mine {
 		return nil, false
@@ -412,7 +412,7 @@ func (c *catalog) document(path string) (serve http.HandlerFunc, ok bool) {
 }
 
 // groupOf is the group that a path is in, nil where there is none.
-func (c *catalog) groupOf(path string) *catalogGroup {
+func (c *Catalog) groupOf(path string) *catalogGroup {
 	if strings.HasPrefix(path, "/api/") {
 		return c.group("")
 	}
@@ -424,7 +424,7 @@ func (c *catalog) groupOf(path string) *catalogGroup {
 	return c.group(name)
 }
 
-func (c *catalog) plainDocument(path string) []byte {
+func (c *Catalog) plainDocument(path string) []byte {
 	if g := c.groupOf(path); g != nil {
 		return g.encoded().byPath[path]
 	}
@@ -454,11 +454,11 @@ func serveDiscovery(w http.ResponseWriter, r *http.Request, plain, aggregated []
 				w.WriteHeader(http.StatusNotModified)
 				return
 			}
-			writeDocument(w, r, aggregatedType, aggregated)
+			writeDocument(w, r, AggregatedType, aggregated)
 			return
 		}
 	}
-	writeStatus(w, r, notAcceptableJSON())
+	status.Write(w, r, notAcceptableJSON())
 }
 
 func notAcceptableJSON() *status.Error {
@@ -466,66 +466,53 @@ func notAcceptableJSON() *status.Error {
 }
 
 func writeDocument(w http.ResponseWriter, r *http.Request, contentType string, b []byte) {
-	if wantsPretty(r) {
+	if status.WantsPretty(r) {
 		var out bytes.Buffer
 		if json.Indent(&out, b, "", "  ") == nil {
 			b = out.Bytes()
 		}
 	}
 	h := w.Header()
-	h["Content-Type"], h["Content-Length"] = []string{contentType}, []string{itoa(len(b))}
+	h["Content-Type"], h["Content-Length"] = []string{contentType}, []string{strconv.Itoa(len(b))}
 	_, _ = w.Write(b)
 }
 
-// serveGroups registers the documents of the server's own groups, and below each version
-// its resources.
-func (s *Server) serveGroups() {
-	for _, g := range s.groups {
-		if g.name == "" {
-			s.serveDocument("/api", "getAPIVersions", "get available API versions of the core group", versionsDoc{}, nil)
+// Document is one discovery document, as data from which a server makes a route.
+type Document struct {
+	Root           string // its path
+	Operation      string // its name in OpenAPI
+	Doc            string
+	Writes         any    // a value of the type it answers with
+	Group, Version string // of the documents of a version: those whose resources are below Root; else both are empty
+}
+
+// GroupList returns the document of all groups of the chain, which the outermost server has.
+func GroupList() Document {
+	return Document{Root: "/apis", Operation: "getAPIVersions", Doc: "get available API groups of the whole chain", Writes: groupListDoc{}}
+}
+
+// Documents returns the documents of the groups of a server, and below each group its versions.
+func Documents(groups []Group) (out []Document) {
+	for _, g := range groups {
+		if g.Name == "" {
+			out = append(out, Document{Root: "/api", Operation: "getAPIVersions", Doc: "get available API versions of the core group", Writes: versionsDoc{}})
 		} else {
-			s.serveDocument("/apis/"+g.name, "get"+operationName(g.name)+"APIGroup", "get information of the group "+g.name, groupDoc{}, nil)
+			out = append(out, Document{Root: "/apis/" + g.Name, Operation: "get" + OperationName(g.Name) + "APIGroup", Doc: "get information of the group " + g.Name, Writes: groupDoc{}})
 		}
-		for _, v := range g.versions {
-			root, operation := "/apis/"+g.name+"/"+v.version, "get"+operationName(g.name)+operationName(v.version)+"APIResources"
-			if g.name == "" {
-				root, operation = "/api/"+v.version, "getCore"+operationName(v.version)+"APIResources"
+		for _, v := range g.Versions {
+			root, operation := "/apis/"+g.Name+"/"+v.Version, "get"+OperationName(g.Name)+OperationName(v.Version)+"APIResources"
+			if g.Name == "" {
+				root, operation = "/api/"+v.Version, "getCore"+OperationName(v.Version)+"APIResources"
 			}
-			s.serveDocument(root, operation, "get available resources", resourceListDoc{}, s.resourceRoutes(g.name, v.version))
+			out = append(out, Document{Root: root, Operation: operation, Doc: "get available resources", Writes: resourceListDoc{}, Group: g.Name, Version: v.Version})
 		}
 	}
+	return out
 }
 
-// resourceRoutes is the routes of the server's built-in kinds in one group and version.
-func (s *Server) resourceRoutes(group, version string) (routes []Route) {
-	for _, row := range s.program.rest.kinds.Kinds {
-		if row.Server == s.name && row.Group == group && row.Version == version {
-			routes = append(routes, s.program.rest.builtin[kinds.NewKey(group, version, row.Kind)].routeRows()...)
-		}
-	}
-	return routes
-}
-
-func (s *Server) serveDocument(root, operation, doc string, writes any, more []Route) {
-	_ = s.keep(s.container.add(&WebService{Root: root, Doc: doc, Routes: append([]Route{{
-		Method: http.MethodGet, Operation: operation, Doc: doc, Writes: writes, Handler: s.program.catalog.serve(root),
-	}}, more...)}, callSite(1)))
-}
-
-// publicAddress is host:port of the first listener that is no socket file, the TLS one
-// before the plain one; "" without any.
-func (p *program) publicAddress() string {
-	for _, url := range append(p.urls("https"), p.urls("http")...) {
-		if _, address, ok := strings.Cut(url, "://"); ok {
-			return address
-		}
-	}
-	return ""
-}
-
-// operationName is a group or version as part of an operation's name: apps.example ->
+// OperationName is a group or version as part of an operation's name: apps.example ->
 // AppsExample.
-func operationName(s string) string {
+func OperationName(s string) string {
 	var b strings.Builder
 	for part := range strings.SplitSeq(s, ".") {
 		if part != "" {
@@ -533,13 +520,4 @@ func operationName(s string) string {
 		}
 	}
 	return b.String()
-}
-
-// allGroups are the groups of s and all it delegates to.
-func (s *Server) allGroups() []apiGroup {
-	var out []apiGroup
-	for ; s != nil; s = s.delegate {
-		out = append(out, s.groups...)
-	}
-	return out
 }

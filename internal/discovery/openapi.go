@@ -1,4 +1,4 @@
-package main
+package discovery
 
 import (
 	"net/http"
@@ -17,12 +17,12 @@ import (
 // is made when it is first asked for. Clients cache documents by the hash in the address
 // that the index gives.
 
-const openAPIRoot = "/openapi/v3"
+const OpenAPIRoot = "/openapi/v3"
 
 // openAPIDocument is one document. It does not change, but is rendered late.
 type openAPIDocument struct {
-	key    string    // apis/apps/v1
-	custom []*crdDoc // whose schemas are in it
+	key    string        // apis/apps/v1
+	custom []*Definition // whose schemas are in it
 	render func() []byte
 	// identify is a hash of all that render depends on; nil: of what it gives. With it,
 	// the index of many custom resources renders none of them.
@@ -59,13 +59,13 @@ func (d *openAPIDocument) hash() string {
 	return d.hashText
 }
 
-func (d *openAPIDocument) url() string { return openAPIRoot + "/" + d.key + "?hash=" + d.hash() }
+func (d *openAPIDocument) url() string { return OpenAPIRoot + "/" + d.key + "?hash=" + d.hash() }
 
 // customDocument is the document of a version that has only custom resources. It is told
 // from others by their definitions, and by what becomes of a definition in this program.
-func customDocument(key, group string, v apiVersion, table *kinds.Table, form func() string) *openAPIDocument {
+func customDocument(key, group string, v Version, table *kinds.Table, form func() string) *openAPIDocument {
 	return &openAPIDocument{
-		key: key, custom: v.custom, render: func() []byte { return renderCustom(table, group, v.version, v.custom) },
+		key: key, custom: v.custom, render: func() []byte { return renderCustom(table, group, v.Version, v.custom) },
 		identify: func() string {
 			all := []byte(key + " " + form())
 			for _, d := range v.custom {
@@ -76,7 +76,7 @@ func customDocument(key, group string, v apiVersion, table *kinds.Table, form fu
 	}
 }
 
-func renderCustom(table *kinds.Table, group, version string, docs []*crdDoc) []byte {
+func renderCustom(table *kinds.Table, group, version string, docs []*Definition) []byte {
 	w := newOpenAPIWriter(table, group, version)
 	for _, d := range docs {
 		w.addCustom(d)
@@ -84,19 +84,19 @@ func renderCustom(table *kinds.Table, group, version string, docs []*crdDoc) []b
 	return w.document()
 }
 
-// customForm is a hash of what the program makes of definitions: of one of them.
-func customForm(table *kinds.Table) string {
-	v := &crdVersion{name: "v1", served: true, status: true, scale: true}
-	specimen := &crdDoc{
-		group: "specimen", plural: "specimens", kind: "Specimen", listKind: "SpecimenList", namespaced: true, versions: []*crdVersion{v},
+// rendererHash is a hash of what the program makes of definitions: of one of them.
+func rendererHash(table *kinds.Table) string {
+	v := &definitionVersion{name: "v1", served: true, status: true, scale: true}
+	specimen := &Definition{
+		group: "specimen", plural: "specimens", kind: "Specimen", listKind: "SpecimenList", namespaced: true, versions: []*definitionVersion{v},
 		raw: []byte(`{"spec":{"versions":[{"name":"v1","schema":{"openAPIV3Schema":{"properties":{"a":{"x-kubernetes-embedded-resource":true}}}}}]}}`),
 	}
-	return upperHash(renderCustom(table, specimen.group, v.name, []*crdDoc{specimen}))
+	return upperHash(renderCustom(table, specimen.group, v.name, []*Definition{specimen}))
 }
 
 // builtinDocuments is those of what the servers have: of every group and version, of the
 // groups, and of the roots.
-func builtinDocuments(groups map[string][]apiGroup, table *kinds.Table) []*openAPIDocument {
+func builtinDocuments(groups map[string][]Group, table *kinds.Table) []*openAPIDocument {
 	out := []*openAPIDocument{
 		{key: "api", render: func() []byte { return discoveryOpenAPI("/api/", "core", "getCoreAPIVersions", "APIVersions") }},
 		{key: "apis", render: func() []byte { return discoveryOpenAPI("/apis/", "apis", "getAPIVersions", "APIGroupList") }},
@@ -104,13 +104,13 @@ func builtinDocuments(groups map[string][]apiGroup, table *kinds.Table) []*openA
 	for name, parts := range groups {
 		had := map[string]bool{}
 		for _, g := range parts {
-			for _, v := range g.versions {
-				if had[v.version] {
+			for _, v := range g.Versions {
+				if had[v.Version] {
 					continue
 				}
-				had[v.version] = true
-				out = append(out, &openAPIDocument{key: groupVersionKey(name, v.version), render: func() []byte {
-					w := newOpenAPIWriter(table, name, v.version)
+				had[v.Version] = true
+				out = append(out, &openAPIDocument{key: groupVersionKey(name, v.Version), render: func() []byte {
+					w := newOpenAPIWriter(table, name, v.Version)
 					w.addKinds()
 					return w.document()
 				}})
@@ -126,13 +126,13 @@ func builtinDocuments(groups map[string][]apiGroup, table *kinds.Table) []*openA
 }
 
 // indexNow is the index, made anew after a change.
-func (c *catalog) indexNow() *openAPIIndex {
-	if i := c.index.Load(); i != nil && i.at == c.change.Load() {
+func (c *Catalog) indexNow() *openAPIIndex {
+	if i := c.index.Load(); i != nil && i.at == c.changes.Load() {
 		return i
 	}
-	c.build.Lock()
-	defer c.build.Unlock()
-	if i := c.index.Load(); i != nil && i.at == c.change.Load() {
+	c.building.Lock()
+	defer c.building.Unlock()
+	if i := c.index.Load(); i != nil && i.at == c.changes.Load() {
 		return i
 	}
 	groups, at := c.ordered()
@@ -169,7 +169,7 @@ func (c *catalog) indexNow() *openAPIIndex {
 
 // openAPIDocument is the document of a key, nil where there is none. It does not make
 // the index, so that one document costs no other.
-func (c *catalog) openAPIDocument(key string) *openAPIDocument {
+func (c *Catalog) openAPIDocument(key string) *openAPIDocument {
 	parts := strings.Split(key, "/")
 	var group, version string
 	switch {
@@ -188,13 +188,8 @@ func (c *catalog) openAPIDocument(key string) *openAPIDocument {
 	return nil
 }
 
-// serveOpenAPI puts the index and the documents on a server.
-func (c *catalog) serveOpenAPI(s *Server) {
-	_ = s.Handle(openAPIRoot, http.HandlerFunc(c.answerOpenAPIIndex))
-	_ = s.HandlePrefix(openAPIRoot+"/", http.HandlerFunc(c.answerOpenAPI))
-}
-
-func (c *catalog) answerOpenAPIIndex(w http.ResponseWriter, r *http.Request) {
+// ServeOpenAPIIndex answers with the index of documents.
+func (c *Catalog) ServeOpenAPIIndex(w http.ResponseWriter, r *http.Request) {
 	if !takesJSON(w, r) {
 		return
 	}
@@ -202,12 +197,12 @@ func (c *catalog) answerOpenAPIIndex(w http.ResponseWriter, r *http.Request) {
 	writeTagged(w, r, index.etag, index.body)
 }
 
-// answerOpenAPI answers with a document. An address with its hash is good for ever; one
+// ServeOpenAPI answers with a document. An address with its hash is good for ever; one
 // with the hash of an older document leads to the present one.
-func (c *catalog) answerOpenAPI(w http.ResponseWriter, r *http.Request) {
-	d := c.openAPIDocument(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, openAPIRoot+"/"), "/"))
+func (c *Catalog) ServeOpenAPI(w http.ResponseWriter, r *http.Request) {
+	d := c.openAPIDocument(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, OpenAPIRoot+"/"), "/"))
 	if d == nil {
-		writeStatus(w, r, status.PlainText(http.StatusNotFound, "404 page not found"))
+		status.Write(w, r, status.PlainText(http.StatusNotFound, "404 page not found"))
 		return
 	}
 	w.Header()["Vary"] = []string{"Accept"}
@@ -234,7 +229,7 @@ func takesJSON(w http.ResponseWriter, r *http.Request) bool {
 			return true
 		}
 	}
-	writeStatus(w, r, notAcceptableJSON())
+	status.Write(w, r, notAcceptableJSON())
 	return false
 }
 
@@ -251,5 +246,6 @@ func writeTagged(w http.ResponseWriter, r *http.Request, tag string, b []byte) {
 			}
 		}
 	}
-	writeJSON(w, b)
+	w.Header()["Content-Type"] = []string{"application/json"}
+	_, _ = w.Write(b)
 }

@@ -1,9 +1,8 @@
-package main
+package discovery
 
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"apichain/internal/kinds"
-	"apichain/internal/status"
 	"apichain/internal/tree"
 )
 
@@ -57,7 +55,7 @@ func testKinds() *kinds.Table {
 
 // testCRD is a definition whose versions are told as "v1" (served and stored),
 // "v1beta1-" (not served), with + for status and scale.
-func testCRD(group, plural, kind string, versions ...string) *crdDoc {
+func testCRD(group, plural, kind string, versions ...string) *Definition {
 	var list []any
 	for i, v := range versions {
 		name := strings.Trim(v, "+-")
@@ -77,11 +75,11 @@ func testCRD(group, plural, kind string, versions ...string) *crdDoc {
 		"group": group, "scope": "Namespaced", "versions": list,
 		"names": map[string]any{"plural": plural, "singular": strings.ToLower(kind), "kind": kind, "shortNames": []any{plural[:2]}},
 	}}
-	return newCRDDoc(tree.AppendJSON(nil, crd), crd)
+	return NewDefinition(tree.AppendJSON(nil, crd), crd)
 }
 
 // names is a version's resources, "name(kind hash verbs)".
-func resourceNames(v apiVersion) (out []string) {
+func resourceNames(v Version) (out []string) {
 	for _, r := range v.resources {
 		out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s%s%s %s", r.name, strings.TrimLeft(r.group+"/"+r.version+"/", "/"), r.kind, map[bool]string{true: " ns"}[r.namespaced], r.storageHash)))
 	}
@@ -91,9 +89,9 @@ func resourceNames(v apiVersion) (out []string) {
 func TestGroupsOfTable(t *testing.T) {
 	var got []string
 	for _, server := range []string{"core", "extensions", "aggregator"} {
-		for _, g := range groupsOf(testKinds(), server) {
-			for _, v := range g.versions {
-				got = append(got, fmt.Sprintf("%s: %s %d %s %d %s", server, g.name, g.priority, v.version, v.priority, strings.Join(resourceNames(v), ", ")))
+		for _, g := range GroupsOf(testKinds(), server) {
+			for _, v := range g.Versions {
+				got = append(got, fmt.Sprintf("%s: %s %d %s %d %s", server, g.Name, g.priority, v.Version, v.priority, strings.Join(resourceNames(v), ", ")))
 			}
 		}
 	}
@@ -114,11 +112,11 @@ func TestCRDGroups(t *testing.T) {
 	gone.terminating = true
 	other := testCRD("other.example", "things", "Thing", "v1")
 	var got []string
-	for _, g := range crdGroups([]*crdDoc{widgets, gone, other, testCRD("none.example", "nones", "None", "v1-")}) {
-		for _, v := range g.versions {
-			line := fmt.Sprintf("%s %d %s %d", g.name, g.priority, v.version, v.priority)
+	for _, g := range groupsOfDefinitions([]*Definition{widgets, gone, other, testCRD("none.example", "nones", "None", "v1-")}) {
+		for _, v := range g.Versions {
+			line := fmt.Sprintf("%s %d %s %d", g.Name, g.priority, v.Version, v.priority)
 			for _, d := range v.custom {
-				for _, r := range d.resources(d.version(v.version)) {
+				for _, r := range d.resources(d.version(v.Version)) {
 					line += fmt.Sprintf(" %s:%d", r.name, len(r.verbs))
 				}
 			}
@@ -137,24 +135,24 @@ func TestCRDGroups(t *testing.T) {
 
 func TestNewCRDDoc(t *testing.T) {
 	crd := map[string]any{"metadata": map[string]any{"deletionTimestamp": "2024-01-01T00:00:00Z"}, "spec": map[string]any{"group": "g.example", "scope": "Cluster", "names": map[string]any{"plural": "wished", "kind": "Wished"}}}
-	d := newCRDDoc(nil, crd)
+	d := NewDefinition(nil, crd)
 	if d.plural != "wished" || d.listKind != "WishedList" || d.namespaced || !d.terminating {
 		t.Errorf("%+v", d)
 	}
 	crd["status"] = map[string]any{"acceptedNames": map[string]any{"plural": "given", "kind": "Given", "listKind": "Gifts", "categories": []any{"all"}}}
-	if d := newCRDDoc(nil, crd); d.plural != "given" || d.listKind != "Gifts" || !slices.Equal(d.categories, []string{"all"}) {
+	if d := NewDefinition(nil, crd); d.plural != "given" || d.listKind != "Gifts" || !slices.Equal(d.categories, []string{"all"}) {
 		t.Errorf("%+v", d)
 	}
 }
 
 // TestCustomDiscovery follows a group of custom resources through its life: each change
-// is in all documents as soon as setCustom has returned.
+// is in all documents as soon as SetCustom has returned.
 func TestCustomDiscovery(t *testing.T) {
-	var c catalog
-	c.setServers(groupsOf(testKinds(), "core"), "", testKinds())
+	var c Catalog
+	c.SetServers(GroupsOf(testKinds(), "core"), "", testKinds())
 	has := func(step, path string, want ...string) {
 		t.Helper()
-		got := fetch(t, &c, path, "Accept: "+map[bool]string{true: aggregatedType, false: "*/*"}[strings.Contains(step, "aggregated")])
+		got := fetch(t, &c, path, "Accept: "+map[bool]string{true: AggregatedType, false: "*/*"}[strings.Contains(step, "aggregated")])
 		for _, w := range want {
 			if w, no := strings.CutPrefix(w, "!"); strings.Contains(got.Body.String(), w) == no {
 				t.Errorf("%s: %s: %s: want %q (not: %v)", step, path, got.Body, w, no)
@@ -163,7 +161,7 @@ func TestCustomDiscovery(t *testing.T) {
 	}
 	none := func(step, path string) {
 		t.Helper()
-		if _, ok := c.document(path); ok || fetch(t, &c, path).Code != 404 {
+		if _, ok := c.Document(path); ok || fetch(t, &c, path).Code != 404 {
 			t.Errorf("%s: %s is there", step, path)
 		}
 	}
@@ -172,7 +170,7 @@ func TestCustomDiscovery(t *testing.T) {
 	has("before, aggregated", "/apis", "!example.com")
 
 	widgets := testCRD("example.com", "widgets", "Widget", "v1+", "v1beta1")
-	c.setCustom("example.com", []*crdDoc{widgets})
+	c.SetCustom("example.com", []*Definition{widgets})
 	const versions = `"versions":[{"groupVersion":"example.com/v1","version":"v1"},{"groupVersion":"example.com/v1beta1","version":"v1beta1"}],"preferredVersion":{"groupVersion":"example.com/v1","version":"v1"}}`
 	has("one", "/apis", `"groups":[{"name":"events.k8s.io",`, `},{"name":"example.com",`+versions+"]}")
 	has("one", "/apis/example.com", `{"kind":"APIGroup","apiVersion":"v1","name":"example.com",`+versions)
@@ -184,21 +182,21 @@ func TestCustomDiscovery(t *testing.T) {
 		`"subresources":[{"subresource":"status","responseKind":{"group":"example.com","version":"v1","kind":"Widget"},"verbs":["get","patch","update"]},{"subresource":"scale","responseKind":{"group":"autoscaling","version":"v1","kind":"Scale"},`,
 		`}],"freshness":"Current"},{"version":"v1beta1","resources":[`)
 	for _, path := range []string{"/apis/example.com", "/apis/example.com/", "/apis/example.com/v1", "/apis/example.com/v1beta1/"} {
-		if serve, ok := c.document(path); !ok || serve == nil {
+		if serve, ok := c.Document(path); !ok || serve == nil {
 			t.Errorf("no document %s", path)
 		}
 	}
 	for _, path := range []string{"/apis/example.com/v2", "/apis/example.com/v1/widgets", "/apis/events.k8s.io", "/apis/events.k8s.io/v1", "/api/v1", "/apis", "/apis/", "/", "", "/apis//v1"} {
-		if _, ok := c.document(path); ok {
+		if _, ok := c.Document(path); ok {
 			t.Errorf("a document %q", path)
 		}
 	}
 
 	gizmos := testCRD("example.com", "gizmos", "Gizmo", "v1")
-	c.setCustom("example.com", []*crdDoc{widgets, gizmos})
+	c.SetCustom("example.com", []*Definition{widgets, gizmos})
 	has("two", "/apis/example.com/v1", `"name":"widgets/scale"`, `},{"name":"gizmos",`)
 	has("two, aggregated", "/apis", `]},{"resource":"gizmos",`)
-	c.setCustom("example.com", nil)
+	c.SetCustom("example.com", nil)
 	none("after", "/apis/example.com")
 	none("after", "/apis/example.com/v1")
 	has("after", "/apis", "!example.com")
@@ -207,9 +205,9 @@ func TestCustomDiscovery(t *testing.T) {
 
 // TestCustomInServersGroup adds custom versions to a group that a server has.
 func TestCustomInServersGroup(t *testing.T) {
-	var c catalog
-	c.setServers(groupsOf(testKinds(), "core"), "", testKinds())
-	c.setCustom("events.k8s.io", []*crdDoc{testCRD("events.k8s.io", "widgets", "Widget", "v2", "v1")})
+	var c Catalog
+	c.SetServers(GroupsOf(testKinds(), "core"), "", testKinds())
+	c.SetCustom("events.k8s.io", []*Definition{testCRD("events.k8s.io", "widgets", "Widget", "v2", "v1")})
 	if got := fetch(t, &c, "/apis/events.k8s.io").Body.String(); !strings.Contains(got, `"versions":[{"groupVersion":"events.k8s.io/v2","version":"v2"},{"groupVersion":"events.k8s.io/v1","version":"v1"}]`) {
 		t.Errorf("%s", got)
 	}
@@ -217,11 +215,11 @@ func TestCustomInServersGroup(t *testing.T) {
 		t.Errorf("the version of the server: %s", got)
 	}
 	for path, want := range map[string]bool{"/apis/events.k8s.io": false, "/apis/events.k8s.io/v1": false, "/apis/events.k8s.io/v2": true} {
-		if _, ok := c.document(path); ok != want {
+		if _, ok := c.Document(path); ok != want {
 			t.Errorf("document %s: %v", path, ok)
 		}
 	}
-	c.setServers(nil, "", nil)
+	c.SetServers(nil, "", nil)
 	if got := fetch(t, &c, "/apis").Body.String(); !strings.Contains(got, `"name":"events.k8s.io","versions":[{"groupVersion":"events.k8s.io/v2","version":"v2"},{"groupVersion":"events.k8s.io/v1"`) {
 		t.Errorf("without the servers: %s", got)
 	}
@@ -230,19 +228,19 @@ func TestCustomInServersGroup(t *testing.T) {
 // TestCatalogConcurrently reads while groups come and go: an answer is whole, and never
 // older than a change that was made before the request.
 func TestCatalogConcurrently(t *testing.T) {
-	var c catalog
-	c.setServers(groupsOf(testKinds(), "core"), "", testKinds())
+	var c Catalog
+	c.SetServers(GroupsOf(testKinds(), "core"), "", testKinds())
 	var all sync.WaitGroup
 	for i := range 4 {
 		all.Go(func() {
 			group := fmt.Sprintf("g%d.example", i)
 			for n := range 30 {
-				var docs []*crdDoc
+				var docs []*Definition
 				if n%2 == 0 {
 					docs = append(docs, testCRD(group, "widgets", "Widget", "v1+"))
 				}
-				c.setCustom(group, docs)
-				for _, accept := range []string{"*/*", aggregatedType} {
+				c.SetCustom(group, docs)
+				for _, accept := range []string{"*/*", AggregatedType} {
 					got := fetch(t, &c, "/apis", "Accept: "+accept).Body.Bytes()
 					if !json.Valid(got) || strings.Contains(string(got), group) != (n%2 == 0) {
 						t.Errorf("%s, round %d: %s", group, n, got)
@@ -257,66 +255,38 @@ func TestCatalogConcurrently(t *testing.T) {
 	all.Wait()
 }
 
-// TestCustomServed asks a running server for groups that only custom resources make, by
-// whole requests, the way the extensions server hands them out.
-func TestCustomServed(t *testing.T) {
-	r := startProgram(t, func(s *Server) {
-		_ = s.HandlePrefix("/apis/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if serve, ok := s.program.catalog.document(r.URL.Path); ok {
-				serve(w, r)
-				return
-			}
-			writeStatus(w, r, status.PlainText(404, "404 page not found"))
-		}))
-	})
-	r.catalog.setCustom("example.com", []*crdDoc{testCRD("example.com", "widgets", "Widget", "v1+")})
-	for _, kind := range clientKinds {
-		for path, want := range map[string]string{"/apis": `{"name":"example.com",`, "/apis/example.com": `"kind":"APIGroup"`, "/apis/example.com/v1/": `"name":"widgets/scale"`, "/openapi/v3": `"apis/example.com/v1":{`, "/openapi/v3/apis/example.com/v1": `"com.example.v1.Widget":{`} {
-			if got := r.get(kind, path); got.status != 200 || !strings.Contains(got.body, want) || got.header.Get("Content-Type") != "application/json" {
-				t.Errorf("%s %s: %d %v %s", kind, path, got.status, got.header, got.body)
-			}
-		}
-	}
-	if got := r.get("http", "/apis/example.com", "Accept: text/html"); got.status != 406 {
-		t.Errorf("text/html: %d", got.status)
-	}
-	if got := r.get("http", "/apis/nobody.example"); got.status != 404 {
-		t.Errorf("nobody: %d", got.status)
-	}
-}
-
 // TestManyCustomGroups bounds what a change costs among ten thousand definitions, each in
 // a group of its own, and all in one.
 func TestManyCustomGroups(t *testing.T) {
 	const many = 10_000
 	for _, spread := range []bool{true, false} {
-		var c catalog
-		c.setServers(groupsOf(testKinds(), "core"), "", testKinds())
+		var c Catalog
+		c.SetServers(GroupsOf(testKinds(), "core"), "", testKinds())
 		name := func(i int) string {
 			if spread {
 				return fmt.Sprintf("g%d.example", i)
 			}
 			return "one.example"
 		}
-		docs := map[string][]*crdDoc{}
+		docs := map[string][]*Definition{}
 		for i := range many {
 			docs[name(i)] = append(docs[name(i)], testCRD(name(i), fmt.Sprintf("widgets%d", i), fmt.Sprintf("Widget%d", i), "v1"))
 		}
 		for group, list := range docs {
-			c.setCustom(group, list)
+			c.SetCustom(group, list)
 		}
-		fetch(t, &c, "/apis", "Accept: "+aggregatedType)
+		fetch(t, &c, "/apis", "Accept: "+AggregatedType)
 		c.indexNow()
 		fastest := time.Hour
 		for i := range 5 {
 			group := name(i)
 			next := append(slices.Clone(docs[group]), testCRD(group, "extras", "Extra", "v1"))
 			start := time.Now()
-			c.setCustom(group, next)
+			c.SetCustom(group, next)
 			fastest = min(fastest, time.Since(start))
 		}
 		start := time.Now()
-		got := fetch(t, &c, "/apis", "Accept: "+aggregatedType)
+		got := fetch(t, &c, "/apis", "Accept: "+AggregatedType)
 		lists := time.Since(start)
 		start = time.Now()
 		index := c.indexNow()

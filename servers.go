@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"apichain/internal/discovery"
+	"apichain/internal/kinds"
+)
+
+// The three servers of the delegation chain, outermost first. The aggregator answers for the
+// whole chain where discovery of groups begins; what it has nothing for goes to the core, which
+// has the built-in kinds and what Extend adds; what that has nothing for goes to the
+// extensions, which have the custom resources. What they do not know is not found.
+
+// newAggregator makes the outermost server: the director of both listeners. It answers
+// for the whole chain where discovery of groups begins, at /apis.
+func newAggregator(p *program, delegate *Server) *Server {
+	s := newServer(p, "aggregator", delegate)
+	s.serveGroups()
+	s.serveDocument(discovery.GroupList())
+	_ = s.Handle(discovery.OpenAPIRoot, http.HandlerFunc(p.catalog.ServeOpenAPIIndex))
+	_ = s.HandlePrefix(discovery.OpenAPIRoot+"/", http.HandlerFunc(p.catalog.ServeOpenAPI))
+	return s
+}
+
+// newCore makes the server of the built-in kinds, as the kind table has them. Extend adds to
+// it.
+func newCore(p *program, delegate *Server) *Server {
+	s := newServer(p, "core", delegate)
+	s.serveGroups()
+	return s
+}
+
+// newExtensions makes the last server of the chain: the one of custom resources. What it
+// and those before it do not know is not found.
+func newExtensions(p *program) *Server {
+	s := newServer(p, "extensions", nil)
+	s.customs = p.rest.customs
+	s.serveGroups()
+	return s
+}
+
+// serveGroups registers the documents of the server's own groups, by the kind table, and below
+// each version its resources.
+func (s *Server) serveGroups() {
+	s.groups = discovery.GroupsOf(s.program.rest.kinds, s.name)
+	for _, d := range discovery.Documents(s.groups) {
+		s.serveDocument(d)
+	}
+}
+
+// serveDocument registers a discovery document, and the resources below it.
+func (s *Server) serveDocument(d discovery.Document) {
+	routes := []Route{{Method: http.MethodGet, Operation: d.Operation, Doc: d.Doc, Writes: d.Writes, Handler: s.program.catalog.Serve(d.Root)}}
+	routes = append(routes, s.resourceRoutes(d.Group, d.Version)...)
+	_ = s.keep(s.container.add(&WebService{Root: d.Root, Doc: d.Doc, Routes: routes}, callSite(1)))
+}
+
+// resourceRoutes is the routes of the server's built-in kinds in one group and version.
+func (s *Server) resourceRoutes(group, version string) (routes []Route) {
+	for _, row := range s.program.rest.kinds.Kinds {
+		if row.Server == s.name && row.Group == group && row.Version == version {
+			routes = append(routes, s.program.rest.builtin[kinds.NewKey(group, version, row.Kind)].routeRows()...)
+		}
+	}
+	return routes
+}
+
+// allGroups are the groups of s and all it delegates to.
+func (s *Server) allGroups() []discovery.Group {
+	var out []discovery.Group
+	for ; s != nil; s = s.delegate {
+		out = append(out, s.groups...)
+	}
+	return out
+}
+
+// installOwnPaths puts on the outermost server what it shows of itself and of all it
+// delegates to: version, metrics, health, and the index of paths.
+func (p *program) installOwnPaths(s *Server) {
+	_ = s.AddWebService(versionService())
+	_ = s.Handle("/metrics", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Content-Type"] = []string{"text/plain; version=0.0.4; charset=utf-8"}
+		_ = p.writeMetrics(w) // an error is the client's going
+	}))
+	p.installHealth(s)
+	index := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := json.MarshalIndent(struct {
+			Paths []string `json:"paths"`
+		}{s.listedPaths()}, "", "  ")
+		writeJSON(w, b)
+	})
+	_ = s.handleUnlisted("/", index)
+	_ = s.handleUnlisted("/index.html", index)
+}
+
+// publicAddress is host:port of the first listener that is no socket file, the TLS one
+// before the plain one; "" without any.
+func (p *program) publicAddress() string {
+	for _, url := range append(p.urls("https"), p.urls("http")...) {
+		if _, address, ok := strings.Cut(url, "://"); ok {
+			return address
+		}
+	}
+	return ""
+}
