@@ -236,6 +236,7 @@ var layers = map[string]map[string]string{
 	// What the serving core stands on and knows nothing of objects.
 	"internal/atomicfile": {},
 	"internal/certs":      {"internal/atomicfile": "a generated certificate may be kept"},
+	"internal/hub":        {},
 }
 
 // TestLayers: packages import what the table of layers lets them, and all of that.

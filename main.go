@@ -84,6 +84,7 @@
 //	internal/patch      JSON patch, merge patch, strategic merge
 //	internal/atomicfile files that are there whole or not at all
 //	internal/certs      certificates: generated or loaded, and files that change
+//	internal/hub        events handed to readers, none of which anybody waits for
 //	internal/discovery  the groups, versions and resources there are, as discovery and OpenAPI show them
 //	internal/store      versioned objects, and the log of what has happened to them
 //

@@ -15,6 +15,7 @@ import (
 
 	"apichain/internal/certs"
 	"apichain/internal/discovery"
+	"apichain/internal/hub"
 	"apichain/internal/request"
 	"apichain/internal/store"
 )
@@ -64,7 +65,7 @@ type program struct {
 	handover  bool // sockets are inherited: another process can serve the next connection
 
 	recent   recentRequests
-	hub      *hub
+	hub      *hub.Hub
 	draining drainControl
 	logLevel logLevelControl
 	faults   faultControl
@@ -93,7 +94,7 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p.log = slog.New(levelled{o.logging.logger(stderr).Handler(), &p.logLevel})
 	p.generation.Store(p.started.UnixMilli())
 	changed := func() { p.generation.Add(1) }
-	p.hub = newHub(p.started, &p.generation)
+	p.hub = p.newStreams()
 	p.timeline = newTimeline(p.started, changed)
 	p.timeline.publish = func(e event) { p.publish("lifecycle", "lifecycle", e.shown(p.started)) }
 	p.hooks = newHooks(func(o *hook) {
@@ -320,7 +321,7 @@ func (p *program) closeServing(ctx context.Context) {
 // was asked once more, so that whoever watches the stop sees the end of it. Streams have
 // seen it, and end at once.
 func (p *program) closeAdmin() {
-	p.hub.close()
+	p.hub.Close()
 	if p.admin == nil {
 		return
 	}
