@@ -237,6 +237,7 @@ var layers = map[string]map[string]string{
 	"internal/atomicfile": {},
 	"internal/certs":      {"internal/atomicfile": "a generated certificate may be kept"},
 	"internal/hub":        {},
+	"internal/metrics":    {},
 }
 
 // TestLayers: packages import what the table of layers lets them, and all of that.

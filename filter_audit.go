@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"apichain/internal/metrics"
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
@@ -193,7 +194,7 @@ func (p *program) closeAudit() {
 }
 
 // writeMetrics writes the counters of auditing; none without a policy.
-func (a *auditing) writeMetrics(e *exposition) {
+func (a *auditing) writeMetrics(e *metrics.Writer) {
 	if a == nil {
 		return
 	}
@@ -201,12 +202,12 @@ func (a *auditing) writeMetrics(e *exposition) {
 	for i := range a.log.events {
 		all += a.log.events[i].Load()
 	}
-	e.single("apiserver_audit_event_total", "counter", "Audit events written.", float64(all))
-	e.family("apiserver_audit_level_total", "counter", "Audit events written, by level.")
+	e.Single("apiserver_audit_event_total", "counter", "Audit events written.", float64(all))
+	e.Family("apiserver_audit_level_total", "counter", "Audit events written, by level.")
 	for i := range a.log.events {
-		e.number(float64(a.log.events[i].Load()), "level", auditLevel(i).String())
+		e.Number(float64(a.log.events[i].Load()), "level", auditLevel(i).String())
 	}
-	e.single("apiserver_audit_error_total", "counter", "Audit events that could not be written.", float64(a.log.errors.Load()))
+	e.Single("apiserver_audit_error_total", "counter", "Audit events that could not be written.", float64(a.log.errors.Load()))
 }
 
 // captured is the beginning of a body, for an audit event. A nil one keeps nothing.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/metrics"
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
@@ -456,7 +457,7 @@ func (s source) Build() admin.Build {
 	revised, _ := time.Parse(time.RFC3339, b.time) // zero, and so null, where nothing was stamped
 	return admin.Build{
 		Version: programVersion, GoVersion: runtime.Version(), Module: module, Revision: b.revision, RevisionTime: admin.Time(revised), Modified: b.modified, Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Process: admin.Process{PID: os.Getpid(), StartedAt: admin.Time(s.p.started), UptimeSeconds: time.Since(s.p.started).Seconds(), Goroutines: runtime.NumGoroutine(), HeapBytes: m.HeapAlloc, ResidentBytes: residentBytes(), CPUs: runtime.NumCPU()},
+		Process: admin.Process{PID: os.Getpid(), StartedAt: admin.Time(s.p.started), UptimeSeconds: time.Since(s.p.started).Seconds(), Goroutines: runtime.NumGoroutine(), HeapBytes: m.HeapAlloc, ResidentBytes: metrics.ResidentBytes(), CPUs: runtime.NumCPU()},
 	}
 }
 

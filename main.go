@@ -34,7 +34,7 @@
 //	mux.go                  the path mux: exact, longest prefix
 //	shadows.go              routes that are never reached, or that share paths
 //	health.go               healthz, livez, readyz
-//	metrics.go              Prometheus text
+//	metrics.go              what is counted of requests, and the page /metrics
 //	metrics_store.go        gauges of the store and its readers
 //	version.go              /version and the build
 //	server.go               one generic server: the surface for Extend
@@ -84,6 +84,7 @@
 //	internal/patch      JSON patch, merge patch, strategic merge
 //	internal/atomicfile files that are there whole or not at all
 //	internal/certs      certificates: generated or loaded, and files that change
+//	internal/metrics    counters, and Prometheus text
 //	internal/hub        events handed to readers, none of which anybody waits for
 //	internal/discovery  the groups, versions and resources there are, as discovery and OpenAPI show them
 //	internal/store      versioned objects, and the log of what has happened to them

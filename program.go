@@ -38,7 +38,7 @@ type program struct {
 	authn    *authenticator
 	authz    authorizer
 	auditing *auditing // nil without a policy
-	metrics  *metrics
+	metrics  *counters
 
 	generation atomic.Int64
 	timeline   *timeline
@@ -103,7 +103,7 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	})
 	p.signals = newSignals()
 	p.hosts = newHostSet(o.front.allowedHosts)
-	p.metrics = newMetrics()
+	p.metrics = newCounters()
 	p.conns = newConns()
 	p.requests = newWaitGroup()
 	p.watches = newWatches()

@@ -131,7 +131,7 @@ func (c complaints) Write(b []byte) (int, error) {
 	level := slog.LevelDebug
 	switch {
 	case strings.Contains(text, "TLS handshake error") && c.role != "admin":
-		c.p.metrics.tlsErrors.inc()
+		c.p.metrics.tlsErrors.Inc()
 	case strings.HasPrefix(text, "http: panic serving"), strings.HasPrefix(text, "http: Accept error"):
 		level = slog.LevelError
 	}
