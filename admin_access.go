@@ -137,7 +137,7 @@ func (p *program) keepAdmin(line string, c admin.Change, code int, failure *stat
 	}
 	now := auditTime(time.Now())
 	p.auditing.log.write(&auditEvent{
-		Kind: "Event", APIVersion: "audit.k8s.io/v1", Level: auditMetadata, AuditID: c.AuditID, Stage: auditResponseComplete, RequestURI: shorten(c.Path, 2048), Verb: strings.ToLower(c.Method),
+		Kind: "Event", APIVersion: "audit.k8s.io/v1", Level: auditMetadata, AuditID: c.AuditID, Stage: auditResponseComplete, RequestURI: status.Shorten(c.Path, 2048), Verb: strings.ToLower(c.Method),
 		User: newAuditUser(adminUser(c.By)), SourceIPs: sourceIPs(&http.Request{RemoteAddr: c.RemoteAddr}), UserAgent: auditUserAgent(c.UserAgent), ResponseStatus: auditStatus(code, failure), Received: now, StageTime: now,
 	})
 }

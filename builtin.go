@@ -21,48 +21,49 @@ import (
 // The resources of the built-in kinds: rows of the kind table, served by the containers of
 // their servers.
 
-// newRest makes the store and what all resources share.
-func newRest(p *program) (*rest, error) {
-	table, err := kinds.Load()
-	if err != nil {
-		return nil, err
-	}
-	o := &p.opt.watch
-	s := &rest{program: p, kinds: table, limits: *o, watches: &p.watching, meta: table.Types["meta.ObjectMeta"], builtin: map[kinds.Key]*resource{}, byBucket: map[*store.Bucket]*resource{}}
-	s.store = p.store
+// newRest makes the resources of all built-in kinds, and serves no custom one yet.
+func newRest(c apiConfig) *rest {
+	s := &rest{config: c, store: c.store, kinds: c.kinds, meta: c.kinds.Types["meta.ObjectMeta"], builtin: map[kinds.Key]*resource{}, byBucket: map[*store.Bucket]*resource{}}
 	s.spaces = s.store.Bucket("namespaces")
-	for _, row := range table.Kinds {
+	for _, row := range c.kinds.Kinds {
 		r := s.newBuiltin(row)
 		s.builtin[kinds.NewKey(row.Group, row.Version, row.Kind)] = r
 		if row.StoredAs == "" && r.bucket != nil {
 			s.byBucket[r.bucket] = r
 		}
 	}
-	s.customs = newCustoms(s, &p.catalog, p.opt.customs.strict)
-	s.fit()
-	return s, nil
-}
-
-// fit gives the kinds that the server itself acts upon what no table can say.
-func (s *rest) fit() {
-	for kind, answer := range reviews() {
-		for key, r := range s.builtin {
-			if key.Name == kind {
-				r.reviewed = answer
-			}
-		}
+	s.customs = newCustoms(s, c.catalog, c.strictCRDs)
+	for key, h := range s.hookTable() {
+		s.builtin[key].kindHooks = h
 	}
-	accounts := s.builtin[kinds.NewKey("", "v1", "ServiceAccount")]
-	accounts.subresources["token"] = &subresource{serve: func(q *call) error { return q.rest.program.authn.accounts.requestToken(q) }}
-	spaces := s.builtin[kinds.NewKey("", "v1", "Namespace")]
-	spaces.subresources["finalize"] = &subresource{serve: finalizeSpace}
-	spaces.beforeDelete = holdSpace
 	definitions := s.builtin[kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition")]
 	definitions.shape = crdShape{definitions.shape}
-	definitions.prepare = s.customs.prepareCRD
-	definitions.alone = new(sync.Mutex) // two that want one name must see each other
-	definitions.beforeDelete = keepCRD
-	definitions.written = func(*store.Object) { s.customs.follow() }
+	return s
+}
+
+// hookTable returns what built-in kinds do that no table can say. Custom resources have no hooks.
+func (s *rest) hookTable() map[kinds.Key]kindHooks {
+	return map[kinds.Key]kindHooks{
+		kinds.NewKey("", "v1", "Namespace"): {
+			beforeDelete: holdNamespace,
+			special:      map[string]func(q *call) error{"finalize": finalizeNamespace},
+		},
+		kinds.NewKey("", "v1", "ServiceAccount"): {
+			special: map[string]func(q *call) error{"token": func(q *call) error { return q.rest.config.tokens.requestToken(q) }},
+		},
+		kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition"): {
+			prepare:      s.customs.prepareCRD,
+			serial:       new(sync.Mutex), // two that want one name must see each other
+			beforeDelete: keepCRD,
+			afterWrite:   func(*store.Object) { s.customs.follow() },
+		},
+		kinds.NewKey("authentication.k8s.io", "v1", "TokenReview"):             {review: reviewToken},
+		kinds.NewKey("authentication.k8s.io", "v1", "SelfSubjectReview"):       {review: reviewSelf},
+		kinds.NewKey("authorization.k8s.io", "v1", "SubjectAccessReview"):      {review: reviewAccess},
+		kinds.NewKey("authorization.k8s.io", "v1", "LocalSubjectAccessReview"): {review: reviewLocalAccess},
+		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectAccessReview"):  {review: reviewSelfAccess},
+		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectRulesReview"):   {review: reviewSelfRules},
+	}
 }
 
 // resourceName is plural[.group].
@@ -75,17 +76,12 @@ func qualifiedName(group, plural string) string {
 
 // newBuiltin is the resource of a row.
 func (s *rest) newBuiltin(row *kinds.Row) *resource {
-	r := &resource{
-		rest: s, group: row.Group, version: row.Version, kind: row.Kind, listKind: row.Kind + "List", plural: row.Plural, singular: row.Singular,
-		namespaced: row.Namespaced, shape: kinds.Shape{Row: row}, typ: row.Type, columns: row.Columns, fields: row.Fields, hasStatus: row.HasStatus, givenStatus: row.KeepsGivenStatus,
-		deleteGivesObject: row.ReturnsDeleted, blindUpdate: row.UnconditionalUpdate, createOnUpdate: row.CreateOnUpdate, generation: row.HasGeneration,
-		verbs: row.Verbs, subs: row.Subresources, subresources: map[string]*subresource{},
-	}
+	r := &resource{Row: row, rest: s, shape: kinds.Shape{Row: row}, fields: row.Fields}
 	r.nameErrors = map[string]func(string) []string{"label": field.DNSLabelErrors, "label1035": field.DNS1035LabelErrors, "subdomain": field.DNSSubdomainErrors, "segment": field.PathSegmentErrors}[row.NameRule]
 	if row.ReviewOnly {
 		return r
 	}
-	r.initialize, r.keeps = kinds.Shape{Row: row}.Initialize, row.Kept
+	r.initialize = kinds.Shape{Row: row}.Initialize
 	name := qualifiedName(row.Group, row.Plural)
 	if row.StoredAs != "" {
 		name = row.StoredAs
@@ -126,11 +122,6 @@ func splitAPIVersion(apiVersion string) (group, version string) {
 	return "", apiVersion
 }
 
-// resourceOf is the resource that serves a kind, nil if none does.
-func (p *program) resourceOf(apiVersion, kind string) *resource {
-	return p.rest.resourceOf(apiVersion, kind)
-}
-
 // servedForm is one method on one form of a resource's paths.
 type servedForm struct {
 	verb, method string
@@ -142,9 +133,11 @@ type servedForm struct {
 // pathForm is one of the paths of a resource.
 type pathForm int
 
+// The paths that a resource can have. A resource of the cluster has no All forms: its collection is
+// the only one.
 const (
-	formAll        pathForm = iota // of all namespaces, or of the cluster
-	formCollection                 // of one namespace
+	formAll        pathForm = iota // of all namespaces
+	formCollection                 // of one namespace, or of the cluster
 	formItem
 	formWatchAll // and the deprecated ones of watches
 	formWatchCollection
@@ -166,10 +159,10 @@ var servedForms = []servedForm{
 	{"watch", http.MethodGet, formWatchItem, "watch", "watch one"},
 }
 
-// path is a form's path below the group version.
+// path returns a form's path below the group version.
 func (r *resource) path(form pathForm) string {
-	p := "/" + r.plural
-	if r.namespaced && form != formAll && form != formWatchAll {
+	p := "/" + r.Plural
+	if r.Namespaced && form != formAll && form != formWatchAll {
 		p = "/namespaces/{namespace}" + p
 	}
 	if form >= formWatchAll {
@@ -181,41 +174,52 @@ func (r *resource) path(form pathForm) string {
 	return p
 }
 
-// routeRows is the routes of the resource below its group version.
-func (r *resource) routeRows() []Route {
-	var out []Route
-	add := func(f servedForm, path, operation string) {
-		route := Route{Method: f.method, Path: path, Handler: r, Operation: operation, Doc: f.doc + " " + r.kind, Described: r.mediaTypes(f.verb)}
-		out = append(out, route)
-		if f.method == http.MethodGet {
-			route.Method, route.Operation = http.MethodHead, "head"+strings.ToUpper(operation[:1])+operation[1:]
-			out = append(out, route)
+// operation is one method on one path of a resource, as data from which a container makes a
+// route. The resource is the handler of all of them.
+type operation struct {
+	method      string
+	path        string // below the group version
+	form        pathForm
+	subresource string              // "" for the object itself
+	name        string              // in OpenAPI, as upstream makes them
+	doc         string              // a few words
+	media       *request.MediaTypes // what the handler takes and gives; it refuses the rest in words of its own
+}
+
+// operations returns all operations of the resource. HEAD follows each GET.
+func (r *resource) operations() []operation {
+	var out []operation
+	add := func(f servedForm, o operation) {
+		o.method, o.doc, o.media = f.method, f.doc+" "+r.Kind, r.mediaTypes(f.verb)
+		out = append(out, o)
+		if o.method == http.MethodGet {
+			o.method, o.name = http.MethodHead, "head"+strings.ToUpper(o.name[:1])+o.name[1:]
+			out = append(out, o)
 		}
 	}
 	for _, f := range servedForms {
-		cluster := f.form == formAll || f.form == formWatchAll
-		if cluster && !r.namespaced || !slices.Contains(r.verbs, f.verb) {
+		all := f.form == formAll || f.form == formWatchAll
+		if all && !r.Namespaced || !slices.Contains(r.Verbs, f.verb) {
 			continue
 		}
-		add(f, r.path(f.form), r.operation(f))
+		add(f, operation{path: r.path(f.form), form: f.form, name: r.operationName(f)})
 	}
-	for _, sub := range r.subs {
+	for _, sub := range r.Subresources {
 		for _, f := range servedForms {
-			at := f.form
+			// A subresource is created below its object, as a token is.
 			if f.form == formCollection && f.verb == "create" {
-				at = formItem
+				f.form = formItem
 			}
-			if at == formItem && slices.Contains(sub.Verbs, f.verb) {
-				add(f, r.path(formItem)+"/"+sub.Name, r.operation(servedForm{verb: f.verb, form: formItem, operation: f.operation})+strings.ToUpper(sub.Name[:1])+sub.Name[1:])
+			if f.form == formItem && slices.Contains(sub.Verbs, f.verb) {
+				add(f, operation{path: r.path(formItem) + "/" + sub.Name, form: formItem, subresource: sub.Name, name: r.operationName(f) + strings.ToUpper(sub.Name[:1]) + sub.Name[1:]})
 			}
 		}
 	}
 	return out
 }
 
-// mediaTypes are what a verb takes and gives. The handler refuses the rest, with a message
-// of its own.
-func (r *resource) mediaTypes(verb string) *MediaTypes {
+// mediaTypes returns what a verb takes and gives.
+func (r *resource) mediaTypes(verb string) *request.MediaTypes {
 	switch {
 	case verb == "get" || verb == "list":
 		return &readMedia
@@ -234,43 +238,43 @@ func (r *resource) mediaTypes(verb string) *MediaTypes {
 // Nobody changes these.
 var (
 	objectMedia      = []string{"application/json", "application/yaml", "text/yaml"}
-	readMedia        = MediaTypes{nil, objectMedia}
-	watchMedia       = MediaTypes{nil, []string{"application/json"}}
-	writeMedia       = MediaTypes{append(slices.Clone(objectMedia), protobufMedia), objectMedia}
-	patchMedia       = MediaTypes{[]string{jsonPatchType, mergePatchType, strategicPatchType}, objectMedia}
-	customWriteMedia = MediaTypes{objectMedia, objectMedia}
-	customPatchMedia = MediaTypes{patchMedia.Consumes[:2], objectMedia}
+	readMedia        = request.MediaTypes{Produces: objectMedia}
+	watchMedia       = request.MediaTypes{Produces: []string{"application/json"}}
+	writeMedia       = request.MediaTypes{Consumes: append(slices.Clone(objectMedia), protobufMedia), Produces: objectMedia}
+	patchMedia       = request.MediaTypes{Consumes: []string{jsonPatchType, mergePatchType, strategicPatchType}, Produces: objectMedia}
+	customWriteMedia = request.MediaTypes{Consumes: objectMedia, Produces: objectMedia}
+	customPatchMedia = request.MediaTypes{Consumes: patchMedia.Consumes[:2], Produces: objectMedia}
 )
 
-// operation is the name of an operation, as upstream makes them.
-func (r *resource) operation(f servedForm) string {
-	group, _, _ := strings.Cut(r.group, ".")
+// operationName returns the name of an operation, as upstream makes them.
+func (r *resource) operationName(f servedForm) string {
+	group, _, _ := strings.Cut(r.Group, ".")
 	if group == "" {
 		group = "core"
 	}
-	gv, scope := discovery.OperationName(group)+discovery.OperationName(r.version), ""
-	if r.namespaced {
+	gv, scope := discovery.OperationName(group)+discovery.OperationName(r.Version), ""
+	if r.Namespaced {
 		scope = "Namespaced"
 	}
 	switch {
 	case f.verb == "deletecollection":
-		return "delete" + gv + "Collection" + scope + r.kind
+		return "delete" + gv + "Collection" + scope + r.Kind
 	case f.form == formAll:
-		return f.operation + gv + r.kind + "ForAllNamespaces"
+		return f.operation + gv + r.Kind + "ForAllNamespaces"
 	case f.form == formWatchAll:
-		return f.operation + gv + r.kind + "ListForAllNamespaces"
+		return f.operation + gv + r.Kind + "ListForAllNamespaces"
 	case f.form == formWatchCollection:
-		return f.operation + gv + scope + r.kind + "List"
+		return f.operation + gv + scope + r.Kind + "List"
 	}
-	return f.operation + gv + scope + r.kind
+	return f.operation + gv + scope + r.Kind
 }
 
 // internal is a call of the program itself: no request stands behind it. It acts without
 // authorization.
 func (s *rest) internal(r *resource, verb, namespace, name, subresource string) *call {
-	info := &request.Info{IsResourceRequest: true, Verb: verb, APIGroup: r.group, APIVersion: r.version, Namespace: namespace, Resource: r.plural, Name: name, Subresource: subresource}
+	info := &request.Info{IsResourceRequest: true, Verb: verb, APIGroup: r.Group, APIVersion: r.Version, Namespace: namespace, Resource: r.Plural, Name: name, Subresource: subresource}
 	q := &call{resource: r, req: &http.Request{}, scope: request.From(context.Background()), info: info, name: name, strict: "Ignore"}
-	if r.namespaced {
+	if r.Namespaced {
 		q.namespace = namespace
 	}
 	return q
@@ -301,17 +305,17 @@ func (q *call) modify(ctx context.Context, change func(obj map[string]any) bool)
 
 // apply creates obj, or puts it in the place of the object of its name, with all checks that
 // a request would meet but for authorization. created says which.
-func (p *program) apply(ctx context.Context, _ *request.User, obj map[string]any) (o *store.Object, created bool, err error) {
+func (s *rest) apply(ctx context.Context, obj map[string]any) (o *store.Object, created bool, err error) {
 	apiVersion, kind := tree.Text(obj, "apiVersion"), tree.Text(obj, "kind")
-	r := p.resourceOf(apiVersion, kind)
+	r := s.resourceOf(apiVersion, kind)
 	if r == nil || r.bucket == nil {
 		return nil, false, fmt.Errorf("no kind %q is served in version %q", kind, apiVersion)
 	}
 	namespace, name := tree.Text(obj, "metadata", "namespace"), tree.Name(obj)
-	if r.namespaced && namespace == "" {
+	if r.Namespaced && namespace == "" {
 		namespace = "default"
 	}
-	q := p.rest.internal(r, "create", namespace, name, "")
+	q := s.internal(r, "create", namespace, name, "")
 	q.strict = "Strict"
 	if err := q.prune(obj, nil); err != nil {
 		return nil, false, err
@@ -320,7 +324,7 @@ func (p *program) apply(ctx context.Context, _ *request.User, obj map[string]any
 	o, err = q.insertObject(tree.Copy(obj).(map[string]any))
 	var e *status.Error
 	if errors.As(err, &e) && e.Reason == "AlreadyExists" {
-		o, err = p.rest.internal(r, "update", namespace, name, "").modify(ctx, func(old map[string]any) bool {
+		o, err = s.internal(r, "update", namespace, name, "").modify(ctx, func(old map[string]any) bool {
 			rev, kept := tree.At(old, "metadata", "resourceVersion"), old["status"]
 			clear(old)
 			for k, v := range tree.Copy(obj).(map[string]any) {
@@ -335,8 +339,8 @@ func (p *program) apply(ctx context.Context, _ *request.User, obj map[string]any
 	} else {
 		created = true
 	}
-	if err == nil && hasStatus && r.hasStatus {
-		o, err = p.rest.internal(r, "update", namespace, name, "status").modify(ctx, func(old map[string]any) bool {
+	if err == nil && hasStatus && r.HasStatus {
+		o, err = s.internal(r, "update", namespace, name, "status").modify(ctx, func(old map[string]any) bool {
 			old["status"] = tree.Copy(sent)
 			return true
 		})

@@ -80,7 +80,7 @@ const (
 func (c *controllers) ownerOf(o *store.Object, ref *store.Owner) ownerState {
 	r := c.rest.resourceOf(ref.APIVersion, ref.Kind)
 	switch {
-	case r != nil && r.namespaced && o.Namespace() == "":
+	case r != nil && r.Namespaced && o.Namespace() == "":
 		return ownerThere // nobody can tell which it is (upstream)
 	case c.gone[ref.UID]:
 		return ownerGone // perhaps its kind with it

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -209,7 +210,7 @@ func TestOwnersOfADeletedKind(t *testing.T) {
 	for round := range 5 {
 		c.must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced"))
 		for i := range 5 {
-			w := c.must(201, "POST", path, custom("Widget", "w-"+itoa(i)))
+			w := c.must(201, "POST", path, custom("Widget", "w-"+strconv.Itoa(i)))
 			c.must(201, "POST", mapsPath, mapObject(fmt.Sprintf("of-%d-%d", round, i), ownedBy(ref(w))))
 		}
 		c.must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)

@@ -43,7 +43,7 @@ type Route struct {
 }
 
 // MediaTypes are those of bodies and of answers, for descriptions; none at all means any.
-type MediaTypes struct{ Consumes, Produces []string }
+type MediaTypes = request.MediaTypes
 
 // Param describes a parameter. In is path, query, header or body.
 type Param struct {
@@ -354,7 +354,7 @@ func takesType(consumes []string, req *http.Request) bool {
 		contentType = "application/octet-stream"
 	}
 	for _, have := range consumes {
-		if have == "*/*" || strings.EqualFold(have, mediaType(contentType)) {
+		if have == "*/*" || strings.EqualFold(have, request.MediaType(contentType)) {
 			return true
 		}
 	}
@@ -373,7 +373,7 @@ func givesType(produces, accept []string) bool {
 		for line != "" {
 			var clause string
 			clause, line, _ = strings.Cut(line, ",")
-			want := mediaType(clause)
+			want := request.MediaType(clause)
 			if want == "" {
 				continue
 			}
@@ -396,15 +396,7 @@ func (r *route) types() MediaTypes {
 	if r.described != nil {
 		return *r.described
 	}
-	return MediaTypes{r.consumes, r.produces}
-}
-
-// mediaType is a header value without its parameters.
-func mediaType(s string) string {
-	if i := strings.IndexByte(s, ';'); i >= 0 {
-		s = s[:i]
-	}
-	return strings.TrimSpace(s)
+	return MediaTypes{Consumes: r.consumes, Produces: r.produces}
 }
 
 // roots are the roots of all services, in order.

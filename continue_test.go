@@ -52,7 +52,7 @@ func FuzzContinue(f *testing.F) {
 	f.Add(continueToken{continueVersion, revision, "/a\x00"}.String())
 	f.Add(continueToken{continueVersion, -1, "/../kube-public/\x00"}.String())
 	f.Add("e30")
-	maps := p.resourceOf("v1", "ConfigMap")
+	maps := p.rest.resourceOf("v1", "ConfigMap")
 	f.Fuzz(func(t *testing.T, token string) {
 		parsed, err := parseContinue(token)
 		if err != nil {

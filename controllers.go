@@ -228,7 +228,7 @@ func (c *controllers) work(ctx context.Context) (failed bool) {
 		}
 		if !c.failing[t] {
 			c.failing[t] = true
-			c.rest.program.log.Warn("an object could not be looked after; it is tried again", "resource", t.at.bucket.Name, "key", t.at.key, "err", err)
+			c.rest.config.log.Warn("an object could not be looked after; it is tried again", "resource", t.at.bucket.Name, "key", t.at.key, "err", err)
 		}
 		again = append(again, t)
 	}
@@ -262,7 +262,7 @@ func (c *controllers) space(ctx context.Context, name string) error {
 	for _, b := range c.rest.store.Buckets() {
 		sn := b.Now()
 		r := c.rest.resourceFor(b)
-		if r == nil || !r.namespaced {
+		if r == nil || !r.Namespaced {
 			continue
 		}
 		for item := range sn.Scan(name+"/", "") {

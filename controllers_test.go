@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -218,7 +219,7 @@ func TestFollowersOfTheLog(t *testing.T) {
 		go func() {
 			defer func() { done <- struct{}{} }()
 			for i := range 50 {
-				c.try("POST", mapsPath, mapObject("d-"+itoa(w)+"-"+itoa(i), ownedBy(ref(owner))))
+				c.try("POST", mapsPath, mapObject("d-"+strconv.Itoa(w)+"-"+strconv.Itoa(i), ownedBy(ref(owner))))
 			}
 		}()
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"slices"
 	"sync"
@@ -16,15 +17,6 @@ import (
 // Custom resources: what is served for the definitions that are in the store. A definition
 // is served as soon as the write of it is answered; whoever else commits one is followed
 // through the event log.
-
-type customOptions struct{ strict bool }
-
-func (o *customOptions) register(f *flags) {
-	f.in("custom resources")
-	f.bool(&o.strict, "strict-crds", false, "refuse definitions with x-kubernetes-validations, which are not evaluated, instead of warning")
-}
-
-func (o *customOptions) check(*problems) {}
 
 // customs is the custom resources that are served.
 type customs struct {
@@ -44,8 +36,6 @@ type customs struct {
 	byBucket map[string]*resource       // of the stored version, or another one
 	accepted map[groupName]string       // name of the definition that has a name
 	waiting  map[string]map[string]bool // by group, definitions that have not all names they want
-
-	documents route // of all discovery documents
 }
 
 // groupName is a name in a group: of a resource, or of a kind.
@@ -65,15 +55,11 @@ type definition struct {
 }
 
 func newCustoms(s *rest, c *discovery.Catalog, strict bool) *customs {
-	t := &customs{
+	return &customs{
 		rest: s, catalog: c, strict: strict, bucket: s.store.Bucket("customresourcedefinitions.apiextensions.k8s.io"),
 		definitions: map[string]*definition{}, docs: map[string][]*discovery.Definition{},
 		served: map[kinds.Key]*resource{}, byKind: map[kinds.Key]*resource{}, byBucket: map[string]*resource{}, accepted: map[groupName]string{}, waiting: map[string]map[string]bool{},
 	}
-	t.documents = route{
-		server: "extensions", kind: kindPrefix, method: "*", pattern: "/apis/", doc: "discovery documents of custom resources", at: callSite(0), listed: true, handler: http.HandlerFunc(t.serveDocument),
-	}
-	return t
 }
 
 // follow serves what has been committed so far.
@@ -115,6 +101,17 @@ func (c *customs) changed() <-chan struct{} {
 		c.following.Unlock()
 		if err == nil && changed != nil {
 			return changed
+		}
+	}
+}
+
+// run serves definitions that come to the store without a request, until ctx ends.
+func (s *rest) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.customs.changed():
 		}
 	}
 }
@@ -193,8 +190,8 @@ func (q *call) renew() error {
 	c := q.rest.customs
 	c.follow()
 	c.mu.RLock()
-	r := c.served[kinds.NewKey(q.group, q.version, q.plural)]
-	if q.hidden && r == nil {
+	r := c.served[kinds.NewKey(q.Group, q.Version, q.Plural)]
+	if q.unserved && r == nil {
 		r = c.byBucket[q.bucket.Name]
 	}
 	c.mu.RUnlock()
@@ -218,8 +215,8 @@ func (c *customs) exchange(was, d *definition) {
 	c.mu.Lock()
 	if was != nil {
 		for _, r := range was.resources {
-			delete(c.served, kinds.NewKey(r.group, r.version, r.plural))
-			delete(c.byKind, kinds.NewKey(r.group, r.version, r.kind))
+			delete(c.served, kinds.NewKey(r.Group, r.Version, r.Plural))
+			delete(c.byKind, kinds.NewKey(r.Group, r.Version, r.Kind))
 			delete(c.byBucket, r.bucket.Name)
 		}
 		for _, n := range was.names {
@@ -238,9 +235,9 @@ func (c *customs) exchange(was, d *definition) {
 			c.waiting[d.group][d.name] = true
 		}
 		for _, r := range d.resources {
-			if !r.hidden {
-				c.served[kinds.NewKey(r.group, r.version, r.plural)] = r
-				c.byKind[kinds.NewKey(r.group, r.version, r.kind)] = r
+			if !r.unserved {
+				c.served[kinds.NewKey(r.Group, r.Version, r.Plural)] = r
+				c.byKind[kinds.NewKey(r.Group, r.Version, r.Kind)] = r
 			}
 			if c.byBucket[r.bucket.Name] == nil || r.storageVersion == "" {
 				c.byBucket[r.bucket.Name] = r
@@ -253,7 +250,7 @@ func (c *customs) exchange(was, d *definition) {
 	}
 	c.mu.Unlock()
 	c.show(was, d)
-	c.rest.program.generation.Add(1)
+	c.rest.config.changed()
 }
 
 // show tells the catalog of an exchange.
@@ -317,6 +314,26 @@ func (c *customs) rivals(crd map[string]any) []map[string]any {
 		}
 	}
 	return out
+}
+
+// lookup returns the resource that is served under a group, a version and a plural name, nil if
+// none is.
+func (c *customs) lookup(group, version, plural string) *resource {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.served[kinds.NewKey(group, version, plural)]
+}
+
+// all calls yield for every resource that is served, in no order, under the lock: yield must be
+// short and must not ask c.
+func (c *customs) all(yield func(*resource) bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, r := range c.served {
+		if !yield(r) {
+			return
+		}
+	}
 }
 
 // kind is the resource that serves a custom kind, nil if none does.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,9 @@ func hasCondition(obj map[string]any, typ string) bool {
 	})
 }
 
+// customVerbs are the verbs of every custom resource. Nobody changes them.
+var customVerbs = []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
+
 // resources is what a definition serves, a resource for each version. The storage version
 // is among them even where it is not served.
 func (c *customs) resources(crd map[string]any) []*resource {
@@ -31,7 +35,7 @@ func (c *customs) resources(crd map[string]any) []*resource {
 		_, hasStatus := sub["status"]
 		compiled, err := schema.Compile(tree.Object(v, "schema", "openAPIV3Schema"), hasStatus)
 		if err != nil { // schema.CheckCRD took it
-			c.rest.program.log.Error("a schema does not compile", "definition", tree.Name(crd), "version", tree.Text(v, "name"), "err", err)
+			c.rest.config.log.Error("a schema does not compile", "definition", tree.Name(crd), "version", tree.Text(v, "name"), "err", err)
 			return nil
 		}
 		shapes[tree.Text(v, "name")] = &customShape{compiled, c.rest.meta}
@@ -52,11 +56,13 @@ func (c *customs) resources(crd map[string]any) []*resource {
 		sub := tree.Object(v, "subresources")
 		_, hasStatus := sub["status"]
 		r := &resource{
-			rest: c.rest, group: group, version: version, kind: tree.Text(names, "kind"), listKind: tree.Text(names, "listKind"), plural: tree.Text(names, "plural"), singular: tree.Text(names, "singular"),
-			namespaced: tree.Text(crd, "spec", "scope") == "Namespaced", custom: true, shape: shapes[version], nameErrors: field.DNSSubdomainErrors,
-			columns: printerColumns(tree.Object(v)), fields: fieldsAmong(fields, selectableFields(tree.Object(v))), stored: fields, hidden: tree.At(v, "served") != true, hasStatus: hasStatus, generation: true,
-			terminating: tree.At(crd, "metadata", "deletionTimestamp") != nil, retired: make(chan struct{}), deprecation: deprecationOf(group, tree.Text(names, "kind"), v, versions),
-			verbs: []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}, bucket: c.rest.store.Bucket(tree.Text(names, "plural") + "." + group),
+			Row: &kinds.Row{
+				Group: group, Version: version, Kind: tree.Text(names, "kind"), ListKind: tree.Text(names, "listKind"), Plural: tree.Text(names, "plural"), Singular: tree.Text(names, "singular"),
+				Namespaced: tree.Text(crd, "spec", "scope") == "Namespaced", Verbs: customVerbs, HasStatus: hasStatus, HasGeneration: true, Columns: printerColumns(tree.Object(v)),
+			},
+			rest: c.rest, custom: true, shape: shapes[version], nameErrors: field.DNSSubdomainErrors,
+			fields: fieldsAmong(fields, selectableFields(tree.Object(v))), stored: fields, bucket: c.rest.store.Bucket(qualifiedName(group, tree.Text(names, "plural"))),
+			terminating: tree.At(crd, "metadata", "deletionTimestamp") != nil, retired: make(chan struct{}), deprecation: deprecationOf(group, tree.Text(names, "kind"), v, versions), unserved: tree.At(v, "served") != true,
 		}
 		if version != storage {
 			r.storageVersion, r.storageShape = storage, shapes[storage]
@@ -66,10 +72,10 @@ func (c *customs) resources(crd map[string]any) []*resource {
 		}
 		write := []string{"get", "patch", "update"}
 		if hasStatus {
-			r.subs = append(r.subs, kinds.Subresource{Name: "status", Verbs: write})
+			r.Subresources = append(r.Subresources, kinds.Subresource{Name: "status", Verbs: write})
 		}
 		if r.scale != nil {
-			r.subs = append(r.subs, kinds.Subresource{Name: "scale", Verbs: write})
+			r.Subresources = append(r.Subresources, kinds.Subresource{Name: "scale", Verbs: write})
 		}
 		if n := len(rules); n > 0 {
 			r.unchecked = []string{ruleWarning(r.qualified(), rules)}
@@ -108,7 +114,7 @@ func fieldsAmong(all, some []kinds.Selectable) []kinds.Selectable {
 func ruleWarning(what string, rules []schema.Rule) string {
 	text := what + ": x-kubernetes-validations are not evaluated: " + rules[0].Path
 	if n := len(rules) - 1; n > 0 {
-		text += " and " + itoa(n) + " more"
+		text += " and " + strconv.Itoa(n) + " more"
 	}
 	return text
 }

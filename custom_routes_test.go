@@ -9,7 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"apichain/internal/kinds"
+	"apichain/internal/store"
+	"apichain/internal/tree"
 )
 
 // TestCustomRoutes: the admin pages list the routes of a custom resource as soon as its
@@ -74,7 +75,7 @@ func TestCustomRoutes(t *testing.T) {
 		if at == "* /apis/" {
 			resource = ""
 		}
-		if row["hits"] != want || row["server"] != "extensions" || !strings.HasPrefix(fmt.Sprint(row["registeredAt"]), "custom.go:") || row["resource"] != resource || (row["lastHit"] != nil) != (want > 0) {
+		if row["hits"] != want || row["server"] != "extensions" || !strings.HasPrefix(fmt.Sprint(row["registeredAt"]), "resources_custom.go:") || row["resource"] != resource || (row["lastHit"] != nil) != (want > 0) {
 			t.Errorf("%s: %s, want %v hits", at, rowText(row), want)
 		}
 	}
@@ -96,14 +97,10 @@ func TestCustomRoutes(t *testing.T) {
 // at, and looking makes none that would stay.
 func TestRoutesOfManyDefinitions(t *testing.T) {
 	p := newTestProgram(t)
-	crd := decoded(t, widgetCRD)
-	c := p.rest.customs
 	const many = 10_000
-	for i := range many {
-		r := p.customResource(crd, "v1")
-		r.plural, r.group = fmt.Sprintf("widgets%d", i), fmt.Sprintf("g%d.example.com", i%100)
-		c.served[kinds.NewKey(r.group, r.version, r.plural)] = r
-	}
+	serveWidgets(t, p, many, func(i int) (plural, group string) {
+		return fmt.Sprintf("widgets%d", i), fmt.Sprintf("g%d.example.com", i%100)
+	})
 	h := p.adminHandler()
 	look := func(path string, into any) time.Duration {
 		began := time.Now()
@@ -126,9 +123,32 @@ func TestRoutesOfManyDefinitions(t *testing.T) {
 			t.Errorf("%s: %d rows after %v, want %d", path, page.Total, took, total)
 		}
 	}
-	for _, r := range c.served {
-		if r.table.made.Load() != nil {
-			t.Fatalf("the routes of %s are kept", r.plural)
+	for r := range p.rest.customs.all {
+		if r.routes.Load() != nil {
+			t.Fatalf("the routes of %s are kept", r.Plural)
 		}
 	}
+}
+
+// serveWidgets serves n definitions like widgetCRD, under names of their own. They are put into
+// the store at once, established, as a snapshot's would be.
+func serveWidgets(t testing.TB, p *program, n int, name func(i int) (plural, group string)) {
+	t.Helper()
+	bucket := p.store.Bucket("customresourcedefinitions.apiextensions.k8s.io")
+	var changes []store.Change
+	for i := range n {
+		crd := decoded(t, widgetCRD)
+		plural, group := name(i)
+		tree.Set(crd, group, "spec", "group")
+		tree.Set(crd, plural, "spec", "names", "plural")
+		tree.Set(crd, plural+"."+group, "metadata", "name")
+		tree.Set(crd, tree.Copy(tree.Object(crd, "spec", "names")), "status", "acceptedNames")
+		tree.Set(crd, []any{map[string]any{"type": "NamesAccepted", "status": "True"}, map[string]any{"type": "Established", "status": "True"}}, "status", "conditions")
+		d := store.Encode(crd, nil)
+		changes = append(changes, store.Change{Bucket: bucket, Key: plural + "." + group, Next: &d})
+	}
+	if _, err := p.store.Commit(t.Context(), changes...); err != nil {
+		t.Fatal(err)
+	}
+	p.rest.customs.follow()
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -38,11 +39,11 @@ func TestServedAtOnce(t *testing.T) {
 	c := startClients(t, "h2")
 	var worst time.Duration
 	for i := range 20 {
-		plural := "things" + itoa(i)
+		plural := "things" + strconv.Itoa(i)
 		c.must(404, "GET", "/apis/example.com/v1/"+plural, nil)
-		c.must(201, "POST", definitionsPath, definitionOf(plural, "Thing"+itoa(i), "Namespaced"))
+		c.must(201, "POST", definitionsPath, definitionOf(plural, "Thing"+strconv.Itoa(i), "Namespaced"))
 		begun := time.Now()
-		c.must(201, "POST", "/apis/example.com/v1/namespaces/default/"+plural, custom("Thing"+itoa(i), "x"))
+		c.must(201, "POST", "/apis/example.com/v1/namespaces/default/"+plural, custom("Thing"+strconv.Itoa(i), "x"))
 		worst = max(worst, time.Since(begun))
 		doc := c.must(200, "GET", "/apis/example.com/v1", nil)
 		if !slices.ContainsFunc(tree.List(doc, "resources"), func(r any) bool { return tree.Text(r, "name") == plural }) {
@@ -59,10 +60,10 @@ func TestServedAtOnce(t *testing.T) {
 	}
 	t.Logf("the slowest first create took %v", worst)
 	for i := range 20 {
-		name := "things" + itoa(i) + ".example.com"
+		name := "things" + strconv.Itoa(i) + ".example.com"
 		c.must(200, "DELETE", definitionsPath+"/"+name, nil)
 		c.soon(name+" is gone", c.missing(definitionsPath+"/"+name))
-		c.must(404, "GET", "/apis/example.com/v1/things"+itoa(i), nil)
+		c.must(404, "GET", "/apis/example.com/v1/things"+strconv.Itoa(i), nil)
 	}
 	c.must(404, "GET", "/apis/example.com", nil)
 	if c.get(c.kind, "/apis").body != c.get("http", "/apis").body || strings.Contains(c.get(c.kind, "/apis").body, "example.com") {
@@ -396,7 +397,7 @@ func TestHiddenDefinitionDeletion(t *testing.T) {
 func (c *clients) many(t testing.TB, from, to int) {
 	t.Helper()
 	for i := from; i < to; i++ {
-		if _, _, err := c.apply(t.Context(), nil, definitionOf("many"+itoa(i), "Many"+itoa(i), "Namespaced")); err != nil {
+		if _, _, err := c.rest.apply(t.Context(), definitionOf("many"+strconv.Itoa(i), "Many"+strconv.Itoa(i), "Namespaced")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -426,11 +427,11 @@ func TestManyDefinitions(t *testing.T) {
 		}) / 50
 		served = fastest(func() {
 			n++
-			crd := definitionOf("extra"+itoa(n), "Extra"+itoa(n), "Namespaced")
-			if _, _, err := c.apply(t.Context(), nil, crd); err != nil {
+			crd := definitionOf("extra"+strconv.Itoa(n), "Extra"+strconv.Itoa(n), "Namespaced")
+			if _, _, err := c.rest.apply(t.Context(), crd); err != nil {
 				t.Fatal(err)
 			}
-			if p.rest.customs.kind("example.com", "v1", "Extra"+itoa(n)) == nil {
+			if p.rest.customs.kind("example.com", "v1", "Extra"+strconv.Itoa(n)) == nil {
 				t.Fatal("not served")
 			}
 		})
@@ -456,7 +457,7 @@ func BenchmarkDefinitions(b *testing.B) {
 	b.Run("create", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
 			name := fmt.Sprintf("x%d-%d", b.N, i)
-			if _, _, err := c.apply(b.Context(), nil, definitionOf(name, "X"+name, "Namespaced")); err != nil {
+			if _, _, err := c.rest.apply(b.Context(), definitionOf(name, "X"+name, "Namespaced")); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +21,7 @@ func (c *customs) prepareCRD(q *call, crd, old map[string]any) error {
 		for _, rule := range rules {
 			errs = append(errs, field.Forbidden(rule.Path, "validation rules are not evaluated here, and --strict-crds refuses them"))
 		}
-		return status.Invalid(q.group, q.kind, tree.Name(crd), errs)
+		return status.Invalid(q.Group, q.Kind, tree.Name(crd), errs)
 	}
 	if len(rules) > 0 {
 		q.scope.Warn("", ruleWarning(tree.Name(crd), rules))
@@ -102,28 +101,24 @@ func (s crdShape) Validate(obj, old map[string]any) []field.Error {
 	return append(s.shape.Validate(obj, old), schema.CheckCRD(obj, old)...)
 }
 
-// customResource is the resource that a definition makes in a version, whether it is
-// served or not; nil when it has no such version.
-func (p *program) customResource(crd map[string]any, version string) *resource {
+// undeclared returns the resource that a definition makes in a version, whether it is served or
+// stored or not; nil when it has no such version.
+func (c *customs) undeclared(crd map[string]any, version string) *resource {
 	shown := tree.Copy(crd).(map[string]any)
 	for _, v := range tree.List(shown, "spec", "versions") {
 		v.(map[string]any)["served"] = true
 	}
 	tree.Set(shown, tree.Object(shown, "spec", "names"), "status", "acceptedNames")
-	for _, r := range p.rest.customs.resources(shown) {
-		if r.version == version {
+	for _, r := range c.resources(shown) {
+		if r.Version == version {
 			return r
 		}
 	}
 	return nil
 }
 
-// awaitServed returns when the definitions of a revision are served.
-func (p *program) awaitServed(context.Context, int64) { p.rest.customs.follow() }
-
-// resourceWarnings is what a resource accepts and does not do.
-func (p *program) resourceWarnings(name string) []string {
-	c := p.rest.customs
+// warnings returns what a resource, by the name of its bucket, accepts and does not do.
+func (c *customs) warnings(name string) []string {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if r := c.byBucket[name]; r != nil {

@@ -24,8 +24,8 @@ func (s *Server) find(r *http.Request, dry *dryRun) target {
 	for ; s != nil; s = s.delegate {
 		rt, err := s.container.find(r)
 		if rt == nil && err == nil {
-			if rt = s.mux.find(r.URL.Path); rt == nil && s.customs != nil {
-				rt = s.customs.find(r)
+			if rt = s.mux.find(r.URL.Path); rt == nil && s.more != nil {
+				rt = s.more.find(r)
 			}
 		}
 		if dry != nil {

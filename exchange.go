@@ -366,8 +366,14 @@ func (x *exchange) lifetimeLocked() *lifetime {
 	return l
 }
 
-// Deadline is the time limit of the request; long-running ones have none.
-func (x *exchange) Deadline() (time.Time, bool) { return x.deadline, !x.deadline.IsZero() }
+// Deadline returns when the context ends at the latest: the time limit of the request, or of a
+// long-running one what endsAfter has set, if anything.
+func (x *exchange) Deadline() (time.Time, bool) {
+	if x.deadline.IsZero() && x.until > 0 {
+		return x.received.Add(x.until), true
+	}
+	return x.deadline, !x.deadline.IsZero()
+}
 
 // Done is closed when the client has gone, the time limit has passed, the chain has
 // returned, or a stop ends a long-running request.

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"apichain/admin"
-	"apichain/internal/kinds"
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
@@ -71,30 +70,12 @@ func (d *dryRun) visited(v visit, r *http.Request) {
 		if v.route.kind == kindContainer {
 			v.by = "container"
 		}
-	case s.customs != nil:
-		v.why = s.customs.whyNot(r)
+	case s.more != nil:
+		v.why = s.more.why(r)
 	default:
 		v.why = "no entry for " + shownText(r.URL.Path)
 	}
 	d.walk = append(d.walk, v)
-}
-
-// whyNot is why find has no route.
-func (c *customs) whyNot(req *http.Request) string {
-	info := RequestInfoFrom(req.Context())
-	if !info.IsResourceRequest || info.APIPrefix != "apis" {
-		return "no entry for " + shownText(req.URL.Path)
-	}
-	c.mu.RLock()
-	r := c.served[kinds.NewKey(info.APIGroup, info.APIVersion, info.Resource)]
-	c.mu.RUnlock()
-	switch {
-	case r == nil:
-		return "no resource " + quoted(shownText(info.Resource)) + " in " + shownText(info.APIGroup+"/"+info.APIVersion)
-	case r.namespaced:
-		return r.qualified() + " lives in namespaces, and the path names none"
-	}
-	return r.qualified() + " lives in no namespace, and the path names one"
 }
 
 // explain takes r through the chain as far as its handler. u is who it is from, nil to
@@ -182,7 +163,7 @@ func (d *dryRun) steps(x *exchange, at int) (out []admin.Step) {
 		s := admin.Step{Stage: v.by, Name: v.server.name, Decision: v.decision("passed"), Why: v.why, Rule: v.rule}
 		if v.route == nil && v.err == nil {
 			s.Stage, s.Why = "director", "no web service claims the path; the mux has no entry"
-			if v.server.customs != nil {
+			if v.server.more != nil {
 				s.Why += "; " + v.why
 			}
 		}

@@ -48,11 +48,9 @@ func (p *program) nearMisses(x *exchange) []admin.NearMiss {
 		for _, s := range p.servers {
 			s.container.each(consider)
 			s.mux.each(consider)
-			if s.customs != nil {
-				for _, r := range s.customs.near(path) {
-					for _, rt := range r.rows() {
-						consider(rt)
-					}
+			if s.more != nil {
+				for _, rt := range s.more.near(path) {
+					consider(rt)
 				}
 			}
 		}
@@ -223,47 +221,4 @@ func apart(a, b string) int {
 		j++
 	}
 	return max(len(a), len(b)) - i - j
-}
-
-// near are the custom resources that path may be meant for, the nearest first.
-func (c *customs) near(path string) []*resource {
-	type candidate struct {
-		r   *resource
-		far int
-	}
-	var best []candidate
-	segments := strings.SplitN(path, "/", 12) // apis, group, version, watch, namespaces, its name, plural, name, subresource and one too many
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	for key, r := range c.served {
-		odd, shared := "", 0
-		for _, part := range [...]string{key.Group, key.Version, key.Name} {
-			if slices.Contains(segments, part) {
-				shared++
-			} else {
-				odd = part
-			}
-		}
-		if shared < 2 {
-			continue
-		}
-		found := candidate{r, 0}
-		if odd != "" {
-			found.far = len(odd)
-			for _, s := range segments {
-				found.far = min(found.far, apart(odd, s))
-			}
-		}
-		at, _ := slices.BinarySearchFunc(best, found, func(a, b candidate) int {
-			return cmp.Or(cmp.Compare(a.far, b.far), strings.Compare(a.r.group, b.r.group), strings.Compare(a.r.plural, b.r.plural), strings.Compare(a.r.version, b.r.version))
-		})
-		if at < maxNearResources {
-			best = slices.Insert(best[:min(len(best), maxNearResources-1)], at, found)
-		}
-	}
-	var out []*resource
-	for _, b := range best {
-		out = append(out, b.r)
-	}
-	return out
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"apichain/admin"
-	"apichain/internal/kinds"
 )
 
 // nearProgram has routes of every kind on every server, and custom resources.
@@ -272,9 +271,9 @@ func TestNearMissesOfManyDefinitions(t *testing.T) {
 	if best > 100*time.Millisecond {
 		t.Errorf("takes %v", best)
 	}
-	for _, r := range p.rest.customs.served {
-		if r.table.made.Load() != nil {
-			t.Fatalf("the routes of %s are kept", r.plural)
+	for r := range p.rest.customs.all {
+		if r.routes.Load() != nil {
+			t.Fatalf("the routes of %s are kept", r.Plural)
 		}
 	}
 }
@@ -282,18 +281,15 @@ func TestNearMissesOfManyDefinitions(t *testing.T) {
 // manyResources is a program with 10,000 custom resources, half of them in one group.
 func manyResources(t testing.TB) *program {
 	p := newTestProgram(t)
-	crd := decoded(t, widgetCRD)
-	for i := range 10_000 {
-		r := p.customResource(crd, "v1")
-		if r.plural, r.group = fmt.Sprintf("widgets%d", i), "one.example.com"; i%2 == 1 {
-			r.group = fmt.Sprintf("g%d.example.com", i%100)
+	serveWidgets(t, p, 10_001, func(i int) (plural, group string) {
+		switch {
+		case i == 10_000: // TestNearMissesOfManyDefinitions asks for this one in the large group
+			return "widgets17", "one.example.com"
+		case i%2 == 1:
+			return fmt.Sprintf("widgets%d", i), fmt.Sprintf("g%d.example.com", i%100)
 		}
-		p.rest.customs.served[kinds.NewKey(r.group, r.version, r.plural)] = r
-	}
-	// TestNearMissesOfManyDefinitions asks for this one in the large group.
-	r := p.customResource(crd, "v1")
-	r.plural, r.group = "widgets17", "one.example.com"
-	p.rest.customs.served[kinds.NewKey(r.group, r.version, r.plural)] = r
+		return fmt.Sprintf("widgets%d", i), "one.example.com"
+	})
 	return p
 }
 

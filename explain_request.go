@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"apichain/admin"
@@ -23,7 +24,7 @@ func (s source) Explain(q admin.ExplainRequest) (admin.Explanation, *admin.Error
 	i := slices.IndexFunc(p.chains, func(c *chain) bool { return c.listener == listener })
 	switch {
 	case i < 0:
-		return admin.Explanation{}, unexplained("listener", "is http or https, not "+quoted(shownText(listener)))
+		return admin.Explanation{}, unexplained("listener", "is http or https, not "+strconv.Quote(shownText(listener)))
 	case !slices.Contains(p.serving(), p.chains[i]):
 		return admin.Explanation{}, unexplained("listener", listener+" is off: see --listen-"+listener)
 	}
@@ -72,10 +73,10 @@ const maxHead = 1<<20 + 4096
 func (p *program) dryRequest(listener string, q *admin.ExplainRequest) (*http.Request, *admin.Error) {
 	method := cmp.Or(q.Method, http.MethodGet)
 	if !isHeaderName(method) {
-		return nil, unexplained("method", quoted(shownText(method))+" is no method of HTTP")
+		return nil, unexplained("method", strconv.Quote(shownText(method))+" is no method of HTTP")
 	}
 	if q.Path == "" || strings.ContainsFunc(q.Path, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
-		return nil, unexplained("path", quoted(shownText(q.Path))+" is no request target: it begins with / and has neither spaces nor control characters")
+		return nil, unexplained("path", strconv.Quote(shownText(q.Path))+" is no request target: it begins with / and has neither spaces nor control characters")
 	}
 	host, unix := p.ownHost(listener)
 	lines, given := "", map[string]int{}
@@ -103,7 +104,7 @@ func (p *program) dryRequest(listener string, q *admin.ExplainRequest) (*http.Re
 	case strings.ContainsFunc(host, func(c rune) bool {
 		return !isHeaderName(string(c)) && !strings.ContainsRune("(),:;=[]", c) || c == '#' || c == '^' || c == '`' || c == '|'
 	}):
-		return nil, unexplained("header", "Host "+quoted(shownText(host))+" is no host name")
+		return nil, unexplained("header", "Host "+strconv.Quote(shownText(host))+" is no host name")
 	case given["Host"] == 0:
 		lines += "Host: " + host + "\r\n"
 	}

@@ -99,7 +99,7 @@ func TestExplainTheContractsExample(t *testing.T) {
 		}
 	}
 	near, wantNear := got["nearMisses"].([]any)[0].(map[string]any), want["nearMisses"].([]any)[0].(map[string]any)
-	if near["route"] != wantNear["route"] || !reflect.DeepEqual(near["lacks"], wantNear["lacks"]) || !strings.HasPrefix(near["registeredAt"].(string), "custom.go:") {
+	if near["route"] != wantNear["route"] || !reflect.DeepEqual(near["lacks"], wantNear["lacks"]) || !strings.HasPrefix(near["registeredAt"].(string), "resources_custom.go:") {
 		t.Errorf("near miss\n got %v\nwant %v", near, wantNear)
 	}
 }

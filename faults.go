@@ -51,7 +51,7 @@ func (s source) SetFaults(set admin.Setting, f admin.FaultSet) *admin.Error {
 	return c.set(set, func(ctx context.Context) {
 		rules.over = ctx.Done()
 		c.rules.Store(rules)
-		s.p.watching.each(func(r *watchRow) { c.take(r.x) })
+		s.p.watching.each(c.take)
 	}, func() { c.rules.Store(nil) })
 }
 
@@ -178,14 +178,15 @@ func (c *faultControl) hit(x *exchange, f *fault) {
 
 // take judges a watch that is under way by rules that came after it, once by each set: a
 // PUT and the watch's own beginning may both see the other.
-func (c *faultControl) take(x *exchange) {
+func (c *faultControl) take(r *watchRow) {
 	rules := c.rules.Load()
-	if rules == nil || x.judged.Swap(rules) == rules {
+	if rules == nil || r.x.judged.Swap(rules) == rules {
 		return
 	}
-	if f := rules.judge(x, true); f != nil {
-		c.hit(x, f)
-		f.arm(x)
+	if f := rules.judge(r.x, true); f != nil {
+		c.hit(r.x, f)
+		f.tapInto(r)
+		f.arm(r.x)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"apichain/admin"
 	"apichain/internal/request"
+	"apichain/internal/status"
 	"apichain/internal/tree"
 )
 
@@ -597,7 +598,7 @@ func TestFaultDelayEnds(t *testing.T) {
 			if took := time.Since(begun); took > 15*time.Second {
 				t.Errorf("the stop took %v", took)
 			}
-			sn := c.resourceOf("v1", "ConfigMap").bucket.Now()
+			sn := c.rest.resourceOf("v1", "ConfigMap").bucket.Now()
 			if sn.Get("default/lost") != nil || sn.Get("default/kept") == nil {
 				t.Error("the write of the client that left, or not that of the one that stayed")
 			}
@@ -711,7 +712,7 @@ func TestFaultsForetold(t *testing.T) {
 	}{
 		"answers":       {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 100}}, false, "m", "a", "answers: m"},
 		"may answer":    {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 99}}, true, "", "", "rule a may answer (99 percent)"},
-		"second":        {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 99}, {ID: "b", Action: admin.FaultAction{Do: "expired"}, Percent: 100}}, false, tooOldForList, "b", "; before it rule a may answer (99 percent)"},
+		"second":        {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 99}, {ID: "b", Action: admin.FaultAction{Do: "expired"}, Percent: 100}}, false, status.TooOldForList, "b", "; before it rule a may answer (99 percent)"},
 		"second waits":  {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 1}, {ID: "b", Action: answer, Percent: 2}, {ID: "c", Action: admin.FaultAction{Do: "delay", DelayMs: 1000}, Percent: 100}}, true, "", "c", "a fault delays it by 1s; before it rule a may answer (1 percent); rule b may answer (2 percent)"},
 		"delays":        {[]admin.FaultRule{{ID: "a", Action: admin.FaultAction{Do: "delay", DelayMs: 1000}, Percent: 100}, {ID: "b", Action: answer, Percent: 100}}, true, "", "a", "delays it by 1s"},
 		"cuts":          {[]admin.FaultRule{{ID: "a", Action: admin.FaultAction{Do: "cut"}, Percent: 100}}, false, "", "a", "without an answer"},

@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync/atomic"
 	"time"
 
 	"apichain/internal/status"
-	"apichain/internal/store"
 )
 
 // faultHeader names the rule on every answer that one was applied to.
@@ -109,11 +107,10 @@ func (r *faultRule) answer(x *exchange) error {
 		return e
 	case "expired":
 		if x.info.Verb != "watch" {
-			return &status.Error{Code: http.StatusGone, Reason: "Expired", Message: tooOldForList}
+			return status.Expired(status.TooOldForList)
 		}
 	case "conflict":
-		of := resource{group: x.info.APIGroup, plural: x.info.Resource}
-		return of.conflict(x.info.Name, changedMeanwhile)
+		return status.Conflict(x.info.APIGroup, x.info.Resource, x.info.Name, status.ChangedMeanwhile)
 	}
 	return nil
 }
@@ -128,7 +125,7 @@ type fault struct {
 	// Of a watch: its events and its time, all of which must be over before it ends.
 	waiting atomic.Int64
 	timer   *time.Timer // nil without a time
-	due     atomic.Bool // it is to end
+	over    atomic.Bool // it is to end
 }
 
 func newFault(x *exchange, r *faultRule, match int64) *fault {
@@ -210,35 +207,49 @@ func (f *fault) disarm() {
 	}
 }
 
-// sent counts an event that the watch has sent.
-func (f *fault) sent(x *exchange) {
-	if f.events > 0 {
-		f.events--
-		f.met(x)
-	}
-}
-
 // met is that one thing which the end waits for is over. The last ends the watch, which
 // then calls end.
 func (f *fault) met(x *exchange) {
 	if f.waiting.Add(-1) == 0 && f.endsWatch() && !f.undone() {
-		f.due.Store(true)
+		f.over.Store(true)
 		x.end(errFault)
 	}
 }
 
 func (f *fault) endsWatch() bool { return f.Action.Do == "drop-watch" || f.Action.Do == "expired" }
 
-// end is told of the end of the watch, and does what is left to do if it is due.
-func (f *fault) end(w *watching) {
-	f.disarm()
+// tap is a fault at a watch.
+type tap struct {
+	*fault
+	row *watchRow
+}
+
+// tapInto lets the fault see the watch, and end it.
+func (f *fault) tapInto(r *watchRow) {
+	var t Tap = &tap{f, r}
+	r.tap.Store(&t)
+}
+
+// due reports whether the watch is to end.
+func (t *tap) due() bool { return t.fault.over.Load() }
+
+// sent counts an event that the watch has sent.
+func (t *tap) sent() {
+	if t.events > 0 {
+		t.events--
+		t.met(t.row.x)
+	}
+}
+
+// ended does what is left to do when the fault has ended the watch.
+func (t *tap) ended() {
+	t.disarm()
 	switch {
-	case !f.due.Load():
-	case f.Action.Do == "expired":
-		sent := w.row.sent.Load()
-		w.expired(&store.Expired{Asked: sent, Oldest: sent + 1})
-	case f.Action.Abrupt:
-		_ = w.flush()
-		w.row.x.cut(errFault)
+	case !t.over.Load():
+	case t.Action.Do == "expired":
+		t.row.expire(t.row.Watch.sent.Load())
+	case t.Action.Abrupt:
+		_ = t.row.x.FlushError()
+		t.row.x.cut(errFault)
 	}
 }

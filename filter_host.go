@@ -97,7 +97,7 @@ func checkHost(r *http.Request, hosts *hostSet) *status.Error {
 	if hosts.allows(r.Host) {
 		return nil
 	}
-	return hostForbidden("the Host " + strconv.Quote(shorten(r.Host, 256)) + " is not a name of this server: use localhost or its address, or allow the name with --allowed-hosts")
+	return hostForbidden("the Host " + strconv.Quote(status.Shorten(r.Host, 256)) + " is not a name of this server: use localhost or its address, or allow the name with --allowed-hosts")
 }
 
 // checkOrigin applies where a browser says which page a request is from: our own or one
@@ -113,7 +113,7 @@ func checkOrigin(r *http.Request, allowed originPatterns) *status.Error {
 		if len(o) == 1 && (scheme == own && host != "" && strings.EqualFold(host, r.Host) || o[0] != "null" && allowed.match(o[0])) {
 			return nil
 		}
-		return hostForbidden("the Origin " + strconv.Quote(shorten(o[0], 256)) + " may not use this server: allow it with --cors-allowed-origins")
+		return hostForbidden("the Origin " + strconv.Quote(status.Shorten(o[0], 256)) + " may not use this server: allow it with --cors-allowed-origins")
 	}
 	if s := r.Header["Sec-Fetch-Site"]; len(s) > 0 && s[0] == "cross-site" {
 		return hostForbidden("a web page of another site may not use this server: allow its origin with --cors-allowed-origins")

@@ -177,18 +177,7 @@ func dotSegment(s string) bool {
 }
 
 func badPath(path, what string) *status.Error {
-	return status.BadRequest("the path " + strconv.Quote(shorten(path, 256)) + " " + what)
-}
-
-// shorten cuts s to at most n bytes, at the start of a character.
-func shorten(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + "…"
+	return status.BadRequest("the path " + strconv.Quote(status.Shorten(path, 256)) + " " + what)
 }
 
 // originHost is the host:port of an Origin header, and its scheme; "" for null and for

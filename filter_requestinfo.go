@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // requestInfoFilter resolves what the request is about and, by the director, where it
@@ -80,7 +81,7 @@ func accessRecord(p *program) filter {
 	}}
 }
 
-func logAccess(x *exchange, how ending, status int, took time.Duration) {
+func logAccess(x *exchange, how ending, code int, took time.Duration) {
 	c := x.chain
 	name := ""
 	if int(x.at.Load()) >= c.userRow {
@@ -93,10 +94,10 @@ func logAccess(x *exchange, how ending, status int, took time.Duration) {
 		verb = x.info.Verb
 	}
 	c.log.LogAttrs(context.Background(), slog.LevelInfo, "HTTP",
-		slog.String("verb", verb), slog.String("URI", shorten(redactURI(x.req.URL), 2048)), slog.Duration("latency", took),
-		slog.String("userAgent", shorten(x.req.UserAgent(), 256)), slog.String("audit-ID", shorten(x.auditID[0], 64)),
+		slog.String("verb", verb), slog.String("URI", status.Shorten(redactURI(x.req.URL), 2048)), slog.Duration("latency", took),
+		slog.String("userAgent", status.Shorten(x.req.UserAgent(), 256)), slog.String("audit-ID", status.Shorten(x.auditID[0], 64)),
 		slog.String("srcIP", x.req.RemoteAddr), slog.String("user", name), slog.String("listener", c.listener), slog.String("proto", x.req.Proto),
-		slog.Int("resp", status), slog.Int64("bytes", x.bytesOut.Load()), slog.String("ended", string(how)), slog.String("in", c.place(int(x.at.Load()))))
+		slog.Int("resp", code), slog.Int64("bytes", x.bytesOut.Load()), slog.String("ended", string(how)), slog.String("in", c.place(int(x.at.Load()))))
 }
 
 // shownUser is who the request acts as, for readers that have loaded at.

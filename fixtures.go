@@ -10,28 +10,12 @@ import (
 	"slices"
 	"strings"
 
-	"apichain/internal/request"
+	"apichain/internal/status"
 	"apichain/internal/tree"
 )
 
 // Fixtures: manifests that are applied before the server is ready, for tests and demos
 // that want a known state. They pass admission as a client's writes do.
-
-// fixturesOptions name the manifests.
-type fixturesOptions struct{ paths []string }
-
-func (o *fixturesOptions) register(f *flags) {
-	f.in("files")
-	f.list(&o.paths, "fixtures", nil, "files, and directories with files (*.yaml, *.yml, *.json, not below), of manifests that are applied before the server is ready; several documents and kind List are fine")
-}
-
-func (o *fixturesOptions) check(p *problems) {
-	for i, path := range o.paths {
-		if slices.ContainsFunc(o.paths[:i], func(other string) bool { return absolute(other) == absolute(path) }) {
-			p.add("fixtures", "%q is named twice", path)
-		}
-	}
-}
 
 // fixture is one object, and where it was found.
 type fixture struct {
@@ -48,8 +32,8 @@ func (w wrongFixtures) Error() string { return strings.Join(w, "\n") }
 // namespaces first, the rest as it stands in the files, files of a directory by name. All
 // that is wrong is in the error, a wrongFixtures in the order of the files. Nothing is
 // applied when a file cannot be read.
-func (p *program) loadFixtures(ctx context.Context) error {
-	all, wrong := readFixtures(p.opt.fixtures.paths)
+func loadFixtures(ctx context.Context, a *rest, paths []string) error {
+	all, wrong := readFixtures(paths)
 	if len(wrong) == 0 {
 		places := make([]int, len(all))
 		for i := range places {
@@ -58,7 +42,7 @@ func (p *program) loadFixtures(ctx context.Context) error {
 		slices.SortStableFunc(places, func(a, b int) int { return fixtureRank(all[a].obj) - fixtureRank(all[b].obj) })
 		refused := make([]error, len(all))
 		for _, i := range places {
-			if err := p.applyFixture(ctx, all[i].obj); err != nil {
+			if err := applyFixture(ctx, a, all[i].obj); err != nil {
 				refused[i] = fmt.Errorf("%s: %s: %w", all[i].where, fixtureName(all[i].obj), err)
 			}
 		}
@@ -86,29 +70,26 @@ func fixtureRank(obj map[string]any) int {
 
 // applyFixture applies one object. Manifests are often what kubectl get printed: what the
 // server sets itself is left out, so that they can be applied again.
-func (p *program) applyFixture(ctx context.Context, obj map[string]any) error {
+func applyFixture(ctx context.Context, a *rest, obj map[string]any) error {
 	if meta := tree.Object(obj, "metadata"); meta != nil {
 		for _, key := range []string{"resourceVersion", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields", "selfLink"} {
 			delete(meta, key)
 		}
-		r := p.resourceOf(tree.Text(obj, "apiVersion"), tree.Text(obj, "kind"))
-		if r != nil && r.namespaced && meta["namespace"] == nil {
+		r := a.resourceOf(tree.Text(obj, "apiVersion"), tree.Text(obj, "kind"))
+		if r != nil && r.Namespaced && meta["namespace"] == nil {
 			meta["namespace"] = "default" // as kubectl has it
 		}
 	}
-	_, _, err := p.apply(ctx, &request.User{Name: userFixtures, Groups: []string{request.GroupMasters, request.GroupAuthenticated}}, obj)
+	_, _, err := a.apply(ctx, obj)
 	return err
 }
-
-// userFixtures is who applies fixtures.
-const userFixtures = "system:fixtures"
 
 func fixtureName(obj map[string]any) string {
 	name := tree.Text(obj, "metadata", "name")
 	if ns := tree.Text(obj, "metadata", "namespace"); ns != "" {
 		name = ns + "/" + name
 	}
-	return shorten(tree.Text(obj, "kind")+" "+name, 256)
+	return status.Shorten(tree.Text(obj, "kind")+" "+name, 256)
 }
 
 // readFixtures reads all files and goes on after an error, so that all are found.

@@ -54,7 +54,7 @@ func TestFixtures(t *testing.T) {
 	// A second time they replace what is there.
 	uid := p.stored("configmaps", "shop/inner").Meta.UID
 	p.applied(t, configMap("shop", "inner", "changed"))
-	if err := p.loadFixtures(context.Background()); err != nil {
+	if err := loadFixtures(context.Background(), p.rest, p.opt.fixtures.paths); err != nil {
 		t.Fatal(err)
 	}
 	if o := p.stored("configmaps", "shop/inner"); o.Meta.UID != uid || !strings.Contains(string(o.Raw()), `"value":"2"`) {
@@ -72,7 +72,7 @@ func TestFixturesThatAreWrong(t *testing.T) {
 	})
 	missing, empty := filepath.Join(read, "none.yaml"), fixtureDir(t, map[string]string{"notes.txt": ""})
 	p := newTestProgram(t, "--fixtures="+strings.Join([]string{missing, read, empty}, ","))
-	wantLines(t, p.loadFixtures(context.Background()), []string{
+	wantLines(t, loadFixtures(context.Background(), p.rest, p.opt.fixtures.paths), []string{
 		missing + ": no such file",
 		"a.yaml: document 2 has no apiVersion", "a.yaml: document 2 has no metadata.name", "a.yaml: document 3 is no object", "a.yaml: document 4, item 1 has no kind", "a.yaml: document 4, item 2 is no object",
 		"b.yaml: yaml: line 2: ", "c.json: yaml: line 1: ", empty + ": no *.yaml",

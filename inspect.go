@@ -88,8 +88,8 @@ func (s source) Servers() []admin.Server {
 		for _, g := range sv.groups {
 			a.Groups = append(a.Groups, g.Name)
 		}
-		if sv.customs != nil {
-			a.Groups = append(a.Groups, sv.customs.names()...)
+		if sv.more != nil {
+			a.Groups = append(a.Groups, sv.more.groups()...)
 		}
 		for _, r := range sv.routes() {
 			a.Taken += r.hits.Load()
@@ -121,10 +121,10 @@ func (s source) Servers() []admin.Server {
 func (s *Server) routes() []*route {
 	own := append(s.container.routes(), s.mux.routes()...)
 	slices.SortFunc(own, compareRoutes)
-	if s.customs == nil {
+	if s.more == nil {
 		return own
 	}
-	others := s.customs.routes()
+	others := s.more.routes()
 	all := make([]*route, 0, len(own)+len(others))
 	for _, r := range own {
 		i, _ := slices.BinarySearchFunc(others, r, compareRoutes)
@@ -185,7 +185,7 @@ func (s source) Routes() []admin.Route {
 	for _, sv := range s.p.servers {
 		all = append(all, sv.routes()...)
 	}
-	marked := s.p.outermost.shadows(&s.p.shadows).with(all, s.p.rest.customs)
+	marked := s.p.outermost.shadows(&s.p.shadows).with(all, s.p.custom)
 	out := make([]admin.Route, 0, len(all))
 	for _, r := range all {
 		m := marked[r]

@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // rowText is a row of the admin API with what no test can foresee taken out.
@@ -339,7 +340,7 @@ func TestShorten(t *testing.T) {
 		n    int
 		want string
 	}{{"", 0, ""}, {"abc", 3, "abc"}, {"abc", 2, "ab…"}, {"abc", 0, "…"}, {"éé", 3, "é…"}, {"éé", 1, "…"}, {"é", 2, "é"}, {"\x80\x80\x80", 2, "…"}} {
-		if got := shorten(c.in, c.n); got != c.want {
+		if got := status.Shorten(c.in, c.n); got != c.want {
 			t.Errorf("%q to %d: %q, want %q", c.in, c.n, got, c.want)
 		}
 	}

@@ -14,7 +14,7 @@ func (s source) Store() admin.Store {
 	rev, holdings := s.p.store.Snapshots()
 	out := admin.Store{Revision: rev, Resources: []admin.Stock{}}
 	for _, h := range holdings {
-		out.Resources = append(out.Resources, admin.Stock{Resource: h.Bucket.Name, Objects: h.Now.Count(), Bytes: h.Now.Bytes(), Warnings: noNil(s.p.resourceWarnings(h.Bucket.Name))})
+		out.Resources = append(out.Resources, admin.Stock{Resource: h.Bucket.Name, Objects: h.Now.Count(), Bytes: h.Now.Bytes(), Warnings: noNil(s.p.rest.customs.warnings(h.Bucket.Name))})
 	}
 	out.Window.Events, out.Window.Bytes, out.Window.OldestRevision = s.p.store.Window()
 	return out

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"apichain/internal/status"
 )
 
 // The life of the process, from bound sockets to the last answer:
@@ -414,7 +416,7 @@ func (p *program) logCut() {
 	for _, c := range p.chains {
 		c.table.each(func(x *exchange) {
 			if x.grouped {
-				p.log.Warn("cut at the end of --shutdown-timeout", "auditID", shorten(x.auditID[0], 64), "method", x.req.Method, "path", x.req.URL.Path)
+				p.log.Warn("cut at the end of --shutdown-timeout", "auditID", status.Shorten(x.auditID[0], 64), "method", x.req.Method, "path", x.req.URL.Path)
 			}
 		})
 	}

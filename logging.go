@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"apichain/internal/status"
 )
 
 type loggingOptions struct {
@@ -88,7 +90,9 @@ func shownText(s string) string { return clientText(s, 2048) }
 
 // clientText is a client's text as valid UTF-8, cut at most bytes. What is invalid grows
 // when it is replaced, so that comes first.
-func clientText(s string, most int) string { return shorten(strings.ToValidUTF8(s, "\uFFFD"), most) }
+func clientText(s string, most int) string {
+	return status.Shorten(strings.ToValidUTF8(s, "\uFFFD"), most)
+}
 
 // redactURI is a request's path and shown query.
 func redactURI(u *url.URL) string {
@@ -100,4 +104,4 @@ func redactURI(u *url.URL) string {
 }
 
 // slogText is an attribute with a client's text, cut.
-func slogText(key, value string) slog.Attr { return slog.String(key, shorten(value, 2048)) }
+func slogText(key, value string) slog.Attr { return slog.String(key, status.Shorten(value, 2048)) }

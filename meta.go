@@ -28,10 +28,10 @@ func (q *call) beginLife(obj map[string]any) {
 	delete(m, "resourceVersion")
 	m["uid"] = request.NewUUID()
 	m["creationTimestamp"] = timeText(time.Now())
-	if q.generation {
+	if q.HasGeneration {
 		m["generation"] = int64(1)
 	}
-	if q.namespaced {
+	if q.Namespaced {
 		m["namespace"] = q.namespace
 	} else {
 		delete(m, "namespace")
@@ -230,7 +230,7 @@ func (q *call) dedupeOwners(obj map[string]any) {
 // sameGeneration reports whether two objects are the same but for metadata, and for
 // status where that is written apart: then the generation stays.
 func (r *resource) sameGeneration(a, b map[string]any) bool {
-	skip := func(k string) bool { return k == "metadata" || k == "status" && r.hasStatus }
+	skip := func(k string) bool { return k == "metadata" || k == "status" && r.HasStatus }
 	for k, v := range a {
 		if w, ok := b[k]; !skip(k) && (!ok || !tree.Equal(v, w)) {
 			return false

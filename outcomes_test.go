@@ -64,7 +64,7 @@ func TestOvertakenReplacement(t *testing.T) {
 	r := newReviewed(t)
 	const path = answerSpaces + "/default/secrets"
 	secrets := r.p.rest.builtin[kinds.NewKey("", "v1", "Secret")]
-	secrets.createOnUpdate, secrets.blindUpdate = true, true
+	secrets.CreateOnUpdate, secrets.UnconditionalUpdate = true, true
 	other := r.p.rest.newBuiltin(r.p.rest.kinds.Kind("", "v1", "Secret"))
 	body := func(value string) string {
 		return `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"a"},"data":{"k":"` + value + `"}}`

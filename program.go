@@ -50,6 +50,7 @@ type program struct {
 
 	store    *store.Store
 	rest     *rest
+	custom   *customRoutes
 	known    knownState
 	watching watchTable
 
@@ -112,6 +113,7 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p.draining.control = control{p: p, name: "drain", item: func() any { return source{p}.Drain() }}
 	p.logLevel.control = control{p: p, name: "loglevel", item: func() any { return source{p}.LogLevel() }}
 	p.faults.control = control{p: p, name: "faults", item: func() any { return source{p}.Faults() }}
+	p.watching.faults = &p.faults
 	p.background, p.endBackground = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()
@@ -202,11 +204,9 @@ func (p *program) loadIdentity() (err error) {
 
 // buildServers makes the delegation chain and lets Extend add to it.
 func (p *program) buildServers() error {
-	var err error
-	if p.rest, err = newRest(p); err != nil {
+	if err := p.buildResources(); err != nil {
 		return err
 	}
-	p.authn.accounts = newAccountTokens(p.store.Bucket("serviceaccounts"), p.store.Bucket("secrets"))
 	extensions := newExtensions(p)
 	core := newCore(p, extensions)
 	p.outermost = newAggregator(p, core)

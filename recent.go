@@ -12,6 +12,7 @@ import (
 
 	"apichain/admin"
 	"apichain/internal/request"
+	"apichain/internal/status"
 )
 
 // recentOptions says how many requests that have ended are kept.
@@ -208,7 +209,7 @@ func (k *record) fill(x *exchange, how ending, took time.Duration) {
 	c, at := x.chain, int(x.at.Load())
 	k.id, k.chain, k.received, k.took, k.how = x.id, c, x.received, took, how
 	k.at, k.status, k.in, k.out = int32(at), x.status.Load(), x.bytesIn.Load(), x.bytesOut.Load()
-	k.remoteAddr, k.reason = x.req.RemoteAddr, shorten(x.sentReason(how), 256)
+	k.remoteAddr, k.reason = x.req.RemoteAddr, status.Shorten(x.sentReason(how), 256)
 	k.resolved, k.verb, k.longRunning, k.server, k.route, k.stack, k.timed = at > c.infoRow, "", false, nil, nil, nil, x.recording != nil
 	if k.resolved {
 		k.verb, k.longRunning = clientText(x.info.Verb, 32), x.longRunning
@@ -256,7 +257,7 @@ func (k *record) fill(x *exchange, how ending, took time.Duration) {
 // add appends a client's text, cut at most bytes. It is made valid UTF-8 when it is shown.
 func (k *record) add(s string, most int) {
 	if len(s) > most {
-		s = shorten(s, most)
+		s = status.Shorten(s, most)
 	}
 	k.text = append(k.text, s...)
 	k.end()

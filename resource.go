@@ -2,11 +2,16 @@ package main
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
+	"apichain/internal/discovery"
 	"apichain/internal/field"
 	"apichain/internal/kinds"
 	"apichain/internal/request"
@@ -28,66 +33,87 @@ type shape interface {
 	Validate(obj, old map[string]any) []field.Error
 }
 
-// resource is one resource in one version as it is served: what the REST verbs need to
-// know of it. It is not changed after it is served; a change of a custom resource's
-// definition makes another.
+// resource is one resource in one version as it is served: what the REST verbs need to know of
+// it. It does not change once it is served; a change of a custom resource's definition makes
+// another one.
 type resource struct {
-	rest                 *rest
-	group, version       string
-	kind, listKind       string
-	plural, singular     string
-	namespaced           bool
-	custom               bool // of a definition: some answers differ from those of built-in kinds (upstream)
-	bucket               *store.Bucket
-	shape                shape
-	typ                  *kinds.Type // nil for a custom one
-	nameErrors           func(string) []string
-	columns              []kinds.Column
-	fields               []kinds.Selectable // in the order of store.Meta.fields
-	stored               []kinds.Selectable // how to read them from a stored object; nil: the same
-	hasStatus            bool
-	givenStatus          bool        // a new object keeps the status sent
-	scale                *scalePaths // nil: no such subresource
-	deleteGivesObject    bool
-	blindUpdate          bool
-	createOnUpdate       bool
-	generation           bool
-	terminating          bool                     // the definition is being deleted: nothing is created
-	deprecation          string                   // a warning with every answer, "" for none
-	unchecked            []string                 // rules that are accepted and not evaluated: a warning with every write
-	storageVersion       string                   // of stored objects, where it is not version
-	storageShape         shape                    // of that version
-	schemaRevision       int64                    // objects up to this revision were written under another schema
-	toStored, fromStored func(obj map[string]any) // between this shape and the stored one; they change nothing but the top level
-	subresources         map[string]*subresource
-	prepare              func(q *call, obj, old map[string]any) error    // last word of a kind before an object is written; old is nil on create
-	alone                *sync.Mutex                                     // held from prepare until written, where what prepare sees must still hold; nil: it need not
-	written              func(o *store.Object)                           // after a write, before its answer
-	beforeDelete         func(q *call, obj map[string]any) (bool, error) // changes obj so that it stays for now: true
-	initialize           func(obj map[string]any)                        // what a new object has, whatever was sent; nil: nothing
-	keeps                [][]string                                      // what writes leave alone, but for those of subresources of their own
-	reviewed             review                                          // nil: objects are stored
-	verbs                []string
-	subs                 []kinds.Subresource
-	retired              chan struct{} // closed when the definition has changed; nil for built-in kinds
-	hidden               bool          // not served: it is there for the objects that are stored
-	table                routeTable
+	// Identity. What its kind is: a row of the kind table, or what a definition says in its place.
+	*kinds.Row
+	rest   *rest
+	custom bool // of a definition: some answers differ from those of built-in kinds (upstream)
+
+	// How objects look.
+	shape      shape
+	nameErrors func(string) []string
+	fields     []kinds.Selectable // in the order of store.Meta.Fields
+	stored     []kinds.Selectable // how to read them from a stored object; nil: the same
+	scale      *scalePaths        // nil: no such subresource
+
+	// How they are kept.
+	bucket         *store.Bucket // nil: they are not
+	storageVersion string        // of stored objects, where it is not Version
+	storageShape   shape         // of that version
+	schemaRevision int64         // objects up to this revision were written under another schema
+	// toStored and fromStored lead between this shape and the stored one; they change nothing but
+	// the top level. Both are nil where the shapes are the same.
+	toStored, fromStored func(obj map[string]any)
+	initialize           func(obj map[string]any) // what a new object has, whatever was sent; nil: nothing
+
+	// What the kind does beyond its data.
+	kindHooks
+
+	// Serving: of custom resources.
+	terminating bool          // the definition is being deleted: nothing is created
+	deprecation string        // a warning with every answer, "" for none
+	unchecked   []string      // rules that are accepted and not evaluated: a warning with every write
+	unserved    bool          // it is there for the objects that are stored
+	retired     chan struct{} // closed when the definition has changed; nil for built-in kinds
+	routes      atomic.Value  // for who routes to it: made of operations once, dropped with the resource; api never reads it
 }
 
-// subresource is one that has verbs of its own; status and scale are part of resource.
-type subresource struct {
-	serve func(q *call) error
+// kindHooks are what a kind does that its row cannot say. Each may be nil. An entry of the one
+// table of hooks, hookTable, gives them to a kind.
+type kindHooks struct {
+	// prepare has the last word before an object is checked and written; old is nil on create.
+	prepare func(q *call, obj, old map[string]any) error
+	// serial is held from prepare until the object is written, where what prepare sees must
+	// still hold then.
+	serial *sync.Mutex
+	// afterWrite is called after a write, before its answer.
+	afterWrite func(o *store.Object)
+	// beforeDelete may change obj so that it stays for now, and returns true then.
+	beforeDelete func(q *call, obj map[string]any) (stays bool, err error)
+	// review fills in the status of an object that is only answered and never stored.
+	review review
+	// special serves the subresources with rules of their own, by name; status and scale are
+	// served for every kind that has them.
+	special map[string]func(q *call) error
+}
+
+// apiConfig is what the resources need of the program.
+type apiConfig struct {
+	store   *store.Store
+	kinds   *kinds.Table
+	catalog *discovery.Catalog
+
+	tokens     *accountTokens                               // signs the tokens of service accounts
+	whoseToken func(token string) (*request.User, []string) // answers a TokenReview: who, for which audiences; nobody is nil
+	authorizer authorizer                                   // answers access reviews
+
+	observer   Observer      // sees watches; nil: nobody does
+	bookmarks  time.Duration // between two bookmarks of a watch
+	strictCRDs bool          // refuse definitions with rules that are not evaluated
+	changed    func()        // is called after the resources that are served have changed
+	log        *slog.Logger
 }
 
 // rest is what all resources share.
 type rest struct {
-	program  *program
+	config   apiConfig
 	store    *store.Store
 	kinds    *kinds.Table
 	meta     *kinds.Type   // ObjectMeta, of every kind
 	spaces   *store.Bucket // namespaces
-	limits   watchOptions
-	watches  *watchTable
 	builtin  map[kinds.Key]*resource
 	byBucket map[*store.Bucket]*resource
 	customs  *customs
@@ -131,7 +157,7 @@ func (r *resource) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 func (q *call) serve() error {
-	if q.namespaced {
+	if q.Namespaced {
 		q.namespace = q.info.Namespace
 	}
 	if q.info.Verb != "list" && q.info.Verb != "deletecollection" {
@@ -150,12 +176,12 @@ func (q *call) serve() error {
 	if q.form, err = q.negotiate(); err != nil {
 		return err
 	}
-	if sub := q.info.Subresource; sub != "" && !(sub == "status" && q.hasStatus) {
+	if sub := q.info.Subresource; sub != "" && !(sub == "status" && q.HasStatus) {
 		if sub == "scale" && q.scale != nil {
 			return q.serveScale()
 		}
-		if s := q.subresources[sub]; s != nil {
-			return s.serve(q)
+		if serve := q.special[sub]; serve != nil {
+			return serve(q)
 		}
 		return q.notFound(q.name)
 	}
@@ -170,7 +196,7 @@ func (q *call) serve() error {
 		if q.info.Subresource != "" {
 			return q.unsupported("create")
 		}
-		if q.reviewed != nil {
+		if q.review != nil {
 			return q.answerReview()
 		}
 		return q.create()
@@ -194,26 +220,29 @@ func (q *call) param(name string) string { return q.query.Get(name) }
 
 // key is the store's key of an object.
 func (r *resource) key(namespace, name string) string {
-	if r.namespaced {
+	if r.Namespaced {
 		return namespace + "/" + name
 	}
 	return name
 }
 
+// root returns where the paths of a resource of a named group begin.
+func (r *resource) root() string { return "/apis/" + r.Group + "/" + r.Version + "/" }
+
 // qualified is the resource as messages name it: widgets.example.com.
 func (r *resource) qualified() string {
-	if r.group == "" {
-		return r.plural
+	if r.Group == "" {
+		return r.Plural
 	}
-	return r.plural + "." + r.group
+	return r.Plural + "." + r.Group
 }
 
 // apiVersion is what objects of the resource say.
 func (r *resource) apiVersion() string {
-	if r.group == "" {
-		return r.version
+	if r.Group == "" {
+		return r.Version
 	}
-	return r.group + "/" + r.version
+	return r.Group + "/" + r.Version
 }
 
 // draft encodes an object, which must be in the stored version, for the store.
@@ -267,7 +296,7 @@ func (r *resource) encode(obj map[string]any) store.Draft {
 		r.toStored(obj)
 	}
 	if r.storageVersion != "" {
-		obj["apiVersion"] = r.group + "/" + r.storageVersion
+		obj["apiVersion"] = r.Group + "/" + r.storageVersion
 		_, _ = r.storageShape.Prune(obj)
 		r.storageShape.SetDefaults(obj)
 	}
@@ -276,34 +305,27 @@ func (r *resource) encode(obj map[string]any) store.Draft {
 
 // notFound is the 404 for an object.
 func (r *resource) notFound(name string) *status.Error {
-	return &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: r.qualified() + " " + quoted(name) + " not found", Details: &status.Details{Name: name, Group: r.group, Kind: r.plural}}
+	return &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: r.qualified() + " " + strconv.Quote(name) + " not found", Details: &status.Details{Name: name, Group: r.Group, Kind: r.Plural}}
 }
 
 // unsupported is the 405 of a verb that the resource has not, in the words of upstream's
 // custom resources.
 func (r *resource) unsupported(verb string) *status.Error {
-	return &status.Error{Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed", Message: verb + " is not supported on resources of kind " + quoted(r.qualified()), Details: &status.Details{Group: r.group, Kind: r.plural}}
+	return &status.Error{Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed", Message: verb + " is not supported on resources of kind " + strconv.Quote(r.qualified()), Details: &status.Details{Group: r.Group, Kind: r.Plural}}
 }
 
 // conflict is the 409 for a write of an object that somebody else has changed.
 func (r *resource) conflict(name, why string) *status.Error {
-	return &status.Error{Code: http.StatusConflict, Reason: "Conflict", Message: "Operation cannot be fulfilled on " + r.qualified() + " " + quoted(name) + ": " + why, Details: &status.Details{Name: name, Group: r.group, Kind: r.plural}}
+	return status.Conflict(r.Group, r.Plural, name, why)
 }
-
-const changedMeanwhile = "the object has been modified; please apply your changes to the latest version and try again"
 
 // kindConflict is the 409 of a precondition of a delete, which names the kind (upstream).
 func (r *resource) kindConflict(name, why string) *status.Error {
-	kind := r.kind
-	if r.group != "" {
-		kind += "." + r.group
+	kind := r.Kind
+	if r.Group != "" {
+		kind += "." + r.Group
 	}
-	return &status.Error{Code: http.StatusConflict, Reason: "Conflict", Message: "Operation cannot be fulfilled on " + kind + " " + quoted(name) + ": " + why, Details: &status.Details{Name: name, Group: r.group, Kind: r.kind}}
-}
-
-// plainError is what upstream answers where it has no better: 500 without a reason.
-func plainError(message string) *status.Error {
-	return &status.Error{Code: http.StatusInternalServerError, Message: message}
+	return &status.Error{Code: http.StatusConflict, Reason: "Conflict", Message: "Operation cannot be fulfilled on " + kind + " " + strconv.Quote(name) + ": " + why, Details: &status.Details{Name: name, Group: r.Group, Kind: r.Kind}}
 }
 
 // scalePaths is where a custom resource keeps what its scale subresource shows.

@@ -14,6 +14,7 @@ import (
 
 	"apichain/internal/field"
 	"apichain/internal/kinds"
+	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/tree"
 )
@@ -89,7 +90,7 @@ func (q *call) readObject(typ *kinds.Type, kind string) (obj map[string]any, pro
 	defer q.rest.putBody(body)
 	contentType := "application/json"
 	if v := q.req.Header["Content-Type"]; len(v) > 0 && v[0] != "" {
-		contentType = mediaType(v[0])
+		contentType = request.MediaType(v[0])
 	}
 	const noJSON = "couldn't get version/kind; json parse error: "
 	unreadable := func(what string, err error) error { return unrecognized(kind, what+err.Error(), *body) }
@@ -143,7 +144,7 @@ func (q *call) readTyped(typ *kinds.Type, kind string) (map[string]any, error) {
 	}
 	version := tree.Text(obj, "apiVersion")
 	if given := tree.Text(obj, "kind"); given != "" && given != kind {
-		return nil, status.BadRequest("no kind " + quoted(given) + " is registered for version " + quoted(version) + " in scheme")
+		return nil, status.BadRequest("no kind " + strconv.Quote(given) + " is registered for version " + strconv.Quote(version) + " in scheme")
 	}
 	_, version, _ = strings.Cut(version, "/")
 	unknown, err := kinds.Prune(typ, obj)
@@ -245,12 +246,12 @@ func managerErrors(manager string) (errs []field.Error) {
 // readNew reads and checks the object of a create or an update as far as it concerns the
 // body alone: its kind, unknown fields, repeated keys.
 func (q *call) readNew() (map[string]any, error) {
-	obj, problems, err := q.readObject(q.typ, q.kind)
+	obj, problems, err := q.readObject(q.Type, q.Kind)
 	if err != nil {
 		return nil, err
 	}
 	if obj == nil {
-		return nil, unrecognized(q.kind, "couldn't get version/kind; json parse error: unexpected end of JSON input", nil)
+		return nil, unrecognized(q.Kind, "couldn't get version/kind; json parse error: unexpected end of JSON input", nil)
 	}
 	if err := q.checkKind(obj); err != nil {
 		return nil, err
@@ -271,26 +272,26 @@ func (q *call) checkKind(obj map[string]any) error {
 		if len(text) > 200 {
 			text = text[:200]
 		}
-		return status.BadRequest("the object provided is unrecognized (must be of type " + q.kind + "): Object 'Kind' is missing in '" + text + "'")
-	case version != "" && version != q.apiVersion() && !q.custom && q.rest.resourceOf(version, cmp.Or(kind, q.kind)) == nil:
-		kind = cmp.Or(kind, q.kind)
+		return status.BadRequest("the object provided is unrecognized (must be of type " + q.Kind + "): Object 'Kind' is missing in '" + text + "'")
+	case version != "" && version != q.apiVersion() && !q.custom && q.rest.resourceOf(version, cmp.Or(kind, q.Kind)) == nil:
+		kind = cmp.Or(kind, q.Kind)
 		_, v := splitAPIVersion(version)
-		return status.BadRequest(kind + " in version " + quoted(v) + " cannot be handled as a " + q.kind + ": no kind " + quoted(kind) + " is registered for version " + quoted(version))
+		return status.BadRequest(kind + " in version " + strconv.Quote(v) + " cannot be handled as a " + q.Kind + ": no kind " + strconv.Quote(kind) + " is registered for version " + strconv.Quote(version))
 	case version != "" && version != q.apiVersion():
 		return status.BadRequest("the API version in the data (" + version + ") does not match the expected API version (" + q.apiVersion() + ")")
-	case kind != "" && kind != q.kind && q.custom:
-		return status.Invalid(q.group, kind, tree.Name(obj), []field.Error{field.Invalid("kind", kind, "must be "+q.kind)})
-	case kind != "" && kind != q.kind:
-		return status.BadRequest(kind + " in version " + strconv.Quote(q.version) + " cannot be handled as a " + q.kind + ": the kind of the object is not the one of the path")
+	case kind != "" && kind != q.Kind && q.custom:
+		return status.Invalid(q.Group, kind, tree.Name(obj), []field.Error{field.Invalid("kind", kind, "must be "+q.Kind)})
+	case kind != "" && kind != q.Kind:
+		return status.BadRequest(kind + " in version " + strconv.Quote(q.Version) + " cannot be handled as a " + q.Kind + ": the kind of the object is not the one of the path")
 	}
-	obj["kind"], obj["apiVersion"] = q.kind, q.apiVersion()
+	obj["kind"], obj["apiVersion"] = q.Kind, q.apiVersion()
 	return nil
 }
 
 // prune takes out what the type does not have and says so, as fieldValidation asks.
 func (q *call) prune(obj map[string]any, problems []string) error {
 	unknown, err := q.shape.Prune(obj)
-	return q.pruned(q.kind, q.version, problems, unknown, err)
+	return q.pruned(q.Kind, q.Version, problems, unknown, err)
 }
 
 // pruned says what strict reading of an object of a kind has found.
@@ -320,5 +321,3 @@ func (q *call) pruned(kind, version string, problems, unknown []string, err erro
 	}
 	return nil
 }
-
-func quoted(s string) string { return strconv.Quote(s) }

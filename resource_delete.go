@@ -48,7 +48,7 @@ func (q *call) readDeleteOptions() (o deleteOptions, err error) {
 		if v := q.param("gracePeriodSeconds"); v != "" {
 			n, err := strconv.ParseInt(v, 10, 64)
 			if err != nil {
-				return o, status.BadRequest("strconv.ParseInt: parsing " + quoted(v) + ": invalid syntax")
+				return o, status.BadRequest("strconv.ParseInt: parsing " + strconv.Quote(v) + ": invalid syntax")
 			}
 			obj["gracePeriodSeconds"] = n // no kind has any: all objects are gone at once
 		}
@@ -109,10 +109,10 @@ func (q *call) delete() error {
 	if !gone && o.orphanGiven && !o.orphan {
 		code = http.StatusAccepted
 	}
-	if gone && !q.deleteGivesObject {
-		details := map[string]any{"name": q.name, "kind": q.plural, "uid": tree.Text(obj, "metadata", "uid")}
-		if q.group != "" {
-			details["group"] = q.group
+	if gone && !q.ReturnsDeleted {
+		details := map[string]any{"name": q.name, "kind": q.Plural, "uid": tree.Text(obj, "metadata", "uid")}
+		if q.Group != "" {
+			details["group"] = q.Group
 		}
 		q.form.kind = formObject
 		return q.sendTree(code, map[string]any{"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{}, "status": "Success", "details": details})
@@ -217,7 +217,7 @@ func (q *call) deletionFinalizers(have []any, o *deleteOptions) []any {
 
 // deleteCollection deletes what a list would show, and answers that list.
 func (q *call) deleteCollection() error {
-	if q.namespaced && q.namespace == "" {
+	if q.Namespaced && q.namespace == "" {
 		return status.PlainText(http.StatusNotFound, "404 page not found")
 	}
 	options, err := q.readDeleteOptions()

@@ -78,7 +78,7 @@ func (q *call) negotiate() (form, error) {
 				f.include = "Metadata"
 			case "Metadata", "Object", "None":
 			default:
-				e := status.BadRequest("Unable to convert to Table as requested: includeObject: Invalid value: " + quoted(f.include) + ": must be 'Metadata', 'Object', 'None', or empty")
+				e := status.BadRequest("Unable to convert to Table as requested: includeObject: Invalid value: " + strconv.Quote(f.include) + ": must be 'Metadata', 'Object', 'None', or empty")
 				e.Pretty = true
 				return f, e
 			}
@@ -111,7 +111,7 @@ func (q *call) answerTree(code int, obj map[string]any) error {
 	case formPartial:
 		obj = q.partial(obj)
 	case formPartialList:
-		return plainError("content is not a list")
+		return status.Unexplained("content is not a list")
 	}
 	return q.sendTree(code, obj)
 }
@@ -147,7 +147,7 @@ func (q *call) send(code int, b []byte) error {
 		q.rest.gzips.Put(z)
 		return nil
 	}
-	h["Content-Length"] = []string{itoa(len(b) + len(tail))}
+	h["Content-Length"] = []string{strconv.Itoa(len(b) + len(tail))}
 	q.w.WriteHeader(code)
 	if _, err := q.w.Write(b); err == nil && tail != "" {
 		_, _ = io.WriteString(q.w, tail)
@@ -205,8 +205,8 @@ func (q *call) asTable(objs []map[string]any, header map[string]any, define bool
 	t := map[string]any{"kind": "Table", "apiVersion": "meta.k8s.io/" + q.form.version, "metadata": header, "rows": rows}
 	var defs any // upstream has null in later events of a watch
 	if define {
-		list := make([]any, 0, len(q.columns))
-		for _, c := range q.columns {
+		list := make([]any, 0, len(q.Columns))
+		for _, c := range q.Columns {
 			list = append(list, map[string]any{"name": c.Name, "type": c.Type, "format": c.Format, "description": c.Description, "priority": int64(c.Priority)})
 		}
 		defs = list
@@ -221,9 +221,9 @@ func (q *call) cells(obj map[string]any) []any {
 		obj = maps.Clone(obj)
 		q.toStored(obj)
 	}
-	cells := make([]any, len(q.columns))
-	for i := range q.columns {
-		cells[i] = q.columns[i].Cell(obj)
+	cells := make([]any, len(q.Columns))
+	for i := range q.Columns {
+		cells[i] = q.Columns[i].Cell(obj)
 	}
 	return cells
 }

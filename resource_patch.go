@@ -10,6 +10,7 @@ import (
 	"apichain/internal/field"
 	"apichain/internal/kinds"
 	"apichain/internal/patch"
+	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/store"
 	"apichain/internal/tree"
@@ -33,7 +34,7 @@ func (q *call) patch() error {
 	}
 	contentType := ""
 	if v := q.req.Header["Content-Type"]; len(v) > 0 {
-		contentType = mediaType(v[0])
+		contentType = request.MediaType(v[0])
 	}
 	if contentType != applyPatchType {
 		if err := q.writeOptions("PatchOptions"); err != nil {
@@ -56,7 +57,7 @@ func (q *call) patch() error {
 			if try <= patchTries {
 				continue
 			}
-			return q.conflict(q.name, changedMeanwhile)
+			return q.conflict(q.name, status.ChangedMeanwhile)
 		}
 		if err != nil {
 			return err
@@ -78,9 +79,9 @@ func (q *call) patchOnce(old *store.Object, apply func(doc map[string]any) (map[
 	}
 	if v := tree.Text(next, "metadata", "resourceVersion"); v != rev && v != "" {
 		if _, err := strconv.ParseUint(v, 10, 63); err != nil {
-			return nil, nil, plainError(parseUintText(v, err))
+			return nil, nil, status.Unexplained(parseUintText(v, err))
 		}
-		return nil, nil, q.conflict(q.name, changedMeanwhile)
+		return nil, nil, q.conflict(q.name, status.ChangedMeanwhile)
 	}
 	done, err := q.replace(old, was, next)
 	return done, next, err
@@ -90,17 +91,17 @@ func (q *call) patchOnce(old *store.Object, apply func(doc map[string]any) (map[
 // have.
 func (q *call) checkPatched(next, was map[string]any) error {
 	if m := next["metadata"]; m != nil && tree.Object(next, "metadata") == nil {
-		return invalidPatch(next, "json: cannot unmarshal "+tree.TypeName(m)+" into Go struct field "+q.kind+".metadata of type v1.ObjectMeta")
+		return invalidPatch(next, "json: cannot unmarshal "+tree.TypeName(m)+" into Go struct field "+q.Kind+".metadata of type v1.ObjectMeta")
 	}
 	for _, f := range []string{"kind", "apiVersion"} {
 		if v, given := next[f]; given && v != was[f] {
 			if !q.custom {
-				return invalidPatch(next, "the object is no longer a "+q.kind+" of "+q.apiVersion())
+				return invalidPatch(next, "the object is no longer a "+q.Kind+" of "+q.apiVersion())
 			}
 			if f == "apiVersion" {
 				return status.BadRequest("the API version in the data (" + fmt.Sprint(v) + ") does not match the expected API version (" + q.apiVersion() + ")")
 			}
-			return status.Invalid(q.group, q.kind, q.name, []field.Error{field.Invalid("kind", v, "must be "+q.kind)})
+			return status.Invalid(q.Group, q.Kind, q.name, []field.Error{field.Invalid("kind", v, "must be "+q.Kind)})
 		}
 		next[f] = was[f]
 	}
@@ -116,7 +117,7 @@ func (q *call) checkPatched(next, was map[string]any) error {
 	}
 	if uid := tree.Text(m, "uid"); uid != "" && uid != tree.Text(was, "metadata", "uid") {
 		e := field.Invalid("metadata.uid", uid, "field is immutable")
-		return status.Invalid(q.group, q.kind, q.name, []field.Error{e, e})
+		return status.Invalid(q.Group, q.Kind, q.name, []field.Error{e, e})
 	}
 	return q.prunePatched(next, q.shape.Prune)
 }
@@ -136,7 +137,7 @@ func (q *call) prunePatched(next map[string]any, prune func(map[string]any) ([]s
 		return nil
 	}
 	for i := range unknown {
-		unknown[i] = "unknown field " + quoted(unknown[i])
+		unknown[i] = "unknown field " + strconv.Quote(unknown[i])
 	}
 	switch q.strict {
 	case "Strict":
@@ -158,13 +159,13 @@ func invalidPatch(next map[string]any, why string) error {
 // readPatch reads the body and returns what applies it to an object, which it consumes.
 func (q *call) readPatch(contentType string) (func(map[string]any) (map[string]any, error), error) {
 	accepted := []string{jsonPatchType, mergePatchType}
-	if q.typ != nil {
+	if q.Type != nil {
 		accepted = append(accepted, strategicPatchType)
 	}
 	switch contentType {
 	case jsonPatchType, mergePatchType:
 	case strategicPatchType:
-		if q.typ == nil {
+		if q.Type == nil {
 			return nil, unsupportedType(strings.Join(accepted, ", "))
 		}
 	case applyPatchType:
@@ -202,7 +203,7 @@ func (q *call) readPatch(contentType string) (func(map[string]any) (map[string]a
 	}
 	if contentType == strategicPatchType {
 		return func(doc map[string]any) (map[string]any, error) {
-			return patch.Strategic(doc, changes, q.typ)
+			return patch.Strategic(doc, changes, q.Type)
 		}, nil
 	}
 	return func(doc map[string]any) (map[string]any, error) {
@@ -213,7 +214,7 @@ func (q *call) readPatch(contentType string) (func(map[string]any) (map[string]a
 // repeatedKeys says of keys that come twice in a patch what fieldValidation asks.
 func (q *call) repeatedKeys(paths []string) error {
 	for _, p := range paths {
-		problem := "duplicate field " + quoted(p)
+		problem := "duplicate field " + strconv.Quote(p)
 		switch q.strict {
 		case "Strict":
 			return status.Invalid("", "", "", []field.Error{field.Invalid("patch", p, "strict decoding error: "+problem)})
@@ -248,7 +249,7 @@ func (q *call) serveScale() error {
 func (q *call) scaleOf(obj map[string]any) (map[string]any, error) {
 	replicas, ok := tree.At(obj, q.resource.scale.spec...).(int64)
 	if !ok {
-		why := "the spec replicas field " + quoted("."+strings.Join(q.resource.scale.spec, ".")) + " does not exist"
+		why := "the spec replicas field " + strconv.Quote("."+strings.Join(q.resource.scale.spec, ".")) + " does not exist"
 		return nil, &status.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "Internal error occurred: " + why, Details: &status.Details{Causes: []status.Cause{{Message: why}}}}
 	}
 	m := map[string]any{}
@@ -276,7 +277,7 @@ func (q *call) writeScale() error {
 	if q.info.Verb == "patch" {
 		contentType := ""
 		if v := q.req.Header["Content-Type"]; len(v) > 0 {
-			contentType = mediaType(v[0])
+			contentType = request.MediaType(v[0])
 		}
 		if err := q.writeOptions("PatchOptions"); err != nil {
 			return err
@@ -320,7 +321,7 @@ func (q *call) writeScale() error {
 			return err
 		}
 		if given := tree.Text(scale, "metadata", "resourceVersion"); given != "" && given != strconv.FormatInt(old.Rev, 10) {
-			return q.conflict(q.name, changedMeanwhile)
+			return q.conflict(q.name, status.ChangedMeanwhile)
 		}
 		if uid := tree.Text(scale, "metadata", "uid"); uid != "" && uid != old.Meta.UID {
 			return q.wrongUID(old, uid)
@@ -336,7 +337,7 @@ func (q *call) writeScale() error {
 			if try <= patchTries {
 				continue
 			}
-			return q.conflict(q.name, changedMeanwhile)
+			return q.conflict(q.name, status.ChangedMeanwhile)
 		}
 		if err != nil {
 			return err

@@ -26,7 +26,7 @@ func (q *call) get() error {
 	if v := q.param("resourceVersion"); v != "" && v != "0" {
 		rev, err := strconv.ParseUint(v, 10, 63)
 		if err != nil {
-			return plainError(parseUintText(v, err))
+			return status.Unexplained(parseUintText(v, err))
 		}
 		if err := q.await(int64(rev)); err != nil {
 			return err
@@ -153,7 +153,7 @@ func (q *call) listOptions(watching bool) (o listOptions, err error) {
 	if version != "" {
 		rev, err := strconv.ParseUint(version, 10, 63)
 		if err != nil && watching {
-			return o, plainError(parseUintText(version, err))
+			return o, status.Unexplained(parseUintText(version, err))
 		} else if err != nil {
 			return o, status.BadRequest("invalid resource version: " + parseUintText(version, err))
 		}
@@ -264,7 +264,7 @@ func (q *call) listed() (listing, iter.Seq[*store.Object], error) {
 
 // isList is the 406 for a list that is wanted in the form of one object.
 func (q *call) isList() *status.Error {
-	return &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Message: "you requested PartialObjectMetadata, but the requested object is a list (" + q.listKind + ")"}
+	return &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Message: "you requested PartialObjectMetadata, but the requested object is a list (" + q.ListKind + ")"}
 }
 
 // page is what the options ask for of a snapshot.
@@ -325,15 +325,13 @@ func (q *call) snapshot(o *listOptions) (store.Snapshot, error) {
 	if err == nil {
 		return sn, nil
 	}
-	e := &status.Error{Code: http.StatusGone, Reason: "Expired", Message: tooOldForList}
+	e := status.Expired(status.TooOldForList)
 	if o.from != nil {
 		e.Message = "The provided continue token is too old: it can no longer show the list as it was at its first page. Begin again without it, or go on with the token in this answer, which shows what remains of the list as it is now."
 		e.Continue = continueToken{continueVersion, -1, o.from.Start}.String()
 	}
 	return sn, e
 }
-
-const tooOldForList = "The resourceVersion for the provided list is too old."
 
 // selected is the objects that the selectors take.
 func (q *call) selected(o *listOptions, all iter.Seq[*store.Object]) iter.Seq[*store.Object] {
@@ -392,7 +390,7 @@ func (q *call) writeList(l listing, items iter.Seq[*store.Object]) error {
 	for item := range items {
 		objs = append(objs, q.decode(item))
 	}
-	list := map[string]any{"kind": q.listKind, "apiVersion": q.apiVersion(), "metadata": l.metadata()}
+	list := map[string]any{"kind": q.ListKind, "apiVersion": q.apiVersion(), "metadata": l.metadata()}
 	switch q.form.kind {
 	case formTable:
 		return q.sendTree(http.StatusOK, q.asTable(objs, l.metadata(), true))
@@ -462,7 +460,7 @@ func (q *call) listFrame(l listing) (head, tail string) {
 			m.WriteString(remaining + ",")
 		}
 		m.WriteString(rev + "}")
-		return `{"apiVersion":"` + q.apiVersion() + `","items":[`, `],"kind":"` + q.listKind + `","metadata":` + m.String() + "}\n"
+		return `{"apiVersion":"` + q.apiVersion() + `","items":[`, `],"kind":"` + q.ListKind + `","metadata":` + m.String() + "}\n"
 	}
 	m.WriteString(rev)
 	if l.next != "" {
@@ -472,7 +470,7 @@ func (q *call) listFrame(l listing) (head, tail string) {
 		m.WriteString("," + remaining)
 	}
 	m.WriteByte('}')
-	return `{"kind":"` + q.listKind + `","apiVersion":"` + q.apiVersion() + `","metadata":` + m.String() + `,"items":[`, "]}\n"
+	return `{"kind":"` + q.ListKind + `","apiVersion":"` + q.apiVersion() + `","metadata":` + m.String() + `,"items":[`, "]}\n"
 }
 
 // pieces writes a long answer in pieces of pieceSize, compressed when it is longer than
@@ -543,7 +541,7 @@ func (p *pieces) flush() bool {
 
 func (p *pieces) close() {
 	if p.out == nil && !(len(p.b) > gzipAbove && p.q.takesGzip()) {
-		p.q.w.Header()["Content-Length"] = []string{itoa(len(p.b))}
+		p.q.w.Header()["Content-Length"] = []string{strconv.Itoa(len(p.b))}
 	}
 	p.flush()
 	if p.done != nil {

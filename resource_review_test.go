@@ -438,7 +438,7 @@ func TestWatchForms(t *testing.T) {
 // watch's resource has been quiet since.
 func TestBookmarksAreNew(t *testing.T) {
 	r := newReviewed(t)
-	r.p.rest.limits.bookmarks = 1 // each moment
+	r.p.rest.config.bookmarks = 1 // each moment
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	want := make(chan int64, 1)

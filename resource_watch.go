@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"apichain/internal/selector"
@@ -15,39 +17,61 @@ import (
 	"apichain/internal/tree"
 )
 
-// watchOptions bound the event log and its readers.
-type watchOptions struct {
-	windowEvents int
-	windowBytes  int
-	slow         time.Duration
-	bookmarks    time.Duration // between two bookmarks; upstream's minute, shorter in tests
+// Watch is one watch under way, as others may see it. Who serves it moves the counts; any
+// goroutine may load them.
+type Watch struct {
+	resource, namespace string
+	selector            string // the selectors as a query has them
+	start               int64  // it sends the events after this revision
+	// lag returns the number of events in the log that the watch has not taken yet, and current the
+	// newest revision of its resource. Both may be called from any goroutine.
+	lag, current func() int64
+
+	sent      atomic.Int64 // revision up to which events are sent, or seen and not selected
+	bytes     atomic.Int64
+	events    atomic.Int64
+	bookmarks atomic.Int64
+	lastSend  atomic.Int64 // Unix nanoseconds, 0 for never
+	state     atomic.Int32 // WatchInitial, WatchLive or WatchEnding
+
+	// tap is what may end the watch before its client does; nil: nothing. It may be put there at
+	// any time.
+	tap atomic.Pointer[Tap]
+
+	serving *watching
 }
 
-func (o *watchOptions) register(f *flags) {
-	f.in("watches")
-	f.int(&o.windowEvents, "watch-window-events", 100_000, "events kept for watches to begin at, of all resources together; what is older is 410")
-	f.int(&o.windowBytes, "watch-window-bytes", 64<<20, "bytes of events kept")
-	f.duration(&o.slow, "watch-slow-timeout", 10*time.Second, "time after which a watch is cut whose client takes nothing")
-	o.bookmarks = time.Minute
+// The states of a watch.
+const (
+	watchInitial int32 = iota // it sends the objects that it begins with
+	watchLive
+	watchEnding // what it sends now is the last
+)
+
+// expire sends the event of a watch whose revision is no longer in the log. It may be called
+// from Tap.Ended only, in the watch's own goroutine.
+func (w *Watch) expire(rev int64) { w.serving.expired(&store.Expired{Asked: rev, Oldest: rev + 1}) }
+
+// Observer is told of each watch when it begins, before anything is sent, and when it ends. Both are
+// called in the goroutine of the watch's request, whose context is ctx.
+type Observer interface {
+	watchBegins(ctx context.Context, w *Watch)
+	watchEnds(w *Watch)
 }
 
-func (o *watchOptions) check(p *problems) {
-	if o.windowEvents < 1 {
-		p.add("watch-window-events", "must be above 0, is %d", o.windowEvents)
-	}
-	if o.windowBytes < 1 {
-		p.add("watch-window-bytes", "must be above 0, is %d", o.windowBytes)
-	}
-	if o.slow < time.Millisecond {
-		p.add("watch-slow-timeout", "must be at least 1ms, is %v", o.slow)
-	}
+// Tap may end a watch before its client does, as fault injection wants it. All methods are called
+// in the watch's own goroutine.
+type Tap interface {
+	due() bool // asked before each object: true ends the watch without it
+	sent()     // told after each object
+	ended()    // told once, when the watch has ended
 }
 
 // watching is a watch under way.
 type watching struct {
 	*call
 	listOptions
-	row     *watchRow
+	seen    Watch
 	cursor  *store.Cursor
 	line    []byte // for what is not sent as it is stored
 	defined bool   // a table's columns have been sent
@@ -100,29 +124,29 @@ func (q *call) watch() error {
 		return nil
 	}
 	w.cursor = cur
-	w.row = &watchRow{x: exchangeFrom(q.req.Context()), bucket: q.bucket, namespace: q.namespace, selector: w.selectorText(), startRevision: start, lag: cur.Lag}
-	w.row.sent.Store(start)
+	w.seen.resource, w.seen.namespace, w.seen.selector, w.seen.start = q.bucket.Name, q.namespace, w.selectorText(), start
+	w.seen.lag, w.seen.current, w.seen.serving = cur.Lag, q.bucket.Head, w
+	w.seen.sent.Store(start)
 	w.begin()
 	defer w.end()
 	w.run(initial, start)
 	return nil
 }
 
-// begin puts the watch into the table, where faults find it. Its own it has from the
-// filter, or from rules that came since.
+// begin shows the watch to the observer.
 func (w *watching) begin() {
-	x := w.row.x
-	if f := x.fault.Load(); f != nil {
-		f.arm(x)
+	if o := w.rest.config.observer; o != nil {
+		o.watchBegins(w.req.Context(), &w.seen)
 	}
-	w.rest.watches.add(w.row)
-	w.rest.program.faults.take(x)
 }
 
+// end takes the watch from the observer, and lets the tap do what is left to do.
 func (w *watching) end() {
-	w.rest.watches.remove(w.row)
-	if f := w.row.x.fault.Load(); f != nil {
-		f.end(w)
+	if o := w.rest.config.observer; o != nil {
+		o.watchEnds(&w.seen)
+	}
+	if tap := w.seen.tap.Load(); tap != nil {
+		(*tap).ended()
 	}
 }
 
@@ -134,8 +158,8 @@ func (w *watching) run(initial *store.Snapshot, start int64) {
 		limit = 1800*time.Second + rand.N(1800*time.Second)
 	}
 	end := time.Now().Add(limit)
-	if x := exchangeFrom(ctx); x != nil && x.until > 0 && x.received.Add(x.until).Before(end) {
-		end = x.received.Add(x.until) // when its context ends
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(end) {
+		end = deadline
 	}
 	if initial != nil {
 		for o := range w.selected(&w.listOptions, initial.Scan(w.prefix(), "")) {
@@ -149,10 +173,10 @@ func (w *watching) run(initial *store.Snapshot, start int64) {
 		if w.bookmark && (w.initial == nil || *w.initial) {
 			w.sendBookmark(start, true)
 		}
-		w.row.sent.Store(start)
+		w.seen.sent.Store(start)
 	}
 	_ = w.flush()
-	w.row.state.Store(watchLive)
+	w.seen.state.Store(watchLive)
 	timer := time.NewTimer(w.nextWake(end))
 	defer timer.Stop()
 	var room [64]*store.Event
@@ -162,7 +186,7 @@ func (w *watching) run(initial *store.Snapshot, start int64) {
 		reached := w.rest.store.Revision()
 		events, changed, err := w.cursor.Next(room[:0], len(room))
 		if err != nil {
-			w.row.state.Store(watchEnding)
+			w.seen.state.Store(watchEnding)
 			w.expired(err)
 			return
 		}
@@ -170,9 +194,9 @@ func (w *watching) run(initial *store.Snapshot, start int64) {
 			for _, e := range events {
 				w.event(e)
 			}
-			w.row.sent.Store(events[len(events)-1].Rev)
+			w.seen.sent.Store(events[len(events)-1].Rev)
 			_ = w.flush()
-			if ctx.Err() != nil || w.row.lastSend.Load() >= end.UnixNano() {
+			if ctx.Err() != nil || w.seen.lastSend.Load() >= end.UnixNano() {
 				return // it may never be idle
 			}
 			continue
@@ -180,8 +204,8 @@ func (w *watching) run(initial *store.Snapshot, start int64) {
 		if last {
 			return
 		}
-		reached = max(reached, w.row.sent.Load()) // an event is in the log a moment before the store says its revision
-		w.row.sent.Store(reached)
+		reached = max(reached, w.seen.sent.Load()) // an event is in the log a moment before the store says its revision
+		w.seen.sent.Store(reached)
 		if due && w.bookmark {
 			w.sendBookmark(reached, false)
 			_ = w.flush()
@@ -198,7 +222,7 @@ func (w *watching) run(initial *store.Snapshot, start int64) {
 			timer.Reset(w.nextWake(end))
 		}
 		if last {
-			w.row.state.Store(watchEnding)
+			w.seen.state.Store(watchEnding)
 		}
 	}
 }
@@ -213,7 +237,7 @@ func (w *watching) nextWake(end time.Time) time.Duration {
 	if left > bookmarkBeforeEnd {
 		left -= bookmarkBeforeEnd
 	}
-	return min(left, w.rest.limits.bookmarks)
+	return min(left, w.rest.config.bookmarks)
 }
 
 // event sends one event as this watch sees it: an object that begins to match its
@@ -243,16 +267,16 @@ func (w *watching) event(e *store.Event) {
 	w.object(kind, o, e.Rev)
 }
 
-// object sends one object, unless a fault has ended the watch.
+// object sends one object, unless the tap has ended the watch.
 func (w *watching) object(kind byte, o *store.Object, rev int64) {
-	f := w.row.x.fault.Load()
-	if f != nil && f.due.Load() {
+	tap := w.seen.tap.Load()
+	if tap != nil && (*tap).due() {
 		w.failed = true
 		return
 	}
 	w.show(kind, o, rev)
-	if f != nil {
-		f.sent(w.row.x)
+	if tap != nil {
+		(*tap).sent()
 	}
 }
 
@@ -289,14 +313,14 @@ func (w *watching) send(head string, obj map[string]any) {
 
 func (w *watching) write(b []byte) {
 	n, err := w.w.Write(b)
-	w.row.bytes.Add(int64(n))
-	w.row.events.Add(1)
+	w.seen.bytes.Add(int64(n))
+	w.seen.events.Add(1)
 	w.failed = w.failed || err != nil
 }
 
 func (w *watching) flush() error {
-	err := flush(w.w)
-	w.row.lastSend.Store(time.Now().UnixNano())
+	err := http.NewResponseController(w.w).Flush()
+	w.seen.lastSend.Store(time.Now().UnixNano())
 	w.failed = w.failed || err != nil && !errors.Is(err, http.ErrNotSupported)
 	return err
 }
@@ -308,7 +332,7 @@ func (w *watching) sendBookmark(rev int64, complete bool) {
 	if complete {
 		m["annotations"] = map[string]any{"k8s.io/initial-events-end": "true"}
 	}
-	obj := map[string]any{"kind": w.kind, "apiVersion": w.apiVersion(), "metadata": m}
+	obj := map[string]any{"kind": w.Kind, "apiVersion": w.apiVersion(), "metadata": m}
 	switch w.form.kind {
 	case formTable:
 		obj = w.asTable([]map[string]any{obj}, map[string]any{"resourceVersion": m["resourceVersion"]}, !w.defined)
@@ -316,7 +340,7 @@ func (w *watching) sendBookmark(rev int64, complete bool) {
 	case formPartial:
 		obj = w.partial(obj)
 	}
-	w.row.bookmarks.Add(1)
+	w.seen.bookmarks.Add(1)
 	w.send(`{"type":"BOOKMARK","object":`, obj)
 }
 
@@ -331,7 +355,7 @@ func (w *watching) expired(err error) {
 	status := map[string]any{"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{}, "status": "Failure", "message": message, "reason": "Expired", "code": int64(http.StatusGone)}
 	w.line = append(append(w.line[:0], `{"type":"ERROR","object":`...), tree.AppendJSON(nil, status)...)
 	_, _ = w.w.Write(append(w.line, "}\n"...))
-	_ = flush(w.w)
+	_ = http.NewResponseController(w.w).Flush()
 }
 
 // selectorText is the selectors as a query says them.

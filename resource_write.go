@@ -18,7 +18,7 @@ func (q *call) create() error {
 	if err := q.writeOptions("CreateOptions"); err != nil {
 		return err
 	}
-	if q.namespaced && q.namespace == "" {
+	if q.Namespaced && q.namespace == "" {
 		return status.PlainText(http.StatusNotFound, "404 page not found")
 	}
 	obj, err := q.readNew()
@@ -50,7 +50,7 @@ func (q *call) insertObject(obj map[string]any) (*store.Object, error) {
 		return nil, q.wrongName(name)
 	}
 	if v := tree.Text(m, "resourceVersion"); v != "" && v != "0" {
-		return nil, plainError("resourceVersion should not be set on objects to be created")
+		return nil, status.Unexplained("resourceVersion should not be set on objects to be created")
 	}
 	if err := q.checkNamespace(m); err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (q *call) insertObject(obj map[string]any) (*store.Object, error) {
 		return nil, q.forbidden(name, definitionGoes)
 	}
 	generate := tree.Text(m, "generateName")
-	if q.hasStatus && !q.givenStatus {
+	if q.HasStatus && !q.KeepsGivenStatus {
 		delete(obj, "status")
 	}
 	q.beginLife(obj)
@@ -77,7 +77,7 @@ func (q *call) insertObject(obj map[string]any) (*store.Object, error) {
 		}
 	}
 	if errs := append(q.metadataErrors(obj), q.shape.Validate(obj, nil)...); len(errs) > 0 {
-		return nil, status.Invalid(q.group, q.kind, tree.Name(obj), errs)
+		return nil, status.Invalid(q.Group, q.Kind, tree.Name(obj), errs)
 	}
 	q.warnUnchecked()
 	for try := 1; ; try++ {
@@ -108,11 +108,11 @@ func (q *call) insertObject(obj map[string]any) (*store.Object, error) {
 // lockAlone lets one write at a time go on, of a kind that asks for it. It returns what ends
 // that.
 func (r *resource) lockAlone() (unlock func()) {
-	if r.alone == nil {
+	if r.serial == nil {
 		return func() {}
 	}
-	r.alone.Lock()
-	return r.alone.Unlock
+	r.serial.Lock()
+	return r.serial.Unlock
 }
 
 // commitNew stores obj, or with dryRun sees whether it could be.
@@ -163,8 +163,8 @@ func (q *call) commit(c store.Change, fits func() error) (*store.Object, error) 
 	if err = cmp.Or(refused, err); err != nil {
 		return nil, err
 	}
-	if q.written != nil {
-		q.written(done[0])
+	if q.afterWrite != nil {
+		q.afterWrite(done[0])
 	}
 	return done[0], nil
 }
@@ -199,15 +199,15 @@ func (q *call) checkPlace(name string) error {
 const definitionGoes = "create not allowed while custom resource definition is terminating"
 
 func (q *call) exists(name string, current *store.Object) *status.Error {
-	message := q.qualified() + " " + quoted(name) + " already exists"
+	message := q.qualified() + " " + strconv.Quote(name) + " already exists"
 	if current != nil && current.Meta.Deleting {
 		message = "object is being deleted: " + message
 	}
-	return &status.Error{Code: http.StatusConflict, Reason: "AlreadyExists", Message: message, Details: &status.Details{Name: name, Group: q.group, Kind: q.plural}}
+	return &status.Error{Code: http.StatusConflict, Reason: "AlreadyExists", Message: message, Details: &status.Details{Name: name, Group: q.Group, Kind: q.Plural}}
 }
 
 func (r *resource) forbidden(name, why string) *status.Error {
-	return &status.Error{Code: http.StatusForbidden, Reason: "Forbidden", Message: r.qualified() + " " + quoted(name) + " is forbidden: " + why, Details: &status.Details{Name: name, Group: r.group, Kind: r.plural}}
+	return &status.Error{Code: http.StatusForbidden, Reason: "Forbidden", Message: r.qualified() + " " + strconv.Quote(name) + " is forbidden: " + why, Details: &status.Details{Name: name, Group: r.Group, Kind: r.Plural}}
 }
 
 func (q *call) wrongName(name string) *status.Error {
@@ -232,13 +232,13 @@ func (q *call) checkNamespace(m map[string]any) error {
 
 // checkSpace refuses a new object whose namespace is not there, or on its way out.
 func (q *call) checkSpace(name string) error {
-	if !q.namespaced {
+	if !q.Namespaced {
 		return nil
 	}
 	sn := q.rest.spaces.Now()
 	space := sn.Get(q.namespace)
 	if space == nil {
-		return &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: "namespaces " + quoted(q.namespace) + " not found", Details: &status.Details{Name: q.namespace, Kind: "namespaces"}}
+		return &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: "namespaces " + strconv.Quote(q.namespace) + " not found", Details: &status.Details{Name: q.namespace, Kind: "namespaces"}}
 	}
 	if space.Meta.Deleting {
 		why := "unable to create new content in namespace " + q.namespace + " because it is being terminated"
@@ -287,7 +287,7 @@ func (q *call) update() error {
 		sn := q.bucket.Now()
 		old := sn.Get(q.resource.key(q.namespace, q.name))
 		if old == nil {
-			if !q.createOnUpdate || uid != "" || given != "" || q.info.Subresource != "" {
+			if !q.CreateOnUpdate || uid != "" || given != "" || q.info.Subresource != "" {
 				return q.notFound(q.name)
 			}
 			err := q.insert(tree.Copy(obj).(map[string]any))
@@ -297,14 +297,14 @@ func (q *call) update() error {
 			}
 			return err
 		}
-		if given == "" && !q.blindUpdate {
-			return status.Invalid(q.group, q.kind, q.name, []field.Error{field.Invalid("metadata.resourceVersion", 0, "must be specified for an update")})
+		if given == "" && !q.UnconditionalUpdate {
+			return status.Invalid(q.Group, q.Kind, q.name, []field.Error{field.Invalid("metadata.resourceVersion", 0, "must be specified for an update")})
 		}
 		if uid != "" && uid != old.Meta.UID {
 			return q.wrongUID(old, uid)
 		}
 		if given != "" && given != strconv.FormatInt(old.Rev, 10) {
-			return q.conflict(q.name, changedMeanwhile)
+			return q.conflict(q.name, status.ChangedMeanwhile)
 		}
 		next := obj
 		if given == "" {
@@ -315,7 +315,7 @@ func (q *call) update() error {
 		var raced *store.Conflict
 		if errors.As(err, &raced) {
 			if given != "" {
-				return q.conflict(q.name, changedMeanwhile)
+				return q.conflict(q.name, status.ChangedMeanwhile)
 			}
 			continue
 		}
@@ -334,7 +334,7 @@ func givenRevision(obj map[string]any) (string, error) {
 		return "", nil
 	}
 	if _, err := strconv.ParseUint(given, 10, 63); err != nil {
-		return "", plainError(parseUintText(given, err))
+		return "", status.Unexplained(parseUintText(given, err))
 	}
 	if given == "0" {
 		return "", nil
@@ -367,7 +367,7 @@ func (q *call) replace(old *store.Object, was, next map[string]any) (*store.Obje
 		for k, v := range merged {
 			next[k] = v
 		}
-	} else if q.info.Subresource == "" && q.hasStatus {
+	} else if q.info.Subresource == "" && q.HasStatus {
 		if s, ok := was["status"]; ok {
 			next["status"] = s
 		} else {
@@ -375,7 +375,7 @@ func (q *call) replace(old *store.Object, was, next map[string]any) (*store.Obje
 		}
 	}
 	if q.info.Subresource == "" || q.info.Subresource == "status" {
-		for _, path := range q.keeps {
+		for _, path := range q.Kept {
 			if v := tree.At(was, path...); v != nil {
 				tree.Set(next, v, path...)
 			}
@@ -384,7 +384,7 @@ func (q *call) replace(old *store.Object, was, next map[string]any) (*store.Obje
 	m := tree.Metadata(next)
 	keepLife(next, was)
 	m["name"] = old.Name()
-	if q.namespaced {
+	if q.Namespaced {
 		m["namespace"] = q.namespace
 	}
 	q.dedupeOwners(next)
@@ -397,9 +397,9 @@ func (q *call) replace(old *store.Object, was, next map[string]any) (*store.Obje
 	errs := q.metadataErrors(next)
 	errs = append(errs, immutableErrors(next, was)...)
 	if errs = append(errs, q.shape.Validate(next, was)...); len(errs) > 0 {
-		return nil, status.Invalid(q.group, q.kind, q.name, errs)
+		return nil, status.Invalid(q.Group, q.Kind, q.name, errs)
 	}
-	if q.generation && !q.sameGeneration(next, was) {
+	if q.HasGeneration && !q.sameGeneration(next, was) {
 		n, _ := tree.At(was, "metadata", "generation").(int64)
 		m["generation"] = n + 1
 	}
@@ -435,7 +435,7 @@ func (q *call) unlessDry(o *store.Object) *store.Object {
 // mayGo reports whether nothing but finalizers in metadata holds a deleted object: a
 // namespace has others in its spec.
 func (r *resource) mayGo(obj map[string]any) bool {
-	return len(tree.List(obj, "spec", "finalizers")) == 0 || r.plural != "namespaces" || r.group != ""
+	return len(tree.List(obj, "spec", "finalizers")) == 0 || r.Plural != "namespaces" || r.Group != ""
 }
 
 // remove takes an object out, which was in the state last at its end.

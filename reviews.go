@@ -18,18 +18,6 @@ import (
 // review answers a review: it fills in obj's status, or refuses.
 type review func(q *call, obj map[string]any) error
 
-// reviews are the answers by kind.
-func reviews() map[string]review {
-	return map[string]review{
-		"TokenReview":              reviewToken,
-		"SelfSubjectReview":        reviewSelf,
-		"SubjectAccessReview":      reviewAccess,
-		"LocalSubjectAccessReview": reviewLocalAccess,
-		"SelfSubjectAccessReview":  reviewSelfAccess,
-		"SelfSubjectRulesReview":   reviewSelfRules,
-	}
-}
-
 // answerReview is create for a kind that is only reviewed.
 func (q *call) answerReview() error {
 	if err := q.writeOptions("CreateOptions"); err != nil {
@@ -42,7 +30,7 @@ func (q *call) answerReview() error {
 	if err := q.checkNamespace(tree.Metadata(obj)); err != nil {
 		return err
 	}
-	if err := q.reviewed(q, obj); err != nil {
+	if err := q.review(q, obj); err != nil {
 		return err
 	}
 	return q.answerTree(http.StatusCreated, obj)
@@ -82,7 +70,7 @@ func reviewToken(q *call, obj map[string]any) error {
 	}
 	status := map[string]any{"user": map[string]any{}}
 	obj["status"] = status
-	u, audiences := q.rest.program.authn.byToken(token)
+	u, audiences := q.rest.config.whoseToken(token)
 	if u == nil {
 		status["error"] = errInvalidToken.Error()
 		return nil
@@ -114,7 +102,7 @@ func reviewAccess(q *call, obj map[string]any) error {
 		errs = append(errs, field.Invalid("spec.user", "", "at least one of user or group must be specified"))
 	}
 	if len(errs) > 0 {
-		return status.Invalid(q.group, q.kind, "", errs)
+		return status.Invalid(q.Group, q.Kind, "", errs)
 	}
 	for k, v := range tree.Object(spec, "extra") {
 		if u.Extra == nil {
@@ -136,14 +124,14 @@ func reviewLocalAccess(q *call, obj map[string]any) error {
 		errs = append(errs, field.Invalid("spec.nonResourceAttributes", tree.Object(obj, "spec", "nonResourceAttributes"), "disallowed on this kind of request"))
 	}
 	if len(errs) > 0 {
-		return status.Invalid(q.group, q.kind, "", errs)
+		return status.Invalid(q.Group, q.Kind, "", errs)
 	}
 	return reviewAccess(q, obj)
 }
 
 func reviewSelfAccess(q *call, obj map[string]any) error {
 	if errs := accessErrors(tree.Object(obj, "spec")); len(errs) > 0 {
-		return status.Invalid(q.group, q.kind, "", errs)
+		return status.Invalid(q.Group, q.Kind, "", errs)
 	}
 	q.decide(obj, q.scope.ActingUser())
 	return nil
@@ -171,7 +159,7 @@ func (q *call) decide(obj map[string]any, u *request.User) {
 			ri.APIPrefix = "api"
 		}
 	}
-	d, reason, err := q.rest.program.authz.authorize(q.req.Context(), u, ri)
+	d, reason, err := q.rest.config.authorizer.authorize(q.req.Context(), u, ri)
 	status := map[string]any{"allowed": d == allow}
 	if d == deny {
 		status["denied"] = true
@@ -196,7 +184,7 @@ func reviewSelfRules(q *call, obj map[string]any) error {
 	if namespace == "" {
 		return status.BadRequest("no namespace on request")
 	}
-	resources, paths, complete := rulesOf(q.req.Context(), q.rest.program.authz, q.scope.ActingUser(), namespace)
+	resources, paths, complete := rulesOf(q.req.Context(), q.rest.config.authorizer, q.scope.ActingUser(), namespace)
 	obj["status"] = map[string]any{"resourceRules": resources, "nonResourceRules": paths, "incomplete": !complete}
 	return nil
 }

@@ -27,7 +27,10 @@ const (
 
 // TestAccessReviews: they say what the authorizer does, for whoever asks and for others.
 func TestAccessReviews(t *testing.T) {
-	limit := func(s *Server) { s.program.authz = authorizers{limited{}, s.program.authz} }
+	limit := func(s *Server) {
+		s.program.authz = authorizers{limited{}, s.program.authz}
+		s.program.rest.config.authorizer = s.program.authz
+	}
 	r := startProgram(t, limit)
 	c := &clients{r, "https", r.client("https")}
 	type row struct {
@@ -92,7 +95,10 @@ func TestRulesReview(t *testing.T) {
 	}
 	c.must(400, "POST", authorization+"selfsubjectrulesreviews", accessReview("SelfSubjectRulesReview", `{}`))
 
-	r := startProgram(t, func(s *Server) { s.program.authz = authorizers{limited{}, s.program.authz} })
+	r := startProgram(t, func(s *Server) {
+		s.program.authz = authorizers{limited{}, s.program.authz}
+		s.program.rest.config.authorizer = s.program.authz
+	})
 	limited := &clients{r, "h2", r.client("h2")}
 	few := limited.must(201, "POST", authorization+"selfsubjectrulesreviews", body, asAlice)
 	if tree.At(few, "status", "incomplete") != true || len(tree.List(few, "status", "resourceRules")) != 2 || len(tree.List(few, "status", "nonResourceRules")) == 0 {

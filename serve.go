@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"apichain/internal/status"
 )
 
 // front is the http.Server of one role, over all listeners of that role.
@@ -135,7 +137,7 @@ func (c complaints) Write(b []byte) (int, error) {
 	case strings.HasPrefix(text, "http: panic serving"), strings.HasPrefix(text, "http: Accept error"):
 		level = slog.LevelError
 	}
-	c.p.log.Log(context.Background(), level, shorten(text, 4096))
+	c.p.log.Log(context.Background(), level, status.Shorten(text, 4096))
 	return len(b), nil
 }
 

@@ -24,7 +24,7 @@ type Server struct {
 	mux       *mux
 	program   *program
 	groups    []discovery.Group // what discovery says of it
-	customs   *customs          // on the server of custom resources; else nil
+	more      finder            // what it has beyond its tables; nil: nothing
 
 	declined atomic.Uint64 // requests it had nothing for
 	refused  atomic.Uint64 // requests its container claimed and refused

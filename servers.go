@@ -37,7 +37,8 @@ func newCore(p *program, delegate *Server) *Server {
 // and those before it do not know is not found.
 func newExtensions(p *program) *Server {
 	s := newServer(p, "extensions", nil)
-	s.customs = p.rest.customs
+	p.custom = newCustomRoutes(p.rest.customs, &p.catalog)
+	s.more = p.custom
 	s.serveGroups()
 	return s
 }
@@ -58,11 +59,15 @@ func (s *Server) serveDocument(d discovery.Document) {
 	_ = s.keep(s.container.add(&WebService{Root: d.Root, Doc: d.Doc, Routes: routes}, callSite(1)))
 }
 
-// resourceRoutes is the routes of the server's built-in kinds in one group and version.
+// resourceRoutes returns the routes of the server's built-in kinds in one group and version.
 func (s *Server) resourceRoutes(group, version string) (routes []Route) {
 	for _, row := range s.program.rest.kinds.Kinds {
-		if row.Server == s.name && row.Group == group && row.Version == version {
-			routes = append(routes, s.program.rest.builtin[kinds.NewKey(group, version, row.Kind)].routeRows()...)
+		if row.Server != s.name || row.Group != group || row.Version != version {
+			continue
+		}
+		r := s.program.rest.builtin[kinds.NewKey(group, version, row.Kind)]
+		for _, o := range r.operations() {
+			routes = append(routes, Route{Method: o.method, Path: o.path, Handler: r, Operation: o.name, Doc: o.doc, Described: o.media})
 		}
 	}
 	return routes

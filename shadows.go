@@ -126,8 +126,8 @@ func (m *shadowMap) samples(r *route) []string {
 	case path == "":
 		return []string{"/"}
 	case r.method == "*": // methods that a custom resource has not
-		if of := r.handler.(*resource); of.namespaced {
-			path = of.root() + "namespaces/" + unnamed + "/" + of.plural
+		if of := r.handler.(*resource); of.Namespaced {
+			path = of.root() + "namespaces/" + unnamed + "/" + of.Plural
 		}
 	}
 	return []string{path, path + "/"}
@@ -298,7 +298,7 @@ func (m *shadowMap) holds(r *route, path string) bool {
 // with is the marks of all routes: those of the tables and those of custom resources, which
 // come behind all tables. A group and version of custom resources costs no more than a look
 // where, as nearly always, nobody else has paths there.
-func (m *shadowMap) with(routes []*route, c *customs) map[*route]marks {
+func (m *shadowMap) with(routes []*route, c *customRoutes) map[*route]marks {
 	all, met := map[*route]marks{}, map[*route][]string{} // met: by a route of the tables
 	meet := func(r *route, by *string, segments []string) {
 		mine := all[r]

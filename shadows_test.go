@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"apichain/internal/kinds"
 )
 
 // serversOf is a delegation chain of servers that are told as lines: "SERVER mux /path",
@@ -370,12 +368,7 @@ func plainTaker(first *Server, r *route) string {
 // manyCustom puts n custom resources in groups of their own, a hundred in each.
 func (p *program) manyCustom(t testing.TB, n int) {
 	t.Helper()
-	crd := decoded(t, widgetCRD)
-	for i := range n {
-		r := p.customResource(crd, "v1")
-		r.plural, r.group = "widgets"+itoa(i), "g"+itoa(i/100)+".example.com"
-		p.rest.customs.served[kinds.NewKey(r.group, r.version, r.plural)] = r
-	}
+	serveWidgets(t, p, n, func(i int) (plural, group string) { return "widgets" + itoa(i), "g" + itoa(i/100) + ".example.com" })
 }
 
 // TestShadowsOfCustomResources: what other servers have on paths of custom resources, and
@@ -485,7 +478,7 @@ func BenchmarkRoutes(b *testing.B) {
 	b.Run("rows", routes)
 	b.Run("marks", func(b *testing.B) {
 		for b.Loop() {
-			p.outermost.shadows(&p.shadows).with(all, p.rest.customs)
+			p.outermost.shadows(&p.shadows).with(all, p.custom)
 		}
 	})
 	b.Run("map", func(b *testing.B) {

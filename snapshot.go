@@ -245,7 +245,7 @@ func (p *program) rewrite(ctx context.Context, want func() (contents, *admin.Err
 		p.log.Error("the store could not be changed as a whole", "err", err)
 		return admin.Written{}, &admin.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "the store could not be changed: " + err.Error()}
 	}
-	p.awaitServed(ctx, w.Revision)
+	p.rest.customs.follow() // what it holds is served when it is answered
 	return w, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"apichain/admin"
 	"apichain/internal/field"
 	"apichain/internal/schema"
+	"apichain/internal/status"
 	"apichain/internal/tree"
 )
 
@@ -34,11 +35,11 @@ func (p *program) readSnapshot(body []byte) (contents, *admin.Error) {
 		return nil, &admin.Error{Code: http.StatusBadRequest, Reason: "BadRequest", Message: "the body is not a JSON object: " + err.Error()}
 	}
 	if len(repeated) > 0 {
-		return nil, &admin.Error{Code: http.StatusBadRequest, Reason: "BadRequest", Message: fmt.Sprintf("the key %q is there twice", shorten(repeated[0], 128))}
+		return nil, &admin.Error{Code: http.StatusBadRequest, Reason: "BadRequest", Message: fmt.Sprintf("the key %q is there twice", status.Shorten(repeated[0], 128))}
 	}
 	for _, key := range slices.Sorted(maps.Keys(list)) {
 		if !slices.Contains([]string{"apiVersion", "kind", "metadata", "items"}, key) {
-			return nil, &admin.Error{Code: http.StatusBadRequest, Reason: "BadRequest", Message: fmt.Sprintf("unknown key %q: known are apiVersion, kind, metadata, items", shorten(key, 128))}
+			return nil, &admin.Error{Code: http.StatusBadRequest, Reason: "BadRequest", Message: fmt.Sprintf("unknown key %q: known are apiVersion, kind, metadata, items", status.Shorten(key, 128))}
 		}
 	}
 	r := &snapshotReader{p: p, crds: map[string]map[string]any{}, resources: map[[2]string]*resource{}, contents: contents{}}
@@ -130,10 +131,10 @@ func (r *snapshotReader) take(obj map[string]any, path string) {
 	}
 	res := r.resourceOf(apiVersion, kind)
 	if res == nil {
-		r.add(field.Invalid(path+".kind", kind, fmt.Sprintf("nothing of this kind is stored in %s, and no CustomResourceDefinition of the snapshot has it", shorten(apiVersion, 128))))
+		r.add(field.Invalid(path+".kind", kind, fmt.Sprintf("nothing of this kind is stored in %s, and no CustomResourceDefinition of the snapshot has it", status.Shorten(apiVersion, 128))))
 		return
 	}
-	if r.add(checkStored(obj, path+".metadata", res.namespaced)...); len(r.wrong) > before {
+	if r.add(checkStored(obj, path+".metadata", res.Namespaced)...); len(r.wrong) > before {
 		return
 	}
 	key := tree.Text(obj, "metadata", "name")
@@ -167,8 +168,8 @@ func (r *snapshotReader) resourceOf(apiVersion, kind string) *resource {
 	}
 	var res *resource
 	if crd := r.crds[group+"/"+kind]; crd != nil {
-		res = r.p.customResource(crd, version)
-	} else if res = r.p.resourceOf(apiVersion, kind); res != nil {
+		res = r.p.rest.customs.undeclared(crd, version)
+	} else if res = r.p.rest.resourceOf(apiVersion, kind); res != nil {
 		definitions := r.p.store.Bucket(crdResource).Now()
 		if res.bucket == nil || definitions.Get(res.bucket.Name) != nil {
 			res = nil

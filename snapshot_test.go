@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"apichain/admin"
-	"apichain/internal/request"
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
@@ -54,7 +53,7 @@ func (p *program) applied(t testing.TB, manifest string) *store.Object {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, _, err := p.apply(context.Background(), &request.User{Name: "tester", Groups: []string{request.GroupMasters}}, obj)
+	o, _, err := p.rest.apply(context.Background(), obj)
 	if err != nil {
 		t.Fatalf("%s: %v", manifest, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/status"
 )
 
 // top is the overview of a running program, refreshed: what is on, how much is served, what
@@ -191,7 +192,7 @@ func ofLimit(n, limit int64) string {
 }
 
 // cell is a client's text as the endpoint's tables have it: printable, cut, - for none.
-func cell(s string) string { return shorten(admin.Printable(cmp.Or(s, "-")), 60) }
+func cell(s string) string { return status.Shorten(admin.Printable(cmp.Or(s, "-")), 60) }
 
 // keys ends top when q is pressed. The terminal gives each key at once while it runs, as
 // far as stty can do that; else q takes Enter. The returned function puts it back.

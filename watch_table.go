@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,66 +11,60 @@ import (
 	"time"
 
 	"apichain/admin"
-	"apichain/internal/store"
 )
 
-// watchRow is one open watch as the admin API shows it. What serves the watch sets the
-// plain fields before it adds the row, and moves the atomic ones as it goes.
+// watchRow is one open watch with the exchange that serves it.
 type watchRow struct {
-	x                   *exchange
-	bucket              *store.Bucket
-	namespace, selector string       // selector as query text: selector.Labels=…&selector.Fields=…
-	startRevision       int64        // it sends the events after this one
-	lag                 func() int64 // events not taken yet; called from any goroutine
-
-	sent      atomic.Int64 // revision up to which events are sent, or seen and not selected
-	bytes     atomic.Int64
-	events    atomic.Int64
-	bookmarks atomic.Int64
-	lastSend  atomic.Int64 // Unix nanoseconds, 0 for never
-	state     atomic.Int32 // a watchState
-	stuck     atomic.Bool  // the progress watch found it in the same write twice
+	*Watch
+	x     *exchange
+	stuck atomic.Bool // the progress watch found it in the same write twice
 
 	lastSeq uint32 // the progress watch's
 }
 
-// The states of a watch.
-const (
-	watchInitial int32 = iota // sends the objects it begins with
-	watchLive
-	watchStuck  // its client takes nothing
-	watchEnding // what it sends now is the last
-)
-
+// watchStateName is the name of a state of Watch in the admin API.
 func watchStateName(state int32) string {
-	return [...]string{"initial", "live", "stuck", "ending"}[state]
+	return [...]string{"initial", "live", "ending"}[state]
 }
 
-// watchTable is the open watches. The zero value is ready.
+// watchStuck is the state of a watch whose client takes nothing.
+const watchStuck = "stuck"
+
+// watchTable is the open watches: it observes them for the resources. The zero value is ready,
+// but for faults.
 type watchTable struct {
-	mu   sync.Mutex
-	rows map[*watchRow]struct{}
+	faults *faultControl
+	mu     sync.Mutex
+	rows   map[*Watch]*watchRow
 }
 
-func (t *watchTable) add(r *watchRow) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.rows == nil {
-		t.rows = map[*watchRow]struct{}{}
+// watchBegins puts the watch into the table, where faults find it. Its own fault it has from the
+// filter, or from rules that came since.
+func (t *watchTable) watchBegins(ctx context.Context, w *Watch) {
+	r := &watchRow{Watch: w, x: exchangeFrom(ctx)}
+	if f := r.x.fault.Load(); f != nil {
+		f.tapInto(r)
+		f.arm(r.x)
 	}
-	t.rows[r] = struct{}{}
+	t.mu.Lock()
+	if t.rows == nil {
+		t.rows = map[*Watch]*watchRow{}
+	}
+	t.rows[w] = r
+	t.mu.Unlock()
+	t.faults.take(r)
 }
 
-// remove must be called before the row's exchange ends: while a row is here its exchange
-// may be told to end.
-func (t *watchTable) remove(r *watchRow) {
+// watchEnds takes the watch out of the table. While a row is here its exchange may be told to
+// end, and the exchange ends after this.
+func (t *watchTable) watchEnds(w *Watch) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.rows, r)
+	delete(t.rows, w)
 }
 
 // list is every open watch, oldest first. Rows are read under the lock, which holds
-// remove, and with it the end of the exchange, up.
+// watchEnds, and with it the end of the exchange, up.
 func (t *watchTable) list() []admin.Watch {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -91,14 +86,14 @@ func (t *watchTable) each(f func(*watchRow)) {
 }
 
 func (t *watchTable) sortedLocked() []*watchRow {
-	return slices.SortedFunc(maps.Keys(t.rows), func(a, b *watchRow) int { return cmp.Compare(a.x.id, b.x.id) })
+	return slices.SortedFunc(maps.Values(t.rows), func(a, b *watchRow) int { return cmp.Compare(a.x.id, b.x.id) })
 }
 
 // look finds the watches whose client has taken nothing since the last look.
 func (t *watchTable) look() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for r := range t.rows {
+	for _, r := range t.rows {
 		seq := r.x.writing.seq.Load()
 		r.stuck.Store(seq%2 == 1 && seq == r.lastSeq)
 		r.lastSeq = seq
@@ -108,12 +103,12 @@ func (t *watchTable) look() {
 func (r *watchRow) shown() admin.Watch {
 	x := r.x
 	a := admin.Watch{
-		ID: fmt.Sprint(x.id), AuditID: shownText(x.auditID[0]), Listener: x.chain.listener, Resource: r.bucket.Name, Namespace: shownText(r.namespace), Selector: shownText(r.selector),
-		AgeSeconds: time.Since(x.received).Seconds(), StartRevision: r.startRevision, SentRevision: r.sent.Load(), CurrentRevision: r.bucket.Head(), Lag: r.lag(),
+		ID: fmt.Sprint(x.id), AuditID: shownText(x.auditID[0]), Listener: x.chain.listener, Resource: r.resource, Namespace: shownText(r.namespace), Selector: shownText(r.selector),
+		AgeSeconds: time.Since(x.received).Seconds(), StartRevision: r.start, SentRevision: r.sent.Load(), CurrentRevision: r.current(), Lag: r.lag(),
 		Bytes: r.bytes.Load(), Events: r.events.Load(), Bookmarks: r.bookmarks.Load(), State: watchStateName(r.state.Load()),
 	}
 	if r.stuck.Load() {
-		a.State = watchStateName(watchStuck)
+		a.State = watchStuck
 	}
 	if u := x.shownUser(); u != nil {
 		a.User = shownText(u.Name)

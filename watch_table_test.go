@@ -14,15 +14,17 @@ func watchOf(p *program, id uint64, resource string) *watchRow {
 	x := &exchange{chain: p.chain("https"), id: id, acting: &request.User{Name: "alice"}, received: time.Now().Add(-93 * time.Second)}
 	x.auditID[0] = "audit\xff"
 	x.at.Store(1000)
-	return &watchRow{x: x, bucket: p.store.Bucket(resource), namespace: "default", selector: "labelSelector=app=web", startRevision: 1002, lag: func() int64 { return 2 }}
+	w := &Watch{resource: resource, namespace: "default", selector: "labelSelector=app=web", start: 1002, lag: func() int64 { return 2 }, current: p.store.Bucket(resource).Head}
+	p.watching.watchBegins(x, w)
+	p.watching.mu.Lock()
+	defer p.watching.mu.Unlock()
+	return p.watching.rows[w]
 }
 
 // Rows come oldest first, with what the watch has done so far, and go.
 func TestWatchTable(t *testing.T) {
 	p := newTestProgram(t)
 	second, first := watchOf(p, 392, "configmaps"), watchOf(p, 391, "widgets.example.com")
-	p.watching.add(second)
-	p.watching.add(first)
 	first.sent.Store(1040)
 	first.bytes.Add(18211)
 	first.events.Add(38)
@@ -30,7 +32,7 @@ func TestWatchTable(t *testing.T) {
 	sent := time.Date(2026, 11, 23, 5, 23, 5, 100e6, time.UTC)
 	first.lastSend.Store(sent.UnixNano())
 	first.state.Store(watchLive)
-	second.state.Store(watchStuck)
+	second.stuck.Store(true)
 
 	rows := source{p}.Watches()
 	if len(rows) != 2 || rows[0].ID != "391" || rows[1].ID != "392" {
@@ -49,15 +51,15 @@ func TestWatchTable(t *testing.T) {
 	if rows[1].State != "stuck" || !rows[1].LastSend.IsZero() {
 		t.Errorf("row %+v", rows[1])
 	}
-	p.watching.remove(first)
-	p.watching.remove(first)
+	p.watching.watchEnds(first.Watch)
+	p.watching.watchEnds(first.Watch)
 	if rows := p.watching.list(); len(rows) != 1 || rows[0].ID != "392" {
 		t.Errorf("after it went: %+v", rows)
 	}
 }
 
 func TestWatchStates(t *testing.T) {
-	for state, want := range map[int32]string{watchInitial: "initial", watchLive: "live", watchStuck: "stuck", watchEnding: "ending"} {
+	for state, want := range map[int32]string{watchInitial: "initial", watchLive: "live", watchEnding: "ending"} {
 		if got := watchStateName(state); got != want {
 			t.Errorf("%d is %s, want %s", state, got, want)
 		}
@@ -72,10 +74,9 @@ func TestWatchTableAmongWatches(t *testing.T) {
 		all.Go(func() {
 			for i := range 200 {
 				w := watchOf(p, uint64(n*1000+i), "configmaps")
-				p.watching.add(w)
 				w.sent.Add(1)
 				w.state.Store(watchEnding)
-				p.watching.remove(w)
+				p.watching.watchEnds(w.Watch)
 			}
 		})
 	}

@@ -311,7 +311,7 @@ func TestPatchOvertaken(t *testing.T) {
 		}
 		tries = 0
 		e := c.must(409, "PATCH", path+"/p", patch, "Content-Type: "+typ)
-		if tree.Text(e, "reason") != "Conflict" || tree.Text(e, "message") != `Operation cannot be fulfilled on secrets "p": `+changedMeanwhile || tries != patchTries+1 {
+		if tree.Text(e, "reason") != "Conflict" || tree.Text(e, "message") != `Operation cannot be fulfilled on secrets "p": `+status.ChangedMeanwhile || tries != patchTries+1 {
 			t.Errorf("%s: %d tries, %v", typ, tries, e)
 		}
 	}

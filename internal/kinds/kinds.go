@@ -57,6 +57,7 @@ func (t *Table) Body(group, version, kind string) *Type {
 type Row struct {
 	Group, Version, Kind string
 	Plural, Singular     string
+	ListKind             string // of lists of the kind
 	ShortNames           []string
 	Categories           []string
 	Namespaced           bool

@@ -110,7 +110,7 @@ func (r *kindReader) readKind(w []string) {
 		r.fail("a kind has 9 columns, not %d", len(w))
 		return
 	}
-	k := &Row{Kind: w[1], Plural: w[2], Singular: strings.ToLower(w[1]), ShortNames: listWord(w[3]), Categories: listWord(w[4]), NameRule: w[6], Server: w[7]}
+	k := &Row{Kind: w[1], ListKind: w[1] + "List", Plural: w[2], Singular: strings.ToLower(w[1]), ShortNames: listWord(w[3]), Categories: listWord(w[4]), NameRule: w[6], Server: w[7]}
 	k.Group, k.Version = splitGroup(w[0])
 	k.Namespaced = r.oneOf("scope", w[5], "namespaced", "cluster") == "namespaced"
 	r.oneOf("rule for names", k.NameRule, "label", "label1035", "subdomain", "segment")

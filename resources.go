@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"apichain/internal/kinds"
+)
+
+// What the program gives its resources: their options, and what they need of the rest of it.
+
+// watchOptions bound the event log and its readers.
+type watchOptions struct {
+	windowEvents int
+	windowBytes  int
+	slow         time.Duration
+	bookmarks    time.Duration // between two bookmarks; upstream's minute, shorter in tests
+}
+
+func (o *watchOptions) register(f *flags) {
+	f.in("watches")
+	f.int(&o.windowEvents, "watch-window-events", 100_000, "events kept for watches to begin at, of all resources together; what is older is 410")
+	f.int(&o.windowBytes, "watch-window-bytes", 64<<20, "bytes of events kept")
+	f.duration(&o.slow, "watch-slow-timeout", 10*time.Second, "time after which a watch is cut whose client takes nothing")
+	o.bookmarks = time.Minute
+}
+
+func (o *watchOptions) check(p *problems) {
+	if o.windowEvents < 1 {
+		p.add("watch-window-events", "must be above 0, is %d", o.windowEvents)
+	}
+	if o.windowBytes < 1 {
+		p.add("watch-window-bytes", "must be above 0, is %d", o.windowBytes)
+	}
+	if o.slow < time.Millisecond {
+		p.add("watch-slow-timeout", "must be at least 1ms, is %v", o.slow)
+	}
+}
+
+type customOptions struct{ strict bool }
+
+func (o *customOptions) register(f *flags) {
+	f.in("custom resources")
+	f.bool(&o.strict, "strict-crds", false, "refuse definitions with x-kubernetes-validations, which are not evaluated, instead of warning")
+}
+
+func (o *customOptions) check(*problems) {}
+
+// fixturesOptions name the manifests.
+type fixturesOptions struct{ paths []string }
+
+func (o *fixturesOptions) register(f *flags) {
+	f.in("files")
+	f.list(&o.paths, "fixtures", nil, "files, and directories with files (*.yaml, *.yml, *.json, not below), of manifests that are applied before the server is ready; several documents and kind List are fine")
+}
+
+func (o *fixturesOptions) check(p *problems) {
+	for i, path := range o.paths {
+		if slices.ContainsFunc(o.paths[:i], func(other string) bool { return absolute(other) == absolute(path) }) {
+			p.add("fixtures", "%q is named twice", path)
+		}
+	}
+}
+
+// buildResources makes the resources of the built-in kinds.
+func (p *program) buildResources() error {
+	table, err := kinds.Load()
+	if err != nil {
+		return err
+	}
+	p.authn.accounts = newAccountTokens(p.store.Bucket("serviceaccounts"), p.store.Bucket("secrets"))
+	p.rest = newRest(apiConfig{
+		store: p.store, kinds: table, catalog: &p.catalog,
+		tokens: p.authn.accounts, whoseToken: p.authn.byToken, authorizer: p.authz,
+		observer: &p.watching, bookmarks: p.opt.watch.bookmarks, strictCRDs: p.opt.customs.strict,
+		changed: func() { p.generation.Add(1) }, log: p.log,
+	})
+	return nil
+}
+
+// bootstrap makes the objects that every server has, then the user's fixtures, and sets the
+// controllers to work. It is a post-start hook: the server is not ready before.
+func (p *program) bootstrap(ctx context.Context) error {
+	own := Own{CA: string(p.certs.CAPEM()), Fixtures: p.opt.fixtures.paths}
+	// The TLS listener by its address; a name could not be an endpoint.
+	for _, url := range p.urls("https") {
+		host, port, err := net.SplitHostPort(strings.TrimPrefix(url, "https://"))
+		if err == nil && net.ParseIP(host) != nil {
+			own.Host = host
+			own.Port, _ = strconv.ParseInt(port, 10, 64)
+			break
+		}
+	}
+	run, err := startControllers(ctx, p.rest, own)
+	if err != nil {
+		return err
+	}
+	p.owned.Go(func() { run(p.background) })
+	p.owned.Go(func() { p.rest.run(p.background) })
+	return nil
+}
