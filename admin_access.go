@@ -4,10 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strings"
-	"time"
 
 	"apichain/admin"
+	"apichain/internal/audit"
+	"apichain/internal/auth"
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
@@ -33,52 +33,6 @@ func (o *adminAccessOptions) force(f *flags) {
 	}
 }
 
-// Without rules these groups hold the roles.
-const (
-	groupView      = "apichain:view"
-	groupOperate   = "apichain:operate"
-	groupDangerous = "apichain:dangerous"
-)
-
-// roleRules allow the roles of the admin listener, which are verbs on the paths of its
-// endpoints. No other path is theirs: a client may send a method of any name.
-type roleRules struct{}
-
-func (roleRules) authorize(_ context.Context, u *request.User, ri *request.Info) (decision, string, error) {
-	if ri.IsResourceRequest || ri.Path != "/metrics" && !strings.HasPrefix(ri.Path, "/admin/") && !strings.HasPrefix(ri.Path, "/debug/pprof/") {
-		return noOpinion, "", nil
-	}
-	var groups []string
-	switch ri.Verb {
-	case admin.RoleView:
-		groups = []string{groupView, groupOperate, groupDangerous}
-	case admin.RoleOperate:
-		groups = []string{groupOperate}
-	case admin.RoleDangerous:
-		groups = []string{groupDangerous}
-	}
-	for _, group := range groups {
-		if u.In(group) {
-			return allow, group + " holds the role " + ri.Verb, nil
-		}
-	}
-	return noOpinion, "", nil
-}
-
-// rules are what roleRules allow, for a review of rules.
-func (roleRules) rules(u *request.User, _ string) (resources, paths []any) {
-	var verbs []any
-	for _, role := range []string{admin.RoleView, admin.RoleOperate, admin.RoleDangerous} {
-		if d, _, _ := (roleRules{}).authorize(context.Background(), u, &request.Info{Verb: role, Path: "/metrics"}); d == allow {
-			verbs = append(verbs, role)
-		}
-	}
-	if verbs != nil {
-		paths = []any{map[string]any{"verbs": verbs, "nonResourceURLs": []any{"/admin/*", "/debug/pprof/*", "/metrics"}}}
-	}
-	return nil, paths
-}
-
 // adminIdentity is who sent a request to the admin listener: on TLS whoever the program's
 // own authenticators say, but for anonymous users and those of front proxies; else the
 // user of the plain listener.
@@ -87,7 +41,7 @@ func (p *program) adminIdentity(r *http.Request) (admin.Identity, *admin.Error) 
 	if !p.opt.adminAccess.tls || c != nil && c.unix {
 		return admin.Identity{User: request.UserUnsecured, Groups: []string{request.GroupMasters, request.GroupAuthenticated}}, nil
 	}
-	u, err := p.authn.direct(r)
+	u, err := p.authn.Direct(r)
 	if err != nil {
 		return admin.Identity{}, &admin.Error{Code: http.StatusUnauthorized, Reason: "Unauthorized", Message: "the admin listener needs a valid bearer token or client certificate", Private: err.Error()}
 	}
@@ -104,11 +58,11 @@ func adminUser(who admin.Identity) *request.User {
 
 // adminHolds asks the authorizer for a role, as a verb on the path of an endpoint.
 func (p *program) adminHolds(ctx context.Context, who admin.Identity, role, path string) (bool, error) {
-	d, _, err := p.authz.authorize(ctx, adminUser(who), &request.Info{Path: path, Verb: role})
-	if d == allow {
+	d := p.authz.Authorize(ctx, adminUser(who), &request.Info{Path: path, Verb: role})
+	if d.Verdict == auth.Allow {
 		return true, nil
 	}
-	return false, err
+	return false, d.Err
 }
 
 // Refused writes the audit event and the log line of a request that the admin listener
@@ -135,9 +89,7 @@ func (p *program) keepAdmin(line string, c admin.Change, code int, failure *stat
 	if p.auditing == nil {
 		return
 	}
-	now := auditTime(time.Now())
-	p.auditing.log.write(&auditEvent{
-		Kind: "Event", APIVersion: "audit.k8s.io/v1", Level: auditMetadata, AuditID: c.AuditID, Stage: auditResponseComplete, RequestURI: status.Shorten(c.Path, 2048), Verb: strings.ToLower(c.Method),
-		User: newAuditUser(adminUser(c.By)), SourceIPs: sourceIPs(&http.Request{RemoteAddr: c.RemoteAddr}), UserAgent: auditUserAgent(c.UserAgent), ResponseStatus: auditStatus(code, failure), Received: now, StageTime: now,
+	p.auditing.Record(audit.Action{
+		ID: c.AuditID, Method: c.Method, Path: status.Shorten(c.Path, 2048), User: adminUser(c.By), RemoteAddr: c.RemoteAddr, UserAgent: c.UserAgent, Code: code, Failure: failure,
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"apichain/admin"
+	"apichain/internal/auth"
 	"apichain/internal/request"
 )
 
@@ -322,43 +323,11 @@ func TestAdminIsInNoCount(t *testing.T) {
 	}
 }
 
-// TestRoleRules: which group holds which role, on which paths.
-func TestRoleRules(t *testing.T) {
-	authz := defaultAuthorizer()
-	for _, c := range []struct {
-		groups, verb, path string
-		want               bool
-	}{
-		{groupView, "view", "/admin/", true},
-		{groupView, "view", "/metrics", true},
-		{groupView, "operate", "/admin/v1/drain", false},
-		{groupView, "dangerous", "/debug/pprof/", false},
-		{groupOperate, "view", "/admin/v1/routes", true},
-		{groupOperate, "operate", "/admin/v1/drain", true},
-		{groupOperate, "dangerous", "/admin/v1/snapshot", false},
-		{groupDangerous, "view", "/admin/v1/routes", true},
-		{groupDangerous, "dangerous", "/debug/pprof/", true},
-		{groupDangerous, "operate", "/admin/v1/snapshot", false},
-		{groupDangerous + "," + groupOperate, "operate", "/admin/v1/snapshot", true},
-		{request.GroupMasters, "operate", "/admin/v1/snapshot", true},
-		{request.GroupAuthenticated, "view", "/admin/", false},
-		{"", "view", "/admin/", false},
-		{"APICHAIN:VIEW", "view", "/admin/", false},
-		{groupOperate, "get", "/admin/", false},
-		{groupOperate, "VIEW", "/admin/", false},
-		// A client may send a method of any name to the serving side.
-		{groupOperate, "operate", "/healthz/ping", false},
-		{groupOperate, "view", "/admin", false},
-		{groupOperate, "view", "/metrics/slis", false},
-		{groupOperate, "view", "/", false},
-	} {
-		d, reason, err := authz.authorize(t.Context(), &request.User{Name: "u", Groups: strings.Split(c.groups, ",")}, &request.Info{Path: c.path, Verb: c.verb})
-		if (d == allow) != c.want || err != nil || c.want && reason == "" {
-			t.Errorf("%s, %s %s: %v %q %v", c.groups, c.verb, c.path, d, reason, err)
-		}
-	}
-	if d, _, _ := authz.authorize(t.Context(), &request.User{Groups: []string{groupOperate}}, &request.Info{IsResourceRequest: true, Path: "/admin/", Verb: "view", Resource: "secrets"}); d == allow {
-		t.Error("a role opens a resource")
+// TestRolesAreVerbs: the authorizer knows the roles of the admin package by the same
+// names, and a client that sends one as its method to the serving side gains nothing.
+func TestRolesAreVerbs(t *testing.T) {
+	if auth.RoleView != admin.RoleView || auth.RoleOperate != admin.RoleOperate || auth.RoleDangerous != admin.RoleDangerous {
+		t.Error("the authorizer's roles are not the admin package's")
 	}
 	users, _ := adminUsers(t)
 	r := startProgram(t, func(s *Server) {
@@ -371,33 +340,25 @@ func TestRoleRules(t *testing.T) {
 	}
 }
 
-// judge is an authorizer that a test decides for.
-type judge func(u *request.User, ri *request.Info) (decision, error)
-
-func (j judge) authorize(_ context.Context, u *request.User, ri *request.Info) (decision, string, error) {
-	d, err := j(u, ri)
-	return d, "", err
-}
-
 // TestAdminAsksTheAuthorizer: rules can grant a role on one endpoint, deny it to a group
 // that holds it, and fail.
 func TestAdminAsksTheAuthorizer(t *testing.T) {
 	users, _ := adminUsers(t)
 	r := startProgram(t, func(s *Server) {
 		p := s.program
-		p.authz = authorizers{judge(func(u *request.User, ri *request.Info) (decision, error) {
+		p.authz = auth.Authorizers{judge(func(u *request.User, ri *request.Info) auth.Decision {
 			if ri.IsResourceRequest || ri.APIGroup != "" || ri.Resource != "" {
 				t.Errorf("asked for a resource: %+v", ri)
 			}
 			switch u.Name + " " + ri.Verb + " " + ri.Path {
 			case "bob view /admin/v1/hooks", "bob dangerous /debug/pprof/":
-				return allow, nil
+				return auth.Decision{Verdict: auth.Allow}
 			case "viewer view /admin/v1/routes":
-				return deny, nil
+				return auth.Decision{Verdict: auth.Deny}
 			case "bob view /admin/v1/build":
-				return noOpinion, errors.New("secret rule")
+				return auth.Decision{Err: errors.New("secret rule")}
 			}
-			return noOpinion, nil
+			return auth.Decision{}
 		}), p.authz}
 	}, append(users, "--admin-tls", "--listen-admin=127.0.0.1:0", "--profiling")...)
 	c := r.adminClient("")
@@ -453,7 +414,7 @@ func TestAdminAuthenticators(t *testing.T) {
 	req.Header.Set("Authorization", "Bearer view-token")
 	req.Header.Set("X-Remote-User", "eve")
 	who, refused := r.adminIdentity(req)
-	if refused != nil || who.User != "viewer" || who.UID != "2" || !slices.Equal(who.Groups, []string{groupView, request.GroupAuthenticated}) || len(req.Header) != 0 {
+	if refused != nil || who.User != "viewer" || who.UID != "2" || !slices.Equal(who.Groups, []string{auth.GroupView, request.GroupAuthenticated}) || len(req.Header) != 0 {
 		t.Errorf("%+v %v, left %v", who, refused, req.Header)
 	}
 	if u := adminUser(admin.Identity{}); u != nil {

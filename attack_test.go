@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"apichain/internal/auth"
 	"apichain/internal/request"
 )
 
@@ -36,8 +37,8 @@ unauthenticated-token,eve,7,"system:masters,system:unauthenticated"
 	put(t, at("clients.crt"), certPEM(clients.cert))
 	put(t, at("proxies.crt"), certPEM(proxies.cert))
 	return []string{"--token-auth-file=" + at("tokens.csv"), "--client-ca-file=" + at("clients.crt"), "--requestheader-client-ca-file=" + at("proxies.crt")}, map[string]*tls.Certificate{
-		"viewer":   clients.pair(t, pkix.Name{CommonName: "vera", Organization: []string{groupView}}),
-		"operator": clients.pair(t, pkix.Name{CommonName: "olga", Organization: []string{groupOperate}}),
+		"viewer":   clients.pair(t, pkix.Name{CommonName: "vera", Organization: []string{auth.GroupView}}),
+		"operator": clients.pair(t, pkix.Name{CommonName: "olga", Organization: []string{auth.GroupOperate}}),
 		"proxy":    proxies.pair(t, pkix.Name{CommonName: "front"}),
 		"stranger": strangers.pair(t, pkix.Name{CommonName: "root", Organization: []string{request.GroupMasters}}),
 	}

@@ -55,6 +55,38 @@ func (e recorded) String() string {
 	return strings.TrimSuffix(s, " ")
 }
 
+func TestAuditOptions(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		args []string
+		want []string
+	}{
+		{"none", nil, nil},
+		{"both", []string{"--audit-policy-file=p", "--audit-log-path=-", "--audit-log-maxsize=1", "--audit-log-maxbackup=2", "--audit-log-maxage=3"}, nil},
+		{"policy alone", []string{"--audit-policy-file=p"}, []string{"--audit-policy-file: records nothing without --audit-log-path"}},
+		{"log alone", []string{"--audit-log-path=x"}, []string{"--audit-log-path: records nothing without --audit-policy-file"}},
+		{"negative", []string{"--audit-log-maxsize=-1", "--audit-log-maxbackup=-2", "--audit-log-maxage=-3"},
+			[]string{"--audit-log-maxsize: -1 is negative", "--audit-log-maxbackup: -2 is negative", "--audit-log-maxage: -3 is negative"}},
+	} {
+		var o auditOptions
+		var got problems
+		f := newFlags()
+		o.register(f)
+		if err := f.parse(tc.args, &got); err != nil {
+			t.Fatal(err)
+		}
+		o.check(&got)
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("%s: got %q, want %q", tc.name, got, tc.want)
+		}
+		for _, r := range f.rows {
+			if r.group != "audit" {
+				t.Errorf("--%s is in group %q, want audit", r.name, r.group)
+			}
+		}
+	}
+}
+
 // auditFiles are the flags of a policy, and of a log in a directory of its own.
 func auditFiles(t testing.TB, policy string) (args []string, log string) {
 	t.Helper()
@@ -336,6 +368,7 @@ func TestAuditBodies(t *testing.T) {
 	}))
 	filled := func(n int) string { return `"` + strings.Repeat("x", n-2) + `"` }
 	const thing, other = "/apis/g.io/v1/things", "/x"
+	const mostBody = 3 << 20
 	cases := []struct{ name, target, body, wantRequest, wantAnswer string }{
 		{"an object", thing + "?read=all", `{"a": [1, 2]}`, `{"a":[1,2]}`, `{"a":[1,2]}`},
 		{"a scalar", thing + "?read=all", "17", "17", "17"},
@@ -348,8 +381,8 @@ func TestAuditBodies(t *testing.T) {
 		{"not read", thing + "?read=none", `{"a":1}`, "", ""},
 		{"half an object", thing + "?read=some", `{"a":1}`, "", ""},
 		{"of a panic", thing + "?read=fail", `{"a":1}`, "", `{"kind":"Status"`},
-		{"at the bound", thing + "?read=all", filled(auditMostBody), filled(auditMostBody), filled(auditMostBody)},
-		{"above the bound", thing + "?read=all", filled(auditMostBody + 1), "", ""},
+		{"at the bound", thing + "?read=all", filled(mostBody), filled(mostBody), filled(mostBody)},
+		{"above the bound", thing + "?read=all", filled(mostBody + 1), "", ""},
 		{"no resource", other + "?read=all", `{"a":1}`, "", ""},
 	}
 	for _, c := range cases {
@@ -452,17 +485,14 @@ func TestAuditRotationUnderRequests(t *testing.T) {
 	t.Parallel()
 	args, log := auditFiles(t, "rules:\n- level: Metadata\n")
 	r := startProgram(t, nil, append(args, "--audit-log-maxsize=1", "--audit-log-maxbackup=0")...)
-	l := r.auditing.log
-	l.mu.Lock()
-	l.limit, l.next = 8<<10, 8<<10
-	l.mu.Unlock()
 	const each = 40
+	long := "/version?" + strings.Repeat("x", 20<<10) // two events of it are 40 KB of the megabyte
 	done := make(chan error, len(clientKinds))
 	for _, kind := range clientKinds {
 		c := r.client(kind)
 		go func() {
 			for i := range each {
-				if _, err := r.send(c, kind, "GET", "/version", nil, fmt.Sprint("Audit-ID: ", kind, "-", i)); err != nil {
+				if _, err := r.send(c, kind, "GET", long, nil, fmt.Sprint("Audit-ID: ", kind, "-", i)); err != nil {
 					done <- err
 					return
 				}
@@ -478,11 +508,14 @@ func TestAuditRotationUnderRequests(t *testing.T) {
 	if code := r.stop(); code != exitDrained {
 		t.Errorf("exit code %d", code)
 	}
-	files := auditLines(t, filepath.Dir(log))
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(log), "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	seen := map[string]int{}
-	for _, ids := range files {
-		for _, id := range ids {
-			seen[id]++
+	for _, file := range files {
+		for id, list := range readAudit(t, file) {
+			seen[id] += len(list)
 		}
 	}
 	for _, kind := range clientKinds {

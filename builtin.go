@@ -49,7 +49,7 @@ func (s *rest) hookTable() map[kinds.Key]kindHooks {
 			special:      map[string]func(q *call) error{"finalize": finalizeNamespace},
 		},
 		kinds.NewKey("", "v1", "ServiceAccount"): {
-			special: map[string]func(q *call) error{"token": func(q *call) error { return q.rest.config.tokens.requestToken(q) }},
+			special: map[string]func(q *call) error{"token": (*call).requestToken},
 		},
 		kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition"): {
 			prepare:      s.customs.prepareCRD,

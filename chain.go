@@ -262,7 +262,7 @@ func (c *chain) finish(x *exchange, how ending, by int) {
 	}
 	c.program.observe(x, how, status, took)
 	if trail != nil {
-		trail.complete(x, how, status, took)
+		x.completeTrail(trail, how, status, took)
 	}
 	if c.program.logLevel.of(x, true) >= accessVerbosity {
 		logAccess(x, how, status, took)

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"apichain/internal/audit"
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
@@ -53,7 +54,7 @@ type exchange struct {
 	until       time.Duration // after received, when the context of a watch ends; 0: it does not
 	user        *request.User // who the credentials say
 	acting      *request.User // who the request acts as: user, or the impersonated one
-	audit       *auditTrail
+	audit       *audit.Trail
 	latency     *latencies // nil: not tracked
 
 	at       atomic.Int32 // the row of the chain it is in; len(rows) is the director, one more the handler
@@ -63,9 +64,9 @@ type exchange struct {
 
 	header  http.Header // the handler's; net/http's own, or one that is copied to it when the answer begins
 	in      body
-	capture *captured // what the audit policy wants of the answer's body
-	reading stall     // whether it waits for its client's body
-	writing stall     // whether it waits for its client to take the answer
+	capture *audit.Body // what the audit policy wants of the answer's body
+	reading stall       // whether it waits for its client's body
+	writing stall       // whether it waits for its client to take the answer
 
 	mu       sync.Mutex
 	state    atomic.Int32 // changes under mu
@@ -165,8 +166,8 @@ func (x *exchange) WriteHeader(code int) {
 	x.sent = int32(len(x.header))
 	x.warnings.headerLocked(x.header)
 	x.copyHeaderLocked()
-	if x.audit != nil {
-		x.audit.started(x, code)
+	if x.audit != nil && x.longRunning {
+		x.audit.Started(code)
 	}
 	x.inner.WriteHeader(code)
 }
@@ -213,7 +214,7 @@ func (x *exchange) write(b []byte) (int, error) {
 	x.writing.leave()
 	x.bytesOut.Add(int64(n))
 	if x.capture != nil {
-		x.capture.write(b[:n])
+		x.capture.Add(b[:n])
 	}
 	return n, err
 }
@@ -233,7 +234,7 @@ func (x *exchange) WriteString(s string) (int, error) {
 	x.writing.leave()
 	x.bytesOut.Add(int64(n))
 	if x.capture != nil {
-		x.capture.write([]byte(s[:n]))
+		x.capture.Add([]byte(s[:n]))
 	}
 	return n, err
 }
@@ -421,7 +422,7 @@ func (x *exchange) Fail(err error) {
 	contentType, b := e.Body(status.WantsPretty(&x.req))
 	x.header["Content-Type"] = []string{contentType}
 	if x.audit != nil {
-		x.audit.refused(e)
+		x.audit.Refused(e)
 	}
 	x.WriteHeader(e.Code)
 	_, _ = x.Write(b)
@@ -529,7 +530,7 @@ func (x *exchange) trailersLocked() {
 type body struct {
 	x       *exchange
 	rc      io.ReadCloser
-	capture *captured
+	capture *audit.Body
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -538,7 +539,7 @@ func (b *body) Read(p []byte) (int, error) {
 	b.x.reading.leave()
 	b.x.bytesIn.Add(int64(n))
 	if b.capture != nil {
-		b.capture.write(p[:n])
+		b.capture.Add(p[:n])
 	}
 	if err != nil && b.x.reading.stalled.Load() {
 		err = errBodyStalled

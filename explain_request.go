@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"apichain/admin"
+	"apichain/internal/auth"
 	"apichain/internal/request"
 )
 
@@ -61,7 +62,7 @@ func (p *program) dryUser(listener string, q *admin.ExplainRequest) (*request.Us
 		return nil, unexplained("user", "everybody on the plain listener is "+request.UserUnsecured+": ask for listener=https")
 	}
 	u := &request.User{Name: q.User, Groups: slices.Clone(q.Groups)}
-	completeGroups(u, len(q.Groups) > 0)
+	auth.CompleteGroups(u, len(q.Groups) > 0)
 	return u, nil
 }
 
@@ -88,7 +89,7 @@ func (p *program) dryRequest(listener string, q *admin.ExplainRequest) (*http.Re
 			return nil, unexplained("header", "wants Name: value, with a name of letters, digits and -")
 		case strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }):
 			return nil, unexplained("header", kind+" has a control character in its value")
-		case listener == "http" && p.authn.isCredential(kind):
+		case listener == "http" && p.authn.IsCredential(kind):
 			return nil, unexplained("header", kind+" carries credentials, which the plain listener does not look at: ask for listener=https")
 		case kind == "Host":
 			host = value
@@ -147,17 +148,11 @@ func (p *program) ownHost(listener string) (host string, unix bool) {
 	return "localhost", false
 }
 
-// isCredential reports whether a header says who somebody is.
-func (a *authenticator) isCredential(name string) bool {
-	return name == "Authorization" || name == "Cookie" || slices.Contains(a.identity, name) || hasPrefixFold(name, "X-Remote-") ||
-		slices.ContainsFunc(a.prefixes, func(prefix string) bool { return hasPrefixFold(name, prefix) })
-}
-
 // shownHeaders are the lines asked for, with the values of those that hold no secret.
 func shownHeaders(lines []string) (out []string) {
 	for _, line := range lines {
 		name, value, _ := strings.Cut(line, ":")
-		if name = http.CanonicalHeaderKey(name); !slices.Contains(openHeaders[:], name) && !isImpersonation(name) {
+		if name = http.CanonicalHeaderKey(name); !slices.Contains(openHeaders[:], name) && !auth.IsImpersonationHeader(name) {
 			value = "REDACTED"
 		}
 		out = append(out, shownText(name+": "+strings.Trim(value, " \t")))

@@ -1,39 +1,47 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"sync"
 	"time"
 
+	"apichain/internal/audit"
 	"apichain/internal/metrics"
 	"apichain/internal/request"
-	"apichain/internal/status"
 )
 
-// auditing is the audit policy with the log it fills.
-type auditing struct {
-	policy *auditPolicy
-	log    *auditLog
+// auditOptions are the options of auditing. Without a policy nothing is recorded.
+type auditOptions struct {
+	policyFile string
+	log        audit.Config
 }
 
-// auditMostBody is the most of a body that is kept for an event, upstream's limit of a
-// request body; a longer one is left out.
-const auditMostBody = 3 << 20
+var _ optionGroup = (*auditOptions)(nil)
 
-// auditTrail is what an exchange collects for its audit events. The chain's goroutine
-// fills it, and the time limit may close it at the same time.
-type auditTrail struct {
-	auditing *auditing
-	decision auditDecision
-	base     *auditEvent // what all its events have in common
-	refusal  bool        // refused before the audit filter: one event
+func (o *auditOptions) register(f *flags) {
+	f.in("audit")
+	f.text(&o.policyFile, "audit-policy-file", "", "The audit policy (kind Policy, audit.k8s.io/v1) in YAML or JSON. Needs --audit-log-path.")
+	f.text(&o.log.Path, "audit-log-path", "", "The file that audit events are appended to, one JSON line each; - is standard output. Needs --audit-policy-file.")
+	f.int(&o.log.MaxSize, "audit-log-maxsize", 0, "Megabytes after which the audit log is rotated; 0 means 100.")
+	f.int(&o.log.MaxBackups, "audit-log-maxbackup", 0, "The number of rotated audit logs to keep; 0 keeps all.")
+	f.int(&o.log.MaxAge, "audit-log-maxage", 0, "Days to keep rotated audit logs, counted from the time in their names; 0 keeps all.")
+}
 
-	mu        sync.Mutex
-	failure   *status.Error
-	effective *auditUser
-	notes     map[string]string // annotations
-	closed    bool
+// check also refuses a policy without a log and a log without a policy. Upstream starts
+// and records nothing; whoever gives one of the two expects records.
+func (o *auditOptions) check(p *problems) {
+	if o.policyFile != "" && o.log.Path == "" {
+		p.add("audit-policy-file", "records nothing without --audit-log-path")
+	}
+	if o.log.Path != "" && o.policyFile == "" {
+		p.add("audit-log-path", "records nothing without --audit-policy-file")
+	}
+	for _, n := range []struct {
+		flag  string
+		value int
+	}{{"audit-log-maxsize", o.log.MaxSize}, {"audit-log-maxbackup", o.log.MaxBackups}, {"audit-log-maxage", o.log.MaxAge}} {
+		if n.value < 0 {
+			p.add(n.flag, "%d is negative", n.value)
+		}
+	}
 }
 
 // auditFilter opens the trail of a request that the policy records, and writes its
@@ -48,9 +56,9 @@ func auditFilter(p *program) filter {
 	f.wrap = func(next handler) handler {
 		return func(x *exchange) error {
 			if x.dry != nil {
-				x.because("the policy has level "+a.policy.decide(x.user, &x.info).level.String()+" for it", "audit-policy-file")
-			} else if t := a.open(x, x.user); t != nil {
-				t.write(auditRequestReceived, 0)
+				x.because("the policy has level "+a.LevelOf(x.user, &x.info).String()+" for it", "audit-policy-file")
+			} else if t := x.openTrail(a, x.user, false); t != nil {
+				t.Received()
 			}
 			return next(x)
 		}
@@ -58,22 +66,15 @@ func auditFilter(p *program) filter {
 	return f
 }
 
-// open begins a trail, or returns nil when the policy says none. Only the bodies that
-// the level asks for are kept.
-func (a *auditing) open(x *exchange, u *request.User) *auditTrail {
-	d := a.policy.decide(u, &x.info)
-	if d.level == auditNone {
+// openTrail opens the trail of x, and lets the bodies that it wants be kept. It returns
+// nil when the policy records nothing of the request.
+func (x *exchange) openTrail(a *audit.Recorder, u *request.User, refused bool) *audit.Trail {
+	t := a.Open(&audit.Facts{Request: &x.req, ID: x.auditID[0], Received: x.received, User: u, Info: &x.info, HasBody: x.in.rc != nil, Refused: refused})
+	if t == nil {
 		return nil
 	}
-	t := &auditTrail{auditing: a, decision: d, base: newAuditEvent(&x.req, x.auditID[0], d.level, x.received)}
-	t.base.Verb, t.base.User, t.base.ObjectRef = x.info.Verb, newAuditUser(u), newAuditObjectRef(&x.info)
-	if d.level >= auditRequest && x.info.IsResourceRequest && x.in.rc != nil {
-		x.in.capture = &captured{}
-	}
-	if d.level >= auditRequestResponse && x.info.IsResourceRequest {
-		x.capture = &captured{}
-	}
-	x.mu.Lock()
+	x.in.capture, x.capture = t.Bodies()
+	x.mu.Lock() // whoever ends the exchange at the time limit reads it
 	x.audit = t
 	x.mu.Unlock()
 	return t
@@ -83,104 +84,24 @@ func (a *auditing) open(x *exchange, u *request.User) *auditTrail {
 // wrong credentials, a wrong time limit. It has one event, and no user (upstream).
 func (p *program) auditRefusal(x *exchange) {
 	if p.auditing != nil && x.dry == nil {
-		if t := p.auditing.open(x, nil); t != nil {
-			t.refusal = true
-		}
+		x.openTrail(p.auditing, nil, true)
 	}
 }
 
-// refused keeps the Status of the answer.
-func (t *auditTrail) refused(e *status.Error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.failure = e
-}
-
-func (t *auditTrail) impersonated(u *request.User) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	a := newAuditUser(u)
-	t.effective = &a
-}
-
-// decided keeps what the authorizer said.
-func (t *auditTrail) decided(allowed bool, reason string) {
-	decision := "forbid"
-	if allowed {
-		decision = "allow"
-	}
-	t.note("authorization.k8s.io/decision", decision)
-	t.note("authorization.k8s.io/reason", reason)
-}
-
-func (t *auditTrail) note(key, value string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.notes == nil {
-		t.notes = map[string]string{}
-	}
-	t.notes[key] = value
-}
-
-// started is told when the header is written: long-running requests have an event then.
-func (t *auditTrail) started(x *exchange, code int) {
-	if x.longRunning {
-		t.write(auditResponseStarted, code)
-	}
-}
-
-// complete writes the last event. Nothing is written after it.
-func (t *auditTrail) complete(x *exchange, how ending, code int, took time.Duration) {
-	stage := auditResponseComplete
+// completeTrail hands over to the trail how x ended.
+func (x *exchange) completeTrail(t *audit.Trail, how ending, code int, took time.Duration) {
+	end := audit.End{Code: code, Took: took, HandlerRuns: how == endTimedOut}
 	switch {
-	case t.refusal:
-		stage = auditResponseStarted
 	case how == endPanicked:
-		stage = auditPanic
-		t.refused(&status.Error{Code: 500, Reason: "InternalError", Message: fmt.Sprintf("APIServer panic'd: %v", x.panicked.value)})
-		code = 500
+		end.Panicked, end.Panic = true, x.panicked.value
 	case how == endTimedOut && code == errTimeout.Code:
-		t.refused(&errTimeout)
+		end.Failure = &errTimeout
 	}
-	if took > 500*time.Millisecond {
-		t.note("apiserver.latency.k8s.io/total", took.String())
-		if how != endTimedOut { // else the handler may still be measuring
-			var l latencies // the plain listener measures none
-			if x.latency != nil {
-				l = *x.latency
-			}
-			t.note("apiserver.latency.k8s.io/authentication", l.authentication.String())
-			t.note("apiserver.latency.k8s.io/authorization", l.authorization.String())
-		}
+	// The plain listener measures none, and a handler that goes on may be measuring still.
+	if l := x.latency; l != nil && !end.HandlerRuns {
+		end.Authentication, end.Authorization = l.authentication, l.authorization
 	}
-	if how != endTimedOut {
-		t.mu.Lock()
-		t.base.RequestObject, t.base.ResponseObject = x.in.capture.object(), x.capture.object()
-		t.mu.Unlock()
-	}
-	t.write(stage, code)
-	t.mu.Lock()
-	t.closed = true
-	t.mu.Unlock()
-}
-
-// write writes the event of one stage, unless the policy omits it.
-func (t *auditTrail) write(stage auditStage, code int) {
-	if t.decision.omit&stage != 0 {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		return
-	}
-	e := *t.base
-	e.Stage, e.StageTime = stage, auditTime(time.Now())
-	e.ImpersonatedUser, e.Annotations = t.effective, t.notes
-	if code > 0 {
-		e.ResponseStatus = auditStatus(code, t.failure)
-	}
-	t.auditing.log.write(&e)
+	t.Complete(end)
 }
 
 // closeAudit ends the log, after the last request has.
@@ -188,46 +109,25 @@ func (p *program) closeAudit() {
 	if p.auditing == nil {
 		return
 	}
-	if err := p.auditing.log.close(); err != nil {
+	if err := p.auditing.Close(); err != nil {
 		p.log.Error("the audit log did not close well", "err", err)
 	}
 }
 
-// writeMetrics writes the counters of auditing; none without a policy.
-func (a *auditing) writeMetrics(e *metrics.Writer) {
+// writeAuditing writes the counters of auditing; none without a policy.
+func writeAuditing(e *metrics.Writer, a *audit.Recorder) {
 	if a == nil {
 		return
 	}
+	levels := []audit.Level{audit.LevelNone, audit.LevelMetadata, audit.LevelRequest, audit.LevelRequestResponse}
 	var all uint64
-	for i := range a.log.events {
-		all += a.log.events[i].Load()
+	for _, level := range levels {
+		all += a.Written(level)
 	}
 	e.Single("apiserver_audit_event_total", "counter", "Audit events written.", float64(all))
 	e.Family("apiserver_audit_level_total", "counter", "Audit events written, by level.")
-	for i := range a.log.events {
-		e.Number(float64(a.log.events[i].Load()), "level", auditLevel(i).String())
+	for _, level := range levels {
+		e.Number(float64(a.Written(level)), "level", level.String())
 	}
-	e.Single("apiserver_audit_error_total", "counter", "Audit events that could not be written.", float64(a.log.errors.Load()))
-}
-
-// captured is the beginning of a body, for an audit event. A nil one keeps nothing.
-type captured struct {
-	b    []byte
-	over bool
-}
-
-func (c *captured) write(b []byte) {
-	if c.over || len(c.b)+len(b) > auditMostBody {
-		c.over, c.b = true, nil
-		return
-	}
-	c.b = append(c.b, b...)
-}
-
-// object is the body if it is whole and JSON.
-func (c *captured) object() json.RawMessage {
-	if c == nil || c.over || !json.Valid(c.b) {
-		return nil
-	}
-	return c.b
+	e.Single("apiserver_audit_error_total", "counter", "Audit events that could not be written.", float64(a.Lost()))
 }

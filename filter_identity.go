@@ -3,12 +3,55 @@ package main
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	"apichain/internal/auth"
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
+
+// authenticationOptions say who may be who on the TLS listener. The files with the CAs
+// belong to the TLS group, which reloads them.
+type authenticationOptions struct{ auth.Config }
+
+func (o *authenticationOptions) register(f *flags) {
+	f.in("authentication")
+	f.text(&o.TokenFile, "token-auth-file", "", `CSV file of bearer tokens, read once at start: token,user,uid,"group1,group2"`)
+	f.bool(&o.Anonymous, "anonymous-auth", true, "let requests without credentials pass as system:anonymous")
+	f.list(&o.ProxyNames, "requestheader-allowed-names", nil, "common names of the front proxies' certificates; empty: every one of --requestheader-client-ca-file")
+	f.list(&o.UserHeaders, "requestheader-username-headers", []string{"X-Remote-User"}, "headers in which a front proxy names the user; the first with a value counts")
+	f.list(&o.UIDHeaders, "requestheader-uid-headers", nil, "headers in which a front proxy gives the user's UID; the first with a value counts")
+	f.list(&o.GroupHeaders, "requestheader-group-headers", []string{"X-Remote-Group"}, "headers in which a front proxy names the user's groups; all count")
+	f.list(&o.ExtraPrefixes, "requestheader-extra-headers-prefix", []string{"X-Remote-Extra-"}, "what the names of headers with extra facts of the user begin with")
+}
+
+func (o *authenticationOptions) check(p *problems) {
+	for _, list := range []struct {
+		flag  string
+		names []string
+	}{
+		{"requestheader-username-headers", o.UserHeaders},
+		{"requestheader-uid-headers", o.UIDHeaders},
+		{"requestheader-group-headers", o.GroupHeaders},
+		{"requestheader-extra-headers-prefix", o.ExtraPrefixes},
+	} {
+		for _, name := range list.names {
+			if !isHeaderName(name) {
+				p.add(list.flag, "%q is no name of a header", name)
+			}
+		}
+	}
+}
+
+// isHeaderName reports whether s is a token of RFC 9110, section 5.6.2.
+func isHeaderName(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
+		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		return !alnum && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
+	})
+}
 
 // insecureSuperuser makes every request of the plain listener act as the superuser, as
 // the seed's insecure port does; that listener is bound to loopback for this reason.
@@ -31,7 +74,7 @@ func authenticationFilter(p *program) filter {
 	return filter{flags: []string{"token-auth-file", "client-ca-file", "requestheader-client-ca-file", "anonymous-auth"}, wrap: func(next handler) handler {
 		return func(x *exchange) error {
 			if x.dry != nil {
-				u, err := p.authn.foretell(x)
+				u, err := x.foretell(p.authn)
 				if err != nil {
 					return err
 				}
@@ -39,7 +82,7 @@ func authenticationFilter(p *program) filter {
 				return next(x)
 			}
 			began := x.latency.clock()
-			u, warning, err := p.authn.authenticate(&x.req)
+			u, warning, err := p.authn.Authenticate(&x.req)
 			if l := x.latency; l != nil {
 				l.authentication = time.Since(began)
 			}
@@ -62,15 +105,15 @@ func authenticationFilter(p *program) filter {
 	}}
 }
 
-// foretell is authenticate for a dry run: whom it is about is taken to have come with the
-// right credentials.
-func (a *authenticator) foretell(x *exchange) (*request.User, error) {
+// foretell is authentication in a dry run: whom it is about is taken to have come with
+// the right credentials. Nothing is counted.
+func (x *exchange) foretell(a *auth.Authenticator) (*request.User, error) {
 	if u := x.dry.user; u != nil {
-		a.strip(x.req.Header)
+		a.Strip(x.req.Header)
 		x.because("user "+shownText(u.Name)+", as asked", "")
 		return u, nil
 	}
-	u, warning, err := a.identify(&x.req)
+	u, warning, err := a.Identify(&x.req)
 	if warning != "" {
 		x.mu.Lock()
 		x.warnings.addLocked("", warning)
@@ -79,7 +122,7 @@ func (a *authenticator) foretell(x *exchange) (*request.User, error) {
 	switch {
 	case err != nil:
 		x.because(errors.Unwrap(err).Error(), "anonymous-auth")
-	case u == a.anonymous:
+	case u == a.AnonymousUser():
 		x.because("it has no credentials: user "+request.UserAnonymous, "anonymous-auth")
 	default:
 		x.because("user "+shownText(u.Name)+", by its credentials", "")
@@ -92,10 +135,10 @@ func (a *authenticator) foretell(x *exchange) (*request.User, error) {
 func impersonationFilter(p *program) filter {
 	return filter{brief: true, wrap: func(next handler) handler {
 		return func(x *exchange) error {
-			if impersonates(x.req.Header) {
+			if auth.Impersonates(x.req.Header) {
 				x.markHere()
 			}
-			u, err := impersonate(x, p.authz, x.user, x.req.Header)
+			u, err := auth.Impersonate(x, p.authz, x.user, x.req.Header)
 			if err != nil {
 				if x.dry != nil {
 					x.because("it asks to act as somebody else: "+err.Error(), "verb impersonate")
@@ -109,7 +152,7 @@ func impersonationFilter(p *program) filter {
 					x.because("acts as "+shownText(u.Name)+", and every part of it is allowed", "verb impersonate")
 				}
 				if x.audit != nil {
-					x.audit.impersonated(u)
+					x.audit.Impersonated(u)
 				}
 			}
 			return next(x)
@@ -123,27 +166,30 @@ func authorizationFilter(p *program) filter {
 		return func(x *exchange) error {
 			began := x.latency.clock()
 			x.because("it is allowed", "")
-			d, reason, err := p.authz.authorize(x, x.acting, &x.info)
+			d := p.authz.Authorize(x, x.acting, &x.info)
 			if l := x.latency; l != nil {
 				l.authorization = time.Since(began)
 			}
 			if x.dry == nil {
-				p.metrics.authorized(d)
+				p.metrics.authorized(d.Verdict)
 			}
 			if x.audit != nil {
-				x.audit.decided(d == allow, reason)
+				x.audit.Decided(d.Verdict == auth.Allow, d.Reason)
 			}
-			if d == allow {
+			if d.Verdict == auth.Allow {
+				if d.Rule != "" {
+					x.because(d.Reason, d.Rule)
+				}
 				return next(x)
 			}
 			x.because("no rule allows it", "")
-			if err != nil {
+			if d.Err != nil {
 				x.because("a rule could not be evaluated", "")
-				e := status.InternalText(x.req.URL.RequestURI(), err.Error())
-				e.Cause = err
+				e := status.InternalText(x.req.URL.RequestURI(), d.Err.Error())
+				e.Cause = d.Err
 				return e
 			}
-			return forbidden(x.acting, &x.info, reason)
+			return auth.Forbidden(x.acting, &x.info, d.Reason)
 		}
 	}}
 }

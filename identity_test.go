@@ -1,6 +1,10 @@
 package main
 
 import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -8,12 +12,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"apichain/internal/auth"
 	"apichain/internal/request"
 )
 
@@ -58,6 +65,13 @@ func (i identity) String() string {
 	return s
 }
 
+// judge is an authorizer that a test decides for.
+type judge func(u *request.User, ri *request.Info) auth.Decision
+
+func (j judge) Authorize(_ context.Context, u *request.User, ri *request.Info) auth.Decision {
+	return j(u, ri)
+}
+
 // as is a client with a certificate; "https" or "h2".
 func (r *running) as(kind string, cert *tls.Certificate) *http.Client {
 	c := r.client(kind)
@@ -65,6 +79,50 @@ func (r *running) as(kind string, cert *tls.Certificate) *http.Client {
 		c.Transport.(*http.Transport).TLSClientConfig.Certificates = []tls.Certificate{*cert}
 	}
 	return c
+}
+
+// testCA signs client certificates.
+type testCA struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	pool *x509.CertPool
+}
+
+// newTestCA is a root without a parent, else an intermediate.
+func newTestCA(t testing.TB, parent *testCA) *testCA {
+	t.Helper()
+	ca := &testCA{pool: x509.NewCertPool()}
+	ca.cert, ca.key = signTestCert(t, parent, &x509.Certificate{Subject: pkix.Name{CommonName: "CA of " + t.Name()}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
+	ca.pool.AddCert(ca.cert)
+	return ca
+}
+
+func signTestCert(t testing.TB, ca *testCA, c *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SerialNumber = big.NewInt(time.Now().UnixNano())
+	if c.NotBefore.IsZero() {
+		c.NotBefore = time.Now().Add(-time.Hour)
+	}
+	if c.NotAfter.IsZero() {
+		c.NotAfter = time.Now().Add(time.Hour)
+	}
+	parent, signer := c, key
+	if ca != nil {
+		parent, signer = ca.cert, ca.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, parent, &key.PublicKey, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert, key
 }
 
 // pair is a client certificate that the CA has signed, with its key.
@@ -90,7 +148,7 @@ func TestWhoIsWho(t *testing.T) {
 	stranger := strangers.pair(t, pkix.Name{CommonName: "root", Organization: []string{request.GroupMasters}})
 	r := startProgram(t, func(s *Server) {
 		_ = s.Handle("/who", whoAmI)
-		s.program.authz = authorizers{open("/who"), s.program.authz}
+		s.program.authz = auth.Authorizers{open("/who"), s.program.authz}
 	}, "--client-ca-file="+clientCA, "--requestheader-client-ca-file="+proxyCA, "--requestheader-allowed-names=front", "--requestheader-username-headers=X-Who,X-Remote-User",
 		"--requestheader-uid-headers=X-Who-Id", "--requestheader-group-headers=X-Remote-Group,X-Who-Group", "--requestheader-extra-headers-prefix=X-Fact-")
 	const no = "401"
@@ -194,16 +252,16 @@ func TestImpersonationThrough(t *testing.T) {
 	args, log := auditFiles(t, "rules:\n- level: Metadata\n")
 	r := startProgram(t, func(s *Server) {
 		_ = s.Handle("/who", whoAmI)
-		may := decide(func(u *request.User, ri *request.Info) (decision, string, error) {
+		may := judge(func(u *request.User, ri *request.Info) auth.Decision {
 			switch {
 			case ri.Path == "/who":
-				return allow, "the test says so", nil
+				return auth.Decision{Verdict: auth.Allow, Reason: "the test says so"}
 			case u.Name == "alice" && ri.Verb == "impersonate" && (ri.Resource == "users" && ri.Name == "bob" || ri.Resource == "serviceaccounts" && ri.Namespace == "n" || ri.Resource == "userextras" && ri.Subresource == "scopes" && ri.Name == "read"):
-				return allow, "the test says so", nil
+				return auth.Decision{Verdict: auth.Allow, Reason: "the test says so"}
 			}
-			return noOpinion, "", nil
+			return auth.Decision{}
 		})
-		s.program.authz = authorizers{may, s.program.authz}
+		s.program.authz = auth.Authorizers{may, s.program.authz}
 	}, args...)
 	const alice = "Authorization: Bearer alice-token"
 	for _, c := range []struct {
@@ -277,6 +335,24 @@ func TestImpersonationThrough(t *testing.T) {
 	}
 }
 
+func TestAuthenticationFlags(t *testing.T) {
+	o, f := &authenticationOptions{}, newFlags()
+	o.register(f)
+	var p problems
+	if err := f.parse([]string{"--requestheader-username-headers=X Y", "--requestheader-uid-headers=Ü", "--requestheader-group-headers=a:b,ok", "--requestheader-extra-headers-prefix=X-\x01"}, &p); err != nil {
+		t.Fatal(err)
+	}
+	o.check(&p)
+	if len(p) != 4 {
+		t.Fatalf("problems: %q, want 4", p)
+	}
+	for i, flag := range []string{"username-headers", "uid-headers", "group-headers", "extra-headers-prefix"} {
+		if !strings.HasPrefix(p[i], "--requestheader-"+flag+": ") {
+			t.Errorf("problem %q does not begin with the flag %s", p[i], flag)
+		}
+	}
+}
+
 // TestNobodyWanted: with --anonymous-auth=false whoever does not say who it is gets 401,
 // health included.
 func TestNobodyWanted(t *testing.T) {
@@ -301,7 +377,7 @@ func TestNobodyWanted(t *testing.T) {
 func TestAuthorizerFails(t *testing.T) {
 	log := &lines{}
 	p := newTestProgramLog(t, log, "--token-auth-file=testdata/tokens.csv")
-	p.authz = authorizers{always(noOpinion, "", io.ErrUnexpectedEOF), mastersRule{}}
+	p.authz = auth.Authorizers{judge(func(*request.User, *request.Info) auth.Decision { return auth.Decision{Err: io.ErrUnexpectedEOF} }), auth.DefaultAuthorizer()}
 	w := p.through("https", "GET", "/x<y>?a=b", "Authorization: Bearer alice-token", "Audit-ID: mine")
 	if want := "Internal Server Error: \"/x%3Cy%3E?a=b\": unexpected EOF\n"; w.Code != 500 || w.Body.String() != want || w.Header().Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("got %d %q, want 500 %q", w.Code, w.Body, want)
@@ -312,22 +388,11 @@ func TestAuthorizerFails(t *testing.T) {
 	if w := p.through("https", "GET", "/nowhere", "Authorization: Bearer admin-token"); w.Code == 500 {
 		t.Errorf("a master: got %d %s", w.Code, w.Body)
 	}
-	p.authz = always(deny, "not on Sundays", nil)
+	p.authz = judge(func(*request.User, *request.Info) auth.Decision {
+		return auth.Decision{Verdict: auth.Deny, Reason: "not on Sundays"}
+	})
 	if w := p.through("https", "GET", "/healthz", "Authorization: Bearer admin-token"); w.Code != 403 || !strings.Contains(w.Body.String(), `cannot get path \"/healthz\": not on Sundays`) {
 		t.Errorf("denied: got %d %s", w.Code, w.Body)
-	}
-}
-
-// TestDecisionNames: as they stand in logs and metrics; the zero value allows nothing.
-func TestDecisionNames(t *testing.T) {
-	for d, want := range map[decision]string{allow: "allow", deny: "deny", noOpinion: "no opinion"} {
-		if got := d.String(); got != want {
-			t.Errorf("%d is %q, want %q", int(d), got, want)
-		}
-	}
-	var zero decision
-	if zero == allow {
-		t.Error("the zero decision allows")
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"apichain/internal/auth"
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
@@ -57,13 +58,13 @@ func TestRowsInFlight(t *testing.T) {
 		}))
 		_ = s.HandlePrefix("/apis/g.io/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { stay("thing") }))
 		_ = s.AddWebService(&WebService{Root: "/w", Routes: []Route{{Method: "GET", Path: "/{name}", Operation: "getW", Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { stay("route") }), LongRunning: true}}})
-		may := decide(func(u *request.User, ri *request.Info) (decision, string, error) {
+		may := judge(func(_ *request.User, ri *request.Info) auth.Decision {
 			if ri.Path == "/judged" {
 				stay("judged")
 			}
-			return noOpinion, "", nil
+			return auth.Decision{}
 		})
-		s.program.authz = authorizers{may, s.program.authz}
+		s.program.authz = auth.Authorizers{may, s.program.authz}
 	}, "--listen-admin=127.0.0.1:0")
 	body, more := io.Pipe()
 	defer more.Close()
@@ -436,7 +437,9 @@ func TestRowsReadOnlyWhatIsSet(t *testing.T) {
 	for _, c := range p.chains {
 		r := httptest.NewRequest("GET", "/apis/g.io/v1/things", nil)
 		x := newExchange(c, httptest.NewRecorder(), r)
-		x.info = *mustResolve(t, "GET", "/apis/g.io/v1/things", "")
+		if err := x.info.Resolve("GET", "/apis/g.io/v1/things", ""); err != nil {
+			t.Fatal(err)
+		}
 		x.user = &request.User{Name: "real"}
 		x.acting = &request.User{Name: "acting"}
 		x.target = target{server: p.outermost}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"apichain/internal/auth"
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
@@ -124,7 +125,7 @@ func TestFullHouse(t *testing.T) {
 			}))
 			_ = p.outermost.HandlePrefix("/apis/g.io/", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 			// Those who fill the house are nobody special, so that they take places on TLS.
-			p.authz = authorizers{open("/apis/slow"), p.authz}
+			p.authz = auth.Authorizers{open("/apis/slow"), p.authz}
 			var inside sync.WaitGroup
 			fill := func(method string) {
 				inside.Go(func() {
@@ -166,12 +167,12 @@ func TestFullHouse(t *testing.T) {
 }
 
 // open allows one path to everybody.
-func open(path string) authorizer {
-	return decide(func(_ *request.User, ri *request.Info) (decision, string, error) {
+func open(path string) auth.Authorizer {
+	return judge(func(_ *request.User, ri *request.Info) auth.Decision {
 		if ri.Path == path {
-			return allow, "the test says so", nil
+			return auth.Decision{Verdict: auth.Allow, Reason: "the test says so"}
 		}
-		return noOpinion, "", nil
+		return auth.Decision{}
 	})
 }
 

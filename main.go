@@ -19,15 +19,6 @@
 //	filter_identity.go      authentication, impersonation, authorization, limits in flight
 //	filter_audit.go         the audit trail of a request
 //	filter_fault.go         fault injection
-//	authentication.go       the authenticators, one after another
-//	authn_token.go          bearer tokens
-//	authn_x509.go           client certificates
-//	authn_header.go         front proxies
-//	authorization.go        who may do what
-//	impersonation.go        acting as another
-//	audit_policy.go         which requests are recorded, and how much of them
-//	audit_event.go          an audit event
-//	audit_log.go            where events go
 //	director.go             container or mux, and on to the delegate
 //	route.go                one registered route, and the trie that finds it
 //	container.go            the RESTful container: web services, negotiation
@@ -38,6 +29,8 @@
 //	metrics_store.go        gauges of the store and its readers
 //	version.go              /version and the build
 //	server.go               one generic server: the surface for Extend
+//	resources.go            what the program gives its resources
+//	resources_custom.go     the routes of custom resources
 //	servers.go              the three servers: aggregator, core, extensions
 //	extend.go               yours to fill in
 //
@@ -57,15 +50,15 @@
 //
 //	builtin.go              the resources of the table
 //	reviews.go              questions to the authenticators and the authorizer
-//	tokens.go               tokens of service accounts
+//	token_request.go        how they are asked for
 //	custom.go               the resources of the definitions in the store
-//	custom_routes.go        their routes
 //	custom_resource.go      a definition as resources, one for each version
 //	definition.go           what is special about CustomResourceDefinitions
 //
 // What a server does on its own:
 //
 //	bootstrap.go            the objects there are from the start
+//	namespace.go            what namespaces do that no other kind does
 //	controllers.go          namespaces and definitions that go; accounts and CAs
 //	collector.go            owners and dependents
 //	fixtures.go             manifests applied before ready
@@ -87,6 +80,8 @@
 //	internal/metrics    counters, and Prometheus text
 //	internal/hub        events handed to readers, none of which anybody waits for
 //	internal/discovery  the groups, versions and resources there are, as discovery and OpenAPI show them
+//	internal/audit      the audit policy, its events and the log they go to
+//	internal/auth       who a client is and what it may do
 //	internal/store      versioned objects, and the log of what has happened to them
 //
 // The process, from birth to death:

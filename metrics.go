@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"apichain/internal/auth"
 	"apichain/internal/metrics"
 	"apichain/internal/request"
 )
@@ -75,11 +76,11 @@ func (m *counters) authenticated(name string) {
 	m.users[slices.Index(userLabels[:], label)].Inc()
 }
 
-func (m *counters) authorized(d decision) {
-	switch d {
-	case allow:
+func (m *counters) authorized(v auth.Verdict) {
+	switch v {
+	case auth.Allow:
 		m.allowed.Inc()
-	case deny:
+	case auth.Deny:
 		m.denied.Inc()
 	default:
 		m.undecided.Inc()
@@ -246,7 +247,7 @@ func (p *program) writeMetrics(w io.Writer) error {
 	e.Single("apiserver_tls_handshake_errors_total", "counter", "TLS handshakes that failed.", m.tlsErrors.Value())
 	m.writeDecisions(e)
 	p.writeAuthentication(e)
-	p.auditing.writeMetrics(e)
+	writeAuditing(e, p.auditing)
 	writeStored(e, p.store)
 	writeHealth(e, p.healthz, p.livez, p.readyz)
 	p.conns.writeMetrics(e)
@@ -288,9 +289,10 @@ func (m *counters) writeDecisions(e *metrics.Writer) {
 func (p *program) writeAuthentication(e *metrics.Writer) {
 	if a := p.authn; a != nil {
 		e.Family("authentication_attempts", "counter", "Attempts to find out who a client is, by result.")
-		e.Number(float64(a.attempts.failed.Load()), "result", "error")
-		e.Number(float64(a.attempts.failure.Load()), "result", "failure")
-		e.Number(float64(a.attempts.success.Load()), "result", "success")
+		success, failure, failed := a.Attempts()
+		e.Number(float64(failed), "result", "error")
+		e.Number(float64(failure), "result", "failure")
+		e.Number(float64(success), "result", "success")
 	}
 	e.Family("authenticated_user_requests", "counter", "Authenticated requests, by a few kinds of names.")
 	for i, label := range userLabels {

@@ -94,7 +94,7 @@ func (o *options) parse(f *flags, args []string) (problems, error) {
 	if slices.ContainsFunc(o.listen.admin, remoteAddress) {
 		o.adminAccess.force(f)
 	}
-	o.tls.proxiesNamed = len(o.authentication.proxyNames) > 0
+	o.tls.proxiesNamed = len(o.authentication.ProxyNames) > 0
 	return p, nil
 }
 

@@ -10,21 +10,22 @@ import (
 	"sync"
 	"testing"
 
+	"apichain/internal/auth"
 	"apichain/internal/request"
 )
 
 // judged remembers which path was authorised for each request, by audit ID.
 type judged struct {
-	authorizer
+	auth.Authorizer
 	mu    sync.Mutex
 	paths map[string]string
 }
 
-func (j *judged) authorize(ctx context.Context, u *request.User, ri *request.Info) (decision, string, error) {
+func (j *judged) Authorize(ctx context.Context, u *request.User, ri *request.Info) auth.Decision {
 	j.mu.Lock()
 	j.paths[exchangeFrom(ctx).auditID[0]] = ri.Path
 	j.mu.Unlock()
-	return j.authorizer.authorize(ctx, u, ri)
+	return j.Authorizer.Authorize(ctx, u, ri)
 }
 
 func (j *judged) path(id string) (string, bool) {
@@ -91,7 +92,7 @@ func mayRead(who, path string) bool {
 func TestPathsEverywhere(t *testing.T) {
 	j := &judged{paths: map[string]string{}}
 	r := startProgram(t, func(s *Server) {
-		j.authorizer, s.program.authz = s.program.authz, j
+		j.Authorizer, s.program.authz = s.program.authz, j
 		_ = s.HandlePrefix("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprintf(w, "%s\n%s", r.URL.Path, RequestInfoFrom(r.Context()).Path)
 		}))

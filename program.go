@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"apichain/internal/audit"
+	"apichain/internal/auth"
 	"apichain/internal/certs"
 	"apichain/internal/discovery"
 	"apichain/internal/hub"
@@ -35,9 +37,9 @@ type program struct {
 
 	hosts    *hostSet
 	certs    *certs.Loader
-	authn    *authenticator
-	authz    authorizer
-	auditing *auditing // nil without a policy
+	authn    *auth.Authenticator
+	authz    auth.Authorizer
+	auditing *audit.Recorder // nil without a policy
 	metrics  *counters
 
 	generation atomic.Int64
@@ -163,15 +165,15 @@ func (p *program) readNamedFiles() error {
 	if o.policyFile == "" {
 		return nil
 	}
-	policy, err := readAuditPolicy(o.policyFile)
+	policy, err := audit.ReadPolicy(o.policyFile)
 	if err != nil {
 		return fmt.Errorf("--audit-policy-file: %w", err)
 	}
-	log, err := o.open(p.log, p.stdout)
+	log, err := audit.OpenLog(o.log, p.log, p.stdout)
 	if err != nil {
 		return fmt.Errorf("--audit-log-path: %w", err)
 	}
-	p.auditing = &auditing{policy, log}
+	p.auditing = audit.NewRecorder(policy, log)
 	return nil
 }
 
@@ -192,13 +194,13 @@ func (p *program) loadIdentity() (err error) {
 		p.adminToken = rand.Text()
 		tokens[p.adminToken] = &request.User{Name: "cluster-admin", Groups: []string{request.GroupMasters}}
 	}
-	if p.authn, err = newAuthenticator(&p.opt.authentication, p.certs.ClientCAs, p.certs.RequestHeaderCAs, tokens); err != nil {
+	if p.authn, err = auth.NewAuthenticator(p.opt.authentication.Config, p.certs.ClientCAs, p.certs.RequestHeaderCAs, tokens); err != nil {
 		return err
 	}
-	for _, note := range p.authn.notes {
+	for _, note := range p.authn.Notes {
 		p.log.Warn("--token-auth-file: " + note)
 	}
-	p.authz = defaultAuthorizer()
+	p.authz = auth.DefaultAuthorizer()
 	return nil
 }
 

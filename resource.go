@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"apichain/internal/auth"
 	"apichain/internal/discovery"
 	"apichain/internal/field"
 	"apichain/internal/kinds"
@@ -96,9 +97,9 @@ type apiConfig struct {
 	kinds   *kinds.Table
 	catalog *discovery.Catalog
 
-	tokens     *accountTokens                               // signs the tokens of service accounts
+	tokens     *auth.Accounts                               // signs the tokens of service accounts
 	whoseToken func(token string) (*request.User, []string) // answers a TokenReview: who, for which audiences; nobody is nil
-	authorizer authorizer                                   // answers access reviews
+	authorizer auth.Authorizer                              // answers access reviews
 
 	observer   Observer      // sees watches; nil: nobody does
 	bookmarks  time.Duration // between two bookmarks of a watch

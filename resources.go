@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"apichain/internal/auth"
 	"apichain/internal/kinds"
+	"apichain/internal/store"
 )
 
 // What the program gives its resources: their options, and what they need of the rest of it.
@@ -72,10 +74,10 @@ func (p *program) buildResources() error {
 	if err != nil {
 		return err
 	}
-	p.authn.accounts = newAccountTokens(p.store.Bucket("serviceaccounts"), p.store.Bucket("secrets"))
+	p.authn.Accounts = auth.NewAccounts(uidIn(p.store.Bucket("serviceaccounts")), uidIn(p.store.Bucket("secrets")))
 	p.rest = newRest(apiConfig{
 		store: p.store, kinds: table, catalog: &p.catalog,
-		tokens: p.authn.accounts, whoseToken: p.authn.byToken, authorizer: p.authz,
+		tokens: p.authn.Accounts, whoseToken: p.authn.ByToken, authorizer: p.authz,
 		observer: &p.watching, bookmarks: p.opt.watch.bookmarks, strictCRDs: p.opt.customs.strict,
 		changed: func() { p.generation.Add(1) }, log: p.log,
 	})
@@ -102,4 +104,16 @@ func (p *program) bootstrap(ctx context.Context) error {
 	p.owned.Go(func() { run(p.background) })
 	p.owned.Go(func() { p.rest.run(p.background) })
 	return nil
+}
+
+// uidIn finds the UIDs of a bucket's objects that live in namespaces.
+func uidIn(b *store.Bucket) auth.Lookup {
+	return func(namespace, name string) (string, bool) {
+		sn := b.Now()
+		o := sn.Get(namespace + "/" + name)
+		if o == nil {
+			return "", false
+		}
+		return o.Meta.UID, true
+	}
 }

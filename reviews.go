@@ -1,10 +1,10 @@
 package main
 
 import (
-	"context"
 	"net/http"
 	"slices"
 
+	"apichain/internal/auth"
 	"apichain/internal/field"
 	"apichain/internal/kinds"
 	"apichain/internal/request"
@@ -72,7 +72,7 @@ func reviewToken(q *call, obj map[string]any) error {
 	obj["status"] = status
 	u, audiences := q.rest.config.whoseToken(token)
 	if u == nil {
-		status["error"] = errInvalidToken.Error()
+		status["error"] = auth.ErrInvalidToken.Error()
 		return nil
 	}
 	if wanted := kinds.TextsOf(tree.List(obj, "spec", "audiences")); len(wanted) > 0 {
@@ -81,7 +81,7 @@ func reviewToken(q *call, obj map[string]any) error {
 			status["error"] = "the token is for none of the audiences"
 			return nil
 		}
-	} else if !slices.Contains(audiences, serverAudience) {
+	} else if !slices.Contains(audiences, auth.ServerAudience) {
 		status["error"] = "the token is not for this server"
 		return nil
 	}
@@ -159,24 +159,18 @@ func (q *call) decide(obj map[string]any, u *request.User) {
 			ri.APIPrefix = "api"
 		}
 	}
-	d, reason, err := q.rest.config.authorizer.authorize(q.req.Context(), u, ri)
-	status := map[string]any{"allowed": d == allow}
-	if d == deny {
+	d := q.rest.config.authorizer.Authorize(q.req.Context(), u, ri)
+	status := map[string]any{"allowed": d.Verdict == auth.Allow}
+	if d.Verdict == auth.Deny {
 		status["denied"] = true
 	}
-	if reason != "" {
-		status["reason"] = reason
+	if d.Reason != "" {
+		status["reason"] = d.Reason
 	}
-	if err != nil {
-		status["evaluationError"] = err.Error()
+	if d.Err != nil {
+		status["evaluationError"] = d.Err.Error()
 	}
 	obj["status"] = status
-}
-
-// ruler is an authorizer that can say all that a user may do. Others make the answer of a
-// rules review incomplete.
-type ruler interface {
-	rules(u *request.User, namespace string) (resources, paths []any)
 }
 
 func reviewSelfRules(q *call, obj map[string]any) error {
@@ -184,54 +178,7 @@ func reviewSelfRules(q *call, obj map[string]any) error {
 	if namespace == "" {
 		return status.BadRequest("no namespace on request")
 	}
-	resources, paths, complete := rulesOf(q.req.Context(), q.rest.config.authorizer, q.scope.ActingUser(), namespace)
+	resources, paths, complete := auth.Rules(q.rest.config.authorizer, q.scope.ActingUser(), namespace)
 	obj["status"] = map[string]any{"resourceRules": resources, "nonResourceRules": paths, "incomplete": !complete}
 	return nil
-}
-
-func rulesOf(ctx context.Context, a authorizer, u *request.User, namespace string) (resources, paths []any, complete bool) {
-	resources, paths, complete = []any{}, []any{}, true
-	switch a := a.(type) {
-	case authorizers:
-		for _, one := range a {
-			r, p, ok := rulesOf(ctx, one, u, namespace)
-			resources, paths, complete = append(resources, r...), append(paths, p...), complete && ok
-		}
-	case ruler:
-		r, p := a.rules(u, namespace)
-		resources, paths = append(resources, r...), append(paths, p...)
-	default:
-		complete = false
-	}
-	return resources, paths, complete
-}
-
-func (mastersRule) rules(u *request.User, _ string) (resources, paths []any) {
-	if !u.In(request.GroupMasters) {
-		return nil, nil
-	}
-	all := []any{"*"}
-	return []any{map[string]any{"verbs": all, "apiGroups": all, "resources": all}}, []any{map[string]any{"verbs": all, "nonResourceURLs": all}}
-}
-
-func (rules pathRules) rules(u *request.User, _ string) (resources, paths []any) {
-	for i := range rules {
-		if r := &rules[i]; r.group == "" || u.In(r.group) {
-			path := r.path
-			if r.below {
-				path += "*"
-			}
-			paths = append(paths, map[string]any{"verbs": []any{"get"}, "nonResourceURLs": []any{path}})
-		}
-	}
-	return nil, paths
-}
-
-func (rules resourceRules) rules(u *request.User, _ string) (resources, paths []any) {
-	for i := range rules {
-		if r := &rules[i]; u.In(r.group) {
-			resources = append(resources, map[string]any{"verbs": []any{r.verb}, "apiGroups": []any{r.apiGroup}, "resources": anyStrings(r.resources)})
-		}
-	}
-	return resources, nil
 }

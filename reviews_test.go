@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"apichain/internal/auth"
 	"apichain/internal/request"
 	"apichain/internal/tree"
 )
@@ -28,7 +29,7 @@ const (
 // TestAccessReviews: they say what the authorizer does, for whoever asks and for others.
 func TestAccessReviews(t *testing.T) {
 	limit := func(s *Server) {
-		s.program.authz = authorizers{limited{}, s.program.authz}
+		s.program.authz = auth.Authorizers{limited{}, s.program.authz}
 		s.program.rest.config.authorizer = s.program.authz
 	}
 	r := startProgram(t, limit)
@@ -96,7 +97,7 @@ func TestRulesReview(t *testing.T) {
 	c.must(400, "POST", authorization+"selfsubjectrulesreviews", accessReview("SelfSubjectRulesReview", `{}`))
 
 	r := startProgram(t, func(s *Server) {
-		s.program.authz = authorizers{limited{}, s.program.authz}
+		s.program.authz = auth.Authorizers{limited{}, s.program.authz}
 		s.program.rest.config.authorizer = s.program.authz
 	})
 	limited := &clients{r, "h2", r.client("h2")}
@@ -109,9 +110,9 @@ func TestRulesReview(t *testing.T) {
 // limited lets alice read the config maps of the default namespace.
 type limited struct{}
 
-func (limited) authorize(_ context.Context, u *request.User, ri *request.Info) (decision, string, error) {
+func (limited) Authorize(_ context.Context, u *request.User, ri *request.Info) auth.Decision {
 	if u.Name == "alice" && ri.IsResourceRequest && ri.Verb == "get" && ri.Resource == "configmaps" && ri.Namespace == "default" {
-		return allow, "alice reads", nil
+		return auth.Decision{Verdict: auth.Allow, Reason: "alice reads"}
 	}
-	return noOpinion, "", nil
+	return auth.Decision{}
 }

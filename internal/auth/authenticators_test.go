@@ -1,4 +1,4 @@
-package main
+package auth
 
 import (
 	"bytes"
@@ -23,34 +23,34 @@ import (
 	"apichain/internal/status"
 )
 
-// testCA signs client certificates.
-type testCA struct {
+// authority signs client certificates.
+type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 	pool *x509.CertPool
 }
 
-// newTestCA is a root without a parent, else an intermediate.
-func newTestCA(t testing.TB, parent *testCA) *testCA {
+// newAuthority is a root without a parent, else an intermediate.
+func newAuthority(t testing.TB, parent *authority) *authority {
 	t.Helper()
-	ca := &testCA{pool: x509.NewCertPool()}
-	ca.cert, ca.key = signTestCert(t, parent, &x509.Certificate{Subject: pkix.Name{CommonName: "CA of " + t.Name()}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
+	ca := &authority{pool: x509.NewCertPool()}
+	ca.cert, ca.key = signCertificate(t, parent, &x509.Certificate{Subject: pkix.Name{CommonName: "CA of " + t.Name()}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
 	ca.pool.AddCert(ca.cert)
 	return ca
 }
 
 // client is a certificate for client authentication, unless edit makes it another.
-func (ca *testCA) client(t testing.TB, subject pkix.Name, edit func(*x509.Certificate)) *x509.Certificate {
+func (ca *authority) client(t testing.TB, subject pkix.Name, edit func(*x509.Certificate)) *x509.Certificate {
 	t.Helper()
 	c := &x509.Certificate{Subject: subject, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
 	if edit != nil {
 		edit(c)
 	}
-	cert, _ := signTestCert(t, ca, c)
+	cert, _ := signCertificate(t, ca, c)
 	return cert
 }
 
-func signTestCert(t testing.TB, ca *testCA, c *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
+func signCertificate(t testing.TB, ca *authority, c *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -78,19 +78,40 @@ func signTestCert(t testing.TB, ca *testCA, c *x509.Certificate) (*x509.Certific
 	return cert, key
 }
 
-// newTestAuthenticator takes flags of the group; nil CAs are none.
-func newTestAuthenticator(t testing.TB, clients, proxies *testCA, tokens map[string]*request.User, args ...string) *authenticator {
+// testConfig is what the program has without flags, with the fields that the arguments set
+// by their flags' names: --NAME=VALUE,VALUE.
+func testConfig(t testing.TB, args ...string) Config {
 	t.Helper()
-	o, f := &authenticationOptions{}, newFlags()
-	o.register(f)
-	var p problems
-	if err := f.parse(args, &p); err != nil {
-		t.Fatal(err)
+	c := Config{Anonymous: true, UserHeaders: []string{"X-Remote-User"}, GroupHeaders: []string{"X-Remote-Group"}, ExtraPrefixes: []string{"X-Remote-Extra-"}}
+	for _, arg := range args {
+		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		list := strings.Split(value, ",")
+		switch name {
+		case "token-auth-file":
+			c.TokenFile = value
+		case "anonymous-auth":
+			c.Anonymous = value == "true"
+		case "requestheader-allowed-names":
+			c.ProxyNames = list
+		case "requestheader-username-headers":
+			c.UserHeaders = list
+		case "requestheader-uid-headers":
+			c.UIDHeaders = list
+		case "requestheader-group-headers":
+			c.GroupHeaders = list
+		case "requestheader-extra-headers-prefix":
+			c.ExtraPrefixes = list
+		default:
+			t.Fatalf("no field is set by %s", arg)
+		}
 	}
-	if o.check(&p); len(p) > 0 {
-		t.Fatal(p)
-	}
-	pool := func(ca *testCA) func() *x509.CertPool {
+	return c
+}
+
+// newTestAuthenticator takes arguments of testConfig; nil CAs are none.
+func newTestAuthenticator(t testing.TB, clients, proxies *authority, tokens map[string]*request.User, args ...string) *Authenticator {
+	t.Helper()
+	pool := func(ca *authority) func() *x509.CertPool {
 		return func() *x509.CertPool {
 			if ca == nil {
 				return nil
@@ -98,7 +119,7 @@ func newTestAuthenticator(t testing.TB, clients, proxies *testCA, tokens map[str
 			return ca.pool
 		}
 	}
-	a, err := newAuthenticator(o, pool(clients), pool(proxies), tokens)
+	a, err := NewAuthenticator(testConfig(t, args...), pool(clients), pool(proxies), tokens)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +138,7 @@ func testRequest(chain []*x509.Certificate, lines ...string) *http.Request {
 }
 
 func TestAuthenticate(t *testing.T) {
-	clients, proxies, strangers := newTestCA(t, nil), newTestCA(t, nil), newTestCA(t, nil)
+	clients, proxies, strangers := newAuthority(t, nil), newAuthority(t, nil), newAuthority(t, nil)
 	cert := func(c *x509.Certificate) []*x509.Certificate { return []*x509.Certificate{c} }
 	alice := cert(clients.client(t, pkix.Name{CommonName: "alice", Organization: []string{"dev"}}, nil))
 	nameless := cert(clients.client(t, pkix.Name{Organization: []string{"dev"}}, nil))
@@ -143,7 +164,7 @@ func TestAuthenticate(t *testing.T) {
 	bare := newTestAuthenticator(t, nil, nil, nil)
 	for _, tc := range []struct {
 		name      string
-		a         *authenticator
+		a         *Authenticator
 		chain     []*x509.Certificate
 		lines     []string
 		want      string // name and groups
@@ -197,7 +218,7 @@ func TestAuthenticate(t *testing.T) {
 		{"token before websocket", a, nil, []string{upgrade, connection, ws + "v4, " + webSocketTokenPrefix + "YmFk", "Authorization: Bearer good"}, "bob ops system:authenticated", "", ""},
 		{"wrong token, right websocket", a, nil, []string{upgrade, connection, ws + "v4, " + wsGood, "Authorization: Bearer bad"}, "bob ops system:authenticated", "", ""},
 	} {
-		u, warning, err := tc.a.authenticate(testRequest(tc.chain, tc.lines...))
+		u, warning, err := tc.a.Authenticate(testRequest(tc.chain, tc.lines...))
 		got := no
 		if u != nil {
 			got = strings.Join(append([]string{u.Name}, u.Groups...), " ")
@@ -209,7 +230,7 @@ func TestAuthenticate(t *testing.T) {
 			continue
 		}
 		var e *status.Error
-		var cause *authenticationError
+		var cause *attemptsError
 		if !errors.As(err, &e) || !errors.As(err, &cause) {
 			t.Errorf("%s: error %T without a cause", tc.name, err)
 			continue
@@ -225,8 +246,8 @@ func TestAuthenticate(t *testing.T) {
 			t.Errorf("%s: more than a line for the log: %q", tc.name, err)
 		}
 	}
-	if got := [3]uint64{closed.attempts.success.Load(), closed.attempts.failure.Load(), closed.attempts.failed.Load()}; got != [3]uint64{2, 2, 1} {
-		t.Errorf("attempts with success, failure, error: %v, want [2 2 1]", got)
+	if success, failure, failed := closed.Attempts(); success != 2 || failure != 2 || failed != 1 {
+		t.Errorf("attempts with success, failure, error: %d %d %d, want 2 2 1", success, failure, failed)
 	}
 }
 
@@ -239,7 +260,7 @@ func TestAuthenticateClearsHeaders(t *testing.T) {
 		"Sec-WebSocket-Protocol: v4, " + webSocketTokenPrefix + "Z29vZA|Sec-WebSocket-Protocol: v5|X-Remote-Users: stays|X-Fact: stays|X-Remote-Extra: stays"
 	for _, authorization := range []string{"Bearer good", "Basic Z29vZA==", ""} {
 		r := testRequest(nil, append(strings.Split(lines, "|"), "Authorization: "+authorization)...)
-		if _, _, err := a.authenticate(r); err != nil {
+		if _, _, err := a.Authenticate(r); err != nil {
 			t.Errorf("%q: %v", authorization, err)
 		}
 		want := http.Header{"X-Remote-Users": {"stays"}, "X-Fact": {"stays"}, "X-Remote-Extra": {"stays"}, headerWebSocketProtocol: {"v4,v5"}}
@@ -248,17 +269,17 @@ func TestAuthenticateClearsHeaders(t *testing.T) {
 		}
 	}
 	r := testRequest(nil, "Authorization: Bearer good", "Sec-WebSocket-Protocol: "+webSocketTokenPrefix+"Z29vZA")
-	if _, _, err := a.authenticate(r); err != nil || len(r.Header) != 0 {
+	if _, _, err := a.Authenticate(r); err != nil || len(r.Header) != 0 {
 		t.Errorf("error %v, left %v, want nothing", err, r.Header)
 	}
 	r = testRequest(nil, "Authorization: Bearer bad", "X-Remote-User: a")
-	if _, _, err := a.authenticate(r); err == nil || len(r.Header) != 2 {
+	if _, _, err := a.Authenticate(r); err == nil || len(r.Header) != 2 {
 		t.Errorf("error %v, left %v; a refused request is left as it is, for the audit event", err, r.Header)
 	}
 }
 
 func TestFrontProxyUser(t *testing.T) {
-	ca := newTestCA(t, nil)
+	ca := newAuthority(t, nil)
 	chain := []*x509.Certificate{ca.client(t, pkix.Name{CommonName: "front"}, nil)}
 	user := func(name, uid string, extra map[string][]string, groups ...string) *request.User {
 		return &request.User{Name: name, UID: uid, Groups: append(groups, request.GroupAuthenticated), Extra: extra}
@@ -294,24 +315,6 @@ func TestFrontProxyUser(t *testing.T) {
 		got, err := a.proxies.authenticate(testRequest(chain, lines...))
 		if err != nil || !reflect.DeepEqual(got, tc.want) {
 			t.Errorf("%s: error %v\n got %+v\nwant %+v", tc.name, err, got, tc.want)
-		}
-	}
-}
-
-func TestAuthenticationFlags(t *testing.T) {
-	o, f := &authenticationOptions{}, newFlags()
-	o.register(f)
-	var p problems
-	if err := f.parse([]string{"--requestheader-username-headers=X Y", "--requestheader-uid-headers=Ü", "--requestheader-group-headers=a:b,ok", "--requestheader-extra-headers-prefix=X-\x01"}, &p); err != nil {
-		t.Fatal(err)
-	}
-	o.check(&p)
-	if len(p) != 4 {
-		t.Fatalf("problems: %q, want 4", p)
-	}
-	for i, flag := range []string{"username-headers", "uid-headers", "group-headers", "extra-headers-prefix"} {
-		if !strings.HasPrefix(p[i], "--requestheader-"+flag+": ") {
-			t.Errorf("problem %q does not begin with the flag %s", p[i], flag)
 		}
 	}
 }
@@ -354,7 +357,7 @@ func TestTokenFile(t *testing.T) {
 			t.Errorf("%s: notes %q, want %q", tc.name, got, want)
 		}
 	}
-	if _, err := newAuthenticator(&authenticationOptions{tokenFile: filepath.Join(t.TempDir(), "none")}, nil, nil, nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := NewAuthenticator(Config{TokenFile: filepath.Join(t.TempDir(), "none")}, nil, nil, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v, want %v", err, os.ErrNotExist)
 	}
 }
@@ -369,7 +372,7 @@ func TestTokensOfFileAndProgram(t *testing.T) {
 		"t":   {Name: "file", UID: "1", Groups: []string{"g", request.GroupAuthenticated}},
 		"own": {Name: request.UserAPIServer, Groups: []string{request.GroupMasters, request.GroupAuthenticated}},
 	} {
-		got, _, err := a.authenticate(testRequest(nil, "Authorization: Bearer "+token))
+		got, _, err := a.Authenticate(testRequest(nil, "Authorization: Bearer "+token))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, error %v; want %+v", token, got, err, want)
 		}
@@ -406,7 +409,7 @@ func TestBearerToken(t *testing.T) {
 }
 
 func TestAuthenticateAllocations(t *testing.T) {
-	ca := newTestCA(t, nil)
+	ca := newAuthority(t, nil)
 	chain := []*x509.Certificate{ca.client(t, pkix.Name{CommonName: "alice"}, nil)}
 	a := newTestAuthenticator(t, ca, nil, map[string]*request.User{"good": {Name: "bob"}})
 	token := []string{"Bearer good"}
@@ -416,7 +419,7 @@ func TestAuthenticateAllocations(t *testing.T) {
 			if name == "token" {
 				r.Header["Authorization"] = token
 			}
-			if _, _, err := a.authenticate(r); err != nil {
+			if _, _, err := a.Authenticate(r); err != nil {
 				t.Fatal(err)
 			}
 		}); n != 0 {
@@ -426,7 +429,7 @@ func TestAuthenticateAllocations(t *testing.T) {
 }
 
 func BenchmarkAuthenticate(b *testing.B) {
-	ca := newTestCA(b, nil)
+	ca := newAuthority(b, nil)
 	a := newTestAuthenticator(b, ca, nil, map[string]*request.User{"good": {Name: "bob"}})
 	chain := []*x509.Certificate{ca.client(b, pkix.Name{CommonName: "alice"}, nil)}
 	token := []string{"Bearer good"}
@@ -446,7 +449,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 				if tc.again {
 					clear(a.clients.known)
 				}
-				if _, _, err := a.authenticate(r); err != nil {
+				if _, _, err := a.Authenticate(r); err != nil {
 					b.Fatal(err)
 				}
 			}

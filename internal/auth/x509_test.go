@@ -1,4 +1,4 @@
-package main
+package auth
 
 import (
 	"crypto/sha256"
@@ -17,7 +17,7 @@ import (
 )
 
 func TestCertUser(t *testing.T) {
-	ca := newTestCA(t, nil)
+	ca := newAuthority(t, nil)
 	uid := func(values ...any) pkix.Name {
 		n := pkix.Name{CommonName: "alice"}
 		for _, v := range values {
@@ -54,8 +54,8 @@ func TestCertUser(t *testing.T) {
 // TestVerdictsHold: a certificate is verified once, and again whenever the answer could
 // be another.
 func TestVerdictsHold(t *testing.T) {
-	root, other := newTestCA(t, nil), newTestCA(t, nil)
-	between := newTestCA(t, root)
+	root, other := newAuthority(t, nil), newAuthority(t, nil)
+	between := newAuthority(t, root)
 	short := root.client(t, pkix.Name{CommonName: "short"}, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(20 * time.Minute) })
 	future := root.client(t, pkix.Name{CommonName: "future"}, func(c *x509.Certificate) {
 		c.NotBefore, c.NotAfter = time.Now().Add(5*time.Minute), time.Now().Add(20*time.Minute)
@@ -103,7 +103,7 @@ func TestVerdictsHold(t *testing.T) {
 // TestVerdictsAreBounded sends more certificates than are remembered, from several
 // goroutines.
 func TestVerdictsAreBounded(t *testing.T) {
-	ca := newTestCA(t, nil)
+	ca := newAuthority(t, nil)
 	v := &certVerifier{pool: func() *x509.CertPool { return ca.pool }, identify: certUser}
 	original := ca.client(t, pkix.Name{CommonName: "alice"}, nil)
 	var wg sync.WaitGroup
@@ -125,7 +125,7 @@ func TestVerdictsAreBounded(t *testing.T) {
 }
 
 func TestCertErrorNamesTheCertificate(t *testing.T) {
-	ca, other := newTestCA(t, nil), newTestCA(t, nil)
+	ca, other := newAuthority(t, nil), newAuthority(t, nil)
 	cert := other.client(t, pkix.Name{CommonName: "mallory\nforged"}, nil)
 	v := &certVerifier{pool: func() *x509.CertPool { return ca.pool }, identify: certUser}
 	_, err := v.verify([]*x509.Certificate{cert})

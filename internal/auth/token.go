@@ -1,4 +1,4 @@
-package main
+package auth
 
 import (
 	"encoding/base64"
@@ -17,7 +17,7 @@ import (
 // Bearer tokens, from the header (RFC 6750, section 2.1) and from a websocket's
 // protocols, which is where a browser can put one.
 
-var errInvalidToken = errors.New("invalid bearer token")
+var ErrInvalidToken = errors.New("invalid bearer token")
 
 // bearerToken is the token of an Authorization header, "" when it is of another scheme
 // or has none. What follows a space after the token is ignored. spaced says that there

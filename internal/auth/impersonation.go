@@ -1,4 +1,4 @@
-package main
+package auth
 
 import (
 	"context"
@@ -21,7 +21,7 @@ const (
 	headerImpersonateExtra = "Impersonate-Extra-" // and the key, percent-encoded
 )
 
-// impersonate returns the user that real asks to act as, nil when it does not ask. The
+// Impersonate returns the user that real asks to act as, nil when it does not ask. The
 // headers are then gone from h. Everything asked for is authorised on its own, with the
 // verb impersonate, in the order user, groups, extra, UID; the first refusal is the 403.
 // Groups without a user are a 400.
@@ -29,8 +29,8 @@ const (
 // These are upstream's legacy rules, which a release with constrained impersonation
 // still honours; the verbs impersonate:MODE and impersonate-on:MODE:VERB are not known
 // here.
-func impersonate(ctx context.Context, authz authorizer, real *request.User, h http.Header) (*request.User, error) {
-	if !impersonates(h) {
+func Impersonate(ctx context.Context, authz Authorizer, real *request.User, h http.Header) (*request.User, error) {
+	if !Impersonates(h) {
 		return nil, nil
 	}
 	wanted := impersonationItems(h)
@@ -41,36 +41,36 @@ func impersonate(ctx context.Context, authz authorizer, real *request.User, h ht
 	u := &request.User{}
 	for _, item := range wanted {
 		ri := item.request()
-		if d, reason, err := authz.authorize(ctx, real, &ri); d != allow || err != nil {
-			e := forbidden(real, &ri, reason)
-			e.Cause = err
+		if d := authz.Authorize(ctx, real, &ri); d.Verdict != Allow || d.Err != nil {
+			e := Forbidden(real, &ri, d.Reason)
+			e.Cause = d.Err
 			return nil, e
 		}
 		item.addTo(u)
 	}
 	for name := range h {
-		if isImpersonation(name) {
+		if IsImpersonationHeader(name) {
 			delete(h, name)
 		}
 	}
 	if len(wanted) == 0 { // an empty Impersonate-User alone asks for nothing (upstream)
 		return nil, nil
 	}
-	completeGroups(u, len(wanted) > 1 && wanted[1].kind == "Group")
+	CompleteGroups(u, len(wanted) > 1 && wanted[1].kind == "Group")
 	return u, nil
 }
 
-// impersonates is the whole cost for a request that does not ask.
-func impersonates(h http.Header) bool {
+// Impersonates is the whole cost for a request that does not ask.
+func Impersonates(h http.Header) bool {
 	for name := range h {
-		if isImpersonation(name) {
+		if IsImpersonationHeader(name) {
 			return true
 		}
 	}
 	return false
 }
 
-func isImpersonation(header string) bool {
+func IsImpersonationHeader(header string) bool {
 	if !strings.HasPrefix(header, "Impersonate-") {
 		return false
 	}
@@ -175,9 +175,9 @@ func (i impersonationItem) addTo(u *request.User) {
 	}
 }
 
-// completeGroups adds the groups that go without asking for permission: those of a
+// CompleteGroups adds the groups that go without asking for permission: those of a
 // service account, unless groups were named, and authenticated or unauthenticated.
-func completeGroups(u *request.User, groupsNamed bool) {
+func CompleteGroups(u *request.User, groupsNamed bool) {
 	if namespace, _, ok := serviceAccount(u.Name); ok && !groupsNamed {
 		u.Groups = append(u.Groups, request.GroupServiceAccounts, request.ServiceAccountGroupPrefix+namespace)
 	}

@@ -1,22 +1,25 @@
-package main
+package auth
 
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"apichain/internal/request"
 )
 
 // decide is an authorizer as a function.
-type decide func(u *request.User, ri *request.Info) (decision, string, error)
+type decide func(u *request.User, ri *request.Info) Decision
 
-func (f decide) authorize(_ context.Context, u *request.User, ri *request.Info) (decision, string, error) {
+func (f decide) Authorize(_ context.Context, u *request.User, ri *request.Info) Decision {
 	return f(u, ri)
 }
 
-func always(d decision, reason string, err error) authorizer {
-	return decide(func(*request.User, *request.Info) (decision, string, error) { return d, reason, err })
+func always(v Verdict, reason string, err error) Authorizer {
+	return decide(func(*request.User, *request.Info) Decision {
+		return Decision{Verdict: v, Reason: reason, Err: err}
+	})
 }
 
 func mustResolve(t testing.TB, method, path, query string) *request.Info {
@@ -85,13 +88,13 @@ func TestDefaultAuthorizer(t *testing.T) {
 	} {
 		ri := mustResolve(t, tc.method, tc.path, "")
 		for i, u := range []*request.User{anonymous, user, master, nil} {
-			want := noOpinion
+			want := NoOpinion
 			if i >= tc.from && u != nil || tc.from == all {
-				want = allow
+				want = Allow
 			}
-			d, reason, err := defaultAuthorizer().authorize(t.Context(), u, ri)
-			if d != want || err != nil || (reason != "") != (want == allow) {
-				t.Errorf("%s %s by %+v: %v, reason %q, error %v; want %v", tc.method, tc.path, u, d, reason, err, want)
+			d := DefaultAuthorizer().Authorize(t.Context(), u, ri)
+			if d.Verdict != want || d.Err != nil || (d.Reason != "") != (want == Allow) {
+				t.Errorf("%s %s by %+v: %+v; want %v", tc.method, tc.path, u, d, want)
 			}
 		}
 	}
@@ -101,28 +104,81 @@ func TestAuthorizersOrder(t *testing.T) {
 	e1, e2 := errors.New("one"), errors.New("two")
 	for _, tc := range []struct {
 		name   string
-		as     authorizers
-		want   decision
+		as     Authorizers
+		want   Verdict
 		reason string
 		err    string
 	}{
-		{"none", nil, noOpinion, "", ""},
-		{"allow first", authorizers{always(allow, "a", nil), always(deny, "b", nil)}, allow, "a", ""},
-		{"deny first", authorizers{always(deny, "a", nil), always(allow, "b", nil)}, deny, "a", ""},
-		{"goes on", authorizers{always(noOpinion, "a", nil), always(allow, "b", nil)}, allow, "b", ""},
-		{"goes on after an error", authorizers{always(noOpinion, "", e1), always(allow, "b", nil)}, allow, "b", ""},
-		{"reasons", authorizers{always(noOpinion, "a", nil), always(noOpinion, "", nil), always(noOpinion, "b", nil)}, noOpinion, "a\nb", ""},
-		{"errors", authorizers{always(noOpinion, "", e1), always(noOpinion, "", e2)}, noOpinion, "", "one\ntwo"},
-		{"nested", authorizers{authorizers{always(noOpinion, "a", e1)}, always(deny, "d", nil)}, deny, "d", ""},
+		{"none", nil, NoOpinion, "", ""},
+		{"allow first", Authorizers{always(Allow, "a", nil), always(Deny, "b", nil)}, Allow, "a", ""},
+		{"deny first", Authorizers{always(Deny, "a", nil), always(Allow, "b", nil)}, Deny, "a", ""},
+		{"goes on", Authorizers{always(NoOpinion, "a", nil), always(Allow, "b", nil)}, Allow, "b", ""},
+		{"goes on after an error", Authorizers{always(NoOpinion, "", e1), always(Allow, "b", nil)}, Allow, "b", ""},
+		{"reasons", Authorizers{always(NoOpinion, "a", nil), always(NoOpinion, "", nil), always(NoOpinion, "b", nil)}, NoOpinion, "a\nb", ""},
+		{"errors", Authorizers{always(NoOpinion, "", e1), always(NoOpinion, "", e2)}, NoOpinion, "", "one\ntwo"},
+		{"nested", Authorizers{Authorizers{always(NoOpinion, "a", e1)}, always(Deny, "d", nil)}, Deny, "d", ""},
 	} {
-		d, reason, err := tc.as.authorize(t.Context(), nil, nil)
+		d := tc.as.Authorize(t.Context(), nil, nil)
 		text := ""
-		if err != nil {
-			text = err.Error()
+		if d.Err != nil {
+			text = d.Err.Error()
 		}
-		if d != tc.want || reason != tc.reason || text != tc.err {
-			t.Errorf("%s: %v, %q, %q; want %v, %q, %q", tc.name, d, reason, text, tc.want, tc.reason, tc.err)
+		if d.Verdict != tc.want || d.Reason != tc.reason || text != tc.err {
+			t.Errorf("%s: %v, %q, %q; want %v, %q, %q", tc.name, d.Verdict, d.Reason, text, tc.want, tc.reason, tc.err)
 		}
+	}
+}
+
+// TestVerdictNames: as they stand in logs and metrics; the zero value allows nothing.
+func TestVerdictNames(t *testing.T) {
+	for d, want := range map[Verdict]string{Allow: "allow", Deny: "deny", NoOpinion: "no opinion"} {
+		if got := d.String(); got != want {
+			t.Errorf("%d is %q, want %q", int(d), got, want)
+		}
+	}
+	var zero Decision
+	if zero.Verdict == Allow {
+		t.Error("the zero decision allows")
+	}
+}
+
+// TestRoleRules: which group holds which role, on which paths.
+func TestRoleRules(t *testing.T) {
+	authz := DefaultAuthorizer()
+	for _, c := range []struct {
+		groups, verb, path string
+		want               bool
+	}{
+		{GroupView, "view", "/admin/", true},
+		{GroupView, "view", "/metrics", true},
+		{GroupView, "operate", "/admin/v1/drain", false},
+		{GroupView, "dangerous", "/debug/pprof/", false},
+		{GroupOperate, "view", "/admin/v1/routes", true},
+		{GroupOperate, "operate", "/admin/v1/drain", true},
+		{GroupOperate, "dangerous", "/admin/v1/snapshot", false},
+		{groupDangerous, "view", "/admin/v1/routes", true},
+		{groupDangerous, "dangerous", "/debug/pprof/", true},
+		{groupDangerous, "operate", "/admin/v1/snapshot", false},
+		{groupDangerous + "," + GroupOperate, "operate", "/admin/v1/snapshot", true},
+		{request.GroupMasters, "operate", "/admin/v1/snapshot", true},
+		{request.GroupAuthenticated, "view", "/admin/", false},
+		{"", "view", "/admin/", false},
+		{"APICHAIN:VIEW", "view", "/admin/", false},
+		{GroupOperate, "get", "/admin/", false},
+		{GroupOperate, "VIEW", "/admin/", false},
+		// A client may send a method of any name to the serving side.
+		{GroupOperate, "operate", "/healthz/ping", false},
+		{GroupOperate, "view", "/admin", false},
+		{GroupOperate, "view", "/metrics/slis", false},
+		{GroupOperate, "view", "/", false},
+	} {
+		d := authz.Authorize(t.Context(), &request.User{Name: "u", Groups: strings.Split(c.groups, ",")}, &request.Info{Path: c.path, Verb: c.verb})
+		if (d.Verdict == Allow) != c.want || d.Err != nil || c.want && d.Reason == "" {
+			t.Errorf("%s, %s %s: %+v", c.groups, c.verb, c.path, d)
+		}
+	}
+	if d := authz.Authorize(t.Context(), &request.User{Groups: []string{GroupOperate}}, &request.Info{IsResourceRequest: true, Path: "/admin/", Verb: "view", Resource: "secrets"}); d.Verdict == Allow {
+		t.Error("a role opens a resource")
 	}
 }
 
@@ -151,7 +207,7 @@ func TestForbidden(t *testing.T) {
 		{u, request.Info{IsResourceRequest: true, Verb: "get", Namespace: "ns1", APIGroup: "example.com", Resource: "widgets", Name: "w1"}, "no rule matched",
 			`"message":"widgets.example.com \"w1\" is forbidden: User \"NAME\" cannot get resource \"widgets\" in API group \"example.com\" in the namespace \"ns1\": no rule matched","reason":"Forbidden","details":{"name":"w1","group":"example.com","kind":"widgets"},"code":403}`},
 	} {
-		e := forbidden(tc.u, &tc.ri, tc.reason)
+		e := Forbidden(tc.u, &tc.ri, tc.reason)
 		contentType, body := e.Body(false)
 		want := `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure",` + tc.want + "\n"
 		if string(body) != want || contentType != "application/json" || !e.NoSniff || e.Code != 403 {
@@ -161,7 +217,7 @@ func TestForbidden(t *testing.T) {
 }
 
 func BenchmarkAuthorize(b *testing.B) {
-	authz := defaultAuthorizer()
+	authz := DefaultAuthorizer()
 	for _, tc := range []struct {
 		name, path string
 		u          *request.User
@@ -175,18 +231,18 @@ func BenchmarkAuthorize(b *testing.B) {
 			ctx := context.Background()
 			b.ReportAllocs()
 			for b.Loop() {
-				_, _, _ = authz.authorize(ctx, tc.u, ri)
+				_ = authz.Authorize(ctx, tc.u, ri)
 			}
 		})
 	}
 }
 
 func TestAuthorizeAllocations(t *testing.T) {
-	authz, ctx := defaultAuthorizer(), t.Context()
+	authz, ctx := DefaultAuthorizer(), t.Context()
 	u := &request.User{Name: "bob", Groups: []string{request.GroupAuthenticated}}
 	for _, path := range []string{"/healthz", "/apis/g/v", "/metrics", "/api/v1/pods"} {
 		ri := mustResolve(t, "GET", path, "")
-		if n := testing.AllocsPerRun(100, func() { _, _, _ = authz.authorize(ctx, u, ri) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { _ = authz.Authorize(ctx, u, ri) }); n != 0 {
 			t.Errorf("%s: %v allocations, want 0", path, n)
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package auth
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 
 // impersonators is the authorizer of upstream's table: the groups of the asking user say
 // what it may impersonate.
-var impersonators = decide(func(u *request.User, ri *request.Info) (decision, string, error) {
+var impersonators = decide(func(u *request.User, ri *request.Info) Decision {
 	group := func(i int) string {
 		if i < len(u.Groups) {
 			return u.Groups[i]
@@ -23,11 +23,11 @@ var impersonators = decide(func(u *request.User, ri *request.Info) (decision, st
 	}
 	switch u.Name {
 	case "system:admin":
-		return allow, "", nil
+		return Decision{Verdict: Allow}
 	case "tester":
-		return noOpinion, "", errors.New("works on my machine")
+		return Decision{Err: errors.New("works on my machine")}
 	case "deny-me":
-		return deny, "denied", nil
+		return Decision{Verdict: Deny, Reason: "denied"}
 	}
 	what := ri.APIGroup + "/" + ri.Resource
 	if ri.Subresource != "" {
@@ -58,9 +58,9 @@ var impersonators = decide(func(u *request.User, ri *request.Info) (decision, st
 		}
 	}
 	if may {
-		return allow, "", nil
+		return Decision{Verdict: Allow}
 	}
-	return noOpinion, "deny by default", nil
+	return Decision{Reason: "deny by default"}
 })
 
 func TestImpersonate(t *testing.T) {
@@ -119,7 +119,7 @@ func TestImpersonate(t *testing.T) {
 				h["Impersonate-"+name] = append(h["Impersonate-"+name], strings.TrimSpace(value))
 			}
 		}
-		got, err := impersonate(t.Context(), impersonators, tc.real, h)
+		got, err := Impersonate(t.Context(), impersonators, tc.real, h)
 		if !reflect.DeepEqual(got, tc.want) {
 			t.Errorf("%s: got %+v, want %+v", tc.name, got, tc.want)
 		}
@@ -172,7 +172,7 @@ func TestServiceAccountNames(t *testing.T) {
 func TestImpersonateAllocations(t *testing.T) {
 	h := http.Header{"Accept": {"*/*"}, "User-Agent": {"x"}, "Authorization": {"Bearer x"}, "Content-Type": {"a/b"}}
 	u, ctx := &request.User{Name: "bob"}, t.Context()
-	if n := testing.AllocsPerRun(100, func() { _, _ = impersonate(ctx, impersonators, u, h) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _, _ = Impersonate(ctx, impersonators, u, h) }); n != 0 {
 		t.Errorf("without impersonation: %v allocations, want 0", n)
 	}
 }

@@ -1,15 +1,11 @@
 package main
 
 import (
-	"context"
-	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
+	"apichain/internal/auth"
 	"apichain/internal/request"
-	"apichain/internal/store"
 	"apichain/internal/tree"
 )
 
@@ -51,10 +47,10 @@ func TestTokenLife(t *testing.T) {
 	token := c.token("robot", `{}`)
 	code, user := c.whoami(token)
 	want := []any{request.GroupServiceAccounts, request.ServiceAccountGroupPrefix + "default", request.GroupAuthenticated}
-	if code != 201 || user["username"] != "system:serviceaccount:default:robot" || !tree.Equal(user["groups"], want) || len(tree.List(user, "extra", credentialIDKey)) != 1 {
+	if code != 201 || user["username"] != "system:serviceaccount:default:robot" || !tree.Equal(user["groups"], want) || len(tree.List(user, "extra", "authentication.kubernetes.io/credential-id")) != 1 {
 		t.Errorf("%d %v", code, user)
 	}
-	if s := c.review(token); !knownToken(s) || tree.Text(s, "user", "username") != "system:serviceaccount:default:robot" || !tree.Equal(s["audiences"], []any{serverAudience}) {
+	if s := c.review(token); !knownToken(s) || tree.Text(s, "user", "username") != "system:serviceaccount:default:robot" || !tree.Equal(s["audiences"], []any{auth.ServerAudience}) {
 		t.Errorf("reviewed: %v", s)
 	}
 	for _, wrong := range []string{token + "x", token[:len(token)-2], "a.b.c", strings.Replace(token, ".", ".x", 1), ".." + token} {
@@ -85,7 +81,7 @@ func TestTokenLife(t *testing.T) {
 // TestTokenAudiences: a token for others is none here, and counts for those it names.
 func TestTokenAudiences(t *testing.T) {
 	c := startClients(t, "h2")
-	elsewhere, both := c.token("default", `{"audiences":["vault"]}`), c.token("default", `{"audiences":["vault","`+serverAudience+`"]}`)
+	elsewhere, both := c.token("default", `{"audiences":["vault"]}`), c.token("default", `{"audiences":["vault","`+auth.ServerAudience+`"]}`)
 	if code, _ := c.whoami(elsewhere); code != 401 {
 		t.Errorf("for others: %d, want 401", code)
 	}
@@ -98,8 +94,8 @@ func TestTokenAudiences(t *testing.T) {
 		audiences []any // nil: no
 	}{
 		{elsewhere, nil, nil}, {elsewhere, []string{"vault"}, []any{"vault"}}, {elsewhere, []string{"x"}, nil},
-		{both, nil, []any{"vault", serverAudience}}, {both, []string{"x", "vault"}, []any{"vault"}},
-		{"admin-token", nil, []any{serverAudience}}, {"admin-token", []string{"vault"}, nil},
+		{both, nil, []any{"vault", auth.ServerAudience}}, {both, []string{"x", "vault"}, []any{"vault"}},
+		{"admin-token", nil, []any{auth.ServerAudience}}, {"admin-token", []string{"vault"}, nil},
 	} {
 		if s := c.review(row.token, row.asked...); knownToken(s) != (row.audiences != nil) || row.audiences != nil && !tree.Equal(s["audiences"], row.audiences) {
 			t.Errorf("%.12s… for %v: %v, want %v", row.token, row.asked, s, row.audiences)
@@ -149,30 +145,4 @@ func TestTokenRequests(t *testing.T) {
 	c.must(404, "POST", accountsPath+"/none/token", `{"kind":"TokenRequest","apiVersion":"authentication.k8s.io/v1","spec":{}}`)
 	c.must(400, "POST", path, `{"kind":"ConfigMap","apiVersion":"v1","spec":{}}`)
 	c.must(405, "GET", path, nil)
-}
-
-// TestTokenExpires at its second, by the clock.
-func TestTokenExpires(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := store.New(store.Window{Events: 100, Bytes: 1 << 20}, nil)
-		accounts := s.Bucket("serviceaccounts")
-		tokens := newAccountTokens(accounts, s.Bucket("secrets"))
-		d := store.Encode(map[string]any{"metadata": map[string]any{"name": "a", "namespace": "n", "uid": "u"}}, nil)
-		if _, err := s.Commit(context.Background(), store.Change{Bucket: accounts, Key: "n/a", Next: &d}); err != nil {
-			t.Fatal(err)
-		}
-		c := &claims{Audiences: []string{"x"}, Expires: time.Now().Unix() + 600}
-		c.Account.Namespace, c.Account.ServiceAccount.Name, c.Account.ServiceAccount.UID = "n", "a", "u"
-		token := tokens.sign(c)
-		for _, step := range []struct {
-			after time.Duration
-			valid bool
-		}{{0, true}, {599 * time.Second, true}, {time.Second, false}, {time.Hour, false}} {
-			time.Sleep(step.after) // of the bubble's clock
-			u, audiences := tokens.user(token)
-			if (u != nil) != step.valid || step.valid && !slices.Equal(audiences, []string{"x"}) {
-				t.Errorf("after %v more: %v, want %v", step.after, u, step.valid)
-			}
-		}
-	})
 }

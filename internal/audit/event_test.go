@@ -1,4 +1,4 @@
-package main
+package audit
 
 import (
 	"encoding/json"
@@ -21,23 +21,23 @@ func TestAuditEventJSON(t *testing.T) {
 	received := time.Date(2026, 11, 23, 6, 20, 0, 1500, time.FixedZone("", 3600))
 	info := &request.Info{IsResourceRequest: true, Verb: "get", APIGroup: "apps", APIVersion: "v1", Namespace: "a", Resource: "deployments", Subresource: "scale", Name: "b"}
 
-	full := newAuditEvent(r, "id-1", auditRequestResponse, received)
-	full.Stage, full.Verb = auditResponseComplete, info.Verb
-	full.User = newAuditUser(&request.User{Name: "alice", UID: "7", Groups: []string{"g"}, Extra: map[string][]string{"k": {"v"}}})
-	bob := newAuditUser(&request.User{Name: "bob"})
-	full.ImpersonatedUser, full.ObjectRef = &bob, newAuditObjectRef(info)
-	full.ResponseStatus = auditStatus(200, nil)
+	full := newEvent(r, "id-1", LevelRequestResponse, received)
+	full.Stage, full.Verb = StageResponseComplete, info.Verb
+	full.User = newUser(&request.User{Name: "alice", UID: "7", Groups: []string{"g"}, Extra: map[string][]string{"k": {"v"}}})
+	bob := newUser(&request.User{Name: "bob"})
+	full.ImpersonatedUser, full.ObjectRef = &bob, newObjectRef(info)
+	full.ResponseStatus = statusOf(200, nil)
 	full.RequestObject, full.ResponseObject = json.RawMessage("{\n \"a\": 1}"), json.RawMessage(`{"b":2}`)
-	full.StageTime = auditTime(received.Add(time.Second))
+	full.StageTime = Time(received.Add(time.Second))
 	full.Annotations = map[string]string{"authorization.k8s.io/decision": "allow"}
 
-	bare := newAuditEvent(httptest.NewRequest("GET", "/version", nil), "id-2", auditMetadata, time.Time{})
-	bare.SourceIPs, bare.Stage, bare.ObjectRef = nil, auditPanic, newAuditObjectRef(&request.Info{Path: "/version"})
-	bare.User = newAuditUser(nil)
-	bare.ResponseStatus = auditStatus(429, &status.Error{Code: 429, Reason: "TooManyRequests", Message: "wait", RetryAfter: 1})
+	bare := newEvent(httptest.NewRequest("GET", "/version", nil), "id-2", LevelMetadata, time.Time{})
+	bare.SourceIPs, bare.Stage, bare.ObjectRef = nil, StagePanic, newObjectRef(&request.Info{Path: "/version"})
+	bare.User = newUser(nil)
+	bare.ResponseStatus = statusOf(429, &status.Error{Code: 429, Reason: "TooManyRequests", Message: "wait", RetryAfter: 1})
 
 	for _, tc := range []struct {
-		event *auditEvent
+		event *Event
 		want  string
 	}{
 		{full, `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"RequestResponse","auditID":"id-1","stage":"ResponseComplete",` +
@@ -50,7 +50,7 @@ func TestAuditEventJSON(t *testing.T) {
 			`"responseStatus":{"metadata":{},"status":"Failure","message":"wait","reason":"TooManyRequests","details":{"retryAfterSeconds":1},"code":429},` +
 			`"requestReceivedTimestamp":null,"stageTimestamp":null}`},
 	} {
-		line, err := encodeAuditEvent(tc.event)
+		line, err := encode(tc.event)
 		if got := string(line); err != nil || got != tc.want+"\n" {
 			t.Errorf("err %v\n got %s\nwant %s", err, got, tc.want)
 		}
@@ -59,8 +59,8 @@ func TestAuditEventJSON(t *testing.T) {
 
 // A body that is no JSON costs the body, not the event.
 func TestAuditEventWithBrokenObject(t *testing.T) {
-	e := &auditEvent{AuditID: "x", Stage: auditPanic, RequestObject: json.RawMessage("{"), ResponseObject: json.RawMessage("{}")}
-	line, err := encodeAuditEvent(e)
+	e := &Event{AuditID: "x", Stage: StagePanic, RequestObject: json.RawMessage("{"), ResponseObject: json.RawMessage("{}")}
+	line, err := encode(e)
 	if got := string(line); err != nil || strings.Contains(got, "requestObject") || !strings.Contains(got, `"responseObject":{}`) {
 		t.Errorf("got %s, %v; want the response object alone", got, err)
 	}
@@ -71,7 +71,7 @@ func TestAuditEventWithBrokenObject(t *testing.T) {
 
 func TestAuditUserAgent(t *testing.T) {
 	for n, want := range map[int]int{0: 0, 1024: 1024, 1025: 1024 + len("...TRUNCATED"), 5000: 1024 + len("...TRUNCATED")} {
-		got := auditUserAgent(strings.Repeat("a", n))
+		got := cutUserAgent(strings.Repeat("a", n))
 		if len(got) != want || n > 1024 && !strings.HasSuffix(got, "a...TRUNCATED") {
 			t.Errorf("%d bytes: got %d, want %d", n, len(got), want)
 		}

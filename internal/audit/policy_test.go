@@ -1,4 +1,4 @@
-package main
+package audit
 
 import (
 	"os"
@@ -10,44 +10,44 @@ import (
 )
 
 func TestAuditPolicyDecide(t *testing.T) {
-	p, err := readAuditPolicy("testdata/audit-policy.yaml")
+	p, err := ReadPolicy("../../testdata/audit-policy.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	prober := &request.User{Name: "system:prober", Groups: []string{"system:authenticated"}}
 	bob := &request.User{Name: "bob", Groups: []string{"system:authenticated"}}
 	eve := &request.User{Name: "eve", Groups: []string{"x", "auditors"}}
-	const received, started = auditRequestReceived, auditRequestReceived | auditResponseStarted
+	const received, started = StageRequestReceived, StageRequestReceived | StageResponseStarted
 	// resource is [group:]resource[/subresource], namespace and name; a path begins with /.
 	for _, tc := range []struct {
 		name                              string
 		user                              *request.User
 		verb, group, resource, ns, object string
-		want                              auditDecision
+		want                              decision
 	}{
-		{"first rule", prober, "get", "", "secrets", "", "", auditDecision{auditNone, received, true}},
-		{"another verb", prober, "delete", "", "secrets", "", "", auditDecision{auditMetadata, received, true}},
-		{"another user", bob, "get", "", "secrets", "", "", auditDecision{auditMetadata, received, true}},
-		{"no user", nil, "get", "", "secrets", "", "", auditDecision{auditMetadata, received, true}},
-		{"subresource by name", bob, "create", "", "serviceaccounts/token", "a", "b", auditDecision{auditMetadata, received, true}},
-		{"named object", bob, "update", "", "configmaps", "kube-system", "controller-leader", auditDecision{auditNone, received, true}},
-		{"other name", bob, "update", "", "configmaps", "kube-system", "x", auditDecision{auditMetadata, received, true}},
-		{"other namespace", bob, "update", "", "configmaps", "default", "controller-leader", auditDecision{auditMetadata, received, true}},
-		{"rule keeps managed fields", bob, "get", "", "pods/log", "a", "b", auditDecision{auditRequest, received, false}},
-		{"subresource not named", bob, "get", "", "pods/exec", "a", "b", auditDecision{auditMetadata, received, true}},
-		{"any subresource", bob, "get", "apps", "deployments/status", "a", "b", auditDecision{auditRequest, received, false}},
-		{"any subresource, and none", bob, "get", "apps", "deployments", "a", "b", auditDecision{auditRequest, received, false}},
-		{"scale of anything", bob, "get", "apps", "statefulsets/scale", "a", "b", auditDecision{auditRequest, received, false}},
-		{"anything but scale", bob, "get", "apps", "statefulsets", "a", "b", auditDecision{auditNone, received, true}},
-		{"scale in another group", bob, "get", "x.io", "statefulsets/scale", "a", "b", auditDecision{auditNone, received, true}},
-		{"group, cluster scope", eve, "get", "", "nodes", "", "n", auditDecision{auditRequestResponse, started, true}},
-		{"group, namespace", eve, "get", "x.io", "widgets", "prod", "n", auditDecision{auditRequestResponse, started, true}},
-		{"group, other namespace", eve, "get", "x.io", "widgets", "dev", "n", auditDecision{auditNone, received, true}},
-		{"namespaces are for resources only", eve, "get", "", "/version", "", "", auditDecision{auditNone, received, true}},
-		{"whole group", bob, "get", "batch", "jobs/status", "a", "b", auditDecision{auditRequest, received, true}},
-		{"everything of core", bob, "get", "", "pods", "a", "b", auditDecision{auditMetadata, received, true}},
-		{"path prefix", bob, "get", "", "/healthz/ping", "", "", auditDecision{auditNone, received, true}},
-		{"no match", bob, "get", "", "/metrics", "", "", auditDecision{auditNone, received, true}},
+		{"first rule", prober, "get", "", "secrets", "", "", decision{LevelNone, received, true}},
+		{"another verb", prober, "delete", "", "secrets", "", "", decision{LevelMetadata, received, true}},
+		{"another user", bob, "get", "", "secrets", "", "", decision{LevelMetadata, received, true}},
+		{"no user", nil, "get", "", "secrets", "", "", decision{LevelMetadata, received, true}},
+		{"subresource by name", bob, "create", "", "serviceaccounts/token", "a", "b", decision{LevelMetadata, received, true}},
+		{"named object", bob, "update", "", "configmaps", "kube-system", "controller-leader", decision{LevelNone, received, true}},
+		{"other name", bob, "update", "", "configmaps", "kube-system", "x", decision{LevelMetadata, received, true}},
+		{"other namespace", bob, "update", "", "configmaps", "default", "controller-leader", decision{LevelMetadata, received, true}},
+		{"rule keeps managed fields", bob, "get", "", "pods/log", "a", "b", decision{LevelRequest, received, false}},
+		{"subresource not named", bob, "get", "", "pods/exec", "a", "b", decision{LevelMetadata, received, true}},
+		{"any subresource", bob, "get", "apps", "deployments/status", "a", "b", decision{LevelRequest, received, false}},
+		{"any subresource, and none", bob, "get", "apps", "deployments", "a", "b", decision{LevelRequest, received, false}},
+		{"scale of anything", bob, "get", "apps", "statefulsets/scale", "a", "b", decision{LevelRequest, received, false}},
+		{"anything but scale", bob, "get", "apps", "statefulsets", "a", "b", decision{LevelNone, received, true}},
+		{"scale in another group", bob, "get", "x.io", "statefulsets/scale", "a", "b", decision{LevelNone, received, true}},
+		{"group, cluster scope", eve, "get", "", "nodes", "", "n", decision{LevelRequestResponse, started, true}},
+		{"group, namespace", eve, "get", "x.io", "widgets", "prod", "n", decision{LevelRequestResponse, started, true}},
+		{"group, other namespace", eve, "get", "x.io", "widgets", "dev", "n", decision{LevelNone, received, true}},
+		{"namespaces are for resources only", eve, "get", "", "/version", "", "", decision{LevelNone, received, true}},
+		{"whole group", bob, "get", "batch", "jobs/status", "a", "b", decision{LevelRequest, received, true}},
+		{"everything of core", bob, "get", "", "pods", "a", "b", decision{LevelMetadata, received, true}},
+		{"path prefix", bob, "get", "", "/healthz/ping", "", "", decision{LevelNone, received, true}},
+		{"no match", bob, "get", "", "/metrics", "", "", decision{LevelNone, received, true}},
 	} {
 		info := &request.Info{Verb: tc.verb, Path: tc.resource}
 		if !strings.HasPrefix(tc.resource, "/") {
@@ -71,38 +71,38 @@ func TestAuditURLForms(t *testing.T) {
 		{"*", "/x", true}, {"/*", "/x", true}, {"/a", "/a", true}, {"/a", "/a/", false}, {"/a", "/ab", false},
 		{"/a*", "/a", true}, {"/a*", "/ab", true}, {"/a/*", "/a/b/c", true}, {"/a/*", "/a", false},
 	} {
-		if got := matchesAuditURL([]string{"/other", tc.form}, tc.path); got != tc.want {
+		if got := matchesURL([]string{"/other", tc.form}, tc.path); got != tc.want {
 			t.Errorf("%s on %s: got %v, want %v", tc.form, tc.path, got, tc.want)
 		}
 	}
 }
 
 func TestAuditURLRuleMissesResources(t *testing.T) {
-	p := parseTestPolicy(t, `{"level":"Metadata","nonResourceURLs":["*"]}`)
-	if got := p.decide(nil, &request.Info{Path: "/x"}).level; got != auditMetadata {
+	p := mustParse(t, `{"level":"Metadata","nonResourceURLs":["*"]}`)
+	if got := p.decide(nil, &request.Info{Path: "/x"}).level; got != LevelMetadata {
 		t.Errorf("a path: got %v, want Metadata", got)
 	}
-	if got := p.decide(nil, &request.Info{IsResourceRequest: true, Path: "/api/v1/pods", Resource: "pods"}).level; got != auditNone {
+	if got := p.decide(nil, &request.Info{IsResourceRequest: true, Path: "/api/v1/pods", Resource: "pods"}).level; got != LevelNone {
 		t.Errorf("a resource: got %v, want None", got)
 	}
 }
 
 func TestAuditUserRulesNeedAUser(t *testing.T) {
 	for _, condition := range []string{`"users":["bob"]`, `"userGroups":["g"]`} {
-		p := parseTestPolicy(t, `{"level":"Request",`+condition+`}`, `{"level":"Metadata"}`)
-		if got := p.decide(nil, &request.Info{}).level; got != auditMetadata {
+		p := mustParse(t, `{"level":"Request",`+condition+`}`, `{"level":"Metadata"}`)
+		if got := p.decide(nil, &request.Info{}).level; got != LevelMetadata {
 			t.Errorf("%s: got %v for no user, want the next rule", condition, got)
 		}
-		if got := p.decide(&request.User{Name: "bob", Groups: []string{"f", "g"}}, &request.Info{}).level; got != auditRequest {
+		if got := p.decide(&request.User{Name: "bob", Groups: []string{"f", "g"}}, &request.Info{}).level; got != LevelRequest {
 			t.Errorf("%s: got %v for bob in g, want Request", condition, got)
 		}
 	}
 }
 
-// parseTestPolicy is a policy in JSON with these rules.
-func parseTestPolicy(t *testing.T, rules ...string) *auditPolicy {
+// mustParse is a policy in JSON with these rules.
+func mustParse(t *testing.T, rules ...string) *Policy {
 	t.Helper()
-	p, err := parseAuditPolicy([]byte(`{"apiVersion":"audit.k8s.io/v1","kind":"Policy","rules":[` + strings.Join(rules, ",") + `]}`))
+	p, err := parsePolicy([]byte(`{"apiVersion":"audit.k8s.io/v1","kind":"Policy","rules":[` + strings.Join(rules, ",") + `]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestAuditPolicyProblems(t *testing.T) {
 			`extra: unknown field; omitStages[0]: want one of RequestReceived, ResponseStarted, ResponseComplete, Panic, not "Started"; ` +
 				`rules[0].level: want one of None, Metadata, Request, RequestResponse, not "Some"; rules[1].user: unknown field; rules[1]."x\ny": unknown field; rules[1].resources[0].grp: unknown field`},
 	} {
-		_, err := parseAuditPolicy([]byte(tc.in))
+		_, err := parsePolicy([]byte(tc.in))
 		if err == nil || err.Error() != tc.want {
 			t.Errorf("%s:\n got %v\nwant %s", tc.name, err, tc.want)
 		}
@@ -140,27 +140,27 @@ func TestAuditPolicyProblems(t *testing.T) {
 
 func TestReadAuditPolicyNamesTheFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "p.yaml")
-	if _, err := readAuditPolicy(file); err == nil || !strings.Contains(err.Error(), file) {
+	if _, err := ReadPolicy(file); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("no file: got %v, want its path", err)
 	}
 	if err := os.WriteFile(file, []byte("kind: x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readAuditPolicy(file); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "kind: ") {
+	if _, err := ReadPolicy(file); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "kind: ") {
 		t.Errorf("wrong file: got %v, want its path and the field", err)
 	}
 }
 
 // FuzzAuditPolicy: no file panics, an error is one line, and what is accepted decides.
 func FuzzAuditPolicy(f *testing.F) {
-	example, err := os.ReadFile("testdata/audit-policy.yaml")
+	example, err := os.ReadFile("../../testdata/audit-policy.yaml")
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(example, "pods", "log", "/healthz")
 	f.Add([]byte(`{"apiVersion":"audit.k8s.io/v1","kind":"Policy","rules":[{"level":"None","resources":[{"resources":["*/","/*","a/*"]}]}]}`), "a", "", "/")
 	f.Fuzz(func(t *testing.T, data []byte, resource, sub, path string) {
-		p, err := parseAuditPolicy(data)
+		p, err := parsePolicy(data)
 		if err != nil {
 			if p != nil || strings.ContainsAny(err.Error(), "\n\r") {
 				t.Fatalf("policy %v with error %q", p, err)
@@ -171,15 +171,15 @@ func FuzzAuditPolicy(f *testing.F) {
 			t.Fatal("a policy without rules was accepted")
 		}
 		for _, info := range []request.Info{{IsResourceRequest: true, Resource: resource, Subresource: sub}, {Path: path}} {
-			if d := p.decide(nil, &info); d.omit&p.rest.omit != p.rest.omit {
-				t.Fatalf("stages %b, less than the policy omits (%b)", d.omit, p.rest.omit)
+			if d := p.decide(nil, &info); d.omit&p.otherwise.omit != p.otherwise.omit {
+				t.Fatalf("stages %b, less than the policy omits (%b)", d.omit, p.otherwise.omit)
 			}
 		}
 	})
 }
 
 func BenchmarkAuditDecide(b *testing.B) {
-	p, err := readAuditPolicy("testdata/audit-policy.yaml")
+	p, err := ReadPolicy("../../testdata/audit-policy.yaml")
 	if err != nil {
 		b.Fatal(err)
 	}

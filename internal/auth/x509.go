@@ -1,4 +1,4 @@
-package main
+package auth
 
 import (
 	"crypto/sha256"
@@ -26,12 +26,12 @@ type certVerifier struct {
 	now      func() time.Time                                    // nil: time.Now
 
 	mu    sync.RWMutex
-	known map[*x509.Certificate]*verdict
+	known map[*x509.Certificate]*certVerdict
 }
 
-// verdict is what was found of a leaf. It holds for these very certificates (a parsed
+// certVerdict is what was found of a leaf. It holds for these very certificates (a parsed
 // certificate never changes, and its address is not reused while it stands here).
-type verdict struct {
+type certVerdict struct {
 	chain []*x509.Certificate
 	pool  *x509.CertPool
 	until time.Time
@@ -72,8 +72,8 @@ func (v *certVerifier) verify(chain []*x509.Certificate) (*request.User, error) 
 	return d.user, d.err
 }
 
-func (v *certVerifier) judge(chain []*x509.Certificate, pool *x509.CertPool, now time.Time) *verdict {
-	d := &verdict{chain: chain, pool: pool}
+func (v *certVerifier) judge(chain []*x509.Certificate, pool *x509.CertPool, now time.Time) *certVerdict {
+	d := &certVerdict{chain: chain, pool: pool}
 	between := x509.NewCertPool()
 	for _, c := range chain[1:] {
 		between.AddCert(c)
@@ -111,11 +111,11 @@ func firstExpiry(path []*x509.Certificate) time.Time {
 	return t.Add(1)
 }
 
-func (v *certVerifier) remember(d *verdict) {
+func (v *certVerifier) remember(d *certVerdict) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.known == nil {
-		v.known = map[*x509.Certificate]*verdict{}
+		v.known = map[*x509.Certificate]*certVerdict{}
 	}
 	if _, ok := v.known[d.chain[0]]; !ok && len(v.known) >= maxVerdicts {
 		for old := range v.known {

@@ -1,4 +1,4 @@
-package main
+package audit
 
 import (
 	"bufio"
@@ -19,46 +19,14 @@ import (
 	"apichain/internal/request"
 )
 
-func TestAuditOptions(t *testing.T) {
-	for _, tc := range []struct {
-		name string
-		args []string
-		want []string
-	}{
-		{"none", nil, nil},
-		{"both", []string{"--audit-policy-file=p", "--audit-log-path=-", "--audit-log-maxsize=1", "--audit-log-maxbackup=2", "--audit-log-maxage=3"}, nil},
-		{"policy alone", []string{"--audit-policy-file=p"}, []string{"--audit-policy-file: records nothing without --audit-log-path"}},
-		{"log alone", []string{"--audit-log-path=x"}, []string{"--audit-log-path: records nothing without --audit-policy-file"}},
-		{"negative", []string{"--audit-log-maxsize=-1", "--audit-log-maxbackup=-2", "--audit-log-maxage=-3"},
-			[]string{"--audit-log-maxsize: -1 is negative", "--audit-log-maxbackup: -2 is negative", "--audit-log-maxage: -3 is negative"}},
-	} {
-		var o auditOptions
-		var got problems
-		f := newFlags()
-		o.register(f)
-		if err := f.parse(tc.args, &got); err != nil {
-			t.Fatal(err)
-		}
-		o.check(&got)
-		if !slices.Equal(got, tc.want) {
-			t.Errorf("%s: got %q, want %q", tc.name, got, tc.want)
-		}
-		for _, r := range f.rows {
-			if r.group != "audit" {
-				t.Errorf("--%s is in group %q, want audit", r.name, r.group)
-			}
-		}
-	}
-}
-
 // openTestLog opens a log in a directory of its own and sets its limit in bytes.
-func openTestLog(t *testing.T, o auditOptions, limit int64) (*auditLog, *bytes.Buffer) {
+func openTestLog(t *testing.T, c Config, limit int64) (*Log, *bytes.Buffer) {
 	t.Helper()
 	var logged bytes.Buffer
-	if o.logPath == "" {
-		o.logPath = filepath.Join(t.TempDir(), "sub", "audit.log")
+	if c.Path == "" {
+		c.Path = filepath.Join(t.TempDir(), "sub", "audit.log")
 	}
-	l, err := o.open(slog.New(slog.NewTextHandler(&logged, nil)), io.Discard)
+	l, err := OpenLog(c, slog.New(slog.NewTextHandler(&logged, nil)), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,12 +35,12 @@ func openTestLog(t *testing.T, o auditOptions, limit int64) (*auditLog, *bytes.B
 	return l, &logged
 }
 
-func testEvent(id string) *auditEvent {
-	return &auditEvent{Level: auditMetadata, Stage: auditResponseComplete, AuditID: id}
+func testEvent(id string) *Event {
+	return &Event{Level: LevelMetadata, Stage: StageResponseComplete, AuditID: id}
 }
 
-// auditLines are the audit IDs in a directory's files, by file name. A torn line fails the test.
-func auditLines(t *testing.T, dir string) map[string][]string {
+// linesOf are the audit IDs in a directory's files, by file name. A torn line fails the test.
+func linesOf(t *testing.T, dir string) map[string][]string {
 	t.Helper()
 	files := map[string][]string{}
 	entries, err := os.ReadDir(dir)
@@ -97,7 +65,7 @@ func auditLines(t *testing.T, dir string) map[string][]string {
 }
 
 func TestAuditLogRotationUnderConcurrentWriters(t *testing.T) {
-	l, logged := openTestLog(t, auditOptions{}, 2000)
+	l, logged := openTestLog(t, Config{}, 2000)
 	const writers, each = 8, 200
 	var wg sync.WaitGroup
 	for w := range writers {
@@ -112,7 +80,7 @@ func TestAuditLogRotationUnderConcurrentWriters(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := map[string]int{}
-	files := auditLines(t, filepath.Dir(l.path))
+	files := linesOf(t, filepath.Dir(l.path))
 	for name, ids := range files {
 		info, err := os.Stat(filepath.Join(filepath.Dir(l.path), name))
 		if err != nil {
@@ -135,13 +103,13 @@ func TestAuditLogRotationUnderConcurrentWriters(t *testing.T) {
 	if len(files) < 50 || logged.Len() > 0 {
 		t.Errorf("%d files, want many; logged %q", len(files), logged)
 	}
-	if got := l.events[auditMetadata].Load(); got != writers*each || l.errors.Load() != 0 {
+	if got := l.events[LevelMetadata].Load(); got != writers*each || l.errors.Load() != 0 {
 		t.Errorf("counted %d events and %d errors, want %d and none", got, l.errors.Load(), writers*each)
 	}
 }
 
 func TestAuditLogBackups(t *testing.T) {
-	l, _ := openTestLog(t, auditOptions{maxBackups: 2, maxAge: 1}, 1)
+	l, _ := openTestLog(t, Config{MaxBackups: 2, MaxAge: 1}, 1)
 	dir := filepath.Dir(l.path)
 	for _, other := range []string{"audit-notes.log", "audit-2020-01-01T00-00-00.000.txt", "other-2020-01-01T00-00-00.000.log", "audit-2020-01-01T00-00-00.000.log"} {
 		if err := os.WriteFile(filepath.Join(dir, other), nil, 0o600); err != nil {
@@ -157,7 +125,7 @@ func TestAuditLogBackups(t *testing.T) {
 	write("c") // in the same millisecond
 	check := func(when string, want map[string][]string) {
 		t.Helper()
-		got := auditLines(t, dir)
+		got := linesOf(t, dir)
 		for _, other := range []string{"audit-notes.log", "audit-2020-01-01T00-00-00.000.txt", "other-2020-01-01T00-00-00.000.log"} {
 			if _, ok := got[other]; !ok {
 				t.Errorf("%s: %s was removed", when, other)
@@ -182,7 +150,7 @@ func TestAuditLogGoesOnWithAFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("{\"auditID\":\"old\"}\n{\"auditID\":\"torn"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l, _ := openTestLog(t, auditOptions{logPath: path}, 1<<20)
+	l, _ := openTestLog(t, Config{Path: path}, 1<<20)
 	l.write(testEvent("new"))
 	data, _ := os.ReadFile(path)
 	got := strings.Split(string(data), "\n")
@@ -209,8 +177,7 @@ func (w *breakingWriter) Write(b []byte) (int, error) {
 func TestAuditLogWriteError(t *testing.T) {
 	out := &breakingWriter{broken: 2}
 	var logged bytes.Buffer
-	o := auditOptions{logPath: "-"}
-	l, err := o.open(slog.New(slog.NewTextHandler(&logged, nil)), out)
+	l, err := OpenLog(Config{Path: "-"}, slog.New(slog.NewTextHandler(&logged, nil)), out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,8 +188,8 @@ func TestAuditLogWriteError(t *testing.T) {
 	if n := len(got); n < 2 || !strings.Contains(got[n-2], `"auditID":"c"`) || !json.Valid([]byte(got[n-2])) || !json.Valid([]byte(got[n-1])) {
 		t.Errorf("got %q, want whole lines for c and d at the end", got)
 	}
-	if l.errors.Load() != 2 || l.events[auditMetadata].Load() != 2 {
-		t.Errorf("%d errors and %d events, want 2 and 2", l.errors.Load(), l.events[auditMetadata].Load())
+	if l.errors.Load() != 2 || l.events[LevelMetadata].Load() != 2 {
+		t.Errorf("%d errors and %d events, want 2 and 2", l.errors.Load(), l.events[LevelMetadata].Load())
 	}
 	if n := strings.Count(logged.String(), "disk full"); n != 1 || !strings.Contains(logged.String(), "lost=2") || strings.Count(logged.String(), "\n") != 2 {
 		t.Errorf("logged %q, want the first failure and the recovery", &logged)
@@ -230,19 +197,19 @@ func TestAuditLogWriteError(t *testing.T) {
 }
 
 func TestAuditLogReopensAfterError(t *testing.T) {
-	l, _ := openTestLog(t, auditOptions{}, 1<<20)
+	l, _ := openTestLog(t, Config{}, 1<<20)
 	l.write(testEvent("a"))
 	l.file.Close() // as if the descriptor had gone bad
 	l.write(testEvent("b"))
 	l.write(testEvent("c"))
-	if got := auditLines(t, filepath.Dir(l.path))["audit.log"]; !slices.Equal(got, []string{"a", "c"}) || l.errors.Load() != 1 {
+	if got := linesOf(t, filepath.Dir(l.path))["audit.log"]; !slices.Equal(got, []string{"a", "c"}) || l.errors.Load() != 1 {
 		t.Errorf("got %v and %d errors, want a, c and one", got, l.errors.Load())
 	}
 }
 
 // A file that cannot be renamed is written on.
 func TestAuditLogRotationFails(t *testing.T) {
-	l, logged := openTestLog(t, auditOptions{}, 1)
+	l, logged := openTestLog(t, Config{}, 1)
 	file := l.path
 	l.write(testEvent("a"))
 	l.path += "-gone"
@@ -255,10 +222,7 @@ func TestAuditLogRotationFails(t *testing.T) {
 
 func TestAuditLogOpenAndClose(t *testing.T) {
 	discard := slog.New(slog.DiscardHandler)
-	if l, err := (&auditOptions{}).open(discard, nil); l != nil || err != nil {
-		t.Errorf("no path: got %v, %v, want none", l, err)
-	}
-	if _, err := (&auditOptions{logPath: t.TempDir()}).open(discard, nil); err == nil {
+	if _, err := OpenLog(Config{Path: t.TempDir()}, discard, nil); err == nil {
 		t.Error("a directory was opened")
 	}
 	// A link, so that a rename would hit the link and not the device.
@@ -266,7 +230,7 @@ func TestAuditLogOpenAndClose(t *testing.T) {
 	if err := os.Symlink(os.DevNull, device); err != nil {
 		t.Skip(err)
 	}
-	pipe, err := (&auditOptions{logPath: device}).open(discard, nil)
+	pipe, err := OpenLog(Config{Path: device}, discard, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,14 +243,14 @@ func TestAuditLogOpenAndClose(t *testing.T) {
 	if err := pipe.close(); err != nil || pipe.errors.Load() != 0 {
 		t.Errorf("/dev/null: %v, %d errors", err, pipe.errors.Load())
 	}
-	l, _ := openTestLog(t, auditOptions{}, 1<<20)
+	l, _ := openTestLog(t, Config{}, 1<<20)
 	if err := errors.Join(l.close(), l.close()); err != nil {
 		t.Errorf("close twice: %v", err)
 	}
 	if l.write(testEvent("late")); l.errors.Load() != 1 {
 		t.Errorf("an event after close: %d errors, want 1", l.errors.Load())
 	}
-	zero, err := (&auditOptions{logPath: device}).open(discard, nil)
+	zero, err := OpenLog(Config{Path: device}, discard, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,15 +261,14 @@ func TestAuditLogOpenAndClose(t *testing.T) {
 }
 
 func BenchmarkAuditWrite(b *testing.B) {
-	o := auditOptions{logPath: filepath.Join(b.TempDir(), "audit.log")}
-	l, err := o.open(slog.New(slog.DiscardHandler), nil)
+	l, err := OpenLog(Config{Path: filepath.Join(b.TempDir(), "audit.log")}, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer l.close()
 	e := testEvent("0c6a4f6e-58a5-4b0e-8a3e-0f6f1a1f2f11")
-	e.User = newAuditUser(&request.User{Name: "alice", Groups: []string{"system:authenticated"}})
-	e.ResponseStatus, e.Received, e.StageTime = auditStatus(200, nil), auditTime(time.Now()), auditTime(time.Now())
+	e.User = newUser(&request.User{Name: "alice", Groups: []string{"system:authenticated"}})
+	e.ResponseStatus, e.Received, e.StageTime = statusOf(200, nil), Time(time.Now()), Time(time.Now())
 	b.ReportAllocs()
 	for b.Loop() {
 		l.write(e)
