@@ -23,6 +23,7 @@
 //	route.go                one registered route, and the trie that finds it
 //	container.go            the RESTful container: web services, negotiation
 //	mux.go                  the path mux: exact, longest prefix
+//	swapped.go              a table that is read without a lock and replaced whole
 //	shadows.go              routes that are never reached, or that share paths
 //	health.go               healthz, livez, readyz
 //	metrics.go              what is counted of requests, and the page /metrics
