@@ -27,7 +27,7 @@ import (
 func (r *running) adminClient(socket string, certs ...tls.Certificate) *http.Client {
 	r.t.Helper()
 	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: x509.NewCertPool(), Certificates: certs}}
-	tr.TLSClientConfig.RootCAs.AppendCertsFromPEM(r.certs.caPEM())
+	tr.TLSClientConfig.RootCAs.AppendCertsFromPEM(r.certs.CAPEM())
 	if socket != "" {
 		tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
@@ -110,7 +110,7 @@ func TestAdminTLSIsForced(t *testing.T) {
 	if !p.opt.adminAccess.tls || !p.flags.byKey["admin-tls"].derived || slices.ContainsFunc(p.listeners, func(l *listener) bool { return !l.tls }) || len(p.listeners) != 3 {
 		t.Errorf("TLS %v, derived %v, listeners %s", p.opt.adminAccess.tls, p.flags.byKey["admin-tls"].derived, p.roles())
 	}
-	leaf := newTestProgram(t, "--listen-admin=192.0.2.7:0,admin.example:0,unix:/s").certs.serving.Load().cert.Leaf
+	leaf := newTestProgram(t, "--listen-admin=192.0.2.7:0,admin.example:0,unix:/s").certs.Pairs()[0].Cert.Leaf
 	for _, name := range []string{"192.0.2.7", "admin.example", "127.0.0.1", "localhost"} {
 		if err := leaf.VerifyHostname(name); err != nil {
 			t.Error(err)
@@ -256,7 +256,7 @@ func TestAdminHandshakes(t *testing.T) {
 		}
 		put(t, to, b)
 	}
-	r.certs.reload()
+	r.certs.Reload()
 	ask(401)
 	if got := leaf("admin", "localhost"); got != "http/1.1 next" {
 		t.Errorf("after the reload: %q", got)

@@ -160,7 +160,7 @@ func enter(position int32, inner handler) handler {
 // it acts as.
 func (c *chain) announced(inner handler) handler {
 	return func(x *exchange) error {
-		if c.program.hub.recording.Load() && x.dry == nil {
+		if c.program.hub.Recording() && x.dry == nil {
 			x.at.Store(int32(c.actingRow) + 1) // from here on the user may be read
 			c.program.publishStarted(x)
 		}
@@ -271,7 +271,7 @@ func (c *chain) finish(x *exchange, how ending, by int) {
 		c.program.recent.add(x, how, took, alike%sampleOf == 1)
 	}
 	c.table.remove(x)
-	if c.program.hub.recording.Load() {
+	if c.program.hub.Recording() {
 		c.program.publishEnded(x, how, took)
 	}
 	if x.watched {

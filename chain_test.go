@@ -244,6 +244,12 @@ var layers = map[string]map[string]string{
 		"internal/status": "refusals", "internal/store": "controllers follow the log", "internal/tree": "objects are trees while they change",
 	},
 	"admin": {},
+
+	// What the serving core stands on and knows nothing of objects.
+	"internal/atomicfile": {},
+	"internal/certs":      {"internal/atomicfile": "a generated certificate may be kept"},
+	"internal/hub":        {},
+	"internal/metrics":    {},
 }
 
 // TestLayers: packages import what the table of layers lets them, and all of that.

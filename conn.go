@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"apichain/internal/metrics"
 )
 
 // conn is an accepted connection, below TLS. It knows whether its peer takes what is
@@ -292,4 +294,16 @@ func (s *conns) busy() (n, idle int) {
 		}
 	}
 	return n, idle
+}
+
+// writeMetrics writes how many connections are open, by listener; those that have none are 0.
+func (s *conns) writeMetrics(e *metrics.Writer) {
+	open := map[string]int{}
+	for _, c := range s.list() {
+		open[c.listener.role]++
+	}
+	e.Family("apichain_connections", "gauge", "Open connections, by listener.")
+	for _, role := range []string{"admin", "http", "https"} {
+		e.Number(float64(open[role]), "listener", role)
+	}
 }

@@ -8,38 +8,55 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
 
+// The RESTful container: the part of go-restful that the API server uses, with its behaviour to the
+// words of its refusals. It routes in two steps, and the first decides alone:
+//
+//   - Of all web services the one with the longest root that the path is or is below takes the
+//     request. If none of its routes fits, no other service is asked: with services at /a and
+//     /a/b, a request for /a/b/x is never answered by the /{p}/x of /a.
+//   - Of that service's routes for the method, those that take the body's type and give an accepted
+//     one are candidates, and the most literal pattern wins (route.before).
+//
+// Left out are parameters with expressions ({name:regex}) and custom verbs ({name}:verb), which no
+// path of Kubernetes has. What go-restful gets wrong at registration is an error here: the same root
+// twice ends its process, and the same method and path twice silently replaces the first.
+
 // WebService is a set of routes below a root path, which it owns: what matches none of
-// them is 404 there, and falls to nobody else. Consumes and Produces are media types of
-// all its routes that name none; none at all means any.
+// them is 404 there, and falls to nobody else.
 type WebService struct {
-	Root, Doc          string // Root is literal: no {parameters}
+	// Root begins with a slash and is literal: no {parameters}.
+	Root, Doc string
+	// Consumes and Produces are media types of all routes that name none; none at all means any.
 	Consumes, Produces []string
 	Routes             []Route
 }
 
-// Route is one operation. Path is relative to the root and may hold {name}, which takes
-// one segment, and at the end {name:*}, which takes all that is left; the handler reads
-// them with r.PathValue. Reads and Writes are values of the types it takes and gives,
-// for descriptions. Described are the media types that Handler takes and gives where it
-// refuses others in its own words; with Consumes and Produces the container refuses. A
-// LongRunning route has no time limit and no place in flight, and a stop ends it by its
-// context.
+// Route is one operation.
 type Route struct {
-	Method, Path       string
-	Handler            http.Handler
-	Operation, Doc     string
+	// Method is in upper case. Path is relative to the root and may hold {name}, which takes one
+	// segment, and at the end {name:*}, which takes all that is left; the handler reads them with
+	// r.PathValue.
+	Method, Path string
+	Handler      http.Handler
+	// Operation is the name of the operation, for descriptions, as is Doc.
+	Operation, Doc string
+	// Consumes and Produces are the media types that the container lets through: another body is
+	// 415, another Accept 406. None: those of the service.
 	Consumes, Produces []string
-	Described          *MediaTypes
-	Params             []Param
-	Reads, Writes      any
-	LongRunning        bool
+	// Described are the media types that Handler takes and gives where it refuses others in its
+	// own words; the container then looks at none. Nil: Consumes and Produces.
+	Described *MediaTypes
+	Params    []Param
+	// Reads and Writes are values of the types that it takes and gives, for descriptions.
+	Reads, Writes any
+	// LongRunning routes have no time limit and no place in flight, and a stop ends them by their
+	// context.
+	LongRunning bool
 }
 
 // MediaTypes are those of bodies and of answers, for descriptions; none at all means any.
@@ -51,32 +68,36 @@ type Param struct {
 	Required            bool
 }
 
-// container routes to web services. Its methods may be called concurrently. Reading
-// takes no lock: it sees the table of before or of after a change. Behaviour is
-// go-restful's, as the API server uses it, without {name:regex} and custom verbs.
+// container routes to web services. Its methods may be called concurrently, and web services may
+// be added while it serves: lookups take no lock (swapped).
 type container struct {
-	server string
-	table  atomic.Pointer[node] // of roots; nil until the first lookup
+	server string // name of the server it is of, for its routes
 
-	mu       sync.Mutex          // guards what follows
+	table    swapped[node]       // of roots; its lock guards what follows
 	services map[string]*service // by root
-	taken    map[string]*route   // by method and shape
+	taken    map[string]*route   // by method and shape (route.key)
 }
 
 // service is a registered web service.
 type service struct {
-	root, at string
-	routes   []*route
-	trie     *node // of the paths below the root; nil until compiled
+	root string
+	at   string // file:line that registered it
+	// routes does not change.
+	routes []*route
+	// trie is of the paths below the root; nil until compiled, under the container's lock.
+	trie *node
 }
 
+// newContainer makes an empty container of the server with that name.
 func newContainer(server string) *container {
-	return &container{server: server, services: map[string]*service{}, taken: map[string]*route{}}
+	c := &container{server: server, services: map[string]*service{}, taken: map[string]*route{}}
+	c.table.compile = c.compileLocked
+	return c
 }
 
-// add registers a web service, all of it or, with an error, nothing. at is who
-// registers it, file:line. A root, or a method and path, that is taken names both
-// places: go-restful ends the process for a root and overwrites a path.
+// add registers a web service, all of it or, with an error, nothing. at is who registers it,
+// file:line, and stands in every error; where a root, or a method and path, is taken, the error
+// names who has it too.
 func (c *container) add(ws *WebService, at string) error {
 	root := trimSlash(ws.Root)
 	if _, err := splitPattern(ws.Root); err != nil || strings.ContainsAny(root, "{}") {
@@ -90,29 +111,30 @@ func (c *container) add(ws *WebService, at string) error {
 		}
 		s.routes = append(s.routes, r)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if o := c.services[root]; o != nil {
-		return fmt.Errorf("a web service at %q (%s) was already registered at %s", root, at, o.at)
+	return c.table.change(func() error { return c.addLocked(s) })
+}
+
+// addLocked takes the root of a service and the method and path of each route.
+func (c *container) addLocked(s *service) error {
+	if o := c.services[s.root]; o != nil {
+		return fmt.Errorf("a web service at %q (%s) was already registered at %s", s.root, s.at, o.at)
 	}
 	for i, r := range s.routes {
+		// Another service may have it: /a with /b/{x} and /a/b with /{x} are one path. Another
+		// route of this one may too.
 		if o := c.taken[r.key()]; o != nil {
-			c.releaseLocked(s.routes[:i])
-			return fmt.Errorf("%s %s (%s) was already registered at %s", r.method, r.pattern, at, o.at)
+			for _, r := range s.routes[:i] {
+				delete(c.taken, r.key())
+			}
+			return fmt.Errorf("%s %s (%s) was already registered at %s", r.method, r.pattern, s.at, o.at)
 		}
 		c.taken[r.key()] = r
 	}
-	c.services[root] = s
-	c.changedLocked()
+	c.services[s.root] = s
 	return nil
 }
 
-func (c *container) releaseLocked(routes []*route) {
-	for _, r := range routes {
-		delete(c.taken, r.key())
-	}
-}
-
+// newRoute makes the route w of the service ws at root, or says what is wrong with it.
 func (c *container) newRoute(ws *WebService, w *Route, root, at string) (*route, error) {
 	pattern := root
 	if w.Path != "" && w.Path != "/" {
@@ -128,8 +150,9 @@ func (c *container) newRoute(ws *WebService, w *Route, root, at string) (*route,
 		return nil, fmt.Errorf("the method %q of %s must be upper-case letters", w.Method, pattern)
 	}
 	r := &route{
-		server: c.server, kind: kindContainer, method: w.Method, pattern: trimSlash(pattern), operation: w.Operation, doc: w.Doc, at: at,
-		consumes: w.Consumes, produces: w.Produces, described: w.Described, params: w.Params, reads: w.Reads, writes: w.Writes, longRunning: w.LongRunning, listed: true, handler: w.Handler,
+		server: c.server, kind: kindContainer, method: w.Method, pattern: trimSlash(pattern), at: at, listed: true,
+		operation: w.Operation, doc: w.Doc, params: w.Params, reads: w.Reads, writes: w.Writes,
+		consumes: w.Consumes, produces: w.Produces, described: w.Described, longRunning: w.LongRunning, handler: w.Handler,
 	}
 	if len(r.consumes) == 0 {
 		r.consumes = ws.Consumes
@@ -140,11 +163,13 @@ func (c *container) newRoute(ws *WebService, w *Route, root, at string) (*route,
 	for _, s := range segments {
 		if s[0] == '{' {
 			r.named++
-			r.segments = segments
+			r.segments = segments // only where there are values to read
 		} else {
 			r.static++
 		}
 	}
+	// A pattern reads like a path, with {namespace} and {name} for names, so the grammar of paths
+	// says which resource it is of.
 	var info request.Info
 	if info.Resolve(http.MethodGet, r.pattern, "") == nil && info.IsResourceRequest {
 		r.resource = resourceName(&info)
@@ -152,8 +177,8 @@ func (c *container) newRoute(ws *WebService, w *Route, root, at string) (*route,
 	return r, nil
 }
 
-// key tells routes apart: the method and the pattern without the names of its
-// parameters, since {a} and {b} take the same.
+// key returns what tells routes apart: the method and the pattern without the names of its
+// parameters, since {a} and {b} take the same paths.
 func (r *route) key() string {
 	if r.segments == nil {
 		return r.method + " " + r.pattern
@@ -169,7 +194,7 @@ func (r *route) key() string {
 	return r.method + " /" + strings.Join(segments, "/")
 }
 
-// resourceName is plural[.group][/subresource].
+// resourceName returns plural[.group][/subresource] of a request for a resource.
 func resourceName(ri *request.Info) string {
 	name := ri.Resource
 	if ri.APIGroup != "" {
@@ -181,42 +206,8 @@ func resourceName(ri *request.Info) string {
 	return name
 }
 
-// remove takes a web service away and reports whether there was one.
-func (c *container) remove(root string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.services[trimSlash(root)]
-	if s == nil {
-		return false
-	}
-	delete(c.services, s.root)
-	c.releaseLocked(s.routes)
-	c.changedLocked()
-	return true
-}
-
-// changedLocked compiles anew if somebody has looked something up already; before that
-// the first lookup will, so that registering much at start costs one compilation.
-func (c *container) changedLocked() {
-	if c.table.Load() != nil {
-		c.table.Store(c.compileLocked())
-	}
-}
-
-func (c *container) compiled() *node {
-	if t := c.table.Load(); t != nil {
-		return t
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.table.Load() == nil {
-		c.table.Store(c.compileLocked())
-	}
-	return c.table.Load()
-}
-
 // compileLocked builds the trie of roots. A service hangs at the end of its root with a
-// trie of its own, which is built once.
+// trie of its own, which is built once: readers of an older table have it too.
 func (c *container) compileLocked() *node {
 	top := &node{}
 	for _, s := range c.services {
@@ -231,7 +222,8 @@ func (c *container) compileLocked() *node {
 	return top
 }
 
-// below is what follows a root in a path that has it: a slash and more, or nothing.
+// below returns what follows a root in a path that has it: a slash and more, or nothing. Of the
+// root "/", what follows "/a" is "/a", and what follows "/" is nothing.
 func below(path, root string) string {
 	if root != "/" {
 		return path[len(root):]
@@ -242,15 +234,17 @@ func below(path, root string) string {
 	return path
 }
 
-// serviceFor is the web service with the longest root that path is or is below, and
-// what follows the root. The root /apis takes only /apis and /apis/: groups below it
-// may be anybody's (upstream).
+// serviceFor returns the web service with the longest root that path is or is below, and what
+// follows the root; nil if the container does not claim the path, so that it is the mux's or the
+// delegate's. The root /apis takes only /apis and /apis/: groups below it may be anybody's
+// (upstream).
 func (c *container) serviceFor(path string) (found *service, below string) {
 	if path == "" || path[0] != '/' { // OPTIONS *
 		return nil, ""
 	}
-	n, rest := c.compiled(), path
+	n, rest := c.table.load(), path
 	for n != nil {
+		// The way down meets the shorter roots first, so the last one met is the longest.
 		if s := n.service; s != nil && (s.root != "/apis" || rest == "" || rest == "/") {
 			found, below = s, rest
 		}
@@ -264,20 +258,15 @@ func (c *container) serviceFor(path string) (found *service, below string) {
 	return found, below
 }
 
-// claims reports whether the director gives path to this container.
-func (c *container) claims(path string) bool {
-	s, _ := c.serviceFor(path)
-	return s != nil
-}
-
-// find is the route that serves a request. Without a service that claims the path both
-// results are nil; within one, what is not served is 404, 405, 415 or 406, in this
-// order. It does not allocate unless it refuses.
+// find returns the route that serves a request, or the refusal. Without a service that claims the
+// path both are nil; within one, what is not served is 404, 405, 415 or 406: the first of these that
+// is true. It does not allocate unless it refuses, and may be called concurrently.
 func (c *container) find(req *http.Request) (*route, *status.Error) {
 	s, rest := c.serviceFor(req.URL.Path)
 	if s == nil {
 		return nil, nil
 	}
+	// One trailing slash does not count (go-restful).
 	if n := len(rest); n > 0 && rest[n-1] == '/' {
 		rest = rest[:n-1]
 	}
@@ -287,16 +276,23 @@ func (c *container) find(req *http.Request) (*route, *status.Error) {
 	case m.best != nil:
 		return m.best, nil
 	case !m.any:
-		return nil, &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: "the server could not find the requested resource", Details: &status.Details{}}
+		return nil, plainRefusal(http.StatusNotFound, "NotFound", "the server could not find the requested resource")
 	}
+	// Once more, now collecting: only a refusal pays for the list.
 	m.list = true
 	m.walk(s.trie, rest)
 	return nil, refuse(req, m.all)
 }
 
-// refuse is why none of the routes of a path serves a request, in go-restful's words. The
+// plainRefusal makes a Status of a code, with details that are there and empty, as upstream sends them.
+func plainRefusal(code int, reason, message string) *status.Error {
+	return &status.Error{Code: code, Reason: reason, Message: message, Details: &status.Details{}}
+}
+
+// refuse returns why none of the routes of a path serves a request, in go-restful's words. The
 // 405 says which methods there are (RFC 9110, 15.5.6; upstream leaves Allow out).
 func refuse(req *http.Request, routes []*route) *status.Error {
+	// The 406 lists types in the order of the routes, so that it is the same each time.
 	sort.Slice(routes, func(i, j int) bool { return routes[i].before(routes[j]) < 0 })
 	var methods, produces []string
 	var typeFits bool
@@ -312,15 +308,16 @@ func refuse(req *http.Request, routes []*route) *status.Error {
 	}
 	switch {
 	case !slices.Contains(methods, req.Method):
-		slices.Sort(methods)
-		return &status.Error{Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed", Message: "the server does not allow this method on the requested resource", Details: &status.Details{}, Allow: strings.Join(slices.Compact(methods), ", ")}
+		e := plainRefusal(http.StatusMethodNotAllowed, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+		e.Allow = strings.Join(sorted(methods), ", ")
+		return e
 	case !typeFits:
-		return &status.Error{Code: http.StatusUnsupportedMediaType, Reason: "UnsupportedMediaType", Message: "415: Unsupported Media Type", Details: &status.Details{}}
+		return plainRefusal(http.StatusUnsupportedMediaType, "UnsupportedMediaType", "415: Unsupported Media Type")
 	}
-	return &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Message: "406: Not Acceptable\n\nAvailable representations: " + joinOnce(produces), Details: &status.Details{}}
+	return plainRefusal(http.StatusNotAcceptable, "NotAcceptable", "406: Not Acceptable\n\nAvailable representations: "+joinOnce(produces))
 }
 
-// joinOnce is a list without repeats, in the order given.
+// joinOnce joins a list without repeats, in the order given.
 func joinOnce(list []string) string {
 	var out []string
 	for _, s := range list {
@@ -338,6 +335,7 @@ func (r *route) takes(req *http.Request) bool {
 	return len(r.consumes) == 0 || takesType(r.consumes, req)
 }
 
+// takesType reports whether consumes has the type of the request's body, "*/*" being all.
 func takesType(consumes []string, req *http.Request) bool {
 	contentType := ""
 	if v := req.Header["Content-Type"]; len(v) > 0 {
@@ -367,6 +365,8 @@ func (r *route) gives(accept []string) bool {
 	return len(r.produces) == 0 || len(accept) == 0 || givesType(r.produces, accept)
 }
 
+// givesType reports whether one of produces is in the clauses of the Accept lines; lines without
+// any clause take everything.
 func givesType(produces, accept []string) bool {
 	empty := true
 	for _, line := range accept {
@@ -382,7 +382,7 @@ func givesType(produces, accept []string) bool {
 				return true
 			}
 			for _, have := range produces {
-				if have == "*/*" || strings.EqualFold(have, want) || strings.HasSuffix(want, "/*") && len(have) >= len(want)-1 && strings.EqualFold(have[:len(want)-1], want[:len(want)-1]) {
+				if have == "*/*" || strings.EqualFold(have, want) || inRange(have, want) {
 					return true
 				}
 			}
@@ -391,7 +391,13 @@ func givesType(produces, accept []string) bool {
 	return empty
 }
 
-// types are what the route takes and gives, whoever refuses the rest.
+// inRange reports whether a media type is in a range like text/*.
+func inRange(have, want string) bool {
+	family, ok := strings.CutSuffix(want, "*")
+	return ok && strings.HasSuffix(family, "/") && len(have) >= len(family) && strings.EqualFold(have[:len(family)], family)
+}
+
+// types returns what the route takes and gives, whoever refuses the rest.
 func (r *route) types() MediaTypes {
 	if r.described != nil {
 		return *r.described
@@ -399,25 +405,20 @@ func (r *route) types() MediaTypes {
 	return MediaTypes{Consumes: r.consumes, Produces: r.produces}
 }
 
-// roots are the roots of all services, in order.
+// roots returns the roots of all services, in order.
 func (c *container) roots() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.table.mu.Lock()
+	defer c.table.mu.Unlock()
 	return slices.Sorted(maps.Keys(c.services))
 }
 
-// routes is every route, by pattern, then method.
+// routes returns every route, by pattern, then method.
 func (c *container) routes() []*route {
-	c.mu.Lock()
+	c.table.mu.Lock()
 	out := slices.Collect(maps.Values(c.taken))
-	c.mu.Unlock()
+	c.table.mu.Unlock()
 	sort.Slice(out, func(i, j int) bool {
 		return cmp.Or(strings.Compare(out[i].pattern, out[j].pattern), strings.Compare(out[i].method, out[j].method)) < 0
 	})
 	return out
-}
-
-// longRunning reports whether any route is.
-func (c *container) longRunning() bool {
-	return slices.ContainsFunc(c.routes(), func(r *route) bool { return r.longRunning })
 }

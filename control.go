@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/metrics"
 )
 
 // control is what drain, log level and faults have in common: it is switched on for a
@@ -119,14 +120,14 @@ func (p *program) controls() []admin.Control {
 	return out
 }
 
-// controls writes which of them are on.
-func (e *exposition) controls(all []*control) {
-	e.family("apichain_control_active", "gauge", "Whether a control is on.")
+// writeControls writes which controls are on.
+func writeControls(e *metrics.Writer, all []*control) {
+	e.Family("apichain_control_active", "gauge", "Whether a control is on.")
 	for _, c := range all {
 		on := 0.0
 		if c.shown().Active {
 			on = 1
 		}
-		e.number(on, "control", c.name)
+		e.Number(on, "control", c.name)
 	}
 }

@@ -198,7 +198,7 @@ func TestStartingState(t *testing.T) {
 		}
 		c.must(200, "GET", "/api/v1/namespaces/"+ns+"/serviceaccounts/default", nil)
 		root := c.must(200, "GET", "/api/v1/namespaces/"+ns+"/configmaps/"+controller.RootCAName, nil)
-		if tree.Text(root, "data", "ca.crt") != string(c.certs.caPEM()) {
+		if tree.Text(root, "data", "ca.crt") != string(c.certs.CAPEM()) {
 			t.Errorf("%s: another CA", ns)
 		}
 	}

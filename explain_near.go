@@ -68,8 +68,8 @@ func (p *program) nearMisses(x *exchange) []admin.NearMiss {
 
 // each calls f for every route, under the lock: f must be short.
 func (c *container) each(f func(*route)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.table.mu.Lock()
+	defer c.table.mu.Unlock()
 	for _, r := range c.taken {
 		f(r)
 	}
@@ -77,8 +77,8 @@ func (c *container) each(f func(*route)) {
 
 // each is the container's.
 func (m *mux) each(f func(*route)) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.table.mu.Lock()
+	defer m.table.mu.Unlock()
 	for _, r := range m.taken {
 		f(r)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"apichain/admin"
 	"apichain/internal/api"
+	"apichain/internal/metrics"
 )
 
 // faultControl is the rules of fault injection: the set that the last PUT made, or none.
@@ -191,11 +192,11 @@ func (c *faultControl) take(r *watchRow) {
 }
 
 // writeMetrics writes how often each rule that is set has fired: a hundred series at most.
-func (c *faultControl) writeMetrics(e *exposition) {
-	e.family("apichain_fault_hits_total", "counter", "Requests that a rule of fault injection was applied to, since it was set.")
+func (c *faultControl) writeMetrics(e *metrics.Writer) {
+	e.Family("apichain_fault_hits_total", "counter", "Requests that a rule of fault injection was applied to, since it was set.")
 	if rules := c.rules.Load(); rules != nil {
 		for _, r := range rules.list {
-			e.number(float64(r.counted().Hits), "rule", r.ID)
+			e.Number(float64(r.counted().Hits), "rule", r.ID)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"apichain/internal/certs"
 	"apichain/internal/request"
 )
 
@@ -39,12 +41,12 @@ func serveBare() {
 	server.Protocols.SetHTTP1(scheme != "h2")
 	server.Protocols.SetHTTP2(scheme == "h2")
 	if scheme != "http" {
-		p, _, _, err := generate([]string{"localhost"}, nil)
+		loader, err := certs.New(certs.Config{}, nil, slog.New(slog.DiscardHandler))
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return
 		}
-		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*p.cert}}
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*loader.Pairs()[0].Cert}}
 	}
 	fmt.Println(l.Addr())
 	var streams fanOut

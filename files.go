@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
+
+	"apichain/internal/atomicfile"
 )
 
 // filesOptions name the files that tell others where the server is.
@@ -135,35 +136,18 @@ contexts:
     cluster: apichain
     user: cluster-admin
 current-context: apichain
-`, server, base64.StdEncoding.EncodeToString(p.certs.caPEM()), p.adminToken), nil
+`, server, base64.StdEncoding.EncodeToString(p.certs.CAPEM()), p.adminToken), nil
 }
 
 // writeFile writes a file of ours, mode 0600, in one step: nobody reads half of it.
 func (p *program) writeFile(flag, path string, content []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := writeAtomic(path, content); err != nil {
+	if err := atomicfile.Write(path, content); err != nil {
 		return fmt.Errorf("--%s: %w", flag, err)
 	}
 	p.written = append(p.written, path)
 	return nil
-}
-
-func writeAtomic(path string, content []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // removeFiles removes what was written. Another process may have written its own there

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"apichain/internal/audit"
+	"apichain/internal/metrics"
 	"apichain/internal/request"
 )
 
@@ -113,8 +114,8 @@ func (p *program) closeAudit() {
 	}
 }
 
-// auditing writes the counters of auditing; none without a policy.
-func (e *exposition) auditing(a *audit.Recorder) {
+// writeAuditing writes the counters of auditing; none without a policy.
+func writeAuditing(e *metrics.Writer, a *audit.Recorder) {
 	if a == nil {
 		return
 	}
@@ -123,10 +124,10 @@ func (e *exposition) auditing(a *audit.Recorder) {
 	for _, level := range levels {
 		all += a.Written(level)
 	}
-	e.single("apiserver_audit_event_total", "counter", "Audit events written.", float64(all))
-	e.family("apiserver_audit_level_total", "counter", "Audit events written, by level.")
+	e.Single("apiserver_audit_event_total", "counter", "Audit events written.", float64(all))
+	e.Family("apiserver_audit_level_total", "counter", "Audit events written, by level.")
 	for _, level := range levels {
-		e.number(float64(a.Written(level)), "level", level.String())
+		e.Number(float64(a.Written(level)), "level", level.String())
 	}
-	e.single("apiserver_audit_error_total", "counter", "Audit events that could not be written.", float64(a.Lost()))
+	e.Single("apiserver_audit_error_total", "counter", "Audit events that could not be written.", float64(a.Lost()))
 }

@@ -35,7 +35,7 @@ func panicRecovery(p *program) filter {
 
 func (x *exchange) contain(v any) error {
 	if e, ok := v.(error); ok && errors.Is(e, http.ErrAbortHandler) {
-		x.chain.program.metrics.aborts.inc()
+		x.chain.program.metrics.aborts.Inc()
 		x.breakOff()
 		return nil
 	}
@@ -45,7 +45,7 @@ func (x *exchange) contain(v any) error {
 	}
 	x.panicked = pv
 	if x.state.Load() == stateExpired {
-		x.chain.program.metrics.postTimeout.inc()
+		x.chain.program.metrics.postTimeout.Inc()
 	}
 	x.chain.log.Error("a handler panicked", "auditID", x.auditID[0], "method", x.req.Method, "path", x.req.URL.Path, "panic", fmt.Sprint(pv.value), "stack", string(pv.stack))
 	if x.state.Load() == stateFresh {

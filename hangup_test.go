@@ -39,7 +39,7 @@ func TestHangUp(t *testing.T) {
 	if n, m := seen("os-signal"), seen("certificate"); n < 2 || m < 2 || r.err.has("level=ERROR") {
 		t.Errorf("%d signals and %d certificates on the timeline, want two at least:\n%s", n, m, r.err)
 	}
-	before := r.certs.serving.Load()
+	before := r.certs.CAPEM()
 	put(t, cert, []byte("nonsense"))
 	for range 2 {
 		hangUp()
@@ -47,7 +47,7 @@ func TestHangUp(t *testing.T) {
 	if !r.err.has("a certificate file is wrong; the certificate before it stays in use") {
 		t.Errorf("a bad file is not named:\n%s", r.err)
 	}
-	if now := r.certs.serving.Load(); !slices.Equal(now.pem, before.pem) {
+	if now := r.certs.CAPEM(); !slices.Equal(now, before) {
 		t.Error("a bad file replaced the certificate")
 	}
 	if code := r.stop(); code != exitDrained {

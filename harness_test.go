@@ -186,7 +186,7 @@ func (r *running) client(kind string) *http.Client {
 	}
 	if kind == "https" || kind == "h2" {
 		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(r.certs.caPEM()) {
+		if !pool.AppendCertsFromPEM(r.certs.CAPEM()) {
 			r.t.Fatal("the CA is no PEM")
 		}
 		tr.TLSClientConfig = &tls.Config{RootCAs: pool}

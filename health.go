@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"apichain/internal/metrics"
 )
 
 // healthCheck is one thing that must be well. Checks of one group can be excluded by
@@ -39,7 +41,7 @@ func (c *healthCheck) run(ctx context.Context) (err error) {
 type installedCheck struct {
 	healthCheck
 	state          atomic.Int32 // of the last run: one of the states below
-	passed, failed counter
+	passed, failed metrics.Counter
 }
 
 const (
@@ -52,10 +54,10 @@ func (c *installedCheck) observe(ctx context.Context) error {
 	err := c.run(ctx)
 	if err != nil {
 		c.state.Store(checkFailed)
-		c.failed.inc()
+		c.failed.Inc()
 	} else {
 		c.state.Store(checkPassed)
-		c.passed.inc()
+		c.passed.Inc()
 	}
 	return err
 }
@@ -272,6 +274,26 @@ func (p *program) installHealth(s *Server) {
 	_ = s.keep(p.readyz.add(healthCheck{name: "drain", check: p.draining.check}))
 	for _, h := range []*healthChecks{p.healthz, p.livez, p.readyz} {
 		h.seal(s)
+	}
+}
+
+// writeHealth writes what the roots of the health endpoints have seen of each check.
+func writeHealth(e *metrics.Writer, endpoints ...*healthChecks) {
+	e.Family("kubernetes_healthcheck", "gauge", "The last result of a health check, 1 or 0, by name and endpoint.")
+	for _, h := range endpoints {
+		for _, c := range h.checks() {
+			// A check that never ran has no result, and no series: neither 1 nor 0 would be true.
+			if state := c.state.Load(); state != checkNotRun {
+				e.Number(float64(checkFailed-state), "name", c.name, "type", h.endpoint)
+			}
+		}
+	}
+	e.Family("kubernetes_healthchecks_total", "counter", "Results of health checks, by name, endpoint and status.")
+	for _, h := range endpoints {
+		for _, c := range h.checks() {
+			e.Number(c.failed.Value(), "name", c.name, "type", h.endpoint, "status", "error")
+			e.Number(c.passed.Value(), "name", c.name, "type", h.endpoint, "status", "success")
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/metrics"
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
@@ -66,20 +66,6 @@ func (p *program) adminHandler() http.Handler {
 			}
 		}
 	})
-}
-
-// certificateChanged notes a reload on the timeline, and tells the streams what is served now.
-func (p *program) certificateChanged(e certEvent) {
-	detail := "reloaded: " + e.detail
-	if e.err != nil {
-		detail = "not taken: " + e.err.Error()
-	}
-	p.timeline.add("certificate", e.file, detail)
-	for _, l := range (source{p}).Listeners() {
-		if l.TLS != nil {
-			p.publish("certificates", "certificate", l)
-		}
-	}
 }
 
 // source is the program as admin.Source.
@@ -455,45 +441,11 @@ func (s source) Listeners() []admin.Listener {
 		}
 		a.Connections.Accepted, a.Connections.Closed = l.accepted.Load(), l.closed.Load()
 		if l.tls {
-			a.TLS = s.p.certs.shown()
+			a.TLS = shownTLS(s.p.certs)
 		}
 		out = append(out, a)
 	}
 	return out
-}
-
-// shown is what the listener serves and trusts now.
-func (c *certificates) shown() *admin.TLS {
-	t := &admin.TLS{MinVersion: map[uint16]string{tls.VersionTLS12: "1.2", tls.VersionTLS13: "1.3"}[c.options.version()], CipherSuites: []string{}, Certificates: []admin.Certificate{}}
-	t.CipherSuites = append(t.CipherSuites, "TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
-	if c.options.version() < tls.VersionTLS13 {
-		for _, id := range c.suites {
-			if name := tls.CipherSuiteName(id); !slices.Contains(t.CipherSuites, name) {
-				t.CipherSuites = append(t.CipherSuites, name)
-			}
-		}
-	}
-	if ca := c.clients.Load(); ca != nil {
-		t.ClientCA = &admin.ClientCA{Source: ca.source, Subjects: ca.subjects, LoadedAt: admin.Time(ca.loadedAt)}
-		if f := c.fault(ca.source); f != nil {
-			t.ClientCA.Error, t.ClientCA.ErrorAt = f.text, admin.Time(f.at)
-		}
-	}
-	for _, p := range c.pairs() {
-		leaf := p.cert.Leaf
-		a := admin.Certificate{Names: p.names, SNI: p.sni, Issuer: leaf.Issuer.String(), Serial: leaf.SerialNumber.Text(16), NotBefore: admin.Time(leaf.NotBefore), NotAfter: admin.Time(leaf.NotAfter), Source: p.source, LoadedAt: admin.Time(p.loadedAt)}
-		if a.Names == nil {
-			a.Names = noNil(slices.Clone(leaf.DNSNames))
-			for _, ip := range leaf.IPAddresses {
-				a.Names = append(a.Names, ip.String())
-			}
-		}
-		if f := c.fault(p.source); f != nil {
-			a.Error, a.ErrorAt = f.text, admin.Time(f.at)
-		}
-		t.Certificates = append(t.Certificates, a)
-	}
-	return t
 }
 
 func (s source) Build() admin.Build {
@@ -507,7 +459,7 @@ func (s source) Build() admin.Build {
 	revised, _ := time.Parse(time.RFC3339, b.time) // zero, and so null, where nothing was stamped
 	return admin.Build{
 		Version: programVersion, GoVersion: runtime.Version(), Module: module, Revision: b.revision, RevisionTime: admin.Time(revised), Modified: b.modified, Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Process: admin.Process{PID: os.Getpid(), StartedAt: admin.Time(s.p.started), UptimeSeconds: time.Since(s.p.started).Seconds(), Goroutines: runtime.NumGoroutine(), HeapBytes: m.HeapAlloc, ResidentBytes: residentBytes(), CPUs: runtime.NumCPU()},
+		Process: admin.Process{PID: os.Getpid(), StartedAt: admin.Time(s.p.started), UptimeSeconds: time.Since(s.p.started).Seconds(), Goroutines: runtime.NumGoroutine(), HeapBytes: m.HeapAlloc, ResidentBytes: metrics.ResidentBytes(), CPUs: runtime.NumCPU()},
 	}
 }
 

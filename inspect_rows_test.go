@@ -358,7 +358,7 @@ func TestComplaints(t *testing.T) {
 			raw.Body.Close()
 		}
 		conn.Close()
-		r.quiet(t, func() bool { return r.metrics.tlsErrors.value() > 0 }, "the failed handshake to be counted")
+		r.quiet(t, func() bool { return r.metrics.tlsErrors.Value() > 0 }, "the failed handshake to be counted")
 		if code := r.stop(); code != exitDrained {
 			t.Errorf("exit code %d", code)
 		}

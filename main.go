@@ -23,9 +23,10 @@
 //	route.go                one registered route, and the trie that finds it
 //	container.go            the RESTful container: web services, negotiation
 //	mux.go                  the path mux: exact, longest prefix
+//	swapped.go              a table that is read without a lock and replaced whole
 //	shadows.go              routes that are never reached, or that share paths
 //	health.go               healthz, livez, readyz
-//	metrics.go              Prometheus text
+//	metrics.go              what is counted of requests, and the page /metrics
 //	metrics_store.go        gauges of the store and its readers
 //	version.go              /version and the build
 //	server.go               one generic server: the surface for Extend
@@ -44,6 +45,10 @@
 //	internal/kinds      the table of the built-in kinds
 //	internal/schema     the schemas of custom resources, and what a definition must obey
 //	internal/patch      JSON patch, merge patch, strategic merge
+//	internal/atomicfile files that are there whole or not at all
+//	internal/certs      certificates: generated or loaded, and files that change
+//	internal/metrics    counters, and Prometheus text
+//	internal/hub        events handed to readers, none of which anybody waits for
 //	internal/discovery  the groups, versions and resources there are, as discovery and OpenAPI show them
 //	internal/audit      the audit policy, its events and the log they go to
 //	internal/auth       who a client is and what it may do
@@ -61,8 +66,7 @@
 //	serve.go                http.Server set-up, and its end
 //	conn.go                 a connection and its states
 //	progress.go             slow clients
-//	certs.go                certificates: generated or loaded
-//	certs_reload.go         certificates in use, and files that change
+//	tls_options.go          the flags of certificates, and what is shown of them
 //	files.go                ready file, kubeconfig, start-up lines
 //	logging.go              the log, and what it must not show
 //	inspect.go              what the admin package shows of all this

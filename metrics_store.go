@@ -4,14 +4,15 @@ import (
 	"slices"
 	"strings"
 
+	"apichain/internal/metrics"
 	"apichain/internal/store"
 )
 
 // Gauges of the store and its readers. Names that begin with apiserver are upstream's;
 // of the count of objects both the old name is here, which dashboards know, and the new.
 
-// longRunning writes how many long-running requests are with their handlers now.
-func (e *exposition) longRunning(chains []*chain) {
+// writeLongRunning writes how many long-running requests are with their handlers now.
+func writeLongRunning(e *metrics.Writer, chains []*chain) {
 	counts := map[seriesKey]int{}
 	for _, c := range chains {
 		c.table.each(func(x *exchange) {
@@ -30,32 +31,32 @@ func (e *exposition) longRunning(chains []*chain) {
 		all = append(all, &k)
 	}
 	slices.SortFunc(all, func(a, b *seriesKey) int { return slices.Compare(a.labels(), b.labels()) })
-	e.family("apiserver_longrunning_requests", "gauge", "Long-running requests now, by verb and resource.")
+	e.Family("apiserver_longrunning_requests", "gauge", "Long-running requests now, by verb and resource.")
 	for _, k := range all {
-		e.number(float64(counts[*k]), k.labels()...)
+		e.Number(float64(counts[*k]), k.labels()...)
 	}
 }
 
-// stored writes what the store holds.
-func (e *exposition) stored(s *store.Store) {
+// writeStored writes what the store holds.
+func writeStored(e *metrics.Writer, s *store.Store) {
 	revision, all := s.Snapshots()
-	e.family("apiserver_storage_objects", "gauge", "Stored objects, by resource.")
+	e.Family("apiserver_storage_objects", "gauge", "Stored objects, by resource.")
 	for _, h := range all {
-		e.number(float64(h.Now.Count()), "resource", h.Bucket.Name)
+		e.Number(float64(h.Now.Count()), "resource", h.Bucket.Name)
 	}
-	e.family("apiserver_resource_objects", "gauge", "Stored objects, by group and resource.")
+	e.Family("apiserver_resource_objects", "gauge", "Stored objects, by group and resource.")
 	for _, h := range all {
-		e.number(float64(h.Now.Count()), groupLabels(h.Bucket.Name)...)
+		e.Number(float64(h.Now.Count()), groupLabels(h.Bucket.Name)...)
 	}
-	e.family("apiserver_resource_size_estimate_bytes", "gauge", "Bytes of stored objects, by group and resource.")
+	e.Family("apiserver_resource_size_estimate_bytes", "gauge", "Bytes of stored objects, by group and resource.")
 	for _, h := range all {
-		e.number(float64(h.Now.Bytes()), groupLabels(h.Bucket.Name)...)
+		e.Number(float64(h.Now.Bytes()), groupLabels(h.Bucket.Name)...)
 	}
 	events, bytes, oldest := s.Window()
-	e.single("apichain_store_revision", "gauge", "Revision of the last write.", float64(revision))
-	e.single("apichain_store_window_events", "gauge", "Events that watches can begin at.", float64(events))
-	e.single("apichain_store_window_bytes", "gauge", "Bytes of those events.", float64(bytes))
-	e.single("apichain_store_window_oldest_revision", "gauge", "The oldest revision that a watch can begin at.", float64(oldest))
+	e.Single("apichain_store_revision", "gauge", "Revision of the last write.", float64(revision))
+	e.Single("apichain_store_window_events", "gauge", "Events that watches can begin at.", float64(events))
+	e.Single("apichain_store_window_bytes", "gauge", "Bytes of those events.", float64(bytes))
+	e.Single("apichain_store_window_oldest_revision", "gauge", "The oldest revision that a watch can begin at.", float64(oldest))
 }
 
 // groupLabels is the name of a stored resource, taken apart.

@@ -14,7 +14,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"apichain/internal/request"
 )
@@ -321,7 +320,7 @@ func TestMetricsOfEndings(t *testing.T) {
 }
 
 func TestObserve(t *testing.T) {
-	s := newMetrics().noRoute
+	s := newCounters().noRoute
 	for _, o := range []struct {
 		code         int
 		took         time.Duration
@@ -339,14 +338,14 @@ func TestObserve(t *testing.T) {
 			if page := s.codes[code/100].Load(); page != nil {
 				n[0] = page[code%100].Load()
 			}
-			return [3]uint64{n[0], s.buckets[o.bucket].Load(), s.sizes[o.size].Load()}
+			return [3]uint64{n[0], s.took.Count(o.bucket), s.size.Count(o.size)}
 		}
-		before, sum, bytes := read(), s.took.Load(), s.bytes.Load()
+		before, sum, bytes := read(), s.took.Sum(), s.size.Sum()
 		s.observe(o.code, o.took, o.bytes)
 		if after := read(); after != [3]uint64{before[0] + 1, before[1] + 1, before[2] + 1} {
 			t.Errorf("%+v: code, bucket, size went from %v to %v", o, before, after)
 		}
-		if a, b := s.took.Load()-sum, s.bytes.Load()-bytes; a != uint64(max(0, o.took)) || b != uint64(max(0, o.bytes)) {
+		if a, b := s.took.Sum()-sum, s.size.Sum()-bytes; a != int64(max(0, o.took)) || b != max(0, o.bytes) {
 			t.Errorf("%+v: sums grew by %d and %d", o, a, b)
 		}
 	}
@@ -357,7 +356,7 @@ func TestObserve(t *testing.T) {
 
 // TestMetricsSeriesAreBounded registers more than there may be series.
 func TestMetricsSeriesAreBounded(t *testing.T) {
-	m := newMetrics()
+	m := newCounters()
 	for i := range mostSeries + 50 {
 		m.of(seriesKey{resource: strconv.Itoa(i)}).observe(200, 0, 0)
 	}
@@ -375,7 +374,7 @@ func TestMetricsSeriesAreBounded(t *testing.T) {
 
 // TestMetricsConcurrently lets many first requests of a route meet.
 func TestMetricsConcurrently(t *testing.T) {
-	m, r := newMetrics(), &route{pattern: "/x"}
+	m, r := newCounters(), &route{pattern: "/x"}
 	var all sync.WaitGroup
 	for i := range 64 {
 		all.Go(func() {
@@ -388,12 +387,12 @@ func TestMetricsConcurrently(t *testing.T) {
 		})
 	}
 	all.Wait()
-	got := map[string]uint64{}
+	got := map[string]int64{}
 	for v := r.series.Load(); v != nil; v = v.next {
 		if got[v.verb] != 0 {
 			t.Errorf("%s twice", v.verb)
 		}
-		got[v.verb] = v.series.bytes.Load()
+		got[v.verb] = v.series.size.Sum()
 	}
 	if want := "map[get:16 other:32 post:16]"; fmt.Sprint(got) != want {
 		t.Errorf("got %v, want %s", got, want)
@@ -401,7 +400,7 @@ func TestMetricsConcurrently(t *testing.T) {
 }
 
 func TestAuthenticatedUsers(t *testing.T) {
-	m := newMetrics()
+	m := newCounters()
 	for name, label := range map[string]string{"admin": "admin", "kubelet": "kubelet", "system:serviceaccount:kube-system:default": "system:serviceaccount:kube-system:default",
 		"a@b": "email_id", "email_id": "other", "": "other", "bob": "other"} {
 		i := slices.Index(userLabels[:], label)
@@ -412,45 +411,11 @@ func TestAuthenticatedUsers(t *testing.T) {
 	}
 }
 
-func TestCPUSeconds(t *testing.T) {
-	for stat, want := range map[string]float64{
-		"7 (api) S 1 7 7 0 -1 4194560 1 0 0 0 250 50 0 0 20 0": 3,
-		"7 (a) b) R 1 7 7 0 -1 4194560 1 0 0 0 1 0 0 0":        0.01,
-		"7 (a": 0, "": 0, "7 (a) S 1": 0,
-	} {
-		if got := cpuSeconds(stat); got != want {
-			t.Errorf("%q: %v, want %v", stat, got, want)
-		}
-	}
-}
-
-// FuzzLabelEscape: whatever a label's value, it comes back from a strict reader, and
-// adds no line.
-func FuzzLabelEscape(f *testing.F) {
-	for _, s := range []string{"", `a"b`, `\`, "\n", `\n`, "} 1\nforged 2", "é", "\x00", "\xff", `\"`} {
-		f.Add(s)
-	}
-	back := strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\"`, `"`)
-	f.Fuzz(func(t *testing.T, value string) {
-		escaped := labelEscaper.Replace(value)
-		labels, rest, err := parseLabels(`{l="` + escaped + `"} 1`)
-		if err != nil || len(labels) != 1 || rest != " 1" || strings.Contains(escaped, "\n") {
-			t.Fatalf("%q became %q: %q %q %v", value, escaped, labels, rest, err)
-		}
-		if got := back.Replace(escaped); got != value {
-			t.Errorf("%q came back as %q", value, got)
-		}
-		if utf8.ValidString(value) != utf8.ValidString(escaped) {
-			t.Errorf("%q: validity changed in %q", value, escaped)
-		}
-	})
-}
-
 // BenchmarkObserve is what metrics cost a request.
 func BenchmarkObserve(b *testing.B) {
 	for _, took := range []time.Duration{time.Millisecond, 100 * time.Millisecond, time.Minute} {
 		b.Run(took.String(), func(b *testing.B) {
-			s := newMetrics().noRoute
+			s := newCounters().noRoute
 			b.ReportAllocs()
 			for b.Loop() {
 				s.observe(200, took, 1234)

@@ -8,18 +8,18 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"sync"
-	"sync/atomic"
 )
 
 // mux is the path mux of a server: exact paths, and prefixes that end in a slash. An
-// exact path beats a prefix, and of prefixes the longest wins. Handlers may come and go
-// while it serves: readers take no lock and see the table of before or after.
+// exact path beats a prefix, and of prefixes the longest wins. Methods do not count, and a path
+// without its trailing slash is another path: /a/ serves /a/ and /a/b, and not /a.
+//
+// Its methods may be called concurrently, and paths may be added while it serves: lookups take no
+// lock (swapped).
 type mux struct {
-	server string
-	table  atomic.Pointer[muxTable] // nil until the first lookup
+	server string // name of the server it is of, for its routes
 
-	mu    sync.Mutex        // guards what follows
+	table swapped[muxTable] // its lock guards taken
 	taken map[string]*route // by kind and path: an exact path and a prefix may be spelt alike
 }
 
@@ -29,9 +29,15 @@ type muxTable struct {
 	prefixes node // a prefix ends at the node of its last segment, in tail
 }
 
-func newMux(server string) *mux { return &mux{server: server, taken: map[string]*route{}} }
+// newMux makes an empty mux of the server with that name.
+func newMux(server string) *mux {
+	m := &mux{server: server, taken: map[string]*route{}}
+	m.table.compile = m.compileLocked
+	return m
+}
 
-// handle serves exactly path. at is who registers it, file:line.
+// handle serves exactly path. at is who registers it, file:line, and stands in every error; where
+// the path is taken, the error names who has it too. A listed path is in the index of paths.
 func (m *mux) handle(path string, h http.Handler, listed bool, at string) error {
 	if path == "" || path[0] != '/' {
 		return fmt.Errorf("the path %q (%s) must begin with a slash", path, at)
@@ -39,7 +45,7 @@ func (m *mux) handle(path string, h http.Handler, listed bool, at string) error 
 	return m.register(path, &route{kind: kindExact, handler: h, listed: listed, at: at})
 }
 
-// handlePrefix serves every path that begins with path, which must end in a slash.
+// handlePrefix serves every path that begins with path, which must end in a slash; else as handle.
 func (m *mux) handlePrefix(path string, h http.Handler, listed bool, at string) error {
 	if path == "" || path[0] != '/' || !strings.HasSuffix(path, "/") {
 		return fmt.Errorf("the prefix %q (%s) must begin and end with a slash", path, at)
@@ -47,56 +53,24 @@ func (m *mux) handlePrefix(path string, h http.Handler, listed bool, at string) 
 	return m.register(path, &route{kind: kindPrefix, handler: h, listed: listed, at: at})
 }
 
+// register takes path for r, unless it is taken.
 func (m *mux) register(path string, r *route) error {
 	r.server, r.method, r.pattern = m.server, "*", path
 	if r.handler == nil {
 		return fmt.Errorf("the path %q (%s) has no handler", path, r.at)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	key := r.kind + " " + path
-	if o := m.taken[key]; o != nil {
-		return fmt.Errorf("the path %q (%s) was already registered at %s", path, r.at, o.at)
-	}
-	m.taken[key] = r
-	m.changedLocked()
-	return nil
+	return m.table.change(func() error {
+		key := r.kind + " " + path
+		if o := m.taken[key]; o != nil {
+			return fmt.Errorf("the path %q (%s) was already registered at %s", path, r.at, o.at)
+		}
+		m.taken[key] = r
+		return nil
+	})
 }
 
-// unregister takes a path away, exact and prefix, and reports whether there was one.
-func (m *mux) unregister(path string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	before := len(m.taken)
-	delete(m.taken, kindExact+" "+path)
-	delete(m.taken, kindPrefix+" "+path)
-	if len(m.taken) == before {
-		return false
-	}
-	m.changedLocked()
-	return true
-}
-
-// changedLocked compiles anew if somebody has looked something up already; before that,
-// the first lookup will, so that registering many paths at start costs one compilation.
-func (m *mux) changedLocked() {
-	if m.table.Load() != nil {
-		m.table.Store(m.compileLocked())
-	}
-}
-
-func (m *mux) compiled() *muxTable {
-	if t := m.table.Load(); t != nil {
-		return t
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.table.Load() == nil {
-		m.table.Store(m.compileLocked())
-	}
-	return m.table.Load()
-}
-
+// compileLocked builds the table. A prefix hangs at the node of its last segment: /a/ at that of /a,
+// where a lookup comes by before it goes on below.
 func (m *mux) compileLocked() *muxTable {
 	t := &muxTable{exact: map[string]*route{}}
 	for _, r := range m.taken {
@@ -109,19 +83,21 @@ func (m *mux) compileLocked() *muxTable {
 	return t
 }
 
-// find is who serves path, or nil. It does not allocate.
+// find returns the route that serves path, or nil. It does not allocate, and may be called
+// concurrently.
 func (m *mux) find(path string) *route {
 	if path == "" || path[0] != '/' { // OPTIONS *
 		return nil
 	}
-	t := m.compiled()
+	t := m.table.load()
 	if r := t.exact[path]; r != nil {
 		return r
 	}
 	var best *route
 	n := &t.prefixes
 	for rest := path; rest != "" && n != nil; {
-		if len(n.tail) > 0 { // rest begins with the slash that the prefix ends in
+		// Here rest begins with the slash that the prefix ends in. What is met later is longer.
+		if len(n.tail) > 0 {
 			best = n.tail[0]
 		}
 		var segment string
@@ -131,7 +107,7 @@ func (m *mux) find(path string) *route {
 	return best
 }
 
-// listedPaths is what the index of paths shows, in order.
+// listedPaths returns what the index of paths shows, in order, each once.
 func (m *mux) listedPaths() []string {
 	var out []string
 	for _, r := range m.routes() {
@@ -142,11 +118,11 @@ func (m *mux) listedPaths() []string {
 	return slices.Compact(out)
 }
 
-// routes is everything registered, by pattern, then kind.
+// routes returns everything registered, by pattern, then kind.
 func (m *mux) routes() []*route {
-	m.mu.Lock()
+	m.table.mu.Lock()
 	out := slices.Collect(maps.Values(m.taken))
-	m.mu.Unlock()
+	m.table.mu.Unlock()
 	sort.Slice(out, func(i, j int) bool {
 		return cmp.Or(strings.Compare(out[i].pattern, out[j].pattern), strings.Compare(out[i].kind, out[j].kind)) < 0
 	})

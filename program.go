@@ -16,8 +16,10 @@ import (
 	"apichain/internal/api"
 	"apichain/internal/audit"
 	"apichain/internal/auth"
+	"apichain/internal/certs"
 	"apichain/internal/controller"
 	"apichain/internal/discovery"
+	"apichain/internal/hub"
 	"apichain/internal/request"
 	"apichain/internal/store"
 )
@@ -36,11 +38,11 @@ type program struct {
 	readyAt        atomic.Pointer[time.Time]
 
 	hosts    *hostSet
-	certs    *certificates
+	certs    *certs.Loader
 	authn    *auth.Authenticator
 	authz    auth.Authorizer
 	auditing *audit.Recorder // nil without a policy
-	metrics  *metrics
+	metrics  *counters
 
 	generation atomic.Int64
 	timeline   *timeline
@@ -68,7 +70,7 @@ type program struct {
 	handover  bool // sockets are inherited: another process can serve the next connection
 
 	recent   recentRequests
-	hub      *hub
+	hub      *hub.Hub
 	draining drainControl
 	logLevel logLevelControl
 	faults   faultControl
@@ -97,7 +99,7 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p.log = slog.New(levelled{o.logging.logger(stderr).Handler(), &p.logLevel})
 	p.generation.Store(p.started.UnixMilli())
 	changed := func() { p.generation.Add(1) }
-	p.hub = newHub(p.started, &p.generation)
+	p.hub = p.newStreams()
 	p.timeline = newTimeline(p.started, changed)
 	p.timeline.publish = func(e event) { p.publish("lifecycle", "lifecycle", e.shown(p.started)) }
 	p.hooks = newHooks(func(o *hook) {
@@ -106,7 +108,7 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	})
 	p.signals = newSignals()
 	p.hosts = newHostSet(o.front.allowedHosts)
-	p.metrics = newMetrics()
+	p.metrics = newCounters()
 	p.conns = newConns()
 	p.requests = newWaitGroup()
 	p.watches = newWatches()
@@ -185,16 +187,16 @@ func (p *program) loadIdentity() (err error) {
 			hosts = append(hosts, h)
 		}
 	}
-	if p.certs, err = newCertificates(&p.opt.tls, hosts, p.log); err != nil {
+	if p.certs, err = certs.New(p.opt.tls.config(), hosts, p.log); err != nil {
 		return err
 	}
-	p.certs.onChange = p.certificateChanged
+	p.certs.OnReload(p.certificateChanged)
 	tokens := map[string]*request.User{}
 	if p.opt.files.kubeconfig != "" {
 		p.adminToken = rand.Text()
 		tokens[p.adminToken] = &request.User{Name: "cluster-admin", Groups: []string{request.GroupMasters}}
 	}
-	if p.authn, err = auth.NewAuthenticator(p.opt.authentication.Config, p.certs.clientCAs, p.certs.requestHeaderCAs, tokens); err != nil {
+	if p.authn, err = auth.NewAuthenticator(p.opt.authentication.Config, p.certs.ClientCAs, p.certs.RequestHeaderCAs, tokens); err != nil {
 		return err
 	}
 	for _, note := range p.authn.Notes {
@@ -244,7 +246,7 @@ func (p *program) addHooks() {
 	_ = p.servers[1].AddPostStartHook("bootstrap-objects", p.bootstrap)
 	ctx, cancel := context.WithCancel(p.background)
 	_ = a.AddPostStartHook("watch-certificates", func(context.Context) error {
-		p.owned.Go(func() { p.certs.watch(ctx) })
+		p.owned.Go(func() { p.certs.Watch(ctx) })
 		p.owned.Go(func() { p.reloadOnHangUp(ctx) })
 		return nil
 	})
@@ -271,7 +273,7 @@ func (p *program) reloadOnHangUp(ctx context.Context) {
 			return
 		case <-p.hangUp:
 			p.timeline.add("os-signal", "SIGHUP", "certificates are read again")
-			p.certs.reload()
+			p.certs.Reload()
 		}
 	}
 }
@@ -323,7 +325,7 @@ func (p *program) closeServing(ctx context.Context) {
 // was asked once more, so that whoever watches the stop sees the end of it. Streams have
 // seen it, and end at once.
 func (p *program) closeAdmin() {
-	p.hub.close()
+	p.hub.Close()
 	if p.admin == nil {
 		return
 	}

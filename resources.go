@@ -90,7 +90,7 @@ func (p *program) buildResources() error {
 // bootstrap makes the objects that every server has, then the user's fixtures, and sets the
 // controllers to work. It is a post-start hook: the server is not ready before.
 func (p *program) bootstrap(ctx context.Context) error {
-	own := controller.Own{CA: string(p.certs.caPEM()), Fixtures: p.opt.fixtures.paths}
+	own := controller.Own{CA: string(p.certs.CAPEM()), Fixtures: p.opt.fixtures.paths}
 	// The TLS listener by its address; a name could not be an endpoint.
 	for _, url := range p.urls("https") {
 		host, port, err := net.SplitHostPort(strings.TrimPrefix(url, "https://"))

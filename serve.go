@@ -84,7 +84,7 @@ func (f *front) serve(p *program, broken chan<- error) {
 	for _, l := range f.listeners {
 		var nl net.Listener = l
 		if l.tls {
-			nl = tls.NewListener(l, p.certs.config(p.opt.listen.protocols(f.role)))
+			nl = tls.NewListener(l, p.certs.TLSConfig(p.opt.listen.protocols(f.role)))
 		}
 		f.loops.Go(func() {
 			err := f.server.Serve(nl)
@@ -133,7 +133,7 @@ func (c complaints) Write(b []byte) (int, error) {
 	level := slog.LevelDebug
 	switch {
 	case strings.Contains(text, "TLS handshake error") && c.role != "admin":
-		c.p.metrics.tlsErrors.inc()
+		c.p.metrics.tlsErrors.Inc()
 	case strings.HasPrefix(text, "http: panic serving"), strings.HasPrefix(text, "http: Accept error"):
 		level = slog.LevelError
 	}

@@ -76,7 +76,7 @@ func (s *Server) shadows(cache *atomic.Pointer[shadowMap]) *shadowMap {
 // tables are the compiled tables of the chain from s on, which change with every change.
 func (s *Server) tables() (out []any) {
 	for ; s != nil; s = s.delegate {
-		out = append(out, s.container.compiled(), s.mux.compiled())
+		out = append(out, s.container.table.load(), s.mux.table.load())
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
@@ -140,16 +141,9 @@ func TestCertificateReload(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
 	put := func() string {
-		p, k, _, err := generate([]string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for path, b := range map[string][]byte{key: k, cert: p.pem} { // the pair does not change in one step
-			if err := writeAtomic(path, b); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return p.cert.Leaf.SerialNumber.String()
+		c, k := signTestCert(t, nil, &x509.Certificate{DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
+		putPEM(t, dir, "tls", c, k) // the pair does not change in one step
+		return c.SerialNumber.String()
 	}
 	first := put()
 	r := startProgram(t, nil, "--tls-cert-file="+cert, "--tls-private-key-file="+key)
@@ -194,22 +188,22 @@ func TestCertificateReload(t *testing.T) {
 	if err := os.WriteFile(cert, []byte("garbage"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r.certs.reload() // what SIGHUP does
+	r.certs.Reload() // what SIGHUP does
 	if got, err := serial(); err != nil || got != second {
 		t.Errorf("after a bad file: serial %s %v, want %s still", got, err, second)
 	}
-	if shown := r.certs.shown().Certificates[0]; shown.Error == "" || !strings.Contains(shown.Error, cert) {
+	if shown := shownTLS(r.certs).Certificates[0]; shown.Error == "" || !strings.Contains(shown.Error, cert) {
 		t.Errorf("the admin page does not say what is wrong: %+v", shown)
 	}
 	if !r.err.has(cert) {
 		t.Error("the log does not name the bad file")
 	}
 	third := put()
-	r.certs.reload()
+	r.certs.Reload()
 	if got, err := serial(); err != nil || got != third {
 		t.Errorf("after a good file: serial %s %v, want %s", got, err, third)
 	}
-	if shown := r.certs.shown().Certificates[0]; shown.Error != "" {
+	if shown := shownTLS(r.certs).Certificates[0]; shown.Error != "" {
 		t.Errorf("the error is still shown: %q", shown.Error)
 	}
 	close(stop)

@@ -308,7 +308,7 @@ func TestLatePanicIsCounted(t *testing.T) {
 			if !log.has("too late") || !log.has("timelimit_test.go") {
 				t.Errorf("HTTP/%d: the log does not tell of the panic:\n%s", major, log)
 			}
-			if n := p.metrics.postTimeout.value(); n != 1 {
+			if n := p.metrics.postTimeout.Value(); n != 1 {
 				t.Errorf("HTTP/%d: %v panics behind the limit, want 1", major, n)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	"apichain/internal/kinds"
+	"apichain/internal/metrics"
 )
 
 // programVersion is ours; kubernetesVersion is the release whose behaviour we follow.
@@ -91,4 +92,15 @@ func versionService() *WebService {
 func writeJSON(w http.ResponseWriter, b []byte) {
 	w.Header()["Content-Type"] = []string{"application/json"}
 	_, _ = w.Write(b)
+}
+
+// writeBuild writes what is running, as labels of a constant: first under upstream's name, then what
+// is ours.
+func writeBuild(e *metrics.Writer) {
+	v := newVersionInfo(readBuild())
+	e.Family("kubernetes_build_info", "gauge", "The Kubernetes release whose behaviour this is; always 1.")
+	e.Number(1, "build_date", v.BuildDate, "compiler", v.Compiler, "git_commit", v.GitCommit, "git_tree_state", v.GitTreeState,
+		"git_version", v.GitVersion, "go_version", v.GoVersion, "major", v.Major, "minor", v.Minor, "platform", v.Platform)
+	e.Family("apichain_build_info", "gauge", "What is running; always 1.")
+	e.Number(1, "go_version", v.GoVersion, "revision", v.GitCommit, "version", programVersion)
 }

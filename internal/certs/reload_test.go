@@ -1,4 +1,4 @@
-package main
+package certs
 
 import (
 	"cmp"
@@ -22,13 +22,13 @@ import (
 
 // serveTLS answers every handshake with what the server saw: how many certificates the
 // client showed, and whether it resumed. It ends with the test.
-func serveTLS(t testing.TB, c *certificates) (address string) {
+func serveTLS(t testing.TB, c *Loader) (address string) {
 	t.Helper()
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := tls.NewListener(inner, c.config([]string{"h2", "http/1.1"}))
+	l := tls.NewListener(inner, c.TLSConfig([]string{"h2", "http/1.1"}))
 	var owned sync.WaitGroup
 	owned.Go(func() {
 		for {
@@ -122,15 +122,17 @@ func TestSNI(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cert, key, _ := strings.Cut(files[cmp.Or(tt.serving, "serving")], ",")
-			args := []string{"--tls-cert-file=" + cert, "--tls-private-key-file=" + key}
+			config := Config{CertFile: cert, KeyFile: key}
 			for _, s := range tt.sni {
 				name, given, named := strings.Cut(s, ":")
-				if name = files[name]; named {
-					name += ":" + given
+				var pair SNI
+				pair.Cert, pair.Key, _ = strings.Cut(files[name], ",")
+				if named {
+					pair.Names = []string{given}
 				}
-				args = append(args, "--tls-sni-cert-key="+name)
+				config.SNI = append(config.SNI, pair)
 			}
-			if got := served(t, serveTLS(t, newTestCertificates(t, io.Discard, args...)), tt.serverName); got != tt.want {
+			if got := served(t, serveTLS(t, newTestLoader(t, io.Discard, config)), tt.serverName); got != tt.want {
 				t.Errorf("%q: got %s, want %s", tt.serverName, got, tt.want)
 			}
 		})
@@ -140,24 +142,25 @@ func TestSNI(t *testing.T) {
 // TestHandshakes: what is refused is refused with an alert that says so.
 func TestHandshakes(t *testing.T) {
 	cbc := []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}
+	chosen := []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}
 	for _, tt := range []struct {
 		name   string
-		args   []string
+		config Config
 		client *tls.Config
 		want   string // version and suite, or the refusal
 	}{
-		{"newest", nil, &tls.Config{}, "TLS 1.3 TLS_AES_128_GCM_SHA256"},
-		{"1.2", nil, &tls.Config{MaxVersion: tls.VersionTLS12}, "TLS 1.2 TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"},
-		{"1.1", nil, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, "protocol version not supported"},
-		{"1.0", nil, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}, "protocol version not supported"},
-		{"1.2 below the minimum", []string{"--tls-min-version=VersionTLS13"}, &tls.Config{MaxVersion: tls.VersionTLS12}, "protocol version not supported"},
-		{"CBC", nil, &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: cbc}, "handshake failure"},
-		{"a chosen suite", []string{"--tls-cipher-suites=TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"}, &tls.Config{MaxVersion: tls.VersionTLS12}, "TLS 1.2 TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"},
-		{"a suite not chosen", []string{"--tls-cipher-suites=TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"}, &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}}, "handshake failure"},
-		{"1.3 has its suites whatever is chosen", []string{"--tls-cipher-suites=TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"}, &tls.Config{MinVersion: tls.VersionTLS13}, "TLS 1.3 TLS_AES_128_GCM_SHA256"},
+		{"newest", Config{}, &tls.Config{}, "TLS 1.3 TLS_AES_128_GCM_SHA256"},
+		{"1.2", Config{}, &tls.Config{MaxVersion: tls.VersionTLS12}, "TLS 1.2 TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"},
+		{"1.1", Config{}, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, "protocol version not supported"},
+		{"1.0", Config{}, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}, "protocol version not supported"},
+		{"1.2 below the minimum", Config{MinVersion: tls.VersionTLS13}, &tls.Config{MaxVersion: tls.VersionTLS12}, "protocol version not supported"},
+		{"CBC", Config{}, &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: cbc}, "handshake failure"},
+		{"a chosen suite", Config{Suites: chosen}, &tls.Config{MaxVersion: tls.VersionTLS12}, "TLS 1.2 TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"},
+		{"a suite not chosen", Config{Suites: chosen}, &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}}, "handshake failure"},
+		{"1.3 has its suites whatever is chosen", Config{Suites: chosen}, &tls.Config{MinVersion: tls.VersionTLS13}, "TLS 1.3 TLS_AES_128_GCM_SHA256"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s, _, err := shake(serveTLS(t, newTestCertificates(t, io.Discard, tt.args...)), tt.client)
+			s, _, err := shake(serveTLS(t, newTestLoader(t, io.Discard, tt.config)), tt.client)
 			got := tls.VersionName(s.Version) + " " + tls.CipherSuiteName(s.CipherSuite)
 			if err != nil {
 				got = err.Error()
@@ -173,11 +176,11 @@ func TestHandshakes(t *testing.T) {
 // client resumes, for the authenticator to judge by the CAs of then.
 func TestClientCertificates(t *testing.T) {
 	dir := t.TempDir()
-	ca := newTestCA(t, nil)
+	ca := newTestCA(t)
 	caFile := filepath.Join(dir, "ca.crt")
 	put(t, caFile, certPEM(ca.cert))
-	address := serveTLS(t, newTestCertificates(t, io.Discard, "--client-ca-file="+caFile))
-	stranger, key := signTestCert(t, newTestCA(t, nil), &x509.Certificate{Subject: pkix.Name{CommonName: "stranger"}})
+	address := serveTLS(t, newTestLoader(t, io.Discard, Config{ClientCAs: caFile}))
+	stranger, key := signTestCert(t, newTestCA(t), &x509.Certificate{Subject: pkix.Name{CommonName: "stranger"}})
 	certs := []tls.Certificate{{Certificate: [][]byte{stranger.Raw}, PrivateKey: key}}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		for _, tt := range []struct {
@@ -200,7 +203,7 @@ func TestClientCertificates(t *testing.T) {
 func TestReloadUnderHandshakes(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := putPair(t, dir, "0", &x509.Certificate{})
-	c := newTestCertificates(t, io.Discard, "--tls-cert-file="+cert, "--tls-private-key-file="+key)
+	c := newTestLoader(t, io.Discard, Config{CertFile: cert, KeyFile: key})
 	address := serveTLS(t, c)
 	ctx, cancel := context.WithCancel(t.Context())
 	var load sync.WaitGroup
@@ -219,7 +222,7 @@ func TestReloadUnderHandshakes(t *testing.T) {
 		})
 	}
 	for range done {
-		await(t, "the first handshakes", started)
+		<-started
 	}
 	last := "0"
 	for i := 1; i <= 20; i++ {
@@ -229,7 +232,7 @@ func TestReloadUnderHandshakes(t *testing.T) {
 			if err := os.Rename(step.from, step.to); err != nil {
 				t.Fatal(err)
 			}
-			c.reload()
+			c.Reload()
 			if got := served(t, address, ""); got != step.want {
 				t.Errorf("after %s changed: got %s, want %s", filepath.Base(step.to), got, step.want)
 			}
@@ -274,12 +277,14 @@ func TestBadFile(t *testing.T) {
 			sniCert, sniKey := putPair(t, dir, "sni", &x509.Certificate{})
 			clients, _ := putPair(t, dir, "clients", &x509.Certificate{})
 			proxies, _ := putPair(t, dir, "proxies", &x509.Certificate{})
-			c := newTestCertificates(t, log, "--tls-cert-file="+cert, "--tls-private-key-file="+key, "--tls-sni-cert-key="+sniCert+","+sniKey+":sni.example",
-				"--client-ca-file="+clients, "--requestheader-client-ca-file="+proxies)
-			var events []certEvent
-			c.onChange = func(e certEvent) { events = append(events, e) }
+			c := newTestLoader(t, log, Config{
+				CertFile: cert, KeyFile: key, SNI: []SNI{{sniCert, sniKey, []string{"sni.example"}}}, ClientCAs: clients, RequestHeaderCAs: proxies,
+			})
+			var events []Event
+			c.OnReload(func(e Event) { events = append(events, e) })
 			now := func() state {
-				return state{c.serving.Load().cert.Leaf.SerialNumber.String(), c.sni[0].Load().cert.Leaf.SerialNumber.String(), fmt.Sprintf("%p", c.clientCAs()), fmt.Sprintf("%p", c.requestHeaderCAs())}
+				pairs := c.Pairs()
+				return state{pairs[0].Cert.Leaf.SerialNumber.String(), pairs[1].Cert.Leaf.SerialNumber.String(), fmt.Sprintf("%p", c.ClientCAs()), fmt.Sprintf("%p", c.RequestHeaderCAs())}
 			}
 			path := filepath.Join(dir, tt.file)
 			good, err := os.ReadFile(path)
@@ -296,14 +301,14 @@ func TestBadFile(t *testing.T) {
 			if got := now(); got != was {
 				t.Errorf("got %+v, want %+v still", got, was)
 			}
-			if len(events) != 1 || events[0].err == nil || !strings.Contains(events[0].err.Error(), path) || !strings.Contains(events[0].err.Error(), tt.want) {
+			if len(events) != 1 || events[0].Err == nil || !strings.Contains(events[0].Err.Error(), path) || !strings.Contains(events[0].Err.Error(), tt.want) {
 				t.Fatalf("got events %+v, want one with %s and %q", events, path, tt.want)
 			}
 			if !log.has(path) || !log.has(tt.want) {
 				t.Errorf("log %q, want %s and %q", log, path, tt.want)
 			}
 			if tt.file != "proxies.crt" { // the page has no place for these
-				if got := shownErrors(c); len(got) != 1 || !strings.Contains(got[0], path) {
+				if got := failures(c); len(got) != 1 || !strings.Contains(got[0], path) {
 					t.Errorf("the admin page has errors %q, want one that names %s", got, path)
 				}
 			}
@@ -312,22 +317,22 @@ func TestBadFile(t *testing.T) {
 			if c.check(false); len(events) != 1 {
 				t.Errorf("the same content again: got events %+v, want no further one", events[1:])
 			}
-			c.reload()
-			failed := slices.DeleteFunc(slices.Clone(events), func(e certEvent) bool { return e.err == nil })
+			c.Reload()
+			failed := slices.DeleteFunc(slices.Clone(events), func(e Event) bool { return e.Err == nil })
 			if len(failed) != 2 || strings.Count(log.String(), "level=ERROR") != 2 {
 				t.Errorf("a signal: got %d failures and log %q, want it reported again", len(failed), log)
 			}
 
 			put(t, path, good)
 			events = nil
-			if c.check(false); len(events) != 1 || events[0].err != nil {
+			if c.check(false); len(events) != 1 || events[0].Err != nil {
 				t.Errorf("good again: got events %+v, want one reload", events)
 			}
-			if got := shownErrors(c); len(got) > 0 {
+			if got := failures(c); len(got) > 0 {
 				t.Errorf("the admin page still has %q", got)
 			}
 			tt.spoil(t, path)
-			if c.check(false); len(events) != 2 || events[1].err == nil {
+			if c.check(false); len(events) != 2 || events[1].Err == nil {
 				t.Errorf("bad after good: got events %+v, want it reported", events)
 			}
 		})
@@ -347,15 +352,14 @@ func touch(t *testing.T, path string) {
 	}
 }
 
-// shownErrors are the errors on the admin page.
-func shownErrors(c *certificates) (out []string) {
-	s := c.shown()
-	if s.ClientCA != nil && s.ClientCA.Error != "" {
-		out = append(out, s.ClientCA.Error)
+// failures are those of the certificates and the client CAs in use.
+func failures(l *Loader) (out []string) {
+	if f := l.Failure(l.ClientCASet().Source); f != nil {
+		out = append(out, f.Text)
 	}
-	for _, a := range s.Certificates {
-		if a.Error != "" {
-			out = append(out, a.Error)
+	for _, p := range l.Pairs() {
+		if f := l.Failure(p.Source); f != nil {
+			out = append(out, f.Text)
 		}
 	}
 	return out
@@ -371,17 +375,16 @@ func TestWatch(t *testing.T) {
 	if err := os.Symlink(ca, link); err != nil {
 		t.Fatal(err)
 	}
-	o, _ := newTLSOptions(t, "--client-ca-file="+link)
 	synctest.Test(t, func(t *testing.T) {
-		c, err := newCertificates(o, nil, slog.New(slog.DiscardHandler))
+		c, err := New(Config{ClientCAs: link}, nil, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
-		events := make(chan certEvent, 10)
-		c.onChange = func(e certEvent) { events <- e }
+		events := make(chan Event, 10)
+		c.OnReload(func(e Event) { events <- e })
 		ctx, cancel := context.WithCancel(t.Context())
 		var owned sync.WaitGroup
-		owned.Go(func() { c.watch(ctx) })
+		owned.Go(func() { c.Watch(ctx) })
 		<-time.After(time.Hour)
 		if len(events) > 0 {
 			t.Errorf("nothing changed in an hour: got %+v", <-events)
@@ -405,16 +408,16 @@ func TestWatch(t *testing.T) {
 				return os.Rename(link+".new", link)
 			}, "CN=v1"},
 		} {
-			before := c.clientCAs()
+			before := c.ClientCAs()
 			start := time.Now()
 			if err := change.do(); err != nil {
 				t.Fatal(err)
 			}
 			e := <-events
-			if took := time.Since(start); e.err != nil || took > time.Second {
+			if took := time.Since(start); e.Err != nil || took > time.Second {
 				t.Errorf("%s: got %+v after %v, want a reload within a second", change.name, e, took)
 			}
-			if got := c.clients.Load().subjects; !slices.Equal(got, []string{change.subject}) || c.clientCAs() == before {
+			if got := c.ClientCASet().Subjects; !slices.Equal(got, []string{change.subject}) || c.ClientCAs() == before {
 				t.Errorf("%s: CAs %q, want a new pool of %s", change.name, got, change.subject)
 			}
 		}
