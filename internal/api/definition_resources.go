@@ -31,9 +31,7 @@ func (c *Customs) resources(crd map[string]any) []*Resource {
 	shapes := map[string]*customShape{}
 	storage := ""
 	for _, v := range versions {
-		sub := tree.Object(v, "subresources")
-		_, hasStatus := sub["status"]
-		compiled, err := schema.Compile(tree.Object(v, "schema", "openAPIV3Schema"), hasStatus)
+		compiled, err := schema.Compile(tree.Object(v, "schema", "openAPIV3Schema"))
 		if err != nil { // schema.CheckCRD took it
 			c.api.Config.Log.Error("a schema does not compile", "definition", tree.Name(crd), "version", tree.Text(v, "name"), "err", err)
 			return nil

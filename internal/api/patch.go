@@ -250,7 +250,7 @@ func (q *Call) scaleOf(obj map[string]any) (map[string]any, error) {
 	replicas, ok := tree.At(obj, q.Resource.scale.spec...).(int64)
 	if !ok {
 		why := "the spec replicas field " + strconv.Quote("."+strings.Join(q.Resource.scale.spec, ".")) + " does not exist"
-		return nil, &status.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "Internal error occurred: " + why, Details: &status.Details{Causes: []status.Cause{{Message: why}}}}
+		return nil, &status.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "Internal error occurred: " + why, Details: &status.Details{Causes: []field.Error{{Message: why}}}}
 	}
 	m := map[string]any{}
 	for _, f := range []string{"name", "namespace", "uid", "resourceVersion", "creationTimestamp"} {

@@ -67,7 +67,7 @@ func (q *Call) await(rev int64) error {
 	}
 	message := fmt.Sprintf("Timeout: Too large resource version: %d, current: %d", rev, store.Revision())
 	return &status.Error{Code: http.StatusGatewayTimeout, Reason: "Timeout", Message: message, RetryAfter: 1,
-		Details: &status.Details{Causes: []status.Cause{{Reason: "ResourceVersionTooLarge", Message: "Too large resource version"}}}}
+		Details: &status.Details{Causes: []field.Error{{Reason: "ResourceVersionTooLarge", Message: "Too large resource version"}}}}
 }
 
 // ListOptions are the parameters of a list or a watch, checked.

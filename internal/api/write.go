@@ -243,7 +243,7 @@ func (q *Call) checkNamespaceActive(name string) error {
 	if space.Meta.Deleting {
 		why := "unable to create new content in namespace " + q.namespace + " because it is being terminated"
 		e := q.forbidden(name, why)
-		e.Details.Causes = []status.Cause{{Reason: "NamespaceTerminating", Message: "namespace " + q.namespace + " is being terminated", Field: "metadata.namespace"}}
+		e.Details.Causes = []field.Error{{Reason: "NamespaceTerminating", Message: "namespace " + q.namespace + " is being terminated", Field: "metadata.namespace"}}
 		return e
 	}
 	return nil

@@ -58,9 +58,7 @@ func notASnapshot(wrong []field.Error) *status.Error {
 	if more := len(wrong) - 1; more > 0 {
 		e.Message += fmt.Sprintf(", and %d more", more)
 	}
-	for _, w := range wrong[:min(len(wrong), shown)] {
-		e.Details.Causes = append(e.Details.Causes, status.Cause{Reason: w.Reason, Message: w.Message, Field: w.Field})
-	}
+	e.Details.Causes = wrong[:min(len(wrong), shown)]
 	return e
 }
 

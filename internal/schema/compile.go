@@ -24,7 +24,7 @@ import (
 // cannot be compiled and its path from the root of s: properties[spec].type. s is neither
 // changed nor kept. The second argument says whether the version has the status subresource;
 // nothing depends on it.
-func Compile(s map[string]any, _ bool) (*Schema, error) {
+func Compile(s map[string]any) (*Schema, error) {
 	c := schemaCompiler{}
 	root, err := c.node(s, "")
 	if err != nil {

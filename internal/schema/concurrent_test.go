@@ -83,7 +83,7 @@ func TestConcurrentCompile(t *testing.T) {
 	crd := definition(t, everyday)
 	wantErrors, wantWarnings := lines(schema.CheckCRD(crd, crd)), schema.Warnings(crd)
 	obj := map[string]any{"spec": everydaySpec(rand.New(rand.NewPCG(23, 24)))}
-	first, err := schema.Compile(raw, true)
+	first, err := schema.Compile(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestConcurrentCompile(t *testing.T) {
 	for range 6 {
 		all.Go(func() {
 			for range 10 {
-				s, err := schema.Compile(raw, true)
+				s, err := schema.Compile(raw)
 				if err != nil {
 					t.Error(err)
 					return

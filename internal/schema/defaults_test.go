@@ -101,7 +101,7 @@ func TestDefaultsRoot(t *testing.T) {
 // another object nor the raw schema changes with it, nor it with them.
 func TestDefaultsAreOwn(t *testing.T) {
 	raw := parse(t, withSpec(`"o":{"type":"object","default":{"l":[{"k":"v"}]},"properties":{"l":{"type":"array","items":{"type":"object","properties":{"k":{"type":"string"}}}}}}`))
-	s, err := schema.Compile(raw, false)
+	s, err := schema.Compile(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestDefaultsAgainstNaive(t *testing.T) {
 	changed := 0
 	for range 6000 {
 		raw := map[string]any{"type": "object", "properties": map[string]any{"a": defaultSchema(r, 4), "b": defaultSchema(r, 3)}}
-		s, err := schema.Compile(raw, false)
+		s, err := schema.Compile(raw)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -278,7 +278,7 @@ func TestDefaultsNeverOverwrite(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	for range 2000 {
 		raw := map[string]any{"type": "object", "properties": map[string]any{"a": defaultSchema(r, 3)}}
-		s, err := schema.Compile(raw, false)
+		s, err := schema.Compile(raw)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -333,7 +333,7 @@ func TestDefaultsTooMany(t *testing.T) {
 	inner := `"type":"object","properties":{"n":{"type":"array","items":{"type":"integer"},"default":` + numbers + `}}`
 	large := withSpec(`"l":{"type":"array","items":{` + inner + `},"default":` + hundred + `}`)
 	const refused = `properties[spec].properties[l].default: has more than 10000 values with the defaults of its parts`
-	if _, err := schema.Compile(parse(t, large), false); err == nil || err.Error() != refused {
+	if _, err := schema.Compile(parse(t, large)); err == nil || err.Error() != refused {
 		t.Errorf("one large default: %v", err)
 	}
 	if got := check(t, definition(t, large), nil); !strings.HasPrefix(got, "Invalid ") || !strings.HasSuffix(got, "error building validator: "+refused) {

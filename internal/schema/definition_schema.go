@@ -50,7 +50,7 @@ func (c *crdCheck) schema(p *field.Path, container any, status bool) {
 	keywords.node(p, s, true, keywordScope{})
 	c.addAll(keywords.errs)
 	if len(c.errs) == before {
-		if _, err := Compile(s, status); err != nil {
+		if _, err := Compile(s); err != nil {
 			c.invalid(p, "", "error building validator: "+err.Error())
 		}
 	}

@@ -170,37 +170,8 @@ func (f *faults) value(n *schemaNode, v, old any, had bool) (good int) {
 	return f.valueFaults(n, v, old, had)
 }
 
-// equal is tree.Equal with a limit: every pair of values that it compares costs a step. Each level
-// of an object that differs only far inside is compared again with all that is below it, so that
-// a deep object would otherwise cost the square of its size. Without steps left nothing is equal,
-// which ends the walk soon.
-func (f *faults) equal(a, b any) bool {
-	if f.left--; f.left < 0 {
-		return false
-	}
-	switch a := a.(type) {
-	case map[string]any:
-		b, ok := b.(map[string]any)
-		if !ok || len(a) != len(b) {
-			return false
-		}
-		for k, v := range a {
-			if w, there := b[k]; !there || !f.equal(v, w) {
-				return false
-			}
-		}
-		return true
-	case []any:
-		b, ok := b.([]any)
-		if !ok || len(a) != len(b) {
-			return false
-		}
-		for i := range a {
-			if !f.equal(a[i], b[i]) {
-				return false
-			}
-		}
-		return true
-	}
-	return tree.Equal(a, b)
-}
+// equal is tree.Equal with what is left of the walk's steps. Each level of an object that differs
+// only far inside is compared again with all that is below it, so that a deep object would
+// otherwise cost the square of its size. Without steps left nothing is equal, which ends the walk
+// soon.
+func (f *faults) equal(a, b any) bool { return tree.EqualWithin(a, b, &f.left) }

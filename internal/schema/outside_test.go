@@ -32,7 +32,7 @@ func parse(t testing.TB, text string) map[string]any {
 // compile compiles a schema that has to compile.
 func compile(t testing.TB, text string) *schema.Schema {
 	t.Helper()
-	s, err := schema.Compile(parse(t, text), false)
+	s, err := schema.Compile(parse(t, text))
 	if err != nil {
 		t.Fatalf("%.500s: %v", text, err)
 	}

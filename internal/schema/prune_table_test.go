@@ -191,7 +191,7 @@ func TestPruneProperties(t *testing.T) {
 	removed, kept := 0, 0
 	for range 4000 {
 		raw := map[string]any{"type": "object", "properties": map[string]any{"a": pruneSchema(r, 4), "b": pruneSchema(r, 3)}}
-		s, err := schema.Compile(raw, false)
+		s, err := schema.Compile(raw)
 		if err != nil {
 			t.Fatal(err)
 		}

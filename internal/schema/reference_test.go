@@ -484,7 +484,7 @@ func TestAgainstReference(t *testing.T) {
 	for range 3000 {
 		alternatives := r.IntN(2) == 0
 		raw := map[string]any{"type": "object", "properties": map[string]any{"spec": referenceSchema(r, 3, alternatives)}}
-		s, err := schema.Compile(raw, false)
+		s, err := schema.Compile(raw)
 		if err != nil {
 			t.Fatalf("%s: %v", tree.AppendJSON(nil, raw), err)
 		}

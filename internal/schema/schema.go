@@ -19,7 +19,7 @@
 //
 // A short example; raw is the openAPIV3Schema of a version:
 //
-//	s, err := schema.Compile(raw, false)
+//	s, err := schema.Compile(raw)
 //	if err != nil {
 //		return err
 //	}

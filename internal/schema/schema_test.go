@@ -20,7 +20,7 @@ func objectOf(t testing.TB, text string) map[string]any {
 
 func schemaOf(t testing.TB, text string) *Schema {
 	t.Helper()
-	s, err := Compile(objectOf(t, text), false)
+	s, err := Compile(objectOf(t, text))
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
@@ -281,7 +281,7 @@ func TestSchemaRefused(t *testing.T) {
 		specSchema(`"a":{"type":"integer","allOf":[1]}`):         "properties[spec].properties[a].allOf[0]: must be an object",
 		specSchema(`"a":{"type":"integer","not":{"type":"no"}}`): `properties[spec].properties[a].not.type: "no" is no type`,
 	} {
-		if _, err := Compile(objectOf(t, schema), false); err == nil || err.Error() != want {
+		if _, err := Compile(objectOf(t, schema)); err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", schema, err, want)
 		}
 	}

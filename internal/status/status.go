@@ -84,16 +84,13 @@ type Error struct {
 
 // Details is the details of a Status, with the keys in upstream's order.
 type Details struct {
-	Name              string  `json:"name,omitempty"`
-	Group             string  `json:"group,omitempty"`
-	Kind              string  `json:"kind,omitempty"`
-	UID               string  `json:"uid,omitempty"`
-	Causes            []Cause `json:"causes,omitempty"`
-	RetryAfterSeconds int     `json:"retryAfterSeconds,omitempty"`
+	Name              string        `json:"name,omitempty"`
+	Group             string        `json:"group,omitempty"`
+	Kind              string        `json:"kind,omitempty"`
+	UID               string        `json:"uid,omitempty"`
+	Causes            []field.Error `json:"causes,omitempty"`
+	RetryAfterSeconds int           `json:"retryAfterSeconds,omitempty"`
 }
-
-// Cause is one thing wrong, as details list it: another name for what checks of fields give.
-type Cause = field.Error
 
 // Status is the wire form, metav1.Status, with the keys in upstream's order. It is only
 // ever a failure here.

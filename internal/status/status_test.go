@@ -72,7 +72,7 @@ func TestInvalidTwice(t *testing.T) {
 func full() *Error {
 	return &Error{
 		Code: 409, Reason: "Conflict", Message: "m", RetryAfter: 3, Continue: "token",
-		Details: &Details{Name: "n", Group: "g", Kind: "k", UID: "u", Causes: []Cause{{Reason: "r", Message: "c", Field: "f"}}},
+		Details: &Details{Name: "n", Group: "g", Kind: "k", UID: "u", Causes: []field.Error{{Reason: "r", Message: "c", Field: "f"}}},
 		Cause:   errors.New("secret"),
 	}
 }
