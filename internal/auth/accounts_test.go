@@ -12,9 +12,9 @@ func TestTokenExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := func(namespace, name string) (string, bool) { return "u", namespace == "n" && name == "a" }
 		tokens := NewAccounts(account, nil)
-		c := &Claims{Audiences: []string{"x"}, Expires: time.Now().Unix() + 600}
+		c := &claims{Audiences: []string{"x"}, Expires: time.Now().Unix() + 600}
 		c.Account.Namespace, c.Account.ServiceAccount.Name, c.Account.ServiceAccount.UID = "n", "a", "u"
-		token := tokens.Sign(c)
+		token := tokens.sign(c)
 		for _, step := range []struct {
 			after time.Duration
 			valid bool
