@@ -340,7 +340,9 @@ func TestTrailBetweenTwo(t *testing.T) {
 			tr.Started(200)
 			tr.Refused(&status.Error{Code: 500, Reason: "InternalError"})
 		})
-		all.Go(func() { tr.Complete(End{Code: 504, Failure: &status.Error{Code: 504, Reason: "Timeout"}, HandlerRuns: true}) })
+		all.Go(func() {
+			tr.Complete(End{Code: 504, Failure: &status.Error{Code: 504, Reason: "Timeout"}, HandlerRuns: true})
+		})
 		all.Wait()
 		tr.Complete(End{Code: 200})
 	}

@@ -200,7 +200,7 @@ func CompleteGroups(u *request.User, groupsNamed bool) {
 	if namespace, _, ok := serviceAccount(u.Name); ok && !groupsNamed {
 		u.Groups = append(u.Groups, request.GroupServiceAccounts, request.ServiceAccountGroupPrefix+namespace)
 	}
-	// Nobody is in both of these groups by our doing.
+	// The anonymous user gets its group whatever others were asked for with it (upstream).
 	switch {
 	case u.Name == request.UserAnonymous:
 		if !u.In(request.GroupUnauthenticated) {
