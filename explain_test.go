@@ -133,7 +133,7 @@ func TestExplainStandsBeforeTheHandler(t *testing.T) {
 	for range 1000 {
 		_, _ = source{p}.Explain(q.question().ExplainRequest)
 	}
-	if e := p.mustExplain(t, "GET /api/v1/namespaces/a/configmaps", "user=x", "group=system:masters"); e.Route.Operation != "listCoreV1NamespacedConfigMap" || e.Route.Handler != "*main.resource" {
+	if e := p.mustExplain(t, "GET /api/v1/namespaces/a/configmaps", "user=x", "group=system:masters"); e.Route.Operation != "listCoreV1NamespacedConfigMap" || e.Route.Handler != "*api.Resource" {
 		t.Errorf("%+v", e.Route)
 	}
 }

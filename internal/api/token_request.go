@@ -6,7 +6,6 @@ import (
 
 	"apichain/internal/auth"
 	"apichain/internal/field"
-	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/tree"
 )
@@ -53,14 +52,15 @@ func (q *Call) requestToken() error {
 		audiences = []string{auth.ServerAudience}
 	}
 	now := time.Now()
-	c := &auth.Claims{Audiences: audiences, Expires: now.Unix() + seconds, IssuedAt: now.Unix(), NotBefore: now.Unix(), Issuer: auth.Issuer, ID: request.NewUUID(), Subject: request.ServiceAccountUserPrefix + q.namespace + ":" + q.name}
-	c.Account.Namespace, c.Account.ServiceAccount.Name, c.Account.ServiceAccount.UID = q.namespace, q.name, account.Meta.UID
-	c.Account.Secret = bound
+	expires := now.Add(time.Duration(seconds) * time.Second)
+	token := q.api.Config.Tokens.Issue(auth.Grant{
+		Namespace: q.namespace, Account: q.name, UID: account.Meta.UID, Secret: bound, Audiences: audiences, Issued: now, Expires: expires,
+	})
 	answer := map[string]any{
 		"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
 		"metadata": map[string]any{"name": q.name, "namespace": q.namespace, "creationTimestamp": TimeText(now)},
 		"spec":     map[string]any{"audiences": AnyStrings(audiences), "expirationSeconds": seconds, "boundObjectRef": tree.At(obj, "spec", "boundObjectRef")},
-		"status":   map[string]any{"token": q.api.Config.Tokens.Sign(c), "expirationTimestamp": TimeText(now.Add(time.Duration(seconds) * time.Second))},
+		"status":   map[string]any{"token": token, "expirationTimestamp": TimeText(expires)},
 	}
 	return q.answerTree(http.StatusCreated, answer)
 }

@@ -22,8 +22,7 @@ import (
 
 // Compile compiles an openAPIV3Schema. The error, a *schemaError, names the first thing that
 // cannot be compiled and its path from the root of s: properties[spec].type. s is neither
-// changed nor kept. The second argument says whether the version has the status subresource;
-// nothing depends on it.
+// changed nor kept.
 func Compile(s map[string]any) (*Schema, error) {
 	c := schemaCompiler{}
 	root, err := c.node(s, "")
