@@ -698,6 +698,12 @@ func TestDefinitionNamesKept(t *testing.T) {
 	if got := nameConditions(conditions); !strings.HasPrefix(got, "NamesAccepted=True") || !tree.Equal(names, tree.Object(owner, "spec", "names")) {
 		t.Errorf("the owner: %s %s", tree.AppendJSON(nil, names), got)
 	}
+	// Its own names are not taken from it by itself: a short name may become the singular.
+	own := tree.Copy(owner).(map[string]any)
+	tree.Set(own, "wd", "spec", "names", "singular")
+	if names, conditions := schema.NameConflicts(own, []map[string]any{owner}, now); tree.Text(names, "singular") != "wd" {
+		t.Errorf("an own name: %s %s", tree.AppendJSON(nil, names), nameConditions(conditions))
+	}
 	// A name that it asks for later is refused, the old one stays.
 	tree.Set(owner, conditions, "status", "conditions")
 	other := nameOwner(t, "example.com", "tools", "Tool")

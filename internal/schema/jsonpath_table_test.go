@@ -117,6 +117,9 @@ func TestPathRanges(t *testing.T) {
 		{".spec.list[2:2]", `-`},
 		{".spec.list[3:1]", `-`},
 		{".spec.list[4:]", `-`},
+		{".spec.list[1:4]", `20`},
+		{".spec.list[1:9]", `-`},
+		{".spec.list[-9:2]", `-`},
 		{".spec.none[0:]", `-`},
 		{".spec.items[1:].name", `"b"`},
 		{".spec.items[2:].name", `"c"`}, // the first that has one

@@ -234,6 +234,7 @@ func TestRuleIntOrString(t *testing.T) {
 		{"first of allOf", fieldA(both + `,"allOf":[{` + pair + `},{"maximum":5}]`), ""},
 		{"first of allOf alone", fieldA(both + `,"allOf":[{` + pair + `}]`), ""},
 		{"second of allOf", fieldA(both + `,"allOf":[{"maximum":5},{` + pair + `}]`), typed("allOf[1].anyOf[0]", "allOf[1].anyOf[1]")},
+		{"first and second of allOf", fieldA(both + `,"allOf":[{` + pair + `},{` + pair + `}]`), typed("allOf[1].anyOf[0]", "allOf[1].anyOf[1]")},
 		{"in not", fieldA(both + `,"not":{` + pair + `}`), typed("not.anyOf[0]", "not.anyOf[1]")},
 	})
 }
