@@ -103,7 +103,8 @@ func belowSpec(names string) (paths []string) {
 // and no others do.
 func TestPruneEmbeddedMetadata(t *testing.T) {
 	text := withSpec(`"a":{"type":"object","x-kubernetes-embedded-resource":true,"x-kubernetes-preserve-unknown-fields":true}`)
-	for _, field := range []string{`"name":"n"`, `"generateName":"n-"`, `"namespace":"default"`, `"selfLink":"/x"`, `"uid":"u"`, `"resourceVersion":"1"`, `"generation":1`,
+	for _, field := range []string{`"name":"n"`, `"generateName":"n-"`, `"namespace":"default"`, `"selfLink":"/x"`, `"uid":"u"`,
+		`"resourceVersion":"1"`, `"generation":1`,
 		`"creationTimestamp":"2026-01-01T00:00:00Z"`, `"deletionTimestamp":"2026-01-01T00:00:00Z"`, `"deletionGracePeriodSeconds":5`, `"labels":{"l":"1"}`, `"annotations":{"a":"1"}`,
 		`"ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"p","uid":"u"}]`, `"finalizers":["example.com/x"]`, `"managedFields":[{"manager":"m","operation":"Update"}]`} {
 		obj := `{"spec":{"a":{"metadata":{` + field + `,"odd":1}}}}`
@@ -230,7 +231,8 @@ func TestPruneProperties(t *testing.T) {
 		after := tree.Copy(before).(map[string]any)
 		unknown, _ := s.Prune(after)
 		text := func() string {
-			return fmt.Sprintf("%s\nof %s\nleft %s\ntold of %q", tree.AppendJSON(nil, raw), tree.AppendJSON(nil, before), tree.AppendJSON(nil, after), unknown)
+			return fmt.Sprintf("%s\nof %s\nleft %s\ntold of %q", tree.AppendJSON(nil, raw), tree.AppendJSON(nil, before),
+				tree.AppendJSON(nil, after), unknown)
 		}
 		if !slices.IsSorted(unknown) {
 			t.Fatalf("not sorted: %s", text())
