@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -101,6 +102,10 @@ type Config struct {
 	WhoseToken func(token string) (*request.User, []string) // answers a TokenReview: who, for which audiences; nobody is nil
 	Authorizer auth.Authorizer                              // answers access reviews
 
+	// Admit may change or refuse a write: see Admission. nil: nobody does. It is called concurrently, and its error is what
+	// the client gets.
+	Admit func(context.Context, Admission) error
+
 	Observer   Observer      // sees watches; nil: nobody does
 	Bookmarks  time.Duration // between two bookmarks of a watch
 	StrictCRDs bool          // refuse definitions with rules that are not evaluated
@@ -135,8 +140,7 @@ type Call struct {
 	name      string        // "" on the collection
 	query     url.Values    // nil without any
 	form      form
-	strict    string // fieldValidation
-	dryRun    bool
+	options
 }
 
 // maxBody is the most bytes a request's body may have, upstream's limit.
