@@ -229,6 +229,7 @@ func (q *Call) readTyped(typ *kinds.Type, kind string) (map[string]any, error) {
 		why := "no kind " + strconv.Quote(given) + " is registered for version " + strconv.Quote(version) + " in scheme"
 		return nil, status.BadRequest(why)
 	}
+	// Messages show the version alone. Any group will do: upstream registers these kinds in all.
 	_, version, _ = strings.Cut(version, "/")
 	unknown, err := kinds.Prune(typ, obj)
 	return obj, q.reportProblems(kind, cmp.Or(version, "v1"), problems, unknown, err)
@@ -240,7 +241,8 @@ func wantText(obj map[string]any, field string) error {
 	case nil, string:
 		return nil
 	default:
-		return status.BadRequest(noJSON + "json: cannot unmarshal " + tree.TypeName(v) + " into Go struct field ." + field + " of type string")
+		why := "json: cannot unmarshal " + tree.TypeName(v) + " into Go struct field ." + field + " of type string"
+		return status.BadRequest(noJSON + why)
 	}
 }
 
@@ -277,6 +279,7 @@ func (q *Call) checkKind(obj map[string]any) error {
 	switch {
 	case kind == "" && q.custom:
 		return q.missingKind(obj)
+	// A version of which nobody has heard; with one that is served somewhere it is the next case.
 	case version != "" && version != q.apiVersion() && !q.custom && q.api.ForKind(version, cmp.Or(kind, q.Kind)) == nil:
 		kind = cmp.Or(kind, q.Kind)
 		_, v := splitAPIVersion(version)
@@ -288,6 +291,7 @@ func (q *Call) checkKind(obj map[string]any) error {
 	case kind != "" && kind != q.Kind:
 		return cannot(kind, q.Version, "the kind of the object is not the one of the path")
 	}
+	// Stored objects say both, whatever the client left out.
 	obj["kind"], obj["apiVersion"] = q.Kind, q.apiVersion()
 	return nil
 }
@@ -299,12 +303,14 @@ func (q *Call) missingKind(obj map[string]any) error {
 	if len(text) > 200 {
 		text = text[:200]
 	}
-	return status.BadRequest("the object provided is unrecognized (must be of type " + q.Kind + "): Object 'Kind' is missing in '" + text + "'")
+	why := "Object 'Kind' is missing in '" + text + "'"
+	return status.BadRequest("the object provided is unrecognized (must be of type " + q.Kind + "): " + why)
 }
 
 // wrongVersion returns the 400 for an object of a known kind in another version than the path's.
 func (q *Call) wrongVersion(version string) error {
-	return status.BadRequest("the API version in the data (" + version + ") does not match the expected API version (" + q.apiVersion() + ")")
+	why := "does not match the expected API version (" + q.apiVersion() + ")"
+	return status.BadRequest("the API version in the data (" + version + ") " + why)
 }
 
 // prune takes out what the type does not have and says so, with the problems that were found
@@ -320,6 +326,7 @@ func (q *Call) reportProblems(kind, version string, problems, unknown []string, 
 	if err != nil {
 		return cannotDecode(kind, version, err.Error())
 	}
+	// One list, so that strict validation names all of them: repeated keys first (upstream).
 	for _, path := range unknown {
 		problems = append(problems, "unknown field "+strconv.Quote(path))
 	}

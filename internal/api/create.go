@@ -57,12 +57,15 @@ func (w *write) checkNew() error {
 	if w.name != "" && name != "" && name != w.name {
 		return w.wrongName(name)
 	}
+	// A client that sends one has read the object somewhere: it means an update.
 	if v := tree.Text(m, "resourceVersion"); v != "" && v != "0" {
 		return status.Unexplained("resourceVersion should not be set on objects to be created")
 	}
 	if err := w.checkNamespace(m); err != nil {
 		return err
 	}
+	// The resource knows of the deletion since its definition was last followed; checkPlace asks
+	// the store itself once more.
 	if w.terminating {
 		return w.forbidden(name, definitionTerminating)
 	}

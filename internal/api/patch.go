@@ -84,6 +84,8 @@ func (w *write) applyPatch(apply patcher) (err error) {
 	if err := w.checkPatched(); err != nil {
 		return err
 	}
+	// A patch that sets the resource version sets a condition. One that leaves it alone has the
+	// stored one here.
 	given := tree.Text(w.next, "metadata", "resourceVersion")
 	if given == "" || given == strconv.FormatInt(w.old.Rev, 10) {
 		return nil
@@ -102,6 +104,7 @@ func (w *write) checkPatched() error {
 		why := "json: cannot unmarshal " + tree.TypeName(m) + " into Go struct field " + w.Kind + ".metadata of type v1.ObjectMeta"
 		return invalidPatch(next, why)
 	}
+	// These two before anything else: the rest is read by the rules of this kind.
 	for _, f := range [...]string{"kind", "apiVersion"} {
 		if v, given := next[f]; given && v != w.was[f] {
 			return w.changedType(f, v)

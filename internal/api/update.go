@@ -34,6 +34,7 @@ func (q *Call) update() error {
 	if err := q.checkTarget(obj); err != nil {
 		return err
 	}
+	// Read once, before any attempt: the steps overwrite both fields.
 	given, err := readPreconditions(obj)
 	if err != nil {
 		return err
@@ -46,6 +47,8 @@ func (q *Call) update() error {
 		if old == nil {
 			return q.createInstead(obj, given)
 		}
+		// Only of an object that is there, since a missing one is a 404 or a create whatever the
+		// client says. The value that the error shows is upstream's zero.
 		if given.revision == "" && !q.UnconditionalUpdate {
 			return status.Invalid(q.Group, q.Kind, q.name, []field.Error{
 				field.Invalid("metadata.resourceVersion", 0, "must be specified for an update"),
@@ -73,6 +76,7 @@ func (q *Call) createInstead(obj map[string]any, given preconditions) error {
 	if !q.CreateOnUpdate || given != (preconditions{}) || q.info.Subresource != "" {
 		return q.notFound(q.name)
 	}
+	// Of a copy, because a create consumes its object even if the name turns out to be taken.
 	err := q.createAndAnswer(tree.Copy(obj).(map[string]any))
 	var e *status.Error
 	if errors.As(err, &e) && e.Reason == "AlreadyExists" {
@@ -94,6 +98,7 @@ func (w *write) answer(code int) error {
 // the result of a patch must say the name; a namespace may be left out.
 func (q *Call) checkTarget(obj map[string]any) error {
 	m := tree.Metadata(obj)
+	// The missing name first: it would not equal the path's either.
 	switch name := tree.Text(m, "name"); {
 	case name == "":
 		return status.BadRequest("the name of the object (" + q.name + " based on URL) was undeterminable: name must be provided")
