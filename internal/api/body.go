@@ -229,7 +229,7 @@ func (q *Call) readTyped(typ *kinds.Type, kind string) (map[string]any, error) {
 		why := "no kind " + strconv.Quote(given) + " is registered for version " + strconv.Quote(version) + " in scheme"
 		return nil, status.BadRequest(why)
 	}
-	// Messages show the version alone. Any group will do: upstream registers these kinds in all.
+	// Messages show the version alone. Any group will do, as upstream has options in all of them.
 	_, version, _ = strings.Cut(version, "/")
 	unknown, err := kinds.Prune(typ, obj)
 	return obj, q.reportProblems(kind, cmp.Or(version, "v1"), problems, unknown, err)

@@ -233,6 +233,10 @@ func (w *write) mutate() error {
 	if w.api.Config.Admit == nil {
 		return nil
 	}
+	// What was carried over is shared with was, which admission must not change.
+	if w.was != nil {
+		w.was = tree.Copy(w.was).(map[string]any)
+	}
 	if err := w.admit(Mutating); err != nil {
 		return err
 	}
