@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"apichain/internal/kinds"
+	"apichain/internal/api"
 	"apichain/internal/request"
 	"apichain/internal/tree"
 )
@@ -141,7 +141,7 @@ func TestPropagation(t *testing.T) {
 	}
 	plant("foreground")
 	deleted := c.must(200, "DELETE", mapsPath+"/foreground?propagationPolicy=Foreground", nil)
-	if f := tree.List(deleted, "metadata", "finalizers"); !tree.Equal(f, []any{finalizerForegnd}) {
+	if f := tree.List(deleted, "metadata", "finalizers"); !tree.Equal(f, []any{api.FinalizerForeground}) {
 		t.Errorf("finalizers %v", f)
 	}
 	// The child is deleted in the foreground in turn, since it has dependents: when those have
@@ -161,7 +161,7 @@ func TestPropagation(t *testing.T) {
 		states("cleared", "orphan", "gone", "gone", "gone", "gone")
 	}
 	// Finalizers that stand in an object decide where a delete says nothing.
-	owner := c.must(201, "POST", mapsPath, mapObject("says", held(finalizerOrphan)))
+	owner := c.must(201, "POST", mapsPath, mapObject("says", held(api.FinalizerOrphan)))
 	c.must(201, "POST", mapsPath, mapObject("says-child", ownedBy(ref(owner))))
 	c.must(200, "DELETE", mapsPath+"/says", nil)
 	c.soon("the owner is gone", c.missing(mapsPath+"/says"))
@@ -227,11 +227,11 @@ func TestManyDependents(t *testing.T) {
 		t.Skip("ten thousand objects")
 	}
 	c := startClients(t, "http")
-	for _, policy := range []string{background, foreground, orphan} {
+	for _, policy := range []string{api.PropagationBackground, api.PropagationForeground, api.PropagationOrphan} {
 		owner := c.must(201, "POST", mapsPath, mapObject("owner"))
-		r := c.rest.builtin[kinds.NewKey("", "v1", "ConfigMap")]
+		r := c.api.Builtin("", "v1", "ConfigMap")
 		for i := range 10_000 {
-			if _, err := c.rest.internal(r, "create", "default", "", "").insertObject(mapObject(fmt.Sprintf("d-%05d", i), ownedBy(ref(owner, "blockOwnerDeletion")))); err != nil {
+			if _, err := c.api.Internal(r, "create", "default", "", "").Insert(mapObject(fmt.Sprintf("d-%05d", i), ownedBy(ref(owner, "blockOwnerDeletion")))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -240,7 +240,7 @@ func TestManyDependents(t *testing.T) {
 		c.must(201, "POST", spacesPath, space(strings.ToLower(policy)))
 		var took time.Duration
 		for took == 0 {
-			sn := r.bucket.Now()
+			sn := r.Bucket.Now()
 			left := 0
 			for o := range sn.Scan("default/d-", "") {
 				if left += len(o.Meta.Owners); left > 0 {

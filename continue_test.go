@@ -6,15 +6,16 @@ import (
 	"strings"
 	"testing"
 
+	"apichain/internal/api"
 	"apichain/internal/status"
 )
 
 // TestContinue: a token reads back as what it says, and what is none is 400.
 func TestContinue(t *testing.T) {
-	for _, want := range []continueToken{
-		{continueVersion, 30, "/d2\x00"}, {continueVersion, -1, "/ns/name\x00"}, {continueVersion, 1 << 62, "/"}, {continueVersion, 7, "/<&>\u2028\x00"},
+	for _, want := range []api.ContinueToken{
+		{Version: api.ContinueVersion, Revision: 30, Start: "/d2\x00"}, {Version: api.ContinueVersion, Revision: -1, Start: "/ns/name\x00"}, {Version: api.ContinueVersion, Revision: 1 << 62, Start: "/"}, {Version: api.ContinueVersion, Revision: 7, Start: "/<&>\u2028\x00"},
 	} {
-		got, err := parseContinue(want.String())
+		got, err := api.ParseContinue(want.String())
 		if err != nil || *got != want {
 			t.Errorf("%+v: got %+v, %v", want, got, err)
 		}
@@ -25,13 +26,13 @@ func TestContinue(t *testing.T) {
 		"no JSON":        "bm9wZQ",
 		"another kind":   "W10",
 		"empty":          "e30",
-		"no version":     continueToken{"", 30, "/a\x00"}.String(),
-		"later version":  continueToken{"meta.k8s.io/v2", 30, "/a\x00"}.String(),
-		"no revision":    continueToken{continueVersion, 0, "/a\x00"}.String(),
-		"below the last": continueToken{continueVersion, -2, "/a\x00"}.String(),
-		"no slash":       continueToken{continueVersion, 30, "a\x00"}.String(),
+		"no version":     api.ContinueToken{Version: "", Revision: 30, Start: "/a\x00"}.String(),
+		"later version":  api.ContinueToken{Version: "meta.k8s.io/v2", Revision: 30, Start: "/a\x00"}.String(),
+		"no revision":    api.ContinueToken{Version: api.ContinueVersion, Revision: 0, Start: "/a\x00"}.String(),
+		"below the last": api.ContinueToken{Version: api.ContinueVersion, Revision: -2, Start: "/a\x00"}.String(),
+		"no slash":       api.ContinueToken{Version: api.ContinueVersion, Revision: 30, Start: "a\x00"}.String(),
 	} {
-		_, err := parseContinue(token)
+		_, err := api.ParseContinue(token)
 		var e *status.Error
 		if !errors.As(err, &e) || e.Code != http.StatusBadRequest || e.Reason != "BadRequest" || !strings.HasPrefix(e.Message, "invalid continue token: ") && !strings.Contains(e.Message, "continue key is not valid") {
 			t.Errorf("%s: got %v, want 400", name, err)
@@ -49,21 +50,21 @@ func FuzzContinue(f *testing.F) {
 		}
 	}
 	revision := p.store.Revision()
-	f.Add(continueToken{continueVersion, revision, "/a\x00"}.String())
-	f.Add(continueToken{continueVersion, -1, "/../kube-public/\x00"}.String())
+	f.Add(api.ContinueToken{Version: api.ContinueVersion, Revision: revision, Start: "/a\x00"}.String())
+	f.Add(api.ContinueToken{Version: api.ContinueVersion, Revision: -1, Start: "/../kube-public/\x00"}.String())
 	f.Add("e30")
-	maps := p.rest.resourceOf("v1", "ConfigMap")
+	maps := p.api.ForKind("v1", "ConfigMap")
 	f.Fuzz(func(t *testing.T, token string) {
-		parsed, err := parseContinue(token)
+		parsed, err := api.ParseContinue(token)
 		if err != nil {
 			return
 		}
-		q := p.rest.internal(maps, "list", "default", "", "")
-		sn, err := q.snapshot(&listOptions{from: parsed, revision: -1})
+		q := p.api.Internal(maps, "list", "default", "", "")
+		sn, err := q.Snapshot(&api.ListOptions{From: parsed, Revision: -1})
 		if err != nil {
 			return
 		}
-		for o := range sn.Scan(q.prefix(), q.prefix()+parsed.Start[1:]) {
+		for o := range sn.Scan(q.Prefix(), q.Prefix()+parsed.Start[1:]) {
 			if o.Namespace() != "default" {
 				t.Fatalf("%q shows %s", parsed.Start, o.Key)
 			}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"apichain/internal/api"
+	"apichain/internal/controller"
 	"apichain/internal/tree"
 )
 
@@ -37,7 +39,7 @@ func (c *clients) try(method, path string, body any, header ...string) (int, map
 		in = strings.NewReader(string(tree.AppendJSON(nil, b)))
 	}
 	if method == "PATCH" && len(header) == 0 {
-		header = []string{"Content-Type: " + mergePatchType}
+		header = []string{"Content-Type: " + api.MergePatchType}
 	}
 	got, err := c.send(c.c, c.kind, method, path, in, header...)
 	if err != nil || got.err != nil {
@@ -195,7 +197,7 @@ func TestStartingState(t *testing.T) {
 			t.Errorf("%s: %v", ns, space)
 		}
 		c.must(200, "GET", "/api/v1/namespaces/"+ns+"/serviceaccounts/default", nil)
-		root := c.must(200, "GET", "/api/v1/namespaces/"+ns+"/configmaps/"+rootCAName, nil)
+		root := c.must(200, "GET", "/api/v1/namespaces/"+ns+"/configmaps/"+controller.RootCAName, nil)
 		if tree.Text(root, "data", "ca.crt") != string(c.certs.CAPEM()) {
 			t.Errorf("%s: another CA", ns)
 		}

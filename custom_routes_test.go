@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"apichain/internal/controller"
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
@@ -46,7 +47,7 @@ func TestCustomRoutes(t *testing.T) {
 		t.Errorf("before there is a definition: %v %v %v", before["GET "+item], prefix, before["* /apis/"])
 	}
 	r.applied(t, widgetCRD)
-	r.rest.customs.follow()
+	r.api.Customs.Follow()
 	for _, q := range []struct {
 		method, path, body string
 		code               int
@@ -83,8 +84,8 @@ func TestCustomRoutes(t *testing.T) {
 	if !slices.Contains(groups, any("example.com")) || int(many-few) != len(after)-len(before) || taken != 7 {
 		t.Errorf("server: groups %v, %v routes after %v, taken %v", groups, many, few, taken)
 	}
-	r.removed(t, crdResource, "widgets.example.com")
-	r.rest.customs.follow()
+	r.removed(t, controller.CrdResource, "widgets.example.com")
+	r.api.Customs.Follow()
 	if got := routes(); len(got) != len(before) {
 		t.Errorf("%d routes when the definition is gone, want %d", len(got), len(before))
 	}
@@ -123,8 +124,8 @@ func TestRoutesOfManyDefinitions(t *testing.T) {
 			t.Errorf("%s: %d rows after %v, want %d", path, page.Total, took, total)
 		}
 	}
-	for r := range p.rest.customs.all {
-		if r.routes.Load() != nil {
+	for r := range p.api.Customs.All {
+		if r.Routes.Load() != nil {
 			t.Fatalf("the routes of %s are kept", r.Plural)
 		}
 	}
@@ -150,5 +151,5 @@ func serveWidgets(t testing.TB, p *program, n int, name func(i int) (plural, gro
 	if _, err := p.store.Commit(t.Context(), changes...); err != nil {
 		t.Fatal(err)
 	}
-	p.rest.customs.follow()
+	p.api.Customs.Follow()
 }

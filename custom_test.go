@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"apichain/internal/api"
+	"apichain/internal/controller"
 	"apichain/internal/tree"
 )
 
@@ -299,7 +301,7 @@ func TestDefinitionDeletion(t *testing.T) {
 	last := c.must(201, "POST", widgetsPath, custom("Widget", "kept", held("example.com/x")))
 	watch := c.watch(t, widgetsPath+"?watch=1&resourceVersion="+revision(last))
 	crd := c.must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)
-	if !slices.Contains(tree.List(crd, "metadata", "finalizers"), any(crdFinalizer)) || tree.Text(crd, "metadata", "deletionTimestamp") == "" {
+	if !slices.Contains(tree.List(crd, "metadata", "finalizers"), any(api.DefinitionFinalizer)) || tree.Text(crd, "metadata", "deletionTimestamp") == "" {
 		t.Errorf("the answer: %v", crd)
 	}
 	if !is(c.condition("widgets.example.com", "Terminating"), "True", "InstanceDeletionInProgress") {
@@ -383,7 +385,7 @@ func TestHiddenDefinitionDeletion(t *testing.T) {
 	c := startClients(t, "http")
 	c.must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced"))
 	c.must(201, "POST", widgetsPath, custom("Widget", "w"))
-	c.must(200, "PATCH", definitionsPath+"/widgets.example.com", `[{"op":"replace","path":"/spec/versions/0/served","value":false}]`, "Content-Type: "+jsonPatchType)
+	c.must(200, "PATCH", definitionsPath+"/widgets.example.com", `[{"op":"replace","path":"/spec/versions/0/served","value":false}]`, "Content-Type: "+api.JsonPatchType)
 	c.must(404, "GET", widgetsPath, nil)
 	c.must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)
 	c.soon("the definition is gone", c.missing(definitionsPath+"/widgets.example.com"))
@@ -397,7 +399,7 @@ func TestHiddenDefinitionDeletion(t *testing.T) {
 func (c *clients) many(t testing.TB, from, to int) {
 	t.Helper()
 	for i := from; i < to; i++ {
-		if _, _, err := c.rest.apply(t.Context(), definitionOf("many"+strconv.Itoa(i), "Many"+strconv.Itoa(i), "Namespaced")); err != nil {
+		if _, _, err := c.api.Apply(t.Context(), definitionOf("many"+strconv.Itoa(i), "Many"+strconv.Itoa(i), "Namespaced")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -428,10 +430,10 @@ func TestManyDefinitions(t *testing.T) {
 		served = fastest(func() {
 			n++
 			crd := definitionOf("extra"+strconv.Itoa(n), "Extra"+strconv.Itoa(n), "Namespaced")
-			if _, _, err := c.rest.apply(t.Context(), crd); err != nil {
+			if _, _, err := c.api.Apply(t.Context(), crd); err != nil {
 				t.Fatal(err)
 			}
-			if p.rest.customs.kind("example.com", "v1", "Extra"+strconv.Itoa(n)) == nil {
+			if p.api.Customs.Kind("example.com", "v1", "Extra"+strconv.Itoa(n)) == nil {
 				t.Fatal("not served")
 			}
 		})
@@ -457,7 +459,7 @@ func BenchmarkDefinitions(b *testing.B) {
 	b.Run("create", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
 			name := fmt.Sprintf("x%d-%d", b.N, i)
-			if _, _, err := c.rest.apply(b.Context(), definitionOf(name, "X"+name, "Namespaced")); err != nil {
+			if _, _, err := c.api.Apply(b.Context(), definitionOf(name, "X"+name, "Namespaced")); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -497,7 +499,7 @@ func TestFixturesOfACustomKind(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	c.must(200, "GET", "/api/v1/namespaces/team/serviceaccounts/default", nil)
-	c.must(200, "GET", "/api/v1/namespaces/team/configmaps/"+rootCAName, nil)
+	c.must(200, "GET", "/api/v1/namespaces/team/configmaps/"+controller.RootCAName, nil)
 }
 
 // TestDefinitionChangesBeforeCommit: a write that was checked, and then finds the definition
@@ -513,7 +515,7 @@ func TestDefinitionChangesBeforeCommit(t *testing.T) {
 	// before lets the resource that is served now do something just before its next commit.
 	before := func(do func()) {
 		var once sync.Once
-		c.rest.customs.kind("example.com", "v1", "Widget").toStored = func(map[string]any) { once.Do(do) }
+		c.api.Customs.Kind("example.com", "v1", "Widget").ToStored = func(map[string]any) { once.Do(do) }
 	}
 	obj := custom("Widget", "w")
 	obj["spec"] = map[string]any{"size": int64(1), "old": "x"}

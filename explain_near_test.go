@@ -18,7 +18,7 @@ func nearProgram(t testing.TB) *program {
 	extendEverywhere(p, nothing)
 	p.applied(t, widgetCRD)
 	p.applied(t, clusterCRD)
-	p.rest.customs.follow()
+	p.api.Customs.Follow()
 	return p
 }
 
@@ -271,8 +271,8 @@ func TestNearMissesOfManyDefinitions(t *testing.T) {
 	if best > 100*time.Millisecond {
 		t.Errorf("takes %v", best)
 	}
-	for r := range p.rest.customs.all {
-		if r.routes.Load() != nil {
+	for r := range p.api.Customs.All {
+		if r.Routes.Load() != nil {
 			t.Fatalf("the routes of %s are kept", r.Plural)
 		}
 	}

@@ -235,7 +235,7 @@ func TestExplainEqualsReality(t *testing.T) {
 	extendEverywhere(p, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	p.applied(t, widgetCRD)
 	p.applied(t, clusterCRD)
-	p.rest.customs.follow()
+	p.api.Customs.Follow()
 	p.fire(p.signals.muxAndDiscoveryComplete, "")
 	var last *exchange
 	for _, c := range p.chains {
@@ -327,7 +327,7 @@ func TestExplainEqualsRealityOverSockets(t *testing.T) {
 	r := startProgram(t, nil, append(explained(t), "--max-header-lines=20")...)
 	extendEverywhere(r.program, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	r.applied(t, widgetCRD)
-	r.rest.customs.follow()
+	r.api.Customs.Follow()
 	seed := uint64(time.Now().UnixNano())
 	q := newQuestions(r.program, seed)
 	pool := r.client("https").Transport.(*http.Transport).TLSClientConfig

@@ -62,7 +62,7 @@ func stepOf(e *admin.Explanation, name string) *admin.Step {
 func TestExplainTheContractsExample(t *testing.T) {
 	p := newTestProgram(t, "--token-auth-file=testdata/tokens.csv")
 	p.applied(t, widgetCRD)
-	p.rest.customs.follow()
+	p.api.Customs.Follow()
 	p.fire(p.signals.muxAndDiscoveryComplete, "")
 	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/admin/v1/explain?method=GET&path=/apis/example.com/v1/namespaces/t1/widget&user=alice&group=system:masters", nil)
 	r.Host = "localhost"
@@ -133,7 +133,7 @@ func TestExplainStandsBeforeTheHandler(t *testing.T) {
 	for range 1000 {
 		_, _ = source{p}.Explain(q.question().ExplainRequest)
 	}
-	if e := p.mustExplain(t, "GET /api/v1/namespaces/a/configmaps", "user=x", "group=system:masters"); e.Route.Operation != "listCoreV1NamespacedConfigMap" || e.Route.Handler != "*main.resource" {
+	if e := p.mustExplain(t, "GET /api/v1/namespaces/a/configmaps", "user=x", "group=system:masters"); e.Route.Operation != "listCoreV1NamespacedConfigMap" || e.Route.Handler != "*api.Resource" {
 		t.Errorf("%+v", e.Route)
 	}
 }
@@ -301,7 +301,7 @@ func TestExplainChangesNothing(t *testing.T) {
 	args := explained(t)
 	r := startProgram(t, func(s *Server) { extendEverywhere(s.program, nothing) }, append(args, "--listen-admin=127.0.0.1:0", "--max-requests-inflight=2")...)
 	r.applied(t, widgetCRD)
-	r.rest.customs.follow()
+	r.api.Customs.Follow()
 	log := strings.TrimPrefix(args[1], "--audit-log-path=")
 	h := r.adminHandler()
 	moving := regexp.MustCompile(`"(at|ageMs|ageSeconds)":[^,}]*|(?m)^(go|process|apichain_gc)_.*$`)
@@ -498,7 +498,7 @@ func FuzzExplain(f *testing.F) {
 	p := newTestProgram(f, "--token-auth-file=testdata/tokens.csv")
 	extendEverywhere(p, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a handler runs") }))
 	p.applied(f, widgetCRD)
-	p.rest.customs.follow()
+	p.api.Customs.Follow()
 	h := p.adminHandler()
 	f.Fuzz(func(t *testing.T, method, path, listener, user, group, headers string) {
 		v := url.Values{"path": {path}}

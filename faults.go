@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/api"
 	"apichain/internal/metrics"
 )
 
@@ -122,7 +123,7 @@ func (x *exchange) watchesStore() bool {
 	if x.target.route == nil {
 		return false
 	}
-	_, ours := x.target.route.handler.(*resource)
+	_, ours := x.target.route.handler.(*api.Resource)
 	return ours
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/api"
 	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/tree"
@@ -118,7 +119,7 @@ func TestFaults(t *testing.T) {
 				} else if tt.body != nil {
 					in = bytes.NewReader(tree.AppendJSON(nil, tt.body))
 				}
-				got, err := c.send(c.c, kind, tt.method, tt.path, in, "Content-Type: "+map[bool]string{true: mergePatchType, false: "application/json"}[tt.method == "PATCH"])
+				got, err := c.send(c.c, kind, tt.method, tt.path, in, "Content-Type: "+map[bool]string{true: api.MergePatchType, false: "application/json"}[tt.method == "PATCH"])
 				if tt.status == 0 {
 					if err == nil {
 						t.Errorf("%s: answered %d", what, got.status)
@@ -598,7 +599,7 @@ func TestFaultDelayEnds(t *testing.T) {
 			if took := time.Since(begun); took > 15*time.Second {
 				t.Errorf("the stop took %v", took)
 			}
-			sn := c.rest.resourceOf("v1", "ConfigMap").bucket.Now()
+			sn := c.api.ForKind("v1", "ConfigMap").Bucket.Now()
 			if sn.Get("default/lost") != nil || sn.Get("default/kept") == nil {
 				t.Error("the write of the client that left, or not that of the one that stayed")
 			}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"apichain/internal/api"
 	"apichain/internal/status"
 )
 
@@ -226,28 +227,28 @@ type tap struct {
 
 // tapInto lets the fault see the watch, and end it.
 func (f *fault) tapInto(r *watchRow) {
-	var t Tap = &tap{f, r}
-	r.tap.Store(&t)
+	var t api.Tap = &tap{f, r}
+	r.Tap.Store(&t)
 }
 
-// due reports whether the watch is to end.
-func (t *tap) due() bool { return t.fault.over.Load() }
+// Due reports whether the watch is to end.
+func (t *tap) Due() bool { return t.fault.over.Load() }
 
-// sent counts an event that the watch has sent.
-func (t *tap) sent() {
+// Sent counts an event that the watch has sent.
+func (t *tap) Sent() {
 	if t.events > 0 {
 		t.events--
 		t.met(t.row.x)
 	}
 }
 
-// ended does what is left to do when the fault has ended the watch.
-func (t *tap) ended() {
+// Ended does what is left to do when the fault has ended the watch.
+func (t *tap) Ended() {
 	t.disarm()
 	switch {
 	case !t.over.Load():
 	case t.Action.Do == "expired":
-		t.row.expire(t.row.Watch.sent.Load())
+		t.row.Expire(t.row.Watch.Sent.Load())
 	case t.Action.Abrupt:
 		_ = t.row.x.FlushError()
 		t.row.x.cut(errFault)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"apichain/internal/controller"
 )
 
 // fixtureDir is a directory with these files.
@@ -41,7 +43,7 @@ func TestFixtures(t *testing.T) {
 	if err := p.bootstrap(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	for resource, keys := range map[string]string{"namespaces": "shop", crdResource: "widgets.example.com", "widgets.example.com": "shop/w", "configmaps": "default/plain shop/inner shop/exported"} {
+	for resource, keys := range map[string]string{"namespaces": "shop", controller.CrdResource: "widgets.example.com", "widgets.example.com": "shop/w", "configmaps": "default/plain shop/inner shop/exported"} {
 		for key := range strings.SplitSeq(keys, " ") {
 			if p.stored(resource, key) == nil {
 				t.Errorf("%s %s is not there", resource, key)
@@ -54,7 +56,7 @@ func TestFixtures(t *testing.T) {
 	// A second time they replace what is there.
 	uid := p.stored("configmaps", "shop/inner").Meta.UID
 	p.applied(t, configMap("shop", "inner", "changed"))
-	if err := loadFixtures(context.Background(), p.rest, p.opt.fixtures.paths); err != nil {
+	if err := controller.LoadFixtures(context.Background(), p.api, p.opt.fixtures.paths); err != nil {
 		t.Fatal(err)
 	}
 	if o := p.stored("configmaps", "shop/inner"); o.Meta.UID != uid || !strings.Contains(string(o.Raw()), `"value":"2"`) {
@@ -72,7 +74,7 @@ func TestFixturesThatAreWrong(t *testing.T) {
 	})
 	missing, empty := filepath.Join(read, "none.yaml"), fixtureDir(t, map[string]string{"notes.txt": ""})
 	p := newTestProgram(t, "--fixtures="+strings.Join([]string{missing, read, empty}, ","))
-	wantLines(t, loadFixtures(context.Background(), p.rest, p.opt.fixtures.paths), []string{
+	wantLines(t, controller.LoadFixtures(context.Background(), p.api, p.opt.fixtures.paths), []string{
 		missing + ": no such file",
 		"a.yaml: document 2 has no apiVersion", "a.yaml: document 2 has no metadata.name", "a.yaml: document 3 is no object", "a.yaml: document 4, item 1 has no kind", "a.yaml: document 4, item 2 is no object",
 		"b.yaml: yaml: line 2: ", "c.json: yaml: line 1: ", empty + ": no *.yaml",
@@ -125,7 +127,7 @@ func TestFixturesAtStart(t *testing.T) {
 		t.Error("ready without the fixture")
 	}
 	r.removed(t, "configmaps", "default/x")
-	if _, refused := r.reset(context.Background()); refused != nil || r.stored("configmaps", "default/x") == nil {
+	if _, refused := r.restorer.Reset(context.Background()); refused != nil || r.stored("configmaps", "default/x") == nil {
 		t.Errorf("reset: %+v", refused)
 	}
 

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"apichain/internal/tree"
 )
 
 // newTestProgram is a program with its servers built and its chains compiled, and no
@@ -249,4 +251,14 @@ func (r *running) get(kind, path string, header ...string) reply {
 		r.t.Fatalf("%s GET %s: %v", kind, path, err)
 	}
 	return got
+}
+
+// decoded is a JSON object as a tree.
+func decoded(t testing.TB, text string) map[string]any {
+	t.Helper()
+	o, _, err := tree.ParseJSONObject([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
 }

@@ -302,9 +302,11 @@ func (s source) RequestStacks() map[string][]string {
 func (x *exchange) shown() admin.Request {
 	c, at := x.chain, int(x.at.Load())
 	a := admin.Request{
-		ID: fmt.Sprint(x.id), AuditID: shownText(x.auditID[0]), Listener: c.listener, Method: clientText(x.req.Method, 32),
-		Path: shownText(x.path), Query: shownQuery(x.query), Groups: []string{},
-		RemoteAddr: x.req.RemoteAddr, UserAgent: clientText(x.userAgent, 256), Filter: c.place(at), ReceivedAt: admin.Time(x.received),
+		RequestFacts: admin.RequestFacts{
+			ID: fmt.Sprint(x.id), AuditID: shownText(x.auditID[0]), Listener: c.listener, Method: clientText(x.req.Method, 32),
+			Path: shownText(x.path), Query: shownQuery(x.query),
+		},
+		Groups: []string{}, RemoteAddr: x.req.RemoteAddr, UserAgent: clientText(x.userAgent, 256), Filter: c.place(at), ReceivedAt: admin.Time(x.received),
 		AgeMs: *ms(time.Since(x.received)), BytesIn: x.bytesIn.Load(), BytesOut: x.bytesOut.Load(), Stack: []string{},
 	}
 	if at > c.infoRow {

@@ -144,7 +144,7 @@ func TestLoadIsSeenByWatches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, refused := p.loadSnapshot(context.Background(), text)
+	w, refused := p.restorer.Load(context.Background(), text)
 	if refused != nil {
 		t.Fatal(refused)
 	}

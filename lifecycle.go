@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"apichain/internal/controller"
 	"apichain/internal/status"
 )
 
@@ -277,9 +278,9 @@ func (p *program) exitCode(failure, hookErr error, inTime bool) int {
 // complain says on stderr why the program ends: one line, or one for each fixture that is
 // wrong.
 func (p *program) complain(err error) {
-	var wrong wrongFixtures
+	var wrong controller.WrongFixtures
 	if !errors.As(err, &wrong) {
-		wrong = wrongFixtures{err.Error()}
+		wrong = controller.WrongFixtures{err.Error()}
 	}
 	for _, line := range wrong {
 		fmt.Fprintln(p.stderr, "apichain:", line)
@@ -387,7 +388,7 @@ func (p *program) becomeReady(end func(error)) error {
 	// What the start has written is no history: a watch begins with what is there now, and a reset
 	// goes back to it.
 	p.store.ExpireHistory()
-	p.keepBaseline()
+	p.restorer.Keep()
 	err := p.announce()
 	end(err)
 	if err == nil {

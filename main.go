@@ -35,37 +35,6 @@
 //	servers.go              the three servers: aggregator, core, extensions
 //	extend.go               yours to fill in
 //
-// A resource, from its verbs to its store:
-//
-//	resource.go             one resource in one version, and a request for it
-//	resource_read.go        get, list, pages and revisions
-//	resource_watch.go       watch: a cursor in the log, bookmarks, slow readers
-//	resource_write.go       create and update
-//	resource_patch.go       patch, by the three kinds of patches
-//	resource_delete.go      delete and deletecollection
-//	resource_body.go        what a request says in its body and options
-//	resource_form.go        the forms of an answer: object, table, metadata; JSON, YAML
-//	meta.go                 metadata: what is shared with clients, and what is not
-//
-// Kinds, built in and defined:
-//
-//	builtin.go              the resources of the table
-//	reviews.go              questions to the authenticators and the authorizer
-//	token_request.go        how they are asked for
-//	custom.go               the resources of the definitions in the store
-//	custom_resource.go      a definition as resources, one for each version
-//	definition.go           what is special about CustomResourceDefinitions
-//
-// What a server does on its own:
-//
-//	bootstrap.go            the objects there are from the start
-//	namespace.go            what namespaces do that no other kind does
-//	controllers.go          namespaces and definitions that go; accounts and CAs
-//	collector.go            owners and dependents
-//	fixtures.go             manifests applied before ready
-//	snapshot.go             reset, and loading a snapshot
-//	snapshot_read.go        what a snapshot says
-//
 // The rooms, from the bottom up:
 //
 //	internal/tree       objects as trees: JSON, YAML, values by path
@@ -84,6 +53,8 @@
 //	internal/audit      the audit policy, its events and the log they go to
 //	internal/auth       who a client is and what it may do
 //	internal/store      versioned objects, and the log of what has happened to them
+//	internal/api        resources: the REST verbs over the store, for built-in kinds and definitions
+//	internal/controller what a server does with objects on its own
 //
 // The process, from birth to death:
 //

@@ -12,7 +12,7 @@ import (
 func TestStoreMetrics(t *testing.T) {
 	r := startProgram(t, nil, "--listen-admin=127.0.0.1:0")
 	r.applied(t, widgetCRD)
-	r.rest.customs.follow()
+	r.api.Customs.Follow()
 	r.applied(t, widget("default", "w", "1"))
 	r.applied(t, configMap("default", "one", "1"))
 	read := func() exposed {
@@ -51,9 +51,9 @@ func TestStoreMetrics(t *testing.T) {
 func TestWatchesAreSeen(t *testing.T) {
 	r := startProgram(t, nil, "--listen-admin=127.0.0.1:0")
 	r.applied(t, widgetCRD)
-	r.rest.customs.follow()
+	r.api.Customs.Follow()
 	r.applied(t, widget("default", "w", "1"))
-	type watch struct{ path, resource, series, route string }
+	type watch struct{ path, Resource, series, route string }
 	all := []watch{
 		{"/api/v1/namespaces/default/configmaps?watch=1", "configmaps", `{component="apiserver",group="",resource="configmaps",scope="namespace",subresource="",verb="WATCH",version="v1"}`, "core:container:GET:/api/v1/namespaces/{namespace}/configmaps"},
 		{"/apis/example.com/v1/widgets?watch=1", "widgets.example.com", `{component="apiserver",group="example.com",resource="widgets",scope="cluster",subresource="",verb="WATCH",version="v1"}`, "extensions:container:GET:/apis/example.com/v1/widgets"},
@@ -96,7 +96,7 @@ func TestWatchesAreSeen(t *testing.T) {
 		}
 		item := page.Items[i]
 		server, _, _ := strings.Cut(w.route, ":")
-		if page.Groups["resource"][w.resource] != 1 || item.Resource != w.resource || item.Route != w.route || item.Server != server || item.Filter != "handler" || !item.LongRunning {
+		if page.Groups["resource"][w.Resource] != 1 || item.Resource != w.Resource || item.Route != w.route || item.Server != server || item.Filter != "handler" || !item.LongRunning {
 			t.Errorf("in flight: %+v, groups %v, want %+v", item, page.Groups["resource"], w)
 		}
 	}

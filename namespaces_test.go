@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"apichain/internal/api"
+	"apichain/internal/controller"
 	"apichain/internal/status"
 	"apichain/internal/tree"
 )
@@ -25,7 +27,7 @@ const spacesPath = "/api/v1/namespaces"
 func TestNamespaceIsFurnished(t *testing.T) {
 	c := startClients(t, "http")
 	c.must(201, "POST", spacesPath, space("a"))
-	account, root := spacesPath+"/a/serviceaccounts/default", spacesPath+"/a/configmaps/"+rootCAName
+	account, root := spacesPath+"/a/serviceaccounts/default", spacesPath+"/a/configmaps/"+controller.RootCAName
 	c.soon("the account", c.there(account))
 	c.soon("the CA", c.there(root))
 	uid := tree.Text(c.must(200, "GET", account, nil), "metadata", "uid")
@@ -66,7 +68,7 @@ func TestNamespaceDeletion(t *testing.T) {
 		c.must(201, "POST", "/apis/example.com/v1/namespaces/"+ns+"/idles", custom("Idle", "i"))
 	}
 	// Objects that nobody can ask for any more are in it, too.
-	c.must(200, "PATCH", definitionsPath+"/idles.example.com", `[{"op":"replace","path":"/spec/versions/0/served","value":false}]`, "Content-Type: "+jsonPatchType)
+	c.must(200, "PATCH", definitionsPath+"/idles.example.com", `[{"op":"replace","path":"/spec/versions/0/served","value":false}]`, "Content-Type: "+api.JsonPatchType)
 	gone := c.must(200, "DELETE", spacesPath+"/a", nil)
 	if tree.Text(gone, "status", "phase") != "Terminating" || tree.Text(gone, "metadata", "deletionTimestamp") == "" {
 		t.Errorf("the answer: %v", gone)
@@ -149,7 +151,7 @@ func TestNamespaceFinalize(t *testing.T) {
 func TestNamespaceWithoutFinalizers(t *testing.T) {
 	c := startClients(t, "http")
 	now := c.must(201, "POST", spacesPath, space("a"))
-	c.soon("furnished", c.there(spacesPath+"/a/configmaps/"+rootCAName))
+	c.soon("furnished", c.there(spacesPath+"/a/configmaps/"+controller.RootCAName))
 	now["spec"] = map[string]any{}
 	bare := c.must(200, "PUT", spacesPath+"/a/finalize", now)
 	if f := tree.At(bare, "spec", "finalizers"); f != nil {
@@ -157,7 +159,7 @@ func TestNamespaceWithoutFinalizers(t *testing.T) {
 	}
 	c.must(201, "POST", spacesPath+"/a/configmaps", mapObject("kept", held("example.com/x")))
 	c.must(200, "DELETE", spacesPath+"/a", nil)
-	c.soon("what is in it is deleted", c.missing(spacesPath+"/a/configmaps/"+rootCAName))
+	c.soon("what is in it is deleted", c.missing(spacesPath+"/a/configmaps/"+controller.RootCAName))
 	c.must(200, "GET", spacesPath+"/a", nil)
 	c.release(spacesPath + "/a/configmaps/kept")
 	c.soon("it has gone", c.missing(spacesPath+"/a"))
@@ -166,7 +168,7 @@ func TestNamespaceWithoutFinalizers(t *testing.T) {
 // TestPermanentNamespaces cannot be deleted, one by one or together.
 func TestPermanentNamespaces(t *testing.T) {
 	c := startClients(t, "http")
-	for _, ns := range permanentSpaces {
+	for _, ns := range []string{"default", "kube-system", "kube-public"} {
 		if e := c.must(403, "DELETE", spacesPath+"/"+ns, nil); tree.Text(e, "reason") != "Forbidden" || !strings.Contains(tree.Text(e, "message"), "this namespace may not be deleted") {
 			t.Errorf("%s: %v", ns, e)
 		}
@@ -236,19 +238,19 @@ func TestNamespaceGoesBeforeCommit(t *testing.T) {
 		if holds != "" {
 			c.must(201, "POST", spacesPath+"/"+ns+"/secrets", `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"s","finalizers":["`+holds+`"]}}`)
 		}
-		r := c.rest.newBuiltin(c.rest.kinds.Kind("", "v1", "ConfigMap"))
-		r.toStored = func(map[string]any) { // just before the commit
+		r := c.api.NewBuiltin(c.api.Kinds.Kind("", "v1", "ConfigMap"))
+		r.ToStored = func(map[string]any) { // just before the commit
 			c.must(200, "DELETE", spacesPath+"/"+ns, nil)
 			if holds == "" {
 				c.soon("the namespace is gone", c.missing(spacesPath+"/"+ns))
 			}
 		}
-		_, err := c.rest.internal(r, "create", ns, "", "").insertObject(mapObject("late"))
+		_, err := c.api.Internal(r, "create", ns, "", "").Insert(mapObject("late"))
 		var e *status.Error
 		if !errors.As(err, &e) || e.Reason != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
-		if sn := r.bucket.Now(); sn.Get(ns+"/late") != nil {
+		if sn := r.Bucket.Now(); sn.Get(ns+"/late") != nil {
 			t.Error("the object is there")
 		}
 	}

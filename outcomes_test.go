@@ -5,7 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"apichain/internal/kinds"
+	"apichain/internal/api"
+	"apichain/internal/controller"
 	"apichain/internal/tree"
 )
 
@@ -63,14 +64,14 @@ func TestDuplicateOwners(t *testing.T) {
 func TestOvertakenReplacement(t *testing.T) {
 	r := newReviewed(t)
 	const path = answerSpaces + "/default/secrets"
-	secrets := r.p.rest.builtin[kinds.NewKey("", "v1", "Secret")]
+	secrets := r.p.api.Builtin("", "v1", "Secret")
 	secrets.CreateOnUpdate, secrets.UnconditionalUpdate = true, true
-	other := r.p.rest.newBuiltin(r.p.rest.kinds.Kind("", "v1", "Secret"))
+	other := r.p.api.NewBuiltin(r.p.api.Kinds.Kind("", "v1", "Secret"))
 	body := func(value string) string {
 		return `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"a"},"data":{"k":"` + value + `"}}`
 	}
 	var meanwhile func()
-	secrets.prepare = func(*call, map[string]any, map[string]any) error {
+	secrets.Prepare = func(*api.Call, map[string]any, map[string]any) error {
 		if do := meanwhile; do != nil {
 			meanwhile = nil
 			do()
@@ -78,17 +79,17 @@ func TestOvertakenReplacement(t *testing.T) {
 		return nil
 	}
 	create := func() {
-		if _, err := r.p.rest.internal(other, "create", "default", "", "").insertObject(map[string]any{"kind": "Secret", "apiVersion": "v1", "metadata": map[string]any{"name": "a", "labels": map[string]any{"by": "other"}}}); err != nil {
+		if _, err := r.p.api.Internal(other, "create", "default", "", "").Insert(map[string]any{"kind": "Secret", "apiVersion": "v1", "metadata": map[string]any{"name": "a", "labels": map[string]any{"by": "other"}}}); err != nil {
 			t.Error(err)
 		}
 	}
 	remove := func() {
-		if _, _, err := r.p.rest.internal(other, "delete", "default", "a", "").deleteObject(&deleteOptions{}); err != nil {
+		if _, _, err := r.p.api.Internal(other, "delete", "default", "a", "").Delete(&api.DeleteOptions{}); err != nil {
 			t.Error(err)
 		}
 	}
 	change := func() {
-		_, err := r.p.rest.internal(other, "update", "default", "a", "").modify(t.Context(), func(obj map[string]any) bool {
+		_, err := r.p.api.Internal(other, "update", "default", "a", "").Modify(t.Context(), func(obj map[string]any) bool {
 			obj["data"] = map[string]any{"other": "eA=="}
 			return true
 		})
@@ -168,7 +169,7 @@ func TestHonestDefinitions(t *testing.T) {
 		{definition(`"conversion":{"strategy":"None"},`, ""), "", base, 200, ""},
 	} {
 		var w *httptest.ResponseRecorder
-		if o := r.p.store.Bucket(crdResource).Now(); o.Get("gears.example.com") == nil {
+		if o := r.p.store.Bucket(controller.CrdResource).Now(); o.Get("gears.example.com") == nil {
 			w = r.ask("POST "+reviewDefinitions, c.body)
 		} else {
 			obj, _, _ := tree.ParseJSONObject([]byte(c.body))

@@ -13,9 +13,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"apichain/internal/api"
 	"apichain/internal/audit"
 	"apichain/internal/auth"
 	"apichain/internal/certs"
+	"apichain/internal/controller"
 	"apichain/internal/discovery"
 	"apichain/internal/hub"
 	"apichain/internal/request"
@@ -51,9 +53,9 @@ type program struct {
 	readyz     *healthChecks
 
 	store    *store.Store
-	rest     *rest
+	api      *api.API
 	custom   *customRoutes
-	known    knownState
+	restorer *controller.Restorer
 	watching watchTable
 
 	catalog   discovery.Catalog
@@ -216,7 +218,7 @@ func (p *program) buildServers() error {
 	if err := p.extend(core); err != nil {
 		return fmt.Errorf("Extend: %w", err)
 	}
-	p.catalog.SetServers(p.outermost.allGroups(), p.publicAddress(), p.rest.kinds)
+	p.catalog.SetServers(p.outermost.allGroups(), p.publicAddress(), p.api.Kinds)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.registration

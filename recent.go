@@ -285,7 +285,10 @@ func (k *record) shown() admin.FinishedRequest {
 		text[i], begin = shownText(all[begin:end]), int(end)
 	}
 	a := admin.FinishedRequest{
-		ID: strconv.FormatUint(k.id, 10), AuditID: text[textAuditID], Listener: k.chain.listener, Method: text[textMethod], Path: text[textPath], Query: text[textQuery], Verb: k.verb,
+		RequestFacts: admin.RequestFacts{
+			ID: strconv.FormatUint(k.id, 10), AuditID: text[textAuditID], Listener: k.chain.listener,
+			Method: text[textMethod], Path: text[textPath], Query: text[textQuery], Verb: k.verb,
+		},
 		User: text[textUser], Groups: text[textGroups:], ImpersonatedBy: text[textImpersonatedBy], RemoteAddr: k.remoteAddr, UserAgent: clientText(text[textUserAgent], 256), ReceivedAt: admin.Time(k.received),
 		DurationMs: exactMs(k.took), Reason: k.reason, Ended: string(k.how), EndedIn: k.chain.place(int(k.at)), BytesIn: k.in, BytesOut: k.out, LongRunning: k.longRunning,
 		Filters: []admin.FilterTime{}, Stack: noNil(k.stack),

@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"apichain/internal/api"
 )
 
 // benchServer is a program with its objects made and no listener.
@@ -130,7 +132,7 @@ func BenchmarkList(b *testing.B) {
 		})
 	}
 	b.Run("bytes alone", func(b *testing.B) {
-		piece := bytes.Repeat([]byte("x"), pieceSize)
+		piece := bytes.Repeat([]byte("x"), api.PieceSize)
 		for b.Loop() {
 			for n := 0; n < w.n; n += len(piece) {
 				_, _ = io.Discard.Write(piece)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"apichain/internal/api"
 	"apichain/internal/tree"
 )
 
@@ -201,7 +202,7 @@ func BenchmarkLoopbackVerbs(b *testing.B) {
 			{"merge-patch", func(i int) {
 				req, _ := http.NewRequest("PATCH", object(i), strings.NewReader(fmt.Sprintf(`{"metadata":{"annotations":{"n":"%d"}}}`, i)))
 				req.Header.Set("Authorization", "Bearer admin-token")
-				req.Header.Set("Content-Type", mergePatchType)
+				req.Header.Set("Content-Type", api.MergePatchType)
 				resp, err := c.Do(req)
 				if err != nil {
 					b.Error(err)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"apichain/internal/api"
 	"apichain/internal/kinds"
 	"apichain/internal/tree"
 )
@@ -170,9 +171,9 @@ func TestPatchedMetadata(t *testing.T) {
 			{"PATCH", path, reviewMerge, `{"metadata":"x"}`, 422, "cannot unmarshal string"},
 			{"PATCH", path, reviewMerge, `{"metadata":{"labels":{"x":5}}}`, 422, "cannot unmarshal number"},
 			{"PATCH", path, reviewMerge, `{"metadata":{"resourceVersion":"x"}}`, 500, "strconv.ParseUint"},
-			{"PATCH", path, jsonPatchType, `[{"op":"remove","path":"/metadata"}]`, 400, nameless},
-			{"PATCH", path, jsonPatchType, `[{"op":"replace","path":"/metadata","value":[]}]`, 422, "cannot unmarshal array"},
-			{"PATCH", path, jsonPatchType, `[{"op":"replace","path":"","value":5}]`, 422, "the server rejected our request"},
+			{"PATCH", path, api.JsonPatchType, `[{"op":"remove","path":"/metadata"}]`, 400, nameless},
+			{"PATCH", path, api.JsonPatchType, `[{"op":"replace","path":"/metadata","value":[]}]`, 422, "cannot unmarshal array"},
+			{"PATCH", path, api.JsonPatchType, `[{"op":"replace","path":"","value":5}]`, 422, "the server rejected our request"},
 			{"PATCH", path, reviewMerge, `{"metadata":{"uid":null,"creationTimestamp":null,"generation":99,"deletionTimestamp":"2020-01-01T00:00:00Z"}}`, 200, `"labels":{"x":"y"}`},
 		})
 	}
@@ -218,8 +219,8 @@ func TestScaleProtobuf(t *testing.T) {
 	}
 	scale := field(1, field(1, "a")) + field(2, "\x08\x04") // spec.replicas 4
 	r.run([]reviewCase{
-		{"PUT", reviewWidgets + "/a/scale", protobufMedia, whole("autoscaling/v1", "Scale", scale), 200, `"spec":{"replicas":4}`},
-		{"DELETE", reviewWidgets + "/a", protobufMedia, whole("v1", "DeleteOptions", field(4, foreground)), 200, finalizerForegnd},
+		{"PUT", reviewWidgets + "/a/scale", api.ProtobufMedia, whole("autoscaling/v1", "Scale", scale), 200, `"spec":{"replicas":4}`},
+		{"DELETE", reviewWidgets + "/a", api.ProtobufMedia, whole("v1", "DeleteOptions", field(4, api.PropagationForeground)), 200, api.FinalizerForeground},
 	})
 }
 
@@ -243,7 +244,7 @@ func TestDeleteOptionsBodies(t *testing.T) {
 	}
 	r.run([]reviewCase{
 		{"DELETE", reviewWidgets + "/a?gracePeriodSeconds=x", "", "", 400, "strconv.ParseInt"},
-		{"DELETE", reviewWidgets + "/a?dryRun=All&propagationPolicy=Foreground", "", "", 200, finalizerForegnd},
+		{"DELETE", reviewWidgets + "/a?dryRun=All&propagationPolicy=Foreground", "", "", 200, api.FinalizerForeground},
 		{"DELETE", reviewWidgets + "/a?orphanDependents=false&propagationPolicy=Orphan", "", "", 422, "cannot be both set"},
 		{"GET", reviewWidgets + "/a", "", "", 200, `"generation":1`},
 		{"DELETE", reviewWidgets + "/a", "", `{"kind":"DeleteOptions"}`, 200, `"status":"Success"`},
@@ -438,7 +439,7 @@ func TestWatchForms(t *testing.T) {
 // watch's resource has been quiet since.
 func TestBookmarksAreNew(t *testing.T) {
 	r := newReviewed(t)
-	r.p.rest.config.bookmarks = 1 // each moment
+	r.p.api.Config.Bookmarks = 1 // each moment
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	want := make(chan int64, 1)
@@ -511,7 +512,7 @@ func TestWritersAndDefinition(t *testing.T) {
 	all.Go(func() {
 		for i := range 20 {
 			body := fmt.Sprintf(`[{"op":"replace","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/size/maximum","value":%d}]`, 100+i)
-			if w := r.send("PATCH", reviewDefinitions+"/widgets.example.com", jsonPatchType, body); w.Code != 200 {
+			if w := r.send("PATCH", reviewDefinitions+"/widgets.example.com", api.JsonPatchType, body); w.Code != 200 {
 				t.Errorf("definition: %d %s", w.Code, w.Body)
 			}
 		}
@@ -537,7 +538,7 @@ func TestNamesRace(t *testing.T) {
 	all.Wait()
 	accepted := 0
 	for i := range 4 {
-		if hasCondition(r.tree(r.send("GET", fmt.Sprintf("%s/things%d.example.com", reviewDefinitions, i), "", "")), "NamesAccepted") {
+		if api.HasCondition(r.tree(r.send("GET", fmt.Sprintf("%s/things%d.example.com", reviewDefinitions, i), "", "")), "NamesAccepted") {
 			accepted++
 		}
 	}

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"apichain/internal/api"
 	"apichain/internal/auth"
+	"apichain/internal/controller"
 	"apichain/internal/kinds"
 	"apichain/internal/store"
 )
@@ -75,19 +77,20 @@ func (p *program) buildResources() error {
 		return err
 	}
 	p.authn.Accounts = auth.NewAccounts(uidIn(p.store.Bucket("serviceaccounts")), uidIn(p.store.Bucket("secrets")))
-	p.rest = newRest(apiConfig{
-		store: p.store, kinds: table, catalog: &p.catalog,
-		tokens: p.authn.Accounts, whoseToken: p.authn.ByToken, authorizer: p.authz,
-		observer: &p.watching, bookmarks: p.opt.watch.bookmarks, strictCRDs: p.opt.customs.strict,
-		changed: func() { p.generation.Add(1) }, log: p.log,
+	p.api = api.New(api.Config{
+		Store: p.store, Kinds: table, Catalog: &p.catalog,
+		Tokens: p.authn.Accounts, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
+		Observer: &p.watching, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
+		Changed: func() { p.generation.Add(1) }, Log: p.log,
 	})
+	p.restorer = controller.NewRestorer(p.api)
 	return nil
 }
 
 // bootstrap makes the objects that every server has, then the user's fixtures, and sets the
 // controllers to work. It is a post-start hook: the server is not ready before.
 func (p *program) bootstrap(ctx context.Context) error {
-	own := Own{CA: string(p.certs.CAPEM()), Fixtures: p.opt.fixtures.paths}
+	own := controller.Own{CA: string(p.certs.CAPEM()), Fixtures: p.opt.fixtures.paths}
 	// The TLS listener by its address; a name could not be an endpoint.
 	for _, url := range p.urls("https") {
 		host, port, err := net.SplitHostPort(strings.TrimPrefix(url, "https://"))
@@ -97,12 +100,12 @@ func (p *program) bootstrap(ctx context.Context) error {
 			break
 		}
 	}
-	run, err := startControllers(ctx, p.rest, own)
+	run, err := controller.Start(ctx, p.api, own)
 	if err != nil {
 		return err
 	}
 	p.owned.Go(func() { run(p.background) })
-	p.owned.Go(func() { p.rest.run(p.background) })
+	p.owned.Go(func() { p.api.Run(p.background) })
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"apichain/internal/api"
 	"apichain/internal/discovery"
 	"apichain/internal/request"
 )
@@ -34,12 +35,12 @@ type finder interface {
 
 // customRoutes are the routes to custom resources and to their discovery documents.
 type customRoutes struct {
-	custom    *customs
+	custom    *api.Customs
 	catalog   *discovery.Catalog
 	documents route // of all discovery documents
 }
 
-func newCustomRoutes(custom *customs, catalog *discovery.Catalog) *customRoutes {
+func newCustomRoutes(custom *api.Customs, catalog *discovery.Catalog) *customRoutes {
 	c := &customRoutes{custom: custom, catalog: catalog}
 	c.documents = route{
 		server: "extensions", kind: kindPrefix, method: "*", pattern: "/apis/", doc: "discovery documents of custom resources", at: callSite(0), listed: true,
@@ -54,7 +55,7 @@ func (c *customRoutes) find(req *http.Request) *route {
 	if !info.IsResourceRequest || info.APIPrefix != "apis" {
 		return c.document(req.URL.Path)
 	}
-	r := c.custom.lookup(info.APIGroup, info.APIVersion, info.Resource)
+	r := c.custom.Lookup(info.APIGroup, info.APIVersion, info.Resource)
 	if r == nil {
 		return nil
 	}
@@ -71,14 +72,14 @@ func (c *customRoutes) why(req *http.Request) string {
 	if !info.IsResourceRequest || info.APIPrefix != "apis" {
 		return "no entry for " + shownText(req.URL.Path)
 	}
-	r := c.custom.lookup(info.APIGroup, info.APIVersion, info.Resource)
+	r := c.custom.Lookup(info.APIGroup, info.APIVersion, info.Resource)
 	switch {
 	case r == nil:
 		return "no resource " + strconv.Quote(shownText(info.Resource)) + " in " + shownText(info.APIGroup+"/"+info.APIVersion)
 	case r.Namespaced:
-		return r.qualified() + " lives in namespaces, and the path names none"
+		return r.Qualified() + " lives in namespaces, and the path names none"
 	}
-	return r.qualified() + " lives in no namespace, and the path names one"
+	return r.Qualified() + " lives in no namespace, and the path names one"
 }
 
 // document returns the route of a discovery document of custom resources.
@@ -104,9 +105,9 @@ func (c *customRoutes) serveDocument(w http.ResponseWriter, r *http.Request) {
 // routes returns what there is now. The routes of a resource that has seen no request are made
 // for the page alone.
 func (c *customRoutes) routes() []*route {
-	byRoot := map[string][]*resource{}
-	for r := range c.custom.all {
-		root := r.root()
+	byRoot := map[string][]*api.Resource{}
+	for r := range c.custom.All {
+		root := r.Root()
 		byRoot[root] = append(byRoot[root], r)
 	}
 	out := []*route{&c.documents}
@@ -124,7 +125,7 @@ func (c *customRoutes) routes() []*route {
 func (c *customRoutes) groups() []string {
 	seen := map[string]bool{}
 	var out []string
-	for r := range c.custom.all {
+	for r := range c.custom.All {
 		if !seen[r.Group] {
 			seen[r.Group] = true
 			out = append(out, r.Group)
@@ -143,14 +144,14 @@ func (c *customRoutes) near(path string) []*route {
 }
 
 // nearest returns the custom resources that path may be meant for, the nearest first.
-func (c *customRoutes) nearest(path string) []*resource {
+func (c *customRoutes) nearest(path string) []*api.Resource {
 	type candidate struct {
-		r   *resource
+		r   *api.Resource
 		far int
 	}
 	var best []candidate
 	segments := strings.SplitN(path, "/", 12) // apis, group, version, watch, namespaces, its name, plural, name, subresource and one too many
-	for r := range c.custom.all {
+	for r := range c.custom.All {
 		odd, shared := "", 0
 		for _, part := range [...]string{r.Group, r.Version, r.Plural} {
 			if slices.Contains(segments, part) {
@@ -176,7 +177,7 @@ func (c *customRoutes) nearest(path string) []*resource {
 			best = slices.Insert(best[:min(len(best), maxNearResources-1)], at, found)
 		}
 	}
-	var out []*resource
+	var out []*api.Resource
 	for _, b := range best {
 		out = append(out, b.r)
 	}
@@ -184,20 +185,20 @@ func (c *customRoutes) nearest(path string) []*resource {
 }
 
 // rows returns the routes of r: those that take requests, if there are any, else others.
-func (c *customRoutes) rows(r *resource) []*route {
-	if set, ok := r.routes.Load().(*routeSet); ok {
+func (c *customRoutes) rows(r *api.Resource) []*route {
+	if set, ok := r.Routes.Load().(*routeSet); ok {
 		return set.all
 	}
 	return c.newRouteSet(r).all
 }
 
 // of returns the routes of r, which are made once.
-func (c *customRoutes) of(r *resource) *routeSet {
-	set, ok := r.routes.Load().(*routeSet)
+func (c *customRoutes) of(r *api.Resource) *routeSet {
+	set, ok := r.Routes.Load().(*routeSet)
 	if !ok {
 		// Who comes second takes the routes of the first, so that hits are counted in one place.
-		r.routes.CompareAndSwap(nil, c.newRouteSet(r))
-		set = r.routes.Load().(*routeSet)
+		r.Routes.CompareAndSwap(nil, c.newRouteSet(r))
+		set = r.Routes.Load().(*routeSet)
 	}
 	return set
 }
@@ -212,12 +213,12 @@ type routeSet struct {
 // operationKey is what tells the operations of a resource apart.
 type operationKey struct {
 	method, subresource string
-	form                pathForm
+	form                api.PathForm
 }
 
 // newRouteSet makes the routes of r in one piece of memory.
-func (c *customRoutes) newRouteSet(r *resource) *routeSet {
-	root, resource, operations := strings.TrimSuffix(r.root(), "/"), r.qualified(), r.operations()
+func (c *customRoutes) newRouteSet(r *api.Resource) *routeSet {
+	root, resource, operations := strings.TrimSuffix(r.Root(), "/"), r.Qualified(), r.Operations()
 	room := make([]route, len(operations)+1)
 	t := &routeSet{all: make([]*route, len(room)), byOperation: make(map[operationKey]*route, len(operations))}
 	for i := range room {
@@ -230,15 +231,15 @@ func (c *customRoutes) newRouteSet(r *resource) *routeSet {
 			break
 		}
 		o := &operations[i]
-		rt.method, rt.pattern, rt.operation, rt.doc, rt.described = o.method, root+o.path, o.name, o.doc, o.media
-		t.byOperation[operationKey{o.method, o.subresource, o.form}] = rt
+		rt.method, rt.pattern, rt.operation, rt.doc, rt.described = o.Method, root+o.Path, o.Name, o.Doc, o.Media
+		t.byOperation[operationKey{o.Method, o.Subresource, o.Form}] = rt
 	}
 	return t
 }
 
 // find returns the route of a request for r.
-func (t *routeSet) find(r *resource, method string, info *request.Info) *route {
-	k := operationKey{method: method, subresource: info.Subresource, form: formItem}
+func (t *routeSet) find(r *api.Resource, method string, info *request.Info) *route {
+	k := operationKey{method: method, subresource: info.Subresource, form: api.FormItem}
 	if info.Name == "" || info.Verb == "list" || info.Verb == "watch" || info.Verb == "deletecollection" {
 		k.form = collectionForm(r, info)
 	}
@@ -249,20 +250,20 @@ func (t *routeSet) find(r *resource, method string, info *request.Info) *route {
 }
 
 // collectionForm returns which of the paths that name no object, or that watch, a request is on.
-func collectionForm(r *resource, info *request.Info) pathForm {
+func collectionForm(r *api.Resource, info *request.Info) api.PathForm {
 	everywhere := r.Namespaced && info.Namespace == ""
 	switch {
 	// The deprecated paths of watches say so in front; a watch may as well be a list with a parameter.
-	case info.Verb == "watch" && strings.HasPrefix(info.Path, r.root()+"watch/"):
+	case info.Verb == "watch" && strings.HasPrefix(info.Path, r.Root()+"watch/"):
 		switch {
 		case info.Name != "":
-			return formWatchItem
+			return api.FormWatchItem
 		case everywhere:
-			return formWatchAll
+			return api.FormWatchAll
 		}
-		return formWatchCollection
+		return api.FormWatchCollection
 	case everywhere:
-		return formAll
+		return api.FormAll
 	}
-	return formCollection
+	return api.FormCollection
 }

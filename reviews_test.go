@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"apichain/internal/auth"
+	"apichain/internal/controller"
 	"apichain/internal/request"
 	"apichain/internal/tree"
 )
@@ -30,7 +31,7 @@ const (
 func TestAccessReviews(t *testing.T) {
 	limit := func(s *Server) {
 		s.program.authz = auth.Authorizers{limited{}, s.program.authz}
-		s.program.rest.config.authorizer = s.program.authz
+		s.program.api.Config.Authorizer = s.program.authz
 	}
 	r := startProgram(t, limit)
 	c := &clients{r, "https", r.client("https")}
@@ -61,7 +62,7 @@ func TestAccessReviews(t *testing.T) {
 			t.Errorf("%s %s as %q: %v, want allowed %v", row.kind, row.spec, row.who, got["status"], row.allowed)
 		}
 		if row.who == asAlice && strings.Contains(row.spec, "configmaps") && strings.Contains(row.spec, `"get"`) { // and so it is
-			code, _ := c.try("GET", spacesPath+"/"+tree.Text(got, "spec", "resourceAttributes", "namespace")+"/configmaps/"+rootCAName, nil, asAlice)
+			code, _ := c.try("GET", spacesPath+"/"+tree.Text(got, "spec", "resourceAttributes", "namespace")+"/configmaps/"+controller.RootCAName, nil, asAlice)
 			if (code == 200) != row.allowed || code != 200 && code != 403 {
 				t.Errorf("%s: allowed %v, answered %d", row.spec, row.allowed, code)
 			}
@@ -98,7 +99,7 @@ func TestRulesReview(t *testing.T) {
 
 	r := startProgram(t, func(s *Server) {
 		s.program.authz = auth.Authorizers{limited{}, s.program.authz}
-		s.program.rest.config.authorizer = s.program.authz
+		s.program.api.Config.Authorizer = s.program.authz
 	})
 	limited := &clients{r, "h2", r.client("h2")}
 	few := limited.must(201, "POST", authorization+"selfsubjectrulesreviews", body, asAlice)

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"apichain/internal/discovery"
-	"apichain/internal/kinds"
 )
 
 // The three servers of the delegation chain, outermost first. The aggregator answers for the
@@ -37,7 +36,7 @@ func newCore(p *program, delegate *Server) *Server {
 // and those before it do not know is not found.
 func newExtensions(p *program) *Server {
 	s := newServer(p, "extensions", nil)
-	p.custom = newCustomRoutes(p.rest.customs, &p.catalog)
+	p.custom = newCustomRoutes(p.api.Customs, &p.catalog)
 	s.more = p.custom
 	s.serveGroups()
 	return s
@@ -46,7 +45,7 @@ func newExtensions(p *program) *Server {
 // serveGroups registers the documents of the server's own groups, by the kind table, and below
 // each version its resources.
 func (s *Server) serveGroups() {
-	s.groups = discovery.GroupsOf(s.program.rest.kinds, s.name)
+	s.groups = discovery.GroupsOf(s.program.api.Kinds, s.name)
 	for _, d := range discovery.Documents(s.groups) {
 		s.serveDocument(d)
 	}
@@ -61,13 +60,13 @@ func (s *Server) serveDocument(d discovery.Document) {
 
 // resourceRoutes returns the routes of the server's built-in kinds in one group and version.
 func (s *Server) resourceRoutes(group, version string) (routes []Route) {
-	for _, row := range s.program.rest.kinds.Kinds {
+	for _, row := range s.program.api.Kinds.Kinds {
 		if row.Server != s.name || row.Group != group || row.Version != version {
 			continue
 		}
-		r := s.program.rest.builtin[kinds.NewKey(group, version, row.Kind)]
-		for _, o := range r.operations() {
-			routes = append(routes, Route{Method: o.method, Path: o.path, Handler: r, Operation: o.name, Doc: o.doc, Described: o.media})
+		r := s.program.api.Builtin(group, version, row.Kind)
+		for _, o := range r.Operations() {
+			routes = append(routes, Route{Method: o.Method, Path: o.Path, Handler: r, Operation: o.Name, Doc: o.Doc, Described: o.Media})
 		}
 	}
 	return routes

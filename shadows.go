@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"apichain/internal/api"
 )
 
 // Which routes can never be hit, and which share paths with others: the director's own
@@ -126,8 +128,8 @@ func (m *shadowMap) samples(r *route) []string {
 	case path == "":
 		return []string{"/"}
 	case r.method == "*": // methods that a custom resource has not
-		if of := r.handler.(*resource); of.Namespaced {
-			path = of.root() + "namespaces/" + unnamed + "/" + of.Plural
+		if of := r.handler.(*api.Resource); of.Namespaced {
+			path = of.Root() + "namespaces/" + unnamed + "/" + of.Plural
 		}
 	}
 	return []string{path, path + "/"}
@@ -315,7 +317,7 @@ func (m *shadowMap) with(routes []*route, c *customRoutes) map[*route]marks {
 		if known := root != "" && strings.HasPrefix(r.pattern, root); known && !touched || m.owner[r] != nil || r == &c.documents {
 			continue
 		} else if !known {
-			root = r.handler.(*resource).root()
+			root = r.handler.(*api.Resource).Root()
 			segments := strings.Split(strings.Trim(root, "/"), "/")
 			if touched = m.touches(segments); touched {
 				for n := 2; n <= 3; n++ {

@@ -12,7 +12,8 @@ import (
 	"sync"
 	"testing"
 
-	"apichain/admin"
+	"apichain/internal/controller"
+	"apichain/internal/status"
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
@@ -31,7 +32,7 @@ func readyProgram(t testing.TB) *program {
 		p.applied(t, manifest)
 	}
 	p.store.ExpireHistory()
-	p.keepBaseline()
+	p.restorer.Keep()
 	return p
 }
 
@@ -53,7 +54,7 @@ func (p *program) applied(t testing.TB, manifest string) *store.Object {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, _, err := p.rest.apply(context.Background(), obj)
+	o, _, err := p.api.Apply(context.Background(), obj)
 	if err != nil {
 		t.Fatalf("%s: %v", manifest, err)
 	}
@@ -131,14 +132,14 @@ func TestResetRestoresExactly(t *testing.T) {
 	p.applied(t, configMap("a", "one", "changed"))
 	p.applied(t, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"namespace":"a","name":"held","finalizers":["example.com/hold"]}}`)
 	p.removed(t, "widgets.example.com", "a/w")
-	p.removed(t, crdResource, "widgets.example.com")
+	p.removed(t, controller.CrdResource, "widgets.example.com")
 	before := p.store.Revision()
-	w, refused := p.reset(context.Background())
+	w, refused := p.restorer.Reset(context.Background())
 	if refused != nil {
 		t.Fatal(refused)
 	}
 	sameHeld(t, p.held(), want)
-	if want := (admin.Written{Revision: before + 4, Created: 2, Updated: 1, Deleted: 1, Unchanged: total - 3}); w != want || p.store.Revision() != w.Revision {
+	if want := (store.Written{Revision: before + 4, Created: 2, Updated: 1, Deleted: 1, Unchanged: total - 3}); w != want || p.store.Revision() != w.Revision {
 		t.Errorf("did %+v, want %+v; at %d", w, want, p.store.Revision())
 	}
 	if now := p.stored("configmaps", "a-b/two").Rev; now != untouched {
@@ -148,8 +149,8 @@ func TestResetRestoresExactly(t *testing.T) {
 		t.Errorf("put back as %s", o.Raw())
 	}
 	// Again there is nothing to do, and no event.
-	w, refused = p.reset(context.Background())
-	if want := (admin.Written{Revision: before + 4, Unchanged: total}); refused != nil || w != want {
+	w, refused = p.restorer.Reset(context.Background())
+	if want := (store.Written{Revision: before + 4, Unchanged: total}); refused != nil || w != want {
 		t.Errorf("again: %+v, want %+v (%v)", w, want, refused)
 	}
 }
@@ -162,16 +163,16 @@ func TestWatchersSeeAReset(t *testing.T) {
 	p.removed(t, "configmaps", "a-b/two")
 	p.removed(t, "namespaces", "a-b")
 	p.applied(t, `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"z"}}`)
-	p.removed(t, crdResource, "widgets.example.com")
+	p.removed(t, controller.CrdResource, "widgets.example.com")
 	cursors := map[string]*store.Cursor{}
-	for _, resource := range []string{crdResource, "namespaces", "configmaps"} {
+	for _, resource := range []string{controller.CrdResource, "namespaces", "configmaps"} {
 		c, err := p.store.Bucket(resource).Watch(p.store.Revision())
 		if err != nil {
 			t.Fatal(err)
 		}
 		cursors[resource] = c
 	}
-	if _, refused := p.reset(context.Background()); refused != nil {
+	if _, refused := p.restorer.Reset(context.Background()); refused != nil {
 		t.Fatal(refused)
 	}
 	got := map[int64]string{}
@@ -226,14 +227,14 @@ func TestSnapshotRoundTrip(t *testing.T) {
 
 	want := p.held()
 	before := p.store.Revision()
-	w, refused := p.loadSnapshot(context.Background(), text)
-	if want := (admin.Written{Revision: before, Unchanged: len(want)}); refused != nil || w != want {
+	w, refused := p.restorer.Load(context.Background(), text)
+	if want := (store.Written{Revision: before, Unchanged: len(want)}); refused != nil || w != want {
 		t.Errorf("loaded where it came from: %+v, want %+v (%v)", w, want, refused)
 	}
 
 	other := newTestProgram(t)
-	other.keepBaseline()
-	w, refused = other.loadSnapshot(context.Background(), text)
+	other.restorer.Keep()
+	w, refused = other.restorer.Load(context.Background(), text)
 	if refused != nil {
 		t.Fatal(refused.Message)
 	}
@@ -245,7 +246,7 @@ func TestSnapshotRoundTrip(t *testing.T) {
 		t.Errorf("the custom object is %v", o)
 	}
 	// Back to an empty state, and everything goes.
-	if _, refused := other.loadSnapshot(context.Background(), []byte(`{"apiVersion":"v1","kind":"List","items":[]}`)); refused != nil || len(other.held()) != 0 {
+	if _, refused := other.restorer.Load(context.Background(), []byte(`{"apiVersion":"v1","kind":"List","items":[]}`)); refused != nil || len(other.held()) != 0 {
 		t.Errorf("%v, %d objects left", refused, len(other.held()))
 	}
 }
@@ -290,12 +291,15 @@ func TestSnapshotsThatAreRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			want, before := p.held(), p.store.Revision()
-			_, refused := p.loadSnapshot(context.Background(), []byte(c.body))
+			_, refused := p.restorer.Load(context.Background(), []byte(c.body))
 			if refused == nil || refused.Code != c.code {
 				t.Fatalf("got %+v, want %d", refused, c.code)
 			}
 			var fields []string
-			for _, cause := range refused.Causes {
+			if refused.Details == nil {
+				refused.Details = &status.Details{}
+			}
+			for _, cause := range refused.Details.Causes {
 				if fields = append(fields, cause.Field); cause.Reason == "" || cause.Message == "" {
 					t.Errorf("cause %+v", cause)
 				}
@@ -309,7 +313,7 @@ func TestSnapshotsThatAreRefused(t *testing.T) {
 			sameHeld(t, p.held(), want)
 		})
 	}
-	if w, refused := p.loadSnapshot(context.Background(), []byte(item(good))); refused != nil || w.Created != 1 {
+	if w, refused := p.restorer.Load(context.Background(), []byte(item(good))); refused != nil || w.Created != 1 {
 		t.Errorf("the good one: %+v %+v", w, refused)
 	}
 }
@@ -317,8 +321,8 @@ func TestSnapshotsThatAreRefused(t *testing.T) {
 // Of thousands of wrong items, a hundred are told.
 func TestManyCauses(t *testing.T) {
 	p := readyProgram(t)
-	_, refused := p.loadSnapshot(context.Background(), []byte(`{"apiVersion":"v1","kind":"List","items":[`+strings.Repeat("{},", 2000)+`{}]}`))
-	if refused == nil || len(refused.Causes) != 100 || !strings.Contains(refused.Message, "and 4001 more") || len(refused.Message) > 200 {
+	_, refused := p.restorer.Load(context.Background(), []byte(`{"apiVersion":"v1","kind":"List","items":[`+strings.Repeat("{},", 2000)+`{}]}`))
+	if refused == nil || len(refused.Details.Causes) != 100 || !strings.Contains(refused.Message, "and 4001 more") || len(refused.Message) > 200 {
 		t.Errorf("%+v", refused)
 	}
 }
@@ -329,23 +333,23 @@ func TestOneRewriteAtATime(t *testing.T) {
 	empty := []byte(`{"apiVersion":"v1","kind":"List","items":[]}`)
 	both := func(why string) {
 		t.Helper()
-		_, reset := p.reset(context.Background())
-		_, load := p.loadSnapshot(context.Background(), empty)
-		for _, refused := range []*admin.Error{reset, load} {
+		_, reset := p.restorer.Reset(context.Background())
+		_, load := p.restorer.Load(context.Background(), empty)
+		for _, refused := range []*status.Error{reset, load} {
 			if refused == nil || refused.Code != 409 || refused.Reason != "Conflict" || !strings.Contains(refused.Message, why) {
 				t.Errorf("got %+v, want 409 with %q", refused, why)
 			}
 		}
 	}
 	both("not ready yet")
-	p.keepBaseline()
-	p.known.busy.Lock()
+	p.restorer.Keep()
+	p.restorer.Busy.Lock()
 	both("under way")
-	if _, refused := p.loadSnapshot(context.Background(), []byte("{}")); refused == nil || refused.Code != 422 {
+	if _, refused := p.restorer.Load(context.Background(), []byte("{}")); refused == nil || refused.Code != 422 {
 		t.Errorf("the body comes first: %+v", refused)
 	}
-	p.known.busy.Unlock()
-	if _, refused := p.loadSnapshot(context.Background(), empty); refused != nil {
+	p.restorer.Busy.Unlock()
+	if _, refused := p.restorer.Load(context.Background(), empty); refused != nil {
 		t.Errorf("afterwards: %+v", refused)
 	}
 }
@@ -364,7 +368,7 @@ func TestResetThatFails(t *testing.T) {
 	p.removed(t, "configmaps", "a-b/two")
 	want, before := p.held(), p.store.Revision()
 	p.store.Backend = brokenBackend{}
-	_, refused := p.reset(context.Background())
+	_, refused := p.restorer.Reset(context.Background())
 	if refused == nil || refused.Code != 500 || p.store.Revision() != before {
 		t.Errorf("got %+v at %d", refused, p.store.Revision())
 	}
@@ -394,7 +398,7 @@ func TestResetAmongWriters(t *testing.T) {
 		})
 	}
 	for range 20 {
-		w, refused := p.reset(context.Background())
+		w, refused := p.restorer.Reset(context.Background())
 		if refused != nil {
 			t.Fatal(refused)
 		}
@@ -412,7 +416,7 @@ func TestResetAmongWriters(t *testing.T) {
 	}
 	cancel()
 	writers.Wait()
-	if _, refused := p.reset(context.Background()); refused != nil {
+	if _, refused := p.restorer.Reset(context.Background()); refused != nil {
 		t.Fatal(refused)
 	}
 	sameHeld(t, p.held(), want)
@@ -459,14 +463,14 @@ func FuzzSnapshot(f *testing.F) {
 	f.Add(p.snapshotText(f))
 	f.Add([]byte(`{"apiVersion":"v1","kind":"List","metadata":{},"items":[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"namespace":"a","name":"x","uid":"u","creationTimestamp":"2026-11-23T05:20:00Z","labels":{"a":"b"}}}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if _, refused := p.loadSnapshot(context.Background(), body); refused != nil {
+		if _, refused := p.restorer.Load(context.Background(), body); refused != nil {
 			if refused.Code != 400 && refused.Code != 422 {
 				t.Errorf("%d %s", refused.Code, refused.Message)
 			}
 			return
 		}
 		want := p.held()
-		w, refused := p.loadSnapshot(context.Background(), p.snapshotText(t))
+		w, refused := p.restorer.Load(context.Background(), p.snapshotText(t))
 		if refused != nil || w.Unchanged != len(want) || w.Created+w.Updated+w.Deleted != 0 {
 			t.Errorf("its own snapshot: %+v %+v", w, refused)
 		}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"apichain/internal/api"
 	"apichain/internal/auth"
 	"apichain/internal/request"
 	"apichain/internal/tree"
@@ -33,7 +34,7 @@ func (c *clients) review(token string, audiences ...string) map[string]any {
 	c.t.Helper()
 	spec := map[string]any{"token": token}
 	if len(audiences) > 0 {
-		spec["audiences"] = anyStrings(audiences)
+		spec["audiences"] = api.AnyStrings(audiences)
 	}
 	return tree.Object(c.must(201, "POST", "/apis/authentication.k8s.io/v1/tokenreviews", map[string]any{"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "spec": spec}), "status")
 }

@@ -291,7 +291,7 @@ func TestBookmarks(t *testing.T) {
 
 // startBookmarking is startClients with a bookmark every few milliseconds.
 func startBookmarking(t *testing.T, kind string) *clients {
-	r := startProgram(t, func(s *Server) { s.program.rest.config.bookmarks = 3 * time.Millisecond })
+	r := startProgram(t, func(s *Server) { s.program.api.Config.Bookmarks = 3 * time.Millisecond })
 	return &clients{r, kind, r.client(kind)}
 }
 

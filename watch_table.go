@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/api"
 )
 
 // watchRow is one open watch with the exchange that serves it.
 type watchRow struct {
-	*Watch
+	*api.Watch
 	x     *exchange
 	stuck atomic.Bool // the progress watch found it in the same write twice
 
@@ -35,12 +36,12 @@ const watchStuck = "stuck"
 type watchTable struct {
 	faults *faultControl
 	mu     sync.Mutex
-	rows   map[*Watch]*watchRow
+	rows   map[*api.Watch]*watchRow
 }
 
-// watchBegins puts the watch into the table, where faults find it. Its own fault it has from the
+// WatchBegins puts the watch into the table, where faults find it. Its own fault it has from the
 // filter, or from rules that came since.
-func (t *watchTable) watchBegins(ctx context.Context, w *Watch) {
+func (t *watchTable) WatchBegins(ctx context.Context, w *api.Watch) {
 	r := &watchRow{Watch: w, x: exchangeFrom(ctx)}
 	if f := r.x.fault.Load(); f != nil {
 		f.tapInto(r)
@@ -48,23 +49,23 @@ func (t *watchTable) watchBegins(ctx context.Context, w *Watch) {
 	}
 	t.mu.Lock()
 	if t.rows == nil {
-		t.rows = map[*Watch]*watchRow{}
+		t.rows = map[*api.Watch]*watchRow{}
 	}
 	t.rows[w] = r
 	t.mu.Unlock()
 	t.faults.take(r)
 }
 
-// watchEnds takes the watch out of the table. While a row is here its exchange may be told to
+// WatchEnds takes the watch out of the table. While a row is here its exchange may be told to
 // end, and the exchange ends after this.
-func (t *watchTable) watchEnds(w *Watch) {
+func (t *watchTable) WatchEnds(w *api.Watch) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.rows, w)
 }
 
 // list is every open watch, oldest first. Rows are read under the lock, which holds
-// watchEnds, and with it the end of the exchange, up.
+// WatchEnds, and with it the end of the exchange, up.
 func (t *watchTable) list() []admin.Watch {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -103,9 +104,9 @@ func (t *watchTable) look() {
 func (r *watchRow) shown() admin.Watch {
 	x := r.x
 	a := admin.Watch{
-		ID: fmt.Sprint(x.id), AuditID: shownText(x.auditID[0]), Listener: x.chain.listener, Resource: r.resource, Namespace: shownText(r.namespace), Selector: shownText(r.selector),
-		AgeSeconds: time.Since(x.received).Seconds(), StartRevision: r.start, SentRevision: r.sent.Load(), CurrentRevision: r.current(), Lag: r.lag(),
-		Bytes: r.bytes.Load(), Events: r.events.Load(), Bookmarks: r.bookmarks.Load(), State: watchStateName(r.state.Load()),
+		ID: fmt.Sprint(x.id), AuditID: shownText(x.auditID[0]), Listener: x.chain.listener, Resource: r.Resource, Namespace: shownText(r.Namespace), Selector: shownText(r.Selector),
+		AgeSeconds: time.Since(x.received).Seconds(), StartRevision: r.Start, SentRevision: r.Sent.Load(), CurrentRevision: r.Current(), Lag: r.Lag(),
+		Bytes: r.Bytes.Load(), Events: r.Events.Load(), Bookmarks: r.Bookmarks.Load(), State: watchStateName(r.State.Load()),
 	}
 	if r.stuck.Load() {
 		a.State = watchStuck
@@ -113,7 +114,7 @@ func (r *watchRow) shown() admin.Watch {
 	if u := x.shownUser(); u != nil {
 		a.User = shownText(u.Name)
 	}
-	if at := r.lastSend.Load(); at > 0 {
+	if at := r.LastSend.Load(); at > 0 {
 		a.LastSend = admin.Time(time.Unix(0, at))
 	}
 	return a

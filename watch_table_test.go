@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/api"
 	"apichain/internal/request"
 )
 
@@ -14,8 +15,8 @@ func watchOf(p *program, id uint64, resource string) *watchRow {
 	x := &exchange{chain: p.chain("https"), id: id, acting: &request.User{Name: "alice"}, received: time.Now().Add(-93 * time.Second)}
 	x.auditID[0] = "audit\xff"
 	x.at.Store(1000)
-	w := &Watch{resource: resource, namespace: "default", selector: "labelSelector=app=web", start: 1002, lag: func() int64 { return 2 }, current: p.store.Bucket(resource).Head}
-	p.watching.watchBegins(x, w)
+	w := &api.Watch{Resource: resource, Namespace: "default", Selector: "labelSelector=app=web", Start: 1002, Lag: func() int64 { return 2 }, Current: p.store.Bucket(resource).Head}
+	p.watching.WatchBegins(x, w)
 	p.watching.mu.Lock()
 	defer p.watching.mu.Unlock()
 	return p.watching.rows[w]
@@ -25,13 +26,13 @@ func watchOf(p *program, id uint64, resource string) *watchRow {
 func TestWatchTable(t *testing.T) {
 	p := newTestProgram(t)
 	second, first := watchOf(p, 392, "configmaps"), watchOf(p, 391, "widgets.example.com")
-	first.sent.Store(1040)
-	first.bytes.Add(18211)
-	first.events.Add(38)
-	first.bookmarks.Add(1)
+	first.Sent.Store(1040)
+	first.Bytes.Add(18211)
+	first.Events.Add(38)
+	first.Bookmarks.Add(1)
 	sent := time.Date(2026, 11, 23, 5, 23, 5, 100e6, time.UTC)
-	first.lastSend.Store(sent.UnixNano())
-	first.state.Store(watchLive)
+	first.LastSend.Store(sent.UnixNano())
+	first.State.Store(api.WatchLive)
 	second.stuck.Store(true)
 
 	rows := source{p}.Watches()
@@ -51,15 +52,15 @@ func TestWatchTable(t *testing.T) {
 	if rows[1].State != "stuck" || !rows[1].LastSend.IsZero() {
 		t.Errorf("row %+v", rows[1])
 	}
-	p.watching.watchEnds(first.Watch)
-	p.watching.watchEnds(first.Watch)
+	p.watching.WatchEnds(first.Watch)
+	p.watching.WatchEnds(first.Watch)
 	if rows := p.watching.list(); len(rows) != 1 || rows[0].ID != "392" {
 		t.Errorf("after it went: %+v", rows)
 	}
 }
 
 func TestWatchStates(t *testing.T) {
-	for state, want := range map[int32]string{watchInitial: "initial", watchLive: "live", watchEnding: "ending"} {
+	for state, want := range map[int32]string{api.WatchInitial: "initial", api.WatchLive: "live", api.WatchEnding: "ending"} {
 		if got := watchStateName(state); got != want {
 			t.Errorf("%d is %s, want %s", state, got, want)
 		}
@@ -74,9 +75,9 @@ func TestWatchTableAmongWatches(t *testing.T) {
 		all.Go(func() {
 			for i := range 200 {
 				w := watchOf(p, uint64(n*1000+i), "configmaps")
-				w.sent.Add(1)
-				w.state.Store(watchEnding)
-				p.watching.watchEnds(w.Watch)
+				w.Sent.Add(1)
+				w.State.Store(api.WatchEnding)
+				p.watching.WatchEnds(w.Watch)
 			}
 		})
 	}

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"apichain/internal/kinds"
+	"apichain/internal/api"
 	"apichain/internal/status"
 	"apichain/internal/tree"
 )
@@ -231,18 +231,18 @@ func TestGeneratedNames(t *testing.T) {
 	}
 	all.Wait()
 	// Somebody is always there first.
-	row := c.rest.kinds.Kind("", "v1", "ConfigMap")
-	other, r := c.rest.newBuiltin(row), c.rest.newBuiltin(row)
+	row := c.api.Kinds.Kind("", "v1", "ConfigMap")
+	other, r := c.api.NewBuiltin(row), c.api.NewBuiltin(row)
 	tries := 0
-	r.toStored = func(obj map[string]any) { // just before each commit
+	r.ToStored = func(obj map[string]any) { // just before each commit
 		tries++
-		if _, err := c.rest.internal(other, "create", "default", "", "").insertObject(mapObject(tree.Name(obj))); err != nil {
+		if _, err := c.api.Internal(other, "create", "default", "", "").Insert(mapObject(tree.Name(obj))); err != nil {
 			t.Error(err)
 		}
 	}
-	_, err := c.rest.internal(r, "create", "default", "", "").insertObject(map[string]any{"kind": "ConfigMap", "apiVersion": "v1", "metadata": map[string]any{"generateName": "g-"}})
+	_, err := c.api.Internal(r, "create", "default", "", "").Insert(map[string]any{"kind": "ConfigMap", "apiVersion": "v1", "metadata": map[string]any{"generateName": "g-"}})
 	var e *status.Error
-	if !errors.As(err, &e) || e.Code != 409 || e.Reason != "AlreadyExists" || e.RetryAfter != 1 || tries != generatedTries {
+	if !errors.As(err, &e) || e.Code != 409 || e.Reason != "AlreadyExists" || e.RetryAfter != 1 || tries != api.GeneratedTries {
 		t.Errorf("%v after %d tries", err, tries)
 	}
 }
@@ -284,17 +284,17 @@ func TestPatchRaces(t *testing.T) {
 func TestPatchOvertaken(t *testing.T) {
 	tries := 0
 	var c *clients
-	overtake := func(*call, map[string]any, map[string]any) error {
-		r := c.rest.newBuiltin(c.rest.kinds.Kind("", "v1", "Secret"))
+	overtake := func(*api.Call, map[string]any, map[string]any) error {
+		r := c.api.NewBuiltin(c.api.Kinds.Kind("", "v1", "Secret"))
 		tries++
-		_, err := c.rest.internal(r, "update", "default", "p", "").modify(t.Context(), func(obj map[string]any) bool {
+		_, err := c.api.Internal(r, "update", "default", "p", "").Modify(t.Context(), func(obj map[string]any) bool {
 			obj["type"] = "t-" + itoa(tries)
 			return true
 		})
 		return err
 	}
 	r := startProgram(t, func(s *Server) {
-		s.program.rest.builtin[kinds.NewKey("", "v1", "Secret")].prepare = func(q *call, obj, old map[string]any) error {
+		s.program.api.Builtin("", "v1", "Secret").Prepare = func(q *api.Call, obj, old map[string]any) error {
 			if old == nil {
 				return nil
 			}
@@ -304,14 +304,14 @@ func TestPatchOvertaken(t *testing.T) {
 	c = &clients{r, "http", r.client("http")}
 	const path = spacesPath + "/default/secrets"
 	made := c.must(201, "POST", path, `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"p"}}`)
-	for _, typ := range []string{mergePatchType, strategicPatchType, jsonPatchType} {
+	for _, typ := range []string{api.MergePatchType, api.StrategicPatchType, api.JsonPatchType} {
 		patch := `{"metadata":{"labels":{"a":"b"}}}`
-		if typ == jsonPatchType {
+		if typ == api.JsonPatchType {
 			patch = `[{"op":"add","path":"/metadata/labels","value":{"a":"b"}}]`
 		}
 		tries = 0
 		e := c.must(409, "PATCH", path+"/p", patch, "Content-Type: "+typ)
-		if tree.Text(e, "reason") != "Conflict" || tree.Text(e, "message") != `Operation cannot be fulfilled on secrets "p": `+status.ChangedMeanwhile || tries != patchTries+1 {
+		if tree.Text(e, "reason") != "Conflict" || tree.Text(e, "message") != `Operation cannot be fulfilled on secrets "p": `+status.ChangedMeanwhile || tries != api.PatchTries+1 {
 			t.Errorf("%s: %d tries, %v", typ, tries, e)
 		}
 	}

@@ -1,119 +1,168 @@
-// Package admin is the inspection API: what a running program is doing, and why, over
-// HTTP on a listener of its own. It knows nothing of the program but the Source it is
-// given; the program knows nothing of forms, checks and rows.
+// Package admin serves the inspection API: what a running program is doing, and why, over
+// HTTP on a listener of its own. It also takes the few changes an operator may make: the
+// controls (drain, log level, faults), reset, and the load of a snapshot. Its contract is
+// the admin contract, version v1, which fixes paths, keys, forms and the order of checks.
 //
-// A request meets the checks here, and in change.go those of what changes something, then
-// its row of the table in endpoints.go, which reads the shapes of shapes.go from the
-// Source; rows.go chooses among them and text.go writes them for people. identity.go asks
-// who it is and what they may. What is not a list is apart: the store, profiles, explain,
-// requests that have ended, the stream, and the page for browsers; control.go has what drain,
-// log level and faults have in common. bundle.go and openapi.go are made of the table itself.
+// What comes in is a Source, an interface that the program implements, and Options, the
+// functions that judge a request (host names, identity, authorisation). What goes out is
+// one http.Handler, made by New. The package knows nothing of the program beyond the
+// Source, keeps no goroutine beyond a request and no state but the number of open streams;
+// the program in turn knows nothing of media types, checks and rows. The handler is called
+// concurrently, and calls the Source and the Options concurrently.
 //
-// Every answer, and the order of checks before it, is the admin contract, version v1.
+// The shapes in which the program fills its rows (Server, Route, Request and so on) carry
+// two struct tags: json is the key, doc is its meaning. The index, the OpenAPI document,
+// the query parameters and the columns of text tables are all derived from these shapes
+// and from the table of endpoints, so that a new field needs no second place.
+//
+//	handler := admin.New(source{p}, admin.Options{
+//		CheckPath:   checkPath,
+//		HostAllowed: hosts.allowed,
+//		UnixSocket:  overUnixSocket,
+//		Identify:    identify,
+//		Authorize:   authorize,
+//		AuditID:     auditID,
+//		Now:         time.Now,
+//	})
+//	err := (&http.Server{Handler: handler}).Serve(listener)
+//
+// A request passes the checks of admin.go and, when it changes something, those of
+// change.go; then the row of endpoints.go that serves its path. Each endpoint that is more
+// than a list has a file with its shapes and its handler: inflight.go, timeline.go,
+// requests.go, store.go, explain.go, stream.go, profiles.go, bundle.go, openapi.go, page.go
+// and, over control.go, drain.go, loglevel.go and faults.go. rows.go selects and sorts the
+// rows of lists, text.go prints them for people, body.go reads what a change sends.
+//
+// The package belongs to this program: there is no promise of compatibility to others.
 package admin
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Error is a refusal, which the client gets as a Kubernetes Status.
+// Error refuses a request. The client gets it as a Kubernetes Status in JSON, whatever
+// form it accepts. A nil *Error is success; functions here return *Error, not error, so
+// that no caller can lose the status.
 type Error struct {
-	Code    int    // HTTP status, from 400 on
-	Reason  string // Status reason, such as Forbidden
-	Message string // for people; names the header, parameter or path
-	Close   bool   // end the connection after it, where its framing is in doubt
+	// Code is the HTTP status, from 400 on, and Reason the Status reason that goes with
+	// it, such as Forbidden.
+	Code   int
+	Reason string
 
-	Causes []Cause // of a 422: what is wrong with each field
+	// Message is for people; it names the header, parameter or path at fault. What it
+	// quotes of the client must be cut.
+	Message string
 
-	Private string // more of the why, for the log alone; no credentials
+	// Close ends the connection after the answer, for requests whose framing is in doubt:
+	// what follows on the connection could be read as another request.
+	Close bool
 
-	methods string // Allow of a 405; "" is GET, HEAD, where CheckPath knows no endpoint yet
+	// Causes say what is wrong with each field of a body. Only a 422 has them.
+	Causes []Cause
+
+	// Private is the part of the reason that the client must not learn. It reaches the
+	// log through Source.Refused and must hold no credentials.
+	Private string
+
+	// methods is the Allow header of a 405. It is empty where CheckPath refuses, since no
+	// endpoint is known then; GET, HEAD is sent in its place.
+	methods string
 }
 
-// Cause is one thing wrong with one field of a body.
+// Cause says what is wrong with one field of a body. Reason is one of Kubernetes' causes,
+// such as FieldValueInvalid; Field is the path of the field, such as rules[0].percent.
 type Cause struct {
-	Reason  string `json:"reason"` // such as FieldValueInvalid
+	Reason  string `json:"reason"`
 	Message string `json:"message"`
 	Field   string `json:"field"`
 }
 
-// Error is the message.
+// Error returns the message, so that an *Error can be logged as an error.
 func (e *Error) Error() string { return e.Message }
 
-// Options are what the package needs beside the Source. All functions must be set; they
-// are called concurrently.
+// Options judge requests on behalf of the program. All functions must be set; they are
+// called concurrently and must not block. The zero value serves nothing.
 type Options struct {
-	// CheckPath is check 1: the path, framing and bounds, as the serving side checks
-	// them. nil is fine.
+	// CheckPath makes check 1: it refuses a path that is not canonical and a request
+	// whose framing or size is out of bounds, as the serving listeners do. It returns nil
+	// for a request that may go on.
 	CheckPath func(*http.Request) *Error
 
-	// HostAllowed is check 2: whether a Host header, with or without a port, names us.
+	// HostAllowed makes check 2: it reports whether a Host header, with or without a
+	// port, is a name of this server.
 	HostAllowed func(hostport string) bool
 
-	// UnixSocket reports whether a request came over a socket in the file system: no
-	// browser reaches one, so checks 2 and 3 are left out.
+	// UnixSocket reports whether a request came over a socket in the file system. No
+	// browser can reach one, so checks 2 and 3 are left out for it.
 	UnixSocket func(*http.Request) bool
 
-	// Identify is check 4: who asks. Its error is the 401.
+	// Identify makes check 4: it returns who asks, or the 401.
 	Identify func(*http.Request) (Identity, *Error)
 
-	// Authorize is check 7: whether somebody holds a role at the path of an endpoint. An
-	// error means that nobody can tell, and is a 500.
+	// Authorize makes check 7: it reports whether somebody holds a role at the path of an
+	// endpoint. An error means that it cannot be decided; the client gets a 500 without
+	// its text.
 	Authorize func(ctx context.Context, who Identity, role, path string) (held bool, err error)
 
-	// Profiling offers /debug/pprof/; without it the path is 404.
+	// Profiling offers /debug/pprof/. Without it the path is 404, for every role.
 	Profiling bool
 
-	// AuditID is the Audit-Id of the answer. It is asked once for each request.
+	// AuditID returns the Audit-Id of the answer. It is called once for each request,
+	// before any check.
 	AuditID func(*http.Request) string
 
 	// Now is the clock of "at" and of ages in text.
 	Now func() time.Time
 }
 
-// New is the handler of the admin listener. GET and HEAD never change anything, and it
-// answers nothing but the endpoints of the contract.
+// New returns the handler of the admin listener. It answers the endpoints of the contract
+// and nothing else; GET and HEAD never change anything. src and the functions of o must be
+// ready before the first request.
 func New(src Source, o Options) http.Handler {
-	return &api{Options: o, src: src, endpoints: endpoints(o.Profiling), pagePolicy: pagePolicy(string(page)), pace: streamPace}
+	return &api{
+		Options:    o,
+		src:        src,
+		endpoints:  endpoints(o.Profiling),
+		pagePolicy: pagePolicy(string(page)),
+		limits:     defaultStreamLimits,
+	}
 }
 
+// api is the handler that New returns. Everything but its locks and counters is set once.
 type api struct {
 	Options
-	src         Source
-	endpoints   []endpoint
-	pagePolicy  string       // Content-Security-Policy of the page, with its hashes
-	controlling sync.Mutex   // held while a control is changed
-	bundling    atomic.Bool  // a bundle is being put together
-	pace        pace         // of streams
-	streams     atomic.Int32 // open ones
+	src       Source
+	endpoints []endpoint
+
+	// pagePolicy is the Content-Security-Policy of the page, made once since it holds the
+	// hashes of the page's script and style.
+	pagePolicy string
+	limits     streamLimits
+
+	// controlMu is held while a control is changed, from the last look at If-Match until
+	// the answer is read back.
+	controlMu sync.Mutex
+
+	// bundling is true while a bundle is put together: one is made at a time.
+	bundling atomic.Bool
+
+	// openStreams counts the streams that hold a place.
+	openStreams atomic.Int32
 }
 
-// answer is one request and what its endpoint says.
-type answer struct {
-	w          http.ResponseWriter
-	r          *http.Request
-	query      url.Values
-	form       string // the Content-Type agreed upon
-	below      string // the path below the endpoint's, for profiles
-	who        Identity
-	generation int64
-	at         time.Time
-	controls   func() []Control // those that are on
-}
-
-// ServeHTTP makes the checks in the contract's order; the first that fails answers.
-// HEAD is GET without a body, which net/http leaves out.
+// ServeHTTP makes the checks in the contract's order; the first that fails answers. HEAD
+// is handled as GET, since net/http leaves out the body.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// These hold for refusals as well, so they are set before the first check. The page
+	// and the stream replace what they need otherwise.
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -121,18 +170,19 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("Audit-Id", a.AuditID(r))
 	ans := &answer{w: w, r: r, controls: func() []Control { return a.src.Status().Controls }}
-	ans.holds(a.src.Generation(), a.Now())
+	// A refusal has an ETag too: a 412 tells its client the generation to send next.
+	ans.setMoment(a.src.Generation(), a.Now())
 	if err := a.handle(ans); err != nil {
 		a.refuse(ans, err)
 	}
 }
 
-// holds sets the moment of the answer.
-func (ans *answer) holds(generation int64, at time.Time) {
-	ans.generation, ans.at = generation, at
-	ans.w.Header().Set("ETag", `"`+strconv.FormatInt(generation, 10)+`"`)
-}
-
+// handle makes checks 1 to 8 and lets the endpoint serve. It returns what refused the
+// request, or nil once an answer was written.
+//
+// The order is part of the contract, and each check may rely on those before it: nothing
+// reads the path before it is known to be canonical, nobody learns which paths exist
+// before they said who they are, and no body is read before its sender is authorised.
 func (a *api) handle(ans *answer) *Error {
 	if err := a.CheckPath(ans.r); err != nil {
 		return err
@@ -147,7 +197,7 @@ func (a *api) handle(ans *answer) *Error {
 		return err
 	}
 	ans.who = who
-	e, err := a.find(ans)
+	e, err := a.findEndpoint(ans)
 	if err != nil {
 		return err
 	}
@@ -157,67 +207,89 @@ func (a *api) handle(ans *answer) *Error {
 	if err := a.checkRole(e, ans); err != nil {
 		return err
 	}
-	form, ok := negotiate(ans.r.Header.Values("Accept"), e.forms)
-	if !ok {
-		return &Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Message: e.path + " is offered as " + strings.Join(e.forms, " and ") + " only"}
+	if err := ans.readForm(e); err != nil {
+		return err
 	}
-	query, badly := url.ParseQuery(ans.r.URL.RawQuery)
-	if badly != nil {
-		return badRequest("the query cannot be read: " + cut(badly.Error(), 128))
-	}
-	ans.form, ans.query = form, query
 	if m := ans.r.Method; m != http.MethodGet && m != http.MethodHead {
 		return a.change(e, ans)
 	}
 	return e.serve(a, ans)
 }
 
-// checkBrowser keeps web pages out: Host must be a name of ours, which a page whose own
-// name was made to point here (DNS rebinding) does not know; Origin must be the
-// listener's own; a page of another site, and what a page sends without asking
-// (no-cors), is refused. Source: the contract, checks 2 and 3; Fetch Metadata.
+// readForm makes check 8: it agrees on the form of the answer (406) and parses the query
+// (400). Which parameters an endpoint knows is for the endpoint to check.
+func (ans *answer) readForm(e *endpoint) *Error {
+	form, ok := negotiate(ans.r.Header.Values("Accept"), e.forms)
+	if !ok {
+		message := e.path + " is offered as " + strings.Join(e.forms, " and ") + " only"
+		return &Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Message: message}
+	}
+	// URL.Query would drop what it cannot parse, and a filter that was dropped shows rows
+	// that nobody asked for.
+	query, parseErr := url.ParseQuery(ans.r.URL.RawQuery)
+	if parseErr != nil {
+		return badRequest("the query cannot be read: " + truncate(parseErr.Error(), 128))
+	}
+	ans.form, ans.query = form, query
+	return nil
+}
+
+// checkBrowser makes checks 2 and 3, which keep web pages out. Host must be a name of this
+// server: a page whose own name was made to resolve to this address (DNS rebinding) does
+// not know one. Origin, when sent, must be the listener's own. A page of another site is
+// refused, and so is what a page can send without asking (no-cors). Source: the contract,
+// checks 2 and 3; Fetch Metadata Request Headers, 2.
 func (a *api) checkBrowser(r *http.Request) *Error {
 	if !a.HostAllowed(r.Host) {
-		return forbidden(fmt.Sprintf("the Host %q is not a name of this server: use localhost or its address, or allow the name with --allowed-hosts", cut(r.Host, 256)))
+		return forbidden(fmt.Sprintf(
+			"the Host %q is not a name of this server: use localhost or its address, or allow the name with --allowed-hosts",
+			truncate(r.Host, 256)))
 	}
 	own := "http://" + r.Host
 	if r.TLS != nil {
 		own = "https://" + r.Host
 	}
 	site, mode := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Mode")
+	// Origin decides where there is one: it cannot be forged by a page, and a browser that
+	// sends our own may come over a link of another site.
 	if origin := r.Header.Values("Origin"); len(origin) > 0 {
 		if len(origin) > 1 || !strings.EqualFold(origin[0], own) {
-			return forbidden(fmt.Sprintf("the Origin %q may not use the admin API: only its own page may", cut(origin[0], 256)))
+			return forbidden(fmt.Sprintf("the Origin %q may not use the admin API: only its own page may", truncate(origin[0], 256)))
 		}
 	} else if site == "cross-site" {
 		return forbidden("a web page of another site may not use the admin API")
 	}
+	// An <img> or <script> of a page on another port sends no Origin and is same-site. Tools
+	// send neither header, and an address line has "none".
 	if mode == "no-cors" && site != "same-origin" && site != "none" {
 		return forbidden("a web page may not use the admin API without asking (Sec-Fetch-Mode: no-cors)")
 	}
 	return nil
 }
 
-// find is the endpoint of the path; below profiles' own, the profile's name is noted.
-func (a *api) find(ans *answer) (*endpoint, *Error) {
+// findEndpoint makes check 5: it returns the endpoint of the path, or a 404. Paths match
+// exactly, but for profiles: the part of the path below theirs names one and is kept in
+// ans.profile.
+func (a *api) findEndpoint(ans *answer) (*endpoint, *Error) {
 	path := ans.r.URL.Path
 	for i := range a.endpoints {
 		e := &a.endpoints[i]
-		below, under := strings.CutPrefix(path, e.path)
-		if path == e.path || under && e.path == pprofPath && isProfile(below) {
-			ans.below = below
+		below, isBelow := strings.CutPrefix(path, e.path)
+		if path == e.path || isBelow && e.path == pprofPath && isProfile(below) {
+			ans.profile = below
 			return e, nil
 		}
 	}
-	message := fmt.Sprintf("nothing is served at %q: /admin/ lists what is", cut(path, 256))
+	message := fmt.Sprintf("nothing is served at %q: /admin/ lists what is", truncate(path, 256))
 	if path == "/" {
 		message = "nothing is served here: the admin API begins at /admin/"
 	}
 	return nil, &Error{Code: http.StatusNotFound, Reason: "NotFound", Message: message}
 }
 
-// checkMethod refuses what is in no role of the endpoint. HEAD is GET; OPTIONS is
-// nowhere, since nothing here is shared with other origins.
+// checkMethod makes check 6: it refuses a method that has no role at the endpoint with a
+// 405. HEAD is allowed where GET is. OPTIONS is allowed nowhere, since a preflight that
+// succeeded would let other origins in.
 func (e *endpoint) checkMethod(method string) *Error {
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -225,134 +297,31 @@ func (e *endpoint) checkMethod(method string) *Error {
 	if _, ok := e.roles[method]; ok {
 		return nil
 	}
-	return &Error{Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed", Message: fmt.Sprintf("%s takes %s, not %q", e.path, e.allow(), cut(method, 32)), methods: e.allow()}
+	return &Error{
+		Code:    http.StatusMethodNotAllowed,
+		Reason:  "MethodNotAllowed",
+		Message: fmt.Sprintf("%s takes %s, not %q", e.path, e.allow(), truncate(method, 32)),
+		methods: e.allow(),
+	}
 }
 
-// negotiate is the one of forms that Accept prefers: by quality, then by how exactly it
-// is named, then in the order of forms. Parameters but q do not count. Source: RFC 9110,
-// 12.5.1.
-func negotiate(accept, forms []string) (form string, ok bool) {
-	clauses := strings.Join(accept, ",")
-	if strings.TrimSpace(clauses) == "" {
-		return forms[0], true
-	}
-	var best float64
-	for _, f := range forms {
-		kind, _, _ := strings.Cut(f, ";")
-		group, _, _ := strings.Cut(kind, "/")
-		exactly, quality := 0, 0.0
-		for clause := range strings.SplitSeq(clauses, ",") {
-			name, params, _ := strings.Cut(clause, ";")
-			n := 0
-			switch strings.ToLower(strings.TrimSpace(name)) {
-			case kind:
-				n = 3
-			case group + "/*":
-				n = 2
-			case "*/*":
-				n = 1
-			}
-			if n > exactly {
-				exactly, quality = n, qualityOf(params)
-			}
-		}
-		// Adding the exactness cannot outweigh a thousandth, the least step of q.
-		if rank := quality + float64(exactly)/10000; quality > 0 && rank > best {
-			best, form = rank, f
-		}
-	}
-	return form, form != ""
+// reported are the statuses of which the program is told, for the audit log: the refusals
+// that say something about the caller, not those of a mistyped query.
+var reported = []int{
+	http.StatusUnauthorized, http.StatusForbidden, http.StatusMethodNotAllowed,
+	http.StatusPreconditionFailed, http.StatusUnsupportedMediaType, http.StatusPreconditionRequired,
 }
 
-// qualityOf is q of a clause's parameters: 1 without, 0 where it cannot be.
-func qualityOf(params string) float64 {
-	for p := range strings.SplitSeq(params, ";") {
-		name, v, _ := strings.Cut(strings.TrimSpace(p), "=")
-		if strings.EqualFold(name, "q") {
-			q, err := strconv.ParseFloat(v, 64)
-			if err != nil || !(q >= 0 && q <= 1) {
-				return 0
-			}
-			return q
-		}
-	}
-	return 1
-}
-
-// refuse answers with a Status, in JSON whatever was accepted, and reports what the
-// audit log wants to know.
+// refuse answers with the Status of e and then tells the Source of those in reported.
 func (a *api) refuse(ans *answer, e *Error) {
-	h := ans.w.Header()
-	if e.Code == http.StatusMethodNotAllowed {
-		h.Set("Allow", cmp.Or(e.methods, "GET, HEAD"))
+	ans.replyStatus(e)
+	if !slices.Contains(reported, e.Code) {
+		return
 	}
-	if e.Close {
-		h.Set("Connection", "close")
-	}
-	ans.form = formJSON
-	type details struct {
-		Causes []Cause `json:"causes"`
-	}
-	s := struct {
-		Kind       string   `json:"kind"`
-		APIVersion string   `json:"apiVersion"`
-		Metadata   struct{} `json:"metadata"`
-		Status     string   `json:"status"`
-		Message    string   `json:"message"`
-		Reason     string   `json:"reason"`
-		Details    *details `json:"details,omitempty"`
-		Code       int      `json:"code"`
-	}{"Status", "v1", struct{}{}, "Failure", e.Message, e.Reason, nil, e.Code}
-	if len(e.Causes) > 0 {
-		s.Details = &details{e.Causes}
-	}
-	_ = ans.reply(e.Code, s)
-	switch e.Code {
-	case 401, 403, 405, 412, 415, 428:
-		r := ans.r
-		a.src.Refused(Refusal{h.Get("Audit-Id"), cut(r.Method, 32), cut(r.URL.Path, 2048), r.RemoteAddr, cut(r.UserAgent(), 256), ans.who, e.Code, e.Reason, e.Message, e.Private})
-	}
-}
-
-// reply answers with v, on one line or indented for ?pretty=true. The error is that v has
-// a number that JSON has not, which is the Source's defect.
-func (ans *answer) reply(code int, v any) *Error {
-	b, err := json.Marshal(v)
-	if pretty, _ := strconv.ParseBool(ans.query.Get("pretty")); pretty {
-		b, err = json.MarshalIndent(v, "", "  ")
-	}
-	if err != nil {
-		return &Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "the answer cannot be encoded: " + err.Error()}
-	}
-	ans.send(code, append(b, '\n'))
-	return nil
-}
-
-// send writes a whole answer in the form agreed upon; text has a line for each control
-// that is on above it. The length is said, so that HEAD has it too.
-func (ans *answer) send(code int, body []byte) {
-	if ans.form == formText {
-		body = append(ans.controlLines(), body...)
-	}
-	h := ans.w.Header()
-	h.Set("Content-Type", ans.form)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	ans.w.WriteHeader(code)
-	_, _ = ans.w.Write(body) // an error is the client's going
-}
-
-// cut is at most n bytes of a client's text, as valid UTF-8, which may be longer.
-func cut(s string, n int) string {
-	if len(s) > n {
-		s = s[:n]
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
-}
-
-func badRequest(message string) *Error {
-	return &Error{Code: http.StatusBadRequest, Reason: "BadRequest", Message: message}
-}
-
-func forbidden(message string) *Error {
-	return &Error{Code: http.StatusForbidden, Reason: "Forbidden", Message: message}
+	r := ans.r
+	a.src.Refused(Refusal{
+		AuditID: ans.w.Header().Get("Audit-Id"), Method: truncate(r.Method, 32), Path: truncate(r.URL.Path, 2048),
+		RemoteAddr: r.RemoteAddr, UserAgent: truncate(r.UserAgent(), 256), By: ans.who,
+		Code: e.Code, Reason: e.Reason, Message: e.Message, Private: e.Private,
+	})
 }

@@ -93,7 +93,7 @@ func TestControlsAreRefused(t *testing.T) {
 		{"loglevel", `{"rules":{}}`, 422, "rules FieldValueTypeInvalid"},
 		{"loglevel", `{"rules":[` + many + `]}`, 422, "rules FieldValueTooMany"},
 		{"loglevel", `{"rules":[5,null,[]]}`, 422, "rules[0] FieldValueTypeInvalid; rules[1] FieldValueTypeInvalid; rules[2] FieldValueTypeInvalid"},
-		{"loglevel", `{"rules":[{"verbosity":1,"match":{"user":["a"` + strings.Repeat(`,"a"`, mostValues) + `]}}]}`, 422, "rules[0].match.user FieldValueTooMany"},
+		{"loglevel", `{"rules":[{"verbosity":1,"match":{"user":["a"` + strings.Repeat(`,"a"`, maxMatchValues) + `]}}]}`, 422, "rules[0].match.user FieldValueTooMany"},
 		{"loglevel", `{"rules":[{}]}`, 422, "rules[0].verbosity FieldValueRequired"},
 		{"loglevel", `{"rules":[{"verbosity":-1},{"verbosity":11},{"verbosity":2.5},{"verbosity":"3"}]}`, 422, "rules[0].verbosity FieldValueInvalid; rules[1].verbosity FieldValueInvalid; rules[2].verbosity FieldValueTypeInvalid; rules[3].verbosity FieldValueTypeInvalid"},
 		{"loglevel", `{"rules":[{"verbosity":1,"match":{"verb":"list","user":[1],"name":[],"group":["a",null],"path":{},"method":null}}]}`, 422,

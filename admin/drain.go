@@ -1,8 +1,12 @@
 package admin
 
-// DrainControl is the reversible drain. SetDrain replaces what was set before; its error
-// is 409 while the program stops. ClearDrain does nothing to one that is off; by is who
-// asks.
+// The reversible drain: GET, PUT and DELETE /admin/v1/drain. It makes the program unready,
+// so that balancers send their clients elsewhere, while it goes on serving; undoing it makes
+// the program ready again at once. A stop, which drains for good, is no control.
+
+// DrainControl is the program's side of the drain. SetDrain replaces what was set before;
+// it returns a 409 while the program stops. ClearDrain does nothing to a drain that is off;
+// by is the user who asks.
 type DrainControl interface {
 	Drain() Drain
 	SetDrain(s Setting, endWatches bool) *Error
@@ -27,20 +31,22 @@ type Remaining struct {
 	Connections int `json:"connections" doc:"open connections of the serving listeners"`
 }
 
+// drainAnswer is the answer of /admin/v1/drain.
 type drainAnswer struct {
 	envelope
 	Drain
 }
 
+// drainEndpoint returns the row of /admin/v1/drain. Its body has one key of its own.
 func drainEndpoint() endpoint {
 	c := control[Drain, bool]{
 		keys:  []string{"endWatches"},
-		shown: Source.Drain,
-		whole: func(e envelope, d Drain) any { return drainAnswer{e, d} },
-		rows:  func(d Drain) (columns, []any) { return blockerColumns, boxed(d.BlockedBy) },
-		read:  func(v values) bool { return v.yes("endWatches") },
+		get:   Source.Drain,
+		wrap:  func(e envelope, d Drain) any { return drainAnswer{e, d} },
+		rows:  func(d Drain) (columns, []any) { return blockerColumns, toRows(d.BlockedBy) },
+		read:  func(v values) bool { return v.boolean("endWatches") },
 		set:   Source.SetDrain,
 		clear: Source.ClearDrain,
 	}
-	return c.row("/admin/v1/drain", "reversible drain")
+	return c.endpoint("/admin/v1/drain", "reversible drain")
 }

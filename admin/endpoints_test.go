@@ -203,8 +203,12 @@ func TestInFlightCounts(t *testing.T) {
 	src.places = []Places{{Listener: "http", ReadOnlyLimit: 4}, {Listener: "https", Abandoned: 2}}
 	src.requests = nil
 	for i, r := range []Request{
-		{Listener: "https", Verb: "get"}, {Listener: "https", Verb: "list", Resource: "pods"}, {Listener: "https", Verb: "create", User: "alice"},
-		{Listener: "https", Verb: "watch", LongRunning: true}, {Listener: "https"}, {Listener: "http", Verb: "delete"},
+		{RequestFacts: RequestFacts{Listener: "https", Verb: "get"}},
+		{RequestFacts: RequestFacts{Listener: "https", Verb: "list", Resource: "pods"}},
+		{RequestFacts: RequestFacts{Listener: "https", Verb: "create"}, User: "alice"},
+		{RequestFacts: RequestFacts{Listener: "https", Verb: "watch"}, LongRunning: true},
+		{RequestFacts: RequestFacts{Listener: "https"}},
+		{RequestFacts: RequestFacts{Listener: "http", Verb: "delete"}},
 	} {
 		r.ID = fmt.Sprint(i)
 		src.requests = append(src.requests, r)

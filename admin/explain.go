@@ -7,10 +7,22 @@ import (
 	"strings"
 )
 
+// What would become of a request, and why: GET /admin/v1/explain.
+//
+// The program takes the request through its own filters and its own director, as a dry run,
+// and stops in front of the handler; there is no second description of the rules that could
+// be wrong. The answer is the way of the request: each filter it enters, each server it is
+// offered to, and at the end the one that answers it or the route that takes it.
+//
+//	/admin/v1/explain?path=/api/v1/secrets&user=bob
+//
+// shows on which filter bob fails. A path is a request target, so a query of its own must
+// be percent-encoded: path=/api/v1/pods%3Fwatch=true. What a handler says is not foretold.
+
 // Explainer says what would become of a request.
 type Explainer interface {
 	// Explain takes a request that nobody sends through the filters and the director, up
-	// to its handler. It changes nothing and counts nothing. The error is a 400 that names
+	// to its handler. It changes nothing and counts nothing. Its error is a 400 that names
 	// the parameter.
 	Explain(ExplainRequest) (Explanation, *Error)
 }
@@ -18,14 +30,21 @@ type Explainer interface {
 // ExplainRequest is the request asked about, as the query has it: "" is the default.
 // Source: the contract, GET /admin/v1/explain.
 type ExplainRequest struct {
-	Method, Path, Listener string // Path is a request target, with its own query
-	User                   string // stands for a successful authentication
-	Groups                 []string
-	Headers                []string // Name: value
+	// Method defaults to GET and Listener to https or, where that is off, http. Path is a
+	// request target, with its own query.
+	Method, Path, Listener string
+
+	// User stands for a successful authentication. Groups are completed as those of an
+	// impersonated user.
+	User   string
+	Groups []string
+
+	// Headers are lines, "Name: value".
+	Headers []string
 }
 
-// Explanation is what would become of a request. Source: the contract, GET
-// /admin/v1/explain.
+// Explanation shows what would become of a request. Either
+// ReachesHandler is true and Route is set, or WouldAnswer is. Source: the contract, GET /admin/v1/explain.
 type Explanation struct {
 	Request        ExplainedRequest `json:"request" doc:"the request asked about, with what was added to it"`
 	RequestInfo    *RequestInfo     `json:"requestInfo" doc:"what it is about; null when it is answered before that is known"`
@@ -38,7 +57,7 @@ type Explanation struct {
 	WouldAnswer    *WouldAnswer     `json:"wouldAnswer" doc:"the answer; null when a handler would give it"`
 }
 
-// ExplainedRequest is the request, as it goes into the chain. Values of headers that may
+// ExplainedRequest shows the request as it goes into the chain. Values of headers that may
 // hold secrets come as REDACTED, as do those of parameters that Kubernetes does not define.
 type ExplainedRequest struct {
 	Method   string       `json:"method" doc:"HTTP method"`
@@ -49,7 +68,7 @@ type ExplainedRequest struct {
 	Headers  List[string] `json:"headers" doc:"header lines asked for; values that may be secret are REDACTED"`
 }
 
-// RequestInfo is what method, path and query say of a request.
+// RequestInfo shows what method, path and query say of a request.
 type RequestInfo struct {
 	IsResourceRequest bool   `json:"isResourceRequest" doc:"whether it is about a resource"`
 	Path              string `json:"path" doc:"its path, decoded"`
@@ -63,7 +82,7 @@ type RequestInfo struct {
 	Name              string `json:"name" doc:"object name, or empty"`
 }
 
-// Step is one filter or router on the way.
+// Step shows one filter or router on the way.
 type Step struct {
 	Position *int   `json:"position" doc:"place in the chain, from 1; null behind the chain"`
 	Stage    string `json:"stage" doc:"filter, director, container, mux or not-found"`
@@ -73,7 +92,7 @@ type Step struct {
 	Rule     string `json:"rule" doc:"flag, rule or pattern that decided, or empty"`
 }
 
-// Visit is one server that the director asked.
+// Visit shows one server that the director asked, and what it said.
 type Visit struct {
 	Server   string `json:"server" doc:"name of the server"`
 	Decision string `json:"decision" doc:"declined, passed (to a route) or answered"`
@@ -81,7 +100,7 @@ type Visit struct {
 	Why      string `json:"why" doc:"the reason, for people"`
 }
 
-// RouteRef is the route of a request.
+// RouteRef points to the route of a request.
 type RouteRef struct {
 	ID           string `json:"id" doc:"server:kind:method:pattern"`
 	RegisteredAt string `json:"registeredAt" doc:"file:line that registered it"`
@@ -89,21 +108,22 @@ type RouteRef struct {
 	Operation    string `json:"operation" doc:"name of the operation"`
 }
 
-// NearMiss is a route that almost took the request.
+// NearMiss shows a route that almost took the request: one thing keeps it from that.
 type NearMiss struct {
 	Route        string `json:"route" doc:"id of the route"`
 	Lacks        Lack   `json:"lacks" doc:"the one thing that keeps it from taking the request"`
 	RegisteredAt string `json:"registeredAt" doc:"file:line that registered it"`
 }
 
-// Lack is what a request would have to have for a route.
+// Lack says what a request would have to have for a route.
 type Lack struct {
 	What string `json:"what" doc:"method, segment, version, content-type or accept"`
 	Want string `json:"want" doc:"what the route has; empty: a segment too many"`
 	Got  string `json:"got" doc:"what the request has; empty: it is missing"`
 }
 
-// WouldAnswer is an answer that no handler gives. Headers leave out what every answer has.
+// WouldAnswer shows an answer that no handler gives. Headers leave out what every answer
+// has.
 type WouldAnswer struct {
 	Status  int         `json:"status" doc:"HTTP status; 0: the connection is cut"`
 	Reason  string      `json:"reason" doc:"reason of the Status, or empty"`
@@ -118,22 +138,31 @@ type explanation struct {
 	Explanation
 }
 
+// serveExplain asks the Source about the request that the query describes. Here only the
+// form of the query is checked; what a parameter may be depends on the listener, which the
+// program knows.
 func serveExplain(a *api, ans *answer) *Error {
-	if err := checkQuery(ans.query, "path", "method", "listener", "user", "group", "header", "pretty", "wide"); err != nil {
+	query := ans.query
+	if err := checkQuery(query, "path", "method", "listener", "user", "group", "header", "pretty", "wide"); err != nil {
 		return err
 	}
 	for _, name := range []string{"path", "method", "listener", "user"} {
-		if v := ans.query[name]; len(v) > 1 {
+		if v := query[name]; len(v) > 1 {
 			return badValue(name, strings.Join(v, ", "), "one value")
 		}
 	}
-	if ans.query.Get("path") == "" {
+	if query.Get("path") == "" {
 		return badRequest("query parameter path is missing: it is the request target to explain, such as /api/v1/namespaces")
 	}
-	q := ExplainRequest{Method: ans.query.Get("method"), Path: ans.query.Get("path"), Listener: ans.query.Get("listener"), User: ans.query.Get("user"), Groups: ans.query["group"], Headers: ans.query["header"]}
+	q := ExplainRequest{
+		Method: query.Get("method"), Path: query.Get("path"), Listener: query.Get("listener"),
+		User: query.Get("user"), Groups: query["group"], Headers: query["header"],
+	}
 	var e Explanation
 	var err *Error
-	env := a.moment(ans, func() { e, err = a.src.Explain(q) })
+	// Explained again when the structure changes meanwhile, so that routes and filters are
+	// those of one generation.
+	env := a.readStable(ans, func() { e, err = a.src.Explain(q) })
 	if err != nil {
 		return err
 	}
@@ -143,27 +172,23 @@ func serveExplain(a *api, ans *answer) *Error {
 	return ans.reply(http.StatusOK, explanation{env, e})
 }
 
-var (
-	stepColumns = columns{"POS=position", "STAGE=stage", "NAME=name", "DECISION=decision", "WHY=why"}
-	missColumns = columns{"NEAR-MISS=route", "LACKS=lacks.what", "WANT=lacks.want", "GOT=lacks.got", "REGISTERED=registeredAt"}
-)
-
-// replyExplanation answers with the steps, a line for what comes of it, and the routes
-// that almost matched.
+// replyExplanation answers in text with the steps, a line for what comes of them, and the
+// routes that almost matched.
 func (ans *answer) replyExplanation(e Explanation) *Error {
 	var b bytes.Buffer
-	ans.table(&b, stepColumns, boxed(e.Steps))
+	ans.writeTable(&b, stepColumns, toRows(e.Steps))
 	switch w := e.WouldAnswer; {
 	case w == nil && e.Route != nil:
 		fmt.Fprintf(&b, "reaches %s, %s, registered at %s\n", Printable(e.Route.ID), e.Route.Handler, e.Route.RegisteredAt)
 	case w.Status == 0:
+		// No status, since the client would see none: the connection ends.
 		fmt.Fprintf(&b, "cut by %s: %s\n", w.By, Printable(w.Message))
 	default:
 		fmt.Fprintf(&b, "%d %s by %s: %s\n", w.Status, http.StatusText(w.Status), w.By, Printable(w.Message))
 	}
 	if len(e.NearMisses) > 0 {
 		b.WriteByte('\n')
-		ans.table(&b, missColumns, boxed(e.NearMisses))
+		ans.writeTable(&b, missColumns, toRows(e.NearMisses))
 	}
 	ans.send(http.StatusOK, b.Bytes())
 	return nil

@@ -37,7 +37,7 @@ func TestFaultRulesAreFilledIn(t *testing.T) {
 		if string(b) != want {
 			t.Errorf("%s:\n got %s\nwant %s", body, b, want)
 		}
-		if got["active"] != true || got["setBy"] != "system:unsecured" || got["note"] != "n" || got["expiresAt"] != "2026-11-23T05:24:37.412Z" || *src.set.Seed != mostSafe {
+		if got["active"] != true || got["setBy"] != "system:unsecured" || got["note"] != "n" || got["expiresAt"] != "2026-11-23T05:24:37.412Z" || *src.set.Seed != maxSafeInteger {
 			t.Errorf("%s: %v", body, got)
 		}
 	}
@@ -185,12 +185,12 @@ func FuzzFaults(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		v, err := readBody([]byte(body), "seed", "rules", "expiresIn", "note")
+		v, err := parseBody([]byte(body), "seed", "rules", "expiresIn", "note")
 		if err != nil {
 			return
 		}
 		set := readFaults(v)
-		if err := v.err(); err != nil {
+		if err := v.problems.refusal(); err != nil {
 			if err.Code == 422 && len(err.Causes) == 0 || err.Code != 422 && err.Code != 400 {
 				t.Fatalf("%+v", err)
 			}
@@ -202,7 +202,7 @@ func FuzzFaults(f *testing.F) {
 				t.Fatalf("taken: %+v", r)
 			}
 			ids[r.ID] = true
-			if a := r.Action; a.Do == "answer" && (a.Status < 400 || a.Status > 599 || a.Message == "") || a.DelayMs < 0 || a.DelayMs+a.JitterMs > 2*mostFaultMs || a.AfterBytes < 0 || a.AfterEvents < 0 {
+			if a := r.Action; a.Do == "answer" && (a.Status < 400 || a.Status > 599 || a.Message == "") || a.DelayMs < 0 || a.DelayMs+a.JitterMs > 2*maxFaultMs || a.AfterBytes < 0 || a.AfterEvents < 0 {
 				t.Fatalf("taken: %+v", a)
 			}
 		}
@@ -223,12 +223,12 @@ func FuzzFaults(f *testing.F) {
 		if bad != nil {
 			t.Fatal(bad)
 		}
-		v, err = readBody(b, "seed", "rules")
+		v, err = parseBody(b, "seed", "rules")
 		if err != nil {
 			t.Fatalf("%s: %v", b, err)
 		}
-		if got := readFaults(v); v.err() != nil || !reflect.DeepEqual(got, set) {
-			t.Fatalf("%s: %v\n got %+v\nwant %+v", b, v.err(), got, set)
+		if got := readFaults(v); v.problems.refusal() != nil || !reflect.DeepEqual(got, set) {
+			t.Fatalf("%s: %v\n got %+v\nwant %+v", b, v.problems.refusal(), got, set)
 		}
 	})
 }

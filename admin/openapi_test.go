@@ -473,3 +473,78 @@ func TestDescriptionIsSteady(t *testing.T) {
 		}
 	}
 }
+
+// references returns the names of schemas that a part of the document refers to.
+func references(v any) (names []string) {
+	switch v := v.(type) {
+	case map[string]any:
+		if ref, ok := v["$ref"].(string); ok {
+			names = append(names, strings.TrimPrefix(ref, "#/components/schemas/"))
+		}
+		for _, in := range v {
+			names = append(names, references(in)...)
+		}
+	case []any:
+		for _, in := range v {
+			names = append(names, references(in)...)
+		}
+	}
+	return names
+}
+
+// TestReferencesResolve: every schema that is referred to is there, and every one that is
+// there is referred to, so none is named after a type that nobody sees: the struct that two
+// shapes of requests share is in both, and is no schema.
+func TestReferencesResolve(t *testing.T) {
+	d := described(t, handlerOf(t, newFake(t)))
+	used := map[string]bool{}
+	for _, name := range references(d) {
+		used[name] = true
+	}
+	schemas := at(d, "components", "schemas").(map[string]any)
+	if got, want := slices.Sorted(maps.Keys(used)), slices.Sorted(maps.Keys(schemas)); !slices.Equal(got, want) {
+		t.Errorf("referred to are\n%q, there are\n%q", got, want)
+	}
+	if schemas["RequestFacts"] != nil {
+		t.Error("RequestFacts is a schema")
+	}
+	for _, name := range []string{"Request", "FinishedRequest"} {
+		required, _ := at(schemas[name], "required").([]any)
+		for _, key := range []any{"id", "auditID", "path", "verb", "name", "user", "receivedAt"} {
+			if at(schemas[name], "properties", key.(string)) == nil || !slices.Contains(required, key) {
+				t.Errorf("%s has no %s, or need not have it", name, key)
+			}
+		}
+	}
+}
+
+// TestErrorCodes: the refusals of each method, worked out from the contract's table of
+// checks: GET cannot fail a check from 9 on, POST needs no If-Match, DELETE has no body type.
+func TestErrorCodes(t *testing.T) {
+	for request, want := range map[string]string{
+		"GET /admin/v1/routes":      "[400 401 403 406 500]",
+		"GET /admin/v1/stream":      "[400 401 403 406 429 500]",
+		"GET /admin/v1/bundle":      "[400 401 403 406 429 500]",
+		"GET /debug/pprof/":         "[400 401 403 406 409 500]",
+		"POST /admin/v1/reset":      "[400 401 403 406 409 413 415 422 500]",
+		"PUT /admin/v1/faults":      "[400 401 403 406 409 412 413 415 422 428 500]",
+		"DELETE /admin/v1/loglevel": "[400 401 403 406 409 412 413 428 500]",
+		"PUT /admin/v1/snapshot":    "[400 401 403 406 409 412 413 415 422 428 500]",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		if got := fmt.Sprint(errorCodes(&endpoint{path: path}, method)); got != want {
+			t.Errorf("%s: %s, want %s", request, got, want)
+		}
+	}
+}
+
+// TestTitle: names of operations and schemas are made of letters and digits alone.
+func TestTitle(t *testing.T) {
+	for s, want := range map[string]string{
+		"": "", "routes": "Routes", "debug/pprof": "DebugPprof", "openapi.json": "OpenapiJson", "inFlight": "InFlight", "TLS": "TLS", "a1/2b": "A12b", "//": "",
+	} {
+		if got := title(s); got != want {
+			t.Errorf("%q: %q, want %q", s, got, want)
+		}
+	}
+}

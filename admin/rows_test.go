@@ -1,7 +1,9 @@
 package admin
 
 import (
+	"encoding/json"
 	"maps"
+	"math/rand/v2"
 	"net/url"
 	"reflect"
 	"slices"
@@ -109,12 +111,12 @@ func chosen(t *testing.T, query string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, refused := parseChoice(q, thing{})
+	c, refused := parseRowQuery(q, thing{})
 	if refused != nil {
 		t.Fatalf("?%s: %v", query, refused)
 	}
 	var out []string
-	for _, row := range c.page(c.matching(boxed(things()))) {
+	for _, row := range c.page(c.matching(toRows(things()))) {
 		out = append(out, row.(thing).ID)
 	}
 	return strings.Join(out, " ")
@@ -126,7 +128,7 @@ func TestSortIsStable(t *testing.T) {
 	for i := range 200 {
 		rows = append(rows, thing{Count: i, On: i%2 == 0})
 	}
-	c, err := parseChoice(url.Values{"sort": {"-on"}}, thing{})
+	c, err := parseRowQuery(url.Values{"sort": {"-on"}}, thing{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,13 +168,13 @@ func TestWrongQuery(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, refused := parseChoice(q, thing{})
+		_, refused := parseRowQuery(q, thing{})
 		if refused == nil || refused.Code != 400 || refused.Reason != "BadRequest" || !strings.Contains(refused.Message, want) {
 			t.Errorf("?%s: %v, want %q", query, refused, want)
 		}
 	}
 	// Without an age there is no minMs.
-	if _, err := parseChoice(url.Values{"minMs": {"1"}}, Option{}); err == nil || !strings.Contains(err.Message, `unknown query parameter "minMs"`) {
+	if _, err := parseRowQuery(url.Values{"minMs": {"1"}}, Option{}); err == nil || !strings.Contains(err.Message, `unknown query parameter "minMs"`) {
 		t.Errorf("minMs on options: %v", err)
 	}
 }
@@ -228,13 +230,13 @@ func FuzzChoice(f *testing.F) {
 	for _, s := range []string{"", "id=a", "owner=core*&sort=-count", "status=5xx&limit=1", "minMs=1e3", "sort=-seen&pretty=true", "a=%zz", "limit=99999999999999999999", "note=*&note=", "tags=x;id=a", "status=*xx"} {
 		f.Add(s)
 	}
-	all := boxed(things())
+	all := toRows(things())
 	f.Fuzz(func(t *testing.T, query string) {
 		q, err := url.ParseQuery(query)
 		if err != nil {
 			return
 		}
-		c, refused := parseChoice(q, thing{})
+		c, refused := parseRowQuery(q, thing{})
 		if refused != nil {
 			if refused.Code != 400 || len(refused.Message) > 1024 {
 				t.Fatalf("refused with %d %q", refused.Code, refused.Message)
@@ -257,7 +259,7 @@ func FuzzChoice(f *testing.F) {
 		for _, name := range slices.Sorted(maps.Keys(q)) {
 			less := maps.Clone(q)
 			delete(less, name)
-			wider, refused := parseChoice(less, thing{})
+			wider, refused := parseRowQuery(less, thing{})
 			if refused != nil {
 				t.Fatalf("without %s: %v", name, refused)
 			}
@@ -266,4 +268,141 @@ func FuzzChoice(f *testing.F) {
 			}
 		}
 	})
+}
+
+// asJSON returns the fields of a row by key as JSON shows them: a text without its quotes,
+// "" for null. What is an object or a list is left out.
+func asJSON(t testing.TB, row any) map[string]string {
+	t.Helper()
+	b, err := json.Marshal(row)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(b, &raw); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for key, v := range raw {
+		var s string
+		switch {
+		case v[0] == '[' || v[0] == '{':
+			continue
+		case v[0] == '"':
+			if err := json.Unmarshal(v, &s); err != nil {
+				t.Fatal(err)
+			}
+		case string(v) != "null":
+			s = string(v)
+		}
+		out[key] = s
+	}
+	return out
+}
+
+// TestSelectingIsOfWhatJSONShows compares the rows that a query keeps with a model that
+// knows nothing of Go types: it compares the texts of the JSON.
+func TestSelectingIsOfWhatJSONShows(t *testing.T) {
+	const seed = 20261130
+	r := rand.New(rand.NewPCG(seed, 0))
+	rows := toRows(things())
+	var shown []map[string]string
+	for _, row := range rows {
+		shown = append(shown, asJSON(t, row))
+	}
+	_, names := scalarFields(reflect.TypeFor[thing]())
+	for n := range 5000 {
+		query := url.Values{}
+		for range 1 + r.IntN(3) {
+			name := names[r.IntN(len(names))]
+			// A value that is there, a part of it as a prefix, or one that is nowhere.
+			value := shown[r.IntN(len(shown))][name]
+			switch r.IntN(4) {
+			case 0:
+				value = value[:r.IntN(len(value)+1)] + "*"
+			case 1:
+				value = []string{"*", "", "null", "5xx", "0", "zz"}[r.IntN(6)]
+			}
+			query.Add(name, value)
+		}
+		q, refused := parseRowQuery(query, thing{})
+		if refused != nil {
+			t.Fatal(refused)
+		}
+		var want []any
+		for i, row := range rows {
+			keeps := true
+			for name, values := range query {
+				have := shown[i][name]
+				keeps = keeps && slices.ContainsFunc(values, func(value string) bool {
+					prefix, starred := strings.CutSuffix(value, "*")
+					return have == value || starred && have != "" && strings.HasPrefix(have, prefix) ||
+						name == "status" && len(have) == 3 && value == have[:1]+"xx"
+				})
+			}
+			if keeps {
+				want = append(want, row)
+			}
+		}
+		if got := q.matching(rows); len(got) != len(want) || len(want) > 0 && !reflect.DeepEqual(got, want) {
+			t.Fatalf("seed %d, %d: ?%s keeps %d rows, want %d", seed, n, query.Encode(), len(got), len(want))
+		}
+	}
+}
+
+// TestSortingEveryField: rising is an order of the values (null first, numbers by size,
+// times and texts by their text), falling is its mirror, and neither loses a row.
+func TestSortingEveryField(t *testing.T) {
+	fields, names := scalarFields(reflect.TypeFor[thing]())
+	for _, name := range names {
+		values := func(query string) (out []scalar) {
+			q, refused := parseRowQuery(url.Values{"sort": {query}}, thing{})
+			if refused != nil {
+				t.Fatal(refused)
+			}
+			for _, row := range q.page(toRows(things())) {
+				out = append(out, scalarOf(reflect.ValueOf(row).FieldByIndex(fields[name])))
+			}
+			return out
+		}
+		rising, falling := values(name), values("-"+name)
+		if len(rising) != len(things()) {
+			t.Errorf("sort=%s shows %d rows", name, len(rising))
+		}
+		for i := 1; i < len(rising); i++ {
+			a, b := rising[i-1], rising[i]
+			if b.null && !a.null || !a.null && a.isNumber && a.number > b.number || !a.null && !a.isNumber && a.text > b.text {
+				t.Errorf("sort=%s: %+v comes before %+v", name, a, b)
+			}
+			if a.compare(b) > 0 || b.compare(a) < 0 || a.compare(a) != 0 {
+				t.Errorf("%+v and %+v compare as %d and %d", a, b, a.compare(b), b.compare(a))
+			}
+		}
+		slices.Reverse(falling)
+		if !reflect.DeepEqual(rising, falling) {
+			t.Errorf("sort=%s is no mirror of sort=-%s:\n%v\n%v", name, name, rising, falling)
+		}
+	}
+}
+
+// TestMatchesAny: the star is special at the end alone, and nothing else ever is.
+func TestMatchesAny(t *testing.T) {
+	for _, c := range []struct {
+		values string // with |
+		have   string
+		want   bool
+	}{
+		{"a", "a", true}, {"a", "A", false}, {"a", "ab", false}, {"a|b", "b", true}, {"a|b", "c", false},
+		{"a*", "a", true}, {"a*", "abc", true}, {"a*", "ba", false}, {"a*", "", false},
+		{"*", "a", true}, {"*", "", false}, {"*|", "", true}, {"", "", true}, {"", "a", false},
+		{"**", "*a", true}, {"**", "a", false}, {"*a", "ba", false}, {"*a", "*a", true}, {"a*b", "axb", false}, {"a*b", "a*b", true},
+		{"[ab]", "a", false}, {"a.", "ab", false}, {"null", "", false}, {"é*", "éa", true}, {"5xx", "503", false},
+	} {
+		if got := MatchesAny(strings.Split(c.values, "|"), c.have); got != c.want {
+			t.Errorf("%q among %q: %v", c.have, c.values, got)
+		}
+	}
+	if MatchesAny(nil, "") || MatchesAny(nil, "a") {
+		t.Error("no value matches something")
+	}
 }

@@ -59,13 +59,13 @@ func readEvent(r *bufio.Reader) (e streamed, err error) {
 	}
 }
 
-// listen serves src over real connections; tune changes the pace of its streams.
-func listen(t testing.TB, src Source, tune func(*pace)) (url string) {
+// listen serves src over real connections; tune changes the limits of its streams.
+func listen(t testing.TB, src Source, tune func(*streamLimits)) (url string) {
 	t.Helper()
 	h := handlerOf(t, src).(*api)
 	h.HostAllowed = func(string) bool { return true }
 	if tune != nil {
-		tune(&h.pace)
+		tune(&h.limits)
 	}
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
@@ -223,8 +223,8 @@ func TestStreamAsks(t *testing.T) {
 
 // Match parameters choose among requests, started and ended, and nothing else.
 func TestStreamMatch(t *testing.T) {
-	alice := Request{ID: "a", Listener: "https", Method: "GET", Path: "/api/v1/pods", Verb: "list", Resource: "pods", User: "alice", Groups: List[string]{"dev", "ops"}, Server: pointer("core"), Route: pointer("core:x")}
-	bob := FinishedRequest{ID: "b", Listener: "http", Method: "PUT", Path: "/apis/g.io/v1/namespaces/n/things/t", Verb: "update", Resource: "things.g.io", Namespace: "n", Name: "t", User: "bob", Server: pointer("extensions"), Route: pointer("ext:y")}
+	alice := Request{RequestFacts: RequestFacts{ID: "a", Listener: "https", Method: "GET", Path: "/api/v1/pods", Verb: "list", Resource: "pods"}, User: "alice", Groups: List[string]{"dev", "ops"}, Server: pointer("core"), Route: pointer("core:x")}
+	bob := FinishedRequest{RequestFacts: RequestFacts{ID: "b", Listener: "http", Method: "PUT", Path: "/apis/g.io/v1/namespaces/n/things/t", Verb: "update", Resource: "things.g.io", Namespace: "n", Name: "t"}, User: "bob", Server: pointer("extensions"), Route: pointer("ext:y")}
 	events := []StreamEvent{happened(t, 1, "request-started", alice), happened(t, 2, "request-ended", bob), happened(t, 3, "hook", Hook{ID: "h"}), EndOfStream("stopping")}
 	for query, want := range map[string]string{
 		"":                              "1 2 3",
@@ -267,7 +267,7 @@ func TestStreamIsSafe(t *testing.T) {
 	evil := "a\nb\r\nid: 7\n\ndata: x\r\u2028\u2029\x00\x7f</script>\ufeff\xff"
 	src := newFake(t)
 	src.streams.events = []StreamEvent{
-		happened(t, 1, "request-started", Request{ID: "1", Path: evil, UserAgent: evil, User: evil, Groups: List[string]{evil}}),
+		happened(t, 1, "request-started", Request{RequestFacts: RequestFacts{ID: "1", Path: evil}, UserAgent: evil, User: evil, Groups: List[string]{evil}}),
 		happened(t, 2, "hook", Hook{ID: evil, Error: evil, Stack: List[string]{evil}}),
 		happened(t, 3, "faults", math.NaN()), // cannot be encoded
 		EndOfStream("stopping"),
@@ -374,7 +374,7 @@ func until(t testing.TB, what string, done func() bool) {
 func TestStreamStalls(t *testing.T) {
 	src := newFake(t)
 	src.streams.opened = make(chan struct{}, 1)
-	url := listen(t, src, func(p *pace) { p.stall = 300 * time.Millisecond })
+	url := listen(t, src, func(l *streamLimits) { l.stall = 300 * time.Millisecond })
 	c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -407,7 +407,7 @@ func TestStreamStalledAtTheStop(t *testing.T) {
 		src.streams.opened = make(chan struct{}, 1)
 		var stop context.CancelFunc
 		src.streams.stopped, stop = context.WithCancel(t.Context())
-		url := listen(t, src, func(p *pace) { p.stall, p.last = time.Hour, 50*time.Millisecond })
+		url := listen(t, src, func(l *streamLimits) { l.stall, l.grace = time.Hour, 50*time.Millisecond })
 		c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 		if err != nil {
 			t.Fatal(err)
@@ -570,7 +570,7 @@ func FuzzStreamAsks(f *testing.F) {
 	})
 }
 
-// The keys of rowMatch are fields of both rows.
+// The keys of requestFilter are fields of both rows.
 func TestMatchKeysAreFields(t *testing.T) {
 	for _, row := range []any{Request{}, FinishedRequest{}} {
 		fields, _ := scalarFields(reflect.TypeOf(row))
@@ -580,5 +580,48 @@ func TestMatchKeysAreFields(t *testing.T) {
 				t.Errorf("%T has no %s", row, key)
 			}
 		}
+	}
+}
+
+// chunks notes the sizes of what is written to it at once.
+type chunks struct {
+	httptest.ResponseRecorder
+	sizes []int
+}
+
+func (c *chunks) Write(b []byte) (int, error) {
+	c.sizes = append(c.sizes, len(b))
+	return c.ResponseRecorder.Write(b)
+}
+
+// TestStreamChunks: many events that are there at once are written in chunks of little more
+// than the size that a reader must take, and what comes after the end is not written.
+func TestStreamChunks(t *testing.T) {
+	src := newFake(t)
+	text := strings.Repeat("x", 1000)
+	for id := range int64(100) {
+		src.streams.events = append(src.streams.events, happened(t, id+1, "hook", text))
+	}
+	big := strings.Repeat("y", 5*streamChunk)
+	src.streams.events = append(src.streams.events, happened(t, 101, "hook", big), EndOfStream("slow"), happened(t, 102, "hook", "late"))
+	w := &chunks{ResponseRecorder: *httptest.NewRecorder()}
+	r := httptest.NewRequest("GET", "/admin/v1/stream", nil)
+	r.Host = "localhost"
+	handlerOf(t, src).ServeHTTP(w, r)
+	body := w.Body.String()
+	if n := strings.Count(body, "event: hook\n"); n != 101 || strings.Contains(body, "late") || !strings.HasSuffix(body, "event: end\ndata: {\"why\":\"slow\"}\n\n") {
+		t.Errorf("%d events, at the end %q", n, body[len(body)-100:])
+	}
+	large := 0
+	for i, size := range w.sizes {
+		// The last event of a chunk goes over its end, by less than one event.
+		if size > streamChunk+1200 {
+			large++
+		} else if size < streamChunk && i < len(w.sizes)-1 && large == 0 {
+			t.Errorf("write %d has %d bytes only", i, size)
+		}
+	}
+	if large != 1 || len(w.sizes) < 100*1000/streamChunk || len(w.sizes) > 12 {
+		t.Errorf("written in %v", w.sizes)
 	}
 }

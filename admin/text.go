@@ -11,44 +11,76 @@ import (
 	"unicode/utf8"
 )
 
-// Text is for people and not stable. Source: the contract, "Forms" and section 4.
+// Text is the form of the API for people: tables with aligned columns and, for one struct,
+// a line for each value. It is not stable; programs read JSON. Source: the contract, Forms
+// and section 4.
+//
+// What a value looks like follows from its key, which says its unit (ageMs, bytesOut,
+// uptimeSeconds), and its type: times are shown as ages, durations and sizes in a unit that
+// keeps them short, null and nothing as -. Strings of clients are in these tables, so every
+// control character is escaped: a user agent cannot break a line, colour a terminal or move
+// the cursor. Cells are cut at 60 characters unless ?wide=true.
 
-// columns of a table: each is HEADING=key, or HEADING=key.key for what is further in.
+// columns are those of a table: each is HEADING=key, or HEADING=key.key for what is further
+// in.
 type columns []string
 
+// The columns of each table, in order. Keys that are not in the shape of the row are found
+// by a test.
 var (
-	indexColumns    = columns{"PATH=path", "METHODS=methods", "SUMMARY=summary"}
-	serverColumns   = columns{"POS=position", "SERVER=id", "DELEGATE=delegate", "TAKEN=taken", "DECLINED=declined", "CONTAINER=routes.container", "EXACT=routes.exact", "PREFIX=routes.prefix", "GROUPS=groups"}
-	filterColumns   = columns{"LISTENER=listener", "POS=position", "NAME=name", "ENABLED=enabled", "PASSED=passed", "REJECTED=rejected", "P50=timeNs.p50", "P99=timeNs.p99", "OFF-REASON=offReason", "WHY=why"}
-	routeColumns    = columns{"SERVER=server", "KIND=kind", "METHOD=method", "PATTERN=pattern", "OPERATION=operation", "HITS=hits", "LAST=lastHit", "SHADOWED-BY=shadowedBy", "REGISTERED=registeredAt"}
-	hookColumns     = columns{"PHASE=phase", "ORDER=order", "NAME=name", "SERVER=server", "STATE=state", "TOOK=durationMs", "ERROR=error", "REGISTERED=registeredAt"}
-	inFlightColumns = columns{"LISTENER=listener", "VERB=verb", "RESOURCE=resource", "NAMESPACE=namespace", "USER=user", "AGE=ageMs", "FILTER=filter", "ROUTE-SERVER=server", "OUT=bytesOut", "AUDIT-ID=auditID"}
-	requestColumns  = columns{"AGE=receivedAt", "LISTENER=listener", "VERB=verb", "RESOURCE=resource", "NAMESPACE=namespace", "USER=user", "STATUS=status", "ENDED=ended", "IN=endedIn", "TOOK=durationMs", "FILTERS=filtersMs", "LONGEST-FILTER=longest", "HANDLER=handlerMs", "WRITE=writeMs", "OUT=bytesOut", "AUDIT-ID=auditID"}
-	eventColumns    = columns{"SINCE-START=sinceStartMs", "PHASE=phase", "KIND=kind", "NAME=name", "TOOK=durationMs", "DETAIL=detail", "ERROR=error"}
+	indexColumns  = columns{"PATH=path", "METHODS=methods", "SUMMARY=summary"}
+	serverColumns = columns{
+		"POS=position", "SERVER=id", "DELEGATE=delegate", "TAKEN=taken", "DECLINED=declined",
+		"CONTAINER=routes.container", "EXACT=routes.exact", "PREFIX=routes.prefix", "GROUPS=groups",
+	}
+	filterColumns = columns{
+		"LISTENER=listener", "POS=position", "NAME=name", "ENABLED=enabled", "PASSED=passed", "REJECTED=rejected",
+		"P50=timeNs.p50", "P99=timeNs.p99", "OFF-REASON=offReason", "WHY=why",
+	}
+	routeColumns = columns{
+		"SERVER=server", "KIND=kind", "METHOD=method", "PATTERN=pattern", "OPERATION=operation",
+		"HITS=hits", "LAST=lastHit", "SHADOWED-BY=shadowedBy", "REGISTERED=registeredAt",
+	}
+	hookColumns = columns{
+		"PHASE=phase", "ORDER=order", "NAME=name", "SERVER=server", "STATE=state", "TOOK=durationMs",
+		"ERROR=error", "REGISTERED=registeredAt",
+	}
+	inFlightColumns = columns{
+		"LISTENER=listener", "VERB=verb", "RESOURCE=resource", "NAMESPACE=namespace", "USER=user", "AGE=ageMs",
+		"FILTER=filter", "ROUTE-SERVER=server", "OUT=bytesOut", "AUDIT-ID=auditID",
+	}
+	requestColumns = columns{
+		"AGE=receivedAt", "LISTENER=listener", "VERB=verb", "RESOURCE=resource", "NAMESPACE=namespace", "USER=user",
+		"STATUS=status", "ENDED=ended", "IN=endedIn", "TOOK=durationMs", "FILTERS=filtersMs", "LONGEST-FILTER=longest",
+		"HANDLER=handlerMs", "WRITE=writeMs", "OUT=bytesOut", "AUDIT-ID=auditID",
+	}
+	eventColumns = columns{
+		"SINCE-START=sinceStartMs", "PHASE=phase", "KIND=kind", "NAME=name", "TOOK=durationMs", "DETAIL=detail", "ERROR=error",
+	}
 	blockerColumns  = columns{"KIND=kind", "AGE=ageMs", "WHAT=what", "AUDIT-ID=auditID"}
-	listenerColumns = columns{"LISTENER=listener", "ADDRESS=address", "PROTOCOLS=protocols", "INHERITED=inherited", "NEW=connections.new", "ACTIVE=connections.active", "IDLE=connections.idle", "ACCEPTED=connections.accepted", "TLS=tls.minVersion"}
-	watchColumns    = columns{"RESOURCE=resource", "NAMESPACE=namespace", "SELECTOR=selector", "USER=user", "AGE=ageSeconds", "SENT=sentRevision", "CURRENT=currentRevision", "LAG=lag", "EVENTS=events", "OUT=bytes", "LAST-SEND=lastSend", "STATE=state", "AUDIT-ID=auditID"}
-	stockColumns    = columns{"RESOURCE=resource", "OBJECTS=objects", "BYTES=bytes", "WARNINGS=warnings"}
-	optionColumns   = columns{"GROUP=group", "OPTION=name", "VALUE=value", "SOURCE=source"}
+	listenerColumns = columns{
+		"LISTENER=listener", "ADDRESS=address", "PROTOCOLS=protocols", "INHERITED=inherited", "NEW=connections.new",
+		"ACTIVE=connections.active", "IDLE=connections.idle", "ACCEPTED=connections.accepted", "TLS=tls.minVersion",
+	}
+	watchColumns = columns{
+		"RESOURCE=resource", "NAMESPACE=namespace", "SELECTOR=selector", "USER=user", "AGE=ageSeconds",
+		"SENT=sentRevision", "CURRENT=currentRevision", "LAG=lag", "EVENTS=events", "OUT=bytes",
+		"LAST-SEND=lastSend", "STATE=state", "AUDIT-ID=auditID",
+	}
+	stockColumns   = columns{"RESOURCE=resource", "OBJECTS=objects", "BYTES=bytes", "WARNINGS=warnings"}
+	optionColumns  = columns{"GROUP=group", "OPTION=name", "VALUE=value", "SOURCE=source"}
+	stepColumns    = columns{"POS=position", "STAGE=stage", "NAME=name", "DECISION=decision", "WHY=why"}
+	missColumns    = columns{"NEAR-MISS=route", "LACKS=lacks.what", "WANT=lacks.want", "GOT=lacks.got", "REGISTERED=registeredAt"}
+	logRuleColumns = columns{"RULE=id", "VERBOSITY=verbosity", "HITS=hits", "MATCH=match"}
+	faultColumns   = columns{
+		"RULE=id", "PERCENT=percent", "COUNT=count", "MATCHED=matched", "HITS=hits", "LAST=lastHit", "MATCH=match", "ACTION=action",
+	}
 )
 
-// replyTable answers with rows, structs of one type, in aligned columns; whole numbers
-// stand to the right.
+// replyTable answers with rows, structs of one type, as a table.
 func (ans *answer) replyTable(cols columns, rows []any) *Error {
 	var b bytes.Buffer
-	ans.table(&b, cols, rows)
-	ans.send(http.StatusOK, b.Bytes())
-	return nil
-}
-
-// replyTimeline answers with the events and, while a stop waits, what it waits for.
-func (ans *answer) replyTimeline(t Timeline, events []any) *Error {
-	var b bytes.Buffer
-	ans.table(&b, eventColumns, events)
-	if t.WaitingFor != "" {
-		fmt.Fprintf(&b, "\nwaiting for %s, at most until %s\n", t.WaitingFor, t.Deadline)
-		ans.table(&b, blockerColumns, boxed(t.BlockedBy))
-	}
+	ans.writeTable(&b, cols, rows)
 	ans.send(http.StatusOK, b.Bytes())
 	return nil
 }
@@ -56,43 +88,52 @@ func (ans *answer) replyTimeline(t Timeline, events []any) *Error {
 // replyPairs answers with one struct, a line for each of its values.
 func (ans *answer) replyPairs(v any) *Error {
 	var b bytes.Buffer
-	ans.pairs(&b, "", reflect.ValueOf(v))
+	ans.writePairs(&b, "", reflect.ValueOf(v))
 	ans.send(http.StatusOK, b.Bytes())
 	return nil
 }
 
-// controlLines say what is on, how long still and why.
+// controlLines returns a line for each control that is on: who set it, how long it stays
+// and why.
 func (ans *answer) controlLines() []byte {
 	var b []byte
 	for _, c := range ans.controls() {
 		note := ""
 		if c.Note != "" {
-			note = " (" + ans.short(c.Note) + ")"
+			note = " (" + ans.shorten(c.Note) + ")"
 		}
-		b = fmt.Appendf(b, "control %s is on: set by %s, %s left%s\n", c.Control, ans.short(c.SetBy), ShortDuration(time.Time(c.ExpiresAt).Sub(ans.at)), note)
+		left := ShortDuration(time.Time(c.ExpiresAt).Sub(ans.at))
+		b = fmt.Appendf(b, "control %s is on: set by %s, %s left%s\n", c.Control, ans.shorten(c.SetBy), left, note)
 	}
 	return b
 }
 
-func (ans *answer) pairs(b *bytes.Buffer, prefix string, v reflect.Value) {
+// writePairs writes a struct as lines of key and value; keys of structs in it are paths,
+// such as process.pid. Lists of structs are left out: who calls writes them as tables.
+// Times stand in full here, not as ages, since there is room.
+func (ans *answer) writePairs(b *bytes.Buffer, prefix string, v reflect.Value) {
 	for i := range v.NumField() {
 		key, f := prefix+v.Type().Field(i).Tag.Get("json"), v.Field(i)
 		t, isTime := f.Interface().(Time)
+		// Time comes first, since it is a struct; an embedded struct has no key of its own.
 		switch {
 		case isTime:
-			fmt.Fprintf(b, "%-22s  %s\n", key, ans.short(t.String()))
+			fmt.Fprintf(b, "%-22s  %s\n", key, ans.shorten(t.String()))
 		case v.Type().Field(i).Anonymous:
-			ans.pairs(b, prefix, f)
+			ans.writePairs(b, prefix, f)
 		case f.Kind() == reflect.Struct:
-			ans.pairs(b, key+".", f)
-		case f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct: // a table of its own
+			ans.writePairs(b, key+".", f)
+		case f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct:
+			// A table of its own, below.
 		default:
 			fmt.Fprintf(b, "%-22s  %s\n", key, ans.cell(key, f))
 		}
 	}
 }
 
-func (ans *answer) table(b *bytes.Buffer, cols columns, rows []any) {
+// writeTable writes rows, structs of one type, in aligned columns under their headings.
+// Counts stand to the right, all else to the left; lines have no space at their end.
+func (ans *answer) writeTable(b *bytes.Buffer, cols columns, rows []any) {
 	lines := make([][]string, len(rows)+1)
 	widths, right := make([]int, len(cols)), make([]bool, len(cols))
 	for i, col := range cols {
@@ -101,15 +142,16 @@ func (ans *answer) table(b *bytes.Buffer, cols columns, rows []any) {
 		for j, row := range rows {
 			v := valueAt(reflect.ValueOf(row), path)
 			lines[j+1] = append(lines[j+1], ans.cell(path, v))
-			if v.Kind() == reflect.Pointer {
-				v = v.Elem()
-			}
-			right[i] = right[i] || v.IsValid() && v.CanInterface() && isCount(v.Kind()) && !isSize(path) && !strings.HasPrefix(path, "timeNs.")
+			// Asked of the rows and not of their type: a column of nulls stands to the left.
+			right[i] = right[i] || isCount(path, v)
 		}
+		// Characters and not bytes. A terminal gives some of them two places; those lines are a
+		// little off, which is not worth a table of Unicode.
 		for _, line := range lines {
 			widths[i] = max(widths[i], utf8.RuneCountInString(line[i]))
 		}
 	}
+	// The space behind a column belongs to it, so it is trimmed at the end of a line only.
 	for _, line := range lines {
 		var s strings.Builder
 		for i, cell := range line {
@@ -123,7 +165,8 @@ func (ans *answer) table(b *bytes.Buffer, cols columns, rows []any) {
 	}
 }
 
-// valueAt is the value that the JSON keys of path lead to; the zero Value behind null.
+// valueAt returns the value that the JSON keys of path lead to, and the zero Value where
+// one of them is null.
 func valueAt(v reflect.Value, path string) reflect.Value {
 	for key := range strings.SplitSeq(path, ".") {
 		if v.Kind() == reflect.Pointer {
@@ -142,40 +185,50 @@ func valueAt(v reflect.Value, path string) reflect.Value {
 	return v
 }
 
-func isCount(k reflect.Kind) bool {
-	return k == reflect.Int || k == reflect.Int64 || k == reflect.Uint64
+// isCount reports whether a value is a number that people compare digit by digit. Sizes and
+// times are shown with a unit, which would not line up.
+func isCount(path string, v reflect.Value) bool {
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	switch v.Kind() {
+	case reflect.Int, reflect.Int64, reflect.Uint64:
+		return !isSize(path) && !isNanoseconds(path)
+	}
+	return false
 }
 
+// isSize reports whether a key is that of a number of bytes.
 func isSize(key string) bool {
 	return strings.HasPrefix(key, "bytes") || strings.HasSuffix(key, "Bytes")
 }
 
-// mostAuditID is the most bytes of an audit ID, which is the client's, in text. Source: the
-// contract, Nothing secret.
-const mostAuditID = 64
+// isNanoseconds reports whether a path leads to one of a filter's Percentiles, whose unit
+// is in the key of the struct.
+func isNanoseconds(path string) bool { return strings.HasPrefix(path, "timeNs.") }
 
-// cell is one value, short: times as ages, durations and sizes with a unit, - for null
-// and for none, control characters escaped, cut at 60 characters unless ?wide=true.
+// maxAuditID is the most bytes of an audit ID in text. It is the client's and may be long;
+// it is not cut at 60 as other cells are, so that a UUID with a prefix stays whole. Source:
+// the contract, Nothing secret.
+const maxAuditID = 64
+
+// cell returns one value, short: times as ages, durations and sizes with a unit, - for null
+// and for nothing. path is that of its keys.
 func (ans *answer) cell(path string, v reflect.Value) string {
 	if !v.IsValid() {
 		return "-"
 	}
 	if v.Kind() == reflect.Slice {
-		texts := make([]string, v.Len())
-		for i := range texts {
-			if texts[i] = scalarOf(v.Index(i)).text; texts[i] == "" {
-				texts[i] = `""`
-			}
-		}
-		return ans.short(strings.Join(texts, ","))
+		return ans.shorten(joinList(v))
 	}
 	switch v := v.Interface().(type) {
 	case Match:
-		return ans.short(v.String())
+		return ans.shorten(v.String())
 	case FaultAction:
-		return ans.short(v.String())
+		return ans.shorten(v.String())
 	}
 	s := scalarOf(v)
+	// The order matters: null before the units, which would show it as 0.
 	switch t, isTime := v.Interface().(Time); {
 	case s.null:
 		return "-"
@@ -185,20 +238,36 @@ func (ans *answer) cell(path string, v reflect.Value) string {
 		return ShortDuration(time.Duration(s.number * float64(time.Millisecond)))
 	case s.isNumber && strings.HasSuffix(path, "Seconds"):
 		return ShortDuration(time.Duration(s.number * float64(time.Second)))
-	case s.isNumber && strings.HasPrefix(path, "timeNs."):
+	case s.isNumber && isNanoseconds(path):
 		return ShortDuration(time.Duration(s.number))
 	case s.isNumber && isSize(path):
 		return shortSize(s.number)
 	case path == "auditID":
-		s.text = cut(s.text, mostAuditID)
+		s.text = truncate(s.text, maxAuditID)
 	}
-	return ans.short(s.text)
+	return ans.shorten(s.text)
 }
 
-func (ans *answer) short(s string) string {
+// joinList returns the scalars of a list with commas. An empty text is "", since it means
+// something there: the core group.
+func joinList(v reflect.Value) string {
+	texts := make([]string, v.Len())
+	for i := range texts {
+		if texts[i] = scalarOf(v.Index(i)).text; texts[i] == "" {
+			texts[i] = `""`
+		}
+	}
+	return strings.Join(texts, ",")
+}
+
+// shorten returns a text as a cell has it: - for nothing, with control characters escaped,
+// and cut at 60 characters unless ?wide=true.
+func (ans *answer) shorten(s string) string {
 	if s == "" {
 		return "-"
 	}
+	// Escaped before it is cut: an escape takes more room than what it stands for, and half
+	// of one would be wrong.
 	s = Printable(s)
 	wide, _ := strconv.ParseBool(ans.query.Get("wide"))
 	if runes := []rune(s); !wide && len(runes) > 60 {
@@ -207,7 +276,9 @@ func (ans *answer) short(s string) string {
 	return s
 }
 
-// Printable is s with control characters escaped.
+// Printable returns s with what is not printable escaped as in a Go string: control
+// characters, line breaks, and marks that change the direction of writing. Quotes and
+// backslashes stay as they are, so the result cannot be read back.
 func Printable(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -220,7 +291,9 @@ func Printable(s string) string {
 	return b.String()
 }
 
-// ShortDuration is d with its two largest units at most; below 0 is 0.
+// ShortDuration returns d with its two largest units at most: 412µs, 59.9s, 1m33s, 5h12m,
+// 3d3h. It cuts and does not round from a second on, so that no age is shown before it is
+// reached; below 0 is 0.
 func ShortDuration(d time.Duration) string {
 	d = max(d, 0)
 	h, m, s := int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60
@@ -241,7 +314,8 @@ func ShortDuration(d time.Duration) string {
 	return fmt.Sprintf("%dd%dh", h/24, h%24)
 }
 
-// shortSize is n bytes in the largest unit that leaves at least one.
+// shortSize returns n bytes in the largest unit that leaves at least one, rounded to whole
+// ones: 18KiB.
 func shortSize(n float64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
 	i := 0

@@ -1,10 +1,14 @@
 package admin
 
 import (
+	"bytes"
+	"math/rand/v2"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 const asText = "Accept: text/plain"
@@ -179,5 +183,165 @@ func TestColumnsAreKeys(t *testing.T) {
 				t.Errorf("%T has no %q", c.row, col)
 			}
 		}
+	}
+}
+
+// TestShortDurationIsClose: what is shown is never more than what it stands for, and less
+// by under one of the smallest unit that is shown.
+func TestShortDurationIsClose(t *testing.T) {
+	const seed = 11
+	r := rand.New(rand.NewPCG(seed, 0))
+	for n := range 20000 {
+		// Times of every size are as likely: up to three days, of which those from two on have
+		// a unit that ParseDuration does not know.
+		d := time.Duration(1) << r.IntN(48)
+		d += time.Duration(r.Int64N(int64(d)))
+		text, last := ShortDuration(d), time.Duration(0)
+		if days, hours, isLong := strings.Cut(text, "d"); isLong {
+			n, err := strconv.Atoi(days)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rest, err := time.ParseDuration(hours)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = time.Duration(n)*24*time.Hour + rest
+		} else {
+			parsed, err := time.ParseDuration(text)
+			if err != nil {
+				t.Fatalf("%v is shown as %q", d, text)
+			}
+			last = parsed
+		}
+		unit := time.Hour
+		switch {
+		case d < time.Millisecond:
+			unit = 100 * time.Nanosecond
+		case d < time.Second:
+			unit = time.Millisecond
+		case d < time.Minute:
+			unit = 100 * time.Millisecond
+		case d < time.Hour:
+			unit = time.Second
+		case d < 48*time.Hour:
+			unit = time.Minute
+		}
+		// Below a millisecond it is rounded, above it is cut.
+		if off := d - last; off >= unit || off < 0 && d >= time.Millisecond || off < -unit {
+			t.Fatalf("seed %d, %d: %v is shown as %v", seed, n, d, last)
+		}
+	}
+}
+
+// TestPrintable: the escapes are those of Go, what people write stays, and what was escaped
+// once is not escaped again.
+func TestPrintable(t *testing.T) {
+	for s, want := range map[string]string{
+		"":                         "",
+		"plain é ü 你好 \U0001F600":  "plain é ü 你好 \U0001F600",
+		"a\tb\nc\rd":               `a\tb\nc\rd`,
+		"\x00\x1b[31m\x7f":         `\x00\x1b[31m\x7f`,
+		"\u0085\u00a0\u2028\u202e": `\u0085\u00a0\u2028\u202e`,
+		"\ufeff\u200b":             `\ufeff\u200b`,
+		"\xff":                     "\ufffd",
+		`"quoted" 'single' \back\`: `"quoted" 'single' \back\`,
+		"\U000e0001":               `\U000e0001`,
+		"a\u0301":                  "a\u0301", // a combining accent is printed
+	} {
+		got := Printable(s)
+		if got != want {
+			t.Errorf("%+q: %+q, want %+q", s, got, want)
+		}
+		if again := Printable(got); again != got {
+			t.Errorf("%+q is escaped again: %+q", got, again)
+		}
+	}
+}
+
+// TestTableIsAligned: whatever cells hold, every line has each column where the heading has
+// it, and no line ends with a space.
+func TestTableIsAligned(t *testing.T) {
+	const seed = 5
+	r := rand.New(rand.NewPCG(seed, 0))
+	texts := []string{"", "a", "é", "你好", "two words", strings.Repeat("ö", 70), "a\u0301", "\n", "-", "  "}
+	for n := range 500 {
+		var rows []any
+		for range 1 + r.IntN(5) {
+			rows = append(rows, Server{
+				ID: texts[r.IntN(len(texts))], Position: r.IntN(1000), Taken: r.Uint64N(1e9), Groups: List[string]{texts[r.IntN(len(texts))]},
+			})
+		}
+		cols := columns{"SERVER=id", "POS=position", "TAKEN=taken", "GROUPS=groups", "END=id"}
+		var b bytes.Buffer
+		ans := &answer{}
+		ans.writeTable(&b, cols, rows)
+		lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+		if len(lines) != len(rows)+1 {
+			t.Fatalf("seed %d, %d: %d lines of %d rows", seed, n, len(lines), len(rows))
+		}
+		for i, row := range rows {
+			s := row.(Server)
+			line := []rune(lines[i+1])
+			heading := func(name string) int { return utf8.RuneCountInString(lines[0][:strings.Index(lines[0], name)]) }
+			// Text begins under its heading, counts end under its end.
+			for name, text := range map[string]string{"SERVER": ans.shorten(s.ID), "END": ans.shorten(s.ID)} {
+				// What is nothing but spaces at the end of a line is gone.
+				if got := string(line[min(heading(name), len(line)):]); !strings.HasPrefix(got, strings.TrimRight(text, " ")) {
+					t.Fatalf("seed %d, %d: under %s is %q, want %q:\n%s", seed, n, name, got, text, &b)
+				}
+			}
+			if got := string(line[:heading("TAKEN")+5]); len("TAKEN") >= len(strconv.FormatUint(s.Taken, 10)) && !strings.HasSuffix(got, strconv.FormatUint(s.Taken, 10)) {
+				t.Fatalf("seed %d, %d: %q does not end with %d:\n%s", seed, n, got, s.Taken, &b)
+			}
+		}
+		for _, line := range lines {
+			if strings.TrimRight(line, " ") != line {
+				t.Fatalf("seed %d, %d: %q ends with a space", seed, n, line)
+			}
+		}
+	}
+}
+
+// TestCells: the unit of a value is that of its key, and null has none.
+func TestCells(t *testing.T) {
+	type row struct {
+		AgeMs         float64      `json:"ageMs"`
+		NoMs          *float64     `json:"durationMs"`
+		UptimeSeconds float64      `json:"uptimeSeconds"`
+		BytesOut      int64        `json:"bytesOut"`
+		HeapBytes     uint64       `json:"heapBytes"`
+		Bytesless     string       `json:"bytesName"`
+		Terms         string       `json:"terms"`
+		At            Time         `json:"at"`
+		Never         Time         `json:"never"`
+		AuditID       string       `json:"auditID"`
+		Name          string       `json:"name"`
+		None          List[string] `json:"none"`
+		Groups        List[string] `json:"groups"`
+		On            bool         `json:"on"`
+		Percent       float64      `json:"percent"`
+		Match         Match        `json:"match"`
+		Action        FaultAction  `json:"action"`
+		TimeNs        *Percentiles `json:"timeNs"`
+	}
+	long := strings.Repeat("0123456789", 7)
+	v := row{
+		AgeMs: 93000, UptimeSeconds: 187.4, BytesOut: 18211, HeapBytes: 5 << 20, Bytesless: "12", Terms: "5Ms", At: Time(exampleTime().Add(-time.Minute)), AuditID: long, Name: long,
+		Groups: List[string]{"", "apps"}, Percent: 12.5, Match: Match{"verb": {"list"}}, Action: FaultAction{Do: "answer", Status: 503, Reason: "R", AfterBytes: 9},
+		TimeNs: &Percentiles{P50: 110, P99: 900_000},
+	}
+	ans := &answer{at: exampleTime()}
+	for path, want := range map[string]string{
+		"ageMs": "1m33s", "durationMs": "-", "uptimeSeconds": "3m7s", "bytesOut": "18KiB", "heapBytes": "5MiB", "bytesName": "12", "terms": "5Ms",
+		"at": "1m0s", "never": "-", "auditID": long[:59] + "…", "name": long[:59] + "…", "none": "-", "groups": `"",apps`, "on": "false", "percent": "12.5",
+		"match": "verb=list", "action": `answer status=503 reason="R" message=""`, "timeNs.p50": "110ns", "timeNs.p99": "900µs",
+	} {
+		if got := ans.cell(path, valueAt(reflect.ValueOf(v), path)); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+	if got := ans.cell("timeNs.p50", valueAt(reflect.ValueOf(row{}), "timeNs.p50")); got != "-" {
+		t.Errorf("behind null: %q", got)
 	}
 }

@@ -64,7 +64,7 @@ func linesOf(t *testing.T, dir string) map[string][]string {
 	return files
 }
 
-func TestAuditLogRotationUnderConcurrentWriters(t *testing.T) {
+func TestLogRotationUnderConcurrentWriters(t *testing.T) {
 	l, logged := openTestLog(t, Config{}, 2000)
 	const writers, each = 8, 200
 	var wg sync.WaitGroup
@@ -108,7 +108,7 @@ func TestAuditLogRotationUnderConcurrentWriters(t *testing.T) {
 	}
 }
 
-func TestAuditLogBackups(t *testing.T) {
+func TestLogBackups(t *testing.T) {
 	l, _ := openTestLog(t, Config{MaxBackups: 2, MaxAge: 1}, 1)
 	dir := filepath.Dir(l.path)
 	for _, other := range []string{"audit-notes.log", "audit-2020-01-01T00-00-00.000.txt", "other-2020-01-01T00-00-00.000.log", "audit-2020-01-01T00-00-00.000.log"} {
@@ -145,7 +145,7 @@ func TestAuditLogBackups(t *testing.T) {
 	check("one too old", map[string][]string{"audit-2026-11-23T06-20-00.000.log": {"c"}, "audit-2026-11-24T05-50-00.000.log": {"d"}, "audit.log": {"e"}})
 }
 
-func TestAuditLogGoesOnWithAFile(t *testing.T) {
+func TestLogGoesOnWithAFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.log")
 	if err := os.WriteFile(path, []byte("{\"auditID\":\"old\"}\n{\"auditID\":\"torn"), 0o600); err != nil {
 		t.Fatal(err)
@@ -174,7 +174,7 @@ func (w *breakingWriter) Write(b []byte) (int, error) {
 	return w.Buffer.Write(b)
 }
 
-func TestAuditLogWriteError(t *testing.T) {
+func TestLogWriteError(t *testing.T) {
 	out := &breakingWriter{broken: 2}
 	var logged bytes.Buffer
 	l, err := OpenLog(Config{Path: "-"}, slog.New(slog.NewTextHandler(&logged, nil)), out)
@@ -196,7 +196,7 @@ func TestAuditLogWriteError(t *testing.T) {
 	}
 }
 
-func TestAuditLogReopensAfterError(t *testing.T) {
+func TestLogReopensAfterError(t *testing.T) {
 	l, _ := openTestLog(t, Config{}, 1<<20)
 	l.write(testEvent("a"))
 	l.file.Close() // as if the descriptor had gone bad
@@ -208,7 +208,7 @@ func TestAuditLogReopensAfterError(t *testing.T) {
 }
 
 // A file that cannot be renamed is written on.
-func TestAuditLogRotationFails(t *testing.T) {
+func TestLogRotationFails(t *testing.T) {
 	l, logged := openTestLog(t, Config{}, 1)
 	file := l.path
 	l.write(testEvent("a"))
@@ -220,7 +220,7 @@ func TestAuditLogRotationFails(t *testing.T) {
 	}
 }
 
-func TestAuditLogOpenAndClose(t *testing.T) {
+func TestLogOpenAndClose(t *testing.T) {
 	discard := slog.New(slog.DiscardHandler)
 	if _, err := OpenLog(Config{Path: t.TempDir()}, discard, nil); err == nil {
 		t.Error("a directory was opened")
@@ -260,7 +260,7 @@ func TestAuditLogOpenAndClose(t *testing.T) {
 	}
 }
 
-func BenchmarkAuditWrite(b *testing.B) {
+func BenchmarkWrite(b *testing.B) {
 	l, err := OpenLog(Config{Path: filepath.Join(b.TempDir(), "audit.log")}, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		b.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"apichain/internal/request"
 )
 
-func TestAuditPolicyDecide(t *testing.T) {
+func TestPolicyDecide(t *testing.T) {
 	p, err := ReadPolicy("../../testdata/audit-policy.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func TestAuditPolicyDecide(t *testing.T) {
 	}
 }
 
-func TestAuditURLForms(t *testing.T) {
+func TestURLForms(t *testing.T) {
 	for _, tc := range []struct {
 		form, path string
 		want       bool
@@ -77,7 +77,7 @@ func TestAuditURLForms(t *testing.T) {
 	}
 }
 
-func TestAuditURLRuleMissesResources(t *testing.T) {
+func TestURLRuleMissesResources(t *testing.T) {
 	p := mustParse(t, `{"level":"Metadata","nonResourceURLs":["*"]}`)
 	if got := p.decide(nil, &request.Info{Path: "/x"}).level; got != LevelMetadata {
 		t.Errorf("a path: got %v, want Metadata", got)
@@ -87,7 +87,7 @@ func TestAuditURLRuleMissesResources(t *testing.T) {
 	}
 }
 
-func TestAuditUserRulesNeedAUser(t *testing.T) {
+func TestUserRulesNeedAUser(t *testing.T) {
 	for _, condition := range []string{`"users":["bob"]`, `"userGroups":["g"]`} {
 		p := mustParse(t, `{"level":"Request",`+condition+`}`, `{"level":"Metadata"}`)
 		if got := p.decide(nil, &request.Info{}).level; got != LevelMetadata {
@@ -109,7 +109,7 @@ func mustParse(t *testing.T, rules ...string) *Policy {
 	return p
 }
 
-func TestAuditPolicyProblems(t *testing.T) {
+func TestPolicyProblems(t *testing.T) {
 	const head = "apiVersion: audit.k8s.io/v1\nkind: Policy\n"
 	for _, tc := range []struct{ name, in, want string }{
 		{"empty", "", "want one document, not 0"},
@@ -138,7 +138,7 @@ func TestAuditPolicyProblems(t *testing.T) {
 	}
 }
 
-func TestReadAuditPolicyNamesTheFile(t *testing.T) {
+func TestReadPolicyNamesTheFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "p.yaml")
 	if _, err := ReadPolicy(file); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("no file: got %v, want its path", err)
@@ -152,7 +152,7 @@ func TestReadAuditPolicyNamesTheFile(t *testing.T) {
 }
 
 // FuzzAuditPolicy: no file panics, an error is one line, and what is accepted decides.
-func FuzzAuditPolicy(f *testing.F) {
+func FuzzPolicy(f *testing.F) {
 	example, err := os.ReadFile("../../testdata/audit-policy.yaml")
 	if err != nil {
 		f.Fatal(err)
@@ -178,7 +178,7 @@ func FuzzAuditPolicy(f *testing.F) {
 	})
 }
 
-func BenchmarkAuditDecide(b *testing.B) {
+func BenchmarkDecide(b *testing.B) {
 	p, err := ReadPolicy("../../testdata/audit-policy.yaml")
 	if err != nil {
 		b.Fatal(err)

@@ -12,50 +12,55 @@ import (
 	"apichain/internal/request"
 )
 
-// Tokens of service accounts: what the token subresource gives out. They are JSON web
-// tokens (RFC 7519) signed with a key that lives as long as the process, so they need no
-// storage; one counts until it expires, or its account goes.
+// Tokens of service accounts, which the token subresource gives out, are JSON web tokens
+// (RFC 7519) with upstream's claims, so that a client can read when its own expires. They are
+// signed with a key that lives as long as the process (HMAC with SHA-256, RFC 7515), and
+// nothing is stored: a token counts as long as
+//
+//	its signature is ours          none of an earlier process counts
+//	it has not expired
+//	its account is there           by UID: another account of the same name is another one
+//	the secret it is bound to is   if it is bound to one
+//
+// Deleting the account, or that secret, is how a token is taken back. Upstream signs with a
+// key pair, so that others can verify a token without asking; here they create a TokenReview.
 
-const (
-	ServerAudience  = "https://kubernetes.default.svc.cluster.local"
-	Issuer          = ServerAudience
-	CredentialIDKey = "authentication.kubernetes.io/credential-id"
-)
+// ServerAudience is the audience of tokens that are for this server, upstream's default.
+const ServerAudience = "https://kubernetes.default.svc.cluster.local"
 
-// Accounts makes and reads tokens.
+// credentialIDKey is the extra fact of a user that names its credential (upstream).
+const credentialIDKey = "authentication.kubernetes.io/credential-id"
+
+// Accounts makes and reads tokens of service accounts. It may be used concurrently, and its
+// nil value knows no token.
 type Accounts struct {
 	key             [32]byte
 	account, secret Lookup
 }
 
-// Lookup finds the UID of the object of a name that there is now. It may be called
-// concurrently.
+// Lookup finds the UID of the object of a name, as it is there now. It may be called
+// concurrently, by every request that brings a token.
 type Lookup func(namespace, name string) (uid string, found bool)
 
-// NewAccounts makes a key. The functions find service accounts and secrets.
+// NewAccounts returns accounts with a new key. The functions find service accounts and
+// secrets.
 func NewAccounts(account, secret Lookup) *Accounts {
 	t := &Accounts{account: account, secret: secret}
+	// It never fails: the runtime ends the program first.
 	_, _ = rand.Read(t.key[:])
 	return t
 }
 
-// Claims is what a token says.
-type Claims struct {
-	Audiences []string `json:"aud"`
-	Expires   int64    `json:"exp"` // Unix seconds, as are the other two
-	IssuedAt  int64    `json:"iat"`
-	NotBefore int64    `json:"nbf"`
-	Issuer    string   `json:"iss"`
-	ID        string   `json:"jti"`
-	Subject   string   `json:"sub"`
-	Account   struct {
-		Namespace      string `json:"namespace"`
-		ServiceAccount struct {
-			Name string `json:"name"`
-			UID  string `json:"uid"`
-		} `json:"serviceaccount"`
-		Secret *BoundSecret `json:"secret,omitempty"`
-	} `json:"kubernetes.io"`
+// Grant says what a token is to be good for.
+type Grant struct {
+	// Namespace and Account name the service account, UID is the one it has now.
+	Namespace, Account, UID string
+	// Secret is what the token is bound to; nil binds it to the account alone.
+	Secret *BoundSecret
+	// Audiences are whom the token is for; one without ServerAudience is none here.
+	Audiences []string
+	// Issued and Expires bound its time; fractions of a second are cut off.
+	Issued, Expires time.Time
 }
 
 // BoundSecret is the secret with which a token ends.
@@ -64,37 +69,74 @@ type BoundSecret struct {
 	UID  string `json:"uid"`
 }
 
-// joseHeader is the JOSE header of all tokens: HMAC with SHA-256.
+// claims are what a token says, by the names of RFC 7519, section 4.1, and upstream's own
+// one. The order of the fields is the order in the token.
+type claims struct {
+	Audiences []string      `json:"aud"`
+	Expires   int64         `json:"exp"` // Unix seconds, as are the other two
+	IssuedAt  int64         `json:"iat"`
+	NotBefore int64         `json:"nbf"`
+	Issuer    string        `json:"iss"`
+	ID        string        `json:"jti"`
+	Subject   string        `json:"sub"`
+	Account   accountClaims `json:"kubernetes.io"`
+}
+
+// accountClaims are upstream's own claim: what the token ends with.
+type accountClaims struct {
+	Namespace      string       `json:"namespace"`
+	ServiceAccount namedUID     `json:"serviceaccount"`
+	Secret         *BoundSecret `json:"secret,omitempty"`
+}
+
+// namedUID tells an object from a later one of the same name.
+type namedUID struct {
+	Name string `json:"name"`
+	UID  string `json:"uid"`
+}
+
+// Issue makes a token. It trusts its argument: whoever calls it has looked the account and
+// the secret up, and has bounded the time.
+func (t *Accounts) Issue(g Grant) string {
+	return t.sign(&claims{
+		Audiences: g.Audiences,
+		Expires:   g.Expires.Unix(),
+		IssuedAt:  g.Issued.Unix(),
+		NotBefore: g.Issued.Unix(),
+		// Who issues tokens has the same name as whom they are for, as in upstream.
+		Issuer:  ServerAudience,
+		ID:      request.NewUUID(),
+		Subject: request.ServiceAccountUserPrefix + g.Namespace + ":" + g.Account,
+		Account: accountClaims{Namespace: g.Namespace, ServiceAccount: namedUID{g.Account, g.UID}, Secret: g.Secret},
+	})
+}
+
+// joseHeader is the first part of all tokens (RFC 7515, section 4). It is compared as it
+// stands and never read, so that no token can choose another algorithm, or none.
 var joseHeader = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`))
 
-func (t *Accounts) Sign(c *Claims) string {
+// sign returns the claims as a token: header, claims and signature in base64url.
+func (t *Accounts) sign(c *claims) string {
 	b, _ := json.Marshal(c)
 	signed := joseHeader + "." + base64.RawURLEncoding.EncodeToString(b)
 	return signed + "." + base64.RawURLEncoding.EncodeToString(t.mac(signed))
 }
 
+// mac returns the signature of header and claims.
 func (t *Accounts) mac(signed string) []byte {
 	m := hmac.New(sha256.New, t.key[:])
 	m.Write([]byte(signed))
 	return m.Sum(nil)
 }
 
-// User is whose token it is, and for whom; nil for one that does not count (any more).
+// User returns whose token it is, and for which audiences; nil for one that does not count,
+// or not any more, whatever the reason.
 func (t *Accounts) User(token string) (*request.User, []string) {
 	if t == nil {
 		return nil, nil
 	}
-	i := strings.LastIndexByte(token, '.')
-	if i < 0 || !strings.HasPrefix(token, joseHeader+".") {
-		return nil, nil
-	}
-	mac, err := base64.RawURLEncoding.DecodeString(token[i+1:])
-	if err != nil || !hmac.Equal(mac, t.mac(token[:i])) {
-		return nil, nil
-	}
-	var c Claims
-	b, err := base64.RawURLEncoding.DecodeString(token[len(joseHeader)+1 : i])
-	if err != nil || json.Unmarshal(b, &c) != nil || time.Now().Unix() >= c.Expires {
+	c := t.read(token)
+	if c == nil || time.Now().Unix() >= c.Expires {
 		return nil, nil
 	}
 	ns, name := c.Account.Namespace, c.Account.ServiceAccount.Name
@@ -108,7 +150,30 @@ func (t *Accounts) User(token string) (*request.User, []string) {
 		}
 	}
 	return &request.User{
-		Name: request.ServiceAccountUserPrefix + ns + ":" + name, UID: uid, Groups: []string{request.GroupServiceAccounts, request.ServiceAccountGroupPrefix + ns, request.GroupAuthenticated},
-		Extra: map[string][]string{CredentialIDKey: {"JTI=" + c.ID}},
+		Name:   request.ServiceAccountUserPrefix + ns + ":" + name,
+		UID:    uid,
+		Groups: []string{request.GroupServiceAccounts, request.ServiceAccountGroupPrefix + ns, request.GroupAuthenticated},
+		Extra:  map[string][]string{credentialIDKey: {"JTI=" + c.ID}},
 	}, c.Audiences
+}
+
+// read returns the claims of a token that is signed with our key; nil for any other.
+// Nothing of a token is decoded before its signature is known to be right.
+func (t *Accounts) read(token string) *claims {
+	i := strings.LastIndexByte(token, '.')
+	if i < 0 || !strings.HasPrefix(token, joseHeader+".") {
+		return nil
+	}
+	mac, err := base64.RawURLEncoding.DecodeString(token[i+1:])
+	// In constant time: how far a guess was right must not show.
+	if err != nil || !hmac.Equal(mac, t.mac(token[:i])) {
+		return nil
+	}
+	// From here on an error would be our own: the text is what sign has made.
+	var c claims
+	b, err := base64.RawURLEncoding.DecodeString(token[len(joseHeader)+1 : i])
+	if err != nil || json.Unmarshal(b, &c) != nil {
+		return nil
+	}
+	return &c
 }

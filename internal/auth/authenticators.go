@@ -1,3 +1,26 @@
+// Package auth finds out who a client is and what it may do.
+//
+// An Authenticator looks at a request's credentials and returns a user, or the 401 to answer
+// with. An Authorizer is asked whether that user may do what the request is about, and says
+// which rule has decided. In between a user may ask to act as another, which Impersonate
+// allows or refuses. Accounts makes and reads the tokens of service accounts.
+//
+//	a, err := auth.NewAuthenticator(auth.Config{TokenFile: "tokens.csv"}, clientCAs, proxyCAs, nil)
+//	u, warning, err := a.Authenticate(r)          // err is a 401
+//	acting, err := auth.Impersonate(ctx, authz, u, r.Header)
+//	d := authz.Authorize(ctx, u, &info)
+//	if d.Verdict != auth.Allow {
+//		return auth.Forbidden(u, &info, d.Reason)
+//	}
+//
+// What comes in are requests, certificates that a handshake has brought but not verified,
+// and what a path asks for (request.Info); what goes out are users, decisions and ready
+// answers. The package knows no store and no filter: it finds accounts by functions that
+// it is given, and returns why it has decided as data instead of telling anybody.
+//
+// Everything here may be used by all requests at once. What a client sent is only trusted
+// after it was verified, and no error and no reason holds a token. There is no promise of
+// compatibility: the package serves this program alone.
 package auth
 
 import (
@@ -13,37 +36,74 @@ import (
 	"apichain/internal/status"
 )
 
-// Config says who may be who. The files with the CAs are read elsewhere, since they
-// are read again when they change.
+// The authenticators are asked one after another, and the first that finds a user counts:
+//
+//	front-proxy   a certificate of the request-header CA, and headers that name the user (header.go)
+//	x509          a certificate of a client CA (x509.go)
+//	bearer        a token in the Authorization header (token.go)
+//	websocket     a token among the protocols that a websocket offers (token.go)
+//	anonymous     no credentials at all
+//
+// Wrong credentials do not end the search: a certificate of an unknown CA with a good token
+// beside it is the token's user. But with nothing right beside them they are a 401, even
+// where anonymous requests pass; a client with an expired token would else be told that
+// system:anonymous may not do this, and look for the mistake in the wrong place. A client
+// certificate that names nobody, and a header of another scheme (Basic), are no credentials.
+//
+// What could name a user leaves the request with success: Authorization, every header in
+// which a front proxy may name somebody, the token among the protocols. What stands behind,
+// be it a handler or another server, may then take such a header as our word.
+
+// Config says who may be who. The CAs are not part of it: they come as functions, since
+// they change while the program runs.
 type Config struct {
-	TokenFile     string   // CSV file of bearer tokens; "" is none
-	Anonymous     bool     // requests without credentials pass
-	ProxyNames    []string // common names of front proxies; empty: any
-	UserHeaders   []string
-	UIDHeaders    []string
-	GroupHeaders  []string
+	// TokenFile is a CSV file of bearer tokens, read once; "" is none.
+	TokenFile string
+	// Anonymous lets requests without credentials pass as system:anonymous.
+	Anonymous bool
+	// ProxyNames are the common names that a front proxy's certificate may have; empty
+	// means any of the request-header CA.
+	ProxyNames []string
+	// UserHeaders and UIDHeaders are the headers in which a front proxy names the user; the
+	// first that has a value counts. Of GroupHeaders all count. Case does not matter.
+	UserHeaders  []string
+	UIDHeaders   []string
+	GroupHeaders []string
+	// ExtraPrefixes are what the names of headers with extra facts of the user begin with.
 	ExtraPrefixes []string
 }
 
 // Authenticator finds out who sent a request. It may be used concurrently.
 type Authenticator struct {
-	proxies   frontProxies
-	clients   certVerifier
-	tokens    map[string]*request.User // completed, shared by all their requests
-	Accounts  *Accounts                // nil: no service account has any; set before the first request
-	anonymous *request.User            // nil: nobody is anonymous
-	Notes     []string                 // oddities of the token file, for the log at start
+	// Accounts knows the tokens of service accounts; nil means that there are none. It is
+	// set before the first request, when what it looks into exists.
+	Accounts *Accounts
+	// Notes are oddities of the token file, for the log at start.
+	Notes []string
 
-	identityHeaders  []string // names of the headers that nobody but a front proxy may set
-	identityPrefixes []string // and what the other names begin with
+	proxies frontProxies
+	clients certVerifier
+	// tokens are the users of the file's and the program's tokens. They are complete, and
+	// shared by all requests that bring the token.
+	tokens    map[string]*request.User
+	anonymous *request.User // nil: nobody is anonymous
 
-	success, failure, failed atomic.Uint64 // attempts, see authenticator.attempts
+	// identityHeaders are the names of the headers that nobody but a front proxy may set,
+	// and identityPrefixes what the others begin with. Upstream's own are always among
+	// them, though the flags name others: a server behind us may go by the defaults.
+	identityHeaders  []string
+	identityPrefixes []string
+
+	success, failure, failed atomic.Uint64 // see Attempts
 }
 
 // NewAuthenticator reads the token file; its errors name file and line. The functions
 // give the CAs that count now, nil for none; a pool that was given must not be changed
-// but replaced. extraTokens are the program's own and win over the file's.
-func NewAuthenticator(c Config, clientCAs, requestHeaderCAs func() *x509.CertPool, extraTokens map[string]*request.User) (*Authenticator, error) {
+// but replaced. extraTokens are the program's own and win over the file's; their users are
+// not changed.
+func NewAuthenticator(
+	c Config, clientCAs, requestHeaderCAs func() *x509.CertPool, extraTokens map[string]*request.User,
+) (*Authenticator, error) {
 	a := &Authenticator{
 		clients: certVerifier{pool: clientCAs, identify: certUser},
 		proxies: frontProxies{
@@ -68,30 +128,29 @@ func NewAuthenticator(c Config, clientCAs, requestHeaderCAs func() *x509.CertPoo
 	for token, u := range extraTokens {
 		a.tokens[token] = u
 	}
+	// Once, here: a request with a token then allocates nothing for its user.
 	for token, u := range a.tokens {
 		a.tokens[token] = authenticated(u)
 	}
-	a.identityHeaders = slices.Concat([]string{"X-Remote-User", "X-Remote-Uid", "X-Remote-Group"}, a.proxies.userHeaders, a.proxies.uidHeaders, a.proxies.groupHeaders)
+	a.ownHeaders(c.ExtraPrefixes)
+	return a, nil
+}
+
+// ownHeaders collects the headers that are a front proxy's alone.
+func (a *Authenticator) ownHeaders(prefixes []string) {
+	a.identityHeaders = slices.Concat([]string{"X-Remote-User", "X-Remote-Uid", "X-Remote-Group"},
+		a.proxies.userHeaders, a.proxies.uidHeaders, a.proxies.groupHeaders)
 	slices.Sort(a.identityHeaders)
 	a.identityHeaders = slices.Compact(a.identityHeaders)
 	a.identityPrefixes = []string{"X-Remote-Extra-"}
-	for _, prefix := range c.ExtraPrefixes {
+	for _, prefix := range prefixes {
 		if !strings.EqualFold(prefix, a.identityPrefixes[0]) {
 			a.identityPrefixes = append(a.identityPrefixes, prefix)
 		}
 	}
-	return a, nil
 }
 
-// Attempts counts what came of authenticate, by upstream's results: failure is nobody at
-// all where nobody may be, failed (upstream's error) is wrong credentials.
-func (a *Authenticator) Attempts() (success, failure, failed uint64) {
-	return a.success.Load(), a.failure.Load(), a.failed.Load()
-}
-
-// AnonymousUser is the user of all requests without credentials; nil where they are refused.
-func (a *Authenticator) AnonymousUser() *request.User { return a.anonymous }
-
+// canonical returns the names as net/http spells the keys of a header.
 func canonical(names []string) []string {
 	var out []string
 	for _, name := range names {
@@ -100,30 +159,22 @@ func canonical(names []string) []string {
 	return out
 }
 
-// attemptsError is the cause of a 401: what was tried, and how it failed. It is
-// for the log and the audit event alone. It never holds a token.
-type attemptsError struct {
-	attempted []string // front-proxy, x509, bearer, websocket; empty without credentials
-	err       error    // nil without credentials
+// Attempts returns what came of Authenticate since the start, by the results of upstream's
+// metric: failure is nobody at all where nobody may be, failed (upstream's "error") is
+// wrong credentials.
+func (a *Authenticator) Attempts() (success, failure, failed uint64) {
+	return a.success.Load(), a.failure.Load(), a.failed.Load()
 }
 
-func (e *attemptsError) Error() string {
-	if len(e.attempted) == 0 {
-		return "no credentials"
-	}
-	return "attempted: " + strings.Join(e.attempted, ", ") + ": " + strings.ReplaceAll(e.err.Error(), "\n", "; ")
-}
+// AnonymousUser returns the user of all requests without credentials, always the same one;
+// nil where they are refused. A token may name system:anonymous too, and is another user.
+func (a *Authenticator) AnonymousUser() *request.User { return a.anonymous }
 
-func (e *attemptsError) Unwrap() error { return e.err }
-
-// Authenticate returns who sent r: by a front proxy's headers, else the client
-// certificate, else the bearer token, else the token among the websocket protocols, else
-// nobody in particular. The first that succeeds counts. Wrong credentials, with no right
-// ones beside them, are a 401 even where anonymous requests pass, so that a client
-// notices. warning, if not empty, is for the client, also beside an error.
+// Authenticate returns who sent r. An error is the 401 to answer with, and wraps what was
+// tried, for the log. warning, if not empty, is for the client, also beside an error.
 //
-// After success the credentials are gone from r, and every header in which a front proxy
-// could name a user, whoever sent it: what stands behind us may trust them.
+// After success r's header is stripped (see Strip). A refused request is left as it is, for
+// the audit event. The result is counted.
 func (a *Authenticator) Authenticate(r *http.Request) (user *request.User, warning string, err error) {
 	if user, warning, err = a.Identify(r); err == nil {
 		a.success.Add(1)
@@ -137,11 +188,12 @@ func (a *Authenticator) Authenticate(r *http.Request) (user *request.User, warni
 	return nil, warning, err
 }
 
-// Identify is authenticate without its counts.
+// Identify is Authenticate without its counts: for whoever explains what would happen.
 func (a *Authenticator) Identify(r *http.Request) (user *request.User, warning string, err error) {
 	user, _, warning, failed := a.whoSent(r)
 	switch {
 	case user != nil:
+	// Before the anonymous user: wrong credentials do not make somebody nobody.
 	case failed != nil:
 		return nil, warning, unauthorized(failed)
 	case a.anonymous == nil:
@@ -153,13 +205,15 @@ func (a *Authenticator) Identify(r *http.Request) (user *request.User, warning s
 	return user, warning, nil
 }
 
-// Direct is authenticate for the admin listener: who is anonymous, or named by a front
-// proxy, is nobody there. It counts nothing.
+// Direct is Authenticate for a listener that wants to know its clients itself, as the admin
+// listener does: who is anonymous, or named by a front proxy, is nobody there. The error is
+// for the log alone. Nothing is counted.
 func (a *Authenticator) Direct(r *http.Request) (*request.User, error) {
 	user, proxied, _, failed := a.whoSent(r)
 	switch {
 	case proxied:
 		return nil, &attemptsError{[]string{"front-proxy"}, errors.New("front proxies may name nobody here")}
+	// A token's user may be anonymous by name or by group.
 	case user != nil && (user.Name == request.UserAnonymous || user.In(request.GroupUnauthenticated)):
 		return nil, &attemptsError{[]string{user.Name}, errors.New("nobody is anonymous here")}
 	case user != nil:
@@ -172,7 +226,7 @@ func (a *Authenticator) Direct(r *http.Request) (*request.User, error) {
 }
 
 // whoSent asks one authenticator after another; nil is nobody, with what was wrong if
-// there were credentials. proxied says that a front proxy named the user.
+// there were credentials. proxied says that a front proxy named the user. r is only read.
 func (a *Authenticator) whoSent(r *http.Request) (user *request.User, proxied bool, warning string, failed *attemptsError) {
 	var err error
 	fail := func(kind string, err error) {
@@ -182,7 +236,8 @@ func (a *Authenticator) whoSent(r *http.Request) (user *request.User, proxied bo
 		failed.attempted = append(failed.attempted, kind)
 		failed.err = errors.Join(failed.err, err)
 	}
-
+	// A certificate of a proxy is tried as a client's own too, where it named nobody: the
+	// same CA may be behind both.
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
 		if user, err = a.proxies.authenticate(r); err != nil {
 			fail("front-proxy", err)
@@ -193,6 +248,7 @@ func (a *Authenticator) whoSent(r *http.Request) (user *request.User, proxied bo
 			}
 		}
 	}
+	// Of several lines the first counts, as in upstream, which sees no other.
 	if user == nil {
 		if values := r.Header["Authorization"]; len(values) > 0 {
 			token, spaced := bearerToken(values[0])
@@ -220,7 +276,8 @@ func (a *Authenticator) whoSent(r *http.Request) (user *request.User, proxied bo
 	return user, proxied, warning, failed
 }
 
-// ByToken is whose bearer token it is, and for which audiences; nil for a wrong one.
+// ByToken returns whose bearer token it is, and for which audiences; nil for one that does
+// not count. The slice must not be changed.
 func (a *Authenticator) ByToken(token string) (*request.User, []string) {
 	if u := a.tokens[token]; u != nil {
 		return u, ownAudience[:]
@@ -228,25 +285,28 @@ func (a *Authenticator) ByToken(token string) (*request.User, []string) {
 	return a.Accounts.User(token)
 }
 
-// ownAudience is whom a token is for that says nothing of it. It is read by every request
-// and never written.
+// ownAudience is whom a token is for that says nothing of it. It is an array, read by every
+// request and never written, so that no request makes a slice.
 var ownAudience = [1]string{ServerAudience}
 
-// bearer is the user of a token that is for this server.
+// bearer returns the user of a token that is for this server; nil for any other.
 func (a *Authenticator) bearer(token string) *request.User {
 	u, audiences := a.ByToken(token)
+	// A token that an account has asked for on behalf of another server must not open this
+	// one: whoever it was handed to could use it here.
 	if u == nil || !slices.Contains(audiences, ServerAudience) {
 		return nil
 	}
 	return u
 }
 
-// Strip removes the credentials and what only a front proxy may say.
+// Strip removes the credentials from a header, and what only a front proxy may say.
 func (a *Authenticator) Strip(h http.Header) {
 	delete(h, "Authorization")
 	for _, name := range a.identityHeaders {
 		delete(h, name)
 	}
+	// By any case: a key that net/http did not write need not be canonical.
 	for name := range h {
 		for _, prefix := range a.identityPrefixes {
 			if hasPrefixFold(name, prefix) {
@@ -259,29 +319,52 @@ func (a *Authenticator) Strip(h http.Header) {
 	}
 }
 
-// IsCredential reports whether a header says who somebody is.
+// IsCredential reports whether a header, by its canonical name, says who somebody is. It is
+// wider than Strip: cookies, and whatever a front proxy could use by upstream's naming.
 func (a *Authenticator) IsCredential(name string) bool {
 	return name == "Authorization" || name == "Cookie" || slices.Contains(a.identityHeaders, name) || hasPrefixFold(name, "X-Remote-") ||
 		slices.ContainsFunc(a.identityPrefixes, func(prefix string) bool { return hasPrefixFold(name, prefix) })
 }
 
+// hasPrefixFold is strings.HasPrefix without regard to the case of ASCII letters, as names of
+// headers have none.
 func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-// unauthorized is upstream's 401: it names no reason and, unlike RFC 9110 asks, no
-// scheme.
+// attemptsError says what was tried, and how it failed: the cause of a 401. It is for the
+// log and the audit event alone. It never holds a token.
+type attemptsError struct {
+	attempted []string // front-proxy, x509, bearer, websocket; empty without credentials
+	err       error    // nil without credentials
+}
+
+// Error returns one line, since it is for a log: joined errors come in several.
+func (e *attemptsError) Error() string {
+	if len(e.attempted) == 0 {
+		return "no credentials"
+	}
+	return "attempted: " + strings.Join(e.attempted, ", ") + ": " + strings.ReplaceAll(e.err.Error(), "\n", "; ")
+}
+
+// Unwrap gives the errors of the attempts, joined.
+func (e *attemptsError) Unwrap() error { return e.err }
+
+// unauthorized returns upstream's 401: it names no reason and, unlike RFC 9110 (section
+// 15.5.2) asks, no scheme.
 func unauthorized(cause error) *status.Error {
 	return &status.Error{Code: http.StatusUnauthorized, Reason: "Unauthorized", Message: "Unauthorized", Cause: cause}
 }
 
-// authenticated is u as a member of system:authenticated. The anonymous user, and one
-// whose groups say already whether it is authenticated, stays as it is (upstream).
+// authenticated returns u as a member of system:authenticated. The anonymous user, and one
+// whose groups say already whether it is authenticated, stays as it is (upstream). u is
+// not changed.
 func authenticated(u *request.User) *request.User {
 	if u.Name == request.UserAnonymous || u.In(request.GroupAuthenticated) || u.In(request.GroupUnauthenticated) {
 		return u
 	}
 	c := *u
+	// Clipped, so that two copies never share the room behind u's groups.
 	c.Groups = append(slices.Clip(u.Groups), request.GroupAuthenticated)
 	return &c
 }

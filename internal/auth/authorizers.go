@@ -5,23 +5,35 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
 
-// Verdict is what an authorizer has to say. Only allow lets a request pass; the zero
+// An authorizer says allow, deny, or that it has no opinion; then the next one is asked, and
+// what nobody has allowed is forbidden. So rules can only add permissions, unless somebody
+// denies. An error is no verdict: a rule that could not be evaluated might have allowed, so
+// the others are still asked, and only where nobody allows it becomes the answer, a 500.
+//
+// A decision carries the rule that made it as data. Who explains a request shows the rule to
+// an operator; everybody else ignores it, and since rules are named when they are made,
+// deciding allocates nothing.
+//
+// New authorizers (RBAC) implement Authorizer, and ruler where they can list what somebody
+// may do.
+
+// Verdict is what an authorizer has to say. Only Allow lets a request pass; the zero
 // value does not.
 type Verdict int
 
+// The verdicts.
 const (
 	NoOpinion Verdict = iota // another authorizer may know
 	Allow
 	Deny // nobody further is asked
 )
 
+// String names the verdict for people.
 func (v Verdict) String() string {
 	switch v {
 	case Allow:
@@ -32,29 +44,36 @@ func (v Verdict) String() string {
 	return "no opinion"
 }
 
-// Decision is what an authorizer says of a request.
+// Decision holds what an authorizer says of a request. The zero value has no opinion.
 type Decision struct {
 	Verdict Verdict
-	Reason  string // tells a person by which rule; with anything but allow the client gets to see it, so it must not name secrets
-	Rule    string // the rule that decided, for the operator; "" when there is none to name
-	Err     error  // a rule could not be evaluated: the answer is a 500 unless somebody allows
+	// Reason tells a person why. With anything but Allow the client gets to see it, so it
+	// must not name secrets.
+	Reason string
+	// Rule names the rule that decided, for the operator; "" when there is none to name.
+	Rule string
+	// Err says that a rule could not be evaluated.
+	Err error
 }
 
-// Authorizer decides whether u may do what ri says. Both are only read. It may be called
-// concurrently.
+// Authorizer decides whether u may do what i says. u is nil for nobody. Both are only read.
+// It may be called concurrently, and must be done before ctx is.
 type Authorizer interface {
-	Authorize(ctx context.Context, u *request.User, ri *request.Info) Decision
+	Authorize(ctx context.Context, u *request.User, i *request.Info) Decision
 }
 
-// Authorizers asks one after another; the first allow or deny counts. Without one the
+// Authorizers asks one after another; the first Allow or Deny counts. Without one the
 // reasons stand below each other and the errors are joined (upstream).
 type Authorizers []Authorizer
 
-func (as Authorizers) Authorize(ctx context.Context, u *request.User, ri *request.Info) Decision {
+// Authorize implements Authorizer. It allocates only where several have no opinion but
+// something to say.
+func (as Authorizers) Authorize(ctx context.Context, u *request.User, i *request.Info) Decision {
 	var none Decision
 	for _, a := range as {
-		d := a.Authorize(ctx, u, ri)
+		d := a.Authorize(ctx, u, i)
 		if d.Verdict != NoOpinion {
+			// What the ones before had to say is dropped: they did not decide.
 			return d
 		}
 		if none.Reason != "" && d.Reason != "" {
@@ -68,181 +87,72 @@ func (as Authorizers) Authorize(ctx context.Context, u *request.User, ri *reques
 	return none
 }
 
-// DefaultAuthorizer holds what is allowed without any rule configured.
-func DefaultAuthorizer() Authorizer {
-	const health, discovery = "everybody may read health and version", "authenticated users may read the discovery documents"
-	const self = "authenticated users may ask who they are and what they may do"
-	return Authorizers{mastersRule{}, roleRules{}, newPathRules([]pathRule{
-		{path: "/healthz", reason: health},
-		{path: "/livez", reason: health},
-		{path: "/readyz", reason: health},
-		{path: "/version", reason: health},
-		{path: "/api", group: request.GroupAuthenticated, reason: discovery},
-		{path: "/apis", group: request.GroupAuthenticated, reason: discovery},
-		{path: "/api/", below: true, group: request.GroupAuthenticated, reason: discovery},
-		{path: "/apis/", below: true, group: request.GroupAuthenticated, reason: discovery},
-		{path: "/openapi/", below: true, group: request.GroupAuthenticated, reason: discovery},
-	}), newResourceRules([]resourceRule{
-		{verb: "create", apiGroup: "authentication.k8s.io", resources: []string{"selfsubjectreviews"}, group: request.GroupAuthenticated, reason: self},
-		{verb: "create", apiGroup: "authorization.k8s.io", resources: []string{"selfsubjectaccessreviews", "selfsubjectrulesreviews"}, group: request.GroupAuthenticated, reason: self},
-	})}
+// ruler is an authorizer that can list what a user may do. Others make the answer of a
+// rules review incomplete.
+type ruler interface {
+	rules(u *request.User, namespace string) (resources, paths []any)
 }
 
-// mastersRule allows everything to the members of system:masters.
-type mastersRule struct{}
-
-func (mastersRule) Authorize(_ context.Context, u *request.User, _ *request.Info) Decision {
-	if u.In(request.GroupMasters) {
-		return Decision{Verdict: Allow, Reason: request.GroupMasters + " may do everything", Rule: "group " + request.GroupMasters}
-	}
-	return Decision{}
-}
-
-// pathRules allow get, and not even head, of paths that are no resources (upstream's
-// discovery roles). Without below a path is exact: /readyz does not open /readyz/ping.
-// Below a path an empty segment is never allowed, because it is what makes a path no
-// resource request that would else be one.
-type pathRules []pathRule
-
-type pathRule struct {
-	path   string
-	below  bool
-	group  string // who; "" is everybody
-	reason string
-	rule   string // how a decision names it: made once, so that deciding allocates nothing
-}
-
-func newPathRules(rules []pathRule) pathRules {
-	for i := range rules {
-		rules[i].rule = "get " + rules[i].path
-	}
-	return rules
-}
-
-func (rules pathRules) Authorize(_ context.Context, u *request.User, ri *request.Info) Decision {
-	if ri.IsResourceRequest || ri.Verb != "get" {
-		return Decision{}
-	}
-	for i := range rules {
-		r := &rules[i]
-		match := ri.Path == r.path || r.below && strings.HasPrefix(ri.Path, r.path) && !strings.Contains(ri.Path, "//")
-		if match && (r.group == "" || u.In(r.group)) {
-			return Decision{Verdict: Allow, Reason: r.reason, Rule: r.rule}
+// Rules lists what a may allow u in a namespace, as the items of resourceRules and
+// nonResourceRules in a SelfSubjectRulesReview; neither is nil. complete says that there is
+// nothing else. The lists are the caller's.
+func Rules(a Authorizer, u *request.User, namespace string) (resources, paths []any, complete bool) {
+	resources, paths, complete = []any{}, []any{}, true
+	switch a := a.(type) {
+	case Authorizers:
+		for _, one := range a {
+			r, p, ok := Rules(one, u, namespace)
+			resources, paths, complete = append(resources, r...), append(paths, p...), complete && ok
 		}
+	case ruler:
+		r, p := a.rules(u, namespace)
+		resources, paths = append(resources, r...), append(paths, p...)
+	default:
+		complete = false
 	}
-	return Decision{}
+	return resources, paths, complete
 }
 
-// resourceRules allow a verb on resources, wherever they are (upstream's role for basic
-// users). A subresource is another resource.
-type resourceRules []resourceRule
-
-type resourceRule struct {
-	verb, apiGroup string // a named group, not the core
-	resources      []string
-	group          string // who
-	reason         string
-	rules          []string // how a decision names each of the resources
-}
-
-func newResourceRules(rules []resourceRule) resourceRules {
-	for i := range rules {
-		for _, resource := range rules[i].resources {
-			rules[i].rules = append(rules[i].rules, rules[i].verb+" "+resource+"."+rules[i].apiGroup)
-		}
-	}
-	return rules
-}
-
-func (rules resourceRules) Authorize(_ context.Context, u *request.User, ri *request.Info) Decision {
-	if !ri.IsResourceRequest || ri.Subresource != "" {
-		return Decision{}
-	}
-	for i := range rules {
-		r := &rules[i]
-		if ri.Verb != r.verb || ri.APIGroup != r.apiGroup || !u.In(r.group) {
-			continue
-		}
-		if n := slices.Index(r.resources, ri.Resource); n >= 0 {
-			return Decision{Verdict: Allow, Reason: r.reason, Rule: r.rules[n]}
-		}
-	}
-	return Decision{}
-}
-
-// The roles of the admin listener, as the verbs that it asks about.
-const (
-	RoleView      = "view"
-	RoleOperate   = "operate"
-	RoleDangerous = "dangerous"
-)
-
-// Without rules these groups hold the roles.
-const (
-	GroupView      = "apichain:view"
-	GroupOperate   = "apichain:operate"
-	groupDangerous = "apichain:dangerous"
-)
-
-// roleRules allow the roles of the admin listener, which are verbs on the paths of its
-// endpoints. No other path is theirs: a client may send a method of any name.
-type roleRules struct{}
-
-func (roleRules) Authorize(_ context.Context, u *request.User, ri *request.Info) Decision {
-	if ri.IsResourceRequest || ri.Path != "/metrics" && !strings.HasPrefix(ri.Path, "/admin/") && !strings.HasPrefix(ri.Path, "/debug/pprof/") {
-		return Decision{}
-	}
-	var groups []string
-	switch ri.Verb {
-	case RoleView:
-		groups = []string{GroupView, GroupOperate, groupDangerous}
-	case RoleOperate:
-		groups = []string{GroupOperate}
-	case RoleDangerous:
-		groups = []string{groupDangerous}
-	}
-	for _, group := range groups {
-		if u.In(group) {
-			return Decision{Verdict: Allow, Reason: group + " holds the role " + ri.Verb}
-		}
-	}
-	return Decision{}
-}
-
-// Forbidden is the 403 for a request that nobody allowed, in upstream's words. reason is
-// the authorizers'; "" adds nothing.
-func Forbidden(u *request.User, ri *request.Info, reason string) *status.Error {
+// Forbidden returns the 403 for a request that nobody allowed, in upstream's words. reason is
+// the authorizers'; "" adds nothing. u is nil for nobody.
+func Forbidden(u *request.User, i *request.Info, reason string) *status.Error {
 	name := ""
 	if u != nil {
 		name = u.Name
 	}
-	e := &status.Error{Code: http.StatusForbidden, Reason: "Forbidden", NoSniff: true}
-	what := fmt.Sprintf("User %q cannot %s path %q", name, ri.Verb, ri.Path)
+	e := &status.Error{Code: http.StatusForbidden, Reason: "Forbidden", NoSniff: true, Details: &status.Details{}}
+	what := fmt.Sprintf("User %q cannot %s path %q", name, i.Verb, i.Path)
 	subject := "forbidden"
-	if ri.IsResourceRequest {
-		e.Details = &status.Details{Name: ri.Name, Group: ri.APIGroup, Kind: ri.Resource}
-		resource, scope := ri.Resource, "at the cluster scope"
-		if ri.Subresource != "" {
-			resource += "/" + ri.Subresource
+	if i.IsResourceRequest {
+		e.Details = &status.Details{Name: i.Name, Group: i.APIGroup, Kind: i.Resource}
+		what = fmt.Sprintf("User %q cannot %s %s", name, i.Verb, resourceInWords(i))
+		// Upstream names the object here as the API machinery's other errors do, without
+		// its subresource.
+		subject = i.Resource
+		if i.APIGroup != "" {
+			subject += "." + i.APIGroup
 		}
-		if ri.Namespace != "" {
-			scope = fmt.Sprintf("in the namespace %q", ri.Namespace)
-		}
-		what = fmt.Sprintf("User %q cannot %s resource %q in API group %q %s", name, ri.Verb, resource, ri.APIGroup, scope)
-		subject = ri.Resource
-		if ri.APIGroup != "" {
-			subject += "." + ri.APIGroup
-		}
-		if ri.Name != "" {
-			subject += fmt.Sprintf(" %q", ri.Name)
+		if i.Name != "" {
+			subject += fmt.Sprintf(" %q", i.Name)
 		}
 		subject += " is forbidden"
-	} else {
-		e.Details = &status.Details{}
 	}
+	// Name, verb and path are the client's, and a browser may show the text.
 	e.Message = subject + ": " + status.EscapeMarkup(what)
 	if reason != "" {
 		e.Message += ": " + reason
 	}
 	return e
+}
+
+// resourceInWords says what a resource request is about, and where.
+func resourceInWords(i *request.Info) string {
+	resource, scope := i.Resource, "at the cluster scope"
+	if i.Subresource != "" {
+		resource += "/" + i.Subresource
+	}
+	if i.Namespace != "" {
+		scope = fmt.Sprintf("in the namespace %q", i.Namespace)
+	}
+	return fmt.Sprintf("resource %q in API group %q %s", resource, i.APIGroup, scope)
 }

@@ -3,13 +3,16 @@ package auth
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 
 	"apichain/internal/request"
 )
 
 // frontProxies lets a proxy that shows a certificate of the request-header CA name the
-// user in headers.
+// user in headers. Anybody may send the headers; the certificate is what makes them count.
+// It may be used concurrently.
 type frontProxies struct {
 	certs certVerifier
 	names []string // common names of the proxies; empty: any
@@ -30,6 +33,7 @@ func (p *frontProxies) authenticate(r *http.Request) (*request.User, error) {
 		return nil, fmt.Errorf("common name %q is not among the front proxies", name)
 	}
 	u := &request.User{Name: firstValue(r.Header, p.userHeaders)}
+	// Groups without a user name nobody.
 	if u.Name == "" {
 		return nil, nil
 	}
@@ -45,7 +49,8 @@ func (p *frontProxies) authenticate(r *http.Request) (*request.User, error) {
 	return authenticated(u), nil
 }
 
-// firstValue is the first value of the first header that has one.
+// firstValue returns the first line of the first header whose first line is not empty, in
+// the order of names; "" when none is.
 func firstValue(h http.Header, names []string) string {
 	for _, name := range names {
 		if values := h[name]; len(values) > 0 && values[0] != "" {
@@ -55,7 +60,8 @@ func firstValue(h http.Header, names []string) string {
 	return ""
 }
 
-// extra collects the values by key, in the order of the prefixes and of the names.
+// extra collects the values by key, in the order of the prefixes and, below one, of the
+// names; nil when there is none.
 func (p *frontProxies) extra(h http.Header) map[string][]string {
 	var extra map[string][]string
 	for _, prefix := range p.extraPrefixes {
@@ -65,6 +71,7 @@ func (p *frontProxies) extra(h http.Header) map[string][]string {
 				names = append(names, name)
 			}
 		}
+		// Two names may stand for one key, and a map has no order.
 		slices.Sort(names)
 		for _, name := range names {
 			if extra == nil {
@@ -75,4 +82,16 @@ func (p *frontProxies) extra(h http.Header) map[string][]string {
 		}
 	}
 	return extra
+}
+
+// extraKey returns the key that the tail of a header's name stands for: lower case, since
+// the case of a header's name means nothing, with its percent escapes decoded, so that a
+// key may have characters that a name may not, as in X-Remote-Extra-Example.com%2fscopes.
+// A wrong escape is kept as it is (upstream).
+func extraKey(tail string) string {
+	tail = strings.ToLower(tail)
+	if key, err := url.PathUnescape(tail); err == nil {
+		return key
+	}
+	return tail
 }

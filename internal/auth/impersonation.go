@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -12,6 +11,21 @@ import (
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
+
+// A user asks to act as another with headers:
+//
+//	Impersonate-User: bob
+//	Impersonate-Group: dev             may come several times
+//	Impersonate-Uid: 7
+//	Impersonate-Extra-Scopes: read     the key is percent-encoded
+//
+// Each value is an item that is authorised on its own, as the verb impersonate on a resource
+// that stands for it: users, groups, uids, userextras/KEY, or, for the name of a service
+// account, serviceaccounts in its namespace. All must be allowed. What follows then sees the
+// other user, and the real one is left to the audit event.
+//
+// These are upstream's legacy rules, which a release with constrained impersonation still
+// honours; the verbs impersonate:MODE and impersonate-on:MODE:VERB are not known here.
 
 // The impersonation headers, as net/http writes their names.
 const (
@@ -21,28 +35,28 @@ const (
 	headerImpersonateExtra = "Impersonate-Extra-" // and the key, percent-encoded
 )
 
-// Impersonate returns the user that real asks to act as, nil when it does not ask. The
-// headers are then gone from h. Everything asked for is authorised on its own, with the
-// verb impersonate, in the order user, groups, extra, UID; the first refusal is the 403.
-// Groups without a user are a 400.
-//
-// These are upstream's legacy rules, which a release with constrained impersonation
-// still honours; the verbs impersonate:MODE and impersonate-on:MODE:VERB are not known
-// here.
-func Impersonate(ctx context.Context, authz Authorizer, real *request.User, h http.Header) (*request.User, error) {
+// Impersonate returns the user that asker asks to act as, nil when it does not ask. The
+// headers are then gone from h. Items are authorised in the order user, groups, extra, UID;
+// the first refusal is the 403. Groups without a user are a 400. With an error h is as it
+// was.
+func Impersonate(ctx context.Context, authz Authorizer, asker *request.User, h http.Header) (*request.User, error) {
 	if !Impersonates(h) {
 		return nil, nil
 	}
 	wanted := impersonationItems(h)
+	// The user stands first where there is one. Groups of nobody would make the anonymous
+	// user, or the asker, a member.
 	if len(wanted) > 0 && wanted[0].kind != "User" && wanted[0].kind != "ServiceAccount" {
 		return nil, status.BadRequest(fmt.Sprintf("requested %v without impersonating a user", wanted))
 	}
 
 	u := &request.User{}
 	for _, item := range wanted {
-		ri := item.request()
-		if d := authz.Authorize(ctx, real, &ri); d.Verdict != Allow || d.Err != nil {
-			e := Forbidden(real, &ri, d.Reason)
+		i := item.request()
+		// Unlike in the chain, where somebody's Allow outweighs an error, an error here is
+		// a refusal of its own (upstream).
+		if d := authz.Authorize(ctx, asker, &i); d.Verdict != Allow || d.Err != nil {
+			e := Forbidden(asker, &i, d.Reason)
 			e.Cause = d.Err
 			return nil, e
 		}
@@ -53,14 +67,16 @@ func Impersonate(ctx context.Context, authz Authorizer, real *request.User, h ht
 			delete(h, name)
 		}
 	}
-	if len(wanted) == 0 { // an empty Impersonate-User alone asks for nothing (upstream)
+	// An empty Impersonate-User alone asks for nothing (upstream).
+	if len(wanted) == 0 {
 		return nil, nil
 	}
 	CompleteGroups(u, len(wanted) > 1 && wanted[1].kind == "Group")
 	return u, nil
 }
 
-// Impersonates is the whole cost for a request that does not ask.
+// Impersonates reports whether a request asks to act as another. It is the whole cost for
+// one that does not.
 func Impersonates(h http.Header) bool {
 	for name := range h {
 		if IsImpersonationHeader(name) {
@@ -70,15 +86,17 @@ func Impersonates(h http.Header) bool {
 	return false
 }
 
-func IsImpersonationHeader(header string) bool {
-	if !strings.HasPrefix(header, "Impersonate-") {
+// IsImpersonationHeader reports whether a header, by its canonical name, asks to act as
+// somebody. Other names that begin alike are ordinary headers.
+func IsImpersonationHeader(name string) bool {
+	if !strings.HasPrefix(name, "Impersonate-") {
 		return false
 	}
-	switch header {
+	switch name {
 	case headerImpersonateUser, headerImpersonateGroup, headerImpersonateUID:
 		return true
 	}
-	return strings.HasPrefix(header, headerImpersonateExtra)
+	return strings.HasPrefix(name, headerImpersonateExtra)
 }
 
 // impersonationItem is one thing asked for. Extra values are one each.
@@ -87,8 +105,12 @@ type impersonationItem struct {
 	key                   string // of extra
 }
 
+// authenticationAPI is the group of the resources that stand for parts of a user, which are
+// served nowhere.
 const authenticationAPI = "authentication.k8s.io"
 
+// impersonationItems reads the headers, in the order in which items are authorised. An empty
+// user or UID asks for nothing; an empty group or value is an item.
 func impersonationItems(h http.Header) []impersonationItem {
 	var items []impersonationItem
 	if name := h.Get(headerImpersonateUser); name != "" {
@@ -107,10 +129,12 @@ func impersonationItems(h http.Header) []impersonationItem {
 			extras = append(extras, name)
 		}
 	}
-	slices.Sort(extras) // the same refusal for the same request
+	// A map has no order, and the same request must get the same refusal.
+	slices.Sort(extras)
 	for _, name := range extras {
+		key := extraKey(name[len(headerImpersonateExtra):])
 		for _, value := range h[name] {
-			items = append(items, impersonationItem{kind: "UserExtra", name: value, key: extraKey(name[len(headerImpersonateExtra):])})
+			items = append(items, impersonationItem{kind: "UserExtra", name: value, key: key})
 		}
 	}
 	if uid := h.Get(headerImpersonateUID); uid != "" {
@@ -119,18 +143,7 @@ func impersonationItems(h http.Header) []impersonationItem {
 	return items
 }
 
-// extraKey is the key that the tail of a header's name stands for: lower case, since the
-// case of a header's name means nothing, with its percent escapes decoded. A wrong
-// escape is kept as it is (upstream).
-func extraKey(tail string) string {
-	tail = strings.ToLower(tail)
-	if key, err := url.PathUnescape(tail); err == nil {
-		return key
-	}
-	return tail
-}
-
-// String writes the item as upstream's error shows it, an object reference.
+// String writes the item as upstream's error shows it: an object reference, printed with %v.
 func (i impersonationItem) String() string {
 	version := ""
 	if i.kind == "UserExtra" || i.kind == "UID" {
@@ -139,24 +152,28 @@ func (i impersonationItem) String() string {
 	return fmt.Sprintf("{%s %s %s  %s  %s}", i.kind, i.namespace, i.name, version, i.key)
 }
 
-// request is what the real user must be allowed to do.
+// request returns what the asker must be allowed to do.
 func (i impersonationItem) request() request.Info {
-	ri := request.Info{IsResourceRequest: true, Verb: "impersonate", Namespace: i.namespace, Name: i.name, Subresource: i.key, APIVersion: "v1"}
+	info := request.Info{
+		IsResourceRequest: true, Verb: "impersonate",
+		Namespace: i.namespace, Name: i.name, Subresource: i.key, APIVersion: "v1",
+	}
 	switch i.kind {
 	case "ServiceAccount":
-		ri.Resource = "serviceaccounts"
+		info.Resource = "serviceaccounts"
 	case "User":
-		ri.Resource = "users"
+		info.Resource = "users"
 	case "Group":
-		ri.Resource = "groups"
+		info.Resource = "groups"
 	case "UserExtra":
-		ri.Resource, ri.APIGroup = "userextras", authenticationAPI
+		info.Resource, info.APIGroup = "userextras", authenticationAPI
 	case "UID":
-		ri.Resource, ri.APIGroup = "uids", authenticationAPI
+		info.Resource, info.APIGroup = "uids", authenticationAPI
 	}
-	return ri
+	return info
 }
 
+// addTo gives u the item.
 func (i impersonationItem) addTo(u *request.User) {
 	switch i.kind {
 	case "ServiceAccount":
@@ -175,12 +192,15 @@ func (i impersonationItem) addTo(u *request.User) {
 	}
 }
 
-// CompleteGroups adds the groups that go without asking for permission: those of a
-// service account, unless groups were named, and authenticated or unauthenticated.
+// CompleteGroups adds the groups that a user has without anybody's asking for permission:
+// those of a service account, unless groups were named, and authenticated or
+// unauthenticated. u must not be shared.
 func CompleteGroups(u *request.User, groupsNamed bool) {
+	// Who names groups wants those, perhaps fewer than the account has (upstream).
 	if namespace, _, ok := serviceAccount(u.Name); ok && !groupsNamed {
 		u.Groups = append(u.Groups, request.GroupServiceAccounts, request.ServiceAccountGroupPrefix+namespace)
 	}
+	// The anonymous user gets its group whatever others were asked for with it (upstream).
 	switch {
 	case u.Name == request.UserAnonymous:
 		if !u.In(request.GroupUnauthenticated) {

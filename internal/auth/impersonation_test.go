@@ -176,3 +176,94 @@ func TestImpersonateAllocations(t *testing.T) {
 		t.Errorf("without impersonation: %v allocations, want 0", n)
 	}
 }
+
+// TestImpersonationOrder: every item is asked for on its own, in one order, and nothing
+// behind the first refusal. A refused request keeps its headers.
+func TestImpersonationOrder(t *testing.T) {
+	h := http.Header{
+		"Impersonate-User": {"system:serviceaccount:n:a"}, "Impersonate-Group": {"g2", "g1"}, "Impersonate-Uid": {"7"},
+		"Impersonate-Extra-B": {"2", "1"}, "Impersonate-Extra-A%2Fc": {"3"}, "Accept": {"*/*"},
+	}
+	order := []string{
+		"serviceaccounts/ a n", "groups/ g2 ", "groups/ g1 ", "userextras/a/c 3 ", "userextras/b 2 ", "userextras/b 1 ", "uids/ 7 ",
+	}
+	for refuse := range len(order) + 1 {
+		var asked []string
+		authz := decide(func(u *request.User, i *request.Info) Decision {
+			if u.Name != "asker" || i.Verb != "impersonate" || !i.IsResourceRequest || i.APIVersion != "v1" {
+				t.Errorf("asked for %+v by %v", i, u)
+			}
+			if group := map[string]string{"userextras": "authentication.k8s.io", "uids": "authentication.k8s.io"}[i.Resource]; i.APIGroup != group {
+				t.Errorf("%s in the group %q", i.Resource, i.APIGroup)
+			}
+			asked = append(asked, i.Resource+"/"+i.Subresource+" "+i.Name+" "+i.Namespace)
+			if len(asked) == refuse+1 {
+				return Decision{Verdict: Deny}
+			}
+			return Decision{Verdict: Allow}
+		})
+		sent := h.Clone()
+		u, err := Impersonate(t.Context(), authz, &request.User{Name: "asker"}, sent)
+		if want := order[:min(refuse+1, len(order))]; !reflect.DeepEqual(asked, want) {
+			t.Errorf("refused at %d: asked %q, want %q", refuse, asked, want)
+		}
+		if refused := refuse < len(order); (err != nil) != refused || (u == nil) != refused || refused && !reflect.DeepEqual(sent, h) || !refused && len(sent) != 1 {
+			t.Errorf("refused at %d: %v %v, left %v", refuse, u, err, sent)
+		}
+	}
+}
+
+// TestImpersonationNeedsAVerdict: unlike in the chain, an error is a refusal even beside an
+// Allow, and its text stays with us.
+func TestImpersonationNeedsAVerdict(t *testing.T) {
+	secret := errors.New("the rule is broken")
+	for _, d := range []Decision{{}, {Err: secret}, {Verdict: Allow, Err: secret}, {Verdict: Deny}} {
+		authz := decide(func(*request.User, *request.Info) Decision { return d })
+		u, err := Impersonate(t.Context(), authz, &request.User{Name: "a"}, http.Header{"Impersonate-User": {"b"}})
+		var e *status.Error
+		if u != nil || !errors.As(err, &e) || e.Code != 403 || strings.Contains(e.Message, "broken") || d.Err != nil && !errors.Is(err, secret) {
+			t.Errorf("%+v: %v, %v", d, u, err)
+		}
+	}
+}
+
+// TestImpersonationHeaders: which names ask, and which only look alike.
+func TestImpersonationHeaders(t *testing.T) {
+	for name, want := range map[string]bool{
+		"Impersonate-User": true, "Impersonate-Group": true, "Impersonate-Uid": true, "Impersonate-Extra-Scopes": true, "Impersonate-Extra-": true,
+		"Impersonate-Users": false, "Impersonate-": false, "Impersonate-Extra": false, "X-Impersonate-User": false, "Impersonate-UID": false, "": false,
+	} {
+		if got := IsImpersonationHeader(name); got != want || Impersonates(http.Header{name: {"x"}, "Accept": {"y"}}) != want {
+			t.Errorf("%s: %t, want %t", name, got, want)
+		}
+	}
+}
+
+// TestCompleteGroups: what is added is added once, and asking again adds nothing.
+func TestCompleteGroups(t *testing.T) {
+	for _, c := range []struct {
+		name, groups string
+		named        bool
+		want         string
+	}{
+		{"bob", "", false, "system:authenticated"},
+		{"bob", "dev", true, "dev system:authenticated"},
+		{"bob", "system:authenticated", true, "system:authenticated"},
+		{"bob", "system:unauthenticated", true, "system:unauthenticated"},
+		{request.UserAnonymous, "", false, "system:unauthenticated"},
+		{request.UserAnonymous, "system:authenticated", true, "system:authenticated system:unauthenticated"},
+		{"system:serviceaccount:n:a", "", false, "system:serviceaccounts system:serviceaccounts:n system:authenticated"},
+		{"system:serviceaccount:n:a", "dev", true, "dev system:authenticated"},
+		{"system:serviceaccount:N:a", "", false, "system:authenticated"},
+		{"system:node:a", "", false, "system:authenticated"},
+	} {
+		u := &request.User{Name: c.name, Groups: strings.Fields(c.groups)}
+		CompleteGroups(u, c.named)
+		if got := strings.Join(u.Groups, " "); got != c.want {
+			t.Errorf("%s of %q: %q, want %q", c.name, c.groups, got, c.want)
+		}
+		if CompleteGroups(u, true); strings.Join(u.Groups, " ") != c.want {
+			t.Errorf("%s of %q: then %q", c.name, c.groups, u.Groups)
+		}
+	}
+}

@@ -18,23 +18,29 @@ import (
 // handshake only asks for a certificate, so that a wrong one is a 401 with a body and
 // not a broken connection.
 //
-// A request on a kept-alive connection brings the same certificate again; what was found
-// is remembered until the certificate expires or the pool is replaced.
+// A request on a kept-alive connection brings the same certificate again, and verifying one
+// costs as much as the rest of a request; what was found is remembered until the certificate
+// expires or the pool is replaced. It may be used concurrently.
 type certVerifier struct {
-	pool     func() *x509.CertPool                               // nil, or giving nil: no certificate is looked at
-	identify func(leaf *x509.Certificate) (*request.User, error) // nil: verify gives an empty user
-	now      func() time.Time                                    // nil: time.Now
+	// pool gives the CAs; when it is nil, or gives nil, no certificate is looked at. Another
+	// pointer means other CAs.
+	pool func() *x509.CertPool
+	// identify finds the user of a verified certificate, nil for nobody. When it is nil,
+	// verify gives an empty user.
+	identify func(leaf *x509.Certificate) (*request.User, error)
+	// now is the clock; nil means time.Now.
+	now func() time.Time
 
-	mu    sync.RWMutex
-	known map[*x509.Certificate]*certVerdict
+	mu    sync.RWMutex                       // guards known
+	known map[*x509.Certificate]*certVerdict // by leaf
 }
 
-// certVerdict is what was found of a leaf. It holds for these very certificates (a parsed
-// certificate never changes, and its address is not reused while it stands here).
+// certVerdict holds what was found of a leaf. It holds for these very certificates: a parsed
+// certificate never changes, and its address is not reused while it stands here.
 type certVerdict struct {
 	chain []*x509.Certificate
 	pool  *x509.CertPool
-	until time.Time
+	until time.Time // the first moment at which it may be another
 	user  *request.User
 	err   error
 }
@@ -43,7 +49,8 @@ const (
 	// maxVerdicts bounds the memory that clients can take with certificates of their own
 	// making; an arbitrary one gives way.
 	maxVerdicts = 1024
-	// refusedFor is how long a refusal is remembered.
+	// refusedFor is how long a refusal is remembered. It may be the clock's fault (not yet
+	// valid), so it must not last.
 	refusedFor = 10 * time.Second
 )
 
@@ -65,23 +72,28 @@ func (v *certVerifier) verify(chain []*x509.Certificate) (*request.User, error) 
 	v.mu.RLock()
 	d := v.known[chain[0]]
 	v.mu.RUnlock()
+	// The intermediates are compared too: with others the same leaf may lead to no CA.
 	if d == nil || d.pool != pool || !now.Before(d.until) || !slices.Equal(d.chain, chain) {
-		d = v.judge(chain, pool, now)
+		d = v.examine(chain, pool, now)
 		v.remember(d)
 	}
 	return d.user, d.err
 }
 
-func (v *certVerifier) judge(chain []*x509.Certificate, pool *x509.CertPool, now time.Time) *certVerdict {
+// examine verifies a chain, and says how long that holds. The error names the certificate,
+// which the log needs when clients have several; its subject is quoted.
+func (v *certVerifier) examine(chain []*x509.Certificate, pool *x509.CertPool, now time.Time) *certVerdict {
 	d := &certVerdict{chain: chain, pool: pool}
 	between := x509.NewCertPool()
 	for _, c := range chain[1:] {
 		between.AddCert(c)
 	}
+	// A server's certificate of the same CA must not pass as a client's.
 	paths, err := chain[0].Verify(x509.VerifyOptions{
 		Roots: pool, Intermediates: between, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	if err == nil {
+		// The verdict holds as long as one of the paths does.
 		for _, path := range paths {
 			if t := firstExpiry(path); t.After(d.until) {
 				d.until = t
@@ -93,13 +105,14 @@ func (v *certVerifier) judge(chain []*x509.Certificate, pool *x509.CertPool, now
 		}
 	}
 	if err != nil {
-		d.user, d.err = nil, fmt.Errorf("client certificate (serial %v, subject %q): %w", chain[0].SerialNumber, chain[0].Subject.String(), err)
+		leaf := chain[0]
+		d.user, d.err = nil, fmt.Errorf("client certificate (serial %v, subject %q): %w", leaf.SerialNumber, leaf.Subject.String(), err)
 		d.until = now.Add(refusedFor)
 	}
 	return d
 }
 
-// firstExpiry is the first moment at which the path is no longer valid. NotAfter itself
+// firstExpiry returns the first moment at which the path is no longer valid. NotAfter itself
 // is still inside (RFC 5280, section 4.1.2.5).
 func firstExpiry(path []*x509.Certificate) time.Time {
 	t := path[0].NotAfter
@@ -111,6 +124,8 @@ func firstExpiry(path []*x509.Certificate) time.Time {
 	return t.Add(1)
 }
 
+// remember keeps a verdict in the place of an older one of the same leaf. Two requests may
+// have found the same at the same time; the last one stays.
 func (v *certVerifier) remember(d *certVerdict) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -118,6 +133,8 @@ func (v *certVerifier) remember(d *certVerdict) {
 		v.known = map[*x509.Certificate]*certVerdict{}
 	}
 	if _, ok := v.known[d.chain[0]]; !ok && len(v.known) >= maxVerdicts {
+		// A map begins anywhere, which is as good as any order here: whoever floods us
+		// cannot choose what is forgotten.
 		for old := range v.known {
 			delete(v.known, old)
 			break
@@ -126,7 +143,7 @@ func (v *certVerifier) remember(d *certVerdict) {
 	v.known[d.chain[0]] = d
 }
 
-// certUser is the user a certificate names: the common name, the organizations as
+// certUser returns the user a certificate names: the common name, the organizations as
 // groups, and upstream's element for a UID. Without a common name it names nobody.
 func certUser(c *x509.Certificate) (*request.User, error) {
 	if c.Subject.CommonName == "" {
@@ -145,7 +162,8 @@ func certUser(c *x509.Certificate) (*request.User, error) {
 		}
 		u.UID, found = uid, true
 	}
+	// Upstream's name for the credential: it tells apart two certificates of one user.
 	sum := sha256.Sum256(c.Raw)
-	u.Extra = map[string][]string{"authentication.kubernetes.io/credential-id": {"X509SHA256=" + hex.EncodeToString(sum[:])}}
+	u.Extra = map[string][]string{credentialIDKey: {"X509SHA256=" + hex.EncodeToString(sum[:])}}
 	return authenticated(u), nil
 }

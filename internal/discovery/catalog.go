@@ -197,37 +197,6 @@ func (g *Group) before(o *Group) int {
 
 // Built-in kinds.
 
-// groupPriority is upstream's; custom resources have another.
-func groupPriority(group string) int {
-	switch group {
-	case "":
-		return 18000
-	case "events.k8s.io":
-		return 17750
-	case "authentication.k8s.io":
-		return 17700
-	case "authorization.k8s.io":
-		return 17600
-	case "apiextensions.k8s.io":
-		return 16700
-	case "coordination.k8s.io":
-		return 16500
-	case "apiregistration.k8s.io":
-		return 20001
-	}
-	return 16000
-}
-
-func versionPriority(group string) int {
-	switch group {
-	case "":
-		return 1
-	case "apiregistration.k8s.io":
-		return 18
-	}
-	return 15
-}
-
 // GroupsOf is what a server has by the table, resources by name.
 func GroupsOf(t *kinds.Table, server string) []Group {
 	var out []Group
@@ -235,16 +204,18 @@ func GroupsOf(t *kinds.Table, server string) []Group {
 		if row.Server != server {
 			continue
 		}
+		// Every group of a kind has priorities: a table without them is not loaded.
+		priorities, _ := t.Group(row.Group)
 		g := slices.IndexFunc(out, func(g Group) bool { return g.Name == row.Group })
 		if g < 0 {
 			g = len(out)
-			out = append(out, Group{Name: row.Group, priority: groupPriority(row.Group)})
+			out = append(out, Group{Name: row.Group, priority: priorities.Priority})
 		}
 		versions := &out[g].Versions
 		v := slices.IndexFunc(*versions, func(v Version) bool { return v.Version == row.Version })
 		if v < 0 {
 			v = len(*versions)
-			*versions = append(*versions, Version{Version: row.Version, priority: versionPriority(row.Group)})
+			*versions = append(*versions, Version{Version: row.Version, priority: priorities.VersionPriority})
 		}
 		(*versions)[v].resources = append((*versions)[v].resources, resourcesOf(t, row)...)
 	}

@@ -38,7 +38,8 @@ func testKinds() *kinds.Table {
 		&kinds.Field{Name: "ports", Kind: kinds.FieldMessage, Message: port, IsList: true, Strategy: "merge", MergeKey: "port"},
 		&kinds.Field{Name: "data", Kind: kinds.FieldBytes, IsMap: true}, &kinds.Field{Name: "extra", Kind: kinds.FieldString, IsList: true, IsMap: true},
 		&kinds.Field{Name: "limits", Kind: kinds.FieldQuantity, IsMap: true}, &kinds.Field{Name: "weight", Kind: kinds.FieldDouble}, &kinds.Field{Name: "at", Kind: kinds.FieldMicroTime}, &kinds.Field{Name: "on", Kind: kinds.FieldBool}, &kinds.Field{Name: "n", Kind: kinds.FieldInt64})
-	t := &kinds.Table{Types: map[string]*kinds.Type{"meta.ObjectMeta": meta, "meta.DeleteOptions": deletion, "autoscaling.Scale": scale}, ByKind: map[kinds.Key]*kinds.Row{}, ByResource: map[kinds.Key]*kinds.Row{}}
+	t := &kinds.Table{Types: map[string]*kinds.Type{"meta.ObjectMeta": meta, "meta.DeleteOptions": deletion, "autoscaling.Scale": scale}, ByKind: map[kinds.Key]*kinds.Row{}, ByResource: map[kinds.Key]*kinds.Row{},
+		Groups: map[string]kinds.Group{"": {Priority: 18000, VersionPriority: 1}, "events.k8s.io": {Priority: 17750, VersionPriority: 15}, "authentication.k8s.io": {Priority: 17700, VersionPriority: 15}, "apiextensions.k8s.io": {Priority: 16700, VersionPriority: 15}}}
 	for _, row := range []*kinds.Row{
 		{Version: "v1", Kind: "Service", Plural: "services", Singular: "service", ShortNames: []string{"svc"}, Categories: []string{"all"}, Namespaced: true, Verbs: all, Server: "core", Type: service, ReturnsDeleted: true,
 			Subresources: []kinds.Subresource{{Name: "status", Version: "v1", Kind: "Service", Verbs: []string{"get", "patch", "update"}, Type: service}, {Name: "scale", Group: "autoscaling", Version: "v1", Kind: "Scale", Verbs: []string{"get"}, Type: scale}}},

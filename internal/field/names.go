@@ -5,28 +5,63 @@ import (
 	"strings"
 )
 
-// The rules for names. Each function gives what is wrong with a text, nothing when it
-// may stand; the texts are upstream's, which clients show as they are. A length is
-// told of besides a wrong character.
+// This file has the rules for names: what may be the name of an object, of a namespace, of
+// a label. Each function whose name ends in Errors returns what is wrong with a text, as
+// details for Invalid, and nothing for a good one. The texts are upstream's, regular
+// expression and all, but nothing here runs a regular expression: the names of every
+// request are checked, and bytes are looked at one by one instead. A test holds the code to
+// the expressions.
+//
+// A length is told of besides a wrong character, so a text can break two rules. Lengths are
+// in bytes. One surprise: a subdomain is limited as a whole, not label by label, so that a
+// name of 253 letters without a dot is a good subdomain, though no DNS would take it.
 
+// The regular expressions that the messages quote. They match whole texts.
 const (
 	DNSLabelRegexp     = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 	DNSSubdomainRegexp = DNSLabelRegexp + `(\.` + DNSLabelRegexp + ")*"
 	DNS1035Regexp      = "[a-z]([-a-z0-9]*[a-z0-9])?"
 	LabelKeyRegexp     = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-
-	dnsLabelRule     = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '" + DNSLabelRegexp + "')"
-	dnsSubdomainRule = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '" + DNSSubdomainRegexp + "')"
-	dns1035Rule      = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '" + DNS1035Regexp + "')"
-	LabelKeyRule     = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '" + LabelKeyRegexp + "')"
-	LabelValueRule   = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(" + LabelKeyRegexp + ")?')"
 )
 
-// DNSLabelErrors is the rule of namespaces.
+// The rules in words. Two are exported for checks that find a wrong character by other
+// means.
+const (
+	dnsLabelRule = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', " +
+		"and must start and end with an alphanumeric character " +
+		"(e.g. 'my-name',  or '123-abc', regex used for validation is '" + DNSLabelRegexp + "')"
+	dnsSubdomainRule = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', " +
+		"and must start and end with an alphanumeric character " +
+		"(e.g. 'example.com', regex used for validation is '" + DNSSubdomainRegexp + "')"
+	dns1035Rule = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', " +
+		"start with an alphabetic character, and end with an alphanumeric character " +
+		"(e.g. 'my-name',  or 'abc-123', regex used for validation is '" + DNS1035Regexp + "')"
+
+	// LabelKeyRule is the rule of the name part of a label's key, without "name part".
+	LabelKeyRule = "must consist of alphanumeric characters, '-', '_' or '.', " +
+		"and must start and end with an alphanumeric character " +
+		"(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '" + LabelKeyRegexp + "')"
+
+	// LabelValueRule is the rule of a label's value.
+	LabelValueRule = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', " +
+		"and must start and end with an alphanumeric character " +
+		"(e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(" + LabelKeyRegexp + ")?')"
+)
+
+// The longest texts, in bytes: of a DNS label (RFC 1035, 2.3.4), which label names and values
+// share, and of a DNS name with its dots.
+const (
+	maxLabel     = 63
+	maxSubdomain = 253
+)
+
+// DNSLabelErrors checks the name of a namespace, and of whatever else becomes one label of
+// a DNS name.
 func DNSLabelErrors(s string) []string {
-	errs := tooLongErrors(s, 63)
+	errs := tooLongErrors(s, maxLabel)
 	if !isDNSName(s) {
-		if areDNSNames(s) {
+		// Who wrote a whole name hears of the dots and not of the alphabet (upstream).
+		if isDottedDNSName(s) {
 			return append(errs, "must not contain dots")
 		}
 		errs = append(errs, dnsLabelRule)
@@ -34,25 +69,27 @@ func DNSLabelErrors(s string) []string {
 	return errs
 }
 
-// DNSSubdomainErrors is the rule of most names.
+// DNSSubdomainErrors checks the name of an object of most kinds.
 func DNSSubdomainErrors(s string) []string {
-	errs := tooLongErrors(s, 253)
-	if !areDNSNames(s) {
+	errs := tooLongErrors(s, maxSubdomain)
+	if !isDottedDNSName(s) {
 		errs = append(errs, dnsSubdomainRule)
 	}
 	return errs
 }
 
-// DNS1035LabelErrors is the rule of services.
+// DNS1035LabelErrors checks the name of a service, which must begin with a letter: it goes
+// into the names of environment variables too.
 func DNS1035LabelErrors(s string) []string {
-	errs := tooLongErrors(s, 63)
+	errs := tooLongErrors(s, maxLabel)
 	if !isDNSName(s) || s[0] <= '9' {
 		errs = append(errs, dns1035Rule)
 	}
 	return errs
 }
 
-// PathSegmentErrors is the rule of names that need only fit into a path.
+// PathSegmentErrors checks a name that need only fit into a path, as those of roles do:
+// system:node. It takes an empty one; that a name is missing is found elsewhere.
 func PathSegmentErrors(s string) []string {
 	if s == "." || s == ".." {
 		return []string{"may not be '" + s + "'"}
@@ -66,14 +103,17 @@ func PathSegmentErrors(s string) []string {
 	return errs
 }
 
-// LabelKeyErrors is the rule of the keys of labels and annotations, and of finalizers: a
-// name, and before it a subdomain and a slash if wanted.
+// LabelKeyErrors checks the key of a label or an annotation, and a finalizer: a name of up
+// to 63 bytes, with a DNS subdomain and a slash in front if it is not the user's own.
+// Upstream calls it a qualified name.
 func LabelKeyErrors(s string) []string {
 	var errs []string
 	name := s
 	if prefix, rest, found := strings.Cut(s, "/"); found {
+		// With two slashes nobody can tell the parts apart, so none of them is judged.
 		if strings.Contains(rest, "/") {
-			return []string{"a valid label key " + LabelKeyRule + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"}
+			return []string{"a valid label key " + LabelKeyRule +
+				" with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"}
 		}
 		name = rest
 		if prefix == "" {
@@ -84,10 +124,11 @@ func LabelKeyErrors(s string) []string {
 			}
 		}
 	}
+	// An empty name breaks the rule about characters as well, and upstream tells both.
 	if name == "" {
 		errs = append(errs, "name part must be non-empty")
 	}
-	for _, e := range tooLongErrors(name, 63) {
+	for _, e := range tooLongErrors(name, maxLabel) {
 		errs = append(errs, "name part "+e)
 	}
 	if !isLabelName(name) {
@@ -96,13 +137,21 @@ func LabelKeyErrors(s string) []string {
 	return errs
 }
 
+// LabelValueErrors checks the value of a label, which may be empty.
 func LabelValueErrors(s string) []string {
-	errs := tooLongErrors(s, 63)
+	errs := tooLongErrors(s, maxLabel)
 	if s != "" && !isLabelName(s) {
 		errs = append(errs, LabelValueRule)
 	}
 	return errs
 }
+
+// IsDNSLabel reports whether DNSLabelErrors finds nothing, for callers that have their own
+// words.
+func IsDNSLabel(s string) bool { return len(s) <= maxLabel && isDNSName(s) }
+
+// IsDNSSubdomain reports whether DNSSubdomainErrors finds nothing.
+func IsDNSSubdomain(s string) bool { return len(s) <= maxSubdomain && isDottedDNSName(s) }
 
 func tooLongErrors(s string, limit int) []string {
 	if len(s) <= limit {
@@ -111,52 +160,41 @@ func tooLongErrors(s string, limit int) []string {
 	return []string{fmt.Sprintf("must be no more than %d bytes", limit)}
 }
 
-// areDNSNames looks at the characters of names between dots, not at the length.
-func areDNSNames(s string) bool {
+// isDottedDNSName reports whether s is DNS names with dots between them, however long.
+func isDottedDNSName(s string) bool {
 	for {
 		name, rest, more := strings.Cut(s, ".")
-		if !isDNSName(name) || !more {
-			return isDNSName(name)
+		if !isDNSName(name) {
+			return false
+		}
+		if !more {
+			return true
 		}
 		s = rest
 	}
 }
 
-// isLabelName looks at the characters of the name part of a label key.
-func isLabelName(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c != '-' && c != '_' && c != '.' && !lowerAlphanumeric(c) && (c < 'A' || c > 'Z') {
-			return false
-		}
-	}
-	return s != "" && strings.IndexByte("-_.", s[0]) < 0 && strings.IndexByte("-_.", s[len(s)-1]) < 0
-}
-
-func lowerAlphanumeric(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
-
-// IsDNSLabel reports whether s is a label of RFC 1123 in lower case.
-func IsDNSLabel(s string) bool { return len(s) <= 63 && isDNSName(s) }
-
-// IsDNSSubdomain reports whether s is labels with dots between them, up to 253 bytes.
-// As upstream has it, a label of one is not limited to 63 bytes.
-func IsDNSSubdomain(s string) bool {
-	if len(s) > 253 {
-		return false
-	}
-	for label := range strings.SplitSeq(s, ".") {
-		if !isDNSName(label) {
-			return false
-		}
-	}
-	return true
-}
-
+// isDNSName reports whether s is lower-case letters, digits and inner hyphens, at least one
+// character and however long.
 func isDNSName(s string) bool {
 	for i := range len(s) {
-		c := s[i]
-		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' && i > 0 && i < len(s)-1) {
+		if c := s[i]; !isLowerAlphanumeric(c) && (c != '-' || i == 0 || i == len(s)-1) {
 			return false
 		}
 	}
 	return s != ""
 }
+
+// isLabelName reports whether s has the characters of a label's name or value, at least one
+// and however long.
+func isLabelName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c != '-' && c != '_' && c != '.' && !isLowerAlphanumeric(c) && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	// What is left is ASCII, so the first and the last byte are characters.
+	return s != "" && strings.IndexByte("-_.", s[0]) < 0 && strings.IndexByte("-_.", s[len(s)-1]) < 0
+}
+
+func isLowerAlphanumeric(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }

@@ -59,3 +59,87 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// TestNameQuestions: the two rules that are asked for yes or no agree with the texts.
+func TestNameQuestions(t *testing.T) {
+	const letters = "a9-._A/"
+	texts := []string{"", "é", "a\n", "a.b", "kube-system", "1.2.3.4"}
+	for i := range len(letters) {
+		for j := range len(letters) {
+			for k := range len(letters) {
+				texts = append(texts, string([]byte{letters[i], letters[j], letters[k]}))
+			}
+		}
+	}
+	for _, n := range []int{62, 63, 64, 252, 253, 254} {
+		texts = append(texts, strings.Repeat("a", n), strings.Repeat("a", n-1)+"-", strings.Repeat("a.", n/2)+"b")
+	}
+	labels, subdomains := 0, 0
+	for _, s := range texts {
+		label, subdomain := len(DNSLabelErrors(s)) == 0, len(DNSSubdomainErrors(s)) == 0
+		if IsDNSLabel(s) != label {
+			t.Errorf("%q: label %t, but %q", s, !label, DNSLabelErrors(s))
+		}
+		if IsDNSSubdomain(s) != subdomain {
+			t.Errorf("%q: subdomain %t, but %q", s, !subdomain, DNSSubdomainErrors(s))
+		}
+		// A label is a subdomain of one, and one that begins with a letter suits services.
+		if label && !subdomain {
+			t.Errorf("%q is a label, but no subdomain", s)
+		}
+		if suits := len(DNS1035LabelErrors(s)) == 0; suits != (label && s[0] >= 'a') {
+			t.Errorf("%q: DNS 1035 %t, label %t", s, suits, label)
+		}
+		// A label's value may be all that its key's name may be, and nothing.
+		if key := len(LabelKeyErrors(s)) == 0; !strings.Contains(s, "/") && key != (s != "" && len(LabelValueErrors(s)) == 0) {
+			t.Errorf("%q: key %t, value %q", s, key, LabelValueErrors(s))
+		}
+		if label {
+			labels++
+		}
+		if subdomain {
+			subdomains++
+		}
+	}
+	if labels < 10 || subdomains <= labels || subdomains == len(texts) {
+		t.Errorf("of %d texts %d are labels and %d subdomains", len(texts), labels, subdomains)
+	}
+}
+
+// TestNamesAllocate: good names, which nearly all are, cost nothing.
+func TestNamesAllocate(t *testing.T) {
+	for name, check := range map[string]func(string) []string{
+		"label": DNSLabelErrors, "subdomain": DNSSubdomainErrors, "1035": DNS1035LabelErrors,
+		"segment": PathSegmentErrors, "key": LabelKeyErrors, "value": LabelValueErrors,
+	} {
+		if n := testing.AllocsPerRun(100, func() { check("web-0") }); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
+
+// FuzzNames: a label's key is judged by its parts, no text makes a check fail in another
+// way than by saying what is wrong, and what is good fits into a path.
+func FuzzNames(f *testing.F) {
+	for _, s := range []string{"", "a", "a.b", "example.com/Name", "a/b/c", "-", "..", "%", "/", strings.Repeat("a", 64)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if IsDNSSubdomain(s) && PathSegmentErrors(s) != nil {
+			t.Errorf("%q is a subdomain and fits into no path", s)
+		}
+		prefix, name, found := strings.Cut(s, "/")
+		good := len(LabelKeyErrors(s)) == 0
+		switch {
+		case !found && good != (s != "" && len(LabelValueErrors(s)) == 0):
+			t.Errorf("%q: key %q, value %q", s, LabelKeyErrors(s), LabelValueErrors(s))
+		case found && good != (IsDNSSubdomain(prefix) && !strings.Contains(name, "/") && len(LabelKeyErrors(name)) == 0):
+			t.Errorf("%q: key %q, its parts are %q and %q", s, LabelKeyErrors(s), DNSSubdomainErrors(prefix), LabelKeyErrors(name))
+		}
+		for _, errs := range [][]string{DNSLabelErrors(s), DNSSubdomainErrors(s), DNS1035LabelErrors(s), LabelKeyErrors(s), LabelValueErrors(s)} {
+			if slices.Contains(errs, "") {
+				t.Errorf("%q: %q", s, errs)
+			}
+		}
+	})
+}

@@ -1,227 +1,70 @@
 package kinds
 
 import (
-	"encoding/base64"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 
-	"apichain/internal/field"
 	"apichain/internal/tree"
 )
 
-// What the table says of objects' contents, done to objects: unknown fields go, values of
-// wrong types are refused, defaults come in. Values are brought to the form in which
-// upstream's types would write them, so that equal objects are equal trees: nulls and
-// empty values that Go's omitempty leaves out are left out, times are in UTC.
+// The strict decoding of objects, done to trees: what upstream gets by unmarshalling JSON
+// into a struct and marshalling it again. Three things come of that:
+//
+//   - unknown fields go, and their paths are what a request's fieldValidation tells or
+//     refuses;
+//   - a value of a wrong type is an error, in the words of encoding/json;
+//   - what is left is as the struct would write it: nulls and the empty values that omitempty
+//     leaves out are left out, times are in UTC, a null in a list is the zero value. So equal
+//     objects are equal trees, and a write that changes nothing is seen to change nothing.
+//
+// An object in which all is well is the common case and must cost one walk and no
+// allocation. So paths are not built while walking: the walk keeps its steps in a fieldPath
+// on the stack, and text is made of them only where there is something to tell.
+//
+//	{"spec":{"ports":[{"port":80,"prot":"TCP"}]}}   unknown: spec.ports[0].prot
+//
+// A map has no order, so the walk comes by errors in any; the one with the least path is kept
+// in order that the same object is always refused with the same words.
 
-// Shape is the shape of the objects of a built-in kind.
-type Shape struct{ Row *Row }
+// maxUnknown bounds how many unknown fields are told: they become a header or a message.
+const maxUnknown = 100
 
-// Prune removes the fields of obj that the kind does not have and returns their paths, at
-// most a hundred, in order. A value of a wrong type is an error, in the words of
-// encoding/json; obj is then of no use. An object without either is walked once, and
-// nothing allocated.
-func (s Shape) Prune(obj map[string]any) (unknown []string, err error) {
-	return Prune(s.Row.Type, obj)
-}
-
-// SetDefaults fills in what the table gives as defaults, in place, and moves write-only
-// fields to where they are kept.
-func (s Shape) SetDefaults(obj map[string]any) {
-	if label := s.Row.nameLabel; label != "" {
-		if name := tree.Text(obj, "metadata", "name"); name != "" { // else it is to be generated, and this is called again
-			tree.Set(obj, name, "metadata", "labels", label)
-		}
-	}
-	if s.Row.Type.defaults {
-		setTypeDefaults(s.Row.Type, obj)
-	}
-}
-
-// Initialize gives a new object what it begins with.
-func (s Shape) Initialize(obj map[string]any) {
-	for _, i := range s.Row.initial {
-		value := tree.Copy(i.value)
-		if add, ok := value.([]any); ok {
-			have := tree.List(obj, i.path...)
-			for _, v := range add {
-				if !slices.ContainsFunc(have, func(h any) bool { return tree.Equal(h, v) }) {
-					have = append(have, v)
-				}
-			}
-			value = have
-		}
-		tree.Set(obj, value, i.path...)
-	}
-}
-
-// Validate is what is wrong with obj as the successor of old: changes of what is frozen.
-func (s Shape) Validate(obj, old map[string]any) []field.Error {
-	flag := s.Row.freezer
-	if flag == "" || old[flag] != true {
-		return nil
-	}
-	var errs []field.Error
-	if obj[flag] != true {
-		errs = append(errs, field.Forbidden(flag, "field is immutable when `"+flag+"` is set"))
-	}
-	for _, name := range s.Row.frozen {
-		if !tree.Equal(obj[name], old[name]) {
-			errs = append(errs, field.Forbidden(name, "field is immutable when `"+flag+"` is set"))
-		}
-	}
-	return errs
-}
-
-// ToStored brings an object of a kind into the shape in which it is stored, in place; it
-// does nothing to kinds that are stored as they are. fromStored is the way back.
-func (k *Row) ToStored(obj map[string]any) {
-	if k.stored != k {
-		k.stored.identify(obj)
-		for _, names := range k.renames {
-			renameMember(obj, names[0], names[1])
-		}
-	}
-}
-
-func (k *Row) FromStored(obj map[string]any) {
-	if k.stored != k {
-		k.identify(obj)
-		for _, names := range k.renames {
-			renameMember(obj, names[1], names[0])
-		}
-	}
-}
-
-// identify writes the kind into obj.
-func (k *Row) identify(obj map[string]any) {
-	obj["kind"] = k.Kind
-	if k.Group == "" {
-		obj["apiVersion"] = k.Version
-	} else {
-		obj["apiVersion"] = k.Group + "/" + k.Version
-	}
-}
-
-func renameMember(obj map[string]any, from, to string) {
-	if v, ok := obj[from]; ok {
-		delete(obj, from)
-		obj[to] = v
-	}
-}
-
-func setTypeDefaults(t *Type, obj map[string]any) {
-	for _, f := range t.Fields {
-		v := obj[f.Name]
-		switch {
-		case f.Inline:
-			if f.Message.defaults {
-				setTypeDefaults(f.Message, obj)
-			}
-		case f.MovesInto != "":
-			if values, ok := v.(map[string]any); ok {
-				moveTexts(obj, values, f.MovesInto)
-			}
-			delete(obj, f.Name)
-		case f.Default != nil:
-			if v == nil {
-				obj[f.Name] = tree.Copy(f.Default)
-			}
-		case f.DefaultFrom != "":
-			if other := obj[f.DefaultFrom]; other != nil && (v == nil || v == "" || v == int64(0)) {
-				obj[f.Name] = other
-			}
-		case f.Kind == FieldMessage && f.Message.defaults:
-			setFieldDefaults(f, obj, v)
-		}
-	}
-}
-
-// setFieldDefaults fills in the objects of f's value v in obj. One that is not optional,
-// and so always there to upstream, is made if that gives it something.
-func setFieldDefaults(f *Field, obj map[string]any, v any) {
-	switch v := v.(type) {
-	case nil:
-		if made := map[string]any{}; !f.pointer && !f.IsList && !f.IsMap {
-			if setTypeDefaults(f.Message, made); len(made) > 0 {
-				obj[f.Name] = made
-			}
-		}
-	case map[string]any:
-		if !f.IsMap {
-			setTypeDefaults(f.Message, v)
-			return
-		}
-		for _, e := range v {
-			if e, ok := e.(map[string]any); ok {
-				setTypeDefaults(f.Message, e)
-			}
-		}
-	case []any:
-		for _, e := range v {
-			if e, ok := e.(map[string]any); ok {
-				setTypeDefaults(f.Message, e)
-			}
-		}
-	}
-}
-
-// moveTexts puts values into the map of bytes called into, over what is there.
-func moveTexts(obj, values map[string]any, into string) {
-	if len(values) == 0 {
-		return
-	}
-	data, ok := obj[into].(map[string]any)
-	if !ok {
-		data = make(map[string]any, len(values))
-		obj[into] = data
-	}
-	for k, v := range values {
-		s, _ := v.(string)
-		data[k] = base64.StdEncoding.EncodeToString([]byte(s))
-	}
-}
-
-// Prune is prune for an object of any type: bodies of subresources, options.
+// Prune removes the fields of obj that the type does not have, and returns their paths, at
+// most a hundred, in order. It is for bodies that are not the objects of a kind: those of
+// subresources, options. See Shape.Prune for what else holds.
 func Prune(t *Type, obj map[string]any) (unknown []string, err error) {
 	var p pruner
-	var at trail
+	var at fieldPath
 	p.object(&at, t, obj)
+	// Members of a map come in any order, and answers must not. (Which hundred of even more
+	// are told does depend on that order.)
 	if len(p.unknown) > 1 {
 		slices.SortFunc(p.unknown, comparePaths)
 	}
 	return p.unknown, p.err
 }
 
-// pruner is what a walk over an object has found.
+// pruner collects what a walk over one object finds.
 type pruner struct {
 	unknown []string
-	quiet   int // above 0 where unknown fields are not told
-	err     error
-	errAt   string // the error kept is the one whose path comes first, as maps have no order
+	// lenient is above 0 where unknown fields go without being told.
+	lenient int
+	// err is the error whose path, errAt, comes first.
+	err   error
+	errAt string
 }
 
-// trail is where a walk is. Its text is made only when there is something to tell. Steps
-// are kept in place, and the trail is no part of the pruner, which is handed out, so that
-// it stays on the stack.
-type trail struct {
+// fieldPath is where a walk is, as steps from the object down. The first steps are kept in
+// place, and it is no part of the pruner, whose unknown fields are handed out: so it stays on
+// the stack, and the walk allocates nothing.
+type fieldPath struct {
 	steps [16]pathStep
-	more  []pathStep // of those below
+	// more are the steps below those; its length is beyond depth after a pop.
+	more  []pathStep
 	depth int
 }
-
-func (at *trail) push(name string, index int) {
-	if step := (pathStep{name, index}); at.depth < len(at.steps) {
-		at.steps[at.depth] = step
-	} else {
-		at.more = append(at.more[:at.depth-len(at.steps)], step)
-	}
-	at.depth++
-}
-
-func (at *trail) pop() { at.depth-- }
 
 // pathStep is a field or a key of a map by its name, or an element of a list by its index.
 type pathStep struct {
@@ -234,14 +77,27 @@ const (
 	stepKey   = -2
 )
 
-const maxUnknown = 100
+// push goes down a step.
+func (at *fieldPath) push(name string, index int) {
+	if step := (pathStep{name, index}); at.depth < len(at.steps) {
+		at.steps[at.depth] = step
+	} else {
+		// What a pop has left behind is overwritten here.
+		at.more = append(at.more[:at.depth-len(at.steps)], step)
+	}
+	at.depth++
+}
 
-func (p *pruner) object(at *trail, t *Type, obj map[string]any) {
+// pop goes up a step.
+func (at *fieldPath) pop() { at.depth-- }
+
+// object checks the members of an object of type t.
+func (p *pruner) object(at *fieldPath, t *Type, obj map[string]any) {
 	for k, v := range obj {
 		f := t.ByName[k]
 		if f == nil {
 			delete(obj, k)
-			if p.quiet == 0 && len(p.unknown) < maxUnknown {
+			if p.lenient == 0 && len(p.unknown) < maxUnknown {
 				at.push(k, stepField)
 				p.unknown = append(p.unknown, at.text(true))
 				at.pop()
@@ -249,10 +105,12 @@ func (p *pruner) object(at *trail, t *Type, obj map[string]any) {
 			continue
 		}
 		if v == nil {
+			// A null leaves a Go field as it is, which here is absent.
 			delete(obj, k)
 			continue
 		}
-		if f.Kind == FieldString && !f.IsList && !f.IsMap { // most fields: no need to go in
+		// Most fields are strings that are well, and need not be gone into.
+		if f.Kind == FieldString && !f.IsList && !f.IsMap {
 			if s, ok := v.(string); ok && (s != "" || f.Required || f.pointer) {
 				continue
 			}
@@ -261,6 +119,7 @@ func (p *pruner) object(at *trail, t *Type, obj map[string]any) {
 		if n, changed := p.field(at, t, f, v); changed {
 			v, obj[k] = n, n
 		}
+		// omitempty leaves out empty values, but never a struct.
 		if !f.Required && !f.pointer && isEmpty(v) && (f.Kind != FieldMessage || f.IsList || f.IsMap) {
 			delete(obj, k)
 		}
@@ -268,7 +127,7 @@ func (p *pruner) object(at *trail, t *Type, obj map[string]any) {
 	}
 }
 
-// isEmpty tells what omitempty leaves out.
+// isEmpty reports whether v is what omitempty leaves out.
 func isEmpty(v any) bool {
 	switch v := v.(type) {
 	case string:
@@ -287,22 +146,24 @@ func isEmpty(v any) bool {
 	return false
 }
 
-// field checks the value of a field of t; it gives the value to have instead, if any.
-func (p *pruner) field(at *trail, t *Type, f *Field, v any) (any, bool) {
+// field checks the value v of a field f of type t. It returns the value to have instead, and
+// whether there is one; members and elements are replaced in place.
+func (p *pruner) field(at *fieldPath, t *Type, f *Field, v any) (any, bool) {
 	if !f.IsMap {
-		return p.listed(at, t, f, v)
+		return p.listOrValue(at, t, f, v)
 	}
 	m, ok := v.(map[string]any)
 	if !ok {
-		p.wrong(at, t, f, v, "map[string]"+goType(f, false))
+		p.wrongType(at, t, f, v, "map[string]"+goType(f, false))
 		return nil, false
 	}
 	for k, e := range m {
+		// Labels and data are maps of many strings, which are well as they are.
 		if s, ok := e.(string); ok && s != "" && f.Kind == FieldString && !f.IsList {
 			continue
 		}
 		at.push(k, stepKey)
-		if n, changed := p.listed(at, t, f, e); changed {
+		if n, changed := p.listOrValue(at, t, f, e); changed {
 			m[k] = n
 		}
 		at.pop()
@@ -310,17 +171,18 @@ func (p *pruner) field(at *trail, t *Type, f *Field, v any) (any, bool) {
 	return nil, false
 }
 
-// listed checks a value that is a list where f is one.
-func (p *pruner) listed(at *trail, t *Type, f *Field, v any) (any, bool) {
+// listOrValue checks a value that is a list where f is one, else a single value.
+func (p *pruner) listOrValue(at *fieldPath, t *Type, f *Field, v any) (any, bool) {
 	if !f.IsList {
-		return p.one(at, t, f, v)
+		return p.value(at, t, f, v)
 	}
 	l, ok := v.([]any)
 	if !ok {
-		if v == nil { // of a map of lists
+		// A null comes here only as a list in a map: that key has an empty list then.
+		if v == nil {
 			return []any{}, true
 		}
-		p.wrong(at, t, f, v, goType(f, false))
+		p.wrongType(at, t, f, v, goType(f, false))
 		return nil, false
 	}
 	for i, e := range l {
@@ -328,7 +190,7 @@ func (p *pruner) listed(at *trail, t *Type, f *Field, v any) (any, bool) {
 			continue
 		}
 		at.push("", i)
-		if n, changed := p.one(at, t, f, e); changed {
+		if n, changed := p.value(at, t, f, e); changed {
 			l[i] = n
 		}
 		at.pop()
@@ -336,11 +198,13 @@ func (p *pruner) listed(at *trail, t *Type, f *Field, v any) (any, bool) {
 	return nil, false
 }
 
-// one checks a single value. A null here is an element: upstream has it as the zero value.
-func (p *pruner) one(at *trail, t *Type, f *Field, v any) (any, bool) {
+// value checks a single value. A null here is an element of a list or a map, and upstream has
+// the zero value in its place.
+func (p *pruner) value(at *fieldPath, t *Type, f *Field, v any) (any, bool) {
 	if v == nil {
 		return zeroOf(f.Kind)
 	}
+	// A case that returns nothing to have instead accepts; those that leave the switch refuse.
 	switch f.Kind {
 	case FieldString:
 		if _, ok := v.(string); ok {
@@ -359,6 +223,7 @@ func (p *pruner) one(at *trail, t *Type, f *Field, v any) (any, bool) {
 			return nil, false
 		}
 	case FieldDouble:
+		// A number without a fraction was read as an integer, and is written as one.
 		switch v.(type) {
 		case int64, float64:
 			return nil, false
@@ -375,6 +240,7 @@ func (p *pruner) one(at *trail, t *Type, f *Field, v any) (any, bool) {
 			return nil, false
 		}
 	case FieldQuantity:
+		// A number is read as the text that it is.
 		switch v.(type) {
 		case int64, float64:
 			return cellText(v), true
@@ -383,27 +249,29 @@ func (p *pruner) one(at *trail, t *Type, f *Field, v any) (any, bool) {
 	default:
 		return p.formatted(at, t, f, v)
 	}
-	p.wrong(at, t, f, v, goType(f, true))
+	p.wrongType(at, t, f, v, goType(f, true))
 	return nil, false
 }
 
-// formatted checks a string that has a form.
-func (p *pruner) formatted(at *trail, t *Type, f *Field, v any) (any, bool) {
+// formatted checks a string that has a form, and returns it in upstream's.
+func (p *pruner) formatted(at *fieldPath, t *Type, f *Field, v any) (any, bool) {
 	s, ok := v.(string)
 	if !ok {
-		p.wrong(at, t, f, v, goType(f, true))
+		p.wrongType(at, t, f, v, goType(f, true))
 		return nil, false
 	}
-	other, err := formOf(f.Kind, s)
+	form, err := canonical(f.Kind, s)
 	if err != nil {
-		p.failed(at, err)
+		p.fail(at, err)
 	}
-	if other == s {
+	if form == s {
 		return nil, false
 	}
-	return other, true
+	return form, true
 }
 
+// zeroOf returns the zero value of a kind as JSON has it, and whether it takes the place of
+// a null. Raw JSON and zero times are written as null, so theirs stays.
 func zeroOf(kind FieldKind) (any, bool) {
 	switch kind {
 	case FieldBool:
@@ -420,12 +288,13 @@ func zeroOf(kind FieldKind) (any, bool) {
 	return "", true
 }
 
-// message checks an object, or what may stand for it. Unknown fields of an object that
-// something may stand for go untold, with all below: upstream's decoding of it is lenient.
-func (p *pruner) message(at *trail, t *Type, f *Field, v any) (any, bool) {
+// message checks an object, or what may stand in place of it.
+func (p *pruner) message(at *fieldPath, t *Type, f *Field, v any) (any, bool) {
 	if f.Alternative != "" {
-		p.quiet++
-		defer func() { p.quiet-- }()
+		// Upstream's types for "schema or bool" and the like unmarshal themselves, and do
+		// so leniently: unknown fields below them go untold.
+		p.lenient++
+		defer func() { p.lenient-- }()
 	}
 	switch v := v.(type) {
 	case map[string]any:
@@ -437,31 +306,36 @@ func (p *pruner) message(at *trail, t *Type, f *Field, v any) (any, bool) {
 		}
 	case []any:
 		if f.Alternative == "list" || f.Alternative == "strings" {
-			return p.listed(at, t, f.other(), v)
+			return p.listOrValue(at, t, f.alternative(), v)
 		}
 	}
-	p.wrong(at, t, f, v, goType(f, true))
+	p.wrongType(at, t, f, v, goType(f, true))
 	return nil, false
 }
 
-// wrong tells of a value that is not of a field's type.
-func (p *pruner) wrong(at *trail, t *Type, f *Field, v any, typ string) {
+// wrongType keeps the error of a value that is not of a field's type, typ in Go's words.
+func (p *pruner) wrongType(at *fieldPath, t *Type, f *Field, v any, typ string) {
 	found := tree.TypeName(v)
-	if found == "number" && (f.Kind == FieldInt32 || f.Kind == FieldInt64) && !strings.HasPrefix(typ, "[]") && !strings.HasPrefix(typ, "map") {
+	// encoding/json shows the number where it is one that does not fit an integer.
+	integer := f.Kind == FieldInt32 || f.Kind == FieldInt64
+	if found == "number" && integer && !strings.HasPrefix(typ, "[]") && !strings.HasPrefix(typ, "map") {
 		found += " " + cellText(v)
 	}
-	p.failed(at, jsonError("json: cannot unmarshal "+found+" into Go struct field "+t.Schema[strings.LastIndexByte(t.Schema, '.')+1:]+"."+at.text(false)+" of type "+typ))
+	structName := t.Schema[strings.LastIndexByte(t.Schema, '.')+1:]
+	where := structName + "." + at.text(false)
+	p.fail(at, jsonError("json: cannot unmarshal "+found+" into Go struct field "+where+" of type "+typ))
 }
 
-func (p *pruner) failed(at *trail, err error) {
+// fail keeps an error of the value at the path, unless the one that is kept comes first.
+func (p *pruner) fail(at *fieldPath, err error) {
 	if at := at.text(true); p.err == nil || comparePaths(at, p.errAt) < 0 {
 		p.err, p.errAt = err, at
 	}
 }
 
-// text is the trail as messages have it: spec.ports[0].port; that of encoding/json is of
-// fields alone.
-func (at *trail) text(all bool) string {
+// text returns the path as messages have it: spec.ports[0].port. Without all it is that of
+// encoding/json, which names fields only: no indices, and no keys of maps.
+func (at *fieldPath) text(all bool) string {
 	var b []byte
 	for i := range at.depth {
 		var s pathStep
@@ -483,7 +357,8 @@ func (at *trail) text(all bool) string {
 	return string(b)
 }
 
-// comparePaths orders paths by their texts, but indices by their numbers.
+// comparePaths compares paths by their texts, but indices by their numbers: a[2] is before
+// a[10]. It returns a number below, equal to or above 0, as strings.Compare does.
 func comparePaths(a, b string) int {
 	for {
 		i := strings.IndexByte(a, '[')
@@ -493,10 +368,12 @@ func comparePaths(a, b string) int {
 		a, b = a[i+1:], b[i+1:]
 		i, j := strings.IndexByte(a, ']'), strings.IndexByte(b, ']')
 		if i < 0 || j < 0 {
+			// Not an index after all: a key may have a bracket in it.
 			return strings.Compare(a, b)
 		}
 		if i != j {
-			return i - j // the one with fewer digits is less
+			// Indices have no leading zeros, so the one with fewer digits is less.
+			return i - j
 		}
 		if c := strings.Compare(a[:i], b[:j]); c != 0 {
 			return c

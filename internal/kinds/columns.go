@@ -3,7 +3,6 @@ package kinds
 import (
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,11 +11,23 @@ import (
 	"apichain/internal/tree"
 )
 
-// The columns of tables: what kinds.txt says of a column, made into a function that gives
-// the cell of an object. Texts are upstream's.
+// The columns of the Table form: what kinds.txt says of a column, made into a function that
+// gives the cell of an object. Most cells are expressions over paths:
+//
+//	status.phase                  the value at a path as text, "" if there is none
+//	spec.clusterIP|<none>         the same, with another text if there is none
+//	count(data,binaryData)        how many members the maps and lists at the paths have
+//	age(metadata.creationTimestamp), date(...), labels(spec.selector)
+//
+// and the others are functions of cells.go, by name. Expressions are parsed when the table is
+// read, so that an error in one is found then, and a request only calls the function.
+//
+// The texts, <none>, <unknown> and 3d4h, are those of upstream's printers, because scripts
+// match them. A cell is computed from an object as it is stored and never fails: a value of a
+// wrong type is one that is not there.
 
 // parseColumn reads what follows "col": NAME: TYPE[/FORMAT] [PRIORITY] = CELL -- what it
-// shows, or the name of a common column.
+// shows, or the name of a common column alone.
 func parseColumn(text string) (Column, error) {
 	head, cell, ok := strings.Cut(text, " = ")
 	if !ok {
@@ -27,12 +38,14 @@ func parseColumn(text string) (Column, error) {
 		}
 		return Column{}, fmt.Errorf("there is no common column %q", text)
 	}
+	// The name may have spaces and even parentheses, Port(s); the colon ends it.
 	name, typ, _ := strings.Cut(head, ": ")
 	c := Column{Name: name}
 	cell, c.Description, _ = strings.Cut(cell, " -- ")
 	typ, priority, more := strings.Cut(typ, " ")
 	c.Type, c.Format, _ = strings.Cut(typ, "/")
 	var err error
+	// The priority of nearly all columns is 0, and left out.
 	if more {
 		c.Priority, err = strconv.Atoi(priority)
 	}
@@ -43,7 +56,7 @@ func parseColumn(text string) (Column, error) {
 	return c, err
 }
 
-// commonColumns are the columns that are alike for many kinds.
+// commonColumns returns the columns that are alike for many kinds.
 func commonColumns() []Column {
 	created := []string{"metadata", "creationTimestamp"}
 	return []Column{
@@ -53,7 +66,8 @@ func commonColumns() []Column {
 	}
 }
 
-// defaultColumns are those of a kind that has none.
+// defaultColumns returns the columns of a kind that has none, Name and Created At: those of
+// upstream's default table convertor.
 func defaultColumns() []Column { return commonColumns()[:2] }
 
 // parseCell reads the expression of a cell.
@@ -80,14 +94,17 @@ func parseCell(text string) (func(map[string]any) any, error) {
 		}
 		return nil, fmt.Errorf("%q is no cell", text)
 	}
+	// Names are looked up first: no object has a top-level field of such a name, and a word
+	// that is none is a path of one step.
 	if f := namedCell(text); f != nil {
 		return f, nil
 	}
+	// A bar cannot be in the name of a field, so what is behind it is the other text.
 	path, empty, _ := strings.Cut(text, "|")
 	return pathCell(strings.Split(path, "."), empty), nil
 }
 
-// pathCell shows the value of a field, empty where it has none.
+// pathCell returns a cell that shows the value at path, or empty where there is none.
 func pathCell(path []string, empty string) func(map[string]any) any {
 	return func(obj map[string]any) any {
 		if s := cellText(tree.At(obj, path...)); s != "" {
@@ -97,7 +114,7 @@ func pathCell(path []string, empty string) func(map[string]any) any {
 	}
 }
 
-// cellText is a scalar as text, "" of nothing and of collections.
+// cellText returns a scalar as text, and "" for null and for collections.
 func cellText(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -112,7 +129,8 @@ func cellText(v any) string {
 	return ""
 }
 
-// countCell is how many members the objects and lists at paths have.
+// countCell returns a cell that shows how many members the maps and lists at the paths have
+// together.
 func countCell(paths [][]string) func(map[string]any) any {
 	return func(obj map[string]any) any {
 		n := 0
@@ -128,11 +146,13 @@ func countCell(paths [][]string) func(map[string]any) any {
 	}
 }
 
+// ageCell returns a cell that shows how long ago the time at path was.
 func ageCell(path []string) func(map[string]any) any {
 	return func(obj map[string]any) any { return ageText(tree.At(obj, path...), time.Now()) }
 }
 
-// ageText is how long before now the time v was, as upstream shows it.
+// ageText returns how long before now the time v was, as HumanDuration has it, or <unknown>
+// for what is no time and for the zero time.
 func ageText(v any, now time.Time) string {
 	s, _ := v.(string)
 	t, err := time.Parse(time.RFC3339, s)
@@ -142,6 +162,8 @@ func ageText(v any, now time.Time) string {
 	return HumanDuration(now.Sub(t))
 }
 
+// dateCell returns a cell that shows the time at path in UTC. The client computes the age from
+// it, so an absent time is shown as the zero one and not as a text.
 func dateCell(path []string) func(map[string]any) any {
 	return func(obj map[string]any) any {
 		t, _ := time.Parse(time.RFC3339, tree.Text(obj, path...))
@@ -149,7 +171,7 @@ func dateCell(path []string) func(map[string]any) any {
 	}
 }
 
-// labelsCell is a map as a selector.
+// labelsCell returns a cell that shows the map at path as a label selector, keys in order.
 func labelsCell(path []string) func(map[string]any) any {
 	return func(obj map[string]any) any {
 		var pairs []string
@@ -157,20 +179,21 @@ func labelsCell(path []string) func(map[string]any) any {
 			pairs = append(pairs, k+"="+cellText(v))
 		}
 		slices.Sort(pairs)
-		return commaList(pairs, "<none>")
+		return joinOr(pairs, "<none>")
 	}
 }
 
-// commaList is a list with commas, empty where it has nothing.
-func commaList(list []string, empty string) string {
+// joinOr returns the elements with commas between them, or empty where there are none.
+func joinOr(list []string, empty string) string {
 	if len(list) == 0 {
 		return empty
 	}
 	return strings.Join(list, ",")
 }
 
-// HumanDuration is a duration in at most two units, the finer the shorter it is: 119s,
-// 5m30s, 3d4h, 2y10d. A time up to a second ahead is now; more is <invalid>.
+// HumanDuration returns a duration in at most two units, the finer the shorter it is: 119s,
+// 5m30s, 3d4h, 2y10d. These are the steps of kubectl. Clocks differ, so a time up to a second
+// ahead is 0s; one further ahead is <invalid>.
 func HumanDuration(d time.Duration) string {
 	two := func(n int, unit string, rest int, small string) string {
 		if rest == 0 {
@@ -180,6 +203,8 @@ func HumanDuration(d time.Duration) string {
 	}
 	seconds, minutes, hours := int(d/time.Second), int(d/time.Minute), int(d/time.Hour)
 	days := hours / 24
+	// The second unit is dropped where it would say little about the first: 7h5m but 8h,
+	// 7d5h but 8d. A year has 365 days.
 	switch {
 	case seconds < -1:
 		return "<invalid>"
@@ -203,280 +228,4 @@ func HumanDuration(d time.Duration) string {
 		return two(days/365, "y", days%365, "d")
 	}
 	return strconv.Itoa(days/365) + "y"
-}
-
-// namedCell is the function of a cell that no expression says, nil if name is none.
-func namedCell(name string) func(map[string]any) any {
-	switch name {
-	case "eventFirst":
-		return func(obj map[string]any) any { return eventFirst(obj, time.Now()) }
-	case "eventLast":
-		return func(obj map[string]any) any { return eventLast(obj, time.Now()) }
-	case "eventCount":
-		return eventCount
-	case "eventObject":
-		return eventObject
-	case "eventSource":
-		return eventSource
-	case "eventMessage":
-		return func(obj map[string]any) any { return strings.TrimSpace(tree.Text(obj, "message")) }
-	case "serviceExternal":
-		return serviceExternal
-	case "servicePorts":
-		return servicePorts
-	case "endpoints":
-		return endpointsCell
-	case "nodeStatus":
-		return nodeStatus
-	case "nodeRoles":
-		return nodeRoles
-	case "nodeInternal":
-		return func(obj map[string]any) any { return nodeAddress(obj, "InternalIP") }
-	case "nodeExternal":
-		return func(obj map[string]any) any { return nodeAddress(obj, "ExternalIP") }
-	case "nodeKernel":
-		return nodeKernel
-	case "crdVersions":
-		return crdVersions
-	case "crdShortNames":
-		return func(obj map[string]any) any {
-			return commaList(TextsOf(tree.List(obj, "spec", "names", "shortNames")), "")
-		}
-	case "crdEstablished":
-		return func(obj map[string]any) any {
-			return tree.Text(statusCondition(obj, "Established"), "status") == "True"
-		}
-	case "apiService":
-		return apiServiceCell
-	case "apiAvailable":
-		return apiAvailable
-	}
-	return nil
-}
-
-// TextsOf is the strings of a list.
-func TextsOf(list []any) []string {
-	var out []string
-	for _, v := range list {
-		if s, ok := v.(string); ok {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// statusCondition is the one of status.conditions of a type, or nil.
-func statusCondition(obj map[string]any, typ string) map[string]any {
-	for _, c := range tree.List(obj, "status", "conditions") {
-		if tree.Text(c, "type") == typ {
-			c, _ := c.(map[string]any)
-			return c
-		}
-	}
-	return nil
-}
-
-// Events tell their times in two ways: an old client's first and last, a new one's time
-// and series.
-
-func eventFirst(obj map[string]any, now time.Time) string {
-	if tree.Text(obj, "firstTimestamp") == "" {
-		return ageText(obj["eventTime"], now)
-	}
-	return ageText(obj["firstTimestamp"], now)
-}
-
-func eventLast(obj map[string]any, now time.Time) string {
-	if obj["series"] != nil {
-		return ageText(tree.At(obj, "series", "lastObservedTime"), now)
-	}
-	if tree.Text(obj, "lastTimestamp") == "" {
-		return eventFirst(obj, now)
-	}
-	return ageText(obj["lastTimestamp"], now)
-}
-
-func eventCount(obj map[string]any) any {
-	n, _ := obj["count"].(int64)
-	if obj["series"] != nil {
-		n, _ = tree.At(obj, "series", "count").(int64)
-	} else if n == 0 {
-		n = 1
-	}
-	return n
-}
-
-func eventObject(obj map[string]any) any {
-	kind, name := strings.ToLower(tree.Text(obj, "involvedObject", "kind")), tree.Text(obj, "involvedObject", "name")
-	if name != "" {
-		return kind + "/" + name
-	}
-	return kind
-}
-
-func eventSource(obj map[string]any) any {
-	who, where := tree.Text(obj, "source", "component"), tree.Text(obj, "source", "host")
-	if who == "" {
-		who = tree.Text(obj, "reportingComponent")
-	}
-	if where == "" {
-		where = tree.Text(obj, "reportingInstance")
-	}
-	if where == "" {
-		return who
-	}
-	return who + ", " + where
-}
-
-func serviceExternal(obj map[string]any) any {
-	addresses := TextsOf(tree.List(obj, "spec", "externalIPs"))
-	switch tree.Text(obj, "spec", "type") {
-	case "ClusterIP", "NodePort":
-		return commaList(addresses, "<none>")
-	case "LoadBalancer":
-		var balancer []string
-		for _, in := range tree.List(obj, "status", "loadBalancer", "ingress") {
-			address := tree.Text(in, "ip")
-			if address == "" {
-				address = tree.Text(in, "hostname")
-			}
-			if address != "" {
-				balancer = append(balancer, address)
-			}
-		}
-		slices.Sort(balancer)
-		return commaList(append(slices.Compact(balancer), addresses...), "<pending>")
-	case "ExternalName":
-		return tree.Text(obj, "spec", "externalName")
-	}
-	return "<unknown>"
-}
-
-func servicePorts(obj map[string]any) any {
-	var ports []string
-	for _, p := range tree.List(obj, "spec", "ports") {
-		port := cellText(tree.At(p, "port"))
-		if node, _ := tree.At(p, "nodePort").(int64); node > 0 {
-			port += ":" + strconv.FormatInt(node, 10)
-		}
-		ports = append(ports, port+"/"+tree.Text(p, "protocol"))
-	}
-	return commaList(ports, "<none>")
-}
-
-// endpointsCell shows the first three pairs of address and port.
-func endpointsCell(obj map[string]any) any {
-	subsets := tree.List(obj, "subsets")
-	if len(subsets) == 0 {
-		return "<none>"
-	}
-	const most = 3
-	var list []string
-	count := 0
-	add := func(addresses []any, port string) {
-		count += len(addresses)
-		for _, a := range addresses[:min(len(addresses), most-len(list))] {
-			if ip := tree.Text(a, "ip"); port == "" {
-				list = append(list, ip)
-			} else {
-				list = append(list, net.JoinHostPort(ip, port))
-			}
-		}
-	}
-	for _, s := range subsets {
-		addresses, ports := tree.List(s, "addresses"), tree.List(s, "ports")
-		if len(ports) == 0 { // of a service without an address of its own
-			add(addresses, "")
-		}
-		for _, p := range ports {
-			add(addresses, cellText(tree.At(p, "port")))
-		}
-	}
-	if shown := strings.Join(list, ","); count > most {
-		return fmt.Sprintf("%s + %d more...", shown, count-most)
-	} else {
-		return shown
-	}
-}
-
-func nodeStatus(obj map[string]any) any {
-	status := "Unknown"
-	if c := statusCondition(obj, "Ready"); c != nil {
-		status = "Ready"
-		if tree.Text(c, "status") != "True" {
-			status = "NotReady"
-		}
-	}
-	if tree.At(obj, "spec", "unschedulable") == true {
-		status += ",SchedulingDisabled"
-	}
-	return status
-}
-
-func nodeRoles(obj map[string]any) any {
-	var roles []string
-	for label, value := range tree.Object(obj, "metadata", "labels") {
-		if role, ok := strings.CutPrefix(label, "node-role.kubernetes.io/"); ok && role != "" {
-			roles = append(roles, role)
-		} else if role, _ := value.(string); label == "kubernetes.io/role" && role != "" {
-			roles = append(roles, role)
-		}
-	}
-	slices.Sort(roles)
-	return commaList(slices.Compact(roles), "<none>")
-}
-
-func nodeAddress(obj map[string]any, typ string) any {
-	for _, a := range tree.List(obj, "status", "addresses") {
-		if tree.Text(a, "type") == typ {
-			return tree.Text(a, "address")
-		}
-	}
-	return "<none>"
-}
-
-func nodeKernel(obj map[string]any) any {
-	kernel, machine := tree.Text(obj, "status", "nodeInfo", "kernelVersion"), tree.Text(obj, "status", "nodeInfo", "architecture")
-	if kernel == "" {
-		kernel = "<unknown>"
-	}
-	if machine != "" {
-		kernel += " (" + machine + ")"
-	}
-	return kernel
-}
-
-// crdVersions are the versions that are served; the stored one says so.
-func crdVersions(obj map[string]any) any {
-	var versions []string
-	for _, v := range tree.List(obj, "spec", "versions") {
-		if tree.At(v, "served") == true {
-			name := tree.Text(v, "name")
-			if tree.At(v, "storage") == true {
-				name += "(storage)"
-			}
-			versions = append(versions, name)
-		}
-	}
-	slices.Sort(versions)
-	return commaList(versions, "")
-}
-
-func apiServiceCell(obj map[string]any) any {
-	if tree.At(obj, "spec", "service") == nil {
-		return "Local"
-	}
-	return tree.Text(obj, "spec", "service", "namespace") + "/" + tree.Text(obj, "spec", "service", "name")
-}
-
-func apiAvailable(obj map[string]any) any {
-	c := statusCondition(obj, "Available")
-	if c == nil {
-		return "Unknown"
-	}
-	status, reason := tree.Text(c, "status"), tree.Text(c, "reason")
-	if status != "True" && reason != "" {
-		return status + " (" + reason + ")"
-	}
-	return status
 }

@@ -7,14 +7,24 @@ import (
 	"time"
 )
 
-// The values that have a form of their own: times, quantities, bytes, and numbers or
-// strings; and the words of encoding/json for values that are none.
+// Values that are strings in JSON and something else to upstream: times, quantities and
+// bytes. A Go struct reads such a string into a value and writes it from the value again, so
+// what a client gets back need not be what it sent. Here the trees of objects are kept, and
+// canonical brings the string into the form that upstream would write:
+//
+//	2024-01-01T02:00:00+02:00   2024-01-01T00:00:00Z
+//	Y\nQ==                      YQ==
+//
+// Quantities are only checked. Upstream rewrites some of them (0.5Gi as 512Mi); the string
+// is left as it was sent, which every reader takes for the same amount.
 
-// formOf checks a string of a kind that has a form, and gives it as upstream writes it.
-func formOf(kind FieldKind, s string) (string, error) {
+// canonical returns the text of a value of the given kind in upstream's form, or the error
+// that upstream's decoder gives for a text that has no such value. Strings of kinds without
+// a form are returned as they are. The common case, a text in its form, allocates nothing.
+func canonical(kind FieldKind, s string) (string, error) {
 	switch kind {
 	case FieldBytes:
-		if plainBase64(s) {
+		if isCanonicalBase64(s) {
 			return s, nil
 		}
 		b, err := base64.StdEncoding.DecodeString(s)
@@ -29,18 +39,21 @@ func formOf(kind FieldKind, s string) (string, error) {
 	return s, nil
 }
 
-// inUTC is the time s as layout has it in UTC.
+// inUTC returns the time s, which layout describes, in UTC in that layout. Digits of a second
+// that the layout does not have are dropped, as upstream drops them.
 func inUTC(s, layout string) (string, error) {
 	t, err := time.Parse(layout, s)
+	// Parse takes a fraction of a second that the layout does not mention, so the length
+	// must be compared too before s can be kept.
 	if err != nil || strings.HasSuffix(s, "Z") && len(s) == len(layout)-len("07:00") {
 		return s, err
 	}
 	return t.UTC().Format(layout), nil
 }
 
-// plainBase64 tells that s is base64 as it would be written: without line ends, and with
-// nothing in the bits that the last bytes do not need.
-func plainBase64(s string) bool {
+// isCanonicalBase64 reports whether s is base64 as an encoder would write it: without the
+// line ends that decoders skip, and with zeros in the bits that the last bytes do not need.
+func isCanonicalBase64(s string) bool {
 	if len(s)%4 != 0 {
 		return false
 	}
@@ -65,15 +78,21 @@ func plainBase64(s string) bool {
 			return false
 		}
 	}
+	// A character has six bits; each = stands for two of the last one's that carry nothing.
 	return last&(1<<(2*pad)-1) == 0
 }
 
-// checkQuantity checks a quantity: a decimal number and a suffix or an exponent.
+// checkQuantity returns an error, in upstream's words, unless s is a quantity: a decimal
+// number with a decimal or binary suffix or an exponent. It accepts white space around the
+// number, which upstream's unmarshalling trims.
 func checkQuantity(s string) error {
 	s = strings.TrimSpace(s)
 	rest := strings.TrimLeft(strings.TrimLeft(s, "+-"), "0123456789")
 	rest = strings.TrimLeft(strings.TrimPrefix(rest, "."), "0123456789")
 	number := strings.TrimLeft(s[:len(s)-len(rest)], "+-")
+	// Upstream has two errors: for a text that its regular expression does not match, and
+	// for one that it does match but whose end means nothing. Signs are counted, because
+	// trimming took any number of them.
 	if strings.Trim(number, ".") == "" || len(s)-len(rest)-len(number) > 1 || strings.Trim(rest, "eEinumkKMGTP+-0123456789") != "" {
 		return jsonError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
 	}
@@ -81,6 +100,7 @@ func checkQuantity(s string) error {
 	case "", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei":
 		return nil
 	}
+	// A lone E is the suffix exa, above; with digits behind it, it is an exponent.
 	if rest[0] == 'e' || rest[0] == 'E' {
 		if _, err := strconv.ParseInt(rest[1:], 10, 32); err == nil {
 			return nil
@@ -89,33 +109,9 @@ func checkQuantity(s string) error {
 	return jsonError("unable to parse quantity's suffix")
 }
 
-// jsonError is an error in the words of encoding/json.
+// jsonError is an error whose text is that of encoding/json or of an unmarshaller that it
+// calls. Clients compare such texts, so nothing is put around it.
 type jsonError string
 
+// Error returns the text.
 func (e jsonError) Error() string { return string(e) }
-
-// goType is the type of a field, or of one of its elements, as Go writes it.
-func goType(f *Field, element bool) string {
-	name := ""
-	switch f.Kind {
-	case FieldString, FieldTime, FieldMicroTime, FieldQuantity: // Go's own reading of the last three is from a string
-		name = "string"
-	case FieldBool:
-		name = "bool"
-	case FieldInt32, FieldIntOrString:
-		name = "int32"
-	case FieldInt64:
-		name = "int64"
-	case FieldDouble:
-		name = "float64"
-	case FieldBytes:
-		name = "[]uint8"
-	case FieldMessage:
-		parts := strings.Split(f.Message.Schema, ".")
-		name = strings.Join(parts[len(parts)-2:], ".")
-	}
-	if f.IsList && !element {
-		return "[]" + name
-	}
-	return name
-}

@@ -1,38 +1,91 @@
+// Package kinds is the table of the built-in kinds: what the server knows of ConfigMap,
+// Service or Lease beyond the rules that hold for every object.
+//
+// What comes in is kinds.txt, which is embedded in the program and read once by Load. What
+// goes out is a Table: rows of kinds (names, verbs, subresources, columns, selectable
+// fields, rules for writes) and the types of their bodies, field by field. Discovery,
+// OpenAPI, Table answers, strict field checking, defaulting, strategic merge and the
+// decoding of protobuf all read that one table, so a further kind is a few rows of text and
+// no code, unless it has rules that no row can state.
+//
+//	table, err := kinds.Load()
+//	row := table.Kind("", "v1", "Service")
+//	shape := kinds.Shape{Row: row}
+//	unknown, err := shape.Prune(obj) // typed as upstream's struct would be, or an error
+//	shape.SetDefaults(obj)
+//
+// A Table is never changed after Load and may be read by any number of goroutines. The
+// functions that take an object change it in place and must have it alone while they run.
+//
+// The package knows nothing of requests, storage or custom resources: kinds that a
+// CustomResourceDefinition adds are shaped by their schemas instead. It is internal, and
+// promises no compatibility between versions of the program.
 package kinds
 
 import "apichain/internal/tree"
 
-// The built-in kinds. kinds.txt is the one table: it drives discovery, strict field
-// checking, OpenAPI, tables, strategic merge and protobuf decoding, so that a further
-// kind is a few rows and no code. read.go reads it; its header says how it is
-// written.
+// A kind is named three ways, and the table answers for each: by group, version and kind
+// (what a body says it is), by group, version and plural (what a path says), and by
+// plural.group (what a row names when it stores its objects as those of another kind).
+// Only the first is asked for while requests are served; the other two serve the reader.
+//
+// The rows are plain data and are read directly by the packages above. What a row says in
+// a form that must be interpreted (renamed fields, immutable fields, initial values) is not
+// exported: Shape, ToStored and FromStored apply it.
+//
+// Two kinds may share stored objects. Event is in the core group and in events.k8s.io, with
+// different names for the same fields; the second has StoredAs "events", so that its rows
+// of columns and its selectable fields are about the shape of the first:
+//
+//	regarding.kind=Pod   selects by   involvedObject.kind   of the stored object
 
-// Table is kinds.txt, read. It is not changed afterwards.
+// Table is the content of kinds.txt, with all references resolved. The zero value has no
+// kinds. A table that Load returned must not be changed.
 type Table struct {
-	Kinds []*Row           // in the order of the file
-	Types map[string]*Type // by name: PodSpec (core), meta.ObjectMeta (others)
+	// Kinds holds the rows in the order of the file, which is the order of discovery.
+	Kinds []*Row
+	// Types holds the types by name: PodSpec for one of the core group, else with the
+	// package before it, as in meta.ObjectMeta.
+	Types map[string]*Type
+	// Groups holds the API groups that have kinds, by name; "" is the core group.
+	Groups map[string]Group
 
+	// ByKind and ByResource hold the rows by the name of the kind and by the plural name.
 	ByKind, ByResource map[Key]*Row
 }
 
-// Key is a group, a version and the name of a kind or a resource.
+// Key identifies a kind or a resource: a group, a version, and the name of either. Which of
+// the two the name is depends on the map that has the key.
 type Key struct{ Group, Version, Name string }
 
-// NewKey makes a key of its three parts.
+// NewKey returns the key of a group ("" for the core group), a version and a name.
 func NewKey(group, version, name string) Key { return Key{group, version, name} }
 
-// Kind is the row of a kind, nil if there is none.
+// Group says where discovery lists an API group among the others. The numbers are those
+// that upstream registers its own APIServices with: higher ones come first, and the first
+// version of a group is the one that clients prefer.
+type Group struct {
+	Priority        int
+	VersionPriority int
+}
+
+// Group returns the priorities of a group by its name, "" for the core group. It reports
+// false for a group that has no built-in kinds, such as one of custom resources only.
+func (t *Table) Group(name string) (Group, bool) {
+	g, ok := t.Groups[name]
+	return g, ok
+}
+
+// Kind returns the row of a kind, or nil if the table has no such kind. Names are compared
+// exactly: kinds are in CamelCase.
 func (t *Table) Kind(group, version, kind string) *Row {
 	return t.ByKind[Key{group, version, kind}]
 }
 
-// resource is the row of a resource by its plural name, nil if there is none.
-func (t *Table) resource(group, version, plural string) *Row {
-	return t.ByResource[Key{group, version, plural}]
-}
-
-// Body is the type of the bodies of a kind: that of a row, or of a row's subresource, or
-// DeleteOptions, which every group version knows. It is nil for others.
+// Body returns the type by which a request body of the given kind is decoded, or nil for a
+// kind that no built-in resource accepts. Three sorts of kinds are known: those with a row
+// of their own, those of a subresource's bodies (authentication.k8s.io/v1 TokenRequest), and
+// two that belong to no row, DeleteOptions and Scale.
 func (t *Table) Body(group, version, kind string) *Type {
 	if k := t.Kind(group, version, kind); k != nil {
 		return k.Type
@@ -46,173 +99,148 @@ func (t *Table) Body(group, version, kind string) *Type {
 	}
 	switch {
 	case kind == "DeleteOptions":
+		// Upstream registers the options in every group version, and clients send them
+		// with that of the object to delete.
 		return t.Types["meta.DeleteOptions"]
-	case group == "autoscaling" && version == "v1" && kind == "Scale": // of custom kinds
+	case group == "autoscaling" && version == "v1" && kind == "Scale":
+		// No built-in kind has a scale subresource, but custom resources may.
 		return t.Types["autoscaling.Scale"]
 	}
 	return nil
 }
 
-// Row is one built-in kind.
+// Row describes one built-in kind and the resource that serves its objects.
 type Row struct {
-	Group, Version, Kind string
-	Plural, Singular     string
-	ListKind             string // of lists of the kind
-	ShortNames           []string
-	Categories           []string
-	Namespaced           bool
-	Verbs                []string // of the resource itself, sorted
-	Subresources         []Subresource
-	Server               string // core, extensions or aggregator
-	Type                 *Type  // of the object
-	NameRule             string // label, label1035, subdomain, segment
-	StoredAs             string // resource (plural.group) of another kind whose objects these are; "" for its own
-	stored               *Row   // the row of StoredAs, or this one
+	// Identity, as discovery shows it. ListKind is the kind of lists of the objects; NameRule
+	// is label, label1035, subdomain or segment; Server is core, extensions or aggregator;
+	// Verbs are those of the resource itself, sorted.
+	Group      string
+	Version    string
+	Kind       string
+	ListKind   string
+	Plural     string
+	Singular   string
+	ShortNames []string
+	Categories []string
+	Namespaced bool
+	NameRule   string
+	Server     string
+	Verbs      []string
 
-	ReturnsDeleted      bool // DELETE answers the object, else a Status
-	UnconditionalUpdate bool // PUT without resourceVersion is taken
-	CreateOnUpdate      bool // PUT to a missing object creates it
-	HasGeneration       bool // metadata.generation is kept
-	HasStatus           bool // status is a subresource: writes of the object leave it alone
-	KeepsGivenStatus    bool // but a create may send one, which is kept
-	ReviewOnly          bool // only created, answered and never stored
+	// Subresources have verbs and perhaps bodies of their own.
+	Subresources []Subresource
 
-	Columns []Column     // their cells are of the stored form
-	Fields  []Selectable // besides metadata.name and metadata.namespace
+	// Type describes the objects as clients send and receive them. StoredAs names the
+	// resource (plural.group) of another kind whose objects these are, "" for a kind that
+	// stores its own; stored is the row of that kind, or this one.
+	Type     *Type
+	StoredAs string
+	stored   *Row
 
-	initial   []initialValue // what a new object gets, whatever the client sent
-	Kept      [][]string     // besides status, what writes of the object leave alone
-	nameLabel string         // label that always holds the name
-	freezer   string         // field that, once true, freezes itself and the frozen ones
-	frozen    []string
-	renames   [][2]string // of a kind stored as another: this one's name of a field, and that one's
+	// What DELETE, PUT and POST do. Upstream's strategies have the same switches.
+	//
+	// ReturnsDeleted: DELETE answers with the object instead of a Status.
+	// UnconditionalUpdate: PUT without a resourceVersion is accepted.
+	// CreateOnUpdate: PUT to a missing object creates it.
+	// HasGeneration: metadata.generation counts changes of the object.
+	// HasStatus: status is a subresource, so writes of the object leave it alone.
+	// KeepsGivenStatus: a create may carry a status, which is kept.
+	// ReviewOnly: objects are created, answered and never stored.
+	ReturnsDeleted      bool
+	UnconditionalUpdate bool
+	CreateOnUpdate      bool
+	HasGeneration       bool
+	HasStatus           bool
+	KeepsGivenStatus    bool
+	ReviewOnly          bool
+
+	// Columns are those of the Table form, and Fields what field selectors may name besides
+	// metadata.name and metadata.namespace. Both are about the stored shape.
+	Columns []Column
+	Fields  []Selectable
+
+	// Kept are paths that, like status, a write of the object cannot change.
+	Kept [][]string
+
+	// Rules that Shape applies: initial is what a new object gets, whatever the client sent;
+	// nameLabel is a label that always holds the object's name; immutableFlag is a field
+	// that, once true, makes itself and immutableFields unchangeable.
+	initial         []initialValue
+	nameLabel       string
+	immutableFlag   string
+	immutableFields []string
+
+	// renames are pairs of top-level fields of a kind that is stored as another: the name
+	// here, and the name in the stored shape.
+	renames [][2]string
 }
 
-// fieldIndex is which of the stored kind's selectable fields label selects by; false for
-// labels that are none. metadata.name and metadata.namespace are for the caller.
-func (k *Row) fieldIndex(label string) (int, bool) {
-	for i := range k.Fields {
-		if k.Fields[i].Label == label {
-			return k.Fields[i].Index, true
-		}
-	}
-	return 0, false
-}
-
-// fieldValues are the values of the selectable fields of a stored object, in order.
-func (k *Row) fieldValues(obj map[string]any) []string {
-	if len(k.Fields) == 0 {
-		return nil
-	}
-	values := make([]string, len(k.Fields))
-	for i := range k.Fields {
-		values[i] = k.Fields[i].Value(obj)
-	}
-	return values
-}
-
-// Subresource is a subresource of a kind, with the kind of its bodies.
+// Subresource describes a subresource of a kind: status, scale, token, finalize.
 type Subresource struct {
-	Name                 string // status, scale, token, finalize
+	Name string
+	// Group, Version and Kind are of its bodies, those of the object unless the table says
+	// otherwise.
 	Group, Version, Kind string
-	Verbs                []string
-	Type                 *Type
+	// Verbs are sorted.
+	Verbs []string
+	// Type describes its bodies.
+	Type *Type
 }
 
-// Selectable is a label that field selectors may use and the path of its value.
+// Selectable is a field that field selectors may name. Its value is found in the stored
+// shape of an object.
 type Selectable struct {
+	// Label is the name in selectors: involvedObject.kind.
 	Label string
 	Path  []string
-	other []string // path of the value where path has none
-	zero  string   // the value where there is none at all
-	Index int      // in the stored kind's fields: where that kind keeps the value
+	// fallbackPath, nil for none, leads to the value of objects that have none at Path.
+	fallbackPath []string
+	// absent is the value of objects that have none at either path.
+	absent string
+	// Index is the position of the same field among those of the stored kind, which is
+	// where the store keeps the value.
+	Index int
 }
 
-// Value is the field's value as selectors compare it.
+// Value returns the value of the field in an object of the stored shape, as selectors
+// compare it: scalars as text, collections as "". A value of "" counts as absent, so that
+// source of an Event without one is its reportingComponent.
 func (f *Selectable) Value(obj map[string]any) string {
+	// A selector has only text to compare with, so that of a cell serves.
 	s := cellText(tree.At(obj, f.Path...))
-	if s == "" && f.other != nil {
-		s = cellText(tree.At(obj, f.other...))
+	if s == "" && f.fallbackPath != nil {
+		s = cellText(tree.At(obj, f.fallbackPath...))
 	}
 	if s == "" {
-		s = f.zero
+		s = f.absent
 	}
 	return s
 }
 
-// initialValue is put at path of a new object; where value is a list, its elements are
-// added to what is there.
-type initialValue struct {
-	path  []string
-	value any
-}
-
-// Column is a column of the Table form. cell gives its value for an object: string,
-// int64, bool or nil.
-type Column struct {
-	Name, Type, Format, Description string
-	Priority                        int
-	Cell                            func(obj map[string]any) any
-}
-
-// FieldKind is the type of a field's value, or of an element where it is a list or map.
-type FieldKind int
-
-const (
-	FieldString FieldKind = iota
-	FieldBool
-	FieldInt32
-	FieldInt64
-	FieldDouble
-	FieldBytes       // base64 in JSON
-	FieldTime        // RFC 3339, seconds; protobuf Timestamp-like message
-	FieldMicroTime   // RFC 3339, microseconds
-	FieldIntOrString // protobuf: type=1, intVal=2, strVal=3
-	FieldQuantity    // string; protobuf message with string=1
-	FieldRaw         // any JSON; protobuf message with raw=1 (RawExtension, FieldsV1, JSON)
-	FieldMessage     // an object of type message
-)
-
-// Type is a type of the API: a set of fields.
-type Type struct {
-	Name     string // as in Table.types
-	Schema   string // in OpenAPI: io.k8s.api.core.v1.PodSpec
-	Doc      string
-	Fields   []*Field          // in the order of the file
-	ByName   map[string]*Field // with those of inline types
-	byNumber map[int]*Field
-
-	defaults bool // it or a type below has fields with defaults
-}
-
-// Field is one field of a type.
-type Field struct {
-	Name               string // in JSON; "" of an inline one
-	number             int    // in protobuf; 0: none
-	Kind               FieldKind
-	IsList, IsMap      bool   // []T or map[string]T; both: map[string][]T, whose lists are messages with items=1 in protobuf
-	Message            *Type  // of FieldMessage
-	Component          string // of FieldRaw: its name in OpenAPI, with {} behind that of an object; "" for none
-	Alternative        string // what may stand for the message as well: bool, list (of messages), strings (a list); "" for nothing
-	alternativeNumbers [2]int // with or: in protobuf, the numbers of the message and of the other in the message that holds either
-	Doc                string // one line of ours, for OpenAPI
-
-	Required bool   // always in JSON even when zero (no omitempty upstream)
-	pointer  bool   // optional: in protobuf, present means set even when zero
-	Strategy string // strategic merge: merge, replace, patch.retainKeys, "merge,patch.retainKeys" or ""
-	MergeKey string // of a list of objects that is merged; "" for a list of scalars
-	Inline   bool   // fields of message belong to the outer type (embedded)
-
-	Default     any    // default; nil for none
-	DefaultFrom string // the field whose value is the default; "" for none
-	MovesInto   string // map that the values of this one, as bytes, go into when written; "" for none
-}
-
-// FieldLabels is what selectors may name.
+// FieldLabels returns the labels of fields, in order, for the errors that list what a field
+// selector may name.
 func FieldLabels(fields []Selectable) []string {
 	labels := make([]string, len(fields))
 	for i := range fields {
 		labels[i] = fields[i].Label
 	}
 	return labels
+}
+
+// initialValue is a value that a new object gets at a path, over what the client sent. If
+// it is a list, its elements are added to the list that is there.
+type initialValue struct {
+	path  []string
+	value any
+}
+
+// Column is a column of the Table form. The names are upstream's, because people and
+// scripts read kubectl's output by them.
+type Column struct {
+	Name, Type, Format, Description string
+	// Priority is 0 for a column that is always shown; kubectl shows others with -o wide.
+	Priority int
+	// Cell returns the value for an object of the stored shape: a string, int64, bool or
+	// nil. It may be called concurrently. Ages are measured against the clock.
+	Cell func(obj map[string]any) any
 }

@@ -4,35 +4,43 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 
 	"apichain/internal/tree"
 )
 
-// Protobuf as Kubernetes clients send it, decoded into JSON trees by the types of the
-// kind table. The clients' encoders write every scalar that is no pointer, zero or not,
-// where JSON would leave it out; decoding leaves it out again.
+// Protobuf as Kubernetes clients send it, decoded into the trees that JSON would give. There
+// is no generated code: the types of the table have the numbers of the fields, and one
+// decoder walks message and type together.
+//
+// The two encodings differ in what they say of absent fields. The clients' encoders write
+// every scalar that is no pointer, zero or not, where JSON leaves zero out; and protobuf
+// cannot tell an empty list from none. So decoding leaves out what omitempty would:
+//
+//	port=80 nodePort=0 name=""     {"port":80}
+//
+// and keeps a zero where the field is a pointer upstream, since then its being there means
+// something. Prune does not change what comes out, except to bring quantities into form.
+//
+// A body in protobuf can stand for a tree far larger than itself: an empty element of a list
+// is two bytes. So values are counted, and nesting is bounded.
+//
+// Nothing is encoded here: answers are JSON or YAML.
 
 const (
-	ProtobufMagic     = "k8s\x00"
-	protobufMaxDepth  = 100
-	protobufMaxValues = 1 << 20 // an empty element takes two bytes of a body, and far more as a tree
+	// ProtobufMagic begins every body in protobuf, so that nothing takes it for JSON.
+	ProtobufMagic = "k8s\x00"
+
+	// protobufMaxDepth bounds how deep messages may nest, and with it the stack.
+	protobufMaxDepth = 100
+	// protobufMaxValues bounds how many values a body may have.
+	protobufMaxValues = 1 << 20
 )
 
-// Wire types.
-const (
-	protobufVarint  = 0
-	protobufFixed64 = 1
-	protobufBytes   = 2
-	protobufFixed32 = 5
-)
-
-var errProtobufEnd = errors.New("unexpected EOF")
-
-// DecodeEnvelope takes apart what stands around every message of the API: the
-// magic bytes, and a message with the type, the content and what the content is (""
-// is a protobuf message). raw is a part of data.
+// DecodeEnvelope takes apart what stands around every message of the API: the magic bytes,
+// and a message with the type of the content, the content and what it is. contentType is ""
+// where raw is a protobuf message; raw is a part of data. The errors are those of upstream's
+// serializer, for a 400.
 func DecodeEnvelope(data []byte) (apiVersion, kind string, raw []byte, contentType string, err error) {
 	fail := func(err error) (string, string, []byte, string, error) { return "", "", nil, "", err }
 	if len(data) < len(ProtobufMagic) || string(data[:len(ProtobufMagic)]) != ProtobufMagic {
@@ -51,6 +59,7 @@ func DecodeEnvelope(data []byte) (apiVersion, kind string, raw []byte, contentTy
 			}
 			continue
 		}
+		// All four known fields are bytes.
 		b, err := r.bytes(wire, "Unknown")
 		if err != nil {
 			return fail(err)
@@ -68,12 +77,14 @@ func DecodeEnvelope(data []byte) (apiVersion, kind string, raw []byte, contentTy
 			contentType = string(b)
 		}
 	}
+	// The format has a place for compressed content that no client uses.
 	if encoding != "" {
 		return fail(fmt.Errorf("content encoding %q is not supported", encoding))
 	}
 	return apiVersion, kind, raw, contentType, nil
 }
 
+// decodeTypeMeta reads the message that says which kind the content is.
 func decodeTypeMeta(data []byte) (apiVersion, kind string, err error) {
 	r := protobufReader{src: data}
 	for len(r.src) > 0 {
@@ -100,9 +111,11 @@ func decodeTypeMeta(data []byte) (apiVersion, kind string, err error) {
 	return apiVersion, kind, nil
 }
 
-// DecodeProtobuf decodes a message of type t. Fields that t does not have are skipped. A
-// zero value is left out unless its field is required, or is a pointer upstream; so is an
-// empty message. Nesting and the number of values are bounded.
+// DecodeProtobuf decodes a message of type t into a tree that shares nothing with data.
+// Fields that t does not have are skipped, as the format demands. A zero value is left out
+// unless its field is required, or is a pointer upstream; so is an empty message. It is an
+// error for messages to nest more than a hundred deep, for there to be more than a million
+// values, and for a value to be one that JSON cannot write.
 func DecodeProtobuf(data []byte, t *Type) (map[string]any, error) {
 	values := 0
 	r := protobufReader{src: data, values: &values}
@@ -113,23 +126,9 @@ func DecodeProtobuf(data []byte, t *Type) (map[string]any, error) {
 	return o, nil
 }
 
-// protobufReader is what is left of a message.
-type protobufReader struct {
-	src    []byte
-	depth  int
-	values *int // decoded so far, in all messages
-}
-
-// inner is a reader of a part of the message.
-func (r *protobufReader) inner(b []byte) (protobufReader, error) {
-	if r.depth >= protobufMaxDepth {
-		return protobufReader{}, fmt.Errorf("nested deeper than %d", protobufMaxDepth)
-	}
-	return protobufReader{src: b, depth: r.depth + 1, values: r.values}, nil
-}
-
-// message reads the fields of t into o. A field that comes again replaces a scalar, adds
-// to a list and goes on with a message, unless something else may stand for it.
+// message reads the fields of t into o. As the format demands, a field that comes again
+// replaces a scalar, adds to a list and merges into a message; a message that something else
+// may stand in place of is replaced as well.
 func (r *protobufReader) message(t *Type, o map[string]any) error {
 	for len(r.src) > 0 {
 		number, wire, err := r.tag()
@@ -149,6 +148,7 @@ func (r *protobufReader) message(t *Type, o map[string]any) error {
 		case f.IsList:
 			err = r.element(f, wire, o)
 		case f.Inline && f.Kind == FieldMessage:
+			// The message is one of its own here, and its fields are o's in JSON.
 			err = r.nested(f, wire, o)
 		default:
 			err = r.single(f, wire, o)
@@ -160,23 +160,16 @@ func (r *protobufReader) message(t *Type, o map[string]any) error {
 	return nil
 }
 
-// nested reads a message into o.
+// nested reads the message that is the next value, of f's type, into o.
 func (r *protobufReader) nested(f *Field, wire int, o map[string]any) error {
-	b, err := r.bytes(wire, f.Name)
-	if err != nil {
+	in, err := r.open(wire, f.Name)
+	if err != nil || f.Message == nil {
 		return err
-	}
-	in, err := r.inner(b)
-	if err != nil {
-		return err
-	}
-	if f.Message == nil {
-		return nil
 	}
 	return in.message(f.Message, o)
 }
 
-// single reads a field that is neither list nor map.
+// single reads a field that is neither list nor map into its member of o.
 func (r *protobufReader) single(f *Field, wire int, o map[string]any) error {
 	var v any
 	var err error
@@ -188,6 +181,7 @@ func (r *protobufReader) single(f *Field, wire int, o map[string]any) error {
 	if err != nil {
 		return err
 	}
+	// The last value counts, so a zero takes away what came before it.
 	if protobufZero(f, v) {
 		delete(o, f.Name)
 	} else {
@@ -196,10 +190,11 @@ func (r *protobufReader) single(f *Field, wire int, o map[string]any) error {
 	return nil
 }
 
-// protobufZero reports whether JSON leaves the value of f out.
+// protobufZero reports whether JSON leaves the value v of f out.
 func protobufZero(f *Field, v any) bool {
 	if v == nil {
-		return true // a zero time, or no JSON: null would be all there is to write
+		// A zero time, or no raw JSON: all there is to write would be null.
+		return true
 	}
 	if f.Required || f.pointer {
 		return false
@@ -214,14 +209,17 @@ func protobufZero(f *Field, v any) bool {
 	case bool:
 		return !v
 	case map[string]any:
+		// Raw JSON is what the client wrote, also where it is an empty object.
 		return len(v) == 0 && f.Kind == FieldMessage
 	}
 	return false
 }
 
-// element adds to a list: one value, or with packed numbers several.
+// element adds to the list that is a member of o: one value or, where numbers are packed,
+// all those of the next value.
 func (r *protobufReader) element(f *Field, wire int, o map[string]any) error {
 	list, _ := o[f.Name].([]any)
+	// Readers must take both forms of a list of numbers, whichever was declared.
 	packed := wire == protobufBytes && (f.Kind == FieldBool || f.Kind == FieldInt32 || f.Kind == FieldInt64 || f.Kind == FieldDouble)
 	if !packed {
 		v, err := r.value(f, wire)
@@ -239,6 +237,7 @@ func (r *protobufReader) element(f *Field, wire int, o map[string]any) error {
 	if f.Kind == FieldDouble {
 		wire = protobufFixed64
 	}
+	// Packed numbers have no tags between them, and are no level of nesting.
 	for in := (protobufReader{src: b, depth: r.depth, values: r.values}); len(in.src) > 0; {
 		v, err := in.value(f, wire)
 		if err != nil {
@@ -252,14 +251,11 @@ func (r *protobufReader) element(f *Field, wire int, o map[string]any) error {
 	return nil
 }
 
-// entry reads one entry of a map: a message of key and value, each zero when missing. A
-// map of lists has its lists in messages of their own.
+// entry reads one entry of a map, a message with the key in field 1 and the value in field 2,
+// into the map that is a member of o. Either may be missing and is zero then. A map of lists
+// has its lists in messages of their own.
 func (r *protobufReader) entry(f *Field, wire int, o map[string]any) error {
-	b, err := r.bytes(wire, f.Name)
-	if err != nil {
-		return err
-	}
-	in, err := r.inner(b)
+	in, err := r.open(wire, f.Name)
 	if err != nil {
 		return err
 	}
@@ -295,28 +291,26 @@ func (r *protobufReader) entry(f *Field, wire int, o map[string]any) error {
 	if !found {
 		v = protobufMissing(f)
 	}
+	// The entry counts besides its value: one without a value takes memory as well.
 	if err := r.count(); err != nil {
 		return err
 	}
-	dic, ok := o[f.Name].(map[string]any)
+	entries, ok := o[f.Name].(map[string]any)
 	if !ok {
-		dic = map[string]any{}
-		o[f.Name] = dic
+		entries = map[string]any{}
+		o[f.Name] = entries
 	}
-	dic[key] = v
+	entries[key] = v
 	return nil
 }
 
 // wrappedList reads a message that has nothing but a list, in field 1.
 func (r *protobufReader) wrappedList(f *Field, wire int) (any, error) {
-	b, err := r.bytes(wire, f.Name)
+	in, err := r.open(wire, f.Name)
 	if err != nil {
 		return nil, err
 	}
-	in, err := r.inner(b)
-	if err != nil {
-		return nil, err
-	}
+	// A list without elements is an empty one here, unlike that of a field: its key is there.
 	o := map[string]any{f.Name: []any{}}
 	for len(in.src) > 0 {
 		number, wire, err := in.tag()
@@ -332,7 +326,7 @@ func (r *protobufReader) wrappedList(f *Field, wire int) (any, error) {
 	return o[f.Name], nil
 }
 
-// protobufMissing is the value of a map's entry that has none.
+// protobufMissing returns the value of a map's entry that has none.
 func protobufMissing(f *Field) any {
 	if f.IsList {
 		return []any{}
@@ -354,26 +348,15 @@ func protobufMissing(f *Field) any {
 	return nil
 }
 
-// value reads one value of f's type, as JSON has it.
+// value reads one value of f's kind, as JSON has it. Every value is counted, whatever it is
+// part of.
 func (r *protobufReader) value(f *Field, wire int) (any, error) {
 	if err := r.count(); err != nil {
 		return nil, err
 	}
 	switch f.Kind {
 	case FieldBool, FieldInt32, FieldInt64:
-		if wire != protobufVarint {
-			return nil, wrongWireType(wire, f.Name)
-		}
-		n, err := r.varint()
-		switch {
-		case err != nil:
-			return nil, err
-		case f.Kind == FieldBool:
-			return n != 0, nil
-		case f.Kind == FieldInt32:
-			return int64(int32(n)), nil
-		}
-		return int64(n), nil
+		return r.integer(f, wire)
 	case FieldDouble:
 		return r.double(wire, f.Name)
 	case FieldMessage:
@@ -400,24 +383,39 @@ func (r *protobufReader) value(f *Field, wire int) (any, error) {
 		w, err := readWellKnown(b)
 		return tree.JSONUTF8(string(w.text[1])), err
 	case FieldRaw:
-		return r.raw(b, f.Name)
+		return rawJSON(b, f.Name)
 	}
 	return nil, fmt.Errorf("field %s cannot stand in protobuf", f.Name)
 }
 
-// either reads a message that holds f's message or what may stand for it, and says by the
-// number which. Where there are both, what is a list counts, and a bool does not; neither is
-// false, or nothing (upstream).
+// integer reads a varint as a bool or an integer. An int32 is cut to its size, as generated
+// code does: a negative one is written with all 64 bits.
+func (r *protobufReader) integer(f *Field, wire int) (any, error) {
+	if wire != protobufVarint {
+		return nil, wrongWireType(wire, f.Name)
+	}
+	n, err := r.varint()
+	switch {
+	case err != nil:
+		return nil, err
+	case f.Kind == FieldBool:
+		return n != 0, nil
+	case f.Kind == FieldInt32:
+		return int64(int32(n)), nil
+	}
+	return int64(n), nil
+}
+
+// either reads a message that holds f's message or what may stand in place of it. The number
+// of the field in it says which. Where a client writes both, upstream's marshalling to JSON
+// decides: a list goes before the message, and the message before a bool. Neither is false
+// where a bool may stand, else nothing.
 func (r *protobufReader) either(f *Field, wire int) (any, error) {
-	b, err := r.bytes(wire, f.Name)
+	in, err := r.open(wire, f.Name)
 	if err != nil {
 		return nil, err
 	}
-	in, err := r.inner(b)
-	if err != nil {
-		return nil, err
-	}
-	form, other := Field{Name: "message", Kind: FieldMessage, Message: f.Message}, f.other()
+	form, other := Field{Name: "message", Kind: FieldMessage, Message: f.Message}, f.alternative()
 	o := map[string]any{}
 	for len(in.src) > 0 {
 		number, wire, err := in.tag()
@@ -446,34 +444,9 @@ func (r *protobufReader) either(f *Field, wire int) (any, error) {
 	return v, nil
 }
 
-func (r *protobufReader) count() error {
-	if *r.values++; *r.values > protobufMaxValues {
-		return fmt.Errorf("more than %d values", protobufMaxValues)
-	}
-	return nil
-}
-
-func (r *protobufReader) double(wire int, name string) (any, error) {
-	if wire != protobufFixed64 {
-		return nil, wrongWireType(wire, name)
-	}
-	if len(r.src) < 8 {
-		return nil, errProtobufEnd
-	}
-	var n uint64
-	for i := range 8 {
-		n |= uint64(r.src[i]) << (8 * i)
-	}
-	r.src = r.src[8:]
-	f := math.Float64frombits(n)
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return nil, fmt.Errorf("json: unsupported value: %v", f)
-	}
-	return f, nil
-}
-
-// raw reads a message that holds JSON.
-func (r *protobufReader) raw(b []byte, name string) (any, error) {
+// rawJSON reads a message that holds JSON of any sort; an empty one is nil. Upstream could
+// hold an object in protobuf there, which no field of a built-in kind needs.
+func rawJSON(b []byte, name string) (any, error) {
 	w, err := readWellKnown(b)
 	switch {
 	case err != nil || len(w.text[1]) == 0:

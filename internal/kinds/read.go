@@ -6,25 +6,47 @@ import (
 	_ "embed"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
+
+// The reading of kinds.txt. The head of that file describes its grammar; here is how it
+// becomes a Table.
+//
+// The file is read line by line. A line that is not indented begins something (a group, a
+// kind, a package, a type), and the indented lines below it belong to that. So the reader
+// needs no more state than what was begun last. Names may be used before the line that
+// defines them: readers note what they referred to, and resolve looks it all up when the
+// last line is read, and then makes the checks that need the whole table.
+//
+// The file is compiled into the program, so an error in it is one of whoever edits it. The
+// reader therefore does not try to go on: it keeps the first error, with the line
+//
+//	kinds.txt:7: "fast" is no flag
+//
+// and the rest of the reading does nothing that could hide it.
 
 //go:embed kinds.txt
 var kindsText string
 
-// Load reads the embedded table, which takes well below a millisecond. Who wants the
-// kinds calls it once and hands the table on.
+// Load returns the table of the embedded kinds.txt. It reads the text anew, which takes well
+// below a millisecond; a program calls it once and hands the table on. The error is not nil
+// only in a program whose kinds.txt is broken.
 func Load() (*Table, error) { return parseKinds(kindsText) }
 
 // parseKinds reads a table as the head of kinds.txt describes it, and resolves what it
-// refers to. Errors name the line: "kinds.txt:7: …"; there is no table then.
+// refers to. Errors name the line, "kinds.txt:7: …"; the table is nil then.
 func parseKinds(text string) (*Table, error) {
-	r := kindReader{table: &Table{Types: make(map[string]*Type, 256), ByKind: map[Key]*Row{}, ByResource: map[Key]*Row{}}}
+	r := kindReader{table: &Table{
+		Types:  make(map[string]*Type, 256),
+		Groups: map[string]Group{},
+		ByKind: map[Key]*Row{}, ByResource: map[Key]*Row{},
+	}}
 	for text != "" && r.err == nil {
 		var line string
 		line, text, _ = strings.Cut(text, "\n")
 		r.line++
-		r.read(line)
+		r.readLine(line)
 	}
 	r.resolve()
 	if r.err != nil {
@@ -33,45 +55,61 @@ func parseKinds(text string) (*Table, error) {
 	return r.table, nil
 }
 
-// kindReader is the reading of a table. A line that is not indented begins a kind, a
-// package or a type; lines that are go on with it. What a line refers to may stand
-// further down, so references are kept with their lines and resolved in the end. After
-// the first error nothing more is read.
+// kindReader reads one table. Its methods are called in the order of the lines, and report
+// what is wrong by fail; once err is set, nothing that follows matters.
 type kindReader struct {
 	table *Table
-	line  int
+	line  int // of the text, from 1
 	err   error
 
-	kind   *Row   // being read, or nil
-	typ    *Type  // being read, or nil
-	pack   string // of the types being read
-	schema string // that package's beginning of names in OpenAPI
+	// What the last line that was not indented began: at most one of kind and typ is set.
+	// Types are in the package that was named last, whose OpenAPI names begin with schema.
+	kind        *Row
+	typ         *Type
+	packageName string
+	schema      string
 
+	// What resolve goes over, each with the line that its errors name.
 	types []lineOf[*Type]
 	rows  []lineOf[*Row]
 	refs  []typeRef
-	block []Field // where the next fields are put: there are hundreds
+
+	// block is where the next fields are put: there are hundreds, and one allocation for
+	// many of them halves the time that Load takes.
+	block []Field
 }
 
+// lineOf is something that was read, and the line where it began.
 type lineOf[T any] struct {
 	line int
 	of   T
 }
 
-// typeRef is a place that a type is to be put, by its name.
+// typeRef is a use of a type's name: resolve puts the type into target.
 type typeRef struct {
-	line int
-	name string
-	put  **Type
+	line   int
+	name   string
+	target **Type
 }
 
+// fail keeps an error of the present line, unless there is one already: later ones are often
+// only consequences of the first.
 func (r *kindReader) fail(format string, args ...any) {
 	if r.err == nil {
 		r.err = fmt.Errorf("kinds.txt:%d: %s", r.line, fmt.Sprintf(format, args...))
 	}
 }
 
-func (r *kindReader) read(line string) {
+// failAt is fail for an error of an earlier line.
+func (r *kindReader) failAt(line int, format string, args ...any) {
+	if r.err == nil {
+		r.line = line
+		r.fail(format, args...)
+	}
+}
+
+// readLine reads one line of any sort.
+func (r *kindReader) readLine(line string) {
 	if line == "" || line[0] == '#' {
 		return
 	}
@@ -88,34 +126,90 @@ func (r *kindReader) read(line string) {
 	}
 	r.kind, r.typ = nil, nil
 	switch word, rest, _ := strings.Cut(line, " "); word {
+	case "group":
+		r.readGroup(strings.Fields(rest))
 	case "kind":
 		r.readKind(strings.Fields(rest))
 	case "package":
-		r.pack, r.schema, _ = strings.Cut(rest, " ")
-		if r.pack == "" || r.schema == "" {
+		r.packageName, r.schema, _ = strings.Cut(rest, " ")
+		if r.packageName == "" || r.schema == "" {
 			r.fail("a package has a name and a schema name")
 		}
 	case "type":
 		r.readType(rest)
 	default:
-		r.fail("%q is not kind, package or type", word)
+		r.fail("%q is not group, kind, package or type", word)
 	}
 }
 
-const allVerbs = "create,delete,deletecollection,get,list,patch,update,watch"
-
-// readKind reads the line that begins a kind; w is its columns.
-func (r *kindReader) readKind(w []string) {
-	if len(w) != 9 {
-		r.fail("a kind has 9 columns, not %d", len(w))
+// readGroup reads the columns of a group: name, priority, priority of its versions.
+func (r *kindReader) readGroup(columns []string) {
+	if len(columns) != 3 {
+		r.fail("a group has 3 columns, not %d", len(columns))
 		return
 	}
-	k := &Row{Kind: w[1], ListKind: w[1] + "List", Plural: w[2], Singular: strings.ToLower(w[1]), ShortNames: listWord(w[3]), Categories: listWord(w[4]), NameRule: w[6], Server: w[7]}
-	k.Group, k.Version = splitGroup(w[0])
-	k.Namespaced = r.oneOf("scope", w[5], "namespaced", "cluster") == "namespaced"
+	name := columns[0]
+	if name == coreGroup {
+		// The name of the core group is empty everywhere else; a line of words cannot
+		// show that.
+		name = ""
+	}
+	if _, twice := r.table.Groups[name]; twice {
+		r.fail("the group %s is there already", columns[0])
+	}
+	r.table.Groups[name] = Group{Priority: r.priority(columns[1]), VersionPriority: r.priority(columns[2])}
+}
+
+// coreGroup is how the table calls the group whose name is empty.
+const coreGroup = "core"
+
+// priority reads a priority, a positive number as upstream's APIServices must have.
+func (r *kindReader) priority(text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		r.fail("%q is no priority", text)
+	}
+	return n
+}
+
+// allVerbs are the verbs of a resource that can do everything, sorted.
+const allVerbs = "create,delete,deletecollection,get,list,patch,update,watch"
+
+// readKind reads the columns of a kind. Its further lines add to the row.
+func (r *kindReader) readKind(columns []string) {
+	if len(columns) != 9 {
+		r.fail("a kind has 9 columns, not %d", len(columns))
+		return
+	}
+	k := &Row{
+		Kind: columns[1], ListKind: columns[1] + "List", Plural: columns[2], Singular: strings.ToLower(columns[1]),
+		ShortNames: splitList(columns[3]), Categories: splitList(columns[4]),
+		NameRule: columns[6], Server: columns[7],
+	}
+	k.Group, k.Version = splitGroup(columns[0])
+	k.Namespaced = r.oneOf("scope", columns[5], "namespaced", "cluster") == "namespaced"
 	r.oneOf("rule for names", k.NameRule, "label", "label1035", "subdomain", "segment")
 	r.oneOf("server", k.Server, "core", "extensions", "aggregator")
-	for _, flag := range listWord(w[8]) {
+	r.readFlags(k, splitList(columns[8]))
+	k.Verbs = strings.Split(allVerbs, ",")
+	if k.ReviewOnly {
+		// There is nothing stored that any other verb could be about.
+		k.Verbs = []string{"create"}
+	}
+	byKind, byResource := Key{k.Group, k.Version, k.Kind}, Key{k.Group, k.Version, k.Plural}
+	if r.table.ByKind[byKind] != nil || r.table.ByResource[byResource] != nil {
+		r.fail("%s %s is there already", columns[0], k.Kind)
+	}
+	r.table.ByKind[byKind], r.table.ByResource[byResource] = k, k
+	r.table.Kinds = append(r.table.Kinds, k)
+	r.kind = k
+	r.rows = append(r.rows, lineOf[*Row]{r.line, k})
+	r.refer(bodyType(k.Group, k.Kind), &k.Type)
+}
+
+// readFlags sets what the last column of a kind says.
+func (r *kindReader) readFlags(k *Row, flags []string) {
+	for _, flag := range flags {
 		switch flag {
 		case "object":
 			k.ReturnsDeleted = true
@@ -133,32 +227,21 @@ func (r *kindReader) readKind(w []string) {
 			r.fail("%q is no flag", flag)
 		}
 	}
-	k.Verbs = strings.Split(allVerbs, ",")
-	if k.ReviewOnly {
-		k.Verbs = []string{"create"}
-	}
-	byKind, byResource := Key{k.Group, k.Version, k.Kind}, Key{k.Group, k.Version, k.Plural}
-	if r.table.ByKind[byKind] != nil || r.table.ByResource[byResource] != nil {
-		r.fail("%s %s is there already", w[0], k.Kind)
-	}
-	r.table.ByKind[byKind], r.table.ByResource[byResource] = k, k
-	r.table.Kinds = append(r.table.Kinds, k)
-	r.kind = k
-	r.rows = append(r.rows, lineOf[*Row]{r.line, k})
-	r.refer(bodyType(k.Group, k.Kind), &k.Type)
 }
 
-// bodyType is the name of a kind's type: packages are called by the first part of the
-// group.
+// bodyType returns the name that the type of a kind has in the file. Packages are called by
+// the first part of the group, as upstream's Go packages are: apiextensions.k8s.io is
+// apiextensions.
 func bodyType(group, kind string) string {
 	if group == "" {
-		return "core." + kind
+		return coreGroup + "." + kind
 	}
-	pack, _, _ := strings.Cut(group, ".")
-	return pack + "." + kind
+	packageName, _, _ := strings.Cut(group, ".")
+	return packageName + "." + kind
 }
 
-// splitGroup splits group/version; without a slash the group is the core one.
+// splitGroup splits the text of an apiVersion, group/version; without a slash the group is
+// the core one.
 func splitGroup(text string) (group, version string) {
 	if g, v, ok := strings.Cut(text, "/"); ok {
 		return g, v
@@ -166,14 +249,16 @@ func splitGroup(text string) (group, version string) {
 	return "", text
 }
 
-// listWord is a list with commas; - is the empty one.
-func listWord(w string) []string {
-	if w == "-" {
+// splitList splits a list with commas. A column cannot be empty, so - stands for no elements.
+func splitList(word string) []string {
+	if word == "-" {
 		return nil
 	}
-	return strings.Split(w, ",")
+	return strings.Split(word, ",")
 }
 
+// oneOf fails unless word is one of the known ones, which the error lists under the name
+// what. It returns word.
 func (r *kindReader) oneOf(what, word string, known ...string) string {
 	if !slices.Contains(known, word) {
 		r.fail("%q is no %s: %s", word, what, strings.Join(known, ", "))
@@ -181,9 +266,10 @@ func (r *kindReader) oneOf(what, word string, known ...string) string {
 	return word
 }
 
-// readVerbs is a list of verbs, which must be sorted, as discovery shows them.
+// readVerbs reads a list of verbs. It must be sorted, because discovery shows it as it is.
 func (r *kindReader) readVerbs(list string) []string {
-	verbs := listWord(list)
+	// A wrong verb would be served as one that nobody can ask for.
+	verbs := splitList(list)
 	for _, v := range verbs {
 		r.oneOf("verb", v, strings.Split(allVerbs, ",")...)
 	}
@@ -193,7 +279,7 @@ func (r *kindReader) readVerbs(list string) []string {
 	return verbs
 }
 
-// readKindLine reads what is said of a kind below its first line.
+// readKindLine reads an indented line below a kind.
 func (r *kindReader) readKindLine(line string) {
 	k := r.kind
 	word, rest, _ := strings.Cut(line, " ")
@@ -212,7 +298,7 @@ func (r *kindReader) readKindLine(line string) {
 		own, stored, _ := strings.Cut(rest, " = ")
 		k.renames = append(k.renames, [2]string{own, stored})
 	case "select":
-		k.Fields = append(k.Fields, readSelect(rest))
+		k.Fields = append(k.Fields, parseSelectable(rest))
 	case "initial":
 		r.readInitial(rest)
 	case "keep":
@@ -221,7 +307,7 @@ func (r *kindReader) readKindLine(line string) {
 		k.nameLabel = rest
 	case "freeze":
 		flag, list, _ := strings.Cut(rest, " ")
-		k.freezer, k.frozen = flag, listWord(list)
+		k.immutableFlag, k.immutableFields = flag, splitList(list)
 	case "col":
 		c, err := parseColumn(rest)
 		if err != nil {
@@ -233,42 +319,48 @@ func (r *kindReader) readKindLine(line string) {
 	}
 }
 
-func (r *kindReader) readSubresource(w []string) {
+// readSubresource reads NAME VERBS [GROUP/VERSION/KIND].
+func (r *kindReader) readSubresource(words []string) {
 	k := r.kind
-	if len(w) != 2 && len(w) != 3 {
+	if len(words) != 2 && len(words) != 3 {
 		r.fail("a subresource has a name, verbs and perhaps a kind")
 		return
 	}
-	s := Subresource{Name: w[0], Group: k.Group, Version: k.Version, Kind: k.Kind, Verbs: r.readVerbs(w[1])}
-	if len(w) == 3 {
-		i := strings.LastIndexByte(w[2], '/')
+	s := Subresource{Name: words[0], Group: k.Group, Version: k.Version, Kind: k.Kind, Verbs: r.readVerbs(words[1])}
+	if len(words) == 3 {
+		// The kind is behind the last slash; what is before it is an apiVersion, which has
+		// no slash of its own in the core group.
+		i := strings.LastIndexByte(words[2], '/')
 		if i < 0 {
-			r.fail("%q is no group, version and kind", w[2])
+			r.fail("%q is no group, version and kind", words[2])
 			return
 		}
-		s.Kind = w[2][i+1:]
-		s.Group, s.Version = splitGroup(w[2][:i])
+		s.Kind = words[2][i+1:]
+		s.Group, s.Version = splitGroup(words[2][:i])
 	}
+	// There is no flag for it: who has the subresource writes the status there and only there.
 	k.HasStatus = k.HasStatus || s.Name == "status"
 	k.Subresources = append(k.Subresources, s)
 }
 
-// readSelect reads LABEL [= PATH[|PATH]][:ZERO].
-func readSelect(text string) Selectable {
+// parseSelectable reads LABEL [= PATH[|PATH]][:ZERO]. Without a path, the label is the path.
+// Its Index is set when the row is resolved.
+func parseSelectable(text string) Selectable {
 	var f Selectable
-	text, f.zero, _ = strings.Cut(text, ":")
-	label, path, other := strings.Cut(text, " = ")
-	if !other {
+	text, f.absent, _ = strings.Cut(text, ":")
+	label, path, given := strings.Cut(text, " = ")
+	if !given {
 		path = label
 	}
 	path, second, _ := strings.Cut(path, "|")
 	f.Label, f.Path = label, strings.Split(path, ".")
 	if second != "" {
-		f.other = strings.Split(second, ".")
+		f.fallbackPath = strings.Split(second, ".")
 	}
 	return f
 }
 
+// readInitial reads PATH = JSON.
 func (r *kindReader) readInitial(text string) {
 	path, value, _ := strings.Cut(text, " = ")
 	v, _, err := tree.ParseJSON([]byte(value))
@@ -278,13 +370,15 @@ func (r *kindReader) readInitial(text string) {
 	r.kind.initial = append(r.kind.initial, initialValue{strings.Split(path, "."), v})
 }
 
-// resolve puts in what was referred to, and checks what can be only when all is read.
+// resolve looks up what lines referred to, and makes the checks that need the whole table.
+// It does nothing after an error. The order matters: the index of a type's fields goes into
+// embedded types, so all types must be found first; rows are checked against the fields.
 func (r *kindReader) resolve() {
 	if r.err != nil {
 		return
 	}
 	for _, ref := range r.refs {
-		if *ref.put = r.table.Types[ref.name]; *ref.put == nil {
+		if *ref.target = r.table.Types[ref.name]; *ref.target == nil {
 			r.failAt(ref.line, "there is no type %s", ref.name)
 			return
 		}
@@ -299,15 +393,17 @@ func (r *kindReader) resolve() {
 	for _, k := range r.rows {
 		r.resolveKind(k.line, k.of)
 	}
-}
-
-func (r *kindReader) failAt(line int, format string, args ...any) {
-	if r.err == nil {
-		r.line = line
-		r.fail(format, args...)
+	// A kind in a group without a row would be listed before or behind all others, and
+	// nobody would notice before a client preferred the wrong version.
+	for _, k := range r.rows {
+		if _, known := r.table.Groups[k.of.Group]; !known {
+			r.failAt(k.line, "%s is in the group %q, which has no row", k.of.Kind, k.of.Group)
+		}
 	}
 }
 
+// resolveKind completes a row, and checks what it says of its own fields and of the kind that
+// it is stored as.
 func (r *kindReader) resolveKind(line int, k *Row) {
 	k.stored = k
 	if k.StoredAs != "" {
@@ -315,6 +411,7 @@ func (r *kindReader) resolveKind(line int, k *Row) {
 			r.failAt(line, "there is no %s to store %s as", k.StoredAs, k.Kind)
 			return
 		}
+		// Cells are computed from stored objects, so the columns must be of that shape.
 		k.Columns = k.stored.Columns
 	}
 	for _, names := range k.renames {
@@ -331,6 +428,17 @@ func (r *kindReader) resolveKind(line int, k *Row) {
 			r.failAt(line, "the subresource %s has bodies of %s, which is no type", s.Name, s.Kind)
 		}
 	}
+	r.resolveSelectable(line, k)
+	for _, name := range append(slices.Clip(k.immutableFields), k.immutableFlag) {
+		if name != "" && k.Type.ByName[name] == nil {
+			r.failAt(line, "%s has no field %s", k.Kind, name)
+		}
+	}
+}
+
+// resolveSelectable finds each selectable field of a row among those of the stored kind, and
+// checks that objects of that kind have it.
+func (r *kindReader) resolveSelectable(line int, k *Row) {
 	for i := range k.Fields {
 		f := &k.Fields[i]
 		f.Index = slices.IndexFunc(k.stored.Fields, func(s Selectable) bool { return slices.Equal(s.Path, f.Path) })
@@ -340,14 +448,10 @@ func (r *kindReader) resolveKind(line int, k *Row) {
 			r.failAt(line, "%s has no field %s", k.Kind, strings.Join(f.Path, "."))
 		}
 	}
-	for _, name := range append(k.frozen, k.freezer) {
-		if name != "" && k.Type.ByName[name] == nil {
-			r.failAt(line, "%s has no field %s", k.Kind, name)
-		}
-	}
 }
 
-// storage is the kind of a resource called plural.group that stores its own objects.
+// storage returns the row of a resource, plural.group, that stores its own objects, or nil.
+// A kind cannot be stored as one that is itself stored as another.
 func (t *Table) storage(resource string) *Row {
 	plural, group, _ := strings.Cut(resource, ".")
 	for _, k := range t.Kinds {
@@ -358,7 +462,8 @@ func (t *Table) storage(resource string) *Row {
 	return nil
 }
 
-// hasPath tells whether objects of the type may have the field.
+// hasPath reports whether objects of the type may have a value at path. Below a map every
+// name is a key, so nothing more is checked there; lists are not gone into.
 func (t *Type) hasPath(path []string) bool {
 	for i, name := range path {
 		f := t.ByName[name]

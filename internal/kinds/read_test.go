@@ -11,12 +11,12 @@ import (
 func TestKindsErrors(t *testing.T) {
 	const head = "package core io.k8s.api.core.v1\ntype A\n  x 1 string, m 2 {}string, o 3 []B, y 4 string\ntype B  a second one\n  k 1 string, n 2 int32\n"
 	const row = "kind v1 A as - - namespaced label core -\n"
-	if _, err := parseKinds(head + row); err != nil {
+	if _, err := parseKinds(head + row + "group core 1 1\n"); err != nil {
 		t.Fatal(err)
 	}
 	type bad struct{ text, want string }
 	for _, c := range []bad{
-		{"kinds v1", `1: "kinds" is not kind, package or type`},
+		{"kinds v1", `1: "kinds" is not group, kind, package or type`},
 		{"# c\n\n  x 1 string", "3: an indented line must belong"},
 		{"package core", "1: a package has a name"},
 		{"type A", "1: a type has a name, and is in a package"},
@@ -103,15 +103,16 @@ type D  the deep one
 package x s.x
 type S
   a 1 core.A
+group core 7 8
 `)
 	if err != nil {
 		t.Fatal(err)
 	}
 	k := table.Kind("", "v1", "A")
-	if k == nil || k != table.resource("", "v1", "as") || table.resource("", "v1", "aa") != nil || table.Kind("x", "v1", "A") != nil {
+	if k == nil || k != table.ByResource[NewKey("", "v1", "as")] || table.ByResource[NewKey("", "v1", "aa")] != nil || table.Kind("x", "v1", "A") != nil {
 		t.Fatal("lookup by kind and resource")
 	}
-	got := strings.TrimSpace(fmt.Sprintln(k.Singular, k.ShortNames, k.Categories, k.Namespaced, k.NameRule, k.Server, k.ReturnsDeleted, k.UnconditionalUpdate, k.CreateOnUpdate, k.HasGeneration, k.HasStatus, k.KeepsGivenStatus, k.ReviewOnly, len(k.Verbs), k.Kept, k.freezer, k.frozen, k.stored == k))
+	got := strings.TrimSpace(fmt.Sprintln(k.Singular, k.ShortNames, k.Categories, k.Namespaced, k.NameRule, k.Server, k.ReturnsDeleted, k.UnconditionalUpdate, k.CreateOnUpdate, k.HasGeneration, k.HasStatus, k.KeepsGivenStatus, k.ReviewOnly, len(k.Verbs), k.Kept, k.immutableFlag, k.immutableFields, k.stored == k))
 	if want := "a [a aa] [all] true label1035 core true true false false true true false 8 [[deep k]] b [m] true"; got != want {
 		t.Errorf("kind: got %s\nwant %s", got, want)
 	}
@@ -159,7 +160,7 @@ type S
 		t.Errorf("JSON with a name: %+v", f)
 	}
 	for in, want := range map[string]string{`{}`: "none", `{"deep":{"k":5}}`: "5", `{"deep":{"other":"o"}}`: "o"} {
-		if got := k.fieldValues(objectForTest(t, in)); len(got) != 1 || got[0] != want {
+		if got := fieldValues(k, objectForTest(t, in)); len(got) != 1 || got[0] != want {
 			t.Errorf("%s selects %q, want %s", in, got, want)
 		}
 	}
@@ -192,6 +193,9 @@ func TestKindsTable(t *testing.T) {
 			if !k.Type.hasPath(strings.Split(path, ".")) {
 				t.Errorf("%s has no %s", k.Kind, path)
 			}
+		}
+		if k.ListKind != k.Kind+"List" {
+			t.Errorf("%s: lists are of kind %s", k.Kind, k.ListKind)
 		}
 		if k.HasStatus && k.Type.ByName["status"] == nil || k.ReviewOnly != (len(k.Verbs) == 1) {
 			t.Errorf("%s: status or verbs", k.Kind)
@@ -246,8 +250,8 @@ func TestKindsSelect(t *testing.T) {
 			obj = objectForTest(t, c.object)
 		}
 		row, got := shapeForTest(t, table, c.kind).Row, "no"
-		if i, ok := row.fieldIndex(c.label); ok {
-			got = row.stored.fieldValues(obj)[i]
+		if i, ok := fieldIndex(row, c.label); ok {
+			got = fieldValues(row.stored, obj)[i]
 		}
 		if got != c.want {
 			t.Errorf("%s %s: got %q, want %q", c.kind, c.label, got, c.want)

@@ -12,29 +12,36 @@ import (
 	"apichain/internal/tree"
 )
 
-// JSON patch (RFC 6902). Where upstream's library is wider than the RFC, so is this,
-// because clients have come to rely on it: an index may count from the end (-1 is the
-// last), replace sets a member that is not there, test takes an absent member for null,
-// and an operation without a value has the value null. In one thing it is narrower: the
-// whole document can only be replaced or tested.
+// JSON patch (RFC 6902). A patch is a list of operations, done in order on one document;
+// where one cannot be done, the patch has no effect at all.
+//
+// Where upstream's library is wider than the RFC, so is this, because clients have come to
+// rely on it:
+//
+//	{"op":"remove","path":"/list/-1"}           an index may count from the end
+//	{"op":"replace","path":"/new","value":1}    sets a member that is not there
+//	{"op":"test","path":"/absent","value":null} an absent member is equal to null
+//	{"op":"add","path":"/x"}                    an absent value is null
+//
+// In one thing it is narrower: the whole document, with the path "", can only be replaced by
+// an object or a list, or tested.
+//
+// Clients are told nothing of why an operation failed; upstream answers all failures with
+// one text. The reasons are kept as the cause of the error, for the log.
 
+// What a patch may cost. The first two limits are upstream's.
 const (
-	jsonPatchMaxOps   = 10000    // operations in one patch, as upstream
-	jsonPatchMaxCopy  = 3 << 20  // bytes of JSON that the copy operations of one patch may add, as upstream
-	jsonPatchMaxMoved = 32 << 20 // list elements that one patch may shift by inserting and removing before them
+	// jsonPatchMaxOps is how many operations a patch may have.
+	jsonPatchMaxOps = 10000
+	// jsonPatchMaxCopy is how many bytes of JSON the copy operations of a patch may add.
+	// Without it, twenty copies of a list into itself would make a million of it.
+	jsonPatchMaxCopy = 3 << 20
+	// jsonPatchMaxMoved is how many list elements a patch may shift by inserting and
+	// removing before them.
+	jsonPatchMaxMoved = 32 << 20
 )
 
-// jsonPatch is a patch, read.
-type jsonPatch []jsonPatchOp
-
-type jsonPatchOp struct {
-	op, path, from string
-	hasPath        bool
-	hasFrom        bool
-	value          any
-}
-
-// The refusals of an operation. Clients get one text for all of them; these are for the log.
+// The reasons for which an operation is refused.
 var (
 	errPatchMissing = errors.New("nothing is there")
 	errPatchIndex   = errors.New("the list has no such index")
@@ -44,9 +51,21 @@ var (
 	errPatchDepth   = errors.New("the result nests too deep")
 )
 
-// JSON is doc with the operations of patch done in order. doc is consumed: it
-// is changed, also where the patch fails, and parts of it are in the result. The error is
-// a *status.Error: 400 for what is no JSON patch, 413 for too many operations, 422 for an
+// jsonPatch is a patch that was read: its operations in order.
+type jsonPatch []jsonPatchOp
+
+// jsonPatchOp is one operation. An empty path is the whole document, so that an absent one
+// must be told apart.
+type jsonPatchOp struct {
+	op, path, from string
+	hasPath        bool
+	hasFrom        bool
+	value          any
+}
+
+// JSON returns doc with the operations of patch done in order. doc is consumed: it is
+// changed, also where the patch fails, and parts of it are in the result. The error is a
+// *status.Error: 400 for what is no JSON patch, 413 for too many operations, 422 for an
 // operation that cannot be done, a failed test, and a patch that would take too much.
 func JSON(doc any, patch []byte) (any, error) {
 	p, _, err := readJSONPatch(patch)
@@ -56,21 +75,22 @@ func JSON(doc any, patch []byte) (any, error) {
 	return p.apply(doc)
 }
 
-// readJSONPatch reads a patch. odd is what a strict reader says of it, in order:
+// readJSONPatch reads a patch. strict has what a strict reader would say of it, in order:
 // `json patch unknown field "[0].foo"`, `json patch duplicate field "[1].path"`. The error
 // is a *status.Error, 400 or 413.
-func readJSONPatch(patch []byte) (p jsonPatch, odd []string, err error) {
+func readJSONPatch(patch []byte) (p jsonPatch, strict []string, err error) {
 	v, repeated, err := tree.ParseJSON(patch)
 	if err != nil {
 		return nil, nil, status.BadRequest("invalid JSON patch: " + err.Error())
 	}
+	// null is a list without operations, as it is for encoding/json.
 	list, ok := v.([]any)
 	if !ok && v != nil {
-		return nil, nil, status.BadRequest("error decoding patch: json: cannot unmarshal " + tree.TypeName(v) + " into Go value of type []handlers.jsonPatchOp")
+		return nil, nil, status.BadRequest("error decoding patch: json: cannot unmarshal " + tree.TypeName(v) +
+			" into Go value of type []handlers.jsonPatchOp")
 	}
 	if len(list) > jsonPatchMaxOps {
-		return nil, nil, &status.Error{Code: http.StatusRequestEntityTooLarge, Reason: "RequestEntityTooLarge",
-			Message: fmt.Sprintf("Request entity too large: The allowed maximum operations in a JSON patch is %d, got %d", jsonPatchMaxOps, len(list))}
+		return nil, nil, tooManyOps(len(list))
 	}
 	p = make(jsonPatch, len(list))
 	for i, e := range list {
@@ -78,29 +98,42 @@ func readJSONPatch(patch []byte) (p jsonPatch, odd []string, err error) {
 		if err != nil {
 			return nil, nil, status.BadRequest("error decoding patch: " + err.Error())
 		}
+		// The reader tells of repeated keys in the order of the text, so those of this
+		// operation come first among the ones that are left.
 		at := "[" + strconv.Itoa(i) + "]."
 		for len(repeated) > 0 && strings.HasPrefix(repeated[0], at) {
-			odd = append(odd, `json patch duplicate field "`+repeated[0]+`"`)
+			strict = append(strict, `json patch duplicate field "`+repeated[0]+`"`)
 			repeated = repeated[1:]
 		}
 		for _, key := range unknown {
-			odd = append(odd, `json patch unknown field "`+at+key+`"`)
+			strict = append(strict, `json patch unknown field "`+at+key+`"`)
 		}
 	}
-	return p, odd, nil
+	return p, strict, nil
 }
 
-// read takes one operation from JSON and returns its members that mean nothing, sorted.
-// A null stands for an absent one (encoding/json).
+// tooManyOps returns the 413 for a patch of n operations.
+func tooManyOps(n int) *status.Error {
+	return &status.Error{
+		Code: http.StatusRequestEntityTooLarge, Reason: "RequestEntityTooLarge",
+		Message: fmt.Sprintf("Request entity too large: The allowed maximum operations in a JSON patch is %d, got %d", jsonPatchMaxOps, n),
+	}
+}
+
+// read sets o from JSON, and returns its members that mean nothing, sorted. A null stands
+// for an absent member, and a member of a wrong type is an error, both as encoding/json has
+// it.
 func (o *jsonPatchOp) read(v any) (unknown []string, err error) {
 	members, ok := v.(map[string]any)
 	if !ok && v != nil {
 		return nil, fmt.Errorf("json: cannot unmarshal %s into Go value of type handlers.jsonPatchOp", tree.TypeName(v))
 	}
+	// Only the first error is kept; the order of the calls below makes it always the same.
 	text := func(key string, into *string) bool {
 		s, ok := members[key].(string)
 		if !ok && members[key] != nil && err == nil {
-			err = fmt.Errorf("json: cannot unmarshal %s into Go struct field jsonPatchOp.%s of type string", tree.TypeName(members[key]), key)
+			const text = "json: cannot unmarshal %s into Go struct field jsonPatchOp.%s of type string"
+			err = fmt.Errorf(text, tree.TypeName(members[key]), key)
 		}
 		*into = s
 		return ok
@@ -120,45 +153,49 @@ func (o *jsonPatchOp) read(v any) (unknown []string, err error) {
 	return unknown, err
 }
 
-// apply does the operations. It consumes doc and p: the values of p become parts of the
-// result.
+// apply does the operations on doc. It consumes both: the values of p become parts of the
+// result, so that p cannot be applied again.
 func (p jsonPatch) apply(doc any) (any, error) {
 	run := jsonPatchRun{doc: doc}
 	for i, o := range p {
 		if err := run.do(o); err != nil {
-			return nil, patchRefused(fmt.Errorf("operation %d, %q at %q: %w", i, shownPart(o.op), shownPart(o.path), err))
+			return nil, patchRefused(fmt.Errorf("operation %d, %q at %q: %w", i, truncated(o.op), truncated(o.path), err))
 		}
 	}
-	// What is stored must be read again, so its depth is that of any document.
+	// What is stored must be read again, so its depth is bounded as that of any document.
 	if !nestsWithin(run.doc, tree.MaxDepth) {
 		return nil, patchRefused(errPatchDepth)
 	}
 	return run.doc, nil
 }
 
-// patchRefused is the answer to a patch that cannot be applied; upstream gives no reason
-// to the client.
+// patchRefused returns the answer to a patch that cannot be applied. It tells the client
+// nothing, as upstream's does not; cause is for the log.
 func patchRefused(cause error) *status.Error {
 	return &status.Error{Code: http.StatusUnprocessableEntity, Reason: "Invalid", Details: &status.Details{},
 		Message: "the server rejected our request due to an error in our request", Cause: cause}
 }
 
-// shownPart is s cut for a log line or a message.
-func shownPart(s string) string {
+// truncated returns s, cut to a length that a log line or a message can bear: it holds what
+// the client sent.
+func truncated(s string) string {
 	const most = 512
 	if len(s) <= most {
 		return s
 	}
+	// The cut may be in the middle of a character.
 	return strings.ToValidUTF8(s[:most], "") + "..."
 }
 
-// jsonPatchRun is a document in work, and what the patch has cost so far.
+// jsonPatchRun is a document that a patch is being applied to, and what that has cost so
+// far.
 type jsonPatchRun struct {
 	doc    any
-	copied int // bytes
+	copied int // bytes, as jsonPatchMaxCopy counts them
 	moved  int // list elements
 }
 
+// do does one operation. After an error the document is of no use.
 func (r *jsonPatchRun) do(o jsonPatchOp) error {
 	if !o.hasPath {
 		return errPatchPointer
@@ -175,6 +212,8 @@ func (r *jsonPatchRun) do(o jsonPatchOp) error {
 		if !o.hasFrom {
 			return errPatchPointer
 		}
+		// The value is gone before its new place is looked for, so that moving a value into
+		// itself finds no place, and an index is one of the shorter list (RFC 6902, 4.4).
 		v, err := r.remove(o.from)
 		if err != nil {
 			return err
@@ -191,8 +230,10 @@ func (r *jsonPatchRun) do(o jsonPatchOp) error {
 	return errors.New("no such operation")
 }
 
+// add sets a member of an object, or inserts an element into a list before the one that has
+// the index now, or at the end (RFC 6902, 4.1).
 func (r *jsonPatchRun) add(path string, v any) error {
-	at, err := r.place(path)
+	at, err := r.locate(path)
 	if err != nil {
 		return err
 	}
@@ -212,8 +253,9 @@ func (r *jsonPatchRun) add(path string, v any) error {
 	return nil
 }
 
+// remove takes a member or an element away, which must be there, and returns it.
 func (r *jsonPatchRun) remove(path string) (any, error) {
-	at, err := r.place(path)
+	at, err := r.locate(path)
 	if err != nil {
 		return nil, err
 	}
@@ -237,8 +279,10 @@ func (r *jsonPatchRun) remove(path string) (any, error) {
 	return v, nil
 }
 
+// replace sets a member, which need not be there (upstream), or an element, which must.
 func (r *jsonPatchRun) replace(path string, v any) error {
 	if path == "" {
+		// Upstream's document is always an object or a list.
 		switch v.(type) {
 		case map[string]any, []any:
 			r.doc = v
@@ -246,7 +290,7 @@ func (r *jsonPatchRun) replace(path string, v any) error {
 		}
 		return errPatchPointer
 	}
-	at, err := r.place(path)
+	at, err := r.locate(path)
 	if err != nil {
 		return err
 	}
@@ -262,8 +306,9 @@ func (r *jsonPatchRun) replace(path string, v any) error {
 	return nil
 }
 
+// copy adds the value at from, an absent member's null included, at path.
 func (r *jsonPatchRun) copy(from, path string) error {
-	at, err := r.place(from)
+	at, err := r.locate(from)
 	if err != nil {
 		return err
 	}
@@ -271,6 +316,7 @@ func (r *jsonPatchRun) copy(from, path string) error {
 	if err != nil {
 		return err
 	}
+	// Later operations may change either of the two, so they must share nothing.
 	c := jsonCopier{left: jsonPatchMaxCopy - r.copied}
 	v = c.copy(v, 0)
 	if c.left < 0 {
@@ -280,10 +326,12 @@ func (r *jsonPatchRun) copy(from, path string) error {
 	return r.add(path, v)
 }
 
+// test fails unless the value at path is want. Numbers are compared by value and members in
+// any order (RFC 6902, 4.6).
 func (r *jsonPatchRun) test(path string, want any) error {
 	v := r.doc
 	if path != "" {
-		at, err := r.place(path)
+		at, err := r.locate(path)
 		if err != nil {
 			return err
 		}
@@ -297,175 +345,11 @@ func (r *jsonPatchRun) test(path string, want any) error {
 	return nil
 }
 
-// shift counts list elements that a step moves: ten thousand insertions at the front of a
-// list of a million would take a minute.
+// shift counts list elements that a step moves, and fails where there have been too many:
+// ten thousand insertions at the front of a list of a million would take a minute.
 func (r *jsonPatchRun) shift(n int) error {
 	if r.moved += n; r.moved > jsonPatchMaxMoved {
 		return errPatchLimit
 	}
 	return nil
-}
-
-// jsonPlace is where a pointer leads: a member of an object or an element of a list,
-// which need not be there.
-type jsonPlace struct {
-	key     string
-	object  map[string]any // nil: in list
-	list    []any
-	setList func([]any) // puts a list of another length where list is
-}
-
-// place follows a pointer (RFC 6901) to its last step. All but what the last step names
-// must be there.
-func (r *jsonPatchRun) place(pointer string) (jsonPlace, error) {
-	if pointer == "" || pointer[0] != '/' {
-		return jsonPlace{}, errPatchPointer
-	}
-	v, set := r.doc, func(l []any) { r.doc = l }
-	for {
-		step, rest, more := strings.Cut(pointer[1:], "/")
-		at := jsonPlace{key: unescapePointer(step), setList: set}
-		switch v := v.(type) {
-		case map[string]any:
-			at.object = v
-		case []any:
-			at.list = v
-		default:
-			return jsonPlace{}, errPatchMissing
-		}
-		if !more {
-			return at, nil
-		}
-		var err error
-		if v, err = at.value(); err != nil {
-			return jsonPlace{}, err
-		}
-		// An object changes in place; only a list is put back where it was, by its outer.
-		if _, ok := v.([]any); ok {
-			set = at.setter()
-		}
-		pointer = pointer[len(pointer)-len(rest)-1:]
-	}
-}
-
-// setter puts a list at the place, which is there.
-func (at jsonPlace) setter() func([]any) {
-	if at.object != nil {
-		return func(l []any) { at.object[at.key] = l }
-	}
-	return func(l []any) {
-		if i, err := at.index(len(at.list)); err == nil {
-			at.list[i] = l
-		}
-	}
-}
-
-// value is what is there: nil for an absent member, an error for an absent element.
-func (at jsonPlace) value() (any, error) {
-	if at.object != nil {
-		return at.object[at.key], nil
-	}
-	if at.key == "-" {
-		return nil, errPatchIndex
-	}
-	i, err := at.index(len(at.list))
-	if err != nil {
-		return nil, err
-	}
-	return at.list[i], nil
-}
-
-// index is the key as an index below n. - is the end of a list, behind its elements; so
-// it is one only where n counts the element to come.
-func (at jsonPlace) index(n int) (int, error) {
-	if at.key == "-" && n > len(at.list) {
-		return len(at.list), nil
-	}
-	digits := strings.TrimPrefix(at.key, "-")
-	if digits == "" || digits[0] < '0' || digits[0] > '9' || digits[0] == '0' && len(digits) > 1 {
-		return 0, errPatchIndex
-	}
-	i, err := strconv.Atoi(at.key)
-	if err != nil || i >= n || i < -n {
-		return 0, errPatchIndex
-	}
-	if i < 0 {
-		i += n
-	}
-	return i, nil
-}
-
-// unescapePointer is a pointer's step as a key: ~1 is a slash and ~0 a tilde.
-func unescapePointer(step string) string {
-	if !strings.Contains(step, "~") {
-		return step
-	}
-	return strings.ReplaceAll(strings.ReplaceAll(step, "~1", "/"), "~0", "~")
-}
-
-// jsonCopier copies a value while left, in bytes of JSON, is not below zero. What it
-// returns after that is no copy. An object counts for more than its text, as it takes
-// many times as much memory where it is small.
-type jsonCopier struct{ left int }
-
-func (c *jsonCopier) copy(v any, depth int) any {
-	if depth > tree.MaxDepth {
-		c.left = -1
-	}
-	if c.left < 0 {
-		return nil
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		o := make(map[string]any)
-		c.left -= 26
-		for k, e := range v {
-			if c.left -= len(k) + 4; c.left < 0 {
-				return nil
-			}
-			o[k] = c.copy(e, depth+1)
-		}
-		return o
-	case []any:
-		c.left -= 2 + len(v)
-		if c.left < 0 {
-			return nil
-		}
-		a := make([]any, len(v))
-		for i, e := range v {
-			a[i] = c.copy(e, depth+1)
-		}
-		return a
-	case string:
-		c.left -= len(v) + 2
-	default:
-		c.left -= 4 // about what a number or a word takes
-	}
-	return v
-}
-
-// nestsWithin reports whether the collections of v nest at most depth deep. It looks no
-// deeper, so it may be asked of any value.
-func nestsWithin(v any, depth int) bool {
-	switch v := v.(type) {
-	case map[string]any:
-		if depth == 0 {
-			return false
-		}
-		for _, e := range v {
-			if !nestsWithin(e, depth-1) {
-				return false
-			}
-		}
-	case []any:
-		if depth == 0 {
-			return false
-		}
-		for _, e := range v {
-			if !nestsWithin(e, depth-1) {
-				return false
-			}
-		}
-	}
-	return true
 }

@@ -9,36 +9,60 @@ import (
 	"apichain/internal/tree"
 )
 
-// Lists of a strategic merge patch.
+// Lists of a strategic merge patch. An element is known by its identity: the value of the
+// merge key of an object, or a scalar itself. Merging goes in three steps that do not know of
+// each other:
+//
+//  1. directives among the patch's elements are done, and taken out;
+//  2. elements of the patch are merged into those of the same identity, or appended;
+//  3. the result is put in order, by the patch and by where elements stood before.
+//
+// The steps look elements up in maps by identity rather than in the lists, so that a patch of
+// n elements takes time in proportion to n: both lists come from clients.
+//
+// Where two elements have one identity, as the ports 53/UDP and 53/TCP of a container have,
+// the first is meant and the second stays as it is, also where the client thought of that.
+// Upstream has the same flaw, since a merge key is one field only.
 
-// deleteScalars takes the elements of gone from the list doc[k], where there is one.
-func deleteScalars(doc map[string]any, k string, gone any) error {
-	drop, ok := gone.([]any)
-	if !ok {
-		return status.BadRequest("invalid patch format of primitive list")
+// mergeList merges the elements of patch into those of list, which is consumed. f is the
+// field that holds them, whose strategy is merge.
+func mergeList(list, patch []any, f *kinds.Field) ([]any, error) {
+	if len(list) == 0 && len(patch) == 0 {
+		return list, nil
 	}
-	list, ok := doc[k].([]any)
-	if !ok || len(list) == 0 || len(drop) == 0 {
-		return nil
-	}
-	objects, err := elementsAreObjects(list, drop)
+	objects, err := elementsAreObjects(list, patch)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	key := f.MergeKey
+	switch {
+	case objects && key == "":
+		return nil, status.BadRequest("cannot merge lists without merge key for struct")
+	case objects:
+		if list, patch, err = elementDirectives(list, patch, key); err != nil {
+			return nil, err
+		}
+	}
+	// Merging changes list in place, so where elements stood is noted first.
+	before, err := rankOf(list, key)
+	if err != nil {
+		return nil, err
+	}
+	var merged []any
 	if objects {
-		return status.BadRequest("invalid patch format of primitive list")
+		merged, err = mergeElements(list, patch, key, rulesInside(f))
+	} else {
+		merged, err = union(list, patch), nil
 	}
-	dropped := make(map[any]bool, len(drop))
-	for _, v := range drop {
-		dropped[plainID(v)] = true
+	if err != nil {
+		return nil, err
 	}
-	doc[k] = slices.DeleteFunc(list, func(v any) bool { return dropped[plainID(v)] })
-	return nil
+	return arrange(merged, patch, before, key)
 }
 
-// mergeOrdered merges the list k of patch into doc's and orders the result by the
-// patch's $setElementOrder.
-func (p patchFields) mergeOrdered(doc, patch map[string]any, k string) error {
+// mergeOrdered merges the list k of patch into doc's and orders the result by the patch's
+// $setElementOrder, which may name elements that are in neither.
+func (p fieldRules) mergeOrdered(doc, patch map[string]any, k string) error {
 	order, err := asList(patch[elementOrderPrefix+"/"+k])
 	if err != nil {
 		return err
@@ -72,9 +96,10 @@ func (p patchFields) mergeOrdered(doc, patch map[string]any, k string) error {
 	merged := old
 	switch {
 	case !hasOld && !hasSet:
+		// There is nothing to order, and no reason to make an empty list.
 		return nil
 	case !hasOld:
-		merged = patchedList(set)
+		merged = cleanList(set)
 	case hasSet:
 		if merged, err = mergeListField(old, set, f); err != nil {
 			return err
@@ -84,12 +109,14 @@ func (p patchFields) mergeOrdered(doc, patch map[string]any, k string) error {
 	return err
 }
 
-// checkElementOrder is an error unless the elements that the patch sets stand in order in
-// the same sequence.
+// checkElementOrder returns an error unless the elements that the patch sets stand in order
+// in the same sequence. The order may have others between them; those with a directive are
+// going, and need not be in it.
 func checkElementOrder(set, order []any, key string) error {
 	if len(set) == 0 || len(order) == 0 {
 		return nil
 	}
+	// Both lists are gone through once, side by side.
 	at := 0
 	for _, e := range set {
 		if o, ok := e.(map[string]any); ok && o[patchDirective] != nil {
@@ -101,7 +128,8 @@ func checkElementOrder(set, order []any, key string) error {
 		}
 		for {
 			if at == len(order) {
-				return status.BadRequest(shownPart(fmt.Sprintf("The order in patch list:\n%v\n doesn't match $setElementOrder list:\n%v\n", set, order)))
+				const text = "The order in patch list:\n%v\n doesn't match $setElementOrder list:\n%v\n"
+				return status.BadRequest(truncated(fmt.Sprintf(text, set, order)))
 			}
 			next, err := elementID(order[at], key)
 			if err != nil {
@@ -115,42 +143,34 @@ func checkElementOrder(set, order []any, key string) error {
 	return nil
 }
 
-// mergeList merges the elements of patch into those of list, which is consumed.
-func mergeList(list, patch []any, f *kinds.Field) ([]any, error) {
-	if len(list) == 0 && len(patch) == 0 {
-		return list, nil
+// deleteScalars takes the elements of gone from the list doc[k], where there is one. Both
+// must be scalars of one type.
+func deleteScalars(doc map[string]any, k string, gone any) error {
+	drop, ok := gone.([]any)
+	if !ok {
+		return status.BadRequest("invalid patch format of primitive list")
 	}
-	objects, err := elementsAreObjects(list, patch)
+	list, ok := doc[k].([]any)
+	if !ok || len(list) == 0 || len(drop) == 0 {
+		return nil
+	}
+	objects, err := elementsAreObjects(list, drop)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	key := f.MergeKey
-	switch {
-	case objects && key == "":
-		return nil, status.BadRequest("cannot merge lists without merge key for struct")
-	case objects:
-		if list, patch, err = elementDirectives(list, patch, key); err != nil {
-			return nil, err
-		}
-	}
-	before, err := rankOf(list, key)
-	if err != nil {
-		return nil, err
-	}
-	var merged []any
 	if objects {
-		merged, err = mergeElements(list, patch, key, patchInside(f))
-	} else {
-		merged, err = union(list, patch), nil
+		return status.BadRequest("invalid patch format of primitive list")
 	}
-	if err != nil {
-		return nil, err
+	dropped := make(map[any]bool, len(drop))
+	for _, v := range drop {
+		dropped[identity(v)] = true
 	}
-	return arrange(merged, patch, before, key)
+	doc[k] = slices.DeleteFunc(list, func(v any) bool { return dropped[identity(v)] })
+	return nil
 }
 
-// elementDirectives does the directives among the elements of patch and returns the list
-// and the rest of the patch.
+// elementDirectives does the directives among the elements of patch, all of which are
+// objects, and returns the list and the rest of the patch.
 func elementDirectives(list, patch []any, key string) (left, rest []any, err error) {
 	var gone map[any]bool
 	replace := false
@@ -173,23 +193,27 @@ func elementDirectives(list, patch []any, key string) (left, rest []any, err err
 		case d == "merge":
 			return nil, nil, status.BadRequest("merging lists cannot yet be specified in the patch")
 		default:
-			return nil, nil, status.BadRequest(shownPart(fmt.Sprintf("unknown patch type: %v in map: %v", d, o)))
+			return nil, nil, status.BadRequest(truncated(fmt.Sprintf("unknown patch type: %v in map: %v", d, o)))
 		}
 	}
 	switch {
 	case replace:
-		return patchedList(rest), nil, nil
+		// What is deleted would be of the list that is replaced.
+		return cleanList(rest), nil, nil
 	case gone != nil:
+		// An element without the key has no identity yet that could be meant; whether that
+		// is an error is seen when the list is merged.
 		list = slices.DeleteFunc(list, func(e any) bool {
 			v, ok := e.(map[string]any)[key]
-			return ok && gone[plainID(v)]
+			return ok && gone[identity(v)]
 		})
 	}
 	return list, rest, nil
 }
 
-// mergeElements merges objects by their key; those that list does not have are appended.
-func mergeElements(list, patch []any, key string, inside patchFields) ([]any, error) {
+// mergeElements merges objects by their key, as inside says; those that list does not have
+// are appended. A key that the patch has twice is merged twice.
+func mergeElements(list, patch []any, key string, inside fieldRules) ([]any, error) {
 	if len(patch) == 0 {
 		return list, nil
 	}
@@ -205,7 +229,7 @@ func mergeElements(list, patch []any, key string, inside patchFields) ([]any, er
 		i, ok := at[id]
 		if !ok {
 			at[id] = len(list)
-			list = append(list, patchedMembers(e.(map[string]any)))
+			list = append(list, cleanObject(e.(map[string]any)))
 			continue
 		}
 		if list[i], err = inside.merge(list[i].(map[string]any), e.(map[string]any)); err != nil {
@@ -215,13 +239,13 @@ func mergeElements(list, patch []any, key string, inside patchFields) ([]any, er
 	return list, nil
 }
 
-// union is both lists of scalars, each value once.
+// union returns the scalars of both lists, each value once.
 func union(list, patch []any) []any {
 	seen := make(map[any]bool, len(list)+len(patch))
 	out := make([]any, 0, len(list)+len(patch))
 	for _, l := range [][]any{list, patch} {
 		for _, v := range l {
-			if id := plainID(v); !seen[id] {
+			if id := identity(v); !seen[id] {
 				seen[id] = true
 				out = append(out, v)
 			}
@@ -230,8 +254,9 @@ func union(list, patch []any) []any {
 	return out
 }
 
-// arrange puts the elements that order names into its order, the others into that of
-// before, and each of these ahead of the first named one that it stood ahead of.
+// arrange returns list with the elements that order names in its order, the others in that of
+// before, and each of these ahead of the first named one that it stood ahead of. before has
+// the indices that elements had; those that are new are not in it.
 func arrange(list, order []any, before map[any]int, key string) ([]any, error) {
 	rank, err := rankOf(order, key)
 	if err != nil {
@@ -267,6 +292,8 @@ func arrange(list, order []any, before map[any]int, key string) ([]any, error) {
 		}
 		return a.old - b.old
 	})
+	// The two sequences are woven together. A named one that is new stood nowhere, so that
+	// nothing is put ahead of it.
 	out := make([]any, 0, len(list))
 	for _, n := range named {
 		for len(others) > 0 && others[0].old >= 0 && others[0].old < n.old {
@@ -281,7 +308,8 @@ func arrange(list, order []any, before map[any]int, key string) ([]any, error) {
 	return out, nil
 }
 
-// rankOf is the index of each element, of the first where several are the same.
+// rankOf returns the index of each element by its identity, that of the first where several
+// are the same.
 func rankOf(list []any, key string) (map[any]int, error) {
 	rank := make(map[any]int, len(list))
 	for i, v := range list {
@@ -296,11 +324,11 @@ func rankOf(list []any, key string) (map[any]int, error) {
 	return rank, nil
 }
 
-// elementID is what makes a list's element itself: the value of its merge key, or
-// without a key the element.
+// elementID returns the identity of a list's element: that of its merge key's value, or
+// without a key its own. An element that does not have the key is an error.
 func elementID(v any, key string) (any, error) {
 	if key == "" {
-		return plainID(v), nil
+		return identity(v), nil
 	}
 	o, ok := v.(map[string]any)
 	if !ok {
@@ -308,18 +336,22 @@ func elementID(v any, key string) (any, error) {
 	}
 	id, ok := o[key]
 	if !ok {
-		return nil, status.BadRequest(shownPart(fmt.Sprintf("map: %v", o)) + " does not contain declared merge key: " + key)
+		// The object may be long, but the end of the message is what the client needs.
+		return nil, status.BadRequest(truncated(fmt.Sprintf("map: %v", o)) + " does not contain declared merge key: " + key)
 	}
-	return plainID(id), nil
+	return identity(id), nil
 }
 
-// plainID is a value that can be a map's key and stands for v.
-func plainID(v any) any {
-	type text string // apart from the strings of the document
+// identity returns a value that can be a map's key and is the same for equal values, and for
+// those only.
+func identity(v any) any {
+	// A type of its own keeps the text of a collection apart from a string with that text.
+	type text string
 	switch v := v.(type) {
 	case map[string]any, []any:
 		return text(tree.AppendJSON(nil, v))
 	case float64:
+		// 53.0 and 53 are one number.
 		if n := int64(v); float64(n) == v {
 			return n
 		}
@@ -327,13 +359,14 @@ func plainID(v any) any {
 	return v
 }
 
-// elementsAreObjects reports whether the elements of both lists, at least one in all, are
-// objects. They must all be of one type.
+// elementsAreObjects reports whether the elements of the lists, at least one in all, are
+// objects. They must all be of one type; lists of lists cannot be merged.
 func elementsAreObjects(lists ...[]any) (bool, error) {
 	first := ""
 	for _, l := range lists {
 		for _, v := range l {
 			name := goTypeName(v)
+			// Upstream answers this one with a 422 as well, and all the others with a 400.
 			if _, ok := v.([]any); ok && first == "" {
 				return false, patchRefused(fmt.Errorf("lists of lists are not supported"))
 			}
@@ -341,13 +374,14 @@ func elementsAreObjects(lists ...[]any) (bool, error) {
 				first = name
 			}
 			if name != first {
-				return false, status.BadRequest(shownPart(fmt.Sprintf("list element types are not identical: %v", lists)))
+				return false, status.BadRequest(truncated(fmt.Sprintf("list element types are not identical: %v", lists)))
 			}
 		}
 	}
 	return first == goTypeName(map[string]any(nil)), nil
 }
 
+// asList returns v as a list, or upstream's error for what is none.
 func asList(v any) ([]any, error) {
 	l, ok := v.([]any)
 	if !ok {
@@ -356,11 +390,12 @@ func asList(v any) ([]any, error) {
 	return l, nil
 }
 
+// wrongType returns upstream's error for a value of another Go type than it expects.
 func wrongType(want string, v any) *status.Error {
 	return status.BadRequest("expected a " + want + ", but received a " + goTypeName(v))
 }
 
-// goTypeName is the name of a value's type in upstream's texts.
+// goTypeName returns the name of a value's Go type, as upstream's texts have it.
 func goTypeName(v any) string {
 	switch v.(type) {
 	case map[string]any:

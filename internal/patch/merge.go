@@ -2,10 +2,13 @@ package patch
 
 import "apichain/internal/tree"
 
-// Merge is doc with a merge patch applied (RFC 7396): a null deletes, an object
-// is merged into an object, and all else replaces. doc is consumed: it is changed, and it
-// is the result. patch is neither changed nor are parts of it in the result, so it can be
-// applied again to another document. The result nests no deeper than the deeper of both.
+// Merge returns doc with a merge patch applied (RFC 7396): a null deletes a member, an object
+// is merged into an object, and all else, lists too, replaces what is there. doc is consumed:
+// it is changed, and it is the result; nil stands for an empty one. patch is neither changed
+// nor are parts of it in the result, so it can be applied again to another document. The
+// result nests no deeper than the deeper of both.
+//
+// A member cannot be set to null by a merge patch, nor can one element of a list be changed.
 func Merge(doc, patch map[string]any) map[string]any {
 	if doc == nil {
 		doc = make(map[string]any, len(patch))
@@ -20,6 +23,7 @@ func Merge(doc, patch map[string]any) map[string]any {
 			o, _ := doc[k].(map[string]any)
 			doc[k] = Merge(o, v)
 		default:
+			// Nulls in a list are values like others, so it is copied as it is.
 			doc[k] = tree.Copy(v)
 		}
 	}

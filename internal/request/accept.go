@@ -7,23 +7,33 @@ import (
 	"strings"
 )
 
-// Clause is one media range of an Accept header with the parameters that
-// Kubernetes gives a meaning: g, v and as name the form of an object.
+// Clause is one media range of an Accept header (RFC 9110, 12.5.1) with the parameters that
+// Kubernetes gives a meaning. g, v and as ask for the answer in the form of another object:
+// as=Table;g=meta.k8s.io;v=v1 is what kubectl get sends.
 type Clause struct {
-	MediaType string // lower case
-	Group     string
-	Version   string
-	As        string
-	Weight    float64
+	// MediaType is in lower case. It is a type, type/* or */*.
+	MediaType string
+
+	// Group, Version and As are the parameters g, v and as, in the client's spelling.
+	Group   string
+	Version string
+	As      string
+
+	// Weight is q, above 0 and at most 1.
+	Weight float64
 }
 
-// ParseAccept is the clauses of an Accept header, best first: by weight, then types
-// before wildcards (upstream), and as given among equals. What is no media range is left
-// out, as is weight 0 (RFC 9110, 12.5.1). No header at all, or nothing in it, is */*.
+// ParseAccept returns the clauses of an Accept header, whose lines count as one list, best
+// first: by weight, then types before wildcards (upstream), and as given among equals. What
+// is no media range is left out, as is weight 0, which the RFC calls not acceptable. No
+// header at all, or nothing in it, is */*; but one of which nothing is left is an empty
+// list, which no answer satisfies.
 func ParseAccept(lines []string) []Clause {
 	var out []Clause
 	given := false
 	for _, line := range lines {
+		// A comma in a quoted parameter cuts a clause in two, and neither half is a media
+		// range then. No parameter that means something here has a comma.
 		for clause := range strings.SplitSeq(line, ",") {
 			if strings.TrimSpace(clause) == "" {
 				continue
@@ -37,15 +47,20 @@ func ParseAccept(lines []string) []Clause {
 	if !given {
 		return []Clause{{MediaType: "*/*", Weight: 1}}
 	}
+	// Most clients send one clause. Sorting would cost it two allocations.
 	if len(out) < 2 {
 		return out
 	}
 	sort.SliceStable(out, func(i, j int) bool {
-		return cmp.Or(cmp.Compare(out[j].Weight, out[i].Weight), cmp.Compare(out[i].wildcards(), out[j].wildcards())) < 0
+		weight := cmp.Compare(out[j].Weight, out[i].Weight)
+		return cmp.Or(weight, cmp.Compare(out[i].wildcards(), out[j].wildcards())) < 0
 	})
 	return out
 }
 
+// parseClause reads one clause. It returns false for what is no media range, and for one
+// with a weight that is none. Parameters that mean nothing here, charset for one, are
+// ignored.
 func parseClause(s string) (Clause, bool) {
 	head, rest, _ := strings.Cut(s, ";")
 	c := Clause{MediaType: strings.ToLower(strings.TrimSpace(head)), Weight: 1}
@@ -64,6 +79,7 @@ func parseClause(s string) (Clause, bool) {
 		case "as":
 			c.As = value
 		case "q":
+			// Written this way round NaN is refused too.
 			q, err := strconv.ParseFloat(value, 64)
 			if err != nil || !(q >= 0 && q <= 1) {
 				return c, false
@@ -74,10 +90,11 @@ func parseClause(s string) (Clause, bool) {
 	return c, true
 }
 
-// wildcards is 0 for a type, 1 for type/* and 2 for */*.
+// wildcards returns 0 for a type, 1 for type/* and 2 for */*.
 func (c *Clause) wildcards() int { return strings.Count(c.MediaType, "*") }
 
-// Takes reports whether the clause's media range includes a type.
+// Takes reports whether the clause's media range includes mediaType, which is in lower case
+// and has no parameters.
 func (c *Clause) Takes(mediaType string) bool {
 	kind, ok := strings.CutSuffix(c.MediaType, "/*")
 	return c.MediaType == "*/*" || c.MediaType == mediaType || ok && strings.HasPrefix(mediaType, kind+"/")

@@ -8,15 +8,22 @@ import (
 // User is who a request acts as. It is set once by the authentication filter (and
 // replaced, never changed, by the impersonation filter), so it may be read from any
 // goroutine. Callers must not change its slices or map: a token's user is shared by
-// every request that carries the token.
+// every request that carries the token. A nil *User is a request that was not
+// authenticated yet.
 type User struct {
+	// Name is never empty. It decides who somebody is; UID only tells apart those who had the
+	// same name one after the other, as service accounts may.
 	Name   string
 	UID    string
 	Groups []string
-	Extra  map[string][]string // keys in lower case
+
+	// Extra has what an authenticator knows besides, under keys in lower case, because they
+	// travel as headers. Authorization may look at it, and the audit log has it.
+	Extra map[string][]string
 }
 
-// Names that upstream gives to identities which nobody configures.
+// The names that upstream gives to identities which nobody configures. A prefix is
+// completed with the namespace, and for a user with a colon and the account's name.
 const (
 	UserAnonymous             = "system:anonymous"
 	UserUnsecured             = "system:unsecured" // the plain listener's superuser
@@ -42,14 +49,16 @@ func (u *User) In(group string) bool {
 	return false
 }
 
-// NewUUID is a random (version 4) UUID. The generator is the runtime's ChaCha8: audit
-// IDs must not repeat, but they are no secret.
+// NewUUID returns a random UUID (RFC 9562, version 4) in lower case. It may be called
+// concurrently. The generator is the runtime's ChaCha8: audit IDs and the uids of objects
+// must not repeat, but they are no secret, so nothing may be allowed to who knows one.
 func NewUUID() string {
 	var b [16]byte
 	hi, lo := rand.Uint64(), rand.Uint64()
 	for i := range 8 {
 		b[i], b[8+i] = byte(hi>>(8*i)), byte(lo>>(8*i))
 	}
+	// Version 4, and the variant of the RFC.
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	var s [36]byte
 	hex.Encode(s[0:8], b[0:4])

@@ -47,7 +47,7 @@ func BenchmarkSchemaCompile(b *testing.B) {
 	o := objectOf(b, benchSchema)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Compile(o, true); err != nil {
+		if _, err := Compile(o); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -9,40 +9,31 @@ import (
 	"apichain/internal/tree"
 )
 
-// The names of custom kinds: what they look like, and who may have one that two CRDs ask
-// for.
+// The names of custom kinds: what they look like, and who may have one that two CRDs ask for.
+//
+// A CRD asks for names in spec.names; those that it was given are in status.acceptedNames, and only
+// under these it is served. In one group no two CRDs may have the same name of a resource (plural,
+// singular and short names are one space) nor the same name of a kind (kind and listKind are the
+// other). Who has a name keeps it: a CRD that asks for a taken one keeps the name that it had, or
+// none, until the other CRD is gone or gives it up. So with
+//
+//	widgets.example.com   spec.names: plural widgets, kind Widget   accepted first
+//	gadgets.example.com   spec.names: plural gadgets, kind Widget
+//
+// the second has the condition NamesAccepted False and is not served, though it has accepted gadgets
+// as its plural. The reason is ListKindConflict: both have WidgetList by default, and of several
+// conflicts the last is told. The built-in kinds are not asked about, here as upstream.
 
-const (
-	label1035Pattern = `[a-z]([-a-z0-9]*[a-z0-9])?`
-	label1035Words   = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '" + label1035Pattern + "')"
-	subdomainText    = `a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '` + labelPattern + `(\.` + labelPattern + `)*')`
-)
+// LabelWords returns what is wrong with s as a DNS label of RFC 1035, in upstream's words; "" when
+// nothing is.
+func LabelWords(s string) string { return strings.Join(field.DNS1035LabelErrors(s), ",") }
 
-// LabelWords is what is wrong with s as a DNS label of RFC 1035, "" when nothing is.
-func LabelWords(s string) string {
-	var words []string
-	if len(s) > 63 {
-		words = append(words, "must be no more than 63 bytes")
-	}
-	if !shortName(s) || s[0] < 'a' {
-		words = append(words, label1035Words)
-	}
-	return strings.Join(words, ",")
-}
+// SubdomainWords returns what is wrong with s as a DNS subdomain of RFC 1123, in upstream's words; ""
+// when nothing is.
+func SubdomainWords(s string) string { return strings.Join(field.DNSSubdomainErrors(s), ",") }
 
-// SubdomainWords is what is wrong with s as a DNS subdomain, "" when nothing is.
-func SubdomainWords(s string) string {
-	var words []string
-	if len(s) > 253 {
-		words = append(words, "must be no more than 253 bytes")
-	}
-	if !longName(s) {
-		words = append(words, subdomainText)
-	}
-	return strings.Join(words, ",")
-}
-
-// names checks the names of the spec, all of them required, or of the status.
+// names checks the form of names: those of the spec, all of which are required, or those of the
+// status, which may be missing as long as they are not accepted.
 func (c *crdCheck) names(p *field.Path, names map[string]any, required bool) {
 	for _, name := range []string{"plural", "singular", "kind", "listKind"} {
 		if required && tree.Text(names, name) == "" {
@@ -61,6 +52,7 @@ func (c *crdCheck) names(p *field.Path, names map[string]any, required bool) {
 			c.invalid(p.Child(name), v, "may have mixed case, but should otherwise match: "+words)
 		}
 	}
+	// The order is upstream's: short names, then the two kinds, then categories.
 	c.labels(p.Child("shortNames"), tree.List(names, "shortNames"))
 	if kind != "" && kind == listKind {
 		c.invalid(p.Child("listKind"), listKind, "kind and listKind may not be the same")
@@ -68,6 +60,7 @@ func (c *crdCheck) names(p *field.Path, names map[string]any, required bool) {
 	c.labels(p.Child("categories"), tree.List(names, "categories"))
 }
 
+// labels checks a list of names.
 func (c *crdCheck) labels(p *field.Path, names []any) {
 	for i, name := range tree.Strings(names) {
 		if words := LabelWords(name); words != "" {
@@ -76,64 +69,95 @@ func (c *crdCheck) labels(p *field.Path, names []any) {
 	}
 }
 
-// NameConflicts decides which of its names a CRD gets, beside others (of any group, itself
-// excepted), who keep those they were given. accepted is the names for
-// status.acceptedNames. conditions is status.conditions of the CRD with NamesAccepted and
-// Established brought up to date, in their places; others in it are kept. A condition that
-// does not change its status keeps its lastTransitionTime.
+// NameConflicts decides which of its names a CRD gets beside others: all CRDs there are, of any group;
+// itself among them does not count. It returns accepted, the object for status.acceptedNames, and
+// conditions, the list for status.conditions with NamesAccepted and Established brought up to date in
+// their places. Other conditions are kept, and one that does not change its status keeps its
+// lastTransitionTime. Established never goes back to False. crd and others are only read, and what
+// is returned shares nothing with them.
 func NameConflicts(crd map[string]any, others []map[string]any, now time.Time) (accepted map[string]any, conditions []any) {
 	resources, kinds := takenNames(tree.Text(crd, "spec", "group"), tree.Text(crd, "metadata", "name"), others)
-	wanted, had := tree.Object(crd, "spec", "names"), tree.Object(crd, "status", "acceptedNames")
-	accepted = map[string]any{}
-	var reason, message string
-	// The last conflict is the one that is told (upstream).
-	choose := func(field, conflict string, taken map[string]bool) {
-		want := tree.Text(wanted, field)
-		if want != tree.Text(had, field) && taken[want] {
-			reason, message = conflict, fmt.Sprintf("%q is already in use", want)
-			want = tree.Text(had, field)
-		}
-		accepted[field] = want
+	c := nameClaim{
+		wanted:   tree.Object(crd, "spec", "names"),
+		had:      tree.Object(crd, "status", "acceptedNames"),
+		accepted: map[string]any{},
 	}
-	choose("plural", "PluralConflict", resources)
-	choose("singular", "SingularConflict", resources)
-	shorts, conflicts := tree.List(wanted, "shortNames"), takenShortNames(wanted, had, resources)
-	if len(conflicts) > 0 {
-		reason, message = "ShortNamesConflict", strings.Join(conflicts, ", ")
-		if len(conflicts) > 1 {
-			message = "[" + message + "]"
-		}
-		shorts = tree.List(had, "shortNames")
-	}
-	choose("kind", "KindConflict", kinds)
-	choose("listKind", "ListKindConflict", kinds)
-	for field, list := range map[string][]any{"shortNames": shorts, "categories": tree.List(wanted, "categories")} {
-		if len(list) > 0 {
-			accepted[field] = tree.Copy(list)
-		}
-	}
-	for field, v := range accepted {
-		if v == "" && field != "plural" && field != "kind" {
-			delete(accepted, field)
-		}
-	}
-
-	conditions, _ = tree.Copy(tree.List(crd, "status", "conditions")).([]any)
-	if reason != "" {
-		conditions = SetCondition(conditions, "NamesAccepted", "False", reason, message, now)
-		if !conditionIs(crd, "Established", "True") {
-			conditions = SetCondition(conditions, "Established", "False", "NotAccepted", "not all names are accepted", now)
-		}
-		return accepted, conditions
-	}
-	conditions = SetCondition(conditions, "NamesAccepted", "True", "NoConflicts", "no conflicts found", now)
-	if !conditionIs(crd, "Established", "True") {
-		conditions = SetCondition(conditions, "Established", "True", "InitialNamesAccepted", "the initial names have been accepted", now)
-	}
-	return accepted, conditions
+	// The last conflict is the one that is told (upstream): the order matters.
+	c.choose("plural", "PluralConflict", resources)
+	c.choose("singular", "SingularConflict", resources)
+	c.chooseShortNames(resources)
+	c.choose("kind", "KindConflict", kinds)
+	c.choose("listKind", "ListKindConflict", kinds)
+	// Categories are no names: any number of kinds may share one.
+	c.acceptList("categories", tree.List(c.wanted, "categories"))
+	return c.accepted, c.conditions(crd, now)
 }
 
-// takenNames is the names that others were given in a group, of resources and of kinds.
+// nameClaim is what a CRD asks for and what it gets.
+type nameClaim struct {
+	wanted, had     map[string]any // spec.names and status.acceptedNames
+	accepted        map[string]any // becomes status.acceptedNames
+	reason, message string         // of the last conflict, "" where there is none
+}
+
+// choose accepts a name that is wanted unless it is taken; then the one that the CRD had stays. A
+// name that the CRD has already is its own, whoever else asks for it.
+func (c *nameClaim) choose(name, conflict string, taken map[string]bool) {
+	want := tree.Text(c.wanted, name)
+	if want != tree.Text(c.had, name) && taken[want] {
+		c.reason, c.message = conflict, fmt.Sprintf("%q is already in use", want)
+		want = tree.Text(c.had, name)
+	}
+	// The plural and the kind are there even when they are empty: upstream always writes them.
+	if want != "" || name == "plural" || name == "kind" {
+		c.accepted[name] = want
+	}
+}
+
+// chooseShortNames accepts all short names that are wanted, or none of them: one that is taken leaves
+// the CRD with those that it had.
+func (c *nameClaim) chooseShortNames(taken map[string]bool) {
+	shorts, conflicts := tree.List(c.wanted, "shortNames"), takenShortNames(c.wanted, c.had, taken)
+	if len(conflicts) > 0 {
+		c.reason, c.message = "ShortNamesConflict", strings.Join(conflicts, ", ")
+		if len(conflicts) > 1 {
+			c.message = "[" + c.message + "]"
+		}
+		shorts = tree.List(c.had, "shortNames")
+	}
+	c.acceptList("shortNames", shorts)
+}
+
+// acceptList accepts a list of names, as a copy. An empty one is left out.
+func (c *nameClaim) acceptList(name string, list []any) {
+	if len(list) > 0 {
+		c.accepted[name] = tree.Copy(list)
+	}
+}
+
+// conditions returns the conditions of the CRD with NamesAccepted and Established as the claim ended.
+func (c *nameClaim) conditions(crd map[string]any, now time.Time) []any {
+	conditions, _ := tree.Copy(tree.List(crd, "status", "conditions")).([]any)
+	// Who is established stays so under its old names: objects may exist.
+	established := conditionIs(crd, "Established", "True")
+	if c.reason != "" {
+		conditions = SetCondition(conditions, "NamesAccepted", "False", c.reason, c.message, now)
+		if !established {
+			conditions = SetCondition(conditions, "Established", "False", "NotAccepted", "not all names are accepted", now)
+		}
+		return conditions
+	}
+	conditions = SetCondition(conditions, "NamesAccepted", "True", "NoConflicts", "no conflicts found", now)
+	if !established {
+		// Upstream waits some seconds here for its other servers to notice; there are none.
+		const message = "the initial names have been accepted"
+		conditions = SetCondition(conditions, "Established", "True", "InitialNamesAccepted", message, now)
+	}
+	return conditions
+}
+
+// takenNames returns the names that other CRDs were given in a group, those of resources and those
+// of kinds. What others only ask for is free.
 func takenNames(group, self string, others []map[string]any) (resources, kinds map[string]bool) {
 	resources, kinds = map[string]bool{}, map[string]bool{}
 	for _, o := range others {
@@ -150,6 +174,7 @@ func takenNames(group, self string, others []map[string]any) (resources, kinds m
 	return resources, kinds
 }
 
+// takenShortNames returns a text for each short name that is wanted, taken, and not the CRD's own.
 func takenShortNames(wanted, had map[string]any, taken map[string]bool) (conflicts []string) {
 	ours := map[string]bool{}
 	for _, s := range tree.Strings(tree.List(had, "shortNames")) {
@@ -163,7 +188,7 @@ func takenShortNames(wanted, had map[string]any, taken map[string]bool) (conflic
 	return conflicts
 }
 
-// conditionIs says whether a condition of an object has a status.
+// conditionIs reports whether a condition of an object has a status; one that is missing has none.
 func conditionIs(obj map[string]any, typ, status string) bool {
 	for _, c := range tree.List(obj, "status", "conditions") {
 		if tree.Text(c, "type") == typ {
@@ -173,10 +198,14 @@ func conditionIs(obj map[string]any, typ, status string) bool {
 	return false
 }
 
-// SetCondition puts a condition in its place, or last. conditions and the objects in it are
-// the caller's own.
+// SetCondition replaces the condition of a type in its place, or appends it, and returns the list. Its
+// lastTransitionTime is now, in whole seconds of UTC, unless the condition had this status before: then
+// it keeps its time. conditions and the objects in it must be the caller's own.
 func SetCondition(conditions []any, typ, status, reason, message string, now time.Time) []any {
-	next := map[string]any{"type": typ, "status": status, "reason": reason, "message": message, "lastTransitionTime": now.UTC().Format(time.RFC3339)}
+	next := map[string]any{
+		"type": typ, "status": status, "reason": reason, "message": message,
+		"lastTransitionTime": now.UTC().Format(time.RFC3339),
+	}
 	for i, c := range conditions {
 		if tree.Text(c, "type") != typ {
 			continue

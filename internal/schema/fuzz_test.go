@@ -33,7 +33,7 @@ func FuzzSchema(f *testing.F) {
 		c.schema(field.Root("s"), map[string]any{"openAPIV3Schema": raw}, false)
 		Rules(crd)
 		Warnings(crd)
-		s, err := Compile(raw, true)
+		s, err := Compile(raw)
 		if err != nil {
 			if len(c.errs) == 0 {
 				t.Fatalf("%s is taken and does not compile: %v", schemaText, err)
@@ -55,7 +55,6 @@ func FuzzSchema(f *testing.F) {
 		}
 		errs := s.Validate(obj, nil)
 		s.Validate(obj, old)
-		s.validateStatus(obj, old)
 		same := s.Validate(obj, tree.Copy(obj).(map[string]any))
 		for _, e := range same {
 			if !strings.Contains(e.Field, "apiVersion") && !strings.Contains(e.Field, "kind") && !strings.Contains(e.Field, "metadata") {
@@ -123,7 +122,7 @@ func TestSchemaBombs(t *testing.T) {
 			t.Errorf("%s: %d errors", row.name, len(errs))
 		}
 		start = time.Now()
-		if s, err := Compile(raw, false); err == nil {
+		if s, err := Compile(raw); err == nil {
 			s.Prune(obj)
 			s.SetDefaults(obj)
 			if len(s.Validate(obj, tree.Copy(obj).(map[string]any))) > maxFaults {

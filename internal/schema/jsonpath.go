@@ -8,12 +8,41 @@ import (
 	"apichain/internal/tree"
 )
 
-// The part of JSONPath that CRDs use for printer columns, selectable fields and the scale
-// subresource: .a.b, ['a.b'], [0], [-1], [1:3], [*], .* and [?(@.type=="Ready")]. A dot in
-// a name may be escaped: .metadata.annotations.example\.com/owner.
+// JSONPath, the part of it that CRDs use for printer columns, selectable fields and the scale
+// subresource. Its grammar; nothing may stand between the parts but where blanks are named:
+//
+//	path    = step { step } | "."                       "." alone is the object itself
+//	step    = "." name | [ "." ] "[" choice "]"
+//	choice  = quoted | "*" | integer | range | filter
+//	name    = "*" | one or more of: any byte but "." and "[", or "\" and any byte
+//	quoted  = "'" ... "'" | '"' ... '"'                 with "\" before a byte that is meant as it is
+//	range   = [ integer ] ":" [ integer ]               from, and up to but without
+//	filter  = "?(" "@" path [ op literal ] ")"          path without a filter; blanks around op
+//	op      = "==" | "!=" | "<=" | ">=" | "<" | ">"
+//	literal = quoted | number | "true" | "false"
+//
+// An integer below zero counts from the end of a list. "*" stands for all items of a list or all
+// fields of an object, and so does a filter for those that it holds of. Some paths:
+//
+//	.metadata.annotations.example\.com/owner
+//	.spec.ports[0].name
+//	.status.conditions[?(@.type=="Ready")].status
+//	.spec.args[-2:]
+//
+// What upstream (kubectl's JSONPath, without its braces) does and this does not: ".." for any depth,
+// unions [0,1], ranges with a step [0:4:2], filters inside of filters. Such a path is an error here
+// when it is compiled. Upstream finds all values and a column shows the first; here the first is
+// found and no more. Where the steps leave a choice of fields, upstream takes the order of a Go map,
+// which is random; here it is the order of their names, so that a column shows the same each time.
+// Upstream fails while it follows a path, and shows no value, where a filter meets an object or
+// compares a text with a number; here a filter also chooses among fields, and such values differ.
+//
+// This file holds what a compiled path is and how it is followed; jsonpath_parse.go reads it.
 
-// CompileJSONPath gives a function that finds the first value at path in an object, in the
-// order of lists and sorted by key in objects. The function may be called concurrently.
+// CompileJSONPath compiles a path into a function that finds the first value at it in an object, in
+// the order of lists and by name in objects. found is false where there is none; a null that is there
+// is found. The value is a part of the object, not a copy. The function may be called concurrently.
+// The error says what is wrong with the path and at which byte.
 func CompileJSONPath(path string) (func(obj any) (value any, found bool), error) {
 	if path == "" || path[0] != '.' && path[0] != '[' {
 		return nil, fmt.Errorf("%s: must begin with a dot", cutText(path))
@@ -29,6 +58,14 @@ func CompileJSONPath(path string) (func(obj any) (value any, found bool), error)
 	return func(obj any) (any, bool) { return findPath(obj, steps) }, nil
 }
 
+// maxPathLength bounds a path, in bytes, and with it the depth of the recursion that follows it.
+const maxPathLength = 4096
+
+// DotPath returns the names in a path of names only, as those of the scale subresource and of
+// selectable fields are: .spec.replicas. It knows no escapes.
+func DotPath(path string) []string { return strings.Split(strings.TrimPrefix(path, "."), ".") }
+
+// cutText quotes a path for an error, or its beginning when it is long.
 func cutText(s string) string {
 	if len(s) > 100 {
 		s = s[:100] + "..."
@@ -36,37 +73,41 @@ func cutText(s string) string {
 	return strconv.Quote(s)
 }
 
-// queryStep is one step of a path.
-type queryStep struct {
-	kind     queryStepKind
-	name     string
-	from, to int  // of an index (from) and a range
-	open     bool // a range without to
-	filter   *pathFilter
+// pathStep is one step of a compiled path. Which fields count depends on the kind.
+type pathStep struct {
+	kind   stepKind
+	name   string      // of a stepField
+	from   int         // of a stepIndex and a stepRange
+	to     int         // of a stepRange that is not open
+	open   bool        // of a stepRange: it goes to the end
+	filter *pathFilter // of a stepFilter
 }
 
-type queryStepKind uint8
+// stepKind says where a step leads. The first two lead to one value, the others to any number.
+type stepKind uint8
 
 const (
-	queryField queryStepKind = iota
-	queryIndex
+	stepField stepKind = iota
+	stepIndex
 	stepRange
 	stepEach
-	queryFilter
+	stepFilter
 )
 
-// pathFilter holds of an item: what is at path compares so with value. Without an op it
-// only has to be there.
+// pathFilter decides which items a step goes on with: those in which the value at path compares with
+// value as op says. Without an op the value only has to be there.
 type pathFilter struct {
-	path  []queryStep
+	path  []pathStep
 	op    string
-	value any
+	value any // a string, a float64 or a bool
 }
 
-func findPath(v any, steps []queryStep) (any, bool) {
+// findPath follows steps from v and returns the first value at their end. A step that v has no place
+// for ends the search: nothing in a JSONPath of a CRD is an error when it is followed.
+func findPath(v any, steps []pathStep) (any, bool) {
 	for i, s := range steps {
 		switch s.kind {
-		case queryField:
+		case stepField:
 			o, ok := v.(map[string]any)
 			if !ok {
 				return nil, false
@@ -74,7 +115,8 @@ func findPath(v any, steps []queryStep) (any, bool) {
 			if v, ok = o[s.name]; !ok {
 				return nil, false
 			}
-		case queryIndex:
+		case stepIndex:
+			// What is no list has no items, and the index is out of range.
 			list, _ := v.([]any)
 			at := s.from
 			if at < 0 {
@@ -85,21 +127,23 @@ func findPath(v any, steps []queryStep) (any, bool) {
 			}
 			v = list[at]
 		default:
+			// The rest of the steps is tried below each value that this one leads to.
 			return findAmong(v, s, steps[i+1:])
 		}
 	}
 	return v, true
 }
 
-// findAmong finds the first value below one of the parts of v that a step chooses.
-func findAmong(v any, s queryStep, rest []queryStep) (any, bool) {
+// findAmong returns the first value at the end of rest below one of the parts of v that a step
+// chooses. A range chooses among items only.
+func findAmong(v any, s pathStep, rest []pathStep) (any, bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		if s.kind == stepRange {
 			return nil, false
 		}
 		for _, k := range tree.SortedKeys(v) {
-			if s.kind == queryFilter && !s.filter.holds(v[k]) {
+			if s.kind == stepFilter && !s.filter.holds(v[k]) {
 				continue
 			}
 			if found, ok := findPath(v[k], rest); ok {
@@ -108,7 +152,7 @@ func findAmong(v any, s queryStep, rest []queryStep) (any, bool) {
 		}
 	case []any:
 		for _, e := range s.chosen(v) {
-			if s.kind == queryFilter && !s.filter.holds(e) {
+			if s.kind == stepFilter && !s.filter.holds(e) {
 				continue
 			}
 			if found, ok := findPath(e, rest); ok {
@@ -119,9 +163,9 @@ func findAmong(v any, s queryStep, rest []queryStep) (any, bool) {
 	return nil, false
 }
 
-// chosen is the part of a list that a range covers; of other steps all of it. A range that
-// does not lie within the list covers nothing (upstream).
-func (s queryStep) chosen(list []any) []any {
+// chosen returns the part of a list that a range covers; for other steps all of it. A range that does
+// not lie within the list covers nothing, as upstream has it: of three items [1:9] has none.
+func (s pathStep) chosen(list []any) []any {
 	if s.kind != stepRange {
 		return list
 	}
@@ -141,36 +185,43 @@ func (s queryStep) chosen(list []any) []any {
 	return list[from:to]
 }
 
+// holds reports whether the filter takes an item. Values that cannot be compared, such as a text and
+// a number, are different and neither is less.
 func (f *pathFilter) holds(item any) bool {
 	v, found := findPath(item, f.path)
+	// What is not there differs from nothing: != does not hold of it either (upstream).
 	if f.op == "" || !found {
 		return found
 	}
-	c, comparable := comparePathValues(v, f.value)
-	if !comparable {
+	order, ok := comparePathValues(v, f.value)
+	if !ok {
 		return f.op == "!="
 	}
 	switch f.op {
 	case "==":
-		return c == 0
+		return order == 0
 	case "!=":
-		return c != 0
+		return order != 0
 	case "<":
-		return c < 0
+		return order < 0
 	case "<=":
-		return c <= 0
+		return order <= 0
 	case ">":
-		return c > 0
+		return order > 0
 	}
-	return c >= 0
+	return order >= 0
 }
 
+// comparePathValues compares a value of an object with a literal and returns -1, 0 or 1; ok is false
+// where they cannot be compared. Of two booleans that differ the first counts as greater, so that
+// only == and != say something about them.
 func comparePathValues(a, b any) (order int, ok bool) {
 	if s, isText := a.(string); isText {
 		t, isText := b.(string)
 		return strings.Compare(s, t), isText
 	}
 	if bound, isNumber := tree.Float(b); isNumber {
+		// A literal is a float64; large integers are compared with it without losing digits.
 		_, isNumber = tree.Float(a)
 		return compareNumber(a, bound), isNumber
 	}
@@ -181,217 +232,3 @@ func comparePathValues(a, b any) (order int, ok bool) {
 	}
 	return 1, isBool && areBool
 }
-
-// pathParser is a position in the text of a path.
-type pathParser struct {
-	text  string
-	pos   int
-	inner bool // in a filter, where there are no further ones
-}
-
-// maxPathLength bounds a path, in bytes.
-const maxPathLength = 4096
-
-func (p *pathParser) fail(what string) error {
-	return fmt.Errorf("%s: %s at byte %d", cutText(p.text), what, p.pos+1)
-}
-
-func (p *pathParser) steps() (steps []queryStep, err error) {
-	for p.pos < len(p.text) {
-		var s queryStep
-		switch p.text[p.pos] {
-		case '.':
-			p.pos++
-			if p.pos < len(p.text) && p.text[p.pos] == '[' {
-				continue
-			}
-			if p.pos == len(p.text) && len(steps) == 0 {
-				return nil, nil // the object itself
-			}
-			s, err = p.name()
-		case '[':
-			p.pos++
-			s, err = p.bracket()
-		default:
-			err = p.fail("expected . or [")
-		}
-		if err != nil {
-			return nil, err
-		}
-		steps = append(steps, s)
-	}
-	return steps, nil
-}
-
-func (p *pathParser) name() (queryStep, error) {
-	var b strings.Builder
-	for p.pos < len(p.text) {
-		c := p.text[p.pos]
-		if c == '.' || c == '[' {
-			break
-		}
-		if c == '\\' && p.pos+1 < len(p.text) {
-			p.pos++
-			c = p.text[p.pos]
-		}
-		b.WriteByte(c)
-		p.pos++
-	}
-	switch name := b.String(); name {
-	case "":
-		return queryStep{}, p.fail("expected a name")
-	case "*":
-		return queryStep{kind: stepEach}, nil
-	default:
-		return queryStep{name: name}, nil
-	}
-}
-
-// bracket reads what stands in [ ].
-func (p *pathParser) bracket() (s queryStep, err error) {
-	if p.pos >= len(p.text) {
-		return s, p.fail("expected ]")
-	}
-	switch c := p.text[p.pos]; {
-	case c == '\'' || c == '"':
-		s.name, err = p.quoted()
-	case c == '?':
-		return p.filter()
-	case c == '*':
-		p.pos++
-		s.kind = stepEach
-	default:
-		s, err = p.indexes()
-	}
-	if err == nil && !p.take("]") {
-		err = p.fail("expected ]")
-	}
-	return s, err
-}
-
-func (p *pathParser) take(token string) bool {
-	if !strings.HasPrefix(p.text[p.pos:], token) {
-		return false
-	}
-	p.pos += len(token)
-	return true
-}
-
-func (p *pathParser) quoted() (string, error) {
-	quote := p.text[p.pos]
-	p.pos++
-	var b strings.Builder
-	for ; p.pos < len(p.text); p.pos++ {
-		c := p.text[p.pos]
-		if c == quote {
-			p.pos++
-			return b.String(), nil
-		}
-		if c == '\\' && p.pos+1 < len(p.text) {
-			p.pos++
-			c = p.text[p.pos]
-		}
-		b.WriteByte(c)
-	}
-	return "", p.fail("the quoted text has no end")
-}
-
-// indexes reads 1, -1, 1:3, :2 or 1: .
-func (p *pathParser) indexes() (s queryStep, err error) {
-	end := strings.IndexByte(p.text[p.pos:], ']')
-	if end < 0 {
-		return s, p.fail("expected ]")
-	}
-	from, to, isRange := strings.Cut(p.text[p.pos:p.pos+end], ":")
-	number := func(text string) int {
-		if text == "" && isRange {
-			return 0
-		}
-		n, e := strconv.Atoi(text)
-		if e != nil {
-			err = p.fail("expected a number")
-		}
-		return n
-	}
-	s.kind, s.from = queryIndex, number(from)
-	if isRange {
-		s.kind, s.to, s.open = stepRange, number(to), to == ""
-	}
-	if err == nil {
-		p.pos += end
-	}
-	return s, err
-}
-
-// filter reads ?(@.path op value)].
-func (p *pathParser) filter() (s queryStep, err error) {
-	if p.inner || !p.take("?(") {
-		return s, p.fail("expected ?( outside of a filter")
-	}
-	p.spaces()
-	if !p.take("@") {
-		return s, p.fail("expected @")
-	}
-	f := &pathFilter{}
-	start := p.pos
-	for p.pos < len(p.text) && !strings.ContainsRune(" =!<>)", rune(p.text[p.pos])) {
-		if p.text[p.pos] == '[' {
-			if end := strings.IndexByte(p.text[p.pos:], ']'); end > 0 {
-				p.pos += end
-			}
-		}
-		p.pos++
-	}
-	inner := pathParser{text: p.text[start:min(p.pos, len(p.text))], inner: true}
-	if f.path, err = inner.steps(); err != nil {
-		return s, err
-	}
-	p.spaces()
-	for _, op := range []string{"==", "!=", "<=", ">=", "<", ">"} {
-		if p.take(op) {
-			f.op = op
-			p.spaces()
-			if f.value, err = p.literal(); err != nil {
-				return s, err
-			}
-			break
-		}
-	}
-	p.spaces()
-	if !p.take(")]") {
-		return s, p.fail("expected )]")
-	}
-	return queryStep{kind: queryFilter, filter: f}, nil
-}
-
-func (p *pathParser) spaces() {
-	for p.pos < len(p.text) && p.text[p.pos] == ' ' {
-		p.pos++
-	}
-}
-
-func (p *pathParser) literal() (any, error) {
-	if p.pos < len(p.text) && (p.text[p.pos] == '"' || p.text[p.pos] == '\'') {
-		return p.quoted()
-	}
-	end := strings.IndexAny(p.text[min(p.pos, len(p.text)):], " )")
-	if end <= 0 {
-		return nil, p.fail("expected a value")
-	}
-	word := p.text[p.pos : p.pos+end]
-	switch word {
-	case "true", "false":
-		p.pos += end
-		return word == "true", nil
-	}
-	f, err := strconv.ParseFloat(word, 64)
-	if err != nil {
-		return nil, p.fail("expected a text, a number, true or false")
-	}
-	p.pos += end
-	return f, nil
-}
-
-// DotPath is the names in a path of names only, as those of the scale subresource are:
-// .spec.replicas.
-func DotPath(path string) []string { return strings.Split(strings.TrimPrefix(path, "."), ".") }

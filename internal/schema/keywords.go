@@ -1,36 +1,57 @@
 package schema
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"apichain/internal/field"
 	"apichain/internal/tree"
 )
 
-// The keywords of a schema in a CRD: which there are and of what type their values are,
-// and the rules for them that hold in every schema, structural part or alternative.
+// The keywords of a schema in a CRD. First their shapes: which keywords there are, and of what type
+// their values have to be. Upstream refuses a wrong type when it reads the CRD, before any rule is
+// asked; here the shape is checked first, and all other checks rely on it. Then the rules for
+// keywords that hold in every schema, be it a structural part or an alternative.
+//
+// A keyword that is not in the table is no error: the resource API prunes it as an unknown field of
+// the CRD before a check sees it.
 
-// schemaKeywords is the type of each keyword's value: a JSON type, or schema, schemas (a
+// schemaKeywords holds the type of each keyword's value: a JSON type, or schema, schemas (a
 // list), fields (an object of schemas), texts, count (an integer), items or extra (what
 // items and additionalProperties take), any.
 var schemaKeywords = map[string]string{
-	"$ref": "string", "$schema": "string", "description": "string", "format": "string", "id": "string", "pattern": "string", "title": "string", "type": "string",
-	"x-kubernetes-list-type": "string", "x-kubernetes-map-type": "string",
-	"exclusiveMaximum": "boolean", "exclusiveMinimum": "boolean", "nullable": "boolean", "uniqueItems": "boolean",
-	"x-kubernetes-embedded-resource": "boolean", "x-kubernetes-int-or-string": "boolean", "x-kubernetes-preserve-unknown-fields": "boolean",
-	"maximum": "number", "minimum": "number", "multipleOf": "number",
-	"maxItems": "count", "maxLength": "count", "maxProperties": "count", "minItems": "count", "minLength": "count", "minProperties": "count",
-	"required": "texts", "x-kubernetes-list-map-keys": "texts",
-	"enum": "array", "x-kubernetes-validations": "array", "dependencies": "object", "externalDocs": "object",
-	"definitions": "fields", "patternProperties": "fields", "properties": "fields",
+	// About the value as a whole.
+	"type": "string", "format": "string", "nullable": "boolean", "enum": "array", "default": "any",
+	"title": "string", "description": "string", "example": "any", "externalDocs": "object",
+
+	// Numbers and texts.
+	"maximum": "number", "exclusiveMaximum": "boolean", "minimum": "number", "exclusiveMinimum": "boolean", "multipleOf": "number",
+	"maxLength": "count", "minLength": "count", "pattern": "string",
+
+	// Lists.
+	"items": "items", "additionalItems": "extra", "maxItems": "count", "minItems": "count", "uniqueItems": "boolean",
+
+	// Objects.
+	"properties": "fields", "patternProperties": "fields", "additionalProperties": "extra",
+	"required": "texts", "maxProperties": "count", "minProperties": "count", "dependencies": "object",
+
+	// Other schemas.
 	"allOf": "schemas", "anyOf": "schemas", "oneOf": "schemas", "not": "schema",
-	"items": "items", "additionalItems": "extra", "additionalProperties": "extra",
-	"default": "any", "example": "any",
+	"definitions": "fields", "$ref": "string", "$schema": "string", "id": "string",
+
+	// Kubernetes' own.
+	"x-kubernetes-embedded-resource": "boolean", "x-kubernetes-int-or-string": "boolean",
+	"x-kubernetes-preserve-unknown-fields": "boolean", "x-kubernetes-list-map-keys": "texts",
+	"x-kubernetes-list-type": "string", "x-kubernetes-map-type": "string", "x-kubernetes-validations": "array",
 }
 
-// shape says where the value of a keyword is not of its type. Other checks rely on it.
+// shapeWords holds what an error calls a type of schemaKeywords.
+var shapeWords = map[string]string{
+	"string": "a string", "boolean": "a boolean", "number": "a number", "count": "an integer",
+	"array": "an array", "object": "an object", "texts": "an array of strings",
+}
+
+// shape checks that v is a schema, and that the values of its keywords are of their types, at any
+// depth. A keyword with null counts as absent.
 func (c *crdErrors) shape(p *field.Path, v any) {
 	s, ok := v.(map[string]any)
 	if !ok {
@@ -57,6 +78,7 @@ func (c *crdErrors) shape(p *field.Path, v any) {
 		case "schemas":
 			c.shapeList(at, v)
 		case "items":
+			// A list of schemas has the right shape; that it is not supported is said below.
 			if _, ok := v.([]any); ok {
 				c.shapeList(at, v)
 			} else {
@@ -68,13 +90,13 @@ func (c *crdErrors) shape(p *field.Path, v any) {
 			}
 		default:
 			if !hasShape(v, want) {
-				c.invalid(at, v, "must be "+map[string]string{"array": "an array", "object": "an object", "count": "an integer", "texts": "an array of strings"}[want]+
-					map[string]string{"string": "a string", "boolean": "a boolean", "number": "a number"}[want])
+				c.invalid(at, v, "must be "+shapeWords[want])
 			}
 		}
 	}
 }
 
+// shapeList checks that v is a list of schemas.
 func (c *crdErrors) shapeList(p *field.Path, v any) {
 	list, ok := v.([]any)
 	if !ok {
@@ -85,6 +107,7 @@ func (c *crdErrors) shapeList(p *field.Path, v any) {
 	}
 }
 
+// hasShape reports whether v is of a type of schemaKeywords that holds no schemas.
 func hasShape(v any, want string) bool {
 	switch want {
 	case "count":
@@ -102,25 +125,54 @@ func hasShape(v any, want string) bool {
 	return tree.TypeName(v) == want
 }
 
-// keywordCheck checks the rules for keywords, in upstream's order.
+// keywordCheck checks the rules for keywords of one schema. Its errors come in the order in which
+// upstream asks.
 type keywordCheck struct{ crdErrors }
 
-// keywordScope is what is inherited from outer schemas.
+// keywordScope is what a schema inherits from those around it.
 type keywordScope struct {
-	noDefaults string // why defaults are forbidden; "" when they are not
-	inMeta     bool   // this is about apiVersion, kind or metadata
+	// noDefaults says why defaults are forbidden, in the words that end the error; "" when they
+	// are not.
+	noDefaults string
+	// inMeta says that the schema is about apiVersion, kind or metadata of a resource.
+	inMeta bool
 }
 
-// unsupportedKeywords are not supported anywhere.
+// unsupportedKeywords are parts of JSON Schema that no CRD may use.
 var unsupportedKeywords = []string{"id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref"}
 
+// node checks one schema and all below it; root says that it is the schema of the whole object.
 func (c *keywordCheck) node(p *field.Path, s map[string]any, root bool, scope keywordScope) {
 	if s == nil || c.full() {
 		return
 	}
 	c.plain(p, s, scope)
+	c.fields(p, s, root, scope)
+	// The order from here on is upstream's: not, allOf, oneOf, anyOf, items, then the extensions.
+	if not := tree.Object(s, "not"); not != nil {
+		c.node(p.Child("not"), not, false, scope)
+	}
+	for _, keyword := range []string{"allOf", "oneOf", "anyOf", "items"} {
+		for i, e := range tree.List(s, keyword) {
+			sub, _ := e.(map[string]any)
+			c.node(p.Child(keyword).Index(i), sub, false, scope)
+		}
+	}
+	if items := tree.Object(s, "items"); items != nil {
+		c.node(p.Child("items"), items, false, scope)
+	}
+	c.extensions(p, s)
+	if rules := tree.List(s, "x-kubernetes-validations"); len(rules) > 0 {
+		c.rules(p.Child("x-kubernetes-validations"), rules)
+	}
+}
+
+// fields checks additionalProperties and properties, and what they hand down: the metadata of a
+// resource has no defaults, because the server fills it in itself.
+func (c *keywordCheck) fields(p *field.Path, s map[string]any, root bool, scope keywordScope) {
 	props := tree.Object(s, "properties")
 	if extra := s["additionalProperties"]; extra != nil {
+		// true beside properties passes: the other fields are known and may be anything.
 		if len(props) > 0 && extra != true {
 			c.forbidden(p.Child("additionalProperties"), "additionalProperties and properties are mutual exclusive")
 		}
@@ -140,25 +192,9 @@ func (c *keywordCheck) node(p *field.Path, s map[string]any, root bool, scope ke
 		}
 		c.node(p.Child("properties").Key(name), tree.Object(props, name), false, sub)
 	}
-	if not := tree.Object(s, "not"); not != nil {
-		c.node(p.Child("not"), not, false, scope)
-	}
-	for _, keyword := range []string{"allOf", "oneOf", "anyOf", "items"} {
-		for i, e := range tree.List(s, keyword) {
-			sub, _ := e.(map[string]any)
-			c.node(p.Child(keyword).Index(i), sub, false, scope)
-		}
-	}
-	if items := tree.Object(s, "items"); items != nil {
-		c.node(p.Child("items"), items, false, scope)
-	}
-	c.extensions(p, s)
-	if rules := tree.List(s, "x-kubernetes-validations"); len(rules) > 0 {
-		c.rules(p.Child("x-kubernetes-validations"), rules)
-	}
 }
 
-// plain checks the keywords of OpenAPI.
+// plain checks the keywords that OpenAPI has as well.
 func (c *keywordCheck) plain(p *field.Path, s map[string]any, scope keywordScope) {
 	typ := tree.Text(s, "type")
 	if typ != "" && !slices.Contains(schemaTypeNames, typ) {
@@ -168,10 +204,13 @@ func (c *keywordCheck) plain(p *field.Path, s map[string]any, scope keywordScope
 		c.forbidden(p.Child("default"), "must not be set "+scope.noDefaults)
 	}
 	for _, k := range unsupportedKeywords {
+		// Upstream keeps additionalItems: false, an empty $ref and empty dependencies apart from
+		// absent ones, and of the others only what is not empty.
 		if v := s[k]; v != nil && (v == false || k == "$ref" || k == "dependencies" || !isZeroValue(v)) {
 			c.forbidden(p.Child(k), k+" is not supported")
 		}
 	}
+	// In addition to the error above: a hint for those who come from JSON Schema.
 	if typ == "null" {
 		c.forbidden(p.Child("type"), "type cannot be set to null, use nullable as an alternative")
 	}
@@ -183,159 +222,5 @@ func (c *keywordCheck) plain(p *field.Path, s map[string]any, scope keywordScope
 	}
 	if tree.True(s["uniqueItems"]) {
 		c.forbidden(p.Child("uniqueItems"), "uniqueItems cannot be set to true since the runtime complexity becomes quadratic")
-	}
-}
-
-// typeFor checks that a schema with this extension is of a type.
-func (c *keywordCheck) typeFor(p *field.Path, s map[string]any, want, extension string) (ok bool) {
-	typ := tree.Text(s, "type")
-	switch detail := "must be " + want + " if " + extension + " is specified"; typ {
-	case want:
-		return true
-	case "":
-		c.required(p.Child("type"), detail)
-	default:
-		c.invalid(p.Child("type"), typ, detail)
-	}
-	return false
-}
-
-// extensions checks the keywords that begin with x-kubernetes.
-func (c *keywordCheck) extensions(p *field.Path, s map[string]any) {
-	if s["x-kubernetes-preserve-unknown-fields"] == false {
-		c.invalid(p.Child("x-kubernetes-preserve-unknown-fields"), false, "must be true or undefined")
-	}
-	if m := s["x-kubernetes-map-type"]; m != nil {
-		c.typeFor(p, s, "object", "x-kubernetes-map-type")
-		if m != "atomic" && m != "granular" {
-			c.notSupported(p.Child("x-kubernetes-map-type"), m, "atomic", "granular")
-		}
-	}
-	list, items := s["x-kubernetes-list-type"], tree.Object(s, "items")
-	if list != nil {
-		if c.typeFor(p, s, "array", "x-kubernetes-list-type") && list == "set" {
-			c.setItems(p.Child("items"), items)
-		}
-		if list != "atomic" && list != "set" && list != "map" {
-			c.notSupported(p.Child("x-kubernetes-list-type"), list, "atomic", "set", "map")
-		}
-	}
-	keys := tree.Strings(tree.List(s, "x-kubernetes-list-map-keys"))
-	if len(keys) > 0 {
-		at := p.Child("x-kubernetes-list-type")
-		const detail = "must be map if x-kubernetes-list-map-keys is non-empty"
-		if list == nil {
-			c.required(at, detail)
-		} else if list != "map" {
-			c.invalid(at, list, detail)
-		}
-	}
-	if list == "map" {
-		c.mapItems(p, s, items, keys)
-	}
-	if items != nil && (list == "set" || list == "map") && tree.True(items["nullable"]) {
-		c.forbidden(p.Child("items").Child("nullable"), "cannot be nullable when x-kubernetes-list-type is "+list.(string))
-	}
-	if items != nil && list == "map" {
-		c.mapKeys(p.Child("items"), items, keys)
-	}
-}
-
-// setItems checks that the items of a set are compared as a whole.
-func (c *keywordCheck) setItems(p *field.Path, items map[string]any) {
-	const detail = "must be atomic as item of a list with x-kubernetes-list-type=set"
-	switch tree.Text(items, "type") {
-	case "array":
-		if t := items["x-kubernetes-list-type"]; t != nil && t != "atomic" {
-			c.invalid(p.Child("x-kubernetes-list-type"), t, detail)
-		}
-	case "object":
-		if items["x-kubernetes-map-type"] != "atomic" {
-			c.invalid(p.Child("x-kubernetes-map-type"), items["x-kubernetes-list-type"], detail)
-		}
-	}
-}
-
-func (c *keywordCheck) mapItems(p *field.Path, s, items map[string]any, keys []string) {
-	at := p.Child("x-kubernetes-list-map-keys")
-	if len(keys) == 0 {
-		c.required(at, "must not be empty if x-kubernetes-list-type is map")
-	}
-	switch {
-	case s["items"] == nil:
-		c.required(p.Child("items"), "must have a schema if x-kubernetes-list-type is map")
-		return
-	case items == nil:
-		c.invalid(p.Child("items"), s["items"], "must only have a single schema if x-kubernetes-list-type is map")
-		return
-	case tree.Text(items, "type") != "object":
-		c.invalid(p.Child("items").Child("type"), tree.Text(items, "type"), "must be object if parent array's x-kubernetes-list-type is map")
-		return
-	}
-	props, seen := tree.Object(items, "properties"), map[string]bool{}
-	shown := cutValue(tree.List(s, "x-kubernetes-list-map-keys")) // once: there may be many
-	for _, k := range keys {
-		key, there := props[k]
-		if typ := tree.Text(key, "type"); !there {
-			c.invalid(at, shown, "entries must all be names of item properties")
-		} else if typ == "array" || typ == "object" {
-			c.invalid(p.Child("items").Child("properties").Key(k).Child("type"), tree.Text(items, "type"), "must be a scalar type if parent array's x-kubernetes-list-type is map")
-		}
-		if seen[k] {
-			c.invalid(at, shown, "must not contain duplicate entries")
-		}
-		seen[k] = true
-	}
-}
-
-// mapKeys checks that every item of a map has its keys.
-func (c *keywordCheck) mapKeys(p *field.Path, items map[string]any, keys []string) {
-	required := map[string]bool{}
-	for _, name := range tree.Strings(tree.List(items, "required")) {
-		required[name] = true
-	}
-	for _, k := range keys {
-		prop := tree.Object(items, "properties", k)
-		if prop == nil {
-			continue
-		}
-		at := p.Child("properties").Key(k)
-		if !required[k] && prop["default"] == nil {
-			c.required(at.Child("default"), "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property")
-		}
-		if tree.True(prop["nullable"]) {
-			c.forbidden(at.Child("nullable"), "this property is in x-kubernetes-list-map-keys, so it cannot be nullable")
-		}
-	}
-}
-
-// rules checks x-kubernetes-validations as far as that needs no CEL.
-func (c *keywordCheck) rules(p *field.Path, rules []any) {
-	for i, r := range rules {
-		at := p.Index(i)
-		rule, message := strings.TrimSpace(tree.Text(r, "rule")), tree.Text(r, "message")
-		trimmed := strings.TrimSpace(message)
-		switch {
-		case rule == "":
-			c.required(at.Child("rule"), "rule is not specified")
-		case message != "" && trimmed == "":
-			c.invalid(at.Child("message"), message, "must be non-empty if specified")
-		case strings.ContainsAny(trimmed, "\r\n"):
-			c.invalid(at.Child("message"), message, "must not contain line breaks")
-		case strings.ContainsAny(rule, "\r\n") && trimmed == "":
-			c.required(at.Child("message"), "message must be specified if rule contains line breaks")
-		}
-		if e := tree.Text(r, "messageExpression"); e != "" && strings.TrimSpace(e) == "" {
-			c.required(at.Child("messageExpression"), "messageExpression must be non-empty if specified")
-		}
-		reasons := []string{"FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"}
-		if reason := tree.At(r, "reason"); reason != nil && !slices.Contains(reasons, fmt.Sprint(reason)) {
-			c.notSupported(at.Child("reason"), reason, reasons...)
-		}
-		if f := tree.Text(r, "fieldPath"); f != "" && strings.TrimSpace(f) == "" {
-			c.invalid(at.Child("fieldPath"), f, "must be non-empty if specified")
-		} else if strings.ContainsAny(f, "\r\n") {
-			c.invalid(at.Child("fieldPath"), f, "must not contain line breaks")
-		}
 	}
 }

@@ -37,7 +37,7 @@ func TestSchemaWalksSettle(t *testing.T) {
 	pruned, defaulted, invalid := 0, 0, 0
 	for range 4000 {
 		raw := map[string]any{"type": "object", "properties": map[string]any{"spec": withDefaults(r, randomSchema(r, 3, false))}}
-		s, err := Compile(raw, false)
+		s, err := Compile(raw)
 		if err != nil {
 			t.Fatal(err)
 		}

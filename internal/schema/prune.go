@@ -3,16 +3,41 @@ package schema
 import (
 	"slices"
 	"strconv"
-
-	"apichain/internal/tree"
 )
 
-// Prune removes the fields that the schema has no place for and returns their paths,
-// sorted (as upstream gives them). apiVersion, kind and metadata of the object itself are
-// left alone; in an embedded resource metadata keeps the fields every object has. The
-// error is always nil.
+// Pruning removes the fields that a schema has no place for. What is unknown is decided by
+// the structural part of the schema alone, never by an alternative of anyOf and the like:
+//
+//	type: object
+//	properties:
+//	  spec:
+//	    type: object
+//	    properties:
+//	      size: {type: integer}
+//	      free: {type: object, x-kubernetes-preserve-unknown-fields: true,
+//	             properties: {size: {type: object}}}
+//
+// Of {"spec": {"size": 1, "colour": "red", "free": {"x": {"y": 1}, "size": {"y": 1}}}} the fields
+// spec.colour and spec.free.size.y go. Preserving unknown fields keeps x and all in it, but
+// a field that is named, here spec.free.size, has a schema again, which prunes.
+//
+// Some surprises, all of them upstream's:
+//
+//   - a value whose schema knows no fields, a text for example, loses all of them when it is an
+//     object; that it has the wrong type is for Validate to say;
+//   - a list that preserves unknown fields hands that down to its items, an object does not;
+//   - of an embedded resource the metadata keeps only the fields that every object has. The
+//     metadata of the object itself is not looked at: the caller prunes it, as for all kinds.
+//
+// hasUnknown asks whether there is anything to prune, which there seldom is, and schemaPruner
+// repeats the walk with paths. The two must agree: what the first does not find stays.
+
+// Prune removes the unknown fields of obj in place and returns their paths, sorted as upstream
+// sorts them: spec.list[0].x. A field inside of a removed one is not listed. apiVersion, kind
+// and metadata of obj are left alone. The error is always nil; the resource API's interface for
+// kinds has it.
 func (s *Schema) Prune(obj map[string]any) (unknown []string, err error) {
-	if !s.root.foreignFields(obj, true, false) {
+	if !s.root.objectHasUnknown(obj, true, false) {
 		return nil, nil
 	}
 	p := schemaPruner{}
@@ -21,29 +46,30 @@ func (s *Schema) Prune(obj map[string]any) (unknown []string, err error) {
 	return p.unknown, nil
 }
 
-// isTypeOrMeta says whether a field belongs to every resource.
+// isTypeOrMeta reports whether a field of this name belongs to every resource.
 func isTypeOrMeta(name string) bool {
 	return name == "apiVersion" || name == "kind" || name == "metadata"
 }
 
-// metadataKeys is the fields of metadata.
+// metadataKeys are the fields of metadata that an embedded resource may have.
 var metadataKeys = map[string]bool{
 	"name": true, "generateName": true, "namespace": true, "selfLink": true, "uid": true, "resourceVersion": true,
 	"generation": true, "creationTimestamp": true, "deletionTimestamp": true, "deletionGracePeriodSeconds": true,
 	"labels": true, "annotations": true, "ownerReferences": true, "finalizers": true, "managedFields": true,
 }
 
-// foreign says whether v has a field that prune would remove. A nil node is the schema of
-// a value that has no fields. keep is set for the items of a list that preserves unknown
-// fields: they do as well.
-func (n *schemaNode) foreign(v any, keep bool) bool {
+// hasUnknown reports whether v has a field, at any depth, that Prune would remove. A nil node
+// is the schema of a value that has no fields. keep is set for the items of a list that
+// preserves unknown fields: they do as well.
+func (n *schemaNode) hasUnknown(v any, keep bool) bool {
 	switch v := v.(type) {
 	case map[string]any:
-		return n.foreignFields(v, n != nil && n.embedded, keep)
+		return n.objectHasUnknown(v, n != nil && n.embedded, keep)
 	case []any:
 		if n == nil {
+			// Without a schema the items have none, and nothing is preserved.
 			for _, e := range v {
-				if n.foreign(e, false) {
+				if n.hasUnknown(e, false) {
 					return true
 				}
 			}
@@ -53,7 +79,7 @@ func (n *schemaNode) foreign(v any, keep bool) bool {
 			return false
 		}
 		for _, e := range v {
-			if n.items.foreign(e, keep) {
+			if n.items.hasUnknown(e, keep) {
 				return true
 			}
 		}
@@ -61,20 +87,25 @@ func (n *schemaNode) foreign(v any, keep bool) bool {
 	return false
 }
 
-func (n *schemaNode) foreignFields(o map[string]any, resource, keep bool) bool {
+// objectHasUnknown is hasUnknown for an object; resource says that it is a whole object, whose
+// apiVersion, kind and metadata are known without being in the schema.
+func (n *schemaNode) objectHasUnknown(o map[string]any, resource, keep bool) bool {
+	// With few fields in the schema it is quicker to look each of them up in the object. With
+	// additionalProperties every field is known and each has to be looked into.
 	if n != nil && n.extra == extraUnknown && !n.sparse(len(o)) {
-		return n.foreignAmong(o, resource, keep)
+		return n.hasUnknownByCount(o, resource, keep)
 	}
 	for name, e := range o {
 		if resource && isTypeOrMeta(name) {
-			if n.embedded && name == "metadata" && foreignMetadata(e) {
+			if n.embedded && name == "metadata" && metadataHasUnknown(e) {
 				return true
 			}
 			continue
 		}
 		switch child, known := n.child(name); {
 		case known:
-			if child.foreign(e, false) {
+			// keep ends here: a field with a schema prunes again.
+			if child.hasUnknown(e, false) {
 				return true
 			}
 		case n == nil || !keep && !n.preserve:
@@ -84,9 +115,10 @@ func (n *schemaNode) foreignFields(o map[string]any, resource, keep bool) bool {
 	return false
 }
 
-// foreignAmong goes through the fields of the schema: if that finds all that there are,
-// none is unknown.
-func (n *schemaNode) foreignAmong(o map[string]any, resource, keep bool) bool {
+// hasUnknownByCount answers as objectHasUnknown does, for a schema without
+// additionalProperties: it goes through the fields of the schema, and if that finds as many as the
+// object has, none is unknown. No map is iterated over.
+func (n *schemaNode) hasUnknownByCount(o map[string]any, resource, keep bool) bool {
 	found := 0
 	if resource {
 		for _, name := range [...]string{"apiVersion", "kind", "metadata"} {
@@ -94,18 +126,19 @@ func (n *schemaNode) foreignAmong(o map[string]any, resource, keep bool) bool {
 			if there {
 				found++
 			}
-			if n.embedded && name == "metadata" && foreignMetadata(e) {
+			if n.embedded && name == "metadata" && metadataHasUnknown(e) {
 				return true
 			}
 		}
 	}
 	for i := range n.order {
 		f := &n.order[i]
+		// Those were counted above, whether the schema names them or not.
 		if resource && f.meta {
 			continue
 		}
 		if e, there := o[f.name]; there {
-			if found++; f.node.foreign(e, false) {
+			if found++; f.node.hasUnknown(e, false) {
 				return true
 			}
 		}
@@ -113,7 +146,9 @@ func (n *schemaNode) foreignAmong(o map[string]any, resource, keep bool) bool {
 	return found != len(o) && !keep && !n.preserve
 }
 
-func foreignMetadata(v any) bool {
+// metadataHasUnknown reports whether the metadata of an embedded resource has a field that no
+// object's metadata has. Metadata that is no object has none; Validate refuses it.
+func metadataHasUnknown(v any) bool {
 	o, _ := v.(map[string]any)
 	for name := range o {
 		if !metadataKeys[name] {
@@ -123,12 +158,14 @@ func foreignMetadata(v any) bool {
 	return false
 }
 
-// schemaPruner does what foreign found to be necessary.
+// schemaPruner removes what hasUnknown found, on the same ways through the object, and notes the
+// paths of what it removes.
 type schemaPruner struct {
-	path    []byte
+	path    []byte // of the current place; each step cuts it back to what it was
 	unknown []string
 }
 
+// value prunes inside of v, whose schema is n.
 func (p *schemaPruner) value(v any, n *schemaNode, keep bool) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -141,6 +178,7 @@ func (p *schemaPruner) value(v any, n *schemaNode, keep bool) {
 				return
 			}
 		}
+		// Items are never removed, only their fields: the others would move.
 		outer := len(p.path)
 		for i, e := range v {
 			p.path = append(strconv.AppendInt(append(p.path, '['), int64(i), 10), ']')
@@ -150,12 +188,15 @@ func (p *schemaPruner) value(v any, n *schemaNode, keep bool) {
 	}
 }
 
+// object prunes the fields of o. Deleting from a map while it is iterated over is safe in Go, and
+// nothing is added.
 func (p *schemaPruner) object(o map[string]any, n *schemaNode, resource, keep bool) {
 	outer := len(p.path)
 	for name, e := range o {
 		p.step(name)
 		switch child, known := n.child(name); {
 		case resource && isTypeOrMeta(name):
+			// First, since a schema that names metadata has no say in it either.
 			if m, ok := e.(map[string]any); ok && n.embedded && name == "metadata" {
 				p.metadata(m)
 			}
@@ -169,6 +210,8 @@ func (p *schemaPruner) object(o map[string]any, n *schemaNode, resource, keep bo
 	}
 }
 
+// metadata prunes the metadata of an embedded resource, of which only the names of the fields
+// are looked at.
 func (p *schemaPruner) metadata(m map[string]any) {
 	outer := len(p.path)
 	for name := range m {
@@ -181,96 +224,10 @@ func (p *schemaPruner) metadata(m map[string]any) {
 	}
 }
 
+// step appends the name of a field to the path.
 func (p *schemaPruner) step(name string) {
 	if len(p.path) > 0 {
 		p.path = append(p.path, '.')
 	}
 	p.path = append(p.path, name...)
-}
-
-// SetDefaults fills in the defaults of missing fields whose object is there, and deals with
-// nulls where the schema does not allow one: they become the default, or go.
-//
-// Defaults of the items of long lists can multiply an object. Beyond schemaMaxDefaults
-// values a defaultOverflow is put in, which validate refuses.
-func (s *Schema) SetDefaults(obj map[string]any) {
-	d := defaulter{left: schemaMaxDefaults}
-	d.object(obj, s.root)
-}
-
-// defaultOverflow stands in an object where its defaults became too many.
-type defaultOverflow struct{}
-
-// defaulter counts down the values that may still be added.
-type defaulter struct{ left int }
-
-// fill fills v, which is or becomes a part of an object, and gives what to put there.
-func (d *defaulter) fill(v any, n *schemaNode) any {
-	if n == nil {
-		return v
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		d.object(v, n)
-	case []any:
-		if n.items == nil {
-			break
-		}
-		for i, e := range v {
-			if e == nil {
-				// An item is never removed: the others would move.
-				if n.items.def != nil && !n.items.nullable {
-					v[i] = d.copy(n.items)
-				}
-				continue
-			}
-			d.fill(e, n.items)
-		}
-	}
-	return v
-}
-
-func (d *defaulter) object(o map[string]any, n *schemaNode) {
-	if n.additional == nil && !n.sparse(len(o)) {
-		for i := range n.order {
-			f := &n.order[i]
-			if e, there := o[f.name]; there {
-				d.field(o, f.name, e, f.node)
-			} else if f.node.def != nil {
-				o[f.name] = d.copy(f.node)
-			}
-		}
-		return
-	}
-	for name, e := range o {
-		if child, _ := n.child(name); child != nil {
-			d.field(o, name, e, child)
-		}
-	}
-	for i := range n.defaults {
-		f := &n.defaults[i]
-		if _, there := o[f.name]; !there {
-			o[f.name] = d.copy(f.node)
-		}
-	}
-}
-
-// field deals with a field that is there.
-func (d *defaulter) field(o map[string]any, name string, e any, n *schemaNode) {
-	switch {
-	case e != nil:
-		d.fill(e, n)
-	case n.nullable:
-	case n.def == nil:
-		delete(o, name)
-	default:
-		o[name] = d.copy(n)
-	}
-}
-
-func (d *defaulter) copy(n *schemaNode) any {
-	if d.left -= n.defValues; d.left < 0 {
-		return defaultOverflow{}
-	}
-	return tree.Copy(n.def)
 }

@@ -119,7 +119,7 @@ func TestSchemaRandom(t *testing.T) {
 	for seed := range uint64(20_000) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		raw := map[string]any{"type": "object", "properties": map[string]any{"spec": randomSchema(r, 3, false)}}
-		s, err := Compile(raw, false)
+		s, err := Compile(raw)
 		if err != nil {
 			t.Fatalf("%s: %v", tree.AppendJSON(nil, raw), err)
 		}

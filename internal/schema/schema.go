@@ -1,352 +1,121 @@
+// Package schema holds the rules of custom resources: what a CustomResourceDefinition (CRD)
+// says about its objects, and what a CRD itself has to obey.
+//
+// In come objects as trees (package tree) and CRDs that are such trees as well. Out come
+// changed objects, field errors (package field) in the words of the real server, warnings,
+// and conditions for a CRD's status. The package knows no requests, no storage and no other
+// kinds; who serves the objects and when a CRD is served is decided elsewhere.
+//
+// There are four parts:
+//
+//   - a version's structural schema, compiled once (Compile), then used for every object that is
+//     read or written: Prune removes unknown fields, SetDefaults fills in defaults, Validate
+//     says what is wrong. Always in that order: an unknown field is not validated, and a
+//     default has to be valid like anything that a client sends;
+//   - the CRD: DefaultCRD, CheckCRD and Warnings when one is written, Rules to report the CEL
+//     rules that are not evaluated;
+//   - the names of custom kinds: NameConflicts decides who gets one that two CRDs ask for;
+//   - JSONPath, which printer columns, selectable fields and the scale subresource use.
+//
+// A short example; raw is the openAPIV3Schema of a version:
+//
+//	s, err := schema.Compile(raw)
+//	if err != nil {
+//		return err
+//	}
+//	unknown, _ := s.Prune(obj) // ["spec.colour"]
+//	s.SetDefaults(obj)
+//	errs := s.Validate(obj, nil)
+//
+// A compiled Schema and a compiled path never change and may be used concurrently; the object
+// that is handed in belongs to the caller, who must not share it during the call. Package
+// schema promises nothing to outsiders; it changes as the program needs.
 package schema
 
 import (
-	"fmt"
-	"math"
 	"regexp"
-	"slices"
 	"strings"
-
-	"apichain/internal/field"
-	"apichain/internal/tree"
 )
 
-// The schema of a custom kind's version, compiled from the openAPIV3Schema of its
-// CustomResourceDefinition. Three things are done with it, each a walk over the object and
-// the schema at once: prune (schema_prune.go), SetDefaults and validate
-// (schema_validate.go). Each walk first asks the question that almost always has a good
-// answer, without building paths or messages, and only an object that has something wrong
-// is walked again to say what. A compiled schema is not changed and may be used
-// concurrently.
+// The model that the rest of the package works on: a tree of nodes, one for each place in an
+// object that the CRD describes. A node keeps what pruning and defaulting need in its own
+// fields, and what only validation needs in rules, which most nodes do without. Of
 //
-// x-kubernetes-validations are not part of it: they are not evaluated, Rules names them.
+//	type: object
+//	properties:
+//	  spec: {type: object, required: [size], properties: {size: {type: integer, default: 1}}}
+//
+// the root has one field, spec; spec has one field, size, which is also among its defaults, and
+// rules, because a field is required; size has a default and no rules, since its type says all.
+//
+// Each of the three uses (prune.go, defaults.go, validate.go) walks the object and the nodes
+// side by side. Pruning and validating walk twice when they must: first they ask the question
+// that almost always has a good answer, and they ask it without building paths or messages, so
+// that a good object costs no allocation. Only an object that has something wrong is walked
+// again to say what (faults.go).
+//
+// Not in the model: x-kubernetes-validations (CEL), which are not evaluated; descriptions,
+// examples and external documentation, which only OpenAPI shows; and the metadata of the object
+// itself, whose rules are the same for all kinds.
 
-// Schema implements shape.
+// Schema is the compiled schema of one version of a custom kind, made by Compile. It never
+// changes and may be used concurrently. Its methods Prune, SetDefaults and Validate are what
+// the resource API asks of every kind, built in or custom.
 type Schema struct {
-	root      *schemaNode
-	hasStatus bool
+	root *schemaNode
 }
 
-// schemaNode is the schema of one place in an object.
+// schemaNode is the schema of one place in an object. A nil node stands for a place about which
+// the schema says nothing; the methods that may meet one say what it means to them.
 type schemaNode struct {
-	types                                schemaTypes
-	nullable, preserve, embedded, atomic bool
-	extra                                extraFields
-	list                                 listKind
+	// What kind of value may stand here.
+
+	types    schemaTypes
+	nullable bool // null may stand for a value of the type
+	embedded bool // x-kubernetes-embedded-resource: a whole object with apiVersion, kind and metadata
+
+	// Which fields an object may have here.
 
 	fields     map[string]*schemaNode // properties
-	order      []schemaField          // fields by name
-	defaults   []schemaField          // those that have a default
-	additional *schemaNode            // of the fields that are not in fields; nil: any value
-	items      *schemaNode            // nil: any value
-	keys       []string               // of a list that is a map
-	def        any                    // the default, with the defaults of its own parts filled in; nil is none
-	defValues  int                    // how many values there are in it
+	order      []schemaField          // the same by name, to be walked without a map's cost
+	additional *schemaNode            // the schema of fields that are not in fields; nil: they may be anything
+	extra      extraFields            // whether there may be such fields
+	preserve   bool                   // x-kubernetes-preserve-unknown-fields: unknown fields stay
+	atomic     bool                   // x-kubernetes-map-type: atomic, so its fields do not correspond to old ones
 
-	rules *schemaRules // nil where the type is all
+	// What a list may have here.
+
+	list  listKind
+	items *schemaNode // nil: items may be anything
+	keys  []string    // x-kubernetes-list-map-keys, for a listMap
+
+	// The default of the place itself, and which fields have one.
+
+	def       any           // nil is none; the defaults of its own parts are filled in already
+	defValues int           // how many values def holds, itself included
+	defaults  []schemaField // those of order whose node has a default
+
+	// What else a value has to obey; nil where the type says all.
+
+	rules *schemaRules
 }
 
+// schemaField is a field of an object together with its schema.
 type schemaField struct {
 	name string
-	meta bool // of a resource this is one of its own
+	meta bool // the name is one of apiVersion, kind, metadata, which mean more in a resource
 	node *schemaNode
 }
 
-// sparse says whether an object of this size has few of the fields there are: then going
-// through the object's is faster than through all.
+// sparse reports whether an object of this many fields has few of those that the schema knows.
+// Then it costs less to look up the object's fields in the schema than the other way round. The
+// margin of four keeps small schemas on the way that needs no iteration over a map.
 func (n *schemaNode) sparse(size int) bool { return len(n.order) > 2*size+4 }
 
-// schemaRules is what a value has to obey besides its type.
-type schemaRules struct {
-	enum                       []any
-	required                   []string
-	all, any, one              []*schemaNode
-	not                        *schemaNode
-	format                     string // only a known one
-	formatOK                   func(string) bool
-	pattern                    *regexp.Regexp
-	minimum, maximum, multiple *float64
-	above, below               bool // minimum and maximum are excluded
-	// Upstream reports bounds that the type cannot have at every value: the words for it.
-	badBounds                                                              []string
-	minLength, maxLength, minItems, maxItems, minProperties, maxProperties int64 // -1: none
-}
-
-// schemaTypes is a set of JSON types; none at all is any type.
-type schemaTypes uint8
-
-const (
-	typeInteger schemaTypes = 1 << iota
-	typeString
-	typeNumber
-	typeBoolean
-	typeArray
-	typeObject
-)
-
-var schemaTypeNames = []string{"integer", "string", "number", "boolean", "array", "object"}
-
-// String is the names as upstream joins them: integer,string.
-func (t schemaTypes) String() string {
-	var names []string
-	for i, name := range schemaTypeNames {
-		if t&(1<<i) != 0 {
-			names = append(names, name)
-		}
-	}
-	return strings.Join(names, ",")
-}
-
-// extraFields is what additionalProperties says of fields that are not in properties.
-type extraFields uint8
-
-const (
-	extraUnknown   extraFields = iota // nothing: they are pruned
-	extraAllowed                      // true or a schema
-	extraForbidden                    // false
-)
-
-// listKind is x-kubernetes-list-type.
-type listKind uint8
-
-const (
-	listAtomic listKind = iota
-	listSet
-	listMap
-)
-
-const (
-	// schemaMaxDefault bounds the values that one default can have with the defaults of
-	// its parts: lists of objects that have such defaults multiply.
-	schemaMaxDefault = 10_000
-	// schemaMaxDefaults bounds the values that SetDefaults adds to an object.
-	schemaMaxDefaults = 1 << 20
-	// schemaMaxSteps bounds the pairs of a value and a schema that validate looks at. An
-	// object of 3 MiB has 1.5 million values at most.
-	schemaMaxSteps = 8 << 20
-)
-
-// Compile compiles an openAPIV3Schema. hasStatus says that status is a subresource.
-// A schema that CheckCRD takes compiles; of another the error says what is wrong first.
-// s is not kept.
-func Compile(s map[string]any, hasStatus bool) (*Schema, error) {
-	c := schemaCompiler{}
-	root, err := c.node(s, "")
-	if err != nil {
-		return nil, err
-	}
-	// The root is a resource whatever the schema says, and its metadata is not ours.
-	root.embedded = false
-	return &Schema{root, hasStatus}, nil
-}
-
-// schemaCompiler remembers patterns, which are often repeated. A bare one leaves defaults
-// out.
-type schemaCompiler struct {
-	bare     bool
-	patterns map[string]*regexp.Regexp
-}
-
-type schemaError struct{ path, detail string }
-
-func (e *schemaError) Error() string {
-	if e.path == "" {
-		return e.detail
-	}
-	return e.path + ": " + e.detail
-}
-
-func (c *schemaCompiler) node(s map[string]any, path string) (*schemaNode, error) {
-	n := &schemaNode{}
-	if err := c.structure(n, s, path); err != nil {
-		return nil, err
-	}
-	r := &schemaRules{minLength: -1, maxLength: -1, minItems: -1, maxItems: -1, minProperties: -1, maxProperties: -1}
-	used, err := c.values(r, n.types, s, path)
-	if err != nil {
-		return nil, err
-	}
-	joined, err := c.junctors(r, s, path)
-	if err != nil {
-		return nil, err
-	}
-	if used || joined {
-		n.rules = r
-	}
-	if def := s["default"]; def != nil && !c.bare {
-		// A default is completed once, here; then it is only copied.
-		n.def = tree.Copy(def)
-		d := defaulter{left: schemaMaxDefault - CountValues(n.def)}
-		n.def = d.fill(n.def, n)
-		if d.left < 0 {
-			return nil, &schemaError{joinSchemaPath(path, "default"), fmt.Sprintf("has more than %d values with the defaults of its parts", schemaMaxDefault)}
-		}
-		n.defValues = CountValues(n.def)
-	}
-	return n, nil
-}
-
-func joinSchemaPath(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
-}
-
-// structure compiles what says which fields there are.
-func (c *schemaCompiler) structure(n *schemaNode, s map[string]any, path string) (err error) {
-	if typ := tree.Text(s, "type"); typ != "" {
-		i := slices.Index(schemaTypeNames, typ)
-		if i < 0 {
-			return &schemaError{joinSchemaPath(path, "type"), fmt.Sprintf("%q is no type", typ)}
-		}
-		n.types = 1 << i
-	}
-	if tree.True(s["x-kubernetes-int-or-string"]) {
-		n.types = typeInteger | typeString
-	}
-	n.nullable = tree.True(s["nullable"])
-	n.preserve = tree.True(s["x-kubernetes-preserve-unknown-fields"])
-	n.embedded = tree.True(s["x-kubernetes-embedded-resource"])
-	n.atomic = tree.Text(s, "x-kubernetes-map-type") == "atomic"
-	switch tree.Text(s, "x-kubernetes-list-type") {
-	case "set":
-		n.list = listSet
-	case "map":
-		n.list, n.keys = listMap, tree.Strings(tree.List(s, "x-kubernetes-list-map-keys"))
-	}
-
-	props := tree.Object(s, "properties")
-	if len(props) > 0 {
-		n.fields = make(map[string]*schemaNode, len(props))
-		n.order = make([]schemaField, 0, len(props))
-	}
-	for _, name := range tree.SortedKeys(props) {
-		at := joinSchemaPath(path, "properties["+name+"]")
-		sub, ok := props[name].(map[string]any)
-		if !ok {
-			return &schemaError{at, "must be an object"}
-		}
-		child, err := c.node(sub, at)
-		if err != nil {
-			return err
-		}
-		n.fields[name] = child
-		f := schemaField{name, isTypeOrMeta(name), child}
-		n.order = append(n.order, f)
-		if child.def != nil {
-			n.defaults = append(n.defaults, f)
-		}
-	}
-	switch extra := s["additionalProperties"].(type) {
-	case bool:
-		n.extra = extraForbidden
-		if extra {
-			n.extra = extraAllowed
-		}
-	case map[string]any:
-		n.extra = extraAllowed
-		if n.additional, err = c.node(extra, joinSchemaPath(path, "additionalProperties")); err != nil {
-			return err
-		}
-	}
-	if items, ok := s["items"].(map[string]any); ok {
-		n.items, err = c.node(items, joinSchemaPath(path, "items"))
-	}
-	return err
-}
-
-// values compiles the rules for the value itself; used says whether there is any.
-func (c *schemaCompiler) values(r *schemaRules, types schemaTypes, s map[string]any, path string) (used bool, err error) {
-	if enum := tree.List(s, "enum"); len(enum) > 0 {
-		r.enum, used = tree.Copy(enum).([]any), true
-	}
-	if required := tree.Strings(tree.List(s, "required")); len(required) > 0 {
-		r.required, used = required, true
-	}
-	if p := tree.Text(s, "pattern"); p != "" {
-		if r.pattern, err = c.pattern(p); err != nil {
-			return false, &schemaError{joinSchemaPath(path, "pattern"), err.Error()}
-		}
-		used = true
-	}
-	for name, to := range map[string]**float64{"minimum": &r.minimum, "maximum": &r.maximum, "multipleOf": &r.multiple} {
-		if f, ok := tree.Float(s[name]); ok {
-			*to, used = &f, true
-		}
-	}
-	r.above, r.below = tree.True(s["exclusiveMinimum"]), tree.True(s["exclusiveMaximum"])
-	for name, to := range map[string]*int64{
-		"minLength": &r.minLength, "maxLength": &r.maxLength, "minItems": &r.minItems, "maxItems": &r.maxItems,
-		"minProperties": &r.minProperties, "maxProperties": &r.maxProperties,
-	} {
-		if f, ok := tree.Float(s[name]); ok {
-			*to, used = int64(f), true
-		}
-	}
-	if format := tree.Text(s, "format"); format != "" && formatKnown(types, format) {
-		r.format, r.formatOK, used = format, stringFormat(types, format), true
-	}
-	r.badBounds = r.bounds(types)
-	return used, nil
-}
-
-func (c *schemaCompiler) pattern(p string) (*regexp.Regexp, error) {
-	if re := c.patterns[p]; re != nil {
-		return re, nil
-	}
-	re, err := regexp.Compile(p)
-	if err == nil {
-		if c.patterns == nil {
-			c.patterns = map[string]*regexp.Regexp{}
-		}
-		c.patterns[p] = re
-	}
-	return re, err
-}
-
-// bounds is the bounds that are outside of the type: 1.5 as the maximum of an integer.
-func (r *schemaRules) bounds(types schemaTypes) (bad []string) {
-	for _, b := range []struct {
-		name  string
-		value *float64
-	}{{"MultipleOf", r.multiple}, {"Minimum boundary", r.minimum}, {"Maximum boundary", r.maximum}} {
-		if b.value != nil && !numberInRange(*b.value, types, r.format) {
-			bad = append(bad, b.name)
-		}
-	}
-	return bad
-}
-
-// junctors compiles allOf, anyOf, oneOf and not.
-func (c *schemaCompiler) junctors(r *schemaRules, s map[string]any, path string) (used bool, err error) {
-	for _, j := range []struct {
-		name string
-		to   *[]*schemaNode
-	}{{"allOf", &r.all}, {"anyOf", &r.any}, {"oneOf", &r.one}} {
-		for i, e := range tree.List(s, j.name) {
-			at := joinSchemaPath(path, fmt.Sprintf("%s[%d]", j.name, i))
-			sub, ok := e.(map[string]any)
-			if !ok {
-				return false, &schemaError{at, "must be an object"}
-			}
-			n, err := c.node(sub, at)
-			if err != nil {
-				return false, err
-			}
-			*j.to, used = append(*j.to, n), true
-		}
-	}
-	if sub, ok := s["not"].(map[string]any); ok {
-		r.not, err = c.node(sub, joinSchemaPath(path, "not"))
-		used = true
-	}
-	return used, err
-}
-
-// child is the schema of a field of an object; known is false where the schema has no
-// place for it. A place without a schema of its own (additionalProperties: true) is nil.
-// Of a nil node nothing is known.
+// child returns the schema of a field of an object; known is false where the schema has no place
+// for such a field, which is what makes it unknown and pruned. A known field may have a nil
+// child: additionalProperties: true allows a field and says nothing about it. A nil node knows
+// no field.
 func (n *schemaNode) child(name string) (child *schemaNode, known bool) {
 	if n == nil {
 		return nil, false
@@ -357,105 +126,102 @@ func (n *schemaNode) child(name string) (child *schemaNode, known bool) {
 	return n.additional, n.extra != extraUnknown
 }
 
-// Rule is a rule of x-kubernetes-validations and its place in the CRD.
-type Rule struct{ Path, rule string }
+// schemaRules are the constraints on a value beside its type. noRules gives the ones that allow
+// everything; the zero value does not, since a limit of 0 is a limit.
+type schemaRules struct {
+	// Any value.
 
-// Rules is all rules of a CRD, in order, each with its path:
-// spec.versions[0].schema.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule
-func Rules(crd map[string]any) (rules []Rule) {
-	for i, v := range tree.List(crd, "spec", "versions") {
-		root := field.Root("spec").Child("versions").Index(i).Child("schema").Child("openAPIV3Schema")
-		walkSchema(root, tree.Object(v, "schema", "openAPIV3Schema"), func(p *field.Path, s map[string]any) {
-			for j, r := range tree.List(s, "x-kubernetes-validations") {
-				rules = append(rules, Rule{p.Child("x-kubernetes-validations").Index(j).Child("rule").String(), tree.Text(r, "rule")})
-			}
-		})
-	}
-	return rules
+	enum  []any
+	allOf []*schemaNode
+	anyOf []*schemaNode
+	oneOf []*schemaNode
+	not   *schemaNode
+
+	// Text. Lengths count characters, not bytes; -1 is no limit, as it is everywhere below.
+
+	format               string            // only one that formatKnown knows
+	formatOK             func(string) bool // nil for formats of numbers
+	pattern              *regexp.Regexp    // not anchored: it matches anywhere
+	minLength, maxLength int64
+
+	// Numbers. A nil pointer is no rule.
+
+	minimum, maximum, multiple *float64
+	exclusiveMin, exclusiveMax bool
+	// badBounds names the bounds that the type itself cannot hold (a maximum of 1.5 for an
+	// integer). Upstream reports such a bound at every value, good or not, in these words.
+	badBounds []string
+
+	// Lists and objects.
+
+	minItems, maxItems           int64
+	minProperties, maxProperties int64
+	required                     []string
 }
 
-// Warnings is the warnings for a client that writes a CRD.
-func Warnings(crd map[string]any) (warnings []string) {
-	warn := func(w string) {
-		if !slices.Contains(warnings, w) && len(warnings) < 100 {
-			warnings = append(warnings, w)
-		}
-	}
-	for _, v := range tree.List(crd, "spec", "versions") {
-		walkSchema(nil, tree.Object(v, "schema", "openAPIV3Schema"), func(_ *field.Path, s map[string]any) {
-			if item := tree.Text(s, "items", "type"); tree.Text(s, "x-kubernetes-list-type") == "set" && (item == "object" || item == "array") {
-				warn(fmt.Sprintf("x-kubernetes-list-type: set for items of type %q is not supported by server-side apply or CEL validation rules", item))
-			}
-			format := tree.Text(s, "format")
-			if format == "" {
-				return
-			}
-			types := schemaTypes(0)
-			if i := slices.Index(schemaTypeNames, tree.Text(s, "type")); i >= 0 && !tree.True(s["x-kubernetes-int-or-string"]) {
-				types = 1 << i
-			}
-			if !formatKnown(types, format) {
-				warn(fmt.Sprintf("unrecognized format %q", format))
-			}
-		})
-	}
-	return warnings
+// noRules returns rules that allow every value.
+func noRules() *schemaRules {
+	return &schemaRules{minLength: -1, maxLength: -1, minItems: -1, maxItems: -1, minProperties: -1, maxProperties: -1}
 }
 
-// walkSchema calls visit for s and each schema inside, outer ones first. With a nil path
-// there are no paths.
-func walkSchema(p *field.Path, s map[string]any, visit func(*field.Path, map[string]any)) {
-	visit(p, s)
-	sub := func(keyword string, i int, name string, v any) {
-		o, ok := v.(map[string]any)
-		if !ok {
-			return
-		}
-		at := p
-		if p != nil {
-			switch at = p.Child(keyword); {
-			case i >= 0:
-				at = at.Index(i)
-			case name != "":
-				at = at.Key(name)
-			}
-		}
-		walkSchema(at, o, visit)
-	}
-	props := tree.Object(s, "properties")
-	for _, name := range tree.SortedKeys(props) {
-		sub("properties", -1, name, props[name])
-	}
-	sub("additionalProperties", -1, "", s["additionalProperties"])
-	sub("items", -1, "", s["items"])
-	for _, junctor := range []string{"allOf", "anyOf", "oneOf"} {
-		for i, v := range tree.List(s, junctor) {
-			sub(junctor, i, "", v)
+// schemaTypes is a set of JSON types. The empty set stands for a schema without a type: any
+// value is of it. More than one type is possible only for x-kubernetes-int-or-string.
+type schemaTypes uint8
+
+// The types, one bit each, in the order of schemaTypeNames.
+const (
+	typeInteger schemaTypes = 1 << iota
+	typeString
+	typeNumber
+	typeBoolean
+	typeArray
+	typeObject
+)
+
+// schemaTypeNames are the words that type may have in a CRD. "null" is none of them: a schema
+// says nullable instead.
+var schemaTypeNames = []string{"integer", "string", "number", "boolean", "array", "object"}
+
+// String joins the names of the types as upstream does in messages: integer,string.
+func (t schemaTypes) String() string {
+	var names []string
+	for i, name := range schemaTypeNames {
+		if t&(1<<i) != 0 {
+			names = append(names, name)
 		}
 	}
-	sub("not", -1, "", s["not"])
+	return strings.Join(names, ",")
 }
 
-// Reading JSON trees.
+// extraFields says what additionalProperties makes of the fields that are not in properties.
+type extraFields uint8
 
-// CountValues is the number of values in a tree, itself included.
-func CountValues(v any) int {
-	n := 1
-	switch v := v.(type) {
-	case map[string]any:
-		for _, e := range v {
-			n += CountValues(e)
-		}
-	case []any:
-		for _, e := range v {
-			n += CountValues(e)
-		}
-	}
-	return n
-}
+const (
+	extraUnknown   extraFields = iota // not specified: they are unknown, and pruned
+	extraAllowed                      // true, or a schema for them
+	extraForbidden                    // false: they are kept and then refused
+)
 
-// isWhole says whether JSON Schema takes f for an integer: no fraction, and within what a
-// float64 can count.
-func isWhole(f float64) bool {
-	return f == math.Trunc(f) && math.Abs(f) <= 1<<53-1
-}
+// listKind is x-kubernetes-list-type, which decides what two versions of a list have in common.
+type listKind uint8
+
+const (
+	listAtomic listKind = iota // the list is one value (the default)
+	listSet                    // each item stands once
+	listMap                    // each item is an object with keys that no other item has
+)
+
+// Limits. A CRD and an object come from clients, and small ones can ask for much: defaults inside
+// of defaults, and alternatives inside of alternatives, multiply. What goes beyond a limit
+// is refused with an error that says so, never accepted unchecked.
+const (
+	// schemaMaxDefault is the number of values that one default may hold once the defaults
+	// of its own parts are filled in. Compile refuses more.
+	schemaMaxDefault = 10_000
+	// schemaMaxDefaults is the number of values that one call of SetDefaults may add.
+	schemaMaxDefaults = 1 << 20
+	// schemaMaxSteps is the number of pairs of a value and a schema that one call of Validate
+	// may look at. A request of 3 MiB, the most there is, has 1.5 million values at most, so
+	// an object without alternatives never gets there.
+	schemaMaxSteps = 8 << 20
+)

@@ -10,12 +10,29 @@ import (
 	"apichain/internal/tree"
 )
 
-// What makes a schema structural: the fields and their types are said once, outside of
-// allOf, anyOf, oneOf and not, so that pruning and defaulting need not ask whether an
-// alternative holds. The schema is the JSON of a CRD whose keywords have their types
-// (schemaShape). Errors are upstream's, and in its order: by their text.
+// What makes a schema structural. The types and the fields of every place are said once, outside of
+// allOf, anyOf, oneOf and not, so that pruning and defaulting need not ask which alternative holds.
+// Upstream's three rules, and who checks them here:
+//
+//  1. every place that is specified has a type, unless x-kubernetes-int-or-string or
+//     x-kubernetes-preserve-unknown-fields stands for it (node, typed);
+//  2. a field or an item that an alternative speaks of is also specified outside of it (complete);
+//  3. an alternative only restricts values: no type, no default, no additionalProperties and so on
+//     (nested).
+//
+// The one exception is the idiom for an int-or-string, anyOf: [{type: integer}, {type: string}],
+// which may stand in anyOf or in the first schema of allOf, and there name types.
+//
+//	type: object
+//	properties: {a: {type: integer}}
+//	anyOf: [{properties: {a: {minimum: 5}}}]               structural
+//	anyOf: [{properties: {a: {type: integer}}}]            not: rule 3
+//	anyOf: [{properties: {b: {minimum: 5}}}]               not: rule 2
+//
+// The schema is the JSON of a CRD whose keywords have values of their types (shape in keywords.go);
+// the errors are upstream's, sorted by their text as upstream sorts these.
 
-// schemaLevel is where a schema stands, which decides what it has to say.
+// schemaLevel says as what a schema stands, which decides the words for a missing type.
 type schemaLevel int
 
 const (
@@ -24,67 +41,8 @@ const (
 	levelField
 )
 
-// crdErrors collects the errors of a CRD. It stops at some thousand: beyond that they help
-// nobody, and a large schema could have one at every place.
-type crdErrors struct {
-	errs  []field.Error
-	bytes int
-}
-
-const (
-	maxCRDErrors     = 1000
-	maxCRDErrorBytes = 1 << 20
-)
-
-func (c *crdErrors) full() bool { return len(c.errs) >= maxCRDErrors || c.bytes > maxCRDErrorBytes }
-
-func (c *crdErrors) add(e field.Error) {
-	if !c.full() {
-		c.errs = append(c.errs, e)
-		c.bytes += len(e.Field) + len(e.Message)
-	}
-}
-
-func (c *crdErrors) invalid(p *field.Path, value any, detail string) {
-	if !c.full() {
-		c.add(field.Invalid(p.String(), cutValue(value), detail))
-	}
-}
-
-func (c *crdErrors) required(p *field.Path, detail string) {
-	if !c.full() {
-		c.add(field.Required(p.String(), detail))
-	}
-}
-
-func (c *crdErrors) forbidden(p *field.Path, detail string) {
-	if !c.full() {
-		c.add(field.Forbidden(p.String(), detail))
-	}
-}
-
-func (c *crdErrors) notSupported(p *field.Path, value any, supported ...string) {
-	if !c.full() {
-		c.add(field.NotSupported(p.String(), cutValue(value), supported...))
-	}
-}
-
-// cutValue keeps what an error repeats short.
-func cutValue(v any) any {
-	switch v := v.(type) {
-	case string:
-		if len(v) > 1024 {
-			return v[:1024] + "..."
-		}
-	case map[string]any, []any:
-		if s := tree.AppendJSON(nil, v); len(s) > 1024 {
-			return string(s[:1024]) + "..."
-		}
-	}
-	return v
-}
-
-// structuralErrors says where s, the root of a version, is not structural.
+// structuralErrors returns where s, the root of a version's schema, is not structural. p is its path
+// in the CRD.
 func structuralErrors(p *field.Path, s map[string]any) []field.Error {
 	c := structuralCheck{patterns: map[string]bool{}}
 	c.node(p, s, levelRoot)
@@ -93,17 +51,19 @@ func structuralErrors(p *field.Path, s map[string]any) []field.Error {
 	return c.errs
 }
 
+// structuralCheck checks one schema. patterns remembers the good regular expressions, which
+// generated CRDs repeat; bad ones are reported at each place.
 type structuralCheck struct {
 	crdErrors
-	patterns map[string]bool // those that are good
+	patterns map[string]bool
 }
 
+// node checks a schema that is not inside of an alternative, and all below it.
 func (c *structuralCheck) node(p *field.Path, s map[string]any, level schemaLevel) {
 	if c.full() {
 		return
 	}
-	typ := tree.Text(s, "type")
-	items := tree.Object(s, "items")
+	typ, items := tree.Text(s, "type"), tree.Object(s, "items")
 	if typ == "array" && items == nil {
 		c.required(p.Child("items"), "must be specified")
 	}
@@ -116,17 +76,7 @@ func (c *structuralCheck) node(p *field.Path, s map[string]any, level schemaLeve
 	}
 	embedded, preserve := tree.True(s["x-kubernetes-embedded-resource"]), tree.True(s["x-kubernetes-preserve-unknown-fields"])
 	intOrString := tree.True(s["x-kubernetes-int-or-string"])
-	if extra := s["additionalProperties"]; extra != nil {
-		if level == levelRoot {
-			c.forbidden(p.Child("additionalProperties"), "must not be used at the root")
-		}
-		if sub, ok := extra.(map[string]any); ok {
-			c.node(p.Child("additionalProperties"), sub, levelField)
-		}
-		if embedded {
-			c.forbidden(p.Child("additionalProperties"), "must not be used if x-kubernetes-embedded-resource is set")
-		}
-	}
+	c.additional(p.Child("additionalProperties"), s["additionalProperties"], level, embedded)
 	if intOrString && preserve {
 		c.invalid(p.Child("x-kubernetes-preserve-unknown-fields"), true, "must be false if x-kubernetes-int-or-string is true")
 	}
@@ -137,11 +87,29 @@ func (c *structuralCheck) node(p *field.Path, s map[string]any, level schemaLeve
 	c.typed(p, typ, level, embedded, intOrString || preserve)
 	c.metadata(p, props, level, level == levelRoot || embedded)
 	if embedded && !preserve && len(props) == 0 {
-		c.required(p.Child("properties"), "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields")
+		c.required(p.Child("properties"),
+			"must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields")
 	}
 }
 
-// typed checks the type; open means that it may be left out.
+// additional checks additionalProperties at p. The schema of a whole object may not have it: beside
+// apiVersion, kind and metadata its fields are those that are named.
+func (c *structuralCheck) additional(p *field.Path, extra any, level schemaLevel, embedded bool) {
+	if extra == nil {
+		return
+	}
+	if level == levelRoot {
+		c.forbidden(p, "must not be used at the root")
+	}
+	if sub, ok := extra.(map[string]any); ok {
+		c.node(p, sub, levelField)
+	}
+	if embedded {
+		c.forbidden(p, "must not be used if x-kubernetes-embedded-resource is set")
+	}
+}
+
+// typed checks the type of the schema at p; open means that it may be left out.
 func (c *structuralCheck) typed(p *field.Path, typ string, level schemaLevel, embedded, open bool) {
 	p = p.Child("type")
 	switch {
@@ -152,13 +120,15 @@ func (c *structuralCheck) typed(p *field.Path, typ string, level schemaLevel, em
 	case typ == "" && !open:
 		c.required(p, "must not be empty "+[]string{"at the root", "for specified array items", "for specified object fields"}[level])
 	}
+	// The root may leave its type out only where it is open.
 	if level == levelRoot && typ != "" && typ != "object" {
 		c.invalid(p, typ, "must be object at the root")
 	}
 }
 
-// metadata checks the fields that every resource has: all of them are known, and no CRD
-// may say more than how an object is named.
+// metadata checks what the schema says of the fields that every resource has: all of them are known
+// anyway, and at the root it may say no more than how an object is named. resource says that the
+// schema is of a whole object.
 func (c *structuralCheck) metadata(p *field.Path, props map[string]any, level schemaLevel, resource bool) {
 	for _, name := range []string{"kind", "apiVersion"} {
 		if _, there := props[name]; there && resource && tree.Text(props, name, "type") != "string" {
@@ -178,6 +148,7 @@ func (c *structuralCheck) metadata(p *field.Path, props map[string]any, level sc
 	}
 }
 
+// namesOnly reports whether a schema of metadata says nothing but what name and generateName may be.
 func namesOnly(metadata map[string]any) bool {
 	for k, v := range metadata {
 		switch k {
@@ -197,7 +168,8 @@ func namesOnly(metadata map[string]any) bool {
 	return true
 }
 
-// isZeroValue says whether upstream would take a keyword with this value for absent.
+// isZeroValue reports whether upstream takes a keyword with this value for absent. It reads a CRD
+// into a struct in which false, "" and an empty list are what a missing keyword leaves.
 func isZeroValue(v any) bool {
 	switch v := v.(type) {
 	case nil:
@@ -211,19 +183,23 @@ func isZeroValue(v any) bool {
 	case map[string]any:
 		return len(v) == 0
 	}
+	// A number is a pointer upstream: 0 is there.
 	return false
 }
 
-// isIntOrString says whether anyOf is the one that may name types: [integer, string].
+// isIntOrString reports whether the anyOf of s is the one that may name types: integer, then string,
+// and nothing else in either.
 func isIntOrString(s map[string]any) bool {
-	any := tree.List(s, "anyOf")
-	return len(any) == 2 && onlyType(any[0], "integer") && onlyType(any[1], "string")
+	alternatives := tree.List(s, "anyOf")
+	return len(alternatives) == 2 && onlyType(alternatives[0], "integer") && onlyType(alternatives[1], "string")
 }
 
+// onlyType reports whether v is the schema {type: typ}.
 func onlyType(v any, typ string) bool {
 	return reflect.DeepEqual(v, map[string]any{"type": typ})
 }
 
+// firstIsIntOrString reports whether the first schema of allOf is an int-or-string in that way.
 func firstIsIntOrString(s map[string]any) bool {
 	all := tree.List(s, "allOf")
 	if len(all) == 0 {
@@ -233,7 +209,8 @@ func firstIsIntOrString(s map[string]any) bool {
 	return isIntOrString(first)
 }
 
-// values checks the part of a schema that only looks at the value.
+// values checks the part of a schema that only restricts values: its alternatives, which may do
+// nothing else (rule 3), and its pattern. skipAny and skipFirstAll spare the int-or-string idiom.
 func (c *structuralCheck) values(p *field.Path, s map[string]any, skipAny, skipFirstAll bool) {
 	for _, junctor := range []string{"anyOf", "allOf", "oneOf"} {
 		if junctor == "anyOf" && skipAny {
@@ -256,14 +233,25 @@ func (c *structuralCheck) values(p *field.Path, s map[string]any, skipAny, skipF
 	}
 }
 
-// nestedForbidden is what a schema inside allOf, anyOf, oneOf or not may not say, and the
+// nestedForbidden holds what a schema inside of allOf, anyOf, oneOf or not may not say, and the
 // word for what it has to be instead.
 var nestedForbidden = []struct{ keyword, must string }{
-	{"type", "empty"}, {"additionalProperties", "undefined"}, {"default", "undefined"}, {"title", "empty"}, {"description", "empty"}, {"nullable", "false"},
-	{"x-kubernetes-preserve-unknown-fields", "false"}, {"x-kubernetes-embedded-resource", "false"}, {"x-kubernetes-int-or-string", "false"},
-	{"x-kubernetes-list-map-keys", "empty"}, {"x-kubernetes-list-type", "undefined"}, {"x-kubernetes-map-type", "undefined"}, {"x-kubernetes-validations", "empty"},
+	{"type", "empty"},
+	{"additionalProperties", "undefined"},
+	{"default", "undefined"},
+	{"title", "empty"},
+	{"description", "empty"},
+	{"nullable", "false"},
+	{"x-kubernetes-preserve-unknown-fields", "false"},
+	{"x-kubernetes-embedded-resource", "false"},
+	{"x-kubernetes-int-or-string", "false"},
+	{"x-kubernetes-list-map-keys", "empty"},
+	{"x-kubernetes-list-type", "undefined"},
+	{"x-kubernetes-map-type", "undefined"},
+	{"x-kubernetes-validations", "empty"},
 }
 
+// nested checks a schema inside of an alternative, and all below it.
 func (c *structuralCheck) nested(p *field.Path, s map[string]any, skipAny bool) {
 	if c.full() {
 		return
@@ -277,6 +265,7 @@ func (c *structuralCheck) nested(p *field.Path, s map[string]any, skipAny bool) 
 		c.nested(p.Child("properties").Key(name), tree.Object(props, name), false)
 	}
 	for _, f := range nestedForbidden {
+		// What has to be undefined may not even be empty, but false and "" are absent upstream.
 		v := s[f.keyword]
 		if given := v != nil && v != false && v != ""; !given || f.must == "empty" && isZeroValue(v) {
 			continue
@@ -288,7 +277,8 @@ func (c *structuralCheck) nested(p *field.Path, s map[string]any, skipAny bool) 
 	}
 }
 
-// complete checks that what the alternatives of v speak of is specified in s.
+// complete checks that what the alternatives of v speak of is specified in s (rule 2). Both are the
+// schemas of one place: s outside of all alternatives, v the same or one inside, at sPath and vPath.
 func (c *structuralCheck) complete(v, s map[string]any, sPath, vPath *field.Path) {
 	if c.full() {
 		return
@@ -304,6 +294,8 @@ func (c *structuralCheck) complete(v, s map[string]any, sPath, vPath *field.Path
 	}
 }
 
+// completeNested goes down into the alternative v and, in step with it, into s. Where s ends first,
+// something is missing there.
 func (c *structuralCheck) completeNested(v, s map[string]any, sPath, vPath *field.Path) {
 	if s == nil {
 		c.required(sPath, "because it is defined in "+vPath.String())
@@ -315,67 +307,7 @@ func (c *structuralCheck) completeNested(v, s map[string]any, sPath, vPath *fiel
 	}
 	props := tree.Object(v, "properties")
 	for _, name := range tree.SortedKeys(props) {
-		c.completeNested(tree.Object(props, name), tree.Object(s, "properties", name), sPath.Child("properties").Key(name), vPath.Child("properties").Key(name))
-	}
-}
-
-// defaultErrors checks that each default obeys its own schema and has no unknown fields. s
-// is structural. What is looked at is each default as the CRD has it: those of its parts
-// are looked at on their own.
-func defaultErrors(p *field.Path, s map[string]any) []field.Error {
-	c := defaultCheck{left: schemaMaxSteps}
-	n, err := (&schemaCompiler{bare: true}).node(s, "")
-	if err != nil {
-		// Not structural after all, which other checks say better.
-		return nil
-	}
-	c.node(p, s, n, false, true)
-	return c.errs
-}
-
-// defaultCheck is the errors, and what is left of the work for all defaults together.
-type defaultCheck struct {
-	crdErrors
-	left int
-}
-
-func (c *defaultCheck) node(p *field.Path, s map[string]any, n *schemaNode, inMeta, resource bool) {
-	if c.full() {
-		return
-	}
-	if n.embedded {
-		inMeta, resource = false, true
-	}
-	if def := s["default"]; def != nil {
-		c.value(p.Child("default"), n, def, inMeta)
-	}
-	if items := tree.Object(s, "items"); items != nil {
-		c.node(p.Child("items"), items, n.items, inMeta, false)
-	}
-	props := tree.Object(s, "properties")
-	for _, name := range tree.SortedKeys(props) {
-		c.node(p.Child("properties").Key(name), tree.Object(props, name), n.fields[name], inMeta || resource && isTypeOrMeta(name), false)
-	}
-}
-
-func (c *defaultCheck) value(p *field.Path, n *schemaNode, def any, inMeta bool) {
-	if !inMeta && n.foreign(def, false) {
-		c.invalid(p, def, "must not have unknown fields")
-	}
-	q := schemaCheck{left: c.left}
-	ok := q.node(n, def)
-	if c.left = q.left; ok {
-		return
-	}
-	if c.left < 0 {
-		c.add(field.Error{Reason: "FieldValueInvalid", Field: p.String(), Message: tooComplex().Message})
-		return
-	}
-	f := newFaults()
-	f.base, f.left = p.String(), c.left
-	f.whole(n, def, nil, false)
-	c.left = f.left
-	for _, e := range f.errs {
-		c.add(e)
+		inV, inS := tree.Object(props, name), tree.Object(s, "properties", name)
+		c.completeNested(inV, inS, sPath.Child("properties").Key(name), vPath.Child("properties").Key(name))
 	}
 }

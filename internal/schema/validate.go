@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -10,61 +9,68 @@ import (
 	"apichain/internal/tree"
 )
 
-// Validate says what the schema has against obj, in upstream's words; nil is nothing.
-// Where old is not nil, what is wrong with a part of obj that is equal to the same part of
-// old is tolerated: fields correspond by name, items of a list that is a map by their keys,
-// other items and the fields of atomic maps not at all.
+// Validation says whether an object obeys the schema, and if not, why. The two answers come from
+// two walks. schemaCheck, in this file, answers yes or no and allocates nothing; nearly all
+// objects are good, and for them that is all. An object that is not good is walked again by faults
+// (faults.go), which makes upstream's errors in upstream's order. The walks must agree on what
+// is good; a test holds them against each other on random schemas and objects.
+//
+// An update is judged less strictly than a create: what is wrong with a part that the update does
+// not touch is tolerated (upstream calls it ratcheting), so that an object stays writable after
+// its CRD became stricter. Only the second walk knows about that, because an old object matters
+// only when the new one has something wrong.
+//
+// Both walks count their steps. Alternatives inside of alternatives multiply, and a client
+// chooses both the schema and the object; one that would take too long is refused.
+
+// Validate returns what is wrong with obj, in upstream's words and order, or nil. old is the object
+// that obj replaces, nil on a create: what is wrong with a part of obj that is equal to the
+// corresponding part of old is tolerated. Fields correspond by name, items of a list of type
+// map by their keys; items of other lists and the fields of atomic maps correspond to nothing.
+// obj and old are only read. apiVersion, kind and metadata of obj itself are not looked at
+// beyond what the schema says of them.
 func (s *Schema) Validate(obj, old map[string]any) []field.Error {
-	return s.root.faults("", obj, old, old != nil)
-}
-
-// validateStatus is validate of the part that a write of the status subresource can
-// change.
-func (s *Schema) validateStatus(obj, old map[string]any) []field.Error {
-	status, there := obj["status"]
-	n, _ := s.root.child("status")
-	if !there || n == nil {
-		return nil
-	}
-	was, had := old["status"]
-	return n.faults("status", status, was, had)
-}
-
-// faults is what is wrong with v, which is at base in its object.
-func (n *schemaNode) faults(base string, v, old any, had bool) []field.Error {
 	q := schemaCheck{left: schemaMaxSteps}
 	switch {
-	case q.node(n, v):
+	case q.node(s.root, obj):
 		return nil
 	case q.left < 0:
 		return []field.Error{tooComplex()}
 	}
 	f := newFaults()
-	f.base = base
-	f.whole(n, v, old, had)
+	f.whole(s.root, obj, old, old != nil)
 	switch {
 	case len(f.errs) > 0:
 		return f.errs
 	case f.left < 0:
+		// Nothing was found before the steps ran out: that is no proof of anything.
 		return []field.Error{tooComplex()}
 	}
 	return nil
 }
 
+// tooComplex is the error for what was not validated because it would take too long. It is ours:
+// upstream has no such limit.
 func tooComplex() field.Error {
-	return field.Invalid(field.None, "", "the object is too complex to be validated: it and the alternatives of its schema multiply")
+	const detail = "the object is too complex to be validated: it and the alternatives of its schema multiply"
+	return field.Invalid(field.None, "", detail)
 }
 
-// schemaCheck answers whether values obey: no paths, no messages, nothing allocated.
+// schemaCheck answers whether values obey schemas. It makes no paths and no messages, and
+// allocates nothing but for lists whose members must differ. left counts down the pairs of a
+// value and a schema; when it is negative every further answer is no, and means nothing.
 type schemaCheck struct{ left int }
 
+// node reports whether v obeys n. The cheap questions come first: the type, then the rules for that
+// type, and alternatives last.
 func (q *schemaCheck) node(n *schemaNode, v any) bool {
 	if q.left--; q.left < 0 {
 		return false
 	}
 	r := n.rules
 	if v == nil {
-		// Null has a type and may be in no enum; nothing else is asked of it.
+		// Upstream asks two things of null, whatever else there is: whether it is allowed, and
+		// whether there is an enum, which null is never a member of.
 		return (n.types == 0 || n.nullable) && (r == nil || r.enum == nil)
 	}
 	if !n.typeOK(v) {
@@ -80,6 +86,7 @@ func (q *schemaCheck) node(n *schemaNode, v any) bool {
 			return false
 		}
 	case float64:
+		// Asked even without rules: a whole float64 may be beyond what an integer holds.
 		if !r.floatOK(v, n.types) {
 			return false
 		}
@@ -95,7 +102,8 @@ func (q *schemaCheck) node(n *schemaNode, v any) bool {
 	return r == nil || (r.enum == nil || r.inEnum(v)) && q.junctors(r, v)
 }
 
-// typeOK says whether v, which is not null, has a type of n.
+// typeOK reports whether v, which is not null, is of a type of n. A number without a fraction is an
+// integer however it is written: 1.0 is one.
 func (n *schemaNode) typeOK(v any) bool {
 	var t schemaTypes
 	switch v := v.(type) {
@@ -114,133 +122,42 @@ func (n *schemaNode) typeOK(v any) bool {
 	case map[string]any:
 		t = typeObject
 	default:
+		// Not JSON: a defaultOverflow, which is of no type.
 		return false
 	}
 	if n.types != 0 {
 		return n.types&t != 0
 	}
-	// A format implies that the value is a string.
+	// Without a type a format says that the value is a text. Lists pass, as they do upstream,
+	// where the check of the format leaves them alone.
 	return n.rules == nil || n.rules.format == "" || t == typeString || t == typeArray
 }
 
+// textOK reports whether a text obeys the rules for texts. The lengths are asked first, so that a
+// pattern or a format never sees a text that is longer than it may be.
 func (r *schemaRules) textOK(s string) bool {
-	return !r.tooLong(s) && !r.tooShort(s) && (r.pattern == nil || r.pattern.MatchString(s)) && (r.formatOK == nil || r.formatOK(s))
+	return !r.tooLong(s) && !r.tooShort(s) &&
+		(r.pattern == nil || r.pattern.MatchString(s)) && (r.formatOK == nil || r.formatOK(s))
 }
 
-// tooLong and tooShort count characters, and only where the bytes leave it open.
+// tooLong reports whether a text has more characters than maxLength. It counts them only where the
+// number of bytes leaves it open: a text has at most as many characters as bytes.
 func (r *schemaRules) tooLong(s string) bool {
 	return r.maxLength >= 0 && int64(len(s)) > r.maxLength && int64(utf8.RuneCountInString(s)) > r.maxLength
 }
 
+// tooShort reports whether a text has fewer characters than minLength. It counts them only where the
+// number of bytes leaves it open: no character has more than four.
 func (r *schemaRules) tooShort(s string) bool {
-	return int64(len(s)) < r.minLength || int64(len(s)) < r.minLength*utf8.UTFMax && int64(utf8.RuneCountInString(s)) < r.minLength
-}
-
-func (r *schemaRules) intOK(i int64, types schemaTypes) bool {
-	return r.badBounds == nil && intInRange(i, types, r.format) && r.aboveMinimum(i) && r.belowMaximum(i) && r.isMultiple(i)
-}
-
-func (r *schemaRules) floatOK(f float64, types schemaTypes) bool {
-	if r == nil {
-		return numberInRange(f, types, "")
-	}
-	return r.badBounds == nil && numberInRange(f, types, r.format) && r.aboveMinimum(f) && r.belowMaximum(f) && r.isMultiple(f)
-}
-
-func (r *schemaRules) aboveMinimum(v any) bool {
-	if r.minimum == nil {
+	if int64(len(s)) < r.minLength {
 		return true
 	}
-	c := compareNumber(v, *r.minimum)
-	return c > 0 || c == 0 && !r.above
+	return int64(len(s)) < r.minLength*utf8.UTFMax && int64(utf8.RuneCountInString(s)) < r.minLength
 }
 
-func (r *schemaRules) belowMaximum(v any) bool {
-	if r.maximum == nil {
-		return true
-	}
-	c := compareNumber(v, *r.maximum)
-	return c < 0 || c == 0 && !r.below
-}
-
-// compareNumber compares an int64 or a float64 with a bound, without losing digits.
-func compareNumber(v any, bound float64) int {
-	i, whole := v.(int64)
-	if !whole {
-		switch f, _ := v.(float64); {
-		case f < bound:
-			return -1
-		case f > bound:
-			return 1
-		}
-		return 0
-	}
-	switch {
-	case bound >= 1<<63:
-		return -1
-	case bound < -1<<63:
-		return 1
-	}
-	switch b := int64(bound); {
-	case i < b:
-		return -1
-	case i > b:
-		return 1
-	}
-	switch fraction := bound - math.Trunc(bound); {
-	case fraction > 0:
-		return -1
-	case fraction < 0:
-		return 1
-	}
-	return 0
-}
-
-func (r *schemaRules) isMultiple(v any) bool {
-	if r.multiple == nil {
-		return true
-	}
-	factor := *r.multiple
-	if factor <= 0 {
-		return false
-	}
-	if i, ok := v.(int64); ok && isWhole(factor) {
-		return i%int64(factor) == 0
-	}
-	f, _ := tree.Float(v)
-	if factor < 1 {
-		return nearlyWhole(1 / factor * f)
-	}
-	return nearlyWhole(f / factor)
-}
-
-// nearlyWhole forgives what dividing costs.
-func nearlyWhole(f float64) bool {
-	if math.IsNaN(f) || math.Abs(f) > 1<<53-1 {
-		return false
-	}
-	diff := math.Abs(f - math.Round(f))
-	return diff == 0 || diff < 1e-9*math.Max(1, math.Abs(f))
-}
-
-func intInRange(i int64, types schemaTypes, format string) bool {
-	return types != typeInteger || format != "int32" || i == int64(int32(i))
-}
-
-// numberInRange says whether a type and its format have the number.
-func numberInRange(f float64, types schemaTypes, format string) bool {
-	switch {
-	case types == typeInteger && format == "int32":
-		return f == math.Trunc(f) && math.Abs(f) <= 1<<31 && f != 1<<31
-	case types == typeInteger:
-		return f == math.Trunc(f) && f >= -1<<63 && f < 1<<63
-	case types == typeNumber && format == "float":
-		return math.Abs(f) <= math.MaxFloat32
-	}
-	return true
-}
-
+// inEnum reports whether v equals a value of the enum. Numbers are equal by value: 1.0 is in [1].
 func (r *schemaRules) inEnum(v any) bool {
+	// Enums are nearly always of texts, which need no comparison of trees.
 	if s, ok := v.(string); ok {
 		for _, e := range r.enum {
 			if t, ok := e.(string); ok && t == s {
@@ -257,7 +174,9 @@ func (r *schemaRules) inEnum(v any) bool {
 	return false
 }
 
+// list reports whether a list and its items obey n.
 func (q *schemaCheck) list(n *schemaNode, list []any) bool {
+	// The size first: it is known without looking at the items. A minimum of -1 is below any size.
 	if r := n.rules; r != nil {
 		if size := int64(len(list)); size < r.minItems || r.maxItems >= 0 && size > r.maxItems {
 			return false
@@ -273,9 +192,9 @@ func (q *schemaCheck) list(n *schemaNode, list []any) bool {
 	return n.list == listAtomic || !n.hasDuplicates(list)
 }
 
+// object reports whether an object and its fields obey n.
 func (q *schemaCheck) object(n *schemaNode, o map[string]any) bool {
-	r := n.rules
-	if r != nil {
+	if r := n.rules; r != nil {
 		if size := int64(len(o)); size < r.minProperties || r.maxProperties >= 0 && size > r.maxProperties {
 			return false
 		}
@@ -289,8 +208,11 @@ func (q *schemaCheck) object(n *schemaNode, o map[string]any) bool {
 		return false
 	}
 	if n.fields == nil && n.additional == nil && n.extra != extraForbidden {
+		// Any fields are good: nothing to look at.
 		return true
 	}
+	// The two ways are those of pruning and defaulting: through the schema's fields, if they are
+	// few and no others matter, else through the object's.
 	if n.additional == nil && !n.sparse(len(o)) {
 		found := 0
 		for i := range n.order {
@@ -303,17 +225,17 @@ func (q *schemaCheck) object(n *schemaNode, o map[string]any) bool {
 				return false
 			}
 		}
+		// More fields than were found are others, of which only "forbidden" says something.
 		return found == len(o) || n.extra != extraForbidden
 	}
 	for name, e := range o {
-		child := n.fields[name]
+		child, _ := n.child(name)
 		if child == nil {
+			// Unknown fields pass: pruning has removed them, or they are preserved.
 			if n.extra == extraForbidden {
 				return false
 			}
-			if child = n.additional; child == nil {
-				continue
-			}
+			continue
 		}
 		if !q.node(child, e) {
 			return false
@@ -322,18 +244,20 @@ func (q *schemaCheck) object(n *schemaNode, o map[string]any) bool {
 	return true
 }
 
+// junctors reports whether v obeys allOf, anyOf, oneOf and not.
 func (q *schemaCheck) junctors(r *schemaRules, v any) bool {
-	for _, n := range r.all {
+	for _, n := range r.allOf {
 		if !q.node(n, v) {
 			return false
 		}
 	}
-	if r.any != nil && !slices.ContainsFunc(r.any, func(n *schemaNode) bool { return q.node(n, v) }) {
+	if r.anyOf != nil && !slices.ContainsFunc(r.anyOf, func(n *schemaNode) bool { return q.node(n, v) }) {
 		return false
 	}
-	if r.one != nil {
+	if r.oneOf != nil {
+		// All are tried: a second one that holds is as wrong as none.
 		valid := 0
-		for _, n := range r.one {
+		for _, n := range r.oneOf {
 			if q.node(n, v) {
 				valid++
 			}
@@ -342,82 +266,12 @@ func (q *schemaCheck) junctors(r *schemaRules, v any) bool {
 			return false
 		}
 	}
+	// When the steps run out inside of not, its no would become a yes here.
 	return (r.not == nil || !q.node(r.not, v)) && q.left >= 0
 }
 
-// hasDuplicates says whether a list that is a set or a map breaks that.
-func (n *schemaNode) hasDuplicates(list []any) bool {
-	if n.list == listMap {
-		for _, e := range list {
-			if _, ok := e.(map[string]any); !ok && e != nil {
-				return true
-			}
-		}
-	}
-	if len(list) <= 12 {
-		for i, e := range list {
-			for _, before := range list[:i] {
-				if n.same(e, before) {
-					return true
-				}
-			}
-		}
-		return false
-	}
-	return len(n.duplicates(list)) > 0
-}
-
-// same says whether two items are the same member of a set or a map.
-func (n *schemaNode) same(a, b any) bool {
-	if n.list == listSet {
-		return tree.Equal(a, b)
-	}
-	x, _ := a.(map[string]any)
-	y, _ := b.(map[string]any)
-	for _, k := range n.keys {
-		v, inX := x[k]
-		w, inY := y[k]
-		if inX != inY || !tree.Equal(v, w) {
-			return false
-		}
-	}
-	return true
-}
-
-// identity is a text that two items share only if they are the same.
-func (n *schemaNode) identity(b []byte, e any) []byte {
-	if n.list == listSet {
-		return tree.AppendJSON(b, e)
-	}
-	o, _ := e.(map[string]any)
-	for _, k := range n.keys {
-		if v, there := o[k]; there {
-			b = tree.AppendJSON(b, v)
-		}
-		b = append(b, ',')
-	}
-	return b
-}
-
-// duplicates is the indexes of items that were there before, of each item the first such.
-func (n *schemaNode) duplicates(list []any) (indexes []int) {
-	if len(list) < 2 {
-		return nil
-	}
-	seen := make(map[string]int, len(list))
-	var id []byte
-	for i, e := range list {
-		id = n.identity(id[:0], e)
-		times := seen[string(id)]
-		seen[string(id)] = times + 1
-		if times == 1 {
-			indexes = append(indexes, i)
-		}
-	}
-	return indexes
-}
-
-// embeddedOK says whether o can be a resource inside another.
+// embeddedOK reports whether o can be a resource inside of another: it has an apiVersion of at most
+// two parts, a kind that could be the name of one, and metadata, if any, that is an object.
 func embeddedOK(o map[string]any) bool {
 	version, _ := o["apiVersion"].(string)
 	kind, _ := o["kind"].(string)
@@ -429,9 +283,11 @@ func embeddedOK(o map[string]any) bool {
 	return !there || isObject
 }
 
-// isKindName says whether s, in lower case, is a DNS label of RFC 1035.
+// isKindName reports whether s, with its letters in lower case, is a DNS label of RFC 1035. It makes
+// no copy in lower case, which is what it has ahead of the rule in package field.
 func isKindName(s string) bool {
 	for i := range len(s) {
+		// Setting bit 0x20 makes a capital letter a small one and no other byte a letter.
 		switch c := s[i] | 0x20; {
 		case c >= 'a' && c <= 'z':
 		case i > 0 && (s[i] >= '0' && s[i] <= '9' || s[i] == '-' && i < len(s)-1):

@@ -156,17 +156,17 @@ func TestParseFieldSelector(t *testing.T) {
 func TestFieldSelectorMatches(t *testing.T) {
 	fields := []kinds.Selectable{{Label: "spec.color"}, {Label: "status.phase"}}
 	for _, tc := range []struct {
-		in              string
-		want            bool
-		name, namespace string // what is exactly required
+		in   string
+		want bool
+		name string // what is exactly required
 	}{
 		{in: "", want: true},
 		{in: "metadata.name=n", want: true, name: "n"},
 		{in: "metadata.name=x", want: false, name: "x"},
 		{in: "metadata.name!=n", want: false},
 		{in: "metadata.name!=x", want: true},
-		{in: "metadata.namespace=ns,metadata.name=n", want: true, name: "n", namespace: "ns"},
-		{in: "metadata.namespace=other", want: false, namespace: "other"},
+		{in: "metadata.namespace=ns,metadata.name=n", want: true, name: "n"},
+		{in: "metadata.namespace=other", want: false},
 		{in: "spec.color=red", want: true},
 		{in: "spec.color!=red", want: false},
 		{in: "spec.color=red,status.phase=", want: true},
@@ -190,9 +190,6 @@ func TestFieldSelectorMatches(t *testing.T) {
 		}
 		if name, ok := f.Name(); name != tc.name || ok != (tc.name != "") {
 			t.Errorf("%q: name %q %v", tc.in, name, ok)
-		}
-		if namespace, ok := f.namespace(); namespace != tc.namespace || ok != (tc.namespace != "") {
-			t.Errorf("%q: namespace %q %v", tc.in, namespace, ok)
 		}
 	}
 	for _, in := range []string{"spec.size=1", "metadata.name=a,spec.size!=1", "=b"} {

@@ -5,8 +5,22 @@ import (
 	"strings"
 )
 
-// A B-tree of objects by key. Nodes that readers can see never change: an edit copies the
-// path to what it changes, so that a root is a snapshot, and readers take no lock.
+// A B-tree of objects by key, whose objects are in its leaves. Nodes that readers can see never
+// change: an edit copies the nodes from the root to what it changes and shares all others, so
+// that a root is a snapshot and readers take no lock.
+//
+// A commit may change many objects. So that it copies each node once, and not once for every
+// change, an edit has an id, and so has every node that it made: those are seen by nobody else
+// until the root is published, and are changed in place. Ids are never used again, so that a
+// published node is nobody's.
+//
+//	before:  root(1) → leaf A(1), leaf B(1)
+//	edit 2 sets a key of B:      root(2) → leaf A(1), leaf B(2)     A is shared, B was copied
+//	edit 2 sets another one:     the same nodes, changed in place
+//
+// Leaves are not balanced as in a textbook. One that has become thin is joined with its
+// neighbour if both together leave room; two full neighbours of a thin one leave it thin. No
+// node is ever empty, and all leaves are equally deep.
 
 // treeWidth is the most objects of a leaf, and the most children of an inner node. A
 // write copies a leaf and the inner nodes above it; wider nodes make more of that, and
@@ -16,16 +30,22 @@ const treeWidth = 32
 // treeNode is a leaf, which has objs, or an inner node, which has kids. A nil node is the
 // empty tree.
 type treeNode struct {
-	edit  uint64    // of which it is the own, and may change until it is published
-	count int       // objects in and below it
-	objs  []*Object // by key
-	keys  []string  // keys[i] is not above any key of kids[i+1], and above all of kids[i]; never changed in place
-	kids  []*treeNode
+	// edit is the id of the edit that made it, which may change it until it is published.
+	edit uint64
+	// count is how many objects are in and below it.
+	count int
+	// objs are a leaf's objects, sorted by key.
+	objs []*Object
+	// keys are between the kids: keys[i] is above every key of kids[i], and not above any of
+	// kids[i+1]. Copies of a node share them, so that they are replaced, never changed.
+	keys []string
+	kids []*treeNode
 }
 
+// size returns how many entries the node itself has.
 func (n *treeNode) size() int { return len(n.objs) + len(n.kids) }
 
-// find is where key is in a leaf, or would be.
+// find returns where key is in a leaf, or where it would be, and whether it is there.
 func (n *treeNode) find(key string) (int, bool) {
 	lo, hi := 0, len(n.objs)
 	for lo < hi {
@@ -39,7 +59,7 @@ func (n *treeNode) find(key string) (int, bool) {
 	return lo, lo < len(n.objs) && n.objs[lo].Key == key
 }
 
-// childFor is the child of an inner node that has key, if any has.
+// childFor returns the index of the child of an inner node that has key, if any has.
 func (n *treeNode) childFor(key string) int {
 	lo, hi := 0, len(n.keys)
 	for lo < hi {
@@ -53,6 +73,7 @@ func (n *treeNode) childFor(key string) int {
 	return lo
 }
 
+// get returns the object of a key, nil for none.
 func (n *treeNode) get(key string) *Object {
 	if n == nil {
 		return nil
@@ -67,7 +88,8 @@ func (n *treeNode) get(key string) *Object {
 }
 
 // walk yields the objects from start on, in order, while they have the prefix. It
-// returns whether to go on behind the node.
+// returns whether to go on behind the node: not when an object without the prefix was met, or
+// yield wants no more.
 func (n *treeNode) walk(start, prefix string, yield func(*Object) bool) bool {
 	if n == nil {
 		return true
@@ -78,7 +100,7 @@ func (n *treeNode) walk(start, prefix string, yield func(*Object) bool) bool {
 			if !n.kids[i].walk(start, prefix, yield) {
 				return false
 			}
-			start = ""
+			start = "" // what is further right is above it
 		}
 		return true
 	}
@@ -98,7 +120,7 @@ func (n *treeNode) walk(start, prefix string, yield func(*Object) bool) bool {
 	return true
 }
 
-// rank is how many keys are below key.
+// rank returns how many keys are below key, by the counts of the nodes beside the way to it.
 func (n *treeNode) rank(key string) int {
 	if n == nil {
 		return 0
@@ -115,12 +137,13 @@ func (n *treeNode) rank(key string) int {
 	return below + i
 }
 
-// treeEdit is a tree that is being changed. Its id is its own among all edits: nodes that
-// have it were made by this edit, and are changed in place.
+// treeEdit is a tree that is being changed, by one goroutine. Its id is its own among all
+// edits: nodes that have it were made by this edit, and are changed in place.
 type treeEdit struct {
-	id    uint64
-	root  *treeNode
-	bytes int64 // of the JSON of all objects
+	id   uint64
+	root *treeNode
+	// bytes is how much JSON all objects are.
+	bytes int64
 }
 
 // set puts o in place of the object of its key, which it returns; nil for none.
@@ -131,7 +154,7 @@ func (t *treeEdit) set(o *Object) *Object {
 		return nil
 	}
 	root, right, sep, prev := t.put(t.root, o)
-	if right != nil {
+	if right != nil { // the only way for the tree to grow deeper
 		root = &treeNode{edit: t.id, count: root.count + right.count, keys: []string{sep}, kids: []*treeNode{root, right}}
 	}
 	if t.root = root; prev != nil {
@@ -150,6 +173,7 @@ func (t *treeEdit) remove(key string) *Object {
 		return nil
 	}
 	t.bytes -= int64(len(prev.Raw()))
+	// An inner node of one child says nothing: the tree gets less deep, for all leaves alike.
 	for len(root.kids) == 1 {
 		root = root.kids[0]
 	}
@@ -159,8 +183,8 @@ func (t *treeEdit) remove(key string) *Object {
 	return prev
 }
 
-// own is n if this edit made it, else a copy with room for more entries. Copies share the
-// keys, which most writes leave as they are.
+// own returns n if this edit made it, else a copy with room for more entries. Copies share
+// the keys, which most writes leave as they are.
 func (t *treeEdit) own(n *treeNode, more int) *treeNode {
 	if n.edit == t.id {
 		return n
@@ -203,6 +227,7 @@ func (t *treeEdit) put(n *treeNode, o *Object) (_, right *treeNode, sep string, 
 	c := t.own(n, 1)
 	c.kids[i] = kid
 	c.kids = slices.Insert(c.kids, i+1, right)
+	// Other nodes may have these keys: the new ones are a slice of their own.
 	c.keys = slices.Concat(c.keys[:i], []string{sep}, c.keys[i:])
 	right, sep = nil, ""
 	if c.count++; len(c.kids) > treeWidth {
@@ -211,10 +236,12 @@ func (t *treeEdit) put(n *treeNode, o *Object) (_, right *treeNode, sep string, 
 	return c, right, sep, prev
 }
 
-// split takes the right part off n, which grew at i. Keys that come in order grow a node
-// at its end: they leave full nodes behind, not half ones.
+// split takes the right part off n, which the edit owns and which grew at i. It returns that
+// part and the key between the two.
 func (t *treeEdit) split(n *treeNode, i int) (right *treeNode, sep string) {
 	at := n.size() / 2
+	// Keys that come in order, as the objects of a test often do, grow a node at its end: they
+	// leave full nodes behind, not half ones.
 	if i == n.size()-1 {
 		at = n.size() - 2
 	}
@@ -223,6 +250,7 @@ func (t *treeEdit) split(n *treeNode, i int) (right *treeNode, sep string) {
 		right.objs = slices.Clone(n.objs[at:])
 		right.count = len(right.objs)
 		sep = right.objs[0].Key
+		// Delete clears what it cuts off, else n would hold objects that are no longer its own.
 		n.objs = slices.Delete(n.objs, at, len(n.objs))
 		n.count = len(n.objs)
 		return right, sep
@@ -237,7 +265,8 @@ func (t *treeEdit) split(n *treeNode, i int) (right *treeNode, sep string) {
 	return right, sep
 }
 
-// drop removes a key below n, and returns what takes the place of n, which may be empty.
+// drop removes a key below n. It returns what takes the place of n, which may be empty, and the
+// object; without one the tree is as before, and nothing was copied.
 func (t *treeEdit) drop(n *treeNode, key string) (_ *treeNode, prev *Object) {
 	if n.kids == nil {
 		i, found := n.find(key)
@@ -261,6 +290,7 @@ func (t *treeEdit) drop(n *treeNode, key string) (_ *treeNode, prev *Object) {
 	switch {
 	case kid.count == 0:
 		c.kids = slices.Delete(c.kids, i, i+1)
+		// One of the two keys beside it goes; the first child has none to its left.
 		if k := max(i-1, 0); k < len(c.keys) {
 			c.keys = slices.Concat(c.keys[:k], c.keys[k+1:])
 		}
@@ -270,20 +300,22 @@ func (t *treeEdit) drop(n *treeNode, key string) (_ *treeNode, prev *Object) {
 	return c, prev
 }
 
-// merge joins the thin child i of n with a neighbour, unless they would soon have to be
-// split again.
+// merge joins the thin child i of n, which the edit owns, with a neighbour, unless they would
+// soon have to be split again.
 func (t *treeEdit) merge(n *treeNode, i int) {
 	if i == len(n.kids)-1 {
-		i--
+		i-- // the last one has its neighbour to the left
 	}
 	if i < 0 || n.kids[i].size()+n.kids[i+1].size() > treeWidth*3/4 {
 		return
 	}
+	// The right one is only read and stays as it is: older roots may have it.
 	right := n.kids[i+1]
 	left := t.own(n.kids[i], right.size())
 	if left.kids == nil {
 		left.objs = append(left.objs, right.objs...)
 	} else {
+		// The key between the two comes down to stand between their children.
 		left.keys = slices.Concat(left.keys, n.keys[i:i+1], right.keys)
 		left.kids = append(left.kids, right.kids...)
 	}

@@ -6,100 +6,68 @@ import (
 	"sync/atomic"
 )
 
-// The log of events. Each bucket has its own, and the store bounds all of them together:
-// the oldest event of all goes first. A watcher is a number in the log, so that a slow one
-// holds no memory; when the log has gone past it, it is told.
+// The log of events. Each bucket has the events of its own objects, which its cursors read,
+// and the store has all of them in one line, by which it bounds them together: the oldest
+// event of all goes first, whatever its bucket. So the window of a resource that is seldom
+// written can reach back further than that of the whole store: nothing of it was dropped.
+//
+// The texts that the log holds are charged, and each once, although an object is in the event
+// that wrote it (Object) and in the one that replaced it (Prev). For example:
+//
+//	event 5: Prev nil,    Object a@5    charged: a@5
+//	event 9: Prev a@5,    Object a@9    charged: a@9; a@5 is already
+//	5 is dropped                        a@5 stays charged: event 9 has it
+//	9 is dropped                        a@5 is let go, and a@9, which only the tree still has
+//
+// A watcher is a number in the log (cursor.go), so that a slow one holds no memory.
 
-// Window bounds the log: events, and bytes of the texts it holds. The newest event is
-// always kept.
+// Window bounds the log. The newest event is always kept, however large.
 type Window struct {
+	// Events is how many events are kept at most.
 	Events int
-	Bytes  int64
+	// Bytes is how many bytes of text they may hold, with a fixed cost for each event.
+	Bytes int64
 }
 
-// Event is one write.
+// eventCost is the fixed cost of an event in bytes, besides its texts.
+const eventCost = 128
+
+// Event is one write as watchers see it. Its fields do not change.
 type Event struct {
-	Kind   byte // 'A', 'M' or 'D'
-	Rev    int64
-	Object *Object // after; for D the deleted one at its new revision
-	Prev   *Object // before; nil for A
+	Kind byte // Added, Modified or Deleted
+	Rev  int64
+	// Object is the object after the write; for Deleted, its last state at the revision of
+	// the deletion.
+	Object *Object
+	// Prev is the object before the write; nil for Added.
+	Prev *Object
 
-	aged  atomic.Bool
-	forms [eventForms]atomic.Pointer[[]byte]
+	// cache bounds what forms keep alive; without one they keep nothing.
+	cache *formCache
+	// forms are the other encodings of the event: a slice that is replaced, never changed.
+	forms atomic.Pointer[[]*form]
 }
 
-// eventForms is how many other encodings an event can keep.
-const eventForms = 2
-
-// form is another encoding of the event. It is built once for all watchers of an event
-// that is young, as nearly all are that are sent.
-func (e *Event) form(kind int, build func() []byte) []byte {
-	if f := e.forms[kind].Load(); f != nil {
-		return *f
-	}
-	f := build()
-	if !e.aged.Load() {
-		e.forms[kind].Store(&f)
-	}
-	return f
-}
-
-// age lets the other encodings go: the bounds of the log do not count them.
-func (e *Event) age() {
-	e.aged.Store(true)
-	for i := range e.forms {
-		e.forms[i].Store(nil)
-	}
-}
-
-const (
-	eventCost  = 128 // what an event takes besides texts
-	eventYoung = 256 // the newest events may keep other encodings
-)
-
-// logged is an event and where it is.
-type logged struct {
+// Entry is an event of the log over all buckets, with its bucket.
+type Entry struct {
 	Bucket *Bucket
 	Event  *Event
 }
 
-// bucketLog is the events of a bucket. The event at index i has the number base+i.
+// bucketLog is the events of a bucket, numbered from its beginning on: the event at index i
+// has the number base+i. The zero value is an empty log. Those who wait on its wakeup wait for
+// an event of the bucket.
 type bucketLog struct {
 	mu     sync.RWMutex
 	events ring[*Event]
 	base   int64
-	lost   atomic.Int64 // revision of the newest event that was dropped; set under mu
+	// lastDropped is the revision of the newest event that was dropped, 0 for none. It is
+	// set under mu.
+	lastDropped atomic.Int64
 	wakeup
 }
 
-// wakeup tells those who wait that something has come. It costs nothing while nobody
-// waits.
-type wakeup struct{ ch atomic.Pointer[chan struct{}] }
-
-// wakeAll closes the channel that those who wait have.
-func (w *wakeup) wakeAll() {
-	if w.ch.Load() == nil {
-		return
-	}
-	if ch := w.ch.Swap(nil); ch != nil {
-		close(*ch)
-	}
-}
-
-// waiting is the channel that the next wakeAll closes.
-func (w *wakeup) waiting() <-chan struct{} {
-	for {
-		if ch := w.ch.Load(); ch != nil {
-			return *ch
-		}
-		ch := make(chan struct{})
-		if w.ch.CompareAndSwap(nil, &ch) {
-			return ch
-		}
-	}
-}
-
-// after is the index of the first event that is newer than rev.
+// after returns the index of the first event that is newer than rev. The caller holds l.mu.
 func (l *bucketLog) after(rev int64) int {
 	lo, hi := 0, l.events.len()
 	for lo < hi {
@@ -113,41 +81,18 @@ func (l *bucketLog) after(rev int64) int {
 	return lo
 }
 
-// note takes an event into account. The log holds the texts of an event's objects, of
-// which prev is mostly that of an earlier event: every text is charged once. The caller
-// holds s.mu.
-func (s *Store) note(b *Bucket, e *Event) {
-	s.log.push(logged{b, e})
+// record enters an event into the log over all buckets and charges its texts. The caller
+// holds s.mu, and publishes the event to its bucket.
+func (s *Store) record(b *Bucket, e *Event) {
+	s.log.push(Entry{b, e})
 	s.logBytes += int64(len(e.Object.Line)) + eventCost
 	if e.Prev != nil {
 		e.Prev.replaced = true
+		// Where the event that wrote it has left the log, only the tree had its text till now.
 		if e.Prev.Rev <= s.lastDropped {
 			s.logBytes += int64(len(e.Prev.Line))
 		}
 	}
-	if n := s.log.len(); n > eventYoung {
-		s.log.at(n - 1 - eventYoung).Event.age()
-	}
-}
-
-// After is the events of all buckets after a revision, in order, at most max of them.
-// Without any the channel is closed when there is one. ok is false when some of them were
-// dropped. Every event has a revision of its own, so that its place is known.
-func (s *Store) After(rev int64, max int) (events []logged, wait <-chan struct{}, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if rev < s.lastDropped {
-		return nil, nil, false
-	}
-	n := s.log.len()
-	first := n - int(s.rev.Load()-rev)
-	for i := first; i < n && len(events) < max; i++ {
-		events = append(events, s.log.at(i))
-	}
-	if events == nil {
-		wait = s.wake.waiting()
-	}
-	return events, wait, true
 }
 
 // trim drops the oldest events until the log is within its bounds. The caller holds s.mu.
@@ -155,18 +100,21 @@ func (s *Store) trim() {
 	trimmed := false
 	for s.log.len() > 1 && (s.log.len() > s.limits.Events || s.logBytes > s.limits.Bytes) {
 		k := s.log.pop()
+		// The oldest event of all is the oldest of its bucket.
 		l := &k.Bucket.log
 		l.mu.Lock()
 		l.events.pop()
 		l.base++
-		l.lost.Store(k.Event.Rev)
+		l.lastDropped.Store(k.Event.Rev)
 		l.mu.Unlock()
 		s.lastDropped = k.Event.Rev
 		s.logBytes -= eventCost
+		// What it replaced was written by an older event, which has left: nobody has it now.
 		if k.Event.Prev != nil {
 			s.logBytes -= int64(len(k.Event.Prev.Line))
 		}
-		if !k.Event.Object.replaced { // else the event that replaced it holds it
+		// What it wrote is still held by the event that replaced it, if one did.
+		if !k.Event.Object.replaced {
 			s.logBytes -= int64(len(k.Event.Object.Line))
 		}
 		trimmed = true
@@ -176,38 +124,65 @@ func (s *Store) trim() {
 	}
 }
 
-// Window is how much the log holds, and the oldest revision from which a watch of any
-// resource can start.
+// After returns the events of all buckets after a revision, in order, no more than most.
+// Without any, wait is closed when there is one. It returns false when some of them were
+// dropped: then the caller has to look at all objects anew.
+func (s *Store) After(rev int64, most int) (events []Entry, wait <-chan struct{}, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if rev < s.lastDropped {
+		return nil, nil, false
+	}
+	// Every event has a revision of its own and none is left out, so that places can be
+	// counted from the end. Only the 1 of an empty store has no event: 0 is no place before it.
+	n := s.log.len()
+	first := n - int(s.rev.Load()-max(rev, 1))
+	for i := first; i < n && len(events) < most; i++ {
+		events = append(events, s.log.at(i))
+	}
+	if events == nil {
+		wait = s.wake.waiting()
+	}
+	return events, wait, true
+}
+
+// Window returns how many events the log holds, how many bytes it is charged for, and the
+// oldest revision from which a watch of any resource can start.
 func (s *Store) Window() (events int, bytes int64, oldest int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.log.len(), s.logBytes, max(s.watchFloor.Load(), s.lastDropped)
 }
 
-// Expired is that a revision is before the window; oldest is where that begins.
+// Expired is the error for a revision that is before the window, which begins at Oldest.
+// Clients get it as 410 Gone.
 type Expired struct{ Asked, Oldest int64 }
 
+// Error names both revisions.
 func (e *Expired) Error() string {
 	return fmt.Sprintf("revision %d is no longer kept: the oldest is %d", e.Asked, e.Oldest)
 }
 
-// Future is that a revision is not there yet.
-type Future struct{ asked, current int64 }
+// Future is the error for a revision that is not there yet: the store is at Current.
+type Future struct{ Asked, Current int64 }
 
+// Error names both revisions.
 func (e *Future) Error() string {
-	return fmt.Sprintf("revision %d is not there yet: the current one is %d", e.asked, e.current)
+	return fmt.Sprintf("revision %d is not there yet: the current one is %d", e.Asked, e.Current)
 }
 
-// Head is the revision of the bucket's newest event, 0 for none.
+// Head returns the revision of the bucket's newest event, 0 for none.
 func (b *Bucket) Head() int64 { return b.tree.Load().rev }
 
-// oldest is where the window of the bucket begins: no event after it was dropped.
-func (b *Bucket) oldest() int64 { return max(b.store.watchFloor.Load(), b.log.lost.Load()) }
+// oldest returns where the window of the bucket begins: no event after it was dropped.
+func (b *Bucket) oldest() int64 { return max(b.store.watchFloor.Load(), b.log.lastDropped.Load()) }
 
-// since is the newest tree and the events after rev that led to it.
+// since returns the newest tree and the events after rev that led to it, or an *Expired when
+// some of those were dropped.
 func (b *Bucket) since(rev int64) (*state, []*Event, error) {
 	b.log.mu.RLock()
 	defer b.log.mu.RUnlock()
+	// Who calls has looked before, but without the lock: it may have been dropped since.
 	if oldest := b.oldest(); rev < oldest {
 		return nil, nil, &Expired{rev, oldest}
 	}
@@ -217,103 +192,4 @@ func (b *Bucket) since(rev int64) (*state, []*Event, error) {
 		events = append(events, b.log.events.at(i))
 	}
 	return b.tree.Load(), events, nil
-}
-
-// Cursor is the place of a watcher in the log of a bucket. One goroutine may call next;
-// the rest may be called by others at the same time.
-type Cursor struct {
-	b   *Bucket
-	seq atomic.Int64 // number of the next event
-	rev atomic.Int64 // events up to it are not for the watcher
-}
-
-// Watch begins after revision rev: an *Expired when events after it were dropped or
-// it is before the window. A revision that is not there yet waits for what follows it.
-func (b *Bucket) Watch(rev int64) (*Cursor, error) {
-	b.log.mu.RLock()
-	defer b.log.mu.RUnlock()
-	if oldest := b.oldest(); rev < oldest {
-		return nil, &Expired{rev, oldest}
-	}
-	c := &Cursor{b: b}
-	c.seq.Store(b.log.base + int64(b.log.after(rev)))
-	c.rev.Store(rev)
-	return c, nil
-}
-
-// Next appends to into the events that came since, in order, at most max of them. It
-// never waits: when there is none, the channel is closed when the next one is there; it
-// may be closed once more without one. The error is an *Expired when the log has
-// dropped an event that was not taken.
-func (c *Cursor) Next(into []*Event, max int) ([]*Event, <-chan struct{}, error) {
-	l := &c.b.log
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	seq, rev := c.seq.Load(), c.rev.Load()
-	if seq < l.base {
-		return into, nil, &Expired{rev, l.lost.Load()}
-	}
-	end, before := l.base+int64(l.events.len()), len(into)
-	for ; seq < end && len(into)-before < max; seq++ {
-		if e := l.events.at(int(seq - l.base)); e.Rev > rev {
-			into, rev = append(into, e), e.Rev
-		}
-	}
-	c.seq.Store(seq)
-	c.rev.Store(rev)
-	if len(into) == before && seq == end {
-		return into, l.waiting(), nil
-	}
-	return into, nil, nil
-}
-
-// Lag is how many events were not yet taken, with those that were dropped.
-func (c *Cursor) Lag() int64 {
-	l := &c.b.log
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.base + int64(l.events.len()) - c.seq.Load()
-}
-
-// sent is the revision of the last event taken, at first that of the watch.
-func (c *Cursor) sent() int64 { return c.rev.Load() }
-
-// ring is a queue in a slice that grows and shrinks with it.
-type ring[T any] struct {
-	slots []T // a power of two, or none
-	first int
-	n     int
-}
-
-func (r *ring[T]) len() int { return r.n }
-
-// at is the element i behind the first.
-func (r *ring[T]) at(i int) T { return r.slots[(r.first+i)&(len(r.slots)-1)] }
-
-func (r *ring[T]) push(v T) {
-	if r.n == len(r.slots) {
-		r.resize(max(2*r.n, 4))
-	}
-	r.slots[(r.first+r.n)&(len(r.slots)-1)] = v
-	r.n++
-}
-
-// pop takes the first element out.
-func (r *ring[T]) pop() T {
-	var none T
-	v := r.slots[r.first]
-	r.slots[r.first] = none
-	r.first = (r.first + 1) & (len(r.slots) - 1)
-	if r.n--; len(r.slots) > 16 && r.n < len(r.slots)/4 {
-		r.resize(len(r.slots) / 2)
-	}
-	return v
-}
-
-func (r *ring[T]) resize(size int) {
-	slots := make([]T, size)
-	for i := range r.n {
-		slots[i] = r.at(i)
-	}
-	r.slots, r.first = slots, 0
 }

@@ -78,8 +78,8 @@ func TestCursorFrom(t *testing.T) {
 		if got := takeAll(t, c); got != tt.want || c.Lag() != 0 {
 			t.Errorf("from %d: %s, want %s; the lag is %d", tt.rev, got, tt.want, c.Lag())
 		}
-		if c.sent() != max(tt.rev, 7) {
-			t.Errorf("from %d: it is at %d", tt.rev, c.sent())
+		if c.rev.Load() != max(tt.rev, 7) {
+			t.Errorf("from %d: it is at %d", tt.rev, c.rev.Load())
 		}
 	}
 	// A cursor of before the window goes on.
@@ -286,76 +286,6 @@ func TestStuckCursorHoldsNothing(t *testing.T) {
 	runtime.KeepAlive(s)
 }
 
-// Another encoding is made once, and let go when the event is no longer young.
-func TestEventForms(t *testing.T) {
-	s := storeOf(10_000)
-	b := s.Bucket("things")
-	c, _ := b.Watch(1)
-	mustCommit(t, s, Change{Bucket: b, Key: "a", Next: numbered(1)})
-	events, _, _ := c.Next(nil, 1)
-	e, built := events[0], 0
-	build := func() []byte { built++; return []byte(fmt.Sprint(built)) }
-	for range 3 {
-		if got := string(e.form(0, build)); got != "1" {
-			t.Errorf("form 0 is %s", got)
-		}
-		if got := string(e.form(1, build)); got != "2" {
-			t.Errorf("form 1 is %s", got)
-		}
-	}
-	for range eventYoung {
-		mustCommit(t, s, Change{Bucket: s.Bucket("others"), Key: "a", Expect: -1, Next: numbered(1)})
-	}
-	if e.form(0, build); built != 3 || e.forms[0].Load() != nil || e.forms[1].Load() != nil {
-		t.Errorf("an old event keeps its forms: %d were built", built)
-	}
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() { e.form(1, func() []byte { return nil }) })
-	}
-	wg.Wait()
-}
-
-func TestRing(t *testing.T) {
-	var r ring[int]
-	rng := rand.New(rand.NewPCG(5, 5))
-	next, first := 0, 0
-	for round := range 40 {
-		for range rng.IntN(300) {
-			r.push(next)
-			next++
-		}
-		for range rng.IntN(300 + 10*round) {
-			if r.len() == 0 {
-				break
-			}
-			if got := r.pop(); got != first {
-				t.Fatalf("popped %d, want %d", got, first)
-			}
-			first++
-		}
-		if r.len() != next-first {
-			t.Fatalf("%d elements, want %d", r.len(), next-first)
-		}
-		for i := range r.len() {
-			if r.at(i) != first+i {
-				t.Fatalf("element %d is %d, want %d", i, r.at(i), first+i)
-			}
-		}
-	}
-	for r.len() > 0 {
-		r.pop()
-	}
-	if len(r.slots) > 16 {
-		t.Errorf("empty, it has room for %d", len(r.slots))
-	}
-	for _, v := range r.slots {
-		if v != 0 {
-			t.Error("a popped element is held")
-		}
-	}
-}
-
 // A watcher is woken once what it is woken for can be read.
 func TestWokenWatcherReads(t *testing.T) {
 	s := storeOf(1000)
@@ -384,6 +314,47 @@ func TestWokenWatcherReads(t *testing.T) {
 			if s.Revision() < last {
 				t.Fatalf("it was woken at %d with the revision %d", last, s.Revision())
 			}
+		}
+	}
+}
+
+// A store begins at revision 1, which no event has: from before it there is no more to be had
+// than from it.
+func TestAfterTheBeginning(t *testing.T) {
+	s := storeOf(10)
+	for _, rev := range []int64{0, 1, 2, 9} {
+		if events, wait, ok := s.After(rev, 10); !ok || len(events) != 0 || wait == nil {
+			t.Errorf("after %d of an empty store: %d events, %v", rev, len(events), ok)
+		}
+	}
+	for i := range 3 {
+		mustCommit(t, s, Change{Bucket: s.Bucket("things"), Key: "a", Expect: -1, Next: numbered(i)}) // 2 to 4
+	}
+	for rev, want := range map[int64]int{0: 3, 1: 3, 2: 2, 3: 1, 4: 0, 5: 0, 99: 0} {
+		events, wait, ok := s.After(rev, 10)
+		if !ok || len(events) != want || (wait == nil) != (want > 0) {
+			t.Errorf("after %d: %d events, want %d (%v)", rev, len(events), want, ok)
+		}
+	}
+}
+
+// Who is behind the log over all buckets is told, even when its own bucket has lost nothing.
+func TestAfterTheWindow(t *testing.T) {
+	s := storeOf(3)
+	for i := range 5 { // 2 to 6, of which 4 to 6 are kept
+		mustCommit(t, s, Change{Bucket: s.Bucket(fmt.Sprint("b", i)), Key: "a", Next: numbered(i)})
+	}
+	for rev, want := range map[int64]string{0: "lost", 1: "lost", 2: "lost", 3: "4 5 6", 4: "5 6", 5: "6", 6: ""} {
+		events, _, ok := s.After(rev, 10)
+		var got []string
+		for _, k := range events {
+			got = append(got, fmt.Sprint(k.Event.Rev))
+		}
+		if !ok {
+			got = []string{"lost"}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("after %d: %v, want %s", rev, got, want)
 		}
 	}
 }

@@ -396,7 +396,7 @@ func TestCursorsShareNothing(t *testing.T) {
 					return
 				}
 				for _, e := range events {
-					if number(e.Object) != seen || e.Rev != c.sent() && len(events) == 1 {
+					if number(e.Object) != seen || e.Rev != c.rev.Load() && len(events) == 1 {
 						t.Errorf("by %d: got number %d as the event %d", pace, number(e.Object), seen)
 						return
 					}

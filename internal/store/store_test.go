@@ -189,7 +189,7 @@ func TestBackend(t *testing.T) {
 	if fmt.Sprint(f.firsts, f.keys) != "[2 4] [a b c]" {
 		t.Errorf("the backend was given %v %v", f.firsts, f.keys)
 	}
-	if err := s.close(); err != nil || !f.closed {
+	if err := s.Close(); err != nil || !f.closed {
 		t.Error("the backend was not closed")
 	}
 }
@@ -304,7 +304,7 @@ func TestSnapshotAtTheEdges(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 	var future *Future
-	if _, err := b.At(99); !errors.As(err, &future) || future.asked != 99 || future.current != 8 {
+	if _, err := b.At(99); !errors.As(err, &future) || future.Asked != 99 || future.Current != 8 {
 		t.Errorf("the error is %v", err)
 	}
 	// A state that was kept goes with the window.
@@ -312,7 +312,7 @@ func TestSnapshotAtTheEdges(t *testing.T) {
 		t.Errorf("%d states are kept, want that at 5", len(s.pages.list))
 	}
 	mustCommit(t, s, Change{Bucket: b, Key: "a", Expect: -1, Next: numbered(20)})
-	if len(s.pages.list) != 0 || s.pages.some.Load() {
+	if len(s.pages.list) != 0 || s.pages.filled.Load() {
 		t.Error("a state before the window is kept")
 	}
 }
@@ -355,3 +355,94 @@ func TestKeysAreCopied(t *testing.T) {
 		t.Error("the key is not the store's own")
 	}
 }
+
+// Settled waits for the commit under way: what that has decided is in the revision it returns.
+func TestSettled(t *testing.T) {
+	s := storeOf(10)
+	if got := s.Settled(); got != 1 {
+		t.Errorf("an empty store is settled at %d", got)
+	}
+	settled := make(chan int64, 3)
+	_, err := s.CommitFunc(t.Context(), func() []Change {
+		for range cap(settled) {
+			go func() { settled <- s.Settled() }()
+		}
+		if got := s.Revision(); got != 1 {
+			t.Errorf("within the commit the revision is %d", got)
+		}
+		return []Change{{Bucket: s.Bucket("things"), Key: "a", Next: numbered(1)}, {Bucket: s.Bucket("things"), Key: "b", Next: numbered(1)}}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range cap(settled) {
+		// They began while the commit held the lock.
+		if got := <-settled; got != 3 {
+			t.Errorf("settled at %d, want 3", got)
+		}
+	}
+}
+
+// A CommitFunc without changes is no commit: nobody is woken and no revision is used.
+func TestCommitOfNothing(t *testing.T) {
+	f := &failingBackend{}
+	s := New(Window{10, math.MaxInt64}, f)
+	_, wait, _ := s.After(1, 1)
+	objs, err := s.CommitFunc(t.Context(), func() []Change { return nil })
+	if objs != nil || err != nil || s.Revision() != 1 || len(f.firsts) != 0 {
+		t.Errorf("%d objects at %d, %v; the backend was given %v", len(objs), s.Revision(), err, f.firsts)
+	}
+	select {
+	case <-wait:
+		t.Error("somebody was woken")
+	default:
+	}
+}
+
+// The room of a large commit is let go with it, while that of small ones is used again.
+func TestRoomOfCommits(t *testing.T) {
+	s := storeOf(10_000)
+	b := s.Bucket("things")
+	many := func(n int) (cs []Change) {
+		for i := range n {
+			cs = append(cs, Change{Bucket: b, Key: fmt.Sprint(i), Expect: -1, Next: numbered(i)})
+		}
+		return cs
+	}
+	mustCommit(t, s, many(10)...)
+	if cap(b.pending) < 10 || len(b.pending) != 0 {
+		t.Errorf("after a small one there is room for %d, and %d are in it", cap(b.pending), len(b.pending))
+	}
+	for _, e := range b.pending[:cap(b.pending)] {
+		if e != nil {
+			t.Error("an event of the last commit is held")
+		}
+	}
+	mustCommit(t, s, many(1000)...)
+	if b.pending != nil {
+		t.Errorf("after a large one there is room for %d", cap(b.pending))
+	}
+	if b.edit.root != nil || b.edit.id != 0 {
+		t.Error("its edit is held")
+	}
+}
+
+// Close closes the backend and reports its error; without a backend there is nothing to close,
+// and reads go on.
+func TestClose(t *testing.T) {
+	s := storeOf(10)
+	mustCommit(t, s, Change{Bucket: s.Bucket("things"), Key: "a", Next: numbered(1)})
+	if err := s.Close(); err != nil || stateOf(s.Bucket("things").Now()) != "a=1@2" {
+		t.Errorf("%v, and then it is %s", err, stateOf(s.Bucket("things").Now()))
+	}
+	broken := errors.New("cannot be flushed")
+	if err := New(Window{10, 10}, closing{broken}).Close(); err != broken {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// closing is a backend that fails to close.
+type closing struct{ err error }
+
+func (closing) Append(context.Context, int64, []Change) error { return nil }
+func (c closing) Close() error                                { return c.err }

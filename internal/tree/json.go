@@ -3,37 +3,52 @@ package tree
 import (
 	"errors"
 	"fmt"
-	"math/bits"
-	"slices"
 	"strconv"
-	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
 )
 
-// JSON of objects. Objects are map[string]any, lists []any; numbers are int64 where the
-// text is an integer that fits, else float64; that is how upstream's unstructured
-// objects are, and what ParseYAML gives. The standard library's decoder neither tells of
-// repeated keys nor bounds the depth, and reads maps several times slower.
+// This file reads JSON (RFC 8259): one method of jsonReader for each production, from
+// front to back, without going back. There are two reasons not to use encoding/json. It
+// does not tell of repeated keys, which fieldValidation=Strict and =Warn must name; and it
+// takes several times as long for maps.
+//
+// What it takes and refuses is what encoding/json takes and refuses, with the byte added to
+// the same words, because clients show them; tests compare the two. Its words leave out
+// which part of a number is wrong, and a text that ends inside of a token just ends. What
+// may surprise:
+//
+//   - The last value of a repeated key counts. The paths of repeated keys cost time, so
+//     the first pass only notes that there is one, and then the text is read again.
+//   - A number with a fraction or an exponent is a float64 even if it is whole: 2.0, 1e3.
+//     An integer beyond int64 is one too, and loses its last digits. -0 is the int64 0.
+//   - The strings of a tree are substrings of one copy of the text (json_string.go), so
+//     whoever keeps one small string keeps the whole text in memory.
+//   - A byte order mark is no white space, and is refused.
 
-// MaxDepth bounds how deep collections may nest, and with it the stack.
+// MaxDepth bounds how deep objects and lists may nest, and with it the stack of everything
+// that walks a tree by recursion.
 const MaxDepth = 1000
 
-// ParseJSON reads one JSON text (RFC 8259). repeated is the paths of keys that stood in
-// an object before, in order, as upstream writes them: spec.items[0].size; the last value
-// counts. Errors say what is wrong and at which byte, in the words of encoding/json where
-// it has some. data is not kept, and may be changed afterwards.
+// maxRepeated bounds how many repeated keys one text is told of: a client could send a
+// megabyte of them, and each becomes a warning with a path.
+const maxRepeated = 100
+
+// ParseJSON reads one JSON text with nothing but white space around it. repeated has a
+// path for each time that a key came again in its object, in the order of the text, the
+// first hundred, as upstream writes them: spec.items[0].size. Errors say what is wrong and
+// at which byte, counted from 1, in the words of encoding/json where it has some; they are
+// fit for the client. data is not kept and may be changed afterwards.
 func ParseJSON(data []byte) (v any, repeated []string, err error) {
 	r := jsonReader{src: string(data)}
-	if v, err = r.document(); err == nil && r.twice {
-		// Paths are kept only when a text turned out to have something to tell of.
-		r = jsonReader{src: r.src, paths: true}
+	if v, err = r.document(); err == nil && r.hasRepeated {
+		// Repeated keys are a mistake and rare, so the second pass is cheaper than to keep
+		// the path of each value in every first one.
+		r = jsonReader{src: r.src, keepPaths: true}
 		v, err = r.document()
 	}
 	return v, r.repeated, err
 }
 
-// ParseJSONObject is ParseJSON for a text that must be an object.
+// ParseJSONObject is ParseJSON for a text that must be an object, not null.
 func ParseJSONObject(data []byte) (map[string]any, []string, error) {
 	v, repeated, err := ParseJSON(data)
 	if err != nil {
@@ -46,7 +61,8 @@ func ParseJSONObject(data []byte) (map[string]any, []string, error) {
 	return o, repeated, nil
 }
 
-// TypeName is what encoding/json calls the type of a value.
+// TypeName returns what the errors of encoding/json call the type of v. It is "number" for
+// whatever is nothing else.
 func TypeName(v any) string {
 	switch v.(type) {
 	case nil:
@@ -63,33 +79,41 @@ func TypeName(v any) string {
 	return "number"
 }
 
-// jsonReader is a position in a text. Strings without escapes are parts of the text, so
-// they cost no memory of their own.
+// jsonReader is a position in a text. Its methods read one production that begins at pos
+// and leave pos behind it. After an error the reader is of no further use.
 type jsonReader struct {
-	src      string
-	pos      int
-	depth    int
-	twice    bool     // some object has a key twice
-	paths    bool     // path and repeated are kept
-	path     []byte   // of the value at pos
-	repeated []string // at most 100
+	src   string
+	pos   int
+	depth int // objects and lists around pos
+
+	// hasRepeated says that some object has a key twice.
+	hasRepeated bool
+
+	// keepPaths says that path, of the value at pos, and repeated are wanted.
+	keepPaths bool
+	path      []byte
+	repeated  []string
 }
 
+// errJSONEnd is returned, unwrapped, for a text that ends too early, an empty one included.
 var errJSONEnd = errors.New("unexpected end of JSON input")
 
+// document reads the whole text.
 func (r *jsonReader) document() (any, error) {
-	r.space()
+	r.skipSpace()
 	v, err := r.value()
 	if err != nil {
 		return nil, err
 	}
-	if r.space(); r.pos < len(r.src) {
+	if r.skipSpace(); r.pos < len(r.src) {
 		return nil, r.unexpected("after top-level value")
 	}
 	return v, nil
 }
 
-func (r *jsonReader) space() {
+// skipSpace moves over the four characters that are white space in JSON. Form feeds and
+// no-break spaces are none (RFC 8259, section 2).
+func (r *jsonReader) skipSpace() {
 	for r.pos < len(r.src) {
 		switch r.src[r.pos] {
 		case ' ', '\t', '\n', '\r':
@@ -100,6 +124,8 @@ func (r *jsonReader) space() {
 	}
 }
 
+// unexpected returns the error for the byte at pos, or for the end of the text. where
+// follows the quoted byte.
 func (r *jsonReader) unexpected(where string) error {
 	if r.pos >= len(r.src) {
 		return errJSONEnd
@@ -107,6 +133,9 @@ func (r *jsonReader) unexpected(where string) error {
 	return fmt.Errorf("invalid character %s %s (byte %d)", quoteJSONByte(r.src[r.pos]), where, r.pos+1)
 }
 
+// quoteJSONByte quotes a byte as encoding/json does: as the character of that number, in
+// single quotes. A byte of a longer character is shown as a character of its own, the
+// first one of é as 'Ã'.
 func quoteJSONByte(c byte) string {
 	switch c {
 	case '\'':
@@ -118,12 +147,14 @@ func quoteJSONByte(c byte) string {
 	return "'" + s[1:len(s)-1] + "'"
 }
 
+// value reads any value; pos is at its first byte.
 func (r *jsonReader) value() (any, error) {
 	if r.pos >= len(r.src) {
 		return nil, errJSONEnd
 	}
 	switch c := r.src[r.pos]; c {
 	case '{', '[':
+		// The words are after encoding/json's, whose bound is ten times as high.
 		if r.depth++; r.depth > MaxDepth {
 			return nil, fmt.Errorf("exceeded max depth of %d", MaxDepth)
 		}
@@ -139,20 +170,22 @@ func (r *jsonReader) value() (any, error) {
 	case '"':
 		return r.text()
 	case 't':
-		return true, r.word("true")
+		return true, r.literal("true")
 	case 'f':
-		return false, r.word("false")
+		return false, r.literal("false")
 	case 'n':
-		return nil, r.word("null")
+		return nil, r.literal("null")
 	default:
-		if c == '-' || c >= '0' && c <= '9' {
+		if c == '-' || isDigit(c) {
 			return r.number()
 		}
 	}
 	return nil, r.unexpected("looking for beginning of value")
 }
 
-func (r *jsonReader) word(w string) error {
+// literal reads the word w, whose first letter is at pos. A letter behind it is refused by
+// the caller, who expects a comma, a bracket or the end there.
+func (r *jsonReader) literal(w string) error {
 	for i := range len(w) {
 		if r.pos >= len(r.src) {
 			return errJSONEnd
@@ -165,15 +198,17 @@ func (r *jsonReader) word(w string) error {
 	return nil
 }
 
+// object reads an object; pos is at its brace.
 func (r *jsonReader) object() (any, error) {
 	o := map[string]any{}
 	r.pos++
-	if r.space(); r.pos < len(r.src) && r.src[r.pos] == '}' {
+	if r.skipSpace(); r.pos < len(r.src) && r.src[r.pos] == '}' {
 		r.pos++
 		return o, nil
 	}
 	outer := len(r.path)
 	for {
+		// A brace is no key: a comma must be followed by another member.
 		if r.pos >= len(r.src) || r.src[r.pos] != '"' {
 			return nil, r.unexpected("looking for beginning of object key string")
 		}
@@ -181,27 +216,30 @@ func (r *jsonReader) object() (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if r.space(); r.pos >= len(r.src) || r.src[r.pos] != ':' {
+		if r.skipSpace(); r.pos >= len(r.src) || r.src[r.pos] != ':' {
 			return nil, r.unexpected("after object key")
 		}
 		r.pos++
-		r.space()
-		if r.paths {
+		r.skipSpace()
+		// The path is told before the value is read, so that a repeated key comes before
+		// the repeated keys inside of its value.
+		if r.keepPaths {
 			r.enterKey(o, key)
 		}
 		v, err := r.value()
 		if err != nil {
 			return nil, err
 		}
+		// The size tells whether the key was there. That spares a lookup for each member.
 		before := len(o)
 		o[key] = v
-		r.twice = r.twice || len(o) == before
+		r.hasRepeated = r.hasRepeated || len(o) == before
 		r.path = r.path[:outer]
-		r.space()
+		r.skipSpace()
 		switch {
 		case r.pos < len(r.src) && r.src[r.pos] == ',':
 			r.pos++
-			r.space()
+			r.skipSpace()
 		case r.pos < len(r.src) && r.src[r.pos] == '}':
 			r.pos++
 			return o, nil
@@ -211,27 +249,30 @@ func (r *jsonReader) object() (any, error) {
 	}
 }
 
-// enterKey makes path that of key in o, which it is in.
+// enterKey adds key to path, which is that of o, and notes it if o has it already. A key
+// that contains a dot is not quoted (upstream), so a path can be ambiguous.
 func (r *jsonReader) enterKey(o map[string]any, key string) {
 	if len(r.path) > 0 {
 		r.path = append(r.path, '.')
 	}
 	r.path = append(r.path, key...)
-	if _, twice := o[key]; twice && len(r.repeated) < 100 {
+	if _, ok := o[key]; ok && len(r.repeated) < maxRepeated {
 		r.repeated = append(r.repeated, string(r.path))
 	}
 }
 
+// array reads a list; pos is at its bracket.
 func (r *jsonReader) array() (any, error) {
 	a := []any{}
 	r.pos++
-	if r.space(); r.pos < len(r.src) && r.src[r.pos] == ']' {
+	if r.skipSpace(); r.pos < len(r.src) && r.src[r.pos] == ']' {
 		r.pos++
 		return a, nil
 	}
 	outer := len(r.path)
 	for {
-		if r.paths {
+		// The index is that of the element about to be read.
+		if r.keepPaths {
 			r.path = append(strconv.AppendInt(append(r.path, '['), int64(len(a)), 10), ']')
 		}
 		v, err := r.value()
@@ -240,11 +281,11 @@ func (r *jsonReader) array() (any, error) {
 		}
 		r.path = r.path[:outer]
 		a = append(a, v)
-		r.space()
+		r.skipSpace()
 		switch {
 		case r.pos < len(r.src) && r.src[r.pos] == ',':
 			r.pos++
-			r.space()
+			r.skipSpace()
 		case r.pos < len(r.src) && r.src[r.pos] == ']':
 			r.pos++
 			return a, nil
@@ -254,45 +295,16 @@ func (r *jsonReader) array() (any, error) {
 	}
 }
 
-// number is an int64 where the text is an integer that fits, else a float64; a number
-// beyond float64 is refused.
+// number reads a number and gives it its type. One that is too large for a float64 is
+// refused, as in encoding/json; one that is too small becomes 0.
 func (r *jsonReader) number() (any, error) {
-	start, whole := r.pos, true
-	digits := func() error {
-		first := r.pos
-		for r.pos < len(r.src) && r.src[r.pos] >= '0' && r.src[r.pos] <= '9' {
-			r.pos++
-		}
-		if r.pos == first {
-			return r.unexpected("in numeric literal")
-		}
-		return nil
-	}
-	if r.src[r.pos] == '-' {
-		r.pos++
-	}
-	if r.pos < len(r.src) && r.src[r.pos] == '0' {
-		r.pos++
-	} else if err := digits(); err != nil {
+	start := r.pos
+	whole, err := r.skipNumber()
+	if err != nil {
 		return nil, err
 	}
-	if r.pos < len(r.src) && r.src[r.pos] == '.' {
-		whole = false
-		r.pos++
-		if err := digits(); err != nil {
-			return nil, err
-		}
-	}
-	if r.pos < len(r.src) && (r.src[r.pos] == 'e' || r.src[r.pos] == 'E') {
-		whole = false
-		if r.pos++; r.pos < len(r.src) && (r.src[r.pos] == '+' || r.src[r.pos] == '-') {
-			r.pos++
-		}
-		if err := digits(); err != nil {
-			return nil, err
-		}
-	}
 	text := r.src[start:r.pos]
+	// An integer that does not fit goes on as a float64.
 	if whole {
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 			return n, nil
@@ -300,6 +312,7 @@ func (r *jsonReader) number() (any, error) {
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil {
+		// The text is the client's and may be a megabyte of digits.
 		if len(text) > 40 {
 			text = text[:40] + "..."
 		}
@@ -308,295 +321,48 @@ func (r *jsonReader) number() (any, error) {
 	return f, nil
 }
 
-// text reads a string. Each byte of invalid UTF-8, and a lone surrogate, becomes U+FFFD
-// (encoding/json).
-func (r *jsonReader) text() (string, error) {
-	r.pos++
-	start, plain := r.pos, true
-	for {
-		r.pos += jsonPlain(r.src[r.pos:])
-		if r.pos >= len(r.src) {
-			return "", errJSONEnd
-		}
-		switch c := r.src[r.pos]; {
-		case c == '"':
-			s := r.src[start:r.pos]
-			r.pos++
-			if !plain {
-				s = JSONUTF8(s)
-			}
-			return s, nil
-		case c == '\\':
-			return r.escaped(start)
-		case c < ' ':
-			return "", r.unexpected("in string literal")
-		default: // of a longer character, which have their like beside them
-			for plain = false; r.pos < len(r.src) && r.src[r.pos] >= utf8.RuneSelf; r.pos++ {
-			}
-		}
-	}
-}
-
-// jsonPlain is how many bytes of s, at its beginning, stand for themselves in a string
-// and are ASCII. It looks at eight at a time.
-func jsonPlain(s string) int {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
-			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
-		// The top bit of the first byte that is a quote, a backslash, below a space or not
-		// ASCII is set; bits above it may be set for nothing.
-		quote, slash := w^(ones*'"'), w^(ones*'\\')
-		hit := (w | (w-ones*' ')&^w | (quote-ones)&^quote | (slash-ones)&^slash) & tops
-		if hit != 0 {
-			return i + bits.TrailingZeros64(hit)/8
-		}
-	}
-	for i < len(s) && s[i] >= ' ' && s[i] != '"' && s[i] != '\\' && s[i] < utf8.RuneSelf {
-		i++
-	}
-	return i
-}
-
-// JSONUTF8 is s with every byte that is not UTF-8 replaced.
-func JSONUTF8(s string) string {
-	if utf8.ValidString(s) {
-		return s
-	}
-	return string([]rune(s))
-}
-
-func (r *jsonReader) escaped(start int) (string, error) {
-	b := append(make([]byte, 0, r.pos-start+64), r.src[start:r.pos]...)
-	for r.pos < len(r.src) {
-		switch c := r.src[r.pos]; {
-		case c == '"':
-			r.pos++
-			return JSONUTF8(string(b)), nil
-		case c < ' ':
-			return "", r.unexpected("in string literal")
-		case c >= utf8.RuneSelf:
-			b = append(b, c)
-			r.pos++
-		case c != '\\':
-			n := jsonPlain(r.src[r.pos:])
-			b = append(b, r.src[r.pos:r.pos+n]...)
-			r.pos += n
-		default:
-			r.pos++
-			if r.pos >= len(r.src) {
-				return "", errJSONEnd
-			}
-			if r.src[r.pos] == 'u' {
-				c, err := r.unicodeEscape()
-				if err != nil {
-					return "", err
-				}
-				b = utf8.AppendRune(b, c)
-				continue
-			}
-			i := strings.IndexByte(`"\/bfnrt`, r.src[r.pos])
-			if i < 0 {
-				return "", r.unexpected("in string escape code")
-			}
-			b = append(b, "\"\\/\b\f\n\r\t"[i])
-			r.pos++
-		}
-	}
-	return "", errJSONEnd
-}
-
-// unicodeEscape reads uXXXX, and the second half of a surrogate pair.
-func (r *jsonReader) unicodeEscape() (rune, error) {
-	c, err := r.hex()
-	if err != nil || !utf16.IsSurrogate(c) {
-		return c, err
-	}
-	before := r.pos
-	if r.pos+1 < len(r.src) && r.src[r.pos] == '\\' && r.src[r.pos+1] == 'u' {
-		r.pos++
-		low, err := r.hex()
-		if err != nil {
-			return 0, err
-		}
-		if pair := utf16.DecodeRune(c, low); pair != utf8.RuneError {
-			return pair, nil
-		}
-		r.pos = before
-	}
-	return utf8.RuneError, nil
-}
-
-func (r *jsonReader) hex() (rune, error) {
-	r.pos++
-	var c rune
-	for range 4 {
-		if r.pos >= len(r.src) {
-			return 0, errJSONEnd
-		}
-		d := r.src[r.pos]
-		switch {
-		case d >= '0' && d <= '9':
-			d -= '0'
-		case d|0x20 >= 'a' && d|0x20 <= 'f':
-			d = d | 0x20 - 'a' + 10
-		default:
-			return 0, r.unexpected("in \\u hexadecimal character escape")
-		}
-		c = c<<4 | rune(d)
+// skipNumber moves over a number, whose sign or first digit is at pos. whole says that it
+// has neither a fraction nor an exponent.
+func (r *jsonReader) skipNumber() (whole bool, err error) {
+	if r.src[r.pos] == '-' {
 		r.pos++
 	}
-	return c, nil
-}
-
-// Reading values whose types are not sure.
-
-// At is v[path...], nil where something on the way is no object or is not there.
-func At(v any, path ...string) any {
-	for _, key := range path {
-		o, ok := v.(map[string]any)
-		if !ok {
-			return nil
-		}
-		v = o[key]
+	// A zero ends the integer, so that 01 is a 0 with something behind it.
+	if r.pos < len(r.src) && r.src[r.pos] == '0' {
+		r.pos++
+	} else if err := r.skipDigits(); err != nil {
+		return false, err
 	}
-	return v
-}
-
-// Text is v[path...] as a string, "" where it is none.
-func Text(v any, path ...string) string {
-	s, _ := At(v, path...).(string)
-	return s
-}
-
-// Object is v[path...] as an object, nil (which can be read) where it is none.
-func Object(v any, path ...string) map[string]any {
-	o, _ := At(v, path...).(map[string]any)
-	return o
-}
-
-// List is v[path...] as a list, nil where it is none.
-func List(v any, path ...string) []any {
-	l, _ := At(v, path...).([]any)
-	return l
-}
-
-// Set sets v[path...] and makes the objects on the way.
-func Set(v map[string]any, value any, path ...string) {
-	for _, key := range path[:len(path)-1] {
-		o, ok := v[key].(map[string]any)
-		if !ok {
-			o = map[string]any{}
-			v[key] = o
-		}
-		v = o
-	}
-	v[path[len(path)-1]] = value
-}
-
-// Copy is a copy that shares nothing that can change.
-func Copy(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		o := make(map[string]any, len(v))
-		for k, e := range v {
-			o[k] = Copy(e)
-		}
-		return o
-	case []any:
-		a := make([]any, len(v))
-		for i, e := range v {
-			a[i] = Copy(e)
-		}
-		return a
-	}
-	return v
-}
-
-// Equal compares values; an int64 equals the float64 of the same number.
-func Equal(a, b any) bool {
-	switch a := a.(type) {
-	case map[string]any:
-		b, ok := b.(map[string]any)
-		if !ok || len(a) != len(b) {
-			return false
-		}
-		for k, v := range a {
-			if w, ok := b[k]; !ok || !Equal(v, w) {
-				return false
-			}
-		}
-		return true
-	case []any:
-		b, ok := b.([]any)
-		if !ok || len(a) != len(b) {
-			return false
-		}
-		for i := range a {
-			if !Equal(a[i], b[i]) {
-				return false
-			}
-		}
-		return true
-	case int64:
-		if f, ok := b.(float64); ok {
-			return float64(a) == f
-		}
-	case float64:
-		if n, ok := b.(int64); ok {
-			return a == float64(n)
+	whole = true
+	if r.pos < len(r.src) && r.src[r.pos] == '.' {
+		whole = false
+		r.pos++
+		if err := r.skipDigits(); err != nil {
+			return false, err
 		}
 	}
-	switch b.(type) {
-	case map[string]any, []any:
-		return false
-	}
-	return a == b
-}
-
-func SortedKeys(o map[string]any) []string {
-	keys := make([]string, 0, len(o))
-	for k := range o {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-// Strings is the strings of a list.
-func Strings(list []any) []string {
-	var out []string
-	for _, e := range list {
-		if s, ok := e.(string); ok {
-			out = append(out, s)
+	if r.pos < len(r.src) && (r.src[r.pos] == 'e' || r.src[r.pos] == 'E') {
+		whole = false
+		if r.pos++; r.pos < len(r.src) && (r.src[r.pos] == '+' || r.src[r.pos] == '-') {
+			r.pos++
+		}
+		if err := r.skipDigits(); err != nil {
+			return false, err
 		}
 	}
-	return out
+	return whole, nil
 }
 
-// Float is a number as a float64.
-func Float(v any) (float64, bool) {
-	switch v := v.(type) {
-	case int64:
-		return float64(v), true
-	case float64:
-		return v, true
+// skipDigits moves over at least one digit.
+func (r *jsonReader) skipDigits() error {
+	first := r.pos
+	for r.pos < len(r.src) && isDigit(r.src[r.pos]) {
+		r.pos++
 	}
-	return 0, false
-}
-
-func True(v any) bool { b, _ := v.(bool); return b }
-
-// Metadata is obj's metadata, made where there is none.
-func Metadata(obj map[string]any) map[string]any {
-	m, ok := obj["metadata"].(map[string]any)
-	if !ok {
-		m = map[string]any{}
-		obj["metadata"] = m
+	if r.pos == first {
+		return r.unexpected("in numeric literal")
 	}
-	return m
+	return nil
 }
 
-// Name is the name that messages give an object: generateName has a mark behind it.
-func Name(obj map[string]any) string { return Text(obj, "metadata", "name") }
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }

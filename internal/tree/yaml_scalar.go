@@ -7,34 +7,36 @@ import (
 	"unicode/utf8"
 )
 
-// plain reads an unquoted scalar and gives it its type. Over several lines it is folded:
-// a line end is a space, n of them are n-1 line ends.
+// This file reads plain and quoted scalars and gives plain ones their type. Three rules of
+// YAML are behind most of it:
+//
+//   - Folding: inside of a scalar a line end means a space, and n of them in a row mean
+//     n-1 line ends. White space around them goes.
+//   - Only plain scalars have a type; what is quoted is a string. So "8080" stays a text
+//     where 8080 is a number, as in the env of a container.
+//   - What a plain scalar may contain depends on where it is: a comma ends it in brackets
+//     only, a colon only in front of white space, a hash only behind it.
+//
+// A plain scalar that is nearly a number is a string without a word: 1.2.3, 5m, 0x, 12:30.
+// A number that JSON cannot hold is refused instead, because neither a string nor a
+// rounded value would be what its writer meant.
+
+// plain reads an unquoted scalar and gives it its type. It goes on over lines that are
+// indented deeper than parent.
 func (r *yamlReader) plain(parent int) (any, error) {
 	line := r.line
 	text := r.plainLine()
 	var folded []byte
 	for r.at(0) == '\n' {
+		// Whether the scalar goes on shows only behind the white space. If not, the
+		// position goes back, for the caller wants to see the line end.
 		before := *r
-		breaks := 0
-		for r.at(0) == '\n' {
-			r.newline()
-			breaks++
-			if r.marker('-') || r.marker('.') {
-				break
-			}
-			for r.at(0) == ' ' {
-				r.pos++
-			}
-			// White space behind deep enough an indentation may hold tabs.
-			if r.inFlow > 0 || r.column() > parent {
-				r.spaces()
-			}
-		}
-		if r.ended() || r.at(0) == '#' || r.inFlow > 0 && yamlFlowIndicator(r.at(0)) ||
-			r.inFlow == 0 && r.column() <= parent || r.at(0) == ':' && r.endsPlain(1) {
+		breaks := r.plainBreaks(parent)
+		if r.endsPlainScalar(parent) {
 			*r = before
 			break
 		}
+		// Most scalars have one line, which needs no copy.
 		if folded == nil {
 			folded = append(folded, text...)
 		}
@@ -50,8 +52,43 @@ func (r *yamlReader) plain(parent int) (any, error) {
 	return v, nil
 }
 
+// plainBreaks moves over line ends and indentation inside of a plain scalar, as far as a
+// document's marker, and counts the line ends.
+func (r *yamlReader) plainBreaks(parent int) int {
+	breaks := 0
+	for r.at(0) == '\n' {
+		r.newline()
+		breaks++
+		if r.atMarker('-') || r.atMarker('.') {
+			break
+		}
+		for r.at(0) == ' ' {
+			r.pos++
+		}
+		// White space behind deep enough an indentation may hold tabs.
+		if r.inFlow > 0 || r.column() > parent {
+			r.skipBlanks()
+		}
+	}
+	return breaks
+}
+
+// endsPlainScalar reports whether a plain scalar cannot go on in the line that the position
+// is in, at its first token: the document ends, a comment begins, or in brackets an
+// indicator, or else a line that is not indented deeper than parent.
+func (r *yamlReader) endsPlainScalar(parent int) bool {
+	c := r.at(0)
+	switch {
+	case r.atEnd() || c == '#' || c == ':' && r.separatorAt(1):
+		return true
+	case r.inFlow > 0:
+		return yamlFlowIndicator(c)
+	}
+	return r.column() <= parent
+}
+
 // plainLine reads what one line has of a plain scalar, up to a comment, a key's colon or
-// what ends it in a flow collection, and moves there.
+// what ends it in a flow collection, and moves there. White space at the end is left out.
 func (r *yamlReader) plainLine() []byte {
 	start, end := r.pos, r.pos
 	for ; ; r.pos++ {
@@ -59,9 +96,10 @@ func (r *yamlReader) plainLine() []byte {
 		switch {
 		case c == ' ' || c == '\t':
 			continue
+		// A hash counts behind white space only; none comes first, as callers looked.
 		case c == 0, c == '\n',
 			c == '#' && r.pos > start && yamlBlank(r.src[r.pos-1]),
-			c == ':' && r.endsPlain(1),
+			c == ':' && r.separatorAt(1),
 			r.inFlow > 0 && yamlFlowIndicator(c):
 			return r.src[start:end]
 		}
@@ -69,7 +107,8 @@ func (r *yamlReader) plainLine() []byte {
 	}
 }
 
-// yamlScalar gives a plain scalar its type. why tells what is wrong with it.
+// yamlScalar gives a plain scalar its type. why is empty or tells what is wrong with s, to
+// be read behind the quoted scalar.
 func yamlScalar(s string) (v any, why string) {
 	switch s {
 	case "", "~", "null", "Null", "NULL":
@@ -81,8 +120,9 @@ func yamlScalar(s string) (v any, why string) {
 	case "<<":
 		return nil, "is a merge key, which is not supported"
 	}
+	// One sign goes; two are text. Nearly all texts are told apart from numbers by the character then.
 	unsigned := strings.TrimLeft(s[:1], "+-") + s[1:]
-	if unsigned == "" || (unsigned[0] < '0' || unsigned[0] > '9') && unsigned[0] != '.' {
+	if unsigned == "" || !isDigit(unsigned[0]) && unsigned[0] != '.' {
 		return s, ""
 	}
 	switch strings.ToLower(unsigned) {
@@ -93,6 +133,8 @@ func yamlScalar(s string) (v any, why string) {
 		if i, err := strconv.ParseInt(n, base, 64); err == nil {
 			return i, ""
 		}
+		// A decimal integer beyond int64 becomes a float64, as in JSON. In other bases it is
+		// a mask or a mode, which must not be rounded.
 		if base != 10 {
 			return nil, "is out of range: quote it if it is text"
 		}
@@ -106,25 +148,26 @@ func yamlScalar(s string) (v any, why string) {
 	return f, ""
 }
 
-// yamlInteger is the digits of an integer, with their sign, and their base; 0 is none.
+// yamlInteger returns the digits of an integer, with their sign, and their base. The base
+// is 0 for what is none. Only octal with a leading zero and decimal may have a sign.
 func yamlInteger(s, unsigned string) (digits string, base int) {
-	if tail, ok := strings.CutPrefix(s, "0x"); ok && only(tail, "0123456789abcdefABCDEF") {
+	if tail, ok := strings.CutPrefix(s, "0x"); ok && consistsOf(tail, "0123456789abcdefABCDEF") {
 		return tail, 16
 	}
-	if tail, ok := strings.CutPrefix(s, "0o"); ok && only(tail, "01234567") {
+	if tail, ok := strings.CutPrefix(s, "0o"); ok && consistsOf(tail, "01234567") {
 		return tail, 8
 	}
 	switch {
-	case len(unsigned) > 1 && unsigned[0] == '0' && only(unsigned, "01234567"):
+	case len(unsigned) > 1 && unsigned[0] == '0' && consistsOf(unsigned, "01234567"):
 		return s, 8
-	case only(unsigned, "0123456789"):
-		return s, 10
+	case consistsOf(unsigned, "0123456789"):
+		return s, 10 // 08 as well
 	}
 	return "", 0
 }
 
-// yamlFloat reports whether s is digits with at most one dot among or beside them, and an
-// exponent if any.
+// yamlFloat reports whether s, without its sign, is digits with at most one dot among or
+// beside them, and an exponent if any: 1.5, .5, 1., 2e3.
 func yamlFloat(s string) bool {
 	mantissa, exponent, found := s, "", false
 	if i := strings.IndexAny(s, "eE"); i >= 0 {
@@ -134,32 +177,36 @@ func yamlFloat(s string) bool {
 		if exponent != "" && (exponent[0] == '+' || exponent[0] == '-') {
 			exponent = exponent[1:]
 		}
-		if !only(exponent, "0123456789") {
+		if !consistsOf(exponent, "0123456789") {
 			return false
 		}
 	}
+	// A second dot stays in the fraction and is no digit.
 	whole, fraction, _ := strings.Cut(mantissa, ".")
-	return only(whole+fraction, "0123456789") && (whole != "" || fraction != "")
+	return consistsOf(whole+fraction, "0123456789")
 }
 
-// only reports whether s is not empty and made of chars.
-func only(s, chars string) bool { return s != "" && strings.Trim(s, chars) == "" }
+// consistsOf reports whether s is made of chars and is not empty.
+func consistsOf(s, chars string) bool { return s != "" && strings.Trim(s, chars) == "" }
 
-// quoted reads a scalar in quotes of kind q. Line ends in it are folded.
+// quoted reads a scalar in quotes of kind q. Line ends in it are folded, and no escape
+// sequence counts in single quotes, where two of them stand for one.
 func (r *yamlReader) quoted(q byte) (any, error) {
 	open := r.line
 	var b []byte
-	keep := 0 // white space behind it was written as such and goes at a line end
+	// White space at a line end goes, but not if it was written as an escape sequence, or
+	// stands for line ends before: b[:keep] stays in any case.
+	keep := 0
 	for r.pos++; ; {
 		c := r.at(0)
 		switch {
-		case r.ended():
+		case r.atEnd():
 			return nil, r.errorfAt(open, "the quote is never closed")
 		case c == '\n':
 			for len(b) > keep && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
 				b = b[:len(b)-1]
 			}
-			b = yamlFold(b, r.breaks())
+			b = yamlFold(b, r.lineBreaks())
 			keep = len(b)
 		case c == q && q == '\'' && r.at(1) == '\'':
 			b = append(b, c)
@@ -167,9 +214,10 @@ func (r *yamlReader) quoted(q byte) (any, error) {
 		case c == q:
 			r.pos++
 			return string(b), nil
-		case c == '\\' && q == '"' && r.at(1) == '\n': // a line end that is not there
+		case c == '\\' && q == '"' && r.at(1) == '\n':
+			// An escaped line end is not there; those behind it are.
 			r.pos++
-			b = append(b, strings.Repeat("\n", r.breaks()-1)...)
+			b = append(b, strings.Repeat("\n", r.lineBreaks()-1)...)
 			keep = len(b)
 		case c == '\\' && q == '"':
 			var err error
@@ -188,18 +236,18 @@ func (r *yamlReader) quoted(q byte) (any, error) {
 	}
 }
 
-// breaks moves over line ends and the white space around them and counts them.
-func (r *yamlReader) breaks() int {
+// lineBreaks moves over line ends and the white space behind each, and counts them.
+func (r *yamlReader) lineBreaks() int {
 	n := 0
 	for r.at(0) == '\n' {
 		r.newline()
-		r.spaces()
+		r.skipBlanks()
 		n++
 	}
 	return n
 }
 
-// yamlFold adds to b what stands for n line ends.
+// yamlFold appends what n line ends in a row stand for; n is at least 1.
 func yamlFold(b []byte, n int) []byte {
 	if n == 1 {
 		return append(b, ' ')
@@ -207,8 +255,9 @@ func yamlFold(b []byte, n int) []byte {
 	return append(b, strings.Repeat("\n", n-1)...)
 }
 
-// escape reads the escape sequence at the position and adds what it means to b. Half a
-// surrogate pair is U+FFFD, as in encoding/json.
+// escape reads the escape sequence at the position and appends what it stands for. Half of
+// a surrogate pair is U+FFFD, as in encoding/json; other readers of YAML refuse it, but
+// JSON is to be read as JSON is.
 func (r *yamlReader) escape(b []byte) ([]byte, error) {
 	const names, values = "0abt\tnvfre \"/\\N_LP", "\x00\a\b\t\t\n\v\f\r\x1b \"/\\\u0085\u00a0\u2028\u2029"
 	c := r.at(1)
@@ -216,6 +265,7 @@ func (r *yamlReader) escape(b []byte) ([]byte, error) {
 		r.pos += 2
 		return utf8.AppendRune(b, []rune(values)[i]), nil
 	}
+	// What is none of the three has a size of 0, and hex refuses it.
 	size := 0
 	switch c {
 	case 'x':
@@ -232,6 +282,7 @@ func (r *yamlReader) escape(b []byte) ([]byte, error) {
 	r.pos += 2 + size
 	if c == 'u' && utf16.IsSurrogate(n) && r.at(0) == '\\' && r.at(1) == 'u' {
 		if low, ok := r.hex(2, 4); ok {
+			// If the two are no pair, the second is read again, on its own.
 			if pair := utf16.DecodeRune(n, low); pair != utf8.RuneError {
 				r.pos += 6
 				n = pair
@@ -241,80 +292,12 @@ func (r *yamlReader) escape(b []byte) ([]byte, error) {
 	return utf8.AppendRune(b, n), nil
 }
 
-// hex is the number written in size digits, i bytes behind the position.
+// hex returns the number written in size digits, i bytes behind the position, without
+// moving. It is false for a size of 0, which is that of an unknown sequence.
 func (r *yamlReader) hex(i, size int) (rune, bool) {
 	if size == 0 || r.pos+i+size > len(r.src) {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(string(r.src[r.pos+i:r.pos+i+size]), 16, 32)
 	return rune(min(n, utf8.MaxRune+1)), err == nil
-}
-
-// blockScalar reads a literal (|) or folded (>) scalar: its header, and the lines that are
-// indented deeper than parent.
-func (r *yamlReader) blockScalar(parent int) (any, error) {
-	folded := r.at(0) == '>'
-	r.pos++
-	var chomp byte
-	indent := -1 // not known until the first line that is not empty
-	for ; !yamlBlank(r.at(0)); r.pos++ {
-		switch c := r.at(0); {
-		case (c == '-' || c == '+') && chomp == 0:
-			chomp = c
-		case c >= '1' && c <= '9' && indent < 0:
-			indent = max(parent, 0) + int(c-'0')
-		default:
-			return nil, r.errorf("unexpected %s in the head of a block scalar", r.here())
-		}
-	}
-	if err := r.endLine(); err != nil {
-		return nil, err
-	}
-
-	var b []byte
-	breaks := 0                            // empty lines since the last one with content
-	widest := 0                            // the most spaces an empty line before the first one has
-	some, spaced, ends := false, false, "" // of the last line with content: is there one, did it begin with white space, its line end
-	for r.at(0) == '\n' {
-		r.newline()
-		for r.at(0) == ' ' && (indent < 0 || r.column() < indent) {
-			r.pos++
-		}
-		n := r.column()
-		if r.at(0) == '\n' {
-			breaks++
-			if !some {
-				widest = max(widest, n)
-			}
-			continue
-		}
-		if r.ended() || n < indent || indent < 0 && n <= parent {
-			break
-		}
-		if indent < 0 {
-			if indent = n; widest > n {
-				return nil, r.errorf("an empty line before the first line of the block scalar is indented deeper than it")
-			}
-		}
-		white := r.at(0) == ' ' || r.at(0) == '\t'
-		if folded && some && !spaced && !white {
-			b = yamlFold(b, breaks+1)
-		} else {
-			b = append(append(b, ends...), strings.Repeat("\n", breaks)...)
-		}
-		start := r.pos
-		r.toLineEnd()
-		b = append(b, r.src[start:r.pos]...)
-		some, spaced, ends, breaks = true, white, "", 0
-		if r.at(0) == '\n' {
-			ends = "\n"
-		}
-	}
-	if chomp != '-' {
-		b = append(b, ends...)
-	}
-	if chomp == '+' {
-		b = append(b, strings.Repeat("\n", breaks)...)
-	}
-	return string(b), nil
 }

@@ -7,16 +7,30 @@ import (
 	"unicode/utf8"
 )
 
-// YAML of objects, as kubectl's readers expect it: block style, keys sorted, two spaces, a
-// list in the column of its key. Readers differ in what a plain scalar is, so a string is
-// quoted when YAML 1.1 or 1.2 takes it for something else.
+// This file writes YAML as kubectl shows it: block style, keys sorted, two spaces, a list in
+// the column of its key:
+//
+//	metadata:
+//	  finalizers:
+//	  - a.example.com
+//
+// The text is for every reader, not only for the one beside it. Readers differ in what a
+// plain scalar is: YAML 1.1 takes yes for true, 1:30 for 90 and 2024-05-01 for a time. A
+// string that any of them takes for another type is quoted (yaml_types.go); so is one that
+// would change on the way: white space at an end, control characters, a byte order mark.
+// Double quotes tell of such a string; single quotes only keep an indicator from counting.
+//
+// Text of several lines is a literal (|), as people write it in a ConfigMap, unless a
+// literal would hide something: white space at the end of a line, tabs, line ends alone.
 
-// AppendYAML appends v as one document. v is made of what ParseJSON gives; ParseYAML
-// reads it back, if it is not nested too deep for that.
+// AppendYAML appends v as one document, without markers, and returns the extended slice. v
+// is a tree; what AppendJSON takes besides is taken here. ParseYAML reads it back as a
+// value that Equal takes for the same, if it is nested no deeper than that allows. A byte
+// of a string that is not UTF-8 becomes U+FFFD.
 func AppendYAML(b []byte, v any) []byte { return appendYAMLNode(b, v, 0) }
 
-// appendYAMLNode writes a value whose lines, but for the first, begin in column indent;
-// where the first begins is the caller's affair.
+// appendYAMLNode appends a value and the line end behind it. Its lines begin in column
+// indent, but for the first, which begins where b ends.
 func appendYAMLNode(b []byte, v any, indent int) []byte {
 	switch v := v.(type) {
 	case map[string]any:
@@ -48,9 +62,11 @@ func appendYAMLNode(b []byte, v any, indent int) []byte {
 		}
 		return append(appendYAMLString(b, v), '\n')
 	}
+	// The scalars of JSON are YAML: numbers, true, false and null.
 	return append(AppendJSON(b, v), '\n')
 }
 
+// appendYAMLMap appends an object that has members.
 func appendYAMLMap(b []byte, m map[string]any, indent int) []byte {
 	members := make([]jsonMember, 0, len(m))
 	for k, v := range m {
@@ -62,6 +78,8 @@ func appendYAMLMap(b []byte, m map[string]any, indent int) []byte {
 			b = appendSpaces(b, indent)
 		}
 		b = append(appendYAMLString(b, e.key), ':')
+		// A collection begins on the next line, a list in the column of its key. Empty ones
+		// have no block form and stay on this line.
 		deeper, block := indent+2, false
 		switch v := e.value.(type) {
 		case map[string]any:
@@ -99,11 +117,13 @@ func yamlLiteral(s string) bool {
 		!strings.Contains(s, " \n") && !strings.HasSuffix(s, " ")
 }
 
-// appendYAMLLiteral writes a literal block scalar, each line in column indent.
+// appendYAMLLiteral appends s as a literal block scalar, each line in column indent.
 func appendYAMLLiteral(b []byte, s string, indent int) []byte {
 	b = append(b, '|')
+	// A reader takes the indentation from the first line with content. If spaces or empty
+	// lines stand there, the header tells it, counted from the collection around.
 	if s[0] == ' ' || s[0] == '\n' {
-		b = append(b, '2') // else the first line would tell the indentation
+		b = append(b, '2')
 	}
 	switch lines := strings.TrimRight(s, "\n"); len(s) - len(lines) {
 	case 0:
@@ -125,7 +145,7 @@ func appendYAMLLiteral(b []byte, s string, indent int) []byte {
 	return b
 }
 
-// appendYAMLString writes s on one line: plain if every reader takes it for this string,
+// appendYAMLString appends s on one line: plain if every reader takes it for this string,
 // in double quotes if it looks like another type or holds what must be escaped, else in
 // single quotes.
 func appendYAMLString(b []byte, s string) []byte {
@@ -138,7 +158,7 @@ func appendYAMLString(b []byte, s string) []byte {
 	return append(append(append(b, '\''), strings.ReplaceAll(s, "'", "''")...), '\'')
 }
 
-// appendYAMLQuoted writes s in double quotes.
+// appendYAMLQuoted appends s in double quotes, with what cannot be seen escaped.
 func appendYAMLQuoted(b []byte, s string) []byte {
 	b = append(b, '"')
 	for _, c := range s {
@@ -164,7 +184,8 @@ func appendYAMLQuoted(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// yamlPrintable reports whether s can stand unescaped, line ends aside.
+// yamlPrintable reports whether s can stand unescaped, line ends aside. A byte that is not
+// UTF-8 cannot, though U+FFFD itself can.
 func yamlPrintable(s string) bool {
 	for i := 0; i < len(s); {
 		c, size := utf8.DecodeRuneInString(s[i:])
@@ -176,12 +197,15 @@ func yamlPrintable(s string) bool {
 	return true
 }
 
-// yamlPrint takes the no-break space as printable, as YAML does.
+// yamlPrint reports whether c can stand unescaped. It takes the no-break space as
+// printable, as YAML does and Go does not; a tab is not, since it cannot be seen.
 func yamlPrint(c rune) bool { return unicode.IsPrint(c) || c == '\u00a0' }
 
 // yamlPlain reports whether s, printable and in one line, reads as a scalar without
-// quotes.
+// quotes. That it reads as a string is yamlOtherType's question.
 func yamlPlain(s string) bool {
+	// White space at the ends would be dropped; a colon or a hash would end the scalar; a
+	// marker would end the document.
 	if s == "" || s[0] == ' ' || s[len(s)-1] == ' ' || s[len(s)-1] == ':' || strings.Contains(s, ": ") || strings.Contains(s, " #") ||
 		strings.HasPrefix(s, "---") || strings.HasPrefix(s, "...") {
 		return false
@@ -189,76 +213,6 @@ func yamlPlain(s string) bool {
 	if strings.IndexByte("-?:", s[0]) >= 0 {
 		return len(s) > 1 && s[1] != ' '
 	}
+	// Brackets and commas count at the beginning only: the writer puts no scalar in brackets.
 	return strings.IndexByte("#,[]{}&*!|>'\"%@`", s[0]) < 0
-}
-
-// yamlOtherType reports whether s without quotes is no string to a reader of YAML 1.1 or
-// 1.2: nothing, null, a boolean, a number, a time, a merge key.
-func yamlOtherType(s string) bool {
-	if s == "" {
-		return true
-	}
-	if len(s) <= 5 {
-		switch strings.ToLower(s) {
-		case "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "<<", "=":
-			return true
-		}
-	}
-	unsigned := s
-	if s[0] == '+' || s[0] == '-' {
-		unsigned = strings.TrimLeft(s[1:], "_") // -_1 is a number to some
-	}
-	if unsigned == "" || unsigned[0] != '.' && (unsigned[0] < '0' || unsigned[0] > '9') {
-		return false
-	}
-	switch strings.ToLower(unsigned) {
-	case ".inf", ".nan":
-		return true
-	}
-	digits := strings.ReplaceAll(unsigned, "_", "")
-	if len(digits) > 2 && digits[0] == '0' {
-		switch tail := digits[2:]; digits[1] {
-		case 'x', 'X':
-			return only(tail, "0123456789abcdefABCDEF")
-		case 'o', 'O':
-			return only(tail, "01234567")
-		case 'b', 'B':
-			return only(tail, "01")
-		}
-	}
-	return yamlFloat(digits) || yamlSexagesimal(digits) || yamlTimestamp(unsigned)
-}
-
-// yamlSexagesimal reports whether s is a number to the base 60: 1:30, 12:00:59.5.
-func yamlSexagesimal(s string) bool {
-	whole, fraction, found := strings.Cut(s, ".")
-	if found && fraction != "" && !only(fraction, "0123456789") || !strings.Contains(whole, ":") {
-		return false
-	}
-	first := true
-	for part := range strings.SplitSeq(whole, ":") {
-		if !only(part, "0123456789") || !first && (len(part) > 2 || len(part) == 2 && part[0] > '5') {
-			return false
-		}
-		first = false
-	}
-	return true
-}
-
-// yamlTimestamp reports whether s is a date, or begins with one and a time.
-func yamlTimestamp(s string) bool {
-	year, rest, _ := strings.Cut(s, "-")
-	month, rest, found := strings.Cut(rest, "-")
-	if !found || len(year) != 4 || len(month) > 2 || !only(year+month, "0123456789") || month == "" {
-		return false
-	}
-	day := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
-	if day == 0 || day > 2 {
-		return false
-	}
-	if day == len(rest) {
-		return true
-	}
-	clock := strings.TrimLeft(rest[day:], " \tTt")
-	return len(clock) < len(rest)-day && clock != "" && clock[0] >= '0' && clock[0] <= '9'
 }

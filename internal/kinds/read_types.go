@@ -1,0 +1,302 @@
+package kinds
+
+import (
+	"strconv"
+	"strings"
+
+	"apichain/internal/tree"
+)
+
+// The reading of types: the lines of kinds.txt that begin with type, and the lines of fields
+// below them. A line holds one field or several, so that a type of many plain fields takes a
+// few lines instead of a page:
+//
+//	type ServicePort  One port of a service.
+//	  name 1 string -- name of the port, unique within the service
+//	  protocol 2 string =TCP -- TCP, UDP or SCTP
+//	  port 3 int32!, targetPort 4 intstr =.port
+//
+// Scalar types are lower-case words and other types begin with a capital or have their
+// package before a dot, which is all it takes to tell them apart.
+//
+// When the last line is read, index makes the lookups by name and by number of each type.
+// Embedded types make that a walk: TypeMeta's kind and apiVersion are fields of every kind in
+// JSON, and the lookup by name has them without a detour.
+
+// readType reads NAME and, behind two spaces, what the type is.
+func (r *kindReader) readType(text string) {
+	name, doc, _ := strings.Cut(text, "  ")
+	if name == "" || r.packageName == "" {
+		r.fail("a type has a name, and is in a package")
+		return
+	}
+	t := &Type{Name: localType(r.packageName + "." + name), Schema: r.schema + "." + name, Doc: doc}
+	if r.table.Types[t.Name] != nil {
+		r.fail("the type %s is there already", t.Name)
+	}
+	r.table.Types[t.Name] = t
+	r.typ = t
+	r.types = append(r.types, lineOf[*Type]{r.line, t})
+}
+
+// localType returns the name that a type has in the table, given the one with its package:
+// those of the core group are known without it.
+func localType(name string) string { return strings.TrimPrefix(name, coreGroup+".") }
+
+// refer notes that the type of that name, with its package, is to be put into target when all
+// types are read.
+func (r *kindReader) refer(name string, target **Type) {
+	r.refs = append(r.refs, typeRef{r.line, localType(name), target})
+}
+
+// readFields reads a line of fields, separated by a comma and a space. The text behind " -- "
+// is about the last of them.
+func (r *kindReader) readFields(line string) {
+	// The text is cut off first, as it may have commas of its own.
+	line, doc, _ := strings.Cut(line, " -- ")
+	var f *Field
+	for more := true; more && r.err == nil; {
+		var text string
+		text, line, more = strings.Cut(line, ", ")
+		if len(r.block) == 0 {
+			r.block = make([]Field, 64)
+		}
+		f, r.block = &r.block[0], r.block[1:]
+		r.readField(f, text)
+		r.typ.Fields = append(r.typ.Fields, f)
+	}
+	f.Doc = doc
+}
+
+// readField reads NAME NUMBER TYPE WORD…, or + [NUMBER] TYPE for an embedded field, into f.
+func (r *kindReader) readField(f *Field, text string) {
+	name, rest, _ := strings.Cut(text, " ")
+	f.Name = name
+	if name == "+" {
+		f.Name, f.Inline = "", true
+	}
+	// No type begins with a digit, so a number is known by its first character.
+	if !f.Inline || rest != "" && rest[0] >= '0' && rest[0] <= '9' {
+		var number string
+		number, rest, _ = strings.Cut(rest, " ")
+		n, err := strconv.Atoi(number)
+		if err != nil || n < 1 {
+			r.fail("%q is no number of a field", number)
+			return
+		}
+		f.number = n
+	}
+	typ, rest, _ := strings.Cut(rest, " ")
+	r.readFieldType(f, typ)
+	for rest != "" {
+		var word string
+		word, rest, _ = strings.Cut(rest, " ")
+		r.readFieldWord(f, word)
+	}
+}
+
+// readFieldType reads the type of a field with the marks around it: {} and [] in front, * and
+// ! behind.
+func (r *kindReader) readFieldType(f *Field, typ string) {
+	// The marks are in one order, outermost first on both sides: {}[]T*!.
+	if f.Required = strings.HasSuffix(typ, "!"); f.Required {
+		typ = typ[:len(typ)-1]
+	}
+	if f.pointer = strings.HasSuffix(typ, "*"); f.pointer {
+		typ = typ[:len(typ)-1]
+	}
+	if rest, ok := strings.CutPrefix(typ, "{}"); ok {
+		f.IsMap, typ = true, rest
+	}
+	if rest, ok := strings.CutPrefix(typ, "[]"); ok {
+		f.IsList, typ = true, rest
+	}
+	if typ == "" {
+		r.fail("the field %q has no type", f.Name)
+		return
+	}
+	// A lower-case word is a scalar, unless it is the package of a type: meta.ObjectMeta.
+	if typ[0] >= 'a' && !strings.Contains(typ, ".") {
+		typ, component, named := strings.Cut(typ, ":")
+		if named {
+			f.Component = r.schema + "." + component
+		}
+		kind, ok := scalarKind(typ)
+		if !ok || named && kind != FieldRaw {
+			r.fail("%q is no type", typ)
+		}
+		f.Kind = kind
+		return
+	}
+	f.Kind = FieldMessage
+	if first, second, either := strings.Cut(typ, "|"); either {
+		typ, f.alternativeNumbers[0] = r.splitNumbered(first)
+		f.Alternative, f.alternativeNumbers[1] = r.splitNumbered(second)
+		r.oneOf("other form of a type", f.Alternative, "bool", "list", "strings")
+	}
+	if !strings.Contains(typ, ".") {
+		typ = r.packageName + "." + typ
+	}
+	r.refer(typ, &f.Message)
+}
+
+// splitNumbered splits WORD=N, a form of an alternative with its number in protobuf.
+func (r *kindReader) splitNumbered(text string) (word string, n int) {
+	word, number, _ := strings.Cut(text, "=")
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 1 {
+		r.fail("%q is no form with its number", text)
+	}
+	return word, n
+}
+
+// scalarKind returns the kind of a value by its name in the file; false if it is none.
+func scalarKind(word string) (FieldKind, bool) {
+	switch word {
+	case "string":
+		return FieldString, true
+	case "bool":
+		return FieldBool, true
+	case "int32":
+		return FieldInt32, true
+	case "int64":
+		return FieldInt64, true
+	case "double":
+		return FieldDouble, true
+	case "bytes":
+		return FieldBytes, true
+	case "time":
+		return FieldTime, true
+	case "microtime":
+		return FieldMicroTime, true
+	case "intstr":
+		return FieldIntOrString, true
+	case "quantity":
+		return FieldQuantity, true
+	case "raw":
+		return FieldRaw, true
+	}
+	return 0, false
+}
+
+// readFieldWord reads one of the words behind a field's type: a default, where the value
+// moves, or the strategy of a strategic merge.
+func (r *kindReader) readFieldWord(f *Field, word string) {
+	switch {
+	case word == "":
+		r.fail("the words of the field %q are not one space apart", f.Name)
+	case strings.HasPrefix(word, "=."):
+		f.DefaultFrom = word[2:]
+	case word[0] == '=':
+		f.Default = r.parseDefault(f.Kind, word[1:])
+	case word[0] == '>':
+		f.MovesInto = word[1:]
+	default:
+		strategy, key, _ := strings.Cut(word, ":")
+		for _, s := range strings.Split(strategy, "+") {
+			r.oneOf("merge strategy", s, "merge", "replace", "retainKeys")
+		}
+		// OpenAPI and upstream's struct tags join two strategies with a comma; here that
+		// would end the field.
+		f.Strategy, f.MergeKey = strings.ReplaceAll(strategy, "+", ","), key
+	}
+}
+
+// parseDefault returns a default as a value of a kind: text as it stands, all else as JSON.
+func (r *kindReader) parseDefault(kind FieldKind, text string) any {
+	switch kind {
+	case FieldString, FieldQuantity:
+		return text
+	}
+	v, _, err := tree.ParseJSON([]byte(text))
+	if err != nil {
+		r.fail("the default %s: %v", text, err)
+	}
+	return v
+}
+
+// index makes the lookups of t by name and by number, and those of the types that it embeds,
+// which may stand further down and embed others themselves. It fails for two fields of one
+// name or number.
+func (r *kindReader) index(line int, t *Type) {
+	// A type that others embed comes by more than once. After an error the walk ends, which
+	// it might not do for types that embed each other.
+	if t.ByName != nil || r.err != nil {
+		return
+	}
+	t.ByName = make(map[string]*Field, len(t.Fields)+2)
+	t.byNumber = make(map[int]*Field, len(t.Fields))
+	for _, f := range t.Fields {
+		if f.number > 0 {
+			if t.byNumber[f.number] != nil {
+				r.failAt(line, "%s has two fields of number %d", t.Name, f.number)
+			}
+			t.byNumber[f.number] = f
+		}
+		if !f.Inline {
+			r.addName(line, t, f)
+			continue
+		}
+		if f.Kind != FieldMessage || f.IsList || f.IsMap {
+			r.failAt(line, "%s embeds what is no type", t.Name)
+			return
+		}
+		r.index(line, f.Message)
+		for _, inner := range f.Message.ByName {
+			r.addName(line, t, inner)
+		}
+	}
+}
+
+// addName adds a field to the lookup by name. Upstream's Go would let an outer field hide an
+// embedded one; no type of the API needs that, so it is an error here.
+func (r *kindReader) addName(line int, t *Type, f *Field) {
+	if t.ByName[f.Name] != nil {
+		r.failAt(line, "%s has two fields %s", t.Name, f.Name)
+	}
+	t.ByName[f.Name] = f
+}
+
+// checkFields checks what the fields of t say of other fields: where defaults come from,
+// where texts move to, and by which key a list is merged.
+func (r *kindReader) checkFields(line int, t *Type) {
+	for _, f := range t.Fields {
+		if s := t.ByName[f.DefaultFrom]; f.DefaultFrom != "" && (s == nil || s == f) {
+			r.failAt(line, "%s.%s takes its default from %s, which is not there", t.Name, f.Name, f.DefaultFrom)
+		}
+		if d := t.ByName[f.MovesInto]; f.MovesInto != "" && (d == nil || !d.IsMap || d.Kind != FieldBytes) {
+			r.failAt(line, "%s.%s goes into %s, which is no map of bytes", t.Name, f.Name, f.MovesInto)
+		}
+		if f.MergeKey != "" && (!f.IsList || f.Kind != FieldMessage || f.Message.ByName[f.MergeKey] == nil) {
+			r.failAt(line, "%s.%s is merged by %s, which its elements do not have", t.Name, f.Name, f.MergeKey)
+		}
+	}
+}
+
+// markDefaults sets Type.defaults of every type. Types may contain each other in circles
+// (a JSON schema has properties that are schemas), so it goes over all of them until a round
+// marks nothing more.
+func (r *kindReader) markDefaults() {
+	for again := true; again; {
+		again = false
+		for _, t := range r.types {
+			if !t.of.defaults && t.of.needsDefaulting() {
+				t.of.defaults, again = true, true
+			}
+		}
+	}
+}
+
+// needsDefaulting reports whether a field of t has a default or is moved, or holds a type
+// that is marked already.
+func (t *Type) needsDefaulting() bool {
+	for _, f := range t.Fields {
+		if f.Default != nil || f.DefaultFrom != "" || f.MovesInto != "" {
+			return true
+		}
+		if f.Kind == FieldMessage && f.Message != nil && f.Message.defaults {
+			return true
+		}
+	}
+	return false
+}

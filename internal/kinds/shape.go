@@ -1,0 +1,216 @@
+package kinds
+
+import (
+	"encoding/base64"
+	"slices"
+
+	"apichain/internal/field"
+	"apichain/internal/tree"
+)
+
+// What a row says of whole objects, done to objects: defaults, initial values, immutable
+// fields, and the two shapes of a kind that is stored as another.
+//
+// A write calls these in the order in which upstream's decoding, defaulting, strategy and
+// storage would act on a struct: Prune, SetDefaults, Initialize (creates only), Validate
+// (updates only), ToStored. Defaults are set again after a patch, so setting them twice must
+// be the same as once.
+//
+//	Service {"spec":{"ports":[{"port":80}]}}
+//	becomes {"spec":{"type":"ClusterIP","sessionAffinity":"None",
+//	         "ports":[{"port":80,"protocol":"TCP","targetPort":80}]}}
+//
+// Defaults that depend on more than one other field (cluster IPs, IP families) are not in
+// the table.
+
+// Shape checks and completes objects of one built-in kind. Its methods change only the
+// object they are given, so one Shape serves all requests at once.
+type Shape struct{ Row *Row }
+
+// Prune removes the fields of obj that the kind does not have and returns their paths, at
+// most a hundred, in order. A value of a wrong type is an error, in the words of
+// encoding/json; obj is then of no use. An object without either is walked once, and
+// nothing is allocated.
+func (s Shape) Prune(obj map[string]any) (unknown []string, err error) {
+	return Prune(s.Row.Type, obj)
+}
+
+// SetDefaults sets the fields that obj leaves out and the table has defaults for, moves
+// write-only fields (stringData of a Secret) to where they are kept, and sets the label that
+// holds the name, all in place. obj must have been pruned.
+func (s Shape) SetDefaults(obj map[string]any) {
+	if label := s.Row.nameLabel; label != "" {
+		// A name that is still to be generated is not there yet; this is called again
+		// when it is.
+		if name := tree.Text(obj, "metadata", "name"); name != "" {
+			tree.Set(obj, name, "metadata", "labels", label)
+		}
+	}
+	if s.Row.Type.defaults {
+		setTypeDefaults(s.Row.Type, obj)
+	}
+}
+
+// Initialize sets what a new object begins with, whatever the client sent: the phase and the
+// finalizer of a Namespace. Lists are added to, without repeating an element. obj shares
+// nothing with the table afterwards.
+func (s Shape) Initialize(obj map[string]any) {
+	for _, i := range s.Row.initial {
+		value := tree.Copy(i.value)
+		if add, ok := value.([]any); ok {
+			have := tree.List(obj, i.path...)
+			for _, v := range add {
+				if !slices.ContainsFunc(have, func(h any) bool { return tree.Equal(h, v) }) {
+					have = append(have, v)
+				}
+			}
+			value = have
+		}
+		tree.Set(obj, value, i.path...)
+	}
+}
+
+// Validate returns what is wrong with obj as the successor of old: changes of fields that are
+// immutable since old's flag was set, and of that flag, in upstream's words and order. Where
+// old is nil, as for a create, nothing is.
+func (s Shape) Validate(obj, old map[string]any) []field.Error {
+	flag := s.Row.immutableFlag
+	if flag == "" || old[flag] != true {
+		return nil
+	}
+	var errs []field.Error
+	if obj[flag] != true {
+		errs = append(errs, field.Forbidden(flag, "field is immutable when `"+flag+"` is set"))
+	}
+	for _, name := range s.Row.immutableFields {
+		// Both have been pruned, so an empty map and none are both absent here.
+		if !tree.Equal(obj[name], old[name]) {
+			errs = append(errs, field.Forbidden(name, "field is immutable when `"+flag+"` is set"))
+		}
+	}
+	return errs
+}
+
+// ToStored brings an object of the kind into the shape in which it is stored, in place:
+// another apiVersion and kind, and the other kind's names of the top-level fields. It does
+// nothing to kinds that are stored as they are. FromStored is the way back.
+func (k *Row) ToStored(obj map[string]any) {
+	if k.stored != k {
+		k.stored.identify(obj)
+		for _, names := range k.renames {
+			renameMember(obj, names[0], names[1])
+		}
+	}
+}
+
+// FromStored brings a stored object into the shape of the kind, in place. It undoes
+// ToStored, and makes of any object that the stored kind's clients wrote one of this kind.
+func (k *Row) FromStored(obj map[string]any) {
+	if k.stored != k {
+		k.identify(obj)
+		for _, names := range k.renames {
+			renameMember(obj, names[1], names[0])
+		}
+	}
+}
+
+// identify sets the kind and apiVersion of obj.
+func (k *Row) identify(obj map[string]any) {
+	obj["kind"] = k.Kind
+	if k.Group == "" {
+		obj["apiVersion"] = k.Version
+	} else {
+		obj["apiVersion"] = k.Group + "/" + k.Version
+	}
+}
+
+// renameMember moves a member of obj to another name; an absent one stays absent.
+func renameMember(obj map[string]any, from, to string) {
+	if v, ok := obj[from]; ok {
+		delete(obj, from)
+		obj[to] = v
+	}
+}
+
+// setTypeDefaults sets the defaults of an object of type t and of the objects below it. The
+// fields are visited in the order of the file, so a default that is taken from another field
+// sees that field's own default only if it stands further up.
+func setTypeDefaults(t *Type, obj map[string]any) {
+	for _, f := range t.Fields {
+		v := obj[f.Name]
+		switch {
+		case f.Inline:
+			// The fields of an embedded type are members of the same object.
+			if f.Message.defaults {
+				setTypeDefaults(f.Message, obj)
+			}
+		case f.MovesInto != "":
+			// The field goes even when it is empty: it is never stored.
+			if values, ok := v.(map[string]any); ok {
+				encodeInto(obj, values, f.MovesInto)
+			}
+			delete(obj, f.Name)
+		case f.Default != nil:
+			if v == nil {
+				// A default may be a list or an object, which this object must not share.
+				obj[f.Name] = tree.Copy(f.Default)
+			}
+		case f.DefaultFrom != "":
+			// Zero counts as absent: targetPort is no pointer upstream, so that a 0 and
+			// nothing are the same to its defaulting.
+			if other := obj[f.DefaultFrom]; other != nil && (v == nil || v == "" || v == int64(0)) {
+				obj[f.Name] = other
+			}
+		case f.Kind == FieldMessage && f.Message.defaults:
+			setFieldDefaults(f, obj, v)
+		}
+	}
+}
+
+// setFieldDefaults sets the defaults in the objects of f's value v in obj: one object, or
+// those of a list or a map.
+func setFieldDefaults(f *Field, obj map[string]any, v any) {
+	switch v := v.(type) {
+	case nil:
+		// A struct that is no pointer is always there to upstream, and so gets its defaults
+		// also when nobody sent it. One that stays empty is not made.
+		if made := map[string]any{}; !f.pointer && !f.IsList && !f.IsMap {
+			if setTypeDefaults(f.Message, made); len(made) > 0 {
+				obj[f.Name] = made
+			}
+		}
+	case map[string]any:
+		if !f.IsMap {
+			setTypeDefaults(f.Message, v)
+			return
+		}
+		for _, e := range v {
+			if e, ok := e.(map[string]any); ok {
+				setTypeDefaults(f.Message, e)
+			}
+		}
+	case []any:
+		for _, e := range v {
+			if e, ok := e.(map[string]any); ok {
+				setTypeDefaults(f.Message, e)
+			}
+		}
+	}
+}
+
+// encodeInto puts values, encoded in base64, into the map of bytes that obj has under the name
+// into, over what is there. Without values no map is made.
+func encodeInto(obj, values map[string]any, into string) {
+	if len(values) == 0 {
+		return
+	}
+	data, ok := obj[into].(map[string]any)
+	if !ok {
+		data = make(map[string]any, len(values))
+		obj[into] = data
+	}
+	for k, v := range values {
+		s, _ := v.(string)
+		data[k] = base64.StdEncoding.EncodeToString([]byte(s))
+	}
+}

@@ -1,0 +1,116 @@
+package schema
+
+import "apichain/internal/tree"
+
+// Members of lists that are sets or maps. In a set no two items are equal; in a map, which is a
+// list of objects, no two have the same keys, and a key that is absent is a value like any other.
+// Numbers are the same by value (1 and 1.0). The questions are asked in three places: the quick
+// check asks whether any member is repeated, the slow one which, and an update which item of
+// the old list one of the new list corresponds to.
+//
+// With the keys name and port the items {name: a, port: 1} and {name: a} are different members, and
+// {name: a} and {name: a, size: 2} are the same.
+
+// pairwise is the length of a list up to which comparing each pair of items is quicker than
+// making a text of each: it allocates nothing.
+const pairwise = 12
+
+// hasDuplicates reports whether a list that is a set or a map repeats a member, or, as a map, has
+// an item that is no object and so has no keys. Null passes: the type of the items decides it.
+func (n *schemaNode) hasDuplicates(list []any) bool {
+	if n.list == listMap {
+		for _, e := range list {
+			if _, ok := e.(map[string]any); !ok && e != nil {
+				return true
+			}
+		}
+	}
+	if len(list) <= pairwise {
+		for i, e := range list {
+			for _, before := range list[:i] {
+				if n.same(e, before) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	return len(n.duplicates(list)) > 0
+}
+
+// same reports whether two items are the same member. It answers as comparing their identity
+// does, but for an integer beyond 2^53 beside a float64 of nearly its value, and for 0 beside
+// -0: these are equal and have different texts. There identity has the last word, because only
+// it is asked when errors are made, and an object without errors is accepted.
+func (n *schemaNode) same(a, b any) bool {
+	if n.list == listSet {
+		return tree.Equal(a, b)
+	}
+	x, _ := a.(map[string]any)
+	y, _ := b.(map[string]any)
+	for _, k := range n.keys {
+		v, inX := x[k]
+		w, inY := y[k]
+		if inX != inY || !tree.Equal(v, w) {
+			return false
+		}
+	}
+	return true
+}
+
+// identity appends to b a text that two items share only if they are the same member: of a set the
+// item's JSON, of a map that of its keys, each with a comma behind it. JSON has no comma outside
+// of brackets and quotes, so an absent key cannot be mistaken for a present one.
+func (n *schemaNode) identity(b []byte, e any) []byte {
+	if n.list == listSet {
+		return tree.AppendJSON(b, e)
+	}
+	o, _ := e.(map[string]any)
+	for _, k := range n.keys {
+		if v, there := o[k]; there {
+			b = tree.AppendJSON(b, v)
+		}
+		b = append(b, ',')
+	}
+	return b
+}
+
+// duplicates returns the indexes of the items that repeat a member, of each member only the first
+// that does: of [a, b, a, a] it is 2. Upstream reports them so.
+func (n *schemaNode) duplicates(list []any) (indexes []int) {
+	if len(list) < 2 {
+		return nil
+	}
+	seen := make(map[string]int, len(list))
+	var id []byte
+	for i, e := range list {
+		id = n.identity(id[:0], e)
+		times := seen[string(id)]
+		seen[string(id)] = times + 1
+		if times == 1 {
+			indexes = append(indexes, i)
+		}
+	}
+	return indexes
+}
+
+// finder returns a function that finds the item of an old list with the same keys as a given
+// one. Only items of maps correspond; for other lists, and when there was no old list, the
+// function finds nothing. Of old items that repeat their keys the last is found. The function is
+// not safe for concurrent use.
+func (n *schemaNode) finder(old []any, had bool) func(any) (any, bool) {
+	if !had || n.list != listMap || len(old) == 0 {
+		return func(any) (any, bool) { return nil, false }
+	}
+	byKey := make(map[string]any, len(old))
+	var id []byte
+	for _, e := range old {
+		id = n.identity(id[:0], e)
+		byKey[string(id)] = e
+	}
+	return func(e any) (any, bool) {
+		id = n.identity(id[:0], e)
+		v, ok := byKey[string(id)]
+		return v, ok
+	}
+}

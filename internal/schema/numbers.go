@@ -1,0 +1,146 @@
+package schema
+
+import (
+	"math"
+
+	"apichain/internal/tree"
+)
+
+// Numbers. An object's number is an int64 when it is written without fraction and exponent and fits,
+// else a float64; a schema's bounds are float64. Comparing the two by converting the integer
+// would lose its last digits beyond 2^53, so it is done here without.
+
+// maxExactInt is the largest integer up to which every one has a float64 of its own: 2^53-1.
+const maxExactInt = 1<<53 - 1
+
+// isWhole reports whether JSON Schema takes f for an integer: it has no fraction and lies within
+// what a float64 can count.
+func isWhole(f float64) bool {
+	return f == math.Trunc(f) && math.Abs(f) <= maxExactInt
+}
+
+// intOK reports whether an integer obeys the rules for numbers and is in the range of its type. The
+// rules' own bad bounds make every number bad.
+func (r *schemaRules) intOK(i int64, types schemaTypes) bool {
+	return r.badBounds == nil && intInRange(i, types, r.format) && r.aboveMinimum(i) && r.belowMaximum(i) && r.isMultiple(i)
+}
+
+// floatOK reports the same for other numbers, and may be called with nil rules: the type alone has a
+// range that a float64 can leave.
+func (r *schemaRules) floatOK(f float64, types schemaTypes) bool {
+	if r == nil {
+		return numberInRange(f, types, "")
+	}
+	return r.badBounds == nil && numberInRange(f, types, r.format) && r.aboveMinimum(f) && r.belowMaximum(f) && r.isMultiple(f)
+}
+
+// intInRange reports whether a type and its format can hold i. Only int32 is narrower than an int64.
+func intInRange(i int64, types schemaTypes, format string) bool {
+	return types != typeInteger || format != "int32" || i == int64(int32(i))
+}
+
+// numberInRange reports whether a type and its format can hold f, which is a bound of a schema or a
+// number of an object. Each type has the range of Go's type of that name.
+func numberInRange(f float64, types schemaTypes, format string) bool {
+	switch {
+	case types == typeInteger && format == "int32":
+		return f == math.Trunc(f) && math.Abs(f) <= 1<<31 && f != 1<<31
+	case types == typeInteger:
+		// 2^63 itself is the first that no int64 holds; a maximum of 9223372036854775807 is
+		// 2^63 once it is a float64, so upstream refuses it.
+		return f == math.Trunc(f) && f >= -1<<63 && f < 1<<63
+	case types == typeNumber && format == "float":
+		return math.Abs(f) <= math.MaxFloat32
+	}
+	return true
+}
+
+// aboveMinimum reports whether v, an int64 or a float64, is not below the minimum.
+func (r *schemaRules) aboveMinimum(v any) bool {
+	if r.minimum == nil {
+		return true
+	}
+	c := compareNumber(v, *r.minimum)
+	return c > 0 || c == 0 && !r.exclusiveMin
+}
+
+// belowMaximum reports whether v, an int64 or a float64, is not above the maximum.
+func (r *schemaRules) belowMaximum(v any) bool {
+	if r.maximum == nil {
+		return true
+	}
+	c := compareNumber(v, *r.maximum)
+	return c < 0 || c == 0 && !r.exclusiveMax
+}
+
+// compareNumber compares v, an int64 or a float64, with a bound and returns -1, 0 or 1. No digit is
+// lost: 9007199254740993 is greater than a bound of 9007199254740992.
+func compareNumber(v any, bound float64) int {
+	i, whole := v.(int64)
+	if !whole {
+		switch f, _ := v.(float64); {
+		case f < bound:
+			return -1
+		case f > bound:
+			return 1
+		}
+		return 0
+	}
+	// Bounds outside of int64 first: converting them to one is not defined.
+	switch {
+	case bound >= 1<<63:
+		return -1
+	case bound < -1<<63:
+		return 1
+	}
+	// Then the whole part, which the conversion cuts off towards zero,
+	switch b := int64(bound); {
+	case i < b:
+		return -1
+	case i > b:
+		return 1
+	}
+	// and between equal whole parts the bound's fraction decides.
+	switch fraction := bound - math.Trunc(bound); {
+	case fraction > 0:
+		return -1
+	case fraction < 0:
+		return 1
+	}
+	return 0
+}
+
+// isMultiple reports whether v, an int64 or a float64, is a multiple of multipleOf. A factor that is
+// not positive has no multiples; upstream says so at each value.
+func (r *schemaRules) isMultiple(v any) bool {
+	if r.multiple == nil {
+		return true
+	}
+	factor := *r.multiple
+	if factor <= 0 {
+		return false
+	}
+	if i, ok := v.(int64); ok && isWhole(factor) {
+		return i%int64(factor) == 0
+	}
+	f, _ := tree.Float(v)
+	// The order of operations is upstream's and matters to the last digit: for a factor below
+	// one its inverse is multiplied, which is what makes 0.07 a multiple of 0.01.
+	if factor < 1 {
+		return nearlyWhole(1 / factor * f)
+	}
+	return nearlyWhole(f / factor)
+}
+
+// nearlyWhole reports whether f is an integer but for what a division of floating point numbers
+// costs. The rule is that of the JSON Schema library which upstream validates with (go-openapi,
+// "is a JSON integer"): f is within 2^53-1 and differs from an integer by less than 1e-9 of its own
+// size. One thing differs: between -0.5 and 0.5 that library takes only 0 itself, and here all
+// that is within 1e-9 of 0 passes, so that 1e-14 is a multiple of 0.01.
+func nearlyWhole(f float64) bool {
+	if math.IsNaN(f) || math.Abs(f) > maxExactInt {
+		return false
+	}
+	diff := math.Abs(f - math.Round(f))
+	return diff == 0 || diff < 1e-9*math.Max(1, math.Abs(f))
+}

@@ -1,0 +1,201 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// A commit is a list of changes that are made together: all of them or none. Each change is
+// one event with a revision of its own, in the order in which they are given, so that a
+// watcher which is cut between two of them knows where it was.
+//
+// A change names the revision that its object must have now (Expect). That is all there is of
+// concurrency control, as with the mod revision in a transaction of etcd: who read an object,
+// changed it and finds a *Conflict reads again. For example, of two writers that read the
+// object at 7, the first gets 8 and the second is told that it is at 8.
+//
+// Nothing of a commit can be seen before its backend has it, and nothing of one that failed
+// is ever seen, not even its revisions: the next commit gets the same.
+
+// Change is one write of a commit: of the object Key of Bucket.
+type Change struct {
+	Bucket *Bucket
+	// Key is "namespace/name", or "name" of a cluster-scoped object. The store makes its own copy.
+	Key string
+	// Expect is the revision that the object must have: 0 means that there must be none, and
+	// -1 takes whatever there is.
+	Expect int64
+	// Next is the object to be. With nil the object is deleted, which must then be there.
+	Next *Draft
+	// Last is, of a deleted object, the final state to send to watchers; nil means as it
+	// was stored. It gets the revision of its deletion in any case.
+	Last *Draft
+}
+
+// Conflict is the error of a commit whose change of Key expects something else than there is.
+type Conflict struct {
+	Bucket *Bucket
+	Key    string
+	// Current is the object as it is; nil when there is none.
+	Current *Object
+}
+
+// Error says where the object is now.
+func (e *Conflict) Error() string {
+	if e.Current == nil {
+		return fmt.Sprintf("%s %q does not exist", e.Bucket.Name, e.Key)
+	}
+	return fmt.Sprintf("%s %q is at revision %d", e.Bucket.Name, e.Key, e.Current.Rev)
+}
+
+// Commit makes all changes or none, and returns the written objects in the order of the
+// changes; for a delete that is the deleted object at its new revision. When it returns, every
+// reader sees them. A bucket's key may be in it once.
+//
+// The error is a *Conflict when a change expects something else, that of ctx when that was
+// done before the commit began, or the backend's. ctx is not looked at once it has begun.
+func (s *Store) Commit(ctx context.Context, cs ...Change) ([]*Object, error) {
+	return s.CommitFunc(ctx, func() []Change { return cs })
+}
+
+// CommitFunc commits the changes that a function returns, which runs while no other commit
+// can come between: what it reads is what the changes meet. With none, nothing is committed.
+// All writers wait for changes: it must be quick, and must not commit, nor ask After,
+// Settled or Window.
+func (s *Store) CommitFunc(ctx context.Context, changes func() []Change) ([]*Object, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	objs, touched, err := s.apply(ctx, changes)
+	// Waking may mean making thousands of goroutines ready. The next writer does not wait
+	// for that: the lock has been let go, and who wakes finds the log free.
+	for _, b := range touched {
+		b.log.wakeAll()
+	}
+	if len(objs) > 0 {
+		s.wake.wakeAll()
+	}
+	return objs, err
+}
+
+// apply makes a commit under the lock, and returns what it wrote and the buckets to wake.
+func (s *Store) apply(ctx context.Context, changes func() []Change) (objs []*Object, touched []*Bucket, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cs := changes()
+	if len(cs) == 0 {
+		return nil, nil, nil
+	}
+	if err := checkChanges(cs); err != nil {
+		return nil, nil, err
+	}
+	// The backend comes before everything that can be seen: when it fails there is nothing
+	// to take back, and nobody ever reads what a restart would not know.
+	rev := s.rev.Load()
+	if err := s.Backend.Append(ctx, rev+1, cs); err != nil {
+		return nil, nil, err
+	}
+	objs, touched = make([]*Object, len(cs)), make([]*Bucket, 0, 1)
+	id := s.editID.Add(1)
+	for i := range cs {
+		b := cs[i].Bucket
+		if len(b.pending) == 0 {
+			t := b.tree.Load()
+			b.edit = treeEdit{id: id, root: t.root, bytes: t.bytes}
+			touched = append(touched, b)
+		}
+		rev++
+		e := b.edit.makeChange(&cs[i], rev)
+		e.cache = &s.forms
+		b.pending = append(b.pending, e)
+		objs[i] = e.Object
+		s.record(b, e)
+	}
+	for _, b := range touched {
+		b.publish()
+	}
+	// The revision moves when all trees and logs have it: who reads it first and a tree
+	// afterwards misses nothing (see Now).
+	s.rev.Store(rev)
+	s.trim()
+	return objs, touched, nil
+}
+
+// checkChanges says whether the changes fit what is there now. It returns the *Conflict of
+// the first that does not, or an error when a key is in it twice: two changes of one object
+// cannot both say what they expect. The caller holds s.mu.
+func checkChanges(cs []Change) error {
+	for i := range cs {
+		c := &cs[i]
+		cur := c.Bucket.tree.Load().root.get(c.Key)
+		switch {
+		case cur == nil && (c.Next == nil || c.Expect > 0),
+			cur != nil && c.Expect >= 0 && c.Expect != cur.Rev:
+			return &Conflict{c.Bucket, c.Key, cur}
+		}
+	}
+	// Nearly all commits are of one change, and need no map.
+	if len(cs) == 1 {
+		return nil
+	}
+	type place struct {
+		b   *Bucket
+		key string
+	}
+	seen := make(map[place]bool, len(cs))
+	for i := range cs {
+		p := place{cs[i].Bucket, cs[i].Key}
+		if seen[p] {
+			return fmt.Errorf("%s %q is twice in one commit", p.b.Name, p.key)
+		}
+		seen[p] = true
+	}
+	return nil
+}
+
+// makeChange makes one change, which was checked, at a revision, and returns its event.
+func (t *treeEdit) makeChange(c *Change, rev int64) *Event {
+	if c.Next == nil {
+		prev := t.remove(c.Key)
+		before, after := prev.SplitAtRevision()
+		meta := prev.Meta
+		if c.Last != nil {
+			before, after, meta = c.Last.JSON[:c.Last.RevisionAt], c.Last.JSON[c.Last.RevisionAt:], c.Last.Meta
+		}
+		// The tree no longer has the object, but watchers get it once more, at the revision
+		// of its end: a client that goes on from there is not sent the deletion again.
+		return &Event{Kind: Deleted, Rev: rev, Prev: prev, Object: newObject(Deleted, prev.Key, rev, before, after, meta)}
+	}
+	e := &Event{Kind: Modified, Rev: rev, Prev: t.root.get(c.Key)}
+	var key string
+	if e.Prev != nil {
+		key = e.Prev.Key // all versions of an object share the text of its key
+	} else {
+		e.Kind = Added
+		key = strings.Clone(c.Key) // it may be a part of a request's text
+	}
+	e.Object = newObject(e.Kind, key, rev, c.Next.JSON[:c.Next.RevisionAt], c.Next.JSON[c.Next.RevisionAt:], c.Next.Meta)
+	t.set(e.Object)
+	return e
+}
+
+// publish shows what the commit under way did to the bucket. The caller holds s.mu.
+func (b *Bucket) publish() {
+	last := b.pending[len(b.pending)-1].Rev
+	// Events and tree change under one lock: whoever finds an event in the log finds a tree
+	// that has it, and since gets a tree and the very events that led to it.
+	b.log.mu.Lock()
+	for _, e := range b.pending {
+		b.log.events.push(e)
+	}
+	b.tree.Store(&state{rev: last, root: b.edit.root, bytes: b.edit.bytes})
+	b.log.mu.Unlock()
+	// The room for pending events stays for the next commit, but neither the events nor the
+	// room of a large commit, as the load of a snapshot is one.
+	clear(b.pending)
+	if b.pending = b.pending[:0]; cap(b.pending) > 64 {
+		b.pending = nil
+	}
+	b.edit = treeEdit{}
+}
