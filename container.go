@@ -307,8 +307,10 @@ func refuse(req *http.Request, routes []*route) *status.Error {
 		}
 	}
 	switch {
+	// Sorted and each once: a method has a route for each pattern that takes the path.
 	case !slices.Contains(methods, req.Method):
-		e := plainRefusal(http.StatusMethodNotAllowed, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+		e := plainRefusal(http.StatusMethodNotAllowed, "MethodNotAllowed",
+			"the server does not allow this method on the requested resource")
 		e.Allow = strings.Join(sorted(methods), ", ")
 		return e
 	case !typeFits:

@@ -89,6 +89,7 @@ func (m *mux) find(path string) *route {
 	if path == "" || path[0] != '/' { // OPTIONS *
 		return nil
 	}
+	// Exact paths first: /a/ may be one and a prefix too.
 	t := m.table.load()
 	if r := t.exact[path]; r != nil {
 		return r
@@ -120,6 +121,7 @@ func (m *mux) listedPaths() []string {
 
 // routes returns everything registered, by pattern, then kind.
 func (m *mux) routes() []*route {
+	// Sorted outside the lock, which registering waits for.
 	m.table.mu.Lock()
 	out := slices.Collect(maps.Values(m.taken))
 	m.table.mu.Unlock()
