@@ -52,6 +52,7 @@ type conn struct {
 	head headScan // for the goroutine that reads
 }
 
+// connKey is the key of a conn in the contexts of its requests.
 type connKey struct{}
 
 // connFrom returns the connection of a request, by its context; nil for one that came over none.

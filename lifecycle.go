@@ -67,6 +67,7 @@ type signals struct {
 	hasBeenReady            *signal // /readyz has been 200 once
 }
 
+// newSignals makes the signals, none of them fired.
 func newSignals() *signals {
 	s := func(name string) *signal { return &signal{name: name, ch: make(chan struct{})} }
 	return &signals{
@@ -101,6 +102,8 @@ type shutdownOptions struct {
 	sendRetryAfter                         bool
 }
 
+// register declares the flags of a stop. --shutdown-timeout is computed from others where it is 0
+// (options.parse).
 func (o *shutdownOptions) register(f *flags) {
 	f.in("lifecycle")
 	f.duration(&o.delay, "shutdown-delay-duration", 0,
@@ -115,6 +118,7 @@ func (o *shutdownOptions) register(f *flags) {
 		"time from the start in which /livez does not count post-start hooks that have not returned")
 }
 
+// check refuses times that are negative, and a stop that would be over before it drains.
 func (o *shutdownOptions) check(p *problems) {
 	for _, d := range []struct {
 		flag  string
@@ -200,14 +204,7 @@ func (p *program) run(stop <-chan os.Signal) int {
 	}
 
 	// ── connections close; HTTPServerStoppedListening; the admin listener last
-	closing := p.timeline.step("close", "")
-	p.stop.wait("listeners")
-	p.closeServing(ctx)
-	p.fire(p.signals.httpServerStoppedListening, "")
-	closing(nil)
-	p.stop.wait("")
-	p.removeFiles()
-	p.closeAdmin()
+	p.close(ctx)
 	return p.exitCode(failure, hookErr, inTime)
 }
 
@@ -257,6 +254,20 @@ func (p *program) delayAndRunHooks(ctx context.Context) error {
 	}
 	p.fire(p.signals.preShutdownHooksStopped, errText(err))
 	return err
+}
+
+// close ends the connections of the serving listeners, and then the admin listener, on which whoever
+// watches the stop has seen its end.
+func (p *program) close(ctx context.Context) {
+	end := p.timeline.step("close", "")
+	p.stop.wait("listeners")
+	p.closeServing(ctx)
+	p.fire(p.signals.httpServerStoppedListening, "")
+	end(nil)
+	p.stop.wait("")
+	// While these are there, others may believe in the server.
+	p.removeFiles()
+	p.closeAdmin()
 }
 
 // exitCode says how the program has ended, on stderr too where nobody has said it yet. A failure

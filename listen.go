@@ -42,6 +42,7 @@ type listenOptions struct {
 	sharePort, shareAddress bool
 }
 
+// register declares the flags of the sockets. All three roles are on by default, on loopback.
 func (o *listenOptions) register(f *flags) {
 	f.in("listeners")
 	f.list(&o.http, "listen-http", []string{"127.0.0.1:8080"},
@@ -57,6 +58,7 @@ func (o *listenOptions) register(f *flags) {
 	f.bool(&o.shareAddress, "permit-address-sharing", false, "set SO_REUSEADDR, so that the port can be bound while old connections linger")
 }
 
+// check reports addresses that cannot be bound as they are written, and a server that serves nothing.
 func (o *listenOptions) check(p *problems) {
 	for _, l := range o.roles() {
 		if slices.Contains(l.addresses, "off") && len(l.addresses) > 1 {
@@ -129,6 +131,7 @@ type roleAddresses struct {
 	addresses []string
 }
 
+// roles returns the roles in the order in which they are opened and shown.
 func (o *listenOptions) roles() []roleAddresses {
 	return []roleAddresses{{"http", o.http}, {"https", o.https}, {"admin", o.admin}}
 }

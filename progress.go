@@ -31,6 +31,7 @@ const progressUnit = 1024
 // progressOptions are the time limits against slow clients, for net/http and for the check.
 type progressOptions struct{ header, idle, body, write time.Duration }
 
+// register declares the time limits.
 func (o *progressOptions) register(f *flags) {
 	f.in("slow clients")
 	f.duration(&o.header, "read-header-timeout", 10*time.Second, "time for a request's header, and for a TLS handshake")
@@ -42,6 +43,7 @@ func (o *progressOptions) register(f *flags) {
 		"time in which a client must take at least 1 KiB of an answer that waits for it")
 }
 
+// check refuses limits that are too short to be kept: the check has some ten turns in the shortest.
 func (o *progressOptions) check(p *problems) {
 	for _, d := range []struct {
 		flag  string
@@ -77,6 +79,7 @@ func (s *stall) enter(size int) uint32 {
 	return s.seq.Add(1)
 }
 
+// leave ends a wait.
 func (s *stall) leave() { s.seq.Add(1) }
 
 // drips counts a tick of waits that may be many and short, as reads are: what counts is how much has
