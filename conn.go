@@ -37,19 +37,31 @@ type conn struct {
 	accepted time.Time
 
 	// What is under way on it; busy says which of it a stop waits for.
-	state       atomic.Int32 // http.ConnState
-	abandoned   atomic.Bool  // its handler goes on after the time limit
-	requests    atomic.Int32 // requests so far
-	longRunning atomic.Int32 // long-running requests under way
-	watches     atomic.Int32 // those that are watches: they have a time limit of their own
 
-	out         stall      // the write under way
-	mu          sync.Mutex // guards the deadlines
-	interrupted uint32     // the write that the progress check has interrupted; 0: none
-	readBy      time.Time  // a far read deadline, which the progress check keeps; zero: none
-	armed       bool       // the socket has a read deadline
+	// state is an http.ConnState.
+	state atomic.Int32
+	// abandoned says that its handler goes on after the time limit.
+	abandoned atomic.Bool
+	// requests counts those that it has carried so far.
+	requests atomic.Int32
+	// longRunning counts the long-running requests under way.
+	longRunning atomic.Int32
+	// watches counts those of them that are watches, which have a time limit of their own.
+	watches atomic.Int32
 
-	head headScan // for the goroutine that reads
+	// out is the write under way.
+	out stall
+	// mu guards the deadlines: what follows, and the calls that set them.
+	mu sync.Mutex
+	// interrupted is the number of the write that the progress check has interrupted; 0: none.
+	interrupted uint32
+	// readBy is a far read deadline, which the progress check keeps; zero: none.
+	readBy time.Time
+	// armed says that the socket has a read deadline.
+	armed bool
+
+	// head is for the goroutine that reads.
+	head headScan
 }
 
 // connKey is the key of a conn in the contexts of its requests.
@@ -198,7 +210,8 @@ func (c *conn) sawTransferEncoding() bool {
 // connection is done with its first line, which ends in HTTP/1.1, without a copy.
 type headScan struct {
 	done, found bool
-	seen        []byte // the head so far; nil when the first chunk decided
+	// seen is the head so far; nil when the first chunk decided.
+	seen []byte
 }
 
 // look takes the bytes that were read next. It gives up after 64 KiB, found or not: net/http
@@ -253,10 +266,12 @@ func (h *headScan) keep(buf []byte) {
 
 // conns are the open connections of the program, of all listeners.
 type conns struct {
-	mu      sync.Mutex
-	open    map[*conn]struct{}
-	changed chan struct{} // has a token when a state has changed since the last one was taken
-	now     atomic.Int64  // the last tick of the progress check in Unix nanoseconds, a clock that costs nothing
+	mu   sync.Mutex
+	open map[*conn]struct{}
+	// changed has a token when a state has changed since the last one was taken.
+	changed chan struct{}
+	// now is the last tick of the progress check in Unix nanoseconds, a clock that costs nothing.
+	now atomic.Int64
 }
 
 // newConns makes an empty set, whose clock is right.

@@ -24,16 +24,22 @@ import (
 
 // control is what drain, log level and faults have in common. It may be used concurrently.
 type control struct {
-	p    *program
-	name string     // drain, loglevel or faults
-	item func() any // what GET shows of it; it is called without the lock
+	p *program
+	// name is drain, loglevel or faults.
+	name string
+	// item returns what GET shows of it; it is called without the lock.
+	item func() any
 
-	mu      sync.Mutex // taken before those of the watches, the timeline and the streams
-	state   admin.ControlState
-	forget  context.CancelFunc // ends the context of what is set; nil before the first
-	undoing func()             // of what is set
+	// mu is taken before the locks of the watches, the timeline and the streams.
+	mu    sync.Mutex
+	state admin.ControlState
+	// forget ends the context of what is set; nil before the first.
+	forget context.CancelFunc
+	// undoing takes back what is set.
+	undoing func()
 
-	telling sync.Mutex // held from the reading of item to its event; taken before mu
+	// telling is held from the reading of item to its event; it is taken before mu.
+	telling sync.Mutex
 }
 
 // set switches the control on or replaces it whole: apply makes it so, over what was

@@ -17,8 +17,10 @@ import (
 // that is idle ends with its next answer, or after --idle-timeout.
 type drainControl struct {
 	control
-	on         atomic.Bool
-	endWatches bool // long-running requests are ended too; guarded by mu
+	// on is what every answer asks: whether it ends its connection.
+	on atomic.Bool
+	// endWatches says that long-running requests are ended too; mu guards it.
+	endWatches bool
 }
 
 // drainSweep is how long a watch may be open that comes while a drain ends watches: its

@@ -54,7 +54,8 @@ func (c *healthCheck) run(ctx context.Context) (err error) {
 // installedCheck is a check of one endpoint, with what the root of the endpoint saw of it.
 type installedCheck struct {
 	healthCheck
-	state          atomic.Int32 // of the last run: one of the states below
+	// state is how the last run ended: one of the states below.
+	state          atomic.Int32
 	passed, failed metrics.Counter
 }
 
@@ -81,12 +82,16 @@ func (c *installedCheck) observe(ctx context.Context) error {
 
 // healthChecks is one endpoint with its checks in order. Its methods may be called concurrently.
 type healthChecks struct {
-	endpoint string                       // healthz, livez or readyz
-	failed   func(name string, err error) // told of every failed check
+	// endpoint is healthz, livez or readyz.
+	endpoint string
+	// failed is told of every failed check.
+	failed func(name string, err error)
 
-	mu     sync.Mutex // one add at a time
+	// mu is for one add at a time.
+	mu     sync.Mutex
 	sealed bool
-	list   atomic.Pointer[[]*installedCheck] // replaced whole by add: requests take no lock
+	// list is replaced whole by add, so that requests take no lock.
+	list atomic.Pointer[[]*installedCheck]
 
 	// Header values that every answer shares, which saves their allocation.
 	contentType, nosniff []string
@@ -210,7 +215,8 @@ func (h *healthChecks) header(w http.ResponseWriter) {
 // healthQuery is what a request wants of the root of an endpoint.
 type healthQuery struct {
 	verbose bool
-	exclude []string // in order, each once
+	// exclude is in order, each once.
+	exclude []string
 }
 
 // readHealthQuery reads ?verbose, which needs no value, and ?exclude, which may be repeated.

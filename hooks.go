@@ -40,30 +40,42 @@ const (
 
 // hook is one function that runs once, in its phase.
 type hook struct {
-	phase  string
-	name   string // once in a phase, over all servers
-	server string // that it was registered with
-	order  int    // of registration in its phase, from 1
-	at     string // where it was registered, file:line
-	run    func(context.Context) error
+	phase string
+	// name is taken once in a phase, over all servers.
+	name string
+	// server is the one that it was registered with.
+	server string
+	// order is that of registration in its phase, from 1.
+	order int
+	// at is the file:line that registered it.
+	at  string
+	run func(context.Context) error
 
-	mu      sync.Mutex // guards what follows
-	state   string
-	started time.Time     // zero before it runs
-	took    time.Duration // 0 before it has returned
-	err     error         // of a hook that failed or panicked
-	stack   string        // of a panic
+	// mu guards what follows, up to finished.
+	mu    sync.Mutex
+	state string
+	// started is zero before it runs.
+	started time.Time
+	// took is 0 before it has returned.
+	took time.Duration
+	// err is of a hook that failed or panicked.
+	err error
+	// stack is of a panic.
+	stack string
 
-	finished chan struct{} // closed when it has returned
+	// finished is closed when it has returned.
+	finished chan struct{}
 }
 
 // hooks are those of all servers of the chain, in the order of registration. Its methods may be
 // called concurrently.
 type hooks struct {
-	mu     sync.Mutex
-	list   []*hook
-	sealed map[string]bool // phases that have begun
-	change func(*hook)     // called when a hook has changed state, without a lock
+	mu   sync.Mutex
+	list []*hook
+	// sealed are the phases that have begun.
+	sealed map[string]bool
+	// change is called when a hook has changed state, without a lock.
+	change func(*hook)
 }
 
 // newHooks makes an empty list. change is called for every hook that has changed its state.

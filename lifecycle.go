@@ -32,9 +32,9 @@ import (
 //	HTTPServerStoppedListening
 //	 └── streams end; the admin listener, a second later or when it was asked once more
 //
-// run is this drawing in code. Everything on the right hand of it is bounded: the stop as a whole
-// by --shutdown-timeout, whatever a hook or a handler does, and a second signal ends the process at
-// once at any time. A stop that comes before the server is ready takes the same way.
+// run is this drawing in code. A stop ends within --shutdown-timeout, whatever a hook or a handler
+// does, and a second signal ends the process at once at any time. A stop that comes before the server
+// is ready takes the same way.
 
 // signal is a named moment in the life of the process. It stays signalled, so whoever asks later
 // learns of it as well as whoever waits for it.
@@ -56,15 +56,23 @@ func (s *signal) fired() bool {
 
 // signals are upstream's eight, by upstream's names. A stop fires the first six in this order.
 type signals struct {
-	shutdownInitiated          *signal // a stop has begun: /readyz fails
-	afterShutdownDelayDuration *signal // load balancers have had the time to notice
-	preShutdownHooksStopped    *signal // the hooks have returned, or are out of time
-	notAcceptingNewRequest     *signal // requests that come from here on are refused
-	inFlightRequestsDrained    *signal // those that came before have ended, or are cut
-	httpServerStoppedListening *signal // and their connections are closed
+	// A stop has begun: /readyz fails.
+	shutdownInitiated *signal
+	// Load balancers have had the time to notice.
+	afterShutdownDelayDuration *signal
+	// The hooks have returned, or are out of time.
+	preShutdownHooksStopped *signal
+	// Requests that come from here on are refused.
+	notAcceptingNewRequest *signal
+	// Those that came before have ended, or are cut.
+	inFlightRequestsDrained *signal
+	// And their connections are closed.
+	httpServerStoppedListening *signal
 
-	muxAndDiscoveryComplete *signal // every path of the program is registered
-	hasBeenReady            *signal // /readyz has been 200 once
+	// Every path of the program is registered.
+	muxAndDiscoveryComplete *signal
+	// /readyz has been 200 once.
+	hasBeenReady *signal
 }
 
 // newSignals makes the signals, none of them fired.
@@ -138,9 +146,12 @@ func (o *shutdownOptions) check(p *problems) {
 
 // stopState is what requests and the admin endpoint need to know of a stop.
 type stopState struct {
-	endConnections atomic.Bool               // every answer ends its connection
-	waitingFor     atomic.Pointer[string]    // delay, hooks, requests, watches, listeners; "": nothing
-	deadline       atomic.Pointer[time.Time] // end of --shutdown-timeout; nil before the stop
+	// endConnections makes every answer end its connection.
+	endConnections atomic.Bool
+	// waitingFor is delay, hooks, requests, watches or listeners; "": nothing.
+	waitingFor atomic.Pointer[string]
+	// deadline is the end of --shutdown-timeout; nil before the stop.
+	deadline atomic.Pointer[time.Time]
 }
 
 // wait says what the stop waits for from now on.

@@ -34,11 +34,14 @@ import (
 
 // listenOptions are the addresses of the listeners and the options of their sockets.
 type listenOptions struct {
-	http, https, admin      []string // host:port, unix:PATH, or off alone
-	insecureAllowRemote     bool
-	disableHTTP2            bool
-	maxStreams              int           // of an HTTP/2 connection; 0: 100
-	keepAlive               time.Duration // 0: no probes
+	// Addresses: host:port, unix:PATH, or off alone.
+	http, https, admin  []string
+	insecureAllowRemote bool
+	disableHTTP2        bool
+	// maxStreams is of one HTTP/2 connection; 0: 100.
+	maxStreams int
+	// keepAlive is the period of TCP probes; 0: none.
+	keepAlive               time.Duration
 	sharePort, shareAddress bool
 }
 
@@ -139,17 +142,24 @@ func (o *listenOptions) roles() []roleAddresses {
 // listener is one open socket of a role: http, https or admin. Its connections are conns.
 type listener struct {
 	net.Listener
-	role      string
-	network   string // tcp or unix
-	address   string // host:port or unix:PATH, as bound
+	role string
+	// network is tcp or unix.
+	network string
+	// address is host:port or unix:PATH, as bound.
+	address   string
 	inherited bool
-	tls       bool          // set when all listeners are known
-	keepAlive time.Duration // 0: no probes
+	// tls is set when all listeners are known.
+	tls bool
+	// keepAlive is the period of TCP probes; 0: none.
+	keepAlive time.Duration
 	conns     *conns
-	socket    os.FileInfo // of a socket file of ours, to remove no other
+	// socket is a socket file of ours, to remove no other; nil: none.
+	socket os.FileInfo
 
-	accepted, closed atomic.Uint64 // connections
-	done             atomic.Bool   // Close was called
+	// Counters of connections.
+	accepted, closed atomic.Uint64
+	// done says that Close was called.
+	done atomic.Bool
 }
 
 // Accept hands out the next connection, counted and with TCP keep-alive. It is below TLS, so a
@@ -382,7 +392,8 @@ func listenUnix(path string) (net.Listener, os.FileInfo, error) {
 // inheritedSocket is one that the service manager has opened for us.
 type inheritedSocket struct {
 	net.Listener
-	name    string // a role, from LISTEN_FDNAMES; "" for another name or none
+	// name is a role, from LISTEN_FDNAMES; "" for another name or none.
+	name    string
 	claimed bool
 }
 

@@ -18,8 +18,10 @@ import (
 
 // loggingOptions are the form of the log and how much is logged.
 type loggingOptions struct {
-	format    string // text or json
-	verbosity int    // 0 to 10
+	// format is text or json.
+	format string
+	// verbosity is from 0 to 10.
+	verbosity int
 }
 
 // The verbosities of -v from which more is logged.

@@ -15,14 +15,17 @@ import (
 // and follow the rules that match all.
 type logLevelControl struct {
 	control
-	usual int                      // -v
-	rules atomic.Pointer[logRules] // nil: none is set, which is all that a request asks then
+	// usual is -v.
+	usual int
+	// rules are nil where none is set, which is all that a request asks then.
+	rules atomic.Pointer[logRules]
 }
 
 // logRules are the rules that are set.
 type logRules struct {
-	list    []*logRule
-	highest int // of all rules and -v: what is above holds for nobody
+	list []*logRule
+	// highest is of all rules and -v: what is above holds for nobody.
+	highest int
 }
 
 // logRule is one rule that is set.

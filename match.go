@@ -18,7 +18,8 @@ type matcher []matchTerm
 type matchTerm struct {
 	key  string
 	fact func(*exchange) []string
-	any  []string // values, each perhaps with a * at its end
+	// any are the wanted values, each perhaps with a * at its end.
+	any []string
 }
 
 // facts are the keys of a match, each with what it is of a request. Most have one value; a user has

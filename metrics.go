@@ -32,9 +32,12 @@ import (
 type counters struct {
 	started time.Time
 
-	aborts      metrics.Counter // answers that a handler broke off
-	postTimeout metrics.Counter // panics of handlers after their time limit
-	tlsErrors   metrics.Counter // failed handshakes
+	// Answers that a handler broke off.
+	aborts metrics.Counter
+	// Panics of handlers after their time limit.
+	postTimeout metrics.Counter
+	// Failed handshakes.
+	tlsErrors metrics.Counter
 
 	// Requests refused because every place of their kind was taken.
 	droppedReadOnly, droppedMutating metrics.Counter
@@ -43,7 +46,8 @@ type counters struct {
 	// Authenticated requests, by the label of the user.
 	users [len(userLabels)]metrics.Counter
 
-	noRoute *requestSeries // requests that reached no route
+	// Requests that reached no route.
+	noRoute *requestSeries
 
 	mu     sync.Mutex
 	series map[seriesKey]*requestSeries
@@ -120,10 +124,14 @@ var sizeBounds = []int64{1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9}
 // requestSeries counts the requests of one set of labels.
 type requestSeries struct {
 	seriesKey
-	codes      [6]atomic.Pointer[codeCounts] // by hundreds; a page is made at its first code
-	terminated metrics.Counter               // answered by the time limit
-	took       *metrics.Histogram            // in nanoseconds, written in seconds
-	size       *metrics.Histogram            // bytes of the body
+	// codes are by hundreds; a page is made at its first code.
+	codes [6]atomic.Pointer[codeCounts]
+	// terminated are those that the time limit answered.
+	terminated metrics.Counter
+	// took is in nanoseconds, and written in seconds.
+	took *metrics.Histogram
+	// size is the bytes of the body.
+	size *metrics.Histogram
 }
 
 // newRequestSeries makes a series in which nothing was counted yet.

@@ -60,9 +60,12 @@ func (o *progressOptions) check(p *problems) {
 
 // stall is one place where something may wait for the peer. Its zero value is ready for use.
 type stall struct {
-	seq     atomic.Uint32 // odd while something waits; each wait has a number of its own
-	size    atomic.Int32  // bytes of the write under way, at most 1 MiB of them
-	stalled atomic.Bool   // the limit has passed
+	// seq is odd while something waits; each wait has a number of its own.
+	seq atomic.Uint32
+	// size is the bytes of the write under way, at most 1 MiB of them.
+	size atomic.Int32
+	// stalled says that the limit has passed.
+	stalled atomic.Bool
 
 	// The progress check's own.
 	lastSeq uint32

@@ -55,21 +55,28 @@ func (o *recentOptions) check(p *problems) {
 // and mostly less than half a KiB, and the slowest are kept of mostSlowRoutes routes.
 // A record owns its text: it holds nothing of a request but the address of its client.
 type recentRequests struct {
-	slots []slot        // none: nothing is recorded
-	next  atomic.Uint64 // turns given out
+	// slots are the ring; none: nothing is recorded.
+	slots []slot
+	// next counts the turns that were given out.
+	next atomic.Uint64
 
-	perRoute int // of the slowest; 0: none
+	// perRoute is how many of the slowest are kept; 0: none.
+	perRoute int
 
-	mu     sync.Mutex            // guards what follows
-	routes map[string]*slowRoute // by id
-	order  list.List             // of them: the one with the latest slow request is last
+	// mu guards what follows.
+	mu sync.Mutex
+	// routes are by id.
+	routes map[string]*slowRoute
+	// order is theirs: the one with the latest slow request is last.
+	order list.List
 }
 
 // slot is one place of the ring. Who comes later has the larger turn and wins, should
 // the ring run past a slow writer.
 type slot struct {
-	mu   sync.Mutex
-	turn uint64 // of the record; 0: none yet
+	mu sync.Mutex
+	// turn is that of the record; 0: none yet.
+	turn uint64
 	record
 }
 
@@ -82,8 +89,10 @@ const mostSlowRoutes = 1000
 type slowRoute struct {
 	id    string
 	least atomic.Int64
-	gone  atomic.Bool   // it was given up
-	place *list.Element // in order
+	// gone says that it was given up.
+	gone atomic.Bool
+	// place is its element of recentRequests.order.
+	place *list.Element
 	kept  []*record
 }
 
@@ -186,23 +195,30 @@ func (s *slowRoute) fastestLocked() *record {
 // it again when it is shown.
 type record struct {
 	// Which request, and how it ended.
-	id         uint64
-	chain      *chain
-	received   time.Time
-	took       time.Duration
-	at, status int32 // at: the last row of the chain that it was in; status 0: no header was sent
-	in, out    int64 // bytes of bodies
-	how        ending
-	reason     string   // of the Status that was sent, "" for none
-	stack      []string // of a panic
+	id       uint64
+	chain    *chain
+	received time.Time
+	took     time.Duration
+	// at is the last row of the chain that it was in; status is 0 where no header was sent.
+	at, status int32
+	// Bytes of the bodies.
+	in, out int64
+	how     ending
+	// reason is that of the Status that was sent, "" for none.
+	reason string
+	// stack is of a panic.
+	stack []string
 
 	// What it was about, as far as it was known.
-	resolved    bool // the path was read
+
+	// resolved says that the path was read.
+	resolved    bool
 	verb        string
 	longRunning bool
 	remoteAddr  string
-	server      *Server    // nil: it got to none
-	route       *slowRoute // nil: it got to none
+	// server and route are nil where it got to none.
+	server *Server
+	route  *slowRoute // nil: it got to none
 
 	// Where its time went.
 	timed bool

@@ -33,9 +33,12 @@ const mostPlaces = 26
 // are nanoseconds since the exchange was opened. handover is for the request's own
 // goroutine; the rest may be read by another.
 type recording struct {
-	marks    [mostPlaces]atomic.Int64 // when each place was entered; 0 is not noted, and the first needs no note
-	handover int64                    // from the end of the handler's own goroutine to its being noticed
-	written  atomic.Int64             // in writes to the client; a write under way has taken off when it began
+	// marks are when each place was entered; 0 is not noted, and the first needs no note.
+	marks [mostPlaces]atomic.Int64
+	// handover is the time from the end of the handler's own goroutine to its being noticed.
+	handover int64
+	// written is the time in writes to the client; a write under way has taken off when it began.
+	written atomic.Int64
 }
 
 // recordedExchange is an exchange with its recording, in one allocation.

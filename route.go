@@ -32,33 +32,47 @@ const (
 // set before it is registered, and does not change.
 type route struct {
 	// Which it is.
-	server  string // name of the server it is registered with
-	kind    string // kindContainer, kindExact or kindPrefix
-	method  string // "*" for a route of a mux
-	pattern string // the whole path, in a container without a slash at the end
-	at      string // file:line that registered it
+
+	// server is the name of the one that it is registered with.
+	server string
+	// kind is kindContainer, kindExact or kindPrefix.
+	kind string
+	// method is "*" for a route of a mux.
+	method string
+	// pattern is the whole path, in a container without a slash at the end.
+	pattern string
+	// at is the file:line that registered it.
+	at string
 
 	// What it is about, for descriptions.
 	operation, doc string
-	resource       string // plural[.group][/subresource], "" for a path of no resource
-	params         []Param
-	reads, writes  any  // values of the types it takes and gives; nil: not described
-	listed         bool // in the index of paths
+	// resource is plural[.group][/subresource], "" for a path of no resource.
+	resource string
+	params   []Param
+	// Values of the types that it takes and gives; nil: not described.
+	reads, writes any
+	// listed says that it is in the index of paths.
+	listed bool
 
 	// How it serves.
-	handler            http.Handler
-	longRunning        bool
-	consumes, produces []string    // what the container lets through; none: everything
-	described          *MediaTypes // what the handler takes and gives, where that is not for the container to refuse
+	handler     http.Handler
+	longRunning bool
+	// What the container lets through; none: everything.
+	consumes, produces []string
+	// described is what the handler takes and gives, where that is not for the container to refuse.
+	described *MediaTypes
 
 	// What matching needs of the pattern.
-	segments []string // nil without parameters
-	static   int      // literal segments
-	named    int      // parameters
+
+	// segments are nil without parameters.
+	segments []string
+	// static and named count literal segments and parameters.
+	static, named int
 
 	// What has come of it.
-	hits    atomic.Uint64
-	lastHit atomic.Int64 // Unix nanoseconds; 0: never
+	hits atomic.Uint64
+	// lastHit is in Unix nanoseconds; 0: never.
+	lastHit atomic.Int64
 	series  atomic.Pointer[verbSeries]
 	slow    atomic.Pointer[slowRoute]
 }
@@ -164,14 +178,20 @@ func splitPattern(pattern string) ([]string, error) {
 // node is a place in a trie: what ends here, and what goes on. Most places have one literal
 // segment that goes on, which costs no map.
 type node struct {
-	label   string           // of only
-	only    *node            // the one literal segment that goes on, or
-	literal map[string]*node // two or more of them
+	// only is behind the one literal segment that goes on, which label is; or
+	// literal has two or more of them.
+	label   string
+	only    *node
+	literal map[string]*node
 
-	param   *node    // behind {name}, which takes one segment that is not empty
-	tail    []*route // {name:*}, which takes one segment or more; or the prefix of a mux
-	here    []*route // end here, for each method
-	service *service // in the trie of roots: whose root ends here
+	// param goes on behind {name}, which takes one segment that is not empty.
+	param *node
+	// tail are {name:*}, which take one segment or more; or the prefix of a mux.
+	tail []*route
+	// here are the routes that end here, one or more for each method.
+	here []*route
+	// service is, in the trie of roots, the one whose root ends here.
+	service *service
 }
 
 // child returns the node of a literal segment, or nil.
@@ -240,12 +260,16 @@ func (n *node) insert(pattern string, r *route) {
 // match is the search of a trie for the routes whose pattern takes a path. It keeps the best of
 // them in place of a list, so that a lookup allocates nothing.
 type match struct {
-	req  *http.Request
-	any  bool   // some pattern takes the path, whatever its method and types
-	best *route // the first in order (before) of those that serve req
+	req *http.Request
+	// any says that some pattern takes the path, whatever its method and types.
+	any bool
+	// best is the first in order (before) of those that serve req.
+	best *route
 
-	list bool     // collect all instead, for a refusal to say what there is
-	all  []*route // in no order
+	// list makes it collect all, for a refusal to say what there is.
+	list bool
+	// all are in no order.
+	all []*route
 }
 
 // walk looks for rest, which begins with a slash or is empty, from n on.

@@ -27,8 +27,10 @@ type front struct {
 	role      string
 	server    *http.Server
 	listeners []*listener
-	loops     sync.WaitGroup // the accept loops
-	stopped   atomic.Bool    // by stopAccepting
+	// loops are the accept loops.
+	loops sync.WaitGroup
+	// stopped is set by stopAccepting.
+	stopped atomic.Bool
 }
 
 // newFront sets an http.Server up: time limits against slow clients, protocols, and

@@ -38,11 +38,15 @@ type marks struct {
 // shadowMap is the marks of all routes but those of custom resources, for the tables of one
 // moment. It does not change.
 type shadowMap struct {
-	first   *Server
-	tables  []any              // of each server, in order: what marks is true for
-	owner   map[*route]*Server // every route of the tables
-	all     node               // their patterns; service marks the root of one
-	deepest int                // most segments of a pattern
+	first *Server
+	// tables are those of each server, in order: what marks is true for.
+	tables []any
+	// owner has every route of the tables.
+	owner map[*route]*Server
+	// all are their patterns; service marks the root of one.
+	all node
+	// deepest is the most segments of a pattern.
+	deepest int
 	marks   map[*route]marks
 }
 

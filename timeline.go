@@ -9,11 +9,14 @@ import (
 // start and stop, signals, hooks, certificates that were read again, controls that were switched. It
 // may be used concurrently.
 type timeline struct {
-	mu      sync.Mutex // a leaf but for publish
-	origin  time.Time
-	phase   string // start, run, stop
-	events  []*event
-	changed func() // called before each new event
+	// mu is a leaf but for publish.
+	mu     sync.Mutex
+	origin time.Time
+	// phase is start, run or stop.
+	phase  string
+	events []*event
+	// changed is called before each new event.
+	changed func()
 	// publish is told of each event, and of a step or hook again at its end. It is called under the
 	// lock, so that its calls are in order; it must not come back.
 	publish func(event)
@@ -22,16 +25,22 @@ type timeline struct {
 // event is one line of the timeline. A step or hook is written down when it begins; over, took and
 // err are filled in when it ends.
 type event struct {
-	id      int    // from 1, without gaps but for those that were dropped
-	phase   string // of the process, when it began
-	kind    string // step, signal, hook, certificate, control, os-signal
-	name    string
-	at      time.Time
-	took    time.Duration
-	instant bool   // it takes no time
-	over    bool   // a step or hook that has ended
-	err     string // "": none
-	detail  string
+	// id counts from 1, without gaps but for those that were dropped.
+	id int
+	// phase is that of the process when it began.
+	phase string
+	// kind is step, signal, hook, certificate, control or os-signal.
+	kind string
+	name string
+	at   time.Time
+	took time.Duration
+	// instant says that it takes no time.
+	instant bool
+	// over says that a step or hook has ended.
+	over bool
+	// err is "" for none.
+	err    string
+	detail string
 }
 
 // timelineMost is the most events that are kept: what repeats (certificates, signals from outside)

@@ -28,7 +28,8 @@ type tlsOptions struct {
 	suites            []string
 
 	clientCA, requestHeaders string
-	proxiesNamed             bool // derived: --requestheader-allowed-names says who is a front proxy
+	// proxiesNamed is derived: --requestheader-allowed-names says who is a front proxy.
+	proxiesNamed bool
 }
 
 // register declares the flags of certificates, trust and TLS.
