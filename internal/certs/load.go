@@ -11,6 +11,11 @@ import (
 	"time"
 )
 
+// What is read from files: a certificate with its key, and CAs. Both come from PEM files as tools leave
+// them, with comments, text before the blocks and blocks of other kinds, which are passed over. What is
+// loaded is checked as a whole (the key fits the certificate, there is one CA at least) before it is
+// handed on, so that a file which is being written never replaces one that was whole.
+
 // Pair is a serving certificate with its key, as it was loaded. It does not change: a reload
 // makes another.
 type Pair struct {

@@ -115,6 +115,8 @@ func (h *Hub) Add(topic, name string, item any) {
 	if to == h.onDemand && !h.recordingLocked(now) {
 		return
 	}
+	// The id is given here, under the lock, so that no event is added behind one with a greater id:
+	// rings are searched by id.
 	h.last++
 	to.append(Event{h.last, h.stamp(), name, now, item})
 	for _, r := range h.readers {
