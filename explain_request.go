@@ -39,7 +39,7 @@ func (s source) Explain(q admin.ExplainRequest) (admin.Explanation, *admin.Error
 	if err != nil {
 		return admin.Explanation{}, err
 	}
-	// Before the filters run, which take the credentials out of the header and may change the path.
+	// As it was asked: the filters share r's header, and take the credentials out of it.
 	shown := admin.ExplainedRequest{Method: r.Method, Path: redactURI(r.URL), Listener: c.listener, Headers: shownHeaders(q.Headers)}
 	if u != nil {
 		shown.User, shown.Groups = shownText(u.Name), u.Groups
