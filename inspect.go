@@ -26,9 +26,9 @@ import (
 // program knows into the shape that package admin defines for it. The rules:
 //
 //   - A translation stands beside its page: the shown methods of hook, event and exchange are in
-//     these two files, since serving needs none of them. What exists only in order to be shown has a
-//     file of its own, with its page and its translation: recent.go, watch_table.go, stream.go, and
-//     those of the controls.
+//     these two files, since serving needs none of them. What has a file of its own for the sake of
+//     its page has page and translation there: recent.go, watch_table.go, stream.go, tls_options.go
+//     (what is shown of certificates) and the controls.
 //   - Methods of source may be called concurrently and at any time in the life of the program. They
 //     change nothing, but for Reset and LoadSnapshot here and the controls.
 //   - A page is a copy. It takes the lock of one table at a time and holds none when it returns, so
@@ -65,21 +65,11 @@ func (s source) Build() admin.Build {
 	runtime.ReadMemStats(&m)
 	revised, _ := time.Parse(time.RFC3339, b.time) // zero, and so null, where nothing was stamped
 	return admin.Build{
-		Version:      programVersion,
-		GoVersion:    runtime.Version(),
-		Module:       module,
-		Revision:     b.revision,
-		RevisionTime: admin.Time(revised),
-		Modified:     b.modified,
-		Platform:     runtime.GOOS + "/" + runtime.GOARCH,
+		Version: programVersion, GoVersion: runtime.Version(), Module: module, Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		Revision: b.revision, RevisionTime: admin.Time(revised), Modified: b.modified,
 		Process: admin.Process{
-			PID:           os.Getpid(),
-			StartedAt:     admin.Time(s.p.started),
-			UptimeSeconds: time.Since(s.p.started).Seconds(),
-			Goroutines:    runtime.NumGoroutine(),
-			HeapBytes:     m.HeapAlloc,
-			ResidentBytes: metrics.ResidentBytes(),
-			CPUs:          runtime.NumCPU(),
+			PID: os.Getpid(), StartedAt: admin.Time(s.p.started), UptimeSeconds: time.Since(s.p.started).Seconds(),
+			Goroutines: runtime.NumGoroutine(), HeapBytes: m.HeapAlloc, ResidentBytes: metrics.ResidentBytes(), CPUs: runtime.NumCPU(),
 		},
 	}
 }
