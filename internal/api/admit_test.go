@@ -9,8 +9,8 @@ import (
 	"apichain/internal/tree"
 )
 
-// asked returns a question of admission in one line.
-func asked(a Admission) string {
+// questionOf returns a question of admission in one line.
+func questionOf(a Admission) string {
 	name := a.Name
 	if name == "" {
 		name = "-"
@@ -57,7 +57,7 @@ func TestAdmission(t *testing.T) {
 			if a.Phase == Validating && a.Object != nil {
 				made = tree.Name(a.Object)
 			}
-			got = append(got, asked(a))
+			got = append(got, questionOf(a))
 			if a.Scope.ActingUser().Name != "alice" || a.FieldManager != "me" || a.Resource != p.Resource {
 				t.Errorf("%s: %+v", c.what, a)
 			}
@@ -172,7 +172,7 @@ func TestAdmissionOfEachAttempt(t *testing.T) {
 	p.put(p.Bucket, "default/a", widgetA)
 	var got []string
 	p.api.Config.Admit = func(_ context.Context, a Admission) error {
-		got = append(got, asked(a))
+		got = append(got, questionOf(a))
 		if len(got) == 2 {
 			p.put(p.Bucket, "default/a", strings.Replace(widgetA, `"n":1`, `"n":9`, 1))
 		}
