@@ -10,6 +10,19 @@ import (
 	"apichain/internal/status"
 )
 
+// A request to a resource becomes a Call, and every verb is a method of it. What can be refused
+// is refused in this order, which clients see where more than one thing is wrong:
+//
+//	a warning of a deprecated version, which comes with every answer
+//	406, 400   no form of the answer suits the client (form.go)
+//	404        there is no such subresource
+//	405        the resource does not have the verb
+//	...        what the verb itself finds: options, then the body, then the object
+//
+// Which verb it is the RequestInfo says, not the method: it was resolved before authorization,
+// and nothing here may be done that was not authorized. Unknown paths and methods do not get
+// this far; they are the router's.
+
 // Call is one request to a resource, or one call of the program itself (Internal), which has no
 // writer and answers nobody. It belongs to one goroutine.
 type Call struct {

@@ -182,9 +182,11 @@ func parseMatch(_ *Call, value string, o *ListOptions) error {
 }
 
 // matchErrors returns what upstream's rules say of resourceVersionMatch and sendInitialEvents
-// beside the other parameters, nil for nothing. version is resourceVersion as it is given. The
-// order of the errors and their texts are upstream's; so is "exact" in small letters. A watch
-// supports NotOlderThan only.
+// beside the other parameters, nil for nothing. version is resourceVersion as it is given. A
+// watch supports NotOlderThan only.
+//
+// The texts are upstream's; so is "exact" in small letters. So is the order, but that a watch
+// with both errors hears of continue before the unsupported value, as a list does.
 func (q *Call) matchErrors(o *ListOptions, version string, watching bool) (errs []field.Error) {
 	forbid := func(name, why string) { errs = append(errs, field.Forbidden(name, why)) }
 	supported := []string{"Exact", "NotOlderThan", ""}

@@ -242,14 +242,16 @@ func (r *Resource) encode(obj map[string]any) store.Draft {
 // notFound returns the 404 for an object.
 func (r *Resource) notFound(name string) *status.Error {
 	return &status.Error{Code: http.StatusNotFound, Reason: "NotFound",
-		Message: r.Qualified() + " " + strconv.Quote(name) + " not found", Details: &status.Details{Name: name, Group: r.Group, Kind: r.Plural}}
+		Message: r.Qualified() + " " + strconv.Quote(name) + " not found",
+		Details: &status.Details{Name: name, Group: r.Group, Kind: r.Plural}}
 }
 
 // unsupported returns the 405 of a verb that the resource has not, in the words of upstream's
 // custom resources.
 func (r *Resource) unsupported(verb string) *status.Error {
 	return &status.Error{Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed",
-		Message: verb + " is not supported on resources of kind " + strconv.Quote(r.Qualified()), Details: &status.Details{Group: r.Group, Kind: r.Plural}}
+		Message: verb + " is not supported on resources of kind " + strconv.Quote(r.Qualified()),
+		Details: &status.Details{Group: r.Group, Kind: r.Plural}}
 }
 
 // conflict returns the 409 for a write of an object that somebody else has changed.
@@ -265,5 +267,6 @@ func (r *Resource) kindConflict(name, why string) *status.Error {
 		kind += "." + r.Group
 	}
 	return &status.Error{Code: http.StatusConflict, Reason: "Conflict",
-		Message: "Operation cannot be fulfilled on " + kind + " " + strconv.Quote(name) + ": " + why, Details: &status.Details{Name: name, Group: r.Group, Kind: r.Kind}}
+		Message: "Operation cannot be fulfilled on " + kind + " " + strconv.Quote(name) + ": " + why,
+		Details: &status.Details{Name: name, Group: r.Group, Kind: r.Kind}}
 }
