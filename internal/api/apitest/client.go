@@ -185,6 +185,8 @@ func (e Event) Revision() int64 {
 // Watch is a watch over a connection.
 type Watch struct {
 	Cancel context.CancelFunc
+	// Resp is the answer. Who reads its body does without the methods of Watch.
+	Resp *http.Response
 	// Err is how it ended, nil for an orderly end.
 	Err error
 
@@ -205,7 +207,7 @@ func (c *Client) Watch(t testing.TB, path string) *Watch {
 	if resp.StatusCode != 200 {
 		t.Fatalf("watch %s: status %d", path, resp.StatusCode)
 	}
-	w := &Watch{Cancel: cancel, t: t, lines: bufio.NewScanner(resp.Body)}
+	w := &Watch{Cancel: cancel, Resp: resp, t: t, lines: bufio.NewScanner(resp.Body)}
 	w.lines.Buffer(nil, 8<<20)
 	return w
 }

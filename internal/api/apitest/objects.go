@@ -3,7 +3,9 @@ package apitest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -163,6 +165,40 @@ func Contents(s *store.Store) map[string]string {
 		}
 	}
 	return out
+}
+
+// Files makes a directory with these files.
+func Files(t testing.TB, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// SameContents compares what Contents has returned.
+func SameContents(t testing.TB, got, want map[string]string) {
+	t.Helper()
+	if maps.Equal(got, want) {
+		return
+	}
+	for key := range want {
+		if got[key] != want[key] {
+			t.Errorf("%s\n got %s\nwant %s", key, got[key], want[key])
+		}
+	}
+	for key := range got {
+		if _, ok := want[key]; !ok {
+			t.Errorf("%s is there: %s", key, got[key])
+		}
+	}
 }
 
 // Main runs the tests of a package, and fails if a goroutine of this program's own is left after

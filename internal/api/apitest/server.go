@@ -137,8 +137,29 @@ func (s *Server) bootstrap(fixtures []string) {
 		cancel()
 		owned.Wait()
 	})
+	s.awaitControllers()
 	// The window of the watches begins where the program becomes ready.
 	s.Store.ExpireHistory()
+}
+
+// awaitControllers returns when the controllers have looked at everything there is and follow
+// the log: what happens before that they see as a state and not as a change. They show it by
+// putting back what was taken away.
+func (s *Server) awaitControllers() {
+	s.T.Helper()
+	const account = "kube-node-lease/default"
+	Remove(s.T, s.Store, "serviceaccounts", account)
+	log, err := s.Store.Bucket("serviceaccounts").Watch(s.Store.Revision())
+	for err == nil && Stored(s.Store, "serviceaccounts", account) == nil {
+		var events []*store.Event
+		var changed <-chan struct{}
+		if events, changed, err = log.Next(nil, 1); len(events) == 0 && err == nil {
+			<-changed
+		}
+	}
+	if err != nil {
+		s.T.Fatal(err)
+	}
 }
 
 // uidIn finds the UIDs of a bucket's objects that live in namespaces.
