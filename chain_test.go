@@ -95,15 +95,13 @@ func TestChainRunsItsRows(t *testing.T) {
 			if r.off != "" {
 				continue
 			}
-			inner := r.wrap
-			r.wrap = func(next handler) handler {
-				if inner != nil {
-					next = inner(next)
-				}
-				return func(x *exchange) error {
-					entered = append(entered, r.name)
+			inner := r.step
+			r.step = func(x *exchange, next handler) error {
+				entered = append(entered, r.name)
+				if inner == nil {
 					return next(x)
 				}
+				return inner(x, next)
 			}
 		}
 		c := newChain(p, listener, rows)

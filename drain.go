@@ -37,7 +37,7 @@ func (p *program) endWatches(ctx context.Context) {
 	t := time.NewTicker(drainSweep)
 	defer t.Stop()
 	for {
-		p.watches.end(ctx, p.opt.shutdown.watchGrace, errDraining)
+		p.longRunning.end(ctx, p.opt.shutdown.watchGrace, errDraining)
 		select {
 		case <-t.C:
 		case <-ctx.Done():

@@ -142,7 +142,7 @@ func (d *dryRun) steps(x *exchange, at int) (out []admin.Step) {
 		switch {
 		case row.off != "", !said && i != at && row.idle != nil && row.idle() != "":
 			continue
-		case row.wrap == nil:
+		case row.step == nil:
 			r.why = "done where the request is opened and closed"
 		}
 		position := i + 1

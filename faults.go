@@ -52,7 +52,7 @@ func (s source) SetFaults(set admin.Setting, f admin.FaultSet) *admin.Error {
 	return c.set(set, func(ctx context.Context) {
 		rules.over = ctx.Done()
 		c.rules.Store(rules)
-		s.p.watching.each(c.take)
+		s.p.watchTable.each(c.take)
 	}, func() { c.rules.Store(nil) })
 }
 

@@ -207,7 +207,7 @@ func TestFaultCutsBodies(t *testing.T) {
 			if err == nil || len(b) != 300 {
 				t.Errorf("a watch: %d bytes, %v", len(b), err)
 			}
-			c.soon("it is off the table", func() bool { return len(c.watching.list()) == 0 })
+			c.soon("it is off the table", func() bool { return len(c.watchTable.list()) == 0 })
 		})
 	}
 }
@@ -243,7 +243,7 @@ func TestFaultsOnWatches(t *testing.T) {
 					var w *watchClient
 					if open {
 						w = c.watch(t, path)
-						c.soon("it is on the table", func() bool { return len(c.watching.list()) == 1 })
+						c.soon("it is on the table", func() bool { return len(c.watchTable.list()) == 1 })
 					}
 					c.inject(match + tt.action + `}`)
 					if !open {
@@ -282,7 +282,7 @@ func TestFaultsOnWatches(t *testing.T) {
 						t.Errorf("%s: counted %s", what, hits)
 					}
 					c.putFaults("")
-					c.soon("it is off the table", func() bool { return len(c.watching.list()) == 0 })
+					c.soon("it is off the table", func() bool { return len(c.watchTable.list()) == 0 })
 				}
 			}
 		})
@@ -321,7 +321,7 @@ func TestFaultsTakeOpenWatchesInOrder(t *testing.T) {
 	var watches []*watchClient
 	for i := range 5 {
 		watches = append(watches, c.watch(t, mapsPath+"?watch=1&resourceVersion="+rev))
-		c.soon("it is on the table", func() bool { return len(c.watching.list()) == i+1 })
+		c.soon("it is on the table", func() bool { return len(c.watchTable.list()) == i+1 })
 	}
 	c.inject(`{"id":"two","action":{"do":"drop-watch"},"count":2}`)
 	for _, w := range watches[:2] {
@@ -330,7 +330,7 @@ func TestFaultsTakeOpenWatchesInOrder(t *testing.T) {
 	if got := c.fired(); got != "two 5/2" {
 		t.Errorf("counted %s", got)
 	}
-	c.soon("three are left", func() bool { return len(c.watching.list()) == 3 })
+	c.soon("three are left", func() bool { return len(c.watchTable.list()) == 3 })
 
 	// Taken, and let go: by DELETE, by other rules.
 	c.inject(`{"id":"all","action":{"do":"drop-watch","afterEvents":1}}`)
@@ -357,7 +357,7 @@ func TestFaultsTakeOpenWatchesInOrder(t *testing.T) {
 		}
 	}
 	c.putFaults("")
-	if n := len(c.watching.list()); n != 3 {
+	if n := len(c.watchTable.list()); n != 3 {
 		t.Errorf("%d watches are open, want 3", n)
 	}
 }
@@ -723,10 +723,11 @@ func TestFaultsForetold(t *testing.T) {
 		"once, not yet": {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 100, Count: &none}}, false, "m", "a", "answers"},
 	} {
 		put(tt.rules...)
-		x := &exchange{chain: p.chain("http"), dry: &dryRun{reasons: map[int]reason{}}, path: mapsPath, header: http.Header{}}
+		x := &exchange{chain: p.chain("http"), path: mapsPath}
+		x.dry, x.header = &dryRun{reasons: map[int]reason{}}, http.Header{}
 		x.info = request.Info{IsResourceRequest: true, Verb: "list", Resource: "configmaps"}
 		passed := false
-		err := faultInjection(p).wrap(func(*exchange) error { passed = true; return nil })(x)
+		err := faultInjection(p).step(x, func(*exchange) error { passed = true; return nil })
 		var e string
 		if err != nil {
 			e = err.Error()
@@ -830,9 +831,9 @@ func TestFaultsLeakNothing(t *testing.T) {
 	rev := revision(c.must(200, "GET", mapsPath, nil))
 	for range 20 {
 		w := c.watch(t, mapsPath+"?watch=1&resourceVersion="+rev)
-		c.soon("it is on the table", func() bool { return len(c.watching.list()) == 1 })
+		c.soon("it is on the table", func() bool { return len(c.watchTable.list()) == 1 })
 		var f *fault
-		c.watching.each(func(r *watchRow) { f = r.x.fault.Load() })
+		c.watchTable.each(func(r *watchRow) { f = r.x.fault.Load() })
 		w.cancel()
 		c.soon("it has ended", func() bool {
 			n := 0

@@ -262,3 +262,6 @@ func decoded(t testing.TB, text string) map[string]any {
 	}
 	return o
 }
+
+// itoa is short for many tests that put numbers together with text.
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -386,7 +386,7 @@ func (p *program) blockers(waiting string) []admin.Blocker {
 	for _, c := range p.chains {
 		admitted := int32(c.position("wait-group"))
 		c.table.each(func(x *exchange) {
-			if at := x.at.Load(); waiting != "listeners" && (at <= admitted || !x.grouped && (!x.longRunning || p.opt.shutdown.watchGrace == 0)) {
+			if at := x.at.Load(); waiting != "listeners" && (at <= admitted || !x.inWaitGroup && (!x.longRunning || p.opt.shutdown.watchGrace == 0)) {
 				return // cut or let go, not waited for
 			}
 			r := x.shown()

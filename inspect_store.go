@@ -10,7 +10,7 @@ import (
 
 // What the admin package is shown of the store, and what it may change of it.
 
-func (s source) Watches() []admin.Watch { return s.p.watching.list() }
+func (s source) Watches() []admin.Watch { return s.p.watchTable.list() }
 
 func (s source) Store() admin.Store {
 	rev, holdings := s.p.store.Snapshots()

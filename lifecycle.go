@@ -420,7 +420,7 @@ func (p *program) delay(ctx context.Context) {
 func (p *program) drain(ctx context.Context) bool {
 	end := p.timeline.step("drain", "")
 	// A watch that is admitted after this would be waited for by nobody.
-	watchesEnded := p.watches.close()
+	watchesEnded := p.longRunning.close()
 	p.stop.endConnections.Store(true)
 	if !p.opt.shutdown.sendRetryAfter {
 		for _, f := range p.fronts {
@@ -442,7 +442,7 @@ func (p *program) drain(ctx context.Context) bool {
 	if grace := p.opt.shutdown.watchGrace; grace > 0 {
 		p.stop.wait("watches")
 		graceCtx, cancel := context.WithTimeout(ctx, grace)
-		p.watches.end(graceCtx, grace, errStopping)
+		p.longRunning.end(graceCtx, grace, errStopping)
 		select {
 		case <-watchesEnded:
 		case <-graceCtx.Done():
@@ -463,7 +463,7 @@ func (p *program) drain(ctx context.Context) bool {
 func (p *program) logCut() {
 	for _, c := range p.chains {
 		c.table.each(func(x *exchange) {
-			if x.grouped {
+			if x.inWaitGroup {
 				p.log.Warn("cut at the end of --shutdown-timeout",
 					"auditID", status.Shorten(x.auditID[0], 64), "method", x.req.Method, "path", x.req.URL.Path)
 			}

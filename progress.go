@@ -109,13 +109,13 @@ func (p *program) watchProgress(ctx context.Context) {
 		for _, c := range p.chains {
 			p.stalledExchanges(c, tick)
 		}
-		p.watching.look()
+		p.watchTable.look()
 		now := time.Now()
 		p.conns.now.Store(now.UnixNano())
 		for _, c := range p.conns.list() {
 			c.arm(now)
 			limit := o.write
-			if c.watching.Load() > 0 {
+			if c.watchTable.Load() > 0 {
 				limit = slow
 			}
 			if id, over := c.out.sticks(tick, limit); over {
@@ -133,7 +133,7 @@ func (p *program) stalledExchanges(c *chain, tick time.Duration) {
 	var readers, writers, due []*exchange
 	now := time.Now()
 	c.table.each(func(x *exchange) {
-		if int(x.at.Load()) > c.timeoutRow && !x.deadline.IsZero() && x.deadline.Sub(now) < armAhead {
+		if int(x.at.Load()) > c.timeoutRow && x.nearLimit(now) {
 			due = append(due, x)
 		}
 		if x.reading.drips(x.bytesIn.Load(), tick, o.body) && !x.reading.stalled.Swap(true) {

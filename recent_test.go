@@ -256,7 +256,7 @@ func TestWritesAreApart(t *testing.T) {
 	}
 	checkTimes(t, p, got)
 
-	x := &exchange{received: time.Now().Add(-time.Second), recording: &recording{}, chain: &chain{}}
+	x := &exchange{received: time.Now().Add(-time.Second), watchedBy: watchedBy{recording: &recording{}}, chain: &chain{}}
 	x.writeBegins()
 	if s := x.spent(0, endTimedOut, 3*time.Second); s.write < 1900*time.Millisecond || s.write > 2*time.Second {
 		t.Errorf("a write under way since the first second counts as %v of 3s, want 2s", s.write)
@@ -457,7 +457,7 @@ func TestSlowest(t *testing.T) {
 	r := &p.recent
 	a, b := &route{server: "s", kind: kindExact, method: "*", pattern: "/a"}, &route{server: "s", kind: kindExact, method: "*", pattern: "/b"}
 	end := func(t *route, ms int, longRunning bool, at int) {
-		x := &exchange{chain: p.chain("http"), recording: &recording{}, longRunning: longRunning, received: time.Now()}
+		x := &exchange{chain: p.chain("http"), watchedBy: watchedBy{recording: &recording{}}, longRunning: longRunning, received: time.Now()}
 		x.auditID[0], x.target.route = fmt.Sprint(ms), t
 		x.user, x.acting = &request.User{}, nil
 		x.acting = x.user

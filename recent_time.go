@@ -44,15 +44,6 @@ type recordedExchange struct {
 	times recording
 }
 
-// enterTimed is enter with a note of the time.
-func enterTimed(position int32, inner handler) handler {
-	return func(x *exchange) error {
-		x.mark(int(position))
-		x.at.Store(position)
-		return inner(x)
-	}
-}
-
 // mark notes that x is at a place, if its time is recorded.
 func (x *exchange) mark(place int) {
 	if x.recording != nil {

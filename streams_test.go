@@ -152,7 +152,7 @@ func TestWatchFallsBehind(t *testing.T) {
 	s := &stream{steps: append([]func(){func() { put("first") }}, forever()...)}
 	s.onto = func(e map[string]any) {
 		name := tree.Text(e, "object", "metadata", "name") + tree.Text(e, "object", "reason")
-		states[name] = r.p.watching.list()[0].State
+		states[name] = r.p.watchTable.list()[0].State
 		if name == "first" {
 			for i := range 30 {
 				put("later-" + itoa(i))
@@ -170,7 +170,7 @@ func TestWatchFallsBehind(t *testing.T) {
 	if states["kube-root-ca.crt"] != "initial" || states["first"] != "live" || states["Expired"] != "ending" {
 		t.Errorf("states %v", states)
 	}
-	if rows := r.p.watching.list(); len(rows) != 0 {
+	if rows := r.p.watchTable.list(); len(rows) != 0 {
 		t.Errorf("still there: %v", rows)
 	}
 }

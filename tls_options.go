@@ -17,14 +17,14 @@ import (
 
 // tlsOptions are the certificates of the TLS listener, whom it trusts, and what it speaks.
 type tlsOptions struct {
-	certFile, keyFile string
-	sni               []certs.SNI
-	certDir           string
-	minVersion        string
-	suites            []string
+	certFile, keyFile string      // both or none; none: they are generated
+	sni               []certs.SNI // further certificates, by the name that the client asks for
+	certDir           string      // where generated ones are kept; "": in memory
+	minVersion        string      // as upstream spells it
+	suites            []string    // of TLS 1.2; none: Go's choice
 
-	clientCA, requestHeaders string
-	proxiesNamed             bool // derived: --requestheader-allowed-names says who is a front proxy
+	clientCA, requestHeaders string // files
+	proxiesNamed             bool   // derived: --requestheader-allowed-names says who is a front proxy
 }
 
 func (o *tlsOptions) register(f *flags) {
@@ -32,6 +32,7 @@ func (o *tlsOptions) register(f *flags) {
 	f.text(&o.certFile, "tls-cert-file", "",
 		"serving certificate with its chain, PEM; none: a CA and a certificate are generated at start")
 	f.text(&o.keyFile, "tls-private-key-file", "", "key of --tls-cert-file, PEM")
+	// Not f.list, whose last use wins.
 	f.set.Var((*sniValue)(&o.sni), "tls-sni-cert-key", "")
 	f.row("tls-sni-cert-key",
 		"further certificate: cert,key or cert,key:domain,*.domain; the flag may be repeated, and each use adds one")
@@ -82,6 +83,7 @@ func (v *sniValue) Set(s string) error {
 	return nil
 }
 
+// check looks at the flags alone: whether the files are there and fit shows when they are loaded.
 func (o *tlsOptions) check(p *problems) {
 	if o.certFile != "" && o.keyFile == "" {
 		p.add("tls-cert-file", "needs --tls-private-key-file")
@@ -152,6 +154,7 @@ func (p *program) certificateChanged(e certs.Event) {
 // that is wrong now is an error beside what was loaded of it before. CAs of front proxies have
 // no place on the page.
 func shownTLS(l *certs.Loader) *admin.TLS {
+	// The slice is made, since a page must show [] and not null.
 	t := &admin.TLS{
 		MinVersion:   map[uint16]string{tls.VersionTLS12: "1.2", tls.VersionTLS13: "1.3"}[l.MinVersion()],
 		CipherSuites: l.SuiteNames(), Certificates: []admin.Certificate{},

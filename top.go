@@ -102,7 +102,7 @@ func (c *console) top() error {
 
 func (c *console) overview() (*overview, error) {
 	o := &overview{at: time.Now()}
-	for path, v := range map[string]any{"/admin/": &o.index, "/admin/v1/inflight?sort=-ageMs&limit=" + itoa(topRows): &o.inFlight, "/admin/v1/chain": &o.chain, "/admin/v1/build": &o.build} {
+	for path, v := range map[string]any{"/admin/": &o.index, "/admin/v1/inflight?sort=-ageMs&limit=" + strconv.Itoa(topRows): &o.inFlight, "/admin/v1/chain": &o.chain, "/admin/v1/build": &o.build} {
 		if err := c.getJSON(path, v); err != nil {
 			return nil, err
 		}
