@@ -32,9 +32,9 @@ import (
 //	HTTPServerStoppedListening
 //	 └── streams end; the admin listener, a second later or when it was asked once more
 //
-// run is this drawing in code. Everything on the right hand of it is bounded: the stop as a whole
-// by --shutdown-timeout, whatever a hook or a handler does, and a second signal ends the process at
-// once at any time. A stop that comes before the server is ready takes the same way.
+// run is this drawing in code. A stop ends within --shutdown-timeout, whatever a hook or a handler
+// does, and a second signal ends the process at once at any time. A stop that comes before the server
+// is ready takes the same way.
 
 // signal is a named moment in the life of the process. It stays signalled, so whoever asks later
 // learns of it as well as whoever waits for it.
@@ -56,17 +56,26 @@ func (s *signal) fired() bool {
 
 // signals are upstream's eight, by upstream's names. A stop fires the first six in this order.
 type signals struct {
-	shutdownInitiated          *signal // a stop has begun: /readyz fails
-	afterShutdownDelayDuration *signal // load balancers have had the time to notice
-	preShutdownHooksStopped    *signal // the hooks have returned, or are out of time
-	notAcceptingNewRequest     *signal // requests that come from here on are refused
-	inFlightRequestsDrained    *signal // those that came before have ended, or are cut
-	httpServerStoppedListening *signal // and their connections are closed
+	// A stop has begun: /readyz fails.
+	shutdownInitiated *signal
+	// Load balancers have had the time to notice.
+	afterShutdownDelayDuration *signal
+	// The hooks have returned, or are out of time.
+	preShutdownHooksStopped *signal
+	// Requests that come from here on are refused.
+	notAcceptingNewRequest *signal
+	// Those that came before have ended, or are cut.
+	inFlightRequestsDrained *signal
+	// And their connections are closed.
+	httpServerStoppedListening *signal
 
-	muxAndDiscoveryComplete *signal // every path of the program is registered
-	hasBeenReady            *signal // /readyz has been 200 once
+	// Every path of the program is registered.
+	muxAndDiscoveryComplete *signal
+	// /readyz has been 200 once.
+	hasBeenReady *signal
 }
 
+// newSignals makes the signals, none of them fired.
 func newSignals() *signals {
 	s := func(name string) *signal { return &signal{name: name, ch: make(chan struct{})} }
 	return &signals{
@@ -101,6 +110,8 @@ type shutdownOptions struct {
 	sendRetryAfter                         bool
 }
 
+// register declares the flags of a stop. --shutdown-timeout is computed from others where it is 0
+// (options.parse).
 func (o *shutdownOptions) register(f *flags) {
 	f.in("lifecycle")
 	f.duration(&o.delay, "shutdown-delay-duration", 0,
@@ -115,6 +126,7 @@ func (o *shutdownOptions) register(f *flags) {
 		"time from the start in which /livez does not count post-start hooks that have not returned")
 }
 
+// check refuses times that are negative, and a stop that would be over before it drains.
 func (o *shutdownOptions) check(p *problems) {
 	for _, d := range []struct {
 		flag  string
@@ -134,9 +146,12 @@ func (o *shutdownOptions) check(p *problems) {
 
 // stopState is what requests and the admin endpoint need to know of a stop.
 type stopState struct {
-	endConnections atomic.Bool               // every answer ends its connection
-	waitingFor     atomic.Pointer[string]    // delay, hooks, requests, watches, listeners; "": nothing
-	deadline       atomic.Pointer[time.Time] // end of --shutdown-timeout; nil before the stop
+	// endConnections makes every answer end its connection.
+	endConnections atomic.Bool
+	// waitingFor is delay, hooks, requests, watches or listeners; "": nothing.
+	waitingFor atomic.Pointer[string]
+	// deadline is the end of --shutdown-timeout; nil before the stop.
+	deadline atomic.Pointer[time.Time]
 }
 
 // wait says what the stop waits for from now on.
@@ -200,14 +215,7 @@ func (p *program) run(stop <-chan os.Signal) int {
 	}
 
 	// ── connections close; HTTPServerStoppedListening; the admin listener last
-	closing := p.timeline.step("close", "")
-	p.stop.wait("listeners")
-	p.closeServing(ctx)
-	p.fire(p.signals.httpServerStoppedListening, "")
-	closing(nil)
-	p.stop.wait("")
-	p.removeFiles()
-	p.closeAdmin()
+	p.close(ctx)
 	return p.exitCode(failure, hookErr, inTime)
 }
 
@@ -257,6 +265,20 @@ func (p *program) delayAndRunHooks(ctx context.Context) error {
 	}
 	p.fire(p.signals.preShutdownHooksStopped, errText(err))
 	return err
+}
+
+// close ends the connections of the serving listeners, and then the admin listener, on which whoever
+// watches the stop has seen its end.
+func (p *program) close(ctx context.Context) {
+	end := p.timeline.step("close", "")
+	p.stop.wait("listeners")
+	p.closeServing(ctx)
+	p.fire(p.signals.httpServerStoppedListening, "")
+	end(nil)
+	p.stop.wait("")
+	// While these are there, others may believe in the server.
+	p.removeFiles()
+	p.closeAdmin()
 }
 
 // exitCode says how the program has ended, on stderr too where nobody has said it yet. A failure
