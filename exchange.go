@@ -155,7 +155,7 @@ type watchedBy struct {
 
 	recording *recording                 // where its time goes; nil: nothing is recorded
 	fault     atomic.Pointer[fault]      // what fault injection does to it; nil: nothing
-	judged    atomic.Pointer[faultRules] // the rules that were asked last
+	decidedBy atomic.Pointer[faultRules] // the rules of faults that have decided last
 	dry       *dryRun                    // nil: a real request
 	streamed  atomic.Bool                // streams were told that it started
 }

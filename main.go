@@ -54,9 +54,9 @@
 //	hooks.go                post-start and pre-shutdown hooks
 //	files.go                ready file, kubeconfig, start-up lines
 //	timeline.go             what has happened, for the admin page
-//	admin_access.go         who may use the admin listener
-//	inspect.go              what the admin package shows of all this
-//	inspect_store.go        and of the store
+//	admin_access.go         the admin listener: its flags, its handler, who may use it
+//	inspect.go              what the admin endpoint shows of the process and the store
+//	inspect_requests.go     and of the way of requests: servers, routes, filters, in flight
 //	explain.go              what would become of a request: the dry run
 //	explain_request.go      the request that nobody sends
 //	explain_near.go         routes that almost match it

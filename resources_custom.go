@@ -183,7 +183,7 @@ func (c *customRoutes) nearest(path string) []*api.Resource {
 		if odd != "" {
 			found.distance = len(odd)
 			for _, s := range segments {
-				found.distance = min(found.distance, apart(odd, s))
+				found.distance = min(found.distance, byteDistance(odd, s))
 			}
 		}
 		// By name where the distance is the same, so that the answer is always the same.
