@@ -55,6 +55,7 @@
 //	internal/store      versioned objects, and the log of what has happened to them
 //	internal/api        resources: the REST verbs over the store, for built-in kinds and definitions
 //	internal/controller what a server does with objects on its own
+//	internal/ctl        the subcommands, which ask a running program's admin endpoint
 //
 // The process, from birth to death:
 //
@@ -71,6 +72,7 @@
 //	logging.go              the log, and what it must not show
 //	inspect.go              what the admin package shows of all this
 //	inspect_store.go        and of the store
+//	watch_table.go          the watches there are
 //	explain.go              what would become of a request: the dry run
 //	explain_request.go      the request that nobody sends
 //	explain_near.go         routes that almost match it
@@ -85,14 +87,6 @@
 //	faults.go               the rules of fault injection
 //	admin_access.go         who may use the admin listener
 //
-// Subcommands, which ask a running program:
-//
-//	client.go               the way to its admin endpoint
-//	subcommands.go          which there are, and those that show
-//	subcommands_control.go  those that change something
-//	top.go                  the overview, refreshed
-//	watch_table.go          the watches there are
-//
 // Package admin is the inspection API on its own listener; interop is a module of its
 // own with tests against real clients.
 package main
@@ -105,7 +99,10 @@ import (
 	"os"
 	ossignal "os/signal"
 	"runtime"
+	"strings"
 	"syscall"
+
+	"apichain/internal/ctl"
 )
 
 func main() {
@@ -114,10 +111,14 @@ func main() {
 
 // command is the program with its arguments and streams; it returns the exit code.
 func command(args []string, stdout, stderr io.Writer) int {
-	if s := findSubcommand(args); s != nil {
+	// Only a word can be a subcommand, and only a subcommand takes signals by a context: flags
+	// start a server, which takes them by p.run, and until then a signal ends the process.
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		ctx, cancel := ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer cancel()
-		return s.inspect(ctx, args[1:], os.Stdin, stdout, stderr)
+		if code, mine := ctl.Main(ctx, programVersion, args, os.Stdin, stdout, stderr); mine {
+			return code
+		}
 	}
 	o, f := newOptions()
 	var version bool
@@ -162,9 +163,7 @@ Usage:
 
 Subcommands:
 `)
-	for _, s := range subcommands() {
-		fmt.Fprintf(w, "  %-9s  %s\n", s.name, s.summary)
-	}
+	ctl.Usage(w)
 	f.usage(w)
 	fmt.Fprint(w, `
 Signals:

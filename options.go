@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"apichain/internal/ctl"
 )
 
 // optionGroup is the options of one feature. Flag names, defaults, checks and use of a
@@ -196,7 +198,7 @@ func (f *flags) parse(args []string, p *problems) error {
 		case errors.Is(err, flag.ErrHelp):
 			return errHelp
 		case err != nil:
-			*p = append(*p, flagProblem(err))
+			*p = append(*p, ctl.FlagProblem(err))
 			if strings.HasPrefix(err.Error(), "bad flag syntax") { // the one error that takes nothing
 				rest = rest[1:]
 			}
@@ -212,30 +214,6 @@ func (f *flags) parse(args []string, p *problems) error {
 	}
 	f.set.Visit(func(fl *flag.Flag) { f.byKey[fl.Name].given = true })
 	return nil
-}
-
-// flagProblem says in our words what the flag package found.
-func flagProblem(err error) string {
-	text := err.Error()
-	if arg, ok := strings.CutPrefix(text, "bad flag syntax: "); ok {
-		return strconv.Quote(arg) + ": is no flag"
-	}
-	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
-		return "--" + strings.TrimPrefix(name, "-") + ": unknown flag"
-	}
-	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
-		return "--" + strings.TrimPrefix(name, "-") + ": needs a value"
-	}
-	// invalid value "x" for flag -name: parse error
-	if head, tail, ok := strings.Cut(text, " for flag -"); ok {
-		name, why, _ := strings.Cut(tail, ":")
-		return "--" + name + ": " + head + ":" + why
-	}
-	if head, tail, ok := strings.Cut(text, " for -"); ok { // invalid boolean value "x" for -name: …
-		name, why, _ := strings.Cut(tail, ":")
-		return "--" + name + ": " + head + ":" + why
-	}
-	return text
 }
 
 // shown is the value of a flag as it may be shown: passwords in URLs are not.

@@ -1,4 +1,4 @@
-package main
+package ctl
 
 import (
 	"bytes"
@@ -10,12 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"apichain/admin"
-	"apichain/internal/status"
 )
 
 // top is the overview of a running program, refreshed: what is on, how much is served, what
@@ -102,7 +103,7 @@ func (c *console) top() error {
 
 func (c *console) overview() (*overview, error) {
 	o := &overview{at: time.Now()}
-	for path, v := range map[string]any{"/admin/": &o.index, "/admin/v1/inflight?sort=-ageMs&limit=" + itoa(topRows): &o.inFlight, "/admin/v1/chain": &o.chain, "/admin/v1/build": &o.build} {
+	for path, v := range map[string]any{"/admin/": &o.index, "/admin/v1/inflight?sort=-ageMs&limit=" + strconv.Itoa(topRows): &o.inFlight, "/admin/v1/chain": &o.chain, "/admin/v1/build": &o.build} {
 		if err := c.getJSON(path, v); err != nil {
 			return nil, err
 		}
@@ -192,7 +193,20 @@ func ofLimit(n, limit int64) string {
 }
 
 // cell is a client's text as the endpoint's tables have it: printable, cut, - for none.
-func cell(s string) string { return status.Shorten(admin.Printable(cmp.Or(s, "-")), 60) }
+func cell(s string) string {
+	const most = 60
+	s = admin.Printable(cmp.Or(s, "-"))
+	if len(s) <= most {
+		return s
+	}
+	n := most
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+func milliseconds(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
 
 // keys ends top when q is pressed. The terminal gives each key at once while it runs, as
 // far as stty can do that; else q takes Enter. The returned function puts it back.

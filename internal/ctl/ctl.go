@@ -1,4 +1,4 @@
-package main
+package ctl
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -18,12 +19,33 @@ import (
 // Subcommands talk to the admin endpoint of a running program. What they print is the
 // endpoint's text, or with -o json its JSON. Source: the admin contract, section 4.
 
-// Exit codes of subcommands, beside exitDrained (done), exitFlags and exitInterrupted.
+// Exit codes of subcommands.
 const (
-	exitRefused  = 1 // the endpoint refused
-	exitNoAnswer = 4
-	exitNot      = 5 // explain: no handler would be reached; drain on --wait: not idle
+	exitDone        = 0
+	exitRefused     = 1 // the endpoint refused
+	exitUsage       = 2 // wrong usage
+	exitNoAnswer    = 4
+	exitNot         = 5   // explain: no handler would be reached; drain on --wait: not idle
+	exitInterrupted = 130 // the user interrupted
 )
+
+// Main runs the subcommand that args begin with and returns its exit code. It returns false, and
+// does nothing, when they begin with none. ctx ends when the user interrupts; version is that of
+// this program.
+func Main(ctx context.Context, version string, args []string, in io.Reader, out, errOut io.Writer) (code int, mine bool) {
+	s := findSubcommand(args)
+	if s == nil {
+		return 0, false
+	}
+	return s.inspect(ctx, version, args[1:], in, out, errOut), true
+}
+
+// Usage writes a line for each subcommand, for the help of the program.
+func Usage(w io.Writer) {
+	for _, s := range subcommands() {
+		fmt.Fprintf(w, "  %-9s  %s\n", s.name, s.summary)
+	}
+}
 
 // subcommand is one of them, as a row.
 type subcommand struct {
@@ -105,22 +127,22 @@ func findSubcommand(args []string) *subcommand {
 
 // inspect runs the subcommand and returns the exit code. ctx ends when the user
 // interrupts. What went wrong is one line on stderr.
-func (s *subcommand) inspect(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+func (s *subcommand) inspect(ctx context.Context, version string, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	c := &console{subcommand: *s, stdin: stdin, out: stdout, terminal: isTerminal(stdout), asked: &clientOptions{}, ctx: ctx}
 	err := c.parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		c.help(stdout)
-		return exitDrained
+		return exitDone
 	}
 	if err == nil {
-		if c.client, err = newAdminClient(*c.asked); err != nil {
+		if c.client, err = newAdminClient(*c.asked, version); err != nil {
 			err = usageError(err.Error())
 		} else {
 			err = c.run(c)
 		}
 	}
 	if err == nil {
-		return exitDrained
+		return exitDone
 	}
 	code := exitRefused
 	var wrong usageError
@@ -130,7 +152,7 @@ func (s *subcommand) inspect(ctx context.Context, args []string, stdin io.Reader
 	case ctx.Err() != nil:
 		return exitInterrupted
 	case errors.As(err, &wrong):
-		code = exitFlags
+		code = exitUsage
 		err = fmt.Errorf("%w; see apichain %s --help", err, c.name)
 	case errors.As(err, &none):
 		code = exitNoAnswer
@@ -175,7 +197,7 @@ func (c *console) parse(args []string) error {
 		if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 			return err
 		} else if err != nil {
-			return usageError(flagProblem(err))
+			return usageError(FlagProblem(err))
 		}
 		if args = f.Args(); len(args) > 0 {
 			c.args, args = append(c.args, args[0]), args[1:]
@@ -221,7 +243,7 @@ Exit codes:
   %d    nothing answered
   %d    explain: no handler would be reached; drain on --wait: not idle before it expired
   %d  interrupted
-`, exitRefused, exitFlags, exitNoAnswer, exitNot, exitInterrupted)
+`, exitRefused, exitUsage, exitNoAnswer, exitNot, exitInterrupted)
 }
 
 // pairs reads KEY=VALUE arguments.
@@ -349,4 +371,28 @@ func (c *console) explain() error {
 		}
 		return b, err
 	})
+}
+
+// FlagProblem says in our words what the flag package found.
+func FlagProblem(err error) string {
+	text := err.Error()
+	if arg, ok := strings.CutPrefix(text, "bad flag syntax: "); ok {
+		return strconv.Quote(arg) + ": is no flag"
+	}
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+		return "--" + strings.TrimPrefix(name, "-") + ": unknown flag"
+	}
+	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+		return "--" + strings.TrimPrefix(name, "-") + ": needs a value"
+	}
+	// invalid value "x" for flag -name: parse error
+	if head, tail, ok := strings.Cut(text, " for flag -"); ok {
+		name, why, _ := strings.Cut(tail, ":")
+		return "--" + name + ": " + head + ":" + why
+	}
+	if head, tail, ok := strings.Cut(text, " for -"); ok { // invalid boolean value "x" for -name: …
+		name, why, _ := strings.Cut(tail, ":")
+		return "--" + name + ": " + head + ":" + why
+	}
+	return text
 }

@@ -1,4 +1,4 @@
-package main
+package ctl
 
 import (
 	"bufio"
@@ -33,6 +33,7 @@ type adminClient struct {
 	shown            string      // the address as it was given, for messages
 	tls              *tls.Config // nil: plain
 	token            string
+	version          string // of this program, for User-Agent
 }
 
 // defaultAdmin is where --listen-admin is without the flag.
@@ -47,10 +48,13 @@ type clientOptions struct{ admin, readyFile, kubeconfig string }
 // newAdminClient finds the endpoint: --admin, or the first admin address of the ready file,
 // or the default. The kubeconfig, given or the ready file's, is for an address with TLS; its
 // server is not used. An error names the flag.
-func newAdminClient(o clientOptions) (*adminClient, error) {
+func newAdminClient(o clientOptions, version string) (*adminClient, error) {
 	address, kubeconfig := o.admin, o.kubeconfig
 	if o.readyFile != "" {
-		var ready readyFile
+		var ready struct {
+			Admin      []string
+			Kubeconfig string
+		}
 		b, err := os.ReadFile(o.readyFile)
 		if err == nil {
 			err = json.Unmarshal(b, &ready)
@@ -68,13 +72,13 @@ func newAdminClient(o clientOptions) (*adminClient, error) {
 	}
 	address = cmp.Or(address, defaultAdmin)
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		return &adminClient{network: "unix", address: path, base: "http://localhost", shown: address}, nil
+		return &adminClient{network: "unix", address: path, base: "http://localhost", shown: address, version: version}, nil
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
 		return nil, fmt.Errorf("--admin: %q is not http://HOST:PORT, https://HOST:PORT or unix:PATH", address)
 	}
-	c := &adminClient{network: "tcp", address: u.Host, base: u.Scheme + "://" + u.Host, shown: address}
+	c := &adminClient{network: "tcp", address: u.Host, base: u.Scheme + "://" + u.Host, shown: address, version: version}
 	if u.Port() == "" {
 		c.address = net.JoinHostPort(u.Hostname(), u.Scheme)
 	}
@@ -205,7 +209,7 @@ func (c *adminClient) ask(ctx context.Context, method, target, accept, ifMatch s
 		return nil, "", err
 	}
 	req.Header.Set("Accept", accept)
-	req.Header.Set("User-Agent", "apichain/"+programVersion)
+	req.Header.Set("User-Agent", "apichain/"+c.version)
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
