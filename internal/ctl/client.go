@@ -6,8 +6,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,70 +14,76 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
-
-	"apichain/internal/tree"
 )
 
-// adminClient asks the admin endpoint of a running program, each question over a
-// connection of its own. It follows no redirect and uses no proxy. http.Client would do
-// more, and be half a megabyte of the program.
-type adminClient struct {
-	network, address string      // to dial
-	base             string      // scheme://host:port
-	shown            string      // the address as it was given, for messages
-	tls              *tls.Config // nil: plain
-	token            string
-	version          string // of this program, for User-Agent
-}
+// The client of the admin endpoint. Which endpoint is asked, and as whom, follows from three
+// flags, each of which the next one can only fill up:
+//
+//	--admin A             is the address
+//	--ready-file F        its first admin address, if --admin is not given; its kubeconfig
+//	neither               the address that --listen-admin has by default
+//	--kubeconfig K        the CA and the credentials, for an address with https alone
+//
+// The endpoint changes a control only for the generation that the caller has seen (If-Match), so
+// that two users do not undo each other's work unknowingly. A subcommand says what is to be, not
+// what it has seen: change reads the generation first and tries again once.
 
-// defaultAdmin is where --listen-admin is without the flag.
+// defaultAdmin is where a program listens that has no --listen-admin.
 const defaultAdmin = "http://127.0.0.1:8081"
 
-// requestLimit is how long an answer may take; the endpoint itself answers within 250 ms.
+// requestLimit is how long an answer may take, connecting included. The endpoint itself answers
+// within 250 ms; the rest is for the way there.
 const requestLimit = 10 * time.Second
 
-// clientOptions say where the endpoint is and who asks.
-type clientOptions struct{ admin, readyFile, kubeconfig string }
+// location says where the endpoint is and who asks, as flags say it. Empty: not given.
+type location struct{ admin, readyFile, kubeconfig string }
 
-// newAdminClient finds the endpoint: --admin, or the first admin address of the ready file,
-// or the default. The kubeconfig, given or the ready file's, is for an address with TLS; its
-// server is not used. An error names the flag.
-func newAdminClient(o clientOptions, version string) (*adminClient, error) {
-	address, kubeconfig := o.admin, o.kubeconfig
-	if o.readyFile != "" {
-		var ready struct {
-			Admin      []string
-			Kubeconfig string
+// adminClient asks the admin endpoint of a running program, each question over a connection of
+// its own. It follows no redirect and uses no proxy. http.Client would do more, and be half a
+// megabyte of the program. It may be used concurrently.
+type adminClient struct {
+	// network and address are what is dialled: tcp and HOST:PORT, or unix and a path.
+	network, address string
+	// base is scheme://host:port, which a request's URL begins with.
+	base string
+	// given is the address as the user gave it, for messages.
+	given string
+	// tls is nil for a plain address.
+	tls *tls.Config
+	// token is sent as a bearer token, if it is not empty.
+	token string
+	// version is that of this program, for the User-Agent.
+	version string
+}
+
+// newAdminClient finds the endpoint and reads the files that lead to it; it does not dial. The
+// server of a kubeconfig is not used: it is that of another listener. An error names the flag
+// that is wrong.
+func newAdminClient(at location, version string) (*adminClient, error) {
+	address, kubeconfig := at.admin, at.kubeconfig
+	if at.readyFile != "" {
+		var err error
+		if address, kubeconfig, err = readReadyFile(at); err != nil {
+			return nil, err
 		}
-		b, err := os.ReadFile(o.readyFile)
-		if err == nil {
-			err = json.Unmarshal(b, &ready)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("--ready-file: %w", err)
-		}
-		if address == "" && len(ready.Admin) == 0 {
-			return nil, fmt.Errorf("--ready-file: %s has no admin address: --listen-admin is off", o.readyFile)
-		}
-		if address == "" {
-			address = ready.Admin[0]
-		}
-		kubeconfig = cmp.Or(kubeconfig, ready.Kubeconfig)
 	}
 	address = cmp.Or(address, defaultAdmin)
+	c := &adminClient{given: address, version: version}
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		return &adminClient{network: "unix", address: path, base: "http://localhost", shown: address, version: version}, nil
+		// Host must be one that the endpoint takes for itself: it refuses foreign names, against
+		// pages that a browser loads from elsewhere.
+		c.network, c.address, c.base = "unix", path, "http://localhost"
+		return c, nil
 	}
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
+	if err != nil || !isEndpoint(u) {
 		return nil, fmt.Errorf("--admin: %q is not http://HOST:PORT, https://HOST:PORT or unix:PATH", address)
 	}
-	c := &adminClient{network: "tcp", address: u.Host, base: u.Scheme + "://" + u.Host, shown: address, version: version}
+	c.network, c.address, c.base = "tcp", u.Host, u.Scheme+"://"+u.Host
 	if u.Port() == "" {
+		// The dialler knows the names of the schemes as names of their ports.
 		c.address = net.JoinHostPort(u.Hostname(), u.Scheme)
 	}
 	if u.Scheme == "https" {
@@ -89,121 +93,66 @@ func newAdminClient(o clientOptions, version string) (*adminClient, error) {
 				return nil, fmt.Errorf("--kubeconfig: %w", err)
 			}
 		}
+		// A name in the kubeconfig is there because the address is not in the certificate.
 		c.tls.ServerName = cmp.Or(c.tls.ServerName, u.Hostname())
 	}
 	return c, nil
 }
 
-// readKubeconfig is what the current context of a kubeconfig trusts and shows: the CA, and
-// a token or a client certificate. Exec plugins and auth providers are not run.
-func readKubeconfig(path string) (token string, conf *tls.Config, err error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return "", nil, err
-	}
-	doc, _, err := tree.ParseYAMLObject(b)
-	if err != nil {
-		return "", nil, fmt.Errorf("%s: %w", path, err)
-	}
-	top, _ := doc.(map[string]any)
-	context, err := namedEntry(top, "contexts", "context", textOf(top, "current-context"))
-	if err != nil {
-		return "", nil, fmt.Errorf("%s: %w", path, err)
-	}
-	cluster, err := namedEntry(top, "clusters", "cluster", textOf(context, "cluster"))
-	if err != nil {
-		return "", nil, fmt.Errorf("%s: %w", path, err)
-	}
-	user, err := namedEntry(top, "users", "user", textOf(context, "user"))
-	if err != nil {
-		return "", nil, fmt.Errorf("%s: %w", path, err)
-	}
-	dir := filepath.Dir(path)
-	conf = &tls.Config{ServerName: textOf(cluster, "tls-server-name")}
-	conf.InsecureSkipVerify, _ = cluster["insecure-skip-tls-verify"].(bool)
-	ca, err := fileOrData(dir, cluster, "certificate-authority")
-	if err != nil {
-		return "", nil, err
-	}
-	if ca != nil {
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(ca) {
-			return "", nil, fmt.Errorf("%s: certificate-authority holds no certificate", path)
-		}
-	}
-	cert, err := fileOrData(dir, user, "client-certificate")
-	if err != nil {
-		return "", nil, err
-	}
-	key, err := fileOrData(dir, user, "client-key")
-	if err != nil {
-		return "", nil, err
-	}
-	if cert != nil {
-		pair, err := tls.X509KeyPair(cert, key)
-		if err != nil {
-			return "", nil, fmt.Errorf("%s: client-certificate: %w", path, err)
-		}
-		conf.Certificates = []tls.Certificate{pair}
-	}
-	return textOf(user, "token"), conf, nil
+// isEndpoint reports whether u has a scheme and a host and nothing else. A path, a query or a
+// password would be dropped silently: it is better refused.
+func isEndpoint(u *url.URL) bool {
+	return (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
+		strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.User == nil
 }
 
-func textOf(m map[string]any, key string) string {
-	s, _ := m[key].(string)
-	return s
+// readReadyFile returns the address and the kubeconfig to use, which the flags have given or the
+// ready file has. Of the file it reads these two fields alone, so that programs of other versions
+// may write others. The error names --ready-file.
+func readReadyFile(at location) (address, kubeconfig string, err error) {
+	var ready struct {
+		Admin      []string
+		Kubeconfig string
+	}
+	b, err := os.ReadFile(at.readyFile)
+	if err == nil {
+		err = json.Unmarshal(b, &ready)
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("--ready-file: %w", err)
+	}
+	if at.admin == "" && len(ready.Admin) == 0 {
+		return "", "", fmt.Errorf("--ready-file: %s has no admin address: --listen-admin is off", at.readyFile)
+	}
+	address = at.admin
+	if address == "" {
+		address = ready.Admin[0]
+	}
+	return address, cmp.Or(at.kubeconfig, ready.Kubeconfig), nil
 }
 
-// namedEntry is the entry called name of one of a kubeconfig's lists.
-func namedEntry(top map[string]any, list, key, name string) (map[string]any, error) {
-	entries, _ := top[list].([]any)
-	i := slices.IndexFunc(entries, func(e any) bool {
-		m, _ := e.(map[string]any)
-		return m["name"] == name
-	})
-	if i < 0 {
-		return nil, fmt.Errorf("%s has no entry named %q", list, name)
-	}
-	m, _ := entries[i].(map[string]any)[key].(map[string]any)
-	return m, nil
-}
-
-// fileOrData is key-data, in base64, or the content of the file that key names; nil
-// without either.
-func fileOrData(dir string, m map[string]any, key string) ([]byte, error) {
-	if data := textOf(m, key+"-data"); data != "" {
-		b, err := base64.StdEncoding.DecodeString(data)
-		if err != nil {
-			return nil, fmt.Errorf("%s-data: %w", key, err)
-		}
-		return b, nil
-	}
-	path := textOf(m, key)
-	if path == "" {
-		return nil, nil
-	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
-	}
-	return os.ReadFile(path)
-}
-
-// notOK is an answer of the endpoint that is not 2xx.
-type notOK struct {
+// refusal is an answer of the endpoint that is not 2xx, or the answer of somebody else.
+type refusal struct {
 	code    int
 	message string
 }
 
-func (r *notOK) Error() string { return r.message }
+// Error returns the message of the answer's Status.
+func (r *refusal) Error() string { return r.message }
 
-// unreachable is that nothing answered.
+// unreachable says that nothing answered: the dial failed, the connection broke, or the limit
+// passed. It gives exit code 4.
 type unreachable struct{ err error }
 
+// Error says where nothing answers and which flags name another address.
 func (u *unreachable) Error() string { return u.err.Error() }
 
-// ask sends one request and returns the body and ETag of its 2xx answer. An error is a
-// *notOK, an *unreachable, or ctx's.
-func (c *adminClient) ask(ctx context.Context, method, target, accept, ifMatch string, body []byte) (answer []byte, etag string, err error) {
+// ask sends one request and returns the body and ETag of its 2xx answer. target is a path with
+// its query. ifMatch and body may be empty; a body is JSON. An error is a *refusal, an
+// *unreachable, or ctx's.
+func (c *adminClient) ask(
+	ctx context.Context, method, target, accept, ifMatch string, body []byte,
+) (answer []byte, etag string, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+target, bytes.NewReader(body))
 	if err != nil {
 		return nil, "", err
@@ -219,24 +168,33 @@ func (c *adminClient) ask(ctx context.Context, method, target, accept, ifMatch s
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	resp, answer, err := c.exchange(ctx, req)
+	resp, answer, err := c.roundTrip(ctx, req)
 	switch {
 	case ctx.Err() != nil:
+		// Before err, which says only that the connection was closed under us.
 		return nil, "", ctx.Err()
 	case err != nil:
-		return nil, "", &unreachable{fmt.Errorf("nothing answers at %s: %w: start apichain, or name its address with --admin or --ready-file", c.shown, err)}
+		err = fmt.Errorf("nothing answers at %s: %w: start apichain, or name its address with --admin or --ready-file", c.given, err)
+		return nil, "", &unreachable{err}
 	case resp.StatusCode/100 != 2:
-		var status struct{ Message string }
-		if json.Unmarshal(answer, &status) != nil || status.Message == "" {
-			status.Message = fmt.Sprintf("%s answers %s to %s %s: is it an apichain admin endpoint?", c.shown, resp.Status, method, target)
-		}
-		return nil, "", &notOK{resp.StatusCode, status.Message}
+		return nil, "", &refusal{resp.StatusCode, c.refusalText(req, target, resp.Status, answer)}
 	}
 	return answer, resp.Header.Get("ETag"), nil
 }
 
-// exchange sends a request and reads its answer to the end.
-func (c *adminClient) exchange(ctx context.Context, req *http.Request) (*http.Response, []byte, error) {
+// refusalText returns the message of the Status that an endpoint refuses with. Who sends no
+// Status is most likely somebody else, so the text asks that.
+func (c *adminClient) refusalText(req *http.Request, target, status string, answer []byte) string {
+	var refused struct{ Message string }
+	if json.Unmarshal(answer, &refused) != nil || refused.Message == "" {
+		return fmt.Sprintf("%s answers %s to %s %s: is it an apichain admin endpoint?", c.given, status, req.Method, target)
+	}
+	return refused.Message
+}
+
+// roundTrip sends a request over a new connection and reads its answer to the end, within
+// requestLimit. The body of the response it returns is closed.
+func (c *adminClient) roundTrip(ctx context.Context, req *http.Request) (*http.Response, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, c.network, c.address)
@@ -247,7 +205,9 @@ func (c *adminClient) exchange(ctx context.Context, req *http.Request) (*http.Re
 		conn = tls.Client(conn, c.tls)
 	}
 	defer conn.Close()
+	// A deadline long past ends whatever read or write is under way when the context ends.
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	// There will be no second request: the server may close at once.
 	req.Close = true
 	if err := req.Write(conn); err != nil {
 		return nil, nil, err
@@ -261,8 +221,8 @@ func (c *adminClient) exchange(ctx context.Context, req *http.Request) (*http.Re
 	return resp, answer, err
 }
 
-// change sends a PUT or DELETE for the generation that it reads first, and once more when
-// that has moved meanwhile.
+// change sends a PUT or DELETE for the generation that it reads first, and once more when that
+// has moved meanwhile. Moved twice, the user should look: the refusal (412) is returned.
 func (c *adminClient) change(ctx context.Context, method, path, accept string, body []byte) ([]byte, error) {
 	for again := true; ; again = false {
 		_, etag, err := c.ask(ctx, http.MethodGet, path, "application/json", "", nil)
@@ -270,7 +230,7 @@ func (c *adminClient) change(ctx context.Context, method, path, accept string, b
 			return nil, err
 		}
 		answer, _, err := c.ask(ctx, method, path, accept, etag, body)
-		if r := (*notOK)(nil); again && errors.As(err, &r) && r.code == http.StatusPreconditionFailed {
+		if r := (*refusal)(nil); again && errors.As(err, &r) && r.code == http.StatusPreconditionFailed {
 			continue
 		}
 		return answer, err

@@ -349,7 +349,7 @@ users: [{name: u, user: {%s}}]
 		"half a pair":     {data, "client-certificate: ca.pem", "client-certificate: "},
 		"a pair of files": {data, "client-certificate: ca.pem, client-key: none", "none: no such file"},
 	} {
-		client, err := newAdminClient(clientOptions{admin: s.URL, kubeconfig: config(c.cluster, c.user)}, "v9")
+		client, err := newAdminClient(location{admin: s.URL, kubeconfig: config(c.cluster, c.user)}, "v9")
 		var b []byte
 		if err == nil {
 			b, _, err = client.ask(t.Context(), "GET", "/admin/", "text/plain", "", nil)
