@@ -130,7 +130,9 @@ func collect(to *[]string) func(string) error {
 
 // FlagProblem says in our words what the flag package found: the flag with two dashes, as help
 // writes it, then what is wrong. The flags of the server are complained of in the same words.
-// What it does not recognise it returns as it is.
+// What it does not recognise it returns as it is. The package has no error types for this, so its
+// sentences are read; a test asks it for each of them, since another version of Go may word them
+// otherwise.
 //
 //	flag provided but not defined: -x               --x: unknown flag
 //	invalid value "y" for flag -x: parse error      --x: invalid value "y": parse error

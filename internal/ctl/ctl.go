@@ -200,7 +200,8 @@ func (inv *invocation) fail(err error, errOut io.Writer) int {
 }
 
 // isTerminal reports whether w is a terminal, as far as the standard library can tell: a
-// character device that is not /dev/null. On a terminal, repeated output is redrawn in place.
+// character device that is not /dev/null. Other devices count as one, which does no harm: they get
+// what clears a screen. On a terminal, repeated output is redrawn in place.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {

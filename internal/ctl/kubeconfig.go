@@ -59,6 +59,7 @@ func readKubeconfig(path string) (token string, conf *tls.Config, err error) {
 	if err != nil {
 		return "", nil, err
 	}
+	// Beside a token too: a server that asks for both gets both, and decides.
 	if cert != nil {
 		pair, err := tls.X509KeyPair(cert, key)
 		if err != nil {

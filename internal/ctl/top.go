@@ -106,7 +106,8 @@ func (inv *invocation) top() error {
 		}
 		var b bytes.Buffer
 		switch {
-		// What is printed once stays on the screen with what was there before.
+		// What is printed once stays on the screen with what was there before: it is for scripts and
+		// for the scroll-back.
 		case inv.terminal && inv.times != 1:
 			b.WriteString(clearScreen)
 		case n > 1:

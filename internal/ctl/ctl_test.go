@@ -180,7 +180,7 @@ func await[T any](t *testing.T, c <-chan T) (v T) {
 type sentToAdmin struct{ method, target, accept, ifMatch, contentType, body string }
 
 // fakeAdmin answers as given and keeps what it was asked.
-func fakeAdmin(t *testing.T, answer func(n int, r *http.Request) (code int, body string)) (url string, got func() []sentToAdmin) {
+func fakeAdmin(t testing.TB, answer func(n int, r *http.Request) (code int, body string)) (url string, got func() []sentToAdmin) {
 	var all []sentToAdmin
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
