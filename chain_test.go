@@ -241,7 +241,8 @@ var layers = map[string]map[string]string{
 		"internal/api": "controllers write as clients do", "internal/field": "what is wrong with a snapshot is errors of fields", "internal/schema": "a snapshot may hold definitions",
 		"internal/status": "refusals", "internal/store": "controllers follow the log", "internal/tree": "objects are trees while they change",
 	},
-	"admin": {},
+	"internal/ctl": {"admin": "what is shown of an answer looks as the endpoint's own tables do", "internal/tree": "a kubeconfig is YAML"},
+	"admin":        {},
 
 	// What the serving core stands on and knows nothing of objects.
 	"internal/atomicfile": {},

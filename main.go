@@ -67,10 +67,6 @@
 //	loglevel.go             the verbosity of the log
 //	faults.go               the rules of fault injection
 //	drain.go                the reversible drain
-//	client.go               subcommands: the way to a running program's admin endpoint
-//	subcommands.go          which there are, and those that show
-//	subcommands_control.go  those that change something
-//	top.go                  the overview, refreshed
 //
 // The rooms, from the bottom up; the test TestLayers says which may use which:
 //
@@ -92,6 +88,7 @@
 //	internal/store      versioned objects, and the log of what has happened to them
 //	internal/api        resources: the REST verbs over the store, for built-in kinds and definitions
 //	internal/controller what a server does with objects on its own
+//	internal/ctl        the subcommands, which ask a running program's admin endpoint
 //
 // Package admin is the inspection API on a listener of its own: it serves what source (inspect.go)
 // gives it, and knows nothing of this package. interop is a module of its own with tests against
@@ -107,7 +104,10 @@ import (
 	ossignal "os/signal"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
+
+	"apichain/internal/ctl"
 )
 
 func main() {
@@ -117,10 +117,14 @@ func main() {
 // command is the program with its arguments and streams; it returns the exit code. It hears the
 // signals of the process, so that only one may run at a time.
 func command(args []string, stdout, stderr io.Writer) int {
-	if s := findSubcommand(args); s != nil {
+	// Only a word can be a subcommand, and only a subcommand takes signals by a context: flags
+	// start a server, which takes them by p.run, and until then a signal ends the process.
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		ctx, cancel := ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer cancel()
-		return s.inspect(ctx, args[1:], os.Stdin, stdout, stderr)
+		if code, mine := ctl.Main(ctx, programVersion, args, os.Stdin, stdout, stderr); mine {
+			return code
+		}
 	}
 	o, f := newOptions()
 	var version bool
@@ -191,9 +195,7 @@ Usage:
 
 Subcommands:
 `)
-	for _, s := range subcommands() {
-		fmt.Fprintf(w, "  %-9s  %s\n", s.name, s.summary)
-	}
+	ctl.Usage(w)
 	f.usage(w)
 	fmt.Fprint(w, `
 Signals:

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"apichain/internal/ctl"
 )
 
 // Flags. They are registered in this package alone: a room below internal/ gets its settings as a
@@ -220,7 +222,7 @@ func (f *flags) parse(args []string, p *problems) error {
 		case errors.Is(err, flag.ErrHelp):
 			return errHelp
 		case err != nil:
-			*p = append(*p, flagProblem(err))
+			*p = append(*p, ctl.FlagProblem(err))
 			// The one error that takes nothing: without this it would come again for ever.
 			if strings.HasPrefix(err.Error(), "bad flag syntax") {
 				rest = rest[1:]
@@ -237,31 +239,6 @@ func (f *flags) parse(args []string, p *problems) error {
 	}
 	f.set.Visit(func(fl *flag.Flag) { f.byKey[fl.Name].given = true })
 	return nil
-}
-
-// flagProblem says in our words what the flag package found, with the flag first, as check does. The
-// package has no types for its errors, so this goes by their texts; one that it does not know stays.
-func flagProblem(err error) string {
-	text := err.Error()
-	if arg, ok := strings.CutPrefix(text, "bad flag syntax: "); ok {
-		return strconv.Quote(arg) + ": is no flag"
-	}
-	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
-		return "--" + strings.TrimPrefix(name, "-") + ": unknown flag"
-	}
-	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
-		return "--" + strings.TrimPrefix(name, "-") + ": needs a value"
-	}
-	// invalid value "x" for flag -name: parse error
-	if head, tail, ok := strings.Cut(text, " for flag -"); ok {
-		name, why, _ := strings.Cut(tail, ":")
-		return "--" + name + ": " + head + ":" + why
-	}
-	if head, tail, ok := strings.Cut(text, " for -"); ok { // invalid boolean value "x" for -name: …
-		name, why, _ := strings.Cut(tail, ":")
-		return "--" + name + ": " + head + ":" + why
-	}
-	return text
 }
 
 // shown returns the value of a flag as it may be shown: passwords in URLs are not.
