@@ -14,6 +14,7 @@ type auditOptions struct {
 	log        audit.Config
 }
 
+// register declares the flags of the policy and of the log.
 func (o *auditOptions) register(f *flags) {
 	f.in("audit")
 	f.text(&o.policyFile, "audit-policy-file", "",
@@ -28,20 +29,11 @@ func (o *auditOptions) register(f *flags) {
 // check also refuses a policy without a log and a log without a policy. Upstream starts
 // and records nothing; whoever gives one of the two expects records.
 func (o *auditOptions) check(p *problems) {
-	if o.policyFile != "" && o.log.Path == "" {
-		p.add("audit-policy-file", "records nothing without --audit-log-path")
-	}
-	if o.log.Path != "" && o.policyFile == "" {
-		p.add("audit-log-path", "records nothing without --audit-policy-file")
-	}
-	for _, n := range []struct {
-		flag  string
-		value int
-	}{{"audit-log-maxsize", o.log.MaxSize}, {"audit-log-maxbackup", o.log.MaxBackups}, {"audit-log-maxage", o.log.MaxAge}} {
-		if n.value < 0 {
-			p.add(n.flag, "%d is negative", n.value)
-		}
-	}
+	p.when(o.policyFile != "" && o.log.Path == "", "audit-policy-file", "records nothing without --audit-log-path")
+	p.when(o.log.Path != "" && o.policyFile == "", "audit-log-path", "records nothing without --audit-policy-file")
+	p.when(o.log.MaxSize < 0, "audit-log-maxsize", "%d is negative", o.log.MaxSize)
+	p.when(o.log.MaxBackups < 0, "audit-log-maxbackup", "%d is negative", o.log.MaxBackups)
+	p.when(o.log.MaxAge < 0, "audit-log-maxage", "%d is negative", o.log.MaxAge)
 }
 
 // auditFilter opens the trail of a request that the policy records, and writes its

@@ -50,9 +50,8 @@ var hstsDirective = regexp.MustCompile(`^(max-age=[0-9]+|includeSubDomains|prelo
 
 func (o *hstsOptions) check(p *problems) {
 	for _, d := range o.directives {
-		if !hstsDirective.MatchString(d) {
-			p.add("strict-transport-security-directives", "%q is not one of max-age=N, includeSubDomains, preload", d)
-		}
+		p.when(!hstsDirective.MatchString(d), "strict-transport-security-directives",
+			"%q is not one of max-age=N, includeSubDomains, preload", d)
 	}
 }
 
@@ -85,9 +84,8 @@ func (o *goawayOptions) register(f *flags) {
 }
 
 func (o *goawayOptions) check(p *problems) {
-	if !(o.chance >= 0 && o.chance <= 0.02) { // this way round, because NaN is neither
-		p.add("goaway-chance", "must be from 0 to 0.02, is %v", o.chance)
-	}
+	// This way round, because NaN is neither.
+	p.when(!(o.chance >= 0 && o.chance <= 0.02), "goaway-chance", "must be from 0 to 0.02, is %v", o.chance)
 }
 
 // goaway ends an HTTP/2 connection now and then: net/http turns Connection: close into

@@ -28,6 +28,7 @@ import (
 // belong to the TLS group, which reloads them.
 type authenticationOptions struct{ auth.Config }
 
+// register declares the flags of tokens, anonymous users and front proxies.
 func (o *authenticationOptions) register(f *flags) {
 	f.in("authentication")
 	f.text(&o.TokenFile, "token-auth-file", "", `CSV file of bearer tokens, read once at start: token,user,uid,"group1,group2"`)
@@ -44,6 +45,7 @@ func (o *authenticationOptions) register(f *flags) {
 		"what the names of headers with extra facts of the user begin with")
 }
 
+// check reports names that cannot be those of headers, which no request could then match.
 func (o *authenticationOptions) check(p *problems) {
 	for _, list := range []struct {
 		flag  string
@@ -55,9 +57,7 @@ func (o *authenticationOptions) check(p *problems) {
 		{"requestheader-extra-headers-prefix", o.ExtraPrefixes},
 	} {
 		for _, name := range list.names {
-			if !isHeaderName(name) {
-				p.add(list.flag, "%q is no name of a header", name)
-			}
+			p.when(!isHeaderName(name), list.flag, "%q is no name of a header", name)
 		}
 	}
 }
@@ -213,12 +213,8 @@ func (o *inFlightOptions) register(f *flags) {
 }
 
 func (o *inFlightOptions) check(p *problems) {
-	if o.readOnly < 0 {
-		p.add("max-requests-inflight", "must not be negative, is %d", o.readOnly)
-	}
-	if o.mutating < 0 {
-		p.add("max-mutating-requests-inflight", "must not be negative, is %d", o.mutating)
-	}
+	p.when(o.readOnly < 0, "max-requests-inflight", "must not be negative, is %d", o.readOnly)
+	p.when(o.mutating < 0, "max-mutating-requests-inflight", "must not be negative, is %d", o.mutating)
 }
 
 // inFlightLimits are the places of one listener, and how many are taken.

@@ -35,14 +35,9 @@ func (o *frontOptions) register(f *flags) {
 }
 
 func (o *frontOptions) check(p *problems) {
-	for _, n := range []struct {
-		flag  string
-		value int
-	}{{"max-header-lines", o.maxHeaderLines}, {"max-cookies", o.maxCookies}, {"max-query-keys", o.maxQueryKeys}} {
-		if n.value < 1 {
-			p.add(n.flag, "must be at least 1, is %d", n.value)
-		}
-	}
+	p.when(o.maxHeaderLines < 1, "max-header-lines", "must be at least 1, is %d", o.maxHeaderLines)
+	p.when(o.maxCookies < 1, "max-cookies", "must be at least 1, is %d", o.maxCookies)
+	p.when(o.maxQueryKeys < 1, "max-query-keys", "must be at least 1, is %d", o.maxQueryKeys)
 }
 
 // canonicalPath refuses a request whose path has two readings, whose framing is in
@@ -87,7 +82,8 @@ func checkFraming(r *http.Request, c *conn, hosts *hostSet) *status.Error {
 		switch r.Method {
 		case http.MethodPost, http.MethodPut, http.MethodPatch:
 			if len(r.Header["Content-Length"]) == 0 {
-				return closing(status.BadRequest("an HTTP/1.0 request with a body needs Content-Length (Transfer-Encoding is not part of HTTP/1.0)"))
+				return closing(status.BadRequest(
+					"an HTTP/1.0 request with a body needs Content-Length (Transfer-Encoding is not part of HTTP/1.0)"))
 			}
 		}
 	}
@@ -116,7 +112,7 @@ func (o *frontOptions) checkBounds(r *http.Request) (flag string, err *status.Er
 		lines += len(v)
 	}
 	if lines > o.maxHeaderLines {
-		return "max-header-lines", tooLarge("the request has " + strconv.Itoa(lines) + " header lines, more than " + strconv.Itoa(o.maxHeaderLines))
+		return "max-header-lines", tooLarge("header lines", lines, o.maxHeaderLines)
 	}
 	// Counted, not parsed: the bound is there because parsing them costs.
 	if c := r.Header["Cookie"]; len(c) > 0 {
@@ -125,7 +121,7 @@ func (o *frontOptions) checkBounds(r *http.Request) (flag string, err *status.Er
 			n += strings.Count(line, ";") + 1
 		}
 		if n > o.maxCookies {
-			return "max-cookies", tooLarge("the request has " + strconv.Itoa(n) + " cookies, more than " + strconv.Itoa(o.maxCookies))
+			return "max-cookies", tooLarge("cookies", n, o.maxCookies)
 		}
 	}
 	if q := r.URL.RawQuery; len(q) > o.maxQueryKeys && strings.Count(q, "&") >= o.maxQueryKeys {
@@ -134,9 +130,12 @@ func (o *frontOptions) checkBounds(r *http.Request) (flag string, err *status.Er
 	return "", nil
 }
 
-// tooLarge returns a 431 (RFC 6585, section 5).
-func tooLarge(message string) *status.Error {
-	return &status.Error{Code: http.StatusRequestHeaderFieldsTooLarge, Reason: "RequestHeaderFieldsTooLarge", Message: message}
+// tooLarge returns the 431 (RFC 6585, section 5) of a request that has n of what, more than most.
+func tooLarge(what string, n, most int) *status.Error {
+	return &status.Error{
+		Code: http.StatusRequestHeaderFieldsTooLarge, Reason: "RequestHeaderFieldsTooLarge",
+		Message: "the request has " + strconv.Itoa(n) + " " + what + ", more than " + strconv.Itoa(most),
+	}
 }
 
 // checkPath refuses a path with more than one reading: encoded slashes and backslashes,

@@ -44,12 +44,8 @@ func (o *timeoutOptions) register(f *flags) {
 }
 
 func (o *timeoutOptions) check(p *problems) {
-	if o.request <= 0 {
-		p.add("request-timeout", "must be above 0, is %v", o.request)
-	}
-	if o.minRequest <= 0 {
-		p.add("min-request-timeout", "must be above 0, is %v", o.minRequest)
-	}
+	p.when(o.request <= 0, "request-timeout", "must be above 0, is %v", o.request)
+	p.when(o.minRequest <= 0, "min-request-timeout", "must be above 0, is %v", o.minRequest)
 }
 
 // requestDeadline gives a request that is not long-running its deadline: the server's,

@@ -54,6 +54,13 @@ func (p *problems) add(flag, format string, args ...any) {
 	*p = append(*p, "--"+flag+": "+fmt.Sprintf(format, args...))
 }
 
+// when is add for what is wrong if so.
+func (p *problems) when(wrong bool, flag, format string, args ...any) {
+	if wrong {
+		p.add(flag, format, args...)
+	}
+}
+
 // options is every option of the program.
 type options struct {
 	listen         listenOptions

@@ -27,6 +27,7 @@ type watchOptions struct {
 	bookmarks    time.Duration // between two bookmarks; upstream's minute, shorter in tests
 }
 
+// register declares the flags of the window and of slow clients, and sets what has none.
 func (o *watchOptions) register(f *flags) {
 	f.in("watches")
 	f.int(&o.windowEvents, "watch-window-events", 100_000,
@@ -37,15 +38,9 @@ func (o *watchOptions) register(f *flags) {
 }
 
 func (o *watchOptions) check(p *problems) {
-	if o.windowEvents < 1 {
-		p.add("watch-window-events", "must be above 0, is %d", o.windowEvents)
-	}
-	if o.windowBytes < 1 {
-		p.add("watch-window-bytes", "must be above 0, is %d", o.windowBytes)
-	}
-	if o.slow < time.Millisecond {
-		p.add("watch-slow-timeout", "must be at least 1ms, is %v", o.slow)
-	}
+	p.when(o.windowEvents < 1, "watch-window-events", "must be above 0, is %d", o.windowEvents)
+	p.when(o.windowBytes < 1, "watch-window-bytes", "must be above 0, is %d", o.windowBytes)
+	p.when(o.slow < time.Millisecond, "watch-slow-timeout", "must be at least 1ms, is %v", o.slow)
 }
 
 // customOptions say what becomes of a definition with rules that are not evaluated: with strict it
@@ -69,12 +64,11 @@ func (o *fixturesOptions) register(f *flags) {
 		"of manifests that are applied before the server is ready; several documents and kind List are fine")
 }
 
+// check reports a path that stands twice: a slip, whose objects would be applied twice.
 func (o *fixturesOptions) check(p *problems) {
 	for i, path := range o.paths {
-		// A slip of the command line, whose objects would be applied twice.
-		if slices.ContainsFunc(o.paths[:i], func(other string) bool { return absolute(other) == absolute(path) }) {
-			p.add("fixtures", "%q is named twice", path)
-		}
+		same := func(other string) bool { return absolute(other) == absolute(path) }
+		p.when(slices.ContainsFunc(o.paths[:i], same), "fixtures", "%q is named twice", path)
 	}
 }
 

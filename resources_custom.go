@@ -26,29 +26,15 @@ import (
 // and its routes with it, so a request goes on with what it has found; hits of a replaced resource
 // are not carried over.
 
-// finder is what a server has beyond its tables: custom resources. Its methods may be called
-// concurrently.
-type finder interface {
-	// find returns the route of a request, nil if it is for none.
-	find(*http.Request) *route
-	// why says, for the explanation of a request, why find has none.
-	why(*http.Request) string
-	// routes returns all routes there are now, sorted as the admin page has them.
-	routes() []*route
-	// near returns the routes that a path may be meant for, the nearest first.
-	near(path string) []*route
-	// groups returns the names of the groups that it adds to those of its server, sorted.
-	groups() []string
-}
-
-// customRoutes is the finder of the extensions server: the routes to custom resources and to their discovery documents.
+// customRoutes is what the extensions server has beyond its tables: the routes to custom resources
+// and to their discovery documents. Its methods may be called concurrently.
 type customRoutes struct {
 	custom    *api.Customs
 	catalog   *discovery.Catalog
 	documents route // of all discovery documents
 }
 
-// newCustomRoutes makes the finder of what custom and catalog have, now and later.
+// newCustomRoutes makes the routes of what custom and catalog have, now and later.
 func newCustomRoutes(custom *api.Customs, catalog *discovery.Catalog) *customRoutes {
 	c := &customRoutes{custom: custom, catalog: catalog}
 	c.documents = route{
@@ -58,7 +44,8 @@ func newCustomRoutes(custom *api.Customs, catalog *discovery.Catalog) *customRou
 	return c
 }
 
-// find returns the route of a request for a custom resource, or for a discovery document of one.
+// find returns the route of a request for a custom resource, or for a discovery document of one; nil
+// if it is for none.
 func (c *customRoutes) find(req *http.Request) *route {
 	info := RequestInfoFrom(req.Context())
 	if !info.IsResourceRequest || info.APIPrefix != "apis" {
@@ -234,8 +221,8 @@ type operationKey struct {
 	form                api.PathForm
 }
 
-// newRouteSet makes the routes of r in one piece of memory. They are all registered where the
-// finder is made: no line of the program registers them one by one.
+// newRouteSet makes the routes of r in one piece of memory. Where they are registered is where the
+// customRoutes were made: no line of the program registers them one by one.
 func (c *customRoutes) newRouteSet(r *api.Resource) *routeSet {
 	root, resource, operations := strings.TrimSuffix(r.Root(), "/"), r.Qualified(), r.Operations()
 	room := make([]route, len(operations)+1)
@@ -260,7 +247,7 @@ func (c *customRoutes) newRouteSet(r *api.Resource) *routeSet {
 // find returns the route of a request for r: the one of its operation, else the one that refuses.
 func (t *routeSet) find(r *api.Resource, method string, info *request.Info) *route {
 	k := operationKey{method: method, subresource: info.Subresource, form: api.FormItem}
-	// A name with one of these verbs comes from a field selector, on the path of a collection.
+	// With one of these verbs a name may come from a field selector, on the path of a collection.
 	if info.Name == "" || info.Verb == "list" || info.Verb == "watch" || info.Verb == "deletecollection" {
 		k.form = collectionForm(r, info)
 	}

@@ -91,15 +91,10 @@ func (v *sniValue) Set(s string) error {
 
 // check reports halves of pairs, and versions and suites that are not offered. Files are not read.
 func (o *tlsOptions) check(p *problems) {
-	if o.certFile != "" && o.keyFile == "" {
-		p.add("tls-cert-file", "needs --tls-private-key-file")
-	}
-	if o.keyFile != "" && o.certFile == "" {
-		p.add("tls-private-key-file", "needs --tls-cert-file")
-	}
-	if o.minVersion != "VersionTLS12" && o.minVersion != "VersionTLS13" {
-		p.add("tls-min-version", "must be VersionTLS12 or VersionTLS13, is %q", o.minVersion)
-	}
+	p.when(o.certFile != "" && o.keyFile == "", "tls-cert-file", "needs --tls-private-key-file")
+	p.when(o.keyFile != "" && o.certFile == "", "tls-private-key-file", "needs --tls-cert-file")
+	p.when(o.minVersion != "VersionTLS12" && o.minVersion != "VersionTLS13", "tls-min-version",
+		"must be VersionTLS12 or VersionTLS13, is %q", o.minVersion)
 	// One line for each: who has a list from elsewhere learns of all at once.
 	offered, wrong := certs.Suites(), false
 	for _, name := range o.suites {
