@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+
+	"apichain/internal/metrics"
 )
 
 // The two filter chains, as data: what runs, what the admin endpoint shows and what the
@@ -124,10 +126,10 @@ type chain struct {
 	abandoned atomic.Int64 // handlers that go on after their time limit
 
 	// By position; the director and the handler have one each, behind the rows.
-	ended    []atomic.Uint64 // exchanges that ended there
-	answered []statusCounts  // answers given there
-	timed    bool            // whether filters note when they are entered
-	times    []durations     // own times of each row, of a sample; nil unless timed
+	ended    []atomic.Uint64     // exchanges that ended there
+	answered []statusCounts      // answers given there
+	timed    bool                // whether filters note when they are entered
+	times    []metrics.Durations // own times of each row, of a sample; nil unless timed
 }
 
 // newChain compiles rows around the director of the outermost server.
@@ -150,7 +152,7 @@ func newChain(p *program, listener string, rows []row) *chain {
 		if len(rows) >= mostPlaces {
 			panic(fmt.Sprintf("the chain of %s has %d rows, and a recording has no room for them: raise mostPlaces", listener, len(rows)))
 		}
-		c.times = make([]durations, len(rows)+1)
+		c.times = make([]metrics.Durations, len(rows)+1)
 	}
 	c.run = direct
 	for i := len(rows) - 1; i >= 0; i-- {

@@ -128,20 +128,12 @@ func (o *shutdownOptions) register(f *flags) {
 
 // check refuses times that are negative, and a stop that would be over before it drains.
 func (o *shutdownOptions) check(p *problems) {
-	for _, d := range []struct {
-		flag  string
-		value time.Duration
-	}{
-		{"shutdown-delay-duration", o.delay}, {"shutdown-watch-termination-grace-period", o.watchGrace},
-		{"shutdown-timeout", o.timeout}, {"livez-grace-period", o.livezGrace},
-	} {
-		if d.value < 0 {
-			p.add(d.flag, "must not be negative, is %v", d.value)
-		}
-	}
-	if o.timeout > 0 && o.timeout <= o.delay {
-		p.add("shutdown-timeout", "%v leaves no time after --shutdown-delay-duration %v", o.timeout, o.delay)
-	}
+	p.when(o.delay < 0, "shutdown-delay-duration", "must not be negative, is %v", o.delay)
+	p.when(o.watchGrace < 0, "shutdown-watch-termination-grace-period", "must not be negative, is %v", o.watchGrace)
+	p.when(o.timeout < 0, "shutdown-timeout", "must not be negative, is %v", o.timeout)
+	p.when(o.livezGrace < 0, "livez-grace-period", "must not be negative, is %v", o.livezGrace)
+	p.when(o.timeout > 0 && o.timeout <= o.delay, "shutdown-timeout",
+		"%v leaves no time after --shutdown-delay-duration %v", o.timeout, o.delay)
 }
 
 // stopState is what requests and the admin endpoint need to know of a stop.

@@ -36,8 +36,7 @@
 //	watch_table.go          the watches there are
 //	health.go               healthz, livez, readyz
 //	version.go              /version and the build
-//	metrics.go              what is counted of requests, and the page /metrics
-//	metrics_store.go        gauges of the store and its readers
+//	metrics.go              what is counted of requests, gauges of the store, the page /metrics
 //	recent.go               requests that have ended, and the slowest of each route
 //	recent_time.go          where the time of a request goes
 //

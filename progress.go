@@ -45,17 +45,10 @@ func (o *progressOptions) register(f *flags) {
 
 // check refuses limits that are too short to be kept: the check has some ten turns in the shortest.
 func (o *progressOptions) check(p *problems) {
-	for _, d := range []struct {
-		flag  string
-		value time.Duration
-	}{
-		{"read-header-timeout", o.header}, {"idle-timeout", o.idle},
-		{"body-progress-timeout", o.body}, {"write-progress-timeout", o.write},
-	} {
-		if d.value < time.Millisecond {
-			p.add(d.flag, "must be at least 1ms, is %v", d.value)
-		}
-	}
+	p.when(o.header < time.Millisecond, "read-header-timeout", "must be at least 1ms, is %v", o.header)
+	p.when(o.idle < time.Millisecond, "idle-timeout", "must be at least 1ms, is %v", o.idle)
+	p.when(o.body < time.Millisecond, "body-progress-timeout", "must be at least 1ms, is %v", o.body)
+	p.when(o.write < time.Millisecond, "write-progress-timeout", "must be at least 1ms, is %v", o.write)
 }
 
 // stall is one place where something may wait for the peer. Its zero value is ready for use.
