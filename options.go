@@ -15,8 +15,9 @@ import (
 )
 
 // Flags. They are registered in this package alone: a room below internal/ gets its settings as a
-// plain Config, and knows no flag. Each feature has a group of options in its own file, with the
-// names, defaults and checks of its flags, and this file composes them.
+// plain Config, and knows no flag (but for the subcommands, which are programs of their own). Each
+// feature has a group of options in its own file, with the names, defaults and checks of its flags,
+// and this file composes them.
 //
 // A start goes through four steps, so that tests can begin at any: register (newOptions), parse,
 // check (both in options.parse), use (newProgram). All that is wrong is reported at once, each with
