@@ -32,7 +32,7 @@ import (
 //   - The goroutine that runs the chain reads and writes everything; in HTTP/2 that is the
 //     handler's own from the timeout filter inward (see runApart).
 //   - Another goroutine (a timer, a stop, the admin endpoint) loads at first, and then may read
-//     the fields that filters before that position have set; each is set once.
+//     the fields that filters before that position have set.
 //   - Fields under the heading "under mu" need the lock, whoever asks. Methods named …Locked
 //     are called with it. Atomic fields need none, but state changes only under it.
 //
@@ -53,7 +53,8 @@ type exchange struct {
 	userAgent string
 	auditID   [1]string // a slice of it is the header value, which saves an allocation
 
-	// What the filters found out. Each is set once, before at moves on.
+	// What the filters found out. Each is set before at moves on, and then stays, but for acting,
+	// which impersonation sets again (see shownUser).
 	info        request.Info
 	target      target
 	user        *request.User // who the credentials say
@@ -111,22 +112,21 @@ const (
 	stateDone             // the answer is whole
 )
 
-// completion is how the exchange ends. Three things happen to each, each once, in any order
-// but that of the books, which either of the first two closes:
+// completion is how the exchange ends: by its handler or by its time limit, whichever is first.
+// Each happens once at most, and both close the books (chain.finish), of which the first counts:
 //
-//	handler ── returns ──> handlerReturned ──┐
-//	                                         ├──> booksClosed (chain.finish)
-//	timer ──── fires ────> limitAnswered ────┘
+//	handler ── returns ──> handlerReturned ──> booksClosed
+//	timer ──── fires ────> expired or cut ───> booksClosed ──> limitAnswered
 //
-// Usually the handler returns, the timer never fires and the books are closed last. Where the
-// limit comes first, the books are closed while the handler goes on: it is abandoned until it
-// returns, and what it still writes reaches nobody.
+// Usually the handler returns and the timer never fires. Where the limit comes first, the books are
+// closed while the handler goes on: it is abandoned until it returns, and what it still writes
+// reaches nobody.
 type completion struct {
 	// limit is how long after received the time limit answers; 0: never, as for everything
 	// long-running.
 	limit time.Duration
 	// limitAnswered is closed when the time limit has answered. Only runApart waits for it, and
-	// makes it.
+	// makes it: nil where the handler has no goroutine of its own.
 	limitAnswered chan struct{}
 	panicked      *panicked                // what the handler panicked with
 	life          atomic.Pointer[lifetime] // nil until somebody waits for the context

@@ -33,8 +33,9 @@ import (
 // must say something to another one it gets a function here, so that what depends on what can be
 // read in newProgram and start.
 
-// program is what the parts share. What is no part of its own, made for concurrent use, or atomic
-// does not change once start has returned, but for the fields under mu.
+// program is what the parts share. Its fields are set by newProgram, start and serve, and by whoever
+// made it before those; afterwards they are read by everybody. What changes later is atomic, a part
+// that is made for concurrent use, or under mu.
 type program struct {
 	// Identity: what it was asked to be.
 
@@ -105,10 +106,10 @@ type program struct {
 	endBackground context.CancelFunc
 	owned         sync.WaitGroup // those goroutines
 	adminAsked    chan struct{}  // has a token when the admin listener was asked after the last signal
-	written       []string       // files that are removed at the end
 
 	mu           sync.Mutex
-	registration error // the first registration that failed
+	registration error    // the first registration that failed
+	written      []string // files that are removed at the end
 }
 
 // newProgram makes a program that is not started. o must have been checked.
