@@ -275,7 +275,7 @@ func (q *Call) checkKind(obj map[string]any) error {
 		return status.BadRequest("the object provided is unrecognized (must be of type " + q.Kind + "): Object 'Kind' is missing in '" + text + "'")
 	case version != "" && version != q.apiVersion() && !q.custom && q.api.ForKind(version, cmp.Or(kind, q.Kind)) == nil:
 		kind = cmp.Or(kind, q.Kind)
-		_, v := splitAPIVersion(version)
+		_, v := kinds.SplitAPIVersion(version)
 		return status.BadRequest(kind + " in version " + strconv.Quote(v) + " cannot be handled as a " + q.Kind + ": no kind " + strconv.Quote(kind) + " is registered for version " + strconv.Quote(version))
 	case version != "" && version != q.apiVersion():
 		return status.BadRequest("the API version in the data (" + version + ") does not match the expected API version (" + q.apiVersion() + ")")

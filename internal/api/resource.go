@@ -230,14 +230,6 @@ func (r *Resource) Key(namespace, name string) string {
 // Root returns where the paths of a resource of a named group begin.
 func (r *Resource) Root() string { return "/apis/" + r.Group + "/" + r.Version + "/" }
 
-// Qualified is the resource as messages name it: widgets.example.com.
-func (r *Resource) Qualified() string {
-	if r.Group == "" {
-		return r.Plural
-	}
-	return r.Plural + "." + r.Group
-}
-
 // apiVersion is what objects of the resource say.
 func (r *Resource) apiVersion() string {
 	if r.Group == "" {
