@@ -419,7 +419,7 @@ func TestFaultSequence(t *testing.T) {
 		r := &faultRule{FaultRule: admin.FaultRule{ID: id, Percent: percent}, rules: rules}
 		var b strings.Builder
 		for range 40 {
-			if _, hit := r.fires(); hit {
+			if _, hit := r.countMatch(); hit {
 				b.WriteByte('x')
 			} else {
 				b.WriteByte('.')
@@ -693,8 +693,8 @@ func TestFaultsAreShown(t *testing.T) {
 	c.must(503, "GET", mapsPath, nil)
 }
 
-// TestFaultsForetold: a dry run is told of what is sure, and moves no count.
-func TestFaultsForetold(t *testing.T) {
+// TestFaultsPredicted: a dry run is told of what is sure, and moves no count.
+func TestFaultsPredicted(t *testing.T) {
 	p := newTestProgram(t)
 	put := func(rules ...admin.FaultRule) {
 		t.Helper()
@@ -778,7 +778,7 @@ func TestFaultsAreRecorded(t *testing.T) {
 	}
 }
 
-// TestFaultsAreExplained: explain names the rule and foretells the answer that the request
+// TestFaultsAreExplained: explain names the rule and predicts the answer that the request
 // then gets, and the rule counts the request alone.
 func TestFaultsAreExplained(t *testing.T) {
 	c := startFaults(t, "https")
@@ -839,7 +839,7 @@ func TestFaultsLeakNothing(t *testing.T) {
 			c.chain("http").table.each(func(*exchange) { n++ })
 			return n == 0
 		})
-		if f.timer.Stop() {
+		if f.end.timer.Stop() {
 			t.Fatal("its timer goes on")
 		}
 	}

@@ -69,8 +69,8 @@
 //	tls_options.go          the flags of certificates, and what is shown of them
 //	files.go                ready file, kubeconfig, start-up lines
 //	logging.go              the log, and what it must not show
-//	inspect.go              what the admin package shows of all this
-//	inspect_store.go        and of the store
+//	inspect.go              what the admin endpoint shows of the process and the store
+//	inspect_requests.go     and of the way of requests: servers, routes, filters, in flight
 //	explain.go              what would become of a request: the dry run
 //	explain_request.go      the request that nobody sends
 //	explain_near.go         routes that almost match it
@@ -83,7 +83,7 @@
 //	drain.go                the reversible drain
 //	loglevel.go             the verbosity of the log
 //	faults.go               the rules of fault injection
-//	admin_access.go         who may use the admin listener
+//	admin_access.go         the admin listener: its flags, its handler, who may use it
 //
 // Subcommands, which ask a running program:
 //

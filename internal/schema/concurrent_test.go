@@ -263,7 +263,8 @@ func TestBoundedDefinitions(t *testing.T) {
 		crd := definition(t, specOnly, func(crd map[string]any) {
 			var versions []any
 			for i := range 1000 {
-				versions = append(versions, parse(t, fmt.Sprintf(`{"name":"v%d","served":true,"storage":%v,"schema":{"openAPIV3Schema":%s}}`, i, i == 0, specOnly)))
+				versions = append(versions, parse(t,
+					fmt.Sprintf(`{"name":"v%d","served":true,"storage":%v,"schema":{"openAPIV3Schema":%s}}`, i, i == 0, specOnly)))
 			}
 			tree.Set(crd, versions, "spec", "versions")
 		})

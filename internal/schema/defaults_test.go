@@ -257,7 +257,8 @@ func TestDefaultsAgainstNaive(t *testing.T) {
 		s.SetDefaults(got)
 		naiveDefaults(want, raw)
 		if !tree.Equal(got, want) {
-			t.Fatalf("%s\nof %s:\ngot  %s\nwant %s", tree.AppendJSON(nil, raw), tree.AppendJSON(nil, before), tree.AppendJSON(nil, got), tree.AppendJSON(nil, want))
+			t.Fatalf("%s\nof %s:\ngot  %s\nwant %s", tree.AppendJSON(nil, raw), tree.AppendJSON(nil, before), tree.AppendJSON(nil, got),
+				tree.AppendJSON(nil, want))
 		}
 		if !tree.Equal(got, before) {
 			changed++
@@ -336,7 +337,8 @@ func TestDefaultsTooMany(t *testing.T) {
 	if _, err := schema.Compile(parse(t, large)); err == nil || err.Error() != refused {
 		t.Errorf("one large default: %v", err)
 	}
-	if got := check(t, definition(t, large), nil); !strings.HasPrefix(got, "Invalid ") || !strings.HasSuffix(got, "error building validator: "+refused) {
+	got := check(t, definition(t, large), nil)
+	if !strings.HasPrefix(got, "Invalid ") || !strings.HasSuffix(got, "error building validator: "+refused) {
 		t.Errorf("in a definition: %s", got)
 	}
 

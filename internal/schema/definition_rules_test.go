@@ -184,12 +184,16 @@ func TestDefinitionHoisting(t *testing.T) {
 	v2 := func(fields string) func(map[string]any) {
 		return withVersion(t, `{"name":"v2","served":true,"storage":false,`+fields+`}`)
 	}
-	const bad, good = `"schema":{"openAPIV3Schema":{"type":"object","properties":{"a":{}}}}`, `"schema":{"openAPIV3Schema":` + specOnly + `}`
+	const bad, good = `"schema":{"openAPIV3Schema":{"type":"object","properties":{"a":{}}}}`, `"schema":{"openAPIV3Schema":` + specOnly +
+		`}`
 	const other = `"schema":{"openAPIV3Schema":{"type":"object"}}`
 	const noType = ": Required value: must not be empty for specified object fields"
-	const column, scale = `"additionalPrinterColumns":[{"name":"A","type":"string","jsonPath":"a"}]`, `"subresources":{"scale":{"specReplicasPath":".spec.n"}}`
-	const badColumn, badScale = `JSONPath: Invalid value: "a": must be a simple json path starting with .`, "subresources.scale.statusReplicasPath: Required value"
-	const field, badField = `"selectableFields":[{"jsonPath":".x"}]`, `selectableFields[0].jsonPath: Invalid value: ".x": is an invalid path: does not refer to a valid field`
+	const column, scale = `"additionalPrinterColumns":[{"name":"A","type":"string","jsonPath":"a"}]`,
+		`"subresources":{"scale":{"specReplicasPath":".spec.n"}}`
+	const badColumn, badScale = `JSONPath: Invalid value: "a": must be a simple json path starting with .`,
+		"subresources.scale.statusReplicasPath: Required value"
+	const field, badField = `"selectableFields":[{"jsonPath":".x"}]`,
+		`selectableFields[0].jsonPath: Invalid value: ".x": is an invalid path: does not refer to a valid field`
 	all := func(changes ...func(map[string]any)) func(map[string]any) {
 		return func(crd map[string]any) {
 			for _, change := range changes {
@@ -236,13 +240,15 @@ func TestDefinitionColumns(t *testing.T) {
 		rows = append(rows, definitionRow{typ, columns(`{"name":"A","type":"` + typ + `","jsonPath":".a"}`), ""})
 	}
 	for _, typ := range []string{"object", "array", "String", "time"} {
-		rows = append(rows, definitionRow{typ, columns(`{"name":"A","type":"` + typ + `","jsonPath":".a"}`), "Invalid " + at + `type: Invalid value: "` + typ + `": must be one of ` + types})
+		rows = append(rows, definitionRow{typ, columns(`{"name":"A","type":"` + typ + `","jsonPath":".a"}`), "Invalid " + at +
+			`type: Invalid value: "` + typ + `": must be one of ` + types})
 	}
 	for format := range strings.SplitSeq(formats, ",") {
 		rows = append(rows, definitionRow{format, columns(`{"name":"A","type":"string","format":"` + format + `","jsonPath":".a"}`), ""})
 	}
 	for _, format := range []string{"uuid", "email", "datetime"} {
-		rows = append(rows, definitionRow{format, columns(`{"name":"A","type":"string","format":"` + format + `","jsonPath":".a"}`), "Invalid " + at + `format: Invalid value: "` + format + `": must be one of ` + formats})
+		rows = append(rows, definitionRow{format, columns(`{"name":"A","type":"string","format":"` + format + `","jsonPath":".a"}`),
+			"Invalid " + at + `format: Invalid value: "` + format + `": must be one of ` + formats})
 	}
 	definitionTable(t, rows)
 }
@@ -282,7 +288,8 @@ func TestDefinitionSelectable(t *testing.T) {
 	const properties = `"s":{"type":"string"},"i":{"type":"integer"},"b":{"type":"boolean"},"n":{"type":"number"},"o":{"type":"object","properties":{"s":{"type":"string"}}},` +
 		`"l":{"type":"array","items":{"type":"string"}},"m":{"type":"object","additionalProperties":{"type":"string"}},"p":{"x-kubernetes-preserve-unknown-fields":true},` +
 		`"e":{"type":"string","enum":["x"]},"d":{"type":"string","format":"date"},"is":{"x-kubernetes-int-or-string":true}`
-	const text = `{"type":"object","properties":{"spec":{"type":"object","properties":{` + properties + `}},"metadata":{"type":"object","properties":{"name":{"type":"string"}}}}}`
+	const text = `{"type":"object","properties":{"spec":{"type":"object","properties":{` + properties +
+		`}},"metadata":{"type":"object","properties":{"name":{"type":"string"}}}}}`
 	const scalar = "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed."
 	many := func(n int) (paths []string) {
 		for i := range n {
@@ -384,8 +391,9 @@ func TestDefinitionConversion(t *testing.T) {
 func TestDefinitionApproval(t *testing.T) {
 	const (
 		field   = "metadata.annotations[api-approved.kubernetes.io]"
-		missing = `Required ` + field + `: Required value: protected groups must have approval annotation "api-approved.kubernetes.io", see https://github.com/kubernetes/enhancements/pull/1111`
-		ways    = `": protected groups must have approval annotation "api-approved.kubernetes.io" with either a URL or a reason starting with "unapproved", see https://github.com/kubernetes/enhancements/pull/1111`
+		missing = `Required ` + field +
+			`: Required value: protected groups must have approval annotation "api-approved.kubernetes.io", see https://github.com/kubernetes/enhancements/pull/1111`
+		ways = `": protected groups must have approval annotation "api-approved.kubernetes.io" with either a URL or a reason starting with "unapproved", see https://github.com/kubernetes/enhancements/pull/1111`
 	)
 	in := func(group, annotation string) map[string]any {
 		return definition(t, specOnly, func(crd map[string]any) {
@@ -501,14 +509,20 @@ func TestDefinitionRules(t *testing.T) {
 // sent, whatever versions have in common.
 func TestDefinitionRulePaths(t *testing.T) {
 	rule := func(s string) string { return `"x-kubernetes-validations":[{"rule":"` + s + `"}]` }
-	text := `{"type":"object",` + rule("root") + `,"properties":{"b":{"type":"object",` + rule("b") + `},"a":{"type":"array",` + rule("a") + `,"items":{"type":"string",` + rule("items") + `}},` +
+	text := `{"type":"object",` + rule("root") + `,"properties":{"b":{"type":"object",` + rule("b") + `},"a":{"type":"array",` +
+		rule("a") + `,"items":{"type":"string",` + rule("items") + `}},` +
 		`"m":{"type":"object","additionalProperties":{"type":"string","x-kubernetes-validations":[{"rule":"1"},{"rule":"2"}]}},"x":{"type":"string","allOf":[{},{` + rule("nested") + `}],"not":{` + rule("not") + `}}}}`
 	crd := definition(t, text, withVersion(t, `{"name":"v2","served":true,"storage":false,"schema":{"openAPIV3Schema":`+text+`}}`))
-	places := []string{"", "properties[a].", "properties[a].items.", "properties[b].", "properties[m].additionalProperties.", "properties[m].additionalProperties.", "properties[x].allOf[1].", "properties[x].not."}
+	places := []string{"", "properties[a].", "properties[a].items.", "properties[b].", "properties[m].additionalProperties.",
+		"properties[m].additionalProperties.", "properties[x].allOf[1].", "properties[x].not."}
 	var want []string
 	for version := range 2 {
 		for i, place := range places {
-			want = append(want, fmt.Sprintf("spec.versions[%d].schema.openAPIV3Schema.%sx-kubernetes-validations[%d].rule", version, place, map[bool]int{true: 1}[i == 5]))
+			which := 0
+			if i > 0 && places[i-1] == place {
+				which = 1 // the second rule of its place
+			}
+			want = append(want, fmt.Sprintf("spec.versions[%d].schema.openAPIV3Schema.%sx-kubernetes-validations[%d].rule", version, place, which))
 		}
 	}
 	var got []string
@@ -537,7 +551,8 @@ func TestDefinitionWarnings(t *testing.T) {
 		return out
 	}
 	ofSet := func(typ string) []string {
-		return []string{"x-kubernetes-list-type: set for items of type \"" + typ + "\" is not supported by server-side apply or CEL validation rules"}
+		return []string{"x-kubernetes-list-type: set for items of type \"" + typ +
+			"\" is not supported by server-side apply or CEL validation rules"}
 	}
 	for _, row := range []struct {
 		properties string
@@ -630,7 +645,8 @@ func nameOwner(t testing.TB, group, plural, kind string, shortNames ...any) map[
 func nameConditions(conditions []any) string {
 	var out []string
 	for _, c := range conditions {
-		out = append(out, fmt.Sprintf("%s=%s %s: %s", tree.Text(c, "type"), tree.Text(c, "status"), tree.Text(c, "reason"), tree.Text(c, "message")))
+		text := func(name string) string { return tree.Text(c, name) }
+		out = append(out, text("type")+"="+text("status")+" "+text("reason")+": "+text("message"))
 	}
 	return strings.Join(out, "\n")
 }
@@ -695,13 +711,21 @@ func TestDefinitionNamesKept(t *testing.T) {
 	owner := nameOwner(t, "example.com", "widgets", "Widget", "wd")
 	thief := nameOwner(t, "example.com", "gadgets", "Widget", "wd")
 	names, conditions := schema.NameConflicts(owner, []map[string]any{owner, thief}, now)
-	if got := nameConditions(conditions); !strings.HasPrefix(got, "NamesAccepted=True") || !tree.Equal(names, tree.Object(owner, "spec", "names")) {
+	wanted := tree.Object(owner, "spec", "names")
+	if got := nameConditions(conditions); !strings.HasPrefix(got, "NamesAccepted=True") || !tree.Equal(names, wanted) {
 		t.Errorf("the owner: %s %s", tree.AppendJSON(nil, names), got)
+	}
+	// Its own names are not taken from it by itself: a short name may become the singular.
+	own := tree.Copy(owner).(map[string]any)
+	tree.Set(own, "wd", "spec", "names", "singular")
+	if names, conditions := schema.NameConflicts(own, []map[string]any{owner}, now); tree.Text(names, "singular") != "wd" {
+		t.Errorf("an own name: %s %s", tree.AppendJSON(nil, names), nameConditions(conditions))
 	}
 	// A name that it asks for later is refused, the old one stays.
 	tree.Set(owner, conditions, "status", "conditions")
 	other := nameOwner(t, "example.com", "tools", "Tool")
-	for name, taken := range map[string]any{"plural": "tools", "singular": "tool", "kind": "Tool", "listKind": "ToolList", "shortNames": []any{"tool"}} {
+	for name, taken := range map[string]any{"plural": "tools", "singular": "tool", "kind": "Tool", "listKind": "ToolList",
+		"shortNames": []any{"tool"}} {
 		changed := tree.Copy(owner).(map[string]any)
 		tree.Set(changed, taken, "spec", "names", name)
 		names, conditions := schema.NameConflicts(changed, []map[string]any{other}, now.Add(time.Hour))
@@ -734,7 +758,8 @@ func TestDefinitionConditions(t *testing.T) {
 		t.Errorf("same status:\ngot  %s\nwant %s", got, want)
 	}
 	list = schema.SetCondition(list, "A", "True", "R3", "m3", second)
-	want = strings.Replace(want, `"2026-01-01T11:00:00Z","message":"m2","reason":"R2","status":"False"`, `"2026-01-02T00:00:00Z","message":"m3","reason":"R3","status":"True"`, 1)
+	want = strings.Replace(want, `"2026-01-01T11:00:00Z","message":"m2","reason":"R2","status":"False"`,
+		`"2026-01-02T00:00:00Z","message":"m3","reason":"R3","status":"True"`, 1)
 	if got := string(tree.AppendJSON(nil, list)); got != want {
 		t.Errorf("another status:\ngot  %s\nwant %s", got, want)
 	}

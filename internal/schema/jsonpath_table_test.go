@@ -117,6 +117,9 @@ func TestPathRanges(t *testing.T) {
 		{".spec.list[2:2]", `-`},
 		{".spec.list[3:1]", `-`},
 		{".spec.list[4:]", `-`},
+		{".spec.list[1:4]", `20`},
+		{".spec.list[1:9]", `-`},
+		{".spec.list[-9:2]", `-`},
 		{".spec.none[0:]", `-`},
 		{".spec.items[1:].name", `"b"`},
 		{".spec.items[2:].name", `"c"`}, // the first that has one
@@ -371,7 +374,8 @@ func TestDotPath(t *testing.T) {
 // FuzzPathErrors: a path is taken or refused with an error of bounded length that names it and,
 // if it goes wrong somewhere, a place inside of it. A path that is taken finds the same twice.
 func FuzzPathErrors(f *testing.F) {
-	for _, path := range []string{".a.b", "['a'].b", ".l[0]", ".l[-1:]", ".l[*].x", `.l[?(@.t=="x")].v`, ".l[?(@.n>1.5)]", "..", ".a[", `.a['\`, ".a[?(@[0]!=true)]", "\xff.", ".é"} {
+	for _, path := range []string{".a.b", "['a'].b", ".l[0]", ".l[-1:]", ".l[*].x", `.l[?(@.t=="x")].v`, ".l[?(@.n>1.5)]", "..", ".a[",
+		`.a['\`, ".a[?(@[0]!=true)]", "\xff.", ".é"} {
 		f.Add(path)
 	}
 	obj := parse(f, pathObject)

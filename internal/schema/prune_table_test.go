@@ -79,12 +79,44 @@ func TestPruneTable(t *testing.T) {
 		if want := `{"spec":{"a":` + row.left + `}}`; left != want {
 			t.Errorf("%s: {%s}\nleft %s\nwant %s", row.name, row.rules, left, want)
 		}
-		var want []string
-		for p := range strings.FieldsSeq(row.unknown) {
-			want = append(want, "spec."+p)
-		}
-		if !slices.Equal(unknown, want) {
+		if want := belowSpec(row.unknown); !slices.Equal(unknown, want) {
 			t.Errorf("%s: told of %q, want %q", row.name, unknown, want)
+		}
+		// The same beside a field that is unknown for certain: an object with nothing to prune
+		// is not walked as far as others.
+		left, unknown = prune(t, withSpec(`"a":{`+row.rules+`}`), `{"spec":{"a":`+row.value+`,"~":1}}`)
+		if want := `{"spec":{"a":` + row.left + `}}`; left != want || !slices.Equal(unknown, append(belowSpec(row.unknown), "spec.~")) {
+			t.Errorf("%s, beside an unknown field: left %s, told of %q", row.name, left, unknown)
+		}
+	}
+}
+
+// belowSpec makes the paths of fields of spec from names with blanks between them.
+func belowSpec(names string) (paths []string) {
+	for name := range strings.FieldsSeq(names) {
+		paths = append(paths, "spec."+name)
+	}
+	return paths
+}
+
+// TestPruneEmbeddedMetadata: of an embedded resource's metadata the fields of ObjectMeta stay
+// and no others do.
+func TestPruneEmbeddedMetadata(t *testing.T) {
+	text := withSpec(`"a":{"type":"object","x-kubernetes-embedded-resource":true,"x-kubernetes-preserve-unknown-fields":true}`)
+	for _, field := range []string{`"name":"n"`, `"generateName":"n-"`, `"namespace":"default"`, `"selfLink":"/x"`, `"uid":"u"`,
+		`"resourceVersion":"1"`, `"generation":1`,
+		`"creationTimestamp":"2026-01-01T00:00:00Z"`, `"deletionTimestamp":"2026-01-01T00:00:00Z"`, `"deletionGracePeriodSeconds":5`, `"labels":{"l":"1"}`, `"annotations":{"a":"1"}`,
+		`"ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"p","uid":"u"}]`, `"finalizers":["example.com/x"]`, `"managedFields":[{"manager":"m","operation":"Update"}]`} {
+		obj := `{"spec":{"a":{"metadata":{` + field + `,"odd":1}}}}`
+		left, unknown := prune(t, text, obj)
+		if left != strings.Replace(obj, `,"odd":1`, "", 1) || !slices.Equal(unknown, []string{"spec.a.metadata.odd"}) {
+			t.Errorf("%s: left %s, told of %q", field, left, unknown)
+		}
+	}
+	for _, name := range []string{"Name", "clusterName", "initializers", "kind", "spec"} {
+		left, unknown := prune(t, text, `{"spec":{"a":{"metadata":{"`+name+`":null}}}}`)
+		if left != `{"spec":{"a":{"metadata":{}}}}` || !slices.Equal(unknown, []string{"spec.a.metadata." + name}) {
+			t.Errorf("%s: left %s, told of %q", name, left, unknown)
 		}
 	}
 }
@@ -199,7 +231,8 @@ func TestPruneProperties(t *testing.T) {
 		after := tree.Copy(before).(map[string]any)
 		unknown, _ := s.Prune(after)
 		text := func() string {
-			return fmt.Sprintf("%s\nof %s\nleft %s\ntold of %q", tree.AppendJSON(nil, raw), tree.AppendJSON(nil, before), tree.AppendJSON(nil, after), unknown)
+			return fmt.Sprintf("%s\nof %s\nleft %s\ntold of %q", tree.AppendJSON(nil, raw), tree.AppendJSON(nil, before),
+				tree.AppendJSON(nil, after), unknown)
 		}
 		if !slices.IsSorted(unknown) {
 			t.Fatalf("not sorted: %s", text())

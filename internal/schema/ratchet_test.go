@@ -84,7 +84,8 @@ func TestRatchetNil(t *testing.T) {
 	s := compile(t, withSpec(`"n":{"type":"integer","maximum":10}`))
 	obj := parse(t, `{"spec":{"n":99}}`)
 	for _, old := range []map[string]any{nil, {}, {"spec": nil}, {"spec": "text"}, {"spec": []any{}}} {
-		if got := lines(s.Validate(obj, old)); got != "Invalid spec.n: Invalid value: 99: spec.n in body should be less than or equal to 10" {
+		const want = "Invalid spec.n: Invalid value: 99: spec.n in body should be less than or equal to 10"
+		if got := lines(s.Validate(obj, old)); got != want {
 			t.Errorf("old %v: %s", old, got)
 		}
 	}
@@ -132,7 +133,8 @@ func TestRatchetProperties(t *testing.T) {
 		}
 		all, left := s.Validate(obj, nil), s.Validate(obj, old)
 		text := func() string {
-			return fmt.Sprintf("from %s to %s:\nalone %s\nagainst the old one %s", tree.AppendJSON(nil, old), tree.AppendJSON(nil, obj), lines(all), lines(left))
+			return fmt.Sprintf("from %s to %s:\nalone %s\nagainst the old one %s", tree.AppendJSON(nil, old), tree.AppendJSON(nil, obj),
+				lines(all), lines(left))
 		}
 		if missing := firstNotIn(left, all); missing != "" {
 			t.Fatalf("%s is new: %s", missing, text())
@@ -181,7 +183,8 @@ func TestRatchetLeavesAlone(t *testing.T) {
 		oldBefore, objBefore := tree.Copy(old), tree.Copy(obj)
 		s.Validate(obj, old)
 		if !tree.Equal(old, oldBefore) || !tree.Equal(obj, objBefore) {
-			t.Fatalf("%s became %s, or %s became %s", tree.AppendJSON(nil, oldBefore), tree.AppendJSON(nil, old), tree.AppendJSON(nil, objBefore), tree.AppendJSON(nil, obj))
+			t.Fatalf("%s became %s, or %s became %s", tree.AppendJSON(nil, oldBefore), tree.AppendJSON(nil, old),
+				tree.AppendJSON(nil, objBefore), tree.AppendJSON(nil, obj))
 		}
 	}
 }

@@ -347,7 +347,8 @@ func referenceSchema(r *rand.Rand, depth int, alternatives bool) map[string]any 
 		case 0:
 			s["x-kubernetes-list-type"] = "set"
 		case 1:
-			items = map[string]any{"type": "object", "properties": map[string]any{"a": map[string]any{"type": "integer"}, "b": referenceSchema(r, depth-1, alternatives)}}
+			items = map[string]any{"type": "object", "properties": map[string]any{"a": map[string]any{"type": "integer"},
+				"b": referenceSchema(r, depth-1, alternatives)}}
 			s["x-kubernetes-list-type"], s["x-kubernetes-list-map-keys"] = "map", [][]any{{"a"}, {"a", "b"}}[r.IntN(2)]
 		}
 		s["items"] = items
@@ -430,7 +431,8 @@ func referenceRules(r *rand.Rand, s map[string]any, kind string) {
 // referenceValue grows a value for a schema, which it mostly obeys in its types.
 func referenceValue(r *rand.Rand, s map[string]any, depth int) any {
 	if r.IntN(12) == 0 {
-		return []any{nil, true, int64(1), 1.5, "x", []any{}, []any{int64(1), int64(1)}, map[string]any{}, map[string]any{"a": int64(1)}}[r.IntN(9)]
+		return []any{nil, true, int64(1), 1.5, "x", []any{}, []any{int64(1), int64(1)}, map[string]any{},
+			map[string]any{"a": int64(1)}}[r.IntN(9)]
 	}
 	typ, _ := s["type"].(string)
 	if s["x-kubernetes-int-or-string"] == true {

@@ -63,7 +63,8 @@ func TestRuleTypes(t *testing.T) {
 		rows = append(rows, ruleRow{typ, fieldA(`"type":"` + typ + `"`), ""})
 	}
 	for _, typ := range []string{"Integer", "int", "any", "file", "map"} {
-		rows = append(rows, ruleRow{typ, fieldA(`"type":"` + typ + `"`), `NotSupported @A.type: Unsupported value: "` + typ + `": ` + types})
+		rows = append(rows, ruleRow{typ, fieldA(`"type":"` + typ + `"`), `NotSupported @A.type: Unsupported value: "` + typ + `": ` +
+			types})
 	}
 	ruleTable(t, rows)
 }
@@ -185,7 +186,8 @@ func TestRuleNested(t *testing.T) {
 	} {
 		for _, f := range forbidden {
 			nested := `{"` + f.keyword + `":` + f.value + `}`
-			want := "Forbidden " + junctor.path + "." + f.keyword + ": Forbidden: must be " + f.must + " to be structural" + strings.ReplaceAll(besides[f.keyword], "%", junctor.path)
+			want := "Forbidden " + junctor.path + "." + f.keyword + ": Forbidden: must be " + f.must + " to be structural" +
+				strings.ReplaceAll(besides[f.keyword], "%", junctor.path)
 			rows = append(rows, ruleRow{f.keyword, fieldA(body + `,` + junctor.open + nested + junctor.end), want})
 		}
 		rows = append(rows,
@@ -234,6 +236,7 @@ func TestRuleIntOrString(t *testing.T) {
 		{"first of allOf", fieldA(both + `,"allOf":[{` + pair + `},{"maximum":5}]`), ""},
 		{"first of allOf alone", fieldA(both + `,"allOf":[{` + pair + `}]`), ""},
 		{"second of allOf", fieldA(both + `,"allOf":[{"maximum":5},{` + pair + `}]`), typed("allOf[1].anyOf[0]", "allOf[1].anyOf[1]")},
+		{"first and second of allOf", fieldA(both + `,"allOf":[{` + pair + `},{` + pair + `}]`), typed("allOf[1].anyOf[0]", "allOf[1].anyOf[1]")},
 		{"in not", fieldA(both + `,"not":{` + pair + `}`), typed("not.anyOf[0]", "not.anyOf[1]")},
 	})
 }
@@ -283,7 +286,8 @@ func TestRuleCompleteness(t *testing.T) {
 // same text may stand in many places, each is told.
 func TestRulePatterns(t *testing.T) {
 	bad := func(path, pattern, why string) string {
-		return "Invalid " + path + `.pattern: Invalid value: "` + pattern + `": must be a valid regular expression, but isn't: error parsing regexp: ` + why
+		return "Invalid " + path + `.pattern: Invalid value: "` + pattern +
+			`": must be a valid regular expression, but isn't: error parsing regexp: ` + why
 	}
 	ruleTable(t, []ruleRow{
 		{"good", fieldA(`"type":"string","pattern":"^[a-z]+(-[0-9]{1,3})?$"`), ""},
@@ -464,10 +468,12 @@ func TestRuleShapes(t *testing.T) {
 		if must == "an object" {
 			wrong, shown = `"x"`, `"x"`
 		}
-		rows = append(rows, ruleRow{keyword, fieldA(`"` + keyword + `":` + wrong), "Invalid @A." + keyword + ": Invalid value: " + shown + ": must be " + must})
+		rows = append(rows, ruleRow{keyword, fieldA(`"` + keyword + `":` + wrong), "Invalid @A." + keyword + ": Invalid value: " + shown +
+			": must be " + must})
 	}
 	for _, count := range []string{"minLength", "maxItems"} {
-		rows = append(rows, ruleRow{count + " with a fraction", fieldA(`"type":"string","` + count + `":1.5`), "Invalid @A." + count + ": Invalid value: 1.5: must be an integer"})
+		rows = append(rows, ruleRow{count + " with a fraction", fieldA(`"type":"string","` + count + `":1.5`), "Invalid @A." + count +
+			": Invalid value: 1.5: must be an integer"})
 	}
 	ruleTable(t, rows)
 }
@@ -498,7 +504,8 @@ func TestRuleStatusRoot(t *testing.T) {
 	} {
 		text := `{"type":"object","properties":{"spec":{"type":"object"}}` + rules + `}`
 		got := check(t, definition(t, text, withStatus), nil)
-		if want == "" && got != "" || !strings.HasSuffix(got, want) || want != "" && !strings.HasPrefix(got, "Invalid "+rootPath+": Invalid value: ") {
+		if want == "" && got != "" || !strings.HasSuffix(got, want) || want != "" && !strings.HasPrefix(got,
+			"Invalid "+rootPath+": Invalid value: ") {
 			t.Errorf("%s: got %s", text, got)
 		}
 		if got := check(t, definition(t, text), nil); got != "" {
