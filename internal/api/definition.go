@@ -30,6 +30,7 @@ import (
 // given, and the rest of its status. It warns the client of what is accepted and not done, or with
 // --strict-crds returns a 422 for it. old is nil on create.
 func (c *Customs) prepareDefinition(q *Call, crd, _ map[string]any) error {
+	// Defaults first, since names are compared as they will be stored.
 	schema.DefaultCRD(crd)
 	rules := schema.Rules(crd)
 	if c.strict && len(rules) > 0 {

@@ -39,6 +39,7 @@ func (c *Customs) resources(crd map[string]any, doc *discovery.Definition) []*Re
 	var out []*Resource
 	for _, v := range compiled.versions {
 		name := tree.Text(v, "name")
+		// What only a webhook can convert would be wrong in any version but the stored one.
 		isServed := tree.At(v, "served") == true && !convertsByWebhook(crd)
 		if isServed || name == compiled.storage {
 			out = append(out, c.newCustom(compiled, doc.Row(name), v))
@@ -101,6 +102,7 @@ func (c *Customs) newCustom(d *compiledVersions, row *kinds.Row, version any) *R
 		terminating: d.terminating,
 		retired:     make(chan struct{}),
 	}
+	// Objects are converted on their way to and from the store, by decode and encode.
 	if row.Version != d.storage {
 		r.storageVersion, r.storageShape = d.storage, d.shapes[d.storage]
 	}

@@ -26,6 +26,7 @@ func printerColumns(version map[string]any) []kinds.Column {
 		Description: "The name of the object, unique among the objects of its kind in its namespace.",
 		Cell:        func(obj map[string]any) any { return tree.Text(obj, "metadata", "name") },
 	}}
+	// A definition that asks for any column gets no age unless it asks for that, too (upstream).
 	wanted := tree.List(version, "additionalPrinterColumns")
 	if len(wanted) == 0 {
 		wanted = []any{map[string]any{
@@ -52,6 +53,7 @@ func printerColumn(wanted any) kinds.Column {
 	if priority, ok := tree.Float(tree.At(wanted, "priority")); ok {
 		c.Priority = int(priority)
 	}
+	// Compiled once here: a list of thousands of objects evaluates it for each.
 	find, err := schema.CompileJSONPath(path)
 	if err != nil {
 		find = func(any) (any, bool) { return nil, false }
@@ -75,6 +77,7 @@ func columnValue(typ string, v any, now func() time.Time) any {
 		case int64:
 			return v
 		case float64:
+			// JSON does not tell an integer from a number; the rest is cut off (upstream).
 			return int64(v)
 		}
 	case "number":

@@ -38,6 +38,7 @@ func (q *Call) answerReview() error {
 	if err != nil {
 		return err
 	}
+	// Only a LocalSubjectAccessReview has a namespace, that of the path.
 	if err := q.checkNamespace(tree.Metadata(obj)); err != nil {
 		return err
 	}
@@ -125,6 +126,7 @@ func reviewAccess(q *Call, obj map[string]any) error {
 	if len(errs) > 0 {
 		return status.Invalid(q.Group, q.Kind, "", errs)
 	}
+	// Authorizers of other programs may decide by these, so they are part of the question.
 	for k, v := range tree.Object(spec, "extra") {
 		if u.Extra == nil {
 			u.Extra = map[string][]string{}

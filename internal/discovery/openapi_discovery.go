@@ -73,6 +73,7 @@ func typeSchema(doc, required string, properties map[string]any) map[string]any 
 // fields that every kind has.
 func kindSchemaOf(kind, doc, required string, properties map[string]any) map[string]any {
 	s := typeSchema(doc, required, properties)
+	// s has the same map of properties: these two are added to those it was given.
 	properties["apiVersion"], properties["kind"] = apiVersionSchema(), kindSchema()
 	s["x-kubernetes-group-version-kind"] = []any{gvkOf("", "v1", kind)}
 	return s

@@ -135,6 +135,7 @@ var verbForms = map[string]verbForm{
 func (w *openAPIWriter) add(d described) {
 	collection := w.root + "/" + d.row.Plural
 	if d.row.Namespaced {
+		// The list of all namespaces has a path of its own; nothing else is without a namespace.
 		if slices.Contains(d.verbs, "list") {
 			w.put(collection, "get", w.operation(d, "list", "ForAllNamespaces"))
 		}
@@ -167,6 +168,7 @@ func (w *openAPIWriter) put(path, method string, operation map[string]any) {
 		if strings.Contains(path, "/{namespace}/") {
 			parameters = append(parameters, parameterRef("namespace"))
 		}
+		// Every method may be asked for an indented answer.
 		item = map[string]any{"parameters": append(parameters, parameterRef("pretty"))}
 		w.paths[path] = item
 	}
@@ -227,6 +229,7 @@ func (w *openAPIWriter) content(d described, verb string) map[string]any {
 	if verb != "patch" {
 		return jsonContent(d.schema)
 	}
+	// The schema of a patch says nothing: its form depends on the media type.
 	out := map[string]any{}
 	types := []string{"application/json-patch+json", "application/merge-patch+json"}
 	if !d.custom {
@@ -303,6 +306,7 @@ func describeVerb(verb string, d described) string {
 // apiextensions_v1, exampleCom_v1, exampleCom.
 func tagOf(group, version string) string {
 	name := operationGroup(group)
+	// Generators make classes of the tags and put a capital back.
 	name = strings.ToLower(name[:1]) + name[1:]
 	if version == "" {
 		return name
