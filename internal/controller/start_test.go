@@ -1,235 +1,186 @@
-package controller
+package controller_test
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"context"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"apichain/internal/api/apitest"
+	"apichain/internal/controller"
 	"apichain/internal/tree"
 )
 
-// TestStartTwice: a server that finds the objects of an earlier start in its store writes none of
-// them again; with a new CA it writes that, and nothing else.
-func TestStartTwice(t *testing.T) {
-	r := newRoom(t, 10_000)
-	own := Own{Host: "127.0.0.1", Port: 6443, CA: "one"}
-	start := func() int64 {
-		t.Helper()
-		before := r.api.Store.Revision()
-		if _, err := Start(t.Context(), r.api, own); err != nil {
-			t.Fatal(err)
-		}
-		return r.api.Store.Revision() - before
-	}
-	// Four namespaces, two objects in each, Service and Endpoints.
-	if n := start(); n != 4+4*2+2 {
-		t.Errorf("the first start writes %d times", n)
-	}
-	if n := start(); n != 0 {
-		t.Errorf("the second start writes %d times", n)
-	}
-	own.CA = "two"
-	if n := start(); n != 4 {
-		t.Errorf("a start with another CA writes %d times", n)
-	}
-	for _, ns := range initialNamespaces {
-		o := r.at("configmaps", ns+"/"+RootCAName)
-		if o == nil || tree.Text(o.Decode(), "data", "ca.crt") != "two" {
-			t.Errorf("%s has another CA", ns)
-		}
-	}
-}
+// What is there at a server's start, however often it starts and whatever is there already.
 
-// TestService: what leads clients inside to the server; the two objects share nothing.
-func TestService(t *testing.T) {
-	if got := (Own{Port: 6443}).service(); got != nil {
-		t.Errorf("without an address: %v", got)
-	}
-	all := Own{Host: "10.0.0.1", Port: 6443}.service()
-	want := []map[string]any{
-		object(t, "{kind: Service, apiVersion: v1, metadata: {name: kubernetes, namespace: default, labels: {component: apiserver, provider: kubernetes}}, "+
-			"spec: {type: ClusterIP, clusterIP: 10.0.0.1, clusterIPs: [10.0.0.1], ports: [{name: https, port: 6443, protocol: TCP, targetPort: 6443}]}}"),
-		object(t, "{kind: Endpoints, apiVersion: v1, metadata: {name: kubernetes, namespace: default, labels: {component: apiserver, provider: kubernetes}}, "+
-			"subsets: [{addresses: [{ip: 10.0.0.1}], ports: [{name: https, port: 6443, protocol: TCP}]}]}"),
-	}
-	for i := range want {
-		if !tree.Equal(all[i], want[i]) {
-			t.Errorf("%v, want %v", all[i], want[i])
-		}
-	}
-	tree.Set(all[0], "x", "metadata", "labels", "component")
-	if tree.Text(all[1], "metadata", "labels", "component") != "apiserver" {
-		t.Error("the objects share their metadata")
-	}
-}
+// keys is what a store holds, as "resource key", sorted.
+func keys(p *emptyServer) []string { return slices.Sorted(maps.Keys(p.held())) }
 
-// TestDefaultsComeBack: what every namespace has is there again when somebody deletes it, and the
-// CA when somebody changes it; what is added to them stays.
-func TestDefaultsComeBack(t *testing.T) {
-	r := ready(t)
-	account, ca := r.at("serviceaccounts", "default/default"), r.at("configmaps", "default/"+RootCAName)
-	if account == nil || ca == nil {
-		t.Fatal("a namespace has not got what every namespace has")
-	}
-	r.erase("ServiceAccount", "default", "default", "")
-	r.erase("ConfigMap", "default", RootCAName, "")
-	r.follow()
-	if a, c := r.at("serviceaccounts", "default/default"), r.at("configmaps", "default/"+RootCAName); a == nil || c == nil || a == account || c == ca {
-		t.Errorf("they do not come back: %v %v", a, c)
-	}
-	r.apply("{kind: ConfigMap, apiVersion: v1, metadata: {name: %s, namespace: default, labels: {a: b}}, data: {ca.crt: other, more: x}}", RootCAName)
-	r.apply("{kind: ServiceAccount, apiVersion: v1, metadata: {name: default, namespace: default, labels: {a: b}}}")
-	r.follow()
-	obj := r.at("configmaps", "default/"+RootCAName).Decode()
-	if !tree.Equal(obj["data"], map[string]any{"ca.crt": "the CA"}) || tree.Text(obj, "metadata", "labels", "a") != "b" {
-		t.Errorf("the CA is %v", obj)
-	}
-	if obj := r.at("serviceaccounts", "default/default").Decode(); tree.Text(obj, "metadata", "labels", "a") != "b" {
-		t.Errorf("the account is %v", obj)
-	}
-}
-
-// TestEmptying: a namespace goes with its last object, whatever order these go in, and no object of
-// another namespace does.
-func TestEmptying(t *testing.T) {
-	r := ready(t)
-	r.apply("{kind: Namespace, apiVersion: v1, metadata: {name: gone}}")
-	r.apply("{kind: Namespace, apiVersion: v1, metadata: {name: gone2}}")
-	for _, ns := range []string{"gone", "gone2"} {
-		for i := range 3 {
-			r.apply("{kind: ConfigMap, apiVersion: v1, metadata: {name: c%d, namespace: %s, finalizers: [x.io/hold]}}", i, ns)
-		}
-		r.apply("{kind: Secret, apiVersion: v1, metadata: {name: s, namespace: %s}}", ns)
-	}
-	r.follow()
-	r.erase("Namespace", "gone", "gone", "")
-	r.follow()
-	if !r.terminating["gone"] || r.terminating["gone2"] || r.at("secrets", "gone/s") != nil || r.at("serviceaccounts", "gone/default") != nil {
-		t.Errorf("terminating %v", r.terminating)
-	}
-	maps := r.api.Builtin("", "v1", "ConfigMap")
-	for _, i := range []int{1, 0, 2} {
-		if r.at("namespaces", "gone") == nil {
-			t.Fatalf("the namespace has gone before c%d", i)
-		}
-		o := r.at("configmaps", fmt.Sprintf("gone/c%d", i))
-		if o == nil || !o.Meta.Deleting {
-			t.Fatalf("c%d is not being deleted", i)
-		}
-		if err := r.removeFinalizer(t.Context(), maps, o, "x.io/hold"); err != nil {
-			t.Fatal(err)
-		}
-		r.follow()
-	}
-	if r.at("namespaces", "gone") != nil || len(r.terminating) > 0 {
-		t.Errorf("the namespace is left; terminating %v", r.terminating)
-	}
-	if rows := r.api.Store.Bucket("configmaps").Now(); r.at("secrets", "gone2/s") == nil || rows.Count() != 1+3+1 { // default: the CA; gone2: three and the CA
-		t.Errorf("%d ConfigMaps are left", rows.Count())
-	}
-}
-
-// TestFixturesInDocuments: the objects of a document and their places, and what is wrong with each.
-func TestFixturesInDocuments(t *testing.T) {
-	for _, c := range []struct {
-		doc   string
-		where string // of the objects
-		wrong string
-	}{
-		{"kind: A\napiVersion: v1\nmetadata: {name: a}", "f", ""},
-		{"kind: A\napiVersion: v1\nmetadata: {generateName: a-}", "f", ""},
-		{"", "", ""},
-		{"# nothing", "", ""},
-		{"null", "", ""},
-		{"text", "", "f is no object"},
-		{"[]", "", "f is no object"},
-		{"kind: A\nmetadata: {name: a}", "f", "f has no apiVersion"},
-		{"apiVersion: v1\nmetadata: {name: a}", "f", "f has no kind"},
-		{"{}", "f", "f has no apiVersion; f has no kind; f has no metadata.name"},
-		{"kind: A\napiVersion: v1\nmetadata: {name: 7}", "f", "f has no metadata.name"},
-		{"kind: List\napiVersion: v1\nitems: []", "", ""},
-		{"kind: List\napiVersion: v1\nitems: [{kind: A, apiVersion: v1, metadata: {name: a}}, 7, {kind: B}]", "f, item 1; f, item 3",
-			"f, item 2 is no object; f, item 3 has no apiVersion; f, item 3 has no metadata.name"},
-		{"kind: PodList\napiVersion: v1\nitems: [{kind: List, items: [{kind: A, apiVersion: v1, metadata: {name: a}}]}]", "f, item 1, item 1", ""},
-		{"kind: Basket\napiVersion: v1\nmetadata: {name: a}\nitems: [apple]", "f", ""},
-		{"kind: List\napiVersion: v1\nmetadata: {name: a}\nitems: none", "f", ""},
-	} {
-		doc, _, err := tree.ParseYAMLObject([]byte(c.doc))
-		if err != nil {
-			t.Fatal(err)
-		}
-		all, bad := fixturesIn(doc, "f")
-		var where, wrong []string
-		for _, f := range all {
-			where = append(where, f.where)
-		}
-		for _, err := range bad {
-			wrong = append(wrong, err.Error())
-		}
-		if strings.Join(where, "; ") != c.where || strings.Join(wrong, "; ") != c.wrong {
-			t.Errorf("%q: at %q, wrong %q; want %q, %q", c.doc, where, wrong, c.where, c.wrong)
-		}
-	}
-}
-
-// TestFixtureFiles: which files of a directory are manifests, and that a file is one whatever it
-// is called.
-func TestFixtureFiles(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{"b.yaml", "a.yml", "c.json", "d.txt", "e.YAML", "yaml", ".yaml", "f.yaml.bak"} {
-		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Mkdir(filepath.Join(dir, "g.yaml"), 0o700); err != nil {
+// startOn starts the controllers on a store until the test ends; the returned function ends them.
+func startOn(t testing.TB, p *emptyServer, own controller.Own) (end func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	run, err := controller.Start(ctx, p.API, own)
+	if err != nil {
+		cancel()
 		t.Fatal(err)
 	}
-	got, err := fixtureFiles(dir)
+	var done sync.WaitGroup
+	done.Go(func() { run(ctx) })
+	end = sync.OnceFunc(func() {
+		cancel()
+		done.Wait()
+	})
+	t.Cleanup(end)
+	return end
+}
+
+// TestObjectsOfTheStart: four namespaces with what each namespace gets, and where the server
+// listens on TCP the service that leads to it. All of it is there when Start returns.
+func TestObjectsOfTheStart(t *testing.T) {
 	var want []string
-	for _, name := range []string{".yaml", "a.yml", "b.yaml", "c.json"} {
-		want = append(want, filepath.Join(dir, name))
+	for _, ns := range []string{"default", "kube-node-lease", "kube-public", "kube-system"} {
+		want = append(want, "namespaces "+ns, "serviceaccounts "+ns+"/default", "configmaps "+ns+"/"+controller.RootCAName)
 	}
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("%q %v, want %q", got, err, want)
-	}
-	for _, name := range []string{"d.txt", "yaml"} {
-		path := filepath.Join(dir, name)
-		if got, err := fixtureFiles(path); err != nil || !slices.Equal(got, []string{path}) {
-			t.Errorf("%s: %q %v", name, got, err)
+	for _, own := range []controller.Own{{CA: "some PEM"}, {CA: "some PEM", Host: "10.1.2.3", Port: 6443}, {CA: "some PEM", Host: "fd00::1", Port: 1}} {
+		p := newEmptyServer(t)
+		if _, err := controller.Start(context.Background(), p.API, own); err != nil {
+			t.Fatal(err)
 		}
-	}
-	for path, want := range map[string]string{
-		filepath.Join(dir, "none"):   filepath.Join(dir, "none") + ": no such file or directory",
-		filepath.Join(dir, "g.yaml"): filepath.Join(dir, "g.yaml") + ": no *.yaml, *.yml or *.json file in the directory",
-	} {
-		if _, err := fixtureFiles(path); err == nil || unreadable(err).Error() != want {
-			t.Errorf("%s: %v, want %s", path, unreadable(err), want)
+		all := slices.Clone(want)
+		if own.Host != "" {
+			all = append(all, "services default/kubernetes", "endpoints default/kubernetes")
 		}
-	}
-	if err := unreadable(errors.New("x")); err.Error() != "x" {
-		t.Errorf("%v", err)
-	}
-	if err := unreadable(&fs.PathError{Op: "open", Path: "p", Err: fs.ErrPermission}); !errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(), "open") {
-		t.Errorf("%v", err)
+		slices.Sort(all)
+		if got := keys(p); !slices.Equal(got, all) {
+			t.Errorf("with %+v:\n got %q\nwant %q", own, got, all)
+		}
+		for _, ns := range []string{"default", "kube-system"} {
+			if ca := tree.Text(p.stored("configmaps", ns+"/"+controller.RootCAName).Decode(), "data", "ca.crt"); ca != own.CA {
+				t.Errorf("%s: the CA is %q", ns, ca)
+			}
+			if phase := tree.Text(p.stored("namespaces", ns).Decode(), "status", "phase"); phase != "Active" {
+				t.Errorf("%s is %s", ns, phase)
+			}
+		}
+		if own.Host != "" {
+			service := p.stored("services", "default/kubernetes").Decode()
+			ends := p.stored("endpoints", "default/kubernetes").Decode()
+			if tree.Text(service, "spec", "clusterIP") != own.Host || tree.At(tree.List(service, "spec", "ports")[0], "port") != own.Port {
+				t.Errorf("the service: %v", service["spec"])
+			}
+			subset := tree.List(ends, "subsets")[0]
+			if tree.Text(tree.List(subset, "addresses")[0], "ip") != own.Host || tree.At(tree.List(subset, "ports")[0], "port") != own.Port {
+				t.Errorf("the endpoints: %v", ends["subsets"])
+			}
+		}
+		// A second start, as of a store that was kept, writes nothing.
+		before, held := p.Store.Revision(), p.held()
+		if _, err := controller.Start(context.Background(), p.API, own); err != nil {
+			t.Fatal(err)
+		}
+		if now := p.Store.Revision(); now != before {
+			t.Errorf("a second start made %d writes", now-before)
+		}
+		sameHeld(t, p.held(), held)
 	}
 }
 
-// TestFixtureName: who is meant, shortened so that a line stays a line.
-func TestFixtureName(t *testing.T) {
-	for manifest, want := range map[string]string{
-		"{kind: A, metadata: {name: a}}":               "A a",
-		"{kind: A, metadata: {name: a, namespace: n}}": "A n/a",
-		"{kind: A, metadata: {generateName: a-}}":      "A ",
-		"{metadata: {name: a}}":                        " a",
-		"{kind: " + strings.Repeat("x", 300) + "}":     strings.Repeat("x", 256) + "…",
+// TestStartPutsRight: what has changed while nobody worked on the store is put right by the next
+// start: objects that are gone, owners that are gone, namespaces and definitions that were
+// deleted meanwhile.
+func TestStartPutsRight(t *testing.T) {
+	p := newEmptyServer(t)
+	own := controller.Own{CA: apitest.CA, Host: "127.0.0.1", Port: 6443}
+	end := startOn(t, p, own)
+	for _, manifest := range []string{
+		widgetCRD, `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a"}}`, configMap("a", "in", "1"), widget("a", "w", "1"), widget("default", "w", "1"), configMap("default", "owner", "1"),
 	} {
-		if got := fixtureName(object(t, "%s", manifest)); got != want {
-			t.Errorf("%s: %q, want %q", manifest, got, want)
+		p.applied(t, manifest)
+	}
+	owner := ref(p.stored("configmaps", "default/owner").Decode())
+	p.Must(201, "POST", mapsPath, mapObject("dependent", ownedBy(owner)))
+	p.Must(201, "POST", mapsPath, mapObject("orphan", ownedBy(owner)))
+	end()
+
+	p.Must(200, "DELETE", spacesPath+"/a", nil)
+	p.Must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)
+	p.Must(200, "DELETE", mapsPath+"/owner", nil)
+	p.Must(200, "PATCH", mapsPath+"/orphan", `{"metadata":{"ownerReferences":null}}`)
+	p.Must(200, "DELETE", mapsPath+"/"+controller.RootCAName, nil)
+	p.Must(200, "PATCH", spacesPath+"/kube-system/configmaps/"+controller.RootCAName, `{"data":{"ca.crt":"spoiled"}}`)
+	p.Must(200, "DELETE", spacesPath+"/kube-public/serviceaccounts/default", nil)
+	for _, path := range []string{spacesPath + "/a", spacesPath + "/a/configmaps/in", definitionsPath + "/widgets.example.com", mapsPath + "/dependent"} {
+		p.Must(200, "GET", path, nil) // nobody has worked
+	}
+	startOn(t, p, own)
+	for _, path := range []string{spacesPath + "/a", spacesPath + "/a/configmaps/in", definitionsPath + "/widgets.example.com", mapsPath + "/dependent"} {
+		p.Soon(path+" has gone", p.Missing(path))
+	}
+	p.Must(200, "GET", mapsPath+"/orphan", nil)
+	for _, ns := range []string{"default", "kube-system"} {
+		p.Soon("the CA of "+ns, func() bool {
+			_, obj := p.Try("GET", spacesPath+"/"+ns+"/configmaps/"+controller.RootCAName, nil)
+			return tree.Text(obj, "data", "ca.crt") == apitest.CA
+		})
+	}
+	p.Soon("the account", p.There(spacesPath+"/kube-public/serviceaccounts/default"))
+	if left := apitest.Stored(p.Store, "widgets.example.com", "default/w"); left != nil {
+		t.Errorf("an object of a definition that has gone: %s", left.Raw())
+	}
+}
+
+// TestControllersEnd: they end with their context, whatever is left to do, and what they were at
+// is as it was or done.
+func TestControllersEnd(t *testing.T) {
+	for range 20 {
+		p := newEmptyServer(t)
+		end := startOn(t, p, controller.Own{CA: apitest.CA})
+		p.Must(201, "POST", spacesPath, space("a"))
+		for i := range 30 {
+			p.Must(201, "POST", spacesPath+"/a/configmaps", mapObject("m"+itoa(i)))
+		}
+		p.Must(200, "DELETE", spacesPath+"/a", nil)
+		end()
+		before := p.Store.Revision()
+		left := 0
+		for _, key := range keys(p) {
+			if strings.HasPrefix(key, "configmaps a/") {
+				left++
+			}
+		}
+		if code, _ := p.Try("GET", spacesPath+"/a", nil); code == 404 && left > 0 {
+			t.Errorf("the namespace has gone before %d of its objects", left)
+		}
+		if now := p.Store.Revision(); now != before {
+			t.Errorf("%d writes after the end", now-before)
 		}
 	}
+}
+
+// TestSpoiltFollowers: a log so short that the controllers always miss some of it keeps them from
+// nothing: they look at everything then.
+func TestSpoiltFollowers(t *testing.T) {
+	c := startClients(t, windowOf(2))
+	c.Must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced"))
+	for round := range 5 {
+		ns := "n" + itoa(round)
+		c.Must(201, "POST", spacesPath, space(ns))
+		owner := c.Must(201, "POST", spacesPath+"/"+ns+"/configmaps", mapObject("owner"))
+		for i := range 10 {
+			c.Must(201, "POST", spacesPath+"/"+ns+"/configmaps", mapObject("d"+itoa(i), ownedBy(ref(owner))))
+			c.Must(201, "POST", "/apis/example.com/v1/namespaces/"+ns+"/widgets", custom("Widget", "w"+itoa(i), ownedBy(ref(owner))))
+		}
+		c.Must(200, "DELETE", spacesPath+"/"+ns+"/configmaps/owner?propagationPolicy=Foreground", nil)
+		c.Soon("the owner has gone", c.Missing(spacesPath+"/"+ns+"/configmaps/owner"))
+		c.Soon("the dependents too", func() bool {
+			return len(tree.List(c.Must(200, "GET", "/apis/example.com/v1/namespaces/"+ns+"/widgets", nil), "items")) == 0
+		})
+		c.Must(200, "DELETE", spacesPath+"/"+ns, nil)
+		c.Soon("the namespace has gone", c.Missing(spacesPath+"/"+ns))
+	}
+	c.Must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)
+	c.Soon("the definition has gone", c.Missing(definitionsPath+"/widgets.example.com"))
 }
