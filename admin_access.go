@@ -10,6 +10,7 @@ import (
 	"apichain/admin"
 	"apichain/internal/audit"
 	"apichain/internal/auth"
+	"apichain/internal/flags"
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
@@ -29,33 +30,33 @@ import (
 // adminOptions says what the admin listener serves beside its API.
 type adminOptions struct{ profiling bool }
 
-// register declares the flag of profiles.
-func (o *adminOptions) register(f *flags) {
-	f.in("admin")
-	f.bool(&o.profiling, "profiling", false, "serve profiles at /debug/pprof/ of the admin listener")
+// Register declares the flag of profiles.
+func (o *adminOptions) Register(f *flags.Set) {
+	f.In("admin")
+	f.Bool(&o.profiling, "profiling", false, "serve profiles at /debug/pprof/ of the admin listener")
 }
 
-func (o *adminOptions) check(*problems) {}
+func (o *adminOptions) Check(*flags.Problems) {}
 
 // adminAccessOptions says how the admin listener is reached.
 type adminAccessOptions struct{ tls bool }
 
-// register declares the flag of TLS.
-func (o *adminAccessOptions) register(f *flags) {
-	f.in("admin")
-	f.bool(&o.tls, "admin-tls", false, "serve the admin listener over TLS, with the TLS listener's certificates, "+
+// Register declares the flag of TLS.
+func (o *adminAccessOptions) Register(f *flags.Set) {
+	f.In("admin")
+	f.Bool(&o.tls, "admin-tls", false, "serve the admin listener over TLS, with the TLS listener's certificates, "+
 		"and only to users with a bearer token or a client certificate; unix sockets stay as they are; "+
 		"always on with an address that others can reach")
 }
 
-func (o *adminAccessOptions) check(*problems) {}
+func (o *adminAccessOptions) Check(*flags.Problems) {}
 
 // force switches TLS on, whatever the flag says, for a listener that others can reach. The options
 // page then says that the value was derived.
-func (o *adminAccessOptions) force(f *flags) {
+func (o *adminAccessOptions) force(f *flags.Set) {
 	if !o.tls {
 		o.tls = true
-		f.byKey["admin-tls"].derived = true
+		f.Lookup("admin-tls").Derived = true
 	}
 }
 

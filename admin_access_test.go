@@ -94,7 +94,7 @@ func TestAdminTLSFlag(t *testing.T) {
 	}
 	var b bytes.Buffer
 	_, f := newOptions()
-	if f.usage(&b); !strings.Contains(b.String(), "\n  --admin-tls\n        serve the admin listener over TLS") {
+	if f.WriteHelp(&b); !strings.Contains(b.String(), "\n  --admin-tls\n        serve the admin listener over TLS") {
 		t.Errorf("--help has no --admin-tls:\n%s", b.String())
 	}
 }
@@ -107,8 +107,8 @@ func TestAdminTLSIsForced(t *testing.T) {
 	if err := p.listen([]inheritedSocket{{Listener: listenOn(t, "tcp", "127.0.0.1:0"), name: "admin"}, {Listener: all, name: "admin"}}); err != nil {
 		t.Fatal(err)
 	}
-	if !p.opt.adminAccess.tls || !p.flags.byKey["admin-tls"].derived || slices.ContainsFunc(p.listeners, func(l *listener) bool { return !l.tls }) || len(p.listeners) != 3 {
-		t.Errorf("TLS %v, derived %v, listeners %s", p.opt.adminAccess.tls, p.flags.byKey["admin-tls"].derived, p.roles())
+	if !p.opt.adminAccess.tls || !p.flags.Lookup("admin-tls").Derived || slices.ContainsFunc(p.listeners, func(l *listener) bool { return !l.tls }) || len(p.listeners) != 3 {
+		t.Errorf("TLS %v, derived %v, listeners %s", p.opt.adminAccess.tls, p.flags.Lookup("admin-tls").Derived, p.roles())
 	}
 	leaf := newTestProgram(t, "--listen-admin=192.0.2.7:0,admin.example:0,unix:/s").certs.Pairs()[0].Cert.Leaf
 	for _, name := range []string{"192.0.2.7", "admin.example", "127.0.0.1", "localhost"} {

@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"apichain/internal/flags"
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
@@ -69,19 +70,17 @@ func TestAuditOptions(t *testing.T) {
 			[]string{"--audit-log-maxsize: -1 is negative", "--audit-log-maxbackup: -2 is negative", "--audit-log-maxage: -3 is negative"}},
 	} {
 		var o auditOptions
-		var got problems
-		f := newFlags()
-		o.register(f)
-		if err := f.parse(tc.args, &got); err != nil {
+		f := flags.New("test", &o)
+		got, err := f.Parse(tc.args)
+		if err != nil {
 			t.Fatal(err)
 		}
-		o.check(&got)
 		if !slices.Equal(got, tc.want) {
 			t.Errorf("%s: got %q, want %q", tc.name, got, tc.want)
 		}
-		for _, r := range f.rows {
-			if r.group != "audit" {
-				t.Errorf("--%s is in group %q, want audit", r.name, r.group)
+		for _, r := range f.All() {
+			if r.Section != "audit" {
+				t.Errorf("--%s is in group %q, want audit", r.Name, r.Section)
 			}
 		}
 	}

@@ -160,9 +160,9 @@ func TestCommand(t *testing.T) {
 		t.Errorf("--help: %d %q", code, errs)
 	}
 	_, f := newOptions()
-	for _, r := range f.rows {
-		if !strings.Contains(out, "\n  --"+r.name) || r.help == "" || r.group == "" {
-			t.Errorf("--help does not show --%s well", r.name)
+	for _, r := range f.All() {
+		if !strings.Contains(out, "\n  --"+r.Name) || r.Usage == "" || r.Section == "" {
+			t.Errorf("--help does not show --%s well", r.Name)
 		}
 	}
 	for _, code := range []string{"  0  ", "  1  ", "  2  ", "  3  ", "  130  "} {

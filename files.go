@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"apichain/internal/atomicfile"
+	"apichain/internal/flags"
 )
 
 // How others learn that the server is ready and where: the ready file, a kubeconfig, and lines on
@@ -25,20 +26,20 @@ import (
 // filesOptions name the files that tell others where the server is; "" is none.
 type filesOptions struct{ ready, kubeconfig string }
 
-// register declares the flags of the files.
-func (o *filesOptions) register(f *flags) {
-	f.in("files")
-	f.text(&o.ready, "ready-file", "",
+// Register declares the flags of the files.
+func (o *filesOptions) Register(f *flags.Set) {
+	f.In("files")
+	f.Text(&o.ready, "ready-file", "",
 		"file that is written when the server is ready, with process id and addresses as JSON, and removed at exit")
-	f.text(&o.kubeconfig, "kubeconfig", "",
+	f.Text(&o.kubeconfig, "kubeconfig", "",
 		"file that is written when the server is ready, with which kubectl reaches the TLS listener, "+
 			"or without one the plain listener, as cluster-admin; removed at exit")
 }
 
-// check refuses one file for both, which would hold the one that is written last.
-func (o *filesOptions) check(p *problems) {
+// Check refuses one file for both, which would hold the one that is written last.
+func (o *filesOptions) Check(p *flags.Problems) {
 	if o.ready != "" && o.kubeconfig != "" && absolute(o.ready) == absolute(o.kubeconfig) {
-		p.add("ready-file", "is the same file as --kubeconfig")
+		p.Add("ready-file", "is the same file as --kubeconfig")
 	}
 }
 

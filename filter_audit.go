@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"apichain/internal/audit"
+	"apichain/internal/flags"
 	"apichain/internal/metrics"
 	"apichain/internal/request"
 )
@@ -14,26 +15,26 @@ type auditOptions struct {
 	log        audit.Config
 }
 
-// register declares the flags of the policy and of the log.
-func (o *auditOptions) register(f *flags) {
-	f.in("audit")
-	f.text(&o.policyFile, "audit-policy-file", "",
+// Register declares the flags of the policy and of the log.
+func (o *auditOptions) Register(f *flags.Set) {
+	f.In("audit")
+	f.Text(&o.policyFile, "audit-policy-file", "",
 		"The audit policy (kind Policy, audit.k8s.io/v1) in YAML or JSON. Needs --audit-log-path.")
-	f.text(&o.log.Path, "audit-log-path", "",
+	f.Text(&o.log.Path, "audit-log-path", "",
 		"The file that audit events are appended to, one JSON line each; - is standard output. Needs --audit-policy-file.")
-	f.int(&o.log.MaxSize, "audit-log-maxsize", 0, "Megabytes after which the audit log is rotated; 0 means 100.")
-	f.int(&o.log.MaxBackups, "audit-log-maxbackup", 0, "The number of rotated audit logs to keep; 0 keeps all.")
-	f.int(&o.log.MaxAge, "audit-log-maxage", 0, "Days to keep rotated audit logs, counted from the time in their names; 0 keeps all.")
+	f.Int(&o.log.MaxSize, "audit-log-maxsize", 0, "Megabytes after which the audit log is rotated; 0 means 100.")
+	f.Int(&o.log.MaxBackups, "audit-log-maxbackup", 0, "The number of rotated audit logs to keep; 0 keeps all.")
+	f.Int(&o.log.MaxAge, "audit-log-maxage", 0, "Days to keep rotated audit logs, counted from the time in their names; 0 keeps all.")
 }
 
-// check also refuses a policy without a log and a log without a policy. Upstream starts
+// Check also refuses a policy without a log and a log without a policy. Upstream starts
 // and records nothing; whoever gives one of the two expects records.
-func (o *auditOptions) check(p *problems) {
-	p.when(o.policyFile != "" && o.log.Path == "", "audit-policy-file", "records nothing without --audit-log-path")
-	p.when(o.log.Path != "" && o.policyFile == "", "audit-log-path", "records nothing without --audit-policy-file")
-	p.when(o.log.MaxSize < 0, "audit-log-maxsize", "%d is negative", o.log.MaxSize)
-	p.when(o.log.MaxBackups < 0, "audit-log-maxbackup", "%d is negative", o.log.MaxBackups)
-	p.when(o.log.MaxAge < 0, "audit-log-maxage", "%d is negative", o.log.MaxAge)
+func (o *auditOptions) Check(p *flags.Problems) {
+	p.When(o.policyFile != "" && o.log.Path == "", "audit-policy-file", "records nothing without --audit-log-path")
+	p.When(o.log.Path != "" && o.policyFile == "", "audit-log-path", "records nothing without --audit-policy-file")
+	p.When(o.log.MaxSize < 0, "audit-log-maxsize", "%d is negative", o.log.MaxSize)
+	p.When(o.log.MaxBackups < 0, "audit-log-maxbackup", "%d is negative", o.log.MaxBackups)
+	p.When(o.log.MaxAge < 0, "audit-log-maxage", "%d is negative", o.log.MaxAge)
 }
 
 // auditFilter opens the trail of a request that the policy records, and writes its

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+
+	"apichain/internal/flags"
 )
 
 // Filters that put header lines on answers: Audit-Id, Cache-Control, Strict-Transport-Security,
@@ -40,17 +42,17 @@ func cacheControl() filter {
 // hstsOptions are the directives of the header; none: no header.
 type hstsOptions struct{ directives []string }
 
-func (o *hstsOptions) register(f *flags) {
-	f.in("serving")
-	f.list(&o.directives, "strict-transport-security-directives", nil,
+func (o *hstsOptions) Register(f *flags.Set) {
+	f.In("serving")
+	f.List(&o.directives, "strict-transport-security-directives", nil,
 		"directives of the Strict-Transport-Security header of the TLS listener: max-age=N, includeSubDomains, preload; none: no header")
 }
 
 var hstsDirective = regexp.MustCompile(`^(max-age=[0-9]+|includeSubDomains|preload)$`)
 
-func (o *hstsOptions) check(p *problems) {
+func (o *hstsOptions) Check(p *flags.Problems) {
 	for _, d := range o.directives {
-		p.when(!hstsDirective.MatchString(d), "strict-transport-security-directives",
+		p.When(!hstsDirective.MatchString(d), "strict-transport-security-directives",
 			"%q is not one of max-age=N, includeSubDomains, preload", d)
 	}
 }
@@ -77,15 +79,15 @@ func hsts(p *program) filter {
 // goawayOptions are the part of requests, from 0 to 0.02, whose connection is ended.
 type goawayOptions struct{ chance float64 }
 
-func (o *goawayOptions) register(f *flags) {
-	f.in("serving")
-	f.float(&o.chance, "goaway-chance", 0,
+func (o *goawayOptions) Register(f *flags.Set) {
+	f.In("serving")
+	f.Float(&o.chance, "goaway-chance", 0,
 		"part of HTTP/2 requests (0 to 0.02) after which the client is told to connect anew, which spreads clients over servers")
 }
 
-func (o *goawayOptions) check(p *problems) {
+func (o *goawayOptions) Check(p *flags.Problems) {
 	// This way round, because NaN is neither.
-	p.when(!(o.chance >= 0 && o.chance <= 0.02), "goaway-chance", "must be from 0 to 0.02, is %v", o.chance)
+	p.When(!(o.chance >= 0 && o.chance <= 0.02), "goaway-chance", "must be from 0 to 0.02, is %v", o.chance)
 }
 
 // goaway ends an HTTP/2 connection now and then: net/http turns Connection: close into
@@ -118,24 +120,24 @@ type corsOptions struct {
 	compiled originPatterns
 }
 
-func (o *corsOptions) register(f *flags) {
-	f.in("serving")
-	f.list(&o.origins, "cors-allowed-origins", nil, "regular expressions of origins whose pages may use the server; "+
+func (o *corsOptions) Register(f *flags.Set) {
+	f.In("serving")
+	f.List(&o.origins, "cors-allowed-origins", nil, "regular expressions of origins whose pages may use the server; "+
 		"each must be pinned: begin with ^ or // and end with $ or :")
 }
 
-// check refuses patterns that are not pinned at both ends, as upstream does: example\.com would
+// Check refuses patterns that are not pinned at both ends, as upstream does: example\.com would
 // allow https://example.com.evil.org too.
-func (o *corsOptions) check(p *problems) {
+func (o *corsOptions) Check(p *flags.Problems) {
 	o.compiled = nil
 	for _, s := range o.origins {
 		re, err := regexp.Compile(s)
 		if err != nil {
-			p.add("cors-allowed-origins", "%q is not a regular expression: %v", s, err)
+			p.Add("cors-allowed-origins", "%q is not a regular expression: %v", s, err)
 			continue
 		}
 		if !strings.HasPrefix(s, "^") && !strings.HasPrefix(s, "//") || !strings.HasSuffix(s, "$") && !strings.HasSuffix(s, ":") {
-			p.add("cors-allowed-origins", "%q must begin with ^ or // and end with $ or :, else it allows origins that only contain it", s)
+			p.Add("cors-allowed-origins", "%q must begin with ^ or // and end with $ or :, else it allows origins that only contain it", s)
 			continue
 		}
 		o.compiled = append(o.compiled, re)

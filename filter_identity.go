@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"apichain/internal/auth"
+	"apichain/internal/flags"
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
@@ -28,25 +29,25 @@ import (
 // belong to the TLS group, which reloads them.
 type authenticationOptions struct{ auth.Config }
 
-// register declares the flags of tokens, anonymous users and front proxies.
-func (o *authenticationOptions) register(f *flags) {
-	f.in("authentication")
-	f.text(&o.TokenFile, "token-auth-file", "", `CSV file of bearer tokens, read once at start: token,user,uid,"group1,group2"`)
-	f.bool(&o.Anonymous, "anonymous-auth", true, "let requests without credentials pass as system:anonymous")
-	f.list(&o.ProxyNames, "requestheader-allowed-names", nil,
+// Register declares the flags of tokens, anonymous users and front proxies.
+func (o *authenticationOptions) Register(f *flags.Set) {
+	f.In("authentication")
+	f.Text(&o.TokenFile, "token-auth-file", "", `CSV file of bearer tokens, read once at start: token,user,uid,"group1,group2"`)
+	f.Bool(&o.Anonymous, "anonymous-auth", true, "let requests without credentials pass as system:anonymous")
+	f.List(&o.ProxyNames, "requestheader-allowed-names", nil,
 		"common names of the front proxies' certificates; empty: every one of --requestheader-client-ca-file")
-	f.list(&o.UserHeaders, "requestheader-username-headers", []string{"X-Remote-User"},
+	f.List(&o.UserHeaders, "requestheader-username-headers", []string{"X-Remote-User"},
 		"headers in which a front proxy names the user; the first with a value counts")
-	f.list(&o.UIDHeaders, "requestheader-uid-headers", nil,
+	f.List(&o.UIDHeaders, "requestheader-uid-headers", nil,
 		"headers in which a front proxy gives the user's UID; the first with a value counts")
-	f.list(&o.GroupHeaders, "requestheader-group-headers", []string{"X-Remote-Group"},
+	f.List(&o.GroupHeaders, "requestheader-group-headers", []string{"X-Remote-Group"},
 		"headers in which a front proxy names the user's groups; all count")
-	f.list(&o.ExtraPrefixes, "requestheader-extra-headers-prefix", []string{"X-Remote-Extra-"},
+	f.List(&o.ExtraPrefixes, "requestheader-extra-headers-prefix", []string{"X-Remote-Extra-"},
 		"what the names of headers with extra facts of the user begin with")
 }
 
-// check reports names that cannot be those of headers, which no request could then match.
-func (o *authenticationOptions) check(p *problems) {
+// Check reports names that cannot be those of headers, which no request could then match.
+func (o *authenticationOptions) Check(p *flags.Problems) {
 	for _, list := range []struct {
 		flag  string
 		names []string
@@ -57,7 +58,7 @@ func (o *authenticationOptions) check(p *problems) {
 		{"requestheader-extra-headers-prefix", o.ExtraPrefixes},
 	} {
 		for _, name := range list.names {
-			p.when(!isHeaderName(name), list.flag, "%q is no name of a header", name)
+			p.When(!isHeaderName(name), list.flag, "%q is no name of a header", name)
 		}
 	}
 }
@@ -206,15 +207,15 @@ func authorizationFilter(p *program) filter {
 // inFlightOptions are the most requests at a time, on each listener; 0 is no limit.
 type inFlightOptions struct{ readOnly, mutating int }
 
-func (o *inFlightOptions) register(f *flags) {
-	f.in("serving")
-	f.int(&o.readOnly, "max-requests-inflight", 400, "most requests at a time that read, on each listener; 0: no limit")
-	f.int(&o.mutating, "max-mutating-requests-inflight", 200, "most requests at a time that write, on each listener; 0: no limit")
+func (o *inFlightOptions) Register(f *flags.Set) {
+	f.In("serving")
+	f.Int(&o.readOnly, "max-requests-inflight", 400, "most requests at a time that read, on each listener; 0: no limit")
+	f.Int(&o.mutating, "max-mutating-requests-inflight", 200, "most requests at a time that write, on each listener; 0: no limit")
 }
 
-func (o *inFlightOptions) check(p *problems) {
-	p.when(o.readOnly < 0, "max-requests-inflight", "must not be negative, is %d", o.readOnly)
-	p.when(o.mutating < 0, "max-mutating-requests-inflight", "must not be negative, is %d", o.mutating)
+func (o *inFlightOptions) Check(p *flags.Problems) {
+	p.When(o.readOnly < 0, "max-requests-inflight", "must not be negative, is %d", o.readOnly)
+	p.When(o.mutating < 0, "max-mutating-requests-inflight", "must not be negative, is %d", o.mutating)
 }
 
 // inFlightLimits are the places of one listener, and how many are taken.

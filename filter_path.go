@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"apichain/internal/flags"
 	"apichain/internal/status"
 )
 
@@ -26,18 +27,18 @@ type frontOptions struct {
 	allowedHosts                             []string
 }
 
-func (o *frontOptions) register(f *flags) {
-	f.in("bounds")
-	f.int(&o.maxHeaderLines, "max-header-lines", 256, "most header lines of a request; more is 431")
-	f.int(&o.maxCookies, "max-cookies", 128, "most cookies of a request; more is 431")
-	f.int(&o.maxQueryKeys, "max-query-keys", 1000, "most parameters of a query; more is 400")
-	f.list(&o.allowedHosts, "allowed-hosts", nil, "further host names that requests to the plain and admin listeners may name in Host")
+func (o *frontOptions) Register(f *flags.Set) {
+	f.In("bounds")
+	f.Int(&o.maxHeaderLines, "max-header-lines", 256, "most header lines of a request; more is 431")
+	f.Int(&o.maxCookies, "max-cookies", 128, "most cookies of a request; more is 431")
+	f.Int(&o.maxQueryKeys, "max-query-keys", 1000, "most parameters of a query; more is 400")
+	f.List(&o.allowedHosts, "allowed-hosts", nil, "further host names that requests to the plain and admin listeners may name in Host")
 }
 
-func (o *frontOptions) check(p *problems) {
-	p.when(o.maxHeaderLines < 1, "max-header-lines", "must be at least 1, is %d", o.maxHeaderLines)
-	p.when(o.maxCookies < 1, "max-cookies", "must be at least 1, is %d", o.maxCookies)
-	p.when(o.maxQueryKeys < 1, "max-query-keys", "must be at least 1, is %d", o.maxQueryKeys)
+func (o *frontOptions) Check(p *flags.Problems) {
+	p.When(o.maxHeaderLines < 1, "max-header-lines", "must be at least 1, is %d", o.maxHeaderLines)
+	p.When(o.maxCookies < 1, "max-cookies", "must be at least 1, is %d", o.maxCookies)
+	p.When(o.maxQueryKeys < 1, "max-query-keys", "must be at least 1, is %d", o.maxQueryKeys)
 }
 
 // canonicalPath refuses a request whose path has two readings, whose framing is in

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"apichain/internal/flags"
 	"apichain/internal/status"
 )
 
@@ -35,17 +36,17 @@ type timeoutOptions struct {
 	minRequest time.Duration // a watch ends after this to twice as much
 }
 
-func (o *timeoutOptions) register(f *flags) {
-	f.in("serving")
-	f.duration(&o.request, "request-timeout", 60*time.Second,
+func (o *timeoutOptions) Register(f *flags.Set) {
+	f.In("serving")
+	f.Duration(&o.request, "request-timeout", 60*time.Second,
 		"time limit of a request that is not long-running; ?timeout= may ask for less")
-	f.duration(&o.minRequest, "min-request-timeout", 1800*time.Second,
+	f.Duration(&o.minRequest, "min-request-timeout", 1800*time.Second,
 		"time after which the context of a watch ends: at a random moment from this to twice as long")
 }
 
-func (o *timeoutOptions) check(p *problems) {
-	p.when(o.request <= 0, "request-timeout", "must be above 0, is %v", o.request)
-	p.when(o.minRequest <= 0, "min-request-timeout", "must be above 0, is %v", o.minRequest)
+func (o *timeoutOptions) Check(p *flags.Problems) {
+	p.When(o.request <= 0, "request-timeout", "must be above 0, is %v", o.request)
+	p.When(o.minRequest <= 0, "min-request-timeout", "must be above 0, is %v", o.minRequest)
 }
 
 // requestDeadline gives a request that is not long-running its deadline: the server's,

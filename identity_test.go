@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"apichain/internal/auth"
+	"apichain/internal/flags"
 	"apichain/internal/request"
 )
 
@@ -336,13 +337,11 @@ func TestImpersonationThrough(t *testing.T) {
 }
 
 func TestAuthenticationFlags(t *testing.T) {
-	o, f := &authenticationOptions{}, newFlags()
-	o.register(f)
-	var p problems
-	if err := f.parse([]string{"--requestheader-username-headers=X Y", "--requestheader-uid-headers=Ü", "--requestheader-group-headers=a:b,ok", "--requestheader-extra-headers-prefix=X-\x01"}, &p); err != nil {
+	f := flags.New("test", &authenticationOptions{})
+	p, err := f.Parse([]string{"--requestheader-username-headers=X Y", "--requestheader-uid-headers=Ü", "--requestheader-group-headers=a:b,ok", "--requestheader-extra-headers-prefix=X-\x01"})
+	if err != nil {
 		t.Fatal(err)
 	}
-	o.check(&p)
 	if len(p) != 4 {
 		t.Fatalf("problems: %q, want 4", p)
 	}

@@ -76,18 +76,17 @@ func (s source) Build() admin.Build {
 
 // Options returns every flag, by group and then name, with its value and where that is from.
 func (s source) Options() []admin.Option {
-	f := s.p.flags
 	out := []admin.Option{}
-	for _, r := range f.rows {
+	for _, f := range s.p.flags.All() {
 		a := admin.Option{
-			ID: r.name, Name: r.name, Group: r.group, Help: r.help, Secret: r.secret,
-			Value: f.shown(r), Default: f.set.Lookup(r.name).DefValue, Source: "default",
+			ID: f.Name, Name: f.Name, Group: f.Section, Help: f.Usage, Secret: f.Secret,
+			Value: f.Shown(), Default: f.DefValue, Source: "default",
 		}
 		switch {
 		// A value that was computed is no longer the one that was given.
-		case r.derived:
+		case f.Derived:
 			a.Source = "derived"
-		case r.given:
+		case f.Given:
 			a.Source = "flag"
 		}
 		out = append(out, a)

@@ -179,8 +179,8 @@ func (s source) filterShown(c *chain, i int, passed uint64) admin.Filter {
 	f.Answered, f.Rejected = c.answered[i].counts()
 	// A flag is shown by the page's own rules, so that no filter can show a secret.
 	for _, name := range r.flags {
-		if row := s.p.flags.byKey[name]; row != nil {
-			f.Options[name] = s.p.flags.shown(row)
+		if flag := s.p.flags.Lookup(name); flag != nil {
+			f.Options[name] = flag.Shown()
 		}
 	}
 	if c.times != nil {

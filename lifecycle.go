@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"apichain/internal/controller"
+	"apichain/internal/flags"
 	"apichain/internal/status"
 )
 
@@ -110,29 +111,29 @@ type shutdownOptions struct {
 	sendRetryAfter                         bool
 }
 
-// register declares the flags of a stop. --shutdown-timeout is computed from others where it is 0
+// Register declares the flags of a stop. --shutdown-timeout is computed from others where it is 0
 // (options.parse).
-func (o *shutdownOptions) register(f *flags) {
-	f.in("lifecycle")
-	f.duration(&o.delay, "shutdown-delay-duration", 0,
+func (o *shutdownOptions) Register(f *flags.Set) {
+	f.In("lifecycle")
+	f.Duration(&o.delay, "shutdown-delay-duration", 0,
 		"time after a stop has begun in which requests are served as before, while /readyz fails")
-	f.bool(&o.sendRetryAfter, "shutdown-send-retry-after", false,
+	f.Bool(&o.sendRetryAfter, "shutdown-send-retry-after", false,
 		"answer new requests with 429 and Retry-After until the drain is over, instead of refusing connections")
-	f.duration(&o.watchGrace, "shutdown-watch-termination-grace-period", 0,
+	f.Duration(&o.watchGrace, "shutdown-watch-termination-grace-period", 0,
 		"time in which a stop ends watches one after another; 0: they are cut at the end of the drain")
-	f.duration(&o.timeout, "shutdown-timeout", 0,
+	f.Duration(&o.timeout, "shutdown-timeout", 0,
 		"time for the whole stop, from the signal on; 0: the shutdown delay and --request-timeout together")
-	f.duration(&o.livezGrace, "livez-grace-period", 0,
+	f.Duration(&o.livezGrace, "livez-grace-period", 0,
 		"time from the start in which /livez does not count post-start hooks that have not returned")
 }
 
-// check refuses times that are negative, and a stop that would be over before it drains.
-func (o *shutdownOptions) check(p *problems) {
-	p.when(o.delay < 0, "shutdown-delay-duration", "must not be negative, is %v", o.delay)
-	p.when(o.watchGrace < 0, "shutdown-watch-termination-grace-period", "must not be negative, is %v", o.watchGrace)
-	p.when(o.timeout < 0, "shutdown-timeout", "must not be negative, is %v", o.timeout)
-	p.when(o.livezGrace < 0, "livez-grace-period", "must not be negative, is %v", o.livezGrace)
-	p.when(o.timeout > 0 && o.timeout <= o.delay, "shutdown-timeout",
+// Check refuses times that are negative, and a stop that would be over before it drains.
+func (o *shutdownOptions) Check(p *flags.Problems) {
+	p.When(o.delay < 0, "shutdown-delay-duration", "must not be negative, is %v", o.delay)
+	p.When(o.watchGrace < 0, "shutdown-watch-termination-grace-period", "must not be negative, is %v", o.watchGrace)
+	p.When(o.timeout < 0, "shutdown-timeout", "must not be negative, is %v", o.timeout)
+	p.When(o.livezGrace < 0, "livez-grace-period", "must not be negative, is %v", o.livezGrace)
+	p.When(o.timeout > 0 && o.timeout <= o.delay, "shutdown-timeout",
 		"%v leaves no time after --shutdown-delay-duration %v", o.timeout, o.delay)
 }
 

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"apichain/internal/flags"
 )
 
 // Sockets: bound by us, or inherited from a service manager; TCP or a file of the file system. All of
@@ -45,61 +47,61 @@ type listenOptions struct {
 	sharePort, shareAddress bool
 }
 
-// register declares the flags of the sockets. All three roles are on by default, on loopback.
-func (o *listenOptions) register(f *flags) {
-	f.in("listeners")
-	f.list(&o.http, "listen-http", []string{"127.0.0.1:8080"},
+// Register declares the flags of the sockets. All three roles are on by default, on loopback.
+func (o *listenOptions) Register(f *flags.Set) {
+	f.In("listeners")
+	f.List(&o.http, "listen-http", []string{"127.0.0.1:8080"},
 		"addresses of the plain listener, whose users are all superusers: host:port (port 0: any free one), unix:PATH, or off")
-	f.list(&o.https, "listen-https", []string{"127.0.0.1:6443"}, "addresses of the TLS listener: host:port, unix:PATH, or off")
-	f.list(&o.admin, "listen-admin", []string{"127.0.0.1:8081"}, "addresses of the admin listener: host:port, unix:PATH, or off")
-	f.bool(&o.insecureAllowRemote, "insecure-allow-remote", false,
+	f.List(&o.https, "listen-https", []string{"127.0.0.1:6443"}, "addresses of the TLS listener: host:port, unix:PATH, or off")
+	f.List(&o.admin, "listen-admin", []string{"127.0.0.1:8081"}, "addresses of the admin listener: host:port, unix:PATH, or off")
+	f.Bool(&o.insecureAllowRemote, "insecure-allow-remote", false,
 		"let the plain listener be bound to an address that others can reach: each of them is a superuser then")
-	f.bool(&o.disableHTTP2, "disable-http2-serving", false, "offer HTTP/1.1 only")
-	f.int(&o.maxStreams, "http2-max-streams-per-connection", 100, "most requests at a time on one HTTP/2 connection; 0: 100")
-	f.duration(&o.keepAlive, "tcp-keepalive-period", 3*time.Minute, "period of TCP keep-alive probes; 0: none")
-	f.bool(&o.sharePort, "permit-port-sharing", false, "set SO_REUSEPORT, so that several processes may listen on the same port")
-	f.bool(&o.shareAddress, "permit-address-sharing", false, "set SO_REUSEADDR, so that the port can be bound while old connections linger")
+	f.Bool(&o.disableHTTP2, "disable-http2-serving", false, "offer HTTP/1.1 only")
+	f.Int(&o.maxStreams, "http2-max-streams-per-connection", 100, "most requests at a time on one HTTP/2 connection; 0: 100")
+	f.Duration(&o.keepAlive, "tcp-keepalive-period", 3*time.Minute, "period of TCP keep-alive probes; 0: none")
+	f.Bool(&o.sharePort, "permit-port-sharing", false, "set SO_REUSEPORT, so that several processes may listen on the same port")
+	f.Bool(&o.shareAddress, "permit-address-sharing", false, "set SO_REUSEADDR, so that the port can be bound while old connections linger")
 }
 
-// check reports addresses that cannot be bound as they are written, and a server that serves nothing.
-func (o *listenOptions) check(p *problems) {
+// Check reports addresses that cannot be bound as they are written, and a server that serves nothing.
+func (o *listenOptions) Check(p *flags.Problems) {
 	for _, l := range o.roles() {
 		if slices.Contains(l.addresses, "off") && len(l.addresses) > 1 {
-			p.add("listen-"+l.role, "off stands alone")
+			p.Add("listen-"+l.role, "off stands alone")
 			continue
 		}
 		for _, a := range l.addresses {
 			o.checkAddress(p, l.role, a)
 		}
 	}
-	p.when(len(o.http)+len(o.https) == 0 || off(o.http) && off(o.https), "listen-http",
+	p.When(len(o.http)+len(o.https) == 0 || off(o.http) && off(o.https), "listen-http",
 		"is off and so is --listen-https: nothing would be served")
-	p.when(o.maxStreams < 0, "http2-max-streams-per-connection", "must not be negative, is %d", o.maxStreams)
-	p.when(o.keepAlive < 0, "tcp-keepalive-period", "must not be negative, is %v", o.keepAlive)
+	p.When(o.maxStreams < 0, "http2-max-streams-per-connection", "must not be negative, is %d", o.maxStreams)
+	p.When(o.keepAlive < 0, "tcp-keepalive-period", "must not be negative, is %v", o.keepAlive)
 }
 
 // checkAddress reports what is wrong with one address of a role, as it is written.
-func (o *listenOptions) checkAddress(p *problems, role, a string) {
+func (o *listenOptions) checkAddress(p *flags.Problems, role, a string) {
 	flag := "listen-" + role
 	if a == "off" {
 		return
 	}
 	if path, ok := strings.CutPrefix(a, "unix:"); ok {
 		if path == "" {
-			p.add(flag, "%q names no socket file", a)
+			p.Add(flag, "%q names no socket file", a)
 		}
 		return
 	}
 	host, port, err := net.SplitHostPort(a)
 	if err != nil {
-		p.add(flag, "%q is not host:port, unix:PATH or off", a)
+		p.Add(flag, "%q is not host:port, unix:PATH or off", a)
 		return
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
-		p.add(flag, "%q has no port from 0 to 65535", a)
+		p.Add(flag, "%q has no port from 0 to 65535", a)
 	}
 	if role == "http" && remote(host) && !o.insecureAllowRemote {
-		p.add(flag, "%q can be reached by others, and everybody on this listener is a superuser: "+
+		p.Add(flag, "%q can be reached by others, and everybody on this listener is a superuser: "+
 			"use a loopback address, or say --insecure-allow-remote", a)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"apichain/internal/flags"
 	"apichain/internal/status"
 )
 
@@ -30,17 +31,17 @@ const (
 	debugVerbosity  = 4 // what clients do wrong
 )
 
-// register declares the flags of the log; -v is klog's, as upstream has it.
-func (o *loggingOptions) register(f *flags) {
-	f.in("logging")
-	f.text(&o.format, "logging-format", "text", "form of the log on stderr: text or json")
-	f.int(&o.verbosity, "v", 2, "how much is logged, 0 to 10; from 3 on each request, from 4 on what clients do wrong")
+// Register declares the flags of the log; -v is klog's, as upstream has it.
+func (o *loggingOptions) Register(f *flags.Set) {
+	f.In("logging")
+	f.Text(&o.format, "logging-format", "text", "form of the log on stderr: text or json")
+	f.Int(&o.verbosity, "v", 2, "how much is logged, 0 to 10; from 3 on each request, from 4 on what clients do wrong")
 }
 
-// check refuses a form that is not known and a verbosity that klog does not have.
-func (o *loggingOptions) check(p *problems) {
-	p.when(o.format != "text" && o.format != "json", "logging-format", "must be text or json, is %q", o.format)
-	p.when(o.verbosity < 0 || o.verbosity > 10, "v", "must be from 0 to 10, is %d", o.verbosity)
+// Check refuses a form that is not known and a verbosity that klog does not have.
+func (o *loggingOptions) Check(p *flags.Problems) {
+	p.When(o.format != "text" && o.format != "json", "logging-format", "must be text or json, is %q", o.format)
+	p.When(o.verbosity < 0 || o.verbosity > 10, "v", "must be from 0 to 10, is %d", o.verbosity)
 }
 
 // logger returns the program's log, which writes to w. Both forms quote what clients send, so that no

@@ -43,7 +43,7 @@
 // The process, from birth to death, and who looks at it meanwhile:
 //
 //	main.go                 this map; arguments, options, run; the only os.Exit
-//	options.go              flags: all groups composed, every problem reported at once
+//	options.go              the options: all groups of flags composed
 //	tls_options.go          the flags of certificates, and what is shown of them
 //	logging.go              the log, and what it must not show
 //	program.go              what the parts share, and how they are put together
@@ -78,6 +78,7 @@
 //	internal/schema     the schemas of custom resources, and what a definition must obey
 //	internal/patch      JSON patch, merge patch, strategic merge
 //	internal/atomicfile files that are there whole or not at all
+//	internal/flags      the command line: sections of help, every problem at once
 //	internal/certs      certificates: generated or loaded, and files that change
 //	internal/metrics    counters, and Prometheus text
 //	internal/hub        events handed to readers, none of which anybody waits for
@@ -107,6 +108,7 @@ import (
 	"syscall"
 
 	"apichain/internal/ctl"
+	"apichain/internal/flags"
 )
 
 func main() {
@@ -127,12 +129,12 @@ func command(args []string, stdout, stderr io.Writer) int {
 	}
 	o, f := newOptions()
 	var version bool
-	f.in("program")
-	f.bool(&version, "version", false, "print the version and exit")
+	f.In("program")
+	f.Bool(&version, "version", false, "print the version and exit")
 	wrong, err := o.parse(f, args)
 	// Help is for whoever got the flags wrong, too; the version is a promise that the rest was right.
 	switch {
-	case errors.Is(err, errHelp):
+	case errors.Is(err, flags.ErrHelp):
 		help(stdout, f)
 		return exitDrained
 	case version && len(wrong) == 0:
@@ -182,7 +184,7 @@ func tuneCollector() (undo func()) {
 }
 
 // help describes the program, its flags by group, and its exit codes.
-func help(w io.Writer, f *flags) {
+func help(w io.Writer, f *flags.Set) {
 	fmt.Fprint(w, `apichain is a Kubernetes-style API server in one program.
 
 Without flags it serves plain HTTP on 127.0.0.1:8080, TLS on 127.0.0.1:6443 and its admin
@@ -195,7 +197,7 @@ Usage:
 Subcommands:
 `)
 	ctl.Usage(w)
-	f.usage(w)
+	f.WriteHelp(w)
 	fmt.Fprint(w, `
 Signals:
   SIGTERM, SIGINT  drain and exit; a second one exits at once

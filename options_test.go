@@ -1,18 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"errors"
-	"flag"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"apichain/internal/flags"
 )
 
 // parseFlags are the options of a command line, and what is wrong with it.
-func parseFlags(t testing.TB, args ...string) (*options, *flags, problems) {
+func parseFlags(t testing.TB, args ...string) (*options, *flags.Set, flags.Problems) {
 	t.Helper()
 	o, f := newOptions()
 	wrong, err := o.parse(f, args)
@@ -22,20 +23,12 @@ func parseFlags(t testing.TB, args ...string) (*options, *flags, problems) {
 	return o, f, wrong
 }
 
-// kindOf is what values a flag takes: bool, int, float64, duration, string, list or pairs.
-func kindOf(f *flags, name string) string {
-	switch v := f.set.Lookup(name).Value.(type) {
-	case *listValue:
-		return "list"
-	case *sniValue:
+// kindOf is what values a flag takes: bool, int, float, duration, string, list or pairs.
+func kindOf(f *flags.Flag) string {
+	if _, ok := f.Value.(*sniValue); ok {
 		return "pairs"
-	case flag.Getter:
-		if _, ok := v.Get().(time.Duration); ok {
-			return "duration"
-		}
-		return fmt.Sprintf("%T", v.Get())
 	}
-	return "?"
+	return cmp.Or(f.Kind(), "bool")
 }
 
 // wrongFlags has every flag whose value can be wrong although it can be read, with what is
@@ -95,32 +88,32 @@ var anyText = []string{"ready-file", "kubeconfig", "cert-dir", "client-ca-file",
 func TestWrongFlags(t *testing.T) {
 	_, f := newOptions()
 	var all, want []string
-	for _, r := range f.rows {
-		kind := kindOf(f, r.name)
-		rows := wrongFlags[r.name]
-		if unread := map[string]string{"bool": "maybe", "int": "1.5", "float64": "much", "duration": "10"}[kind]; unread != "" {
+	for _, r := range f.All() {
+		kind := kindOf(r)
+		rows := wrongFlags[r.Name]
+		if unread := map[string]string{"bool": "maybe", "int": "1.5", "float": "much", "duration": "10"}[kind]; unread != "" {
 			rows = append(slices.Clone(rows), struct{ value, want string }{unread, "invalid "})
-		} else if rows == nil && !slices.Contains(anyText, r.name) {
-			t.Errorf("no wrong value of --%s is tested, a %s", r.name, kind)
+		} else if rows == nil && !slices.Contains(anyText, r.Name) {
+			t.Errorf("no wrong value of --%s is tested, a %s", r.Name, kind)
 		}
 		if kind == "duration" && !slices.ContainsFunc(rows, func(c struct{ value, want string }) bool { return strings.HasPrefix(c.value, "-") }) {
-			t.Errorf("no negative --%s is tested", r.name)
+			t.Errorf("no negative --%s is tested", r.Name)
 		}
 		for i, c := range rows {
-			_, _, got := parseFlags(t, "--"+r.name+"="+c.value)
-			if len(got) != 1 || !strings.HasPrefix(got[0], "--"+r.name+": ") || !strings.Contains(got[0], c.want) || strings.Contains(got[0], "\n") {
-				t.Errorf("--%s=%s: got %q, want one line with %q", r.name, c.value, []string(got), c.want)
+			_, _, got := parseFlags(t, "--"+r.Name+"="+c.value)
+			if len(got) != 1 || !strings.HasPrefix(got[0], "--"+r.Name+": ") || !strings.Contains(got[0], c.want) || strings.Contains(got[0], "\n") {
+				t.Errorf("--%s=%s: got %q, want one line with %q", r.Name, c.value, []string(got), c.want)
 				continue
 			}
 			// Of two that need each other the one alone is wrong.
-			if i == 0 && !strings.HasPrefix(r.name, "tls-private-key") && r.name != "tls-cert-file" && !strings.HasPrefix(r.name, "audit-policy") && r.name != "audit-log-path" {
-				all = append(all, "--"+r.name+"="+c.value)
+			if i == 0 && !strings.HasPrefix(r.Name, "tls-private-key") && r.Name != "tls-cert-file" && !strings.HasPrefix(r.Name, "audit-policy") && r.Name != "audit-log-path" {
+				all = append(all, "--"+r.Name+"="+c.value)
 				want = append(want, got[0])
 			}
 		}
 	}
 	for name := range maps.Keys(wrongFlags) {
-		if f.set.Lookup(name) == nil {
+		if f.Lookup(name) == nil {
 			t.Errorf("--%s is tested but is no flag", name)
 		}
 	}
@@ -193,117 +186,58 @@ func TestCommandLines(t *testing.T) {
 	}
 	for _, args := range [][]string{{"--help"}, {"-h"}, {"-help"}, {"--bogus", "--help"}, {"x", "--v=99", "-h", "--bogus"}} {
 		o, f := newOptions()
-		if _, err := o.parse(f, args); !errors.Is(err, errHelp) {
+		if _, err := o.parse(f, args); !errors.Is(err, flags.ErrHelp) {
 			t.Errorf("%q: %v, want help", args, err)
 		}
-	}
-}
-
-// TestUnreadValueIsSaidOnce: what a value that could not be read lacks besides is no line.
-func TestUnreadValueIsSaidOnce(t *testing.T) {
-	var p problems
-	p.add("a", "one %d", 1)
-	p.add("a", "two")
-	p = append(p, `--b: invalid value "x": parse error`)
-	p.add("b", "must be above 0")
-	p.add("bb", "is another flag")
-	want := problems{"--a: one 1", "--a: two", `--b: invalid value "x": parse error`, "--bb: is another flag"}
-	if !slices.Equal(p, want) {
-		t.Errorf("got %q, want %q", []string(p), []string(want))
 	}
 }
 
 // TestLastWins: a flag given twice has its last value, lists too; only --tls-sni-cert-key adds.
 func TestLastWins(t *testing.T) {
 	_, f := newOptions()
-	for _, r := range f.rows {
-		values := map[string][2]string{"bool": {"true", "false"}, "int": {"7", "8"}, "float64": {"0.5", "0.01"}, "duration": {"7s", "8s"},
-			"string": {"a", "b"}, "list": {"a,b", "c"}, "pairs": {"a,b", "c,d"}}[kindOf(f, r.name)]
+	for _, r := range f.All() {
+		values := map[string][2]string{"bool": {"true", "false"}, "int": {"7", "8"}, "float": {"0.5", "0.01"}, "duration": {"7s", "8s"},
+			"string": {"a", "b"}, "list": {"a,b", "c"}, "pairs": {"a,b", "c,d"}}[kindOf(r)]
 		want := values[1]
-		if r.name == "tls-sni-cert-key" {
+		if r.Name == "tls-sni-cert-key" {
 			want = "a,b c,d"
 		}
-		_, g := newOptions()
-		var p problems
-		err := g.parse([]string{"--" + r.name + "=" + values[0], "--" + r.name + "=" + values[1]}, &p)
-		if got := g.set.Lookup(r.name).Value.String(); err != nil || len(p) > 0 || got != want || g.shown(g.byKey[r.name]) != want {
-			t.Errorf("--%s: got %q (%v %q), want %q", r.name, got, err, []string(p), want)
+		_, g, p := parseFlags(t, "--"+r.Name+"="+values[0], "--"+r.Name+"="+values[1])
+		// The value may be wrong, but it was read.
+		unread := slices.ContainsFunc(p, func(line string) bool { return strings.Contains(line, ": invalid ") })
+		if got := g.Lookup(r.Name).Value.String(); unread || got != want || g.Lookup(r.Name).Shown() != want {
+			t.Errorf("--%s: got %q (%q), want %q", r.Name, got, []string(p), want)
 		}
 	}
 }
 
-func TestListFlag(t *testing.T) {
-	for value, want := range map[string][]string{
-		"":           nil,
-		",":          nil,
-		" , ,":       nil,
-		"a":          {"a"},
-		"a,b":        {"a", "b"},
-		" a , ,b c,": {"a", "b c"},
-		"a,a":        {"a", "a"},
-	} {
-		f := newFlags()
-		var got []string
-		def := []string{"x", "y"}
-		f.list(&got, "l", def, "help")
-		if !slices.Equal(got, def) || f.set.Lookup("l").DefValue != "x,y" {
-			t.Fatalf("before it is set: %q, default %q", got, f.set.Lookup("l").DefValue)
-		}
-		if err := f.set.Set("l", value); err != nil || !slices.Equal(got, want) {
-			t.Errorf("%q: got %q %v, want %q", value, got, err, want)
-		}
-		if !slices.Equal(def, []string{"x", "y"}) {
-			t.Errorf("%q: the default has become %q", value, def)
-		}
-	}
-	if got := (*listValue)(nil).String(); got != "" {
-		t.Errorf("no list is shown as %q", got)
-	}
-}
-
-// TestOrigins: of each value it is known whether it was given, computed or is the default;
-// a secret is never shown.
+// TestOrigins: of each value it is known whether it was given, computed or is the default.
 func TestOrigins(t *testing.T) {
 	o, f, wrong := parseFlags(t, "--v=2", "--shutdown-delay-duration=5s", "--request-timeout=20s", "--requestheader-allowed-names=proxy")
 	if len(wrong) > 0 {
 		t.Fatal(wrong)
 	}
 	var given, derived []string
-	for _, r := range f.rows {
-		if r.given {
-			given = append(given, r.name)
+	for _, r := range f.All() {
+		if r.Given {
+			given = append(given, r.Name)
 		}
-		if r.derived {
-			derived = append(derived, r.name)
+		if r.Derived {
+			derived = append(derived, r.Name)
 		}
 	}
 	if want := []string{"requestheader-allowed-names", "request-timeout", "shutdown-delay-duration", "v"}; !slices.Equal(sorted(given), sorted(want)) {
 		t.Errorf("given %q, want %q: one with its default's value is given too", given, want)
 	}
-	if want := []string{"shutdown-timeout"}; !slices.Equal(derived, want) || o.shutdown.timeout != 25*time.Second || f.shown(f.byKey["shutdown-timeout"]) != "25s" {
+	if want := []string{"shutdown-timeout"}; !slices.Equal(derived, want) || o.shutdown.timeout != 25*time.Second || f.Lookup("shutdown-timeout").Shown() != "25s" {
 		t.Errorf("derived %q as %v, want %q as 25s", derived, o.shutdown.timeout, want)
 	}
 	if !o.tls.proxiesNamed {
 		t.Error("the proxies are named, but the TLS options do not say so")
 	}
 	o, f, _ = parseFlags(t, "--shutdown-timeout=3s")
-	if f.byKey["shutdown-timeout"].derived || o.shutdown.timeout != 3*time.Second || o.tls.proxiesNamed {
-		t.Errorf("given 3s: %v, derived %v; proxies named %v", o.shutdown.timeout, f.byKey["shutdown-timeout"].derived, o.tls.proxiesNamed)
-	}
-	f = newFlags()
-	var password string
-	f.text(&password, "password", "", "help").secret = true
-	if err := f.set.Set("password", "hunter2"); err != nil || f.shown(f.byKey["password"]) != "REDACTED" {
-		t.Errorf("a secret is shown as %q (%v)", f.shown(f.byKey["password"]), err)
-	}
-	f.text(&password, "url", "", "help")
-	for value, want := range map[string]string{
-		"https://u:hunter2@h/p": "https://u:REDACTED@h/p", "https://u@h": "https://u@h", "//:hunter2@h": "//:REDACTED@h", "http://h:80/a:b@c": "http://h:80/a:b@c",
-		"http://a:x@b,http://c:y@d": "http://a:REDACTED@b,http://c:REDACTED@d", "127.0.0.1:80": "127.0.0.1:80",
-	} {
-		if err := f.set.Set("url", value); err != nil || f.shown(f.byKey["url"]) != want {
-			t.Errorf("%q is shown as %q (%v), want %q", value, f.shown(f.byKey["url"]), err, want)
-		}
+	if f.Lookup("shutdown-timeout").Derived || o.shutdown.timeout != 3*time.Second || o.tls.proxiesNamed {
+		t.Errorf("given 3s: %v, derived %v; proxies named %v", o.shutdown.timeout, f.Lookup("shutdown-timeout").Derived, o.tls.proxiesNamed)
 	}
 }
 
@@ -312,7 +246,7 @@ func TestOrigins(t *testing.T) {
 func TestUsage(t *testing.T) {
 	_, f := newOptions()
 	var text strings.Builder
-	f.usage(&text)
+	f.WriteHelp(&text)
 	var titles []string
 	sections := map[string]string{}
 	for section := range strings.SplitSeq(strings.TrimPrefix(text.String(), "\n"), "\n\n") {
@@ -324,25 +258,25 @@ func TestUsage(t *testing.T) {
 	if !slices.Equal(titles, want) {
 		t.Errorf("groups %q, want %q", titles, want)
 	}
-	for _, r := range f.rows {
-		line := "  --" + r.name
-		if kind := map[string]string{"int": " int", "float64": " float", "duration": " duration", "string": " string", "list": " list"}[kindOf(f, r.name)]; kind != "" {
-			line += kind
+	for _, r := range f.All() {
+		line := "  --" + r.Name
+		if kind := r.Kind(); kind != "" {
+			line += " " + kind
 		}
-		line += "\n        " + r.help
-		switch d := f.set.Lookup(r.name).DefValue; d {
+		line += "\n        " + r.Usage
+		switch d := r.DefValue; d {
 		case "", "0", "0s", "false":
 		default:
 			line += " (default " + d + ")"
 		}
-		if strings.Count(text.String(), line+"\n") != 1 || !strings.Contains(sections[r.group]+"\n", line+"\n") {
-			t.Errorf("want once, below %q:\n%s", r.group, line)
+		if strings.Count(text.String(), line+"\n") != 1 || !strings.Contains(sections[r.Section]+"\n", line+"\n") {
+			t.Errorf("want once, below %q:\n%s", r.Section, line)
 		}
-		if len(r.help) < 10 || strings.Contains(r.help, "\n") {
-			t.Errorf("--%s: help %q", r.name, r.help)
+		if len(r.Usage) < 10 || strings.Contains(r.Usage, "\n") {
+			t.Errorf("--%s: help %q", r.Name, r.Usage)
 		}
 	}
-	if got, want := strings.Count(text.String(), "\n  --"), len(f.rows); got != want {
+	if got, want := strings.Count(text.String(), "\n  --"), len(f.All()); got != want {
 		t.Errorf("%d flags are shown, of %d", got, want)
 	}
 }
@@ -358,7 +292,7 @@ func FuzzCommandLine(f *testing.F) {
 		o, f := newOptions()
 		wrong, err := o.parse(f, args)
 		if err != nil {
-			if !errors.Is(err, errHelp) {
+			if !errors.Is(err, flags.ErrHelp) {
 				t.Errorf("%q: %v", args, err)
 			}
 			return

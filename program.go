@@ -19,6 +19,7 @@ import (
 	"apichain/internal/certs"
 	"apichain/internal/controller"
 	"apichain/internal/discovery"
+	"apichain/internal/flags"
 	"apichain/internal/hub"
 	"apichain/internal/request"
 	"apichain/internal/store"
@@ -40,7 +41,7 @@ type program struct {
 	// Identity: what it was asked to be.
 
 	opt            *options
-	flags          *flags
+	flags          *flags.Set
 	stdout, stderr io.Writer
 	log            *slog.Logger
 	exit           func(code int)      // for the second signal; os.Exit
@@ -113,7 +114,7 @@ type program struct {
 }
 
 // newProgram makes a program that is not started. o must have been checked.
-func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
+func newProgram(o *options, f *flags.Set, stdout, stderr io.Writer) *program {
 	p := &program{opt: o, flags: f, stdout: stdout, stderr: stderr, exit: os.Exit, extend: Extend, started: time.Now()}
 	p.logLevel.usual = o.logging.verbosity
 	p.log = slog.New(levelled{o.logging.logger(stderr).Handler(), &p.logLevel})

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"apichain/internal/flags"
 	"apichain/internal/status"
 )
 
@@ -31,24 +32,24 @@ const progressUnit = 1024
 // progressOptions are the time limits against slow clients, for net/http and for the check.
 type progressOptions struct{ header, idle, body, write time.Duration }
 
-// register declares the time limits.
-func (o *progressOptions) register(f *flags) {
-	f.in("slow clients")
-	f.duration(&o.header, "read-header-timeout", 10*time.Second, "time for a request's header, and for a TLS handshake")
-	f.duration(&o.idle, "idle-timeout", 90*time.Second,
+// Register declares the time limits.
+func (o *progressOptions) Register(f *flags.Set) {
+	f.In("slow clients")
+	f.Duration(&o.header, "read-header-timeout", 10*time.Second, "time for a request's header, and for a TLS handshake")
+	f.Duration(&o.idle, "idle-timeout", 90*time.Second,
 		"time after which a kept-alive connection without a request is closed")
-	f.duration(&o.body, "body-progress-timeout", 10*time.Second,
+	f.Duration(&o.body, "body-progress-timeout", 10*time.Second,
 		"time in which a client must send at least 1 KiB of a body that is waited for")
-	f.duration(&o.write, "write-progress-timeout", 10*time.Second,
+	f.Duration(&o.write, "write-progress-timeout", 10*time.Second,
 		"time in which a client must take at least 1 KiB of an answer that waits for it")
 }
 
-// check refuses limits that are too short to be kept: the check has some ten turns in the shortest.
-func (o *progressOptions) check(p *problems) {
-	p.when(o.header < time.Millisecond, "read-header-timeout", "must be at least 1ms, is %v", o.header)
-	p.when(o.idle < time.Millisecond, "idle-timeout", "must be at least 1ms, is %v", o.idle)
-	p.when(o.body < time.Millisecond, "body-progress-timeout", "must be at least 1ms, is %v", o.body)
-	p.when(o.write < time.Millisecond, "write-progress-timeout", "must be at least 1ms, is %v", o.write)
+// Check refuses limits that are too short to be kept: the check has some ten turns in the shortest.
+func (o *progressOptions) Check(p *flags.Problems) {
+	p.When(o.header < time.Millisecond, "read-header-timeout", "must be at least 1ms, is %v", o.header)
+	p.When(o.idle < time.Millisecond, "idle-timeout", "must be at least 1ms, is %v", o.idle)
+	p.When(o.body < time.Millisecond, "body-progress-timeout", "must be at least 1ms, is %v", o.body)
+	p.When(o.write < time.Millisecond, "write-progress-timeout", "must be at least 1ms, is %v", o.write)
 }
 
 // stall is one place where something may wait for the peer. Its zero value is ready for use.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/flags"
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
@@ -32,18 +33,18 @@ import (
 // recentOptions says how many requests that have ended are kept.
 type recentOptions struct{ requests, slowest int }
 
-// register declares the flags.
-func (o *recentOptions) register(f *flags) {
-	f.in("admin")
-	f.int(&o.requests, "recent-requests", 1000, "requests that have ended, and the time each spent where, "+
+// Register declares the flags.
+func (o *recentOptions) Register(f *flags.Set) {
+	f.In("admin")
+	f.Int(&o.requests, "recent-requests", 1000, "requests that have ended, and the time each spent where, "+
 		"that are kept for /admin/v1/requests; 0: none, and no time is taken")
-	f.int(&o.slowest, "slowest-per-route", 5, "slowest requests of each route that are kept besides; 0: none")
+	f.Int(&o.slowest, "slowest-per-route", 5, "slowest requests of each route that are kept besides; 0: none")
 }
 
-// check bounds what the memory for it can be: some 20 KiB for each request at the worst.
-func (o *recentOptions) check(p *problems) {
-	p.when(o.requests < 0 || o.requests > 100_000, "recent-requests", "must be from 0 to 100000, is %d", o.requests)
-	p.when(o.slowest < 0 || o.slowest > 100, "slowest-per-route", "must be from 0 to 100, is %d", o.slowest)
+// Check bounds what the memory for it can be: some 20 KiB for each request at the worst.
+func (o *recentOptions) Check(p *flags.Problems) {
+	p.When(o.requests < 0 || o.requests > 100_000, "recent-requests", "must be from 0 to 100000, is %d", o.requests)
+	p.When(o.slowest < 0 || o.slowest > 100, "slowest-per-route", "must be from 0 to 100, is %d", o.slowest)
 }
 
 // recentRequests is the ring of requests that have ended and the slowest of each route;

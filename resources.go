@@ -11,6 +11,7 @@ import (
 	"apichain/internal/api"
 	"apichain/internal/auth"
 	"apichain/internal/controller"
+	"apichain/internal/flags"
 	"apichain/internal/kinds"
 	"apichain/internal/store"
 )
@@ -27,48 +28,48 @@ type watchOptions struct {
 	bookmarks    time.Duration // between two bookmarks; upstream's minute, shorter in tests
 }
 
-// register declares the flags of the window and of slow clients, and sets what has none.
-func (o *watchOptions) register(f *flags) {
-	f.in("watches")
-	f.int(&o.windowEvents, "watch-window-events", 100_000,
+// Register declares the flags of the window and of slow clients, and sets what has none.
+func (o *watchOptions) Register(f *flags.Set) {
+	f.In("watches")
+	f.Int(&o.windowEvents, "watch-window-events", 100_000,
 		"events kept for watches to begin at, of all resources together; what is older is 410")
-	f.int(&o.windowBytes, "watch-window-bytes", 64<<20, "bytes of events kept")
-	f.duration(&o.slow, "watch-slow-timeout", 10*time.Second, "time after which a watch is cut whose client takes nothing")
+	f.Int(&o.windowBytes, "watch-window-bytes", 64<<20, "bytes of events kept")
+	f.Duration(&o.slow, "watch-slow-timeout", 10*time.Second, "time after which a watch is cut whose client takes nothing")
 	o.bookmarks = time.Minute
 }
 
-func (o *watchOptions) check(p *problems) {
-	p.when(o.windowEvents < 1, "watch-window-events", "must be above 0, is %d", o.windowEvents)
-	p.when(o.windowBytes < 1, "watch-window-bytes", "must be above 0, is %d", o.windowBytes)
-	p.when(o.slow < time.Millisecond, "watch-slow-timeout", "must be at least 1ms, is %v", o.slow)
+func (o *watchOptions) Check(p *flags.Problems) {
+	p.When(o.windowEvents < 1, "watch-window-events", "must be above 0, is %d", o.windowEvents)
+	p.When(o.windowBytes < 1, "watch-window-bytes", "must be above 0, is %d", o.windowBytes)
+	p.When(o.slow < time.Millisecond, "watch-slow-timeout", "must be at least 1ms, is %v", o.slow)
 }
 
 // customOptions say what becomes of a definition with rules that are not evaluated: with strict it
 // is refused, else it is taken with a warning.
 type customOptions struct{ strict bool }
 
-func (o *customOptions) register(f *flags) {
-	f.in("custom resources")
-	f.bool(&o.strict, "strict-crds", false, "refuse definitions with x-kubernetes-validations, which are not evaluated, instead of warning")
+func (o *customOptions) Register(f *flags.Set) {
+	f.In("custom resources")
+	f.Bool(&o.strict, "strict-crds", false, "refuse definitions with x-kubernetes-validations, which are not evaluated, instead of warning")
 }
 
-func (o *customOptions) check(*problems) {}
+func (o *customOptions) Check(*flags.Problems) {}
 
 // fixturesOptions name the manifests that are applied before the server is ready, and to which a
 // reset goes back.
 type fixturesOptions struct{ paths []string }
 
-func (o *fixturesOptions) register(f *flags) {
-	f.in("files")
-	f.list(&o.paths, "fixtures", nil, "files, and directories with files (*.yaml, *.yml, *.json, not below), "+
+func (o *fixturesOptions) Register(f *flags.Set) {
+	f.In("files")
+	f.List(&o.paths, "fixtures", nil, "files, and directories with files (*.yaml, *.yml, *.json, not below), "+
 		"of manifests that are applied before the server is ready; several documents and kind List are fine")
 }
 
-// check reports a path that stands twice: a slip, whose objects would be applied twice.
-func (o *fixturesOptions) check(p *problems) {
+// Check reports a path that stands twice: a slip, whose objects would be applied twice.
+func (o *fixturesOptions) Check(p *flags.Problems) {
 	for i, path := range o.paths {
 		same := func(other string) bool { return absolute(other) == absolute(path) }
-		p.when(slices.ContainsFunc(o.paths[:i], same), "fixtures", "%q is named twice", path)
+		p.When(slices.ContainsFunc(o.paths[:i], same), "fixtures", "%q is named twice", path)
 	}
 }
 

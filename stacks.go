@@ -8,6 +8,8 @@ import (
 	"runtime/pprof"
 	"strings"
 	"time"
+
+	"apichain/internal/flags"
 )
 
 // Where hooks and requests are. A goroutine that runs one is labelled with its id, and the
@@ -20,14 +22,14 @@ import (
 // stackOptions say whose stacks can be asked for.
 type stackOptions struct{ requests bool }
 
-// register declares the flag.
-func (o *stackOptions) register(f *flags) {
-	f.in("admin")
-	f.bool(&o.requests, "request-stacks", false,
+// Register declares the flag.
+func (o *stackOptions) Register(f *flags.Set) {
+	f.In("admin")
+	f.Bool(&o.requests, "request-stacks", false,
 		"let /admin/v1/inflight?stack=true show where handlers are of requests that are not long-running, too")
 }
 
-func (o *stackOptions) check(*problems) {}
+func (o *stackOptions) Check(*flags.Problems) {}
 
 // stackAfter is how long a hook must have run before its stack is shown.
 const stackAfter = 5 * time.Second

@@ -9,6 +9,7 @@ import (
 
 	"apichain/admin"
 	"apichain/internal/certs"
+	"apichain/internal/flags"
 )
 
 // The certificates themselves are the business of internal/certs. This is their flags, what can
@@ -31,24 +32,23 @@ type tlsOptions struct {
 	proxiesNamed             bool   // derived: --requestheader-allowed-names says who is a front proxy
 }
 
-// register declares the flags of certificates, trust and TLS.
-func (o *tlsOptions) register(f *flags) {
-	f.in("tls")
-	f.text(&o.certFile, "tls-cert-file", "",
+// Register declares the flags of certificates, trust and TLS.
+func (o *tlsOptions) Register(f *flags.Set) {
+	f.In("tls")
+	f.Text(&o.certFile, "tls-cert-file", "",
 		"serving certificate with its chain, PEM; none: a CA and a certificate are generated at start")
-	f.text(&o.keyFile, "tls-private-key-file", "", "key of --tls-cert-file, PEM")
-	// Not f.list, whose last use wins.
-	f.set.Var((*sniValue)(&o.sni), "tls-sni-cert-key", "")
-	f.row("tls-sni-cert-key",
+	f.Text(&o.keyFile, "tls-private-key-file", "", "key of --tls-cert-file, PEM")
+	// Not f.List, whose last use wins.
+	f.Var((*sniValue)(&o.sni), "tls-sni-cert-key",
 		"further certificate: cert,key or cert,key:domain,*.domain; the flag may be repeated, and each use adds one")
-	f.text(&o.minVersion, "tls-min-version", "VersionTLS12", "lowest TLS version: VersionTLS12 or VersionTLS13")
-	f.list(&o.suites, "tls-cipher-suites", nil,
+	f.Text(&o.minVersion, "tls-min-version", "VersionTLS12", "lowest TLS version: VersionTLS12 or VersionTLS13")
+	f.List(&o.suites, "tls-cipher-suites", nil,
 		"cipher suites of TLS 1.2, all of them AEAD; none: Go's choice (the suites of TLS 1.3 may be named, and are always on)")
-	f.text(&o.certDir, "cert-dir", "",
+	f.Text(&o.certDir, "cert-dir", "",
 		"directory in which a generated CA and certificate are kept over restarts; none: they live in memory")
-	f.text(&o.clientCA, "client-ca-file", "",
+	f.Text(&o.clientCA, "client-ca-file", "",
 		"CAs of client certificates, PEM: a client's common name is its user, its organisations are its groups")
-	f.text(&o.requestHeaders, "requestheader-client-ca-file", "",
+	f.Text(&o.requestHeaders, "requestheader-client-ca-file", "",
 		"CAs of front proxies, PEM, which may name the user in header lines")
 }
 
@@ -89,23 +89,23 @@ func (v *sniValue) Set(s string) error {
 	return nil
 }
 
-// check reports halves of pairs, and versions and suites that are not offered. Files are not read.
-func (o *tlsOptions) check(p *problems) {
-	p.when(o.certFile != "" && o.keyFile == "", "tls-cert-file", "needs --tls-private-key-file")
-	p.when(o.keyFile != "" && o.certFile == "", "tls-private-key-file", "needs --tls-cert-file")
-	p.when(o.minVersion != "VersionTLS12" && o.minVersion != "VersionTLS13", "tls-min-version",
+// Check reports halves of pairs, and versions and suites that are not offered. Files are not read.
+func (o *tlsOptions) Check(p *flags.Problems) {
+	p.When(o.certFile != "" && o.keyFile == "", "tls-cert-file", "needs --tls-private-key-file")
+	p.When(o.keyFile != "" && o.certFile == "", "tls-private-key-file", "needs --tls-cert-file")
+	p.When(o.minVersion != "VersionTLS12" && o.minVersion != "VersionTLS13", "tls-min-version",
 		"must be VersionTLS12 or VersionTLS13, is %q", o.minVersion)
 	// One line for each: who has a list from elsewhere learns of all at once.
 	offered, wrong := certs.Suites(), false
 	for _, name := range o.suites {
 		if _, ok := offered[name]; !ok {
 			wrong = true
-			p.add("tls-cipher-suites", "%q is not offered; offered are %s", name, strings.Join(slices.Sorted(maps.Keys(offered)), ", "))
+			p.Add("tls-cipher-suites", "%q is not offered; offered are %s", name, strings.Join(slices.Sorted(maps.Keys(offered)), ", "))
 		}
 	}
 	// Upstream does not start then either: its HTTP/2 wants a suite of TLS 1.2.
 	if len(o.suites) > 0 && !wrong && o.version() < tls.VersionTLS13 && !slices.ContainsFunc(o.suiteIDs(), certs.IsTLS12) {
-		p.add("tls-cipher-suites", "names suites of TLS 1.3 alone, which are always on, and leaves clients of TLS 1.2 none: "+
+		p.Add("tls-cipher-suites", "names suites of TLS 1.3 alone, which are always on, and leaves clients of TLS 1.2 none: "+
 			"name one of TLS 1.2 too, or say --tls-min-version=VersionTLS13")
 	}
 }

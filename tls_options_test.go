@@ -14,18 +14,17 @@ import (
 
 	"apichain/internal/atomicfile"
 	"apichain/internal/certs"
+	"apichain/internal/flags"
 )
 
 // newTLSOptions parses flags of the group.
-func newTLSOptions(t testing.TB, args ...string) (*tlsOptions, problems) {
+func newTLSOptions(t testing.TB, args ...string) (*tlsOptions, flags.Problems) {
 	t.Helper()
-	o, f := &tlsOptions{}, newFlags()
-	o.register(f)
-	var p problems
-	if err := f.parse(args, &p); err != nil {
+	o := &tlsOptions{}
+	p, err := flags.New("test", o).Parse(args)
+	if err != nil {
 		t.Fatal(err)
 	}
-	o.check(&p)
 	return o, p
 }
 

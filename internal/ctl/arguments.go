@@ -8,9 +8,10 @@ import (
 	"io"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"apichain/internal/flags"
 )
 
 // Arguments are flags and words in any order, as kubectl takes them: "faults off --admin A" and
@@ -76,7 +77,7 @@ func (inv *invocation) parse(args []string) error {
 		if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 			return err
 		} else if err != nil {
-			return usageError(FlagProblem(err))
+			return usageError(flags.Problem(err))
 		}
 		// What stopped the flag package is a word; flags may follow it.
 		if args = f.Args(); len(args) > 0 {
@@ -126,35 +127,6 @@ func collect(to *[]string) func(string) error {
 		*to = append(*to, s)
 		return nil
 	}
-}
-
-// FlagProblem says in our words what the flag package found: the flag with two dashes, as help
-// writes it, then what is wrong. The flags of the server are complained of in the same words.
-// What it does not recognise it returns as it is. The package has no error types for this, so its
-// sentences are read; a test asks it for each of them, since another version of Go may word them
-// otherwise.
-//
-//	flag provided but not defined: -x               --x: unknown flag
-//	invalid value "y" for flag -x: parse error      --x: invalid value "y": parse error
-func FlagProblem(err error) string {
-	text := err.Error()
-	if arg, ok := strings.CutPrefix(text, "bad flag syntax: "); ok {
-		return strconv.Quote(arg) + ": is no flag"
-	}
-	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
-		return "--" + strings.TrimPrefix(name, "-") + ": unknown flag"
-	}
-	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
-		return "--" + strings.TrimPrefix(name, "-") + ": needs a value"
-	}
-	// The second form is that of boolean flags: invalid boolean value "y" for -x: parse error.
-	for _, before := range []string{" for flag -", " for -"} {
-		if head, tail, ok := strings.Cut(text, before); ok {
-			name, why, _ := strings.Cut(tail, ":")
-			return "--" + name + ": " + head + ":" + why
-		}
-	}
-	return text
 }
 
 // help writes the usage of the subcommand, its flags by name, and the exit codes of all. Flags that

@@ -14,45 +14,6 @@ import (
 	"time"
 )
 
-// TestFlagProblem: what the flag package says, of each way to be wrong, in our words. The errors
-// are its own, so that a new wording of it is seen.
-func TestFlagProblem(t *testing.T) {
-	for _, c := range []struct{ arg, want string }{
-		{"--colour", "--colour: unknown flag"},
-		{"-colour", "--colour: unknown flag"},
-		{"--colour=red", "--colour: unknown flag"},
-		{"--=x", `"--=x": is no flag`},
-		{"---text", `"---text": is no flag`},
-		{"--text", "--text: needs a value"},
-		{"-number", "--number: needs a value"},
-		{"--number=many", `--number: invalid value "many": parse error`},
-		{"--number=99999999999999999999", `--number: invalid value "99999999999999999999": value out of range`},
-		{"--span=long", `--span: invalid value "long": parse error`},
-		{"--truth=perhaps", `--truth: invalid boolean value "perhaps": parse error`},
-		{"--own=x", `--own: invalid value "x": want: y`},
-		{"--truth=a for b", `--truth: invalid boolean value "a for b": parse error`},
-	} {
-		f := flag.NewFlagSet("test", flag.ContinueOnError)
-		f.SetOutput(io.Discard)
-		f.String("text", "", "")
-		f.Int("number", 0, "")
-		f.Duration("span", 0, "")
-		f.Bool("truth", false, "")
-		f.Func("own", "", func(string) error { return errors.New("want: y") })
-		err := f.Parse([]string{c.arg})
-		if err == nil {
-			t.Errorf("%s is not wrong", c.arg)
-			continue
-		}
-		if got := FlagProblem(err); got != c.want {
-			t.Errorf("%s: %q of %q, want %q", c.arg, got, err, c.want)
-		}
-	}
-	if got := FlagProblem(errors.New("something new")); got != "something new" {
-		t.Errorf("an error that is not known becomes %q", got)
-	}
-}
-
 // parsed is an invocation of a subcommand that has read its arguments.
 func parsed(t *testing.T, args ...string) (*invocation, error) {
 	t.Helper()
