@@ -245,7 +245,7 @@ var layers = map[string]map[string]string{
 		"admin": "what is shown of an answer looks as the endpoint's own tables do", "internal/flags": "wrong flags are told in the words of the server",
 		"internal/tree": "a kubeconfig is YAML",
 	},
-	"admin":        {},
+	"admin": {},
 
 	// What the serving core stands on and knows nothing of objects.
 	"internal/atomicfile": {},

@@ -61,8 +61,7 @@
 //	explain_near.go         routes that almost match it
 //	stream.go               events as they happen
 //	stacks.go               where hooks and requests are
-//	control.go              what is switched on for a time, and undoes itself
-//	match.go                which requests a control is about
+//	control.go              what is switched on for a time, and undoes itself; which requests it is about
 //	loglevel.go             the verbosity of the log
 //	faults.go               the rules of fault injection
 //	drain.go                the reversible drain
