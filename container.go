@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
-	"sort"
 	"strings"
 
 	"apichain/internal/request"
@@ -298,7 +296,7 @@ func plainRefusal(code int, reason, message string) *status.Error {
 // 405 says which methods there are (RFC 9110, 15.5.6; upstream leaves Allow out).
 func refuse(req *http.Request, routes []*route) *status.Error {
 	// The 406 lists types in the order of the routes, so that it is the same each time.
-	sort.Slice(routes, func(i, j int) bool { return routes[i].before(routes[j]) < 0 })
+	slices.SortFunc(routes, (*route).before)
 	var methods, produces []string
 	var typeFits bool
 	for _, r := range routes {
@@ -424,8 +422,6 @@ func (c *container) routes() []*route {
 	c.table.mu.Lock()
 	out := slices.Collect(maps.Values(c.taken))
 	c.table.mu.Unlock()
-	sort.Slice(out, func(i, j int) bool {
-		return cmp.Or(strings.Compare(out[i].pattern, out[j].pattern), strings.Compare(out[i].method, out[j].method)) < 0
-	})
+	slices.SortFunc(out, (*route).compare)
 	return out
 }

@@ -90,7 +90,7 @@ func (d *dryRun) visited(v visit, r *http.Request) {
 	case s.more != nil:
 		v.why = s.more.why(r)
 	default:
-		v.why = "no entry for " + shownText(r.URL.Path)
+		v.why = "no entry for " + request.Shown(r.URL.Path)
 	}
 	d.walk = append(d.walk, v)
 }
@@ -148,10 +148,10 @@ func (c *chain) explain(r *http.Request, u *request.User) admin.Explanation {
 func (x *exchange) explainTarget(e *admin.Explanation) {
 	i := &x.info
 	e.RequestInfo = &admin.RequestInfo{
-		IsResourceRequest: i.IsResourceRequest, Path: shownText(i.Path), Verb: shownText(i.Verb),
-		APIPrefix: i.APIPrefix, APIGroup: shownText(i.APIGroup), APIVersion: shownText(i.APIVersion),
-		Namespace: shownText(i.Namespace), Resource: shownText(i.Resource), Subresource: shownText(i.Subresource),
-		Name: shownText(i.Name),
+		IsResourceRequest: i.IsResourceRequest, Path: request.Shown(i.Path), Verb: request.Shown(i.Verb),
+		APIPrefix: i.APIPrefix, APIGroup: request.Shown(i.APIGroup), APIVersion: request.Shown(i.APIVersion),
+		Namespace: request.Shown(i.Namespace), Resource: request.Shown(i.Resource), Subresource: request.Shown(i.Subresource),
+		Name: request.Shown(i.Name),
 	}
 	for _, v := range x.dry.walk {
 		e.Delegation = append(e.Delegation, admin.Visit{

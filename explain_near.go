@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"apichain/admin"
+	"apichain/internal/request"
 )
 
 // Near misses: the routes that would take a request but for exactly one thing, which is its method,
@@ -55,7 +56,7 @@ func (p *program) nearMisses(x *exchange) []admin.NearMiss {
 	})
 	var out []admin.NearMiss
 	for _, m := range found[:min(len(found), maxNearMisses)] {
-		m.lack.Got = shownText(m.lack.Got)
+		m.lack.Got = request.Shown(m.lack.Got)
 		out = append(out, admin.NearMiss{Route: m.route.id(), Lacks: m.lack, RegisteredAt: m.route.at})
 	}
 	return out

@@ -40,9 +40,9 @@ func (s source) Explain(q admin.ExplainRequest) (admin.Explanation, *admin.Error
 		return admin.Explanation{}, err
 	}
 	// As it was asked: the filters share r's header, and take the credentials out of it.
-	shown := admin.ExplainedRequest{Method: r.Method, Path: redactURI(r.URL), Listener: c.listener, Headers: shownHeaders(q.Headers)}
+	shown := admin.ExplainedRequest{Method: r.Method, Path: request.ShownURI(r.URL), Listener: c.listener, Headers: shownHeaders(q.Headers)}
 	if u != nil {
-		shown.User, shown.Groups = shownText(u.Name), u.Groups
+		shown.User, shown.Groups = request.Shown(u.Name), u.Groups
 	}
 	e := c.explain(r, u)
 	e.Request = shown
@@ -72,7 +72,7 @@ func unexplained(parameter, problem string) *admin.Error {
 }
 
 // quotedText returns a client's text as it may be shown, in quotes.
-func quotedText(s string) string { return strconv.Quote(shownText(s)) }
+func quotedText(s string) string { return strconv.Quote(request.Shown(s)) }
 
 // dryUser returns who the request is from, with the groups that nobody has to ask for, as if its
 // credentials had been accepted; nil where the headers are to say.
@@ -133,7 +133,7 @@ func (p *program) dryRequest(listener string, q *admin.ExplainRequest) (*http.Re
 	}
 	r, refused := http.ReadRequest(bufio.NewReader(strings.NewReader(head)))
 	if refused != nil {
-		return nil, unexplained("path", "the request is refused before the first filter: "+shownText(refused.Error()))
+		return nil, unexplained("path", "the request is refused before the first filter: "+request.Shown(refused.Error()))
 	}
 	// net/http's server answers 417 itself, after the parser.
 	if expect := r.Header.Get("Expect"); expect != "" && !strings.EqualFold(expect, "100-continue") {
@@ -223,7 +223,7 @@ func shownHeaders(lines []string) (out []string) {
 		if name = http.CanonicalHeaderKey(name); !slices.Contains(openHeaders[:], name) && !auth.IsImpersonationHeader(name) {
 			value = "REDACTED"
 		}
-		out = append(out, shownText(name+": "+strings.Trim(value, " \t")))
+		out = append(out, request.Shown(name+": "+strings.Trim(value, " \t")))
 	}
 	return out
 }

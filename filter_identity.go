@@ -124,7 +124,7 @@ func authenticationFilter(p *program) filter {
 func (x *exchange) predictUser(a *auth.Authenticator) (*request.User, error) {
 	if u := x.dry.user; u != nil {
 		a.Strip(x.req.Header)
-		x.because("user "+shownText(u.Name)+", as asked", "")
+		x.because("user "+request.Shown(u.Name)+", as asked", "")
 		return u, nil
 	}
 	u, warning, err := a.Identify(&x.req)
@@ -137,7 +137,7 @@ func (x *exchange) predictUser(a *auth.Authenticator) (*request.User, error) {
 	case u == a.AnonymousUser():
 		x.because("it has no credentials: user "+request.UserAnonymous, "anonymous-auth")
 	default:
-		x.because("user "+shownText(u.Name)+", by its credentials", "")
+		x.because("user "+request.Shown(u.Name)+", by its credentials", "")
 	}
 	return u, err
 }
@@ -161,7 +161,7 @@ func impersonationFilter(p *program) filter {
 		if u != nil {
 			x.acting = u
 			if x.dry != nil {
-				x.because("acts as "+shownText(u.Name)+", and every part of it is allowed", "verb impersonate")
+				x.because("acts as "+request.Shown(u.Name)+", and every part of it is allowed", "verb impersonate")
 			}
 			if x.audit != nil {
 				x.audit.Impersonated(u)

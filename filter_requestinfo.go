@@ -30,14 +30,14 @@ func requestInfoFilter(p *program) filter {
 
 // about says what the request asks for, in a few words.
 func (x *exchange) about() string {
-	what, last := "path "+shownText(x.info.Path), ""
+	what, last := "path "+request.Shown(x.info.Path), ""
 	if x.info.IsResourceRequest {
-		what = "resource " + shownText(resourceName(&x.info))
+		what = "resource " + request.Shown(resourceName(&x.info))
 	}
 	if x.longRunning {
 		last = ", long-running"
 	}
-	return shownText(x.info.Verb) + " of " + what + last
+	return request.Shown(x.info.Verb) + " of " + what + last
 }
 
 // latencies are the times of the steps that upstream reports apart.
@@ -93,7 +93,7 @@ func logAccess(x *exchange, how ending, code int, took time.Duration) {
 	}
 	c.log.LogAttrs(context.Background(), slog.LevelInfo, "HTTP",
 		slog.String("verb", verb),
-		slog.String("URI", status.Shorten(redactURI(x.req.URL), 2048)),
+		slog.String("URI", status.Shorten(request.ShownURI(x.req.URL), 2048)),
 		slog.Duration("latency", took),
 		slog.String("userAgent", status.Shorten(x.req.UserAgent(), 256)),
 		slog.String("audit-ID", status.Shorten(x.auditID[0], 64)),

@@ -34,7 +34,7 @@ import (
 //   - A page is a copy. It takes the lock of one table at a time and holds none when it returns, so
 //     its rows may be of moments that are some microseconds apart. Package admin asks again where
 //     the generation has moved meanwhile.
-//   - A client's text is shown as shownText has it, a list without elements as [], and what is
+//   - A client's text is shown as request.Shown has it, a list without elements as [], and what is
 //     unknown or has not happened as null.
 
 // source is the program as package admin sees it.

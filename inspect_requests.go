@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/request"
 )
 
 // What the admin endpoint shows of the way of requests: the servers and their routes, the filters,
@@ -234,18 +235,18 @@ func (x *exchange) shown() admin.Request {
 	c, at := x.chain, int(x.at.Load())
 	a := admin.Request{
 		RequestFacts: admin.RequestFacts{
-			ID: fmt.Sprint(x.id), AuditID: shownText(x.auditID[0]), Listener: c.listener, Method: clientText(x.req.Method, 32),
-			Path: shownText(x.path), Query: shownQuery(x.query),
+			ID: fmt.Sprint(x.id), AuditID: request.Shown(x.auditID[0]), Listener: c.listener, Method: request.ShownShort(x.req.Method, 32),
+			Path: request.Shown(x.path), Query: request.ShownQuery(x.query),
 		},
-		Groups: []string{}, RemoteAddr: x.req.RemoteAddr, UserAgent: clientText(x.userAgent, 256), Filter: c.place(at),
+		Groups: []string{}, RemoteAddr: x.req.RemoteAddr, UserAgent: request.ShownShort(x.userAgent, 256), Filter: c.place(at),
 		ReceivedAt: admin.Time(x.received), AgeMs: *ms(time.Since(x.received)),
 		BytesIn: x.bytesIn.Load(), BytesOut: x.bytesOut.Load(), Stack: []string{},
 	}
 	if at > c.infoRow {
-		a.Verb, a.LongRunning = clientText(x.info.Verb, 32), x.longRunning
-		a.Namespace, a.Name = shownText(x.info.Namespace), shownText(x.info.Name)
+		a.Verb, a.LongRunning = request.ShownShort(x.info.Verb, 32), x.longRunning
+		a.Namespace, a.Name = request.Shown(x.info.Namespace), request.Shown(x.info.Name)
 		if x.info.IsResourceRequest {
-			a.Resource = shownText(resourceName(&x.info))
+			a.Resource = request.Shown(resourceName(&x.info))
 		}
 	}
 	// The route is found with the request info, but it is the request's only when the last filter
@@ -258,9 +259,9 @@ func (x *exchange) shown() admin.Request {
 		}
 	}
 	if u := x.shownUser(); u != nil {
-		a.User, a.Groups = shownText(u.Name), noNil(u.Groups)
+		a.User, a.Groups = request.Shown(u.Name), noNil(u.Groups)
 		if x.user != u {
-			a.ImpersonatedBy = shownText(x.user.Name)
+			a.ImpersonatedBy = request.Shown(x.user.Name)
 		}
 	}
 	if st := int(x.status.Load()); st > 0 {

@@ -3,19 +3,13 @@ package main
 import (
 	"io"
 	"log/slog"
-	"net/url"
-	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"apichain/internal/flags"
 	"apichain/internal/status"
 )
 
-// The log, and what of a client's text it may show. Whatever a client sends may end in a log that others
-// read, so each text is made valid UTF-8, cut to a length, and of a query only the values of parameters
-// that Kubernetes defines are shown: /api/v1/pods?limit=5&token=REDACTED. The same goes for the
-// admin endpoint. Bodies and credentials are in neither.
+// The log: its form, and how much is in it. What of a client's text it may show, package request says
+// (Shown), for the admin endpoint too. Bodies and credentials are in neither.
 
 // loggingOptions are the form of the log and how much is logged.
 type loggingOptions struct {
@@ -56,64 +50,6 @@ func (o *loggingOptions) logger(w io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, h))
 	}
 	return slog.New(slog.NewTextHandler(w, h))
-}
-
-// shownParameters are the query parameters that Kubernetes defines: only their values
-// are shown in logs and on the admin listener.
-var shownParameters = []string{
-	"allowWatchBookmarks", "as", "container", "continue", "dryRun", "exclude", "fieldManager", "fieldSelector", "fieldValidation",
-	"follow", "force", "gracePeriodSeconds", "hash", "includeObject", "labelSelector", "limit", "limitBytes", "orphanDependents",
-	"path", "pretty", "previous", "propagationPolicy", "resourceVersion", "resourceVersionMatch", "sendInitialEvents",
-	"sinceSeconds", "sinceTime", "tailLines", "timeout", "timeoutSeconds", "timestamps", "verbose", "watch",
-}
-
-// shownQuery returns a query as it may be shown: with every other value as REDACTED, and every value
-// with a semicolon, behind which somebody may have thought of a further parameter.
-func shownQuery(raw string) string {
-	return string(appendShownQuery(nil, raw))
-}
-
-// appendShownQuery appends the query as shownQuery has it. It allocates only for what is long or no
-// valid UTF-8, since it is called for each request that is recorded.
-func appendShownQuery(b []byte, raw string) []byte {
-	if raw == "" {
-		return b
-	}
-	start := len(b)
-	for part := range strings.SplitSeq(raw, "&") {
-		key, _, hasValue := strings.Cut(part, "=")
-		name, err := url.QueryUnescape(key)
-		// A name that cannot be read is shown, and its value is not: it may be any parameter's.
-		if hasValue && (err != nil || strings.Contains(part, ";") || !slices.Contains(shownParameters, name)) {
-			b = append(append(b, key...), "=REDACTED&"...)
-			continue
-		}
-		b = append(append(b, part...), '&')
-	}
-	// Cut at the end, not value by value: what is redacted is short.
-	b = b[:len(b)-1]
-	if len(b)-start > 2048 || !utf8.Valid(b[start:]) {
-		b = append(b[:start], shownText(string(b[start:]))...)
-	}
-	return b
-}
-
-// shownText returns a client's text as it may be shown: clientText of 2,048 bytes.
-func shownText(s string) string { return clientText(s, 2048) }
-
-// clientText returns a client's text as valid UTF-8, cut at most bytes. What is invalid grows
-// when it is replaced, so that comes first.
-func clientText(s string, most int) string {
-	return status.Shorten(strings.ToValidUTF8(s, "\uFFFD"), most)
-}
-
-// redactURI returns a request's path and query as they may be shown.
-func redactURI(u *url.URL) string {
-	path := shownText(u.Path)
-	if q := shownQuery(u.RawQuery); q != "" {
-		return path + "?" + q
-	}
-	return path
 }
 
 // slogText returns an attribute with a client's text, cut. The log's form quotes it.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -115,81 +114,4 @@ func TestForgedRequests(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestShownQuery(t *testing.T) {
-	for raw, want := range map[string]string{
-		"":                            "",
-		"watch=true":                  "watch=true",
-		"watch":                       "watch",
-		"token=secret":                "token=REDACTED",
-		"token":                       "token",
-		"token=":                      "token=REDACTED",
-		"labelSelector=a%3Db&pw=x":    "labelSelector=a%3Db&pw=REDACTED",
-		"Watch=1":                     "Watch=REDACTED",
-		"w%61tch=1":                   "w%61tch=1",
-		"a=b=c":                       "a=REDACTED",
-		"%zz=secret":                  "%zz=REDACTED",
-		"&&":                          "&&",
-		"=secret":                     "=REDACTED",
-		"limit=5&limit=6":             "limit=5&limit=6",
-		"limit=5;token=secret":        "limit=REDACTED", // who knows what a semicolon is to whom
-		"pretty=\xff":                 "pretty=\ufffd",
-		"timeout=1s&access_token=abc": "timeout=1s&access_token=REDACTED",
-	} {
-		if got := shownQuery(raw); got != want {
-			t.Errorf("%q: got %q, want %q", raw, got, want)
-		}
-	}
-	if !slices.IsSorted(shownParameters) {
-		t.Error("the parameters are out of order")
-	}
-	for _, name := range []string{"token", "access_token", "password", "as-group"} {
-		if slices.Contains(shownParameters, name) {
-			t.Errorf("%s is shown", name)
-		}
-	}
-	long := redactURI(&url.URL{Path: strings.Repeat("/x", 1<<16), RawQuery: "watch=" + strings.Repeat("y", 1<<16)})
-	if len(long) > 2*2100 || !strings.HasPrefix(long, "/x/x") || !strings.Contains(long, "?watch=y") {
-		t.Errorf("a long URI takes %d bytes", len(long))
-	}
-	// What is no UTF-8 takes three bytes for one, and is cut after that.
-	if got := shownQuery(strings.Repeat("\xffa", 1500)); len(got) > 2200 || !utf8.ValidString(got) {
-		t.Errorf("a query that is no UTF-8 takes %d bytes", len(got))
-	}
-	if got := redactURI(&url.URL{Path: "/a"}); got != "/a" {
-		t.Errorf("got %q", got)
-	}
-	if got := redactURI(&url.URL{Path: "/\xff", RawQuery: "t=1"}); got != "/\ufffd?t=REDACTED" {
-		t.Errorf("got %q", got)
-	}
-}
-
-// FuzzShownQuery: no value of a parameter that is not shown gets through, and what is shown
-// is valid UTF-8.
-func FuzzShownQuery(f *testing.F) {
-	for _, s := range []string{"a=b", "watch=1&b=c", "%77atch=x", "a=b;c=d", "=", "&=&", "\xff=\xfe"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, raw string) {
-		got := shownQuery(raw)
-		if !utf8.ValidString(got) || len(got) > 2200 {
-			t.Errorf("%q: %q", raw, got)
-		}
-		values, err := url.ParseQuery(raw)
-		if err != nil || len(raw) > 1000 || !utf8.ValidString(raw) {
-			return
-		}
-		shown, err := url.ParseQuery(got)
-		if err != nil {
-			t.Fatalf("%q: %q: %v", raw, got, err)
-		}
-		for name := range values {
-			for _, v := range shown[name] {
-				if !slices.Contains(shownParameters, name) && v != "" && v != "REDACTED" {
-					t.Errorf("%q: %s is shown as %q", raw, name, v)
-				}
-			}
-		}
-	})
 }

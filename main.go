@@ -45,7 +45,7 @@
 //	main.go                 this map; arguments, options, run; the only os.Exit
 //	options.go              the options: all groups of flags composed
 //	tls_options.go          the flags of certificates, and what is shown of them
-//	logging.go              the log, and what it must not show
+//	logging.go              the log: its form, and how much is in it
 //	program.go              what the parts share, and how they are put together
 //	listen.go               sockets: bound, inherited, in the file system
 //	extend.go               yours to fill in
@@ -72,7 +72,7 @@
 //	internal/field      what is wrong with one field; the rules for names
 //	internal/status     an error as a Status object
 //	internal/selector   label and field selectors
-//	internal/request    what a request asks for, and who asks
+//	internal/request    what a request asks for, who asks, and what of it may be shown
 //	internal/kinds      the table of the built-in kinds
 //	internal/schema     the schemas of custom resources, and what a definition must obey
 //	internal/patch      JSON patch, merge patch, strategic merge

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -129,8 +127,6 @@ func (m *mux) routes() []*route {
 	m.table.mu.Lock()
 	out := slices.Collect(maps.Values(m.taken))
 	m.table.mu.Unlock()
-	sort.Slice(out, func(i, j int) bool {
-		return cmp.Or(strings.Compare(out[i].pattern, out[j].pattern), strings.Compare(out[i].kind, out[j].kind)) < 0
-	})
+	slices.SortFunc(out, (*route).compare)
 	return out
 }

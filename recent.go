@@ -259,7 +259,7 @@ func (k *record) fill(x *exchange, how ending, took time.Duration) {
 	k.resolved, k.verb, k.longRunning, k.server, k.route, k.stack = at > c.infoRow, "", false, nil, nil, nil
 	k.timed = x.recording != nil
 	if k.resolved {
-		k.verb, k.longRunning = clientText(x.info.Verb, 32), x.longRunning
+		k.verb, k.longRunning = request.ShownShort(x.info.Verb, 32), x.longRunning
 	}
 	if at >= len(c.rows) {
 		if k.server = x.target.server; x.target.route != nil {
@@ -280,7 +280,7 @@ func (k *record) fill(x *exchange, how ending, took time.Duration) {
 	k.add(x.auditID[0], 2048)
 	k.add(x.path, 2048)
 	// Redacted before it is kept, and not only where it is shown.
-	k.text = appendShownQuery(k.text, x.query)
+	k.text = request.AppendShownQuery(k.text, x.query)
 	k.end()
 	k.add(x.userAgent, 256)
 	u := x.shownUser()
@@ -292,7 +292,7 @@ func (k *record) fill(x *exchange, how ending, took time.Duration) {
 	k.add(u.Name, 2048)
 	// Acting as another: who it really was.
 	if u != x.user {
-		k.text = append(k.text, shownText(x.user.Name)...)
+		k.text = append(k.text, request.Shown(x.user.Name)...)
 	}
 	k.end()
 	for _, g := range u.Groups {
@@ -334,7 +334,7 @@ func (k *record) shown() admin.FinishedRequest {
 	all, begin := string(k.text), 0
 	text := make([]string, len(k.ends))
 	for i, end := range k.ends {
-		text[i], begin = shownText(all[begin:end]), int(end)
+		text[i], begin = request.Shown(all[begin:end]), int(end)
 	}
 	a := admin.FinishedRequest{
 		RequestFacts: admin.RequestFacts{
@@ -342,7 +342,7 @@ func (k *record) shown() admin.FinishedRequest {
 			Method: text[textMethod], Path: text[textPath], Query: text[textQuery], Verb: k.verb,
 		},
 		User: text[textUser], Groups: text[textGroups:], ImpersonatedBy: text[textImpersonatedBy], RemoteAddr: k.remoteAddr,
-		UserAgent: clientText(text[textUserAgent], 256), ReceivedAt: admin.Time(k.received), DurationMs: exactMs(k.took),
+		UserAgent: request.ShownShort(text[textUserAgent], 256), ReceivedAt: admin.Time(k.received), DurationMs: exactMs(k.took),
 		Reason: k.reason, Ended: string(k.how), EndedIn: k.chain.place(int(k.at)), BytesIn: k.in, BytesOut: k.out,
 		LongRunning: k.longRunning, Filters: []admin.FilterTime{}, Stack: noNil(k.stack),
 	}

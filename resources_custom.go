@@ -82,12 +82,12 @@ func (c *customRoutes) find(req *http.Request) *route {
 func (c *customRoutes) why(req *http.Request) string {
 	info := RequestInfoFrom(req.Context())
 	if !info.IsResourceRequest || info.APIPrefix != "apis" {
-		return "no entry for " + shownText(req.URL.Path)
+		return "no entry for " + request.Shown(req.URL.Path)
 	}
 	r := c.custom.Lookup(info.APIGroup, info.APIVersion, info.Resource)
 	switch {
 	case r == nil:
-		return "no resource " + strconv.Quote(shownText(info.Resource)) + " in " + shownText(info.APIGroup+"/"+info.APIVersion)
+		return "no resource " + strconv.Quote(request.Shown(info.Resource)) + " in " + request.Shown(info.APIGroup+"/"+info.APIVersion)
 	case r.Namespaced:
 		return r.Qualified() + " lives in namespaces, and the path names none"
 	}

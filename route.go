@@ -320,3 +320,9 @@ func (m *match) meet(routes []*route) {
 func (r *route) before(o *route) int {
 	return cmp.Or(cmp.Compare(o.static, r.static), cmp.Compare(o.named, r.named), strings.Compare(o.pattern, r.pattern))
 }
+
+// compare orders the routes of one table as they are shown: by pattern, then by method in a container
+// and by kind in a mux, where one is the same for all.
+func (r *route) compare(o *route) int {
+	return cmp.Or(strings.Compare(r.pattern, o.pattern), strings.Compare(r.method, o.method), strings.Compare(r.kind, o.kind))
+}

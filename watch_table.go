@@ -12,6 +12,7 @@ import (
 
 	"apichain/admin"
 	"apichain/internal/api"
+	"apichain/internal/request"
 )
 
 // The open watches, as the program knows them. internal/api serves a watch and knows no exchange;
@@ -116,8 +117,8 @@ func (t *watchTable) look() {
 func (r *watchRow) shown() admin.Watch {
 	x := r.x
 	a := admin.Watch{
-		ID: fmt.Sprint(x.id), AuditID: shownText(x.auditID[0]), Listener: x.chain.listener,
-		Resource: r.Resource, Namespace: shownText(r.Namespace), Selector: shownText(r.Selector),
+		ID: fmt.Sprint(x.id), AuditID: request.Shown(x.auditID[0]), Listener: x.chain.listener,
+		Resource: r.Resource, Namespace: request.Shown(r.Namespace), Selector: request.Shown(r.Selector),
 		State: watchStateName(r.State.Load()), AgeSeconds: time.Since(x.received).Seconds(),
 		StartRevision: r.Start, SentRevision: r.Sent.Load(), CurrentRevision: r.Current(), Lag: r.Lag(),
 		Bytes: r.Bytes.Load(), Events: r.Events.Load(), Bookmarks: r.Bookmarks.Load(),
@@ -126,7 +127,7 @@ func (r *watchRow) shown() admin.Watch {
 		a.State = watchStuck
 	}
 	if u := x.shownUser(); u != nil {
-		a.User = shownText(u.Name)
+		a.User = request.Shown(u.Name)
 	}
 	if at := r.LastSend.Load(); at > 0 {
 		a.LastSend = admin.Time(time.Unix(0, at))

@@ -4,7 +4,8 @@
 // These are the facts that every later step goes by. Filters decide with them, handlers find
 // their object with them, the audit log writes them down. The package only reads what the
 // client sent. It opens nothing, asks nobody and does not know which resources exist, so a
-// path of a resource that nobody serves has an Info like any other.
+// path of a resource that nobody serves has an Info like any other. It also says what of a
+// client's text may be shown to others (Shown).
 //
 // Info and User are made once for a request, before anything else may see them, and are only
 // read afterwards, by any goroutine. The functions have no state. The package is internal
