@@ -111,23 +111,27 @@ func (p *process) end() int {
 	return p.ProcessState.ExitCode()
 }
 
-// TestTakeover: a second process takes the sockets over under load, and no request
-// fails: not one is refused, cut or sent away.
-func TestTakeover(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
+// inheritable is a socket that listens, with its address, for a process to inherit; it closes with the
+// test.
+func inheritable(t testing.TB) (address string, socket *os.File) {
+	t.Helper()
+	l := listenOn(t, "tcp", "127.0.0.1:0")
 	socket, err := l.(*net.TCPListener).File()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer socket.Close()
+	t.Cleanup(func() { socket.Close() })
+	return l.Addr().String(), socket
+}
+
+// TestTakeover: a second process takes the sockets over under load, and no request
+// fails: not one is refused, cut or sent away.
+func TestTakeover(t *testing.T) {
+	address, socket := inheritable(t)
 	env := []string{"LISTEN_FDS=1", "LISTEN_FDNAMES=http"}
 	args := []string{"--listen-https=off", "--listen-admin=off"}
 	first := startProcess(t, []*os.File{socket}, env, args...)
-	url := "http://" + l.Addr().String() + "/version"
+	url := "http://" + address + "/version"
 	if len(first.ready.HTTP) != 1 || first.ready.HTTP[0]+"/version" != url {
 		t.Fatalf("addresses %q, want the inherited %s", first.ready.HTTP, url)
 	}
@@ -159,7 +163,7 @@ func TestTakeover(t *testing.T) {
 	}
 	atLeast := func(n int64) {
 		for target := served.Load() + n; served.Load() < target && ctx.Err() == nil; {
-			conn, err := net.Dial("tcp", l.Addr().String()) // a turn for the others, and a spare connection for the server
+			conn, err := net.Dial("tcp", address) // a turn for the others, and a spare connection for the server
 			if err == nil {
 				conn.Close()
 			}
@@ -204,16 +208,7 @@ func TestInheritedSockets(t *testing.T) {
 			t.Errorf("%s: got %v %v, want %q", name, got, err, c.want)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	socket, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
+	address, socket := inheritable(t)
 	path, err := buildBinary()
 	if err != nil {
 		t.Fatal(err)
@@ -225,8 +220,8 @@ func TestInheritedSockets(t *testing.T) {
 	if cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(string(out), "is for no listener") {
 		t.Errorf("a socket that nobody claims: %v %s", err, out)
 	}
-	byAddress := startProcess(t, []*os.File{socket}, []string{"LISTEN_FDS=1"}, "--listen-http="+l.Addr().String(), "--listen-https=off", "--listen-admin=off")
-	if got := byAddress.ready.HTTP; len(got) != 1 || got[0] != "http://"+l.Addr().String() {
+	byAddress := startProcess(t, []*os.File{socket}, []string{"LISTEN_FDS=1"}, "--listen-http="+address, "--listen-https=off", "--listen-admin=off")
+	if got := byAddress.ready.HTTP; len(got) != 1 || got[0] != "http://"+address {
 		t.Errorf("claimed by its address: %q", got)
 	}
 	if code := byAddress.end(); code != exitDrained {
