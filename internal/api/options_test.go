@@ -114,7 +114,6 @@ func TestDryRunOfUpserts(t *testing.T) {
 func TestFieldValidation(t *testing.T) {
 	type row struct {
 		how     string
-		code    int
 		refused bool
 		warned  bool
 	}
