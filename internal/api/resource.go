@@ -152,15 +152,6 @@ func (r *Resource) Key(namespace, name string) string {
 // The core group is elsewhere, under /api.
 func (r *Resource) Root() string { return "/apis/" + r.Group + "/" + r.Version + "/" }
 
-// Qualified returns the resource as messages and buckets name it: configmaps in the core
-// group, widgets.example.com in another.
-func (r *Resource) Qualified() string {
-	if r.Group == "" {
-		return r.Plural
-	}
-	return r.Plural + "." + r.Group
-}
-
 // apiVersion returns what objects of the resource say: v1, or example.com/v1.
 func (r *Resource) apiVersion() string {
 	if r.Group == "" {
