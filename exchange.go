@@ -89,7 +89,7 @@ type exchange struct {
 	recording *recording                 // of its time; nil: nothing is recorded
 	refusal   *status.Error              // what it was answered with, if that was a failure
 	fault     atomic.Pointer[fault]      // what fault injection does to it; nil: nothing
-	judged    atomic.Pointer[faultRules] // the rules that were asked last
+	decidedBy atomic.Pointer[faultRules] // the rules of faults that have decided last
 	dry       *dryRun                    // nil: a real request
 }
 

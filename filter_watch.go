@@ -58,9 +58,9 @@ func (x *exchange) countOnConn(n int32) {
 	if x.conn == nil {
 		return
 	}
-	x.conn.watches.Add(n)
+	x.conn.longRunning.Add(n)
 	if x.info.Verb == "watch" {
-		x.conn.watching.Add(n)
+		x.conn.watches.Add(n)
 	}
 }
 

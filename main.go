@@ -69,8 +69,8 @@
 //	tls_options.go          the flags of certificates, and what is shown of them
 //	files.go                ready file, kubeconfig, start-up lines
 //	logging.go              the log, and what it must not show
-//	inspect.go              what the admin package shows of all this
-//	inspect_store.go        and of the store
+//	inspect.go              what the admin endpoint shows of the process and the store
+//	inspect_requests.go     and of the way of requests: servers, routes, filters, in flight
 //	explain.go              what would become of a request: the dry run
 //	explain_request.go      the request that nobody sends
 //	explain_near.go         routes that almost match it
@@ -83,7 +83,7 @@
 //	drain.go                the reversible drain
 //	loglevel.go             the verbosity of the log
 //	faults.go               the rules of fault injection
-//	admin_access.go         who may use the admin listener
+//	admin_access.go         the admin listener: its flags, its handler, who may use it
 //
 // Subcommands, which ask a running program:
 //
@@ -105,6 +105,7 @@ import (
 	"os"
 	ossignal "os/signal"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 )
 
@@ -141,12 +142,34 @@ func command(args []string, stdout, stderr io.Writer) int {
 	stop := make(chan os.Signal, 2)
 	ossignal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 	defer ossignal.Stop(stop)
+	defer tuneCollector()()
 	p := newProgram(o, f, stdout, stderr)
 	hup := make(chan os.Signal, 1)
 	ossignal.Notify(hup, syscall.SIGHUP)
 	defer ossignal.Stop(hup)
 	p.hangUp = hup
 	return p.run(stop)
+}
+
+// tuneCollector makes the garbage collector fit a server that holds little at first and much later,
+// until undo is called.
+func tuneCollector() (undo func()) {
+	percent, set := 0, os.Getenv("GOGC") == ""
+	// Growth by half before the next collection, not the usual doubling, keeps a store of many
+	// objects small.
+	if set {
+		percent = debug.SetGCPercent(50)
+	}
+	// From a heap of 2 MiB growth by half would mean some hundred collections a second under load.
+	// These bytes count as heap and are never touched, so they cost no memory. They come first in
+	// the process, because what takes the place of something freed is cleared.
+	floor := make([]byte, 24<<20)
+	return func() {
+		runtime.KeepAlive(floor)
+		if set {
+			debug.SetGCPercent(percent)
+		}
+	}
 }
 
 // help describes the program, its flags by group, and its exit codes.

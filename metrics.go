@@ -32,9 +32,12 @@ import (
 type counters struct {
 	started time.Time
 
-	aborts      metrics.Counter // answers that a handler broke off
-	postTimeout metrics.Counter // panics of handlers after their time limit
-	tlsErrors   metrics.Counter // failed handshakes
+	// Answers that a handler broke off.
+	aborts metrics.Counter
+	// Panics of handlers after their time limit.
+	postTimeout metrics.Counter
+	// Failed handshakes.
+	tlsErrors metrics.Counter
 
 	// Requests refused because every place of their kind was taken.
 	droppedReadOnly, droppedMutating metrics.Counter
@@ -43,7 +46,8 @@ type counters struct {
 	// Authenticated requests, by the label of the user.
 	users [len(userLabels)]metrics.Counter
 
-	noRoute *requestSeries // requests that reached no route
+	// Requests that reached no route.
+	noRoute *requestSeries
 
 	mu     sync.Mutex
 	series map[seriesKey]*requestSeries
@@ -53,6 +57,7 @@ type counters struct {
 // registered. What comes later is counted in one series, whose resource is "other".
 const mostSeries = 10_000
 
+// newCounters makes counters that are all zero, of a process that starts now.
 func newCounters() *counters {
 	m := &counters{started: time.Now(), series: map[seriesKey]*requestSeries{}}
 	m.noRoute = m.of(seriesKey{component: "apiserver"})
@@ -61,8 +66,12 @@ func newCounters() *counters {
 
 // userLabels are upstream's few labels for who was authenticated: names that every
 // cluster has, mail addresses, and the rest.
-var userLabels = [...]string{"admin", "client", "email_id", "kube_proxy", "kubelet", "other", "system:serviceaccount:kube-system:default"}
+var userLabels = [...]string{
+	"admin", "client", "email_id", "kube_proxy", "kubelet", "other", "system:serviceaccount:kube-system:default",
+}
 
+// authenticated counts a request whose user is known. A name is not a label: there would be as many
+// series as users.
 func (m *counters) authenticated(name string) {
 	label := "other"
 	switch name {
@@ -76,6 +85,7 @@ func (m *counters) authenticated(name string) {
 	m.users[slices.Index(userLabels[:], label)].Inc()
 }
 
+// authorized counts a decision of the authorizer.
 func (m *counters) authorized(v auth.Verdict) {
 	switch v {
 	case auth.Allow:
@@ -87,6 +97,7 @@ func (m *counters) authorized(v auth.Verdict) {
 	}
 }
 
+// dropped counts a request that got 429 since every place of its kind was taken.
 func (m *counters) dropped(mutating bool) {
 	if mutating {
 		m.droppedMutating.Inc()
@@ -100,9 +111,9 @@ type seriesKey struct{ verb, group, version, resource, subresource, scope, compo
 
 // durationBounds are upstream's buckets of durations, in nanoseconds.
 var durationBounds = []int64{
-	5 * milli, 25 * milli, 50 * milli, 100 * milli, 200 * milli, 400 * milli, 600 * milli, 800 * milli, 1000 * milli, 1250 * milli, 1500 * milli,
-	2000 * milli, 3000 * milli, 4000 * milli, 5000 * milli, 6000 * milli, 8000 * milli, 10_000 * milli, 15_000 * milli, 20_000 * milli, 30_000 * milli,
-	45_000 * milli, 60_000 * milli,
+	5 * milli, 25 * milli, 50 * milli, 100 * milli, 200 * milli, 400 * milli, 600 * milli, 800 * milli,
+	1000 * milli, 1250 * milli, 1500 * milli, 2000 * milli, 3000 * milli, 4000 * milli, 5000 * milli, 6000 * milli,
+	8000 * milli, 10_000 * milli, 15_000 * milli, 20_000 * milli, 30_000 * milli, 45_000 * milli, 60_000 * milli,
 }
 
 const milli = int64(time.Millisecond)
@@ -113,12 +124,17 @@ var sizeBounds = []int64{1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9}
 // requestSeries counts the requests of one set of labels.
 type requestSeries struct {
 	seriesKey
-	codes      [6]atomic.Pointer[codeCounts] // by hundreds; a page is made at its first code
-	terminated metrics.Counter               // answered by the time limit
-	took       *metrics.Histogram            // in nanoseconds, written in seconds
-	size       *metrics.Histogram            // bytes of the body
+	// codes are by hundreds; a page is made at its first code.
+	codes [6]atomic.Pointer[codeCounts]
+	// terminated are those that the time limit answered.
+	terminated metrics.Counter
+	// took is in nanoseconds, and written in seconds.
+	took *metrics.Histogram
+	// size is the bytes of the body.
+	size *metrics.Histogram
 }
 
+// newRequestSeries makes a series in which nothing was counted yet.
 func newRequestSeries(k seriesKey) *requestSeries {
 	return &requestSeries{
 		seriesKey: k,
@@ -130,7 +146,9 @@ func newRequestSeries(k seriesKey) *requestSeries {
 // codeCounts are the codes of one hundred.
 type codeCounts [100]metrics.Counter
 
-// observe counts one finished request. A code that HTTP does not have counts as 500.
+// observe counts one finished request. A code that HTTP does not have counts as 500: handlers invent
+// some, and clients must not make series. It takes no lock and allocates nothing, but for a page at
+// the first code of a hundred.
 func (s *requestSeries) observe(code int, took time.Duration, bytes int64) {
 	if code < 100 || code > 599 {
 		code = 500
@@ -147,11 +165,12 @@ func (s *requestSeries) observe(code int, took time.Duration, bytes int64) {
 	s.size.Observe(bytes)
 }
 
-// of is the series of a key, made at its first use.
+// of returns the series of a key, made at its first use. Beyond mostSeries it is that of all others.
 func (m *counters) of(k seriesKey) *requestSeries {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.series[k]
+	// The last place is for the series of all others.
 	if s == nil && len(m.series) >= mostSeries-1 {
 		k = seriesKey{verb: "OTHER", resource: "other", component: "apiserver"}
 		s = m.series[k]
@@ -171,6 +190,7 @@ type verbSeries struct {
 	next   *verbSeries
 }
 
+// find returns the series of a verb, nil if there is none. A nil list has none.
 func (v *verbSeries) find(verb string) *requestSeries {
 	for ; v != nil; v = v.next {
 		if v.verb == verb {
@@ -183,6 +203,8 @@ func (v *verbSeries) find(verb string) *requestSeries {
 // observe counts a finished exchange under its route, or under none. Labels come from
 // the route's pattern, so that a client cannot make series.
 func (p *program) observe(x *exchange, how ending, status int, took time.Duration) {
+	// Only what reached the handler counts for the route: a request that a filter refused (401, 403,
+	// 429) has no series of its own.
 	s := p.metrics.noRoute
 	if r := x.target.route; r != nil && x.at.Load() >= int32(len(x.chain.rows)) {
 		if s = r.series.Load().find(x.info.Verb); s == nil {
@@ -195,8 +217,9 @@ func (p *program) observe(x *exchange, how ending, status int, took time.Duratio
 	}
 }
 
-// newVerbSeries is the first request of a route with a verb, or one of a verb that is
-// no label.
+// newVerbSeries returns the series of a route for a verb that it has none for yet: at the first
+// request with it, or at each whose verb is no label and counts as OTHER. It may be called
+// concurrently.
 func (m *counters) newVerbSeries(r *route, verb string) *requestSeries {
 	if !slices.Contains(knownVerbs[:], verb) {
 		verb = "other"
@@ -205,6 +228,8 @@ func (m *counters) newVerbSeries(r *route, verb string) *requestSeries {
 		}
 	}
 	s := m.of(labels(r, strings.ToUpper(verb)))
+	// Two first requests may meet: each tries until the verb is on the list, by whichever of them.
+	// Both have the same series.
 	for head := r.series.Load(); head.find(verb) == nil; head = r.series.Load() {
 		r.series.CompareAndSwap(head, &verbSeries{verb, s, head})
 	}
@@ -212,8 +237,12 @@ func (m *counters) newVerbSeries(r *route, verb string) *requestSeries {
 }
 
 // knownVerbs are the verbs that may be a label; others are OTHER (upstream).
-var knownVerbs = [...]string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "proxy", "post", "put", "head", "options"}
+var knownVerbs = [...]string{
+	"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "proxy", "post", "put", "head", "options",
+}
 
+// labels returns the labels of a route for a verb. A route that is of no resource is known by its
+// pattern, under the label subresource (upstream).
 func labels(r *route, verb string) seriesKey {
 	k := seriesKey{verb: verb, component: "apiserver"}
 	if r.resource == "" {
@@ -271,12 +300,14 @@ func (p *program) writeInFlight(e *metrics.Writer) {
 	e.Number(float64(readOnly), "request_kind", "readOnly")
 }
 
+// writeDropped writes how many requests were refused for want of a place.
 func (m *counters) writeDropped(e *metrics.Writer) {
 	e.Family("apiserver_dropped_requests_total", "counter", "Requests refused because every place was taken, by kind.")
 	e.Number(m.droppedMutating.Value(), "request_kind", "mutating")
 	e.Number(m.droppedReadOnly.Value(), "request_kind", "readOnly")
 }
 
+// writeDecisions writes how the authorizer has decided.
 func (m *counters) writeDecisions(e *metrics.Writer) {
 	e.Family("apiserver_authorization_decisions_total", "counter", "Decisions of the authorizer.")
 	e.Number(m.allowed.Value(), "decision", "allowed")

@@ -10,12 +10,16 @@ import (
 
 // Gauges of the store and its readers. Names that begin with apiserver are upstream's;
 // of the count of objects both the old name is here, which dashboards know, and the new.
+// All of them are read when somebody asks.
 
-// writeLongRunning writes how many long-running requests are with their handlers now.
+// writeLongRunning writes how many long-running requests are with their handlers now: watches, and
+// what else has no time limit. There are no series of zero, as there is none for a route before its
+// first request.
 func writeLongRunning(e *metrics.Writer, chains []*chain) {
 	counts := map[seriesKey]int{}
 	for _, c := range chains {
 		c.table.each(func(x *exchange) {
+			// at first: before the handler is reached, what the others say may still be written.
 			if x.at.Load() <= int32(len(c.rows)) || !x.longRunning || x.target.route == nil {
 				return
 			}
@@ -37,7 +41,7 @@ func writeLongRunning(e *metrics.Writer, chains []*chain) {
 	}
 }
 
-// writeStored writes what the store holds.
+// writeStored writes what the store holds, all of one moment, and how far back a watch may begin.
 func writeStored(e *metrics.Writer, s *store.Store) {
 	revision, all := s.Snapshots()
 	e.Family("apiserver_storage_objects", "gauge", "Stored objects, by resource.")
@@ -52,6 +56,7 @@ func writeStored(e *metrics.Writer, s *store.Store) {
 	for _, h := range all {
 		e.Number(float64(h.Now.Bytes()), groupLabels(h.Bucket.Name)...)
 	}
+	// The window is bounded by events and by bytes, and both can be near their bound.
 	events, bytes, oldest := s.Window()
 	e.Single("apichain_store_revision", "gauge", "Revision of the last write.", float64(revision))
 	e.Single("apichain_store_window_events", "gauge", "Events that watches can begin at.", float64(events))
@@ -59,7 +64,7 @@ func writeStored(e *metrics.Writer, s *store.Store) {
 	e.Single("apichain_store_window_oldest_revision", "gauge", "The oldest revision that a watch can begin at.", float64(oldest))
 }
 
-// groupLabels is the name of a stored resource, taken apart.
+// groupLabels returns the labels of a stored resource: its name, plural[.group], taken apart.
 func groupLabels(name string) []string {
 	resource, group, _ := strings.Cut(name, ".")
 	return []string{"group", group, "resource", resource}

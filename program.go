@@ -251,7 +251,7 @@ func (p *program) addHooks() {
 		return nil
 	})
 	_ = a.AddPostStartHook("watch-slow-clients", func(context.Context) error {
-		p.owned.Go(func() { p.watchProgress(p.background) })
+		p.owned.Go(func() { p.checkProgress(p.background) })
 		return nil
 	})
 	_ = a.AddPostStartHook("paths-installed", func(context.Context) error {

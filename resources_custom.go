@@ -167,7 +167,7 @@ func (c *customRoutes) nearest(path string) []*api.Resource {
 		if odd != "" {
 			found.far = len(odd)
 			for _, s := range segments {
-				found.far = min(found.far, apart(odd, s))
+				found.far = min(found.far, byteDistance(odd, s))
 			}
 		}
 		at, _ := slices.BinarySearchFunc(best, found, func(a, b candidate) int {

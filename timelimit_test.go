@@ -44,7 +44,7 @@ func everyChain(t *testing.T, f func(t *testing.T, p *program, listener string, 
 			t.Run(fmt.Sprint(listener, ", HTTP/", major), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					p := newTestProgram(t, append([]string{"--token-auth-file=testdata/tokens.csv"}, args...)...)
-					p.owned.Go(func() { p.watchProgress(p.background) })
+					p.owned.Go(func() { p.checkProgress(p.background) })
 					f(t, p, listener, major)
 					p.endBackground()
 					p.owned.Wait()

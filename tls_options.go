@@ -14,6 +14,10 @@ import (
 // The certificates themselves are the business of internal/certs. This is their flags, what can
 // be wrong with those before a file is read, and what the admin endpoint shows of what was
 // loaded.
+//
+// The flags are upstream's, with its values (VersionTLS12, TLS_ECDHE_…), so that a command line of
+// kube-apiserver works here. Two things are left out: versions below TLS 1.2, and suites that are not
+// AEAD, which upstream still takes and calls insecure.
 
 // tlsOptions are the certificates of the TLS listener, whom it trusts, and what it speaks.
 type tlsOptions struct {
@@ -24,9 +28,11 @@ type tlsOptions struct {
 	suites            []string
 
 	clientCA, requestHeaders string
-	proxiesNamed             bool // derived: --requestheader-allowed-names says who is a front proxy
+	// proxiesNamed is derived: --requestheader-allowed-names says who is a front proxy.
+	proxiesNamed bool
 }
 
+// register declares the flags of certificates, trust and TLS.
 func (o *tlsOptions) register(f *flags) {
 	f.in("tls")
 	f.text(&o.certFile, "tls-cert-file", "",
@@ -51,7 +57,8 @@ type sniValue []certs.SNI
 
 // String writes all of them, each as Set reads it, with a space between.
 func (v *sniValue) String() string {
-	if v == nil { // the flag package asks the zero value, for its own usage text
+	// The flag package asks the zero value, for its own usage text.
+	if v == nil {
 		return ""
 	}
 	var out []string
@@ -82,6 +89,7 @@ func (v *sniValue) Set(s string) error {
 	return nil
 }
 
+// check reports halves of pairs, and versions and suites that are not offered. Files are not read.
 func (o *tlsOptions) check(p *problems) {
 	if o.certFile != "" && o.keyFile == "" {
 		p.add("tls-cert-file", "needs --tls-private-key-file")
@@ -92,6 +100,7 @@ func (o *tlsOptions) check(p *problems) {
 	if o.minVersion != "VersionTLS12" && o.minVersion != "VersionTLS13" {
 		p.add("tls-min-version", "must be VersionTLS12 or VersionTLS13, is %q", o.minVersion)
 	}
+	// One line for each: who has a list from elsewhere learns of all at once.
 	offered, wrong := certs.Suites(), false
 	for _, name := range o.suites {
 		if _, ok := offered[name]; !ok {

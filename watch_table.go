@@ -44,8 +44,7 @@ type watchTable struct {
 func (t *watchTable) WatchBegins(ctx context.Context, w *api.Watch) {
 	r := &watchRow{Watch: w, x: exchangeFrom(ctx)}
 	if f := r.x.fault.Load(); f != nil {
-		f.tapInto(r)
-		f.arm(r.x)
+		f.attachTo(r)
 	}
 	t.mu.Lock()
 	if t.rows == nil {
@@ -53,7 +52,7 @@ func (t *watchTable) WatchBegins(ctx context.Context, w *api.Watch) {
 	}
 	t.rows[w] = r
 	t.mu.Unlock()
-	t.faults.take(r)
+	t.faults.applyToWatch(r)
 }
 
 // WatchEnds takes the watch out of the table. While a row is here its exchange may be told to

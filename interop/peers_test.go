@@ -20,11 +20,10 @@ func sideBySide(t *testing.T, args ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.CopyFS(filepath.Join(dir, "admin"), os.DirFS("../admin")); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.CopyFS(filepath.Join(dir, "testdata"), os.DirFS("../testdata")); err != nil {
-		t.Fatal(err)
+	for _, folder := range []string{"admin", "internal", "testdata"} {
+		if err := os.CopyFS(filepath.Join(dir, folder), os.DirFS("../"+folder)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	files, err := filepath.Glob("../*.go")
 	if err != nil {
@@ -46,7 +45,6 @@ func sideBySide(t *testing.T, args ...string) string {
 	}
 	copyTo("peers/side_test.go.txt", "side_test.go")
 	copyTo("go.sum", "go.sum")
-	copyTo("../kinds.txt", "kinds.txt") // embedded
 	mod, err := os.ReadFile("go.mod")
 	if err != nil {
 		t.Fatal(err)

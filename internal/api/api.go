@@ -26,6 +26,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -61,6 +62,9 @@ type Config struct {
 
 	// What differs between programs.
 
+	// Admit may change or refuse a write: see Admission. With nil nobody does. It is called
+	// concurrently, and its error is what the client gets.
+	Admit func(context.Context, Admission) error
 	// Observer sees watches begin and end; with nil nobody does.
 	Observer Observer
 	// Bookmarks is the time between two bookmarks of a watch, which must be above zero:

@@ -48,10 +48,8 @@ type Call struct {
 	name string
 	// form is what the answer looks like.
 	form form
-	// strict is the fieldValidation of a write: Ignore, Warn or Strict.
-	strict string
-	// dryRun says that nothing may be stored.
-	dryRun bool
+	// options are what every write may say.
+	options
 }
 
 // maxBody is the most bytes a request's body may have, upstream's limit.

@@ -46,7 +46,8 @@ func (c *Counter) Value() float64 { return float64(c.Load()) }
 type Histogram struct {
 	bounds []int64
 	unit   func(int64) float64
-	counts []Counter // of values up to each bound and above the one before; the last: above all
+	// counts are of values up to each bound and above the one before; the last: above all.
+	counts []Counter
 	sum    Counter
 }
 

@@ -1,4 +1,4 @@
-package main
+package api_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"apichain/internal/api"
+	"apichain/internal/api/apitest"
 	"apichain/internal/kinds"
 	"apichain/internal/tree"
 )
@@ -31,28 +32,25 @@ const reviewDefinition = `{"apiVersion":"apiextensions.k8s.io/v1","kind":"Custom
   "status":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}}},
  {"name":"v1beta1","served":true,"storage":false,"deprecated":true,"schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","properties":{"size":{"type":"integer"}}}}}}}]}}`
 
-// reviewed is a program that serves reviewDefinition.
+// reviewed is a server that serves reviewDefinition.
 type reviewed struct {
 	t testing.TB
-	p *program
+	p *apitest.Server
 }
 
-func newReviewed(t testing.TB, args ...string) *reviewed {
-	p := benchServer(t, args...)
-	p.store.ExpireHistory()
-	r := &reviewed{t, p}
+func newReviewed(t testing.TB, change ...func(*apitest.Config)) *reviewed {
+	t.Helper()
+	r := &reviewed{t, startClients(t, change...).Server}
 	if got := r.send("POST", reviewDefinitions, "", reviewDefinition); got.Code != http.StatusCreated {
 		t.Fatal(got.Body)
 	}
 	return r
 }
 
-// send sends one request through the chain of the TLS listener, as an administrator.
+// send sends one request as an administrator.
 // header is names and values.
 func (r *reviewed) send(method, path, contentType, body string, header ...string) *httptest.ResponseRecorder {
-	req := httptest.NewRequest(method, path, strings.NewReader(body))
-	req.Host = "localhost"
-	req.Header.Set("Authorization", "Bearer admin-token")
+	req := administrator(context.Background(), method, path, body)
 	if contentType == "" {
 		contentType = "application/json"
 	}
@@ -63,7 +61,7 @@ func (r *reviewed) send(method, path, contentType, body string, header ...string
 		req.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
-	r.p.chain("https").ServeHTTP(w, req)
+	r.p.ServeHTTP(w, req)
 	return w
 }
 
@@ -122,7 +120,7 @@ func (r *reviewed) run(cases []reviewCase) {
 // error whatever the kind, and nothing comes to be.
 func TestOddBodies(t *testing.T) {
 	r := newReviewed(t)
-	before := r.p.store.Revision()
+	before := r.p.Store.Revision()
 	unrecognized := func(kind, tail string) string {
 		b, _ := json.Marshal("the object provided is unrecognized (must be of type " + kind + "): couldn't get version/kind; json parse error: " + tail)
 		return string(b[1 : len(b)-1])
@@ -152,7 +150,7 @@ func TestOddBodies(t *testing.T) {
 			r.run([]reviewCase{{"POST", path, "", body, 400, part}})
 		}
 	}
-	if now := r.p.store.Revision(); now != before {
+	if now := r.p.Store.Revision(); now != before {
 		t.Errorf("revision %d, want %d", now, before)
 	}
 }
@@ -311,7 +309,7 @@ func TestDeleteCollectionOptions(t *testing.T) {
 func TestUpdateByVersion(t *testing.T) {
 	r := newReviewed(t)
 	r.widget("a", "")
-	before := r.p.store.Revision()
+	before := r.p.Store.Revision()
 	for _, path := range []string{reviewWidgets + "/a", reviewOld + "/a"} {
 		r.run([]reviewCase{
 			{"PUT", path, "", r.send("GET", path, "", "").Body.String(), 200, `"generation":1`},
@@ -319,7 +317,7 @@ func TestUpdateByVersion(t *testing.T) {
 			{"PATCH", path, reviewMerge, `{"spec":{"size":1}}`, 200, `"generation":1`},
 		})
 	}
-	if now := r.p.store.Revision(); now != before {
+	if now := r.p.Store.Revision(); now != before {
 		t.Errorf("revision %d, want %d", now, before)
 	}
 	r.run([]reviewCase{
@@ -369,14 +367,8 @@ func (r *reviewed) watch(path string, lines int, header ...string) (string, *htt
 	r.t.Helper()
 	ctx, cancel := context.WithCancel(r.t.Context())
 	defer cancel()
-	req := httptest.NewRequest("GET", path, nil).WithContext(ctx)
-	req.Host = "localhost"
-	req.Header.Set("Authorization", "Bearer admin-token")
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
 	w := &reviewStream{httptest.NewRecorder(), cancel, lines}
-	r.p.chain("https").ServeHTTP(w, req)
+	r.p.ServeHTTP(w, administrator(ctx, "GET", path, "", header...))
 	var out []string
 	for line := range strings.Lines(w.Body.String()) {
 		if e, _, err := tree.ParseJSONObject([]byte(line)); err == nil && e["type"] != nil {
@@ -389,7 +381,7 @@ func (r *reviewed) watch(path string, lines int, header ...string) (string, *htt
 // TestWatchForms: which events the parameters, paths and forms of a watch give.
 func TestWatchForms(t *testing.T) {
 	r := newReviewed(t)
-	begin := r.p.store.Revision()
+	begin := r.p.Store.Revision()
 	r.widget("a", `,"labels":{"n":"1"}`)
 	r.widget("b", "")
 	old := strings.TrimSuffix(reviewWidgets, "/namespaces/default/widgets") + "/watch"
@@ -439,18 +431,16 @@ func TestWatchForms(t *testing.T) {
 // watch's resource has been quiet since.
 func TestBookmarksAreNew(t *testing.T) {
 	r := newReviewed(t)
-	r.p.api.Config.Bookmarks = 1 // each moment
+	r.p.API.Config.Bookmarks = 1 // each moment
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	want := make(chan int64, 1)
-	req := httptest.NewRequest("GET", reviewWidgets+"?watch=1&allowWatchBookmarks=true", nil).WithContext(ctx)
-	req.Host = "localhost"
-	req.Header.Set("Authorization", "Bearer admin-token")
+	req := administrator(ctx, "GET", reviewWidgets+"?watch=1&allowWatchBookmarks=true", "")
 	w := &bookmarkReader{ResponseRecorder: httptest.NewRecorder(), t: t, want: want, end: cancel}
 	var done sync.WaitGroup
-	done.Go(func() { r.p.chain("https").ServeHTTP(w, req) })
+	done.Go(func() { r.p.ServeHTTP(w, req) })
 	r.send("POST", reviewMaps, "", `{"metadata":{"name":"a"}}`)
-	want <- r.p.store.Revision()
+	want <- r.p.Store.Revision()
 	done.Wait()
 }
 

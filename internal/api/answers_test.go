@@ -1,4 +1,4 @@
-package main
+package api_test
 
 import (
 	"net/http/httptest"
@@ -51,11 +51,11 @@ var chance = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}
 // refuses sends each request, which must be answered as its row says, and change nothing.
 func (r *reviewed) refuses(rows []refusal) {
 	r.t.Helper()
-	before := r.p.store.Revision()
+	before := r.p.Store.Revision()
 	for _, row := range rows {
 		r.refusesOne(row)
 	}
-	if now := r.p.store.Revision(); now != before {
+	if now := r.p.Store.Revision(); now != before {
 		r.t.Errorf("%d writes of requests that were refused", now-before)
 	}
 }

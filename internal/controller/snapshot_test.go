@@ -1,4 +1,4 @@
-package main
+package controller_test
 
 import (
 	"bytes"
@@ -15,14 +15,13 @@ import (
 	"apichain/internal/controller"
 	"apichain/internal/status"
 	"apichain/internal/store"
-	"apichain/internal/tree"
 )
 
-// readyProgram is a test program at the moment after ready: it has the namespaces a and
+// readyProgram is a server at the moment after ready: it has the namespaces a and
 // a-b, with two config maps, and a definition with one object of it.
-func readyProgram(t testing.TB) *program {
+func readyProgram(t testing.TB) *emptyServer {
 	t.Helper()
-	p := newTestProgram(t)
+	p := newEmptyServer(t)
 	for _, manifest := range []string{
 		widgetCRD,
 		`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a-b"}}`,
@@ -31,94 +30,9 @@ func readyProgram(t testing.TB) *program {
 	} {
 		p.applied(t, manifest)
 	}
-	p.store.ExpireHistory()
+	p.Store.ExpireHistory()
 	p.restorer.Keep()
 	return p
-}
-
-const widgetCRD = `{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"widgets.example.com"},"spec":{"group":"example.com","scope":"Namespaced",
- "names":{"plural":"widgets","singular":"widget","kind":"Widget","listKind":"WidgetList"},"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","properties":{"size":{"type":"string"}}}}}]}}`
-
-func configMap(ns, name, value string) string {
-	return fmt.Sprintf(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"namespace":%q,"name":%q},"data":{"value":%q}}`, ns, name, value)
-}
-
-func widget(ns, name, size string) string {
-	return fmt.Sprintf(`{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"namespace":%q,"name":%q},"size":%q}`, ns, name, size)
-}
-
-// applied writes a manifest as a client would.
-func (p *program) applied(t testing.TB, manifest string) *store.Object {
-	t.Helper()
-	obj, _, err := tree.ParseJSONObject([]byte(manifest))
-	if err != nil {
-		t.Fatal(err)
-	}
-	o, _, err := p.api.Apply(context.Background(), obj)
-	if err != nil {
-		t.Fatalf("%s: %v", manifest, err)
-	}
-	return o
-}
-
-// removed takes an object out of the store, whatever holds it.
-func (p *program) removed(t testing.TB, resource, key string) {
-	t.Helper()
-	if _, err := p.store.Commit(context.Background(), store.Change{Bucket: p.store.Bucket(resource), Key: key, Expect: -1}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// held is all objects without their revisions, by resource and key.
-func (p *program) held() map[string]string {
-	out := map[string]string{}
-	_, all := p.store.Snapshots()
-	for _, h := range all {
-		for o := range h.Now.Scan("", "") {
-			before, after := o.SplitAtRevision()
-			out[h.Bucket.Name+" "+o.Key] = string(before) + string(after)
-		}
-	}
-	return out
-}
-
-func (p *program) stored(resource, key string) *store.Object {
-	sn := p.store.Bucket(resource).Now()
-	return sn.Get(key)
-}
-
-// snapshotText is the snapshot that the admin API gives.
-func (p *program) snapshotText(t testing.TB) []byte {
-	t.Helper()
-	s, refused := source{p}.Snapshot()
-	if refused != nil {
-		t.Fatal(refused)
-	}
-	var b bytes.Buffer
-	if err := s.Write(&b); err != nil {
-		t.Fatal(err)
-	}
-	if int64(b.Len()) != s.Size {
-		t.Errorf("a snapshot of %d bytes says %d", b.Len(), s.Size)
-	}
-	return b.Bytes()
-}
-
-func sameHeld(t *testing.T, got, want map[string]string) {
-	t.Helper()
-	if maps.Equal(got, want) {
-		return
-	}
-	for key := range want {
-		if got[key] != want[key] {
-			t.Errorf("%s\n got %s\nwant %s", key, got[key], want[key])
-		}
-	}
-	for key := range got {
-		if _, ok := want[key]; !ok {
-			t.Errorf("%s is there: %s", key, got[key])
-		}
-	}
 }
 
 // Reset puts back what was changed, brings back what went, removes what came, whatever
@@ -133,14 +47,14 @@ func TestResetRestoresExactly(t *testing.T) {
 	p.applied(t, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"namespace":"a","name":"held","finalizers":["example.com/hold"]}}`)
 	p.removed(t, "widgets.example.com", "a/w")
 	p.removed(t, controller.CrdResource, "widgets.example.com")
-	before := p.store.Revision()
+	before := p.Store.Revision()
 	w, refused := p.restorer.Reset(context.Background())
 	if refused != nil {
 		t.Fatal(refused)
 	}
 	sameHeld(t, p.held(), want)
-	if want := (store.Written{Revision: before + 4, Created: 2, Updated: 1, Deleted: 1, Unchanged: total - 3}); w != want || p.store.Revision() != w.Revision {
-		t.Errorf("did %+v, want %+v; at %d", w, want, p.store.Revision())
+	if want := (store.Written{Revision: before + 4, Created: 2, Updated: 1, Deleted: 1, Unchanged: total - 3}); w != want || p.Store.Revision() != w.Revision {
+		t.Errorf("did %+v, want %+v; at %d", w, want, p.Store.Revision())
 	}
 	if now := p.stored("configmaps", "a-b/two").Rev; now != untouched {
 		t.Errorf("an untouched object went from revision %d to %d", untouched, now)
@@ -166,7 +80,7 @@ func TestWatchersSeeAReset(t *testing.T) {
 	p.removed(t, controller.CrdResource, "widgets.example.com")
 	cursors := map[string]*store.Cursor{}
 	for _, resource := range []string{controller.CrdResource, "namespaces", "configmaps"} {
-		c, err := p.store.Bucket(resource).Watch(p.store.Revision())
+		c, err := p.Store.Bucket(resource).Watch(p.Store.Revision())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +126,7 @@ func TestSnapshotRoundTrip(t *testing.T) {
 	if err := json.Unmarshal(text, &list); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	if list.APIVersion != "v1" || list.Kind != "List" || list.Metadata.ResourceVersion != fmt.Sprint(p.store.Revision()) || !bytes.HasSuffix(text, []byte("]}\n")) {
+	if list.APIVersion != "v1" || list.Kind != "List" || list.Metadata.ResourceVersion != fmt.Sprint(p.Store.Revision()) || !bytes.HasSuffix(text, []byte("]}\n")) {
 		t.Errorf("head and tail of %s", text)
 	}
 	var order []string
@@ -226,20 +140,20 @@ func TestSnapshotRoundTrip(t *testing.T) {
 	}
 
 	want := p.held()
-	before := p.store.Revision()
+	before := p.Store.Revision()
 	w, refused := p.restorer.Load(context.Background(), text)
 	if want := (store.Written{Revision: before, Unchanged: len(want)}); refused != nil || w != want {
 		t.Errorf("loaded where it came from: %+v, want %+v (%v)", w, want, refused)
 	}
 
-	other := newTestProgram(t)
+	other := newEmptyServer(t)
 	other.restorer.Keep()
 	w, refused = other.restorer.Load(context.Background(), text)
 	if refused != nil {
 		t.Fatal(refused.Message)
 	}
 	sameHeld(t, other.held(), want)
-	if w.Created+w.Updated+w.Unchanged != len(want) || w.Created == 0 || w.Revision != other.store.Revision() {
+	if w.Created+w.Updated+w.Unchanged != len(want) || w.Created == 0 || w.Revision != other.Store.Revision() {
 		t.Errorf("loaded elsewhere: %+v", w)
 	}
 	if o := other.stored("widgets.example.com", "a/w"); o == nil || o.Meta.UID != p.stored("widgets.example.com", "a/w").Meta.UID {
@@ -290,7 +204,7 @@ func TestSnapshotsThatAreRefused(t *testing.T) {
 		{"twice", item(good + "," + good), 422, "items[1]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			want, before := p.held(), p.store.Revision()
+			want, before := p.held(), p.Store.Revision()
 			_, refused := p.restorer.Load(context.Background(), []byte(c.body))
 			if refused == nil || refused.Code != c.code {
 				t.Fatalf("got %+v, want %d", refused, c.code)
@@ -307,7 +221,7 @@ func TestSnapshotsThatAreRefused(t *testing.T) {
 			if got := strings.Join(fields, " "); c.code == 422 && !strings.HasPrefix(got, c.want) || c.code == 400 && !strings.Contains(refused.Message, c.want) {
 				t.Errorf("got %q %q, want %q", refused.Message, got, c.want)
 			}
-			if p.store.Revision() != before {
+			if p.Store.Revision() != before {
 				t.Error("something was written")
 			}
 			sameHeld(t, p.held(), want)
@@ -329,7 +243,7 @@ func TestManyCauses(t *testing.T) {
 
 // One at a time, and none before ready.
 func TestOneRewriteAtATime(t *testing.T) {
-	p := newTestProgram(t)
+	p := newEmptyServer(t)
 	empty := []byte(`{"apiVersion":"v1","kind":"List","items":[]}`)
 	both := func(why string) {
 		t.Helper()
@@ -366,11 +280,11 @@ func TestResetThatFails(t *testing.T) {
 	p := readyProgram(t)
 	p.applied(t, configMap("a", "one", "changed"))
 	p.removed(t, "configmaps", "a-b/two")
-	want, before := p.held(), p.store.Revision()
-	p.store.Backend = brokenBackend{}
+	want, before := p.held(), p.Store.Revision()
+	p.Store.Backend = brokenBackend{}
 	_, refused := p.restorer.Reset(context.Background())
-	if refused == nil || refused.Code != 500 || p.store.Revision() != before {
-		t.Errorf("got %+v at %d", refused, p.store.Revision())
+	if refused == nil || refused.Code != 500 || p.Store.Revision() != before {
+		t.Errorf("got %+v at %d", refused, p.Store.Revision())
 	}
 	sameHeld(t, p.held(), want)
 }
@@ -383,16 +297,16 @@ func TestResetAmongWriters(t *testing.T) {
 	var writers sync.WaitGroup
 	for n := range 4 {
 		writers.Go(func() {
-			b := p.store.Bucket("configmaps")
+			b := p.Store.Bucket("configmaps")
 			for i := 0; ctx.Err() == nil; i++ {
 				d := store.Encode(map[string]any{"metadata": map[string]any{"name": "x"}, "i": int64(i)}, nil)
 				key := fmt.Sprintf("a/w%d-%d", n, i%5)
 				now := b.Now()
 				if c := (store.Change{Bucket: b, Key: key, Expect: -1, Next: &d}); i%3 == 0 && now.Get(key) != nil {
 					c.Next = nil
-					_, _ = p.store.Commit(ctx, c)
+					_, _ = p.Store.Commit(ctx, c)
 				} else {
-					_, _ = p.store.Commit(ctx, c)
+					_, _ = p.Store.Commit(ctx, c)
 				}
 			}
 		})
@@ -402,7 +316,7 @@ func TestResetAmongWriters(t *testing.T) {
 		if refused != nil {
 			t.Fatal(refused)
 		}
-		sn, err := p.store.Bucket("configmaps").At(w.Revision)
+		sn, err := p.Store.Bucket("configmaps").At(w.Revision)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -431,7 +345,7 @@ func TestSnapshotOfOneMoment(t *testing.T) {
 	writer.Go(func() {
 		for i := 0; ctx.Err() == nil; i++ {
 			d := store.Encode(map[string]any{"metadata": map[string]any{"name": "pair"}, "pair": int64(i)}, nil)
-			_, _ = p.store.Commit(ctx, store.Change{Bucket: p.store.Bucket("configmaps"), Key: "a/pair", Expect: -1, Next: &d}, store.Change{Bucket: p.store.Bucket("secrets"), Key: "a/pair", Expect: -1, Next: &d})
+			_, _ = p.Store.Commit(ctx, store.Change{Bucket: p.Store.Bucket("configmaps"), Key: "a/pair", Expect: -1, Next: &d}, store.Change{Bucket: p.Store.Bucket("secrets"), Key: "a/pair", Expect: -1, Next: &d})
 		}
 	})
 	defer writer.Wait()

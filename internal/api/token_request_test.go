@@ -1,4 +1,4 @@
-package main
+package api_test
 
 import (
 	"strings"
@@ -14,37 +14,37 @@ const accountsPath = spacesPath + "/default/serviceaccounts"
 
 // token asks for one.
 func (c *clients) token(account, spec string) string {
-	c.t.Helper()
-	got := c.must(201, "POST", accountsPath+"/"+account+"/token", `{"kind":"TokenRequest","apiVersion":"authentication.k8s.io/v1","spec":`+spec+`}`)
+	c.T.Helper()
+	got := c.Must(201, "POST", accountsPath+"/"+account+"/token", `{"kind":"TokenRequest","apiVersion":"authentication.k8s.io/v1","spec":`+spec+`}`)
 	token := tree.Text(got, "status", "token")
 	if strings.Count(token, ".") != 2 || tree.Text(got, "status", "expirationTimestamp") == "" {
-		c.t.Fatalf("%v", got)
+		c.T.Fatalf("%v", got)
 	}
 	return token
 }
 
 // whoami is the answer to a SelfSubjectReview with a token.
 func (c *clients) whoami(token string) (int, map[string]any) {
-	code, obj := c.try("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", `{"kind":"SelfSubjectReview","apiVersion":"authentication.k8s.io/v1"}`, "Authorization: Bearer "+token)
+	code, obj := c.Try("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", `{"kind":"SelfSubjectReview","apiVersion":"authentication.k8s.io/v1"}`, "Authorization: Bearer "+token)
 	return code, tree.Object(obj, "status", "userInfo")
 }
 
 // review is the status of a TokenReview.
 func (c *clients) review(token string, audiences ...string) map[string]any {
-	c.t.Helper()
+	c.T.Helper()
 	spec := map[string]any{"token": token}
 	if len(audiences) > 0 {
 		spec["audiences"] = api.AnyStrings(audiences)
 	}
-	return tree.Object(c.must(201, "POST", "/apis/authentication.k8s.io/v1/tokenreviews", map[string]any{"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "spec": spec}), "status")
+	return tree.Object(c.Must(201, "POST", "/apis/authentication.k8s.io/v1/tokenreviews", map[string]any{"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "spec": spec}), "status")
 }
 
 func knownToken(status map[string]any) bool { return status["authenticated"] == true }
 
 // TestTokenLife: a token is its account's until that goes; one of the same name is another.
 func TestTokenLife(t *testing.T) {
-	c := startClients(t, "https")
-	c.must(201, "POST", accountsPath, `{"kind":"ServiceAccount","apiVersion":"v1","metadata":{"name":"robot"}}`)
+	c := startClients(t)
+	c.Must(201, "POST", accountsPath, `{"kind":"ServiceAccount","apiVersion":"v1","metadata":{"name":"robot"}}`)
 	token := c.token("robot", `{}`)
 	code, user := c.whoami(token)
 	want := []any{request.GroupServiceAccounts, request.ServiceAccountGroupPrefix + "default", request.GroupAuthenticated}
@@ -62,15 +62,15 @@ func TestTokenLife(t *testing.T) {
 			t.Errorf("reviewed: %v", s)
 		}
 	}
-	other := startClients(t, "https")
+	other := startClients(t)
 	if code, _ := other.whoami(token); code != 401 {
 		t.Errorf("in another program: %d, want 401", code)
 	}
-	c.must(200, "DELETE", accountsPath+"/robot", nil)
+	c.Must(200, "DELETE", accountsPath+"/robot", nil)
 	if code, _ := c.whoami(token); code != 401 {
 		t.Errorf("without the account: %d, want 401", code)
 	}
-	c.must(201, "POST", accountsPath, `{"kind":"ServiceAccount","apiVersion":"v1","metadata":{"name":"robot"}}`)
+	c.Must(201, "POST", accountsPath, `{"kind":"ServiceAccount","apiVersion":"v1","metadata":{"name":"robot"}}`)
 	if code, _ := c.whoami(token); code != 401 || knownToken(c.review(token)) {
 		t.Errorf("with another account of the name: %d, want 401", code)
 	}
@@ -81,7 +81,7 @@ func TestTokenLife(t *testing.T) {
 
 // TestTokenAudiences: a token for others is none here, and counts for those it names.
 func TestTokenAudiences(t *testing.T) {
-	c := startClients(t, "h2")
+	c := startClients(t)
 	elsewhere, both := c.token("default", `{"audiences":["vault"]}`), c.token("default", `{"audiences":["vault","`+auth.ServerAudience+`"]}`)
 	if code, _ := c.whoami(elsewhere); code != 401 {
 		t.Errorf("for others: %d, want 401", code)
@@ -106,10 +106,10 @@ func TestTokenAudiences(t *testing.T) {
 
 // TestBoundToken: it ends with the secret it is bound to, though another of its name comes.
 func TestBoundToken(t *testing.T) {
-	c := startClients(t, "https")
+	c := startClients(t)
 	const secrets = spacesPath + "/default/secrets"
 	secret := `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"s"}}`
-	uid := tree.Text(c.must(201, "POST", secrets, secret), "metadata", "uid")
+	uid := tree.Text(c.Must(201, "POST", secrets, secret), "metadata", "uid")
 	bind := func(uid string) string {
 		return `{"boundObjectRef":{"kind":"Secret","apiVersion":"v1","name":"s","uid":"` + uid + `"}}`
 	}
@@ -119,16 +119,16 @@ func TestBoundToken(t *testing.T) {
 	request := func(spec string) string {
 		return `{"kind":"TokenRequest","apiVersion":"authentication.k8s.io/v1","spec":` + spec + `}`
 	}
-	c.must(409, "POST", path, request(bind("another")))
-	c.must(404, "POST", path, request(`{"boundObjectRef":{"kind":"Secret","apiVersion":"v1","name":"none"}}`))
-	c.must(422, "POST", path, request(`{"boundObjectRef":{"kind":"Nothing","apiVersion":"v1","name":"s"}}`))
+	c.Must(409, "POST", path, request(bind("another")))
+	c.Must(404, "POST", path, request(`{"boundObjectRef":{"kind":"Secret","apiVersion":"v1","name":"none"}}`))
+	c.Must(422, "POST", path, request(`{"boundObjectRef":{"kind":"Nothing","apiVersion":"v1","name":"s"}}`))
 	for _, token := range []string{token, free, loose} {
 		if code, _ := c.whoami(token); code != 201 {
 			t.Errorf("at first: %d", code)
 		}
 	}
-	c.must(200, "DELETE", secrets+"/s", nil)
-	c.must(201, "POST", secrets, secret)
+	c.Must(200, "DELETE", secrets+"/s", nil)
+	c.Must(201, "POST", secrets, secret)
 	for token, want := range map[string]int{token: 401, loose: 401, free: 201} {
 		if code, _ := c.whoami(token); code != want || knownToken(c.review(token)) != (want == 201) {
 			t.Errorf("at the end: %d, want %d", code, want)
@@ -138,12 +138,12 @@ func TestBoundToken(t *testing.T) {
 
 // TestTokenRequests that are refused, and what is not.
 func TestTokenRequests(t *testing.T) {
-	c := startClients(t, "http")
+	c := startClients(t)
 	path := accountsPath + "/default/token"
 	for seconds, want := range map[string]int{"599": 422, "600": 201, "4294967296": 201, "4294967297": 422, "-1": 422} {
-		c.must(want, "POST", path, `{"kind":"TokenRequest","apiVersion":"authentication.k8s.io/v1","spec":{"expirationSeconds":`+seconds+`}}`)
+		c.Must(want, "POST", path, `{"kind":"TokenRequest","apiVersion":"authentication.k8s.io/v1","spec":{"expirationSeconds":`+seconds+`}}`)
 	}
-	c.must(404, "POST", accountsPath+"/none/token", `{"kind":"TokenRequest","apiVersion":"authentication.k8s.io/v1","spec":{}}`)
-	c.must(400, "POST", path, `{"kind":"ConfigMap","apiVersion":"v1","spec":{}}`)
-	c.must(405, "GET", path, nil)
+	c.Must(404, "POST", accountsPath+"/none/token", `{"kind":"TokenRequest","apiVersion":"authentication.k8s.io/v1","spec":{}}`)
+	c.Must(400, "POST", path, `{"kind":"ConfigMap","apiVersion":"v1","spec":{}}`)
+	c.Must(405, "GET", path, nil)
 }

@@ -1,4 +1,4 @@
-package main
+package api_test
 
 import "testing"
 
@@ -49,7 +49,7 @@ func TestRefusedEnds(t *testing.T) {
 			t.Fatalf("%s: %d %s", path, w.Code, w.Body)
 		}
 	}
-	r.p.api.Customs.Follow()
+	r.p.API.Customs.Follow()
 	uid := r.at(r.ask("GET "+reviewMaps+"/d", ""), "metadata", "uid")
 	for _, row := range []refusal{
 		{"DELETE " + reviewMaps + "/d", `{"preconditions":{"uid":"` + uid + `0"}}`, `409 Conflict: Operation cannot be fulfilled on ConfigMap "d": the UID in the precondition (ANY0) does not match the UID in record (ANY). The object might have been deleted and then recreated`},

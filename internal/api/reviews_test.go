@@ -1,10 +1,11 @@
-package main
+package api_test
 
 import (
 	"context"
 	"strings"
 	"testing"
 
+	"apichain/internal/api/apitest"
 	"apichain/internal/auth"
 	"apichain/internal/controller"
 	"apichain/internal/request"
@@ -29,12 +30,7 @@ const (
 
 // TestAccessReviews: they say what the authorizer does, for whoever asks and for others.
 func TestAccessReviews(t *testing.T) {
-	limit := func(s *Server) {
-		s.program.authz = auth.Authorizers{limited{}, s.program.authz}
-		s.program.api.Config.Authorizer = s.program.authz
-	}
-	r := startProgram(t, limit)
-	c := &clients{r, "https", r.client("https")}
+	c := startClients(t, withLimited)
 	type row struct {
 		kind, spec, who string
 		allowed         bool
@@ -57,18 +53,18 @@ func TestAccessReviews(t *testing.T) {
 		if row.who != "" {
 			header = append(header, row.who)
 		}
-		got := c.must(201, "POST", authorization+row.kind, accessReview(kind, row.spec), header...)
+		got := c.Must(201, "POST", authorization+row.kind, accessReview(kind, row.spec), header...)
 		if tree.At(got, "status", "allowed") != row.allowed || revision(got) != "" {
 			t.Errorf("%s %s as %q: %v, want allowed %v", row.kind, row.spec, row.who, got["status"], row.allowed)
 		}
 		if row.who == asAlice && strings.Contains(row.spec, "configmaps") && strings.Contains(row.spec, `"get"`) { // and so it is
-			code, _ := c.try("GET", spacesPath+"/"+tree.Text(got, "spec", "resourceAttributes", "namespace")+"/configmaps/"+controller.RootCAName, nil, asAlice)
+			code, _ := c.Try("GET", spacesPath+"/"+tree.Text(got, "spec", "resourceAttributes", "namespace")+"/configmaps/"+controller.RootCAName, nil, asAlice)
 			if (code == 200) != row.allowed || code != 200 && code != 403 {
 				t.Errorf("%s: allowed %v, answered %d", row.spec, row.allowed, code)
 			}
 		}
 	}
-	local := c.must(201, "POST", "/apis/authorization.k8s.io/v1/namespaces/default/localsubjectaccessreviews", `{"kind":"LocalSubjectAccessReview","apiVersion":"authorization.k8s.io/v1","metadata":{"namespace":"default"},"spec":{"user":"alice",`+aboutMaps+`}}`)
+	local := c.Must(201, "POST", "/apis/authorization.k8s.io/v1/namespaces/default/localsubjectaccessreviews", `{"kind":"LocalSubjectAccessReview","apiVersion":"authorization.k8s.io/v1","metadata":{"namespace":"default"},"spec":{"user":"alice",`+aboutMaps+`}}`)
 	if tree.At(local, "status", "allowed") != true {
 		t.Errorf("local: %v", local)
 	}
@@ -78,35 +74,33 @@ func TestAccessReviews(t *testing.T) {
 		"namespaces/kube-system/localsubjectaccessreviews": accessReview("LocalSubjectAccessReview", `{"user":"alice",`+aboutMaps+`}`),
 		"namespaces/default/localsubjectaccessreviews":     accessReview("LocalSubjectAccessReview", `{"user":"alice",`+aboutVersion+`}`),
 	} {
-		if e := c.must(422, "POST", authorization+path, body); tree.Text(e, "reason") != "Invalid" {
+		if e := c.Must(422, "POST", authorization+path, body); tree.Text(e, "reason") != "Invalid" {
 			t.Errorf("%s: %v", path, e)
 		}
 	}
 	// Nobody may ask who may not: alice asks for herself alone.
-	c.must(403, "POST", authorization+"subjectaccessreviews", accessReview("SubjectAccessReview", `{"user":"bob",`+aboutMaps+`}`), asAlice)
+	c.Must(403, "POST", authorization+"subjectaccessreviews", accessReview("SubjectAccessReview", `{"user":"bob",`+aboutMaps+`}`), asAlice)
 }
 
 // TestRulesReview: all that a user may do, or that this is not all.
 func TestRulesReview(t *testing.T) {
-	c := startClients(t, "h2")
+	c := startClients(t)
 	body := accessReview("SelfSubjectRulesReview", `{"namespace":"default"}`)
-	all := c.must(201, "POST", authorization+"selfsubjectrulesreviews", body)
+	all := c.Must(201, "POST", authorization+"selfsubjectrulesreviews", body)
 	rules := tree.List(all, "status", "resourceRules")
 	if tree.At(all, "status", "incomplete") != false || len(rules) != 3 || !tree.Equal(tree.List(rules[0], "verbs"), []any{"*"}) {
 		t.Errorf("of an administrator: %v", all["status"])
 	}
-	c.must(400, "POST", authorization+"selfsubjectrulesreviews", accessReview("SelfSubjectRulesReview", `{}`))
+	c.Must(400, "POST", authorization+"selfsubjectrulesreviews", accessReview("SelfSubjectRulesReview", `{}`))
 
-	r := startProgram(t, func(s *Server) {
-		s.program.authz = auth.Authorizers{limited{}, s.program.authz}
-		s.program.api.Config.Authorizer = s.program.authz
-	})
-	limited := &clients{r, "h2", r.client("h2")}
-	few := limited.must(201, "POST", authorization+"selfsubjectrulesreviews", body, asAlice)
+	few := startClients(t, withLimited).Must(201, "POST", authorization+"selfsubjectrulesreviews", body, asAlice)
 	if tree.At(few, "status", "incomplete") != true || len(tree.List(few, "status", "resourceRules")) != 2 || len(tree.List(few, "status", "nonResourceRules")) == 0 {
 		t.Errorf("beside an authorizer that cannot say: %v", few["status"])
 	}
 }
+
+// withLimited has limited asked first.
+func withLimited(c *apitest.Config) { c.Authorizer = limited{} }
 
 // limited lets alice read the config maps of the default namespace.
 type limited struct{}

@@ -1,4 +1,4 @@
-package main
+package api_test
 
 import (
 	"net/http/httptest"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"apichain/internal/api"
+	"apichain/internal/api/apitest"
 	"apichain/internal/controller"
 	"apichain/internal/tree"
 )
@@ -64,9 +65,9 @@ func TestDuplicateOwners(t *testing.T) {
 func TestOvertakenReplacement(t *testing.T) {
 	r := newReviewed(t)
 	const path = answerSpaces + "/default/secrets"
-	secrets := r.p.api.Builtin("", "v1", "Secret")
+	secrets := r.p.API.Builtin("", "v1", "Secret")
 	secrets.CreateOnUpdate, secrets.UnconditionalUpdate = true, true
-	other := r.p.api.NewBuiltin(r.p.api.Kinds.Kind("", "v1", "Secret"))
+	other := r.p.API.NewBuiltin(r.p.API.Kinds.Kind("", "v1", "Secret"))
 	body := func(value string) string {
 		return `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"a"},"data":{"k":"` + value + `"}}`
 	}
@@ -79,17 +80,17 @@ func TestOvertakenReplacement(t *testing.T) {
 		return nil
 	}
 	create := func() {
-		if _, err := r.p.api.Internal(other, "create", "default", "", "").Insert(map[string]any{"kind": "Secret", "apiVersion": "v1", "metadata": map[string]any{"name": "a", "labels": map[string]any{"by": "other"}}}); err != nil {
+		if _, err := r.p.API.Internal(other, "create", "default", "", "").Insert(map[string]any{"kind": "Secret", "apiVersion": "v1", "metadata": map[string]any{"name": "a", "labels": map[string]any{"by": "other"}}}); err != nil {
 			t.Error(err)
 		}
 	}
 	remove := func() {
-		if _, _, err := r.p.api.Internal(other, "delete", "default", "a", "").Delete(&api.DeleteOptions{}); err != nil {
+		if _, _, err := r.p.API.Internal(other, "delete", "default", "a", "").Delete(&api.DeleteOptions{}); err != nil {
 			t.Error(err)
 		}
 	}
 	change := func() {
-		_, err := r.p.api.Internal(other, "update", "default", "a", "").Modify(t.Context(), func(obj map[string]any) bool {
+		_, err := r.p.API.Internal(other, "update", "default", "a", "").Modify(t.Context(), func(obj map[string]any) bool {
 			obj["data"] = map[string]any{"other": "eA=="}
 			return true
 		})
@@ -152,7 +153,6 @@ func TestHonestDefinitions(t *testing.T) {
 		return strings.Join(out, " ")
 	}
 	r := newReviewed(t)
-	r.p.fire(r.p.signals.muxAndDiscoveryComplete, "") // now what there is not is a 404
 	const base = "NamesAccepted=True/NoConflicts Established=True/InitialNamesAccepted"
 	const gears = "/namespaces/default/gears"
 	for _, c := range []struct {
@@ -169,7 +169,7 @@ func TestHonestDefinitions(t *testing.T) {
 		{definition(`"conversion":{"strategy":"None"},`, ""), "", base, 200, ""},
 	} {
 		var w *httptest.ResponseRecorder
-		if o := r.p.store.Bucket(controller.CrdResource).Now(); o.Get("gears.example.com") == nil {
+		if o := r.p.Store.Bucket(controller.CrdResource).Now(); o.Get("gears.example.com") == nil {
 			w = r.ask("POST "+reviewDefinitions, c.body)
 		} else {
 			obj, _, _ := tree.ParseJSONObject([]byte(c.body))
@@ -192,7 +192,7 @@ func TestHonestDefinitions(t *testing.T) {
 			t.Errorf("%s: an object: %d, warning %q", c.body, w.Code, said)
 		}
 	}
-	strict := newReviewed(t, "--strict-crds")
+	strict := newReviewed(t, func(c *apitest.Config) { c.StrictCRDs = true })
 	strict.refuses([]refusal{{"POST " + reviewDefinitions, definition("", rules), `422 Invalid: CustomResourceDefinition.apiextensions.k8s.io "gears.example.com" is invalid: …`}})
 	if w := strict.ask("POST "+reviewDefinitions, definition("", "")); w.Code != 201 {
 		t.Errorf("strict: %d %s", w.Code, w.Body)

@@ -1,15 +1,15 @@
-package main
+package api_test
 
 import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"apichain/internal/api"
 	"apichain/internal/tree"
 )
 
@@ -53,18 +53,15 @@ func (r *reviewed) follow(s *stream, path string, header ...string) []map[string
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	s.leave, s.h = cancel, http.Header{}
-	req := httptest.NewRequest("GET", path, nil).WithContext(ctx)
-	req.Host = "localhost"
-	req.Header.Set("Authorization", "Bearer admin-token")
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	r.p.chain("https").ServeHTTP(s, req)
+	r.p.ServeHTTP(s, administrator(ctx, "GET", path, "", header...))
 	if s.status != 200 {
 		r.t.Errorf("%s: status %d: %v", path, s.status, s.lines)
 	}
 	return s.lines
 }
+
+// stateNames are the states of watches as the admin API names them.
+var stateNames = map[int32]string{api.WatchInitial: "initial", api.WatchLive: "live", api.WatchEnding: "ending"}
 
 // forever is steps that never let the client go.
 func forever() []func() {
@@ -99,7 +96,7 @@ func TestBookmarkTimes(t *testing.T) {
 			r := newReviewed(t)
 			begun := time.Now()
 			var got []string
-			rev := r.p.store.Revision()
+			rev := r.p.Store.Revision()
 			s := &stream{steps: forever(), onto: func(e map[string]any) {
 				if e["type"] != "BOOKMARK" {
 					return
@@ -142,7 +139,7 @@ func TestWatchOfUnsaidLength(t *testing.T) {
 // TestWatchFallsBehind: a watch whose client is slower than the log gets what it has begun
 // with, then an error that says so, and is shown as ending meanwhile.
 func TestWatchFallsBehind(t *testing.T) {
-	r := newReviewed(t, "--watch-window-events=10")
+	r := newReviewed(t, windowOf(10))
 	put := func(name string) {
 		if w := r.ask("POST "+reviewMaps, strings.Replace(answerMap, `"a"`, `"`+name+`"`, 1)); w.Code != 201 {
 			t.Fatal(w.Body)
@@ -152,7 +149,7 @@ func TestWatchFallsBehind(t *testing.T) {
 	s := &stream{steps: append([]func(){func() { put("first") }}, forever()...)}
 	s.onto = func(e map[string]any) {
 		name := tree.Text(e, "object", "metadata", "name") + tree.Text(e, "object", "reason")
-		states[name] = r.p.watching.list()[0].State
+		states[name] = stateNames[r.p.Watching.List()[0].State.Load()]
 		if name == "first" {
 			for i := range 30 {
 				put("later-" + itoa(i))
@@ -170,7 +167,7 @@ func TestWatchFallsBehind(t *testing.T) {
 	if states["kube-root-ca.crt"] != "initial" || states["first"] != "live" || states["Expired"] != "ending" {
 		t.Errorf("states %v", states)
 	}
-	if rows := r.p.watching.list(); len(rows) != 0 {
+	if rows := r.p.Watching.List(); len(rows) != 0 {
 		t.Errorf("still there: %v", rows)
 	}
 }
@@ -180,7 +177,7 @@ func TestWatchFallsBehind(t *testing.T) {
 func TestWatchInForms(t *testing.T) {
 	r := newReviewed(t)
 	patch := func() {
-		r.ask("PATCH "+reviewMaps+"/kube-root-ca.crt", `{"metadata":{"labels":{"n":"`+fmt.Sprint(r.p.store.Revision())+`"}}}`)
+		r.ask("PATCH "+reviewMaps+"/kube-root-ca.crt", `{"metadata":{"labels":{"n":"`+fmt.Sprint(r.p.Store.Revision())+`"}}}`)
 	}
 	steps := func() []func() { return []func(){patch, patch} }
 	const begin = "&allowWatchBookmarks=1&sendInitialEvents=1&resourceVersionMatch=NotOlderThan"
@@ -266,7 +263,7 @@ func TestReadsOfTheFuture(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newReviewed(t)
 				r.ask("POST "+reviewMaps, answerMap)
-				begun, due := time.Now(), r.p.store.Revision()+1
+				begun, due := time.Now(), r.p.Store.Revision()+1
 				if comes {
 					time.AfterFunc(time.Second, func() { r.ask("PATCH "+reviewMaps+"/a", `{"data":{"k":"v"}}`) })
 				}

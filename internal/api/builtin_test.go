@@ -1,31 +1,22 @@
-package main
+package api_test
 
 import (
 	"strings"
 	"testing"
 
-	"apichain/internal/field"
 	"apichain/internal/tree"
 )
 
-// asker sends requests to a running program over its TLS listener and reads objects.
+// asker sends requests to a server and reads objects.
 type asker struct {
-	*running
+	*clients
 	t *testing.T
 }
 
 // ask wants an answer with this code.
 func (a asker) ask(method, path, body string, code int, header ...string) map[string]any {
 	a.t.Helper()
-	got, err := a.send(a.client("https"), "https", method, path, strings.NewReader(body), append(header, "Content-Type: application/json")...)
-	if err != nil || got.status != code {
-		a.t.Fatalf("%s %s: %d %v, want %d: %s", method, path, got.status, err, code, got.body)
-	}
-	obj, _, err := tree.ParseJSONObject([]byte(got.body))
-	if err != nil {
-		a.t.Fatalf("%s %s: %v: %s", method, path, err, got.body)
-	}
-	return obj
+	return a.Must(code, method, path, body, append(header, "Content-Type: application/json")...)
 }
 
 // want compares a part of an answer.
@@ -43,7 +34,7 @@ func (a asker) want(obj any, json string, path ...string) {
 // TestGivenStatus: a node is created with the status sent, and with none where none is;
 // updates leave it, but for those of the status. Other kinds are created without.
 func TestGivenStatus(t *testing.T) {
-	a := asker{startProgram(t, nil), t}
+	a := asker{startClients(t), t}
 	const nodes = "/api/v1/nodes"
 	const capacity = `{"capacity":{"cpu":"2"}}`
 	node := func(status string) string {
@@ -68,7 +59,7 @@ func TestGivenStatus(t *testing.T) {
 // TestTableOfOtherShape: the cells of events are alike in both of their groups, and the
 // rows' objects are of the group asked.
 func TestTableOfOtherShape(t *testing.T) {
-	a := asker{startProgram(t, nil), t}
+	a := asker{startClients(t), t}
 	const below = "/namespaces/default/events"
 	a.ask("POST", "/api/v1"+below, `{"apiVersion":"v1","kind":"Event","metadata":{"name":"e"},"involvedObject":{"kind":"Pod","name":"p"},"reason":"Why","message":"what",
 		"source":{"component":"kubelet"},"type":"Normal","count":3,"firstTimestamp":"2020-01-01T00:00:00Z","lastTimestamp":"2020-01-02T00:00:00Z"}`, 201)
@@ -99,7 +90,7 @@ func TestTableOfOtherShape(t *testing.T) {
 
 // TestUnknownFieldLabel: what is said depends on whether a kind has labels of its own.
 func TestUnknownFieldLabel(t *testing.T) {
-	a := asker{startProgram(t, nil), t}
+	a := asker{startClients(t), t}
 	a.ask("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", `{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"widgets.example.com"},
 		"spec":{"group":"example.com","scope":"Namespaced","names":{"plural":"widgets","kind":"Widget"},"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object"}}}]}}`, 201)
 	const unsupported, unknown = `"field label not supported: spec.x"`, `"\"spec.x\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""`
@@ -116,7 +107,7 @@ func TestUnknownFieldLabel(t *testing.T) {
 // TestBasicUser: whoever is authenticated may ask about himself, nobody else may, and the
 // review of the rules says so.
 func TestBasicUser(t *testing.T) {
-	a := asker{startProgram(t, nil), t}
+	a := asker{startClients(t), t}
 	const bob, nobody = "Authorization: Bearer bob-token", "Authorization:"
 	const root = "/apis/authorization.k8s.io/v1/"
 	head := func(kind, spec string) string {
@@ -133,16 +124,4 @@ func TestBasicUser(t *testing.T) {
 	a.want(rules, `[{"apiGroups":["authentication.k8s.io"],"resources":["selfsubjectreviews"],"verbs":["create"]},
 		{"apiGroups":["authorization.k8s.io"],"resources":["selfsubjectaccessreviews","selfsubjectrulesreviews"],"verbs":["create"]}]`, "status", "resourceRules")
 	a.want(rules, `false`, "status", "incomplete")
-}
-
-func TestCountedErrors(t *testing.T) {
-	for want, got := range map[string]field.Error{
-		"f: Too long: may not be more than 1 byte": field.TooLong("f", 1), "f: Too long: may not be more than 0 bytes": field.TooLong("f", 0),
-		"f: Too long: may not be more than 128 bytes": field.TooLong("f", 128),
-		"f: Too many: 3: must have at most 1 item":    field.TooMany("f", 3, 1), "f: Too many: 3: must have at most 2 items": field.TooMany("f", 3, 2),
-	} {
-		if got.String() != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
-	}
 }

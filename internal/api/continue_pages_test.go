@@ -1,4 +1,4 @@
-package main
+package api_test
 
 import (
 	"errors"
@@ -42,24 +42,21 @@ func TestContinue(t *testing.T) {
 
 // FuzzContinue: no token of a client breaks a list, and none shows another namespace.
 func FuzzContinue(f *testing.F) {
-	p := benchServer(f)
-	w := &sink{h: http.Header{}}
+	c := startClients(f)
 	for _, ns := range []string{"default", "kube-public"} {
-		if code := p.ask(w, "POST", "/api/v1/namespaces/"+ns+"/configmaps", "application/json", benchMap("a", ns)); code != 201 {
-			f.Fatal(code)
-		}
+		c.Must(201, "POST", "/api/v1/namespaces/"+ns+"/configmaps", mapObject("a"))
 	}
-	revision := p.store.Revision()
+	revision := c.Store.Revision()
 	f.Add(api.ContinueToken{Version: api.ContinueVersion, Revision: revision, Start: "/a\x00"}.String())
 	f.Add(api.ContinueToken{Version: api.ContinueVersion, Revision: -1, Start: "/../kube-public/\x00"}.String())
 	f.Add("e30")
-	maps := p.api.ForKind("v1", "ConfigMap")
+	maps := c.API.ForKind("v1", "ConfigMap")
 	f.Fuzz(func(t *testing.T, token string) {
 		parsed, err := api.ParseContinue(token)
 		if err != nil {
 			return
 		}
-		q := p.api.Internal(maps, "list", "default", "", "")
+		q := c.API.Internal(maps, "list", "default", "", "")
 		sn, err := q.Snapshot(&api.ListOptions{From: parsed, Revision: -1})
 		if err != nil {
 			return
