@@ -182,13 +182,13 @@ func TestWatchesEndAtTheRateOfAStop(t *testing.T) {
 			open := func() {
 				ctx, cancel := context.WithCancel(t.Context())
 				x := &exchange{chain: p.chains[0], parent: ctx}
-				if !p.watches.enter(x) {
+				if !p.longRunning.enter(x) {
 					t.Fatal("refused")
 				}
 				go func() {
 					<-x.Done()
 					cancel()
-					p.watches.leave(x)
+					p.longRunning.leave(x)
 					ended <- context.Cause(x)
 				}()
 			}
@@ -235,7 +235,7 @@ func TestWatchesEndAtTheRateOfAStop(t *testing.T) {
 			if n := len(ended); n > 1 {
 				t.Errorf("%d have ended after the drain", n)
 			}
-			p.watches.cut()
+			p.longRunning.cut()
 			p.endBackground()
 			p.owned.Wait()
 		})

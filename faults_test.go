@@ -208,7 +208,7 @@ func TestFaultCutsBodies(t *testing.T) {
 			if err == nil || len(b) != 300 {
 				t.Errorf("a watch: %d bytes, %v", len(b), err)
 			}
-			c.Soon("it is off the table", func() bool { return len(c.watching.list()) == 0 })
+			c.Soon("it is off the table", func() bool { return len(c.watchTable.list()) == 0 })
 		})
 	}
 }
@@ -244,7 +244,7 @@ func TestFaultsOnWatches(t *testing.T) {
 					var w *apitest.Watch
 					if open {
 						w = c.Watch(t, path)
-						c.Soon("it is on the table", func() bool { return len(c.watching.list()) == 1 })
+						c.Soon("it is on the table", func() bool { return len(c.watchTable.list()) == 1 })
 					}
 					c.inject(match + tt.action + `}`)
 					if !open {
@@ -283,7 +283,7 @@ func TestFaultsOnWatches(t *testing.T) {
 						t.Errorf("%s: counted %s", what, hits)
 					}
 					c.putFaults("")
-					c.Soon("it is off the table", func() bool { return len(c.watching.list()) == 0 })
+					c.Soon("it is off the table", func() bool { return len(c.watchTable.list()) == 0 })
 				}
 			}
 		})
@@ -322,7 +322,7 @@ func TestFaultsTakeOpenWatchesInOrder(t *testing.T) {
 	var watches []*apitest.Watch
 	for i := range 5 {
 		watches = append(watches, c.Watch(t, mapsPath+"?watch=1&resourceVersion="+rev))
-		c.Soon("it is on the table", func() bool { return len(c.watching.list()) == i+1 })
+		c.Soon("it is on the table", func() bool { return len(c.watchTable.list()) == i+1 })
 	}
 	c.inject(`{"id":"two","action":{"do":"drop-watch"},"count":2}`)
 	for _, w := range watches[:2] {
@@ -331,7 +331,7 @@ func TestFaultsTakeOpenWatchesInOrder(t *testing.T) {
 	if got := c.fired(); got != "two 5/2" {
 		t.Errorf("counted %s", got)
 	}
-	c.Soon("three are left", func() bool { return len(c.watching.list()) == 3 })
+	c.Soon("three are left", func() bool { return len(c.watchTable.list()) == 3 })
 
 	// Taken, and let go: by DELETE, by other rules.
 	c.inject(`{"id":"all","action":{"do":"drop-watch","afterEvents":1}}`)
@@ -358,7 +358,7 @@ func TestFaultsTakeOpenWatchesInOrder(t *testing.T) {
 		}
 	}
 	c.putFaults("")
-	if n := len(c.watching.list()); n != 3 {
+	if n := len(c.watchTable.list()); n != 3 {
 		t.Errorf("%d watches are open, want 3", n)
 	}
 }
@@ -724,10 +724,11 @@ func TestFaultsPredicted(t *testing.T) {
 		"once, not yet": {[]admin.FaultRule{{ID: "a", Action: answer, Percent: 100, Count: &none}}, false, "m", "a", "answers"},
 	} {
 		put(tt.rules...)
-		x := &exchange{chain: p.chain("http"), dry: &dryRun{reasons: map[int]reason{}}, path: mapsPath, header: http.Header{}}
+		x := &exchange{chain: p.chain("http"), path: mapsPath}
+		x.dry, x.header = &dryRun{reasons: map[int]reason{}}, http.Header{}
 		x.info = request.Info{IsResourceRequest: true, Verb: "list", Resource: "configmaps"}
 		passed := false
-		err := faultInjection(p).wrap(func(*exchange) error { passed = true; return nil })(x)
+		err := faultInjection(p).step(x, func(*exchange) error { passed = true; return nil })
 		var e string
 		if err != nil {
 			e = err.Error()
@@ -831,9 +832,9 @@ func TestFaultsLeakNothing(t *testing.T) {
 	rev := revision(c.Must(200, "GET", mapsPath, nil))
 	for range 20 {
 		w := c.Watch(t, mapsPath+"?watch=1&resourceVersion="+rev)
-		c.Soon("it is on the table", func() bool { return len(c.watching.list()) == 1 })
+		c.Soon("it is on the table", func() bool { return len(c.watchTable.list()) == 1 })
 		var f *fault
-		c.watching.each(func(r *watchRow) { f = r.x.fault.Load() })
+		c.watchTable.each(func(r *watchRow) { f = r.x.fault.Load() })
 		w.Cancel()
 		c.Soon("it has ended", func() bool {
 			n := 0

@@ -91,7 +91,7 @@ func (c *clients) untilCut() string {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(15 * time.Second); ; <-tick.C {
-		rows := c.watching.list()
+		rows := c.watchTable.list()
 		if len(rows) < 2 {
 			break
 		}
@@ -123,7 +123,7 @@ func TestSlowWatch(t *testing.T) {
 			} else {
 				stuck = c.Watch(t, path)
 			}
-			c.Soon("two watches", func() bool { return len(c.watching.list()) == 2 })
+			c.Soon("two watches", func() bool { return len(c.watchTable.list()) == 2 })
 			const n = 40
 			big := mapObject("")
 			big["data"] = map[string]any{"x": strings.Repeat("x", 300_000)}
@@ -201,7 +201,7 @@ func TestWatchesAtStop(t *testing.T) {
 		if took := time.Since(begun); took > 10*time.Second {
 			t.Errorf("the stop took %v", took)
 		}
-		if n := len(c.watching.list()); n > 0 {
+		if n := len(c.watchTable.list()); n > 0 {
 			t.Errorf("%d watches are listed after the stop", n)
 		}
 		c.c.CloseIdleConnections()
@@ -223,14 +223,14 @@ func TestWatchRows(t *testing.T) {
 	other := c.Must(201, "POST", mapsPath, mapObject("y"))
 	watch.Next()
 	c.Soon("the row has come to the last event", func() bool {
-		rows := c.watching.list()
+		rows := c.watchTable.list()
 		return len(rows) == 1 && strconv.FormatInt(rows[0].SentRevision, 10) == revision(other) && rows[0].Lag == 0
 	})
-	row := c.watching.list()[0]
+	row := c.watchTable.list()[0]
 	if row.User != "admin" || row.Resource != "configmaps" || row.Namespace != "default" || row.Selector != "labelSelector=a=b" || row.Events != 1 || row.State != "live" || row.Listener != "https" || row.CurrentRevision != row.SentRevision {
 		b, _ := json.Marshal(row)
 		t.Errorf("%s", b)
 	}
 	watch.Cancel()
-	c.Soon("the row has gone", func() bool { return len(c.watching.list()) == 0 })
+	c.Soon("the row has gone", func() bool { return len(c.watchTable.list()) == 0 })
 }
