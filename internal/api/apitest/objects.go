@@ -84,7 +84,8 @@ func Revision(obj map[string]any) string { return tree.Text(obj, "metadata", "re
 // change may change it.
 func DefinitionOf(plural, kind, scope string, change ...func(crd map[string]any)) map[string]any {
 	crd := object(`{"kind":"CustomResourceDefinition","apiVersion":"apiextensions.k8s.io/v1",
-	"metadata":{"name":"` + plural + `.example.com"},"spec":{"group":"example.com","scope":"` + scope + `","names":{"plural":"` + plural + `","kind":"` + kind + `"},
+	"metadata":{"name":"` + plural + `.example.com"},
+	"spec":{"group":"example.com","scope":"` + scope + `","names":{"plural":"` + plural + `","kind":"` + kind + `"},
 	"versions":[` + Version("v1", true, "size:integer", "color:string") + `]}}`)
 	for _, f := range change {
 		f(crd)
