@@ -80,7 +80,7 @@ type API struct {
 	// The pools are described in send.go, but for bodies, which holds the *[]byte that request
 	// bodies are read into (body.go).
 
-	// buffers holds *[]byte with room for PieceSize.
+	// buffers holds *[]byte with room for pieceSize.
 	buffers sync.Pool
 	bodies  sync.Pool
 	// gzips holds *gzip.Writer, each closed.

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"apichain/internal/api"
+	"apichain/internal/api/apitest"
 	"apichain/internal/kinds"
 	"apichain/internal/tree"
 )
@@ -55,18 +55,18 @@ func TestEncodingsOfBodies(t *testing.T) {
 		{reviewMaps, "application/yaml", "a: b: c", 400},
 		{reviewMaps, "application/yaml", "just text", 400},
 		{reviewMaps, "application/yaml", "null", 400},
-		{reviewMaps, api.ProtobufMedia, envelope("v1", "ConfigMap", binary, ""), 201},
-		{reviewMaps, api.ProtobufMedia, envelope("v1", "ConfigMap", jsonMap, "application/json"), 201},
-		{reviewMaps, api.ProtobufMedia, envelope("v1", "Secret", binary, ""), 400},
-		{reviewMaps, api.ProtobufMedia, envelope("v9", "ConfigMap", binary, ""), 400},
-		{reviewMaps, api.ProtobufMedia, envelope("v1", "ConfigMap", "\x08", ""), 400},
-		{reviewMaps, api.ProtobufMedia, jsonMap, 400},
-		{reviewMaps, api.ProtobufMedia, "k8s", 400},
+		{reviewMaps, apitest.Protobuf, envelope("v1", "ConfigMap", binary, ""), 201},
+		{reviewMaps, apitest.Protobuf, envelope("v1", "ConfigMap", jsonMap, "application/json"), 201},
+		{reviewMaps, apitest.Protobuf, envelope("v1", "Secret", binary, ""), 400},
+		{reviewMaps, apitest.Protobuf, envelope("v9", "ConfigMap", binary, ""), 400},
+		{reviewMaps, apitest.Protobuf, envelope("v1", "ConfigMap", "\x08", ""), 400},
+		{reviewMaps, apitest.Protobuf, jsonMap, 400},
+		{reviewMaps, apitest.Protobuf, "k8s", 400},
 		{reviewWidgets, "", jsonWidget, 201},
 		{reviewWidgets, "application/yaml", yamlWidget, 201},
 		{reviewWidgets, "text/yaml", yamlWidget, 201},
 		{reviewWidgets, "application/yaml", yamlWidget + "---\nkind: Other\n", 201}, // the first document counts
-		{reviewWidgets, api.ProtobufMedia, envelope("example.com/v1", "Widget", binary, ""), 415},
+		{reviewWidgets, apitest.Protobuf, envelope("example.com/v1", "Widget", binary, ""), 415},
 		{reviewWidgets, "application/xml", jsonWidget, 415},
 	} {
 		w := r.send("POST", c.path, c.typ, c.body)
@@ -116,7 +116,7 @@ func TestLargestBody(t *testing.T) {
 		req.Header.Set("Authorization", "Bearer admin-token")
 		req.Header.Set("Content-Type", "application/json")
 		if method == "PATCH" {
-			req.Header.Set("Content-Type", api.MergePatchType)
+			req.Header.Set("Content-Type", apitest.MergePatch)
 		}
 		w := httptest.NewRecorder()
 		r.p.ServeHTTP(w, req)
@@ -140,9 +140,9 @@ func TestLargestBody(t *testing.T) {
 func TestBrokenBody(t *testing.T) {
 	r := newReviewed(t)
 	before := r.p.Store.Revision()
-	for _, typ := range []string{"application/json", "application/yaml", api.MergePatchType} {
+	for _, typ := range []string{"application/json", "application/yaml", apitest.MergePatch} {
 		method, path := "POST", reviewMaps
-		if typ == api.MergePatchType {
+		if typ == apitest.MergePatch {
 			method, path = "PATCH", reviewMaps+"/kube-root-ca.crt"
 		}
 		req := httptest.NewRequest(method, path, io.MultiReader(strings.NewReader(`{"metadata":{"name":"a"}}`), iotest.ErrReader(errors.New("cut"))))

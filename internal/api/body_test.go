@@ -116,7 +116,7 @@ func TestReadObject(t *testing.T) {
 		}
 	}
 	// Of a kind with types protobuf is read, and what is none is refused like other bodies.
-	q, _ := newSteps(t).request("create", "", "", "", ProtobufMedia, "k9s\x00")
+	q, _ := newSteps(t).request("create", "", "", "", protobufMedia, "k9s\x00")
 	if _, _, err := q.readObject(&kinds.Type{}, "Widget"); !strings.HasPrefix(brief(err), unrecognized) || !strings.HasSuffix(brief(err), " (6b397300)") {
 		t.Error(brief(err))
 	}

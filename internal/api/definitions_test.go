@@ -148,7 +148,7 @@ func TestDefinitionStates(t *testing.T) {
 	}
 	crd := s.Internal(crds, "update", "", "widgets.example.com", "")
 	if _, err := crd.Modify(t.Context(), func(obj map[string]any) bool {
-		if !HasCondition(obj, "Terminating") || !slices.Contains(tree.List(obj, "metadata", "finalizers"), any(DefinitionFinalizer)) {
+		if !hasCondition(obj, "Terminating") || !slices.Contains(tree.List(obj, "metadata", "finalizers"), any(DefinitionFinalizer)) {
 			t.Errorf("held by nothing: %v", obj)
 		}
 		delete(tree.Metadata(obj), "finalizers")
@@ -207,7 +207,7 @@ func TestNamesPending(t *testing.T) {
 	c := s.Customs
 	apply(t, s, definitionText(t, "widgets", "Widget", storedV1))
 	second := apply(t, s, definitionText(t, "gadgets", "Widget", storedV1))
-	if HasCondition(second, "Established") || HasCondition(second, "NamesAccepted") {
+	if hasCondition(second, "Established") || hasCondition(second, "NamesAccepted") {
 		t.Errorf("the second: %v", second["status"])
 	}
 	if got := c.NamesPending("example.com"); !slices.Equal(got, []string{"gadgets.example.com"}) || c.NamesPending("example.org") != nil {

@@ -105,7 +105,7 @@ func TestDeletePolicies(t *testing.T) {
 		{"x/y foregroundDeletion x/z", "x/y foregroundDeletion x/z", "x/y x/z foregroundDeletion", "x/y x/z", "x/y x/z orphan"},
 	} {
 		for policy, want := range map[string]string{"": c.none, PropagationForeground: c.foreground, PropagationBackground: c.background, PropagationOrphan: c.orphan} {
-			have := AnyStrings(strings.Fields(c.have))
+			have := anyStrings(strings.Fields(c.have))
 			before := slices.Clone(have)
 			o := DeleteOptions{Propagation: policy}
 			got := o.finalizers(have)

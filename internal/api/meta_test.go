@@ -225,7 +225,7 @@ func TestTimeText(t *testing.T) {
 		"2026-01-01T00:00:00Z": time.Date(2026, 1, 1, 3, 0, 0, 999_999_999, east),
 		"2025-12-31T23:59:59Z": time.Date(2025, 12, 31, 23, 59, 59, 1, time.UTC),
 	} {
-		if got := TimeText(at); got != want {
+		if got := timeText(at); got != want {
 			t.Errorf("%v is %s", at, got)
 		}
 	}

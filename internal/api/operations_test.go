@@ -216,14 +216,14 @@ func TestHookTable(t *testing.T) {
 		if len(h.special) != len(special) {
 			t.Errorf("%s serves %d subresources, its row has %d", row.Kind, len(h.special), len(special))
 		}
-		own := h.Prepare != nil || h.serial != nil || h.beforeDelete != nil || h.afterWrite != nil
+		own := h.prepare != nil || h.serial != nil || h.beforeDelete != nil || h.afterWrite != nil
 		if want := row.Kind == "Namespace" || row.Kind == "CustomResourceDefinition"; own != want {
 			t.Errorf("%s does something of its own: %v", row.Kind, own)
 		}
 	}
 	// Another resource of the row has the same objects, and none of the hooks.
 	r := s.Builtin("", "v1", "Namespace")
-	if other := s.NewBuiltin(r.Row); other == r || other.Bucket != r.Bucket || other.beforeDelete != nil || other.special != nil {
+	if other := s.newBuiltin(r.Row); other == r || other.Bucket != r.Bucket || other.beforeDelete != nil || other.special != nil {
 		t.Errorf("another resource: %+v", other.kindHooks)
 	}
 }

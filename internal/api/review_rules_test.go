@@ -223,7 +223,7 @@ func TestBoundSecret(t *testing.T) {
 // TestAnyStrings: it is the way back from tree.Strings.
 func TestAnyStrings(t *testing.T) {
 	for _, list := range [][]string{nil, {}, {"a"}, {"a", "", "b"}} {
-		back := AnyStrings(list)
+		back := anyStrings(list)
 		if back == nil || !slices.Equal(tree.Strings(back), list) {
 			t.Errorf("%q: %#v", list, back)
 		}

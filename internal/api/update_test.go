@@ -121,7 +121,7 @@ func TestUpdate(t *testing.T) {
 			meta = strings.Replace(meta, "REV", strconv.FormatInt(p.put(p.Bucket, "default/a", widgetA).Rev, 10), 1)
 		}
 		attempts := 0
-		p.Prepare = func(*Call, map[string]any, map[string]any) error {
+		p.prepare = func(*Call, map[string]any, map[string]any) error {
 			if attempts++; attempts <= c.overtakings {
 				p.put(p.Bucket, "default/a", widgetA)
 			}

@@ -265,12 +265,12 @@ func (w *write) rename(name string) {
 }
 
 // check refuses an object that its kind, or all kinds, do not allow. Before it next is whole and
-// has its defaults; after it, it may be stored as far as its content goes. The kind's Prepare
+// has its defaults; after it, it may be stored as far as its content goes. The kind's prepare
 // comes first, because it completes the object (a definition's status) for the checks behind it.
 // All errors of metadata and kind are one 422, metadata's first.
 func (w *write) check() error {
-	if w.Prepare != nil {
-		if err := w.Prepare(w.Call, w.next, w.was); err != nil {
+	if w.prepare != nil {
+		if err := w.prepare(w.Call, w.next, w.was); err != nil {
 			return err
 		}
 	}

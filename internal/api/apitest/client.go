@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"apichain/internal/api"
 	"apichain/internal/tree"
 )
 
@@ -100,7 +99,7 @@ func (c *Client) Try(method, path string, body any, header ...string) (int, map[
 	}
 	// A patch must say its type, and most tests mean this one.
 	if method == "PATCH" && len(header) == 0 {
-		header = []string{"Content-Type: " + api.MergePatchType}
+		header = []string{"Content-Type: " + MergePatch}
 	}
 	resp, err := c.Send(context.Background(), method, path, in, header...)
 	if err != nil {

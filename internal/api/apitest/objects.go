@@ -32,6 +32,23 @@ const (
 	WidgetsPath     = "/apis/example.com/v1/namespaces/default/widgets"
 )
 
+// The media types of patches, and of bodies in protobuf.
+const (
+	JSONPatch      = "application/json-patch+json"
+	MergePatch     = "application/merge-patch+json"
+	StrategicPatch = "application/strategic-merge-patch+json"
+	ApplyPatch     = "application/apply-patch+yaml"
+	Protobuf       = "application/vnd.kubernetes.protobuf"
+)
+
+// Names that the server gives.
+const (
+	// RootCAName is the config map in each namespace by which clients trust the server.
+	RootCAName = "kube-root-ca.crt"
+	// DefinitionsBucket is the bucket of CustomResourceDefinitions in the store.
+	DefinitionsBucket = "customresourcedefinitions.apiextensions.k8s.io"
+)
+
 // MapObject returns a config map to send; more is set in its metadata.
 func MapObject(name string, more ...map[string]any) map[string]any {
 	m := map[string]any{"name": name}
