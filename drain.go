@@ -45,7 +45,7 @@ func (p *program) endWatches(ctx context.Context) {
 	defer t.Stop()
 	for {
 		// Those that are open now; what comes while this runs is left to the next turn.
-		p.watches.end(ctx, p.opt.shutdown.watchGrace, errDraining)
+		p.longRunning.end(ctx, p.opt.shutdown.watchGrace, errDraining)
 		select {
 		case <-t.C:
 		case <-ctx.Done():

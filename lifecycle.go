@@ -128,20 +128,12 @@ func (o *shutdownOptions) register(f *flags) {
 
 // check refuses times that are negative, and a stop that would be over before it drains.
 func (o *shutdownOptions) check(p *problems) {
-	for _, d := range []struct {
-		flag  string
-		value time.Duration
-	}{
-		{"shutdown-delay-duration", o.delay}, {"shutdown-watch-termination-grace-period", o.watchGrace},
-		{"shutdown-timeout", o.timeout}, {"livez-grace-period", o.livezGrace},
-	} {
-		if d.value < 0 {
-			p.add(d.flag, "must not be negative, is %v", d.value)
-		}
-	}
-	if o.timeout > 0 && o.timeout <= o.delay {
-		p.add("shutdown-timeout", "%v leaves no time after --shutdown-delay-duration %v", o.timeout, o.delay)
-	}
+	p.when(o.delay < 0, "shutdown-delay-duration", "must not be negative, is %v", o.delay)
+	p.when(o.watchGrace < 0, "shutdown-watch-termination-grace-period", "must not be negative, is %v", o.watchGrace)
+	p.when(o.timeout < 0, "shutdown-timeout", "must not be negative, is %v", o.timeout)
+	p.when(o.livezGrace < 0, "livez-grace-period", "must not be negative, is %v", o.livezGrace)
+	p.when(o.timeout > 0 && o.timeout <= o.delay, "shutdown-timeout",
+		"%v leaves no time after --shutdown-delay-duration %v", o.timeout, o.delay)
 }
 
 // stopState is what requests and the admin endpoint need to know of a stop.
@@ -442,7 +434,7 @@ func (p *program) delay(ctx context.Context) {
 func (p *program) drain(ctx context.Context) bool {
 	end := p.timeline.step("drain", "")
 	// A watch that is admitted after this would be waited for by nobody.
-	watchesEnded := p.watches.close()
+	watchesEnded := p.longRunning.close()
 	p.stop.endConnections.Store(true)
 	if !p.opt.shutdown.sendRetryAfter {
 		for _, f := range p.fronts {
@@ -464,7 +456,7 @@ func (p *program) drain(ctx context.Context) bool {
 	if grace := p.opt.shutdown.watchGrace; grace > 0 {
 		p.stop.wait("watches")
 		graceCtx, cancel := context.WithTimeout(ctx, grace)
-		p.watches.end(graceCtx, grace, errStopping)
+		p.longRunning.end(graceCtx, grace, errStopping)
 		select {
 		case <-watchesEnded:
 		case <-graceCtx.Done():
@@ -485,7 +477,7 @@ func (p *program) drain(ctx context.Context) bool {
 func (p *program) logCut() {
 	for _, c := range p.chains {
 		c.table.each(func(x *exchange) {
-			if x.grouped {
+			if x.inWaitGroup {
 				p.log.Warn("cut at the end of --shutdown-timeout",
 					"auditID", status.Shorten(x.auditID[0], 64), "method", x.req.Method, "path", x.req.URL.Path)
 			}

@@ -72,15 +72,10 @@ func (o *listenOptions) check(p *problems) {
 			o.checkAddress(p, l.role, a)
 		}
 	}
-	if len(o.http)+len(o.https) == 0 || off(o.http) && off(o.https) {
-		p.add("listen-http", "is off and so is --listen-https: nothing would be served")
-	}
-	if o.maxStreams < 0 {
-		p.add("http2-max-streams-per-connection", "must not be negative, is %d", o.maxStreams)
-	}
-	if o.keepAlive < 0 {
-		p.add("tcp-keepalive-period", "must not be negative, is %v", o.keepAlive)
-	}
+	p.when(len(o.http)+len(o.https) == 0 || off(o.http) && off(o.https), "listen-http",
+		"is off and so is --listen-https: nothing would be served")
+	p.when(o.maxStreams < 0, "http2-max-streams-per-connection", "must not be negative, is %d", o.maxStreams)
+	p.when(o.keepAlive < 0, "tcp-keepalive-period", "must not be negative, is %v", o.keepAlive)
 }
 
 // checkAddress reports what is wrong with one address of a role, as it is written.

@@ -39,12 +39,8 @@ func (o *loggingOptions) register(f *flags) {
 
 // check refuses a form that is not known and a verbosity that klog does not have.
 func (o *loggingOptions) check(p *problems) {
-	if o.format != "text" && o.format != "json" {
-		p.add("logging-format", "must be text or json, is %q", o.format)
-	}
-	if o.verbosity < 0 || o.verbosity > 10 {
-		p.add("v", "must be from 0 to 10, is %d", o.verbosity)
-	}
+	p.when(o.format != "text" && o.format != "json", "logging-format", "must be text or json, is %q", o.format)
+	p.when(o.verbosity < 0 || o.verbosity > 10, "v", "must be from 0 to 10, is %d", o.verbosity)
 }
 
 // logger returns the program's log, which writes to w. Both forms quote what clients send, so that no

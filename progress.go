@@ -45,17 +45,10 @@ func (o *progressOptions) register(f *flags) {
 
 // check refuses limits that are too short to be kept: the check has some ten turns in the shortest.
 func (o *progressOptions) check(p *problems) {
-	for _, d := range []struct {
-		flag  string
-		value time.Duration
-	}{
-		{"read-header-timeout", o.header}, {"idle-timeout", o.idle},
-		{"body-progress-timeout", o.body}, {"write-progress-timeout", o.write},
-	} {
-		if d.value < time.Millisecond {
-			p.add(d.flag, "must be at least 1ms, is %v", d.value)
-		}
-	}
+	p.when(o.header < time.Millisecond, "read-header-timeout", "must be at least 1ms, is %v", o.header)
+	p.when(o.idle < time.Millisecond, "idle-timeout", "must be at least 1ms, is %v", o.idle)
+	p.when(o.body < time.Millisecond, "body-progress-timeout", "must be at least 1ms, is %v", o.body)
+	p.when(o.write < time.Millisecond, "write-progress-timeout", "must be at least 1ms, is %v", o.write)
 }
 
 // stall is one place where something may wait for the peer. Its zero value is ready for use.
@@ -142,7 +135,7 @@ func (p *program) checkProgress(ctx context.Context) {
 		for _, c := range p.chains {
 			p.checkExchanges(c, tick)
 		}
-		p.watching.look()
+		p.watchTable.look()
 		// The clock first: a deadline that is set meanwhile is judged by it.
 		now := time.Now()
 		p.conns.now.Store(now.UnixNano())
@@ -169,7 +162,7 @@ func (p *program) checkExchanges(c *chain, tick time.Duration) {
 	var readers, writers, due []*exchange
 	now := time.Now()
 	c.table.each(func(x *exchange) {
-		if int(x.at.Load()) > c.timeoutRow && !x.deadline.IsZero() && x.deadline.Sub(now) < armAhead {
+		if int(x.at.Load()) > c.timeoutRow && x.nearLimit(now) {
 			due = append(due, x)
 		}
 		if x.reading.drips(x.bytesIn.Load(), tick, o.body) && !x.reading.stalled.Swap(true) {

@@ -42,12 +42,8 @@ func (o *recentOptions) register(f *flags) {
 
 // check bounds what the memory for it can be: some 20 KiB for each request at the worst.
 func (o *recentOptions) check(p *problems) {
-	if o.requests < 0 || o.requests > 100_000 {
-		p.add("recent-requests", "must be from 0 to 100000, is %d", o.requests)
-	}
-	if o.slowest < 0 || o.slowest > 100 {
-		p.add("slowest-per-route", "must be from 0 to 100, is %d", o.slowest)
-	}
+	p.when(o.requests < 0 || o.requests > 100_000, "recent-requests", "must be from 0 to 100000, is %d", o.requests)
+	p.when(o.slowest < 0 || o.slowest > 100, "slowest-per-route", "must be from 0 to 100, is %d", o.slowest)
 }
 
 // recentRequests is the ring of requests that have ended and the slowest of each route;
@@ -126,7 +122,7 @@ func (r *recentRequests) add(x *exchange, how ending, took time.Duration, sample
 		s := x.spent(at, how, took)
 		s.each(x.chain, at, took, func(place int, own time.Duration, measured bool) {
 			if measured {
-				x.chain.times[place].add(own)
+				x.chain.times[place].Add(own)
 			}
 		})
 	}

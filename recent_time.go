@@ -1,11 +1,8 @@
 package main
 
 import (
-	"math/bits"
 	"sync/atomic"
 	"time"
-
-	"apichain/admin"
 )
 
 // Where the time of a request goes. A filter notes when it is entered, which is one
@@ -45,15 +42,6 @@ type recording struct {
 type recordedExchange struct {
 	exchange
 	times recording
-}
-
-// enterTimed is enter with a note of the time.
-func enterTimed(position int32, inner handler) handler {
-	return func(x *exchange) error {
-		x.mark(int(position))
-		x.at.Store(position)
-		return inner(x)
-	}
 }
 
 // mark notes that x is at a place now, if its time is recorded.
@@ -141,63 +129,3 @@ func (s *spent) each(c *chain, at int, took time.Duration, f func(place int, own
 // sampleOf is how many requests that end in the same place there are to each whose filter
 // times are counted for the chain's page.
 const sampleOf = 64
-
-// durations counts times in buckets that grow by an eighth of a power of two, so that a percentile is
-// an eighth too large at most, from nanoseconds to an hour. It may be used concurrently; the zero value
-// is ready.
-type durations struct {
-	n [40 * 8]atomic.Uint32
-}
-
-// add counts a time.
-func (d *durations) add(t time.Duration) { d.n[durationBucket(t)].Add(1) }
-
-// durationBucket returns the bucket of t: those below 8 ns have one each, above the three
-// bits behind the first one choose among those of a power of two. What is too long for all is in the
-// last one.
-func durationBucket(t time.Duration) int {
-	v := uint64(max(t, 0))
-	if v < 8 {
-		return int(v)
-	}
-	octave := bits.Len64(v) - 4
-	return min(octave*8+int(v>>octave), 40*8-1)
-}
-
-// bucketTop returns the largest time of a bucket, in nanoseconds.
-func bucketTop(i int) int64 {
-	if i < 8 {
-		return int64(i)
-	}
-	octave := i/8 - 1
-	return (int64(8+i%8)+1)<<octave - 1
-}
-
-// shown returns the percentiles in nanoseconds, nil where nothing was counted.
-func (d *durations) shown() *admin.Percentiles {
-	// A copy first: the counters go on, and the percentiles must be of one whole.
-	var n [len(d.n)]uint64
-	var all uint64
-	for i := range n {
-		n[i] = uint64(d.n[i].Load())
-		all += n[i]
-	}
-	if all == 0 {
-		return nil
-	}
-	p := &admin.Percentiles{}
-	var seen uint64
-	for i := range n {
-		before := seen
-		seen += n[i]
-		for _, want := range []struct {
-			percent uint64
-			at      *int64
-		}{{50, &p.P50}, {99, &p.P99}} {
-			if before*100 < all*want.percent && seen*100 >= all*want.percent {
-				*want.at = bucketTop(i)
-			}
-		}
-	}
-	return p
-}

@@ -282,7 +282,7 @@ func (q *Call) checkKind(obj map[string]any) error {
 	// A version of which nobody has heard; with one that is served somewhere it is the next case.
 	case version != "" && version != q.apiVersion() && !q.custom && q.api.ForKind(version, cmp.Or(kind, q.Kind)) == nil:
 		kind = cmp.Or(kind, q.Kind)
-		_, v := splitAPIVersion(version)
+		_, v := kinds.SplitAPIVersion(version)
 		return cannot(kind, v, "no kind "+strconv.Quote(kind)+" is registered for version "+strconv.Quote(version))
 	case version != "" && version != q.apiVersion():
 		return q.wrongVersion(version)

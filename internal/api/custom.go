@@ -14,55 +14,128 @@ import (
 	"apichain/internal/tree"
 )
 
-// Custom resources: what is served for the definitions that are in the store. A definition
-// is served as soon as the write of it is answered; whoever else commits one is followed
-// through the event log.
+// Custom resources: what is served for the definitions that are in the store. The store is the
+// only truth. Customs reads the event log of definitions like any watcher, and makes of each
+// definition the resources that serve it, one for each version.
+//
+//	POST ──► names pending ──► established ──► terminating ──► gone
+//
+//	names pending   another definition has one of its names; nothing is served. Where all are free,
+//	                the answer of the POST already says established
+//	established     served, and never pending again (upstream), though later names may be refused;
+//	                a change of its spec or names replaces its resources by others
+//	terminating     deleted, and held by DefinitionFinalizer until its objects are gone: served, but
+//	                nothing can be created
+//
+// Writers. Follow is called by whoever may have committed a definition or needs to know of all
+// that were: the request that wrote one, before its answer, so that a client may use the resource
+// as soon as its POST is answered; a request that finds its resource retired; Run, in the
+// background, for definitions that no request wrote (fixtures, a restored snapshot). following
+// makes them take turns. Whoever comes second finds nothing left to do, and since Follow returns
+// only after its turn, everything committed before the call is served after it.
+//
+// Readers (a request that looks for its resource, the list of routes) hold mu for the time of a
+// map lookup. mu is taken inside following, never around it, and nothing is called under it. The
+// catalog and Config.Changed are told without mu, but within the turn, so that they see changes in
+// the order of the log. following is not taken in a commit: reload and afterWrite come after it.
+//
+// A change of a definition ends what runs under the old one, in this order, and put has the
+// reasons: old resources are retired; the store settles; the new ones take their place. A write
+// looks at retired as part of its commit, so it is either in the store before the new resources
+// are made, or refused and done again under them.
 
-// Customs is the custom resources that are served.
+// Customs holds the custom resources that are served. All methods may be called concurrently.
 type Customs struct {
 	api     *API
 	catalog *discovery.Catalog
-	Bucket  *store.Bucket // of the definitions
-	strict  bool          // refuse rules that are not evaluated
+	// Bucket is that of the definitions.
+	Bucket *store.Bucket
+	// strict refuses definitions with rules that are not evaluated.
+	strict bool
 
-	following   sync.Mutex // held by who brings the rest up to date
-	cursor      *store.Cursor
+	// following is held by whoever brings the rest up to date, and guards these three.
+	following sync.Mutex
+	// cursor is where the event log was left; nil before the first Follow.
+	cursor *store.Cursor
+	// definitions are those in the store, by name.
 	definitions map[string]*definition
-	docs        map[string][]*discovery.Definition // of established ones by group, in order of their establishing; shared with the catalog
+	// docs are those of established definitions by group, in the order of their establishing. The
+	// slices are shared with the catalog, so elements are never changed in place.
+	docs map[string][]*discovery.Definition
 
-	mu           sync.RWMutex
-	served       map[kinds.Key]*Resource // by plural
-	byKind       map[kinds.Key]*Resource
-	byBucket     map[string]*Resource       // of the stored version, or another one
-	accepted     map[groupName]string       // name of the definition that has a name
-	namesPending map[string]map[string]bool // by group, definitions that have not all names they want
+	// mu guards what follows. Only who holds following changes it.
+	mu sync.RWMutex
+	// served and byKind have the resources that requests can reach, by plural and by kind.
+	served map[kinds.Key]*Resource
+	byKind map[kinds.Key]*Resource
+	// byBucket has one resource for each established definition, reachable or not: that of the
+	// stored version.
+	byBucket map[string]*Resource
+	// accepted has the definition that a name belongs to.
+	accepted map[groupName]string
+	// namesPending has the definitions that did not get all names they want, by group.
+	namesPending map[string]map[string]bool
 }
 
-// groupName is a name in a group: of a resource, or of a kind.
+// groupName is a name that only one definition of a group may have. Plurals, singulars and short
+// names are one set of names; kinds, whose lists have kinds too, are another.
 type groupName struct {
 	group, name string
-	kind        bool
+	isKind      bool
 }
 
-// definition is one that is in the store.
+// definition is what was made of a definition in the store. It never changes.
 type definition struct {
 	name, group string
 	terminating bool
-	spec        []byte // what decides whether the resources are others, so that watches end
-	doc         *discovery.Definition
-	resources   []*Resource
-	names       []groupName // accepted
+	// made is all of the definition that its resources depend on, as JSON. Where it is the same,
+	// they are too.
+	made []byte
+	// doc and resources are nil unless the definition is established.
+	doc       *discovery.Definition
+	resources []*Resource
+	// names are those it has been given; none unless all that it asks for are accepted.
+	names []groupName
 }
 
+// newCustoms returns a Customs that serves nothing before the first Follow.
 func newCustoms(s *API, c *discovery.Catalog, strict bool) *Customs {
 	return &Customs{
 		api: s, catalog: c, strict: strict, Bucket: s.Store.Bucket("customresourcedefinitions.apiextensions.k8s.io"),
 		definitions: map[string]*definition{}, docs: map[string][]*discovery.Definition{},
-		served: map[kinds.Key]*Resource{}, byKind: map[kinds.Key]*Resource{}, byBucket: map[string]*Resource{}, accepted: map[groupName]string{}, namesPending: map[string]map[string]bool{},
+		served: map[kinds.Key]*Resource{}, byKind: map[kinds.Key]*Resource{}, byBucket: map[string]*Resource{},
+		accepted: map[groupName]string{}, namesPending: map[string]map[string]bool{},
 	}
 }
 
-// Follow serves what has been committed so far.
+// Run serves definitions that come to the store without a request, until ctx ends.
+func (s *API) Run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.Customs.changed():
+		}
+	}
+}
+
+// changed follows, and returns a channel that is closed when a definition is written after that.
+func (c *Customs) changed() <-chan struct{} {
+	for {
+		c.Follow()
+		c.following.Lock()
+		_, changed, err := c.cursor.Next(nil, 0)
+		c.following.Unlock()
+		// Without a channel there are events again, or the log has dropped some.
+		if err == nil && changed != nil {
+			return changed
+		}
+	}
+}
+
+// Follow serves what has been committed so far: when it returns, requests, discovery and OpenAPI
+// know all definitions that were in the store when it was called, and nothing is served for those
+// that were not. It must not be called in a commit or by Config.Changed.
 func (c *Customs) Follow() {
 	c.following.Lock()
 	defer c.following.Unlock()
@@ -73,7 +146,8 @@ func (c *Customs) Follow() {
 	var room [64]*store.Event
 	for {
 		events, _, err := c.cursor.Next(room[:0], len(room))
-		if err != nil { // the log has gone on without us
+		if err != nil {
+			// The log has dropped events before we took them, but the state has them all.
 			sn := c.Bucket.Now()
 			c.reset(&sn)
 			continue
@@ -91,32 +165,8 @@ func (c *Customs) Follow() {
 	}
 }
 
-// changed returns a channel that is closed when a definition is written after the last
-// follow.
-func (c *Customs) changed() <-chan struct{} {
-	for {
-		c.Follow()
-		c.following.Lock()
-		_, changed, err := c.cursor.Next(nil, 0)
-		c.following.Unlock()
-		if err == nil && changed != nil {
-			return changed
-		}
-	}
-}
-
-// Run serves definitions that come to the store without a request, until ctx ends.
-func (s *API) Run(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.Customs.changed():
-		}
-	}
-}
-
-// reset serves what is in a snapshot and nothing else.
+// reset serves what is in a snapshot and nothing else, and sets the cursor behind it. The caller
+// holds following.
 func (c *Customs) reset(sn *store.Snapshot) {
 	left := map[string]bool{}
 	for name := range c.definitions {
@@ -130,36 +180,47 @@ func (c *Customs) reset(sn *store.Snapshot) {
 		c.remove(name)
 	}
 	c.cursor, _ = c.Bucket.Watch(sn.Rev)
+	// So much was written during the scan that the log no longer reaches back to the snapshot: the
+	// whole window of it. Definitions among that are served when they are written next.
 	for c.cursor == nil {
 		c.cursor, _ = c.Bucket.Watch(c.api.Store.Revision())
 	}
 }
 
-// put serves a definition as it is now.
+// put serves a definition as it is now. The caller holds following.
 func (c *Customs) put(o *store.Object) {
 	crd := o.Decode()
 	was := c.definitions[o.Name()]
-	spec := tree.AppendJSON(nil, map[string]any{"spec": crd["spec"], "names": tree.At(crd, "status", "acceptedNames"), "established": HasCondition(crd, "Established"), "accepted": HasCondition(crd, "NamesAccepted")})
-	same := was != nil && bytes.Equal(was.spec, spec)
-	if same && was.terminating == o.Meta.Deleting {
+	made := tree.AppendJSON(nil, map[string]any{
+		"spec": crd["spec"], "names": tree.At(crd, "status", "acceptedNames"),
+		"established": HasCondition(crd, "Established"), "accepted": HasCondition(crd, "NamesAccepted"),
+	})
+	isSame := was != nil && bytes.Equal(was.made, made)
+	// Most writes of a definition are of its labels or conditions, and end no watch.
+	if isSame && was.terminating == o.Meta.Deleting {
 		return
 	}
-	d := &definition{name: o.Name(), group: tree.Text(crd, "spec", "group"), spec: spec, terminating: o.Meta.Deleting}
+	d := &definition{name: o.Name(), group: tree.Text(crd, "spec", "group"), made: made, terminating: o.Meta.Deleting}
 	if HasCondition(crd, "NamesAccepted") {
-		d.names = wantedNames(d.group, tree.Object(crd, "status", "acceptedNames"))
+		d.names = namesOf(d.group, tree.Object(crd, "status", "acceptedNames"))
 	}
 	if HasCondition(crd, "Established") {
 		d.doc = discovery.NewDefinition(o.Raw(), crd)
-		d.resources = c.resources(crd)
+		d.resources = c.resources(crd, d.doc)
 	}
 	switch {
-	case same:
+	case isSame:
+		// It only begins to terminate. Watches and writes go on, so the channel that will end them
+		// is handed on: with one of their own, the new resources could be retired later without
+		// those that began under the old ones hearing of it. The same spec makes the same list.
 		for i, r := range d.resources {
 			r.retired, r.schemaRevision = was.resources[i].retired, was.resources[i].schemaRevision
 		}
 	case was != nil:
-		// Whoever has begun under the old schema sees that before it commits, or is done now.
 		was.retire()
+		// A write that looked at retired just before may still be in its commit. Once the store has
+		// settled, it is in; whoever looks from now on is refused. So everything up to this revision
+		// may be of the old schema, and is read through the new one; nothing after it is.
 		rev := c.api.Store.Settled()
 		for _, r := range d.resources {
 			r.schemaRevision = rev
@@ -168,14 +229,24 @@ func (c *Customs) put(o *store.Object) {
 	c.swap(was, d)
 }
 
-// retire ends the watches of a definition's resources, and what would write under them.
+// remove no longer serves a definition, if it did. The caller holds following.
+func (c *Customs) remove(name string) {
+	if was := c.definitions[name]; was != nil {
+		was.retire()
+		c.swap(was, nil)
+	}
+}
+
+// retire ends the watches of a definition's resources, and refuses what would be written under
+// them. It is called once in the life of each channel.
 func (d *definition) retire() {
 	for _, r := range d.resources {
 		close(r.retired)
 	}
 }
 
-// isRetired reports whether the definition has changed since.
+// isRetired reports whether the definition has changed since. A built-in resource never is: its
+// channel is nil, which no receive gets past.
 func (r *Resource) isRetired() bool {
 	select {
 	case <-r.retired:
@@ -185,12 +256,14 @@ func (r *Resource) isRetired() bool {
 	}
 }
 
-// reload gives a call its resource as it is defined now.
+// reload gives a call its resource as it is defined now, or returns a 404, in the text of a path
+// that nobody serves, if it no longer is.
 func (q *Call) reload() error {
 	c := q.api.Customs
 	c.Follow()
 	c.mu.RLock()
 	r := c.served[kinds.NewKey(q.Group, q.Version, q.Plural)]
+	// The controllers' calls about stored objects need no version that clients can reach.
 	if q.unserved && r == nil {
 		r = c.byBucket[q.Bucket.Name]
 	}
@@ -202,58 +275,65 @@ func (q *Call) reload() error {
 	return nil
 }
 
-// remove no longer serves a definition.
-func (c *Customs) remove(name string) {
-	if was := c.definitions[name]; was != nil {
-		was.retire()
-		c.swap(was, nil)
-	}
-}
-
-// swap puts one definition in the place of another; either may be nil.
+// swap puts one definition in the place of another, for requests, then for discovery, then for
+// Config.Changed. Either may be nil. The caller holds following.
 func (c *Customs) swap(was, d *definition) {
 	c.mu.Lock()
+	// First out, then in, since most keys are the same. Readers see neither step.
 	if was != nil {
-		for _, r := range was.resources {
-			delete(c.served, kinds.NewKey(r.Group, r.Version, r.Plural))
-			delete(c.byKind, kinds.NewKey(r.Group, r.Version, r.Kind))
-			delete(c.byBucket, r.Bucket.Name)
-		}
-		for _, n := range was.names {
-			if c.accepted[n] == was.name {
-				delete(c.accepted, n)
-			}
-		}
-		delete(c.definitions, was.name)
-		delete(c.namesPending[was.group], was.name)
+		c.dropLocked(was)
 	}
 	if d != nil {
-		if len(d.names) == 0 {
-			if c.namesPending[d.group] == nil {
-				c.namesPending[d.group] = map[string]bool{}
-			}
-			c.namesPending[d.group][d.name] = true
-		}
-		for _, r := range d.resources {
-			if !r.unserved {
-				c.served[kinds.NewKey(r.Group, r.Version, r.Plural)] = r
-				c.byKind[kinds.NewKey(r.Group, r.Version, r.Kind)] = r
-			}
-			if c.byBucket[r.Bucket.Name] == nil || r.storageVersion == "" {
-				c.byBucket[r.Bucket.Name] = r
-			}
-		}
-		for _, n := range d.names {
-			c.accepted[n] = d.name
-		}
-		c.definitions[d.name] = d
+		c.addLocked(d)
 	}
 	c.mu.Unlock()
 	c.publish(was, d)
 	c.api.Config.Changed()
 }
 
-// publish tells the catalog of an exchange.
+// dropLocked takes a definition out of all maps. The caller holds mu.
+func (c *Customs) dropLocked(d *definition) {
+	for _, r := range d.resources {
+		delete(c.served, kinds.NewKey(r.Group, r.Version, r.Plural))
+		delete(c.byKind, kinds.NewKey(r.Group, r.Version, r.Kind))
+		delete(c.byBucket, r.Bucket.Name)
+	}
+	for _, n := range d.names {
+		// Another definition may have the name by now.
+		if c.accepted[n] == d.name {
+			delete(c.accepted, n)
+		}
+	}
+	delete(c.definitions, d.name)
+	delete(c.namesPending[d.group], d.name)
+}
+
+// addLocked puts a definition into the maps. The caller holds mu.
+func (c *Customs) addLocked(d *definition) {
+	if len(d.names) == 0 {
+		if c.namesPending[d.group] == nil {
+			c.namesPending[d.group] = map[string]bool{}
+		}
+		c.namesPending[d.group][d.name] = true
+	}
+	for _, r := range d.resources {
+		if !r.unserved {
+			c.served[kinds.NewKey(r.Group, r.Version, r.Plural)] = r
+			c.byKind[kinds.NewKey(r.Group, r.Version, r.Kind)] = r
+		}
+		// Any version finds the bucket; the stored one, which converts nothing, is the best.
+		if c.byBucket[r.Bucket.Name] == nil || r.storageVersion == "" {
+			c.byBucket[r.Bucket.Name] = r
+		}
+	}
+	for _, n := range d.names {
+		c.accepted[n] = d.name
+	}
+	c.definitions[d.name] = d
+}
+
+// publish tells the catalog of a swap: one element of the group's list comes, goes or is replaced
+// in its place. The caller holds following.
 func (c *Customs) publish(was, d *definition) {
 	var old, now *discovery.Definition
 	group := ""
@@ -265,11 +345,13 @@ func (c *Customs) publish(was, d *definition) {
 	}
 	docs := c.docs[group]
 	at := slices.Index(docs, old)
+	// The catalog reads the old list while this makes the new one. It does not look behind its
+	// end, so appending needs no copy: ten thousand definitions one after another cost no more.
 	switch {
 	case old == nil && now == nil:
 		return
 	case old == nil:
-		docs = append(docs, now) // the catalog does not see behind its end
+		docs = append(docs, now)
 	case now == nil:
 		docs = slices.Concat(docs[:at], docs[at+1:])
 	default:
@@ -280,8 +362,9 @@ func (c *Customs) publish(was, d *definition) {
 	c.catalog.SetCustom(group, docs)
 }
 
-// wantedNames is the names of a definition.
-func wantedNames(group string, names map[string]any) []groupName {
+// namesOf returns the names in a spec.names or status.acceptedNames. A singular that is the plural
+// too is there twice, which does no harm.
+func namesOf(group string, names map[string]any) []groupName {
 	var out []groupName
 	for _, n := range append([]any{names["plural"], names["singular"]}, tree.List(names, "shortNames")...) {
 		if s, _ := n.(string); s != "" {
@@ -296,11 +379,13 @@ func wantedNames(group string, names map[string]any) []groupName {
 	return out
 }
 
-// conflicting is the other definitions that have a name which crd wants.
+// conflicting returns the other definitions that have a name which crd wants, as trees that the
+// caller owns. It goes by the names that were given at the last Follow; the lock of definitions'
+// writes sees to it that no other has been given one since.
 func (c *Customs) conflicting(crd map[string]any) []map[string]any {
 	c.mu.RLock()
 	found := map[string]bool{}
-	for _, n := range wantedNames(tree.Text(crd, "spec", "group"), tree.Object(crd, "spec", "names")) {
+	for _, n := range namesOf(tree.Text(crd, "spec", "group"), tree.Object(crd, "spec", "names")) {
 		if name := c.accepted[n]; name != "" && name != tree.Name(crd) {
 			found[name] = true
 		}
@@ -309,6 +394,7 @@ func (c *Customs) conflicting(crd map[string]any) []map[string]any {
 	var out []map[string]any
 	sn := c.Bucket.Now()
 	for name := range found {
+		// One that has gone has given its names back, though nobody may have followed yet.
 		if o := sn.Get(name); o != nil {
 			out = append(out, o.Decode())
 		}
@@ -316,16 +402,17 @@ func (c *Customs) conflicting(crd map[string]any) []map[string]any {
 	return out
 }
 
-// Lookup returns the resource that is served under a group, a version and a plural name, nil if
-// none is.
+// Lookup returns the resource that is served under a group, a version and a plural name, or nil if
+// none is. It costs a request one map lookup, however many resources there are.
 func (c *Customs) Lookup(group, version, plural string) *Resource {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.served[kinds.NewKey(group, version, plural)]
 }
 
-// All calls yield for every resource that is served, in no order, under the lock: yield must be
-// short and must not ask c.
+// All calls yield for every resource that is served, in no order, until it returns false. It holds
+// the lock of readers all the while: yield must be short, and must not ask c for anything, since a
+// writer that waits in between would wait for ever.
 func (c *Customs) All(yield func(*Resource) bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -336,23 +423,38 @@ func (c *Customs) All(yield func(*Resource) bool) {
 	}
 }
 
-// Kind is the resource that serves a custom kind, nil if none does.
+// Kind returns the resource that serves a custom kind in a version, or nil if none does.
 func (c *Customs) Kind(group, version, kind string) *Resource {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.byKind[kinds.NewKey(group, version, kind)]
 }
 
-// IsTerminating reports whether the definition of a resource is being deleted.
-func (c *Customs) IsTerminating(name string) bool {
+// ofBucket returns the resource of a bucket by its name, or nil if no definition in effect has it.
+func (c *Customs) ofBucket(name string) *Resource {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	r := c.byBucket[name]
+	return c.byBucket[name]
+}
+
+// IsTerminating reports whether the definition with the name of a bucket, plural.group, is being
+// deleted. One that is not established does not count: it has no objects.
+func (c *Customs) IsTerminating(name string) bool {
+	r := c.ofBucket(name)
 	return r != nil && r.terminating
 }
 
-// NamesPending is the names of the definitions of a group that have not got the names they
-// want.
+// Warnings returns what a custom resource, by the name of its bucket, accepts and does not do, as
+// texts for people; nil for any other bucket. Nobody may change the slice.
+func (c *Customs) Warnings(name string) []string {
+	if r := c.ofBucket(name); r != nil {
+		return r.unchecked
+	}
+	return nil
+}
+
+// NamesPending returns the names of the definitions of a group that did not get the names they
+// want, in no order. Some may get them when another definition changes or goes.
 func (c *Customs) NamesPending(group string) (names []string) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

@@ -11,9 +11,26 @@ import (
 	"apichain/internal/tree"
 )
 
-// prepareDefinition completes a definition: defaults, and in its status whether its names are
-// its own and it is served, so that the answer of a POST says so already.
-func (c *Customs) prepareDefinition(q *Call, crd, old map[string]any) error {
+// CustomResourceDefinition as a kind: what its hooks do when one is written. In upstream these are
+// the work of controllers, a moment after the write; here they are done in the write itself, so
+// that its answer says already whether the names are accepted and the resource is served:
+//
+//	POST {"spec":{…}}
+//	201  {…,"status":{"acceptedNames":{…},"storedVersions":["v1"],
+//	      "conditions":[{"type":"NamesAccepted","status":"True",…},{"type":"Established","status":"True",…}]}}
+//
+// Writes of definitions come one after another (the hook serial), since two that ask for the same
+// name must see each other.
+//
+// Two conditions are our own. Upstream evaluates validation rules (x-kubernetes-validations) and
+// converts by webhooks, and this server does not; ValidationRulesEvaluated and ConversionServed,
+// with status False, say so to whoever looks at the definition.
+
+// prepareDefinition completes a definition that is about to be written: defaults, the names it is
+// given, and the rest of its status. It warns the client of what is accepted and not done, or with
+// --strict-crds returns a 422 for it. old is nil on create.
+func (c *Customs) prepareDefinition(q *Call, crd, _ map[string]any) error {
+	// Defaults first, since names are compared as they will be stored.
 	schema.DefaultCRD(crd)
 	rules := schema.Rules(crd)
 	if c.strict && len(rules) > 0 {
@@ -29,26 +46,34 @@ func (c *Customs) prepareDefinition(q *Call, crd, old map[string]any) error {
 	for _, w := range schema.Warnings(crd) {
 		q.scope.Warn("", w)
 	}
-	status, _ := tree.Copy(crd["status"]).(map[string]any) // what is there may be old's
+	// A copy: after an update that leaves the status alone, it is a part of the old object.
+	status, _ := tree.Copy(crd["status"]).(map[string]any)
 	if status == nil {
 		status = map[string]any{}
 	}
 	crd["status"] = status
-	accepted, conditions := schema.NameConflicts(crd, c.conflicting(crd), time.Now())
-	status["acceptedNames"], status["conditions"] = accepted, conditions
-	c.reportUnsupported(status, crd, rules)
+	status["acceptedNames"], status["conditions"] = schema.NameConflicts(crd, c.conflicting(crd), time.Now())
+	reportUnsupported(status, crd, rules)
+	status["storedVersions"] = storedVersions(status, crd)
+	return nil
+}
+
+// storedVersions returns the versions in which there may be objects: those that the status has,
+// and the one that is stored from now on. Only clients take versions out, once they have migrated
+// the objects.
+func storedVersions(status, crd map[string]any) []any {
 	stored := tree.List(status, "storedVersions")
 	for _, v := range tree.List(crd, "spec", "versions") {
 		if tree.At(v, "storage") == true && !slices.Contains(stored, tree.At(v, "name")) {
 			stored = append(stored, tree.At(v, "name"))
 		}
 	}
-	status["storedVersions"] = stored
-	return nil
+	return stored
 }
 
-// reportUnsupported says in conditions what of a definition is not done.
-func (c *Customs) reportUnsupported(status, crd map[string]any, rules []schema.Rule) {
+// reportUnsupported says in conditions of a status what of the definition is not done, and takes
+// them back if the definition no longer asks for it.
+func reportUnsupported(status, crd map[string]any, rules []schema.Rule) {
 	if len(rules) > 0 {
 		paths := make([]string, len(rules))
 		for i := range rules {
@@ -58,71 +83,48 @@ func (c *Customs) reportUnsupported(status, crd map[string]any, rules []schema.R
 	} else {
 		dropCondition(status, "ValidationRulesEvaluated")
 	}
-	if tree.Text(crd, "spec", "conversion", "strategy") == "Webhook" {
-		putCondition(status, "ConversionServed", "False", "NotSupported", "conversion by webhook is not served: only the storage version is")
+	if convertsByWebhook(crd) {
+		const message = "conversion by webhook is not served: only the storage version is"
+		putCondition(status, "ConversionServed", "False", "NotSupported", message)
 	} else {
 		dropCondition(status, "ConversionServed")
 	}
 }
 
-func putCondition(status map[string]any, typ, is, reason, message string) {
-	status["conditions"] = schema.SetCondition(tree.List(status, "conditions"), typ, is, reason, message, time.Now())
+// convertsByWebhook reports whether a definition wants its objects converted by a webhook. The
+// other strategy, None, only rewrites apiVersion.
+func convertsByWebhook(crd map[string]any) bool {
+	return tree.Text(crd, "spec", "conversion", "strategy") == "Webhook"
 }
 
-func dropCondition(status map[string]any, typ string) {
-	if list := tree.List(status, "conditions"); list != nil {
-		status["conditions"] = slices.DeleteFunc(list, func(c any) bool { return tree.Text(c, "type") == typ })
-	}
-}
-
+// DefinitionFinalizer is in the metadata of a definition that is being deleted until its objects
+// are gone. The name is upstream's.
 const DefinitionFinalizer = "customresourcecleanup.apiextensions.k8s.io"
 
-// holdDefinition holds a deleted definition until its objects are gone.
+// holdDefinition lets a deleted definition stay until its objects are gone, which a controller sees
+// to. It is called for each DELETE, also of one that is being deleted already: then the finalizer
+// is not put back.
 func holdDefinition(_ *Call, crd map[string]any) (stays bool, err error) {
 	m := tree.Metadata(crd)
-	if list := tree.List(m, "finalizers"); m["deletionTimestamp"] == nil && !slices.Contains(list, any(DefinitionFinalizer)) {
+	if m["deletionTimestamp"] != nil {
+		return true, nil
+	}
+	if list := tree.List(m, "finalizers"); !slices.Contains(list, any(DefinitionFinalizer)) {
 		m["finalizers"] = append(list, DefinitionFinalizer)
 	}
-	if m["deletionTimestamp"] == nil {
-		status := tree.Object(crd, "status")
-		if status == nil {
-			status = map[string]any{}
-			crd["status"] = status
-		}
-		putCondition(status, "Terminating", "True", "InstanceDeletionInProgress", "CustomResource deletion is in progress")
+	status := tree.Object(crd, "status")
+	if status == nil {
+		status = map[string]any{}
+		crd["status"] = status
 	}
+	putCondition(status, "Terminating", "True", "InstanceDeletionInProgress", "CustomResource deletion is in progress")
 	return true, nil
 }
 
-// definitionShape is the shape of definitions: the kind table's, and the rules for schemas.
+// definitionShape is the shape of definitions: that of the kind table, and the rules for schemas.
 type definitionShape struct{ shape }
 
+// Validate returns what is wrong with a definition, first by its type.
 func (s definitionShape) Validate(obj, old map[string]any) []field.Error {
 	return append(s.shape.Validate(obj, old), schema.CheckCRD(obj, old)...)
-}
-
-// OfDefinition returns the resource that a definition makes in a version, whether it is served or
-// stored or not; nil when it has no such version.
-func (c *Customs) OfDefinition(crd map[string]any, version string) *Resource {
-	shown := tree.Copy(crd).(map[string]any)
-	for _, v := range tree.List(shown, "spec", "versions") {
-		v.(map[string]any)["served"] = true
-	}
-	tree.Set(shown, tree.Object(shown, "spec", "names"), "status", "acceptedNames")
-	for _, r := range c.resources(shown) {
-		if r.Version == version {
-			return r
-		}
-	}
-	return nil
-}
-
-// Warnings returns what a resource, by the name of its bucket, accepts and does not do.
-func (c *Customs) Warnings(name string) []string {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if r := c.byBucket[name]; r != nil {
-		return r.unchecked
-	}
-	return nil
 }

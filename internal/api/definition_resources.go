@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"apichain/internal/discovery"
 	"apichain/internal/field"
@@ -14,101 +13,126 @@ import (
 	"apichain/internal/tree"
 )
 
-// HasCondition reports whether a condition of obj is True.
-func HasCondition(obj map[string]any, typ string) bool {
-	return slices.ContainsFunc(tree.List(obj, "status", "conditions"), func(c any) bool {
-		return tree.Text(c, "type") == typ && tree.Text(c, "status") == "True"
-	})
+// The resources of a definition: one for each version that is served, and one for the version in
+// which objects are stored, even if no client can reach it, since those objects must still be
+// found, converted and deleted.
+//
+// All versions share a bucket and its objects. A version differs in its schema, its columns and
+// subresources, and in the fields that selectors may name. Field selectors are matched by values
+// that are kept beside each object, whichever version it was written in; so each version lists the
+// selectable fields of all, and hides those that it does not have itself:
+//
+//	v1beta1   spec.color                  fields: spec.color, spec.size (hidden)
+//	v1        spec.color, spec.size       fields: spec.color, spec.size
+//
+// Converting between versions is rewriting apiVersion and applying the other schema. A definition
+// that wants a webhook for it is served in its storage version only.
+
+// resources returns what a definition serves, given as a tree and, with its rows, as the catalog
+// has it. The rows get their columns here. A schema that does not compile makes it nothing, and a
+// line in the log: such a definition came to the store in another way than by a request.
+func (c *Customs) resources(crd map[string]any, doc *discovery.Definition) []*Resource {
+	compiled := c.compileVersions(crd)
+	if compiled == nil {
+		return nil
+	}
+	var out []*Resource
+	for _, v := range compiled.versions {
+		name := tree.Text(v, "name")
+		// What only a webhook can convert would be wrong in any version but the stored one.
+		isServed := tree.At(v, "served") == true && !convertsByWebhook(crd)
+		if isServed || name == compiled.storage {
+			out = append(out, c.newCustom(compiled, doc.Row(name), v))
+		}
+	}
+	return out
 }
 
-// customVerbs are the verbs of every custom resource. Nobody changes them.
-var customVerbs = []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
+// compiledVersions is what the resources of a definition have in common.
+type compiledVersions struct {
+	// versions are those of the spec.
+	versions []any
+	// shapes are the schemas by version, and storage is the version that objects are stored in.
+	shapes  map[string]*customShape
+	storage string
+	// fields are the selectable fields of all versions.
+	fields []kinds.Selectable
+	// unchecked are warnings of what no version does.
+	unchecked []string
+	// terminating says that the definition is being deleted.
+	terminating bool
+}
 
-// resources is what a definition serves, a resource for each version. The storage version
-// is among them even where it is not served.
-func (c *Customs) resources(crd map[string]any) []*Resource {
-	versions := tree.List(crd, "spec", "versions")
-	shapes := map[string]*customShape{}
-	storage := ""
-	for _, v := range versions {
+// compileVersions compiles the schemas of a definition. It returns nil, and logs why, if it cannot
+// compile one: schema.CheckCRD takes no such definition.
+func (c *Customs) compileVersions(crd map[string]any) *compiledVersions {
+	d := &compiledVersions{versions: tree.List(crd, "spec", "versions"), shapes: map[string]*customShape{}}
+	for _, v := range d.versions {
+		name := tree.Text(v, "name")
 		compiled, err := schema.Compile(tree.Object(v, "schema", "openAPIV3Schema"))
-		if err != nil { // schema.CheckCRD took it
-			c.api.Config.Log.Error("a schema does not compile", "definition", tree.Name(crd), "version", tree.Text(v, "name"), "err", err)
+		if err != nil {
+			c.api.Config.Log.Error("a schema does not compile", "definition", tree.Name(crd), "version", name, "err", err)
 			return nil
 		}
-		shapes[tree.Text(v, "name")] = &customShape{compiled, c.api.meta}
+		d.shapes[name] = &customShape{compiled, c.api.meta}
 		if tree.At(v, "storage") == true {
-			storage = tree.Text(v, "name")
+			d.storage = name
 		}
 	}
-	names, group := tree.Object(crd, "status", "acceptedNames"), tree.Text(crd, "spec", "group")
-	webhook := tree.Text(crd, "spec", "conversion", "strategy") == "Webhook"
-	rules := schema.Rules(crd)
-	fields := allSelectableFields(versions)
-	var out []*Resource
-	for _, v := range versions {
-		version := tree.Text(v, "name")
-		if version != storage && (tree.At(v, "served") != true || webhook) {
-			continue
-		}
-		sub := tree.Object(v, "subresources")
-		_, hasStatus := sub["status"]
-		r := &Resource{
-			Row: &kinds.Row{
-				Group: group, Version: version, Kind: tree.Text(names, "kind"), ListKind: tree.Text(names, "listKind"), Plural: tree.Text(names, "plural"), Singular: tree.Text(names, "singular"),
-				Namespaced: tree.Text(crd, "spec", "scope") == "Namespaced", Verbs: customVerbs, HasStatus: hasStatus, HasGeneration: true, Columns: printerColumns(tree.Object(v)),
-			},
-			api: c.api, custom: true, shape: shapes[version], nameErrors: field.DNSSubdomainErrors,
-			fields: fieldsAmong(fields, selectableFields(tree.Object(v))), stored: fields, Bucket: c.api.Store.Bucket(qualifiedName(group, tree.Text(names, "plural"))),
-			terminating: tree.At(crd, "metadata", "deletionTimestamp") != nil, retired: make(chan struct{}), deprecation: deprecationOf(group, tree.Text(names, "kind"), v, versions), unserved: tree.At(v, "served") != true,
-		}
-		if version != storage {
-			r.storageVersion, r.storageShape = storage, shapes[storage]
-		}
-		if scale := tree.Object(sub, "scale"); scale != nil {
-			r.scale = scalePathsOf(scale)
-		}
-		write := []string{"get", "patch", "update"}
-		if hasStatus {
-			r.Subresources = append(r.Subresources, kinds.Subresource{Name: "status", Verbs: write})
-		}
-		if r.scale != nil {
-			r.Subresources = append(r.Subresources, kinds.Subresource{Name: "scale", Verbs: write})
-		}
-		if n := len(rules); n > 0 {
-			r.unchecked = []string{ruleWarning(r.Qualified(), rules)}
-		}
-		out = append(out, r)
+	d.fields = allSelectableFields(d.versions)
+	d.terminating = tree.At(crd, "metadata", "deletionTimestamp") != nil
+	if rules := schema.Rules(crd); len(rules) > 0 {
+		group, plural := tree.Text(crd, "spec", "group"), tree.Text(crd, "status", "acceptedNames", "plural")
+		d.unchecked = []string{ruleWarning(plural+"."+group, rules)}
 	}
-	return out
+	return d
 }
 
-// allSelectableFields is the selectable fields of all versions, each once: those are kept
-// with an object, whichever version it was written in.
-func allSelectableFields(versions []any) []kinds.Selectable {
-	all := []kinds.Selectable{}
-	for _, v := range versions {
-		for _, f := range selectableFields(tree.Object(v)) {
-			if !slices.ContainsFunc(all, func(o kinds.Selectable) bool { return o.Label == f.Label }) {
-				all = append(all, f)
-			}
-		}
+// newCustom returns the resource of one version, whose row it completes.
+func (c *Customs) newCustom(d *compiledVersions, row *kinds.Row, version any) *Resource {
+	row.Columns = printerColumns(tree.Object(version))
+	r := &Resource{
+		Row: row, api: c.api, custom: true,
+		shape: d.shapes[row.Version], nameErrors: field.DNSSubdomainErrors,
+		fields: fieldsAmong(d.fields, selectableFields(tree.Object(version))), stored: d.fields,
+		Bucket:      c.api.Store.Bucket(row.Qualified()),
+		deprecation: deprecationOf(row, version, d.versions),
+		unchecked:   d.unchecked,
+		unserved:    tree.At(version, "served") != true,
+		terminating: d.terminating,
+		retired:     make(chan struct{}),
 	}
-	return all
+	// Objects are converted on their way to and from the store, by decode and encode.
+	if row.Version != d.storage {
+		r.storageVersion, r.storageShape = d.storage, d.shapes[d.storage]
+	}
+	if scale := tree.Object(version, "subresources", "scale"); scale != nil {
+		r.scale = scalePathsOf(scale)
+	}
+	return r
 }
 
-// fieldsAmong is all with only those that a version has; the others have no label that a
-// selector can say.
-func fieldsAmong(all, some []kinds.Selectable) []kinds.Selectable {
-	out := slices.Clone(all)
-	for i := range out {
-		if !slices.ContainsFunc(some, func(o kinds.Selectable) bool { return o.Label == out[i].Label }) {
-			out[i].Label = ","
+// OfDefinition returns the resource that a definition makes in a version, served or not, whether
+// the definition is in the store or not, and whoever has its names; nil if it has no such version
+// or no valid schema. A restore asks for it before it stores the definition. The resource is not
+// served, and is never retired.
+func (c *Customs) OfDefinition(crd map[string]any, version string) *Resource {
+	// As if every version were served and every name accepted: then no version is left out.
+	shown := tree.Copy(crd).(map[string]any)
+	for _, v := range tree.List(shown, "spec", "versions") {
+		v.(map[string]any)["served"] = true
+	}
+	tree.Set(shown, tree.Object(shown, "spec", "names"), "status", "acceptedNames")
+	for _, r := range c.resources(shown, discovery.NewDefinition(nil, shown)) {
+		if r.Version == version {
+			return r
 		}
 	}
-	return out
+	return nil
 }
 
+// ruleWarning returns the warning that rules are not evaluated, which names the first. what is what
+// has them.
 func ruleWarning(what string, rules []schema.Rule) string {
 	text := what + ": x-kubernetes-validations are not evaluated: " + rules[0].Path
 	if n := len(rules) - 1; n > 0 {
@@ -117,29 +141,34 @@ func ruleWarning(what string, rules []schema.Rule) string {
 	return text
 }
 
-// deprecationOf is the warning of a deprecated version, "" for one that is not. It names the
-// best newer version, if one is served.
-func deprecationOf(group, kind string, v any, versions []any) string {
-	if tree.At(v, "deprecated") != true {
+// deprecationOf returns the warning of a deprecated version, "" for one that is not. Unless the
+// definition gives a text, it is upstream's: it names the best of the newer versions that are
+// served and not deprecated themselves, if there is one.
+func deprecationOf(row *kinds.Row, version any, versions []any) string {
+	if tree.At(version, "deprecated") != true {
 		return ""
 	}
-	if given, ok := tree.At(v, "deprecationWarning").(string); ok {
+	// A text that is given counts even if it is empty: then there is no warning.
+	if given, ok := tree.At(version, "deprecationWarning").(string); ok {
 		return given
 	}
-	version, best := tree.Text(v, "name"), ""
+	best := ""
 	for _, o := range versions {
 		name := tree.Text(o, "name")
-		if tree.At(o, "served") == true && tree.At(o, "deprecated") != true && discovery.CompareVersions(name, version) > 0 && (best == "" || discovery.CompareVersions(name, best) > 0) {
+		isBetter := discovery.CompareVersions(name, row.Version) > 0 && (best == "" || discovery.CompareVersions(name, best) > 0)
+		if isBetter && tree.At(o, "served") == true && tree.At(o, "deprecated") != true {
 			best = name
 		}
 	}
-	text := group + "/" + version + " " + kind + " is deprecated"
+	text := row.Group + "/" + row.Version + " " + row.Kind + " is deprecated"
 	if best != "" {
-		text += "; use " + group + "/" + best + " " + kind
+		text += "; use " + row.Group + "/" + best + " " + row.Kind
 	}
 	return text
 }
 
+// scalePathsOf returns where a version keeps what its scale subresource shows, each path as the
+// names on it; nil for a path that is not given.
 func scalePathsOf(scale map[string]any) *scalePaths {
 	split := func(f string) []string {
 		if p := strings.Trim(tree.Text(scale, f), "."); p != "" {
@@ -147,15 +176,59 @@ func scalePathsOf(scale map[string]any) *scalePaths {
 		}
 		return nil
 	}
-	return &scalePaths{spec: split("specReplicasPath"), status: split("statusReplicasPath"), selector: split("labelSelectorPath")}
+	return &scalePaths{
+		spec: split("specReplicasPath"), status: split("statusReplicasPath"), selector: split("labelSelectorPath"),
+	}
 }
 
-// customShape is a schema, and the metadata that every kind has.
+// selectableFields returns the fields that selectors may name in a version of a definition.
+func selectableFields(version map[string]any) (fields []kinds.Selectable) {
+	for _, f := range tree.List(version, "selectableFields") {
+		if path := tree.Text(f, "jsonPath"); path != "" {
+			fields = append(fields, kinds.Selectable{Label: strings.TrimPrefix(path, "."), Path: schema.DotPath(path)})
+		}
+	}
+	return fields
+}
+
+// allSelectableFields returns the selectable fields of all versions, each once, in the order in
+// which they are first named. It is not nil.
+func allSelectableFields(versions []any) []kinds.Selectable {
+	all := []kinds.Selectable{}
+	for _, v := range versions {
+		for _, f := range selectableFields(tree.Object(v)) {
+			if !hasLabel(all, f.Label) {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
+
+// fieldsAmong returns all, in which those that are not among some are hidden.
+func fieldsAmong(all, some []kinds.Selectable) []kinds.Selectable {
+	out := slices.Clone(all)
+	for i := range out {
+		out[i].Hidden = !hasLabel(some, out[i].Label)
+	}
+	return out
+}
+
+// hasLabel reports whether a field of a label is among fields.
+func hasLabel(fields []kinds.Selectable, label string) bool {
+	return slices.ContainsFunc(fields, func(f kinds.Selectable) bool { return f.Label == label })
+}
+
+// customShape is the shape of a custom resource: its schema, and for metadata, which schemas leave
+// out, the type that every kind has.
 type customShape struct {
 	*schema.Schema
 	meta *kinds.Type
 }
 
+// Prune removes the fields that neither the schema nor metadata has, and returns their paths,
+// those in metadata first. The error is of metadata alone: what a schema says of types is checked
+// by Validate, all at once.
 func (s *customShape) Prune(obj map[string]any) ([]string, error) {
 	unknown, err := s.pruneMetadata(obj)
 	if err != nil {
@@ -165,7 +238,8 @@ func (s *customShape) Prune(obj map[string]any) ([]string, error) {
 	return append(unknown, more...), err
 }
 
-// pruneMetadata checks the part that every kind has.
+// pruneMetadata is Prune for metadata. What is there and no object is an error in the words of
+// encoding/json, by which upstream decodes it.
 func (s *customShape) pruneMetadata(obj map[string]any) ([]string, error) {
 	if m, given := obj["metadata"]; given && m != nil {
 		if _, ok := m.(map[string]any); !ok {
@@ -177,101 +251,4 @@ func (s *customShape) pruneMetadata(obj map[string]any) ([]string, error) {
 		unknown[i] = "metadata." + unknown[i]
 	}
 	return unknown, err
-}
-
-// selectableFields is the fields that selectors may name, of a version of a CRD.
-func selectableFields(version map[string]any) (fields []kinds.Selectable) {
-	for _, f := range tree.List(version, "selectableFields") {
-		if path := tree.Text(f, "jsonPath"); path != "" {
-			fields = append(fields, kinds.Selectable{Label: strings.TrimPrefix(path, "."), Path: schema.DotPath(path)})
-		}
-	}
-	return fields
-}
-
-// printerColumns is the columns of tables of a version of a CRD: the name, then those that
-// it asks for, else the age. A path that cannot be read makes a column without values.
-func printerColumns(version map[string]any) []kinds.Column {
-	columns := []kinds.Column{{
-		Name: "Name", Type: "string", Format: "name", Description: "The name of the object, unique among the objects of its kind in its namespace.",
-		Cell: func(obj map[string]any) any { return tree.Text(obj, "metadata", "name") },
-	}}
-	wanted := tree.List(version, "additionalPrinterColumns")
-	if len(wanted) == 0 {
-		wanted = []any{map[string]any{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp", "description": "When the object was created, by the clock of the server."}}
-	}
-	for _, w := range wanted {
-		path := tree.Text(w, "jsonPath")
-		c := kinds.Column{Name: tree.Text(w, "name"), Type: tree.Text(w, "type"), Format: tree.Text(w, "format"), Description: tree.Text(w, "description")}
-		if c.Description == "" {
-			c.Description = "Custom resource definition column (in JSONPath format): " + path
-		}
-		if priority, ok := tree.Float(tree.At(w, "priority")); ok {
-			c.Priority = int(priority)
-		}
-		find, err := schema.CompileJSONPath(path)
-		if err != nil {
-			find = func(any) (any, bool) { return nil, false }
-		}
-		typ := c.Type
-		c.Cell = func(obj map[string]any) any {
-			if v, found := find(obj); found {
-				return columnValue(typ, v, time.Now)
-			}
-			return nil
-		}
-		columns = append(columns, c)
-	}
-	return columns
-}
-
-// columnValue is a value as a column of a type shows it; nil where it is of another type.
-func columnValue(typ string, v any, now func() time.Time) any {
-	switch typ {
-	case "integer":
-		switch v := v.(type) {
-		case int64:
-			return v
-		case float64:
-			return int64(v)
-		}
-	case "number":
-		if f, ok := tree.Float(v); ok {
-			return f
-		}
-	case "boolean":
-		if b, ok := v.(bool); ok {
-			return b
-		}
-	case "string":
-		return columnText(v)
-	case "date":
-		if s, ok := v.(string); ok {
-			return columnAge(s, now())
-		}
-	}
-	return nil
-}
-
-func columnText(v any) any {
-	switch v := v.(type) {
-	case nil:
-		return nil
-	case string:
-		return v
-	case map[string]any, []any:
-		return string(tree.AppendJSON(nil, v))
-	}
-	return fmt.Sprint(v)
-}
-
-func columnAge(text string, now time.Time) string {
-	if text == "" || text == "null" {
-		return "<unknown>"
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return "<invalid>"
-	}
-	return kinds.HumanDuration(now.Sub(t))
 }

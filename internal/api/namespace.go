@@ -7,22 +7,26 @@ import (
 	"apichain/internal/tree"
 )
 
-// What namespaces do that no other kind does.
+// What namespaces do that no other kind does: a deleted one stays, in the phase Terminating, until a
+// controller has emptied it and finalized its spec. Its finalizers in the spec are apart from those
+// in the metadata, which it may have as well; it goes when neither is left.
 
-// NamespaceFinalizer is the finalizer in the spec of every namespace: it keeps a deleted one until it is
-// empty.
+// NamespaceFinalizer is the finalizer in the spec of every namespace. The controller that empties a
+// deleted one takes it out.
 const NamespaceFinalizer = "kubernetes"
 
 // permanentNamespaces cannot be deleted (upstream).
 var permanentNamespaces = [...]string{"default", "kube-system", "kube-public"}
 
-// holdNamespace marks a deleted namespace, which stays until it is empty.
+// holdNamespace marks a deleted namespace, which stays as long as its spec has finalizers. It is
+// called for each DELETE, and returns a 403 for a permanent namespace.
 func holdNamespace(q *Call, obj map[string]any) (stays bool, err error) {
 	for _, name := range permanentNamespaces {
 		if q.name == name {
 			return false, q.forbidden(q.name, "this namespace may not be deleted")
 		}
 	}
+	// A first DELETE never removes it at once: controllers must see it terminate.
 	if len(tree.List(obj, "spec", "finalizers")) == 0 && tree.Text(obj, "metadata", "deletionTimestamp") != "" {
 		return false, nil
 	}

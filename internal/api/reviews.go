@@ -11,13 +11,25 @@ import (
 	"apichain/internal/tree"
 )
 
-// Reviews: questions that the program's own authenticators and authorizer answer. They are
-// created and never stored.
+// Reviews: questions about users and what they may do. A client creates one, and the answer is the
+// same object with its status filled in; nothing is stored. They are answered by the program's own
+// authenticators and authorizer, those that requests go through, so an answer says what would
+// happen to such a request:
+//
+//	TokenReview                whose token is this, and is it for these audiences?
+//	SelfSubjectReview          who am I?
+//	SubjectAccessReview        may this user do that?
+//	LocalSubjectAccessReview   may this user do that, in the namespace of the path?
+//	SelfSubjectAccessReview    may I do that?
+//	SelfSubjectRulesReview     what may I do in this namespace?
+//
+// A question that cannot be answered is a 4xx; a token that nobody knows, and a user who may not,
+// are answers like any other. What a client says of the status does not count.
 
-// review answers a review: it fills in obj's status, or refuses.
+// review answers a review: it sets the status of obj, or returns the failure of the request.
 type review func(q *Call, obj map[string]any) error
 
-// answerReview is create for a kind that is only reviewed.
+// answerReview serves the create of a review.
 func (q *Call) answerReview() error {
 	if err := q.writeOptions("CreateOptions"); err != nil {
 		return err
@@ -26,6 +38,7 @@ func (q *Call) answerReview() error {
 	if err != nil {
 		return err
 	}
+	// Only a LocalSubjectAccessReview has a namespace, that of the path.
 	if err := q.checkNamespace(tree.Metadata(obj)); err != nil {
 		return err
 	}
@@ -35,7 +48,42 @@ func (q *Call) answerReview() error {
 	return q.answerTree(http.StatusCreated, obj)
 }
 
-// userInfo is a user as upstream's authentication.k8s.io/v1 UserInfo.
+// reviewToken answers whose token the spec has. The audiences in the answer are those asked for that
+// the token is for, or, if none are asked for, those of the token: then it must be for this server.
+func reviewToken(q *Call, obj map[string]any) error {
+	token := tree.Text(obj, "spec", "token")
+	if token == "" {
+		return status.BadRequest("token is required for TokenReview in authentication")
+	}
+	status := map[string]any{"user": map[string]any{}}
+	obj["status"] = status
+	u, audiences := q.api.Config.WhoseToken(token)
+	if u == nil {
+		status["error"] = auth.ErrInvalidToken.Error()
+		return nil
+	}
+	if wanted := tree.Strings(tree.List(obj, "spec", "audiences")); len(wanted) > 0 {
+		// A copy, since the list belongs to who answered.
+		audiences = slices.DeleteFunc(slices.Clone(audiences), func(a string) bool { return !slices.Contains(wanted, a) })
+		if len(audiences) == 0 {
+			status["error"] = "the token is for none of the audiences"
+			return nil
+		}
+	} else if !slices.Contains(audiences, auth.ServerAudience) {
+		status["error"] = "the token is not for this server"
+		return nil
+	}
+	status["authenticated"], status["user"], status["audiences"] = true, userInfo(u), AnyStrings(audiences)
+	return nil
+}
+
+// reviewSelf answers who the client acts as.
+func reviewSelf(q *Call, obj map[string]any) error {
+	obj["status"] = map[string]any{"userInfo": userInfo(q.scope.ActingUser())}
+	return nil
+}
+
+// userInfo returns a user as upstream's authentication.k8s.io/v1 UserInfo, without what is empty.
 func userInfo(u *request.User) map[string]any {
 	info := map[string]any{"username": u.Name}
 	if u.UID != "" {
@@ -54,6 +102,8 @@ func userInfo(u *request.User) map[string]any {
 	return info
 }
 
+// AnyStrings returns a list of strings as a tree has it. It is the way back from tree.Strings, and
+// not nil for an empty list.
 func AnyStrings(list []string) []any {
 	out := make([]any, len(list))
 	for i, s := range list {
@@ -62,40 +112,13 @@ func AnyStrings(list []string) []any {
 	return out
 }
 
-func reviewToken(q *Call, obj map[string]any) error {
-	token := tree.Text(obj, "spec", "token")
-	if token == "" {
-		return status.BadRequest("token is required for TokenReview in authentication")
-	}
-	status := map[string]any{"user": map[string]any{}}
-	obj["status"] = status
-	u, audiences := q.api.Config.WhoseToken(token)
-	if u == nil {
-		status["error"] = auth.ErrInvalidToken.Error()
-		return nil
-	}
-	if wanted := tree.Strings(tree.List(obj, "spec", "audiences")); len(wanted) > 0 {
-		audiences = slices.DeleteFunc(slices.Clone(audiences), func(a string) bool { return !slices.Contains(wanted, a) })
-		if len(audiences) == 0 {
-			status["error"] = "the token is for none of the audiences"
-			return nil
-		}
-	} else if !slices.Contains(audiences, auth.ServerAudience) {
-		status["error"] = "the token is not for this server"
-		return nil
-	}
-	status["authenticated"], status["user"], status["audiences"] = true, userInfo(u), AnyStrings(audiences)
-	return nil
-}
-
-func reviewSelf(q *Call, obj map[string]any) error {
-	obj["status"] = map[string]any{"userInfo": userInfo(q.scope.ActingUser())}
-	return nil
-}
-
+// reviewAccess answers whether the user of the spec may do what it says. It returns a 422 for a spec
+// that names no user, or not exactly one thing to do.
 func reviewAccess(q *Call, obj map[string]any) error {
 	spec := tree.Object(obj, "spec")
-	u := &request.User{Name: tree.Text(spec, "user"), UID: tree.Text(spec, "uid"), Groups: tree.Strings(tree.List(spec, "groups"))}
+	u := &request.User{
+		Name: tree.Text(spec, "user"), UID: tree.Text(spec, "uid"), Groups: tree.Strings(tree.List(spec, "groups")),
+	}
 	errs := accessErrors(spec)
 	if u.Name == "" && len(u.Groups) == 0 {
 		errs = append(errs, field.Invalid("spec.user", "", "at least one of user or group must be specified"))
@@ -103,6 +126,7 @@ func reviewAccess(q *Call, obj map[string]any) error {
 	if len(errs) > 0 {
 		return status.Invalid(q.Group, q.Kind, "", errs)
 	}
+	// Authorizers of other programs may decide by these, so they are part of the question.
 	for k, v := range tree.Object(spec, "extra") {
 		if u.Extra == nil {
 			u.Extra = map[string][]string{}
@@ -114,20 +138,24 @@ func reviewAccess(q *Call, obj map[string]any) error {
 	return nil
 }
 
+// reviewLocalAccess is reviewAccess for a resource in the namespace of the path. Any other question
+// is a 422: who may ask here may perhaps not ask about other namespaces.
 func reviewLocalAccess(q *Call, obj map[string]any) error {
 	var errs []field.Error
-	if tree.Text(obj, "spec", "resourceAttributes", "namespace") != q.namespace {
-		errs = append(errs, field.Invalid("spec.resourceAttributes.namespace", tree.Text(obj, "spec", "resourceAttributes", "namespace"), "must match metadata.namespace"))
+	if ns := tree.Text(obj, "spec", "resourceAttributes", "namespace"); ns != q.namespace {
+		errs = append(errs, field.Invalid("spec.resourceAttributes.namespace", ns, "must match metadata.namespace"))
 	}
-	if tree.Object(obj, "spec", "nonResourceAttributes") != nil {
-		errs = append(errs, field.Invalid("spec.nonResourceAttributes", tree.Object(obj, "spec", "nonResourceAttributes"), "disallowed on this kind of request"))
+	if path := tree.Object(obj, "spec", "nonResourceAttributes"); path != nil {
+		errs = append(errs, field.Invalid("spec.nonResourceAttributes", path, "disallowed on this kind of request"))
 	}
+	// These go first, and alone (upstream).
 	if len(errs) > 0 {
 		return status.Invalid(q.Group, q.Kind, "", errs)
 	}
 	return reviewAccess(q, obj)
 }
 
+// reviewSelfAccess answers whether the client may do what the spec says.
 func reviewSelfAccess(q *Call, obj map[string]any) error {
 	if errs := accessErrors(tree.Object(obj, "spec")); len(errs) > 0 {
 		return status.Invalid(q.Group, q.Kind, "", errs)
@@ -136,30 +164,30 @@ func reviewSelfAccess(q *Call, obj map[string]any) error {
 	return nil
 }
 
-// accessErrors sees to it that the question is about a resource or about a path.
+// accessErrors returns what is wrong with a spec that does not ask about exactly one thing, a
+// resource or a path.
 func accessErrors(spec map[string]any) []field.Error {
+	const (
+		tooMany = "cannot be specified in combination with resourceAttributes"
+		none    = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+	)
 	resource, path := tree.Object(spec, "resourceAttributes"), tree.Object(spec, "nonResourceAttributes")
 	switch {
 	case resource != nil && path != nil:
-		return []field.Error{field.Invalid("spec.nonResourceAttributes", path, "cannot be specified in combination with resourceAttributes")}
+		return []field.Error{field.Invalid("spec.nonResourceAttributes", path, tooMany)}
 	case resource == nil && path == nil:
-		return []field.Error{field.Invalid("spec.resourceAttributes", nil, "exactly one of nonResourceAttributes or resourceAttributes must be specified")}
+		return []field.Error{field.Invalid("spec.resourceAttributes", nil, none)}
 	}
 	return nil
 }
 
-// decide asks the authorizer in force. Nothing asks it on the plain listener, whose only
-// user is a superuser.
+// decide asks the authorizer in force whether u may do what the spec of obj says, and sets the
+// status of obj. The plain listener asks nobody, since its only user may do everything; here it is
+// asked nevertheless, as the question may be about others.
 func (q *Call) decide(obj map[string]any, u *request.User) {
-	ri := &request.Info{Verb: tree.Text(obj, "spec", "nonResourceAttributes", "verb"), Path: tree.Text(obj, "spec", "nonResourceAttributes", "path")}
-	if a := tree.Object(obj, "spec", "resourceAttributes"); a != nil {
-		ri = &request.Info{IsResourceRequest: true, APIPrefix: "apis", Verb: tree.Text(a, "verb"), APIGroup: tree.Text(a, "group"), APIVersion: tree.Text(a, "version"), Namespace: tree.Text(a, "namespace"), Resource: tree.Text(a, "resource"), Subresource: tree.Text(a, "subresource"), Name: tree.Text(a, "name")}
-		if ri.APIGroup == "" {
-			ri.APIPrefix = "api"
-		}
-	}
-	d := q.api.Config.Authorizer.Authorize(q.req.Context(), u, ri)
+	d := q.api.Config.Authorizer.Authorize(q.req.Context(), u, askedInfo(tree.Object(obj, "spec")))
 	status := map[string]any{"allowed": d.Verdict == auth.Allow}
+	// No opinion is not allowed either, but only a Deny says that nobody else may allow it.
 	if d.Verdict == auth.Deny {
 		status["denied"] = true
 	}
@@ -172,6 +200,26 @@ func (q *Call) decide(obj map[string]any, u *request.User) {
 	obj["status"] = status
 }
 
+// askedInfo returns the request that a spec asks about, as far as authorizers look at it.
+func askedInfo(spec map[string]any) *request.Info {
+	a := tree.Object(spec, "resourceAttributes")
+	if a == nil {
+		path := tree.Object(spec, "nonResourceAttributes")
+		return &request.Info{Verb: tree.Text(path, "verb"), Path: tree.Text(path, "path")}
+	}
+	info := &request.Info{
+		IsResourceRequest: true, APIPrefix: "apis", Verb: tree.Text(a, "verb"),
+		APIGroup: tree.Text(a, "group"), APIVersion: tree.Text(a, "version"), Namespace: tree.Text(a, "namespace"),
+		Resource: tree.Text(a, "resource"), Subresource: tree.Text(a, "subresource"), Name: tree.Text(a, "name"),
+	}
+	if info.APIGroup == "" {
+		info.APIPrefix = "api"
+	}
+	return info
+}
+
+// reviewSelfRules answers what the client may do in a namespace, as far as the authorizer can list
+// it. It returns a 400 without a namespace.
 func reviewSelfRules(q *Call, obj map[string]any) error {
 	namespace := tree.Text(obj, "spec", "namespace")
 	if namespace == "" {

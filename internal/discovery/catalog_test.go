@@ -48,6 +48,7 @@ func testKinds() *kinds.Table {
 		{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition", Plural: "customresourcedefinitions", Singular: "customresourcedefinition", Verbs: all, Server: "extensions", Type: object("apiextensions.CRD", "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition", &kinds.Field{Name: "spec", Kind: kinds.FieldMessage, Message: props, Required: true})},
 		{Group: "authentication.k8s.io", Version: "v1", Kind: "TokenReview", Plural: "tokenreviews", Singular: "tokenreview", Verbs: []string{"create"}, Server: "core", ReviewOnly: true, Type: object("authentication.TokenReview", "io.k8s.api.authentication.v1.TokenReview")},
 	} {
+		row.ListKind = row.Kind + "List"
 		t.Kinds = append(t.Kinds, row)
 		t.ByKind[kinds.NewKey(row.Group, row.Version, row.Kind)], t.ByResource[kinds.NewKey(row.Group, row.Version, row.Plural)] = row, row
 	}
@@ -82,7 +83,7 @@ func testCRD(group, plural, kind string, versions ...string) *Definition {
 // names is a version's resources, "name(kind hash verbs)".
 func resourceNames(v Version) (out []string) {
 	for _, r := range v.resources {
-		out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s%s%s %s", r.name, strings.TrimLeft(r.group+"/"+r.version+"/", "/"), r.kind, map[bool]string{true: " ns"}[r.namespaced], r.storageHash)))
+		out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s%s%s %s", r.Name, strings.TrimLeft(r.Group+"/"+r.Version+"/", "/"), r.Kind, map[bool]string{true: " ns"}[r.Namespaced], r.StorageHash)))
 	}
 	return out
 }
@@ -118,7 +119,7 @@ func TestCRDGroups(t *testing.T) {
 			line := fmt.Sprintf("%s %d %s %d", g.Name, g.priority, v.Version, v.priority)
 			for _, d := range v.custom {
 				for _, r := range d.resources(d.version(v.Version)) {
-					line += fmt.Sprintf(" %s:%d", r.name, len(r.verbs))
+					line += fmt.Sprintf(" %s:%d", r.Name, len(r.Verbs))
 				}
 			}
 			got = append(got, line)
@@ -135,14 +136,14 @@ func TestCRDGroups(t *testing.T) {
 }
 
 func TestNewCRDDoc(t *testing.T) {
-	crd := map[string]any{"metadata": map[string]any{"deletionTimestamp": "2024-01-01T00:00:00Z"}, "spec": map[string]any{"group": "g.example", "scope": "Cluster", "names": map[string]any{"plural": "wished", "kind": "Wished"}}}
+	crd := map[string]any{"metadata": map[string]any{"deletionTimestamp": "2024-01-01T00:00:00Z"}, "spec": map[string]any{"group": "g.example", "scope": "Cluster", "names": map[string]any{"plural": "wished", "kind": "Wished"}, "versions": []any{map[string]any{"name": "v1"}}}}
 	d := NewDefinition(nil, crd)
-	if d.plural != "wished" || d.listKind != "WishedList" || d.namespaced || !d.terminating {
-		t.Errorf("%+v", d)
+	if row := d.Row("v1"); row.Plural != "wished" || row.ListKind != "WishedList" || row.Namespaced || !d.terminating {
+		t.Errorf("%+v %+v", d, row)
 	}
 	crd["status"] = map[string]any{"acceptedNames": map[string]any{"plural": "given", "kind": "Given", "listKind": "Gifts", "categories": []any{"all"}}}
-	if d := NewDefinition(nil, crd); d.plural != "given" || d.listKind != "Gifts" || !slices.Equal(d.categories, []string{"all"}) {
-		t.Errorf("%+v", d)
+	if row := NewDefinition(nil, crd).Row("v1"); row.Plural != "given" || row.ListKind != "Gifts" || !slices.Equal(row.Categories, []string{"all"}) {
+		t.Errorf("%+v", row)
 	}
 }
 
@@ -247,7 +248,7 @@ func TestCatalogConcurrently(t *testing.T) {
 						t.Errorf("%s, round %d: %s", group, n, got)
 					}
 				}
-				if _, there := c.indexNow().documents["apis/"+group+"/v1"]; there != (n%2 == 0) {
+				if _, there := c.index().documents["apis/"+group+"/v1"]; there != (n%2 == 0) {
 					t.Errorf("%s, round %d: in the index: %v", group, n, there)
 				}
 			}
@@ -277,7 +278,7 @@ func TestManyCustomGroups(t *testing.T) {
 			c.SetCustom(group, list)
 		}
 		fetch(t, &c, "/apis", "Accept: "+AggregatedType)
-		c.indexNow()
+		c.index()
 		fastest := time.Hour
 		for i := range 5 {
 			group := name(i)
@@ -290,7 +291,7 @@ func TestManyCustomGroups(t *testing.T) {
 		got := fetch(t, &c, "/apis", "Accept: "+AggregatedType)
 		lists := time.Since(start)
 		start = time.Now()
-		index := c.indexNow()
+		index := c.index()
 		t.Logf("spread %v: a change %v; then the lists (%d bytes) %v, the index (%d bytes) %v", spread, fastest, got.Body.Len(), lists, len(index.body), time.Since(start))
 		if fastest > 10*time.Millisecond {
 			t.Errorf("spread %v: a change takes %v", spread, fastest)

@@ -18,13 +18,13 @@ func testGroups() []Group {
 		{Name: "zoo.example", priority: 2000, Versions: []Version{
 			{Version: "v1beta1", priority: 5},
 			{Version: "v1", priority: 10, resources: []resource{
-				{name: "lions/status", namespaced: true, kind: "Lion", verbs: []string{"patch", "get"}},
-				{name: "lions", singular: "lion", kind: "Lion", namespaced: true, verbs: []string{"watch", "get", "list"}, shortNames: []string{"li"}, categories: []string{"all"}},
-				{name: "lions/scale", namespaced: true, kind: "Scale", group: "autoscaling", version: "v1", verbs: []string{"get"}},
-				{name: "cages/door", kind: "Door", verbs: []string{"update"}},
+				{Name: "lions/status", Namespaced: true, Kind: "Lion", Verbs: []string{"get", "patch"}},
+				{Name: "lions", SingularName: "lion", Kind: "Lion", Namespaced: true, Verbs: []string{"get", "list", "watch"}, ShortNames: []string{"li"}, Categories: []string{"all"}},
+				{Name: "lions/scale", Namespaced: true, Kind: "Scale", Group: "autoscaling", Version: "v1", Verbs: []string{"get"}},
+				{Name: "cages/door", Kind: "Door", Verbs: []string{"update"}},
 			}},
 		}},
-		{Name: "", priority: 18000, Versions: []Version{{Version: "v1", resources: []resource{{name: "nodes", singular: "node", kind: "Node", verbs: []string{"get"}}}}}},
+		{Name: "", priority: 18000, Versions: []Version{{Version: "v1", resources: []resource{{Name: "nodes", SingularName: "node", Kind: "Node", Verbs: []string{"get"}}}}}},
 		{Name: "empty.example", priority: 9000},
 		{Name: "art.example", priority: 1000, Versions: []Version{{Version: "v1"}}},
 		{Name: "zoo.example", priority: 100, Versions: []Version{{Version: "v2alpha1", priority: 10}, {Version: "v1", priority: 99}}},

@@ -8,24 +8,41 @@ import (
 	"time"
 
 	"apichain/internal/kinds"
-	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/tree"
 )
 
-// OpenAPI v3: an index of documents, and one document for each group and version, which
-// is made when it is first asked for. Clients cache documents by the hash in the address
-// that the index gives.
+// OpenAPI v3 as upstream serves it: an index at /openapi/v3, and a document for each group and
+// version, and for each discovery path above them.
+//
+//	/openapi/v3                              {"paths":{"apis/apps/v1":{"serverRelativeURL":…}}}
+//	/openapi/v3/apis/apps/v1?hash=9F86D0…    the document, good for ever
+//	/openapi/v3/apis/apps/v1                 the document, without such a promise
+//	/openapi/v3/apis/apps/v1?hash=OLD        a redirect to the address with the present hash
+//
+// Clients keep a document under the hash in its address, so the hash must change whenever the
+// document does, also from one version of this program to the next, and should not change
+// otherwise. For built-in kinds it is the hash of the document. The index needs all hashes,
+// however, and rendering ten thousand definitions takes seconds; so the hash of custom resources
+// is computed from what the document is made of: the definitions, and one specimen that shows
+// how this program renders any.
+//
+// Upstream also serves OpenAPI v2, and v3 in protobuf. Neither is here: kubectl uses v3 in JSON.
 
+// OpenAPIRoot is the path of the index; the documents are below it.
 const OpenAPIRoot = "/openapi/v3"
 
-// openAPIDocument is one document. It does not change, but is rendered late.
+// openAPIDocument is a document of OpenAPI. It never changes, and is rendered when it is first
+// asked for. Its methods may be called concurrently.
 type openAPIDocument struct {
-	key    string        // apis/apps/v1
-	custom []*Definition // whose schemas are in it
+	// key is the document's name in the index: api, api/v1, apis/apps/v1.
+	key string
+	// custom are the definitions whose schemas are in it.
+	custom []*Definition
+	// render makes the document.
 	render func() []byte
-	// identify is a hash of all that render depends on; nil: of what it gives. With it,
-	// the index of many custom resources renders none of them.
+	// identify returns a hash of all that render depends on. nil stands for the hash of what
+	// render returns, which costs a rendering.
 	identify func() string
 
 	once     sync.Once
@@ -34,20 +51,13 @@ type openAPIDocument struct {
 	hashText string
 }
 
-// openAPIIndex is the index, of when change counted at.
-type openAPIIndex struct {
-	at        int64
-	body      []byte
-	etag      string
-	documents map[string]*openAPIDocument
-}
-
+// bytes returns the document. The caller must not change it.
 func (d *openAPIDocument) bytes() []byte {
 	d.once.Do(func() { d.body = d.render() })
 	return d.body
 }
 
-// hash is the document's name among those that it has had: upper-case SHA-512.
+// hash returns the document's name among those that ever had its key, in the form of upperHash.
 func (d *openAPIDocument) hash() string {
 	d.hashOnce.Do(func() {
 		if d.identify != nil {
@@ -59,15 +69,17 @@ func (d *openAPIDocument) hash() string {
 	return d.hashText
 }
 
+// url returns the address at which the document is good for ever.
 func (d *openAPIDocument) url() string { return OpenAPIRoot + "/" + d.key + "?hash=" + d.hash() }
 
-// customDocument is the document of a version that has only custom resources. It is told
-// from others by their definitions, and by what becomes of a definition in this program.
-func customDocument(key, group string, v Version, table *kinds.Table, form func() string) *openAPIDocument {
+// customDocument returns the document of a version that has custom resources only. Its hash is
+// made of the key, of what this program does with any definition, and of the definitions.
+func customDocument(key, group string, v Version, table *kinds.Table, rendererHash func() string) *openAPIDocument {
 	return &openAPIDocument{
-		key: key, custom: v.custom, render: func() []byte { return renderCustom(table, group, v.Version, v.custom) },
+		key: key, custom: v.custom,
+		render: func() []byte { return renderCustom(table, group, v.Version, v.custom) },
 		identify: func() string {
-			all := []byte(key + " " + form())
+			all := []byte(key + " " + rendererHash())
 			for _, d := range v.custom {
 				all = append(all, d.digest()...)
 			}
@@ -76,32 +88,37 @@ func customDocument(key, group string, v Version, table *kinds.Table, form func(
 	}
 }
 
-func renderCustom(table *kinds.Table, group, version string, docs []*Definition) []byte {
+// renderCustom returns the document of a version of definitions. table may be nil.
+func renderCustom(table *kinds.Table, group, version string, definitions []*Definition) []byte {
 	w := newOpenAPIWriter(table, group, version)
-	for _, d := range docs {
+	for _, d := range definitions {
 		w.addCustom(d)
 	}
 	return w.document()
 }
 
-// rendererHash is a hash of what the program makes of definitions: of one of them.
+// specimen is a definition that uses all that renderCustom can do: status, scale, and an
+// embedded object.
+const specimen = `{"spec":{"group":"specimen","scope":"Namespaced","names":{"plural":"specimens","kind":"Specimen"},` +
+	`"versions":[{"name":"v1","served":true,"subresources":{"status":{},"scale":{}},` +
+	`"schema":{"openAPIV3Schema":{"properties":{"a":{"x-kubernetes-embedded-resource":true}}}}}]}}`
+
+// rendererHash returns a hash of what this program and its table make of definitions. It differs
+// between two versions of the program that would render some definition differently.
 func rendererHash(table *kinds.Table) string {
-	v := &definitionVersion{name: "v1", served: true, status: true, scale: true}
-	specimen := &Definition{
-		group: "specimen", plural: "specimens", kind: "Specimen", listKind: "SpecimenList", namespaced: true, versions: []*definitionVersion{v},
-		raw: []byte(`{"spec":{"versions":[{"name":"v1","schema":{"openAPIV3Schema":{"properties":{"a":{"x-kubernetes-embedded-resource":true}}}}}]}}`),
-	}
-	return upperHash(renderCustom(table, specimen.group, v.name, []*Definition{specimen}))
+	crd, _, _ := tree.ParseJSONObject([]byte(specimen))
+	return upperHash(renderCustom(table, "specimen", "v1", []*Definition{NewDefinition([]byte(specimen), crd)}))
 }
 
-// builtinDocuments is those of what the servers have: of every group and version, of the
-// groups, and of the roots.
+// builtinDocuments returns the documents of what the servers have: of every group and version, of
+// the groups, and of the two roots. groups are by name.
 func builtinDocuments(groups map[string][]Group, table *kinds.Table) []*openAPIDocument {
 	out := []*openAPIDocument{
 		{key: "api", render: func() []byte { return discoveryOpenAPI("/api/", "core", "getCoreAPIVersions", "APIVersions") }},
 		{key: "apis", render: func() []byte { return discoveryOpenAPI("/apis/", "apis", "getAPIVersions", "APIGroupList") }},
 	}
 	for name, parts := range groups {
+		// Several servers may have parts of a group, and one of them a version of another.
 		had := map[string]bool{}
 		for _, g := range parts {
 			for _, v := range g.Versions {
@@ -125,34 +142,39 @@ func builtinDocuments(groups map[string][]Group, table *kinds.Table) []*openAPID
 	return out
 }
 
-// indexNow is the index, made anew after a change.
-func (c *Catalog) indexNow() *openAPIIndex {
-	if i := c.index.Load(); i != nil && i.at == c.changes.Load() {
-		return i
-	}
-	c.building.Lock()
-	defer c.building.Unlock()
-	if i := c.index.Load(); i != nil && i.at == c.changes.Load() {
-		return i
-	}
-	groups, at := c.ordered()
+// openAPIIndex is the index at one time. It never changes.
+type openAPIIndex struct {
+	body      []byte
+	etag      string
+	documents map[string]*openAPIDocument
+}
+
+// index returns the index as it is now.
+func (c *Catalog) index() *openAPIIndex { return c.indexCache.get(c, (*Catalog).buildIndex) }
+
+// buildIndex encodes the index. It asks each document for its hash, which renders the built-in
+// ones that nobody has asked for yet.
+func (c *Catalog) buildIndex() *openAPIIndex {
+	groups := c.ordered()
 	documents := map[string]*openAPIDocument{}
 	c.mu.Lock()
 	for key, d := range c.builtin {
 		documents[key] = d
 	}
 	c.mu.Unlock()
+	// The groups know better: they have the documents of custom versions.
 	for _, g := range groups {
 		for _, d := range g.openapi {
 			documents[d.key] = d
 		}
 	}
-	index := &openAPIIndex{at: at, documents: documents}
+	index := &openAPIIndex{documents: documents}
 	keys := make([]string, 0, len(documents))
 	for key := range documents {
 		keys = append(keys, key)
 	}
 	slices.Sort(keys)
+	// An entry has some 200 bytes, most of them the hash.
 	b := append(make([]byte, 0, 256*len(keys)), `{"paths":{`...)
 	for i, key := range keys {
 		if i > 0 {
@@ -163,12 +185,11 @@ func (c *Catalog) indexNow() *openAPIIndex {
 	}
 	index.body = append(b, "}}\n"...)
 	index.etag = upperHash(index.body)
-	c.index.Store(index)
 	return index
 }
 
-// openAPIDocument is the document of a key, nil where there is none. It does not make
-// the index, so that one document costs no other.
+// openAPIDocument returns the document of a key, or nil. It does not look into the index, so that
+// a request for one document does not make the hashes of all others.
 func (c *Catalog) openAPIDocument(key string) *openAPIDocument {
 	parts := strings.Split(key, "/")
 	var group, version string
@@ -178,6 +199,7 @@ func (c *Catalog) openAPIDocument(key string) *openAPIDocument {
 	case len(parts) == 3 && parts[0] == "apis" && parts[1] != "":
 		group, version = parts[1], parts[2]
 	default:
+		// The roots and groups of the servers. Groups of definitions have no such document.
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		return c.builtin[key]
@@ -188,23 +210,25 @@ func (c *Catalog) openAPIDocument(key string) *openAPIDocument {
 	return nil
 }
 
-// ServeOpenAPIIndex answers with the index of documents.
+// ServeOpenAPIIndex answers with the index of documents, at OpenAPIRoot.
 func (c *Catalog) ServeOpenAPIIndex(w http.ResponseWriter, r *http.Request) {
 	if !takesJSON(w, r) {
 		return
 	}
-	index := c.indexNow()
+	index := c.index()
 	writeTagged(w, r, index.etag, index.body)
 }
 
-// ServeOpenAPI answers with a document. An address with its hash is good for ever; one
-// with the hash of an older document leads to the present one.
+// ServeOpenAPI answers with the document whose key is the rest of the path below OpenAPIRoot, 404
+// if there is none. At an address with its hash, caches may keep it for ever; one with another
+// hash is redirected to the present address.
 func (c *Catalog) ServeOpenAPI(w http.ResponseWriter, r *http.Request) {
 	d := c.openAPIDocument(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, OpenAPIRoot+"/"), "/"))
 	if d == nil {
 		status.Write(w, r, status.PlainText(http.StatusNotFound, "404 page not found"))
 		return
 	}
+	// The index has no such header (upstream).
 	w.Header()["Vary"] = []string{"Accept"}
 	if !takesJSON(w, r) {
 		return
@@ -216,36 +240,8 @@ func (c *Catalog) ServeOpenAPI(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		w.Header()["Cache-Control"] = []string{"public, immutable"}
+		// For caches that do not know immutable; a year is the most that RFC 2616 allowed.
 		w.Header()["Expires"] = []string{time.Now().UTC().AddDate(1, 0, 0).Format(http.TimeFormat)}
 	}
 	writeTagged(w, r, d.hash(), d.bytes())
-}
-
-// takesJSON reports whether the client takes JSON, which is all there is, and refuses the
-// request if not. Clients that ask for protobuf alone are none that we know of.
-func takesJSON(w http.ResponseWriter, r *http.Request) bool {
-	for _, c := range request.ParseAccept(r.Header["Accept"]) {
-		if c.Takes("application/json") {
-			return true
-		}
-	}
-	status.Write(w, r, notAcceptableJSON())
-	return false
-}
-
-// writeTagged answers with a document, or 304 to a client that has it (RFC 9110, 13.1.2).
-func writeTagged(w http.ResponseWriter, r *http.Request, tag string, b []byte) {
-	tag = `"` + tag + `"`
-	w.Header()["Etag"] = []string{tag}
-	for _, line := range r.Header["If-None-Match"] {
-		for known := range strings.SplitSeq(line, ",") {
-			known = strings.TrimPrefix(strings.TrimSpace(known), "W/")
-			if known == tag || known == "*" {
-				w.WriteHeader(http.StatusNotModified)
-				return
-			}
-		}
-	}
-	w.Header()["Content-Type"] = []string{"application/json"}
-	_, _ = w.Write(b)
 }

@@ -8,20 +8,40 @@ import (
 	"apichain/internal/tree"
 )
 
-// The paths of a document: each operation of each resource, with the parameters that
-// kubectl looks for before it uses them, and the media types of patches by which it
-// chooses how to patch.
+// The paths of an OpenAPI document: each operation of each resource, with its parameters, bodies
+// and answers. Built-in and custom kinds are described by the same code from their rows; they
+// differ in where the schema of their objects comes from, and in that strategic merge patches
+// need a type of the kind table.
+//
+// Clients read less of this than one might think, and what they read has to be where they look.
+// kubectl finds a kind by x-kubernetes-group-version-kind of the operation; it looks in the
+// parameters of its patch whether the server does fieldValidation and dryRun, and follows no
+// reference there; it chooses how to patch by the media types of the body. Generators of clients
+// name methods by operationId, so those are upstream's:
+//
+//	get    /apis/apps/v1/namespaces/{namespace}/deployments         listAppsV1NamespacedDeployment
+//	get    /apis/apps/v1/deployments                                listAppsV1DeploymentForAllNamespaces
+//	put    /apis/apps/v1/namespaces/{namespace}/deployments/{name}  replaceAppsV1NamespacedDeployment
+//
+// Left out are the deprecated paths of watches, and HEAD.
 
-// openAPIWriter collects one document.
+// openAPIWriter collects one document. It is used by one goroutine.
 type openAPIWriter struct {
 	group, version string
-	root           string // /apis/apps/v1
-	schemas        *schemaWriter
-	paths          map[string]any
+	// root is the path of the version: /apis/apps/v1.
+	root    string
+	schemas *schemaWriter
+	paths   map[string]any
 }
 
+// newOpenAPIWriter begins the document of a version. It has the path of the version's discovery
+// document and nothing else. table may be nil: then there are no types of built-in kinds, and
+// those that every document needs are objects of which nothing is said.
 func newOpenAPIWriter(table *kinds.Table, group, version string) *openAPIWriter {
-	w := &openAPIWriter{group: group, version: version, root: "/" + groupVersionKey(group, version), schemas: newSchemaWriter(table), paths: map[string]any{}}
+	w := &openAPIWriter{
+		group: group, version: version, root: "/" + groupVersionKey(group, version),
+		schemas: newSchemaWriter(table), paths: map[string]any{},
+	}
 	w.paths[w.root+"/"] = map[string]any{"get": map[string]any{
 		"tags": []string{tagOf(group, version)}, "description": "get available resources",
 		"operationId": "get" + operationGroup(group) + OperationName(version) + "APIResources",
@@ -30,106 +50,115 @@ func newOpenAPIWriter(table *kinds.Table, group, version string) *openAPIWriter 
 	return w
 }
 
-// described is a resource as its operations show it.
+// described is a resource or subresource as its operations show it.
 type described struct {
-	plural, kind         string
-	owner                string // kind of the resource, where this is a subresource
-	namespaced           bool
-	verbs                []string
-	schema, list         string // components
-	strategic            bool   // takes strategic merge patches
-	deleteGivesObject    bool
-	sub                  string // of a subresource
-	subGroup, subVersion string // of its kind
+	// row is of the kind that has the resource; sub is the subresource, or nil.
+	row *kinds.Row
+	sub *kinds.Subresource
+	// verbs are those it has now.
+	verbs []string
+	// schema is the component of its bodies, and list that of lists; "" if it is never listed.
+	schema, list string
+	// custom says that it belongs to a definition.
+	custom bool
 }
 
-// addKinds describes the built-in kinds of the group and version.
+// kind returns group, version and kind of the bodies.
+func (d *described) kind() (group, version, kind string) {
+	if d.sub != nil {
+		return d.sub.Group, d.sub.Version, d.sub.Kind
+	}
+	return d.row.Group, d.row.Version, d.row.Kind
+}
+
+// addKinds describes the built-in kinds of the version.
 func (w *openAPIWriter) addKinds() {
 	if w.schemas.table == nil {
 		return
 	}
 	for _, row := range w.schemas.table.Kinds {
-		if row.Group != w.group || row.Version != w.version {
-			continue
-		}
-		d := described{
-			plural: row.Plural, kind: row.Kind, owner: row.Kind, namespaced: row.Namespaced, verbs: row.Verbs, strategic: true,
-			deleteGivesObject: row.ReturnsDeleted, schema: w.schemas.kind(row.Type, row.Group, row.Version, row.Kind),
-		}
-		if slices.Contains(row.Verbs, "list") {
-			d.list = w.schemas.list(d.schema, row.Group, row.Version, row.Kind+"List")
-		}
-		w.add(d)
-		for _, s := range row.Subresources {
-			sub := described{plural: row.Plural, kind: s.Kind, owner: row.Kind, namespaced: row.Namespaced, verbs: s.Verbs, sub: s.Name, subGroup: s.Group, subVersion: s.Version, strategic: true}
-			sub.schema = d.schema
-			if s.Type != row.Type {
-				sub.schema = w.schemas.kind(s.Type, s.Group, s.Version, s.Kind)
-			}
-			w.add(sub)
+		if row.Group == w.group && row.Version == w.version {
+			w.addRow(row, row.Verbs, w.schemas.kind(row.Type, row.Group, row.Version, row.Kind), false)
 		}
 	}
 }
 
-// addCustom describes a custom resource.
-func (w *openAPIWriter) addCustom(doc *Definition) {
-	v := doc.version(w.version)
-	schema := w.schemas.custom(doc, w.version)
-	for _, r := range doc.resources(v) {
-		d := described{plural: doc.plural, kind: r.kind, owner: doc.kind, namespaced: doc.namespaced, verbs: r.verbs, schema: schema}
-		var isSub bool
-		if _, d.sub, isSub = strings.Cut(r.name, "/"); isSub {
-			d.subGroup, d.subVersion = w.group, w.version
-			if d.sub == "scale" {
-				d.subGroup, d.subVersion, d.schema = r.group, r.version, w.schemas.scale()
-			}
-		} else {
-			d.list = w.schemas.list(schema, w.group, w.version, doc.listKind)
-		}
-		w.add(d)
+// addCustom describes the custom resource of a definition, which must have the version.
+func (w *openAPIWriter) addCustom(d *Definition) {
+	v := d.version(w.version)
+	w.addRow(v.row, d.verbs(v), w.schemas.custom(d, v.row), true)
+}
+
+// addRow describes the resource of a kind and its subresources. verbs are those of the resource,
+// and schema is the component of its objects.
+func (w *openAPIWriter) addRow(row *kinds.Row, verbs []string, schema string, custom bool) {
+	d := described{row: row, verbs: verbs, schema: schema, custom: custom}
+	if slices.Contains(verbs, "list") {
+		d.list = w.schemas.list(schema, row.Group, row.Version, row.ListKind)
 	}
+	w.add(d)
+	for i := range row.Subresources {
+		s := &row.Subresources[i]
+		sub := described{row: row, sub: s, verbs: s.Verbs, schema: schema, custom: custom}
+		if s.Group != row.Group || s.Version != row.Version || s.Kind != row.Kind {
+			sub.schema = w.schemas.body(s)
+		}
+		w.add(sub)
+	}
+}
+
+// verbForm says how operations of a verb look.
+type verbForm struct {
+	// method is the HTTP method, in lower case as OpenAPI has it.
+	method string
+	// onItem says that the path names an object. Everything is below an object in a subresource.
+	onItem bool
+	// action is upstream's x-kubernetes-action, and word begins the operationId.
+	action, word string
+	// codes are of the answers when all is well.
+	codes []string
+}
+
+// verbForms has the form of every verb that operations have. A watch has none: it is a list with
+// a parameter.
+var verbForms = map[string]verbForm{
+	"get":              {"get", true, "get", "read", []string{"200"}},
+	"list":             {"get", false, "list", "list", []string{"200"}},
+	"create":           {"post", false, "post", "create", []string{"200", "201", "202"}},
+	"update":           {"put", true, "put", "replace", []string{"200", "201"}},
+	"patch":            {"patch", true, "patch", "patch", []string{"200", "201"}},
+	"delete":           {"delete", true, "delete", "delete", []string{"200", "202"}},
+	"deletecollection": {"delete", false, "deletecollection", "delete", []string{"200"}},
 }
 
 // add describes the operations of a resource or subresource.
 func (w *openAPIWriter) add(d described) {
-	collection := w.root + "/" + d.plural
-	if d.namespaced {
-		collection = w.root + "/namespaces/{namespace}/" + d.plural
+	collection := w.root + "/" + d.row.Plural
+	if d.row.Namespaced {
+		// The list of all namespaces has a path of its own; nothing else is without a namespace.
 		if slices.Contains(d.verbs, "list") {
-			all := w.operation(d, "list", "ForAllNamespaces")
-			w.put(w.root+"/"+d.plural, d, "get", all)
+			w.put(collection, "get", w.operation(d, "list", "ForAllNamespaces"))
 		}
+		collection = w.root + "/namespaces/{namespace}/" + d.row.Plural
 	}
 	for _, verb := range d.verbs {
-		method, item := "", true
-		switch verb {
-		case "get":
-			method = "get"
-		case "list":
-			method, item = "get", false
-		case "create":
-			method, item = "post", d.sub != ""
-		case "update":
-			method = "put"
-		case "patch", "delete":
-			method = verb
-		case "deletecollection":
-			method, item = "delete", false
-		default: // a watch is a list with a parameter
+		form, ok := verbForms[verb]
+		if !ok {
 			continue
 		}
 		path := collection
-		if item {
+		if form.onItem || d.sub != nil {
 			path += "/{name}"
-			if d.sub != "" {
-				path += "/" + d.sub
-			}
 		}
-		w.put(path, d, method, w.operation(d, verb, ""))
+		if d.sub != nil {
+			path += "/" + d.sub.Name
+		}
+		w.put(path, form.method, w.operation(d, verb, ""))
 	}
 }
 
-func (w *openAPIWriter) put(path string, d described, method string, operation map[string]any) {
+// put adds an operation to a path. The parameters that the path itself has come with the first.
+func (w *openAPIWriter) put(path, method string, operation map[string]any) {
 	item, ok := w.paths[path].(map[string]any)
 	if !ok {
 		parameters := []any{}
@@ -139,75 +168,71 @@ func (w *openAPIWriter) put(path string, d described, method string, operation m
 		if strings.Contains(path, "/{namespace}/") {
 			parameters = append(parameters, parameterRef("namespace"))
 		}
+		// Every method may be asked for an indented answer.
 		item = map[string]any{"parameters": append(parameters, parameterRef("pretty"))}
 		w.paths[path] = item
 	}
 	item[method] = operation
 }
 
-// operation is what is said of a verb. Its identifier is upstream's, which generated
-// clients have as the names of their methods.
+// operation returns what is said of a verb, which has a form. tail ends the operationId of the
+// list of all namespaces, and is "" otherwise.
 func (w *openAPIWriter) operation(d described, verb, tail string) map[string]any {
-	gvk := map[string]any{"group": w.group, "version": w.version, "kind": d.kind}
-	if d.sub != "" {
-		gvk["group"], gvk["version"] = d.subGroup, d.subVersion
-	}
-	action, word := verb, verb
-	switch verb {
-	case "create":
-		action = "post"
-	case "update":
-		action, word = "put", "replace"
-	case "get":
-		word = "read"
-	case "deletecollection":
-		word = "delete"
-	}
-	name := word + operationGroup(w.group) + OperationName(w.version)
-	if verb == "deletecollection" {
-		name += "Collection"
-	}
-	if d.namespaced && tail == "" {
-		name += "Namespaced"
-	}
-	name += d.owner + OperationName(d.sub) + tail
+	group, version, kind := d.kind()
+	form := verbForms[verb]
 	op := map[string]any{
-		"tags": []string{tagOf(w.group, w.version)}, "operationId": name, "description": describeVerb(verb, d),
-		"x-kubernetes-action": action, "x-kubernetes-group-version-kind": gvk,
+		"tags": []string{tagOf(w.group, w.version)}, "operationId": w.operationID(d, verb, tail),
+		"description": describeVerb(verb, d), "x-kubernetes-action": form.action,
+		"x-kubernetes-group-version-kind": gvkOf(group, version, kind),
 	}
 	answer := d.schema
 	switch verb {
 	case "list":
-		op["parameters"], answer = parameterRefs(listParameters()), d.list
+		op["parameters"], answer = parameterRefs(listParameters), d.list
 	case "create", "update", "patch":
 		op["parameters"] = writeParameters(verb == "patch")
 		op["requestBody"] = map[string]any{"required": true, "content": w.content(d, verb)}
 	case "delete", "deletecollection":
-		names := deleteParameters()
+		names := deleteParameters
 		if verb == "deletecollection" {
-			names = append(listParameters(), names...)
+			names = slices.Concat(listParameters, names)
 		}
 		op["parameters"] = parameterRefs(names)
 		op["requestBody"] = map[string]any{"content": jsonContent(w.schemas.meta("DeleteOptions"))}
-		if verb == "deletecollection" || !d.deleteGivesObject {
+		// Few kinds answer the deletion of one object with that object.
+		if verb == "deletecollection" || !d.row.ReturnsDeleted {
 			answer = w.schemas.meta("Status")
 		}
 	}
-	codes := map[string][]string{"create": {"200", "201", "202"}, "update": {"200", "201"}, "patch": {"200", "201"}, "delete": {"200", "202"}}[verb]
-	if codes == nil {
-		codes = []string{"200"}
-	}
-	op["responses"] = responses(answer, codes...)
+	op["responses"] = responses(answer, form.codes...)
 	return op
 }
 
+// operationID returns upstream's identifier of an operation, which no other of the server has.
+func (w *openAPIWriter) operationID(d described, verb, tail string) string {
+	id := verbForms[verb].word + operationGroup(w.group) + OperationName(w.version)
+	if verb == "deletecollection" {
+		id += "Collection"
+	}
+	if d.row.Namespaced && tail == "" {
+		id += "Namespaced"
+	}
+	id += d.row.Kind
+	if d.sub != nil {
+		id += OperationName(d.sub.Name)
+	}
+	return id + tail
+}
+
+// content returns the body that a write takes, by media type.
 func (w *openAPIWriter) content(d described, verb string) map[string]any {
 	if verb != "patch" {
 		return jsonContent(d.schema)
 	}
+	// The schema of a patch says nothing: its form depends on the media type.
 	out := map[string]any{}
 	types := []string{"application/json-patch+json", "application/merge-patch+json"}
-	if d.strategic {
+	if !d.custom {
 		types = append(types, "application/strategic-merge-patch+json")
 	}
 	for _, t := range types {
@@ -216,32 +241,30 @@ func (w *openAPIWriter) content(d described, verb string) map[string]any {
 	return out
 }
 
-// document is the whole document.
+// document returns the document as it is by now.
 func (w *openAPIWriter) document() []byte {
 	return openAPIText(w.paths, w.schemas.out, true)
 }
 
-// discoveryOpenAPI is the document of a discovery path.
-func discoveryOpenAPI(path, tag, operation, kind string) []byte {
-	schemas := newSchemaWriter(nil)
-	paths := map[string]any{path: map[string]any{"get": map[string]any{
-		"tags": []string{tag}, "description": "get the discovery document", "operationId": operation, "responses": responses(schemas.meta(kind), "200"),
-	}}}
-	return openAPIText(paths, schemas.out, false)
-}
-
+// openAPIText encodes a document of paths and schemas, with a newline at the end. parameters says
+// that operations refer to the shared ones.
 func openAPIText(paths, schemas map[string]any, parameters bool) []byte {
 	components := map[string]any{"schemas": schemas, "securitySchemes": map[string]any{
-		"BearerToken": map[string]any{"type": "apiKey", "in": "header", "name": "authorization", "description": "a bearer token"},
+		"BearerToken": map[string]any{
+			"type": "apiKey", "in": "header", "name": "authorization", "description": "a bearer token",
+		},
 	}}
 	if parameters {
 		components["parameters"] = sharedParameters()
 	}
 	return append(tree.AppendJSON(nil, map[string]any{
-		"openapi": "3.0.0", "info": map[string]any{"title": "Kubernetes", "version": kinds.KubernetesVersion}, "paths": paths, "components": components,
+		"openapi": "3.0.0", "info": map[string]any{"title": "Kubernetes", "version": kinds.KubernetesVersion},
+		"paths": paths, "components": components,
 	}), '\n')
 }
 
+// jsonContent returns a body of a component by the media types that all bodies may have. Protobuf
+// is left out, as its form is not described by schemas.
 func jsonContent(schema string) map[string]any {
 	out := map[string]any{}
 	for _, t := range []string{"application/json", "application/yaml"} {
@@ -250,6 +273,8 @@ func jsonContent(schema string) map[string]any {
 	return out
 }
 
+// responses returns the answers of an operation: a body of the component for each of codes, and
+// the 401 that upstream lists everywhere, though the other failures nowhere.
 func responses(schema string, codes ...string) map[string]any {
 	words := map[string]string{"200": "OK", "201": "Created", "202": "Accepted"}
 	out := map[string]any{"401": map[string]any{"description": "Unauthorized"}}
@@ -259,29 +284,29 @@ func responses(schema string, codes ...string) map[string]any {
 	return out
 }
 
+// describeVerb returns a sentence for people about an operation.
 func describeVerb(verb string, d described) string {
-	what := d.kind
-	if d.sub != "" {
-		what = "the " + d.sub + " of " + d.plural
+	_, _, kind := d.kind()
+	what := kind
+	if d.sub != nil {
+		what = "the " + d.sub.Name + " of " + d.row.Plural
 	}
 	switch verb {
 	case "list":
-		return "list or watch objects of kind " + d.kind
-	case "create":
-		return "create " + what
-	case "update":
-		return "replace " + what
+		return "list or watch objects of kind " + kind
 	case "patch":
 		return "change parts of " + what
 	case "deletecollection":
-		return "delete all selected objects of kind " + d.kind
+		return "delete all selected objects of kind " + kind
 	}
-	return strings.Replace(verb, "get", "read", 1) + " " + what
+	return verbForms[verb].word + " " + what
 }
 
-// tagOf is the tag of operations: core_v1, apiextensions_v1, exampleCom_v1.
+// tagOf returns the tag of the operations of a version, or of a group if version is "": core_v1,
+// apiextensions_v1, exampleCom_v1, exampleCom.
 func tagOf(group, version string) string {
 	name := operationGroup(group)
+	// Generators make classes of the tags and put a capital back.
 	name = strings.ToLower(name[:1]) + name[1:]
 	if version == "" {
 		return name
@@ -289,99 +314,11 @@ func tagOf(group, version string) string {
 	return name + "_" + version
 }
 
-// operationGroup is a group as part of an identifier: Core, Apiextensions, ExampleCom.
+// operationGroup returns a group as part of an identifier: Core, Apiextensions, ExampleCom. The
+// end that all groups of Kubernetes share is left out (upstream).
 func operationGroup(group string) string {
 	if group == "" {
 		return "Core"
 	}
 	return OperationName(strings.TrimSuffix(group, ".k8s.io"))
-}
-
-func listParameters() []string {
-	return []string{"allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "resourceVersionMatch", "sendInitialEvents", "timeoutSeconds", "watch"}
-}
-
-func deleteParameters() []string {
-	return []string{"dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"}
-}
-
-func parameterRef(name string) map[string]any {
-	return map[string]any{"$ref": "#/components/parameters/" + name}
-}
-
-func parameterRefs(names []string) []any {
-	var out []any
-	for _, name := range names {
-		out = append(out, parameterRef(name))
-	}
-	return out
-}
-
-// writeParameters are written out in each operation, since kubectl follows no reference
-// when it looks for fieldValidation and dryRun.
-func writeParameters(patch bool) []any {
-	names := []string{"dryRun", "fieldManager", "fieldValidation"}
-	if patch {
-		names = append(names, "force")
-	}
-	var out []any
-	for _, name := range names {
-		out = append(out, queryParameter(name))
-	}
-	return out
-}
-
-// sharedParameters are those that operations refer to.
-func sharedParameters() map[string]any {
-	out := map[string]any{}
-	for _, name := range slices.Concat([]string{"pretty"}, listParameters(), deleteParameters()) {
-		out[name] = queryParameter(name)
-	}
-	for name, doc := range map[string]string{"name": "the name of the object", "namespace": "the namespace of the object"} {
-		out[name] = map[string]any{"name": name, "in": "path", "required": true, "description": doc, "schema": map[string]any{"type": "string"}}
-	}
-	return out
-}
-
-func queryParameter(name string) map[string]any {
-	typ, doc := "string", ""
-	switch name {
-	case "pretty":
-		doc = "true: the answer is indented"
-	case "dryRun":
-		doc = "All: everything is done except that nothing is stored"
-	case "fieldManager":
-		doc = "who makes the change, at most 128 printable characters"
-	case "fieldValidation":
-		doc = "what becomes of unknown and repeated fields: Ignore drops them, Warn (the default) also sends a warning for each, Strict refuses the request"
-	case "force":
-		typ, doc = "boolean", "take fields over from other managers; only for an apply patch"
-	case "allowWatchBookmarks":
-		typ, doc = "boolean", "a watch may get events of type BOOKMARK, which tell how far it has come"
-	case "continue":
-		doc = "the token of the list before, for what follows it"
-	case "fieldSelector":
-		doc = "only objects whose fields are so"
-	case "labelSelector":
-		doc = "only objects whose labels are so"
-	case "limit":
-		typ, doc = "integer", "at most so many objects, and a token for more"
-	case "resourceVersion":
-		doc = "how new the answer must be, or from where a watch begins"
-	case "resourceVersionMatch":
-		doc = "how resourceVersion is meant: Exact or NotOlderThan"
-	case "sendInitialEvents":
-		typ, doc = "boolean", "a watch begins with an event for each object there is, and a bookmark"
-	case "timeoutSeconds":
-		typ, doc = "integer", "ends the list or watch after so many seconds"
-	case "watch":
-		typ, doc = "boolean", "changes, one after another, instead of a list"
-	case "gracePeriodSeconds":
-		typ, doc = "integer", "how long the object may take to end; 0 is at once"
-	case "orphanDependents":
-		typ, doc = "boolean", "use propagationPolicy instead"
-	case "propagationPolicy":
-		doc = "what becomes of the objects that this one owns: Orphan, Background or Foreground"
-	}
-	return map[string]any{"name": name, "in": "query", "description": doc, "schema": map[string]any{"type": typ, "uniqueItems": true}}
 }

@@ -8,27 +8,43 @@ import (
 	"apichain/internal/tree"
 )
 
-// Types as components of an OpenAPI document: those of the kind table under upstream's
-// names, and the schemas of custom resources.
+// Types as components of an OpenAPI document: those of the kind table under upstream's names, and
+// the schemas of custom resources.
+//
+// A component is made when something first refers to it, and those it refers to itself are made
+// on the way; so a document has all that it needs and nothing else. Its name is entered before
+// its fields are, which is what ends the recursion of a type that contains itself:
+//
+//	JSONSchemaProps  has a field items, which may be one JSONSchemaProps or a list of them
+//
+// Upstream's rules where a schema would be less plain: a value of one of several types is a
+// component that names no type; a reference with something beside it is wrapped in allOf, since
+// OpenAPI 3.0 ignores what stands beside a $ref; a kind says in x-kubernetes-group-version-kind
+// which one it is, and a type that several kinds have lists them all.
 
-// schemaWriter collects the components that a document refers to.
+// schemaWriter collects the components that a document refers to. It is used by one goroutine.
 type schemaWriter struct {
-	table *kinds.Table // nil: no built-in types
-	out   map[string]any
+	// table is nil where there are no built-in types.
+	table *kinds.Table
+	// out has the components by name.
+	out map[string]any
 }
 
+// newSchemaWriter returns a writer without components.
 func newSchemaWriter(table *kinds.Table) *schemaWriter {
 	return &schemaWriter{table: table, out: map[string]any{}}
 }
 
+// metaSchemas begins the names of the components that all groups share.
 const metaSchemas = "io.k8s.apimachinery.pkg.apis.meta.v1."
 
+// schemaRef returns a reference to a component.
 func schemaRef(name string) map[string]any {
 	return map[string]any{"$ref": "#/components/schemas/" + name}
 }
 
-// besides puts the reference that s is, if it is one, where there may be more beside it:
-// description and default (upstream).
+// besides returns s, and wraps the reference that it is, if it is one, so that what stands beside
+// it counts: a description or default.
 func besides(s map[string]any) map[string]any {
 	if ref, ok := s["$ref"]; ok && len(s) > 1 {
 		delete(s, "$ref")
@@ -37,11 +53,13 @@ func besides(s map[string]any) map[string]any {
 	return s
 }
 
+// gvkOf returns an element of x-kubernetes-group-version-kind.
 func gvkOf(group, version, kind string) map[string]any {
 	return map[string]any{"group": group, "version": version, "kind": kind}
 }
 
-// kind is the component of a kind's type, which tells that it is one.
+// kind returns the name of the component of a kind's objects, and notes there that the type is
+// one of the kind. Without a type, nothing is said of the objects.
 func (w *schemaWriter) kind(t *kinds.Type, group, version, kind string) string {
 	if t == nil {
 		return w.add(reversedName(group, version, kind), func() map[string]any { return objectSchema("", nil) })
@@ -53,7 +71,17 @@ func (w *schemaWriter) kind(t *kinds.Type, group, version, kind string) string {
 	return name
 }
 
-// addKind adds a kind to a list that does not have it.
+// body returns the name of the component of a subresource's bodies. A custom resource does not
+// know the type of its scale, but the table does.
+func (w *schemaWriter) body(s *kinds.Subresource) string {
+	t := s.Type
+	if t == nil && w.table != nil {
+		t = w.table.Body(s.Group, s.Version, s.Kind)
+	}
+	return w.kind(t, s.Group, s.Version, s.Kind)
+}
+
+// addKind returns a list of kinds with one more, unless it has that one.
 func addKind(list any, kind map[string]any) []any {
 	l, _ := list.([]any)
 	if slices.ContainsFunc(l, func(o any) bool { return tree.Equal(o, kind) }) {
@@ -62,16 +90,18 @@ func addKind(list any, kind map[string]any) []any {
 	return append(l, kind)
 }
 
-// add makes a component that is not there yet; make may refer to it.
+// add has make return the component of a name that is not there yet, and returns the name. make
+// may refer to the component that it makes.
 func (w *schemaWriter) add(name string, make func() map[string]any) string {
 	if _, has := w.out[name]; !has {
+		// The place is taken first: make may come here again with the same name.
 		w.out[name] = map[string]any{}
 		w.out[name] = make()
 	}
 	return name
 }
 
-// typ is the component of a type and, below it, those of its fields.
+// typ returns the name of the component of a type.
 func (w *schemaWriter) typ(t *kinds.Type) string {
 	return w.add(t.Schema, func() map[string]any {
 		s := objectSchema(t.Doc, map[string]any{})
@@ -80,14 +110,17 @@ func (w *schemaWriter) typ(t *kinds.Type) string {
 	})
 }
 
+// addFields adds the fields of a type to an object's schema.
 func (w *schemaWriter) addFields(s map[string]any, t *kinds.Type) {
 	properties := s["properties"].(map[string]any)
 	for _, f := range t.Fields {
+		// In JSON the fields of an embedded type are those of the type around it.
 		if f.Inline {
 			w.addFields(s, f.Message)
 			continue
 		}
 		properties[f.Name] = w.field(f)
+		// What has a default is always there, but nobody has to send it.
 		if f.Required && f.Default == nil {
 			required, _ := s["required"].([]any)
 			s["required"] = append(required, f.Name)
@@ -95,7 +128,8 @@ func (w *schemaWriter) addFields(s map[string]any, t *kinds.Type) {
 	}
 }
 
-// objectSchema is an object with properties, nil where any may be there.
+// objectSchema returns an object with properties; nil says nothing of them. A description of ""
+// is left out.
 func objectSchema(doc string, properties map[string]any) map[string]any {
 	s := map[string]any{"type": "object"}
 	if doc != "" {
@@ -107,18 +141,22 @@ func objectSchema(doc string, properties map[string]any) map[string]any {
 	return s
 }
 
+// field returns the schema of a field.
 func (w *schemaWriter) field(f *kinds.Field) map[string]any {
 	s := w.value(f)
 	if f.IsList {
-		s = map[string]any{"type": "array", "items": s}
+		s = listOf(s)
 	}
+	// A map of lists is both, and s is what one key has.
 	if f.IsMap {
+		element := s
 		s = objectSchema("", nil)
-		s["additionalProperties"] = w.element(f)
+		s["additionalProperties"] = element
 	}
 	if f.Doc != "" {
 		s["description"] = f.Doc
 	}
+	// The default of a list or map is that of its elements, which upstream does not show.
 	if f.Default != nil && !f.IsList && !f.IsMap {
 		s["default"] = tree.Copy(f.Default)
 	}
@@ -131,17 +169,9 @@ func (w *schemaWriter) field(f *kinds.Field) map[string]any {
 	return besides(s)
 }
 
-// element is a value of a map.
-func (w *schemaWriter) element(f *kinds.Field) map[string]any {
-	if f.IsList {
-		return map[string]any{"type": "array", "items": w.value(f)}
-	}
-	return w.value(f)
-}
-
-// value is one value of a field. One that may be of several types is a component that
-// names none, as upstream has it.
+// value returns the schema of one value of a field, of its elements if it is a list or map.
 func (w *schemaWriter) value(f *kinds.Field) map[string]any {
+	// What may stand instead is another component, named after both.
 	switch f.Alternative {
 	case "bool":
 		return schemaRef(w.either(f.Message, "OrBool", "a boolean"))
@@ -150,38 +180,23 @@ func (w *schemaWriter) value(f *kinds.Field) map[string]any {
 	case "strings":
 		return schemaRef(w.either(f.Message, "OrStringArray", "a list of strings"))
 	}
-	switch f.Kind {
-	case kinds.FieldString:
-		return map[string]any{"type": "string"}
-	case kinds.FieldBool:
-		return map[string]any{"type": "boolean"}
-	case kinds.FieldInt32:
-		return map[string]any{"type": "integer", "format": "int32"}
-	case kinds.FieldInt64:
-		return map[string]any{"type": "integer", "format": "int64"}
-	case kinds.FieldDouble:
-		return map[string]any{"type": "number", "format": "double"}
-	case kinds.FieldBytes:
-		return map[string]any{"type": "string", "format": "byte"}
-	case kinds.FieldTime:
-		return schemaRef(w.scalar(metaSchemas+"Time", "a time: RFC 3339, to the second", "string", "date-time"))
-	case kinds.FieldMicroTime:
-		return schemaRef(w.scalar(metaSchemas+"MicroTime", "a time: RFC 3339, to the microsecond", "string", "date-time"))
-	case kinds.FieldIntOrString:
-		return schemaRef(w.scalar("io.k8s.apimachinery.pkg.util.intstr.IntOrString", "an integer or a string", "integer string", "int-or-string"))
-	case kinds.FieldQuantity:
-		return schemaRef(w.scalar("io.k8s.apimachinery.pkg.api.resource.Quantity", "a quantity: a number with a suffix such as m, k, Ki or Gi", "string number", ""))
-	case kinds.FieldMessage:
+	if f.Kind == kinds.FieldMessage {
 		return schemaRef(w.typ(f.Message))
 	}
-	if name, object := strings.CutSuffix(f.Component, "{}"); object {
-		return schemaRef(w.scalar(name, "any object", "object", ""))
+	if s, ok := scalarSchemas[f.Kind]; ok {
+		return w.scalar(s)
+	}
+	// What remains is any JSON, which may have a component of its own.
+	if name, isObject := strings.CutSuffix(f.Component, "{}"); isObject {
+		return w.scalar(scalarSchema{name, "any object", "object", ""})
 	} else if name != "" {
-		return schemaRef(w.scalar(name, "any JSON", "", ""))
+		return w.scalar(scalarSchema{name, "any JSON", "", ""})
 	}
 	return map[string]any{"x-kubernetes-preserve-unknown-fields": true}
 }
 
+// either returns the name of the component of a type or something else, which is told in words
+// only.
 func (w *schemaWriter) either(t *kinds.Type, tail, other string) string {
 	return w.add(t.Schema+tail, func() map[string]any {
 		doc, _ := strings.CutSuffix(t.Doc, ".")
@@ -189,36 +204,75 @@ func (w *schemaWriter) either(t *kinds.Type, tail, other string) string {
 	})
 }
 
-// scalar is the component of a value of the types. Where there are several, it says them
-// such that kubectl shows its name instead.
-func (w *schemaWriter) scalar(name, doc, types, format string) string {
-	return w.add(name, func() map[string]any {
-		s := map[string]any{"description": doc}
-		switch list := strings.Fields(types); len(list) {
-		case 0:
-		case 1:
-			s["type"] = list[0]
-		default:
-			one := make([]any, len(list))
-			for i, typ := range list {
-				one[i] = map[string]any{"type": typ}
-			}
-			s["oneOf"] = one
-		}
-		if format != "" {
-			s["format"] = format
-		}
-		return s
-	})
+// scalarSchema describes a value that has no fields.
+type scalarSchema struct {
+	// component is the name of the value's component; "" puts the schema where the value is.
+	component, doc string
+	// types are JSON types, separated by spaces.
+	types, format string
 }
 
-// list is the component of a list of objects.
+// scalarSchemas has the schemas of the kinds of fields that have no fields of their own.
+var scalarSchemas = map[kinds.FieldKind]scalarSchema{
+	kinds.FieldString:      {types: "string"},
+	kinds.FieldBool:        {types: "boolean"},
+	kinds.FieldInt32:       {types: "integer", format: "int32"},
+	kinds.FieldInt64:       {types: "integer", format: "int64"},
+	kinds.FieldDouble:      {types: "number", format: "double"},
+	kinds.FieldBytes:       {types: "string", format: "byte"},
+	kinds.FieldTime:        {metaSchemas + "Time", "a time: RFC 3339, to the second", "string", "date-time"},
+	kinds.FieldMicroTime:   {metaSchemas + "MicroTime", "a time: RFC 3339, to the microsecond", "string", "date-time"},
+	kinds.FieldIntOrString: {intOrString, "an integer or a string", "integer string", "int-or-string"},
+	kinds.FieldQuantity:    {quantity, "a quantity: a number with a suffix such as m, k, Ki or Gi", "string number", ""},
+}
+
+// The components of values that are written in two ways.
+const (
+	intOrString = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+	quantity    = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+)
+
+// scalar returns the schema of a value, or the reference to its component.
+func (w *schemaWriter) scalar(s scalarSchema) map[string]any {
+	if s.component == "" {
+		return s.text()
+	}
+	return schemaRef(w.add(s.component, s.text))
+}
+
+// text returns the schema itself. Several types are put such that kubectl explain shows the name
+// of the component instead: it knows no list of types.
+func (s scalarSchema) text() map[string]any {
+	out := map[string]any{}
+	if s.doc != "" {
+		out["description"] = s.doc
+	}
+	switch list := strings.Fields(s.types); len(list) {
+	case 0:
+	case 1:
+		out["type"] = list[0]
+	default:
+		one := make([]any, len(list))
+		for i, typ := range list {
+			one[i] = map[string]any{"type": typ}
+		}
+		out["oneOf"] = one
+	}
+	if s.format != "" {
+		out["format"] = s.format
+	}
+	return out
+}
+
+// list returns the name of the component of a list of objects, given that of the objects. kind is
+// that of the list.
 func (w *schemaWriter) list(item, group, version, kind string) string {
 	name := item[:strings.LastIndexByte(item, '.')+1] + kind
 	return w.add(name, func() map[string]any {
+		items := listOf(schemaRef(item))
+		items["description"] = "the objects"
 		s := objectSchema("A list of objects.", map[string]any{
-			"apiVersion": apiVersionSchema(), "kind": kindSchema(), "metadata": schemaRef(w.meta("ListMeta")),
-			"items": map[string]any{"type": "array", "items": schemaRef(item), "description": "the objects"},
+			"apiVersion": apiVersionSchema(), "kind": kindSchema(), "metadata": schemaRef(w.meta("ListMeta")), "items": items,
 		})
 		s["required"] = []any{"items"}
 		s["x-kubernetes-group-version-kind"] = []any{gvkOf(group, version, kind)}
@@ -226,121 +280,64 @@ func (w *schemaWriter) list(item, group, version, kind string) string {
 	})
 }
 
+// apiVersionSchema returns the schema of the field of that name, which is alike everywhere.
 func apiVersionSchema() map[string]any {
 	return map[string]any{"type": "string", "description": "group and version of the kind"}
 }
 
+// kindSchema returns the schema of the field kind.
 func kindSchema() map[string]any {
 	return map[string]any{"type": "string", "description": "name of the kind"}
 }
 
-// meta is the component of a type that all groups share: the table's, or one of those
-// that only documents have.
+// meta returns the name of the component of a type that all groups share, by upstream's name of
+// the type: one of the table, or one of those that only documents have.
 func (w *schemaWriter) meta(name string) string {
-	if w.table != nil {
-		if t := w.table.Types["meta."+name]; t != nil {
-			return w.shared(t, name)
-		}
+	if w.table == nil || w.table.Types["meta."+name] == nil {
+		return w.add(metaSchemas+name, func() map[string]any { return w.discoveryType(name) })
 	}
-	return w.add(metaSchemas+name, func() map[string]any { return w.discoveryType(name) })
-}
-
-// shared is the component of a type of the table that all groups share.
-func (w *schemaWriter) shared(t *kinds.Type, name string) string {
+	t := w.table.Types["meta."+name]
+	// These two are kinds: clients send and receive them on their own.
 	if name == "Status" || name == "DeleteOptions" {
 		return w.kind(t, "", "v1", name)
 	}
 	return w.typ(t)
 }
 
-// discoveryType is a type of the discovery documents; any other is an object of which
-// nothing is said.
-func (w *schemaWriter) discoveryType(name string) map[string]any {
-	text := map[string]any{"type": "string"}
-	list := func(of map[string]any) map[string]any { return map[string]any{"type": "array", "items": of} }
-	below := func(name string) map[string]any { return schemaRef(w.meta(name)) }
-	with := func(doc, required string, properties map[string]any) map[string]any {
-		s := objectSchema(doc, properties)
-		var names []any
-		for name := range strings.FieldsSeq(required) {
-			names = append(names, name)
-		}
-		s["required"] = names
-		return s
-	}
-	head := func(doc, required string, properties map[string]any) map[string]any {
-		s := with(doc, required, properties)
-		properties["apiVersion"], properties["kind"] = apiVersionSchema(), kindSchema()
-		s["x-kubernetes-group-version-kind"] = []any{gvkOf("", "v1", name)}
-		return s
-	}
-	switch name {
-	case "APIVersions":
-		return head("The versions of the core group.", "versions serverAddressByClientCIDRs", map[string]any{"versions": list(text), "serverAddressByClientCIDRs": list(below("ServerAddressByClientCIDR"))})
-	case "APIGroup":
-		return head("A group and its versions.", "name versions", map[string]any{
-			"name": text, "versions": list(below("GroupVersionForDiscovery")), "preferredVersion": below("GroupVersionForDiscovery"),
-			"serverAddressByClientCIDRs": list(below("ServerAddressByClientCIDR")),
-		})
-	case "APIGroupList":
-		return head("All groups.", "groups", map[string]any{"groups": list(below("APIGroup"))})
-	case "APIResourceList":
-		return head("The resources of a version.", "groupVersion resources", map[string]any{"groupVersion": text, "resources": list(below("APIResource"))})
-	case "APIResource":
-		return with("A resource or subresource.", "name singularName namespaced kind verbs", map[string]any{
-			"name": text, "singularName": text, "namespaced": map[string]any{"type": "boolean"}, "group": text, "version": text, "kind": text,
-			"verbs": list(text), "shortNames": list(text), "categories": list(text), "storageVersionHash": text,
-		})
-	case "GroupVersionForDiscovery":
-		return with("A version of a group.", "groupVersion version", map[string]any{"groupVersion": text, "version": text})
-	case "ServerAddressByClientCIDR":
-		return with("Where clients of a network find the server.", "clientCIDR serverAddress", map[string]any{"clientCIDR": text, "serverAddress": text})
-	case "Patch":
-		return objectSchema("A patch, in the form that its media type says.", nil)
-	}
-	return objectSchema("", nil)
-}
-
-// scale is the component of the scale subresource of custom resources.
-func (w *schemaWriter) scale() string {
-	var t *kinds.Type
-	if w.table != nil {
-		t = w.table.Types["autoscaling.Scale"]
-	}
-	return w.kind(t, "autoscaling", "v1", "Scale")
-}
-
-// Custom resources.
-
-// reversedName is a component's name: com.example.v1.Widget.
+// reversedName returns the name of the component of a kind that upstream has no Go type of, with
+// the group from back to front: com.example.v1.Widget.
 func reversedName(group, version, kind string) string {
 	parts := strings.Split(group, ".")
 	slices.Reverse(parts)
 	return strings.Trim(strings.Join(parts, ".")+"."+version+"."+kind, ".")
 }
 
-// custom is the component of a custom resource: its schema, with what every object has.
-func (w *schemaWriter) custom(d *Definition, version string) string {
-	return w.add(reversedName(d.group, version, d.kind), func() map[string]any {
+// custom returns the name of the component of a custom resource in the version of a row: its
+// schema, with what every object has.
+func (w *schemaWriter) custom(d *Definition, row *kinds.Row) string {
+	return w.add(reversedName(row.Group, row.Version, row.Kind), func() map[string]any {
+		// A tree of our own, which may be changed; the definition was encoded by us.
+		crd, _, _ := tree.ParseJSONObject(d.raw)
 		schema := map[string]any{}
-		crd, _, _ := tree.ParseJSONObject(d.raw) // it was encoded by us
 		for _, v := range tree.List(crd, "spec", "versions") {
-			if tree.Text(v, "name") == version {
+			if tree.Text(v, "name") == row.Version {
 				schema = tree.Object(v, "schema", "openAPIV3Schema")
 			}
 		}
 		if schema == nil {
 			schema = map[string]any{}
 		}
+		// A schema may leave it to the reader that objects are objects.
 		schema["type"] = "object"
 		w.completeEmbedded(schema, 0)
 		w.addObjectFields(schema)
-		schema["x-kubernetes-group-version-kind"] = []any{gvkOf(d.group, version, d.kind)}
+		schema["x-kubernetes-group-version-kind"] = []any{gvkOf(row.Group, row.Version, row.Kind)}
 		return schema
 	})
 }
 
-// addObjectFields adds the fields of every object to a schema.
+// addObjectFields adds the fields of every object to a schema, over what it says of them: it may
+// restrict names, but the types are given.
 func (w *schemaWriter) addObjectFields(schema map[string]any) {
 	properties := tree.Object(schema, "properties")
 	if properties == nil {
@@ -353,7 +350,8 @@ func (w *schemaWriter) addObjectFields(schema map[string]any) {
 	properties["metadata"] = besides(metadata)
 }
 
-// completeEmbedded adds those fields wherever an object is embedded.
+// completeEmbedded adds those fields wherever an object is embedded below a schema, whose depth is
+// 0 for the whole one: that gets them in any case.
 func (w *schemaWriter) completeEmbedded(schema map[string]any, depth int) {
 	for _, key := range []string{"properties", "items", "additionalProperties"} {
 		below := tree.Object(schema, key)
@@ -361,11 +359,13 @@ func (w *schemaWriter) completeEmbedded(schema map[string]any, depth int) {
 			below = map[string]any{key: schema[key]}
 		}
 		for _, v := range below {
+			// A list or a boolean may stand there too, and holds no schema to complete.
 			if s, ok := v.(map[string]any); ok {
 				w.completeEmbedded(s, depth+1)
 			}
 		}
 	}
+	// From below upwards, so that the metadata that is added is not gone into.
 	if depth > 0 && schema["x-kubernetes-embedded-resource"] == true {
 		w.addObjectFields(schema)
 	}

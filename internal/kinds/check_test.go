@@ -25,7 +25,7 @@ func kindsForTest(t testing.TB) *Table {
 func shapeForTest(t testing.TB, table *Table, name string) Shape {
 	t.Helper()
 	gv, kind, _ := strings.Cut(name, " ")
-	group, version := splitGroup(gv)
+	group, version := SplitAPIVersion(gv)
 	row := table.Kind(group, version, kind)
 	if row == nil {
 		t.Fatalf("there is no %s", name)

@@ -17,12 +17,17 @@
 // A Table is never changed after Load and may be read by any number of goroutines. The
 // functions that take an object change it in place and must have it alone while they run.
 //
-// The package knows nothing of requests, storage or custom resources: kinds that a
-// CustomResourceDefinition adds are shaped by their schemas instead. It is internal, and
-// promises no compatibility between versions of the program.
+// The package knows nothing of requests or storage. Of the kinds that a CustomResourceDefinition
+// adds it knows only the form: they have Rows too, without a Type, since their objects are
+// shaped by schemas. The package is internal, and promises no compatibility between versions
+// of the program.
 package kinds
 
-import "apichain/internal/tree"
+import (
+	"strings"
+
+	"apichain/internal/tree"
+)
 
 // A kind is named three ways, and the table answers for each: by group, version and kind
 // (what a body says it is), by group, version and plural (what a path says), and by
@@ -109,7 +114,14 @@ func (t *Table) Body(group, version, kind string) *Type {
 	return nil
 }
 
-// Row describes one built-in kind and the resource that serves its objects.
+// AllVerbs are the verbs of a resource that can do everything, sorted as discovery lists them.
+// Rows share the slice, so nobody may change it.
+var AllVerbs = []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
+
+// Row describes one kind and the resource that serves its objects. The rows of built-in kinds
+// come from the table. Those of custom resources, one for each version of a definition, have
+// names, verbs, subresources and columns; their Type is nil, and what only a built-in kind can
+// do is zero.
 type Row struct {
 	// Identity, as discovery shows it. ListKind is the kind of lists of the objects; NameRule
 	// is label, label1035, subdomain or segment; Server is core, extensions or aggregator;
@@ -175,6 +187,24 @@ type Row struct {
 	renames [][2]string
 }
 
+// Qualified returns the name of the resource across groups, as messages and buckets have it:
+// widgets.example.com, and just pods in the core group.
+func (k *Row) Qualified() string {
+	if k.Group == "" {
+		return k.Plural
+	}
+	return k.Plural + "." + k.Group
+}
+
+// SplitAPIVersion splits an apiVersion, group/version. Without a slash it is a version of the
+// core group, whose name is "".
+func SplitAPIVersion(text string) (group, version string) {
+	if g, v, ok := strings.Cut(text, "/"); ok {
+		return g, v
+	}
+	return "", text
+}
+
 // Subresource describes a subresource of a kind: status, scale, token, finalize.
 type Subresource struct {
 	Name string
@@ -183,7 +213,7 @@ type Subresource struct {
 	Group, Version, Kind string
 	// Verbs are sorted.
 	Verbs []string
-	// Type describes its bodies.
+	// Type describes its bodies; nil for a custom resource.
 	Type *Type
 }
 
@@ -200,6 +230,9 @@ type Selectable struct {
 	// Index is the position of the same field among those of the stored kind, which is
 	// where the store keeps the value.
 	Index int
+	// Hidden says that selectors cannot name the field: its value is kept with the objects for
+	// another version of a custom resource, which has it.
+	Hidden bool
 }
 
 // Value returns the value of the field in an object of the stored shape, as selectors
@@ -217,12 +250,16 @@ func (f *Selectable) Value(obj map[string]any) string {
 	return s
 }
 
-// FieldLabels returns the labels of fields, in order, for the errors that list what a field
-// selector may name.
+// FieldLabels returns the labels of fields in order, as selectors are resolved by: the position
+// of a label is that of the value. A hidden field keeps its position.
 func FieldLabels(fields []Selectable) []string {
 	labels := make([]string, len(fields))
 	for i := range fields {
 		labels[i] = fields[i].Label
+		if fields[i].Hidden {
+			// Terms are split at commas, so no term can be about a field of this name.
+			labels[i] = ","
+		}
 	}
 	return labels
 }

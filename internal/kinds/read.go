@@ -172,9 +172,6 @@ func (r *kindReader) priority(text string) int {
 	return n
 }
 
-// allVerbs are the verbs of a resource that can do everything, sorted.
-const allVerbs = "create,delete,deletecollection,get,list,patch,update,watch"
-
 // readKind reads the columns of a kind. Its further lines add to the row.
 func (r *kindReader) readKind(columns []string) {
 	if len(columns) != 9 {
@@ -186,12 +183,12 @@ func (r *kindReader) readKind(columns []string) {
 		ShortNames: splitList(columns[3]), Categories: splitList(columns[4]),
 		NameRule: columns[6], Server: columns[7],
 	}
-	k.Group, k.Version = splitGroup(columns[0])
+	k.Group, k.Version = SplitAPIVersion(columns[0])
 	k.Namespaced = r.oneOf("scope", columns[5], "namespaced", "cluster") == "namespaced"
 	r.oneOf("rule for names", k.NameRule, "label", "label1035", "subdomain", "segment")
 	r.oneOf("server", k.Server, "core", "extensions", "aggregator")
 	r.readFlags(k, splitList(columns[8]))
-	k.Verbs = strings.Split(allVerbs, ",")
+	k.Verbs = AllVerbs
 	if k.ReviewOnly {
 		// There is nothing stored that any other verb could be about.
 		k.Verbs = []string{"create"}
@@ -240,15 +237,6 @@ func bodyType(group, kind string) string {
 	return packageName + "." + kind
 }
 
-// splitGroup splits the text of an apiVersion, group/version; without a slash the group is
-// the core one.
-func splitGroup(text string) (group, version string) {
-	if g, v, ok := strings.Cut(text, "/"); ok {
-		return g, v
-	}
-	return "", text
-}
-
 // splitList splits a list with commas. A column cannot be empty, so - stands for no elements.
 func splitList(word string) []string {
 	if word == "-" {
@@ -271,7 +259,7 @@ func (r *kindReader) readVerbs(list string) []string {
 	// A wrong verb would be served as one that nobody can ask for.
 	verbs := splitList(list)
 	for _, v := range verbs {
-		r.oneOf("verb", v, strings.Split(allVerbs, ",")...)
+		r.oneOf("verb", v, AllVerbs...)
 	}
 	if !slices.IsSorted(verbs) {
 		r.fail("the verbs %s are not in order", list)
@@ -336,7 +324,7 @@ func (r *kindReader) readSubresource(words []string) {
 			return
 		}
 		s.Kind = words[2][i+1:]
-		s.Group, s.Version = splitGroup(words[2][:i])
+		s.Group, s.Version = SplitAPIVersion(words[2][:i])
 	}
 	// There is no flag for it: who has the subresource writes the status there and only there.
 	k.HasStatus = k.HasStatus || s.Name == "status"
@@ -453,9 +441,8 @@ func (r *kindReader) resolveSelectable(line int, k *Row) {
 // storage returns the row of a resource, plural.group, that stores its own objects, or nil.
 // A kind cannot be stored as one that is itself stored as another.
 func (t *Table) storage(resource string) *Row {
-	plural, group, _ := strings.Cut(resource, ".")
 	for _, k := range t.Kinds {
-		if k.Plural == plural && k.Group == group && k.StoredAs == "" {
+		if k.StoredAs == "" && k.Qualified() == resource {
 			return k
 		}
 	}

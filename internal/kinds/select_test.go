@@ -90,7 +90,7 @@ func TestKindBodies(t *testing.T) {
 		"autoscaling/v1 Scale": "autoscaling.Scale", "autoscaling/v2 Scale": "", "v1 Scale": "", "v2 ConfigMap": "", "apps/v1 ConfigMap": "", "v1 configmap": "", "v1 configmaps": "",
 	} {
 		gv, kind, _ := strings.Cut(name, " ")
-		group, version := splitGroup(gv)
+		group, version := SplitAPIVersion(gv)
 		got := ""
 		if d := table.Body(group, version, kind); d != nil {
 			got = d.Name

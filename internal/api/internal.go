@@ -1,0 +1,108 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"apichain/internal/request"
+	"apichain/internal/status"
+	"apichain/internal/store"
+	"apichain/internal/tree"
+)
+
+// Calls of the program itself: controllers, initial objects and fixtures write through the same
+// steps as requests, so that defaults, checks, finalizers and hooks hold for them too. No request
+// stands behind such a call. Nobody authorizes it, its warnings go nowhere, and there is nothing to
+// answer.
+
+// Internal returns a call of the program itself for an object of r, or for the collection if name is
+// "". verb and subresource are those that a request would have; namespace is ignored by a
+// cluster-scoped resource. A call is used by one goroutine, and may be used again.
+func (s *API) Internal(r *Resource, verb, namespace, name, subresource string) *Call {
+	info := &request.Info{
+		IsResourceRequest: true, Verb: verb, APIGroup: r.Group, APIVersion: r.Version,
+		Namespace: namespace, Resource: r.Plural, Name: name, Subresource: subresource,
+	}
+	q := &Call{Resource: r, req: &http.Request{}, scope: request.From(context.Background()), info: info, name: name, options: options{strict: "Ignore"}}
+	if r.Namespaced {
+		q.namespace = namespace
+	}
+	return q
+}
+
+// Modify changes the object of an internal call until nobody else does meanwhile, or ctx ends.
+// change gets a tree of its own each time; false leaves the object as it is. The result is nil when
+// there is no such object, or it has gone with the change.
+func (q *Call) Modify(ctx context.Context, change func(obj map[string]any) bool) (o *store.Object, err error) {
+	err = q.retry(forever, func(old *store.Object) error {
+		if o = nil; ctx.Err() != nil || old == nil {
+			return ctx.Err()
+		}
+		w := write{Call: q, old: old, next: q.decode(old)}
+		if !change(w.next) {
+			o = old
+			return nil
+		}
+		// change may have kept parts of what it got, so the state before is read anew.
+		w.was = q.decode(old)
+		err := w.replace()
+		o = w.done
+		return err
+	})
+	return o, err
+}
+
+// Apply creates obj, or puts it in the place of the object of its name, with all checks that a
+// request would meet but for authorization; created says which. What obj says of its status is
+// written too, by itself, if the kind has a status. obj is pruned, and unknown fields are an error.
+// An object without a namespace goes to the default one. Other writers are overwritten.
+func (s *API) Apply(ctx context.Context, obj map[string]any) (o *store.Object, created bool, err error) {
+	apiVersion, kind := tree.Text(obj, "apiVersion"), tree.Text(obj, "kind")
+	r := s.ForKind(apiVersion, kind)
+	if r == nil || r.Bucket == nil {
+		return nil, false, fmt.Errorf("no kind %q is served in version %q", kind, apiVersion)
+	}
+	namespace, name := tree.Text(obj, "metadata", "namespace"), tree.Name(obj)
+	if r.Namespaced && namespace == "" {
+		namespace = "default"
+	}
+	q := s.Internal(r, "create", namespace, name, "")
+	q.strict = "Strict"
+	if err := q.prune(obj, nil); err != nil {
+		return nil, false, err
+	}
+	// Insert consumes its object, and may have changed it when it finds that there is one.
+	o, err = q.Insert(tree.Copy(obj).(map[string]any))
+	var e *status.Error
+	created = !(errors.As(err, &e) && e.Reason == "AlreadyExists")
+	if !created {
+		o, err = s.Internal(r, "update", namespace, name, "").Modify(ctx, func(old map[string]any) bool {
+			overwrite(old, obj)
+			return true
+		})
+	}
+	// Neither write has touched the status, as no write of the object does.
+	if sent, given := obj["status"]; err == nil && given && r.HasStatus {
+		o, err = s.Internal(r, "update", namespace, name, "status").Modify(ctx, func(old map[string]any) bool {
+			old["status"] = tree.Copy(sent)
+			return true
+		})
+	}
+	return o, created, err
+}
+
+// overwrite makes old a copy of obj, but for its status, if it has one, and the resourceVersion,
+// with which the write that follows has no conflict.
+func overwrite(old, obj map[string]any) {
+	rev, status := tree.At(old, "metadata", "resourceVersion"), old["status"]
+	clear(old)
+	for k, v := range tree.Copy(obj).(map[string]any) {
+		old[k] = v
+	}
+	tree.Metadata(old)["resourceVersion"] = rev
+	if status != nil {
+		old["status"] = status
+	}
+}

@@ -1,0 +1,231 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"testing"
+
+	"apichain/internal/auth"
+	"apichain/internal/request"
+	"apichain/internal/tree"
+)
+
+// asked is an authorizer that answers what it is told to, and keeps what it was asked.
+type asked struct {
+	answer auth.Decision
+	user   *request.User
+	info   *request.Info
+}
+
+func (a *asked) Authorize(_ context.Context, u *request.User, info *request.Info) auth.Decision {
+	a.user, a.info = u, info
+	return a.answer
+}
+
+// acting is the scope of a request that acts as a user.
+type acting struct {
+	request.Scope
+	user *request.User
+}
+
+func (a acting) ActingUser() *request.User { return a.user }
+
+// reviewCall returns a call of a review in a namespace, "" for none, by alice.
+func reviewCall(s *API, group, kind, namespace string) *Call {
+	q := s.Internal(s.Builtin(group, "v1", kind), "create", namespace, "", "")
+	q.req = &http.Request{}
+	q.scope = acting{q.scope, &request.User{Name: "alice", Groups: []string{"dev"}}}
+	return q
+}
+
+// TestAskedAuthorizer: what each review asks the authorizer, and what it makes of the answer.
+func TestAskedAuthorizer(t *testing.T) {
+	s, _ := testAPI(t, nil)
+	a := &asked{}
+	s.Config.Authorizer = a
+	const pods = `"resourceAttributes":{"namespace":"ns","verb":"get","group":"apps","version":"v1","resource":"pods","subresource":"log","name":"n"}`
+	for _, c := range []struct {
+		kind, namespace, spec string
+		answer                auth.Decision
+		user                  request.User
+		info                  request.Info
+		status                string
+	}{
+		{"SubjectAccessReview", "", `{"user":"bob","uid":"7","groups":["x"],"extra":{"k":["v","w"],"l":null},` + pods + `}`,
+			auth.Decision{Verdict: auth.Allow, Reason: "why"},
+			request.User{Name: "bob", UID: "7", Groups: []string{"x"}, Extra: map[string][]string{"k": {"v", "w"}, "l": nil}},
+			request.Info{IsResourceRequest: true, APIPrefix: "apis", Verb: "get", APIGroup: "apps", APIVersion: "v1", Namespace: "ns", Resource: "pods", Subresource: "log", Name: "n"},
+			`{"allowed":true,"reason":"why"}`},
+		{"SubjectAccessReview", "", `{"groups":["x"],"nonResourceAttributes":{"path":"/healthz","verb":"get"}}`,
+			auth.Decision{Verdict: auth.Deny, Err: errors.New("broken")},
+			request.User{Groups: []string{"x"}}, request.Info{Verb: "get", Path: "/healthz"},
+			`{"allowed":false,"denied":true,"evaluationError":"broken"}`},
+		{"SelfSubjectAccessReview", "", `{"user":"bob","resourceAttributes":{"verb":"list","resource":"nodes"}}`,
+			auth.Decision{},
+			request.User{Name: "alice", Groups: []string{"dev"}}, request.Info{IsResourceRequest: true, APIPrefix: "api", Verb: "list", Resource: "nodes"},
+			`{"allowed":false}`},
+		{"LocalSubjectAccessReview", "ns", `{"user":"bob",` + pods + `}`,
+			auth.Decision{Verdict: auth.Allow},
+			request.User{Name: "bob"},
+			request.Info{IsResourceRequest: true, APIPrefix: "apis", Verb: "get", APIGroup: "apps", APIVersion: "v1", Namespace: "ns", Resource: "pods", Subresource: "log", Name: "n"},
+			`{"allowed":true}`},
+	} {
+		a.answer, a.user, a.info = c.answer, nil, nil
+		q := reviewCall(s, "authorization.k8s.io", c.kind, c.namespace)
+		obj := map[string]any{"spec": parsed(t, c.spec), "status": map[string]any{"allowed": "said so"}}
+		if err := q.review(q, obj); err != nil {
+			t.Errorf("%s %s: %v", c.kind, c.spec, err)
+			continue
+		}
+		if !tree.Equal(userInfo(a.user), userInfo(&c.user)) || *a.info != c.info {
+			t.Errorf("%s %s: asked about %+v, %+v", c.kind, c.spec, a.user, a.info)
+		}
+		if !tree.Equal(obj["status"], parsed(t, c.status)) {
+			t.Errorf("%s %s: %v, want %s", c.kind, c.spec, obj["status"], c.status)
+		}
+	}
+}
+
+// TestRefusedReviews: a question that does not ask one thing is refused in upstream's words, and
+// nobody is asked.
+func TestRefusedReviews(t *testing.T) {
+	s, _ := testAPI(t, nil)
+	a := &asked{}
+	s.Config.Authorizer = a
+	const none = `spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified`
+	for _, c := range []struct{ kind, spec, want string }{
+		{"SubjectAccessReview", `{"user":"bob"}`, `SubjectAccessReview.authorization.k8s.io "" is invalid: ` + none},
+		{"SubjectAccessReview", `{"resourceAttributes":{}}`,
+			`SubjectAccessReview.authorization.k8s.io "" is invalid: spec.user: Invalid value: "": at least one of user or group must be specified`},
+		{"SubjectAccessReview", `{}`, `SubjectAccessReview.authorization.k8s.io "" is invalid: [` + none +
+			`, spec.user: Invalid value: "": at least one of user or group must be specified]`},
+		{"SelfSubjectAccessReview", `{"resourceAttributes":{},"nonResourceAttributes":{}}`,
+			`SelfSubjectAccessReview.authorization.k8s.io "" is invalid: spec.nonResourceAttributes: Invalid value: {}: cannot be specified in combination with resourceAttributes`},
+		{"SelfSubjectAccessReview", `{}`, `SelfSubjectAccessReview.authorization.k8s.io "" is invalid: ` + none},
+		{"LocalSubjectAccessReview", `{"user":"bob","resourceAttributes":{"namespace":"other"}}`,
+			`LocalSubjectAccessReview.authorization.k8s.io "" is invalid: spec.resourceAttributes.namespace: Invalid value: "other": must match metadata.namespace`},
+		// What is wrong with the place is said alone.
+		{"LocalSubjectAccessReview", `{"nonResourceAttributes":{"path":"/x"}}`,
+			`LocalSubjectAccessReview.authorization.k8s.io "" is invalid: [spec.resourceAttributes.namespace: Invalid value: "": must match metadata.namespace, ` +
+				`spec.nonResourceAttributes: Invalid value: {"path":"/x"}: disallowed on this kind of request]`},
+		{"SelfSubjectRulesReview", `{}`, `no namespace on request`},
+	} {
+		q := reviewCall(s, "authorization.k8s.io", c.kind, "ns")
+		err := q.review(q, map[string]any{"spec": parsed(t, c.spec)})
+		if err == nil || err.Error() != c.want {
+			t.Errorf("%s %s:\n got %v\nwant %s", c.kind, c.spec, err, c.want)
+		}
+	}
+	if a.info != nil {
+		t.Errorf("asked about %+v", a.info)
+	}
+}
+
+// TestTokenReviewAnswers: by the token's audiences and those that are asked for.
+func TestTokenReviewAnswers(t *testing.T) {
+	s, _ := testAPI(t, nil)
+	tokens := map[string][]string{"here": {auth.ServerAudience, "a", "b"}, "elsewhere": {"a"}}
+	s.Config.WhoseToken = func(token string) (*request.User, []string) {
+		if audiences := tokens[token]; audiences != nil {
+			return &request.User{Name: "bob", UID: "7", Extra: map[string][]string{"k": {"v"}}}, audiences
+		}
+		return nil, nil
+	}
+	const bob = `"authenticated":true,"user":{"username":"bob","uid":"7","extra":{"k":["v"]}}`
+	for _, c := range []struct{ spec, want string }{
+		{`{"token":"here"}`, `{` + bob + `,"audiences":["` + auth.ServerAudience + `","a","b"]}`},
+		{`{"token":"here","audiences":["b","c"]}`, `{` + bob + `,"audiences":["b"]}`},
+		{`{"token":"elsewhere","audiences":["a"]}`, `{` + bob + `,"audiences":["a"]}`},
+		{`{"token":"elsewhere"}`, `{"user":{},"error":"the token is not for this server"}`},
+		{`{"token":"here","audiences":["c"]}`, `{"user":{},"error":"the token is for none of the audiences"}`},
+		{`{"token":"nobody's"}`, `{"user":{},"error":"` + auth.ErrInvalidToken.Error() + `"}`},
+	} {
+		q := reviewCall(s, "authentication.k8s.io", "TokenReview", "")
+		obj := map[string]any{"spec": parsed(t, c.spec)}
+		if err := q.review(q, obj); err != nil || !tree.Equal(obj["status"], parsed(t, c.want)) {
+			t.Errorf("%s: %v, %v, want %s", c.spec, obj["status"], err, c.want)
+		}
+	}
+	// What the tokens' owner keeps is not changed by being asked for less.
+	if !slices.Equal(tokens["here"], []string{auth.ServerAudience, "a", "b"}) {
+		t.Errorf("the audiences are now %q", tokens["here"])
+	}
+	q := reviewCall(s, "authentication.k8s.io", "TokenReview", "")
+	if err := q.review(q, map[string]any{"spec": map[string]any{}}); err == nil || err.Error() != "token is required for TokenReview in authentication" {
+		t.Errorf("without a token: %v", err)
+	}
+	q = reviewCall(s, "authentication.k8s.io", "SelfSubjectReview", "")
+	obj := map[string]any{}
+	if err := q.review(q, obj); err != nil || !tree.Equal(obj["status"], parsed(t, `{"userInfo":{"username":"alice","groups":["dev"]}}`)) {
+		t.Errorf("who am I: %v, %v", obj, err)
+	}
+}
+
+// TestTokenLifetimes: ten minutes and 2^32 seconds are the bounds, and both are allowed.
+func TestTokenLifetimes(t *testing.T) {
+	const short, long = "may not specify a duration less than 10 minutes", "may not specify a duration larger than 2^32 seconds"
+	for seconds, want := range map[int64]string{
+		math.MinInt64: short, -1: short, 0: short, 599: short, 600: "", 601: "", 3600: "", 1 << 32: "", 1<<32 + 1: long, math.MaxInt64: long,
+	} {
+		var got string
+		for _, e := range lifetimeErrors(seconds) {
+			got += e.Field + ": " + e.Message
+		}
+		if want != "" {
+			want = fmt.Sprintf("spec.expirationSeconds: Invalid value: %d: %s", seconds, want)
+		}
+		if got != want {
+			t.Errorf("%d: %q, want %q", seconds, got, want)
+		}
+	}
+}
+
+// TestBoundSecret: to which secret a token is bound, and why it cannot be.
+func TestBoundSecret(t *testing.T) {
+	s, _ := testAPI(t, nil)
+	for _, text := range []string{
+		`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"ns"}}`,
+		`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","namespace":"ns"}}`,
+	} {
+		if _, _, err := s.Apply(t.Context(), parsed(t, text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sn := s.Builtin("", "v1", "Secret").Bucket.Now()
+	uid := sn.Get("ns/s").Meta.UID
+	q := s.Internal(s.Builtin("", "v1", "ServiceAccount"), "create", "ns", "account", "token")
+	for _, ref := range []map[string]any{{"kind": "Secret", "name": "s"}, {"kind": "Secret", "name": "s", "uid": uid}} {
+		if b, err := q.boundSecret(ref); err != nil || *b != (auth.BoundSecret{Name: "s", UID: uid}) {
+			t.Errorf("%v: %v, %v", ref, b, err)
+		}
+	}
+	for _, c := range []struct {
+		ref  map[string]any
+		want string
+	}{
+		{map[string]any{"kind": "Pod", "name": "s"},
+			`TokenRequest.authentication.k8s.io "account" is invalid: spec.boundObjectRef.kind: Unsupported value: "Pod": supported values: "Secret"`},
+		{map[string]any{"kind": "Secret", "name": "t"}, `secrets "t" not found`},
+		{map[string]any{"kind": "Secret", "name": "s", "uid": "other"},
+			`Operation cannot be fulfilled on secrets "s": the UID in the bound object reference (other) does not match the UID in record.` +
+				` The object might have been deleted and then recreated`},
+	} {
+		if b, err := q.boundSecret(c.ref); b != nil || err == nil || err.Error() != c.want {
+			t.Errorf("%v: %v, %v\nwant %s", c.ref, b, err, c.want)
+		}
+	}
+}
+
+// TestAnyStrings: it is the way back from tree.Strings.
+func TestAnyStrings(t *testing.T) {
+	for _, list := range [][]string{nil, {}, {"a"}, {"a", "", "b"}} {
+		back := AnyStrings(list)
+		if back == nil || !slices.Equal(tree.Strings(back), list) {
+			t.Errorf("%q: %#v", list, back)
+		}
+	}
+}

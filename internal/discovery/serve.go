@@ -1,0 +1,192 @@
+package discovery
+
+import (
+	"bytes"
+	"crypto/sha512"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"apichain/internal/request"
+	"apichain/internal/status"
+)
+
+// How the documents of discovery are answered: which form a client gets by its Accept header,
+// and when it gets none because it has it already. OpenAPI's documents are answered by openapi.go,
+// with the parts of this file that are alike.
+//
+// The two differ in how they compare If-None-Match, because upstream's two differ. Its handler of
+// the aggregated form compares the header with the tag as texts: a list, a weak tag or * never
+// match. Its handler of OpenAPI ends in http.ServeContent, which follows RFC 9110. Clients send
+// what they were given, for which both are the same, so each does here what it does there.
+
+// Serve returns the handler of the document at path, which is one of Documents or GroupList. The
+// client gets the plain form or, at /api and /apis, where it asks for it, the aggregated one with
+// its ETag. A group or version that is gone since is a 404.
+func (c *Catalog) Serve(path string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path == "/api" || path == "/apis" {
+			roots := c.roots()
+			serveDiscovery(w, r, roots.plain[path], roots.aggregated[path], roots.etags[path])
+			return
+		}
+		plain := c.plainDocument(path)
+		if plain == nil {
+			status.Write(w, r, status.PlainText(http.StatusNotFound, "404 page not found"))
+			return
+		}
+		serveDiscovery(w, r, plain, nil, "")
+	})
+}
+
+// Document returns the handler of a document that is there only by custom resources: /apis/GROUP
+// of a group that no server has, and /apis/GROUP/VERSION of a version with custom resources, with
+// or without a slash at the end. It returns false for any other path. The handler serves the
+// document as it is now, even if the definitions go before it is called.
+func (c *Catalog) Document(path string) (serve http.HandlerFunc, ok bool) {
+	path = strings.TrimSuffix(path, "/")
+	g := c.groupOf(path)
+	if g == nil || !g.hasCustom {
+		return nil, false
+	}
+	_, version, isVersion := strings.Cut(strings.TrimPrefix(path, "/apis/"), "/")
+	// What a server has it serves itself.
+	isCustom := !isVersion && !g.isRouted
+	for _, v := range g.Versions {
+		isCustom = isCustom || v.Version == version && len(v.custom) > 0
+	}
+	if !isCustom {
+		return nil, false
+	}
+	plain := g.encoded().byPath[path]
+	return func(w http.ResponseWriter, r *http.Request) { serveDiscovery(w, r, plain, nil, "") }, true
+}
+
+// groupOf returns the group that a path is in, or nil if there is none or it is in no group.
+func (c *Catalog) groupOf(path string) *catalogGroup {
+	if strings.HasPrefix(path, "/api/") {
+		return c.group("")
+	}
+	name, ok := strings.CutPrefix(path, "/apis/")
+	name, _, _ = strings.Cut(name, "/")
+	// The core group is not below /apis, not even under its empty name.
+	if !ok || name == "" {
+		return nil
+	}
+	return c.group(name)
+}
+
+// plainDocument returns the document of a group or version by its path, or nil.
+func (c *Catalog) plainDocument(path string) []byte {
+	if g := c.groupOf(path); g != nil {
+		return g.encoded().byPath[path]
+	}
+	return nil
+}
+
+// serveDiscovery answers with the form of a document that the client likes best. aggregated is
+// nil where there is only the plain form, and etag is of the aggregated one: upstream gives the
+// plain form none. A client that takes neither gets a 406.
+func serveDiscovery(w http.ResponseWriter, r *http.Request, plain, aggregated []byte, etag string) {
+	hasForms := aggregated != nil
+	for _, c := range request.ParseAccept(r.Header["Accept"]) {
+		if !c.Takes("application/json") {
+			continue
+		}
+		// Caches must know that the answer depends on Accept, also when it is a refusal.
+		if hasForms {
+			w.Header()["Vary"] = []string{"Accept"}
+		}
+		switch {
+		case c.As == "" && c.Group == "" && c.Version == "":
+			writeDocument(w, r, "application/json", plain)
+			return
+		case hasForms && c.As == "APIGroupDiscoveryList" && c.Group == "apidiscovery.k8s.io" && c.Version == "v2":
+			h := w.Header()
+			h["Etag"] = []string{etag}
+			h["Cache-Control"] = []string{"public"}
+			// Compared as a text: see the head of this file.
+			if r.Header.Get("If-None-Match") == etag {
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
+			writeDocument(w, r, AggregatedType, aggregated)
+			return
+		}
+	}
+	status.Write(w, r, notAcceptableJSON())
+}
+
+// notAcceptableJSON returns the 406 for a client that does not take JSON. It is indented whoever
+// asks, as upstream writes it.
+func notAcceptableJSON() *status.Error {
+	return &status.Error{
+		Code: http.StatusNotAcceptable, Reason: "NotAcceptable",
+		Message: "only the following media types are accepted: application/json", Pretty: true,
+	}
+}
+
+// writeDocument answers with b, indented for whom status.WantsPretty tells. The ETag of an
+// indented document is that of the other: both say the same.
+func writeDocument(w http.ResponseWriter, r *http.Request, contentType string, b []byte) {
+	if status.WantsPretty(r) {
+		var out bytes.Buffer
+		if json.Indent(&out, b, "", "  ") == nil {
+			b = out.Bytes()
+		}
+	}
+	h := w.Header()
+	h["Content-Type"], h["Content-Length"] = []string{contentType}, []string{strconv.Itoa(len(b))}
+	// A client that has gone is noticed by the server.
+	_, _ = w.Write(b)
+}
+
+// takesJSON reports whether the client takes JSON, the only form that OpenAPI has here, and
+// answers with a 406 if it does not. Upstream also has protobuf, which no client that is known
+// asks for alone.
+func takesJSON(w http.ResponseWriter, r *http.Request) bool {
+	for _, c := range request.ParseAccept(r.Header["Accept"]) {
+		if c.Takes("application/json") {
+			return true
+		}
+	}
+	status.Write(w, r, notAcceptableJSON())
+	return false
+}
+
+// writeTagged answers with b under a strong entity tag, or with 304 to a client that has it. tag
+// has no quotes.
+func writeTagged(w http.ResponseWriter, r *http.Request, tag string, b []byte) {
+	tag = `"` + tag + `"`
+	w.Header()["Etag"] = []string{tag}
+	if isKnown(r.Header["If-None-Match"], tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	w.Header()["Content-Type"] = []string{"application/json"}
+	_, _ = w.Write(b)
+}
+
+// isKnown reports whether the lines of an If-None-Match header have a tag, by the weak comparison
+// of RFC 9110, section 13.1.2: W/ before a tag does not count, and * has every tag. A tag with a
+// comma in it would be misread, but ours are hashes.
+func isKnown(lines []string, tag string) bool {
+	for _, line := range lines {
+		for known := range strings.SplitSeq(line, ",") {
+			known = strings.TrimPrefix(strings.TrimSpace(known), "W/")
+			if known == tag || known == "*" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// upperHash returns SHA-512 of b in upper-case hexadecimal, as upstream has it in entity tags and
+// in the addresses of OpenAPI documents.
+func upperHash(b []byte) string {
+	sum := sha512.Sum512(b)
+	return strings.ToUpper(hex.EncodeToString(sum[:]))
+}
