@@ -13,6 +13,10 @@ import (
 	"apichain/internal/store"
 )
 
+// What all resources share, and what they need of the program around them. The program gives it
+// once, as data and a few functions; nothing here asks the program for more, so that a test has
+// an API from a store, the table of kinds and a catalog.
+
 // Config is what the resources need of the program. It is read while requests are served and
 // must not change once New has it.
 type Config struct {
