@@ -148,6 +148,32 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
+// TestUpdateBeginsAgain: an attempt that was overtaken leaves nothing of itself in the next one:
+// neither what it carried over, nor what it had as a new object.
+func TestUpdateBeginsAgain(t *testing.T) {
+	const body = `{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"name":"a"},"spec":{"n":2}}`
+	for _, missing := range []bool{false, true} {
+		p := newSteps(t)
+		p.CreateOnUpdate, p.Kept = true, [][]string{{"spec", "kept"}}
+		p.initialize = func(obj map[string]any) { tree.Set(obj, true, "spec", "begun") }
+		if !missing {
+			p.put(p.Bucket, "default/a", `{"metadata":{"name":"a","uid":"u"},"spec":{"kept":true}}`)
+		}
+		overtaken := false
+		p.prepare = func(*Call, map[string]any, map[string]any) error {
+			if !overtaken {
+				overtaken = true
+				p.put(p.Bucket, "default/a", `{"metadata":{"name":"a","uid":"v"},"spec":{}}`)
+			}
+			return nil
+		}
+		q, w := p.request("update", "a", "", "", "", body)
+		if err := q.update(); err != nil || w.Code != 200 || text(p.stored()["spec"]) != `{"n":2}` || tree.Text(p.stored(), "metadata", "uid") != "v" {
+			t.Errorf("missing at first %v: %v, %d, stored %s", missing, err, w.Code, text(p.stored()))
+		}
+	}
+}
+
 // TestUpdateDry: the answer is what would be stored, and nothing is.
 func TestUpdateDry(t *testing.T) {
 	p := newSteps(t)

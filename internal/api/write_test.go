@@ -229,6 +229,21 @@ func TestMergeSubresource(t *testing.T) {
 	}
 }
 
+// TestMergedStatusIsApart: what is taken over from the stored object below /status is a copy: the
+// steps after it write into next, and compare it with what was.
+func TestMergedStatusIsApart(t *testing.T) {
+	p := newSteps(t)
+	p.put(p.Bucket, "default/a", widgetA)
+	w := p.change("status", `{"status":{"s":2}}`)
+	before := text(w.was)
+	w.mergeSubresource()
+	tree.Set(w.next, "x", "metadata", "labels", "probe")
+	tree.Set(w.next, "x", "spec", "probe")
+	if text(w.was) != before {
+		t.Errorf("next shares %s", text(w.was))
+	}
+}
+
 // TestInherit: an update changes neither identity, nor system fields, nor the paths that the kind
 // keeps.
 func TestInherit(t *testing.T) {
