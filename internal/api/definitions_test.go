@@ -248,6 +248,70 @@ func TestNamesPending(t *testing.T) {
 	}
 }
 
+// TestBucketsResource: of the versions that share a bucket, the one that converts nothing stands for
+// it, wherever it is in the list, and whether it is served or not.
+func TestBucketsResource(t *testing.T) {
+	s, _ := testAPI(t, nil)
+	for i, versions := range [][]string{
+		{storedV1, servedBeta},
+		{servedBeta, storedV1},
+		{servedBeta, `{"name":"v1","served":false,"storage":true}`},
+		{hiddenAlpha, servedBeta, storedV1},
+	} {
+		plural := fmt.Sprintf("things%d", i)
+		apply(t, s, definitionText(t, plural, fmt.Sprintf("Thing%d", i), versions...))
+		if r := s.ForBucket(s.Store.Bucket(plural + ".example.com")); r == nil || r.Version != "v1" || r.storageVersion != "" {
+			t.Errorf("%q: %+v", versions, r)
+		}
+	}
+}
+
+// TestHoldDefinition: the first DELETE puts the finalizer and the condition in, and no later one
+// does, or a definition that has been emptied would be held again.
+func TestHoldDefinition(t *testing.T) {
+	for _, c := range []struct {
+		crd, finalizers string
+		terminating     bool
+	}{
+		{`{"metadata":{}}`, `["` + DefinitionFinalizer + `"]`, true},
+		{`{"metadata":{"finalizers":["x/y"]},"status":{}}`, `["x/y","` + DefinitionFinalizer + `"]`, true},
+		{`{"metadata":{"finalizers":["` + DefinitionFinalizer + `"]}}`, `["` + DefinitionFinalizer + `"]`, true},
+		{`{"metadata":{"deletionTimestamp":"2024-01-01T00:00:00Z","finalizers":["x/y"]}}`, `["x/y"]`, false},
+	} {
+		crd := parsed(t, c.crd)
+		stays, err := holdDefinition(nil, crd)
+		finalizers := string(tree.AppendJSON(nil, tree.At(crd, "metadata", "finalizers")))
+		if !stays || err != nil || finalizers != c.finalizers || HasCondition(crd, "Terminating") != c.terminating {
+			t.Errorf("%s: %v %v, %v", c.crd, stays, err, crd)
+		}
+	}
+}
+
+// TestPrepareDefinition: it completes the definition, and leaves alone what may be a part of the old
+// one: its status.
+func TestPrepareDefinition(t *testing.T) {
+	s, _ := testAPI(t, nil)
+	crds := s.Builtin("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
+	q := s.Internal(crds, "update", "", "widgets.example.com", "")
+	status := parsed(t, `{"storedVersions":["v0"],"conditions":[{"type":"Other","status":"True"},{"type":"ConversionServed","status":"False"}]}`)
+	before := tree.Copy(status)
+	crd := definitionText(t, "widgets", "Widget", storedV1)
+	crd["status"] = status
+	if err := s.Customs.prepareDefinition(q, crd, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !tree.Equal(status, before) {
+		t.Errorf("the old status is now %v", status)
+	}
+	if !HasCondition(crd, "Other") || !HasCondition(crd, "Established") || !tree.Equal(tree.At(crd, "status", "storedVersions"), []any{"v0", "v1"}) ||
+		tree.Text(crd, "status", "acceptedNames", "listKind") != "WidgetList" || tree.Text(crd, "spec", "names", "singular") != "widget" {
+		t.Errorf("%v", crd)
+	}
+	if strings.Contains(fmt.Sprint(crd["status"]), "ConversionServed") {
+		t.Errorf("a condition of what is no longer asked for: %v", crd["status"])
+	}
+}
+
 // TestNamesOf: what a definition's names take up, plurals, singulars and short names in one set and
 // kinds in another.
 func TestNamesOf(t *testing.T) {

@@ -309,6 +309,18 @@ func TestHashesOfBuiltin(t *testing.T) {
 			t.Errorf("%s: %s, want %s", key, url, want)
 		}
 	}
+	// That of definitions is not, but shows what the program and its table make of any.
+	custom := func(table *kinds.Table) string {
+		var c Catalog
+		c.SetServers(nil, "", table)
+		c.SetCustom("a.io", []*Definition{testCRD("a.io", "things", "Thing", "v1")})
+		return addresses(t, &c)["apis/a.io/v1"]
+	}
+	other := testKinds()
+	other.Types["meta.ObjectMeta"].Doc = "Something else."
+	if custom(testKinds()) != custom(testKinds()) || custom(testKinds()) == custom(other) || custom(testKinds()) == custom(nil) {
+		t.Error("the hash of a definition does not follow the table")
+	}
 	table := testKinds()
 	table.Kind("authentication.k8s.io", "v1", "TokenReview").Type.Doc = "Something else."
 	c.SetServers(slices.Concat(GroupsOf(table, "core"), GroupsOf(table, "extensions")), "", table)
