@@ -4,14 +4,25 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
+
+	"apichain/internal/metrics"
 )
 
 // The two filter chains, as data: what runs, what the admin endpoint shows and what the
-// test asserts are the same rows, in the order a request meets them.
+// test asserts are the same rows, in the order a request meets them. A row says where it stands
+// and why; the filter in it says what it does.
+//
+// newChain compiles the rows of a listener from the inside out: around the director goes the last
+// row, and so on to the first. Rows that are off are left out of the calls, not of the positions,
+// so that row 5 is the same row in every program. Each step is handed the rest of the chain, as
+// net/http middleware is, but at the call: a filter is one function, and costs one call.
+//
+// A request notes its position before each step (exchange.at). Everything that is said of where
+// requests are, where they ended and how many passed a row is derived from that one number.
 
 // handler takes a request inward. An error is the refusal or failure that the client
 // gets; the chain renders it, once, at its outer end.
@@ -20,11 +31,18 @@ type handler func(x *exchange) error
 // filter is what a filter_*.go file gives to a row: the step itself, or why it is
 // switched off. A filter without a step is done by the exchange when it is opened.
 type filter struct {
-	wrap  func(next handler) handler
-	off   string        // why it is switched off; "" is on
-	idle  func() string // why it does nothing now, "" while it works; nil: it always works
-	flags []string      // the flags that govern it
-	brief bool          // it does less than reading the clock costs, so that is left out; see recent_time.go
+	// step takes x inward by calling next, or answers it by returning without. It may run for many
+	// exchanges at once.
+	step func(x *exchange, next handler) error
+	// off says why it is switched off; "" is on.
+	off string
+	// idle says why it does nothing now, "" while it works; nil: it always works.
+	idle func() string
+	// flags govern it.
+	flags []string
+	// brief is a step that does less than reading the clock costs, so that is left out; see
+	// recent_time.go.
+	brief bool
 }
 
 // row is a filter in its place.
@@ -34,8 +52,8 @@ type row struct {
 	filter
 }
 
-// plainRows is the chain of the plain listener: the seed's insecure chain, behind the
-// checks that keep a hostile web page or a doubtful request away.
+// plainRows returns the chain of the plain listener: that of the insecure port which upstream once
+// had, behind the checks that keep a hostile web page or a doubtful request away.
 func plainRows(p *program) []row {
 	return []row{
 		{"canonical-path", "first, so that every later decision sees one spelling of the path", canonicalPath(p)},
@@ -54,7 +72,7 @@ func plainRows(p *program) []row {
 	}
 }
 
-// secureRows is the chain of the TLS listener, in upstream's order (v0.37).
+// secureRows returns the chain of the TLS listener, in upstream's order (v0.37).
 func secureRows(p *program) []row {
 	return []row{
 		{"canonical-path", "first, so that what is authorised is what is routed", canonicalPath(p)},
@@ -85,29 +103,33 @@ func secureRows(p *program) []row {
 }
 
 // runs reports whether requests enter the row.
-func (r *row) runs() bool { return r.off == "" && r.wrap != nil }
+func (r *row) runs() bool { return r.off == "" && r.step != nil }
 
 // chain is the compiled chain of one listener: an http.Handler that opens an exchange,
-// takes it through the rows and to the director, and closes it.
+// takes it through the rows and to the director, and closes it. newChain makes it; what is not
+// atomic or locked does not change afterwards.
 type chain struct {
-	listener string
+	program  *program
+	log      *slog.Logger
+	listener string // http or https
 	rows     []row
 	run      handler
-	log      *slog.Logger
-	program  *program
 
-	// Positions, for readers from other goroutines: which fields are set from where on.
+	// Positions, for readers from other goroutines: which fields are set from where on; -1 without
+	// such a row.
 	infoRow, userRow, actingRow, timeoutRow, panicRow int
 	// outerHeader is what the filters outside the time limit put on every answer.
 	outerHeader http.Header
 
-	abandoned atomic.Int64 // handlers that go on after their time limit
-	ended     []atomic.Uint64
-	answered  []statusCounts
-	timed     bool        // whether filters note when they are entered
-	times     []durations // own times of each row, of a sample
 	inFlight  inFlightLimits
 	table     table
+	abandoned atomic.Int64 // handlers that go on after their time limit
+
+	// By position; the director and the handler have one each, behind the rows.
+	ended    []atomic.Uint64     // exchanges that ended there
+	answered []statusCounts      // answers given there
+	timed    bool                // whether filters note when they are entered
+	times    []metrics.Durations // own times of each row, of a sample; nil unless timed
 }
 
 // newChain compiles rows around the director of the outermost server.
@@ -117,6 +139,7 @@ func newChain(p *program, listener string, rows []row) *chain {
 	c.answered = make([]statusCounts, len(rows)+2)
 	c.infoRow, c.userRow, c.actingRow = c.position("request-info"), c.position("authentication"), c.position("impersonation")
 	c.timeoutRow, c.panicRow = c.position("timeout"), c.position("panic-recovery")
+	// Where nobody can impersonate, whom a request acts as is known with who it is.
 	if c.actingRow < 0 {
 		c.actingRow = c.userRow
 	}
@@ -129,56 +152,56 @@ func newChain(p *program, listener string, rows []row) *chain {
 		if len(rows) >= mostPlaces {
 			panic(fmt.Sprintf("the chain of %s has %d rows, and a recording has no room for them: raise mostPlaces", listener, len(rows)))
 		}
-		c.times = make([]durations, len(rows)+1)
+		c.times = make([]metrics.Durations, len(rows)+1)
 	}
 	c.run = direct
 	for i := len(rows) - 1; i >= 0; i-- {
 		if i == c.actingRow {
 			c.run = c.announced(c.run)
 		}
-		if !rows[i].runs() {
-			continue
+		if rows[i].runs() {
+			c.run = c.entered(i, c.run)
 		}
-		step := enter
-		if c.timed && i > 0 && !rows[i].brief {
-			step = enterTimed
-		}
-		c.run = step(int32(i), rows[i].wrap(c.run))
 	}
 	return c
 }
 
-// enter notes where an exchange is before it goes on.
-func enter(position int32, inner handler) handler {
+// entered returns row i in front of next: it notes where an exchange is, and in a timed chain when
+// it came there, before it goes on.
+func (c *chain) entered(i int, next handler) handler {
+	step, position := c.rows[i].step, int32(i)
+	// The first row's time begins with the exchange.
+	if c.timed && i > 0 && !c.rows[i].brief {
+		return func(x *exchange) error {
+			x.mark(i)
+			x.at.Store(position)
+			return step(x, next)
+		}
+	}
 	return func(x *exchange) error {
 		x.at.Store(position)
-		return inner(x)
+		return step(x, next)
 	}
 }
 
 // announced tells the streams of an exchange, if they want to know, once it is known who
 // it acts as.
-func (c *chain) announced(inner handler) handler {
+func (c *chain) announced(next handler) handler {
 	return func(x *exchange) error {
 		if c.program.hub.Recording() && x.dry == nil {
 			x.at.Store(int32(c.actingRow) + 1) // from here on the user may be read
 			c.program.publishStarted(x)
 		}
-		return inner(x)
+		return next(x)
 	}
 }
 
-// position is the index of the row called name, or -1.
+// position returns the index of the row called name, or -1.
 func (c *chain) position(name string) int {
-	for i := range c.rows {
-		if c.rows[i].name == name {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(c.rows, func(r row) bool { return r.name == name })
 }
 
-// place is the name of a position: a row, "director" or "handler".
+// place returns the name of a position: a row, "director" or "handler".
 func (c *chain) place(at int) string {
 	switch {
 	case at < len(c.rows):
@@ -196,100 +219,30 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.table.add(x)
 	err := c.run(x)
 	if err != nil {
+		// A brief filter has not noted its time; rendering its refusal is its own.
 		if at := int(x.at.Load()); at > 0 && at < len(c.rows) && c.rows[at].brief {
 			x.mark(at)
 		}
 		x.Fail(err)
 	}
 	abort := x.close()
-	how, by := endCompleted, -1
-	switch at := int(x.at.Load()); {
-	case x.panicked != nil:
-		if how = endPanicked; !abort { // else the handler had answered
-			by = c.panicRow
-		}
-	case abort || x.aborted.Load():
-		how = endCut
-	case at < len(c.rows) && err != errLeft:
-		how, by = endRefused, at
-	case x.parent.Err() != nil:
-		how = endClientGone
-	}
+	how, by := x.ended(err, abort)
 	c.finish(x, how, by)
 	if abort {
 		panic(http.ErrAbortHandler) // net/http's way to break an answer off; it logs nothing
 	}
 }
 
-// ending is why an exchange ended.
-type ending string
-
-const (
-	endCompleted  ending = "completed"
-	endRefused    ending = "refused" // a filter answered
-	endTimedOut   ending = "timed-out"
-	endClientGone ending = "client-gone"
-	endPanicked   ending = "panicked"
-	endCut        ending = "cut"
-)
-
-// finish closes the books of an exchange, once: counters, metrics, audit event, access
-// record, recent requests, streams, in that order, and last the places it held. by is the
-// row that answered, or -1. It runs in the request's own goroutine or, when the time limit
-// answers, in the timer's, while the handler goes on.
-func (c *chain) finish(x *exchange, how ending, by int) {
-	x.mu.Lock()
-	if x.finished {
-		x.mu.Unlock()
-		return
-	}
-	x.finished = true
-	trail := x.audit
-	if !x.left {
-		x.isAbandoned = true
-		c.abandoned.Add(1)
-		if x.conn != nil && x.req.ProtoMajor == 1 {
-			x.conn.abandoned.Store(true)
-		}
-	}
-	x.mu.Unlock()
-
-	took := time.Since(x.received)
-	status := int(x.status.Load())
-	alike := c.ended[x.at.Load()].Add(1)
-	if by >= 0 {
-		c.answered[by].add(status)
-	}
-	c.program.observe(x, how, status, took)
-	if trail != nil {
-		x.completeTrail(trail, how, status, took)
-	}
-	if c.program.logLevel.of(x, true) >= accessVerbosity {
-		logAccess(x, how, status, took)
-	}
-	if x.recording != nil {
-		c.program.recent.add(x, how, took, alike%sampleOf == 1)
-	}
-	c.table.remove(x)
-	if c.program.hub.Recording() {
-		c.program.publishEnded(x, how, took)
-	}
-	if x.watched {
-		c.program.watches.leave(x)
-	}
-	if x.grouped {
-		c.program.requests.leave()
-	}
-}
-
-// endConnection reports whether this answer must be the last on its connection.
+// endConnection reports whether this answer must be the last on its connection: in a stop or a
+// drain, where the rest of a stalled body would come, and where HTTP/1 is so old or the body
+// framed so oddly that what follows cannot be trusted.
 func (c *chain) endConnection(x *exchange) bool {
 	return c.program.stop.endConnections.Load() || c.program.draining.on.Load() || x.reading.stalled.Load() ||
 		(x.req.ProtoMajor == 1 && (x.req.ProtoMinor == 0 || len(x.req.TransferEncoding) > 0))
 }
 
-// passed is how many requests went inward of each row since the start: all that ended,
-// or are now, deeper than it.
+// passed returns how many requests went inward of each row since the start: all that ended,
+// or are now, deeper than it. While requests are served the numbers are not of one moment.
 func (c *chain) passed() []uint64 {
 	deeper := make([]uint64, len(c.rows)+2)
 	for i := range c.ended {
@@ -307,12 +260,14 @@ func (c *chain) passed() []uint64 {
 	return out
 }
 
-// statusCounts counts answers by status code. Filters answer rarely, so a lock will do.
+// statusCounts counts answers by status code. Filters answer rarely, so a lock will do. The zero
+// value is ready.
 type statusCounts struct {
 	mu sync.Mutex
 	n  map[int]uint64
 }
 
+// add counts one answer.
 func (s *statusCounts) add(code int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -322,7 +277,7 @@ func (s *statusCounts) add(code int) {
 	s.n[code]++
 }
 
-// counts is a copy by code as text, and the sum of those from 400 on.
+// counts returns a copy by code as text, and the sum of those from 400 on.
 func (s *statusCounts) counts() (byCode map[string]uint64, rejected uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -337,7 +292,8 @@ func (s *statusCounts) counts() (byCode map[string]uint64, rejected uint64) {
 }
 
 // table is the exchanges now under way, in shards so that requests seldom meet at a
-// lock. The zero value is ready.
+// lock. A shard is a list through the exchanges themselves, so that entering it allocates
+// nothing. The zero value is ready.
 type table struct {
 	shards [16]struct {
 		mu   sync.Mutex
@@ -346,6 +302,7 @@ type table struct {
 	}
 }
 
+// add puts an exchange in, whose id is set.
 func (t *table) add(x *exchange) {
 	s := &t.shards[x.id%uint64(len(t.shards))]
 	s.mu.Lock()
@@ -357,6 +314,7 @@ func (t *table) add(x *exchange) {
 	s.mu.Unlock()
 }
 
+// remove takes an exchange out that was put in. It keeps its own links: it is never put in again.
 func (t *table) remove(x *exchange) {
 	s := &t.shards[x.id%uint64(len(t.shards))]
 	s.mu.Lock()
@@ -383,5 +341,3 @@ func (t *table) each(f func(*exchange)) {
 		s.mu.Unlock()
 	}
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -14,36 +14,66 @@ import (
 	"apichain/internal/metrics"
 )
 
-// conn is an accepted connection, below TLS. It knows whether its peer takes what is
-// written, which net/http has no limit for, and in which state net/http has it.
+// Connections, as net/http does not know them: whether the peer takes what is written, what is under
+// way on them, and which of them a stop must wait for. A conn lies below TLS, so that it sees the
+// bytes that move, and every exchange has its own at hand (connFrom).
+//
+// net/http uses a connection from several goroutines: its handlers write, its background read waits
+// for the next request or the end, and HTTP/2 has a reader and many writers. The progress check
+// (progress.go) comes by beside them, several times a second. It can only interrupt: it sets a
+// deadline in the past, the call that waits returns with a timeout, and resume tells an interruption
+// without reason from one with.
+//
+//	Write ── waits ──> progress check, --write-progress-timeout after it began: interrupt(id)
+//	  ^                 │
+//	  └── resume: 1 KiB has moved, or it was another write's ── no: the caller gets the timeout
+
+// conn is an accepted connection, below TLS. Its methods may be called concurrently, as those of
+// every net.Conn.
 type conn struct {
 	net.Conn
-	listener  *listener
-	unix      bool
-	accepted  time.Time
-	abandoned atomic.Bool // its handler goes on after the time limit: a stop does not wait for it
-	state     atomic.Int32
-	requests  atomic.Int32
-	watches   atomic.Int32 // long-running requests on it
-	watching  atomic.Int32 // those that are watches: they have a time limit of their own
+	listener *listener
+	unix     bool
+	accepted time.Time
 
-	out         stall
-	mu          sync.Mutex // guards the deadlines
-	interrupted uint32     // the write that the progress watch has interrupted
-	readBy      time.Time  // a far read deadline, which the progress watch keeps
-	armed       bool       // the socket has a read deadline
-	head        headWatch
+	// What is under way on it; busy says which of it a stop waits for.
+
+	// state is an http.ConnState.
+	state atomic.Int32
+	// abandoned says that its handler goes on after the time limit.
+	abandoned atomic.Bool
+	// requests counts those that it has carried so far.
+	requests atomic.Int32
+	// longRunning counts the long-running requests under way.
+	longRunning atomic.Int32
+	// watches counts those of them that are watches, which have a time limit of their own.
+	watches atomic.Int32
+
+	// out is the write under way.
+	out stall
+	// mu guards the deadlines: what follows, and the calls that set them.
+	mu sync.Mutex
+	// interrupted is the number of the write that the progress check has interrupted; 0: none.
+	interrupted uint32
+	// readBy is a far read deadline, which the progress check keeps; zero: none.
+	readBy time.Time
+	// armed says that the socket has a read deadline.
+	armed bool
+
+	// head is for the goroutine that reads.
+	head headScan
 }
 
+// connKey is the key of a conn in the contexts of its requests.
 type connKey struct{}
 
-// connFrom is the connection of a request, by its context; nil for one that came over none.
+// connFrom returns the connection of a request, by its context; nil for one that came over none.
 func connFrom(ctx context.Context) *conn {
 	c, _ := ctx.Value(connKey{}).(*conn)
 	return c
 }
 
-// connOf is the conn below what net/http calls the connection.
+// connOf returns the conn below what net/http calls the connection; nil if there is none.
 func connOf(c net.Conn) *conn {
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
@@ -52,7 +82,8 @@ func connOf(c net.Conn) *conn {
 	return oc
 }
 
-// withConn is http.Server.ConnContext: requests find their connection in the context.
+// withConn is http.Server.ConnContext: requests find their connection in the context, at one
+// allocation for each connection, not for each request.
 func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, connOf(c))
 }
@@ -66,8 +97,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write writes all of p. The progress watch interrupts a write that has waited for the
-// limit; if the peer has taken progressUnit bytes since, the write goes on.
+// Write writes all of p. The progress check interrupts a write that has waited for the
+// limit; if the peer has taken progressUnit bytes since, the write goes on, however long it takes in
+// all: slow clients are served, stuck ones are not.
 func (c *conn) Write(p []byte) (int, error) {
 	total := 0
 	for {
@@ -81,8 +113,8 @@ func (c *conn) Write(p []byte) (int, error) {
 	}
 }
 
-// resume reports whether a failed write was interrupted by the progress watch although
-// there was progress, and lifts the interruption.
+// resume reports whether a failed write, called id, of which n bytes were taken, was interrupted by
+// the progress check although there was progress, and lifts the interruption.
 func (c *conn) resume(id uint32, n int, err error) bool {
 	var t net.Error
 	if !errors.As(err, &t) || !t.Timeout() {
@@ -90,6 +122,8 @@ func (c *conn) resume(id uint32, n int, err error) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// An interruption may come when the write that it was meant for has just ended, and hit the
+	// next one, which has done nothing wrong. A deadline that we have not set is the caller's.
 	if c.interrupted == 0 || c.interrupted == id && n < progressUnit {
 		return false
 	}
@@ -105,16 +139,18 @@ func (c *conn) interrupt(id uint32) {
 	_ = c.Conn.SetWriteDeadline(time.Unix(1, 0))
 }
 
-// farDeadline is from when on a read deadline is the progress watch's to keep: well above
-// its tick, at most a second.
+// farDeadline is from when on a read deadline is the progress check's to keep: well above
+// its tick, which is at most a second.
 const farDeadline = 3 * time.Second
 
 // SetReadDeadline is cheap for far deadlines. net/http sets and lifts three of them for
 // each request, all but a few for nothing, and each would start or stop a timer of the
-// runtime.
+// runtime. A far one is only noted; the progress check hands it to the socket when it is near. The
+// clock is the check's last tick, since to ask for the time costs more than the rest.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// A second more than farDeadline, for what has passed since that tick.
 	if !t.IsZero() && t.Sub(time.Unix(0, c.listener.conns.now.Load())) < farDeadline+time.Second {
 		c.readBy, c.armed = time.Time{}, true
 		return c.Conn.SetReadDeadline(t)
@@ -127,12 +163,12 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(time.Time{})
 }
 
-// SetDeadline is both deadlines.
+// SetDeadline sets both deadlines.
 func (c *conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.Conn.SetWriteDeadline(t))
 }
 
-// arm hands a read deadline that is near to the socket.
+// arm hands a read deadline that is near to the socket. The progress check calls it at each tick.
 func (c *conn) arm(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -142,7 +178,8 @@ func (c *conn) arm(now time.Time) {
 	}
 }
 
-// CloseWrite lets net/http end an answer while the client still sends.
+// CloseWrite lets net/http end an answer while the client still sends, for a connection that is no
+// TLS: it looks for the method.
 func (c *conn) CloseWrite() error {
 	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()
@@ -150,7 +187,7 @@ func (c *conn) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// Close closes the connection and strikes it off the list.
+// Close closes the connection and strikes it off the list, once.
 func (c *conn) Close() error {
 	c.listener.conns.remove(c)
 	return c.Conn.Close()
@@ -159,23 +196,27 @@ func (c *conn) Close() error {
 // abort closes the connection at once, whatever is under way on it.
 func (c *conn) abort() { _ = c.Close() }
 
-// sawTransferEncoding reports whether the first request of the connection was HTTP/1.0
-// with Transfer-Encoding, or whether this is a later HTTP/1.0 request, of which we
-// cannot know: a client that begins with HTTP/1.1 has no reason to go on with 1.0. On
-// TLS, where nothing is known of the first request either, it knows of the later ones.
+// sawTransferEncoding reports whether an HTTP/1.0 request may have had Transfer-Encoding, which
+// proxies read in different ways (RFC 9112, 6.1): the first of the connection if it had, and a later
+// one always, since we cannot know: a client that begins with HTTP/1.1 has no reason to go on with
+// 1.0. Of the first one on TLS nothing is known.
 func (c *conn) sawTransferEncoding() bool {
 	return c != nil && (c.head.found || c.requests.Load() > 1)
 }
 
-// headWatch looks through the head of a connection's first request for
+// headScan looks through the head of a connection's first request for
 // Transfer-Encoding in HTTP/1.0, which net/http removes before a handler can see it.
-// Every HTTP/1.0 request ends its connection, so the first is the only one to look at.
-type headWatch struct {
+// Every HTTP/1.0 request ends its connection, so the first is the only one to look at. Nearly every
+// connection is done with its first line, which ends in HTTP/1.1, without a copy.
+type headScan struct {
 	done, found bool
-	seen        []byte // the head so far; nil when the first chunk decided
+	// seen is the head so far; nil when the first chunk decided.
+	seen []byte
 }
 
-func (h *headWatch) look(p []byte) {
+// look takes the bytes that were read next. It gives up after 64 KiB, found or not: net/http
+// refuses such a head.
+func (h *headScan) look(p []byte) {
 	const most = 64 << 10
 	buf := p
 	if h.seen != nil {
@@ -191,6 +232,8 @@ func (h *headWatch) look(p []byte) {
 		h.done, h.seen = true, nil
 		return
 	}
+	// HTTP/1.0: line by line to the empty one. A head in parts is looked through from its beginning
+	// at each part; clients of this kind are rare, and short of words.
 	for rest := buf[line+1:]; ; {
 		end := bytes.IndexByte(rest, '\n')
 		if end < 0 {
@@ -214,42 +257,49 @@ func (h *headWatch) look(p []byte) {
 	h.done, h.seen = true, nil
 }
 
-func (h *headWatch) keep(buf []byte) {
+// keep copies the head so far, unless it is kept already: what was read belongs to the reader.
+func (h *headScan) keep(buf []byte) {
 	if h.seen == nil {
 		h.seen = append(make([]byte, 0, 2*len(buf)), buf...)
 	}
 }
 
-// conns are the connections of the program, by listener and state.
+// conns are the open connections of the program, of all listeners.
 type conns struct {
-	mu      sync.Mutex
-	open    map[*conn]struct{}
-	changed chan struct{} // has a token after a change of state while somebody waits
-	now     atomic.Int64  // the last tick of the progress watch, a clock that costs nothing
+	mu   sync.Mutex
+	open map[*conn]struct{}
+	// changed has a token when a state has changed since the last one was taken.
+	changed chan struct{}
+	// now is the last tick of the progress check in Unix nanoseconds, a clock that costs nothing.
+	now atomic.Int64
 }
 
+// newConns makes an empty set, whose clock is right.
 func newConns() *conns {
 	s := &conns{open: map[*conn]struct{}{}, changed: make(chan struct{}, 1)}
 	s.now.Store(time.Now().UnixNano())
 	return s
 }
 
+// add puts a connection on the list.
 func (s *conns) add(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open[c] = struct{}{}
 }
 
+// remove strikes a connection off the list, and counts it as closed the first time.
 func (s *conns) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// net/http, TLS and a stop may each close it.
 	if _, ok := s.open[c]; ok {
 		delete(s.open, c)
 		c.listener.closed.Add(1)
 	}
 }
 
-// setState is http.Server.ConnState.
+// setState is http.Server.ConnState: net/http calls it at each change of a connection's state.
 func (s *conns) setState(nc net.Conn, state http.ConnState) {
 	c := connOf(nc)
 	if c == nil {
@@ -262,7 +312,7 @@ func (s *conns) setState(nc net.Conn, state http.ConnState) {
 	}
 }
 
-// list is the open connections.
+// list returns the open connections, in no order.
 func (s *conns) list() []*conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -273,17 +323,18 @@ func (s *conns) list() []*conn {
 	return out
 }
 
-// busy counts connections of the serving listeners that are new or active, without
-// those that a stop does not wait for: their handler was abandoned, or they carry a
-// watch, which ends in its own way.
+// busy counts connections of the serving listeners that are new or active, and those that are idle,
+// without those that a stop does not wait for: their handler was abandoned, or they carry a
+// long-running request, which ends in its own way.
 func (s *conns) busy() (n, idle int) {
 	for _, c := range s.list() {
-		if c.listener.role == "admin" || c.abandoned.Load() || c.watches.Load() > 0 {
+		if c.listener.role == "admin" || c.abandoned.Load() || c.longRunning.Load() > 0 {
 			continue
 		}
 		switch http.ConnState(c.state.Load()) {
 		case http.StateNew:
-			// One that has said nothing for a second is a spare of its client.
+			// One that has said nothing for a second is a spare of its client: it may stay so for
+			// ever, and net/http's Shutdown waits five seconds for it.
 			if time.Since(c.accepted) < time.Second {
 				n++
 			}

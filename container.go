@@ -71,17 +71,22 @@ type Param struct {
 // container routes to web services. Its methods may be called concurrently, and web services may
 // be added while it serves: lookups take no lock (swapped).
 type container struct {
-	server string // name of the server it is of, for its routes
+	// server is the name of the server it is of, for its routes.
+	server string
 
-	table    swapped[node]       // of roots; its lock guards what follows
-	services map[string]*service // by root
-	taken    map[string]*route   // by method and shape (route.key)
+	// table is the trie of roots; its lock guards what follows.
+	table swapped[node]
+	// services are by root.
+	services map[string]*service
+	// taken are all routes, by method and shape (route.key).
+	taken map[string]*route
 }
 
 // service is a registered web service.
 type service struct {
 	root string
-	at   string // file:line that registered it
+	// at is the file:line that registered it.
+	at string
 	// routes does not change.
 	routes []*route
 	// trie is of the paths below the root; nil until compiled, under the container's lock.
@@ -307,8 +312,10 @@ func refuse(req *http.Request, routes []*route) *status.Error {
 		}
 	}
 	switch {
+	// Sorted and each once: a method has a route for each pattern that takes the path.
 	case !slices.Contains(methods, req.Method):
-		e := plainRefusal(http.StatusMethodNotAllowed, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+		e := plainRefusal(http.StatusMethodNotAllowed, "MethodNotAllowed",
+			"the server does not allow this method on the requested resource")
 		e.Allow = strings.Join(sorted(methods), ", ")
 		return e
 	case !typeFits:

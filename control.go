@@ -11,19 +11,35 @@ import (
 	"apichain/internal/metrics"
 )
 
-// control is what drain, log level and faults have in common: it is switched on for a
-// time, after which it undoes itself. It may be used concurrently.
-type control struct {
-	p    *program
-	name string     // drain, loglevel or faults
-	item func() any // what GET shows of it; it is called without the lock
+// What can be switched from outside while the program serves: the drain, the log level, faults. Each
+// is set for a time that must be given, and undoes itself when that is over, so that nobody has to
+// remember to, and a session that died leaves nothing behind. Setting it again replaces it whole, with
+// a new time.
+//
+//	off ── set ──> on ── clear, its time is over ──> off
+//	                └── set ──> on, otherwise
+//
+// Each change is one step: no request sees a part of it, and what it writes to the timeline, the log
+// and the streams is in the order of the changes. None can be set once a stop has begun.
 
-	mu      sync.Mutex // taken before those of the watches, the timeline and the streams
-	state   admin.ControlState
-	forget  context.CancelFunc // ends the context of what is set; nil before the first
+// control is what drain, log level and faults have in common. It may be used concurrently.
+type control struct {
+	p *program
+	// name is drain, loglevel or faults.
+	name string
+	// item returns what GET shows of it; it is called without the lock.
+	item func() any
+
+	// mu is taken before the locks of the watches, the timeline and the streams.
+	mu    sync.Mutex
+	state admin.ControlState
+	// forget ends the context of what is set; nil before the first.
+	forget context.CancelFunc
+	// undoing takes back what is set.
 	undoing func()
 
-	telling sync.Mutex // held from the reading of item to its event; taken before mu
+	// telling is held from the reading of item to its event; it is taken before mu.
+	telling sync.Mutex
 }
 
 // set switches the control on or replaces it whole: apply makes it so, over what was
@@ -33,13 +49,20 @@ type control struct {
 // fails with 409 from ShutdownInitiated on.
 func (c *control) set(s admin.Setting, apply func(context.Context), undo func()) *admin.Error {
 	if c.p.signals.shutdownInitiated.fired() {
-		return &admin.Error{Code: http.StatusConflict, Reason: "Conflict", Message: "the program is stopping: " + c.name + " cannot be switched on any more"}
+		return &admin.Error{
+			Code: http.StatusConflict, Reason: "Conflict",
+			Message: "the program is stopping: " + c.name + " cannot be switched on any more",
+		}
 	}
 	c.mu.Lock()
 	now := time.Now()
-	c.state = admin.ControlState{Active: true, SetBy: s.By, SetAt: admin.Time(now), ExpiresAt: admin.Time(now.Add(s.For)), Note: s.Note}
+	c.state = admin.ControlState{
+		Active: true, SetBy: s.By, SetAt: admin.Time(now), ExpiresAt: admin.Time(now.Add(s.For)), Note: s.Note,
+	}
 	c.undoing = undo
 	replaced := c.forget
+	// What is set has a context of its own, by which a timer whose time is over knows that it was
+	// replaced meanwhile.
 	ctx, forget := context.WithCancel(c.p.background)
 	c.forget = forget
 	c.p.owned.Go(func() {
@@ -51,11 +74,14 @@ func (c *control) set(s admin.Setting, apply func(context.Context), undo func())
 		case <-ctx.Done():
 		}
 	})
+	// The new before the end of the old, without undo between: a drain that is replaced by another
+	// goes on draining.
 	apply(ctx)
 	if replaced != nil {
 		replaced()
 	}
 	c.changedLocked("on", s.By)
+	// item takes locks of its own, this one too.
 	c.mu.Unlock()
 	c.publish()
 	return nil
@@ -97,24 +123,26 @@ func (c *control) publish() {
 	c.p.publish(c.name, c.name, c.item())
 }
 
-// shown is the state for the admin endpoint.
+// shown returns the state, for the admin endpoint.
 func (c *control) shown() admin.ControlState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state
 }
 
-// everyControl is all there are, by name.
+// everyControl returns all there are, by name.
 func (p *program) everyControl() []*control {
 	return []*control{&p.draining.control, &p.faults.control, &p.logLevel.control}
 }
 
-// controls are those that are on.
+// controls returns those that are on, for the admin endpoint.
 func (p *program) controls() []admin.Control {
 	out := []admin.Control{}
 	for _, c := range p.everyControl() {
 		if s := c.shown(); s.Active {
-			out = append(out, admin.Control{Control: c.name, SetBy: s.SetBy, SetAt: s.SetAt, ExpiresAt: s.ExpiresAt, Note: s.Note, Href: "/admin/v1/" + c.name})
+			out = append(out, admin.Control{
+				Control: c.name, SetBy: s.SetBy, SetAt: s.SetAt, ExpiresAt: s.ExpiresAt, Note: s.Note, Href: "/admin/v1/" + c.name,
+			})
 		}
 	}
 	return out

@@ -7,6 +7,12 @@ import (
 	"apichain/internal/status"
 )
 
+// The director sends a request where it belongs. There is one of it for both chains, and it is
+// asked twice: find walks the delegation chain, early, because filters must know the route; direct
+// is the innermost step of a chain and goes there.
+//
+//	aggregator ── container? mux? ──> core ── container? mux? ──> extensions ── … custom? ──> 404
+
 // target is where a request goes: a route of a server, or the refusal of the container
 // that claims its path. The zero value is: to nobody.
 type target struct {
@@ -41,8 +47,7 @@ func (s *Server) find(r *http.Request, dry *dryRun) target {
 	return target{}
 }
 
-// direct is the director: it sends the exchange where find found; a dry run ends in front
-// of the handler.
+// direct sends the exchange where find found; a dry run ends in front of the handler.
 func direct(x *exchange) error {
 	x.mark(len(x.chain.rows))
 	x.at.Store(int32(len(x.chain.rows)))
@@ -58,6 +63,7 @@ func direct(x *exchange) error {
 	case x.dry != nil:
 		return nil
 	}
+	// Counted here, not where the route was found: between the two a filter may have refused.
 	t.route.hits.Add(1)
 	t.route.lastHit.Store(x.received.UnixNano())
 	t.route.setPathValues(&x.req)
@@ -70,7 +76,10 @@ func direct(x *exchange) error {
 // were installed is told to try again: its path may be there in a moment.
 func notFound(x *exchange) error {
 	if x.early {
-		return &status.Error{Code: http.StatusServiceUnavailable, Reason: "ServiceUnavailable", Message: "the request has been made before all known HTTP paths have been installed, please try again", RetryAfter: int((5 * time.Second).Seconds())}
+		return &status.Error{
+			Code: http.StatusServiceUnavailable, Reason: "ServiceUnavailable", RetryAfter: int((5 * time.Second).Seconds()),
+			Message: "the request has been made before all known HTTP paths have been installed, please try again",
+		}
 	}
 	return status.PlainText(http.StatusNotFound, "404 page not found")
 }

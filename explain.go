@@ -197,7 +197,7 @@ func (x *exchange) filterSteps(at int) []admin.Step {
 		switch {
 		case row.off != "", !said && i != at && row.idle != nil && row.idle() != "":
 			continue
-		case row.wrap == nil:
+		case row.step == nil:
 			r.why = "done where the request is opened and closed"
 		}
 		position := i + 1

@@ -240,9 +240,7 @@ func TestExplainWaits(t *testing.T) {
 	c := p.chain("http")
 	fault := func(f func(x *exchange, next handler) error) admin.Explanation {
 		rows := slices.Clone(c.rows)
-		rows[len(rows)-1].filter = filter{wrap: func(next handler) handler {
-			return func(x *exchange) error { return f(x, next) }
-		}}
+		rows[len(rows)-1].filter = filter{step: f}
 		r, err := p.dryRequest("http", &admin.ExplainRequest{Path: "/version"})
 		if err != nil {
 			t.Fatal(err)
@@ -328,7 +326,7 @@ func TestExplainChangesNothing(t *testing.T) {
 			out["chain "+c.listener] = fmt.Sprint(c.passed(), n, c.inFlight.readOnly.Load(), c.inFlight.mutating.Load(), c.abandoned.Load())
 		}
 		success, failure, failed := r.authn.Attempts()
-		out["counters"] = fmt.Sprint(r.requestIDs.Load(), r.requests.count(), r.watches.count(), success, failure, failed, r.generation.Load())
+		out["counters"] = fmt.Sprint(r.requestIDs.Load(), r.requests.count(), len(r.longRunning.list()), success, failure, failed, r.generation.Load())
 		return out
 	}
 	for _, kind := range []string{"http", "https"} { // so that there is something to keep
@@ -394,7 +392,7 @@ func TestExplainBeforeAndAfter(t *testing.T) {
 	p.fire(p.signals.muxAndDiscoveryComplete, "")
 	check("run", "GET /none", 404, "not-found")
 	p.requests.close()
-	p.watches.close()
+	p.longRunning.close()
 	check("drain", "GET /version", 503, "wait-group")
 	check("drain", "GET /api/v1/namespaces?watch=1", 503, "watch-termination")
 	check("drain", "GET /readyz", 0, "")

@@ -72,7 +72,7 @@ func (s source) SetFaults(set admin.Setting, f admin.FaultSet) *admin.Error {
 		// In force before the walk, so that a watch that begins meanwhile, and is not in the table
 		// yet, finds them by itself.
 		c.rules.Store(rules)
-		s.p.watching.each(c.applyToWatch)
+		s.p.watchTable.each(c.applyToWatch)
 	}, func() { c.rules.Store(nil) })
 }
 

@@ -12,22 +12,38 @@ import (
 	"apichain/internal/atomicfile"
 )
 
-// filesOptions name the files that tell others where the server is.
+// How others learn that the server is ready and where: the ready file, a kubeconfig, and lines on
+// stdout. All of it is written at the moment the server is ready and not before, in this order, and each
+// file is there whole or not at all. So a test in any language starts the process, waits for the ready
+// file, and has the addresses, whatever ports were free; a person pastes a line into the shell.
+//
+//	{"pid":4711,"version":"v0.1.0","http":["http://127.0.0.1:8080"],"https":[…],"admin":[…],"kubeconfig":""}
+//
+// The files are removed at exit, also at a second signal: one that is there means a server. The token
+// in the kubeconfig is of this process alone and dies with it.
+
+// filesOptions name the files that tell others where the server is; "" is none.
 type filesOptions struct{ ready, kubeconfig string }
 
+// register declares the flags of the files.
 func (o *filesOptions) register(f *flags) {
 	f.in("files")
-	f.text(&o.ready, "ready-file", "", "file that is written when the server is ready, with process id and addresses as JSON, and removed at exit")
-	f.text(&o.kubeconfig, "kubeconfig", "", "file that is written when the server is ready, with which kubectl reaches the TLS listener, or without one the plain listener, as cluster-admin; removed at exit")
+	f.text(&o.ready, "ready-file", "",
+		"file that is written when the server is ready, with process id and addresses as JSON, and removed at exit")
+	f.text(&o.kubeconfig, "kubeconfig", "",
+		"file that is written when the server is ready, with which kubectl reaches the TLS listener, "+
+			"or without one the plain listener, as cluster-admin; removed at exit")
 }
 
+// check refuses one file for both, which would hold the one that is written last.
 func (o *filesOptions) check(p *problems) {
 	if o.ready != "" && o.kubeconfig != "" && absolute(o.ready) == absolute(o.kubeconfig) {
 		p.add("ready-file", "is the same file as --kubeconfig")
 	}
 }
 
-// readyFile is the content of --ready-file.
+// readyFile is the content of --ready-file, one line of JSON. Lists are empty, never null, where a role
+// has no listener; kubeconfig is the absolute path, or empty.
 type readyFile struct {
 	PID        int      `json:"pid"`
 	Version    string   `json:"version"`
@@ -38,8 +54,9 @@ type readyFile struct {
 }
 
 // announce writes the files and prints where the server is: this is the moment others
-// wait for.
+// wait for. It fails where a file cannot be written: whoever waits for it would wait for ever.
 func (p *program) announce() error {
+	// The ready file last: who waits for it may read the kubeconfig at once.
 	o := &p.opt.files
 	r := readyFile{PID: os.Getpid(), Version: programVersion, HTTP: p.urls("http"), HTTPS: p.urls("https"), Admin: p.urls("admin")}
 	if o.kubeconfig != "" {
@@ -70,7 +87,7 @@ func (p *program) announce() error {
 	return nil
 }
 
-// urls are the addresses of a role as clients use them; never nil.
+// urls returns the addresses of a role as clients use them; never nil.
 func (p *program) urls(role string) []string {
 	out := []string{}
 	for _, l := range p.listeners {
@@ -81,7 +98,8 @@ func (p *program) urls(role string) []string {
 	return out
 }
 
-// tryCommand is something to paste into a shell next.
+// tryCommand returns something to paste into a shell next, for one listener. It works as it stands,
+// but for a token that only the user knows.
 func (p *program) tryCommand(l *listener) string {
 	curl, base := "curl -s ", l.url()
 	if path, ok := strings.CutPrefix(base, "unix:"); ok {
@@ -105,12 +123,13 @@ func (p *program) tryCommand(l *listener) string {
 	return curl + "-k " + base + "/version"
 }
 
-// kubeconfig is a client configuration with the CA to trust, the first TCP address of the
+// kubeconfig returns a client configuration with the CA to trust, the first TCP address of the
 // TLS listener, or without one of the plain listener, and the token of a cluster-admin
 // that lives as long as this process. Clients of Kubernetes know no unix sockets.
 func (p *program) kubeconfig() ([]byte, error) {
 	server := ""
-	for _, l := range p.listeners { // http comes before https
+	// The plain listeners come first: the first of TLS takes their place, and keeps it.
+	for _, l := range p.listeners {
 		if l.role == "https" && l.network == "tcp" && !strings.HasPrefix(server, "https:") ||
 			l.role == "http" && l.network == "tcp" && server == "" {
 			server = l.url()
@@ -139,7 +158,8 @@ current-context: apichain
 `, server, base64.StdEncoding.EncodeToString(p.certs.CAPEM()), p.adminToken), nil
 }
 
-// writeFile writes a file of ours, mode 0600, in one step: nobody reads half of it.
+// writeFile writes a file of ours, mode 0600, in one step: nobody reads half of it. The error names
+// the flag.
 func (p *program) writeFile(flag, path string, content []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -151,8 +171,8 @@ func (p *program) writeFile(flag, path string, content []byte) error {
 }
 
 // removeFiles removes what was written. Another process may have written its own there
-// since, as in a handover: a ready file that is not ours is left.
-// May be called twice, and by another goroutine than writeFile.
+// since, as in a handover: a file that is not ours is left.
+// It may be called twice, and by another goroutine than writeFile.
 func (p *program) removeFiles() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -163,7 +183,8 @@ func (p *program) removeFiles() {
 	}
 }
 
-// wrote reports whether the content of a file is from this process.
+// wrote reports whether the content of a file is from this process: it has our token, or our process
+// id.
 func (p *program) wrote(path string, content []byte) bool {
 	if path == p.opt.files.kubeconfig {
 		return strings.Contains(string(content), p.adminToken)

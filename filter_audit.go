@@ -14,12 +14,13 @@ type auditOptions struct {
 	log        audit.Config
 }
 
-var _ optionGroup = (*auditOptions)(nil)
-
+// register declares the flags of the policy and of the log.
 func (o *auditOptions) register(f *flags) {
 	f.in("audit")
-	f.text(&o.policyFile, "audit-policy-file", "", "The audit policy (kind Policy, audit.k8s.io/v1) in YAML or JSON. Needs --audit-log-path.")
-	f.text(&o.log.Path, "audit-log-path", "", "The file that audit events are appended to, one JSON line each; - is standard output. Needs --audit-policy-file.")
+	f.text(&o.policyFile, "audit-policy-file", "",
+		"The audit policy (kind Policy, audit.k8s.io/v1) in YAML or JSON. Needs --audit-log-path.")
+	f.text(&o.log.Path, "audit-log-path", "",
+		"The file that audit events are appended to, one JSON line each; - is standard output. Needs --audit-policy-file.")
 	f.int(&o.log.MaxSize, "audit-log-maxsize", 0, "Megabytes after which the audit log is rotated; 0 means 100.")
 	f.int(&o.log.MaxBackups, "audit-log-maxbackup", 0, "The number of rotated audit logs to keep; 0 keeps all.")
 	f.int(&o.log.MaxAge, "audit-log-maxage", 0, "Days to keep rotated audit logs, counted from the time in their names; 0 keeps all.")
@@ -28,20 +29,11 @@ func (o *auditOptions) register(f *flags) {
 // check also refuses a policy without a log and a log without a policy. Upstream starts
 // and records nothing; whoever gives one of the two expects records.
 func (o *auditOptions) check(p *problems) {
-	if o.policyFile != "" && o.log.Path == "" {
-		p.add("audit-policy-file", "records nothing without --audit-log-path")
-	}
-	if o.log.Path != "" && o.policyFile == "" {
-		p.add("audit-log-path", "records nothing without --audit-policy-file")
-	}
-	for _, n := range []struct {
-		flag  string
-		value int
-	}{{"audit-log-maxsize", o.log.MaxSize}, {"audit-log-maxbackup", o.log.MaxBackups}, {"audit-log-maxage", o.log.MaxAge}} {
-		if n.value < 0 {
-			p.add(n.flag, "%d is negative", n.value)
-		}
-	}
+	p.when(o.policyFile != "" && o.log.Path == "", "audit-policy-file", "records nothing without --audit-log-path")
+	p.when(o.log.Path != "" && o.policyFile == "", "audit-log-path", "records nothing without --audit-policy-file")
+	p.when(o.log.MaxSize < 0, "audit-log-maxsize", "%d is negative", o.log.MaxSize)
+	p.when(o.log.MaxBackups < 0, "audit-log-maxbackup", "%d is negative", o.log.MaxBackups)
+	p.when(o.log.MaxAge < 0, "audit-log-maxage", "%d is negative", o.log.MaxAge)
 }
 
 // auditFilter opens the trail of a request that the policy records, and writes its
@@ -53,15 +45,13 @@ func auditFilter(p *program) filter {
 		f.off = "no audit policy is given"
 		return f
 	}
-	f.wrap = func(next handler) handler {
-		return func(x *exchange) error {
-			if x.dry != nil {
-				x.because("the policy has level "+a.LevelOf(x.user, &x.info).String()+" for it", "audit-policy-file")
-			} else if t := x.openTrail(a, x.user, false); t != nil {
-				t.Received()
-			}
-			return next(x)
+	f.step = func(x *exchange, next handler) error {
+		if x.dry != nil {
+			x.because("the policy has level "+a.LevelOf(x.user, &x.info).String()+" for it", "audit-policy-file")
+		} else if t := x.openTrail(a, x.user, false); t != nil {
+			t.Received()
 		}
+		return next(x)
 	}
 	return f
 }
@@ -69,7 +59,10 @@ func auditFilter(p *program) filter {
 // openTrail opens the trail of x, and lets the bodies that it wants be kept. It returns
 // nil when the policy records nothing of the request.
 func (x *exchange) openTrail(a *audit.Recorder, u *request.User, refused bool) *audit.Trail {
-	t := a.Open(&audit.Facts{Request: &x.req, ID: x.auditID[0], Received: x.received, User: u, Info: &x.info, HasBody: x.in.rc != nil, Refused: refused})
+	t := a.Open(&audit.Facts{
+		Request: &x.req, ID: x.auditID[0], Received: x.received,
+		User: u, Info: &x.info, HasBody: x.in.rc != nil, Refused: refused,
+	})
 	if t == nil {
 		return nil
 	}
@@ -94,6 +87,7 @@ func (x *exchange) completeTrail(t *audit.Trail, how ending, code int, took time
 	switch {
 	case how == endPanicked:
 		end.Panicked, end.Panic = true, x.panicked.value
+	// A cut at the limit has the code of the answer that had begun, and no Status.
 	case how == endTimedOut && code == errTimeout.Code:
 		end.Failure = &errTimeout
 	}
@@ -104,7 +98,7 @@ func (x *exchange) completeTrail(t *audit.Trail, how ending, code int, took time
 	t.Complete(end)
 }
 
-// closeAudit ends the log, after the last request has.
+// closeAudit ends the log, after the last request has. It may be called again.
 func (p *program) closeAudit() {
 	if p.auditing == nil {
 		return
@@ -114,7 +108,7 @@ func (p *program) closeAudit() {
 	}
 }
 
-// writeAuditing writes the counters of auditing; none without a policy.
+// writeAuditing writes the counters of auditing, for /metrics; none without a policy.
 func writeAuditing(e *metrics.Writer, a *audit.Recorder) {
 	if a == nil {
 		return

@@ -58,13 +58,11 @@ func faultInjection(p *program) filter {
 			return noFaults
 		}
 		return ""
-	}, wrap: func(next handler) handler {
-		return func(x *exchange) error {
-			if rules := c.rules.Load(); rules != nil {
-				return c.inject(x, rules, next)
-			}
-			return next(x)
+	}, step: func(x *exchange, next handler) error {
+		if rules := c.rules.Load(); rules != nil {
+			return c.inject(x, rules, next)
 		}
+		return next(x)
 	}}
 }
 

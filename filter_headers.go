@@ -7,51 +7,55 @@ import (
 	"strings"
 )
 
-// Filters that put header lines on every answer: Audit-Id, Cache-Control, HSTS, GOAWAY.
+// Filters that put header lines on answers: Audit-Id, Cache-Control, Strict-Transport-Security,
+// the Connection: close that becomes GOAWAY in HTTP/2, and those of CORS.
+//
+// All of them set their lines on the way inward, before anybody answers, so that refusals carry
+// them too and a handler may replace them. The answer of the time limit goes past the handler's
+// header; it takes what must be on every answer from chain.outerHeader.
 
 const cacheControlValue = "no-cache, private"
 
 // auditInit shows the audit ID, which the exchange has from its beginning, to the
 // handlers: they may hand it on, and one that sets another keeps it (upstream).
 func auditInit() filter {
-	return filter{brief: true, wrap: func(next handler) handler {
-		return func(x *exchange) error {
-			x.header["Audit-Id"] = x.auditID[:]
-			x.because("the answer carries Audit-Id", "")
-			return next(x)
-		}
+	return filter{brief: true, step: func(x *exchange, next handler) error {
+		x.header["Audit-Id"] = x.auditID[:]
+		x.because("the answer carries Audit-Id", "")
+		return next(x)
 	}}
 }
 
 // cacheControl forbids caches to keep answers, unless a handler says otherwise.
 func cacheControl() filter {
 	value := []string{cacheControlValue}
-	return filter{brief: true, wrap: func(next handler) handler {
-		return func(x *exchange) error {
-			x.header["Cache-Control"] = value[:1:1]
-			x.because("the answer forbids caches to keep it", "")
-			return next(x)
-		}
+	return filter{brief: true, step: func(x *exchange, next handler) error {
+		// All requests share the value. It has no room, so that a handler's Header().Add copies it.
+		x.header["Cache-Control"] = value[:1:1]
+		x.because("the answer forbids caches to keep it", "")
+		return next(x)
 	}}
 }
 
+// hstsOptions are the directives of the header; none: no header.
 type hstsOptions struct{ directives []string }
 
 func (o *hstsOptions) register(f *flags) {
 	f.in("serving")
-	f.list(&o.directives, "strict-transport-security-directives", nil, "directives of the Strict-Transport-Security header of the TLS listener: max-age=N, includeSubDomains, preload; none: no header")
+	f.list(&o.directives, "strict-transport-security-directives", nil,
+		"directives of the Strict-Transport-Security header of the TLS listener: max-age=N, includeSubDomains, preload; none: no header")
 }
 
 var hstsDirective = regexp.MustCompile(`^(max-age=[0-9]+|includeSubDomains|preload)$`)
 
 func (o *hstsOptions) check(p *problems) {
 	for _, d := range o.directives {
-		if !hstsDirective.MatchString(d) {
-			p.add("strict-transport-security-directives", "%q is not one of max-age=N, includeSubDomains, preload", d)
-		}
+		p.when(!hstsDirective.MatchString(d), "strict-transport-security-directives",
+			"%q is not one of max-age=N, includeSubDomains, preload", d)
 	}
 }
 
+// value returns the header's value, "" for no header.
 func (o *hstsOptions) value() string { return strings.Join(o.directives, "; ") }
 
 // hsts tells browsers to come by TLS only (RFC 6797).
@@ -62,27 +66,26 @@ func hsts(p *program) filter {
 		return f
 	}
 	value := []string{p.opt.hsts.value()}
-	f.wrap = func(next handler) handler {
-		return func(x *exchange) error {
-			x.header["Strict-Transport-Security"] = value[:1:1]
-			x.because("the answer tells browsers to come by TLS only", "strict-transport-security-directives")
-			return next(x)
-		}
+	f.step = func(x *exchange, next handler) error {
+		x.header["Strict-Transport-Security"] = value[:1:1]
+		x.because("the answer tells browsers to come by TLS only", "strict-transport-security-directives")
+		return next(x)
 	}
 	return f
 }
 
+// goawayOptions are the part of requests, from 0 to 0.02, whose connection is ended.
 type goawayOptions struct{ chance float64 }
 
 func (o *goawayOptions) register(f *flags) {
 	f.in("serving")
-	f.float(&o.chance, "goaway-chance", 0, "part of HTTP/2 requests (0 to 0.02) after which the client is told to connect anew, which spreads clients over servers")
+	f.float(&o.chance, "goaway-chance", 0,
+		"part of HTTP/2 requests (0 to 0.02) after which the client is told to connect anew, which spreads clients over servers")
 }
 
 func (o *goawayOptions) check(p *problems) {
-	if !(o.chance >= 0 && o.chance <= 0.02) {
-		p.add("goaway-chance", "must be from 0 to 0.02, is %v", o.chance)
-	}
+	// This way round, because NaN is neither.
+	p.when(!(o.chance >= 0 && o.chance <= 0.02), "goaway-chance", "must be from 0 to 0.02, is %v", o.chance)
 }
 
 // goaway ends an HTTP/2 connection now and then: net/http turns Connection: close into
@@ -93,22 +96,23 @@ func goaway(p *program) filter {
 	switch {
 	case p.opt.listen.disableHTTP2:
 		f.off = "HTTP/2 is switched off"
+		return f
 	case chance == 0:
 		f.off = "the chance is 0"
-	default:
-		f.wrap = func(next handler) handler {
-			return func(x *exchange) error {
-				x.because("only HTTP/2 connections are told to connect anew, and this is HTTP/1.1", "goaway-chance")
-				if x.req.ProtoMajor == 2 && rand.Float64() < chance {
-					x.header["Connection"] = []string{"close"}
-				}
-				return next(x)
-			}
+		return f
+	}
+	f.step = func(x *exchange, next handler) error {
+		x.because("only HTTP/2 connections are told to connect anew, and this is HTTP/1.1", "goaway-chance")
+		if x.req.ProtoMajor == 2 && rand.Float64() < chance {
+			x.header["Connection"] = []string{"close"}
 		}
+		return next(x)
 	}
 	return f
 }
 
+// corsOptions are the origins whose pages may use the server, as regular expressions. check
+// compiles them.
 type corsOptions struct {
 	origins  []string
 	compiled originPatterns
@@ -116,9 +120,12 @@ type corsOptions struct {
 
 func (o *corsOptions) register(f *flags) {
 	f.in("serving")
-	f.list(&o.origins, "cors-allowed-origins", nil, "regular expressions of origins whose pages may use the server; each must be pinned: begin with ^ or // and end with $ or :")
+	f.list(&o.origins, "cors-allowed-origins", nil, "regular expressions of origins whose pages may use the server; "+
+		"each must be pinned: begin with ^ or // and end with $ or :")
 }
 
+// check refuses patterns that are not pinned at both ends, as upstream does: example\.com would
+// allow https://example.com.evil.org too.
 func (o *corsOptions) check(p *problems) {
 	o.compiled = nil
 	for _, s := range o.origins {
@@ -135,10 +142,10 @@ func (o *corsOptions) check(p *problems) {
 	}
 }
 
-func (o *corsOptions) patterns() originPatterns { return o.compiled }
-
+// originPatterns are the allowed origins; none allow nobody.
 type originPatterns []*regexp.Regexp
 
+// match reports whether any of them allows the origin.
 func (ps originPatterns) match(origin string) bool {
 	for _, p := range ps {
 		if p.MatchString(origin) {
@@ -158,36 +165,36 @@ const (
 // before authentication; other origins get no CORS header and pass on (upstream).
 func cors(p *program) filter {
 	f := filter{flags: []string{"cors-allowed-origins"}}
-	patterns := p.opt.cors.patterns()
+	patterns := p.opt.cors.compiled
 	if len(patterns) == 0 {
 		f.off = "no origin is allowed"
 		return f
 	}
-	f.wrap = func(next handler) handler {
-		return func(x *exchange) error {
-			origin := x.req.Header.Get("Origin")
-			if origin == "" {
-				x.because("it names no Origin", "")
-				return next(x)
-			}
-			if !patterns.match(origin) {
-				x.because("the Origin is not allowed: the answer carries no CORS header", "cors-allowed-origins")
-				return next(x)
-			}
-			h := x.header
-			h.Set("Access-Control-Allow-Origin", origin)
-			h.Set("Access-Control-Allow-Methods", corsMethods)
-			h.Set("Access-Control-Allow-Headers", corsHeaders)
-			h.Set("Access-Control-Expose-Headers", "Date")
-			h.Set("Access-Control-Allow-Credentials", "true")
-			if x.req.Method == http.MethodOptions {
-				x.because("a preflight of an allowed Origin is answered here", "cors-allowed-origins")
-				x.WriteHeader(http.StatusNoContent)
-				return nil
-			}
-			x.because("the Origin is allowed: the answer carries CORS headers", "cors-allowed-origins")
+	f.step = func(x *exchange, next handler) error {
+		origin := x.req.Header.Get("Origin")
+		if origin == "" {
+			x.because("it names no Origin", "")
 			return next(x)
 		}
+		// Not refused: it is the browser that keeps the answer from the page.
+		if !patterns.match(origin) {
+			x.because("the Origin is not allowed: the answer carries no CORS header", "cors-allowed-origins")
+			return next(x)
+		}
+		h := x.header
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Allow-Methods", corsMethods)
+		h.Set("Access-Control-Allow-Headers", corsHeaders)
+		h.Set("Access-Control-Expose-Headers", "Date")
+		h.Set("Access-Control-Allow-Credentials", "true")
+		// Every OPTIONS with an allowed Origin is taken for a preflight: no resource has the method.
+		if x.req.Method == http.MethodOptions {
+			x.because("a preflight of an allowed Origin is answered here", "cors-allowed-origins")
+			x.WriteHeader(http.StatusNoContent)
+			return nil
+		}
+		x.because("the Origin is allowed: the answer carries CORS headers", "cors-allowed-origins")
+		return next(x)
 	}
 	return f
 }

@@ -12,21 +12,40 @@ import (
 	"apichain/internal/status"
 )
 
+// Who a request is from, as whom it acts, whether it may, and how many of it at a time: the
+// filters of both chains, each in the words of internal/auth, which knows no exchange. The plain
+// listener has two of them alone, since everybody there is the superuser:
+//
+//	TLS    authentication → user → impersonation → acting → limits in flight → authorization
+//	plain  insecureSuperuser → user, acting ─────────────> limits in flight
+//
+// Upstream has priority and fairness in the place of the limits, and falls back on them without.
+//
+// Each filter also works in a dry run (see explain.go): there nothing is counted and no place is
+// taken, and it says what it decided.
+
 // authenticationOptions say who may be who on the TLS listener. The files with the CAs
 // belong to the TLS group, which reloads them.
 type authenticationOptions struct{ auth.Config }
 
+// register declares the flags of tokens, anonymous users and front proxies.
 func (o *authenticationOptions) register(f *flags) {
 	f.in("authentication")
 	f.text(&o.TokenFile, "token-auth-file", "", `CSV file of bearer tokens, read once at start: token,user,uid,"group1,group2"`)
 	f.bool(&o.Anonymous, "anonymous-auth", true, "let requests without credentials pass as system:anonymous")
-	f.list(&o.ProxyNames, "requestheader-allowed-names", nil, "common names of the front proxies' certificates; empty: every one of --requestheader-client-ca-file")
-	f.list(&o.UserHeaders, "requestheader-username-headers", []string{"X-Remote-User"}, "headers in which a front proxy names the user; the first with a value counts")
-	f.list(&o.UIDHeaders, "requestheader-uid-headers", nil, "headers in which a front proxy gives the user's UID; the first with a value counts")
-	f.list(&o.GroupHeaders, "requestheader-group-headers", []string{"X-Remote-Group"}, "headers in which a front proxy names the user's groups; all count")
-	f.list(&o.ExtraPrefixes, "requestheader-extra-headers-prefix", []string{"X-Remote-Extra-"}, "what the names of headers with extra facts of the user begin with")
+	f.list(&o.ProxyNames, "requestheader-allowed-names", nil,
+		"common names of the front proxies' certificates; empty: every one of --requestheader-client-ca-file")
+	f.list(&o.UserHeaders, "requestheader-username-headers", []string{"X-Remote-User"},
+		"headers in which a front proxy names the user; the first with a value counts")
+	f.list(&o.UIDHeaders, "requestheader-uid-headers", nil,
+		"headers in which a front proxy gives the user's UID; the first with a value counts")
+	f.list(&o.GroupHeaders, "requestheader-group-headers", []string{"X-Remote-Group"},
+		"headers in which a front proxy names the user's groups; all count")
+	f.list(&o.ExtraPrefixes, "requestheader-extra-headers-prefix", []string{"X-Remote-Extra-"},
+		"what the names of headers with extra facts of the user begin with")
 }
 
+// check reports names that cannot be those of headers, which no request could then match.
 func (o *authenticationOptions) check(p *problems) {
 	for _, list := range []struct {
 		flag  string
@@ -38,9 +57,7 @@ func (o *authenticationOptions) check(p *problems) {
 		{"requestheader-extra-headers-prefix", o.ExtraPrefixes},
 	} {
 		for _, name := range list.names {
-			if !isHeaderName(name) {
-				p.add(list.flag, "%q is no name of a header", name)
-			}
+			p.when(!isHeaderName(name), list.flag, "%q is no name of a header", name)
 		}
 	}
 }
@@ -54,15 +71,13 @@ func isHeaderName(s string) bool {
 }
 
 // insecureSuperuser makes every request of the plain listener act as the superuser, as
-// the seed's insecure port does; that listener is bound to loopback for this reason.
+// upstream's insecure port did; that listener is bound to loopback for this reason.
 func insecureSuperuser(*program) filter {
 	u := &request.User{Name: request.UserUnsecured, Groups: []string{request.GroupMasters, request.GroupAuthenticated}}
-	return filter{brief: true, wrap: func(next handler) handler {
-		return func(x *exchange) error {
-			x.user, x.acting = u, u
-			x.because("everybody on the plain listener is "+request.UserUnsecured, "")
-			return next(x)
-		}
+	return filter{brief: true, step: func(x *exchange, next handler) error {
+		x.user, x.acting = u, u
+		x.because("everybody on the plain listener is "+request.UserUnsecured, "")
+		return next(x)
 	}}
 }
 
@@ -71,43 +86,41 @@ func insecureSuperuser(*program) filter {
 // and audited; on HTTP/2 a connection without an identity is ended after the answer, so
 // that it cannot be used to open streams by the thousand (upstream).
 func authenticationFilter(p *program) filter {
-	return filter{flags: []string{"token-auth-file", "client-ca-file", "requestheader-client-ca-file", "anonymous-auth"}, wrap: func(next handler) handler {
-		return func(x *exchange) error {
-			if x.dry != nil {
-				u, err := x.foretell(p.authn)
-				if err != nil {
-					return err
-				}
-				x.user, x.acting = u, u
-				return next(x)
-			}
-			began := x.latency.clock()
-			u, warning, err := p.authn.Authenticate(&x.req)
-			if l := x.latency; l != nil {
-				l.authentication = time.Since(began)
-			}
-			if warning != "" {
-				x.mu.Lock()
-				x.warnings.addLocked("", warning)
-				x.mu.Unlock()
-			}
-			if x.req.ProtoMajor == 2 && (err != nil || u.Name == request.UserAnonymous) {
-				x.header["Connection"] = []string{"close"}
-			}
+	flags := []string{"token-auth-file", "client-ca-file", "requestheader-client-ca-file", "anonymous-auth"}
+	return filter{flags: flags, step: func(x *exchange, next handler) error {
+		if x.dry != nil {
+			u, err := x.predictUser(p.authn)
 			if err != nil {
-				p.auditRefusal(x)
 				return err
 			}
-			p.metrics.authenticated(u.Name)
 			x.user, x.acting = u, u
 			return next(x)
 		}
+		began := x.latency.clock()
+		u, warning, err := p.authn.Authenticate(&x.req)
+		if l := x.latency; l != nil {
+			l.authentication = time.Since(began)
+		}
+		if warning != "" {
+			x.Warn("", warning)
+		}
+		if x.req.ProtoMajor == 2 && (err != nil || u.Name == request.UserAnonymous) {
+			x.header["Connection"] = []string{"close"}
+		}
+		if err != nil {
+			// The audit filter is further in, because it names the user; of this one there is none.
+			p.auditRefusal(x)
+			return err
+		}
+		p.metrics.authenticated(u.Name)
+		x.user, x.acting = u, u
+		return next(x)
 	}}
 }
 
-// foretell is authentication in a dry run: whom it is about is taken to have come with
+// predictUser is authentication in a dry run: whom it is about is taken to have come with
 // the right credentials. Nothing is counted.
-func (x *exchange) foretell(a *auth.Authenticator) (*request.User, error) {
+func (x *exchange) predictUser(a *auth.Authenticator) (*request.User, error) {
 	if u := x.dry.user; u != nil {
 		a.Strip(x.req.Header)
 		x.because("user "+shownText(u.Name)+", as asked", "")
@@ -115,9 +128,7 @@ func (x *exchange) foretell(a *auth.Authenticator) (*request.User, error) {
 	}
 	u, warning, err := a.Identify(&x.req)
 	if warning != "" {
-		x.mu.Lock()
-		x.warnings.addLocked("", warning)
-		x.mu.Unlock()
+		x.Warn("", warning)
 	}
 	switch {
 	case err != nil:
@@ -133,67 +144,66 @@ func (x *exchange) foretell(a *auth.Authenticator) (*request.User, error) {
 // impersonationFilter lets a permitted user act as another. What follows sees the
 // other; the audit event names both.
 func impersonationFilter(p *program) filter {
-	return filter{brief: true, wrap: func(next handler) handler {
-		return func(x *exchange) error {
-			if auth.Impersonates(x.req.Header) {
-				x.markHere()
+	return filter{brief: true, step: func(x *exchange, next handler) error {
+		// Brief without the headers; with them every part costs a decision.
+		if auth.Impersonates(x.req.Header) {
+			x.markHere()
+		}
+		u, err := auth.Impersonate(x, p.authz, x.user, x.req.Header)
+		if err != nil {
+			if x.dry != nil {
+				x.because("it asks to act as somebody else: "+err.Error(), "verb impersonate")
 			}
-			u, err := auth.Impersonate(x, p.authz, x.user, x.req.Header)
-			if err != nil {
-				if x.dry != nil {
-					x.because("it asks to act as somebody else: "+err.Error(), "verb impersonate")
-				}
-				return err
+			return err
+		}
+		x.because("it does not ask to act as somebody else", "")
+		if u != nil {
+			x.acting = u
+			if x.dry != nil {
+				x.because("acts as "+shownText(u.Name)+", and every part of it is allowed", "verb impersonate")
 			}
-			x.because("it does not ask to act as somebody else", "")
-			if u != nil {
-				x.acting = u
-				if x.dry != nil {
-					x.because("acts as "+shownText(u.Name)+", and every part of it is allowed", "verb impersonate")
-				}
-				if x.audit != nil {
-					x.audit.Impersonated(u)
-				}
+			if x.audit != nil {
+				x.audit.Impersonated(u)
+			}
+		}
+		return next(x)
+	}}
+}
+
+// authorizationFilter asks whether the user in force may do this. Who may not gets 403, with the
+// reason of the rule; a rule that cannot be evaluated is a 500, and never a yes.
+func authorizationFilter(p *program) filter {
+	return filter{step: func(x *exchange, next handler) error {
+		began := x.latency.clock()
+		x.because("it is allowed", "")
+		d := p.authz.Authorize(x, x.acting, &x.info)
+		if l := x.latency; l != nil {
+			l.authorization = time.Since(began)
+		}
+		if x.dry == nil {
+			p.metrics.authorized(d.Verdict)
+		}
+		if x.audit != nil {
+			x.audit.Decided(d.Verdict == auth.Allow, d.Reason)
+		}
+		if d.Verdict == auth.Allow {
+			if d.Rule != "" {
+				x.because(d.Reason, d.Rule)
 			}
 			return next(x)
 		}
-	}}
-}
-
-// authorizationFilter asks whether the user in force may do this.
-func authorizationFilter(p *program) filter {
-	return filter{wrap: func(next handler) handler {
-		return func(x *exchange) error {
-			began := x.latency.clock()
-			x.because("it is allowed", "")
-			d := p.authz.Authorize(x, x.acting, &x.info)
-			if l := x.latency; l != nil {
-				l.authorization = time.Since(began)
-			}
-			if x.dry == nil {
-				p.metrics.authorized(d.Verdict)
-			}
-			if x.audit != nil {
-				x.audit.Decided(d.Verdict == auth.Allow, d.Reason)
-			}
-			if d.Verdict == auth.Allow {
-				if d.Rule != "" {
-					x.because(d.Reason, d.Rule)
-				}
-				return next(x)
-			}
-			x.because("no rule allows it", "")
-			if d.Err != nil {
-				x.because("a rule could not be evaluated", "")
-				e := status.InternalText(x.req.URL.RequestURI(), d.Err.Error())
-				e.Cause = d.Err
-				return e
-			}
-			return auth.Forbidden(x.acting, &x.info, d.Reason)
+		x.because("no rule allows it", "")
+		if d.Err != nil {
+			x.because("a rule could not be evaluated", "")
+			e := status.InternalText(x.req.URL.RequestURI(), d.Err.Error())
+			e.Cause = d.Err
+			return e
 		}
+		return auth.Forbidden(x.acting, &x.info, d.Reason)
 	}}
 }
 
+// inFlightOptions are the most requests at a time, on each listener; 0 is no limit.
 type inFlightOptions struct{ readOnly, mutating int }
 
 func (o *inFlightOptions) register(f *flags) {
@@ -203,15 +213,11 @@ func (o *inFlightOptions) register(f *flags) {
 }
 
 func (o *inFlightOptions) check(p *problems) {
-	if o.readOnly < 0 {
-		p.add("max-requests-inflight", "must not be negative, is %d", o.readOnly)
-	}
-	if o.mutating < 0 {
-		p.add("max-mutating-requests-inflight", "must not be negative, is %d", o.mutating)
-	}
+	p.when(o.readOnly < 0, "max-requests-inflight", "must not be negative, is %d", o.readOnly)
+	p.when(o.mutating < 0, "max-mutating-requests-inflight", "must not be negative, is %d", o.mutating)
 }
 
-// inFlightLimits are the places of one listener.
+// inFlightLimits are the places of one listener, and how many are taken.
 type inFlightLimits struct {
 	readOnlyLimit, mutatingLimit int64
 	readOnly, mutating           atomic.Int64
@@ -227,41 +233,41 @@ func maxInFlight(p *program, masters bool) filter {
 		f.off = "both limits are 0"
 		return f
 	}
-	f.wrap = func(next handler) handler {
-		return func(x *exchange) error {
-			if x.longRunning {
-				x.because("a long-running request takes no place", "")
-				return next(x)
-			}
-			l := &x.chain.inFlight
-			n, limit, flag := &l.mutating, l.mutatingLimit, "max-mutating-requests-inflight"
-			switch x.info.Verb {
-			case "get", "list", "watch":
-				n, limit, flag = &l.readOnly, l.readOnlyLimit, "max-requests-inflight"
-			}
-			if limit == 0 {
-				x.because("there is no limit", flag)
-				return next(x)
-			}
-			if !x.takePlace(n, limit) {
-				if masters && x.acting.In(request.GroupMasters) {
-					x.because("every place is taken, but "+request.GroupMasters+" need none", flag)
-					return next(x)
-				}
-				x.because("every place is taken", flag)
-				if x.dry == nil {
-					p.metrics.dropped(n == &l.mutating)
-				}
-				e := status.PlainText(http.StatusTooManyRequests, "Too many requests, please try again later.")
-				e.RetryAfter = 1
-				return e
-			}
-			if x.dry == nil {
-				defer n.Add(-1)
-			}
-			x.because("a place is free", flag)
+	f.step = func(x *exchange, next handler) error {
+		if x.longRunning {
+			x.because("a long-running request takes no place", "")
 			return next(x)
 		}
+		l := &x.chain.inFlight
+		n, limit, flag := &l.mutating, l.mutatingLimit, "max-mutating-requests-inflight"
+		switch x.info.Verb {
+		case "get", "list", "watch":
+			n, limit, flag = &l.readOnly, l.readOnlyLimit, "max-requests-inflight"
+		}
+		if limit == 0 {
+			x.because("there is no limit", flag)
+			return next(x)
+		}
+		if !x.takePlace(n, limit) {
+			if masters && x.acting.In(request.GroupMasters) {
+				x.because("every place is taken, but "+request.GroupMasters+" need none", flag)
+				return next(x)
+			}
+			x.because("every place is taken", flag)
+			if x.dry == nil {
+				p.metrics.dropped(n == &l.mutating)
+			}
+			e := status.PlainText(http.StatusTooManyRequests, "Too many requests, please try again later.")
+			e.RetryAfter = 1
+			return e
+		}
+		// The place is held until the handler returns, even behind the time limit: what it
+		// guards is work, not answers.
+		if x.dry == nil {
+			defer n.Add(-1)
+		}
+		x.because("a place is free", flag)
+		return next(x)
 	}
 	return f
 }
@@ -271,6 +277,7 @@ func (x *exchange) takePlace(n *atomic.Int64, limit int64) bool {
 	if x.dry != nil {
 		return n.Load() < limit
 	}
+	// Taken first and given back: to look before would let two take the last one.
 	if n.Add(1) <= limit {
 		return true
 	}

@@ -2,13 +2,23 @@ package main
 
 import (
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"apichain/internal/status"
 )
+
+// The first filter of both chains: one reading of a request, or none. What decides on a request
+// and what serves it must see the same path, the same end of the body and the same server, so a
+// request on which two programs could differ is refused before anybody decides anything:
+//
+//	/api/v1/pods/..%2fsecrets    400: an encoded slash
+//	/api/v1/pods/../secrets      400: a dot segment; nothing is cleaned or redirected
+//	GET http://evil.org/ HTTP/1.1    421: the target names another server
+//
+// net/http refuses what HTTP/1.1 itself forbids (two lengths, a bad chunk); here is what it lets
+// pass. It also bounds how much there is to read: net/http bounds the header by bytes alone.
 
 // frontOptions bound what is read of a request before anything decides on it.
 type frontOptions struct {
@@ -25,48 +35,42 @@ func (o *frontOptions) register(f *flags) {
 }
 
 func (o *frontOptions) check(p *problems) {
-	for _, n := range []struct {
-		flag  string
-		value int
-	}{{"max-header-lines", o.maxHeaderLines}, {"max-cookies", o.maxCookies}, {"max-query-keys", o.maxQueryKeys}} {
-		if n.value < 1 {
-			p.add(n.flag, "must be at least 1, is %d", n.value)
-		}
-	}
+	p.when(o.maxHeaderLines < 1, "max-header-lines", "must be at least 1, is %d", o.maxHeaderLines)
+	p.when(o.maxCookies < 1, "max-cookies", "must be at least 1, is %d", o.maxCookies)
+	p.when(o.maxQueryKeys < 1, "max-query-keys", "must be at least 1, is %d", o.maxQueryKeys)
 }
 
 // canonicalPath refuses a request whose path has two readings, whose framing is in
 // doubt, or which is larger than the bounds. Nothing is cleaned or redirected: what
 // passes is routed and authorised as it was sent.
 func canonicalPath(p *program) filter {
-	return filter{
-		flags: []string{"max-header-lines", "max-cookies", "max-query-keys"},
-		wrap: func(next handler) handler {
-			return func(x *exchange) error {
-				if err := checkFraming(&x.req, x.conn, p.hosts); err != nil {
-					x.because(err.Message, "")
-					return err
-				}
-				if flag, err := p.opt.front.checkBounds(&x.req); err != nil {
-					x.because(err.Message, flag)
-					return err
-				}
-				if err := checkPath(&x.req); err != nil {
-					x.because(err.Message, "")
-					return err
-				}
-				x.because("nothing to refuse", "")
-				return next(x)
-			}
-		},
-	}
+	return filter{flags: []string{"max-header-lines", "max-cookies", "max-query-keys"}, step: func(x *exchange, next handler) error {
+		// The framing first: where it is in doubt, the rest of the request may be another's.
+		if err := checkFraming(&x.req, x.conn, p.hosts); err != nil {
+			x.because(err.Message, "")
+			return err
+		}
+		if flag, err := p.opt.front.checkBounds(&x.req); err != nil {
+			x.because(err.Message, flag)
+			return err
+		}
+		if err := checkPath(&x.req); err != nil {
+			x.because(err.Message, "")
+			return err
+		}
+		x.because("nothing to refuse", "")
+		return next(x)
+	}}
 }
 
 // checkFraming refuses what makes it unclear whom a request is for or where it ends. The
 // connection is closed each time, because what follows on it is in doubt too.
 func checkFraming(r *http.Request, c *conn, hosts *hostSet) *status.Error {
 	if r.Method == http.MethodConnect {
-		return &status.Error{Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed", Message: "CONNECT is not supported: this server is no proxy", Details: &status.Details{}, Allow: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT", Close: true}
+		return &status.Error{
+			Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed", Message: "CONNECT is not supported: this server is no proxy",
+			Details: &status.Details{}, Allow: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT", Close: true,
+		}
 	}
 	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
 		// net/http drops the line before we see the request: on the plain listener the
@@ -78,11 +82,15 @@ func checkFraming(r *http.Request, c *conn, hosts *hostSet) *status.Error {
 		switch r.Method {
 		case http.MethodPost, http.MethodPut, http.MethodPatch:
 			if len(r.Header["Content-Length"]) == 0 {
-				return closing(status.BadRequest("an HTTP/1.0 request with a body needs Content-Length (Transfer-Encoding is not part of HTTP/1.0)"))
+				return closing(status.BadRequest(
+					"an HTTP/1.0 request with a body needs Content-Length (Transfer-Encoding is not part of HTTP/1.0)"))
 			}
 		}
 	}
-	if r.URL.Host != "" && r.ProtoMajor == 1 && !hosts.allows(r.URL.Host) && (r.TLS == nil || !strings.EqualFold(r.TLS.ServerName, r.URL.Hostname()) || r.TLS.ServerName == "") {
+	// An absolute target (RFC 9112, 3.2.2) overrules Host. A proxy in front of us may have gone by
+	// the one and we by the other, so it must name us, or the server that TLS was set up with.
+	if r.URL.Host != "" && r.ProtoMajor == 1 && !hosts.allows(r.URL.Host) &&
+		(r.TLS == nil || !strings.EqualFold(r.TLS.ServerName, r.URL.Hostname()) || r.TLS.ServerName == "") {
 		e := status.BadRequest("the request target names the host " + strconv.Quote(r.URL.Host) + ", which is not this server")
 		e.Code, e.Reason, e.Close = http.StatusMisdirectedRequest, "", true
 		return e
@@ -90,6 +98,7 @@ func checkFraming(r *http.Request, c *conn, hosts *hostSet) *status.Error {
 	return nil
 }
 
+// closing makes an error end the connection, and returns it.
 func closing(e *status.Error) *status.Error {
 	e.Close = true
 	return e
@@ -103,15 +112,16 @@ func (o *frontOptions) checkBounds(r *http.Request) (flag string, err *status.Er
 		lines += len(v)
 	}
 	if lines > o.maxHeaderLines {
-		return "max-header-lines", tooLarge("the request has " + strconv.Itoa(lines) + " header lines, more than " + strconv.Itoa(o.maxHeaderLines))
+		return "max-header-lines", tooLarge("header lines", lines, o.maxHeaderLines)
 	}
+	// Counted, not parsed: the bound is there because parsing them costs.
 	if c := r.Header["Cookie"]; len(c) > 0 {
 		n := 0
 		for _, line := range c {
 			n += strings.Count(line, ";") + 1
 		}
 		if n > o.maxCookies {
-			return "max-cookies", tooLarge("the request has " + strconv.Itoa(n) + " cookies, more than " + strconv.Itoa(o.maxCookies))
+			return "max-cookies", tooLarge("cookies", n, o.maxCookies)
 		}
 	}
 	if q := r.URL.RawQuery; len(q) > o.maxQueryKeys && strings.Count(q, "&") >= o.maxQueryKeys {
@@ -120,8 +130,12 @@ func (o *frontOptions) checkBounds(r *http.Request) (flag string, err *status.Er
 	return "", nil
 }
 
-func tooLarge(message string) *status.Error {
-	return &status.Error{Code: http.StatusRequestHeaderFieldsTooLarge, Reason: "RequestHeaderFieldsTooLarge", Message: message}
+// tooLarge returns the 431 (RFC 6585, section 5) of a request that has n of what, more than most.
+func tooLarge(what string, n, most int) *status.Error {
+	return &status.Error{
+		Code: http.StatusRequestHeaderFieldsTooLarge, Reason: "RequestHeaderFieldsTooLarge",
+		Message: "the request has " + strconv.Itoa(n) + " " + what + ", more than " + strconv.Itoa(most),
+	}
 }
 
 // checkPath refuses a path with more than one reading: encoded slashes and backslashes,
@@ -160,7 +174,7 @@ func checkPath(r *http.Request) *status.Error {
 }
 
 // doubtful says what is wrong with the spelling of a raw path: a decoded Path no longer
-// shows whether a slash was encoded.
+// shows whether a slash was encoded. "" is nothing.
 func doubtful(raw string) string {
 	for i := 0; i+2 < len(raw); i++ {
 		if raw[i] == '%' && raw[i+1] == '2' && raw[i+2]|0x20 == 'f' {
@@ -170,22 +184,13 @@ func doubtful(raw string) string {
 	return ""
 }
 
-// dotSegment reports whether s, which begins a segment, has the segment "." or "..".
+// dotSegment reports whether s, which begins with a dot, begins with the segment "." or "..".
 func dotSegment(s string) bool {
 	s = strings.TrimPrefix(s[1:], ".")
 	return s == "" || s[0] == '/'
 }
 
+// badPath returns the 400 of a path.
 func badPath(path, what string) *status.Error {
 	return status.BadRequest("the path " + strconv.Quote(status.Shorten(path, 256)) + " " + what)
-}
-
-// originHost is the host:port of an Origin header, and its scheme; "" for null and for
-// what is no origin.
-func originHost(origin string) (scheme, host string) {
-	u, err := url.Parse(origin)
-	if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
-		return "", ""
-	}
-	return u.Scheme, u.Host
 }

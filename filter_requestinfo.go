@@ -13,23 +13,22 @@ import (
 // will go. The route is found once, here, because a route may be long-running, which
 // the time limit and the wait group must know; the director takes it from the exchange.
 func requestInfoFilter(p *program) filter {
-	return filter{wrap: func(next handler) handler {
-		return func(x *exchange) error {
-			if err := x.info.Resolve(x.req.Method, x.req.URL.Path, x.req.URL.RawQuery); err != nil {
-				x.because("the path names no resource behind its verb", "")
-				return err
-			}
-			x.target = p.outermost.find(&x.req, x.dry)
-			x.longRunning = request.IsLongRunning(&x.info) || x.target.route != nil && x.target.route.longRunning
-			if x.dry != nil {
-				x.because(x.about(), "")
-			}
-			return next(x)
+	return filter{step: func(x *exchange, next handler) error {
+		if err := x.info.Resolve(x.req.Method, x.req.URL.Path, x.req.URL.RawQuery); err != nil {
+			x.because("the path names no resource behind its verb", "")
+			return err
 		}
+		// After Resolve: custom resources are found by what it says, not by the path.
+		x.target = p.outermost.find(&x.req, x.dry)
+		x.longRunning = request.IsLongRunning(&x.info) || x.target.route != nil && x.target.route.longRunning
+		if x.dry != nil {
+			x.because(x.about(), "")
+		}
+		return next(x)
 	}}
 }
 
-// about is what the request asks for, in a few words.
+// about says what the request asks for, in a few words.
 func (x *exchange) about() string {
 	what, last := "path "+shownText(x.info.Path), ""
 	if x.info.IsResourceRequest {
@@ -52,17 +51,15 @@ func latencyTracking(p *program) filter {
 		f.off = "no audit policy asks for it"
 		return f
 	}
-	f.wrap = func(next handler) handler {
-		return func(x *exchange) error {
-			x.latency = &latencies{}
-			x.because("its steps are timed", "")
-			return next(x)
-		}
+	f.step = func(x *exchange, next handler) error {
+		x.latency = &latencies{}
+		x.because("its steps are timed", "")
+		return next(x)
 	}
 	return f
 }
 
-// clock is the time now where latencies are tracked, and zero elsewhere.
+// clock returns the time now where latencies are tracked, and zero elsewhere.
 func (l *latencies) clock() time.Time {
 	if l != nil {
 		return time.Now()
@@ -71,7 +68,8 @@ func (l *latencies) clock() time.Time {
 }
 
 // accessRecord is one structured line for each request, written when it has finished,
-// with the fields of upstream's HTTP log. The chain writes it as it closes the books.
+// with the fields of upstream's HTTP log. The chain writes it as it closes the books, so the row
+// has no step.
 func accessRecord(p *program) filter {
 	return filter{flags: []string{"v", "logging-format"}, idle: func() string {
 		if p.logLevel.highest() >= accessVerbosity {
@@ -81,26 +79,36 @@ func accessRecord(p *program) filter {
 	}}
 }
 
+// logAccess writes the access record of x, which ended so. What a filter did not come to set is
+// left empty, by the position: a handler that goes on may be setting it.
 func logAccess(x *exchange, how ending, code int, took time.Duration) {
-	c := x.chain
+	c, at := x.chain, int(x.at.Load())
 	name := ""
-	if int(x.at.Load()) >= c.userRow {
-		if u := x.shownUser(); u != nil {
-			name = u.Name
-		}
+	if u := x.shownUser(); u != nil {
+		name = u.Name
 	}
 	verb := x.req.Method
-	if int(x.at.Load()) > c.infoRow {
+	if at > c.infoRow {
 		verb = x.info.Verb
 	}
 	c.log.LogAttrs(context.Background(), slog.LevelInfo, "HTTP",
-		slog.String("verb", verb), slog.String("URI", status.Shorten(redactURI(x.req.URL), 2048)), slog.Duration("latency", took),
-		slog.String("userAgent", status.Shorten(x.req.UserAgent(), 256)), slog.String("audit-ID", status.Shorten(x.auditID[0], 64)),
-		slog.String("srcIP", x.req.RemoteAddr), slog.String("user", name), slog.String("listener", c.listener), slog.String("proto", x.req.Proto),
-		slog.Int("resp", code), slog.Int64("bytes", x.bytesOut.Load()), slog.String("ended", string(how)), slog.String("in", c.place(int(x.at.Load()))))
+		slog.String("verb", verb),
+		slog.String("URI", status.Shorten(redactURI(x.req.URL), 2048)),
+		slog.Duration("latency", took),
+		slog.String("userAgent", status.Shorten(x.req.UserAgent(), 256)),
+		slog.String("audit-ID", status.Shorten(x.auditID[0], 64)),
+		slog.String("srcIP", x.req.RemoteAddr),
+		slog.String("user", name),
+		slog.String("listener", c.listener),
+		slog.String("proto", x.req.Proto),
+		slog.Int("resp", code),
+		slog.Int64("bytes", x.bytesOut.Load()),
+		slog.String("ended", string(how)),
+		slog.String("in", c.place(at)))
 }
 
-// shownUser is who the request acts as, for readers that have loaded at.
+// shownUser returns who the request acts as, for readers that have loaded at: nil before the
+// filter that finds it out has gone on.
 func (x *exchange) shownUser() *request.User {
 	switch at := int(x.at.Load()); {
 	case at > x.chain.actingRow:

@@ -8,44 +8,59 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
 	"apichain/internal/status"
 )
 
+// The time limit of a request. It counts from the moment the request came, and answers 504 while
+// the handler goes on; what the handler writes later reaches nobody (http.ErrHandlerTimeout).
+// net/http's TimeoutHandler buys the same with a goroutine and a buffer for every answer. Here:
+//
+//   - In HTTP/1 the handler runs where it is. The timer's goroutine takes the connection from
+//     net/http, writes the answer past it, and closes it when the handler has returned.
+//   - In HTTP/2 a stream cannot be taken, and net/http ends it only when its handler returns. So
+//     the handler gets a goroutine of its own that can be left behind (runApart).
+//   - The timer itself is mostly saved: only requests whose deadline is near have one (armSoon).
+//   - A long-running request has no limit. The context of a watch ends at a random moment, so
+//     that watches do not live for ever and do not end all at once.
+//
+// An answer that has begun is broken off at the limit, as upstream does: it must not look whole.
+
 // timeoutOptions are the time limits of requests.
-type timeoutOptions struct{ request, minRequest time.Duration }
+type timeoutOptions struct {
+	request    time.Duration // the limit, and the most that ?timeout= may ask for
+	minRequest time.Duration // a watch ends after this to twice as much
+}
 
 func (o *timeoutOptions) register(f *flags) {
 	f.in("serving")
-	f.duration(&o.request, "request-timeout", 60*time.Second, "time limit of a request that is not long-running; ?timeout= may ask for less")
-	f.duration(&o.minRequest, "min-request-timeout", 1800*time.Second, "time after which the context of a watch ends: at a random moment from this to twice as long")
+	f.duration(&o.request, "request-timeout", 60*time.Second,
+		"time limit of a request that is not long-running; ?timeout= may ask for less")
+	f.duration(&o.minRequest, "min-request-timeout", 1800*time.Second,
+		"time after which the context of a watch ends: at a random moment from this to twice as long")
 }
 
 func (o *timeoutOptions) check(p *problems) {
-	if o.request <= 0 {
-		p.add("request-timeout", "must be above 0, is %v", o.request)
-	}
-	if o.minRequest <= 0 {
-		p.add("min-request-timeout", "must be above 0, is %v", o.minRequest)
-	}
+	p.when(o.request <= 0, "request-timeout", "must be above 0, is %v", o.request)
+	p.when(o.minRequest <= 0, "min-request-timeout", "must be above 0, is %v", o.minRequest)
 }
 
 // requestDeadline gives a request that is not long-running its deadline: the server's,
 // or a shorter one that ?timeout= asks for. It counts from the moment the request came.
 func requestDeadline(p *program) filter {
 	limit := p.opt.timeout.request
-	return filter{brief: true, flags: []string{"request-timeout"}, wrap: func(next handler) handler {
-		return func(x *exchange) error {
-			if err := x.setDeadline(limit); err != nil {
-				return err
-			}
-			return next(x)
+	return filter{brief: true, flags: []string{"request-timeout"}, step: func(x *exchange, next handler) error {
+		if err := x.setDeadline(limit); err != nil {
+			return err
 		}
+		return next(x)
 	}}
 }
 
+// setDeadline sets x.limit, at most to limit. It returns 400 for a ?timeout= that is no duration.
 func (x *exchange) setDeadline(limit time.Duration) error {
 	if x.longRunning {
 		x.because("a long-running request has no time limit", "")
@@ -55,6 +70,7 @@ func (x *exchange) setDeadline(limit time.Duration) error {
 	if err != nil {
 		e := status.BadRequest("invalid timeout specified in the request URL - " + err.Error())
 		x.because("?timeout= is no duration", "")
+		// The audit filter is further in, and upstream records this refusal all the same.
 		x.chain.program.auditRefusal(x)
 		return e
 	}
@@ -62,16 +78,17 @@ func (x *exchange) setDeadline(limit time.Duration) error {
 	if d <= 0 || d > limit {
 		d, rule = limit, "request-timeout"
 	}
-	x.deadline = x.received.Add(d)
+	x.limit = d
 	if x.dry != nil {
 		x.because("it has "+d.String(), rule)
 	}
 	return nil
 }
 
-// parseTimeout is the first timeout parameter of a query, a Go duration; 0 when there
+// parseTimeout returns the first timeout parameter of a query, a Go duration; 0 when there
 // is none or it is empty. What url.ParseQuery would drop is no parameter here either.
 func parseTimeout(rawQuery string) (time.Duration, error) {
+	// Nearly every query is spared the parser, which allocates. The name may be encoded.
 	if !strings.Contains(rawQuery, "timeout") && !strings.Contains(rawQuery, "%") {
 		return 0, nil
 	}
@@ -84,37 +101,46 @@ func parseTimeout(rawQuery string) (time.Duration, error) {
 }
 
 // timeout answers 504 for a request that is not finished at its deadline, or breaks off
-// an answer that has begun. In HTTP/1 the handler runs where it is and the timer's
-// goroutine answers; net/http ends an HTTP/2 stream only when the handler returns, so
-// there the handler gets a goroutine of its own that can be left behind. A watch has no
-// limit, but its context ends at a random moment, so that watches do not live for ever
-// and do not end all at once.
+// an answer that has begun. It also sets when the context of a watch ends.
 func timeout(p *program) filter {
-	return filter{brief: true, flags: []string{"request-timeout", "min-request-timeout"}, wrap: func(next handler) handler {
-		return func(x *exchange) error {
-			if x.dry != nil {
-				return x.explainLimit(next)
+	shortest := p.opt.timeout.minRequest
+	flags := []string{"request-timeout", "min-request-timeout"}
+	return filter{brief: true, flags: flags, step: func(x *exchange, next handler) error {
+		if x.dry != nil {
+			return x.explainLimit(next)
+		}
+		if x.limit == 0 {
+			if x.info.Verb == "watch" {
+				x.endsAfter(shortest + rand.N(shortest))
 			}
-			if x.longRunning || x.deadline.IsZero() {
-				if x.info.Verb == "watch" {
-					x.endsAfter(p.opt.timeout.minRequest + rand.N(p.opt.timeout.minRequest))
-				}
-				return next(x)
-			}
-			if x.req.ProtoMajor >= 2 {
-				return x.runApart(next)
-			}
-			x.armSoon()
 			return next(x)
 		}
+		if x.req.ProtoMajor >= 2 {
+			return x.runApart(next)
+		}
+		x.armSoon()
+		return next(x)
 	}}
+}
+
+// timeoutWithDeadline is both steps in one, as the plain listener's chain has it.
+func timeoutWithDeadline(p *program) filter {
+	f := timeout(p)
+	limit, enforce := p.opt.timeout.request, f.step
+	f.step = func(x *exchange, next handler) error {
+		if err := x.setDeadline(limit); err != nil {
+			return err
+		}
+		return enforce(x, next)
+	}
+	return f
 }
 
 // explainLimit is the step of a dry run: no timer, no goroutine and no dice.
 func (x *exchange) explainLimit(next handler) error {
 	switch {
 	case !x.longRunning:
-		x.because("it would be answered 504 after "+x.deadline.Sub(x.received).String(), "request-timeout")
+		x.because("it would be answered 504 after "+x.limit.String(), "request-timeout")
 	case x.info.Verb == "watch":
 		x.because("a watch ends after a random time of this or up to twice as much", "min-request-timeout")
 	default:
@@ -123,101 +149,101 @@ func (x *exchange) explainLimit(next handler) error {
 	return next(x)
 }
 
-// armAhead is how long before its deadline a request gets a timer.
+// armAhead is how long before its deadline a request gets a timer: well above the second in which
+// the progress check comes by.
 const armAhead = 5 * time.Second
 
 // armSoon sets the timer of a deadline that is near. Nearly every request ends long
-// before its limit, so the others get one only when the watch over slow clients, which
+// before its limit, so the others get one only when the progress check, which
 // looks at all of them every second, finds their deadline near.
 func (x *exchange) armSoon() {
-	if left := x.deadline.Sub(x.received); left < armAhead {
+	if x.limit < armAhead {
 		x.arm()
 	}
+}
+
+// nearLimit reports whether a timer is due: the deadline is near. It is for the progress check,
+// and for exchanges that are past the filter which sets the limit.
+func (x *exchange) nearLimit(now time.Time) bool {
+	return x.limit > 0 && x.received.Add(x.limit).Sub(now) < armAhead
 }
 
 // arm sets the timer, once, unless the exchange has ended.
 func (x *exchange) arm() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.timer == nil && !x.finished && !x.left {
-		x.timer = time.AfterFunc(time.Until(x.deadline), x.expire)
+	if x.timer == nil && !x.booksClosed && !x.handlerReturned {
+		x.timer = time.AfterFunc(time.Until(x.received.Add(x.limit)), x.expire)
 	}
-}
-
-// timeoutWithDeadline is both steps in one, as the plain listener's chain has it.
-func timeoutWithDeadline(p *program) filter {
-	limit, f := p.opt.timeout.request, timeout(p)
-	inner := f.wrap
-	f.wrap = func(next handler) handler {
-		next = inner(next)
-		return func(x *exchange) error {
-			if err := x.setDeadline(limit); err != nil {
-				return err
-			}
-			return next(x)
-		}
-	}
-	return f
 }
 
 // runApart runs next in a goroutine of its own and returns when it is done or the time
 // limit has answered, whichever is first. A handler that goes on then is counted as
 // abandoned until it returns; its panic is logged and counted, and reaches nobody.
 func (x *exchange) runApart(next handler) error {
-	type outcome struct {
-		err   error
-		panic *panicked
-		at    int64
-	}
-	x.gone = make(chan struct{})
-	done := make(chan outcome, 1)
+	x.limitAnswered = make(chan struct{})
+	done := make(chan handled, 1) // with room: nobody reads it of a handler that was left behind
 	x.armSoon()
 	x.markHere()
-	go func() {
-		var o outcome
-		defer func() {
-			if v := recover(); v != nil {
-				if v == http.ErrAbortHandler {
-					o.panic = &panicked{value: v}
-				} else {
-					o.panic = &panicked{value: v, stack: debug.Stack()}
-				}
-			}
-			x.mu.Lock()
-			x.leaveLocked()
-			late := x.state.Load() == stateExpired
-			x.mu.Unlock()
-			if late && o.panic != nil {
-				_ = x.contain(o.panic)
-			}
-			if x.recording != nil {
-				o.at = x.clock()
-			}
-			done <- o
-		}()
-		o.err = next(x)
-	}()
+	go x.handle(next, done)
 	select {
 	case o := <-done:
 		if x.recording != nil {
 			x.recording.handover = x.clock() - o.at
 		}
-		if o.panic != nil && o.panic.value == http.ErrAbortHandler {
+		// Panics are dealt with where those of HTTP/1 are, by the filter that recovers.
+		switch {
+		case o.panic == nil:
+			return o.err
+		case o.panic.value == http.ErrAbortHandler:
 			panic(http.ErrAbortHandler)
 		}
-		if o.panic != nil {
-			panic(o.panic)
-		}
-		return o.err
-	case <-x.gone:
+		panic(o.panic)
+	case <-x.limitAnswered:
 		<-x.Done() // a handler that goes on is to see its deadline, not the end of the chain
 		return nil
 	}
 }
 
+// handled is how a handler in its own goroutine has ended.
+type handled struct {
+	err   error
+	panic *panicked
+	at    int64 // when, on the clock of the recording; 0 without one
+}
+
+// handle runs next and tells done how it ended, be it by a panic or by runtime.Goexit. It is the
+// handler's own goroutine.
+func (x *exchange) handle(next handler, done chan<- handled) {
+	var o handled
+	defer func() {
+		switch v := recover(); v {
+		case nil:
+		case http.ErrAbortHandler:
+			o.panic = &panicked{value: v}
+		default:
+			o.panic = &panicked{value: v, stack: debug.Stack()}
+		}
+		x.mu.Lock()
+		x.returnedLocked()
+		late := x.state.Load() == stateExpired
+		x.mu.Unlock()
+		// The request's goroutine has gone on without us: nobody else will report the panic.
+		if late && o.panic != nil {
+			_ = x.contain(o.panic)
+		}
+		if x.recording != nil {
+			o.at = x.clock()
+		}
+		done <- o
+	}()
+	o.err = next(x)
+}
+
 // expire is the time limit. Where nothing is written it answers 504 through the inner
 // writer, under the lock, while the handler goes on in its own goroutine; where an
-// answer has begun it is broken off, as upstream does.
+// answer has begun it is broken off, as upstream does. It may be called more than once, by the
+// timer and by a handler that is late: the first call counts.
 func (x *exchange) expire() {
 	x.mu.Lock()
 	switch x.state.Load() {
@@ -236,15 +262,20 @@ func (x *exchange) expire() {
 	if x.life.Load() == nil {
 		x.lifetimeLocked() // a handler that asks from now on finds it over
 	}
-	gone := x.gone
+	answered := x.limitAnswered
 	x.mu.Unlock()
+	// The books first: whoever is told that the request is over must find it counted.
 	x.chain.finish(x, endTimedOut, x.chain.timeoutRow)
-	if gone != nil {
-		close(gone)
+	if answered != nil {
+		close(answered)
 	}
 }
 
-var errTimeout = status.Error{Code: http.StatusGatewayTimeout, Reason: "Timeout", Message: "Timeout: request did not complete within the allotted timeout", Details: &status.Details{}}
+// errTimeout is the 504 of the time limit, in upstream's words.
+var errTimeout = status.Error{
+	Code: http.StatusGatewayTimeout, Reason: "Timeout",
+	Message: "Timeout: request did not complete within the allotted timeout", Details: &status.Details{},
+}
 
 // answerExpiredLocked writes the 504. It must not touch x.header, which the handler may
 // be changing at this moment, so it takes what the outer filters set from the chain.
@@ -264,11 +295,11 @@ func (x *exchange) answerExpiredLocked() {
 	}
 	x.warnings.headerLocked(h)
 	h["Content-Type"] = []string{contentType}
+	h["Content-Length"] = []string{strconv.Itoa(len(b))}
 	if !x.apart {
 		x.answerPastLocked(h, b)
 		return
 	}
-	h["Content-Length"] = []string{itoa(len(b))}
 	x.inner.WriteHeader(http.StatusGatewayTimeout)
 	n, _ := x.inner.Write(b)
 	x.bytesOut.Add(int64(n))
@@ -283,9 +314,9 @@ func (x *exchange) answerPastLocked(h http.Header, b []byte) {
 	if err != nil {
 		return // the connection has gone
 	}
-	x.rest = func() { x.linger(c) }
+	x.afterHandler = func() { x.linger(c) }
 	_ = c.SetReadDeadline(time.Unix(1, 0))
-	h["Content-Length"] = []string{itoa(len(b))}
+	// What net/http would have added.
 	h["Connection"] = []string{"close"}
 	h["Date"] = []string{time.Now().UTC().Format(http.TimeFormat)}
 	w := bytes.NewBufferString("HTTP/1.1 504 Gateway Timeout\r\n")
@@ -296,6 +327,7 @@ func (x *exchange) answerPastLocked(h http.Header, b []byte) {
 		x.bytesOut.Add(int64(len(b)))
 	}
 	_, _ = c.Write(w.Bytes())
+	// The client is to see the end of the answer now, and not when the handler returns.
 	if c, ok := c.(interface{ CloseWrite() error }); ok {
 		_ = c.CloseWrite()
 	}

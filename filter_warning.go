@@ -16,27 +16,29 @@ const (
 
 // warnings are the Warning header lines of one answer (RFC 7234, 5.5). They are kept on
 // the exchange, under its lock, until the header is written: the 504 of the time limit
-// carries them too, and a late warning harms nothing.
+// carries them too, and a late warning harms nothing. The zero value drops everything.
 type warnings struct {
 	list    []warning
-	runes   int32
+	runes   int32 // of all texts, each counted at most warningCut when cut
 	enabled bool
 	cut     bool // the total was passed: every text is cut to warningCut
 }
 
+// warning is one of them, as it was given.
 type warning struct{ agent, text string }
 
 // warningRecorder opens the record; in front of it warnings are dropped.
 func warningRecorder() filter {
-	return filter{brief: true, wrap: func(next handler) handler {
-		return func(x *exchange) error {
-			x.warnings.enabled = true
-			x.because("the answer carries the warnings given from here on", "")
-			return next(x)
-		}
+	return filter{brief: true, step: func(x *exchange, next handler) error {
+		x.warnings.enabled = true
+		x.because("the answer carries the warnings given from here on", "")
+		return next(x)
 	}}
 }
 
+// addLocked adds a warning, unless it is empty, no UTF-8 or was given before. The first that does
+// not fit the total makes all of them short, those that are there too, so that a few long texts
+// leave room for the others (upstream).
 func (w *warnings) addLocked(agent, text string) {
 	if !w.enabled || text == "" || !utf8.ValidString(text) || !utf8.ValidString(agent) {
 		return
@@ -83,6 +85,7 @@ func (w *warnings) headerLocked(h http.Header) {
 	}
 }
 
+// firstRunes returns the first n characters of s, or all of it.
 func firstRunes(s string, n int) string {
 	for i := range s {
 		if n == 0 {
@@ -95,16 +98,15 @@ func firstRunes(s string, n int) string {
 
 // agentToken keeps the agent one word: a space in it would end the field early.
 func agentToken(s string) string {
-	s = strings.Map(func(r rune) rune {
+	return strings.Map(func(r rune) rune {
 		if r == ' ' || r == '"' || unicode.IsControl(r) {
 			return '-'
 		}
 		return r
 	}, s)
-	return s
 }
 
-// quoteWarning is the quoted-string form: quote and backslash escaped, no control characters.
+// quoteWarning returns the quoted-string form: quote and backslash escaped, no control characters.
 func quoteWarning(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')

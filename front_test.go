@@ -251,7 +251,7 @@ func FuzzHeadWatch(f *testing.F) {
 	f.Add("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", uint8(1))
 	f.Add("GET / HTTP/1.0\r\n\r\ntransfer-encoding: x\r\n", uint8(200))
 	f.Fuzz(func(t *testing.T, head string, step uint8) {
-		var whole, parts headWatch
+		var whole, parts headScan
 		whole.look([]byte(head))
 		n := int(step)%16 + 1
 		for rest := head; rest != "" && !parts.done; {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -262,3 +263,6 @@ func decoded(t testing.TB, text string) map[string]any {
 	}
 	return o
 }
+
+// itoa is short for many tests that put numbers together with text.
+func itoa(n int) string { return strconv.Itoa(n) }

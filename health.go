@@ -17,17 +17,31 @@ import (
 	"apichain/internal/metrics"
 )
 
-// healthCheck is one thing that must be well. Checks of one group can be excluded by
-// the group's name; "" is none. The context of check is the request's. A panic in it is
-// a failure.
+// The health endpoints: /healthz, /livez and /readyz, each with a list of checks and a path for each
+// check below it. Who asks is a kubelet or a load balancer, several times a second and for years, so
+// the answer that all is well is made without building a report.
+//
+// The texts are upstream's to the byte, since scripts read them. Upstream also withholds from the
+// lists why a check failed; the path of the check itself says it, and so does the log.
+//
+//	/readyz            200 ok                    500 [+]ping ok\n[-]drain failed: reason withheld\n…
+//	/readyz?verbose    200 [+]ping ok\n…\nreadyz check passed
+//	/readyz/drain      200 ok                    500 internal server error: the server is being drained
+//
+// A check is run anew for each request, in the request's goroutine: it must be quick. What the checks
+// of an endpoint have said last is counted for the metrics, of its root alone, as upstream does.
+
+// healthCheck is one thing that must be well.
 type healthCheck struct {
-	name  string
+	name string
+	// check returns what is wrong. Its context is the request's. A panic in it is a failure.
 	check func(context.Context) error
+	// group is a name by which several checks can be excluded at once; "" is none.
 	group string
 }
 
-// run is the check itself, with a panic as an error: who waits for ready runs it too,
-// outside any filter.
+// run calls the check, with a panic as an error: who waits for ready runs it too, outside any filter
+// that would contain it.
 func (c *healthCheck) run(ctx context.Context) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -37,19 +51,23 @@ func (c *healthCheck) run(ctx context.Context) (err error) {
 	return c.check(ctx)
 }
 
-// installedCheck is a check of one endpoint, with what its root saw of it.
+// installedCheck is a check of one endpoint, with what the root of the endpoint saw of it.
 type installedCheck struct {
 	healthCheck
-	state          atomic.Int32 // of the last run: one of the states below
+	// state is how the last run ended: one of the states below.
+	state          atomic.Int32
 	passed, failed metrics.Counter
 }
 
+// The states of an installed check. Passed and failed are in this order so that their difference is
+// the gauge.
 const (
 	checkNotRun = iota
 	checkPassed
 	checkFailed
 )
 
+// observe runs the check and counts how it ended.
 func (c *installedCheck) observe(ctx context.Context) error {
 	err := c.run(ctx)
 	if err != nil {
@@ -62,28 +80,35 @@ func (c *installedCheck) observe(ctx context.Context) error {
 	return err
 }
 
-// healthChecks is one endpoint, healthz, livez or readyz, with its checks in order. Its
-// answers are upstream's to the byte: 200 "ok"; with ?verbose a line for each check;
-// 500 with the list as soon as one fails. Why one failed goes to the log, and to the
-// answer of the check's own path alone.
+// healthChecks is one endpoint with its checks in order. Its methods may be called concurrently.
 type healthChecks struct {
-	endpoint string                       // without slash
-	failed   func(name string, err error) // told of every failed check
-	mu       sync.Mutex
-	sealed   bool
-	list     atomic.Pointer[[]*installedCheck] // replaced whole by add
+	// endpoint is healthz, livez or readyz.
+	endpoint string
+	// failed is told of every failed check.
+	failed func(name string, err error)
+
+	// mu is for one add at a time.
+	mu     sync.Mutex
+	sealed bool
+	// list is replaced whole by add, so that requests take no lock.
+	list atomic.Pointer[[]*installedCheck]
 
 	// Header values that every answer shares, which saves their allocation.
 	contentType, nosniff []string
 }
 
+// newHealthChecks makes an endpoint without checks.
 func newHealthChecks(endpoint string, failed func(string, error)) *healthChecks {
-	h := &healthChecks{endpoint: endpoint, failed: failed, contentType: []string{"text/plain; charset=utf-8"}, nosniff: []string{"nosniff"}}
+	h := &healthChecks{
+		endpoint: endpoint, failed: failed,
+		contentType: []string{"text/plain; charset=utf-8"}, nosniff: []string{"nosniff"},
+	}
 	h.list.Store(&[]*installedCheck{})
 	return h
 }
 
-// add appends a check. After seal it is too late.
+// add appends a check. A name that is taken is an error, and after seal it is too late: the paths of
+// the checks are registered then. The words of that are upstream's.
 func (h *healthChecks) add(c healthCheck) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -99,6 +124,7 @@ func (h *healthChecks) add(c healthCheck) error {
 	return nil
 }
 
+// checks returns the checks in order. The slice must not be changed.
 func (h *healthChecks) checks() []*installedCheck { return *h.list.Load() }
 
 // seal closes the list and installs the endpoint: its root, and a path for each check.
@@ -112,7 +138,8 @@ func (h *healthChecks) seal(s *Server) {
 	}
 }
 
-// passes reports whether every check passes now.
+// passes reports whether every check passes now. It stops at the first that does not, and counts
+// nothing: nobody has asked from outside.
 func (h *healthChecks) passes(ctx context.Context) bool {
 	for _, c := range h.checks() {
 		if c.run(ctx) != nil {
@@ -126,6 +153,7 @@ func (h *healthChecks) passes(ctx context.Context) bool {
 // be repeated. The lines are made only where they are sent: with ?verbose, or from the
 // first failure on.
 func (h *healthChecks) serveAll(w http.ResponseWriter, r *http.Request) {
+	// Parsing a query allocates, and nearly nobody sends one.
 	q := healthQuery{}
 	if r.URL.RawQuery != "" {
 		q = readHealthQuery(r.URL.Query())
@@ -139,6 +167,7 @@ func (h *healthChecks) serveAll(w http.ResponseWriter, r *http.Request) {
 		}
 		if err != nil {
 			h.failed(h.endpoint+"/"+c.name, err)
+			// The first failure: the lines of those before it are missing.
 			if !bad && !q.verbose {
 				for _, before := range list[:i] {
 					report = q.line(report, &before.healthCheck, nil)
@@ -162,7 +191,7 @@ func (h *healthChecks) serveAll(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveOne answers for one check, with the error's text.
+// serveOne answers for one check, with the error's text. It is not counted (upstream).
 func (h *healthChecks) serveOne(w http.ResponseWriter, r *http.Request, c *installedCheck) {
 	err := c.run(r.Context())
 	h.header(w)
@@ -175,8 +204,10 @@ func (h *healthChecks) serveOne(w http.ResponseWriter, r *http.Request, c *insta
 	_, _ = io.WriteString(w, "ok")
 }
 
+// header sets the header lines that all answers have.
 func (h *healthChecks) header(w http.ResponseWriter) {
 	header := w.Header()
+	// Clipped: whoever appends a value gets an array of its own.
 	header["Content-Type"] = h.contentType[:1:1]
 	header["X-Content-Type-Options"] = h.nosniff[:1:1]
 }
@@ -184,23 +215,27 @@ func (h *healthChecks) header(w http.ResponseWriter) {
 // healthQuery is what a request wants of the root of an endpoint.
 type healthQuery struct {
 	verbose bool
-	exclude []string // in order, each once
+	// exclude is in order, each once.
+	exclude []string
 }
 
+// readHealthQuery reads ?verbose, which needs no value, and ?exclude, which may be repeated.
 func readHealthQuery(values url.Values) healthQuery {
 	return healthQuery{verbose: values.Has("verbose"), exclude: sorted(values["exclude"])}
 }
 
+// excludes reports whether the query leaves the check out, by its name or its group's.
 func (q *healthQuery) excludes(c *healthCheck) bool {
 	return len(q.exclude) > 0 && (q.has(c.name) || c.group != "" && q.has(c.group))
 }
 
+// has reports whether ?exclude has the name.
 func (q *healthQuery) has(name string) bool {
 	_, found := slices.BinarySearch(q.exclude, name)
 	return found
 }
 
-// line appends what the report says of a check.
+// line appends what the report says of a check, in upstream's words.
 func (q *healthQuery) line(b []byte, c *healthCheck, err error) []byte {
 	switch {
 	case err != nil:
@@ -213,11 +248,13 @@ func (q *healthQuery) line(b []byte, c *healthCheck, err error) []byte {
 	return fmt.Appendf(b, "[+]%s excluded with %s: ok\n", c.name, c.group)
 }
 
-// warning names the exclusions that are neither a check nor a group.
+// warning names the exclusions that are neither a check nor a group, "" where all are. A group whose
+// checks are all excluded by name counts as unknown (upstream).
 func (q *healthQuery) warning(list []*installedCheck) string {
 	var unknown []string
 	for _, e := range q.exclude {
-		if !slices.ContainsFunc(list, func(c *installedCheck) bool { return c.name == e || c.group != "" && c.group == e && !q.has(c.name) }) {
+		known := func(c *installedCheck) bool { return c.name == e || c.group != "" && c.group == e && !q.has(c.name) }
+		if !slices.ContainsFunc(list, known) {
 			unknown = append(unknown, strconv.Quote(e))
 		}
 	}
@@ -227,7 +264,8 @@ func (q *healthQuery) warning(list []*installedCheck) string {
 	return "warn: some health checks cannot be excluded: no matches for " + strings.Join(unknown, ",") + "\n"
 }
 
-// delayed lets a check pass until its time is over: livez and --livez-grace-period.
+// delayed returns the check so that it passes until then: for livez and --livez-grace-period, so that
+// a slow start does not get the process killed.
 func delayed(c healthCheck, until time.Time, now func() time.Time) healthCheck {
 	check := c.check
 	c.check = func(ctx context.Context) error {
@@ -239,7 +277,7 @@ func delayed(c healthCheck, until time.Time, now func() time.Time) healthCheck {
 	return c
 }
 
-// newHealth makes the three endpoints with the check that every server has.
+// newHealth makes the three endpoints with the check that every server has: that it answers.
 func (p *program) newHealth() {
 	failed := func(name string, err error) { p.log.Info("health check failed", "check", name, "err", err) }
 	p.healthz, p.livez, p.readyz = newHealthChecks("healthz", failed), newHealthChecks("livez", failed), newHealthChecks("readyz", failed)
@@ -249,14 +287,15 @@ func (p *program) newHealth() {
 	}
 }
 
-// installHealth adds the checks of the hooks and of the stop, and opens the endpoints.
-// Nothing can be added afterwards.
+// installHealth adds the checks of the hooks and of the stop, and opens the endpoints on s. Nothing
+// can be added afterwards. Errors are the server's to keep (Server.keep).
 func (p *program) installHealth(s *Server) {
 	for _, o := range p.hooks.all() {
 		if o.phase != postStart {
 			continue
 		}
 		c := healthCheck{name: "poststarthook/" + o.name, check: o.check}
+		// The grace period is livez's alone: healthz fails until the hooks have returned (upstream).
 		live := c
 		if g := p.opt.shutdown.livezGrace; g > 0 {
 			live = delayed(c, p.started.Add(g), time.Now)
@@ -265,6 +304,7 @@ func (p *program) installHealth(s *Server) {
 		_ = s.keep(p.livez.add(live))
 		_ = s.keep(p.readyz.add(c))
 	}
+	// readyz alone: a server that stops or is drained is alive, and must not be restarted.
 	_ = s.keep(p.readyz.add(healthCheck{name: "shutdown", check: func(context.Context) error {
 		if p.signals.shutdownInitiated.fired() {
 			return errShuttingDown
@@ -297,4 +337,5 @@ func writeHealth(e *metrics.Writer, endpoints ...*healthChecks) {
 	}
 }
 
+// errShuttingDown is why readyz fails in a stop.
 var errShuttingDown = errors.New("process is shutting down")

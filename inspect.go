@@ -271,10 +271,10 @@ func (p *program) blockers(waiting string) []admin.Blocker {
 		admitted := int32(c.position("wait-group"))
 		c.table.each(func(x *exchange) {
 			// Nobody waits for a request that has not passed wait-group, nor for one that does not
-			// count there: it is a watch that is ended at once, or was let go. grouped may be read
+			// count there: it is a watch that is ended at once, or was let go. inWaitGroup may be read
 			// only behind the row that sets it, so the position comes first.
 			at := x.at.Load()
-			counts := at > admitted && (x.grouped || x.longRunning && p.opt.shutdown.watchGrace != 0)
+			counts := at > admitted && (x.inWaitGroup || x.longRunning && p.opt.shutdown.watchGrace != 0)
 			if waiting == "listeners" || counts {
 				r := x.shown()
 				out = append(out, blockerOf(&r))
@@ -321,7 +321,7 @@ func (s source) Store() admin.Store {
 }
 
 // Watches returns the open watches, the oldest first.
-func (s source) Watches() []admin.Watch { return s.p.watching.list() }
+func (s source) Watches() []admin.Watch { return s.p.watchTable.list() }
 
 // Snapshot returns the whole store of one moment. It is written from that moment's tree while
 // others go on writing, however slow its reader is.

@@ -184,7 +184,9 @@ func (s source) filterShown(c *chain, i int, passed uint64) admin.Filter {
 		}
 	}
 	if c.times != nil {
-		f.TimeNs = c.times[i].shown()
+		if at := c.times[i].Percentiles(50, 99); at != nil {
+			f.TimeNs = &admin.Percentiles{P50: at[0], P99: at[1]}
+		}
 	}
 	if r.idle != nil && r.off == "" {
 		f.OffReason = r.idle()

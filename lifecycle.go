@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,14 +31,20 @@ import (
 //	 │     watches that are left are cut; the audit log closes; connections close
 //	HTTPServerStoppedListening
 //	 └── streams end; the admin listener, a second later or when it was asked once more
+//
+// run is this drawing in code. A stop ends within --shutdown-timeout, whatever a hook or a handler
+// does, and a second signal ends the process at once at any time. A stop that comes before the server
+// is ready takes the same way.
 
-// signal is a named moment in the life of the process. It stays signalled.
+// signal is a named moment in the life of the process. It stays signalled, so whoever asks later
+// learns of it as well as whoever waits for it.
 type signal struct {
 	name string
 	once sync.Once
 	ch   chan struct{}
 }
 
+// fired reports whether the moment has come. It may be called from anywhere.
 func (s *signal) fired() bool {
 	select {
 	case <-s.ch:
@@ -50,12 +54,28 @@ func (s *signal) fired() bool {
 	}
 }
 
-// signals are upstream's eight, by upstream's names.
+// signals are upstream's eight, by upstream's names. A stop fires the first six in this order.
 type signals struct {
-	shutdownInitiated, afterShutdownDelayDuration, preShutdownHooksStopped, notAcceptingNewRequest *signal
-	inFlightRequestsDrained, httpServerStoppedListening, muxAndDiscoveryComplete, hasBeenReady     *signal
+	// A stop has begun: /readyz fails.
+	shutdownInitiated *signal
+	// Load balancers have had the time to notice.
+	afterShutdownDelayDuration *signal
+	// The hooks have returned, or are out of time.
+	preShutdownHooksStopped *signal
+	// Requests that come from here on are refused.
+	notAcceptingNewRequest *signal
+	// Those that came before have ended, or are cut.
+	inFlightRequestsDrained *signal
+	// And their connections are closed.
+	httpServerStoppedListening *signal
+
+	// Every path of the program is registered.
+	muxAndDiscoveryComplete *signal
+	// /readyz has been 200 once.
+	hasBeenReady *signal
 }
 
+// newSignals makes the signals, none of them fired.
 func newSignals() *signals {
 	s := func(name string) *signal { return &signal{name: name, ch: make(chan struct{})} }
 	return &signals{
@@ -64,7 +84,8 @@ func newSignals() *signals {
 	}
 }
 
-// fire signals, once, with a line in the log and on the timeline.
+// fire signals, once, with a line in the log and on the timeline. What the signal says must be true
+// already.
 func (p *program) fire(s *signal, detail string) {
 	s.once.Do(func() {
 		close(s.ch)
@@ -82,63 +103,65 @@ const (
 	exitInterrupted = 130 // a second signal
 )
 
+// shutdownOptions are the times of a stop, as upstream has them but for timeout. Help says what zero
+// means for each.
 type shutdownOptions struct {
 	delay, watchGrace, timeout, livezGrace time.Duration
 	sendRetryAfter                         bool
 }
 
+// register declares the flags of a stop. --shutdown-timeout is computed from others where it is 0
+// (options.parse).
 func (o *shutdownOptions) register(f *flags) {
 	f.in("lifecycle")
-	f.duration(&o.delay, "shutdown-delay-duration", 0, "time after a stop has begun in which requests are served as before, while /readyz fails")
-	f.bool(&o.sendRetryAfter, "shutdown-send-retry-after", false, "answer new requests with 429 and Retry-After until the drain is over, instead of refusing connections")
-	f.duration(&o.watchGrace, "shutdown-watch-termination-grace-period", 0, "time in which a stop ends watches one after another; 0: they are cut at the end of the drain")
-	f.duration(&o.timeout, "shutdown-timeout", 0, "time for the whole stop, from the signal on; 0: the shutdown delay and --request-timeout together")
-	f.duration(&o.livezGrace, "livez-grace-period", 0, "time from the start in which /livez does not count post-start hooks that have not returned")
+	f.duration(&o.delay, "shutdown-delay-duration", 0,
+		"time after a stop has begun in which requests are served as before, while /readyz fails")
+	f.bool(&o.sendRetryAfter, "shutdown-send-retry-after", false,
+		"answer new requests with 429 and Retry-After until the drain is over, instead of refusing connections")
+	f.duration(&o.watchGrace, "shutdown-watch-termination-grace-period", 0,
+		"time in which a stop ends watches one after another; 0: they are cut at the end of the drain")
+	f.duration(&o.timeout, "shutdown-timeout", 0,
+		"time for the whole stop, from the signal on; 0: the shutdown delay and --request-timeout together")
+	f.duration(&o.livezGrace, "livez-grace-period", 0,
+		"time from the start in which /livez does not count post-start hooks that have not returned")
 }
 
+// check refuses times that are negative, and a stop that would be over before it drains.
 func (o *shutdownOptions) check(p *problems) {
-	for _, d := range []struct {
-		flag  string
-		value time.Duration
-	}{{"shutdown-delay-duration", o.delay}, {"shutdown-watch-termination-grace-period", o.watchGrace}, {"shutdown-timeout", o.timeout}, {"livez-grace-period", o.livezGrace}} {
-		if d.value < 0 {
-			p.add(d.flag, "must not be negative, is %v", d.value)
-		}
-	}
-	if o.timeout > 0 && o.timeout <= o.delay {
-		p.add("shutdown-timeout", "%v leaves no time after --shutdown-delay-duration %v", o.timeout, o.delay)
-	}
+	p.when(o.delay < 0, "shutdown-delay-duration", "must not be negative, is %v", o.delay)
+	p.when(o.watchGrace < 0, "shutdown-watch-termination-grace-period", "must not be negative, is %v", o.watchGrace)
+	p.when(o.timeout < 0, "shutdown-timeout", "must not be negative, is %v", o.timeout)
+	p.when(o.livezGrace < 0, "livez-grace-period", "must not be negative, is %v", o.livezGrace)
+	p.when(o.timeout > 0 && o.timeout <= o.delay, "shutdown-timeout",
+		"%v leaves no time after --shutdown-delay-duration %v", o.timeout, o.delay)
 }
 
-// stopState is what requests need to know of a stop.
+// stopState is what requests and the admin endpoint need to know of a stop.
 type stopState struct {
-	endConnections atomic.Bool // every answer ends its connection
-	waitingFor     atomic.Pointer[string]
-	deadline       atomic.Pointer[time.Time]
+	// endConnections makes every answer end its connection.
+	endConnections atomic.Bool
+	// waitingFor is delay, hooks, requests, watches or listeners; "": nothing.
+	waitingFor atomic.Pointer[string]
+	// deadline is the end of --shutdown-timeout; nil before the stop.
+	deadline atomic.Pointer[time.Time]
 }
 
+// wait says what the stop waits for from now on.
 func (s *stopState) wait(what string) { s.waitingFor.Store(&what) }
 
 // run is the whole life: start, ready, wait, drain, close. stop gets the signals of the
 // operating system. The first begins the drain, whether the server is ready or not, or as
-// soon as it serves; a second calls p.exit at once, at any time. It returns the exit code.
+// soon as it serves; a second calls p.exit at once, at any time. It returns the exit code, after
+// every goroutine that it started, but for those of hooks and checks that ignore their context.
 func (p *program) run(stop <-chan os.Signal) int {
-	// The collector runs each time the heap has grown by half, which from a heap of 2 MiB
-	// would be some hundred times a second under load. These bytes count as heap and are never
-	// touched, so they cost no memory; they come first, because what takes the place of
-	// something freed is cleared. Growth by half, not the usual doubling, keeps a store of many
-	// objects small.
-	if os.Getenv("GOGC") == "" {
-		defer debug.SetGCPercent(debug.SetGCPercent(50))
-	}
-	floor := make([]byte, 24<<20)
-	defer runtime.KeepAlive(floor)
-
+	// Deferred calls run backwards: hear is told that it is over before it is waited for.
 	defer p.owned.Wait()
 	over := make(chan struct{})
 	defer close(over)
 	first := make(chan string, 1)
 	p.owned.Go(func() { p.hear(stop, first, over) })
+
+	// ── certificates, sockets, servers, PrepareRun
 	if err := p.start(); err != nil {
 		p.log.Error("start-up failed", "err", err)
 		p.complain(err)
@@ -146,15 +169,53 @@ func (p *program) run(stop <-chan os.Signal) int {
 	}
 	defer p.endBackground()
 
-	// Start: hooks run beside the listeners, which answer "not ready" meanwhile.
+	// ── listeners serve, and say "not ready"; post-start hooks, side by side
 	hooksCtx, stopHooks := context.WithCancel(context.Background())
 	defer stopHooks()
 	broken := p.serve()
 	started, hooksEnded := p.runPostStartHooks(hooksCtx)
 
-	var failure error
-	var why string
-	var ready <-chan struct{}
+	// ── ready, until a signal, a failed hook, a listener that broke
+	why, failure := p.serveUntil(hooksCtx, first, started, broken)
+
+	// ── ShutdownInitiated. From here on everything ends with ctx, at the latest.
+	deadline := time.Now().Add(p.opt.shutdown.timeout)
+	p.stop.deadline.Store(&deadline)
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
+	// In a handover clients may move to the other process at once: it takes new connections.
+	p.stop.endConnections.Store(p.handover)
+	p.fire(p.signals.shutdownInitiated, why)
+	stopHooks()
+
+	// ── the shutdown delay, and beside it the pre-shutdown hooks
+	hookErr := p.delayAndRunHooks(ctx)
+
+	// ── NotAcceptingNewRequest
+	if !p.handover && !p.opt.shutdown.sendRetryAfter {
+		p.requests.close() // before the signal, so that whoever heard it finds it true
+	}
+	p.fire(p.signals.notAcceptingNewRequest, "")
+
+	// ── requests end. Hooks of the start may have ignored the end of their context.
+	inTime := p.drain(ctx) && ctx.Err() == nil
+	p.stop.wait("hooks")
+	select {
+	case <-hooksEnded:
+	case <-ctx.Done():
+		inTime = false
+	}
+
+	// ── connections close; HTTPServerStoppedListening; the admin listener last
+	p.close(ctx)
+	return p.exitCode(failure, hookErr, inTime)
+}
+
+// serveUntil waits for the post-start hooks, and then for the server to be ready, and then for what
+// ends it: the name of a signal, or a failure, which is told to the operator. It returns why the
+// stop begins.
+func (p *program) serveUntil(ctx context.Context, stop <-chan string, started, broken <-chan error) (why string, failure error) {
+	var ready <-chan struct{} // of the wait for ready; nil before and after it
 	var isReady func(error)
 	for failure == nil && why == "" {
 		select {
@@ -162,13 +223,13 @@ func (p *program) run(stop <-chan os.Signal) int {
 			started = nil
 			if failure = err; err == nil {
 				isReady = p.timeline.step("ready", "")
-				ready = p.awaitReady(hooksCtx)
+				ready = p.awaitReady(ctx)
 			}
 		case <-ready:
 			ready = nil
 			failure = p.becomeReady(isReady)
 		case failure = <-broken:
-		case why = <-first:
+		case why = <-stop:
 		}
 	}
 	if ready != nil {
@@ -179,53 +240,47 @@ func (p *program) run(stop <-chan os.Signal) int {
 		p.log.Error("the server stops", "err", failure)
 		p.complain(failure)
 	}
+	return why, failure
+}
 
-	// Drain.
-	limit := p.opt.shutdown.timeout
-	deadline := time.Now().Add(limit)
-	p.stop.deadline.Store(&deadline)
-	ctx, cancel := context.WithDeadline(context.Background(), deadline)
-	defer cancel()
-	p.stop.endConnections.Store(p.handover)
-	p.fire(p.signals.shutdownInitiated, why)
-	stopHooks()
-	hooksDone := make(chan error, 1)
-	go func() { hooksDone <- p.runPreShutdownHooks(ctx) }() // a hook may ignore its context: bounded below
+// delayAndRunHooks runs the pre-shutdown hooks beside the shutdown delay, and returns when both are
+// over or ctx ends. A hook may ignore ctx: its goroutine is left alone then.
+func (p *program) delayAndRunHooks(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() { done <- p.runPreShutdownHooks(ctx) }()
 	p.delay(ctx)
 	p.stop.wait("hooks")
-	var hookErr error
+	var err error
 	select {
-	case hookErr = <-hooksDone:
+	case err = <-done:
 	case <-ctx.Done():
 	}
-	p.fire(p.signals.preShutdownHooksStopped, errText(hookErr))
-	if !p.handover && !p.opt.shutdown.sendRetryAfter {
-		p.requests.close() // before the signal, so that whoever heard it finds it true
-	}
-	p.fire(p.signals.notAcceptingNewRequest, "")
-	inTime := p.drain(ctx) && ctx.Err() == nil
-	p.stop.wait("hooks") // of the start, which may have ignored the end of their context
-	select {
-	case <-hooksEnded:
-	case <-ctx.Done():
-		inTime = false
-	}
+	p.fire(p.signals.preShutdownHooksStopped, errText(err))
+	return err
+}
 
-	// Close.
-	closing := p.timeline.step("close", "")
+// close ends the connections of the serving listeners, and then the admin listener, on which whoever
+// watches the stop has seen its end.
+func (p *program) close(ctx context.Context) {
+	end := p.timeline.step("close", "")
 	p.stop.wait("listeners")
 	p.closeServing(ctx)
 	p.fire(p.signals.httpServerStoppedListening, "")
-	closing(nil)
+	end(nil)
 	p.stop.wait("")
+	// While these are there, others may believe in the server.
 	p.removeFiles()
 	p.closeAdmin()
+}
 
+// exitCode says how the program has ended, on stderr too where nobody has said it yet. A failure
+// counts more than a drain out of time, which follows from it as often as not.
+func (p *program) exitCode(failure, hookErr error, inTime bool) int {
 	switch {
 	case failure != nil:
 		return exitFailed
 	case !inTime:
-		fmt.Fprintf(p.stderr, "apichain: the stop ran out of --shutdown-timeout %v\n", limit)
+		fmt.Fprintf(p.stderr, "apichain: the stop ran out of --shutdown-timeout %v\n", p.opt.shutdown.timeout)
 		return exitDrainTime
 	case hookErr != nil:
 		p.complain(hookErr)
@@ -246,8 +301,8 @@ func (p *program) complain(err error) {
 	}
 }
 
-// hear passes the first signal on and exits at the second, until over is closed. What was
-// written for others goes even then.
+// hear passes the first signal on and exits at the second, until over is closed. The files that were
+// written for others are removed even then: who finds one believes that a server is there.
 func (p *program) hear(stop <-chan os.Signal, first chan<- string, over <-chan struct{}) {
 	for n := 1; ; n++ {
 		select {
@@ -267,7 +322,8 @@ func (p *program) hear(stop <-chan os.Signal, first chan<- string, over <-chan s
 }
 
 // runPostStartHooks runs the hooks side by side. first gets nil when all have returned,
-// or the first failure; ended is closed when none runs any more.
+// or the first failure; ended is closed when none runs any more. A failure after the end of ctx is
+// not one: the stop itself makes hooks fail.
 func (p *program) runPostStartHooks(ctx context.Context) (first <-chan error, ended <-chan struct{}) {
 	outcome, over := make(chan error, 1), make(chan struct{})
 	var running sync.WaitGroup
@@ -287,6 +343,7 @@ func (p *program) runPostStartHooks(ctx context.Context) (first <-chan error, en
 	go func() {
 		running.Wait()
 		close(over)
+		// Does nothing if a failure is there already.
 		select {
 		case outcome <- nil:
 		default:
@@ -296,7 +353,7 @@ func (p *program) runPostStartHooks(ctx context.Context) (first <-chan error, en
 }
 
 // runPreShutdownHooks runs the hooks one after another, all of them even if one fails,
-// while there is time.
+// while there is time, and returns all failures together.
 func (p *program) runPreShutdownHooks(ctx context.Context) error {
 	var errs []error
 	for _, o := range p.hooks.phase(preShutdown) {
@@ -338,10 +395,12 @@ func (p *program) awaitReady(ctx context.Context) <-chan struct{} {
 var errNeverReady = errors.New("the stop came first")
 
 // becomeReady says to whoever waits that the server is ready; end ends the step that was
-// the wait.
+// the wait. It fails where a file cannot be written that others wait for.
 func (p *program) becomeReady(end func(error)) error {
 	now := time.Now()
 	p.readyAt.Store(&now)
+	// What the start has written is no history: a watch begins with what is there now, and a reset
+	// goes back to it.
 	p.store.ExpireHistory()
 	p.restorer.Keep()
 	err := p.announce()
@@ -369,11 +428,13 @@ func (p *program) delay(ctx context.Context) {
 	p.fire(p.signals.afterShutdownDelayDuration, d.String())
 }
 
-// drain stops accepting and waits for what was admitted. It reports whether all ended
-// in time; what did not is cut.
+// drain stops accepting and waits for what was admitted: first requests, then watches, which have
+// their own time, --shutdown-watch-termination-grace-period. It reports whether all requests ended
+// before ctx did; what did not is cut, and named in the log.
 func (p *program) drain(ctx context.Context) bool {
 	end := p.timeline.step("drain", "")
-	watchesEnded := p.watches.close()
+	// A watch that is admitted after this would be waited for by nobody.
+	watchesEnded := p.longRunning.close()
 	p.stop.endConnections.Store(true)
 	if !p.opt.shutdown.sendRetryAfter {
 		for _, f := range p.fronts {
@@ -395,7 +456,7 @@ func (p *program) drain(ctx context.Context) bool {
 	if grace := p.opt.shutdown.watchGrace; grace > 0 {
 		p.stop.wait("watches")
 		graceCtx, cancel := context.WithTimeout(ctx, grace)
-		p.watches.end(graceCtx, grace, errStopping)
+		p.longRunning.end(graceCtx, grace, errStopping)
 		select {
 		case <-watchesEnded:
 		case <-graceCtx.Done():
@@ -416,13 +477,15 @@ func (p *program) drain(ctx context.Context) bool {
 func (p *program) logCut() {
 	for _, c := range p.chains {
 		c.table.each(func(x *exchange) {
-			if x.grouped {
-				p.log.Warn("cut at the end of --shutdown-timeout", "auditID", status.Shorten(x.auditID[0], 64), "method", x.req.Method, "path", x.req.URL.Path)
+			if x.inWaitGroup {
+				p.log.Warn("cut at the end of --shutdown-timeout",
+					"auditID", status.Shorten(x.auditID[0], 64), "method", x.req.Method, "path", x.req.URL.Path)
 			}
 		})
 	}
 }
 
+// errText returns the text of an error, "" for none.
 func errText(err error) string {
 	if err == nil {
 		return ""

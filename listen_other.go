@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// shareControl: sharing sockets is offered on Linux only, and asking for it elsewhere is an error.
+// shareControl returns an error for whoever asks to share a socket: that is offered on Linux only,
+// since elsewhere the options do not exist or mean other things.
 func shareControl(port, address bool) func(network, addr string, c syscall.RawConn) error {
 	if !port && !address {
 		return nil

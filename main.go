@@ -1,12 +1,16 @@
-// Apichain is a Kubernetes-style API server in one flat program: the serving core of
-// kube-apiserver, without anything but the standard library.
+// Apichain is a Kubernetes-style API server in one program: the serving core of kube-apiserver, flat
+// in this package, over libraries below internal/ that build on each other without cycles. It needs
+// nothing but the standard library. This is the map of the house, in three parts.
 //
-// A request, outside in:
+// A request, from outside in, and back as a record:
 //
-//	main.go                 this map; arguments, options, run; the only os.Exit
-//	options.go              flags: all groups composed, every problem reported at once
+//	serve.go                http.Server set-up, and its end
+//	conn.go                 a connection and its states
+//	progress.go             slow clients
+//	chain.go                the two filter chains as data, and how they are compiled
 //	exchange.go             the record of one request, which is also its writer and its context
-//	chain.go                the two filter chains as data, and the loop that wraps them
+//	exchange_write.go       the exchange as the writer of the answer
+//	exchange_end.go         how an exchange ends, and what is noted of it then
 //	filter_path.go          one reading of a path; framing and size bounds
 //	filter_host.go          Host and Origin: no web page reaches the plain listener
 //	filter_headers.go       Audit-Id, Cache-Control, HSTS, GOAWAY, CORS
@@ -20,22 +24,50 @@
 //	filter_audit.go         the audit trail of a request
 //	filter_fault.go         fault injection
 //	director.go             container or mux, and on to the delegate
-//	route.go                one registered route, and the trie that finds it
+//	server.go               one generic server: the surface for Extend
+//	servers.go              the three servers: aggregator, core, extensions
 //	container.go            the RESTful container: web services, negotiation
 //	mux.go                  the path mux: exact, longest prefix
+//	route.go                one registered route, and the trie that finds it
 //	swapped.go              a table that is read without a lock and replaced whole
 //	shadows.go              routes that are never reached, or that share paths
-//	health.go               healthz, livez, readyz
-//	metrics.go              what is counted of requests, and the page /metrics
-//	metrics_store.go        gauges of the store and its readers
-//	version.go              /version and the build
-//	server.go               one generic server: the surface for Extend
 //	resources.go            what the program gives its resources
 //	resources_custom.go     the routes of custom resources
-//	servers.go              the three servers: aggregator, core, extensions
-//	extend.go               yours to fill in
+//	watch_table.go          the watches there are
+//	health.go               healthz, livez, readyz
+//	version.go              /version and the build
+//	metrics.go              what is counted of requests, gauges of the store, the page /metrics
+//	recent.go               requests that have ended, and the slowest of each route
+//	recent_time.go          where the time of a request goes
 //
-// The rooms, from the bottom up:
+// The process, from birth to death, and who looks at it meanwhile:
+//
+//	main.go                 this map; arguments, options, run; the only os.Exit
+//	options.go              flags: all groups composed, every problem reported at once
+//	tls_options.go          the flags of certificates, and what is shown of them
+//	logging.go              the log, and what it must not show
+//	program.go              what the parts share, and how they are put together
+//	listen.go               sockets: bound, inherited, in the file system
+//	extend.go               yours to fill in
+//	lifecycle.go            the signals, and run: start, ready, wait, drain, close
+//	hooks.go                post-start and pre-shutdown hooks
+//	files.go                ready file, kubeconfig, start-up lines
+//	timeline.go             what has happened, for the admin page
+//	admin_access.go         the admin listener: its flags, its handler, who may use it
+//	inspect.go              what the admin endpoint shows of the process and the store
+//	inspect_requests.go     and of the way of requests: servers, routes, filters, in flight
+//	explain.go              what would become of a request: the dry run
+//	explain_request.go      the request that nobody sends
+//	explain_near.go         routes that almost match it
+//	stream.go               events as they happen
+//	stacks.go               where hooks and requests are
+//	control.go              what is switched on for a time, and undoes itself
+//	match.go                which requests a control is about
+//	loglevel.go             the verbosity of the log
+//	faults.go               the rules of fault injection
+//	drain.go                the reversible drain
+//
+// The rooms, from the bottom up; the test TestLayers says which may use which:
 //
 //	internal/tree       objects as trees: JSON, YAML, values by path
 //	internal/field      what is wrong with one field; the rules for names
@@ -55,46 +87,11 @@
 //	internal/store      versioned objects, and the log of what has happened to them
 //	internal/api        resources: the REST verbs over the store, for built-in kinds and definitions
 //	internal/controller what a server does with objects on its own
+//	internal/ctl        the subcommands, which ask a running program's admin endpoint
 //
-// The process, from birth to death:
-//
-//	program.go              what the parts share, and how they are put together
-//	lifecycle.go            the signals, and run: start, ready, wait, drain, close
-//	hooks.go                post-start and pre-shutdown hooks
-//	timeline.go             what has happened, for the admin page
-//	listen.go               sockets: bound, inherited, in the file system
-//	serve.go                http.Server set-up, and its end
-//	conn.go                 a connection and its states
-//	progress.go             slow clients
-//	tls_options.go          the flags of certificates, and what is shown of them
-//	files.go                ready file, kubeconfig, start-up lines
-//	logging.go              the log, and what it must not show
-//	inspect.go              what the admin endpoint shows of the process and the store
-//	inspect_requests.go     and of the way of requests: servers, routes, filters, in flight
-//	explain.go              what would become of a request: the dry run
-//	explain_request.go      the request that nobody sends
-//	explain_near.go         routes that almost match it
-//	recent.go               requests that have ended, and the slowest of each route
-//	recent_time.go          where the time of a request goes
-//	stacks.go               where hooks and requests are
-//	stream.go               events as they happen
-//	match.go                which requests a control is about
-//	control.go              what is switched on for a time, and undoes itself
-//	drain.go                the reversible drain
-//	loglevel.go             the verbosity of the log
-//	faults.go               the rules of fault injection
-//	admin_access.go         the admin listener: its flags, its handler, who may use it
-//
-// Subcommands, which ask a running program:
-//
-//	client.go               the way to its admin endpoint
-//	subcommands.go          which there are, and those that show
-//	subcommands_control.go  those that change something
-//	top.go                  the overview, refreshed
-//	watch_table.go          the watches there are
-//
-// Package admin is the inspection API on its own listener; interop is a module of its
-// own with tests against real clients.
+// Package admin is the inspection API on a listener of its own: it serves what source (inspect.go)
+// gives it, and knows nothing of this package. interop is a module of its own with tests against
+// real clients, the one place with dependencies.
 package main
 
 import (
@@ -105,31 +102,42 @@ import (
 	"os"
 	ossignal "os/signal"
 	"runtime"
+	"runtime/debug"
+	"strings"
 	"syscall"
+
+	"apichain/internal/ctl"
 )
 
 func main() {
 	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// command is the program with its arguments and streams; it returns the exit code.
+// command is the program with its arguments and streams; it returns the exit code. It hears the
+// signals of the process, so that only one may run at a time.
 func command(args []string, stdout, stderr io.Writer) int {
-	if s := findSubcommand(args); s != nil {
+	// Only a word can be a subcommand, and only a subcommand takes signals by a context: flags
+	// start a server, which takes them by p.run, and until then a signal ends the process.
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		ctx, cancel := ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer cancel()
-		return s.inspect(ctx, args[1:], os.Stdin, stdout, stderr)
+		if code, mine := ctl.Main(ctx, programVersion, args, os.Stdin, stdout, stderr); mine {
+			return code
+		}
 	}
 	o, f := newOptions()
 	var version bool
 	f.in("program")
 	f.bool(&version, "version", false, "print the version and exit")
 	wrong, err := o.parse(f, args)
+	// Help is for whoever got the flags wrong, too; the version is a promise that the rest was right.
 	switch {
 	case errors.Is(err, errHelp):
 		help(stdout, f)
 		return exitDrained
 	case version && len(wrong) == 0:
-		fmt.Fprintf(stdout, "apichain %s (Kubernetes %s, %s, %s/%s)\n", programVersion, kubernetesVersion, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		fmt.Fprintf(stdout, "apichain %s (Kubernetes %s, %s, %s/%s)\n",
+			programVersion, kubernetesVersion, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return exitDrained
 	case len(wrong) > 0:
 		for _, line := range wrong {
@@ -138,15 +146,39 @@ func command(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "apichain: see --help")
 		return exitFlags
 	}
+	// Heard from here on: a signal that comes while the program starts stops it in order. Room for
+	// two, because the second one must not be lost while the first is at work.
 	stop := make(chan os.Signal, 2)
 	ossignal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 	defer ossignal.Stop(stop)
+	defer tuneCollector()()
 	p := newProgram(o, f, stdout, stderr)
 	hup := make(chan os.Signal, 1)
 	ossignal.Notify(hup, syscall.SIGHUP)
 	defer ossignal.Stop(hup)
 	p.hangUp = hup
 	return p.run(stop)
+}
+
+// tuneCollector makes the garbage collector fit a server that holds little at first and much later,
+// until undo is called.
+func tuneCollector() (undo func()) {
+	percent, set := 0, os.Getenv("GOGC") == ""
+	// Growth by half before the next collection, not the usual doubling, keeps a store of many
+	// objects small.
+	if set {
+		percent = debug.SetGCPercent(50)
+	}
+	// From a heap of 2 MiB growth by half would mean some hundred collections a second under load.
+	// These bytes count as heap and are never touched, so they cost no memory. They come first in
+	// the process, because what takes the place of something freed is cleared.
+	floor := make([]byte, 24<<20)
+	return func() {
+		runtime.KeepAlive(floor)
+		if set {
+			debug.SetGCPercent(percent)
+		}
+	}
 }
 
 // help describes the program, its flags by group, and its exit codes.
@@ -162,9 +194,7 @@ Usage:
 
 Subcommands:
 `)
-	for _, s := range subcommands() {
-		fmt.Fprintf(w, "  %-9s  %s\n", s.name, s.summary)
-	}
+	ctl.Usage(w)
 	f.usage(w)
 	fmt.Fprint(w, `
 Signals:

@@ -14,6 +14,7 @@ import (
 	"apichain/internal/auth"
 	"apichain/internal/metrics"
 	"apichain/internal/request"
+	"apichain/internal/store"
 )
 
 // What the program counts of requests, and the page /metrics, with upstream's names. A label that
@@ -24,17 +25,21 @@ import (
 // request finds its series through its route, whose few verbs are a list that only grows. What
 // reaches no route is counted in one series, and mostSeries bounds what is left.
 //
-// Families of other things (the store, connections, health checks, audit) are written by the files
-// that own the numbers; writeMetrics is the page, and their order on it.
+// Gauges are read when somebody asks. Those of the store stand at the end of this file, since the
+// store knows no metrics; other families (connections, health checks, audit) are written by the files
+// that own the numbers. writeMetrics is the page, and their order on it.
 
 // counters is what is counted of requests by all listeners together. Gauges are read when they are
 // asked for.
 type counters struct {
 	started time.Time
 
-	aborts      metrics.Counter // answers that a handler broke off
-	postTimeout metrics.Counter // panics of handlers after their time limit
-	tlsErrors   metrics.Counter // failed handshakes
+	// Answers that a handler broke off.
+	aborts metrics.Counter
+	// Panics of handlers after their time limit.
+	postTimeout metrics.Counter
+	// Failed handshakes.
+	tlsErrors metrics.Counter
 
 	// Requests refused because every place of their kind was taken.
 	droppedReadOnly, droppedMutating metrics.Counter
@@ -43,7 +48,8 @@ type counters struct {
 	// Authenticated requests, by the label of the user.
 	users [len(userLabels)]metrics.Counter
 
-	noRoute *requestSeries // requests that reached no route
+	// Requests that reached no route.
+	noRoute *requestSeries
 
 	mu     sync.Mutex
 	series map[seriesKey]*requestSeries
@@ -53,6 +59,7 @@ type counters struct {
 // registered. What comes later is counted in one series, whose resource is "other".
 const mostSeries = 10_000
 
+// newCounters makes counters that are all zero, of a process that starts now.
 func newCounters() *counters {
 	m := &counters{started: time.Now(), series: map[seriesKey]*requestSeries{}}
 	m.noRoute = m.of(seriesKey{component: "apiserver"})
@@ -61,8 +68,12 @@ func newCounters() *counters {
 
 // userLabels are upstream's few labels for who was authenticated: names that every
 // cluster has, mail addresses, and the rest.
-var userLabels = [...]string{"admin", "client", "email_id", "kube_proxy", "kubelet", "other", "system:serviceaccount:kube-system:default"}
+var userLabels = [...]string{
+	"admin", "client", "email_id", "kube_proxy", "kubelet", "other", "system:serviceaccount:kube-system:default",
+}
 
+// authenticated counts a request whose user is known. A name is not a label: there would be as many
+// series as users.
 func (m *counters) authenticated(name string) {
 	label := "other"
 	switch name {
@@ -76,6 +87,7 @@ func (m *counters) authenticated(name string) {
 	m.users[slices.Index(userLabels[:], label)].Inc()
 }
 
+// authorized counts a decision of the authorizer.
 func (m *counters) authorized(v auth.Verdict) {
 	switch v {
 	case auth.Allow:
@@ -87,6 +99,7 @@ func (m *counters) authorized(v auth.Verdict) {
 	}
 }
 
+// dropped counts a request that got 429 since every place of its kind was taken.
 func (m *counters) dropped(mutating bool) {
 	if mutating {
 		m.droppedMutating.Inc()
@@ -100,9 +113,9 @@ type seriesKey struct{ verb, group, version, resource, subresource, scope, compo
 
 // durationBounds are upstream's buckets of durations, in nanoseconds.
 var durationBounds = []int64{
-	5 * milli, 25 * milli, 50 * milli, 100 * milli, 200 * milli, 400 * milli, 600 * milli, 800 * milli, 1000 * milli, 1250 * milli, 1500 * milli,
-	2000 * milli, 3000 * milli, 4000 * milli, 5000 * milli, 6000 * milli, 8000 * milli, 10_000 * milli, 15_000 * milli, 20_000 * milli, 30_000 * milli,
-	45_000 * milli, 60_000 * milli,
+	5 * milli, 25 * milli, 50 * milli, 100 * milli, 200 * milli, 400 * milli, 600 * milli, 800 * milli,
+	1000 * milli, 1250 * milli, 1500 * milli, 2000 * milli, 3000 * milli, 4000 * milli, 5000 * milli, 6000 * milli,
+	8000 * milli, 10_000 * milli, 15_000 * milli, 20_000 * milli, 30_000 * milli, 45_000 * milli, 60_000 * milli,
 }
 
 const milli = int64(time.Millisecond)
@@ -113,12 +126,17 @@ var sizeBounds = []int64{1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9}
 // requestSeries counts the requests of one set of labels.
 type requestSeries struct {
 	seriesKey
-	codes      [6]atomic.Pointer[codeCounts] // by hundreds; a page is made at its first code
-	terminated metrics.Counter               // answered by the time limit
-	took       *metrics.Histogram            // in nanoseconds, written in seconds
-	size       *metrics.Histogram            // bytes of the body
+	// codes are by hundreds; a page is made at its first code.
+	codes [6]atomic.Pointer[codeCounts]
+	// terminated are those that the time limit answered.
+	terminated metrics.Counter
+	// took is in nanoseconds, and written in seconds.
+	took *metrics.Histogram
+	// size is the bytes of the body.
+	size *metrics.Histogram
 }
 
+// newRequestSeries makes a series in which nothing was counted yet.
 func newRequestSeries(k seriesKey) *requestSeries {
 	return &requestSeries{
 		seriesKey: k,
@@ -130,7 +148,9 @@ func newRequestSeries(k seriesKey) *requestSeries {
 // codeCounts are the codes of one hundred.
 type codeCounts [100]metrics.Counter
 
-// observe counts one finished request. A code that HTTP does not have counts as 500.
+// observe counts one finished request. A code that HTTP does not have counts as 500: handlers invent
+// some, and clients must not make series. It takes no lock and allocates nothing, but for a page at
+// the first code of a hundred.
 func (s *requestSeries) observe(code int, took time.Duration, bytes int64) {
 	if code < 100 || code > 599 {
 		code = 500
@@ -147,11 +167,12 @@ func (s *requestSeries) observe(code int, took time.Duration, bytes int64) {
 	s.size.Observe(bytes)
 }
 
-// of is the series of a key, made at its first use.
+// of returns the series of a key, made at its first use. Beyond mostSeries it is that of all others.
 func (m *counters) of(k seriesKey) *requestSeries {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.series[k]
+	// The last place is for the series of all others.
 	if s == nil && len(m.series) >= mostSeries-1 {
 		k = seriesKey{verb: "OTHER", resource: "other", component: "apiserver"}
 		s = m.series[k]
@@ -171,6 +192,7 @@ type verbSeries struct {
 	next   *verbSeries
 }
 
+// find returns the series of a verb, nil if there is none. A nil list has none.
 func (v *verbSeries) find(verb string) *requestSeries {
 	for ; v != nil; v = v.next {
 		if v.verb == verb {
@@ -183,6 +205,8 @@ func (v *verbSeries) find(verb string) *requestSeries {
 // observe counts a finished exchange under its route, or under none. Labels come from
 // the route's pattern, so that a client cannot make series.
 func (p *program) observe(x *exchange, how ending, status int, took time.Duration) {
+	// Only what reached the handler counts for the route: a request that a filter refused (401, 403,
+	// 429) has no series of its own.
 	s := p.metrics.noRoute
 	if r := x.target.route; r != nil && x.at.Load() >= int32(len(x.chain.rows)) {
 		if s = r.series.Load().find(x.info.Verb); s == nil {
@@ -195,8 +219,9 @@ func (p *program) observe(x *exchange, how ending, status int, took time.Duratio
 	}
 }
 
-// newVerbSeries is the first request of a route with a verb, or one of a verb that is
-// no label.
+// newVerbSeries returns the series of a route for a verb that it has none for yet: at the first
+// request with it, or at each whose verb is no label and counts as OTHER. It may be called
+// concurrently.
 func (m *counters) newVerbSeries(r *route, verb string) *requestSeries {
 	if !slices.Contains(knownVerbs[:], verb) {
 		verb = "other"
@@ -205,6 +230,8 @@ func (m *counters) newVerbSeries(r *route, verb string) *requestSeries {
 		}
 	}
 	s := m.of(labels(r, strings.ToUpper(verb)))
+	// Two first requests may meet: each tries until the verb is on the list, by whichever of them.
+	// Both have the same series.
 	for head := r.series.Load(); head.find(verb) == nil; head = r.series.Load() {
 		r.series.CompareAndSwap(head, &verbSeries{verb, s, head})
 	}
@@ -212,8 +239,12 @@ func (m *counters) newVerbSeries(r *route, verb string) *requestSeries {
 }
 
 // knownVerbs are the verbs that may be a label; others are OTHER (upstream).
-var knownVerbs = [...]string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "proxy", "post", "put", "head", "options"}
+var knownVerbs = [...]string{
+	"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "proxy", "post", "put", "head", "options",
+}
 
+// labels returns the labels of a route for a verb. A route that is of no resource is known by its
+// pattern, under the label subresource (upstream).
 func labels(r *route, verb string) seriesKey {
 	k := seriesKey{verb: verb, component: "apiserver"}
 	if r.resource == "" {
@@ -271,12 +302,14 @@ func (p *program) writeInFlight(e *metrics.Writer) {
 	e.Number(float64(readOnly), "request_kind", "readOnly")
 }
 
+// writeDropped writes how many requests were refused for want of a place.
 func (m *counters) writeDropped(e *metrics.Writer) {
 	e.Family("apiserver_dropped_requests_total", "counter", "Requests refused because every place was taken, by kind.")
 	e.Number(m.droppedMutating.Value(), "request_kind", "mutating")
 	e.Number(m.droppedReadOnly.Value(), "request_kind", "readOnly")
 }
 
+// writeDecisions writes how the authorizer has decided.
 func (m *counters) writeDecisions(e *metrics.Writer) {
 	e.Family("apiserver_authorization_decisions_total", "counter", "Decisions of the authorizer.")
 	e.Number(m.allowed.Value(), "decision", "allowed")
@@ -359,4 +392,63 @@ func (k *seriesKey) labels() []string {
 		"component", k.component, "group", k.group, "resource", k.resource, "scope", k.scope,
 		"subresource", k.subresource, "verb", k.verb, "version", k.version,
 	}
+}
+
+// writeLongRunning writes how many long-running requests are with their handlers now: watches, and
+// what else has no time limit. There are no series of zero, as there is none for a route before its
+// first request.
+func writeLongRunning(e *metrics.Writer, chains []*chain) {
+	counts := map[seriesKey]int{}
+	for _, c := range chains {
+		c.table.each(func(x *exchange) {
+			// at first: before the handler is reached, what the others say may still be written.
+			if x.at.Load() <= int32(len(c.rows)) || !x.longRunning || x.target.route == nil {
+				return
+			}
+			verb := x.info.Verb
+			if !slices.Contains(knownVerbs[:], verb) {
+				verb = "other"
+			}
+			counts[labels(x.target.route, strings.ToUpper(verb))]++
+		})
+	}
+	all := make([]*seriesKey, 0, len(counts))
+	for k := range counts {
+		all = append(all, &k)
+	}
+	slices.SortFunc(all, func(a, b *seriesKey) int { return slices.Compare(a.labels(), b.labels()) })
+	e.Family("apiserver_longrunning_requests", "gauge", "Long-running requests now, by verb and resource.")
+	for _, k := range all {
+		e.Number(float64(counts[*k]), k.labels()...)
+	}
+}
+
+// writeStored writes what the store holds, all of one moment, and how far back a watch may begin.
+func writeStored(e *metrics.Writer, s *store.Store) {
+	revision, all := s.Snapshots()
+	// Upstream's old name of the count, which dashboards know, and the new one.
+	e.Family("apiserver_storage_objects", "gauge", "Stored objects, by resource.")
+	for _, h := range all {
+		e.Number(float64(h.Now.Count()), "resource", h.Bucket.Name)
+	}
+	e.Family("apiserver_resource_objects", "gauge", "Stored objects, by group and resource.")
+	for _, h := range all {
+		e.Number(float64(h.Now.Count()), groupLabels(h.Bucket.Name)...)
+	}
+	e.Family("apiserver_resource_size_estimate_bytes", "gauge", "Bytes of stored objects, by group and resource.")
+	for _, h := range all {
+		e.Number(float64(h.Now.Bytes()), groupLabels(h.Bucket.Name)...)
+	}
+	// The window is bounded by events and by bytes, and both can be near their bound.
+	events, bytes, oldest := s.Window()
+	e.Single("apichain_store_revision", "gauge", "Revision of the last write.", float64(revision))
+	e.Single("apichain_store_window_events", "gauge", "Events that watches can begin at.", float64(events))
+	e.Single("apichain_store_window_bytes", "gauge", "Bytes of those events.", float64(bytes))
+	e.Single("apichain_store_window_oldest_revision", "gauge", "The oldest revision that a watch can begin at.", float64(oldest))
+}
+
+// groupLabels returns the labels of a stored resource: its name, plural[.group], taken apart.
+func groupLabels(name string) []string {
+	resource, group, _ := strings.Cut(name, ".")
+	return []string{"group", group, "resource", resource}
 }

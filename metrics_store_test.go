@@ -101,7 +101,7 @@ func TestWatchesAreSeen(t *testing.T) {
 		}
 	}
 	cancel()
-	r.quiet(t, func() bool { return r.watches.count() == 0 }, "the watches")
+	r.quiet(t, func() bool { return len(r.longRunning.list()) == 0 }, "the watches")
 	if text := r.look("/metrics", nil).body; strings.Contains(text, "apiserver_longrunning_requests{") {
 		t.Error("the gauge still counts them")
 	}

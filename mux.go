@@ -17,16 +17,20 @@ import (
 // Its methods may be called concurrently, and paths may be added while it serves: lookups take no
 // lock (swapped).
 type mux struct {
-	server string // name of the server it is of, for its routes
+	// server is the name of the server it is of, for its routes.
+	server string
 
-	table swapped[muxTable] // its lock guards taken
-	taken map[string]*route // by kind and path: an exact path and a prefix may be spelt alike
+	// table is what requests read; its lock guards taken.
+	table swapped[muxTable]
+	// taken are by kind and path: an exact path and a prefix may be spelt alike.
+	taken map[string]*route
 }
 
 // muxTable is the compiled form; it does not change.
 type muxTable struct {
-	exact    map[string]*route
-	prefixes node // a prefix ends at the node of its last segment, in tail
+	exact map[string]*route
+	// prefixes has each prefix at the node of its last segment, in tail.
+	prefixes node
 }
 
 // newMux makes an empty mux of the server with that name.
@@ -89,6 +93,7 @@ func (m *mux) find(path string) *route {
 	if path == "" || path[0] != '/' { // OPTIONS *
 		return nil
 	}
+	// Exact paths first: /a/ may be one and a prefix too.
 	t := m.table.load()
 	if r := t.exact[path]; r != nil {
 		return r
@@ -120,6 +125,7 @@ func (m *mux) listedPaths() []string {
 
 // routes returns everything registered, by pattern, then kind.
 func (m *mux) routes() []*route {
+	// Sorted outside the lock, which registering waits for.
 	m.table.mu.Lock()
 	out := slices.Collect(maps.Values(m.taken))
 	m.table.mu.Unlock()

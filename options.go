@@ -10,7 +10,25 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"apichain/internal/ctl"
 )
+
+// Flags. They are registered in this package alone: a room below internal/ gets its settings as a
+// plain Config, and knows no flag (but for the subcommands, which are programs of their own). Each
+// feature has a group of options in its own file, with the names, defaults and checks of its flags,
+// and this file composes them.
+//
+// A start goes through four steps, so that tests can begin at any: register (newOptions), parse,
+// check (both in options.parse), use (newProgram). All that is wrong is reported at once, each with
+// its flag:
+//
+//	apichain: --bogus: unknown flag
+//	apichain: --v: must be from 0 to 10, is 99
+//	apichain: see --help
+//
+// The flag package of the standard library does the parsing. What it lacks is here: groups, a list
+// type, and going on after an error.
 
 // optionGroup is the options of one feature. Flag names, defaults, checks and use of a
 // feature stand in the feature's own file; options.go only composes the groups.
@@ -27,7 +45,7 @@ type optionGroup interface {
 type problems []string
 
 // add notes a problem of one flag. flag is the name without dashes. Where the value could
-// not be read at all, what it lacks besides is not worth a line.
+// not be read at all, what it lacks besides is not worth a line: the default stands in its place.
 func (p *problems) add(flag, format string, args ...any) {
 	for _, line := range *p {
 		if strings.HasPrefix(line, "--"+flag+": invalid value") {
@@ -35,6 +53,13 @@ func (p *problems) add(flag, format string, args ...any) {
 		}
 	}
 	*p = append(*p, "--"+flag+": "+fmt.Sprintf(format, args...))
+}
+
+// when is add for what is wrong if so.
+func (p *problems) when(wrong bool, flag, format string, args ...any) {
+	if wrong {
+		p.add(flag, format, args...)
+	}
 }
 
 // options is every option of the program.
@@ -62,13 +87,15 @@ type options struct {
 	adminAccess    adminAccessOptions
 }
 
-// groups are the options in the order of --help.
+// groups returns the options in the order of --help.
 func (o *options) groups() []optionGroup {
-	return []optionGroup{&o.listen, &o.files, &o.fixtures, &o.tls, &o.authentication, &o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway,
-		&o.progress, &o.watch, &o.customs, &o.shutdown, &o.audit, &o.logging, &o.admin, &o.recent, &o.stacks, &o.adminAccess}
+	return []optionGroup{
+		&o.listen, &o.files, &o.fixtures, &o.tls, &o.authentication, &o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway,
+		&o.progress, &o.watch, &o.customs, &o.shutdown, &o.audit, &o.logging, &o.admin, &o.recent, &o.stacks, &o.adminAccess,
+	}
 }
 
-// newOptions registers every group.
+// newOptions registers every group; the options have their defaults until parse is called.
 func newOptions() (*options, *flags) {
 	o, f := &options{}, newFlags()
 	for _, g := range o.groups() {
@@ -87,6 +114,7 @@ func (o *options) parse(f *flags, args []string) (problems, error) {
 	for _, g := range o.groups() {
 		g.check(&p)
 	}
+	// What one group cannot know of another.
 	if o.shutdown.timeout == 0 {
 		o.shutdown.timeout = o.shutdown.delay + o.timeout.request
 		f.byKey["shutdown-timeout"].derived = true
@@ -112,9 +140,10 @@ type flagRow struct {
 	name, group, help string
 	secret            bool // the value is shown as REDACTED
 	derived           bool // the value was computed; help says how
-	given             bool
+	given             bool // on the command line
 }
 
+// newFlags makes an empty set, which writes nothing by itself.
 func newFlags() *flags {
 	f := &flags{set: flag.NewFlagSet("apichain", flag.ContinueOnError), byKey: map[string]*flagRow{}}
 	f.set.SetOutput(io.Discard)
@@ -125,6 +154,7 @@ func newFlags() *flags {
 // in sets the group that the flags registered next belong to.
 func (f *flags) in(group string) { f.group = group }
 
+// row notes a flag that was registered with set. Whoever registers may set more of what it returns.
 func (f *flags) row(name, help string) *flagRow {
 	r := &flagRow{name: name, group: f.group, help: help}
 	f.rows = append(f.rows, r)
@@ -165,15 +195,18 @@ func (f *flags) list(p *[]string, name string, value []string, help string) *fla
 	return f.row(name, help)
 }
 
+// listValue is the value of a list flag.
 type listValue []string
 
+// String writes the list as Set reads it.
 func (l *listValue) String() string {
-	if l == nil {
+	if l == nil { // the flag package asks the zero value, for its own usage text
 		return ""
 	}
 	return strings.Join(*l, ",")
 }
 
+// Set replaces the list. Spaces around items and empty items are dropped.
 func (l *listValue) Set(s string) error {
 	*l = nil
 	for item := range strings.SplitSeq(s, ",") {
@@ -184,6 +217,7 @@ func (l *listValue) Set(s string) error {
 	return nil
 }
 
+// errHelp is what parsing returns when help was asked for, whatever else was wrong.
 var errHelp = errors.New("help asked for")
 
 // parse reads args and goes on after an error, so that every problem is found. It
@@ -196,8 +230,9 @@ func (f *flags) parse(args []string, p *problems) error {
 		case errors.Is(err, flag.ErrHelp):
 			return errHelp
 		case err != nil:
-			*p = append(*p, flagProblem(err))
-			if strings.HasPrefix(err.Error(), "bad flag syntax") { // the one error that takes nothing
+			*p = append(*p, ctl.FlagProblem(err))
+			// The one error that takes nothing: without this it would come again for ever.
+			if strings.HasPrefix(err.Error(), "bad flag syntax") {
 				rest = rest[1:]
 			}
 			// The value of an unknown flag is not a problem of its own.
@@ -214,31 +249,7 @@ func (f *flags) parse(args []string, p *problems) error {
 	return nil
 }
 
-// flagProblem says in our words what the flag package found.
-func flagProblem(err error) string {
-	text := err.Error()
-	if arg, ok := strings.CutPrefix(text, "bad flag syntax: "); ok {
-		return strconv.Quote(arg) + ": is no flag"
-	}
-	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
-		return "--" + strings.TrimPrefix(name, "-") + ": unknown flag"
-	}
-	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
-		return "--" + strings.TrimPrefix(name, "-") + ": needs a value"
-	}
-	// invalid value "x" for flag -name: parse error
-	if head, tail, ok := strings.Cut(text, " for flag -"); ok {
-		name, why, _ := strings.Cut(tail, ":")
-		return "--" + name + ": " + head + ":" + why
-	}
-	if head, tail, ok := strings.Cut(text, " for -"); ok { // invalid boolean value "x" for -name: …
-		name, why, _ := strings.Cut(tail, ":")
-		return "--" + name + ": " + head + ":" + why
-	}
-	return text
-}
-
-// shown is the value of a flag as it may be shown: passwords in URLs are not.
+// shown returns the value of a flag as it may be shown: passwords in URLs are not.
 func (f *flags) shown(r *flagRow) string {
 	if r.secret {
 		return "REDACTED"
@@ -246,6 +257,7 @@ func (f *flags) shown(r *flagRow) string {
 	return urlPassword.ReplaceAllString(f.set.Lookup(r.name).Value.String(), "$1:REDACTED@")
 }
 
+// urlPassword finds the password in a URL, with what is in front of it.
 var urlPassword = regexp.MustCompile(`(//[^/@:\s]*):[^/@\s]*@`)
 
 // usage writes the flags by group. Groups stand in the order of first registration.
@@ -267,6 +279,7 @@ func (f *flags) usage(w io.Writer) {
 				continue
 			}
 			fl := f.set.Lookup(r.name)
+			// The name of its type; none for a switch, which takes no value.
 			kind, _ := flag.UnquoteUsage(fl)
 			if _, ok := fl.Value.(*listValue); ok {
 				kind = "list"

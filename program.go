@@ -24,79 +24,100 @@ import (
 	"apichain/internal/store"
 )
 
-// program is what the parts share: one value, made by newProgram, put together by
-// start and run by run. Tests make as many as they like.
+// The program as one value. Nothing of it is global, so that a test makes as many as it likes, in
+// one process. newProgram makes it, start does all that can fail before the first request, in five
+// steps that the timeline shows, and run (lifecycle.go) lives its life, which calls serve,
+// closeServing and closeAdmin here.
+//
+// Most parts are fields that know nothing of the program: counters, hooks, the store. Where a part
+// must say something to another one it gets a function here, so that what depends on what can be
+// read in newProgram and start.
+
+// program is what the parts share. Its fields are set by newProgram, start and serve, and by whoever
+// made it before those; afterwards they are read by everybody. What changes later is atomic, a part
+// that is made for concurrent use, or under mu.
 type program struct {
+	// Identity: what it was asked to be.
+
 	opt            *options
 	flags          *flags
 	stdout, stderr io.Writer
 	log            *slog.Logger
-	exit           func(code int) // for the second signal
-	extend         func(*Server) error
-	hangUp         <-chan os.Signal
+	exit           func(code int)      // for the second signal; os.Exit
+	extend         func(*Server) error // Extend
+	hangUp         <-chan os.Signal    // SIGHUP; nil: nobody sends it
 	started        time.Time
-	readyAt        atomic.Pointer[time.Time]
+	certs          *certs.Loader
+	adminToken     string // of the kubeconfig that is written; "": none is
+
+	// Deciding: who a request is from and what it may do.
 
 	hosts    *hostSet
-	certs    *certs.Loader
 	authn    *auth.Authenticator
 	authz    auth.Authorizer
 	auditing *audit.Recorder // nil without a policy
-	metrics  *counters
 
-	generation atomic.Int64
-	timeline   *timeline
-	signals    *signals
-	hooks      *hooks
-	healthz    *healthChecks
-	livez      *healthChecks
-	readyz     *healthChecks
+	// Serving: the objects, the servers over them, and the listeners.
 
 	store    *store.Store
 	api      *api.API
 	custom   *customRoutes
 	restorer *controller.Restorer
-	watching watchTable
+	catalog  discovery.Catalog
 
-	catalog   discovery.Catalog
-	servers   []*Server // aggregator, core, extensions
-	outermost *Server
-	shadows   atomic.Pointer[shadowMap] // of the routes there were when somebody looked
-	chains    []*chain
+	servers   []*Server // in the order of delegation
+	outermost *Server   // the first of them: the aggregator
+	core      *Server   // the second, which Extend is given
+	chains    []*chain  // plain, TLS
 	listeners []*listener
 	fronts    []*front // serving listeners
 	admin     *front
 	conns     *conns
 	handover  bool // sockets are inherited: another process can serve the next connection
 
-	recent   recentRequests
-	hub      *hub.Hub
-	draining drainControl
-	logLevel logLevelControl
-	faults   faultControl
+	requestIDs  atomic.Uint64
+	requests    *waitGroup           // a stop waits for them
+	longRunning *longRunningRequests // a stop ends them
+	watchTable  watchTable
 
-	requestIDs atomic.Uint64
-	requests   *waitGroup
-	watches    *watches
-	stop       stopState
+	// Watching: what the admin endpoint shows and sets.
+
+	generation atomic.Int64 // of its pages: moves with every change of what they show
+	timeline   *timeline
+	metrics    *counters
+	recent     recentRequests
+	hub        *hub.Hub
+	shadows    atomic.Pointer[shadowMap] // of the routes there were when somebody looked
+	draining   drainControl
+	logLevel   logLevelControl
+	faults     faultControl
+
+	// Living and stopping.
+
+	signals *signals
+	hooks   *hooks
+	healthz *healthChecks
+	livez   *healthChecks
+	readyz  *healthChecks
+	readyAt atomic.Pointer[time.Time] // nil before
+	stop    stopState
 
 	background    context.Context // of goroutines that live as long as the program
 	endBackground context.CancelFunc
 	owned         sync.WaitGroup // those goroutines
-
-	adminToken string
-	adminAsked chan struct{} // has a token when the admin listener was asked after the last signal
-	written    []string
+	adminAsked    chan struct{}  // has a token when the admin listener was asked after the last signal
 
 	mu           sync.Mutex
-	registration error // the first registration that failed
+	registration error    // the first registration that failed
+	written      []string // files that are removed at the end
 }
 
-// newProgram is a program that is not started. o must have been checked.
+// newProgram makes a program that is not started. o must have been checked.
 func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 	p := &program{opt: o, flags: f, stdout: stdout, stderr: stderr, exit: os.Exit, extend: Extend, started: time.Now()}
 	p.logLevel.usual = o.logging.verbosity
 	p.log = slog.New(levelled{o.logging.logger(stderr).Handler(), &p.logLevel})
+	// From the clock, so that a page of the process before is older than all of this one.
 	p.generation.Store(p.started.UnixMilli())
 	changed := func() { p.generation.Add(1) }
 	p.hub = p.newStreams()
@@ -107,21 +128,25 @@ func newProgram(o *options, f *flags, stdout, stderr io.Writer) *program {
 		p.publish("hooks", "hook", o.shown())
 	})
 	p.signals = newSignals()
+
 	p.hosts = newHostSet(o.front.allowedHosts)
 	p.metrics = newCounters()
 	p.conns = newConns()
 	p.requests = newWaitGroup()
-	p.watches = newWatches()
+	p.longRunning = newLongRunning()
 	p.stop.wait("")
+
 	p.recent.init(&o.recent)
 	p.draining.control = control{p: p, name: "drain", item: func() any { return source{p}.Drain() }}
 	p.logLevel.control = control{p: p, name: "loglevel", item: func() any { return source{p}.LogLevel() }}
 	p.faults.control = control{p: p, name: "faults", item: func() any { return source{p}.Faults() }}
-	p.watching.faults = &p.faults
+	p.watchTable.faults = &p.faults
+
 	p.background, p.endBackground = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()
-	p.store = store.New(store.Window{Events: o.watch.windowEvents, Bytes: int64(o.watch.windowBytes)}, store.Memory{})
+	window := store.Window{Events: o.watch.windowEvents, Bytes: int64(o.watch.windowBytes)}
+	p.store = store.New(window, store.Memory{})
 	return p
 }
 
@@ -143,6 +168,7 @@ func (p *program) start() (err error) {
 	}{
 		{"options", p.readNamedFiles},
 		{"certificates", p.loadIdentity},
+		// Before the servers: a port that is taken shows at once, and they must know the addresses.
 		{"listening", p.openListeners},
 		{"servers", p.buildServers},
 		{"prepare-run", p.prepareRun},
@@ -154,6 +180,7 @@ func (p *program) start() (err error) {
 			return err
 		}
 	}
+	// One inherited socket is enough: whoever started us keeps it, and may start another.
 	for _, l := range p.listeners {
 		p.handover = p.handover || l.inherited
 	}
@@ -179,7 +206,8 @@ func (p *program) readNamedFiles() error {
 	return nil
 }
 
-// loadIdentity loads or makes the certificates, and what says who a client is.
+// loadIdentity loads or makes the certificates, and what says who a client is. A generated
+// certificate is good for the addresses that the TLS and the admin listener are to have.
 func (p *program) loadIdentity() (err error) {
 	var hosts []string
 	for _, a := range slices.Concat(p.opt.listen.https, p.opt.listen.admin) {
@@ -191,12 +219,14 @@ func (p *program) loadIdentity() (err error) {
 		return err
 	}
 	p.certs.OnReload(p.certificateChanged)
+	// The kubeconfig that is written for users needs a way in, which ends with the process.
 	tokens := map[string]*request.User{}
 	if p.opt.files.kubeconfig != "" {
 		p.adminToken = rand.Text()
 		tokens[p.adminToken] = &request.User{Name: "cluster-admin", Groups: []string{request.GroupMasters}}
 	}
-	if p.authn, err = auth.NewAuthenticator(p.opt.authentication.Config, p.certs.ClientCAs, p.certs.RequestHeaderCAs, tokens); err != nil {
+	p.authn, err = auth.NewAuthenticator(p.opt.authentication.Config, p.certs.ClientCAs, p.certs.RequestHeaderCAs, tokens)
+	if err != nil {
 		return err
 	}
 	for _, note := range p.authn.Notes {
@@ -206,19 +236,26 @@ func (p *program) loadIdentity() (err error) {
 	return nil
 }
 
-// buildServers makes the delegation chain and lets Extend add to it.
+// buildServers makes the delegation chain and lets Extend add to it. It returns the first
+// registration that failed, too.
 func (p *program) buildServers() error {
 	if err := p.buildResources(); err != nil {
 		return err
 	}
 	extensions := newExtensions(p)
-	core := newCore(p, extensions)
-	p.outermost = newAggregator(p, core)
-	p.servers = []*Server{p.outermost, core, extensions}
-	if err := p.extend(core); err != nil {
+	p.core = newCore(p, extensions)
+	p.outermost = newAggregator(p, p.core)
+	p.servers = []*Server{p.outermost, p.core, extensions}
+	if err := p.extend(p.core); err != nil {
 		return fmt.Errorf("Extend: %w", err)
 	}
+	// Last, since discovery shows the groups of all of them.
 	p.catalog.SetServers(p.outermost.allGroups(), p.publicAddress(), p.api.Kinds)
+	return p.registrationError()
+}
+
+// registrationError returns the first registration that failed so far; nil: none did.
+func (p *program) registrationError() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.registration
@@ -228,11 +265,9 @@ func (p *program) buildServers() error {
 // the whole chain, and compiles the filter chains.
 func (p *program) prepareRun() error {
 	p.addHooks()
+	// After Extend: a copy of the program that takes one of these paths is told so.
 	p.installOwnPaths(p.outermost)
-	p.mu.Lock()
-	err := p.registration
-	p.mu.Unlock()
-	if err != nil {
+	if err := p.registrationError(); err != nil {
 		return err
 	}
 	p.chains = []*chain{newChain(p, "http", plainRows(p)), newChain(p, "https", secureRows(p))}
@@ -243,7 +278,8 @@ func (p *program) prepareRun() error {
 // stops.
 func (p *program) addHooks() {
 	a := p.outermost
-	_ = p.servers[1].AddPostStartHook("bootstrap-objects", p.bootstrap)
+	_ = p.core.AddPostStartHook("bootstrap-objects", p.bootstrap)
+	// The context of a hook ends with the start; these goroutines have the program's.
 	ctx, cancel := context.WithCancel(p.background)
 	_ = a.AddPostStartHook("watch-certificates", func(context.Context) error {
 		p.owned.Go(func() { p.certs.Watch(ctx) })
@@ -251,14 +287,14 @@ func (p *program) addHooks() {
 		return nil
 	})
 	_ = a.AddPostStartHook("watch-slow-clients", func(context.Context) error {
-		p.owned.Go(func() { p.watchProgress(p.background) })
+		p.owned.Go(func() { p.checkProgress(p.background) })
 		return nil
 	})
 	_ = a.AddPostStartHook("paths-installed", func(context.Context) error {
 		p.fire(p.signals.muxAndDiscoveryComplete, "")
 		return nil
 	})
-	// Who removes the files of a server that stops must not fill its log.
+	// Whoever removes the files of a server that stops must not fill its log.
 	_ = a.AddPreShutdownHook("leave-certificates", func(context.Context) error {
 		cancel()
 		return nil
@@ -283,6 +319,7 @@ func (p *program) reloadOnHangUp(ctx context.Context) {
 func (p *program) serve() <-chan error {
 	end := p.timeline.step("serving", "")
 	defer end(nil)
+	// Room for one: that one ends the program, and whoever comes second must not wait for ever.
 	broken := make(chan error, 1)
 	p.admin = p.newFront("admin", p.adminHandler())
 	p.admin.serve(p, broken)
@@ -294,29 +331,44 @@ func (p *program) serve() <-chan error {
 	return broken
 }
 
+// How long the end of serving and of the admin listener takes, at most. Each is short, since a
+// client that is well behaved needs none of it, and long enough for a slow machine.
+const (
+	// returnTime is for long-running handlers to return on their own, before they are cut.
+	returnTime = 250 * time.Millisecond
+	// quietTime is for connections to become idle, so that net/http need not be asked in vain.
+	quietTime = time.Second
+	// shutTime is for http.Server.Shutdown, which polls.
+	shutTime = 2 * time.Second
+	// lastLookTime is for whoever watches the stop to see the end of it, on the admin listener.
+	lastLookTime = time.Second
+)
+
 // closeServing ends the connections of the serving listeners. Shutdown is called when
 // none is new or active any more, or when there is no time left.
 func (p *program) closeServing(ctx context.Context) {
 	for _, f := range p.fronts {
 		_ = f.stopAccepting()
 	}
-	for _, x := range p.watches.list() {
-		x.end(errStopping) // time to return on its own, before it is cut
+	// Without a grace period this is the first that they hear of the stop.
+	for _, x := range p.longRunning.list() {
+		x.end(errStopping)
 	}
 	select {
-	case <-p.watches.close():
-	case <-time.After(250 * time.Millisecond):
-		p.watches.cut()
+	case <-p.longRunning.close():
+	case <-time.After(returnTime):
+		p.longRunning.cut()
 	}
-	quietCtx, cancel := context.WithTimeout(ctx, time.Second)
+	quiet, cancel := context.WithTimeout(ctx, quietTime)
 	defer cancel()
-	p.waitQuiet(quietCtx, 0)
+	p.waitQuiet(quiet, 0)
+	// Every exchange that was admitted has closed its books; what is left has no time left either.
 	p.closeAudit()
-	shutCtx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	shut, cancel := context.WithTimeout(ctx, shutTime)
 	defer cancel()
 	var all sync.WaitGroup
 	for _, f := range p.fronts {
-		all.Go(func() { f.shut(shutCtx) })
+		all.Go(func() { f.shut(shut) })
 	}
 	all.Wait()
 }
@@ -329,7 +381,7 @@ func (p *program) closeAdmin() {
 	if p.admin == nil {
 		return
 	}
-	t := time.NewTimer(time.Second)
+	t := time.NewTimer(lastLookTime)
 	defer t.Stop()
 	if len(p.admin.listeners) > 0 {
 		select {
@@ -337,11 +389,13 @@ func (p *program) closeAdmin() {
 		case <-p.adminAsked:
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	// The time for the stop may have run out; this is beyond it.
+	ctx, cancel := context.WithTimeout(context.Background(), lastLookTime)
 	defer cancel()
 	p.admin.shut(ctx)
 }
 
+// signalName returns the name of a signal as kill and the log have it.
 func signalName(s os.Signal) string {
 	switch s.String() {
 	case "terminated":
@@ -352,7 +406,7 @@ func signalName(s os.Signal) string {
 	return s.String()
 }
 
-// sorted is s in order, each once.
+// sorted sorts s in place and returns it with each element once.
 func sorted(s []string) []string {
 	slices.Sort(s)
 	return slices.Compact(s)

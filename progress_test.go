@@ -82,7 +82,7 @@ func TestProgressWatchEnds(t *testing.T) {
 			p := newListening(t, args...)
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan struct{})
-			go func() { p.watchProgress(ctx); close(ended) }()
+			go func() { p.checkProgress(ctx); close(ended) }()
 			time.Sleep(10 * time.Second)
 			select {
 			case <-ended:

@@ -15,22 +15,35 @@ import (
 	"apichain/internal/status"
 )
 
+// Requests that have ended: the newest of all, and the slowest of each route, for the admin endpoint.
+//
+// Every request is kept when it ends, on the serving path, so keeping one must cost next to nothing: a
+// slot of the ring is taken by one atomic addition, its lock is one that hardly anybody else wants, and
+// its record is filled in place, into buffers that stay. Nothing is made to be shown before somebody
+// looks. What a client sent is kept as bytes, cut to a length, and what the path says (resource, name) is
+// read from it again when it is shown.
+//
+// The slowest are kept apart, by route: a request is compared with the least of its route, one atomic
+// load, and nearly every request is not slow. Only one that is takes the lock of all of them.
+//
+// Locks: a slot's comes before mu of the slowest, which a record may ask for at the first request of a
+// route (record.fill, route).
+
 // recentOptions says how many requests that have ended are kept.
 type recentOptions struct{ requests, slowest int }
 
+// register declares the flags.
 func (o *recentOptions) register(f *flags) {
 	f.in("admin")
-	f.int(&o.requests, "recent-requests", 1000, "requests that have ended, and the time each spent where, that are kept for /admin/v1/requests; 0: none, and no time is taken")
+	f.int(&o.requests, "recent-requests", 1000, "requests that have ended, and the time each spent where, "+
+		"that are kept for /admin/v1/requests; 0: none, and no time is taken")
 	f.int(&o.slowest, "slowest-per-route", 5, "slowest requests of each route that are kept besides; 0: none")
 }
 
+// check bounds what the memory for it can be: some 20 KiB for each request at the worst.
 func (o *recentOptions) check(p *problems) {
-	if o.requests < 0 || o.requests > 100_000 {
-		p.add("recent-requests", "must be from 0 to 100000, is %d", o.requests)
-	}
-	if o.slowest < 0 || o.slowest > 100 {
-		p.add("slowest-per-route", "must be from 0 to 100, is %d", o.slowest)
-	}
+	p.when(o.requests < 0 || o.requests > 100_000, "recent-requests", "must be from 0 to 100000, is %d", o.requests)
+	p.when(o.slowest < 0 || o.slowest > 100, "slowest-per-route", "must be from 0 to 100, is %d", o.slowest)
 }
 
 // recentRequests is the ring of requests that have ended and the slowest of each route;
@@ -38,19 +51,27 @@ func (o *recentOptions) check(p *problems) {
 // and mostly less than half a KiB, and the slowest are kept of mostSlowRoutes routes.
 // A record owns its text: it holds nothing of a request but the address of its client.
 type recentRequests struct {
-	slots []slot // none: nothing is recorded
-	next  atomic.Uint64
+	// slots are the ring; none: nothing is recorded.
+	slots []slot
+	// next counts the turns that were given out.
+	next atomic.Uint64
 
+	// perRoute is how many of the slowest are kept; 0: none.
 	perRoute int
-	mu       sync.Mutex
-	routes   map[string]*slowRoute // by id
-	order    list.List             // of them: the one with the latest slow request is last
+
+	// mu guards what follows.
+	mu sync.Mutex
+	// routes are by id.
+	routes map[string]*slowRoute
+	// order is theirs: the one with the latest slow request is last.
+	order list.List
 }
 
 // slot is one place of the ring. Who comes later has the larger turn and wins, should
 // the ring run past a slow writer.
 type slot struct {
-	mu   sync.Mutex
+	mu sync.Mutex
+	// turn is that of the record; 0: none yet.
 	turn uint64
 	record
 }
@@ -64,11 +85,14 @@ const mostSlowRoutes = 1000
 type slowRoute struct {
 	id    string
 	least atomic.Int64
-	gone  atomic.Bool   // it was given up
-	place *list.Element // in order
+	// gone says that it was given up.
+	gone atomic.Bool
+	// place is its element of recentRequests.order.
+	place *list.Element
 	kept  []*record
 }
 
+// init makes room for as many requests as the options say. It is called once, before the first.
 func (r *recentRequests) init(o *recentOptions) {
 	r.slots, r.perRoute, r.routes = make([]slot, o.requests), o.slowest, map[string]*slowRoute{}
 	// Neighbours in memory are written one after the other, which caches like.
@@ -79,6 +103,7 @@ func (r *recentRequests) init(o *recentOptions) {
 	}
 }
 
+// on reports whether requests are recorded at all.
 func (r *recentRequests) on() bool { return len(r.slots) > 0 }
 
 // add keeps an exchange that ends. Its own times go to the chain's page if it is sampled.
@@ -86,6 +111,7 @@ func (r *recentRequests) add(x *exchange, how ending, took time.Duration, sample
 	turn := r.next.Add(1)
 	s := &r.slots[turn%uint64(len(r.slots))]
 	s.mu.Lock()
+	// A whole round may have gone by since this turn was given out.
 	if turn > s.turn {
 		s.turn = turn
 		s.fill(x, how, took)
@@ -96,7 +122,7 @@ func (r *recentRequests) add(x *exchange, how ending, took time.Duration, sample
 		s := x.spent(at, how, took)
 		s.each(x.chain, at, took, func(place int, own time.Duration, measured bool) {
 			if measured {
-				x.chain.times[place].add(own)
+				x.chain.times[place].Add(own)
 			}
 		})
 	}
@@ -108,7 +134,8 @@ func (r *recentRequests) add(x *exchange, how ending, took time.Duration, sample
 	}
 }
 
-// route is the slowest of a route, made at its first use.
+// route returns the slowest of a route, made at its first use. The route remembers it, but routes of
+// custom resources come and go: what counts is the id, and a route that comes back finds what was kept.
 func (r *recentRequests) route(t *route) *slowRoute {
 	if s := t.slow.Load(); s != nil && !s.gone.Load() {
 		return s
@@ -139,6 +166,7 @@ func (r *recentRequests) addSlow(s *slowRoute, x *exchange, how ending, took tim
 	if s.gone.Load() {
 		return
 	}
+	// The least has been looked at without the lock, and may have grown since.
 	k := &record{}
 	if len(s.kept) < r.perRoute {
 		s.kept = append(s.kept, k)
@@ -147,11 +175,13 @@ func (r *recentRequests) addSlow(s *slowRoute, x *exchange, how ending, took tim
 	}
 	k.fill(x, how, took)
 	r.order.MoveToBack(s.place)
+	// While there is room every request is looked at.
 	if len(s.kept) == r.perRoute {
 		s.least.Store(int64(s.fastestLocked().took))
 	}
 }
 
+// fastestLocked returns the fastest of those that are kept, which must be one at least.
 func (s *slowRoute) fastestLocked() *record {
 	return slices.MinFunc(s.kept, func(a, b *record) int { return cmp.Compare(a.took, b.took) })
 }
@@ -160,27 +190,41 @@ func (s *slowRoute) fastestLocked() *record {
 // constants, then the groups; ends says where each ends. What the path says is read from
 // it again when it is shown.
 type record struct {
-	id          uint64
-	chain       *chain
-	received    time.Time
-	took        time.Duration
-	at, status  int32
-	in, out     int64
-	how         ending
+	// Which request, and how it ended.
+	id       uint64
+	chain    *chain
+	received time.Time
+	took     time.Duration
+	// at is the last row of the chain that it was in; status is 0 where no header was sent.
+	at, status int32
+	// Bytes of the bodies.
+	in, out int64
+	how     ending
+	// reason is that of the Status that was sent, "" for none.
+	reason string
+	// stack is of a panic.
+	stack []string
+
+	// What it was about, as far as it was known.
+
+	// resolved says that the path was read.
+	resolved    bool
 	verb        string
-	remoteAddr  string
-	reason      string
-	server      *Server
-	route       *slowRoute
-	resolved    bool // what it was about was known
 	longRunning bool
-	timed       bool
-	spent       spent
-	stack       []string
-	text        []byte
-	ends        []uint16
+	remoteAddr  string
+	// server and route are nil where it got to none.
+	server *Server
+	route  *slowRoute // nil: it got to none
+
+	// Where its time went.
+	timed bool
+	spent spent
+
+	text []byte
+	ends []uint16
 }
 
+// The texts of a record, in order. The groups of the user come last, however many.
 const (
 	textMethod = iota
 	textAuditID
@@ -210,7 +254,9 @@ func (k *record) fill(x *exchange, how ending, took time.Duration) {
 	k.id, k.chain, k.received, k.took, k.how = x.id, c, x.received, took, how
 	k.at, k.status, k.in, k.out = int32(at), x.status.Load(), x.bytesIn.Load(), x.bytesOut.Load()
 	k.remoteAddr, k.reason = x.req.RemoteAddr, status.Shorten(x.sentReason(how), 256)
-	k.resolved, k.verb, k.longRunning, k.server, k.route, k.stack, k.timed = at > c.infoRow, "", false, nil, nil, nil, x.recording != nil
+	// The slot has been another request's: everything is set, also to nothing.
+	k.resolved, k.verb, k.longRunning, k.server, k.route, k.stack = at > c.infoRow, "", false, nil, nil, nil
+	k.timed = x.recording != nil
 	if k.resolved {
 		k.verb, k.longRunning = clientText(x.info.Verb, 32), x.longRunning
 	}
@@ -225,12 +271,14 @@ func (k *record) fill(x *exchange, how ending, took time.Duration) {
 	if how == endPanicked {
 		k.stack = frames(string(x.panicked.stack))
 	}
+	// One request with many groups is not to make the slot large for ever.
 	if k.text, k.ends = k.text[:0], k.ends[:0]; cap(k.text) > mostText {
 		k.text = nil
 	}
 	k.add(x.req.Method, 32)
 	k.add(x.auditID[0], 2048)
 	k.add(x.path, 2048)
+	// Redacted before it is kept, and not only where it is shown.
 	k.text = appendShownQuery(k.text, x.query)
 	k.end()
 	k.add(x.userAgent, 256)
@@ -241,6 +289,7 @@ func (k *record) fill(x *exchange, how ending, took time.Duration) {
 		return
 	}
 	k.add(u.Name, 2048)
+	// Acting as another: who it really was.
 	if u != x.user {
 		k.text = append(k.text, shownText(x.user.Name)...)
 	}
@@ -263,10 +312,11 @@ func (k *record) add(s string, most int) {
 	k.end()
 }
 
+// end closes the text that was appended last.
 func (k *record) end() { k.ends = append(k.ends, uint16(len(k.text))) }
 
-// sentReason is the reason of the Status that was sent. Where the time limit answers, a
-// handler that goes on may still be failing.
+// sentReason returns the reason of the Status that was sent, "" for none. Where the time limit answers,
+// a handler that goes on may still be failing, so its refusal is not looked at.
 func (x *exchange) sentReason(how ending) string {
 	switch {
 	case how == endTimedOut && x.state.Load() == stateExpired:
@@ -277,8 +327,9 @@ func (x *exchange) sentReason(how ending) string {
 	return x.refusal.Reason
 }
 
-// shown is the record for the admin endpoint. It shares nothing with k that changes.
+// shown returns the record as the admin endpoint has it. It shares nothing with k that changes.
 func (k *record) shown() admin.FinishedRequest {
+	// One copy, of which all texts are parts.
 	all, begin := string(k.text), 0
 	text := make([]string, len(k.ends))
 	for i, end := range k.ends {
@@ -289,9 +340,10 @@ func (k *record) shown() admin.FinishedRequest {
 			ID: strconv.FormatUint(k.id, 10), AuditID: text[textAuditID], Listener: k.chain.listener,
 			Method: text[textMethod], Path: text[textPath], Query: text[textQuery], Verb: k.verb,
 		},
-		User: text[textUser], Groups: text[textGroups:], ImpersonatedBy: text[textImpersonatedBy], RemoteAddr: k.remoteAddr, UserAgent: clientText(text[textUserAgent], 256), ReceivedAt: admin.Time(k.received),
-		DurationMs: exactMs(k.took), Reason: k.reason, Ended: string(k.how), EndedIn: k.chain.place(int(k.at)), BytesIn: k.in, BytesOut: k.out, LongRunning: k.longRunning,
-		Filters: []admin.FilterTime{}, Stack: noNil(k.stack),
+		User: text[textUser], Groups: text[textGroups:], ImpersonatedBy: text[textImpersonatedBy], RemoteAddr: k.remoteAddr,
+		UserAgent: clientText(text[textUserAgent], 256), ReceivedAt: admin.Time(k.received), DurationMs: exactMs(k.took),
+		Reason: k.reason, Ended: string(k.how), EndedIn: k.chain.place(int(k.at)), BytesIn: k.in, BytesOut: k.out,
+		LongRunning: k.longRunning, Filters: []admin.FilterTime{}, Stack: noNil(k.stack),
 	}
 	var info request.Info
 	if k.resolved && info.Resolve(a.Method, a.Path, a.Query) == nil && info.IsResourceRequest {
@@ -320,11 +372,11 @@ func (k *record) shown() admin.FinishedRequest {
 	return a
 }
 
-// exactMs is a duration in milliseconds, to the nanosecond: most filters take less than
+// exactMs returns a duration in milliseconds, to the nanosecond: most filters take less than
 // a microsecond.
 func exactMs(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// Requests is what is kept: the ring, newest first, or the slowest of each route.
+// Requests returns what is kept: the ring, newest first, or the slowest of each route.
 func (s source) Requests(slowest bool) admin.Requests {
 	r := &s.p.recent
 	out := admin.Requests{Recording: r.on(), Capacity: len(r.slots), Finished: []admin.FinishedRequest{}}
@@ -332,11 +384,13 @@ func (s source) Requests(slowest bool) admin.Requests {
 		out.Finished = append(out.Finished, r.slowest()...)
 		return out
 	}
+	// Slot by slot, so that no request waits for the whole page.
 	newest := r.next.Load()
 	for i := range min(newest, uint64(len(r.slots))) {
 		k := &r.slots[(newest-i)%uint64(len(r.slots))]
 		k.mu.Lock()
-		if k.turn == newest-i { // else it is being written, or was overwritten
+		// Else it is being written, or was overwritten.
+		if k.turn == newest-i {
 			out.Finished = append(out.Finished, k.shown())
 		}
 		k.mu.Unlock()
@@ -344,7 +398,7 @@ func (s source) Requests(slowest bool) admin.Requests {
 	return out
 }
 
-// slowest is the slowest of each route, by route, then slowest first.
+// slowest returns the slowest of each route, by route, then slowest first.
 func (r *recentRequests) slowest() (out []admin.FinishedRequest) {
 	r.mu.Lock()
 	for _, slow := range r.routes {

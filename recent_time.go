@@ -1,11 +1,8 @@
 package main
 
 import (
-	"math/bits"
 	"sync/atomic"
 	"time"
-
-	"apichain/admin"
 )
 
 // Where the time of a request goes. A filter notes when it is entered, which is one
@@ -33,9 +30,12 @@ const mostPlaces = 26
 // are nanoseconds since the exchange was opened. handover is for the request's own
 // goroutine; the rest may be read by another.
 type recording struct {
-	marks    [mostPlaces]atomic.Int64 // when each place was entered; 0 is not noted, and the first needs no note
-	handover int64                    // from the end of the handler's own goroutine to its being noticed
-	written  atomic.Int64             // in writes to the client; a write under way has taken off when it began
+	// marks are when each place was entered; 0 is not noted, and the first needs no note.
+	marks [mostPlaces]atomic.Int64
+	// handover is the time from the end of the handler's own goroutine to its being noticed.
+	handover int64
+	// written is the time in writes to the client; a write under way has taken off when it began.
+	written atomic.Int64
 }
 
 // recordedExchange is an exchange with its recording, in one allocation.
@@ -44,16 +44,7 @@ type recordedExchange struct {
 	times recording
 }
 
-// enterTimed is enter with a note of the time.
-func enterTimed(position int32, inner handler) handler {
-	return func(x *exchange) error {
-		x.mark(int(position))
-		x.at.Store(position)
-		return inner(x)
-	}
-}
-
-// mark notes that x is at a place, if its time is recorded.
+// mark notes that x is at a place now, if its time is recorded.
 func (x *exchange) mark(place int) {
 	if x.recording != nil {
 		x.recording.marks[place].Store(x.clock())
@@ -63,7 +54,7 @@ func (x *exchange) mark(place int) {
 // markHere is mark for a brief filter that has more to do than usual.
 func (x *exchange) markHere() { x.mark(int(x.at.Load())) }
 
-// clock is the nanoseconds since x was opened.
+// clock returns the nanoseconds since x was opened.
 func (x *exchange) clock() int64 { return int64(time.Since(x.received)) }
 
 // writeBegins and writeEnds are around every write to the client. A sum below 0 is one
@@ -74,13 +65,14 @@ func (x *exchange) writeBegins() {
 	}
 }
 
+// writeEnds is behind every write to the client.
 func (x *exchange) writeEnds() {
 	if x.recording != nil {
 		x.recording.written.Add(x.clock())
 	}
 }
 
-// spent is where the time of a request went.
+// spent is where the time of a request went: a recording as it was when the request ended.
 type spent struct {
 	marks           [mostPlaces]int64
 	handover, write time.Duration
@@ -92,12 +84,14 @@ func (x *exchange) spent(at int, how ending, took time.Duration) (s spent) {
 	for place := range min(at, len(x.chain.rows)) + 1 {
 		s.marks[place] = t.marks[place].Load()
 	}
+	// A write that is still under way has lasted until now.
 	s.write = time.Duration(t.written.Load())
 	if s.write < 0 {
 		s.write += took
 	}
 	s.write = min(max(s.write, 0), took)
-	if how != endTimedOut { // else the handler's goroutine may still go on
+	// After the time limit the handler's goroutine may still go on.
+	if how != endTimedOut {
 		s.handover = time.Duration(t.handover)
 	}
 	return s
@@ -108,7 +102,10 @@ func (x *exchange) spent(at int, how ending, took time.Duration) (s spent) {
 // Director and handler are one place, len(rows).
 func (s *spent) each(c *chain, at int, took time.Duration, f func(place int, own time.Duration, measured bool)) {
 	at = min(at, len(c.rows))
-	end := max(0, took-s.write-s.handover) // of the time of the place at hand, from the inside outward
+	// From the inside outward: the time of a place lasts from its mark to end, the mark of the next one
+	// inward, and of the innermost to the end of the request. A place without a mark has none, and the
+	// one outside of it lasts longer. Marks that other goroutines make late cannot make a time negative.
+	end := max(0, took-s.write-s.handover)
 	var own [mostPlaces]time.Duration
 	for place := at; place >= 0; place-- {
 		if mark := time.Duration(s.marks[place]); mark > 0 || place == 0 {
@@ -118,6 +115,7 @@ func (s *spent) each(c *chain, at int, took time.Duration, f func(place int, own
 	}
 	for place := range at + 1 {
 		measured := s.marks[place] > 0 || place == 0
+		// Between two goroutines the time is the timeout filter's, which made the second.
 		if place == c.timeoutRow && s.handover > 0 {
 			own[place] += s.handover
 			measured = true
@@ -131,59 +129,3 @@ func (s *spent) each(c *chain, at int, took time.Duration, f func(place int, own
 // sampleOf is how many requests that end in the same place there are to each whose filter
 // times are counted for the chain's page.
 const sampleOf = 64
-
-// durations counts times in buckets that grow by an eighth of a power of two. It may be
-// used concurrently; the zero value is ready.
-type durations struct {
-	n [40 * 8]atomic.Uint32
-}
-
-func (d *durations) add(t time.Duration) { d.n[durationBucket(t)].Add(1) }
-
-// durationBucket is the bucket of t: those below 8 ns have one each, above the three
-// bits behind the first one choose among those of a power of two.
-func durationBucket(t time.Duration) int {
-	v := uint64(max(t, 0))
-	if v < 8 {
-		return int(v)
-	}
-	octave := bits.Len64(v) - 4
-	return min(octave*8+int(v>>octave), 40*8-1)
-}
-
-// bucketTop is the largest time of a bucket, in nanoseconds.
-func bucketTop(i int) int64 {
-	if i < 8 {
-		return int64(i)
-	}
-	octave := i/8 - 1
-	return (int64(8+i%8)+1)<<octave - 1
-}
-
-// shown is the percentiles, nil where nothing was counted.
-func (d *durations) shown() *admin.Percentiles {
-	var n [len(d.n)]uint64
-	var all uint64
-	for i := range n {
-		n[i] = uint64(d.n[i].Load())
-		all += n[i]
-	}
-	if all == 0 {
-		return nil
-	}
-	p := &admin.Percentiles{}
-	var seen uint64
-	for i := range n {
-		before := seen
-		seen += n[i]
-		for _, want := range []struct {
-			percent uint64
-			at      *int64
-		}{{50, &p.P50}, {99, &p.P99}} {
-			if before*100 < all*want.percent && seen*100 >= all*want.percent {
-				*want.at = bucketTop(i)
-			}
-		}
-	}
-	return p
-}

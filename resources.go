@@ -15,36 +15,36 @@ import (
 	"apichain/internal/store"
 )
 
-// What the program gives its resources: their options, and what they need of the rest of it.
+// What the program gives its resources: their options, and what they need of the rest of it. The
+// resources themselves are internal/api, which knows no flag, no listener and no exchange; it gets
+// an api.Config. What runs on its own beside requests is internal/controller.
 
 // watchOptions bound the event log and its readers.
 type watchOptions struct {
-	windowEvents int
-	windowBytes  int
-	slow         time.Duration
+	windowEvents int           // of all resources together
+	windowBytes  int           // whichever of the two is reached first
+	slow         time.Duration // after which a watch is cut whose client takes nothing
 	bookmarks    time.Duration // between two bookmarks; upstream's minute, shorter in tests
 }
 
+// register declares the flags of the window and of slow clients, and sets what has none.
 func (o *watchOptions) register(f *flags) {
 	f.in("watches")
-	f.int(&o.windowEvents, "watch-window-events", 100_000, "events kept for watches to begin at, of all resources together; what is older is 410")
+	f.int(&o.windowEvents, "watch-window-events", 100_000,
+		"events kept for watches to begin at, of all resources together; what is older is 410")
 	f.int(&o.windowBytes, "watch-window-bytes", 64<<20, "bytes of events kept")
 	f.duration(&o.slow, "watch-slow-timeout", 10*time.Second, "time after which a watch is cut whose client takes nothing")
 	o.bookmarks = time.Minute
 }
 
 func (o *watchOptions) check(p *problems) {
-	if o.windowEvents < 1 {
-		p.add("watch-window-events", "must be above 0, is %d", o.windowEvents)
-	}
-	if o.windowBytes < 1 {
-		p.add("watch-window-bytes", "must be above 0, is %d", o.windowBytes)
-	}
-	if o.slow < time.Millisecond {
-		p.add("watch-slow-timeout", "must be at least 1ms, is %v", o.slow)
-	}
+	p.when(o.windowEvents < 1, "watch-window-events", "must be above 0, is %d", o.windowEvents)
+	p.when(o.windowBytes < 1, "watch-window-bytes", "must be above 0, is %d", o.windowBytes)
+	p.when(o.slow < time.Millisecond, "watch-slow-timeout", "must be at least 1ms, is %v", o.slow)
 }
 
+// customOptions say what becomes of a definition with rules that are not evaluated: with strict it
+// is refused, else it is taken with a warning.
 type customOptions struct{ strict bool }
 
 func (o *customOptions) register(f *flags) {
@@ -54,19 +54,21 @@ func (o *customOptions) register(f *flags) {
 
 func (o *customOptions) check(*problems) {}
 
-// fixturesOptions name the manifests.
+// fixturesOptions name the manifests that are applied before the server is ready, and to which a
+// reset goes back.
 type fixturesOptions struct{ paths []string }
 
 func (o *fixturesOptions) register(f *flags) {
 	f.in("files")
-	f.list(&o.paths, "fixtures", nil, "files, and directories with files (*.yaml, *.yml, *.json, not below), of manifests that are applied before the server is ready; several documents and kind List are fine")
+	f.list(&o.paths, "fixtures", nil, "files, and directories with files (*.yaml, *.yml, *.json, not below), "+
+		"of manifests that are applied before the server is ready; several documents and kind List are fine")
 }
 
+// check reports a path that stands twice: a slip, whose objects would be applied twice.
 func (o *fixturesOptions) check(p *problems) {
 	for i, path := range o.paths {
-		if slices.ContainsFunc(o.paths[:i], func(other string) bool { return absolute(other) == absolute(path) }) {
-			p.add("fixtures", "%q is named twice", path)
-		}
+		same := func(other string) bool { return absolute(other) == absolute(path) }
+		p.when(slices.ContainsFunc(o.paths[:i], same), "fixtures", "%q is named twice", path)
 	}
 }
 
@@ -76,11 +78,13 @@ func (p *program) buildResources() error {
 	if err != nil {
 		return err
 	}
+	// Tokens of service accounts are good as long as the account and its secret are the ones they
+	// were made for, so authentication reads the store.
 	p.authn.Accounts = auth.NewAccounts(uidIn(p.store.Bucket("serviceaccounts")), uidIn(p.store.Bucket("secrets")))
 	p.api = api.New(api.Config{
 		Store: p.store, Kinds: table, Catalog: &p.catalog,
 		Tokens: p.authn.Accounts, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
-		Observer: &p.watching, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
+		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
 		Changed: func() { p.generation.Add(1) }, Log: p.log,
 	})
 	p.restorer = controller.NewRestorer(p.api)
@@ -104,12 +108,13 @@ func (p *program) bootstrap(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Not ctx: that ends with the start, and these go on until the last request has ended.
 	p.owned.Go(func() { run(p.background) })
 	p.owned.Go(func() { p.api.Run(p.background) })
 	return nil
 }
 
-// uidIn finds the UIDs of a bucket's objects that live in namespaces.
+// uidIn returns how to find the UIDs of a bucket's objects that live in namespaces.
 func uidIn(b *store.Bucket) auth.Lookup {
 	return func(namespace, name string) (string, bool) {
 		sn := b.Now()

@@ -17,39 +17,35 @@ import (
 // find the resource in a map, so that a definition costs no more than two entries of it, and its
 // routes are made when the first request comes, since most of ten thousand definitions never see
 // one.
+//
+//	/apis/example.com/v1/namespaces/a/widgets/w/status
+//	  request info: group example.com, version v1, resource widgets, subresource status, name w
+//	  api.Customs.Lookup ── *api.Resource ── its routeSet ── {GET, status, item} ── *route
+//
+// A definition may come, change and go while its routes are asked for. A resource is replaced whole,
+// and its routes with it, so a request goes on with what it has found; hits of a replaced resource
+// are not carried over.
 
-// finder is what a server has beyond its tables: custom resources. Its methods may be called
-// concurrently.
-type finder interface {
-	// find returns the route of a request, nil if it is for none.
-	find(*http.Request) *route
-	// why says, for the explanation of a request, why find has none.
-	why(*http.Request) string
-	// routes returns all routes there are now, sorted as the admin page has them.
-	routes() []*route
-	// near returns the routes that a path may be meant for, the nearest first.
-	near(path string) []*route
-	// groups returns the names of the groups that it adds to those of its server, sorted.
-	groups() []string
-}
-
-// customRoutes are the routes to custom resources and to their discovery documents.
+// customRoutes is what the extensions server has beyond its tables: the routes to custom resources
+// and to their discovery documents. Its methods may be called concurrently.
 type customRoutes struct {
 	custom    *api.Customs
 	catalog   *discovery.Catalog
 	documents route // of all discovery documents
 }
 
+// newCustomRoutes makes the routes of what custom and catalog have, now and later.
 func newCustomRoutes(custom *api.Customs, catalog *discovery.Catalog) *customRoutes {
 	c := &customRoutes{custom: custom, catalog: catalog}
 	c.documents = route{
-		server: "extensions", kind: kindPrefix, method: "*", pattern: "/apis/", doc: "discovery documents of custom resources", at: callSite(0), listed: true,
-		handler: http.HandlerFunc(c.serveDocument),
+		server: "extensions", kind: kindPrefix, method: "*", pattern: "/apis/", doc: "discovery documents of custom resources",
+		at: callSite(0), listed: true, handler: http.HandlerFunc(c.serveDocument),
 	}
 	return c
 }
 
-// find returns the route of a request for a custom resource, or for a discovery document of one.
+// find returns the route of a request for a custom resource, or for a discovery document of one; nil
+// if it is for none.
 func (c *customRoutes) find(req *http.Request) *route {
 	info := RequestInfoFrom(req.Context())
 	if !info.IsResourceRequest || info.APIPrefix != "apis" {
@@ -59,6 +55,7 @@ func (c *customRoutes) find(req *http.Request) *route {
 	if r == nil {
 		return nil
 	}
+	// A namespace is in the path of every request for what lives in one, but for those over all.
 	everywhere := info.Verb == "list" || info.Verb == "watch"
 	if r.Namespaced && info.Namespace == "" && !everywhere || !r.Namespaced && info.Namespace != "" {
 		return nil
@@ -66,7 +63,7 @@ func (c *customRoutes) find(req *http.Request) *route {
 	return c.of(r).find(r, req.Method, info)
 }
 
-// why says why find has no route.
+// why says why find has no route, in the order in which find gives up.
 func (c *customRoutes) why(req *http.Request) string {
 	info := RequestInfoFrom(req.Context())
 	if !info.IsResourceRequest || info.APIPrefix != "apis" {
@@ -82,7 +79,7 @@ func (c *customRoutes) why(req *http.Request) string {
 	return r.Qualified() + " lives in no namespace, and the path names one"
 }
 
-// document returns the route of a discovery document of custom resources.
+// document returns the route of a discovery document of custom resources, nil if path is of none.
 func (c *customRoutes) document(path string) *route {
 	if !strings.HasPrefix(path, "/apis/") {
 		return nil
@@ -93,6 +90,7 @@ func (c *customRoutes) document(path string) *route {
 	return &c.documents
 }
 
+// serveDocument serves the discovery document at the request's path.
 func (c *customRoutes) serveDocument(w http.ResponseWriter, r *http.Request) {
 	serve, ok := c.catalog.Document(trimSlash(r.URL.Path))
 	if !ok { // it went after it was found
@@ -102,8 +100,8 @@ func (c *customRoutes) serveDocument(w http.ResponseWriter, r *http.Request) {
 	serve(w, r)
 }
 
-// routes returns what there is now. The routes of a resource that has seen no request are made
-// for the page alone.
+// routes returns what there is now, sorted. The routes of a resource that has seen no request are
+// made for the page alone.
 func (c *customRoutes) routes() []*route {
 	byRoot := map[string][]*api.Resource{}
 	for r := range c.custom.All {
@@ -111,7 +109,8 @@ func (c *customRoutes) routes() []*route {
 		byRoot[root] = append(byRoot[root], r)
 	}
 	out := []*route{&c.documents}
-	for _, root := range slices.Sorted(maps.Keys(byRoot)) { // all sorted at once would take twice as long
+	// Sorted by root first: all routes at once would take twice as long.
+	for _, root := range slices.Sorted(maps.Keys(byRoot)) {
 		first := len(out)
 		for _, r := range byRoot[root] {
 			out = append(out, c.rows(r)...)
@@ -121,7 +120,7 @@ func (c *customRoutes) routes() []*route {
 	return out
 }
 
-// groups returns the groups there are beside those that the program brings.
+// groups returns the groups there are beside those that the program brings, sorted.
 func (c *customRoutes) groups() []string {
 	seen := map[string]bool{}
 	var out []string
@@ -134,7 +133,7 @@ func (c *customRoutes) groups() []string {
 	return sorted(out)
 }
 
-// near returns the routes of the custom resources that path may be meant for.
+// near returns the routes of the custom resources that path may be meant for, the nearest first.
 func (c *customRoutes) near(path string) []*route {
 	var out []*route
 	for _, r := range c.nearest(path) {
@@ -143,14 +142,18 @@ func (c *customRoutes) near(path string) []*route {
 	return out
 }
 
-// nearest returns the custom resources that path may be meant for, the nearest first.
+// nearest returns the custom resources that path may be meant for, the nearest first: at most
+// maxNearResources of those whose group, version and plural it names but for one, which may be
+// spelt in any way. All resources are looked at, since a slip may be in any of the three.
 func (c *customRoutes) nearest(path string) []*api.Resource {
 	type candidate struct {
-		r   *api.Resource
-		far int
+		r        *api.Resource
+		distance int // of the part that path does not name; 0: it names all three
 	}
 	var best []candidate
-	segments := strings.SplitN(path, "/", 12) // apis, group, version, watch, namespaces, its name, plural, name, subresource and one too many
+	// Room for apis, group, version, watch, namespaces, its name, plural, name, subresource and one
+	// too many, behind the empty one in front: a longer path is not taken apart further.
+	segments := strings.SplitN(path, "/", 12)
 	for r := range c.custom.All {
 		odd, shared := "", 0
 		for _, part := range [...]string{r.Group, r.Version, r.Plural} {
@@ -165,13 +168,15 @@ func (c *customRoutes) nearest(path string) []*api.Resource {
 		}
 		found := candidate{r, 0}
 		if odd != "" {
-			found.far = len(odd)
+			found.distance = len(odd)
 			for _, s := range segments {
-				found.far = min(found.far, byteDistance(odd, s))
+				found.distance = min(found.distance, byteDistance(odd, s))
 			}
 		}
+		// By name where the distance is the same, so that the answer is always the same.
 		at, _ := slices.BinarySearchFunc(best, found, func(a, b candidate) int {
-			return cmp.Or(cmp.Compare(a.far, b.far), strings.Compare(a.r.Group, b.r.Group), strings.Compare(a.r.Plural, b.r.Plural), strings.Compare(a.r.Version, b.r.Version))
+			return cmp.Or(cmp.Compare(a.distance, b.distance),
+				strings.Compare(a.r.Group, b.r.Group), strings.Compare(a.r.Plural, b.r.Plural), strings.Compare(a.r.Version, b.r.Version))
 		})
 		if at < maxNearResources {
 			best = slices.Insert(best[:min(len(best), maxNearResources-1)], at, found)
@@ -216,7 +221,8 @@ type operationKey struct {
 	form                api.PathForm
 }
 
-// newRouteSet makes the routes of r in one piece of memory.
+// newRouteSet makes the routes of r in one piece of memory. Where they are registered is where the
+// customRoutes were made: no line of the program registers them one by one.
 func (c *customRoutes) newRouteSet(r *api.Resource) *routeSet {
 	root, resource, operations := strings.TrimSuffix(r.Root(), "/"), r.Qualified(), r.Operations()
 	room := make([]route, len(operations)+1)
@@ -226,7 +232,8 @@ func (c *customRoutes) newRouteSet(r *api.Resource) *routeSet {
 		t.all[i] = rt
 		rt.server, rt.kind, rt.resource, rt.at, rt.listed, rt.handler = "extensions", kindContainer, resource, c.documents.at, true, r
 		if i == len(operations) {
-			rt.method, rt.pattern, rt.operation, rt.doc = "*", root+"/"+r.Plural, "refuse"+r.Kind, "refuse a method that there is not"
+			rt.method, rt.pattern = "*", root+"/"+r.Plural
+			rt.operation, rt.doc = "refuse"+r.Kind, "refuse a method that there is not"
 			t.other = rt
 			break
 		}
@@ -237,9 +244,10 @@ func (c *customRoutes) newRouteSet(r *api.Resource) *routeSet {
 	return t
 }
 
-// find returns the route of a request for r.
+// find returns the route of a request for r: the one of its operation, else the one that refuses.
 func (t *routeSet) find(r *api.Resource, method string, info *request.Info) *route {
 	k := operationKey{method: method, subresource: info.Subresource, form: api.FormItem}
+	// With one of these verbs a name may come from a field selector, on the path of a collection.
 	if info.Name == "" || info.Verb == "list" || info.Verb == "watch" || info.Verb == "deletecollection" {
 		k.form = collectionForm(r, info)
 	}

@@ -11,45 +11,75 @@ import (
 	"sync/atomic"
 )
 
-// Routes of containers and path muxes are looked up in one kind of trie, by path
-// segments, so that a lookup costs the length of the path, however much is registered.
-// A trie is built once and never changed: registering builds another.
+// Routes of containers and path muxes are looked up in one kind of trie, by path segments, so that
+// a lookup costs the length of the path, however much is registered. A trie is built once and never
+// changed: registering builds another (swapped).
+//
+// From a place in the trie a literal segment, a parameter and a tail may go on. A pattern with more
+// literal segments beats one with fewer, wherever they stand, and that is known only at the end. So
+// a lookup follows both ways of such a fork: with /a/{x}/c and /{y}/b/{z}, the path /a/b/c takes
+// both, and the first wins. A path of n segments can meet n forks; each segment behind a fork is
+// looked at once for each way that reaches it, and patterns that fork at every segment are few.
 
-// The kinds of routes.
+// The kinds of routes. They are part of a route's id, which the admin endpoint shows.
 const (
 	kindContainer = "container"
 	kindExact     = "exact"
 	kindPrefix    = "prefix"
 )
 
-// route is one registered route, with its live counters. All else is set once.
+// route is one registered route of a container or a mux, with its live counters. All but those is
+// set before it is registered, and does not change.
 type route struct {
-	server, kind       string
-	method             string // "*" for a mux route
-	pattern            string // the whole path, as registered
-	operation, doc     string
-	resource           string // plural[.group][/subresource], "" for a path of no resource
-	at                 string // file:line that registered it
+	// Which it is.
+
+	// server is the name of the one that it is registered with.
+	server string
+	// kind is kindContainer, kindExact or kindPrefix.
+	kind string
+	// method is "*" for a route of a mux.
+	method string
+	// pattern is the whole path, in a container without a slash at the end.
+	pattern string
+	// at is the file:line that registered it.
+	at string
+
+	// What it is about, for descriptions.
+	operation, doc string
+	// resource is plural[.group][/subresource], "" for a path of no resource.
+	resource string
+	params   []Param
+	// Values of the types that it takes and gives; nil: not described.
+	reads, writes any
+	// listed says that it is in the index of paths.
+	listed bool
+
+	// How it serves.
+	handler     http.Handler
+	longRunning bool
+	// What the container lets through; none: everything.
 	consumes, produces []string
-	described          *MediaTypes // what the handler takes and gives, where that is not for the container to refuse
-	params             []Param
-	reads, writes      any
-	longRunning        bool
-	listed             bool
-	handler            http.Handler
+	// described is what the handler takes and gives, where that is not for the container to refuse.
+	described *MediaTypes
 
-	segments []string // of pattern; nil without parameters
-	static   int      // literal segments
-	named    int      // parameters
+	// What matching needs of the pattern.
 
-	hits    atomic.Uint64
-	lastHit atomic.Int64 // Unix nanoseconds
+	// segments are nil without parameters.
+	segments []string
+	// static and named count literal segments and parameters.
+	static, named int
+
+	// What has come of it.
+	hits atomic.Uint64
+	// lastHit is in Unix nanoseconds; 0: never.
+	lastHit atomic.Int64
 	series  atomic.Pointer[verbSeries]
 	slow    atomic.Pointer[slowRoute]
 }
 
-// callSite is file:line of the function skip levels above its caller's: 1 is who called
-// the function that calls callSite.
+// callSite returns file:line of the function skip levels above its caller's: 1 is who called
+// the function that calls callSite. Errors of registration name it, so that both places of a
+// conflict can be found.
 func callSite(skip int) string {
 	_, file, line, ok := runtime.Caller(skip + 1)
 	if !ok {
@@ -58,11 +88,13 @@ func callSite(skip int) string {
 	return filepath.Base(file) + ":" + strconv.Itoa(line)
 }
 
-// setPathValues makes the path's parameters readable with r.PathValue.
+// setPathValues makes the path's parameters readable with r.PathValue. req must be one that the
+// route was found for.
 func (r *route) setPathValues(req *http.Request) {
 	if r.segments == nil {
 		return
 	}
+	// As find has it, one trailing slash does not count: it is no part of a tail.
 	rest := trimSlash(req.URL.Path)
 	for _, s := range r.segments {
 		if name, ok := tailName(s); ok {
@@ -77,7 +109,8 @@ func (r *route) setPathValues(req *http.Request) {
 	}
 }
 
-// nextSegment splits "/a/b" into "a" and "/b".
+// nextSegment splits "/a/b" into "a" and "/b", and "/" into two empty texts. The path must begin
+// with a slash.
 func nextSegment(path string) (segment, rest string) {
 	path = path[1:]
 	if i := strings.IndexByte(path, '/'); i >= 0 {
@@ -86,7 +119,7 @@ func nextSegment(path string) (segment, rest string) {
 	return path, ""
 }
 
-// trimSlash takes one trailing slash off, as the container does before it matches.
+// trimSlash takes one trailing slash off, as the container does before it matches. "/" stays.
 func trimSlash(path string) string {
 	if n := len(path); n > 1 && path[n-1] == '/' {
 		return path[:n-1]
@@ -94,7 +127,7 @@ func trimSlash(path string) string {
 	return path
 }
 
-// tailName is the name of a {name:*} segment.
+// tailName returns the name of a {name:*} segment, and whether it is one.
 func tailName(segment string) (string, bool) {
 	name, ok := strings.CutPrefix(segment, "{")
 	if !ok {
@@ -103,9 +136,10 @@ func tailName(segment string) (string, bool) {
 	return strings.CutSuffix(name, ":*}")
 }
 
-// splitPattern is the segments of a pattern, or what is wrong with it. Expressions in
-// parameters ({name:regex}) and custom verbs, which go-restful has, are refused: no
-// path of Kubernetes has them.
+// splitPattern returns the segments of a pattern, none for "/", or what is wrong with it. A
+// parameter is a whole segment. Expressions in parameters ({name:regex}) and custom verbs, which
+// go-restful has, are refused: no path of Kubernetes has them, and what is refused here cannot
+// match by surprise.
 func splitPattern(pattern string) ([]string, error) {
 	if pattern == "" || pattern[0] != '/' {
 		return nil, fmt.Errorf("the path %q must begin with a slash", pattern)
@@ -141,19 +175,26 @@ func splitPattern(pattern string) ([]string, error) {
 	return segments, nil
 }
 
-// node is a place in a trie: what ends here, and what goes on. Most places have one
-// way on, which costs no map.
+// node is a place in a trie: what ends here, and what goes on. Most places have one literal
+// segment that goes on, which costs no map.
 type node struct {
-	label   string           // of only
-	only    *node            // the one literal segment that goes on, or
-	literal map[string]*node // two or more of them
-	param   *node
-	tail    []*route // {name:*}, which takes one segment or more; or the prefix of a mux
-	here    []*route // end here, for each method
-	service *service // in the trie of roots: whose root ends here
+	// only is behind the one literal segment that goes on, which label is; or
+	// literal has two or more of them.
+	label   string
+	only    *node
+	literal map[string]*node
+
+	// param goes on behind {name}, which takes one segment that is not empty.
+	param *node
+	// tail are {name:*}, which take one segment or more; or the prefix of a mux.
+	tail []*route
+	// here are the routes that end here, one or more for each method.
+	here []*route
+	// service is, in the trie of roots, the one whose root ends here.
+	service *service
 }
 
-// child is the node of a literal segment, or nil.
+// child returns the node of a literal segment, or nil.
 func (n *node) child(segment string) *node {
 	if n.only != nil {
 		if n.label == segment {
@@ -164,7 +205,7 @@ func (n *node) child(segment string) *node {
 	return n.literal[segment]
 }
 
-// grow is child, made if it is not there. Tries are built before they are read.
+// grow returns the child, made if it is not there. It must not be called once the trie is read.
 func (n *node) grow(segment string) *node {
 	c := n.child(segment)
 	if c != nil {
@@ -176,6 +217,7 @@ func (n *node) grow(segment string) *node {
 		n.label, n.only = segment, c
 		return c
 	case n.only != nil:
+		// The second: from now on there is a map.
 		n.literal = map[string]*node{n.label: n.only}
 		n.label, n.only = "", nil
 	}
@@ -183,7 +225,8 @@ func (n *node) grow(segment string) *node {
 	return c
 }
 
-// growPath is the node at the end of a path whose segments are all literal.
+// growPath returns the node at the end of a path whose segments are all literal, made where it is
+// not there.
 func (n *node) growPath(path string) *node {
 	for path != "" {
 		var segment string
@@ -214,20 +257,25 @@ func (n *node) insert(pattern string, r *route) {
 	n.here = append(n.here, r)
 }
 
-// match is the search of a trie for the routes whose pattern takes a path. It looks at
-// all of them, since where a literal and a parameter both go on, neither is the better
-// before the end. No segment is looked at twice but behind such a fork.
+// match is the search of a trie for the routes whose pattern takes a path. It keeps the best of
+// them in place of a list, so that a lookup allocates nothing.
 type match struct {
-	req  *http.Request
-	any  bool     // some pattern takes the path
-	best *route   // the first in order of those that serve req
-	list bool     // collect all, for a refusal to say what there is
-	all  []*route // in no order
+	req *http.Request
+	// any says that some pattern takes the path, whatever its method and types.
+	any bool
+	// best is the first in order (before) of those that serve req.
+	best *route
+
+	// list makes it collect all, for a refusal to say what there is.
+	list bool
+	// all are in no order.
+	all []*route
 }
 
 // walk looks for rest, which begins with a slash or is empty, from n on.
 func (m *match) walk(n *node, rest string) {
 	for rest != "" {
+		// A tail takes one segment at least: not the slash alone.
 		if len(n.tail) > 0 && len(rest) > 1 {
 			m.meet(n.tail)
 		}
@@ -235,6 +283,8 @@ func (m *match) walk(n *node, rest string) {
 		segment, rest = nextSegment(rest)
 		next := n.child(segment)
 		if n.param != nil && segment != "" {
+			// A fork: the literal way by a call, the parameter's in this loop. So the stack grows
+			// with the forks, and not with the path, which a client chooses.
 			if next != nil {
 				m.walk(next, rest)
 			}
@@ -250,7 +300,8 @@ func (m *match) walk(n *node, rest string) {
 	}
 }
 
-// meet takes note of routes whose pattern takes the path.
+// meet takes note of routes whose pattern takes the path. Order in the trie does not count: before
+// decides.
 func (m *match) meet(routes []*route) {
 	m.any = true
 	if m.list {
@@ -264,8 +315,8 @@ func (m *match) meet(routes []*route) {
 	}
 }
 
-// before is the order of candidates, that of go-restful's curly router: more literal
-// segments, then more parameters, then the pattern that sorts last.
+// before compares candidates in the order of go-restful's curly router: more literal segments
+// first, then more parameters, then the pattern that sorts last. It is negative if r goes before o.
 func (r *route) before(o *route) int {
 	return cmp.Or(cmp.Compare(o.static, r.static), cmp.Compare(o.named, r.named), strings.Compare(o.pattern, r.pattern))
 }

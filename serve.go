@@ -17,17 +17,25 @@ import (
 	"apichain/internal/status"
 )
 
+// The http.Server of each role, and how it ends. net/http's own Shutdown is the last step and not the
+// first: it closes connections that have just been opened, and a request whose header is arriving then
+// is lost. So a stop closes the listeners, waits until no connection is new or active (waitQuiet), and
+// only then shuts the servers down.
+
 // front is the http.Server of one role, over all listeners of that role.
 type front struct {
 	role      string
 	server    *http.Server
 	listeners []*listener
-	loops     sync.WaitGroup // the accept loops
-	stopped   atomic.Bool    // by stopAccepting
+	// loops are the accept loops.
+	loops sync.WaitGroup
+	// stopped is set by stopAccepting.
+	stopped atomic.Bool
 }
 
 // newFront sets an http.Server up: time limits against slow clients, protocols, and
-// where its complaints go.
+// where its complaints go. It has no limits for whole requests, which would end watches: those are in
+// the chain and in the progress check. The admin role speaks HTTP/1.1 alone.
 func (p *program) newFront(role string, h http.Handler) *front {
 	o := &p.opt.listen
 	s := &http.Server{
@@ -41,6 +49,7 @@ func (p *program) newFront(role string, h http.Handler) *front {
 		ErrorLog:                     log.New(complaints{p, role}, "", 0),
 		Protocols:                    new(http.Protocols),
 	}
+	// HTTP/2 on the plain listener is for clients that begin with it; there is no upgrade to it.
 	s.Protocols.SetHTTP1(true)
 	if !o.disableHTTP2 && role != "admin" {
 		s.Protocols.SetHTTP2(role == "https")
@@ -49,7 +58,9 @@ func (p *program) newFront(role string, h http.Handler) *front {
 		if streams == 0 {
 			streams = 100
 		}
-		const window = 256 << 10 // upstream's, each stream
+		// Upstream's sizes. The connection has room for all its streams, up to 1 GiB, so that one
+		// whose handler does not read holds up no other.
+		const window = 256 << 10
 		s.HTTP2 = &http.HTTP2Config{
 			MaxConcurrentStreams:          streams,
 			MaxReadFrameSize:              window,
@@ -67,7 +78,7 @@ func (p *program) newFront(role string, h http.Handler) *front {
 	return f
 }
 
-// protocols are the names of what a role speaks, as ALPN has them.
+// protocols returns the names of what a role speaks, as ALPN has them, the best first.
 func (o *listenOptions) protocols(role string) []string {
 	switch {
 	case role == "admin" || o.disableHTTP2:
@@ -88,7 +99,8 @@ func (f *front) serve(p *program, broken chan<- error) {
 		}
 		f.loops.Go(func() {
 			err := f.server.Serve(nl)
-			if f.stopped.Load() { // not l.done: Serve closes what it served, whatever ended it
+			// Not l.done: Serve closes what it served, whatever ended it.
+			if f.stopped.Load() {
 				return
 			}
 			select {
@@ -99,7 +111,7 @@ func (f *front) serve(p *program, broken chan<- error) {
 	}
 }
 
-// stopAccepting closes the listeners. Connections go on.
+// stopAccepting closes the listeners. Connections go on. It may be called again.
 func (f *front) stopAccepting() error {
 	f.stopped.Store(true)
 	var errs []error
@@ -112,6 +124,7 @@ func (f *front) stopAccepting() error {
 // shut ends the server: what is idle is closed, what still answers may end until ctx
 // does, and the rest is broken off. It waits for the accept loops.
 func (f *front) shut(ctx context.Context) {
+	// Keep-alive off first: what is idle is closed, and an answer from here on is its connection's last.
 	_ = f.stopAccepting()
 	f.server.SetKeepAlivesEnabled(false)
 	if err := f.server.Shutdown(ctx); err != nil {
@@ -128,6 +141,8 @@ type complaints struct {
 	role string
 }
 
+// Write takes one line of net/http's. What says that we are at fault, a panic that no filter caught or
+// a listener that cannot accept, is an error.
 func (c complaints) Write(b []byte) (int, error) {
 	text := strings.TrimSpace(string(b))
 	level := slog.LevelDebug
@@ -149,6 +164,7 @@ func (p *program) waitQuiet(ctx context.Context, idle time.Duration) bool {
 	until := time.Now().Add(idle)
 	t := time.NewTicker(20 * time.Millisecond)
 	defer t.Stop()
+	// The states tell of changes; the ticker is for what changes with time alone.
 	for {
 		busy, spare := p.conns.busy()
 		if busy == 0 && (spare == 0 || time.Now().After(until)) {

@@ -18,18 +18,21 @@ import (
 // Every registering method returns an error, and the first one of the chain is kept:
 // start-up fails with it, so a caller that only registers may ignore it.
 type Server struct {
-	name      string
-	delegate  *Server // nil on the last
+	program  *program
+	name     string
+	delegate *Server           // asked for what it has not; nil on the last
+	groups   []discovery.Group // what discovery says of it
+
+	// Asked in this order, by find.
 	container *container
 	mux       *mux
-	program   *program
-	groups    []discovery.Group // what discovery says of it
-	more      finder            // what it has beyond its tables; nil: nothing
+	more      *customRoutes // nil: it has none
 
 	declined atomic.Uint64 // requests it had nothing for
 	refused  atomic.Uint64 // requests its container claimed and refused
 }
 
+// newServer makes a server that serves nothing yet.
 func newServer(p *program, name string, delegate *Server) *Server {
 	return &Server{name: name, delegate: delegate, container: newContainer(name), mux: newMux(name), program: p}
 }
@@ -74,6 +77,7 @@ func (s *Server) AddHealthCheck(name string, f func(context.Context) error) erro
 	return s.keep(s.addCheck(healthCheck{name: name, check: f}, s.program.healthz, s.program.livez, s.program.readyz))
 }
 
+// addCheck adds a check to each of the lists in turn; one that has its name already refuses it.
 func (s *Server) addCheck(c healthCheck, to ...*healthChecks) error {
 	if c.name == "" || c.check == nil {
 		return fmt.Errorf("a health check needs a name and a function")
@@ -86,12 +90,13 @@ func (s *Server) addCheck(c healthCheck, to ...*healthChecks) error {
 	return nil
 }
 
-// handleUnlisted is Handle for what the index of paths leaves out.
+// handleUnlisted is Handle for a path that the index of paths leaves out.
 func (s *Server) handleUnlisted(path string, h http.Handler) error {
 	return s.keep(s.mux.handle(path, h, false, callSite(1)))
 }
 
-// keep keeps the first registration error of the chain.
+// keep keeps the first registration error of the chain, which start-up fails with, and returns err.
+// With or without one the admin pages are of a new generation.
 func (s *Server) keep(err error) error {
 	p := s.program
 	p.mu.Lock()
@@ -103,7 +108,7 @@ func (s *Server) keep(err error) error {
 	return err
 }
 
-// listedPaths is the index of s and all it delegates to: roots of web services and
+// listedPaths returns the index of s and all it delegates to, sorted: roots of web services and
 // listed mux paths.
 func (s *Server) listedPaths() []string {
 	var out []string

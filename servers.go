@@ -8,12 +8,17 @@ import (
 	"apichain/internal/discovery"
 )
 
-// The three servers of the delegation chain, outermost first. The aggregator answers for the
-// whole chain where discovery of groups begins; what it has nothing for goes to the core, which
-// has the built-in kinds and what Extend adds; what that has nothing for goes to the
-// extensions, which have the custom resources. What they do not know is not found.
+// The three servers of the delegation chain, outermost first, as kube-apiserver has them:
+//
+//	aggregator   discovery of groups and OpenAPI, for the whole chain; version, metrics, health
+//	core         the built-in kinds, and what Extend adds
+//	extensions   the custom resources
+//
+// They are made from the last to the first, because each knows the one that it delegates to. Which
+// kinds are whose says the kind table. Registering here cannot fail but for a mistake in the
+// program, and then the start does (Server.keep), so the errors are dropped.
 
-// newAggregator makes the outermost server: the director of both listeners. It answers
+// newAggregator makes the outermost server, where the director of both listeners begins. It answers
 // for the whole chain where discovery of groups begins, at /apis.
 func newAggregator(p *program, delegate *Server) *Server {
 	s := newServer(p, "aggregator", delegate)
@@ -24,8 +29,7 @@ func newAggregator(p *program, delegate *Server) *Server {
 	return s
 }
 
-// newCore makes the server of the built-in kinds, as the kind table has them. Extend adds to
-// it.
+// newCore makes the server of the built-in kinds, as the kind table has them.
 func newCore(p *program, delegate *Server) *Server {
 	s := newServer(p, "core", delegate)
 	s.serveGroups()
@@ -53,7 +57,8 @@ func (s *Server) serveGroups() {
 
 // serveDocument registers a discovery document, and the resources below it.
 func (s *Server) serveDocument(d discovery.Document) {
-	routes := []Route{{Method: http.MethodGet, Operation: d.Operation, Doc: d.Doc, Writes: d.Writes, Handler: s.program.catalog.Serve(d.Root)}}
+	serve := s.program.catalog.Serve(d.Root)
+	routes := []Route{{Method: http.MethodGet, Operation: d.Operation, Doc: d.Doc, Writes: d.Writes, Handler: serve}}
 	routes = append(routes, s.resourceRoutes(d.Group, d.Version)...)
 	_ = s.keep(s.container.add(&WebService{Root: d.Root, Doc: d.Doc, Routes: routes}, callSite(1)))
 }
@@ -66,13 +71,14 @@ func (s *Server) resourceRoutes(group, version string) (routes []Route) {
 		}
 		r := s.program.api.Builtin(group, version, row.Kind)
 		for _, o := range r.Operations() {
+			// One handler for all of them: it goes by the request info, as upstream's storage does.
 			routes = append(routes, Route{Method: o.Method, Path: o.Path, Handler: r, Operation: o.Name, Doc: o.Doc, Described: o.Media})
 		}
 	}
 	return routes
 }
 
-// allGroups are the groups of s and all it delegates to.
+// allGroups returns the groups of s and all it delegates to.
 func (s *Server) allGroups() []discovery.Group {
 	var out []discovery.Group
 	for ; s != nil; s = s.delegate {
@@ -90,6 +96,7 @@ func (p *program) installOwnPaths(s *Server) {
 		_ = p.writeMetrics(w) // an error is the client's going
 	}))
 	p.installHealth(s)
+	// Unlisted, as upstream's is: whoever reads the index has found it.
 	index := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := json.MarshalIndent(struct {
 			Paths []string `json:"paths"`
@@ -100,7 +107,7 @@ func (p *program) installOwnPaths(s *Server) {
 	_ = s.handleUnlisted("/index.html", index)
 }
 
-// publicAddress is host:port of the first listener that is no socket file, the TLS one
+// publicAddress returns host:port of the first listener that is no socket file, the TLS one
 // before the plain one; "" without any.
 func (p *program) publicAddress() string {
 	for _, url := range append(p.urls("https"), p.urls("http")...) {

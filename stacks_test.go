@@ -156,11 +156,11 @@ func TestBlockersAreWhatIsWaitedFor(t *testing.T) {
 		x    *exchange
 		want map[string]string
 	}{
-		{"admitted", nil, "authentication", &exchange{grouped: true}, map[string]string{"requests": "request", "listeners": "request"}},
+		{"admitted", nil, "authentication", &exchange{inWaitGroup: true}, map[string]string{"requests": "request", "listeners": "request"}},
 		{"not yet admitted", nil, "request-info", &exchange{}, map[string]string{"listeners": "request"}},
 		{"let pass after the end", nil, "authentication", &exchange{}, map[string]string{"listeners": "request"}},
-		{"a watch that is cut", nil, "authentication", &exchange{longRunning: true, watched: true}, map[string]string{"listeners": "watch"}},
-		{"a watch that is ended", []string{"--shutdown-watch-termination-grace-period=1s"}, "authentication", &exchange{longRunning: true, watched: true}, map[string]string{"requests": "watch", "watches": "watch", "listeners": "watch"}},
+		{"a watch that is cut", nil, "authentication", &exchange{longRunning: true, inLongRunning: true}, map[string]string{"listeners": "watch"}},
+		{"a watch that is ended", []string{"--shutdown-watch-termination-grace-period=1s"}, "authentication", &exchange{longRunning: true, inLongRunning: true}, map[string]string{"requests": "watch", "watches": "watch", "listeners": "watch"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newTestProgram(t, tt.args...)

@@ -310,7 +310,7 @@ func TestWatchesAtTheStop(t *testing.T) {
 					await(t, "the slow request", g.began)
 					r.signal <- syscall.SIGTERM
 					await(t, "NotAcceptingNewRequest", r.signals.notAcceptingNewRequest.ch)
-					if n := r.watches.count(); n != 1 {
+					if n := len(r.longRunning.list()); n != 1 {
 						t.Errorf("%d watches while requests are drained, want the one", n)
 					}
 					close(g.release)
@@ -349,7 +349,7 @@ func TestWatchesEndAtARate(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			w := newWatches()
+			w := newLongRunning()
 			ended := make(chan time.Duration, c.n)
 			begun := time.Now()
 			for range c.n {
@@ -382,7 +382,7 @@ func TestWatchesEndAtARate(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) { // the time for it runs out
-		w := newWatches()
+		w := newLongRunning()
 		for range 1000 {
 			w.enter(&exchange{parent: t.Context()})
 		}
@@ -400,7 +400,7 @@ func TestWatchesEndAtARate(t *testing.T) {
 
 // TestWatchesCount: who is in, who may come, and when all have left.
 func TestWatchesCount(t *testing.T) {
-	w := newWatches()
+	w := newLongRunning()
 	request := func(agent string) *exchange {
 		x := &exchange{parent: t.Context(), req: *httptest.NewRequest("GET", "/x", nil)}
 		x.req.Header.Set("User-Agent", agent)
@@ -408,8 +408,8 @@ func TestWatchesCount(t *testing.T) {
 	}
 	a, b := request("a"), request("b")
 	for range 2 { // a second admission is none
-		if err := w.admit(a); err != nil || w.count() != 1 {
-			t.Errorf("admitted: %v, %d open", err, w.count())
+		if err := w.admit(a); err != nil || len(w.list()) != 1 {
+			t.Errorf("admitted: %v, %d open", err, len(w.list()))
 		}
 	}
 	first, second := w.close(), w.close()
@@ -417,11 +417,11 @@ func TestWatchesCount(t *testing.T) {
 		t.Error("closing twice gives two channels")
 	}
 	var e *status.Error
-	if err := w.admit(b); !errors.As(err, &e) || e.Code != 503 || e.RetryAfter != 1 || b.watched {
+	if err := w.admit(b); !errors.As(err, &e) || e.Code != 503 || e.RetryAfter != 1 || b.inLongRunning {
 		t.Errorf("after closing: %v, want 503", err)
 	}
-	if err := w.admit(request("kube-apiserver/v1")); err != nil || w.count() != 1 {
-		t.Errorf("the server's own client: %v, %d open; want it served and not counted", err, w.count())
+	if err := w.admit(request("kube-apiserver/v1")); err != nil || len(w.list()) != 1 {
+		t.Errorf("the server's own client: %v, %d open; want it served and not counted", err, len(w.list()))
 	}
 	select {
 	case <-first:
@@ -431,7 +431,7 @@ func TestWatchesCount(t *testing.T) {
 	w.leave(a)
 	await(t, "the last to leave", first)
 	w.leave(a) // harmless
-	if _, open := <-newWatches().close(); open {
+	if _, open := <-newLongRunning().close(); open {
 		t.Error("none was ever open, but the channel waits")
 	}
 }

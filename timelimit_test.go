@@ -44,7 +44,7 @@ func everyChain(t *testing.T, f func(t *testing.T, p *program, listener string, 
 			t.Run(fmt.Sprint(listener, ", HTTP/", major), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					p := newTestProgram(t, append([]string{"--token-auth-file=testdata/tokens.csv"}, args...)...)
-					p.owned.Go(func() { p.watchProgress(p.background) })
+					p.owned.Go(func() { p.checkProgress(p.background) })
 					f(t, p, listener, major)
 					p.endBackground()
 					p.owned.Wait()
@@ -367,27 +367,28 @@ func TestHintsAreNoAnswer(t *testing.T) {
 // time. Whichever comes first, it ends, and the race detector has nothing to say.
 func TestStopMeetsNewWatch(t *testing.T) {
 	p := newTestProgram(t)
-	row := timeout(p).wrap(func(x *exchange) error {
+	limit := timeout(p).step
+	wait := func(x *exchange) error {
 		<-x.Done()
 		return nil
-	})
+	}
 	for range 200 {
 		x := newExchange(p.chain("https"), httptest.NewRecorder(), httptest.NewRequest("GET", "/api/v1/pods?watch=1", nil))
 		x.longRunning, x.info.Verb = true, "watch"
-		if err := p.watches.admit(x); err != nil {
+		if err := p.longRunning.admit(x); err != nil {
 			t.Fatal(err)
 		}
 		var both sync.WaitGroup
 		both.Go(func() {
-			for _, x := range p.watches.list() {
+			for _, x := range p.longRunning.list() {
 				x.end(errStopping)
 			}
 		})
-		both.Go(func() { _ = row(x) })
+		both.Go(func() { _ = limit(x, wait) })
 		both.Wait()
 		if cause := context.Cause(x); !errors.Is(cause, errStopping) {
 			t.Fatalf("it ended with %v", cause)
 		}
-		p.watches.leave(x)
+		p.longRunning.leave(x)
 	}
 }

@@ -14,24 +14,30 @@ import (
 // The certificates themselves are the business of internal/certs. This is their flags, what can
 // be wrong with those before a file is read, and what the admin endpoint shows of what was
 // loaded.
+//
+// The flags are upstream's, with its values (VersionTLS12, TLS_ECDHE_…), so that a command line of
+// kube-apiserver works here. Two things are left out: versions below TLS 1.2, and suites that are not
+// AEAD, which upstream still takes and calls insecure.
 
 // tlsOptions are the certificates of the TLS listener, whom it trusts, and what it speaks.
 type tlsOptions struct {
-	certFile, keyFile string
-	sni               []certs.SNI
-	certDir           string
-	minVersion        string
-	suites            []string
+	certFile, keyFile string      // both or none; none: they are generated
+	sni               []certs.SNI // further certificates, by the name that the client asks for
+	certDir           string      // where generated ones are kept; "": in memory
+	minVersion        string      // as upstream spells it
+	suites            []string    // of TLS 1.2; none: Go's choice
 
-	clientCA, requestHeaders string
-	proxiesNamed             bool // derived: --requestheader-allowed-names says who is a front proxy
+	clientCA, requestHeaders string // files
+	proxiesNamed             bool   // derived: --requestheader-allowed-names says who is a front proxy
 }
 
+// register declares the flags of certificates, trust and TLS.
 func (o *tlsOptions) register(f *flags) {
 	f.in("tls")
 	f.text(&o.certFile, "tls-cert-file", "",
 		"serving certificate with its chain, PEM; none: a CA and a certificate are generated at start")
 	f.text(&o.keyFile, "tls-private-key-file", "", "key of --tls-cert-file, PEM")
+	// Not f.list, whose last use wins.
 	f.set.Var((*sniValue)(&o.sni), "tls-sni-cert-key", "")
 	f.row("tls-sni-cert-key",
 		"further certificate: cert,key or cert,key:domain,*.domain; the flag may be repeated, and each use adds one")
@@ -51,7 +57,8 @@ type sniValue []certs.SNI
 
 // String writes all of them, each as Set reads it, with a space between.
 func (v *sniValue) String() string {
-	if v == nil { // the flag package asks the zero value, for its own usage text
+	// The flag package asks the zero value, for its own usage text.
+	if v == nil {
 		return ""
 	}
 	var out []string
@@ -82,16 +89,13 @@ func (v *sniValue) Set(s string) error {
 	return nil
 }
 
+// check reports halves of pairs, and versions and suites that are not offered. Files are not read.
 func (o *tlsOptions) check(p *problems) {
-	if o.certFile != "" && o.keyFile == "" {
-		p.add("tls-cert-file", "needs --tls-private-key-file")
-	}
-	if o.keyFile != "" && o.certFile == "" {
-		p.add("tls-private-key-file", "needs --tls-cert-file")
-	}
-	if o.minVersion != "VersionTLS12" && o.minVersion != "VersionTLS13" {
-		p.add("tls-min-version", "must be VersionTLS12 or VersionTLS13, is %q", o.minVersion)
-	}
+	p.when(o.certFile != "" && o.keyFile == "", "tls-cert-file", "needs --tls-private-key-file")
+	p.when(o.keyFile != "" && o.certFile == "", "tls-private-key-file", "needs --tls-cert-file")
+	p.when(o.minVersion != "VersionTLS12" && o.minVersion != "VersionTLS13", "tls-min-version",
+		"must be VersionTLS12 or VersionTLS13, is %q", o.minVersion)
+	// One line for each: who has a list from elsewhere learns of all at once.
 	offered, wrong := certs.Suites(), false
 	for _, name := range o.suites {
 		if _, ok := offered[name]; !ok {
@@ -152,6 +156,7 @@ func (p *program) certificateChanged(e certs.Event) {
 // that is wrong now is an error beside what was loaded of it before. CAs of front proxies have
 // no place on the page.
 func shownTLS(l *certs.Loader) *admin.TLS {
+	// The slice is made, since a page must show [] and not null.
 	t := &admin.TLS{
 		MinVersion:   map[uint16]string{tls.VersionTLS12: "1.2", tls.VersionTLS13: "1.3"}[l.MinVersion()],
 		CipherSuites: l.SuiteNames(), Certificates: []admin.Certificate{},

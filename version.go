@@ -10,7 +10,9 @@ import (
 	"apichain/internal/metrics"
 )
 
-// programVersion is ours; kubernetesVersion is the release whose behaviour we follow.
+// Two versions: clients of Kubernetes want to know which release they speak with, and we have one of
+// our own. programVersion is ours; kubernetesVersion is the release whose behaviour we follow. The
+// build is what the Go tool stamped into the binary; nothing is set by linker flags.
 const (
 	programVersion    = "v0.1.0"
 	kubernetesVersion = kinds.KubernetesVersion
@@ -40,6 +42,7 @@ type buildInfo struct {
 	modified       bool
 }
 
+// readBuild reads the build of the running binary, which is empty for one built outside a checkout.
 func readBuild() buildInfo {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -48,6 +51,7 @@ func readBuild() buildInfo {
 	return stamped(info.Settings)
 }
 
+// stamped returns what the settings say of the state of the source tree.
 func stamped(settings []debug.BuildSetting) (b buildInfo) {
 	for _, s := range settings {
 		switch s.Key {
@@ -62,8 +66,8 @@ func stamped(settings []debug.BuildSetting) (b buildInfo) {
 	return b
 }
 
-// newVersionInfo is the version of a build. Its tree has no state where nothing was
-// stamped.
+// newVersionInfo returns the version of a build, for /version and the metrics. Its tree has no state
+// where nothing was stamped.
 func newVersionInfo(b buildInfo) versionInfo {
 	state := ""
 	switch {
@@ -72,6 +76,7 @@ func newVersionInfo(b buildInfo) versionInfo {
 	case b.revision != "":
 		state = "clean"
 	}
+	// Upstream's rule for a release that emulates none but itself: compatible with the one before.
 	return versionInfo{
 		Major: "1", Minor: "37", EmulationMajor: "1", EmulationMinor: "37", MinCompatibilityMajor: "1", MinCompatibilityMinor: "36",
 		GitVersion: kubernetesVersion + "+apichain." + programVersion, GitCommit: b.revision, GitTreeState: state, BuildDate: b.time,
@@ -79,8 +84,10 @@ func newVersionInfo(b buildInfo) versionInfo {
 	}
 }
 
-// versionService serves /version, and /version/ as upstream does, indented.
+// versionService returns what serves /version, and /version/ as upstream does, indented. The answer
+// is made once: nothing of it changes.
 func versionService() *WebService {
+	// The types are ours and always encode.
 	text, _ := json.MarshalIndent(newVersionInfo(readBuild()), "", "  ")
 	return &WebService{Root: "/version", Doc: "the version of this server", Produces: []string{"application/json"}, Routes: []Route{{
 		Method: http.MethodGet, Operation: "getCodeVersion", Doc: "get the version", Writes: versionInfo{},
@@ -88,7 +95,7 @@ func versionService() *WebService {
 	}}}
 }
 
-// writeJSON writes a document that is ready.
+// writeJSON writes a document that is ready. An error means that the client has gone.
 func writeJSON(w http.ResponseWriter, b []byte) {
 	w.Header()["Content-Type"] = []string{"application/json"}
 	_, _ = w.Write(b)

@@ -16,10 +16,10 @@ func watchOf(p *program, id uint64, resource string) *watchRow {
 	x.auditID[0] = "audit\xff"
 	x.at.Store(1000)
 	w := &api.Watch{Resource: resource, Namespace: "default", Selector: "labelSelector=app=web", Start: 1002, Lag: func() int64 { return 2 }, Current: p.store.Bucket(resource).Head}
-	p.watching.WatchBegins(x, w)
-	p.watching.mu.Lock()
-	defer p.watching.mu.Unlock()
-	return p.watching.rows[w]
+	p.watchTable.WatchBegins(x, w)
+	p.watchTable.mu.Lock()
+	defer p.watchTable.mu.Unlock()
+	return p.watchTable.rows[w]
 }
 
 // Rows come oldest first, with what the watch has done so far, and go.
@@ -52,9 +52,9 @@ func TestWatchTable(t *testing.T) {
 	if rows[1].State != "stuck" || !rows[1].LastSend.IsZero() {
 		t.Errorf("row %+v", rows[1])
 	}
-	p.watching.WatchEnds(first.Watch)
-	p.watching.WatchEnds(first.Watch)
-	if rows := p.watching.list(); len(rows) != 1 || rows[0].ID != "392" {
+	p.watchTable.WatchEnds(first.Watch)
+	p.watchTable.WatchEnds(first.Watch)
+	if rows := p.watchTable.list(); len(rows) != 1 || rows[0].ID != "392" {
 		t.Errorf("after it went: %+v", rows)
 	}
 }
@@ -77,17 +77,17 @@ func TestWatchTableAmongWatches(t *testing.T) {
 				w := watchOf(p, uint64(n*1000+i), "configmaps")
 				w.Sent.Add(1)
 				w.State.Store(api.WatchEnding)
-				p.watching.WatchEnds(w.Watch)
+				p.watchTable.WatchEnds(w.Watch)
 			}
 		})
 	}
 	all.Go(func() {
 		for range 200 {
-			p.watching.list()
+			p.watchTable.list()
 		}
 	})
 	all.Wait()
-	if rows := p.watching.list(); len(rows) != 0 {
+	if rows := p.watchTable.list(); len(rows) != 0 {
 		t.Errorf("left: %+v", rows)
 	}
 }

@@ -431,7 +431,7 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 		c := r.client(kind)
 		go r.send(c, kind, "GET", "/apis/g.io/v1/things?watch=1", nil)
 	})
-	r.quiet(t, func() bool { return r.watches.count() == len(clientKinds) }, "the watches")
+	r.quiet(t, func() bool { return len(r.longRunning.list()) == len(clientKinds) }, "the watches")
 	close(release)
 	if code := r.stop(); code != exitDrained {
 		t.Errorf("exit code %d", code)

@@ -66,7 +66,8 @@ type Config struct {
 
 // SNI is one further certificate (--tls-sni-cert-key).
 type SNI struct {
-	Cert, Key string // files, PEM
+	// Cert and Key are files, PEM.
+	Cert, Key string
 	// Names are the server names that it is for, in lower case; *.domain stands for one label.
 	// They replace the names in the certificate. None: those of the certificate.
 	Names []string
@@ -79,14 +80,18 @@ type Loader struct {
 	config   Config
 	onReload func(Event)
 
-	ca            []byte // PEM, of a generated certificate; nil for one from files
-	serving       atomic.Pointer[Pair]
-	sni           []atomic.Pointer[Pair] // in the order of config.SNI
+	// ca is the PEM of a generated certificate; nil for one from files.
+	ca      []byte
+	serving atomic.Pointer[Pair]
+	// sni is in the order of config.SNI.
+	sni           []atomic.Pointer[Pair]
 	clients       atomic.Pointer[CAs]
 	requestHeader atomic.Pointer[CAs]
 
-	mu    sync.Mutex // one reload at a time
-	files []*source  // the slice never changes; mu guards what its entries have seen
+	// mu is for one reload at a time.
+	mu sync.Mutex
+	// files never change as a slice; mu guards what its entries have seen.
+	files []*source
 }
 
 // New loads or generates everything that c asks for. hosts are names and addresses that a

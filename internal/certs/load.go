@@ -11,17 +11,26 @@ import (
 	"time"
 )
 
+// What is read from files: a certificate with its key, and CAs. Both come from PEM files as tools leave
+// them, with comments, text before the blocks and blocks of other kinds, which are passed over. What is
+// loaded is checked as a whole (the key fits the certificate, there is one CA at least) before it is
+// handed on, so that a file which is being written never replaces one that was whole.
+
 // Pair is a serving certificate with its key, as it was loaded. It does not change: a reload
 // makes another.
 type Pair struct {
-	Cert *tls.Certificate // Leaf is set
+	// Cert has its Leaf set.
+	Cert *tls.Certificate
 	// Names are given for SNI, in lower case; nil: those of the certificate count.
-	Names    []string
-	SNI      bool   // of Config.SNI
-	Source   string // the certificate's file, or "generated"
+	Names []string
+	// SNI says that it is of Config.SNI.
+	SNI bool
+	// Source is the certificate's file, or "generated".
+	Source   string
 	LoadedAt time.Time
 
-	pem []byte // the chain, and nothing else that the file held
+	// pem is the chain, and nothing else that the file held.
+	pem []byte
 }
 
 // rank says how well the pair serves a server name in lower case, as upstream ranks them: 4 for
@@ -90,12 +99,15 @@ func newPair(cert, key []byte) (*Pair, error) {
 // CAs is a file of CAs as it was loaded. It does not change: a reload makes another, with
 // another pool.
 type CAs struct {
-	Source   string   // the file
-	Subjects []string // in the order of the file
+	// Source is the file.
+	Source string
+	// Subjects are in the order of the file.
+	Subjects []string
 	LoadedAt time.Time
 
 	certPool *x509.CertPool
-	certs    []*x509.Certificate // those of certPool
+	// certs are those of certPool.
+	certs []*x509.Certificate
 }
 
 // pool returns the certificates as a pool; nil for a nil set.

@@ -23,9 +23,12 @@ const pollEvery = 500 * time.Millisecond
 
 // Event is a certificate file that was read again, or could not be.
 type Event struct {
-	File   string // the first of those loaded together: a certificate, or a file of CAs
-	Detail string // all of them
-	Err    error  // nil: what they hold is in use
+	// File is the first of those loaded together: a certificate, or a file of CAs.
+	File string
+	// Detail names all of them.
+	Detail string
+	// Err is nil where what they hold is in use.
+	Err error
 }
 
 // Failure is why the files of a certificate, as they are now, are not in use.
@@ -37,10 +40,13 @@ type Failure struct {
 // source is files that are loaded together, and what was last seen of them.
 type source struct {
 	names []string
-	load  func() error // reads the files and puts what they hold into use, or changes nothing
+	// load reads the files and puts what they hold into use, or changes nothing.
+	load func() error
 
-	seen    []os.FileInfo // the files when they were last loaded; nil for one that was not there
-	refused string        // digest of the content that was not taken; "": it was
+	// seen is the files when they were last loaded; nil for one that was not there.
+	seen []os.FileInfo
+	// refused is the digest of the content that was not taken; "": it was.
+	refused string
 	failure atomic.Pointer[Failure]
 }
 

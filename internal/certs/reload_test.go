@@ -244,7 +244,7 @@ func TestReloadUnderHandshakes(t *testing.T) {
 	t.Logf("%d handshakes beside 40 reloads", done[0]+done[1]+done[2])
 }
 
-// TestBadFile: what cannot be loaded changes nothing but the log and the admin page; each
+// TestBadFile: what cannot be loaded changes nothing but the log and the failures that are told; each
 // bad content is reported once, and again for a signal; the next good one ends it.
 func TestBadFile(t *testing.T) {
 	type state struct{ serial, sni, clients, proxies string }
@@ -307,9 +307,9 @@ func TestBadFile(t *testing.T) {
 			if !log.has(path) || !log.has(tt.want) {
 				t.Errorf("log %q, want %s and %q", log, path, tt.want)
 			}
-			if tt.file != "proxies.crt" { // the page has no place for these
+			if tt.file != "proxies.crt" { // nobody asks for those of front proxies
 				if got := failures(c); len(got) != 1 || !strings.Contains(got[0], path) {
-					t.Errorf("the admin page has errors %q, want one that names %s", got, path)
+					t.Errorf("it has failures %q, want one that names %s", got, path)
 				}
 			}
 
@@ -329,7 +329,7 @@ func TestBadFile(t *testing.T) {
 				t.Errorf("good again: got events %+v, want one reload", events)
 			}
 			if got := failures(c); len(got) > 0 {
-				t.Errorf("the admin page still has %q", got)
+				t.Errorf("it still has failures %q", got)
 			}
 			tt.spoil(t, path)
 			if c.check(false); len(events) != 2 || events[1].Err == nil {

@@ -39,11 +39,14 @@ const (
 // Event is something that happened, or, with ID 0, what a reader is told of its own stream: then
 // Item is a Missed or an End. Item belongs to all readers.
 type Event struct {
-	ID    int64  // grows by one with each event, over all topics
-	Stamp int64  // what the stamp of New said
-	Name  string // what kind of event of its topic
-	At    time.Time
-	Item  any
+	// ID grows by one with each event, over all topics.
+	ID int64
+	// Stamp is what the stamp of New said.
+	Stamp int64
+	// Name is what kind of event of its topic it is.
+	Name string
+	At   time.Time
+	Item any
 }
 
 // Missed is told before what follows a gap. Events is how many are missing, of all topics of the
@@ -61,19 +64,26 @@ const (
 
 // Hub keeps the newest events and knows the readers. The zero value cannot be used: New makes one.
 type Hub struct {
-	stamp     func() int64
-	first     int64       // id of the first event there can be
-	onDemand  *ring       // of the topic that is recorded only while it is read
-	recording atomic.Bool // whether onDemand is recorded
+	stamp func() int64
+	// first is the id of the first event there can be.
+	first int64
+	// onDemand is the ring of the topic that is recorded only while it is read.
+	onDemand *ring
+	// recording says whether onDemand is recorded.
+	recording atomic.Bool
 	stopped   context.Context
 	stop      context.CancelFunc
 
-	mu       sync.Mutex // guards what follows, and the rings and readers
-	last     int64      // id of the newest event; first-1 before there is one
-	rings    map[string]*ring
-	readers  []*Reader
-	reading  int       // readers of onDemand
-	lastLeft time.Time // when the last of those went
+	// mu guards what follows, and the rings and readers.
+	mu sync.Mutex
+	// last is the id of the newest event; first-1 before there is one.
+	last    int64
+	rings   map[string]*ring
+	readers []*Reader
+	// reading counts the readers of onDemand.
+	reading int
+	// lastLeft is when the last of those went.
+	lastLeft time.Time
 }
 
 // New makes a hub of some topics, among them one that is recorded on demand. first is the id of
@@ -105,6 +115,8 @@ func (h *Hub) Add(topic, name string, item any) {
 	if to == h.onDemand && !h.recordingLocked(now) {
 		return
 	}
+	// The id is given here, under the lock, so that no event is added behind one with a greater id:
+	// rings are searched by id.
 	h.last++
 	to.append(Event{h.last, h.stamp(), name, now, item})
 	for _, r := range h.readers {
@@ -156,12 +168,17 @@ func (h *Hub) Close() {
 // ring is the newest events of one topic. The events of a topic are numbered from 0; number n is
 // kept at n%Kept. The hub's lock guards it.
 type ring struct {
-	events []Event // grows up to Kept
-	oldest uint64  // number of the oldest event that is kept
-	next   uint64  // number of the next event
+	// events grows up to Kept.
+	events []Event
+	// oldest is the number of the oldest event that is kept.
+	oldest uint64
+	// next is the number of the next event.
+	next uint64
 
-	lost       int64 // id of the newest event that is not kept any more; 0: none
-	unrecorded int64 // events went by without an id after this id or before; 0: never
+	// lost is the id of the newest event that is not kept any more; 0: none.
+	lost int64
+	// unrecorded says that events went by without an id after this id or before; 0: never.
+	unrecorded int64
 }
 
 // append adds an event, in place of the oldest where the ring is full.

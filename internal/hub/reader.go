@@ -17,13 +17,16 @@ import (
 type Reader struct {
 	hub    *Hub
 	oldest *int64
-	ready  chan struct{} // has a token when a reader that waits has something to read
+	// ready has a token when a reader that waits has something to read.
+	ready chan struct{}
 
 	// Under the hub's lock.
 	positions []position
-	queued    []Event // to be read before the rings
-	ended     bool    // nothing comes after queued
-	waits     bool
+	// queued is to be read before the rings.
+	queued []Event
+	// ended says that nothing comes after queued.
+	ended bool
+	waits bool
 }
 
 // position is a place in a ring: the number of the next event that a reader takes from it.

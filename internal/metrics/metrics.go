@@ -16,7 +16,7 @@
 //	e.Process(started)
 //	err := e.Flush()
 //
-// Counters and histograms may be used concurrently: to count takes no lock and allocates nothing.
+// Counters, histograms and durations may be used concurrently: to count takes no lock and allocates nothing.
 // What is read while others count is not one moment's: a histogram that is written then may have
 // counted a value whose part of the sum is yet to come, as with every client of Prometheus.
 // A Writer is for one goroutine. The package makes no promise of compatibility.
@@ -46,7 +46,8 @@ func (c *Counter) Value() float64 { return float64(c.Load()) }
 type Histogram struct {
 	bounds []int64
 	unit   func(int64) float64
-	counts []Counter // of values up to each bound and above the one before; the last: above all
+	// counts are of values up to each bound and above the one before; the last: above all.
+	counts []Counter
 	sum    Counter
 }
 
