@@ -112,7 +112,8 @@ func TestDefinitionStates(t *testing.T) {
 	if r.Bucket != beta.Bucket || r.storageVersion != "" || beta.storageVersion != "v1" {
 		t.Errorf("stored in %q and %q", r.storageVersion, beta.storageVersion)
 	}
-	if c.Lookup("example.com", "v1alpha1", "widgets") != nil || c.Kind("example.com", "v1", "widgets") != nil || c.Lookup("", "v1", "widgets") != nil {
+	if c.Lookup("example.com", "v1alpha1", "widgets") != nil || c.Kind("example.com", "v1", "widgets") != nil ||
+		c.Lookup("", "v1", "widgets") != nil {
 		t.Error("found under a name that it does not have")
 	}
 	if got := document(s, "/apis/example.com/v1beta1"); !strings.Contains(got, `"name":"widgets"`) {
@@ -174,7 +175,8 @@ func TestDefinitionChange(t *testing.T) {
 		t.Errorf("a new definition begins at %d", old.schemaRevision)
 	}
 	next := definitionText(t, "widgets", "Widget", storedV1)
-	tree.Set(tree.List(next, "spec", "versions")[0].(map[string]any), parsed(t, `{"type":"object","properties":{"a":{"type":"string","default":"x"}}}`), "schema", "openAPIV3Schema")
+	schema := parsed(t, `{"type":"object","properties":{"a":{"type":"string","default":"x"}}}`)
+	tree.Set(tree.List(next, "spec", "versions")[0].(map[string]any), schema, "schema", "openAPIV3Schema")
 	o, _, err := s.Apply(t.Context(), next)
 	if err != nil {
 		t.Fatal(err)
@@ -303,7 +305,8 @@ func TestPrepareDefinition(t *testing.T) {
 	if !tree.Equal(status, before) {
 		t.Errorf("the old status is now %v", status)
 	}
-	if !HasCondition(crd, "Other") || !HasCondition(crd, "Established") || !tree.Equal(tree.At(crd, "status", "storedVersions"), []any{"v0", "v1"}) ||
+	if !HasCondition(crd, "Other") || !HasCondition(crd, "Established") ||
+		!tree.Equal(tree.At(crd, "status", "storedVersions"), []any{"v0", "v1"}) ||
 		tree.Text(crd, "status", "acceptedNames", "listKind") != "WidgetList" || tree.Text(crd, "spec", "names", "singular") != "widget" {
 		t.Errorf("%v", crd)
 	}

@@ -177,7 +177,8 @@ func TestListSchemas(t *testing.T) {
 		w := newSchemaWriter(nil)
 		name := w.list(item, "x.io", "v1", "Things")
 		s := tree.Object(w.out, name)
-		if name != want || jsonText(s["required"]) != `["items"]` || jsonText(s["x-kubernetes-group-version-kind"]) != `[{"group":"x.io","kind":"Things","version":"v1"}]` {
+		if name != want || jsonText(s["required"]) != `["items"]` ||
+			jsonText(s["x-kubernetes-group-version-kind"]) != `[{"group":"x.io","kind":"Things","version":"v1"}]` {
 			t.Errorf("%s: %s %s", item, name, jsonText(s))
 		}
 		if got := jsonText(tree.At(s, "properties", "items")); got != `{"description":"the objects","items":{"$ref":"#/components/schemas/`+item+`"},"type":"array"}` {
@@ -294,7 +295,8 @@ func TestHashesFollowContent(t *testing.T) {
 	// A label is not shown, but part of the digest: clients fetch the same bytes once more.
 	before, body := addresses(t, &c), openAPIBytes(t, &c, "apis/a.io/v1")
 	c.SetCustom("a.io", []*Definition{definitionOf(t, fmt.Sprintf(text, "2", "WList", "A W.", ""))})
-	if after := addresses(t, &c); after["apis/a.io/v1"] == before["apis/a.io/v1"] || after["api/v1"] != before["api/v1"] || openAPIBytes(t, &c, "apis/a.io/v1") != body {
+	if after := addresses(t, &c); after["apis/a.io/v1"] == before["apis/a.io/v1"] || after["api/v1"] != before["api/v1"] ||
+		openAPIBytes(t, &c, "apis/a.io/v1") != body {
 		t.Error("a label")
 	}
 }
@@ -318,7 +320,7 @@ func TestHashesOfBuiltin(t *testing.T) {
 	}
 	other := testKinds()
 	other.Types["meta.ObjectMeta"].Doc = "Something else."
-	if custom(testKinds()) != custom(testKinds()) || custom(testKinds()) == custom(other) || custom(testKinds()) == custom(nil) {
+	if had := custom(testKinds()); had != custom(testKinds()) || had == custom(other) || had == custom(nil) {
 		t.Error("the hash of a definition does not follow the table")
 	}
 	table := testKinds()
