@@ -26,6 +26,21 @@ import (
 // and its routes with it, so a request goes on with what it has found; hits of a replaced resource
 // are not carried over.
 
+// finder is what a server has beyond its tables: custom resources now, remote groups once there are
+// any. Its methods may be called concurrently, and see what there is at the moment.
+type finder interface {
+	// find returns the route of a request, nil if it is for none.
+	find(*http.Request) *route
+	// why says, for the explanation of a request, why find has no route.
+	why(*http.Request) string
+	// routes returns all routes, sorted as the admin page has them.
+	routes() []*route
+	// near returns the routes that a path may be meant for, the nearest first.
+	near(path string) []*route
+	// groups returns the names of the groups beside those that the program brings, sorted.
+	groups() []string
+}
+
 // customRoutes is what the extensions server has beyond its tables: the routes to custom resources
 // and to their discovery documents. Its methods may be called concurrently.
 type customRoutes struct {

@@ -26,7 +26,7 @@ type Server struct {
 	// Asked in this order, by find.
 	container *container
 	mux       *mux
-	more      *customRoutes // nil: it has none
+	more      finder // what it has beyond its tables; nil: nothing
 
 	declined atomic.Uint64 // requests it had nothing for
 	refused  atomic.Uint64 // requests its container claimed and refused

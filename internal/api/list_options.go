@@ -263,6 +263,3 @@ func (o *ListOptions) selects(item *store.Object) bool {
 	}
 	return o.fields.Matches(item.Namespace(), item.Name(), values)
 }
-
-// parseUintText returns the text of an error of strconv.ParseUint, which upstream's clients know.
-func parseUintText(_ string, err error) string { return err.Error() }

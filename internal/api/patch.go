@@ -91,7 +91,7 @@ func (w *write) applyPatch(apply patcher) (err error) {
 		return nil
 	}
 	if _, err := strconv.ParseUint(given, 10, 63); err != nil {
-		return status.Unexplained(parseUintText(given, err))
+		return status.Unexplained(err.Error())
 	}
 	return w.conflict(w.name, status.ChangedMeanwhile)
 }

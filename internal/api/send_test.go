@@ -72,7 +72,10 @@ func listOfSizes(sizes ...int) []*store.Object {
 // that are full but for the last, with its length where it is one piece.
 func TestStreamedLists(t *testing.T) {
 	s := newReadServer(t, 100)
+	head, tail := s.call("").listFrame(listing{revision: 5})
+	frame := len(head) + len(tail)
 	for _, sizes := range [][]int{
+		{gzipAbove - frame}, {gzipAbove - frame + 1}, {PieceSize - frame}, {PieceSize - frame + 1},
 		{}, {200}, {200, 300}, slices.Repeat([]int{150}, 100), {PieceSize - 200}, {PieceSize}, {PieceSize + 1}, {3 * PieceSize}, {200, PieceSize - 300, 200, 200},
 		{100_000, 100_000, 100_000, 100_000, 100_000}, {gzipAbove - 150}, {gzipAbove + 50}, slices.Repeat([]int{9000}, 64), slices.Repeat([]int{9000}, 65),
 	} {
@@ -81,7 +84,6 @@ func TestStreamedLists(t *testing.T) {
 			w := &countedWriter{ResponseRecorder: q.w.(*httptest.ResponseRecorder)}
 			q.w = w
 			objects := listOfSizes(sizes...)
-			head, tail := q.listFrame(listing{revision: 5})
 			var parts []string
 			for _, o := range objects {
 				parts = append(parts, string(o.Raw()))

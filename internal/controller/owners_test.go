@@ -326,3 +326,15 @@ func TestFilterList(t *testing.T) {
 		t.Error("something is dropped from nothing")
 	}
 }
+
+// TestDeleteOnce: what is being deleted already is not deleted again, which would change what
+// becomes of its dependents.
+func TestDeleteOnce(t *testing.T) {
+	r := ready(t)
+	r.owned("x", "x.io/hold")
+	r.erase("ConfigMap", "default", "x", api.PropagationOrphan)
+	before := r.at("configmaps", "default/x")
+	if err := r.delete(r.api.Builtin("", "v1", "ConfigMap"), before, api.PropagationForeground); err != nil || r.at("configmaps", "default/x") != before {
+		t.Errorf("%s, %v", r.at("configmaps", "default/x").Raw(), err)
+	}
+}

@@ -286,3 +286,18 @@ func TestRunSeesEverything(t *testing.T) {
 		t.Fatal("run goes on")
 	}
 }
+
+// TestRescanForgets: a dependent whose end was not seen is one no longer.
+func TestRescanForgets(t *testing.T) {
+	r := ready(t)
+	owner := r.owned("owner", "")
+	r.owned("dependent", "", owner)
+	r.follow()
+	if len(r.dependents[owner.Meta.UID]) != 1 {
+		t.Fatalf("dependents %v", r.dependents)
+	}
+	r.erase("ConfigMap", "default", "dependent", "")
+	if r.rescan(); len(r.dependents) > 0 || r.observed != r.api.Store.Revision() {
+		t.Errorf("dependents %v at %d", r.dependents, r.observed)
+	}
+}

@@ -237,3 +237,12 @@ func TestBaselineIsNotTouched(t *testing.T) {
 		}
 	}
 }
+
+// TestSnapshotNamesOneObjectTwice: the second is a duplicate, whatever its uid.
+func TestSnapshotNamesOneObjectTwice(t *testing.T) {
+	const item = `{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"a","uid":"%s","creationTimestamp":"2026-11-28T12:00:00Z"}}`
+	_, err := readSnapshot(newRoom(t, 100).api, fmt.Appendf(nil, `{"kind":"List","apiVersion":"v1","items":[`+item+`,`+item+`]}`, "u1", "u2"))
+	if want := `the snapshot is invalid: items[1]: Duplicate value: "namespaces a"`; err == nil || err.Message != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
