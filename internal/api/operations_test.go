@@ -125,7 +125,8 @@ func TestOperationsOfAllKinds(t *testing.T) {
 			if isItem := o.Form == FormItem || o.Form == FormWatchItem; isItem != strings.Contains(o.Path, "/{name}") {
 				t.Errorf("%s has the form %s", at, formNames[o.Form])
 			}
-			if o.Media == nil || len(o.Media.Produces) == 0 || (len(o.Media.Consumes) > 0) != slices.Contains([]string{"POST", "PUT", "PATCH", "DELETE"}, o.Method) {
+			if o.Media == nil || len(o.Media.Produces) == 0 ||
+				(len(o.Media.Consumes) > 0) != slices.Contains([]string{"POST", "PUT", "PATCH", "DELETE"}, o.Method) {
 				t.Errorf("%s takes and gives %+v", at, o.Media)
 			}
 			verbs[o.Method+o.Subresource] = true
@@ -248,7 +249,8 @@ func TestSharedStorage(t *testing.T) {
 			t.Errorf("%s is at %v, where %s is kept", f.Label, f.Path, core.fields[i].Label)
 		}
 	}
-	if s.ForKind("events.k8s.io/v1", "Event") != events || s.ForKind("v1", "Event") != core || s.ForKind("v1", "Lease") != nil || s.ForKind("", "Event") != nil {
+	if s.ForKind("events.k8s.io/v1", "Event") != events || s.ForKind("v1", "Event") != core || s.ForKind("v1", "Lease") != nil ||
+		s.ForKind("", "Event") != nil {
 		t.Error("a kind is found under another name")
 	}
 	if r := s.Builtin("authentication.k8s.io", "v1", "TokenReview"); r.Bucket != nil || r.initialize != nil {

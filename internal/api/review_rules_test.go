@@ -155,7 +155,8 @@ func TestTokenReviewAnswers(t *testing.T) {
 		t.Errorf("the audiences are now %q", tokens["here"])
 	}
 	q := reviewCall(s, "authentication.k8s.io", "TokenReview", "")
-	if err := q.review(q, map[string]any{"spec": map[string]any{}}); err == nil || err.Error() != "token is required for TokenReview in authentication" {
+	if err := q.review(q, map[string]any{"spec": map[string]any{}}); err == nil ||
+		err.Error() != "token is required for TokenReview in authentication" {
 		t.Errorf("without a token: %v", err)
 	}
 	q = reviewCall(s, "authentication.k8s.io", "SelfSubjectReview", "")
