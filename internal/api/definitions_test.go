@@ -283,7 +283,7 @@ func TestHoldDefinition(t *testing.T) {
 		crd := parsed(t, c.crd)
 		stays, err := holdDefinition(nil, crd)
 		finalizers := string(tree.AppendJSON(nil, tree.At(crd, "metadata", "finalizers")))
-		if !stays || err != nil || finalizers != c.finalizers || HasCondition(crd, "Terminating") != c.terminating {
+		if !stays || err != nil || finalizers != c.finalizers || hasCondition(crd, "Terminating") != c.terminating {
 			t.Errorf("%s: %v %v, %v", c.crd, stays, err, crd)
 		}
 	}
@@ -305,7 +305,7 @@ func TestPrepareDefinition(t *testing.T) {
 	if !tree.Equal(status, before) {
 		t.Errorf("the old status is now %v", status)
 	}
-	if !HasCondition(crd, "Other") || !HasCondition(crd, "Established") ||
+	if !hasCondition(crd, "Other") || !hasCondition(crd, "Established") ||
 		!tree.Equal(tree.At(crd, "status", "storedVersions"), []any{"v0", "v1"}) ||
 		tree.Text(crd, "status", "acceptedNames", "listKind") != "WidgetList" || tree.Text(crd, "spec", "names", "singular") != "widget" {
 		t.Errorf("%v", crd)
