@@ -27,9 +27,9 @@ import (
 // make one: a token can name any key, but only behind the prefix of its list, which comes from
 // the path, so it shows nothing that the list would not.
 
-// ContinueToken says where a list goes on. The name of the type is in the message of a token that
+// continueToken says where a list goes on. The name of the type is in the message of a token that
 // cannot be read, and so on the wire.
-type ContinueToken struct {
+type continueToken struct {
 	Version string `json:"v"`
 	// Revision is the state that is listed, or -1 for the current one.
 	Revision int64 `json:"rv"`
@@ -42,14 +42,14 @@ type ContinueToken struct {
 const continueVersion = "meta.k8s.io/v1"
 
 // String returns the token as a client gets it and sends it back.
-func (t ContinueToken) String() string {
+func (t continueToken) String() string {
 	b, _ := json.Marshal(t) // text and numbers can be encoded
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 // parseContinue reads a token that a client has sent. The error is a 400.
-func parseContinue(s string) (*ContinueToken, error) {
-	var t ContinueToken
+func parseContinue(s string) (*continueToken, error) {
+	var t continueToken
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	if err == nil {
 		err = json.Unmarshal(b, &t)
@@ -106,7 +106,7 @@ func (q *Call) snapshot(o *listOptions) (store.Snapshot, error) {
 	if o.From != nil {
 		e.Message = "The provided continue token is too old: it can no longer show the list as it was at its first page. " +
 			"Begin again without it, or go on with the token in this answer, which shows what remains of the list as it is now."
-		e.Continue = ContinueToken{continueVersion, -1, o.From.Start}.String()
+		e.Continue = continueToken{continueVersion, -1, o.From.Start}.String()
 	}
 	return sn, e
 }
@@ -127,7 +127,7 @@ func (q *Call) page(o *listOptions, sn *store.Snapshot) (listing, iter.Seq[*stor
 	page, more := firstOf(items, o.limit)
 	if more {
 		last := page[len(page)-1].Key
-		l.next = ContinueToken{continueVersion, sn.Rev, "/" + strings.TrimPrefix(last, prefix) + "\x00"}.String()
+		l.next = continueToken{continueVersion, sn.Rev, "/" + strings.TrimPrefix(last, prefix) + "\x00"}.String()
 		// With selectors nobody knows how many there are without looking at each, and upstream
 		// does not say it either.
 		if o.all() {

@@ -46,7 +46,7 @@ type listOptions struct {
 	// match is Exact, NotOlderThan or "", and says what Revision means to a list.
 	match string
 	// From is nil for a list that begins at its beginning.
-	From *ContinueToken
+	From *continueToken
 	// limit is the most objects of a page. 0 and less mean all.
 	limit int64
 

@@ -50,7 +50,7 @@ func readOptions(s *readServer, query string, watching bool) string {
 // watch.
 func TestListParameters(t *testing.T) {
 	s := newReadServer(t, 100)
-	token := ContinueToken{continueVersion, 30, "/d2\x00"}.String()
+	token := continueToken{continueVersion, 30, "/d2\x00"}.String()
 	const invalid = `ListOptions.meta.k8s.io "" is invalid: `
 	for _, c := range []struct{ query, list, watch string }{
 		{"", "rev=-1", "rev=-1"},
