@@ -33,3 +33,6 @@ func (q *Call) Snapshot(o *ListOptions) (store.Snapshot, error) { return q.snaps
 
 // Prefix returns what the keys of the list begin with.
 func (q *Call) Prefix() string { return q.prefix() }
+
+// ContinueToken is the type of continue tokens.
+type ContinueToken = continueToken
