@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"apichain/internal/api/apitest"
-	"apichain/internal/controller"
 	"apichain/internal/tree"
 )
 
@@ -61,7 +60,7 @@ func TestStartingState(t *testing.T) {
 			t.Errorf("%s: %v", ns, space)
 		}
 		c.Must(200, "GET", "/api/v1/namespaces/"+ns+"/serviceaccounts/default", nil)
-		root := c.Must(200, "GET", "/api/v1/namespaces/"+ns+"/configmaps/"+controller.RootCAName, nil)
+		root := c.Must(200, "GET", "/api/v1/namespaces/"+ns+"/configmaps/"+apitest.RootCAName, nil)
 		if tree.Text(root, "data", "ca.crt") != string(c.certs.CAPEM()) {
 			t.Errorf("%s: another CA", ns)
 		}

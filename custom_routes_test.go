@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"apichain/internal/controller"
+	"apichain/internal/api/apitest"
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
@@ -84,7 +84,7 @@ func TestCustomRoutes(t *testing.T) {
 	if !slices.Contains(groups, any("example.com")) || int(many-few) != len(after)-len(before) || taken != 7 {
 		t.Errorf("server: groups %v, %v routes after %v, taken %v", groups, many, few, taken)
 	}
-	r.removed(t, controller.CrdResource, "widgets.example.com")
+	r.removed(t, apitest.DefinitionsBucket, "widgets.example.com")
 	r.api.Customs.Follow()
 	if got := routes(); len(got) != len(before) {
 		t.Errorf("%d routes when the definition is gone, want %d", len(got), len(before))

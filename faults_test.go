@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"apichain/admin"
-	"apichain/internal/api"
 	"apichain/internal/api/apitest"
 	"apichain/internal/request"
 	"apichain/internal/status"
@@ -120,7 +119,7 @@ func TestFaults(t *testing.T) {
 				} else if tt.body != nil {
 					in = bytes.NewReader(tree.AppendJSON(nil, tt.body))
 				}
-				got, err := c.send(c.c, kind, tt.method, tt.path, in, "Content-Type: "+map[bool]string{true: api.MergePatchType, false: "application/json"}[tt.method == "PATCH"])
+				got, err := c.send(c.c, kind, tt.method, tt.path, in, "Content-Type: "+map[bool]string{true: apitest.MergePatch, false: "application/json"}[tt.method == "PATCH"])
 				if tt.status == 0 {
 					if err == nil {
 						t.Errorf("%s: answered %d", what, got.status)

@@ -9,8 +9,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"apichain/internal/api"
 )
 
 // benchServer is a program with its objects made and no listener.
@@ -132,7 +130,7 @@ func BenchmarkList(b *testing.B) {
 		})
 	}
 	b.Run("bytes alone", func(b *testing.B) {
-		piece := bytes.Repeat([]byte("x"), api.PieceSize)
+		piece := bytes.Repeat([]byte("x"), 256<<10)
 		for b.Loop() {
 			for n := 0; n < w.n; n += len(piece) {
 				_, _ = io.Discard.Write(piece)

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"apichain/internal/api"
+	"apichain/internal/api/apitest"
 	"apichain/internal/tree"
 )
 
@@ -202,7 +202,7 @@ func BenchmarkLoopbackVerbs(b *testing.B) {
 			{"merge-patch", func(i int) {
 				req, _ := http.NewRequest("PATCH", object(i), strings.NewReader(fmt.Sprintf(`{"metadata":{"annotations":{"n":"%d"}}}`, i)))
 				req.Header.Set("Authorization", "Bearer admin-token")
-				req.Header.Set("Content-Type", api.MergePatchType)
+				req.Header.Set("Content-Type", apitest.MergePatch)
 				resp, err := c.Do(req)
 				if err != nil {
 					b.Error(err)

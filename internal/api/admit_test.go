@@ -45,7 +45,7 @@ func TestAdmission(t *testing.T) {
 		{"update", "update", "a", "", "", "", sent, []string{`mutating UPDATE default a {"n":2} {"n":1}`, `validating UPDATE default a {"n":2} {"n":1}`}},
 		{"update, dry", "update", "a", "", "dryRun=All", "", sent, []string{`mutating UPDATE default a {"n":2} {"n":1} dry`, `validating UPDATE default a {"n":2} {"n":1} dry`}},
 		{"status", "update", "a", "status", "", "", sent, []string{`mutating UPDATE default a {"n":1} {"n":1} status`, `validating UPDATE default a {"n":1} {"n":1} status`}},
-		{"patch", "patch", "a", "", "", MergePatchType, `{"spec":{"m":1}}`, []string{`mutating UPDATE default a {"m":1,"n":1} {"n":1}`, `validating UPDATE default a {"m":1,"n":1} {"n":1}`}},
+		{"patch", "patch", "a", "", "", mergePatchType, `{"spec":{"m":1}}`, []string{`mutating UPDATE default a {"m":1,"n":1} {"n":1}`, `validating UPDATE default a {"m":1,"n":1} {"n":1}`}},
 		{"delete", "delete", "a", "", "", "", "", []string{`mutating DELETE default a - {"n":1}`, `validating DELETE default a - {"n":1}`}},
 	} {
 		p := newSteps(t)
@@ -178,7 +178,7 @@ func TestAdmissionOfEachAttempt(t *testing.T) {
 		}
 		return nil
 	}
-	q, _ := p.request("patch", "a", "", "", MergePatchType, `{"spec":{"m":1}}`)
+	q, _ := p.request("patch", "a", "", "", mergePatchType, `{"spec":{"m":1}}`)
 	if err := q.patch(); err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"apichain/internal/api"
+	"apichain/internal/api/apitest"
 	"apichain/internal/tree"
 )
 
@@ -15,7 +15,7 @@ import (
 type refusal struct{ request, body, want string }
 
 // patchTypes are the media types of patches as tables name them.
-var patchTypes = map[string]string{"merge": api.MergePatchType, "json": api.JsonPatchType, "strategic": api.StrategicPatchType, "apply": api.ApplyPatchType, "text": "text/plain"}
+var patchTypes = map[string]string{"merge": apitest.MergePatch, "json": apitest.JSONPatch, "strategic": apitest.StrategicPatch, "apply": apitest.ApplyPatch, "text": "text/plain"}
 
 // ask sends what a table names.
 func (r *reviewed) ask(request, body string, header ...string) *httptest.ResponseRecorder {
@@ -26,7 +26,7 @@ func (r *reviewed) ask(request, body string, header ...string) *httptest.Respons
 		typ = patchTypes[words[1]]
 	}
 	if method == "PATCH" && typ == "" {
-		typ = api.MergePatchType
+		typ = apitest.MergePatch
 	}
 	return r.send(method, path, typ, body, header...)
 }

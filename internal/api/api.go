@@ -1,28 +1,3 @@
-// Package api serves resources: upstream's REST verbs over the store, for the built-in kinds
-// and for those that a CustomResourceDefinition adds alike.
-//
-// What comes in is a request whose path names a resource, resolved to a request.Info that its
-// context carries as a request.Scope, or a call of the program itself (Internal, Apply). What
-// goes out is an answer in the form that the client negotiated, a write in the store, or an
-// error for status.Write. A resource in one version is a Resource, and each request to it a
-// Call, whose methods are the verbs:
-//
-//	read.go watch.go                  get, list and watch, from snapshots and the event log
-//	write.go patch.go delete.go       create, update, patch, delete: read, check, commit, or again
-//	form.go send.go                   objects, tables, metadata; JSON or YAML; compressed or not
-//	builtin.go custom.go              which resources there are, and how they change
-//
-// Who routes requests here finds the resource, puts the scope into the context, and has
-// authorized the request before. Nothing in this package asks who may do what, but for the
-// access reviews, whose answer that is. In short:
-//
-//	a := api.New(api.Config{Store: s, Kinds: table, Catalog: &catalog, ...})
-//	go a.Run(ctx)                                // follows definitions that come without a request
-//	maps := a.Builtin("", "v1", "ConfigMap")
-//	maps.ServeHTTP(w, r.WithContext(request.With(r.Context(), scope)))
-//
-// An API and its resources may be used by any number of goroutines. A Call belongs to the
-// goroutine of its request. The package is internal and promises no compatibility.
 package api
 
 import (
@@ -37,6 +12,10 @@ import (
 	"apichain/internal/request"
 	"apichain/internal/store"
 )
+
+// What all resources share, and what they need of the program around them. The program gives it
+// once, as data and a few functions; nothing here asks the program for more, so that a test has
+// an API from a store, the table of kinds and a catalog.
 
 // Config is what the resources need of the program. It is read while requests are served and
 // must not change once New has it.
@@ -101,7 +80,7 @@ type API struct {
 	// The pools are described in send.go, but for bodies, which holds the *[]byte that request
 	// bodies are read into (body.go).
 
-	// buffers holds *[]byte with room for PieceSize.
+	// buffers holds *[]byte with room for pieceSize.
 	buffers sync.Pool
 	bodies  sync.Pool
 	// gzips holds *gzip.Writer, each closed.

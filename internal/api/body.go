@@ -31,9 +31,9 @@ import (
 // A body that is empty, or white space, is no object: whether one must be there is for the
 // reader to say.
 
-// ProtobufMedia is the media type of protobuf in upstream's envelope. It is read for built-in
+// protobufMedia is the media type of protobuf in upstream's envelope. It is read for built-in
 // kinds, and never written.
-const ProtobufMedia = "application/vnd.kubernetes.protobuf"
+const protobufMedia = "application/vnd.kubernetes.protobuf"
 
 // bodyTypes lists the media types of bodies, as messages do.
 const bodyTypes = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
@@ -137,12 +137,12 @@ func (q *Call) readObject(typ *kinds.Type, kind string) (obj map[string]any, pro
 		return parseJSONBody(*body, kind)
 	case contentType == "application/yaml" || contentType == "text/yaml":
 		return parseYAMLBody(*body, kind)
-	case contentType == ProtobufMedia && typ != nil:
+	case contentType == protobufMedia && typ != nil:
 		if obj, err = decodeObjectProtobuf(*body, typ); err != nil {
 			return nil, nil, unrecognized(kind, err.Error(), *body)
 		}
 		return obj, nil, nil
-	case contentType == ProtobufMedia:
+	case contentType == protobufMedia:
 		e := unsupportedType("application/json, application/yaml")
 		e.Message += "; " + protobufAdvice
 		return nil, nil, e

@@ -76,6 +76,18 @@ func TestBodyReuse(t *testing.T) {
 	}
 }
 
+// TestLargeBuffers: the buffer of a large body is not kept.
+func TestLargeBuffers(t *testing.T) {
+	s := &API{}
+	for range 20 {
+		large := make([]byte, maxKeptBody+1)
+		s.putBody(&large)
+		if kept := s.bodies.Get(); kept != nil {
+			t.Fatalf("%d bytes are kept", cap(*kept.(*[]byte)))
+		}
+	}
+}
+
 // TestReadObject: media types and bodies that are no objects, in upstream's words.
 func TestReadObject(t *testing.T) {
 	const unrecognized = "400 BadRequest: the object provided is unrecognized (must be of type Widget): "
@@ -115,8 +127,13 @@ func TestReadObject(t *testing.T) {
 			t.Errorf("%s %q: problems %q\n got %s\nwant %s", c.contentType, c.body, problems, got, c.want)
 		}
 	}
+	q, _ := newSteps(t).request("create", "", "", "", "", `{"a":1}`)
+	q.req.Header["Content-Type"] = []string{""}
+	if obj, _, err := q.readObject(nil, "Widget"); err != nil || text(obj) != `{"a":1}` {
+		t.Errorf("an empty Content-Type: %v, %v", obj, err)
+	}
 	// Of a kind with types protobuf is read, and what is none is refused like other bodies.
-	q, _ := newSteps(t).request("create", "", "", "", ProtobufMedia, "k9s\x00")
+	q, _ = newSteps(t).request("create", "", "", "", protobufMedia, "k9s\x00")
 	if _, _, err := q.readObject(&kinds.Type{}, "Widget"); !strings.HasPrefix(brief(err), unrecognized) || !strings.HasSuffix(brief(err), " (6b397300)") {
 		t.Error(brief(err))
 	}

@@ -26,7 +26,7 @@ func New(c Config) *API {
 	// A kind that is stored as another comes behind it in the table, so that the other's selectable
 	// fields are there when it is made.
 	for _, row := range c.Kinds.Kinds {
-		r := s.NewBuiltin(row)
+		r := s.newBuiltin(row)
 		s.builtin[kinds.NewKey(row.Group, row.Version, row.Kind)] = r
 		if row.StoredAs == "" && r.Bucket != nil {
 			s.byBucket[r.Bucket] = r
@@ -54,7 +54,7 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 			special: map[string]func(q *Call) error{"token": (*Call).requestToken},
 		},
 		kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition"): {
-			Prepare: s.Customs.prepareDefinition,
+			prepare: s.Customs.prepareDefinition,
 			// Two that want one name must see each other.
 			serial:       new(sync.Mutex),
 			beforeDelete: holdDefinition,
@@ -78,9 +78,9 @@ var nameRules = map[string]func(string) []string{
 	"segment":   field.PathSegmentErrors,
 }
 
-// NewBuiltin returns another resource of a row of the table, without hooks. What it does is done to
+// newBuiltin returns another resource of a row of the table, without hooks. What it does is done to
 // the same objects as through the one that is served; tests use it as another server's.
-func (s *API) NewBuiltin(row *kinds.Row) *Resource {
+func (s *API) newBuiltin(row *kinds.Row) *Resource {
 	r := &Resource{Row: row, api: s, shape: kinds.Shape{Row: row}, nameErrors: nameRules[row.NameRule], fields: row.Fields}
 	if row.ReviewOnly {
 		return r

@@ -75,7 +75,7 @@ func (w *write) remove(last *store.Draft) error {
 }
 
 // add stores a new object. A generated name that is taken is replaced by another one, up to
-// GeneratedTries names in all; after that, and for a name that the client chose, it is the 409
+// generatedTries names in all; after that, and for a name that the client chose, it is the 409
 // of an object that exists. After it, done is the object, or nil in a dry run.
 func (w *write) add() error {
 	w.warnUnchecked()
@@ -93,7 +93,7 @@ func (w *write) add() error {
 		if !errors.As(err, &taken) {
 			return err
 		}
-		if w.generated && try < GeneratedTries {
+		if w.generated && try < generatedTries {
 			w.rename(generatedName(tree.Text(w.next, "metadata", "generateName")))
 			continue
 		}

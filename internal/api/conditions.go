@@ -8,9 +8,9 @@ import (
 	"apichain/internal/tree"
 )
 
-// HasCondition reports whether obj has a condition of a type in its status whose status is True.
+// hasCondition reports whether obj has a condition of a type in its status whose status is True.
 // Unknown and False are as good as absent. obj may be any tree.
-func HasCondition(obj map[string]any, typ string) bool {
+func hasCondition(obj map[string]any, typ string) bool {
 	return slices.ContainsFunc(tree.List(obj, "status", "conditions"), func(c any) bool {
 		return tree.Text(c, "type") == typ && tree.Text(c, "status") == "True"
 	})

@@ -29,7 +29,7 @@ func TestHasCondition(t *testing.T) {
 		`{"conditions":[{"type":"Ready","status":"True"}]}`:                                                 false,
 		`{"status":{"conditions":[1,{"type":"Ready","status":"True","reason":"R"}],"phase":"Terminating"}}`: true,
 	} {
-		if got := HasCondition(parsed(t, text), "Ready"); got != want {
+		if got := hasCondition(parsed(t, text), "Ready"); got != want {
 			t.Errorf("%s: %v, want %v", text, got, want)
 		}
 	}
@@ -62,7 +62,7 @@ func TestPutCondition(t *testing.T) {
 	}
 	empty := map[string]any{}
 	putCondition(empty, "A", "True", "R", "m")
-	if !HasCondition(map[string]any{"status": empty}, "A") {
+	if !hasCondition(map[string]any{"status": empty}, "A") {
 		t.Errorf("the first: %v", empty)
 	}
 }

@@ -27,8 +27,9 @@ import (
 // make one: a token can name any key, but only behind the prefix of its list, which comes from
 // the path, so it shows nothing that the list would not.
 
-// ContinueToken says where a list goes on.
-type ContinueToken struct {
+// continueToken says where a list goes on. The name of the type is in the message of a token that
+// cannot be read, and so on the wire.
+type continueToken struct {
 	Version string `json:"v"`
 	// Revision is the state that is listed, or -1 for the current one.
 	Revision int64 `json:"rv"`
@@ -37,18 +38,18 @@ type ContinueToken struct {
 	Start string `json:"start"`
 }
 
-// ContinueVersion is the only version of tokens there is, upstream's.
-const ContinueVersion = "meta.k8s.io/v1"
+// continueVersion is the only version of tokens there is, upstream's.
+const continueVersion = "meta.k8s.io/v1"
 
 // String returns the token as a client gets it and sends it back.
-func (t ContinueToken) String() string {
+func (t continueToken) String() string {
 	b, _ := json.Marshal(t) // text and numbers can be encoded
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// ParseContinue reads a token that a client has sent. The error is a 400.
-func ParseContinue(s string) (*ContinueToken, error) {
-	var t ContinueToken
+// parseContinue reads a token that a client has sent. The error is a 400.
+func parseContinue(s string) (*continueToken, error) {
+	var t continueToken
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	if err == nil {
 		err = json.Unmarshal(b, &t)
@@ -57,7 +58,7 @@ func ParseContinue(s string) (*ContinueToken, error) {
 	switch {
 	case err != nil:
 		why = err.Error()
-	case t.Version != ContinueVersion:
+	case t.Version != continueVersion:
 		why = "server does not recognize this encoded version " + strconv.Quote(t.Version)
 	// The slash keeps the key relative: Start[1:] is put behind the list's prefix.
 	case t.Revision == 0 || t.Revision < -1 || !strings.HasPrefix(t.Start, "/"):
@@ -68,22 +69,22 @@ func ParseContinue(s string) (*ContinueToken, error) {
 	return nil, status.BadRequest("invalid continue token: continue key is not valid: " + why)
 }
 
-// Prefix returns what the keys of the list begin with: a namespace and a slash, or nothing for
+// prefix returns what the keys of the list begin with: a namespace and a slash, or nothing for
 // all objects.
-func (q *Call) Prefix() string {
+func (q *Call) prefix() string {
 	if q.namespace == "" {
 		return ""
 	}
 	return q.namespace + "/"
 }
 
-// Snapshot returns the state that a list shows. It waits for a revision that is not there yet,
+// snapshot returns the state that a list shows. It waits for a revision that is not there yet,
 // as await does. The error is a 504 when that takes too long, or a 410 for a state that is no
 // longer kept.
 //
 // Unless the state must be that very one, it is the current one, which is "not older than"
 // everything. A resource version with a limit and no match is exact by upstream's old rule.
-func (q *Call) Snapshot(o *ListOptions) (store.Snapshot, error) {
+func (q *Call) snapshot(o *listOptions) (store.Snapshot, error) {
 	rev, exact := o.Revision, o.match == "Exact" || o.match == "" && o.limit > 0 && o.Revision > 0
 	if o.From != nil {
 		rev, exact = o.From.Revision, o.From.Revision > 0
@@ -105,15 +106,15 @@ func (q *Call) Snapshot(o *ListOptions) (store.Snapshot, error) {
 	if o.From != nil {
 		e.Message = "The provided continue token is too old: it can no longer show the list as it was at its first page. " +
 			"Begin again without it, or go on with the token in this answer, which shows what remains of the list as it is now."
-		e.Continue = ContinueToken{ContinueVersion, -1, o.From.Start}.String()
+		e.Continue = continueToken{continueVersion, -1, o.From.Start}.String()
 	}
 	return sn, e
 }
 
 // page returns what the options ask for of a snapshot: the objects, and what the list says
 // beside them. The objects are found while they are read, unless there is a limit.
-func (q *Call) page(o *ListOptions, sn *store.Snapshot) (listing, iter.Seq[*store.Object]) {
-	prefix, from := q.Prefix(), ""
+func (q *Call) page(o *listOptions, sn *store.Snapshot) (listing, iter.Seq[*store.Object]) {
+	prefix, from := q.prefix(), ""
 	if o.From != nil {
 		from = prefix + o.From.Start[1:]
 	}
@@ -126,7 +127,7 @@ func (q *Call) page(o *ListOptions, sn *store.Snapshot) (listing, iter.Seq[*stor
 	page, more := firstOf(items, o.limit)
 	if more {
 		last := page[len(page)-1].Key
-		l.next = ContinueToken{ContinueVersion, sn.Rev, "/" + strings.TrimPrefix(last, prefix) + "\x00"}.String()
+		l.next = continueToken{continueVersion, sn.Rev, "/" + strings.TrimPrefix(last, prefix) + "\x00"}.String()
 		// With selectors nobody knows how many there are without looking at each, and upstream
 		// does not say it either.
 		if o.all() {

@@ -16,11 +16,11 @@ import (
 // TestContinueTokenText: a token is upstream's, to the byte.
 func TestContinueTokenText(t *testing.T) {
 	const want = "eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MzAsInN0YXJ0IjoiL2QyXHUwMDAwIn0"
-	if got := (ContinueToken{"meta.k8s.io/v1", 30, "/d2\x00"}).String(); got != want {
+	if got := (continueToken{"meta.k8s.io/v1", 30, "/d2\x00"}).String(); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	got, err := ParseContinue(want)
-	if err != nil || *got != (ContinueToken{"meta.k8s.io/v1", 30, "/d2\x00"}) {
+	got, err := parseContinue(want)
+	if err != nil || *got != (continueToken{"meta.k8s.io/v1", 30, "/d2\x00"}) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -34,12 +34,12 @@ func TestContinueTokenRoundTrip(t *testing.T) {
 		for range r.IntN(12) {
 			key += letters[r.IntN(len(letters))]
 		}
-		want := ContinueToken{ContinueVersion, []int64{-1, 1, 1 + r.Int64N(1<<62)}[r.IntN(3)], "/" + key}
+		want := continueToken{continueVersion, []int64{-1, 1, 1 + r.Int64N(1<<62)}[r.IntN(3)], "/" + key}
 		text := want.String()
 		if strings.ContainsAny(text, "+/=&? ") {
 			t.Fatalf("%s cannot stand in a query", text)
 		}
-		if got, err := ParseContinue(text); err != nil || *got != want {
+		if got, err := parseContinue(text); err != nil || *got != want {
 			t.Fatalf("%+v came back as %+v, %v", want, got, err)
 		}
 	}
@@ -54,7 +54,7 @@ func TestContinueTokenRefusals(t *testing.T) {
 		{"%", not + "illegal base64 data at input byte 0"},
 		{raw([]byte("{}")) + "=", not + "illegal base64 data at input byte 3"},
 		{raw([]byte("{")), not + "unexpected end of JSON input"},
-		{raw([]byte(`{"v":1}`)), not + "json: cannot unmarshal number into Go struct field ContinueToken.v of type string"},
+		{raw([]byte(`{"v":1}`)), not + "json: cannot unmarshal number into Go struct field continueToken.v of type string"},
 		{raw([]byte(`{"v":"meta.k8s.io/v2","rv":3,"start":"/a"}`)), not + `server does not recognize this encoded version "meta.k8s.io/v2"`},
 		{raw([]byte(`{"rv":3,"start":"/a"}`)), not + `server does not recognize this encoded version ""`},
 		{raw([]byte(`{"v":"meta.k8s.io/v1","start":"/a"}`)), not + position},
@@ -63,12 +63,12 @@ func TestContinueTokenRefusals(t *testing.T) {
 		{raw([]byte(`{"v":"meta.k8s.io/v1","rv":3}`)), not + position},
 		{raw([]byte(`{"v":"meta.k8s.io/v1","rv":3,"start":"a"}`)), not + position},
 	} {
-		if got, err := ParseContinue(c.token); got != nil || refused(err) != c.want {
+		if got, err := parseContinue(c.token); got != nil || refused(err) != c.want {
 			t.Errorf("%q: %+v\n got %v\nwant %s", c.token, got, err, c.want)
 		}
 	}
 	// Unknown keys and another order are a later server's business.
-	if got, err := ParseContinue(raw([]byte(`{"start":"/a","more":1,"rv":3,"v":"meta.k8s.io/v1"}`))); err != nil || got.Start != "/a" {
+	if got, err := parseContinue(raw([]byte(`{"start":"/a","more":1,"rv":3,"v":"meta.k8s.io/v1"}`))); err != nil || got.Start != "/a" {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -78,16 +78,16 @@ func TestContinueTokenRefusals(t *testing.T) {
 func FuzzParseContinue(f *testing.F) {
 	f.Add("eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MzAsInN0YXJ0IjoiL2QyXHUwMDAwIn0")
 	f.Add("e30")
-	f.Add(ContinueToken{ContinueVersion, -1, "/ns/\xff\x00"}.String())
+	f.Add(continueToken{continueVersion, -1, "/ns/\xff\x00"}.String())
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := ParseContinue(text)
+		got, err := parseContinue(text)
 		if err != nil {
 			return
 		}
-		if got.Version != ContinueVersion || got.Revision != -1 && got.Revision < 1 || !strings.HasPrefix(got.Start, "/") {
+		if got.Version != continueVersion || got.Revision != -1 && got.Revision < 1 || !strings.HasPrefix(got.Start, "/") {
 			t.Fatalf("%q is %+v", text, got)
 		}
-		if again, err := ParseContinue(got.String()); err != nil || *again != *got {
+		if again, err := parseContinue(got.String()); err != nil || *again != *got {
 			t.Fatalf("%q: %+v became %+v (%v)", text, got, again, err)
 		}
 	})
@@ -173,7 +173,7 @@ func TestForeignTokens(t *testing.T) {
 		"/\xff":           "[]",
 	} {
 		for _, at := range []int64{rev, -1} {
-			list := s.must(200, "GET "+readMaps+"?continue="+ContinueToken{ContinueVersion, at, start}.String(), "")
+			list := s.must(200, "GET "+readMaps+"?continue="+continueToken{continueVersion, at, start}.String(), "")
 			if got := fmt.Sprint(itemNames(list)); got != want {
 				t.Errorf("%q at %d: %s, want %s", start, at, got, want)
 			}
@@ -195,7 +195,7 @@ func TestTokenOfTheFuture(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReadServer(t, 1000)
 		rev := s.Store.Revision()
-		token := ContinueToken{ContinueVersion, rev + 1, "/a"}.String()
+		token := continueToken{continueVersion, rev + 1, "/a"}.String()
 		if got, want := s.refusal(s.ask("GET "+readMaps+"?continue="+token, "")), fmt.Sprintf("504 Timeout: Timeout: Too large resource version: %d, current: %d", rev+1, rev); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
@@ -219,8 +219,8 @@ func TestTokensExpire(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	told, _, _ := tree.ParseJSONObject(w.Body.Bytes())
-	next, err := ParseContinue(tree.Text(told, "metadata", "continue"))
-	if err != nil || *next != (ContinueToken{ContinueVersion, -1, "/d\x00"}) {
+	next, err := parseContinue(tree.Text(told, "metadata", "continue"))
+	if err != nil || *next != (continueToken{continueVersion, -1, "/d\x00"}) {
 		t.Fatalf("%+v, %v", next, err)
 	}
 	list := s.must(200, "GET "+readMaps+"?limit=3&continue="+next.String(), "")
@@ -228,7 +228,7 @@ func TestTokensExpire(t *testing.T) {
 		t.Errorf("it goes on with %s: %v", got, list["metadata"])
 	}
 	// From there it is of one state again.
-	again, err := ParseContinue(tree.Text(list, "metadata", "continue"))
+	again, err := parseContinue(tree.Text(list, "metadata", "continue"))
 	if err != nil || again.Revision != s.Store.Revision() || again.Start != "/g\x00" {
 		t.Errorf("%+v, %v", again, err)
 	}

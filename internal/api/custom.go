@@ -193,7 +193,7 @@ func (c *Customs) put(o *store.Object) {
 	was := c.definitions[o.Name()]
 	made := tree.AppendJSON(nil, map[string]any{
 		"spec": crd["spec"], "names": tree.At(crd, "status", "acceptedNames"),
-		"established": HasCondition(crd, "Established"), "accepted": HasCondition(crd, "NamesAccepted"),
+		"established": hasCondition(crd, "Established"), "accepted": hasCondition(crd, "NamesAccepted"),
 	})
 	isSame := was != nil && bytes.Equal(was.made, made)
 	// Most writes of a definition are of its labels or conditions, and end no watch.
@@ -201,10 +201,10 @@ func (c *Customs) put(o *store.Object) {
 		return
 	}
 	d := &definition{name: o.Name(), group: tree.Text(crd, "spec", "group"), made: made, terminating: o.Meta.Deleting}
-	if HasCondition(crd, "NamesAccepted") {
+	if hasCondition(crd, "NamesAccepted") {
 		d.names = namesOf(d.group, tree.Object(crd, "status", "acceptedNames"))
 	}
-	if HasCondition(crd, "Established") {
+	if hasCondition(crd, "Established") {
 		d.doc = discovery.NewDefinition(o.Raw(), crd)
 		d.resources = c.resources(crd, d.doc)
 	}

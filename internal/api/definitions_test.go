@@ -112,7 +112,8 @@ func TestDefinitionStates(t *testing.T) {
 	if r.Bucket != beta.Bucket || r.storageVersion != "" || beta.storageVersion != "v1" {
 		t.Errorf("stored in %q and %q", r.storageVersion, beta.storageVersion)
 	}
-	if c.Lookup("example.com", "v1alpha1", "widgets") != nil || c.Kind("example.com", "v1", "widgets") != nil || c.Lookup("", "v1", "widgets") != nil {
+	if c.Lookup("example.com", "v1alpha1", "widgets") != nil || c.Kind("example.com", "v1", "widgets") != nil ||
+		c.Lookup("", "v1", "widgets") != nil {
 		t.Error("found under a name that it does not have")
 	}
 	if got := document(s, "/apis/example.com/v1beta1"); !strings.Contains(got, `"name":"widgets"`) {
@@ -148,7 +149,7 @@ func TestDefinitionStates(t *testing.T) {
 	}
 	crd := s.Internal(crds, "update", "", "widgets.example.com", "")
 	if _, err := crd.Modify(t.Context(), func(obj map[string]any) bool {
-		if !HasCondition(obj, "Terminating") || !slices.Contains(tree.List(obj, "metadata", "finalizers"), any(DefinitionFinalizer)) {
+		if !hasCondition(obj, "Terminating") || !slices.Contains(tree.List(obj, "metadata", "finalizers"), any(DefinitionFinalizer)) {
 			t.Errorf("held by nothing: %v", obj)
 		}
 		delete(tree.Metadata(obj), "finalizers")
@@ -174,7 +175,8 @@ func TestDefinitionChange(t *testing.T) {
 		t.Errorf("a new definition begins at %d", old.schemaRevision)
 	}
 	next := definitionText(t, "widgets", "Widget", storedV1)
-	tree.Set(tree.List(next, "spec", "versions")[0].(map[string]any), parsed(t, `{"type":"object","properties":{"a":{"type":"string","default":"x"}}}`), "schema", "openAPIV3Schema")
+	schema := parsed(t, `{"type":"object","properties":{"a":{"type":"string","default":"x"}}}`)
+	tree.Set(tree.List(next, "spec", "versions")[0].(map[string]any), schema, "schema", "openAPIV3Schema")
 	o, _, err := s.Apply(t.Context(), next)
 	if err != nil {
 		t.Fatal(err)
@@ -207,7 +209,7 @@ func TestNamesPending(t *testing.T) {
 	c := s.Customs
 	apply(t, s, definitionText(t, "widgets", "Widget", storedV1))
 	second := apply(t, s, definitionText(t, "gadgets", "Widget", storedV1))
-	if HasCondition(second, "Established") || HasCondition(second, "NamesAccepted") {
+	if hasCondition(second, "Established") || hasCondition(second, "NamesAccepted") {
 		t.Errorf("the second: %v", second["status"])
 	}
 	if got := c.NamesPending("example.com"); !slices.Equal(got, []string{"gadgets.example.com"}) || c.NamesPending("example.org") != nil {
@@ -245,6 +247,71 @@ func TestNamesPending(t *testing.T) {
 	}
 	if got := served(s); !slices.Equal(got, []string{"v1 gadgets.example.com Widget"}) || c.NamesPending("example.com") != nil {
 		t.Errorf("served %q, pending %q", got, c.NamesPending("example.com"))
+	}
+}
+
+// TestBucketsResource: of the versions that share a bucket, the one that converts nothing stands for
+// it, wherever it is in the list, and whether it is served or not.
+func TestBucketsResource(t *testing.T) {
+	s, _ := testAPI(t, nil)
+	for i, versions := range [][]string{
+		{storedV1, servedBeta},
+		{servedBeta, storedV1},
+		{servedBeta, `{"name":"v1","served":false,"storage":true}`},
+		{hiddenAlpha, servedBeta, storedV1},
+	} {
+		plural := fmt.Sprintf("things%d", i)
+		apply(t, s, definitionText(t, plural, fmt.Sprintf("Thing%d", i), versions...))
+		if r := s.ForBucket(s.Store.Bucket(plural + ".example.com")); r == nil || r.Version != "v1" || r.storageVersion != "" {
+			t.Errorf("%q: %+v", versions, r)
+		}
+	}
+}
+
+// TestHoldDefinition: the first DELETE puts the finalizer and the condition in, and no later one
+// does, or a definition that has been emptied would be held again.
+func TestHoldDefinition(t *testing.T) {
+	for _, c := range []struct {
+		crd, finalizers string
+		terminating     bool
+	}{
+		{`{"metadata":{}}`, `["` + DefinitionFinalizer + `"]`, true},
+		{`{"metadata":{"finalizers":["x/y"]},"status":{}}`, `["x/y","` + DefinitionFinalizer + `"]`, true},
+		{`{"metadata":{"finalizers":["` + DefinitionFinalizer + `"]}}`, `["` + DefinitionFinalizer + `"]`, true},
+		{`{"metadata":{"deletionTimestamp":"2024-01-01T00:00:00Z","finalizers":["x/y"]}}`, `["x/y"]`, false},
+	} {
+		crd := parsed(t, c.crd)
+		stays, err := holdDefinition(nil, crd)
+		finalizers := string(tree.AppendJSON(nil, tree.At(crd, "metadata", "finalizers")))
+		if !stays || err != nil || finalizers != c.finalizers || hasCondition(crd, "Terminating") != c.terminating {
+			t.Errorf("%s: %v %v, %v", c.crd, stays, err, crd)
+		}
+	}
+}
+
+// TestPrepareDefinition: it completes the definition, and leaves alone what may be a part of the old
+// one: its status.
+func TestPrepareDefinition(t *testing.T) {
+	s, _ := testAPI(t, nil)
+	crds := s.Builtin("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
+	q := s.Internal(crds, "update", "", "widgets.example.com", "")
+	status := parsed(t, `{"storedVersions":["v0"],"conditions":[{"type":"Other","status":"True"},{"type":"ConversionServed","status":"False"}]}`)
+	before := tree.Copy(status)
+	crd := definitionText(t, "widgets", "Widget", storedV1)
+	crd["status"] = status
+	if err := s.Customs.prepareDefinition(q, crd, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !tree.Equal(status, before) {
+		t.Errorf("the old status is now %v", status)
+	}
+	if !hasCondition(crd, "Other") || !hasCondition(crd, "Established") ||
+		!tree.Equal(tree.At(crd, "status", "storedVersions"), []any{"v0", "v1"}) ||
+		tree.Text(crd, "status", "acceptedNames", "listKind") != "WidgetList" || tree.Text(crd, "spec", "names", "singular") != "widget" {
+		t.Errorf("%v", crd)
+	}
+	if strings.Contains(fmt.Sprint(crd["status"]), "ConversionServed") {
+		t.Errorf("a condition of what is no longer asked for: %v", crd["status"])
 	}
 }
 

@@ -255,7 +255,7 @@ func (w *write) delete(o *DeleteOptions) (gone bool, err error) {
 func (w *write) mark(finalizers []any, byKind bool) {
 	m := tree.Metadata(w.next)
 	if !w.old.Meta.Deleting {
-		m["deletionTimestamp"] = TimeText(time.Now())
+		m["deletionTimestamp"] = timeText(time.Now())
 		// Of a namespace or a definition upstream changes neither of these: its own code for
 		// them marks the object, not the general one.
 		if !byKind {

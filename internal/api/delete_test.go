@@ -105,7 +105,7 @@ func TestDeletePolicies(t *testing.T) {
 		{"x/y foregroundDeletion x/z", "x/y foregroundDeletion x/z", "x/y x/z foregroundDeletion", "x/y x/z", "x/y x/z orphan"},
 	} {
 		for policy, want := range map[string]string{"": c.none, PropagationForeground: c.foreground, PropagationBackground: c.background, PropagationOrphan: c.orphan} {
-			have := AnyStrings(strings.Fields(c.have))
+			have := anyStrings(strings.Fields(c.have))
 			before := slices.Clone(have)
 			o := DeleteOptions{Propagation: policy}
 			got := o.finalizers(have)
@@ -195,6 +195,18 @@ func TestDelete(t *testing.T) {
 	}
 }
 
+// TestMarkOfOtherShape: the answer is in the version of the request, however it is stored.
+func TestMarkOfOtherShape(t *testing.T) {
+	p := newSteps(t)
+	p.put(p.Bucket, "default/a", `{"metadata":{"name":"a","finalizers":["x/y"]},"stored":1}`)
+	p.ToStored = func(obj map[string]any) { obj["stored"] = obj["shown"]; delete(obj, "shown") }
+	p.fromStored = func(obj map[string]any) { obj["shown"] = obj["stored"]; delete(obj, "stored") }
+	obj, gone, err := p.call("delete", "a", "").Delete(&DeleteOptions{})
+	if err != nil || gone || obj["shown"] != int64(1) || obj["stored"] != nil || p.stored()["stored"] != int64(1) || p.stored()["shown"] != nil {
+		t.Errorf("answered %s, stored %s, %v", text(obj), text(p.stored()), err)
+	}
+}
+
 // TestDeleteConditions: preconditions, in words that name the kind; and conflicts, which are
 // tried again for as long as the conditions hold.
 func TestDeleteConditions(t *testing.T) {
@@ -264,6 +276,7 @@ func TestDeleteAnswers(t *testing.T) {
 		{"free, dry", "", "dryRun=All", false, 200, gone},
 		{"free, asked not to orphan", "", "orphanDependents=false", false, 200, gone},
 		{"free, of a kind that returns it", "", "", true, 200, `"name":"a"`},
+		{"free, of a kind that returns it, asked not to orphan", "", "orphanDependents=false", true, 200, `"name":"a"`},
 		{"held", `,"finalizers":["x/y"]`, "", false, 200, `"finalizers":["x/y"]`},
 		{"held, asked not to orphan", `,"finalizers":["x/y"]`, "orphanDependents=false", false, 202, `"finalizers":["x/y"]`},
 		{"held, asked to orphan", "", "orphanDependents=true", false, 200, `"finalizers":["orphan"]`},

@@ -5,18 +5,25 @@
 // context carries as a request.Scope, or a call of the program itself (Internal, Apply). What
 // goes out is an answer in the form that the client negotiated, a write in the store, or an
 // error for status.Write. A resource in one version is a Resource, each request to it is a Call,
-// and the verbs are methods of Call. Who routes requests here finds the resource, puts the scope
-// into the context, and has authorized the request before. Nothing in this package asks who may
-// do what, but for the access reviews, whose answer that is. In short:
+// and the verbs are methods of Call:
+//
+//	read.go watch.go                             get, list and watch, from snapshots and the event log
+//	create.go update.go patch.go delete.go       what each verb that writes has of its own
+//	write.go commit.go                           the steps that they share
+//	form.go send.go                              objects, tables, metadata; JSON or YAML; compressed or not
+//	builtin.go custom.go                         which resources there are, and how they change
+//
+// Who routes requests here finds the resource, puts the scope into the context, and has
+// authorized the request before. Nothing in this package asks who may do what, but for the
+// access reviews, whose answer that is. In short:
 //
 //	a := api.New(api.Config{Store: s, Kinds: table, Catalog: &catalog, ...})
 //	go a.Run(ctx)                                // follows definitions that come without a request
 //	maps := a.Builtin("", "v1", "ConfigMap")
 //	maps.ServeHTTP(w, r.WithContext(request.With(r.Context(), scope)))
 //
-// Reading (read.go, watch.go) takes a snapshot or follows the event log, and never waits for a
-// writer. Writing is the same steps for all verbs and subresources (write.go); to the right is
-// what other parts of a server have to do with a write, each as one call at one step:
+// Reading never waits for a writer. Writing is one row of steps; to the right is what other
+// parts of a server have to do with a write, each as one call at one step:
 //
 //	read        options and body, or a patch       ◄ apply: a fourth kind of patch, which may create
 //	┌► old      the object as it is now

@@ -36,11 +36,8 @@ func windowOf(n int) func(*apitest.Config) {
 // What the tests say often.
 var (
 	mapObject    = apitest.MapObject
-	space        = apitest.Namespace
 	custom       = apitest.Custom
 	held         = apitest.Held
-	ownedBy      = apitest.OwnedBy
-	ref          = apitest.Ref
 	revision     = apitest.Revision
 	definitionOf = apitest.DefinitionOf
 	version      = apitest.Version

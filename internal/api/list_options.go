@@ -28,9 +28,9 @@ import (
 // ones. Of a parameter that is given twice the first counts. A parameter with nothing behind
 // its name is as good as absent, but for booleans: ?watch and ?sendInitialEvents are true.
 
-// ListOptions are the parameters of a list or a watch, checked. Revision -1 and nothing else
+// listOptions are the parameters of a list or a watch, checked. Revision -1 and nothing else
 // is what a request without parameters has; the zero value is not of use.
-type ListOptions struct {
+type listOptions struct {
 	// Which objects.
 
 	labels selector.Labels
@@ -46,7 +46,7 @@ type ListOptions struct {
 	// match is Exact, NotOlderThan or "", and says what Revision means to a list.
 	match string
 	// From is nil for a list that begins at its beginning.
-	From *ContinueToken
+	From *continueToken
 	// limit is the most objects of a page. 0 and less mean all.
 	limit int64
 
@@ -65,7 +65,7 @@ type listParameter struct {
 	name string
 	// parse puts the first value of the parameter, which is in the query, into o. Its error is
 	// the client's.
-	parse func(q *Call, value string, o *ListOptions) error
+	parse func(q *Call, value string, o *listOptions) error
 }
 
 // listParameters are the parameters that are read by themselves, in the order in which
@@ -85,7 +85,7 @@ var listParameters = []listParameter{
 //
 // It fills in what its caller has, since a value that is handed to the table's functions would
 // have to be allocated for each list.
-func (q *Call) readListOptions(o *ListOptions, watching bool) error {
+func (q *Call) readListOptions(o *listOptions, watching bool) error {
 	o.Revision = -1
 	if q.query == nil {
 		return nil
@@ -106,14 +106,14 @@ func (q *Call) readListOptions(o *ListOptions, watching bool) error {
 }
 
 // parseLimit takes any number: upstream has no error for a negative one.
-func parseLimit(_ *Call, value string, o *ListOptions) (err error) {
+func parseLimit(_ *Call, value string, o *listOptions) (err error) {
 	o.limit, err = parseNumber(value)
 	return err
 }
 
 // parseTimeoutSeconds is read for lists too, which do nothing with it, so that a value which
 // is no number fails there as well, as upstream's does.
-func parseTimeoutSeconds(_ *Call, value string, o *ListOptions) error {
+func parseTimeoutSeconds(_ *Call, value string, o *listOptions) error {
 	seconds, err := parseNumber(value)
 	if err == nil && seconds > 0 {
 		// As a duration, what a client means by for ever could overflow to the past.
@@ -136,7 +136,7 @@ func parseNumber(value string) (int64, error) {
 }
 
 // parseLabelSelector returns the selector's own error, a 400.
-func parseLabelSelector(_ *Call, value string, o *ListOptions) (err error) {
+func parseLabelSelector(_ *Call, value string, o *listOptions) (err error) {
 	if value != "" {
 		o.labels, err = selector.ParseLabels(value)
 	}
@@ -145,7 +145,7 @@ func parseLabelSelector(_ *Call, value string, o *ListOptions) (err error) {
 
 // parseFieldSelector checks the fields against those that the resource has. The error is the
 // selector's own, a 400.
-func parseFieldSelector(q *Call, value string, o *ListOptions) (err error) {
+func parseFieldSelector(q *Call, value string, o *listOptions) (err error) {
 	if value == "" {
 		return nil
 	}
@@ -163,20 +163,20 @@ func parseFieldSelector(q *Call, value string, o *ListOptions) (err error) {
 }
 
 // parseBookmarks takes any value, as all booleans do (isTrue).
-func parseBookmarks(_ *Call, value string, o *ListOptions) error {
+func parseBookmarks(_ *Call, value string, o *listOptions) error {
 	o.bookmarks = isTrue(value)
 	return nil
 }
 
 // parseSendInitial keeps false apart from a parameter that is not there, which means neither.
-func parseSendInitial(_ *Call, value string, o *ListOptions) error {
+func parseSendInitial(_ *Call, value string, o *listOptions) error {
 	is := isTrue(value)
 	o.sendInitial = &is
 	return nil
 }
 
 // parseMatch takes any value: whether it is one depends on the verb (matchErrors).
-func parseMatch(_ *Call, value string, o *ListOptions) error {
+func parseMatch(_ *Call, value string, o *listOptions) error {
 	o.match = value
 	return nil
 }
@@ -187,7 +187,7 @@ func parseMatch(_ *Call, value string, o *ListOptions) error {
 //
 // The texts are upstream's; so is "exact" in small letters. So is the order, but that a watch
 // with both errors hears of continue before the unsupported value, as a list does.
-func (q *Call) matchErrors(o *ListOptions, version string, watching bool) (errs []field.Error) {
+func (q *Call) matchErrors(o *listOptions, version string, watching bool) (errs []field.Error) {
 	forbid := func(name, why string) { errs = append(errs, field.Forbidden(name, why)) }
 	supported := []string{"Exact", "NotOlderThan", ""}
 	if watching {
@@ -222,13 +222,13 @@ func (q *Call) matchErrors(o *ListOptions, version string, watching bool) (errs 
 
 // readPosition reads from where on a list or a watch goes: a resource version, or for a list
 // the token of the page before.
-func (q *Call) readPosition(o *ListOptions, version string, watching bool) (err error) {
+func (q *Call) readPosition(o *listOptions, version string, watching bool) (err error) {
 	if token := q.param("continue"); token != "" && !watching {
 		// The token has the resource version of the first page. 0 is any, so it says nothing.
 		if version != "" && version != "0" {
 			return status.BadRequest("specifying resource version is not allowed when using continue")
 		}
-		o.From, err = ParseContinue(token)
+		o.From, err = parseContinue(token)
 		return err
 	}
 	if version == "" {
@@ -246,11 +246,11 @@ func (q *Call) readPosition(o *ListOptions, version string, watching bool) (err 
 }
 
 // all reports whether every object is selected.
-func (o *ListOptions) all() bool { return o.labels.Empty() && o.fields.Empty() }
+func (o *listOptions) all() bool { return o.labels.Empty() && o.fields.Empty() }
 
 // selects reports whether both selectors match an object. Labels come first, since comparing
 // fields may mean decoding the object.
-func (o *ListOptions) selects(item *store.Object) bool {
+func (o *listOptions) selects(item *store.Object) bool {
 	if !o.labels.Matches(item.Meta.Labels) {
 		return false
 	}
@@ -263,6 +263,3 @@ func (o *ListOptions) selects(item *store.Object) bool {
 	}
 	return o.fields.Matches(item.Namespace(), item.Name(), values)
 }
-
-// parseUintText returns the text of an error of strconv.ParseUint, which upstream's clients know.
-func parseUintText(_ string, err error) string { return err.Error() }

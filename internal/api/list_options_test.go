@@ -14,7 +14,7 @@ import (
 )
 
 // optionsText is what the options say, without what they do not.
-func optionsText(o *ListOptions) string {
+func optionsText(o *listOptions) string {
 	text := fmt.Sprintf("rev=%d", o.Revision)
 	add := func(is bool, name string, v any) {
 		if is {
@@ -39,7 +39,7 @@ func optionsText(o *ListOptions) string {
 
 // readOptions returns what a query says to a list or a watch, or the error as a client gets it.
 func readOptions(s *readServer, query string, watching bool) string {
-	var o ListOptions
+	var o listOptions
 	if err := s.call(query).readListOptions(&o, watching); err != nil {
 		return refused(err)
 	}
@@ -50,7 +50,7 @@ func readOptions(s *readServer, query string, watching bool) string {
 // watch.
 func TestListParameters(t *testing.T) {
 	s := newReadServer(t, 100)
-	token := ContinueToken{ContinueVersion, 30, "/d2\x00"}.String()
+	token := continueToken{continueVersion, 30, "/d2\x00"}.String()
 	const invalid = `ListOptions.meta.k8s.io "" is invalid: `
 	for _, c := range []struct{ query, list, watch string }{
 		{"", "rev=-1", "rev=-1"},
@@ -209,7 +209,7 @@ func TestMatchErrorsModel(t *testing.T) {
 				for _, token := range []string{"", "t"} {
 					for _, initial := range []*bool{nil, &yes, &no} {
 						q := &Call{query: url.Values{"continue": {token}}}
-						errs := q.matchErrors(&ListOptions{match: match, sendInitial: initial}, version, watching)
+						errs := q.matchErrors(&listOptions{match: match, sendInitial: initial}, version, watching)
 						want := naiveMatchErrors(match, version, token, initial, watching)
 						got := map[string]bool{}
 						for _, e := range errs {
@@ -238,7 +238,7 @@ func TestMatchErrorsModel(t *testing.T) {
 func TestMatchErrorsAtOnce(t *testing.T) {
 	yes := true
 	q := &Call{query: url.Values{"continue": {"t"}}}
-	errs := q.matchErrors(&ListOptions{match: "no", sendInitial: &yes}, "", false)
+	errs := q.matchErrors(&listOptions{match: "no", sendInitial: &yes}, "", false)
 	want := []field.Error{
 		field.Forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"),
 		field.Forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"),
@@ -302,7 +302,7 @@ func TestOptionsInAnyOrder(t *testing.T) {
 func TestReadingNoOptions(t *testing.T) {
 	s := newReadServer(t, 100)
 	q := s.call("")
-	o := new(ListOptions)
+	o := new(listOptions)
 	if n := testing.AllocsPerRun(100, func() { _ = q.readListOptions(o, false) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

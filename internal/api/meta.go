@@ -40,16 +40,16 @@ func (q *Call) stampNew(obj map[string]any, uid string) {
 	}
 	delete(m, "resourceVersion")
 	m["uid"] = uid
-	m["creationTimestamp"] = TimeText(time.Now())
+	m["creationTimestamp"] = timeText(time.Now())
 	if q.HasGeneration {
 		m["generation"] = int64(1)
 	}
 	setOrDelete(m, "namespace", q.namespace, q.Namespaced)
 }
 
-// TimeText writes a time as metadata has it: UTC, RFC 3339, to the second. Parts of a second are
+// timeText writes a time as metadata has it: UTC, RFC 3339, to the second. Parts of a second are
 // dropped, so that a time never lies in the future of who reads it.
-func TimeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // keepSystemFields makes the system fields of obj those of old: what an update says of them is
 // ignored, and what it leaves out stays. A generateName stays too, unless the update says
@@ -67,11 +67,11 @@ func keepSystemFields(obj, old map[string]any) {
 
 // A generated name is a base, cut so that the whole fits the 63 bytes of a DNS label, and five of
 // these letters. There are no vowels among them, and nothing that looks like one, so that they
-// make no words (upstream). GeneratedTries is how many names are tried before a create gives up.
+// make no words (upstream). generatedTries is how many names are tried before a create gives up.
 const (
-	GeneratedLetters = "bcdfghjklmnpqrstvwxz2456789"
-	GeneratedBase    = 58
-	GeneratedTries   = 8
+	generatedLetters = "bcdfghjklmnpqrstvwxz2456789"
+	generatedBase    = 58
+	generatedTries   = 8
 )
 
 // generatedName returns a name that begins with base. It may be taken: the store decides.
@@ -81,9 +81,9 @@ func generatedName(base string) string {
 	for i := range b {
 		// 27 does not divide 256, so some letters come a little more often. That matters to
 		// nobody: the name is not a secret.
-		b[i] = GeneratedLetters[int(b[i])%len(GeneratedLetters)]
+		b[i] = generatedLetters[int(b[i])%len(generatedLetters)]
 	}
-	return base[:min(len(base), GeneratedBase)] + string(b[:])
+	return base[:min(len(base), generatedBase)] + string(b[:])
 }
 
 // metadataErrors returns what is wrong with obj's metadata, as far as its own content goes: what

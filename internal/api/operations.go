@@ -188,8 +188,8 @@ var (
 	objectMedia      = []string{"application/json", "application/yaml", "text/yaml"}
 	readMedia        = request.MediaTypes{Produces: objectMedia}
 	watchMedia       = request.MediaTypes{Produces: []string{"application/json"}}
-	writeMedia       = request.MediaTypes{Consumes: append(slices.Clone(objectMedia), ProtobufMedia), Produces: objectMedia}
-	patchMedia       = request.MediaTypes{Consumes: []string{JsonPatchType, MergePatchType, StrategicPatchType}, Produces: objectMedia}
+	writeMedia       = request.MediaTypes{Consumes: append(slices.Clone(objectMedia), protobufMedia), Produces: objectMedia}
+	patchMedia       = request.MediaTypes{Consumes: []string{jsonPatchType, mergePatchType, strategicPatchType}, Produces: objectMedia}
 	customWriteMedia = request.MediaTypes{Consumes: objectMedia, Produces: objectMedia}
 	customPatchMedia = request.MediaTypes{Consumes: patchMedia.Consumes[:2], Produces: objectMedia}
 )

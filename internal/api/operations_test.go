@@ -125,7 +125,8 @@ func TestOperationsOfAllKinds(t *testing.T) {
 			if isItem := o.Form == FormItem || o.Form == FormWatchItem; isItem != strings.Contains(o.Path, "/{name}") {
 				t.Errorf("%s has the form %s", at, formNames[o.Form])
 			}
-			if o.Media == nil || len(o.Media.Produces) == 0 || (len(o.Media.Consumes) > 0) != slices.Contains([]string{"POST", "PUT", "PATCH", "DELETE"}, o.Method) {
+			if o.Media == nil || len(o.Media.Produces) == 0 ||
+				(len(o.Media.Consumes) > 0) != slices.Contains([]string{"POST", "PUT", "PATCH", "DELETE"}, o.Method) {
 				t.Errorf("%s takes and gives %+v", at, o.Media)
 			}
 			verbs[o.Method+o.Subresource] = true
@@ -216,14 +217,14 @@ func TestHookTable(t *testing.T) {
 		if len(h.special) != len(special) {
 			t.Errorf("%s serves %d subresources, its row has %d", row.Kind, len(h.special), len(special))
 		}
-		own := h.Prepare != nil || h.serial != nil || h.beforeDelete != nil || h.afterWrite != nil
+		own := h.prepare != nil || h.serial != nil || h.beforeDelete != nil || h.afterWrite != nil
 		if want := row.Kind == "Namespace" || row.Kind == "CustomResourceDefinition"; own != want {
 			t.Errorf("%s does something of its own: %v", row.Kind, own)
 		}
 	}
 	// Another resource of the row has the same objects, and none of the hooks.
 	r := s.Builtin("", "v1", "Namespace")
-	if other := s.NewBuiltin(r.Row); other == r || other.Bucket != r.Bucket || other.beforeDelete != nil || other.special != nil {
+	if other := s.newBuiltin(r.Row); other == r || other.Bucket != r.Bucket || other.beforeDelete != nil || other.special != nil {
 		t.Errorf("another resource: %+v", other.kindHooks)
 	}
 }
@@ -248,7 +249,8 @@ func TestSharedStorage(t *testing.T) {
 			t.Errorf("%s is at %v, where %s is kept", f.Label, f.Path, core.fields[i].Label)
 		}
 	}
-	if s.ForKind("events.k8s.io/v1", "Event") != events || s.ForKind("v1", "Event") != core || s.ForKind("v1", "Lease") != nil || s.ForKind("", "Event") != nil {
+	if s.ForKind("events.k8s.io/v1", "Event") != events || s.ForKind("v1", "Event") != core || s.ForKind("v1", "Lease") != nil ||
+		s.ForKind("", "Event") != nil {
 		t.Error("a kind is found under another name")
 	}
 	if r := s.Builtin("authentication.k8s.io", "v1", "TokenReview"); r.Bucket != nil || r.initialize != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"apichain/internal/api"
+	"apichain/internal/api/apitest"
 	"apichain/internal/tree"
 )
 
@@ -114,7 +114,6 @@ func TestDryRunOfUpserts(t *testing.T) {
 func TestFieldValidation(t *testing.T) {
 	type row struct {
 		how     string
-		code    int
 		refused bool
 		warned  bool
 	}
@@ -148,7 +147,7 @@ func TestFieldValidation(t *testing.T) {
 					want = append(want, `duplicate field "metadata.labels.l"`)
 				case "json":
 					c.Must(201, "POST", s.path, s.named(name))
-					method, path, typ = "PATCH", item, api.JsonPatchType
+					method, path, typ = "PATCH", item, apitest.JSONPatch
 					body = `[{"op":"add","path":"/bogus","value":1},{"op":"add","path":"/metadata/strange","value":true},{"op":"add","path":"/metadata/labels","value":{"l":"2"}}]`
 				}
 				w := r.send(method, path+how.how, typ, body)

@@ -7,7 +7,6 @@ import (
 
 	"apichain/internal/api"
 	"apichain/internal/api/apitest"
-	"apichain/internal/controller"
 	"apichain/internal/tree"
 )
 
@@ -72,13 +71,13 @@ func TestOvertakenReplacement(t *testing.T) {
 		return `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"a"},"data":{"k":"` + value + `"}}`
 	}
 	var meanwhile func()
-	secrets.Prepare = func(*api.Call, map[string]any, map[string]any) error {
+	secrets.OnPrepare(func(*api.Call, map[string]any, map[string]any) error {
 		if do := meanwhile; do != nil {
 			meanwhile = nil
 			do()
 		}
 		return nil
-	}
+	})
 	create := func() {
 		if _, err := r.p.API.Internal(other, "create", "default", "", "").Insert(map[string]any{"kind": "Secret", "apiVersion": "v1", "metadata": map[string]any{"name": "a", "labels": map[string]any{"by": "other"}}}); err != nil {
 			t.Error(err)
@@ -169,7 +168,7 @@ func TestHonestDefinitions(t *testing.T) {
 		{definition(`"conversion":{"strategy":"None"},`, ""), "", base, 200, ""},
 	} {
 		var w *httptest.ResponseRecorder
-		if o := r.p.Store.Bucket(controller.CrdResource).Now(); o.Get("gears.example.com") == nil {
+		if o := r.p.Store.Bucket(apitest.DefinitionsBucket).Now(); o.Get("gears.example.com") == nil {
 			w = r.ask("POST "+reviewDefinitions, c.body)
 		} else {
 			obj, _, _ := tree.ParseJSONObject([]byte(c.body))

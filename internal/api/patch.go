@@ -26,17 +26,17 @@ import (
 // Server-side apply will be a fourth patcher here, with two differences: it may create the
 // object, and it reads and writes the managed fields.
 
-// The media types of patches. ApplyPatchType is known, and refused.
+// The media types of patches. applyPatchType is known, and refused.
 const (
-	JsonPatchType      = "application/json-patch+json"
-	MergePatchType     = "application/merge-patch+json"
-	StrategicPatchType = "application/strategic-merge-patch+json"
-	ApplyPatchType     = "application/apply-patch+yaml"
+	jsonPatchType      = "application/json-patch+json"
+	mergePatchType     = "application/merge-patch+json"
+	strategicPatchType = "application/strategic-merge-patch+json"
+	applyPatchType     = "application/apply-patch+yaml"
 )
 
-// PatchTries is how often a patch is tried anew when somebody else writes the object
+// patchTries is how often a patch is tried anew when somebody else writes the object
 // between its read and its write (upstream).
-const PatchTries = 5
+const patchTries = 5
 
 // patcher makes of an object in the version of the request what a patch wants it to be. doc is
 // consumed. An error is for the client.
@@ -50,7 +50,7 @@ func (q *Call) patch() error {
 	contentType := q.patchType()
 	// Options of an apply follow other rules (force is one of them), so its type is refused
 	// first.
-	if contentType != ApplyPatchType {
+	if contentType != applyPatchType {
 		if err := q.writeOptions("PatchOptions"); err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func (q *Call) patch() error {
 	if err != nil {
 		return err
 	}
-	return q.retry(PatchTries, func(old *store.Object) error {
+	return q.retry(patchTries, func(old *store.Object) error {
 		if old == nil {
 			return q.notFound(q.name)
 		}
@@ -91,7 +91,7 @@ func (w *write) applyPatch(apply patcher) (err error) {
 		return nil
 	}
 	if _, err := strconv.ParseUint(given, 10, 63); err != nil {
-		return status.Unexplained(parseUintText(given, err))
+		return status.Unexplained(err.Error())
 	}
 	return w.conflict(w.name, status.ChangedMeanwhile)
 }
@@ -178,20 +178,20 @@ func (q *Call) patchType() string {
 // checkPatchType returns the 415 for a type of patch that the resource does not take. Of custom
 // resources nothing says how lists merge, so they have no strategic patch.
 func (q *Call) checkPatchType(contentType string) error {
-	accepted := JsonPatchType + ", " + MergePatchType
+	accepted := jsonPatchType + ", " + mergePatchType
 	if q.Type != nil {
-		accepted += ", " + StrategicPatchType
+		accepted += ", " + strategicPatchType
 	}
 	switch contentType {
-	case JsonPatchType, MergePatchType:
+	case jsonPatchType, mergePatchType:
 		return nil
-	case StrategicPatchType:
+	case strategicPatchType:
 		if q.Type != nil {
 			return nil
 		}
-	case ApplyPatchType:
+	case applyPatchType:
 		e := unsupportedType(accepted)
-		e.Message += "; server-side apply (" + ApplyPatchType + ") is not served yet"
+		e.Message += "; server-side apply (" + applyPatchType + ") is not served yet"
 		return e
 	}
 	return unsupportedType(accepted)
@@ -207,7 +207,7 @@ func (q *Call) readPatch(contentType string) (patcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	if contentType == JsonPatchType {
+	if contentType == jsonPatchType {
 		// The operations are decoded for each attempt, so the body is not given back.
 		return jsonPatcher(*body), nil
 	}
@@ -219,7 +219,7 @@ func (q *Call) readPatch(contentType string) (patcher, error) {
 	if err := q.repeatedKeys(repeated); err != nil {
 		return nil, err
 	}
-	if contentType == StrategicPatchType {
+	if contentType == strategicPatchType {
 		return func(doc map[string]any) (map[string]any, error) { return patch.Strategic(doc, changes, q.Type) }, nil
 	}
 	return func(doc map[string]any) (map[string]any, error) { return patch.Merge(doc, changes), nil }, nil

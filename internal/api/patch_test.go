@@ -15,13 +15,13 @@ import (
 // says how lists merge, are refused before the body is read.
 func TestPatchTypes(t *testing.T) {
 	const unknown = "415 UnsupportedMediaType: the body of the request was in an unknown format - accepted media types include: "
-	const custom, builtin = unknown + JsonPatchType + ", " + MergePatchType, unknown + JsonPatchType + ", " + MergePatchType + ", " + StrategicPatchType
+	const custom, builtin = unknown + jsonPatchType + ", " + mergePatchType, unknown + jsonPatchType + ", " + mergePatchType + ", " + strategicPatchType
 	const apply = "; server-side apply (application/apply-patch+yaml) is not served yet"
 	for _, c := range []struct{ contentType, custom, builtin string }{
-		{JsonPatchType, "<nil>", "<nil>"},
-		{MergePatchType, "<nil>", "<nil>"},
-		{StrategicPatchType, custom, "<nil>"},
-		{ApplyPatchType, custom + apply, builtin + apply},
+		{jsonPatchType, "<nil>", "<nil>"},
+		{mergePatchType, "<nil>", "<nil>"},
+		{strategicPatchType, custom, "<nil>"},
+		{applyPatchType, custom + apply, builtin + apply},
 		{"application/json", custom, builtin},
 		{"", custom, builtin},
 	} {
@@ -42,13 +42,13 @@ func TestPatchTypes(t *testing.T) {
 func TestReadPatch(t *testing.T) {
 	const rejected = "422 Invalid: the server rejected our request due to an error in our request"
 	for _, c := range []struct{ contentType, body, want string }{
-		{MergePatchType, `{"spec":{"n":2},"status":null}`, `{"spec":{"n":2}}`},
-		{MergePatchType, `{}`, `{"spec":{"n":1},"status":{}}`},
-		{JsonPatchType, `[{"op":"replace","path":"/spec/n","value":2}]`, `{"spec":{"n":2},"status":{}}`},
-		{JsonPatchType, `[]`, `{"spec":{"n":1},"status":{}}`},
-		{JsonPatchType, `[{"op":"test","path":"/spec/n","value":9}]`, rejected},
-		{JsonPatchType, `[{"op":"replace","path":"","value":[1]}]`, rejected},
-		{JsonPatchType, `[{"op":"replace","path":"","value":{"x":1}}]`, `{"x":1}`},
+		{mergePatchType, `{"spec":{"n":2},"status":null}`, `{"spec":{"n":2}}`},
+		{mergePatchType, `{}`, `{"spec":{"n":1},"status":{}}`},
+		{jsonPatchType, `[{"op":"replace","path":"/spec/n","value":2}]`, `{"spec":{"n":2},"status":{}}`},
+		{jsonPatchType, `[]`, `{"spec":{"n":1},"status":{}}`},
+		{jsonPatchType, `[{"op":"test","path":"/spec/n","value":9}]`, rejected},
+		{jsonPatchType, `[{"op":"replace","path":"","value":[1]}]`, rejected},
+		{jsonPatchType, `[{"op":"replace","path":"","value":{"x":1}}]`, `{"x":1}`},
 	} {
 		q, _ := newSteps(t).request("patch", "a", "", "", c.contentType, c.body)
 		apply, err := q.readPatch(q.patchType())
@@ -72,8 +72,8 @@ func TestReadPatch(t *testing.T) {
 		`[]`: "400 BadRequest: error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}",
 		`{`:  "400 BadRequest: error decoding patch: unexpected end of JSON input",
 	} {
-		q, _ := newSteps(t).request("patch", "a", "", "", MergePatchType, body)
-		if _, err := q.readPatch(MergePatchType); brief(err) != want {
+		q, _ := newSteps(t).request("patch", "a", "", "", mergePatchType, body)
+		if _, err := q.readPatch(mergePatchType); brief(err) != want {
 			t.Errorf("%s\n got %s\nwant %s", body, brief(err), want)
 		}
 	}
@@ -178,20 +178,20 @@ func TestPatch(t *testing.T) {
 		overtakings, attempts   int
 		want                    string
 	}{
-		{"a change", MergePatchType, `{"spec":{"m":2}}`, 0, 1, "<nil>"},
-		{"overtaken", MergePatchType, `{"spec":{"m":2}}`, PatchTries, PatchTries + 1, "<nil>"},
-		{"overtaken too often", MergePatchType, `{"spec":{"m":2}}`, 1000, PatchTries + 1, stale},
-		{"JSON patch, overtaken", JsonPatchType, `[{"op":"add","path":"/spec/m","value":2}]`, PatchTries, PatchTries + 1, "<nil>"},
-		{"JSON patch, overtaken too often", JsonPatchType, `[{"op":"add","path":"/spec/m","value":2}]`, 1000, PatchTries + 1, stale},
-		{"at the version", MergePatchType, `{"metadata":{"resourceVersion":"REV"},"spec":{"m":2}}`, 0, 1, "<nil>"},
+		{"a change", mergePatchType, `{"spec":{"m":2}}`, 0, 1, "<nil>"},
+		{"overtaken", mergePatchType, `{"spec":{"m":2}}`, patchTries, patchTries + 1, "<nil>"},
+		{"overtaken too often", mergePatchType, `{"spec":{"m":2}}`, 1000, patchTries + 1, stale},
+		{"JSON patch, overtaken", jsonPatchType, `[{"op":"add","path":"/spec/m","value":2}]`, patchTries, patchTries + 1, "<nil>"},
+		{"JSON patch, overtaken too often", jsonPatchType, `[{"op":"add","path":"/spec/m","value":2}]`, 1000, patchTries + 1, stale},
+		{"at the version", mergePatchType, `{"metadata":{"resourceVersion":"REV"},"spec":{"m":2}}`, 0, 1, "<nil>"},
 		// The second attempt finds another version than the patch asks for, and is the last.
-		{"at the version, overtaken", MergePatchType, `{"metadata":{"resourceVersion":"REV"},"spec":{"m":2}}`, 1, 1, stale},
-		{"at another version", MergePatchType, `{"metadata":{"resourceVersion":"1"},"spec":{"m":2}}`, 0, 0, stale},
+		{"at the version, overtaken", mergePatchType, `{"metadata":{"resourceVersion":"REV"},"spec":{"m":2}}`, 1, 1, stale},
+		{"at another version", mergePatchType, `{"metadata":{"resourceVersion":"1"},"spec":{"m":2}}`, 0, 0, stale},
 		// Unlike in an update 0 is a version that nothing has.
-		{"at version 0", MergePatchType, `{"metadata":{"resourceVersion":"0"},"spec":{"m":2}}`, 0, 0, stale},
-		{"at none", MergePatchType, `{"metadata":{"resourceVersion":null},"spec":{"m":2}}`, 0, 1, "<nil>"},
-		{"at no number", MergePatchType, `{"metadata":{"resourceVersion":"x"},"spec":{"m":2}}`, 0, 0, `500: strconv.ParseUint: parsing "x": invalid syntax`},
-		{"missing", MergePatchType, `{"spec":{"m":2}}`, -1, 0, `404 NotFound: widgets.example.com "a" not found`},
+		{"at version 0", mergePatchType, `{"metadata":{"resourceVersion":"0"},"spec":{"m":2}}`, 0, 0, stale},
+		{"at none", mergePatchType, `{"metadata":{"resourceVersion":null},"spec":{"m":2}}`, 0, 1, "<nil>"},
+		{"at no number", mergePatchType, `{"metadata":{"resourceVersion":"x"},"spec":{"m":2}}`, 0, 0, `500: strconv.ParseUint: parsing "x": invalid syntax`},
+		{"missing", mergePatchType, `{"spec":{"m":2}}`, -1, 0, `404 NotFound: widgets.example.com "a" not found`},
 	} {
 		p := newSteps(t)
 		body := c.body
@@ -199,7 +199,7 @@ func TestPatch(t *testing.T) {
 			body = strings.Replace(body, "REV", strconv.FormatInt(p.put(p.Bucket, "default/a", widgetA).Rev, 10), 1)
 		}
 		attempts := 0
-		p.Prepare = func(*Call, map[string]any, map[string]any) error {
+		p.prepare = func(*Call, map[string]any, map[string]any) error {
 			if attempts++; attempts <= c.overtakings {
 				p.put(p.Bucket, "default/a", strings.Replace(widgetA, `"n":1`, `"n":`+strconv.Itoa(100+attempts), 1))
 			}
@@ -222,12 +222,12 @@ func TestPatch(t *testing.T) {
 			t.Errorf("%s: stored %s, answered %s", c.what, text(p.stored()), w.Body)
 		}
 	}
-	q, _ := newSteps(t).request("patch", "", "", "", MergePatchType, "{}")
+	q, _ := newSteps(t).request("patch", "", "", "", mergePatchType, "{}")
 	if got := brief(q.patch()); got != "400 BadRequest: name must be provided" {
 		t.Errorf("of a collection: %s", got)
 	}
 	// An apply is refused for what it is, whatever its options say.
-	q, _ = newSteps(t).request("patch", "a", "", "force=true&dryRun=x", ApplyPatchType, "{}")
+	q, _ = newSteps(t).request("patch", "a", "", "force=true&dryRun=x", applyPatchType, "{}")
 	if got := brief(q.patch()); !strings.HasPrefix(got, "415 ") {
 		t.Errorf("an apply: %s", got)
 	}

@@ -79,7 +79,7 @@ func (q *Call) list() error {
 
 // listed returns what a list shows; deletecollection deletes just that.
 func (q *Call) listed() (listing, iter.Seq[*store.Object], error) {
-	var o ListOptions
+	var o listOptions
 	if err := q.readListOptions(&o, false); err != nil {
 		return listing{}, nil, err
 	}
@@ -87,7 +87,7 @@ func (q *Call) listed() (listing, iter.Seq[*store.Object], error) {
 	if q.form.kind == formPartial {
 		return listing{}, nil, q.isList()
 	}
-	sn, err := q.Snapshot(&o)
+	sn, err := q.snapshot(&o)
 	if err != nil {
 		return listing{}, nil, err
 	}
@@ -102,7 +102,7 @@ func (q *Call) isList() *status.Error {
 }
 
 // selected yields those of all objects that the selectors of o match.
-func (q *Call) selected(o *ListOptions, all iter.Seq[*store.Object]) iter.Seq[*store.Object] {
+func (q *Call) selected(o *listOptions, all iter.Seq[*store.Object]) iter.Seq[*store.Object] {
 	if o.all() {
 		return all
 	}

@@ -102,7 +102,7 @@ func (s *readServer) request(line, body string, header ...string) (*http.Request
 	req := httptest.NewRequest(method, target, strings.NewReader(body))
 	req.Header.Set("Content-Type", "application/json")
 	if method == http.MethodPatch {
-		req.Header.Set("Content-Type", MergePatchType)
+		req.Header.Set("Content-Type", mergePatchType)
 	}
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
@@ -512,7 +512,7 @@ func BenchmarkListParameters(b *testing.B) {
 			q := s.call(query)
 			b.ReportAllocs()
 			for b.Loop() {
-				var o ListOptions
+				var o listOptions
 				if err := q.readListOptions(&o, false); err != nil {
 					b.Fatal(err)
 				}

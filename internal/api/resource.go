@@ -116,10 +116,10 @@ type Resource struct {
 // kindHooks are what a kind does that its row cannot say. Each may be nil. An entry of the one
 // table of hooks, hookTable, gives them to a kind.
 type kindHooks struct {
-	// Prepare has the last word before an object is checked and written: it may change obj, and
+	// prepare has the last word before an object is checked and written: it may change obj, and
 	// its error is the client's. old is nil on create.
-	Prepare func(q *Call, obj, old map[string]any) error
-	// serial is held from Prepare until the object is written, where what Prepare sees must
+	prepare func(q *Call, obj, old map[string]any) error
+	// serial is held from prepare until the object is written, where what prepare sees must
 	// still hold then.
 	serial *sync.Mutex
 	// afterWrite is called after a write of o, before its answer.

@@ -169,9 +169,9 @@ func TestPatchedMetadata(t *testing.T) {
 			{"PATCH", path, reviewMerge, `{"metadata":"x"}`, 422, "cannot unmarshal string"},
 			{"PATCH", path, reviewMerge, `{"metadata":{"labels":{"x":5}}}`, 422, "cannot unmarshal number"},
 			{"PATCH", path, reviewMerge, `{"metadata":{"resourceVersion":"x"}}`, 500, "strconv.ParseUint"},
-			{"PATCH", path, api.JsonPatchType, `[{"op":"remove","path":"/metadata"}]`, 400, nameless},
-			{"PATCH", path, api.JsonPatchType, `[{"op":"replace","path":"/metadata","value":[]}]`, 422, "cannot unmarshal array"},
-			{"PATCH", path, api.JsonPatchType, `[{"op":"replace","path":"","value":5}]`, 422, "the server rejected our request"},
+			{"PATCH", path, apitest.JSONPatch, `[{"op":"remove","path":"/metadata"}]`, 400, nameless},
+			{"PATCH", path, apitest.JSONPatch, `[{"op":"replace","path":"/metadata","value":[]}]`, 422, "cannot unmarshal array"},
+			{"PATCH", path, apitest.JSONPatch, `[{"op":"replace","path":"","value":5}]`, 422, "the server rejected our request"},
 			{"PATCH", path, reviewMerge, `{"metadata":{"uid":null,"creationTimestamp":null,"generation":99,"deletionTimestamp":"2020-01-01T00:00:00Z"}}`, 200, `"labels":{"x":"y"}`},
 		})
 	}
@@ -217,8 +217,8 @@ func TestScaleProtobuf(t *testing.T) {
 	}
 	scale := field(1, field(1, "a")) + field(2, "\x08\x04") // spec.replicas 4
 	r.run([]reviewCase{
-		{"PUT", reviewWidgets + "/a/scale", api.ProtobufMedia, whole("autoscaling/v1", "Scale", scale), 200, `"spec":{"replicas":4}`},
-		{"DELETE", reviewWidgets + "/a", api.ProtobufMedia, whole("v1", "DeleteOptions", field(4, api.PropagationForeground)), 200, api.FinalizerForeground},
+		{"PUT", reviewWidgets + "/a/scale", apitest.Protobuf, whole("autoscaling/v1", "Scale", scale), 200, `"spec":{"replicas":4}`},
+		{"DELETE", reviewWidgets + "/a", apitest.Protobuf, whole("v1", "DeleteOptions", field(4, api.PropagationForeground)), 200, api.FinalizerForeground},
 	})
 }
 
@@ -502,7 +502,7 @@ func TestWritersAndDefinition(t *testing.T) {
 	all.Go(func() {
 		for i := range 20 {
 			body := fmt.Sprintf(`[{"op":"replace","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/size/maximum","value":%d}]`, 100+i)
-			if w := r.send("PATCH", reviewDefinitions+"/widgets.example.com", api.JsonPatchType, body); w.Code != 200 {
+			if w := r.send("PATCH", reviewDefinitions+"/widgets.example.com", apitest.JSONPatch, body); w.Code != 200 {
 				t.Errorf("definition: %d %s", w.Code, w.Body)
 			}
 		}

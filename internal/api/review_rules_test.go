@@ -155,7 +155,8 @@ func TestTokenReviewAnswers(t *testing.T) {
 		t.Errorf("the audiences are now %q", tokens["here"])
 	}
 	q := reviewCall(s, "authentication.k8s.io", "TokenReview", "")
-	if err := q.review(q, map[string]any{"spec": map[string]any{}}); err == nil || err.Error() != "token is required for TokenReview in authentication" {
+	if err := q.review(q, map[string]any{"spec": map[string]any{}}); err == nil ||
+		err.Error() != "token is required for TokenReview in authentication" {
 		t.Errorf("without a token: %v", err)
 	}
 	q = reviewCall(s, "authentication.k8s.io", "SelfSubjectReview", "")
@@ -223,7 +224,7 @@ func TestBoundSecret(t *testing.T) {
 // TestAnyStrings: it is the way back from tree.Strings.
 func TestAnyStrings(t *testing.T) {
 	for _, list := range [][]string{nil, {}, {"a"}, {"a", "", "b"}} {
-		back := AnyStrings(list)
+		back := anyStrings(list)
 		if back == nil || !slices.Equal(tree.Strings(back), list) {
 			t.Errorf("%q: %#v", list, back)
 		}

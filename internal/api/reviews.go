@@ -73,7 +73,7 @@ func reviewToken(q *Call, obj map[string]any) error {
 		status["error"] = "the token is not for this server"
 		return nil
 	}
-	status["authenticated"], status["user"], status["audiences"] = true, userInfo(u), AnyStrings(audiences)
+	status["authenticated"], status["user"], status["audiences"] = true, userInfo(u), anyStrings(audiences)
 	return nil
 }
 
@@ -90,21 +90,21 @@ func userInfo(u *request.User) map[string]any {
 		info["uid"] = u.UID
 	}
 	if len(u.Groups) > 0 {
-		info["groups"] = AnyStrings(u.Groups)
+		info["groups"] = anyStrings(u.Groups)
 	}
 	if len(u.Extra) > 0 {
 		extra := map[string]any{}
 		for k, v := range u.Extra {
-			extra[k] = AnyStrings(v)
+			extra[k] = anyStrings(v)
 		}
 		info["extra"] = extra
 	}
 	return info
 }
 
-// AnyStrings returns a list of strings as a tree has it. It is the way back from tree.Strings, and
+// anyStrings returns a list of strings as a tree has it. It is the way back from tree.Strings, and
 // not nil for an empty list.
-func AnyStrings(list []string) []any {
+func anyStrings(list []string) []any {
 	out := make([]any, len(list))
 	for i, s := range list {
 		out[i] = s

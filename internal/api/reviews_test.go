@@ -7,7 +7,6 @@ import (
 
 	"apichain/internal/api/apitest"
 	"apichain/internal/auth"
-	"apichain/internal/controller"
 	"apichain/internal/request"
 	"apichain/internal/tree"
 )
@@ -58,7 +57,7 @@ func TestAccessReviews(t *testing.T) {
 			t.Errorf("%s %s as %q: %v, want allowed %v", row.kind, row.spec, row.who, got["status"], row.allowed)
 		}
 		if row.who == asAlice && strings.Contains(row.spec, "configmaps") && strings.Contains(row.spec, `"get"`) { // and so it is
-			code, _ := c.Try("GET", spacesPath+"/"+tree.Text(got, "spec", "resourceAttributes", "namespace")+"/configmaps/"+controller.RootCAName, nil, asAlice)
+			code, _ := c.Try("GET", spacesPath+"/"+tree.Text(got, "spec", "resourceAttributes", "namespace")+"/configmaps/"+apitest.RootCAName, nil, asAlice)
 			if (code == 200) != row.allowed || code != 200 && code != 403 {
 				t.Errorf("%s: allowed %v, answered %d", row.spec, row.allowed, code)
 			}

@@ -58,7 +58,7 @@ func (v scaleView) serveWrite() error {
 	if err != nil {
 		return err
 	}
-	return v.retry(PatchTries, func(old *store.Object) error {
+	return v.retry(patchTries, func(old *store.Object) error {
 		if old == nil {
 			return v.notFound(v.name)
 		}

@@ -116,17 +116,17 @@ func TestServeScale(t *testing.T) {
 		{what: "put", verb: "update", stored: widgetA, body: `{"spec":{"replicas":5}}`, want: "<nil>", replicas: 5},
 		{what: "put of nothing but a name", verb: "update", stored: widgetA, body: `{"metadata":{"name":"a"}}`, want: "<nil>"},
 		{what: "put where there are no replicas", verb: "update", stored: bare, body: `{"spec":{"replicas":5}}`, want: "<nil>", replicas: 5},
-		{what: "put, overtaken", verb: "update", stored: widgetA, body: `{"spec":{"replicas":5}}`, overtakings: PatchTries, want: "<nil>", replicas: 5},
+		{what: "put, overtaken", verb: "update", stored: widgetA, body: `{"spec":{"replicas":5}}`, overtakings: patchTries, want: "<nil>", replicas: 5},
 		{what: "put, overtaken too often", verb: "update", stored: widgetA, body: `{"spec":{"replicas":5}}`, overtakings: 1000,
 			want: `409 Conflict: Operation cannot be fulfilled on widgets.example.com "a": the object has been modified; please apply your changes to the latest version and try again`},
 		{what: "put to a missing one, with bad options", verb: "update", query: "dryRun=x", want: missing},
 		{what: "put of another name", verb: "update", stored: widgetA, body: `{"metadata":{"name":"b"}}`, want: "400 BadRequest: the name of the object (b) does not match the name on the URL (a)"},
 		{what: "put of nothing", verb: "update", stored: widgetA, want: "400 BadRequest: the object provided is unrecognized (must be of type Scale): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)"},
-		{what: "patch", verb: "patch", stored: widgetA, contentType: MergePatchType, body: `{"spec":{"replicas":6}}`, want: "<nil>", replicas: 6},
-		{what: "JSON patch", verb: "patch", stored: widgetA, contentType: JsonPatchType, body: `[{"op":"test","path":"/spec/replicas","value":1},{"op":"replace","path":"/spec/replicas","value":7}]`, want: "<nil>", replicas: 7},
-		{what: "patch where there are no replicas", verb: "patch", stored: bare, contentType: MergePatchType, body: `{"spec":{"replicas":6}}`, want: noReplicas},
-		{what: "patch, overtaken", verb: "patch", stored: widgetA, contentType: MergePatchType, body: `{"spec":{"replicas":6}}`, overtakings: PatchTries, want: "<nil>", replicas: 6},
-		{what: "apply, with force", verb: "patch", stored: widgetA, contentType: ApplyPatchType, query: "force=1",
+		{what: "patch", verb: "patch", stored: widgetA, contentType: mergePatchType, body: `{"spec":{"replicas":6}}`, want: "<nil>", replicas: 6},
+		{what: "JSON patch", verb: "patch", stored: widgetA, contentType: jsonPatchType, body: `[{"op":"test","path":"/spec/replicas","value":1},{"op":"replace","path":"/spec/replicas","value":7}]`, want: "<nil>", replicas: 7},
+		{what: "patch where there are no replicas", verb: "patch", stored: bare, contentType: mergePatchType, body: `{"spec":{"replicas":6}}`, want: noReplicas},
+		{what: "patch, overtaken", verb: "patch", stored: widgetA, contentType: mergePatchType, body: `{"spec":{"replicas":6}}`, overtakings: patchTries, want: "<nil>", replicas: 6},
+		{what: "apply, with force", verb: "patch", stored: widgetA, contentType: applyPatchType, query: "force=1",
 			want: `422 Invalid: PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch`},
 	} {
 		p := newScaled(t)
@@ -134,7 +134,7 @@ func TestServeScale(t *testing.T) {
 			p.put(p.Bucket, "default/a", c.stored)
 		}
 		attempts := 0
-		p.Prepare = func(*Call, map[string]any, map[string]any) error {
+		p.prepare = func(*Call, map[string]any, map[string]any) error {
 			if attempts++; attempts <= c.overtakings {
 				p.put(p.Bucket, "default/a", c.stored)
 			}

@@ -33,10 +33,10 @@ import (
 // what it had is garbage, and the pool makes another one. Stored bytes (Object.Raw) are in
 // neither pool and belong to the store; they are copied into a buffer, or written as they are.
 
-// PieceSize is how much of a list is handed to net/http at once, in bytes: each piece costs a
+// pieceSize is how much of a list is handed to net/http at once, in bytes: each piece costs a
 // frame, a short record for it, and two system calls. What is over gzipAbove is over it in
 // the first piece.
-const PieceSize = 256 << 10
+const pieceSize = 256 << 10
 
 // gzipAbove is the size in bytes above which an answer is compressed, upstream's.
 const gzipAbove = 128 << 10
@@ -131,7 +131,7 @@ func (q *Call) streamList(l listing, items iter.Seq[*store.Object]) {
 	h["Content-Type"] = []string{"application/json"}
 	buffer, _ := q.api.buffers.Get().(*[]byte)
 	if buffer == nil {
-		b := make([]byte, 0, PieceSize)
+		b := make([]byte, 0, pieceSize)
 		buffer = &b
 	}
 	p := pieces{q: q, b: (*buffer)[:0]}
@@ -159,7 +159,7 @@ func (q *Call) streamList(l listing, items iter.Seq[*store.Object]) {
 	q.api.buffers.Put(buffer)
 }
 
-// pieces writes a long answer in pieces of PieceSize, compressed when it is longer than
+// pieces writes a long answer in pieces of pieceSize, compressed when it is longer than
 // one and the client takes that, with its length when it is shorter.
 type pieces struct {
 	q *Call
@@ -178,8 +178,8 @@ type pieces struct {
 // add appends b, and writes whenever a piece is full. It returns false when the client has
 // gone.
 func (p *pieces) add(b []byte) bool {
-	for len(p.b)+len(b) > PieceSize {
-		n := PieceSize - len(p.b)
+	for len(p.b)+len(b) > pieceSize {
+		n := pieceSize - len(p.b)
 		p.b, b = append(p.b, b[:n]...), b[n:]
 		if !p.flush() {
 			return false
@@ -212,7 +212,7 @@ func (p *pieces) items(list []*store.Object) bool {
 
 // text is add for what stands around items, which is shorter than a piece: it stays whole.
 func (p *pieces) text(s string) {
-	if len(p.b)+len(s) > PieceSize {
+	if len(p.b)+len(s) > pieceSize {
 		p.flush()
 	}
 	p.b = append(p.b, s...)

@@ -72,8 +72,11 @@ func listOfSizes(sizes ...int) []*store.Object {
 // that are full but for the last, with its length where it is one piece.
 func TestStreamedLists(t *testing.T) {
 	s := newReadServer(t, 100)
+	head, tail := s.call("").listFrame(listing{revision: 5})
+	frame := len(head) + len(tail)
 	for _, sizes := range [][]int{
-		{}, {200}, {200, 300}, slices.Repeat([]int{150}, 100), {PieceSize - 200}, {PieceSize}, {PieceSize + 1}, {3 * PieceSize}, {200, PieceSize - 300, 200, 200},
+		{gzipAbove - frame}, {gzipAbove - frame + 1}, {pieceSize - frame}, {pieceSize - frame + 1},
+		{}, {200}, {200, 300}, slices.Repeat([]int{150}, 100), {pieceSize - 200}, {pieceSize}, {pieceSize + 1}, {3 * pieceSize}, {200, pieceSize - 300, 200, 200},
 		{100_000, 100_000, 100_000, 100_000, 100_000}, {gzipAbove - 150}, {gzipAbove + 50}, slices.Repeat([]int{9000}, 64), slices.Repeat([]int{9000}, 65),
 	} {
 		for _, encoding := range []string{"", "gzip"} {
@@ -81,7 +84,6 @@ func TestStreamedLists(t *testing.T) {
 			w := &countedWriter{ResponseRecorder: q.w.(*httptest.ResponseRecorder)}
 			q.w = w
 			objects := listOfSizes(sizes...)
-			head, tail := q.listFrame(listing{revision: 5})
 			var parts []string
 			for _, o := range objects {
 				parts = append(parts, string(o.Raw()))
@@ -103,10 +105,10 @@ func TestStreamedLists(t *testing.T) {
 				}
 			} else {
 				pieces := w.writes
-				for len(pieces) > 1 && pieces[0] > PieceSize-len(tail) { // what is not cut may leave a little room
+				for len(pieces) > 1 && pieces[0] > pieceSize-len(tail) { // what is not cut may leave a little room
 					pieces = pieces[1:]
 				}
-				if len(pieces) != 1 || pieces[0] > PieceSize {
+				if len(pieces) != 1 || pieces[0] > pieceSize {
 					t.Errorf("%d bytes in pieces of %v", len(want), w.writes)
 				}
 			}
@@ -114,7 +116,7 @@ func TestStreamedLists(t *testing.T) {
 				t.Errorf("sizes %v: %d bytes, want %d", sizes, len(got), len(want))
 			}
 			length := w.Header().Get("Content-Length")
-			if whole := len(want) <= PieceSize && !compressed; (length == fmt.Sprint(len(want))) != whole || !whole && length != "" {
+			if whole := len(want) <= pieceSize && !compressed; (length == fmt.Sprint(len(want))) != whole || !whole && length != "" {
 				t.Errorf("%d bytes say length %q", len(want), length)
 			}
 		}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"apichain/internal/api"
+	"apichain/internal/api/apitest"
 	"apichain/internal/tree"
 )
 
@@ -138,7 +138,7 @@ func TestLifeOfEveryKind(t *testing.T) {
 		// What changes nothing is not written, however it is sent.
 		before := c.Store.Revision()
 		for what, same := range map[string]map[string]any{
-			"PUT": c.Must(200, "PUT", item, made), "a merge patch": c.Must(200, "PATCH", item, "{"+s.spec+"}"), "a JSON patch": c.Must(200, "PATCH", item, "[]", "Content-Type: "+api.JsonPatchType),
+			"PUT": c.Must(200, "PUT", item, made), "a merge patch": c.Must(200, "PATCH", item, "{"+s.spec+"}"), "a JSON patch": c.Must(200, "PATCH", item, "[]", "Content-Type: "+apitest.JSONPatch),
 		} {
 			if !tree.Equal(same, made) {
 				t.Errorf("%s of the same: %v, was %v", what, same, made)
@@ -152,12 +152,12 @@ func TestLifeOfEveryKind(t *testing.T) {
 		if revision(changed) == revision(made) || generation(changed) != s.want(2) || tree.Text(changed, "metadata", "uid") != tree.Text(made, "metadata", "uid") {
 			t.Errorf("changed: %v, was %v", changed["metadata"], made["metadata"])
 		}
-		labelled := c.Must(200, "PATCH", item, `[{"op":"add","path":"/metadata/labels","value":{"l":"v"}}]`, "Content-Type: "+api.JsonPatchType)
+		labelled := c.Must(200, "PATCH", item, `[{"op":"add","path":"/metadata/labels","value":{"l":"v"}}]`, "Content-Type: "+apitest.JSONPatch)
 		if tree.Text(labelled, "metadata", "labels", "l") != "v" || generation(labelled) != s.want(2) {
 			t.Errorf("labelled: %v", labelled["metadata"])
 		}
 		strategic := map[bool]int{false: 200, true: 415}[s.custom]
-		c.Must(strategic, "PATCH", item, `{"metadata":{"annotations":{"x":"y"}}}`, "Content-Type: "+api.StrategicPatchType)
+		c.Must(strategic, "PATCH", item, `{"metadata":{"annotations":{"x":"y"}}}`, "Content-Type: "+apitest.StrategicPatch)
 
 		// An update says which state it replaces, where the kind wants to know.
 		if e := c.Must(409, "PUT", item, made); tree.Text(e, "reason") != "Conflict" || tree.Text(e, "details", "name") != "a" {

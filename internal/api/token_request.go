@@ -69,9 +69,9 @@ func (q *Call) requestToken() error {
 	// The object is made anew: nothing else of what the client sent comes back.
 	return q.answerTree(http.StatusCreated, map[string]any{
 		"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
-		"metadata": map[string]any{"name": q.name, "namespace": q.namespace, "creationTimestamp": TimeText(now)},
-		"spec":     map[string]any{"audiences": AnyStrings(audiences), "expirationSeconds": seconds, "boundObjectRef": ref},
-		"status":   map[string]any{"token": token, "expirationTimestamp": TimeText(expires)},
+		"metadata": map[string]any{"name": q.name, "namespace": q.namespace, "creationTimestamp": timeText(now)},
+		"spec":     map[string]any{"audiences": anyStrings(audiences), "expirationSeconds": seconds, "boundObjectRef": ref},
+		"status":   map[string]any{"token": token, "expirationTimestamp": timeText(expires)},
 	})
 }
 

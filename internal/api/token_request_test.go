@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"apichain/internal/api"
 	"apichain/internal/auth"
 	"apichain/internal/request"
 	"apichain/internal/tree"
@@ -34,9 +33,17 @@ func (c *clients) review(token string, audiences ...string) map[string]any {
 	c.T.Helper()
 	spec := map[string]any{"token": token}
 	if len(audiences) > 0 {
-		spec["audiences"] = api.AnyStrings(audiences)
+		spec["audiences"] = anyOf(audiences)
 	}
 	return tree.Object(c.Must(201, "POST", "/apis/authentication.k8s.io/v1/tokenreviews", map[string]any{"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "spec": spec}), "status")
+}
+
+// anyOf is a list as a tree has it.
+func anyOf(list []string) (out []any) {
+	for _, s := range list {
+		out = append(out, s)
+	}
+	return out
 }
 
 func knownToken(status map[string]any) bool { return status["authenticated"] == true }

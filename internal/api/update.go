@@ -140,7 +140,7 @@ func readPreconditions(obj map[string]any) (preconditions, error) {
 		return p, nil
 	}
 	if _, err := strconv.ParseUint(p.revision, 10, 63); err != nil {
-		return p, status.Unexplained(parseUintText(p.revision, err))
+		return p, status.Unexplained(err.Error())
 	}
 	if p.revision == "0" {
 		p.revision = ""

@@ -121,7 +121,7 @@ func TestUpdate(t *testing.T) {
 			meta = strings.Replace(meta, "REV", strconv.FormatInt(p.put(p.Bucket, "default/a", widgetA).Rev, 10), 1)
 		}
 		attempts := 0
-		p.Prepare = func(*Call, map[string]any, map[string]any) error {
+		p.prepare = func(*Call, map[string]any, map[string]any) error {
 			if attempts++; attempts <= c.overtakings {
 				p.put(p.Bucket, "default/a", widgetA)
 			}
@@ -144,6 +144,32 @@ func TestUpdate(t *testing.T) {
 		}
 		if got := parsed(t, w.Body.String()); text(got) != text(p.stored()) {
 			t.Errorf("%s: answered %s, stored %s", c.what, text(got), text(p.stored()))
+		}
+	}
+}
+
+// TestUpdateBeginsAgain: an attempt that was overtaken leaves nothing of itself in the next one:
+// neither what it carried over, nor what it had as a new object.
+func TestUpdateBeginsAgain(t *testing.T) {
+	const body = `{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"name":"a"},"spec":{"n":2}}`
+	for _, missing := range []bool{false, true} {
+		p := newSteps(t)
+		p.CreateOnUpdate, p.Kept = true, [][]string{{"spec", "kept"}}
+		p.initialize = func(obj map[string]any) { tree.Set(obj, true, "spec", "begun") }
+		if !missing {
+			p.put(p.Bucket, "default/a", `{"metadata":{"name":"a","uid":"u"},"spec":{"kept":true}}`)
+		}
+		overtaken := false
+		p.prepare = func(*Call, map[string]any, map[string]any) error {
+			if !overtaken {
+				overtaken = true
+				p.put(p.Bucket, "default/a", `{"metadata":{"name":"a","uid":"v"},"spec":{}}`)
+			}
+			return nil
+		}
+		q, w := p.request("update", "a", "", "", "", body)
+		if err := q.update(); err != nil || w.Code != 200 || text(p.stored()["spec"]) != `{"n":2}` || tree.Text(p.stored(), "metadata", "uid") != "v" {
+			t.Errorf("missing at first %v: %v, %d, stored %s", missing, err, w.Code, text(p.stored()))
 		}
 	}
 }

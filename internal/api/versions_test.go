@@ -182,7 +182,8 @@ func TestUnchecked(t *testing.T) {
 	}
 	tree.Set(crd, parsed(t, `{"strategy":"Webhook","webhook":{"conversionReviewVersions":["v1"],"clientConfig":{"url":"https://localhost:1/"}}}`), "spec", "conversion")
 	got = apply(t, s, crd)
-	if c := find("ConversionServed"); tree.Text(c, "status") != "False" || tree.Text(c, "message") != "conversion by webhook is not served: only the storage version is" {
+	if c := find("ConversionServed"); tree.Text(c, "status") != "False" ||
+		tree.Text(c, "message") != "conversion by webhook is not served: only the storage version is" {
 		t.Errorf("condition %v", c)
 	}
 	plain := definitionText(t, "widgets", "Widget", storedV1)
@@ -196,7 +197,8 @@ func TestUnchecked(t *testing.T) {
 
 	s.Customs.strict = true
 	_, _, err := s.Apply(t.Context(), crd)
-	if err == nil || strings.Count(err.Error(), "--strict-crds refuses them") != 3 || !strings.Contains(err.Error(), at+".properties[a].x-kubernetes-validations[1].rule: Forbidden: ") {
+	if err == nil || strings.Count(err.Error(), "--strict-crds refuses them") != 3 ||
+		!strings.Contains(err.Error(), at+".properties[a].x-kubernetes-validations[1].rule: Forbidden: ") {
 		t.Errorf("strict: %v", err)
 	}
 	if _, _, err := s.Apply(t.Context(), plain); err != nil {
@@ -246,7 +248,9 @@ func TestScalePaths(t *testing.T) {
 // metadata come first.
 func TestCustomPrune(t *testing.T) {
 	s, _ := testAPI(t, nil)
-	r := s.Customs.OfDefinition(definitionText(t, "widgets", "Widget", `{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","properties":{"a":{"type":"string"}}}}}`), "v1")
+	crd := definitionText(t, "widgets", "Widget",
+		`{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","properties":{"a":{"type":"string"}}}}}`)
+	r := s.Customs.OfDefinition(crd, "v1")
 	for _, c := range []struct {
 		obj, left string
 		unknown   []string

@@ -103,7 +103,7 @@ type Tap interface {
 // watcher serves one watch.
 type watcher struct {
 	*Call
-	ListOptions
+	listOptions
 
 	// record is what others see of the watch.
 	record Watch
@@ -130,7 +130,7 @@ type watcher struct {
 // watch; what goes wrong later is in the stream, as the header is out by then.
 func (q *Call) watch() error {
 	w := &watcher{Call: q}
-	if err := q.readListOptions(&w.ListOptions, true); err != nil {
+	if err := q.readListOptions(&w.listOptions, true); err != nil {
 		return err
 	}
 	// Events are single objects, also to who asks for a list of them.
@@ -172,11 +172,11 @@ func (w *watcher) selectName() error {
 	if w.name == "" {
 		return nil
 	}
-	if name, given := w.ListOptions.fields.Name(); !w.ListOptions.fields.Empty() && (!given || name != w.name) {
+	if name, given := w.listOptions.fields.Name(); !w.listOptions.fields.Empty() && (!given || name != w.name) {
 		return status.BadRequest("fieldSelector metadata.name doesn't match requested name")
 	}
 	term := selector.Term{Field: "metadata.name", Value: w.name, Equal: true, Index: selector.AtName}
-	w.ListOptions.fields.Terms = append(w.ListOptions.fields.Terms, term)
+	w.listOptions.fields.Terms = append(w.listOptions.fields.Terms, term)
 	return nil
 }
 
@@ -228,8 +228,8 @@ func (w *watcher) selectorText() string {
 	if !w.labels.Empty() {
 		parts = append(parts, "labelSelector="+w.labels.String())
 	}
-	if !w.ListOptions.fields.Empty() {
-		parts = append(parts, "fieldSelector="+w.ListOptions.fields.String())
+	if !w.listOptions.fields.Empty() {
+		parts = append(parts, "fieldSelector="+w.listOptions.fields.String())
 	}
 	return strings.Join(parts, "&")
 }
@@ -275,7 +275,7 @@ func (w *watcher) run(initial *store.Snapshot) {
 // if the client wants any, that says the state is complete. It returns false when the watch
 // has ended.
 func (w *watcher) sendState(initial *store.Snapshot) bool {
-	for o := range w.selected(&w.ListOptions, initial.Scan(w.Prefix(), "")) {
+	for o := range w.selected(&w.listOptions, initial.Scan(w.prefix(), "")) {
 		w.send(nil, store.Added, o, o.Rev)
 		if w.closed {
 			return false

@@ -29,6 +29,8 @@ type watchSink struct {
 	// gone fails what is written from now on; slow, unless nil, is waited for before each line.
 	gone error
 	slow chan struct{}
+	// wrote, unless nil, is called after each line.
+	wrote func()
 }
 
 func (w *watchSink) Header() http.Header  { return w.h }
@@ -46,6 +48,9 @@ func (w *watchSink) Write(b []byte) (int, error) {
 		return 0, w.gone
 	}
 	w.lines, w.at = append(w.lines, string(b)), append(w.at, time.Since(w.begun))
+	if w.wrote != nil {
+		w.wrote()
+	}
 	return len(b), nil
 }
 
@@ -335,22 +340,19 @@ func TestWatchEnds(t *testing.T) {
 	})
 	t.Run("it is never idle", func(t *testing.T) {
 		inBubble(t, 100_000, func(t *testing.T, s *readServer, base int64) {
-			w := s.watch(readMaps + "?watch=1&timeoutSeconds=5")
-			stop := make(chan struct{})
-			go func() {
-				for n := 0; ; n++ {
-					select {
-					case <-stop:
-						return
-					case <-time.After(time.Millisecond):
-						s.must(200, "PATCH "+readMaps+"/a", fmt.Sprintf(`{"data":{"n":"%d"}}`, n))
-					}
+			req, scope := s.request("GET "+readMaps+"?watch=1&timeoutSeconds=5", "")
+			w := &watchSink{h: http.Header{}, begun: time.Now()}
+			// Before it has written an event, there is the next one.
+			w.wrote = func() {
+				time.Sleep(100 * time.Millisecond)
+				s.must(200, "PATCH "+readMaps+"/a", fmt.Sprintf(`{"data":{"n":"%d"}}`, len(w.lines)))
+				if len(w.lines) > 1000 {
+					panic("it does not end")
 				}
-			}()
-			<-w.ended
-			close(stop)
-			if w.took < 5*time.Second || w.took > 5*time.Second+10*time.Millisecond {
-				t.Errorf("it took %v", w.took)
+			}
+			s.resource(&scope.info).ServeHTTP(w, req)
+			if took := time.Since(w.begun); took < 5*time.Second || took > 6*time.Second {
+				t.Errorf("it took %v", took)
 			}
 		})
 	})
@@ -496,7 +498,30 @@ func TestWatchObserved(t *testing.T) {
 		if !slices.Equal(log.notes, want) {
 			t.Errorf("got  %q\nwant %q", log.notes, want)
 		}
+		// The name that the RequestInfo takes from a field selector is none of the path's.
+		s.watch(readMaps + "?watch=1&fieldSelector=metadata.name%3Da")
+		synctest.Wait()
+		if got := log.watch.Selector; got != "fieldSelector=metadata.name=a" {
+			t.Errorf("the selector of one name is %s", got)
+		}
 	})
+}
+
+// TestWatchOfPartials: who asks for a list of metadata gets events of single ones.
+func TestWatchOfPartials(t *testing.T) {
+	for _, accept := range []string{readPartial, readPartials} {
+		inBubble(t, 100, func(t *testing.T, s *readServer, base int64) {
+			w := s.watch(readMaps+"?watch=1&allowWatchBookmarks=1", "Accept", accept)
+			if got := w.told(base); got != "ADDED a+1, ADDED b+2, BOOKMARK +3 complete" {
+				t.Errorf("%s: %s", accept, got)
+			}
+			for _, line := range w.lines {
+				if !strings.Contains(line, `"object":{"apiVersion":"meta.k8s.io/v1","kind":"PartialObjectMetadata","metadata":{`) {
+					t.Errorf("%s: %s", accept, line)
+				}
+			}
+		})
+	}
 }
 
 // TestWatchTapped: a tap ends a watch in front of an object, in its initial state or later, and

@@ -14,20 +14,19 @@ import (
 // their order, whatever verb or subresource asks. A step is a method of write, which holds the
 // object as it is stored and as it is to be; each says what holds before it and after it.
 //
-//	           create              update, patch, status,         delete
-//	                               scale, finalize, Modify
-//	read       body                body or patch, on old          options
-//	           ┌─────────────────────────────────────────┐
-//	retry      │                   ┌─► old, as it is now ├───────► old, as it is now
-//	           │ carryOver         │ carryOver           │         admit
-//	           │ setDefaults       │ setDefaults         │         mark: finalizers, timestamp
-//	           │ mutate            │ mutate              │         commit
-//	           │ setName           │                     │
-//	           │ check             │ check               │
-//	           │                   │ bump                │
-//	           │ admit             │ admit               │
-//	           │ add               │ commit ── conflict ─┘
-//	           └── the name is taken: setName, add
+//	create         update, patch, status,         delete
+//	               scale, finalize, Modify
+//
+//	read           read                           read
+//	               ┌► old                         ┌► old
+//	carryOver      │  carryOver                   │  admit
+//	setDefaults    │  setDefaults                 │  mark, if something holds it
+//	mutate         │  mutate                      └─ commit, or a conflict
+//	setName        │
+//	check          │  check
+//	               │  bump
+//	admit          │  admit
+//	add            └─ commit, or a conflict
 //
 // Nothing is locked from read to commit. The store's commit is the one place where two writers
 // meet: it says which revision it replaces, and who comes second gets a *store.Conflict, upon
@@ -62,8 +61,8 @@ type write struct {
 	done *store.Object
 }
 
-// forever is the number of tries for a write that sets no condition: some attempt succeeds in
-// the end, since each conflict means that another writer has got on.
+// forever is the number of tries for a write that sets no condition. Each conflict means that
+// another write has been made, so it ends when the others do.
 const forever = -1
 
 // retry calls attempt with the object of the call as it is now, nil if there is none, and again
@@ -136,8 +135,8 @@ func (w *write) replace() error {
 }
 
 // lockSerial admits one write at a time of a kind that asks for it, and returns what ends that.
-// It is the outermost lock of a write: the store's are taken inside of it. Insert is called
-// again under it only for custom resources, which never have one.
+// It is the outermost lock of a write: the store's are taken inside of it. A create that begins
+// again (addAnew) takes it twice, but that happens to custom resources only, which have none.
 func (r *Resource) lockSerial() (unlock func()) {
 	if r.serial == nil {
 		return func() {}
@@ -265,12 +264,12 @@ func (w *write) rename(name string) {
 }
 
 // check refuses an object that its kind, or all kinds, do not allow. Before it next is whole and
-// has its defaults; after it, it may be stored as far as its content goes. The kind's Prepare
+// has its defaults; after it, it may be stored as far as its content goes. The kind's prepare
 // comes first, because it completes the object (a definition's status) for the checks behind it.
 // All errors of metadata and kind are one 422, metadata's first.
 func (w *write) check() error {
-	if w.Prepare != nil {
-		if err := w.Prepare(w.Call, w.next, w.was); err != nil {
+	if w.prepare != nil {
+		if err := w.prepare(w.Call, w.next, w.was); err != nil {
 			return err
 		}
 	}

@@ -292,19 +292,19 @@ func TestPatchOvertaken(t *testing.T) {
 	}
 	c = startClients(t, func(config *apitest.Config) {
 		config.Extend = func(a *api.API) {
-			a.Builtin("", "v1", "Secret").Prepare = func(q *api.Call, obj, old map[string]any) error {
+			a.Builtin("", "v1", "Secret").OnPrepare(func(q *api.Call, obj, old map[string]any) error {
 				if old == nil {
 					return nil
 				}
 				return overtake(q, obj, old)
-			}
+			})
 		}
 	})
 	const path = spacesPath + "/default/secrets"
 	made := c.Must(201, "POST", path, `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"p"}}`)
-	for _, typ := range []string{api.MergePatchType, api.StrategicPatchType, api.JsonPatchType} {
+	for _, typ := range []string{apitest.MergePatch, apitest.StrategicPatch, apitest.JSONPatch} {
 		patch := `{"metadata":{"labels":{"a":"b"}}}`
-		if typ == api.JsonPatchType {
+		if typ == apitest.JSONPatch {
 			patch = `[{"op":"add","path":"/metadata/labels","value":{"a":"b"}}]`
 		}
 		tries = 0
@@ -394,6 +394,34 @@ func TestDeleteRaces(t *testing.T) {
 		code, now := c.Try("GET", mapsPath+"/f", nil)
 		if code != 404 {
 			t.Fatalf("deleted and let go: %v, was %v", now, made)
+		}
+	}
+}
+
+// TestNamespaceGoesBeforeCommit: a create that was checked, and then finds the namespace
+// deleted or gone when it commits, fails as if it had come later.
+func TestNamespaceGoesBeforeCommit(t *testing.T) {
+	c := startClients(t)
+	for holds, want := range map[string]string{"example.com/x": "Forbidden", "": "NotFound"} {
+		ns := "a" + itoa(len(holds))
+		c.Must(201, "POST", spacesPath, apitest.Namespace(ns))
+		if holds != "" {
+			c.Must(201, "POST", spacesPath+"/"+ns+"/secrets", `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"s","finalizers":["`+holds+`"]}}`)
+		}
+		r := c.API.NewBuiltin(c.API.Kinds.Kind("", "v1", "ConfigMap"))
+		r.ToStored = func(map[string]any) { // just before the commit
+			c.Must(200, "DELETE", spacesPath+"/"+ns, nil)
+			if holds == "" {
+				c.Soon("the namespace is gone", c.Missing(spacesPath+"/"+ns))
+			}
+		}
+		_, err := c.API.Internal(r, "create", ns, "", "").Insert(mapObject("late"))
+		var e *status.Error
+		if !errors.As(err, &e) || e.Reason != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+		if sn := r.Bucket.Now(); sn.Get(ns+"/late") != nil {
+			t.Error("the object is there")
 		}
 	}
 }

@@ -162,9 +162,9 @@ func TestRetry(t *testing.T) {
 		{0, 0, 1, nil, "<nil>"},
 		{0, 1, 1, nil, gaveUp},
 		{0, 0, 1, other, "other"},
-		{PatchTries, 5, 6, nil, "<nil>"},
-		{PatchTries, 6, 6, nil, gaveUp},
-		{PatchTries, 5, 6, other, "other"},
+		{patchTries, 5, 6, nil, "<nil>"},
+		{patchTries, 6, 6, nil, gaveUp},
+		{patchTries, 5, 6, other, "other"},
 	} {
 		p := newSteps(t)
 		attempts, rev := 0, int64(0)
@@ -226,6 +226,21 @@ func TestMergeSubresource(t *testing.T) {
 		if s, ok := w.next["spec"]; ok && s == "changed" {
 			t.Error("next shares was")
 		}
+	}
+}
+
+// TestMergedStatusIsApart: what is taken over from the stored object below /status is a copy: the
+// steps after it write into next, and compare it with what was.
+func TestMergedStatusIsApart(t *testing.T) {
+	p := newSteps(t)
+	p.put(p.Bucket, "default/a", widgetA)
+	w := p.change("status", `{"status":{"s":2}}`)
+	before := text(w.was)
+	w.mergeSubresource()
+	tree.Set(w.next, "x", "metadata", "labels", "probe")
+	tree.Set(w.next, "x", "spec", "probe")
+	if text(w.was) != before {
+		t.Errorf("next shares %s", text(w.was))
 	}
 }
 
@@ -421,7 +436,7 @@ func TestSetName(t *testing.T) {
 		if w.generated != c.generated || !strings.HasPrefix(name, c.base) || len(name) != want || tree.Text(w.next, "metadata", "labels", "name") != name {
 			t.Errorf("%s: %s, generated %v", c.meta, text(w.next), w.generated)
 		}
-		if suffix := strings.TrimPrefix(name, c.base); strings.Trim(suffix, GeneratedLetters) != "" {
+		if suffix := strings.TrimPrefix(name, c.base); strings.Trim(suffix, generatedLetters) != "" {
 			t.Errorf("%s: the letters %q", c.meta, suffix)
 		}
 		if c.generated && len(field.DNSLabelErrors(name)) > 0 {
@@ -441,7 +456,7 @@ func TestGeneratedNamesDiffer(t *testing.T) {
 			letters[c] = true
 		}
 	}
-	if len(names) < 1990 || len(letters) != len(GeneratedLetters) {
+	if len(names) < 1990 || len(letters) != len(generatedLetters) {
 		t.Errorf("%d names of %d letters", len(names), len(letters))
 	}
 }
@@ -469,7 +484,7 @@ func TestCheck(t *testing.T) {
 	} {
 		p := newSteps(t)
 		p.errs = c.errs
-		p.Prepare = func(*Call, map[string]any, map[string]any) error { return c.prepare }
+		p.prepare = func(*Call, map[string]any, map[string]any) error { return c.prepare }
 		w := &write{Call: p.call("create", "", ""), next: parsed(t, c.next)}
 		if c.old != "" {
 			p.put(p.Bucket, "default/a", c.old)
@@ -513,7 +528,7 @@ func TestSeamsInOrder(t *testing.T) {
 		p := newSteps(t)
 		p.put(p.Bucket, "default/a", widgetA)
 		seam := func(name string) { p.calls = append(p.calls, name) }
-		p.Prepare = func(*Call, map[string]any, map[string]any) error { seam("prepare"); return nil }
+		p.prepare = func(*Call, map[string]any, map[string]any) error { seam("prepare"); return nil }
 		p.beforeDelete = func(*Call, map[string]any) (bool, error) { seam("before"); return false, nil }
 		p.afterWrite = func(*store.Object) { seam("written") }
 		if c.admission {
@@ -536,7 +551,7 @@ func TestSerial(t *testing.T) {
 	p := newSteps(t)
 	p.serial = new(sync.Mutex)
 	var inside, most atomic.Int32
-	p.Prepare = func(*Call, map[string]any, map[string]any) error {
+	p.prepare = func(*Call, map[string]any, map[string]any) error {
 		most.Store(max(most.Load(), inside.Add(1)))
 		return nil
 	}

@@ -14,8 +14,8 @@ import (
 // One whose names are taken by another of its group waits: it is not served, and says so in its
 // status. That is decided when it is written, so when a name may have become free, it is written.
 
-// CrdResource is the resource of definitions, as the store's buckets are called.
-const CrdResource = "customresourcedefinitions.apiextensions.k8s.io"
+// crdResource is the resource of definitions, as the store's buckets are called.
+const crdResource = "customresourcedefinitions.apiextensions.k8s.io"
 
 // isDefinition reports whether obj is a CustomResourceDefinition.
 func isDefinition(obj map[string]any) bool {

@@ -11,7 +11,6 @@ import (
 
 	"apichain/internal/api"
 	"apichain/internal/api/apitest"
-	"apichain/internal/controller"
 	"apichain/internal/tree"
 )
 
@@ -108,7 +107,7 @@ func TestHiddenDefinitionDeletion(t *testing.T) {
 	c := startClients(t)
 	c.Must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced"))
 	c.Must(201, "POST", widgetsPath, custom("Widget", "w"))
-	c.Must(200, "PATCH", definitionsPath+"/widgets.example.com", `[{"op":"replace","path":"/spec/versions/0/served","value":false}]`, "Content-Type: "+api.JsonPatchType)
+	c.Must(200, "PATCH", definitionsPath+"/widgets.example.com", `[{"op":"replace","path":"/spec/versions/0/served","value":false}]`, "Content-Type: "+apitest.JSONPatch)
 	c.Must(404, "GET", widgetsPath, nil)
 	c.Must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)
 	c.Soon("the definition is gone", c.Missing(definitionsPath+"/widgets.example.com"))
@@ -145,5 +144,5 @@ func TestFixturesOfACustomKind(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	c.Must(200, "GET", "/api/v1/namespaces/team/serviceaccounts/default", nil)
-	c.Must(200, "GET", "/api/v1/namespaces/team/configmaps/"+controller.RootCAName, nil)
+	c.Must(200, "GET", "/api/v1/namespaces/team/configmaps/"+apitest.RootCAName, nil)
 }

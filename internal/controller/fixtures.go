@@ -41,11 +41,11 @@ type WrongFixtures []string
 // Error returns all lines.
 func (w WrongFixtures) Error() string { return strings.Join(w, "\n") }
 
-// LoadFixtures applies manifests: CustomResourceDefinitions and namespaces first, the rest as it
+// loadFixtures applies manifests: CustomResourceDefinitions and namespaces first, the rest as it
 // stands in the files, files of a directory by name. All that is wrong is in the error, a
 // WrongFixtures in the order of the files, whatever was applied first. Nothing is applied when a
 // file cannot be read or holds something that is no object.
-func LoadFixtures(ctx context.Context, a *api.API, paths []string) error {
+func loadFixtures(ctx context.Context, a *api.API, paths []string) error {
 	all, wrong := readFixtures(paths)
 	if len(wrong) == 0 {
 		wrong = applyFixtures(ctx, a, all)

@@ -26,7 +26,7 @@ func TestFixtures(t *testing.T) {
 	if _, err := controller.Start(context.Background(), p.API, controller.Own{Fixtures: paths}); err != nil {
 		t.Fatal(err)
 	}
-	for resource, keys := range map[string]string{"namespaces": "shop", controller.CrdResource: "widgets.example.com", "widgets.example.com": "shop/w", "configmaps": "default/plain shop/inner shop/exported"} {
+	for resource, keys := range map[string]string{"namespaces": "shop", apitest.DefinitionsBucket: "widgets.example.com", "widgets.example.com": "shop/w", "configmaps": "default/plain shop/inner shop/exported"} {
 		for key := range strings.SplitSeq(keys, " ") {
 			if p.stored(resource, key) == nil {
 				t.Errorf("%s %s is not there", resource, key)

@@ -19,8 +19,8 @@ import (
 
 // The objects that every namespace has, by upstream's names.
 const (
-	// RootCAName is the ConfigMap by which pods trust the server.
-	RootCAName = "kube-root-ca.crt"
+	// rootCAName is the ConfigMap by which pods trust the server.
+	rootCAName = "kube-root-ca.crt"
 	// defaultAccount is the service account that pods have without another.
 	defaultAccount = "default"
 
@@ -102,16 +102,16 @@ func (c *controllers) ensureDefaults(ctx context.Context, ns string) error {
 	maps := c.api.Builtin("", "v1", "ConfigMap")
 	data := map[string]any{"ca.crt": c.ca}
 	sn = maps.Bucket.Now()
-	if sn.Get(ns+"/"+RootCAName) == nil {
+	if sn.Get(ns+"/"+rootCAName) == nil {
 		note := map[string]any{rootCANote: "The certificates by which clients of this server trust it."}
 		obj := map[string]any{
 			"kind": "ConfigMap", "apiVersion": "v1", "data": data,
-			"metadata": map[string]any{"name": RootCAName, "annotations": note},
+			"metadata": map[string]any{"name": rootCAName, "annotations": note},
 		}
 		return c.create(maps, ns, obj)
 	}
 	// A server with a new CA finds the old one in what its backend has kept.
-	_, err := c.api.Internal(maps, "update", ns, RootCAName, "").Modify(ctx, func(obj map[string]any) bool {
+	_, err := c.api.Internal(maps, "update", ns, rootCAName, "").Modify(ctx, func(obj map[string]any) bool {
 		if tree.Equal(obj["data"], data) {
 			return false
 		}

@@ -1,7 +1,6 @@
 package controller_test
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,10 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"apichain/internal/api"
 	"apichain/internal/api/apitest"
-	"apichain/internal/controller"
-	"apichain/internal/status"
 	"apichain/internal/tree"
 )
 
@@ -20,7 +16,7 @@ import (
 func TestNamespaceIsFurnished(t *testing.T) {
 	c := startClients(t)
 	c.Must(201, "POST", spacesPath, space("a"))
-	account, root := spacesPath+"/a/serviceaccounts/default", spacesPath+"/a/configmaps/"+controller.RootCAName
+	account, root := spacesPath+"/a/serviceaccounts/default", spacesPath+"/a/configmaps/"+apitest.RootCAName
 	c.Soon("the account", c.There(account))
 	c.Soon("the CA", c.There(root))
 	uid := tree.Text(c.Must(200, "GET", account, nil), "metadata", "uid")
@@ -61,7 +57,7 @@ func TestNamespaceDeletion(t *testing.T) {
 		c.Must(201, "POST", "/apis/example.com/v1/namespaces/"+ns+"/idles", custom("Idle", "i"))
 	}
 	// Objects that nobody can ask for any more are in it, too.
-	c.Must(200, "PATCH", definitionsPath+"/idles.example.com", `[{"op":"replace","path":"/spec/versions/0/served","value":false}]`, "Content-Type: "+api.JsonPatchType)
+	c.Must(200, "PATCH", definitionsPath+"/idles.example.com", `[{"op":"replace","path":"/spec/versions/0/served","value":false}]`, "Content-Type: "+apitest.JSONPatch)
 	gone := c.Must(200, "DELETE", spacesPath+"/a", nil)
 	if tree.Text(gone, "status", "phase") != "Terminating" || tree.Text(gone, "metadata", "deletionTimestamp") == "" {
 		t.Errorf("the answer: %v", gone)
@@ -144,7 +140,7 @@ func TestNamespaceFinalize(t *testing.T) {
 func TestNamespaceWithoutFinalizers(t *testing.T) {
 	c := startClients(t)
 	now := c.Must(201, "POST", spacesPath, space("a"))
-	c.Soon("furnished", c.There(spacesPath+"/a/configmaps/"+controller.RootCAName))
+	c.Soon("furnished", c.There(spacesPath+"/a/configmaps/"+apitest.RootCAName))
 	now["spec"] = map[string]any{}
 	bare := c.Must(200, "PUT", spacesPath+"/a/finalize", now)
 	if f := tree.At(bare, "spec", "finalizers"); f != nil {
@@ -152,7 +148,7 @@ func TestNamespaceWithoutFinalizers(t *testing.T) {
 	}
 	c.Must(201, "POST", spacesPath+"/a/configmaps", mapObject("kept", held("example.com/x")))
 	c.Must(200, "DELETE", spacesPath+"/a", nil)
-	c.Soon("what is in it is deleted", c.Missing(spacesPath+"/a/configmaps/"+controller.RootCAName))
+	c.Soon("what is in it is deleted", c.Missing(spacesPath+"/a/configmaps/"+apitest.RootCAName))
 	c.Must(200, "GET", spacesPath+"/a", nil)
 	c.Release(spacesPath + "/a/configmaps/kept")
 	c.Soon("it has gone", c.Missing(spacesPath+"/a"))
@@ -217,34 +213,6 @@ func TestNamespaceRace(t *testing.T) {
 			if n := sn.Remaining(ns+"/", ""); n > 0 {
 				t.Errorf("round %d: %d of %d objects of %s are left", round, n, made.Load(), b.Name)
 			}
-		}
-	}
-}
-
-// TestNamespaceGoesBeforeCommit: a create that was checked, and then finds the namespace
-// deleted or gone when it commits, fails as if it had come later.
-func TestNamespaceGoesBeforeCommit(t *testing.T) {
-	c := startClients(t)
-	for holds, want := range map[string]string{"example.com/x": "Forbidden", "": "NotFound"} {
-		ns := "a" + itoa(len(holds))
-		c.Must(201, "POST", spacesPath, space(ns))
-		if holds != "" {
-			c.Must(201, "POST", spacesPath+"/"+ns+"/secrets", `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"s","finalizers":["`+holds+`"]}}`)
-		}
-		r := c.API.NewBuiltin(c.API.Kinds.Kind("", "v1", "ConfigMap"))
-		r.ToStored = func(map[string]any) { // just before the commit
-			c.Must(200, "DELETE", spacesPath+"/"+ns, nil)
-			if holds == "" {
-				c.Soon("the namespace is gone", c.Missing(spacesPath+"/"+ns))
-			}
-		}
-		_, err := c.API.Internal(r, "create", ns, "", "").Insert(mapObject("late"))
-		var e *status.Error
-		if !errors.As(err, &e) || e.Reason != want {
-			t.Errorf("got %v, want %s", err, want)
-		}
-		if sn := r.Bucket.Now(); sn.Get(ns+"/late") != nil {
-			t.Error("the object is there")
 		}
 	}
 }

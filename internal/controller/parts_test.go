@@ -38,7 +38,7 @@ func TestStartTwice(t *testing.T) {
 		t.Errorf("a start with another CA writes %d times", n)
 	}
 	for _, ns := range initialNamespaces {
-		o := r.at("configmaps", ns+"/"+RootCAName)
+		o := r.at("configmaps", ns+"/"+rootCAName)
 		if o == nil || tree.Text(o.Decode(), "data", "ca.crt") != "two" {
 			t.Errorf("%s has another CA", ns)
 		}
@@ -72,20 +72,20 @@ func TestService(t *testing.T) {
 // CA when somebody changes it; what is added to them stays.
 func TestDefaultsComeBack(t *testing.T) {
 	r := ready(t)
-	account, ca := r.at("serviceaccounts", "default/default"), r.at("configmaps", "default/"+RootCAName)
+	account, ca := r.at("serviceaccounts", "default/default"), r.at("configmaps", "default/"+rootCAName)
 	if account == nil || ca == nil {
 		t.Fatal("a namespace has not got what every namespace has")
 	}
 	r.erase("ServiceAccount", "default", "default", "")
-	r.erase("ConfigMap", "default", RootCAName, "")
+	r.erase("ConfigMap", "default", rootCAName, "")
 	r.follow()
-	if a, c := r.at("serviceaccounts", "default/default"), r.at("configmaps", "default/"+RootCAName); a == nil || c == nil || a == account || c == ca {
+	if a, c := r.at("serviceaccounts", "default/default"), r.at("configmaps", "default/"+rootCAName); a == nil || c == nil || a == account || c == ca {
 		t.Errorf("they do not come back: %v %v", a, c)
 	}
-	r.apply("{kind: ConfigMap, apiVersion: v1, metadata: {name: %s, namespace: default, labels: {a: b}}, data: {ca.crt: other, more: x}}", RootCAName)
+	r.apply("{kind: ConfigMap, apiVersion: v1, metadata: {name: %s, namespace: default, labels: {a: b}}, data: {ca.crt: other, more: x}}", rootCAName)
 	r.apply("{kind: ServiceAccount, apiVersion: v1, metadata: {name: default, namespace: default, labels: {a: b}}}")
 	r.follow()
-	obj := r.at("configmaps", "default/"+RootCAName).Decode()
+	obj := r.at("configmaps", "default/"+rootCAName).Decode()
 	if !tree.Equal(obj["data"], map[string]any{"ca.crt": "the CA"}) || tree.Text(obj, "metadata", "labels", "a") != "b" {
 		t.Errorf("the CA is %v", obj)
 	}

@@ -229,7 +229,7 @@ func (c *controllers) wakeOwners(e *store.Event) {
 func (c *controllers) observeContent(b *store.Bucket, e *store.Event) {
 	ns, name := e.Object.Namespace(), e.Object.Name()
 	// One of those that every namespace has: if somebody has changed or deleted it, it is put right.
-	own := ns != "" && (b.Name == "serviceaccounts" && name == defaultAccount || b.Name == "configmaps" && name == RootCAName)
+	own := ns != "" && (b.Name == "serviceaccounts" && name == defaultAccount || b.Name == "configmaps" && name == rootCAName)
 	if ns != "" && (c.terminating[ns] || own && e.Kind != store.Added) {
 		c.add(taskNamespace, place{c.api.Namespaces, ns})
 	}

@@ -69,13 +69,13 @@ func TestObserve(t *testing.T) {
 		"it goes":                 {"configmaps", store.Deleted, plain, plain, ""},
 		"a namespace":             {"namespaces", store.Added, object("n", "u", false, 0), nil, "namespace namespaces n"},
 		"a namespace goes":        {"namespaces", store.Deleted, object("n", "u", false, 0), object("n", "u", false, 0), "namespace namespaces n"},
-		"a definition":            {CrdResource, store.Added, object("a.b", "u", false, 0), nil, "definition " + CrdResource + " a.b"},
+		"a definition":            {crdResource, store.Added, object("a.b", "u", false, 0), nil, "definition " + crdResource + " a.b"},
 		"an account":              {"serviceaccounts", store.Added, object("n/default", "u", false, 0), nil, ""},
 		"an account is changed":   {"serviceaccounts", store.Modified, object("n/default", "u", false, 0), plain, "namespace namespaces n"},
 		"an account goes":         {"serviceaccounts", store.Deleted, object("n/default", "u", false, 0), plain, "namespace namespaces n"},
 		"another account":         {"serviceaccounts", store.Deleted, object("n/other", "u", false, 0), plain, ""},
-		"the CA goes":             {"configmaps", store.Deleted, object("n/"+RootCAName, "u", false, 0), plain, "namespace namespaces n"},
-		"the CA, of another kind": {"secrets", store.Deleted, object("n/"+RootCAName, "u", false, 0), plain, ""},
+		"the CA goes":             {"configmaps", store.Deleted, object("n/"+rootCAName, "u", false, 0), plain, "namespace namespaces n"},
+		"the CA, of another kind": {"secrets", store.Deleted, object("n/"+rootCAName, "u", false, 0), plain, ""},
 		"in one that is emptied":  {"secrets", store.Added, object("t/x", "u", false, 0), nil, "namespace namespaces t"},
 		"an owner":                {"configmaps", store.Added, object("n/x", "u", false, 0, owner("1", false)), nil, "dependent configmaps n/x"},
 		"the same owner":          {"configmaps", store.Modified, object("n/x", "u", false, 0, owner("1", false)), object("n/x", "u", false, 0, owner("1", false)), "dependent configmaps n/x"},
@@ -209,7 +209,7 @@ func TestTasksThatFail(t *testing.T) {
 		t.Errorf("after the end: queued %v", r.queue)
 	}
 	disk.on = false
-	if r.follow(); len(r.failing) > 0 || r.at("serviceaccounts", "a/default") == nil || r.at("configmaps", "b/"+RootCAName) == nil {
+	if r.follow(); len(r.failing) > 0 || r.at("serviceaccounts", "a/default") == nil || r.at("configmaps", "b/"+rootCAName) == nil {
 		t.Errorf("failing %v", r.failing)
 	}
 	logged.Reset()
@@ -266,7 +266,7 @@ func TestRunSeesEverything(t *testing.T) {
 		}
 		missing := 0
 		for ns := range want {
-			if r.at("serviceaccounts", ns+"/default") == nil || r.at("configmaps", ns+"/"+RootCAName) == nil {
+			if r.at("serviceaccounts", ns+"/default") == nil || r.at("configmaps", ns+"/"+rootCAName) == nil {
 				missing++
 			}
 		}

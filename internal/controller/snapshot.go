@@ -38,7 +38,7 @@ const namespaceResource = "namespaces"
 // in the order of their revisions never sees an object before what it needs.
 func resourceRank(resource string) int {
 	switch resource {
-	case CrdResource:
+	case crdResource:
 		return rankDefinition
 	case namespaceResource:
 		return rankNamespace
@@ -50,8 +50,8 @@ func resourceRank(resource string) int {
 // of the whole store at a time is made, and another one is refused meanwhile.
 type Restorer struct {
 	api *api.API
-	// Busy is held while the store is changed as a whole.
-	Busy sync.Mutex
+	// busy is held while the store is changed as a whole.
+	busy sync.Mutex
 	// base is what Reset goes back to; nil before Keep.
 	base atomic.Pointer[baseline]
 }
@@ -147,10 +147,10 @@ func (r *Restorer) rewrite(ctx context.Context, want func() store.Contents) (sto
 		return store.Written{}, conflictWith("the server is not ready yet: the store is still being filled")
 	}
 	// Not waited for: whoever comes second should know that the state is not what he thinks.
-	if !r.Busy.TryLock() {
+	if !r.busy.TryLock() {
 		return store.Written{}, conflictWith("a reset or the load of a snapshot is under way: try again when it has ended")
 	}
-	defer r.Busy.Unlock()
+	defer r.busy.Unlock()
 	w, err := r.api.Store.Replace(ctx, want(), resourceRank)
 	if err != nil {
 		r.api.Config.Log.Error("the store could not be changed as a whole", "err", err)

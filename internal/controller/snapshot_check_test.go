@@ -102,7 +102,7 @@ func TestRanks(t *testing.T) {
 		resource, manifest string
 		want               int
 	}{
-		{CrdResource, "{kind: CustomResourceDefinition, apiVersion: apiextensions.k8s.io/v1}", 0},
+		{crdResource, "{kind: CustomResourceDefinition, apiVersion: apiextensions.k8s.io/v1}", 0},
 		{"namespaces", "{kind: Namespace, apiVersion: v1}", 1},
 		{"configmaps", "{kind: ConfigMap, apiVersion: v1}", 2},
 		{"namespaces.example.com", "{kind: Namespace, apiVersion: example.com/v1}", 2},
@@ -202,7 +202,7 @@ func TestSnapshotOrderOfItems(t *testing.T) {
 				keys[b.Name+" "+key] = w.Draft != nil && w.Object == nil
 			}
 		}
-		if len(keys) != 3 || !keys["pets.example.com default/rex"] || !keys["namespaces default"] || !keys[CrdResource+" pets.example.com"] {
+		if len(keys) != 3 || !keys["pets.example.com default/rex"] || !keys["namespaces default"] || !keys[crdResource+" pets.example.com"] {
 			t.Errorf("%v: %v", order, keys)
 		}
 	}

@@ -199,7 +199,7 @@ func (r *snapshotReader) resourceOf(apiVersion, kind string) *api.Resource {
 	if crd := r.crds[group+"/"+kind]; crd != nil {
 		res = r.api.Customs.OfDefinition(crd, version)
 	} else if res = r.api.ForKind(apiVersion, kind); res != nil {
-		definitions := r.api.Store.Bucket(CrdResource).Now()
+		definitions := r.api.Store.Bucket(crdResource).Now()
 		if res.Bucket == nil || definitions.Get(res.Bucket.Name) != nil {
 			res = nil
 		}

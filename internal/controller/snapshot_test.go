@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"apichain/internal/controller"
+	"apichain/internal/api/apitest"
 	"apichain/internal/status"
 	"apichain/internal/store"
 )
@@ -46,7 +46,7 @@ func TestResetRestoresExactly(t *testing.T) {
 	p.applied(t, configMap("a", "one", "changed"))
 	p.applied(t, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"namespace":"a","name":"held","finalizers":["example.com/hold"]}}`)
 	p.removed(t, "widgets.example.com", "a/w")
-	p.removed(t, controller.CrdResource, "widgets.example.com")
+	p.removed(t, apitest.DefinitionsBucket, "widgets.example.com")
 	before := p.Store.Revision()
 	w, refused := p.restorer.Reset(context.Background())
 	if refused != nil {
@@ -77,9 +77,9 @@ func TestWatchersSeeAReset(t *testing.T) {
 	p.removed(t, "configmaps", "a-b/two")
 	p.removed(t, "namespaces", "a-b")
 	p.applied(t, `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"z"}}`)
-	p.removed(t, controller.CrdResource, "widgets.example.com")
+	p.removed(t, apitest.DefinitionsBucket, "widgets.example.com")
 	cursors := map[string]*store.Cursor{}
-	for _, resource := range []string{controller.CrdResource, "namespaces", "configmaps"} {
+	for _, resource := range []string{apitest.DefinitionsBucket, "namespaces", "configmaps"} {
 		c, err := p.Store.Bucket(resource).Watch(p.Store.Revision())
 		if err != nil {
 			t.Fatal(err)
@@ -257,12 +257,12 @@ func TestOneRewriteAtATime(t *testing.T) {
 	}
 	both("not ready yet")
 	p.restorer.Keep()
-	p.restorer.Busy.Lock()
+	release := p.restorer.Hold()
 	both("under way")
 	if _, refused := p.restorer.Load(context.Background(), []byte("{}")); refused == nil || refused.Code != 422 {
 		t.Errorf("the body comes first: %+v", refused)
 	}
-	p.restorer.Busy.Unlock()
+	release()
 	if _, refused := p.restorer.Load(context.Background(), empty); refused != nil {
 		t.Errorf("afterwards: %+v", refused)
 	}

@@ -42,7 +42,7 @@ func startOn(t testing.TB, p *emptyServer, own controller.Own) (end func()) {
 func TestObjectsOfTheStart(t *testing.T) {
 	var want []string
 	for _, ns := range []string{"default", "kube-node-lease", "kube-public", "kube-system"} {
-		want = append(want, "namespaces "+ns, "serviceaccounts "+ns+"/default", "configmaps "+ns+"/"+controller.RootCAName)
+		want = append(want, "namespaces "+ns, "serviceaccounts "+ns+"/default", "configmaps "+ns+"/"+apitest.RootCAName)
 	}
 	for _, own := range []controller.Own{{CA: "some PEM"}, {CA: "some PEM", Host: "10.1.2.3", Port: 6443}, {CA: "some PEM", Host: "fd00::1", Port: 1}} {
 		p := newEmptyServer(t)
@@ -58,7 +58,7 @@ func TestObjectsOfTheStart(t *testing.T) {
 			t.Errorf("with %+v:\n got %q\nwant %q", own, got, all)
 		}
 		for _, ns := range []string{"default", "kube-system"} {
-			if ca := tree.Text(p.stored("configmaps", ns+"/"+controller.RootCAName).Decode(), "data", "ca.crt"); ca != own.CA {
+			if ca := tree.Text(p.stored("configmaps", ns+"/"+apitest.RootCAName).Decode(), "data", "ca.crt"); ca != own.CA {
 				t.Errorf("%s: the CA is %q", ns, ca)
 			}
 			if phase := tree.Text(p.stored("namespaces", ns).Decode(), "status", "phase"); phase != "Active" {
@@ -109,8 +109,8 @@ func TestStartPutsRight(t *testing.T) {
 	p.Must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)
 	p.Must(200, "DELETE", mapsPath+"/owner", nil)
 	p.Must(200, "PATCH", mapsPath+"/orphan", `{"metadata":{"ownerReferences":null}}`)
-	p.Must(200, "DELETE", mapsPath+"/"+controller.RootCAName, nil)
-	p.Must(200, "PATCH", spacesPath+"/kube-system/configmaps/"+controller.RootCAName, `{"data":{"ca.crt":"spoiled"}}`)
+	p.Must(200, "DELETE", mapsPath+"/"+apitest.RootCAName, nil)
+	p.Must(200, "PATCH", spacesPath+"/kube-system/configmaps/"+apitest.RootCAName, `{"data":{"ca.crt":"spoiled"}}`)
 	p.Must(200, "DELETE", spacesPath+"/kube-public/serviceaccounts/default", nil)
 	for _, path := range []string{spacesPath + "/a", spacesPath + "/a/configmaps/in", definitionsPath + "/widgets.example.com", mapsPath + "/dependent"} {
 		p.Must(200, "GET", path, nil) // nobody has worked
@@ -122,7 +122,7 @@ func TestStartPutsRight(t *testing.T) {
 	p.Must(200, "GET", mapsPath+"/orphan", nil)
 	for _, ns := range []string{"default", "kube-system"} {
 		p.Soon("the CA of "+ns, func() bool {
-			_, obj := p.Try("GET", spacesPath+"/"+ns+"/configmaps/"+controller.RootCAName, nil)
+			_, obj := p.Try("GET", spacesPath+"/"+ns+"/configmaps/"+apitest.RootCAName, nil)
 			return tree.Text(obj, "data", "ca.crt") == apitest.CA
 		})
 	}

@@ -71,7 +71,8 @@ func TestNewDefinition(t *testing.T) {
 			if d.terminating {
 				text += " terminating"
 			}
-			if r.HasStatus != strings.Contains(text, " status=") || !r.HasGeneration || r.Type != nil || !slices.Equal(r.Verbs, kinds.AllVerbs) {
+			if r.HasStatus != strings.Contains(text, " status=") || !r.HasGeneration || r.Type != nil ||
+				!slices.Equal(r.Verbs, kinds.AllVerbs) {
 				t.Errorf("%s: %+v", c.what, r)
 			}
 			got = append(got, strings.Join(strings.Fields(text), " "))
@@ -178,7 +179,8 @@ func TestEncodedOnce(t *testing.T) {
 			t.Fatal("encoded twice")
 		}
 	}
-	if v1, v2 := string(got[0].plain), string(d.encoded("v2").plain); !strings.Contains(v1, "widgets/status") || strings.Contains(v2, "widgets/status") {
+	if v1, v2 := string(got[0].plain), string(d.encoded("v2").plain); !strings.Contains(v1, "widgets/status") ||
+		strings.Contains(v2, "widgets/status") {
 		t.Errorf("v1: %s\nv2: %s", v1, v2)
 	}
 }
@@ -188,7 +190,8 @@ func TestEncodedOnce(t *testing.T) {
 func TestSpecimen(t *testing.T) {
 	d := definitionOf(t, specimen)
 	row := d.Row("v1")
-	if row.Plural != "specimens" || row.ListKind != "SpecimenList" || !row.Namespaced || len(row.Subresources) != 2 || !d.versions[0].served {
+	if row.Plural != "specimens" || row.ListKind != "SpecimenList" || !row.Namespaced || len(row.Subresources) != 2 ||
+		!d.versions[0].served {
 		t.Errorf("%+v", row)
 	}
 	doc, _, err := tree.ParseJSONObject(renderCustom(testKinds(), "specimen", "v1", []*Definition{d}))

@@ -190,7 +190,8 @@ func TestParameters(t *testing.T) {
 		if name == "name" || name == "namespace" {
 			in = "path"
 		}
-		if tree.Text(p, "name") != name || tree.Text(p, "in") != in || (tree.At(p, "required") == true) != (in == "path") || tree.Text(p, "description") == "" {
+		if tree.Text(p, "name") != name || tree.Text(p, "in") != in || (tree.At(p, "required") == true) != (in == "path") ||
+			tree.Text(p, "description") == "" {
 			t.Errorf("%s: %v", name, p)
 		}
 	}

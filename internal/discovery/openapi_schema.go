@@ -329,7 +329,7 @@ func (w *schemaWriter) custom(d *Definition, row *kinds.Row) string {
 		}
 		// A schema may leave it to the reader that objects are objects.
 		schema["type"] = "object"
-		w.completeEmbedded(schema, 0)
+		w.completeEmbedded(schema)
 		w.addObjectFields(schema)
 		schema["x-kubernetes-group-version-kind"] = []any{gvkOf(row.Group, row.Version, row.Kind)}
 		return schema
@@ -350,9 +350,8 @@ func (w *schemaWriter) addObjectFields(schema map[string]any) {
 	properties["metadata"] = besides(metadata)
 }
 
-// completeEmbedded adds those fields wherever an object is embedded below a schema, whose depth is
-// 0 for the whole one: that gets them in any case.
-func (w *schemaWriter) completeEmbedded(schema map[string]any, depth int) {
+// completeEmbedded adds those fields wherever an object is embedded in a schema.
+func (w *schemaWriter) completeEmbedded(schema map[string]any) {
 	for _, key := range []string{"properties", "items", "additionalProperties"} {
 		below := tree.Object(schema, key)
 		if key != "properties" {
@@ -361,12 +360,12 @@ func (w *schemaWriter) completeEmbedded(schema map[string]any, depth int) {
 		for _, v := range below {
 			// A list or a boolean may stand there too, and holds no schema to complete.
 			if s, ok := v.(map[string]any); ok {
-				w.completeEmbedded(s, depth+1)
+				w.completeEmbedded(s)
 			}
 		}
 	}
 	// From below upwards, so that the metadata that is added is not gone into.
-	if depth > 0 && schema["x-kubernetes-embedded-resource"] == true {
+	if schema["x-kubernetes-embedded-resource"] == true {
 		w.addObjectFields(schema)
 	}
 }

@@ -177,7 +177,8 @@ func TestListSchemas(t *testing.T) {
 		w := newSchemaWriter(nil)
 		name := w.list(item, "x.io", "v1", "Things")
 		s := tree.Object(w.out, name)
-		if name != want || jsonText(s["required"]) != `["items"]` || jsonText(s["x-kubernetes-group-version-kind"]) != `[{"group":"x.io","kind":"Things","version":"v1"}]` {
+		if name != want || jsonText(s["required"]) != `["items"]` ||
+			jsonText(s["x-kubernetes-group-version-kind"]) != `[{"group":"x.io","kind":"Things","version":"v1"}]` {
 			t.Errorf("%s: %s %s", item, name, jsonText(s))
 		}
 		if got := jsonText(tree.At(s, "properties", "items")); got != `{"description":"the objects","items":{"$ref":"#/components/schemas/`+item+`"},"type":"array"}` {
@@ -294,7 +295,8 @@ func TestHashesFollowContent(t *testing.T) {
 	// A label is not shown, but part of the digest: clients fetch the same bytes once more.
 	before, body := addresses(t, &c), openAPIBytes(t, &c, "apis/a.io/v1")
 	c.SetCustom("a.io", []*Definition{definitionOf(t, fmt.Sprintf(text, "2", "WList", "A W.", ""))})
-	if after := addresses(t, &c); after["apis/a.io/v1"] == before["apis/a.io/v1"] || after["api/v1"] != before["api/v1"] || openAPIBytes(t, &c, "apis/a.io/v1") != body {
+	if after := addresses(t, &c); after["apis/a.io/v1"] == before["apis/a.io/v1"] || after["api/v1"] != before["api/v1"] ||
+		openAPIBytes(t, &c, "apis/a.io/v1") != body {
 		t.Error("a label")
 	}
 }
@@ -308,6 +310,18 @@ func TestHashesOfBuiltin(t *testing.T) {
 		if want := OpenAPIRoot + "/" + key + "?hash=" + upperHash([]byte(openAPIBytes(t, c, key))); url != want {
 			t.Errorf("%s: %s, want %s", key, url, want)
 		}
+	}
+	// That of definitions is not, but shows what the program and its table make of any.
+	custom := func(table *kinds.Table) string {
+		var c Catalog
+		c.SetServers(nil, "", table)
+		c.SetCustom("a.io", []*Definition{testCRD("a.io", "things", "Thing", "v1")})
+		return addresses(t, &c)["apis/a.io/v1"]
+	}
+	other := testKinds()
+	other.Types["meta.ObjectMeta"].Doc = "Something else."
+	if had := custom(testKinds()); had != custom(testKinds()) || had == custom(other) || had == custom(nil) {
+		t.Error("the hash of a definition does not follow the table")
 	}
 	table := testKinds()
 	table.Kind("authentication.k8s.io", "v1", "TokenReview").Type.Doc = "Something else."

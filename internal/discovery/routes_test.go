@@ -45,7 +45,17 @@ func TestDocumentsAreServed(t *testing.T) {
 	table := testKinds()
 	for _, d := range append(Documents(append(GroupsOf(table, "core"), GroupsOf(table, "extensions")...)), GroupList()) {
 		got := fetch(t, c, d.Root)
-		kind := map[string]string{"discovery.groupListDoc": "APIGroupList", "discovery.versionsDoc": "APIVersions", "discovery.groupDoc": "APIGroup", "discovery.resourceListDoc": "APIResourceList"}[fmt.Sprintf("%T", d.Writes)]
+		var kind string
+		switch d.Writes.(type) {
+		case groupListDoc:
+			kind = "APIGroupList"
+		case versionsDoc:
+			kind = "APIVersions"
+		case groupDoc:
+			kind = "APIGroup"
+		case resourceListDoc:
+			kind = "APIResourceList"
+		}
 		if doc := document(t, c, d.Root, false); got.Code != 200 || doc["kind"] != kind {
 			t.Errorf("%s: %d, kind %v, want %s", d.Root, got.Code, doc["kind"], kind)
 		}

@@ -13,9 +13,16 @@ import (
 	"testing"
 	"time"
 
-	"apichain/internal/api"
 	"apichain/internal/tree"
 )
+
+// A client of a server, as the tests of many requests want it: what is sent is a tree or a text,
+// what is answered is a code and a tree, and what the server does on its own is waited for by
+// asking again. A refusal is an answer like another; only Must says that there may be none.
+//
+// Requests of a Server cost no connection. A watch has one, on loopback, through one listener that
+// the Server opens with its first watch: a recorder could not end a watch as a client does, by
+// going away in the middle of a line.
 
 // Client sends requests to a server: to a Server of this package, or to a program that listens.
 // It may be used concurrently but for the methods that end the test.
@@ -33,6 +40,7 @@ type Client struct {
 // do serves a request in process, and a watch over a connection.
 func (s *Server) do(r *http.Request) (*http.Response, error) {
 	if r.Context().Value(streamed{}) == nil {
+		// What net/http's server fills in.
 		w := httptest.NewRecorder()
 		r.RequestURI, r.RemoteAddr, r.Host = r.URL.RequestURI(), "127.0.0.1:1", "localhost"
 		if r.Body == nil {
@@ -41,6 +49,7 @@ func (s *Server) do(r *http.Request) (*http.Response, error) {
 		s.ServeHTTP(w, r)
 		return w.Result(), nil
 	}
+	// Only for the first one: a listener for each watch would be a thousand of them.
 	s.listening.Do(func() {
 		s.listener = httptest.NewServer(s)
 		s.T.Cleanup(s.listener.Close)
@@ -88,8 +97,9 @@ func (c *Client) Try(method, path string, body any, header ...string) (int, map[
 	default:
 		in = strings.NewReader(string(tree.AppendJSON(nil, b)))
 	}
+	// A patch must say its type, and most tests mean this one.
 	if method == "PATCH" && len(header) == 0 {
-		header = []string{"Content-Type: " + api.MergePatchType}
+		header = []string{"Content-Type: " + MergePatch}
 	}
 	resp, err := c.Send(context.Background(), method, path, in, header...)
 	if err != nil {
@@ -102,6 +112,7 @@ func (c *Client) Try(method, path string, body any, header ...string) (int, map[
 	}
 	obj, _, err := tree.ParseJSONObject(text)
 	if err != nil {
+		// The 404 of a path that nobody serves, or a document in YAML.
 		obj = map[string]any{"text": string(text)}
 	}
 	return resp.StatusCode, obj
@@ -126,6 +137,7 @@ func (c *Client) Soon(what string, is func() bool) {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for begun := time.Now(); !is(); <-tick.C {
+		// However busy the machine is, a test has an end.
 		if time.Since(begun) > last {
 			c.T.Fatalf("not within %v: %s", last, what)
 		}
@@ -143,7 +155,7 @@ func (c *Client) busy() bool {
 	return time.Since(begun) > 10*time.Millisecond
 }
 
-// Missing returns a question for Soon: whether nothing is at a path.
+// Missing returns a question for Soon: whether nothing is at a path, be it that nobody serves it.
 func (c *Client) Missing(path string) func() bool {
 	return func() bool { code, _ := c.Try("GET", path, nil); return code == 404 }
 }
@@ -170,7 +182,7 @@ func (c *Client) Condition(name, typ string) map[string]any {
 	return nil
 }
 
-// Event is an event of a watch as a client reads it.
+// Event is an event of a watch as a client reads it. Obj is the object, or in an ERROR the Status.
 type Event struct {
 	Type string
 	Obj  map[string]any
@@ -194,11 +206,13 @@ type Watch struct {
 	lines *bufio.Scanner
 }
 
-// Watch begins one, which must be answered with 200.
+// Watch begins one, which must be answered with 200. It ends with the test t, or when the test
+// cancels it, in the middle of whatever comes.
 func (c *Client) Watch(t testing.TB, path string) *Watch {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), streamed{}, true))
 	t.Cleanup(cancel)
+	// The answer is there when the watch has written its header, before any event.
 	resp, err := c.Send(ctx, "GET", path, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -208,11 +222,12 @@ func (c *Client) Watch(t testing.TB, path string) *Watch {
 		t.Fatalf("watch %s: status %d", path, resp.StatusCode)
 	}
 	w := &Watch{Cancel: cancel, Resp: resp, t: t, lines: bufio.NewScanner(resp.Body)}
+	// A line is as long as the largest object, and the default is 64 KiB.
 	w.lines.Buffer(nil, 8<<20)
 	return w
 }
 
-// Take returns the next event, or false at the end.
+// Take returns the next event, or false at the end. It waits for as long as the watch goes on.
 func (w *Watch) Take() (Event, bool) {
 	if !w.lines.Scan() {
 		w.Err = w.lines.Err()

@@ -124,6 +124,7 @@ func Start(t testing.TB, c Config) *Server {
 // test ends.
 func (s *Server) bootstrap(fixtures []string) {
 	s.T.Helper()
+	// Not the test's context: that ends before the test's other watches and requests have.
 	ctx, cancel := context.WithCancel(context.Background())
 	run, err := controller.Start(ctx, s.API, controller.Own{CA: CA, Host: "127.0.0.1", Port: 6443, Fixtures: fixtures})
 	if err != nil {
@@ -181,6 +182,7 @@ func (s *Server) route() {
 	for _, server := range []string{"aggregator", "core", "extensions"} {
 		groups = append(groups, discovery.GroupsOf(s.API.Kinds, server)...)
 	}
+	// Before the first definition, which is put beside them.
 	s.Catalog.SetServers(groups, "127.0.0.1:6443", s.API.Kinds)
 	for _, d := range append(discovery.Documents(groups), discovery.GroupList()) {
 		s.routes.Handle("GET "+d.Root, s.Catalog.Serve(d.Root))
@@ -210,6 +212,7 @@ func (s *Server) serve(x *scope, w http.ResponseWriter, r *http.Request) (err er
 	if err = x.info.Resolve(r.Method, r.URL.Path, r.URL.RawQuery); err != nil {
 		return err
 	}
+	// As in the program: who asks is known before what is asked is judged.
 	if x.user, _, err = s.authn.Authenticate(r); err != nil {
 		return err
 	}
@@ -231,11 +234,13 @@ func (s *Server) find(r *http.Request, info *request.Info) (http.Handler, error)
 		return h, nil
 	}
 	if c := s.API.Customs.Lookup(info.APIGroup, info.APIVersion, info.Resource); c != nil && info.APIPrefix == "apis" {
+		// A path without a namespace is for all of them, which can only be looked at.
 		everywhere := info.Verb == "list" || info.Verb == "watch"
 		if c.Namespaced && (info.Namespace != "" || everywhere) || !c.Namespaced && info.Namespace == "" {
 			return c, nil
 		}
 	}
+	// Discovery of a group that only definitions have.
 	if serve, ok := s.Catalog.Document(strings.TrimSuffix(r.URL.Path, "/")); ok {
 		return serve, nil
 	}
@@ -244,9 +249,14 @@ func (s *Server) find(r *http.Request, info *request.Info) (http.Handler, error)
 	h.ServeHTTP(&none, r)
 	switch {
 	case none.code == http.StatusMethodNotAllowed:
-		return nil, &status.Error{Code: none.code, Reason: "MethodNotAllowed", Message: "the server does not allow this method on the requested resource"}
+		return nil, &status.Error{
+			Code: none.code, Reason: "MethodNotAllowed", Message: "the server does not allow this method on the requested resource",
+		}
+	// A group that a server has answers for itself, any other path is nobody's.
 	case info.IsResourceRequest && info.APIPrefix == "api":
-		return nil, &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: "the server could not find the requested resource"}
+		return nil, &status.Error{
+			Code: http.StatusNotFound, Reason: "NotFound", Message: "the server could not find the requested resource",
+		}
 	}
 	return nil, status.PlainText(http.StatusNotFound, "404 page not found")
 }
