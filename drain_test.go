@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"apichain/admin"
+	"apichain/internal/api/apitest"
 )
 
 // drained is the drain as GET shows it.
@@ -115,11 +116,11 @@ func TestDrain(t *testing.T) {
 func TestDrainEndsWatches(t *testing.T) {
 	g := newGate()
 	r := startProgram(t, func(s *Server) { _ = s.Handle("/slow", g) }, "--listen-admin=127.0.0.1:0", "--idle-timeout=100ms")
-	var open []*watchClient
+	var open []*apitest.Watch
 	for _, kind := range clientKinds {
-		c := &clients{r, kind, r.client(kind)}
+		c := r.clients(kind)
 		for range 3 {
-			open = append(open, c.watch(t, "/api/v1/namespaces/default/configmaps?watch=1&fieldSelector=metadata.name=later"))
+			open = append(open, c.Watch(t, "/api/v1/namespaces/default/configmaps?watch=1&fieldSelector=metadata.name=later"))
 		}
 	}
 	done := make(chan reply, 1)
@@ -144,18 +145,18 @@ func TestDrainEndsWatches(t *testing.T) {
 
 	r.setControl("drain", `{"endWatches":true}`)
 	for _, w := range open {
-		w.ended()
+		w.Ended()
 	}
 	r.quiet(t, func() bool { return r.drained().Remaining.Watches == 0 }, "the watches to be counted out")
 	if d := r.drained(); !d.EndWatches || d.Idle || d.Remaining.Requests != 1 || len(d.BlockedBy) != 1 || d.BlockedBy[0].AuditID != "mine" {
 		t.Errorf("with endWatches: %+v", d)
 	}
-	later := (&clients{r, "https", r.client("https")}).watch(t, "/api/v1/namespaces/default/configmaps?watch=1&fieldSelector=metadata.name=later")
+	later := (r.clients("https")).Watch(t, "/api/v1/namespaces/default/configmaps?watch=1&fieldSelector=metadata.name=later")
 	r.applied(t, configMap("default", "later", "1"))
-	if e := later.next(); e.typ == "" {
+	if e := later.Next(); e.Type == "" {
 		t.Errorf("a watch that comes later: %+v", e)
 	}
-	later.cancel()
+	later.Cancel()
 	close(g.release)
 	if got := await(t, "the slow request", done); got.status != 200 || got.body != "done" {
 		t.Errorf("the request: %+v", got)

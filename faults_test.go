@@ -16,6 +16,7 @@ import (
 
 	"apichain/admin"
 	"apichain/internal/api"
+	"apichain/internal/api/apitest"
 	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/tree"
@@ -108,7 +109,7 @@ func TestFaults(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			c := startFaults(t, kind)
-			made := revision(c.must(201, "POST", mapsPath, mapObject("one")))
+			made := revision(c.Must(201, "POST", mapsPath, mapObject("one")))
 			for _, tt := range cases {
 				what := tt.action + " " + tt.method + " " + tt.path
 				c.inject(`{"id":"f","action":` + tt.action + `}`)
@@ -134,8 +135,8 @@ func TestFaults(t *testing.T) {
 					t.Errorf("%s: counted %s", what, hits)
 				}
 				c.putFaults("")
-				o := c.must(200, "GET", one, nil)
-				if wrote := revision(o) != made; wrote != (tt.method == "PATCH" && tt.status == 200) || !c.missing(mapsPath+"/new")() {
+				o := c.Must(200, "GET", one, nil)
+				if wrote := revision(o) != made; wrote != (tt.method == "PATCH" && tt.status == 200) || !c.Missing(mapsPath+"/new")() {
 					t.Errorf("%s: the store has changed: %v", what, o)
 				}
 				made = revision(o)
@@ -188,7 +189,7 @@ func TestFaultCutsBodies(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			c := startFaults(t, kind)
-			c.must(201, "POST", mapsPath, map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "big"}, "data": map[string]any{"k": strings.Repeat("x", 200_000)}})
+			c.Must(201, "POST", mapsPath, map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "big"}, "data": map[string]any{"k": strings.Repeat("x", 200_000)}})
 			whole := c.get(kind, mapsPath+"/big").body
 			for _, n := range []int{1, 2047, 4096, 100_000, len(whole) - 1} {
 				c.inject(`{"id":"c","action":{"do":"cut","afterBytes":` + itoa(n) + `}}`)
@@ -199,15 +200,15 @@ func TestFaultCutsBodies(t *testing.T) {
 			}
 			// Written piece by piece: each event of a watch is one.
 			c.inject(`{"id":"c","match":{"verb":["watch"]},"action":{"do":"cut","afterBytes":300}}`)
-			w := c.watch(t, mapsPath+"?watch=1&resourceVersion="+revision(c.must(200, "GET", mapsPath, nil)))
+			w := c.Watch(t, mapsPath+"?watch=1&resourceVersion="+revision(c.Must(200, "GET", mapsPath, nil)))
 			for i := range 5 {
-				c.must(201, "POST", mapsPath, mapObject("o"+itoa(i)))
+				c.Must(201, "POST", mapsPath, mapObject("o"+itoa(i)))
 			}
-			b, err := io.ReadAll(w.resp.Body)
+			b, err := io.ReadAll(w.Resp.Body)
 			if err == nil || len(b) != 300 {
 				t.Errorf("a watch: %d bytes, %v", len(b), err)
 			}
-			c.soon("it is off the table", func() bool { return len(c.watchTable.list()) == 0 })
+			c.Soon("it is off the table", func() bool { return len(c.watchTable.list()) == 0 })
 		})
 	}
 }
@@ -239,25 +240,25 @@ func TestFaultsOnWatches(t *testing.T) {
 				for _, open := range []bool{false, true} {
 					what := fmt.Sprintf("%s, open before: %v", tt.name, open)
 					round++
-					path := mapsPath + "?watch=1&allowWatchBookmarks=true&labelSelector=round%3D" + itoa(round) + "&resourceVersion=" + revision(c.must(200, "GET", mapsPath, nil))
-					var w *watchClient
+					path := mapsPath + "?watch=1&allowWatchBookmarks=true&labelSelector=round%3D" + itoa(round) + "&resourceVersion=" + revision(c.Must(200, "GET", mapsPath, nil))
+					var w *apitest.Watch
 					if open {
-						w = c.watch(t, path)
-						c.soon("it is on the table", func() bool { return len(c.watchTable.list()) == 1 })
+						w = c.Watch(t, path)
+						c.Soon("it is on the table", func() bool { return len(c.watchTable.list()) == 1 })
 					}
 					c.inject(match + tt.action + `}`)
 					if !open {
-						w = c.watch(t, path)
+						w = c.Watch(t, path)
 					}
-					if got, want := w.resp.Header.Get(faultHeader), map[bool]string{false: "w"}[open]; got != want {
+					if got, want := w.Resp.Header.Get(faultHeader), map[bool]string{false: "w"}[open]; got != want {
 						t.Errorf("%s: header %q", what, got)
 					}
 					for i := range tt.events + 3 {
-						c.must(201, "POST", mapsPath, mapObject("r"+itoa(round)+"-"+itoa(i), map[string]any{"labels": map[string]any{"round": itoa(round)}}))
+						c.Must(201, "POST", mapsPath, mapObject("r"+itoa(round)+"-"+itoa(i), map[string]any{"labels": map[string]any{"round": itoa(round)}}))
 					}
-					var events []watchEvent
+					var events []apitest.Event
 					for {
-						e, more := w.take()
+						e, more := w.Take()
 						if !more {
 							break
 						}
@@ -268,21 +269,21 @@ func TestFaultsOnWatches(t *testing.T) {
 					n := len(events)
 					if tt.how == "expired" {
 						n--
-						if n < 0 || events[n].typ != "ERROR" || tree.Text(events[n].obj, "reason") != "Expired" || events[n].obj["code"] != int64(410) || !strings.HasPrefix(tree.Text(events[n].obj, "message"), "too old resource version: ") {
+						if n < 0 || events[n].Type != "ERROR" || tree.Text(events[n].Obj, "reason") != "Expired" || events[n].Obj["code"] != int64(410) || !strings.HasPrefix(tree.Text(events[n].Obj, "message"), "too old resource version: ") {
 							t.Errorf("%s: ended with %v", what, events)
 						}
 					}
 					if n != tt.events && !(timed && n > tt.events) {
 						t.Errorf("%s: %d events, want %d", what, n, tt.events)
 					}
-					if (w.err != nil) != (tt.how == "cut") {
-						t.Errorf("%s: ended with %v", what, w.err)
+					if (w.Err != nil) != (tt.how == "cut") {
+						t.Errorf("%s: ended with %v", what, w.Err)
 					}
 					if hits := c.fired(); hits != "w 1/1" {
 						t.Errorf("%s: counted %s", what, hits)
 					}
 					c.putFaults("")
-					c.soon("it is off the table", func() bool { return len(c.watchTable.list()) == 0 })
+					c.Soon("it is off the table", func() bool { return len(c.watchTable.list()) == 0 })
 				}
 			}
 		})
@@ -294,22 +295,22 @@ func TestFaultsOnWatches(t *testing.T) {
 func TestFaultsWithInitialEvents(t *testing.T) {
 	c := startFaults(t, "h2")
 	for i := range 5 {
-		c.must(201, "POST", mapsPath, mapObject("o"+itoa(i)))
+		c.Must(201, "POST", mapsPath, mapObject("o"+itoa(i)))
 	}
 	for n, action := range []string{`{"do":"drop-watch"}`, `{"do":"drop-watch","afterEvents":1}`, `{"do":"expired","afterEvents":2}`} {
 		c.inject(`{"action":` + action + `}`)
-		w := c.watch(t, mapsPath+"?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true")
+		w := c.Watch(t, mapsPath+"?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true")
 		for range n {
-			if e := w.next(); e.typ != "ADDED" {
+			if e := w.Next(); e.Type != "ADDED" {
 				t.Errorf("%s: got %v", action, e)
 			}
 		}
 		if n == 2 {
-			if e := w.next(); e.typ != "ERROR" {
+			if e := w.Next(); e.Type != "ERROR" {
 				t.Errorf("%s: got %v", action, e)
 			}
 		}
-		w.ended()
+		w.Ended()
 	}
 }
 
@@ -317,28 +318,28 @@ func TestFaultsWithInitialEvents(t *testing.T) {
 // same ones each time; and rules that are undone, or replaced, let go what they took.
 func TestFaultsTakeOpenWatchesInOrder(t *testing.T) {
 	c := startFaults(t, "https")
-	rev := revision(c.must(200, "GET", mapsPath, nil))
-	var watches []*watchClient
+	rev := revision(c.Must(200, "GET", mapsPath, nil))
+	var watches []*apitest.Watch
 	for i := range 5 {
-		watches = append(watches, c.watch(t, mapsPath+"?watch=1&resourceVersion="+rev))
-		c.soon("it is on the table", func() bool { return len(c.watchTable.list()) == i+1 })
+		watches = append(watches, c.Watch(t, mapsPath+"?watch=1&resourceVersion="+rev))
+		c.Soon("it is on the table", func() bool { return len(c.watchTable.list()) == i+1 })
 	}
 	c.inject(`{"id":"two","action":{"do":"drop-watch"},"count":2}`)
 	for _, w := range watches[:2] {
-		w.ended()
+		w.Ended()
 	}
 	if got := c.fired(); got != "two 5/2" {
 		t.Errorf("counted %s", got)
 	}
-	c.soon("three are left", func() bool { return len(c.watchTable.list()) == 3 })
+	c.Soon("three are left", func() bool { return len(c.watchTable.list()) == 3 })
 
 	// Taken, and let go: by DELETE, by other rules.
 	c.inject(`{"id":"all","action":{"do":"drop-watch","afterEvents":1}}`)
 	c.putFaults("")
 	for _, name := range []string{"a", "b"} {
-		c.must(201, "POST", mapsPath, mapObject(name))
+		c.Must(201, "POST", mapsPath, mapObject(name))
 		for _, w := range watches[2:] {
-			if e := w.next(); tree.Name(e.obj) != name {
+			if e := w.Next(); tree.Name(e.Obj) != name {
 				t.Errorf("after DELETE: got %v", e)
 			}
 		}
@@ -349,9 +350,9 @@ func TestFaultsTakeOpenWatchesInOrder(t *testing.T) {
 		t.Errorf("counted %s", got)
 	}
 	for i := range 3 {
-		c.must(201, "POST", mapsPath, mapObject("o"+itoa(i)))
+		c.Must(201, "POST", mapsPath, mapObject("o"+itoa(i)))
 		for _, w := range watches[2:] {
-			if e := w.next(); tree.Name(e.obj) != "o"+itoa(i) {
+			if e := w.Next(); tree.Name(e.Obj) != "o"+itoa(i) {
 				t.Errorf("got %v", e)
 			}
 		}
@@ -366,13 +367,13 @@ func TestFaultsTakeOpenWatchesInOrder(t *testing.T) {
 // whichever comes first.
 func TestFaultsMeetNewWatches(t *testing.T) {
 	c := startFaults(t, "h2")
-	rev := revision(c.must(200, "GET", mapsPath, nil))
+	rev := revision(c.Must(200, "GET", mapsPath, nil))
 	const rounds = 30
 	for range rounds {
-		begun := make(chan *watchClient, 1)
-		go func() { begun <- c.watch(t, mapsPath+"?watch=1&resourceVersion="+rev) }()
+		begun := make(chan *apitest.Watch, 1)
+		go func() { begun <- c.Watch(t, mapsPath+"?watch=1&resourceVersion="+rev) }()
 		c.inject(`{"id":"w","action":{"do":"drop-watch"}}`)
-		await(t, "the watch", begun).ended()
+		await(t, "the watch", begun).Ended()
 		if got := c.fired(); got != "w 1/1" {
 			t.Fatalf("counted %s", got)
 		}
@@ -391,10 +392,10 @@ func TestFaultRulesInOrder(t *testing.T) {
 		`{"action":{"do":"answer","status":500}}`)
 	var got []int
 	for range 3 {
-		code, _ := c.try("GET", mapsPath, nil)
+		code, _ := c.Try("GET", mapsPath, nil)
 		got = append(got, code)
 	}
-	code, _ := c.try("GET", mapsPath+"/x", nil)
+	code, _ := c.Try("GET", mapsPath+"/x", nil)
 	if got = append(got, code); !slices.Equal(got, []int{503, 503, 429, 429}) {
 		t.Errorf("answers %v", got)
 	}
@@ -477,9 +478,9 @@ func TestFaultSequenceOverTheWire(t *testing.T) {
 		var b strings.Builder
 		for range 30 {
 			if noise {
-				c.try("GET", mapsPath+"/x", nil)
+				c.Try("GET", mapsPath+"/x", nil)
 			}
-			code, _ := c.try("GET", mapsPath, nil)
+			code, _ := c.Try("GET", mapsPath, nil)
 			b.WriteString(map[int]string{200: ".", 503: "x"}[code])
 		}
 		var shown struct{ Seed json.Number }
@@ -511,7 +512,7 @@ func TestFaultCountsAreExact(t *testing.T) {
 	for range workers {
 		all.Go(func() {
 			for range each {
-				switch code, _ := c.try("GET", mapsPath, nil); code {
+				switch code, _ := c.Try("GET", mapsPath, nil); code {
 				case 503:
 					first.Add(1)
 				case 429:
@@ -538,7 +539,7 @@ func TestFaultDelayEnds(t *testing.T) {
 			delayed := func(send func()) chan struct{} {
 				done := make(chan struct{})
 				go func() { defer close(done); send() }()
-				c.soon("it is delayed", func() bool {
+				c.Soon("it is delayed", func() bool {
 					n := 0
 					for _, ch := range c.chains {
 						ch.table.each(func(x *exchange) {
@@ -577,20 +578,20 @@ func TestFaultDelayEnds(t *testing.T) {
 			})
 			cancel()
 			await(t, "the client", gone)
-			c.soon("its end is logged", func() bool { return c.err.has("ended=client-gone in=fault-injection") })
+			c.Soon("its end is logged", func() bool { return c.err.has("ended=client-gone in=fault-injection") })
 
 			// DELETE, and other rules.
-			undone := delayed(func() { c.must(200, "GET", mapsPath, nil) })
+			undone := delayed(func() { c.Must(200, "GET", mapsPath, nil) })
 			c.putFaults("")
 			await(t, "DELETE", undone)
 			c.inject(hour)
-			undone = delayed(func() { c.must(200, "GET", mapsPath, nil) })
+			undone = delayed(func() { c.Must(200, "GET", mapsPath, nil) })
 			c.inject(`{"action":{"do":"cut"}}`)
 			await(t, "other rules", undone)
 			c.inject(hour)
 
 			// A stop.
-			stopped := delayed(func() { c.must(201, "POST", mapsPath, mapObject("kept")) })
+			stopped := delayed(func() { c.Must(201, "POST", mapsPath, mapObject("kept")) })
 			begun := time.Now()
 			if code := c.stop(); code != exitDrained {
 				t.Errorf("exit code %d", code)
@@ -659,8 +660,8 @@ func TestFaultsAreShown(t *testing.T) {
 		t.Errorf("before: %s", got)
 	}
 	c.inject(`{"id":"f","match":{"verb":["get"]},"action":{"do":"answer","status":503}}`)
-	c.must(503, "GET", mapsPath+"/x", nil)
-	c.must(200, "GET", mapsPath, nil)
+	c.Must(503, "GET", mapsPath+"/x", nil)
+	c.Must(200, "GET", mapsPath, nil)
 	got, f := row()
 	if got != "fault-injection true " || f["rejected"] != 1.0 || f["answered"].(map[string]any)["503"] != 1.0 {
 		t.Errorf("on: %s %v", got, f)
@@ -672,7 +673,7 @@ func TestFaultsAreShown(t *testing.T) {
 		t.Errorf("index: %s", got.body)
 	}
 	c.putFaults("")
-	c.must(404, "GET", mapsPath+"/x", nil)
+	c.Must(404, "GET", mapsPath+"/x", nil)
 	if on, body := active(); on {
 		t.Errorf("after DELETE: %s", body)
 	}
@@ -680,8 +681,8 @@ func TestFaultsAreShown(t *testing.T) {
 	if got := c.putFaults(`{"rules":[{"action":{"do":"cut"}}],"expiresIn":"1ms"}`); got.status != 200 {
 		t.Fatal(got.body)
 	}
-	c.soon("they are over", func() bool { on, _ := active(); return !on })
-	c.must(404, "GET", mapsPath+"/x", nil)
+	c.Soon("they are over", func() bool { on, _ := active(); return !on })
+	c.Must(404, "GET", mapsPath+"/x", nil)
 	if got, _ := row(); got != "fault-injection false no rule is set" {
 		t.Errorf("after their time: %s", got)
 	}
@@ -690,7 +691,7 @@ func TestFaultsAreShown(t *testing.T) {
 	if got := c.putFaults(`{"rules":[{"action":{"do":"answer"}}]}`); got.status != 422 {
 		t.Errorf("%d %s", got.status, got.body)
 	}
-	c.must(503, "GET", mapsPath, nil)
+	c.Must(503, "GET", mapsPath, nil)
 }
 
 // TestFaultsPredicted: a dry run is told of what is sure, and moves no count.
@@ -752,7 +753,7 @@ func TestFaultsPredicted(t *testing.T) {
 func TestFaultsAreRecorded(t *testing.T) {
 	for _, kind := range clientKinds {
 		c := startFaults(t, kind, "-v=3")
-		c.must(201, "POST", mapsPath, mapObject("one"))
+		c.Must(201, "POST", mapsPath, mapObject("one"))
 		for action, want := range map[string]string{
 			`{"do":"answer","status":503}`:          "resp=503 bytes=%d ended=refused in=fault-injection",
 			`{"do":"expired"}`:                      "resp=410 bytes=%d ended=refused in=fault-injection",
@@ -774,7 +775,7 @@ func TestFaultsAreRecorded(t *testing.T) {
 			if strings.Contains(want, "%d") {
 				want = fmt.Sprintf(want, len(got.body))
 			}
-			c.soon(kind+" "+action+" is recorded: "+want, func() bool { return strings.Contains(c.err.String()[begun:], want) })
+			c.Soon(kind+" "+action+" is recorded: "+want, func() bool { return strings.Contains(c.err.String()[begun:], want) })
 		}
 	}
 }
@@ -828,14 +829,14 @@ func TestFaultsLeakNothing(t *testing.T) {
 	c := startFaults(t, "http")
 	before := goroutines()
 	c.inject(`{"id":"w","action":{"do":"drop-watch","afterMs":3600000}}`)
-	rev := revision(c.must(200, "GET", mapsPath, nil))
+	rev := revision(c.Must(200, "GET", mapsPath, nil))
 	for range 20 {
-		w := c.watch(t, mapsPath+"?watch=1&resourceVersion="+rev)
-		c.soon("it is on the table", func() bool { return len(c.watchTable.list()) == 1 })
+		w := c.Watch(t, mapsPath+"?watch=1&resourceVersion="+rev)
+		c.Soon("it is on the table", func() bool { return len(c.watchTable.list()) == 1 })
 		var f *fault
 		c.watchTable.each(func(r *watchRow) { f = r.x.fault.Load() })
-		w.cancel()
-		c.soon("it has ended", func() bool {
+		w.Cancel()
+		c.Soon("it has ended", func() bool {
 			n := 0
 			c.chain("http").table.each(func(*exchange) { n++ })
 			return n == 0
@@ -847,7 +848,7 @@ func TestFaultsLeakNothing(t *testing.T) {
 	c.putFaults("")
 	c.c.CloseIdleConnections()
 	http.DefaultClient.CloseIdleConnections()
-	c.soon("no goroutine is left", func() bool {
+	c.Soon("no goroutine is left", func() bool {
 		for id, stack := range goroutines() {
 			if before[id] == "" && (strings.Contains(stack, "fault") || strings.Contains(stack, "watching")) {
 				return false

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"apichain/internal/api/apitest"
 	"apichain/internal/store"
 )
 
@@ -94,7 +95,7 @@ func TestStoreOverHTTP(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.body), &w); err != nil || got.status != 200 || w.Deleted != 1 || w.Updated != 1 || w.Created != 0 || w.Generation == 0 || w.Revision < store.Revision {
 		t.Errorf("load: %d %s", got.status, got.body)
 	}
-	sameHeld(t, r.held(), want)
+	apitest.SameContents(t, r.held(), want)
 
 	got = r.change("POST", "/admin/v1/reset", "{}", "User-Agent: curl/8")
 	if err := json.Unmarshal([]byte(got.body), &w); err != nil || got.status != 200 || w.Deleted == 0 {

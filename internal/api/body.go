@@ -7,10 +7,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"apichain/internal/field"
 	"apichain/internal/kinds"
@@ -19,15 +17,38 @@ import (
 	"apichain/internal/tree"
 )
 
-// What a request says in its body and in its options.
+// The body of a write becomes a tree in three layers, each of which may refuse it:
+//
+//	bytes     at most maxBody of them, whatever Content-Length says          readBody
+//	a tree    JSON, YAML, or protobuf of a kind whose types are known        readObject
+//	an object of the right kind, without fields that its type does not have  readNew, readTyped
+//
+// Fields that the type does not have are no reason to refuse an object, unless the client asks
+// for that with fieldValidation; keys that come twice are treated like them. Upstream counts
+// both as decoding: that is why their messages say that the object "cannot be handled as" what
+// it is. A field with a value of a wrong type is always refused.
+//
+// A body that is empty, or white space, is no object: whether one must be there is for the
+// reader to say.
 
-// jsonTypes are the media types of bodies, as messages list them.
-const bodyTypes = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
-
+// ProtobufMedia is the media type of protobuf in upstream's envelope. It is read for built-in
+// kinds, and never written.
 const ProtobufMedia = "application/vnd.kubernetes.protobuf"
 
+// bodyTypes lists the media types of bodies, as messages do.
+const bodyTypes = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+
+// noJSON begins upstream's reason for a body in which it cannot even look for the kind.
+const noJSON = "couldn't get version/kind; json parse error: "
+
+// protobufAdvice tells a Go client that sends protobuf of a custom resource what to do.
+const protobufAdvice = `this kind is not read from protobuf: set rest.Config.ContentConfig.ContentType = "application/json"`
+
+// maxKeptBody is the capacity, in bytes, up to which the buffer of a body is used again.
+const maxKeptBody = 64 << 10
+
 // readBody reads the whole body, at most maxBody bytes. The slice is the caller's until it
-// gives it back with putBody.
+// gives it back with putBody, which it need not do.
 func (s *API) readBody(req *http.Request) (*[]byte, error) {
 	if req.ContentLength > maxBody {
 		return nil, bodyTooLarge()
@@ -40,7 +61,7 @@ func (s *API) readBody(req *http.Request) (*[]byte, error) {
 	if n := int(req.ContentLength) + 1; n > cap(b) { // one more, so that the end is seen without growing
 		b = make([]byte, 0, n)
 	}
-	if req.Body == nil {
+	if req.Body == nil { // a call of the program itself
 		*buffer = b
 		return buffer, nil
 	}
@@ -51,12 +72,14 @@ func (s *API) readBody(req *http.Request) (*[]byte, error) {
 		n, err := req.Body.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
 		switch {
-		case len(b) > maxBody:
+		case len(b) > maxBody: // a chunked body, which says no length
 			return nil, bodyTooLarge()
 		case errors.Is(err, io.EOF):
 			*buffer = b
 			return buffer, nil
 		case err != nil:
+			// The chain may have put a reader in front that fails in its own words, as when
+			// the request's time is over.
 			var e *status.Error
 			if errors.As(err, &e) {
 				return nil, e
@@ -66,121 +89,96 @@ func (s *API) readBody(req *http.Request) (*[]byte, error) {
 	}
 }
 
+// putBody gives a buffer of readBody back. Nothing may refer to its bytes any more. A large one
+// is left to the garbage collector, so that a few large bodies do not stay for ever.
 func (s *API) putBody(b *[]byte) {
-	if cap(*b) <= 64<<10 {
+	if cap(*b) <= maxKeptBody {
 		s.bodies.Put(b)
 	}
 }
 
+// bodyTooLarge returns the 413 for a body of more than maxBody bytes.
 func bodyTooLarge() *status.Error {
-	return &status.Error{Code: http.StatusRequestEntityTooLarge, Reason: "RequestEntityTooLarge", Message: "Request entity too large: limit is " + strconv.Itoa(maxBody)}
+	return &status.Error{
+		Code:    http.StatusRequestEntityTooLarge,
+		Reason:  "RequestEntityTooLarge",
+		Message: "Request entity too large: limit is " + strconv.Itoa(maxBody),
+	}
 }
 
+// unsupportedType returns the 415 for a body of another media type than the accepted ones, which
+// are a list as the message shows it.
 func unsupportedType(accepted string) *status.Error {
-	return &status.Error{Code: http.StatusUnsupportedMediaType, Reason: "UnsupportedMediaType", Message: "the body of the request was in an unknown format - accepted media types include: " + accepted}
+	return &status.Error{
+		Code:    http.StatusUnsupportedMediaType,
+		Reason:  "UnsupportedMediaType",
+		Message: "the body of the request was in an unknown format - accepted media types include: " + accepted,
+	}
 }
 
-// readObject reads the object in the body. problems is what strict checking found in the
-// text itself: keys that come twice.
+// readObject reads the tree in the body, nil if the body is empty. typ is needed for protobuf
+// alone, and nil for kinds that have none; kind is for messages. problems is what strict checking
+// finds in the text itself, each in the words that the client gets: keys that come twice.
 func (q *Call) readObject(typ *kinds.Type, kind string) (obj map[string]any, problems []string, err error) {
 	body, err := q.api.readBody(q.req)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer q.api.putBody(body)
-	contentType := "application/json"
+	contentType := "application/json" // unless the client says otherwise (upstream)
 	if v := q.req.Header["Content-Type"]; len(v) > 0 && v[0] != "" {
 		contentType = request.MediaType(v[0])
 	}
-	const noJSON = "couldn't get version/kind; json parse error: "
-	unreadable := func(what string, err error) error { return unrecognized(kind, what+err.Error(), *body) }
 	switch {
+	// Before the type is looked at: a DELETE often says a type and sends nothing.
 	case len(bytes.TrimSpace(*body)) == 0:
 		return nil, nil, nil
 	case contentType == "application/json":
-		obj, problems, err = tree.ParseJSONObject(*body)
-		for i := range problems {
-			problems[i] = "duplicate field " + strconv.Quote(problems[i])
-		}
-		if err != nil {
-			return nil, nil, unreadable(noJSON, err)
-		}
+		return parseJSONBody(*body, kind)
 	case contentType == "application/yaml" || contentType == "text/yaml":
-		v, repeated, err := tree.ParseYAMLObject(*body)
-		if err != nil {
-			return nil, nil, unreadable("error converting YAML to JSON: ", err)
-		}
-		o, ok := v.(map[string]any)
-		if !ok {
-			return nil, nil, unreadable(noJSON, errors.New("json: cannot unmarshal "+tree.TypeName(v)+" into Go value of type map[string]interface {}"))
-		}
-		obj, problems = o, repeated
+		return parseYAMLBody(*body, kind)
 	case contentType == ProtobufMedia && typ != nil:
 		if obj, err = decodeObjectProtobuf(*body, typ); err != nil {
-			return nil, nil, unreadable("", err)
+			return nil, nil, unrecognized(kind, err.Error(), *body)
 		}
+		return obj, nil, nil
 	case contentType == ProtobufMedia:
 		e := unsupportedType("application/json, application/yaml")
 		e.Message += "; " + protobufAdvice
 		return nil, nil, e
-	default:
-		return nil, nil, unsupportedType(bodyTypes)
+	}
+	return nil, nil, unsupportedType(bodyTypes)
+}
+
+// parseJSONBody parses a body that says it is JSON.
+func parseJSONBody(body []byte, kind string) (obj map[string]any, problems []string, err error) {
+	obj, problems, err = tree.ParseJSONObject(body)
+	if err != nil {
+		return nil, nil, unrecognized(kind, noJSON+err.Error(), body)
+	}
+	// YAML's parser says where a key comes twice; JSON's gives the path alone.
+	for i := range problems {
+		problems[i] = "duplicate field " + strconv.Quote(problems[i])
 	}
 	return obj, problems, nil
 }
 
-// readTyped reads a body that is no object of the resource: options, or what a subresource
-// takes. The result is nil where there is no body. A value of a wrong type is refused, since
-// nothing here may be taken for what it is not.
-func (q *Call) readTyped(typ *kinds.Type, kind string) (map[string]any, error) {
-	obj, problems, err := q.readObject(typ, kind)
-	if obj == nil {
-		return nil, err
+// parseYAMLBody parses a body that says it is YAML.
+func parseYAMLBody(body []byte, kind string) (obj map[string]any, problems []string, err error) {
+	v, problems, err := tree.ParseYAMLObject(body)
+	if err != nil {
+		return nil, nil, unrecognized(kind, "error converting YAML to JSON: "+err.Error(), body)
 	}
-	for _, f := range [...]string{"kind", "apiVersion"} {
-		if err := wantText(obj, f); err != nil {
-			return nil, err
-		}
+	obj, ok := v.(map[string]any)
+	if !ok {
+		why := "json: cannot unmarshal " + tree.TypeName(v) + " into Go value of type map[string]interface {}"
+		return nil, nil, unrecognized(kind, noJSON+why, body)
 	}
-	version := tree.Text(obj, "apiVersion")
-	if given := tree.Text(obj, "kind"); given != "" && given != kind {
-		return nil, status.BadRequest("no kind " + strconv.Quote(given) + " is registered for version " + strconv.Quote(version) + " in scheme")
-	}
-	_, version, _ = strings.Cut(version, "/")
-	unknown, err := kinds.Prune(typ, obj)
-	return obj, q.pruned(kind, cmp.Or(version, "v1"), problems, unknown, err)
+	return obj, problems, nil
 }
 
-// wantText refuses what is no string where one must be, or nothing.
-func wantText(obj map[string]any, field string) error {
-	switch v := obj[field].(type) {
-	case nil, string:
-		return nil
-	default:
-		return status.BadRequest("couldn't get version/kind; json parse error: json: cannot unmarshal " + tree.TypeName(v) + " into Go struct field ." + field + " of type string")
-	}
-}
-
-// unrecognized is the 400 for a body that is no object at all.
-func unrecognized(kind, why string, body []byte) error {
-	const most = 30 // bytes of the body that are shown
-	shown, more := body, ""
-	if len(body) > most {
-		shown, more = body[:most], " ..."
-	}
-	text := string(shown)
-	switch {
-	case len(body) == 0:
-		text = "<empty>"
-	case body[0] != '{':
-		text = hex.EncodeToString(shown)
-	}
-	return status.BadRequest("the object provided is unrecognized (must be of type " + kind + "): " + why + " (" + text + more + ")")
-}
-
-const protobufAdvice = `this kind is not read from protobuf: set rest.Config.ContentConfig.ContentType = "application/json"`
-
-// decodeObjectProtobuf reads upstream's envelope and the object in it.
+// decodeObjectProtobuf reads upstream's envelope and the object in it, which may be JSON: some
+// clients wrap it so. Kind and apiVersion are those of the envelope, since a message has none.
 func decodeObjectProtobuf(b []byte, typ *kinds.Type) (map[string]any, error) {
 	apiVersion, kind, raw, contentType, err := kinds.DecodeEnvelope(b)
 	if err != nil {
@@ -198,60 +196,16 @@ func decodeObjectProtobuf(b []byte, typ *kinds.Type) (map[string]any, error) {
 	return obj, nil
 }
 
-// writeOptions reads what every write may say: options names the kind in messages.
-func (q *Call) writeOptions(options string) error {
-	q.strict = "Warn"
-	if q.query == nil {
-		return nil
-	}
-	var errs []field.Error
-	if v := q.query["dryRun"]; len(v) > 0 {
-		for _, s := range v {
-			if s != "All" {
-				errs = append(errs, field.NotSupported("dryRun", v, "All"))
-				break
-			}
-		}
-		q.dryRun = true
-	}
-	errs = append(errs, managerErrors(q.param("fieldManager"))...)
-	if v := q.param("fieldValidation"); v != "" {
-		if !slices.Contains([]string{"Ignore", "Warn", "Strict"}, v) {
-			errs = append(errs, field.NotSupported("fieldValidation", v, "Ignore", "Strict", "Warn"))
-		}
-		q.strict = v
-	}
-	if options == "PatchOptions" && q.query.Has("force") {
-		errs = append(errs, field.Forbidden("force", "may not be specified for non-apply patch"))
-	}
-	if len(errs) > 0 {
-		return status.Invalid("meta.k8s.io", options, "", errs)
-	}
-	return nil
-}
-
-func managerErrors(manager string) (errs []field.Error) {
-	if len(manager) > 128 {
-		errs = append(errs, field.TooLong("fieldManager", 128))
-	}
-	for i, c := range manager {
-		if !unicode.IsPrint(c) {
-			errs = append(errs, field.Invalid("fieldManager", manager, "should only contain printable characters (at "+strconv.Itoa(i)+")"))
-			break
-		}
-	}
-	return errs
-}
-
-// readNew reads and checks the object of a create or an update as far as it concerns the
-// body alone: its kind, unknown fields, repeated keys.
+// readNew reads the object of a create or an update and checks it as far as it concerns the
+// body alone: its kind, its types, unknown fields, repeated keys. After it, obj is pruned and
+// says the kind and version of the path.
 func (q *Call) readNew() (map[string]any, error) {
 	obj, problems, err := q.readObject(q.Type, q.Kind)
 	if err != nil {
 		return nil, err
 	}
 	if obj == nil {
-		return nil, unrecognized(q.Kind, "couldn't get version/kind; json parse error: unexpected end of JSON input", nil)
+		return nil, unrecognized(q.Kind, noJSON+"unexpected end of JSON input", nil)
 	}
 	if err := q.checkKind(obj); err != nil {
 		return nil, err
@@ -259,65 +213,144 @@ func (q *Call) readNew() (map[string]any, error) {
 	return obj, q.prune(obj, problems)
 }
 
-// checkKind sees to it that obj says the kind and version of the path. A built-in kind may
-// leave them out.
+// readTyped reads a body that is no object of the resource: options, or what a subresource
+// takes. The result is nil where there is no body. It may leave out kind and apiVersion.
+func (q *Call) readTyped(typ *kinds.Type, kind string) (map[string]any, error) {
+	obj, problems, err := q.readObject(typ, kind)
+	if obj == nil {
+		return nil, err
+	}
+	// A value of a wrong type must not be taken for none: options would lose a condition.
+	if err := cmp.Or(wantText(obj, "kind"), wantText(obj, "apiVersion")); err != nil {
+		return nil, err
+	}
+	version := tree.Text(obj, "apiVersion")
+	if given := tree.Text(obj, "kind"); given != "" && given != kind {
+		why := "no kind " + strconv.Quote(given) + " is registered for version " + strconv.Quote(version) + " in scheme"
+		return nil, status.BadRequest(why)
+	}
+	// Messages show the version alone. Any group will do, as upstream has options in all of them.
+	_, version, _ = strings.Cut(version, "/")
+	unknown, err := kinds.Prune(typ, obj)
+	return obj, q.reportProblems(kind, cmp.Or(version, "v1"), problems, unknown, err)
+}
+
+// wantText returns the 400 for a field that is neither a string nor missing.
+func wantText(obj map[string]any, field string) error {
+	switch v := obj[field].(type) {
+	case nil, string:
+		return nil
+	default:
+		why := "json: cannot unmarshal " + tree.TypeName(v) + " into Go struct field ." + field + " of type string"
+		return status.BadRequest(noJSON + why)
+	}
+}
+
+// unrecognized returns the 400 for a body that is no object at all. It shows the beginning of
+// the body, in hex unless that looks like JSON.
+func unrecognized(kind, why string, body []byte) error {
+	const most = 30 // bytes that are shown
+	shown, more := body, ""
+	if len(body) > most {
+		shown, more = body[:most], " ..."
+	}
+	text := string(shown)
+	switch {
+	case len(body) == 0:
+		text = "<empty>"
+	case body[0] != '{':
+		text = hex.EncodeToString(shown)
+	}
+	return status.BadRequest("the object provided is unrecognized (must be of type " + kind + "): " + why + " (" + text + more + ")")
+}
+
+// checkKind refuses an object of another kind or version than the path's, and makes obj say
+// both. A built-in kind may leave them out; a custom one must say its kind. The texts differ
+// between the two because upstream decodes built-in kinds by a registry of types, and says
+// first what is not in that.
 func (q *Call) checkKind(obj map[string]any) error {
 	if err := cmp.Or(wantText(obj, "kind"), wantText(obj, "apiVersion")); err != nil {
 		return err
 	}
 	kind, version := tree.Text(obj, "kind"), tree.Text(obj, "apiVersion")
+	cannot := func(kind, version, why string) error {
+		return status.BadRequest(kind + " in version " + strconv.Quote(version) + " cannot be handled as a " + q.Kind + ": " + why)
+	}
 	switch {
 	case kind == "" && q.custom:
-		text := string(tree.AppendJSON(nil, obj))
-		if len(text) > 200 {
-			text = text[:200]
-		}
-		return status.BadRequest("the object provided is unrecognized (must be of type " + q.Kind + "): Object 'Kind' is missing in '" + text + "'")
+		return q.missingKind(obj)
+	// A version of which nobody has heard; with one that is served somewhere it is the next case.
 	case version != "" && version != q.apiVersion() && !q.custom && q.api.ForKind(version, cmp.Or(kind, q.Kind)) == nil:
 		kind = cmp.Or(kind, q.Kind)
 		_, v := splitAPIVersion(version)
-		return status.BadRequest(kind + " in version " + strconv.Quote(v) + " cannot be handled as a " + q.Kind + ": no kind " + strconv.Quote(kind) + " is registered for version " + strconv.Quote(version))
+		return cannot(kind, v, "no kind "+strconv.Quote(kind)+" is registered for version "+strconv.Quote(version))
 	case version != "" && version != q.apiVersion():
-		return status.BadRequest("the API version in the data (" + version + ") does not match the expected API version (" + q.apiVersion() + ")")
+		return q.wrongVersion(version)
 	case kind != "" && kind != q.Kind && q.custom:
 		return status.Invalid(q.Group, kind, tree.Name(obj), []field.Error{field.Invalid("kind", kind, "must be "+q.Kind)})
 	case kind != "" && kind != q.Kind:
-		return status.BadRequest(kind + " in version " + strconv.Quote(q.Version) + " cannot be handled as a " + q.Kind + ": the kind of the object is not the one of the path")
+		return cannot(kind, q.Version, "the kind of the object is not the one of the path")
 	}
+	// Stored objects say both, whatever the client left out.
 	obj["kind"], obj["apiVersion"] = q.Kind, q.apiVersion()
 	return nil
 }
 
-// prune takes out what the type does not have and says so, as fieldValidation asks.
-func (q *Call) prune(obj map[string]any, problems []string) error {
-	unknown, err := q.shape.Prune(obj)
-	return q.pruned(q.Kind, q.Version, problems, unknown, err)
+// missingKind returns the 400 for a custom object that does not say its kind. It shows the
+// first 200 bytes of the object.
+func (q *Call) missingKind(obj map[string]any) error {
+	text := string(tree.AppendJSON(nil, obj))
+	if len(text) > 200 {
+		text = text[:200]
+	}
+	why := "Object 'Kind' is missing in '" + text + "'"
+	return status.BadRequest("the object provided is unrecognized (must be of type " + q.Kind + "): " + why)
 }
 
-// pruned says what strict reading of an object of a kind has found.
-func (q *Call) pruned(kind, version string, problems, unknown []string, err error) error {
-	unfit := func(why string) error {
-		if kind != deleteOptionsKind { // of which upstream says the rest alone
-			why = kind + " in version " + strconv.Quote(version) + " cannot be handled as a " + kind + ": " + why
-		}
-		return status.BadRequest(why)
-	}
+// wrongVersion returns the 400 for an object of a known kind in another version than the path's.
+func (q *Call) wrongVersion(version string) error {
+	why := "does not match the expected API version (" + q.apiVersion() + ")"
+	return status.BadRequest("the API version in the data (" + version + ") " + why)
+}
+
+// prune takes out what the type does not have and says so, with the problems that were found
+// before, as fieldValidation asks.
+func (q *Call) prune(obj map[string]any, problems []string) error {
+	unknown, err := q.shape.Prune(obj)
+	return q.reportProblems(q.Kind, q.Version, problems, unknown, err)
+}
+
+// reportProblems does what fieldValidation asks about problems and about unknown fields, which
+// are paths. err says that a value does not fit its type, and goes before all of them.
+func (q *Call) reportProblems(kind, version string, problems, unknown []string, err error) error {
 	if err != nil {
-		return unfit(err.Error())
+		return cannotDecode(kind, version, err.Error())
 	}
+	// One list, so that strict validation names all of them: repeated keys first (upstream).
 	for _, path := range unknown {
 		problems = append(problems, "unknown field "+strconv.Quote(path))
 	}
-	if len(problems) == 0 {
-		return nil
+	if len(problems) > 0 && q.strict == "Strict" {
+		return cannotDecode(kind, version, "strict decoding error: "+strings.Join(problems, ", "))
 	}
-	switch q.strict {
-	case "Strict":
-		return unfit("strict decoding error: " + strings.Join(problems, ", "))
-	case "Warn":
-		for _, p := range problems {
-			q.scope.Warn("", p)
-		}
-	}
+	q.warnOf(problems)
 	return nil
+}
+
+// cannotDecode returns the 400 for an object whose fields do not fit its kind.
+func cannotDecode(kind, version, why string) error {
+	if kind != deleteOptionsKind { // of which upstream says the rest alone
+		why = kind + " in version " + strconv.Quote(version) + " cannot be handled as a " + kind + ": " + why
+	}
+	return status.BadRequest(why)
+}
+
+// warnOf sends a warning for each problem, if fieldValidation is Warn.
+func (q *Call) warnOf(problems []string) {
+	if q.strict != "Warn" {
+		return
+	}
+	for _, p := range problems {
+		q.scope.Warn("", p)
+	}
 }

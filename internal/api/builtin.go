@@ -278,34 +278,32 @@ func (r *Resource) operationName(f servedForm) string {
 // authorization.
 func (s *API) Internal(r *Resource, verb, namespace, name, subresource string) *Call {
 	info := &request.Info{IsResourceRequest: true, Verb: verb, APIGroup: r.Group, APIVersion: r.Version, Namespace: namespace, Resource: r.Plural, Name: name, Subresource: subresource}
-	q := &Call{Resource: r, req: &http.Request{}, scope: request.From(context.Background()), info: info, name: name, strict: "Ignore"}
+	q := &Call{Resource: r, req: &http.Request{}, scope: request.From(context.Background()), info: info, name: name, options: options{strict: "Ignore"}}
 	if r.Namespaced {
 		q.namespace = namespace
 	}
 	return q
 }
 
-// Modify changes the object of an internal call until nobody else does meanwhile. change
-// gets a tree of its own each time; false leaves the object as it is. The result is nil when
-// there is no such object, or it has gone with the change.
-func (q *Call) Modify(ctx context.Context, change func(obj map[string]any) bool) (*store.Object, error) {
-	for ctx.Err() == nil {
-		sn := q.Bucket.Now()
-		old := sn.Get(q.Resource.Key(q.namespace, q.name))
-		if old == nil {
-			return nil, nil
+// Modify changes the object of an internal call until nobody else does meanwhile, or ctx ends.
+// change gets a tree of its own each time; false leaves the object as it is. The result is nil
+// when there is no such object, or it has gone with the change.
+func (q *Call) Modify(ctx context.Context, change func(obj map[string]any) bool) (o *store.Object, err error) {
+	err = q.retry(forever, func(old *store.Object) error {
+		if o = nil; ctx.Err() != nil || old == nil {
+			return ctx.Err()
 		}
-		next := q.decode(old)
-		if !change(next) {
-			return old, nil
+		w := write{Call: q, old: old, next: q.decode(old)}
+		if !change(w.next) {
+			o = old
+			return nil
 		}
-		done, err := q.replace(old, q.decode(old), next)
-		var raced *store.Conflict
-		if !errors.As(err, &raced) {
-			return done, err
-		}
-	}
-	return nil, ctx.Err()
+		w.was = q.decode(old)
+		err := w.replace()
+		o = w.done
+		return err
+	})
+	return o, err
 }
 
 // Apply creates obj, or puts it in the place of the object of its name, with all checks that

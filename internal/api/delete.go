@@ -13,26 +13,55 @@ import (
 	"apichain/internal/tree"
 )
 
-// DeleteOptions is what a delete asks for.
+// A delete removes an object at once, unless something holds it: finalizers of its own, one that
+// the propagation policy of the delete adds, or its kind (a namespace stays until it is empty).
+// Then it is only marked, by a deletionTimestamp, and answered as it is now; whoever writes it
+// without its last finalizer removes it (commit). So there are three ends:
+//
+//	held by nothing           removed           200 and a Status, or the object for kinds that return it
+//	held, not marked yet      marked            200 and the object
+//	held and marked already   left as it is     200 and the object, unless the policy changes the finalizers
+//
+// The policy says what becomes of the objects whose owner this one is. It works by finalizers
+// alone: the garbage collector sees them on a marked owner, does what they ask, and takes them
+// off. No kind here has a grace period: gracePeriodSeconds is read and means nothing.
+
+// DeleteOptions says how to delete. The zero value sets no condition, and leaves dependents to
+// the garbage collector, which deletes them afterwards.
 type DeleteOptions struct {
-	UID, ResourceVersion *string // preconditions
-	Propagation          string  // "" is the resource's default: Background
-	orphanGiven          bool
-	orphan               bool
+	// UID and ResourceVersion are preconditions: an object of which they do not hold is a
+	// conflict. nil asks for nothing; a pointer to "" never holds.
+	UID, ResourceVersion *string
+
+	// Propagation is one of the three policies, or "", which leaves the finalizers for
+	// dependents as they are. It is Background for an object that has none.
+	Propagation string
+
+	// orphanDependents is the option that Propagation has replaced; orphanGiven says that the
+	// client gave it, which may change the code of the answer.
+	orphanDependents, orphanGiven bool
 }
 
+// The propagation policies: delete dependents first, delete them afterwards, leave them.
 const (
 	PropagationForeground = "Foreground"
 	PropagationBackground = "Background"
 	PropagationOrphan     = "Orphan"
-	FinalizerForeground   = "foregroundDeletion"
-	FinalizerOrphan       = "orphan"
-	deleteOptionsKind     = "DeleteOptions"
-	scaleType             = "autoscaling.Scale"
-	deleteOptionsType     = "meta.DeleteOptions"
 )
 
-// readDeleteOptions reads them from the body, or without one from the query.
+// The finalizers by which two of the policies work. The server sets and removes them itself.
+const (
+	FinalizerForeground = "foregroundDeletion"
+	FinalizerOrphan     = "orphan"
+)
+
+const (
+	deleteOptionsKind = "DeleteOptions"
+	deleteOptionsType = "meta.DeleteOptions"
+)
+
+// readDeleteOptions reads the options from the body, or if there is none from the query: one
+// hides the other. Those that every write has are in the query in any case.
 func (q *Call) readDeleteOptions() (o DeleteOptions, err error) {
 	if err := q.writeOptions(deleteOptionsKind); err != nil {
 		return o, err
@@ -43,27 +72,38 @@ func (q *Call) readDeleteOptions() (o DeleteOptions, err error) {
 		return o, err
 	}
 	if obj == nil {
-		obj = map[string]any{}
-		if v := q.param("gracePeriodSeconds"); v != "" {
-			n, err := strconv.ParseInt(v, 10, 64)
-			if err != nil {
-				return o, status.BadRequest("strconv.ParseInt: parsing " + strconv.Quote(v) + ": invalid syntax")
-			}
-			obj["gracePeriodSeconds"] = n // no kind has any: all objects are gone at once
-		}
-		if v := q.param("propagationPolicy"); v != "" {
-			obj["propagationPolicy"] = v
-		}
-		if v, given := q.flag("orphanDependents"); given {
-			obj["orphanDependents"] = v
+		if obj, err = q.queryDeleteOptions(); err != nil {
+			return o, err
 		}
 	}
 	return o, q.fillDeleteOptions(&o, obj)
 }
 
+// queryDeleteOptions returns the options in the query, as the body would say them. Preconditions
+// can be given in a body only.
+func (q *Call) queryDeleteOptions() (map[string]any, error) {
+	obj := map[string]any{}
+	if v := q.param("gracePeriodSeconds"); v != "" {
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil {
+			return nil, status.BadRequest("strconv.ParseInt: parsing " + strconv.Quote(v) + ": invalid syntax")
+		}
+		obj["gracePeriodSeconds"] = n
+	}
+	if v := q.param("propagationPolicy"); v != "" {
+		obj["propagationPolicy"] = v
+	}
+	if v, given := q.flag("orphanDependents"); given {
+		obj["orphanDependents"] = v
+	}
+	return obj, nil
+}
+
+// fillDeleteOptions takes the options from obj, and dryRun for the call. It returns one 422 for
+// all that is wrong with them.
 func (q *Call) fillDeleteOptions(o *DeleteOptions, obj map[string]any) error {
 	var errs []field.Error
-	o.orphan, o.orphanGiven = obj["orphanDependents"].(bool)
+	o.orphanDependents, o.orphanGiven = obj["orphanDependents"].(bool)
 	if v, given := tree.At(obj, "preconditions", "uid").(string); given {
 		o.UID = &v
 	}
@@ -80,21 +120,24 @@ func (q *Call) fillDeleteOptions(o *DeleteOptions, obj map[string]any) error {
 	switch o.Propagation {
 	case "", PropagationForeground, PropagationBackground, PropagationOrphan:
 	default:
-		errs = append(errs, field.NotSupported("propagationPolicy", o.Propagation, PropagationForeground, PropagationBackground, PropagationOrphan, "nil"))
+		policies := []string{PropagationForeground, PropagationBackground, PropagationOrphan, "nil"}
+		errs = append(errs, field.NotSupported("propagationPolicy", o.Propagation, policies...))
 	}
 	if o.orphanGiven && o.Propagation != "" {
-		errs = append(errs, field.Invalid("propagationPolicy", o.Propagation, "orphanDependents and deletionPropagation cannot be both set"))
+		why := "orphanDependents and deletionPropagation cannot be both set"
+		errs = append(errs, field.Invalid("propagationPolicy", o.Propagation, why))
 	}
 	if len(errs) > 0 {
 		return status.Invalid("meta.k8s.io", deleteOptionsKind, "", errs)
 	}
-	if o.orphanGiven && o.orphan {
+	// Not to orphan is no policy: the kind's own remains.
+	if o.orphanDependents {
 		o.Propagation = PropagationOrphan
 	}
 	return nil
 }
 
-// delete removes an object, or marks it where something holds it.
+// delete serves DELETE of an object.
 func (q *Call) delete() error {
 	o, err := q.readDeleteOptions()
 	if err != nil {
@@ -104,102 +147,144 @@ func (q *Call) delete() error {
 	if err != nil {
 		return err
 	}
-	code := http.StatusOK
-	if !gone && o.orphanGiven && !o.orphan {
-		code = http.StatusAccepted
-	}
 	if gone && !q.ReturnsDeleted {
-		details := map[string]any{"name": q.name, "kind": q.Plural, "uid": tree.Text(obj, "metadata", "uid")}
-		if q.Group != "" {
-			details["group"] = q.Group
-		}
-		q.form.kind = formObject
-		return q.sendTree(code, map[string]any{"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{}, "status": "Success", "details": details})
+		return q.answerDeleted(tree.Text(obj, "metadata", "uid"))
+	}
+	code := http.StatusOK
+	// Upstream's one 202: who used the old option to wait for dependents learns that there is
+	// something to wait for.
+	if !gone && o.orphanGiven && !o.orphanDependents {
+		code = http.StatusAccepted
 	}
 	return q.answerTree(code, obj)
 }
 
-// Delete does it. obj is the object's last state; gone says that it is removed, or
-// with dryRun that it would be.
-func (q *Call) Delete(o *DeleteOptions) (obj map[string]any, gone bool, err error) {
-	for {
-		sn := q.Bucket.Now()
-		old := sn.Get(q.Resource.Key(q.namespace, q.name))
-		if old == nil {
-			return nil, false, q.notFound(q.name)
-		}
-		if o.UID != nil && *o.UID != old.Meta.UID {
-			return nil, false, q.kindConflict(q.name, "the UID in the precondition ("+*o.UID+") does not match the UID in record ("+old.Meta.UID+"). The object might have been deleted and then recreated")
-		}
-		if rev := strconv.FormatInt(old.Rev, 10); o.ResourceVersion != nil && *o.ResourceVersion != rev {
-			return nil, false, q.kindConflict(q.name, "the ResourceVersion in the precondition ("+*o.ResourceVersion+") does not match the ResourceVersion in record ("+rev+"). The object might have been modified")
-		}
-		obj, gone, err = q.deleteOnce(old, o)
-		var raced *store.Conflict
-		if !errors.As(err, &raced) {
-			return obj, gone, err
-		}
+// answerDeleted answers the Status of an object that is gone. It has no other form: a Table is
+// not made of it, whatever the client asked for.
+func (q *Call) answerDeleted(uid string) error {
+	details := map[string]any{"name": q.name, "kind": q.Plural, "uid": uid}
+	if q.Group != "" {
+		details["group"] = q.Group
 	}
+	q.form.kind = formObject
+	return q.sendTree(http.StatusOK, map[string]any{
+		"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{}, "status": "Success", "details": details,
+	})
 }
 
-func (q *Call) deleteOnce(old *store.Object, o *DeleteOptions) (map[string]any, bool, error) {
-	obj := q.decode(old)
-	m := tree.Metadata(obj)
-	finalizers := q.deletionFinalizers(tree.List(m, "finalizers"), o)
-	held := len(finalizers) > 0
-	changed := !tree.Equal(finalizers, append([]any{}, tree.List(m, "finalizers")...))
-	stays := false // for reasons of its kind
-	if q.beforeDelete != nil {
+// Delete deletes the object of the call, and tries until no other write comes between. obj is
+// the object's last state, which the caller owns; gone says that it is removed, or in a dry run
+// would be, and not only marked. The error is a *status.Error for whoever asked: 404 when there
+// is no such object, 409 when a precondition does not hold.
+func (q *Call) Delete(o *DeleteOptions) (obj map[string]any, gone bool, err error) {
+	err = q.retry(forever, func(old *store.Object) error {
+		if old == nil {
+			return q.notFound(q.name)
+		}
+		if err := o.check(q, old); err != nil {
+			return err
+		}
+		w := write{Call: q, old: old, was: q.decode(old)}
 		var err error
-		if stays, err = q.beforeDelete(q, obj); err != nil {
-			return nil, false, err
-		}
-		if stays {
-			held = true
-			finalizers = q.deletionFinalizers(tree.List(m, "finalizers"), o)
-		}
-	}
-	if !held {
-		if q.dryRun {
-			return obj, true, nil
-		}
-		if _, err := q.recommit(store.Change{Bucket: q.Bucket, Key: old.Key, Expect: old.Rev}); err != nil {
-			return nil, false, err
-		}
-		return obj, true, nil
-	}
-	if old.Meta.Deleting && !changed {
-		return obj, false, nil
-	}
-	if !old.Meta.Deleting {
-		m["deletionTimestamp"] = TimeText(time.Now())
-		if n, ok := m["generation"].(int64); ok && !stays {
-			m["generation"] = n + 1
-		}
-		if !stays { // of a namespace or a definition upstream says neither
-			m["deletionGracePeriodSeconds"] = int64(0)
-		}
-	}
-	if len(finalizers) > 0 {
-		m["finalizers"] = finalizers
-	} else {
-		delete(m, "finalizers")
-	}
-	if q.dryRun {
-		return obj, false, nil
-	}
-	d := q.encode(tree.Copy(obj).(map[string]any))
-	done, err := q.recommit(store.Change{Bucket: q.Bucket, Key: old.Key, Expect: old.Rev, Next: &d})
+		gone, err = w.delete(o)
+		obj = w.next
+		return err
+	})
 	if err != nil {
 		return nil, false, err
 	}
-	m["resourceVersion"] = strconv.FormatInt(done.Rev, 10)
-	return obj, false, nil
+	return obj, gone, nil
 }
 
-// deletionFinalizers is the finalizers with those that the propagation policy adds or
-// takes away.
-func (q *Call) deletionFinalizers(have []any, o *DeleteOptions) []any {
+// check returns the 409 for a precondition that does not hold of old. Unlike those of an update,
+// its texts name the kind and show both values.
+func (o *DeleteOptions) check(q *Call, old *store.Object) error {
+	if o.UID != nil && *o.UID != old.Meta.UID {
+		return q.kindConflict(q.name, "the UID in the precondition ("+*o.UID+
+			") does not match the UID in record ("+old.Meta.UID+"). The object might have been deleted and then recreated")
+	}
+	if rev := strconv.FormatInt(old.Rev, 10); o.ResourceVersion != nil && *o.ResourceVersion != rev {
+		return q.kindConflict(q.name, "the ResourceVersion in the precondition ("+*o.ResourceVersion+
+			") does not match the ResourceVersion in record ("+rev+"). The object might have been modified")
+	}
+	return nil
+}
+
+// delete removes or marks old. Before it, was is old's tree. After it, next is the last state of
+// the object, and gone as Delete says.
+func (w *write) delete(o *DeleteOptions) (gone bool, err error) {
+	// For a delete upstream has both kinds of admission here, where the preconditions hold. No
+	// new object exists yet, which is how admission knows a delete.
+	for _, phase := range [...]Phase{Mutating, Validating} {
+		if err := w.admit(phase); err != nil {
+			return false, err
+		}
+	}
+	// Nothing is compared with the old tree any more: the mark is made in it.
+	w.next, w.was = w.was, nil
+	m := tree.Metadata(w.next)
+	had := tree.List(m, "finalizers")
+	finalizers := o.finalizers(had)
+	// The copy is for its type alone: a missing list and an empty one are the same here.
+	changed := !tree.Equal(finalizers, append([]any{}, had...))
+	held, byKind := len(finalizers) > 0, false
+	if w.beforeDelete != nil {
+		if byKind, err = w.beforeDelete(w.Call, w.next); err != nil {
+			return false, err
+		}
+	}
+	if byKind {
+		// The kind may have added a finalizer of its own. That does not count as a change,
+		// since it does so only to an object that it marks.
+		held, finalizers = true, o.finalizers(tree.List(m, "finalizers"))
+	}
+	switch {
+	case !held && w.dryRun:
+		return true, nil
+	case !held:
+		return true, w.remove(nil)
+	case w.old.Meta.Deleting && !changed:
+		return false, nil
+	}
+	w.mark(finalizers, byKind)
+	return false, w.commitMark()
+}
+
+// mark sets what a deleted object has that is still held: the time, and the finalizers that must
+// go. byKind says that its kind holds it.
+func (w *write) mark(finalizers []any, byKind bool) {
+	m := tree.Metadata(w.next)
+	if !w.old.Meta.Deleting {
+		m["deletionTimestamp"] = TimeText(time.Now())
+		// Of a namespace or a definition upstream changes neither of these: its own code for
+		// them marks the object, not the general one.
+		if !byKind {
+			if n, ok := m["generation"].(int64); ok {
+				m["generation"] = n + 1
+			}
+			m["deletionGracePeriodSeconds"] = int64(0)
+		}
+	}
+	setOrDelete(m, "finalizers", finalizers, len(finalizers) > 0)
+}
+
+// commitMark stores an object that has been marked. After it, next has its resource version. In
+// a dry run it does nothing.
+func (w *write) commitMark() error {
+	if w.dryRun {
+		return nil
+	}
+	d := w.encode(tree.Copy(w.next).(map[string]any)) // next is what the delete answers
+	if err := w.put(&d); err != nil {
+		return err
+	}
+	tree.Metadata(w.next)["resourceVersion"] = strconv.FormatInt(w.done.Rev, 10)
+	return nil
+}
+
+// finalizers returns a new list: those in have, but of the two by which policies work only the
+// one that this delete asks for. A delete without a policy leaves what an earlier one asked for.
+func (o *DeleteOptions) finalizers(have []any) []any {
 	out := append([]any{}, have...)
 	if o.Propagation == "" {
 		return out
@@ -214,7 +299,9 @@ func (q *Call) deletionFinalizers(have []any, o *DeleteOptions) []any {
 	return out
 }
 
-// deleteCollection deletes what a list would show, and answers that list.
+// deleteCollection deletes what a list of the same request would show, each object by itself,
+// and answers that list, as it was before. An object that cannot be deleted ends it; those
+// before it are gone.
 func (q *Call) deleteCollection() error {
 	if q.Namespaced && q.namespace == "" {
 		return status.PlainText(http.StatusNotFound, "404 page not found")
@@ -229,7 +316,7 @@ func (q *Call) deleteCollection() error {
 	}
 	page := slices.Collect(items)
 	for _, item := range page {
-		one := *q
+		one := *q // with the name of the item, and perhaps a resource that is reloaded meanwhile
 		one.name = item.Name()
 		if _, _, err := one.Delete(&options); err != nil {
 			var e *status.Error

@@ -1,14 +1,9 @@
 package api
 
 import (
-	"bytes"
-	"compress/gzip"
-	"encoding/json"
-	"io"
 	"maps"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"apichain/internal/request"
 	"apichain/internal/status"
@@ -16,27 +11,49 @@ import (
 	"apichain/internal/tree"
 )
 
-// The forms of an answer: the object itself, a row of a table, or its metadata; as JSON or
-// YAML. A client names one in Accept, as upstream has it.
+// The forms of an answer: the object itself, a row of a table, or its metadata alone; as JSON
+// or YAML. A client names them in Accept, best first, and gets the first that there is:
+//
+//	application/json;as=Table;v=v1;g=meta.k8s.io,application/json      what kubectl get sends
+//	application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io       what a metadata informer sends
+//	application/vnd.kubernetes.protobuf,application/json               what typed clients send
+//
+// The last gets JSON: protobuf is read (in bodies) and never written. as is about the object
+// and says nothing of the syntax, so that a table can be in YAML. Content-Type does not repeat
+// it, as upstream's does not.
+//
+// Most requests want the object in JSON. Their form is the zero value, and where the version
+// is the stored one too, answer sends the stored bytes. Every other form begins with a decoded
+// object: asTable and partial change trees, and tree by tree the answer is encoded.
 
+// formKind says what becomes of an object.
 type formKind int
 
 const (
 	formObject formKind = iota
 	formTable
-	formPartial     // PartialObjectMetadata
-	formPartialList // PartialObjectMetadataList
+	// formPartial is PartialObjectMetadata, of one object or each event of a watch.
+	formPartial
+	// formPartialList is PartialObjectMetadataList.
+	formPartialList
 )
 
-// form is what the client wants.
+// formKinds are the values of as that there are.
+var formKinds = map[string]formKind{"Table": formTable, "PartialObjectMetadata": formPartial, "PartialObjectMetadataList": formPartialList}
+
+// form is what the client wants. The zero value is an object in JSON.
 type form struct {
-	kind    formKind
-	version string // of meta.k8s.io, for all but objects
+	kind formKind
+	// version is that of meta.k8s.io, v1 or v1beta1; "" for objects.
+	version string
 	yaml    bool
-	pretty  bool
-	include string // what a table's rows hold: Metadata, Object or None
+	// pretty asks for indented JSON.
+	pretty bool
+	// include is what the rows of a table hold: Metadata, Object or None. "" for other forms.
+	include string
 }
 
+// contentType returns the header of an answer in this form.
 func (f *form) contentType() string {
 	if f.yaml {
 		return "application/yaml"
@@ -44,70 +61,94 @@ func (f *form) contentType() string {
 	return "application/json"
 }
 
-// negotiate reads Accept. Protobuf is never given: clients that ask for it first take
-// JSON next.
+// negotiate reads Accept, and for a table includeObject. It returns the 406 for a client that
+// takes nothing of what there is, and a 400 for rows that hold what no row does; both are
+// indented, as upstream's are whatever the query says.
 func (q *Call) negotiate() (form, error) {
 	f := form{}
 	accept := q.req.Header["Accept"]
 	if q.query != nil {
 		f.pretty = status.WantsPretty(q.req)
 	}
+	// Nearly every request is one of these, and needs no clauses.
 	if len(accept) == 0 || len(accept) == 1 && (accept[0] == "application/json" || accept[0] == "*/*") {
 		return f, nil
 	}
 	watching := q.info.Verb == "watch"
 	for _, c := range request.ParseAccept(accept) {
-		switch {
-		case c.Takes("application/json"):
-		case (c.Takes("application/yaml") || c.MediaType == "text/yaml") && !watching:
-			f.yaml = true
-		default:
+		if !f.take(&c, watching) {
 			continue
 		}
-		if c.As != "" || c.Group != "" || c.Version != "" {
-			kind, ok := map[string]formKind{"Table": formTable, "PartialObjectMetadata": formPartial, "PartialObjectMetadataList": formPartialList}[c.As]
-			if !ok || c.Group != "meta.k8s.io" || c.Version != "v1" && c.Version != "v1beta1" {
-				f.yaml = false
-				continue
-			}
-			f.kind, f.version = kind, c.Version
-		}
+		// The form goes out with an error too, which is in YAML where the answer would be.
+		var err error
 		if f.kind == formTable {
-			switch f.include = q.param("includeObject"); f.include {
-			case "":
-				f.include = "Metadata"
-			case "Metadata", "Object", "None":
-			default:
-				e := status.BadRequest("Unable to convert to Table as requested: includeObject: Invalid value: " + strconv.Quote(f.include) + ": must be 'Metadata', 'Object', 'None', or empty")
-				e.Pretty = true
-				return f, e
-			}
+			err = f.takeInclude(q.param("includeObject"))
 		}
-		return f, nil
+		return f, err
 	}
 	types := "application/json, application/yaml"
 	if watching {
 		types = "application/json, application/json;stream=watch"
 	}
-	return f, &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Message: "only the following media types are accepted: " + types, Pretty: true}
+	return f, &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable",
+		Message: "only the following media types are accepted: " + types, Pretty: true}
 }
 
-// answer writes one object as it is stored.
-func (q *Call) answer(code int, o *store.Object) error {
-	if q.form == (form{}) && q.asStored(o) {
-		return q.send(code, o.Raw())
+// take makes f the form that a clause of Accept asks for, or returns false and leaves it as it
+// is where there is no such form. Events cannot be in YAML: a stream of it has no lines.
+func (f *form) take(c *request.Clause, watching bool) bool {
+	yaml := false
+	switch {
+	// A clause that takes both, as */* does, gets JSON.
+	case c.Takes("application/json"):
+	case (c.Takes("application/yaml") || c.MediaType == "text/yaml") && !watching:
+		yaml = true
+	default:
+		return false
 	}
+	if c.As != "" || c.Group != "" || c.Version != "" {
+		// All three must fit: another version of a form is not a form.
+		kind, ok := formKinds[c.As]
+		if !ok || c.Group != "meta.k8s.io" || c.Version != "v1" && c.Version != "v1beta1" {
+			return false
+		}
+		f.kind, f.version = kind, c.Version
+	}
+	f.yaml = yaml
+	return true
+}
+
+// takeInclude reads what the rows of a table hold. The error is a 400.
+func (f *form) takeInclude(value string) error {
+	switch value {
+	case "":
+		f.include = "Metadata"
+	case "Metadata", "Object", "None":
+		f.include = value
+	default:
+		e := status.BadRequest("Unable to convert to Table as requested: includeObject: Invalid value: " + strconv.Quote(value) +
+			": must be 'Metadata', 'Object', 'None', or empty")
+		e.Pretty = true
+		return e
+	}
+	return nil
+}
+
+// answer writes one object that is stored, in the form that the client wants.
+func (q *Call) answer(code int, o *store.Object) error {
 	if q.form.kind == formObject && !q.form.yaml {
 		return q.send(code, q.view(o))
 	}
 	return q.answerTree(code, q.decode(o))
 }
 
-// answerTree writes one object that is no stored one, or is wanted in another form.
+// answerTree writes one object that is not stored as it is answered, and which it consumes.
+// The list form of one object is a 500 without a reason: so says upstream.
 func (q *Call) answerTree(code int, obj map[string]any) error {
 	switch q.form.kind {
 	case formTable:
-		obj = q.asTable([]map[string]any{obj}, map[string]any{"resourceVersion": tree.Text(obj, "metadata", "resourceVersion")}, true)
+		header := map[string]any{"resourceVersion": tree.Text(obj, "metadata", "resourceVersion")}
+		obj = q.asTable([]map[string]any{obj}, header, true)
 	case formPartial:
 		obj = q.partial(obj)
 	case formPartialList:
@@ -116,78 +157,8 @@ func (q *Call) answerTree(code int, obj map[string]any) error {
 	return q.sendTree(code, obj)
 }
 
-func (q *Call) sendTree(code int, obj map[string]any) error {
-	if q.form.yaml {
-		return q.send(code, tree.AppendYAML(nil, obj))
-	}
-	return q.send(code, tree.AppendJSON(nil, obj))
-}
-
-// send writes a whole body, and a line end behind JSON as upstream does.
-func (q *Call) send(code int, b []byte) error {
-	if q.form.pretty && !q.form.yaml {
-		var out bytes.Buffer
-		if json.Indent(&out, b, "", "  ") == nil {
-			b = out.Bytes()
-		}
-	}
-	tail := "\n"
-	if q.form.yaml {
-		tail = ""
-	}
-	h := q.w.Header()
-	h["Content-Type"] = []string{q.form.contentType()}
-	if len(b) > gzipAbove && q.takesGzip() {
-		h["Content-Encoding"], h["Vary"] = []string{"gzip"}, append(h["Vary"], "Accept-Encoding")
-		q.w.WriteHeader(code)
-		z := q.api.gzipTo(q.w)
-		_, _ = z.Write(b)
-		_, _ = io.WriteString(z, tail)
-		_ = z.Close()
-		q.api.gzips.Put(z)
-		return nil
-	}
-	h["Content-Length"] = []string{strconv.Itoa(len(b) + len(tail))}
-	q.w.WriteHeader(code)
-	if _, err := q.w.Write(b); err == nil && tail != "" {
-		_, _ = io.WriteString(q.w, tail)
-	}
-	return nil
-}
-
-// gzipAbove is the size in bytes from which an answer is compressed, upstream's.
-const gzipAbove = 128 << 10
-
-func (q *Call) takesGzip() bool {
-	for _, line := range q.req.Header["Accept-Encoding"] {
-		for part := range strings.SplitSeq(line, ",") {
-			coding, weight, _ := strings.Cut(part, ";")
-			if strings.EqualFold(strings.TrimSpace(coding), "gzip") && !refuses(weight) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// refuses reports whether a coding's weight is 0, in any of its spellings: q=0, q=0.000.
-func refuses(weight string) bool {
-	name, value, _ := strings.Cut(strings.TrimSpace(weight), "=")
-	q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-	return strings.EqualFold(strings.TrimSpace(name), "q") && err == nil && q == 0
-}
-
-func (s *API) gzipTo(w http.ResponseWriter) *gzip.Writer {
-	if z, ok := s.gzips.Get().(*gzip.Writer); ok {
-		z.Reset(w)
-		return z
-	}
-	z, _ := gzip.NewWriterLevel(w, 1)
-	return z
-}
-
-// asTable is objects as a Table. header is the metadata of the list; columns are defined in
-// it unless an earlier event of the same watch did.
+// asTable returns objects as a Table, which refers to them. header is the metadata of the
+// list. The columns are defined in it unless an earlier event of the same watch did that.
 func (q *Call) asTable(objs []map[string]any, header map[string]any, define bool) map[string]any {
 	rows := make([]any, len(objs))
 	for i, obj := range objs {
@@ -203,11 +174,13 @@ func (q *Call) asTable(objs []map[string]any, header map[string]any, define bool
 		rows[i] = row
 	}
 	t := map[string]any{"kind": "Table", "apiVersion": "meta.k8s.io/" + q.form.version, "metadata": header, "rows": rows}
-	var defs any // upstream has null in later events of a watch
+	// In later events of a watch the key is there and null, as upstream has it.
+	var defs any
 	if define {
 		list := make([]any, 0, len(q.Columns))
 		for _, c := range q.Columns {
-			list = append(list, map[string]any{"name": c.Name, "type": c.Type, "format": c.Format, "description": c.Description, "priority": int64(c.Priority)})
+			list = append(list, map[string]any{
+				"name": c.Name, "type": c.Type, "format": c.Format, "description": c.Description, "priority": int64(c.Priority)})
 		}
 		defs = list
 	}
@@ -215,9 +188,12 @@ func (q *Call) asTable(objs []map[string]any, header map[string]any, define bool
 	return t
 }
 
-// cells are what the columns show of an object, which stays as it is.
+// cells returns what the columns show of an object, which stays as it is. A cell with an age
+// depends on the clock.
 func (q *Call) cells(obj map[string]any) []any {
-	if q.ToStored != nil { // columns are those of the stored shape
+	// Columns are about the stored shape. Renaming moves top-level fields only, so a copy of
+	// the top level is enough to leave obj alone.
+	if q.ToStored != nil {
 		obj = maps.Clone(obj)
 		q.ToStored(obj)
 	}
@@ -228,11 +204,8 @@ func (q *Call) cells(obj map[string]any) []any {
 	return cells
 }
 
-// partial is the metadata of an object.
+// partial returns the PartialObjectMetadata of an object, whose metadata it shares. The form
+// is a table or partial, and says the version.
 func (q *Call) partial(obj map[string]any) map[string]any {
-	version := q.form.version
-	if version == "" {
-		version = "v1"
-	}
-	return map[string]any{"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/" + version, "metadata": obj["metadata"]}
+	return map[string]any{"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/" + q.form.version, "metadata": obj["metadata"]}
 }

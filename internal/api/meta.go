@@ -9,91 +9,94 @@ import (
 	"time"
 
 	"apichain/internal/field"
-	"apichain/internal/request"
 	"apichain/internal/tree"
 )
 
-// metadata: the part that all objects have alike, and that the server shares with whoever
-// writes them.
+// Metadata is the part that objects of all kinds have alike, and that two write: some fields the
+// server alone (SystemFields, resourceVersion, namespace), the others the client, by rules that
+// hold for every kind but for what a name may be.
+//
+// What a client says in the server's fields is no error. It is dropped on create and ignored on
+// update, so that an object can be sent back as it was read. The exceptions are conditions in
+// disguise: a resourceVersion or uid in an update says which object the client means.
+//
+// A path to a field is metadata.labels, without the key, since upstream's rules are written for
+// the whole map; the errors of one map come in the order of its keys, so that the same object is
+// always refused in the same words.
 
-// SystemFields are what only the server sets: what a client says of them does not count.
-var SystemFields = [...]string{"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink", "managedFields"}
+// SystemFields are the fields of metadata that only the server sets: what a client says of them
+// does not count. resourceVersion is none of them, since it is set with each write.
+var SystemFields = [...]string{
+	"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink", "managedFields",
+}
 
-// stampNew fills in the metadata of a new object.
-func (q *Call) stampNew(obj map[string]any) {
+// stampNew sets the metadata that the server owns in an object about to be created: uid, the
+// time, the first generation where the kind counts them, and the namespace of the path. It
+// drops what the client says in the others.
+func (q *Call) stampNew(obj map[string]any, uid string) {
 	m := tree.Metadata(obj)
 	for _, f := range SystemFields {
 		delete(m, f)
 	}
 	delete(m, "resourceVersion")
-	m["uid"] = request.NewUUID()
+	m["uid"] = uid
 	m["creationTimestamp"] = TimeText(time.Now())
 	if q.HasGeneration {
 		m["generation"] = int64(1)
 	}
-	if q.Namespaced {
-		m["namespace"] = q.namespace
-	} else {
-		delete(m, "namespace")
-	}
+	setOrDelete(m, "namespace", q.namespace, q.Namespaced)
 }
 
-// TimeText is a time as metadata has it, to the second.
+// TimeText writes a time as metadata has it: UTC, RFC 3339, to the second. Parts of a second are
+// dropped, so that a time never lies in the future of who reads it.
 func TimeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// keepSystemFields carries over what an update may not change.
+// keepSystemFields makes the system fields of obj those of old: what an update says of them is
+// ignored, and what it leaves out stays. A generateName stays too, unless the update says
+// another.
 func keepSystemFields(obj, old map[string]any) {
 	m, was := tree.Metadata(obj), tree.Metadata(old)
 	for _, f := range SystemFields {
-		if v, ok := was[f]; ok {
-			m[f] = v
-		} else {
-			delete(m, f)
-		}
+		v, has := was[f]
+		setOrDelete(m, f, v, has)
 	}
 	if v, ok := was["generateName"]; ok && m["generateName"] == nil {
 		m["generateName"] = v
 	}
 }
 
-// The names that generateName makes: what it is given, cut, and five letters that make no
-// words (upstream).
+// A generated name is a base, cut so that the whole fits the 63 bytes of a DNS label, and five of
+// these letters. There are no vowels among them, and nothing that looks like one, so that they
+// make no words (upstream). GeneratedTries is how many names are tried before a create gives up.
 const (
 	GeneratedLetters = "bcdfghjklmnpqrstvwxz2456789"
 	GeneratedBase    = 58
 	GeneratedTries   = 8
 )
 
+// generatedName returns a name that begins with base. It may be taken: the store decides.
 func generatedName(base string) string {
 	var b [5]byte
-	_, _ = rand.Read(b[:])
+	_, _ = rand.Read(b[:]) // it never fails
 	for i := range b {
+		// 27 does not divide 256, so some letters come a little more often. That matters to
+		// nobody: the name is not a secret.
 		b[i] = GeneratedLetters[int(b[i])%len(GeneratedLetters)]
 	}
 	return base[:min(len(base), GeneratedBase)] + string(b[:])
 }
 
-// metadataErrors is what is wrong with obj's metadata, as far as its content goes.
+// metadataErrors returns what is wrong with obj's metadata, as far as its own content goes: what
+// an update may not change is for immutableErrors. Types have been checked before.
 func (r *Resource) metadataErrors(obj map[string]any) (errs []field.Error) {
 	m := tree.Metadata(obj)
-	name, generate := tree.Text(m, "name"), tree.Text(m, "generateName")
-	if generate != "" {
-		for _, why := range r.nameErrors(strings.TrimSuffix(generate, "-") + "x") {
-			errs = append(errs, field.Invalid("metadata.generateName", generate, why))
-		}
-	}
-	if name == "" {
-		errs = append(errs, field.Required("metadata.name", "name or generateName is required"))
-	} else {
-		for _, why := range r.nameErrors(name) {
-			errs = append(errs, field.Invalid("metadata.name", name, why))
-		}
-	}
+	errs = r.nameFieldErrors(m)
+	// Most objects lack most of these. Each is looked at only if there is something in it.
 	if labels := tree.Object(m, "labels"); len(labels) > 0 {
 		errs = append(errs, labelErrors(labels)...)
 	}
-	if notes := tree.Object(m, "annotations"); len(notes) > 0 {
-		errs = append(errs, annotationErrors(notes)...)
+	if annotations := tree.Object(m, "annotations"); len(annotations) > 0 {
+		errs = append(errs, annotationErrors(annotations)...)
 	}
 	if owners := tree.List(m, "ownerReferences"); len(owners) > 0 {
 		errs = append(errs, ownerErrors(owners)...)
@@ -104,27 +107,26 @@ func (r *Resource) metadataErrors(obj map[string]any) (errs []field.Error) {
 	return errs
 }
 
-// finalizerErrors: in built-in kinds, a finalizer that is not the server's own has to say
-// whose it is (upstream).
-func (r *Resource) finalizerErrors(finalizers []any) (errs []field.Error) {
-	for _, f := range finalizers {
-		s, _ := f.(string)
-		for _, why := range field.LabelKeyErrors(s) {
-			errs = append(errs, field.Invalid("metadata.finalizers", s, why))
+// nameFieldErrors returns what is wrong with name and generateName, by the kind's rule for names.
+func (r *Resource) nameFieldErrors(m map[string]any) (errs []field.Error) {
+	name, generate := tree.Text(m, "name"), tree.Text(m, "generateName")
+	if generate != "" {
+		// What is generated ends in a letter, so a base may end in a dash as no name can.
+		for _, why := range r.nameErrors(strings.TrimSuffix(generate, "-") + "x") {
+			errs = append(errs, field.Invalid("metadata.generateName", generate, why))
 		}
 	}
-	if slices.Contains(finalizers, any(FinalizerOrphan)) && slices.Contains(finalizers, any(FinalizerForeground)) {
-		errs = append(errs, field.Invalid("metadata.finalizers", finalizers, "finalizer "+FinalizerOrphan+" and "+FinalizerForeground+" cannot be both set"))
+	if name == "" {
+		return append(errs, field.Required("metadata.name", "name or generateName is required"))
 	}
-	for i, f := range finalizers {
-		s, _ := f.(string)
-		if !r.custom && !strings.Contains(s, "/") && s != FinalizerOrphan && s != FinalizerForeground && s != NamespaceFinalizer {
-			errs = append(errs, field.Invalid("metadata.finalizers["+strconv.Itoa(i)+"]", s, "name is neither a standard finalizer name nor is it fully qualified"))
-		}
+	for _, why := range r.nameErrors(name) {
+		errs = append(errs, field.Invalid("metadata.name", name, why))
 	}
 	return errs
 }
 
+// labelErrors returns what is wrong with labels: their keys, and their values, which selectors
+// compare.
 func labelErrors(labels map[string]any) (errs []field.Error) {
 	for _, k := range tree.SortedKeys(labels) {
 		for _, why := range field.LabelKeyErrors(k) {
@@ -138,16 +140,19 @@ func labelErrors(labels map[string]any) (errs []field.Error) {
 	return errs
 }
 
-// maxAnnotations is the most bytes all annotations of an object may have (upstream).
+// maxAnnotations is the most bytes that the keys and values of all annotations of an object may
+// have together (upstream).
 const maxAnnotations = 256 << 10
 
-func annotationErrors(notes map[string]any) (errs []field.Error) {
+// annotationErrors returns what is wrong with annotations: their keys, and their size. Values may
+// be anything. A key may be in upper case, unlike a label's (upstream).
+func annotationErrors(annotations map[string]any) (errs []field.Error) {
 	size := 0
-	for _, k := range tree.SortedKeys(notes) {
+	for _, k := range tree.SortedKeys(annotations) {
 		for _, why := range field.LabelKeyErrors(strings.ToLower(k)) {
 			errs = append(errs, field.Invalid("metadata.annotations", k, why))
 		}
-		v, _ := notes[k].(string)
+		v, _ := annotations[k].(string)
 		size += len(k) + len(v)
 	}
 	if size > maxAnnotations {
@@ -156,34 +161,68 @@ func annotationErrors(notes map[string]any) (errs []field.Error) {
 	return errs
 }
 
+// ownerErrors returns what is wrong with owner references, in their order. Whether an owner is
+// there is not asked: the garbage collector treats one that is not as gone.
 func ownerErrors(owners []any) (errs []field.Error) {
-	controller := ""
+	controller := "" // the last one that says it is
 	for i, o := range owners {
 		path := fmt.Sprintf("metadata.ownerReferences[%d]", i)
 		version := tree.Text(o, "apiVersion")
 		if version == "" || strings.HasSuffix(version, "/") || strings.Count(version, "/") > 1 {
 			errs = append(errs, field.Invalid(path+".apiVersion", version, "version must not be empty"))
 		}
-		for _, f := range []string{"kind", "name", "uid"} {
+		for _, f := range [...]string{"kind", "name", "uid"} {
 			if tree.Text(o, f) == "" {
 				errs = append(errs, field.Invalid(path+"."+f, "", f+" must not be empty"))
 			}
 		}
+		// Events are so many, and so short-lived, that nothing may hang on one.
 		if version == "v1" && tree.Text(o, "kind") == "Event" {
 			errs = append(errs, field.Invalid(path, o, "/v1, Kind=Event is disallowed from being an owner"))
 		}
-		if tree.At(o, "controller") == true {
-			name := tree.Text(o, "kind") + "/" + tree.Text(o, "name")
-			if controller != "" {
-				errs = append(errs, field.Invalid("metadata.ownerReferences", owners, `Only one reference can have Controller set to true. Found "true" in references for `+controller+" and "+name))
-			}
-			controller = name
+		if tree.At(o, "controller") != true {
+			continue
+		}
+		name := tree.Text(o, "kind") + "/" + tree.Text(o, "name")
+		if controller != "" {
+			why := `Only one reference can have Controller set to true. Found "true" in references for ` + controller + " and " + name
+			errs = append(errs, field.Invalid("metadata.ownerReferences", owners, why))
+		}
+		controller = name
+	}
+	return errs
+}
+
+// finalizerErrors returns what is wrong with finalizers. In built-in kinds one that is not the
+// server's own has to say by a prefix whose it is; custom resources had finalizers before that
+// rule, so theirs need not (upstream).
+func (r *Resource) finalizerErrors(finalizers []any) (errs []field.Error) {
+	for _, f := range finalizers {
+		s, _ := f.(string)
+		for _, why := range field.LabelKeyErrors(s) {
+			errs = append(errs, field.Invalid("metadata.finalizers", s, why))
+		}
+	}
+	if slices.Contains(finalizers, any(FinalizerOrphan)) && slices.Contains(finalizers, any(FinalizerForeground)) {
+		why := "finalizer " + FinalizerOrphan + " and " + FinalizerForeground + " cannot be both set"
+		errs = append(errs, field.Invalid("metadata.finalizers", finalizers, why))
+	}
+	if r.custom {
+		return errs
+	}
+	for i, f := range finalizers {
+		s, _ := f.(string)
+		if !strings.Contains(s, "/") && s != FinalizerOrphan && s != FinalizerForeground && s != NamespaceFinalizer {
+			path := "metadata.finalizers[" + strconv.Itoa(i) + "]"
+			errs = append(errs, field.Invalid(path, s, "name is neither a standard finalizer name nor is it fully qualified"))
 		}
 	}
 	return errs
 }
 
-// immutableErrors is what an update changes of metadata that may not change.
+// immutableErrors returns what an update changes of metadata that may not change: an object that
+// is being deleted gets no new finalizers, or its end would be put off without end. The other
+// fields that may not change have been overwritten by then.
 func immutableErrors(obj, old map[string]any) (errs []field.Error) {
 	m, was := tree.Metadata(obj), tree.Metadata(old)
 	if was["deletionTimestamp"] == nil {
@@ -197,13 +236,15 @@ func immutableErrors(obj, old map[string]any) (errs []field.Error) {
 		}
 	}
 	if added != nil {
-		errs = append(errs, field.Forbidden("metadata.finalizers", fmt.Sprintf("no new finalizers can be added if the object is being deleted, found new finalizers %#v", added)))
+		why := fmt.Sprintf("no new finalizers can be added if the object is being deleted, found new finalizers %#v", added)
+		errs = append(errs, field.Forbidden("metadata.finalizers", why))
 	}
 	return errs
 }
 
-// dedupeOwners takes out owners that come twice, with a warning. Of a patch it says so as of
-// what the server itself has made (upstream).
+// dedupeOwners takes out owner references that are equal to one before them, with one warning for
+// all of them. For a patch the warning says that this is after admission, as upstream does: there
+// it looks at the body, which for a patch is not the object.
 func (q *Call) dedupeOwners(obj map[string]any) {
 	m := tree.Object(obj, "metadata")
 	owners := tree.List(m, "ownerReferences")
@@ -216,6 +257,7 @@ func (q *Call) dedupeOwners(obj map[string]any) {
 			kept = append(kept, o)
 		}
 	}
+	// A list without doubles stays as it is: it may be shared with the stored object's tree.
 	if twice == nil {
 		return
 	}
@@ -224,22 +266,7 @@ func (q *Call) dedupeOwners(obj map[string]any) {
 	if q.info.Verb == "patch" {
 		when = " after mutating admission happens"
 	}
-	q.scope.Warn("", ".metadata.ownerReferences contains duplicate entries"+when+"; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "+strings.Join(twice, ", "))
-}
-
-// sameGeneration reports whether two objects are the same but for metadata, and for
-// status where that is written apart: then the generation stays.
-func (r *Resource) sameGeneration(a, b map[string]any) bool {
-	skip := func(k string) bool { return k == "metadata" || k == "status" && r.HasStatus }
-	for k, v := range a {
-		if w, ok := b[k]; !skip(k) && (!ok || !tree.Equal(v, w)) {
-			return false
-		}
-	}
-	for k := range b {
-		if _, ok := a[k]; !skip(k) && !ok {
-			return false
-		}
-	}
-	return true
+	q.scope.Warn("", ".metadata.ownerReferences contains duplicate entries"+when+
+		"; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests"+
+		"; duplicate UID(s) observed: "+strings.Join(twice, ", "))
 }

@@ -1,11 +1,8 @@
 package api
 
 import (
-	"errors"
 	"net/http"
-	"strconv"
 
-	"apichain/internal/status"
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
@@ -33,8 +30,8 @@ func holdNamespace(q *Call, obj map[string]any) (stays bool, err error) {
 	return true, nil
 }
 
-// finalizeNamespace is the finalize subresource: it sets the finalizers in spec, and the last
-// one that goes lets the namespace go.
+// finalizeNamespace serves the finalize subresource: it sets the finalizers in spec to those of
+// the body, and nothing else of it counts. The last one that goes lets the namespace go.
 func finalizeNamespace(q *Call) error {
 	if q.info.Verb != "update" {
 		return q.unsupported(q.info.Verb)
@@ -49,40 +46,27 @@ func finalizeNamespace(q *Call) error {
 	if name := tree.Name(obj); name != q.name {
 		return q.wrongName(name)
 	}
-	given, err := givenRevision(obj)
+	given, err := readPreconditions(obj)
 	if err != nil {
 		return err
 	}
-	uid := tree.Text(obj, "metadata", "uid")
-	for {
-		sn := q.Bucket.Now()
-		old := sn.Get(q.name)
+	return q.retry(forever, func(old *store.Object) error {
 		if old == nil {
 			return q.notFound(q.name)
 		}
-		if uid != "" && uid != old.Meta.UID {
-			return q.wrongUID(old, uid)
-		}
-		if given != "" && given != strconv.FormatInt(old.Rev, 10) {
-			return q.conflict(q.name, status.ChangedMeanwhile)
-		}
-		was, next := q.decode(old), q.decode(old)
-		if list := tree.List(obj, "spec", "finalizers"); len(list) > 0 {
-			tree.Set(next, tree.Copy(list), "spec", "finalizers")
-		} else {
-			delete(tree.Object(next, "spec"), "finalizers")
-		}
-		done, err := q.replace(old, was, next)
-		var raced *store.Conflict
-		if errors.As(err, &raced) {
-			continue
-		}
-		if err != nil {
+		if err := given.check(q, old); err != nil {
 			return err
 		}
-		if done == nil {
-			return q.answerTree(http.StatusOK, next)
+		w := write{Call: q, old: old, was: q.decode(old), next: q.decode(old)}
+		if list := tree.List(obj, "spec", "finalizers"); len(list) > 0 {
+			// A copy, because the write is consumed and there may be another attempt.
+			tree.Set(w.next, tree.Copy(list), "spec", "finalizers")
+		} else {
+			delete(tree.Object(w.next, "spec"), "finalizers")
 		}
-		return q.answer(http.StatusOK, done)
-	}
+		if err := w.replace(); err != nil {
+			return err
+		}
+		return w.answer(http.StatusOK)
+	})
 }

@@ -1,86 +1,128 @@
 package api
 
 import (
-	"errors"
-	"log/slog"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
-	"apichain/internal/auth"
-	"apichain/internal/discovery"
 	"apichain/internal/field"
 	"apichain/internal/kinds"
-	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
 
+// A resource in one version is one value, which the verbs read and never change. Built-in and
+// custom resources differ in where its fields come from (a row of the kind table, or a
+// definition in the store), and in few other things: where upstream's two servers answer
+// differently, custom says which words to use.
+//
+// Several resources may share a bucket. Each then shows the objects in its own way:
+//
+//	apis/example.com/v1beta1/widgets   ┐ one bucket; objects are stored in the storage
+//	apis/example.com/v1/widgets        ┘ version, here v1, and v1beta1 converts
+//	api/v1/events                      ┐ one bucket; stored as those of the core group,
+//	apis/events.k8s.io/v1/events       ┘ and the other renames top-level fields
+//
+// decode and encode lead between the stored form and that of the version. Conversion changes
+// apiVersion, prunes what the version does not have and sets its defaults; there are no
+// webhooks. Where nothing is to convert (asStored), the stored bytes are the answer, and most
+// requests never decode an object.
+//
+// A changed definition gives rise to new resources. Whatever still runs under an old one
+// finds out by retired: watches end, and writes begin again with the new one.
+
 // shape is what a resource knows of the contents of its objects: for a built-in kind the
-// kind table, for a custom one its schema. All may be called concurrently.
+// kind table, for a custom one its schema. All methods may be called concurrently; those that
+// change an object need it alone.
 type shape interface {
 	// Prune removes the fields that the type does not have and returns their paths. An
-	// error, for the client, says that a field has a value of another JSON type.
+	// error, for the client, says that a field has a value of another JSON type; what was
+	// removed till then stays removed.
 	Prune(obj map[string]any) (unknown []string, err error)
 	// SetDefaults fills in what is missing, in place.
 	SetDefaults(obj map[string]any)
-	// Validate is what is wrong with obj. old is nil for a new object; what is wrong with
-	// it already, a later write may leave so.
+	// Validate returns what is wrong with obj and changes nothing. old is nil for a new object;
+	// what is wrong with it already, a later write may leave so.
 	Validate(obj, old map[string]any) []field.Error
 }
 
 // Resource is one resource in one version as it is served: what the REST verbs need to know of
-// it. It does not change once it is served; a change of a custom resource's definition makes
-// another one.
+// it. It does not change once it is served, and may be used by any number of requests.
 type Resource struct {
-	// Identity. What its kind is: a row of the kind table, or what a definition says in its place.
+	// Identity.
+
+	// Row says what the kind is: a row of the kind table, or what a definition says in its
+	// place.
 	*kinds.Row
-	api    *API
-	custom bool // of a definition: some answers differ from those of built-in kinds (upstream)
+	api *API
+	// custom says that a definition made it: some answers differ from those of built-in kinds,
+	// as upstream's do.
+	custom bool
 
 	// How objects look.
-	shape      shape
+
+	shape shape
+	// nameErrors returns what is wrong with a name, by the rule of the kind.
 	nameErrors func(string) []string
-	fields     []kinds.Selectable // in the order of store.Meta.Fields
-	stored     []kinds.Selectable // how to read them from a stored object; nil: the same
-	scale      *scalePaths        // nil: no such subresource
+	// fields are what field selectors may name, in the order of store.Meta.Fields.
+	fields []kinds.Selectable
+	// stored says how to read the same fields from a stored object; nil means as fields says.
+	stored []kinds.Selectable
+	// scale is nil for a resource without that subresource.
+	scale *scalePaths
 
 	// How they are kept.
-	Bucket         *store.Bucket // nil: they are not
-	storageVersion string        // of stored objects, where it is not Version
-	storageShape   shape         // of that version
-	schemaRevision int64         // objects up to this revision were written under another schema
-	// ToStored and fromStored lead between this shape and the stored one; they change nothing but
-	// the top level. Both are nil where the shapes are the same.
+
+	// Bucket holds the objects. It is nil for a kind that is only answered, as reviews are.
+	Bucket *store.Bucket
+	// storageVersion is the version of stored objects where it is not Version, else "", and
+	// storageShape the shape of that version.
+	storageVersion string
+	storageShape   shape
+	// schemaRevision is the store's revision when the schema changed last: objects that were
+	// written up to it may lack defaults and have fields that are gone. 0 means never.
+	schemaRevision int64
+	// ToStored and fromStored lead between this shape and the stored one, for a kind that is
+	// stored as another. They move top-level fields in place and leave what is below. Both are
+	// nil where the shapes are the same.
 	ToStored, fromStored func(obj map[string]any)
-	initialize           func(obj map[string]any) // what a new object has, whatever was sent; nil: nothing
+	// initialize gives a new object what it has whatever was sent; nil means nothing.
+	initialize func(obj map[string]any)
 
 	// What the kind does beyond its data.
 	kindHooks
 
-	// Serving: of custom resources.
-	terminating bool          // the definition is being deleted: nothing is created
-	deprecation string        // a warning with every answer, "" for none
-	unchecked   []string      // rules that are accepted and not evaluated: a warning with every write
-	unserved    bool          // it is there for the objects that are stored
-	retired     chan struct{} // closed when the definition has changed; nil for built-in kinds
-	Routes      atomic.Value  // for who routes to it: made of operations once, dropped with the resource; api never reads it
+	// Serving, of custom resources.
+
+	// terminating says that the definition is being deleted: nothing is created.
+	terminating bool
+	// deprecation is a warning that comes with every answer, "" for none.
+	deprecation string
+	// unchecked are rules of the schema that are accepted and not evaluated, each as a warning
+	// that comes with every write.
+	unchecked []string
+	// unserved says that no path leads here: the resource exists for the objects that are
+	// stored, so that they can be deleted with their namespace or their definition.
+	unserved bool
+	// retired is closed when the definition has changed or gone; nil for built-in kinds.
+	retired chan struct{}
+	// Routes is for who routes to the resource: made of its operations once, and dropped with
+	// it. This package never reads it.
+	Routes atomic.Value
 }
 
 // kindHooks are what a kind does that its row cannot say. Each may be nil. An entry of the one
 // table of hooks, hookTable, gives them to a kind.
 type kindHooks struct {
-	// Prepare has the last word before an object is checked and written; old is nil on create.
+	// Prepare has the last word before an object is checked and written: it may change obj, and
+	// its error is the client's. old is nil on create.
 	Prepare func(q *Call, obj, old map[string]any) error
-	// serial is held from prepare until the object is written, where what prepare sees must
+	// serial is held from Prepare until the object is written, where what Prepare sees must
 	// still hold then.
 	serial *sync.Mutex
-	// afterWrite is called after a write, before its answer.
+	// afterWrite is called after a write of o, before its answer.
 	afterWrite func(o *store.Object)
 	// beforeDelete may change obj so that it stays for now, and returns true then.
 	beforeDelete func(q *Call, obj map[string]any) (stays bool, err error)
@@ -91,135 +133,14 @@ type kindHooks struct {
 	special map[string]func(q *Call) error
 }
 
-// Config is what the resources need of the program.
-type Config struct {
-	Store   *store.Store
-	Kinds   *kinds.Table
-	Catalog *discovery.Catalog
-
-	Tokens     *auth.Accounts                               // signs the tokens of service accounts
-	WhoseToken func(token string) (*request.User, []string) // answers a TokenReview: who, for which audiences; nobody is nil
-	Authorizer auth.Authorizer                              // answers access reviews
-
-	Observer   Observer      // sees watches; nil: nobody does
-	Bookmarks  time.Duration // between two bookmarks of a watch
-	StrictCRDs bool          // refuse definitions with rules that are not evaluated
-	Changed    func()        // is called after the resources that are served have changed
-	Log        *slog.Logger
+// scalePaths is where a custom resource keeps what its scale subresource shows.
+type scalePaths struct {
+	spec, status []string
+	// selector is nil for a resource that names no selector.
+	selector []string
 }
 
-// API is what all resources share.
-type API struct {
-	Config     Config
-	Store      *store.Store
-	Kinds      *kinds.Table
-	meta       *kinds.Type   // ObjectMeta, of every kind
-	Namespaces *store.Bucket // namespaces
-	builtin    map[kinds.Key]*Resource
-	byBucket   map[*store.Bucket]*Resource
-	Customs    *Customs
-
-	buffers sync.Pool // *[]byte of PieceSize
-	bodies  sync.Pool // *[]byte
-	gzips   sync.Pool // *gzip.Writer
-}
-
-// Call is one request to a resource.
-type Call struct {
-	*Resource
-	w         http.ResponseWriter
-	req       *http.Request
-	scope     request.Scope
-	info      *request.Info // of the scope
-	namespace string        // "" of a cluster-scoped resource, and for all namespaces
-	name      string        // "" on the collection
-	query     url.Values    // nil without any
-	form      form
-	strict    string // fieldValidation
-	dryRun    bool
-}
-
-// maxBody is the most bytes a request's body may have, upstream's limit.
-const maxBody = 3 << 20
-
-// ServeHTTP serves a request whose path is the resource's.
-func (r *Resource) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	scope := request.From(req.Context())
-	q := &Call{Resource: r, w: w, req: req, scope: scope, info: scope.RequestInfo()}
-	if err := q.serve(); err != nil {
-		var e *status.Error
-		if q.form.yaml && errors.As(err, &e) {
-			told := *e
-			told.YAML = true
-			err = &told
-		}
-		status.Write(w, req, err)
-	}
-}
-
-func (q *Call) serve() error {
-	if q.Namespaced {
-		q.namespace = q.info.Namespace
-	}
-	if q.info.Verb != "list" && q.info.Verb != "deletecollection" {
-		q.name = q.info.Name
-	}
-	if q.info.Verb == "watch" && !strings.Contains(q.req.URL.Path, "/watch/") {
-		q.name = "" // it is the field selector's
-	}
-	if q.req.URL.RawQuery != "" {
-		q.query = q.req.URL.Query()
-	}
-	if q.deprecation != "" {
-		q.scope.Warn("", q.deprecation)
-	}
-	var err error
-	if q.form, err = q.negotiate(); err != nil {
-		return err
-	}
-	if sub := q.info.Subresource; sub != "" && !(sub == "status" && q.HasStatus) {
-		if sub == "scale" && q.scale != nil {
-			return q.serveScale()
-		}
-		if serve := q.special[sub]; serve != nil {
-			return serve(q)
-		}
-		return q.notFound(q.name)
-	}
-	switch q.info.Verb {
-	case "get":
-		return q.get()
-	case "list":
-		return q.list()
-	case "watch":
-		return q.watch()
-	case "create":
-		if q.info.Subresource != "" {
-			return q.unsupported("create")
-		}
-		if q.review != nil {
-			return q.answerReview()
-		}
-		return q.create()
-	case "update":
-		return q.update()
-	case "patch":
-		return q.patch()
-	case "delete":
-		if q.info.Subresource != "" {
-			return q.unsupported("delete")
-		}
-		return q.delete()
-	case "deletecollection":
-		return q.deleteCollection()
-	}
-	return q.unsupported(q.info.Verb)
-}
-
-// param is the first value of a query parameter, "" without one.
-func (q *Call) param(name string) string { return q.query.Get(name) }
-
-// Key is the store's key of an object.
+// Key returns the store's key of an object. The namespace of a cluster-scoped one is ignored.
 func (r *Resource) Key(namespace, name string) string {
 	if r.Namespaced {
 		return namespace + "/" + name
@@ -227,10 +148,12 @@ func (r *Resource) Key(namespace, name string) string {
 	return name
 }
 
-// Root returns where the paths of a resource of a named group begin.
+// Root returns where the paths of a resource of a named group begin, with the slash behind.
+// The core group is elsewhere, under /api.
 func (r *Resource) Root() string { return "/apis/" + r.Group + "/" + r.Version + "/" }
 
-// Qualified is the resource as messages name it: widgets.example.com.
+// Qualified returns the resource as messages and buckets name it: configmaps in the core
+// group, widgets.example.com in another.
 func (r *Resource) Qualified() string {
 	if r.Group == "" {
 		return r.Plural
@@ -238,7 +161,7 @@ func (r *Resource) Qualified() string {
 	return r.Plural + "." + r.Group
 }
 
-// apiVersion is what objects of the resource say.
+// apiVersion returns what objects of the resource say: v1, or example.com/v1.
 func (r *Resource) apiVersion() string {
 	if r.Group == "" {
 		return r.Version
@@ -246,7 +169,8 @@ func (r *Resource) apiVersion() string {
 	return r.Group + "/" + r.Version
 }
 
-// Draft encodes an object, which must be in the stored version, for the store.
+// Draft encodes an object for the store. The object must be in the stored form already (see
+// encode for one that is not), and may be used again afterwards.
 func (r *Resource) Draft(obj map[string]any) store.Draft {
 	paths := r.stored
 	if paths == nil {
@@ -255,6 +179,8 @@ func (r *Resource) Draft(obj map[string]any) store.Draft {
 	return store.Encode(obj, fieldValues(obj, paths))
 }
 
+// fieldValues returns the values of selectable fields in obj, in their order, as field
+// selectors compare them.
 func fieldValues(obj map[string]any, fields []kinds.Selectable) []string {
 	var values []string
 	for i := range fields {
@@ -263,12 +189,15 @@ func fieldValues(obj map[string]any, fields []kinds.Selectable) []string {
 	return values
 }
 
-// asStored reports whether the bytes of o are what this version answers.
+// asStored reports whether the stored bytes of o are what this version answers: it was written
+// in this version, in this shape, and since the schema changed last. Only then may o.Raw and
+// o.Line go to a client, and o.Meta.Fields be compared with a selector.
 func (r *Resource) asStored(o *store.Object) bool {
 	return r.storageVersion == "" && r.fromStored == nil && o.Rev > r.schemaRevision
 }
 
-// view is o as JSON in this version.
+// view returns o as JSON in this version. It may be the store's own bytes: nobody may change
+// them.
 func (r *Resource) view(o *store.Object) []byte {
 	if r.asStored(o) {
 		return o.Raw()
@@ -276,7 +205,8 @@ func (r *Resource) view(o *store.Object) []byte {
 	return tree.AppendJSON(nil, r.decode(o))
 }
 
-// decode is o as a tree in this version. The caller owns it.
+// decode returns o as a tree in this version, which the caller owns. Fields that this version
+// lacks are left out of it, and stay in the store until the object is written again.
 func (r *Resource) decode(o *store.Object) map[string]any {
 	obj := o.Decode()
 	if r.asStored(o) {
@@ -286,51 +216,57 @@ func (r *Resource) decode(o *store.Object) map[string]any {
 		r.fromStored(obj)
 	}
 	obj["apiVersion"] = r.apiVersion()
+	// What an older schema let in may have another type than the schema has now. There is
+	// nobody to blame for it on a read: it is shown as it is.
 	_, _ = r.shape.Prune(obj)
 	r.shape.SetDefaults(obj)
 	return obj
 }
 
-// encode is obj, which is in this version and is consumed, for the store.
+// encode returns obj, which is in this version and is consumed, for the store. It is the way
+// back from decode.
 func (r *Resource) encode(obj map[string]any) store.Draft {
 	if r.ToStored != nil {
 		r.ToStored(obj)
 	}
 	if r.storageVersion != "" {
 		obj["apiVersion"] = r.Group + "/" + r.storageVersion
+		// The object is valid in this version; where the storage version disagrees, upstream
+		// stores what its converter left, too.
 		_, _ = r.storageShape.Prune(obj)
 		r.storageShape.SetDefaults(obj)
 	}
 	return r.Draft(obj)
 }
 
-// notFound is the 404 for an object.
+// notFound returns the 404 for an object.
 func (r *Resource) notFound(name string) *status.Error {
-	return &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: r.Qualified() + " " + strconv.Quote(name) + " not found", Details: &status.Details{Name: name, Group: r.Group, Kind: r.Plural}}
+	return &status.Error{Code: http.StatusNotFound, Reason: "NotFound",
+		Message: r.Qualified() + " " + strconv.Quote(name) + " not found",
+		Details: &status.Details{Name: name, Group: r.Group, Kind: r.Plural}}
 }
 
-// unsupported is the 405 of a verb that the resource has not, in the words of upstream's
+// unsupported returns the 405 of a verb that the resource has not, in the words of upstream's
 // custom resources.
 func (r *Resource) unsupported(verb string) *status.Error {
-	return &status.Error{Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed", Message: verb + " is not supported on resources of kind " + strconv.Quote(r.Qualified()), Details: &status.Details{Group: r.Group, Kind: r.Plural}}
+	return &status.Error{Code: http.StatusMethodNotAllowed, Reason: "MethodNotAllowed",
+		Message: verb + " is not supported on resources of kind " + strconv.Quote(r.Qualified()),
+		Details: &status.Details{Group: r.Group, Kind: r.Plural}}
 }
 
-// conflict is the 409 for a write of an object that somebody else has changed.
+// conflict returns the 409 for a write of an object that somebody else has changed.
 func (r *Resource) conflict(name, why string) *status.Error {
 	return status.Conflict(r.Group, r.Plural, name, why)
 }
 
-// kindConflict is the 409 of a precondition of a delete, which names the kind (upstream).
+// kindConflict returns the 409 of a precondition of a delete. Upstream names the kind in it,
+// where every other conflict names the resource.
 func (r *Resource) kindConflict(name, why string) *status.Error {
 	kind := r.Kind
 	if r.Group != "" {
 		kind += "." + r.Group
 	}
-	return &status.Error{Code: http.StatusConflict, Reason: "Conflict", Message: "Operation cannot be fulfilled on " + kind + " " + strconv.Quote(name) + ": " + why, Details: &status.Details{Name: name, Group: r.Group, Kind: r.Kind}}
-}
-
-// scalePaths is where a custom resource keeps what its scale subresource shows.
-type scalePaths struct {
-	spec, status []string
-	selector     []string // nil: none
+	return &status.Error{Code: http.StatusConflict, Reason: "Conflict",
+		Message: "Operation cannot be fulfilled on " + kind + " " + strconv.Quote(name) + ": " + why,
+		Details: &status.Details{Name: name, Group: r.Group, Kind: r.Kind}}
 }

@@ -3,10 +3,8 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -14,46 +12,78 @@ import (
 	"apichain/internal/selector"
 	"apichain/internal/status"
 	"apichain/internal/store"
-	"apichain/internal/tree"
 )
+
+// A watch streams events, each a line of JSON, from a revision on. It is the goroutine of its
+// request with a cursor in the log of events: it takes what has come, writes it, and waits for
+// more. It holds nobody up, and has no queue that could grow; one that is too slow finds that
+// the log has gone on without it.
+//
+//	Initial ──────────────► Live ──────────────────────► Ending ──► ended
+//	objects that are there  events and bookmarks         the events that are
+//	(only where wanted)                                  in the log already
+//
+// It ends in one of these ways, which clients see differently:
+//
+//	the time is over, or the definition changed   Ending; then the stream ends in order
+//	the log has dropped what was not sent yet     Ending; an ERROR event with 410
+//	the request has ended (a stop, a fault)       at once, in order
+//	the client has gone, or the tap says so       at once; nothing more is written
+//
+// A bookmark says how far a watch has come, so that a client of a quiet resource can go on
+// later from a revision that the log still has. One is due every Config.Bookmarks, and shortly
+// before the time is over. It is sent only when the log has nothing more, since it must never
+// say more than what has been sent; so each is behind all events up to its revision.
+//
+// What the lines look like, and who encodes them, is in watch_form.go.
 
 // Watch is one watch under way, as others may see it. Who serves it moves the counts; any
 // goroutine may load them.
 type Watch struct {
+	// Resource and Namespace say what is watched; Namespace is "" for all.
 	Resource, Namespace string
-	Selector            string // the selectors as a query has them
-	Start               int64  // it sends the events after this revision
-	// Lag returns the number of events in the log that the watch has not taken yet, and current the
+	// Selector is the selectors as a query has them, "" for none.
+	Selector string
+	// Start is the revision after which it sends events.
+	Start int64
+	// Lag returns the number of events in the log that the watch has not taken yet, and Current the
 	// newest revision of its resource. Both may be called from any goroutine.
 	Lag, Current func() int64
 
-	Sent      atomic.Int64 // revision up to which events are sent, or seen and not selected
+	// Sent is the revision up to which events are sent, or seen and not selected.
+	Sent atomic.Int64
+	// Bytes and Events count what was written; a bookmark is an event.
 	Bytes     atomic.Int64
 	Events    atomic.Int64
 	Bookmarks atomic.Int64
-	LastSend  atomic.Int64 // Unix nanoseconds, 0 for never
-	State     atomic.Int32 // WatchInitial, WatchLive or WatchEnding
+	// LastSend is in Unix nanoseconds, 0 for never.
+	LastSend atomic.Int64
+	// State is WatchInitial, WatchLive or WatchEnding.
+	State atomic.Int32
 
-	// Tap is what may end the watch before its client does; nil: nothing. It may be put there at
-	// any time.
+	// Tap is what may end the watch before its client does; nil means nothing. It may be put
+	// there at any time, and is asked from the next object on.
 	Tap atomic.Pointer[Tap]
 
-	serving *watching
+	watcher *watcher
 }
 
-// The states of a watch.
+// The states of a watch, in the order in which it has them. It may end in any.
 const (
-	WatchInitial int32 = iota // it sends the objects that it begins with
+	// WatchInitial is the state of a watch that sends the objects that it begins with.
+	WatchInitial int32 = iota
 	WatchLive
-	WatchEnding // what it sends now is the last
+	// WatchEnding says that what it sends now is the last.
+	WatchEnding
 )
 
 // Expire sends the event of a watch whose revision is no longer in the log. It may be called
 // from Tap.Ended only, in the watch's own goroutine.
-func (w *Watch) Expire(rev int64) { w.serving.expired(&store.Expired{Asked: rev, Oldest: rev + 1}) }
+func (w *Watch) Expire(rev int64) { w.watcher.expired(&store.Expired{Asked: rev, Oldest: rev + 1}) }
 
-// Observer is told of each watch when it begins, before anything is sent, and when it ends. Both are
-// called in the goroutine of the watch's request, whose context is ctx.
+// Observer is told of each watch when it begins, before anything of it but the header is sent,
+// and when it ends. Both are called in the goroutine of the watch's request, whose context is
+// ctx.
 type Observer interface {
 	WatchBegins(ctx context.Context, w *Watch)
 	WatchEnds(w *Watch)
@@ -62,310 +92,307 @@ type Observer interface {
 // Tap may end a watch before its client does, as fault injection wants it. All methods are called
 // in the watch's own goroutine.
 type Tap interface {
-	Due() bool // asked before each object: true ends the watch without it
-	Sent()     // told after each object
-	Ended()    // told once, when the watch has ended
+	// Due is asked before each object: true ends the watch without it.
+	Due() bool
+	// Sent is told after each object.
+	Sent()
+	// Ended is told once, when the watch has ended and the observer knows.
+	Ended()
 }
 
-// watching is a watch under way.
-type watching struct {
+// watcher serves one watch.
+type watcher struct {
 	*Call
 	ListOptions
-	seen    Watch
-	cursor  *store.Cursor
-	line    []byte // for what is not sent as it is stored
-	defined bool   // a table's columns have been sent
-	failed  bool   // the client has gone
+
+	// record is what others see of the watch.
+	record Watch
+
+	// cursor is where the watch is in the log.
+	cursor *store.Cursor
+	// end is when its time is over.
+	end time.Time
+	// timer fires when a bookmark is due, and at the end.
+	timer *time.Timer
+
+	// line is a buffer for what is not sent as it is stored.
+	line []byte
+	// formName names the form of the events to those who want the same one.
+	formName string
+
+	// columnsSent says that an event has defined the columns of the table.
+	columnsSent bool
+	// closed says that nothing more can be sent: a write has failed, or the tap ended the watch.
+	closed bool
 }
 
-// watch streams events, each a line of JSON, until the client goes, the time is over, or
-// the log no longer has what the client has not seen.
+// watch serves a watch until it ends. Its errors are those of a request that cannot be a
+// watch; what goes wrong later is in the stream, as the header is out by then.
 func (q *Call) watch() error {
-	o, err := q.listOptions(true)
-	if err != nil {
+	w := &watcher{Call: q}
+	if err := q.readListOptions(&w.ListOptions, true); err != nil {
 		return err
 	}
+	// Events are single objects, also to who asks for a list of them.
 	if q.form.kind == formPartialList {
 		q.form.kind = formPartial
 	}
-	w := &watching{Call: q, ListOptions: o}
-	if q.name != "" { // the deprecated path of one object
-		if name, given := o.fields.Name(); !o.fields.Empty() && (!given || name != q.name) {
-			return status.BadRequest("fieldSelector metadata.name doesn't match requested name")
-		}
-		w.fields.Terms = append(w.fields.Terms, selector.Term{Field: "metadata.name", Value: q.name, Equal: true, Index: selector.AtName})
+	if err := w.selectName(); err != nil {
+		return err
 	}
-	var initial *store.Snapshot
-	start := o.Revision
-	withState := o.Revision <= 0 || o.initial != nil && *o.initial
-	if o.initial != nil && !*o.initial && o.Revision <= 0 {
-		withState = false
+	initial, start, err := w.begin()
+	if err != nil {
+		return err
 	}
-	if o.Revision > 0 && withState {
-		if err := q.await(o.Revision); err != nil {
-			return err
-		}
-	}
-	if withState {
-		sn := q.Bucket.Now()
-		initial, start = &sn, sn.Rev
-	} else if start <= 0 {
-		start = q.api.Store.Revision()
-	}
-	cur, err := q.Bucket.Watch(start)
-	h := q.w.Header()
-	h["Content-Type"] = []string{"application/json"}
+	w.cursor, err = q.Bucket.Watch(start)
+	q.w.Header()["Content-Type"] = []string{"application/json"}
 	q.w.WriteHeader(http.StatusOK)
+	// HEAD gets the header, and there is nothing to wait for.
 	if q.req.Method == http.MethodHead {
-		return nil // there is nothing to wait for
+		return nil
 	}
 	if err != nil {
 		w.expired(err)
 		return nil
 	}
-	w.cursor = cur
-	w.seen.Resource, w.seen.Namespace, w.seen.Selector, w.seen.Start = q.Bucket.Name, q.namespace, w.selectorText(), start
-	w.seen.Lag, w.seen.Current, w.seen.serving = cur.Lag, q.Bucket.Head, w
-	w.seen.Sent.Store(start)
-	w.begin()
-	defer w.end()
-	w.run(initial, start)
+	w.formName = q.form.name()
+	r := &w.record
+	r.Resource, r.Namespace, r.Selector, r.Start = q.Bucket.Name, q.namespace, w.selectorText(), start
+	r.Lag, r.Current, r.watcher = w.cursor.Lag, q.Bucket.Head, w
+	r.Sent.Store(start)
+	w.observe()
+	defer w.unobserve()
+	w.run(initial)
 	return nil
 }
 
-// begin shows the watch to the observer.
-func (w *watching) begin() {
+// selectName makes a watch at the deprecated path of one object one that selects the object.
+// It returns the 400 for a field selector that can never select it.
+func (w *watcher) selectName() error {
+	if w.name == "" {
+		return nil
+	}
+	if name, given := w.ListOptions.fields.Name(); !w.ListOptions.fields.Empty() && (!given || name != w.name) {
+		return status.BadRequest("fieldSelector metadata.name doesn't match requested name")
+	}
+	term := selector.Term{Field: "metadata.name", Value: w.name, Equal: true, Index: selector.AtName}
+	w.ListOptions.fields.Terms = append(w.ListOptions.fields.Terms, term)
+	return nil
+}
+
+// begin returns the state that the watch begins with, nil for none, and the revision after
+// which it sends events. A watch begins with the state if it does not say where it begins,
+// unless sendInitialEvents says otherwise. The error is a 504 for a state that does not come
+// in time; a watch without state just waits for its revision, however far that is.
+func (w *watcher) begin() (initial *store.Snapshot, start int64, err error) {
+	withState := w.Revision <= 0
+	if w.sendInitial != nil {
+		withState = *w.sendInitial
+	}
+	switch {
+	case withState:
+		if w.Revision > 0 {
+			if err := w.await(w.Revision); err != nil {
+				return nil, 0, err
+			}
+		}
+		sn := w.Bucket.Now()
+		return &sn, sn.Rev, nil
+	case w.Revision > 0:
+		return nil, w.Revision, nil
+	}
+	return nil, w.api.Store.Revision(), nil
+}
+
+// observe shows the watch to the observer.
+func (w *watcher) observe() {
 	if o := w.api.Config.Observer; o != nil {
-		o.WatchBegins(w.req.Context(), &w.seen)
+		o.WatchBegins(w.req.Context(), &w.record)
 	}
 }
 
-// end takes the watch from the observer, and lets the tap do what is left to do.
-func (w *watching) end() {
+// unobserve takes the watch from the observer, and lets the tap do what is left to do. In this
+// order: while the observer has the watch, its request must not end.
+func (w *watcher) unobserve() {
 	if o := w.api.Config.Observer; o != nil {
-		o.WatchEnds(&w.seen)
+		o.WatchEnds(&w.record)
 	}
-	if tap := w.seen.Tap.Load(); tap != nil {
+	if tap := w.record.Tap.Load(); tap != nil {
 		(*tap).Ended()
 	}
 }
 
-// run sends what there is and then what comes.
-func (w *watching) run(initial *store.Snapshot, start int64) {
-	ctx := w.req.Context()
-	limit := w.timeout
-	if limit == 0 {
-		limit = 1800*time.Second + rand.N(1800*time.Second)
+// selectorText returns the selectors as a query says them.
+func (w *watcher) selectorText() string {
+	var parts []string
+	if !w.labels.Empty() {
+		parts = append(parts, "labelSelector="+w.labels.String())
 	}
-	end := time.Now().Add(limit)
-	if deadline, ok := ctx.Deadline(); ok && deadline.Before(end) {
-		end = deadline
+	if !w.ListOptions.fields.Empty() {
+		parts = append(parts, "fieldSelector="+w.ListOptions.fields.String())
 	}
-	if initial != nil {
-		for o := range w.selected(&w.ListOptions, initial.Scan(w.Prefix(), "")) {
-			if w.object('A', o, o.Rev); w.failed {
-				return
-			}
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		if w.bookmark && (w.initial == nil || *w.initial) {
-			w.sendBookmark(start, true)
-		}
-		w.seen.Sent.Store(start)
-	}
-	_ = w.flush()
-	w.seen.State.Store(WatchLive)
-	timer := time.NewTimer(w.nextWake(end))
-	defer timer.Stop()
-	var room [64]*store.Event
-	retired, last := w.retired, false
-	due := limit <= bookmarkBeforeEnd // a bookmark
-	for !w.failed {
-		reached := w.api.Store.Revision()
-		events, changed, err := w.cursor.Next(room[:0], len(room))
-		if err != nil {
-			w.seen.State.Store(WatchEnding)
-			w.expired(err)
-			return
-		}
-		if len(events) > 0 {
-			for _, e := range events {
-				w.event(e)
-			}
-			w.seen.Sent.Store(events[len(events)-1].Rev)
-			_ = w.flush()
-			if ctx.Err() != nil || w.seen.LastSend.Load() >= end.UnixNano() {
-				return // it may never be idle
-			}
-			continue
-		}
-		if last {
-			return
-		}
-		reached = max(reached, w.seen.Sent.Load()) // an event is in the log a moment before the store says its revision
-		w.seen.Sent.Store(reached)
-		if due && w.bookmark {
-			w.sendBookmark(reached, false)
-			_ = w.flush()
-		}
-		due = false
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return
-		case <-retired:
-			retired, last = nil, true // but for what came before, as the ends of a deleted definition's objects
-		case now := <-timer.C:
-			due, last = true, !now.Before(end)
-			timer.Reset(w.nextWake(end))
-		}
-		if last {
-			w.seen.State.Store(WatchEnding)
-		}
-	}
+	return strings.Join(parts, "&")
 }
+
+// shortestWatch is how long a watch lasts at least whose client does not say; at random it is
+// up to twice as long, so that clients which came together do not come back together. Both are
+// upstream's.
+const shortestWatch = 1800 * time.Second
 
 // bookmarkBeforeEnd is how long before a watch's time is over it gets its last bookmark
 // (upstream).
 const bookmarkBeforeEnd = 2 * time.Second
 
-// nextWake is the time until the next bookmark or the end.
-func (w *watching) nextWake(end time.Time) time.Duration {
-	left := time.Until(end)
+// run sends what there is and then what comes.
+func (w *watcher) run(initial *store.Snapshot) {
+	limit := w.timeout
+	if limit == 0 {
+		limit = shortestWatch + rand.N(shortestWatch)
+	}
+	w.end = time.Now().Add(limit)
+	// The server may have a limit of its own, and ends the request then: the bookmark comes
+	// before that.
+	if deadline, ok := w.req.Context().Deadline(); ok && deadline.Before(w.end) {
+		w.end = deadline
+	}
+	if initial != nil && !w.sendState(initial) {
+		return
+	}
+	// The header goes out even where nothing follows it yet: the client waits for it.
+	_ = w.flush()
+	w.record.State.Store(WatchLive)
+	w.timer = time.NewTimer(w.untilWake())
+	defer w.timer.Stop()
+	woken := byEvent
+	// One that is so short has no time before its last bookmark.
+	if limit <= bookmarkBeforeEnd {
+		woken = forBookmark
+	}
+	w.follow(woken)
+}
+
+// sendState sends the objects of a snapshot that are selected, and the bookmark behind them,
+// if the client wants any, that says the state is complete. It returns false when the watch
+// has ended.
+func (w *watcher) sendState(initial *store.Snapshot) bool {
+	for o := range w.selected(&w.ListOptions, initial.Scan(w.Prefix(), "")) {
+		w.send(nil, store.Added, o, o.Rev)
+		if w.closed {
+			return false
+		}
+	}
+	// A request that has ended is told nothing more, least of all that the state is complete:
+	// some of it may not have reached the client.
+	if w.req.Context().Err() != nil {
+		return false
+	}
+	if w.bookmarks {
+		w.sendBookmark(initial.Rev, true)
+	}
+	return true
+}
+
+// wakeup says why a watch goes on after it was idle.
+type wakeup int
+
+const (
+	// byEvent says that the log may have an event, and forBookmark that a bookmark is due.
+	byEvent wakeup = iota
+	forBookmark
+	// forLast says that the watch is to end after what is in the log by now.
+	forLast
+	// byEndOfRequest says that it is to end at once.
+	byEndOfRequest
+)
+
+// follow sends what comes into the log until the watch ends. woken is what there is to do
+// first.
+func (w *watcher) follow(woken wakeup) {
+	var room [64]*store.Event
+	for !w.closed {
+		// The revision is read before the log: all events up to it are in the log then, and
+		// when that has nothing more, they have been sent.
+		reached := w.api.Store.Revision()
+		events, changed, err := w.cursor.Next(room[:0], len(room))
+		switch {
+		case err != nil:
+			w.record.State.Store(WatchEnding)
+			w.expired(err)
+			return
+		case len(events) > 0:
+			// What is to do for woken waits till nothing comes.
+			if !w.sendEvents(events) {
+				return
+			}
+			continue
+		case woken == forLast:
+			return
+		}
+		w.caughtUp(reached, woken == forBookmark)
+		if woken = w.idle(changed); woken == byEndOfRequest {
+			return
+		}
+	}
+}
+
+// sendEvents sends events of the log. It returns false when the request has ended or the time
+// is over: a watch that always has something to send is never idle, and would not see either.
+func (w *watcher) sendEvents(events []*store.Event) bool {
+	for _, e := range events {
+		w.event(e)
+	}
+	w.record.Sent.Store(events[len(events)-1].Rev)
+	_ = w.flush()
+	return w.req.Context().Err() == nil && w.record.LastSend.Load() < w.end.UnixNano()
+}
+
+// caughtUp notes that everything up to a revision was sent, and says so to the client if a
+// bookmark is due.
+func (w *watcher) caughtUp(reached int64, bookmarkDue bool) {
+	// An event is in the log a moment before the store says its revision.
+	reached = max(reached, w.record.Sent.Load())
+	w.record.Sent.Store(reached)
+	if bookmarkDue && w.bookmarks {
+		w.sendBookmark(reached, false)
+		_ = w.flush()
+	}
+}
+
+// idle waits until there is something to do, and says what. changed is closed when the log has
+// another event.
+func (w *watcher) idle(changed <-chan struct{}) wakeup {
+	select {
+	case <-changed:
+		return byEvent
+	case <-w.req.Context().Done():
+		return byEndOfRequest
+	case <-w.retired:
+		// What came before is still sent: a definition that is deleted takes its objects along,
+		// and the watch shows their ends.
+	case now := <-w.timer.C:
+		w.timer.Reset(w.untilWake())
+		if now.Before(w.end) {
+			return forBookmark
+		}
+	}
+	w.record.State.Store(WatchEnding)
+	return forLast
+}
+
+// untilWake returns the time until the next bookmark or the end.
+func (w *watcher) untilWake() time.Duration {
+	left := time.Until(w.end)
 	if left > bookmarkBeforeEnd {
 		left -= bookmarkBeforeEnd
 	}
 	return min(left, w.api.Config.Bookmarks)
 }
 
-// event sends one event as this watch sees it: an object that begins to match its
-// selectors is added, one that no longer does is deleted.
-func (w *watching) event(e *store.Event) {
-	o, kind := e.Object, e.Kind
-	if w.namespace != "" && o.Namespace() != w.namespace {
-		return
-	}
-	if !w.labels.Empty() || !w.fields.Empty() {
-		before := e.Prev != nil && w.selects(e.Prev)
-		now := e.Kind != 'D' && w.selects(o)
-		switch {
-		case now && !before:
-			kind = 'A'
-		case now:
-			kind = 'M'
-		case before && e.Kind == 'D':
-			kind = 'D'
-		case before:
-			w.object('D', e.Prev, e.Rev) // its last matching state, at the revision of the change (upstream)
-			return
-		default:
-			return
-		}
-	}
-	w.object(kind, o, e.Rev)
-}
-
-// object sends one object, unless the tap has ended the watch.
-func (w *watching) object(kind byte, o *store.Object, rev int64) {
-	tap := w.seen.Tap.Load()
-	if tap != nil && (*tap).Due() {
-		w.failed = true
-		return
-	}
-	w.show(kind, o, rev)
-	if tap != nil {
-		(*tap).Sent()
-	}
-}
-
-// show sends one object in the form that is wanted.
-func (w *watching) show(kind byte, o *store.Object, rev int64) {
-	asIs := w.form.kind == formObject && w.asStored(o)
-	switch {
-	case asIs && kind == o.EventKind() && rev == o.Rev:
-		w.write(o.Line)
-		return
-	case asIs && rev == o.Rev:
-		w.line = append(w.line[:0], store.EventHead(kind)...)
-		w.line = append(append(w.line, o.Raw()...), "}\n"...)
-		w.write(w.line)
-		return
-	}
-	obj := w.decode(o)
-	tree.Metadata(obj)["resourceVersion"] = strconv.FormatInt(rev, 10)
-	switch w.form.kind {
-	case formTable:
-		obj = w.asTable([]map[string]any{obj}, map[string]any{"resourceVersion": strconv.FormatInt(rev, 10)}, !w.defined)
-		w.defined = true
-	case formPartial:
-		obj = w.partial(obj)
-	}
-	w.send(store.EventHead(kind), obj)
-}
-
-func (w *watching) send(head string, obj map[string]any) {
-	w.line = append(w.line[:0], head...)
-	w.line = append(tree.AppendJSON(w.line, obj), "}\n"...)
-	w.write(w.line)
-}
-
-func (w *watching) write(b []byte) {
-	n, err := w.w.Write(b)
-	w.seen.Bytes.Add(int64(n))
-	w.seen.Events.Add(1)
-	w.failed = w.failed || err != nil
-}
-
-func (w *watching) flush() error {
+// flush hands what is written to the client. A writer that cannot do that sends it when it
+// likes.
+func (w *watcher) flush() error {
 	err := http.NewResponseController(w.w).Flush()
-	w.seen.LastSend.Store(time.Now().UnixNano())
-	w.failed = w.failed || err != nil && !errors.Is(err, http.ErrNotSupported)
+	w.record.LastSend.Store(time.Now().UnixNano())
+	w.closed = w.closed || err != nil && !errors.Is(err, http.ErrNotSupported)
 	return err
-}
-
-// sendBookmark says how far the watch has come. The first one may also say that the state
-// is complete.
-func (w *watching) sendBookmark(rev int64, complete bool) {
-	m := map[string]any{"resourceVersion": strconv.FormatInt(rev, 10)}
-	if complete {
-		m["annotations"] = map[string]any{"k8s.io/initial-events-end": "true"}
-	}
-	obj := map[string]any{"kind": w.Kind, "apiVersion": w.apiVersion(), "metadata": m}
-	switch w.form.kind {
-	case formTable:
-		obj = w.asTable([]map[string]any{obj}, map[string]any{"resourceVersion": m["resourceVersion"]}, !w.defined)
-		w.defined = true
-	case formPartial:
-		obj = w.partial(obj)
-	}
-	w.seen.Bookmarks.Add(1)
-	w.send(`{"type":"BOOKMARK","object":`, obj)
-}
-
-// expired tells a client that the log no longer has what it asks for: in the stream, as
-// upstream does.
-func (w *watching) expired(err error) {
-	message := "too old resource version"
-	var old *store.Expired
-	if errors.As(err, &old) {
-		message = fmt.Sprintf("too old resource version: %d (%d)", old.Asked, old.Oldest)
-	}
-	status := map[string]any{"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{}, "status": "Failure", "message": message, "reason": "Expired", "code": int64(http.StatusGone)}
-	w.line = append(append(w.line[:0], `{"type":"ERROR","object":`...), tree.AppendJSON(nil, status)...)
-	_, _ = w.w.Write(append(w.line, "}\n"...))
-	_ = http.NewResponseController(w.w).Flush()
-}
-
-// selectorText is the selectors as a query says them.
-func (w *watching) selectorText() string {
-	var parts []string
-	if !w.labels.Empty() {
-		parts = append(parts, "labelSelector="+w.labels.String())
-	}
-	if !w.fields.Empty() {
-		parts = append(parts, "fieldSelector="+w.fields.String())
-	}
-	return strings.Join(parts, "&")
 }

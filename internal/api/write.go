@@ -1,113 +1,144 @@
 package api
 
 import (
-	"cmp"
-	"context"
 	"errors"
-	"net/http"
 	"strconv"
 
-	"apichain/internal/field"
+	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
 
-// create adds an object.
-func (q *Call) create() error {
-	if err := q.writeOptions("CreateOptions"); err != nil {
-		return err
-	}
-	if q.Namespaced && q.namespace == "" {
-		return status.PlainText(http.StatusNotFound, "404 page not found")
-	}
-	obj, err := q.readNew()
-	if err != nil {
-		return err
-	}
-	return q.createAndAnswer(obj)
+// Every object that is created, changed or removed goes through the steps in this file, in
+// their order, whatever verb or subresource asks. A step is a method of write, which holds the
+// object as it is stored and as it is to be; each says what holds before it and after it.
+//
+//	           create              update, patch, status,         delete
+//	                               scale, finalize, Modify
+//	read       body                body or patch, on old          options
+//	           ┌─────────────────────────────────────────┐
+//	retry      │                   ┌─► old, as it is now ├───────► old, as it is now
+//	           │ carryOver         │ carryOver           │         admit
+//	           │ setDefaults       │ setDefaults         │         mark: finalizers, timestamp
+//	           │ mutate            │ mutate              │         commit
+//	           │ setName           │                     │
+//	           │ check             │ check               │
+//	           │                   │ bump                │
+//	           │ admit             │ admit               │
+//	           │ add               │ commit ── conflict ─┘
+//	           └── the name is taken: setName, add
+//
+// Nothing is locked from read to commit. The store's commit is the one place where two writers
+// meet: it says which revision it replaces, and who comes second gets a *store.Conflict, upon
+// which retry begins again with the object as it has become. A kind whose check depends on
+// other objects (a definition's on the names of all others) has a lock of its own, serial, for
+// the steps from carryOver on.
+//
+// A step here never answers the request. It leaves in write what the answer will be made of.
+
+// write is one attempt to write one object. Which trees there are says what kind of write it is,
+// as it does in upstream's admission reviews: a create has no old state, a delete no new one.
+// It lives on the stack of the verb that makes it and is used by one goroutine.
+type write struct {
+	// Call has the options and the target, and takes warnings.
+	*Call
+
+	// old is the object as it is stored, and was its tree in the version of the call; both are
+	// nil in a create. old.Rev is what the commit expects to replace.
+	old *store.Object
+	was map[string]any
+	// next is the object on its way into the store. The steps change it in place, and it is the
+	// caller's to read when they are done: in a dry run it is what would have been stored.
+	next map[string]any
+
+	// uid is what a new object gets. It is chosen once, so that carryOver may be repeated.
+	uid string
+	// generated says that the name of a new object was made from its generateName.
+	generated bool
+
+	// done is the object after the write, which may be old when nothing had to change. It is
+	// nil when nothing is stored: in a dry run, or when the object has gone with this write.
+	done *store.Object
 }
 
-// createAndAnswer is create with its object read.
-func (q *Call) createAndAnswer(obj map[string]any) error {
-	o, err := q.Insert(obj)
-	if err != nil {
-		return err
-	}
-	if q.dryRun {
-		return q.answerTree(http.StatusCreated, obj)
-	}
-	return q.answer(http.StatusCreated, o)
-}
+// forever is the number of tries for a write that sets no condition: some attempt succeeds in
+// the end, since each conflict means that another writer has got on.
+const forever = -1
 
-// Insert checks and stores a new object, and is the one way by which any comes to
-// be. With dryRun nothing is stored, the result is nil, and obj is what it would be.
-func (q *Call) Insert(obj map[string]any) (*store.Object, error) {
-	defer q.lockAlone()()
-	m := tree.Metadata(obj)
-	name := tree.Text(m, "name")
-	if q.name != "" && name != "" && name != q.name {
-		return nil, q.wrongName(name)
-	}
-	if v := tree.Text(m, "resourceVersion"); v != "" && v != "0" {
-		return nil, status.Unexplained("resourceVersion should not be set on objects to be created")
-	}
-	if err := q.checkNamespace(m); err != nil {
-		return nil, err
-	}
-	if q.terminating {
-		return nil, q.forbidden(name, definitionGoes)
-	}
-	generate := tree.Text(m, "generateName")
-	if q.HasStatus && !q.KeepsGivenStatus {
-		delete(obj, "status")
-	}
-	q.stampNew(obj)
-	q.dedupeOwners(obj)
-	if name == "" && generate != "" {
-		m["name"] = generatedName(generate)
-	}
-	if q.initialize != nil {
-		q.initialize(obj)
-	}
-	q.shape.SetDefaults(obj)
-	if q.Prepare != nil {
-		if err := q.Prepare(q, obj, nil); err != nil {
-			return nil, err
-		}
-	}
-	if errs := append(q.metadataErrors(obj), q.shape.Validate(obj, nil)...); len(errs) > 0 {
-		return nil, status.Invalid(q.Group, q.Kind, tree.Name(obj), errs)
-	}
-	q.warnUnchecked()
-	for try := 1; ; try++ {
-		if err := q.checkNamespaceActive(tree.Name(obj)); err != nil {
-			return nil, err
-		}
-		o, err := q.commitNew(obj)
+// retry calls attempt with the object of the call as it is now, nil if there is none, and again
+// for as long as the attempt ends with a *store.Conflict: then somebody has written the object
+// between its read and its write. After that many tries beyond the first it gives up with the
+// 409 that asks the client to start again. Any other outcome is returned as it is.
+//
+// Each attempt must make a write of its own from what it is given. It may answer the request,
+// since a call that has no conflict is the last one.
+func (q *Call) retry(tries int, attempt func(old *store.Object) error) error {
+	for try := 0; ; try++ {
+		sn := q.Bucket.Now()
+		err := attempt(sn.Get(q.Resource.Key(q.namespace, q.name)))
 		if err == nil {
-			return o, nil
+			return nil
 		}
-		var taken *store.Conflict
-		if !errors.As(err, &taken) {
-			return nil, err
+		var raced *store.Conflict
+		if !errors.As(err, &raced) {
+			return err
 		}
-		if name == "" && try < GeneratedTries {
-			m["name"] = generatedName(generate)
-			q.shape.SetDefaults(obj) // some are made of the name
-			continue
+		if try == tries {
+			return q.conflict(q.name, status.ChangedMeanwhile)
 		}
-		e := q.exists(tree.Name(obj), taken.Current)
-		if name == "" {
-			e.RetryAfter = 1
-		}
-		return nil, e
 	}
 }
 
-// lockAlone lets one write at a time go on, of a kind that asks for it. It returns what ends
-// that.
-func (r *Resource) lockAlone() (unlock func()) {
+// insert takes a new object through all steps. Before it, next is what the body says, pruned.
+// After it, done is the stored object, or nil in a dry run; next has been consumed unless it is
+// one.
+func (w *write) insert() error {
+	defer w.lockSerial()()
+	if err := w.checkNew(); err != nil {
+		return err
+	}
+	w.uid = request.NewUUID()
+	w.carryOver()
+	w.setDefaults()
+	if err := w.mutate(); err != nil {
+		return err
+	}
+	w.setName()
+	if err := w.check(); err != nil {
+		return err
+	}
+	if err := w.admit(Validating); err != nil {
+		return err
+	}
+	return w.add()
+}
+
+// replace takes a change of the object old through all steps. Before it, was is old's tree and
+// next the whole object that is wanted, as far as the writer may say; both are consumed. After
+// it, done and next are as write says. The error is a *store.Conflict when old is no longer what
+// is stored: see retry.
+func (w *write) replace() error {
+	defer w.lockSerial()()
+	w.carryOver()
+	w.setDefaults()
+	if err := w.mutate(); err != nil {
+		return err
+	}
+	if err := w.check(); err != nil {
+		return err
+	}
+	w.bump()
+	if err := w.admit(Validating); err != nil {
+		return err
+	}
+	return w.commit()
+}
+
+// lockSerial admits one write at a time of a kind that asks for it, and returns what ends that.
+// It is the outermost lock of a write: the store's are taken inside of it. Insert is called
+// again under it only for custom resources, which never have one.
+func (r *Resource) lockSerial() (unlock func()) {
 	if r.serial == nil {
 		return func() {}
 	}
@@ -115,332 +146,175 @@ func (r *Resource) lockAlone() (unlock func()) {
 	return r.serial.Unlock
 }
 
-// commitNew stores obj, or with dryRun sees whether it could be.
-func (q *Call) commitNew(obj map[string]any) (*store.Object, error) {
-	key := q.Resource.Key(q.namespace, tree.Name(obj))
-	if q.dryRun {
-		sn := q.Bucket.Now()
-		if o := sn.Get(key); o != nil {
-			return nil, &store.Conflict{Bucket: q.Bucket, Key: key, Current: o}
-		}
-		return nil, nil
+// carryOver gives next what is not the writer's to say: for a new object the stamp of the
+// server, for a changed one all that the old one has and this path may not change. After it
+// metadata is an object, and its system fields are the server's. Doing it twice changes nothing
+// more.
+func (w *write) carryOver() {
+	if w.old == nil {
+		w.begin()
+	} else {
+		w.mergeSubresource()
+		w.inherit()
 	}
-	d := q.encode(obj)
-	o, err := q.commit(store.Change{Bucket: q.Bucket, Key: key, Next: &d}, func() error { return q.checkPlace(tree.Name(obj)) })
-	if !errors.Is(err, errRedefined) {
-		return o, err
-	}
-	if err := q.reload(); err != nil {
-		return nil, err
-	}
-	obj["apiVersion"] = q.apiVersion()
-	if _, err := q.shape.Prune(obj); err != nil {
-		return nil, status.BadRequest(err.Error())
-	}
-	return q.Insert(obj)
+	w.dedupeOwners(w.next)
 }
 
-// errRedefined is that the definition of a custom resource has changed since a call began:
-// what it checked may no longer hold.
-var errRedefined = errors.New("the resource is defined anew")
-
-// commit makes one change, and tells the kind. fits, if any, is asked while no other commit
-// can come between. Nothing is written under a definition that has been replaced: that is
-// errRedefined.
-func (q *Call) commit(c store.Change, fits func() error) (*store.Object, error) {
-	var refused error
-	done, err := q.api.Store.CommitFunc(context.Background(), func() []store.Change {
-		if q.isRetired() {
-			refused = errRedefined
-		} else if fits != nil {
-			refused = fits()
-		}
-		if refused != nil {
-			return nil
-		}
-		return []store.Change{c}
-	})
-	if err = cmp.Or(refused, err); err != nil {
-		return nil, err
+// begin makes of what the client sent a new object: stamped, without a status where that is
+// written apart, and with what its kind always begins with.
+func (w *write) begin() {
+	if w.HasStatus && !w.KeepsGivenStatus {
+		delete(w.next, "status")
 	}
-	if q.afterWrite != nil {
-		q.afterWrite(done[0])
+	w.stampNew(w.next, w.uid)
+	// After the status has gone, since a namespace begins with a phase of its own in it.
+	if w.initialize != nil {
+		w.initialize(w.next)
 	}
-	return done[0], nil
 }
 
-// recommit is commit for the change of an object that is there. Who finds the resource
-// defined anew gets it, and a *store.Conflict, as if somebody had changed the object.
-func (q *Call) recommit(c store.Change) (*store.Object, error) {
-	o, err := q.commit(c, nil)
-	if errors.Is(err, errRedefined) {
-		if err := q.reload(); err != nil {
-			return nil, err
+// mergeSubresource makes next a whole object of which only that part differs from was which the
+// path writes: status below /status, all but status at the object itself. Other subresources
+// (scale, finalize) have made next from the stored object already, status and all.
+func (w *write) mergeSubresource() {
+	switch {
+	case w.info.Subresource == "status":
+		given, has := w.next["status"]
+		// next stays the same map, because the caller answers it after a dry run.
+		clear(w.next)
+		for k, v := range tree.Copy(w.was).(map[string]any) {
+			w.next[k] = v
 		}
-		return nil, &store.Conflict{Bucket: c.Bucket, Key: c.Key}
+		setOrDelete(w.next, "status", given, has)
+	case w.info.Subresource == "" && w.HasStatus:
+		kept, has := w.was["status"]
+		setOrDelete(w.next, "status", kept, has)
 	}
-	return o, err
 }
 
-// checkPlace is what must hold when a new object is committed: nobody has begun to delete
-// what it is in.
-func (q *Call) checkPlace(name string) error {
-	if q.custom {
-		sn := q.api.Customs.Bucket.Now()
-		if d := sn.Get(q.Bucket.Name); d == nil {
-			return status.PlainText(http.StatusNotFound, "404 page not found")
-		} else if d.Meta.Deleting {
-			return q.forbidden(name, definitionGoes)
+// setOrDelete makes m[key] equal to what another map has: v, or nothing.
+func setOrDelete(m map[string]any, key string, v any, has bool) {
+	if has {
+		m[key] = v
+	} else {
+		delete(m, key)
+	}
+}
+
+// inherit carries over what no update changes: the paths that the kind keeps, the system fields,
+// and the identity. The name is the stored one even when the body has none, as a patch may leave
+// it.
+func (w *write) inherit() {
+	// Paths are kept from writes of the object and of its status. A subresource with rules of
+	// its own (finalize) is there to change just these.
+	if w.info.Subresource == "" || w.info.Subresource == "status" {
+		for _, path := range w.Kept {
+			if v := tree.At(w.was, path...); v != nil {
+				tree.Set(w.next, v, path...)
+			}
 		}
 	}
-	return q.checkNamespaceActive(name)
-}
-
-const definitionGoes = "create not allowed while custom resource definition is terminating"
-
-func (q *Call) exists(name string, current *store.Object) *status.Error {
-	message := q.Qualified() + " " + strconv.Quote(name) + " already exists"
-	if current != nil && current.Meta.Deleting {
-		message = "object is being deleted: " + message
+	keepSystemFields(w.next, w.was)
+	m := tree.Metadata(w.next)
+	m["name"] = w.old.Name()
+	if w.Namespaced {
+		m["namespace"] = w.namespace
 	}
-	return &status.Error{Code: http.StatusConflict, Reason: "AlreadyExists", Message: message, Details: &status.Details{Name: name, Group: q.Group, Kind: q.Plural}}
 }
 
-func (r *Resource) forbidden(name, why string) *status.Error {
-	return &status.Error{Code: http.StatusForbidden, Reason: "Forbidden", Message: r.Qualified() + " " + strconv.Quote(name) + " is forbidden: " + why, Details: &status.Details{Name: name, Group: r.Group, Kind: r.Plural}}
-}
+// setDefaults fills in what next leaves out. Before it next is pruned; after it the kind's
+// checks find every field that they look at.
+func (w *write) setDefaults() { w.shape.SetDefaults(w.next) }
 
-func (q *Call) wrongName(name string) *status.Error {
-	return status.BadRequest("the name of the object (" + name + ") does not match the name on the URL (" + q.name + ")")
-}
-
-func (q *Call) noName() *status.Error {
-	return status.BadRequest("the name of the object (" + q.name + " based on URL) was undeterminable: name must be provided")
-}
-
-func (q *Call) wrongUID(old *store.Object, uid string) *status.Error {
-	return q.conflict(q.name, "StorageError: invalid object, Code: 4, Key: "+old.Key+", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: "+uid+", UID in object meta: "+old.Meta.UID)
-}
-
-// checkNamespace sees to it that the object says the namespace of the path, or none.
-func (q *Call) checkNamespace(m map[string]any) error {
-	if ns := tree.Text(m, "namespace"); ns != "" && ns != q.namespace {
-		return status.BadRequest("the namespace of the provided object does not match the namespace sent on the request")
-	}
-	return nil
-}
-
-// checkNamespaceActive refuses a new object whose namespace is not there, or on its way out.
-func (q *Call) checkNamespaceActive(name string) error {
-	if !q.Namespaced {
+// mutate lets mutating admission change next, and then puts right what that may have touched:
+// what is not the writer's is not admission's either, and a field that it added may have
+// defaults inside. Without admission it does nothing.
+func (w *write) mutate() error {
+	if w.api.Config.Admit == nil {
 		return nil
 	}
-	sn := q.api.Namespaces.Now()
-	space := sn.Get(q.namespace)
-	if space == nil {
-		return &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: "namespaces " + strconv.Quote(q.namespace) + " not found", Details: &status.Details{Name: q.namespace, Kind: "namespaces"}}
+	// What was carried over is shared with was, which admission must not change.
+	if w.was != nil {
+		w.was = tree.Copy(w.was).(map[string]any)
 	}
-	if space.Meta.Deleting {
-		why := "unable to create new content in namespace " + q.namespace + " because it is being terminated"
-		e := q.forbidden(name, why)
-		e.Details.Causes = []field.Error{{Reason: "NamespaceTerminating", Message: "namespace " + q.namespace + " is being terminated", Field: "metadata.namespace"}}
-		return e
+	if err := w.admit(Mutating); err != nil {
+		return err
+	}
+	w.carryOver()
+	w.setDefaults()
+	return nil
+}
+
+// setName gives a new object that has none the name that its generateName asks for. It comes
+// after mutate, since admission sees such an object without a name (upstream), and before check,
+// which demands one. After it, defaults that are made of the name are there too.
+func (w *write) setName() {
+	m := tree.Metadata(w.next)
+	base := tree.Text(m, "generateName")
+	if base == "" || tree.Text(m, "name") != "" {
+		return
+	}
+	w.generated = true
+	w.rename(generatedName(base))
+}
+
+// rename gives a new object another name, with the defaults that are made of it.
+func (w *write) rename(name string) {
+	tree.Metadata(w.next)["name"] = name
+	w.setDefaults()
+}
+
+// check refuses an object that its kind, or all kinds, do not allow. Before it next is whole and
+// has its defaults; after it, it may be stored as far as its content goes. The kind's Prepare
+// comes first, because it completes the object (a definition's status) for the checks behind it.
+// All errors of metadata and kind are one 422, metadata's first.
+func (w *write) check() error {
+	if w.Prepare != nil {
+		if err := w.Prepare(w.Call, w.next, w.was); err != nil {
+			return err
+		}
+	}
+	errs := w.metadataErrors(w.next)
+	name := w.name
+	if w.old == nil {
+		// A create knows its name from the body, perhaps just generated.
+		name = tree.Name(w.next)
+	} else {
+		errs = append(errs, immutableErrors(w.next, w.was)...)
+	}
+	if errs = append(errs, w.shape.Validate(w.next, w.was)...); len(errs) > 0 {
+		return status.Invalid(w.Group, w.Kind, name, errs)
 	}
 	return nil
 }
 
-// warnUnchecked tells whoever writes that there are rules nobody evaluates.
-func (q *Call) warnUnchecked() {
-	for _, rule := range q.unchecked {
-		q.scope.Warn("", rule)
-	}
-}
-
-// update replaces an object, or its status.
-func (q *Call) update() error {
-	if err := q.writeOptions("UpdateOptions"); err != nil {
-		return err
-	}
-	if q.name == "" {
-		return status.BadRequest("name must be provided")
-	}
-	obj, err := q.readNew()
-	if err != nil {
-		return err
-	}
-	m := tree.Metadata(obj)
-	switch name := tree.Text(m, "name"); {
-	case name == "":
-		return q.noName()
-	case name != q.name:
-		return q.wrongName(name)
-	}
-	if err := q.checkNamespace(m); err != nil {
-		return err
-	}
-	given, err := givenRevision(obj)
-	if err != nil {
-		return err
-	}
-	uid := tree.Text(m, "uid")
-	for {
-		sn := q.Bucket.Now()
-		old := sn.Get(q.Resource.Key(q.namespace, q.name))
-		if old == nil {
-			if !q.CreateOnUpdate || uid != "" || given != "" || q.info.Subresource != "" {
-				return q.notFound(q.name)
-			}
-			err := q.createAndAnswer(tree.Copy(obj).(map[string]any))
-			var e *status.Error
-			if errors.As(err, &e) && e.Reason == "AlreadyExists" {
-				continue // somebody else made it meanwhile
-			}
-			return err
-		}
-		if given == "" && !q.UnconditionalUpdate {
-			return status.Invalid(q.Group, q.Kind, q.name, []field.Error{field.Invalid("metadata.resourceVersion", 0, "must be specified for an update")})
-		}
-		if uid != "" && uid != old.Meta.UID {
-			return q.wrongUID(old, uid)
-		}
-		if given != "" && given != strconv.FormatInt(old.Rev, 10) {
-			return q.conflict(q.name, status.ChangedMeanwhile)
-		}
-		next := obj
-		if given == "" {
-			next = tree.Copy(obj).(map[string]any) // it may be written again
-		}
-		was := q.decode(old)
-		done, err := q.replace(old, was, next)
-		var raced *store.Conflict
-		if errors.As(err, &raced) {
-			if given != "" {
-				return q.conflict(q.name, status.ChangedMeanwhile)
-			}
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		return q.answerWritten(done, next)
-	}
-}
-
-// givenRevision is the revision on condition of which obj is written, "" for whatever one:
-// that is what 0 means too.
-func givenRevision(obj map[string]any) (string, error) {
-	given := tree.Text(obj, "metadata", "resourceVersion")
-	if given == "" {
-		return "", nil
-	}
-	if _, err := strconv.ParseUint(given, 10, 63); err != nil {
-		return "", status.Unexplained(parseUintText(given, err))
-	}
-	if given == "0" {
-		return "", nil
-	}
-	return given, nil
-}
-
-// answerWritten answers an update or a patch; o is nil when nothing was
-// stored, or the object has gone with this write.
-func (q *Call) answerWritten(o *store.Object, next map[string]any) error {
-	if o == nil {
-		return q.answerTree(http.StatusOK, next)
-	}
-	return q.answer(http.StatusOK, o)
-}
-
-// replace writes next in the place of old, whose tree is was. Both trees are consumed. A
-// write that changes nothing is none. With dryRun nothing is written, the result is nil and
-// next is what it would be. Who raced gets a *store.Conflict.
-func (q *Call) replace(old *store.Object, was, next map[string]any) (*store.Object, error) {
-	defer q.lockAlone()()
-	if q.info.Subresource == "status" {
-		merged := tree.Copy(was).(map[string]any)
-		if s, ok := next["status"]; ok {
-			merged["status"] = s
-		} else {
-			delete(merged, "status")
-		}
-		clear(next)
-		for k, v := range merged {
-			next[k] = v
-		}
-	} else if q.info.Subresource == "" && q.HasStatus {
-		if s, ok := was["status"]; ok {
-			next["status"] = s
-		} else {
-			delete(next, "status")
-		}
-	}
-	if q.info.Subresource == "" || q.info.Subresource == "status" {
-		for _, path := range q.Kept {
-			if v := tree.At(was, path...); v != nil {
-				tree.Set(next, v, path...)
-			}
-		}
-	}
-	m := tree.Metadata(next)
-	keepSystemFields(next, was)
-	m["name"] = old.Name()
-	if q.Namespaced {
-		m["namespace"] = q.namespace
-	}
-	q.dedupeOwners(next)
-	q.shape.SetDefaults(next)
-	if q.Prepare != nil {
-		if err := q.Prepare(q, next, was); err != nil {
-			return nil, err
-		}
-	}
-	errs := q.metadataErrors(next)
-	errs = append(errs, immutableErrors(next, was)...)
-	if errs = append(errs, q.shape.Validate(next, was)...); len(errs) > 0 {
-		return nil, status.Invalid(q.Group, q.Kind, q.name, errs)
-	}
-	if q.HasGeneration && !q.sameGeneration(next, was) {
-		n, _ := tree.At(was, "metadata", "generation").(int64)
+// bump counts the change: generation goes up by one when anything but metadata (and status,
+// where that is written apart) differs from what was. Both trees get old's resource version,
+// so that they differ only by what the write changes; the store puts the new one in.
+func (w *write) bump() {
+	m := tree.Metadata(w.next)
+	if w.HasGeneration && !w.sameGeneration(w.next, w.was) {
+		n, _ := tree.At(w.was, "metadata", "generation").(int64)
 		m["generation"] = n + 1
 	}
-	m["resourceVersion"] = strconv.FormatInt(old.Rev, 10)
-	tree.Metadata(was)["resourceVersion"] = m["resourceVersion"]
-	if tree.Equal(next, was) && q.asStored(old) {
-		return q.unlessDry(old), nil
-	}
-	q.warnUnchecked()
-	if old.Meta.Deleting && len(tree.List(m, "finalizers")) == 0 && q.mayGo(next) {
-		if q.dryRun {
-			return nil, nil
+	m["resourceVersion"] = strconv.FormatInt(w.old.Rev, 10)
+	tree.Metadata(w.was)["resourceVersion"] = m["resourceVersion"]
+}
+
+// sameGeneration reports whether two objects are the same but for metadata, and for status where
+// that is written apart: then the generation stays.
+func (r *Resource) sameGeneration(a, b map[string]any) bool {
+	uncounted := func(k string) bool { return k == "metadata" || k == "status" && r.HasStatus }
+	for k, v := range a {
+		if w, ok := b[k]; !uncounted(k) && (!ok || !tree.Equal(v, w)) {
+			return false
 		}
-		return nil, q.remove(old, next) // the answer is what was written last, at the revision of before (upstream)
 	}
-	if q.dryRun {
-		return nil, nil
+	// What a has is equal in b: only a field that b alone has can still differ.
+	for k := range b {
+		if _, ok := a[k]; !uncounted(k) && !ok {
+			return false
+		}
 	}
-	d := q.encode(next)
-	if d.Same(old) { // as another version shows it, it was not as it is stored
-		return old, nil
-	}
-	return q.recommit(store.Change{Bucket: q.Bucket, Key: old.Key, Expect: old.Rev, Next: &d})
-}
-
-func (q *Call) unlessDry(o *store.Object) *store.Object {
-	if q.dryRun {
-		return nil
-	}
-	return o
-}
-
-// mayGo reports whether nothing but finalizers in metadata holds a deleted object: a
-// namespace has others in its spec.
-func (r *Resource) mayGo(obj map[string]any) bool {
-	return len(tree.List(obj, "spec", "finalizers")) == 0 || r.Plural != "namespaces" || r.Group != ""
-}
-
-// remove takes an object out, which was in the state last at its end.
-func (q *Call) remove(old *store.Object, last map[string]any) error {
-	d := q.encode(tree.Copy(last).(map[string]any))
-	_, err := q.recommit(store.Change{Bucket: q.Bucket, Key: old.Key, Expect: old.Rev, Last: &d})
-	return err
+	return true
 }

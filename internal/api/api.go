@@ -1,0 +1,109 @@
+// Package api serves resources: upstream's REST verbs over the store, for the built-in kinds
+// and for those that a CustomResourceDefinition adds alike.
+//
+// What comes in is a request whose path names a resource, resolved to a request.Info that its
+// context carries as a request.Scope, or a call of the program itself (Internal, Apply). What
+// goes out is an answer in the form that the client negotiated, a write in the store, or an
+// error for status.Write. A resource in one version is a Resource, and each request to it a
+// Call, whose methods are the verbs:
+//
+//	read.go watch.go                  get, list and watch, from snapshots and the event log
+//	write.go patch.go delete.go       create, update, patch, delete: read, check, commit, or again
+//	form.go send.go                   objects, tables, metadata; JSON or YAML; compressed or not
+//	builtin.go custom.go              which resources there are, and how they change
+//
+// Who routes requests here finds the resource, puts the scope into the context, and has
+// authorized the request before. Nothing in this package asks who may do what, but for the
+// access reviews, whose answer that is. In short:
+//
+//	a := api.New(api.Config{Store: s, Kinds: table, Catalog: &catalog, ...})
+//	go a.Run(ctx)                                // follows definitions that come without a request
+//	maps := a.Builtin("", "v1", "ConfigMap")
+//	maps.ServeHTTP(w, r.WithContext(request.With(r.Context(), scope)))
+//
+// An API and its resources may be used by any number of goroutines. A Call belongs to the
+// goroutine of its request. The package is internal and promises no compatibility.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"apichain/internal/auth"
+	"apichain/internal/discovery"
+	"apichain/internal/kinds"
+	"apichain/internal/request"
+	"apichain/internal/store"
+)
+
+// Config is what the resources need of the program. It is read while requests are served and
+// must not change once New has it.
+type Config struct {
+	// What is served, and where it is kept.
+
+	// Store keeps all objects; it may have some already.
+	Store *store.Store
+	// Kinds describes the built-in kinds.
+	Kinds *kinds.Table
+	// Catalog is told which custom resources there are, for discovery and OpenAPI.
+	Catalog *discovery.Catalog
+
+	// What the kinds of authentication and authorization ask.
+
+	// Tokens signs the tokens of service accounts, for their token subresource.
+	Tokens *auth.Accounts
+	// WhoseToken answers a TokenReview: who a token is, and for which audiences. It returns a
+	// nil User for nobody.
+	WhoseToken func(token string) (*request.User, []string)
+	// Authorizer answers the access reviews.
+	Authorizer auth.Authorizer
+
+	// What differs between programs.
+
+	// Admit may change or refuse a write: see Admission. With nil nobody does. It is called
+	// concurrently, and its error is what the client gets.
+	Admit func(context.Context, Admission) error
+	// Observer sees watches begin and end; with nil nobody does.
+	Observer Observer
+	// Bookmarks is the time between two bookmarks of a watch, which must be above zero:
+	// upstream's is about a minute.
+	Bookmarks time.Duration
+	// StrictCRDs refuses definitions with rules that are not evaluated here. Without it they
+	// are accepted with a warning.
+	StrictCRDs bool
+	// Changed is called after the custom resources that are served have changed. It must be
+	// short: a write of a definition waits for it.
+	Changed func()
+	Log     *slog.Logger
+}
+
+// API is what all resources share. Make one with New; the zero value is of no use.
+type API struct {
+	// Config is what New was given.
+	Config Config
+	// Store and Kinds are those of Config.
+	Store *store.Store
+	Kinds *kinds.Table
+	// meta describes ObjectMeta, which is the same of every kind.
+	meta *kinds.Type
+	// Namespaces holds the namespaces, which every create of a namespaced object looks at.
+	Namespaces *store.Bucket
+
+	// builtin and byBucket hold the built-in resources, by kind and by the bucket whose objects
+	// they store. Neither changes after New.
+	builtin  map[kinds.Key]*Resource
+	byBucket map[*store.Bucket]*Resource
+	// Customs holds the custom resources, which come and go.
+	Customs *Customs
+
+	// The pools are described in send.go, but for bodies, which holds the *[]byte that request
+	// bodies are read into (body.go).
+
+	// buffers holds *[]byte with room for PieceSize.
+	buffers sync.Pool
+	bodies  sync.Pool
+	// gzips holds *gzip.Writer, each closed.
+	gzips sync.Pool
+}

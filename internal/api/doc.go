@@ -1,0 +1,40 @@
+// Package api serves resources: upstream's REST verbs over the store, for the built-in kinds
+// and for those that a CustomResourceDefinition adds alike.
+//
+// What comes in is a request whose path names a resource, resolved to a request.Info that its
+// context carries as a request.Scope, or a call of the program itself (Internal, Apply). What
+// goes out is an answer in the form that the client negotiated, a write in the store, or an
+// error for status.Write. A resource in one version is a Resource, each request to it is a Call,
+// and the verbs are methods of Call. Who routes requests here finds the resource, puts the scope
+// into the context, and has authorized the request before. Nothing in this package asks who may
+// do what, but for the access reviews, whose answer that is. In short:
+//
+//	a := api.New(api.Config{Store: s, Kinds: table, Catalog: &catalog, ...})
+//	go a.Run(ctx)                                // follows definitions that come without a request
+//	maps := a.Builtin("", "v1", "ConfigMap")
+//	maps.ServeHTTP(w, r.WithContext(request.With(r.Context(), scope)))
+//
+// Reading (read.go, watch.go) takes a snapshot or follows the event log, and never waits for a
+// writer. Writing is the same steps for all verbs and subresources (write.go); to the right is
+// what other parts of a server have to do with a write, each as one call at one step:
+//
+//	read        options and body, or a patch       ◄ apply: a fourth kind of patch, which may create
+//	┌► old      the object as it is now
+//	│  carryOver   fields that the server owns
+//	│  setDefaults
+//	│                                              ◄ managed fields: who owns what differs from old
+//	│  mutate      Config.Admit(Mutating)          ◄ webhooks and policies that change the object
+//	│  setName     of a generateName
+//	│  check       hooks of the kind, metadata, schema
+//	│  bump        generation
+//	│  admit       Config.Admit(Validating)        ◄ webhooks and policies that refuse; quota, the last
+//	└─ commit      or a conflict, and again from the object as it has become
+//	answer
+//
+// What stands on the right is not there yet: until it is, Config.Admit is nil.
+//
+// An API and its resources may be used by any number of goroutines at once. A Call belongs to
+// the goroutine of its request, and no lock is held from its read to its commit: see write.go
+// for what that means for the hooks of kinds and for Config.Admit, which are called concurrently.
+// The package is internal to this program and promises no compatibility.
+package api
