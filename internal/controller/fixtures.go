@@ -15,39 +15,40 @@ import (
 	"apichain/internal/tree"
 )
 
-// Fixtures: manifests that are applied before the server is ready, for tests and demos
-// that want a known state. They pass admission as a client's writes do.
+// Fixtures are manifests that are applied before the server is ready, for tests and demos that
+// want a known state. They are what kubectl apply -f takes: YAML or JSON, several documents in a
+// file, lists of objects, directories. They pass the checks of a client's writes.
+//
+// A start with fixtures gives the state that was asked for or fails with everything that is wrong,
+// one line a problem:
+//
+//	--fixtures: pets.yaml: document 2, item 3 has no kind
+//	--fixtures: pets.yaml: document 4: Pet default/rex: Pet.example.com "rex" is invalid: ...
+//
+// All files are read before anything is applied. What is applied before an object is refused
+// stays, which is of no meaning: the server does not start.
 
 // fixture is one object, and where it was found.
 type fixture struct {
-	where string // pets.yaml: document 2, item 3
+	// where names the file and the place in it: pets.yaml: document 2, item 3.
+	where string
 	obj   map[string]any
 }
 
-// WrongFixtures is all that is wrong with fixtures.
+// WrongFixtures is the error of a start with fixtures that are wrong: one line for each problem.
 type WrongFixtures []string
 
+// Error returns all lines.
 func (w WrongFixtures) Error() string { return strings.Join(w, "\n") }
 
-// LoadFixtures applies the manifests of --fixtures: CustomResourceDefinitions and
-// namespaces first, the rest as it stands in the files, files of a directory by name. All
-// that is wrong is in the error, a WrongFixtures in the order of the files. Nothing is
-// applied when a file cannot be read.
+// LoadFixtures applies manifests: CustomResourceDefinitions and namespaces first, the rest as it
+// stands in the files, files of a directory by name. All that is wrong is in the error, a
+// WrongFixtures in the order of the files, whatever was applied first. Nothing is applied when a
+// file cannot be read or holds something that is no object.
 func LoadFixtures(ctx context.Context, a *api.API, paths []string) error {
 	all, wrong := readFixtures(paths)
 	if len(wrong) == 0 {
-		places := make([]int, len(all))
-		for i := range places {
-			places[i] = i
-		}
-		slices.SortStableFunc(places, func(a, b int) int { return fixtureRank(all[a].obj) - fixtureRank(all[b].obj) })
-		refused := make([]error, len(all))
-		for _, i := range places {
-			if err := applyFixture(ctx, a, all[i].obj); err != nil {
-				refused[i] = fmt.Errorf("%s: %s: %w", all[i].where, fixtureName(all[i].obj), err)
-			}
-		}
-		wrong = slices.DeleteFunc(refused, func(err error) bool { return err == nil })
+		wrong = applyFixtures(ctx, a, all)
 	}
 	if len(wrong) == 0 {
 		return nil
@@ -59,20 +60,41 @@ func LoadFixtures(ctx context.Context, a *api.API, paths []string) error {
 	return texts
 }
 
-func fixtureRank(obj map[string]any) int {
-	switch {
-	case isCRD(obj):
-		return 0
-	case obj["kind"] == "Namespace" && obj["apiVersion"] == "v1":
-		return 1
+// applyFixtures applies objects and returns the errors of those that are refused, in the order of
+// the files. One that is refused does not hold up the others.
+func applyFixtures(ctx context.Context, a *api.API, all []fixture) []error {
+	// Sorted are positions, and stably: objects of one rank keep the order of the files, and the
+	// errors can be put back into it.
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
 	}
-	return 2
+	slices.SortStableFunc(order, func(x, y int) int { return fixtureRank(all[x].obj) - fixtureRank(all[y].obj) })
+	refused := make([]error, len(all))
+	for _, i := range order {
+		if err := applyFixture(ctx, a, all[i].obj); err != nil {
+			refused[i] = fmt.Errorf("%s: %s: %w", all[i].where, fixtureName(all[i].obj), err)
+		}
+	}
+	return slices.DeleteFunc(refused, func(err error) bool { return err == nil })
 }
 
-// applyFixture applies one object. Manifests are often what kubectl get printed: what the
-// server sets itself is left out, so that they can be applied again.
+// fixtureRank says which fixtures others need, as resourceRank does for what is stored.
+func fixtureRank(obj map[string]any) int {
+	switch {
+	case isDefinition(obj):
+		return rankDefinition
+	case obj["kind"] == "Namespace" && obj["apiVersion"] == "v1":
+		return rankNamespace
+	}
+	return rankOther
+}
+
+// applyFixture applies one object. Manifests are often what kubectl get printed: what the server
+// sets itself is left out, so that they can be applied again. obj is changed.
 func applyFixture(ctx context.Context, a *api.API, obj map[string]any) error {
 	if meta := tree.Object(obj, "metadata"); meta != nil {
+		// The revision of another store would be a precondition in this one.
 		delete(meta, "resourceVersion")
 		for _, key := range api.SystemFields {
 			delete(meta, key)
@@ -86,6 +108,7 @@ func applyFixture(ctx context.Context, a *api.API, obj map[string]any) error {
 	return err
 }
 
+// fixtureName returns the kind, namespace and name of an object for a message, not too long.
 func fixtureName(obj map[string]any) string {
 	name := tree.Text(obj, "metadata", "name")
 	if ns := tree.Text(obj, "metadata", "namespace"); ns != "" {
@@ -108,7 +131,8 @@ func readFixtures(paths []string) (all []fixture, wrong []error) {
 				wrong = append(wrong, unreadable(err))
 				continue
 			}
-			docs, err := tree.ParseYAML(content) // JSON is YAML
+			// JSON is YAML: one reader is enough for both.
+			docs, err := tree.ParseYAML(content)
 			if err != nil {
 				wrong = append(wrong, fmt.Errorf("%s: %w", file, err))
 				continue
@@ -122,7 +146,8 @@ func readFixtures(paths []string) (all []fixture, wrong []error) {
 	return all, wrong
 }
 
-// unreadable leaves out which system call it was that failed.
+// unreadable leaves out which system call it was that failed: the path and the reason are what a
+// user can do something about.
 func unreadable(err error) error {
 	var e *fs.PathError
 	if errors.As(err, &e) {
@@ -131,12 +156,14 @@ func unreadable(err error) error {
 	return err
 }
 
-// fixtureFiles is path itself, or the manifests in the directory that it is.
+// fixtureFiles returns path itself, or the manifests in the directory that it is, by name. Folders
+// in it are not entered. A directory without any manifest is an error: it is the wrong one.
 func fixtureFiles(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
+	// A file that is named is read whatever it is called: it may be a pipe.
 	if !info.IsDir() {
 		return []string{path}, nil
 	}
@@ -156,8 +183,10 @@ func fixtureFiles(path string) ([]string, error) {
 	return files, nil
 }
 
-// fixturesIn is the objects of a document: none, one, or those of a list.
+// fixturesIn returns the objects of a document: none of an empty one, one, or those of a list, and
+// of lists in it. What lacks something is among them as well; the caller applies nothing then.
 func fixturesIn(doc any, where string) (all []fixture, wrong []error) {
+	// Between two separators, or behind a comment, there may be nothing.
 	if doc == nil {
 		return nil, nil
 	}
@@ -165,8 +194,8 @@ func fixturesIn(doc any, where string) (all []fixture, wrong []error) {
 	if obj == nil {
 		return nil, []error{fmt.Errorf("%s is no object", where)}
 	}
-	kind := tree.Text(obj, "kind")
-	if items, ok := obj["items"].([]any); ok && strings.HasSuffix(kind, "List") {
+	// A custom object may have a field called items; only a kind that ends like a list's is one.
+	if items, ok := obj["items"].([]any); ok && strings.HasSuffix(tree.Text(obj, "kind"), "List") {
 		for i, item := range items {
 			found, bad := fixturesIn(item, fmt.Sprintf("%s, item %d", where, i+1))
 			all, wrong = append(all, found...), append(wrong, bad...)

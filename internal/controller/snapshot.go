@@ -13,56 +13,73 @@ import (
 	"apichain/internal/store"
 )
 
-// Putting the store into a known state: what it was at ready, or what a snapshot says.
-// Both are one commit of the differences (store.Replace), so that they are whole or not at all
-// and a watcher sees exactly what changed. What is here is which objects those are, which
-// resources others need, and that one at a time is done.
+// The store can be put into a known state: what it was at ready (Reset), or what a snapshot says
+// (Load). Both are one commit of the differences (store.Replace), so that they are whole or not at
+// all, and a watcher sees exactly what changed. What is here is which objects those are, which
+// resources others need, and that one change of the whole store at a time is made.
+//
+// A snapshot is a Kubernetes list of all objects as they are stored, so kubectl and jq can read it.
+// What is loaded keeps uids, times and status: it was in a store before (snapshot_read.go).
 
+// The ranks of resources: those of a lower one come first in a list and are written first, since
+// others need them; they are deleted last.
 const (
-	CrdResource       = "customresourcedefinitions.apiextensions.k8s.io"
-	namespaceResource = "namespaces"
+	// rankDefinition is for definitions: without them custom resources are of no kind.
+	rankDefinition = iota
+	// rankNamespace is for namespaces: without them nothing can be in them.
+	rankNamespace
+	rankOther
 )
+
+// namespaceResource is the resource of namespaces, as the store's buckets are called.
+const namespaceResource = "namespaces"
+
+// resourceRank returns the rank of a resource. A watcher of a reset that follows several resources
+// in the order of their revisions never sees an object before what it needs.
+func resourceRank(resource string) int {
+	switch resource {
+	case CrdResource:
+		return rankDefinition
+	case namespaceResource:
+		return rankNamespace
+	}
+	return rankOther
+}
 
 // Restorer puts the store into a known state. Its methods may be called concurrently: one change
 // of the whole store at a time is made, and another one is refused meanwhile.
 type Restorer struct {
-	api  *api.API
+	api *api.API
+	// Busy is held while the store is changed as a whole.
 	Busy sync.Mutex
-	base atomic.Pointer[baseline] // what Reset goes back to; nil before Keep
+	// base is what Reset goes back to; nil before Keep.
+	base atomic.Pointer[baseline]
 }
 
-// NewRestorer makes the Restorer of a server that is not ready yet.
+// NewRestorer returns the Restorer of a server that is not ready yet: it refuses everything until
+// Keep is called.
 func NewRestorer(a *api.API) *Restorer { return &Restorer{api: a} }
 
-// baseline is the objects at ready. Trees are never changed, so it costs only what was
-// changed since.
+// baseline is the objects at ready. Trees are never changed, so it costs only what was changed
+// since.
 type baseline []store.Holding
 
-// Keep makes the present state the one that reset goes back to. It is called at ready, when the
+// Keep makes the present state the one that Reset goes back to. It is called at ready, when the
 // window of the watches opens.
 func (r *Restorer) Keep() {
 	_, all := r.api.Store.Snapshots()
 	r.base.Store((*baseline)(&all))
 }
 
-// resourceRank puts what others need first: definitions, then namespaces.
-func resourceRank(resource string) int {
-	switch resource {
-	case CrdResource:
-		return 0
-	case namespaceResource:
-		return 1
-	}
-	return 2
-}
-
-// List is the whole store as a Kubernetes list: CustomResourceDefinitions first, then
-// Namespaces, then by resource, namespace and name.
+// List is the whole store as a Kubernetes list: CustomResourceDefinitions first, then Namespaces,
+// then by resource, namespace and name. It holds the store's own bytes, copies none, and stays as
+// it is while the store goes on.
 type List struct {
 	rev     int64
 	objects []*store.Object
 }
 
+// The text of a list around its revision and its items.
 const (
 	listHead = `{"apiVersion":"v1","kind":"List","metadata":{"resourceVersion":"`
 	listMid  = `"},"items":[`
@@ -75,18 +92,20 @@ func NewList(s *store.Store) *List {
 	return &List{rev: rev, objects: objects}
 }
 
-// Size is how many bytes write writes.
+// Size returns how many bytes Write writes, so that the answer can have a Content-Length.
 func (l *List) Size() int64 {
-	n := int64(len(listHead) + len(strconv.FormatInt(l.rev, 10)) + len(listMid) + len(listTail) + max(len(l.objects)-1, 0))
+	commas := max(len(l.objects)-1, 0)
+	n := int64(len(listHead) + len(strconv.FormatInt(l.rev, 10)) + len(listMid) + commas + len(listTail))
 	for _, o := range l.objects {
 		n += int64(len(o.Raw()))
 	}
 	return n
 }
 
-// Write writes in large pieces, however small the objects are.
+// Write writes the list in large pieces, however small the objects are. The error is w's first.
 func (l *List) Write(w io.Writer) error {
 	const piece = 64 << 10
+	// A little more than a piece: the object that fills it need not make it grow.
 	b := append(make([]byte, 0, piece+4096), listHead...)
 	b = append(strconv.AppendInt(b, l.rev, 10), listMid...)
 	for i, o := range l.objects {
@@ -104,14 +123,15 @@ func (l *List) Write(w io.Writer) error {
 	return err
 }
 
-// Reset makes the store what it was at ready. Watchers see each event, and finalizers
-// hold nothing up. The error is a 409 before ready and beside another change.
+// Reset makes the store what it was at ready. Watchers see each event, and finalizers hold nothing
+// up. The error is a 409 before ready and beside another change of the whole store.
 func (r *Restorer) Reset(ctx context.Context) (store.Written, *status.Error) {
+	// Called when it is known that there is a base.
 	return r.rewrite(ctx, func() store.Contents { return store.ContentsOf(*r.base.Load()) })
 }
 
 // Load makes the store hold what a snapshot has. The body is read, and refused with 400 or 422,
-// before anything else is looked at.
+// before anything else is looked at. It may not be changed afterwards.
 func (r *Restorer) Load(ctx context.Context, body []byte) (store.Written, *status.Error) {
 	c, err := readSnapshot(r.api, body)
 	if err != nil {
@@ -120,11 +140,13 @@ func (r *Restorer) Load(ctx context.Context, body []byte) (store.Written, *statu
 	return r.rewrite(ctx, func() store.Contents { return c })
 }
 
-// rewrite makes the store hold what want says, unless that is being done already.
+// rewrite makes the store hold what want returns, unless that is being done already. A failure of
+// the backend is a 500, and logged; then nothing has changed.
 func (r *Restorer) rewrite(ctx context.Context, want func() store.Contents) (store.Written, *status.Error) {
 	if r.base.Load() == nil {
 		return store.Written{}, conflictWith("the server is not ready yet: the store is still being filled")
 	}
+	// Not waited for: whoever comes second should know that the state is not what he thinks.
 	if !r.Busy.TryLock() {
 		return store.Written{}, conflictWith("a reset or the load of a snapshot is under way: try again when it has ended")
 	}
@@ -132,13 +154,15 @@ func (r *Restorer) rewrite(ctx context.Context, want func() store.Contents) (sto
 	w, err := r.api.Store.Replace(ctx, want(), resourceRank)
 	if err != nil {
 		r.api.Config.Log.Error("the store could not be changed as a whole", "err", err)
-		return store.Written{}, &status.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "the store could not be changed: " + err.Error()}
+		message := "the store could not be changed: " + err.Error()
+		return store.Written{}, &status.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: message}
 	}
 	// What it holds is served when it is answered.
 	r.api.Customs.Follow()
 	return w, nil
 }
 
+// conflictWith returns a 409 that is about the whole store and no object.
 func conflictWith(message string) *status.Error {
 	return &status.Error{Code: http.StatusConflict, Reason: "Conflict", Message: message}
 }

@@ -157,7 +157,8 @@ func FlagProblem(err error) string {
 	return text
 }
 
-// help writes the usage of the subcommand, its flags by name, and the exit codes of all.
+// help writes the usage of the subcommand, its flags by name, and the exit codes of all. Flags that
+// every subcommand has stand among its own: who looks for one knows its name, not whose it is.
 func (inv *invocation) help(w io.Writer) {
 	fmt.Fprintf(w, "apichain %s: %s, of a running program.\n\n", inv.name, inv.summary)
 	fmt.Fprintf(w, "Usage:\n  apichain %s %s [flags]\n\nFlags:\n", inv.name, inv.usage)

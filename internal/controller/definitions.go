@@ -1,0 +1,69 @@
+package controller
+
+import (
+	"context"
+	"strings"
+
+	"apichain/internal/api"
+)
+
+// A definition that is deleted takes its instances along: they are deleted, and when none is left
+// its finalizer goes, and with it the definition (upstream: customresourcecleanup). Meanwhile
+// package api serves them still, but refuses new ones.
+//
+// One whose names are taken by another of its group waits: it is not served, and says so in its
+// status. That is decided when it is written, so when a name may have become free, it is written.
+
+// CrdResource is the resource of definitions, as the store's buckets are called.
+const CrdResource = "customresourcedefinitions.apiextensions.k8s.io"
+
+// isDefinition reports whether obj is a CustomResourceDefinition.
+func isDefinition(obj map[string]any) bool {
+	return obj["kind"] == "CustomResourceDefinition" && obj["apiVersion"] == "apiextensions.k8s.io/v1"
+}
+
+// definitions returns the resource of definitions.
+func (c *controllers) definitions() *api.Resource {
+	return c.api.Builtin("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
+}
+
+// syncDefinition empties a definition that is being deleted and lets it go. One that lives needs
+// nothing.
+func (c *controllers) syncDefinition(ctx context.Context, name string) error {
+	customs := c.api.Customs
+	// The resource that is served may be older than the event that brought us here.
+	customs.Follow()
+	sn := customs.Bucket.Now()
+	o := sn.Get(name)
+	if o == nil || !o.Meta.Deleting {
+		return nil
+	}
+	b := c.api.Store.Bucket(name)
+	instances := b.Now()
+	if r := c.api.ForBucket(b); r != nil {
+		for item := range instances.Scan("", "") {
+			if err := c.delete(r, item, api.PropagationBackground); err != nil {
+				return err
+			}
+		}
+	}
+	// Counted anew: what has a finalizer is still there.
+	if now := b.Now(); now.Count() > 0 {
+		return nil // its events bring us back
+	}
+	return c.removeFinalizer(ctx, c.definitions(), o, api.DefinitionFinalizer)
+}
+
+// retryNames lets the definitions of a group that wait for names look again whether these are
+// free, when one of the group has changed or gone.
+func (c *controllers) retryNames(changed place) {
+	// A definition is called plural.group.
+	_, group, _ := strings.Cut(changed.key, ".")
+	c.api.Customs.Follow()
+	for _, name := range c.api.Customs.NamesPending(group) {
+		// Without an error of its own: whoever is refused now is looked at when the next one changes.
+		_, _ = c.api.Internal(c.definitions(), "update", "", name, "status").Modify(context.Background(), func(map[string]any) bool {
+			return true // the kind looks at the names before each write
+		})
+	}
+}

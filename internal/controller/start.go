@@ -1,0 +1,105 @@
+// Package controller does what a server does with objects on its own, without a request. Before
+// the server is ready it makes the objects that every server has and those of the user's
+// fixtures. From then on it keeps a service account and the CA in every namespace, empties
+// namespaces and definitions that are being deleted, and collects objects whose owners are gone.
+// It also puts the whole store into a known state: back to what it was at ready (reset), or to
+// what a snapshot holds.
+//
+// In come an api.API and the events of its store; out go writes, through the verbs of package
+// api with every check that a client's write meets but for authorization. Upstream has most of
+// this in kube-controller-manager; an API server for tests needs the part without which a deleted
+// namespace would never go.
+//
+//	run, err := controller.Start(ctx, a, controller.Own{Host: "127.0.0.1", Port: 6443, CA: pem})
+//	r := controller.NewRestorer(a)
+//	r.Keep()                          // at ready: what Reset goes back to
+//	go run(ctx)                       // the one goroutine; the caller waits for its end
+//	written, failed := r.Reset(ctx)   // from any goroutine
+//
+// Start is called once, before anybody else writes. What it returns runs in one goroutine, which
+// does one thing after the other and shares no state with anybody. The methods of a Restorer may be
+// called concurrently. The package knows nothing of HTTP, of listeners and of who may do what. It
+// is internal to this program: there is no promise of compatibility.
+package controller
+
+import (
+	"context"
+
+	"apichain/internal/api"
+)
+
+// Own says what the objects of a server's start tell of it, and which objects the user adds.
+type Own struct {
+	// Host and Port are the address of the TLS listener. Without one on TCP Host is "": then no
+	// Service leads to the server.
+	Host string
+	Port int64
+
+	// CA is the PEM by which clients trust the TLS listener. Every namespace has it.
+	CA string
+
+	// Fixtures are manifests to apply: files, and directories of files.
+	Fixtures []string
+}
+
+// initialNamespaces are there from the start, as upstream's are. default comes first: the Service
+// of the server is in it.
+var initialNamespaces = [...]string{"default", "kube-system", "kube-public", "kube-node-lease"}
+
+// Start makes the objects that every server has, then the user's fixtures, and returns when all
+// that follows from them is done as well: a namespace of a fixture has its service account. An
+// error ends the start; with fixtures that are wrong it is a WrongFixtures.
+//
+// What it returns does what a server does with objects on its own, until its context ends: the
+// caller runs it in a goroutine and waits for it. Objects that a backend has kept from an earlier
+// run are looked at as new ones are.
+func Start(ctx context.Context, a *api.API, o Own) (run func(ctx context.Context), err error) {
+	// Definitions that the store holds already are served from here on: fixtures may be of them.
+	a.Customs.Follow()
+	for _, name := range initialNamespaces {
+		obj := map[string]any{"kind": "Namespace", "apiVersion": "v1", "metadata": map[string]any{"name": name}}
+		if _, _, err := a.Apply(ctx, obj); err != nil {
+			return nil, err
+		}
+	}
+	for _, obj := range o.service() {
+		if _, _, err := a.Apply(ctx, obj); err != nil {
+			return nil, err
+		}
+	}
+	c := newControllers(a, o.CA)
+	// Fixtures may need what namespaces get; what they make is looked after before the server is ready.
+	c.settle(ctx)
+	if err := LoadFixtures(ctx, a, o.Fixtures); err != nil {
+		return nil, err
+	}
+	c.settle(ctx)
+	return c.run, nil
+}
+
+// service returns the Service and the Endpoints by which clients inside find the server
+// (kubernetes.default.svc), none without an address. Upstream gives the Service an address of its
+// own and lets the proxy translate; there is no proxy here, so both have the listener's.
+func (o Own) service() []map[string]any {
+	if o.Host == "" {
+		return nil
+	}
+	// Two trees: each object owns its own.
+	meta := func() map[string]any {
+		return map[string]any{
+			"name": "kubernetes", "namespace": "default",
+			"labels": map[string]any{"component": "apiserver", "provider": "kubernetes"},
+		}
+	}
+	port := func() map[string]any { return map[string]any{"name": "https", "port": o.Port, "protocol": "TCP"} }
+	servicePort := port()
+	servicePort["targetPort"] = o.Port
+	return []map[string]any{
+		{"kind": "Service", "apiVersion": "v1", "metadata": meta(), "spec": map[string]any{
+			"type": "ClusterIP", "clusterIP": o.Host, "clusterIPs": []any{o.Host}, "ports": []any{servicePort},
+		}},
+		{"kind": "Endpoints", "apiVersion": "v1", "metadata": meta(), "subsets": []any{map[string]any{
+			"addresses": []any{map[string]any{"ip": o.Host}}, "ports": []any{port()},
+		}}},
+	}
+}
