@@ -237,6 +237,11 @@ var layers = map[string]map[string]string{
 		"internal/request": "a call has the scope of its request", "internal/schema": "the shape of a custom resource is a schema", "internal/selector": "lists and watches select",
 		"internal/status": "refusals", "internal/store": "the verbs are over the store", "internal/tree": "objects are trees while they change",
 	},
+	harness: {
+		"internal/api": "it serves an API without a chain", "internal/auth": "requests are authenticated", "internal/controller": "controllers run beside it",
+		"internal/discovery": "an API has a catalog", "internal/kinds": "an API has the table of kinds", "internal/request": "it puts a scope into the context", "internal/status": "refusals of the handler in front", "internal/store": "an API has a store",
+		"internal/tree": "answers are read as trees",
+	},
 	"internal/controller": {
 		"internal/api": "controllers write as clients do", "internal/field": "what is wrong with a snapshot is errors of fields", "internal/schema": "a snapshot may hold definitions",
 		"internal/status": "refusals", "internal/store": "controllers follow the log", "internal/tree": "objects are trees while they change",
@@ -255,7 +260,11 @@ var layers = map[string]map[string]string{
 	"internal/metrics":    {},
 }
 
-// TestLayers: packages import what the table of layers lets them, and all of that.
+// harness is what tests of resources and controllers share. No file but tests may import it.
+const harness = "internal/api/apitest"
+
+// TestLayers: packages import what the table of layers lets them, and all of that. The root may
+// import every room.
 func TestLayers(t *testing.T) {
 	folders, err := filepath.Glob("internal/*")
 	if err != nil {
@@ -264,7 +273,7 @@ func TestLayers(t *testing.T) {
 	for i := range folders {
 		folders[i] = filepath.ToSlash(folders[i])
 	}
-	folders = append(folders, "admin")
+	folders = append(folders, "admin", harness)
 	for _, folder := range folders {
 		allowed, ok := layers[folder]
 		if !ok {
@@ -307,6 +316,15 @@ func TestLayers(t *testing.T) {
 			if !used[room] {
 				t.Errorf("the table of layers lets %s import %s, which it does not", folder, room)
 			}
+		}
+	}
+	own, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range own {
+		if text, err := os.ReadFile(name); err != nil || !strings.HasSuffix(name, "_test.go") && strings.Contains(string(text), harness) {
+			t.Errorf("%s imports %s (%v)", name, harness, err)
 		}
 	}
 	for folder := range layers {
