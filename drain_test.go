@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -54,7 +55,12 @@ func TestDrain(t *testing.T) {
 	for _, kind := range clientKinds {
 		t.Run(kind, func(t *testing.T) {
 			r := startProgram(t, nil, "--listen-admin=127.0.0.1:0")
+			// A signal is there a moment before its entry in the timeline.
 			signals := r.signalsSeen()
+			for !slices.Contains(signals, "HasBeenReady") {
+				runtime.Gosched()
+				signals = r.signalsSeen()
+			}
 			role, kept := 0, r.client(kind)
 			if kind == "https" || kind == "h2" {
 				role = 1

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -334,6 +335,12 @@ func TestExplainChangesNothing(t *testing.T) {
 		r.get(kind, "/none")
 	}
 	q := newQuestions(r.program, 7)
+	// A connection is active until a moment after its client has read the answer.
+	quiet, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if !r.waitQuiet(quiet, 0) {
+		t.Fatal("connections stay active")
+	}
 	before, goroutines := shown(), runtime.NumGoroutine()
 	for range 1000 {
 		ask := q.question()
