@@ -13,7 +13,6 @@ import (
 	"apichain/internal/controller"
 	"apichain/internal/flags"
 	"apichain/internal/kinds"
-	"apichain/internal/store"
 )
 
 // What the program gives its resources: their options, and what they need of the rest of it. The
@@ -81,7 +80,7 @@ func (p *program) buildResources() error {
 	}
 	// Tokens of service accounts are good as long as the account and its secret are the ones they
 	// were made for, so authentication reads the store.
-	p.authn.Accounts = auth.NewAccounts(uidIn(p.store.Bucket("serviceaccounts")), uidIn(p.store.Bucket("secrets")))
+	p.authn.Accounts = auth.NewAccounts(api.UIDsIn(p.store.Bucket("serviceaccounts")), api.UIDsIn(p.store.Bucket("secrets")))
 	p.api = api.New(api.Config{
 		Store: p.store, Kinds: table, Catalog: &p.catalog,
 		Tokens: p.authn.Accounts, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
@@ -113,16 +112,4 @@ func (p *program) bootstrap(ctx context.Context) error {
 	p.owned.Go(func() { run(p.background) })
 	p.owned.Go(func() { p.api.Run(p.background) })
 	return nil
-}
-
-// uidIn returns how to find the UIDs of a bucket's objects that live in namespaces.
-func uidIn(b *store.Bucket) auth.Lookup {
-	return func(namespace, name string) (string, bool) {
-		sn := b.Now()
-		o := sn.Get(namespace + "/" + name)
-		if o == nil {
-			return "", false
-		}
-		return o.Meta.UID, true
-	}
 }

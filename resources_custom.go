@@ -170,22 +170,22 @@ func (c *customRoutes) nearest(path string) []*api.Resource {
 	// too many, behind the empty one in front: a longer path is not taken apart further.
 	segments := strings.SplitN(path, "/", 12)
 	for r := range c.custom.All {
-		odd, shared := "", 0
+		differing, shared := "", 0
 		for _, part := range [...]string{r.Group, r.Version, r.Plural} {
 			if slices.Contains(segments, part) {
 				shared++
 			} else {
-				odd = part
+				differing = part
 			}
 		}
 		if shared < 2 {
 			continue
 		}
 		found := candidate{r, 0}
-		if odd != "" {
-			found.distance = len(odd)
+		if differing != "" {
+			found.distance = len(differing)
 			for _, s := range segments {
-				found.distance = min(found.distance, byteDistance(odd, s))
+				found.distance = min(found.distance, byteDistance(differing, s))
 			}
 		}
 		// By name where the distance is the same, so that the answer is always the same.

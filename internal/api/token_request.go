@@ -7,6 +7,7 @@ import (
 	"apichain/internal/auth"
 	"apichain/internal/field"
 	"apichain/internal/status"
+	"apichain/internal/store"
 	"apichain/internal/tree"
 )
 
@@ -108,4 +109,16 @@ func (q *Call) boundSecret(ref map[string]any) (*auth.BoundSecret, error) {
 			" The object might have been deleted and then recreated")
 	}
 	return &auth.BoundSecret{Name: name, UID: o.Meta.UID}, nil
+}
+
+// UIDsIn returns how to find the UIDs of a bucket's objects that live in namespaces.
+func UIDsIn(b *store.Bucket) auth.Lookup {
+	return func(namespace, name string) (string, bool) {
+		sn := b.Now()
+		o := sn.Get(namespace + "/" + name)
+		if o == nil {
+			return "", false
+		}
+		return o.Meta.UID, true
+	}
 }

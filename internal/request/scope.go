@@ -18,6 +18,7 @@ type Scope interface {
 	Warn(agent, text string)
 }
 
+// scopeKey asks a context for its Scope.
 type scopeKey struct{}
 
 // IsKey reports whether a context is asked for its Scope: a record that is a context answers
@@ -46,6 +47,7 @@ func (noScope) Warn(_, _ string)   {}
 // With returns a context in which From finds s: for those who have no record of their own.
 func With(ctx context.Context, s Scope) context.Context { return scoped{ctx, s} }
 
+// scoped is a context that has a Scope beside what its parent knows.
 type scoped struct {
 	context.Context
 	scope Scope

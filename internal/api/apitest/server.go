@@ -103,7 +103,7 @@ func Start(t testing.TB, c Config) *Server {
 	if s.authn, err = auth.NewAuthenticator(auth.Config{Anonymous: true}, nil, nil, Tokens); err != nil {
 		t.Fatal(err)
 	}
-	s.authn.Accounts = auth.NewAccounts(uidIn(s.Store.Bucket("serviceaccounts")), uidIn(s.Store.Bucket("secrets")))
+	s.authn.Accounts = auth.NewAccounts(api.UIDsIn(s.Store.Bucket("serviceaccounts")), api.UIDsIn(s.Store.Bucket("secrets")))
 	s.API = api.New(api.Config{
 		Store: s.Store, Kinds: table, Catalog: s.Catalog,
 		Tokens: s.authn.Accounts, WhoseToken: s.authn.ByToken, Authorizer: s.authz,
@@ -160,18 +160,6 @@ func (s *Server) awaitControllers() {
 	}
 	if err != nil {
 		s.T.Fatal(err)
-	}
-}
-
-// uidIn finds the UIDs of a bucket's objects that live in namespaces.
-func uidIn(b *store.Bucket) auth.Lookup {
-	return func(namespace, name string) (string, bool) {
-		sn := b.Now()
-		o := sn.Get(namespace + "/" + name)
-		if o == nil {
-			return "", false
-		}
-		return o.Meta.UID, true
 	}
 }
 
