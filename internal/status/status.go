@@ -3,13 +3,13 @@
 //
 // Whatever serves a request returns an error. If it is an *Error it says itself what the
 // client gets; any other becomes a bare 500, because its text may name what the client must
-// not see. One place outside of this package turns the error into an answer: From, Header
-// and Body, in this order, with Error's text for the log. So a handler never writes a
-// failure on its own, and none can tell too much.
+// not see. Write turns the error into an answer; behind a chain it hands the error to the
+// record of the request, which does so by From, Header and Body, in this order, with Error's
+// text for the log. So a handler never writes a failure on its own, and none can tell too much.
 //
-// An Error may be shared by requests, and some are variables: nobody changes one that came
-// from somewhere else, and no method here changes its receiver. The package is internal and
-// promises no compatibility. In short:
+// An Error may be shared by requests that are served at the same time, and some are variables:
+// nobody changes one that came from somewhere else, and no method here changes its receiver.
+// The package is internal and promises no compatibility. In short:
 //
 //	return &status.Error{
 //		Code:    http.StatusNotFound,
