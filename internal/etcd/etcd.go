@@ -35,8 +35,9 @@ import (
 	"time"
 )
 
-// version is the release of etcd whose command line and answers these are.
-const version = "3.7.0"
+// version is the release of etcd whose command line and answers these are, and cluster the version that
+// its data would have.
+const version, cluster = "3.7.3", "3.7.0"
 
 // Exit codes, which are etcd's but for the stop: etcd ends by the signal that stopped it.
 const (
@@ -168,7 +169,7 @@ func handler(log *slog.Logger) http.Handler {
 	const text = "text/plain; charset=utf-8"
 	answers := map[string]struct{ kind, body string }{
 		"/health":  {text, `{"health":"true","reason":""}`},
-		"/version": {"application/json", `{"etcdserver":"` + version + `","etcdcluster":"` + version + `","storage":"` + version + `"}`},
+		"/version": {"application/json", `{"etcdserver":"` + version + `","etcdcluster":"` + cluster + `","storage":"` + cluster + `"}`},
 		"/livez":   {text, "ok\n"},
 		"/readyz":  {text, "ok\n"},
 	}
