@@ -255,6 +255,7 @@ var layers = map[string]map[string]string{
 	// What the serving core stands on and knows nothing of objects.
 	"internal/atomicfile": {},
 	"internal/flags":      {},
+	"internal/kubeflags":  {},
 	"internal/certs":      {"internal/atomicfile": "a generated certificate may be kept"},
 	"internal/hub":        {},
 	"internal/metrics":    {},

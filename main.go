@@ -43,6 +43,7 @@
 // The process, from birth to death, and who looks at it meanwhile:
 //
 //	main.go                 this map; arguments, options, run; the only os.Exit
+//	kubeapiserver.go        the program under the name of kube-apiserver: its command line
 //	options.go              the options: all groups of flags composed
 //	tls_options.go          the flags of certificates, and what is shown of them
 //	logging.go              the log: its form, and how much is in it
@@ -78,6 +79,7 @@
 //	internal/patch      JSON patch, merge patch, strategic merge
 //	internal/atomicfile files that are there whole or not at all
 //	internal/flags      the command line: sections of help, every problem at once
+//	internal/kubeflags  the command line of kube-apiserver, as pflag reads it
 //	internal/certs      certificates: generated or loaded, and files that change
 //	internal/metrics    counters, and Prometheus text
 //	internal/hub        events handed to readers, none of which anybody waits for
@@ -101,6 +103,7 @@ import (
 	"io"
 	"os"
 	ossignal "os/signal"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -111,7 +114,17 @@ import (
 )
 
 func main() {
-	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(commandOf(os.Args[0])(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// commandOf returns the program that a path to it stands for: under the name of another program it
+// has that one's command line.
+func commandOf(path string) func(args []string, stdout, stderr io.Writer) int {
+	switch strings.TrimSuffix(filepath.Base(path), ".exe") {
+	case "kube-apiserver":
+		return kubeAPIServer
+	}
+	return command
 }
 
 // command is the program with its arguments and streams; it returns the exit code. It hears the
@@ -147,6 +160,11 @@ func command(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "apichain: see --help")
 		return exitFlags
 	}
+	return runServer(o, f, stdout, stderr)
+}
+
+// runServer is the life of a server whose flags were right. It returns the exit code.
+func runServer(o *options, f *flags.Set, stdout, stderr io.Writer) int {
 	// Heard from here on: a signal that comes while the program starts stops it in order. Room for
 	// two, because the second one must not be lost while the first is at work.
 	stop := make(chan os.Signal, 2)

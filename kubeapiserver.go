@@ -1,0 +1,122 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"apichain/internal/flags"
+	"apichain/internal/kubeflags"
+)
+
+// Under the name kube-apiserver (a link or a copy) the program takes upstream's command line, so that
+// whatever starts that binary can start this one: test environments look for the file and run it.
+//
+//	kubeAPIServer ── kubeflags.Read ── --help, --version
+//	                                └─ asUsual: our own arguments ── options.parse ── runServer
+//
+// What has a flag of ours goes to that one. The rest of this file is what differs: one TLS listener
+// by --bind-address and --secure-port, no plain one, an admin listener only where the environment
+// names its address, and the serving pair of --cert-dir. All that is wrong is reported at once, and
+// what has no effect is named in one line.
+
+// The environment of the program under this name. A driver passes its own on and lets nobody add
+// flags that upstream does not have.
+const (
+	// adminVariable is the address of the admin listener.
+	adminVariable = "APICHAIN_ADMIN"
+)
+
+// kubeAPIServer is the program under the name kube-apiserver. It returns the exit code, which is 1 for
+// wrong flags, as upstream's is.
+func kubeAPIServer(args []string, stdout, stderr io.Writer) int {
+	table := kubeflags.Load()
+	line := table.Read(args)
+	o, f := newOptions()
+	var problems flags.Problems
+	if !line.Is("help") && line.Last("version", "false") == "false" {
+		ours, wrong := asUsual(line, os.Getenv)
+		problems, _ = o.parse(f, ours) // never asks for help
+		problems = append(wrong, problems...)
+	}
+	problems = append(slices.Clone(line.Problems), problems...)
+	switch version := line.Last("version", "false"); {
+	case len(problems) > 0:
+		for _, p := range problems {
+			fmt.Fprintln(stderr, "kube-apiserver:", p)
+		}
+		return exitFailed
+	case line.Is("help"):
+		kubeHelp(stdout, table, f)
+		return exitDrained
+	case version == "raw":
+		// The literal of Go that upstream prints, under the name of its type there.
+		fmt.Fprintln(stdout, strings.Replace(fmt.Sprintf("%#v", newVersionInfo(readBuild())), "main.versionInfo", "version.Info", 1))
+		return exitDrained
+	case version != "false":
+		fmt.Fprintln(stdout, "Kubernetes", kubernetesVersion)
+		return exitDrained
+	}
+	o.tls.pairName = servingName
+	if len(line.Without) > 0 {
+		fmt.Fprintln(stderr, "kube-apiserver: without effect here: --"+strings.Join(line.Without, ", --"))
+	}
+	return runServer(o, f, stdout, stderr)
+}
+
+// kubeHelp writes help: the sections of upstream, with what each flag does here.
+func kubeHelp(w io.Writer, table *kubeflags.Table, f *flags.Set) {
+	fmt.Fprint(w, `kube-apiserver is here apichain: a Kubernetes-style API server in one program, which keeps everything in
+memory and needs no etcd. It takes the command line of Kubernetes `+kubernetesVersion+`.
+
+Usage:
+  kube-apiserver [flags]
+`)
+	table.WriteHelp(w, func(name string) string { return f.Lookup(name).Usage })
+	fmt.Fprint(w, `
+Environment:
+  `+adminVariable+`=ADDRESS  serve the admin endpoint there
+`)
+}
+
+// asUsual returns a command line of kube-apiserver as arguments of ours, and what is wrong with the
+// flags that are only read here. getenv reads the environment.
+func asUsual(line *kubeflags.Line, getenv func(string) string) (args []string, wrong flags.Problems) {
+	host := cmp.Or(strings.TrimSpace(line.Last("bind-address", "")), "0.0.0.0")
+	port, err := strconv.ParseInt(line.Last("secure-port", "6443"), 0, 64)
+	wrong.When(err != nil || port < 1 || port > 65535, "secure-port", "must be from 1 to 65535, is %d: it cannot be turned off", port)
+	args = []string{
+		"--listen-http=off",
+		"--listen-https=" + net.JoinHostPort(host, strconv.FormatInt(min(max(port, 1), 65535), 10)),
+		"--listen-admin=" + cmp.Or(getenv(adminVariable), "off"),
+	}
+	return append(append(args, line.Options()...), servingPair(line)...), wrong
+}
+
+// servingPair returns the arguments for what --cert-dir has or is to keep: apiserver.crt and
+// apiserver.key are served where both are there, whoever made them, and made where none is. A named
+// certificate counts more. Without the flag nothing is kept: upstream's folder is one for all servers of
+// a machine.
+func servingPair(line *kubeflags.Line) []string {
+	dir := line.Last("cert-dir", "")
+	if dir == "" || line.Last("tls-cert-file", "") != "" || line.Last("tls-private-key-file", "") != "" {
+		return nil
+	}
+	cert, key := filepath.Join(dir, servingName+".crt"), filepath.Join(dir, servingName+".key")
+	_, certErr := os.Stat(cert)
+	_, keyErr := os.Stat(key)
+	// One of the two is a mistake, which the loader tells.
+	if certErr == nil || keyErr == nil {
+		return []string{"--tls-cert-file=" + cert, "--tls-private-key-file=" + key}
+	}
+	return []string{"--cert-dir=" + dir}
+}
+
+// servingName is upstream's name for the serving pair in --cert-dir.
+const servingName = "apiserver"
