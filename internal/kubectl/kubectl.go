@@ -89,8 +89,6 @@ type command struct {
 // that says where kubectl is.
 func (c *command) parse(args []string) error {
 	f := flag.NewFlagSet("kubectl", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
-	f.Usage = func() {}
 	text := func(p *string, names ...string) {
 		for _, name := range names {
 			f.StringVar(p, name, "", "")
@@ -114,17 +112,11 @@ func (c *command) parse(args []string) error {
 	truth(&c.all, "all-namespaces", "A")
 	truth(&c.noHeaders, "no-headers")
 	truth(&c.clientOnly, "client")
-	for len(args) > 0 {
-		if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
-			return err
-		} else if err != nil {
-			return fmt.Errorf("%s; %s", flags.Problem(err), elsewhere)
-		}
-		if args = f.Args(); len(args) > 0 {
-			c.words, args = append(c.words, args[0]), args[1:]
-		}
+	var err error
+	if c.words, err = flags.Words(f, args); err == nil || errors.Is(err, flag.ErrHelp) {
+		return err
 	}
-	return nil
+	return fmt.Errorf("%w; %s", err, elsewhere)
 }
 
 // run finds the server and does what the first word says.
