@@ -89,7 +89,11 @@
 //	internal/store      versioned objects, and the log of what has happened to them
 //	internal/api        resources: the REST verbs over the store, for built-in kinds and definitions
 //	internal/controller what a server does with objects on its own
+//	internal/client     one question to a server over HTTP; kubeconfigs
 //	internal/ctl        the subcommands, which ask a running program's admin endpoint
+//	internal/envtest    the folder that test drivers start a kube-apiserver from
+//	internal/etcd       the program under the name etcd, which keeps nothing
+//	internal/kubectl    and under the name kubectl, which only gets
 //
 // Package admin is the inspection API on a listener of its own: it serves what source (inspect.go)
 // gives it, and knows nothing of this package. interop is a module of its own with tests against
@@ -110,7 +114,10 @@ import (
 	"syscall"
 
 	"apichain/internal/ctl"
+	"apichain/internal/envtest"
+	"apichain/internal/etcd"
 	"apichain/internal/flags"
+	"apichain/internal/kubectl"
 )
 
 func main() {
@@ -123,8 +130,25 @@ func commandOf(path string) func(args []string, stdout, stderr io.Writer) int {
 	switch strings.TrimSuffix(filepath.Base(path), ".exe") {
 	case "kube-apiserver":
 		return kubeAPIServer
+	case "etcd":
+		return func(args []string, stdout, stderr io.Writer) int {
+			ctx, cancel := untilSignal()
+			defer cancel()
+			return etcd.Main(ctx, args, stdout, stderr)
+		}
+	case "kubectl":
+		return func(args []string, stdout, stderr io.Writer) int {
+			ctx, cancel := untilSignal()
+			defer cancel()
+			return kubectl.Main(ctx, kubernetesVersion, args, os.Getenv, stdout, stderr)
+		}
 	}
 	return command
+}
+
+// untilSignal returns a context that ends when the process is asked to.
+func untilSignal() (context.Context, context.CancelFunc) {
+	return ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 }
 
 // command is the program with its arguments and streams; it returns the exit code. It hears the
@@ -133,8 +157,11 @@ func command(args []string, stdout, stderr io.Writer) int {
 	// Only a word can be a subcommand, and only a subcommand takes signals by a context: flags
 	// start a server, which takes them by p.run, and until then a signal ends the process.
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		ctx, cancel := ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		ctx, cancel := untilSignal()
 		defer cancel()
+		if args[0] == "envtest" {
+			return envtestFolder(args[1:], stdout, stderr)
+		}
 		if code, mine := ctl.Main(ctx, programVersion, args, os.Stdin, stdout, stderr); mine {
 			return code
 		}
@@ -179,6 +206,16 @@ func runServer(o *options, f *flags.Set, stdout, stderr io.Writer) int {
 	return p.run(stop)
 }
 
+// envtestFolder is the subcommand envtest, the one that asks no running program.
+func envtestFolder(args []string, stdout, stderr io.Writer) int {
+	path, err := os.Executable()
+	if err != nil {
+		fmt.Fprintln(stderr, "apichain: envtest:", err)
+		return exitFailed
+	}
+	return envtest.Main(envtest.Program{Path: path, Version: programVersion, Kubernetes: kubernetesVersion}, args, stdout, stderr)
+}
+
 // tuneCollector makes the garbage collector fit a server that holds little at first and much later,
 // until undo is called.
 func tuneCollector() (undo func()) {
@@ -209,9 +246,12 @@ endpoint on 127.0.0.1:8081, keeps everything in memory and writes no file.
 
 Usage:
   apichain [flags]
-  apichain SUBCOMMAND [flags]   (of a running program; each has --help)
+  apichain SUBCOMMAND [flags]   (each has --help)
+  kube-apiserver|etcd|kubectl   (this program under another name: see envtest)
 
 Subcommands:
+  envtest    make the folder of kube-apiserver and etcd that test drivers start
+Subcommands of a running program:
 `)
 	ctl.Usage(w)
 	f.WriteHelp(w)
