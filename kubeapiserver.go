@@ -31,6 +31,8 @@ import (
 const (
 	// adminVariable is the address of the admin listener.
 	adminVariable = "APICHAIN_ADMIN"
+	// parentVariable says with "ignore" that the server goes on when the process that has started it ends.
+	parentVariable = "APICHAIN_PARENT"
 )
 
 // kubeAPIServer is the program under the name kube-apiserver. It returns the exit code, which is 1 for
@@ -67,7 +69,7 @@ func kubeAPIServer(args []string, stdout, stderr io.Writer) int {
 	if len(line.Without) > 0 {
 		fmt.Fprintln(stderr, "kube-apiserver: without effect here: --"+strings.Join(line.Without, ", --"))
 	}
-	return runServer(o, f, stdout, stderr)
+	return runServer(o, f, stdout, stderr, os.Getenv(parentVariable) != "ignore")
 }
 
 // kubeHelp writes help: the sections of upstream, with what each flag does here.
@@ -82,6 +84,7 @@ Usage:
 	fmt.Fprint(w, `
 Environment:
   `+adminVariable+`=ADDRESS  serve the admin endpoint there
+  `+parentVariable+`=ignore   go on when the process that has started this one ends
 `)
 }
 

@@ -80,6 +80,7 @@
 //	internal/atomicfile files that are there whole or not at all
 //	internal/flags      the command line: sections of help, every problem at once
 //	internal/kubeflags  the command line of kube-apiserver, as pflag reads it
+//	internal/parent     the end of the process that has started this one
 //	internal/certs      certificates: generated or loaded, and files that change
 //	internal/metrics    counters, and Prometheus text
 //	internal/hub        events handed to readers, none of which anybody waits for
@@ -107,10 +108,12 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 
 	"apichain/internal/ctl"
 	"apichain/internal/flags"
+	"apichain/internal/parent"
 )
 
 func main() {
@@ -160,16 +163,20 @@ func command(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "apichain: see --help")
 		return exitFlags
 	}
-	return runServer(o, f, stdout, stderr)
+	return runServer(o, f, stdout, stderr, false)
 }
 
-// runServer is the life of a server whose flags were right. It returns the exit code.
-func runServer(o *options, f *flags.Set, stdout, stderr io.Writer) int {
+// runServer is the life of a server whose flags were right; with a leash it stops when the process that
+// has started this one ends. It returns the exit code.
+func runServer(o *options, f *flags.Set, stdout, stderr io.Writer, leash bool) int {
 	// Heard from here on: a signal that comes while the program starts stops it in order. Room for
 	// two, because the second one must not be lost while the first is at work.
 	stop := make(chan os.Signal, 2)
 	ossignal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 	defer ossignal.Stop(stop)
+	if leash {
+		defer followParent(stop)()
+	}
 	defer tuneCollector()()
 	p := newProgram(o, f, stdout, stderr)
 	hup := make(chan os.Signal, 1)
@@ -178,6 +185,35 @@ func runServer(o *options, f *flags.Set, stdout, stderr io.Writer) int {
 	p.hangUp = hup
 	return p.run(stop)
 }
+
+// followParent puts parentEnded into stop when the process that has started this one has ended, until undo
+// is called.
+func followParent(stop chan<- os.Signal) (undo func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		if parent.Wait(ctx) {
+			select {
+			case stop <- parentEnded{}:
+			default: // signals have filled it
+			}
+		}
+	})
+	return func() {
+		cancel()
+		waiting.Wait()
+	}
+}
+
+// parentEnded is the end of the parent process as a signal: it stops a server as SIGTERM does, and the log
+// shows which of the two it was.
+type parentEnded struct{}
+
+// String says what has happened, for the log.
+func (parentEnded) String() string { return "parent process ended" }
+
+// Signal makes it an os.Signal.
+func (parentEnded) Signal() {}
 
 // tuneCollector makes the garbage collector fit a server that holds little at first and much later,
 // until undo is called.
