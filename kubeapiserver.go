@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"apichain/internal/auth"
 	"apichain/internal/flags"
 	"apichain/internal/kubeflags"
 )
@@ -69,6 +70,9 @@ func kubeAPIServer(args []string, stdout, stderr io.Writer) int {
 	if len(line.Without) > 0 {
 		fmt.Fprintln(stderr, "kube-apiserver: without effect here: --"+strings.Join(line.Without, ", --"))
 	}
+	if w := o.authorization.warning(); w != "" {
+		fmt.Fprintln(stderr, "kube-apiserver: --authorization-mode:", w)
+	}
 	return runServer(o, f, stdout, stderr, os.Getenv(parentVariable) != "ignore")
 }
 
@@ -98,6 +102,9 @@ func asUsual(line *kubeflags.Line, getenv func(string) string) (args []string, w
 		"--listen-http=off",
 		"--listen-https=" + net.JoinHostPort(host, strconv.FormatInt(min(max(port, 1), 65535), 10)),
 		"--listen-admin=" + cmp.Or(getenv(adminVariable), "off"),
+	}
+	if len(line.Given["authorization-mode"]) == 0 {
+		args = append(args, "--authorization-mode="+auth.ModeAlwaysAllow)
 	}
 	return append(append(args, line.Options()...), servingPair(line)...), wrong
 }
