@@ -262,6 +262,7 @@ var layers = map[string]map[string]string{
 	"internal/atomicfile": {},
 	"internal/flags":      {},
 	"internal/kubeflags":  {},
+	"internal/parent":     {},
 	"internal/certs":      {"internal/atomicfile": "a generated certificate may be kept"},
 	"internal/hub":        {},
 	"internal/metrics":    {},

@@ -44,8 +44,10 @@
 //
 //	main.go                 this map; arguments, options, run; the only os.Exit
 //	kubeapiserver.go        the program under the name of kube-apiserver: its command line
+//	envtest.go              and under those of what is beside it; the folder that they are in
 //	options.go              the options: all groups of flags composed
 //	tls_options.go          the flags of certificates, and what is shown of them
+//	authorization_options.go the flag of authorization modes
 //	logging.go              the log: its form, and how much is in it
 //	program.go              what the parts share, and how they are put together
 //	listen.go               sockets: bound, inherited, in the file system
@@ -80,6 +82,7 @@
 //	internal/atomicfile files that are there whole or not at all
 //	internal/flags      the command line: sections of help, every problem at once
 //	internal/kubeflags  the command line of kube-apiserver, as pflag reads it
+//	internal/parent     the end of the process that has started this one
 //	internal/certs      certificates: generated or loaded, and files that change
 //	internal/metrics    counters, and Prometheus text
 //	internal/hub        events handed to readers, none of which anybody waits for
@@ -111,13 +114,12 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 
 	"apichain/internal/ctl"
-	"apichain/internal/envtest"
-	"apichain/internal/etcd"
 	"apichain/internal/flags"
-	"apichain/internal/kubectl"
+	"apichain/internal/parent"
 )
 
 func main() {
@@ -131,17 +133,9 @@ func commandOf(path string) func(args []string, stdout, stderr io.Writer) int {
 	case "kube-apiserver":
 		return kubeAPIServer
 	case "etcd":
-		return func(args []string, stdout, stderr io.Writer) int {
-			ctx, cancel := untilSignal()
-			defer cancel()
-			return etcd.Main(ctx, args, stdout, stderr)
-		}
+		return etcdCommand
 	case "kubectl":
-		return func(args []string, stdout, stderr io.Writer) int {
-			ctx, cancel := untilSignal()
-			defer cancel()
-			return kubectl.Main(ctx, kubernetesVersion, args, os.Getenv, stdout, stderr)
-		}
+		return kubectlCommand
 	}
 	return command
 }
@@ -160,7 +154,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 		ctx, cancel := untilSignal()
 		defer cancel()
 		if args[0] == "envtest" {
-			return envtestFolder(args[1:], stdout, stderr)
+			return envtestCommand(args[1:], stdout, stderr)
 		}
 		if code, mine := ctl.Main(ctx, programVersion, args, os.Stdin, stdout, stderr); mine {
 			return code
@@ -187,16 +181,25 @@ func command(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "apichain: see --help")
 		return exitFlags
 	}
-	return runServer(o, f, stdout, stderr)
+	return runServer(o, f, stdout, stderr, false)
 }
 
-// runServer is the life of a server whose flags were right. It returns the exit code.
-func runServer(o *options, f *flags.Set, stdout, stderr io.Writer) int {
+// runServer is the life of a server whose flags were right; with a leash it stops when the process that
+// has started this one ends. It returns the exit code.
+func runServer(o *options, f *flags.Set, stdout, stderr io.Writer, leash bool) int {
 	// Heard from here on: a signal that comes while the program starts stops it in order. Room for
 	// two, because the second one must not be lost while the first is at work.
 	stop := make(chan os.Signal, 2)
 	ossignal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 	defer ossignal.Stop(stop)
+	if leash {
+		defer followParent(func() {
+			select {
+			case stop <- parentEnded{}:
+			default: // signals have filled it
+			}
+		})()
+	}
 	defer tuneCollector()()
 	p := newProgram(o, f, stdout, stderr)
 	hup := make(chan os.Signal, 1)
@@ -206,15 +209,30 @@ func runServer(o *options, f *flags.Set, stdout, stderr io.Writer) int {
 	return p.run(stop)
 }
 
-// envtestFolder is the subcommand envtest, the one that asks no running program.
-func envtestFolder(args []string, stdout, stderr io.Writer) int {
-	path, err := os.Executable()
-	if err != nil {
-		fmt.Fprintln(stderr, "apichain: envtest:", err)
-		return exitFailed
+// followParent calls ended when the process that has started this one has ended, until undo is called.
+func followParent(ended func()) (undo func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		if parent.Wait(ctx) {
+			ended()
+		}
+	})
+	return func() {
+		cancel()
+		waiting.Wait()
 	}
-	return envtest.Main(envtest.Program{Path: path, Version: programVersion, Kubernetes: kubernetesVersion}, args, stdout, stderr)
 }
+
+// parentEnded is the end of the parent process as a signal: it stops a server as SIGTERM does, and the log
+// shows which of the two it was.
+type parentEnded struct{}
+
+// String says what has happened, for the log.
+func (parentEnded) String() string { return "parent process ended" }
+
+// Signal makes it an os.Signal.
+func (parentEnded) Signal() {}
 
 // tuneCollector makes the garbage collector fit a server that holds little at first and much later,
 // until undo is called.

@@ -233,7 +233,7 @@ func (p *program) loadIdentity() (err error) {
 	for _, note := range p.authn.Notes {
 		p.log.Warn("--token-auth-file: " + note)
 	}
-	p.authz = auth.DefaultAuthorizer()
+	p.authz = auth.ForModes(p.opt.authorization.modes)
 	return nil
 }
 
