@@ -11,7 +11,7 @@ import (
 	"apichain/internal/tree"
 )
 
-func storeOf(events int) *Store { return New(Window{events, math.MaxInt64}, nil) }
+func storeOf(events int) *Store { return New(Window{Events: events, Bytes: math.MaxInt64}, nil) }
 
 // numbered is a draft with a number in it.
 func numbered(n int) *Draft {
@@ -170,7 +170,7 @@ func (f *failingBackend) Close() error { f.closed = true; return nil }
 
 func TestBackend(t *testing.T) {
 	f := &failingBackend{}
-	s := New(Window{100, 1 << 20}, f)
+	s := New(Window{Events: 100, Bytes: 1 << 20}, f)
 	b := s.Bucket("things")
 	mustCommit(t, s, Change{Bucket: b, Key: "a", Next: numbered(1)}, Change{Bucket: b, Key: "b", Next: numbered(1)})
 	f.fail = errors.New("the disk is full")
@@ -386,7 +386,7 @@ func TestSettled(t *testing.T) {
 // A CommitFunc without changes is no commit: nobody is woken and no revision is used.
 func TestCommitOfNothing(t *testing.T) {
 	f := &failingBackend{}
-	s := New(Window{10, math.MaxInt64}, f)
+	s := New(Window{Events: 10, Bytes: math.MaxInt64}, f)
 	_, wait, _ := s.After(1, 1)
 	objs, err := s.CommitFunc(t.Context(), func() []Change { return nil })
 	if objs != nil || err != nil || s.Revision() != 1 || len(f.firsts) != 0 {
@@ -436,7 +436,7 @@ func TestClose(t *testing.T) {
 		t.Errorf("%v, and then it is %s", err, stateOf(s.Bucket("things").Now()))
 	}
 	broken := errors.New("cannot be flushed")
-	if err := New(Window{10, 10}, closing{broken}).Close(); err != broken {
+	if err := New(Window{Events: 10, Bytes: 10}, closing{broken}).Close(); err != broken {
 		t.Errorf("the error is %v", err)
 	}
 }
