@@ -13,6 +13,46 @@ import (
 
 func storeOf(events int) *Store { return New(Window{Events: events, Bytes: math.MaxInt64}, nil) }
 
+// TestFirstRevision: a store that begins at a number of its own takes every revision before it for
+// expired, and counts on from it.
+func TestFirstRevision(t *testing.T) {
+	const first = 1_795_411_387_412_000
+	s := New(Window{First: first, Events: 2, Bytes: math.MaxInt64}, nil)
+	b := s.Bucket("things")
+	if s.Revision() != first || b.Now().Rev != first {
+		t.Fatalf("an empty store is at %d, its bucket at %d", s.Revision(), b.Now().Rev)
+	}
+	var old *Expired
+	for _, rev := range []int64{1, 42, first - 1} {
+		if _, err := b.At(rev); !errors.As(err, &old) || *old != (Expired{rev, first}) {
+			t.Errorf("state of %d: %v", rev, err)
+		}
+		if _, err := b.Watch(rev); !errors.As(err, &old) || *old != (Expired{rev, first}) {
+			t.Errorf("watch from %d: %v", rev, err)
+		}
+	}
+	c, err := b.Watch(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := mustCommit(t, s, Change{Bucket: b, Key: "a", Next: numbered(1)})[0]; o.Rev != first+1 {
+		t.Errorf("the first write is at %d", o.Rev)
+	}
+	if events, _, err := c.Next(nil, 9); err != nil || len(events) != 1 || events[0].Rev != first+1 {
+		t.Errorf("the watch gets %v, %v", events, err)
+	}
+	for _, rev := range []int64{0, first} {
+		if events, _, ok := s.After(rev, 9); !ok || len(events) != 1 || events[0].Event.Rev != first+1 {
+			t.Errorf("after %d: %v, %t", rev, events, ok)
+		}
+	}
+	mustCommit(t, s, Change{Bucket: b, Key: "b", Next: numbered(2)})
+	mustCommit(t, s, Change{Bucket: b, Key: "c", Next: numbered(3)})
+	if n, _, oldest := s.Window(); n != 2 || oldest != first+1 {
+		t.Errorf("the window has %d events from %d", n, oldest)
+	}
+}
+
 // numbered is a draft with a number in it.
 func numbered(n int) *Draft {
 	d := Encode(map[string]any{"n": int64(n)}, nil)
