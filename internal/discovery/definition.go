@@ -46,8 +46,9 @@ type definitionVersion struct {
 	plain, aggregated []byte
 }
 
-// Verbs that nobody changes, in the order in which upstream lists those of custom resources. While a definition is being deleted, its resource cannot be written
-// to, but what is there can be seen and deleted. Subresources keep their verbs (upstream), which
+// Verbs that nobody changes, in the order in which upstream lists those of custom resources. While a
+// definition is being deleted, its resource cannot be written to, but what is there can be seen and
+// deleted. Subresources keep their verbs (upstream), which
 // for a status or scale are always the same.
 var (
 	customVerbs      = []string{"delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"}

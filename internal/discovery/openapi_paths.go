@@ -180,7 +180,15 @@ func (w *openAPIWriter) put(path, method string, operation map[string]any) {
 // list of all namespaces, and is "" otherwise.
 func (w *openAPIWriter) operation(d described, verb, tail string) map[string]any {
 	group, version, kind := d.kind()
-	form := verbForms[verb]
+	form, codes := verbForms[verb], verbForms[verb].codes
+	if d.custom {
+		// Upstream describes these in a place of its own: below every path is the kind itself, and a
+		// patch creates nothing.
+		group, version, kind = d.row.Group, d.row.Version, d.row.Kind
+		if verb == "patch" {
+			codes = codes[:1]
+		}
+	}
 	op := map[string]any{
 		"tags": []string{tagOf(w.group, w.version)}, "operationId": w.operationID(d, verb, tail),
 		"description": describeVerb(verb, d), "x-kubernetes-action": form.action,
@@ -199,13 +207,15 @@ func (w *openAPIWriter) operation(d described, verb, tail string) map[string]any
 			names = slices.Concat(listParameters, names)
 		}
 		op["parameters"] = parameterRefs(names)
-		op["requestBody"] = map[string]any{"content": jsonContent(w.schemas.meta("DeleteOptions"))}
+		if verb == "delete" || !d.custom {
+			op["requestBody"] = map[string]any{"content": jsonContent(w.schemas.meta("DeleteOptions"))}
+		}
 		// Few kinds answer the deletion of one object with that object.
 		if verb == "deletecollection" || !d.row.ReturnsDeleted {
 			answer = w.schemas.meta("Status")
 		}
 	}
-	op["responses"] = responses(answer, form.codes...)
+	op["responses"] = responses(answer, codes...)
 	return op
 }
 
