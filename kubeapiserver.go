@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -19,8 +18,8 @@ import (
 // Under the name kube-apiserver (a link or a copy) the program takes upstream's command line, so that
 // whatever starts that binary can start this one: test environments look for the file and run it.
 //
-//	kubeAPIServer ── kubeflags.Read ── --help, --version
-//	                                └─ asUsual: our own arguments ── options.parse ── runServer
+//	kubeAPIServer ── Table.Read ── --help, --version
+//	                            └─ parseUpstream: asUsual, our own arguments ── options.parse ── runServer
 //
 // What has a flag of ours goes to that one. The rest of this file is what differs: one TLS listener
 // by --bind-address and --secure-port, no plain one, an admin listener only where the environment
@@ -34,6 +33,8 @@ const (
 	adminVariable = "APICHAIN_ADMIN"
 	// parentVariable says with "ignore" that the server goes on when the process that has started it ends.
 	parentVariable = "APICHAIN_PARENT"
+	// controllersVariable is the default of --controllers, which is none without it.
+	controllersVariable = "APICHAIN_CONTROLLERS"
 )
 
 // kubeAPIServer is the program under the name kube-apiserver. It returns the exit code, which is 1 for
@@ -42,14 +43,14 @@ func kubeAPIServer(args []string, stdout, stderr io.Writer) int {
 	table := kubeflags.Load()
 	line := table.Read(args)
 	o, f := newOptions()
-	var problems flags.Problems
-	if !line.Is("help") && line.Last("version", "false") == "false" {
-		ours, wrong := asUsual(line, os.Getenv)
-		problems, _ = o.parse(f, ours) // never asks for help
-		problems = append(wrong, problems...)
+	version := line.Last("version", "false")
+	asked := line.Is("help") || version != "false"
+	problems := flags.Problems(line.Problems)
+	// Who asks for help or for the version need not have the rest complete.
+	if !asked {
+		problems = append(problems, o.parseUpstream(f, line, os.Getenv)...)
 	}
-	problems = append(slices.Clone(line.Problems), problems...)
-	switch version := line.Last("version", "false"); {
+	switch {
 	case len(problems) > 0:
 		for _, p := range problems {
 			fmt.Fprintln(stderr, "kube-apiserver:", p)
@@ -62,11 +63,10 @@ func kubeAPIServer(args []string, stdout, stderr io.Writer) int {
 		// The literal of Go that upstream prints, under the name of its type there.
 		fmt.Fprintln(stdout, strings.Replace(fmt.Sprintf("%#v", newVersionInfo(readBuild())), "main.versionInfo", "version.Info", 1))
 		return exitDrained
-	case version != "false":
+	case asked:
 		fmt.Fprintln(stdout, "Kubernetes", kubernetesVersion)
 		return exitDrained
 	}
-	o.tls.pairName = servingName
 	if len(line.Without) > 0 {
 		fmt.Fprintln(stderr, "kube-apiserver: without effect here: --"+strings.Join(line.Without, ", --"))
 	}
@@ -74,6 +74,15 @@ func kubeAPIServer(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "kube-apiserver: --authorization-mode:", w)
 	}
 	return runServer(o, f, stdout, stderr, os.Getenv(parentVariable) != "ignore")
+}
+
+// parseUpstream is parse for a command line of kube-apiserver.
+func (o *options) parseUpstream(f *flags.Set, line *kubeflags.Line, getenv func(string) string) flags.Problems {
+	args, wrong := asUsual(line, getenv)
+	problems, _ := o.parse(f, args) // never asks for help
+	o.tls.pairName = servingName
+	o.cluster.upstream = true
+	return append(wrong, problems...)
 }
 
 // kubeHelp writes help: the sections of upstream, with what each flag does here.
@@ -87,8 +96,10 @@ Usage:
 	table.WriteHelp(w, func(name string) string { return f.Lookup(name).Usage })
 	fmt.Fprint(w, `
 Environment:
-  `+adminVariable+`=ADDRESS  serve the admin endpoint there
-  `+parentVariable+`=ignore   go on when the process that has started this one ends
+  `+adminVariable+`=ADDRESS        serve the admin endpoint there
+  `+controllersVariable+`=all  do with objects what kube-controller-manager does: collect garbage, empty namespaces,
+                               give them a service account; none: the default
+  `+parentVariable+`=ignore        go on when the process that has started this one ends
 `)
 }
 
@@ -102,6 +113,9 @@ func asUsual(line *kubeflags.Line, getenv func(string) string) (args []string, w
 		"--listen-http=off",
 		"--listen-https=" + net.JoinHostPort(host, strconv.FormatInt(min(max(port, 1), 65535), 10)),
 		"--listen-admin=" + cmp.Or(getenv(adminVariable), "off"),
+		// Before what was given: the last one counts.
+		"--controllers=" + cmp.Or(getenv(controllersVariable), "none"),
+		"--service-cluster-ip-range=10.0.0.0/24",
 	}
 	if len(line.Given["authorization-mode"]) == 0 {
 		args = append(args, "--authorization-mode="+auth.ModeAlwaysAllow)

@@ -37,6 +37,7 @@ type options struct {
 	progress       progressOptions
 	watch          watchOptions
 	customs        customOptions
+	cluster        clusterOptions
 	shutdown       shutdownOptions
 	audit          auditOptions
 	logging        loggingOptions
@@ -52,7 +53,7 @@ type options struct {
 func (o *options) groups() []flags.Group {
 	return []flags.Group{
 		&o.listen, &o.files, &o.fixtures, &o.tls, &o.authentication, &o.authorization, &o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway,
-		&o.progress, &o.watch, &o.customs, &o.shutdown, &o.audit, &o.logging, &o.admin, &o.recent, &o.stacks, &o.adminAccess,
+		&o.progress, &o.watch, &o.customs, &o.cluster, &o.shutdown, &o.audit, &o.logging, &o.admin, &o.recent, &o.stacks, &o.adminAccess,
 	}
 }
 

@@ -208,11 +208,17 @@ func (p *program) readNamedFiles() error {
 }
 
 // loadIdentity loads or makes the certificates, and what says who a client is. A generated
-// certificate is good for the addresses that the TLS and the admin listener are to have.
+// certificate is good for the addresses that the TLS and the admin listener are to have, and for those
+// that lead clients to them.
 func (p *program) loadIdentity() (err error) {
 	var hosts []string
 	for _, a := range slices.Concat(p.opt.listen.https, p.opt.listen.admin) {
 		if h := hostOnly(a); h != "" && !strings.HasPrefix(a, "unix:") && a != "off" {
+			hosts = append(hosts, h)
+		}
+	}
+	for _, h := range []string{p.opt.cluster.advertise, p.opt.cluster.serviceIP()} {
+		if h != "" {
 			hosts = append(hosts, h)
 		}
 	}

@@ -14,7 +14,7 @@ func TestTable(t *testing.T) {
 	}
 	shown := 0
 	for _, f := range table.All() {
-		if f.Section != Hidden {
+		if f.Section != Hidden && f.Section != Own {
 			shown++
 		}
 	}

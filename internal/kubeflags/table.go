@@ -37,8 +37,11 @@ const (
 	Refused Action = "refused"
 )
 
-// Hidden is the section of flags that help does not list.
-const Hidden = "Hidden"
+// Hidden is the section of flags that help does not list, Own that of flags which upstream does not have.
+const (
+	Hidden = "Hidden"
+	Own    = "Apichain"
+)
 
 // Flag is one flag of kube-apiserver.
 type Flag struct {
