@@ -345,6 +345,8 @@ const (
 	returnTime = 250 * time.Millisecond
 	// quietTime is for connections to become idle, so that net/http need not be asked in vain.
 	quietTime = time.Second
+	// goAwayTime is for clients of HTTP/2 without a request to take leave of their connections.
+	goAwayTime = 50 * time.Millisecond
 	// shutTime is for http.Server.Shutdown, which polls.
 	shutTime = 2 * time.Second
 	// lastLookTime is for whoever watches the stop to see the end of it, on the admin listener.
@@ -375,7 +377,7 @@ func (p *program) closeServing(ctx context.Context) {
 	defer cancel()
 	var all sync.WaitGroup
 	for _, f := range p.fronts {
-		all.Go(func() { f.shut(shut) })
+		all.Go(func() { f.shut(shut, p.conns) })
 	}
 	all.Wait()
 }
@@ -399,7 +401,7 @@ func (p *program) closeAdmin() {
 	// The time for the stop may have run out; this is beyond it.
 	ctx, cancel := context.WithTimeout(context.Background(), lastLookTime)
 	defer cancel()
-	p.admin.shut(ctx)
+	p.admin.shut(ctx, p.conns)
 }
 
 // signalName returns the name of a signal as kill and the log have it.
