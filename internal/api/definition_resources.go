@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"apichain/internal/discovery"
-	"apichain/internal/field"
 	"apichain/internal/kinds"
 	"apichain/internal/schema"
 	"apichain/internal/tree"
@@ -93,7 +92,7 @@ func (c *Customs) newCustom(d *compiledVersions, row *kinds.Row, version any) *R
 	row.Columns = printerColumns(tree.Object(version))
 	r := &Resource{
 		Row: row, api: c.api, custom: true,
-		shape: d.shapes[row.Version], nameErrors: field.DNSSubdomainErrors,
+		shape: d.shapes[row.Version], nameErrors: nameRules["subdomain"],
 		fields: fieldsAmong(d.fields, selectableFields(tree.Object(version))), stored: d.fields,
 		Bucket:      c.api.Store.Bucket(row.Qualified()),
 		deprecation: deprecationOf(row, version, d.versions),

@@ -65,7 +65,7 @@ type Resource struct {
 
 	shape shape
 	// nameErrors returns what is wrong with a name, by the rule of the kind.
-	nameErrors func(string) []string
+	nameErrors nameRule
 	// fields are what field selectors may name, in the order of store.Meta.Fields.
 	fields []kinds.Selectable
 	// stored says how to read the same fields from a stored object; nil means as fields says.

@@ -160,7 +160,7 @@ func (v scaleView) write(old *store.Object, obj, scale map[string]any) error {
 	if err := given.checkRevision(v.Call, old); err != nil {
 		return err
 	}
-	if err := given.checkUID(v.Call, old); err != nil {
+	if err := given.checkUID(v.Call, old.Meta.UID); err != nil {
 		return err
 	}
 	replicas, _ := tree.At(scale, "spec", "replicas").(int64) // 0 is left out
