@@ -108,7 +108,9 @@ func parseYAMLStream(data []byte, line int) (docs []any, err error) {
 // upstream's decoder of request bodies does; without one obj is nil. Unlike ParseYAML it tells of
 // repeated keys, the first hundred: line 7: key "size" already set in map. The caller checks
 // that obj is an object.
-func ParseYAMLObject(data []byte) (obj any, repeated []string, err error) { return parseYAMLDocument(data, 0) }
+func ParseYAMLObject(data []byte) (obj any, repeated []string, err error) {
+	return parseYAMLDocument(data, 0)
+}
 
 // parseYAMLDocument reads the first document of data, whose first line is the one of that number.
 func parseYAMLDocument(data []byte, line int) (doc any, repeated []string, err error) {
@@ -120,4 +122,3 @@ func parseYAMLDocument(data []byte, line int) (doc any, repeated []string, err e
 	doc, err = r.document(n)
 	return doc, r.repeated, err
 }
-

@@ -10,7 +10,7 @@ import (
 
 // The second column of a row of scalars says what a plain scalar is when it is not a value.
 const (
-	itself = "\x00itself"                  // a string
+	itself = "\x00itself"                // a string
 	noJSON = "json: unsupported value: " // an error, before the value
 )
 

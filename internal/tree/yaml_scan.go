@@ -27,26 +27,26 @@ import (
 type yamlKind uint8
 
 const (
-	yamlStreamEnd    yamlKind = iota
-	yamlVersion               // %YAML; text is "1.1"
-	yamlTagPrefix             // %TAG; text is the handle, suffix the prefix it stands for
-	yamlDocument              // ---
-	yamlDocumentEnd           // three dots
-	yamlBlockList             // what follows is deeper, and begins with a dash
-	yamlBlockMap              // what follows is deeper, and begins with a key
-	yamlBlockEnd              // what follows is less deep
-	yamlBlockEntry            // a dash
-	yamlFlowList              // [
-	yamlFlowListEnd           // ]
-	yamlFlowMap               // {
-	yamlFlowMapEnd            // }
-	yamlFlowEntry             // a comma
-	yamlKey                   // a question mark, or seen by the colon behind it
-	yamlValue                 // a colon
-	yamlAlias                 // text is the name
-	yamlAnchor                // text is the name
-	yamlTag                   // text is the handle, empty if suffix is the whole tag
-	yamlScalarToken           // text is the value
+	yamlStreamEnd   yamlKind = iota
+	yamlVersion              // %YAML; text is "1.1"
+	yamlTagPrefix            // %TAG; text is the handle, suffix the prefix it stands for
+	yamlDocument             // ---
+	yamlDocumentEnd          // three dots
+	yamlBlockList            // what follows is deeper, and begins with a dash
+	yamlBlockMap             // what follows is deeper, and begins with a key
+	yamlBlockEnd             // what follows is less deep
+	yamlBlockEntry           // a dash
+	yamlFlowList             // [
+	yamlFlowListEnd          // ]
+	yamlFlowMap              // {
+	yamlFlowMapEnd           // }
+	yamlFlowEntry            // a comma
+	yamlKey                  // a question mark, or seen by the colon behind it
+	yamlValue                // a colon
+	yamlAlias                // text is the name
+	yamlAnchor               // text is the name
+	yamlTag                  // text is the handle, empty if suffix is the whole tag
+	yamlScalarToken          // text is the value
 )
 
 type yamlToken struct {
