@@ -146,7 +146,9 @@ func newProgram(o *options, f *flags.Set, stdout, stderr io.Writer) *program {
 	p.background, p.endBackground = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()
-	window := store.Window{Events: o.watch.windowEvents, Bytes: int64(o.watch.windowBytes)}
+	// Microseconds: no process writes so fast that one which is started after it begins below its
+	// last revision, and they fit the numbers of JSON until the year 2255.
+	window := store.Window{First: p.started.UnixMicro(), Events: o.watch.windowEvents, Bytes: int64(o.watch.windowBytes)}
 	p.store = store.New(window, store.Memory{})
 	return p
 }
@@ -208,11 +210,17 @@ func (p *program) readNamedFiles() error {
 }
 
 // loadIdentity loads or makes the certificates, and what says who a client is. A generated
-// certificate is good for the addresses that the TLS and the admin listener are to have.
+// certificate is good for the addresses that the TLS and the admin listener are to have, and for those
+// that lead clients to them.
 func (p *program) loadIdentity() (err error) {
 	var hosts []string
 	for _, a := range slices.Concat(p.opt.listen.https, p.opt.listen.admin) {
 		if h := hostOnly(a); h != "" && !strings.HasPrefix(a, "unix:") && a != "off" {
+			hosts = append(hosts, h)
+		}
+	}
+	for _, h := range []string{p.opt.cluster.advertise, p.opt.cluster.serviceIP()} {
+		if h != "" {
 			hosts = append(hosts, h)
 		}
 	}
@@ -233,7 +241,7 @@ func (p *program) loadIdentity() (err error) {
 	for _, note := range p.authn.Notes {
 		p.log.Warn("--token-auth-file: " + note)
 	}
-	p.authz = auth.DefaultAuthorizer()
+	p.authz = auth.ForModes(p.opt.authorization.modes)
 	return nil
 }
 

@@ -265,7 +265,8 @@ func (w *write) rename(name string) {
 
 // check refuses an object that its kind, or all kinds, do not allow. Before it next is whole and
 // has its defaults; after it, it may be stored as far as its content goes. The kind's prepare
-// comes first, because it completes the object (a definition's status) for the checks behind it.
+// comes first, because it completes the object (a definition's defaults) for the checks behind it; its
+// settle comes last, for what only a good object gets (a definition's names).
 // All errors of metadata and kind are one 422, metadata's first.
 func (w *write) check() error {
 	if w.prepare != nil {
@@ -281,8 +282,16 @@ func (w *write) check() error {
 	} else {
 		errs = append(errs, immutableErrors(w.next, w.was)...)
 	}
-	if errs = append(errs, w.shape.Validate(w.next, w.was)...); len(errs) > 0 {
+	if w.info.Subresource == "status" && w.validateStatus != nil {
+		errs = append(errs, w.validateStatus(w.next)...)
+	} else {
+		errs = append(errs, w.shape.Validate(w.next, w.was)...)
+	}
+	if len(errs) > 0 {
 		return status.Invalid(w.Group, w.Kind, name, errs)
+	}
+	if w.settle != nil {
+		return w.settle(w.Call, w.next, w.was)
 	}
 	return nil
 }
