@@ -56,6 +56,7 @@ type program struct {
 	hosts    *hostSet
 	authn    *auth.Authenticator
 	authz    auth.Authorizer
+	signing  auth.Signing    // of tokens of service accounts
 	auditing *audit.Recorder // nil without a policy
 
 	// Serving: the objects, the servers over them, and the listeners.
@@ -240,6 +241,9 @@ func (p *program) loadIdentity() (err error) {
 	}
 	for _, note := range p.authn.Notes {
 		p.log.Warn("--token-auth-file: " + note)
+	}
+	if p.signing, err = p.opt.accountTokens.signing(); err != nil {
+		return err
 	}
 	p.authz = auth.ForModes(p.opt.authorization.modes)
 	return nil
