@@ -89,8 +89,12 @@ func generatedName(base string) string {
 // metadataErrors returns what is wrong with obj's metadata, as far as its own content goes: what
 // an update may not change is for immutableErrors. Types have been checked before.
 func (r *Resource) metadataErrors(obj map[string]any) (errs []field.Error) {
+	return append(r.nameFieldErrors(tree.Metadata(obj)), r.contentErrors(obj)...)
+}
+
+// contentErrors is metadataErrors without the name.
+func (r *Resource) contentErrors(obj map[string]any) (errs []field.Error) {
 	m := tree.Metadata(obj)
-	errs = r.nameFieldErrors(m)
 	// Most objects lack most of these. Each is looked at only if there is something in it.
 	if labels := tree.Object(m, "labels"); len(labels) > 0 {
 		errs = append(errs, labelErrors(labels)...)

@@ -87,6 +87,9 @@ func (w *write) applyPatch(apply patcher) (err error) {
 	// A patch that sets the resource version sets a condition. One that leaves it alone has the
 	// stored one here.
 	given := tree.Text(w.next, "metadata", "resourceVersion")
+	if given == "" && !w.UnconditionalUpdate {
+		return w.unconditional()
+	}
 	if given == "" || given == strconv.FormatInt(w.old.Rev, 10) {
 		return nil
 	}

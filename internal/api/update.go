@@ -48,11 +48,9 @@ func (q *Call) update() error {
 			return q.createInstead(obj, given)
 		}
 		// Only of an object that is there, since a missing one is a 404 or a create whatever the
-		// client says. The value that the error shows is upstream's zero.
+		// client says.
 		if given.revision == "" && !q.UnconditionalUpdate {
-			return status.Invalid(q.Group, q.Kind, q.name, []field.Error{
-				field.Invalid("metadata.resourceVersion", 0, "must be specified for an update"),
-			})
+			return q.unconditional()
 		}
 		if err := given.check(q, old); err != nil {
 			return err
@@ -89,9 +87,21 @@ func (q *Call) createInstead(obj map[string]any, given preconditions) error {
 // (a dry run, or the object has gone) it shows next.
 func (w *write) answer(code int) error {
 	if w.done == nil {
+		if w.custom {
+			// As if it had been stored and read: in between the storage version has its say.
+			w.convertToStored(w.next)
+			w.convertFromStored(w.next)
+		}
 		return w.answerTree(code, w.next)
 	}
 	return w.Call.answer(code, w.done)
+}
+
+// unconditional returns the 422 for a change without a resource version of a kind that demands one.
+// It names the resource where others name the kind, and shows the version as zero (upstream).
+func (q *Call) unconditional() error {
+	e := field.Invalid("metadata.resourceVersion", 0, "must be specified for an update")
+	return status.Invalid(q.Group, q.Plural, q.name, []field.Error{e})
 }
 
 // checkTarget refuses an object whose name or namespace is not that of the path. An update and
@@ -154,7 +164,11 @@ func (p preconditions) checkUID(q *Call, old *store.Object) error {
 	if p.uid == "" || p.uid == old.Meta.UID {
 		return nil
 	}
-	return q.conflict(q.name, "StorageError: invalid object, Code: 4, Key: "+old.Key+
+	key := old.Key
+	if q.custom {
+		key = "/registry/" + q.Group + "/" + q.Plural + "/" + key
+	}
+	return q.conflict(q.name, "StorageError: invalid object, Code: 4, Key: "+key+
 		", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: "+p.uid+
 		", UID in object meta: "+old.Meta.UID)
 }

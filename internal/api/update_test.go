@@ -103,7 +103,7 @@ func TestUpdate(t *testing.T) {
 		{what: "at another version", stored: true, meta: `,"resourceVersion":"1"`, want: stale},
 		{what: "at version 0", stored: true, meta: `,"resourceVersion":"0"`, overtakings: 3, attempts: 4, want: "<nil>"},
 		{what: "blind, where that is not allowed", stored: true, change: func(p *steps) { p.UnconditionalUpdate = false },
-			want: `422 Invalid: Widget.example.com "a" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update`},
+			want: `422 Invalid: widgets.example.com "a" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update`},
 		{what: "blind and missing, where that is not allowed", change: func(p *steps) { p.UnconditionalUpdate = false }, want: missing},
 		{what: "missing", want: missing},
 		{what: "missing, may be created", change: func(p *steps) { p.CreateOnUpdate = true }, attempts: 1, want: "<nil>"},

@@ -98,8 +98,7 @@ func (w *write) insert() error {
 		return err
 	}
 	w.uid = request.NewUUID()
-	w.carryOver()
-	w.setDefaults()
+	w.complete()
 	if err := w.mutate(); err != nil {
 		return err
 	}
@@ -119,8 +118,7 @@ func (w *write) insert() error {
 // is stored: see retry.
 func (w *write) replace() error {
 	defer w.lockSerial()()
-	w.carryOver()
-	w.setDefaults()
+	w.complete()
 	if err := w.mutate(); err != nil {
 		return err
 	}
@@ -143,6 +141,19 @@ func (r *Resource) lockSerial() (unlock func()) {
 	}
 	r.serial.Lock()
 	return r.serial.Unlock
+}
+
+// complete does carryOver and setDefaults. Defaults of a custom resource come first: they are of
+// what the client sends, and must not find their way into what is carried over, which may be stored
+// in a version that has other ones.
+func (w *write) complete() {
+	if w.custom {
+		w.setDefaults()
+		w.carryOver()
+		return
+	}
+	w.carryOver()
+	w.setDefaults()
 }
 
 // carryOver gives next what is not the writer's to say: for a new object the stamp of the
@@ -239,8 +250,7 @@ func (w *write) mutate() error {
 	if err := w.admit(Mutating); err != nil {
 		return err
 	}
-	w.carryOver()
-	w.setDefaults()
+	w.complete()
 	return nil
 }
 
@@ -281,7 +291,11 @@ func (w *write) check() error {
 	} else {
 		errs = append(errs, immutableErrors(w.next, w.was)...)
 	}
-	if errs = append(errs, w.shape.Validate(w.next, w.was)...); len(errs) > 0 {
+	validate := w.shape.Validate
+	if s, ok := w.shape.(*customShape); ok && w.info.Subresource == "status" {
+		validate = s.validateStatus
+	}
+	if errs = append(errs, validate(w.next, w.was)...); len(errs) > 0 {
 		return status.Invalid(w.Group, w.Kind, name, errs)
 	}
 	return nil
@@ -303,9 +317,15 @@ func (w *write) bump() {
 // sameGeneration reports whether two objects are the same but for metadata, and for status where
 // that is written apart: then the generation stays.
 func (r *Resource) sameGeneration(a, b map[string]any) bool {
+	// What a client sends again is another number to upstream if it is written otherwise, be it the
+	// same: built-in kinds have been decoded by then, and the numbers are those of their types.
+	same := tree.Equal
+	if r.custom {
+		same = tree.Identical
+	}
 	uncounted := func(k string) bool { return k == "metadata" || k == "status" && r.HasStatus }
 	for k, v := range a {
-		if w, ok := b[k]; !uncounted(k) && (!ok || !tree.Equal(v, w)) {
+		if w, ok := b[k]; !uncounted(k) && (!ok || !same(v, w)) {
 			return false
 		}
 	}
