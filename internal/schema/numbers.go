@@ -17,12 +17,6 @@ import (
 // maxExactInt is the largest integer up to which every one has a float64 of its own: 2^53-1.
 const maxExactInt = 1<<53 - 1
 
-// isWhole reports whether JSON Schema takes f for an integer: it has no fraction and lies within
-// what a float64 can count.
-func isWhole(f float64) bool {
-	return f == math.Trunc(f) && math.Abs(f) <= maxExactInt
-}
-
 // intOK reports whether an integer obeys the rules for numbers and is in the range of its type. The
 // rules' own bad bounds make every number bad.
 func (r *schemaRules) intOK(i int64, types schemaTypes) bool {
