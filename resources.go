@@ -1,11 +1,7 @@
 package main
 
 import (
-	"context"
-	"net"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"apichain/internal/api"
@@ -88,28 +84,5 @@ func (p *program) buildResources() error {
 		Changed: func() { p.generation.Add(1) }, Log: p.log,
 	})
 	p.restorer = controller.NewRestorer(p.api)
-	return nil
-}
-
-// bootstrap makes the objects that every server has, then the user's fixtures, and sets the
-// controllers to work. It is a post-start hook: the server is not ready before.
-func (p *program) bootstrap(ctx context.Context) error {
-	own := controller.Own{CA: string(p.certs.CAPEM()), Fixtures: p.opt.fixtures.paths}
-	// The TLS listener by its address; a name could not be an endpoint.
-	for _, url := range p.urls("https") {
-		host, port, err := net.SplitHostPort(strings.TrimPrefix(url, "https://"))
-		if err == nil && net.ParseIP(host) != nil {
-			own.Host = host
-			own.Port, _ = strconv.ParseInt(port, 10, 64)
-			break
-		}
-	}
-	run, err := controller.Start(ctx, p.api, own)
-	if err != nil {
-		return err
-	}
-	// Not ctx: that ends with the start, and these go on until the last request has ended.
-	p.owned.Go(func() { run(p.background) })
-	p.owned.Go(func() { p.api.Run(p.background) })
 	return nil
 }

@@ -97,12 +97,12 @@ func TestWriteOptions(t *testing.T) {
 	} {
 		head := "422 Invalid: " + verb.kind + `.meta.k8s.io "" is invalid: `
 		rows := []refusal{
-			{verb.request + "?dryRun=Some", verb.body, head + `dryRun: Unsupported value: []string{"Some"}: supported values: "All"`},
-			{verb.request + "?dryRun=All&dryRun=", verb.body, head + `dryRun: Unsupported value: []string{"All", ""}: supported values: "All"`},
+			{verb.request + "?dryRun=Some", verb.body, head + `dryRun: Unsupported value: ["Some"]: supported values: "All"`},
+			{verb.request + "?dryRun=All&dryRun=", verb.body, head + `dryRun: Unsupported value: ["All",""]: supported values: "All"`},
 			{verb.request + "?fieldManager=" + tooLong, verb.body, head + `fieldManager: Too long: may not be more than 128 bytes`},
-			{verb.request + "?fieldManager=a%00b", verb.body, head + `fieldManager: Invalid value: "a\x00b": should only contain printable characters (at 1)`},
-			{verb.request + "?fieldValidation=strict", verb.body, head + `fieldValidation: Unsupported value: "strict": supported values: "Ignore", "Strict", "Warn"`},
-			{verb.request + "?dryRun=x&fieldValidation=y", verb.body, head + `[dryRun: Unsupported value: []string{"x"}: supported values: "All", fieldValidation: Unsupported value: "y": supported values: "Ignore", "Strict", "Warn"]`},
+			{verb.request + "?fieldManager=a%00b", verb.body, head + `fieldManager: Invalid value: "a\x00b": invalid character U+0000 (at position 1)`},
+			{verb.request + "?fieldValidation=strict", verb.body, head + `fieldValidation: Unsupported value: "strict": supported values: "", "Ignore", "Strict", "Warn"`},
+			{verb.request + "?dryRun=x&fieldValidation=y", verb.body, head + `[dryRun: Unsupported value: ["x"]: supported values: "All", fieldValidation: Unsupported value: "y": supported values: "", "Ignore", "Strict", "Warn"]`},
 		}
 		if verb.kind == "PatchOptions" {
 			rows = append(rows, refusal{verb.request + "?force=false", verb.body, head + "force: Forbidden: may not be specified for non-apply patch"})
@@ -136,10 +136,10 @@ func TestRefusedWrites(t *testing.T) {
 		{"POST " + reviewMaps, mapOf(`"name":"b","finalizers":["x"]`), `422 Invalid: ConfigMap "b" is invalid: metadata.finalizers[0]: Invalid value: "x": name is neither a standard finalizer name nor is it fully qualified`},
 		{"POST " + reviewMaps, mapOf(`"name":"b","finalizers":["a/b/c"]`), `422 Invalid: ConfigMap "b" is invalid: metadata.finalizers: Invalid value: "a/b/c": a valid label …`},
 		{"POST " + reviewMaps, mapOf(`"name":"b","finalizers":["orphan","foregroundDeletion"]`), `422 Invalid: ConfigMap "b" is invalid: metadata.finalizers: Invalid value: ["orphan","foregroundDeletion"]: finalizer orphan and foregroundDeletion cannot be both set`},
-		{"POST " + reviewMaps, mapOf(`"name":"b","ownerReferences":[{"apiVersion":"apps/","kind":"K","name":"n","uid":"u"}]`), `422 Invalid: ConfigMap "b" is invalid: metadata.ownerReferences[0].apiVersion: Invalid value: "apps/": version must not be empty`},
-		{"POST " + reviewMaps, mapOf(`"name":"b","ownerReferences":[{"apiVersion":"","kind":"","name":"","uid":""}]`), `422 Invalid: ConfigMap "b" is invalid: [metadata.ownerReferences[0].apiVersion: Invalid value: "": version must not be empty, metadata.ownerReferences[0].kind: Invalid value: "": kind must not be empty, metadata.ownerReferences[0].name: Invalid value: "": name must not be empty, metadata.ownerReferences[0].uid: Invalid value: "": uid must not be empty]`},
+		{"POST " + reviewMaps, mapOf(`"name":"b","ownerReferences":[{"apiVersion":"apps/","kind":"K","name":"n","uid":"u"}]`), `422 Invalid: ConfigMap "b" is invalid: metadata.ownerReferences[0].apiVersion: Invalid value: "apps/": must be <group>/<version> or <version>`},
+		{"POST " + reviewMaps, mapOf(`"name":"b","ownerReferences":[{"apiVersion":"","kind":"","name":"","uid":""}]`), `422 Invalid: ConfigMap "b" is invalid: [metadata.ownerReferences[0].apiVersion: Required value: must not be empty, metadata.ownerReferences[0].kind: Required value: must not be empty, metadata.ownerReferences[0].name: Required value: must not be empty, metadata.ownerReferences[0].uid: Required value: must not be empty]`},
 		{"POST " + reviewMaps, mapOf(`"name":"b","ownerReferences":[{"apiVersion":"v1","kind":"Event","name":"n","uid":"u"}]`), `422 Invalid: ConfigMap "b" is invalid: metadata.ownerReferences[0]: Invalid value: {"apiVersion":"v1","kind":"Event","name":"n","uid":"u"}: /v1, Kind=Event is disallowed from being an owner`},
-		{"POST " + reviewMaps, mapOf(`"name":"b","ownerReferences":[{"apiVersion":"v1","kind":"A","name":"n","uid":"u","controller":true},{"apiVersion":"v1","kind":"B","name":"m","uid":"v","controller":true}]`), `422 Invalid: ConfigMap "b" is invalid: metadata.ownerReferences: Invalid value: [{"apiVersion":"v1","controller":true,"kind":"A","name":"n","uid":"u"},{"apiVersion":"v1","controller":true,"kind":"B","name":"m","uid":"v"}]: Only one reference can have Controller set to true. Found "true" in references for A/n and B/m`},
+		{"POST " + reviewMaps, mapOf(`"name":"b","ownerReferences":[{"apiVersion":"v1","kind":"A","name":"n","uid":"u","controller":true},{"apiVersion":"v1","kind":"B","name":"m","uid":"v","controller":true}]`), `422 Invalid: ConfigMap "b" is invalid: metadata.ownerReferences: Invalid value: [{"apiVersion":"v1","kind":"A","name":"n","uid":"u","controller":true},{"apiVersion":"v1","kind":"B","name":"m","uid":"v","controller":true}]: Only one reference can have Controller set to true. Found "true" in references for A/n and B/m`},
 		{"POST " + reviewWidgets, `{"metadata":{"name":"x"}}`, `400 BadRequest: the object provided is unrecognized (must be of type Widget): Object 'Kind' is missing in '{"metadata":{"name":"x"}}'`},
 		{"POST " + reviewWidgets, `{"kind":"Gadget","apiVersion":"example.com/v1","metadata":{"name":"x"}}`, `422 Invalid: Gadget.example.com "x" is invalid: kind: Invalid value: "Gadget": must be Widget`},
 		{"POST " + reviewWidgets, `{"kind":"Widget","apiVersion":"example.com/v2","metadata":{"name":"x"}}`, "400 BadRequest: the API version in the data (example.com/v2) does not match the expected API version (example.com/v1)"},

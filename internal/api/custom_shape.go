@@ -40,9 +40,7 @@ type customShape struct {
 
 // newCustomShape returns the shape of a version. meta is the type of metadata.
 func newCustomShape(s *schema.Schema, meta *kinds.Type) *customShape {
-	// Metadata inside of an object is checked as that of a resource which takes any name.
-	inner := &Resource{custom: true, nameErrors: field.PathSegmentErrors}
-	s.MetadataErrors = inner.embeddedErrors
+	s.MetadataErrors = embeddedErrors
 	return &customShape{Schema: s, meta: meta}
 }
 
@@ -169,19 +167,16 @@ func (s *customShape) validateStatus(obj, old map[string]any) []field.Error {
 
 // embeddedErrors returns what is wrong with the metadata of an embedded resource, which have been
 // decoded. Fields of the errors begin with at, the path of the resource.
-func (r *Resource) embeddedErrors(at string, m map[string]any) (errs []field.Error) {
-	obj := map[string]any{"metadata": m}
+func embeddedErrors(at string, m map[string]any) (errs []field.Error) {
 	// Unlike a whole object it need not have a name; the rule for one would not be met without.
-	errs = r.nameFieldErrors(map[string]any{"name": cmp.Or(tree.Text(m, "name"), "x"), "generateName": m["generateName"]})
+	named := map[string]any{"name": cmp.Or(tree.Text(m, "name"), "x"), "generateName": m["generateName"]}
+	errs = nameFieldErrors(named, segmentName)
 	if ns := tree.Text(m, "namespace"); ns != "" {
 		for _, why := range field.DNSLabelErrors(ns) {
 			errs = append(errs, field.Invalid("metadata.namespace", ns, why))
 		}
 	}
-	if n, _ := m["generation"].(int64); n < 0 {
-		errs = append(errs, field.Invalid("metadata.generation", n, "must be greater than or equal to 0"))
-	}
-	errs = append(errs, r.contentErrors(obj)...)
+	errs = append(errs, contentErrors(m)...)
 	errs = append(errs, managedFieldsErrors(tree.List(m, "managedFields"))...)
 	for i := range errs {
 		errs[i].Field = at + "." + errs[i].Field

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"apichain/internal/discovery"
-	"apichain/internal/field"
 	"apichain/internal/kinds"
 	"apichain/internal/schema"
 	"apichain/internal/tree"
@@ -92,7 +91,7 @@ func (c *Customs) newCustom(d *compiledVersions, row *kinds.Row, version any) *R
 	row.Columns = printerColumns(tree.Object(version))
 	r := &Resource{
 		Row: row, api: c.api, custom: true,
-		shape: d.shapes[row.Version], shapes: d.shapes, nameErrors: field.DNSSubdomainErrors,
+		shape: d.shapes[row.Version], shapes: d.shapes, nameErrors: nameRules["subdomain"],
 		fields: fieldsAmong(d.fields, selectableFields(tree.Object(version))), stored: d.fields,
 		Bucket:      c.api.Store.Bucket(row.Qualified()),
 		deprecation: deprecationOf(row, version, d.versions),

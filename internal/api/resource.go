@@ -67,7 +67,7 @@ type Resource struct {
 
 	shape shape
 	// nameErrors returns what is wrong with a name, by the rule of the kind.
-	nameErrors func(string) []string
+	nameErrors nameRule
 	// fields are what field selectors may name, in the order of store.Meta.Fields.
 	fields []kinds.Selectable
 	// stored says how to read the same fields from a stored object; nil means as fields says.
@@ -119,9 +119,11 @@ type Resource struct {
 // kindHooks are what a kind does that its row cannot say. Each may be nil. An entry of the one
 // table of hooks, hookTable, gives them to a kind.
 type kindHooks struct {
-	// prepare has the last word before an object is checked and written: it may change obj, and
-	// its error is the client's. old is nil on create.
-	prepare func(q *Call, obj, old map[string]any) error
+	// prepare has the last word before an object is checked, and settle after that: they may change
+	// obj, and their errors are the client's. old is nil on create.
+	prepare, settle func(q *Call, obj, old map[string]any) error
+	// validateStatus checks obj in place of its shape where only the status is written.
+	validateStatus func(obj map[string]any) []field.Error
 	// serial is held from prepare until the object is written, where what prepare sees must
 	// still hold then.
 	serial *sync.Mutex

@@ -172,7 +172,7 @@ func TestPatchedMetadata(t *testing.T) {
 			{"PATCH", path, apitest.JSONPatch, `[{"op":"remove","path":"/metadata"}]`, 400, nameless},
 			{"PATCH", path, apitest.JSONPatch, `[{"op":"replace","path":"/metadata","value":[]}]`, 422, "cannot unmarshal array"},
 			{"PATCH", path, apitest.JSONPatch, `[{"op":"replace","path":"","value":5}]`, 422, "the server rejected our request"},
-			{"PATCH", path, reviewMerge, `{"metadata":{"uid":null,"creationTimestamp":null,"generation":99,"deletionTimestamp":"2020-01-01T00:00:00Z"}}`, 200, `"labels":{"x":"y"}`},
+			{"PATCH", path, reviewMerge, `{"metadata":{"uid":null,"creationTimestamp":null,"generation":99}}`, 200, `"labels":{"x":"y"}`},
 		})
 	}
 	r.run([]reviewCase{{"PATCH", reviewWidgets + "/a", reviewMerge, `{"apiVersion":"x/v9"}`, 400, "the API version in the data (x/v9) does not match"}})

@@ -271,12 +271,12 @@ func (v scaleView) write(old *store.Object, obj, scale map[string]any) error {
 	// A resource version of 0 is that of an update without one, which no custom resource takes; none at
 	// all is that of the object. It is looked at before the uid, unlike in an update.
 	if given.revision == "" && tree.Text(scale, "metadata", "resourceVersion") != "" {
-		return v.unconditional()
+		return v.revisionRequired()
 	}
 	if err := given.checkRevision(v.Call, old); err != nil {
 		return err
 	}
-	if err := given.checkUID(v.Call, old); err != nil {
+	if err := given.checkUID(v.Call, old.Meta.UID); err != nil {
 		return err
 	}
 	replicas, _ := tree.At(scale, "spec", "replicas").(int64) // 0 is left out

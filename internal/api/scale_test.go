@@ -75,7 +75,7 @@ func TestScaleRoundTrip(t *testing.T) {
 // TestScaleWrite: what a Scale may not say. Its resource version is looked at before its uid.
 func TestScaleWrite(t *testing.T) {
 	const stale = `409 Conflict: Operation cannot be fulfilled on widgets.example.com "a": the object has been modified; please apply your changes to the latest version and try again`
-	const other = `409 Conflict: Operation cannot be fulfilled on widgets.example.com "a": StorageError: invalid object, Code: 4, Key: default/a, ResourceVersion: 0, ` +
+	const other = `409 Conflict: Operation cannot be fulfilled on widgets.example.com "a": StorageError: invalid object, Code: 4, Key: /registry/example.com/widgets/default/a, ResourceVersion: 0, ` +
 		`AdditionalErrorMsg: Precondition failed: UID in precondition: x, UID in object meta: u`
 	for scale, want := range map[string]string{
 		`{"spec":{"replicas":2}}`:  "<nil>",

@@ -197,7 +197,7 @@ func TestCheckCRDSeldom(t *testing.T) {
 		{"a selectable field by brackets", version(`{"selectableFields":[{"jsonPath":"['spec']"}]}`),
 			`spec.selectableFields[0].jsonPath: Invalid value: "['spec']": is an invalid path: array notation is not allowed`},
 		{"a selectable field that ends in a dot", version(`{"selectableFields":[{"jsonPath":".spec."}]}`),
-			`spec.selectableFields[0].jsonPath: Invalid value: ".spec.": is an invalid path: does not refer to a valid field`},
+			`spec.selectableFields[0].jsonPath: Invalid value: ".spec.": is an invalid path: unexpected end of JSON path`},
 
 		{"no strategy", conversion(`{}`), "spec.conversion.strategy: Required value"},
 		{"versions without a webhook", conversion(`{"strategy":"None","webhook":{"conversionReviewVersions":["v1"]}}`),
@@ -219,7 +219,7 @@ func TestCheckCRDSeldom(t *testing.T) {
 			"status.storedVersions: Invalid value: [\"v0\"]: must have the storage version v1\n" +
 				"status.storedVersions[0]: Invalid value: \"v0\": missing from spec.versions; v0 was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in v0 and removes v0 from status.storedVersions"},
 		{"long names", func(crd map[string]any) { tree.Set(crd, "k"+strings.Repeat("x", 63), "spec", "names", "singular") },
-			`spec.names.singular: Invalid value: "k` + strings.Repeat("x", 63) + `": must be no more than 63 bytes`},
+			`spec.names.singular: Invalid value: "k` + strings.Repeat("x", 63) + `": must be no more than 63 characters`},
 		{"a group of capitals", func(crd map[string]any) {
 			tree.Set(crd, "Example.com", "spec", "group")
 			tree.Set(crd, "widgets.Example.com", "metadata", "name")
