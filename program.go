@@ -233,7 +233,11 @@ func (p *program) loadIdentity() (err error) {
 		p.adminToken = rand.Text()
 		tokens[p.adminToken] = &request.User{Name: "cluster-admin", Groups: []string{request.GroupMasters}}
 	}
-	p.authn, err = auth.NewAuthenticator(p.opt.authentication.Config, p.certs.ClientCAs, p.certs.RequestHeaderCAs, tokens)
+	config, err := p.opt.authentication.config(p.flags.Lookup("anonymous-auth").Given)
+	if err != nil {
+		return err
+	}
+	p.authn, err = auth.NewAuthenticator(config, p.certs.ClientCAs, p.certs.RequestHeaderCAs, tokens)
 	if err != nil {
 		return err
 	}
