@@ -21,6 +21,7 @@ import (
 	"apichain/internal/discovery"
 	"apichain/internal/flags"
 	"apichain/internal/hub"
+	"apichain/internal/kinds"
 	"apichain/internal/request"
 	"apichain/internal/store"
 )
@@ -63,6 +64,7 @@ type program struct {
 
 	store    *store.Store
 	api      *api.API
+	kinds    *kinds.Table // those that are served
 	custom   *customRoutes
 	restorer *controller.Restorer
 	catalog  discovery.Catalog
@@ -265,7 +267,7 @@ func (p *program) buildServers() error {
 		return fmt.Errorf("Extend: %w", err)
 	}
 	// Last, since discovery shows the groups of all of them.
-	p.catalog.SetServers(p.outermost.allGroups(), p.publicAddress(), p.api.Kinds)
+	p.catalog.SetServers(p.outermost.allGroups(), p.publicAddress(), p.kinds)
 	return p.registrationError()
 }
 
