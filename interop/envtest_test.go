@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -108,19 +109,7 @@ func TestEnvtest(t *testing.T) {
 		direct, cached, stop := runManager(t, config, types)
 		reconcileGizmo(t, direct, cached)
 		envtestUsers(t, e)
-		out, errs, err := e.ControlPlane.KubeCtl().Run("get", "namespaces", "-o", "name")
-		if err != nil {
-			t.Errorf("kubectl: %v", err)
-		}
-		var text strings.Builder
-		for _, r := range []interface{ Read([]byte) (int, error) }{out, errs} {
-			b := make([]byte, 4096)
-			n, _ := r.Read(b)
-			text.Write(b[:n])
-		}
-		if want := "namespace/default\nnamespace/kube-node-lease\nnamespace/kube-public\nnamespace/kube-system\n"; text.String() != want {
-			t.Errorf("kubectl: %q, want %q", text.String(), want)
-		}
+		envtestKubectl(t, e, folder)
 		stop()
 		if err := e.Stop(); err != nil {
 			t.Errorf("stop: %v", err)
@@ -150,6 +139,59 @@ func envtestUsers(t *testing.T, e *envtest.Environment) {
 	if _, err := typed(t, stranger).CoreV1().Secrets("default").List(t.Context(), metav1.ListOptions{}); !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) {
 		t.Errorf("a stranger reads secrets: %v", err)
 	}
+}
+
+// envtestKubectl asks with kubectl as envtest does, with a kubeconfig, and as fabric8's driver does, with
+// the files of a client certificate.
+func envtestKubectl(t *testing.T, e *envtest.Environment, folder string) {
+	t.Helper()
+	out, _, err := e.ControlPlane.KubeCtl().Run("get", "namespaces", "-o", "name")
+	if err != nil {
+		t.Fatalf("kubectl: %v", err)
+	}
+	b, err := io.ReadAll(out)
+	if want := "namespace/default\nnamespace/kube-node-lease\nnamespace/kube-public\nnamespace/kube-system\n"; string(b) != want || err != nil {
+		t.Errorf("kubectl: %q %v, want %q", b, err, want)
+	}
+	args, dir := []string{"--server=" + e.Config.Host, "--request-timeout=5s"}, t.TempDir()
+	for flag, content := range map[string][]byte{"client-certificate": e.Config.CertData, "client-key": e.Config.KeyData, "certificate-authority": e.Config.CAData} {
+		path := filepath.Join(dir, flag)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "--"+flag+"="+path)
+	}
+	cmd := exec.Command(filepath.Join(folder, "kubectl"), append(args, "get", "ns", "default")...)
+	cmd.Env = []string{"KUBECONFIG=" + filepath.Join(dir, "none")}
+	if b, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(b), "default   Active") {
+		t.Errorf("kubectl with a certificate: %v\n%s", err, b)
+	}
+}
+
+// TestEnvtestGoRun: what go run runs is gone when it ends, and the folder stays.
+func TestEnvtestGoRun(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "assets")
+	cmd := exec.Command("go", "run", ".", "envtest", folder)
+	cmd.Dir = ".."
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(goTool(t)), "GOPROXY=off")
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != folder+"\n" {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for name, want := range map[string]string{"etcd": "etcd Version: 3.", "kube-apiserver": "Kubernetes " + kubernetesVersion + "\n"} {
+		if out, err := exec.Command(filepath.Join(folder, name), "--version").Output(); err != nil || !strings.HasPrefix(string(out), want) {
+			t.Errorf("%s: %v %q, want %q", name, err, out, want)
+		}
+	}
+}
+
+// goTool is the path of the command go.
+func goTool(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // TestEnvtestSeveral: environments at once in one process; each has its own objects. There are eight, or as
