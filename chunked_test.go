@@ -155,3 +155,57 @@ func TestHeadScanBounds(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 }
+
+// TestRefusedBeforeTheBody: a client that waits to be asked for its body is not asked where the
+// answer does not depend on it, and the connection ends; else it is.
+func TestRefusedBeforeTheBody(t *testing.T) {
+	r := startProgram(t, nil)
+	const maps = "/api/v1/namespaces/default/configmaps"
+	for name, c := range map[string]struct {
+		line   string
+		header string
+		status int
+		over   string // the only listener; "": both
+	}{
+		"a type that is not read":         {"POST " + maps, "Content-Type: text/html", 415, ""},
+		"a review":                        {"POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "Content-Type: text/xml", 415, ""},
+		"an update":                       {"PUT " + maps + "/a", "Content-Type: text/html", 415, ""},
+		"a patch":                         {"PATCH " + maps + "/a", "Content-Type: application/json", 415, ""},
+		"an answer nobody gives":          {"POST " + maps, "Accept: image/png", 406, ""},
+		"a length that is too large":      {"POST " + maps, "Content-Length: 99999999", 413, ""},
+		"no such path":                    {"POST /nowhere", "", 404, ""},
+		"no such method":                  {"POST /version", "", 405, ""},
+		"nobody":                          {"POST " + maps, "Authorization: Bearer wrong", 401, "https"},
+		"who may not":                     {"POST " + maps, "Authorization: Bearer alice-token", 403, "https"},
+		"a doubtful path":                 {"POST " + maps + "/../x", "", 400, ""},
+		"a web page":                      {"POST " + maps, "Origin: https://evil.example", 403, "http"},
+		"an object":                       {"POST " + maps, "Content-Type: application/yaml", 100, ""},
+		"a delete, whatever it says":      {"DELETE " + maps + "/a", "Content-Type: text/html", 100, ""},
+	} {
+		for _, kind := range []string{"http", "https"} {
+			if c.over != "" && c.over != kind {
+				continue
+			}
+			head := c.line + " HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+			if !strings.Contains(c.header, "Authorization") {
+				head += "Authorization: Bearer admin-token\r\n"
+			}
+			if !strings.Contains(c.header, "Length") {
+				head += "Content-Length: 34\r\n"
+			}
+			if c.header != "" {
+				head += c.header + "\r\n"
+			}
+			conn := &rawConn{r.dial(kind), nil}
+			conn.r = bufio.NewReader(conn)
+			if _, err := io.WriteString(conn, head+"\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.ReadResponse(conn.r, nil)
+			if err != nil || resp.StatusCode != c.status || resp.Close != (c.status != 100) {
+				t.Errorf("%s, %s: got %v %v, want %d", name, kind, resp, err, c.status)
+			}
+			conn.Close()
+		}
+	}
+}
