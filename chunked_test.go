@@ -167,20 +167,20 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 		status int
 		over   string // the only listener; "": both
 	}{
-		"a type that is not read":         {"POST " + maps, "Content-Type: text/html", 415, ""},
-		"a review":                        {"POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "Content-Type: text/xml", 415, ""},
-		"an update":                       {"PUT " + maps + "/a", "Content-Type: text/html", 415, ""},
-		"a patch":                         {"PATCH " + maps + "/a", "Content-Type: application/json", 415, ""},
-		"an answer nobody gives":          {"POST " + maps, "Accept: image/png", 406, ""},
-		"a length that is too large":      {"POST " + maps, "Content-Length: 99999999", 413, ""},
-		"no such path":                    {"POST /nowhere", "", 404, ""},
-		"no such method":                  {"POST /version", "", 405, ""},
-		"nobody":                          {"POST " + maps, "Authorization: Bearer wrong", 401, "https"},
-		"who may not":                     {"POST " + maps, "Authorization: Bearer alice-token", 403, "https"},
-		"a doubtful path":                 {"POST " + maps + "/../x", "", 400, ""},
-		"a web page":                      {"POST " + maps, "Origin: https://evil.example", 403, "http"},
-		"an object":                       {"POST " + maps, "Content-Type: application/yaml", 100, ""},
-		"a delete, whatever it says":      {"DELETE " + maps + "/a", "Content-Type: text/html", 100, ""},
+		"a type that is not read":    {"POST " + maps, "Content-Type: text/html", 415, ""},
+		"a review":                   {"POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "Content-Type: text/xml", 415, ""},
+		"an update":                  {"PUT " + maps + "/a", "Content-Type: text/html", 415, ""},
+		"a patch":                    {"PATCH " + maps + "/a", "Content-Type: application/json", 415, ""},
+		"an answer nobody gives":     {"POST " + maps, "Accept: image/png", 406, ""},
+		"a length that is too large": {"POST " + maps, "Content-Length: 99999999", 413, ""},
+		"no such path":               {"POST /nowhere", "", 404, ""},
+		"no such method":             {"POST /version", "", 405, ""},
+		"nobody":                     {"POST " + maps, "Authorization: Bearer wrong", 401, "https"},
+		"who may not":                {"POST " + maps, "Authorization: Bearer alice-token", 403, "https"},
+		"a doubtful path":            {"POST " + maps + "/../x", "", 400, ""},
+		"a web page":                 {"POST " + maps, "Origin: https://evil.example", 403, "http"},
+		"an object":                  {"POST " + maps, "Content-Type: application/yaml", 100, ""},
+		"a delete, whatever it says": {"DELETE " + maps + "/a", "Content-Type: text/html", 100, ""},
 	} {
 		for _, kind := range []string{"http", "https"} {
 			if c.over != "" && c.over != kind {
