@@ -119,6 +119,9 @@ func (p *pruner) object(at *fieldPath, t *Type, obj map[string]any) {
 		if n, changed := p.field(at, t, f, v); changed {
 			v, obj[k] = n, n
 		}
+		if v == nil {
+			delete(obj, k)
+		}
 		// omitempty leaves out empty values, but never a struct.
 		if !f.Required && !f.pointer && isEmpty(v) && (f.Kind != FieldMessage || f.IsList || f.IsMap) {
 			delete(obj, k)
@@ -305,11 +308,19 @@ func (p *pruner) message(at *fieldPath, t *Type, f *Field, v any) (any, bool) {
 			return nil, false
 		}
 	case []any:
-		if f.Alternative == "list" || f.Alternative == "strings" {
+		if len(v) > 0 && (f.Alternative == "list" || f.Alternative == "strings") {
 			return p.listOrValue(at, t, f.alternative(), v)
 		}
 	}
-	p.wrongType(at, t, f, v, goType(f, true))
+	switch f.Alternative {
+	case "list", "strings":
+		// Their types take whatever they do not know for nothing.
+		return nil, true
+	case "bool":
+		p.fail(at, jsonError("boolean or JSON schema expected"))
+	default:
+		p.wrongType(at, t, f, v, goType(f, true))
+	}
 	return nil, false
 }
 
