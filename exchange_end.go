@@ -184,6 +184,10 @@ func (c *chain) finish(x *exchange, how ending, by int) {
 		x.completeTrail(trail, how, status, took)
 	}
 	if c.program.logLevel.of(x, true) >= accessVerbosity {
+		// Its row is idle below that verbosity: the record says so by a mark.
+		if c.accessRow >= 0 && int(x.at.Load()) >= c.accessRow {
+			x.mark(c.accessRow)
+		}
 		logAccess(x, how, status, took)
 	}
 	if x.recording != nil {

@@ -55,7 +55,7 @@ var wrongFlags = map[string][]struct{ value, want string }{
 	"min-request-timeout":                     {{"0s", "must be above 0, is 0s"}, {"-1s", "must be above 0, is -1s"}},
 	"max-requests-inflight":                   {{"-1", "must not be negative, is -1"}},
 	"max-mutating-requests-inflight":          {{"-1", "must not be negative, is -1"}},
-	"cors-allowed-origins":                    {{"example.com", "must begin with"}, {"^(", "is not a regular expression"}},
+	"cors-allowed-origins":                    {{"example.com", "must hold ^ or //, and $ or :"}, {"^(", "is not a regular expression"}},
 	"strict-transport-security-directives":    {{"max-age", "is not one of"}},
 	"goaway-chance":                           {{"0.021", "must be from 0 to 0.02, is 0.021"}, {"-0.001", "must be"}, {"NaN", "must be from 0 to 0.02, is NaN"}},
 	"read-header-timeout":                     {{"0s", "must be at least 1ms, is 0s"}, {"-1s", "must be at least 1ms, is -1s"}},

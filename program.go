@@ -56,6 +56,7 @@ type program struct {
 	hosts    *hostSet
 	authn    *auth.Authenticator
 	authz    auth.Authorizer
+	signing  auth.Signing    // of tokens of service accounts
 	auditing *audit.Recorder // nil without a policy
 
 	// Serving: the objects, the servers over them, and the listeners.
@@ -146,7 +147,9 @@ func newProgram(o *options, f *flags.Set, stdout, stderr io.Writer) *program {
 	p.background, p.endBackground = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()
-	window := store.Window{Events: o.watch.windowEvents, Bytes: int64(o.watch.windowBytes)}
+	// Microseconds: no process writes so fast that one which is started after it begins below its
+	// last revision, and they fit the numbers of JSON until the year 2255.
+	window := store.Window{First: p.started.UnixMicro(), Events: o.watch.windowEvents, Bytes: int64(o.watch.windowBytes)}
 	p.store = store.New(window, store.Memory{})
 	return p
 }
@@ -208,11 +211,17 @@ func (p *program) readNamedFiles() error {
 }
 
 // loadIdentity loads or makes the certificates, and what says who a client is. A generated
-// certificate is good for the addresses that the TLS and the admin listener are to have.
+// certificate is good for the addresses that the TLS and the admin listener are to have, and for those
+// that lead clients to them.
 func (p *program) loadIdentity() (err error) {
 	var hosts []string
 	for _, a := range slices.Concat(p.opt.listen.https, p.opt.listen.admin) {
 		if h := hostOnly(a); h != "" && !strings.HasPrefix(a, "unix:") && a != "off" {
+			hosts = append(hosts, h)
+		}
+	}
+	for _, h := range []string{p.opt.cluster.advertise, p.opt.cluster.serviceIP()} {
+		if h != "" {
 			hosts = append(hosts, h)
 		}
 	}
@@ -233,7 +242,10 @@ func (p *program) loadIdentity() (err error) {
 	for _, note := range p.authn.Notes {
 		p.log.Warn("--token-auth-file: " + note)
 	}
-	p.authz = auth.DefaultAuthorizer()
+	if p.signing, err = p.opt.accountTokens.signing(); err != nil {
+		return err
+	}
+	p.authz = auth.ForModes(p.opt.authorization.modes)
 	return nil
 }
 
@@ -339,6 +351,8 @@ const (
 	returnTime = 250 * time.Millisecond
 	// quietTime is for connections to become idle, so that net/http need not be asked in vain.
 	quietTime = time.Second
+	// goAwayTime is for clients of HTTP/2 without a request to take leave of their connections.
+	goAwayTime = 50 * time.Millisecond
 	// shutTime is for http.Server.Shutdown, which polls.
 	shutTime = 2 * time.Second
 	// lastLookTime is for whoever watches the stop to see the end of it, on the admin listener.
@@ -369,7 +383,7 @@ func (p *program) closeServing(ctx context.Context) {
 	defer cancel()
 	var all sync.WaitGroup
 	for _, f := range p.fronts {
-		all.Go(func() { f.shut(shut) })
+		all.Go(func() { f.shut(shut, p.conns) })
 	}
 	all.Wait()
 }
@@ -393,7 +407,7 @@ func (p *program) closeAdmin() {
 	// The time for the stop may have run out; this is beyond it.
 	ctx, cancel := context.WithTimeout(context.Background(), lastLookTime)
 	defer cancel()
-	p.admin.shut(ctx)
+	p.admin.shut(ctx, p.conns)
 }
 
 // signalName returns the name of a signal as kill and the log have it.

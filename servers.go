@@ -96,6 +96,7 @@ func (p *program) installOwnPaths(s *Server) {
 		_ = p.writeMetrics(w) // an error is the client's going
 	}))
 	p.installHealth(s)
+	p.installIssuer(s)
 	// Unlisted, as upstream's is: whoever reads the index has found it.
 	index := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := json.MarshalIndent(struct {

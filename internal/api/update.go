@@ -100,6 +100,11 @@ func (q *Call) createInstead(obj map[string]any, given preconditions) error {
 // (a dry run, or the object has gone) it shows next.
 func (w *write) answer(code int) error {
 	if w.done == nil {
+		if w.custom {
+			// As if it had been stored and read: in between the storage version has its say.
+			w.convertToStored(w.next)
+			w.convertFromStored(w.next)
+		}
 		return w.answerTree(code, w.next)
 	}
 	return w.Call.answer(code, w.done)

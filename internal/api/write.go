@@ -104,8 +104,7 @@ func (w *write) insert() error {
 		return err
 	}
 	w.uid = request.NewUUID()
-	w.carryOver()
-	w.setDefaults()
+	w.complete()
 	if err := w.mutate(); err != nil {
 		return err
 	}
@@ -125,8 +124,7 @@ func (w *write) insert() error {
 // is stored: see retry.
 func (w *write) replace() error {
 	defer w.lockSerial()()
-	w.carryOver()
-	w.setDefaults()
+	w.complete()
 	if err := w.mutate(); err != nil {
 		return err
 	}
@@ -149,6 +147,19 @@ func (r *Resource) lockSerial() (unlock func()) {
 	}
 	r.serial.Lock()
 	return r.serial.Unlock
+}
+
+// complete does carryOver and setDefaults. Defaults of a custom resource come first: they are of
+// what the client sends, and must not find their way into what is carried over, which may be stored
+// in a version that has other ones.
+func (w *write) complete() {
+	if w.custom {
+		w.setDefaults()
+		w.carryOver()
+		return
+	}
+	w.carryOver()
+	w.setDefaults()
 }
 
 // carryOver gives next what is not the writer's to say: for a new object the stamp of the
@@ -248,8 +259,7 @@ func (w *write) mutate() error {
 	if err := w.admit(Mutating); err != nil {
 		return err
 	}
-	w.carryOver()
-	w.setDefaults()
+	w.complete()
 	return nil
 }
 
@@ -308,8 +318,13 @@ func (w *write) check() error {
 
 // contentErrors returns what is wrong with next beside its metadata.
 func (w *write) contentErrors() []field.Error {
-	if w.info.Subresource == "status" && w.validateStatus != nil {
-		return w.validateStatus(w.next)
+	if w.info.Subresource == "status" {
+		if s, ok := w.shape.(*customShape); ok {
+			return s.validateStatus(w.next, w.was)
+		}
+		if w.validateStatus != nil {
+			return w.validateStatus(w.next)
+		}
 	}
 	return w.shape.Validate(w.next, w.was)
 }
@@ -330,9 +345,15 @@ func (w *write) bump() {
 // sameGeneration reports whether two objects are the same but for metadata, and for status where
 // that is written apart: then the generation stays.
 func (r *Resource) sameGeneration(a, b map[string]any) bool {
+	// What a client sends again is another number to upstream if it is written otherwise, be it the
+	// same: built-in kinds have been decoded by then, and the numbers are those of their types.
+	same := tree.Equal
+	if r.custom {
+		same = tree.Identical
+	}
 	uncounted := func(k string) bool { return k == "metadata" || k == "status" && r.HasStatus }
 	for k, v := range a {
-		if w, ok := b[k]; !uncounted(k) && (!ok || !tree.Equal(v, w)) {
+		if w, ok := b[k]; !uncounted(k) && (!ok || !same(v, w)) {
 			return false
 		}
 	}

@@ -280,12 +280,12 @@ func (a *Authenticator) whoSent(r *http.Request) (user *request.User, proxied bo
 // not count. The slice must not be changed.
 func (a *Authenticator) ByToken(token string) (*request.User, []string) {
 	if u := a.tokens[token]; u != nil {
-		return u, ownAudience[:]
+		return u, a.Accounts.Audiences()
 	}
 	return a.Accounts.User(token)
 }
 
-// ownAudience is whom a token is for that says nothing of it. It is an array, read by every
+// ownAudience is the name of a server that was given none. It is an array, read by every
 // request and never written, so that no request makes a slice.
 var ownAudience = [1]string{ServerAudience}
 
@@ -294,10 +294,15 @@ func (a *Authenticator) bearer(token string) *request.User {
 	u, audiences := a.ByToken(token)
 	// A token that an account has asked for on behalf of another server must not open this
 	// one: whoever it was handed to could use it here.
-	if u == nil || !slices.Contains(audiences, ServerAudience) {
+	if u == nil || !overlap(audiences, a.Accounts.Audiences()) {
 		return nil
 	}
 	return u
+}
+
+// overlap reports whether two lists have an item in common.
+func overlap(a, b []string) bool {
+	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
 }
 
 // Strip removes the credentials from a header, and what only a front proxy may say.

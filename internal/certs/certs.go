@@ -48,6 +48,10 @@ type Config struct {
 	// Dir keeps a generated CA and certificate over restarts (--cert-dir). Empty: they live in
 	// memory. It counts only without CertFile.
 	Dir string
+	// PairName is the name of the pair's files in Dir, without .crt and .key. Empty: apichain, whose CA
+	// is kept too, in ca.crt. A pair of another name is made anew: whoever finds one there names it as
+	// CertFile.
+	PairName string
 
 	// MinVersion is the lowest version of TLS, as crypto/tls numbers them. Zero: TLS 1.2.
 	MinVersion uint16
@@ -105,7 +109,7 @@ func New(c Config, hosts []string, log *slog.Logger) (*Loader, error) {
 	}
 	l := &Loader{log: log, config: c, sni: make([]atomic.Pointer[Pair], len(c.SNI)), onReload: func(Event) {}}
 	if c.CertFile == "" {
-		p, ca, err := generated(c.Dir, hosts, log)
+		p, ca, err := generated(c.Dir, c.PairName, hosts, log)
 		if err != nil {
 			// Without a directory no flag led here, and none is named.
 			if c.Dir != "" {

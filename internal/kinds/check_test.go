@@ -121,6 +121,10 @@ func TestPruneTypes(t *testing.T) {
 		{"v1 ConfigMap", `{"kind":1}`, into + "number into Go struct field ConfigMap.kind of type string"},
 		{"v1 ConfigMap", `{"metadata":{"generation":1.5}}`, into + "number 1.5 into Go struct field ObjectMeta.metadata.generation of type int64"},
 		{"v1 ConfigMap", `{"metadata":{"creationTimestamp":"x"}}`, "parsing time \"x\" as"},
+		// The error of a type that unmarshals itself goes first, of several that of the least path.
+		{"v1 ConfigMap", `{"data":5,"metadata":{"annotations":5,"creationTimestamp":"x","uid":5}}`, "parsing time \"x\" as"},
+		{"v1 ConfigMap", `{"metadata":{"annotations":5,"creationTimestamp":7,"deletionTimestamp":"x"}}`, "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.creationTimestamp of type string"},
+		{"v1 ConfigMap", `{"metadata":{"uid":5}}`, "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.uid of type types.UID"},
 		{"v1 ConfigMap", `{"metadata":{"creationTimestamp":1}}`, into + "number into Go struct field ObjectMeta.metadata.creationTimestamp of type string"},
 		{"v1 Secret", `{"data":{"k":"a"}}`, "illegal base64 data at input byte "},
 		{"v1 Secret", `{"data":{"k":"===="}}`, "illegal base64 data at input byte 0"},

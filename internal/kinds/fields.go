@@ -133,6 +133,9 @@ func goType(f *Field, element bool) string {
 		// Upstream's types for times and quantities unmarshal themselves from a string, so
 		// it is that string's type that the error names.
 		name = "string"
+		if f.Name == "uid" {
+			name = "types.UID"
+		}
 	case FieldBool:
 		name = "bool"
 	case FieldInt32, FieldIntOrString:

@@ -33,7 +33,7 @@ func Compile(s map[string]any) (*Schema, error) {
 	// belong to the rules of all objects; as an embedded resource they would be checked here
 	// again, and metadata would lose fields.
 	root.embedded = false
-	return &Schema{root}, nil
+	return &Schema{root: root}, nil
 }
 
 // schemaCompiler compiles one schema. Its zero value is ready for use.
@@ -63,6 +63,8 @@ func (c *schemaCompiler) node(s map[string]any, path string) (*schemaNode, error
 	if err := c.structure(n, s, path); err != nil {
 		return nil, err
 	}
+	n.embeds = n.embedded || n.additional != nil && n.additional.embeds || n.items != nil && n.items.embeds ||
+		slices.ContainsFunc(n.order, func(f schemaField) bool { return f.node.embeds })
 	r := noRules()
 	used, err := c.values(r, n.types, s, path)
 	if err != nil {
@@ -251,7 +253,7 @@ func (r *schemaRules) bounds(types schemaTypes) (bad []string) {
 	for _, b := range []struct {
 		name  string
 		value *float64
-	}{{"MultipleOf", r.multiple}, {"Minimum boundary", r.minimum}, {"Maximum boundary", r.maximum}} {
+	}{{boundMultiple, r.multiple}, {boundMinimum, r.minimum}, {boundMaximum, r.maximum}} {
 		if b.value != nil && !numberInRange(*b.value, types, r.format) {
 			bad = append(bad, b.name)
 		}

@@ -23,6 +23,10 @@ import (
 
 // Window bounds the log. The newest event is always kept, however large.
 type Window struct {
+	// First is the revision at which the empty store begins; 0 is 1. A server that takes one which
+	// no earlier process has reached never mistakes a revision of that process for its own: what is
+	// before First is expired.
+	First int64
 	// Events is how many events are kept at most.
 	Events int
 	// Bytes is how many bytes of text they may hold, with a fixed cost for each event.
@@ -134,9 +138,10 @@ func (s *Store) After(rev int64, most int) (events []Entry, wait <-chan struct{}
 		return nil, nil, false
 	}
 	// Every event has a revision of its own and none is left out, so that places can be
-	// counted from the end. Only the 1 of an empty store has no event: 0 is no place before it.
+	// counted from the end. Only the first of an empty store has no event: there is no place
+	// before it.
 	n := s.log.len()
-	first := n - int(s.rev.Load()-max(rev, 1))
+	first := n - int(s.rev.Load()-max(rev, s.limits.First))
 	for i := first; i < n && len(events) < most; i++ {
 		events = append(events, s.log.at(i))
 	}

@@ -198,9 +198,9 @@ func chargeOf(s *Store) (n int64) {
 func TestWindowBounds(t *testing.T) {
 	for seed := range uint64(4) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		limits := Window{40, math.MaxInt64}
+		limits := Window{Events: 40, Bytes: math.MaxInt64}
 		if seed%2 == 1 {
-			limits = Window{math.MaxInt, 20_000}
+			limits = Window{Events: math.MaxInt, Bytes: 20_000}
 		}
 		s := New(limits, nil)
 		var buckets []*Bucket
@@ -242,7 +242,7 @@ func TestWindowBounds(t *testing.T) {
 
 // The newest event stays however large it is: else nobody would ever be sent it.
 func TestWindowKeepsTheNewest(t *testing.T) {
-	s := New(Window{0, 10}, nil)
+	s := New(Window{Events: 0, Bytes: 10}, nil)
 	b := s.Bucket("things")
 	c, _ := b.Watch(1)
 	mustCommit(t, s, Change{Bucket: b, Key: "a", Next: numbered(1)})
@@ -258,7 +258,7 @@ func TestWindowKeepsTheNewest(t *testing.T) {
 // A watcher that never reads costs nothing: what it did not take goes with the window.
 func TestStuckCursorHoldsNothing(t *testing.T) {
 	const limit = 1 << 20
-	s := New(Window{math.MaxInt, limit}, nil)
+	s := New(Window{Events: math.MaxInt, Bytes: limit}, nil)
 	b := s.Bucket("things")
 	stuck := make([]*Cursor, 100)
 	for i := range stuck {
