@@ -318,7 +318,7 @@ func (p *pruner) message(at *fieldPath, t *Type, f *Field, v any) (any, bool) {
 		// Their types take whatever they do not know for nothing.
 		return nil, true
 	case "bool":
-		p.fail(at, jsonError("boolean or JSON schema expected"))
+		p.fail(at, f, jsonError("boolean or JSON schema expected"))
 	default:
 		p.wrongType(at, t, f, v, goType(f, true))
 	}
@@ -353,7 +353,7 @@ func (p *pruner) fail(at *fieldPath, f *Field, err error) {
 // endsDecoding reports whether an error of a field ends upstream's decoding and is the one that is told:
 // that of a type which unmarshals itself. After any other the decoder goes on.
 func endsDecoding(f *Field) bool {
-	return f.Kind == FieldTime || f.Kind == FieldMicroTime || f.Kind == FieldQuantity || f.Kind == FieldIntOrString
+	return f.Kind == FieldTime || f.Kind == FieldMicroTime || f.Kind == FieldQuantity || f.Kind == FieldIntOrString || f.Alternative != ""
 }
 
 // text returns the path as messages have it: spec.ports[0].port. Without all it is that of
