@@ -109,7 +109,7 @@ func TestDefaultsOfOtherTypes(t *testing.T) {
 	} {
 		want := at + other
 		if row.want != "" {
-			want = row.want + "\n" + want
+			want = "(type) " + row.want + "\n" + want
 		}
 		crd := crdOf(t, `{"type":"object","properties":{"a":`+row.schema+`}}`, func(map[string]any) {})
 		if got := shown(CheckCRD(crd, nil)); got != want {
