@@ -21,7 +21,10 @@
 //	body = tree.AppendJSON(body[:0], obj)
 package tree
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Reading a path never fails. Clients send anything, so a step may find a list where an
 // object should be, or nothing; then the answer is the zero value of what was asked for.
@@ -196,11 +199,11 @@ func equal(a, b any, steps *int) bool {
 		return true
 	case int64:
 		if f, ok := b.(float64); ok {
-			return float64(a) == f
+			return equalNumbers(a, f)
 		}
 	case float64:
 		if n, ok := b.(int64); ok {
-			return a == float64(n)
+			return equalNumbers(n, a)
 		}
 	}
 	// a is a scalar here. Comparing interfaces whose common type is a map or a slice would
@@ -210,4 +213,10 @@ func equal(a, b any, steps *int) bool {
 		return false
 	}
 	return a == b
+}
+
+// equalNumbers reports whether n and f are the same number. Neither is rounded: beyond 2^53 many
+// integers round to the same float64.
+func equalNumbers(n int64, f float64) bool {
+	return f >= math.MinInt64 && f < -math.MinInt64 && float64(int64(f)) == f && int64(f) == n
 }

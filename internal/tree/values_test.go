@@ -232,7 +232,10 @@ func TestCopyProperty(t *testing.T) {
 func asFloats(v any) any {
 	switch v := v.(type) {
 	case int64:
-		return float64(v)
+		if f := float64(v); int64(f) == v && f < 1<<63 {
+			return f
+		}
+		return v // no float64 is the same number
 	case map[string]any:
 		o := map[string]any{}
 		for k, e := range v {
@@ -291,6 +294,24 @@ func TestEqualProperty(t *testing.T) {
 	}
 	if changes < 500 {
 		t.Errorf("only %d changes", changes)
+	}
+}
+
+// TestEqualNumbers: an integer equals the float64 of the same number, and no other one.
+func TestEqualNumbers(t *testing.T) {
+	for _, tc := range []struct {
+		n    int64
+		f    float64
+		want bool
+	}{
+		{0, 0, true}, {0, math.Copysign(0, -1), true}, {3, 3, true}, {3, 3.5, false}, {-3, -3, true},
+		{1 << 53, 1 << 53, true}, {1<<53 + 1, 1 << 53, false}, {1<<53 - 1, 1<<53 - 1, true}, {-(1<<53 + 1), -(1 << 53), false},
+		{math.MaxInt64, 1 << 63, false}, {math.MaxInt64 - 1023, 1<<63 - 1024, true}, {math.MinInt64, -(1 << 63), true}, {math.MinInt64, -1e300, false},
+		{math.MaxInt64, math.Inf(1), false}, {math.MinInt64, math.Inf(-1), false}, {0, math.NaN(), false}, {1, 1e300, false},
+	} {
+		if Equal(tc.n, tc.f) != tc.want || Equal(tc.f, tc.n) != tc.want {
+			t.Errorf("%d and %v: equal is %t, want %t", tc.n, tc.f, !tc.want, tc.want)
+		}
 	}
 }
 
