@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -116,15 +117,33 @@ func unsupportedType(accepted string) *status.Error {
 	}
 }
 
-// readObject reads the tree in the body, nil if the body is empty. typ is needed for protobuf
-// alone, and nil for kinds that have none; kind is for messages. problems is what strict checking
-// finds in the text itself, each in the words that the client gets: keys that come twice.
-func (q *Call) readObject(typ *kinds.Type, kind string) (obj map[string]any, problems []string, err error) {
+// bodyNotes is what strict checking finds in the text of a body, and needs to find more.
+type bodyNotes struct {
+	// problems are the keys that come twice, each in the words that the client gets.
+	problems []string
+	// text is that of a body in JSON that is read as into a Go struct, nil of any other: the order of
+	// its keys is that of the problems. It is good until the buffer is given back.
+	text []byte
+	// buffer is given back by done, once nothing refers to text.
+	buffer *[]byte
+}
+
+// done ends the use of the notes.
+func (q *Call) done(n *bodyNotes) {
+	if n.buffer != nil {
+		q.api.putBody(n.buffer)
+	}
+}
+
+// readObject reads the tree in the body, nil if the body is empty. typ is nil for kinds that have
+// none: it is needed for protobuf, and says that JSON is read as into a Go struct. kind is for
+// messages. The caller ends the notes with done, also after an error.
+func (q *Call) readObject(typ *kinds.Type, kind string) (obj map[string]any, notes bodyNotes, err error) {
 	body, err := q.api.readBody(q.req)
 	if err != nil {
-		return nil, nil, err
+		return nil, notes, err
 	}
-	defer q.api.putBody(body)
+	notes.buffer = body
 	contentType := "application/json" // unless the client says otherwise (upstream)
 	if v := q.req.Header["Content-Type"]; len(v) > 0 && v[0] != "" {
 		contentType = request.MediaType(v[0])
@@ -132,36 +151,47 @@ func (q *Call) readObject(typ *kinds.Type, kind string) (obj map[string]any, pro
 	switch {
 	// Before the type is looked at: a DELETE often says a type and sends nothing.
 	case len(bytes.TrimSpace(*body)) == 0:
-		return nil, nil, nil
+		return nil, notes, nil
 	case contentType == "application/json":
-		return parseJSONBody(*body, kind)
+		if typ != nil {
+			notes.text = *body
+		}
+		obj, notes.problems, err = parseJSONBody(*body, typ != nil, kind)
 	case contentType == "application/yaml" || contentType == "text/yaml":
-		return parseYAMLBody(*body, kind)
+		obj, notes.problems, err = parseYAMLBody(*body, kind)
 	case contentType == protobufMedia && typ != nil:
 		if obj, err = decodeObjectProtobuf(*body, typ); err != nil {
-			return nil, nil, unrecognized(kind, err.Error(), *body)
+			err = unrecognized(kind, err.Error(), *body)
 		}
-		return obj, nil, nil
 	case contentType == protobufMedia:
 		e := unsupportedType("application/json, application/yaml")
 		e.Message += "; " + protobufAdvice
-		return nil, nil, e
+		err = e
+	default:
+		err = unsupportedType(bodyTypes)
 	}
-	return nil, nil, unsupportedType(bodyTypes)
+	return obj, notes, err
 }
 
-// parseJSONBody parses a body that says it is JSON.
-func parseJSONBody(body []byte, kind string) (obj map[string]any, problems []string, err error) {
-	obj, problems, err = tree.ParseJSONObject(body)
-	if err != nil {
+// parseJSONBody parses a body that says it is JSON. typed says that it is as for a Go struct.
+func parseJSONBody(body []byte, typed bool, kind string) (obj map[string]any, problems []string, err error) {
+	parse := tree.ParseJSONObject
+	if typed {
+		parse = tree.ParseJSONMerged
+	}
+	if obj, problems, err = parse(body); err != nil {
 		return nil, nil, unrecognized(kind, noJSON+err.Error(), body)
 	}
 	// YAML's parser says where a key comes twice; JSON's gives the path alone.
 	for i := range problems {
-		problems[i] = "duplicate field " + strconv.Quote(problems[i])
+		problems[i] = duplicateField(problems[i])
 	}
 	return obj, problems, nil
 }
+
+// duplicateField and unknownField are what clients are told of a path.
+func duplicateField(path string) string { return "duplicate field " + strconv.Quote(path) }
+func unknownField(path string) string   { return "unknown field " + strconv.Quote(path) }
 
 // parseYAMLBody parses a body that says it is YAML.
 func parseYAMLBody(body []byte, kind string) (obj map[string]any, problems []string, err error) {
@@ -200,7 +230,8 @@ func decodeObjectProtobuf(b []byte, typ *kinds.Type) (map[string]any, error) {
 // body alone: its kind, its types, unknown fields, repeated keys. After it, obj is pruned and
 // says the kind and version of the path.
 func (q *Call) readNew() (map[string]any, error) {
-	obj, problems, err := q.readObject(q.Type, q.Kind)
+	obj, notes, err := q.readObject(q.Type, q.Kind)
+	defer q.done(&notes)
 	if err != nil {
 		return nil, err
 	}
@@ -210,13 +241,15 @@ func (q *Call) readNew() (map[string]any, error) {
 	if err := q.checkKind(obj); err != nil {
 		return nil, err
 	}
-	return obj, q.prune(obj, problems)
+	unknown, err := q.shape.Prune(obj)
+	return obj, q.reportProblems(q.Kind, q.Version, &notes, unknown, err)
 }
 
 // readTyped reads a body that is no object of the resource: options, or what a subresource
 // takes. The result is nil where there is no body. It may leave out kind and apiVersion.
 func (q *Call) readTyped(typ *kinds.Type, kind string) (map[string]any, error) {
-	obj, problems, err := q.readObject(typ, kind)
+	obj, notes, err := q.readObject(typ, kind)
+	defer q.done(&notes)
 	if obj == nil {
 		return nil, err
 	}
@@ -232,7 +265,7 @@ func (q *Call) readTyped(typ *kinds.Type, kind string) (map[string]any, error) {
 	// Messages show the version alone. Any group will do, as upstream has options in all of them.
 	_, version, _ = strings.Cut(version, "/")
 	unknown, err := kinds.Prune(typ, obj)
-	return obj, q.reportProblems(kind, cmp.Or(version, "v1"), problems, unknown, err)
+	return obj, q.reportProblems(kind, cmp.Or(version, "v1"), &notes, unknown, err)
 }
 
 // wantText returns the 400 for a field that is neither a string nor missing.
@@ -273,27 +306,55 @@ func (q *Call) checkKind(obj map[string]any) error {
 		return err
 	}
 	kind, version := tree.Text(obj, "kind"), tree.Text(obj, "apiVersion")
-	cannot := func(kind, version, why string) error {
-		return status.BadRequest(kind + " in version " + strconv.Quote(version) + " cannot be handled as a " + q.Kind + ": " + why)
-	}
 	switch {
-	case kind == "" && q.custom:
+	case !q.custom:
+		kind, version = cmp.Or(kind, q.Kind), cmp.Or(version, q.apiVersion())
+		if why, r := q.otherKind(version, kind); why != "" {
+			_, v := kinds.SplitAPIVersion(version)
+			return status.BadRequest(kind + " in version " + strconv.Quote(v) + " cannot be handled as a " + q.Kind + ": " + why)
+		} else if r != q.Resource {
+			return q.wrongVersion(version)
+		}
+	case kind == "":
 		return q.missingKind(obj)
-	// A version of which nobody has heard; with one that is served somewhere it is the next case.
-	case version != "" && version != q.apiVersion() && !q.custom && q.api.ForKind(version, cmp.Or(kind, q.Kind)) == nil:
-		kind = cmp.Or(kind, q.Kind)
-		_, v := kinds.SplitAPIVersion(version)
-		return cannot(kind, v, "no kind "+strconv.Quote(kind)+" is registered for version "+strconv.Quote(version))
 	case version != "" && version != q.apiVersion():
 		return q.wrongVersion(version)
-	case kind != "" && kind != q.Kind && q.custom:
+	case kind != q.Kind:
 		return status.Invalid(q.Group, kind, tree.Name(obj), []field.Error{field.Invalid("kind", kind, "must be "+q.Kind)})
-	case kind != "" && kind != q.Kind:
-		return cannot(kind, q.Version, "the kind of the object is not the one of the path")
 	}
 	// Stored objects say both, whatever the client left out.
 	obj["kind"], obj["apiVersion"] = q.Kind, q.apiVersion()
 	return nil
+}
+
+// otherKind returns why upstream cannot take an object of that kind for one of this built-in kind,
+// "" if it can: it knows its own kinds and those that are stored as the same. r is the resource of
+// the kind then.
+func (q *Call) otherKind(version, kind string) (why string, r *Resource) {
+	if kind == q.Kind && version == q.apiVersion() {
+		return "", q.Resource
+	}
+	switch r = q.api.ForKind(version, kind); {
+	case r == nil || r.custom:
+		return "no kind " + strconv.Quote(kind) + " is registered for version " + strconv.Quote(version) + ` in scheme "pkg/runtime/scheme.go:111"`, nil
+	case r.Bucket != q.Bucket:
+		_, v := kinds.SplitAPIVersion(version)
+		return "converting (" + v + "." + kind + ") to (" + q.goType() + "): unknown conversion", nil
+	}
+	return "", r
+}
+
+// goType returns the name of upstream's internal type of the objects, as its messages have it.
+func (r *Resource) goType() string {
+	if r.custom {
+		return "unstructured.Unstructured"
+	}
+	group := r.Group
+	if r.StoredAs != "" {
+		_, group, _ = strings.Cut(r.StoredAs, ".")
+	}
+	group, _, _ = strings.Cut(cmp.Or(group, "core"), ".")
+	return group + "." + r.Kind
 }
 
 // missingKind returns the 400 for a custom object that does not say its kind. It shows the
@@ -313,29 +374,53 @@ func (q *Call) wrongVersion(version string) error {
 	return status.BadRequest("the API version in the data (" + version + ") " + why)
 }
 
-// prune takes out what the type does not have and says so, with the problems that were found
-// before, as fieldValidation asks.
-func (q *Call) prune(obj map[string]any, problems []string) error {
-	unknown, err := q.shape.Prune(obj)
-	return q.reportProblems(q.Kind, q.Version, problems, unknown, err)
-}
-
-// reportProblems does what fieldValidation asks about problems and about unknown fields, which
-// are paths. err says that a value does not fit its type, and goes before all of them.
-func (q *Call) reportProblems(kind, version string, problems, unknown []string, err error) error {
+// reportProblems does what fieldValidation asks about the problems in the notes and about unknown
+// fields, which are paths. err says that a value does not fit its type, and goes before all of them.
+func (q *Call) reportProblems(kind, version string, notes *bodyNotes, unknown []string, err error) error {
 	if err != nil {
 		return cannotDecode(kind, version, err.Error())
 	}
-	// One list, so that strict validation names all of them: repeated keys first (upstream).
-	for _, path := range unknown {
-		problems = append(problems, "unknown field "+strconv.Quote(path))
-	}
+	problems := notes.all(unknown)
 	if len(problems) > 0 && q.strict == "Strict" {
 		return cannotDecode(kind, version, "strict decoding error: "+strings.Join(problems, ", "))
 	}
 	q.warnOf(problems)
 	return nil
 }
+
+// all returns the problems and the unknown fields, each in the words that the client gets. For a
+// text that is read as into a Go struct they are in its order, each unknown field once and without
+// what comes twice in it; else the unknown fields come last (upstream).
+func (n *bodyNotes) all(unknown []string) []string {
+	problems := n.problems
+	if len(unknown) > 0 && n.text != nil {
+		problems = nil
+		var inside []byte // an unknown field
+		left := slices.Clone(unknown)
+		tree.JSONKeys(n.text, func(path []byte, repeated bool) {
+			if rest, ok := bytes.CutPrefix(path, inside); ok && inside != nil && (len(rest) == 0 || rest[0] == '.' || rest[0] == '[') {
+				return
+			}
+			if slices.Contains(unknown, string(path)) {
+				inside = slices.Clone(path)
+				if i := slices.Index(left, string(path)); i >= 0 {
+					problems = append(problems, unknownField(left[i]))
+					left = slices.Delete(left, i, i+1)
+				}
+			} else if repeated {
+				problems = append(problems, duplicateField(string(path)))
+			}
+		})
+		unknown = left
+	}
+	for _, path := range unknown {
+		problems = append(problems, unknownField(path))
+	}
+	return problems[:min(len(problems), maxProblems)]
+}
+
+// maxProblems bounds how many problems of one body are told: each becomes a warning.
+const maxProblems = 200
 
 // cannotDecode returns the 400 for an object whose fields do not fit its kind.
 func cannotDecode(kind, version, why string) error {

@@ -54,7 +54,7 @@ func (q *Call) serveScale() error {
 // serveWrite serves PUT and PATCH. Both try again as a patch does, a PUT without a resource
 // version too: it says one number, which is right whatever else has changed.
 func (v scaleView) serveWrite() error {
-	apply, err := v.readChange()
+	p, err := v.readChange()
 	if err != nil {
 		return err
 	}
@@ -69,8 +69,13 @@ func (v scaleView) serveWrite() error {
 		if err != nil && v.info.Verb == "patch" {
 			return err
 		}
-		scale, err := apply(shown)
+		scale, problems, err := p.apply(shown)
 		if err != nil {
+			return err
+		}
+		typ := v.api.Kinds.Types[scaleType]
+		prune := func(obj map[string]any) ([]string, error) { return kinds.Prune(typ, obj) }
+		if err := v.prunePatched(&p, scale, problems, prune); err != nil {
 			return err
 		}
 		if err := v.write(old, w.next, scale); err != nil {
@@ -85,27 +90,28 @@ func (v scaleView) serveWrite() error {
 
 // readChange reads the options and the body. What it returns makes of the Scale that is shown
 // the one that is wanted: by a patch, or in a PUT by taking the body in its place.
-func (v scaleView) readChange() (patcher, error) {
+func (v scaleView) readChange() (p patcher, err error) {
 	if v.info.Verb == "patch" {
 		if err := v.writeOptions("PatchOptions"); err != nil {
-			return nil, err
+			return p, err
 		}
 		return v.readPatch(v.patchType())
 	}
 	if err := v.writeOptions("UpdateOptions"); err != nil {
-		return nil, err
+		return p, err
 	}
 	obj, err := v.readTyped(v.api.Kinds.Types[scaleType], "Scale")
 	if err != nil {
-		return nil, err
+		return p, err
 	}
 	if obj == nil {
-		return nil, unrecognized("Scale", noJSON+"unexpected end of JSON input", nil)
+		return p, unrecognized("Scale", noJSON+"unexpected end of JSON input", nil)
 	}
 	if name := tree.Name(obj); name != "" && name != v.name {
-		return nil, v.wrongName(name)
+		return p, v.wrongName(name)
 	}
-	return func(map[string]any) (map[string]any, error) { return obj, nil }, nil
+	p.apply = func(map[string]any) (map[string]any, []string, error) { return obj, nil, nil }
+	return p, nil
 }
 
 // read returns the Scale of an object, which shares nothing with it but immutable values. It is
@@ -147,10 +153,6 @@ func (v scaleView) read(obj map[string]any) (map[string]any, error) {
 // write puts the replicas of a Scale into the tree of old. The Scale is checked first: its
 // fields, what its metadata say of old, and the number.
 func (v scaleView) write(old *store.Object, obj, scale map[string]any) error {
-	typ := v.api.Kinds.Types[scaleType]
-	if err := v.prunePatched(scale, func(obj map[string]any) ([]string, error) { return kinds.Prune(typ, obj) }); err != nil {
-		return err
-	}
 	// A resource version of 0 is no wildcard here, and it is looked at before the uid: both
 	// unlike an update.
 	given := preconditions{

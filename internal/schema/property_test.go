@@ -211,7 +211,7 @@ func TestCheckCRDSeldom(t *testing.T) {
 			"status.storedVersions: Invalid value: [\"v0\"]: must have the storage version v1\n" +
 				"status.storedVersions[0]: Invalid value: \"v0\": missing from spec.versions; v0 was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in v0 and removes v0 from status.storedVersions"},
 		{"long names", func(crd map[string]any) { tree.Set(crd, "k"+strings.Repeat("x", 63), "spec", "names", "singular") },
-			`spec.names.singular: Invalid value: "k` + strings.Repeat("x", 63) + `": must be no more than 63 bytes`},
+			`spec.names.singular: Invalid value: "k` + strings.Repeat("x", 63) + `": must be no more than 63 characters`},
 		{"a group of capitals", func(crd map[string]any) {
 			tree.Set(crd, "Example.com", "spec", "group")
 			tree.Set(crd, "widgets.Example.com", "metadata", "name")
@@ -329,12 +329,12 @@ func TestJSONPatchThereAndBack(t *testing.T) {
 			changed += len(ops)
 			ops = append(ops, map[string]any{"op": "test", "path": "", "value": way[1]})
 			text := tree.AppendJSON(nil, ops)
-			got, err := patch.JSON(tree.Copy(way[0]), text)
+			got, _, err := patch.JSON(tree.Copy(way[0]), text)
 			if err != nil || !tree.Equal(got, way[1]) {
 				t.Fatalf("%s with %s: got %s (%v), want %s", tree.AppendJSON(nil, way[0]), text, tree.AppendJSON(nil, got), err, tree.AppendJSON(nil, way[1]))
 			}
 			ops[len(ops)-1].(map[string]any)["value"] = map[string]any{"other": way[1]}
-			if _, err := patch.JSON(tree.Copy(way[0]), tree.AppendJSON(nil, ops)); err == nil {
+			if _, _, err := patch.JSON(tree.Copy(way[0]), tree.AppendJSON(nil, ops)); err == nil {
 				t.Fatalf("%s: a test of something else agrees", text)
 			}
 		}
