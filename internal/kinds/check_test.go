@@ -166,17 +166,22 @@ func TestDefaults(t *testing.T) {
 	table := kindsForTest(t)
 	for _, c := range []struct{ kind, in, out string }{
 		{"v1 ConfigMap", `{"metadata":{"name":"a"}}`, `{"metadata":{"name":"a"}}`},
-		{"v1 Secret", `{}`, `{"type":"Opaque"}`},
-		{"v1 Secret", `{"type":"x","stringData":{"a":"b","c":""},"data":{"a":"eA==","d":"eQ=="}}`, `{"type":"x","data":{"a":"Yg==","c":"","d":"eQ=="}}`},
-		{"v1 Secret", `{"stringData":{"a":"b"}}`, `{"type":"Opaque","data":{"a":"Yg=="}}`},
-		{"v1 Secret", `{"stringData":{}}`, `{"type":"Opaque"}`},
-		{"v1 Service", `{}`, `{"spec":{"type":"ClusterIP","sessionAffinity":"None"}}`},
+		{"v1 Secret", `{}`, `{"metadata":{},"type":"Opaque"}`},
+		{"v1 Secret", `{"type":"x","stringData":{"a":"b","c":""},"data":{"a":"eA==","d":"eQ=="}}`, `{"metadata":{},"type":"x","data":{"a":"Yg==","c":"","d":"eQ=="}}`},
+		{"v1 Secret", `{"stringData":{"a":"b"}}`, `{"metadata":{},"type":"Opaque","data":{"a":"Yg=="}}`},
+		{"v1 Secret", `{"stringData":{}}`, `{"metadata":{},"type":"Opaque"}`},
+		{"v1 Service", `{}`, `{"metadata":{},"spec":{"type":"ClusterIP","sessionAffinity":"None"},"status":{"loadBalancer":{}}}`},
 		{"v1 Service", `{"spec":{"type":"NodePort","ports":[{"port":80},{"port":53,"protocol":"UDP","targetPort":"dns"},{"port":1,"targetPort":0},{}]}}`,
-			`{"spec":{"type":"NodePort","sessionAffinity":"None","ports":[{"port":80,"protocol":"TCP","targetPort":80},{"port":53,"protocol":"UDP","targetPort":"dns"},{"port":1,"protocol":"TCP","targetPort":1},{"protocol":"TCP"}]}}`},
-		{"v1 Namespace", `{"metadata":{"name":"a","labels":{"x":"y","kubernetes.io/metadata.name":"z"}}}`, `{"metadata":{"name":"a","labels":{"x":"y","kubernetes.io/metadata.name":"a"}}}`},
-		{"v1 Namespace", `{"metadata":{"generateName":"a"}}`, `{"metadata":{"generateName":"a"}}`},
-		{"v1 Endpoints", `{"subsets":[{"ports":[{"port":1}]}]}`, `{"subsets":[{"ports":[{"port":1}]}]}`},
-		{"apiextensions.k8s.io/v1 CustomResourceDefinition", `{"spec":{}}`, `{"spec":{}}`},
+			`{"metadata":{},"spec":{"type":"NodePort","sessionAffinity":"None","ports":[{"port":80,"protocol":"TCP","targetPort":80},{"port":53,"protocol":"UDP","targetPort":"dns"},{"port":1,"protocol":"TCP","targetPort":1},{"port":0,"protocol":"TCP","targetPort":0}]},"status":{"loadBalancer":{}}}`},
+		{"v1 Namespace", `{"metadata":{"name":"a","labels":{"x":"y","kubernetes.io/metadata.name":"z"}}}`, `{"metadata":{"name":"a","labels":{"x":"y","kubernetes.io/metadata.name":"a"}},"spec":{},"status":{}}`},
+		{"v1 Namespace", `{"metadata":{"generateName":"a"}}`, `{"metadata":{"generateName":"a"},"spec":{},"status":{}}`},
+		{"v1 Endpoints", `{"subsets":[{"ports":[{"port":1}]}]}`, `{"metadata":{},"subsets":[{"ports":[{"port":1}]}]}`},
+		{"apiextensions.k8s.io/v1 CustomResourceDefinition", `{"spec":{}}`,
+			`{"metadata":{},"spec":{"group":"","names":{"kind":"","plural":""},"scope":"","versions":null},"status":{"acceptedNames":{"kind":"","plural":""},"conditions":null,"storedVersions":null}}`},
+		{"v1 Event", `{"series":{},"related":{}}`, `{"metadata":{},"involvedObject":{},"source":{},"firstTimestamp":null,"lastTimestamp":null,"eventTime":null,
+			"reportingComponent":"","reportingInstance":"","series":{"lastObservedTime":null},"related":{}}`},
+		{"coordination.k8s.io/v1 Lease", `{"spec":{"strategy":"x","preferredHolder":"y","holderIdentity":"z"}}`, `{"metadata":{},"spec":{"holderIdentity":"z"}}`},
+		{"v1 ServiceAccount", `{"secrets":[{"name":"a","namespace":"b","uid":"c"},{"kind":"d"}]}`, `{"secrets":[{"name":"a"},{}]}`},
 	} {
 		obj, shape := objectForTest(t, c.in), shapeForTest(t, table, c.kind)
 		shape.SetDefaults(obj)
@@ -235,9 +240,9 @@ func TestEventShapes(t *testing.T) {
 	table := kindsForTest(t)
 	core, events := shapeForTest(t, table, "v1 Event").Row, shapeForTest(t, table, "events.k8s.io/v1 Event").Row
 	stored := `{"apiVersion":"v1","kind":"Event","metadata":{"name":"a"},"involvedObject":{"kind":"Pod"},"message":"m","reason":"r","source":{"component":"c"},"firstTimestamp":"2024-01-01T00:00:00Z","lastTimestamp":"2024-01-01T00:00:01Z",
-		"count":3,"type":"Normal","eventTime":"2024-01-01T00:00:00.000000Z","series":{"count":2},"action":"x","related":{"kind":"Node"},"reportingComponent":"rc","reportingInstance":"ri"}`
+		"count":3,"type":"Normal","eventTime":"2024-01-01T00:00:00.000000Z","series":{"count":2,"lastObservedTime":null},"action":"x","related":{"kind":"Node"},"reportingComponent":"rc","reportingInstance":"ri"}`
 	other := `{"apiVersion":"events.k8s.io/v1","kind":"Event","metadata":{"name":"a"},"regarding":{"kind":"Pod"},"note":"m","reason":"r","deprecatedSource":{"component":"c"},"deprecatedFirstTimestamp":"2024-01-01T00:00:00Z","deprecatedLastTimestamp":"2024-01-01T00:00:01Z",
-		"deprecatedCount":3,"type":"Normal","eventTime":"2024-01-01T00:00:00.000000Z","series":{"count":2},"action":"x","related":{"kind":"Node"},"reportingController":"rc","reportingInstance":"ri"}`
+		"deprecatedCount":3,"type":"Normal","eventTime":"2024-01-01T00:00:00.000000Z","series":{"count":2,"lastObservedTime":null},"action":"x","related":{"kind":"Node"},"reportingController":"rc","reportingInstance":"ri"}`
 	for row, shape := range map[*Row]string{core: stored, events: other} {
 		if unknown, err := (Shape{row}).Prune(objectForTest(t, shape)); err != nil || unknown != nil {
 			t.Errorf("%s: unknown %q, %v", row.Group, unknown, err)

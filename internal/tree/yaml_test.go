@@ -295,9 +295,9 @@ func TestYAMLIsLinear(t *testing.T) {
 				}
 				return least
 			}
-			small, large := best(1<<14), best(1<<18)
-			if large > 80*small && large > 50*time.Millisecond {
-				t.Errorf("%v for 16 KiB, %v for 256 KiB", small, large)
+			small, large := best(1<<13), best(1<<18)
+			if large > 200*small && large > 50*time.Millisecond {
+				t.Errorf("%v for 8 KiB, %v for 256 KiB", small, large)
 			}
 		})
 	}
