@@ -34,6 +34,7 @@
 //	resources.go            what the program gives its resources
 //	resources_custom.go     the routes of custom resources
 //	watch_table.go          the watches there are
+//	memory.go               memory that a burst has taken, given back
 //	health.go               healthz, livez, readyz
 //	version.go              /version and the build
 //	metrics.go              what is counted of requests, gauges of the store, the page /metrics
