@@ -413,3 +413,14 @@ func (s *conns) writeMetrics(e *metrics.Writer) {
 		e.Number(float64(open[role]), "listener", role)
 	}
 }
+
+// closeIdle closes the connections of a role that have no request, among them those that never had one.
+// Who calls it has told their clients that they are to go away.
+func (s *conns) closeIdle(role string) {
+	for _, c := range s.list() {
+		state := http.ConnState(c.state.Load())
+		if c.listener.role == role && (state == http.StateIdle || state == http.StateNew) {
+			_ = c.Close()
+		}
+	}
+}

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"context"
-	"net"
+	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"apichain/internal/api"
@@ -81,38 +78,19 @@ func (p *program) buildResources() error {
 	if err != nil {
 		return err
 	}
+	p.kinds = p.opt.runtime.served(table)
 	// Tokens of service accounts are good as long as the account and its secret are the ones they
 	// were made for, so authentication reads the store.
 	p.authn.Accounts = auth.NewAccounts(api.UIDsIn(p.store.Bucket("serviceaccounts")), api.UIDsIn(p.store.Bucket("secrets")))
+	if err := p.authn.Accounts.Use(p.signing); err != nil {
+		return fmt.Errorf("--service-account-key-file: %w", err)
+	}
 	p.api = api.New(api.Config{
 		Store: p.store, Kinds: table, Catalog: &p.catalog,
-		Tokens: p.authn.Accounts, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
+		Tokens: p.authn.Accounts, MaxTokenTime: p.opt.accountTokens.most, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
 		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
 		Changed: func() { p.generation.Add(1) }, Log: p.log,
 	})
 	p.restorer = controller.NewRestorer(p.api)
-	return nil
-}
-
-// bootstrap makes the objects that every server has, then the user's fixtures, and sets the
-// controllers to work. It is a post-start hook: the server is not ready before.
-func (p *program) bootstrap(ctx context.Context) error {
-	own := controller.Own{CA: string(p.certs.CAPEM()), Fixtures: p.opt.fixtures.paths}
-	// The TLS listener by its address; a name could not be an endpoint.
-	for _, url := range p.urls("https") {
-		host, port, err := net.SplitHostPort(strings.TrimPrefix(url, "https://"))
-		if err == nil && net.ParseIP(host) != nil {
-			own.Host = host
-			own.Port, _ = strconv.ParseInt(port, 10, 64)
-			break
-		}
-	}
-	run, err := controller.Start(ctx, p.api, own)
-	if err != nil {
-		return err
-	}
-	// Not ctx: that ends with the start, and these go on until the last request has ended.
-	p.owned.Go(func() { run(p.background) })
-	p.owned.Go(func() { p.api.Run(p.background) })
 	return nil
 }

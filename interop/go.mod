@@ -3,6 +3,7 @@ module apichain/interop
 go 1.26.0
 
 require (
+	apichain v0.0.0
 	github.com/emicklei/go-restful/v3 v3.14.0
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/go-logr/logr v1.4.3
@@ -143,3 +144,5 @@ require (
 )
 
 tool github.com/summerwind/h2spec/cmd/h2spec
+
+replace apichain => ../

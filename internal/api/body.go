@@ -179,7 +179,7 @@ func parseJSONBody(body []byte, kind string) (obj map[string]any, problems []str
 func parseYAMLBody(body []byte, kind string) (obj map[string]any, problems []string, err error) {
 	v, problems, err := tree.ParseYAMLObject(body)
 	if err != nil {
-		return nil, nil, unrecognized(kind, "error converting YAML to JSON: "+err.Error(), body)
+		return nil, nil, unrecognized(kind, err.Error(), body)
 	}
 	obj, ok := v.(map[string]any)
 	if !ok {

@@ -37,8 +37,8 @@ type DeleteOptions struct {
 	// dependents as they are. It is Background for an object that has none.
 	Propagation string
 
-	// orphanDependents is the option that Propagation has replaced; orphanGiven says that the
-	// client gave it, which may change the code of the answer.
+	// orphanDependents is the option that Propagation has replaced, true for Orphan and false for
+	// Background; orphanGiven says that the client gave it, which may change the code of the answer.
 	orphanDependents, orphanGiven bool
 }
 
@@ -110,29 +110,30 @@ func (q *Call) fillDeleteOptions(o *DeleteOptions, obj map[string]any) error {
 	if v, given := tree.At(obj, "preconditions", "resourceVersion").(string); given {
 		o.ResourceVersion = &v
 	}
-	if list := tree.List(obj, "dryRun"); len(list) > 0 {
-		if slices.ContainsFunc(list, func(v any) bool { return v != "All" }) {
-			errs = append(errs, field.NotSupported("dryRun", tree.Strings(list), "All"))
-		}
-		q.dryRun = true
-	}
 	o.Propagation = tree.Text(obj, "propagationPolicy")
+	if o.orphanGiven && o.Propagation != "" {
+		why := "orphanDependents and deletionPropagation cannot be both set"
+		errs = append(errs, field.Invalid("propagationPolicy", o.Propagation, why))
+	}
 	switch o.Propagation {
 	case "", PropagationForeground, PropagationBackground, PropagationOrphan:
 	default:
 		policies := []string{PropagationForeground, PropagationBackground, PropagationOrphan, "nil"}
 		errs = append(errs, field.NotSupported("propagationPolicy", o.Propagation, policies...))
 	}
-	if o.orphanGiven && o.Propagation != "" {
-		why := "orphanDependents and deletionPropagation cannot be both set"
-		errs = append(errs, field.Invalid("propagationPolicy", o.Propagation, why))
+	if list := tree.List(obj, "dryRun"); len(list) > 0 {
+		if slices.ContainsFunc(list, func(v any) bool { return v != "All" }) {
+			errs = append(errs, field.NotSupported("dryRun", tree.Strings(list), "All"))
+		}
+		q.dryRun = true
 	}
 	if len(errs) > 0 {
 		return status.Invalid("meta.k8s.io", deleteOptionsKind, "", errs)
 	}
-	// Not to orphan is no policy: the kind's own remains.
 	if o.orphanDependents {
 		o.Propagation = PropagationOrphan
+	} else if o.orphanGiven {
+		o.Propagation = PropagationBackground
 	}
 	return nil
 }
@@ -225,8 +226,7 @@ func (w *write) delete(o *DeleteOptions) (gone bool, err error) {
 	m := tree.Metadata(w.next)
 	had := tree.List(m, "finalizers")
 	finalizers := o.finalizers(had)
-	// The copy is for its type alone: a missing list and an empty one are the same here.
-	changed := !tree.Equal(finalizers, append([]any{}, had...))
+	changed := !sameFinalizers(finalizers, had)
 	held, byKind := len(finalizers) > 0, false
 	if w.beforeDelete != nil {
 		if byKind, err = w.beforeDelete(w.Call, w.next); err != nil {
@@ -242,7 +242,7 @@ func (w *write) delete(o *DeleteOptions) (gone bool, err error) {
 	case !held && w.dryRun:
 		return true, nil
 	case !held:
-		return true, w.remove(nil)
+		return true, w.remove()
 	case w.old.Meta.Deleting && !changed:
 		return false, nil
 	}
@@ -282,8 +282,15 @@ func (w *write) commitMark() error {
 	return nil
 }
 
+// sameFinalizers reports whether two lists have the same finalizers, in any order.
+func sameFinalizers(a, b []any) bool {
+	in := func(list []any) func(any) bool { return func(f any) bool { return !slices.Contains(list, f) } }
+	return !slices.ContainsFunc(a, in(b)) && !slices.ContainsFunc(b, in(a))
+}
+
 // finalizers returns a new list: those in have, but of the two by which policies work only the
-// one that this delete asks for. A delete without a policy leaves what an earlier one asked for.
+// one that this delete asks for. A delete without a policy leaves what an earlier one asked for,
+// and where nothing changes the order stays.
 func (o *DeleteOptions) finalizers(have []any) []any {
 	out := append([]any{}, have...)
 	if o.Propagation == "" {
@@ -295,6 +302,9 @@ func (o *DeleteOptions) finalizers(have []any) []any {
 		out = append(out, FinalizerForeground)
 	case PropagationOrphan:
 		out = append(out, FinalizerOrphan)
+	}
+	if sameFinalizers(out, have) {
+		return append([]any{}, have...)
 	}
 	return out
 }

@@ -87,7 +87,11 @@ func (w *write) applyPatch(apply patcher) (err error) {
 	// A patch that sets the resource version sets a condition. One that leaves it alone has the
 	// stored one here.
 	given := tree.Text(w.next, "metadata", "resourceVersion")
-	if given == "" || given == strconv.FormatInt(w.old.Rev, 10) {
+	isNone := given == "" || given == "0"
+	if isNone && !w.UnconditionalUpdate {
+		return w.revisionRequired()
+	}
+	if isNone || given == strconv.FormatInt(w.old.Rev, 10) {
 		return nil
 	}
 	if _, err := strconv.ParseUint(given, 10, 63); err != nil {

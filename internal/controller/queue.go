@@ -28,6 +28,8 @@ type controllers struct {
 	api *api.API
 	// ca is the PEM that every namespace gets.
 	ca string
+	// definitionsOnly is Own.DefinitionsOnly.
+	definitionsOnly bool
 
 	// observed is the revision up to which events have been taken from the store's log.
 	observed int64
@@ -167,6 +169,9 @@ func (c *controllers) rescan() {
 
 // add queues a task, unless it waits already: one look will see whatever has happened by then.
 func (c *controllers) add(why taskKind, at place) {
+	if c.definitionsOnly && why != taskDefinition {
+		return
+	}
 	t := task{why, at}
 	if !c.queued[t] {
 		c.queued[t] = true

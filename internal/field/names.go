@@ -58,7 +58,7 @@ const (
 // DNSLabelErrors checks the name of a namespace, and of whatever else becomes one label of
 // a DNS name.
 func DNSLabelErrors(s string) []string {
-	errs := tooLongErrors(s, maxLabel)
+	errs := tooLongErrors(s, maxLabel, "characters")
 	if !isDNSName(s) {
 		// Who wrote a whole name hears of the dots and not of the alphabet (upstream).
 		if isDottedDNSName(s) {
@@ -71,7 +71,7 @@ func DNSLabelErrors(s string) []string {
 
 // DNSSubdomainErrors checks the name of an object of most kinds.
 func DNSSubdomainErrors(s string) []string {
-	errs := tooLongErrors(s, maxSubdomain)
+	errs := tooLongErrors(s, maxSubdomain, "characters")
 	if !isDottedDNSName(s) {
 		errs = append(errs, dnsSubdomainRule)
 	}
@@ -81,7 +81,7 @@ func DNSSubdomainErrors(s string) []string {
 // DNS1035LabelErrors checks the name of a service, which must begin with a letter: it goes
 // into the names of environment variables too.
 func DNS1035LabelErrors(s string) []string {
-	errs := tooLongErrors(s, maxLabel)
+	errs := tooLongErrors(s, maxLabel, "characters")
 	if !isDNSName(s) || s[0] <= '9' {
 		errs = append(errs, dns1035Rule)
 	}
@@ -119,8 +119,11 @@ func LabelKeyErrors(s string) []string {
 		if prefix == "" {
 			errs = append(errs, "prefix part must be non-empty")
 		} else {
-			for _, e := range DNSSubdomainErrors(prefix) {
+			for _, e := range tooLongErrors(prefix, maxSubdomain, "bytes") {
 				errs = append(errs, "prefix part "+e)
+			}
+			if !isDottedDNSName(prefix) {
+				errs = append(errs, "prefix part "+dnsSubdomainRule)
 			}
 		}
 	}
@@ -128,7 +131,7 @@ func LabelKeyErrors(s string) []string {
 	if name == "" {
 		errs = append(errs, "name part must be non-empty")
 	}
-	for _, e := range tooLongErrors(name, maxLabel) {
+	for _, e := range tooLongErrors(name, maxLabel, "bytes") {
 		errs = append(errs, "name part "+e)
 	}
 	if !isLabelName(name) {
@@ -139,7 +142,7 @@ func LabelKeyErrors(s string) []string {
 
 // LabelValueErrors checks the value of a label, which may be empty.
 func LabelValueErrors(s string) []string {
-	errs := tooLongErrors(s, maxLabel)
+	errs := tooLongErrors(s, maxLabel, "bytes")
 	if s != "" && !isLabelName(s) {
 		errs = append(errs, LabelValueRule)
 	}
@@ -153,11 +156,13 @@ func IsDNSLabel(s string) bool { return len(s) <= maxLabel && isDNSName(s) }
 // IsDNSSubdomain reports whether DNSSubdomainErrors finds nothing.
 func IsDNSSubdomain(s string) bool { return len(s) <= maxSubdomain && isDottedDNSName(s) }
 
-func tooLongErrors(s string, limit int) []string {
+// tooLongErrors checks the length of s in bytes. unit is how upstream calls them: characters in
+// names, bytes in labels.
+func tooLongErrors(s string, limit int, unit string) []string {
 	if len(s) <= limit {
 		return nil
 	}
-	return []string{fmt.Sprintf("must be no more than %d bytes", limit)}
+	return []string{fmt.Sprintf("must be no more than %d %s", limit, unit)}
 }
 
 // isDottedDNSName reports whether s is DNS names with dots between them, however long.

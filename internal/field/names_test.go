@@ -13,8 +13,10 @@ func TestNames(t *testing.T) {
 		label1035 = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
 		key       = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 		value     = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-		long63    = "must be no more than 63 bytes"
-		long253   = "must be no more than 253 bytes"
+		long63    = "must be no more than 63 characters"
+		long253   = "must be no more than 253 characters"
+		bytes63   = "must be no more than 63 bytes"
+		bytes253  = "must be no more than 253 bytes"
 	)
 	n := func(n int) string { return strings.Repeat("a", n) }
 	for _, tc := range []struct {
@@ -41,10 +43,10 @@ func TestNames(t *testing.T) {
 			"": {"name part must be non-empty", "name part " + key}, "-a": {"name part " + key}, "a-": {"name part " + key}, "a b": {"name part " + key},
 			"/a": {"prefix part must be non-empty"}, "A/a": {"prefix part " + subdomain}, "a/": {"name part must be non-empty", "name part " + key},
 			"a/b/c": {"a valid label key " + key + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"},
-			n(64):   {"name part " + long63}, n(254) + "/a": {"prefix part " + long253}, "A/" + n(64) + "-": {"prefix part " + subdomain, "name part " + long63, "name part " + key},
+			n(64):   {"name part " + bytes63}, n(254) + "/a": {"prefix part " + bytes253}, "A/" + n(64) + "-": {"prefix part " + subdomain, "name part " + bytes63, "name part " + key},
 		}},
 		{"label value", LabelValueErrors, []string{"", "a", "A_b.c-d", "0", n(63)}, map[string][]string{
-			"-a": {value}, "a.": {value}, "a/b": {value}, "a b": {value}, "é": {value}, n(64): {long63}, n(64) + "-": {long63, value},
+			"-a": {value}, "a.": {value}, "a/b": {value}, "a b": {value}, "é": {value}, n(64): {bytes63}, n(64) + "-": {bytes63, value},
 		}},
 	} {
 		for _, s := range tc.good {

@@ -158,6 +158,9 @@ type Row struct {
 	// HasStatus: status is a subresource, so writes of the object leave it alone.
 	// KeepsGivenStatus: a create may carry a status, which is kept.
 	// ReviewOnly: objects are created, answered and never stored.
+	// StatusAlone: a write of the status leaves the metadata as they are.
+	// QualifiedFinalizers: finalizers have a prefix, unless they are the server's own.
+	// RechecksNames: an update asks again whether name and generateName are good.
 	ReturnsDeleted      bool
 	UnconditionalUpdate bool
 	CreateOnUpdate      bool
@@ -165,6 +168,9 @@ type Row struct {
 	HasStatus           bool
 	KeepsGivenStatus    bool
 	ReviewOnly          bool
+	StatusAlone         bool
+	QualifiedFinalizers bool
+	RechecksNames       bool
 
 	// Columns are those of the Table form, and Fields what field selectors may name besides
 	// metadata.name and metadata.namespace. Both are about the stored shape.

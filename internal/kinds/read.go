@@ -220,6 +220,12 @@ func (r *kindReader) readFlags(k *Row, flags []string) {
 			k.KeepsGivenStatus = true
 		case "review":
 			k.ReviewOnly = true
+		case "statusalone":
+			k.StatusAlone = true
+		case "finalizers":
+			k.QualifiedFinalizers = true
+		case "names":
+			k.RechecksNames = true
 		default:
 			r.fail("%q is no flag", flag)
 		}

@@ -38,7 +38,8 @@ func (c *crdCheck) schema(p *field.Path, container any, status bool) {
 	if tree.True(s["nullable"]) {
 		c.forbidden(p.Child("nullable"), "nullable cannot be true at the root")
 	}
-	if !hasUnsupported(s) {
+	unsupported := hasUnsupported(s)
+	if !unsupported {
 		// Defaults are checked by their schemas, which only structural ones have for sure.
 		errs := structuralErrors(p, s)
 		if len(errs) == 0 {
@@ -49,6 +50,9 @@ func (c *crdCheck) schema(p *field.Path, container any, status bool) {
 	keywords := keywordCheck{}
 	keywords.node(p, s, true, keywordScope{})
 	c.addAll(keywords.errs)
+	if len(c.errs) == before && unsupported {
+		c.invalid(p, "", "OpenAPIV3Schema 'schema' is not supported")
+	}
 	if len(c.errs) == before {
 		if _, err := Compile(s); err != nil {
 			c.invalid(p, "", "error building validator: "+err.Error())
@@ -72,12 +76,14 @@ const rootKeywordsShown = "[Description Type Format Title Maximum ExclusiveMaxim
 // statusRoot checks the root of a schema where status is a subresource.
 func (c *crdCheck) statusRoot(p *field.Path, s map[string]any) {
 	const enabled = "if the status subresource is enabled"
-	if typ := tree.Text(s, "type"); typ != "" && typ != "object" {
+	// What stands before the type in upstream's struct is looked at before it.
+	before := isGiven("id", s["id"]) || isGiven("$schema", s["$schema"]) || isGiven("$ref", s["$ref"])
+	if typ := tree.Text(s, "type"); typ != "" && typ != "object" && !before {
 		c.invalid(p.Child("type"), typ, `only "object" is allowed as the type at the root of the schema `+enabled)
 		return
 	}
 	for k, v := range s {
-		if _, known := schemaKeywords[k]; known && !isZeroValue(v) && !slices.Contains(rootKeywords, k) {
+		if _, known := schemaKeywords[k]; known && isGiven(k, v) && !slices.Contains(rootKeywords, k) {
 			// The same error for each: one is enough.
 			c.invalid(p, s, "only "+rootKeywordsShown+" fields are allowed at the root of the schema "+enabled)
 			return
@@ -91,9 +97,10 @@ func (c *crdCheck) statusRoot(p *field.Path, s map[string]any) {
 func hasUnsupported(s map[string]any) (found bool) {
 	walkSchema(nil, s, func(_ *field.Path, s map[string]any) {
 		for _, k := range unsupportedKeywords {
-			found = found || s[k] != nil && !isZeroValue(s[k])
+			// Empty is as good as absent here, but for additionalItems.
+			found = found || s[k] != nil && (k == "additionalItems" || !isZeroValue(s[k]))
 		}
-		found = found || len(tree.List(s, "items")) > 0 || s["x-kubernetes-preserve-unknown-fields"] == false
+		found = found || tree.Text(s, "$schema") != "" || len(tree.List(s, "items")) > 0 || s["x-kubernetes-preserve-unknown-fields"] == false
 	})
 	return found
 }

@@ -13,8 +13,8 @@ import (
 // path of each place; it is made only for objects that schemaCheck refused.
 //
 // Clients show the messages and people search for them, so they follow upstream to the letter,
-// and so does their order: embedded resources first, then the values, then repeated members of
-// lists; within one value the checks in the order of valueFaults (faults_value.go). Two habits of
+// and so does their order: values first, then embedded resources, then repeated members of lists;
+// within one value the checks in the order of valueFaults (faults_value.go). Two habits of
 // upstream's validator look like mistakes and are kept:
 //
 //   - many messages repeat the path inside of the text, "spec.size in body should be ...", and
@@ -38,6 +38,8 @@ type faults struct {
 	// path is where the walk is, from there: spec.list[0].x. Every step cuts it back to the
 	// length it had.
 	path []byte
+	// metadata is Schema.MetadataErrors, or nil.
+	metadata func(string, map[string]any) []field.Error
 }
 
 // Bounds of what one value may have wrong with it.
@@ -49,14 +51,18 @@ const (
 // newFaults returns a collector without errors that may make as many steps as a whole object.
 func newFaults() *faults { return &faults{left: schemaMaxSteps} }
 
-// whole collects everything that is wrong with v: the walk that validates, and before and after it
-// the walks that upstream makes over embedded resources and over the members of lists. old is
-// what stood in its place before, if had.
+// whole collects everything that is wrong with v: the walk that validates, and after it the walks
+// that upstream makes over embedded resources and over the members of lists. old is what stood in
+// its place before, if had.
 func (f *faults) whole(n *schemaNode, v, old any, had bool) {
-	f.embedded(n, v)
 	f.value(n, v, old, had)
-	// Members that were repeated before the update excuse all that are repeated after it,
-	// wherever they are (upstream).
+	f.embedded(n, v)
+	f.members(n, v, old, had)
+}
+
+// members collects the repeated members of lists. Members that were repeated before the update
+// excuse all that are repeated after it, wherever they are (upstream).
+func (f *faults) members(n *schemaNode, v, old any, had bool) {
 	before := newFaults()
 	if had {
 		before.lists(n, old)
@@ -170,8 +176,8 @@ func (f *faults) value(n *schemaNode, v, old any, had bool) (good int) {
 	return f.valueFaults(n, v, old, had)
 }
 
-// equal is tree.Equal with what is left of the walk's steps. Each level of an object that differs
+// equal is tree.Identical with what is left of the walk's steps. Each level of an object that differs
 // only far inside is compared again with all that is below it, so that a deep object would
 // otherwise cost the square of its size. Without steps left nothing is equal, which ends the walk
 // soon.
-func (f *faults) equal(a, b any) bool { return tree.EqualWithin(a, b, &f.left) }
+func (f *faults) equal(a, b any) bool { return tree.IdenticalWithin(a, b, &f.left) }
