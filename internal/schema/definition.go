@@ -364,10 +364,11 @@ func (c *crdCheck) storedVersions(crd map[string]any) {
 	known := map[string]bool{}
 	for _, v := range tree.List(c.spec, "versions") {
 		name := tree.Text(v, "name")
-		known[name] = true
-		if tree.True(tree.At(v, "storage")) && !slices.Contains(stored, name) {
+		// Each of the list is good for one version: a second one of its name is not stored (upstream).
+		if tree.True(tree.At(v, "storage")) && (known[name] || !slices.Contains(stored, name)) {
 			c.invalid(p, given, "must have the storage version "+name)
 		}
+		known[name] = true
 	}
 	for i, name := range stored {
 		if !known[name] {
