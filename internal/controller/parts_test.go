@@ -250,11 +250,11 @@ func TestFixtureFiles(t *testing.T) {
 // TestFixtureName: who is meant, shortened so that a line stays a line.
 func TestFixtureName(t *testing.T) {
 	for manifest, want := range map[string]string{
-		"{kind: A, metadata: {name: a}}":               "A a",
+		"{kind: A, metadata: {name: a}}":                "A a",
 		"{kind: A, metadata: {name: a, namespace: ns}}": "A ns/a",
-		"{kind: A, metadata: {generateName: a-}}":      "A ",
-		"{metadata: {name: a}}":                        " a",
-		"{kind: " + strings.Repeat("x", 300) + "}":     strings.Repeat("x", 256) + "…",
+		"{kind: A, metadata: {generateName: a-}}":       "A ",
+		"{metadata: {name: a}}":                         " a",
+		"{kind: " + strings.Repeat("x", 300) + "}":      strings.Repeat("x", 256) + "…",
 	} {
 		if got := fixtureName(object(t, "%s", manifest)); got != want {
 			t.Errorf("%s: %q, want %q", manifest, got, want)
