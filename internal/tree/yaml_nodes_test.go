@@ -232,7 +232,7 @@ func TestYAMLMessagesAreShort(t *testing.T) {
 // TestParseYAMLStreams: documents and JSON objects as kubectl's reader tells them apart.
 func TestParseYAMLStreams(t *testing.T) {
 	for _, tc := range []struct{ in, want string }{
-		{"a\n---\nb", `["a","b"]`}, {"---\na\n--- # c\nb\n---\n", `["a","b"]`}, {"a\r\n---\r\nb\r\n", `["a","b"]`}, {"# c\n---\na", `[null,"a"]`}, {"a\n---\n---\nb", `["a",null,"b"]`},
+		{"a\n---\nb", `["a","b"]`}, {"---\na\n--- # c\nb\n---\n", `["a","b"]`}, {"a\r\n---\r\nb\r\n", `["a","b"]`}, {"# c\n---\na", `[null,"a"]`}, {"a\n---\n---\nb", `["a","b"]`}, {"a\n---\n---\n---\nb", `["a",null,"b"]`},
 		{"a\n---\n\ufeffb\n", `["a","b"]`}, {"\ufeff---\na\n", `["a"]`}, {"a\n--- b\n", "line 2: invalid Yaml document separator: b"}, {"a\n----\n", "line 2: invalid Yaml document separator: -"},
 		{"a: |\n ---\n", `[{"a":"---\n"}]`}, {"a: b\n---\nc: d: e\n", "line 3: mapping values are not allowed in this context"}, {"a: 1\n---\nb: 1\nc\n", "line 5: could not find expected ':'"},
 		{`{"a":1}{"b":2}`, `[{"a":1},{"b":2}]`}, {" \n{\"a\":1.0}\n\t{\"b\":\"\\/\"} ", `[{"a":1},{"b":"/"}]`}, {`{"a":1}` + "\n---\nb: yes\n", `[{"a":1},{"b":true}]`}, {"{a: yes}\n", `[{"a":true}]`},
