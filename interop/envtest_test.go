@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -107,19 +109,7 @@ func TestEnvtest(t *testing.T) {
 		direct, cached, stop := runManager(t, config, types)
 		reconcileGizmo(t, direct, cached)
 		envtestUsers(t, e)
-		out, errs, err := e.ControlPlane.KubeCtl().Run("get", "namespaces", "-o", "name")
-		if err != nil {
-			t.Errorf("kubectl: %v", err)
-		}
-		var text strings.Builder
-		for _, r := range []interface{ Read([]byte) (int, error) }{out, errs} {
-			b := make([]byte, 4096)
-			n, _ := r.Read(b)
-			text.Write(b[:n])
-		}
-		if want := "namespace/default\nnamespace/kube-node-lease\nnamespace/kube-public\nnamespace/kube-system\n"; text.String() != want {
-			t.Errorf("kubectl: %q, want %q", text.String(), want)
-		}
+		envtestKubectl(t, e, folder)
 		stop()
 		if err := e.Stop(); err != nil {
 			t.Errorf("stop: %v", err)
@@ -151,12 +141,74 @@ func envtestUsers(t *testing.T, e *envtest.Environment) {
 	}
 }
 
-// TestEnvtestSeveral: eight environments at once in one process; each has its own objects.
+// envtestKubectl asks with kubectl as envtest does, with a kubeconfig, and as fabric8's driver does, with
+// the files of a client certificate.
+func envtestKubectl(t *testing.T, e *envtest.Environment, folder string) {
+	t.Helper()
+	out, _, err := e.ControlPlane.KubeCtl().Run("get", "namespaces", "-o", "name")
+	if err != nil {
+		t.Fatalf("kubectl: %v", err)
+	}
+	b, err := io.ReadAll(out)
+	if want := "namespace/default\nnamespace/kube-node-lease\nnamespace/kube-public\nnamespace/kube-system\n"; string(b) != want || err != nil {
+		t.Errorf("kubectl: %q %v, want %q", b, err, want)
+	}
+	args, dir := []string{"--server=" + e.Config.Host, "--request-timeout=5s"}, t.TempDir()
+	for flag, content := range map[string][]byte{"client-certificate": e.Config.CertData, "client-key": e.Config.KeyData, "certificate-authority": e.Config.CAData} {
+		path := filepath.Join(dir, flag)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "--"+flag+"="+path)
+	}
+	cmd := exec.Command(filepath.Join(folder, "kubectl"), append(args, "get", "ns", "default")...)
+	cmd.Env = []string{"KUBECONFIG=" + filepath.Join(dir, "none")}
+	if b, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(b), "default   Active") {
+		t.Errorf("kubectl with a certificate: %v\n%s", err, b)
+	}
+}
+
+// TestEnvtestGoRun: what go run runs is gone when it ends, and the folder stays.
+func TestEnvtestGoRun(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "assets")
+	cmd := exec.Command("go", "run", ".", "envtest", folder)
+	cmd.Dir = ".."
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(goTool(t)), "GOPROXY=off")
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != folder+"\n" {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for name, want := range map[string]string{"etcd": "etcd Version: 3.", "kube-apiserver": "Kubernetes " + kubernetesVersion + "\n"} {
+		if out, err := exec.Command(filepath.Join(folder, name), "--version").Output(); err != nil || !strings.HasPrefix(string(out), want) {
+			t.Errorf("%s: %v %q, want %q", name, err, out, want)
+		}
+	}
+}
+
+// goTool is the path of the command go.
+func goTool(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestEnvtestSeveral: environments at once in one process; each has its own objects. There are eight, or as
+// many as ENVTEST_STARTS says.
 func TestEnvtestSeveral(t *testing.T) {
 	folder, temporary := folderOf(t), t.TempDir()
 	t.Setenv("TMPDIR", temporary)
+	n := 8
+	if text := os.Getenv("ENVTEST_STARTS"); text != "" {
+		var err error
+		if n, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
 	var working sync.WaitGroup
-	for i := range 8 {
+	for i := range n {
 		e := newEnvironment(t, folder)
 		working.Go(func() {
 			if err := aloneIn(t.Context(), e, fmt.Sprint("only-", i)); err != nil {
@@ -165,6 +217,7 @@ func TestEnvtestSeveral(t *testing.T) {
 		})
 	}
 	working.Wait()
+	t.Logf("%d environments started, used and stopped in %v", n, time.Since(began))
 	nothingLeft(t, folder, temporary)
 }
 
@@ -197,8 +250,10 @@ func aloneIn(ctx context.Context, e *envtest.Environment, name string) (err erro
 // TestEnvtestTimes measures Start and Stop, beside the real pair where it is there. The bounds are for
 // machines that do something else; the figures are in the log.
 func TestEnvtestTimes(t *testing.T) {
+	// The folder is made before, since it outlives the test.
+	ours := folderOf(t)
 	t.Setenv("TMPDIR", t.TempDir())
-	start, stop := medians(t, folderOf(t), 10)
+	start, stop := medians(t, ours, 10)
 	t.Logf("ours: Start %v, Stop %v (median of 10)", start, stop)
 	if start > 2*time.Second || stop > time.Second {
 		t.Errorf("Start %v, Stop %v", start, stop)
@@ -224,6 +279,7 @@ func medians(t *testing.T, folder string, n int) (start, stop time.Duration) {
 	var starts, stops []time.Duration
 	for range n {
 		e := newEnvironment(t, folder)
+		e.ControlPlaneStartTimeout = time.Minute // of the real ones, on a busy machine
 		began := time.Now()
 		if _, err := e.Start(); err != nil {
 			t.Fatal(err)

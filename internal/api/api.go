@@ -33,6 +33,8 @@ type Config struct {
 
 	// Tokens signs the tokens of service accounts, for their token subresource.
 	Tokens *auth.Accounts
+	// MaxTokenTime bounds how long they are good for; zero leaves it to who asks.
+	MaxTokenTime time.Duration
 	// WhoseToken answers a TokenReview: who a token is, and for which audiences. It returns a
 	// nil User for nobody.
 	WhoseToken func(token string) (*request.User, []string)

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/hex"
 	"errors"
@@ -40,6 +39,12 @@ const bodyTypes = "application/json, application/yaml, application/vnd.kubernete
 
 // noJSON begins upstream's reason for a body in which it cannot even look for the kind.
 const noJSON = "couldn't get version/kind; json parse error: "
+
+// kindFields is the type into which upstream decodes the kind of a body, as its messages show it.
+const kindFields = `struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }`
+
+// missingKind begins the reason for an object of a custom kind that does not say it.
+const missingKind = "Object 'Kind' is missing in '"
 
 // protobufAdvice tells a Go client that sends protobuf of a custom resource what to do.
 const protobufAdvice = `this kind is not read from protobuf: set rest.Config.ContentConfig.ContentType = "application/json"`
@@ -125,56 +130,96 @@ func (q *Call) readObject(typ *kinds.Type, kind string) (obj map[string]any, pro
 		return nil, nil, err
 	}
 	defer q.api.putBody(body)
-	contentType := "application/json" // unless the client says otherwise (upstream)
-	if v := q.req.Header["Content-Type"]; len(v) > 0 && v[0] != "" {
-		contentType = request.MediaType(v[0])
-	}
-	switch {
 	// Before the type is looked at: a DELETE often says a type and sends nothing.
-	case len(bytes.TrimSpace(*body)) == 0:
+	if len(*body) == 0 {
 		return nil, nil, nil
-	case contentType == "application/json":
-		return parseJSONBody(*body, kind)
-	case contentType == "application/yaml" || contentType == "text/yaml":
-		return parseYAMLBody(*body, kind)
-	case contentType == protobufMedia && typ != nil:
+	}
+	contentType, err := q.bodyType(typ)
+	if err != nil {
+		return nil, nil, err
+	}
+	var v any
+	switch contentType {
+	case "application/json":
+		if v, problems, err = parseJSONBody(*body); err != nil {
+			return nil, nil, unrecognized(kind, noJSON+err.Error(), *body)
+		}
+	case protobufMedia:
 		if obj, err = decodeObjectProtobuf(*body, typ); err != nil {
 			return nil, nil, unrecognized(kind, err.Error(), *body)
 		}
 		return obj, nil, nil
+	default:
+		if v, problems, err = tree.ParseYAMLObject(*body); err != nil {
+			return nil, nil, unrecognized(kind, err.Error(), *body)
+		}
+		// Upstream's strict reader tells all of them in one error of several lines.
+		if len(problems) > 0 && q.strict == "Strict" {
+			problems = []string{"yaml: unmarshal errors:\n  " + strings.Join(problems, "\n  ")}
+		}
+	}
+	if obj, err = q.interpret(v, typ, kind, *body); err != nil {
+		return nil, nil, err
+	}
+	return obj, problems, nil
+}
+
+// bodyType returns the media type of the body, or the 415 for one that is not read: protobuf is
+// where typ is not nil.
+func (q *Call) bodyType(typ *kinds.Type) (string, error) {
+	contentType := "application/json" // unless the client says otherwise (upstream)
+	if v := q.req.Header["Content-Type"]; len(v) > 0 && v[0] != "" {
+		contentType = request.ContentType(v[0])
+	}
+	switch {
+	case contentType == "application/json", contentType == "application/yaml", contentType == protobufMedia && typ != nil:
+		return contentType, nil
 	case contentType == protobufMedia:
 		e := unsupportedType("application/json, application/yaml")
 		e.Message += "; " + protobufAdvice
-		return nil, nil, e
+		return "", e
 	}
-	return nil, nil, unsupportedType(bodyTypes)
+	return "", unsupportedType(bodyTypes)
 }
 
-// parseJSONBody parses a body that says it is JSON.
-func parseJSONBody(body []byte, kind string) (obj map[string]any, problems []string, err error) {
-	obj, problems, err = tree.ParseJSONObject(body)
-	if err != nil {
-		return nil, nil, unrecognized(kind, noJSON+err.Error(), body)
+// interpret returns v, which is what a body says, as an object of a kind, as far as the kind can be
+// looked for. Null is an object without fields, which a built-in kind may be.
+func (q *Call) interpret(v any, typ *kinds.Type, kind string, body []byte) (map[string]any, error) {
+	obj, ok := v.(map[string]any)
+	if !ok && v != nil {
+		return nil, unrecognized(kind, noJSON+"json: cannot unmarshal "+tree.TypeName(v)+" into Go value of type "+kindFields, body)
 	}
-	// YAML's parser says where a key comes twice; JSON's gives the path alone.
+	if obj == nil {
+		obj = map[string]any{}
+	}
+	for _, name := range []string{"apiVersion", "kind"} {
+		switch v := obj[name].(type) {
+		case nil, string:
+		default:
+			why := "json: cannot unmarshal " + tree.TypeName(v) + " into Go struct field ." + name + " of type string"
+			return nil, unrecognized(kind, noJSON+why, body)
+		}
+	}
+	if typ != nil || tree.Text(obj, "kind") != "" {
+		return obj, nil
+	}
+	// A custom kind must be said. Where nothing is strict upstream shows the JSON that it has made.
+	const most = 2000 // bytes that are shown
+	if q.strict == "Ignore" {
+		text := tree.AppendJSON(nil, v)
+		return nil, cannotDecode(kind, q.Version, missingKind+string(text[:min(len(text), most)])+"'")
+	}
+	return nil, unrecognized(kind, missingKind+string(body[:min(len(body), most)])+"'", body)
+}
+
+// parseJSONBody parses a body that says it is JSON. YAML's parser says where a key comes twice,
+// JSON's gives the path alone.
+func parseJSONBody(body []byte) (v any, problems []string, err error) {
+	v, problems, err = tree.ParseJSON(body)
 	for i := range problems {
 		problems[i] = "duplicate field " + strconv.Quote(problems[i])
 	}
-	return obj, problems, nil
-}
-
-// parseYAMLBody parses a body that says it is YAML.
-func parseYAMLBody(body []byte, kind string) (obj map[string]any, problems []string, err error) {
-	v, problems, err := tree.ParseYAMLObject(body)
-	if err != nil {
-		return nil, nil, unrecognized(kind, err.Error(), body)
-	}
-	obj, ok := v.(map[string]any)
-	if !ok {
-		why := "json: cannot unmarshal " + tree.TypeName(v) + " into Go value of type map[string]interface {}"
-		return nil, nil, unrecognized(kind, noJSON+why, body)
-	}
-	return obj, problems, nil
+	return v, problems, err
 }
 
 // decodeObjectProtobuf reads upstream's envelope and the object in it, which may be JSON: some
@@ -200,6 +245,10 @@ func decodeObjectProtobuf(b []byte, typ *kinds.Type) (map[string]any, error) {
 // body alone: its kind, its types, unknown fields, repeated keys. After it, obj is pruned and
 // says the kind and version of the path.
 func (q *Call) readNew() (map[string]any, error) {
+	// A type that is not read is refused before the client is asked for the body, and without one.
+	if _, err := q.bodyType(q.Type); err != nil {
+		return nil, err
+	}
 	obj, problems, err := q.readObject(q.Type, q.Kind)
 	if err != nil {
 		return nil, err
@@ -214,20 +263,18 @@ func (q *Call) readNew() (map[string]any, error) {
 }
 
 // readTyped reads a body that is no object of the resource: options, or what a subresource
-// takes. The result is nil where there is no body. It may leave out kind and apiVersion.
-func (q *Call) readTyped(typ *kinds.Type, kind string) (map[string]any, error) {
+// takes. The result is nil where there is no body. It may leave out kind and apiVersion, which is
+// then the given one.
+func (q *Call) readTyped(typ *kinds.Type, apiVersion, kind string) (map[string]any, error) {
 	obj, problems, err := q.readObject(typ, kind)
 	if obj == nil {
 		return nil, err
 	}
-	// A value of a wrong type must not be taken for none: options would lose a condition.
-	if err := cmp.Or(wantText(obj, "kind"), wantText(obj, "apiVersion")); err != nil {
-		return nil, err
-	}
 	version := tree.Text(obj, "apiVersion")
 	if given := tree.Text(obj, "kind"); given != "" && given != kind {
-		why := "no kind " + strconv.Quote(given) + " is registered for version " + strconv.Quote(version) + " in scheme"
-		return nil, status.BadRequest(why)
+		version = cmp.Or(version, apiVersion)
+		_, short := kinds.SplitAPIVersion(version)
+		return nil, cannotHandle(given, short, kind, notRegistered(given, version))
 	}
 	// Messages show the version alone. Any group will do, as upstream has options in all of them.
 	_, version, _ = strings.Cut(version, "/")
@@ -235,20 +282,17 @@ func (q *Call) readTyped(typ *kinds.Type, kind string) (map[string]any, error) {
 	return obj, q.reportProblems(kind, cmp.Or(version, "v1"), problems, unknown, err)
 }
 
-// wantText returns the 400 for a field that is neither a string nor missing.
-func wantText(obj map[string]any, field string) error {
-	switch v := obj[field].(type) {
-	case nil, string:
-		return nil
-	default:
-		why := "json: cannot unmarshal " + tree.TypeName(v) + " into Go struct field ." + field + " of type string"
-		return status.BadRequest(noJSON + why)
-	}
+// notRegistered returns upstream's reason for a kind that its registry of types has not.
+func notRegistered(kind, version string) string {
+	return "no kind " + strconv.Quote(kind) + " is registered for version " + strconv.Quote(version) + ` in scheme "pkg/runtime/scheme.go:111"`
 }
 
 // unrecognized returns the 400 for a body that is no object at all. It shows the beginning of
-// the body, in hex unless that looks like JSON.
+// the body, in hex unless that looks like JSON; of options upstream says the reason alone.
 func unrecognized(kind, why string, body []byte) error {
+	if kind == deleteOptionsKind {
+		return status.BadRequest(why)
+	}
 	const most = 30 // bytes that are shown
 	shown, more := body, ""
 	if len(body) > most {
@@ -269,42 +313,40 @@ func unrecognized(kind, why string, body []byte) error {
 // between the two because upstream decodes built-in kinds by a registry of types, and says
 // first what is not in that.
 func (q *Call) checkKind(obj map[string]any) error {
-	if err := cmp.Or(wantText(obj, "kind"), wantText(obj, "apiVersion")); err != nil {
-		return err
-	}
 	kind, version := tree.Text(obj, "kind"), tree.Text(obj, "apiVersion")
-	cannot := func(kind, version, why string) error {
-		return status.BadRequest(kind + " in version " + strconv.Quote(version) + " cannot be handled as a " + q.Kind + ": " + why)
+	if !q.custom {
+		kind, version = foldedText(obj, "kind"), foldedText(obj, "apiVersion")
 	}
 	switch {
-	case kind == "" && q.custom:
-		return q.missingKind(obj)
 	// A version of which nobody has heard; with one that is served somewhere it is the next case.
 	case version != "" && version != q.apiVersion() && !q.custom && q.api.ForKind(version, cmp.Or(kind, q.Kind)) == nil:
 		kind = cmp.Or(kind, q.Kind)
 		_, v := kinds.SplitAPIVersion(version)
-		return cannot(kind, v, "no kind "+strconv.Quote(kind)+" is registered for version "+strconv.Quote(version))
+		return cannotHandle(kind, v, q.Kind, notRegistered(kind, version))
 	case version != "" && version != q.apiVersion():
 		return q.wrongVersion(version)
 	case kind != "" && kind != q.Kind && q.custom:
 		return status.Invalid(q.Group, kind, tree.Name(obj), []field.Error{field.Invalid("kind", kind, "must be "+q.Kind)})
 	case kind != "" && kind != q.Kind:
-		return cannot(kind, q.Version, "the kind of the object is not the one of the path")
+		return cannotHandle(kind, q.Version, q.Kind, "the kind of the object is not the one of the path")
 	}
 	// Stored objects say both, whatever the client left out.
 	obj["kind"], obj["apiVersion"] = q.Kind, q.apiVersion()
 	return nil
 }
 
-// missingKind returns the 400 for a custom object that does not say its kind. It shows the
-// first 200 bytes of the object.
-func (q *Call) missingKind(obj map[string]any) error {
-	text := string(tree.AppendJSON(nil, obj))
-	if len(text) > 200 {
-		text = text[:200]
+// foldedText returns the string at a key, or at one that differs from it in case only: upstream
+// looks for the kind of built-in kinds so, though for no other field.
+func foldedText(obj map[string]any, key string) string {
+	if text := tree.Text(obj, key); text != "" {
+		return text
 	}
-	why := "Object 'Kind' is missing in '" + text + "'"
-	return status.BadRequest("the object provided is unrecognized (must be of type " + q.Kind + "): " + why)
+	for _, k := range tree.SortedKeys(obj) {
+		if strings.EqualFold(k, key) {
+			return tree.Text(obj, k)
+		}
+	}
+	return ""
 }
 
 // wrongVersion returns the 400 for an object of a known kind in another version than the path's.
@@ -338,9 +380,12 @@ func (q *Call) reportProblems(kind, version string, problems, unknown []string, 
 }
 
 // cannotDecode returns the 400 for an object whose fields do not fit its kind.
-func cannotDecode(kind, version, why string) error {
-	if kind != deleteOptionsKind { // of which upstream says the rest alone
-		why = kind + " in version " + strconv.Quote(version) + " cannot be handled as a " + kind + ": " + why
+func cannotDecode(kind, version, why string) error { return cannotHandle(kind, version, kind, why) }
+
+// cannotHandle returns the 400 for an object of one kind where another is wanted.
+func cannotHandle(kind, version, wanted, why string) error {
+	if wanted != deleteOptionsKind { // of which upstream says the rest alone
+		why = kind + " in version " + strconv.Quote(version) + " cannot be handled as a " + wanted + ": " + why
 	}
 	return status.BadRequest(why)
 }

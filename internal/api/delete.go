@@ -67,7 +67,7 @@ func (q *Call) readDeleteOptions() (o DeleteOptions, err error) {
 		return o, err
 	}
 	q.strict = "Ignore" // of options, unknown fields are never told (upstream)
-	obj, err := q.readTyped(q.api.Kinds.Types[deleteOptionsType], deleteOptionsKind)
+	obj, err := q.readTyped(q.api.Kinds.Types[deleteOptionsType], "meta.k8s.io/v1", deleteOptionsKind)
 	if err != nil {
 		return o, err
 	}

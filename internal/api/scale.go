@@ -101,7 +101,7 @@ func (v scaleView) readChange() (patcher, error) {
 	if err := v.writeOptions("UpdateOptions"); err != nil {
 		return nil, err
 	}
-	obj, err := v.readTyped(v.api.Kinds.Types[scaleType], "Scale")
+	obj, err := v.readTyped(v.api.Kinds.Types[scaleType], "autoscaling/v1", "Scale")
 	if err != nil {
 		return nil, err
 	}

@@ -108,7 +108,7 @@ func TestReadKubeconfig(t *testing.T) {
 		wrong                  string
 	}{
 		"everything": {
-			", namespace: n", "server: 'https://h:1', tls-server-name: s, certificate-authority-data: " + ca, "token: t",
+			", namespace: 'n'", "server: 'https://h:1', tls-server-name: s, certificate-authority-data: " + ca, "token: t",
 			Kubeconfig{"https://h:1", "n", "t", &tls.Config{ServerName: "s"}}, true, "",
 		},
 		"unverified":     {"", "server: 'https://h:1', insecure-skip-tls-verify: true", "", Kubeconfig{"https://h:1", "", "", &tls.Config{InsecureSkipVerify: true}}, false, ""},

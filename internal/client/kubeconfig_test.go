@@ -23,7 +23,7 @@ contexts:
 - {name: a, context: {cluster: two, user: bob}}
 - {context: {cluster: two, user: bob}}
 - text
-clusters: [{name: one, cluster: {n: 1}}, {name: two, cluster: {n: 2}}]
+clusters: [{name: one, cluster: {"n": 1}}, {name: two, cluster: {"n": 2}}]
 users: [{name: ann, user: {token: t1}}, {name: bob}]
 `
 	for name, c := range map[string]struct{ text, cluster, token, wrong string }{

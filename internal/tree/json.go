@@ -11,8 +11,8 @@ import (
 // does not tell of repeated keys, which fieldValidation=Strict and =Warn must name; and it
 // takes several times as long for maps.
 //
-// What it takes and refuses is what encoding/json takes and refuses, with the byte added to
-// the same words, because clients show them; tests compare the two. Its words leave out
+// What it takes and refuses is what encoding/json takes and refuses, in the same words,
+// because clients show them; tests compare the two. Its words leave out
 // which part of a number is wrong, and a text that ends inside of a token just ends. What
 // may surprise:
 //
@@ -34,9 +34,8 @@ const maxRepeated = 100
 
 // ParseJSON reads one JSON text with nothing but white space around it. repeated has a
 // path for each time that a key came again in its object, in the order of the text, the
-// first hundred, as upstream writes them: spec.items[0].size. Errors say what is wrong and
-// at which byte, counted from 1, in the words of encoding/json where it has some; they are
-// fit for the client. data is not kept and may be changed afterwards.
+// first hundred, as upstream writes them: spec.items[0].size. Errors say what is wrong in
+// the words of encoding/json where it has some; they are fit for the client. data is not kept and may be changed afterwards.
 func ParseJSON(data []byte) (v any, repeated []string, err error) {
 	r := jsonReader{src: string(data)}
 	if v, err = r.document(); err == nil && r.hasRepeated {
@@ -130,7 +129,7 @@ func (r *jsonReader) unexpected(where string) error {
 	if r.pos >= len(r.src) {
 		return errJSONEnd
 	}
-	return fmt.Errorf("invalid character %s %s (byte %d)", quoteJSONByte(r.src[r.pos]), where, r.pos+1)
+	return fmt.Errorf("invalid character %s %s", quoteJSONByte(r.src[r.pos]), where)
 }
 
 // quoteJSONByte quotes a byte as encoding/json does: as the character of that number, in
