@@ -273,7 +273,10 @@ func (w *write) commitMark() error {
 	if w.dryRun {
 		return nil
 	}
-	d := w.encode(tree.Copy(w.next).(map[string]any)) // next is what the delete answers
+	d, err := w.encode(tree.Copy(w.next).(map[string]any)) // next is what the delete answers
+	if err != nil {
+		return err
+	}
 	if err := w.put(&d); err != nil {
 		return err
 	}

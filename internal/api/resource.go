@@ -229,15 +229,18 @@ func (r *Resource) decode(o *store.Object) map[string]any {
 }
 
 // encode returns obj, which is in this version and is consumed, for the store. It is the way
-// back from decode.
-func (r *Resource) encode(obj map[string]any) store.Draft {
+// back from decode. The error is of an object that the storage version of a custom resource cannot
+// have.
+func (r *Resource) encode(obj map[string]any) (store.Draft, error) {
 	if r.ToStored != nil {
 		r.ToStored(obj)
 	}
 	if r.custom {
-		r.convertToStored(obj)
+		if err := r.convertToStored(obj); err != nil {
+			return store.Draft{}, err
+		}
 	}
-	return r.Draft(obj)
+	return r.Draft(obj), nil
 }
 
 // notFound returns the 404 for an object.

@@ -102,7 +102,9 @@ func (w *write) answer(code int) error {
 	if w.done == nil {
 		if w.custom {
 			// As if it had been stored and read: in between the storage version has its say.
-			w.convertToStored(w.next)
+			if err := w.convertToStored(w.next); err != nil {
+				return err
+			}
 			w.convertFromStored(w.next)
 		}
 		return w.answerTree(code, w.next)
