@@ -51,7 +51,8 @@ func namespaceRule(obj, old map[string]any) (errs []field.Error) {
 			errs = append(errs, field.Invalid(path, s, why))
 		}
 	}
-	if old == nil {
+	// Only a write of the status can change the phase.
+	if old == nil || tree.Text(obj, "status", "phase") == tree.Text(old, "status", "phase") {
 		return errs
 	}
 	phase, when, want := tree.Text(obj, "status", "phase"), "", "Active"

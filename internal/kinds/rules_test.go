@@ -45,6 +45,7 @@ func TestRules(t *testing.T) {
 
 		{"v1 Namespace", "", `{"spec":{"finalizers":["kubernetes","x","a/b"]}}`, "spec.finalizers: Invalid value: " + plain},
 		{"v1 Namespace", `{"spec":{"finalizers":["x"]}}`, `{"spec":{"finalizers":["x"]},"status":{"phase":"Active"}}`, ""},
+		{"v1 Namespace", `{"status":{"phase":"Active"}}`, `{"metadata":{"deletionTimestamp":"t"},"status":{"phase":"Active"}}`, ""},
 		{"v1 Namespace", `{"spec":{}}`, `{"spec":{"finalizers":["kubernetes","x"]},"status":{"phase":"Active"}}`, "spec.finalizers[1]: Invalid value: " + plain},
 		{"v1 Namespace", `{}`, `{"status":{"phase":"Gone"}}`, "status.Phase: Invalid value: \"Gone\": may only be 'Active' if `deletionTimestamp` is empty"},
 		{"v1 Namespace", `{}`, `{"metadata":{"deletionTimestamp":"t"},"status":{"phase":"Active"}}`,
