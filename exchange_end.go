@@ -104,6 +104,9 @@ func (x *exchange) close() (abort bool) {
 			l.stop()
 		}
 	}
+	if x.dry == nil && x.req.ProtoMajor == 1 && (x.in.rc == nil || x.in.ended.Load()) {
+		x.conn.nextHead()
+	}
 	if f := x.req.MultipartForm; f != nil {
 		_ = f.RemoveAll() // net/http cleans up its own request, not our copy
 	}

@@ -81,7 +81,7 @@ func (o *options) parseUpstream(f *flags.Set, line *kubeflags.Line, getenv func(
 	args, wrong := asUsual(line, getenv)
 	problems, _ := o.parse(f, args) // never asks for help
 	o.tls.pairName = servingName
-	o.cluster.upstream = true
+	o.cluster.upstream, o.listen.upstream = true, true
 	return append(wrong, problems...)
 }
 

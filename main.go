@@ -32,6 +32,7 @@
 //	swapped.go              a table that is read without a lock and replaced whole
 //	shadows.go              routes that are never reached, or that share paths
 //	resources.go            what the program gives its resources
+//	runtime_config.go       which of the built-in APIs are served
 //	bootstrap.go            the objects that a server has from its start, and which controllers run
 //	resources_custom.go     the routes of custom resources
 //	watch_table.go          the watches there are

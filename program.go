@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 	"apichain/internal/discovery"
 	"apichain/internal/flags"
 	"apichain/internal/hub"
+	"apichain/internal/kinds"
 	"apichain/internal/request"
 	"apichain/internal/store"
 )
@@ -63,6 +65,7 @@ type program struct {
 
 	store    *store.Store
 	api      *api.API
+	kinds    *kinds.Table // those that are served
 	custom   *customRoutes
 	restorer *controller.Restorer
 	catalog  discovery.Catalog
@@ -166,6 +169,7 @@ func (p *program) start() (err error) {
 			p.endBackground()
 		}
 	}()
+	var wrong []error
 	for _, s := range []struct {
 		name string
 		do   func() error
@@ -177,12 +181,19 @@ func (p *program) start() (err error) {
 		{"servers", p.buildServers},
 		{"prepare-run", p.prepareRun},
 	} {
+		// The first three need nothing of each other: who has made several mistakes learns of all.
+		if len(wrong) > 0 && s.name == "servers" {
+			break
+		}
 		end := p.timeline.step(s.name, "")
 		err := s.do()
 		end(err)
 		if err != nil {
-			return err
+			wrong = append(wrong, err)
 		}
+	}
+	if len(wrong) > 0 {
+		return errors.Join(wrong...)
 	}
 	// One inherited socket is enough: whoever started us keeps it, and may start another.
 	for _, l := range p.listeners {
@@ -212,8 +223,8 @@ func (p *program) readNamedFiles() error {
 
 // loadIdentity loads or makes the certificates, and what says who a client is. A generated
 // certificate is good for the addresses that the TLS and the admin listener are to have, and for those
-// that lead clients to them.
-func (p *program) loadIdentity() (err error) {
+// that lead clients to them. All that is wrong is in the error.
+func (p *program) loadIdentity() error {
 	var hosts []string
 	for _, a := range slices.Concat(p.opt.listen.https, p.opt.listen.admin) {
 		if h := hostOnly(a); h != "" && !strings.HasPrefix(a, "unix:") && a != "off" {
@@ -225,25 +236,28 @@ func (p *program) loadIdentity() (err error) {
 			hosts = append(hosts, h)
 		}
 	}
-	if p.certs, err = certs.New(p.opt.tls.config(), hosts, p.log); err != nil {
-		return err
+	loader, err := certs.New(p.opt.tls.config(), hosts, p.log)
+	if err == nil {
+		p.certs = loader
+		p.certs.OnReload(p.certificateChanged)
 	}
-	p.certs.OnReload(p.certificateChanged)
+	wrong := []error{err}
 	// The kubeconfig that is written for users needs a way in, which ends with the process.
 	tokens := map[string]*request.User{}
 	if p.opt.files.kubeconfig != "" {
 		p.adminToken = rand.Text()
 		tokens[p.adminToken] = &request.User{Name: "cluster-admin", Groups: []string{request.GroupMasters}}
 	}
-	p.authn, err = auth.NewAuthenticator(p.opt.authentication.Config, p.certs.ClientCAs, p.certs.RequestHeaderCAs, tokens)
-	if err != nil {
+	config, err := p.opt.authentication.config(p.flags.Lookup("anonymous-auth").Given)
+	wrong = append(wrong, err)
+	p.authn, err = auth.NewAuthenticator(config, loader.ClientCAs, loader.RequestHeaderCAs, tokens)
+	wrong = append(wrong, err)
+	p.signing, err = p.opt.accountTokens.signing()
+	if err = errors.Join(append(wrong, err)...); err != nil {
 		return err
 	}
 	for _, note := range p.authn.Notes {
 		p.log.Warn("--token-auth-file: " + note)
-	}
-	if p.signing, err = p.opt.accountTokens.signing(); err != nil {
-		return err
 	}
 	p.authz = auth.ForModes(p.opt.authorization.modes)
 	return nil
@@ -263,7 +277,7 @@ func (p *program) buildServers() error {
 		return fmt.Errorf("Extend: %w", err)
 	}
 	// Last, since discovery shows the groups of all of them.
-	p.catalog.SetServers(p.outermost.allGroups(), p.publicAddress(), p.api.Kinds)
+	p.catalog.SetServers(p.outermost.allGroups(), p.publicAddress(), p.kinds)
 	return p.registrationError()
 }
 

@@ -75,6 +75,7 @@ func (p *program) buildResources() error {
 	if err != nil {
 		return err
 	}
+	p.kinds = p.opt.runtime.served(table)
 	// Tokens of service accounts are good as long as the account and its secret are the ones they
 	// were made for, so authentication reads the store.
 	p.authn.Accounts = auth.NewAccounts(api.UIDsIn(p.store.Bucket("serviceaccounts")), api.UIDsIn(p.store.Bucket("secrets")))

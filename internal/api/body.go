@@ -125,29 +125,41 @@ func (q *Call) readObject(typ *kinds.Type, kind string) (obj map[string]any, pro
 		return nil, nil, err
 	}
 	defer q.api.putBody(body)
+	// Before the type is looked at: a DELETE often says a type and sends nothing.
+	if len(bytes.TrimSpace(*body)) == 0 {
+		return nil, nil, nil
+	}
+	switch contentType, err := q.bodyType(typ); {
+	case err != nil:
+		return nil, nil, err
+	case contentType == "application/json":
+		return parseJSONBody(*body, kind)
+	case contentType == protobufMedia:
+		if obj, err = decodeObjectProtobuf(*body, typ); err != nil {
+			return nil, nil, unrecognized(kind, err.Error(), *body)
+		}
+		return obj, nil, nil
+	}
+	return parseYAMLBody(*body, kind)
+}
+
+// bodyType returns the media type of the body, or the 415 for one that is not read: protobuf is
+// where typ is not nil.
+func (q *Call) bodyType(typ *kinds.Type) (string, error) {
 	contentType := "application/json" // unless the client says otherwise (upstream)
 	if v := q.req.Header["Content-Type"]; len(v) > 0 && v[0] != "" {
 		contentType = request.MediaType(v[0])
 	}
 	switch {
-	// Before the type is looked at: a DELETE often says a type and sends nothing.
-	case len(bytes.TrimSpace(*body)) == 0:
-		return nil, nil, nil
-	case contentType == "application/json":
-		return parseJSONBody(*body, kind)
-	case contentType == "application/yaml" || contentType == "text/yaml":
-		return parseYAMLBody(*body, kind)
-	case contentType == protobufMedia && typ != nil:
-		if obj, err = decodeObjectProtobuf(*body, typ); err != nil {
-			return nil, nil, unrecognized(kind, err.Error(), *body)
-		}
-		return obj, nil, nil
+	case contentType == "application/json", contentType == "application/yaml", contentType == "text/yaml",
+		contentType == protobufMedia && typ != nil:
+		return contentType, nil
 	case contentType == protobufMedia:
 		e := unsupportedType("application/json, application/yaml")
 		e.Message += "; " + protobufAdvice
-		return nil, nil, e
+		return "", e
 	}
-	return nil, nil, unsupportedType(bodyTypes)
+	return "", unsupportedType(bodyTypes)
 }
 
 // parseJSONBody parses a body that says it is JSON.
@@ -200,6 +212,10 @@ func decodeObjectProtobuf(b []byte, typ *kinds.Type) (map[string]any, error) {
 // body alone: its kind, its types, unknown fields, repeated keys. After it, obj is pruned and
 // says the kind and version of the path.
 func (q *Call) readNew() (map[string]any, error) {
+	// A type that is not read is refused before the client is asked for the body, and without one.
+	if _, err := q.bodyType(q.Type); err != nil {
+		return nil, err
+	}
 	obj, problems, err := q.readObject(q.Type, q.Kind)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"apichain/internal/status"
 	"apichain/internal/store"
@@ -197,8 +198,20 @@ func (q *Call) checkPlace(name string) error {
 }
 
 // warnUnchecked tells whoever writes a custom resource which rules of its definition are
-// accepted but not evaluated.
+// accepted but not evaluated, but no client more than once in a minute while the definition stays
+// as it is.
 func (q *Call) warnUnchecked() {
+	if len(q.unchecked) == 0 {
+		return
+	}
+	// The texts were made for the definition as it is now, and all its versions have them.
+	c := warnedClient{user: q.scope.ActingUser().Name, about: &q.unchecked[0]}
+	if q.req != nil {
+		c.agent = q.req.UserAgent()
+	}
+	if !q.api.warned.first(c, time.Now()) {
+		return
+	}
 	for _, rule := range q.unchecked {
 		q.scope.Warn("", rule)
 	}

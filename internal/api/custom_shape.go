@@ -81,7 +81,16 @@ func (s *customShape) pruneFields(m map[string]any) ([]string, error) {
 			m[name] = int64(f)
 		}
 	}
-	return kinds.Prune(s.meta, m)
+	unknown, err := kinds.Prune(s.meta, m)
+	// Upstream's type leaves out no field of an owner reference that must be there.
+	for _, o := range tree.List(m, "ownerReferences") {
+		if o, ok := o.(map[string]any); ok && err == nil {
+			for _, name := range [...]string{"apiVersion", "kind", "name", "uid"} {
+				setOrDelete(o, name, tree.Text(o, name), true)
+			}
+		}
+	}
+	return unknown, err
 }
 
 // decodeEmbedded does to the metadata of embedded resources what pruneMetadata does to that of the

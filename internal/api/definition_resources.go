@@ -183,8 +183,9 @@ func scalePathsOf(scale map[string]any) *scalePaths {
 // selectableFields returns the fields that selectors may name in a version of a definition.
 func selectableFields(version map[string]any) (fields []kinds.Selectable) {
 	for _, f := range tree.List(version, "selectableFields") {
-		if path := tree.Text(f, "jsonPath"); path != "" {
-			fields = append(fields, kinds.Selectable{Label: strings.TrimPrefix(path, "."), Path: schema.DotPath(path)})
+		path := tree.Text(f, "jsonPath")
+		if names := schema.FieldPath(path); names != nil {
+			fields = append(fields, kinds.Selectable{Label: strings.TrimPrefix(path, "."), Path: names})
 		}
 	}
 	return fields

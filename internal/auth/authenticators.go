@@ -61,6 +61,8 @@ type Config struct {
 	TokenFile string
 	// Anonymous lets requests without credentials pass as system:anonymous.
 	Anonymous bool
+	// AnonymousPaths are the only paths where they do; empty: all.
+	AnonymousPaths []string
 	// ProxyNames are the common names that a front proxy's certificate may have; empty
 	// means any of the request-header CA.
 	ProxyNames []string
@@ -87,6 +89,8 @@ type Authenticator struct {
 	// shared by all requests that bring the token.
 	tokens    map[string]*request.User
 	anonymous *request.User // nil: nobody is anonymous
+	// anonymousPaths are where somebody may be; nil: everywhere.
+	anonymousPaths []string
 
 	// identityHeaders are the names of the headers that nobody but a front proxy may set,
 	// and identityPrefixes what the others begin with. Upstream's own are always among
@@ -114,7 +118,8 @@ func NewAuthenticator(
 			groupHeaders:  canonical(c.GroupHeaders),
 			extraPrefixes: c.ExtraPrefixes,
 		},
-		tokens: map[string]*request.User{},
+		tokens:         map[string]*request.User{},
+		anonymousPaths: c.AnonymousPaths,
 	}
 	if c.Anonymous {
 		a.anonymous = &request.User{Name: request.UserAnonymous, Groups: []string{request.GroupUnauthenticated}}
@@ -196,7 +201,7 @@ func (a *Authenticator) Identify(r *http.Request) (user *request.User, warning s
 	// Before the anonymous user: wrong credentials do not make somebody nobody.
 	case failed != nil:
 		return nil, warning, unauthorized(failed)
-	case a.anonymous == nil:
+	case a.anonymous == nil || a.anonymousPaths != nil && !slices.Contains(a.anonymousPaths, r.URL.Path):
 		return nil, warning, unauthorized(&attemptsError{})
 	default:
 		user = a.anonymous

@@ -137,9 +137,9 @@ func TestIssuersAndAudiences(t *testing.T) {
 	}
 }
 
-// TestForeignTokens: who has the key may make tokens elsewhere, with one audience as a text, and with times
+// TestTokensMadeElsewhere: who has the key may make tokens elsewhere, with one audience as a text, and with times
 // of its own.
-func TestForeignTokens(t *testing.T) {
+func TestTokensMadeElsewhere(t *testing.T) {
 	key := testKeys(t)["ES256"]
 	a := accountsWith(t, Signing{Issuers: []string{"i"}, Signer: key})
 	now := time.Now().Unix()

@@ -120,6 +120,9 @@ func (p *pruner) object(at *fieldPath, t *Type, obj map[string]any) {
 		if n, changed := p.field(at, t, f, v); changed {
 			v, obj[k] = n, n
 		}
+		if v == nil {
+			delete(obj, k)
+		}
 		// omitempty leaves out empty values, but never a struct.
 		if !f.Required && !f.pointer && isEmpty(v) && (f.Kind != FieldMessage || f.IsList || f.IsMap) {
 			delete(obj, k)
@@ -306,11 +309,19 @@ func (p *pruner) message(at *fieldPath, t *Type, f *Field, v any) (any, bool) {
 			return nil, false
 		}
 	case []any:
-		if f.Alternative == "list" || f.Alternative == "strings" {
+		if len(v) > 0 && (f.Alternative == "list" || f.Alternative == "strings") {
 			return p.listOrValue(at, t, f.alternative(), v)
 		}
 	}
-	p.wrongType(at, t, f, v, goType(f, true))
+	switch f.Alternative {
+	case "list", "strings":
+		// Their types take whatever they do not know for nothing.
+		return nil, true
+	case "bool":
+		p.fail(at, f, jsonError("boolean or JSON schema expected"))
+	default:
+		p.wrongType(at, t, f, v, goType(f, true))
+	}
 	return nil, false
 }
 
@@ -342,7 +353,7 @@ func (p *pruner) fail(at *fieldPath, f *Field, err error) {
 // endsDecoding reports whether an error of a field ends upstream's decoding and is the one that is told:
 // that of a type which unmarshals itself. After any other the decoder goes on.
 func endsDecoding(f *Field) bool {
-	return f.Kind == FieldTime || f.Kind == FieldMicroTime || f.Kind == FieldQuantity || f.Kind == FieldIntOrString
+	return f.Kind == FieldTime || f.Kind == FieldMicroTime || f.Kind == FieldQuantity || f.Kind == FieldIntOrString || f.Alternative != ""
 }
 
 // text returns the path as messages have it: spec.ports[0].port. Without all it is that of

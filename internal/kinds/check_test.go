@@ -140,7 +140,8 @@ func TestPruneTypes(t *testing.T) {
 		{"v1 Node", `{"status":{"capacity":{"cpu":""}}}`, "quantities must match the regular expression"},
 		{"v1 Node", `{"status":{"capacity":{"cpu":{}}}}`, into + "object into Go struct field NodeStatus.status.capacity of type string"},
 		{"authentication.k8s.io/v1 TokenReview", `{"status":{"user":{"extra":{"a":"b"}}}}`, into + "string into Go struct field UserInfo.status.user.extra of type []string"},
-		{"apiextensions.k8s.io/v1 CustomResourceDefinition", `{"spec":{"versions":[{"schema":{"openAPIV3Schema":{"items":1}}}]}}`, into + "number into Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema.items of type v1.JSONSchemaProps"},
+		{"apiextensions.k8s.io/v1 CustomResourceDefinition", `{"spec":{"versions":[{"schema":{"openAPIV3Schema":{"additionalItems":1}}}]}}`, "boolean or JSON schema expected"},
+		{"apiextensions.k8s.io/v1 CustomResourceDefinition", `{"spec":{"versions":[{"schema":{"openAPIV3Schema":{"enum":1}}}]}}`, into + "number into Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema.enum of type []v1.JSON"},
 		{"apiextensions.k8s.io/v1 CustomResourceDefinition", `{"spec":{"versions":[{"schema":{"openAPIV3Schema":{"maximum":"1"}}}]}}`, into + "string into Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema.maximum of type float64"},
 		{"coordination.k8s.io/v1 Lease", `{"spec":{"renewTime":"2024-01-01T00:00:00Z"}}`, "parsing time"},
 	} {

@@ -38,8 +38,9 @@ func Compile(s map[string]any) (*Schema, error) {
 
 // schemaCompiler compiles one schema. Its zero value is ready for use.
 type schemaCompiler struct {
-	// bare leaves the defaults out. The check of the defaults themselves asks for that: it looks
-	// at each as the CRD writes it, not as the defaults of its parts complete it.
+	// bare leaves the defaults out, and takes types that do not exist. The check of the defaults
+	// themselves asks for that: it looks at each as the CRD writes it, not as the defaults of its
+	// parts complete it, and beside what else is wrong.
 	bare bool
 	// patterns holds the compiled ones by their text. Generated CRDs repeat a few patterns
 	// hundreds of times, and a compiled pattern is large.
@@ -112,10 +113,12 @@ func joinSchemaPath(path, name string) string {
 func (c *schemaCompiler) structure(n *schemaNode, s map[string]any, path string) (err error) {
 	if typ := tree.Text(s, "type"); typ != "" {
 		i := slices.Index(schemaTypeNames, typ)
-		if i < 0 {
+		if i < 0 && !c.bare {
 			return &schemaError{joinSchemaPath(path, "type"), fmt.Sprintf("%q is no type", typ)}
 		}
-		n.types = 1 << i
+		if n.types = typeOther; i >= 0 {
+			n.types = 1 << i
+		}
 	}
 	// It says more than a type that stands beside it, and replaces it.
 	if tree.True(s["x-kubernetes-int-or-string"]) {
@@ -226,6 +229,10 @@ func (c *schemaCompiler) values(r *schemaRules, types schemaTypes, s map[string]
 	// A format that is not known is a note to the reader and restricts nothing.
 	if format := tree.Text(s, "format"); format != "" && formatKnown(types, format) {
 		r.format, r.formatOK, used = format, stringFormat(types, format), true
+	}
+	if types == typeOther {
+		// With such a type upstream looks at any format.
+		r.typeName, r.format, used = tree.Text(s, "type"), tree.Text(s, "format"), true
 	}
 	// Last, because it looks at the bounds and the format that were just read.
 	r.badBounds = r.bounds(types)

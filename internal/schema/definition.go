@@ -342,7 +342,7 @@ func (c *crdCheck) deprecation(p *field.Path, version any) {
 // and once the CRD is established also what clients have relied on.
 func (c *crdCheck) unchanged(old map[string]any) {
 	paths := [][]string{{"group"}, {"names", "plural"}}
-	if conditionIs(old, "Established", "True") {
+	if isEstablished(old) {
 		paths = [][]string{{"scope"}, {"names", "kind"}, {"group"}, {"names", "plural"}}
 	}
 	for _, path := range paths {

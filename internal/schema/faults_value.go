@@ -80,7 +80,7 @@ func (f *faults) typeOf(n *schemaNode, r *schemaRules, v any) bool {
 	if v == nil {
 		// A schema without a type allows null, nullable or not.
 		if n.types != 0 && !n.nullable {
-			f.typed(n.types.String(), "null")
+			f.typed(n.types.String()+r.typeName, "null")
 			return false
 		}
 		return true
@@ -88,7 +88,7 @@ func (f *faults) typeOf(n *schemaNode, r *schemaRules, v any) bool {
 	if n.typeOK(v) {
 		return true
 	}
-	want, is := n.types.String(), tree.TypeName(v)
+	want, is := n.types.String()+r.typeName, tree.TypeName(v)
 	switch v.(type) {
 	case int64:
 		is = "integer"

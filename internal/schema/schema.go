@@ -138,11 +138,12 @@ func (n *schemaNode) child(name string) (child *schemaNode, known bool) {
 type schemaRules struct {
 	// Any value.
 
-	enum  []any
-	allOf []*schemaNode
-	anyOf []*schemaNode
-	oneOf []*schemaNode
-	not   *schemaNode
+	typeName string // the type of typeOther
+	enum     []any
+	allOf    []*schemaNode
+	anyOf    []*schemaNode
+	oneOf    []*schemaNode
+	not      *schemaNode
 
 	// Text. Lengths count characters, not bytes; -1 is no limit, as it is everywhere below.
 
@@ -183,6 +184,9 @@ const (
 	typeBoolean
 	typeArray
 	typeObject
+	// typeOther is a type that does not exist. No value is of it, and no schema that is in use has it:
+	// defaults are checked by schemas that are not good yet.
+	typeOther
 )
 
 // schemaTypeNames are the words that type may have in a CRD. "null" is none of them: a schema

@@ -168,11 +168,11 @@ func (n *schemaNode) typeOK(v any) bool {
 	if t == typeArray && hasFormat && n.types&(typeInteger|typeNumber) == 0 {
 		return true
 	}
-	if n.types != 0 {
+	if n.types != 0 && n.types != typeOther {
 		return n.types&t != 0
 	}
-	// Without a type a format says that the value is a text.
-	return !hasFormat || t == typeString
+	// Without a type, or with one that does not exist, a format says that the value is a text.
+	return !hasFormat && n.types == 0 || hasFormat && t == typeString
 }
 
 // textOK reports whether a text obeys the rules for texts. The lengths are asked first, so that a
