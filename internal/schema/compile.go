@@ -128,7 +128,6 @@ func (c *schemaCompiler) structure(n *schemaNode, s map[string]any, path string)
 	n.nullable = tree.True(s["nullable"])
 	n.preserve = tree.True(s["x-kubernetes-preserve-unknown-fields"])
 	n.embedded = tree.True(s["x-kubernetes-embedded-resource"])
-	n.atomic = tree.Text(s, "x-kubernetes-map-type") == "atomic"
 	switch tree.Text(s, "x-kubernetes-list-type") {
 	case "set":
 		n.list = listSet
