@@ -94,7 +94,8 @@ func (c *controllers) retryNames(changed place) {
 	// A definition is called plural.group.
 	_, group, _ := strings.Cut(changed.key, ".")
 	c.api.Customs.Follow()
-	for _, name := range c.api.Customs.NamesPending(group) {
+	// In order: which of two gets a name that both wait for must not be chance.
+	for _, name := range slices.Sorted(slices.Values(c.api.Customs.NamesPending(group))) {
 		// Without an error of its own: whoever is refused now is looked at when the next one changes.
 		_, _ = c.api.Internal(c.definitions(), "update", "", name, "status").Modify(context.Background(), func(map[string]any) bool {
 			return true // the kind looks at the names before each write
