@@ -123,3 +123,28 @@ func TestDefinitionWarnings(t *testing.T) {
 		}
 	}
 }
+
+// TestPreconditionsOfHeldKinds: kinds whose deletion is put off look at the preconditions themselves, and
+// say so in words of their own (kube-apiserver v1.37.2).
+func TestPreconditionsOfHeldKinds(t *testing.T) {
+	a := asker{startClients(t), t}
+	crd := a.ask("POST", definitionsRoot, definitionBody("things", "example.com", "Thing", "", ""), 201)
+	namespace := a.ask("POST", "/api/v1/namespaces", `{"metadata":{"name":"n"}}`, 201)
+	for _, row := range []struct {
+		path, options, want string
+		obj                 map[string]any
+	}{
+		{definitionsRoot + "/things.example.com", `{"uid":"x"}`,
+			`customresourcedefinitions.apiextensions.k8s.io "things.example.com": precondition failed: UID in precondition: x, UID in object meta: UID`, crd},
+		{"/api/v1/namespaces/n", `{"uid":"x"}`, `namespaces "n": Precondition failed: UID in precondition: x, UID in object meta: UID`, namespace},
+		{"/api/v1/namespaces/n", `{"resourceVersion":"1"}`,
+			`namespaces "n": Precondition failed: ResourceVersion in precondition: 1, ResourceVersion in object meta: REVISION`, namespace},
+	} {
+		want := strings.NewReplacer("UID in object meta: UID", "UID in object meta: "+tree.Text(row.obj, "metadata", "uid"),
+			"REVISION", tree.Text(row.obj, "metadata", "resourceVersion")).Replace("Operation cannot be fulfilled on " + row.want)
+		got := a.ask("DELETE", row.path, `{"preconditions":`+row.options+`}`, 409)
+		if tree.Text(got, "message") != want {
+			t.Errorf("got  %s\nwant %s", tree.Text(got, "message"), want)
+		}
+	}
+}

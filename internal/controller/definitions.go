@@ -40,7 +40,8 @@ func (c *controllers) syncDefinition(ctx context.Context, name string) error {
 	customs.Follow()
 	sn := customs.Bucket.Now()
 	o := sn.Get(name)
-	if o == nil || !o.Meta.Deleting {
+	// Without the finalizer this is done, and others hold it.
+	if o == nil || !o.Meta.Deleting || !hasFinalizer(o, api.DefinitionFinalizer) {
 		return nil
 	}
 	if err := c.reportTermination(ctx, o, "True", "InstanceDeletionInProgress", "CustomResource deletion is in progress"); err != nil {

@@ -204,3 +204,20 @@ func TestFreedName(t *testing.T) {
 		t.Error("the last has the name as well")
 	}
 }
+
+// TestHeldDefinitionDeletion: a definition that others hold has its cleaning up behind it, and says so.
+func TestHeldDefinitionDeletion(t *testing.T) {
+	c := startClients(t)
+	c.Must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced"))
+	c.Must(200, "PATCH", definitionsPath+"/widgets.example.com", `{"metadata":{"finalizers":["example.com/a"]}}`)
+	c.Must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)
+	c.Soon("it is cleaned up", func() bool {
+		return is(c.Condition("widgets.example.com", "Terminating"), "False", "InstanceDeletionCompleted")
+	})
+	c.Must(200, "PATCH", definitionsPath+"/widgets.example.com", `{"metadata":{"labels":{"a":"b"}}}`)
+	if got := c.Condition("widgets.example.com", "Terminating"); !is(got, "False", "InstanceDeletionCompleted") {
+		t.Errorf("after another write: %v", got)
+	}
+	c.Must(200, "PATCH", definitionsPath+"/widgets.example.com", `{"metadata":{"finalizers":null}}`)
+	c.Soon("the definition is gone", c.Missing(definitionsPath+"/widgets.example.com"))
+}
