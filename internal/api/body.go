@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -140,7 +141,8 @@ func (q *Call) readObject(typ *kinds.Type, kind string) (obj map[string]any, pro
 	case len(*body) == 0:
 		return nil, nil, nil
 	case contentType == "application/json":
-		if v, problems, err = parseJSONBody(*body); err != nil {
+		q.text = string(*body)
+		if v, problems, err = parseJSONBody(q.text, typ); err != nil {
 			return nil, nil, unrecognized(kind, noJSON+err.Error(), *body)
 		}
 	case contentType == "application/yaml":
@@ -200,9 +202,14 @@ func (q *Call) interpret(v any, typ *kinds.Type, kind string, body []byte) (map[
 }
 
 // parseJSONBody parses a body that says it is JSON. YAML's parser says where a key comes twice,
-// JSON's gives the path alone.
-func parseJSONBody(body []byte) (v any, problems []string, err error) {
-	v, problems, err = tree.ParseJSON(body)
+// JSON's gives the path alone. Of a built-in kind two values of a key may be one.
+func parseJSONBody(text string, typ *kinds.Type) (v any, problems []string, err error) {
+	v, problems, err = tree.ParseJSONText(text)
+	if len(problems) > 0 && typ != nil {
+		v, problems = tree.ParseJSONTyped(text, typ.Decoding())
+		unknown := func(problem string) bool { return !strings.HasPrefix(problem, "duplicate ") } // told later
+		return v, slices.DeleteFunc(problems, unknown), err
+	}
 	for i := range problems {
 		problems[i] = "duplicate field " + strconv.Quote(problems[i])
 	}
@@ -262,7 +269,7 @@ func (q *Call) readTyped(typ *kinds.Type, apiVersion, kind string) (map[string]a
 	// Messages show the version alone. Any group will do, as upstream has options in all of them.
 	_, version, _ = strings.Cut(version, "/")
 	unknown, err := kinds.Prune(typ, obj)
-	return obj, q.reportProblems(kind, cmp.Or(version, "v1"), problems, unknown, err)
+	return obj, q.reportProblems(typ, kind, cmp.Or(version, "v1"), problems, unknown, err)
 }
 
 // notRegistered returns upstream's reason for a kind that its registry of types has not.
@@ -300,22 +307,28 @@ func (q *Call) checkKind(obj map[string]any) error {
 	if !q.custom {
 		kind, version = foldedText(obj, "kind"), foldedText(obj, "apiVersion")
 	}
+	kind, version = cmp.Or(kind, q.Kind), cmp.Or(version, q.apiVersion())
+	group, short := kinds.SplitAPIVersion(version)
+	same := kind == q.Kind && version == q.apiVersion()
 	switch {
-	// A version of which nobody has heard; with one that is served somewhere it is the next case.
-	case version != "" && version != q.apiVersion() && !q.custom && q.api.ForKind(version, cmp.Or(kind, q.Kind)) == nil:
-		kind = cmp.Or(kind, q.Kind)
-		_, v := kinds.SplitAPIVersion(version)
-		return cannotHandle(kind, v, q.Kind, notRegistered(kind, version))
-	case version != "" && version != q.apiVersion():
+	case !q.custom && !same && q.api.builtin[kinds.NewKey(group, short, kind)] == nil:
+		return cannotHandle(kind, short, q.Kind, notRegistered(kind, version))
+	case !q.custom && kind != q.Kind:
+		return cannotHandle(kind, short, q.Kind, "converting ("+short+"."+kind+") to ("+goPackage(q.Group)+"."+q.Kind+"): unknown conversion")
+	case version != q.apiVersion():
 		return q.wrongVersion(version)
-	case kind != "" && kind != q.Kind && q.custom:
+	case kind != q.Kind:
 		return status.Invalid(q.Group, kind, tree.Name(obj), []field.Error{field.Invalid("kind", kind, "must be "+q.Kind)})
-	case kind != "" && kind != q.Kind:
-		return cannotHandle(kind, q.Version, q.Kind, "the kind of the object is not the one of the path")
 	}
 	// Stored objects say both, whatever the client left out.
 	obj["kind"], obj["apiVersion"] = q.Kind, q.apiVersion()
 	return nil
+}
+
+// goPackage returns the package in which upstream has its types of a group that no version has.
+func goPackage(group string) string {
+	name, _, _ := strings.Cut(group, ".")
+	return cmp.Or(name, "core")
 }
 
 // foldedText returns the string at a key, or at one that differs from it in case only: upstream
@@ -342,16 +355,22 @@ func (q *Call) wrongVersion(version string) error {
 // before, as fieldValidation asks.
 func (q *Call) prune(obj map[string]any, problems []string) error {
 	unknown, err := q.shape.Prune(obj)
-	return q.reportProblems(q.Kind, q.Version, problems, unknown, err)
+	return q.reportProblems(q.Type, q.Kind, q.Version, problems, unknown, err)
 }
 
 // reportProblems does what fieldValidation asks about problems and about unknown fields, which
-// are paths. err says that a value does not fit its type, and goes before all of them.
-func (q *Call) reportProblems(kind, version string, problems, unknown []string, err error) error {
+// are paths. err says that a value does not fit its type, and goes before all of them. typ is nil for
+// kinds that have none.
+func (q *Call) reportProblems(typ *kinds.Type, kind, version string, problems, unknown []string, err error) error {
 	if err != nil {
 		return cannotDecode(kind, version, err.Error())
 	}
-	// One list, so that strict validation names all of them: repeated keys first (upstream).
+	// One list, so that strict validation names all of them: in the order of the text, or if that is
+	// YAML, or the kind is custom, repeated keys first (upstream).
+	if len(problems)+len(unknown) > 1 && q.text != "" && typ != nil && q.strict != "Ignore" {
+		_, problems = tree.ParseJSONTyped(q.text, typ.Decoding())
+		unknown = nil
+	}
 	for _, path := range unknown {
 		problems = append(problems, "unknown field "+strconv.Quote(path))
 	}

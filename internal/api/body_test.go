@@ -98,7 +98,7 @@ func TestReadObject(t *testing.T) {
 		{"", `{"a":1}`, `{"a":1}`, ""},
 		{"application/json", `{"a":1}`, `{"a":1}`, ""},
 		{"application/json; charset=utf-8", ` {"a":{}} `, `{"a":{}}`, ""},
-		{"application/json", `{"a":1,"b":{"c":1,"c":2},"a":2}`, `{"a":2,"b":{"c":2}}`, `duplicate field "b.c"|duplicate field "a"`},
+		{"application/json", `{"a":1,"b":{"c":1,"c":2},"a":2}`, `{"a":2,"b":{"c":2}}`, ""}, // of a type without fields all is unknown
 		{"application/yaml", "a: 1\nb:\n- x\n", `{"a":1,"b":["x"]}`, ""},
 		{"text/yaml", "a: 1\n", all, ""},
 		{"Application/YAML; Charset=UTF-8", "a: &x [yes, 0777]\nb: *x\n", `{"a":[true,511],"b":[true,511]}`, ""},
@@ -182,9 +182,10 @@ func TestCheckKind(t *testing.T) {
 		{`{"apiVersion":"example.com/v1"}`, "-", "<nil>"}, // readObject refuses it
 		{`{}`, "-", "<nil>"},
 		{`{"Kind":"Widget","APIVERSION":"example.com/v1"}`, "-", "<nil>"},
-		{`{"Kind":"Gadget"}`, "-", fmt.Sprintf(cannot, "Gadget", "v1") + "the kind of the object is not the one of the path"},
+		{`{"Kind":"Gadget"}`, "-", fmt.Sprintf(cannot, "Gadget", "v1") + `no kind "Gadget" is registered for version "example.com/v1" in scheme "pkg/runtime/scheme.go:111"`},
 		{`{"kind":"Gadget","apiVersion":"example.com/v1"}`, `422 Invalid: Gadget.example.com "" is invalid: kind: Invalid value: "Gadget": must be Widget`,
-			fmt.Sprintf(cannot, "Gadget", "v1") + "the kind of the object is not the one of the path"},
+			fmt.Sprintf(cannot, "Gadget", "v1") + `no kind "Gadget" is registered for version "example.com/v1" in scheme "pkg/runtime/scheme.go:111"`},
+		{`{"kind":"Other","apiVersion":"example.com/v2"}`, fmt.Sprintf(wrongVersion, "example.com/v2"), `400 BadRequest: Other in version "v2" cannot be handled as a Widget: converting (v2.Other) to (example.Widget): unknown conversion`},
 		// A version that is served, and one that nobody knows.
 		{`{"kind":"Widget","apiVersion":"example.com/v2"}`, fmt.Sprintf(wrongVersion, "example.com/v2"), fmt.Sprintf(wrongVersion, "example.com/v2")},
 		{`{"kind":"Widget","apiVersion":"example.com/v9"}`, fmt.Sprintf(wrongVersion, "example.com/v9"),
@@ -194,7 +195,7 @@ func TestCheckKind(t *testing.T) {
 		for _, custom := range []bool{true, false} {
 			p := newSteps(t)
 			p.custom = custom
-			p.api.builtin = map[kinds.Key]*Resource{kinds.NewKey("example.com", "v2", "Widget"): {}}
+			p.api.builtin = map[kinds.Key]*Resource{kinds.NewKey("example.com", "v2", "Widget"): {}, kinds.NewKey("example.com", "v2", "Other"): {}}
 			want := c.custom
 			if !custom && c.builtin != "" {
 				want = c.builtin
@@ -239,7 +240,7 @@ func TestReportProblems(t *testing.T) {
 		if c.problems != nil {
 			unknown = []string{"spec.x"}
 		}
-		err := q.reportProblems(c.kind, "v1", c.problems, unknown, c.err)
+		err := q.reportProblems(nil, c.kind, "v1", c.problems, unknown, c.err)
 		if got := brief(err); got != c.want || strings.Join(p.warnings, "|") != c.warnings {
 			t.Errorf("%+v: warnings %q\n got %s\nwant %s", c, p.warnings, got, c.want)
 		}

@@ -36,8 +36,11 @@ const maxRepeated = 100
 // path for each time that a key came again in its object, in the order of the text, the
 // first hundred, as upstream writes them: spec.items[0].size. Errors say what is wrong in
 // the words of encoding/json where it has some; they are fit for the client. data is not kept and may be changed afterwards.
-func ParseJSON(data []byte) (v any, repeated []string, err error) {
-	r := jsonReader{src: string(data)}
+func ParseJSON(data []byte) (v any, repeated []string, err error) { return ParseJSONText(string(data)) }
+
+// ParseJSONText is ParseJSON for a text that the caller keeps. The strings of v are parts of it.
+func ParseJSONText(text string) (v any, repeated []string, err error) {
+	r := jsonReader{src: text}
 	if v, err = r.document(); err == nil && r.hasRepeated {
 		// Repeated keys are a mistake and rare, so the second pass is cheaper than to keep
 		// the path of each value in every first one.
@@ -92,6 +95,11 @@ type jsonReader struct {
 	keepPaths bool
 	path      []byte
 	repeated  []string
+
+	// typed says that repeated has the problems of ParseJSONTyped. typ is the type of the value at
+	// pos then, nil if nothing is known of it.
+	typed bool
+	typ   JSONType
 }
 
 // errJSONEnd is returned, unwrapped, for a text that ends too early, an empty one included.
@@ -205,7 +213,7 @@ func (r *jsonReader) object() (any, error) {
 		r.pos++
 		return o, nil
 	}
-	outer := len(r.path)
+	outer, typ := len(r.path), r.typ
 	for {
 		// A brace is no key: a comma must be followed by another member.
 		if r.pos >= len(r.src) || r.src[r.pos] != '"' {
@@ -231,6 +239,9 @@ func (r *jsonReader) object() (any, error) {
 		}
 		// The size tells whether the key was there. That spares a lookup for each member.
 		before := len(o)
+		if r.typ = typ; r.typed {
+			v = mergedMember(typ, o, key, v)
+		}
 		o[key] = v
 		r.hasRepeated = r.hasRepeated || len(o) == before
 		r.path = r.path[:outer]
@@ -255,7 +266,9 @@ func (r *jsonReader) enterKey(o map[string]any, key string) {
 		r.path = append(r.path, '.')
 	}
 	r.path = append(r.path, key...)
-	if _, ok := o[key]; ok && len(r.repeated) < maxRepeated {
+	if r.typed {
+		r.enterTyped(o, key)
+	} else if _, ok := o[key]; ok && len(r.repeated) < maxRepeated {
 		r.repeated = append(r.repeated, string(r.path))
 	}
 }
