@@ -92,14 +92,9 @@ func (p *program) bootstrap(ctx context.Context) error {
 		CA: string(p.certs.CAPEM()), Fixtures: p.opt.fixtures.paths,
 		ServiceIP: o.serviceIP(), DefinitionsOnly: o.controllers == "none",
 	}
-	// The TLS listener by its address; a name could not be an endpoint.
-	for _, l := range p.listeners {
-		host, port, err := net.SplitHostPort(l.address)
-		if err == nil && l.role == "https" && net.ParseIP(host) != nil {
-			own.Host = o.reachable(l)
-			own.Port, _ = strconv.ParseInt(port, 10, 64)
-			break
-		}
+	if host, port, err := net.SplitHostPort(p.advertisedAddress()); err == nil {
+		own.Host = host
+		own.Port, _ = strconv.ParseInt(port, 10, 64)
 	}
 	if o.upstream {
 		own.Objects = p.upstreamObjects(own)
@@ -114,24 +109,38 @@ func (p *program) bootstrap(ctx context.Context) error {
 	return nil
 }
 
-// reachable returns the address of a listener for the Endpoints: the one that is advertised or, as
-// upstream has it, for a listener on loopback or on every address that of a network interface. Where
-// there is none, and under the program's own name, it is the one that clients on this machine use.
-func (o *clusterOptions) reachable(l *listener) string {
-	host, _, _ := net.SplitHostPort(strings.TrimPrefix(l.url(), "https://"))
-	if o.advertise != "" {
-		return o.advertise
+// advertisedAddress returns host:port by which others find the TLS listener: the address that is advertised
+// or, as upstream has it, for a listener on loopback or on every address that of a network interface. Where
+// there is none, and under the program's own name, it is the one that clients on this machine use. It is ""
+// without such a listener on TCP.
+func (p *program) advertisedAddress() string {
+	o := &p.opt.cluster
+	for _, u := range p.urls("https") {
+		host, port, err := net.SplitHostPort(strings.TrimPrefix(u, "https://"))
+		a, notAddress := netip.ParseAddr(host)
+		// A name could not be an endpoint.
+		if err != nil || notAddress != nil {
+			continue
+		}
+		if o.advertise != "" {
+			host = o.advertise
+		} else if o.upstream && a.IsLoopback() {
+			host = interfaceAddress(host)
+		}
+		return net.JoinHostPort(host, port)
 	}
-	if a, err := netip.ParseAddr(host); !o.upstream || err == nil && !a.IsLoopback() {
-		return host
-	}
+	return ""
+}
+
+// interfaceAddress returns the first IPv4 address of this machine that others may reach, or otherwise.
+func interfaceAddress(otherwise string) string {
 	addrs, _ := net.InterfaceAddrs()
 	for _, a := range addrs {
 		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() && n.IP.To4() != nil {
 			return n.IP.String()
 		}
 	}
-	return host
+	return otherwise
 }
 
 // upstreamObjects returns what kube-apiserver makes besides, of the kinds that are served: the lease by

@@ -234,11 +234,11 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // endConnection reports whether this answer must be the last on its connection: in a stop or a
-// drain, where the rest of a stalled body would come, and where HTTP/1 is so old or the body
-// framed so oddly that what follows cannot be trusted.
+// drain, where the rest of a stalled body would come, and where HTTP/1 is so old or the end of the
+// body so doubtful that what follows cannot be trusted.
 func (c *chain) endConnection(x *exchange) bool {
 	return c.program.stop.endConnections.Load() || c.program.draining.on.Load() || x.reading.stalled.Load() ||
-		(x.req.ProtoMajor == 1 && (x.req.ProtoMinor == 0 || len(x.req.TransferEncoding) > 0))
+		(x.req.ProtoMajor == 1 && (x.req.ProtoMinor == 0 || len(x.req.TransferEncoding) > 0 && doubtfulEnd(x)))
 }
 
 // passed returns how many requests went inward of each row since the start: all that ended,

@@ -32,9 +32,11 @@
 //	swapped.go              a table that is read without a lock and replaced whole
 //	shadows.go              routes that are never reached, or that share paths
 //	resources.go            what the program gives its resources
+//	runtime_config.go       which of the built-in APIs are served
 //	bootstrap.go            the objects that a server has from its start, and which controllers run
 //	resources_custom.go     the routes of custom resources
 //	watch_table.go          the watches there are
+//	memory.go               memory that a burst has taken, given back
 //	health.go               healthz, livez, readyz
 //	version.go              /version and the build
 //	metrics.go              what is counted of requests, gauges of the store, the page /metrics
@@ -48,6 +50,7 @@
 //	envtest.go              and under those of what is beside it; the folder that they are in
 //	options.go              the options: all groups of flags composed
 //	tls_options.go          the flags of certificates, and what is shown of them
+//	account_tokens.go       the flags of tokens of service accounts, and where their keys are shown
 //	authorization_options.go the flag of authorization modes
 //	logging.go              the log: its form, and how much is in it
 //	program.go              what the parts share, and how they are put together

@@ -29,6 +29,7 @@ type options struct {
 	front          frontOptions
 	authentication authenticationOptions
 	authorization  authorizationOptions
+	accountTokens  accountTokenOptions
 	inFlight       inFlightOptions
 	timeout        timeoutOptions
 	cors           corsOptions
@@ -38,6 +39,7 @@ type options struct {
 	watch          watchOptions
 	customs        customOptions
 	cluster        clusterOptions
+	runtime        runtimeOptions
 	shutdown       shutdownOptions
 	audit          auditOptions
 	logging        loggingOptions
@@ -52,8 +54,8 @@ type options struct {
 // groups returns the options in the order of --help.
 func (o *options) groups() []flags.Group {
 	return []flags.Group{
-		&o.listen, &o.files, &o.fixtures, &o.tls, &o.authentication, &o.authorization, &o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway,
-		&o.progress, &o.watch, &o.customs, &o.cluster, &o.shutdown, &o.audit, &o.logging, &o.admin, &o.recent, &o.stacks, &o.adminAccess,
+		&o.listen, &o.files, &o.fixtures, &o.tls, &o.authentication, &o.authorization, &o.accountTokens, &o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway,
+		&o.progress, &o.watch, &o.customs, &o.cluster, &o.runtime, &o.shutdown, &o.audit, &o.logging, &o.admin, &o.recent, &o.stacks, &o.adminAccess,
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 	"apichain/internal/discovery"
 	"apichain/internal/flags"
 	"apichain/internal/hub"
+	"apichain/internal/kinds"
 	"apichain/internal/request"
 	"apichain/internal/store"
 )
@@ -56,12 +58,14 @@ type program struct {
 	hosts    *hostSet
 	authn    *auth.Authenticator
 	authz    auth.Authorizer
+	signing  auth.Signing    // of tokens of service accounts
 	auditing *audit.Recorder // nil without a policy
 
 	// Serving: the objects, the servers over them, and the listeners.
 
 	store    *store.Store
 	api      *api.API
+	kinds    *kinds.Table // those that are served
 	custom   *customRoutes
 	restorer *controller.Restorer
 	catalog  discovery.Catalog
@@ -165,6 +169,7 @@ func (p *program) start() (err error) {
 			p.endBackground()
 		}
 	}()
+	var wrong []error
 	for _, s := range []struct {
 		name string
 		do   func() error
@@ -176,12 +181,19 @@ func (p *program) start() (err error) {
 		{"servers", p.buildServers},
 		{"prepare-run", p.prepareRun},
 	} {
+		// The first three need nothing of each other: who has made several mistakes learns of all.
+		if len(wrong) > 0 && s.name == "servers" {
+			break
+		}
 		end := p.timeline.step(s.name, "")
 		err := s.do()
 		end(err)
 		if err != nil {
-			return err
+			wrong = append(wrong, err)
 		}
+	}
+	if len(wrong) > 0 {
+		return errors.Join(wrong...)
 	}
 	// One inherited socket is enough: whoever started us keeps it, and may start another.
 	for _, l := range p.listeners {
@@ -211,8 +223,8 @@ func (p *program) readNamedFiles() error {
 
 // loadIdentity loads or makes the certificates, and what says who a client is. A generated
 // certificate is good for the addresses that the TLS and the admin listener are to have, and for those
-// that lead clients to them.
-func (p *program) loadIdentity() (err error) {
+// that lead clients to them. All that is wrong is in the error.
+func (p *program) loadIdentity() error {
 	var hosts []string
 	for _, a := range slices.Concat(p.opt.listen.https, p.opt.listen.admin) {
 		if h := hostOnly(a); h != "" && !strings.HasPrefix(a, "unix:") && a != "off" {
@@ -224,18 +236,24 @@ func (p *program) loadIdentity() (err error) {
 			hosts = append(hosts, h)
 		}
 	}
-	if p.certs, err = certs.New(p.opt.tls.config(), hosts, p.log); err != nil {
-		return err
+	loader, err := certs.New(p.opt.tls.config(), hosts, p.log)
+	if err == nil {
+		p.certs = loader
+		p.certs.OnReload(p.certificateChanged)
 	}
-	p.certs.OnReload(p.certificateChanged)
+	wrong := []error{err}
 	// The kubeconfig that is written for users needs a way in, which ends with the process.
 	tokens := map[string]*request.User{}
 	if p.opt.files.kubeconfig != "" {
 		p.adminToken = rand.Text()
 		tokens[p.adminToken] = &request.User{Name: "cluster-admin", Groups: []string{request.GroupMasters}}
 	}
-	p.authn, err = auth.NewAuthenticator(p.opt.authentication.Config, p.certs.ClientCAs, p.certs.RequestHeaderCAs, tokens)
-	if err != nil {
+	config, err := p.opt.authentication.config(p.flags.Lookup("anonymous-auth").Given)
+	wrong = append(wrong, err)
+	p.authn, err = auth.NewAuthenticator(config, loader.ClientCAs, loader.RequestHeaderCAs, tokens)
+	wrong = append(wrong, err)
+	p.signing, err = p.opt.accountTokens.signing()
+	if err = errors.Join(append(wrong, err)...); err != nil {
 		return err
 	}
 	for _, note := range p.authn.Notes {
@@ -259,7 +277,7 @@ func (p *program) buildServers() error {
 		return fmt.Errorf("Extend: %w", err)
 	}
 	// Last, since discovery shows the groups of all of them.
-	p.catalog.SetServers(p.outermost.allGroups(), p.publicAddress(), p.api.Kinds)
+	p.catalog.SetServers(p.outermost.allGroups(), p.publicAddress(), p.kinds)
 	return p.registrationError()
 }
 
@@ -330,6 +348,7 @@ func (p *program) serve() <-chan error {
 	defer end(nil)
 	// Room for one: that one ends the program, and whoever comes second must not wait for ever.
 	broken := make(chan error, 1)
+	p.owned.Go(func() { p.giveBack(p.background) })
 	p.admin = p.newFront("admin", p.adminHandler())
 	p.admin.serve(p, broken)
 	for _, c := range p.chains {
@@ -347,6 +366,8 @@ const (
 	returnTime = 250 * time.Millisecond
 	// quietTime is for connections to become idle, so that net/http need not be asked in vain.
 	quietTime = time.Second
+	// goAwayTime is for clients of HTTP/2 without a request to take leave of their connections.
+	goAwayTime = 50 * time.Millisecond
 	// shutTime is for http.Server.Shutdown, which polls.
 	shutTime = 2 * time.Second
 	// lastLookTime is for whoever watches the stop to see the end of it, on the admin listener.
@@ -377,7 +398,7 @@ func (p *program) closeServing(ctx context.Context) {
 	defer cancel()
 	var all sync.WaitGroup
 	for _, f := range p.fronts {
-		all.Go(func() { f.shut(shut) })
+		all.Go(func() { f.shut(shut, p.conns) })
 	}
 	all.Wait()
 }
@@ -401,7 +422,7 @@ func (p *program) closeAdmin() {
 	// The time for the stop may have run out; this is beyond it.
 	ctx, cancel := context.WithTimeout(context.Background(), lastLookTime)
 	defer cancel()
-	p.admin.shut(ctx)
+	p.admin.shut(ctx, p.conns)
 }
 
 // signalName returns the name of a signal as kill and the log have it.

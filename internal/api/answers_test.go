@@ -97,12 +97,12 @@ func TestWriteOptions(t *testing.T) {
 	} {
 		head := "422 Invalid: " + verb.kind + `.meta.k8s.io "" is invalid: `
 		rows := []refusal{
-			{verb.request + "?dryRun=Some", verb.body, head + `dryRun: Unsupported value: []string{"Some"}: supported values: "All"`},
-			{verb.request + "?dryRun=All&dryRun=", verb.body, head + `dryRun: Unsupported value: []string{"All", ""}: supported values: "All"`},
+			{verb.request + "?dryRun=Some", verb.body, head + `dryRun: Unsupported value: ["Some"]: supported values: "All"`},
+			{verb.request + "?dryRun=All&dryRun=", verb.body, head + `dryRun: Unsupported value: ["All",""]: supported values: "All"`},
 			{verb.request + "?fieldManager=" + tooLong, verb.body, head + `fieldManager: Too long: may not be more than 128 bytes`},
-			{verb.request + "?fieldManager=a%00b", verb.body, head + `fieldManager: Invalid value: "a\x00b": should only contain printable characters (at 1)`},
-			{verb.request + "?fieldValidation=strict", verb.body, head + `fieldValidation: Unsupported value: "strict": supported values: "Ignore", "Strict", "Warn"`},
-			{verb.request + "?dryRun=x&fieldValidation=y", verb.body, head + `[dryRun: Unsupported value: []string{"x"}: supported values: "All", fieldValidation: Unsupported value: "y": supported values: "Ignore", "Strict", "Warn"]`},
+			{verb.request + "?fieldManager=a%00b", verb.body, head + `fieldManager: Invalid value: "a\x00b": invalid character U+0000 (at position 1)`},
+			{verb.request + "?fieldValidation=strict", verb.body, head + `fieldValidation: Unsupported value: "strict": supported values: "", "Ignore", "Strict", "Warn"`},
+			{verb.request + "?dryRun=x&fieldValidation=y", verb.body, head + `[dryRun: Unsupported value: ["x"]: supported values: "All", fieldValidation: Unsupported value: "y": supported values: "", "Ignore", "Strict", "Warn"]`},
 		}
 		if verb.kind == "PatchOptions" {
 			rows = append(rows, refusal{verb.request + "?force=false", verb.body, head + "force: Forbidden: may not be specified for non-apply patch"})
@@ -136,10 +136,10 @@ func TestRefusedWrites(t *testing.T) {
 		{"POST " + reviewMaps, mapOf(`"name":"b","finalizers":["x"]`), `422 Invalid: ConfigMap "b" is invalid: metadata.finalizers[0]: Invalid value: "x": name is neither a standard finalizer name nor is it fully qualified`},
 		{"POST " + reviewMaps, mapOf(`"name":"b","finalizers":["a/b/c"]`), `422 Invalid: ConfigMap "b" is invalid: metadata.finalizers: Invalid value: "a/b/c": a valid label …`},
 		{"POST " + reviewMaps, mapOf(`"name":"b","finalizers":["orphan","foregroundDeletion"]`), `422 Invalid: ConfigMap "b" is invalid: metadata.finalizers: Invalid value: ["orphan","foregroundDeletion"]: finalizer orphan and foregroundDeletion cannot be both set`},
-		{"POST " + reviewMaps, mapOf(`"name":"b","ownerReferences":[{"apiVersion":"apps/","kind":"K","name":"n","uid":"u"}]`), `422 Invalid: ConfigMap "b" is invalid: metadata.ownerReferences[0].apiVersion: Invalid value: "apps/": version must not be empty`},
-		{"POST " + reviewMaps, mapOf(`"name":"b","ownerReferences":[{"apiVersion":"","kind":"","name":"","uid":""}]`), `422 Invalid: ConfigMap "b" is invalid: [metadata.ownerReferences[0].apiVersion: Invalid value: "": version must not be empty, metadata.ownerReferences[0].kind: Invalid value: "": kind must not be empty, metadata.ownerReferences[0].name: Invalid value: "": name must not be empty, metadata.ownerReferences[0].uid: Invalid value: "": uid must not be empty]`},
+		{"POST " + reviewMaps, mapOf(`"name":"b","ownerReferences":[{"apiVersion":"apps/","kind":"K","name":"n","uid":"u"}]`), `422 Invalid: ConfigMap "b" is invalid: metadata.ownerReferences[0].apiVersion: Invalid value: "apps/": must be <group>/<version> or <version>`},
+		{"POST " + reviewMaps, mapOf(`"name":"b","ownerReferences":[{"apiVersion":"","kind":"","name":"","uid":""}]`), `422 Invalid: ConfigMap "b" is invalid: [metadata.ownerReferences[0].apiVersion: Required value: must not be empty, metadata.ownerReferences[0].kind: Required value: must not be empty, metadata.ownerReferences[0].name: Required value: must not be empty, metadata.ownerReferences[0].uid: Required value: must not be empty]`},
 		{"POST " + reviewMaps, mapOf(`"name":"b","ownerReferences":[{"apiVersion":"v1","kind":"Event","name":"n","uid":"u"}]`), `422 Invalid: ConfigMap "b" is invalid: metadata.ownerReferences[0]: Invalid value: {"apiVersion":"v1","kind":"Event","name":"n","uid":"u"}: /v1, Kind=Event is disallowed from being an owner`},
-		{"POST " + reviewMaps, mapOf(`"name":"b","ownerReferences":[{"apiVersion":"v1","kind":"A","name":"n","uid":"u","controller":true},{"apiVersion":"v1","kind":"B","name":"m","uid":"v","controller":true}]`), `422 Invalid: ConfigMap "b" is invalid: metadata.ownerReferences: Invalid value: [{"apiVersion":"v1","controller":true,"kind":"A","name":"n","uid":"u"},{"apiVersion":"v1","controller":true,"kind":"B","name":"m","uid":"v"}]: Only one reference can have Controller set to true. Found "true" in references for A/n and B/m`},
+		{"POST " + reviewMaps, mapOf(`"name":"b","ownerReferences":[{"apiVersion":"v1","kind":"A","name":"n","uid":"u","controller":true},{"apiVersion":"v1","kind":"B","name":"m","uid":"v","controller":true}]`), `422 Invalid: ConfigMap "b" is invalid: metadata.ownerReferences: Invalid value: [{"apiVersion":"v1","kind":"A","name":"n","uid":"u","controller":true},{"apiVersion":"v1","kind":"B","name":"m","uid":"v","controller":true}]: Only one reference can have Controller set to true. Found "true" in references for A/n and B/m`},
 		{"POST " + reviewWidgets, `{"metadata":{"name":"x"}}`, `400 BadRequest: the object provided is unrecognized (must be of type Widget): Object 'Kind' is missing in '{"metadata":{"name":"x"}}' ({"metadata":{"name":"x"}})`},
 		{"POST " + reviewWidgets, `{"kind":"Gadget","apiVersion":"example.com/v1","metadata":{"name":"x"}}`, `422 Invalid: Gadget.example.com "x" is invalid: kind: Invalid value: "Gadget": must be Widget`},
 		{"POST " + reviewWidgets, `{"kind":"Widget","apiVersion":"example.com/v2","metadata":{"name":"x"}}`, "400 BadRequest: the API version in the data (example.com/v2) does not match the expected API version (example.com/v1)"},
@@ -165,16 +165,16 @@ func TestRefusedWrites(t *testing.T) {
 		{"PUT " + reviewMaps + "/a", mapOf(`"name":"a","resourceVersion":"99999999999999999999"`), `500 : strconv.ParseUint: parsing "99999999999999999999": value out of range`},
 		{"PUT " + reviewMaps + "/a", mapOf(`"name":"a","resourceVersion":"1"`), `409 Conflict: Operation cannot be fulfilled on configmaps "a": ` + conflict},
 		{"PUT " + reviewMaps + "/none", mapOf(`"name":"none"`), `404 NotFound: configmaps "none" not found`},
-		{"PUT " + reviewWidgets + "/w", `{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"name":"w"}}`, `422 Invalid: Widget.example.com "w" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update`},
+		{"PUT " + reviewWidgets + "/w", `{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"name":"w"}}`, `422 Invalid: widgets.example.com "w" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update`},
 		{"PUT " + reviewWidgets + "/w/status", `{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"name":"w","resourceVersion":"1"}}`, `409 Conflict: Operation cannot be fulfilled on widgets.example.com "w": ` + conflict},
 		{"PUT " + reviewWidgets + "/none/scale", answerScale, `404 NotFound: widgets.example.com "none" not found`},
 		{"PUT " + reviewWidgets + "/w/scale", ``, "400 BadRequest: the object provided is unrecognized (must be of type Scale): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)"},
 		{"PUT " + reviewWidgets + "/w/scale", `{"kind":"Widget"}`, `400 BadRequest: Widget in version "v1" cannot be handled as a Scale: no kind "Widget" is registered for version "autoscaling/v1" in scheme "pkg/runtime/scheme.go:111"`},
 		{"PUT " + reviewWidgets + "/w/scale", `{"metadata":{"name":"v"}}`, "400 BadRequest: the name of the object (v) does not match the name on the URL (w)"},
-		{"PUT " + reviewWidgets + "/w/scale", `{"spec":{"replicas":-1}}`, `422 Invalid: Scale.autoscaling "w" is invalid: spec.replicas: Invalid value: -1: should be a non-negative integer`},
+		{"PUT " + reviewWidgets + "/w/scale", `{"metadata":{"name":"w"},"spec":{"replicas":-1}}`, `422 Invalid: Widget.example.com "w" is invalid: .spec.size: Invalid value: -1: should be a non-negative integer`},
 		{"PUT " + reviewWidgets + "/w/scale", `{"spec":{"replicas":"2"}}`, `400 BadRequest: Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32`},
-		{"PUT " + reviewWidgets + "/w/scale", `{"spec":{"replicas":101}}`, `422 Invalid: Widget.example.com "w" is invalid: spec.size: Invalid value: 101: spec.size in body should be less than or equal to 100`},
-		{"PUT " + reviewWidgets + "/w/scale", `{"metadata":{"resourceVersion":"1"},"spec":{"replicas":2}}`, `409 Conflict: Operation cannot be fulfilled on widgets.example.com "w": ` + conflict},
+		{"PUT " + reviewWidgets + "/w/scale", `{"metadata":{"name":"w"},"spec":{"replicas":101}}`, `422 Invalid: Widget.example.com "w" is invalid: spec.size: Invalid value: 101: spec.size in body should be less than or equal to 100`},
+		{"PUT " + reviewWidgets + "/w/scale", `{"metadata":{"name":"w","resourceVersion":"1"},"spec":{"replicas":2}}`, `409 Conflict: Operation cannot be fulfilled on widgets.example.com "w": ` + conflict},
 		{"PUT " + reviewWidgets + "/w/scale?fieldValidation=Strict", `{"spec":{"replicas":2,"x":1}}`, `400 BadRequest: Scale in version "v1" cannot be handled as a Scale: strict decoding error: unknown field "spec.x"`},
 		// Finalizers of a namespace.
 		{"PUT " + answerSpaces + "/kube-node-lease/finalize", `{"metadata":{"name":"t"}}`, "400 BadRequest: the name of the object (t) does not match the name on the URL (kube-node-lease)"},
@@ -202,16 +202,18 @@ func TestRefusedWrites(t *testing.T) {
 		{"PATCH " + reviewMaps + "/a", `{"metadata":{"uid":"b"}}`, `422 Invalid: ConfigMap "a" is invalid: metadata.uid: Invalid value: "b": field is immutable`},
 		{"PATCH " + reviewMaps + "/a", `{"metadata":{"resourceVersion":"x"}}`, `500 : strconv.ParseUint: parsing "x": invalid syntax`},
 		{"PATCH " + reviewMaps + "/a", `{"metadata":{"resourceVersion":"1"}}`, `409 Conflict: Operation cannot be fulfilled on configmaps "a": ` + conflict},
-		{"PATCH " + reviewMaps + "/a", `{"kind":"Secret"}`, `422 Invalid:  "" is invalid: patch: Invalid value: "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"creationTimestamp\":\"ANY\",\"name\":\"a\",\"namespace\":\"default\",\"resourceVersion\":ANY,\"uid\":\"ANY\"}}": the object is no longer a ConfigMap of v1`},
+		{"PATCH " + reviewMaps + "/a", `{"kind":"Secret"}`, `422 Invalid:  "" is invalid: patch: Invalid value: "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"creationTimestamp\":\"ANY\",\"name\":\"a\",\"namespace\":\"default\",\"resourceVersion\":ANY,\"uid\":\"ANY\"}}": converting (v1.Secret) to (core.ConfigMap): unknown conversion`},
 		{"PATCH " + reviewWidgets + "/w", `{"kind":"Secret"}`, `422 Invalid: Widget.example.com "w" is invalid: kind: Invalid value: "Secret": must be Widget`},
 		{"PATCH " + reviewWidgets + "/w", `{"apiVersion":"example.com/v7"}`, "400 BadRequest: the API version in the data (example.com/v7) does not match the expected API version (example.com/v1)"},
 		{"PATCH " + reviewMaps + "/a", `{"data":{"a":5}}`, `422 Invalid:  "" is invalid: patch: Invalid value: "{\"apiVersion\":\"v1\",\"data\":{\"a\":5},\"kind\":\"ConfigMap\",\"metadata\":{\"creationTimestamp\":\"ANY\",\"name\":\"a\",\"namespace\":\"default\",\"resourceVersion\":ANY,\"uid\":\"ANY\"}}": json: cannot unmarshal number into Go struct field ConfigMap.data of type string`},
 		{"PATCH " + reviewMaps + "/a?fieldValidation=Strict", `{"x":5}`, `422 Invalid:  "" is invalid: patch: Invalid value: "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"creationTimestamp\":\"ANY\",\"name\":\"a\",\"namespace\":\"default\",\"resourceVersion\":ANY,\"uid\":\"ANY\"},\"x\":5}": strict decoding error: unknown field "x"`},
-		{"PATCH " + reviewMaps + "/a?fieldValidation=Strict", `{"data":{"a":"1","a":"2"}}`, `422 Invalid:  "" is invalid: patch: Invalid value: "data.a": strict decoding error: duplicate field "data.a"`},
+		{"PATCH " + reviewMaps + "/a?fieldValidation=Strict", `{"data":{"a":"1","a":"2"}}`, `422 Invalid:  "" is invalid: patch: Invalid value: ` +
+			`"{\"apiVersion\":\"v1\",\"data\":{\"a\":ANY},\"kind\":\"ConfigMap\",\"metadata\":{\"creationTimestamp\":\"ANY\",\"name\":\"a\",\"namespace\":\"default\",\"resourceVersion\":ANY,\"uid\":\"ANY\"}}": ` +
+			`strict decoding error: duplicate field "data.a"`},
 		{"PATCH " + reviewWidgets + "/w/scale", `{"spec":{"replicas":"x"}}`, `422 Invalid:  "" is invalid: patch: Invalid value: "{\"apiVersion\":\"autoscaling/v1\",\"kind\":\"Scale\",\"metadata\":{\"creationTimestamp\":\"ANY\",\"name\":\"w\",\"namespace\":\"default\",\"resourceVersion\":ANY,\"uid\":\"ANY\"},\"spec\":{\"replicas\":\"x\"},\"status\":{\"replicas\":0}}": json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32`},
-		{"PATCH " + reviewWidgets + "/w/scale", `{"spec":{"replicas":-5}}`, `422 Invalid: Scale.autoscaling "w" is invalid: spec.replicas: Invalid value: -5: should be a non-negative integer`},
+		{"PATCH " + reviewWidgets + "/w/scale", `{"spec":{"replicas":-5}}`, `422 Invalid: Widget.example.com "w" is invalid: .spec.size: Invalid value: -5: should be a non-negative integer`},
 		{"PATCH " + reviewWidgets + "/w/scale", `[]`, "400 BadRequest: error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"},
-		{"PATCH " + reviewWidgets + "/w/scale", `{"metadata":{"uid":"x"}}`, `409 Conflict: Operation cannot be fulfilled on widgets.example.com "w": StorageError: invalid object, Code: 4, Key: default/w, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: x, UID in object meta: ANY`},
+		{"PATCH " + reviewWidgets + "/w/scale", `{"metadata":{"uid":"x"}}`, `409 Conflict: Operation cannot be fulfilled on widgets.example.com "w": StorageError: invalid object, Code: 4, Key: /registry/example.com/widgets/default/w, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: x, UID in object meta: ANY`},
 		{"PATCH " + reviewWidgets + "/w", `{"metadata":{"uid":"x"}}`, `422 Invalid: Widget.example.com "w" is invalid: metadata.uid: Invalid value: "x": field is immutable`},
 	})
 }

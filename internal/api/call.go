@@ -39,8 +39,6 @@ type Call struct {
 	info  *request.Info
 	// query is the parsed query, nil without any.
 	query url.Values
-	// text is the body that was read if it is JSON: the order of its problems is told by it.
-	text string
 
 	// What it asks for.
 

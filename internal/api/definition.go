@@ -122,7 +122,8 @@ func holdDefinition(_ *Call, crd map[string]any) (stays bool, err error) {
 		status = map[string]any{}
 		crd["status"] = status
 	}
-	putCondition(status, "Terminating", "True", "InstanceDeletionInProgress", "CustomResource deletion is in progress")
+	const message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
+	putCondition(status, "Terminating", "True", "InstanceDeletionPending", message)
 	return true, nil
 }
 

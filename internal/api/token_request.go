@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
@@ -36,8 +37,11 @@ func (q *Call) requestToken() error {
 	if err != nil {
 		return err
 	}
-	// The account is looked for before the spec is checked: who asks for a token of nobody is told
-	// that first.
+	// The namespace, then the account are looked for before the spec is checked: who asks for a
+	// token of nobody is told that first.
+	if err := q.checkNamespaceActive(q.name); err != nil {
+		return err
+	}
 	sn := q.Bucket.Now()
 	account := sn.Get(q.Resource.Key(q.namespace, q.name))
 	if account == nil {
@@ -59,7 +63,11 @@ func (q *Call) requestToken() error {
 	}
 	audiences := tree.Strings(tree.List(obj, "spec", "audiences"))
 	if len(audiences) == 0 {
-		audiences = []string{auth.ServerAudience}
+		audiences = q.api.Config.Tokens.Audiences()
+	}
+	if most := int64(q.api.Config.MaxTokenTime / time.Second); most > 0 && seconds > most {
+		q.scope.Warn("", fmt.Sprintf("requested expiration of %d seconds shortened to %d seconds", seconds, most))
+		seconds = most
 	}
 	now := time.Now()
 	expires := now.Add(time.Duration(seconds) * time.Second)
@@ -70,7 +78,7 @@ func (q *Call) requestToken() error {
 	// The object is made anew: nothing else of what the client sent comes back.
 	return q.answerTree(http.StatusCreated, map[string]any{
 		"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
-		"metadata": map[string]any{"name": q.name, "namespace": q.namespace, "creationTimestamp": timeText(now)},
+		"metadata": map[string]any{"name": q.name, "namespace": q.namespace, "uid": account.Meta.UID, "creationTimestamp": timeText(now)},
 		"spec":     map[string]any{"audiences": anyStrings(audiences), "expirationSeconds": seconds, "boundObjectRef": ref},
 		"status":   map[string]any{"token": token, "expirationTimestamp": timeText(expires)},
 	})

@@ -44,7 +44,7 @@ func TestVersionsServed(t *testing.T) {
 			text := r.Version
 			if r.storageVersion != "" {
 				text += ">" + r.storageVersion
-				if r.storageShape == nil || r.storageShape == r.shape {
+				if s := r.shapes[r.storageVersion]; s == nil || s == r.shape {
 					t.Errorf("%s: %s has no shape to store by", c.what, r.Version)
 				}
 			}

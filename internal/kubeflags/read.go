@@ -64,6 +64,11 @@ func (t *Table) Read(args []string) *Line {
 		}
 		l.take(f, name, value)
 	}
+	for _, name := range l.list("enable-admission-plugins") {
+		if slices.Contains(l.list("disable-admission-plugins"), name) {
+			l.problem("enable-admission-plugins", name+" is in --disable-admission-plugins too")
+		}
+	}
 	slices.Sort(l.Without)
 	l.Without = slices.Compact(l.Without)
 	return l
@@ -135,6 +140,15 @@ func (l *Line) Last(name, otherwise string) string {
 	return otherwise
 }
 
+// list returns the items of a flag that was given lists, all together.
+func (l *Line) list(name string) (items []string) {
+	for _, g := range l.Given[name] {
+		more, _ := splitList(g) // was checked
+		items = append(items, more...)
+	}
+	return items
+}
+
 // Is reports whether a switch is on.
 func (l *Line) Is(name string) bool {
 	on, _ := strconv.ParseBool(l.Last(name, "false"))
@@ -152,12 +166,7 @@ func (l *Line) Options() []string {
 		}
 		switch f.Type {
 		case "strings":
-			var items []string
-			for _, g := range given {
-				more, _ := splitList(g) // was checked
-				items = append(items, more...)
-			}
-			given = []string{strings.Join(items, ",")}
+			given = []string{strings.Join(l.list(f.Name), ",")}
 		case "map", "gates":
 			given = []string{strings.Join(given, ",")}
 		}

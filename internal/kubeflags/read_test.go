@@ -62,6 +62,8 @@ func TestRead(t *testing.T) {
 		{"--oidc-issuer-url=a --oidc-issuer-url=b", "", "", "--oidc-issuer-url: no OpenID Connect: use --token-auth-file or --client-ca-file"},
 		{"--=1 ---v=1 -", "", "", `"--=1": is no flag|"---v=1": is no flag|"-": unexpected argument`},
 		{"--allow-privileged", "", "", ""},
+		{"--enable-admission-plugins=PodSecurity --disable-admission-plugins=ServiceAccount,PodSecurity", "", "enable-admission-plugins",
+			"--enable-admission-plugins: PodSecurity is in --disable-admission-plugins too"},
 	} {
 		l := Load().Read(strings.Fields(tt.args))
 		if got := strings.Join(l.Options(), " "); got != tt.options {
@@ -93,7 +95,9 @@ func TestEveryFlag(t *testing.T) {
 		"strings":  {[]string{"", "a", "a,b", `"a,b",c`}, []string{`a"b`, `"a`}},
 		"ints":     {[]string{"1", "1,2"}, []string{"", "a", "1,"}},
 		"map":      {[]string{"", "a=b", "a=b,c=d,", "a="}, []string{"a", "a=b,c"}},
-		"gates":    {[]string{"", "A=true", "kube:A=true,B=false"}, []string{"A"}},
+		"gates": {[]string{"", "AllAlpha=true", "kube:APIServerIdentity=true,AllBeta=false", "AllBeta=1,"},
+			[]string{"A", "A=true", "AllAlpha", "AllAlpha=maybe", "other:AllAlpha=true", "=true", "gate=true"}},
+		"plugins":  {[]string{"", "ServiceAccount", "PodSecurity,ServiceAccount"}, []string{"serviceaccount", "Foo", "ServiceAccount,", "plugin", `a"`}},
 		"ports":    {[]string{"", "30000-32767", "30000+10", "80"}, []string{"a", "a-b", "2-1", "1-70000", "-1"}},
 		"pattern":  {[]string{"", "a=1", "a*=1,b=2"}, []string{"a", "a=b", "=1", "a=-1"}},
 		"quantity": {[]string{"0", "64Ki", "1.5M", "1e3"}, []string{"", "a", "1K i", "Ki"}},

@@ -1,6 +1,7 @@
 package kubeflags
 
 import (
+	_ "embed"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -25,7 +26,8 @@ var valueForms = map[string]func(string) error{
 	"ints":     checkInts,
 	"pair":     func(s string) error { return nil },
 	"map":      checkPairs,
-	"gates":    checkPairs,
+	"gates":    checkGates,
+	"plugins":  checkPlugins,
 	"ports":    checkPorts,
 	"pattern":  checkPattern,
 	"quantity": checkQuantity,
@@ -79,6 +81,45 @@ func checkPairs(s string) error {
 		}
 	}
 	return nil
+}
+
+//go:embed names.txt
+var names string
+
+// named reports whether names.txt has a name of a kind.
+func named(kind, name string) bool { return strings.Contains(names, "\n"+kind+" "+name+"\n") }
+
+// checkGates takes gate=true, or kube:gate=true, with commas between.
+func checkGates(s string) error {
+	for item := range strings.SplitSeq(s, ",") {
+		name, value, ok := strings.Cut(strings.TrimSpace(item), "=")
+		if component, gate, found := strings.Cut(name, ":"); found {
+			if component != "kube" {
+				return fmt.Errorf("component not registered: %s", component)
+			}
+			name = gate
+		}
+		_, err := strconv.ParseBool(value)
+		switch {
+		case item == "":
+		case !named("gate", name):
+			return fmt.Errorf("unrecognized feature gate: %s", name)
+		case !ok || err != nil:
+			return fmt.Errorf("%q is not gate=true or gate=false", item)
+		}
+	}
+	return nil
+}
+
+// checkPlugins takes names of admission plugins with commas between.
+func checkPlugins(s string) error {
+	items, err := splitList(s)
+	for _, name := range items {
+		if !named("plugin", name) {
+			return fmt.Errorf("plugin %q is unknown", name)
+		}
+	}
+	return err
 }
 
 // checkPorts takes one port, from-to, or from+more.

@@ -66,7 +66,7 @@ func (c *crdCheck) clientConfig(p *field.Path, config, old map[string]any) {
 	}
 	// Certificates that could not be read were accepted before upstream looked at them, and still are
 	// until the CRD is established.
-	if conditionIs(old, "Established", "True") && caProblem(old) == nil {
+	if isEstablished(old) && caProblem(old) == nil {
 		if err := caProblem(map[string]any{"spec": c.spec}); err != nil {
 			c.invalid(p.Child("caBundle"), config["caBundle"], err.Error())
 		}

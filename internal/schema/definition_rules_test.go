@@ -709,6 +709,8 @@ func TestDefinitionNameConflicts(t *testing.T) {
 func TestDefinitionNamesKept(t *testing.T) {
 	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	owner := nameOwner(t, "example.com", "widgets", "Widget", "wd")
+	accepted := map[string]any{"type": "NamesAccepted", "status": "True"}
+	tree.Set(owner, []any{accepted}, "status", "conditions")
 	thief := nameOwner(t, "example.com", "gadgets", "Widget", "wd")
 	names, conditions := schema.NameConflicts(owner, []map[string]any{owner, thief}, now)
 	wanted := tree.Object(owner, "spec", "names")
