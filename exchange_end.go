@@ -186,11 +186,11 @@ func (c *chain) finish(x *exchange, how ending, by int) {
 	if trail != nil {
 		x.completeTrail(trail, how, status, took)
 	}
+	// The row of the access record is idle below its verbosity: by this mark the record says that it was not.
+	if c.program.logLevel.highest() >= accessVerbosity && c.accessRow >= 0 && int(x.at.Load()) >= c.accessRow {
+		x.mark(c.accessRow)
+	}
 	if c.program.logLevel.of(x, true) >= accessVerbosity {
-		// Its row is idle below that verbosity: the record says so by a mark.
-		if c.accessRow >= 0 && int(x.at.Load()) >= c.accessRow {
-			x.mark(c.accessRow)
-		}
 		logAccess(x, how, status, took)
 	}
 	if x.recording != nil {

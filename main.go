@@ -36,6 +36,7 @@
 //	bootstrap.go            the objects that a server has from its start, and which controllers run
 //	resources_custom.go     the routes of custom resources
 //	watch_table.go          the watches there are
+//	memory.go               memory that a burst has taken, given back
 //	health.go               healthz, livez, readyz
 //	version.go              /version and the build
 //	metrics.go              what is counted of requests, gauges of the store, the page /metrics

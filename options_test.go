@@ -69,6 +69,7 @@ var wrongFlags = map[string][]struct{ value, want string }{
 	"fixtures":                                {{"a,./a", `"./a" is named twice`}},
 	"watch-window-events":                     {{"0", "must be above 0, is 0"}, {"-1", "must be"}},
 	"watch-window-bytes":                      {{"0", "must be above 0, is 0"}, {"-1", "must be"}},
+	"watch-window-age":                        {{"0s", "must be at least 1s, is 0s"}, {"-1s", "must be"}},
 	"watch-slow-timeout":                      {{"0s", "must be"}, {"-1s", "must be"}},
 	"audit-policy-file":                       {{"p", "records nothing without --audit-log-path"}},
 	"audit-log-path":                          {{"-", "records nothing without --audit-policy-file"}},

@@ -348,6 +348,7 @@ func (p *program) serve() <-chan error {
 	defer end(nil)
 	// Room for one: that one ends the program, and whoever comes second must not wait for ever.
 	broken := make(chan error, 1)
+	p.owned.Go(func() { p.giveBack(p.background) })
 	p.admin = p.newFront("admin", p.adminHandler())
 	p.admin.serve(p, broken)
 	for _, c := range p.chains {

@@ -105,7 +105,9 @@ func TestEncodingsOfBodies(t *testing.T) {
 func TestLargestBody(t *testing.T) {
 	r := newReviewed(t)
 	const most = 3 << 20
-	const head, tail = `{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a"},"data":{"k":"`, `"}}`
+	// An event of the old sort may say as much as it likes; a config map may not.
+	const events = "/api/v1/namespaces/default/events"
+	const head, tail = `{"kind":"Event","apiVersion":"v1","metadata":{"name":"a"},"involvedObject":{},"message":"`, `"}`
 	fits := head + strings.Repeat("x", most-len(head)-len(tail)) + tail
 	send := func(method, path, body string, says bool) *httptest.ResponseRecorder {
 		var in io.Reader = strings.NewReader(body)
@@ -124,10 +126,10 @@ func TestLargestBody(t *testing.T) {
 		return w
 	}
 	for _, says := range []bool{true, false} {
-		if w := send("POST", reviewMaps+"?dryRun=All", fits, says); w.Code != 201 {
+		if w := send("POST", events+"?dryRun=All", fits, says); w.Code != 201 {
 			t.Errorf("three MiB, said %t: %d %.100s", says, w.Code, w.Body)
 		}
-		for method, path := range map[string]string{"POST": reviewMaps, "PUT": reviewMaps + "/a", "PATCH": reviewMaps + "/a", "DELETE": reviewMaps + "/a"} {
+		for method, path := range map[string]string{"POST": events, "PUT": events + "/a", "PATCH": events + "/a", "DELETE": events + "/a"} {
 			w := send(method, path, fits+" ", says)
 			if w.Code != 413 || r.at(w, "reason") != "RequestEntityTooLarge" || r.at(w, "message") != "Request entity too large: limit is 3145728" {
 				t.Errorf("%s of a byte more, said %t: %d %.200s", method, says, w.Code, w.Body)

@@ -12,6 +12,7 @@ import (
 
 	"apichain/internal/kinds"
 	"apichain/internal/status"
+	"apichain/internal/tree"
 )
 
 // TestReadBody: sizes around the limit, with a length that is said, none, or a wrong one, and in
@@ -132,7 +133,8 @@ func TestReadObject(t *testing.T) {
 		if c.contentType == protobufMedia {
 			typ = nil
 		}
-		obj, problems, err := q.readObject(typ, "Widget")
+		obj, notes, err := q.readObject(typ, "Widget")
+		problems := notes.problems
 		got := brief(err)
 		if err == nil {
 			if got = text(obj); obj == nil {
@@ -182,11 +184,14 @@ func TestCheckKind(t *testing.T) {
 		{`{"apiVersion":"example.com/v1"}`, "-", "<nil>"}, // readObject refuses it
 		{`{}`, "-", "<nil>"},
 		{`{"Kind":"Widget","APIVERSION":"example.com/v1"}`, "-", "<nil>"},
-		{`{"Kind":"Gadget"}`, "-", fmt.Sprintf(cannot, "Gadget", "v1") + "the kind of the object is not the one of the path"},
+		{`{"Kind":"Gadget"}`, "-", fmt.Sprintf(cannot, "Gadget", "v1") + `no kind "Gadget" is registered for version "example.com/v1" in scheme "pkg/runtime/scheme.go:111"`},
 		{`{"kind":"Gadget","apiVersion":"example.com/v1"}`, `422 Invalid: Gadget.example.com "" is invalid: kind: Invalid value: "Gadget": must be Widget`,
-			fmt.Sprintf(cannot, "Gadget", "v1") + "the kind of the object is not the one of the path"},
+			fmt.Sprintf(cannot, "Gadget", "v1") + `no kind "Gadget" is registered for version "example.com/v1" in scheme "pkg/runtime/scheme.go:111"`},
 		// A version that is served, and one that nobody knows.
-		{`{"kind":"Widget","apiVersion":"example.com/v2"}`, fmt.Sprintf(wrongVersion, "example.com/v2"), fmt.Sprintf(wrongVersion, "example.com/v2")},
+		{`{"kind":"Widget","apiVersion":"example.com/v2"}`, fmt.Sprintf(wrongVersion, "example.com/v2"),
+			fmt.Sprintf(cannot, "Widget", "v2") + "converting (v2.Widget) to (example.Widget): unknown conversion"},
+		// What is stored as the same can be converted, but is not of this version.
+		{`{"kind":"Widget","apiVersion":"other.com/v1"}`, fmt.Sprintf(wrongVersion, "other.com/v1"), fmt.Sprintf(wrongVersion, "other.com/v1")},
 		{`{"kind":"Widget","apiVersion":"example.com/v9"}`, fmt.Sprintf(wrongVersion, "example.com/v9"),
 			fmt.Sprintf(cannot, "Widget", "v9") + `no kind "Widget" is registered for version "example.com/v9" in scheme "pkg/runtime/scheme.go:111"`},
 		{`{"apiVersion":"v9"}`, "-", fmt.Sprintf(cannot, "Widget", "v9") + `no kind "Widget" is registered for version "v9" in scheme "pkg/runtime/scheme.go:111"`},
@@ -194,7 +199,8 @@ func TestCheckKind(t *testing.T) {
 		for _, custom := range []bool{true, false} {
 			p := newSteps(t)
 			p.custom = custom
-			p.api.builtin = map[kinds.Key]*Resource{kinds.NewKey("example.com", "v2", "Widget"): {}}
+			p.api.builtin = map[kinds.Key]*Resource{
+				kinds.NewKey("example.com", "v2", "Widget"): {Bucket: p.api.Store.Bucket("others")}, kinds.NewKey("other.com", "v1", "Widget"): {Bucket: p.Bucket}}
 			want := c.custom
 			if !custom && c.builtin != "" {
 				want = c.builtin
@@ -239,10 +245,29 @@ func TestReportProblems(t *testing.T) {
 		if c.problems != nil {
 			unknown = []string{"spec.x"}
 		}
-		err := q.reportProblems(c.kind, "v1", c.problems, unknown, c.err)
+		err := q.reportProblems(c.kind, "v1", &bodyNotes{problems: c.problems}, unknown, c.err)
 		if got := brief(err); got != c.want || strings.Join(p.warnings, "|") != c.warnings {
 			t.Errorf("%+v: warnings %q\n got %s\nwant %s", c, p.warnings, got, c.want)
 		}
+	}
+}
+
+// TestProblemsInOrder: those of a text that is read as into a Go struct come in its order, each unknown
+// field once and without what is in it; those of any other text come before the unknown fields.
+func TestProblemsInOrder(t *testing.T) {
+	const body = `{"u":{"a":1,"a":2},"kind":"x","kind":"y","spec":{"v":1,"w":[{"a":1,"a":2}]},"u":3,"uv":1,"uv":2}`
+	_, repeated, _ := tree.ParseJSONObject([]byte(body))
+	for i := range repeated {
+		repeated[i] = duplicateField(repeated[i])
+	}
+	n := bodyNotes{problems: repeated, text: []byte(body)}
+	if got := strings.Join(n.all([]string{"spec.v", "u", "z"}), ", "); got != `unknown field "u", duplicate field "kind", unknown field "spec.v", `+
+		`duplicate field "spec.w[0].a", duplicate field "uv", unknown field "z"` {
+		t.Error(got)
+	}
+	n.text = nil
+	if got := strings.Join(n.all([]string{"z"}), ", "); got != strings.Join(append(repeated, unknownField("z")), ", ") {
+		t.Error(got)
 	}
 }
 

@@ -83,15 +83,15 @@ func (q *Call) readDeleteOptions() (o DeleteOptions, err error) {
 // can be given in a body only.
 func (q *Call) queryDeleteOptions() (map[string]any, error) {
 	obj := map[string]any{}
-	if v := q.param("gracePeriodSeconds"); v != "" {
+	if v := q.param("gracePeriodSeconds"); q.query.Has("gracePeriodSeconds") {
 		n, err := strconv.ParseInt(v, 10, 64)
 		if err != nil {
 			return nil, status.BadRequest("strconv.ParseInt: parsing " + strconv.Quote(v) + ": invalid syntax")
 		}
 		obj["gracePeriodSeconds"] = n
 	}
-	if v := q.param("propagationPolicy"); v != "" {
-		obj["propagationPolicy"] = v
+	if q.query.Has("propagationPolicy") {
+		obj["propagationPolicy"] = q.param("propagationPolicy")
 	}
 	if v, given := q.flag("orphanDependents"); given {
 		obj["orphanDependents"] = v
@@ -110,14 +110,13 @@ func (q *Call) fillDeleteOptions(o *DeleteOptions, obj map[string]any) error {
 	if v, given := tree.At(obj, "preconditions", "resourceVersion").(string); given {
 		o.ResourceVersion = &v
 	}
-	o.Propagation = tree.Text(obj, "propagationPolicy")
-	if o.orphanGiven && o.Propagation != "" {
+	policy, given := obj["propagationPolicy"].(string)
+	o.Propagation = policy
+	if o.orphanGiven && given {
 		why := "orphanDependents and deletionPropagation cannot be both set"
 		errs = append(errs, field.Invalid("propagationPolicy", o.Propagation, why))
 	}
-	switch o.Propagation {
-	case "", PropagationForeground, PropagationBackground, PropagationOrphan:
-	default:
+	if given && !slices.Contains([]string{PropagationForeground, PropagationBackground, PropagationOrphan}, policy) {
 		policies := []string{PropagationForeground, PropagationBackground, PropagationOrphan, "nil"}
 		errs = append(errs, field.NotSupported("propagationPolicy", o.Propagation, policies...))
 	}

@@ -201,7 +201,7 @@ func TestFormsOfOneObject(t *testing.T) {
 			t.Errorf("%s: %s, want %s", path, text, want)
 		}
 	}
-	if got := s.refusal(s.ask("GET "+readWidgets+"/w", "", "Accept", readPartials)); got != "500 : content is not a list" {
+	if got := s.refusal(s.ask("GET "+readWidgets+"/w", "", "Accept", readPartials)); got != "406 NotAcceptable: you requested PartialObjectMetadataList, but the requested object is not a list (*unstructured.Unstructured)" {
 		t.Errorf("one object as a list of partial ones: %s", got)
 	}
 }

@@ -149,6 +149,11 @@ func TestOddBodies(t *testing.T) {
 			r.run([]reviewCase{{"POST", path, "", body, 400, part}})
 		}
 	}
+	// To a Go struct null is an object that says nothing (upstream).
+	r.run([]reviewCase{
+		{"POST", reviewMaps, "", "null", 422, "name or generateName is required"},
+		{"POST", reviewWidgets, "", "null", 400, "Object 'Kind' is missing in 'null' (6e756c6c)"},
+	})
 	if now := r.p.Store.Revision(); now != before {
 		t.Errorf("revision %d, want %d", now, before)
 	}

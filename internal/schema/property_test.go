@@ -341,12 +341,12 @@ func TestJSONPatchThereAndBack(t *testing.T) {
 			changed += len(ops)
 			ops = append(ops, map[string]any{"op": "test", "path": "", "value": way[1]})
 			text := tree.AppendJSON(nil, ops)
-			got, err := patch.JSON(tree.Copy(way[0]), text)
+			got, _, err := patch.JSON(tree.Copy(way[0]), text)
 			if err != nil || !tree.Equal(got, way[1]) {
 				t.Fatalf("%s with %s: got %s (%v), want %s", tree.AppendJSON(nil, way[0]), text, tree.AppendJSON(nil, got), err, tree.AppendJSON(nil, way[1]))
 			}
 			ops[len(ops)-1].(map[string]any)["value"] = map[string]any{"other": way[1]}
-			if _, err := patch.JSON(tree.Copy(way[0]), tree.AppendJSON(nil, ops)); err == nil {
+			if _, _, err := patch.JSON(tree.Copy(way[0]), tree.AppendJSON(nil, ops)); err == nil {
 				t.Fatalf("%s: a test of something else agrees", text)
 			}
 		}

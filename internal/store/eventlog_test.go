@@ -358,3 +358,42 @@ func TestAfterTheWindow(t *testing.T) {
 		}
 	}
 }
+
+// TestForget: the events up to a revision go, of all buckets, and what they were charged for with
+// them; what is newer stays, and the newest of all in any case.
+func TestForget(t *testing.T) {
+	s := storeOf(100)
+	a, b := s.Bucket("a"), s.Bucket("b")
+	write := func(of *Bucket, key string) int64 {
+		return mustCommit(t, s, Change{Bucket: of, Key: key, Expect: -1, Next: numbered(1)})[0].Rev
+	}
+	first := write(a, "x")
+	second := write(b, "x")
+	third := write(a, "x")
+	last := write(b, "y")
+	_, before, _ := s.Window()
+	if got := s.Forget(first - 1); got != 0 {
+		t.Errorf("nothing is that old, and %d bytes are gone", got)
+	}
+	freed := s.Forget(second)
+	events, bytes, oldest := s.Window()
+	if freed <= 0 || events != 2 || bytes != before-freed || oldest != second {
+		t.Errorf("%d events of %d bytes from %d, %d bytes are gone of %d", events, bytes, oldest, freed, before)
+	}
+	var old *Expired
+	if _, err := a.Watch(first - 1); !errors.As(err, &old) {
+		t.Errorf("a watch from before: %v", err)
+	}
+	if c, err := a.Watch(second); err != nil {
+		t.Error(err)
+	} else if events, _, err := c.Next(nil, 9); err != nil || len(events) != 1 || events[0].Rev != third {
+		t.Errorf("the watch gets %v, %v", events, err)
+	}
+	s.Forget(last)
+	if events, _, _ := s.Window(); events != 1 {
+		t.Errorf("%d events are left", events)
+	}
+	if sn := b.Now(); sn.Count() != 2 {
+		t.Errorf("%d objects", sn.Count())
+	}
+}

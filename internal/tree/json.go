@@ -78,6 +78,37 @@ func TypeName(v any) string {
 	return "number"
 }
 
+// ParseJSONMerged is ParseJSON for a text that Go's decoder would read into a struct: where a key comes
+// again and both values are objects, they are merged, the later members over the earlier ones.
+func ParseJSONMerged(data []byte) (v any, repeated []string, err error) {
+	r := jsonReader{src: string(data), merge: true}
+	if v, err = r.document(); err == nil && r.hasRepeated {
+		r = jsonReader{src: r.src, keepPaths: true, merge: true}
+		v, err = r.document()
+	}
+	return v, r.repeated, err
+}
+
+// JSONKeys calls f with the path of each key in a JSON text, in their order, and whether it came in
+// its object before. The path is f's for the call only. An error in the text ends it.
+func JSONKeys(data []byte, f func(path []byte, repeated bool)) {
+	r := jsonReader{src: string(data), keepPaths: true, onKey: f}
+	_, _ = r.document()
+}
+
+// mergeInto puts the members of src into dst, and merges objects that both have.
+func mergeInto(dst, src map[string]any) {
+	for k, v := range src {
+		if have, ok := dst[k].(map[string]any); ok {
+			if o, ok := v.(map[string]any); ok {
+				mergeInto(have, o)
+				continue
+			}
+		}
+		dst[k] = v
+	}
+}
+
 // jsonReader is a position in a text. Its methods read one production that begins at pos
 // and leave pos behind it. After an error the reader is of no further use.
 type jsonReader struct {
@@ -88,8 +119,13 @@ type jsonReader struct {
 	// hasRepeated says that some object has a key twice.
 	hasRepeated bool
 
-	// keepPaths says that path, of the value at pos, and repeated are wanted.
+	// merge says that the objects of a repeated key are merged.
+	merge bool
+
+	// keepPaths says that path, of the value at pos, and repeated are wanted; onKey, if any, is
+	// told of each key as well.
 	keepPaths bool
+	onKey     func(path []byte, repeated bool)
 	path      []byte
 	repeated  []string
 }
@@ -231,6 +267,12 @@ func (r *jsonReader) object() (any, error) {
 		}
 		// The size tells whether the key was there. That spares a lookup for each member.
 		before := len(o)
+		if have, ok := r.mergeable(o, key); ok {
+			if more, ok := v.(map[string]any); ok {
+				mergeInto(have, more)
+				v = have
+			}
+		}
 		o[key] = v
 		r.hasRepeated = r.hasRepeated || len(o) == before
 		r.path = r.path[:outer]
@@ -248,6 +290,16 @@ func (r *jsonReader) object() (any, error) {
 	}
 }
 
+// mergeable returns the object that o has under the key, if it is to be merged with the next one.
+// Only the second pass looks: in the first, which most texts end with, no key is known to repeat.
+func (r *jsonReader) mergeable(o map[string]any, key string) (map[string]any, bool) {
+	if !r.merge || !r.keepPaths {
+		return nil, false
+	}
+	have, ok := o[key].(map[string]any)
+	return have, ok
+}
+
 // enterKey adds key to path, which is that of o, and notes it if o has it already. A key
 // that contains a dot is not quoted (upstream), so a path can be ambiguous.
 func (r *jsonReader) enterKey(o map[string]any, key string) {
@@ -255,8 +307,12 @@ func (r *jsonReader) enterKey(o map[string]any, key string) {
 		r.path = append(r.path, '.')
 	}
 	r.path = append(r.path, key...)
-	if _, ok := o[key]; ok && len(r.repeated) < maxRepeated {
+	_, again := o[key]
+	if again && len(r.repeated) < maxRepeated {
 		r.repeated = append(r.repeated, string(r.path))
+	}
+	if r.onKey != nil {
+		r.onKey(r.path, again)
 	}
 }
 
