@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -27,12 +28,18 @@ import (
 
 // authenticationOptions say who may be who on the TLS listener. The files with the CAs
 // belong to the TLS group, which reloads them.
-type authenticationOptions struct{ auth.Config }
+type authenticationOptions struct {
+	auth.Config
+	// configuration is a file that says more of anonymous requests; "": none.
+	configuration string
+}
 
 // Register declares the flags of tokens, anonymous users and front proxies.
 func (o *authenticationOptions) Register(f *flags.Set) {
 	f.In("authentication")
 	f.Text(&o.TokenFile, "token-auth-file", "", `CSV file of bearer tokens, read once at start: token,user,uid,"group1,group2"`)
+	f.Text(&o.configuration, "authentication-config", "",
+		"file of kind AuthenticationConfiguration, whose anonymous part takes the place of --anonymous-auth; its jwt part is refused")
 	f.Bool(&o.Anonymous, "anonymous-auth", true, "let requests without credentials pass as system:anonymous")
 	f.List(&o.ProxyNames, "requestheader-allowed-names", nil,
 		"common names of the front proxies' certificates; empty: every one of --requestheader-client-ca-file")
@@ -61,6 +68,25 @@ func (o *authenticationOptions) Check(p *flags.Problems) {
 			p.When(!isHeaderName(name), list.flag, "%q is no name of a header", name)
 		}
 	}
+}
+
+// config returns who may be who, with what the configuration file says. given says that --anonymous-auth
+// was, beside which the file may say nothing of anonymous requests (upstream).
+func (o *authenticationOptions) config(given bool) (c auth.Config, err error) {
+	c = o.Config
+	if o.configuration == "" {
+		return c, nil
+	}
+	a, err := auth.ReadConfiguration(o.configuration)
+	switch {
+	case err != nil:
+		return c, fmt.Errorf("--authentication-config: %w", err)
+	case a != nil && given:
+		return c, errors.New("--anonymous-auth: cannot be given beside the anonymous part of --authentication-config")
+	case a != nil:
+		c.Anonymous, c.AnonymousPaths = a.Enabled, a.Paths
+	}
+	return c, nil
 }
 
 // isHeaderName reports whether s is a token of RFC 9110, section 5.6.2.

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"apichain/internal/flags"
 	"apichain/internal/tree"
 )
 
@@ -114,6 +115,13 @@ type running struct {
 func startProgram(t testing.TB, extend func(*Server), args ...string) *running {
 	t.Helper()
 	r := launchProgram(t, extend, args...)
+	r.awaitReady(t)
+	return r
+}
+
+// awaitReady waits for a program that was launched to be ready.
+func (r *running) awaitReady(t testing.TB) {
+	t.Helper()
 	select {
 	case <-r.signals.hasBeenReady.ch:
 	case code := <-r.code:
@@ -122,7 +130,6 @@ func startProgram(t testing.TB, extend func(*Server), args ...string) *running {
 	case <-time.After(30 * time.Second):
 		t.Fatalf("not ready after 30s:\n%s", r.err)
 	}
-	return r
 }
 
 // launchProgram is startProgram without the wait.
@@ -134,6 +141,12 @@ func launchProgram(t testing.TB, extend func(*Server), args ...string) *running 
 	if err != nil || len(wrong) > 0 {
 		t.Fatalf("flags %q: %v %q", args, err, wrong)
 	}
+	return launchOptions(t, extend, o, f)
+}
+
+// launchOptions is launchProgram for flags that were parsed.
+func launchOptions(t testing.TB, extend func(*Server), o *options, f *flags.Set) *running {
+	t.Helper()
 	r := &running{t: t, signal: make(chan os.Signal, 2), code: make(chan int, 1), out: &lines{}, err: &lines{}}
 	r.program = newProgram(o, f, r.out, r.err)
 	r.program.extend = func(s *Server) error {

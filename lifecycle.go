@@ -164,7 +164,7 @@ func (p *program) run(stop <-chan os.Signal) int {
 
 	// ── certificates, sockets, servers, PrepareRun
 	if err := p.start(); err != nil {
-		p.log.Error("start-up failed", "err", err)
+		// One line, as for wrong flags: nothing has run that a log could tell of.
 		p.complain(err)
 		return exitFailed
 	}
@@ -290,9 +290,14 @@ func (p *program) exitCode(failure, hookErr error, inTime bool) int {
 	return exitDrained
 }
 
-// complain says on stderr why the program ends: one line, or one for each fixture that is
-// wrong.
+// complain says on stderr why the program ends: one line for each thing that is wrong.
 func (p *program) complain(err error) {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range several.Unwrap() {
+			p.complain(one)
+		}
+		return
+	}
 	var wrong controller.WrongFixtures
 	if !errors.As(err, &wrong) {
 		wrong = controller.WrongFixtures{err.Error()}

@@ -40,6 +40,8 @@ type listenOptions struct {
 	http, https, admin  []string
 	insecureAllowRemote bool
 	disableHTTP2        bool
+	// upstream says that the TLS listener was asked for by kube-apiserver's flags.
+	upstream bool
 	// maxStreams is of one HTTP/2 connection; 0: 100.
 	maxStreams int
 	// keepAlive is the period of TCP probes; 0: none.
@@ -127,13 +129,17 @@ func off(addresses []string) bool { return slices.Equal(addresses, []string{"off
 
 // roleAddresses is what the flag of a role says.
 type roleAddresses struct {
-	role      string
-	addresses []string
+	role, flag string
+	addresses  []string
 }
 
 // roles returns the roles in the order in which they are opened and shown.
 func (o *listenOptions) roles() []roleAddresses {
-	return []roleAddresses{{"http", o.http}, {"https", o.https}, {"admin", o.admin}}
+	https := "listen-https"
+	if o.upstream {
+		https = "secure-port"
+	}
+	return []roleAddresses{{"http", "listen-http", o.http}, {"https", https, o.https}, {"admin", "listen-admin", o.admin}}
 }
 
 // listener is one open socket of a role: http, https or admin. Its connections are conns.
@@ -281,7 +287,7 @@ func (p *program) listenRole(r roleAddresses, inherited []inheritedSocket) error
 			err = p.bind(r.role, a)
 		}
 		if err != nil {
-			return fmt.Errorf("--listen-%s: %w", r.role, err)
+			return fmt.Errorf("--%s: %w", r.flag, err)
 		}
 	}
 	return nil

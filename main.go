@@ -32,8 +32,11 @@
 //	swapped.go              a table that is read without a lock and replaced whole
 //	shadows.go              routes that are never reached, or that share paths
 //	resources.go            what the program gives its resources
+//	runtime_config.go       which of the built-in APIs are served
+//	bootstrap.go            the objects that a server has from its start, and which controllers run
 //	resources_custom.go     the routes of custom resources
 //	watch_table.go          the watches there are
+//	memory.go               memory that a burst has taken, given back
 //	health.go               healthz, livez, readyz
 //	version.go              /version and the build
 //	metrics.go              what is counted of requests, gauges of the store, the page /metrics
@@ -43,8 +46,12 @@
 // The process, from birth to death, and who looks at it meanwhile:
 //
 //	main.go                 this map; arguments, options, run; the only os.Exit
+//	kubeapiserver.go        the program under the name of kube-apiserver: its command line
+//	envtest.go              and under those of what is beside it; the folder that they are in
 //	options.go              the options: all groups of flags composed
 //	tls_options.go          the flags of certificates, and what is shown of them
+//	account_tokens.go       the flags of tokens of service accounts, and where their keys are shown
+//	authorization_options.go the flag of authorization modes
 //	logging.go              the log: its form, and how much is in it
 //	program.go              what the parts share, and how they are put together
 //	listen.go               sockets: bound, inherited, in the file system
@@ -78,6 +85,8 @@
 //	internal/patch      JSON patch, merge patch, strategic merge
 //	internal/atomicfile files that are there whole or not at all
 //	internal/flags      the command line: sections of help, every problem at once
+//	internal/kubeflags  the command line of kube-apiserver, as pflag reads it
+//	internal/parent     the end of the process that has started this one
 //	internal/certs      certificates: generated or loaded, and files that change
 //	internal/metrics    counters, and Prometheus text
 //	internal/hub        events handed to readers, none of which anybody waits for
@@ -87,7 +96,11 @@
 //	internal/store      versioned objects, and the log of what has happened to them
 //	internal/api        resources: the REST verbs over the store, for built-in kinds and definitions
 //	internal/controller what a server does with objects on its own
+//	internal/client     one question to a server over HTTP; kubeconfigs
 //	internal/ctl        the subcommands, which ask a running program's admin endpoint
+//	internal/envtest    the folder that test drivers start a kube-apiserver from
+//	internal/etcd       the program under the name etcd, which keeps nothing
+//	internal/kubectl    and under the name kubectl, which only gets
 //
 // Package admin is the inspection API on a listener of its own: it serves what source (inspect.go)
 // gives it, and knows nothing of this package. interop is a module of its own with tests against
@@ -101,17 +114,39 @@ import (
 	"io"
 	"os"
 	ossignal "os/signal"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 
 	"apichain/internal/ctl"
 	"apichain/internal/flags"
+	"apichain/internal/parent"
 )
 
 func main() {
-	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(commandOf(os.Args[0])(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// commandOf returns the program that a path to it stands for: under the name of another program it
+// has that one's command line.
+func commandOf(path string) func(args []string, stdout, stderr io.Writer) int {
+	switch strings.TrimSuffix(filepath.Base(path), ".exe") {
+	case "kube-apiserver":
+		return kubeAPIServer
+	case "etcd":
+		return etcdCommand
+	case "kubectl":
+		return kubectlCommand
+	}
+	return command
+}
+
+// untilSignal returns a context that ends when the process is asked to.
+func untilSignal() (context.Context, context.CancelFunc) {
+	return ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 }
 
 // command is the program with its arguments and streams; it returns the exit code. It hears the
@@ -120,8 +155,11 @@ func command(args []string, stdout, stderr io.Writer) int {
 	// Only a word can be a subcommand, and only a subcommand takes signals by a context: flags
 	// start a server, which takes them by p.run, and until then a signal ends the process.
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		ctx, cancel := ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		ctx, cancel := untilSignal()
 		defer cancel()
+		if args[0] == "envtest" {
+			return envtestCommand(args[1:], stdout, stderr)
+		}
 		if code, mine := ctl.Main(ctx, programVersion, args, os.Stdin, stdout, stderr); mine {
 			return code
 		}
@@ -147,11 +185,25 @@ func command(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "apichain: see --help")
 		return exitFlags
 	}
+	return runServer(o, f, stdout, stderr, false)
+}
+
+// runServer is the life of a server whose flags were right; with a leash it stops when the process that
+// has started this one ends. It returns the exit code.
+func runServer(o *options, f *flags.Set, stdout, stderr io.Writer, leash bool) int {
 	// Heard from here on: a signal that comes while the program starts stops it in order. Room for
 	// two, because the second one must not be lost while the first is at work.
 	stop := make(chan os.Signal, 2)
 	ossignal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 	defer ossignal.Stop(stop)
+	if leash {
+		defer followParent(func() {
+			select {
+			case stop <- parentEnded{}:
+			default: // signals have filled it
+			}
+		})()
+	}
 	defer tuneCollector()()
 	p := newProgram(o, f, stdout, stderr)
 	hup := make(chan os.Signal, 1)
@@ -160,6 +212,31 @@ func command(args []string, stdout, stderr io.Writer) int {
 	p.hangUp = hup
 	return p.run(stop)
 }
+
+// followParent calls ended when the process that has started this one has ended, until undo is called.
+func followParent(ended func()) (undo func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		if parent.Wait(ctx) {
+			ended()
+		}
+	})
+	return func() {
+		cancel()
+		waiting.Wait()
+	}
+}
+
+// parentEnded is the end of the parent process as a signal: it stops a server as SIGTERM does, and the log
+// shows which of the two it was.
+type parentEnded struct{}
+
+// String says what has happened, for the log.
+func (parentEnded) String() string { return "parent process ended" }
+
+// Signal makes it an os.Signal.
+func (parentEnded) Signal() {}
 
 // tuneCollector makes the garbage collector fit a server that holds little at first and much later,
 // until undo is called.
@@ -191,9 +268,12 @@ endpoint on 127.0.0.1:8081, keeps everything in memory and writes no file.
 
 Usage:
   apichain [flags]
-  apichain SUBCOMMAND [flags]   (of a running program; each has --help)
+  apichain SUBCOMMAND [flags]   (each has --help)
+  kube-apiserver|etcd|kubectl   (this program under another name: see envtest)
 
 Subcommands:
+  envtest    make the folder of kube-apiserver and etcd that test drivers start
+Subcommands of a running program:
 `)
 	ctl.Usage(w)
 	f.WriteHelp(w)

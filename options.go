@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 
+	"apichain/internal/auth"
 	"apichain/internal/flags"
 )
 
@@ -27,6 +28,8 @@ type options struct {
 	tls            tlsOptions
 	front          frontOptions
 	authentication authenticationOptions
+	authorization  authorizationOptions
+	accountTokens  accountTokenOptions
 	inFlight       inFlightOptions
 	timeout        timeoutOptions
 	cors           corsOptions
@@ -35,6 +38,8 @@ type options struct {
 	progress       progressOptions
 	watch          watchOptions
 	customs        customOptions
+	cluster        clusterOptions
+	runtime        runtimeOptions
 	shutdown       shutdownOptions
 	audit          auditOptions
 	logging        loggingOptions
@@ -49,8 +54,8 @@ type options struct {
 // groups returns the options in the order of --help.
 func (o *options) groups() []flags.Group {
 	return []flags.Group{
-		&o.listen, &o.files, &o.fixtures, &o.tls, &o.authentication, &o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway,
-		&o.progress, &o.watch, &o.customs, &o.shutdown, &o.audit, &o.logging, &o.admin, &o.recent, &o.stacks, &o.adminAccess,
+		&o.listen, &o.files, &o.fixtures, &o.tls, &o.authentication, &o.authorization, &o.accountTokens, &o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway,
+		&o.progress, &o.watch, &o.customs, &o.cluster, &o.runtime, &o.shutdown, &o.audit, &o.logging, &o.admin, &o.recent, &o.stacks, &o.adminAccess,
 	}
 }
 
@@ -74,6 +79,11 @@ func (o *options) parse(f *flags.Set, args []string) (flags.Problems, error) {
 	}
 	if slices.ContainsFunc(o.listen.admin, remoteAddress) {
 		o.adminAccess.force(f)
+	}
+	// Upstream's rule: where everybody may do everything, nobody may come without a name.
+	if slices.Contains(o.authorization.modes, auth.ModeAlwaysAllow) && o.authentication.Anonymous {
+		o.authentication.Anonymous = false
+		f.Lookup("anonymous-auth").Derived = true
 	}
 	o.tls.proxiesNamed = len(o.authentication.ProxyNames) > 0
 	return wrong, nil

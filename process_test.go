@@ -34,10 +34,14 @@ var buildBinary = sync.OnceValues(func() (string, error) {
 })
 
 // TestMain removes the binary when all tests have run. As the peer of a benchmark the
-// test binary is a server itself.
+// test binary is a server itself, and as the parent of a server it is a process that can be killed.
 func TestMain(m *testing.M) {
 	if os.Getenv(bareServer) != "" {
 		serveBare()
+		return
+	}
+	if line := os.Getenv(parentOf); line != "" {
+		runChild(line)
 		return
 	}
 	code := m.Run()

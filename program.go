@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 	"apichain/internal/discovery"
 	"apichain/internal/flags"
 	"apichain/internal/hub"
+	"apichain/internal/kinds"
 	"apichain/internal/request"
 	"apichain/internal/store"
 )
@@ -56,12 +58,14 @@ type program struct {
 	hosts    *hostSet
 	authn    *auth.Authenticator
 	authz    auth.Authorizer
+	signing  auth.Signing    // of tokens of service accounts
 	auditing *audit.Recorder // nil without a policy
 
 	// Serving: the objects, the servers over them, and the listeners.
 
 	store    *store.Store
 	api      *api.API
+	kinds    *kinds.Table // those that are served
 	custom   *customRoutes
 	restorer *controller.Restorer
 	catalog  discovery.Catalog
@@ -146,7 +150,9 @@ func newProgram(o *options, f *flags.Set, stdout, stderr io.Writer) *program {
 	p.background, p.endBackground = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()
-	window := store.Window{Events: o.watch.windowEvents, Bytes: int64(o.watch.windowBytes)}
+	// Microseconds: no process writes so fast that one which is started after it begins below its
+	// last revision, and they fit the numbers of JSON until the year 2255.
+	window := store.Window{First: p.started.UnixMicro(), Events: o.watch.windowEvents, Bytes: int64(o.watch.windowBytes)}
 	p.store = store.New(window, store.Memory{})
 	return p
 }
@@ -163,6 +169,7 @@ func (p *program) start() (err error) {
 			p.endBackground()
 		}
 	}()
+	var wrong []error
 	for _, s := range []struct {
 		name string
 		do   func() error
@@ -174,12 +181,19 @@ func (p *program) start() (err error) {
 		{"servers", p.buildServers},
 		{"prepare-run", p.prepareRun},
 	} {
+		// The first three need nothing of each other: who has made several mistakes learns of all.
+		if len(wrong) > 0 && s.name == "servers" {
+			break
+		}
 		end := p.timeline.step(s.name, "")
 		err := s.do()
 		end(err)
 		if err != nil {
-			return err
+			wrong = append(wrong, err)
 		}
+	}
+	if len(wrong) > 0 {
+		return errors.Join(wrong...)
 	}
 	// One inherited socket is enough: whoever started us keeps it, and may start another.
 	for _, l := range p.listeners {
@@ -208,32 +222,44 @@ func (p *program) readNamedFiles() error {
 }
 
 // loadIdentity loads or makes the certificates, and what says who a client is. A generated
-// certificate is good for the addresses that the TLS and the admin listener are to have.
-func (p *program) loadIdentity() (err error) {
+// certificate is good for the addresses that the TLS and the admin listener are to have, and for those
+// that lead clients to them. All that is wrong is in the error.
+func (p *program) loadIdentity() error {
 	var hosts []string
 	for _, a := range slices.Concat(p.opt.listen.https, p.opt.listen.admin) {
 		if h := hostOnly(a); h != "" && !strings.HasPrefix(a, "unix:") && a != "off" {
 			hosts = append(hosts, h)
 		}
 	}
-	if p.certs, err = certs.New(p.opt.tls.config(), hosts, p.log); err != nil {
-		return err
+	for _, h := range []string{p.opt.cluster.advertise, p.opt.cluster.serviceIP()} {
+		if h != "" {
+			hosts = append(hosts, h)
+		}
 	}
-	p.certs.OnReload(p.certificateChanged)
+	loader, err := certs.New(p.opt.tls.config(), hosts, p.log)
+	if err == nil {
+		p.certs = loader
+		p.certs.OnReload(p.certificateChanged)
+	}
+	wrong := []error{err}
 	// The kubeconfig that is written for users needs a way in, which ends with the process.
 	tokens := map[string]*request.User{}
 	if p.opt.files.kubeconfig != "" {
 		p.adminToken = rand.Text()
 		tokens[p.adminToken] = &request.User{Name: "cluster-admin", Groups: []string{request.GroupMasters}}
 	}
-	p.authn, err = auth.NewAuthenticator(p.opt.authentication.Config, p.certs.ClientCAs, p.certs.RequestHeaderCAs, tokens)
-	if err != nil {
+	config, err := p.opt.authentication.config(p.flags.Lookup("anonymous-auth").Given)
+	wrong = append(wrong, err)
+	p.authn, err = auth.NewAuthenticator(config, loader.ClientCAs, loader.RequestHeaderCAs, tokens)
+	wrong = append(wrong, err)
+	p.signing, err = p.opt.accountTokens.signing()
+	if err = errors.Join(append(wrong, err)...); err != nil {
 		return err
 	}
 	for _, note := range p.authn.Notes {
 		p.log.Warn("--token-auth-file: " + note)
 	}
-	p.authz = auth.DefaultAuthorizer()
+	p.authz = auth.ForModes(p.opt.authorization.modes)
 	return nil
 }
 
@@ -251,7 +277,7 @@ func (p *program) buildServers() error {
 		return fmt.Errorf("Extend: %w", err)
 	}
 	// Last, since discovery shows the groups of all of them.
-	p.catalog.SetServers(p.outermost.allGroups(), p.publicAddress(), p.api.Kinds)
+	p.catalog.SetServers(p.outermost.allGroups(), p.publicAddress(), p.kinds)
 	return p.registrationError()
 }
 
@@ -322,6 +348,7 @@ func (p *program) serve() <-chan error {
 	defer end(nil)
 	// Room for one: that one ends the program, and whoever comes second must not wait for ever.
 	broken := make(chan error, 1)
+	p.owned.Go(func() { p.giveBack(p.background) })
 	p.admin = p.newFront("admin", p.adminHandler())
 	p.admin.serve(p, broken)
 	for _, c := range p.chains {
@@ -339,6 +366,8 @@ const (
 	returnTime = 250 * time.Millisecond
 	// quietTime is for connections to become idle, so that net/http need not be asked in vain.
 	quietTime = time.Second
+	// goAwayTime is for clients of HTTP/2 without a request to take leave of their connections.
+	goAwayTime = 50 * time.Millisecond
 	// shutTime is for http.Server.Shutdown, which polls.
 	shutTime = 2 * time.Second
 	// lastLookTime is for whoever watches the stop to see the end of it, on the admin listener.
@@ -369,7 +398,7 @@ func (p *program) closeServing(ctx context.Context) {
 	defer cancel()
 	var all sync.WaitGroup
 	for _, f := range p.fronts {
-		all.Go(func() { f.shut(shut) })
+		all.Go(func() { f.shut(shut, p.conns) })
 	}
 	all.Wait()
 }
@@ -393,7 +422,7 @@ func (p *program) closeAdmin() {
 	// The time for the stop may have run out; this is beyond it.
 	ctx, cancel := context.WithTimeout(context.Background(), lastLookTime)
 	defer cancel()
-	p.admin.shut(ctx)
+	p.admin.shut(ctx, p.conns)
 }
 
 // signalName returns the name of a signal as kill and the log have it.

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"context"
-	"net"
+	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"apichain/internal/api"
@@ -23,6 +20,7 @@ import (
 type watchOptions struct {
 	windowEvents int           // of all resources together
 	windowBytes  int           // whichever of the two is reached first
+	windowAge    time.Duration // and what is older goes in any case
 	slow         time.Duration // after which a watch is cut whose client takes nothing
 	bookmarks    time.Duration // between two bookmarks; upstream's minute, shorter in tests
 }
@@ -33,6 +31,8 @@ func (o *watchOptions) Register(f *flags.Set) {
 	f.Int(&o.windowEvents, "watch-window-events", 100_000,
 		"events kept for watches to begin at, of all resources together; what is older is 410")
 	f.Int(&o.windowBytes, "watch-window-bytes", 64<<20, "bytes of events kept")
+	f.Duration(&o.windowAge, "watch-window-age", 5*time.Minute,
+		"time for which events are kept at least, within these bounds, and not much longer")
 	f.Duration(&o.slow, "watch-slow-timeout", 10*time.Second, "time after which a watch is cut whose client takes nothing")
 	o.bookmarks = time.Minute
 }
@@ -40,6 +40,7 @@ func (o *watchOptions) Register(f *flags.Set) {
 func (o *watchOptions) Check(p *flags.Problems) {
 	p.When(o.windowEvents < 1, "watch-window-events", "must be above 0, is %d", o.windowEvents)
 	p.When(o.windowBytes < 1, "watch-window-bytes", "must be above 0, is %d", o.windowBytes)
+	p.When(o.windowAge < time.Second, "watch-window-age", "must be at least 1s, is %v", o.windowAge)
 	p.When(o.slow < time.Millisecond, "watch-slow-timeout", "must be at least 1ms, is %v", o.slow)
 }
 
@@ -78,38 +79,19 @@ func (p *program) buildResources() error {
 	if err != nil {
 		return err
 	}
+	p.kinds = p.opt.runtime.served(table)
 	// Tokens of service accounts are good as long as the account and its secret are the ones they
 	// were made for, so authentication reads the store.
 	p.authn.Accounts = auth.NewAccounts(api.UIDsIn(p.store.Bucket("serviceaccounts")), api.UIDsIn(p.store.Bucket("secrets")))
+	if err := p.authn.Accounts.Use(p.signing); err != nil {
+		return fmt.Errorf("--service-account-key-file: %w", err)
+	}
 	p.api = api.New(api.Config{
 		Store: p.store, Kinds: table, Catalog: &p.catalog,
-		Tokens: p.authn.Accounts, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
+		Tokens: p.authn.Accounts, MaxTokenTime: p.opt.accountTokens.most, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
 		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
 		Changed: func() { p.generation.Add(1) }, Log: p.log,
 	})
 	p.restorer = controller.NewRestorer(p.api)
-	return nil
-}
-
-// bootstrap makes the objects that every server has, then the user's fixtures, and sets the
-// controllers to work. It is a post-start hook: the server is not ready before.
-func (p *program) bootstrap(ctx context.Context) error {
-	own := controller.Own{CA: string(p.certs.CAPEM()), Fixtures: p.opt.fixtures.paths}
-	// The TLS listener by its address; a name could not be an endpoint.
-	for _, url := range p.urls("https") {
-		host, port, err := net.SplitHostPort(strings.TrimPrefix(url, "https://"))
-		if err == nil && net.ParseIP(host) != nil {
-			own.Host = host
-			own.Port, _ = strconv.ParseInt(port, 10, 64)
-			break
-		}
-	}
-	run, err := controller.Start(ctx, p.api, own)
-	if err != nil {
-		return err
-	}
-	// Not ctx: that ends with the start, and these go on until the last request has ended.
-	p.owned.Go(func() { run(p.background) })
-	p.owned.Go(func() { p.api.Run(p.background) })
 	return nil
 }

@@ -123,12 +123,24 @@ func (f *front) stopAccepting() error {
 
 // shut ends the server: what is idle is closed, what still answers may end until ctx
 // does, and the rest is broken off. It waits for the accept loops.
-func (f *front) shut(ctx context.Context) {
+func (f *front) shut(ctx context.Context, conns *conns) {
 	// Keep-alive off first: what is idle is closed, and an answer from here on is its connection's last.
 	_ = f.stopAccepting()
 	f.server.SetKeepAlivesEnabled(false)
-	if err := f.server.Shutdown(ctx); err != nil {
-		_ = f.server.Close()
+	for {
+		round, cancel := context.WithTimeout(ctx, goAwayTime)
+		err := f.server.Shutdown(round)
+		cancel()
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			_ = f.server.Close()
+			break
+		}
+		// Told to go away and without a request, a client of HTTP/2 need not close its connection, and
+		// net/http would wait a second for it.
+		conns.closeIdle(f.role)
 	}
 	f.loops.Wait()
 }

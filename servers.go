@@ -49,7 +49,7 @@ func newExtensions(p *program) *Server {
 // serveGroups registers the documents of the server's own groups, by the kind table, and below
 // each version its resources.
 func (s *Server) serveGroups() {
-	s.groups = discovery.GroupsOf(s.program.api.Kinds, s.name)
+	s.groups = discovery.GroupsOf(s.program.kinds, s.name)
 	for _, d := range discovery.Documents(s.groups) {
 		s.serveDocument(d)
 	}
@@ -65,7 +65,7 @@ func (s *Server) serveDocument(d discovery.Document) {
 
 // resourceRoutes returns the routes of the server's built-in kinds in one group and version.
 func (s *Server) resourceRoutes(group, version string) (routes []Route) {
-	for _, row := range s.program.api.Kinds.Kinds {
+	for _, row := range s.program.kinds.Kinds {
 		if row.Server != s.name || row.Group != group || row.Version != version {
 			continue
 		}
@@ -96,6 +96,7 @@ func (p *program) installOwnPaths(s *Server) {
 		_ = p.writeMetrics(w) // an error is the client's going
 	}))
 	p.installHealth(s)
+	p.installIssuer(s)
 	// Unlisted, as upstream's is: whoever reads the index has found it.
 	index := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := json.MarshalIndent(struct {

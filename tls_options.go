@@ -25,6 +25,7 @@ type tlsOptions struct {
 	certFile, keyFile string      // both or none; none: they are generated
 	sni               []certs.SNI // further certificates, by the name that the client asks for
 	certDir           string      // where generated ones are kept; "": in memory
+	pairName          string      // of the files in certDir; "": apichain
 	minVersion        string      // as upstream spells it
 	suites            []string    // of TLS 1.2; none: Go's choice
 
@@ -131,7 +132,7 @@ func (o *tlsOptions) version() uint16 {
 // config returns what the flags say, for a loader. They must have been checked.
 func (o *tlsOptions) config() certs.Config {
 	return certs.Config{
-		CertFile: o.certFile, KeyFile: o.keyFile, SNI: o.sni, Dir: o.certDir,
+		CertFile: o.certFile, KeyFile: o.keyFile, SNI: o.sni, Dir: o.certDir, PairName: o.pairName,
 		MinVersion: o.version(), Suites: o.suiteIDs(),
 		ClientCAs: o.clientCA, RequestHeaderCAs: o.requestHeaders, ProxiesNamed: o.proxiesNamed,
 	}

@@ -33,6 +33,8 @@ type Config struct {
 
 	// Tokens signs the tokens of service accounts, for their token subresource.
 	Tokens *auth.Accounts
+	// MaxTokenTime bounds how long they are good for; zero leaves it to who asks.
+	MaxTokenTime time.Duration
 	// WhoseToken answers a TokenReview: who a token is, and for which audiences. It returns a
 	// nil User for nobody.
 	WhoseToken func(token string) (*request.User, []string)
@@ -76,6 +78,8 @@ type API struct {
 	byBucket map[*store.Bucket]*Resource
 	// Customs holds the custom resources, which come and go.
 	Customs *Customs
+	// warned keeps warnings of rules that are not evaluated from coming with every write.
+	warned warned
 
 	// The pools are described in send.go, but for bodies, which holds the *[]byte that request
 	// bodies are read into (body.go).

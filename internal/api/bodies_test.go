@@ -46,7 +46,8 @@ func TestEncodingsOfBodies(t *testing.T) {
 		{reviewMaps, "application/json", jsonMap, 201},
 		{reviewMaps, "application/json; charset=utf-8", jsonMap, 201},
 		{reviewMaps, "application/yaml", yamlMap, 201},
-		{reviewMaps, "text/yaml", yamlMap, 201},
+		{reviewMaps, "text/yaml", yamlMap, 415},
+		{reviewMaps, "Application/JSON; Charset=UTF-8", jsonMap, 201},
 		{reviewMaps, "application/yaml", jsonMap, 201}, // JSON is YAML
 		{reviewMaps, "application/json", yamlMap, 400},
 		{reviewMaps, "text/plain", jsonMap, 415},
@@ -54,7 +55,7 @@ func TestEncodingsOfBodies(t *testing.T) {
 		{reviewMaps, "application/yaml", "- 1\n- 2\n", 400},
 		{reviewMaps, "application/yaml", "a: b: c", 400},
 		{reviewMaps, "application/yaml", "just text", 400},
-		{reviewMaps, "application/yaml", "null", 400},
+		{reviewMaps, "application/yaml", "null", 422},
 		{reviewMaps, apitest.Protobuf, envelope("v1", "ConfigMap", binary, ""), 201},
 		{reviewMaps, apitest.Protobuf, envelope("v1", "ConfigMap", jsonMap, "application/json"), 201},
 		{reviewMaps, apitest.Protobuf, envelope("v1", "Secret", binary, ""), 400},
@@ -64,7 +65,7 @@ func TestEncodingsOfBodies(t *testing.T) {
 		{reviewMaps, apitest.Protobuf, "k8s", 400},
 		{reviewWidgets, "", jsonWidget, 201},
 		{reviewWidgets, "application/yaml", yamlWidget, 201},
-		{reviewWidgets, "text/yaml", yamlWidget, 201},
+		{reviewWidgets, "Application/YAML", yamlWidget, 201},
 		{reviewWidgets, "application/yaml", yamlWidget + "---\nkind: Other\n", 201}, // the first document counts
 		{reviewWidgets, apitest.Protobuf, envelope("example.com/v1", "Widget", binary, ""), 415},
 		{reviewWidgets, "application/xml", jsonWidget, 415},
@@ -86,15 +87,15 @@ func TestEncodingsOfBodies(t *testing.T) {
 		}
 	}
 	// What comes twice is said as each encoding says it.
-	for typ, c := range map[string]struct{ body, warning string }{
-		"application/json": {`{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"generateName":"g-"},"spec":{"size":1,"size":2}}`, `duplicate field "spec.size"`},
-		"application/yaml": {yamlWidget + "  size: 3\n", `line 7: key "size" already set in map`},
+	for typ, c := range map[string]struct{ body, warning, strictly string }{
+		"application/json": {`{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"generateName":"g-"},"spec":{"size":1,"size":2}}`, `duplicate field "spec.size"`, ""},
+		"application/yaml": {yamlWidget + "  size: 3\n", `line 7: key "size" already set in map`, "yaml: unmarshal errors:\n  "},
 	} {
 		w := r.send("POST", reviewWidgets, typ, c.body)
 		if said := strings.ReplaceAll(w.Header().Get("Warning"), `\"`, `"`); w.Code != 201 || said != `299 - "`+c.warning+`"` {
 			t.Errorf("%s: %d, warning %s, want %s", typ, w.Code, said, c.warning)
 		}
-		if w := r.send("POST", reviewWidgets+"?fieldValidation=Strict", typ, c.body); w.Code != 400 || !strings.Contains(r.at(w, "message"), "strict decoding error: "+c.warning) {
+		if w := r.send("POST", reviewWidgets+"?fieldValidation=Strict", typ, c.body); w.Code != 400 || !strings.Contains(r.at(w, "message"), "strict decoding error: "+c.strictly+c.warning) {
 			t.Errorf("%s, strictly: %d %s", typ, w.Code, w.Body)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"apichain/internal/kinds"
+	"apichain/internal/schema"
 	"apichain/internal/store"
 )
 
@@ -56,7 +57,7 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 			special:  map[string]func(q *Call) error{"token": (*Call).requestToken},
 		},
 		kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition"): {
-			prepare: s.Customs.prepareDefinition,
+			prepare: s.Customs.prepareDefinition, settle: s.Customs.settleDefinition, validateStatus: schema.CheckCRDStatus,
 			// Two that want one name must see each other.
 			serial:       new(sync.Mutex),
 			beforeDelete: holdDefinition,

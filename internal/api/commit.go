@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"apichain/internal/status"
 	"apichain/internal/store"
@@ -47,7 +48,10 @@ func (w *write) commit() error {
 		// and all; both at the revision of before (upstream).
 		return w.remove()
 	}
-	d := w.encode(w.next)
+	d, err := w.encode(w.next)
+	if err != nil {
+		return err
+	}
 	if d.Same(w.old) { // as another version shows it, it was not as it is stored
 		w.done = w.old
 		return nil
@@ -113,7 +117,10 @@ func (w *write) addOnce() (err error) {
 		return status.Unexplained("resourceVersion should not be set on objects to be created")
 	}
 	delete(m, "resourceVersion")
-	d := w.encode(w.next)
+	d, err := w.encode(w.next)
+	if err != nil {
+		return err
+	}
 	q := w.Call
 	change := store.Change{Bucket: q.Bucket, Key: key, Next: &d}
 	w.done, err = q.commitChange(change, func() error { return q.checkPlace(name) })
@@ -197,8 +204,20 @@ func (q *Call) checkPlace(name string) error {
 }
 
 // warnUnchecked tells whoever writes a custom resource which rules of its definition are
-// accepted but not evaluated.
+// accepted but not evaluated, but no client more than once in a minute while the definition stays
+// as it is.
 func (q *Call) warnUnchecked() {
+	if len(q.unchecked) == 0 {
+		return
+	}
+	// The texts were made for the definition as it is now, and all its versions have them.
+	c := warnedClient{user: q.scope.ActingUser().Name, about: &q.unchecked[0]}
+	if q.req != nil {
+		c.agent = q.req.UserAgent()
+	}
+	if !q.api.warned.first(c, time.Now()) {
+		return
+	}
 	for _, rule := range q.unchecked {
 		q.scope.Warn("", rule)
 	}

@@ -67,7 +67,7 @@ func (q *Call) readDeleteOptions() (o DeleteOptions, err error) {
 		return o, err
 	}
 	q.strict = "Ignore" // of options, unknown fields are never told (upstream)
-	obj, err := q.readTyped(q.api.Kinds.Types[deleteOptionsType], deleteOptionsKind)
+	obj, err := q.readTyped(q.api.Kinds.Types[deleteOptionsType], "meta.k8s.io/v1", deleteOptionsKind)
 	if err != nil {
 		return o, err
 	}
@@ -273,7 +273,10 @@ func (w *write) commitMark() error {
 	if w.dryRun {
 		return nil
 	}
-	d := w.encode(tree.Copy(w.next).(map[string]any)) // next is what the delete answers
+	d, err := w.encode(tree.Copy(w.next).(map[string]any)) // next is what the delete answers
+	if err != nil {
+		return err
+	}
 	if err := w.put(&d); err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func (f *form) take(c *request.Clause, watching bool) bool {
 	switch {
 	// A clause that takes both, as */* does, gets JSON.
 	case c.Takes("application/json"):
-	case (c.Takes("application/yaml") || c.MediaType == "text/yaml") && !watching:
+	case c.Takes("application/yaml") && !watching:
 		yaml = true
 	default:
 		return false

@@ -40,7 +40,7 @@ func TestForms(t *testing.T) {
 	)
 	for _, c := range []struct{ request, body, accept, typ, want string }{
 		{"GET " + maps + "/a", "", "application/yaml", "application/yaml", "200 apiVersion: v1\nkind: ConfigMap\nmetadata:\n  creationTimestamp: \"ANY\"\n  name: a\n  namespace: kube-public\n  resourceVersion: N\n  uid: ANY"},
-		{"GET " + maps + "/a", "", "text/yaml", "application/yaml", "200 apiVersion: v1\nkind: ConfigMap\nmetadata:\n  creationTimestamp: \"ANY\"\n  name: a\n  namespace: kube-public\n  resourceVersion: N\n  uid: ANY"},
+		{"GET " + maps + "/a", "", "text/yaml, application/yaml;q=0.5", "application/yaml", "200 apiVersion: v1\nkind: ConfigMap\nmetadata:\n  creationTimestamp: \"ANY\"\n  name: a\n  namespace: kube-public\n  resourceVersion: N\n  uid: ANY"},
 		{"GET " + maps + "/a", "", "application/*", "application/json", `200 {"apiVersion":"v1","kind":"ConfigMap","metadata":{"creationTimestamp":"ANY","name":"a","namespace":"kube-public","resourceVersion":N,"uid":"ANY"}}`},
 		{"GET " + maps + "/a", "", "application/vnd.kubernetes.protobuf, application/json", "application/json", `200 {"apiVersion":"v1","kind":"ConfigMap","metadata":{"creationTimestamp":"ANY","name":"a","namespace":"kube-public","resourceVersion":N,"uid":"ANY"}}`},
 		{"GET " + maps + "/a?pretty=1", "", "", "application/json", "200 {\n  \"apiVersion\": \"v1\",\n  \"kind\": \"ConfigMap\",\n  \"metadata\": {\n    \"creationTimestamp\": \"ANY\",\n    \"name\": \"a\",\n    \"namespace\": \"kube-public\",\n    \"resourceVersion\": N,\n    \"uid\": \"ANY\"\n  }\n}"},

@@ -9,7 +9,6 @@ import (
 
 	"apichain/internal/field"
 	"apichain/internal/patch"
-	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/store"
 	"apichain/internal/tree"
@@ -217,7 +216,8 @@ func (p *patcher) invalid(next map[string]any, why string) error {
 // bodies a patch is never taken for JSON on trust.
 func (q *Call) patchType() string {
 	if v := q.req.Header["Content-Type"]; len(v) > 0 {
-		return request.MediaType(v[0])
+		t, _, _ := strings.Cut(v[0], ";") // white space before it counts (upstream)
+		return t
 	}
 	return ""
 }

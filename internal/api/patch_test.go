@@ -201,7 +201,7 @@ func TestPatch(t *testing.T) {
 		{"at the version, overtaken", mergePatchType, `{"metadata":{"resourceVersion":"REV"},"spec":{"m":2}}`, 1, 1, stale},
 		{"at another version", mergePatchType, `{"metadata":{"resourceVersion":"1"},"spec":{"m":2}}`, 0, 0, stale},
 		// Unlike in an update 0 is a version that nothing has.
-		{"at version 0", mergePatchType, `{"metadata":{"resourceVersion":"0"},"spec":{"m":2}}`, 0, 1, "<nil>"},
+		{"at version 0, which is none", mergePatchType, `{"metadata":{"resourceVersion":"0"},"spec":{"m":2}}`, 0, 1, "<nil>"},
 		{"at none", mergePatchType, `{"metadata":{"resourceVersion":null},"spec":{"m":2}}`, 0, 1, "<nil>"},
 		{"at no number", mergePatchType, `{"metadata":{"resourceVersion":"x"},"spec":{"m":2}}`, 0, 0, `500: strconv.ParseUint: parsing "x": invalid syntax`},
 		{"missing", mergePatchType, `{"spec":{"m":2}}`, -1, 0, `404 NotFound: widgets.example.com "a" not found`},

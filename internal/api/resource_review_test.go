@@ -129,7 +129,7 @@ func TestOddBodies(t *testing.T) {
 		head := `{"kind":"` + kind + `","metadata":`
 		for body, part := range map[string]string{
 			"":                                      unrecognized(kind, "unexpected end of JSON input (<empty>)"),
-			" \n":                                   unrecognized(kind, "unexpected end of JSON input (<empty>)"),
+			" \n":                                   unrecognized(kind, "unexpected end of JSON input (200a)"),
 			"{":                                     unrecognized(kind, "unexpected end of JSON input ({)"),
 			"[]":                                    unrecognized(kind, "json: cannot unmarshal array"),
 			"\x00":                                  unrecognized(kind, "invalid character"),
@@ -152,7 +152,7 @@ func TestOddBodies(t *testing.T) {
 	// To a Go struct null is an object that says nothing (upstream).
 	r.run([]reviewCase{
 		{"POST", reviewMaps, "", "null", 422, "name or generateName is required"},
-		{"POST", reviewWidgets, "", "null", 400, unrecognized("Widget", "json: cannot unmarshal null")},
+		{"POST", reviewWidgets, "", "null", 400, "Object 'Kind' is missing in 'null' (6e756c6c)"},
 	})
 	if now := r.p.Store.Revision(); now != before {
 		t.Errorf("revision %d, want %d", now, before)
@@ -194,16 +194,16 @@ func TestScaleBodies(t *testing.T) {
 		{"PUT", scale, "", `{"spec":{"replicas":"3"}}`, 400, "cannot unmarshal string"},
 		{"PUT", scale, "", `{"spec":{"replicas":1.5}}`, 400, "cannot unmarshal number 1.5"},
 		{"PUT", scale, "", `{"spec":{"replicas":5000000000}}`, 400, "cannot unmarshal number 5000000000"},
-		{"PUT", scale, "", `{"spec":{"replicas":-1}}`, 422, "non-negative"},
-		{"PUT", scale, "", `{"spec":{"replicas":101}}`, 422, "less than or equal to 100"},
+		{"PUT", scale, "", `{"metadata":{"name":"a"},"spec":{"replicas":-1}}`, 422, "non-negative"},
+		{"PUT", scale, "", `{"metadata":{"name":"a"},"spec":{"replicas":101}}`, 422, "less than or equal to 100"},
 		{"PUT", scale, "", `{"kind":"Foo","spec":{"replicas":3}}`, 400, `no kind \"Foo\"`},
 		{"PUT", scale, "", `{"metadata":{"name":"b"},"spec":{"replicas":3}}`, 400, "does not match the name on the URL"},
-		{"PUT", scale, "", `{"metadata":{"uid":"x"},"spec":{"replicas":3}}`, 409, "UID in precondition"},
-		{"PUT", scale, "", `{"metadata":{"resourceVersion":"1"},"spec":{"replicas":3}}`, 409, "has been modified"},
+		{"PUT", scale, "", `{"metadata":{"name":"a","uid":"x"},"spec":{"replicas":3}}`, 409, "UID in precondition"},
+		{"PUT", scale, "", `{"metadata":{"name":"a","resourceVersion":"1"},"spec":{"replicas":3}}`, 409, "has been modified"},
 		{"PATCH", scale, reviewMerge, `{"spec":{"replicas":"3"}}`, 422, "cannot unmarshal string"},
 		{"POST", scale, "", `{}`, 405, "create is not supported"},
 		{"GET", reviewWidgets + "/a", "", "", 200, `"size":1`},
-		{"PUT", scale + "?dryRun=All", "", `{"spec":{"replicas":3}}`, 200, `"name":"a"`},
+		{"PUT", scale + "?dryRun=All", "", `{"metadata":{"name":"a"},"spec":{"replicas":3}}`, 200, `"name":"a"`},
 		{"PATCH", scale + "?dryRun=All", reviewMerge, `{"spec":{"replicas":3}}`, 200, `"spec":{"replicas":3}`},
 		{"GET", reviewWidgets + "/a", "", "", 200, `"generation":1`},
 		{"PATCH", scale, reviewMerge, `{"spec":{"replicas":7}}`, 200, `"spec":{"replicas":7}`},

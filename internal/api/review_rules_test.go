@@ -137,11 +137,11 @@ func TestTokenReviewAnswers(t *testing.T) {
 	}
 	const bob = `"authenticated":true,"user":{"username":"bob","uid":"7","extra":{"k":["v"]}}`
 	for _, c := range []struct{ spec, want string }{
-		{`{"token":"here"}`, `{` + bob + `,"audiences":["` + auth.ServerAudience + `","a","b"]}`},
+		{`{"token":"here"}`, `{` + bob + `,"audiences":["` + auth.ServerAudience + `"]}`},
 		{`{"token":"here","audiences":["b","c"]}`, `{` + bob + `,"audiences":["b"]}`},
 		{`{"token":"elsewhere","audiences":["a"]}`, `{` + bob + `,"audiences":["a"]}`},
-		{`{"token":"elsewhere"}`, `{"user":{},"error":"the token is not for this server"}`},
-		{`{"token":"here","audiences":["c"]}`, `{"user":{},"error":"the token is for none of the audiences"}`},
+		{`{"token":"elsewhere"}`, `{"user":{},"error":"[invalid bearer token, token audiences [\"a\"] is invalid for the target audiences [\"` + auth.ServerAudience + `\"]]"}`},
+		{`{"token":"here","audiences":["c"]}`, `{"user":{},"error":"[invalid bearer token, token audiences [\"` + auth.ServerAudience + `\" \"a\" \"b\"] is invalid for the target audiences [\"c\"]]"}`},
 		{`{"token":"nobody's"}`, `{"user":{},"error":"` + auth.ErrInvalidToken.Error() + `"}`},
 	} {
 		q := reviewCall(s, "authentication.k8s.io", "TokenReview", "")

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -49,7 +50,7 @@ func (q *Call) answerReview() error {
 }
 
 // reviewToken answers whose token the spec has. The audiences in the answer are those asked for that
-// the token is for, or, if none are asked for, those of the token: then it must be for this server.
+// the token is for; where none are asked for, this server's are.
 func reviewToken(q *Call, obj map[string]any) error {
 	token := tree.Text(obj, "spec", "token")
 	if token == "" {
@@ -62,18 +63,17 @@ func reviewToken(q *Call, obj map[string]any) error {
 		status["error"] = auth.ErrInvalidToken.Error()
 		return nil
 	}
-	if wanted := tree.Strings(tree.List(obj, "spec", "audiences")); len(wanted) > 0 {
-		// A copy, since the list belongs to who answered.
-		audiences = slices.DeleteFunc(slices.Clone(audiences), func(a string) bool { return !slices.Contains(wanted, a) })
-		if len(audiences) == 0 {
-			status["error"] = "the token is for none of the audiences"
-			return nil
-		}
-	} else if !slices.Contains(audiences, auth.ServerAudience) {
-		status["error"] = "the token is not for this server"
+	wanted := tree.Strings(tree.List(obj, "spec", "audiences"))
+	if len(wanted) == 0 {
+		wanted = q.api.Config.Tokens.Audiences()
+	}
+	// A copy, since the list belongs to who answered.
+	both := slices.DeleteFunc(slices.Clone(audiences), func(a string) bool { return !slices.Contains(wanted, a) })
+	if len(both) == 0 {
+		status["error"] = fmt.Sprintf("[%v, token audiences %q is invalid for the target audiences %q]", auth.ErrInvalidToken, audiences, wanted)
 		return nil
 	}
-	status["authenticated"], status["user"], status["audiences"] = true, userInfo(u), anyStrings(audiences)
+	status["authenticated"], status["user"], status["audiences"] = true, userInfo(u), anyStrings(both)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
@@ -32,7 +33,7 @@ func (q *Call) requestToken() error {
 	if err := q.writeOptions("CreateOptions"); err != nil {
 		return err
 	}
-	obj, err := q.readTyped(q.api.Kinds.Body("authentication.k8s.io", "v1", "TokenRequest"), "TokenRequest")
+	obj, err := q.readTyped(q.api.Kinds.Body("authentication.k8s.io", "v1", "TokenRequest"), "authentication.k8s.io/v1", "TokenRequest")
 	if err != nil {
 		return err
 	}
@@ -62,7 +63,11 @@ func (q *Call) requestToken() error {
 	}
 	audiences := tree.Strings(tree.List(obj, "spec", "audiences"))
 	if len(audiences) == 0 {
-		audiences = []string{auth.ServerAudience}
+		audiences = q.api.Config.Tokens.Audiences()
+	}
+	if most := int64(q.api.Config.MaxTokenTime / time.Second); most > 0 && seconds > most {
+		q.scope.Warn("", fmt.Sprintf("requested expiration of %d seconds shortened to %d seconds", seconds, most))
+		seconds = most
 	}
 	now := time.Now()
 	expires := now.Add(time.Duration(seconds) * time.Second)
@@ -73,7 +78,7 @@ func (q *Call) requestToken() error {
 	// The object is made anew: nothing else of what the client sent comes back.
 	return q.answerTree(http.StatusCreated, map[string]any{
 		"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
-		"metadata": map[string]any{"name": q.name, "namespace": q.namespace, "creationTimestamp": timeText(now)},
+		"metadata": map[string]any{"name": q.name, "namespace": q.namespace, "uid": account.Meta.UID, "creationTimestamp": timeText(now)},
 		"spec":     map[string]any{"audiences": anyStrings(audiences), "expirationSeconds": seconds, "boundObjectRef": ref},
 		"status":   map[string]any{"token": token, "expirationTimestamp": timeText(expires)},
 	})

@@ -102,7 +102,7 @@ func TestTokenAudiences(t *testing.T) {
 		audiences []any // nil: no
 	}{
 		{elsewhere, nil, nil}, {elsewhere, []string{"vault"}, []any{"vault"}}, {elsewhere, []string{"x"}, nil},
-		{both, nil, []any{"vault", auth.ServerAudience}}, {both, []string{"x", "vault"}, []any{"vault"}},
+		{both, nil, []any{auth.ServerAudience}}, {both, []string{"x", "vault"}, []any{"vault"}},
 		{"admin-token", nil, []any{auth.ServerAudience}}, {"admin-token", []string{"vault"}, nil},
 	} {
 		if s := c.review(row.token, row.asked...); knownToken(s) != (row.audiences != nil) || row.audiences != nil && !tree.Equal(s["audiences"], row.audiences) {

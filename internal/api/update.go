@@ -100,6 +100,13 @@ func (q *Call) createInstead(obj map[string]any, given preconditions) error {
 // (a dry run, or the object has gone) it shows next.
 func (w *write) answer(code int) error {
 	if w.done == nil {
+		if w.custom {
+			// As if it had been stored and read: in between the storage version has its say.
+			if err := w.convertToStored(w.next); err != nil {
+				return err
+			}
+			w.convertFromStored(w.next)
+		}
 		return w.answerTree(code, w.next)
 	}
 	return w.Call.answer(code, w.done)

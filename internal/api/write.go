@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"apichain/internal/field"
 	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/store"
@@ -103,8 +104,7 @@ func (w *write) insert() error {
 		return err
 	}
 	w.uid = request.NewUUID()
-	w.carryOver()
-	w.setDefaults()
+	w.complete()
 	if err := w.mutate(); err != nil {
 		return err
 	}
@@ -124,8 +124,7 @@ func (w *write) insert() error {
 // is stored: see retry.
 func (w *write) replace() error {
 	defer w.lockSerial()()
-	w.carryOver()
-	w.setDefaults()
+	w.complete()
 	if err := w.mutate(); err != nil {
 		return err
 	}
@@ -148,6 +147,19 @@ func (r *Resource) lockSerial() (unlock func()) {
 	}
 	r.serial.Lock()
 	return r.serial.Unlock
+}
+
+// complete does carryOver and setDefaults. Defaults of a custom resource come first: they are of
+// what the client sends, and must not find their way into what is carried over, which may be stored
+// in a version that has other ones.
+func (w *write) complete() {
+	if w.custom {
+		w.setDefaults()
+		w.carryOver()
+		return
+	}
+	w.carryOver()
+	w.setDefaults()
 }
 
 // carryOver gives next what is not the writer's to say: for a new object the stamp of the
@@ -247,8 +259,7 @@ func (w *write) mutate() error {
 	if err := w.admit(Mutating); err != nil {
 		return err
 	}
-	w.carryOver()
-	w.setDefaults()
+	w.complete()
 	return nil
 }
 
@@ -273,16 +284,16 @@ func (w *write) rename(name string) {
 
 // check refuses an object that its kind, or all kinds, do not allow. Before it next is whole and
 // has its defaults; after it, it may be stored as far as its content goes. The kind's prepare
-// comes first, because it completes the object (a definition's status) for the checks behind it.
-// All errors of metadata and kind are one 422; warnings and the kind's policy come when there are
-// none.
+// comes first, because it completes the object (a definition's defaults) for the checks behind it; its
+// settle comes last, for what only a good object gets (a definition's names). All errors of metadata and
+// kind are one 422; warnings and the kind's policy come when there are none.
 func (w *write) check() error {
 	if w.prepare != nil {
 		if err := w.prepare(w.Call, w.next, w.was); err != nil {
 			return err
 		}
 	}
-	name, errs := w.name, w.shape.Validate(w.next, w.was)
+	name, errs := w.name, w.contentErrors()
 	if w.old == nil {
 		// A create knows its name from the body, perhaps just generated.
 		name, errs = tree.Name(w.next), append(w.metadataErrors(w.next), errs...)
@@ -309,7 +320,23 @@ func (w *write) check() error {
 			return status.Invalid(w.Group, w.Kind, name, errs)
 		}
 	}
+	if w.settle != nil {
+		return w.settle(w.Call, w.next, w.was)
+	}
 	return nil
+}
+
+// contentErrors returns what is wrong with next beside its metadata.
+func (w *write) contentErrors() []field.Error {
+	if w.info.Subresource == "status" {
+		if s, ok := w.shape.(*customShape); ok {
+			return s.validateStatus(w.next, w.was)
+		}
+		if w.validateStatus != nil {
+			return w.validateStatus(w.next)
+		}
+	}
+	return w.shape.Validate(w.next, w.was)
 }
 
 // bump counts the change: generation goes up by one when anything but metadata (and status,
@@ -328,9 +355,15 @@ func (w *write) bump() {
 // sameGeneration reports whether two objects are the same but for metadata, and for status where
 // that is written apart: then the generation stays.
 func (r *Resource) sameGeneration(a, b map[string]any) bool {
+	// What a client sends again is another number to upstream if it is written otherwise, be it the
+	// same: built-in kinds have been decoded by then, and the numbers are those of their types.
+	same := tree.Equal
+	if r.custom {
+		same = tree.Identical
+	}
 	uncounted := func(k string) bool { return k == "metadata" || k == "status" && r.HasStatus }
 	for k, v := range a {
-		if w, ok := b[k]; !uncounted(k) && (!ok || !tree.Equal(v, w)) {
+		if w, ok := b[k]; !uncounted(k) && (!ok || !same(v, w)) {
 			return false
 		}
 	}

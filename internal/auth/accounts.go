@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,8 +23,8 @@ import (
 //	its account is there           by UID: another account of the same name is another one
 //	the secret it is bound to is   if it is bound to one
 //
-// Deleting the account, or that secret, is how a token is taken back. Upstream signs with a
-// key pair, so that others can verify a token without asking; here they create a TokenReview.
+// Deleting the account, or that secret, is how a token is taken back. Without a key pair others can
+// verify a token only by a TokenReview.
 
 // ServerAudience is the audience of tokens that are for this server, upstream's default.
 const ServerAudience = "https://kubernetes.default.svc.cluster.local"
@@ -35,7 +36,10 @@ const credentialIDKey = "authentication.kubernetes.io/credential-id"
 // nil value knows no token.
 type Accounts struct {
 	key             [32]byte
+	pair            *keyPair // nil: key signs
 	account, secret Lookup
+	// issuers and audiences are those of a Signing, complete.
+	issuers, audiences []string
 }
 
 // Lookup finds the UID of the object of a name, as it is there now. It may be called
@@ -45,10 +49,47 @@ type Lookup func(namespace, name string) (uid string, found bool)
 // NewAccounts returns accounts with a new key. The functions find service accounts and
 // secrets.
 func NewAccounts(account, secret Lookup) *Accounts {
-	t := &Accounts{account: account, secret: secret}
+	t := &Accounts{account: account, secret: secret, issuers: ownAudience[:], audiences: ownAudience[:]}
 	// It never fails: the runtime ends the program first.
 	_, _ = rand.Read(t.key[:])
 	return t
+}
+
+// Use signs and verifies by s from now on. It is called before the first token is issued. The error is
+// about a key of a kind that tokens are not signed with.
+func (t *Accounts) Use(s Signing) (err error) {
+	if t.pair, err = newKeyPair(s); err != nil {
+		return err
+	}
+	if len(s.Issuers) > 0 {
+		t.issuers = s.Issuers
+	}
+	t.audiences = t.issuers
+	if len(s.Audiences) > 0 {
+		t.audiences = s.Audiences
+	}
+	return nil
+}
+
+// Audiences returns the names of this server: a token that asks for nobody else is for all of them, and
+// one counts here that is for one of them. The caller must not change the list.
+func (t *Accounts) Audiences() []string {
+	if t == nil {
+		return ownAudience[:]
+	}
+	return t.audiences
+}
+
+// Issuer returns in whose name tokens are issued.
+func (t *Accounts) Issuer() string { return t.issuers[0] }
+
+// PublicKeys returns the keys by which others can verify tokens, as a JWK set, and the algorithms of
+// them; nil where there are none.
+func (t *Accounts) PublicKeys() (set []byte, algorithms []string) {
+	if t.pair == nil {
+		return nil, nil
+	}
+	return t.pair.keySet()
 }
 
 // Grant says what a token is to be good for.
@@ -57,7 +98,7 @@ type Grant struct {
 	Namespace, Account, UID string
 	// Secret is what the token is bound to; nil binds it to the account alone.
 	Secret *BoundSecret
-	// Audiences are whom the token is for; one without ServerAudience is none here.
+	// Audiences are whom the token is for; one for none of Accounts.Audiences is none here.
 	Audiences []string
 	// Issued and Expires bound its time; fractions of a second are cut off.
 	Issued, Expires time.Time
@@ -72,7 +113,7 @@ type BoundSecret struct {
 // claims are what a token says, by the names of RFC 7519, section 4.1, and upstream's own
 // one. The order of the fields is the order in the token.
 type claims struct {
-	Audiences []string      `json:"aud"`
+	Audiences audienceList  `json:"aud"`
 	Expires   int64         `json:"exp"` // Unix seconds, as are the other two
 	IssuedAt  int64         `json:"iat"`
 	NotBefore int64         `json:"nbf"`
@@ -80,6 +121,18 @@ type claims struct {
 	ID        string        `json:"jti"`
 	Subject   string        `json:"sub"`
 	Account   accountClaims `json:"kubernetes.io"`
+}
+
+// audienceList is a list that may also be written as its one item.
+type audienceList []string
+
+// UnmarshalJSON takes both forms of RFC 7519, section 4.1.3.
+func (l *audienceList) UnmarshalJSON(b []byte) error {
+	if b[0] == '"' {
+		*l = audienceList{""}
+		return json.Unmarshal(b, &(*l)[0])
+	}
+	return json.Unmarshal(b, (*[]string)(l))
 }
 
 // accountClaims are upstream's own claim: what the token ends with.
@@ -103,11 +156,10 @@ func (t *Accounts) Issue(g Grant) string {
 		Expires:   g.Expires.Unix(),
 		IssuedAt:  g.Issued.Unix(),
 		NotBefore: g.Issued.Unix(),
-		// Who issues tokens has the same name as whom they are for, as in upstream.
-		Issuer:  ServerAudience,
-		ID:      request.NewUUID(),
-		Subject: request.ServiceAccountUserPrefix + g.Namespace + ":" + g.Account,
-		Account: accountClaims{Namespace: g.Namespace, ServiceAccount: namedUID{g.Account, g.UID}, Secret: g.Secret},
+		Issuer:    t.issuers[0],
+		ID:        request.NewUUID(),
+		Subject:   request.ServiceAccountUserPrefix + g.Namespace + ":" + g.Account,
+		Account:   accountClaims{Namespace: g.Namespace, ServiceAccount: namedUID{g.Account, g.UID}, Secret: g.Secret},
 	})
 }
 
@@ -118,6 +170,12 @@ var joseHeader = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","ty
 // sign returns the claims as a token: header, claims and signature in base64url.
 func (t *Accounts) sign(c *claims) string {
 	b, _ := json.Marshal(c)
+	if p := t.pair; p != nil && p.signer != nil {
+		signed := p.header + "." + base64.RawURLEncoding.EncodeToString(b)
+		// The kinds of keys that Use takes do not fail for a sum of the right size.
+		signature, _ := p.own.sign(p.signer, signed)
+		return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+	}
 	signed := joseHeader + "." + base64.RawURLEncoding.EncodeToString(b)
 	return signed + "." + base64.RawURLEncoding.EncodeToString(t.mac(signed))
 }
@@ -136,7 +194,13 @@ func (t *Accounts) User(token string) (*request.User, []string) {
 		return nil, nil
 	}
 	c := t.read(token)
-	if c == nil || time.Now().Unix() >= c.Expires {
+	now := time.Now().Unix()
+	if c == nil || now >= c.Expires || !slices.Contains(t.issuers, c.Issuer) {
+		return nil, nil
+	}
+	// Only who has the key of another signer can bring one that is not valid yet. Its clock may be a
+	// minute ahead, as upstream allows.
+	if c.NotBefore > now+60 {
 		return nil, nil
 	}
 	ns, name := c.Account.Namespace, c.Account.ServiceAccount.Name
@@ -160,6 +224,11 @@ func (t *Accounts) User(token string) (*request.User, []string) {
 // read returns the claims of a token that is signed with our key; nil for any other.
 // Nothing of a token is decoded before its signature is known to be right.
 func (t *Accounts) read(token string) *claims {
+	if t.pair != nil {
+		if c := t.pair.read(token); c != nil || t.pair.signer != nil {
+			return c
+		}
+	}
 	i := strings.LastIndexByte(token, '.')
 	if i < 0 || !strings.HasPrefix(token, joseHeader+".") {
 		return nil

@@ -20,7 +20,7 @@ func TestTokenExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := func(namespace, name string) (string, bool) { return "u", namespace == "n" && name == "a" }
 		tokens := NewAccounts(account, nil)
-		c := &claims{Audiences: []string{"x"}, Expires: time.Now().Unix() + 600}
+		c := &claims{Audiences: []string{"x"}, Issuer: ServerAudience, Expires: time.Now().Unix() + 600}
 		c.Account.Namespace, c.Account.ServiceAccount.Name, c.Account.ServiceAccount.UID = "n", "a", "u"
 		token := tokens.sign(c)
 		for _, step := range []struct {

@@ -61,6 +61,8 @@ type Config struct {
 	TokenFile string
 	// Anonymous lets requests without credentials pass as system:anonymous.
 	Anonymous bool
+	// AnonymousPaths are the only paths where they do; empty: all.
+	AnonymousPaths []string
 	// ProxyNames are the common names that a front proxy's certificate may have; empty
 	// means any of the request-header CA.
 	ProxyNames []string
@@ -87,6 +89,8 @@ type Authenticator struct {
 	// shared by all requests that bring the token.
 	tokens    map[string]*request.User
 	anonymous *request.User // nil: nobody is anonymous
+	// anonymousPaths are where somebody may be; nil: everywhere.
+	anonymousPaths []string
 
 	// identityHeaders are the names of the headers that nobody but a front proxy may set,
 	// and identityPrefixes what the others begin with. Upstream's own are always among
@@ -114,7 +118,8 @@ func NewAuthenticator(
 			groupHeaders:  canonical(c.GroupHeaders),
 			extraPrefixes: c.ExtraPrefixes,
 		},
-		tokens: map[string]*request.User{},
+		tokens:         map[string]*request.User{},
+		anonymousPaths: c.AnonymousPaths,
 	}
 	if c.Anonymous {
 		a.anonymous = &request.User{Name: request.UserAnonymous, Groups: []string{request.GroupUnauthenticated}}
@@ -196,7 +201,7 @@ func (a *Authenticator) Identify(r *http.Request) (user *request.User, warning s
 	// Before the anonymous user: wrong credentials do not make somebody nobody.
 	case failed != nil:
 		return nil, warning, unauthorized(failed)
-	case a.anonymous == nil:
+	case a.anonymous == nil || a.anonymousPaths != nil && !slices.Contains(a.anonymousPaths, r.URL.Path):
 		return nil, warning, unauthorized(&attemptsError{})
 	default:
 		user = a.anonymous
@@ -280,12 +285,12 @@ func (a *Authenticator) whoSent(r *http.Request) (user *request.User, proxied bo
 // not count. The slice must not be changed.
 func (a *Authenticator) ByToken(token string) (*request.User, []string) {
 	if u := a.tokens[token]; u != nil {
-		return u, ownAudience[:]
+		return u, a.Accounts.Audiences()
 	}
 	return a.Accounts.User(token)
 }
 
-// ownAudience is whom a token is for that says nothing of it. It is an array, read by every
+// ownAudience is the name of a server that was given none. It is an array, read by every
 // request and never written, so that no request makes a slice.
 var ownAudience = [1]string{ServerAudience}
 
@@ -294,10 +299,15 @@ func (a *Authenticator) bearer(token string) *request.User {
 	u, audiences := a.ByToken(token)
 	// A token that an account has asked for on behalf of another server must not open this
 	// one: whoever it was handed to could use it here.
-	if u == nil || !slices.Contains(audiences, ServerAudience) {
+	if u == nil || !overlap(audiences, a.Accounts.Audiences()) {
 		return nil
 	}
 	return u
+}
+
+// overlap reports whether two lists have an item in common.
+func overlap(a, b []string) bool {
+	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
 }
 
 // Strip removes the credentials from a header, and what only a front proxy may say.

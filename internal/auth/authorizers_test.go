@@ -57,7 +57,7 @@ func TestDefaultAuthorizer(t *testing.T) {
 		{"GET", "/readyz/", masters},
 		{"GET", "//readyz", masters},
 		{"GET", "/readyzz", masters},
-		{"GET", "/version/", masters},
+		{"GET", "/version/", all},
 		{"GET", "/", masters},
 		{"GET", "/metrics", masters},
 		{"GET", "/apisx", masters},

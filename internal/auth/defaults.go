@@ -14,6 +14,7 @@ import (
 //	apichain:view etc.     the roles of the admin listener, which upstream does not have
 //	everybody              get of health and version
 //	authenticated users    get of the discovery documents
+//	service accounts       get of the keys that verify their tokens
 //	authenticated users    to ask who they are and what they may do
 //
 // Each line is a type of its own below, which decides about one request (Authorize) and
@@ -23,6 +24,7 @@ import (
 func DefaultAuthorizer() Authorizer {
 	const health = "everybody may read health and version"
 	const discovery = "authenticated users may read the discovery documents"
+	const issuer = "service accounts may read by which keys their tokens are verified"
 	const self = "authenticated users may ask who they are and what they may do"
 	const authed = request.GroupAuthenticated
 	return Authorizers{
@@ -33,11 +35,14 @@ func DefaultAuthorizer() Authorizer {
 			{path: "/livez", reason: health},
 			{path: "/readyz", reason: health},
 			{path: "/version", reason: health},
+			{path: "/version/", reason: health},
 			{path: "/api", group: authed, reason: discovery},
 			{path: "/apis", group: authed, reason: discovery},
 			{path: "/api/", below: true, group: authed, reason: discovery},
 			{path: "/apis/", below: true, group: authed, reason: discovery},
 			{path: "/openapi/", below: true, group: authed, reason: discovery},
+			{path: "/openid/v1/jwks", group: request.GroupServiceAccounts, reason: issuer},
+			{path: "/.well-known/openid-configuration", group: request.GroupServiceAccounts, reason: issuer},
 		}),
 		newResourceRules([]resourceRule{
 			{verb: "create", apiGroup: "authentication.k8s.io", group: authed, reason: self,
@@ -64,6 +69,11 @@ func (mastersRule) rules(u *request.User, _ string) (resources, paths []any) {
 	if !u.In(request.GroupMasters) {
 		return nil, nil
 	}
+	return everything()
+}
+
+// everything is the items of a rules review for somebody who may do everything.
+func everything() (resources, paths []any) {
 	all := []any{"*"}
 	resources = []any{map[string]any{"verbs": all, "apiGroups": all, "resources": all}}
 	return resources, []any{map[string]any{"verbs": all, "nonResourceURLs": all}}

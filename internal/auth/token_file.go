@@ -21,7 +21,7 @@ import (
 func readTokenFile(name string) (tokens map[string]*request.User, notes []string, err error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("token file: %w", err)
+		return nil, nil, fmt.Errorf("--token-auth-file: %w", err)
 	}
 	defer f.Close()
 	if tokens, notes, err = parseTokens(f); err != nil {

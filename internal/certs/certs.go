@@ -48,6 +48,10 @@ type Config struct {
 	// Dir keeps a generated CA and certificate over restarts (--cert-dir). Empty: they live in
 	// memory. It counts only without CertFile.
 	Dir string
+	// PairName is the name of the pair's files in Dir, without .crt and .key. Empty: apichain, whose CA
+	// is kept too, in ca.crt. A pair of another name is made anew: whoever finds one there names it as
+	// CertFile.
+	PairName string
 
 	// MinVersion is the lowest version of TLS, as crypto/tls numbers them. Zero: TLS 1.2.
 	MinVersion uint16
@@ -95,7 +99,8 @@ type Loader struct {
 }
 
 // New loads or generates everything that c asks for. hosts are names and addresses that a
-// generated certificate is for, beside the usual ones. The error names the flag and the file.
+// generated certificate is for, beside the usual ones. The error names the flag and the file, of
+// each file that is wrong.
 func New(c Config, hosts []string, log *slog.Logger) (*Loader, error) {
 	if c.MinVersion == 0 {
 		c.MinVersion = tls.VersionTLS12
@@ -104,14 +109,16 @@ func New(c Config, hosts []string, log *slog.Logger) (*Loader, error) {
 		c.Suites = DefaultSuites()
 	}
 	l := &Loader{log: log, config: c, sni: make([]atomic.Pointer[Pair], len(c.SNI)), onReload: func(Event) {}}
+	var wrong []error
 	if c.CertFile == "" {
-		p, ca, err := generated(c.Dir, hosts, log)
+		p, ca, err := generated(c.Dir, c.PairName, hosts, log)
 		if err != nil {
 			// Without a directory no flag led here, and none is named.
+			where := "generating a serving certificate"
 			if c.Dir != "" {
-				return nil, fmt.Errorf("--cert-dir: %w", err)
+				where = "--cert-dir"
 			}
-			return nil, fmt.Errorf("generating a serving certificate: %w", err)
+			wrong = append(wrong, fmt.Errorf("%s: %w", where, err))
 		}
 		l.ca = ca
 		l.serving.Store(p)
@@ -128,8 +135,11 @@ func New(c Config, hosts []string, log *slog.Logger) (*Loader, error) {
 		// where the other order would miss the change.
 		f.seen = f.look()
 		if err := f.load(); err != nil {
-			return nil, err
+			wrong = append(wrong, err)
 		}
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return nil, err
 	}
 	return l, nil
 }

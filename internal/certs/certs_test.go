@@ -133,7 +133,7 @@ func putPair(t testing.TB, dir, name string, c *x509.Certificate) (certFile, key
 func TestGenerated(t *testing.T) {
 	t.Chdir(t.TempDir())
 	hosts := []string{"Api.example.com", "10.1.2.3", "127.0.0.2", "127.0.0.1", "0.0.0.0", "::", "fe80::1%eth0", "localhost", "10.1.2.3"}
-	p, ca, err := generated("", hosts, slog.New(slog.DiscardHandler))
+	p, ca, err := generated("", "", hosts, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,14 +236,14 @@ func TestCertDir(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir, log := filepath.Join(t.TempDir(), "made", "here"), &lines{}
 			logger := slog.New(slog.NewTextHandler(log, nil))
-			if _, _, err := generated(dir, nil, logger); err != nil {
+			if _, _, err := generated(dir, "", nil, logger); err != nil {
 				t.Fatal(err)
 			}
 			checkModes(t, dir)
 			tt.change(t, dir)
 			was, _ := os.ReadFile(filepath.Join(dir, "apichain.crt"))
 			before := len(log.String())
-			p, ca, err := generated(dir, tt.hosts, logger)
+			p, ca, err := generated(dir, "", tt.hosts, logger)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -258,7 +258,7 @@ func TestCertDir(t *testing.T) {
 			if slices.Equal(p.pem, was) || !strings.Contains(said, tt.why) || strings.Count(said, "\n") != 1 {
 				t.Errorf("log %q, want a new certificate and one line with %q", said, tt.why)
 			}
-			again, caAgain, err := generated(dir, tt.hosts, logger)
+			again, caAgain, err := generated(dir, "", tt.hosts, logger)
 			if err != nil || !again.Cert.Leaf.Equal(p.Cert.Leaf) || !slices.Equal(ca, caAgain) {
 				t.Errorf("the new certificate was not kept: %v", err)
 			}
@@ -387,7 +387,7 @@ func TestCAPEM(t *testing.T) {
 func BenchmarkGenerate(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := generated("", []string{"10.1.2.3"}, nil); err != nil {
+		if _, _, err := generated("", "", []string{"10.1.2.3"}, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

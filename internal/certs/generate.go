@@ -44,11 +44,16 @@ var generatedNames = []string{
 
 // generated returns a serving certificate for hosts and its CA as PEM: those that dir keeps
 // while they fit, and else new ones, which dir then keeps. Why kept ones do not fit is logged.
-// An empty dir keeps nothing.
-func generated(dir string, hosts []string, log *slog.Logger) (*Pair, []byte, error) {
+// An empty dir keeps nothing; one with a name for the pair keeps that alone.
+func generated(dir, pairName string, hosts []string, log *slog.Logger) (*Pair, []byte, error) {
 	names, ips := generatedFor(hosts)
-	if dir == "" {
-		p, _, ca, err := generate(names, ips)
+	if dir == "" || pairName != "" {
+		p, key, ca, err := generate(names, ips)
+		if err == nil && dir != "" {
+			p.Source = filepath.Join(dir, pairName+".crt")
+			err = errors.Join(os.MkdirAll(dir, 0o755), atomicfile.Write(filepath.Join(dir, pairName+".key"), key),
+				atomicfile.Write(p.Source, p.pem))
+		}
 		return p, ca, err
 	}
 	caFile, certFile, keyFile := filepath.Join(dir, "ca.crt"), filepath.Join(dir, "apichain.crt"), filepath.Join(dir, "apichain.key")

@@ -2,9 +2,14 @@ package controller
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"time"
 
 	"apichain/internal/api"
+	"apichain/internal/schema"
+	"apichain/internal/store"
+	"apichain/internal/tree"
 )
 
 // A definition that is deleted takes its instances along: they are deleted, and when none is left
@@ -38,6 +43,9 @@ func (c *controllers) syncDefinition(ctx context.Context, name string) error {
 	if o == nil || !o.Meta.Deleting {
 		return nil
 	}
+	if err := c.reportTermination(ctx, o, "True", "InstanceDeletionInProgress", "CustomResource deletion is in progress"); err != nil {
+		return err
+	}
 	b := c.api.Store.Bucket(name)
 	instances := b.Now()
 	if r := c.api.ForBucket(b); r != nil {
@@ -51,7 +59,33 @@ func (c *controllers) syncDefinition(ctx context.Context, name string) error {
 	if now := b.Now(); now.Count() > 0 {
 		return nil // its events bring us back
 	}
-	return c.removeFinalizer(ctx, c.definitions(), o, api.DefinitionFinalizer)
+	reason, message := "InstanceDeletionCompleted", "removed all instances"
+	if !isEstablished(o.Decode()) {
+		reason, message = "NeverEstablished", "resource was never established"
+	}
+	return c.reportTermination(ctx, o, "False", reason, message)
+}
+
+// reportTermination says in the status of a definition how far its deletion has come. With False it has
+// come to its end, and the finalizer goes in the same write. It is a write of the status, since a spec
+// that is no longer good must not keep a definition from going.
+func (c *controllers) reportTermination(ctx context.Context, o *store.Object, value, reason, message string) error {
+	_, err := c.api.Internal(c.definitions(), "update", "", o.Name(), "status").Modify(ctx, func(crd map[string]any) bool {
+		old := tree.List(crd, "status", "conditions")
+		tree.Set(crd, schema.SetCondition(slices.Clone(old), "Terminating", value, reason, message, time.Now()), "status", "conditions")
+		if value == "False" {
+			return dropString(tree.Metadata(crd), "finalizers", api.DefinitionFinalizer)
+		}
+		return !tree.Equal(tree.List(crd, "status", "conditions"), old)
+	})
+	return err
+}
+
+// isEstablished reports whether a definition is or was served.
+func isEstablished(crd map[string]any) bool {
+	return slices.ContainsFunc(tree.List(crd, "status", "conditions"), func(c any) bool {
+		return tree.Text(c, "type") == "Established" && tree.Text(c, "status") == "True"
+	})
 }
 
 // retryNames lets the definitions of a group that wait for names look again whether these are

@@ -26,9 +26,13 @@ func TestDefinitionDeletion(t *testing.T) {
 	if !slices.Contains(tree.List(crd, "metadata", "finalizers"), any(api.DefinitionFinalizer)) || tree.Text(crd, "metadata", "deletionTimestamp") == "" {
 		t.Errorf("the answer: %v", crd)
 	}
-	if !is(c.Condition("widgets.example.com", "Terminating"), "True", "InstanceDeletionInProgress") {
-		t.Errorf("conditions: %v", c.Condition("widgets.example.com", "Terminating"))
+	pending := tree.List(crd, "status", "conditions")
+	if last := tree.Object(pending[len(pending)-1]); !is(last, "True", "InstanceDeletionPending") {
+		t.Errorf("conditions of the answer: %v", pending)
 	}
+	c.Soon("its objects are being deleted", func() bool {
+		return is(c.Condition("widgets.example.com", "Terminating"), "True", "InstanceDeletionInProgress")
+	})
 	if e := c.Must(403, "POST", widgetsPath, custom("Widget", "new")); tree.Text(e, "message") != `widgets.example.com "new" is forbidden: create not allowed while custom resource definition is terminating` {
 		t.Errorf("a create: %v", e)
 	}
@@ -145,4 +149,34 @@ func TestFixturesOfACustomKind(t *testing.T) {
 	}
 	c.Must(200, "GET", "/api/v1/namespaces/team/serviceaccounts/default", nil)
 	c.Must(200, "GET", "/api/v1/namespaces/team/configmaps/"+apitest.RootCAName, nil)
+}
+
+// TestBrokenDefinitionDeletion: a definition that no write of its spec would pass any more goes all the
+// same, and one that was never established says so at the end.
+func TestBrokenDefinitionDeletion(t *testing.T) {
+	c := startClients(t)
+	c.Must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced"))
+	c.Must(200, "PATCH", definitionsPath+"/widgets.example.com/status", `{"status":{"storedVersions":["v1","v9"]}}`)
+	c.Must(422, "PATCH", definitionsPath+"/widgets.example.com", `{"metadata":{"labels":{"a":"b"}}}`)
+	c.Must(201, "POST", definitionsPath, definitionOf("gadgets", "Widget", "Namespaced"))
+	watch := c.Watch(t, definitionsPath+"?watch=1")
+	c.Must(200, "DELETE", definitionsPath+"/gadgets.example.com", nil)
+	c.Soon("the other is gone", c.Missing(definitionsPath+"/gadgets.example.com"))
+	c.Must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)
+	c.Soon("the definition is gone", c.Missing(definitionsPath+"/widgets.example.com"))
+	var reasons []string
+	for {
+		e, ok := watch.Take()
+		if !ok || e.Type == "DELETED" && tree.Name(e.Obj) == "widgets.example.com" {
+			break
+		}
+		for _, condition := range tree.List(e.Obj, "status", "conditions") {
+			if e.Type == "MODIFIED" && tree.Text(condition, "type") == "Terminating" {
+				reasons = append(reasons, tree.Text(condition, "reason"))
+			}
+		}
+	}
+	if want := []string{"InstanceDeletionPending", "InstanceDeletionInProgress", "InstanceDeletionPending", "InstanceDeletionInProgress"}; !slices.Equal(reasons, want) {
+		t.Errorf("%q, want %q", reasons, want)
+	}
 }

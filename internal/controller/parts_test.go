@@ -45,26 +45,54 @@ func TestStartTwice(t *testing.T) {
 	}
 }
 
-// TestService: what leads clients inside to the server; the two objects share nothing.
+// TestService: what leads clients inside to the server; the two objects share nothing. But for the
+// Service without an address of its own they are the real server's.
 func TestService(t *testing.T) {
 	if got := (Own{Port: 6443}).service(); got != nil {
 		t.Errorf("without an address: %v", got)
 	}
-	all := Own{Host: "10.0.0.1", Port: 6443}.service()
-	want := []map[string]any{
-		object(t, "{kind: Service, apiVersion: v1, metadata: {name: kubernetes, namespace: default, labels: {component: apiserver, provider: kubernetes}}, "+
-			"spec: {type: ClusterIP, clusterIP: 10.0.0.1, clusterIPs: [10.0.0.1], ports: [{name: https, port: 6443, protocol: TCP, targetPort: 6443}]}}"),
-		object(t, "{kind: Endpoints, apiVersion: v1, metadata: {name: kubernetes, namespace: default, labels: {component: apiserver, provider: kubernetes}}, "+
-			"subsets: [{addresses: [{ip: 10.0.0.1}], ports: [{name: https, port: 6443, protocol: TCP}]}]}"),
-	}
-	for i := range want {
-		if !tree.Equal(all[i], want[i]) {
-			t.Errorf("%v, want %v", all[i], want[i])
+	const service = "{kind: Service, apiVersion: v1, metadata: {name: kubernetes, namespace: default, labels: {component: apiserver, provider: kubernetes}}, " +
+		"spec: {type: ClusterIP, sessionAffinity: None, ipFamilyPolicy: SingleStack, internalTrafficPolicy: Cluster, "
+	for _, tt := range []struct {
+		own  Own
+		spec string
+	}{
+		{Own{Host: "10.0.0.1", Port: 6443}, "clusterIP: 10.0.0.1, clusterIPs: [10.0.0.1], ipFamilies: [IPv4], " +
+			"ports: [{name: https, port: 6443, protocol: TCP, targetPort: 6443}]}}"},
+		{Own{Host: "192.0.2.2", Port: 16443, ServiceIP: "10.0.0.1"}, "clusterIP: 10.0.0.1, clusterIPs: [10.0.0.1], ipFamilies: [IPv4], " +
+			"ports: [{name: https, port: 443, protocol: TCP, targetPort: 16443}]}}"},
+		{Own{Host: "10.0.0.1", Port: 6443, ServiceIP: "fd00::1"}, "clusterIP: 'fd00::1', clusterIPs: ['fd00::1'], ipFamilies: [IPv6], " +
+			"ports: [{name: https, port: 443, protocol: TCP, targetPort: 6443}]}}"},
+	} {
+		all := tt.own.service()
+		want := []map[string]any{
+			object(t, "%s", service+tt.spec),
+			object(t, "{kind: Endpoints, apiVersion: v1, metadata: {name: kubernetes, namespace: default, "+
+				"labels: {endpointslice.kubernetes.io/skip-mirror: 'true'}}, "+
+				"subsets: [{addresses: [{ip: %s}], ports: [{name: https, port: %d, protocol: TCP}]}]}", tt.own.Host, tt.own.Port),
+		}
+		for i := range want {
+			if !tree.Equal(all[i], want[i]) {
+				t.Errorf("%v, want %v", all[i], want[i])
+			}
+		}
+		tree.Set(all[0], "x", "metadata", "name")
+		if tree.Text(all[1], "metadata", "name") != "kubernetes" {
+			t.Error("the objects share their metadata")
 		}
 	}
-	tree.Set(all[0], "x", "metadata", "labels", "component")
-	if tree.Text(all[1], "metadata", "labels", "component") != "apiserver" {
-		t.Error("the objects share their metadata")
+}
+
+// TestDefinitionsOnly: what upstream leaves to kube-controller-manager is left alone, and definitions are
+// emptied as everywhere.
+func TestDefinitionsOnly(t *testing.T) {
+	c := newControllers(nil, "")
+	c.definitionsOnly = true
+	for _, why := range []taskKind{taskNamespace, taskOwner, taskDependent, taskDefinition} {
+		c.add(why, place{nil, "x"})
+	}
+	if len(c.queue) != 1 || c.queue[0].why != taskDefinition {
+		t.Errorf("queued: %v", c.queue)
 	}
 }
 
@@ -155,7 +183,7 @@ func TestFixturesInDocuments(t *testing.T) {
 		{"kind: List\napiVersion: v1\nitems: []", "", ""},
 		{"kind: List\napiVersion: v1\nitems: [{kind: A, apiVersion: v1, metadata: {name: a}}, 7, {kind: B}]", "f, item 1; f, item 3",
 			"f, item 2 is no object; f, item 3 has no apiVersion; f, item 3 has no metadata.name"},
-		{"kind: PodList\napiVersion: v1\nitems: [{kind: List, items: [{kind: A, apiVersion: v1, metadata: {name: a}}]}]", "f, item 1, item 1", ""},
+		{"kind: PodList\napiVersion: v1\nitems: [{apiVersion: v1, kind: List, items: [{kind: A, apiVersion: v1, metadata: {name: a}}]}]", "f, item 1, item 1", ""},
 		{"kind: Basket\napiVersion: v1\nmetadata: {name: a}\nitems: [apple]", "f", ""},
 		{"kind: List\napiVersion: v1\nmetadata: {name: a}\nitems: none", "f", ""},
 	} {
@@ -222,11 +250,11 @@ func TestFixtureFiles(t *testing.T) {
 // TestFixtureName: who is meant, shortened so that a line stays a line.
 func TestFixtureName(t *testing.T) {
 	for manifest, want := range map[string]string{
-		"{kind: A, metadata: {name: a}}":               "A a",
-		"{kind: A, metadata: {name: a, namespace: n}}": "A n/a",
-		"{kind: A, metadata: {generateName: a-}}":      "A ",
-		"{metadata: {name: a}}":                        " a",
-		"{kind: " + strings.Repeat("x", 300) + "}":     strings.Repeat("x", 256) + "…",
+		"{kind: A, metadata: {name: a}}":                "A a",
+		"{kind: A, metadata: {name: a, namespace: ns}}": "A ns/a",
+		"{kind: A, metadata: {generateName: a-}}":       "A ",
+		"{metadata: {name: a}}":                         " a",
+		"{kind: " + strings.Repeat("x", 300) + "}":      strings.Repeat("x", 256) + "…",
 	} {
 		if got := fixtureName(object(t, "%s", manifest)); got != want {
 			t.Errorf("%s: %q, want %q", manifest, got, want)

@@ -28,6 +28,8 @@ type controllers struct {
 	api *api.API
 	// ca is the PEM that every namespace gets.
 	ca string
+	// definitionsOnly is Own.DefinitionsOnly.
+	definitionsOnly bool
 
 	// observed is the revision up to which events have been taken from the store's log.
 	observed int64
@@ -154,8 +156,8 @@ func (c *controllers) settle(ctx context.Context) {
 func (c *controllers) rescan() {
 	// The revision first: an object that is written meanwhile is seen twice, and never not at all.
 	c.observed = c.api.Store.Revision()
-	// Objects that have gone unseen must not be dependents for ever. absent stays: what it knows
-	// cannot be found out again.
+	// Objects that have gone unseen must not be dependents for ever. absent stays, but for what is
+	// there: the rest of what it knows cannot be found out again.
 	clear(c.dependents)
 	for _, b := range c.api.Store.Buckets() {
 		sn := b.Now()
@@ -167,6 +169,9 @@ func (c *controllers) rescan() {
 
 // add queues a task, unless it waits already: one look will see whatever has happened by then.
 func (c *controllers) add(why taskKind, at place) {
+	if c.definitionsOnly && why != taskDefinition {
+		return
+	}
 	t := task{why, at}
 	if !c.queued[t] {
 		c.queued[t] = true
@@ -188,6 +193,8 @@ func (c *controllers) observe(b *store.Bucket, e *store.Event) {
 	if e.Kind == store.Deleted {
 		c.ownerGone(m.UID)
 	} else {
+		// A reset brings back what was gone, under its uid.
+		delete(c.absent, m.UID)
 		c.addDependent(at, m)
 		if len(m.Owners) > 0 {
 			c.add(taskDependent, at)

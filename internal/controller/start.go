@@ -24,16 +24,26 @@ package controller
 
 import (
 	"context"
+	"strings"
 
 	"apichain/internal/api"
 )
 
 // Own says what the objects of a server's start tell of it, and which objects the user adds.
 type Own struct {
-	// Host and Port are the address of the TLS listener. Without one on TCP Host is "": then no
-	// Service leads to the server.
+	// Host and Port are the address by which clients reach the TLS listener. Without one on TCP Host is
+	// "": then no Service leads to the server.
 	Host string
 	Port int64
+	// ServiceIP is the address of the Service of the server, on port 443. "": Host and Port, since
+	// nothing here translates one into the other.
+	ServiceIP string
+	// Objects are further ones that the server has of its own, whole.
+	Objects []map[string]any
+
+	// DefinitionsOnly leaves undone what upstream does in kube-controller-manager: namespaces are not
+	// emptied and get no objects, and owners that are gone take nobody along.
+	DefinitionsOnly bool
 
 	// CA is the PEM by which clients trust the TLS listener. Every namespace has it.
 	CA string
@@ -62,12 +72,13 @@ func Start(ctx context.Context, a *api.API, o Own) (run func(ctx context.Context
 			return nil, err
 		}
 	}
-	for _, obj := range o.service() {
+	for _, obj := range append(o.service(), o.Objects...) {
 		if _, _, err := a.Apply(ctx, obj); err != nil {
 			return nil, err
 		}
 	}
 	c := newControllers(a, o.CA)
+	c.definitionsOnly = o.DefinitionsOnly
 	// Fixtures may need what namespaces get; what they make is looked after before the server is ready.
 	c.settle(ctx)
 	if err := loadFixtures(ctx, a, o.Fixtures); err != nil {
@@ -78,28 +89,33 @@ func Start(ctx context.Context, a *api.API, o Own) (run func(ctx context.Context
 }
 
 // service returns the Service and the Endpoints by which clients inside find the server
-// (kubernetes.default.svc), none without an address. Upstream gives the Service an address of its
-// own and lets the proxy translate; there is no proxy here, so both have the listener's.
+// (kubernetes.default.svc), none without an address. They are upstream's, but for the address of the
+// Service where it has none of its own: there is no proxy that would translate it.
 func (o Own) service() []map[string]any {
 	if o.Host == "" {
 		return nil
 	}
 	// Two trees: each object owns its own.
-	meta := func() map[string]any {
-		return map[string]any{
-			"name": "kubernetes", "namespace": "default",
-			"labels": map[string]any{"component": "apiserver", "provider": "kubernetes"},
-		}
+	meta := func(labels map[string]any) map[string]any {
+		return map[string]any{"name": "kubernetes", "namespace": "default", "labels": labels}
 	}
-	port := func() map[string]any { return map[string]any{"name": "https", "port": o.Port, "protocol": "TCP"} }
-	servicePort := port()
+	port := func(n int64) map[string]any { return map[string]any{"name": "https", "port": n, "protocol": "TCP"} }
+	address, servicePort := o.ServiceIP, port(443)
+	if address == "" {
+		address, servicePort = o.Host, port(o.Port)
+	}
 	servicePort["targetPort"] = o.Port
+	family := "IPv4"
+	if strings.Contains(address, ":") {
+		family = "IPv6"
+	}
 	return []map[string]any{
-		{"kind": "Service", "apiVersion": "v1", "metadata": meta(), "spec": map[string]any{
-			"type": "ClusterIP", "clusterIP": o.Host, "clusterIPs": []any{o.Host}, "ports": []any{servicePort},
-		}},
-		{"kind": "Endpoints", "apiVersion": "v1", "metadata": meta(), "subsets": []any{map[string]any{
-			"addresses": []any{map[string]any{"ip": o.Host}}, "ports": []any{port()},
-		}}},
+		{"kind": "Service", "apiVersion": "v1", "metadata": meta(map[string]any{"component": "apiserver", "provider": "kubernetes"}),
+			"spec": map[string]any{
+				"type": "ClusterIP", "clusterIP": address, "clusterIPs": []any{address}, "ports": []any{servicePort},
+				"sessionAffinity": "None", "ipFamilies": []any{family}, "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster",
+			}},
+		{"kind": "Endpoints", "apiVersion": "v1", "metadata": meta(map[string]any{"endpointslice.kubernetes.io/skip-mirror": "true"}),
+			"subsets": []any{map[string]any{"addresses": []any{map[string]any{"ip": o.Host}}, "ports": []any{port(o.Port)}}}},
 	}
 }

@@ -59,7 +59,7 @@ const (
 // DNSLabelErrors checks the name of a namespace, and of whatever else becomes one label of
 // a DNS name.
 func DNSLabelErrors(s string) []string {
-	errs := tooManyErrors(s, maxLabel)
+	errs := tooLongErrors(s, maxLabel, "characters")
 	if !isDNSName(s) {
 		// Who wrote a whole name hears of the dots and not of the alphabet (upstream).
 		if isDottedDNSName(s) {
@@ -72,7 +72,7 @@ func DNSLabelErrors(s string) []string {
 
 // DNSSubdomainErrors checks the name of an object of most kinds.
 func DNSSubdomainErrors(s string) []string {
-	return append(tooManyErrors(s, maxSubdomain), subdomainRuleErrors(s)...)
+	return append(tooLongErrors(s, maxSubdomain, "characters"), subdomainRuleErrors(s)...)
 }
 
 // subdomainRuleErrors is DNSSubdomainErrors but for the length.
@@ -86,7 +86,7 @@ func subdomainRuleErrors(s string) []string {
 // DNS1035LabelErrors checks the name of a service, which must begin with a letter: it goes
 // into the names of environment variables too.
 func DNS1035LabelErrors(s string) []string {
-	errs := tooManyErrors(s, maxLabel)
+	errs := tooLongErrors(s, maxLabel, "characters")
 	if !isDNSName(s) || s[0] <= '9' {
 		errs = append(errs, dns1035Rule)
 	}
@@ -124,7 +124,7 @@ func LabelKeyErrors(s string) []string {
 		if prefix == "" {
 			errs = append(errs, "prefix part must be non-empty")
 		} else {
-			for _, e := range append(tooLongErrors(prefix, maxSubdomain), subdomainRuleErrors(prefix)...) {
+			for _, e := range append(tooLongErrors(prefix, maxSubdomain, "bytes"), subdomainRuleErrors(prefix)...) {
 				errs = append(errs, "prefix part "+e)
 			}
 		}
@@ -133,7 +133,7 @@ func LabelKeyErrors(s string) []string {
 	if name == "" {
 		errs = append(errs, "name part must be non-empty")
 	}
-	for _, e := range tooLongErrors(name, maxLabel) {
+	for _, e := range tooLongErrors(name, maxLabel, "bytes") {
 		errs = append(errs, "name part "+e)
 	}
 	if !isLabelName(name) {
@@ -144,7 +144,7 @@ func LabelKeyErrors(s string) []string {
 
 // LabelValueErrors checks the value of a label, which may be empty.
 func LabelValueErrors(s string) []string {
-	errs := tooLongErrors(s, maxLabel)
+	errs := tooLongErrors(s, maxLabel, "bytes")
 	if s != "" && !isLabelName(s) {
 		errs = append(errs, LabelValueRule)
 	}
@@ -157,7 +157,7 @@ const dataKeyRule = "a valid config key must consist of alphanumeric characters,
 
 // DataKeyErrors checks the key of a value in a config map or a secret.
 func DataKeyErrors(s string) []string {
-	errs := tooManyErrors(s, maxSubdomain)
+	errs := tooLongErrors(s, maxSubdomain, "characters")
 	good := s != ""
 	for i := range len(s) {
 		c := s[i] | 0x20 // letters in lower case
@@ -202,20 +202,13 @@ func IsDNSLabel(s string) bool { return len(s) <= maxLabel && isDNSName(s) }
 // IsDNSSubdomain reports whether DNSSubdomainErrors finds nothing.
 func IsDNSSubdomain(s string) bool { return len(s) <= maxSubdomain && isDottedDNSName(s) }
 
-func tooLongErrors(s string, limit int) []string {
+// tooLongErrors checks the length of s in bytes. unit is how upstream calls them: characters in
+// names, bytes in labels.
+func tooLongErrors(s string, limit int, unit string) []string {
 	if len(s) <= limit {
 		return nil
 	}
-	return []string{fmt.Sprintf("must be no more than %d bytes", limit)}
-}
-
-// tooManyErrors is tooLongErrors in the words that upstream has for whole names. It counts bytes
-// all the same.
-func tooManyErrors(s string, limit int) []string {
-	if len(s) <= limit {
-		return nil
-	}
-	return []string{fmt.Sprintf("must be no more than %d characters", limit)}
+	return []string{fmt.Sprintf("must be no more than %d %s", limit, unit)}
 }
 
 // isDottedDNSName reports whether s is DNS names with dots between them, however long.

@@ -121,6 +121,10 @@ func TestPruneTypes(t *testing.T) {
 		{"v1 ConfigMap", `{"kind":1}`, into + "number into Go struct field ConfigMap.kind of type string"},
 		{"v1 ConfigMap", `{"metadata":{"generation":1.5}}`, into + "number 1.5 into Go struct field ObjectMeta.metadata.generation of type int64"},
 		{"v1 ConfigMap", `{"metadata":{"creationTimestamp":"x"}}`, "parsing time \"x\" as"},
+		// The error of a type that unmarshals itself goes first, of several that of the least path.
+		{"v1 ConfigMap", `{"data":5,"metadata":{"annotations":5,"creationTimestamp":"x","uid":5}}`, "parsing time \"x\" as"},
+		{"v1 ConfigMap", `{"metadata":{"annotations":5,"creationTimestamp":7,"deletionTimestamp":"x"}}`, "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.creationTimestamp of type string"},
+		{"v1 ConfigMap", `{"metadata":{"uid":5}}`, "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.uid of type types.UID"},
 		{"v1 ConfigMap", `{"metadata":{"creationTimestamp":1}}`, into + "number into Go struct field ObjectMeta.metadata.creationTimestamp of type string"},
 		{"v1 Secret", `{"data":{"k":"a"}}`, "illegal base64 data at input byte "},
 		{"v1 Secret", `{"data":{"k":"===="}}`, "illegal base64 data at input byte 0"},
@@ -136,7 +140,8 @@ func TestPruneTypes(t *testing.T) {
 		{"v1 Node", `{"status":{"capacity":{"cpu":""}}}`, "quantities must match the regular expression"},
 		{"v1 Node", `{"status":{"capacity":{"cpu":{}}}}`, into + "object into Go struct field NodeStatus.status.capacity of type string"},
 		{"authentication.k8s.io/v1 TokenReview", `{"status":{"user":{"extra":{"a":"b"}}}}`, into + "string into Go struct field UserInfo.status.user.extra of type []string"},
-		{"apiextensions.k8s.io/v1 CustomResourceDefinition", `{"spec":{"versions":[{"schema":{"openAPIV3Schema":{"items":1}}}]}}`, into + "number into Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema.items of type v1.JSONSchemaProps"},
+		{"apiextensions.k8s.io/v1 CustomResourceDefinition", `{"spec":{"versions":[{"schema":{"openAPIV3Schema":{"additionalItems":1}}}]}}`, "boolean or JSON schema expected"},
+		{"apiextensions.k8s.io/v1 CustomResourceDefinition", `{"spec":{"versions":[{"schema":{"openAPIV3Schema":{"enum":1}}}]}}`, into + "number into Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema.enum of type []v1.JSON"},
 		{"apiextensions.k8s.io/v1 CustomResourceDefinition", `{"spec":{"versions":[{"schema":{"openAPIV3Schema":{"maximum":"1"}}}]}}`, into + "string into Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema.maximum of type float64"},
 		{"coordination.k8s.io/v1 Lease", `{"spec":{"renewTime":"2024-01-01T00:00:00Z"}}`, "parsing time"},
 	} {

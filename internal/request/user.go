@@ -31,6 +31,7 @@ const (
 	GroupMasters              = "system:masters"   // may do everything
 	GroupAuthenticated        = "system:authenticated"
 	GroupUnauthenticated      = "system:unauthenticated"
+	GroupNodes                = "system:nodes"
 	GroupServiceAccounts      = "system:serviceaccounts"
 	ServiceAccountUserPrefix  = "system:serviceaccount:"
 	ServiceAccountGroupPrefix = "system:serviceaccounts:"

@@ -11,8 +11,8 @@ import (
 // does not tell of repeated keys, which fieldValidation=Strict and =Warn must name; and it
 // takes several times as long for maps.
 //
-// What it takes and refuses is what encoding/json takes and refuses, with the byte added to
-// the same words, because clients show them; tests compare the two. Its words leave out
+// What it takes and refuses is what encoding/json takes and refuses, in the same words,
+// because clients show them; tests compare the two. Its words leave out
 // which part of a number is wrong, and a text that ends inside of a token just ends. What
 // may surprise:
 //
@@ -34,9 +34,8 @@ const maxRepeated = 100
 
 // ParseJSON reads one JSON text with nothing but white space around it. repeated has a
 // path for each time that a key came again in its object, in the order of the text, the
-// first hundred, as upstream writes them: spec.items[0].size. Errors say what is wrong and
-// at which byte, counted from 1, in the words of encoding/json where it has some; they are
-// fit for the client. data is not kept and may be changed afterwards.
+// first hundred, as upstream writes them: spec.items[0].size. Errors say what is wrong in
+// the words of encoding/json where it has some; they are fit for the client. data is not kept and may be changed afterwards.
 func ParseJSON(data []byte) (v any, repeated []string, err error) {
 	r := jsonReader{src: string(data)}
 	if v, err = r.document(); err == nil && r.hasRepeated {
@@ -79,23 +78,15 @@ func TypeName(v any) string {
 	return "number"
 }
 
-// ParseJSONMerged is ParseJSONObject for a text that Go's decoder would read into a struct: null is
-// an object without members, and where a key comes again and both values are objects, they are
-// merged, the later members over the earlier ones.
-func ParseJSONMerged(data []byte) (map[string]any, []string, error) {
+// ParseJSONMerged is ParseJSON for a text that Go's decoder would read into a struct: where a key comes
+// again and both values are objects, they are merged, the later members over the earlier ones.
+func ParseJSONMerged(data []byte) (v any, repeated []string, err error) {
 	r := jsonReader{src: string(data), merge: true}
-	v, err := r.document()
-	if err == nil && r.hasRepeated {
+	if v, err = r.document(); err == nil && r.hasRepeated {
 		r = jsonReader{src: r.src, keepPaths: true, merge: true}
 		v, err = r.document()
 	}
-	switch v := v.(type) {
-	case map[string]any:
-		return v, r.repeated, err
-	case nil:
-		return map[string]any{}, nil, err
-	}
-	return nil, nil, fmt.Errorf("json: cannot unmarshal %s into Go value of type map[string]interface {}", TypeName(v))
+	return v, r.repeated, err
 }
 
 // JSONKeys calls f with the path of each key in a JSON text, in their order, and whether it came in
@@ -174,7 +165,7 @@ func (r *jsonReader) unexpected(where string) error {
 	if r.pos >= len(r.src) {
 		return errJSONEnd
 	}
-	return fmt.Errorf("invalid character %s %s (byte %d)", quoteJSONByte(r.src[r.pos]), where, r.pos+1)
+	return fmt.Errorf("invalid character %s %s", quoteJSONByte(r.src[r.pos]), where)
 }
 
 // quoteJSONByte quotes a byte as encoding/json does: as the character of that number, in

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"encoding/json"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"apichain/internal/controller"
+	"apichain/internal/flags"
+	"apichain/internal/request"
+)
+
+// The objects that a server has from its start, and what it does with objects on its own: which of them
+// there are is decided here, and internal/controller makes them.
+//
+// Under the name of kube-apiserver the objects are those that upstream makes, of the kinds that are
+// served, and nothing is done that upstream leaves to kube-controller-manager: no namespace is emptied
+// or given a service account, and no owner takes its dependents along.
+
+// clusterOptions say what the server's own objects say of it, and which controllers run.
+type clusterOptions struct {
+	// serviceRange is one or two CIDRs, of two families; "": the Service has the listener's address.
+	serviceRange string
+	// advertise is the address of the Endpoints; "": the listener's.
+	advertise string
+	// controllers is all or none.
+	controllers string
+	// upstream adds the objects that kube-apiserver makes; it has no flag.
+	upstream bool
+}
+
+// Register declares the flags of the cluster that the server is one of.
+func (o *clusterOptions) Register(f *flags.Set) {
+	f.In("cluster")
+	f.Text(&o.serviceRange, "service-cluster-ip-range", "",
+		"CIDR of the addresses of services, or one of each family with a comma between; the Service kubernetes has the first one; "+
+			"none: it has the address of the TLS listener")
+	f.Text(&o.advertise, "advertise-address", "", "address in the Endpoints of the Service kubernetes; none: that of the TLS listener")
+	f.Text(&o.controllers, "controllers", "all",
+		"what is done with objects that no client asks for: all, or none but for definitions, which take their instances along "+
+			"(no garbage collection, no emptying of namespaces, no service account in them)")
+}
+
+// Check reports what is no range, in upstream's sense, and no address.
+func (o *clusterOptions) Check(p *flags.Problems) {
+	const name = "service-cluster-ip-range"
+	var families []bool
+	for cidr := range strings.SplitSeq(o.serviceRange, ",") {
+		if o.serviceRange == "" {
+			break
+		}
+		r, err := netip.ParsePrefix(strings.TrimSpace(cidr))
+		if err != nil {
+			p.Add(name, "%q is no CIDR", cidr)
+			continue
+		}
+		p.When(r.Addr().BitLen()-r.Bits() < 3, name, "%s has fewer than 8 addresses", cidr)
+		families = append(families, r.Addr().Is4())
+	}
+	p.When(len(families) > 2 || len(families) == 2 && families[0] == families[1], name, "takes two CIDRs at most, one of each family")
+	if o.advertise != "" {
+		_, err := netip.ParseAddr(o.advertise)
+		p.When(err != nil, "advertise-address", "%q is no address", o.advertise)
+	}
+	p.When(o.controllers != "all" && o.controllers != "none", "controllers", "must be all or none, is %q", o.controllers)
+}
+
+// serviceIP returns the first address of the range, behind that of the network; "" without a range.
+func (o *clusterOptions) serviceIP() string {
+	cidr, _, _ := strings.Cut(o.serviceRange, ",")
+	r, err := netip.ParsePrefix(cidr)
+	if err != nil {
+		return ""
+	}
+	return r.Masked().Addr().Next().String()
+}
+
+// bootstrap makes the objects that every server has, then the user's fixtures, and sets the
+// controllers to work. It is a post-start hook: the server is not ready before.
+func (p *program) bootstrap(ctx context.Context) error {
+	o := &p.opt.cluster
+	own := controller.Own{
+		CA: string(p.certs.CAPEM()), Fixtures: p.opt.fixtures.paths,
+		ServiceIP: o.serviceIP(), DefinitionsOnly: o.controllers == "none",
+	}
+	if host, port, err := net.SplitHostPort(p.advertisedAddress()); err == nil {
+		own.Host = host
+		own.Port, _ = strconv.ParseInt(port, 10, 64)
+	}
+	if o.upstream {
+		own.Objects = p.upstreamObjects(own)
+	}
+	run, err := controller.Start(ctx, p.api, own)
+	if err != nil {
+		return err
+	}
+	// Not ctx: that ends with the start, and these go on until the last request has ended.
+	p.owned.Go(func() { run(p.background) })
+	p.owned.Go(func() { p.api.Run(p.background) })
+	return nil
+}
+
+// advertisedAddress returns host:port by which others find the TLS listener: the address that is advertised
+// or, as upstream has it, for a listener on loopback or on every address that of a network interface. Where
+// there is none, and under the program's own name, it is the one that clients on this machine use. It is ""
+// without such a listener on TCP.
+func (p *program) advertisedAddress() string {
+	o := &p.opt.cluster
+	for _, u := range p.urls("https") {
+		host, port, err := net.SplitHostPort(strings.TrimPrefix(u, "https://"))
+		a, notAddress := netip.ParseAddr(host)
+		// A name could not be an endpoint.
+		if err != nil || notAddress != nil {
+			continue
+		}
+		if o.advertise != "" {
+			host = o.advertise
+		} else if o.upstream && a.IsLoopback() {
+			host = interfaceAddress(host)
+		}
+		return net.JoinHostPort(host, port)
+	}
+	return ""
+}
+
+// interfaceAddress returns the first IPv4 address of this machine that others may reach, or otherwise.
+func interfaceAddress(otherwise string) string {
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() && n.IP.To4() != nil {
+			return n.IP.String()
+		}
+	}
+	return otherwise
+}
+
+// upstreamObjects returns what kube-apiserver makes besides, of the kinds that are served: the lease by
+// which it shows that it is there, and what others need to verify its clients.
+func (p *program) upstreamObjects(own controller.Own) []map[string]any {
+	now := time.Now().UTC()
+	meta := func(name string) map[string]any { return map[string]any{"name": name, "namespace": "kube-system"} }
+	configMap := func(name string, data map[string]any) map[string]any {
+		return map[string]any{"kind": "ConfigMap", "apiVersion": "v1", "metadata": meta(name), "data": data}
+	}
+	host, _ := os.Hostname()
+	lease := meta(serverIdentity(host))
+	lease["labels"] = map[string]any{"apiserver.kubernetes.io/identity": "kube-apiserver", "kubernetes.io/hostname": host}
+	lease["annotations"] = map[string]any{"kubernetes.io/peer-advertise-address": net.JoinHostPort(own.Host, strconv.FormatInt(own.Port, 10))}
+	objects := []map[string]any{
+		{"kind": "Lease", "apiVersion": "coordination.k8s.io/v1", "metadata": lease, "spec": map[string]any{
+			"holderIdentity": lease["name"].(string) + "_" + request.NewUUID(), "leaseDurationSeconds": int64(3600),
+			"renewTime": now.Format("2006-01-02T15:04:05.000000Z"),
+		}},
+		configMap("kube-apiserver-legacy-service-account-token-tracking", map[string]any{"since": now.Format(time.DateOnly)}),
+	}
+	if data := p.clientVerification(); len(data) > 0 {
+		objects = append(objects, configMap("extension-apiserver-authentication", data))
+	}
+	return objects
+}
+
+// clientVerification returns by which CAs and headers the server knows its clients, as the ConfigMap
+// has it by which servers behind it know theirs.
+func (p *program) clientVerification() map[string]any {
+	data := map[string]any{}
+	for key, file := range map[string]string{
+		"client-ca-file": p.opt.tls.clientCA, "requestheader-client-ca-file": p.opt.tls.requestHeaders,
+	} {
+		// The loader has read it a moment ago.
+		if b, err := os.ReadFile(file); file != "" && err == nil {
+			data[key] = string(b)
+		}
+	}
+	if p.opt.tls.requestHeaders == "" {
+		return data
+	}
+	c := &p.opt.authentication.Config
+	for key, list := range map[string][]string{
+		"requestheader-username-headers": c.UserHeaders, "requestheader-uid-headers": c.UIDHeaders, "requestheader-group-headers": c.GroupHeaders,
+		"requestheader-extra-headers-prefix": c.ExtraPrefixes, "requestheader-allowed-names": c.ProxyNames,
+	} {
+		text, _ := json.Marshal(slices.Concat([]string{}, list)) // never null
+		data[key] = string(text)
+	}
+	return data
+}
+
+// serverIdentity returns the name by which a server on a host shows that it is there, which is upstream's.
+func serverIdentity(host string) string {
+	var b []byte
+	for _, part := range []string{host, "kube-apiserver"} {
+		b = binary.BigEndian.AppendUint16(b, uint16(len(part)))
+		b = append(b, part...)
+	}
+	sum := sha256.Sum256(b)
+	return "apiserver-" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16]))
+}
