@@ -85,6 +85,10 @@ func (p *program) announce() error {
 		lines = fmt.Appendf(lines, "  %-5s  %-28s try: %s\n", l.role, l.url(), p.tryCommand(l))
 	}
 	_, _ = p.stdout.Write(lines) // nobody may listen
+	// Whoever starts kube-apiserver hides its output, or shows its errors alone.
+	if admin := p.urls("admin"); p.opt.listen.upstream && len(admin) > 0 {
+		fmt.Fprintln(p.stderr, "apichain: the admin endpoint is at", strings.Join(admin, ", "))
+	}
 	return nil
 }
 

@@ -73,6 +73,9 @@ func kubeAPIServer(args []string, stdout, stderr io.Writer) int {
 	if w := o.authorization.warning(); w != "" {
 		fmt.Fprintln(stderr, "kube-apiserver: --authorization-mode:", w)
 	}
+	if f.Lookup("anonymous-auth").Derived {
+		fmt.Fprintln(stderr, "kube-apiserver: --anonymous-auth: off, since --authorization-mode has AlwaysAllow")
+	}
 	return runServer(o, f, stdout, stderr, os.Getenv(parentVariable) != "ignore")
 }
 
@@ -113,14 +116,29 @@ func asUsual(line *kubeflags.Line, getenv func(string) string) (args []string, w
 		"--listen-http=off",
 		"--listen-https=" + net.JoinHostPort(host, strconv.FormatInt(min(max(port, 1), 65535), 10)),
 		"--listen-admin=" + cmp.Or(getenv(adminVariable), "off"),
-		// Before what was given: the last one counts.
+		// Defaults of upstream where ours differ, before what was given: the last one counts.
 		"--controllers=" + cmp.Or(getenv(controllersVariable), "none"),
 		"--service-cluster-ip-range=10.0.0.0/24",
+		"--audit-log-maxage=366", "--audit-log-maxbackup=100",
+		"--requestheader-username-headers=", "--requestheader-group-headers=", "--requestheader-extra-headers-prefix=",
 	}
 	if len(line.Given["authorization-mode"]) == 0 {
 		args = append(args, "--authorization-mode="+auth.ModeAlwaysAllow)
 	}
-	return append(append(args, line.Options()...), servingPair(line)...), wrong
+	for _, a := range line.Options() {
+		name, value, _ := strings.Cut(strings.TrimPrefix(a, "--"), "=")
+		switch {
+		case name == "min-request-timeout":
+			a += "s" // a number of seconds there
+		case name == "v" && len(value) > 1:
+			a = "--v=10" // the highest here
+		case name == "audit-policy-file" && line.Last("audit-log-path", "") == "",
+			name == "audit-log-path" && line.Last("audit-policy-file", "") == "":
+			continue // one without the other records nothing there, and is an error here
+		}
+		args = append(args, a)
+	}
+	return append(args, servingPair(line)...), wrong
 }
 
 // servingPair returns the arguments for what --cert-dir has or is to keep: apiserver.crt and

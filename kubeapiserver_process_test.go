@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -106,9 +107,20 @@ func TestParentDeath(t *testing.T) {
 func TestParallelStarts(t *testing.T) {
 	binary, temp := kubeAPIServerBinary(t), t.TempDir()
 	const many = 20
+	// All held until the last is found, so that each is another one.
+	var ports []string
+	var held []net.Listener
+	for range many {
+		l := listenOn(t, "tcp", "127.0.0.1:0")
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		ports, held = append(ports, port), append(held, l)
+	}
+	for _, l := range held {
+		l.Close()
+	}
 	var all sync.WaitGroup
-	for i := range many {
-		port, dir := freePort(t), filepath.Join(temp, fmt.Sprint("certs", i))
+	for i, port := range ports {
+		dir := filepath.Join(temp, fmt.Sprint("certs", i))
 		all.Go(func() {
 			c := exec.Command(binary, "--bind-address=127.0.0.1", "--authorization-mode=RBAC", "--secure-port="+port, "--cert-dir="+dir, "--etcd-servers=http://127.0.0.1:1")
 			c.Dir = temp

@@ -56,10 +56,38 @@ func TestTakenFlags(t *testing.T) {
 	_, f := newOptions()
 	for _, row := range kubeflags.Load().All() {
 		ours := f.Lookup(row.Name) != nil
-		// Of these the values differ: they are read where the program starts.
-		apart := row.Name == "cert-dir" || row.Name == "logging-format"
+		// Of one the files differ, and one ends the program: they are read where it starts.
+		apart := row.Name == "cert-dir" || row.Name == "version"
 		if taken := row.Action == kubeflags.Taken; taken != ours && !apart {
 			t.Errorf("--%s is %s, and a flag of ours: %t", row.Name, row.Action, ours)
+		}
+	}
+}
+
+// TestTakenValues: what the real program takes as the value of a flag that is taken, ours can read.
+func TestTakenValues(t *testing.T) {
+	values := map[string]string{
+		"bool": "true", "int": "1", "float": "0.01", "duration": "1h", "ip": "192.0.2.1", "strings": "", "string": "", "array": "a",
+		"pair": "a,b:c", "map": "api/all=true",
+	}
+	// Where the form alone is not enough.
+	special := map[string]string{
+		"authorization-mode": "RBAC", "logging-format": "json", "tls-min-version": "VersionTLS13", "controllers": "all",
+		"tls-cert-file": "a --tls-private-key-file=b", "tls-private-key-file": "a --tls-cert-file=b",
+	}
+	for _, row := range kubeflags.Load().All() {
+		if row.Action != kubeflags.Taken {
+			continue
+		}
+		value, ok := special[row.Name]
+		if !ok {
+			value = values[row.Type]
+		}
+		o, f := newOptions()
+		line := kubeflags.Load().Read(strings.Split("--"+row.Name+"="+value, " "))
+		problems := append(line.Problems, o.parseUpstream(f, line, func(string) string { return "" })...)
+		if len(problems) > 0 || !f.Lookup(row.Name).Given && row.Name != "audit-policy-file" {
+			t.Errorf("--%s=%s (%s): %q", row.Name, value, row.Type, problems)
 		}
 	}
 }
@@ -68,11 +96,16 @@ func TestTakenFlags(t *testing.T) {
 func TestUpstreamArguments(t *testing.T) {
 	dir := t.TempDir()
 	env := map[string]string{}
-	const usual = "--listen-http=off --listen-https=0.0.0.0:6443 --listen-admin=off --controllers=none --service-cluster-ip-range=10.0.0.0/24 "
+	const usual = "--listen-http=off --listen-https=0.0.0.0:6443 --listen-admin=off --controllers=none --service-cluster-ip-range=10.0.0.0/24 " +
+		"--audit-log-maxage=366 --audit-log-maxbackup=100 --requestheader-username-headers= --requestheader-group-headers= --requestheader-extra-headers-prefix= "
 	for _, tt := range []struct{ args, want, wrong string }{
 		{"", usual + "--authorization-mode=AlwaysAllow", ""},
 		{"--authorization-mode=RBAC --authorization-mode Node", usual + "--authorization-mode=RBAC,Node", ""},
 		{"--bind-address=::1 --secure-port=1 --v=4", strings.Replace(usual, "0.0.0.0:6443", "[::1]:1", 1) + "--authorization-mode=AlwaysAllow --v=4", ""},
+		{"--min-request-timeout=5 -v=20", usual + "--authorization-mode=AlwaysAllow --min-request-timeout=5s --v=10", ""},
+		{"--audit-log-path=a", usual + "--authorization-mode=AlwaysAllow", ""},
+		{"--audit-policy-file=a", usual + "--authorization-mode=AlwaysAllow", ""},
+		{"--audit-policy-file=a --audit-log-path=-", usual + "--authorization-mode=AlwaysAllow --audit-log-path=- --audit-policy-file=a", ""},
 		{"--secure-port=0", "", "--secure-port: must be from 1 to 65535, is 0: it cannot be turned off"},
 		{"--secure-port=65536", "", "--secure-port: must be from 1 to 65535, is 65536: it cannot be turned off"},
 		{"--cert-dir=" + dir, usual + "--authorization-mode=AlwaysAllow --cert-dir=" + dir, ""},
@@ -366,6 +399,19 @@ func hostname(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// TestAdminByEnvironment: where the environment names its address, the admin endpoint is served, and stderr says
+// where; the controllers run where it says so.
+func TestAdminByEnvironment(t *testing.T) {
+	r := startUpstream(t, map[string]string{adminVariable: "127.0.0.1:0", controllersVariable: "all"}, "--bind-address=127.0.0.1",
+		"--secure-port="+freePort(t), "--token-auth-file=testdata/tokens.csv")
+	if len(r.urls("admin")) != 1 || !r.err.has("the admin endpoint is at "+r.urls("admin")[0]) {
+		t.Errorf("admin at %q:\n%s", r.urls("admin"), r.err)
+	}
+	if got := r.get("h2", "/api/v1/namespaces/default/serviceaccounts/default").status; got != 200 {
+		t.Errorf("the service account of a namespace: %d", got)
+	}
 }
 
 // TestServerIdentity is the name that the real server had on a host called vm.

@@ -46,7 +46,8 @@ func TestEncodingsOfBodies(t *testing.T) {
 		{reviewMaps, "application/json", jsonMap, 201},
 		{reviewMaps, "application/json; charset=utf-8", jsonMap, 201},
 		{reviewMaps, "application/yaml", yamlMap, 201},
-		{reviewMaps, "text/yaml", yamlMap, 201},
+		{reviewMaps, "text/yaml", yamlMap, 415},
+		{reviewMaps, "Application/JSON; Charset=UTF-8", jsonMap, 201},
 		{reviewMaps, "application/yaml", jsonMap, 201}, // JSON is YAML
 		{reviewMaps, "application/json", yamlMap, 400},
 		{reviewMaps, "text/plain", jsonMap, 415},
@@ -54,7 +55,7 @@ func TestEncodingsOfBodies(t *testing.T) {
 		{reviewMaps, "application/yaml", "- 1\n- 2\n", 400},
 		{reviewMaps, "application/yaml", "a: b: c", 400},
 		{reviewMaps, "application/yaml", "just text", 400},
-		{reviewMaps, "application/yaml", "null", 400},
+		{reviewMaps, "application/yaml", "null", 422},
 		{reviewMaps, apitest.Protobuf, envelope("v1", "ConfigMap", binary, ""), 201},
 		{reviewMaps, apitest.Protobuf, envelope("v1", "ConfigMap", jsonMap, "application/json"), 201},
 		{reviewMaps, apitest.Protobuf, envelope("v1", "Secret", binary, ""), 400},
@@ -64,7 +65,7 @@ func TestEncodingsOfBodies(t *testing.T) {
 		{reviewMaps, apitest.Protobuf, "k8s", 400},
 		{reviewWidgets, "", jsonWidget, 201},
 		{reviewWidgets, "application/yaml", yamlWidget, 201},
-		{reviewWidgets, "text/yaml", yamlWidget, 201},
+		{reviewWidgets, "Application/YAML", yamlWidget, 201},
 		{reviewWidgets, "application/yaml", yamlWidget + "---\nkind: Other\n", 201}, // the first document counts
 		{reviewWidgets, apitest.Protobuf, envelope("example.com/v1", "Widget", binary, ""), 415},
 		{reviewWidgets, "application/xml", jsonWidget, 415},
@@ -86,15 +87,15 @@ func TestEncodingsOfBodies(t *testing.T) {
 		}
 	}
 	// What comes twice is said as each encoding says it.
-	for typ, c := range map[string]struct{ body, warning string }{
-		"application/json": {`{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"generateName":"g-"},"spec":{"size":1,"size":2}}`, `duplicate field "spec.size"`},
-		"application/yaml": {yamlWidget + "  size: 3\n", `line 7: key "size" already set in map`},
+	for typ, c := range map[string]struct{ body, warning, strictly string }{
+		"application/json": {`{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"generateName":"g-"},"spec":{"size":1,"size":2}}`, `duplicate field "spec.size"`, ""},
+		"application/yaml": {yamlWidget + "  size: 3\n", `line 7: key "size" already set in map`, "yaml: unmarshal errors:\n  "},
 	} {
 		w := r.send("POST", reviewWidgets, typ, c.body)
 		if said := strings.ReplaceAll(w.Header().Get("Warning"), `\"`, `"`); w.Code != 201 || said != `299 - "`+c.warning+`"` {
 			t.Errorf("%s: %d, warning %s, want %s", typ, w.Code, said, c.warning)
 		}
-		if w := r.send("POST", reviewWidgets+"?fieldValidation=Strict", typ, c.body); w.Code != 400 || !strings.Contains(r.at(w, "message"), "strict decoding error: "+c.warning) {
+		if w := r.send("POST", reviewWidgets+"?fieldValidation=Strict", typ, c.body); w.Code != 400 || !strings.Contains(r.at(w, "message"), "strict decoding error: "+c.strictly+c.warning) {
 			t.Errorf("%s, strictly: %d %s", typ, w.Code, w.Body)
 		}
 	}
@@ -104,7 +105,9 @@ func TestEncodingsOfBodies(t *testing.T) {
 func TestLargestBody(t *testing.T) {
 	r := newReviewed(t)
 	const most = 3 << 20
-	const head, tail = `{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a"},"data":{"k":"`, `"}}`
+	// An event of the old sort may say as much as it likes; a config map may not.
+	const events = "/api/v1/namespaces/default/events"
+	const head, tail = `{"kind":"Event","apiVersion":"v1","metadata":{"name":"a"},"involvedObject":{},"message":"`, `"}`
 	fits := head + strings.Repeat("x", most-len(head)-len(tail)) + tail
 	send := func(method, path, body string, says bool) *httptest.ResponseRecorder {
 		var in io.Reader = strings.NewReader(body)
@@ -123,10 +126,10 @@ func TestLargestBody(t *testing.T) {
 		return w
 	}
 	for _, says := range []bool{true, false} {
-		if w := send("POST", reviewMaps+"?dryRun=All", fits, says); w.Code != 201 {
+		if w := send("POST", events+"?dryRun=All", fits, says); w.Code != 201 {
 			t.Errorf("three MiB, said %t: %d %.100s", says, w.Code, w.Body)
 		}
-		for method, path := range map[string]string{"POST": reviewMaps, "PUT": reviewMaps + "/a", "PATCH": reviewMaps + "/a", "DELETE": reviewMaps + "/a"} {
+		for method, path := range map[string]string{"POST": events, "PUT": events + "/a", "PATCH": events + "/a", "DELETE": events + "/a"} {
 			w := send(method, path, fits+" ", says)
 			if w.Code != 413 || r.at(w, "reason") != "RequestEntityTooLarge" || r.at(w, "message") != "Request entity too large: limit is 3145728" {
 				t.Errorf("%s of a byte more, said %t: %d %.200s", method, says, w.Code, w.Body)

@@ -48,10 +48,13 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 	return map[kinds.Key]kindHooks{
 		kinds.NewKey("", "v1", "Namespace"): {
 			beforeDelete: holdNamespace,
+			policy:       podSecurityErrors,
 			special:      map[string]func(q *Call) error{"finalize": finalizeNamespace},
 		},
+		kinds.NewKey("", "v1", "Secret"): {warnings: secretWarnings},
 		kinds.NewKey("", "v1", "ServiceAccount"): {
-			special: map[string]func(q *Call) error{"token": (*Call).requestToken},
+			warnings: accountWarnings,
+			special:  map[string]func(q *Call) error{"token": (*Call).requestToken},
 		},
 		kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition"): {
 			prepare: s.Customs.prepareDefinition, settle: s.Customs.settleDefinition, validateStatus: schema.CheckCRDStatus,

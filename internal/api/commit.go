@@ -48,7 +48,10 @@ func (w *write) commit() error {
 		// and all; both at the revision of before (upstream).
 		return w.remove()
 	}
-	d := w.encode(w.next)
+	d, err := w.encode(w.next)
+	if err != nil {
+		return err
+	}
 	if d.Same(w.old) { // as another version shows it, it was not as it is stored
 		w.done = w.old
 		return nil
@@ -114,7 +117,10 @@ func (w *write) addOnce() (err error) {
 		return status.Unexplained("resourceVersion should not be set on objects to be created")
 	}
 	delete(m, "resourceVersion")
-	d := w.encode(w.next)
+	d, err := w.encode(w.next)
+	if err != nil {
+		return err
+	}
 	q := w.Call
 	change := store.Change{Bucket: q.Bucket, Key: key, Next: &d}
 	w.done, err = q.commitChange(change, func() error { return q.checkPlace(name) })

@@ -10,6 +10,7 @@ import (
 	"apichain/internal/field"
 	"apichain/internal/kinds"
 	"apichain/internal/schema"
+	"apichain/internal/status"
 	"apichain/internal/tree"
 )
 
@@ -234,8 +235,9 @@ func (r *Resource) convertFromStored(obj map[string]any) {
 }
 
 // convertToStored makes of an object in the version of r one to be stored, in place. It is valid in
-// the version of r; where the storage version disagrees, what is left is stored (upstream).
-func (r *Resource) convertToStored(obj map[string]any) {
+// the version of r; where the storage version disagrees, what is left is stored (upstream), but for an
+// embedded resource that cannot be decoded, which is an error.
+func (r *Resource) convertToStored(obj map[string]any) error {
 	version := r.Version
 	if r.storageVersion != "" {
 		version = r.storageVersion
@@ -243,13 +245,16 @@ func (r *Resource) convertToStored(obj map[string]any) {
 	}
 	s := r.shapes[version]
 	if s == nil { // of a resource that no definition made
-		return
+		return nil
 	}
 	if r.storageVersion != "" {
 		_, _ = s.Schema.Prune(obj)
-		_, _ = s.decodeEmbedded(obj, true)
+		if _, err := s.decodeEmbedded(obj, false); err != nil {
+			return status.Unexplained(err.Error())
+		}
 	}
 	// In the version itself too: the status, which a write of the object may not set, gets its
 	// defaults here.
 	s.SetDefaults(obj)
+	return nil
 }

@@ -67,7 +67,7 @@ func (q *Call) readDeleteOptions() (o DeleteOptions, err error) {
 		return o, err
 	}
 	q.strict = "Ignore" // of options, unknown fields are never told (upstream)
-	obj, err := q.readTyped(q.api.Kinds.Types[deleteOptionsType], deleteOptionsKind)
+	obj, err := q.readTyped(q.api.Kinds.Types[deleteOptionsType], "meta.k8s.io/v1", deleteOptionsKind)
 	if err != nil {
 		return o, err
 	}
@@ -83,15 +83,15 @@ func (q *Call) readDeleteOptions() (o DeleteOptions, err error) {
 // can be given in a body only.
 func (q *Call) queryDeleteOptions() (map[string]any, error) {
 	obj := map[string]any{}
-	if v := q.param("gracePeriodSeconds"); v != "" {
+	if v := q.param("gracePeriodSeconds"); q.query.Has("gracePeriodSeconds") {
 		n, err := strconv.ParseInt(v, 10, 64)
 		if err != nil {
 			return nil, status.BadRequest("strconv.ParseInt: parsing " + strconv.Quote(v) + ": invalid syntax")
 		}
 		obj["gracePeriodSeconds"] = n
 	}
-	if v := q.param("propagationPolicy"); v != "" {
-		obj["propagationPolicy"] = v
+	if q.query.Has("propagationPolicy") {
+		obj["propagationPolicy"] = q.param("propagationPolicy")
 	}
 	if v, given := q.flag("orphanDependents"); given {
 		obj["orphanDependents"] = v
@@ -110,14 +110,13 @@ func (q *Call) fillDeleteOptions(o *DeleteOptions, obj map[string]any) error {
 	if v, given := tree.At(obj, "preconditions", "resourceVersion").(string); given {
 		o.ResourceVersion = &v
 	}
-	o.Propagation = tree.Text(obj, "propagationPolicy")
-	if o.orphanGiven && o.Propagation != "" {
+	policy, given := obj["propagationPolicy"].(string)
+	o.Propagation = policy
+	if o.orphanGiven && given {
 		why := "orphanDependents and deletionPropagation cannot be both set"
 		errs = append(errs, field.Invalid("propagationPolicy", o.Propagation, why))
 	}
-	switch o.Propagation {
-	case "", PropagationForeground, PropagationBackground, PropagationOrphan:
-	default:
+	if given && !slices.Contains([]string{PropagationForeground, PropagationBackground, PropagationOrphan}, policy) {
 		policies := []string{PropagationForeground, PropagationBackground, PropagationOrphan, "nil"}
 		errs = append(errs, field.NotSupported("propagationPolicy", o.Propagation, policies...))
 	}
@@ -274,7 +273,10 @@ func (w *write) commitMark() error {
 	if w.dryRun {
 		return nil
 	}
-	d := w.encode(tree.Copy(w.next).(map[string]any)) // next is what the delete answers
+	d, err := w.encode(tree.Copy(w.next).(map[string]any)) // next is what the delete answers
+	if err != nil {
+		return err
+	}
 	if err := w.put(&d); err != nil {
 		return err
 	}

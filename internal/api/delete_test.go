@@ -58,7 +58,8 @@ func TestReadDeleteOptions(t *testing.T) {
 	for _, c := range []struct{ query, body, policy, want string }{
 		{"", "", "", "<nil>"},
 		{"propagationPolicy=Orphan", "", "Orphan", "<nil>"},
-		{"propagationPolicy=Orphan", " \n", "Orphan", "<nil>"},
+		{"propagationPolicy=Orphan", " \n", "", "400 BadRequest: couldn't get version/kind; json parse error: unexpected end of JSON input"},
+		{"propagationPolicy=Orphan", "null", "", "<nil>"},
 		{"propagationPolicy=Orphan", `{}`, "", "<nil>"},
 		{"propagationPolicy=Orphan", `{"propagationPolicy":"Background"}`, "Background", "<nil>"},
 		{"orphanDependents=true", "", "Orphan", "<nil>"},
@@ -71,7 +72,7 @@ func TestReadDeleteOptions(t *testing.T) {
 		{"gracePeriodSeconds=1s", "{}", "", "<nil>"},
 		{"dryRun=no&gracePeriodSeconds=1s", "", "", `422 Invalid: DeleteOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["no"]: supported values: "All"`},
 		{"fieldValidation=Strict", `{"surprise":1,"propagationPolicy":"Orphan"}`, "Orphan", "<nil>"},
-		{"", `{"kind":"Widget"}`, "", `400 BadRequest: no kind "Widget" is registered for version "" in scheme`},
+		{"", `{"kind":"Widget"}`, "", `400 BadRequest: no kind "Widget" is registered for version "meta.k8s.io/v1" in scheme "pkg/runtime/scheme.go:111"`},
 		{"", `{"kind":"DeleteOptions","apiVersion":"any/v7"}`, "", "<nil>"},
 		{"", `{"kind":1}`, "", "400 BadRequest: couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .kind of type string"},
 	} {

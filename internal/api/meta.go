@@ -54,17 +54,18 @@ func (q *Call) stampNew(obj map[string]any, uid string) {
 // dropped, so that a time never lies in the future of who reads it.
 func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// deletionFields are the system fields that say that an object is being deleted.
-var deletionFields = [...]string{"deletionTimestamp", "deletionGracePeriodSeconds"}
+// immutableFields are the system fields of which what an update says is not ignored, if it is
+// anything, but refused: which object it is, and whether that is being deleted.
+var immutableFields = [...]string{"uid", "deletionTimestamp", "deletionGracePeriodSeconds"}
 
 // keepSystemFields makes the system fields of obj those of old: what an update says of them is
-// ignored, and what it leaves out stays. What it says of a deletion that old has not, or of
-// another grace period, is left for immutableErrors.
+// ignored, and what it leaves out stays. What it says of the uid, of a deletion that old has not, or
+// of another grace period, is left for immutableErrors.
 func keepSystemFields(obj, old map[string]any) {
 	m, was := tree.Metadata(obj), tree.Metadata(old)
 	for _, f := range SystemFields {
 		v, has := was[f]
-		if slices.Contains(deletionFields[:], f) && m[f] != nil && (!has || f != deletionFields[0]) {
+		if slices.Contains(immutableFields[:], f) && m[f] != nil && (!has || f != "deletionTimestamp") {
 			continue
 		}
 		setOrDelete(m, f, v, has)
@@ -302,17 +303,11 @@ func (r *Resource) plainFinalizerErrors(m map[string]any) (errs []field.Error) {
 		return nil
 	}
 	for i, f := range tree.List(m, "finalizers") {
-		if s, _ := f.(string); isPlainFinalizer(s) {
-			path := "metadata.finalizers[" + strconv.Itoa(i) + "]"
-			errs = append(errs, field.Invalid(path, s, "name is neither a standard finalizer name nor is it fully qualified"))
+		if s, _ := f.(string); field.IsPlainFinalizer(s) {
+			errs = append(errs, field.Invalid("metadata.finalizers["+strconv.Itoa(i)+"]", s, field.PlainFinalizer))
 		}
 	}
 	return errs
-}
-
-// isPlainFinalizer reports whether a finalizer is neither the server's own nor has a prefix.
-func isPlainFinalizer(s string) bool {
-	return !strings.Contains(s, "/") && s != FinalizerOrphan && s != FinalizerForeground && s != NamespaceFinalizer
 }
 
 // warnFinalizers warns whoever adds a finalizer without a prefix to a custom resource, which had
@@ -321,7 +316,7 @@ func (q *Call) warnFinalizers(obj, was map[string]any) {
 	had := tree.List(was, "metadata", "finalizers")
 	var added []string
 	for _, f := range tree.List(obj, "metadata", "finalizers") {
-		if s, _ := f.(string); isPlainFinalizer(s) && !slices.Contains(had, f) {
+		if s, _ := f.(string); field.IsPlainFinalizer(s) && !slices.Contains(had, f) {
 			added = append(added, s)
 		}
 	}
@@ -341,7 +336,7 @@ func (q *Call) warnFinalizers(obj, was map[string]any) {
 // without end. The other fields that may not change have been overwritten by then.
 func immutableErrors(obj, old map[string]any) (errs []field.Error) {
 	m, was := tree.Metadata(obj), tree.Metadata(old)
-	for _, f := range deletionFields {
+	for _, f := range immutableFields {
 		if !tree.Equal(m[f], was[f]) {
 			errs = append(errs, field.Invalid("metadata."+f, m[f], "field is immutable"))
 		}

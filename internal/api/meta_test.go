@@ -255,7 +255,7 @@ func TestKeepSystemFields(t *testing.T) {
 		obj := map[string]any{"metadata": sent}
 		keepSystemFields(obj, map[string]any{"metadata": was})
 		for i, f := range SystemFields {
-			if mask>>i&1 == 1 && (f == "deletionGracePeriodSeconds" || f == "deletionTimestamp" && was[f] == nil) {
+			if mask>>i&1 == 1 && (f == "uid" || f == "deletionGracePeriodSeconds" || f == "deletionTimestamp" && was[f] == nil) {
 				if sent[f] != "sent" {
 					t.Fatalf("%s is %v", f, sent[f])
 				}

@@ -124,6 +124,11 @@ type kindHooks struct {
 	prepare, settle func(q *Call, obj, old map[string]any) error
 	// validateStatus checks obj in place of its shape where only the status is written.
 	validateStatus func(obj map[string]any) []field.Error
+	// warnings are what whoever writes a good object is warned of. old is nil on create.
+	warnings func(obj, old map[string]any) []string
+	// policy is what admission always asks of a good object, and what is wrong with it is the
+	// client's 422. old is nil on create; writes of subresources are not asked about.
+	policy func(obj, old map[string]any) []field.Error
 	// serial is held from prepare until the object is written, where what prepare sees must
 	// still hold then.
 	serial *sync.Mutex
@@ -224,15 +229,18 @@ func (r *Resource) decode(o *store.Object) map[string]any {
 }
 
 // encode returns obj, which is in this version and is consumed, for the store. It is the way
-// back from decode.
-func (r *Resource) encode(obj map[string]any) store.Draft {
+// back from decode. The error is of an object that the storage version of a custom resource cannot
+// have.
+func (r *Resource) encode(obj map[string]any) (store.Draft, error) {
 	if r.ToStored != nil {
 		r.ToStored(obj)
 	}
 	if r.custom {
-		r.convertToStored(obj)
+		if err := r.convertToStored(obj); err != nil {
+			return store.Draft{}, err
+		}
 	}
-	return r.Draft(obj)
+	return r.Draft(obj), nil
 }
 
 // notFound returns the 404 for an object.

@@ -56,7 +56,7 @@ func (q *Call) serveScale() error {
 // serveWrite serves PUT and PATCH. Both try again as a patch does, a PUT without a resource
 // version too: it says one number, which is right whatever else has changed.
 func (v scaleView) serveWrite() error {
-	apply, err := v.readChange()
+	p, err := v.readChange()
 	if err != nil {
 		return err
 	}
@@ -75,8 +75,13 @@ func (v scaleView) serveWrite() error {
 		if !found {
 			tree.Set(shown, int64(noReplicas), "spec", "replicas")
 		}
-		scale, err := apply(shown)
+		scale, problems, err := p.apply(shown)
 		if err != nil {
+			return err
+		}
+		typ := v.api.Kinds.Types[scaleType]
+		prune := func(obj map[string]any) ([]string, error) { return kinds.Prune(typ, obj) }
+		if err := v.prunePatched(&p, scale, problems, prune); err != nil {
 			return err
 		}
 		if err := v.write(old, w.next, scale); err != nil {
@@ -91,31 +96,32 @@ func (v scaleView) serveWrite() error {
 
 // readChange reads the options and the body. What it returns makes of the Scale that is shown
 // the one that is wanted: by a patch, or in a PUT by taking the body in its place.
-func (v scaleView) readChange() (patcher, error) {
+func (v scaleView) readChange() (p patcher, err error) {
 	if v.info.Verb == "patch" {
 		if err := v.writeOptions("PatchOptions"); err != nil {
-			return nil, err
+			return p, err
 		}
 		return v.readPatch(v.patchType())
 	}
 	if err := v.writeOptions("UpdateOptions"); err != nil {
-		return nil, err
+		return p, err
 	}
-	obj, err := v.readTyped(v.api.Kinds.Types[scaleType], "Scale")
+	obj, err := v.readTyped(v.api.Kinds.Types[scaleType], "autoscaling/v1", "Scale")
 	if err != nil {
-		return nil, err
+		return p, err
 	}
 	if obj == nil {
-		return nil, unrecognized("Scale", noJSON+"unexpected end of JSON input", nil)
+		return p, unrecognized("Scale", noJSON+"unexpected end of JSON input", nil)
 	}
 	// A Scale of any other version is decoded as none (upstream, down to the place in its code).
 	if version := tree.Text(obj, "apiVersion"); version != "" && version != "autoscaling/v1" {
-		return nil, status.BadRequest(`no kind is registered for the type v1.Scale in scheme "pkg/runtime/scheme.go:111"`)
+		return p, status.BadRequest(`no kind is registered for the type v1.Scale in scheme "pkg/runtime/scheme.go:111"`)
 	}
 	if err := v.checkTarget(obj); err != nil {
-		return nil, err
+		return p, err
 	}
-	return func(map[string]any) (map[string]any, error) { return obj, nil }, nil
+	p.apply = func(map[string]any) (map[string]any, []string, error) { return obj, nil, nil }
+	return p, nil
 }
 
 // noReplicas stands in the Scale that is patched for an object without replicas.
@@ -260,10 +266,6 @@ func countErrors(obj map[string]any, path []string) []field.Error {
 // write puts the replicas of a Scale into the tree of old. The Scale is checked first: its
 // fields and what its metadata say of old. The number is checked where that of any write is.
 func (v scaleView) write(old *store.Object, obj, scale map[string]any) error {
-	typ := v.api.Kinds.Types[scaleType]
-	if err := v.prunePatched(scale, func(obj map[string]any) ([]string, error) { return kinds.Prune(typ, obj) }); err != nil {
-		return err
-	}
 	given, err := readPreconditions(scale)
 	if err != nil {
 		return err

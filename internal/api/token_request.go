@@ -33,7 +33,7 @@ func (q *Call) requestToken() error {
 	if err := q.writeOptions("CreateOptions"); err != nil {
 		return err
 	}
-	obj, err := q.readTyped(q.api.Kinds.Body("authentication.k8s.io", "v1", "TokenRequest"), "TokenRequest")
+	obj, err := q.readTyped(q.api.Kinds.Body("authentication.k8s.io", "v1", "TokenRequest"), "authentication.k8s.io/v1", "TokenRequest")
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,9 @@ func (w *write) answer(code int) error {
 	if w.done == nil {
 		if w.custom {
 			// As if it had been stored and read: in between the storage version has its say.
-			w.convertToStored(w.next)
+			if err := w.convertToStored(w.next); err != nil {
+				return err
+			}
 			w.convertFromStored(w.next)
 		}
 		return w.answerTree(code, w.next)
@@ -120,11 +122,16 @@ func (q *Call) checkTarget(obj map[string]any) error {
 	// The missing name first: it would not equal the path's either.
 	switch name := tree.Text(m, "name"); {
 	case name == "":
-		return status.BadRequest("the name of the object (" + q.name + " based on URL) was undeterminable: name must be provided")
+		return q.nameUndeterminable()
 	case name != q.name:
 		return q.wrongName(name)
 	}
 	return nil
+}
+
+// nameUndeterminable returns the 400 for an object that does not say its name.
+func (q *Call) nameUndeterminable() *status.Error {
+	return status.BadRequest("the name of the object (" + q.name + " based on URL) was undeterminable: name must be provided")
 }
 
 // wrongName returns the 400 for an object that has another name than the path.

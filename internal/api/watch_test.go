@@ -160,7 +160,7 @@ func TestWatchBegins(t *testing.T) {
 		{"allowWatchBookmarks=1&" + on, state + ", " + live},
 		{"allowWatchBookmarks=1&" + off, live},
 		// Parameters of lists mean nothing.
-		{"limit=1&continue=nonsense", first + ", " + live},
+		{"limit=1", first + ", " + live},
 		{"labelSelector=even", "ADDED a+1, ADDED n+4, DELETED n+5"},
 		{"fieldSelector=metadata.name%%3Db", "ADDED b+2"},
 	} {

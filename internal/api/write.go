@@ -285,8 +285,8 @@ func (w *write) rename(name string) {
 // check refuses an object that its kind, or all kinds, do not allow. Before it next is whole and
 // has its defaults; after it, it may be stored as far as its content goes. The kind's prepare
 // comes first, because it completes the object (a definition's defaults) for the checks behind it; its
-// settle comes last, for what only a good object gets (a definition's names).
-// All errors of metadata and kind are one 422.
+// settle comes last, for what only a good object gets (a definition's names). All errors of metadata and
+// kind are one 422; warnings and the kind's policy come when there are none.
 func (w *write) check() error {
 	if w.prepare != nil {
 		if err := w.prepare(w.Call, w.next, w.was); err != nil {
@@ -309,6 +309,16 @@ func (w *write) check() error {
 	}
 	if w.custom {
 		w.warnFinalizers(w.next, w.was)
+	}
+	if w.warnings != nil {
+		for _, text := range w.warnings(w.next, w.was) {
+			w.scope.Warn("", text)
+		}
+	}
+	if w.policy != nil && w.info.Subresource == "" {
+		if errs := w.policy(w.next, w.was); len(errs) > 0 {
+			return status.Invalid(w.Group, w.Kind, name, errs)
+		}
 	}
 	if w.settle != nil {
 		return w.settle(w.Call, w.next, w.was)

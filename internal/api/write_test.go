@@ -247,7 +247,7 @@ func TestMergedStatusIsApart(t *testing.T) {
 // TestInherit: an update changes neither identity, nor system fields, nor the paths that the kind
 // keeps.
 func TestInherit(t *testing.T) {
-	const sent = `{"metadata":{"name":"b","namespace":"other","uid":"x","generation":99,"selfLink":"s","managedFields":[],"labels":{"a":"b"}},"spec":{"n":2,"kept":"mine"}}`
+	const sent = `{"metadata":{"name":"b","namespace":"other","generation":99,"selfLink":"s","managedFields":[],"labels":{"a":"b"}},"spec":{"n":2,"kept":"mine"}}`
 	const meta = `"metadata":{"generation":3,"labels":{"a":"b"},"name":"a","namespace":"default","uid":"u"}`
 	for subresource, spec := range map[string]string{
 		"":         `{"kept":"server","n":2}`,

@@ -237,7 +237,7 @@ func TestPatches(t *testing.T) {
 		{"json", `{"data":{"a":"1"}}`, `[{"op":"copy","from":"/data/a","path":"/data/c"}]`, `{"data":{"a":"1","c":"1"}}`},
 		{"json", `{"data":{"a":"1"}}`, `[{"op":"test","path":"/data/a","value":"1"},{"op":"replace","path":"/data/a","value":"2"}]`, `{"data":{"a":"2"}}`},
 		{"json", `{"data":{"a":"1"}}`, `[{"op":"replace","path":"/data/a","value":"2"},{"op":"test","path":"/data/a","value":"1"}]`, `422`},
-		{"json", `{"data":{"a/b":"1","c~d":"2"}}`, `[{"op":"test","path":"/data/a~1b","value":"1"},{"op":"remove","path":"/data/c~0d"}]`, `{"data":{"a/b":"1"}}`},
+		{"json", `{"data":{"a":"1"}}`, `[{"op":"add","path":"/data/b~1c","value":"2"},{"op":"test","path":"/data/b~1c","value":"2"},{"op":"move","from":"/data/b~1c","path":"/data/c~0d"},{"op":"remove","path":"/data/c~0d"}]`, `{"data":{"a":"1"}}`},
 		{"json", `{"data":{"a":"1"}}`, `[{"op":"add","path":"/data","value":{"z":"9"}}]`, `{"data":{"z":"9"}}`},
 		{"json", `{"data":{"a":"1"}}`, `[{"op":"none","path":"/data"}]`, `422`},
 		{"json", `{"data":{"a":"1"}}`, `[{"path":"/data"}]`, `422`},

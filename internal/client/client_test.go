@@ -108,8 +108,8 @@ func TestReadKubeconfig(t *testing.T) {
 		wrong                  string
 	}{
 		"everything": {
-			", namespace: n", "server: 'https://h:1', tls-server-name: s, certificate-authority-data: " + ca, "token: t",
-			Kubeconfig{"https://h:1", "n", "t", &tls.Config{ServerName: "s"}}, true, "",
+			", namespace: space", "server: 'https://h:1', tls-server-name: s, certificate-authority-data: " + ca, "token: t",
+			Kubeconfig{"https://h:1", "space", "t", &tls.Config{ServerName: "s"}}, true, "",
 		},
 		"unverified":     {"", "server: 'https://h:1', insecure-skip-tls-verify: true", "", Kubeconfig{"https://h:1", "", "", &tls.Config{InsecureSkipVerify: true}}, false, ""},
 		"nothing":        {"", "", "", Kubeconfig{TLS: &tls.Config{}}, false, ""},

@@ -23,7 +23,7 @@ contexts:
 - {name: a, context: {cluster: two, user: bob}}
 - {context: {cluster: two, user: bob}}
 - text
-clusters: [{name: one, cluster: {n: 1}}, {name: two, cluster: {n: 2}}]
+clusters: [{name: one, cluster: {id: 1}}, {name: two, cluster: {id: 2}}]
 users: [{name: ann, user: {token: t1}}, {name: bob}]
 `
 	for name, c := range map[string]struct{ text, cluster, token, wrong string }{
@@ -35,7 +35,7 @@ users: [{name: ann, user: {token: t1}}, {name: bob}]
 		"no such cluster":    {"current-context: c" + lists, "", "", `clusters has no entry named "none"`},
 		"no such user":       {"current-context: d" + lists, "", "", `users has no entry named "none"`},
 		"an empty context":   {"current-context: e" + lists, "", "", `clusters has no entry named ""`},
-		"JSON":               {`{"current-context":"a","contexts":[{"name":"a","context":{"cluster":"c","user":"u"}}],"clusters":[{"name":"c","cluster":{"n":3}}],"users":[{"name":"u","user":{"token":"t3"}}]}`, "3", "t3", ""},
+		"JSON":               {`{"current-context":"a","contexts":[{"name":"a","context":{"cluster":"c","user":"u"}}],"clusters":[{"name":"c","cluster":{"id":3}}],"users":[{"name":"u","user":{"token":"t3"}}]}`, "3", "t3", ""},
 		"nothing":            {"", "", "", `contexts has no entry named ""`},
 		"a list":             {"[a]", "", "", `contexts has no entry named ""`},
 		"lists are no lists": {"current-context: a\ncontexts: {a: b}", "", "", `contexts has no entry named "a"`},
@@ -48,7 +48,7 @@ users: [{name: ann, user: {token: t1}}, {name: bob}]
 			}
 			continue
 		}
-		if err != nil || fmt.Sprint(cluster["n"]) != c.cluster || tree.Text(user, "token") != c.token {
+		if err != nil || fmt.Sprint(cluster["id"]) != c.cluster || tree.Text(user, "token") != c.token {
 			t.Errorf("%s: %v %v %v", name, cluster, user, err)
 		}
 	}

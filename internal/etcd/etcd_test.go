@@ -302,3 +302,29 @@ func TestFlagLists(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParse: any arguments come to an end, with URLs to serve on or with one line that says what is wrong.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"", "--listen-client-urls=http://h:1,http://h:2", "-data-dir\x00/d\x00--bogus\x00x", "--help=maybe", "--\x00-", "--config-file"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		args := strings.Split(line, "\x00")
+		o, err := parse(args)
+		if err != nil {
+			if err.Error() == "" {
+				t.Fatalf("%q: an error without a text", args)
+			}
+			return
+		}
+		if urls := o.clientURLs(); len(urls) == 0 || len(o.unknown) > len(args) {
+			t.Errorf("%q: %v, unknown %v", args, urls, o.unknown)
+		}
+		for _, u := range o.clientURLs() {
+			// What may be bound is one address of TCP, whatever it is called.
+			if address, err := clientAddress(u); err == nil && !strings.Contains(address, ":") {
+				t.Errorf("%q: %s is bound at %q", args, u, address)
+			}
+		}
+	})
+}

@@ -2,6 +2,7 @@ package field
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -71,11 +72,15 @@ func DNSLabelErrors(s string) []string {
 
 // DNSSubdomainErrors checks the name of an object of most kinds.
 func DNSSubdomainErrors(s string) []string {
-	errs := tooLongErrors(s, maxSubdomain, "characters")
-	if !isDottedDNSName(s) {
-		errs = append(errs, dnsSubdomainRule)
+	return append(tooLongErrors(s, maxSubdomain, "characters"), subdomainRuleErrors(s)...)
+}
+
+// subdomainRuleErrors is DNSSubdomainErrors but for the length.
+func subdomainRuleErrors(s string) []string {
+	if isDottedDNSName(s) {
+		return nil
 	}
-	return errs
+	return []string{dnsSubdomainRule}
 }
 
 // DNS1035LabelErrors checks the name of a service, which must begin with a letter: it goes
@@ -119,11 +124,8 @@ func LabelKeyErrors(s string) []string {
 		if prefix == "" {
 			errs = append(errs, "prefix part must be non-empty")
 		} else {
-			for _, e := range tooLongErrors(prefix, maxSubdomain, "bytes") {
+			for _, e := range append(tooLongErrors(prefix, maxSubdomain, "bytes"), subdomainRuleErrors(prefix)...) {
 				errs = append(errs, "prefix part "+e)
-			}
-			if !isDottedDNSName(prefix) {
-				errs = append(errs, "prefix part "+dnsSubdomainRule)
 			}
 		}
 	}
@@ -148,6 +150,50 @@ func LabelValueErrors(s string) []string {
 	}
 	return errs
 }
+
+// dataKeyRule is the rule of the keys of config maps and secrets, which become names of files.
+const dataKeyRule = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' " +
+	"(e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+
+// DataKeyErrors checks the key of a value in a config map or a secret.
+func DataKeyErrors(s string) []string {
+	errs := tooLongErrors(s, maxSubdomain, "characters")
+	good := s != ""
+	for i := range len(s) {
+		c := s[i] | 0x20 // letters in lower case
+		good = good && (isLowerAlphanumeric(c) && (c > '9' || s[i] == c) || s[i] == '-' || s[i] == '_' || s[i] == '.')
+	}
+	if !good {
+		errs = append(errs, dataKeyRule)
+	}
+	switch {
+	case s == "." || s == "..":
+		errs = append(errs, "must not be '"+s+"'")
+	case strings.HasPrefix(s, ".."):
+		errs = append(errs, "must not start with '..'")
+	}
+	return errs
+}
+
+// standardFinalizers are those that need not say by a prefix whose they are.
+var standardFinalizers = [...]string{"kubernetes", "orphan", "foregroundDeletion"}
+
+// IsPlainFinalizer reports whether a finalizer is neither the server's own nor has a prefix.
+func IsPlainFinalizer(s string) bool {
+	return !strings.Contains(s, "/") && !slices.Contains(standardFinalizers[:], s)
+}
+
+// FinalizerErrors checks a finalizer that must say whose it is.
+func FinalizerErrors(s string) []string {
+	errs := LabelKeyErrors(s)
+	if IsPlainFinalizer(s) {
+		errs = append(errs, PlainFinalizer)
+	}
+	return errs
+}
+
+// PlainFinalizer says what is wrong with a finalizer without a prefix.
+const PlainFinalizer = "name is neither a standard finalizer name nor is it fully qualified"
 
 // IsDNSLabel reports whether DNSLabelErrors finds nothing, for callers that have their own
 // words.

@@ -106,8 +106,11 @@ func (p *pruner) object(at *fieldPath, t *Type, obj map[string]any) {
 			continue
 		}
 		if v == nil {
-			// A null leaves a Go field as it is, which here is absent.
-			delete(obj, k)
+			// A null leaves a Go field as it is, which here is absent, but for what is written
+			// as null.
+			if !f.alwaysWritten() || f.empty() != nil {
+				delete(obj, k)
+			}
 			continue
 		}
 		// Most fields are strings that are well, and need not be gone into.
@@ -123,8 +126,7 @@ func (p *pruner) object(at *fieldPath, t *Type, obj map[string]any) {
 		if v == nil {
 			delete(obj, k)
 		}
-		// omitempty leaves out empty values, but never a struct.
-		if !f.Required && !f.pointer && isEmpty(v) && (f.Kind != FieldMessage || f.IsList || f.IsMap) {
+		if !f.pointer && isEmpty(v) && !f.alwaysWritten() {
 			delete(obj, k)
 		}
 		at.pop()

@@ -182,11 +182,16 @@ type Row struct {
 
 	// Rules that Shape applies: initial is what a new object gets, whatever the client sent;
 	// nameLabel is a label that always holds the object's name; immutableFlag is a field
-	// that, once true, makes itself and immutableFields unchangeable.
+	// that, once true, makes itself and immutableFields unchangeable; fixed are fields that no
+	// update changes; dropped are fields that are never kept; rule is what no row can say of
+	// the values of an object, nil for nothing.
 	initial         []initialValue
 	nameLabel       string
 	immutableFlag   string
 	immutableFields []string
+	fixed           []string
+	dropped         []droppedFields
+	rule            rule
 
 	// renames are pairs of top-level fields of a kind that is stored as another: the name
 	// here, and the name in the stored shape.
@@ -275,6 +280,13 @@ func FieldLabels(fields []Selectable) []string {
 type initialValue struct {
 	path  []string
 	value any
+}
+
+// droppedFields are fields that no object keeps, of the object at a path or of the elements of
+// the list there.
+type droppedFields struct {
+	path   []string
+	fields []string
 }
 
 // Column is a column of the Table form. The names are upstream's, because people and

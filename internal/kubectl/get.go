@@ -111,8 +111,9 @@ func called(r any, name string, short bool) bool {
 	if short {
 		return slices.Contains(tree.Strings(tree.List(r, "shortNames")), name)
 	}
-	return name == tree.Text(r, "resource") || name == tree.Text(r, "singularResource") ||
-		name == strings.ToLower(tree.Text(r, "responseKind", "kind"))
+	// A resource may have no singular, and no word means that one.
+	return name != "" && (name == tree.Text(r, "resource") || name == tree.Text(r, "singularResource") ||
+		name == strings.ToLower(tree.Text(r, "responseKind", "kind")))
 }
 
 // asList returns a list as kubectl prints one: of the kind List, whose items say what they are.

@@ -252,3 +252,62 @@ func TestRequestTimeout(t *testing.T) {
 		}
 	}
 }
+
+// TestCalled: by which words a resource is found, and which of several.
+func TestCalled(t *testing.T) {
+	s := httptest.NewServer(&api{})
+	defer s.Close()
+	c := &command{ctx: t.Context(), server: s.URL}
+	if err := c.connect(func(string) string { return "" }); err != nil {
+		t.Fatal(err)
+	}
+	for word, want := range map[string]string{
+		"ns": "/v1/namespaces", "NS": "/v1/namespaces", "namespace": "/v1/namespaces", "cm": "/v1/configmaps",
+		"widgets": "a.example.com/v2/widgets", "Widget": "a.example.com/v2/widgets", "widgets.a.example.com": "a.example.com/v2/widgets",
+		"widget.v1.a.example.com": "a.example.com/v1/widgets", "widgets.b.example.com": "b.example.com/v1/widgets",
+		"ns.a.example.com": "a.example.com/v2/widgets",
+		// A name counts before a short name of another group.
+		"w": "b.example.com/v1/w", "double": "b.example.com/v1/w", "w.a.example.com": "a.example.com/v2/widgets",
+		"namespaces.v1.": "/v1/namespaces", "widgets.v3.a.example.com": "", "namespaces.core": "", "": "", ".": "",
+	} {
+		r, err := c.find(word)
+		got := r.group + "/" + r.version + "/" + r.name
+		if err != nil {
+			got = ""
+		}
+		if got != want {
+			t.Errorf("%q is %q (%v), want %q", word, got, err, want)
+		}
+	}
+}
+
+// FuzzGet: whatever a server answers, a run ends with 0 or with one that says why, and prints nothing
+// that it was not sent.
+func FuzzGet(f *testing.F) {
+	for path, text := range documents {
+		f.Add(path, text, "wide")
+	}
+	f.Add("/api", `{"items":[{"versions":[{"version":1,"resources":[{"resource":"x","shortNames":["x",{}]}]}]},null,[]]}`, "name")
+	f.Add("/apis/g/v/x table", `{"columnDefinitions":[1,{"priority":"a"}],"rows":[{"cells":[[{}],"a\tb",1.5e300]},3]}`, "")
+	f.Fuzz(func(t *testing.T, path, text, form string) {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.URL.Path == strings.TrimSuffix(path, " table"):
+				_, _ = w.Write([]byte(text))
+			case r.URL.Path == "/api" || r.URL.Path == "/apis":
+				_, _ = w.Write([]byte(`{"items":[{"metadata":{"name":"g"},"versions":[{"version":"v","resources":[{"resource":"x","responseKind":{"kind":"X"}}]}]}]}`))
+			default:
+				_, _ = w.Write([]byte(text))
+			}
+		}))
+		defer s.Close()
+		var out, errs strings.Builder
+		code := Main(t.Context(), "v1.37.2", []string{"get", "x", "-A", "-o", form, "--server", s.URL}, func(string) string { return "" }, &out, &errs)
+		if code != 0 && (code != 1 || errs.Len() == 0) {
+			t.Errorf("code %d, %q, stderr %q", code, out.String(), errs.String())
+		}
+		if out.Len() > 100*(len(text)+100) {
+			t.Errorf("%d bytes of %d", out.Len(), len(text))
+		}
+	})
+}

@@ -38,9 +38,10 @@ func Compile(s map[string]any) (*Schema, error) {
 
 // schemaCompiler compiles one schema. Its zero value is ready for use.
 type schemaCompiler struct {
-	// bare leaves the defaults out, and takes types that do not exist. The check of the defaults
-	// themselves asks for that: it looks at each as the CRD writes it, not as the defaults of its
-	// parts complete it, and beside what else is wrong.
+	// bare leaves the defaults out, takes types that do not exist, and has none for an int-or-string.
+	// The check of the defaults themselves asks for that: it looks at each as the CRD writes it, not as
+	// the defaults of its parts complete it, beside what else is wrong, and by what the schema says of
+	// types in so many words (upstream).
 	bare bool
 	// patterns holds the compiled ones by their text. Generated CRDs repeat a few patterns
 	// hundreds of times, and a compiled pattern is large.
@@ -121,13 +122,12 @@ func (c *schemaCompiler) structure(n *schemaNode, s map[string]any, path string)
 		}
 	}
 	// It says more than a type that stands beside it, and replaces it.
-	if tree.True(s["x-kubernetes-int-or-string"]) {
+	if tree.True(s["x-kubernetes-int-or-string"]) && !c.bare {
 		n.types = typeInteger | typeString
 	}
 	n.nullable = tree.True(s["nullable"])
 	n.preserve = tree.True(s["x-kubernetes-preserve-unknown-fields"])
 	n.embedded = tree.True(s["x-kubernetes-embedded-resource"])
-	n.atomic = tree.Text(s, "x-kubernetes-map-type") == "atomic"
 	switch tree.Text(s, "x-kubernetes-list-type") {
 	case "set":
 		n.list = listSet
@@ -231,8 +231,11 @@ func (c *schemaCompiler) values(r *schemaRules, types schemaTypes, s map[string]
 		r.format, r.formatOK, used = format, stringFormat(types, format), true
 	}
 	if types == typeOther {
-		// With such a type upstream looks at any format.
-		r.typeName, r.format, used = tree.Text(s, "type"), tree.Text(s, "format"), true
+		r.typeName, used = tree.Text(s, "type"), true
+	}
+	if format := tree.Text(s, "format"); c.bare && format != "" && (types == typeOther || types == 0) {
+		// Only of objects does upstream leave out formats that it does not know.
+		r.format, used = format, true
 	}
 	// Last, because it looks at the bounds and the format that were just read.
 	r.badBounds = r.bounds(types)

@@ -250,7 +250,7 @@ func (c *crdCheck) version(p *field.Path, v any) {
 	if !c.hoisted["selectableFields"] {
 		// The text says the opposite of what is meant, which is upstream's.
 		const unwanted = "may only be set when `version.schema.openAPIV3Schema` is not included"
-		c.selectable(p.Child("selectableFields"), v, c.hoisted["schema"], unwanted)
+		c.selectable(p, v, c.hoisted["schema"], unwanted)
 	}
 }
 
@@ -272,7 +272,7 @@ func (c *crdCheck) hoistedParts() {
 		c.columns(specPath("additionalPrinterColumns"), tree.List(first, "additionalPrinterColumns"))
 	}
 	if c.hoisted["selectableFields"] {
-		c.selectable(specPath("selectableFields"), first, !c.hoisted["schema"], "may only be set when validations.schema is included")
+		c.selectable(field.Root("spec"), first, !c.hoisted["schema"], "may only be set when validations.schema is included")
 	}
 }
 
@@ -364,10 +364,11 @@ func (c *crdCheck) storedVersions(crd map[string]any) {
 	known := map[string]bool{}
 	for _, v := range tree.List(c.spec, "versions") {
 		name := tree.Text(v, "name")
-		known[name] = true
-		if tree.True(tree.At(v, "storage")) && !slices.Contains(stored, name) {
+		// Each of the list is good for one version: a second one of its name is not stored (upstream).
+		if tree.True(tree.At(v, "storage")) && (known[name] || !slices.Contains(stored, name)) {
 			c.invalid(p, given, "must have the storage version "+name)
 		}
+		known[name] = true
 	}
 	for i, name := range stored {
 		if !known[name] {

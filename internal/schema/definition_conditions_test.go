@@ -117,3 +117,38 @@ func TestDefaultsOfOtherTypes(t *testing.T) {
 		}
 	}
 }
+
+// TestDefaultsOfIntOrString: a default may be anything that the schema itself does not exclude in so
+// many words (upstream): objects that get it are refused.
+func TestDefaultsOfIntOrString(t *testing.T) {
+	const at = "spec.validation.openAPIV3Schema.properties[a].default: "
+	for rest, want := range map[string]string{
+		`"default":true`:                      "",
+		`"default":["x"]`:                     "",
+		`"default":true,"pattern":"x"`:        "",
+		`"default":{"b":1}`:                   at + `Invalid value: {"b":1}: must not have unknown fields`,
+		`"default":1,"format":"int32"`:        "(type) " + at + `Invalid value: "int64":  in body must be of type int32: "int64"`,
+		`"default":true,"format":"int32"`:     "(type) " + at + `Invalid value: "":  in body must be of type int32: ""`,
+		`"default":"x","format":"int32"`:      "",
+		`"default":1,"anyOf":[` + types + `]`: "",
+	} {
+		crd := crdOf(t, `{"type":"object","properties":{"a":{"x-kubernetes-int-or-string":true,`+rest+`}}}`, func(map[string]any) {})
+		if got := shown(CheckCRD(crd, nil)); got != want {
+			t.Errorf("%s:\ngot  %s\nwant %s", rest, got, want)
+		}
+	}
+}
+
+// types are those of an int-or-string, as they may be named in anyOf.
+const types = `{"type":"integer"},{"type":"string"}`
+
+// TestSecondStoredVersion: a version that is stored is one, however many have its name.
+func TestSecondStoredVersion(t *testing.T) {
+	crd := crdOf(t, plainSchema, func(crd map[string]any) {
+		versions := tree.List(crd, "spec", "versions")
+		tree.Set(crd, append(versions, tree.Copy(versions[0])), "spec", "versions")
+	})
+	if got := shown(CheckCRD(crd, nil)); !strings.HasSuffix(got, `status.storedVersions: Invalid value: ["v1"]: must have the storage version v1`) {
+		t.Error(got)
+	}
+}

@@ -85,7 +85,9 @@ const maxSelectableFields = 8
 // selectable checks the selectable fields of a version: each leads by names alone to a scalar in the
 // schema, none is in metadata, and no two lead to the same. Upstream finds the schema only where it
 // finds the fields: elsewhere means that just one of the two is hoisted, and unwanted what is said then.
+// p is the path of what has both.
 func (c *crdCheck) selectable(p *field.Path, version any, elsewhere bool, unwanted string) {
+	p, schemaPath := p.Child("selectableFields"), p.Child("schema").Child("openAPIV3Schema")
 	fields, s := tree.List(version, "selectableFields"), tree.Object(version, "schema", "openAPIV3Schema")
 	if len(fields) == 0 {
 		return
@@ -93,6 +95,10 @@ func (c *crdCheck) selectable(p *field.Path, version any, elsewhere bool, unwant
 	if elsewhere || s == nil {
 		c.invalid(p, "", unwanted)
 		return
+	}
+	if why := unsupported(s); why != "" {
+		// Upstream breaks down at the first path then.
+		c.invalid(schemaPath, "", why)
 	}
 	unique := map[string]bool{}
 	for i, f := range fields {

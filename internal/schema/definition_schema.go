@@ -38,8 +38,8 @@ func (c *crdCheck) schema(p *field.Path, container any, status bool) {
 	if tree.True(s["nullable"]) {
 		c.forbidden(p.Child("nullable"), "nullable cannot be true at the root")
 	}
-	unsupported := hasUnsupported(s)
-	if !unsupported {
+	why := unsupported(s)
+	if why == "" {
 		// Defaults are checked by their schemas, which only structural ones have for sure.
 		errs := structuralErrors(p, s)
 		if len(errs) == 0 {
@@ -50,8 +50,8 @@ func (c *crdCheck) schema(p *field.Path, container any, status bool) {
 	keywords := keywordCheck{}
 	keywords.node(p, s, true, keywordScope{})
 	c.addAll(keywords.errs)
-	if len(c.errs) == before && unsupported {
-		c.invalid(p, "", "OpenAPIV3Schema 'schema' is not supported")
+	if len(c.errs) == before && why != "" {
+		c.invalid(p, "", why)
 	}
 	if len(c.errs) == before {
 		if _, err := Compile(s); err != nil {
@@ -91,16 +91,50 @@ func (c *crdCheck) statusRoot(p *field.Path, s map[string]any) {
 	}
 }
 
-// hasUnsupported reports whether a schema has, at any depth, something of which no structural schema
-// can be made. The rules for keywords then say so, and upstream does not ask whether the rest
-// is structural.
-func hasUnsupported(s map[string]any) (found bool) {
-	walkSchema(nil, s, func(_ *field.Path, s map[string]any) {
-		for _, k := range unsupportedKeywords {
-			// Empty is as good as absent here, but for additionalItems.
-			found = found || s[k] != nil && (k == "additionalItems" || !isZeroValue(s[k]))
+// unstructurable are the keywords of which no structural schema can be made, in upstream's order, and
+// what the error calls them.
+var unstructurable = [][2]string{
+	{"id", "id"}, {"$schema", "schema"}, {"$ref", "$ref"}, {"patternProperties", "patternProperties"}, {"dependencies", "dependencies"},
+	{"additionalItems", "additionalItems"}, {"definitions", "definitions"},
+}
+
+// unsupported returns why no structural schema can be made of s, in upstream's words, and "" if one
+// can: whether it has at any depth what cannot be in one. The rules for keywords say so as well, but
+// for $schema, and upstream does not ask then whether the rest is structural.
+func unsupported(s map[string]any) string {
+	for _, k := range unstructurable {
+		// Empty is as good as absent here, but for additionalItems.
+		if v := s[k[0]]; v != nil && (k[0] == "additionalItems" || !isZeroValue(v)) {
+			return "OpenAPIV3Schema '" + k[1] + "' is not supported"
 		}
-		found = found || tree.Text(s, "$schema") != "" || len(tree.List(s, "items")) > 0 || s["x-kubernetes-preserve-unknown-fields"] == false
-	})
-	return found
+	}
+	below := []any{s["not"]}
+	below = slices.Concat(below, tree.List(s, "allOf"), tree.List(s, "anyOf"), tree.List(s, "oneOf"))
+	if why := firstUnsupported(below); why != "" {
+		return why
+	}
+	if s["x-kubernetes-preserve-unknown-fields"] == false {
+		return "internal error: 'x-kubernetes-preserve-unknown-fields' must be true or undefined"
+	}
+	if len(tree.List(s, "items")) > 0 {
+		return "OpenAPIV3Schema 'items' must be a schema, but is an array"
+	}
+	below = []any{s["items"]}
+	props := tree.Object(s, "properties")
+	for _, name := range tree.SortedKeys(props) {
+		below = append(below, props[name])
+	}
+	return firstUnsupported(append(below, s["additionalProperties"]))
+}
+
+// firstUnsupported is unsupported of several schemas. What is none is passed over.
+func firstUnsupported(schemas []any) string {
+	for _, v := range schemas {
+		if s, ok := v.(map[string]any); ok {
+			if why := unsupported(s); why != "" {
+				return why
+			}
+		}
+	}
+	return ""
 }

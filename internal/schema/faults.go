@@ -170,14 +170,53 @@ func (f *faults) at(i int) (outer int) {
 // value collects what is wrong with v and returns upstream's count of its checks. A value that is
 // equal to the old one is tolerated whatever is wrong with it, and counts for nothing.
 func (f *faults) value(n *schemaNode, v, old any, had bool) (good int) {
-	if f.full() || had && f.equal(v, old) {
+	if f.full() || had && f.equal(n, v, old) {
 		return 0
 	}
 	return f.valueFaults(n, v, old, had)
 }
 
-// equal is tree.Identical with what is left of the walk's steps. Each level of an object that differs
-// only far inside is compared again with all that is below it, so that a deep object would
-// otherwise cost the square of its size. Without steps left nothing is equal, which ends the walk
-// soon.
-func (f *faults) equal(a, b any) bool { return tree.IdenticalWithin(a, b, &f.left) }
+// equal reports whether a value is the old one, as far as upstream can tell by the schema: objects are
+// compared field by field, and a field that the schema does not name, though it preserves it, makes
+// them differ; lists of type map are compared member by member, in any order; all other lists as they
+// are.
+//
+// Each level of an object that differs only far inside is compared again with all that is below it, so
+// that a deep object would otherwise cost the square of its size: the steps that are left are shared,
+// and without any nothing is equal, which ends the walk soon.
+func (f *faults) equal(n *schemaNode, v, old any) bool {
+	if f.left--; f.left < 0 {
+		return false
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		was, ok := old.(map[string]any)
+		if !ok || len(v) != len(was) {
+			return false
+		}
+		for name, e := range v {
+			child, _ := n.child(name)
+			before, there := was[name]
+			if child == nil || !there || !f.equal(child, e, before) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		was, ok := old.([]any)
+		if !ok || len(v) != len(was) {
+			return false
+		}
+		if n.list != listMap || n.items == nil {
+			break
+		}
+		find := n.finder(was, true)
+		for _, e := range v {
+			if before, found := find(e); !found || !f.equal(n.items, e, before) {
+				return false
+			}
+		}
+		return true
+	}
+	return tree.IdenticalWithin(v, old, &f.left)
+}

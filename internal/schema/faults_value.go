@@ -48,7 +48,7 @@ func (f *faults) valueFaults(n *schemaNode, v, old any, had bool) (good int) {
 			good++
 		}
 	}
-	good += 2 + f.junctors(r, v, old, had)
+	good += 2 + f.junctors(r, v)
 	switch v := v.(type) {
 	case string:
 		good++
@@ -233,8 +233,7 @@ func (f *faults) list(n *schemaNode, r *schemaRules, list []any, old any, had bo
 }
 
 // object checks the number of the fields, then each of them in the order of their names, then
-// whether required ones are missing. The fields of an atomic map have no old ones: such a map is
-// tolerated as a whole or not at all.
+// whether required ones are missing.
 func (f *faults) object(n *schemaNode, r *schemaRules, o map[string]any, old any, had bool) (good int) {
 	if size := int64(len(o)); size < r.minProperties {
 		f.invalid(size, "should have at least %d properties", r.minProperties)
@@ -257,7 +256,7 @@ func (f *faults) object(n *schemaNode, r *schemaRules, o map[string]any, old any
 		}
 		outer := f.in(name)
 		before, ok := was[name]
-		good += f.value(child, o[name], before, ok && had && !n.atomic)
+		good += f.value(child, o[name], before, ok && had)
 		f.path = f.path[:outer]
 	}
 	for _, name := range r.required {

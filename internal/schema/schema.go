@@ -88,7 +88,6 @@ type schemaNode struct {
 	additional *schemaNode            // the schema of fields that are not in fields; nil: they may be anything
 	extra      extraFields            // whether there may be such fields
 	preserve   bool                   // x-kubernetes-preserve-unknown-fields: unknown fields stay
-	atomic     bool                   // x-kubernetes-map-type: atomic, so its fields do not correspond to old ones
 
 	// What a list may have here.
 

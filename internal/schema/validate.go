@@ -26,7 +26,8 @@ import (
 // Validate returns what is wrong with obj, in upstream's words and order, or nil. old is the object
 // that obj replaces, nil on a create: what is wrong with a part of obj that is equal to the
 // corresponding part of old is tolerated. Fields correspond by name, items of a list of type
-// map by their keys; items of other lists and the fields of atomic maps correspond to nothing.
+// map by their keys; items of other lists correspond to nothing, nor does anything inside of an
+// alternative.
 // obj and old are only read. apiVersion, kind and metadata of obj itself are not looked at
 // beyond what the schema says of them. more are errors of the caller's own checks of values, which
 // stand behind those of the schema.

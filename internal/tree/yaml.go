@@ -25,8 +25,8 @@ import (
 
 // ParseYAML reads a stream of objects as kubectl does: YAML documents, each of which ends at a
 // line that begins with ---, or JSON objects one behind the other. Values are map[string]any,
-// []any, string, bool, int64, float64 and nil. A document that holds nothing but comments is
-// nil; nothing at all between two markers is no document. The last value of a repeated key counts.
+// []any, string, bool, int64, float64 and nil. A document that holds nothing is nil. The last
+// value of a repeated key counts.
 //
 // Errors of YAML read "yaml: line 7: …" with the line in data. With one come the documents before
 // it. data is not kept.
@@ -40,11 +40,15 @@ func ParseYAML(data []byte) ([]any, error) {
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	docs, rest, err := parseJSONStream(data)
-	if rest == nil {
+	if len(rest) == 0 {
 		return docs, err
 	}
-	// What is no JSON after all may be YAML, whose errors tell the line.
-	more, err := parseYAMLStream(rest, bytes.Count(data[:len(data)-len(rest)], []byte("\n")))
+	before := bytes.Count(data[:len(data)-len(rest)], []byte("\n"))
+	// What is no JSON after all may be YAML, whose errors tell the line. Its last line has an end.
+	if !bytes.HasSuffix(rest, []byte("\n")) {
+		rest = append(rest[:len(rest):len(rest)], '\n')
+	}
+	more, err := parseYAMLStream(rest, before)
 	return append(docs, more...), err
 }
 
@@ -75,6 +79,7 @@ func parseJSONStream(data []byte) (docs []any, rest []byte, err error) {
 }
 
 // parseYAMLStream reads documents, the first of which begins in the line of that number, from 0.
+// A marker in front of a document is a part of it; one behind it ends it.
 func parseYAMLStream(data []byte, line int) (docs []any, err error) {
 	for begin, end, next := 0, 0, 0; begin < len(data); end = next {
 		next = len(data)
@@ -82,22 +87,23 @@ func parseYAMLStream(data []byte, line int) (docs []any, err error) {
 			next = end + i + 1
 		}
 		marker := bytes.HasPrefix(data[end:next], []byte("---"))
-		if !marker && next < len(data) {
-			continue
-		}
-		if !marker {
-			end = next
-		} else if behind := bytes.TrimSpace(data[end+3 : next]); len(behind) > 0 && behind[0] != '#' {
-			number := line + bytes.Count(data[begin:end], []byte("\n")) + 1
-			return docs, yamlError(number, "invalid Yaml document separator: "+string(behind))
-		}
-		if begin < end {
-			doc, _, err := parseYAMLDocument(data[begin:end], line)
-			if err != nil {
-				return docs, err
+		if marker {
+			if behind := bytes.TrimSpace(data[end+3 : next]); len(behind) > 0 && behind[0] != '#' {
+				number := line + bytes.Count(data[begin:end], []byte("\n")) + 1
+				return docs, yamlError(number, "invalid Yaml document separator: "+string(behind))
 			}
-			docs = append(docs, doc)
 		}
+		if begin == end || !marker {
+			if next < len(data) {
+				continue
+			}
+			end = next
+		}
+		doc, _, err := parseYAMLDocument(data[begin:end], line)
+		if err != nil {
+			return docs, err
+		}
+		docs = append(docs, doc)
 		line += bytes.Count(data[begin:next], []byte("\n"))
 		begin = next
 	}
