@@ -117,7 +117,7 @@ type chain struct {
 
 	// Positions, for readers from other goroutines: which fields are set from where on; -1 without
 	// such a row.
-	infoRow, userRow, actingRow, timeoutRow, panicRow int
+	infoRow, userRow, actingRow, timeoutRow, panicRow, accessRow int
 	// outerHeader is what the filters outside the time limit put on every answer.
 	outerHeader http.Header
 
@@ -138,7 +138,7 @@ func newChain(p *program, listener string, rows []row) *chain {
 	c.ended = make([]atomic.Uint64, len(rows)+2)
 	c.answered = make([]statusCounts, len(rows)+2)
 	c.infoRow, c.userRow, c.actingRow = c.position("request-info"), c.position("authentication"), c.position("impersonation")
-	c.timeoutRow, c.panicRow = c.position("timeout"), c.position("panic-recovery")
+	c.timeoutRow, c.panicRow, c.accessRow = c.position("timeout"), c.position("panic-recovery"), c.position("access-record")
 	// Where nobody can impersonate, whom a request acts as is known with who it is.
 	if c.actingRow < 0 {
 		c.actingRow = c.userRow
@@ -234,11 +234,11 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // endConnection reports whether this answer must be the last on its connection: in a stop or a
-// drain, where the rest of a stalled body would come, and where HTTP/1 is so old or the body
-// framed so oddly that what follows cannot be trusted.
+// drain, where the rest of a stalled body would come, and where HTTP/1 is so old or the end of the
+// body so doubtful that what follows cannot be trusted.
 func (c *chain) endConnection(x *exchange) bool {
 	return c.program.stop.endConnections.Load() || c.program.draining.on.Load() || x.reading.stalled.Load() ||
-		(x.req.ProtoMajor == 1 && (x.req.ProtoMinor == 0 || len(x.req.TransferEncoding) > 0))
+		(x.req.ProtoMajor == 1 && (x.req.ProtoMinor == 0 || len(x.req.TransferEncoding) > 0 && doubtfulEnd(x)))
 }
 
 // passed returns how many requests went inward of each row since the start: all that ended,

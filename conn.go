@@ -60,8 +60,15 @@ type conn struct {
 	// armed says that the socket has a read deadline.
 	armed bool
 
-	// head is for the goroutine that reads.
+	// got counts the bytes that were read, encrypted or not.
+	got atomic.Int64
+	// chunkedAt is what got was when the answer to a chunked body began, for the next request to
+	// look at; 0: the last body was none such.
+	chunkedAt atomic.Int64
+	// head is for the goroutine that reads, and between two reads for the request of the head.
 	head headScan
+	// headAhead says that what is read next is the head of a request.
+	headAhead atomic.Bool
 }
 
 // connKey is the key of a conn in the contexts of its requests.
@@ -88,13 +95,41 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, connOf(c))
 }
 
-// Read reads, and looks at the head of the first request where it is not encrypted.
+// Read reads, and looks at the heads of requests where they are not encrypted.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	c.got.Add(int64(n))
+	if n > 0 && c.headAhead.Load() {
+		c.headAhead.Store(false)
+		c.head.reset()
+	}
 	if !c.head.done {
 		c.head.look(p[:n])
 	}
 	return n, err
+}
+
+// nextHead says that the answer is over, and that all of its request was read: what comes is the
+// head of another one, if net/http has not read of it already.
+func (c *conn) nextHead() {
+	if c != nil && !c.listener.tls {
+		c.headAhead.Store(true)
+	}
+}
+
+// cameEarly reports whether a request was there before the answer to the one before it, whose body
+// was chunked, began. Clients do not send on before they know what became of a write; a proxy that
+// has found another end of that body does, without knowing.
+func (c *conn) cameEarly() bool {
+	if c == nil {
+		return false
+	}
+	at := c.chunkedAt.Load()
+	if at == 0 {
+		return false
+	}
+	c.chunkedAt.Store(0)
+	return c.got.Load() == at
 }
 
 // Write writes all of p. The progress check interrupts a write that has waited for the
@@ -198,70 +233,90 @@ func (c *conn) abort() { _ = c.Close() }
 
 // sawTransferEncoding reports whether an HTTP/1.0 request may have had Transfer-Encoding, which
 // proxies read in different ways (RFC 9112, 6.1): the first of the connection if it had, and a later
-// one always, since we cannot know: a client that begins with HTTP/1.1 has no reason to go on with
-// 1.0. Of the first one on TLS nothing is known.
+// one always: a client that begins with HTTP/1.1 has no reason to go on with 1.0. Of the first one on
+// TLS nothing is known.
 func (c *conn) sawTransferEncoding() bool {
-	return c != nil && (c.head.found || c.requests.Load() > 1)
+	return c != nil && (c.head.coding || c.requests.Load() > 1)
 }
 
-// headScan looks through the head of a connection's first request for
-// Transfer-Encoding in HTTP/1.0, which net/http removes before a handler can see it.
-// Every HTTP/1.0 request ends its connection, so the first is the only one to look at. Nearly every
-// connection is done with its first line, which ends in HTTP/1.1, without a copy.
+// sawTwoLengths reports whether a request with a chunked body had Content-Length too (RFC 9112, 6.3),
+// or may have had. On TLS nothing is known.
+func (c *conn) sawTwoLengths() bool {
+	return c != nil && (c.head.coding && c.head.length || c.head.tooLong)
+}
+
+// headScan looks through the head of a request for the lines that say where its body ends, since
+// net/http removes those that it does not go by before a handler can see them: Transfer-Encoding in
+// HTTP/1.0, and Content-Length beside it in HTTP/1.1. The zero value is at the beginning of a head.
 type headScan struct {
-	done, found bool
-	// seen is the head so far; nil when the first chunk decided.
-	seen []byte
+	// done says that the head is over, or is none.
+	done bool
+	// coding and length say which of the two lines were there.
+	coding, length bool
+	// tooLong says that it gave up.
+	tooLong bool
+
+	begun bool // the first line was read
+	size  int
+	// line is the beginning of a line whose end was not read yet.
+	line []byte
 }
 
-// look takes the bytes that were read next. It gives up after 64 KiB, found or not: net/http
-// refuses such a head.
+// mostHead is how many bytes of a head are looked at.
+const mostHead = 64 << 10
+
+// reset makes h ready for the next head. The room for a line stays, unless it is large.
+func (h *headScan) reset() {
+	line := h.line[:0]
+	if cap(line) > 4<<10 {
+		line = nil
+	}
+	*h = headScan{line: line}
+}
+
+// look takes the bytes that were read next.
 func (h *headScan) look(p []byte) {
-	const most = 64 << 10
-	buf := p
-	if h.seen != nil {
-		h.seen = append(h.seen, p...)
-		buf = h.seen
-	}
-	line := bytes.IndexByte(buf, '\n')
-	switch {
-	case line < 0 && len(buf) < most:
-		h.keep(buf)
-		return
-	case line < 0 || !bytes.HasSuffix(bytes.TrimRight(buf[:line], "\r"), []byte(" HTTP/1.0")):
-		h.done, h.seen = true, nil
-		return
-	}
-	// HTTP/1.0: line by line to the empty one. A head in parts is looked through from its beginning
-	// at each part; clients of this kind are rare, and short of words.
-	for rest := buf[line+1:]; ; {
-		end := bytes.IndexByte(rest, '\n')
+	for !h.done {
+		if h.size > mostHead {
+			h.done, h.tooLong = true, true
+			return
+		}
+		end := bytes.IndexByte(p, '\n')
 		if end < 0 {
-			if len(buf) < most {
-				h.keep(buf)
-				return
-			}
-			break
+			h.size += len(p)
+			h.line = append(h.line, p...)
+			return
 		}
-		text := bytes.TrimRight(rest[:end], "\r")
-		if len(text) == 0 {
-			break
+		line := p[:end]
+		if len(h.line) > 0 {
+			h.line = append(h.line, line...)
+			line = h.line
 		}
-		const name = "transfer-encoding:"
-		if len(text) >= len(name) && bytes.EqualFold(text[:len(name)], []byte(name)) {
-			h.found = true
-			break
-		}
-		rest = rest[end+1:]
+		h.take(bytes.TrimRight(line, "\r"))
+		h.line, p, h.size = h.line[:0], p[end+1:], h.size+end+1
 	}
-	h.done, h.seen = true, nil
 }
 
-// keep copies the head so far, unless it is kept already: what was read belongs to the reader.
-func (h *headScan) keep(buf []byte) {
-	if h.seen == nil {
-		h.seen = append(make([]byte, 0, 2*len(buf)), buf...)
+// take looks at a whole line.
+func (h *headScan) take(line []byte) {
+	switch {
+	// net/http skips empty lines in front of a request.
+	case len(line) == 0:
+		h.done = h.begun
+	case !h.begun:
+		h.begun = true
+		h.done = !bytes.HasSuffix(line, []byte(" HTTP/1.1")) && !bytes.HasSuffix(line, []byte(" HTTP/1.0"))
+	case isLine(line, "transfer-encoding:"):
+		h.coding = true
+	case isLine(line, "content-length:"):
+		h.length = true
 	}
+}
+
+// isLine reports whether a line of a header begins with a name, which is in small letters and ends
+// in a colon.
+func isLine(line []byte, name string) bool {
+	return len(line) >= len(name) && line[len(name)-1] == ':' && bytes.EqualFold(line[:len(name)], []byte(name))
 }
 
 // conns are the open connections of the program, of all listeners.

@@ -126,7 +126,7 @@ var (
 	continuePattern  = regexp.MustCompile(`"continue":"[^"]+"`)
 	generatedPattern = regexp.MustCompile(`"generateName":"([^"]*)"`)
 	agePattern       = regexp.MustCompile(`"\d+s"`)
-	revPattern       = regexp.MustCompile(`(resourceVersion\\?"?: ?\\?"|current: |in record \(|ResourceVersion in the precondition \(|too old resource version: \d+ \()\d+`)
+	revPattern       = regexp.MustCompile(`(resourceVersion\\*"?: ?\\*"|current: |in record \(|ResourceVersion in the precondition \(|too old resource version: \d+ \()\d+`)
 )
 
 // learn takes note of what a request wants to be called.

@@ -104,6 +104,9 @@ func (x *exchange) close() (abort bool) {
 			l.stop()
 		}
 	}
+	if x.dry == nil && x.req.ProtoMajor == 1 && (x.in.rc == nil || x.in.ended.Load()) {
+		x.conn.nextHead()
+	}
 	if f := x.req.MultipartForm; f != nil {
 		_ = f.RemoveAll() // net/http cleans up its own request, not our copy
 	}
@@ -182,6 +185,10 @@ func (c *chain) finish(x *exchange, how ending, by int) {
 	c.program.observe(x, how, status, took)
 	if trail != nil {
 		x.completeTrail(trail, how, status, took)
+	}
+	// The row of the access record is idle below its verbosity: by this mark the record says that it was not.
+	if c.program.logLevel.highest() >= accessVerbosity && c.accessRow >= 0 && int(x.at.Load()) >= c.accessRow {
+		x.mark(c.accessRow)
 	}
 	if c.program.logLevel.of(x, true) >= accessVerbosity {
 		logAccess(x, how, status, took)

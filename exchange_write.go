@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"apichain/internal/audit"
 )
@@ -39,6 +40,9 @@ func (x *exchange) WriteHeader(code int) {
 	if x.overdue() {
 		x.expire()
 		return
+	}
+	if x.in.rc != nil && x.req.ProtoMajor == 1 && code >= 200 {
+		x.in.finish()
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -85,6 +89,8 @@ func (x *exchange) copyHeaderLocked() {
 	}
 	if x.chain.endConnection(x) {
 		h["Connection"] = []string{"close"}
+	} else if x.conn != nil && x.req.ProtoMajor == 1 && len(x.req.TransferEncoding) > 0 {
+		x.conn.chunkedAt.Store(x.conn.got.Load())
 	}
 }
 
@@ -230,22 +236,53 @@ type body struct {
 	x       *exchange
 	rc      io.ReadCloser // net/http's
 	capture *audit.Body   // nil: nobody wants it
+	ended   atomic.Bool   // it was read to its end
 }
 
 // Read reads. It fails with errBodyStalled, a 408, when the progress check has ended the wait.
 func (b *body) Read(p []byte) (int, error) {
+	n, err := b.read(p)
+	if b.capture != nil {
+		b.capture.Add(p[:n])
+	}
+	return n, err
+}
+
+// read is Read for who does not want the bytes to be kept.
+func (b *body) read(p []byte) (int, error) {
 	b.x.reading.enter(0)
 	n, err := b.rc.Read(p)
 	b.x.reading.leave()
 	b.x.bytesIn.Add(int64(n))
-	if b.capture != nil {
-		b.capture.Add(p[:n])
-	}
+	switch {
+	case err == io.EOF:
+		b.ended.Store(true)
 	// What net/http says is a timeout of the connection, which tells the client nothing.
-	if err != nil && b.x.reading.stalled.Load() {
+	case err != nil && b.x.reading.stalled.Load():
 		err = errBodyStalled
 	}
 	return n, err
+}
+
+// mostUnread is how much of a body is read that nobody wanted, as net/http has it.
+const mostUnread = 256 << 10
+
+// finish reads what the handler has left of the body before the answer of an HTTP/1 request begins, so
+// that the connection can be kept. net/http would do that too, but without a look at the time: here the
+// progress check and the time limit of the request hold. A body that is larger, or that its client has
+// not been asked for, is left alone, and ends the connection.
+func (b *body) finish() {
+	if b.ended.Load() || b.x.dry != nil || b.x.req.ContentLength > mostUnread || b.x.state.Load() != stateFresh || b.x.req.Header["Expect"] != nil {
+		return
+	}
+	var room [4 << 10]byte
+	for left := mostUnread; left > 0; {
+		n, err := b.read(room[:])
+		if err != nil {
+			return
+		}
+		left -= n
+	}
 }
 
 // Close closes net/http's body.

@@ -162,9 +162,10 @@ func (x *exchange) explainTarget(e *admin.Explanation) {
 
 // wouldAnswer returns the answer of a request that reaches no handler. last is the step that gives
 // it, err its refusal, and header what the filters have set. Without an err a filter has answered by
-// itself, or would cut the connection: then its step says how, and a cut has no status.
+// itself, or would cut the connection: then the client gets no message, the step says why, and a cut
+// has no status.
 func (x *exchange) wouldAnswer(last *admin.Step, err error, header http.Header) *admin.WouldAnswer {
-	a := &admin.WouldAnswer{Status: int(x.status.Load()), Message: last.Why, By: last.Name, Headers: map[string]string{}}
+	a := &admin.WouldAnswer{Status: int(x.status.Load()), By: last.Name, Headers: map[string]string{}}
 	// Behind the chain it is not a server's name that says who answers, but whether a web service
 	// refused or nobody took it.
 	if last.Position == nil {

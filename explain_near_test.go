@@ -40,15 +40,15 @@ func TestNearMisses(t *testing.T) {
 
 		// content type: of a container's, and of a handler that refuses in its own words
 		{"POST /of/core/v1/things", "Content-Type: text/plain", "core:container:POST:/of/core/v1/things content-type application/json/text/plain"},
-		{"POST /api/v1/namespaces/a/configmaps", "Content-Type: text/plain", "core:container:POST:/api/v1/namespaces/{namespace}/configmaps content-type application/json, application/yaml, text/yaml, application/vnd.kubernetes.protobuf/text/plain"},
+		{"POST /api/v1/namespaces/a/configmaps", "Content-Type: text/plain", "core:container:POST:/api/v1/namespaces/{namespace}/configmaps content-type application/json, application/yaml, application/vnd.kubernetes.protobuf/text/plain"},
 		{"PATCH /apis/example.com/v1/globes/a", "Content-Type: application/strategic-merge-patch+json", "extensions:container:PATCH:/apis/example.com/v1/globes/{name} content-type application/json-patch+json, application/merge-patch+json/application/strategic-merge-patch+json"},
 		{"PATCH /api/v1/namespaces/a/configmaps/b", "Content-Type: application/strategic-merge-patch+json", ""},
 		{"POST /apis/example.com/v1/globes", "Content-Type: application/yaml", ""},
 
 		// accept
 		{"GET /of/core/v1/things/a", "Accept: image/png", "core:container:GET:/of/core/v1/things/{name} accept application/json, text/plain/image/png"},
-		{"GET /api/v1/namespaces/a/configmaps", "Accept: image/png", "core:container:GET:/api/v1/namespaces/{namespace}/configmaps accept application/json, application/yaml, text/yaml/image/png"},
-		{"GET /apis/example.com/v1/globes/a", "Accept: image/png", "extensions:container:GET:/apis/example.com/v1/globes/{name} accept application/json, application/yaml, text/yaml/image/png"},
+		{"GET /api/v1/namespaces/a/configmaps", "Accept: image/png", "core:container:GET:/api/v1/namespaces/{namespace}/configmaps accept application/json, application/yaml/image/png"},
+		{"GET /apis/example.com/v1/globes/a", "Accept: image/png", "extensions:container:GET:/apis/example.com/v1/globes/{name} accept application/json, application/yaml/image/png"},
 		{"GET /api/v1/namespaces/a/configmaps", "Accept: application/yaml", ""},
 		{"GET /version", "Accept: text/html", "aggregator:container:GET:/version accept application/json/text/html"},
 

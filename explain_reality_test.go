@@ -212,9 +212,8 @@ func wrongly(e *admin.Explanation, code int, header http.Header, body string) st
 	if json.Unmarshal([]byte(body), &s) == nil && s.Kind == "Status" {
 		message, reason = s.Message, s.Reason
 	}
-	if body == "" {
-		message = a.Message // an answer to HEAD, or a preflight
-		reason = a.Reason
+	if body == "" && code != http.StatusNoContent {
+		message, reason = a.Message, a.Reason // an answer to HEAD
 	}
 	if a.Status != code || a.Reason != reason || a.Message != message {
 		return fmt.Sprintf("foretold %d %q %q, got %d %q %q", a.Status, a.Reason, a.Message, code, reason, message)
@@ -225,6 +224,65 @@ func wrongly(e *admin.Explanation, code int, header http.Header, body string) st
 		}
 	}
 	return ""
+}
+
+// foretoldFilters are the filters among the steps of an explanation, in order.
+func foretoldFilters(e *admin.Explanation) string {
+	var names []string
+	for _, s := range e.Steps {
+		if s.Stage == "filter" {
+			names = append(names, s.Name)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// recordedFilters are those of the request that ended last, in order.
+func recordedFilters(p *program) string {
+	var names []string
+	for _, f := range p.recent.slots[p.recent.next.Load()%uint64(len(p.recent.slots))].shown().Filters {
+		names = append(names, f.Name)
+	}
+	return strings.Join(names, " ")
+}
+
+// TestExplainListsWhatIsRecorded: a request that is explained and the same one when it has ended have
+// the same filters: those that do their work where the request is opened or closed are among them,
+// and those that have nothing to do at the moment are not, until they have.
+func TestExplainListsWhatIsRecorded(t *testing.T) {
+	p := newTestProgram(t, explained(t)...)
+	p.fire(p.signals.muxAndDiscoveryComplete, "")
+	ask := func(listener string) string {
+		q := admin.ExplainRequest{Path: "/version", Listener: listener}
+		e, err := source{p}.Explain(q)
+		r, refused := p.dryRequest(listener, &q)
+		if err != nil || refused != nil {
+			t.Fatal(err, refused)
+		}
+		p.chain(listener).ServeHTTP(httptest.NewRecorder(), r)
+		if got := recordedFilters(p); got != foretoldFilters(&e) {
+			t.Errorf("%s: foretold filters %s; recorded %s", listener, foretoldFilters(&e), got)
+		}
+		return recordedFilters(p)
+	}
+	for _, listener := range []string{"http", "https"} {
+		quiet := ask(listener)
+		if strings.Contains(quiet, "access-record") || strings.Contains(quiet, "fault-injection") || listener == "https" && !strings.Contains(quiet, "received-timestamp") {
+			t.Errorf("%s: %s", listener, quiet)
+		}
+		p.logLevel.usual = accessVerbosity
+		p.faults.rules.Store(&faultRules{})
+		if busy := ask(listener); !strings.HasSuffix(busy, " fault-injection") || listener == "https" && !strings.Contains(busy, " access-record ") {
+			t.Errorf("%s: %s", listener, busy)
+		}
+		p.logLevel.usual = 2
+		p.faults.rules.Store(nil)
+	}
+	for _, f := range (source{p}).Chain()[1].Filters {
+		if f.TimeNs != nil && (f.Name == "access-record" || f.Name == "received-timestamp") {
+			t.Errorf("%s has a time: %+v", f.Name, f.TimeNs)
+		}
+	}
 }
 
 // TestExplainEqualsReality asks about 10,000 requests and sends each of them through the
@@ -292,6 +350,8 @@ func TestExplainEqualsReality(t *testing.T) {
 			problem = fmt.Sprintf("foretold server %q, route %q; got %q, %q", foretoldServer, foretoldRoute, server, route)
 		case e.ReachesHandler != (at == len(c.rows)+1) || e.ReachesHandler != (e.WouldAnswer == nil):
 			problem = fmt.Sprintf("foretold a handler: %v; came to %s", e.ReachesHandler, c.place(at))
+		case foretoldFilters(&e) != recordedFilters(p):
+			problem = fmt.Sprintf("foretold filters %s; recorded %s", foretoldFilters(&e), recordedFilters(p))
 		case len(e.NearMisses) > maxNearMisses:
 			problem = fmt.Sprintf("%d near misses", len(e.NearMisses))
 		}

@@ -208,7 +208,7 @@ func TestStartFails(t *testing.T) {
 		if code := r.wait(); code != exitFailed {
 			t.Errorf("%s: exit code %d, want 1", name, code)
 		}
-		if n := strings.Count(r.err.String(), "apichain: "); n != 1 || !r.err.has(c.want) {
+		if n := strings.Count(r.err.String(), "\n"); n != 1 || !strings.HasPrefix(r.err.String(), "apichain: ") || !r.err.has(c.want) {
 			t.Errorf("%s: want one line with %q:\n%s", name, c.want, r.err)
 		}
 	}

@@ -122,12 +122,13 @@ type corsOptions struct {
 
 func (o *corsOptions) Register(f *flags.Set) {
 	f.In("serving")
-	f.List(&o.origins, "cors-allowed-origins", nil, "regular expressions of origins whose pages may use the server; "+
-		"each must be pinned: begin with ^ or // and end with $ or :")
+	f.List(&o.origins, "cors-allowed-origins", nil, "regular expressions of origins whose pages may use the server; each must hold "+
+		"^ or //, which pins where the host begins, and $ or :, which pins where it ends, as in //example\\.com(:|$)")
 }
 
 // Check refuses patterns that are not pinned at both ends, as upstream does: example\.com would
-// allow https://example.com.evil.org too.
+// allow https://example.com.evil.org too. The marks count wherever they stand, since they may be in
+// a group; whether they pin is up to who writes the pattern.
 func (o *corsOptions) Check(p *flags.Problems) {
 	o.compiled = nil
 	for _, s := range o.origins {
@@ -136,8 +137,8 @@ func (o *corsOptions) Check(p *flags.Problems) {
 			p.Add("cors-allowed-origins", "%q is not a regular expression: %v", s, err)
 			continue
 		}
-		if !strings.HasPrefix(s, "^") && !strings.HasPrefix(s, "//") || !strings.HasSuffix(s, "$") && !strings.HasSuffix(s, ":") {
-			p.Add("cors-allowed-origins", "%q must begin with ^ or // and end with $ or :, else it allows origins that only contain it", s)
+		if !strings.Contains(s, "^") && !strings.Contains(s, "//") || !strings.ContainsAny(s, "$:") {
+			p.Add("cors-allowed-origins", "%q must hold ^ or //, and $ or :, else it allows origins that only contain it", s)
 			continue
 		}
 		o.compiled = append(o.compiled, re)

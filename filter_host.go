@@ -52,18 +52,30 @@ func (h *hostSet) allows(hostport string) bool {
 	return (*h.names.Load())[host]
 }
 
-// hostOnly returns hostport without its port and without the brackets of an IPv6 literal.
+// hostOnly returns hostport without its port and without the brackets of an IPv6 literal; "" for
+// what has anything else behind the host (RFC 9110, 7.2), of which another reader could make
+// another name.
 func hostOnly(hostport string) string {
+	host, port := hostport, ""
 	if strings.HasPrefix(hostport, "[") {
-		if i := strings.IndexByte(hostport, ']'); i > 0 {
-			return hostport[1:i]
+		end := strings.IndexByte(hostport, ']')
+		if end < 0 {
+			return ""
 		}
-		return hostport
+		// Brackets are for IPv6 alone.
+		if host, port = hostport[1:end], hostport[end+1:]; strings.IndexByte(host, ':') < 0 {
+			return ""
+		}
+	} else if i := strings.IndexByte(hostport, ':'); i >= 0 {
+		host, port = hostport[:i], hostport[i:]
 	}
-	if i := strings.IndexByte(hostport, ':'); i >= 0 {
-		return hostport[:i]
+	if port == "" || port == ":" {
+		return host
 	}
-	return hostport
+	if _, err := strconv.ParseUint(port[1:], 10, 16); err != nil || port[0] != ':' {
+		return ""
+	}
+	return host
 }
 
 // hostAndOrigin keeps web pages away from the plain listener, which knows no

@@ -73,6 +73,9 @@ func checkFraming(r *http.Request, c *conn, hosts *hostSet) *status.Error {
 			Details: &status.Details{}, Allow: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT", Close: true,
 		}
 	}
+	if r.ProtoMajor == 1 && c.cameEarly() {
+		return closing(status.BadRequest("the request came before the answer to the one before it, whose body was chunked: its beginning is in doubt"))
+	}
 	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
 		// net/http drops the line before we see the request: on the plain listener the
 		// connection has noticed it, and everywhere a body that is not counted by
@@ -97,6 +100,15 @@ func checkFraming(r *http.Request, c *conn, hosts *hostSet) *status.Error {
 		return e
 	}
 	return nil
+}
+
+// doubtfulEnd reports whether another program may have found another end of a chunked body than we,
+// so that what follows on the connection could be its and not the client's (request smuggling): the
+// body was not read to its end, a length was given too, or a proxy is in between, whose reading we do
+// not know.
+func doubtfulEnd(x *exchange) bool {
+	h := x.req.Header
+	return !x.in.ended.Load() || x.conn.sawTwoLengths() || h["Via"] != nil || h["Forwarded"] != nil || h["X-Forwarded-For"] != nil
 }
 
 // closing makes an error end the connection, and returns it.

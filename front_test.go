@@ -95,7 +95,7 @@ func TestMalformed(t *testing.T) {
 		{"HTTP/1.0 kept alive", "GET /livez HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n", 200, "ok", false, false},
 		{"HTTP/1.0, body without length", "POST /livez HTTP/1.0\r\nHost: localhost\r\n\r\nabc", 400, "Content-Length", false, false},
 		{"HTTP/1.0, chunked POST", "POST /livez HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "Transfer-Encoding is not part of HTTP/1.0", false, false},
-		{"chunked", "GET /livez HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 200, "ok", false, false},
+		{"chunked", "GET /livez HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 200, "ok", true, false},
 		{"chunked with length", "GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 200, "ok", false, false},
 		{"two lengths", get + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "", false, true},
 		{"negative length", get + "Content-Length: -1\r\n\r\n", 400, "", false, true},
@@ -135,7 +135,7 @@ func TestMalformed(t *testing.T) {
 				t.Errorf("%s, %s: Audit-Id %q", kind, c.name, id)
 			}
 			_, _, err = conn.ask(t, get+"\r\n")
-			if kept := err == nil; kept != c.logged {
+			if kept := err == nil; kept != (c.logged || kind == "https" && c.name == "chunked with length") { // net/http has hidden the length
 				t.Errorf("%s, %s: connection kept %v, want %v", kind, c.name, kept, c.logged)
 			}
 		}
@@ -175,6 +175,19 @@ func TestHostAndOrigin(t *testing.T) {
 		{"allowed", []string{"Host: dev.example:8080"}, 200},
 		{"rebound", []string{"Host: evil.example"}, 403},
 		{"rebound, like ours", []string{"Host: localhost.evil.example"}, 403},
+		{"the port, and more", []string{"Host: localhost:80.evil.example"}, 403},
+		{"an empty port", []string{"Host: localhost:"}, 200},
+		{"a port that is no number", []string{"Host: 127.0.0.1:x"}, 403},
+		{"a port that is none", []string{"Host: 127.0.0.1:65536"}, 403},
+		{"a port with a sign", []string{"Host: 127.0.0.1:+80"}, 403},
+		{"two ports", []string{"Host: 127.0.0.1:80:90"}, 403},
+		{"brackets, and a name", []string{"Host: [::1].evil.example"}, 403},
+		{"brackets, and more", []string{"Host: [::1]x"}, 403},
+		{"brackets, and two ports", []string{"Host: [::1]:80:90"}, 403},
+		{"brackets that stay open", []string{"Host: [::1"}, 403},
+		{"a name in brackets", []string{"Host: [localhost]"}, 403},
+		{"IPv4 in brackets", []string{"Host: [127.0.0.1]:80"}, 403},
+		{"IPv6 without brackets", []string{"Host: ::1"}, 403},
 		{"an address that is not ours", []string{"Host: 10.0.0.1"}, 403},
 		{"own origin", []string{"Origin: " + own}, 200},
 		{"own origin, other port", []string{"Origin: http://127.0.0.1:1"}, 403},
@@ -245,11 +258,14 @@ func FuzzTimeout(f *testing.F) {
 	})
 }
 
-// FuzzHeadWatch: Transfer-Encoding in HTTP/1.0 is noticed however the bytes arrive.
+// FuzzHeadWatch: which lines say where a body ends is noticed however the bytes arrive, and is what
+// net/http's own parser reads of the head.
 func FuzzHeadWatch(f *testing.F) {
 	f.Add("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", uint8(3))
 	f.Add("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", uint8(1))
+	f.Add("\r\nGET / HTTP/1.1\nContent-length: 1\ntransfer-Encoding: chunked\n\n", uint8(7))
 	f.Add("GET / HTTP/1.0\r\n\r\ntransfer-encoding: x\r\n", uint8(200))
+	f.Add("PRI * HTTP/2.0\r\n\r\nContent-Length: 1\r\n", uint8(2))
 	f.Fuzz(func(t *testing.T, head string, step uint8) {
 		var whole, parts headScan
 		whole.look([]byte(head))
@@ -259,8 +275,16 @@ func FuzzHeadWatch(f *testing.F) {
 			parts.look([]byte(rest[:k]))
 			rest = rest[k:]
 		}
-		if whole.found != parts.found {
-			t.Errorf("%q: in one piece %v, in pieces of %d %v", head, whole.found, n, parts.found)
+		if whole.coding != parts.coding || whole.length != parts.length || whole.done != parts.done || whole.tooLong != parts.tooLong {
+			t.Errorf("%q: in one piece %+v, in pieces of %d %+v", head, whole, n, parts)
+		}
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(head)))
+		if err != nil || r.ProtoMajor != 1 || len(head) > mostHead {
+			return
+		}
+		// net/http goes by the coding in HTTP/1.1, and by the length else.
+		if r.TransferEncoding != nil && !whole.coding || r.ContentLength > 0 && !whole.length {
+			t.Errorf("%q: net/http reads %v and %d, noticed %+v", head, r.TransferEncoding, r.ContentLength, whole)
 		}
 	})
 }

@@ -11,11 +11,41 @@ import (
 	"sync"
 	"testing"
 
+	"apichain/internal/flags"
 	"apichain/internal/status"
 )
 
 // corsNames are the header lines of upstream's CORS answers, and what no answer has.
 var corsNames = []string{"Access-Control-Allow-Origin", "Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Access-Control-Expose-Headers", "Access-Control-Allow-Credentials", "Access-Control-Max-Age", "Vary"}
+
+// TestOriginPatterns: a pattern is pinned by marks that it holds somewhere, as upstream's help has
+// them in groups; what they pin is the pattern's own affair.
+func TestOriginPatterns(t *testing.T) {
+	for pattern, want := range map[string]struct {
+		taken   bool
+		allowed string
+		refused string
+	}{
+		`//example\.org(:|$)`:          {true, "https://example.org:8443", "https://example.org.evil"},
+		`^https?://example\.org(:|$)`:  {true, "http://example.org", "https://xexample.org"},
+		`(^http|//)dev\.example($|:)`:  {true, "https://dev.example", "https://dev.example.evil"},
+		`^https://a\.example$|^null\b`: {true, "https://a.example", "https://a.examples"},
+		`https:..c\.example(:|$)`:      {false, "", ""},
+		`//d\.example`:                 {false, "", ""},
+		`e\.example$`:                  {false, "", ""},
+		`^`:                            {false, "", ""},
+		`$`:                            {false, "", ""},
+	} {
+		var p flags.Problems
+		o := corsOptions{origins: []string{pattern}}
+		o.Check(&p)
+		if taken := len(o.compiled) == 1; taken != want.taken {
+			t.Errorf("%s: taken %v", pattern, taken)
+		} else if taken && (!o.compiled.match(want.allowed) || o.compiled.match(want.refused)) {
+			t.Errorf("%s: allows %s: %v, %s: %v", pattern, want.allowed, o.compiled.match(want.allowed), want.refused, o.compiled.match(want.refused))
+		}
+	}
+}
 
 // TestCORS: which origins may, what a preflight and what any other answer carries, and
 // that credentials are asked for all the same.

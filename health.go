@@ -277,13 +277,16 @@ func delayed(c healthCheck, until time.Time, now func() time.Time) healthCheck {
 	return c
 }
 
-// newHealth makes the three endpoints with the check that every server has: that it answers.
+// newHealth makes the three endpoints with the checks that every server has: that it answers, and,
+// as upstream's lists have it, that its log can be written. A line goes out as it is made here, so
+// who answers has no log that is held up.
 func (p *program) newHealth() {
 	failed := func(name string, err error) { p.log.Info("health check failed", "check", name, "err", err) }
 	p.healthz, p.livez, p.readyz = newHealthChecks("healthz", failed), newHealthChecks("livez", failed), newHealthChecks("readyz", failed)
-	ping := healthCheck{name: "ping", check: func(context.Context) error { return nil }}
+	well := func(context.Context) error { return nil }
 	for _, h := range []*healthChecks{p.healthz, p.livez, p.readyz} {
-		_ = h.add(ping)
+		_ = h.add(healthCheck{name: "ping", check: well})
+		_ = h.add(healthCheck{name: "log", check: well})
 	}
 }
 

@@ -164,7 +164,7 @@ func (p *program) run(stop <-chan os.Signal) int {
 
 	// ── certificates, sockets, servers, PrepareRun
 	if err := p.start(); err != nil {
-		p.log.Error("start-up failed", "err", err)
+		// One line, as for wrong flags: nothing has run that a log could tell of.
 		p.complain(err)
 		return exitFailed
 	}

@@ -36,6 +36,7 @@
 //	bootstrap.go            the objects that a server has from its start, and which controllers run
 //	resources_custom.go     the routes of custom resources
 //	watch_table.go          the watches there are
+//	memory.go               memory that a burst has taken, given back
 //	health.go               healthz, livez, readyz
 //	version.go              /version and the build
 //	metrics.go              what is counted of requests, gauges of the store, the page /metrics
@@ -46,6 +47,7 @@
 //
 //	main.go                 this map; arguments, options, run; the only os.Exit
 //	kubeapiserver.go        the program under the name of kube-apiserver: its command line
+//	envtest.go              and under those of what is beside it; the folder that they are in
 //	options.go              the options: all groups of flags composed
 //	tls_options.go          the flags of certificates, and what is shown of them
 //	account_tokens.go       the flags of tokens of service accounts, and where their keys are shown
@@ -94,7 +96,11 @@
 //	internal/store      versioned objects, and the log of what has happened to them
 //	internal/api        resources: the REST verbs over the store, for built-in kinds and definitions
 //	internal/controller what a server does with objects on its own
+//	internal/client     one question to a server over HTTP; kubeconfigs
 //	internal/ctl        the subcommands, which ask a running program's admin endpoint
+//	internal/envtest    the folder that test drivers start a kube-apiserver from
+//	internal/etcd       the program under the name etcd, which keeps nothing
+//	internal/kubectl    and under the name kubectl, which only gets
 //
 // Package admin is the inspection API on a listener of its own: it serves what source (inspect.go)
 // gives it, and knows nothing of this package. interop is a module of its own with tests against
@@ -130,8 +136,17 @@ func commandOf(path string) func(args []string, stdout, stderr io.Writer) int {
 	switch strings.TrimSuffix(filepath.Base(path), ".exe") {
 	case "kube-apiserver":
 		return kubeAPIServer
+	case "etcd":
+		return etcdCommand
+	case "kubectl":
+		return kubectlCommand
 	}
 	return command
+}
+
+// untilSignal returns a context that ends when the process is asked to.
+func untilSignal() (context.Context, context.CancelFunc) {
+	return ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 }
 
 // command is the program with its arguments and streams; it returns the exit code. It hears the
@@ -140,8 +155,11 @@ func command(args []string, stdout, stderr io.Writer) int {
 	// Only a word can be a subcommand, and only a subcommand takes signals by a context: flags
 	// start a server, which takes them by p.run, and until then a signal ends the process.
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		ctx, cancel := ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		ctx, cancel := untilSignal()
 		defer cancel()
+		if args[0] == "envtest" {
+			return envtestCommand(args[1:], stdout, stderr)
+		}
 		if code, mine := ctl.Main(ctx, programVersion, args, os.Stdin, stdout, stderr); mine {
 			return code
 		}
@@ -179,7 +197,12 @@ func runServer(o *options, f *flags.Set, stdout, stderr io.Writer, leash bool) i
 	ossignal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 	defer ossignal.Stop(stop)
 	if leash {
-		defer followParent(stop)()
+		defer followParent(func() {
+			select {
+			case stop <- parentEnded{}:
+			default: // signals have filled it
+			}
+		})()
 	}
 	defer tuneCollector()()
 	p := newProgram(o, f, stdout, stderr)
@@ -190,17 +213,13 @@ func runServer(o *options, f *flags.Set, stdout, stderr io.Writer, leash bool) i
 	return p.run(stop)
 }
 
-// followParent puts parentEnded into stop when the process that has started this one has ended, until undo
-// is called.
-func followParent(stop chan<- os.Signal) (undo func()) {
+// followParent calls ended when the process that has started this one has ended, until undo is called.
+func followParent(ended func()) (undo func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var waiting sync.WaitGroup
 	waiting.Go(func() {
 		if parent.Wait(ctx) {
-			select {
-			case stop <- parentEnded{}:
-			default: // signals have filled it
-			}
+			ended()
 		}
 	})
 	return func() {
@@ -249,9 +268,12 @@ endpoint on 127.0.0.1:8081, keeps everything in memory and writes no file.
 
 Usage:
   apichain [flags]
-  apichain SUBCOMMAND [flags]   (of a running program; each has --help)
+  apichain SUBCOMMAND [flags]   (each has --help)
+  kube-apiserver|etcd|kubectl   (this program under another name: see envtest)
 
 Subcommands:
+  envtest    make the folder of kube-apiserver and etcd that test drivers start
+Subcommands of a running program:
 `)
 	ctl.Usage(w)
 	f.WriteHelp(w)

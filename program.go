@@ -150,7 +150,9 @@ func newProgram(o *options, f *flags.Set, stdout, stderr io.Writer) *program {
 	p.background, p.endBackground = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()
-	window := store.Window{Events: o.watch.windowEvents, Bytes: int64(o.watch.windowBytes)}
+	// Microseconds: no process writes so fast that one which is started after it begins below its
+	// last revision, and they fit the numbers of JSON until the year 2255.
+	window := store.Window{First: p.started.UnixMicro(), Events: o.watch.windowEvents, Bytes: int64(o.watch.windowBytes)}
 	p.store = store.New(window, store.Memory{})
 	return p
 }
@@ -351,6 +353,7 @@ func (p *program) serve() <-chan error {
 	defer end(nil)
 	// Room for one: that one ends the program, and whoever comes second must not wait for ever.
 	broken := make(chan error, 1)
+	p.owned.Go(func() { p.giveBack(p.background) })
 	p.admin = p.newFront("admin", p.adminHandler())
 	p.admin.serve(p, broken)
 	for _, c := range p.chains {

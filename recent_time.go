@@ -99,7 +99,8 @@ func (x *exchange) spent(at int, how ending, took time.Duration) (s spent) {
 
 // each calls f with each place that a request entered which ended in at and took so
 // long, in order, and with its own time: 0 and not measured where that was not noted.
-// Director and handler are one place, len(rows).
+// Director and handler are one place, len(rows). A filter that is done where the request is opened
+// is one that was entered; one that can be idle was only if it noted its time, or answered.
 func (s *spent) each(c *chain, at int, took time.Duration, f func(place int, own time.Duration, measured bool)) {
 	at = min(at, len(c.rows))
 	// From the inside outward: the time of a place lasts from its mark to end, the mark of the next one
@@ -120,8 +121,10 @@ func (s *spent) each(c *chain, at int, took time.Duration, f func(place int, own
 			own[place] += s.handover
 			measured = true
 		}
-		if place == len(c.rows) || c.rows[place].runs() {
+		if place == len(c.rows) {
 			f(place, own[place], measured)
+		} else if r := &c.rows[place]; r.off == "" && (r.idle == nil || measured || place == at) {
+			f(place, own[place], measured && r.step != nil)
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 type watchOptions struct {
 	windowEvents int           // of all resources together
 	windowBytes  int           // whichever of the two is reached first
+	windowAge    time.Duration // and what is older goes in any case
 	slow         time.Duration // after which a watch is cut whose client takes nothing
 	bookmarks    time.Duration // between two bookmarks; upstream's minute, shorter in tests
 }
@@ -30,6 +31,8 @@ func (o *watchOptions) Register(f *flags.Set) {
 	f.Int(&o.windowEvents, "watch-window-events", 100_000,
 		"events kept for watches to begin at, of all resources together; what is older is 410")
 	f.Int(&o.windowBytes, "watch-window-bytes", 64<<20, "bytes of events kept")
+	f.Duration(&o.windowAge, "watch-window-age", 5*time.Minute,
+		"time for which events are kept at least, within these bounds, and not much longer")
 	f.Duration(&o.slow, "watch-slow-timeout", 10*time.Second, "time after which a watch is cut whose client takes nothing")
 	o.bookmarks = time.Minute
 }
@@ -37,6 +40,7 @@ func (o *watchOptions) Register(f *flags.Set) {
 func (o *watchOptions) Check(p *flags.Problems) {
 	p.When(o.windowEvents < 1, "watch-window-events", "must be above 0, is %d", o.windowEvents)
 	p.When(o.windowBytes < 1, "watch-window-bytes", "must be above 0, is %d", o.windowBytes)
+	p.When(o.windowAge < time.Second, "watch-window-age", "must be at least 1s, is %v", o.windowAge)
 	p.When(o.slow < time.Millisecond, "watch-slow-timeout", "must be at least 1ms, is %v", o.slow)
 }
 

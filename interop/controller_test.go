@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/go-logr/logr"
@@ -14,8 +15,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -102,11 +105,9 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	return ctrl.Result{}, r.Status().Patch(ctx, g, client.MergeFrom(before))
 }
 
-// TestController: a manager of controller-runtime, elected leader, with a reconciler over
-// a custom kind that envtest installed.
-func TestController(t *testing.T) {
-	ctrl.SetLogger(logr.Discard())
-	s := start(t)
+// gizmoTypes is a scheme with the custom kind and the built-in ones.
+func gizmoTypes(t *testing.T) *runtime.Scheme {
+	t.Helper()
 	types := runtime.NewScheme()
 	types.AddKnownTypeWithName(gizmos.WithKind("Gizmo"), &gizmo{})
 	types.AddKnownTypeWithName(gizmos.WithKind("GizmoList"), &gizmoList{})
@@ -114,7 +115,45 @@ func TestController(t *testing.T) {
 	if err := scheme.AddToScheme(types); err != nil {
 		t.Fatal(err)
 	}
-	existing := true
+	return types
+}
+
+// runManager runs a manager, elected leader, with the reconciler, until stop is called, which waits. It
+// returns the manager's own client beside one that is not cached.
+func runManager(t *testing.T, config *rest.Config, types *runtime.Scheme) (direct, cached client.Client, stop func()) {
+	t.Helper()
+	// Several managers in one process have controllers of one name.
+	again := true
+	manager, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: types, Metrics: metricsserver.Options{BindAddress: "0"}, Controller: ctrlconfig.Controller{SkipNameValidation: &again},
+		LeaderElection: true, LeaderElectionID: "gizmos", LeaderElectionNamespace: "default", LeaderElectionReleaseOnCancel: true,
+	})
+	if err == nil {
+		err = ctrl.NewControllerManagedBy(manager).For(&gizmo{}).Owns(&corev1.ConfigMap{}).Complete(&reconciler{manager.GetClient()})
+	}
+	if err == nil {
+		direct, err = client.New(config, client.Options{Scheme: types})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- manager.Start(ctx) }()
+	return direct, manager.GetClient(), sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("manager: %v", err)
+		}
+	})
+}
+
+// TestController: a manager of controller-runtime, elected leader, with a reconciler over
+// a custom kind that envtest installed.
+func TestController(t *testing.T) {
+	ctrl.SetLogger(logr.Discard())
+	s := start(t)
+	types, existing := gizmoTypes(t), true
 	environment := &envtest.Environment{
 		UseExistingCluster: &existing, Config: s.config(t), Scheme: types,
 		CRDInstallOptions: envtest.CRDInstallOptions{Paths: []string{filepath.Join("testdata", "gizmos.yaml")}, ErrorIfPathMissing: true, CleanUpAfterUse: true},
@@ -123,30 +162,9 @@ func TestController(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	manager, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: types, Metrics: metricsserver.Options{BindAddress: "0"},
-		LeaderElection: true, LeaderElectionID: "gizmos", LeaderElectionNamespace: "default", LeaderElectionReleaseOnCancel: true,
-	})
-	if err == nil {
-		err = ctrl.NewControllerManagedBy(manager).For(&gizmo{}).Owns(&corev1.ConfigMap{}).Complete(&reconciler{manager.GetClient()})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- manager.Start(ctx) }()
-	defer func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Errorf("manager: %v", err)
-		}
-	}()
-	direct, err := client.New(config, client.Options{Scheme: types})
-	if err != nil {
-		t.Fatal(err)
-	}
-	reconcileGizmo(t, direct, manager.GetClient())
+	direct, cached, stop := runManager(t, config, types)
+	defer stop()
+	reconcileGizmo(t, direct, cached)
 	if err := environment.Stop(); err != nil {
 		t.Errorf("uninstalling: %v", err)
 	}

@@ -58,6 +58,9 @@ type server struct {
 	HTTPS      []string `json:"https"`
 	Admin      []string `json:"admin"`
 	Kubeconfig string   `json:"kubeconfig"`
+
+	// stop drains the server before the test ends. A second call does nothing.
+	stop func()
 }
 
 // start runs the program until the test ends, when it must drain with exit code 0.
@@ -80,18 +83,19 @@ func start(t *testing.T, args ...string) *server {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("the server did not drain: %v\n%s", err, stderr.String())
 		}
 	})
+	t.Cleanup(stop)
 	r := bufio.NewReader(out)
 	if line, err := r.ReadString('\n'); err != nil {
 		t.Fatalf("not ready: %q %v\n%s", line, err, stderr.String())
 	}
 	go io.Copy(io.Discard, r)
-	s := &server{}
+	s := &server{stop: stop}
 	b, err := os.ReadFile(ready)
 	if err == nil {
 		err = json.Unmarshal(b, s)

@@ -128,7 +128,7 @@ func TestAdmissionChanges(t *testing.T) {
 				return nil
 			}
 			tree.Set(a.Object, true, "spec", "added")
-			tree.Set(a.Object, "forged", "metadata", "uid")
+			tree.Set(a.Object, "2001-01-01T00:00:00Z", "metadata", "creationTimestamp")
 			tree.Set(a.Object, int64(77), "metadata", "generation")
 			tree.Set(a.Object, "forged", "status", "s")
 			return nil

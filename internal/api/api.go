@@ -78,6 +78,8 @@ type API struct {
 	byBucket map[*store.Bucket]*Resource
 	// Customs holds the custom resources, which come and go.
 	Customs *Customs
+	// warned keeps warnings of rules that are not evaluated from coming with every write.
+	warned warned
 
 	// The pools are described in send.go, but for bodies, which holds the *[]byte that request
 	// bodies are read into (body.go).

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"strings"
@@ -46,7 +47,8 @@ func TestEncodingsOfBodies(t *testing.T) {
 		{reviewMaps, "application/json", jsonMap, 201},
 		{reviewMaps, "application/json; charset=utf-8", jsonMap, 201},
 		{reviewMaps, "application/yaml", yamlMap, 201},
-		{reviewMaps, "text/yaml", yamlMap, 201},
+		{reviewMaps, "text/yaml", yamlMap, 415},
+		{reviewMaps, "Application/JSON; Charset=UTF-8", jsonMap, 201},
 		{reviewMaps, "application/yaml", jsonMap, 201}, // JSON is YAML
 		{reviewMaps, "application/json", yamlMap, 400},
 		{reviewMaps, "text/plain", jsonMap, 415},
@@ -54,7 +56,7 @@ func TestEncodingsOfBodies(t *testing.T) {
 		{reviewMaps, "application/yaml", "- 1\n- 2\n", 400},
 		{reviewMaps, "application/yaml", "a: b: c", 400},
 		{reviewMaps, "application/yaml", "just text", 400},
-		{reviewMaps, "application/yaml", "null", 400},
+		{reviewMaps, "application/yaml", "null", 422},
 		{reviewMaps, apitest.Protobuf, envelope("v1", "ConfigMap", binary, ""), 201},
 		{reviewMaps, apitest.Protobuf, envelope("v1", "ConfigMap", jsonMap, "application/json"), 201},
 		{reviewMaps, apitest.Protobuf, envelope("v1", "Secret", binary, ""), 400},
@@ -64,7 +66,7 @@ func TestEncodingsOfBodies(t *testing.T) {
 		{reviewMaps, apitest.Protobuf, "k8s", 400},
 		{reviewWidgets, "", jsonWidget, 201},
 		{reviewWidgets, "application/yaml", yamlWidget, 201},
-		{reviewWidgets, "text/yaml", yamlWidget, 201},
+		{reviewWidgets, "Application/YAML", yamlWidget, 201},
 		{reviewWidgets, "application/yaml", yamlWidget + "---\nkind: Other\n", 201}, // the first document counts
 		{reviewWidgets, apitest.Protobuf, envelope("example.com/v1", "Widget", binary, ""), 415},
 		{reviewWidgets, "application/xml", jsonWidget, 415},
@@ -86,17 +88,40 @@ func TestEncodingsOfBodies(t *testing.T) {
 		}
 	}
 	// What comes twice is said as each encoding says it.
-	for typ, c := range map[string]struct{ body, warning string }{
-		"application/json": {`{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"generateName":"g-"},"spec":{"size":1,"size":2}}`, `duplicate field "spec.size"`},
-		"application/yaml": {yamlWidget + "  size: 3\n", `line 7: key "size" already set in map`},
+	for typ, c := range map[string]struct{ body, warning, strictly string }{
+		"application/json": {`{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"generateName":"g-"},"spec":{"size":1,"size":2}}`, `duplicate field "spec.size"`, ""},
+		"application/yaml": {yamlWidget + "  size: 3\n", `line 7: key "size" already set in map`, "yaml: unmarshal errors:\n  "},
 	} {
 		w := r.send("POST", reviewWidgets, typ, c.body)
 		if said := strings.ReplaceAll(w.Header().Get("Warning"), `\"`, `"`); w.Code != 201 || said != `299 - "`+c.warning+`"` {
 			t.Errorf("%s: %d, warning %s, want %s", typ, w.Code, said, c.warning)
 		}
-		if w := r.send("POST", reviewWidgets+"?fieldValidation=Strict", typ, c.body); w.Code != 400 || !strings.Contains(r.at(w, "message"), "strict decoding error: "+c.warning) {
+		if w := r.send("POST", reviewWidgets+"?fieldValidation=Strict", typ, c.body); w.Code != 400 || !strings.Contains(r.at(w, "message"), "strict decoding error: "+c.strictly+c.warning) {
 			t.Errorf("%s, strictly: %d %s", typ, w.Code, w.Body)
 		}
+	}
+}
+
+// TestRepeatedFields: of a built-in kind objects that come twice are merged, as Go decodes them into
+// what is there; of a custom kind the last one counts. Problems come in the order of the text.
+func TestRepeatedFields(t *testing.T) {
+	r := newReviewed(t)
+	const body = `{"kind":"%s","apiVersion":"%s","metadata":{"name":"a"},"what":1,"data":{"a":"1"},"data":{"b":"2","b":"3"},"metadata":{"labels":{"x":"y"}}}`
+	w := r.send("POST", reviewMaps, "", fmt.Sprintf(body, "ConfigMap", "v1"))
+	want := `299 - "unknown field \"what\"" 299 - "duplicate field \"data\"" 299 - "duplicate field \"data.b\"" 299 - "duplicate field \"metadata\""`
+	if got := strings.Join(w.Header()["Warning"], " "); w.Code != 201 || got != want {
+		t.Errorf("%d, warnings %s, want %s", w.Code, got, want)
+	}
+	got := r.tree(w)
+	if !tree.Equal(got["data"], map[string]any{"a": "1", "b": "3"}) || tree.Text(got, "metadata", "labels", "x") != "y" || tree.Name(got) != "a" {
+		t.Errorf("made %s", w.Body)
+	}
+	w = r.send("POST", reviewMaps+"?fieldValidation=Strict", "", fmt.Sprintf(body, "ConfigMap", "v1"))
+	if want := `strict decoding error: unknown field "what", duplicate field "data", duplicate field "data.b", duplicate field "metadata"`; w.Code != 400 || !strings.HasSuffix(r.at(w, "message"), want) {
+		t.Errorf("strictly: %d %s, want %s", w.Code, w.Body, want)
+	}
+	if w := r.send("POST", reviewWidgets, "", fmt.Sprintf(body, "Widget", "example.com/v1")); w.Code != 422 || !strings.Contains(w.Body.String(), "name or generateName is required") {
+		t.Errorf("a custom kind: %d %s", w.Code, w.Body)
 	}
 }
 
@@ -104,7 +129,9 @@ func TestEncodingsOfBodies(t *testing.T) {
 func TestLargestBody(t *testing.T) {
 	r := newReviewed(t)
 	const most = 3 << 20
-	const head, tail = `{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a"},"data":{"k":"`, `"}}`
+	// An event of the old sort may say as much as it likes; a config map may not.
+	const events = "/api/v1/namespaces/default/events"
+	const head, tail = `{"kind":"Event","apiVersion":"v1","metadata":{"name":"a"},"involvedObject":{},"message":"`, `"}`
 	fits := head + strings.Repeat("x", most-len(head)-len(tail)) + tail
 	send := func(method, path, body string, says bool) *httptest.ResponseRecorder {
 		var in io.Reader = strings.NewReader(body)
@@ -123,10 +150,10 @@ func TestLargestBody(t *testing.T) {
 		return w
 	}
 	for _, says := range []bool{true, false} {
-		if w := send("POST", reviewMaps+"?dryRun=All", fits, says); w.Code != 201 {
+		if w := send("POST", events+"?dryRun=All", fits, says); w.Code != 201 {
 			t.Errorf("three MiB, said %t: %d %.100s", says, w.Code, w.Body)
 		}
-		for method, path := range map[string]string{"POST": reviewMaps, "PUT": reviewMaps + "/a", "PATCH": reviewMaps + "/a", "DELETE": reviewMaps + "/a"} {
+		for method, path := range map[string]string{"POST": events, "PUT": events + "/a", "PATCH": events + "/a", "DELETE": events + "/a"} {
 			w := send(method, path, fits+" ", says)
 			if w.Code != 413 || r.at(w, "reason") != "RequestEntityTooLarge" || r.at(w, "message") != "Request entity too large: limit is 3145728" {
 				t.Errorf("%s of a byte more, said %t: %d %.200s", method, says, w.Code, w.Body)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,6 +41,12 @@ const bodyTypes = "application/json, application/yaml, application/vnd.kubernete
 
 // noJSON begins upstream's reason for a body in which it cannot even look for the kind.
 const noJSON = "couldn't get version/kind; json parse error: "
+
+// kindFields is the type into which upstream decodes the kind of a body, as its messages show it.
+const kindFields = `struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }`
+
+// missingKind begins the reason for an object of a custom kind that does not say it.
+const missingKind = "Object 'Kind' is missing in '"
 
 // protobufAdvice tells a Go client that sends protobuf of a custom resource what to do.
 const protobufAdvice = `this kind is not read from protobuf: set rest.Config.ContentConfig.ContentType = "application/json"`
@@ -116,66 +123,133 @@ func unsupportedType(accepted string) *status.Error {
 	}
 }
 
-// readObject reads the tree in the body, nil if the body is empty. typ is needed for protobuf
-// alone, and nil for kinds that have none; kind is for messages. problems is what strict checking
-// finds in the text itself, each in the words that the client gets: keys that come twice.
-func (q *Call) readObject(typ *kinds.Type, kind string) (obj map[string]any, problems []string, err error) {
+// bodyNotes is what strict checking finds in the text of a body, and needs to find more.
+type bodyNotes struct {
+	// problems are the keys that come twice, each in the words that the client gets.
+	problems []string
+	// text is that of a body in JSON that is read as into a Go struct, nil of any other: the order of
+	// its keys is that of the problems. It is good until the buffer is given back.
+	text []byte
+	// buffer is given back by done, once nothing refers to text.
+	buffer *[]byte
+}
+
+// done ends the use of the notes.
+func (q *Call) done(n *bodyNotes) {
+	if n.buffer != nil {
+		q.api.putBody(n.buffer)
+	}
+}
+
+// readObject reads the tree in the body, nil if the body is empty. typ is nil for kinds that have
+// none: it is needed for protobuf, and says that JSON is read as into a Go struct. kind is for
+// messages. The caller ends the notes with done, also after an error.
+func (q *Call) readObject(typ *kinds.Type, kind string) (obj map[string]any, notes bodyNotes, err error) {
 	body, err := q.api.readBody(q.req)
 	if err != nil {
-		return nil, nil, err
+		return nil, notes, err
 	}
-	defer q.api.putBody(body)
+	notes.buffer = body
+	// Before the type is looked at: a DELETE often says a type and sends nothing.
+	if len(*body) == 0 {
+		return nil, notes, nil
+	}
+	contentType, err := q.bodyType(typ)
+	if err != nil {
+		return nil, notes, err
+	}
+	var v any
+	switch contentType {
+	case "application/json":
+		if typ != nil {
+			notes.text = *body
+		}
+		if v, notes.problems, err = parseJSONBody(*body, typ != nil); err != nil {
+			return nil, notes, unrecognized(kind, noJSON+err.Error(), *body)
+		}
+	case protobufMedia:
+		if obj, err = decodeObjectProtobuf(*body, typ); err != nil {
+			err = unrecognized(kind, err.Error(), *body)
+		}
+		return obj, notes, err
+	default:
+		if v, notes.problems, err = tree.ParseYAMLObject(*body); err != nil {
+			return nil, notes, unrecognized(kind, err.Error(), *body)
+		}
+		// Upstream's strict reader tells all of them in one error of several lines.
+		if len(notes.problems) > 0 && q.strict == "Strict" {
+			notes.problems = []string{"yaml: unmarshal errors:\n  " + strings.Join(notes.problems, "\n  ")}
+		}
+	}
+	obj, err = q.interpret(v, typ, kind, *body)
+	return obj, notes, err
+}
+
+// bodyType returns the media type of the body, or the 415 for one that is not read: protobuf is
+// where typ is not nil.
+func (q *Call) bodyType(typ *kinds.Type) (string, error) {
 	contentType := "application/json" // unless the client says otherwise (upstream)
 	if v := q.req.Header["Content-Type"]; len(v) > 0 && v[0] != "" {
-		contentType = request.MediaType(v[0])
+		contentType = request.ContentType(v[0])
 	}
 	switch {
-	// Before the type is looked at: a DELETE often says a type and sends nothing.
-	case len(bytes.TrimSpace(*body)) == 0:
-		return nil, nil, nil
-	case contentType == "application/json":
-		return parseJSONBody(*body, kind)
-	case contentType == "application/yaml" || contentType == "text/yaml":
-		return parseYAMLBody(*body, kind)
-	case contentType == protobufMedia && typ != nil:
-		if obj, err = decodeObjectProtobuf(*body, typ); err != nil {
-			return nil, nil, unrecognized(kind, err.Error(), *body)
-		}
-		return obj, nil, nil
+	case contentType == "application/json", contentType == "application/yaml", contentType == protobufMedia && typ != nil:
+		return contentType, nil
 	case contentType == protobufMedia:
 		e := unsupportedType("application/json, application/yaml")
 		e.Message += "; " + protobufAdvice
-		return nil, nil, e
+		return "", e
 	}
-	return nil, nil, unsupportedType(bodyTypes)
+	return "", unsupportedType(bodyTypes)
 }
 
-// parseJSONBody parses a body that says it is JSON.
-func parseJSONBody(body []byte, kind string) (obj map[string]any, problems []string, err error) {
-	obj, problems, err = tree.ParseJSONObject(body)
-	if err != nil {
-		return nil, nil, unrecognized(kind, noJSON+err.Error(), body)
-	}
-	// YAML's parser says where a key comes twice; JSON's gives the path alone.
-	for i := range problems {
-		problems[i] = "duplicate field " + strconv.Quote(problems[i])
-	}
-	return obj, problems, nil
-}
-
-// parseYAMLBody parses a body that says it is YAML.
-func parseYAMLBody(body []byte, kind string) (obj map[string]any, problems []string, err error) {
-	v, problems, err := tree.ParseYAMLObject(body)
-	if err != nil {
-		return nil, nil, unrecognized(kind, "error converting YAML to JSON: "+err.Error(), body)
-	}
+// interpret returns v, which is what a body says, as an object of a kind, as far as the kind can be
+// looked for. Null is an object without fields, which a built-in kind may be.
+func (q *Call) interpret(v any, typ *kinds.Type, kind string, body []byte) (map[string]any, error) {
 	obj, ok := v.(map[string]any)
-	if !ok {
-		why := "json: cannot unmarshal " + tree.TypeName(v) + " into Go value of type map[string]interface {}"
-		return nil, nil, unrecognized(kind, noJSON+why, body)
+	if !ok && v != nil {
+		return nil, unrecognized(kind, noJSON+"json: cannot unmarshal "+tree.TypeName(v)+" into Go value of type "+kindFields, body)
 	}
-	return obj, problems, nil
+	if obj == nil {
+		obj = map[string]any{}
+	}
+	for _, name := range []string{"apiVersion", "kind"} {
+		switch v := obj[name].(type) {
+		case nil, string:
+		default:
+			why := "json: cannot unmarshal " + tree.TypeName(v) + " into Go struct field ." + name + " of type string"
+			return nil, unrecognized(kind, noJSON+why, body)
+		}
+	}
+	if typ != nil || tree.Text(obj, "kind") != "" {
+		return obj, nil
+	}
+	// A custom kind must be said. Where nothing is strict upstream shows the JSON that it has made.
+	const most = 2000 // bytes that are shown
+	if q.strict == "Ignore" {
+		text := tree.AppendJSON(nil, v)
+		return nil, cannotDecode(kind, q.Version, missingKind+string(text[:min(len(text), most)])+"'")
+	}
+	return nil, unrecognized(kind, missingKind+string(body[:min(len(body), most)])+"'", body)
 }
+
+// parseJSONBody parses a body that says it is JSON; typed says that it is as for a Go struct. YAML's
+// parser says where a key comes twice, JSON's gives the path alone.
+func parseJSONBody(body []byte, typed bool) (v any, problems []string, err error) {
+	parse := tree.ParseJSON
+	if typed {
+		parse = tree.ParseJSONMerged
+	}
+	v, problems, err = parse(body)
+	for i := range problems {
+		problems[i] = duplicateField(problems[i])
+	}
+	return v, problems, err
+}
+
+// duplicateField and unknownField are what clients are told of a path.
+func duplicateField(path string) string { return "duplicate field " + strconv.Quote(path) }
+func unknownField(path string) string   { return "unknown field " + strconv.Quote(path) }
 
 // decodeObjectProtobuf reads upstream's envelope and the object in it, which may be JSON: some
 // clients wrap it so. Kind and apiVersion are those of the envelope, since a message has none.
@@ -200,7 +274,12 @@ func decodeObjectProtobuf(b []byte, typ *kinds.Type) (map[string]any, error) {
 // body alone: its kind, its types, unknown fields, repeated keys. After it, obj is pruned and
 // says the kind and version of the path.
 func (q *Call) readNew() (map[string]any, error) {
-	obj, problems, err := q.readObject(q.Type, q.Kind)
+	// A type that is not read is refused before the client is asked for the body, and without one.
+	if _, err := q.bodyType(q.Type); err != nil {
+		return nil, err
+	}
+	obj, notes, err := q.readObject(q.Type, q.Kind)
+	defer q.done(&notes)
 	if err != nil {
 		return nil, err
 	}
@@ -210,45 +289,42 @@ func (q *Call) readNew() (map[string]any, error) {
 	if err := q.checkKind(obj); err != nil {
 		return nil, err
 	}
-	return obj, q.prune(obj, problems)
+	unknown, err := q.shape.Prune(obj)
+	return obj, q.reportProblems(q.Kind, q.Version, &notes, unknown, err)
 }
 
 // readTyped reads a body that is no object of the resource: options, or what a subresource
-// takes. The result is nil where there is no body. It may leave out kind and apiVersion.
-func (q *Call) readTyped(typ *kinds.Type, kind string) (map[string]any, error) {
-	obj, problems, err := q.readObject(typ, kind)
+// takes. The result is nil where there is no body. It may leave out kind and apiVersion, which is
+// then the given one.
+func (q *Call) readTyped(typ *kinds.Type, apiVersion, kind string) (map[string]any, error) {
+	obj, notes, err := q.readObject(typ, kind)
+	defer q.done(&notes)
 	if obj == nil {
-		return nil, err
-	}
-	// A value of a wrong type must not be taken for none: options would lose a condition.
-	if err := cmp.Or(wantText(obj, "kind"), wantText(obj, "apiVersion")); err != nil {
 		return nil, err
 	}
 	version := tree.Text(obj, "apiVersion")
 	if given := tree.Text(obj, "kind"); given != "" && given != kind {
-		why := "no kind " + strconv.Quote(given) + " is registered for version " + strconv.Quote(version) + " in scheme"
-		return nil, status.BadRequest(why)
+		version = cmp.Or(version, apiVersion)
+		_, short := kinds.SplitAPIVersion(version)
+		return nil, cannotHandle(given, short, kind, notRegistered(given, version))
 	}
 	// Messages show the version alone. Any group will do, as upstream has options in all of them.
 	_, version, _ = strings.Cut(version, "/")
 	unknown, err := kinds.Prune(typ, obj)
-	return obj, q.reportProblems(kind, cmp.Or(version, "v1"), problems, unknown, err)
+	return obj, q.reportProblems(kind, cmp.Or(version, "v1"), &notes, unknown, err)
 }
 
-// wantText returns the 400 for a field that is neither a string nor missing.
-func wantText(obj map[string]any, field string) error {
-	switch v := obj[field].(type) {
-	case nil, string:
-		return nil
-	default:
-		why := "json: cannot unmarshal " + tree.TypeName(v) + " into Go struct field ." + field + " of type string"
-		return status.BadRequest(noJSON + why)
-	}
+// notRegistered returns upstream's reason for a kind that its registry of types has not.
+func notRegistered(kind, version string) string {
+	return "no kind " + strconv.Quote(kind) + " is registered for version " + strconv.Quote(version) + ` in scheme "pkg/runtime/scheme.go:111"`
 }
 
 // unrecognized returns the 400 for a body that is no object at all. It shows the beginning of
-// the body, in hex unless that looks like JSON.
+// the body, in hex unless that looks like JSON; of options upstream says the reason alone.
 func unrecognized(kind, why string, body []byte) error {
+	if kind == deleteOptionsKind {
+		return status.BadRequest(why)
+	}
 	const most = 30 // bytes that are shown
 	shown, more := body, ""
 	if len(body) > most {
@@ -269,42 +345,69 @@ func unrecognized(kind, why string, body []byte) error {
 // between the two because upstream decodes built-in kinds by a registry of types, and says
 // first what is not in that.
 func (q *Call) checkKind(obj map[string]any) error {
-	if err := cmp.Or(wantText(obj, "kind"), wantText(obj, "apiVersion")); err != nil {
-		return err
-	}
 	kind, version := tree.Text(obj, "kind"), tree.Text(obj, "apiVersion")
-	cannot := func(kind, version, why string) error {
-		return status.BadRequest(kind + " in version " + strconv.Quote(version) + " cannot be handled as a " + q.Kind + ": " + why)
+	if !q.custom {
+		kind, version = cmp.Or(foldedText(obj, "kind"), q.Kind), cmp.Or(foldedText(obj, "apiVersion"), q.apiVersion())
+		if why, r := q.otherKind(version, kind); why != "" {
+			_, v := kinds.SplitAPIVersion(version)
+			return cannotHandle(kind, v, q.Kind, why)
+		} else if r != q.Resource {
+			return q.wrongVersion(version)
+		}
 	}
 	switch {
-	case kind == "" && q.custom:
-		return q.missingKind(obj)
-	// A version of which nobody has heard; with one that is served somewhere it is the next case.
-	case version != "" && version != q.apiVersion() && !q.custom && q.api.ForKind(version, cmp.Or(kind, q.Kind)) == nil:
-		kind = cmp.Or(kind, q.Kind)
-		_, v := kinds.SplitAPIVersion(version)
-		return cannot(kind, v, "no kind "+strconv.Quote(kind)+" is registered for version "+strconv.Quote(version))
 	case version != "" && version != q.apiVersion():
 		return q.wrongVersion(version)
-	case kind != "" && kind != q.Kind && q.custom:
-		return status.Invalid(q.Group, kind, tree.Name(obj), []field.Error{field.Invalid("kind", kind, "must be "+q.Kind)})
 	case kind != "" && kind != q.Kind:
-		return cannot(kind, q.Version, "the kind of the object is not the one of the path")
+		return status.Invalid(q.Group, kind, tree.Name(obj), []field.Error{field.Invalid("kind", kind, "must be "+q.Kind)})
 	}
 	// Stored objects say both, whatever the client left out.
 	obj["kind"], obj["apiVersion"] = q.Kind, q.apiVersion()
 	return nil
 }
 
-// missingKind returns the 400 for a custom object that does not say its kind. It shows the
-// first 200 bytes of the object.
-func (q *Call) missingKind(obj map[string]any) error {
-	text := string(tree.AppendJSON(nil, obj))
-	if len(text) > 200 {
-		text = text[:200]
+// otherKind returns why upstream cannot take an object of that kind for one of this built-in kind,
+// "" if it can: it knows its own kinds and those that are stored as the same. r is the resource of
+// the kind then.
+func (q *Call) otherKind(version, kind string) (why string, r *Resource) {
+	if kind == q.Kind && version == q.apiVersion() {
+		return "", q.Resource
 	}
-	why := "Object 'Kind' is missing in '" + text + "'"
-	return status.BadRequest("the object provided is unrecognized (must be of type " + q.Kind + "): " + why)
+	switch r = q.api.ForKind(version, kind); {
+	case r == nil || r.custom:
+		return notRegistered(kind, version), nil
+	case r.Bucket != q.Bucket:
+		_, v := kinds.SplitAPIVersion(version)
+		return "converting (" + v + "." + kind + ") to (" + q.goType() + "): unknown conversion", nil
+	}
+	return "", r
+}
+
+// goType returns the name of upstream's internal type of the objects, as its messages have it.
+func (r *Resource) goType() string {
+	if r.custom {
+		return "unstructured.Unstructured"
+	}
+	group := r.Group
+	if r.StoredAs != "" {
+		_, group, _ = strings.Cut(r.StoredAs, ".")
+	}
+	group, _, _ = strings.Cut(cmp.Or(group, "core"), ".")
+	return group + "." + r.Kind
+}
+
+// foldedText returns the string at a key, or at one that differs from it in case only: upstream
+// looks for the kind of built-in kinds so, though for no other field.
+func foldedText(obj map[string]any, key string) string {
+	if text := tree.Text(obj, key); text != "" {
+		return text
+	}
+	for _, k := range tree.SortedKeys(obj) {
+		if strings.EqualFold(k, key) {
+			return tree.Text(obj, k)
+		}
+	}
+	return ""
 }
 
 // wrongVersion returns the 400 for an object of a known kind in another version than the path's.
@@ -313,23 +416,13 @@ func (q *Call) wrongVersion(version string) error {
 	return status.BadRequest("the API version in the data (" + version + ") " + why)
 }
 
-// prune takes out what the type does not have and says so, with the problems that were found
-// before, as fieldValidation asks.
-func (q *Call) prune(obj map[string]any, problems []string) error {
-	unknown, err := q.shape.Prune(obj)
-	return q.reportProblems(q.Kind, q.Version, problems, unknown, err)
-}
-
-// reportProblems does what fieldValidation asks about problems and about unknown fields, which
-// are paths. err says that a value does not fit its type, and goes before all of them.
-func (q *Call) reportProblems(kind, version string, problems, unknown []string, err error) error {
+// reportProblems does what fieldValidation asks about the problems in the notes and about unknown
+// fields, which are paths. err says that a value does not fit its type, and goes before all of them.
+func (q *Call) reportProblems(kind, version string, notes *bodyNotes, unknown []string, err error) error {
 	if err != nil {
 		return cannotDecode(kind, version, err.Error())
 	}
-	// One list, so that strict validation names all of them: repeated keys first (upstream).
-	for _, path := range unknown {
-		problems = append(problems, "unknown field "+strconv.Quote(path))
-	}
+	problems := notes.all(unknown)
 	if len(problems) > 0 && q.strict == "Strict" {
 		return cannotDecode(kind, version, "strict decoding error: "+strings.Join(problems, ", "))
 	}
@@ -337,10 +430,47 @@ func (q *Call) reportProblems(kind, version string, problems, unknown []string, 
 	return nil
 }
 
+// all returns the problems and the unknown fields, each in the words that the client gets. For a
+// text that is read as into a Go struct they are in its order, each unknown field once and without
+// what comes twice in it; else the unknown fields come last (upstream).
+func (n *bodyNotes) all(unknown []string) []string {
+	problems := n.problems
+	if len(unknown) > 0 && n.text != nil {
+		problems = nil
+		var inside []byte // an unknown field
+		left := slices.Clone(unknown)
+		tree.JSONKeys(n.text, func(path []byte, repeated bool) {
+			if rest, ok := bytes.CutPrefix(path, inside); ok && inside != nil && (len(rest) == 0 || rest[0] == '.' || rest[0] == '[') {
+				return
+			}
+			if slices.Contains(unknown, string(path)) {
+				inside = slices.Clone(path)
+				if i := slices.Index(left, string(path)); i >= 0 {
+					problems = append(problems, unknownField(left[i]))
+					left = slices.Delete(left, i, i+1)
+				}
+			} else if repeated {
+				problems = append(problems, duplicateField(string(path)))
+			}
+		})
+		unknown = left
+	}
+	for _, path := range unknown {
+		problems = append(problems, unknownField(path))
+	}
+	return problems[:min(len(problems), maxProblems)]
+}
+
+// maxProblems bounds how many problems of one body are told: each becomes a warning.
+const maxProblems = 200
+
 // cannotDecode returns the 400 for an object whose fields do not fit its kind.
-func cannotDecode(kind, version, why string) error {
-	if kind != deleteOptionsKind { // of which upstream says the rest alone
-		why = kind + " in version " + strconv.Quote(version) + " cannot be handled as a " + kind + ": " + why
+func cannotDecode(kind, version, why string) error { return cannotHandle(kind, version, kind, why) }
+
+// cannotHandle returns the 400 for an object of one kind where another is wanted.
+func cannotHandle(kind, version, wanted, why string) error {
+	if wanted != deleteOptionsKind { // of which upstream says the rest alone
+		why = kind + " in version " + strconv.Quote(version) + " cannot be handled as a " + wanted + ": " + why
 	}
 	return status.BadRequest(why)
 }

@@ -12,6 +12,7 @@ import (
 
 	"apichain/internal/kinds"
 	"apichain/internal/status"
+	"apichain/internal/tree"
 )
 
 // TestReadBody: sizes around the limit, with a length that is said, none, or a wrong one, and in
@@ -100,23 +101,40 @@ func TestReadObject(t *testing.T) {
 		{"application/json; charset=utf-8", ` {"a":{}} `, `{"a":{}}`, ""},
 		{"application/json", `{"a":1,"b":{"c":1,"c":2},"a":2}`, `{"a":2,"b":{"c":2}}`, `duplicate field "b.c"|duplicate field "a"`},
 		{"application/yaml", "a: 1\nb:\n- x\n", `{"a":1,"b":["x"]}`, ""},
-		{"text/yaml", "a: 1\n", `{"a":1}`, ""},
+		{"text/yaml", "a: 1\n", all, ""},
+		{"Application/YAML; Charset=UTF-8", "a: &x [yes, 0777]\nb: *x\n", `{"a":[true,511],"b":[true,511]}`, ""},
+		{"APPLICATION/JSON", `{"a":1}`, `{"a":1}`, ""},
+		{"application/json; charset", `{"a":1}`, all, ""},
+		{"application/json, application/yaml", `{"a":1}`, all, ""},
+		{"application/json", "null", "{}", ""},
+		{"application/yaml", "# nothing\n", "{}", ""},
+		{"application/yaml", "a: *x\n", unrecognized + "yaml: unknown anchor 'x' referenced (613a202a780a)", ""},
+		{"application/yaml", "a: 1\nb: c: d\n", unrecognized + "yaml: line 2: mapping values are not allowed in this context (613a20310a623a20633a20640a)", ""},
+		{"application/json", `{"kind":1}`, noJSON + `json: cannot unmarshal number into Go struct field .kind of type string ({"kind":1})`, ""},
+		{"application/json", `{"apiVersion":{}}`, noJSON + `json: cannot unmarshal object into Go struct field .apiVersion of type string ({"apiVersion":{}})`, ""},
+		{"application/json", "  ", noJSON + "unexpected end of JSON input (2020)", ""},
 		{"application/yaml", "a: 1\na: 2\n", `{"a":2}`, `line 2: key "a" already set in map`},
 		{"application/yaml", `{"a":1}`, `{"a":1}`, ""},
-		{"application/yaml", "- a\n", noJSON + "json: cannot unmarshal array into Go value of type map[string]interface {} (2d20610a)", ""},
-		{"application/yaml", "text", noJSON + "json: cannot unmarshal string into Go value of type map[string]interface {} (74657874)", ""},
-		{"application/json", `[1]`, noJSON + "json: cannot unmarshal array into Go value of type map[string]interface {} (5b315d)", ""},
+		{"application/yaml", "- a\n", noJSON + "json: cannot unmarshal array into Go value of type " + kindFields + " (2d20610a)", ""},
+		{"application/yaml", "text", noJSON + "json: cannot unmarshal string into Go value of type " + kindFields + " (74657874)", ""},
+		{"application/json", `[1]`, noJSON + "json: cannot unmarshal array into Go value of type " + kindFields + " (5b315d)", ""},
 		{"application/json", `{"a":`, noJSON + `unexpected end of JSON input ({"a":)`, ""},
 		{"application/json", `{"a":` + strings.Repeat(" ", 40), noJSON + `unexpected end of JSON input ({"a":` + strings.Repeat(" ", 25) + ` ...)`, ""},
 		// Nothing is nothing, whatever it is said to be.
 		{"application/json", "", "null", ""},
-		{"text/html", " \n\t ", "null", ""},
+		{"text/html", "", "null", ""},
+		{"text/html", " \n\t ", all, ""},
 		{"text/html", "{}", all, ""},
 		{";", "{}", all, ""},
 		{"application/vnd.kubernetes.protobuf", "k8s\x00", unsupported + "application/json, application/yaml; " + protobufAdvice, ""},
 	} {
 		q, _ := newSteps(t).request("create", "", "", "", c.contentType, c.body)
-		obj, problems, err := q.readObject(nil, "Widget")
+		typ := &kinds.Type{}
+		if c.contentType == protobufMedia {
+			typ = nil
+		}
+		obj, notes, err := q.readObject(typ, "Widget")
+		problems := notes.problems
 		got := brief(err)
 		if err == nil {
 			if got = text(obj); obj == nil {
@@ -129,13 +147,30 @@ func TestReadObject(t *testing.T) {
 	}
 	q, _ := newSteps(t).request("create", "", "", "", "", `{"a":1}`)
 	q.req.Header["Content-Type"] = []string{""}
-	if obj, _, err := q.readObject(nil, "Widget"); err != nil || text(obj) != `{"a":1}` {
+	if obj, _, err := q.readObject(&kinds.Type{}, "Widget"); err != nil || text(obj) != `{"a":1}` {
 		t.Errorf("an empty Content-Type: %v, %v", obj, err)
 	}
 	// Of a kind with types protobuf is read, and what is none is refused like other bodies.
 	q, _ = newSteps(t).request("create", "", "", "", protobufMedia, "k9s\x00")
 	if _, _, err := q.readObject(&kinds.Type{}, "Widget"); !strings.HasPrefix(brief(err), unrecognized) || !strings.HasSuffix(brief(err), " (6b397300)") {
 		t.Error(brief(err))
+	}
+}
+
+// TestReadObjectWithoutKind: an object of a custom kind must say it.
+func TestReadObjectWithoutKind(t *testing.T) {
+	for _, c := range []struct{ contentType, body, strict, want string }{
+		{"application/json", `{"a":1}`, "Warn", `the object provided is unrecognized (must be of type Widget): Object 'Kind' is missing in '{"a":1}' ({"a":1})`},
+		{"application/json", `{"Kind":"Widget"}`, "Strict", `the object provided is unrecognized (must be of type Widget): Object 'Kind' is missing in '{"Kind":"Widget"}' ({"Kind":"Widget"})`},
+		{"application/yaml", "# c", "Warn", `the object provided is unrecognized (must be of type Widget): Object 'Kind' is missing in '# c' (232063)`},
+		{"application/yaml", "# c", "Ignore", `Widget in version "v1" cannot be handled as a Widget: Object 'Kind' is missing in 'null'`},
+		{"application/json", "null", "Ignore", `Widget in version "v1" cannot be handled as a Widget: Object 'Kind' is missing in 'null'`},
+	} {
+		q, _ := newSteps(t).request("create", "", "", "", c.contentType, c.body)
+		q.strict = c.strict
+		if _, _, err := q.readObject(nil, "Widget"); brief(err) != "400 BadRequest: "+c.want {
+			t.Errorf("%s with %s\n got %s\nwant %s", c.body, c.strict, brief(err), c.want)
+		}
 	}
 }
 
@@ -146,28 +181,32 @@ func TestCheckKind(t *testing.T) {
 	for _, c := range []struct{ body, custom, builtin string }{
 		{`{"kind":"Widget","apiVersion":"example.com/v1"}`, "<nil>", "<nil>"},
 		{`{"kind":"Widget"}`, "<nil>", "<nil>"},
-		{`{"apiVersion":"example.com/v1"}`, `400 BadRequest: the object provided is unrecognized (must be of type Widget): Object 'Kind' is missing in '{"apiVersion":"example.com/v1"}'`, "<nil>"},
-		{`{}`, `400 BadRequest: the object provided is unrecognized (must be of type Widget): Object 'Kind' is missing in '{}'`, "<nil>"},
-		{`{"kind":"","long":"` + strings.Repeat("x", 300) + `"}`,
-			`400 BadRequest: the object provided is unrecognized (must be of type Widget): Object 'Kind' is missing in '{"kind":"","long":"` + strings.Repeat("x", 200-len(`{"kind":"","long":"`)) + `'`, "<nil>"},
+		{`{"apiVersion":"example.com/v1"}`, "-", "<nil>"}, // readObject refuses it
+		{`{}`, "-", "<nil>"},
+		{`{"Kind":"Widget","APIVERSION":"example.com/v1"}`, "-", "<nil>"},
+		{`{"Kind":"Gadget"}`, "-", fmt.Sprintf(cannot, "Gadget", "v1") + `no kind "Gadget" is registered for version "example.com/v1" in scheme "pkg/runtime/scheme.go:111"`},
 		{`{"kind":"Gadget","apiVersion":"example.com/v1"}`, `422 Invalid: Gadget.example.com "" is invalid: kind: Invalid value: "Gadget": must be Widget`,
-			fmt.Sprintf(cannot, "Gadget", "v1") + "the kind of the object is not the one of the path"},
+			fmt.Sprintf(cannot, "Gadget", "v1") + `no kind "Gadget" is registered for version "example.com/v1" in scheme "pkg/runtime/scheme.go:111"`},
 		// A version that is served, and one that nobody knows.
-		{`{"kind":"Widget","apiVersion":"example.com/v2"}`, fmt.Sprintf(wrongVersion, "example.com/v2"), fmt.Sprintf(wrongVersion, "example.com/v2")},
+		{`{"kind":"Widget","apiVersion":"example.com/v2"}`, fmt.Sprintf(wrongVersion, "example.com/v2"),
+			fmt.Sprintf(cannot, "Widget", "v2") + "converting (v2.Widget) to (example.Widget): unknown conversion"},
+		// What is stored as the same can be converted, but is not of this version.
+		{`{"kind":"Widget","apiVersion":"other.com/v1"}`, fmt.Sprintf(wrongVersion, "other.com/v1"), fmt.Sprintf(wrongVersion, "other.com/v1")},
 		{`{"kind":"Widget","apiVersion":"example.com/v9"}`, fmt.Sprintf(wrongVersion, "example.com/v9"),
-			fmt.Sprintf(cannot, "Widget", "v9") + `no kind "Widget" is registered for version "example.com/v9"`},
-		{`{"apiVersion":"v9"}`, `400 BadRequest: the object provided is unrecognized (must be of type Widget): Object 'Kind' is missing in '{"apiVersion":"v9"}'`,
-			fmt.Sprintf(cannot, "Widget", "v9") + `no kind "Widget" is registered for version "v9"`},
-		{`{"kind":1}`, "400 BadRequest: couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .kind of type string", ""},
-		{`{"apiVersion":{}}`, "400 BadRequest: couldn't get version/kind; json parse error: json: cannot unmarshal object into Go struct field .apiVersion of type string", ""},
+			fmt.Sprintf(cannot, "Widget", "v9") + `no kind "Widget" is registered for version "example.com/v9" in scheme "pkg/runtime/scheme.go:111"`},
+		{`{"apiVersion":"v9"}`, "-", fmt.Sprintf(cannot, "Widget", "v9") + `no kind "Widget" is registered for version "v9" in scheme "pkg/runtime/scheme.go:111"`},
 	} {
 		for _, custom := range []bool{true, false} {
 			p := newSteps(t)
 			p.custom = custom
-			p.api.builtin = map[kinds.Key]*Resource{kinds.NewKey("example.com", "v2", "Widget"): {}}
+			p.api.builtin = map[kinds.Key]*Resource{
+				kinds.NewKey("example.com", "v2", "Widget"): {Bucket: p.api.Store.Bucket("others")}, kinds.NewKey("other.com", "v1", "Widget"): {Bucket: p.Bucket}}
 			want := c.custom
 			if !custom && c.builtin != "" {
 				want = c.builtin
+			}
+			if want == "-" {
+				continue
 			}
 			obj := parsed(t, c.body)
 			err := p.call("create", "", "").checkKind(obj)
@@ -206,10 +245,29 @@ func TestReportProblems(t *testing.T) {
 		if c.problems != nil {
 			unknown = []string{"spec.x"}
 		}
-		err := q.reportProblems(c.kind, "v1", c.problems, unknown, c.err)
+		err := q.reportProblems(c.kind, "v1", &bodyNotes{problems: c.problems}, unknown, c.err)
 		if got := brief(err); got != c.want || strings.Join(p.warnings, "|") != c.warnings {
 			t.Errorf("%+v: warnings %q\n got %s\nwant %s", c, p.warnings, got, c.want)
 		}
+	}
+}
+
+// TestProblemsInOrder: those of a text that is read as into a Go struct come in its order, each unknown
+// field once and without what is in it; those of any other text come before the unknown fields.
+func TestProblemsInOrder(t *testing.T) {
+	const body = `{"u":{"a":1,"a":2},"kind":"x","kind":"y","spec":{"v":1,"w":[{"a":1,"a":2}]},"u":3,"uv":1,"uv":2}`
+	_, repeated, _ := tree.ParseJSONObject([]byte(body))
+	for i := range repeated {
+		repeated[i] = duplicateField(repeated[i])
+	}
+	n := bodyNotes{problems: repeated, text: []byte(body)}
+	if got := strings.Join(n.all([]string{"spec.v", "u", "z"}), ", "); got != `unknown field "u", duplicate field "kind", unknown field "spec.v", `+
+		`duplicate field "spec.w[0].a", duplicate field "uv", unknown field "z"` {
+		t.Error(got)
+	}
+	n.text = nil
+	if got := strings.Join(n.all([]string{"z"}), ", "); got != strings.Join(append(repeated, unknownField("z")), ", ") {
+		t.Error(got)
 	}
 }
 

@@ -3,8 +3,8 @@ package api
 import (
 	"sync"
 
-	"apichain/internal/field"
 	"apichain/internal/kinds"
+	"apichain/internal/schema"
 	"apichain/internal/store"
 )
 
@@ -47,17 +47,20 @@ func New(c Config) *API {
 func (s *API) hookTable() map[kinds.Key]kindHooks {
 	return map[kinds.Key]kindHooks{
 		kinds.NewKey("", "v1", "Namespace"): {
-			beforeDelete: holdNamespace,
-			special:      map[string]func(q *Call) error{"finalize": finalizeNamespace},
+			beforeDelete: holdNamespace, preconditionFailed: "Precondition failed",
+			policy:  podSecurityErrors,
+			special: map[string]func(q *Call) error{"finalize": finalizeNamespace},
 		},
+		kinds.NewKey("", "v1", "Secret"): {warnings: secretWarnings},
 		kinds.NewKey("", "v1", "ServiceAccount"): {
-			special: map[string]func(q *Call) error{"token": (*Call).requestToken},
+			warnings: accountWarnings,
+			special:  map[string]func(q *Call) error{"token": (*Call).requestToken},
 		},
 		kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition"): {
-			prepare: s.Customs.prepareDefinition,
+			prepare: s.Customs.prepareDefinition, settle: s.Customs.settleDefinition, validateStatus: schema.CheckCRDStatus,
 			// Two that want one name must see each other.
 			serial:       new(sync.Mutex),
-			beforeDelete: holdDefinition,
+			beforeDelete: holdDefinition, preconditionFailed: "precondition failed",
 			// A client may use the resource as soon as its write is answered.
 			afterWrite: func(*store.Object) { s.Customs.Follow() },
 		},
@@ -68,14 +71,6 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectAccessReview"):  {review: reviewSelfAccess},
 		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectRulesReview"):   {review: reviewSelfRules},
 	}
-}
-
-// nameRules has the checks of names by NameRule of a row. Each returns what is wrong.
-var nameRules = map[string]func(string) []string{
-	"label":     field.DNSLabelErrors,
-	"label1035": field.DNS1035LabelErrors,
-	"subdomain": field.DNSSubdomainErrors,
-	"segment":   field.PathSegmentErrors,
 }
 
 // newBuiltin returns another resource of a row of the table, without hooks. What it does is done to

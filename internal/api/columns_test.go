@@ -17,10 +17,10 @@ func TestPrinterColumns(t *testing.T) {
 {"name":"F","type":"integer","jsonPath":".spec.f"},{"name":"N","type":"number","jsonPath":".spec.i"},{"name":"B","type":"boolean","jsonPath":".spec.b"},
 {"name":"SI","type":"string","jsonPath":".spec.i"},{"name":"SB","type":"string","jsonPath":".spec.b"},{"name":"SL","type":"string","jsonPath":".spec.l"},{"name":"SO","type":"string","jsonPath":".spec.o"},
 {"name":"IS","type":"integer","jsonPath":".spec.s"},{"name":"BS","type":"boolean","jsonPath":".spec.s"},{"name":"NS","type":"number","jsonPath":".spec.s"},
-{"name":"D","type":"date","jsonPath":".spec.d"},{"name":"Gone","type":"string","jsonPath":".spec.gone"},{"name":"Bad","type":"string","jsonPath":".spec["},
-{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}]}`)
+{"name":"D","type":"date","jsonPath":".spec.d"},{"name":"Gone","type":"string","jsonPath":".spec.gone"},{"name":"U","type":"string","jsonPath":".spec['b','i']"},{"name":"R","type":"integer","jsonPath":"..i"},
+{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"},{"name":"Bad","type":"string","jsonPath":".spec["},{"name":"Behind","type":"string","jsonPath":".spec.s"}]}`)
 	columns := printerColumns(version)
-	want := []any{"w", "text", int64(3), int64(2), float64(3), true, "3", "true", `[1,"x"]`, `{"k":1}`, nil, nil, nil, "<invalid>", nil, nil, "5m2s"}
+	want := []any{"w", "text", int64(3), int64(2), float64(3), true, "3", "true", `[1,"x"]`, `{"k":1}`, nil, nil, nil, "<invalid>", nil, "true", int64(3), "5m2s"}
 	var got []any
 	for _, c := range columns {
 		got = append(got, c.Cell(obj))
@@ -55,8 +55,8 @@ func TestColumnAge(t *testing.T) {
 }
 
 func TestSelectableFields(t *testing.T) {
-	fields := selectableFields(parsed(t, `{"selectableFields":[{"jsonPath":".spec.color"},{"jsonPath":".spec.deep.size"},{}]}`))
-	want := []kinds.Selectable{{Label: "spec.color", Path: []string{"spec", "color"}}, {Label: "spec.deep.size", Path: []string{"spec", "deep", "size"}}}
+	fields := selectableFields(parsed(t, `{"selectableFields":[{"jsonPath":".spec.color"},{"jsonPath":".spec.deep.size"},{"jsonPath":".spec['a-b']"},{}]}`))
+	want := []kinds.Selectable{{Label: "spec.color", Path: []string{"spec", "color"}}, {Label: "spec.deep.size", Path: []string{"spec", "deep", "size"}}, {Label: "spec['a-b']", Path: []string{"spec", "a-b"}}}
 	if !reflect.DeepEqual(fields, want) {
 		t.Errorf("got %v", fields)
 	}
@@ -75,7 +75,7 @@ func parsed(t testing.TB, text string) map[string]any {
 func TestColumnValues(t *testing.T) {
 	values := []any{nil, "text", "", int64(3), 2.75, true, []any{int64(1)}, map[string]any{"k": "v"}}
 	for typ, want := range map[string][]any{
-		"string":  {nil, "text", "", "3", "2.75", "true", "[1]", `{"k":"v"}`},
+		"string":  {"<no value>", "text", "", "3", "2.75", "true", "[1]", `{"k":"v"}`},
 		"integer": {nil, nil, nil, int64(3), int64(2), nil, nil, nil},
 		"number":  {nil, nil, nil, 3.0, 2.75, nil, nil, nil},
 		"boolean": {nil, nil, nil, nil, nil, true, nil, nil},

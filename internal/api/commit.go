@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
+	"time"
 
 	"apichain/internal/status"
 	"apichain/internal/store"
@@ -42,12 +44,14 @@ func (w *write) commit() error {
 		return nil
 	}
 	if goes {
-		// The answer is what was written last, at the revision of before (upstream), so what
-		// is encoded for the event is a copy.
-		last := w.encode(tree.Copy(w.next).(map[string]any))
-		return w.remove(&last)
+		// The answer is what was written last, and the event shows what was stored, finalizers
+		// and all; both at the revision of before (upstream).
+		return w.remove()
 	}
-	d := w.encode(w.next)
+	d, err := w.encode(w.next)
+	if err != nil {
+		return err
+	}
 	if d.Same(w.old) { // as another version shows it, it was not as it is stored
 		w.done = w.old
 		return nil
@@ -67,10 +71,9 @@ func (w *write) put(d *store.Draft) (err error) {
 	return err
 }
 
-// remove takes old out of the store. last is the state that its last event shows, nil for the
-// one that is stored.
-func (w *write) remove(last *store.Draft) error {
-	_, err := w.recommit(store.Change{Bucket: w.Bucket, Key: w.old.Key, Expect: w.old.Rev, Last: last})
+// remove takes old out of the store. Its last event shows what was stored.
+func (w *write) remove() error {
+	_, err := w.recommit(store.Change{Bucket: w.Bucket, Key: w.old.Key, Expect: w.old.Rev})
 	return err
 }
 
@@ -80,11 +83,6 @@ func (w *write) remove(last *store.Draft) error {
 func (w *write) add() error {
 	w.warnUnchecked()
 	for try := 1; ; try++ {
-		// This is asked again within the commit. Here it gives a dry run its answer, and a
-		// missing namespace goes before a name that is taken.
-		if err := w.checkNamespaceActive(tree.Name(w.next)); err != nil {
-			return err
-		}
 		err := w.addOnce()
 		if err == nil {
 			return nil
@@ -97,11 +95,7 @@ func (w *write) add() error {
 			w.rename(generatedName(tree.Text(w.next, "metadata", "generateName")))
 			continue
 		}
-		e := w.exists(tree.Name(w.next), taken.Current)
-		if w.generated {
-			e.RetryAfter = 1 // the next name may be free
-		}
-		return e
+		return w.exists(tree.Name(w.next), taken.Current, tree.Text(w.next, "metadata", "generateName") != "")
 	}
 }
 
@@ -117,7 +111,16 @@ func (w *write) addOnce() (err error) {
 		}
 		return nil
 	}
-	d := w.encode(w.next)
+	// A client that sends one has read the object somewhere: it means an update.
+	m := tree.Metadata(w.next)
+	if v, err := strconv.ParseUint(tree.Text(m, "resourceVersion"), 10, 64); err == nil && v > 0 {
+		return status.Unexplained("resourceVersion should not be set on objects to be created")
+	}
+	delete(m, "resourceVersion")
+	d, err := w.encode(w.next)
+	if err != nil {
+		return err
+	}
 	q := w.Call
 	change := store.Change{Bucket: q.Bucket, Key: key, Next: &d}
 	w.done, err = q.commitChange(change, func() error { return q.checkPlace(name) })
@@ -201,8 +204,20 @@ func (q *Call) checkPlace(name string) error {
 }
 
 // warnUnchecked tells whoever writes a custom resource which rules of its definition are
-// accepted but not evaluated.
+// accepted but not evaluated, but no client more than once in a minute while the definition stays
+// as it is.
 func (q *Call) warnUnchecked() {
+	if len(q.unchecked) == 0 {
+		return
+	}
+	// The texts were made for the definition as it is now, and all its versions have them.
+	c := warnedClient{user: q.scope.ActingUser().Name, about: &q.unchecked[0]}
+	if q.req != nil {
+		c.agent = q.req.UserAgent()
+	}
+	if !q.api.warned.first(c, time.Now()) {
+		return
+	}
 	for _, rule := range q.unchecked {
 		q.scope.Warn("", rule)
 	}

@@ -55,13 +55,13 @@ func TestCommit(t *testing.T) {
 			p.schemaRevision = 1 << 40
 			p.defaults = func(obj map[string]any) { tree.Set(obj, true, "spec", "new") }
 		}, done: "new", events: `MODIFIED null {"n":1,"new":true}`, warned: true},
-		{what: "the last finalizer", old: held, next: end, done: "nothing", events: `DELETED null {"n":2}`, warned: true},
+		{what: "the last finalizer", old: held, next: end, done: "nothing", events: `DELETED ["x/y"] {"n":1}`, warned: true},
 		{what: "the last finalizer, dry", old: held, next: end, dry: true, done: "nothing", warned: true},
 		{what: "one finalizer of two", old: strings.Replace(held, `"x/y"`, `"x/y","x/z"`, 1), next: `{"metadata":{"name":"a","finalizers":["x/z"]},"spec":{"n":1}}`,
 			done: "new", events: `MODIFIED ["x/z"] {"n":1}`, warned: true},
 		{what: "the last finalizer of a living object", old: strings.Replace(held, `"deletionTimestamp":"t",`, "", 1), next: end, done: "new", events: `MODIFIED null {"n":2}`, warned: true},
 		// Only a namespace is held by its spec as well.
-		{what: "finalizers in the spec of another kind", old: held, next: `{"metadata":{"name":"a"},"spec":{"finalizers":["f"]}}`, done: "nothing", events: `DELETED null {"finalizers":["f"]}`, warned: true},
+		{what: "finalizers in the spec of another kind", old: held, next: `{"metadata":{"name":"a"},"spec":{"finalizers":["f"]}}`, done: "nothing", events: `DELETED ["x/y"] {"n":1}`, warned: true},
 		{what: "finalizers in the spec of a namespace", old: held, next: `{"metadata":{"name":"a"},"spec":{"finalizers":["f"]}}`,
 			change: func(p *steps) { p.Plural, p.Group = "namespaces", "" }, done: "new", events: `MODIFIED null {"finalizers":["f"]}`, warned: true},
 	} {
@@ -146,6 +146,12 @@ func TestAdd(t *testing.T) {
 		{"the name of the path only", func(_ *steps, q *Call) { q.name = "b" }, `{}`, `422 Invalid: Widget.example.com "" is invalid: metadata.name: Required value: name or generateName is required`},
 		{"another namespace", func(*steps, *Call) {}, `{"name":"a","namespace":"b"}`, `400 BadRequest: the namespace of the provided object does not match the namespace sent on the request`},
 		{"a resource version", func(*steps, *Call) {}, `{"name":"a","resourceVersion":"1"}`, `500: resourceVersion should not be set on objects to be created`},
+		{"a resource version that is no number", func(*steps, *Call) {}, `{"name":"a","resourceVersion":"x"}`, "<nil>"},
+		{"a resource version and taken", func(p *steps, _ *Call) { p.put(p.Bucket, "default/a", widgetA) }, `{"name":"a","resourceVersion":"1"}`,
+			`500: resourceVersion should not be set on objects to be created`},
+		{"no namespace and wrong", func(_ *steps, q *Call) { q.namespace = "none" }, `{"name":"A","labels":{"a":"b c"}}`, `404 NotFound: namespaces "none" not found`},
+		{"taken, with a generateName", func(p *steps, _ *Call) { p.put(p.Bucket, "default/a", widgetA) }, `{"name":"a","generateName":"g"}`,
+			taken + ", the server was not able to generate a unique name for the object"},
 		{"resource version 0", func(*steps, *Call) {}, `{"name":"a","resourceVersion":"0"}`, "<nil>"},
 	} {
 		for _, dry := range []bool{false, true} {
@@ -154,6 +160,10 @@ func TestAdd(t *testing.T) {
 			c.change(p, q)
 			before := p.api.Store.Revision()
 			q.dryRun = dry
+			// Only the store looks at the resource version: a dry run does not get so far.
+			if dry && strings.HasPrefix(c.want, "500") {
+				c.want = map[bool]string{true: taken, false: "<nil>"}[strings.Contains(c.what, "taken")]
+			}
 			o, err := q.Insert(map[string]any{"metadata": parsed(t, c.meta)})
 			if got := brief(err); got != c.want {
 				t.Errorf("%s, dry %v\n got %s\nwant %s", c.what, dry, got, c.want)
@@ -178,7 +188,7 @@ func TestAddGenerated(t *testing.T) {
 		{`{"generateName":"g-"}`, 0, 1, 0, false},
 		{`{"generateName":"g-"}`, 7, 8, 0, false},
 		{`{"generateName":"g-"}`, 8, 8, 1, true},
-		{`{"generateName":"g-","name":"n"}`, 1, 1, 0, true},
+		{`{"generateName":"g-","name":"n"}`, 1, 1, 1, true},
 	} {
 		p := newSteps(t)
 		tries, names := 0, map[string]bool{}

@@ -11,8 +11,9 @@ import (
 )
 
 // A create adds an object that nobody has yet. It may not say a resource version, since there is
-// none; what else it says in the server's fields is overwritten without a word. What it is put
-// into must be there and stay there: its namespace, and for a custom resource the definition.
+// none, which only the store looks at; what else it says in the server's fields is overwritten
+// without a word. What it is put into must be there and stay there: its namespace, which is asked
+// for before anything in the object, and for a custom resource the definition.
 
 // create serves POST to a collection.
 func (q *Call) create() error {
@@ -57,10 +58,6 @@ func (w *write) checkNew() error {
 	if w.name != "" && name != "" && name != w.name {
 		return w.wrongName(name)
 	}
-	// A client that sends one has read the object somewhere: it means an update.
-	if v := tree.Text(m, "resourceVersion"); v != "" && v != "0" {
-		return status.Unexplained("resourceVersion should not be set on objects to be created")
-	}
 	if err := w.checkNamespace(m); err != nil {
 		return err
 	}
@@ -102,18 +99,24 @@ func (q *Call) checkNamespaceActive(name string) error {
 }
 
 // exists returns the 409 for a name that is taken. current is who has it, nil when that is not
-// known; an object that is being deleted is said to be so, because then waiting helps.
-func (r *Resource) exists(name string, current *store.Object) *status.Error {
-	message := r.Qualified() + " " + strconv.Quote(name) + " already exists"
-	if current != nil && current.Meta.Deleting {
-		message = "object is being deleted: " + message
-	}
-	return &status.Error{
+// known; an object that is being deleted is said to be so, because then waiting helps. generate
+// says that the new object has a generateName: the next name may be free, so the client is told to
+// try again, even if it has chosen the name (upstream).
+func (r *Resource) exists(name string, current *store.Object, generate bool) *status.Error {
+	e := &status.Error{
 		Code:    http.StatusConflict,
 		Reason:  "AlreadyExists",
-		Message: message,
+		Message: r.Qualified() + " " + strconv.Quote(name) + " already exists",
 		Details: &status.Details{Name: name, Group: r.Group, Kind: r.Plural},
 	}
+	if generate {
+		e.Message += ", the server was not able to generate a unique name for the object"
+		e.RetryAfter = 1
+	}
+	if current != nil && current.Meta.Deleting {
+		e.Message = "object is being deleted: " + e.Message
+	}
+	return e
 }
 
 // definitionTerminating says why nothing is added to a resource whose definition is being

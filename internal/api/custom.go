@@ -94,8 +94,9 @@ type definition struct {
 	// doc and resources are nil unless the definition is established.
 	doc       *discovery.Definition
 	resources []*Resource
-	// names are those it has been given; none unless all that it asks for are accepted.
-	names []groupName
+	// names are those it has been given, and pending says that it asks for others too.
+	names   []groupName
+	pending bool
 }
 
 // newCustoms returns a Customs that serves nothing before the first Follow.
@@ -140,16 +141,14 @@ func (c *Customs) Follow() {
 	c.following.Lock()
 	defer c.following.Unlock()
 	if c.cursor == nil {
-		sn := c.Bucket.Now()
-		c.reset(&sn)
+		c.reset()
 	}
 	var room [64]*store.Event
 	for {
 		events, _, err := c.cursor.Next(room[:0], len(room))
 		if err != nil {
 			// The log has dropped events before we took them, but the state has them all.
-			sn := c.Bucket.Now()
-			c.reset(&sn)
+			c.reset()
 			continue
 		}
 		if len(events) == 0 {
@@ -165,25 +164,27 @@ func (c *Customs) Follow() {
 	}
 }
 
-// reset serves what is in a snapshot and nothing else, and sets the cursor behind it. The caller
-// holds following.
-func (c *Customs) reset(sn *store.Snapshot) {
-	left := map[string]bool{}
-	for name := range c.definitions {
-		left[name] = true
-	}
-	for o := range sn.Scan("", "") {
-		delete(left, o.Name())
-		c.put(o)
-	}
-	for name := range left {
-		c.remove(name)
-	}
-	c.cursor, _ = c.Bucket.Watch(sn.Rev)
-	// So much was written during the scan that the log no longer reaches back to the snapshot: the
-	// whole window of it. Definitions among that are served when they are written next.
-	for c.cursor == nil {
-		c.cursor, _ = c.Bucket.Watch(c.api.Store.Revision())
+// reset serves what is in the store and nothing else, and sets the cursor behind it. The caller holds
+// following.
+func (c *Customs) reset() {
+	for {
+		sn := c.Bucket.Now()
+		left := map[string]bool{}
+		for name := range c.definitions {
+			left[name] = true
+		}
+		for o := range sn.Scan("", "") {
+			delete(left, o.Name())
+			c.put(o)
+		}
+		for name := range left {
+			c.remove(name)
+		}
+		// If the whole window of the log has been written during the scan, the log no longer reaches
+		// back to the snapshot. What was put already is passed over quickly the next time.
+		if c.cursor, _ = c.Bucket.Watch(sn.Rev); c.cursor != nil {
+			return
+		}
 	}
 }
 
@@ -201,9 +202,8 @@ func (c *Customs) put(o *store.Object) {
 		return
 	}
 	d := &definition{name: o.Name(), group: tree.Text(crd, "spec", "group"), made: made, terminating: o.Meta.Deleting}
-	if hasCondition(crd, "NamesAccepted") {
-		d.names = namesOf(d.group, tree.Object(crd, "status", "acceptedNames"))
-	}
+	// Those that it was given are its own, also while others that it asks for are refused.
+	d.names, d.pending = namesOf(d.group, tree.Object(crd, "status", "acceptedNames")), !hasCondition(crd, "NamesAccepted")
 	if hasCondition(crd, "Established") {
 		d.doc = discovery.NewDefinition(o.Raw(), crd)
 		d.resources = c.resources(crd, d.doc)
@@ -310,7 +310,7 @@ func (c *Customs) dropLocked(d *definition) {
 
 // addLocked puts a definition into the maps. The caller holds mu.
 func (c *Customs) addLocked(d *definition) {
-	if len(d.names) == 0 {
+	if d.pending {
 		if c.namesPending[d.group] == nil {
 			c.namesPending[d.group] = map[string]bool{}
 		}

@@ -26,12 +26,26 @@ import (
 // converts by webhooks, and this server does not; ValidationRulesEvaluated and ConversionServed,
 // with status False, say so to whoever looks at the definition.
 
-// prepareDefinition completes a definition that is about to be written: defaults, the names it is
-// given, and the rest of its status. It warns the client of what is accepted and not done, or with
-// --strict-crds returns a 422 for it. old is nil on create.
-func (c *Customs) prepareDefinition(q *Call, crd, _ map[string]any) error {
-	// Defaults first, since names are compared as they will be stored.
+// prepareDefinition completes a definition that is about to be checked: its defaults, and as much of
+// its status as upstream's strategy writes. What clients say is checked with the names that the status
+// has already, not with those that it may get below. old is nil on create.
+func (c *Customs) prepareDefinition(_ *Call, crd, _ map[string]any) error {
 	schema.DefaultCRD(crd)
+	if stored := schema.StoredVersions(crd); len(stored) > 0 {
+		// A copy: after an update that leaves the status alone, it is a part of the old object.
+		status, _ := tree.Copy(crd["status"]).(map[string]any)
+		if status == nil {
+			status = map[string]any{}
+		}
+		crd["status"], status["storedVersions"] = status, stored
+	}
+	return nil
+}
+
+// settleDefinition completes the status of a definition that has been found good: the names it is
+// given, and the conditions. It warns the client of what is accepted and not done, or with
+// --strict-crds returns a 422 for it. old is nil on create.
+func (c *Customs) settleDefinition(q *Call, crd, old map[string]any) error {
 	rules := schema.Rules(crd)
 	if c.strict && len(rules) > 0 {
 		var errs []field.Error
@@ -43,32 +57,23 @@ func (c *Customs) prepareDefinition(q *Call, crd, _ map[string]any) error {
 	if len(rules) > 0 {
 		q.scope.Warn("", ruleWarning(tree.Name(crd), rules))
 	}
+	// Who changes a definition hears only of what is new in it.
+	known := schema.Warnings(old)
 	for _, w := range schema.Warnings(crd) {
-		q.scope.Warn("", w)
+		if !slices.Contains(known, w) {
+			q.scope.Warn("", w)
+		}
 	}
-	// A copy: after an update that leaves the status alone, it is a part of the old object.
 	status, _ := tree.Copy(crd["status"]).(map[string]any)
 	if status == nil {
 		status = map[string]any{}
 	}
 	crd["status"] = status
-	status["acceptedNames"], status["conditions"] = schema.NameConflicts(crd, c.conflicting(crd), time.Now())
+	now := time.Now()
+	accepted, conditions := schema.NameConflicts(crd, c.conflicting(crd), now)
+	status["acceptedNames"], status["conditions"] = accepted, schema.SetApproval(conditions, crd, now)
 	reportUnsupported(status, crd, rules)
-	status["storedVersions"] = storedVersions(status, crd)
 	return nil
-}
-
-// storedVersions returns the versions in which there may be objects: those that the status has,
-// and the one that is stored from now on. Only clients take versions out, once they have migrated
-// the objects.
-func storedVersions(status, crd map[string]any) []any {
-	stored := tree.List(status, "storedVersions")
-	for _, v := range tree.List(crd, "spec", "versions") {
-		if tree.At(v, "storage") == true && !slices.Contains(stored, tree.At(v, "name")) {
-			stored = append(stored, tree.At(v, "name"))
-		}
-	}
-	return stored
 }
 
 // reportUnsupported says in conditions of a status what of the definition is not done, and takes
@@ -117,7 +122,8 @@ func holdDefinition(_ *Call, crd map[string]any) (stays bool, err error) {
 		status = map[string]any{}
 		crd["status"] = status
 	}
-	putCondition(status, "Terminating", "True", "InstanceDeletionInProgress", "CustomResource deletion is in progress")
+	const message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
+	putCondition(status, "Terminating", "True", "InstanceDeletionPending", message)
 	return true, nil
 }
 

@@ -1,13 +1,11 @@
 package api
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"apichain/internal/discovery"
-	"apichain/internal/field"
 	"apichain/internal/kinds"
 	"apichain/internal/schema"
 	"apichain/internal/tree"
@@ -25,8 +23,8 @@ import (
 //	v1beta1   spec.color                  fields: spec.color, spec.size (hidden)
 //	v1        spec.color, spec.size       fields: spec.color, spec.size
 //
-// Converting between versions is rewriting apiVersion and applying the other schema. A definition
-// that wants a webhook for it is served in its storage version only.
+// Converting between versions is rewriting apiVersion and pruning by the other schema (conversion.go).
+// A definition that wants a webhook for it is served in its storage version only.
 
 // resources returns what a definition serves, given as a tree and, with its rows, as the catalog
 // has it. The rows get their columns here. A schema that does not compile makes it nothing, and a
@@ -74,7 +72,7 @@ func (c *Customs) compileVersions(crd map[string]any) *compiledVersions {
 			c.api.Config.Log.Error("a schema does not compile", "definition", tree.Name(crd), "version", name, "err", err)
 			return nil
 		}
-		d.shapes[name] = &customShape{compiled, c.api.meta}
+		d.shapes[name] = newCustomShape(compiled, c.api.meta)
 		if tree.At(v, "storage") == true {
 			d.storage = name
 		}
@@ -93,7 +91,7 @@ func (c *Customs) newCustom(d *compiledVersions, row *kinds.Row, version any) *R
 	row.Columns = printerColumns(tree.Object(version))
 	r := &Resource{
 		Row: row, api: c.api, custom: true,
-		shape: d.shapes[row.Version], nameErrors: field.DNSSubdomainErrors,
+		shape: d.shapes[row.Version], shapes: d.shapes, nameErrors: nameRules["subdomain"],
 		fields: fieldsAmong(d.fields, selectableFields(tree.Object(version))), stored: d.fields,
 		Bucket:      c.api.Store.Bucket(row.Qualified()),
 		deprecation: deprecationOf(row, version, d.versions),
@@ -104,10 +102,11 @@ func (c *Customs) newCustom(d *compiledVersions, row *kinds.Row, version any) *R
 	}
 	// Objects are converted on their way to and from the store, by decode and encode.
 	if row.Version != d.storage {
-		r.storageVersion, r.storageShape = d.storage, d.shapes[d.storage]
+		r.storageVersion = d.storage
 	}
 	if scale := tree.Object(version, "subresources", "scale"); scale != nil {
 		r.scale = scalePathsOf(scale)
+		d.shapes[row.Version].scale = r.scale
 	}
 	return r
 }
@@ -184,8 +183,9 @@ func scalePathsOf(scale map[string]any) *scalePaths {
 // selectableFields returns the fields that selectors may name in a version of a definition.
 func selectableFields(version map[string]any) (fields []kinds.Selectable) {
 	for _, f := range tree.List(version, "selectableFields") {
-		if path := tree.Text(f, "jsonPath"); path != "" {
-			fields = append(fields, kinds.Selectable{Label: strings.TrimPrefix(path, "."), Path: schema.DotPath(path)})
+		path := tree.Text(f, "jsonPath")
+		if names := schema.FieldPath(path); names != nil {
+			fields = append(fields, kinds.Selectable{Label: strings.TrimPrefix(path, "."), Path: names})
 		}
 	}
 	return fields
@@ -217,38 +217,4 @@ func fieldsAmong(all, some []kinds.Selectable) []kinds.Selectable {
 // hasLabel reports whether a field of a label is among fields.
 func hasLabel(fields []kinds.Selectable, label string) bool {
 	return slices.ContainsFunc(fields, func(f kinds.Selectable) bool { return f.Label == label })
-}
-
-// customShape is the shape of a custom resource: its schema, and for metadata, which schemas leave
-// out, the type that every kind has.
-type customShape struct {
-	*schema.Schema
-	meta *kinds.Type
-}
-
-// Prune removes the fields that neither the schema nor metadata has, and returns their paths,
-// those in metadata first. The error is of metadata alone: what a schema says of types is checked
-// by Validate, all at once.
-func (s *customShape) Prune(obj map[string]any) ([]string, error) {
-	unknown, err := s.pruneMetadata(obj)
-	if err != nil {
-		return nil, err
-	}
-	more, err := s.Schema.Prune(obj)
-	return append(unknown, more...), err
-}
-
-// pruneMetadata is Prune for metadata. What is there and no object is an error in the words of
-// encoding/json, by which upstream decodes it.
-func (s *customShape) pruneMetadata(obj map[string]any) ([]string, error) {
-	if m, given := obj["metadata"]; given && m != nil {
-		if _, ok := m.(map[string]any); !ok {
-			return nil, fmt.Errorf("json: cannot unmarshal %s into Go struct field .metadata of type v1.ObjectMeta", tree.TypeName(m))
-		}
-	}
-	unknown, err := kinds.Prune(s.meta, tree.Metadata(obj))
-	for i := range unknown {
-		unknown[i] = "metadata." + unknown[i]
-	}
-	return unknown, err
 }

@@ -12,7 +12,9 @@ import (
 )
 
 // What a changing definition does to stored objects, beside a model: an object is a set of fields
-// that were written, a version is a set of fields that it knows, and to read is to intersect.
+// that were written and the version that they are stored in, a version is a set of fields that it
+// knows, and to read is to intersect all three: what the version that an object is stored in no longer
+// knows, no other version shows (upstream).
 
 // gearVersion is a version of the model's definition.
 type gearVersion struct {
@@ -24,7 +26,13 @@ type gearVersion struct {
 type gears struct {
 	versions [2]gearVersion
 	storage  int
-	stored   map[string]map[string]int64
+	stored   map[string]gear
+}
+
+// gear is a stored object: the number of its version, and its fields.
+type gear struct {
+	version int
+	fields  map[string]int64
 }
 
 // known is the fields of a set that a version has.
@@ -37,7 +45,13 @@ func (v *gearVersion) known(fields map[string]int64) map[string]int64 {
 // write stores what a version was given, in the version that is stored. A field that either does
 // not know is lost, also by a write that changes nothing that its version shows (upstream).
 func (g *gears) write(name string, version int, fields map[string]int64) {
-	g.stored[name] = g.versions[g.storage].known(g.versions[version].known(fields))
+	g.stored[name] = gear{g.storage, g.versions[g.storage].known(g.versions[version].known(fields))}
+}
+
+// read returns what a version shows of an object.
+func (g *gears) read(name string, version int) map[string]int64 {
+	o := g.stored[name]
+	return g.versions[version].known(g.versions[o.version].known(o.fields))
 }
 
 // definition is the model's as it is sent.
@@ -76,7 +90,7 @@ func TestObjectsOfAChangingDefinition(t *testing.T) {
 	for seed := range uint64(6) {
 		c := startClients(t)
 		rng := rand.New(rand.NewPCG(seed, 7))
-		g := &gears{stored: map[string]map[string]int64{}}
+		g := &gears{stored: map[string]gear{}}
 		for i := range g.versions {
 			g.versions[i] = gearVersion{true, gearFields(rng)}
 		}
@@ -109,8 +123,8 @@ func TestObjectsOfAChangingDefinition(t *testing.T) {
 					}
 				}
 				want := map[string]map[string]int64{}
-				for name, fields := range g.stored {
-					want[name] = g.versions[v].known(fields)
+				for name := range g.stored {
+					want[name] = g.read(name, v)
 				}
 				if fmt.Sprint(got) != fmt.Sprint(want) {
 					t.Fatalf("seed %d, %s: v%d shows\n got %v\nwant %v", seed, when, v+1, got, want)
@@ -139,7 +153,7 @@ func TestObjectsOfAChangingDefinition(t *testing.T) {
 			case !g.versions[v].served:
 				c.Must(404, "POST", path(v), body(v, name, fields))
 				when += ": nothing"
-			case g.stored[name] == nil:
+			case g.stored[name].fields == nil:
 				c.Must(201, "POST", path(v), body(v, name, fields))
 				g.write(name, v, fields)
 				when += fmt.Sprintf(": %s is made of %v in v%d", name, fields, v+1)
@@ -155,7 +169,7 @@ func TestObjectsOfAChangingDefinition(t *testing.T) {
 				when += fmt.Sprintf(": %s is %v by v%d", name, fields, v+1)
 			default: // into what the version sees
 				c.Must(200, "PATCH", path(v)+"/"+name, map[string]any{"spec": body(v, name, fields)["spec"]})
-				next := g.versions[v].known(g.stored[name])
+				next := g.read(name, v)
 				maps.Copy(next, fields)
 				g.write(name, v, next)
 				when += fmt.Sprintf(": %s is patched with %v in v%d", name, fields, v+1)

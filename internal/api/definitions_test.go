@@ -289,8 +289,8 @@ func TestHoldDefinition(t *testing.T) {
 	}
 }
 
-// TestPrepareDefinition: it completes the definition, and leaves alone what may be a part of the old
-// one: its status.
+// TestPrepareDefinition: it completes the definition, and so does what settles a good one; both leave
+// alone what may be a part of the old one: its status.
 func TestPrepareDefinition(t *testing.T) {
 	s, _ := testAPI(t, nil)
 	crds := s.Builtin("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
@@ -299,7 +299,10 @@ func TestPrepareDefinition(t *testing.T) {
 	before := tree.Copy(status)
 	crd := definitionText(t, "widgets", "Widget", storedV1)
 	crd["status"] = status
-	if err := s.Customs.prepareDefinition(q, crd, nil); err != nil {
+	if err := s.Customs.prepareDefinition(q, crd, nil); err != nil || tree.At(crd, "status", "acceptedNames") != nil {
+		t.Fatal(crd, err)
+	}
+	if err := s.Customs.settleDefinition(q, crd, nil); err != nil {
 		t.Fatal(err)
 	}
 	if !tree.Equal(status, before) {

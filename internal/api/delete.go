@@ -37,8 +37,8 @@ type DeleteOptions struct {
 	// dependents as they are. It is Background for an object that has none.
 	Propagation string
 
-	// orphanDependents is the option that Propagation has replaced; orphanGiven says that the
-	// client gave it, which may change the code of the answer.
+	// orphanDependents is the option that Propagation has replaced, true for Orphan and false for
+	// Background; orphanGiven says that the client gave it, which may change the code of the answer.
 	orphanDependents, orphanGiven bool
 }
 
@@ -67,7 +67,7 @@ func (q *Call) readDeleteOptions() (o DeleteOptions, err error) {
 		return o, err
 	}
 	q.strict = "Ignore" // of options, unknown fields are never told (upstream)
-	obj, err := q.readTyped(q.api.Kinds.Types[deleteOptionsType], deleteOptionsKind)
+	obj, err := q.readTyped(q.api.Kinds.Types[deleteOptionsType], "meta.k8s.io/v1", deleteOptionsKind)
 	if err != nil {
 		return o, err
 	}
@@ -83,15 +83,15 @@ func (q *Call) readDeleteOptions() (o DeleteOptions, err error) {
 // can be given in a body only.
 func (q *Call) queryDeleteOptions() (map[string]any, error) {
 	obj := map[string]any{}
-	if v := q.param("gracePeriodSeconds"); v != "" {
+	if v := q.param("gracePeriodSeconds"); q.query.Has("gracePeriodSeconds") {
 		n, err := strconv.ParseInt(v, 10, 64)
 		if err != nil {
 			return nil, status.BadRequest("strconv.ParseInt: parsing " + strconv.Quote(v) + ": invalid syntax")
 		}
 		obj["gracePeriodSeconds"] = n
 	}
-	if v := q.param("propagationPolicy"); v != "" {
-		obj["propagationPolicy"] = v
+	if q.query.Has("propagationPolicy") {
+		obj["propagationPolicy"] = q.param("propagationPolicy")
 	}
 	if v, given := q.flag("orphanDependents"); given {
 		obj["orphanDependents"] = v
@@ -110,29 +110,29 @@ func (q *Call) fillDeleteOptions(o *DeleteOptions, obj map[string]any) error {
 	if v, given := tree.At(obj, "preconditions", "resourceVersion").(string); given {
 		o.ResourceVersion = &v
 	}
+	policy, given := obj["propagationPolicy"].(string)
+	o.Propagation = policy
+	if o.orphanGiven && given {
+		why := "orphanDependents and deletionPropagation cannot be both set"
+		errs = append(errs, field.Invalid("propagationPolicy", o.Propagation, why))
+	}
+	if given && !slices.Contains([]string{PropagationForeground, PropagationBackground, PropagationOrphan}, policy) {
+		policies := []string{PropagationForeground, PropagationBackground, PropagationOrphan, "nil"}
+		errs = append(errs, field.NotSupported("propagationPolicy", o.Propagation, policies...))
+	}
 	if list := tree.List(obj, "dryRun"); len(list) > 0 {
 		if slices.ContainsFunc(list, func(v any) bool { return v != "All" }) {
 			errs = append(errs, field.NotSupported("dryRun", tree.Strings(list), "All"))
 		}
 		q.dryRun = true
 	}
-	o.Propagation = tree.Text(obj, "propagationPolicy")
-	switch o.Propagation {
-	case "", PropagationForeground, PropagationBackground, PropagationOrphan:
-	default:
-		policies := []string{PropagationForeground, PropagationBackground, PropagationOrphan, "nil"}
-		errs = append(errs, field.NotSupported("propagationPolicy", o.Propagation, policies...))
-	}
-	if o.orphanGiven && o.Propagation != "" {
-		why := "orphanDependents and deletionPropagation cannot be both set"
-		errs = append(errs, field.Invalid("propagationPolicy", o.Propagation, why))
-	}
 	if len(errs) > 0 {
 		return status.Invalid("meta.k8s.io", deleteOptionsKind, "", errs)
 	}
-	// Not to orphan is no policy: the kind's own remains.
 	if o.orphanDependents {
 		o.Propagation = PropagationOrphan
+	} else if o.orphanGiven {
+		o.Propagation = PropagationBackground
 	}
 	return nil
 }
@@ -197,13 +197,22 @@ func (q *Call) Delete(o *DeleteOptions) (obj map[string]any, gone bool, err erro
 }
 
 // check returns the 409 for a precondition that does not hold of old. Unlike those of an update,
-// its texts name the kind and show both values.
+// its texts name the kind and show both values; kinds that look themselves have words of their own.
 func (o *DeleteOptions) check(q *Call, old *store.Object) error {
+	differ := func(field, wanted, is string) error {
+		return q.conflict(q.name, q.preconditionFailed+": "+field+" in precondition: "+wanted+", "+field+" in object meta: "+is)
+	}
 	if o.UID != nil && *o.UID != old.Meta.UID {
+		if q.preconditionFailed != "" {
+			return differ("UID", *o.UID, old.Meta.UID)
+		}
 		return q.kindConflict(q.name, "the UID in the precondition ("+*o.UID+
 			") does not match the UID in record ("+old.Meta.UID+"). The object might have been deleted and then recreated")
 	}
 	if rev := strconv.FormatInt(old.Rev, 10); o.ResourceVersion != nil && *o.ResourceVersion != rev {
+		if q.preconditionFailed != "" {
+			return differ("ResourceVersion", *o.ResourceVersion, rev)
+		}
 		return q.kindConflict(q.name, "the ResourceVersion in the precondition ("+*o.ResourceVersion+
 			") does not match the ResourceVersion in record ("+rev+"). The object might have been modified")
 	}
@@ -225,8 +234,7 @@ func (w *write) delete(o *DeleteOptions) (gone bool, err error) {
 	m := tree.Metadata(w.next)
 	had := tree.List(m, "finalizers")
 	finalizers := o.finalizers(had)
-	// The copy is for its type alone: a missing list and an empty one are the same here.
-	changed := !tree.Equal(finalizers, append([]any{}, had...))
+	changed := !sameFinalizers(finalizers, had)
 	held, byKind := len(finalizers) > 0, false
 	if w.beforeDelete != nil {
 		if byKind, err = w.beforeDelete(w.Call, w.next); err != nil {
@@ -242,7 +250,7 @@ func (w *write) delete(o *DeleteOptions) (gone bool, err error) {
 	case !held && w.dryRun:
 		return true, nil
 	case !held:
-		return true, w.remove(nil)
+		return true, w.remove()
 	case w.old.Meta.Deleting && !changed:
 		return false, nil
 	}
@@ -274,7 +282,10 @@ func (w *write) commitMark() error {
 	if w.dryRun {
 		return nil
 	}
-	d := w.encode(tree.Copy(w.next).(map[string]any)) // next is what the delete answers
+	d, err := w.encode(tree.Copy(w.next).(map[string]any)) // next is what the delete answers
+	if err != nil {
+		return err
+	}
 	if err := w.put(&d); err != nil {
 		return err
 	}
@@ -282,8 +293,15 @@ func (w *write) commitMark() error {
 	return nil
 }
 
+// sameFinalizers reports whether two lists have the same finalizers, in any order.
+func sameFinalizers(a, b []any) bool {
+	in := func(list []any) func(any) bool { return func(f any) bool { return !slices.Contains(list, f) } }
+	return !slices.ContainsFunc(a, in(b)) && !slices.ContainsFunc(b, in(a))
+}
+
 // finalizers returns a new list: those in have, but of the two by which policies work only the
-// one that this delete asks for. A delete without a policy leaves what an earlier one asked for.
+// one that this delete asks for. A delete without a policy leaves what an earlier one asked for,
+// and where nothing changes the order stays.
 func (o *DeleteOptions) finalizers(have []any) []any {
 	out := append([]any{}, have...)
 	if o.Propagation == "" {
@@ -295,6 +313,9 @@ func (o *DeleteOptions) finalizers(have []any) []any {
 		out = append(out, FinalizerForeground)
 	case PropagationOrphan:
 		out = append(out, FinalizerOrphan)
+	}
+	if sameFinalizers(out, have) {
+		return append([]any{}, have...)
 	}
 	return out
 }

@@ -76,7 +76,8 @@ func (q *Call) negotiate() (form, error) {
 	}
 	watching := q.info.Verb == "watch"
 	for _, c := range request.ParseAccept(accept) {
-		if !f.take(&c, watching) {
+		// What is only answered, and not stored, has no columns.
+		if c.As == "Table" && (q.review != nil || q.special[q.info.Subresource] != nil) || !f.take(&c, watching) {
 			continue
 		}
 		// The form goes out with an error too, which is in YAML where the answer would be.
@@ -101,7 +102,7 @@ func (f *form) take(c *request.Clause, watching bool) bool {
 	switch {
 	// A clause that takes both, as */* does, gets JSON.
 	case c.Takes("application/json"):
-	case (c.Takes("application/yaml") || c.MediaType == "text/yaml") && !watching:
+	case c.Takes("application/yaml") && !watching:
 		yaml = true
 	default:
 		return false
@@ -142,8 +143,8 @@ func (q *Call) answer(code int, o *store.Object) error {
 	return q.answerTree(code, q.decode(o))
 }
 
-// answerTree writes one object that is not stored as it is answered, and which it consumes.
-// The list form of one object is a 500 without a reason: so says upstream.
+// answerTree writes one object that is not stored as it is answered, and which it consumes. Who
+// wants the form of a list is refused with a 406.
 func (q *Call) answerTree(code int, obj map[string]any) error {
 	switch q.form.kind {
 	case formTable:
@@ -152,9 +153,14 @@ func (q *Call) answerTree(code int, obj map[string]any) error {
 	case formPartial:
 		obj = q.partial(obj)
 	case formPartialList:
-		return status.Unexplained("content is not a list")
+		return notAcceptable("you requested PartialObjectMetadataList, but the requested object is not a list (*" + q.goType() + ")")
 	}
 	return q.sendTree(code, obj)
+}
+
+// notAcceptable returns the 406 for a form that this answer does not have.
+func notAcceptable(why string) *status.Error {
+	return &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Message: why}
 }
 
 // asTable returns objects as a Table, which refers to them. header is the metadata of the

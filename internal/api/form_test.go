@@ -35,8 +35,7 @@ func TestNegotiation(t *testing.T) {
 		{"application/vnd.kubernetes.protobuf, */*;q=0.1", form{}, true},
 		{"text/html, application/json;q=0.9", form{}, true},
 		{"application/yaml", form{yaml: true}, false},
-		{"text/yaml", form{yaml: true}, false},
-		{"text/yaml, application/json", form{yaml: true}, true}, // a watch passes over what it cannot have
+		{"application/yaml, application/json", form{yaml: true}, true}, // a watch passes over what it cannot have
 		{"application/json;q=0.5,application/yaml", form{yaml: true}, true},
 		{readTable, form{kind: formTable, version: "v1", include: "Metadata"}, true},
 		{readTableBeta + ", application/json", form{kind: formTable, version: "v1beta1", include: "Metadata"}, true},
@@ -202,7 +201,7 @@ func TestFormsOfOneObject(t *testing.T) {
 			t.Errorf("%s: %s, want %s", path, text, want)
 		}
 	}
-	if got := s.refusal(s.ask("GET "+readWidgets+"/w", "", "Accept", readPartials)); got != "500 : content is not a list" {
+	if got := s.refusal(s.ask("GET "+readWidgets+"/w", "", "Accept", readPartials)); got != "406 NotAcceptable: you requested PartialObjectMetadataList, but the requested object is not a list (*unstructured.Unstructured)" {
 		t.Errorf("one object as a list of partial ones: %s", got)
 	}
 }

@@ -134,11 +134,11 @@ func TestListsOfThePast(t *testing.T) {
 			for rev := h.first; rev <= h.last; rev += 7 {
 				n := strconv.FormatInt(rev, 10)
 				for query, at := range map[string]int64{
-					"":                                 h.last,
-					"resourceVersion=":                 h.last,
-					"resourceVersion=0":                h.last,
-					"resourceVersion=" + n:             h.last,
-					"resourceVersion=" + n + "&limit=": h.last,
+					"":                                  h.last,
+					"resourceVersion=":                  h.last,
+					"resourceVersion=0":                 h.last,
+					"resourceVersion=" + n:              h.last,
+					"resourceVersion=" + n + "&limit=0": h.last,
 					"resourceVersion=0&resourceVersionMatch=NotOlderThan":                   h.last,
 					"resourceVersion=0&resourceVersionMatch=NotOlderThan&limit=100":         h.last,
 					"resourceVersion=" + n + "&resourceVersionMatch=NotOlderThan":           h.last,

@@ -70,7 +70,8 @@ func (s *API) Apply(ctx context.Context, obj map[string]any) (o *store.Object, c
 	}
 	q := s.Internal(r, "create", namespace, name, "")
 	q.strict = "Strict"
-	if err := q.prune(obj, nil); err != nil {
+	unknown, err := r.shape.Prune(obj)
+	if err = q.reportProblems(r.Kind, r.Version, &bodyNotes{}, unknown, err); err != nil {
 		return nil, false, err
 	}
 	// Insert consumes its object, and may have changed it when it finds that there is one.
@@ -93,15 +94,19 @@ func (s *API) Apply(ctx context.Context, obj map[string]any) (o *store.Object, c
 	return o, created, err
 }
 
-// overwrite makes old a copy of obj, but for its status, if it has one, and the resourceVersion,
-// with which the write that follows has no conflict.
+// overwrite makes old a copy of obj, but for its status, if it has one, and what says which object it
+// is: with that the write that follows has no conflict.
 func overwrite(old, obj map[string]any) {
-	rev, status := tree.At(old, "metadata", "resourceVersion"), old["status"]
+	was, status := tree.Metadata(old), old["status"]
 	clear(old)
 	for k, v := range tree.Copy(obj).(map[string]any) {
 		old[k] = v
 	}
-	tree.Metadata(old)["resourceVersion"] = rev
+	m := tree.Metadata(old)
+	for _, f := range append(immutableFields[:], "resourceVersion") {
+		v, has := was[f]
+		setOrDelete(m, f, v, has)
+	}
 	if status != nil {
 		old["status"] = status
 	}

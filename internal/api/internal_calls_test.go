@@ -192,7 +192,7 @@ func TestApply(t *testing.T) {
 		}
 		before := c.Store.Revision()
 		for text, want := range map[string]string{
-			s.body(`"name":"B_"`, s.spec):                       "422 Invalid",
+			s.body(`"name":"B/"`, s.spec):                       "422 Invalid",
 			s.body(`"labels":{}`, s.spec):                       "422 Invalid",
 			s.body(`"name":"a"`, s.spec+`,"bogus":1`):           "400 BadRequest",
 			s.body(`"name":"a","labels":{"a b":""}`, s.spec):    "422 Invalid",

@@ -26,7 +26,8 @@ import (
 //
 // Parameters that mean nothing to the verb are ignored (limit on a watch), and so are unknown
 // ones. Of a parameter that is given twice the first counts. A parameter with nothing behind
-// its name is as good as absent, but for booleans: ?watch and ?sendInitialEvents are true.
+// its name is as good as absent, but for booleans (?watch and ?sendInitialEvents are true) and
+// numbers, of which it is none.
 
 // listOptions are the parameters of a list or a watch, checked. Revision -1 and nothing else
 // is what a request without parameters has; the zero value is not of use.
@@ -71,8 +72,8 @@ type listParameter struct {
 // listParameters are the parameters that are read by themselves, in the order in which
 // something wrong with them is told.
 var listParameters = []listParameter{
-	{"limit", parseLimit},
 	{"timeoutSeconds", parseTimeoutSeconds},
+	{"limit", parseLimit},
 	{"labelSelector", parseLabelSelector},
 	{"fieldSelector", parseFieldSelector},
 	{"allowWatchBookmarks", parseBookmarks},
@@ -122,12 +123,9 @@ func parseTimeoutSeconds(_ *Call, value string, o *listOptions) error {
 	return err
 }
 
-// parseNumber reads a number with a sign, or nothing as 0. The 400 is strconv's text, which
-// clients know, since upstream gives it away.
+// parseNumber reads a number with a sign. The 400 is strconv's text, which clients know, since
+// upstream gives it away.
 func parseNumber(value string) (int64, error) {
-	if value == "" {
-		return 0, nil
-	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil {
 		return 0, status.BadRequest(err.Error())
@@ -185,20 +183,32 @@ func parseMatch(_ *Call, value string, o *listOptions) error {
 // beside the other parameters, nil for nothing. version is resourceVersion as it is given. A
 // watch supports NotOlderThan only.
 //
-// The texts are upstream's; so is "exact" in small letters. So is the order, but that a watch
-// with both errors hears of continue before the unsupported value, as a list does.
+// The texts are upstream's; so is "exact" in small letters. So is the order, which for a watch is
+// another. A watch from no revision in particular counts as one with NotOlderThan (upstream).
 func (q *Call) matchErrors(o *listOptions, version string, watching bool) (errs []field.Error) {
 	forbid := func(name, why string) { errs = append(errs, field.Forbidden(name, why)) }
 	supported := []string{"Exact", "NotOlderThan", ""}
+	notSupported := func() {
+		if !slices.Contains(supported, o.match) {
+			errs = append(errs, field.NotSupported("resourceVersionMatch", o.match, supported...))
+		}
+	}
+	match := o.match
 	if watching {
 		supported = supported[1:2]
+		if o.sendInitial == nil && (version == "" || version == "0") && match == "" {
+			match = "NotOlderThan"
+		}
 		if o.sendInitial != nil && o.match != "NotOlderThan" {
 			forbid("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
 		}
 	}
-	if o.match != "" {
-		if watching && o.sendInitial == nil {
-			forbid("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+	if match != "" {
+		if watching && o.match != "" {
+			if o.sendInitial == nil {
+				forbid("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+			}
+			notSupported()
 		}
 		if !watching && version == "" {
 			forbid("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided")
@@ -206,8 +216,8 @@ func (q *Call) matchErrors(o *listOptions, version string, watching bool) (errs 
 		if q.param("continue") != "" {
 			forbid("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
 		}
-		if !slices.Contains(supported, o.match) {
-			errs = append(errs, field.NotSupported("resourceVersionMatch", o.match, supported...))
+		if !watching {
+			notSupported()
 		}
 		if !watching && o.match == "Exact" && version == "0" {
 			forbid("resourceVersionMatch", `resourceVersionMatch "exact" is forbidden for resourceVersion "0"`)

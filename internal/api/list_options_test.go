@@ -52,11 +52,12 @@ func TestListParameters(t *testing.T) {
 	s := newReadServer(t, 100)
 	token := continueToken{continueVersion, 30, "/d2\x00"}.String()
 	const invalid = `ListOptions.meta.k8s.io "" is invalid: `
+	const onContinue = "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided"
 	for _, c := range []struct{ query, list, watch string }{
 		{"", "rev=-1", "rev=-1"},
 		{"watch=1&unknown=x&pretty=true", "rev=-1", "rev=-1"},
 
-		{"limit=", "rev=-1", "rev=-1"},
+		{"limit=", `400 BadRequest: strconv.ParseInt: parsing "": invalid syntax`, `400 BadRequest: strconv.ParseInt: parsing "": invalid syntax`},
 		{"limit=0", "rev=-1", "rev=-1"},
 		{"limit=-7", "rev=-1 limit=-7", "rev=-1 limit=-7"},
 		{"limit=%2B7", "rev=-1 limit=7", "rev=-1 limit=7"},
@@ -100,12 +101,12 @@ func TestListParameters(t *testing.T) {
 			`400 BadRequest: invalid resource version: strconv.ParseUint: parsing "-1": invalid syntax`,
 			`500 : strconv.ParseUint: parsing "-1": invalid syntax`},
 
-		// A watch has no pages, and does not read the token.
-		{"continue=" + token, `rev=-1 from=30"/d2\x00"`, "rev=-1"},
-		{"continue=" + token + "&resourceVersion=0", `rev=-1 from=30"/d2\x00"`, "rev=0"},
+		// A watch has no pages, and does not read the token; from no revision in particular it is refused.
+		{"continue=" + token, `rev=-1 from=30"/d2\x00"`, "422 Invalid: " + invalid + onContinue},
+		{"continue=" + token + "&resourceVersion=0", `rev=-1 from=30"/d2\x00"`, "422 Invalid: " + invalid + onContinue},
 		{"continue=" + token + "&resourceVersion=30", "400 BadRequest: specifying resource version is not allowed when using continue", "rev=30"},
 		{"continue=" + token + "&resourceVersion=x", "400 BadRequest: specifying resource version is not allowed when using continue", `500 : strconv.ParseUint: parsing "x": invalid syntax`},
-		{"continue=e30", `400 BadRequest: invalid continue token: continue key is not valid: server does not recognize this encoded version ""`, "rev=-1"},
+		{"continue=e30", `400 BadRequest: invalid continue token: continue key is not valid: server does not recognize this encoded version ""`, "422 Invalid: " + invalid + onContinue},
 		{"continue=", "rev=-1", "rev=-1"},
 	} {
 		for _, watching := range []bool{false, true} {
@@ -127,8 +128,8 @@ func TestListParameters(t *testing.T) {
 func TestListParametersInOrder(t *testing.T) {
 	s := newReadServer(t, 100)
 	wrong := []struct{ query, tells string }{
-		{"limit=a", `parsing "a"`},
 		{"timeoutSeconds=b", `parsing "b"`},
+		{"limit=a", `parsing "a"`},
 		{"labelSelector=c%3D%3D%3D", "400 BadRequest: "},
 		{"fieldSelector=spec.d%3De", `"spec.d" is not a known field selector`},
 		{"sendInitialEvents=1", "422 Invalid: "},
@@ -184,7 +185,8 @@ func naiveMatchErrors(match, version, token string, initial *bool, watching bool
 		}
 	}
 	const m = "resourceVersionMatch: Forbidden: "
-	rule(match != "" && token != "", m+"resourceVersionMatch is forbidden when continue is provided")
+	assumed := watching && initial == nil && (version == "" || version == "0")
+	rule((match != "" || assumed) && token != "", m+"resourceVersionMatch is forbidden when continue is provided")
 	if watching {
 		rule(initial != nil && match != "NotOlderThan", m+"sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
 		rule(initial == nil && match != "", m+"resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
@@ -227,9 +229,9 @@ func TestMatchErrorsModel(t *testing.T) {
 		}
 	}
 	// 120 combinations of each verb. A list may have no match (10 with any version or token),
-	// Exact with three versions, or NotOlderThan with four; a watch no match (10) or NotOlderThan
-	// with sendInitialEvents and no token (10).
-	if refused != 240-(10+3+4)-(10+10) {
+	// Exact with three versions, or NotOlderThan with four; a watch no match (10, but
+	// for two with a token) or NotOlderThan with sendInitialEvents and no token (10).
+	if refused != 240-(10+3+4)-(8+10) {
 		t.Errorf("%d were refused", refused)
 	}
 }

@@ -18,7 +18,9 @@ import (
 //
 // What a client says in the server's fields is no error. It is dropped on create and ignored on
 // update, so that an object can be sent back as it was read. The exceptions are conditions in
-// disguise: a resourceVersion or uid in an update says which object the client means.
+// disguise: a resourceVersion or uid in an update says which object the client means; that an
+// object is being deleted cannot be said by an update at all; and of a kind that counts no
+// generations, the one that its creator says is kept (upstream).
 //
 // A path to a field is metadata.labels, without the key, since upstream's rules are written for
 // the whole map; the errors of one map come in the order of its keys, so that the same object is
@@ -32,13 +34,14 @@ var SystemFields = [...]string{
 
 // stampNew sets the metadata that the server owns in an object about to be created: uid, the
 // time, the first generation where the kind counts them, and the namespace of the path. It
-// drops what the client says in the others.
+// drops what the client says in the others. A resource version stays: see addOnce.
 func (q *Call) stampNew(obj map[string]any, uid string) {
 	m := tree.Metadata(obj)
 	for _, f := range SystemFields {
-		delete(m, f)
+		if f != "generation" {
+			delete(m, f)
+		}
 	}
-	delete(m, "resourceVersion")
 	m["uid"] = uid
 	m["creationTimestamp"] = timeText(time.Now())
 	if q.HasGeneration {
@@ -51,17 +54,21 @@ func (q *Call) stampNew(obj map[string]any, uid string) {
 // dropped, so that a time never lies in the future of who reads it.
 func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
+// immutableFields are the system fields of which what an update says is not ignored, if it is
+// anything, but refused: which object it is, and whether that is being deleted.
+var immutableFields = [...]string{"uid", "deletionTimestamp", "deletionGracePeriodSeconds"}
+
 // keepSystemFields makes the system fields of obj those of old: what an update says of them is
-// ignored, and what it leaves out stays. A generateName stays too, unless the update says
-// another.
+// ignored, and what it leaves out stays. What it says of the uid, of a deletion that old has not, or
+// of another grace period, is left for immutableErrors.
 func keepSystemFields(obj, old map[string]any) {
 	m, was := tree.Metadata(obj), tree.Metadata(old)
 	for _, f := range SystemFields {
 		v, has := was[f]
+		if slices.Contains(immutableFields[:], f) && m[f] != nil && (!has || f != "deletionTimestamp") {
+			continue
+		}
 		setOrDelete(m, f, v, has)
-	}
-	if v, ok := was["generateName"]; ok && m["generateName"] == nil {
-		m["generateName"] = v
 	}
 }
 
@@ -86,12 +93,37 @@ func generatedName(base string) string {
 	return base[:min(len(base), generatedBase)] + string(b[:])
 }
 
-// metadataErrors returns what is wrong with obj's metadata, as far as its own content goes: what
-// an update may not change is for immutableErrors. Types have been checked before.
-func (r *Resource) metadataErrors(obj map[string]any) (errs []field.Error) {
+// metadataErrors returns what is wrong with the metadata of a new object, as far as its own
+// content goes. Types have been checked before.
+func (r *Resource) metadataErrors(obj map[string]any) []field.Error {
 	m := tree.Metadata(obj)
-	errs = r.nameFieldErrors(m)
+	errs := append(nameFieldErrors(m, r.nameErrors), contentErrors(m)...)
+	return append(errs, r.plainFinalizerErrors(m)...)
+}
+
+// metadataUpdateErrors returns what is wrong with the metadata of obj as the successor of old,
+// in upstream's order: what may change, then what may not, then the rules of the kind. rules are
+// the errors of the kind about the rest of the object, which stand between those. Upstream asks
+// whether a name is good in some kinds only (RechecksNames), since it cannot change; a bad
+// generateName can.
+func (r *Resource) metadataUpdateErrors(obj, old map[string]any, rules []field.Error) []field.Error {
+	m := tree.Metadata(obj)
+	errs := append(nameFieldErrors(m, segmentName), contentErrors(m)...)
+	errs = append(errs, immutableErrors(obj, old)...)
+	errs = append(errs, r.plainFinalizerErrors(m)...)
+	errs = append(errs, rules...)
+	if r.RechecksNames {
+		errs = append(errs, nameFieldErrors(m, r.nameErrors)...)
+	}
+	return errs
+}
+
+// contentErrors returns what is wrong with the parts of metadata that every write may change.
+func contentErrors(m map[string]any) (errs []field.Error) {
 	// Most objects lack most of these. Each is looked at only if there is something in it.
+	if n, _ := m["generation"].(int64); n < 0 {
+		errs = append(errs, field.Invalid("metadata.generation", n, "must be greater than or equal to 0"))
+	}
 	if labels := tree.Object(m, "labels"); len(labels) > 0 {
 		errs = append(errs, labelErrors(labels)...)
 	}
@@ -102,27 +134,57 @@ func (r *Resource) metadataErrors(obj map[string]any) (errs []field.Error) {
 		errs = append(errs, ownerErrors(owners)...)
 	}
 	if finalizers := tree.List(m, "finalizers"); len(finalizers) > 0 {
-		errs = append(errs, r.finalizerErrors(finalizers)...)
+		errs = append(errs, finalizerErrors(finalizers)...)
 	}
 	return errs
 }
 
-// nameFieldErrors returns what is wrong with name and generateName, by the kind's rule for names.
-func (r *Resource) nameFieldErrors(m map[string]any) (errs []field.Error) {
+// nameFieldErrors returns what is wrong with name and generateName, by a rule for names.
+func nameFieldErrors(m map[string]any, rule nameRule) (errs []field.Error) {
 	name, generate := tree.Text(m, "name"), tree.Text(m, "generateName")
 	if generate != "" {
-		// What is generated ends in a letter, so a base may end in a dash as no name can.
-		for _, why := range r.nameErrors(strings.TrimSuffix(generate, "-") + "x") {
+		for _, why := range rule(generate, true) {
 			errs = append(errs, field.Invalid("metadata.generateName", generate, why))
 		}
 	}
 	if name == "" {
 		return append(errs, field.Required("metadata.name", "name or generateName is required"))
 	}
-	for _, why := range r.nameErrors(name) {
+	for _, why := range rule(name, false) {
 		errs = append(errs, field.Invalid("metadata.name", name, why))
 	}
 	return errs
+}
+
+// nameRule returns what is wrong with a name, or where prefix is set with the base of one that
+// is generated, which gets a letter behind it.
+type nameRule func(name string, prefix bool) []string
+
+// nameRules has the rules by NameRule of a row.
+var nameRules = map[string]nameRule{
+	"label":     dnsName(field.DNSLabelErrors),
+	"label1035": dnsName(field.DNS1035LabelErrors),
+	"subdomain": dnsName(field.DNSSubdomainErrors),
+	"segment":   segmentName,
+}
+
+// dnsName returns the rule of names in DNS, whose base may end in a dash as no name can. That the
+// letter takes the place of two characters then is upstream's.
+func dnsName(rule func(string) []string) nameRule {
+	return func(s string, prefix bool) []string {
+		if n := len(s); prefix && n > 1 && s[n-1] == '-' {
+			s = s[:n-2] + "a"
+		}
+		return rule(s)
+	}
+}
+
+// segmentName is the rule of names that need only fit into a path.
+func segmentName(s string, prefix bool) []string {
+	if prefix {
+		s += "x"
+	}
+	return field.PathSegmentErrors(s)
 }
 
 // labelErrors returns what is wrong with labels: their keys, and their values, which selectors
@@ -164,39 +226,63 @@ func annotationErrors(annotations map[string]any) (errs []field.Error) {
 // ownerErrors returns what is wrong with owner references, in their order. Whether an owner is
 // there is not asked: the garbage collector treats one that is not as gone.
 func ownerErrors(owners []any) (errs []field.Error) {
-	controller := "" // the last one that says it is
+	controller := "" // the first one that says it is
 	for i, o := range owners {
 		path := fmt.Sprintf("metadata.ownerReferences[%d]", i)
 		version := tree.Text(o, "apiVersion")
-		if version == "" || strings.HasSuffix(version, "/") || strings.Count(version, "/") > 1 {
-			errs = append(errs, field.Invalid(path+".apiVersion", version, "version must not be empty"))
+		if version != "" && (version == "/" || strings.HasSuffix(version, "/") || strings.Count(version, "/") > 1) {
+			errs = append(errs, field.Invalid(path+".apiVersion", version, "must be <group>/<version> or <version>"))
 		}
-		for _, f := range [...]string{"kind", "name", "uid"} {
+		for _, f := range [...]string{"apiVersion", "kind", "name", "uid"} {
 			if tree.Text(o, f) == "" {
-				errs = append(errs, field.Invalid(path+"."+f, "", f+" must not be empty"))
+				errs = append(errs, field.Required(path+"."+f, "must not be empty"))
 			}
 		}
 		// Events are so many, and so short-lived, that nothing may hang on one.
 		if version == "v1" && tree.Text(o, "kind") == "Event" {
-			errs = append(errs, field.Invalid(path, o, "/v1, Kind=Event is disallowed from being an owner"))
+			errs = append(errs, field.Invalid(path, shownOwner(o), "/v1, Kind=Event is disallowed from being an owner"))
 		}
 		if tree.At(o, "controller") != true {
 			continue
 		}
 		name := tree.Text(o, "kind") + "/" + tree.Text(o, "name")
-		if controller != "" {
-			why := `Only one reference can have Controller set to true. Found "true" in references for ` + controller + " and " + name
-			errs = append(errs, field.Invalid("metadata.ownerReferences", owners, why))
+		if controller == "" {
+			controller = name
+			continue
 		}
-		controller = name
+		all := make([]string, len(owners))
+		for i, o := range owners {
+			all[i] = string(shownOwner(o))
+		}
+		why := `Only one reference can have Controller set to true. Found "true" in references for ` + controller + " and " + name
+		errs = append(errs, field.Invalid("metadata.ownerReferences", field.JSON("["+strings.Join(all, ",")+"]"), why))
 	}
 	return errs
 }
 
-// finalizerErrors returns what is wrong with finalizers. In built-in kinds one that is not the
-// server's own has to say by a prefix whose it is; custom resources had finalizers before that
-// rule, so theirs need not (upstream).
-func (r *Resource) finalizerErrors(finalizers []any) (errs []field.Error) {
+// shownOwner returns an owner reference as messages show it: its fields in the order of
+// upstream's struct, and those that it must have even if they are empty.
+func shownOwner(o any) field.JSON {
+	b := []byte{'{'}
+	for _, f := range [...]string{"apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"} {
+		v := tree.At(o, f)
+		if v == nil {
+			if f == "controller" || f == "blockOwnerDeletion" {
+				continue
+			}
+			v = ""
+		}
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(tree.AppendJSON(b, f), ':')
+		b = tree.AppendJSON(b, v)
+	}
+	return field.JSON(append(b, '}'))
+}
+
+// finalizerErrors returns what is wrong with finalizers.
+func finalizerErrors(finalizers []any) (errs []field.Error) {
 	for _, f := range finalizers {
 		s, _ := f.(string)
 		for _, why := range field.LabelKeyErrors(s) {
@@ -207,26 +293,56 @@ func (r *Resource) finalizerErrors(finalizers []any) (errs []field.Error) {
 		why := "finalizer " + FinalizerOrphan + " and " + FinalizerForeground + " cannot be both set"
 		errs = append(errs, field.Invalid("metadata.finalizers", finalizers, why))
 	}
-	if r.custom {
-		return errs
+	return errs
+}
+
+// plainFinalizerErrors refuses finalizers without a prefix that says whose they are, unless they
+// are the server's own. That is for the kinds of upstream's core validation (QualifiedFinalizers).
+func (r *Resource) plainFinalizerErrors(m map[string]any) (errs []field.Error) {
+	if !r.QualifiedFinalizers {
+		return nil
 	}
-	for i, f := range finalizers {
-		s, _ := f.(string)
-		if !strings.Contains(s, "/") && s != FinalizerOrphan && s != FinalizerForeground && s != NamespaceFinalizer {
-			path := "metadata.finalizers[" + strconv.Itoa(i) + "]"
-			errs = append(errs, field.Invalid(path, s, "name is neither a standard finalizer name nor is it fully qualified"))
+	for i, f := range tree.List(m, "finalizers") {
+		if s, _ := f.(string); field.IsPlainFinalizer(s) {
+			errs = append(errs, field.Invalid("metadata.finalizers["+strconv.Itoa(i)+"]", s, field.PlainFinalizer))
 		}
 	}
 	return errs
 }
 
-// immutableErrors returns what an update changes of metadata that may not change: an object that
-// is being deleted gets no new finalizers, or its end would be put off without end. The other
-// fields that may not change have been overwritten by then.
+// warnFinalizers warns whoever adds a finalizer without a prefix to a custom resource, which had
+// finalizers before there was a rule. was is the tree before, nil for a new object.
+func (q *Call) warnFinalizers(obj, was map[string]any) {
+	had := tree.List(was, "metadata", "finalizers")
+	var added []string
+	for _, f := range tree.List(obj, "metadata", "finalizers") {
+		if s, _ := f.(string); field.IsPlainFinalizer(s) && !slices.Contains(had, f) {
+			added = append(added, s)
+		}
+	}
+	slices.Sort(added)
+	for _, s := range slices.Compact(added) {
+		path := ""
+		if strings.Contains(s, ".") {
+			path = " including a path (/)"
+		}
+		q.scope.Warn("", "metadata.finalizers: "+strconv.Quote(s)+": prefer a domain-qualified finalizer name"+path+
+			" to avoid accidental conflicts with other finalizer writers")
+	}
+}
+
+// immutableErrors returns what an update changes of metadata that may not change: whether the
+// object is being deleted, and if it is, it gets no new finalizers, or its end would be put off
+// without end. The other fields that may not change have been overwritten by then.
 func immutableErrors(obj, old map[string]any) (errs []field.Error) {
 	m, was := tree.Metadata(obj), tree.Metadata(old)
+	for _, f := range immutableFields {
+		if !tree.Equal(m[f], was[f]) {
+			errs = append(errs, field.Invalid("metadata."+f, m[f], "field is immutable"))
+		}
+	}
 	if was["deletionTimestamp"] == nil {
-		return nil
+		return errs
 	}
 	var added []string
 	for _, f := range tree.List(m, "finalizers") {
@@ -237,7 +353,7 @@ func immutableErrors(obj, old map[string]any) (errs []field.Error) {
 	}
 	if added != nil {
 		why := fmt.Sprintf("no new finalizers can be added if the object is being deleted, found new finalizers %#v", added)
-		errs = append(errs, field.Forbidden("metadata.finalizers", why))
+		errs = append([]field.Error{field.Forbidden("metadata.finalizers", why)}, errs...)
 	}
 	return errs
 }

@@ -37,11 +37,14 @@ func TestMetadataErrors(t *testing.T) {
 		{`{"name":"A"}`, []string{`metadata.name: Invalid value: "A": ` + noName}},
 		// Names are made before they are checked, so one is always there with a generateName.
 		{`{"name":"a-bbbbb","generateName":"a-"}`, nil},
-		{`{"name":"a","generateName":"A-"}`, []string{`metadata.generateName: Invalid value: "A-": ` + noName}},
+		{`{"name":"a","generateName":"A-"}`, nil}, // the letter of the name takes the place of both (upstream)
+		{`{"name":"a","generateName":"AB-"}`, []string{`metadata.generateName: Invalid value: "AB-": ` + noName}},
 		{`{"name":"a","generateName":"a--"}`, nil},
-		{`{"name":"a","generateName":"-"}`, nil},
+		{`{"name":"a","generateName":"-"}`, []string{`metadata.generateName: Invalid value: "-": ` + noName}},
 		{`{"name":"a","generateName":"-a"}`, []string{`metadata.generateName: Invalid value: "-a": ` + noName}},
-		{`{"name":"a","generateName":"a."}`, nil},
+		{`{"name":"a","generateName":"a."}`, []string{`metadata.generateName: Invalid value: "a.": ` + noName}},
+		{`{"name":"a","generateName":"` + strings.Repeat("a", 253) + `"}`, nil},
+		{`{"name":"a","generation":-1}`, []string{`metadata.generation: Invalid value: -1: must be greater than or equal to 0`}},
 
 		{`{"name":"a","labels":{"a":"","b.c/d":"E_1"}}`, nil},
 		{`{"name":"a","labels":{"z":"a b","a b":"x","b":"-"}}`, []string{
@@ -63,7 +66,7 @@ func TestMetadataErrors(t *testing.T) {
 			`metadata.finalizers[2]: Invalid value: "plain": name is neither a standard finalizer name nor is it fully qualified`}},
 		{`{"name":"a","finalizers":["a b/c"]}`, []string{`metadata.finalizers: Invalid value: "a b/c": ` + field.LabelKeyErrors("a b/c")[0]}},
 	} {
-		r := &Resource{Row: &kinds.Row{}, nameErrors: field.DNSSubdomainErrors}
+		r := &Resource{Row: &kinds.Row{QualifiedFinalizers: true}, nameErrors: nameRules["subdomain"]}
 		obj := map[string]any{"metadata": parsed(t, c.meta)}
 		before := text(obj)
 		if got := said(r.metadataErrors(obj)); got != strings.Join(c.want, "\n") {
@@ -73,8 +76,8 @@ func TestMetadataErrors(t *testing.T) {
 			t.Errorf("%.80s was changed", c.meta)
 		}
 	}
-	// Finalizers of custom resources need no prefix.
-	r := &Resource{Row: &kinds.Row{}, nameErrors: field.DNSSubdomainErrors, custom: true}
+	// Finalizers of other kinds need no prefix.
+	r := &Resource{Row: &kinds.Row{}, nameErrors: nameRules["subdomain"]}
 	if errs := r.metadataErrors(parsed(t, `{"metadata":{"name":"a","finalizers":["plain"]}}`)); len(errs) > 0 {
 		t.Error(said(errs))
 	}
@@ -88,20 +91,20 @@ func TestOwnerErrors(t *testing.T) {
 	}{
 		{`[{"apiVersion":"v1","kind":"Pod","name":"p","uid":"u","controller":true},{"apiVersion":"a/v1","kind":"K","name":"n","uid":"u","controller":false}]`, nil},
 		{`[{}]`, []string{
-			`metadata.ownerReferences[0].apiVersion: Invalid value: "": version must not be empty`,
-			`metadata.ownerReferences[0].kind: Invalid value: "": kind must not be empty`,
-			`metadata.ownerReferences[0].name: Invalid value: "": name must not be empty`,
-			`metadata.ownerReferences[0].uid: Invalid value: "": uid must not be empty`,
+			`metadata.ownerReferences[0].apiVersion: Required value: must not be empty`,
+			`metadata.ownerReferences[0].kind: Required value: must not be empty`,
+			`metadata.ownerReferences[0].name: Required value: must not be empty`,
+			`metadata.ownerReferences[0].uid: Required value: must not be empty`,
 		}},
 		{`[{"apiVersion":"a/","kind":"K","name":"n","uid":"u"},{"apiVersion":"a/b/c","kind":"K","name":"n","uid":"u"}]`, []string{
-			`metadata.ownerReferences[0].apiVersion: Invalid value: "a/": version must not be empty`,
-			`metadata.ownerReferences[1].apiVersion: Invalid value: "a/b/c": version must not be empty`,
+			`metadata.ownerReferences[0].apiVersion: Invalid value: "a/": must be <group>/<version> or <version>`,
+			`metadata.ownerReferences[1].apiVersion: Invalid value: "a/b/c": must be <group>/<version> or <version>`,
 		}},
 		{`[{"apiVersion":"v1","kind":"Event","name":"n","uid":"u"}]`, []string{
 			`metadata.ownerReferences[0]: Invalid value: {"apiVersion":"v1","kind":"Event","name":"n","uid":"u"}: /v1, Kind=Event is disallowed from being an owner`}},
 		{`[{"apiVersion":"events.k8s.io/v1","kind":"Event","name":"n","uid":"u"}]`, nil},
 		{`[{"apiVersion":"v1","kind":"A","name":"a","uid":"u","controller":true},{"apiVersion":"v1","kind":"B","name":"b","uid":"u","controller":true}]`, []string{
-			`metadata.ownerReferences: Invalid value: [{"apiVersion":"v1","controller":true,"kind":"A","name":"a","uid":"u"},{"apiVersion":"v1","controller":true,"kind":"B","name":"b","uid":"u"}]: ` +
+			`metadata.ownerReferences: Invalid value: [{"apiVersion":"v1","kind":"A","name":"a","uid":"u","controller":true},{"apiVersion":"v1","kind":"B","name":"b","uid":"u","controller":true}]: ` +
 				`Only one reference can have Controller set to true. Found "true" in references for A/a and B/b`}},
 	} {
 		obj := parsed(t, `{"o":`+c.owners+`}`)
@@ -112,7 +115,7 @@ func TestOwnerErrors(t *testing.T) {
 	// Of three controllers each but the first is one too many.
 	three := parsed(t, `{"o":[{"apiVersion":"v1","kind":"A","name":"a","uid":"u","controller":true},{"apiVersion":"v1","kind":"B","name":"b","uid":"u","controller":true},{"apiVersion":"v1","kind":"C","name":"c","uid":"u","controller":true}]}`)
 	errs := ownerErrors(tree.List(three, "o"))
-	if len(errs) != 2 || !strings.HasSuffix(errs[0].Message, "for A/a and B/b") || !strings.HasSuffix(errs[1].Message, " and C/c") {
+	if len(errs) != 2 || !strings.HasSuffix(errs[0].Message, "for A/a and B/b") || !strings.HasSuffix(errs[1].Message, "for A/a and C/c") {
 		t.Error(said(errs))
 	}
 }
@@ -135,9 +138,64 @@ func TestImmutableErrors(t *testing.T) {
 			t.Errorf("%s after %s: %s", c.now, c.was, got)
 		}
 		tree.Set(was, "2026-01-01T00:00:00Z", "metadata", "deletionTimestamp")
+		keepSystemFields(now, was)
 		if got := said(immutableErrors(now, was)); got != c.deleting {
 			t.Errorf("%s after %s, deleting: %s", c.now, c.was, got)
 		}
+	}
+}
+
+// TestDeletionIsNoUpdate: an update can neither begin a deletion nor change how long one lasts.
+func TestDeletionIsNoUpdate(t *testing.T) {
+	const fixed = ": field is immutable"
+	for _, c := range []struct{ was, sent, want string }{
+		{`{}`, `{"deletionTimestamp":"2026-01-01T00:00:00Z"}`, `metadata.deletionTimestamp: Invalid value: "2026-01-01T00:00:00Z"` + fixed},
+		{`{}`, `{"deletionGracePeriodSeconds":5}`, `metadata.deletionGracePeriodSeconds: Invalid value: 5` + fixed},
+		{`{"deletionTimestamp":"t","deletionGracePeriodSeconds":0}`, `{}`, ""},
+		{`{"deletionTimestamp":"t","deletionGracePeriodSeconds":0}`, `{"deletionTimestamp":"u","deletionGracePeriodSeconds":0}`, ""},
+		{`{"deletionTimestamp":"t","deletionGracePeriodSeconds":0}`, `{"deletionGracePeriodSeconds":1}`,
+			`metadata.deletionGracePeriodSeconds: Invalid value: 1` + fixed},
+	} {
+		old, obj := parsed(t, `{"metadata":`+c.was+`}`), parsed(t, `{"metadata":`+c.sent+`}`)
+		keepSystemFields(obj, old)
+		if got := said(immutableErrors(obj, old)); got != c.want {
+			t.Errorf("%s after %s: %s", c.sent, c.was, got)
+		}
+	}
+}
+
+// TestMetadataUpdateErrors: the order of the errors of an update, and that a name that was good
+// once is looked at again for some kinds only.
+func TestMetadataUpdateErrors(t *testing.T) {
+	old := parsed(t, `{"metadata":{"name":"A"}}`)
+	obj := parsed(t, `{"metadata":{"name":"A","generateName":"B","labels":{"a":"b c"},"deletionGracePeriodSeconds":1,"finalizers":["plain"]}}`)
+	rules := []field.Error{field.Forbidden("data", "rule")}
+	fields := func(errs []field.Error) (list []string) {
+		for _, e := range errs {
+			list = append(list, strings.TrimPrefix(e.Field, "metadata."))
+		}
+		return list
+	}
+	r := &Resource{Row: &kinds.Row{}, nameErrors: nameRules["subdomain"]}
+	if got := fmt.Sprint(fields(r.metadataUpdateErrors(obj, old, rules))); got != "[labels deletionGracePeriodSeconds data]" {
+		t.Error(got)
+	}
+	r.Row = &kinds.Row{RechecksNames: true, QualifiedFinalizers: true}
+	if got := fmt.Sprint(fields(r.metadataUpdateErrors(obj, old, rules))); got != "[labels deletionGracePeriodSeconds finalizers[0] data generateName name]" {
+		t.Error(got)
+	}
+}
+
+// TestWarnFinalizers: finalizers that are added without a prefix are named, each once, sorted.
+func TestWarnFinalizers(t *testing.T) {
+	p := newSteps(t)
+	p.call("update", "a", "").warnFinalizers(parsed(t, `{"metadata":{"finalizers":["foo","b.example.com","x/y","orphan","old","foo"]}}`),
+		parsed(t, `{"metadata":{"finalizers":["old"]}}`))
+	const tail = " to avoid accidental conflicts with other finalizer writers"
+	want := []string{`metadata.finalizers: "b.example.com": prefer a domain-qualified finalizer name including a path (/)` + tail,
+		`metadata.finalizers: "foo": prefer a domain-qualified finalizer name` + tail}
+	if !slices.Equal(p.warnings, want) {
+		t.Errorf("%q", p.warnings)
 	}
 }
 
@@ -181,8 +239,8 @@ func TestDedupeOwners(t *testing.T) {
 	}
 }
 
-// TestKeepSystemFields: afterwards the system fields are those of before, all of them, and no
-// other field is touched.
+// TestKeepSystemFields: afterwards the system fields are those of before, all of them but for what
+// is said of a deletion, and no other field is touched.
 func TestKeepSystemFields(t *testing.T) {
 	for mask := range 1 << (2 * len(SystemFields)) {
 		sent, was := map[string]any{"name": "sent", "labels": "l"}, map[string]any{"name": "was", "annotations": "a"}
@@ -196,24 +254,19 @@ func TestKeepSystemFields(t *testing.T) {
 		}
 		obj := map[string]any{"metadata": sent}
 		keepSystemFields(obj, map[string]any{"metadata": was})
-		for _, f := range SystemFields {
+		for i, f := range SystemFields {
+			if mask>>i&1 == 1 && (f == "uid" || f == "deletionGracePeriodSeconds" || f == "deletionTimestamp" && was[f] == nil) {
+				if sent[f] != "sent" {
+					t.Fatalf("%s is %v", f, sent[f])
+				}
+				continue
+			}
 			if fmt.Sprint(sent[f]) != fmt.Sprint(was[f]) {
 				t.Fatalf("%s is %v, was %v", f, sent[f], was[f])
 			}
 		}
 		if sent["name"] != "sent" || sent["labels"] != "l" || sent["annotations"] != nil {
 			t.Fatalf("%v", sent)
-		}
-	}
-	for _, c := range []struct{ sent, was, want string }{
-		{`{}`, `{"generateName":"g-"}`, `{"generateName":"g-"}`},
-		{`{"generateName":"h-"}`, `{"generateName":"g-"}`, `{"generateName":"h-"}`},
-		{`{"generateName":"h-"}`, `{}`, `{"generateName":"h-"}`},
-	} {
-		m := parsed(t, c.sent)
-		keepSystemFields(map[string]any{"metadata": m}, map[string]any{"metadata": parsed(t, c.was)})
-		if text(m) != c.want {
-			t.Errorf("%s after %s: %s", c.sent, c.was, text(m))
 		}
 	}
 }

@@ -185,7 +185,7 @@ func (r *Resource) mediaTypes(verb string) *request.MediaTypes {
 
 // The media types of operations. Nobody changes these.
 var (
-	objectMedia      = []string{"application/json", "application/yaml", "text/yaml"}
+	objectMedia      = []string{"application/json", "application/yaml"}
 	readMedia        = request.MediaTypes{Produces: objectMedia}
 	watchMedia       = request.MediaTypes{Produces: []string{"application/json"}}
 	writeMedia       = request.MediaTypes{Consumes: append(slices.Clone(objectMedia), protobufMedia), Produces: objectMedia}

@@ -143,7 +143,7 @@ func TestOperationsOfAllKinds(t *testing.T) {
 
 // TestMediaTypes: what a verb takes and gives, by whether the resource is custom.
 func TestMediaTypes(t *testing.T) {
-	const objects = "application/json application/yaml text/yaml"
+	const objects = "application/json application/yaml"
 	for _, c := range []struct {
 		verb, consumes, produces, customConsumes string
 	}{

@@ -220,12 +220,6 @@ func TestPreconditions(t *testing.T) {
 			text := strings.Join(said, ",")
 			// Each is tried, so that the state stays.
 			put, e1 := c.Try("PUT", item+"?dryRun=All", s.body(`"name":"a",`+text, s.spec))
-			if s.custom && row.rev == "" && row.put == 409 {
-				row.put = 422 // it must say its version before anything else counts
-			}
-			if !s.blind && !s.custom && row.rev == "" && row.put == 409 {
-				row.put = 422
-			}
 			patch, e2 := c.Try("PATCH", item+"?dryRun=All", `{"metadata":{`+text+`}}`)
 			gone, e3 := c.Try("DELETE", item+"?dryRun=All", `{"preconditions":{`+text+`}}`)
 			for _, got := range []struct {

@@ -126,7 +126,7 @@ func TestOvertakenReplacement(t *testing.T) {
 	// Who says which object it means does not make another.
 	stale := strings.Replace(body("ZQ=="), `"name"`, `"uid":"`+r.at(w, "metadata", "uid")+`","name"`, 1)
 	meanwhile = remove
-	if w := r.ask("PUT "+path+"/a", stale); w.Code != 404 {
+	if w := r.ask("PUT "+path+"/a", stale); w.Code != 409 {
 		t.Errorf("the very object has gone: %d %s", w.Code, w.Body)
 	}
 	if w := r.ask("PUT "+path+"/a?dryRun=All", body("Zg==")); w.Code != 201 || r.ask("GET "+path+"/a", "").Code != 404 {

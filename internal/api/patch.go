@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -8,7 +9,6 @@ import (
 
 	"apichain/internal/field"
 	"apichain/internal/patch"
-	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/store"
 	"apichain/internal/tree"
@@ -38,9 +38,15 @@ const (
 // between its read and its write (upstream).
 const patchTries = 5
 
-// patcher makes of an object in the version of the request what a patch wants it to be. doc is
-// consumed. An error is for the client.
-type patcher func(doc map[string]any) (map[string]any, error)
+// patcher is a patch that was read.
+type patcher struct {
+	// apply makes of an object in the version of the request what the patch wants it to be. doc is
+	// consumed. problems are what strict checking finds in the patch. An error is for the client.
+	apply func(doc map[string]any) (next map[string]any, problems []string, err error)
+	// strategic is the patch itself, if it is a strategic one: messages show it in place of what it
+	// makes of an object, and what it says of kind and apiVersion does not count (upstream).
+	strategic map[string]any
+}
 
 // patch serves PATCH of an object or of its status.
 func (q *Call) patch() error {
@@ -55,7 +61,7 @@ func (q *Call) patch() error {
 			return err
 		}
 	}
-	apply, err := q.readPatch(contentType)
+	p, err := q.readPatch(contentType)
 	if err != nil {
 		return err
 	}
@@ -64,7 +70,7 @@ func (q *Call) patch() error {
 			return q.notFound(q.name)
 		}
 		w := write{Call: q, old: old, was: q.decode(old)}
-		if err := w.applyPatch(apply); err != nil {
+		if err := w.applyPatch(&p); err != nil {
 			return err
 		}
 		if err := w.replace(); err != nil {
@@ -75,102 +81,143 @@ func (q *Call) patch() error {
 }
 
 // applyPatch sets next to what the patch makes of old, and checks what it did to the identity
-// of the object. After it, next is pruned and has the kind, name and uid that it had.
-func (w *write) applyPatch(apply patcher) (err error) {
+// of the object. After it, next is pruned and has the kind and name that it had.
+func (w *write) applyPatch(p *patcher) error {
 	// On a copy: was is compared with the result later, and a patch may share what it leaves.
-	if w.next, err = apply(tree.Copy(w.was).(map[string]any)); err != nil {
+	next, problems, err := p.apply(tree.Copy(w.was).(map[string]any))
+	if err != nil {
 		return err
 	}
-	if err := w.checkPatched(); err != nil {
+	w.next = next
+	if err := w.checkPatched(p, problems); err != nil {
 		return err
 	}
 	// A patch that sets the resource version sets a condition. One that leaves it alone has the
 	// stored one here.
-	given := tree.Text(w.next, "metadata", "resourceVersion")
-	if given == "" || given == strconv.FormatInt(w.old.Rev, 10) {
+	switch given := tree.Text(w.next, "metadata", "resourceVersion"); {
+	case given == strconv.FormatInt(w.old.Rev, 10):
 		return nil
+	case given == "" || given == "0":
+		if w.UnconditionalUpdate {
+			return nil
+		}
+		return w.revisionRequired()
+	default:
+		if _, err := strconv.ParseUint(given, 10, 63); err != nil {
+			return status.Unexplained(err.Error())
+		}
+		return w.conflict(w.name, status.ChangedMeanwhile)
 	}
-	if _, err := strconv.ParseUint(given, 10, 63); err != nil {
-		return status.Unexplained(err.Error())
-	}
-	return w.conflict(w.name, status.ChangedMeanwhile)
 }
 
 // checkPatched refuses what a patch may not do to an object, and takes out of next what the type
 // does not have. Kind and apiVersion may be missing from the result: they are put back.
-func (w *write) checkPatched() error {
+func (w *write) checkPatched(p *patcher, problems []string) error {
 	next := w.next
-	if m := next["metadata"]; m != nil && tree.Object(next, "metadata") == nil {
+	if m := next["metadata"]; w.custom && m != nil && tree.Object(next, "metadata") == nil {
 		why := "json: cannot unmarshal " + tree.TypeName(m) + " into Go struct field " + w.Kind + ".metadata of type v1.ObjectMeta"
-		return invalidPatch(next, why)
+		return p.invalid(next, why)
 	}
-	// These two before anything else: the rest is read by the rules of this kind.
-	for _, f := range [...]string{"kind", "apiVersion"} {
-		if v, given := next[f]; given && v != w.was[f] {
-			return w.changedType(f, v)
-		}
-		next[f] = w.was[f]
-	}
-	if err := w.checkTarget(next); err != nil {
+	// Kind and version before anything else: the rest is read by the rules of this kind.
+	if err := w.checkPatchedType(p, problems); err != nil {
 		return err
 	}
-	if uid := tree.Text(next, "metadata", "uid"); uid != "" && uid != tree.Text(w.was, "metadata", "uid") {
-		// Upstream finds this in two places, and says it twice.
-		e := field.Invalid("metadata.uid", uid, "field is immutable")
-		return status.Invalid(w.Group, w.Kind, w.name, []field.Error{e, e})
+	next["kind"], next["apiVersion"] = w.was["kind"], w.was["apiVersion"]
+	if err := w.prunePatched(p, next, problems, w.shape.Prune); err != nil {
+		return err
 	}
-	return w.prunePatched(next, w.shape.Prune)
+	return w.checkTarget(next)
 }
 
-// changedType returns the failure of a patch that has set kind or apiVersion, the field f, to
-// another value v. Upstream decodes built-in objects by what they say they are, and custom ones
-// by what they should be, hence the three texts.
-func (w *write) changedType(f string, v any) error {
+// checkPatchedType refuses another kind or apiVersion. Upstream decodes built-in objects by what
+// they say they are, and custom ones by what they should be.
+func (w *write) checkPatchedType(p *patcher, problems []string) error {
+	kind, hasKind := w.next["kind"]
+	version, hasVersion := w.next["apiVersion"]
 	switch {
-	case !w.custom:
-		return invalidPatch(w.next, "the object is no longer a "+w.Kind+" of "+w.apiVersion())
-	case f == "apiVersion":
-		return w.wrongVersion(fmt.Sprint(v))
-	default:
-		return status.Invalid(w.Group, w.Kind, w.name, []field.Error{field.Invalid("kind", v, "must be "+w.Kind)})
+	case p.strategic != nil:
+		return nil
+	case w.custom && hasVersion && version != w.was["apiVersion"]:
+		return w.wrongVersion(fmt.Sprint(version))
+	case w.custom && hasKind && kind != w.was["kind"]:
+		return status.Invalid(w.Group, w.Kind, w.name, []field.Error{field.Invalid("kind", kind, "must be "+w.Kind)})
+	case w.custom:
+		return nil
 	}
+	for _, f := range [...]string{"kind", "apiVersion"} {
+		if v := w.next[f]; v != nil && tree.TypeName(v) != "string" {
+			why := "json: cannot unmarshal " + tree.TypeName(v) + " into Go struct field ." + f + " of type string"
+			return p.invalid(w.next, noJSON+why)
+		}
+	}
+	if version == nil || version == "" {
+		return w.versionLost(p, problems)
+	}
+	kind = cmp.Or(tree.Text(w.next, "kind"), w.Kind)
+	why, r := w.otherKind(version.(string), kind.(string))
+	if why == "" && r != w.Resource {
+		why = "converting (" + version.(string) + "." + r.Kind + ") to (" + w.goType() + "): unknown conversion"
+	}
+	if why != "" {
+		return p.invalid(w.next, why)
+	}
+	return nil
+}
+
+// versionLost refuses a patch that takes the apiVersion away. Without one upstream reads the object
+// as what it has inside of itself, which has none of the fields of any version: so they are all
+// unknown, and the name is not found.
+func (w *write) versionLost(p *patcher, problems []string) error {
+	prune := func(obj map[string]any) (unknown []string, err error) {
+		for _, k := range tree.SortedKeys(obj) {
+			if k != "kind" && k != "apiVersion" {
+				unknown = append(unknown, k)
+			}
+		}
+		return unknown, nil
+	}
+	if err := w.prunePatched(p, w.next, problems, prune); err != nil {
+		return err
+	}
+	return w.nameUndeterminable()
 }
 
 // prunePatched takes out of a patched object what prune finds that its type does not have, and
-// says so as fieldValidation asks. It is given prune because a scale has a type of its own.
-func (q *Call) prunePatched(next map[string]any, prune func(map[string]any) ([]string, error)) error {
+// says so, and the problems of the patch itself, as fieldValidation asks. It is given prune because
+// a scale has a type of its own.
+func (q *Call) prunePatched(p *patcher, next map[string]any, problems []string, prune func(map[string]any) ([]string, error)) error {
 	shown := next
 	if q.strict == "Strict" {
 		shown = tree.Copy(next).(map[string]any) // the message shows it as it was patched
 	}
 	unknown, err := prune(next)
 	if err != nil {
-		return invalidPatch(shown, err.Error())
+		return p.invalid(shown, err.Error())
 	}
-	if len(unknown) == 0 {
-		return nil
+	problems = (&bodyNotes{problems: problems}).all(unknown)
+	if len(problems) > 0 && q.strict == "Strict" {
+		return p.invalid(shown, "strict decoding error: "+strings.Join(problems, ", "))
 	}
-	for i := range unknown {
-		unknown[i] = "unknown field " + strconv.Quote(unknown[i])
-	}
-	if q.strict == "Strict" {
-		return invalidPatch(shown, "strict decoding error: "+strings.Join(unknown, ", "))
-	}
-	q.warnOf(unknown)
+	q.warnOf(problems)
 	return nil
 }
 
-// invalidPatch returns the 422 for a patch that makes of an object what it cannot be. It names
-// neither kind nor object (upstream), but shows all of next.
-func invalidPatch(next map[string]any, why string) error {
-	return status.Invalid("", "", "", []field.Error{field.Invalid("patch", string(tree.AppendJSON(nil, next)), why)})
+// invalid returns the 422 for a patch that makes of an object what it cannot be. It names neither
+// kind nor object (upstream), but shows all of next, or of a strategic patch the patch.
+func (p *patcher) invalid(next map[string]any, why string) error {
+	shown := string(tree.AppendJSON(nil, next))
+	if p.strategic != nil {
+		shown = fmt.Sprintf("%+v", p.strategic)
+	}
+	return status.Invalid("", "", "", []field.Error{field.Invalid("patch", shown, why)})
 }
 
 // patchType returns the media type of the patch, "" when the request does not say. Unlike other
 // bodies a patch is never taken for JSON on trust.
 func (q *Call) patchType() string {
 	if v := q.req.Header["Content-Type"]; len(v) > 0 {
-		return request.MediaType(v[0])
+		t, _, _ := strings.Cut(v[0], ";") // white space before it counts (upstream)
+		return t
 	}
 	return ""
 }
@@ -199,64 +246,58 @@ func (q *Call) checkPatchType(contentType string) error {
 
 // readPatch reads the body as a patch of that type. Whether it fits an object is seen when the
 // patcher is called, and it may be called again for each attempt.
-func (q *Call) readPatch(contentType string) (patcher, error) {
+func (q *Call) readPatch(contentType string) (p patcher, err error) {
 	if err := q.checkPatchType(contentType); err != nil {
-		return nil, err
+		return p, err
 	}
 	body, err := q.api.readBody(q.req)
 	if err != nil {
-		return nil, err
+		return p, err
 	}
 	if contentType == jsonPatchType {
 		// The operations are decoded for each attempt, so the body is not given back.
-		return jsonPatcher(*body), nil
+		p.apply = jsonPatcher(*body)
+		return p, nil
 	}
 	defer q.api.putBody(body)
-	changes, repeated, err := tree.ParseJSONObject(*body)
+	changes, problems, err := tree.ParseJSONObject(*body)
 	if err != nil {
-		return nil, status.BadRequest("error decoding patch: " + err.Error())
+		return p, status.BadRequest("error decoding patch: " + err.Error())
 	}
-	if err := q.repeatedKeys(repeated); err != nil {
-		return nil, err
+	for i := range problems {
+		problems[i] = duplicateField(problems[i])
 	}
 	if contentType == strategicPatchType {
-		return func(doc map[string]any) (map[string]any, error) { return patch.Strategic(doc, changes, q.Type) }, nil
+		p.strategic = changes
+		p.apply = func(doc map[string]any) (map[string]any, []string, error) {
+			next, err := patch.Strategic(doc, changes, q.Type)
+			return next, problems, err
+		}
+		return p, nil
 	}
-	return func(doc map[string]any) (map[string]any, error) { return patch.Merge(doc, changes), nil }, nil
+	p.apply = func(doc map[string]any) (map[string]any, []string, error) {
+		return patch.Merge(doc, changes), problems, nil
+	}
+	return p, nil
 }
 
 // jsonPatcher returns the patcher for the operations in body (RFC 6902). They may replace the
 // whole document, so that no object is left; upstream's answer to that explains nothing.
-func jsonPatcher(body []byte) patcher {
-	return func(doc map[string]any) (map[string]any, error) {
-		v, err := patch.JSON(doc, body)
+func jsonPatcher(body []byte) func(doc map[string]any) (map[string]any, []string, error) {
+	return func(doc map[string]any) (map[string]any, []string, error) {
+		v, problems, err := patch.JSON(doc, body)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		next, ok := v.(map[string]any)
 		if !ok {
-			return nil, &status.Error{
+			return nil, nil, &status.Error{
 				Code:    http.StatusUnprocessableEntity,
 				Reason:  "Invalid",
 				Message: "the server rejected our request due to an error in our request",
 				Details: &status.Details{},
 			}
 		}
-		return next, nil
+		return next, problems, nil
 	}
-}
-
-// repeatedKeys says of keys that come twice in a patch what fieldValidation asks. Strict
-// validation names the first one only.
-func (q *Call) repeatedKeys(paths []string) error {
-	for _, p := range paths {
-		problem := "duplicate field " + strconv.Quote(p)
-		switch q.strict {
-		case "Strict":
-			return status.Invalid("", "", "", []field.Error{field.Invalid("patch", p, "strict decoding error: "+problem)})
-		case "Warn":
-			q.scope.Warn("", problem)
-		}
-	}
-	return nil
 }

@@ -1,13 +1,11 @@
 package api
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 	"testing"
 
 	"apichain/internal/kinds"
-	"apichain/internal/status"
 	"apichain/internal/tree"
 )
 
@@ -51,14 +49,14 @@ func TestReadPatch(t *testing.T) {
 		{jsonPatchType, `[{"op":"replace","path":"","value":{"x":1}}]`, `{"x":1}`},
 	} {
 		q, _ := newSteps(t).request("patch", "a", "", "", c.contentType, c.body)
-		apply, err := q.readPatch(q.patchType())
+		patch, err := q.readPatch(q.patchType())
 		if err != nil {
 			t.Errorf("%s: %v", c.body, err)
 			continue
 		}
 		// Each attempt applies it once more, to an object of its own.
 		for range 3 {
-			next, err := apply(parsed(t, `{"spec":{"n":1},"status":{}}`))
+			next, _, err := patch.apply(parsed(t, `{"spec":{"n":1},"status":{}}`))
 			got := brief(err)
 			if err == nil {
 				got = text(next)
@@ -79,20 +77,37 @@ func TestReadPatch(t *testing.T) {
 	}
 }
 
-// TestRepeatedKeys: fieldValidation decides.
-func TestRepeatedKeys(t *testing.T) {
-	for strict, want := range map[string]string{
-		"Ignore": "<nil>", "Warn": "<nil>",
-		"Strict": `422 Invalid:  "" is invalid: patch: Invalid value: "a.b": strict decoding error: duplicate field "a.b"`,
+// TestPatchProblems: what strict checking finds in a patch goes with what it finds in the result, and
+// the message shows what each language of patches shows.
+func TestPatchProblems(t *testing.T) {
+	for _, c := range []struct{ contentType, body, want, warnings string }{
+		{mergePatchType, `{"spec":1,"spec":2,"unknown":3}`, `"{\"spec\":2,\"unknown\":3}": strict decoding error: duplicate field "spec", unknown field "unknown"`,
+			`duplicate field "spec"|unknown field "unknown"`},
+		{strategicPatchType, `{"spec":1,"spec":2,"unknown":{"a":[null]}}`, `"map[spec:2 unknown:map[a:[<nil>]]]": strict decoding error: duplicate field "spec", unknown field "unknown"`,
+			`duplicate field "spec"|unknown field "unknown"`},
+		{jsonPatchType, `[{"op":"add","path":"/spec","value":2,"foo":1},{"op":"add","path":"/unknown","value":3}]`,
+			`"{\"spec\":2,\"unknown\":3}": strict decoding error: json patch unknown field "[0].foo", unknown field "unknown"`,
+			`json patch unknown field "[0].foo"|unknown field "unknown"`},
 	} {
-		p := newSteps(t)
-		q := p.call("patch", "a", "")
-		q.strict = strict
-		if got := brief(q.repeatedKeys([]string{"a.b", "c"})); got != want {
-			t.Errorf("%s\n got %s\nwant %s", strict, got, want)
-		}
-		if got := strings.Join(p.warnings, "|"); got != map[string]string{"Warn": `duplicate field "a.b"|duplicate field "c"`}[strict] {
-			t.Errorf("%s: warnings %s", strict, got)
+		for strict, want := range map[string]string{"Ignore": "<nil>", "Warn": "<nil>", "Strict": `422 Invalid:  "" is invalid: patch: Invalid value: ` + c.want} {
+			p := newSteps(t)
+			p.Type = &kinds.Type{}
+			q, _ := p.request("patch", "a", "", "", c.contentType, c.body)
+			q.strict = strict
+			patch, err := q.readPatch(c.contentType)
+			if err != nil {
+				t.Fatal(err)
+			}
+			next, problems, err := patch.apply(map[string]any{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := brief(q.prunePatched(&patch, next, problems, p.Prune)); got != want {
+				t.Errorf("%s, %s\n got %s\nwant %s", c.body, strict, got, want)
+			}
+			if got := strings.Join(p.warnings, "|"); strict == "Warn" && got != c.warnings || strict != "Warn" && got != "" {
+				t.Errorf("%s, %s: warnings %s", c.body, strict, got)
+			}
 		}
 	}
 }
@@ -106,20 +121,25 @@ func TestCheckPatched(t *testing.T) {
 		custom, builtin string
 	}{
 		{`{` + identity + `,"metadata":{"name":"a"},"spec":2}`, "<nil>", "<nil>"},
-		{`{"metadata":{"name":"a","namespace":"default","uid":"u"}}`, "<nil>", "<nil>"},
+		{`{"apiVersion":"example.com/v1","metadata":{"name":"a","namespace":"default","uid":"u"}}`, "<nil>", "<nil>"},
+		{`{"metadata":{"name":"a"}}`, "<nil>", "400 BadRequest: the name of the object (a based on URL) was undeterminable: name must be provided"},
 		{`{}`, "400 BadRequest: the name of the object (a based on URL) was undeterminable: name must be provided", ""},
 		{`{"metadata":null}`, "400 BadRequest: the name of the object (a based on URL) was undeterminable: name must be provided", ""},
-		{`{"metadata":[]}`, `422 Invalid:  "" is invalid: patch: Invalid value: "{\"metadata\":[]}": json: cannot unmarshal array into Go struct field Widget.metadata of type v1.ObjectMeta`, ""},
+		{`{"metadata":[]}`, `422 Invalid:  "" is invalid: patch: Invalid value: "{\"metadata\":[]}": json: cannot unmarshal array into Go struct field Widget.metadata of type v1.ObjectMeta`, "400 BadRequest: the name of the object (a based on URL) was undeterminable: name must be provided"},
 		{`{"kind":"Gadget"}`, `422 Invalid: Widget.example.com "a" is invalid: kind: Invalid value: "Gadget": must be Widget`,
-			`422 Invalid:  "" is invalid: patch: Invalid value: "{\"kind\":\"Gadget\"}": the object is no longer a Widget of example.com/v1`},
+			"400 BadRequest: the name of the object (a based on URL) was undeterminable: name must be provided"},
+		{`{"kind":"Gadget","apiVersion":"example.com/v1"}`, `422 Invalid: Widget.example.com "a" is invalid: kind: Invalid value: "Gadget": must be Widget`,
+			`422 Invalid:  "" is invalid: patch: Invalid value: "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Gadget\"}": ` +
+				`no kind "Gadget" is registered for version "example.com/v1" in scheme "pkg/runtime/scheme.go:111"`},
 		{`{"apiVersion":"v2"}`, `400 BadRequest: the API version in the data (v2) does not match the expected API version (example.com/v1)`,
-			`422 Invalid:  "" is invalid: patch: Invalid value: "{\"apiVersion\":\"v2\",\"kind\":\"Widget\"}": the object is no longer a Widget of example.com/v1`},
+			`422 Invalid:  "" is invalid: patch: Invalid value: "{\"apiVersion\":\"v2\"}": no kind "Widget" is registered for version "v2" in scheme "pkg/runtime/scheme.go:111"`},
 		{`{"apiVersion":null}`, `400 BadRequest: the API version in the data (<nil>) does not match the expected API version (example.com/v1)`,
-			`422 Invalid:  "" is invalid: patch: Invalid value: "{\"apiVersion\":null,\"kind\":\"Widget\"}": the object is no longer a Widget of example.com/v1`},
-		{`{"metadata":{"name":"b"}}`, "400 BadRequest: the name of the object (b) does not match the name on the URL (a)", ""},
-		{`{"metadata":{"name":"a","namespace":"b"}}`, "400 BadRequest: the namespace of the provided object does not match the namespace sent on the request", ""},
-		{`{"metadata":{"name":"a","uid":"x"}}`, `422 Invalid: Widget.example.com "a" is invalid: metadata.uid: Invalid value: "x": field is immutable`, ""},
-		{`{"metadata":{"name":"a"},"unfit":1}`, `422 Invalid:  "" is invalid: patch: Invalid value: ` +
+			"400 BadRequest: the name of the object (a based on URL) was undeterminable: name must be provided"},
+		{`{"apiVersion":5}`, `400 BadRequest: the API version in the data (5) does not match the expected API version (example.com/v1)`,
+			`422 Invalid:  "" is invalid: patch: Invalid value: "{\"apiVersion\":5}": couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .apiVersion of type string`},
+		{`{"apiVersion":"example.com/v1","metadata":{"name":"b"}}`, "400 BadRequest: the name of the object (b) does not match the name on the URL (a)", ""},
+		{`{"apiVersion":"example.com/v1","metadata":{"name":"a","namespace":"b"}}`, "400 BadRequest: the namespace of the provided object does not match the namespace sent on the request", ""},
+		{`{"apiVersion":"example.com/v1","metadata":{"name":"a"},"unfit":1}`, `422 Invalid:  "" is invalid: patch: Invalid value: ` +
 			`"{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"a\"},\"unfit\":1}": unfit is unfit`, ""},
 	} {
 		for _, custom := range []bool{true, false} {
@@ -131,7 +151,7 @@ func TestCheckPatched(t *testing.T) {
 			if !custom && c.builtin != "" {
 				want = c.builtin
 			}
-			err := w.checkPatched()
+			err := w.checkPatched(&patcher{}, nil)
 			if got := brief(err); got != want {
 				t.Errorf("%s, custom %v\n got %s\nwant %s", c.next, custom, got, want)
 			}
@@ -139,13 +159,6 @@ func TestCheckPatched(t *testing.T) {
 				t.Errorf("%s became %s", c.next, text(w.next))
 			}
 		}
-	}
-	// One error of the uid is one text and two causes (upstream).
-	p := newSteps(t)
-	p.put(p.Bucket, "default/a", widgetA)
-	var e *status.Error
-	if err := p.change("", `{"metadata":{"name":"a","uid":"x"}}`).checkPatched(); !errors.As(err, &e) || len(e.Details.Causes) != 2 {
-		t.Error(err)
 	}
 }
 
@@ -161,10 +174,10 @@ func TestPrunePatched(t *testing.T) {
 		q := p.call("patch", "a", "")
 		q.strict = strict
 		obj := parsed(t, `{"spec":1,"unknown":2}`)
-		if got := brief(q.prunePatched(obj, p.Prune)); got != c.want || strings.Join(p.warnings, "|") != c.warnings || text(obj) != `{"spec":1}` {
+		if got := brief(q.prunePatched(&patcher{}, obj, nil, p.Prune)); got != c.want || strings.Join(p.warnings, "|") != c.warnings || text(obj) != `{"spec":1}` {
 			t.Errorf("%s: %s, warnings %q\n got %s\nwant %s", strict, text(obj), p.warnings, got, c.want)
 		}
-		if err := q.prunePatched(parsed(t, `{"spec":1}`), p.Prune); err != nil {
+		if err := q.prunePatched(&patcher{}, parsed(t, `{"spec":1}`), nil, p.Prune); err != nil {
 			t.Errorf("%s: %v", strict, err)
 		}
 	}
@@ -188,7 +201,7 @@ func TestPatch(t *testing.T) {
 		{"at the version, overtaken", mergePatchType, `{"metadata":{"resourceVersion":"REV"},"spec":{"m":2}}`, 1, 1, stale},
 		{"at another version", mergePatchType, `{"metadata":{"resourceVersion":"1"},"spec":{"m":2}}`, 0, 0, stale},
 		// Unlike in an update 0 is a version that nothing has.
-		{"at version 0", mergePatchType, `{"metadata":{"resourceVersion":"0"},"spec":{"m":2}}`, 0, 0, stale},
+		{"at version 0, which is none", mergePatchType, `{"metadata":{"resourceVersion":"0"},"spec":{"m":2}}`, 0, 1, "<nil>"},
 		{"at none", mergePatchType, `{"metadata":{"resourceVersion":null},"spec":{"m":2}}`, 0, 1, "<nil>"},
 		{"at no number", mergePatchType, `{"metadata":{"resourceVersion":"x"},"spec":{"m":2}}`, 0, 0, `500: strconv.ParseUint: parsing "x": invalid syntax`},
 		{"missing", mergePatchType, `{"spec":{"m":2}}`, -1, 0, `404 NotFound: widgets.example.com "a" not found`},

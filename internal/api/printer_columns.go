@@ -18,8 +18,8 @@ import (
 //	{"name":"Size","type":"integer","jsonPath":".spec.size"}      3, and 2.5 as 2; "3" as nothing
 //	{"name":"Since","type":"date","jsonPath":".status.since"}     5m2s; <invalid> for what is no time
 
-// printerColumns returns the columns of a version of a definition. A path that cannot be read, of
-// which CheckCRD lets none pass, makes a column without values.
+// printerColumns returns the columns of a version of a definition. The first path that cannot be read
+// ends them: neither its column nor those behind it are there (upstream).
 func printerColumns(version map[string]any) []kinds.Column {
 	columns := []kinds.Column{{
 		Name: "Name", Type: "string", Format: "name",
@@ -35,13 +35,17 @@ func printerColumns(version map[string]any) []kinds.Column {
 		}}
 	}
 	for _, w := range wanted {
-		columns = append(columns, printerColumn(w))
+		c, err := printerColumn(w)
+		if err != nil {
+			break
+		}
+		columns = append(columns, c)
 	}
 	return columns
 }
 
-// printerColumn returns one column that a definition asks for.
-func printerColumn(wanted any) kinds.Column {
+// printerColumn returns one column that a definition asks for, or an error if its path is none.
+func printerColumn(wanted any) (kinds.Column, error) {
 	path := tree.Text(wanted, "jsonPath")
 	c := kinds.Column{
 		Name: tree.Text(wanted, "name"), Type: tree.Text(wanted, "type"), Format: tree.Text(wanted, "format"),
@@ -55,9 +59,6 @@ func printerColumn(wanted any) kinds.Column {
 	}
 	// Compiled once here: a list of thousands of objects evaluates it for each.
 	find, err := schema.CompileJSONPath(path)
-	if err != nil {
-		find = func(any) (any, bool) { return nil, false }
-	}
 	typ := c.Type
 	c.Cell = func(obj map[string]any) any {
 		if v, found := find(obj); found {
@@ -65,7 +66,7 @@ func printerColumn(wanted any) kinds.Column {
 		}
 		return nil
 	}
-	return c
+	return c, err
 }
 
 // columnValue returns a value as a column of a type shows it, and nil if it cannot. now is asked
@@ -98,11 +99,11 @@ func columnValue(typ string, v any, now func() time.Time) any {
 	return nil
 }
 
-// columnText returns a value as text, objects and lists as JSON; nil for null.
-func columnText(v any) any {
+// columnText returns a value as text, objects and lists as JSON; for null it is Go's words for that.
+func columnText(v any) string {
 	switch v := v.(type) {
 	case nil:
-		return nil
+		return "<no value>"
 	case string:
 		return v
 	case map[string]any, []any:

@@ -55,7 +55,7 @@ func TestRefusedEnds(t *testing.T) {
 		{"DELETE " + reviewMaps + "/d", `{"preconditions":{"uid":"` + uid + `0"}}`, `409 Conflict: Operation cannot be fulfilled on ConfigMap "d": the UID in the precondition (ANY0) does not match the UID in record (ANY). The object might have been deleted and then recreated`},
 		{"DELETE " + reviewMaps + "/d", `{"preconditions":{"resourceVersion":"1"}}`, `409 Conflict: Operation cannot be fulfilled on ConfigMap "d": the ResourceVersion in the precondition (1) does not match the ResourceVersion in record (…`},
 		{"DELETE " + reviewWidgets + "/w", `{"preconditions":{"resourceVersion":"1"}}`, `409 Conflict: Operation cannot be fulfilled on Widget.example.com "w": the ResourceVersion in the precondition (1) does not match the ResourceVersion in record (…`},
-		{"DELETE " + reviewMaps, `{"dryRun":["x"]}`, `422 Invalid: DeleteOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: []string{"x"}: supported values: "All"`},
+		{"DELETE " + reviewMaps, `{"dryRun":["x"]}`, `422 Invalid: DeleteOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["x"]: supported values: "All"`},
 		{"DELETE " + reviewMaps, `{"propagationPolicy":"foreground"}`, `422 Invalid: DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "foreground": supported values: "Foreground", "Background", "Orphan", "nil"`},
 		{"DELETE " + reviewMaps + "/none", ``, `404 NotFound: configmaps "none" not found`},
 		{"PATCH " + reviewMaps + "/d", `{"metadata":{"finalizers":["example.com/x","example.com/y"]}}`, `422 Invalid: ConfigMap "d" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{"example.com/y"}`},

@@ -97,8 +97,7 @@ func (q *Call) listed() (listing, iter.Seq[*store.Object], error) {
 
 // isList returns the 406 for a list that is wanted in the form of one object.
 func (q *Call) isList() *status.Error {
-	return &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable",
-		Message: "you requested PartialObjectMetadata, but the requested object is a list (" + q.ListKind + ")"}
+	return notAcceptable("you requested PartialObjectMetadata, but the requested object is a list (*" + q.goType() + "List)")
 }
 
 // selected yields those of all objects that the selectors of o match.

@@ -494,9 +494,9 @@ func TestListAsPartial(t *testing.T) {
 	s := newReadServer(t, 100)
 	const accept = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 	for query, want := range map[string]string{
-		"":         "406 NotAcceptable: you requested PartialObjectMetadata, but the requested object is a list (ConfigMapList)",
+		"":         "406 NotAcceptable: you requested PartialObjectMetadata, but the requested object is a list (*core.ConfigMapList)",
 		"?limit=x": `400 BadRequest: strconv.ParseInt: parsing "x": invalid syntax`,
-		"?resourceVersionMatch=Exact&resourceVersion=99": "406 NotAcceptable: you requested PartialObjectMetadata, but the requested object is a list (ConfigMapList)",
+		"?resourceVersionMatch=Exact&resourceVersion=99": "406 NotAcceptable: you requested PartialObjectMetadata, but the requested object is a list (*core.ConfigMapList)",
 	} {
 		if got := s.refusal(s.ask("GET "+readMaps+query, "", "Accept", accept)); got != want {
 			t.Errorf("%q:\n got %s\nwant %s", query, got, want)

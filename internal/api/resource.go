@@ -26,9 +26,11 @@ import (
 //	apis/events.k8s.io/v1/events       ┘ and the other renames top-level fields
 //
 // decode and encode lead between the stored form and that of the version. Conversion changes
-// apiVersion, prunes what the version does not have and sets its defaults; there are no
-// webhooks. Where nothing is to convert (asStored), the stored bytes are the answer, and most
-// requests never decode an object.
+// apiVersion and prunes what the version does not have; there are no webhooks. Defaults of a custom
+// resource are set twice, and never on a read in another version (upstream): those of the request's
+// version in what a client sends, before anything else is done with it, and those of the storage
+// version in what is stored. Where nothing is to convert (asStored), the stored bytes are the
+// answer, and most requests never decode an object.
 //
 // A changed definition gives rise to new resources. Whatever still runs under an old one
 // finds out by retired: watches end, and writes begin again with the new one.
@@ -65,7 +67,7 @@ type Resource struct {
 
 	shape shape
 	// nameErrors returns what is wrong with a name, by the rule of the kind.
-	nameErrors func(string) []string
+	nameErrors nameRule
 	// fields are what field selectors may name, in the order of store.Meta.Fields.
 	fields []kinds.Selectable
 	// stored says how to read the same fields from a stored object; nil means as fields says.
@@ -77,10 +79,11 @@ type Resource struct {
 
 	// Bucket holds the objects. It is nil for a kind that is only answered, as reviews are.
 	Bucket *store.Bucket
-	// storageVersion is the version of stored objects where it is not Version, else "", and
-	// storageShape the shape of that version.
+	// storageVersion is the version of stored objects where it is not Version, else "".
 	storageVersion string
-	storageShape   shape
+	// shapes are those of all versions of a custom resource, by version. Objects are stored in any
+	// of them: the storage version may have been another one when they were written.
+	shapes map[string]*customShape
 	// schemaRevision is the store's revision when the schema changed last: objects that were
 	// written up to it may lack defaults and have fields that are gone. 0 means never.
 	schemaRevision int64
@@ -116,14 +119,24 @@ type Resource struct {
 // kindHooks are what a kind does that its row cannot say. Each may be nil. An entry of the one
 // table of hooks, hookTable, gives them to a kind.
 type kindHooks struct {
-	// prepare has the last word before an object is checked and written: it may change obj, and
-	// its error is the client's. old is nil on create.
-	prepare func(q *Call, obj, old map[string]any) error
+	// prepare has the last word before an object is checked, and settle after that: they may change
+	// obj, and their errors are the client's. old is nil on create.
+	prepare, settle func(q *Call, obj, old map[string]any) error
+	// validateStatus checks obj in place of its shape where only the status is written.
+	validateStatus func(obj map[string]any) []field.Error
+	// warnings are what whoever writes a good object is warned of. old is nil on create.
+	warnings func(obj, old map[string]any) []string
+	// policy is what admission always asks of a good object, and what is wrong with it is the
+	// client's 422. old is nil on create; writes of subresources are not asked about.
+	policy func(obj, old map[string]any) []field.Error
 	// serial is held from prepare until the object is written, where what prepare sees must
 	// still hold then.
 	serial *sync.Mutex
 	// afterWrite is called after a write of o, before its answer.
 	afterWrite func(o *store.Object)
+	// preconditionFailed begins what is said of a delete whose preconditions do not hold, where the
+	// kind's storage looks at them itself (upstream).
+	preconditionFailed string
 	// beforeDelete may change obj so that it stays for now, and returns true then.
 	beforeDelete func(q *Call, obj map[string]any) (stays bool, err error)
 	// review fills in the status of an object that is only answered and never stored.
@@ -206,6 +219,10 @@ func (r *Resource) decode(o *store.Object) map[string]any {
 	if r.fromStored != nil {
 		r.fromStored(obj)
 	}
+	if r.custom {
+		r.convertFromStored(obj)
+		return obj
+	}
 	obj["apiVersion"] = r.apiVersion()
 	// What an older schema let in may have another type than the schema has now. There is
 	// nobody to blame for it on a read: it is shown as it is.
@@ -215,19 +232,18 @@ func (r *Resource) decode(o *store.Object) map[string]any {
 }
 
 // encode returns obj, which is in this version and is consumed, for the store. It is the way
-// back from decode.
-func (r *Resource) encode(obj map[string]any) store.Draft {
+// back from decode. The error is of an object that the storage version of a custom resource cannot
+// have.
+func (r *Resource) encode(obj map[string]any) (store.Draft, error) {
 	if r.ToStored != nil {
 		r.ToStored(obj)
 	}
-	if r.storageVersion != "" {
-		obj["apiVersion"] = r.Group + "/" + r.storageVersion
-		// The object is valid in this version; where the storage version disagrees, upstream
-		// stores what its converter left, too.
-		_, _ = r.storageShape.Prune(obj)
-		r.storageShape.SetDefaults(obj)
+	if r.custom {
+		if err := r.convertToStored(obj); err != nil {
+			return store.Draft{}, err
+		}
 	}
-	return r.Draft(obj)
+	return r.Draft(obj), nil
 }
 
 // notFound returns the 404 for an object.

@@ -129,10 +129,9 @@ func TestOddBodies(t *testing.T) {
 		head := `{"kind":"` + kind + `","metadata":`
 		for body, part := range map[string]string{
 			"":                                      unrecognized(kind, "unexpected end of JSON input (<empty>)"),
-			" \n":                                   unrecognized(kind, "unexpected end of JSON input (<empty>)"),
+			" \n":                                   unrecognized(kind, "unexpected end of JSON input (200a)"),
 			"{":                                     unrecognized(kind, "unexpected end of JSON input ({)"),
 			"[]":                                    unrecognized(kind, "json: cannot unmarshal array"),
-			"null":                                  unrecognized(kind, "json: cannot unmarshal null"),
 			"\x00":                                  unrecognized(kind, "invalid character"),
 			`{"kind":5}`:                            "cannot unmarshal number into Go struct field .kind of type string",
 			head + `[]}`:                            "cannot unmarshal array",
@@ -150,6 +149,11 @@ func TestOddBodies(t *testing.T) {
 			r.run([]reviewCase{{"POST", path, "", body, 400, part}})
 		}
 	}
+	// To a Go struct null is an object that says nothing (upstream).
+	r.run([]reviewCase{
+		{"POST", reviewMaps, "", "null", 422, "name or generateName is required"},
+		{"POST", reviewWidgets, "", "null", 400, "Object 'Kind' is missing in 'null' (6e756c6c)"},
+	})
 	if now := r.p.Store.Revision(); now != before {
 		t.Errorf("revision %d, want %d", now, before)
 	}
@@ -172,7 +176,7 @@ func TestPatchedMetadata(t *testing.T) {
 			{"PATCH", path, apitest.JSONPatch, `[{"op":"remove","path":"/metadata"}]`, 400, nameless},
 			{"PATCH", path, apitest.JSONPatch, `[{"op":"replace","path":"/metadata","value":[]}]`, 422, "cannot unmarshal array"},
 			{"PATCH", path, apitest.JSONPatch, `[{"op":"replace","path":"","value":5}]`, 422, "the server rejected our request"},
-			{"PATCH", path, reviewMerge, `{"metadata":{"uid":null,"creationTimestamp":null,"generation":99,"deletionTimestamp":"2020-01-01T00:00:00Z"}}`, 200, `"labels":{"x":"y"}`},
+			{"PATCH", path, reviewMerge, `{"metadata":{"uid":null,"creationTimestamp":null,"generation":99}}`, 200, `"labels":{"x":"y"}`},
 		})
 	}
 	r.run([]reviewCase{{"PATCH", reviewWidgets + "/a", reviewMerge, `{"apiVersion":"x/v9"}`, 400, "the API version in the data (x/v9) does not match"}})
@@ -190,16 +194,16 @@ func TestScaleBodies(t *testing.T) {
 		{"PUT", scale, "", `{"spec":{"replicas":"3"}}`, 400, "cannot unmarshal string"},
 		{"PUT", scale, "", `{"spec":{"replicas":1.5}}`, 400, "cannot unmarshal number 1.5"},
 		{"PUT", scale, "", `{"spec":{"replicas":5000000000}}`, 400, "cannot unmarshal number 5000000000"},
-		{"PUT", scale, "", `{"spec":{"replicas":-1}}`, 422, "non-negative"},
-		{"PUT", scale, "", `{"spec":{"replicas":101}}`, 422, "less than or equal to 100"},
+		{"PUT", scale, "", `{"metadata":{"name":"a"},"spec":{"replicas":-1}}`, 422, "non-negative"},
+		{"PUT", scale, "", `{"metadata":{"name":"a"},"spec":{"replicas":101}}`, 422, "less than or equal to 100"},
 		{"PUT", scale, "", `{"kind":"Foo","spec":{"replicas":3}}`, 400, `no kind \"Foo\"`},
 		{"PUT", scale, "", `{"metadata":{"name":"b"},"spec":{"replicas":3}}`, 400, "does not match the name on the URL"},
-		{"PUT", scale, "", `{"metadata":{"uid":"x"},"spec":{"replicas":3}}`, 409, "UID in precondition"},
-		{"PUT", scale, "", `{"metadata":{"resourceVersion":"1"},"spec":{"replicas":3}}`, 409, "has been modified"},
+		{"PUT", scale, "", `{"metadata":{"name":"a","uid":"x"},"spec":{"replicas":3}}`, 409, "UID in precondition"},
+		{"PUT", scale, "", `{"metadata":{"name":"a","resourceVersion":"1"},"spec":{"replicas":3}}`, 409, "has been modified"},
 		{"PATCH", scale, reviewMerge, `{"spec":{"replicas":"3"}}`, 422, "cannot unmarshal string"},
 		{"POST", scale, "", `{}`, 405, "create is not supported"},
 		{"GET", reviewWidgets + "/a", "", "", 200, `"size":1`},
-		{"PUT", scale + "?dryRun=All", "", `{"spec":{"replicas":3}}`, 200, `"name":"a"`},
+		{"PUT", scale + "?dryRun=All", "", `{"metadata":{"name":"a"},"spec":{"replicas":3}}`, 200, `"name":"a"`},
 		{"PATCH", scale + "?dryRun=All", reviewMerge, `{"spec":{"replicas":3}}`, 200, `"spec":{"replicas":3}`},
 		{"GET", reviewWidgets + "/a", "", "", 200, `"generation":1`},
 		{"PATCH", scale, reviewMerge, `{"spec":{"replicas":7}}`, 200, `"spec":{"replicas":7}`},

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -54,7 +56,7 @@ func (q *Call) serveScale() error {
 // serveWrite serves PUT and PATCH. Both try again as a patch does, a PUT without a resource
 // version too: it says one number, which is right whatever else has changed.
 func (v scaleView) serveWrite() error {
-	apply, err := v.readChange()
+	p, err := v.readChange()
 	if err != nil {
 		return err
 	}
@@ -64,13 +66,22 @@ func (v scaleView) serveWrite() error {
 		}
 		// Two trees: one is changed and one is what it is compared with.
 		w := write{Call: v.Call, old: old, was: v.decode(old), next: v.decode(old)}
-		shown, err := v.read(w.next)
-		// An object without replicas has no scale to patch, but may be given one by a PUT.
-		if err != nil && v.info.Verb == "patch" {
+		shown, found, err := v.view(w.next)
+		if err != nil {
 			return err
 		}
-		scale, err := apply(shown)
+		// An object without replicas may be given some. Until then a patch finds a number that no
+		// object has (upstream).
+		if !found {
+			tree.Set(shown, int64(noReplicas), "spec", "replicas")
+		}
+		scale, problems, err := p.apply(shown)
 		if err != nil {
+			return err
+		}
+		typ := v.api.Kinds.Types[scaleType]
+		prune := func(obj map[string]any) ([]string, error) { return kinds.Prune(typ, obj) }
+		if err := v.prunePatched(&p, scale, problems, prune); err != nil {
 			return err
 		}
 		if err := v.write(old, w.next, scale); err != nil {
@@ -85,42 +96,69 @@ func (v scaleView) serveWrite() error {
 
 // readChange reads the options and the body. What it returns makes of the Scale that is shown
 // the one that is wanted: by a patch, or in a PUT by taking the body in its place.
-func (v scaleView) readChange() (patcher, error) {
+func (v scaleView) readChange() (p patcher, err error) {
 	if v.info.Verb == "patch" {
 		if err := v.writeOptions("PatchOptions"); err != nil {
-			return nil, err
+			return p, err
 		}
 		return v.readPatch(v.patchType())
 	}
 	if err := v.writeOptions("UpdateOptions"); err != nil {
-		return nil, err
+		return p, err
 	}
-	obj, err := v.readTyped(v.api.Kinds.Types[scaleType], "Scale")
+	obj, err := v.readTyped(v.api.Kinds.Types[scaleType], "autoscaling/v1", "Scale")
 	if err != nil {
-		return nil, err
+		return p, err
 	}
 	if obj == nil {
-		return nil, unrecognized("Scale", noJSON+"unexpected end of JSON input", nil)
+		return p, unrecognized("Scale", noJSON+"unexpected end of JSON input", nil)
 	}
-	if name := tree.Name(obj); name != "" && name != v.name {
-		return nil, v.wrongName(name)
+	// A Scale of any other version is decoded as none (upstream, down to the place in its code).
+	if version := tree.Text(obj, "apiVersion"); version != "" && version != "autoscaling/v1" {
+		return p, status.BadRequest(`no kind is registered for the type v1.Scale in scheme "pkg/runtime/scheme.go:111"`)
 	}
-	return func(map[string]any) (map[string]any, error) { return obj, nil }, nil
+	if err := v.checkTarget(obj); err != nil {
+		return p, err
+	}
+	p.apply = func(map[string]any) (map[string]any, []string, error) { return obj, nil, nil }
+	return p, nil
 }
 
-// read returns the Scale of an object, which shares nothing with it but immutable values. It is
-// upstream's 500 where the object does not say how many replicas are wanted.
+// noReplicas stands in the Scale that is patched for an object without replicas.
+const noReplicas = math.MinInt32
+
+// read returns the Scale of an object for a reader: that the object does not say how many replicas
+// are wanted is upstream's 500 then.
 func (v scaleView) read(obj map[string]any) (map[string]any, error) {
+	scale, found, err := v.view(obj)
+	if err == nil && !found {
+		err = internalError("the spec replicas field " + strconv.Quote(dotted(v.Resource.scale.spec)) + " does not exist")
+	}
+	return scale, err
+}
+
+// internalError returns upstream's 500 for a request that fails because of what is stored.
+func internalError(why string) error {
+	return &status.Error{
+		Code:    http.StatusInternalServerError,
+		Reason:  "InternalError",
+		Message: "Internal error occurred: " + why,
+		Details: &status.Details{Causes: []field.Error{{Message: why}}},
+	}
+}
+
+// view returns the Scale of an object, which shares nothing with it but immutable values, and
+// whether the object says how many replicas are wanted. The error is of a value of another type,
+// which no write lets in but that of a definition that moves its paths.
+func (v scaleView) view(obj map[string]any) (scale map[string]any, found bool, err error) {
 	paths := v.Resource.scale
-	replicas, ok := tree.At(obj, paths.spec...).(int64)
-	if !ok {
-		why := "the spec replicas field " + strconv.Quote("."+strings.Join(paths.spec, ".")) + " does not exist"
-		return nil, &status.Error{
-			Code:    http.StatusInternalServerError,
-			Reason:  "InternalError",
-			Message: "Internal error occurred: " + why,
-			Details: &status.Details{Causes: []field.Error{{Message: why}}},
-		}
+	replicas, found, err := count(obj, paths.spec)
+	if err != nil {
+		return nil, false, status.Unexplained(err.Error())
+	}
+	observed, _, err := count(obj, paths.status)
+	if err != nil {
+		return nil, false, status.Unexplained(err.Error())
 	}
 	m := map[string]any{}
 	for _, f := range [...]string{"name", "namespace", "uid", "resourceVersion", "creationTimestamp"} {
@@ -129,45 +167,123 @@ func (v scaleView) read(obj map[string]any) (map[string]any, error) {
 		}
 	}
 	// That nothing is known of the replicas that there are is shown as none of them.
-	observed := map[string]any{"replicas": int64(0)}
-	if n, ok := tree.At(obj, paths.status...).(int64); ok {
-		observed["replicas"] = n
-	}
+	state := map[string]any{"replicas": observed}
 	if paths.selector != nil {
-		if s := tree.Text(obj, paths.selector...); s != "" {
-			observed["selector"] = s
+		s, _, err := nested[string](obj, paths.selector, "string")
+		if err != nil {
+			return nil, false, status.Unexplained(err.Error())
+		}
+		if s != "" {
+			state["selector"] = s
 		}
 	}
+	// No replicas are left out of spec, though not of status, as upstream's type has it.
+	spec := map[string]any{}
+	if replicas != 0 {
+		spec["replicas"] = replicas
+	}
 	return map[string]any{
-		"kind": "Scale", "apiVersion": "autoscaling/v1",
-		"metadata": m, "spec": map[string]any{"replicas": replicas}, "status": observed,
-	}, nil
+		"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": m, "spec": spec, "status": state,
+	}, found, nil
+}
+
+// dotted writes a path as definitions and messages do: .spec.replicas.
+func dotted(path []string) string { return "." + strings.Join(path, ".") }
+
+// count returns the integer at a path, 0 where there is none.
+func count(obj map[string]any, path []string) (int64, bool, error) {
+	return nested[int64](obj, path, "int64")
+}
+
+// nested returns the value at a path in an object, if it is there. What has another type than T, of
+// that name, is an error in upstream's words, and so is a value on the way that has no fields; a
+// null on the way is as good as nothing.
+func nested[T any](obj map[string]any, path []string, typ string) (value T, found bool, err error) {
+	var v any = obj
+	for i, name := range path {
+		if v == nil {
+			return value, false, nil
+		}
+		o, ok := v.(map[string]any)
+		if !ok {
+			return value, false, accessorError(path[:i+1], v, "map[string]interface{}")
+		}
+		if v, ok = o[name]; !ok {
+			return value, false, nil
+		}
+	}
+	if value, found = v.(T); !found {
+		err = accessorError(path, v, typ)
+	}
+	return value, found, err
+}
+
+// accessorError returns the error for a value at a path that has not the type which it must have.
+func accessorError(path []string, v any, typ string) error {
+	return fmt.Errorf("%s accessor error: %v is of the type %T, expected %s", dotted(path), v, v, typ)
+}
+
+// specErrors returns what is wrong with the replicas that an object wants, as a scale shows them.
+// The paths may be nil, which is no scale and no errors.
+func (p *scalePaths) specErrors(obj map[string]any) []field.Error {
+	if p == nil {
+		return nil
+	}
+	return countErrors(obj, p.spec)
+}
+
+// statusErrors returns the same of the replicas that there are, and of the selector.
+func (p *scalePaths) statusErrors(obj map[string]any) []field.Error {
+	if p == nil {
+		return nil
+	}
+	errs := countErrors(obj, p.status)
+	if p.selector != nil {
+		if s, _, err := nested[string](obj, p.selector, "string"); err != nil {
+			errs = append(errs, field.Invalid(dotted(p.selector), s, err.Error()))
+		}
+	}
+	return errs
+}
+
+// countErrors returns what is wrong with the number at a path, which a Scale has to hold.
+func countErrors(obj map[string]any, path []string) []field.Error {
+	n, _, err := count(obj, path)
+	why := ""
+	switch {
+	case err != nil:
+		why = err.Error()
+	case n < 0:
+		why = "should be a non-negative integer"
+	case n > math.MaxInt32:
+		why = "should be less than or equal to " + strconv.Itoa(math.MaxInt32)
+	default:
+		return nil
+	}
+	return []field.Error{field.Invalid(dotted(path), n, why)}
 }
 
 // write puts the replicas of a Scale into the tree of old. The Scale is checked first: its
-// fields, what its metadata say of old, and the number.
+// fields and what its metadata say of old. The number is checked where that of any write is.
 func (v scaleView) write(old *store.Object, obj, scale map[string]any) error {
-	typ := v.api.Kinds.Types[scaleType]
-	if err := v.prunePatched(scale, func(obj map[string]any) ([]string, error) { return kinds.Prune(typ, obj) }); err != nil {
+	given, err := readPreconditions(scale)
+	if err != nil {
 		return err
 	}
-	// A resource version of 0 is no wildcard here, and it is looked at before the uid: both
-	// unlike an update.
-	given := preconditions{
-		uid:      tree.Text(scale, "metadata", "uid"),
-		revision: tree.Text(scale, "metadata", "resourceVersion"),
+	// A resource version of 0 is that of an update without one, which no custom resource takes; none at
+	// all is that of the object. It is looked at before the uid, unlike in an update.
+	if given.revision == "" && tree.Text(scale, "metadata", "resourceVersion") != "" {
+		return v.revisionRequired()
 	}
 	if err := given.checkRevision(v.Call, old); err != nil {
 		return err
 	}
-	if err := given.checkUID(v.Call, old); err != nil {
+	if err := given.checkUID(v.Call, old.Meta.UID); err != nil {
 		return err
 	}
 	replicas, _ := tree.At(scale, "spec", "replicas").(int64) // 0 is left out
-	if replicas < 0 {
-		return status.Invalid("autoscaling", "Scale", v.name, []field.Error{
-			field.Invalid("spec.replicas", replicas, "should be a non-negative integer"),
-		})
+	if replicas == noReplicas {
+		return status.BadRequest("the spec replicas field " + strconv.Quote(dotted(v.Resource.scale.spec)) + " cannot be empty")
 	}
 	tree.Set(obj, replicas, v.Resource.scale.spec...)
 	return nil

@@ -276,6 +276,13 @@ func TestReadsOfTheFuture(t *testing.T) {
 					return
 				}
 				want := fmt.Sprintf("504 Timeout: Timeout: Too large resource version: %d, current: %d", due, due-1)
+				if strings.Contains(path, "watch") {
+					// A watch hears of it in its stream.
+					if w.Code != 200 || !strings.Contains(w.Body.String(), strings.TrimPrefix(want, "504 Timeout: ")) || took != 3*time.Second {
+						t.Errorf("%s: %d %s after %v, want %s", path, w.Code, w.Body, took, want)
+					}
+					return
+				}
 				if got := r.refusalOf(w); got != chance.ReplaceAllString(want, "ANY") || took != 3*time.Second || w.Header().Get("Retry-After") != "1" {
 					t.Errorf("%s: %s after %v, want %s", path, got, took, want)
 				}

@@ -33,12 +33,15 @@ func (q *Call) requestToken() error {
 	if err := q.writeOptions("CreateOptions"); err != nil {
 		return err
 	}
-	obj, err := q.readTyped(q.api.Kinds.Body("authentication.k8s.io", "v1", "TokenRequest"), "TokenRequest")
+	obj, err := q.readTyped(q.api.Kinds.Body("authentication.k8s.io", "v1", "TokenRequest"), "authentication.k8s.io/v1", "TokenRequest")
 	if err != nil {
 		return err
 	}
-	// The account is looked for before the spec is checked: who asks for a token of nobody is told
-	// that first.
+	// The namespace, then the account are looked for before the spec is checked: who asks for a
+	// token of nobody is told that first.
+	if err := q.checkNamespaceActive(q.name); err != nil {
+		return err
+	}
 	sn := q.Bucket.Now()
 	account := sn.Get(q.Resource.Key(q.namespace, q.name))
 	if account == nil {

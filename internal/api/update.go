@@ -49,13 +49,11 @@ func (q *Call) update() error {
 		}
 		// Only of an object that is there, since a missing one is a 404 or a create whatever the
 		// client says. The value that the error shows is upstream's zero.
-		if given.revision == "" && !q.UnconditionalUpdate {
-			return status.Invalid(q.Group, q.Kind, q.name, []field.Error{
-				field.Invalid("metadata.resourceVersion", 0, "must be specified for an update"),
-			})
-		}
 		if err := given.check(q, old); err != nil {
 			return err
+		}
+		if given.revision == "" && !q.UnconditionalUpdate {
+			return q.revisionRequired()
 		}
 		next := obj
 		if tries != 0 {
@@ -69,15 +67,28 @@ func (q *Call) update() error {
 	})
 }
 
+// revisionRequired returns the 422 for a change of an object without a resource version, where the
+// kind wants one. Upstream names the resource in it, not the kind.
+func (q *Call) revisionRequired() error {
+	e := field.Invalid("metadata.resourceVersion", 0, "must be specified for an update")
+	return status.Invalid(q.Group, q.Plural, q.name, []field.Error{e})
+}
+
 // createInstead creates the object that an update did not find, where the kind allows that and
-// the client does not say that there was one. When another client is quicker with that it
-// returns a *store.Conflict, so that retry updates what is there then.
+// the client does not say which object there was, by its uid. A resource version counts for
+// nothing. When another client is quicker with that it returns a *store.Conflict, so that retry
+// updates what is there then.
 func (q *Call) createInstead(obj map[string]any, given preconditions) error {
-	if !q.CreateOnUpdate || given != (preconditions{}) || q.info.Subresource != "" {
+	if !q.CreateOnUpdate || q.info.Subresource != "" {
 		return q.notFound(q.name)
 	}
+	if err := given.checkUID(q, ""); err != nil {
+		return err
+	}
 	// Of a copy, because a create consumes its object even if the name turns out to be taken.
-	err := q.createAndAnswer(tree.Copy(obj).(map[string]any))
+	obj = tree.Copy(obj).(map[string]any)
+	delete(tree.Metadata(obj), "resourceVersion")
+	err := q.createAndAnswer(obj)
 	var e *status.Error
 	if errors.As(err, &e) && e.Reason == "AlreadyExists" {
 		return &store.Conflict{Bucket: q.Bucket, Key: q.Resource.Key(q.namespace, q.name)}
@@ -89,6 +100,13 @@ func (q *Call) createInstead(obj map[string]any, given preconditions) error {
 // (a dry run, or the object has gone) it shows next.
 func (w *write) answer(code int) error {
 	if w.done == nil {
+		if w.custom {
+			// As if it had been stored and read: in between the storage version has its say.
+			if err := w.convertToStored(w.next); err != nil {
+				return err
+			}
+			w.convertFromStored(w.next)
+		}
 		return w.answerTree(code, w.next)
 	}
 	return w.Call.answer(code, w.done)
@@ -98,14 +116,22 @@ func (w *write) answer(code int) error {
 // the result of a patch must say the name; a namespace may be left out.
 func (q *Call) checkTarget(obj map[string]any) error {
 	m := tree.Metadata(obj)
+	if err := q.checkNamespace(m); err != nil {
+		return err
+	}
 	// The missing name first: it would not equal the path's either.
 	switch name := tree.Text(m, "name"); {
 	case name == "":
-		return status.BadRequest("the name of the object (" + q.name + " based on URL) was undeterminable: name must be provided")
+		return q.nameUndeterminable()
 	case name != q.name:
 		return q.wrongName(name)
 	}
-	return q.checkNamespace(m)
+	return nil
+}
+
+// nameUndeterminable returns the 400 for an object that does not say its name.
+func (q *Call) nameUndeterminable() *status.Error {
+	return status.BadRequest("the name of the object (" + q.name + " based on URL) was undeterminable: name must be provided")
 }
 
 // wrongName returns the 400 for an object that has another name than the path.
@@ -113,9 +139,10 @@ func (q *Call) wrongName(name string) *status.Error {
 	return status.BadRequest("the name of the object (" + name + ") does not match the name on the URL (" + q.name + ")")
 }
 
-// checkNamespace refuses metadata that says another namespace than the path.
+// checkNamespace refuses metadata that says another namespace than the path. What an object of
+// the cluster says of one is dropped later.
 func (q *Call) checkNamespace(m map[string]any) error {
-	if ns := tree.Text(m, "namespace"); ns != "" && ns != q.namespace {
+	if ns := tree.Text(m, "namespace"); q.Namespaced && ns != "" && ns != q.namespace {
 		return status.BadRequest("the namespace of the provided object does not match the namespace sent on the request")
 	}
 	return nil
@@ -148,15 +175,28 @@ func readPreconditions(obj map[string]any) (preconditions, error) {
 	return p, nil
 }
 
-// checkUID returns the 409 for an object that is another one of the same name. Its text shows
-// what upstream's storage says, down to a resource version of 0.
-func (p preconditions) checkUID(q *Call, old *store.Object) error {
-	if p.uid == "" || p.uid == old.Meta.UID {
+// checkUID returns the 409 for an object of another uid than the client means; uid is "" where
+// there is none. Its text shows what upstream's storage says, down to a resource version of 0.
+func (p preconditions) checkUID(q *Call, uid string) error {
+	if p.uid == "" || p.uid == uid {
 		return nil
 	}
-	return q.conflict(q.name, "StorageError: invalid object, Code: 4, Key: "+old.Key+
+	return q.conflict(q.name, "StorageError: invalid object, Code: 4, Key: "+q.storageKey(uid != "")+
 		", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: "+p.uid+
-		", UID in object meta: "+old.Meta.UID)
+		", UID in object meta: "+uid)
+}
+
+// storageKey returns the key that upstream's storage has for the object of the call: below
+// /registry once it is stored, with the group for what the core server does not serve.
+func (q *Call) storageKey(stored bool) string {
+	key := "/" + q.Plural + "/" + q.Resource.Key(q.namespace, q.name)
+	if q.custom || q.Server != "core" {
+		key = "/" + q.Group + key
+	}
+	if stored {
+		key = "/registry" + key
+	}
+	return key
 }
 
 // checkRevision returns the 409 for an object that has been written since the client read it.
@@ -170,7 +210,7 @@ func (p preconditions) checkRevision(q *Call, old *store.Object) error {
 // check returns the first of both: an object that is another one is said to be so, although its
 // resource version differs as well.
 func (p preconditions) check(q *Call, old *store.Object) error {
-	if err := p.checkUID(q, old); err != nil {
+	if err := p.checkUID(q, old.Meta.UID); err != nil {
 		return err
 	}
 	return p.checkRevision(q, old)

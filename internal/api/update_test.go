@@ -43,7 +43,7 @@ func TestPreconditions(t *testing.T) {
 	old := p.put(p.Bucket, "default/a", widgetA)
 	rev := strconv.FormatInt(old.Rev, 10)
 	const stale = `409 Conflict: Operation cannot be fulfilled on widgets.example.com "a": the object has been modified; please apply your changes to the latest version and try again`
-	const other = `409 Conflict: Operation cannot be fulfilled on widgets.example.com "a": StorageError: invalid object, Code: 4, Key: default/a, ResourceVersion: 0, ` +
+	const other = `409 Conflict: Operation cannot be fulfilled on widgets.example.com "a": StorageError: invalid object, Code: 4, Key: /registry/example.com/widgets/default/a, ResourceVersion: 0, ` +
 		`AdditionalErrorMsg: Precondition failed: UID in precondition: x, UID in object meta: u`
 	for given, want := range map[preconditions]string{
 		{}:                                 "<nil>",
@@ -69,7 +69,7 @@ func TestCheckTarget(t *testing.T) {
 		`{}`:                                   "400 BadRequest: the name of the object (a based on URL) was undeterminable: name must be provided",
 		`{"generateName":"a"}`:                 "400 BadRequest: the name of the object (a based on URL) was undeterminable: name must be provided",
 		`{"name":"b"}`:                         "400 BadRequest: the name of the object (b) does not match the name on the URL (a)",
-		`{"name":"b","namespace":"elsewhere"}`: "400 BadRequest: the name of the object (b) does not match the name on the URL (a)",
+		`{"name":"b","namespace":"elsewhere"}`: "400 BadRequest: the namespace of the provided object does not match the namespace sent on the request",
 		`{"name":"a","namespace":"elsewhere"}`: "400 BadRequest: the namespace of the provided object does not match the namespace sent on the request",
 		`{"name":"a","namespace":"Default"}`:   "400 BadRequest: the namespace of the provided object does not match the namespace sent on the request",
 	} {
@@ -103,12 +103,14 @@ func TestUpdate(t *testing.T) {
 		{what: "at another version", stored: true, meta: `,"resourceVersion":"1"`, want: stale},
 		{what: "at version 0", stored: true, meta: `,"resourceVersion":"0"`, overtakings: 3, attempts: 4, want: "<nil>"},
 		{what: "blind, where that is not allowed", stored: true, change: func(p *steps) { p.UnconditionalUpdate = false },
-			want: `422 Invalid: Widget.example.com "a" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update`},
+			want: `422 Invalid: widgets.example.com "a" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update`},
 		{what: "blind and missing, where that is not allowed", change: func(p *steps) { p.UnconditionalUpdate = false }, want: missing},
 		{what: "missing", want: missing},
 		{what: "missing, may be created", change: func(p *steps) { p.CreateOnUpdate = true }, attempts: 1, want: "<nil>"},
-		{what: "missing, may be created, with a uid", meta: `,"uid":"u"`, change: func(p *steps) { p.CreateOnUpdate = true }, want: missing},
-		{what: "missing, may be created, at a version", meta: `,"resourceVersion":"7"`, change: func(p *steps) { p.CreateOnUpdate = true }, want: missing},
+		{what: "missing, may be created, with a uid", meta: `,"uid":"u"`, change: func(p *steps) { p.CreateOnUpdate = true },
+			want: `409 Conflict: Operation cannot be fulfilled on widgets.example.com "a": StorageError: invalid object, Code: 4, Key: /example.com/widgets/default/a, ` +
+				`ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: u, UID in object meta: `},
+		{what: "missing, may be created, at a version", meta: `,"resourceVersion":"7"`, change: func(p *steps) { p.CreateOnUpdate = true }, attempts: 1, want: "<nil>"},
 		// Another client creates it first: the second attempt updates that one.
 		{what: "missing, created by another", change: func(p *steps) { p.CreateOnUpdate = true }, overtakings: 1, attempts: 2, want: "<nil>"},
 	} {

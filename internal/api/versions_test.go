@@ -44,7 +44,7 @@ func TestVersionsServed(t *testing.T) {
 			text := r.Version
 			if r.storageVersion != "" {
 				text += ">" + r.storageVersion
-				if r.storageShape == nil || r.storageShape == r.shape {
+				if s := r.shapes[r.storageVersion]; s == nil || s == r.shape {
 					t.Errorf("%s: %s has no shape to store by", c.what, r.Version)
 				}
 			}
@@ -118,8 +118,9 @@ func TestSelectableFieldsOfVersions(t *testing.T) {
 		for _, p := range paths {
 			fields = append(fields, fmt.Sprintf(`{"jsonPath":%q}`, p))
 		}
-		const spec = `{"type":"object","properties":{"spec":{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"},"c":{"type":"integer"}}}}}`
-		return fmt.Sprintf(`{"name":%q,"served":true,"storage":%v,"selectableFields":[%s],"schema":{"openAPIV3Schema":%s}}`, name, storage, strings.Join(fields, ","), spec)
+		// Fields that differ are looked for in schemas that differ (upstream).
+		const spec = `{"type":"object","description":%q,"properties":{"spec":{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"},"c":{"type":"integer"}}}}}`
+		return fmt.Sprintf(`{"name":%q,"served":true,"storage":%v,"selectableFields":[%s],"schema":{"openAPIV3Schema":`+spec+`}}`, name, storage, strings.Join(fields, ","), name)
 	}
 	apply(t, s, definitionText(t, "widgets", "Widget", v("v1beta1", false, ".spec.b", ".spec.a"), v("v1", true, ".spec.a", ".spec.c"), v("v2", false)))
 	for version, want := range map[string][]string{
@@ -207,23 +208,6 @@ func TestUnchecked(t *testing.T) {
 	one := schema.Rules(definitionText(t, "w", "W", `{"name":"v1","schema":{"openAPIV3Schema":{"x-kubernetes-validations":[{"rule":"true"}]}}}`))
 	if got, want := ruleWarning("x", one), "x: x-kubernetes-validations are not evaluated: "+at+".x-kubernetes-validations[0].rule"; got != want {
 		t.Errorf("one rule: %q", got)
-	}
-}
-
-// TestStoredVersions: a version that was ever stored stays in the list until a client takes it out,
-// and is in it once.
-func TestStoredVersions(t *testing.T) {
-	crd := definitionText(t, "w", "W", `{"name":"v1","storage":false}`, `{"name":"v2","storage":true}`)
-	for text, want := range map[string][]any{
-		`{}`:                             {"v2"},
-		`{"storedVersions":["v2"]}`:      {"v2"},
-		`{"storedVersions":["v1"]}`:      {"v1", "v2"},
-		`{"storedVersions":["v2","v1"]}`: {"v2", "v1"},
-		`{"storedVersions":["v0"]}`:      {"v0", "v2"},
-	} {
-		if got := storedVersions(parsed(t, text), crd); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: %v, want %v", text, got, want)
-		}
 	}
 }
 

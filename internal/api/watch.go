@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -26,6 +27,7 @@ import (
 // It ends in one of these ways, which clients see differently:
 //
 //	the time is over, or the definition changed   Ending; then the stream ends in order
+//	its revision is expired, or of no write       at once; an ERROR event with 410
 //	the log has dropped what was not sent yet     Ending; an ERROR event with 410
 //	the request has ended (a stop, a fault)       at once, in order
 //	the client has gone, or the tap says so       at once; nothing more is written
@@ -79,7 +81,7 @@ const (
 
 // Expire sends the event of a watch whose revision is no longer in the log. It may be called
 // from Tap.Ended only, in the watch's own goroutine.
-func (w *Watch) Expire(rev int64) { w.watcher.expired(&store.Expired{Asked: rev, Oldest: rev + 1}) }
+func (w *Watch) Expire(rev int64) { w.watcher.fail(&store.Expired{Asked: rev, Oldest: rev + 1}) }
 
 // Observer is told of each watch when it begins, before anything of it but the header is sent,
 // and when it ends. Both are called in the goroutine of the watch's request, whose context is
@@ -141,10 +143,9 @@ func (q *Call) watch() error {
 		return err
 	}
 	initial, start, err := w.begin()
-	if err != nil {
-		return err
+	if err == nil {
+		w.cursor, err = q.Bucket.Watch(start)
 	}
-	w.cursor, err = q.Bucket.Watch(start)
 	q.w.Header()["Content-Type"] = []string{"application/json"}
 	q.w.WriteHeader(http.StatusOK)
 	// HEAD gets the header, and there is nothing to wait for.
@@ -152,7 +153,7 @@ func (q *Call) watch() error {
 		return nil
 	}
 	if err != nil {
-		w.expired(err)
+		w.fail(err)
 		return nil
 	}
 	w.formName = q.form.name()
@@ -183,7 +184,11 @@ func (w *watcher) selectName() error {
 // begin returns the state that the watch begins with, nil for none, and the revision after
 // which it sends events. A watch begins with the state if it does not say where it begins,
 // unless sendInitialEvents says otherwise. The error is a 504 for a state that does not come
-// in time; a watch without state just waits for its revision, however far that is.
+// in time.
+//
+// A watch without state whose revision is not there yet is 410 at once, where upstream lets it
+// wait: the revision can only be of another process, perhaps one whose clock was ahead, and the
+// client would hear nothing while its objects go.
 func (w *watcher) begin() (initial *store.Snapshot, start int64, err error) {
 	withState := w.Revision <= 0
 	if w.sendInitial != nil {
@@ -199,6 +204,14 @@ func (w *watcher) begin() (initial *store.Snapshot, start int64, err error) {
 		sn := w.Bucket.Now()
 		return &sn, sn.Rev, nil
 	case w.Revision > 0:
+		s := w.api.Store
+		// An event can be seen a moment before the store says its revision: only what is beyond
+		// all commits that have begun was never shown to anybody.
+		if w.Revision > s.Revision() {
+			if now := s.Settled(); w.Revision > now {
+				return nil, 0, status.Expired(fmt.Sprintf("Too large resource version: %d, current: %d", w.Revision, now))
+			}
+		}
 		return nil, w.Revision, nil
 	}
 	return nil, w.api.Store.Revision(), nil
@@ -317,7 +330,7 @@ func (w *watcher) follow(woken wakeup) {
 		switch {
 		case err != nil:
 			w.record.State.Store(WatchEnding)
-			w.expired(err)
+			w.fail(err)
 			return
 		case len(events) > 0:
 			// What is to do for woken waits till nothing comes.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"apichain/internal/status"
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
@@ -168,16 +170,18 @@ func (w *watcher) sendBookmark(rev int64, complete bool) {
 	w.write(w.encodeTree(`{"type":"BOOKMARK","object":`, obj))
 }
 
-// expired tells a client that the log no longer has what it asks for: in the stream, as
-// upstream does, whose client reads no status of a watch that has begun. It is counted nowhere.
-func (w *watcher) expired(err error) {
-	message := "too old resource version"
-	var old *store.Expired
-	if errors.As(err, &old) {
-		message = fmt.Sprintf("too old resource version: %d (%d)", old.Asked, old.Oldest)
+// fail tells a client why it gets no event, or no more: in the stream, as upstream does, whose
+// client reads no status of a watch that has begun. It is counted nowhere. What the log says of a
+// revision becomes the 410 that makes clients list again.
+func (w *watcher) fail(err error) {
+	e, old := (*status.Error)(nil), (*store.Expired)(nil)
+	switch {
+	case errors.As(err, &old):
+		e = status.Expired(fmt.Sprintf("too old resource version: %d (%d)", old.Asked, old.Oldest))
+	case !errors.As(err, &e):
+		e = status.Expired("too old resource version")
 	}
-	failure := map[string]any{"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{}, "status": "Failure",
-		"message": message, "reason": "Expired", "code": int64(http.StatusGone)}
-	_, _ = w.w.Write(w.encodeTree(`{"type":"ERROR","object":`, failure))
+	b, _ := json.Marshal(e.Object()) // strings and numbers can be encoded
+	_, _ = fmt.Fprintf(w.w, `{"type":"ERROR","object":%s}`+"\n", b)
 	_ = http.NewResponseController(w.w).Flush()
 }

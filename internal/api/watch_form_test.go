@@ -50,7 +50,7 @@ func alone(e *store.Event) *store.Event {
 // each encoding of an event, since they are never taken as they are stored.
 func counting(r *Resource) (*Resource, *atomic.Int64) {
 	n := new(atomic.Int64)
-	c := &Resource{Row: r.Row, api: r.api, custom: r.custom, shape: r.shape, fields: r.fields, stored: r.stored, Bucket: r.Bucket, storageVersion: r.storageVersion, storageShape: r.storageShape,
+	c := &Resource{Row: r.Row, api: r.api, custom: r.custom, shape: r.shape, fields: r.fields, stored: r.stored, Bucket: r.Bucket, storageVersion: r.storageVersion, shapes: r.shapes,
 		ToStored: r.ToStored}
 	c.fromStored = func(obj map[string]any) {
 		n.Add(1)

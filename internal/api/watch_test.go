@@ -160,7 +160,7 @@ func TestWatchBegins(t *testing.T) {
 		{"allowWatchBookmarks=1&" + on, state + ", " + live},
 		{"allowWatchBookmarks=1&" + off, live},
 		// Parameters of lists mean nothing.
-		{"limit=1&continue=nonsense", first + ", " + live},
+		{"limit=1", first + ", " + live},
 		{"labelSelector=even", "ADDED a+1, ADDED n+4, DELETED n+5"},
 		{"fieldSelector=metadata.name%%3Db", "ADDED b+2"},
 	} {
@@ -422,19 +422,28 @@ func TestWatchOfChangedDefinition(t *testing.T) {
 	})
 }
 
-// TestWatchOfTheFuture: without state it begins when its revision comes, and with it, it waits
-// for that like a list.
+// TestWatchOfTheFuture: with state it waits for its revision like a list, and without it is told at
+// once to list again, as nobody but another process can have said the revision. Both hear of it in
+// the stream.
 func TestWatchOfTheFuture(t *testing.T) {
-	inBubble(t, 100, func(t *testing.T, s *readServer, base int64) {
-		w := s.watch(fmt.Sprint(readMaps, "?watch=1&resourceVersion=", base+4))
-		s.addMaps(readMaps, "d", "e", "f")
-		if got := w.told(base); got != "ADDED e+5, ADDED f+6" {
-			t.Errorf("got %s", got)
+	inBubble(t, 100, func(t *testing.T, s *readServer, _ int64) {
+		base := s.Store.Revision()
+		now := s.watch(fmt.Sprint(readMaps, "?watch=1&resourceVersion=", base))
+		for _, query := range []string{"", "sendInitialEvents=false&resourceVersionMatch=NotOlderThan&"} {
+			w := s.watch(fmt.Sprint(readMaps, "?watch=1&", query, "resourceVersion=", base+1))
+			<-w.ended
+			if got, want := w.told(base), fmt.Sprintf("ERROR Too large resource version: %d, current: %d", base+1, base); got != want || w.code != 200 || w.took != 0 {
+				t.Errorf("%s: %d %s after %v, want %s", query, w.code, got, w.took, want)
+			}
+		}
+		s.addMaps(readMaps, "d")
+		if got := now.told(base); got != "ADDED d+1" {
+			t.Errorf("of the newest revision: %s", got)
 		}
 		state := s.watch(fmt.Sprint(readMaps, "?watch=1&sendInitialEvents=1&resourceVersionMatch=NotOlderThan&resourceVersion=", base+8))
 		<-state.ended
-		if state.took != 3*time.Second || state.code != 504 {
-			t.Errorf("%d after %v", state.code, state.took)
+		if got, want := state.told(base), fmt.Sprintf("ERROR Timeout: Too large resource version: %d, current: %d", base+8, base+1); got != want || state.took != 3*time.Second || state.code != 200 {
+			t.Errorf("%d %s after %v, want %s", state.code, got, state.took, want)
 		}
 	})
 }
@@ -566,8 +575,8 @@ func TestWatchErrorLine(t *testing.T) {
 		{errors.New("secret"), "too old resource version"},
 	} {
 		sink := &watchSink{h: http.Header{}}
-		(&watcher{Call: &Call{w: sink}}).expired(c.err)
-		want := `{"type":"ERROR","object":{"apiVersion":"v1","code":410,"kind":"Status","message":"` + c.want + `","metadata":{},"reason":"Expired","status":"Failure"}}` + "\n"
+		(&watcher{Call: &Call{w: sink}}).fail(c.err)
+		want := `{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"` + c.want + `","reason":"Expired","code":410}}` + "\n"
 		if len(sink.lines) != 1 || sink.lines[0] != want || sink.flushes != 1 {
 			t.Errorf("got %q, want %s", sink.lines, want)
 		}

@@ -3,7 +3,9 @@ package api
 import (
 	"errors"
 	"strconv"
+	"strings"
 
+	"apichain/internal/field"
 	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/store"
@@ -97,9 +99,12 @@ func (w *write) insert() error {
 	if err := w.checkNew(); err != nil {
 		return err
 	}
+	// Before anything of the object is judged: upstream's admission asks for the namespace.
+	if err := w.checkNamespaceActive(tree.Text(w.next, "metadata", "name")); err != nil {
+		return err
+	}
 	w.uid = request.NewUUID()
-	w.carryOver()
-	w.setDefaults()
+	w.complete()
 	if err := w.mutate(); err != nil {
 		return err
 	}
@@ -119,8 +124,7 @@ func (w *write) insert() error {
 // is stored: see retry.
 func (w *write) replace() error {
 	defer w.lockSerial()()
-	w.carryOver()
-	w.setDefaults()
+	w.complete()
 	if err := w.mutate(); err != nil {
 		return err
 	}
@@ -143,6 +147,21 @@ func (r *Resource) lockSerial() (unlock func()) {
 	}
 	r.serial.Lock()
 	return r.serial.Unlock
+}
+
+// complete does carryOver and setDefaults. Defaults of a custom resource come first: they are of
+// what the client sends, and must not find their way into what is carried over, which may be stored
+// in a version that has other ones. A scale sends no custom object, and changes one number of it.
+func (w *write) complete() {
+	if w.custom {
+		if w.info.Subresource != "scale" {
+			w.setDefaults()
+		}
+		w.carryOver()
+		return
+	}
+	w.carryOver()
+	w.setDefaults()
 }
 
 // carryOver gives next what is not the writer's to say: for a new object the stamp of the
@@ -173,18 +192,23 @@ func (w *write) begin() {
 }
 
 // mergeSubresource makes next a whole object of which only that part differs from was which the
-// path writes: status below /status, all but status at the object itself. Other subresources
+// path writes: status below /status, with the metadata for most built-in kinds, and all but status
+// at the object itself. Other subresources
 // (scale, finalize) have made next from the stored object already, status and all.
 func (w *write) mergeSubresource() {
 	switch {
 	case w.info.Subresource == "status":
 		given, has := w.next["status"]
+		m, hasMeta := w.next["metadata"]
 		// next stays the same map, because the caller answers it after a dry run.
 		clear(w.next)
 		for k, v := range tree.Copy(w.was).(map[string]any) {
 			w.next[k] = v
 		}
 		setOrDelete(w.next, "status", given, has)
+		if !w.custom && !w.StatusAlone {
+			setOrDelete(w.next, "metadata", m, hasMeta)
+		}
 	case w.info.Subresource == "" && w.HasStatus:
 		kept, has := w.was["status"]
 		setOrDelete(w.next, "status", kept, has)
@@ -216,9 +240,7 @@ func (w *write) inherit() {
 	keepSystemFields(w.next, w.was)
 	m := tree.Metadata(w.next)
 	m["name"] = w.old.Name()
-	if w.Namespaced {
-		m["namespace"] = w.namespace
-	}
+	setOrDelete(m, "namespace", w.namespace, w.Namespaced)
 }
 
 // setDefaults fills in what next leaves out. Before it next is pruned; after it the kind's
@@ -239,8 +261,7 @@ func (w *write) mutate() error {
 	if err := w.admit(Mutating); err != nil {
 		return err
 	}
-	w.carryOver()
-	w.setDefaults()
+	w.complete()
 	return nil
 }
 
@@ -265,26 +286,59 @@ func (w *write) rename(name string) {
 
 // check refuses an object that its kind, or all kinds, do not allow. Before it next is whole and
 // has its defaults; after it, it may be stored as far as its content goes. The kind's prepare
-// comes first, because it completes the object (a definition's status) for the checks behind it.
-// All errors of metadata and kind are one 422, metadata's first.
+// comes first, because it completes the object (a definition's defaults) for the checks behind it; its
+// settle comes last, for what only a good object gets (a definition's names). All errors of metadata and
+// kind are one 422; warnings and the kind's policy come when there are none.
 func (w *write) check() error {
 	if w.prepare != nil {
 		if err := w.prepare(w.Call, w.next, w.was); err != nil {
 			return err
 		}
 	}
-	errs := w.metadataErrors(w.next)
-	name := w.name
+	name, errs := w.name, w.contentErrors()
 	if w.old == nil {
 		// A create knows its name from the body, perhaps just generated.
-		name = tree.Name(w.next)
+		name, errs = tree.Name(w.next), append(w.metadataErrors(w.next), errs...)
 	} else {
-		errs = append(errs, immutableErrors(w.next, w.was)...)
+		errs = w.metadataUpdateErrors(w.next, w.was, errs)
 	}
-	if errs = append(errs, w.shape.Validate(w.next, w.was)...); len(errs) > 0 {
-		return status.Invalid(w.Group, w.Kind, name, errs)
+	if len(errs) > 0 {
+		group := w.Group
+		if w.StoredAs != "" { // upstream checks what it stores
+			_, group, _ = strings.Cut(w.StoredAs, ".")
+		}
+		return status.Invalid(group, w.Kind, name, errs)
+	}
+	if w.custom {
+		w.warnFinalizers(w.next, w.was)
+	}
+	if w.warnings != nil {
+		for _, text := range w.warnings(w.next, w.was) {
+			w.scope.Warn("", text)
+		}
+	}
+	if w.policy != nil && w.info.Subresource == "" {
+		if errs := w.policy(w.next, w.was); len(errs) > 0 {
+			return status.Invalid(w.Group, w.Kind, name, errs)
+		}
+	}
+	if w.settle != nil {
+		return w.settle(w.Call, w.next, w.was)
 	}
 	return nil
+}
+
+// contentErrors returns what is wrong with next beside its metadata.
+func (w *write) contentErrors() []field.Error {
+	if w.info.Subresource == "status" {
+		if s, ok := w.shape.(*customShape); ok {
+			return s.validateStatus(w.next, w.was)
+		}
+		if w.validateStatus != nil {
+			return w.validateStatus(w.next)
+		}
+	}
+	return w.shape.Validate(w.next, w.was)
 }
 
 // bump counts the change: generation goes up by one when anything but metadata (and status,
@@ -303,9 +357,15 @@ func (w *write) bump() {
 // sameGeneration reports whether two objects are the same but for metadata, and for status where
 // that is written apart: then the generation stays.
 func (r *Resource) sameGeneration(a, b map[string]any) bool {
+	// What a client sends again is another number to upstream if it is written otherwise, be it the
+	// same: built-in kinds have been decoded by then, and the numbers are those of their types.
+	same := tree.Equal
+	if r.custom {
+		same = tree.Identical
+	}
 	uncounted := func(k string) bool { return k == "metadata" || k == "status" && r.HasStatus }
 	for k, v := range a {
-		if w, ok := b[k]; !uncounted(k) && (!ok || !tree.Equal(v, w)) {
+		if w, ok := b[k]; !uncounted(k) && (!ok || !same(v, w)) {
 			return false
 		}
 	}

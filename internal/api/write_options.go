@@ -1,8 +1,8 @@
 package api
 
 import (
+	"fmt"
 	"slices"
-	"strconv"
 	"unicode"
 
 	"apichain/internal/field"
@@ -30,6 +30,11 @@ func (q *Call) writeOptions(kind string) error {
 		return nil
 	}
 	var errs []field.Error
+	if kind == "PatchOptions" && q.query.Has("force") {
+		errs = append(errs, field.Forbidden("force", "may not be specified for non-apply patch"))
+	}
+	q.manager = q.param("fieldManager")
+	errs = append(errs, managerErrors(q.manager)...)
 	if v := q.query["dryRun"]; len(v) > 0 {
 		// The one value there is may come more than once. One error shows all of them.
 		if slices.ContainsFunc(v, func(s string) bool { return s != "All" }) {
@@ -37,16 +42,11 @@ func (q *Call) writeOptions(kind string) error {
 		}
 		q.dryRun = true
 	}
-	q.manager = q.param("fieldManager")
-	errs = append(errs, managerErrors(q.manager)...)
 	if v := q.param("fieldValidation"); v != "" {
 		if !slices.Contains([]string{"Ignore", "Warn", "Strict"}, v) {
-			errs = append(errs, field.NotSupported("fieldValidation", v, "Ignore", "Strict", "Warn"))
+			errs = append(errs, field.NotSupported("fieldValidation", v, "", "Ignore", "Strict", "Warn"))
 		}
 		q.strict = v
-	}
-	if kind == "PatchOptions" && q.query.Has("force") {
-		errs = append(errs, field.Forbidden("force", "may not be specified for non-apply patch"))
 	}
 	if len(errs) > 0 {
 		return status.Invalid("meta.k8s.io", kind, "", errs)
@@ -55,15 +55,14 @@ func (q *Call) writeOptions(kind string) error {
 }
 
 // managerErrors returns what is wrong with the name of a field manager: at most 128 bytes, all of
-// them of printable characters. The first that is not is named by its offset in bytes.
+// them of printable characters. Each that is not is named by its offset in bytes.
 func managerErrors(manager string) (errs []field.Error) {
 	if len(manager) > 128 {
 		errs = append(errs, field.TooLong("fieldManager", 128))
 	}
 	for i, c := range manager {
 		if !unicode.IsPrint(c) {
-			errs = append(errs, field.Invalid("fieldManager", manager, "should only contain printable characters (at "+strconv.Itoa(i)+")"))
-			break
+			errs = append(errs, field.Invalid("fieldManager", manager, fmt.Sprintf("invalid character %#U (at position %d)", c, i)))
 		}
 	}
 	return errs

@@ -19,17 +19,16 @@ func TestReadOptions(t *testing.T) {
 		{"UpdateOptions", "fieldValidation=Ignore", options{strict: "Ignore"}, "<nil>"},
 		{"UpdateOptions", "fieldValidation=&fieldManager=", options{strict: "Warn"}, "<nil>"},
 		{"UpdateOptions", "dryRun=", options{dryRun: true, strict: "Warn"},
-			`422 Invalid: UpdateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: []string{""}: supported values: "All"`},
+			`422 Invalid: UpdateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: [""]: supported values: "All"`},
 		{"UpdateOptions", "dryRun=All&dryRun=no&dryRun=never", options{dryRun: true, strict: "Warn"},
-			`422 Invalid: UpdateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: []string{"All", "no", "never"}: supported values: "All"`},
+			`422 Invalid: UpdateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["All","no","never"]: supported values: "All"`},
 		{"PatchOptions", "force=true", options{strict: "Warn"},
 			`422 Invalid: PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch`},
 		{"CreateOptions", "force=true", options{strict: "Warn"}, "<nil>"},
 		{"PatchOptions", "dryRun=x&fieldManager=%00&fieldValidation=strict&force=", options{true, "strict", "\x00"},
-			`422 Invalid: PatchOptions.meta.k8s.io "" is invalid: [dryRun: Unsupported value: []string{"x"}: supported values: "All", ` +
-				`fieldManager: Invalid value: "\x00": should only contain printable characters (at 0), ` +
-				`fieldValidation: Unsupported value: "strict": supported values: "Ignore", "Strict", "Warn", ` +
-				`force: Forbidden: may not be specified for non-apply patch]`},
+			`422 Invalid: PatchOptions.meta.k8s.io "" is invalid: [force: Forbidden: may not be specified for non-apply patch, ` +
+				`fieldManager: Invalid value: "\x00": invalid character U+0000 (at position 0), dryRun: Unsupported value: ["x"]: supported values: "All", ` +
+				`fieldValidation: Unsupported value: "strict": supported values: "", "Ignore", "Strict", "Warn"]`},
 	} {
 		q := newSteps(t).call("create", "", "")
 		if c.query != "" {
@@ -41,7 +40,7 @@ func TestReadOptions(t *testing.T) {
 	}
 }
 
-// TestManagerErrors: 128 bytes, not characters; and the first character that does not print, by
+// TestManagerErrors: 128 bytes, not characters; and each character that does not print, by
 // its offset in bytes.
 func TestManagerErrors(t *testing.T) {
 	const long = "fieldManager: Too long: may not be more than 128 bytes"
@@ -52,7 +51,8 @@ func TestManagerErrors(t *testing.T) {
 		strings.Repeat("x", 129):        long,
 		strings.Repeat("é", 64):         "",
 		strings.Repeat("é", 65):         long,
-		"é\ta\n":                        `fieldManager: Invalid value: "é\ta\n": should only contain printable characters (at 2)`,
+		"é\ta\n": "fieldManager: Invalid value: \"é\\ta\\n\": invalid character U+0009 (at position 2)\n" +
+			"fieldManager: Invalid value: \"é\\ta\\n\": invalid character U+000A (at position 4)",
 	} {
 		if got := said(managerErrors(manager)); got != want {
 			t.Errorf("%q: %s", manager, got)

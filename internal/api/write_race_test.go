@@ -285,7 +285,7 @@ func TestPatchOvertaken(t *testing.T) {
 		r := c.API.NewBuiltin(c.API.Kinds.Kind("", "v1", "Secret"))
 		tries++
 		_, err := c.API.Internal(r, "update", "default", "p", "").Modify(t.Context(), func(obj map[string]any) bool {
-			obj["type"] = "t-" + itoa(tries)
+			tree.Set(obj, itoa(tries), "metadata", "annotations", "tries")
 			return true
 		})
 		return err

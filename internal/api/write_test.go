@@ -49,7 +49,7 @@ func newSteps(t testing.TB) *steps {
 		Namespaced: true, HasGeneration: true, HasStatus: true, UnconditionalUpdate: true,
 	}
 	p := &steps{t: t, api: a}
-	p.Resource = &Resource{Row: row, api: a, shape: p, nameErrors: field.DNSSubdomainErrors, Bucket: s.Bucket("widgets.example.com")}
+	p.Resource = &Resource{Row: row, api: a, shape: p, nameErrors: nameRules["subdomain"], Bucket: s.Bucket("widgets.example.com")}
 	a.Customs.api = a
 	p.put(a.Namespaces, "default", `{"metadata":{"name":"default"}}`)
 	return p
@@ -200,7 +200,7 @@ func TestMergeSubresource(t *testing.T) {
 		// Without the subresource a status is a field like others.
 		{"", false, was, `{"spec":2,"status":{"s":2}}`, `{"spec":2,"status":{"s":2}}`},
 		{"", false, was, `{"spec":2}`, `{"spec":2}`},
-		{"status", true, was, `{"kind":"X","spec":2,"status":{"s":2}}`, `{"kind":"W","spec":1,"status":{"s":2}}`},
+		{"status", true, was, `{"kind":"X","metadata":{"m":1},"spec":2,"status":{"s":2}}`, `{"kind":"W","metadata":{"m":1},"spec":1,"status":{"s":2}}`},
 		{"status", true, was, `{"spec":2}`, `{"kind":"W","spec":1}`},
 		{"status", true, was, `{"status":null}`, `{"kind":"W","spec":1,"status":null}`},
 		// Scale and finalize have done so themselves, on a copy of what is stored.
@@ -247,8 +247,8 @@ func TestMergedStatusIsApart(t *testing.T) {
 // TestInherit: an update changes neither identity, nor system fields, nor the paths that the kind
 // keeps.
 func TestInherit(t *testing.T) {
-	const sent = `{"metadata":{"name":"b","namespace":"other","uid":"x","generation":99,"deletionTimestamp":"t","selfLink":"s","managedFields":[],"labels":{"a":"b"}},"spec":{"n":2,"kept":"mine"}}`
-	const meta = `"metadata":{"generateName":"g-","generation":3,"labels":{"a":"b"},"name":"a","namespace":"default","uid":"u"}`
+	const sent = `{"metadata":{"name":"b","namespace":"other","generation":99,"selfLink":"s","managedFields":[],"labels":{"a":"b"}},"spec":{"n":2,"kept":"mine"}}`
+	const meta = `"metadata":{"generation":3,"labels":{"a":"b"},"name":"a","namespace":"default","uid":"u"}`
 	for subresource, spec := range map[string]string{
 		"":         `{"kept":"server","n":2}`,
 		"status":   `{"kept":"server","n":2}`,
@@ -309,13 +309,14 @@ func TestCarryOverAgain(t *testing.T) {
 // TestBegin: what the server puts into a new object, and what of a client's it takes out.
 func TestBegin(t *testing.T) {
 	const sent = `{"metadata":{"name":"a","uid":"x","creationTimestamp":"c","generation":9,"deletionTimestamp":"d","deletionGracePeriodSeconds":1,
-"selfLink":"/s","managedFields":[],"resourceVersion":"0","namespace":"default","labels":{"l":"v"}},"status":{"s":1}}`
+"selfLink":"/s","managedFields":[],"namespace":"default","labels":{"l":"v"}},"status":{"s":1}}`
 	for _, c := range []struct {
 		change func(*steps)
 		want   string
 	}{
 		{func(*steps) {}, `{"metadata":{"generation":1,"labels":{"l":"v"},"name":"a","namespace":"default","uid":"u"}}`},
-		{func(p *steps) { p.HasGeneration = false }, `{"metadata":{"labels":{"l":"v"},"name":"a","namespace":"default","uid":"u"}}`},
+		// What its creator says of a generation stays where nobody counts (upstream).
+		{func(p *steps) { p.HasGeneration = false }, `{"metadata":{"generation":9,"labels":{"l":"v"},"name":"a","namespace":"default","uid":"u"}}`},
 		{func(p *steps) { p.Namespaced = false }, `{"metadata":{"generation":1,"labels":{"l":"v"},"name":"a","uid":"u"}}`},
 		{func(p *steps) { p.KeepsGivenStatus = true }, `{"metadata":{"generation":1,"labels":{"l":"v"},"name":"a","namespace":"default","uid":"u"},"status":{"s":1}}`},
 		{func(p *steps) { p.HasStatus = false }, `{"metadata":{"generation":1,"labels":{"l":"v"},"name":"a","namespace":"default","uid":"u"},"status":{"s":1}}`},
@@ -475,7 +476,7 @@ func TestCheck(t *testing.T) {
 		{"all well", widgetA, widgetA, nil, nil, "<nil>"},
 		{"the hook", widgetA, `{"metadata":{"name":"-"}}`, status.BadRequest("hook"), schemaError, "400 BadRequest: hook"},
 		{"the schema", widgetA, widgetA, nil, schemaError, `422 Invalid: Widget.example.com "a" is invalid: spec.size: Required value`},
-		{"in order", deleting, `{"metadata":{"name":"a","labels":{"a":"/"},"finalizers":["x/y","x/z"]}}`, nil, schemaError,
+		{"in order", deleting, `{"metadata":{"name":"a","deletionTimestamp":"t","labels":{"a":"/"},"finalizers":["x/y","x/z"]}}`, nil, schemaError,
 			`422 Invalid: Widget.example.com "a" is invalid: [metadata.labels: Invalid value: "/": ` + field.LabelValueErrors("/")[0] +
 				`, metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{"x/z"}, spec.size: Required value]`},
 		{"a new one", "", `{"metadata":{"name":"b"}}`, nil, schemaError, `422 Invalid: Widget.example.com "b" is invalid: spec.size: Required value`},

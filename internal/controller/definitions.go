@@ -2,9 +2,14 @@ package controller
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"time"
 
 	"apichain/internal/api"
+	"apichain/internal/schema"
+	"apichain/internal/store"
+	"apichain/internal/tree"
 )
 
 // A definition that is deleted takes its instances along: they are deleted, and when none is left
@@ -35,8 +40,12 @@ func (c *controllers) syncDefinition(ctx context.Context, name string) error {
 	customs.Follow()
 	sn := customs.Bucket.Now()
 	o := sn.Get(name)
-	if o == nil || !o.Meta.Deleting {
+	// Without the finalizer this is done, and others hold it.
+	if o == nil || !o.Meta.Deleting || !hasFinalizer(o, api.DefinitionFinalizer) {
 		return nil
+	}
+	if err := c.reportTermination(ctx, o, "True", "InstanceDeletionInProgress", "CustomResource deletion is in progress"); err != nil {
+		return err
 	}
 	b := c.api.Store.Bucket(name)
 	instances := b.Now()
@@ -51,7 +60,33 @@ func (c *controllers) syncDefinition(ctx context.Context, name string) error {
 	if now := b.Now(); now.Count() > 0 {
 		return nil // its events bring us back
 	}
-	return c.removeFinalizer(ctx, c.definitions(), o, api.DefinitionFinalizer)
+	reason, message := "InstanceDeletionCompleted", "removed all instances"
+	if !isEstablished(o.Decode()) {
+		reason, message = "NeverEstablished", "resource was never established"
+	}
+	return c.reportTermination(ctx, o, "False", reason, message)
+}
+
+// reportTermination says in the status of a definition how far its deletion has come. With False it has
+// come to its end, and the finalizer goes in the same write. It is a write of the status, since a spec
+// that is no longer good must not keep a definition from going.
+func (c *controllers) reportTermination(ctx context.Context, o *store.Object, value, reason, message string) error {
+	_, err := c.api.Internal(c.definitions(), "update", "", o.Name(), "status").Modify(ctx, func(crd map[string]any) bool {
+		old := tree.List(crd, "status", "conditions")
+		tree.Set(crd, schema.SetCondition(slices.Clone(old), "Terminating", value, reason, message, time.Now()), "status", "conditions")
+		if value == "False" {
+			return dropString(tree.Metadata(crd), "finalizers", api.DefinitionFinalizer)
+		}
+		return !tree.Equal(tree.List(crd, "status", "conditions"), old)
+	})
+	return err
+}
+
+// isEstablished reports whether a definition is or was served.
+func isEstablished(crd map[string]any) bool {
+	return slices.ContainsFunc(tree.List(crd, "status", "conditions"), func(c any) bool {
+		return tree.Text(c, "type") == "Established" && tree.Text(c, "status") == "True"
+	})
 }
 
 // retryNames lets the definitions of a group that wait for names look again whether these are
@@ -60,7 +95,8 @@ func (c *controllers) retryNames(changed place) {
 	// A definition is called plural.group.
 	_, group, _ := strings.Cut(changed.key, ".")
 	c.api.Customs.Follow()
-	for _, name := range c.api.Customs.NamesPending(group) {
+	// In order: which of two gets a name that both wait for must not be chance.
+	for _, name := range slices.Sorted(slices.Values(c.api.Customs.NamesPending(group))) {
 		// Without an error of its own: whoever is refused now is looked at when the next one changes.
 		_, _ = c.api.Internal(c.definitions(), "update", "", name, "status").Modify(context.Background(), func(map[string]any) bool {
 			return true // the kind looks at the names before each write

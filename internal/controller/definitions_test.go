@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -26,9 +27,13 @@ func TestDefinitionDeletion(t *testing.T) {
 	if !slices.Contains(tree.List(crd, "metadata", "finalizers"), any(api.DefinitionFinalizer)) || tree.Text(crd, "metadata", "deletionTimestamp") == "" {
 		t.Errorf("the answer: %v", crd)
 	}
-	if !is(c.Condition("widgets.example.com", "Terminating"), "True", "InstanceDeletionInProgress") {
-		t.Errorf("conditions: %v", c.Condition("widgets.example.com", "Terminating"))
+	pending := tree.List(crd, "status", "conditions")
+	if last := tree.Object(pending[len(pending)-1]); !is(last, "True", "InstanceDeletionPending") {
+		t.Errorf("conditions of the answer: %v", pending)
 	}
+	c.Soon("its objects are being deleted", func() bool {
+		return is(c.Condition("widgets.example.com", "Terminating"), "True", "InstanceDeletionInProgress")
+	})
 	if e := c.Must(403, "POST", widgetsPath, custom("Widget", "new")); tree.Text(e, "message") != `widgets.example.com "new" is forbidden: create not allowed while custom resource definition is terminating` {
 		t.Errorf("a create: %v", e)
 	}
@@ -145,4 +150,74 @@ func TestFixturesOfACustomKind(t *testing.T) {
 	}
 	c.Must(200, "GET", "/api/v1/namespaces/team/serviceaccounts/default", nil)
 	c.Must(200, "GET", "/api/v1/namespaces/team/configmaps/"+apitest.RootCAName, nil)
+}
+
+// TestBrokenDefinitionDeletion: a definition that no write of its spec would pass any more goes all the
+// same, and one that was never established says so at the end.
+func TestBrokenDefinitionDeletion(t *testing.T) {
+	c := startClients(t)
+	c.Must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced"))
+	c.Must(200, "PATCH", definitionsPath+"/widgets.example.com/status", `{"status":{"storedVersions":["v1","v9"]}}`)
+	c.Must(422, "PATCH", definitionsPath+"/widgets.example.com", `{"metadata":{"labels":{"a":"b"}}}`)
+	c.Must(201, "POST", definitionsPath, definitionOf("gadgets", "Widget", "Namespaced"))
+	watch := c.Watch(t, definitionsPath+"?watch=1")
+	c.Must(200, "DELETE", definitionsPath+"/gadgets.example.com", nil)
+	c.Soon("the other is gone", c.Missing(definitionsPath+"/gadgets.example.com"))
+	c.Must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)
+	c.Soon("the definition is gone", c.Missing(definitionsPath+"/widgets.example.com"))
+	var reasons []string
+	for {
+		e, ok := watch.Take()
+		if !ok || e.Type == "DELETED" && tree.Name(e.Obj) == "widgets.example.com" {
+			break
+		}
+		for _, condition := range tree.List(e.Obj, "status", "conditions") {
+			if e.Type == "MODIFIED" && tree.Text(condition, "type") == "Terminating" {
+				reasons = append(reasons, tree.Text(condition, "reason"))
+			}
+		}
+	}
+	if want := []string{"InstanceDeletionPending", "InstanceDeletionInProgress", "InstanceDeletionPending", "InstanceDeletionInProgress"}; !slices.Equal(reasons, want) {
+		t.Errorf("%q, want %q", reasons, want)
+	}
+}
+
+// TestFreedName: of several definitions that wait for a name the first in the alphabet gets it, when
+// another gives it up and when another goes.
+func TestFreedName(t *testing.T) {
+	c := startClients(t)
+	with := func(plural, kind string, short ...any) map[string]any {
+		crd := definitionOf(plural, kind, "Namespaced")
+		tree.Set(crd, short, "spec", "names", "shortNames")
+		return crd
+	}
+	accepted := func(name string) bool { return is(c.Condition(name, "NamesAccepted"), "True", "NoConflicts") }
+	c.Must(201, "POST", definitionsPath, with("apples", "Apple", "x", "y"))
+	for _, plural := range []string{"dates", "cherries", "berries"} {
+		c.Must(201, "POST", definitionsPath, with(plural, strings.ToUpper(plural[:1])+plural[1:], "x"))
+	}
+	c.Must(200, "PATCH", definitionsPath+"/apples.example.com", `{"spec":{"names":{"shortNames":["y"]}}}`)
+	c.Soon("the first has the name", func() bool { return accepted("berries.example.com") })
+	c.Must(200, "DELETE", definitionsPath+"/berries.example.com", nil)
+	c.Soon("the next has the name", func() bool { return accepted("cherries.example.com") })
+	if accepted("dates.example.com") {
+		t.Error("the last has the name as well")
+	}
+}
+
+// TestHeldDefinitionDeletion: a definition that others hold has its cleaning up behind it, and says so.
+func TestHeldDefinitionDeletion(t *testing.T) {
+	c := startClients(t)
+	c.Must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced"))
+	c.Must(200, "PATCH", definitionsPath+"/widgets.example.com", `{"metadata":{"finalizers":["example.com/a"]}}`)
+	c.Must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)
+	c.Soon("it is cleaned up", func() bool {
+		return is(c.Condition("widgets.example.com", "Terminating"), "False", "InstanceDeletionCompleted")
+	})
+	c.Must(200, "PATCH", definitionsPath+"/widgets.example.com", `{"metadata":{"labels":{"a":"b"}}}`)
+	if got := c.Condition("widgets.example.com", "Terminating"); !is(got, "False", "InstanceDeletionCompleted") {
+		t.Errorf("after another write: %v", got)
+	}
+	c.Must(200, "PATCH", definitionsPath+"/widgets.example.com", `{"metadata":{"finalizers":null}}`)
+	c.Soon("the definition is gone", c.Missing(definitionsPath+"/widgets.example.com"))
 }

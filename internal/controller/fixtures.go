@@ -17,7 +17,7 @@ import (
 
 // Fixtures are manifests that are applied before the server is ready, for tests and demos that
 // want a known state. They are what kubectl apply -f takes: YAML or JSON, several documents in a
-// file, lists of objects, directories. They pass the checks of a client's writes.
+// file, lists of objects and of one kind, directories. They pass the checks of a client's writes.
 //
 // A start with fixtures gives the state that was asked for or fails with everything that is wrong,
 // one line a problem:
@@ -131,7 +131,6 @@ func readFixtures(paths []string) (all []fixture, wrong []error) {
 				wrong = append(wrong, unreadable(err))
 				continue
 			}
-			// JSON is YAML: one reader is enough for both.
 			docs, err := tree.ParseYAML(content)
 			if err != nil {
 				wrong = append(wrong, fmt.Errorf("%s: %w", file, err))
@@ -194,9 +193,14 @@ func fixturesIn(doc any, where string) (all []fixture, wrong []error) {
 	if obj == nil {
 		return nil, []error{fmt.Errorf("%s is no object", where)}
 	}
-	// A custom object may have a field called items; only a kind that ends like a list's is one.
-	if items, ok := obj["items"].([]any); ok && strings.HasSuffix(tree.Text(obj, "kind"), "List") {
+	// A custom object may have a field called items; only a kind that ends like a list's is one. What
+	// a typed list holds need not say its kind: of a ConfigMapList it is ConfigMap.
+	itemKind, isList := strings.CutSuffix(tree.Text(obj, "kind"), "List")
+	if items, ok := obj["items"].([]any); ok && isList {
 		for i, item := range items {
+			if o := tree.Object(item); o != nil && itemKind != "" && (tree.Text(o, "kind") == "" || tree.Text(o, "apiVersion") == "") {
+				o["kind"], o["apiVersion"] = itemKind, obj["apiVersion"]
+			}
 			found, bad := fixturesIn(item, fmt.Sprintf("%s, item %d", where, i+1))
 			all, wrong = append(all, found...), append(wrong, bad...)
 		}

@@ -2,9 +2,11 @@ package controller_test
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"apichain/internal/api/apitest"
 	"apichain/internal/controller"
@@ -52,15 +54,15 @@ func TestFixtures(t *testing.T) {
 func TestFixturesThatAreWrong(t *testing.T) {
 	read := apitest.Files(t, map[string]string{
 		"a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fine}\n---\nkind: ConfigMap\n---\n- 1\n---\napiVersion: v1\nkind: List\nitems: [{apiVersion: v1, metadata: {name: x}}, 7]\n",
-		"b.yaml": "a: 1\nb: &anchor x\n",
-		"c.json": `{"apiVersion":"v1","kind":"ConfigMap","kind":"Secret"}`,
+		"b.yaml": "a: 1\nb: c: d\n",
+		"c.json": `{"apiVersion":"v1" "kind":"ConfigMap"}`,
 	})
 	missing, empty := filepath.Join(read, "none.yaml"), apitest.Files(t, map[string]string{"notes.txt": ""})
 	p := newEmptyServer(t)
 	wantLines(t, controller.LoadFixtures(context.Background(), p.API, []string{missing, read, empty}), []string{
 		missing + ": no such file",
 		"a.yaml: document 2 has no apiVersion", "a.yaml: document 2 has no metadata.name", "a.yaml: document 3 is no object", "a.yaml: document 4, item 1 has no kind", "a.yaml: document 4, item 2 is no object",
-		"b.yaml: yaml: line 2: ", "c.json: yaml: line 1: ", empty + ": no *.yaml",
+		"b.yaml: yaml: line 2: ", "c.json: yaml: did not find expected ',' or '}'", empty + ": no *.yaml",
 	})
 	if p.stored("configmaps", "default/fine") != nil {
 		t.Error("something was applied")
@@ -68,7 +70,7 @@ func TestFixturesThatAreWrong(t *testing.T) {
 
 	// What is refused is said in the order of the files, though definitions come first, and
 	// what is fine is applied.
-	applied := apitest.Files(t, map[string]string{"a.yaml": configMap("nowhere", "x", "") + "\n---\napiVersion: v9\nkind: Nothing\nmetadata: {name: n}\n---\n" + configMap("default", "fine", "") +
+	applied := apitest.Files(t, map[string]string{"a.yaml": configMap("nowhere", "x", "") + "\n---\napiVersion: v9\nkind: Nothing\nmetadata: {name: 'n'}\n---\n" + configMap("default", "fine", "") +
 		"\n---\n" + strings.Replace(widgetCRD, `"scope":"Namespaced"`, `"scope":"a\nb"`, 1)})
 	p = newEmptyServer(t)
 	_, err := controller.Start(context.Background(), p.API, controller.Own{Fixtures: []string{applied}})
@@ -76,6 +78,42 @@ func TestFixturesThatAreWrong(t *testing.T) {
 	if p.stored("configmaps", "default/fine") == nil {
 		t.Error("what is fine was not applied")
 	}
+}
+
+// TestFixturesAsKubectlTakesThem: marks, JSON objects in a row, lists of one kind, lists in lists, and
+// YAML as people write it.
+func TestFixturesAsKubectlTakesThem(t *testing.T) {
+	const named = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\n"
+	for name, text := range map[string]string{
+		"a mark in the stream": fmt.Sprintf(named, "a") + "---\n\ufeff" + fmt.Sprintf(named, "b"),
+		"marks everywhere":     "\ufeff---\r\n" + strings.ReplaceAll(fmt.Sprintf(named, "a"), "\n", "\r\n") + "--- # next\r\n\ufeff" + fmt.Sprintf(named, "b"),
+		"JSON in a row":        `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"b"}}`,
+		"JSON on lines":        "\n" + `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}` + "\n\n" + `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"b"}}` + "\n",
+		"JSON, then YAML":      `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}` + "\n---\n" + fmt.Sprintf(named, "b"),
+		"a list of one kind":   "apiVersion: v1\nkind: ConfigMapList\nitems:\n- metadata: {name: a}\n- metadata: {name: b}\n",
+		"lists in lists":       "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: List, items: [" + `{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}` + "]}\n- {apiVersion: v1, kind: ConfigMapList, items: [{metadata: {name: b}}]}\n",
+		"UTF-16":               "\xff\xfe" + utf16Text("# é\n"+fmt.Sprintf(named, "a")+"---\n"+fmt.Sprintf(named, "b")),
+		"anchors":              "apiVersion: v1\nkind: List\nitems:\n- &a\n  apiVersion: v1\n  kind: ConfigMap\n  metadata: &meta {name: a, labels: {on: \"yes\"}}\n- <<: *a\n  metadata: {<<: *meta, name: b}\n",
+	} {
+		p := newEmptyServer(t)
+		dir := apitest.Files(t, map[string]string{"a.yaml": text})
+		if _, err := controller.Start(context.Background(), p.API, controller.Own{Fixtures: []string{dir}}); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if p.stored("configmaps", "default/a") == nil || p.stored("configmaps", "default/b") == nil {
+			t.Errorf("%s: not both are there", name)
+		}
+	}
+}
+
+// utf16Text returns s in UTF-16, little end first.
+func utf16Text(s string) string {
+	var b []byte
+	for _, c := range utf16.Encode([]rune(s)) {
+		b = append(b, byte(c), byte(c>>8))
+	}
+	return string(b)
 }
 
 func wantLines(t *testing.T, err error, want []string) {

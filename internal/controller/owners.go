@@ -118,14 +118,14 @@ func (c *controllers) syncDependent(ctx context.Context, at place) error {
 	return c.deleteAt(r, o, o.Rev, api.PropagationBackground)
 }
 
-// stateOf says what a reference of o leads to now. The order of the questions matters: what is
-// known to be gone is gone even if its kind has gone with it.
+// stateOf says what a reference of o leads to now. What is known to be gone counts only while its
+// kind has gone with it: else the store says whether it is there, as after a reset it may be again.
 func (c *controllers) stateOf(o *store.Object, ref *store.Owner) ownerState {
 	r := c.api.ForKind(ref.APIVersion, ref.Kind)
 	switch {
 	case r != nil && r.Namespaced && o.Namespace() == "":
 		return ownerSolid // nobody can tell which it is (upstream)
-	case c.absent[ref.UID]:
+	case (r == nil || r.Bucket == nil) && c.absent[ref.UID]:
 		return ownerDangling
 	case r == nil || r.Bucket == nil:
 		return ownerSolid

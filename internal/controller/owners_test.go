@@ -21,7 +21,8 @@ func TestStateOf(t *testing.T) {
 	held := r.owned("held", "x.io/hold")
 	r.erase("ConfigMap", "default", "held", api.PropagationBackground)
 	ns := r.at("namespaces", "default")
-	r.absent["known"] = true
+	// One that a reset has brought back is there, whatever was known of it.
+	r.absent["known"], r.absent[waits.Meta.UID] = true, true
 	in, out := r.owned("in", ""), r.at("namespaces", "default")
 	for name, c := range map[string]struct {
 		o    *store.Object
@@ -45,6 +46,44 @@ func TestStateOf(t *testing.T) {
 		if got := r.stateOf(c.o, &c.ref); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
+	}
+}
+
+// TestOwnerComesBack: a reset puts an owner and its dependent back after both have gone, and the
+// dependent stays, also when it is looked at before the event of its owner is.
+func TestOwnerComesBack(t *testing.T) {
+	r := ready(t)
+	owner := r.owned("owner", "")
+	r.owned("child", "", owner)
+	r.follow()
+	restorer := NewRestorer(r.api)
+	restorer.Keep()
+	r.erase("ConfigMap", "default", "owner", api.PropagationBackground)
+	r.follow()
+	if r.at("configmaps", "default/child") != nil {
+		t.Fatal("the dependent is still there")
+	}
+	other := r.owned("other", "", owner)
+	if _, err := restorer.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.absent[owner.Meta.UID] = true
+	events, _, _ := r.api.Store.After(r.observed, eventBatch)
+	for _, e := range events {
+		if e.Event.Object.Meta.UID != owner.Meta.UID {
+			r.observe(e.Bucket, e.Event)
+		}
+	}
+	r.work(t.Context())
+	for _, e := range events {
+		r.observe(e.Bucket, e.Event)
+	}
+	r.follow()
+	if r.at("configmaps", "default/child") == nil || r.at("configmaps", "default/owner") == nil || r.at("configmaps", other.Key) != nil {
+		t.Error("the reset did not bring back the owner and its dependent, and them alone")
+	}
+	if r.absent[owner.Meta.UID] {
+		t.Error("the owner is still known to be gone")
 	}
 }
 

@@ -183,7 +183,7 @@ func TestFixturesInDocuments(t *testing.T) {
 		{"kind: List\napiVersion: v1\nitems: []", "", ""},
 		{"kind: List\napiVersion: v1\nitems: [{kind: A, apiVersion: v1, metadata: {name: a}}, 7, {kind: B}]", "f, item 1; f, item 3",
 			"f, item 2 is no object; f, item 3 has no apiVersion; f, item 3 has no metadata.name"},
-		{"kind: PodList\napiVersion: v1\nitems: [{kind: List, items: [{kind: A, apiVersion: v1, metadata: {name: a}}]}]", "f, item 1, item 1", ""},
+		{"kind: PodList\napiVersion: v1\nitems: [{apiVersion: v1, kind: List, items: [{kind: A, apiVersion: v1, metadata: {name: a}}]}]", "f, item 1, item 1", ""},
 		{"kind: Basket\napiVersion: v1\nmetadata: {name: a}\nitems: [apple]", "f", ""},
 		{"kind: List\napiVersion: v1\nmetadata: {name: a}\nitems: none", "f", ""},
 	} {
@@ -250,11 +250,11 @@ func TestFixtureFiles(t *testing.T) {
 // TestFixtureName: who is meant, shortened so that a line stays a line.
 func TestFixtureName(t *testing.T) {
 	for manifest, want := range map[string]string{
-		"{kind: A, metadata: {name: a}}":               "A a",
-		"{kind: A, metadata: {name: a, namespace: n}}": "A n/a",
-		"{kind: A, metadata: {generateName: a-}}":      "A ",
-		"{metadata: {name: a}}":                        " a",
-		"{kind: " + strings.Repeat("x", 300) + "}":     strings.Repeat("x", 256) + "…",
+		"{kind: A, metadata: {name: a}}":                "A a",
+		"{kind: A, metadata: {name: a, namespace: ns}}": "A ns/a",
+		"{kind: A, metadata: {generateName: a-}}":       "A ",
+		"{metadata: {name: a}}":                         " a",
+		"{kind: " + strings.Repeat("x", 300) + "}":      strings.Repeat("x", 256) + "…",
 	} {
 		if got := fixtureName(object(t, "%s", manifest)); got != want {
 			t.Errorf("%s: %q, want %q", manifest, got, want)

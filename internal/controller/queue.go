@@ -156,8 +156,8 @@ func (c *controllers) settle(ctx context.Context) {
 func (c *controllers) rescan() {
 	// The revision first: an object that is written meanwhile is seen twice, and never not at all.
 	c.observed = c.api.Store.Revision()
-	// Objects that have gone unseen must not be dependents for ever. absent stays: what it knows
-	// cannot be found out again.
+	// Objects that have gone unseen must not be dependents for ever. absent stays, but for what is
+	// there: the rest of what it knows cannot be found out again.
 	clear(c.dependents)
 	for _, b := range c.api.Store.Buckets() {
 		sn := b.Now()
@@ -193,6 +193,8 @@ func (c *controllers) observe(b *store.Bucket, e *store.Event) {
 	if e.Kind == store.Deleted {
 		c.ownerGone(m.UID)
 	} else {
+		// A reset brings back what was gone, under its uid.
+		delete(c.absent, m.UID)
 		c.addDependent(at, m)
 		if len(m.Owners) > 0 {
 			c.add(taskDependent, at)

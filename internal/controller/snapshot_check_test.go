@@ -14,29 +14,29 @@ import (
 
 // TestCheckStored: each field of the metadata with each way to be wrong, by its path and words.
 func TestCheckStored(t *testing.T) {
-	const right = "name: a, namespace: n, uid: u, creationTimestamp: '2026-11-28T12:00:00Z'"
+	const right = "name: a, namespace: 'n', uid: u, creationTimestamp: '2026-11-28T12:00:00Z'"
 	for _, c := range []struct{ meta, want string }{
 		{right, ""},
 		{right + ", generateName: 7, managedFields: x", ""}, // nobody relies on these
 		{right + ", labels: null, annotations: null, finalizers: null, ownerReferences: null, deletionTimestamp: null", ""},
 		{right + ", labels: {a: b, c: ''}, annotations: {}, finalizers: [], ownerReferences: []", ""},
 		{right + ", deletionTimestamp: '2026-11-28T12:00:00.5+01:00'", ""},
-		{right + ", ownerReferences: [{kind: K, name: n, uid: u}]", ""},
+		{right + ", ownerReferences: [{kind: K, name: 'n', uid: u}]", ""},
 
 		{strings.Replace(right, "name: a", "name: ''", 1), "m.name: Required value: a snapshot has it of every object"},
 		{strings.Replace(right, "name: a", "x: a", 1), "m.name: Required value: a snapshot has it of every object"},
 		{strings.Replace(right, "name: a", "name: null", 1), "m.name: Required value: a snapshot has it of every object"},
 		{strings.Replace(right, "name: a", "name: 7", 1), "m.name: Invalid value: 7: must be a string"},
 		{strings.Replace(right, "name: a", "name: a/b", 1), `m.name: Invalid value: "a/b": may not contain '/'`},
-		{strings.Replace(right, "namespace: n", "namespace: n/m", 1), `m.namespace: Invalid value: "n/m": may not contain '/'`},
-		{strings.Replace(right, "namespace: n", "x: n", 1), "m.namespace: Required value: a snapshot has it of every object"},
-		{strings.Replace(right, "namespace: n", "namespace: [n]", 1), `m.namespace: Invalid value: ["n"]: must be a string`},
+		{strings.Replace(right, "namespace: 'n'", "namespace: n/m", 1), `m.namespace: Invalid value: "n/m": may not contain '/'`},
+		{strings.Replace(right, "namespace: 'n'", "x: 'n'", 1), "m.namespace: Required value: a snapshot has it of every object"},
+		{strings.Replace(right, "namespace: 'n'", "namespace: ['n']", 1), `m.namespace: Invalid value: ["n"]: must be a string`},
 		{strings.Replace(right, "uid: u", "uid: ''", 1), "m.uid: Required value: a snapshot has it of every object"},
 		{strings.Replace(right, "uid: u", "uid: true", 1), "m.uid: Invalid value: true: must be a string"},
-		{"name: a, namespace: n, uid: u", "m.creationTimestamp: Required value: a snapshot has it of every object"},
-		{"name: a, namespace: n, uid: u, creationTimestamp: 7", "m.creationTimestamp: Invalid value: 7: must be a string"},
-		{"name: a, namespace: n, uid: u, creationTimestamp: today", `m.creationTimestamp: Invalid value: "today": must be a time of RFC 3339`},
-		{"name: a, namespace: n, uid: u, creationTimestamp: '2026-11-28 12:00:00'", `m.creationTimestamp: Invalid value: "2026-11-28 12:00:00": must be a time of RFC 3339`},
+		{"name: a, namespace: 'n', uid: u", "m.creationTimestamp: Required value: a snapshot has it of every object"},
+		{"name: a, namespace: 'n', uid: u, creationTimestamp: 7", "m.creationTimestamp: Invalid value: 7: must be a string"},
+		{"name: a, namespace: 'n', uid: u, creationTimestamp: today", `m.creationTimestamp: Invalid value: "today": must be a time of RFC 3339`},
+		{"name: a, namespace: 'n', uid: u, creationTimestamp: '2026-11-28 12:00:00'", `m.creationTimestamp: Invalid value: "2026-11-28 12:00:00": must be a time of RFC 3339`},
 		{right + ", deletionTimestamp: soon", `m.deletionTimestamp: Invalid value: "soon": must be a time of RFC 3339`},
 		{right + ", deletionTimestamp: {}", "m.deletionTimestamp: Invalid value: {}: must be a string"},
 		{right + ", labels: [a]", `m.labels: Invalid value: ["a"]: must be an object`},
@@ -45,7 +45,7 @@ func TestCheckStored(t *testing.T) {
 		{right + ", finalizers: x", `m.finalizers: Invalid value: "x": must be a list`},
 		{right + ", finalizers: [a, '', 7]", `m.finalizers[1]: Invalid value: "": is not complete; m.finalizers[2]: Invalid value: 7: is not complete`},
 		{right + ", ownerReferences: {}", "m.ownerReferences: Invalid value: {}: must be a list"},
-		{right + ", ownerReferences: [{kind: K, name: n}, {kind: K, uid: u}, {name: n, uid: u}, x]", "m.ownerReferences[0]: ...; m.ownerReferences[1]: ...; m.ownerReferences[2]: ...; m.ownerReferences[3]: ..."},
+		{right + ", ownerReferences: [{kind: K, name: 'n'}, {kind: K, uid: u}, {name: 'n', uid: u}, x]", "m.ownerReferences[0]: ...; m.ownerReferences[1]: ...; m.ownerReferences[2]: ...; m.ownerReferences[3]: ..."},
 		// All at once, in the order of the table.
 		{"name: 7, labels: x, finalizers: [7]", "m.name: ...; m.namespace: ...; m.uid: ...; m.creationTimestamp: ...; m.labels: ...; m.finalizers[0]: ..."},
 	} {
@@ -54,7 +54,7 @@ func TestCheckStored(t *testing.T) {
 	const cluster = "name: a, uid: u, creationTimestamp: '2026-11-28T12:00:00Z'"
 	checkOne(t, object(t, "{metadata: {%s}}", cluster), false, "")
 	checkOne(t, object(t, "{metadata: {%s, namespace: ''}}", cluster), false, "")
-	checkOne(t, object(t, "{metadata: {%s, namespace: n}}", cluster), false, "m.namespace: Forbidden: the resource has no namespaces")
+	checkOne(t, object(t, "{metadata: {%s, namespace: 'n'}}", cluster), false, "m.namespace: Forbidden: the resource has no namespaces")
 	checkOne(t, object(t, "{metadata: {%s, namespace: n/m}}", cluster), false, "m.namespace: Forbidden: the resource has no namespaces")
 	checkOne(t, object(t, "{metadata: x}"), false, "m.name: ...; m.uid: ...; m.creationTimestamp: ...")
 	checkOne(t, object(t, "{kind: x}"), false, "m.name: ...; m.uid: ...; m.creationTimestamp: ...")

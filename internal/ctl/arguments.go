@@ -14,10 +14,6 @@ import (
 	"apichain/internal/flags"
 )
 
-// Arguments are flags and words in any order, as kubectl takes them: "faults off --admin A" and
-// "faults --admin A off" are the same. The flag package stops at the first word, so parse goes
-// on behind each.
-//
 // Words that select are KEY=VALUE. They become the query of a list or the match of a rule as
 // they are: which keys there are is for the endpoint to say, which names them in its refusal.
 //
@@ -72,19 +68,13 @@ type invocation struct {
 // flag.ErrHelp for --help, whatever stands behind it, and a usageError for the first thing that
 // is wrong. Words are checked later, by the subcommand that knows what they mean.
 func (inv *invocation) parse(args []string) error {
-	f := inv.flagSet()
-	for len(args) > 0 {
-		if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
-			return err
-		} else if err != nil {
-			return usageError(flags.Problem(err))
-		}
-		// What stopped the flag package is a word; flags may follow it.
-		if args = f.Args(); len(args) > 0 {
-			inv.args, args = append(inv.args, args[0]), args[1:]
-		}
-	}
+	var err error
+	inv.args, err = flags.Words(inv.flagSet(), args)
 	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return err
+	case err != nil:
+		return usageError(err.Error())
 	case !slices.Contains([]string{"table", "wide", "json"}, inv.form):
 		return usageError(fmt.Sprintf("-o: %q is not table, wide or json", inv.form))
 	case inv.interval < 100*time.Millisecond:
@@ -96,12 +86,9 @@ func (inv *invocation) parse(args []string) error {
 	return nil
 }
 
-// flagSet returns the flags of the subcommand: those that all have, then its own. The flag
-// package must print nothing itself: its errors are returned, and help is ours.
+// flagSet returns the flags of the subcommand: those that all have, then its own.
 func (inv *invocation) flagSet() *flag.FlagSet {
 	f := flag.NewFlagSet(inv.name, flag.ContinueOnError)
-	f.SetOutput(io.Discard)
-	f.Usage = func() {}
 	f.StringVar(&inv.where.admin, "admin", "",
 		"address of the admin endpoint: http://HOST:PORT, https://HOST:PORT or unix:PATH (default "+defaultAdmin+")")
 	f.StringVar(&inv.where.readyFile, "ready-file", "", "ready `FILE` of the program: its first admin address, its kubeconfig")

@@ -1,7 +1,6 @@
 package ctl
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -9,13 +8,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
 	"time"
+
+	"apichain/internal/client"
 )
 
 // The client of the admin endpoint. Which endpoint is asked, and as whom, follows from three
@@ -41,17 +41,14 @@ const requestLimit = 10 * time.Second
 type location struct{ admin, readyFile, kubeconfig string }
 
 // adminClient asks the admin endpoint of a running program, each question over a connection of
-// its own. It follows no redirect and uses no proxy. http.Client would do more, and be half a
-// megabyte of the program. It may be used concurrently.
+// its own. It may be used concurrently.
 type adminClient struct {
-	// network and address are what is dialled: tcp and HOST:PORT, or unix and a path.
-	network, address string
+	// at is where the endpoint is dialled.
+	at client.Endpoint
 	// base is scheme://host:port, which a request's URL begins with.
 	base string
 	// given is the address as the user gave it, for messages.
 	given string
-	// tls is nil for a plain address.
-	tls *tls.Config
 	// token is sent as a bearer token, if it is not empty.
 	token string
 	// version is that of this program, for the User-Agent.
@@ -74,27 +71,29 @@ func newAdminClient(at location, version string) (*adminClient, error) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		// Host must be one that the endpoint takes for itself: it refuses foreign names, against
 		// pages that a browser loads from elsewhere.
-		c.network, c.address, c.base = "unix", path, "http://localhost"
+		c.at, c.base = client.Endpoint{Network: "unix", Address: path}, "http://localhost"
 		return c, nil
 	}
 	u, err := url.Parse(address)
 	if err != nil || !isEndpoint(u) {
 		return nil, fmt.Errorf("--admin: %q is not http://HOST:PORT, https://HOST:PORT or unix:PATH", address)
 	}
-	c.network, c.address, c.base = "tcp", u.Host, u.Scheme+"://"+u.Host
+	c.at, c.base = client.Endpoint{Network: "tcp", Address: u.Host}, u.Scheme+"://"+u.Host
 	if u.Port() == "" {
 		// The dialler knows the names of the schemes as names of their ports.
-		c.address = net.JoinHostPort(u.Hostname(), u.Scheme)
+		c.at.Address = net.JoinHostPort(u.Hostname(), u.Scheme)
 	}
 	if u.Scheme == "https" {
-		c.tls = &tls.Config{}
+		c.at.TLS = &tls.Config{}
 		if kubeconfig != "" {
-			if c.token, c.tls, err = readKubeconfig(kubeconfig); err != nil {
+			k, err := client.ReadKubeconfig(kubeconfig)
+			if err != nil {
 				return nil, fmt.Errorf("--kubeconfig: %w", err)
 			}
+			c.token, c.at.TLS = k.Token, k.TLS
 		}
 		// A name in the kubeconfig is there because the address is not in the certificate.
-		c.tls.ServerName = cmp.Or(c.tls.ServerName, u.Hostname())
+		c.at.TLS.ServerName = cmp.Or(c.at.TLS.ServerName, u.Hostname())
 	}
 	return c, nil
 }
@@ -168,7 +167,7 @@ func (c *adminClient) ask(
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	resp, answer, err := c.roundTrip(ctx, req)
+	resp, answer, err := c.at.Ask(ctx, req, requestLimit)
 	switch {
 	case ctx.Err() != nil:
 		// Before err, which says only that the connection was closed under us.
@@ -190,35 +189,6 @@ func (c *adminClient) refusalText(req *http.Request, target, status string, answ
 		return fmt.Sprintf("%s answers %s to %s %s: is it an apichain admin endpoint?", c.given, status, req.Method, target)
 	}
 	return refused.Message
-}
-
-// roundTrip sends a request over a new connection and reads its answer to the end, within
-// requestLimit. The body of the response it returns is closed.
-func (c *adminClient) roundTrip(ctx context.Context, req *http.Request) (*http.Response, []byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestLimit)
-	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, c.network, c.address)
-	if err != nil {
-		return nil, nil, err
-	}
-	if c.tls != nil {
-		conn = tls.Client(conn, c.tls)
-	}
-	defer conn.Close()
-	// A deadline long past ends whatever read or write is under way when the context ends.
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
-	// There will be no second request: the server may close at once.
-	req.Close = true
-	if err := req.Write(conn); err != nil {
-		return nil, nil, err
-	}
-	resp, err := http.ReadResponse(bufio.NewReader(conn), req)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	return resp, answer, err
 }
 
 // change sends a PUT or DELETE for the generation that it reads first, and once more when that

@@ -64,10 +64,10 @@ func TestEndpointAddress(t *testing.T) {
 			continue
 		}
 		name := ""
-		if got.tls != nil {
-			name = got.tls.ServerName
+		if got.at.TLS != nil {
+			name = got.at.TLS.ServerName
 		}
-		if got.network != c.network || got.address != c.address || got.base != c.base || name != c.serverName || (got.tls != nil) != (c.serverName != "") {
+		if got.at.Network != c.network || got.at.Address != c.address || got.base != c.base || name != c.serverName || (got.at.TLS != nil) != (c.serverName != "") {
 			t.Errorf("%s: %+v, server name %q", c.admin, got, name)
 		}
 	}
@@ -112,7 +112,7 @@ func TestReadyFile(t *testing.T) {
 func TestKubeconfigIsForTLS(t *testing.T) {
 	for _, admin := range []string{"http://h:9", "unix:/s"} {
 		c, err := newAdminClient(location{admin: admin, kubeconfig: "/does/not/exist"}, "v9")
-		if err != nil || c.token != "" || c.tls != nil {
+		if err != nil || c.token != "" || c.at.TLS != nil {
 			t.Errorf("%s: %+v %v", admin, c, err)
 		}
 	}

@@ -63,7 +63,10 @@ type overview struct {
 		}
 	}
 	build struct {
-		Process struct{ UptimeSeconds float64 }
+		Process struct {
+			StartedAt     time.Time
+			UptimeSeconds float64
+		}
 	}
 }
 
@@ -191,15 +194,14 @@ func (o *overview) printState(w io.Writer) {
 }
 
 // printRate writes how many requests there are a second and in all, and what each listener has in
-// flight. A program that was started anew between two overviews has counted less than before; one
-// line is wrong then.
+// flight. A program that was started anew between two overviews has counted from its own start.
 func (o *overview) printRate(w io.Writer, last *overview) {
 	total, refused := o.requests()
 	rate, since := 0.0, "since the start"
 	if o.build.Process.UptimeSeconds > 0 {
 		rate = float64(total) / o.build.Process.UptimeSeconds
 	}
-	if last != nil {
+	if last != nil && last.build.Process.StartedAt.Equal(o.build.Process.StartedAt) {
 		before, _ := last.requests()
 		rate, since = float64(total-before)/o.at.Sub(last.at).Seconds(), "now"
 	}

@@ -97,7 +97,8 @@ func TestPrintState(t *testing.T) {
 	}
 }
 
-// TestPrintRate: requests a second, of the whole time at first and of the interval then.
+// TestPrintRate: requests a second, of the whole time at first and of the interval then; and of the
+// whole time again when the program was started anew meanwhile, whose counts begin at nothing.
 func TestPrintRate(t *testing.T) {
 	at := time.Date(2026, 11, 27, 5, 0, 0, 0, time.UTC)
 	after := func(total int, seconds float64) *overview {
@@ -106,6 +107,8 @@ func TestPrintRate(t *testing.T) {
 		o.build.Process.UptimeSeconds = seconds
 		return o
 	}
+	anew := after(4, 2)
+	anew.build.Process.StartedAt = at
 	for name, c := range map[string]struct {
 		now, last *overview
 		want      string
@@ -115,6 +118,7 @@ func TestPrintRate(t *testing.T) {
 		"in an interval":  {after(30, 20), after(10, 15), "4.0 requests/s now  30 in all"},
 		"nothing new":     {after(30, 20), after(30, 19), "0.0 requests/s now  30 in all"},
 		"less than one":   {after(31, 20), after(30, 10), "0.1 requests/s now  31 in all"},
+		"started anew":    {anew, after(30, 20), "2.0 requests/s since the start  4 in all"},
 	} {
 		var b strings.Builder
 		if c.now.printRate(&b, c.last); b.String() != c.want+", 0 refused by a filter  0 in flight\n" {

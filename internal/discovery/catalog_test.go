@@ -177,7 +177,7 @@ func TestCustomDiscovery(t *testing.T) {
 	has("one", "/apis", `"groups":[{"name":"events.k8s.io",`, `},{"name":"example.com",`+versions+"]}")
 	has("one", "/apis/example.com", `{"kind":"APIGroup","apiVersion":"v1","name":"example.com",`+versions)
 	has("one", "/apis/example.com/v1", `{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"example.com/v1","resources":[`+
-		`{"name":"widgets","singularName":"widget","namespaced":true,"kind":"Widget","verbs":["create","delete","deletecollection","get","list","patch","update","watch"],"shortNames":["wi"],"storageVersionHash":"`+storageVersionHash("example.com", "v1", "Widget")+`"},`+
+		`{"name":"widgets","singularName":"widget","namespaced":true,"kind":"Widget","verbs":["delete","deletecollection","get","list","patch","create","update","watch"],"shortNames":["wi"],"storageVersionHash":"`+storageVersionHash("example.com", "v1", "Widget")+`"},`+
 		`{"name":"widgets/status","singularName":"","namespaced":true,"kind":"Widget","verbs":["get","patch","update"]},`+
 		`{"name":"widgets/scale","singularName":"","namespaced":true,"group":"autoscaling","version":"v1","kind":"Scale","verbs":["get","patch","update"]}]}`)
 	has("one, aggregated", "/apis", `{"metadata":{"name":"example.com"},"versions":[{"version":"v1","resources":[{"resource":"widgets","responseKind":{"group":"example.com","version":"v1","kind":"Widget"},"scope":"Namespaced","singularResource":"widget",`,

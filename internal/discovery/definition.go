@@ -46,10 +46,12 @@ type definitionVersion struct {
 	plain, aggregated []byte
 }
 
-// Verbs that nobody changes. While a definition is being deleted, its resource cannot be written
-// to, but what is there can be seen and deleted. Subresources keep their verbs (upstream), which
+// Verbs that nobody changes, in the order in which upstream lists those of custom resources. While a
+// definition is being deleted, its resource cannot be written to, but what is there can be seen and
+// deleted. Subresources keep their verbs (upstream), which
 // for a status or scale are always the same.
 var (
+	customVerbs      = []string{"delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"}
 	terminatingVerbs = []string{"delete", "deletecollection", "get", "list", "watch"}
 	subresourceVerbs = []string{"get", "patch", "update"}
 )
@@ -70,7 +72,7 @@ func NewDefinition(raw []byte, crd map[string]any) *Definition {
 		Plural:   tree.Text(names, "plural"), Singular: tree.Text(names, "singular"),
 		ShortNames: tree.Strings(tree.List(names, "shortNames")), Categories: tree.Strings(tree.List(names, "categories")),
 		Namespaced: tree.Text(crd, "spec", "scope") == "Namespaced",
-		Verbs:      kinds.AllVerbs, HasGeneration: true,
+		Verbs:      customVerbs, HasGeneration: true,
 	}
 	for _, v := range tree.List(crd, "spec", "versions") {
 		cv := &definitionVersion{row: rowOfVersion(row, v), served: tree.At(v, "served") == true}
@@ -121,6 +123,17 @@ func (d *Definition) version(name string) *definitionVersion {
 	return nil
 }
 
+// versionTree returns a version of a name as the definition has it, as a tree that the caller owns.
+func (d *Definition) versionTree(name string) any {
+	crd, _, _ := tree.ParseJSONObject(d.raw)
+	for _, v := range tree.List(crd, "spec", "versions") {
+		if tree.Text(v, "name") == name {
+			return v
+		}
+	}
+	return nil
+}
+
 // verbs returns the verbs that a version's resource has now.
 func (d *Definition) verbs(v *definitionVersion) []string {
 	if d.terminating {
@@ -142,7 +155,7 @@ func (d *Definition) encoded(version string) *definitionVersion {
 		one := Version{Version: version, resources: d.resources(v)}
 		v.plain = appendResources(nil, one.resources)
 		// One resource and its subresources are one element of the aggregated form.
-		v.aggregated = appendDocument(nil, one.aggregated(v.row.Group)[0])
+		v.aggregated = appendDocument(nil, one.aggregated(v.row.Group, version)[0])
 	})
 	return v
 }

@@ -68,11 +68,11 @@ func TestDiscoveryDocuments(t *testing.T) {
 }
 
 const aggregatedZoo = `{"metadata":{"name":"zoo.example"},"versions":[{"version":"v1","resources":[` +
-	`{"resource":"lions","responseKind":{"group":"zoo.example","version":"v1","kind":"Lion"},"scope":"Namespaced","singularResource":"lion","verbs":["get","list","watch"],"shortNames":["li"],"categories":["all"],"subresources":[` +
-	`{"subresource":"status","responseKind":{"group":"zoo.example","version":"v1","kind":"Lion"},"verbs":["get","patch"]},` +
+	`{"resource":"lions","responseKind":{"group":"","version":"","kind":"Lion"},"scope":"Namespaced","singularResource":"lion","verbs":["get","list","watch"],"shortNames":["li"],"categories":["all"],"subresources":[` +
+	`{"subresource":"status","responseKind":{"group":"","version":"","kind":"Lion"},"verbs":["get","patch"]},` +
 	`{"subresource":"scale","responseKind":{"group":"autoscaling","version":"v1","kind":"Scale"},"verbs":["get"]}]},` +
 	`{"resource":"cages","responseKind":{"group":"","version":"","kind":""},"scope":"Cluster","singularResource":"","verbs":null,"subresources":[` +
-	`{"subresource":"door","responseKind":{"group":"zoo.example","version":"v1","kind":"Door"},"verbs":["update"]}]}],"freshness":"Current"},` +
+	`{"subresource":"door","responseKind":{"group":"","version":"","kind":"Door"},"verbs":["update"]}]}],"freshness":"Current"},` +
 	`{"version":"v2alpha1","freshness":"Current"},{"version":"v1beta1","freshness":"Current"}]}`
 
 func TestDiscoveryAggregated(t *testing.T) {
@@ -81,7 +81,7 @@ func TestDiscoveryAggregated(t *testing.T) {
 	const head = `{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2","metadata":{},"items":[`
 	for path, want := range map[string]string{
 		"/apis": head + aggregatedZoo + `,{"metadata":{"name":"art.example"},"versions":[{"version":"v1","freshness":"Current"}]}]}`,
-		"/api":  head + `{"metadata":{},"versions":[{"version":"v1","resources":[{"resource":"nodes","responseKind":{"group":"","version":"v1","kind":"Node"},"scope":"Cluster","singularResource":"node","verbs":["get"]}],"freshness":"Current"}]}]}`,
+		"/api":  head + `{"metadata":{},"versions":[{"version":"v1","resources":[{"resource":"nodes","responseKind":{"group":"","version":"","kind":"Node"},"scope":"Cluster","singularResource":"node","verbs":["get"]}],"freshness":"Current"}]}]}`,
 	} {
 		got := fetch(t, &d, path, "Accept: "+AggregatedType)
 		h, etag := got.Header(), fmt.Sprintf(`"%X"`, sha512.Sum512(got.Body.Bytes()))

@@ -126,7 +126,7 @@ func (g *catalogGroup) encode() *groupDocuments {
 		if i > 0 {
 			aggregated = append(aggregated, ',')
 		}
-		aggregated = v.appendAggregated(aggregated, g.Name)
+		aggregated = v.appendAggregated(aggregated)
 	}
 	docs.aggregated = append(aggregated, "]}"...)
 	if g.Name != "" {
@@ -230,11 +230,12 @@ func appendResources(b []byte, resources []resource) []byte {
 }
 
 // appendAggregated appends the version in the aggregated form. Without resources it has no list
-// of them, rather than an empty one.
-func (v *Version) appendAggregated(b []byte, group string) []byte {
+// of them, rather than an empty one. Like the plain form it says group and version of a built-in kind
+// only where they differ from its own; of a custom one it always does (upstream).
+func (v *Version) appendAggregated(b []byte) []byte {
 	b = tree.AppendJSONString(append(b, `{"version":`...), v.Version)
 	next := `,"resources":[`
-	for _, r := range v.aggregated(group) {
+	for _, r := range v.aggregated("", "") {
 		b = appendDocument(append(b, next...), r)
 		next = ","
 	}
@@ -251,8 +252,8 @@ func (v *Version) appendAggregated(b []byte, group string) []byte {
 
 // aggregated returns the resources, but for custom ones, in the aggregated form, with subresources
 // below their resources. A subresource without its resource gets one that has nothing else
-// (upstream). group is the version's.
-func (v *Version) aggregated(group string) []aggregatedResource {
+// (upstream). group and version are what is said of kinds that are of the version's own.
+func (v *Version) aggregated(group, version string) []aggregatedResource {
 	var out []aggregatedResource
 	for _, r := range v.resources {
 		name, sub, isSub := strings.Cut(r.Name, "/")
@@ -265,8 +266,7 @@ func (v *Version) aggregated(group string) []aggregatedResource {
 		if r.Namespaced {
 			at.Scope = "Namespaced"
 		}
-		// Where the plain form says a group and version only if they differ, this form always does.
-		kind := &kindDoc{cmp.Or(r.Group, group), cmp.Or(r.Version, v.Version), r.Kind}
+		kind := &kindDoc{cmp.Or(r.Group, group), cmp.Or(r.Version, version), r.Kind}
 		if isSub {
 			at.Subresources = append(at.Subresources, aggregatedSubresource{sub, kind, r.Verbs})
 			continue

@@ -32,7 +32,7 @@ func document(t testing.TB, c *Catalog, path string, aggregated bool) map[string
 // TestDocumentsOfCustom: every document of a group of definitions, byte for byte, by what the
 // definition has.
 func TestDocumentsOfCustom(t *testing.T) {
-	const all = `["create","delete","deletecollection","get","list","patch","update","watch"]`
+	const all = `["delete","deletecollection","get","list","patch","create","update","watch"]`
 	hash := func(version string) string {
 		return `"storageVersionHash":"` + storageVersionHash("a.io", version, "W") + `"`
 	}
@@ -71,7 +71,7 @@ func TestAggregatedOfCustom(t *testing.T) {
 	c.SetCustom("a.io", []*Definition{definitionOf(t, `{"spec":{"group":"a.io","scope":"Namespaced","names":{"plural":"ws","singular":"w","kind":"W","shortNames":["x"],"categories":["all"]},
 "versions":[{"name":"v1","served":true,"storage":true,"subresources":{"scale":{"specReplicasPath":".n"},"status":{}}},{"name":"v1beta1","served":true}]}}`)})
 	const resource = `{"resource":"ws","responseKind":{"group":"a.io","version":"VERSION","kind":"W"},"scope":"Namespaced","singularResource":"w",` +
-		`"verbs":["create","delete","deletecollection","get","list","patch","update","watch"],"shortNames":["x"],"categories":["all"]`
+		`"verbs":["delete","deletecollection","get","list","patch","create","update","watch"],"shortNames":["x"],"categories":["all"]`
 	want := `{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2","metadata":{},"items":[{"metadata":{"name":"a.io"},"versions":[` +
 		`{"version":"v1","resources":[` + strings.Replace(resource, "VERSION", "v1", 1) + `,"subresources":[` +
 		`{"subresource":"status","responseKind":{"group":"a.io","version":"v1","kind":"W"},"verbs":["get","patch","update"]},` +
@@ -113,7 +113,7 @@ func plainOf(group, version string, aggregated any) []string {
 	add := func(name, singular string, of any, verbs any, scope bool, more string) {
 		kind := tree.Object(of, "responseKind")
 		gv := ""
-		if g, v := tree.Text(kind, "group"), tree.Text(kind, "version"); g != group || v != version {
+		if g, v := tree.Text(kind, "group"), tree.Text(kind, "version"); (g != group || v != version) && v != "" {
 			gv = g + "/" + v + " "
 		}
 		out = append(out, fmt.Sprintf("%s %s %s%s %v %v %s", name, singular, gv, tree.Text(kind, "kind"), verbs, scope, more))

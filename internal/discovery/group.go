@@ -68,7 +68,7 @@ type resource struct {
 	Group   string `json:"group,omitempty"`
 	Version string `json:"version,omitempty"`
 	Kind    string `json:"kind"`
-	// Verbs are sorted (upstream).
+	// Verbs are sorted, but for those of a custom resource (upstream).
 	Verbs      []string `json:"verbs"`
 	ShortNames []string `json:"shortNames,omitempty"`
 	Categories []string `json:"categories,omitempty"`

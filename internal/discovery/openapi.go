@@ -97,11 +97,11 @@ func renderCustom(table *kinds.Table, group, version string, definitions []*Defi
 	return w.document()
 }
 
-// specimen is a definition that uses all that renderCustom can do: status, scale, and an
-// embedded object.
+// specimen is a definition that uses all that renderCustom can do: status, scale, selectable fields,
+// an embedded object and an int-or-string.
 const specimen = `{"spec":{"group":"specimen","scope":"Namespaced","names":{"plural":"specimens","kind":"Specimen"},` +
-	`"versions":[{"name":"v1","served":true,"subresources":{"status":{},"scale":{}},` +
-	`"schema":{"openAPIV3Schema":{"properties":{"a":{"x-kubernetes-embedded-resource":true}}}}}]}}`
+	`"versions":[{"name":"v1","served":true,"subresources":{"status":{},"scale":{}},"selectableFields":[{"jsonPath":".b"}],` +
+	`"schema":{"openAPIV3Schema":{"properties":{"a":{"x-kubernetes-embedded-resource":true},"b":{"x-kubernetes-int-or-string":true}}}}}]}}`
 
 // rendererHash returns a hash of what this program and its table make of definitions. It differs
 // between two versions of the program that would render some definition differently.

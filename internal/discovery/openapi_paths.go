@@ -95,6 +95,7 @@ func (w *openAPIWriter) addRow(row *kinds.Row, verbs []string, schema string, cu
 	d := described{row: row, verbs: verbs, schema: schema, custom: custom}
 	if slices.Contains(verbs, "list") {
 		d.list = w.schemas.list(schema, row.Group, row.Version, row.ListKind)
+		w.schemas.share(schema, d.list, "x-kubernetes-selectable-fields")
 	}
 	w.add(d)
 	for i := range row.Subresources {
@@ -179,7 +180,15 @@ func (w *openAPIWriter) put(path, method string, operation map[string]any) {
 // list of all namespaces, and is "" otherwise.
 func (w *openAPIWriter) operation(d described, verb, tail string) map[string]any {
 	group, version, kind := d.kind()
-	form := verbForms[verb]
+	form, codes := verbForms[verb], verbForms[verb].codes
+	if d.custom {
+		// Upstream describes these in a place of its own: below every path is the kind itself, and a
+		// patch creates nothing.
+		group, version, kind = d.row.Group, d.row.Version, d.row.Kind
+		if verb == "patch" {
+			codes = codes[:1]
+		}
+	}
 	op := map[string]any{
 		"tags": []string{tagOf(w.group, w.version)}, "operationId": w.operationID(d, verb, tail),
 		"description": describeVerb(verb, d), "x-kubernetes-action": form.action,
@@ -198,30 +207,31 @@ func (w *openAPIWriter) operation(d described, verb, tail string) map[string]any
 			names = slices.Concat(listParameters, names)
 		}
 		op["parameters"] = parameterRefs(names)
-		op["requestBody"] = map[string]any{"content": jsonContent(w.schemas.meta("DeleteOptions"))}
+		if verb == "delete" || !d.custom {
+			op["requestBody"] = map[string]any{"content": jsonContent(w.schemas.meta("DeleteOptions"))}
+		}
 		// Few kinds answer the deletion of one object with that object.
 		if verb == "deletecollection" || !d.row.ReturnsDeleted {
 			answer = w.schemas.meta("Status")
 		}
 	}
-	op["responses"] = responses(answer, form.codes...)
+	op["responses"] = responses(answer, codes...)
 	return op
 }
 
 // operationID returns upstream's identifier of an operation, which no other of the server has.
 func (w *openAPIWriter) operationID(d described, verb, tail string) string {
-	id := verbForms[verb].word + operationGroup(w.group) + OperationName(w.version)
-	if verb == "deletecollection" {
-		id += "Collection"
-	}
+	object := d.row.Kind
 	if d.row.Namespaced && tail == "" {
-		id += "Namespaced"
+		object = "Namespaced" + object
 	}
-	id += d.row.Kind
+	if verb == "deletecollection" {
+		object = "Collection" + object
+	}
 	if d.sub != nil {
-		id += OperationName(d.sub.Name)
+		object += OperationName(d.sub.Name)
 	}
-	return id + tail
+	return verbForms[verb].word + operationGroup(w.group) + OperationName(w.version) + OperationName(object+tail)
 }
 
 // content returns the body that a write takes, by media type.
@@ -305,20 +315,21 @@ func describeVerb(verb string, d described) string {
 // tagOf returns the tag of the operations of a version, or of a group if version is "": core_v1,
 // apiextensions_v1, exampleCom_v1, exampleCom.
 func tagOf(group, version string) string {
-	name := operationGroup(group)
-	// Generators make classes of the tags and put a capital back.
-	name = strings.ToLower(name[:1]) + name[1:]
+	name := identifier(operationText(group), false)
 	if version == "" {
 		return name
 	}
-	return name + "_" + version
+	return name + "_" + identifier(version, false)
 }
 
-// operationGroup returns a group as part of an identifier: Core, Apiextensions, ExampleCom. The
-// end that all groups of Kubernetes share is left out (upstream).
-func operationGroup(group string) string {
+// operationGroup returns a group as part of an identifier: Core, Apiextensions, ExampleCom.
+func operationGroup(group string) string { return OperationName(operationText(group)) }
+
+// operationText returns what operations call a group. The end that all groups of Kubernetes share is
+// left out (upstream).
+func operationText(group string) string {
 	if group == "" {
-		return "Core"
+		return "core"
 	}
-	return OperationName(strings.TrimSuffix(group, ".k8s.io"))
+	return strings.TrimSuffix(group, ".k8s.io")
 }

@@ -104,6 +104,9 @@ func (w *schemaWriter) add(name string, make func() map[string]any) string {
 // typ returns the name of the component of a type.
 func (w *schemaWriter) typ(t *kinds.Type) string {
 	return w.add(t.Schema, func() map[string]any {
+		if len(t.Fields) == 0 {
+			return objectSchema(t.Doc, nil)
+		}
 		s := objectSchema(t.Doc, map[string]any{})
 		w.addFields(s, t)
 		return s
@@ -156,9 +159,14 @@ func (w *schemaWriter) field(f *kinds.Field) map[string]any {
 	if f.Doc != "" {
 		s["description"] = f.Doc
 	}
-	// The default of a list or map is that of its elements, which upstream does not show.
-	if f.Default != nil && !f.IsList && !f.IsMap {
+	// The default of a list or map is that of its elements, which upstream does not show. A value that
+	// has to be there is empty if it is not.
+	switch zero, isScalar := zeroScalars[f.Kind]; {
+	case f.IsList || f.IsMap:
+	case f.Default != nil:
 		s["default"] = tree.Copy(f.Default)
+	case f.Required && isScalar:
+		s["default"] = zero
 	}
 	if f.Strategy != "" {
 		s["x-kubernetes-patch-strategy"] = f.Strategy
@@ -226,6 +234,11 @@ var scalarSchemas = map[kinds.FieldKind]scalarSchema{
 	kinds.FieldQuantity:    {quantity, "a quantity: a number with a suffix such as m, k, Ki or Gi", "string number", ""},
 }
 
+// zeroScalars has the empty values of the kinds of fields that are plain JSON values.
+var zeroScalars = map[kinds.FieldKind]any{
+	kinds.FieldString: "", kinds.FieldBool: false, kinds.FieldInt32: int64(0), kinds.FieldInt64: int64(0), kinds.FieldDouble: int64(0),
+}
+
 // The components of values that are written in two ways.
 const (
 	intOrString = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
@@ -271,13 +284,22 @@ func (w *schemaWriter) list(item, group, version, kind string) string {
 	return w.add(name, func() map[string]any {
 		items := listOf(schemaRef(item))
 		items["description"] = "the objects"
+		metadata := schemaRef(w.meta("ListMeta"))
+		metadata["description"] = "what every list has"
 		s := objectSchema("A list of objects.", map[string]any{
-			"apiVersion": apiVersionSchema(), "kind": kindSchema(), "metadata": schemaRef(w.meta("ListMeta")), "items": items,
+			"apiVersion": apiVersionSchema(), "kind": kindSchema(), "metadata": besides(metadata), "items": items,
 		})
 		s["required"] = []any{"items"}
 		s["x-kubernetes-group-version-kind"] = []any{gvkOf(group, version, kind)}
 		return s
 	})
+}
+
+// share gives a component what another says in an extension, if it does.
+func (w *schemaWriter) share(from, to, extension string) {
+	if v := tree.At(w.out[from], extension); v != nil {
+		w.out[to].(map[string]any)[extension] = v
+	}
 }
 
 // apiVersionSchema returns the schema of the field of that name, which is alike everywhere.
@@ -317,13 +339,8 @@ func reversedName(group, version, kind string) string {
 func (w *schemaWriter) custom(d *Definition, row *kinds.Row) string {
 	return w.add(reversedName(row.Group, row.Version, row.Kind), func() map[string]any {
 		// A tree of our own, which may be changed; the definition was encoded by us.
-		crd, _, _ := tree.ParseJSONObject(d.raw)
-		schema := map[string]any{}
-		for _, v := range tree.List(crd, "spec", "versions") {
-			if tree.Text(v, "name") == row.Version {
-				schema = tree.Object(v, "schema", "openAPIV3Schema")
-			}
-		}
+		version := d.versionTree(row.Version)
+		schema := tree.Object(version, "schema", "openAPIV3Schema")
 		if schema == nil {
 			schema = map[string]any{}
 		}
@@ -332,8 +349,21 @@ func (w *schemaWriter) custom(d *Definition, row *kinds.Row) string {
 		w.completeEmbedded(schema)
 		w.addObjectFields(schema)
 		schema["x-kubernetes-group-version-kind"] = []any{gvkOf(row.Group, row.Version, row.Kind)}
+		addSelectable(schema, version)
 		return schema
 	})
+}
+
+// addSelectable notes in a component which fields selectors may name in the version of a definition,
+// if there are any.
+func addSelectable(schema map[string]any, version any) {
+	var fields []any
+	for _, f := range tree.List(version, "selectableFields") {
+		fields = append(fields, map[string]any{"fieldPath": strings.TrimPrefix(tree.Text(f, "jsonPath"), ".")})
+	}
+	if fields != nil {
+		schema["x-kubernetes-selectable-fields"] = fields
+	}
 }
 
 // addObjectFields adds the fields of every object to a schema, over what it says of them: it may
@@ -350,7 +380,8 @@ func (w *schemaWriter) addObjectFields(schema map[string]any) {
 	properties["metadata"] = besides(metadata)
 }
 
-// completeEmbedded adds those fields wherever an object is embedded in a schema.
+// completeEmbedded adds to a schema what its extensions mean to a reader who does not know them: the
+// fields of an object wherever one is embedded, and the two types of an int-or-string.
 func (w *schemaWriter) completeEmbedded(schema map[string]any) {
 	for _, key := range []string{"properties", "items", "additionalProperties"} {
 		below := tree.Object(schema, key)
@@ -364,8 +395,32 @@ func (w *schemaWriter) completeEmbedded(schema map[string]any) {
 			}
 		}
 	}
+	if schema["x-kubernetes-int-or-string"] == true {
+		nameTypes(schema)
+	}
 	// From below upwards, so that the metadata that is added is not gone into.
 	if schema["x-kubernetes-embedded-resource"] == true {
 		w.addObjectFields(schema)
+		required := tree.List(schema, "required")
+		for _, f := range []any{"kind", "apiVersion"} {
+			if !slices.Contains(required, f) {
+				required = append(required, f)
+			}
+		}
+		schema["required"] = required
+	}
+}
+
+// nameTypes adds the types of an int-or-string to its schema, unless it names them already as a
+// structural schema may: in anyOf, or in the first schema of allOf. An anyOf that says something else
+// is left as it is, and they come into allOf.
+func nameTypes(schema map[string]any) {
+	types := []any{map[string]any{"type": "integer"}, map[string]any{"type": "string"}}
+	all := tree.List(schema, "allOf")
+	switch {
+	case schema["anyOf"] == nil && (len(all) == 0 || !tree.Equal(tree.At(all[0], "anyOf"), types)):
+		schema["anyOf"] = types
+	case schema["anyOf"] != nil && !tree.Equal(schema["anyOf"], types) && (len(all) == 0 || !tree.Equal(tree.At(all[0], "anyOf"), types)):
+		schema["allOf"] = append([]any{map[string]any{"anyOf": types}}, all...)
 	}
 }

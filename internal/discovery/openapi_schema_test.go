@@ -123,7 +123,7 @@ func TestTypeSchemas(t *testing.T) {
 		t.Errorf("%s of %q", name, slices.Sorted(maps.Keys(w.out)))
 	}
 	const self = `{"$ref":"#/components/schemas/io.x.Loop"}`
-	want := `{"description":"Contains itself.","properties":{"all":{"additionalProperties":` + self + `,"type":"object"},"has":{"default":"x","type":"string"},"kind":{"type":"string"},"must":{"type":"string"},"next":` + self + `},` +
+	want := `{"description":"Contains itself.","properties":{"all":{"additionalProperties":` + self + `,"type":"object"},"has":{"default":"x","type":"string"},"kind":{"default":"","type":"string"},"must":{"default":"","type":"string"},"next":` + self + `},` +
 		`"required":["kind","must"],"type":"object"`
 	if got := jsonText(w.out["io.x.Loop"]); got != want+"}" {
 		t.Errorf("\n got %s\nwant %s}", got, want)
@@ -141,7 +141,7 @@ func TestTypeSchemas(t *testing.T) {
 	if name := w.kind(nil, "a.b.io", "v1", "C"); name != "io.b.a.v1.C" || jsonText(w.out[name]) != `{"type":"object"}` {
 		t.Errorf("%s: %s", name, jsonText(w.out[name]))
 	}
-	if got := jsonText(w.out[w.typ(&kinds.Type{Schema: "io.x.Empty"})]); got != `{"properties":{},"type":"object"}` {
+	if got := jsonText(w.out[w.typ(&kinds.Type{Schema: "io.x.Empty"})]); got != `{"type":"object"}` {
 		t.Errorf("no fields: %s", got)
 	}
 }
@@ -187,11 +187,26 @@ func TestListSchemas(t *testing.T) {
 	}
 }
 
+// TestSelectableInSchemas: the objects and the list of a version that has selectable fields name them.
+func TestSelectableInSchemas(t *testing.T) {
+	d := definitionOf(t, `{"spec":{"group":"a.io","names":{"plural":"ws","kind":"W"},"versions":[`+
+		`{"name":"v1","served":true,"selectableFields":[{"jsonPath":".spec.a"},{"jsonPath":".b"}]},{"name":"v2","served":true,"selectableFields":[]}]}}`)
+	for version, want := range map[string]string{"v1": `[{"fieldPath":"spec.a"},{"fieldPath":"b"}]`, "v2": "null"} {
+		schemas := tree.Object(renderedCustom(t, "a.io", version, d), "components", "schemas")
+		for _, kind := range []string{"W", "WList"} {
+			if got := jsonText(tree.At(schemas, "io.a."+version+"."+kind, "x-kubernetes-selectable-fields")); got != want {
+				t.Errorf("%s %s: %s, want %s", version, kind, got, want)
+			}
+		}
+	}
+}
+
 // TestCustomSchemas: what is added to the schema of a definition, by what it says itself.
 func TestCustomSchemas(t *testing.T) {
 	const head = `"apiVersion":{"description":"group and version of the kind","type":"string"},"kind":{"description":"name of the kind","type":"string"},` +
 		`"metadata":{"allOf":[{"$ref":"#/components/schemas/` + metaSchemas + `ObjectMeta"}],"description":"what every stored object has"}`
 	const gvk = `"x-kubernetes-group-version-kind":[{"group":"a.io","kind":"W","version":"v1"}]`
+	const either = `"anyOf":[{"type":"integer"},{"type":"string"}]`
 	for _, c := range []struct{ what, schema, want string }{
 		{"nothing", `null`, `{"properties":{` + head + `},"type":"object",` + gvk + `}`},
 		{"anything", `{"x-kubernetes-preserve-unknown-fields":true}`,
@@ -201,13 +216,23 @@ func TestCustomSchemas(t *testing.T) {
 		{"metadata of its own", `{"properties":{"metadata":{"type":"object","properties":{"name":{"maxLength":3}}},"kind":{"pattern":"x"}}}`,
 			`{"properties":{` + head + `},"type":"object",` + gvk + `}`},
 		{"embedded", `{"properties":{"t":{"type":"object","x-kubernetes-embedded-resource":true}}}`,
-			`{"properties":{` + head + `,"t":{"properties":{` + head + `},"type":"object","x-kubernetes-embedded-resource":true}},"type":"object",` + gvk + `}`},
+			`{"properties":{` + head + `,"t":{"properties":{` + head + `},"required":["kind","apiVersion"],"type":"object","x-kubernetes-embedded-resource":true}},"type":"object",` + gvk + `}`},
 		{"embedded in a list", `{"properties":{"t":{"items":{"x-kubernetes-embedded-resource":true,"properties":{"a":{}}}}}}`,
-			`{"properties":{` + head + `,"t":{"items":{"properties":{"a":{},` + head + `},"x-kubernetes-embedded-resource":true}}},"type":"object",` + gvk + `}`},
+			`{"properties":{` + head + `,"t":{"items":{"properties":{"a":{},` + head + `},"required":["kind","apiVersion"],"x-kubernetes-embedded-resource":true}}},"type":"object",` + gvk + `}`},
 		{"embedded in a map", `{"properties":{"t":{"additionalProperties":{"x-kubernetes-embedded-resource":true}}}}`,
-			`{"properties":{` + head + `,"t":{"additionalProperties":{"properties":{` + head + `},"x-kubernetes-embedded-resource":true}}},"type":"object",` + gvk + `}`},
+			`{"properties":{` + head + `,"t":{"additionalProperties":{"properties":{` + head + `},"required":["kind","apiVersion"],"x-kubernetes-embedded-resource":true}}},"type":"object",` + gvk + `}`},
 		{"the whole embedded", `{"x-kubernetes-embedded-resource":true}`,
-			`{"properties":{` + head + `},"type":"object","x-kubernetes-embedded-resource":true,` + gvk + `}`},
+			`{"properties":{` + head + `},"required":["kind","apiVersion"],"type":"object","x-kubernetes-embedded-resource":true,` + gvk + `}`},
+		{"embedded, with what it requires", `{"properties":{"t":{"required":["spec","kind"],"x-kubernetes-embedded-resource":true}}}`,
+			`{"properties":{` + head + `,"t":{"properties":{` + head + `},"required":["spec","kind","apiVersion"],"x-kubernetes-embedded-resource":true}},"type":"object",` + gvk + `}`},
+		{"int or string", `{"properties":{"p":{"x-kubernetes-int-or-string":true}}}`,
+			`{"properties":{` + head + `,"p":{` + either + `,"x-kubernetes-int-or-string":true}},"type":"object",` + gvk + `}`},
+		{"int or string that says so", `{"properties":{"p":{"x-kubernetes-int-or-string":true,` + either + `,"pattern":"x"}}}`,
+			`{"properties":{` + head + `,"p":{` + either + `,"pattern":"x","x-kubernetes-int-or-string":true}},"type":"object",` + gvk + `}`},
+		{"int or string that says so in allOf", `{"properties":{"p":{"x-kubernetes-int-or-string":true,"allOf":[{` + either + `},{"maximum":2}]}}}`,
+			`{"properties":{` + head + `,"p":{"allOf":[{` + either + `},{"maximum":2}],"x-kubernetes-int-or-string":true}},"type":"object",` + gvk + `}`},
+		{"int or string with other alternatives", `{"properties":{"p":{"x-kubernetes-int-or-string":true,"anyOf":[{"minimum":1}],"allOf":[{"maximum":2}]}}}`,
+			`{"properties":{` + head + `,"p":{"allOf":[{` + either + `},{"maximum":2}],"anyOf":[{"minimum":1}],"x-kubernetes-int-or-string":true}},"type":"object",` + gvk + `}`},
 		{"odd places", `{"additionalProperties":true,"items":[{"x-kubernetes-embedded-resource":true}],"properties":{"a":false}}`,
 			`{"additionalProperties":true,"items":[{"x-kubernetes-embedded-resource":true}],"properties":{"a":false,` + head + `},"type":"object",` + gvk + `}`},
 	} {

@@ -1,6 +1,9 @@
 package discovery
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // Document describes one discovery document, as data from which a server makes a route. The
 // handler of all of them is Catalog.Serve of the root.
@@ -54,14 +57,23 @@ func Documents(groups []Group) (out []Document) {
 	return out
 }
 
-// OperationName returns a group or version as part of an operation's name, each part between dots
-// with a capital letter: apps.example becomes AppsExample.
-func OperationName(s string) string {
+// OperationName returns a text as part of an operation's name: without what is no letter, digit or
+// underscore, and with a capital letter at the beginning and behind each of these. So apps.example
+// becomes AppsExample, and cert-mgr.io CertMgrIo.
+func OperationName(s string) string { return identifier(s, true) }
+
+// identifier returns a text as OperationName has it. capital says whether the first letter is one.
+func identifier(s string, capital bool) string {
 	var b strings.Builder
-	for part := range strings.SplitSeq(s, ".") {
-		if part != "" {
-			b.WriteString(strings.ToUpper(part[:1]) + part[1:])
+	for i, r := range s {
+		switch {
+		case !unicode.IsLetter(r) && r != '_' && (i == 0 || !unicode.IsDigit(r)):
+			capital = true
+			continue
+		case capital:
+			r, capital = unicode.ToUpper(r), false
 		}
+		b.WriteRune(r)
 	}
 	return b.String()
 }

@@ -65,7 +65,7 @@ func TestDocumentsAreServed(t *testing.T) {
 // TestOperationNames: groups and versions as parts of identifiers and tags.
 func TestOperationNames(t *testing.T) {
 	for in, want := range map[string]string{
-		"": "", "apps": "Apps", "apps.example": "AppsExample", "v1": "V1", "v1beta1": "V1beta1", "a.b.c": "ABC", "..x.": "X", "a-b.io": "A-bIo",
+		"": "", "apps": "Apps", "apps.example": "AppsExample", "v1": "V1", "v1beta1": "V1beta1", "a.b.c": "ABC", "..x.": "X", "cert-mgr.io": "CertMgrIo", "3d.a_b": "DA_b", "a.3d": "A3d",
 	} {
 		if got := OperationName(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
@@ -80,6 +80,7 @@ func TestOperationNames(t *testing.T) {
 		{"example.com", "v1beta1", "ExampleCom", "exampleCom_v1beta1"},
 		{"k8s.io", "v1", "K8sIo", "k8sIo_v1"}, // it is not below itself
 		{"example.com", "", "ExampleCom", "exampleCom"},
+		{"cert-mgr.io", "v1", "CertMgrIo", "certMgrIo_v1"},
 	} {
 		if got, tag := operationGroup(c.group), tagOf(c.group, c.version); got != c.operation || tag != c.tag {
 			t.Errorf("%s/%s: %q and %q, want %q and %q", c.group, c.version, got, tag, c.operation, c.tag)

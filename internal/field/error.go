@@ -42,6 +42,9 @@ type Error struct {
 // String returns the text that the message of a Status has for the error.
 func (e Error) String() string { return e.Field + ": " + e.Message }
 
+// JSON is a value that is shown as it stands: one that has been written already.
+type JSON string
+
 // Invalid returns the error for a value that breaks a rule, which detail states. As in all
 // constructors value is shown to the client as shownValue says.
 func Invalid(field string, value any, detail string) Error {
@@ -99,8 +102,8 @@ func counted(n int, thing string) string {
 }
 
 // shownValue returns a value as upstream's messages show it: strings in double quotes with
-// escapes, so that no client can forge a line; null; objects and lists as JSON; a []string
-// in Go's syntax, []string{"a"}; all else as it prints.
+// escapes, so that no client can forge a line; null; objects and lists as JSON, a []string too;
+// all else as it prints.
 func shownValue(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -109,10 +112,14 @@ func shownValue(v any) string {
 		return "null"
 	case map[string]any, []any:
 		return string(tree.AppendJSON(nil, v))
-	case []string:
-		// Upstream prints whatever is no text, number or boolean this way. The parameter
-		// dryRun is such a list; trees have none.
-		return fmt.Sprintf("%#v", v)
+	case []string: // the parameter dryRun is such a list; trees have none
+		list := make([]any, len(v))
+		for i, s := range v {
+			list[i] = s
+		}
+		return string(tree.AppendJSON(nil, list))
+	case JSON:
+		return string(v)
 	}
 	return fmt.Sprint(v)
 }

@@ -26,7 +26,7 @@ func TestErrors(t *testing.T) {
 		{"duplicate", Duplicate("spec.ports[1]", map[string]any{"port": int64(80)}), "FieldValueDuplicate", "spec.ports[1]",
 			`Duplicate value: {"port":80}`},
 		{"not supported", NotSupported("dryRun", []string{"Some"}, "All"), "FieldValueNotSupported", "dryRun",
-			`Unsupported value: []string{"Some"}: supported values: "All"`},
+			`Unsupported value: ["Some"]: supported values: "All"`},
 		{"several supported", NotSupported("type", "x", "b", "a"), "FieldValueNotSupported", "type",
 			`Unsupported value: "x": supported values: "b", "a"`},
 		{"none supported", NotSupported("type", "x"), "FieldValueNotSupported", "type", `Unsupported value: "x": supported values: `},
@@ -67,8 +67,9 @@ func TestShownValues(t *testing.T) {
 		{[]any{}, "[]"},
 		{[]any{"a", int64(1), nil}, `["a",1,null]`},
 		{map[string]any{"b": 1.5, "a": []any{}}, `{"a":[],"b":1.5}`},
-		{[]string{"a", "b\n"}, `[]string{"a", "b\n"}`},
-		{[]string{}, `[]string{}`},
+		{[]string{"a", "b\n"}, `["a","b\n"]`},
+		{JSON(`{"b":1,"a":2}`), `{"b":1,"a":2}`},
+		{[]string{}, `[]`},
 	} {
 		if got := shownValue(tc.v); got != tc.want {
 			t.Errorf("%#v is shown as %s, want %s", tc.v, got, tc.want)

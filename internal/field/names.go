@@ -2,6 +2,7 @@ package field
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -58,7 +59,7 @@ const (
 // DNSLabelErrors checks the name of a namespace, and of whatever else becomes one label of
 // a DNS name.
 func DNSLabelErrors(s string) []string {
-	errs := tooLongErrors(s, maxLabel)
+	errs := tooLongErrors(s, maxLabel, "characters")
 	if !isDNSName(s) {
 		// Who wrote a whole name hears of the dots and not of the alphabet (upstream).
 		if isDottedDNSName(s) {
@@ -71,17 +72,21 @@ func DNSLabelErrors(s string) []string {
 
 // DNSSubdomainErrors checks the name of an object of most kinds.
 func DNSSubdomainErrors(s string) []string {
-	errs := tooLongErrors(s, maxSubdomain)
-	if !isDottedDNSName(s) {
-		errs = append(errs, dnsSubdomainRule)
+	return append(tooLongErrors(s, maxSubdomain, "characters"), subdomainRuleErrors(s)...)
+}
+
+// subdomainRuleErrors is DNSSubdomainErrors but for the length.
+func subdomainRuleErrors(s string) []string {
+	if isDottedDNSName(s) {
+		return nil
 	}
-	return errs
+	return []string{dnsSubdomainRule}
 }
 
 // DNS1035LabelErrors checks the name of a service, which must begin with a letter: it goes
 // into the names of environment variables too.
 func DNS1035LabelErrors(s string) []string {
-	errs := tooLongErrors(s, maxLabel)
+	errs := tooLongErrors(s, maxLabel, "characters")
 	if !isDNSName(s) || s[0] <= '9' {
 		errs = append(errs, dns1035Rule)
 	}
@@ -119,7 +124,7 @@ func LabelKeyErrors(s string) []string {
 		if prefix == "" {
 			errs = append(errs, "prefix part must be non-empty")
 		} else {
-			for _, e := range DNSSubdomainErrors(prefix) {
+			for _, e := range append(tooLongErrors(prefix, maxSubdomain, "bytes"), subdomainRuleErrors(prefix)...) {
 				errs = append(errs, "prefix part "+e)
 			}
 		}
@@ -128,7 +133,7 @@ func LabelKeyErrors(s string) []string {
 	if name == "" {
 		errs = append(errs, "name part must be non-empty")
 	}
-	for _, e := range tooLongErrors(name, maxLabel) {
+	for _, e := range tooLongErrors(name, maxLabel, "bytes") {
 		errs = append(errs, "name part "+e)
 	}
 	if !isLabelName(name) {
@@ -139,12 +144,56 @@ func LabelKeyErrors(s string) []string {
 
 // LabelValueErrors checks the value of a label, which may be empty.
 func LabelValueErrors(s string) []string {
-	errs := tooLongErrors(s, maxLabel)
+	errs := tooLongErrors(s, maxLabel, "bytes")
 	if s != "" && !isLabelName(s) {
 		errs = append(errs, LabelValueRule)
 	}
 	return errs
 }
+
+// dataKeyRule is the rule of the keys of config maps and secrets, which become names of files.
+const dataKeyRule = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' " +
+	"(e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+
+// DataKeyErrors checks the key of a value in a config map or a secret.
+func DataKeyErrors(s string) []string {
+	errs := tooLongErrors(s, maxSubdomain, "characters")
+	good := s != ""
+	for i := range len(s) {
+		c := s[i] | 0x20 // letters in lower case
+		good = good && (isLowerAlphanumeric(c) && (c > '9' || s[i] == c) || s[i] == '-' || s[i] == '_' || s[i] == '.')
+	}
+	if !good {
+		errs = append(errs, dataKeyRule)
+	}
+	switch {
+	case s == "." || s == "..":
+		errs = append(errs, "must not be '"+s+"'")
+	case strings.HasPrefix(s, ".."):
+		errs = append(errs, "must not start with '..'")
+	}
+	return errs
+}
+
+// standardFinalizers are those that need not say by a prefix whose they are.
+var standardFinalizers = [...]string{"kubernetes", "orphan", "foregroundDeletion"}
+
+// IsPlainFinalizer reports whether a finalizer is neither the server's own nor has a prefix.
+func IsPlainFinalizer(s string) bool {
+	return !strings.Contains(s, "/") && !slices.Contains(standardFinalizers[:], s)
+}
+
+// FinalizerErrors checks a finalizer that must say whose it is.
+func FinalizerErrors(s string) []string {
+	errs := LabelKeyErrors(s)
+	if IsPlainFinalizer(s) {
+		errs = append(errs, PlainFinalizer)
+	}
+	return errs
+}
+
+// PlainFinalizer says what is wrong with a finalizer without a prefix.
+const PlainFinalizer = "name is neither a standard finalizer name nor is it fully qualified"
 
 // IsDNSLabel reports whether DNSLabelErrors finds nothing, for callers that have their own
 // words.
@@ -153,11 +202,13 @@ func IsDNSLabel(s string) bool { return len(s) <= maxLabel && isDNSName(s) }
 // IsDNSSubdomain reports whether DNSSubdomainErrors finds nothing.
 func IsDNSSubdomain(s string) bool { return len(s) <= maxSubdomain && isDottedDNSName(s) }
 
-func tooLongErrors(s string, limit int) []string {
+// tooLongErrors checks the length of s in bytes. unit is how upstream calls them: characters in
+// names, bytes in labels.
+func tooLongErrors(s string, limit int, unit string) []string {
 	if len(s) <= limit {
 		return nil
 	}
-	return []string{fmt.Sprintf("must be no more than %d bytes", limit)}
+	return []string{fmt.Sprintf("must be no more than %d %s", limit, unit)}
 }
 
 // isDottedDNSName reports whether s is DNS names with dots between them, however long.

@@ -15,6 +15,10 @@ func TestNames(t *testing.T) {
 		value     = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 		long63    = "must be no more than 63 bytes"
 		long253   = "must be no more than 253 bytes"
+		chars63   = "must be no more than 63 characters"
+		chars253  = "must be no more than 253 characters"
+		data      = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+		plain     = "name is neither a standard finalizer name nor is it fully qualified"
 	)
 	n := func(n int) string { return strings.Repeat("a", n) }
 	for _, tc := range []struct {
@@ -25,14 +29,14 @@ func TestNames(t *testing.T) {
 	}{
 		{"label", DNSLabelErrors, []string{"a", "0", "a-b", "a--b", n(63)}, map[string][]string{
 			"": {label}, "-a": {label}, "a-": {label}, "A": {label}, "a_b": {label}, "é": {label}, "a\n": {label}, "a.b": {"must not contain dots"}, "a..b": {label},
-			n(64): {long63}, n(63) + "-": {long63, label}, n(63) + ".a": {long63, "must not contain dots"},
+			n(64): {chars63}, n(63) + "-": {chars63, label}, n(63) + ".a": {chars63, "must not contain dots"},
 		}},
 		{"label1035", DNS1035LabelErrors, []string{"a", "a0", "a-b", n(63)}, map[string][]string{
-			"": {label1035}, "0a": {label1035}, "-a": {label1035}, "a-": {label1035}, "a.b": {label1035}, "A": {label1035}, n(64): {long63}, "0" + n(63): {long63, label1035},
+			"": {label1035}, "0a": {label1035}, "-a": {label1035}, "a-": {label1035}, "a.b": {label1035}, "A": {label1035}, n(64): {chars63}, "0" + n(63): {chars63, label1035},
 		}},
 		{"subdomain", DNSSubdomainErrors, []string{"a", "a.b", "0.1-2.c", n(253)}, map[string][]string{
 			"": {subdomain}, ".": {subdomain}, "a.": {subdomain}, ".a": {subdomain}, "a..b": {subdomain}, "a.-b": {subdomain}, "a-.b": {subdomain}, "B": {subdomain},
-			n(254): {long253}, n(253) + ".": {long253, subdomain},
+			n(254): {chars253}, n(253) + ".": {chars253, subdomain},
 		}},
 		{"segment", PathSegmentErrors, []string{"a", "", "A b", "...", "system:node:x", "é"}, map[string][]string{
 			".": {"may not be '.'"}, "..": {"may not be '..'"}, "a/b": {"may not contain '/'"}, "a%b/": {"may not contain '/'", "may not contain '%'"},
@@ -42,6 +46,13 @@ func TestNames(t *testing.T) {
 			"/a": {"prefix part must be non-empty"}, "A/a": {"prefix part " + subdomain}, "a/": {"name part must be non-empty", "name part " + key},
 			"a/b/c": {"a valid label key " + key + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"},
 			n(64):   {"name part " + long63}, n(254) + "/a": {"prefix part " + long253}, "A/" + n(64) + "-": {"prefix part " + subdomain, "name part " + long63, "name part " + key},
+		}},
+		{"data key", DataKeyErrors, []string{"a", "A_b.c-d", ".dockercfg", "-", "_", "0", "a..b", n(253)}, map[string][]string{
+			"": {data}, "a b": {data}, "a/b": {data}, "é": {data}, "a@": {data}, "a\x10": {data}, "a[": {data}, n(254): {chars253},
+			".": {"must not be '.'"}, "..": {"must not be '..'"}, "..a": {"must not start with '..'"}, "../": {data, "must not start with '..'"},
+		}},
+		{"finalizer", FinalizerErrors, []string{"kubernetes", "orphan", "foregroundDeletion", "example.com/a"}, map[string][]string{
+			"a": {plain}, "example.com": {plain}, "": {"name part must be non-empty", "name part " + key, plain}, "a b/c": {"prefix part " + subdomain},
 		}},
 		{"label value", LabelValueErrors, []string{"", "a", "A_b.c-d", "0", n(63)}, map[string][]string{
 			"-a": {value}, "a.": {value}, "a/b": {value}, "a b": {value}, "é": {value}, n(64): {long63}, n(64) + "-": {long63, value},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 )
@@ -60,6 +61,27 @@ func (s *Set) Parse(args []string) (Problems, error) {
 		g.Check(&p)
 	}
 	return p, nil
+}
+
+// Words reads the arguments of a subcommand or another small program, flags and words in any order, as
+// kubectl takes them: "off --admin A" and "--admin A off" are the same, where the flag package stops at
+// the first word. It returns the words. The error is ErrHelp when help was asked for, or says in our
+// words what is wrong first. Nothing is printed.
+func Words(f *flag.FlagSet, args []string) (words []string, err error) {
+	f.SetOutput(io.Discard)
+	f.Usage = func() {}
+	for len(args) > 0 {
+		if err := f.Parse(args); errors.Is(err, ErrHelp) {
+			return nil, err
+		} else if err != nil {
+			return nil, errors.New(Problem(err))
+		}
+		// What stopped the flag package is a word; flags may follow it.
+		if args = f.Args(); len(args) > 0 {
+			words, args = append(words, args[0]), args[1:]
+		}
+	}
+	return words, nil
 }
 
 // skipped returns how many of the arguments that the flag package left behind an error belong to it.

@@ -188,3 +188,34 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestWords: flags count wherever they stand, and words keep their order.
+func TestWords(t *testing.T) {
+	for line, want := range map[string]struct{ words, text, wrong string }{
+		"":                       {},
+		"a b":                    {words: "a b"},
+		"--text x a --truth b":   {words: "a b", text: "x"},
+		"a -text=x b -truth":     {words: "a b", text: "x"},
+		"a -- --text x":          {words: "a --text x"},
+		"a --text=x --text y":    {words: "a", text: "y"},
+		"a --help --bogus":       {wrong: ErrHelp.Error()},
+		"-h":                     {wrong: ErrHelp.Error()},
+		"a --bogus":              {wrong: "--bogus: unknown flag"},
+		"a --text":               {wrong: "--text: needs a value"},
+		"--truth=perhaps --text": {wrong: `--truth: invalid boolean value "perhaps": parse error`},
+	} {
+		f := flag.NewFlagSet("test", flag.ContinueOnError)
+		text := f.String("text", "", "")
+		f.Bool("truth", false, "")
+		words, err := Words(f, strings.Fields(line))
+		if err != nil || want.wrong != "" {
+			if err == nil || err.Error() != want.wrong || words != nil {
+				t.Errorf("%s: %q %v, want %s", line, words, err, want.wrong)
+			}
+			continue
+		}
+		if got := strings.Join(words, " "); got != want.words || *text != want.text {
+			t.Errorf("%s: %q, text %q", line, got, *text)
+		}
+	}
+}

@@ -25,8 +25,8 @@ import (
 //
 //	{"spec":{"ports":[{"port":80,"prot":"TCP"}]}}   unknown: spec.ports[0].prot
 //
-// A map has no order, so the walk comes by errors in any; the one with the least path is kept
-// in order that the same object is always refused with the same words.
+// A map has no order, so the walk comes by errors in any; the one with the least path is kept (but
+// see endsDecoding) in order that the same object is always refused with the same words.
 
 // maxUnknown bounds how many unknown fields are told: they become a header or a message.
 const maxUnknown = 100
@@ -51,9 +51,10 @@ type pruner struct {
 	unknown []string
 	// lenient is above 0 where unknown fields go without being told.
 	lenient int
-	// err is the error whose path, errAt, comes first.
-	err   error
-	errAt string
+	// err is the error whose path, errAt, comes first; errEnds is endsDecoding of its field.
+	err     error
+	errAt   string
+	errEnds bool
 }
 
 // fieldPath is where a walk is, as steps from the object down. The first steps are kept in
@@ -105,8 +106,11 @@ func (p *pruner) object(at *fieldPath, t *Type, obj map[string]any) {
 			continue
 		}
 		if v == nil {
-			// A null leaves a Go field as it is, which here is absent.
-			delete(obj, k)
+			// A null leaves a Go field as it is, which here is absent, but for what is written
+			// as null.
+			if !f.alwaysWritten() || f.empty() != nil {
+				delete(obj, k)
+			}
 			continue
 		}
 		// Most fields are strings that are well, and need not be gone into.
@@ -119,8 +123,10 @@ func (p *pruner) object(at *fieldPath, t *Type, obj map[string]any) {
 		if n, changed := p.field(at, t, f, v); changed {
 			v, obj[k] = n, n
 		}
-		// omitempty leaves out empty values, but never a struct.
-		if !f.Required && !f.pointer && isEmpty(v) && (f.Kind != FieldMessage || f.IsList || f.IsMap) {
+		if v == nil {
+			delete(obj, k)
+		}
+		if !f.pointer && isEmpty(v) && !f.alwaysWritten() {
 			delete(obj, k)
 		}
 		at.pop()
@@ -243,7 +249,7 @@ func (p *pruner) value(at *fieldPath, t *Type, f *Field, v any) (any, bool) {
 		// A number is read as the text that it is.
 		switch v.(type) {
 		case int64, float64:
-			return cellText(v), true
+			return canonicalQuantity(cellText(v)), true
 		}
 		return p.formatted(at, t, f, v)
 	default:
@@ -262,7 +268,7 @@ func (p *pruner) formatted(at *fieldPath, t *Type, f *Field, v any) (any, bool) 
 	}
 	form, err := canonical(f.Kind, s)
 	if err != nil {
-		p.fail(at, err)
+		p.fail(at, f, err)
 	}
 	if form == s {
 		return nil, false
@@ -305,11 +311,19 @@ func (p *pruner) message(at *fieldPath, t *Type, f *Field, v any) (any, bool) {
 			return nil, false
 		}
 	case []any:
-		if f.Alternative == "list" || f.Alternative == "strings" {
+		if len(v) > 0 && (f.Alternative == "list" || f.Alternative == "strings") {
 			return p.listOrValue(at, t, f.alternative(), v)
 		}
 	}
-	p.wrongType(at, t, f, v, goType(f, true))
+	switch f.Alternative {
+	case "list", "strings":
+		// Their types take whatever they do not know for nothing.
+		return nil, true
+	case "bool":
+		p.fail(at, f, jsonError("boolean or JSON schema expected"))
+	default:
+		p.wrongType(at, t, f, v, goType(f, true))
+	}
 	return nil, false
 }
 
@@ -319,18 +333,29 @@ func (p *pruner) wrongType(at *fieldPath, t *Type, f *Field, v any, typ string) 
 	// encoding/json shows the number where it is one that does not fit an integer.
 	integer := f.Kind == FieldInt32 || f.Kind == FieldInt64
 	if found == "number" && integer && !strings.HasPrefix(typ, "[]") && !strings.HasPrefix(typ, "map") {
-		found += " " + cellText(v)
+		found += " " + string(tree.AppendJSON(nil, v))
 	}
 	structName := t.Schema[strings.LastIndexByte(t.Schema, '.')+1:]
 	where := structName + "." + at.text(false)
-	p.fail(at, jsonError("json: cannot unmarshal "+found+" into Go struct field "+where+" of type "+typ))
+	p.fail(at, f, jsonError("json: cannot unmarshal "+found+" into Go struct field "+where+" of type "+typ))
 }
 
-// fail keeps an error of the value at the path, unless the one that is kept comes first.
-func (p *pruner) fail(at *fieldPath, err error) {
-	if at := at.text(true); p.err == nil || comparePaths(at, p.errAt) < 0 {
-		p.err, p.errAt = err, at
+// fail keeps an error of the value of f at the path, unless the one that is kept comes first.
+func (p *pruner) fail(at *fieldPath, f *Field, err error) {
+	path, ends := at.text(true), endsDecoding(f)
+	switch {
+	case p.err == nil || ends && !p.errEnds:
+	case ends == p.errEnds && comparePaths(path, p.errAt) < 0:
+	default:
+		return
 	}
+	p.err, p.errAt, p.errEnds = err, path, ends
+}
+
+// endsDecoding reports whether an error of a field ends upstream's decoding and is the one that is told:
+// that of a type which unmarshals itself. After any other the decoder goes on.
+func endsDecoding(f *Field) bool {
+	return f.Kind == FieldTime || f.Kind == FieldMicroTime || f.Kind == FieldQuantity || f.Kind == FieldIntOrString || f.Alternative != ""
 }
 
 // text returns the path as messages have it: spec.ports[0].port. Without all it is that of

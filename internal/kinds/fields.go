@@ -133,6 +133,9 @@ func goType(f *Field, element bool) string {
 		// Upstream's types for times and quantities unmarshal themselves from a string, so
 		// it is that string's type that the error names.
 		name = "string"
+		if f.Name == "uid" {
+			name = "types.UID"
+		}
 	case FieldBool:
 		name = "bool"
 	case FieldInt32, FieldIntOrString:
@@ -145,12 +148,19 @@ func goType(f *Field, element bool) string {
 	case FieldBytes:
 		name = "[]uint8"
 	case FieldMessage:
-		// io.k8s.api.core.v1.ServicePort is ServicePort of the Go package v1.
-		parts := strings.Split(f.Message.Schema, ".")
-		name = strings.Join(parts[len(parts)-2:], ".")
+		name = packageType(f.Message.Schema)
+	case FieldRaw:
+		name = packageType(strings.TrimSuffix(f.Component, "{}"))
 	}
 	if f.IsList && !element {
 		return "[]" + name
 	}
 	return name
+}
+
+// packageType returns the Go type of a component with its package: io.k8s.api.core.v1.ServicePort is
+// v1.ServicePort. A text without a dot has no package.
+func packageType(component string) string {
+	parts := strings.Split(component, ".")
+	return strings.Join(parts[max(0, len(parts)-2):], ".")
 }

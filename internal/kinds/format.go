@@ -14,9 +14,7 @@ import (
 //
 //	2024-01-01T02:00:00+02:00   2024-01-01T00:00:00Z
 //	Y\nQ==                      YQ==
-//
-// Quantities are only checked. Upstream rewrites some of them (0.5Gi as 512Mi); the string
-// is left as it was sent, which every reader takes for the same amount.
+//	1024Ki                      1Mi
 
 // canonical returns the text of a value of the given kind in upstream's form, or the error
 // that upstream's decoder gives for a text that has no such value. Strings of kinds without
@@ -34,7 +32,10 @@ func canonical(kind FieldKind, s string) (string, error) {
 	case FieldMicroTime:
 		return inUTC(s, "2006-01-02T15:04:05.000000Z07:00")
 	case FieldQuantity:
-		return s, checkQuantity(s)
+		if err := checkQuantity(s); err != nil {
+			return s, err
+		}
+		return canonicalQuantity(s), nil
 	}
 	return s, nil
 }
@@ -84,29 +85,38 @@ func isCanonicalBase64(s string) bool {
 
 // checkQuantity returns an error, in upstream's words, unless s is a quantity: a decimal
 // number with a decimal or binary suffix or an exponent. It accepts white space around the
-// number, which upstream's unmarshalling trims.
+// number, which upstream's unmarshalling trims, and mostly no number at all for 0 (upstream).
 func checkQuantity(s string) error {
 	s = strings.TrimSpace(s)
-	rest := strings.TrimLeft(strings.TrimLeft(s, "+-"), "0123456789")
+	rest := s
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		rest = s[1:]
+	}
+	rest = strings.TrimLeft(rest, "0123456789")
 	rest = strings.TrimLeft(strings.TrimPrefix(rest, "."), "0123456789")
-	number := strings.TrimLeft(s[:len(s)-len(rest)], "+-")
-	// Upstream has two errors: for a text that its regular expression does not match, and
-	// for one that it does match but whose end means nothing. Signs are counted, because
-	// trimming took any number of them.
-	if strings.Trim(number, ".") == "" || len(s)-len(rest)-len(number) > 1 || strings.Trim(rest, "eEinumkKMGTP+-0123456789") != "" {
+	number := s[:len(s)-len(rest)]
+	// Upstream has three errors: for a text that its scanner does not get through, for an end that
+	// means nothing, and for a missing number that it cannot pass over.
+	end := strings.TrimLeft(rest, "eEinumkKMGTP")
+	if end != "" && (end[0] == '+' || end[0] == '-') {
+		end = end[1:]
+	}
+	if s == "" || strings.Trim(end, "0123456789") != "" {
 		return jsonError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
 	}
-	switch rest {
-	case "", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei":
-		return nil
-	}
-	// A lone E is the suffix exa, above; with digits behind it, it is an exponent.
-	if rest[0] == 'e' || rest[0] == 'E' {
-		if _, err := strconv.ParseInt(rest[1:], 10, 32); err == nil {
-			return nil
+	power, ok := suffixPowers[rest]
+	if !ok {
+		// A lone E is the suffix exa; with digits behind it, it is an exponent.
+		n, err := strconv.ParseInt(strings.TrimLeft(rest, "eE"), 10, 32)
+		if err != nil || rest[0] != 'e' && rest[0] != 'E' || len(rest) < 2 || strings.IndexByte("+-0123456789", rest[1]) < 0 {
+			return jsonError("unable to parse quantity's suffix")
 		}
+		power = int(n)
 	}
-	return jsonError("unable to parse quantity's suffix")
+	if strings.Trim(number, "+-.") == "" && (power < -9 || strings.HasSuffix(rest, "i") && power >= 50) {
+		return jsonError("unable to parse numeric part of quantity")
+	}
+	return nil
 }
 
 // jsonError is an error whose text is that of encoding/json or of an unmarshaller that it

@@ -133,8 +133,12 @@ func TestBytesErrors(t *testing.T) {
 	}
 }
 
-// quantityForm is the grammar of quantities that upstream's documentation gives.
-var quantityForm = regexp.MustCompile(`^[+-]?(\d+|\d+\.\d*|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?(\d+))?$`)
+// quantityForm is the grammar of quantities that upstream's scanner has: that of its documentation, but
+// that the number may be missing. quantityNumber is what a missing one cannot stand before.
+var (
+	quantityForm   = regexp.MustCompile(`^[+-]?\d*(\.\d*)?([numkMGTPE]|[KMGTPE]i|[eE][+-]?(\d+))?$`)
+	quantityNumber = regexp.MustCompile(`^[+-]?\.?([PE]i|[eE]-0*[1-9]\d+)$`)
+)
 
 // TestQuantityGrammar: random texts are quantities where the grammar says so.
 func TestQuantityGrammar(t *testing.T) {
@@ -146,7 +150,8 @@ func TestQuantityGrammar(t *testing.T) {
 			b[i] = alphabet[r.IntN(len(alphabet))]
 		}
 		s := string(b)
-		want := quantityForm.MatchString(strings.TrimSpace(s))
+		text := strings.TrimSpace(s)
+		want := text != "" && quantityForm.MatchString(text) && !quantityNumber.MatchString(text)
 		if got := checkQuantity(s) == nil; got != want {
 			t.Fatalf("%q: taken is %v, and should be %v", s, got, want)
 		} else if got {
@@ -158,18 +163,19 @@ func TestQuantityGrammar(t *testing.T) {
 	}
 }
 
-// TestQuantityErrors: upstream has one error for what does not look like a quantity, and one
-// for a suffix that it does not know.
+// TestQuantityErrors: upstream has one error for what does not look like a quantity, one for a
+// suffix that it does not know, and one for a number that is missing where it must be there.
 func TestQuantityErrors(t *testing.T) {
 	const form, suffix = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'", "unable to parse quantity's suffix"
 	for in, want := range map[string]string{
 		"":                  form,
 		" ":                 form,
 		"x":                 form,
-		".":                 form,
-		"-":                 form,
-		"+-1":               form,
-		"Gi":                form,
+		".":                 "",
+		"-":                 "",
+		"+-1":               suffix,
+		"Gi":                "",
+		"Ei":                "unable to parse numeric part of quantity",
 		"1 Gi":              form,
 		"1Gb":               form,
 		"0x10":              form,
@@ -180,7 +186,7 @@ func TestQuantityErrors(t *testing.T) {
 		"1GiGi":             suffix,
 		"1e":                suffix,
 		"1e+":               suffix,
-		"1E1E":              suffix,
+		"1E1E":              form,
 		"1e99999999999":     suffix,
 		"1Mi5":              suffix,
 		"1":                 "",

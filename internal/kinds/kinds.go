@@ -158,6 +158,9 @@ type Row struct {
 	// HasStatus: status is a subresource, so writes of the object leave it alone.
 	// KeepsGivenStatus: a create may carry a status, which is kept.
 	// ReviewOnly: objects are created, answered and never stored.
+	// StatusAlone: a write of the status leaves the metadata as they are.
+	// QualifiedFinalizers: finalizers have a prefix, unless they are the server's own.
+	// RechecksNames: an update asks again whether name and generateName are good.
 	ReturnsDeleted      bool
 	UnconditionalUpdate bool
 	CreateOnUpdate      bool
@@ -165,6 +168,9 @@ type Row struct {
 	HasStatus           bool
 	KeepsGivenStatus    bool
 	ReviewOnly          bool
+	StatusAlone         bool
+	QualifiedFinalizers bool
+	RechecksNames       bool
 
 	// Columns are those of the Table form, and Fields what field selectors may name besides
 	// metadata.name and metadata.namespace. Both are about the stored shape.
@@ -176,11 +182,16 @@ type Row struct {
 
 	// Rules that Shape applies: initial is what a new object gets, whatever the client sent;
 	// nameLabel is a label that always holds the object's name; immutableFlag is a field
-	// that, once true, makes itself and immutableFields unchangeable.
+	// that, once true, makes itself and immutableFields unchangeable; fixed are fields that no
+	// update changes; dropped are fields that are never kept; rule is what no row can say of
+	// the values of an object, nil for nothing.
 	initial         []initialValue
 	nameLabel       string
 	immutableFlag   string
 	immutableFields []string
+	fixed           []string
+	dropped         []droppedFields
+	rule            rule
 
 	// renames are pairs of top-level fields of a kind that is stored as another: the name
 	// here, and the name in the stored shape.
@@ -269,6 +280,13 @@ func FieldLabels(fields []Selectable) []string {
 type initialValue struct {
 	path  []string
 	value any
+}
+
+// droppedFields are fields that no object keeps, of the object at a path or of the elements of
+// the list there.
+type droppedFields struct {
+	path   []string
+	fields []string
 }
 
 // Column is a column of the Table form. The names are upstream's, because people and

@@ -220,6 +220,12 @@ func (r *kindReader) readFlags(k *Row, flags []string) {
 			k.KeepsGivenStatus = true
 		case "review":
 			k.ReviewOnly = true
+		case "statusalone":
+			k.StatusAlone = true
+		case "finalizers":
+			k.QualifiedFinalizers = true
+		case "names":
+			k.RechecksNames = true
 		default:
 			r.fail("%q is no flag", flag)
 		}
@@ -293,6 +299,11 @@ func (r *kindReader) readKindLine(line string) {
 		k.Kept = append(k.Kept, strings.Split(rest, "."))
 	case "namelabel":
 		k.nameLabel = rest
+	case "fixed":
+		k.fixed = append(k.fixed, rest)
+	case "drop":
+		path, list, _ := strings.Cut(rest, " ")
+		k.dropped = append(k.dropped, droppedFields{strings.Split(path, "."), splitList(list)})
 	case "freeze":
 		flag, list, _ := strings.Cut(rest, " ")
 		k.immutableFlag, k.immutableFields = flag, splitList(list)
@@ -417,7 +428,15 @@ func (r *kindReader) resolveKind(line int, k *Row) {
 		}
 	}
 	r.resolveSelectable(line, k)
-	for _, name := range append(slices.Clip(k.immutableFields), k.immutableFlag) {
+	k.rule = ruleOf(k.Group, k.Kind)
+	for _, d := range k.dropped {
+		for _, name := range d.fields {
+			if !k.Type.hasPath(append(slices.Clip(d.path), name)) {
+				r.failAt(line, "%s has no field %s of %s", k.Kind, name, strings.Join(d.path, "."))
+			}
+		}
+	}
+	for _, name := range slices.Concat(k.immutableFields, k.fixed, []string{k.immutableFlag}) {
 		if name != "" && k.Type.ByName[name] == nil {
 			r.failAt(line, "%s has no field %s", k.Kind, name)
 		}

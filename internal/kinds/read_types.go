@@ -287,11 +287,19 @@ func (r *kindReader) markDefaults() {
 	}
 }
 
-// needsDefaulting reports whether a field of t has a default or is moved, or holds a type
-// that is marked already.
+// needsDefaulting reports whether a field of t has a default, is moved or written even if it is
+// empty, or holds a type that is marked already.
 func (t *Type) needsDefaulting() bool {
+	// The metadata of every object would be walked for fields of its owners, which are refused
+	// where they are empty.
+	if t.Name == "meta.ObjectMeta" {
+		return false
+	}
 	for _, f := range t.Fields {
 		if f.Default != nil || f.DefaultFrom != "" || f.MovesInto != "" {
+			return true
+		}
+		if f.alwaysWritten() && (f.Kind != FieldMessage || f.Message == nil || f.Message.Name != "meta.ObjectMeta") {
 			return true
 		}
 		if f.Kind == FieldMessage && f.Message != nil && f.Message.defaults {

@@ -35,15 +35,30 @@ func (s Shape) Prune(obj map[string]any) (unknown []string, err error) {
 	return Prune(s.Row.Type, obj)
 }
 
-// SetDefaults sets the fields that obj leaves out and the table has defaults for, moves
-// write-only fields (stringData of a Secret) to where they are kept, and sets the label that
-// holds the name, all in place. obj must have been pruned.
+// SetDefaults sets the fields that obj leaves out and the table has defaults for, or upstream
+// writes even if they are empty; moves write-only fields (stringData of a Secret) to where they are
+// kept, drops what is never kept, and sets the label that holds the name, all in place. obj must
+// have been pruned.
 func (s Shape) SetDefaults(obj map[string]any) {
 	if label := s.Row.nameLabel; label != "" {
 		// A name that is still to be generated is not there yet; this is called again
 		// when it is.
 		if name := tree.Text(obj, "metadata", "name"); name != "" {
 			tree.Set(obj, name, "metadata", "labels", label)
+		}
+	}
+	for _, d := range s.Row.dropped {
+		v := tree.At(obj, d.path...)
+		list, ok := v.([]any)
+		if !ok {
+			list = []any{v}
+		}
+		for _, e := range list {
+			if e, ok := e.(map[string]any); ok {
+				for _, name := range d.fields {
+					delete(e, name)
+				}
+			}
 		}
 	}
 	if s.Row.Type.defaults {
@@ -70,15 +85,31 @@ func (s Shape) Initialize(obj map[string]any) {
 	}
 }
 
-// Validate returns what is wrong with obj as the successor of old: changes of fields that are
-// immutable since old's flag was set, and of that flag, in upstream's words and order. Where
-// old is nil, as for a create, nothing is.
+// Validate returns what is wrong with obj, metadata aside, in upstream's words and order. old is
+// the object before, nil for a create: of its fixed fields none may change, nor any that is
+// immutable since old's flag was set, nor that flag.
 func (s Shape) Validate(obj, old map[string]any) []field.Error {
-	flag := s.Row.immutableFlag
-	if flag == "" || old[flag] != true {
+	errs := s.changeErrors(obj, old)
+	if s.Row.rule != nil {
+		errs = append(errs, s.Row.rule(obj, old)...)
+	}
+	return errs
+}
+
+// changeErrors returns what obj changes of old that may not change.
+func (s Shape) changeErrors(obj, old map[string]any) (errs []field.Error) {
+	if old == nil {
 		return nil
 	}
-	var errs []field.Error
+	for _, name := range s.Row.fixed {
+		if !tree.Equal(obj[name], old[name]) {
+			errs = append(errs, field.Invalid(name, obj[name], "field is immutable"))
+		}
+	}
+	flag := s.Row.immutableFlag
+	if flag == "" || old[flag] != true {
+		return errs
+	}
 	if obj[flag] != true {
 		errs = append(errs, field.Forbidden(flag, "field is immutable when `"+flag+"` is set"))
 	}
@@ -92,14 +123,16 @@ func (s Shape) Validate(obj, old map[string]any) []field.Error {
 }
 
 // ToStored brings an object of the kind into the shape in which it is stored, in place:
-// another apiVersion and kind, and the other kind's names of the top-level fields. It does
-// nothing to kinds that are stored as they are. FromStored is the way back.
+// another apiVersion and kind, the other kind's names of the top-level fields, and those that it
+// writes even if they are empty. It does nothing to kinds that are stored as they are. FromStored
+// is the way back.
 func (k *Row) ToStored(obj map[string]any) {
 	if k.stored != k {
 		k.stored.identify(obj)
 		for _, names := range k.renames {
 			renameMember(obj, names[0], names[1])
 		}
+		Shape{k.stored}.SetDefaults(obj)
 	}
 }
 
@@ -160,25 +193,47 @@ func setTypeDefaults(t *Type, obj map[string]any) {
 			// nothing are the same to its defaulting.
 			if other := obj[f.DefaultFrom]; other != nil && (v == nil || v == "" || v == int64(0)) {
 				obj[f.Name] = other
+			} else if v == nil && f.alwaysWritten() {
+				obj[f.Name] = f.empty()
 			}
-		case f.Kind == FieldMessage && f.Message.defaults:
-			setFieldDefaults(f, obj, v)
+		case f.alwaysWritten() && v == nil:
+			obj[f.Name] = f.empty()
+		case f.Kind == FieldMessage && f.Message.defaults && v != nil:
+			setFieldDefaults(f, v)
 		}
 	}
 }
 
-// setFieldDefaults sets the defaults in the objects of f's value v in obj: one object, or
-// those of a list or a map.
-func setFieldDefaults(f *Field, obj map[string]any, v any) {
+// alwaysWritten reports whether upstream's encoder writes f even if nobody has set it: because it
+// has no omitempty, or because its Go type is a struct, which that does not leave out.
+func (f *Field) alwaysWritten() bool {
+	if f.Required || f.pointer || f.IsList || f.IsMap || f.Inline {
+		return f.Required
+	}
+	switch f.Kind {
+	case FieldMessage, FieldTime, FieldMicroTime, FieldIntOrString, FieldQuantity:
+		return true
+	}
+	return false
+}
+
+// empty returns what is written for f where nobody has set it: the zero value of its Go type, a
+// struct with its own defaults.
+func (f *Field) empty() any {
+	if f.pointer || f.IsList || f.IsMap || f.Kind == FieldBytes {
+		return nil
+	}
+	v, _ := zeroOf(f.Kind)
+	if o, ok := v.(map[string]any); ok && f.Message.defaults {
+		setTypeDefaults(f.Message, o)
+	}
+	return v
+}
+
+// setFieldDefaults sets the defaults in the objects of f's value v: one object, or those of a list
+// or a map.
+func setFieldDefaults(f *Field, v any) {
 	switch v := v.(type) {
-	case nil:
-		// A struct that is no pointer is always there to upstream, and so gets its defaults
-		// also when nobody sent it. One that stays empty is not made.
-		if made := map[string]any{}; !f.pointer && !f.IsList && !f.IsMap {
-			if setTypeDefaults(f.Message, made); len(made) > 0 {
-				obj[f.Name] = made
-			}
-		}
 	case map[string]any:
 		if !f.IsMap {
 			setTypeDefaults(f.Message, v)

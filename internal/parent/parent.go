@@ -29,7 +29,11 @@ const askEvery = time.Second
 // Wait returns true when the parent of this process has ended, and false when ctx has, or at once if there
 // is nobody to wait for: the parent is process 1 already. It may be called by several goroutines.
 func Wait(ctx context.Context) bool {
-	was := os.Getppid()
+	return wait(ctx, os.Getppid())
+}
+
+// wait is Wait for a process whose parent was another one a moment ago, perhaps.
+func wait(ctx context.Context, was int) bool {
 	// Who is started by process 1 is a service; and who finds itself there without that has been left
 	// before it looked, which cannot be told apart.
 	if was == 1 {

@@ -28,8 +28,10 @@ func TestMain(m *testing.M) {
 		}
 		_ = child.Wait()
 	case "child":
+		// Taken before the word at which the parent is killed.
+		was := os.Getppid()
 		fmt.Println("waiting")
-		fmt.Println("ended:", Wait(context.Background()))
+		fmt.Println("ended:", wait(context.Background(), was))
 	default:
 		os.Exit(m.Run())
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"apichain/internal/status"
@@ -64,15 +63,17 @@ type jsonPatchOp struct {
 }
 
 // JSON returns doc with the operations of patch done in order. doc is consumed: it is
-// changed, also where the patch fails, and parts of it are in the result. The error is a
-// *status.Error: 400 for what is no JSON patch, 413 for too many operations, 422 for an
-// operation that cannot be done, a failed test, and a patch that would take too much.
-func JSON(doc any, patch []byte) (any, error) {
-	p, _, err := readJSONPatch(patch)
+// changed, also where the patch fails, and parts of it are in the result. strict has what a strict
+// reader would say of the patch. The error is a *status.Error: 400 for what is no JSON patch, 413
+// for too many operations, 422 for an operation that cannot be done, a failed test, and a patch that
+// would take too much.
+func JSON(doc any, patch []byte) (result any, strict []string, err error) {
+	p, strict, err := readJSONPatch(patch)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return p.apply(doc)
+	result, err = p.apply(doc)
+	return result, strict, err
 }
 
 // readJSONPatch reads a patch. strict has what a strict reader would say of it, in order:
@@ -93,24 +94,46 @@ func readJSONPatch(patch []byte) (p jsonPatch, strict []string, err error) {
 		return nil, nil, tooManyOps(len(list))
 	}
 	p = make(jsonPatch, len(list))
+	odd := false
 	for i, e := range list {
 		unknown, err := p[i].read(e)
 		if err != nil {
 			return nil, nil, status.BadRequest("error decoding patch: " + err.Error())
 		}
-		// The reader tells of repeated keys in the order of the text, so those of this
-		// operation come first among the ones that are left.
-		at := "[" + strconv.Itoa(i) + "]."
-		for len(repeated) > 0 && strings.HasPrefix(repeated[0], at) {
-			strict = append(strict, `json patch duplicate field "`+repeated[0]+`"`)
-			repeated = repeated[1:]
-		}
-		for _, key := range unknown {
-			strict = append(strict, `json patch unknown field "`+at+key+`"`)
-		}
+		odd = odd || unknown
+	}
+	if odd || len(repeated) > 0 {
+		strict = strictProblems(patch)
 	}
 	return p, strict, nil
 }
+
+// strictProblems returns what a strict reader says of a patch, in the order of its text. The keys of
+// an operation are those behind its index; what is in a value may have any name.
+func strictProblems(patch []byte) (strict []string) {
+	tree.JSONKeys(patch, func(path []byte, repeated bool) {
+		_, key, ok := strings.Cut(string(path), "].")
+		if !ok || len(strict) == maxStrict {
+			return
+		}
+		name, _, _ := strings.Cut(key, ".")
+		name, _, _ = strings.Cut(name, "[")
+		switch {
+		case name == "value" || slices.Contains([]string{"op", "path", "from"}, key):
+			if repeated {
+				strict = append(strict, `json patch duplicate field "`+string(path)+`"`)
+			}
+		case !strings.ContainsAny(key, ".["):
+			if !repeated { // each is told once
+				strict = append(strict, `json patch unknown field "`+string(path)+`"`)
+			}
+		}
+	})
+	return strict
+}
+
+// maxStrict bounds how much is said of one patch: each becomes a warning.
+const maxStrict = 100
 
 // tooManyOps returns the 413 for a patch of n operations.
 func tooManyOps(n int) *status.Error {
@@ -120,13 +143,12 @@ func tooManyOps(n int) *status.Error {
 	}
 }
 
-// read sets o from JSON, and returns its members that mean nothing, sorted. A null stands
-// for an absent member, and a member of a wrong type is an error, both as encoding/json has
-// it.
-func (o *jsonPatchOp) read(v any) (unknown []string, err error) {
+// read sets o from JSON, and says whether it has members that mean nothing. A null stands for an
+// absent member, and a member of a wrong type is an error, both as encoding/json has it.
+func (o *jsonPatchOp) read(v any) (unknown bool, err error) {
 	members, ok := v.(map[string]any)
 	if !ok && v != nil {
-		return nil, fmt.Errorf("json: cannot unmarshal %s into Go value of type handlers.jsonPatchOp", tree.TypeName(v))
+		return false, fmt.Errorf("json: cannot unmarshal %s into Go value of type handlers.jsonPatchOp", tree.TypeName(v))
 	}
 	// Only the first error is kept; the order of the calls below makes it always the same.
 	text := func(key string, into *string) bool {
@@ -146,10 +168,9 @@ func (o *jsonPatchOp) read(v any) (unknown []string, err error) {
 		switch key {
 		case "op", "path", "from", "value":
 		default:
-			unknown = append(unknown, key)
+			unknown = true
 		}
 	}
-	slices.Sort(unknown)
 	return unknown, err
 }
 

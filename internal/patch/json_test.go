@@ -141,7 +141,7 @@ var jsonPatchCases = []struct{ name, doc, patch, want string }{
 
 func TestJSONPatch(t *testing.T) {
 	for _, c := range jsonPatchCases {
-		got, err := JSON(patchJSON(t, c.doc), []byte(c.patch))
+		got, _, err := JSON(patchJSON(t, c.doc), []byte(c.patch))
 		switch {
 		case c.want == "":
 			checkPatchRefused(t, c.name, err)
@@ -191,13 +191,13 @@ func TestJSONPatchUnreadable(t *testing.T) {
 		{many, "Request entity too large: The allowed maximum operations in a JSON patch is 10000, got 10001", 413},
 	} {
 		doc := patchJSON(t, `{"a":1}`)
-		_, err := JSON(doc, []byte(c.patch))
+		_, _, err := JSON(doc, []byte(c.patch))
 		var e *status.Error
 		if !errors.As(err, &e) || e.Code != c.code || !strings.HasPrefix(e.Message, c.want) {
 			t.Errorf("%.40s: %v, want %d %s", c.patch, err, c.code, c.want)
 		}
 	}
-	if _, err := JSON(patchJSON(t, `{"a":1}`), []byte(strings.Replace(many, `{"op":"test","path":"/a","value":1},`, "", 1))); err != nil {
+	if _, _, err := JSON(patchJSON(t, `{"a":1}`), []byte(strings.Replace(many, `{"op":"test","path":"/a","value":1},`, "", 1))); err != nil {
 		t.Errorf("%d operations: %v", jsonPatchMaxOps, err)
 	}
 }
@@ -205,9 +205,11 @@ func TestJSONPatchUnreadable(t *testing.T) {
 func TestJSONPatchOddities(t *testing.T) {
 	for patch, want := range map[string][]string{
 		`[{"op":"test","path":"/a","foo":1,"bar":2},{"op":"test","path":"/b","path":"/a"}]`: {
-			`json patch unknown field "[0].bar"`, `json patch unknown field "[0].foo"`, `json patch duplicate field "[1].path"`},
+			`json patch unknown field "[0].foo"`, `json patch unknown field "[0].bar"`, `json patch duplicate field "[1].path"`},
 		`[{"op":"add","path":"/b","value":{"k":1,"k":2}}]`: {`json patch duplicate field "[0].value.k"`},
 		`[{"op":"add","path":"/b","value":{"k":1}}]`:       nil,
+		// In the order of the text, and of each unknown field once.
+		`[{"x":{"a":1,"a":2},"op":"add","x":3,"op":"add","path":"/b"}]`: {`json patch unknown field "[0].x"`, `json patch duplicate field "[0].op"`},
 		`[]`: nil,
 	} {
 		_, odd, err := readJSONPatch([]byte(patch))
@@ -260,7 +262,7 @@ func TestJSONPatchBombs(t *testing.T) {
 	for name, bomb := range jsonPatchBombs {
 		doc, patch := bomb()
 		start := time.Now()
-		_, err := JSON(doc, []byte(patch))
+		_, _, err := JSON(doc, []byte(patch))
 		if took := time.Since(start); took > patchBombLimit {
 			t.Errorf("%s: took %v", name, took)
 		}
@@ -270,7 +272,7 @@ func TestJSONPatchBombs(t *testing.T) {
 		}
 	}
 	// A value that no reader would take is refused as a patch.
-	_, err := JSON(bombValue(`{}`), []byte(`[{"op":"add","path":"/a","value":`+strings.Repeat("[", 100000)+strings.Repeat("]", 100000)+`}]`))
+	_, _, err := JSON(bombValue(`{}`), []byte(`[{"op":"add","path":"/a","value":`+strings.Repeat("[", 100000)+strings.Repeat("]", 100000)+`}]`))
 	if err == nil || !strings.Contains(err.Error(), "exceeded max depth") {
 		t.Errorf("a deep value: %v", err)
 	}
@@ -281,7 +283,7 @@ func TestJSONPatchCopyLimit(t *testing.T) {
 	doc := map[string]any{"a": strings.Repeat("x", 1<<20-2), "big": strings.Repeat("y", 8<<20)}
 	for n, ok := range map[int]bool{3: true, 4: false} {
 		ops := slices.Repeat([]string{`{"op":"copy","from":"/a","path":"/b"}`}, n)
-		_, err := JSON(tree.Copy(doc), []byte("["+strings.Join(ops, ",")+"]"))
+		_, _, err := JSON(tree.Copy(doc), []byte("["+strings.Join(ops, ",")+"]"))
 		if (err == nil) != ok {
 			t.Errorf("%d MiB of copies: %v", n, err)
 		}
@@ -318,7 +320,7 @@ func TestJSONPatchTestsWhole(t *testing.T) {
 			}
 		}
 		walk("", doc)
-		got, err := JSON(doc, tree.AppendJSON(nil, ops))
+		got, _, err := JSON(doc, tree.AppendJSON(nil, ops))
 		if err != nil || !tree.Equal(got, patchJSON(t, c.doc)) {
 			t.Errorf("%s: %v", c.doc, err)
 		}
@@ -337,7 +339,7 @@ func FuzzJSONPatch(f *testing.F) {
 		if err != nil {
 			return
 		}
-		got, err := JSON(v, patch)
+		got, _, err := JSON(v, patch)
 		if err != nil {
 			var e *status.Error
 			if !errors.As(err, &e) || e.Code < 400 || e.Code > 499 {

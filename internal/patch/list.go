@@ -37,7 +37,7 @@ func mergeList(list, patch []any, f *kinds.Field) ([]any, error) {
 	key := f.MergeKey
 	switch {
 	case objects && key == "":
-		return nil, status.BadRequest("cannot merge lists without merge key for struct")
+		return nil, status.Unexplained("cannot merge lists without merge key for struct")
 	case objects:
 		if list, patch, err = elementDirectives(list, patch, key); err != nil {
 			return nil, err
@@ -129,7 +129,7 @@ func checkElementOrder(set, order []any, key string) error {
 		for {
 			if at == len(order) {
 				const text = "The order in patch list:\n%v\n doesn't match $setElementOrder list:\n%v\n"
-				return status.BadRequest(truncated(fmt.Sprintf(text, set, order)))
+				return status.Unexplained(truncated(fmt.Sprintf(text, set, order)))
 			}
 			next, err := elementID(order[at], key)
 			if err != nil {
@@ -191,9 +191,9 @@ func elementDirectives(list, patch []any, key string) (left, rest []any, err err
 			}
 			gone[id] = true
 		case d == "merge":
-			return nil, nil, status.BadRequest("merging lists cannot yet be specified in the patch")
+			return nil, nil, status.Unexplained("merging lists cannot yet be specified in the patch")
 		default:
-			return nil, nil, status.BadRequest(truncated(fmt.Sprintf("unknown patch type: %v in map: %v", d, o)))
+			return nil, nil, status.Unexplained(truncated(fmt.Sprintf("unknown patch type: %v in map: %v", d, o)))
 		}
 	}
 	switch {
@@ -337,7 +337,7 @@ func elementID(v any, key string) (any, error) {
 	id, ok := o[key]
 	if !ok {
 		// The object may be long, but the end of the message is what the client needs.
-		return nil, status.BadRequest(truncated(fmt.Sprintf("map: %v", o)) + " does not contain declared merge key: " + key)
+		return nil, status.Unexplained(truncated(fmt.Sprintf("map: %v", o)) + " does not contain declared merge key: " + key)
 	}
 	return identity(id), nil
 }
@@ -374,7 +374,7 @@ func elementsAreObjects(lists ...[]any) (bool, error) {
 				first = name
 			}
 			if name != first {
-				return false, status.BadRequest(truncated(fmt.Sprintf("list element types are not identical: %v", lists)))
+				return false, status.Unexplained(truncated(fmt.Sprintf("list element types are not identical: %v", lists)))
 			}
 		}
 	}
@@ -392,7 +392,7 @@ func asList(v any) ([]any, error) {
 
 // wrongType returns upstream's error for a value of another Go type than it expects.
 func wrongType(want string, v any) *status.Error {
-	return status.BadRequest("expected a " + want + ", but received a " + goTypeName(v))
+	return status.Unexplained("expected a " + want + ", but received a " + goTypeName(v))
 }
 
 // goTypeName returns the name of a value's Go type, as upstream's texts have it.

@@ -2,7 +2,7 @@ package patch
 
 import "apichain/internal/tree"
 
-// Merge returns doc with a merge patch applied (RFC 7396): a null deletes a member, an object
+// Merge returns doc with a merge patch applied (RFC 7396, but see dropNulls): a null deletes a member, an object
 // is merged into an object, and all else, lists too, replaces what is there. doc is consumed:
 // it is changed, and it is the result; nil stands for an empty one. patch is neither changed
 // nor are parts of it in the result, so it can be applied again to another document. The
@@ -23,9 +23,32 @@ func Merge(doc, patch map[string]any) map[string]any {
 			o, _ := doc[k].(map[string]any)
 			doc[k] = Merge(o, v)
 		default:
-			// Nulls in a list are values like others, so it is copied as it is.
+			was := doc[k]
 			doc[k] = tree.Copy(v)
+			if _, wasObject := was.(map[string]any); !wasObject {
+				dropNulls(doc[k])
+			}
 		}
 	}
 	return doc
+}
+
+// dropNulls removes the null members of objects in the lists of a patch, and leaves the null elements
+// of lists. RFC 7396 would have both stay; upstream's library removes the former, unless the list takes
+// the place of an object.
+func dropNulls(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, e := range v {
+			if e == nil {
+				delete(v, k)
+			} else {
+				dropNulls(e)
+			}
+		}
+	case []any:
+		for _, e := range v {
+			dropNulls(e)
+		}
+	}
 }

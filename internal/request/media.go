@@ -1,6 +1,9 @@
 package request
 
-import "strings"
+import (
+	"mime"
+	"strings"
+)
 
 // MediaTypes are the media types of bodies and of answers, for descriptions; none at all means
 // any.
@@ -12,4 +15,18 @@ func MediaType(s string) string {
 		s = s[:i]
 	}
 	return strings.TrimSpace(s)
+}
+
+// ContentType returns the media type of a body, in lower case, as its Content-Type says it. It is
+// "" for what is none, also because of its parameters.
+func ContentType(s string) string {
+	// Nearly all clients send these words, and parsing makes a map.
+	if s == "application/json" {
+		return s
+	}
+	t, _, err := mime.ParseMediaType(s)
+	if err != nil {
+		return ""
+	}
+	return t
 }

@@ -33,13 +33,15 @@ func Compile(s map[string]any) (*Schema, error) {
 	// belong to the rules of all objects; as an embedded resource they would be checked here
 	// again, and metadata would lose fields.
 	root.embedded = false
-	return &Schema{root}, nil
+	return &Schema{root: root}, nil
 }
 
 // schemaCompiler compiles one schema. Its zero value is ready for use.
 type schemaCompiler struct {
-	// bare leaves the defaults out. The check of the defaults themselves asks for that: it looks
-	// at each as the CRD writes it, not as the defaults of its parts complete it.
+	// bare leaves the defaults out, takes types that do not exist, and has none for an int-or-string.
+	// The check of the defaults themselves asks for that: it looks at each as the CRD writes it, not as
+	// the defaults of its parts complete it, beside what else is wrong, and by what the schema says of
+	// types in so many words (upstream).
 	bare bool
 	// patterns holds the compiled ones by their text. Generated CRDs repeat a few patterns
 	// hundreds of times, and a compiled pattern is large.
@@ -63,6 +65,8 @@ func (c *schemaCompiler) node(s map[string]any, path string) (*schemaNode, error
 	if err := c.structure(n, s, path); err != nil {
 		return nil, err
 	}
+	n.embeds = n.embedded || n.additional != nil && n.additional.embeds || n.items != nil && n.items.embeds ||
+		slices.ContainsFunc(n.order, func(f schemaField) bool { return f.node.embeds })
 	r := noRules()
 	used, err := c.values(r, n.types, s, path)
 	if err != nil {
@@ -110,19 +114,20 @@ func joinSchemaPath(path, name string) string {
 func (c *schemaCompiler) structure(n *schemaNode, s map[string]any, path string) (err error) {
 	if typ := tree.Text(s, "type"); typ != "" {
 		i := slices.Index(schemaTypeNames, typ)
-		if i < 0 {
+		if i < 0 && !c.bare {
 			return &schemaError{joinSchemaPath(path, "type"), fmt.Sprintf("%q is no type", typ)}
 		}
-		n.types = 1 << i
+		if n.types = typeOther; i >= 0 {
+			n.types = 1 << i
+		}
 	}
 	// It says more than a type that stands beside it, and replaces it.
-	if tree.True(s["x-kubernetes-int-or-string"]) {
+	if tree.True(s["x-kubernetes-int-or-string"]) && !c.bare {
 		n.types = typeInteger | typeString
 	}
 	n.nullable = tree.True(s["nullable"])
 	n.preserve = tree.True(s["x-kubernetes-preserve-unknown-fields"])
 	n.embedded = tree.True(s["x-kubernetes-embedded-resource"])
-	n.atomic = tree.Text(s, "x-kubernetes-map-type") == "atomic"
 	switch tree.Text(s, "x-kubernetes-list-type") {
 	case "set":
 		n.list = listSet
@@ -225,6 +230,13 @@ func (c *schemaCompiler) values(r *schemaRules, types schemaTypes, s map[string]
 	if format := tree.Text(s, "format"); format != "" && formatKnown(types, format) {
 		r.format, r.formatOK, used = format, stringFormat(types, format), true
 	}
+	if types == typeOther {
+		r.typeName, used = tree.Text(s, "type"), true
+	}
+	if format := tree.Text(s, "format"); c.bare && format != "" && (types == typeOther || types == 0) {
+		// Only of objects does upstream leave out formats that it does not know.
+		r.format, used = format, true
+	}
 	// Last, because it looks at the bounds and the format that were just read.
 	r.badBounds = r.bounds(types)
 	return used, nil
@@ -251,7 +263,7 @@ func (r *schemaRules) bounds(types schemaTypes) (bad []string) {
 	for _, b := range []struct {
 		name  string
 		value *float64
-	}{{"MultipleOf", r.multiple}, {"Minimum boundary", r.minimum}, {"Maximum boundary", r.maximum}} {
+	}{{boundMultiple, r.multiple}, {boundMinimum, r.minimum}, {boundMaximum, r.maximum}} {
 		if b.value != nil && !numberInRange(*b.value, types, r.format) {
 			bad = append(bad, b.name)
 		}

@@ -31,13 +31,23 @@ func (s *Schema) SetDefaults(obj map[string]any) {
 	d.object(obj, s.root)
 }
 
+// DropNulls removes the nulls of obj that the schema neither allows nor has a default for, in place.
+// SetDefaults does so too; this is for an object whose defaults are not those of the schema.
+func (s *Schema) DropNulls(obj map[string]any) {
+	d := defaulter{nullsOnly: true}
+	d.object(obj, s.root)
+}
+
 // defaultOverflow stands in an object for a default that would have made it too large. It is of no
 // JSON type, so no schema accepts it; Validate's error says "too many values by default".
 type defaultOverflow struct{}
 
 // defaulter fills in defaults; left counts down the values that it may still add, and is
-// negative once there were too many.
-type defaulter struct{ left int }
+// negative once there were too many. With nullsOnly it removes nulls and adds nothing.
+type defaulter struct {
+	left      int
+	nullsOnly bool
+}
 
 // fill fills in the defaults inside of v, whose schema is n, and returns v. Nothing happens to a
 // value whose schema is nil.
@@ -55,7 +65,7 @@ func (d *defaulter) fill(v any, n *schemaNode) any {
 		for i, e := range v {
 			if e == nil {
 				// An item is never removed: the others would move.
-				if n.items.def != nil && !n.items.nullable {
+				if n.items.def != nil && !n.items.nullable && !d.nullsOnly {
 					v[i] = d.copy(n.items)
 				}
 				continue
@@ -75,7 +85,7 @@ func (d *defaulter) object(o map[string]any, n *schemaNode) {
 			f := &n.order[i]
 			if e, there := o[f.name]; there {
 				d.field(o, f.name, e, f.node)
-			} else if f.node.def != nil {
+			} else if f.node.def != nil && !d.nullsOnly {
 				o[f.name] = d.copy(f.node)
 			}
 		}
@@ -85,6 +95,9 @@ func (d *defaulter) object(o map[string]any, n *schemaNode) {
 		if child, _ := n.child(name); child != nil {
 			d.field(o, name, e, child)
 		}
+	}
+	if d.nullsOnly {
+		return
 	}
 	// Afterwards: what is added now is complete and need not be filled, and adding while
 	// iterating over the map could meet it.
@@ -106,6 +119,7 @@ func (d *defaulter) field(o map[string]any, name string, e any, n *schemaNode) {
 		// A null that is meant: not even the default replaces it.
 	case n.def == nil:
 		delete(o, name)
+	case d.nullsOnly:
 	default:
 		o[name] = d.copy(n)
 	}

@@ -2,11 +2,9 @@ package schema
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"apichain/internal/field"
 	"apichain/internal/tree"
@@ -31,9 +29,9 @@ import (
 // This is called hoisting below. It also decides the order of errors: those of hoisted parts come
 // after those of the names.
 
-// DefaultCRD fills in, in place, what a CRD may leave out: the names in singular and of lists, the
-// conversion, the port of its webhook, and as the only stored version the one that is stored
-// now. It accepts any tree; what is not formed like a CRD is left as it is.
+// DefaultCRD fills in, in place, what a CRD may leave out: the names in singular and of lists, that a
+// version is neither served nor stored, the conversion, the port of its webhook, and as the only
+// stored version the one that is stored now. It accepts any tree; what is not formed like a CRD is left as it is.
 func DefaultCRD(crd map[string]any) {
 	names := tree.Object(crd, "spec", "names")
 	if kind := tree.Text(names, "kind"); names != nil {
@@ -48,6 +46,14 @@ func DefaultCRD(crd map[string]any) {
 	if spec == nil {
 		return
 	}
+	for _, v := range tree.List(spec, "versions") {
+		// Upstream writes these whether they are said or not.
+		for _, f := range []string{"served", "storage"} {
+			if v, ok := v.(map[string]any); ok && v[f] == nil {
+				v[f] = false
+			}
+		}
+	}
 	if spec["conversion"] == nil {
 		spec["conversion"] = map[string]any{"strategy": "None"}
 	}
@@ -58,12 +64,31 @@ func DefaultCRD(crd map[string]any) {
 	if len(tree.List(crd, "status", "storedVersions")) > 0 {
 		return
 	}
+	if name, ok := storageVersion(spec); ok {
+		tree.Set(crd, []any{name}, "status", "storedVersions")
+	}
+}
+
+// storageVersion returns the name of the first version of a spec that is to be stored; ok is false if
+// there is none.
+func storageVersion(spec map[string]any) (name string, ok bool) {
 	for _, v := range tree.List(spec, "versions") {
 		if tree.True(tree.At(v, "storage")) {
-			tree.Set(crd, []any{tree.Text(v, "name")}, "status", "storedVersions")
-			return
+			return tree.Text(v, "name"), true
 		}
 	}
+	return "", false
+}
+
+// StoredVersions returns the versions in which there may be objects of a CRD: those in its status, and
+// the one that is stored from now on. Only clients take versions out, once they have migrated the
+// objects. The list may be the one in the CRD, and must not be changed.
+func StoredVersions(crd map[string]any) []any {
+	stored := tree.List(crd, "status", "storedVersions")
+	if name, ok := storageVersion(tree.Object(crd, "spec")); ok && !slices.Contains(stored, any(name)) {
+		return append(slices.Clone(stored), name)
+	}
+	return stored
 }
 
 // CheckCRD returns what is wrong with a CRD that has its defaults, in upstream's words and order.
@@ -71,6 +96,7 @@ func DefaultCRD(crd map[string]any) {
 // what a CRD adds to the rules of all objects. The number of errors is bounded.
 func CheckCRD(crd, old map[string]any) []field.Error {
 	c := crdCheck{spec: tree.Object(crd, "spec"), old: tree.Object(old, "spec")}
+	c.hoist()
 	if old == nil {
 		// An update cannot change the name; all of its parts are compared by unchanged.
 		c.name(crd)
@@ -80,20 +106,36 @@ func CheckCRD(crd, old map[string]any) []field.Error {
 	c.versions()
 	c.names(specPath("names"), tree.Object(c.spec, "names"), true)
 	c.hoistedParts()
-	c.conversion()
+	c.conversion(old)
 	if old != nil {
 		c.unchanged(old)
 	}
-	c.names(field.Root("status").Child("acceptedNames"), tree.Object(crd, "status", "acceptedNames"), false)
+	c.acceptedNames(crd)
 	c.storedVersions(crd)
 	c.approval(crd, old)
 	// What was true before v1 may stay so.
-	if tree.True(c.spec["preserveUnknownFields"]) && !tree.True(c.old["preserveUnknownFields"]) {
+	if c.preservesAll() && !tree.True(c.old["preserveUnknownFields"]) {
 		c.invalid(specPath("preserveUnknownFields"), true,
 			"cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead")
 	}
 	return c.errs
 }
+
+// CheckCRDStatus is CheckCRD for a write of the status alone: only the names in it are looked at, in
+// whatever state the spec and the stored versions are.
+func CheckCRDStatus(crd map[string]any) []field.Error {
+	c := crdCheck{}
+	c.acceptedNames(crd)
+	return c.errs
+}
+
+// acceptedNames checks the form of the names in the status.
+func (c *crdCheck) acceptedNames(crd map[string]any) {
+	c.names(field.Root("status").Child("acceptedNames"), tree.Object(crd, "status", "acceptedNames"), false)
+}
+
+// preservesAll reports whether the CRD asks for what v1 no longer grants: that nothing is pruned.
+func (c *crdCheck) preservesAll() bool { return tree.True(c.spec["preserveUnknownFields"]) }
 
 // specPath returns the path of a field of the spec.
 func specPath(name string) *field.Path { return field.Root("spec").Child(name) }
@@ -102,13 +144,31 @@ func specPath(name string) *field.Path { return field.Root("spec").Child(name) }
 type crdCheck struct {
 	crdErrors
 	spec, old map[string]any
+	// hoisted has the parts that are the same in all versions. They are compared once, which is not
+	// cheap: there may be many versions with large schemas.
+	hoisted map[string]bool
 }
 
-// name checks that a CRD is named for what it defines, so that no two define the same resource.
+// hoist compares the parts of the versions. A part that no version has is the same in all.
+func (c *crdCheck) hoist() {
+	c.hoisted = map[string]bool{}
+	versions := tree.List(c.spec, "versions")
+	for _, part := range []string{"schema", "subresources", "additionalPrinterColumns", "selectableFields"} {
+		c.hoisted[part] = !slices.ContainsFunc(versions, func(v any) bool {
+			return !tree.Equal(tree.At(v, part), tree.At(versions[0], part))
+		})
+	}
+}
+
+// name checks that a CRD is named for what it defines, so that no two define the same resource. What
+// a name is generated from would have to be that name already.
 func (c *crdCheck) name(crd map[string]any) {
-	name := tree.Text(crd, "metadata", "name")
-	if want := tree.Text(c.spec, "names", "plural") + "." + tree.Text(c.spec, "group"); name != want {
-		c.invalid(field.Root("metadata").Child("name"), name, `must be spec.names.plural+"."+spec.group`)
+	want := tree.Text(c.spec, "names", "plural") + "." + tree.Text(c.spec, "group")
+	for _, f := range []string{"generateName", "name"} {
+		// That there is none is for the rules of all objects to say.
+		if name := tree.Text(crd, "metadata", f); name != "" && name != want {
+			c.invalid(field.Root("metadata").Child(f), name, `must be spec.names.plural+"."+spec.group`)
+		}
 	}
 }
 
@@ -133,33 +193,18 @@ func (c *crdCheck) scope() {
 	}
 }
 
-// same reports whether all versions have the same value in a field, which hoists it. Values that
-// upstream takes for absent are the same.
-func (c *crdCheck) same(part string) bool {
-	versions := tree.List(c.spec, "versions")
-	for i := 1; i < len(versions); i++ {
-		a, b := tree.At(versions[i], part), tree.At(versions[0], part)
-		if !tree.Equal(a, b) && !(isZeroValue(a) && isZeroValue(b)) {
-			return false
-		}
-	}
-	return true
-}
-
 // versions checks each version, that exactly one is the storage version, and that no two have the same
 // name.
 func (c *crdCheck) versions() {
 	p, versions := specPath("versions"), tree.List(c.spec, "versions")
-	// Asked once: comparing schemas is not cheap, and there may be many versions.
-	hoisted := map[string]bool{}
-	for _, part := range []string{"schema", "subresources", "additionalPrinterColumns", "selectableFields"} {
-		hoisted[part] = c.same(part)
-	}
 	// In a loop of its own, since upstream reports it before all else about versions.
 	for i, v := range versions {
 		if tree.Object(v, "schema", "openAPIV3Schema") == nil && tree.At(v, "schema", "openAPIV3Schema") == nil {
 			c.required(p.Index(i).Child("schema").Child("openAPIV3Schema"), "")
 		}
+	}
+	if c.preservesAll() && slices.ContainsFunc(versions, hasDefaults) {
+		c.invalid(specPath("preserveUnknownFields"), true, "must be false in order to use defaults in the schema")
 	}
 	stored, names, unique := 0, map[string]bool{}, true
 	for i, v := range versions {
@@ -169,7 +214,7 @@ func (c *crdCheck) versions() {
 		}
 		unique = unique && !names[name]
 		names[name] = true
-		c.version(p.Index(i), v, hoisted)
+		c.version(p.Index(i), v)
 	}
 	if !unique {
 		c.invalid(p, shownVersions(versions), "must contain unique version names")
@@ -177,26 +222,35 @@ func (c *crdCheck) versions() {
 	if stored != 1 {
 		c.invalid(p, shownVersions(versions), "must have exactly one version marked as storage version")
 	}
+	// The older form has the name of the first version in a field of its own, too.
+	if len(versions) > 0 {
+		first := tree.Text(versions[0], "name")
+		if words := LabelWords(first); first != "" && words != "" {
+			c.invalid(specPath("version"), first, words)
+		}
+	}
 }
 
 // version checks one version but for its hoisted parts.
-func (c *crdCheck) version(p *field.Path, v any, hoisted map[string]bool) {
+func (c *crdCheck) version(p *field.Path, v any) {
 	name := tree.Text(v, "name")
 	if words := LabelWords(name); words != "" {
 		c.invalid(p.Child("name"), name, words)
 	}
 	c.deprecation(p.Child("deprecationWarning"), v)
-	if !hoisted["schema"] {
+	if !c.hoisted["schema"] {
 		c.schema(p.Child("schema"), tree.At(v, "schema"), hasStatus(v))
 	}
-	if !hoisted["subresources"] {
+	if !c.hoisted["subresources"] {
 		c.subresources(p.Child("subresources"), tree.Object(v, "subresources"))
 	}
-	if !hoisted["additionalPrinterColumns"] {
+	if !c.hoisted["additionalPrinterColumns"] {
 		c.columns(p.Child("additionalPrinterColumns"), tree.List(v, "additionalPrinterColumns"))
 	}
-	if !hoisted["selectableFields"] {
-		c.selectable(p.Child("selectableFields"), v)
+	if !c.hoisted["selectableFields"] {
+		// The text says the opposite of what is meant, which is upstream's.
+		const unwanted = "may only be set when `version.schema.openAPIV3Schema` is not included"
+		c.selectable(p, v, c.hoisted["schema"], unwanted)
 	}
 }
 
@@ -207,18 +261,18 @@ func (c *crdCheck) hoistedParts() {
 		return
 	}
 	first := versions[0]
-	if c.same("schema") {
+	if c.hoisted["schema"] {
 		// A common schema has to do for each version, so that one with a status is enough.
 		c.schema(specPath("validation"), tree.At(first, "schema"), slices.ContainsFunc(versions, hasStatus))
 	}
-	if c.same("subresources") {
+	if c.hoisted["subresources"] {
 		c.subresources(specPath("subresources"), tree.Object(first, "subresources"))
 	}
-	if c.same("additionalPrinterColumns") {
+	if c.hoisted["additionalPrinterColumns"] {
 		c.columns(specPath("additionalPrinterColumns"), tree.List(first, "additionalPrinterColumns"))
 	}
-	if c.same("selectableFields") {
-		c.selectable(specPath("selectableFields"), first)
+	if c.hoisted["selectableFields"] {
+		c.selectable(field.Root("spec"), first, !c.hoisted["schema"], "may only be set when validations.schema is included")
 	}
 }
 
@@ -235,8 +289,19 @@ func (c *crdCheck) oldVersion(name string) any {
 // hasStatus reports whether a version has the status subresource, which {} asks for.
 func hasStatus(version any) bool { return tree.At(version, "subresources", "status") != nil }
 
+// hasDefaults reports whether a version has a default anywhere in its schema.
+func hasDefaults(version any) (found bool) {
+	walkSchema(nil, tree.Object(version, "schema", "openAPIV3Schema"), func(_ *field.Path, s map[string]any) {
+		found = found || s["default"] != nil
+	})
+	return found
+}
+
 // shownVersions returns the versions as an error shows them: without their schemas.
-func shownVersions(versions []any) []any {
+func shownVersions(versions []any) any {
+	if versions == nil {
+		return nil
+	}
 	shown := []any{}
 	for _, v := range versions {
 		shown = append(shown, map[string]any{
@@ -264,71 +329,12 @@ func (c *crdCheck) deprecation(p *field.Path, version any) {
 	case len(warning) > maxDeprecationWarning:
 		c.invalid(p, v, "must be <= 256 characters long")
 	}
-	// These two come on top of the others.
-	if !utf8.ValidString(warning) {
-		c.invalid(p, v, "must only contain printable UTF-8 characters")
+	// It comes on top of the others, but for the first.
+	if !tree.True(tree.At(version, "deprecated")) {
+		return
 	}
 	if i := strings.IndexFunc(warning, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
 		c.invalid(p, v, fmt.Sprintf("must only contain printable UTF-8 characters; non-printable character found at index %d", i))
-	}
-}
-
-// conversion checks how objects of one version become objects of another. Webhooks are checked as
-// upstream checks them, and not called.
-func (c *crdCheck) conversion() {
-	p, conversion := specPath("conversion"), tree.Object(c.spec, "conversion")
-	if conversion == nil {
-		return
-	}
-	strategy := tree.Text(conversion, "strategy")
-	switch strategy {
-	case "":
-		c.required(p.Child("strategy"), "")
-	case "None":
-	case "Webhook":
-		c.webhook(p, conversion)
-		return
-	default:
-		c.notSupported(p.Child("strategy"), strategy, "None", "Webhook")
-	}
-	// The paths are those of the older form, which has no field "webhook" between.
-	const unwanted = "should not be set when strategy is not set to Webhook"
-	if tree.At(conversion, "webhook", "clientConfig") != nil {
-		c.forbidden(p.Child("webhookClientConfig"), unwanted)
-	}
-	if len(tree.List(conversion, "webhook", "conversionReviewVersions")) > 0 {
-		c.forbidden(p.Child("conversionReviewVersions"), unwanted)
-	}
-}
-
-// maxCompared is how many review versions before it a version is compared with.
-const maxCompared = 100
-
-// webhook checks a conversion webhook: where it is, and which versions of ConversionReview it
-// understands.
-func (c *crdCheck) webhook(p *field.Path, conversion map[string]any) {
-	config := tree.Object(conversion, "webhook", "clientConfig")
-	if at := p.Child("webhookClientConfig"); config == nil {
-		c.required(at, "required when strategy is set to Webhook")
-	} else if (config["url"] == nil) == (config["service"] == nil) {
-		c.required(at, "exactly one of url or service is required")
-	}
-	at, given := p.Child("conversionReviewVersions"), tree.List(conversion, "webhook", "conversionReviewVersions")
-	versions := tree.Strings(given)
-	if len(versions) == 0 {
-		c.required(at, "")
-		return
-	}
-	if !slices.Contains(versions, "v1") && !slices.Contains(versions, "v1beta1") {
-		c.invalid(at, given, "must include at least one of v1, v1beta1")
-	}
-	for i, v := range versions {
-		// Bounded, or a long list would cost the square of its length.
-		if slices.Contains(versions[:min(i, maxCompared)], v) {
-			c.invalid(at.Index(i), v, "duplicate version")
-		} else if words := LabelWords(v); words != "" {
-			c.invalid(at.Index(i), v, words)
-		}
 	}
 }
 
@@ -336,7 +342,7 @@ func (c *crdCheck) webhook(p *field.Path, conversion map[string]any) {
 // and once the CRD is established also what clients have relied on.
 func (c *crdCheck) unchanged(old map[string]any) {
 	paths := [][]string{{"group"}, {"names", "plural"}}
-	if conditionIs(old, "Established", "True") {
+	if isEstablished(old) {
 		paths = [][]string{{"scope"}, {"names", "kind"}, {"group"}, {"names", "plural"}}
 	}
 	for _, path := range paths {
@@ -352,16 +358,17 @@ func (c *crdCheck) storedVersions(crd map[string]any) {
 	p, given := field.Root("status").Child("storedVersions"), tree.List(crd, "status", "storedVersions")
 	stored := tree.Strings(given)
 	if len(stored) == 0 {
-		c.invalid(p, []any{}, "must have at least one stored version")
+		c.invalid(p, tree.At(crd, "status", "storedVersions"), "must have at least one stored version")
 		return
 	}
 	known := map[string]bool{}
 	for _, v := range tree.List(c.spec, "versions") {
 		name := tree.Text(v, "name")
-		known[name] = true
-		if tree.True(tree.At(v, "storage")) && !slices.Contains(stored, name) {
+		// Each of the list is good for one version: a second one of its name is not stored (upstream).
+		if tree.True(tree.At(v, "storage")) && (known[name] || !slices.Contains(stored, name)) {
 			c.invalid(p, given, "must have the storage version "+name)
 		}
+		known[name] = true
 	}
 	for i, name := range stored {
 		if !known[name] {
@@ -370,45 +377,4 @@ func (c *crdCheck) storedVersions(crd map[string]any) {
 				"and removes %[1]s from status.storedVersions", name))
 		}
 	}
-}
-
-// approvedAnnotation says who has approved that a CRD uses a group of the Kubernetes project.
-const approvedAnnotation = "api-approved.kubernetes.io"
-
-// approval checks that a group of the Kubernetes project is used with its consent, or that the CRD
-// says otherwise. An update is refused only if it makes the state of the approval another one that
-// is not good.
-func (c *crdCheck) approval(crd, old map[string]any) {
-	group := "." + tree.Text(c.spec, "group")
-	if !strings.HasSuffix(group, ".k8s.io") && !strings.HasSuffix(group, ".kubernetes.io") {
-		return
-	}
-	state := approvalState(crd)
-	if old != nil && approvalState(old) == state {
-		return
-	}
-	const seeAlso = ", see https://github.com/kubernetes/enhancements/pull/1111"
-	at := field.Root("metadata").Child("annotations").Key(approvedAnnotation)
-	detail := fmt.Sprintf("protected groups must have approval annotation %q", approvedAnnotation)
-	switch state {
-	case "missing":
-		c.required(at, detail+seeAlso)
-	case "invalid":
-		c.invalid(at, tree.Text(crd, "metadata", "annotations", approvedAnnotation),
-			detail+` with either a URL or a reason starting with "unapproved"`+seeAlso)
-	}
-}
-
-// approvalState returns "missing", "invalid" or, for a good annotation, "". Good is the URL of the
-// approval and any text that begins with "unapproved".
-func approvalState(crd map[string]any) string {
-	v := tree.Text(crd, "metadata", "annotations", approvedAnnotation)
-	u, err := url.ParseRequestURI(v)
-	switch {
-	case v == "":
-		return "missing"
-	case strings.HasPrefix(v, "unapproved"), err == nil && u.Host != "" && u.Scheme != "":
-		return ""
-	}
-	return "invalid"
 }

@@ -73,9 +73,14 @@ func (c *crdCheck) labels(p *field.Path, names []any) {
 // itself among them does not count. It returns accepted, the object for status.acceptedNames, and
 // conditions, the list for status.conditions with NamesAccepted and Established brought up to date in
 // their places. Other conditions are kept, and one that does not change its status keeps its
-// lastTransitionTime. Established never goes back to False. crd and others are only read, and what
-// is returned shares nothing with them.
+// lastTransitionTime. Established never goes back to False. A CRD that has all names that it wants is
+// not asked about them again, so that the conditions a client gives it stay (upstream). crd and others
+// are only read, and what is returned shares nothing with them.
 func NameConflicts(crd map[string]any, others []map[string]any, now time.Time) (accepted map[string]any, conditions []any) {
+	conditions, _ = tree.Copy(tree.List(crd, "status", "conditions")).([]any)
+	if had := tree.Object(crd, "status", "acceptedNames"); had != nil && tree.Equal(had, tree.Object(crd, "spec", "names")) {
+		return tree.Copy(had).(map[string]any), establish(crd, conditions, now)
+	}
 	resources, kinds := takenNames(tree.Text(crd, "spec", "group"), tree.Text(crd, "metadata", "name"), others)
 	c := nameClaim{
 		wanted:   tree.Object(crd, "spec", "names"),
@@ -90,7 +95,31 @@ func NameConflicts(crd map[string]any, others []map[string]any, now time.Time) (
 	c.choose("listKind", "ListKindConflict", kinds)
 	// Categories are no names: any number of kinds may share one.
 	c.acceptList("categories", tree.List(c.wanted, "categories"))
-	return c.accepted, c.conditions(crd, now)
+	if c.reason == "" {
+		conditions = SetCondition(conditions, "NamesAccepted", "True", "NoConflicts", "no conflicts found", now)
+		return c.accepted, establish(crd, conditions, now)
+	}
+	conditions = SetCondition(conditions, "NamesAccepted", "False", c.reason, c.message, now)
+	// Who is established stays so under its old names: objects may exist.
+	if conditionStatus(conditions, "Established") == "" {
+		conditions = SetCondition(conditions, "Established", "False", "NotAccepted", "not all names are accepted", now)
+	}
+	return c.accepted, conditions
+}
+
+// establish returns the conditions of a CRD with Established, if its names are accepted and it is not
+// established yet. One whose conversion webhook could never be trusted is not.
+func establish(crd map[string]any, conditions []any, now time.Time) []any {
+	if conditionStatus(conditions, "NamesAccepted") != "True" || conditionStatus(conditions, "Established") == "True" {
+		return conditions
+	}
+	if caProblem(crd) != nil {
+		const message = "The conversion webhook CABundle is invalid"
+		return SetCondition(conditions, "Established", "False", "InvalidCABundle", message, now)
+	}
+	// Upstream waits some seconds here for its other servers to notice; there are none.
+	const message = "the initial names have been accepted"
+	return SetCondition(conditions, "Established", "True", "InitialNamesAccepted", message, now)
 }
 
 // nameClaim is what a CRD asks for and what it gets.
@@ -135,27 +164,6 @@ func (c *nameClaim) acceptList(name string, list []any) {
 	}
 }
 
-// conditions returns the conditions of the CRD with NamesAccepted and Established as the claim ended.
-func (c *nameClaim) conditions(crd map[string]any, now time.Time) []any {
-	conditions, _ := tree.Copy(tree.List(crd, "status", "conditions")).([]any)
-	// Who is established stays so under its old names: objects may exist.
-	established := conditionIs(crd, "Established", "True")
-	if c.reason != "" {
-		conditions = SetCondition(conditions, "NamesAccepted", "False", c.reason, c.message, now)
-		if !established {
-			conditions = SetCondition(conditions, "Established", "False", "NotAccepted", "not all names are accepted", now)
-		}
-		return conditions
-	}
-	conditions = SetCondition(conditions, "NamesAccepted", "True", "NoConflicts", "no conflicts found", now)
-	if !established {
-		// Upstream waits some seconds here for its other servers to notice; there are none.
-		const message = "the initial names have been accepted"
-		conditions = SetCondition(conditions, "Established", "True", "InitialNamesAccepted", message, now)
-	}
-	return conditions
-}
-
 // takenNames returns the names that other CRDs were given in a group, those of resources and those
 // of kinds. What others only ask for is free.
 func takenNames(group, self string, others []map[string]any) (resources, kinds map[string]bool) {
@@ -188,14 +196,19 @@ func takenShortNames(wanted, had map[string]any, taken map[string]bool) (conflic
 	return conflicts
 }
 
-// conditionIs reports whether a condition of an object has a status; one that is missing has none.
-func conditionIs(obj map[string]any, typ, status string) bool {
-	for _, c := range tree.List(obj, "status", "conditions") {
+// conditionStatus returns the status of the first condition of a type, "" if there is none.
+func conditionStatus(conditions []any, typ string) string {
+	for _, c := range conditions {
 		if tree.Text(c, "type") == typ {
-			return tree.Text(c, "status") == status
+			return tree.Text(c, "status")
 		}
 	}
-	return false
+	return ""
+}
+
+// isEstablished reports whether a CRD, which may be nil, is or was served.
+func isEstablished(crd map[string]any) bool {
+	return conditionStatus(tree.List(crd, "status", "conditions"), "Established") == "True"
 }
 
 // SetCondition replaces the condition of a type in its place, or appends it, and returns the list. Its

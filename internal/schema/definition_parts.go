@@ -83,11 +83,22 @@ func (c *crdCheck) columns(p *field.Path, columns []any) {
 const maxSelectableFields = 8
 
 // selectable checks the selectable fields of a version: each leads by names alone to a scalar in the
-// schema, none is in metadata, and no two lead to the same.
-func (c *crdCheck) selectable(p *field.Path, version any) {
+// schema, none is in metadata, and no two lead to the same. Upstream finds the schema only where it
+// finds the fields: elsewhere means that just one of the two is hoisted, and unwanted what is said then.
+// p is the path of what has both.
+func (c *crdCheck) selectable(p *field.Path, version any, elsewhere bool, unwanted string) {
+	p, schemaPath := p.Child("selectableFields"), p.Child("schema").Child("openAPIV3Schema")
 	fields, s := tree.List(version, "selectableFields"), tree.Object(version, "schema", "openAPIV3Schema")
-	if len(fields) == 0 || s == nil {
+	if len(fields) == 0 {
 		return
+	}
+	if elsewhere || s == nil {
+		c.invalid(p, "", unwanted)
+		return
+	}
+	if why := unsupported(s); why != "" {
+		// Upstream breaks down at the first path then.
+		c.invalid(schemaPath, "", why)
 	}
 	unique := map[string]bool{}
 	for i, f := range fields {
@@ -96,7 +107,7 @@ func (c *crdCheck) selectable(p *field.Path, version any) {
 			c.required(at, "")
 			continue
 		}
-		steps, found, problem := schemaAtPath(path, s)
+		steps, found, problem := schemaAtPath(path, s, false)
 		if problem != "" {
 			c.invalid(at, path, "is an invalid path: "+problem)
 			continue
@@ -119,32 +130,4 @@ func (c *crdCheck) selectable(p *field.Path, version any) {
 	if n := len(unique); n > maxSelectableFields && !tree.Equal(tree.At(old, "selectableFields"), fields) {
 		c.add(field.TooMany(p.String(), n, maxSelectableFields))
 	}
-}
-
-// schemaAtPath finds the schema of the field at a path of names, which is not empty: .a.b. It returns
-// the names and the schema; problem says why there is none, and is "" where there is one.
-func schemaAtPath(path string, s map[string]any) (steps []string, found map[string]any, problem string) {
-	if path[0] != '.' {
-		first, _, _ := strings.Cut(path, ".")
-		if path[0] == '[' {
-			return nil, nil, "array notation is not allowed"
-		}
-		return nil, nil, "expected [ or . but got: " + first
-	}
-	for step := range strings.SplitSeq(path[1:], ".") {
-		if strings.Contains(step, "[") {
-			return nil, nil, "array notation is not allowed"
-		}
-		// Named fields win; a schema that names none may have one for all.
-		if props := tree.Object(s, "properties"); props != nil {
-			s = tree.Object(props, step)
-		} else {
-			s = tree.Object(s, "additionalProperties")
-		}
-		if s == nil || step == "" {
-			return nil, nil, "does not refer to a valid field"
-		}
-		steps = append(steps, step)
-	}
-	return steps, s, ""
 }

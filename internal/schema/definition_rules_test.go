@@ -156,7 +156,7 @@ func TestDefinitionVersions(t *testing.T) {
 		{"stored ones", stored("v1"), ""},
 		{"no stored one", func(crd map[string]any) { inVersion(t, `{"storage":false}`)(crd) },
 			`Invalid spec.versions: Invalid value: [{"name":"v1","served":true,"storage":false}]: must have exactly one version marked as storage version` + "\n" +
-				"Invalid status.storedVersions: Invalid value: []: must have at least one stored version"},
+				"Invalid status.storedVersions: Invalid value: null: must have at least one stored version"},
 
 		{"warning", inVersion(t, `{"deprecated":true,"deprecationWarning":"use v2"}`), ""},
 		{"deprecated without a warning", inVersion(t, `{"deprecated":true}`), ""},
@@ -608,10 +608,10 @@ func TestDefinitionDefaults(t *testing.T) {
 			`{"spec":{"conversion":{"strategy":"Webhook","webhook":{"clientConfig":{"service":{"name":"s","port":443}}}}}}`},
 		{`{"spec":{"conversion":{"strategy":"Webhook","webhook":{"clientConfig":{"service":{"port":8443}}}}}}`,
 			`{"spec":{"conversion":{"strategy":"Webhook","webhook":{"clientConfig":{"service":{"port":8443}}}}}}`},
-		{`{"spec":{"versions":[{"name":"v1"},{"name":"v2","storage":true}]}}`, `{"spec":{` + none + `,"versions":[{"name":"v1"},{"name":"v2","storage":true}]},"status":{"storedVersions":["v2"]}}`},
-		{`{"spec":{"versions":[{"name":"v1"}]}}`, `{"spec":{` + none + `,"versions":[{"name":"v1"}]}}`},
+		{`{"spec":{"versions":[{"name":"v1"},{"name":"v2","storage":true}]}}`, `{"spec":{` + none + `,"versions":[{"name":"v1","served":false,"storage":false},{"name":"v2","served":false,"storage":true}]},"status":{"storedVersions":["v2"]}}`},
+		{`{"spec":{"versions":[{"name":"v1"}]}}`, `{"spec":{` + none + `,"versions":[{"name":"v1","served":false,"storage":false}]}}`},
 		{`{"spec":{"versions":[{"name":"v2","storage":true}]},"status":{"storedVersions":["v1"]}}`,
-			`{"spec":{` + none + `,"versions":[{"name":"v2","storage":true}]},"status":{"storedVersions":["v1"]}}`},
+			`{"spec":{` + none + `,"versions":[{"name":"v2","served":false,"storage":true}]},"status":{"storedVersions":["v1"]}}`},
 	} {
 		crd := parse(t, row.crd)
 		for _, time := range []string{"once", "twice"} {
@@ -709,6 +709,8 @@ func TestDefinitionNameConflicts(t *testing.T) {
 func TestDefinitionNamesKept(t *testing.T) {
 	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	owner := nameOwner(t, "example.com", "widgets", "Widget", "wd")
+	accepted := map[string]any{"type": "NamesAccepted", "status": "True"}
+	tree.Set(owner, []any{accepted}, "status", "conditions")
 	thief := nameOwner(t, "example.com", "gadgets", "Widget", "wd")
 	names, conditions := schema.NameConflicts(owner, []map[string]any{owner, thief}, now)
 	wanted := tree.Object(owner, "spec", "names")

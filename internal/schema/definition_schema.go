@@ -38,7 +38,8 @@ func (c *crdCheck) schema(p *field.Path, container any, status bool) {
 	if tree.True(s["nullable"]) {
 		c.forbidden(p.Child("nullable"), "nullable cannot be true at the root")
 	}
-	if !hasUnsupported(s) {
+	why := unsupported(s)
+	if why == "" {
 		// Defaults are checked by their schemas, which only structural ones have for sure.
 		errs := structuralErrors(p, s)
 		if len(errs) == 0 {
@@ -49,6 +50,9 @@ func (c *crdCheck) schema(p *field.Path, container any, status bool) {
 	keywords := keywordCheck{}
 	keywords.node(p, s, true, keywordScope{})
 	c.addAll(keywords.errs)
+	if len(c.errs) == before && why != "" {
+		c.invalid(p, "", why)
+	}
 	if len(c.errs) == before {
 		if _, err := Compile(s); err != nil {
 			c.invalid(p, "", "error building validator: "+err.Error())
@@ -72,12 +76,14 @@ const rootKeywordsShown = "[Description Type Format Title Maximum ExclusiveMaxim
 // statusRoot checks the root of a schema where status is a subresource.
 func (c *crdCheck) statusRoot(p *field.Path, s map[string]any) {
 	const enabled = "if the status subresource is enabled"
-	if typ := tree.Text(s, "type"); typ != "" && typ != "object" {
+	// What stands before the type in upstream's struct is looked at before it.
+	before := isGiven("id", s["id"]) || isGiven("$schema", s["$schema"]) || isGiven("$ref", s["$ref"])
+	if typ := tree.Text(s, "type"); typ != "" && typ != "object" && !before {
 		c.invalid(p.Child("type"), typ, `only "object" is allowed as the type at the root of the schema `+enabled)
 		return
 	}
 	for k, v := range s {
-		if _, known := schemaKeywords[k]; known && !isZeroValue(v) && !slices.Contains(rootKeywords, k) {
+		if _, known := schemaKeywords[k]; known && isGiven(k, v) && !slices.Contains(rootKeywords, k) {
 			// The same error for each: one is enough.
 			c.invalid(p, s, "only "+rootKeywordsShown+" fields are allowed at the root of the schema "+enabled)
 			return
@@ -85,15 +91,50 @@ func (c *crdCheck) statusRoot(p *field.Path, s map[string]any) {
 	}
 }
 
-// hasUnsupported reports whether a schema has, at any depth, something of which no structural schema
-// can be made. The rules for keywords then say so, and upstream does not ask whether the rest
-// is structural.
-func hasUnsupported(s map[string]any) (found bool) {
-	walkSchema(nil, s, func(_ *field.Path, s map[string]any) {
-		for _, k := range unsupportedKeywords {
-			found = found || s[k] != nil && !isZeroValue(s[k])
+// unstructurable are the keywords of which no structural schema can be made, in upstream's order, and
+// what the error calls them.
+var unstructurable = [][2]string{
+	{"id", "id"}, {"$schema", "schema"}, {"$ref", "$ref"}, {"patternProperties", "patternProperties"}, {"dependencies", "dependencies"},
+	{"additionalItems", "additionalItems"}, {"definitions", "definitions"},
+}
+
+// unsupported returns why no structural schema can be made of s, in upstream's words, and "" if one
+// can: whether it has at any depth what cannot be in one. The rules for keywords say so as well, but
+// for $schema, and upstream does not ask then whether the rest is structural.
+func unsupported(s map[string]any) string {
+	for _, k := range unstructurable {
+		// Empty is as good as absent here, but for additionalItems.
+		if v := s[k[0]]; v != nil && (k[0] == "additionalItems" || !isZeroValue(v)) {
+			return "OpenAPIV3Schema '" + k[1] + "' is not supported"
 		}
-		found = found || len(tree.List(s, "items")) > 0 || s["x-kubernetes-preserve-unknown-fields"] == false
-	})
-	return found
+	}
+	below := []any{s["not"]}
+	below = slices.Concat(below, tree.List(s, "allOf"), tree.List(s, "anyOf"), tree.List(s, "oneOf"))
+	if why := firstUnsupported(below); why != "" {
+		return why
+	}
+	if s["x-kubernetes-preserve-unknown-fields"] == false {
+		return "internal error: 'x-kubernetes-preserve-unknown-fields' must be true or undefined"
+	}
+	if len(tree.List(s, "items")) > 0 {
+		return "OpenAPIV3Schema 'items' must be a schema, but is an array"
+	}
+	below = []any{s["items"]}
+	props := tree.Object(s, "properties")
+	for _, name := range tree.SortedKeys(props) {
+		below = append(below, props[name])
+	}
+	return firstUnsupported(append(below, s["additionalProperties"]))
+}
+
+// firstUnsupported is unsupported of several schemas. What is none is passed over.
+func firstUnsupported(schemas []any) string {
+	for _, v := range schemas {
+		if s, ok := v.(map[string]any); ok {
+			if why := unsupported(s); why != "" {
+				return why
+			}
+		}
+	}
+	return ""
 }

@@ -75,7 +75,7 @@ func TestCheckCRD(t *testing.T) {
 		{"short name", set([]any{"w", "W"}, "spec", "names", "shortNames"), `spec.names.shortNames[1]: Invalid value: "W": ` + label},
 		{"category", set([]any{"-"}, "spec", "names", "categories"), `spec.names.categories[0]: Invalid value: "-": ` + label},
 
-		{"version name", version(`{"name":"V1"}`), `spec.versions[0].name: Invalid value: "V1": ` + label},
+		{"version name", version(`{"name":"V1"}`), `spec.versions[0].name: Invalid value: "V1": ` + label + "\nspec.version: Invalid value: \"V1\": " + label},
 		{"no storage", func(crd map[string]any) {
 			version(`{"storage":false}`)(crd)
 			set([]any{"v1"}, "status", "storedVersions")(crd)
@@ -130,15 +130,14 @@ spec.conversion.conversionReviewVersions: Required value`},
 			tree.Set(crd, "unapproved, for a test", "metadata", "annotations", "api-approved.kubernetes.io")
 		}, ""},
 
-		{"nothing at all", func(crd map[string]any) { clear(crd) }, `metadata.name: Invalid value: "": must be spec.names.plural+"."+spec.group
-spec.group: Required value
+		{"nothing at all", func(crd map[string]any) { clear(crd) }, `spec.group: Required value
 spec.scope: Required value
-spec.versions: Invalid value: []: must have exactly one version marked as storage version
+spec.versions: Invalid value: null: must have exactly one version marked as storage version
 spec.names.plural: Required value
 spec.names.singular: Required value
 spec.names.kind: Required value
 spec.names.listKind: Required value
-status.storedVersions: Invalid value: []: must have at least one stored version`},
+status.storedVersions: Invalid value: null: must have at least one stored version`},
 	} {
 		if got := shown(CheckCRD(crdOf(t, plainSchema, row.change), nil)); got != row.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", row.name, got, row.want)

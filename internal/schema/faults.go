@@ -13,8 +13,8 @@ import (
 // path of each place; it is made only for objects that schemaCheck refused.
 //
 // Clients show the messages and people search for them, so they follow upstream to the letter,
-// and so does their order: embedded resources first, then the values, then repeated members of
-// lists; within one value the checks in the order of valueFaults (faults_value.go). Two habits of
+// and so does their order: values first, then embedded resources, then repeated members of lists;
+// within one value the checks in the order of valueFaults (faults_value.go). Two habits of
 // upstream's validator look like mistakes and are kept:
 //
 //   - many messages repeat the path inside of the text, "spec.size in body should be ...", and
@@ -38,6 +38,8 @@ type faults struct {
 	// path is where the walk is, from there: spec.list[0].x. Every step cuts it back to the
 	// length it had.
 	path []byte
+	// metadata is Schema.MetadataErrors, or nil.
+	metadata func(string, map[string]any) []field.Error
 }
 
 // Bounds of what one value may have wrong with it.
@@ -49,14 +51,18 @@ const (
 // newFaults returns a collector without errors that may make as many steps as a whole object.
 func newFaults() *faults { return &faults{left: schemaMaxSteps} }
 
-// whole collects everything that is wrong with v: the walk that validates, and before and after it
-// the walks that upstream makes over embedded resources and over the members of lists. old is
-// what stood in its place before, if had.
+// whole collects everything that is wrong with v: the walk that validates, and after it the walks
+// that upstream makes over embedded resources and over the members of lists. old is what stood in
+// its place before, if had.
 func (f *faults) whole(n *schemaNode, v, old any, had bool) {
-	f.embedded(n, v)
 	f.value(n, v, old, had)
-	// Members that were repeated before the update excuse all that are repeated after it,
-	// wherever they are (upstream).
+	f.embedded(n, v)
+	f.members(n, v, old, had)
+}
+
+// members collects the repeated members of lists. Members that were repeated before the update
+// excuse all that are repeated after it, wherever they are (upstream).
+func (f *faults) members(n *schemaNode, v, old any, had bool) {
 	before := newFaults()
 	if had {
 		before.lists(n, old)
@@ -164,14 +170,53 @@ func (f *faults) at(i int) (outer int) {
 // value collects what is wrong with v and returns upstream's count of its checks. A value that is
 // equal to the old one is tolerated whatever is wrong with it, and counts for nothing.
 func (f *faults) value(n *schemaNode, v, old any, had bool) (good int) {
-	if f.full() || had && f.equal(v, old) {
+	if f.full() || had && f.equal(n, v, old) {
 		return 0
 	}
 	return f.valueFaults(n, v, old, had)
 }
 
-// equal is tree.Equal with what is left of the walk's steps. Each level of an object that differs
-// only far inside is compared again with all that is below it, so that a deep object would
-// otherwise cost the square of its size. Without steps left nothing is equal, which ends the walk
-// soon.
-func (f *faults) equal(a, b any) bool { return tree.EqualWithin(a, b, &f.left) }
+// equal reports whether a value is the old one, as far as upstream can tell by the schema: objects are
+// compared field by field, and a field that the schema does not name, though it preserves it, makes
+// them differ; lists of type map are compared member by member, in any order; all other lists as they
+// are.
+//
+// Each level of an object that differs only far inside is compared again with all that is below it, so
+// that a deep object would otherwise cost the square of its size: the steps that are left are shared,
+// and without any nothing is equal, which ends the walk soon.
+func (f *faults) equal(n *schemaNode, v, old any) bool {
+	if f.left--; f.left < 0 {
+		return false
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		was, ok := old.(map[string]any)
+		if !ok || len(v) != len(was) {
+			return false
+		}
+		for name, e := range v {
+			child, _ := n.child(name)
+			before, there := was[name]
+			if child == nil || !there || !f.equal(child, e, before) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		was, ok := old.([]any)
+		if !ok || len(v) != len(was) {
+			return false
+		}
+		if n.list != listMap || n.items == nil {
+			break
+		}
+		find := n.finder(was, true)
+		for _, e := range v {
+			if before, found := find(e); !found || !f.equal(n.items, e, before) {
+				return false
+			}
+		}
+		return true
+	}
+	return tree.IdenticalWithin(v, old, &f.left)
+}

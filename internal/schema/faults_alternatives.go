@@ -11,11 +11,12 @@ import "apichain/internal/field"
 //
 // and the value {"a": 3} the second alternative has the higher count, because it looked into a: the
 // client reads that no schema of anyOf holds, and that a should be at least 5; not that b is missing.
+// Alternatives are not told of old values: nothing is tolerated inside of them (upstream).
 
 // junctors adds the errors of what joins schemas and returns upstream's count for it.
-func (f *faults) junctors(r *schemaRules, v, old any, had bool) (good int) {
+func (f *faults) junctors(r *schemaRules, v any) (good int) {
 	if r.anyOf != nil {
-		valid, best, count := f.alternatives(r.anyOf, v, old, had, true)
+		valid, best, count := f.alternatives(r.anyOf, v, true)
 		if valid == 0 {
 			f.plain("%q must validate at least one schema (anyOf)", f.path)
 			f.addAll(best)
@@ -25,7 +26,7 @@ func (f *faults) junctors(r *schemaRules, v, old any, had bool) (good int) {
 	if r.oneOf != nil {
 		good += f.exactlyOne(r.oneOf, v)
 	}
-	good += f.all(r.allOf, v, old, had)
+	good += f.all(r.allOf, v)
 	if r.not != nil {
 		// No errors are wanted of not, so the quick walk will do, with the steps that are left.
 		q := schemaCheck{left: f.left}
@@ -37,10 +38,9 @@ func (f *faults) junctors(r *schemaRules, v, old any, had bool) (good int) {
 	return good
 }
 
-// exactlyOne adds the errors of oneOf. The old value is not told to the alternatives: what would be
-// tolerated in one of them must not make it the second valid one.
+// exactlyOne adds the errors of oneOf.
 func (f *faults) exactlyOne(nodes []*schemaNode, v any) (good int) {
-	valid, best, count := f.alternatives(nodes, v, nil, false, false)
+	valid, best, count := f.alternatives(nodes, v, false)
 	switch {
 	case valid == 0:
 		f.plain("%q must validate one and only one schema (oneOf). Found none valid", f.path)
@@ -53,10 +53,10 @@ func (f *faults) exactlyOne(nodes []*schemaNode, v any) (good int) {
 }
 
 // all adds the errors of allOf: those of every schema that fails, and then that one did.
-func (f *faults) all(nodes []*schemaNode, v, old any, had bool) (good int) {
+func (f *faults) all(nodes []*schemaNode, v any) (good int) {
 	failed := 0
 	for _, n := range nodes {
-		errs, count := f.branch(n, v, old, had)
+		errs, count := f.branch(n, v)
 		good += count
 		if len(errs) > 0 {
 			failed++
@@ -76,10 +76,10 @@ func (f *faults) all(nodes []*schemaNode, v, old any, had bool) (good int) {
 // alternatives tries each schema. It returns how many hold (at most one where one is enough),
 // the errors of the failed one with the highest count, and upstream's count for the whole: that
 // of the first that holds, else that highest one.
-func (f *faults) alternatives(nodes []*schemaNode, v, old any, had, enough bool) (valid int, best []field.Error, count int) {
+func (f *faults) alternatives(nodes []*schemaNode, v any, enough bool) (valid int, best []field.Error, count int) {
 	furthest := -1
 	for _, n := range nodes {
-		errs, good := f.branch(n, v, old, had)
+		errs, good := f.branch(n, v)
 		switch {
 		case len(errs) == 0 && f.left >= 0:
 			// Without steps left a branch has no errors either, and is not valid.
@@ -98,9 +98,9 @@ func (f *faults) alternatives(nodes []*schemaNode, v, old any, had, enough bool)
 
 // branch returns the errors of one alternative, which are not added, and its count. The steps that
 // it takes are taken from f. Its path is f's own: it is cut back before branch returns.
-func (f *faults) branch(n *schemaNode, v, old any, had bool) (errs []field.Error, good int) {
+func (f *faults) branch(n *schemaNode, v any) (errs []field.Error, good int) {
 	b := faults{base: f.base, path: f.path, left: f.left, bytes: f.bytes}
-	good = b.value(n, v, old, had)
+	good = b.value(n, v, nil, false)
 	f.left = b.left
 	return b.errs, good
 }

@@ -32,14 +32,9 @@ func (f *faults) lists(n *schemaNode, v any) {
 		}
 	case map[string]any:
 		for _, name := range tree.SortedKeys(v) {
-			outer := len(f.path)
-			if child := n.fields[name]; child != nil {
-				f.in(name)
-				f.lists(child, v[name])
-			} else if n.additional != nil {
-				f.path = append(append(append(f.path, '['), name...), ']')
-				f.lists(n.additional, v[name])
-			}
+			child, _ := n.child(name)
+			outer := f.inField(n, name)
+			f.lists(child, v[name])
 			f.path = f.path[:outer]
 		}
 	}
@@ -79,10 +74,21 @@ func (f *faults) listMembers(n *schemaNode, list []any) {
 	}
 }
 
+// inField moves to a field of n's object as these walks write it: in brackets, m[key], where it is
+// none of the named ones. It returns the length to which the caller has to cut the path back.
+func (f *faults) inField(n *schemaNode, name string) (outer int) {
+	if n.fields[name] != nil {
+		return f.in(name)
+	}
+	outer = len(f.path)
+	f.path = append(append(append(f.path, '['), name...), ']')
+	return outer
+}
+
 // embedded adds what keeps embedded resources, at any depth of v, from being resources. Old
 // values do not matter: upstream does not tolerate these errors in parts that did not change.
 func (f *faults) embedded(n *schemaNode, v any) {
-	if n == nil || f.full() {
+	if n == nil || !n.embeds || f.full() {
 		return
 	}
 	switch v := v.(type) {
@@ -93,19 +99,19 @@ func (f *faults) embedded(n *schemaNode, v any) {
 			f.path = f.path[:outer]
 		}
 	case map[string]any:
-		if n.embedded && !embeddedOK(v) {
+		if n.embedded {
 			f.typeAndMeta(v)
 		}
 		for _, name := range tree.SortedKeys(v) {
 			child, _ := n.child(name)
-			outer := f.in(name)
+			outer := f.inField(n, name)
 			f.embedded(child, v[name])
 			f.path = f.path[:outer]
 		}
 	}
 }
 
-// typeAndMeta says what embeddedOK has against an embedded resource, field by field.
+// typeAndMeta says what embeddedOK and metadataOK have against an embedded resource, field by field.
 func (f *faults) typeAndMeta(o map[string]any) {
 	for _, name := range []string{"apiVersion", "kind"} {
 		outer := f.in(name)
@@ -134,5 +140,8 @@ func (f *faults) typeAndMeta(o map[string]any) {
 			f.add(field.Invalid(f.field(), metadata, "must be an object"))
 			f.path = f.path[:outer]
 		}
+	}
+	if m := tree.Object(o, "metadata"); m != nil && f.metadata != nil {
+		f.addAll(f.metadata(f.field(), m))
 	}
 }

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 
 	"apichain/internal/field"
 	"apichain/internal/tree"
@@ -47,7 +48,7 @@ func (f *faults) valueFaults(n *schemaNode, v, old any, had bool) (good int) {
 			good++
 		}
 	}
-	good += 2 + f.junctors(r, v, old, had)
+	good += 2 + f.junctors(r, v)
 	switch v := v.(type) {
 	case string:
 		good++
@@ -79,7 +80,7 @@ func (f *faults) typeOf(n *schemaNode, r *schemaRules, v any) bool {
 	if v == nil {
 		// A schema without a type allows null, nullable or not.
 		if n.types != 0 && !n.nullable {
-			f.typed(n.types.String(), "null")
+			f.typed(n.types.String()+r.typeName, "null")
 			return false
 		}
 		return true
@@ -87,7 +88,7 @@ func (f *faults) typeOf(n *schemaNode, r *schemaRules, v any) bool {
 	if n.typeOK(v) {
 		return true
 	}
-	want, is := n.types.String(), tree.TypeName(v)
+	want, is := n.types.String()+r.typeName, tree.TypeName(v)
 	switch v.(type) {
 	case int64:
 		is = "integer"
@@ -142,32 +143,39 @@ func (f *faults) text(r *schemaRules, s string) {
 	}
 }
 
-// number checks v, an int64 or a float64: its range, then what is wrong with the schema's own
-// bounds, then the bounds.
+// number checks v, an int64 or a float64: its range, then each of the schema's bounds, both whether the
+// type can hold the bound and whether v obeys it.
 func (f *faults) number(n *schemaNode, r *schemaRules, v any) {
 	i, whole := v.(int64)
 	d, _ := tree.Float(v)
 	if whole && !intInRange(i, n.types, r.format) || !whole && !numberInRange(d, n.types, r.format) {
 		f.outOfType("Checked", n, r)
 	}
-	for _, name := range r.badBounds {
-		f.outOfType(name, n, r)
-	}
-	if !r.isMultiple(v) {
-		if factor := *r.multiple; factor <= 0 {
-			// The value of this error is the factor, which is what is wrong.
-			detail := fmt.Sprintf("factor MultipleOf declared for %s must be positive: %v", f.path, factor)
-			f.add(field.Invalid(f.field(), factor, detail))
-		} else {
-			f.invalid(v, "should be a multiple of %v", shownBound(v, factor))
+	for _, name := range []string{boundMultiple, boundMinimum, boundMaximum} {
+		if slices.Contains(r.badBounds, name) {
+			f.outOfType(name, n, r)
+		}
+		switch {
+		case name == boundMultiple && !r.isMultiple(v):
+			f.notMultiple(r, v)
+		case name == boundMinimum && !r.aboveMinimum(v):
+			f.invalid(v, "should be greater than %s%v", orEqual(r.exclusiveMin), r.shownBound(v, name, *r.minimum))
+		case name == boundMaximum && !r.belowMaximum(v):
+			f.invalid(v, "should be less than %s%v", orEqual(r.exclusiveMax), r.shownBound(v, name, *r.maximum))
 		}
 	}
-	if !r.aboveMinimum(v) {
-		f.invalid(v, "should be greater than %s%v", orEqual(r.exclusiveMin), shownBound(v, *r.minimum))
+}
+
+// notMultiple adds the error of a value that is no multiple. Of a factor that is not positive, it is
+// the factor that the error shows as the wrong value.
+func (f *faults) notMultiple(r *schemaRules, v any) {
+	factor := r.shownBound(v, boundMultiple, *r.multiple)
+	if d, _ := tree.Float(factor); d > 0 {
+		f.invalid(v, "should be a multiple of %v", factor)
+		return
 	}
-	if !r.belowMaximum(v) {
-		f.invalid(v, "should be less than %s%v", orEqual(r.exclusiveMax), shownBound(v, *r.maximum))
-	}
+	detail := fmt.Sprintf("factor MultipleOf declared for %s must be positive: %v", f.path, factor)
+	f.add(field.Invalid(f.field(), factor, detail))
 }
 
 // orEqual returns what a message adds about a bound that may be reached.
@@ -178,10 +186,11 @@ func orEqual(exclusive bool) string {
 	return "or equal to "
 }
 
-// shownBound returns a bound in the type of the value beside it: 1000000, not 1e+06, for an integer.
-func shownBound(v any, bound float64) any {
-	if _, ok := v.(int64); ok && isWhole(bound) {
-		return int64(bound)
+// shownBound returns a bound as it is compared with the value beside it: 1000000, not 1e+06, with an
+// integer.
+func (r *schemaRules) shownBound(v any, name string, bound float64) any {
+	if _, b, ok := r.integers(v, name, bound); ok {
+		return b
 	}
 	return bound
 }
@@ -224,8 +233,7 @@ func (f *faults) list(n *schemaNode, r *schemaRules, list []any, old any, had bo
 }
 
 // object checks the number of the fields, then each of them in the order of their names, then
-// whether required ones are missing. The fields of an atomic map have no old ones: such a map is
-// tolerated as a whole or not at all.
+// whether required ones are missing.
 func (f *faults) object(n *schemaNode, r *schemaRules, o map[string]any, old any, had bool) (good int) {
 	if size := int64(len(o)); size < r.minProperties {
 		f.invalid(size, "should have at least %d properties", r.minProperties)
@@ -248,7 +256,7 @@ func (f *faults) object(n *schemaNode, r *schemaRules, o map[string]any, old any
 		}
 		outer := f.in(name)
 		before, ok := was[name]
-		good += f.value(child, o[name], before, ok && had && !n.atomic)
+		good += f.value(child, o[name], before, ok && had)
 		f.path = f.path[:outer]
 	}
 	for _, name := range r.required {

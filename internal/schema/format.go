@@ -111,22 +111,23 @@ var (
 // matches returns a check for texts that match a pattern.
 func matches(pattern string) func(string) bool { return regexp.MustCompile(pattern).MatchString }
 
-// isIPv4 reports whether s is an IPv4 address in dots; one that is embedded in IPv6 is none.
-func isIPv4(s string) bool {
-	return net.ParseIP(s) != nil && strings.Contains(s, ".") && !strings.Contains(s, ":")
+// isIPv4 reports whether s is an IP address with dots in it: one of IPv4, or one embedded in IPv6.
+func isIPv4(s string) bool { return net.ParseIP(unpadded(s)) != nil && strings.Contains(s, ".") }
+
+// isCIDRText reports whether s is an address and the length of its prefix.
+func isCIDRText(s string) bool {
+	addr, bits, _ := strings.Cut(s, "/")
+	_, _, err := net.ParseCIDR(unpadded(addr) + "/" + bits)
+	return err == nil
 }
 
-// isCIDRText reports whether s is an address and the length of its prefix. As upstream, it also
-// takes what Go's parser took before it became strict: 010.0.0.0/8, with leading zeros in the bytes
-// of an IPv4 address, which are decimal.
-func isCIDRText(s string) bool {
-	if _, _, err := net.ParseCIDR(s); err == nil {
-		return true
-	}
-	addr, bits, _ := strings.Cut(s, "/")
-	parts := strings.Split(addr, ".")
+// unpadded returns an IP address without the leading zeros of an IPv4 part: 010.0.0.1 as 10.0.0.1.
+// Upstream takes, as decimal, what Go's parser took before it became strict.
+func unpadded(addr string) string {
+	at := strings.LastIndexByte(addr, ':') + 1
+	parts := strings.Split(addr[at:], ".")
 	if len(parts) != 4 {
-		return false
+		return addr
 	}
 	for i, p := range parts {
 		// What is no byte is left as it is, for the parser to refuse.
@@ -134,8 +135,7 @@ func isCIDRText(s string) bool {
 			parts[i] = strconv.FormatUint(n, 10)
 		}
 	}
-	_, _, err := net.ParseCIDR(strings.Join(parts, ".") + "/" + bits)
-	return err == nil
+	return addr[:at] + strings.Join(parts, ".")
 }
 
 // isDate reports whether s is a full-date of RFC 3339 that exists: 2023-02-29 does not.

@@ -19,7 +19,7 @@ func TestStringFormats(t *testing.T) {
 		"email":          {"a@b.c", "a @ a@"},
 		"hexcolor":       {"#fff #FFFFFF abc", "#ffff #ggg"},
 		"hostname":       {"example.com a localhost", "-a a..b " + strings.Repeat("a.", 150) + "com " + strings.Repeat("a", 64) + ".com"},
-		"ipv4":           {"10.0.0.1", "10.0.0 ::1 ::ffff:1.2.3.4"},
+		"ipv4":           {"01.2.3.4 ::ffff:1.2.3.4 ::ffff:01.2.3.4 10.0.0.1", "10.0.0 ::1"},
 		"ipv6":           {"::1 fd00::1", "10.0.0.1 x"},
 		"isbn":           {"0321751043 978-0321751041 080442957X", "0321751044 978-0321751042 X"},
 		"isbn10":         {"0321751043", "978-0321751041 X321751043"},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"apichain/internal/field"
 	"apichain/internal/tree"
@@ -160,8 +161,10 @@ func (c *keywordCheck) mapKeys(p *field.Path, items map[string]any, keys []strin
 var ruleReasons = []string{"FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"}
 
 // rules checks x-kubernetes-validations as far as that needs no CEL: the expressions themselves are
-// neither compiled nor evaluated.
-func (c *keywordCheck) rules(p *field.Path, rules []any) {
+// neither compiled nor evaluated. s is the schema that has the rules.
+func (c *keywordCheck) rules(p *field.Path, rules []any, s map[string]any) {
+	// Asked once, and only where a path leads nowhere.
+	isKnown := sync.OnceValue(func() bool { return unsupported(s) == "" })
 	for i, r := range rules {
 		at := p.Index(i)
 		rule, message := strings.TrimSpace(tree.Text(r, "rule")), tree.Text(r, "message")
@@ -183,10 +186,23 @@ func (c *keywordCheck) rules(p *field.Path, rules []any) {
 		if reason := tree.At(r, "reason"); reason != nil && !slices.Contains(ruleReasons, fmt.Sprint(reason)) {
 			c.notSupported(at.Child("reason"), reason, ruleReasons...)
 		}
-		if f := tree.Text(r, "fieldPath"); f != "" && strings.TrimSpace(f) == "" {
-			c.invalid(at.Child("fieldPath"), f, "must be non-empty if specified")
-		} else if strings.ContainsAny(f, "\r\n") {
-			c.invalid(at.Child("fieldPath"), f, "must not contain line breaks")
+		if f := tree.Text(r, "fieldPath"); f != "" {
+			c.rulePath(at.Child("fieldPath"), f, s, isKnown)
 		}
+	}
+}
+
+// rulePath checks the path to the field that a rule of the schema s is about. One path may be wrong in
+// several ways. A schema of which nothing structural can be made, for which isKnown returns false, has
+// no fields to look for (upstream).
+func (c *keywordCheck) rulePath(p *field.Path, path string, s map[string]any, isKnown func() bool) {
+	if strings.TrimSpace(path) == "" {
+		c.invalid(p, path, "must be non-empty if specified")
+	}
+	if strings.ContainsAny(path, "\r\n") {
+		c.invalid(p, path, "must not contain line breaks")
+	}
+	if _, _, problem := schemaAtPath(path, s, true); problem != "" && isKnown() {
+		c.invalid(p, path, "must be a valid path")
 	}
 }

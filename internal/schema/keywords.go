@@ -50,6 +50,35 @@ var shapeWords = map[string]string{
 	"array": "an array", "object": "an object", "texts": "an array of strings",
 }
 
+// pointerKeywords are those that upstream keeps apart from absent ones whatever their value is: fields
+// of pointers, and an object of dependencies that need not have any.
+var pointerKeywords = []string{
+	"$ref", "default", "example", "externalDocs", "items", "not", "additionalProperties", "additionalItems", "dependencies",
+	"x-kubernetes-preserve-unknown-fields", "x-kubernetes-list-type", "x-kubernetes-map-type",
+}
+
+// isGiven reports whether upstream takes a keyword with the value v for given: it reads a CRD into a
+// struct in which false, "" and an empty list are what a missing keyword leaves.
+func isGiven(keyword string, v any) bool {
+	return v != nil && (slices.Contains(pointerKeywords, keyword) || !isZeroValue(v))
+}
+
+// isZeroValue reports whether v is what a missing field of a struct has that is no pointer.
+func isZeroValue(v any) bool {
+	switch v := v.(type) {
+	case bool:
+		return !v
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	// Numbers are pointers upstream: 0 is there.
+	return v == nil
+}
+
 // shape checks that v is a schema, and that the values of its keywords are of their types, at any
 // depth. A keyword with null counts as absent.
 func (c *crdErrors) shape(p *field.Path, v any) {
@@ -138,7 +167,8 @@ type keywordScope struct {
 	inMeta bool
 }
 
-// unsupportedKeywords are parts of JSON Schema that no CRD may use.
+// unsupportedKeywords are parts of JSON Schema that no CRD may use. $schema is another, of which
+// upstream speaks only where it has nothing else to say.
 var unsupportedKeywords = []string{"id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref"}
 
 // node checks one schema and all below it; root says that it is the schema of the whole object.
@@ -158,12 +188,19 @@ func (c *keywordCheck) node(p *field.Path, s map[string]any, root bool, scope ke
 			c.node(p.Child(keyword).Index(i), sub, false, scope)
 		}
 	}
+	// Both are refused, and gone into all the same.
+	for _, keyword := range []string{"definitions", "dependencies"} {
+		below := tree.Object(s, keyword)
+		for _, name := range tree.SortedKeys(below) {
+			c.node(p.Child(keyword).Key(name), tree.Object(below, name), false, scope)
+		}
+	}
 	if items := tree.Object(s, "items"); items != nil {
 		c.node(p.Child("items"), items, false, scope)
 	}
 	c.extensions(p, s)
 	if rules := tree.List(s, "x-kubernetes-validations"); len(rules) > 0 {
-		c.rules(p.Child("x-kubernetes-validations"), rules)
+		c.rules(p.Child("x-kubernetes-validations"), rules, s)
 	}
 }
 
@@ -204,9 +241,7 @@ func (c *keywordCheck) plain(p *field.Path, s map[string]any, scope keywordScope
 		c.forbidden(p.Child("default"), "must not be set "+scope.noDefaults)
 	}
 	for _, k := range unsupportedKeywords {
-		// Upstream keeps additionalItems: false, an empty $ref and empty dependencies apart from
-		// absent ones, and of the others only what is not empty.
-		if v := s[k]; v != nil && (v == false || k == "$ref" || k == "dependencies" || !isZeroValue(v)) {
+		if isGiven(k, s[k]) {
 			c.forbidden(p.Child(k), k+" is not supported")
 		}
 	}

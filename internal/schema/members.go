@@ -1,10 +1,15 @@
 package schema
 
-import "apichain/internal/tree"
+import (
+	"bytes"
+
+	"apichain/internal/tree"
+)
 
 // Members of lists that are sets or maps. In a set no two items are equal; in a map, which is a
 // list of objects, no two have the same keys, and a key that is absent is a value like any other.
-// Numbers are the same by value (1 and 1.0). The questions are asked in three places: the quick
+// Numbers are the same if both are written with a fraction or both without (1 and 1.0 differ), but in
+// objects, and where a map has several keys, by value (upstream). The questions are asked in three places: the quick
 // check asks whether any member is repeated, the slow one which, and an update which item of
 // the old list one of the new list corresponds to.
 //
@@ -38,41 +43,76 @@ func (n *schemaNode) hasDuplicates(list []any) bool {
 	return len(n.duplicates(list)) > 0
 }
 
-// same reports whether two items are the same member. It answers as comparing their identity
-// does, but for an integer beyond 2^53 beside a float64 of nearly its value, and for 0 beside
-// -0: these are equal and have different texts. There identity has the last word, because only
-// it is asked when errors are made, and an object without errors is accepted.
+// same reports whether two items are the same member, as comparing their identity does.
 func (n *schemaNode) same(a, b any) bool {
 	if n.list == listSet {
-		return tree.Equal(a, b)
+		return sameValue(a, b)
 	}
 	x, _ := a.(map[string]any)
 	y, _ := b.(map[string]any)
 	for _, k := range n.keys {
 		v, inX := x[k]
 		w, inY := y[k]
-		if inX != inY || !tree.Equal(v, w) {
+		if inX != inY || len(n.keys) == 1 && !sameValue(v, w) || len(n.keys) > 1 && !sameJSON(v, w) {
 			return false
 		}
 	}
 	return true
 }
 
-// identity appends to b a text that two items share only if they are the same member: of a set the
-// item's JSON, of a map that of its keys, each with a comma behind it. JSON has no comma outside
+// sameValue compares two items of a set, or two keys of items.
+func sameValue(a, b any) bool {
+	switch a.(type) {
+	case map[string]any, []any:
+		return sameJSON(a, b)
+	}
+	switch b.(type) {
+	case map[string]any, []any:
+		return false
+	}
+	return a == b
+}
+
+// sameJSON reports whether two values are written alike.
+func sameJSON(a, b any) bool {
+	// Nearly always they are texts, of which no copy need be made.
+	if s, ok := a.(string); ok {
+		t, ok := b.(string)
+		return ok && s == t
+	}
+	return bytes.Equal(tree.AppendJSON(nil, a), tree.AppendJSON(nil, b))
+}
+
+// identity appends to b a text that two items share only if they are the same member: of a set that
+// of the item, of a map that of its keys, each with a comma behind it. JSON has no comma outside
 // of brackets and quotes, so an absent key cannot be mistaken for a present one.
 func (n *schemaNode) identity(b []byte, e any) []byte {
 	if n.list == listSet {
-		return tree.AppendJSON(b, e)
+		return valueIdentity(b, e)
 	}
 	o, _ := e.(map[string]any)
 	for _, k := range n.keys {
-		if v, there := o[k]; there {
+		v, there := o[k]
+		switch {
+		case there && len(n.keys) == 1:
+			b = valueIdentity(b, v)
+		case there:
 			b = tree.AppendJSON(b, v)
 		}
 		b = append(b, ',')
 	}
 	return b
+}
+
+// valueIdentity appends a text that two values share only if sameValue says that they are the same.
+func valueIdentity(b []byte, v any) []byte {
+	if f, ok := v.(float64); ok {
+		b = append(b, '.')
+		if f == 0 {
+			v = 0.0 // which -0 equals
+		}
+	}
+	return tree.AppendJSON(b, v)
 }
 
 // duplicates returns the indexes of the items that repeat a member, of each member only the first

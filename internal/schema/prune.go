@@ -26,8 +26,8 @@ import (
 //   - a value whose schema knows no fields, a text for example, loses all of them when it is an
 //     object; that it has the wrong type is for Validate to say;
 //   - a list that preserves unknown fields hands that down to its items, an object does not;
-//   - of an embedded resource the metadata keeps only the fields that every object has. The
-//     metadata of the object itself is not looked at: the caller prunes it, as for all kinds.
+//   - the metadata of embedded resources are not looked at, nor those of the object itself: the caller
+//     prunes them, as for all kinds.
 //
 // hasUnknown asks whether there is anything to prune, which there seldom is, and schemaPruner
 // repeats the walk with paths. The two must agree: what the first does not find stays.
@@ -49,13 +49,6 @@ func (s *Schema) Prune(obj map[string]any) (unknown []string, err error) {
 // isTypeOrMeta reports whether a field of this name belongs to every resource.
 func isTypeOrMeta(name string) bool {
 	return name == "apiVersion" || name == "kind" || name == "metadata"
-}
-
-// metadataKeys are the fields of metadata that an embedded resource may have.
-var metadataKeys = map[string]bool{
-	"name": true, "generateName": true, "namespace": true, "selfLink": true, "uid": true, "resourceVersion": true,
-	"generation": true, "creationTimestamp": true, "deletionTimestamp": true, "deletionGracePeriodSeconds": true,
-	"labels": true, "annotations": true, "ownerReferences": true, "finalizers": true, "managedFields": true,
 }
 
 // hasUnknown reports whether v has a field, at any depth, that Prune would remove. A nil node
@@ -97,9 +90,6 @@ func (n *schemaNode) objectHasUnknown(o map[string]any, resource, keep bool) boo
 	}
 	for name, e := range o {
 		if resource && isTypeOrMeta(name) {
-			if n.embedded && name == "metadata" && metadataHasUnknown(e) {
-				return true
-			}
 			continue
 		}
 		switch child, known := n.child(name); {
@@ -122,12 +112,8 @@ func (n *schemaNode) hasUnknownByCount(o map[string]any, resource, keep bool) bo
 	found := 0
 	if resource {
 		for _, name := range [...]string{"apiVersion", "kind", "metadata"} {
-			e, there := o[name]
-			if there {
+			if _, there := o[name]; there {
 				found++
-			}
-			if n.embedded && name == "metadata" && metadataHasUnknown(e) {
-				return true
 			}
 		}
 	}
@@ -144,18 +130,6 @@ func (n *schemaNode) hasUnknownByCount(o map[string]any, resource, keep bool) bo
 		}
 	}
 	return found != len(o) && !keep && !n.preserve
-}
-
-// metadataHasUnknown reports whether the metadata of an embedded resource has a field that no
-// object's metadata has. Metadata that is no object has none; Validate refuses it.
-func metadataHasUnknown(v any) bool {
-	o, _ := v.(map[string]any)
-	for name := range o {
-		if !metadataKeys[name] {
-			return true
-		}
-	}
-	return false
 }
 
 // schemaPruner removes what hasUnknown found, on the same ways through the object, and notes the
@@ -197,9 +171,6 @@ func (p *schemaPruner) object(o map[string]any, n *schemaNode, resource, keep bo
 		switch child, known := n.child(name); {
 		case resource && isTypeOrMeta(name):
 			// First, since a schema that names metadata has no say in it either.
-			if m, ok := e.(map[string]any); ok && n.embedded && name == "metadata" {
-				p.metadata(m)
-			}
 		case known:
 			p.value(e, child, false)
 		case n == nil || !keep && !n.preserve:
@@ -207,20 +178,6 @@ func (p *schemaPruner) object(o map[string]any, n *schemaNode, resource, keep bo
 			delete(o, name)
 		}
 		p.path = p.path[:outer]
-	}
-}
-
-// metadata prunes the metadata of an embedded resource, of which only the names of the fields
-// are looked at.
-func (p *schemaPruner) metadata(m map[string]any) {
-	outer := len(p.path)
-	for name := range m {
-		if !metadataKeys[name] {
-			p.step(name)
-			p.unknown = append(p.unknown, string(p.path))
-			p.path = p.path[:outer]
-			delete(m, name)
-		}
 	}
 }
 

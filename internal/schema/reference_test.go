@@ -62,13 +62,17 @@ func (r *reference) value(s map[string]any, v any, path string) {
 		}
 		return
 	}
-	if types := refTypes(s); types != nil && !slices.ContainsFunc(types, func(typ string) bool { return refIs(v, typ) }) {
+	types := refTypes(s)
+	if _, isList := v.([]any); isList && s["format"] == "date" && s["type"] == "string" {
+		types = nil // where a text of a format is wanted, a list is taken too
+	}
+	if types != nil && !slices.ContainsFunc(types, func(typ string) bool { return refIs(v, typ) }) {
 		r.add("TypeInvalid", path)
 		if n := ratio(v); n != nil && !n.IsInt() && slices.Equal(types, []string{"integer"}) {
 			r.add("Invalid", "")
 		}
 	}
-	if hasEnum && !slices.ContainsFunc(enum, func(e any) bool { return refEqual(v, e) }) {
+	if hasEnum && !slices.ContainsFunc(enum, func(e any) bool { return refMember(v, e) }) {
 		r.add("NotSupported", path)
 	}
 	r.alternatives(s, v, path)
@@ -149,6 +153,24 @@ func refEqual(a, b any) bool {
 		return false
 	}
 	return a == b
+}
+
+// refSame is the equality of members, for which 1 and 1.0 are two, but not inside of others.
+func refSame(a, b any) bool {
+	_, isFloat := a.(float64)
+	_, areFloats := b.(float64)
+	return isFloat == areFloats && refEqual(a, b)
+}
+
+// refMember is the equality of an enum, whose numbers here are integers: of a fraction the whole part
+// counts.
+func refMember(v, e any) bool {
+	if n, isInt := e.(int64); isInt {
+		if f := ratio(v); f != nil {
+			return new(big.Int).Quo(f.Num(), f.Denom()).Cmp(big.NewInt(n)) == 0
+		}
+	}
+	return refEqual(v, e)
 }
 
 // text reports one of length and pattern, and the format.
@@ -266,14 +288,14 @@ func (r *reference) members(s map[string]any, v any, path string) {
 			keys, _ := s["x-kubernetes-list-map-keys"].([]any)
 			same := func(a, b any) bool {
 				if kind == "set" {
-					return refEqual(a, b)
+					return refSame(a, b)
 				}
 				x, _ := a.(map[string]any)
 				y, _ := b.(map[string]any)
 				for _, k := range keys {
 					e, inX := x[k.(string)]
 					f, inY := y[k.(string)]
-					if inX != inY || !refEqual(e, f) {
+					if inX != inY || len(keys) == 1 && !refSame(e, f) || !refEqual(e, f) {
 						return false
 					}
 				}

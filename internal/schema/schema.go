@@ -35,6 +35,8 @@ package schema
 import (
 	"regexp"
 	"strings"
+
+	"apichain/internal/field"
 )
 
 // The model that the rest of the package works on: a tree of nodes, one for each place in an
@@ -63,6 +65,10 @@ import (
 // the resource API asks of every kind, built in or custom.
 type Schema struct {
 	root *schemaNode
+	// MetadataErrors, if it is not nil, returns what is wrong with the metadata m of an embedded
+	// resource at a path; fields of the errors begin with the path. It is set before the schema is
+	// used, and is called concurrently.
+	MetadataErrors func(at string, m map[string]any) []field.Error
 }
 
 // schemaNode is the schema of one place in an object. A nil node stands for a place about which
@@ -73,6 +79,7 @@ type schemaNode struct {
 	types    schemaTypes
 	nullable bool // null may stand for a value of the type
 	embedded bool // x-kubernetes-embedded-resource: a whole object with apiVersion, kind and metadata
+	embeds   bool // it is such a resource, or has some in its fields or items
 
 	// Which fields an object may have here.
 
@@ -81,7 +88,6 @@ type schemaNode struct {
 	additional *schemaNode            // the schema of fields that are not in fields; nil: they may be anything
 	extra      extraFields            // whether there may be such fields
 	preserve   bool                   // x-kubernetes-preserve-unknown-fields: unknown fields stay
-	atomic     bool                   // x-kubernetes-map-type: atomic, so its fields do not correspond to old ones
 
 	// What a list may have here.
 
@@ -131,11 +137,12 @@ func (n *schemaNode) child(name string) (child *schemaNode, known bool) {
 type schemaRules struct {
 	// Any value.
 
-	enum  []any
-	allOf []*schemaNode
-	anyOf []*schemaNode
-	oneOf []*schemaNode
-	not   *schemaNode
+	typeName string // the type of typeOther
+	enum     []any
+	allOf    []*schemaNode
+	anyOf    []*schemaNode
+	oneOf    []*schemaNode
+	not      *schemaNode
 
 	// Text. Lengths count characters, not bytes; -1 is no limit, as it is everywhere below.
 
@@ -176,6 +183,9 @@ const (
 	typeBoolean
 	typeArray
 	typeObject
+	// typeOther is a type that does not exist. No value is of it, and no schema that is in use has it:
+	// defaults are checked by schemas that are not good yet.
+	typeOther
 )
 
 // schemaTypeNames are the words that type may have in a CRD. "null" is none of them: a schema

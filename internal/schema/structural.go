@@ -160,31 +160,12 @@ func namesOnly(metadata map[string]any) bool {
 				}
 			}
 		default:
-			if !isZeroValue(v) {
+			if isGiven(k, v) {
 				return false
 			}
 		}
 	}
 	return true
-}
-
-// isZeroValue reports whether upstream takes a keyword with this value for absent. It reads a CRD
-// into a struct in which false, "" and an empty list are what a missing keyword leaves.
-func isZeroValue(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return true
-	case bool:
-		return !v
-	case string:
-		return v == ""
-	case []any:
-		return len(v) == 0
-	case map[string]any:
-		return len(v) == 0
-	}
-	// A number is a pointer upstream: 0 is there.
-	return false
 }
 
 // isIntOrString reports whether the anyOf of s is the one that may name types: integer, then string,
@@ -265,12 +246,11 @@ func (c *structuralCheck) nested(p *field.Path, s map[string]any, skipAny bool) 
 		c.nested(p.Child("properties").Key(name), tree.Object(props, name), false)
 	}
 	for _, f := range nestedForbidden {
-		// What has to be undefined may not even be empty, but false and "" are absent upstream.
 		v := s[f.keyword]
-		if given := v != nil && v != false && v != ""; !given || f.must == "empty" && isZeroValue(v) {
-			continue
+		// No other fields is what a schema says by itself.
+		if isGiven(f.keyword, v) && !(f.keyword == "additionalProperties" && v == false) {
+			c.forbidden(p.Child(f.keyword), "must be "+f.must+" to be structural")
 		}
-		c.forbidden(p.Child(f.keyword), "must be "+f.must+" to be structural")
 	}
 	if _, there := props["metadata"]; there {
 		c.forbidden(p.Child("properties").Key("metadata"), "must not be specified in a nested context")

@@ -26,19 +26,53 @@ import (
 // Validate returns what is wrong with obj, in upstream's words and order, or nil. old is the object
 // that obj replaces, nil on a create: what is wrong with a part of obj that is equal to the
 // corresponding part of old is tolerated. Fields correspond by name, items of a list of type
-// map by their keys; items of other lists and the fields of atomic maps correspond to nothing.
+// map by their keys; items of other lists correspond to nothing, nor does anything inside of an
+// alternative.
 // obj and old are only read. apiVersion, kind and metadata of obj itself are not looked at
-// beyond what the schema says of them.
-func (s *Schema) Validate(obj, old map[string]any) []field.Error {
-	q := schemaCheck{left: schemaMaxSteps}
+// beyond what the schema says of them. more are errors of the caller's own checks of values, which
+// stand behind those of the schema.
+func (s *Schema) Validate(obj, old map[string]any, more ...field.Error) []field.Error {
+	return s.validate(obj, more, func(f *faults) {
+		f.value(s.root, obj, old, old != nil)
+		f.addAll(more)
+		f.embedded(s.root, obj)
+		f.members(s.root, obj, old, old != nil)
+	})
+}
+
+// ValidateStatus is Validate for a write of the status alone, of which upstream validates less: the
+// status, whose path is left out of messages, and no embedded resources; but the members of all
+// lists of obj, since the schema may have changed.
+func (s *Schema) ValidateStatus(obj, old map[string]any, more ...field.Error) []field.Error {
+	return s.validate(obj, more, func(f *faults) {
+		if n, given := s.root.fields["status"], obj["status"]; n != nil && hasField(obj, "status") {
+			f.base = "status"
+			f.value(n, given, old["status"], hasField(old, "status"))
+			f.base = ""
+		}
+		f.addAll(more)
+		f.members(s.root, obj, old, true)
+	})
+}
+
+// hasField reports whether o has a field, be it null.
+func hasField(o map[string]any, name string) bool {
+	_, there := o[name]
+	return there
+}
+
+// validate returns more alone if nothing is wrong with obj, and else what collect finds.
+func (s *Schema) validate(obj map[string]any, more []field.Error, collect func(*faults)) []field.Error {
+	q := schemaCheck{left: schemaMaxSteps, metadata: s.MetadataErrors}
 	switch {
 	case q.node(s.root, obj):
-		return nil
+		return more
 	case q.left < 0:
 		return []field.Error{tooComplex()}
 	}
 	f := newFaults()
-	f.whole(s.root, obj, old, old != nil)
+	f.metadata = s.MetadataErrors
+	collect(f)
 	switch {
 	case len(f.errs) > 0:
 		return f.errs
@@ -59,7 +93,11 @@ func tooComplex() field.Error {
 // schemaCheck answers whether values obey schemas. It makes no paths and no messages, and
 // allocates nothing but for lists whose members must differ. left counts down the pairs of a
 // value and a schema; when it is negative every further answer is no, and means nothing.
-type schemaCheck struct{ left int }
+type schemaCheck struct {
+	left int
+	// metadata is Schema.MetadataErrors; nil where metadata are not looked into.
+	metadata func(string, map[string]any) []field.Error
+}
 
 // node reports whether v obeys n. The cheap questions come first: the type, then the rules for that
 // type, and alternatives last.
@@ -103,7 +141,7 @@ func (q *schemaCheck) node(n *schemaNode, v any) bool {
 }
 
 // typeOK reports whether v, which is not null, is of a type of n. A number without a fraction is an
-// integer however it is written: 1.0 is one.
+// integer however it is written: 1.0 is one, and so is 1.00000000001, whose range is then wrong.
 func (n *schemaNode) typeOK(v any) bool {
 	var t schemaTypes
 	switch v := v.(type) {
@@ -112,7 +150,7 @@ func (n *schemaNode) typeOK(v any) bool {
 	case int64:
 		t = typeInteger | typeNumber
 	case float64:
-		if t = typeNumber; isWhole(v) {
+		if t = typeNumber; nearlyWhole(v) {
 			t |= typeInteger
 		}
 	case bool:
@@ -125,12 +163,17 @@ func (n *schemaNode) typeOK(v any) bool {
 		// Not JSON: a defaultOverflow, which is of no type.
 		return false
 	}
-	if n.types != 0 {
+	hasFormat := n.rules != nil && n.rules.format != ""
+	// Where a format of texts is wanted lists pass, whatever the type is, because upstream leaves them
+	// to the check of the format, which leaves them alone.
+	if t == typeArray && hasFormat && n.types&(typeInteger|typeNumber) == 0 {
+		return true
+	}
+	if n.types != 0 && n.types != typeOther {
 		return n.types&t != 0
 	}
-	// Without a type a format says that the value is a text. Lists pass, as they do upstream,
-	// where the check of the format leaves them alone.
-	return n.rules == nil || n.rules.format == "" || t == typeString || t == typeArray
+	// Without a type, or with one that does not exist, a format says that the value is a text.
+	return !hasFormat && n.types == 0 || hasFormat && t == typeString
 }
 
 // textOK reports whether a text obeys the rules for texts. The lengths are asked first, so that a
@@ -155,7 +198,7 @@ func (r *schemaRules) tooShort(s string) bool {
 	return int64(len(s)) < r.minLength*utf8.UTFMax && int64(utf8.RuneCountInString(s)) < r.minLength
 }
 
-// inEnum reports whether v equals a value of the enum. Numbers are equal by value: 1.0 is in [1].
+// inEnum reports whether v is a value of the enum.
 func (r *schemaRules) inEnum(v any) bool {
 	// Enums are nearly always of texts, which need no comparison of trees.
 	if s, ok := v.(string); ok {
@@ -167,11 +210,30 @@ func (r *schemaRules) inEnum(v any) bool {
 		return false
 	}
 	for _, e := range r.enum {
-		if tree.Equal(v, e) {
+		if isMember(v, e) {
 			return true
 		}
 	}
 	return false
+}
+
+// isMember reports whether v is the value e of an enum. A number is converted to the type of e before,
+// as Go converts it (upstream): 1.9 is 1, and 97 is "a". Numbers inside of objects and lists are not.
+func isMember(v, e any) bool {
+	switch n := v.(type) {
+	case int64:
+		switch e := e.(type) {
+		case float64:
+			return float64(n) == e
+		case string:
+			return n == int64(rune(n)) && string(rune(n)) == e
+		}
+	case float64:
+		if e, ok := e.(int64); ok {
+			return int64(n) == e
+		}
+	}
+	return tree.Identical(v, e)
 }
 
 // list reports whether a list and its items obey n.
@@ -204,7 +266,7 @@ func (q *schemaCheck) object(n *schemaNode, o map[string]any) bool {
 			}
 		}
 	}
-	if n.embedded && !embeddedOK(o) {
+	if n.embedded && !(embeddedOK(o) && q.metadataOK(o)) {
 		return false
 	}
 	if n.fields == nil && n.additional == nil && n.extra != extraForbidden {
@@ -281,6 +343,13 @@ func embeddedOK(o map[string]any) bool {
 	metadata, there := o["metadata"]
 	_, isObject := metadata.(map[string]any)
 	return !there || isObject
+}
+
+// metadataOK reports whether the metadata of an embedded resource, which are an object if they are
+// there, are good.
+func (q *schemaCheck) metadataOK(o map[string]any) bool {
+	m := tree.Object(o, "metadata")
+	return len(m) == 0 || q.metadata == nil || len(q.metadata("", m)) == 0
 }
 
 // isKindName reports whether s, with its letters in lower case, is a DNS label of RFC 1035. It makes

@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"iter"
+
 	"fmt"
 	"slices"
 
@@ -119,4 +121,43 @@ func CountValues(v any) int {
 		}
 	}
 	return n
+}
+
+// HasEmbedded reports whether the schema has any x-kubernetes-embedded-resource.
+func (s *Schema) HasEmbedded() bool { return s.root.embeds }
+
+// Embedded yields the embedded resources of obj with their paths, outer ones before inner ones and
+// fields by name. The caller may change what it is given.
+func (s *Schema) Embedded(obj map[string]any) iter.Seq2[*field.Path, map[string]any] {
+	return func(yield func(*field.Path, map[string]any) bool) { yieldEmbedded(nil, s.root, obj, yield) }
+}
+
+// yieldEmbedded yields those in v, whose schema is n, and reports whether yield wants more.
+func yieldEmbedded(p *field.Path, n *schemaNode, v any, yield func(*field.Path, map[string]any) bool) bool {
+	if n == nil || !n.embeds {
+		return true
+	}
+	switch v := v.(type) {
+	case []any:
+		for i, e := range v {
+			if !yieldEmbedded(p.Index(i), n.items, e, yield) {
+				return false
+			}
+		}
+	case map[string]any:
+		if n.embedded && !yield(p, v) {
+			return false
+		}
+		for _, name := range tree.SortedKeys(v) {
+			at := p.Key(name)
+			if n.fields[name] != nil {
+				at = p.Child(name)
+			}
+			child, _ := n.child(name)
+			if !yieldEmbedded(at, child, v[name], yield) {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -26,11 +26,9 @@ type Change struct {
 	// Expect is the revision that the object must have: 0 means that there must be none, and
 	// -1 takes whatever there is.
 	Expect int64
-	// Next is the object to be. With nil the object is deleted, which must then be there.
+	// Next is the object to be. With nil the object is deleted, which must then be there; its
+	// event shows it as it was stored, at the revision of its deletion.
 	Next *Draft
-	// Last is, of a deleted object, the final state to send to watchers; nil means as it
-	// was stored. It gets the revision of its deletion in any case.
-	Last *Draft
 }
 
 // Conflict is the error of a commit whose change of Key expects something else than there is.
@@ -118,7 +116,7 @@ func (s *Store) apply(ctx context.Context, changes func() []Change) (objs []*Obj
 	// The revision moves when all trees and logs have it: who reads it first and a tree
 	// afterwards misses nothing (see Now).
 	s.rev.Store(rev)
-	s.trim()
+	s.trim(0)
 	return objs, touched, nil
 }
 
@@ -159,13 +157,9 @@ func (t *treeEdit) makeChange(c *Change, rev int64) *Event {
 	if c.Next == nil {
 		prev := t.remove(c.Key)
 		before, after := prev.SplitAtRevision()
-		meta := prev.Meta
-		if c.Last != nil {
-			before, after, meta = c.Last.JSON[:c.Last.RevisionAt], c.Last.JSON[c.Last.RevisionAt:], c.Last.Meta
-		}
 		// The tree no longer has the object, but watchers get it once more, at the revision
 		// of its end: a client that goes on from there is not sent the deletion again.
-		return &Event{Kind: Deleted, Rev: rev, Prev: prev, Object: newObject(Deleted, prev.Key, rev, before, after, meta)}
+		return &Event{Kind: Deleted, Rev: rev, Prev: prev, Object: newObject(Deleted, prev.Key, rev, before, after, prev.Meta)}
 	}
 	e := &Event{Kind: Modified, Rev: rev, Prev: t.root.get(c.Key)}
 	var key string

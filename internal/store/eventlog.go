@@ -23,6 +23,10 @@ import (
 
 // Window bounds the log. The newest event is always kept, however large.
 type Window struct {
+	// First is the revision at which the empty store begins; 0 is 1. A server that takes one which
+	// no earlier process has reached never mistakes a revision of that process for its own: what is
+	// before First is expired.
+	First int64
 	// Events is how many events are kept at most.
 	Events int
 	// Bytes is how many bytes of text they may hold, with a fixed cost for each event.
@@ -95,10 +99,21 @@ func (s *Store) record(b *Bucket, e *Event) {
 	}
 }
 
-// trim drops the oldest events until the log is within its bounds. The caller holds s.mu.
-func (s *Store) trim() {
+// Forget drops the events up to a revision, but for the newest of all, and returns how many bytes
+// the log was charged for them. It is for a server that bounds its log by age, too.
+func (s *Store) Forget(rev int64) (bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.logBytes
+	s.trim(rev)
+	return before - s.logBytes
+}
+
+// trim drops the oldest events until the log is within its bounds and has none up to forget. The
+// caller holds s.mu.
+func (s *Store) trim(forget int64) {
 	trimmed := false
-	for s.log.len() > 1 && (s.log.len() > s.limits.Events || s.logBytes > s.limits.Bytes) {
+	for s.log.len() > 1 && (s.log.len() > s.limits.Events || s.logBytes > s.limits.Bytes || s.log.at(0).Event.Rev <= forget) {
 		k := s.log.pop()
 		// The oldest event of all is the oldest of its bucket.
 		l := &k.Bucket.log
@@ -134,9 +149,10 @@ func (s *Store) After(rev int64, most int) (events []Entry, wait <-chan struct{}
 		return nil, nil, false
 	}
 	// Every event has a revision of its own and none is left out, so that places can be
-	// counted from the end. Only the 1 of an empty store has no event: 0 is no place before it.
+	// counted from the end. Only the first of an empty store has no event: there is no place
+	// before it.
 	n := s.log.len()
-	first := n - int(s.rev.Load()-max(rev, 1))
+	first := n - int(s.rev.Load()-max(rev, s.limits.First))
 	for i := first; i < n && len(events) < most; i++ {
 		events = append(events, s.log.at(i))
 	}

@@ -198,9 +198,9 @@ func chargeOf(s *Store) (n int64) {
 func TestWindowBounds(t *testing.T) {
 	for seed := range uint64(4) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		limits := Window{40, math.MaxInt64}
+		limits := Window{Events: 40, Bytes: math.MaxInt64}
 		if seed%2 == 1 {
-			limits = Window{math.MaxInt, 20_000}
+			limits = Window{Events: math.MaxInt, Bytes: 20_000}
 		}
 		s := New(limits, nil)
 		var buckets []*Bucket
@@ -242,7 +242,7 @@ func TestWindowBounds(t *testing.T) {
 
 // The newest event stays however large it is: else nobody would ever be sent it.
 func TestWindowKeepsTheNewest(t *testing.T) {
-	s := New(Window{0, 10}, nil)
+	s := New(Window{Events: 0, Bytes: 10}, nil)
 	b := s.Bucket("things")
 	c, _ := b.Watch(1)
 	mustCommit(t, s, Change{Bucket: b, Key: "a", Next: numbered(1)})
@@ -258,7 +258,7 @@ func TestWindowKeepsTheNewest(t *testing.T) {
 // A watcher that never reads costs nothing: what it did not take goes with the window.
 func TestStuckCursorHoldsNothing(t *testing.T) {
 	const limit = 1 << 20
-	s := New(Window{math.MaxInt, limit}, nil)
+	s := New(Window{Events: math.MaxInt, Bytes: limit}, nil)
 	b := s.Bucket("things")
 	stuck := make([]*Cursor, 100)
 	for i := range stuck {
@@ -356,5 +356,44 @@ func TestAfterTheWindow(t *testing.T) {
 		if strings.Join(got, " ") != want {
 			t.Errorf("after %d: %v, want %s", rev, got, want)
 		}
+	}
+}
+
+// TestForget: the events up to a revision go, of all buckets, and what they were charged for with
+// them; what is newer stays, and the newest of all in any case.
+func TestForget(t *testing.T) {
+	s := storeOf(100)
+	a, b := s.Bucket("a"), s.Bucket("b")
+	write := func(of *Bucket, key string) int64 {
+		return mustCommit(t, s, Change{Bucket: of, Key: key, Expect: -1, Next: numbered(1)})[0].Rev
+	}
+	first := write(a, "x")
+	second := write(b, "x")
+	third := write(a, "x")
+	last := write(b, "y")
+	_, before, _ := s.Window()
+	if got := s.Forget(first - 1); got != 0 {
+		t.Errorf("nothing is that old, and %d bytes are gone", got)
+	}
+	freed := s.Forget(second)
+	events, bytes, oldest := s.Window()
+	if freed <= 0 || events != 2 || bytes != before-freed || oldest != second {
+		t.Errorf("%d events of %d bytes from %d, %d bytes are gone of %d", events, bytes, oldest, freed, before)
+	}
+	var old *Expired
+	if _, err := a.Watch(first - 1); !errors.As(err, &old) {
+		t.Errorf("a watch from before: %v", err)
+	}
+	if c, err := a.Watch(second); err != nil {
+		t.Error(err)
+	} else if events, _, err := c.Next(nil, 9); err != nil || len(events) != 1 || events[0].Rev != third {
+		t.Errorf("the watch gets %v, %v", events, err)
+	}
+	s.Forget(last)
+	if events, _, _ := s.Window(); events != 1 {
+		t.Errorf("%d events are left", events)
+	}
+	if sn := b.Now(); sn.Count() != 2 {
+		t.Errorf("%d objects", sn.Count())
 	}
 }

@@ -55,7 +55,8 @@ type Store struct {
 
 	// rev is the newest committed revision. It moves after the trees and the log have it.
 	rev atomic.Int64
-	// watchFloor is where ExpireHistory was last called: nothing begins before it.
+	// watchFloor is where ExpireHistory was last called, or where the store began: nothing begins
+	// before it.
 	watchFloor atomic.Int64
 	// editID numbers the edits of trees, so that a node tells which one may change it.
 	editID atomic.Uint64
@@ -97,14 +98,18 @@ func (Memory) Append(context.Context, int64, []Change) error { return nil }
 // Close does nothing.
 func (Memory) Close() error { return nil }
 
-// New makes an empty store at revision 1, whose log stays within o. It is not at 0, since
-// clients mean "any revision" by 0. A nil backend is Memory.
+// New makes an empty store at the first revision of o, whose log stays within o. A nil backend
+// is Memory.
 func New(o Window, b Backend) *Store {
 	if b == nil {
 		b = Memory{}
 	}
+	// Never 0, by which clients mean "any revision".
+	o.First = max(o.First, 1)
 	s := &Store{limits: o, Backend: b}
-	s.rev.Store(1)
+	s.rev.Store(o.First)
+	// What is before is of another store, and nothing of it is known here.
+	s.watchFloor.Store(o.First)
 	return s
 }
 

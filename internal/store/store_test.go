@@ -11,7 +11,47 @@ import (
 	"apichain/internal/tree"
 )
 
-func storeOf(events int) *Store { return New(Window{events, math.MaxInt64}, nil) }
+func storeOf(events int) *Store { return New(Window{Events: events, Bytes: math.MaxInt64}, nil) }
+
+// TestFirstRevision: a store that begins at a number of its own takes every revision before it for
+// expired, and counts on from it.
+func TestFirstRevision(t *testing.T) {
+	const first = 1_795_411_387_412_000
+	s := New(Window{First: first, Events: 2, Bytes: math.MaxInt64}, nil)
+	b := s.Bucket("things")
+	if s.Revision() != first || b.Now().Rev != first {
+		t.Fatalf("an empty store is at %d, its bucket at %d", s.Revision(), b.Now().Rev)
+	}
+	var old *Expired
+	for _, rev := range []int64{1, 42, first - 1} {
+		if _, err := b.At(rev); !errors.As(err, &old) || *old != (Expired{rev, first}) {
+			t.Errorf("state of %d: %v", rev, err)
+		}
+		if _, err := b.Watch(rev); !errors.As(err, &old) || *old != (Expired{rev, first}) {
+			t.Errorf("watch from %d: %v", rev, err)
+		}
+	}
+	c, err := b.Watch(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := mustCommit(t, s, Change{Bucket: b, Key: "a", Next: numbered(1)})[0]; o.Rev != first+1 {
+		t.Errorf("the first write is at %d", o.Rev)
+	}
+	if events, _, err := c.Next(nil, 9); err != nil || len(events) != 1 || events[0].Rev != first+1 {
+		t.Errorf("the watch gets %v, %v", events, err)
+	}
+	for _, rev := range []int64{0, first} {
+		if events, _, ok := s.After(rev, 9); !ok || len(events) != 1 || events[0].Event.Rev != first+1 {
+			t.Errorf("after %d: %v, %t", rev, events, ok)
+		}
+	}
+	mustCommit(t, s, Change{Bucket: b, Key: "b", Next: numbered(2)})
+	mustCommit(t, s, Change{Bucket: b, Key: "c", Next: numbered(3)})
+	if n, _, oldest := s.Window(); n != 2 || oldest != first+1 {
+		t.Errorf("the window has %d events from %d", n, oldest)
+	}
+}
 
 // numbered is a draft with a number in it.
 func numbered(n int) *Draft {
@@ -120,27 +160,20 @@ func TestCommitExpectations(t *testing.T) {
 	}
 }
 
-// A deleted object is sent as it was, or in the last state the writer gives, at the
-// revision of its deletion.
+// A deleted object is sent as it was stored, at the revision of its deletion.
 func TestDeletedObject(t *testing.T) {
 	s := storeOf(100)
 	b := s.Bucket("things")
 	mustCommit(t, s, Change{Bucket: b, Key: "a", Next: numbered(1)}, Change{Bucket: b, Key: "b", Next: numbered(2)})
-	last := Encode(map[string]any{"n": int64(3), "metadata": map[string]any{"uid": "u"}}, nil)
-	objs := mustCommit(t, s,
-		Change{Bucket: b, Key: "a", Expect: -1},
-		Change{Bucket: b, Key: "b", Expect: -1, Last: &last})
+	objs := mustCommit(t, s, Change{Bucket: b, Key: "a", Expect: -1}, Change{Bucket: b, Key: "b", Expect: -1})
 	want := []string{
 		`{"type":"DELETED","object":{"metadata":{"resourceVersion":"4"},"n":1}}` + "\n",
-		`{"type":"DELETED","object":{"metadata":{"resourceVersion":"5","uid":"u"},"n":3}}` + "\n",
+		`{"type":"DELETED","object":{"metadata":{"resourceVersion":"5"},"n":2}}` + "\n",
 	}
 	for i, o := range objs {
 		if string(o.Line) != want[i] {
 			t.Errorf("got %swant %s", o.Line, want[i])
 		}
-	}
-	if objs[1].Meta.UID != "u" || objs[0].Meta.UID != "" {
-		t.Error("the objects' meta is not that of their last state")
 	}
 	if sn := b.Now(); sn.Count() != 0 || sn.Bytes() != 0 {
 		t.Errorf("%d objects of %d bytes are left", sn.Count(), sn.Bytes())
@@ -170,7 +203,7 @@ func (f *failingBackend) Close() error { f.closed = true; return nil }
 
 func TestBackend(t *testing.T) {
 	f := &failingBackend{}
-	s := New(Window{100, 1 << 20}, f)
+	s := New(Window{Events: 100, Bytes: 1 << 20}, f)
 	b := s.Bucket("things")
 	mustCommit(t, s, Change{Bucket: b, Key: "a", Next: numbered(1)}, Change{Bucket: b, Key: "b", Next: numbered(1)})
 	f.fail = errors.New("the disk is full")
@@ -386,7 +419,7 @@ func TestSettled(t *testing.T) {
 // A CommitFunc without changes is no commit: nobody is woken and no revision is used.
 func TestCommitOfNothing(t *testing.T) {
 	f := &failingBackend{}
-	s := New(Window{10, math.MaxInt64}, f)
+	s := New(Window{Events: 10, Bytes: math.MaxInt64}, f)
 	_, wait, _ := s.After(1, 1)
 	objs, err := s.CommitFunc(t.Context(), func() []Change { return nil })
 	if objs != nil || err != nil || s.Revision() != 1 || len(f.firsts) != 0 {
@@ -436,7 +469,7 @@ func TestClose(t *testing.T) {
 		t.Errorf("%v, and then it is %s", err, stateOf(s.Bucket("things").Now()))
 	}
 	broken := errors.New("cannot be flushed")
-	if err := New(Window{10, 10}, closing{broken}).Close(); err != broken {
+	if err := New(Window{Events: 10, Bytes: 10}, closing{broken}).Close(); err != broken {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -11,8 +11,8 @@ import (
 // does not tell of repeated keys, which fieldValidation=Strict and =Warn must name; and it
 // takes several times as long for maps.
 //
-// What it takes and refuses is what encoding/json takes and refuses, with the byte added to
-// the same words, because clients show them; tests compare the two. Its words leave out
+// What it takes and refuses is what encoding/json takes and refuses, in the same words,
+// because clients show them; tests compare the two. Its words leave out
 // which part of a number is wrong, and a text that ends inside of a token just ends. What
 // may surprise:
 //
@@ -34,9 +34,8 @@ const maxRepeated = 100
 
 // ParseJSON reads one JSON text with nothing but white space around it. repeated has a
 // path for each time that a key came again in its object, in the order of the text, the
-// first hundred, as upstream writes them: spec.items[0].size. Errors say what is wrong and
-// at which byte, counted from 1, in the words of encoding/json where it has some; they are
-// fit for the client. data is not kept and may be changed afterwards.
+// first hundred, as upstream writes them: spec.items[0].size. Errors say what is wrong in
+// the words of encoding/json where it has some; they are fit for the client. data is not kept and may be changed afterwards.
 func ParseJSON(data []byte) (v any, repeated []string, err error) {
 	r := jsonReader{src: string(data)}
 	if v, err = r.document(); err == nil && r.hasRepeated {
@@ -79,6 +78,37 @@ func TypeName(v any) string {
 	return "number"
 }
 
+// ParseJSONMerged is ParseJSON for a text that Go's decoder would read into a struct: where a key comes
+// again and both values are objects, they are merged, the later members over the earlier ones.
+func ParseJSONMerged(data []byte) (v any, repeated []string, err error) {
+	r := jsonReader{src: string(data), merge: true}
+	if v, err = r.document(); err == nil && r.hasRepeated {
+		r = jsonReader{src: r.src, keepPaths: true, merge: true}
+		v, err = r.document()
+	}
+	return v, r.repeated, err
+}
+
+// JSONKeys calls f with the path of each key in a JSON text, in their order, and whether it came in
+// its object before. The path is f's for the call only. An error in the text ends it.
+func JSONKeys(data []byte, f func(path []byte, repeated bool)) {
+	r := jsonReader{src: string(data), keepPaths: true, onKey: f}
+	_, _ = r.document()
+}
+
+// mergeInto puts the members of src into dst, and merges objects that both have.
+func mergeInto(dst, src map[string]any) {
+	for k, v := range src {
+		if have, ok := dst[k].(map[string]any); ok {
+			if o, ok := v.(map[string]any); ok {
+				mergeInto(have, o)
+				continue
+			}
+		}
+		dst[k] = v
+	}
+}
+
 // jsonReader is a position in a text. Its methods read one production that begins at pos
 // and leave pos behind it. After an error the reader is of no further use.
 type jsonReader struct {
@@ -89,8 +119,13 @@ type jsonReader struct {
 	// hasRepeated says that some object has a key twice.
 	hasRepeated bool
 
-	// keepPaths says that path, of the value at pos, and repeated are wanted.
+	// merge says that the objects of a repeated key are merged.
+	merge bool
+
+	// keepPaths says that path, of the value at pos, and repeated are wanted; onKey, if any, is
+	// told of each key as well.
 	keepPaths bool
+	onKey     func(path []byte, repeated bool)
 	path      []byte
 	repeated  []string
 }
@@ -130,7 +165,7 @@ func (r *jsonReader) unexpected(where string) error {
 	if r.pos >= len(r.src) {
 		return errJSONEnd
 	}
-	return fmt.Errorf("invalid character %s %s (byte %d)", quoteJSONByte(r.src[r.pos]), where, r.pos+1)
+	return fmt.Errorf("invalid character %s %s", quoteJSONByte(r.src[r.pos]), where)
 }
 
 // quoteJSONByte quotes a byte as encoding/json does: as the character of that number, in
@@ -232,6 +267,12 @@ func (r *jsonReader) object() (any, error) {
 		}
 		// The size tells whether the key was there. That spares a lookup for each member.
 		before := len(o)
+		if have, ok := r.mergeable(o, key); ok {
+			if more, ok := v.(map[string]any); ok {
+				mergeInto(have, more)
+				v = have
+			}
+		}
 		o[key] = v
 		r.hasRepeated = r.hasRepeated || len(o) == before
 		r.path = r.path[:outer]
@@ -249,6 +290,16 @@ func (r *jsonReader) object() (any, error) {
 	}
 }
 
+// mergeable returns the object that o has under the key, if it is to be merged with the next one.
+// Only the second pass looks: in the first, which most texts end with, no key is known to repeat.
+func (r *jsonReader) mergeable(o map[string]any, key string) (map[string]any, bool) {
+	if !r.merge || !r.keepPaths {
+		return nil, false
+	}
+	have, ok := o[key].(map[string]any)
+	return have, ok
+}
+
 // enterKey adds key to path, which is that of o, and notes it if o has it already. A key
 // that contains a dot is not quoted (upstream), so a path can be ambiguous.
 func (r *jsonReader) enterKey(o map[string]any, key string) {
@@ -256,8 +307,12 @@ func (r *jsonReader) enterKey(o map[string]any, key string) {
 		r.path = append(r.path, '.')
 	}
 	r.path = append(r.path, key...)
-	if _, ok := o[key]; ok && len(r.repeated) < maxRepeated {
+	_, again := o[key]
+	if again && len(r.repeated) < maxRepeated {
 		r.repeated = append(r.repeated, string(r.path))
+	}
+	if r.onKey != nil {
+		r.onKey(r.path, again)
 	}
 }
 

@@ -18,7 +18,8 @@ import (
 //   - <, > and & are escaped (\u003c), as are U+2028 and U+2029: the text may stand in a
 //     page or a script. Upstream's answers have it so.
 //   - A whole float64 has no fraction: 2.0 is written 2 and reads back as an int64. Equal
-//     takes both for the same.
+//     takes both for the same, unless it is beyond 2^53 and its shortest text, with zeros at
+//     the end, is another integer.
 //   - Infinities and NaN, which no reader here gives, become null; json.Marshal refuses them.
 
 // AppendJSON appends v in one line to b and returns the extended slice. v is a tree; int

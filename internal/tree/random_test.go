@@ -43,7 +43,8 @@ func (r trees) scalar() any {
 		return float64(r.IntN(100)) / 4
 	case 5:
 		// Any float that JSON can hold.
-		if f := math.Float64frombits(r.Uint64()); !math.IsNaN(f) && !math.IsInf(f, 0) {
+		// Great whole numbers read back from JSON as the integer of their shortest text.
+		if f := math.Float64frombits(r.Uint64()); !math.IsNaN(f) && !math.IsInf(f, 0) && (math.Abs(f) < 1<<53 || math.Abs(f) >= 1e21) {
 			return f
 		}
 	}

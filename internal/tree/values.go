@@ -21,7 +21,10 @@
 //	body = tree.AppendJSON(body[:0], obj)
 package tree
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // Reading a path never fails. Clients send anything, so a step may find a list where an
 // object should be, or nothing; then the answer is the zero value of what was asked for.
@@ -152,19 +155,44 @@ func Copy(v any) any {
 	return v
 }
 
-// Equal reports whether two trees are the same. An int64 equals the float64 of the same
-// number, as a client may write a replica count as 3 or as 3.0; lists differ if their
+// Equal reports whether two trees are the same. An int64 equals the float64 that is written
+// like it, as a client may write a replica count as 3 or as 3.0; lists differ if their
 // order does; a key with null differs from a missing one.
-func Equal(a, b any) bool { return equal(a, b, nil) }
+func Equal(a, b any) bool { return equal(a, b, nil, sameNumber) }
 
-// EqualWithin is Equal with a budget for callers that compare every level of a tree with
-// all that is below it, which costs the square of the depth. Each pair of values takes one
-// of *steps. When none is left the answer is false, whatever the values are, and *steps
+// Identical is Equal but for numbers, of which an int64 and a float64 always differ: as
+// upstream compares custom objects before they are stored.
+func Identical(a, b any) bool { return equal(a, b, nil, sameType) }
+
+// IdenticalWithin is Identical with a budget for callers that compare every level of a tree
+// with all that is below it, which costs the square of the depth. Each pair of values takes
+// one of *steps. When none is left the answer is false, whatever the values are, and *steps
 // stays negative.
-func EqualWithin(a, b any, steps *int) bool { return equal(a, b, steps) }
+func IdenticalWithin(a, b any, steps *int) bool { return equal(a, b, steps, sameType) }
 
-// equal compares for both, without a bound if steps is nil.
-func equal(a, b any, steps *int) bool {
+// sameNumber compares two scalars. Where integers are closer than the float64s there, those
+// are the same that AppendJSON writes alike, so that a tree equals what is read of its text:
+// 2^53+1 differs from the float64 2^53, to which it would be rounded.
+func sameNumber(a, b any) bool {
+	n, isInt := a.(int64)
+	f, isFloat := b.(float64)
+	if !isInt || !isFloat {
+		f, isFloat = a.(float64)
+		n, isInt = b.(int64)
+	}
+	if !isInt || !isFloat {
+		return a == b
+	}
+	const exact = 1 << 53
+	return float64(n) == f && (-exact <= n && n < exact || string(appendJSONFloat(nil, f)) == strconv.FormatInt(n, 10))
+}
+
+// sameType compares two scalars, of which those of different types differ.
+func sameType(a, b any) bool { return a == b }
+
+// equal compares for all of them, without a bound if steps is nil; scalar compares what is no
+// object and no list.
+func equal(a, b any, steps *int, scalar func(a, b any) bool) bool {
 	if steps != nil {
 		if *steps--; *steps < 0 {
 			return false
@@ -178,7 +206,7 @@ func equal(a, b any, steps *int) bool {
 		}
 		for k, v := range a {
 			// The key must be looked for: a missing one would read as null.
-			if w, ok := b[k]; !ok || !equal(v, w, steps) {
+			if w, ok := b[k]; !ok || !equal(v, w, steps, scalar) {
 				return false
 			}
 		}
@@ -189,19 +217,11 @@ func equal(a, b any, steps *int) bool {
 			return false
 		}
 		for i := range a {
-			if !equal(a[i], b[i], steps) {
+			if !equal(a[i], b[i], steps, scalar) {
 				return false
 			}
 		}
 		return true
-	case int64:
-		if f, ok := b.(float64); ok {
-			return float64(a) == f
-		}
-	case float64:
-		if n, ok := b.(int64); ok {
-			return a == float64(n)
-		}
 	}
 	// a is a scalar here. Comparing interfaces whose common type is a map or a slice would
 	// panic, so the types decide first.
@@ -209,5 +229,5 @@ func equal(a, b any, steps *int) bool {
 	case map[string]any, []any:
 		return false
 	}
-	return a == b
+	return scalar(a, b)
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -227,12 +228,14 @@ func TestCopyProperty(t *testing.T) {
 	}
 }
 
-// asFloats returns v with every number as a float64: what Equal takes for the same has the
-// same form then.
+// asFloats returns v with every number as a float64 that is written like it, if there is one: what
+// Equal takes for the same has the same form then.
 func asFloats(v any) any {
 	switch v := v.(type) {
 	case int64:
-		return float64(v)
+		if f := float64(v); string(AppendJSON(nil, f)) == strconv.FormatInt(v, 10) {
+			return f
+		}
 	case map[string]any:
 		o := map[string]any{}
 		for k, e := range v {
@@ -294,8 +297,40 @@ func TestEqualProperty(t *testing.T) {
 	}
 }
 
-// TestEqualWithin: each pair of values takes a step; with too few the answer is no.
-func TestEqualWithin(t *testing.T) {
+// TestEqualNumbers: numbers are the same for Equal if they are written alike, and for Identical if
+// their types are the same too.
+func TestEqualNumbers(t *testing.T) {
+	for _, c := range []struct {
+		a, b             any
+		equal, identical bool
+	}{
+		{int64(1), int64(1), true, true},
+		{int64(1), 1.0, true, false},
+		{int64(0), 0.0, true, false},
+		{1.5, 1.5, true, true},
+		{int64(1), 1.5, false, false},
+		{int64(1 << 53), float64(1 << 53), true, false},
+		{int64(1<<53 + 1), float64(1 << 53), false, false},
+		{int64(1<<53 + 2), float64(1<<53 + 2), true, false},
+		{int64(137959516104019100), 137959516104019104.0, true, false},
+		{int64(137959516104019104), 137959516104019104.0, false, false},
+		{int64(math.MaxInt64), float64(1 << 63), false, false},
+		{int64(math.MinInt64), float64(math.MinInt64), false, false}, // written -9223372036854776000
+		{int64(1), "1", false, false},
+		{[]any{int64(2)}, []any{2.0}, true, false},
+		{map[string]any{"a": 2.0}, map[string]any{"a": int64(2)}, true, false},
+	} {
+		for range 2 {
+			if Equal(c.a, c.b) != c.equal || Identical(c.a, c.b) != c.identical {
+				t.Errorf("%T %v and %T %v: equal %t, identical %t", c.a, c.a, c.b, c.b, Equal(c.a, c.b), Identical(c.a, c.b))
+			}
+			c.a, c.b = c.b, c.a
+		}
+	}
+}
+
+// TestIdenticalWithin: each pair of values takes a step; with too few the answer is no.
+func TestIdenticalWithin(t *testing.T) {
 	r := newTrees(4)
 	for range 200 {
 		v := r.tree(3)
@@ -305,7 +340,7 @@ func TestEqualWithin(t *testing.T) {
 			want  bool
 		}{{n + 5, true}, {n, true}, {n - 1, false}, {0, false}, {-1, false}} {
 			steps := tc.steps
-			if got := EqualWithin(v, w, &steps); got != tc.want {
+			if got := IdenticalWithin(v, w, &steps); got != tc.want {
 				t.Fatalf("%s of %d values with %d steps: %t", AppendJSON(nil, v), n, tc.steps, got)
 			}
 			if tc.want && steps != tc.steps-n || !tc.want && steps >= 0 {
@@ -314,14 +349,14 @@ func TestEqualWithin(t *testing.T) {
 		}
 		other := r.tree(3)
 		steps := n + size(other)
-		if EqualWithin(v, other, &steps) != Equal(v, other) || steps < 0 {
+		if IdenticalWithin(v, other, &steps) != Identical(v, other) || steps < 0 {
 			t.Fatalf("%s and %s differ with steps enough", AppendJSON(nil, v), AppendJSON(nil, other))
 		}
 	}
 	// A list compared with itself n times costs n times its size: the budget is shared.
 	list, steps := []any{int64(1), "a"}, 7
 	for i, want := range []bool{true, true, false, false} {
-		if got := EqualWithin(list, list, &steps); got != want {
+		if got := IdenticalWithin(list, list, &steps); got != want {
 			t.Errorf("comparison %d: %t with %d steps left", i, got, steps)
 		}
 	}

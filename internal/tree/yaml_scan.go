@@ -1,182 +1,522 @@
 package tree
 
 import (
-	"bytes"
-	"fmt"
+	"errors"
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
-// This file has the position in a text of YAML and what moves it over white space. Line ends
-// are one byte here, whatever they were; a tab is white space between tokens, but never
-// indentation, since nobody can see how deep it is. What can be said of a text as a whole is
-// checked before anything is read: that it is UTF-8 without control characters. So the
-// methods look at bytes, and no character beyond ASCII is an indicator.
+// The scanner makes tokens of a text: scalars, properties of nodes, the indicators that are
+// written, and those that only the indentation tells: where a block collection begins and ends,
+// and what is a key.
 //
-// Errors name the line that they are about, and nothing else of the place: a column helps
-// nobody whose editor counts tabs otherwise.
+//	size: [1, 2]       block mapping, key, scalar, value, [, scalar, comma, scalar, ], block end
+//
+// That a scalar is a key shows only at the colon behind it. So a token that may be a key is held
+// back until the colon comes or cannot come any more: in another line, or 1024 characters
+// later. keys has the one that is possible in each of the flow collections around; a colon
+// inserts the key's tokens before it. A scalar in the column of a block mapping's keys must be
+// one.
+//
+// What is accepted, and with which words and line the rest is refused, follows the reader that
+// upstream uses (go.yaml.in/yaml/v2, of YAML 1.1); interop compares the two.
 
-// yamlReader is a position in a text. Columns are byte offsets in the line: they matter
-// in the indentation only, which is spaces. Its methods read one thing that begins at pos
-// and leave pos behind it. After an error the reader is of no further use.
-type yamlReader struct {
-	src    []byte
-	pos    int
-	line   int // number of pos's line, from 1
-	bol    int // offset of that line's first byte
-	depth  int // collections around pos
-	inFlow int // flow collections around pos
+// yamlKind is the kind of a token.
+type yamlKind uint8
 
-	// lastWins says that a key may come again. repeated then tells of those that did.
-	lastWins bool
-	repeated []string
+const (
+	yamlStreamEnd   yamlKind = iota
+	yamlVersion              // %YAML; text is "1.1"
+	yamlTagPrefix            // %TAG; text is the handle, suffix the prefix it stands for
+	yamlDocument             // ---
+	yamlDocumentEnd          // three dots
+	yamlBlockList            // what follows is deeper, and begins with a dash
+	yamlBlockMap             // what follows is deeper, and begins with a key
+	yamlBlockEnd             // what follows is less deep
+	yamlBlockEntry           // a dash
+	yamlFlowList             // [
+	yamlFlowListEnd          // ]
+	yamlFlowMap              // {
+	yamlFlowMapEnd           // }
+	yamlFlowEntry            // a comma
+	yamlKey                  // a question mark, or seen by the colon behind it
+	yamlValue                // a colon
+	yamlAlias                // text is the name
+	yamlAnchor               // text is the name
+	yamlTag                  // text is the handle, empty if suffix is the whole tag
+	yamlScalarToken          // text is the value
+)
+
+type yamlToken struct {
+	kind yamlKind
+
+	// plain says that a scalar has no quotes and is no block.
+	plain bool
+
+	// line is where the token begins, from 0.
+	line int
+
+	// level is one more than the index in keys of the key that the token may begin, 0 for none.
+	level int
+
+	text, suffix string
 }
 
-// newYAMLReader refuses what may stand nowhere and makes every line end one byte. It leaves
-// no zero byte in the text, so that one can mean the end.
-func newYAMLReader(data []byte) (*yamlReader, error) {
-	src := bytes.TrimPrefix(data, []byte("\ufeff"))
-	// Lines may end as on any system. In quotes the reader would see no difference anyway: all
-	// line ends are folded alike (YAML 1.2, 5.4).
-	if bytes.IndexByte(src, '\r') >= 0 {
-		src = bytes.ReplaceAll(src, []byte("\r\n"), []byte("\n"))
-		src = bytes.ReplaceAll(src, []byte("\r"), []byte("\n"))
-	}
-	r := &yamlReader{src: src, line: 1}
-	for i := 0; i < len(src); {
-		c, size := utf8.DecodeRune(src[i:])
-		switch {
-		case c == '\n':
-			r.line++
-		case c == utf8.RuneError && size == 1:
-			return nil, r.errorf("invalid UTF-8")
-		case c < ' ' && c != '\t':
-			return nil, r.errorf("control character %U", c)
-		}
-		i += size
-	}
-	r.line = 1 // it counted for the errors
-	return r, nil
+// yamlPossibleKey is a token that turns out to be a key if a colon follows.
+type yamlPossibleKey struct {
+	possible bool
+	required bool
+	token    int // its number, from 0
+	line     int
+	column   int
 }
 
-// skipToToken moves over white space, line ends and comments to the next token.
-func (r *yamlReader) skipToToken() {
-	for {
-		r.skipBlanks()
-		// A hash right behind a token is a part of it.
-		if r.at(0) == '#' && (r.pos == r.bol || yamlBlank(r.src[r.pos-1])) {
-			r.toLineEnd()
-		}
-		if r.at(0) != '\n' {
-			return
-		}
-		r.newline()
+// yamlScanner is a position in a text, and the tokens before it that nobody has taken. After an
+// error it is of no further use.
+type yamlScanner struct {
+	src  string // ends with four zero bytes
+	pos  int
+	line int // number of pos's line, from 0
+	bol  int // offset of that line's first byte
+
+	// columnAt and columnIs are an offset in this line and its column in characters.
+	columnAt, columnIs int
+
+	// oddBreaks says that src has line ends of more than one byte.
+	oddBreaks bool
+
+	// queue[head:] are the tokens that wait. taken counts those that were taken.
+	queue []yamlToken
+	head  int
+	taken int
+
+	// ready says that the first token that waits is what it is.
+	ready bool
+
+	// indent is the column of the block collection around, -1 outside of all; indents has those
+	// of the collections around that one.
+	indent  int
+	indents []int
+
+	// keys has the possible key of the block context, and of each flow collection around.
+	keys []yamlPossibleKey
+
+	// keyAllowed says that a key may begin here.
+	keyAllowed bool
+}
+
+// newYAMLScanner returns a scanner at the beginning of text, whose first line is the one of that
+// number, from 0.
+func newYAMLScanner(text string, line int) yamlScanner {
+	return yamlScanner{
+		src: text + "\x00\x00\x00\x00", line: line, indent: -1, keyAllowed: true,
+		keys:      make([]yamlPossibleKey, 1, 8),
+		oddBreaks: strings.Contains(text, "\u2028") || strings.Contains(text, "\u2029"),
 	}
 }
 
-// endLine makes sure that nothing but a comment stands in the rest of the line.
-func (r *yamlReader) endLine() error {
-	r.skipBlanks()
-	switch c := r.at(0); {
-	case c == 0 || c == '\n':
+// peek returns the next token. It is valid until the next call of peek or skip.
+func (s *yamlScanner) peek() (*yamlToken, error) {
+	for !s.ready {
+		if s.head < len(s.queue) {
+			waits, err := s.headMayBeKey()
+			if err != nil {
+				return nil, err
+			}
+			if !waits {
+				break
+			}
+		}
+		if err := s.fetch(); err != nil {
+			return nil, err
+		}
+	}
+	s.ready = true
+	return &s.queue[s.head], nil
+}
+
+// skip takes the token that peek returned.
+func (s *yamlScanner) skip() {
+	s.ready = false
+	s.taken++
+	if s.head++; s.head == len(s.queue) {
+		s.queue, s.head = s.queue[:0], 0
+	}
+}
+
+// headMayBeKey reports whether a colon that is still to come may make the first token a key.
+func (s *yamlScanner) headMayBeKey() (bool, error) {
+	level := s.queue[s.head].level
+	if level == 0 || level > len(s.keys) || s.keys[level-1].token != s.taken {
+		return false, nil
+	}
+	return s.keyPossible(&s.keys[level-1])
+}
+
+// keyPossible reports whether a colon here would make k a key.
+func (s *yamlScanner) keyPossible(k *yamlPossibleKey) (bool, error) {
+	if k.possible && (k.line < s.line || s.column()-k.column > 1024) {
+		return false, s.dropKey(k)
+	}
+	return k.possible, nil
+}
+
+// dropKey makes of a possible key what it is without a colon. One that is required is an error.
+func (s *yamlScanner) dropKey(k *yamlPossibleKey) error {
+	if k.possible && k.required {
+		return s.errorf("could not find expected ':'")
+	}
+	k.possible = false
+	return nil
+}
+
+// lastKey returns the possible key of the innermost flow collection.
+func (s *yamlScanner) lastKey() *yamlPossibleKey { return &s.keys[len(s.keys)-1] }
+
+// inFlow reports whether the position is in a flow collection.
+func (s *yamlScanner) inFlow() bool { return len(s.keys) > 1 }
+
+// saveKey notes that the token about to be added may be a key, if one may begin here.
+func (s *yamlScanner) saveKey() error {
+	if !s.keyAllowed {
 		return nil
-	case c == '#' && yamlBlank(r.src[r.pos-1]):
-		r.toLineEnd()
-		return nil
 	}
-	return r.errorf("unexpected %s after the value", r.here())
+	k := s.lastKey()
+	if err := s.dropKey(k); err != nil {
+		return err
+	}
+	column := s.column()
+	*k = yamlPossibleKey{possible: true, required: !s.inFlow() && s.indent == column,
+		token: s.number(), line: s.line, column: column}
+	return nil
 }
 
-// skipToColon reports whether a colon that ends a key comes next in this line, and moves
-// to it. It is one only with white space behind it: a:b is a text.
-func (r *yamlReader) skipToColon() bool {
-	r.skipBlanks()
-	return r.at(0) == ':' && r.separatorAt(1)
+// number returns the number of the next token that is added.
+func (s *yamlScanner) number() int { return s.taken + len(s.queue) - s.head }
+
+// add appends a token that begins in line and returns it.
+func (s *yamlScanner) add(kind yamlKind, line int) *yamlToken {
+	t := yamlToken{kind: kind, line: line}
+	if k := s.lastKey(); k.possible && k.token == s.number() {
+		t.level = len(s.keys)
+	}
+	s.queue = append(s.queue, t)
+	return &s.queue[len(s.queue)-1]
 }
 
-// atDash reports whether a block sequence's entry begins here. In brackets none does.
-func (r *yamlReader) atDash() bool { return r.at(0) == '-' && r.inFlow == 0 && r.separatorAt(1) }
-
-// atEnd reports whether the document ends here, with the text or at a marker. A marker
-// counts in quotes and brackets too (YAML 1.2, 9.1.2): a forgotten quote spoils one
-// document only.
-func (r *yamlReader) atEnd() bool { return r.at(0) == 0 || r.atMarker('-') || r.atMarker('.') }
-
-// atMarker reports whether the line begins with --- or with three dots, as c says.
-func (r *yamlReader) atMarker(c byte) bool {
-	return r.pos == r.bol && r.at(0) == c && r.at(1) == c && r.at(2) == c && yamlBlank(r.at(3))
+// indicator adds a token for n bytes at the position. keyNext says whether a key may follow.
+func (s *yamlScanner) indicator(kind yamlKind, n int, keyNext bool) {
+	s.add(kind, s.line)
+	s.pos += n
+	s.keyAllowed = keyNext
 }
 
-// noTab refuses a tab before a token whose column counts.
-func (r *yamlReader) noTab() error {
-	if bytes.IndexByte(r.src[r.bol:r.pos], '\t') >= 0 {
-		return r.errorf("a tab cannot indent: use spaces")
+// roll begins a block collection in column, unless the position is in one of that column or in a
+// flow collection. Its token is inserted at queue[at].
+func (s *yamlScanner) roll(kind yamlKind, column, line, at int) {
+	if s.inFlow() || s.indent >= column {
+		return
+	}
+	s.indents = append(s.indents, s.indent)
+	s.indent = column
+	s.queue = slices.Insert(s.queue, at, yamlToken{kind: kind, line: line})
+}
+
+// unroll ends the block collections that are deeper than column. In a flow collection columns
+// mean nothing.
+func (s *yamlScanner) unroll(column int) {
+	for !s.inFlow() && s.indent > column {
+		s.add(yamlBlockEnd, s.line)
+		s.indent = s.indents[len(s.indents)-1]
+		s.indents = s.indents[:len(s.indents)-1]
+	}
+}
+
+// fetch adds the next token of the text, with those that the indentation tells.
+func (s *yamlScanner) fetch() error {
+	s.skipToToken()
+	if !s.inFlow() {
+		s.unroll(s.column())
+	}
+	c := s.src[s.pos]
+	switch {
+	case c == 0:
+		return s.fetchStreamEnd()
+	case s.pos == s.bol && (c == '%' || s.atMarker()):
+		return s.fetchAtMargin(c)
+	}
+	switch c {
+	case '[', '{':
+		return s.fetchFlowStart(c)
+	case ']', '}', ',':
+		return s.fetchFlowPunctuation(c)
+	case '-':
+		if s.blankAt(s.pos + 1) {
+			return s.fetchBlockEntry()
+		}
+		return s.fetchScalar(c)
+	case '?', ':':
+		if s.inFlow() || s.blankAt(s.pos+1) {
+			if c == '?' {
+				return s.fetchKey()
+			}
+			return s.fetchValue()
+		}
+		return s.fetchScalar(c)
+	case '|', '>':
+		if !s.inFlow() {
+			return s.fetchBlockScalar(c)
+		}
+	case '*', '&', '!':
+		return s.fetchProperty(c)
+	case ' ', '\t', '#', '%', '@', '`':
+	default:
+		return s.fetchScalar(c)
+	}
+	return s.errorf("found character that cannot start any token")
+}
+
+// fetchStreamEnd ends all that is open at the end of the text.
+func (s *yamlScanner) fetchStreamEnd() error {
+	// The end counts as a line of its own.
+	if s.pos != s.bol {
+		s.line++
+		s.startLine()
+	}
+	if err := s.resetBlock(); err != nil {
+		return err
+	}
+	s.add(yamlStreamEnd, s.line)
+	return nil
+}
+
+// resetBlock ends the block collections of a document.
+func (s *yamlScanner) resetBlock() error {
+	s.unroll(-1)
+	s.keyAllowed = false
+	return s.dropKey(s.lastKey())
+}
+
+// fetchAtMargin adds a directive or a document's marker, which begin a line.
+func (s *yamlScanner) fetchAtMargin(c byte) error {
+	if err := s.resetBlock(); err != nil {
+		return err
+	}
+	switch c {
+	case '%':
+		return s.directive()
+	case '-':
+		s.indicator(yamlDocument, 3, false)
+	default:
+		s.indicator(yamlDocumentEnd, 3, false)
 	}
 	return nil
 }
 
-// at returns the byte i behind the position, and 0 at the end of the text or beyond.
-func (r *yamlReader) at(i int) byte {
-	if r.pos+i < len(r.src) {
-		return r.src[r.pos+i]
+// fetchFlowStart adds an opening bracket. The whole collection may be a key.
+func (s *yamlScanner) fetchFlowStart(c byte) error {
+	if err := s.saveKey(); err != nil {
+		return err
 	}
-	return 0
+	kind := yamlFlowList
+	if c == '{' {
+		kind = yamlFlowMap
+	}
+	s.indicator(kind, 1, true)
+	s.keys = append(s.keys, yamlPossibleKey{token: s.number() - 1})
+	return nil
 }
 
-func (r *yamlReader) column() int { return r.pos - r.bol }
-
-// skipBlanks moves over spaces and tabs.
-func (r *yamlReader) skipBlanks() {
-	for r.at(0) == ' ' || r.at(0) == '\t' {
-		r.pos++
+// fetchFlowPunctuation adds a closing bracket or a comma. Outside of all flow collections the
+// parser refuses them.
+func (s *yamlScanner) fetchFlowPunctuation(c byte) error {
+	if err := s.dropKey(s.lastKey()); err != nil {
+		return err
 	}
+	kind := yamlFlowEntry
+	if c != ',' {
+		if kind = yamlFlowListEnd; c == '}' {
+			kind = yamlFlowMapEnd
+		}
+		if s.inFlow() {
+			// What was the last possible key in the brackets does not wait any more. Where there was
+			// none upstream takes the opening bracket for it, and so {}: a is no mapping.
+			if waiting := s.lastKey().token - s.taken; waiting >= 0 {
+				s.queue[s.head+waiting].level = 0
+			}
+			s.keys = s.keys[:len(s.keys)-1]
+		}
+	}
+	s.indicator(kind, 1, c == ',')
+	return nil
+}
+
+// fetchBlockEntry adds a dash. In a flow collection the parser refuses it.
+func (s *yamlScanner) fetchBlockEntry() error {
+	if !s.inFlow() {
+		if !s.keyAllowed {
+			return s.errorf("block sequence entries are not allowed in this context")
+		}
+		s.roll(yamlBlockList, s.column(), s.line, len(s.queue))
+	}
+	if err := s.dropKey(s.lastKey()); err != nil {
+		return err
+	}
+	s.indicator(yamlBlockEntry, 1, true)
+	return nil
+}
+
+// fetchKey adds a question mark, behind which any node is the key.
+func (s *yamlScanner) fetchKey() error {
+	if !s.inFlow() {
+		if !s.keyAllowed {
+			return s.errorf("mapping keys are not allowed in this context")
+		}
+		s.roll(yamlBlockMap, s.column(), s.line, len(s.queue))
+	}
+	if err := s.dropKey(s.lastKey()); err != nil {
+		return err
+	}
+	s.indicator(yamlKey, 1, !s.inFlow())
+	return nil
+}
+
+// fetchValue adds a colon, and before the key what makes it one.
+func (s *yamlScanner) fetchValue() error {
+	k := s.lastKey()
+	possible, err := s.keyPossible(k)
+	if err != nil {
+		return err
+	}
+	switch {
+	case possible:
+		at := s.head + k.token - s.taken
+		if k.token >= s.taken {
+			s.queue = slices.Insert(s.queue, at, yamlToken{kind: yamlKey, line: k.line})
+		} else { // the key of {}: a is gone already
+			s.add(yamlKey, k.line)
+			at = len(s.queue)
+		}
+		s.roll(yamlBlockMap, k.column, k.line, at)
+		k.possible = false
+		s.indicator(yamlValue, 1, false)
+		return nil
+	case s.inFlow():
+	case !s.keyAllowed:
+		return s.errorf("mapping values are not allowed in this context")
+	default:
+		s.roll(yamlBlockMap, s.column(), s.line, len(s.queue))
+	}
+	s.indicator(yamlValue, 1, !s.inFlow())
+	return nil
+}
+
+// skipToToken moves over white space, line ends and comments. A tab is white space, but not
+// where a key may begin: nobody can see how deep it would be.
+func (s *yamlScanner) skipToToken() {
+	for {
+		for s.src[s.pos] == ' ' || s.src[s.pos] == '\t' && (s.inFlow() || !s.keyAllowed) {
+			s.pos++
+		}
+		if s.src[s.pos] == '#' {
+			s.toLineEnd()
+		}
+		if s.breakAt(s.pos) == "" {
+			return
+		}
+		s.newline()
+		if !s.inFlow() {
+			s.keyAllowed = true
+		}
+	}
+}
+
+// atMarker reports whether --- or three dots stand at the position.
+func (s *yamlScanner) atMarker() bool {
+	c := s.src[s.pos]
+	return (c == '-' || c == '.') && s.src[s.pos+1] == c && s.src[s.pos+2] == c && s.blankAt(s.pos+3)
+}
+
+// blankAt reports whether white space, a line end or the end of the text is at offset i.
+func (s *yamlScanner) blankAt(i int) bool {
+	switch s.src[i] {
+	case ' ', '\t', '\n', 0:
+		return true
+	case 0xe2:
+		return s.breakAt(i) != ""
+	}
+	return false
+}
+
+// breakAt returns the line end at offset i, and "" if there is none.
+func (s *yamlScanner) breakAt(i int) string {
+	switch c := s.src[i]; {
+	case c == '\n':
+		return "\n"
+	case c == 0xe2 && s.oddBreaks && (strings.HasPrefix(s.src[i:], "\u2028") || strings.HasPrefix(s.src[i:], "\u2029")):
+		return s.src[i : i+3]
+	}
+	return ""
 }
 
 // toLineEnd moves to the line end, or to the end of the text.
-func (r *yamlReader) toLineEnd() {
-	if i := bytes.IndexByte(r.src[r.pos:], '\n'); i >= 0 {
-		r.pos += i
-	} else {
-		r.pos = len(r.src)
+func (s *yamlScanner) toLineEnd() {
+	rest := s.src[s.pos : len(s.src)-4]
+	end := strings.IndexByte(rest, '\n')
+	if end < 0 {
+		end = len(rest)
 	}
+	if s.oddBreaks {
+		if i := strings.IndexAny(rest[:end], "\u2028\u2029"); i >= 0 {
+			end = i
+		}
+	}
+	s.pos += end
 }
 
 // newline moves over the line end at the position.
-func (r *yamlReader) newline() {
-	r.pos++
-	r.line++
-	r.bol = r.pos
+func (s *yamlScanner) newline() {
+	s.pos += len(s.breakAt(s.pos))
+	s.line++
+	s.startLine()
 }
 
-// separatorAt reports whether the byte i behind the position separates tokens, and so makes
-// the character before it an indicator: the colon of a key, the dash of an entry. In brackets
-// a comma or a bracket does so too.
-func (r *yamlReader) separatorAt(i int) bool {
-	c := r.at(i)
-	return yamlBlank(c) || r.inFlow > 0 && yamlFlowIndicator(c)
+// startLine says that a line begins at the position.
+func (s *yamlScanner) startLine() { s.bol, s.columnAt, s.columnIs = s.pos, s.pos, 0 }
+
+// column returns the column of the position in characters. It counts none twice.
+func (s *yamlScanner) column() int {
+	s.columnIs += utf8.RuneCountInString(s.src[s.columnAt:s.pos])
+	s.columnAt = s.pos
+	return s.columnIs
 }
 
-// here quotes the character at the position.
-func (r *yamlReader) here() string {
-	c, _ := utf8.DecodeRune(r.src[r.pos:])
-	return strconv.QuoteRune(c)
+// skipBlanks moves over spaces and tabs.
+func (s *yamlScanner) skipBlanks() {
+	for s.src[s.pos] == ' ' || s.src[s.pos] == '\t' {
+		s.pos++
+	}
 }
 
-// errorf returns an error of the line that the position is in.
-func (r *yamlReader) errorf(format string, args ...any) error {
-	return r.errorfAt(r.line, format, args...)
+// errorf returns an error of the line that the position is in. Upstream names no line for an
+// error in the first.
+func (s *yamlScanner) errorf(problem string) error {
+	if s.line == 0 {
+		return yamlError(0, problem)
+	}
+	return yamlError(s.line+1, problem)
 }
 
-// errorfAt returns an error of a line before, where what is wrong began.
-func (r *yamlReader) errorfAt(line int, format string, args ...any) error {
-	return fmt.Errorf("yaml: line %d: %s", line, fmt.Sprintf(format, args...))
-}
-
-// yamlBlank reports whether c separates tokens: white space, a line end, the end of the
-// text.
-func yamlBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == 0 }
-
-// yamlFlowIndicator reports whether c ends a plain scalar in a flow collection.
-func yamlFlowIndicator(c byte) bool {
-	return c == ',' || c == '[' || c == ']' || c == '{' || c == '}'
+// yamlError returns the error of a line, and of no line if that is 0. The problem may quote the
+// text, of which the first thousand bytes are enough.
+func yamlError(line int, problem string) error {
+	if len(problem) > 1000 {
+		problem = JSONUTF8(problem[:1000]) + "..."
+	}
+	if line == 0 {
+		return errors.New("yaml: " + problem)
+	}
+	return errors.New("yaml: line " + strconv.Itoa(line) + ": " + problem)
 }

@@ -1,6 +1,135 @@
 package tree
 
-import "strings"
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// This file says what type a plain scalar has: for the reader that of upstream's reader, which is
+// YAML 1.1's but for numbers to the base 60, and for the writer whether any reader has another.
+//
+//	yes, no, on, off, y, n       booleans, in lower case, upper case and Title Case
+//	0777, 0o777, 0x1ff, 0b11     integers, with _ anywhere behind the first digit
+//	1e3, .5, 1.                  floats; 1e400 is a string, as are numbers in other bases that
+//	                             64 bits cannot hold
+//	.inf, .nan                   floats that JSON has not
+//	2001-01-01, 12:30            strings
+
+// yamlTagPrefixText begins the tags of YAML's own types.
+const yamlTagPrefixText = "tag:yaml.org,2002:"
+
+// yamlResolve returns the value of a plain scalar: nil, or a bool, string, int64, uint64 if it is
+// too large for that, or float64.
+func yamlResolve(s string) any {
+	if s == "" {
+		return nil
+	}
+	if len(s) <= 5 {
+		switch s {
+		case "~", "null", "Null", "NULL":
+			return nil
+		case "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON":
+			return true
+		case "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF":
+			return false
+		case ".nan", ".NaN", ".NAN":
+			return math.NaN()
+		case ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF":
+			return math.Inf(1)
+		case "-.inf", "-.Inf", "-.INF":
+			return math.Inf(-1)
+		}
+	}
+	switch c := s[0]; {
+	case c == '.':
+		if f, err := strconv.ParseFloat(s, 64); err == nil {
+			return f
+		}
+	case c == '+' || c == '-' || isDigit(c):
+		return yamlNumber(s)
+	}
+	return s
+}
+
+// yamlNumber returns the value of a scalar that begins as a number does.
+func yamlNumber(s string) any {
+	// No number ends in another letter than a digit's. That spares the effort for 100Mi and 5m.
+	if last := s[len(s)-1]; yamlHex(last) < 0 && last != '.' && last != '_' {
+		return s
+	}
+	digits := strings.ReplaceAll(s, "_", "")
+	if n, err := strconv.ParseInt(digits, 0, 64); err == nil {
+		return n
+	}
+	if n, err := strconv.ParseUint(digits, 0, 64); err == nil {
+		return n
+	}
+	if yamlFloat(strings.TrimLeft(digits[:min(len(digits), 1)], "+-") + digits[min(len(digits), 1):]) {
+		if f, err := strconv.ParseFloat(digits, 64); err == nil {
+			return f
+		}
+	}
+	if binary, ok := strings.CutPrefix(digits, "0b"); ok {
+		if n, err := strconv.ParseInt(binary, 2, 64); err == nil {
+			return n // 0b-11 (upstream)
+		}
+	}
+	return s
+}
+
+// yamlTagged returns the value of a scalar with a tag. Tags that are not of a type of scalars
+// leave it a string.
+func yamlTagged(tag, s string) (any, error) {
+	want, ok := strings.CutPrefix(tag, yamlTagPrefixText)
+	if !ok {
+		return s, nil
+	}
+	switch want {
+	case "bool", "int", "float", "null":
+	case "timestamp":
+		if yamlTime(s) {
+			return s, nil
+		}
+	default:
+		return s, nil
+	}
+	v := yamlResolve(s)
+	have := "str"
+	switch n := v.(type) {
+	case nil:
+		have = "null"
+	case bool:
+		have = "bool"
+	case int64:
+		if want == "float" {
+			return float64(n), nil
+		}
+		have = "int"
+	case uint64:
+		have = "int"
+	case float64:
+		have = "float"
+	}
+	if have != want {
+		return nil, yamlError(0, "cannot decode !!"+have+" `"+s+"` as a !!"+want)
+	}
+	return v, nil
+}
+
+// yamlTime reports whether s is what upstream takes for a time where a tag asks for one.
+func yamlTime(s string) bool {
+	layouts := [...]string{
+		"2006-1-2T15:4:5.999999999Z07:00", "2006-1-2t15:4:5.999999999Z07:00", "2006-1-2 15:4:5.999999999", "2006-1-2",
+	}
+	for _, layout := range layouts {
+		if _, err := time.Parse(layout, s); err == nil {
+			return true
+		}
+	}
+	return false
+}
 
 // yamlOtherType reports whether s without quotes is no string to some reader of YAML 1.1 or
 // 1.2: nothing, null, a boolean, a number, a time, a merge key. It errs on the safe side:
@@ -39,7 +168,7 @@ func yamlOtherType(s string) bool {
 		case 'o', 'O':
 			return consistsOf(tail, "01234567")
 		case 'b', 'B':
-			return consistsOf(tail, "01")
+			return consistsOf(strings.TrimLeft(tail, "+-"), "01") // with a sign for upstream's reader
 		}
 	}
 	return yamlFloat(digits) || yamlSexagesimal(digits) || yamlTimestamp(unsigned)
@@ -83,3 +212,26 @@ func yamlTimestamp(s string) bool {
 	clock := strings.TrimLeft(rest[day:], " \tTt")
 	return len(clock) < len(rest)-day && clock != "" && isDigit(clock[0])
 }
+
+// yamlFloat reports whether s, without its sign, is digits with at most one dot among or
+// beside them, and an exponent if any: 1.5, .5, 1., 2e3.
+func yamlFloat(s string) bool {
+	mantissa, exponent, found := s, "", false
+	if i := strings.IndexAny(s, "eE"); i >= 0 {
+		mantissa, exponent, found = s[:i], s[i+1:], true
+	}
+	if found {
+		if exponent != "" && (exponent[0] == '+' || exponent[0] == '-') {
+			exponent = exponent[1:]
+		}
+		if !consistsOf(exponent, "0123456789") {
+			return false
+		}
+	}
+	// A second dot stays in the fraction and is no digit.
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	return consistsOf(whole+fraction, "0123456789")
+}
+
+// consistsOf reports whether s is made of chars and is not empty.
+func consistsOf(s, chars string) bool { return s != "" && strings.Trim(s, chars) == "" }

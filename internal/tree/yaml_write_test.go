@@ -42,6 +42,14 @@ func TestAppendYAML(t *testing.T) {
 			checkYAMLReads(t, v)
 		})
 	}
+	long := strings.Repeat("k", 129)
+	want := "a:\n  ? K\n  : x: 1\n    z:\n    - 1\n  ? K2\n  : - 1\n    - a: 1\n  ? K3\n  : t\n  ? K4\n  : {}\n  ? K5\n  : |\n    l1\n    l2\n"
+	v := mustJSON(t, strings.ReplaceAll(`{"a":{"K":{"x":1,"z":[1]},"K2":[1,{"a":1}],"K3":"t","K4":{},"K5":"l1\nl2\n"}}`, "K", long))
+	if got := strings.ReplaceAll(string(AppendYAML(nil, v)), long, "K"); got != want {
+		t.Errorf("long keys:\n%s\nwant\n%s", got, want)
+	}
+	checkYAMLReads(t, v)
+	checkYAMLReads(t, map[string]any{strings.Repeat("k", 5000): strings.Repeat("é", 5000), strings.Repeat("é: ", 500): []any{}})
 	if got := string(AppendYAML(nil, map[string]any{"a": []string{"x", "no"}, "b": []string{}, "c": 3})); got != "a:\n- x\n- \"no\"\nb: []\nc: 3\n" {
 		t.Error(got)
 	}
@@ -94,16 +102,24 @@ func TestParseYAMLObject(t *testing.T) {
 		{name: "comments", in: "# a\n", want: `null`},
 		{name: "empty document", in: "---\n---\na: 1\n", want: `null`},
 		{name: "one", in: "a: 1\n", want: `{"a":1}`},
-		{name: "the first of two", in: "---\na: 1\n---\n&b\n", want: `{"a":1}`},
-		{name: "end markers before", in: "...\n...\n---\na: 1\n...\n", want: `{"a":1}`},
+		{name: "the first of two", in: "---\na: 1\n---\n*b\n", want: `{"a":1}`},
+		{name: "the first of two on the marker's line", in: "--- [1, !!str 2]\n--- 3\n", want: `[1,"2"]`},
+		{name: "end marker before", in: "...\n---\na: 1\n...\n", err: "yaml: did not find expected node content"},
 		{name: "JSON", in: `{"a": 1, "a": 2}`, want: `{"a":2}`, repeated: []string{`line 1: key "a" already set in map`}},
 		{name: "repeated", in: "kind: A\nspec:\n  size: 1\n  list:\n  - x: 1\n    x: 2\n  size: 3\n  size: 4\nkind: B\n", want: `{"kind":"B","spec":{"list":[{"x":2}],"size":4}}`,
 			repeated: []string{`line 6: key "x" already set in map`, `line 7: key "size" already set in map`, `line 8: key "size" already set in map`, `line 9: key "kind" already set in map`}},
+		{name: "repeated below its key", in: "a: 1\na:\n  b: 2\n", want: `{"a":{"b":2}}`, repeated: []string{`line 3: key "a" already set in map`}},
+		{name: "repeated with types", in: "1: a\n0x1: b\n\"1\": c\ntrue: d\nyes: e\n1.5: f\n1.50: g\n", want: `{"1":"c","1.5":"g","true":"e"}`,
+			repeated: []string{"line 2: key 1 already set in map", "line 5: key true already set in map", "line 7: key 1.5 already set in map"}},
+		{name: "repeated by a merge", in: "a: 1\n<<: {a: 2, b: 3}\nb: 4\n", want: `{"a":2,"b":4}`,
+			repeated: []string{`line 2: key "a" already set in map`, `line 3: key "b" already set in map`}},
+		{name: "repeated in an alias", in: "a: &a {b: 1, b: 2}\nc: *a\n", want: `{"a":{"b":2},"c":{"b":2}}`,
+			repeated: []string{`line 1: key "b" already set in map`, `line 1: key "b" already set in map`}},
 		{name: "repeated with nothing", in: "a: 1\na:\n", want: `{"a":null}`, repeated: []string{`line 2: key "a" already set in map`}},
 		{name: "repeated in flow", in: "a: {b: 1, b: 2, b}\n", want: `{"a":{"b":null}}`, repeated: []string{`line 1: key "b" already set in map`, `line 1: key "b" already set in map`}},
 		{name: "the second is not read", in: "a: 1\n---\na: 1\na: 2\n", want: `{"a":1}`},
-		{name: "wrong", in: "a: [\n", err: "yaml: line 1: the bracket is never closed"},
-		{name: "invalid UTF-8", in: "a\n\xff", err: "yaml: line 2: invalid UTF-8"},
+		{name: "wrong", in: "a: [\n", err: "yaml: line 1: did not find expected node content"},
+		{name: "invalid UTF-8", in: "a\n\xff", err: "yaml: invalid leading UTF-8 octet"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, repeated, err := ParseYAMLObject([]byte(tc.in))

@@ -1,9 +1,10 @@
-package ctl
+package client
 
 import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,76 +17,99 @@ import (
 // program writes such a file itself (--kubeconfig), but any other will do:
 //
 //	current-context: local
-//	contexts: [{name: local, context: {cluster: c, user: u}}]
+//	contexts: [{name: local, context: {cluster: c, user: u, namespace: n}}]
 //	clusters: [{name: c, cluster: {server: ..., certificate-authority-data: ...}}]
 //	users:    [{name: u, user: {token: ...}}]
-//
-// Of a cluster only what is trusted is read, not its server, since the admin listener has an
-// address of its own under the same CA.
 
-// readKubeconfig returns what the current context of a kubeconfig trusts and shows: the CA, and
-// a token or a client certificate. It is what client-go makes of such a file, with less: exec
-// plugins, auth providers, user names and passwords are not used, nor is tokenFile; KUBECONFIG
-// and the file in the home directory are not looked at. An error names the file and what it lacks.
-func readKubeconfig(path string) (token string, conf *tls.Config, err error) {
+// Kubeconfig is what the current context of such a file leads to.
+type Kubeconfig struct {
+	// Server is the URL of the cluster, and Namespace that of the context; "" where the file has none.
+	Server, Namespace string
+	// Token is the bearer token of the user, or "".
+	Token string
+	// TLS trusts the CA of the cluster and shows the certificate of the user. Its ServerName is that of
+	// the cluster, mostly none: whoever dials sets it then. It is never nil.
+	TLS *tls.Config
+}
+
+// ReadKubeconfig returns what the current context of a kubeconfig leads to. It is what client-go
+// makes of such a file, with less: exec plugins, auth providers, user names and passwords are not
+// used, nor is tokenFile; KUBECONFIG and the file in the home directory are not looked at. An error
+// names the file and what it lacks.
+func ReadKubeconfig(path string) (k Kubeconfig, err error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return "", nil, err
+		return k, err
 	}
-	cluster, user, err := currentContext(b)
+	defer func() {
+		if err != nil {
+			k, err = Kubeconfig{}, fmt.Errorf("%s: %w", path, err)
+		}
+	}()
+	context, cluster, user, err := currentContext(b)
 	if err != nil {
-		return "", nil, fmt.Errorf("%s: %w", path, err)
+		return k, err
 	}
+	k = Kubeconfig{
+		Server: tree.Text(cluster, "server"), Namespace: tree.Text(context, "namespace"), Token: tree.Text(user, "token"),
+		TLS: &tls.Config{ServerName: tree.Text(cluster, "tls-server-name")},
+	}
+	k.TLS.InsecureSkipVerify, _ = cluster["insecure-skip-tls-verify"].(bool)
 	// Relative paths in a kubeconfig start at the file, wherever the user stands.
 	dir := filepath.Dir(path)
-	conf = &tls.Config{ServerName: tree.Text(cluster, "tls-server-name")}
-	conf.InsecureSkipVerify, _ = cluster["insecure-skip-tls-verify"].(bool)
 	ca, err := fileOrData(dir, cluster, "certificate-authority")
 	if err != nil {
-		return "", nil, err
+		return k, err
 	}
 	if ca != nil {
-		// From here on the system's own authorities count no longer.
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(ca) {
-			return "", nil, fmt.Errorf("%s: certificate-authority holds no certificate", path)
+		if err := Trust(k.TLS, ca); err != nil {
+			return k, fmt.Errorf("certificate-authority %w", err)
 		}
 	}
 	cert, err := fileOrData(dir, user, "client-certificate")
 	if err != nil {
-		return "", nil, err
+		return k, err
 	}
 	key, err := fileOrData(dir, user, "client-key")
 	if err != nil {
-		return "", nil, err
+		return k, err
 	}
 	// Beside a token too: a server that asks for both gets both, and decides.
 	if cert != nil {
 		pair, err := tls.X509KeyPair(cert, key)
 		if err != nil {
-			return "", nil, fmt.Errorf("%s: client-certificate: %w", path, err)
+			return k, fmt.Errorf("client-certificate: %w", err)
 		}
-		conf.Certificates = []tls.Certificate{pair}
+		k.TLS.Certificates = []tls.Certificate{pair}
 	}
-	return tree.Text(user, "token"), conf, nil
+	return k, nil
 }
 
-// currentContext returns the cluster and the user of the current context. The error says which
-// list lacks the entry that is named.
-func currentContext(content []byte) (cluster, user map[string]any, err error) {
+// Trust makes the authorities of ca, as PEM, those that c trusts. From then on the system's own count
+// no longer.
+func Trust(c *tls.Config, ca []byte) error {
+	c.RootCAs = x509.NewCertPool()
+	if !c.RootCAs.AppendCertsFromPEM(ca) {
+		return errors.New("holds no certificate")
+	}
+	return nil
+}
+
+// currentContext returns the current context, its cluster and its user. The error says which list
+// lacks the entry that is named.
+func currentContext(content []byte) (context, cluster, user map[string]any, err error) {
 	doc, _, err := tree.ParseYAMLObject(content)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	context, err := namedEntry(doc, "contexts", "context", tree.Text(doc, "current-context"))
-	if err != nil {
-		return nil, nil, err
+	if context, err = namedEntry(doc, "contexts", "context", tree.Text(doc, "current-context")); err != nil {
+		return nil, nil, nil, err
 	}
 	if cluster, err = namedEntry(doc, "clusters", "cluster", tree.Text(context, "cluster")); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	user, err = namedEntry(doc, "users", "user", tree.Text(context, "user"))
-	return cluster, user, err
+	return context, cluster, user, err
 }
 
 // namedEntry returns what the entry called name has at key, in one of a kubeconfig's lists:

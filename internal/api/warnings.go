@@ -1,0 +1,37 @@
+package api
+
+import (
+	"crypto/tls"
+	"encoding/base64"
+
+	"apichain/internal/tree"
+)
+
+// What upstream's strategies warn of when a built-in object is good but not what its writer may
+// have meant. Each function returns the texts; old is nil for a new object.
+
+// secretWarnings tries the certificate of a TLS secret with its key, and returns what is wrong in
+// the words of crypto/tls.
+func secretWarnings(obj, _ map[string]any) []string {
+	if obj["type"] != "kubernetes.io/tls" {
+		return nil
+	}
+	value := func(key string) []byte {
+		b, _ := base64.StdEncoding.DecodeString(tree.Text(obj, "data", key))
+		return b
+	}
+	if _, err := tls.X509KeyPair(value("tls.crt"), value("tls.key")); err != nil {
+		return []string{err.Error()}
+	}
+	return nil
+}
+
+// accountWarnings says that an annotation which has just been set is deprecated.
+func accountWarnings(obj, old map[string]any) []string {
+	const key = "kubernetes.io/enforce-mountable-secrets"
+	has := func(o map[string]any) bool { return tree.At(o, "metadata", "annotations", key) != nil }
+	if has(obj) && !has(old) {
+		return []string{"metadata.annotations[" + key + "]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"}
+	}
+	return nil
+}

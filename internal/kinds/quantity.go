@@ -1,0 +1,196 @@
+package kinds
+
+import (
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Quantities in upstream's form. A quantity is a number with a decimal suffix (100m, 2k), a binary
+// one (1Gi) or an exponent (1e3). Upstream reads it into a number and a sort of suffix, and writes
+// the number with the largest suffix of that sort by which it stays whole:
+//
+//	0.5      500m         1000    1k        1024Ki   1Mi
+//	1.5Gi    1536Mi       0.5Gi   512Mi     1500e-3  1500e-3
+//
+// but it keeps the text where that is in its form already, by a rule that lets some others pass:
+// "+1" and "1.500" stay. Nothing is smaller than a nano (any rest is rounded up), and nothing with a
+// binary suffix is larger than 2⁶³-1. Decimal numbers are handled as texts of digits and a power of
+// ten, and binary ones are cut to the digits that can count, so that a text of any length costs no
+// more than a walk over it.
+
+// suffixPowers has the power of ten, or of two, of each suffix.
+var suffixPowers = map[string]int{
+	"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18,
+	"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60,
+}
+
+// decimalSuffixes and binarySuffixes are in the order of their powers, each a step after the other.
+var (
+	decimalSuffixes = [...]string{"n", "u", "m", "", "k", "M", "G", "T", "P", "E"}
+	binarySuffixes  = [...]string{"", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"}
+)
+
+// quantity is a text that checkQuantity takes, in its parts.
+type quantity struct {
+	negative bool
+	// whole has no leading zeros, but one for none; fraction is as it stands.
+	whole, fraction string
+	suffix          string
+	// power is that of the suffix or the exponent; exponent and binary say of which sort it is.
+	power            int
+	exponent, binary bool
+}
+
+// readQuantity takes a text apart that checkQuantity takes.
+func readQuantity(s string) quantity {
+	q := quantity{negative: strings.HasPrefix(s, "-")}
+	s = strings.TrimLeft(strings.TrimLeft(s, "+-"), "0")
+	rest := strings.TrimLeft(s, "0123456789")
+	q.whole = s[:len(s)-len(rest)]
+	if q.whole == "" {
+		q.whole = "0"
+	}
+	if fraction, ok := strings.CutPrefix(rest, "."); ok {
+		rest = strings.TrimLeft(fraction, "0123456789")
+		q.fraction = fraction[:len(fraction)-len(rest)]
+	}
+	q.suffix = rest
+	power, ok := suffixPowers[rest]
+	if !ok {
+		power, _ = strconv.Atoi(rest[1:])
+	}
+	q.power, q.exponent, q.binary = power, !ok, strings.HasSuffix(rest, "i")
+	return q
+}
+
+// canonicalQuantity returns a text that checkQuantity takes in the form that upstream writes.
+func canonicalQuantity(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "0" {
+		return s
+	}
+	q := readQuantity(s)
+	switch {
+	case q.keepsText():
+		return s
+	case q.binary:
+		return q.binaryText()
+	}
+	return q.decimalText(q.whole+q.fraction, q.power-len(q.fraction))
+}
+
+// keepsText reports whether upstream keeps the text as it was sent: numbers of few digits that are
+// in its form as far as a glance tells.
+func (q *quantity) keepsText() bool {
+	digits := q.whole + q.fraction
+	if q.binary {
+		if q.fraction != "" || 15-len(q.whole)-q.power*3/10-1 < 0 {
+			return false
+		}
+		n, err := strconv.ParseInt(q.whole, 10, 64)
+		return err == nil && n&7 != 0
+	}
+	scale := q.power - len(q.fraction)
+	return len(digits) <= 18 && scale >= -9 && scale%3 == 0 && !strings.HasSuffix(digits, "000") && digits[0] != '0'
+}
+
+// decimalText writes digits times ten to the power.
+func (q *quantity) decimalText(digits string, power int) string {
+	digits = strings.TrimLeft(digits, "0")
+	if digits == "" {
+		return "0"
+	}
+	// What is below a nano is rounded up, however small it is.
+	if cut := -9 - power; cut > 0 {
+		rest := ""
+		if cut < len(digits) {
+			digits, rest = digits[:len(digits)-cut], digits[len(digits)-cut:]
+		} else {
+			digits, rest = "0", "1"
+		}
+		if power = -9; strings.Trim(rest, "0") != "" {
+			digits = increment(digits)
+		}
+	}
+	trimmed := strings.TrimRight(digits, "0")
+	power += len(digits) - len(trimmed)
+	for ; power%3 != 0; power-- {
+		trimmed += "0"
+	}
+	if q.negative {
+		trimmed = "-" + trimmed
+	}
+	switch {
+	case q.exponent && power != 0:
+		return trimmed + "e" + strconv.Itoa(power)
+	case !q.exponent && power <= 18: // beyond that upstream has no suffix, and writes none
+		return trimmed + decimalSuffixes[power/3+3]
+	}
+	return trimmed
+}
+
+// increment adds one to a number in decimal digits.
+func increment(digits string) string {
+	b := []byte(digits)
+	for i := range slices.Backward(b) {
+		if b[i]++; b[i] <= '9' {
+			return string(b)
+		}
+		b[i] = '0'
+	}
+	return "1" + string(b)
+}
+
+// Of the digits of a binary quantity these can count: more before the point are beyond the largest
+// number, and more behind it are below a nano even times 2⁶⁰.
+const (
+	binaryWhole    = 20
+	binaryFraction = 40
+)
+
+// binaryText writes the number with a binary suffix, or with a decimal one where it is below 1024 or
+// not whole.
+func (q *quantity) binaryText() string {
+	largest := new(big.Int).SetUint64(1<<63 - 1)
+	ten := big.NewInt(10)
+	n, scale := largest, 0
+	if len(q.whole) <= binaryWhole {
+		fraction := q.fraction
+		if len(fraction) > binaryFraction {
+			if strings.Trim(fraction[binaryFraction:], "0") != "" {
+				fraction = fraction[:binaryFraction] + "1" // it is rounded up at the end
+			} else {
+				fraction = fraction[:binaryFraction]
+			}
+		}
+		n, _ = new(big.Int).SetString(q.whole+fraction, 10)
+		n.Lsh(n, uint(q.power))
+		scale = len(fraction)
+	}
+	if scale > 9 { // to a nano, up
+		rest := new(big.Int)
+		n.QuoRem(n, new(big.Int).Exp(ten, big.NewInt(int64(scale-9)), nil), rest)
+		if scale = 9; rest.Sign() > 0 {
+			n.Add(n, big.NewInt(1))
+		}
+	}
+	unit := new(big.Int).Exp(ten, big.NewInt(int64(scale)), nil)
+	if new(big.Int).Mul(largest, unit).Cmp(n) < 0 {
+		n, scale, unit = largest, 0, big.NewInt(1)
+	}
+	whole, rest := new(big.Int).QuoRem(n, unit, new(big.Int))
+	if rest.Sign() != 0 || whole.Cmp(big.NewInt(1024)) < 0 {
+		return q.decimalText(n.String(), -scale)
+	}
+	v, step := whole.Uint64(), 0
+	for ; v%1024 == 0 && step < len(binarySuffixes)-1; step++ {
+		v /= 1024
+	}
+	text := strconv.FormatUint(v, 10) + binarySuffixes[step]
+	if q.negative {
+		return "-" + text
+	}
+	return text
+}
