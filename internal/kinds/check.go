@@ -249,7 +249,7 @@ func (p *pruner) value(at *fieldPath, t *Type, f *Field, v any) (any, bool) {
 		// A number is read as the text that it is.
 		switch v.(type) {
 		case int64, float64:
-			return cellText(v), true
+			return canonicalQuantity(cellText(v)), true
 		}
 		return p.formatted(at, t, f, v)
 	default:
