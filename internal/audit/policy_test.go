@@ -114,7 +114,7 @@ func TestPolicyProblems(t *testing.T) {
 	for _, tc := range []struct{ name, in, want string }{
 		{"empty", "", "want one document, not 0"},
 		{"two", head + "---\n" + head, "want one document, not 2"},
-		{"broken", head + "rules: [", "yaml: line 3: the bracket is never closed"},
+		{"broken", head + "rules: [", "yaml: line 3: did not find expected node content"},
 		{"list", "- a", "policy: must be an object"},
 		{"no rules", head, "rules: at least one rule is needed"},
 		{"empty rules", head + "rules: []", "rules: at least one rule is needed"},

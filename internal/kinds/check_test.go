@@ -66,7 +66,7 @@ func TestPruneUnknown(t *testing.T) {
 			`{"spec":{"ports":[{"port":1},{"port":0,"targetPort":"http"}]},"status":{"loadBalancer":{"ingress":[{"ports":[{}]}]}}}`, "spec.ports[0].x spec.ports[1].y spec.z status.loadBalancer.ingress[0].ports[0].q"},
 		{"v1 Service", `{"spec":{"ports":[null],"externalIPs":["a",null]}}`, `{"spec":{"ports":[{}],"externalIPs":["a",""]}}`, ""},
 		{"v1 Node", `{"status":{"capacity":{"cpu":2,"memory":"1Gi","x":0.5,"z":null},"daemonEndpoints":{"kubeletEndpoint":{"Port":1,"port":2}}}}`,
-			`{"status":{"capacity":{"cpu":"2","memory":"1Gi","x":"0.5","z":"0"},"daemonEndpoints":{"kubeletEndpoint":{"Port":1}}}}`, "status.daemonEndpoints.kubeletEndpoint.port"},
+			`{"status":{"capacity":{"cpu":"2","memory":"1Gi","x":"500m","z":"0"},"daemonEndpoints":{"kubeletEndpoint":{"Port":1}}}}`, "status.daemonEndpoints.kubeletEndpoint.port"},
 		{"v1 Event", `{"firstTimestamp":"2024-01-01T02:00:00+02:00","eventTime":"2024-01-01T02:00:00.000001+02:00","lastTimestamp":"2024-01-01T00:00:00.5Z","reportingComponent":"","source":{}}`,
 			`{"firstTimestamp":"2024-01-01T00:00:00Z","eventTime":"2024-01-01T00:00:00.000001Z","lastTimestamp":"2024-01-01T00:00:00Z","reportingComponent":"","source":{}}`, ""},
 		{"authentication.k8s.io/v1 TokenReview", `{"status":{"user":{"extra":{"a":["b",null],"c":null}}}}`, `{"status":{"user":{"extra":{"a":["b",""],"c":[]}}}}`, ""},

@@ -105,7 +105,7 @@ func TestKindBodies(t *testing.T) {
 // in maps and lists become upstream's zero values.
 func TestQuantityNumbers(t *testing.T) {
 	shape := shapeForTest(t, kindsForTest(t), "v1 Node")
-	for in, want := range map[string]string{"2": "2", "-3": "-3", "0.25": "0.25", `"1Ki"`: "1Ki", `"1e3"`: "1e3", "9223372036854775807": "9223372036854775807", "null": "0"} {
+	for in, want := range map[string]string{"2": "2", "-3": "-3", "0.25": "250m", `"1Ki"`: "1Ki", `"1e3"`: "1e3", "9223372036854775807": "9223372036854775807", "null": "0"} {
 		obj := treeOf(t, `{"status":{"capacity":{"x":`+in+`}}}`)
 		if unknown, err := shape.Prune(obj); err != nil || unknown != nil {
 			t.Errorf("%s: %q (%v)", in, unknown, err)
