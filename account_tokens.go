@@ -45,7 +45,8 @@ func (o *accountTokenOptions) Register(f *flags.Set) {
 		"private key of RSA or ECDSA that signs tokens, PEM; none: a key that lives as long as the process")
 	f.List(&o.audiences, "api-audiences", nil, "names of this server, of which a token must be for one; none: the issuers")
 	f.Duration(&o.most, "service-account-max-token-expiration", 0, "most time that a token is good for, at least 1h; 0: no limit")
-	f.Text(&o.jwksURI, "service-account-jwks-uri", "", "https URL of the public keys, in /.well-known/openid-configuration; none: that of this server")
+	f.Text(&o.jwksURI, "service-account-jwks-uri", "",
+		"https URL of the public keys, in /.well-known/openid-configuration; none: that of this server")
 }
 
 // Check reports issuers that are no names, and bounds that upstream does not take either.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -9,18 +10,25 @@ import (
 )
 
 // authorizationOptions choose who decides what a user may do; what each mode means says package auth.
-type authorizationOptions struct{ modes []string }
+type authorizationOptions struct {
+	modes []string
+	// configuration is a file that has the modes; "": none.
+	configuration string
+}
 
-// Register declares the flag of the modes.
+// Register declares the flags of the modes.
 func (o *authorizationOptions) Register(f *flags.Set) {
 	f.In("authorization")
 	f.List(&o.modes, "authorization-mode", nil,
 		"who decides, in this order: AlwaysAllow, AlwaysDeny, RBAC, Node (roles are not evaluated: with RBAC every authenticated "+
 			"user may do everything); none: system:masters everything, others what needs no role")
+	f.Text(&o.configuration, "authorization-config", "",
+		"file of kind AuthorizationConfiguration that has the modes instead; authorizers that ask somebody else are refused")
 }
 
 // Check reports modes that are not there, and doubles (upstream).
 func (o *authorizationOptions) Check(p *flags.Problems) {
+	p.When(o.configuration != "" && len(o.modes) > 0, "authorization-config", "cannot be given beside --authorization-mode")
 	for i, m := range o.modes {
 		switch m {
 		case auth.ModeAlwaysAllow, auth.ModeAlwaysDeny, auth.ModeRBAC, auth.ModeNode:
@@ -33,10 +41,22 @@ func (o *authorizationOptions) Check(p *flags.Problems) {
 	}
 }
 
-// warning says which modes are not evaluated as upstream does, and what that means; "" where all are.
-func (o *authorizationOptions) warning() string {
+// read returns the modes, those of the file where one is named.
+func (o *authorizationOptions) read() ([]string, error) {
+	if o.configuration == "" {
+		return o.modes, nil
+	}
+	modes, err := auth.ReadModes(o.configuration)
+	if err != nil {
+		return nil, fmt.Errorf("--authorization-config: %w", err)
+	}
+	return modes, nil
+}
+
+// modeWarning says which modes are not evaluated as upstream does, and what that means; "" where all are.
+func modeWarning(modes []string) string {
 	var out []string
-	for _, m := range o.modes {
+	for _, m := range modes {
 		switch m {
 		case auth.ModeRBAC:
 			out = append(out, "RBAC is not enforced: every authenticated user may do everything")

@@ -70,9 +70,6 @@ func kubeAPIServer(args []string, stdout, stderr io.Writer) int {
 	if len(line.Without) > 0 {
 		fmt.Fprintln(stderr, "kube-apiserver: without effect here: --"+strings.Join(line.Without, ", --"))
 	}
-	if w := o.authorization.warning(); w != "" {
-		fmt.Fprintln(stderr, "kube-apiserver: --authorization-mode:", w)
-	}
 	if f.Lookup("anonymous-auth").Derived {
 		fmt.Fprintln(stderr, "kube-apiserver: --anonymous-auth: off, since --authorization-mode has AlwaysAllow")
 	}
@@ -122,7 +119,7 @@ func asUsual(line *kubeflags.Line, getenv func(string) string) (args []string, w
 		"--audit-log-maxage=366", "--audit-log-maxbackup=100",
 		"--requestheader-username-headers=", "--requestheader-group-headers=", "--requestheader-extra-headers-prefix=",
 	}
-	if len(line.Given["authorization-mode"]) == 0 {
+	if len(line.Given["authorization-mode"])+len(line.Given["authorization-config"]) == 0 {
 		args = append(args, "--authorization-mode="+auth.ModeAlwaysAllow)
 	}
 	for _, a := range line.Options() {

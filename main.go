@@ -51,7 +51,7 @@
 //	options.go              the options: all groups of flags composed
 //	tls_options.go          the flags of certificates, and what is shown of them
 //	account_tokens.go       the flags of tokens of service accounts, and where their keys are shown
-//	authorization_options.go the flag of authorization modes
+//	authorization_options.go the flags of authorization modes
 //	logging.go              the log: its form, and how much is in it
 //	program.go              what the parts share, and how they are put together
 //	listen.go               sockets: bound, inherited, in the file system

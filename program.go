@@ -252,6 +252,8 @@ func (p *program) loadIdentity() error {
 	wrong = append(wrong, err)
 	p.authn, err = auth.NewAuthenticator(config, loader.ClientCAs, loader.RequestHeaderCAs, tokens)
 	wrong = append(wrong, err)
+	modes, err := p.opt.authorization.read()
+	wrong = append(wrong, err)
 	p.signing, err = p.opt.accountTokens.signing()
 	if err = errors.Join(append(wrong, err)...); err != nil {
 		return err
@@ -259,7 +261,10 @@ func (p *program) loadIdentity() error {
 	for _, note := range p.authn.Notes {
 		p.log.Warn("--token-auth-file: " + note)
 	}
-	p.authz = auth.ForModes(p.opt.authorization.modes)
+	if w := modeWarning(modes); w != "" {
+		fmt.Fprintln(p.stderr, "apichain: --authorization-mode:", w)
+	}
+	p.authz = auth.ForModes(modes)
 	return nil
 }
 

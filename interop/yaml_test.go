@@ -354,7 +354,7 @@ func floats(v any) any {
 }
 
 // TestYAMLCollected: the YAML files of the modules that this one depends on, of this repository,
-// and the texts in the tests of the two libraries, each also with some changes. What is read is
+// and the texts in the tests of the two libraries, each also with a change. What is read is
 // written, and read by upstream's reader as the same value.
 func TestYAMLCollected(t *testing.T) {
 	r := rand.New(rand.NewPCG(12, 37))
@@ -365,9 +365,7 @@ func TestYAMLCollected(t *testing.T) {
 		if got := oursYAML(text); got.err == nil && ok {
 			ok = checkWritten(t, name, got.value)
 		}
-		for range 2 {
-			ok = ok && checkYAML(t, name, mutated(r, text))
-		}
+		ok = ok && checkYAML(t, name, mutated(r, text))
 		if !ok {
 			if bad++; bad > 10 {
 				t.Fatal("and more")
@@ -388,7 +386,8 @@ func TestYAMLCollected(t *testing.T) {
 	for _, dir := range dirs {
 		err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 			if err != nil || e.IsDir() {
-				if e != nil && e.Name() == "node_modules" {
+				// k8s.io/api has the same objects as several releases wrote them.
+				if e != nil && (e.Name() == "node_modules" || strings.HasPrefix(e.Name(), "v1.")) {
 					return filepath.SkipDir
 				}
 				return err
@@ -408,7 +407,7 @@ func TestYAMLCollected(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if files < 1_000 {
+	if files < 800 {
 		t.Errorf("only %d texts", files)
 	}
 	t.Logf("%d texts", files)

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"strings"
@@ -98,6 +99,29 @@ func TestEncodingsOfBodies(t *testing.T) {
 		if w := r.send("POST", reviewWidgets+"?fieldValidation=Strict", typ, c.body); w.Code != 400 || !strings.Contains(r.at(w, "message"), "strict decoding error: "+c.strictly+c.warning) {
 			t.Errorf("%s, strictly: %d %s", typ, w.Code, w.Body)
 		}
+	}
+}
+
+// TestRepeatedFields: of a built-in kind objects that come twice are merged, as Go decodes them into
+// what is there; of a custom kind the last one counts. Problems come in the order of the text.
+func TestRepeatedFields(t *testing.T) {
+	r := newReviewed(t)
+	const body = `{"kind":"%s","apiVersion":"%s","metadata":{"name":"a"},"what":1,"data":{"a":"1"},"data":{"b":"2","b":"3"},"metadata":{"labels":{"x":"y"}}}`
+	w := r.send("POST", reviewMaps, "", fmt.Sprintf(body, "ConfigMap", "v1"))
+	want := `299 - "unknown field \"what\"" 299 - "duplicate field \"data\"" 299 - "duplicate field \"data.b\"" 299 - "duplicate field \"metadata\""`
+	if got := strings.Join(w.Header()["Warning"], " "); w.Code != 201 || got != want {
+		t.Errorf("%d, warnings %s, want %s", w.Code, got, want)
+	}
+	got := r.tree(w)
+	if !tree.Equal(got["data"], map[string]any{"a": "1", "b": "3"}) || tree.Text(got, "metadata", "labels", "x") != "y" || tree.Name(got) != "a" {
+		t.Errorf("made %s", w.Body)
+	}
+	w = r.send("POST", reviewMaps+"?fieldValidation=Strict", "", fmt.Sprintf(body, "ConfigMap", "v1"))
+	if want := `strict decoding error: unknown field "what", duplicate field "data", duplicate field "data.b", duplicate field "metadata"`; w.Code != 400 || !strings.HasSuffix(r.at(w, "message"), want) {
+		t.Errorf("strictly: %d %s, want %s", w.Code, w.Body, want)
+	}
+	if w := r.send("POST", reviewWidgets, "", fmt.Sprintf(body, "Widget", "example.com/v1")); w.Code != 422 || !strings.Contains(w.Body.String(), "name or generateName is required") {
+		t.Errorf("a custom kind: %d %s", w.Code, w.Body)
 	}
 }
 

@@ -48,9 +48,9 @@ func New(c Config) *API {
 func (s *API) hookTable() map[kinds.Key]kindHooks {
 	return map[kinds.Key]kindHooks{
 		kinds.NewKey("", "v1", "Namespace"): {
-			beforeDelete: holdNamespace,
-			policy:       podSecurityErrors,
-			special:      map[string]func(q *Call) error{"finalize": finalizeNamespace},
+			beforeDelete: holdNamespace, preconditionFailed: "Precondition failed",
+			policy:  podSecurityErrors,
+			special: map[string]func(q *Call) error{"finalize": finalizeNamespace},
 		},
 		kinds.NewKey("", "v1", "Secret"): {warnings: secretWarnings},
 		kinds.NewKey("", "v1", "ServiceAccount"): {
@@ -61,7 +61,7 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 			prepare: s.Customs.prepareDefinition, settle: s.Customs.settleDefinition, validateStatus: schema.CheckCRDStatus,
 			// Two that want one name must see each other.
 			serial:       new(sync.Mutex),
-			beforeDelete: holdDefinition,
+			beforeDelete: holdDefinition, preconditionFailed: "precondition failed",
 			// A client may use the resource as soon as its write is answered.
 			afterWrite: func(*store.Object) { s.Customs.Follow() },
 		},

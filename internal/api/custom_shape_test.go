@@ -228,6 +228,27 @@ func TestCustomConversionFails(t *testing.T) {
 	})
 }
 
+// TestCustomScales: a scale in a version that is not stored adds none of its defaults; it makes
+// the field that is missing; the numbers are checked in every write.
+func TestCustomScales(t *testing.T) {
+	runCustom(t, `[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","properties":{"n":{"type":"integer"},"d1":{"type":"string","default":"d1"}}},"status":{"type":"object","properties":{"n":{"type":"integer"}}}}}},"subresources":{"status":{},"scale":{"specReplicasPath":".spec.n","statusReplicasPath":".status.n"}}},{"name":"v2","served":true,"storage":false,"schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","properties":{"n":{"type":"integer"},"d2":{"type":"string","default":"d2"}}},"status":{"type":"object","properties":{"n":{"type":"integer"}}}}}},"subresources":{"status":{},"scale":{"specReplicasPath":".spec.n","statusReplicasPath":".status.n"}}}]`, []customRow{
+		{"POST", "v1", `{"apiVersion":"example.com/v1","kind":"Thing","metadata":{"name":"a"},"spec":{"n":1}}`, `201 {"g":1,"spec":{"d1":"d1","n":1}}`},
+		{"merge", "v2/a/scale", `{"spec":{"replicas":1}}`, `200 {"g":null,"spec":{"replicas":1},"status":{"replicas":0}}`},
+		{"GET", "v1/a", ``, `200 {"g":1,"spec":{"d1":"d1","n":1}}`},
+		{"merge", "v2/a/scale", `{"spec":{"replicas":2}}`, `200 {"g":null,"spec":{"replicas":2},"status":{"replicas":0}}`},
+		{"GET", "v1/a", ``, `200 {"g":2,"spec":{"d1":"d1","n":2}}`},
+		{"merge", "v1/a/scale", `{"spec":{"replicas":2}}`, `200 {"g":null,"spec":{"replicas":2},"status":{"replicas":0}}`},
+		{"GET", "v2/a", ``, `200 {"g":2,"spec":{"n":2}}`},
+		{"POST", "v1", `{"apiVersion":"example.com/v1","kind":"Thing","metadata":{"name":"b"},"spec":{}}`, `201 {"g":1,"spec":{"d1":"d1"}}`},
+		{"GET", "v1/b/scale", ``, `500 : the spec replicas field ".spec.n" does not exist`},
+		{"merge", "v1/b/scale", `{"status":{"replicas":2}}`, `400 the spec replicas field ".spec.n" cannot be empty`},
+		{"merge", "v2/b/scale", `{"spec":{"replicas":0}}`, `200 {"g":null,"spec":{},"status":{"replicas":0}}`},
+		{"GET", "v1/b", ``, `200 {"g":2,"spec":{"d1":"d1","n":0}}`},
+		{"merge", "v1/b", `{"spec":{"n":-1}}`, `422 .spec.n: Invalid value: -1: should be a non-negative integer`},
+		{"merge", "v1/b/status", `{"status":{"n":3000000000}}`, `422 .status.n: Invalid value: 3000000000: should be less than or equal to 2147483647`},
+	})
+}
+
 // TestRulesAreWarnedOnce: of rules that are not evaluated each client hears once in a while, and again
 // when the definition has changed.
 func TestRulesAreWarnedOnce(t *testing.T) {

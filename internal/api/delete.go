@@ -197,13 +197,22 @@ func (q *Call) Delete(o *DeleteOptions) (obj map[string]any, gone bool, err erro
 }
 
 // check returns the 409 for a precondition that does not hold of old. Unlike those of an update,
-// its texts name the kind and show both values.
+// its texts name the kind and show both values; kinds that look themselves have words of their own.
 func (o *DeleteOptions) check(q *Call, old *store.Object) error {
+	differ := func(field, wanted, is string) error {
+		return q.conflict(q.name, q.preconditionFailed+": "+field+" in precondition: "+wanted+", "+field+" in object meta: "+is)
+	}
 	if o.UID != nil && *o.UID != old.Meta.UID {
+		if q.preconditionFailed != "" {
+			return differ("UID", *o.UID, old.Meta.UID)
+		}
 		return q.kindConflict(q.name, "the UID in the precondition ("+*o.UID+
 			") does not match the UID in record ("+old.Meta.UID+"). The object might have been deleted and then recreated")
 	}
 	if rev := strconv.FormatInt(old.Rev, 10); o.ResourceVersion != nil && *o.ResourceVersion != rev {
+		if q.preconditionFailed != "" {
+			return differ("ResourceVersion", *o.ResourceVersion, rev)
+		}
 		return q.kindConflict(q.name, "the ResourceVersion in the precondition ("+*o.ResourceVersion+
 			") does not match the ResourceVersion in record ("+rev+"). The object might have been modified")
 	}

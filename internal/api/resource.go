@@ -134,6 +134,9 @@ type kindHooks struct {
 	serial *sync.Mutex
 	// afterWrite is called after a write of o, before its answer.
 	afterWrite func(o *store.Object)
+	// preconditionFailed begins what is said of a delete whose preconditions do not hold, where the
+	// kind's storage looks at them itself (upstream).
+	preconditionFailed string
 	// beforeDelete may change obj so that it stays for now, and returns true then.
 	beforeDelete func(q *Call, obj map[string]any) (stays bool, err error)
 	// review fills in the status of an object that is only answered and never stored.

@@ -151,10 +151,12 @@ func (r *Resource) lockSerial() (unlock func()) {
 
 // complete does carryOver and setDefaults. Defaults of a custom resource come first: they are of
 // what the client sends, and must not find their way into what is carried over, which may be stored
-// in a version that has other ones.
+// in a version that has other ones. A scale sends no custom object, and changes one number of it.
 func (w *write) complete() {
 	if w.custom {
-		w.setDefaults()
+		if w.info.Subresource != "scale" {
+			w.setDefaults()
+		}
 		w.carryOver()
 		return
 	}

@@ -40,6 +40,8 @@ func parsePolicy(data []byte) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What is commented out, as before the first marker, is no document here.
+	docs = slices.DeleteFunc(docs, func(doc any) bool { return doc == nil })
 	if len(docs) != 1 {
 		return nil, fmt.Errorf("want one document, not %d", len(docs))
 	}

@@ -109,12 +109,20 @@ func mustParse(t *testing.T, rules ...string) *Policy {
 	return p
 }
 
+// TestPolicyBehindComments: what is commented out before the first marker is no document.
+func TestPolicyBehindComments(t *testing.T) {
+	p, err := parsePolicy([]byte("# a licence\n---\napiVersion: audit.k8s.io/v1\nkind: Policy\nomitManagedFields: yes\nrules: [&r {level: None, users: [a]}, {<<: *r, users: [b]}]\n---\n"))
+	if err != nil || len(p.rules) != 2 {
+		t.Errorf("%+v (%v)", p, err)
+	}
+}
+
 func TestPolicyProblems(t *testing.T) {
 	const head = "apiVersion: audit.k8s.io/v1\nkind: Policy\n"
 	for _, tc := range []struct{ name, in, want string }{
 		{"empty", "", "want one document, not 0"},
 		{"two", head + "---\n" + head, "want one document, not 2"},
-		{"broken", head + "rules: [", "yaml: line 3: the bracket is never closed"},
+		{"broken", head + "rules: [", "yaml: line 3: did not find expected node content"},
 		{"list", "- a", "policy: must be an object"},
 		{"no rules", head, "rules: at least one rule is needed"},
 		{"empty rules", head + "rules: []", "rules: at least one rule is needed"},

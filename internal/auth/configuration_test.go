@@ -55,6 +55,31 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
+// TestModesOfFile: the authorizers of a configuration, and what is wrong with one, as the real server says it.
+func TestModesOfFile(t *testing.T) {
+	const head = "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthorizationConfiguration\n"
+	for _, tt := range []struct{ text, want, err string }{
+		{head + "authorizers: [{type: RBAC, name: a}]", "RBAC", ""},
+		{head + "authorizers: [{type: Node, name: a}, {type: RBAC, name: b}]", "Node RBAC", ""},
+		{head, "", "authorizers: at least one"},
+		{head + "authorizers: [{type: RBAC}]", "", "authorizers[0].name: Required value"},
+		{head + "authorizers: [{type: RBAC, name: a}, {type: RBAC, name: b}]", "", `authorizers[1].type: Duplicate value: "RBAC"`},
+		{head + "authorizers: [{type: Webhook, name: a}]", "", `"Webhook" is refused`},
+		{head + "authorizers: [{type: RBAC, name: a, webhook: {timeout: 1s}}]", "", "authorizers[0].webhook"},
+		{head + "authorizers: [{type: RBAC, name: a, matchConditions: []}]", "", "strict decoding error"},
+		{strings.Replace(head, "Authorization", "Authentication", 1), "", "is no AuthorizationConfiguration"},
+		{"", "", "is empty"},
+	} {
+		got, err := parseModes([]byte(tt.text))
+		if strings.Join(got, " ") != tt.want || (err != nil) != (tt.err != "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%q: got %q, %v, want %q, %q", tt.text, got, err, tt.want, tt.err)
+		}
+	}
+	if _, err := ReadModes(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("a missing file was read")
+	}
+}
+
 // TestAnonymousPaths: where paths are named, requests without credentials pass there alone; wrong
 // credentials pass nowhere.
 func TestAnonymousPaths(t *testing.T) {

@@ -40,7 +40,8 @@ func (c *controllers) syncDefinition(ctx context.Context, name string) error {
 	customs.Follow()
 	sn := customs.Bucket.Now()
 	o := sn.Get(name)
-	if o == nil || !o.Meta.Deleting {
+	// Without the finalizer this is done, and others hold it.
+	if o == nil || !o.Meta.Deleting || !hasFinalizer(o, api.DefinitionFinalizer) {
 		return nil
 	}
 	if err := c.reportTermination(ctx, o, "True", "InstanceDeletionInProgress", "CustomResource deletion is in progress"); err != nil {
@@ -94,7 +95,8 @@ func (c *controllers) retryNames(changed place) {
 	// A definition is called plural.group.
 	_, group, _ := strings.Cut(changed.key, ".")
 	c.api.Customs.Follow()
-	for _, name := range c.api.Customs.NamesPending(group) {
+	// In order: which of two gets a name that both wait for must not be chance.
+	for _, name := range slices.Sorted(slices.Values(c.api.Customs.NamesPending(group))) {
 		// Without an error of its own: whoever is refused now is looked at when the next one changes.
 		_, _ = c.api.Internal(c.definitions(), "update", "", name, "status").Modify(context.Background(), func(map[string]any) bool {
 			return true // the kind looks at the names before each write

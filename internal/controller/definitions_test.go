@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -179,4 +180,44 @@ func TestBrokenDefinitionDeletion(t *testing.T) {
 	if want := []string{"InstanceDeletionPending", "InstanceDeletionInProgress", "InstanceDeletionPending", "InstanceDeletionInProgress"}; !slices.Equal(reasons, want) {
 		t.Errorf("%q, want %q", reasons, want)
 	}
+}
+
+// TestFreedName: of several definitions that wait for a name the first in the alphabet gets it, when
+// another gives it up and when another goes.
+func TestFreedName(t *testing.T) {
+	c := startClients(t)
+	with := func(plural, kind string, short ...any) map[string]any {
+		crd := definitionOf(plural, kind, "Namespaced")
+		tree.Set(crd, short, "spec", "names", "shortNames")
+		return crd
+	}
+	accepted := func(name string) bool { return is(c.Condition(name, "NamesAccepted"), "True", "NoConflicts") }
+	c.Must(201, "POST", definitionsPath, with("apples", "Apple", "x", "y"))
+	for _, plural := range []string{"dates", "cherries", "berries"} {
+		c.Must(201, "POST", definitionsPath, with(plural, strings.ToUpper(plural[:1])+plural[1:], "x"))
+	}
+	c.Must(200, "PATCH", definitionsPath+"/apples.example.com", `{"spec":{"names":{"shortNames":["y"]}}}`)
+	c.Soon("the first has the name", func() bool { return accepted("berries.example.com") })
+	c.Must(200, "DELETE", definitionsPath+"/berries.example.com", nil)
+	c.Soon("the next has the name", func() bool { return accepted("cherries.example.com") })
+	if accepted("dates.example.com") {
+		t.Error("the last has the name as well")
+	}
+}
+
+// TestHeldDefinitionDeletion: a definition that others hold has its cleaning up behind it, and says so.
+func TestHeldDefinitionDeletion(t *testing.T) {
+	c := startClients(t)
+	c.Must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced"))
+	c.Must(200, "PATCH", definitionsPath+"/widgets.example.com", `{"metadata":{"finalizers":["example.com/a"]}}`)
+	c.Must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)
+	c.Soon("it is cleaned up", func() bool {
+		return is(c.Condition("widgets.example.com", "Terminating"), "False", "InstanceDeletionCompleted")
+	})
+	c.Must(200, "PATCH", definitionsPath+"/widgets.example.com", `{"metadata":{"labels":{"a":"b"}}}`)
+	if got := c.Condition("widgets.example.com", "Terminating"); !is(got, "False", "InstanceDeletionCompleted") {
+		t.Errorf("after another write: %v", got)
+	}
+	c.Must(200, "PATCH", definitionsPath+"/widgets.example.com", `{"metadata":{"finalizers":null}}`)
+	c.Soon("the definition is gone", c.Missing(definitionsPath+"/widgets.example.com"))
 }

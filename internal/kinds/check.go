@@ -333,7 +333,7 @@ func (p *pruner) wrongType(at *fieldPath, t *Type, f *Field, v any, typ string) 
 	// encoding/json shows the number where it is one that does not fit an integer.
 	integer := f.Kind == FieldInt32 || f.Kind == FieldInt64
 	if found == "number" && integer && !strings.HasPrefix(typ, "[]") && !strings.HasPrefix(typ, "map") {
-		found += " " + cellText(v)
+		found += " " + string(tree.AppendJSON(nil, v))
 	}
 	structName := t.Schema[strings.LastIndexByte(t.Schema, '.')+1:]
 	where := structName + "." + at.text(false)

@@ -17,6 +17,8 @@ func defaultErrors(p *field.Path, s map[string]any) []field.Error {
 		// It does not compile after all, which other checks say better.
 		return nil
 	}
+	// The root is a resource like those inside of it: a default of the whole has to say its kind.
+	n.embedded, n.embeds = true, true
 	c.node(p, s, n, false, true)
 	return c.errs
 }
@@ -70,7 +72,10 @@ func (c *defaultCheck) value(p *field.Path, n *schemaNode, def any, inMeta bool)
 	// place of the default in the CRD, and their messages with the place in the default.
 	f := newFaults()
 	f.base, f.left = p.String(), c.left
-	f.whole(n, def, nil, false)
+	// Here what is no resource is not asked for more.
+	if f.embedded(n, def); len(f.errs) == 0 {
+		f.whole(n, def, nil, false)
+	}
 	c.left = f.left
 	c.addAll(f.errs)
 }

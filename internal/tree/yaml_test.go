@@ -308,6 +308,9 @@ func FuzzYAML(f *testing.F) {
 	for _, tc := range yamlCases {
 		f.Add([]byte(tc.in))
 	}
+	for _, tc := range yamlNodeCases {
+		f.Add([]byte(tc.in))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ParseYAMLObject(data)
 		docs, err := ParseYAML(data)

@@ -120,7 +120,10 @@ func yamlTagged(tag, s string) (any, error) {
 
 // yamlTime reports whether s is what upstream takes for a time where a tag asks for one.
 func yamlTime(s string) bool {
-	for _, layout := range []string{"2006-1-2T15:4:5.999999999Z07:00", "2006-1-2t15:4:5.999999999Z07:00", "2006-1-2 15:4:5.999999999", "2006-1-2"} {
+	layouts := [...]string{
+		"2006-1-2T15:4:5.999999999Z07:00", "2006-1-2t15:4:5.999999999Z07:00", "2006-1-2 15:4:5.999999999", "2006-1-2",
+	}
+	for _, layout := range layouts {
 		if _, err := time.Parse(layout, s); err == nil {
 			return true
 		}

@@ -66,6 +66,10 @@ func appendYAMLNode(b []byte, v any, indent int) []byte {
 	return append(AppendJSON(b, v), '\n')
 }
 
+// yamlShortKey is the most bytes of a key that is written without a question mark, as upstream
+// writes it: readers look for the colon behind a key no further than 1024 characters.
+const yamlShortKey = 128
+
 // appendYAMLMap appends an object that has members.
 func appendYAMLMap(b []byte, m map[string]any, indent int) []byte {
 	members := make([]jsonMember, 0, len(m))
@@ -76,6 +80,12 @@ func appendYAMLMap(b []byte, m map[string]any, indent int) []byte {
 	for i, e := range members {
 		if i > 0 {
 			b = appendSpaces(b, indent)
+		}
+		if len(e.key) > yamlShortKey {
+			b = appendYAMLString(append(b, "? "...), e.key)
+			b = append(appendSpaces(append(b, '\n'), indent), ": "...)
+			b = appendYAMLNode(b, e.value, indent+2)
+			continue
 		}
 		b = append(appendYAMLString(b, e.key), ':')
 		// A collection begins on the next line, a list in the column of its key. Empty ones

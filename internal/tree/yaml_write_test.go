@@ -42,6 +42,14 @@ func TestAppendYAML(t *testing.T) {
 			checkYAMLReads(t, v)
 		})
 	}
+	long := strings.Repeat("k", 129)
+	want := "a:\n  ? K\n  : x: 1\n    z:\n    - 1\n  ? K2\n  : - 1\n    - a: 1\n  ? K3\n  : t\n  ? K4\n  : {}\n  ? K5\n  : |\n    l1\n    l2\n"
+	v := mustJSON(t, strings.ReplaceAll(`{"a":{"K":{"x":1,"z":[1]},"K2":[1,{"a":1}],"K3":"t","K4":{},"K5":"l1\nl2\n"}}`, "K", long))
+	if got := strings.ReplaceAll(string(AppendYAML(nil, v)), long, "K"); got != want {
+		t.Errorf("long keys:\n%s\nwant\n%s", got, want)
+	}
+	checkYAMLReads(t, v)
+	checkYAMLReads(t, map[string]any{strings.Repeat("k", 5000): strings.Repeat("é", 5000), strings.Repeat("é: ", 500): []any{}})
 	if got := string(AppendYAML(nil, map[string]any{"a": []string{"x", "no"}, "b": []string{}, "c": 3})); got != "a:\n- x\n- \"no\"\nb: []\nc: 3\n" {
 		t.Error(got)
 	}
