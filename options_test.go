@@ -23,10 +23,13 @@ func parseFlags(t testing.TB, args ...string) (*options, *flags.Set, flags.Probl
 	return o, f, wrong
 }
 
-// kindOf is what values a flag takes: bool, int, float, duration, string, list or pairs.
+// kindOf is what values a flag takes: bool, int, float, duration, string, list, repeated or pairs.
 func kindOf(f *flags.Flag) string {
-	if _, ok := f.Value.(*sniValue); ok {
+	switch f.Value.(type) {
+	case *sniValue:
 		return "pairs"
+	case *repeated:
+		return "repeated"
 	}
 	return cmp.Or(f.Kind(), "bool")
 }
@@ -48,6 +51,14 @@ var wrongFlags = map[string][]struct{ value, want string }{
 	"requestheader-uid-headers":               {{"X:", "is no name of a header"}},
 	"requestheader-group-headers":             {{"ä", "is no name of a header"}},
 	"requestheader-extra-headers-prefix":      {{"(", "is no name of a header"}},
+	"authorization-mode":                      {{"Foo", `"Foo" is no mode`}, {"Webhook", "Webhook is refused"}, {"ABAC", "ABAC is refused"}, {"RBAC,RBAC", "RBAC stands twice"}},
+	"service-account-issuer":                  {{"", "must not be empty"}, {"://", "has a colon and is no URL"}},
+	"service-account-max-token-expiration":    {{"1m", "must be between 1 hour and 2^32 seconds, is 1m0s"}, {"-1h", "must be between"}},
+	"service-account-jwks-uri":                {{"http://x", "is no https URL"}},
+	"service-cluster-ip-range":                {{"10.0.0.0", "is no CIDR"}, {"10.0.0.0/30", "has fewer than 8 addresses"}, {"10.0.0.0/24,10.1.0.0/24", "one of each family"}},
+	"advertise-address":                       {{"host", "is no address"}},
+	"controllers":                             {{"some", `must be all or none, is "some"`}},
+	"runtime-config":                          {{"foo/v1=true", "there is no built-in group"}, {"apps=true", "is no group/version"}, {"apps/v1=on", "is not key=true or key=false"}, {"x", "is not key"}},
 	"max-header-lines":                        {{"0", "must be"}, {"-1", "must be"}},
 	"max-cookies":                             {{"0", "must be"}},
 	"max-query-keys":                          {{"0", "must be"}},
@@ -81,7 +92,8 @@ var wrongFlags = map[string][]struct{ value, want string }{
 }
 
 // anyText are the flags that take any text or list: names of files, hosts and users.
-var anyText = []string{"ready-file", "kubeconfig", "cert-dir", "client-ca-file", "requestheader-client-ca-file", "token-auth-file", "requestheader-allowed-names", "allowed-hosts"}
+var anyText = []string{"ready-file", "kubeconfig", "cert-dir", "client-ca-file", "requestheader-client-ca-file", "token-auth-file", "requestheader-allowed-names", "allowed-hosts",
+	"authentication-config", "authorization-config", "service-account-key-file", "service-account-signing-key-file", "api-audiences"}
 
 // TestWrongFlags: a wrong value gets one line, which names its flag; every flag is either
 // here, or says itself what it cannot read, or takes anything; and all that is wrong is
@@ -193,15 +205,19 @@ func TestCommandLines(t *testing.T) {
 	}
 }
 
-// TestLastWins: a flag given twice has its last value, lists too; only --tls-sni-cert-key adds.
+// TestLastWins: a flag given twice has its last value, lists too; only --tls-sni-cert-key and those of which each
+// use names one add.
 func TestLastWins(t *testing.T) {
 	_, f := newOptions()
 	for _, r := range f.All() {
 		values := map[string][2]string{"bool": {"true", "false"}, "int": {"7", "8"}, "float": {"0.5", "0.01"}, "duration": {"7s", "8s"},
-			"string": {"a", "b"}, "list": {"a,b", "c"}, "pairs": {"a,b", "c,d"}}[kindOf(r)]
+			"string": {"a", "b"}, "list": {"a,b", "c"}, "repeated": {"a", "b"}, "pairs": {"a,b", "c,d"}}[kindOf(r)]
 		want := values[1]
 		if r.Name == "tls-sni-cert-key" {
 			want = "a,b c,d"
+		}
+		if kindOf(r) == "repeated" {
+			want = "a,b"
 		}
 		_, g, p := parseFlags(t, "--"+r.Name+"="+values[0], "--"+r.Name+"="+values[1])
 		// The value may be wrong, but it was read.
@@ -255,7 +271,7 @@ func TestUsage(t *testing.T) {
 		titles = append(titles, title)
 		sections[strings.ToLower(title)] = rest
 	}
-	want := []string{"Listeners", "Files", "TLS", "Authentication", "Bounds", "Serving", "Slow clients", "Watches", "Custom resources", "Lifecycle", "Audit", "Logging", "Admin"}
+	want := []string{"Listeners", "Files", "TLS", "Authentication", "Authorization", "Service accounts", "Bounds", "Serving", "Slow clients", "Watches", "Custom resources", "Cluster", "Lifecycle", "Audit", "Logging", "Admin"}
 	if !slices.Equal(titles, want) {
 		t.Errorf("groups %q, want %q", titles, want)
 	}
