@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"sync"
 
 	"apichain/internal/kinds"
@@ -86,9 +87,9 @@ func (s *API) newBuiltin(row *kinds.Row) *Resource {
 		name = row.StoredAs
 		r.ToStored, r.fromStored = row.ToStored, row.FromStored
 		// Values are kept in the order of the stored kind's fields; each of ours is put where that
-		// has its value, under our name for it.
+		// has its value, under our name for it. Those that only the stored kind has stay hidden.
 		r.stored = s.byBucket[s.Store.Bucket(name)].fields
-		r.fields = make([]kinds.Selectable, len(r.stored))
+		r.fields = slices.Repeat([]kinds.Selectable{{Hidden: true}}, len(r.stored))
 		for _, f := range row.Fields {
 			r.fields[f.Index] = f
 		}

@@ -247,12 +247,18 @@ func (q *Call) readPosition(o *listOptions, version string, watching bool) (err 
 	rev, err := strconv.ParseUint(version, 10, 63)
 	switch {
 	case err != nil && watching:
-		return status.Unexplained(err.Error())
+		return status.Unexplained(wrongRevision(version, err))
 	case err != nil:
-		return status.BadRequest("invalid resource version: " + err.Error())
+		return status.BadRequest("invalid resource version: " + wrongRevision(version, err))
 	}
 	o.Revision = int64(rev)
 	return nil
+}
+
+// wrongRevision returns upstream's text for a resource version in a query that is no number; err is
+// strconv's.
+func wrongRevision(version string, err error) string {
+	return field.Invalid("resourceVersion", version, err.Error()).String()
 }
 
 // all reports whether every object is selected.

@@ -95,17 +95,17 @@ func TestListParameters(t *testing.T) {
 		{"resourceVersion=007", "rev=7", "rev=7"},
 		{"resourceVersion=9223372036854775807", "rev=9223372036854775807", "rev=9223372036854775807"},
 		{"resourceVersion=9223372036854775808",
-			`400 BadRequest: invalid resource version: strconv.ParseUint: parsing "9223372036854775808": value out of range`,
-			`500 : strconv.ParseUint: parsing "9223372036854775808": value out of range`},
+			`400 BadRequest: invalid resource version: resourceVersion: Invalid value: "9223372036854775808": strconv.ParseUint: parsing "9223372036854775808": value out of range`,
+			`500 : resourceVersion: Invalid value: "9223372036854775808": strconv.ParseUint: parsing "9223372036854775808": value out of range`},
 		{"resourceVersion=-1",
-			`400 BadRequest: invalid resource version: strconv.ParseUint: parsing "-1": invalid syntax`,
-			`500 : strconv.ParseUint: parsing "-1": invalid syntax`},
+			`400 BadRequest: invalid resource version: resourceVersion: Invalid value: "-1": strconv.ParseUint: parsing "-1": invalid syntax`,
+			`500 : resourceVersion: Invalid value: "-1": strconv.ParseUint: parsing "-1": invalid syntax`},
 
 		// A watch has no pages, and does not read the token; from no revision in particular it is refused.
 		{"continue=" + token, `rev=-1 from=30"/d2\x00"`, "422 Invalid: " + invalid + onContinue},
 		{"continue=" + token + "&resourceVersion=0", `rev=-1 from=30"/d2\x00"`, "422 Invalid: " + invalid + onContinue},
 		{"continue=" + token + "&resourceVersion=30", "400 BadRequest: specifying resource version is not allowed when using continue", "rev=30"},
-		{"continue=" + token + "&resourceVersion=x", "400 BadRequest: specifying resource version is not allowed when using continue", `500 : strconv.ParseUint: parsing "x": invalid syntax`},
+		{"continue=" + token + "&resourceVersion=x", "400 BadRequest: specifying resource version is not allowed when using continue", `500 : resourceVersion: Invalid value: "x": strconv.ParseUint: parsing "x": invalid syntax`},
 		{"continue=e30", `400 BadRequest: invalid continue token: continue key is not valid: server does not recognize this encoded version ""`, "422 Invalid: " + invalid + onContinue},
 		{"continue=", "rev=-1", "rev=-1"},
 	} {

@@ -38,8 +38,9 @@ func holdNamespace(q *Call, obj map[string]any) (stays bool, err error) {
 	return true, nil
 }
 
-// finalizeNamespace serves the finalize subresource: it sets the finalizers in spec to those of
-// the body, and nothing else of it counts. The last one that goes lets the namespace go.
+// finalizeNamespace serves the finalize subresource: it sets the finalizers in spec and the metadata
+// to those of the body, and nothing else of it counts. The last finalizer that goes lets the namespace
+// go.
 func finalizeNamespace(q *Call) error {
 	if q.info.Verb != "update" {
 		return q.unsupported(q.info.Verb)
@@ -67,11 +68,12 @@ func finalizeNamespace(q *Call) error {
 		}
 		w := write{Call: q, old: old, was: q.decode(old), next: q.decode(old)}
 		if list := tree.List(obj, "spec", "finalizers"); len(list) > 0 {
-			// A copy, because the write is consumed and there may be another attempt.
+			// Copies, because the write is consumed and there may be another attempt.
 			tree.Set(w.next, tree.Copy(list), "spec", "finalizers")
 		} else {
 			delete(tree.Object(w.next, "spec"), "finalizers")
 		}
+		w.next["metadata"] = tree.Copy(obj["metadata"])
 		if err := w.replace(); err != nil {
 			return err
 		}

@@ -33,7 +33,7 @@ func (q *Call) get() error {
 	if v := q.param("resourceVersion"); v != "" && v != "0" {
 		rev, err := strconv.ParseUint(v, 10, 63)
 		if err != nil {
-			return status.Unexplained(err.Error())
+			return status.Unexplained(wrongRevision(v, err))
 		}
 		if err := q.await(int64(rev)); err != nil {
 			return err

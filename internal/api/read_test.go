@@ -220,10 +220,10 @@ func TestGetRefusals(t *testing.T) {
 		{readWidgets + "/b", `404 NotFound: widgets.example.com "b" not found`},
 		{readWidgets + "/b/status", `404 NotFound: widgets.example.com "b" not found`},
 		{readMaps + "/a/scale", `404 NotFound: configmaps "a" not found`},
-		{readMaps + "/b?resourceVersion=x", `500 : strconv.ParseUint: parsing "x": invalid syntax`},
-		{readMaps + "/a?resourceVersion=-1", `500 : strconv.ParseUint: parsing "-1": invalid syntax`},
-		{readMaps + "/a?resourceVersion=%221%22", `500 : strconv.ParseUint: parsing "\"1\"": invalid syntax`},
-		{readMaps + "/a?resourceVersion=9223372036854775808", `500 : strconv.ParseUint: parsing "9223372036854775808": value out of range`},
+		{readMaps + "/b?resourceVersion=x", `500 : resourceVersion: Invalid value: "x": strconv.ParseUint: parsing "x": invalid syntax`},
+		{readMaps + "/a?resourceVersion=-1", `500 : resourceVersion: Invalid value: "-1": strconv.ParseUint: parsing "-1": invalid syntax`},
+		{readMaps + "/a?resourceVersion=%221%22", `500 : resourceVersion: Invalid value: "\"1\"": strconv.ParseUint: parsing "\"1\"": invalid syntax`},
+		{readMaps + "/a?resourceVersion=9223372036854775808", `500 : resourceVersion: Invalid value: "9223372036854775808": strconv.ParseUint: parsing "9223372036854775808": value out of range`},
 	} {
 		if got := s.refusal(s.ask("GET "+c.path, "")); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.path, got, c.want)

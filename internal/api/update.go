@@ -181,19 +181,20 @@ func (p preconditions) checkUID(q *Call, uid string) error {
 	if p.uid == "" || p.uid == uid {
 		return nil
 	}
-	return q.conflict(q.name, "StorageError: invalid object, Code: 4, Key: "+q.storageKey(uid != "")+
+	return q.conflict(q.name, "StorageError: invalid object, Code: 4, Key: "+q.storageKey()+
 		", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: "+p.uid+
 		", UID in object meta: "+uid)
 }
 
 // storageKey returns the key that upstream's storage has for the object of the call: below
-// /registry once it is stored, with the group for what the core server does not serve.
-func (q *Call) storageKey(stored bool) string {
+// /registry, which a dry run does not reach, and with the group for what the core server does not
+// serve.
+func (q *Call) storageKey() string {
 	key := "/" + q.Plural + "/" + q.Resource.Key(q.namespace, q.name)
 	if q.custom || q.Server != "core" {
 		key = "/" + q.Group + key
 	}
-	if stored {
+	if !q.dryRun {
 		key = "/registry" + key
 	}
 	return key

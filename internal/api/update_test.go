@@ -108,7 +108,7 @@ func TestUpdate(t *testing.T) {
 		{what: "missing", want: missing},
 		{what: "missing, may be created", change: func(p *steps) { p.CreateOnUpdate = true }, attempts: 1, want: "<nil>"},
 		{what: "missing, may be created, with a uid", meta: `,"uid":"u"`, change: func(p *steps) { p.CreateOnUpdate = true },
-			want: `409 Conflict: Operation cannot be fulfilled on widgets.example.com "a": StorageError: invalid object, Code: 4, Key: /example.com/widgets/default/a, ` +
+			want: `409 Conflict: Operation cannot be fulfilled on widgets.example.com "a": StorageError: invalid object, Code: 4, Key: /registry/example.com/widgets/default/a, ` +
 				`ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: u, UID in object meta: `},
 		{what: "missing, may be created, at a version", meta: `,"resourceVersion":"7"`, change: func(p *steps) { p.CreateOnUpdate = true }, attempts: 1, want: "<nil>"},
 		// Another client creates it first: the second attempt updates that one.
