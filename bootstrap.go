@@ -16,6 +16,7 @@ import (
 
 	"apichain/internal/controller"
 	"apichain/internal/flags"
+	"apichain/internal/kubeflags"
 	"apichain/internal/request"
 )
 
@@ -34,6 +35,8 @@ type clusterOptions struct {
 	advertise string
 	// controllers is all or none.
 	controllers string
+	// withoutPlugins are admission plugins of upstream, by name; those that are not here change nothing.
+	withoutPlugins []string
 	// upstream adds the objects that kube-apiserver makes; it has no flag.
 	upstream bool
 }
@@ -48,6 +51,10 @@ func (o *clusterOptions) Register(f *flags.Set) {
 	f.Text(&o.controllers, "controllers", "all",
 		"what is done with objects that no client asks for: all, or none but for definitions, which take their instances along "+
 			"(no garbage collection, no emptying of namespaces, no service account in them)")
+	f.List(&o.withoutPlugins, "disable-admission-plugins", nil,
+		"admission plugins that are left out, by their names: NamespaceLifecycle (objects are created in any namespace, be it missing or "+
+			"terminating, and every namespace can be deleted), PodSecurity (its labels on namespaces are not checked); all others "+
+			"are not here")
 }
 
 // Check reports what is no range, in upstream's sense, and no address.
@@ -70,6 +77,9 @@ func (o *clusterOptions) Check(p *flags.Problems) {
 	if o.advertise != "" {
 		_, err := netip.ParseAddr(o.advertise)
 		p.When(err != nil, "advertise-address", "%q is no address", o.advertise)
+	}
+	for _, name := range o.withoutPlugins {
+		p.When(!kubeflags.IsPlugin(name), "disable-admission-plugins", "plugin %q is unknown", name)
 	}
 	p.When(o.controllers != "all" && o.controllers != "none", "controllers", "must be all or none, is %q", o.controllers)
 }

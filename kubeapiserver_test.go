@@ -68,7 +68,7 @@ func TestTakenFlags(t *testing.T) {
 func TestTakenValues(t *testing.T) {
 	values := map[string]string{
 		"bool": "true", "int": "1", "float": "0.01", "duration": "1h", "ip": "192.0.2.1", "strings": "", "string": "", "array": "a",
-		"pair": "a,b:c", "map": "api/all=true",
+		"pair": "a,b:c", "map": "api/all=true", "plugins": "ServiceAccount", "ints": "23",
 	}
 	// Where the form alone is not enough.
 	special := map[string]string{
@@ -107,6 +107,8 @@ func TestUpstreamArguments(t *testing.T) {
 		{"--audit-log-path=a", usual + "--authorization-mode=AlwaysAllow", ""},
 		{"--audit-policy-file=a", usual + "--authorization-mode=AlwaysAllow", ""},
 		{"--audit-policy-file=a --audit-log-path=-", usual + "--authorization-mode=AlwaysAllow --audit-log-path=- --audit-policy-file=a", ""},
+		{"--tls-curve-preferences=23 --tls-curve-preferences=29,24 --disable-admission-plugins=PodSecurity --disable-admission-plugins NamespaceLifecycle",
+			usual + "--authorization-mode=AlwaysAllow --tls-curve-preferences=23,29,24 --disable-admission-plugins=PodSecurity,NamespaceLifecycle", ""},
 		{"--secure-port=0", "", "--secure-port: must be from 1 to 65535, is 0: it cannot be turned off"},
 		{"--secure-port=65536", "", "--secure-port: must be from 1 to 65535, is 65536: it cannot be turned off"},
 		{"--cert-dir=" + dir, usual + "--authorization-mode=AlwaysAllow --cert-dir=" + dir, ""},

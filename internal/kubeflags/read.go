@@ -165,9 +165,9 @@ func (l *Line) Options() []string {
 			continue
 		}
 		switch f.Type {
-		case "strings":
+		case "strings", "plugins":
 			given = []string{strings.Join(l.list(f.Name), ",")}
-		case "map", "gates":
+		case "map", "gates", "ints":
 			given = []string{strings.Join(given, ",")}
 		}
 		for _, g := range given {

@@ -62,7 +62,7 @@ func TestRead(t *testing.T) {
 		{"--oidc-issuer-url=a --oidc-issuer-url=b", "", "", "--oidc-issuer-url: no OpenID Connect: use --token-auth-file or --client-ca-file"},
 		{"--=1 ---v=1 -", "", "", `"--=1": is no flag|"---v=1": is no flag|"-": unexpected argument`},
 		{"--allow-privileged", "", "", ""},
-		{"--enable-admission-plugins=PodSecurity --disable-admission-plugins=ServiceAccount,PodSecurity", "", "enable-admission-plugins",
+		{"--enable-admission-plugins=PodSecurity --disable-admission-plugins=ServiceAccount,PodSecurity", "--disable-admission-plugins=ServiceAccount,PodSecurity", "enable-admission-plugins",
 			"--enable-admission-plugins: PodSecurity is in --disable-admission-plugins too"},
 	} {
 		l := Load().Read(strings.Fields(tt.args))

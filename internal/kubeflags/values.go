@@ -111,11 +111,14 @@ func checkGates(s string) error {
 	return nil
 }
 
+// IsPlugin reports whether upstream has an admission plugin of that name.
+func IsPlugin(name string) bool { return named("plugin", name) }
+
 // checkPlugins takes names of admission plugins with commas between.
 func checkPlugins(s string) error {
 	items, err := splitList(s)
 	for _, name := range items {
-		if !named("plugin", name) {
+		if !IsPlugin(name) {
 			return fmt.Errorf("plugin %q is unknown", name)
 		}
 	}
