@@ -272,7 +272,8 @@ func (q *Call) readPatch(contentType string) (p patcher, err error) {
 	case v == nil: // a strategic patch that changes nothing
 		changes = map[string]any{}
 	default:
-		return p, status.BadRequest("error decoding patch: json: cannot unmarshal " + tree.TypeName(v) + " into Go value of type map[string]interface {}")
+		return p, status.BadRequest("error decoding patch: json: cannot unmarshal " + tree.TypeName(v) +
+			" into Go value of type map[string]interface {}")
 	}
 	for i := range problems {
 		problems[i] = duplicateField(problems[i])
