@@ -181,7 +181,7 @@ func (q *Call) readObject(typ *kinds.Type, kind string) (obj map[string]any, not
 			notes.problems = []string{"yaml: unmarshal errors:\n  " + strings.Join(notes.problems, "\n  ")}
 		}
 	}
-	obj, err = q.interpret(v, typ, kind, *body)
+	obj, err = q.interpret(v, typ, kind, *body, contentType == "application/json")
 	return obj, notes, err
 }
 
@@ -204,8 +204,9 @@ func (q *Call) bodyType(typ *kinds.Type) (string, error) {
 }
 
 // interpret returns v, which is what a body says, as an object of a kind, as far as the kind can be
-// looked for. Null is an object without fields, which a built-in kind may be.
-func (q *Call) interpret(v any, typ *kinds.Type, kind string, body []byte) (map[string]any, error) {
+// looked for; isJSON says that the body is JSON. Null is an object without fields, which a built-in
+// kind may be.
+func (q *Call) interpret(v any, typ *kinds.Type, kind string, body []byte, isJSON bool) (map[string]any, error) {
 	obj, ok := v.(map[string]any)
 	if !ok && v != nil {
 		return nil, unrecognized(kind, noJSON+"json: cannot unmarshal "+tree.TypeName(v)+" into Go value of type "+kindFields, body)
@@ -224,10 +225,13 @@ func (q *Call) interpret(v any, typ *kinds.Type, kind string, body []byte) (map[
 	if typ != nil || tree.Text(obj, "kind") != "" {
 		return obj, nil
 	}
-	// A custom kind must be said. Where nothing is strict upstream shows the JSON that it has made.
+	// A custom kind must be said. Where nothing is strict upstream shows the JSON that it makes of YAML.
 	const most = 2000 // bytes that are shown
 	if q.strict == "Ignore" {
-		text := tree.AppendJSON(nil, v)
+		text := body
+		if !isJSON {
+			text = tree.AppendJSON(nil, v)
+		}
 		return nil, cannotDecode(kind, q.Version, missingKind+string(text[:min(len(text), most)])+"'")
 	}
 	return nil, unrecognized(kind, missingKind+string(body[:min(len(body), most)])+"'", body)

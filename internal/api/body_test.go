@@ -164,6 +164,8 @@ func TestReadObjectWithoutKind(t *testing.T) {
 		{"application/json", `{"Kind":"Widget"}`, "Strict", `the object provided is unrecognized (must be of type Widget): Object 'Kind' is missing in '{"Kind":"Widget"}' ({"Kind":"Widget"})`},
 		{"application/yaml", "# c", "Warn", `the object provided is unrecognized (must be of type Widget): Object 'Kind' is missing in '# c' (232063)`},
 		{"application/yaml", "# c", "Ignore", `Widget in version "v1" cannot be handled as a Widget: Object 'Kind' is missing in 'null'`},
+		{"application/json", `{"b": 1,"a":2}`, "Ignore", `Widget in version "v1" cannot be handled as a Widget: Object 'Kind' is missing in '{"b": 1,"a":2}'`},
+		{"application/yaml", "b: 1\na: 2", "Ignore", `Widget in version "v1" cannot be handled as a Widget: Object 'Kind' is missing in '{"a":2,"b":1}'`},
 		{"application/json", "null", "Ignore", `Widget in version "v1" cannot be handled as a Widget: Object 'Kind' is missing in 'null'`},
 	} {
 		q, _ := newSteps(t).request("create", "", "", "", c.contentType, c.body)

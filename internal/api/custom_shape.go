@@ -64,7 +64,7 @@ func (s *customShape) Prune(obj map[string]any) ([]string, error) {
 func (s *customShape) pruneMetadata(obj map[string]any) ([]string, error) {
 	if m, given := obj["metadata"]; given && m != nil {
 		if _, ok := m.(map[string]any); !ok {
-			return nil, fmt.Errorf("json: cannot unmarshal %s into Go struct field .metadata of type v1.ObjectMeta", tree.TypeName(m))
+			return nil, fmt.Errorf("json: cannot unmarshal %s into Go value of type v1.ObjectMeta", tree.TypeName(m))
 		}
 	}
 	unknown, err := s.pruneFields(tree.Metadata(obj))

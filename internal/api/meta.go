@@ -109,7 +109,14 @@ func (r *Resource) metadataErrors(obj map[string]any) []field.Error {
 func (r *Resource) metadataUpdateErrors(obj, old map[string]any, rules []field.Error) []field.Error {
 	m := tree.Metadata(obj)
 	errs := append(nameFieldErrors(m, segmentName), contentErrors(m)...)
-	errs = append(errs, immutableErrors(obj, old)...)
+	fixed := immutableErrors(obj, old)
+	errs = append(errs, fixed...)
+	if r.custom {
+		// Upstream asks what every update has to obey once for all kinds and once more for custom ones,
+		// each time with the maps of metadata, and says so; of other kinds it says each thing once.
+		maps := mapErrors(m)
+		errs = slices.Concat(errs, maps, fixed, maps)
+	}
 	errs = append(errs, r.plainFinalizerErrors(m)...)
 	errs = append(errs, rules...)
 	if r.RechecksNames {
@@ -124,6 +131,15 @@ func contentErrors(m map[string]any) (errs []field.Error) {
 	if n, _ := m["generation"].(int64); n < 0 {
 		errs = append(errs, field.Invalid("metadata.generation", n, "must be greater than or equal to 0"))
 	}
+	errs = append(errs, mapErrors(m)...)
+	if finalizers := tree.List(m, "finalizers"); len(finalizers) > 0 {
+		errs = append(errs, finalizerErrors(finalizers)...)
+	}
+	return errs
+}
+
+// mapErrors returns what is wrong with labels, annotations and owner references.
+func mapErrors(m map[string]any) (errs []field.Error) {
 	if labels := tree.Object(m, "labels"); len(labels) > 0 {
 		errs = append(errs, labelErrors(labels)...)
 	}
@@ -132,9 +148,6 @@ func contentErrors(m map[string]any) (errs []field.Error) {
 	}
 	if owners := tree.List(m, "ownerReferences"); len(owners) > 0 {
 		errs = append(errs, ownerErrors(owners)...)
-	}
-	if finalizers := tree.List(m, "finalizers"); len(finalizers) > 0 {
-		errs = append(errs, finalizerErrors(finalizers)...)
 	}
 	return errs
 }

@@ -180,6 +180,13 @@ func TestMetadataUpdateErrors(t *testing.T) {
 	if got := fmt.Sprint(fields(r.metadataUpdateErrors(obj, old, rules))); got != "[labels deletionGracePeriodSeconds data]" {
 		t.Error(got)
 	}
+	// Of a custom resource upstream asks three times, twice by the rules of all updates.
+	r.custom = true
+	if got := fmt.Sprint(fields(r.metadataUpdateErrors(obj, old, rules))); got !=
+		"[labels deletionGracePeriodSeconds labels deletionGracePeriodSeconds labels data]" {
+		t.Error(got)
+	}
+	r.custom = false
 	r.Row = &kinds.Row{RechecksNames: true, QualifiedFinalizers: true}
 	if got := fmt.Sprint(fields(r.metadataUpdateErrors(obj, old, rules))); got != "[labels deletionGracePeriodSeconds finalizers[0] data generateName name]" {
 		t.Error(got)

@@ -244,8 +244,8 @@ func TestCustomPrune(t *testing.T) {
 		{`{"a":"x","b":1}`, `{"a":"x"}`, []string{"b"}, ""},
 		{`{"b":1,"metadata":{"name":"n","zone":"z"}}`, `{"metadata":{"name":"n"}}`, []string{"metadata.zone", "b"}, ""},
 		{`{"metadata":null,"a":"x"}`, `{"metadata":null,"a":"x"}`, nil, ""},
-		{`{"metadata":[],"a":"x"}`, ``, nil, "json: cannot unmarshal array into Go struct field .metadata of type v1.ObjectMeta"},
-		{`{"metadata":"n"}`, ``, nil, "json: cannot unmarshal string into Go struct field .metadata of type v1.ObjectMeta"},
+		{`{"metadata":[],"a":"x"}`, ``, nil, "json: cannot unmarshal array into Go value of type v1.ObjectMeta"},
+		{`{"metadata":"n"}`, ``, nil, "json: cannot unmarshal string into Go value of type v1.ObjectMeta"},
 		{`{"a":7}`, `{"a":7}`, nil, ""},
 	} {
 		obj := parsed(t, c.obj)
