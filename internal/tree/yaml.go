@@ -2,6 +2,7 @@ package tree
 
 import (
 	"bytes"
+	"strings"
 	"unicode"
 )
 
@@ -36,7 +37,7 @@ func ParseYAML(data []byte) ([]any, error) {
 		if bad != nil {
 			return nil, bad
 		}
-		data = []byte(text)
+		data = []byte(strings.TrimSuffix(text, yamlEnd))
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	docs, rest, err := parseJSONStream(data)
@@ -81,6 +82,7 @@ func parseJSONStream(data []byte) (docs []any, rest []byte, err error) {
 // parseYAMLStream reads documents, the first of which begins in the line of that number, from 0.
 // A marker in front of a document is a part of it; one behind it ends it.
 func parseYAMLStream(data []byte, line int) (docs []any, err error) {
+	var p yamlParser
 	for begin, end, next := 0, 0, 0; begin < len(data); end = next {
 		next = len(data)
 		if i := bytes.IndexByte(data[end:], '\n'); i >= 0 {
@@ -99,7 +101,7 @@ func parseYAMLStream(data []byte, line int) (docs []any, err error) {
 			}
 			end = next
 		}
-		doc, _, err := parseYAMLDocument(data[begin:end], line)
+		doc, _, err := p.read(data[begin:end], line)
 		if err != nil {
 			return docs, err
 		}
@@ -115,12 +117,15 @@ func parseYAMLStream(data []byte, line int) (docs []any, err error) {
 // repeated keys, the first hundred: line 7: key "size" already set in map. The caller checks
 // that obj is an object.
 func ParseYAMLObject(data []byte) (obj any, repeated []string, err error) {
-	return parseYAMLDocument(data, 0)
+	var p yamlParser
+	return p.read(data, 0)
 }
 
-// parseYAMLDocument reads the first document of data, whose first line is the one of that number.
-func parseYAMLDocument(data []byte, line int) (doc any, repeated []string, err error) {
-	n, err := newYAMLParser(data, line).document()
+// read returns the value of the first document of data, whose first line is the one of that
+// number, from 0, and what ParseYAMLObject tells of repeated keys.
+func (p *yamlParser) read(data []byte, line int) (doc any, repeated []string, err error) {
+	p.reset(data, line)
+	n, err := p.document()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -57,15 +57,20 @@ type yamlParser struct {
 	// depth counts the nodes around the next one.
 	depth int
 
-	// spare are nodes that were made in one piece and are not used yet; made is their number.
-	spare []yamlNode
-	made  int
+	// slab are the nodes that were last made in one piece, spare those of them that are not used
+	// yet; made is the number of all.
+	slab, spare []yamlNode
+	made        int
 }
 
-// newYAMLParser returns a parser of data, whose first line is the one of that number, from 0.
-func newYAMLParser(data []byte, line int) *yamlParser {
+// reset makes the parser read data, whose first line is the one of that number, from 0. The zero
+// value is ready for it. Nodes that the parser gave before are not valid any more: a stream of
+// many small documents costs the memory of one.
+func (p *yamlParser) reset(data []byte, line int) {
 	text, bad := decodeYAML(data)
-	return &yamlParser{yamlScanner: newYAMLScanner(text, line), bad: bad}
+	clear(p.slab)
+	*p = yamlParser{slab: p.slab, spare: p.slab, made: p.made, bad: bad, yamlScanner: p.yamlScanner}
+	p.yamlScanner.reset(text, line)
 }
 
 // document returns the first document, nil if there is none. It reads as far as the token behind
@@ -144,8 +149,9 @@ func (p *yamlParser) unexpected(t *yamlToken, problem string) error {
 // newNode returns a node of the parser. They are made in pieces, small ones first.
 func (p *yamlParser) newNode(kind yamlNodeKind, line int) *yamlNode {
 	if len(p.spare) == 0 {
-		p.spare = make([]yamlNode, min(16+p.made, 512))
-		p.made += len(p.spare)
+		p.slab = make([]yamlNode, min(16+p.made, 512))
+		p.spare = p.slab
+		p.made += len(p.slab)
 	}
 	n := &p.spare[0]
 	p.spare = p.spare[1:]

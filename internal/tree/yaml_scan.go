@@ -107,12 +107,13 @@ type yamlScanner struct {
 	keyAllowed bool
 }
 
-// newYAMLScanner returns a scanner at the beginning of text, whose first line is the one of that
-// number, from 0.
-func newYAMLScanner(text string, line int) yamlScanner {
-	return yamlScanner{
-		src: text + "\x00\x00\x00\x00", line: line, indent: -1, keyAllowed: true,
-		keys:      make([]yamlPossibleKey, 1, 8),
+// reset moves the scanner to the beginning of text, which ends with four zero bytes and whose
+// first line is the one of that number, from 0. The zero value is ready for it.
+func (s *yamlScanner) reset(text string, line int) {
+	// Only the memory of the lists is of the text before.
+	*s = yamlScanner{
+		src: text, line: line, indent: -1, keyAllowed: true,
+		queue: s.queue[:0], indents: s.indents[:0], keys: append(s.keys[:0], yamlPossibleKey{}),
 		oddBreaks: strings.Contains(text, "\u2028") || strings.Contains(text, "\u2029"),
 	}
 }

@@ -20,8 +20,12 @@ import (
 // yamlPiece is the size in bytes of the pieces in which upstream's reader checks its input.
 const yamlPiece = 512
 
-// decodeYAML returns the text of data as far as it is good. bad says what follows it, and is nil
-// if nothing does; the caller returns it if the scanner comes to the end of text.
+// yamlEnd ends each text, so that the scanner may look four bytes ahead without a check.
+const yamlEnd = "\x00\x00\x00\x00"
+
+// decodeYAML returns the text of data as far as it is good, and yamlEnd behind it. bad says what
+// follows it, and is nil if nothing does; the caller returns it if the scanner comes to the end
+// of text.
 func decodeYAML(data []byte) (text string, bad error) {
 	switch {
 	case len(data) >= 2 && data[0] == 0xff && data[1] == 0xfe:
@@ -34,7 +38,12 @@ func decodeYAML(data []byte) (text string, bad error) {
 		start = 3
 	}
 	end, bad := yamlCheck(data, start)
-	return yamlLines(string(data[start:end])), bad
+	// One copy is made of what may be megabytes.
+	var b strings.Builder
+	b.Grow(end - start + len(yamlEnd))
+	b.Write(data[start:end])
+	b.WriteString(yamlEnd)
+	return yamlLines(b.String()), bad
 }
 
 // yamlCheck returns the end of the pieces of data that are good, and what is wrong in the next.
@@ -104,29 +113,29 @@ func yamlPrintableRune(c rune) error {
 // yamlUTF16 is decodeYAML for a text in UTF-16 without its mark. What is wrong anywhere in it is
 // wrong at once: nobody writes such files by hand.
 func yamlUTF16(data []byte, order binary.ByteOrder) (text string, bad error) {
-	b := make([]byte, 0, len(data))
+	b := make([]byte, 0, len(data)+len(yamlEnd))
 	for ; len(data) >= 2; data = data[2:] {
 		c := rune(order.Uint16(data))
 		if utf16.IsSurrogate(c) {
 			if c >= 0xdc00 {
-				return "", errors.New("yaml: unexpected low surrogate area")
+				return yamlEnd, errors.New("yaml: unexpected low surrogate area")
 			}
 			if data = data[2:]; len(data) < 2 {
-				return "", errors.New("yaml: incomplete UTF-16 surrogate pair")
+				return yamlEnd, errors.New("yaml: incomplete UTF-16 surrogate pair")
 			}
 			if c = utf16.DecodeRune(c, rune(order.Uint16(data))); c == utf8.RuneError {
-				return "", errors.New("yaml: expected low surrogate area")
+				return yamlEnd, errors.New("yaml: expected low surrogate area")
 			}
 		}
 		if err := yamlPrintableRune(c); err != nil {
-			return "", err
+			return yamlEnd, err
 		}
 		b = utf8.AppendRune(b, c)
 	}
 	if len(data) > 0 {
-		return "", errors.New("yaml: incomplete UTF-16 character")
+		return yamlEnd, errors.New("yaml: incomplete UTF-16 character")
 	}
-	return yamlLines(string(b)), nil
+	return yamlLines(string(append(b, yamlEnd...))), nil
 }
 
 // yamlLines makes a line feed of each line end but U+2028 and U+2029, which stay what they are

@@ -26,6 +26,9 @@ func yamlResolve(s string) any {
 	if s == "" {
 		return nil
 	}
+	if yamlSurelyText(s) {
+		return s
+	}
 	if len(s) <= 5 {
 		switch s {
 		case "~", "null", "Null", "NULL":
@@ -51,6 +54,23 @@ func yamlResolve(s string) any {
 		return yamlNumber(s)
 	}
 	return s
+}
+
+// yamlSurelyText reports whether the first byte and the size of a plain scalar are enough to know
+// that it is a string: all numbers begin with a digit, a dot or a sign, and no word that means a
+// value is longer than false. Of the others most are strings as well.
+func yamlSurelyText(s string) bool {
+	if s == "" {
+		return false
+	}
+	switch c := s[0]; c {
+	case '.', '+', '-':
+		return false
+	case '~', 'n', 'N', 'y', 'Y', 't', 'T', 'o', 'O', 'f', 'F':
+		return len(s) > 5
+	default:
+		return !isDigit(c)
+	}
 }
 
 // yamlNumber returns the value of a scalar that begins as a number does.

@@ -87,15 +87,17 @@ func (r *yamlReader) value(n *yamlNode) (any, error) {
 	}
 	switch n.kind {
 	case yamlAliasNode:
-		var v any
-		err := r.alias(n, func() (err error) {
-			v, err = r.value(n.first)
-			return err
-		})
+		if err := r.enterAlias(n); err != nil {
+			return nil, err
+		}
+		v, err := r.value(n.first)
+		r.leaveAlias(n)
 		return v, err
 	case yamlMapNode:
-		m := map[string]any{}
-		return m, r.mapping(n, &yamlMapping{members: m})
+		// A pair is two nodes. A merge key may add to them, so the size is a guess.
+		m := yamlMapping{members: make(map[string]any, n.size()/2)}
+		err := r.mapping(n, &m)
+		return m.members, err
 	case yamlListNode:
 		return r.list(n)
 	}
@@ -126,17 +128,30 @@ func (r *yamlReader) count(n *yamlNode) error {
 	return nil
 }
 
-// alias calls read for what the alias n stands for.
-func (r *yamlReader) alias(n *yamlNode, read func() error) error {
+// enterAlias begins to read what the alias n stands for, and refuses an alias that stands in
+// what it stands for. The caller calls leaveAlias behind it.
+func (r *yamlReader) enterAlias(n *yamlNode) error {
 	if n.entered {
 		return yamlError(0, "anchor '"+n.text+"' value contains itself")
 	}
 	n.entered = true
 	r.aliases++
-	err := read()
+	return nil
+}
+
+// leaveAlias ends what enterAlias began. After an error nobody looks at n again.
+func (r *yamlReader) leaveAlias(n *yamlNode) {
 	r.aliases--
 	n.entered = false
-	return err
+}
+
+// size returns the number of the children of a collection.
+func (n *yamlNode) size() int {
+	size := 0
+	for c := n.first; c != nil; c = c.next {
+		size++
+	}
+	return size
 }
 
 // enter counts a collection around the next node, whose depth aliases can add to.
@@ -151,11 +166,7 @@ func (r *yamlReader) list(n *yamlNode) (any, error) {
 	if err := r.enter(); err != nil {
 		return nil, err
 	}
-	size := 0
-	for c := n.first; c != nil; c = c.next {
-		size++
-	}
-	list := make([]any, 0, size)
+	list := make([]any, 0, n.size())
 	for c := n.first; c != nil; c = c.next {
 		v, err := r.value(c)
 		if err != nil {
@@ -215,6 +226,9 @@ func (r *yamlReader) mapping(n *yamlNode, m *yamlMapping) error {
 
 // member reads the key k and its value into m.
 func (r *yamlReader) member(k *yamlNode, m *yamlMapping) error {
+	if k.isText() && m.keys == nil {
+		return r.textMember(k, m)
+	}
 	key, err := r.key(k)
 	if err != nil {
 		return err
@@ -230,11 +244,40 @@ func (r *yamlReader) member(k *yamlNode, m *yamlMapping) error {
 		left := yamlShownNodes
 		v = yamlNoJSON{fmt.Errorf("unsupported map key of type: %s, key: %+#v, value: %+#v", yamlTypeName(key), key, yamlGo(k.next, &left))}
 	}
-	if m.has(key, name) && len(r.repeated) < maxRepeated {
-		r.repeated = append(r.repeated, fmt.Sprintf("line %d: key %#v already set in map", k.next.line+1, key))
+	if m.has(key, name) {
+		r.repeat(k, key)
 	}
 	m.members[name] = v
 	return nil
+}
+
+// textMember is member for a key that is a string at first sight, in a mapping of such keys.
+// Nearly all are, and no interface value is made of them here.
+func (r *yamlReader) textMember(k *yamlNode, m *yamlMapping) error {
+	if err := r.count(k); err != nil {
+		return err
+	}
+	v, err := r.value(k.next)
+	if err != nil {
+		return err
+	}
+	before := len(m.members)
+	if m.members[k.text] = v; len(m.members) == before {
+		r.repeat(k, k.text)
+	}
+	return nil
+}
+
+// repeat notes that a key came again, in the line of its value as upstream has it.
+func (r *yamlReader) repeat(k *yamlNode, key any) {
+	if len(r.repeated) < maxRepeated {
+		r.repeated = append(r.repeated, fmt.Sprintf("line %d: key %#v already set in map", k.next.line+1, key))
+	}
+}
+
+// isText reports whether n is a string as far as its quotes or its first byte and size tell.
+func (n *yamlNode) isText() bool {
+	return n.kind == yamlScalarNode && n.tag == "" && (!n.implicit || yamlSurelyText(n.text))
 }
 
 // key returns the value of a key, which is a scalar.
@@ -246,10 +289,11 @@ func (r *yamlReader) key(k *yamlNode) (key any, err error) {
 	case yamlScalarNode:
 		return k.scalar()
 	case yamlAliasNode:
-		err = r.alias(k, func() (err error) {
-			key, err = r.key(k.first)
-			return err
-		})
+		if err := r.enterAlias(k); err != nil {
+			return nil, err
+		}
+		key, err = r.key(k.first)
+		r.leaveAlias(k)
 		return key, err
 	}
 	// What is wrong in the key comes before that it is one.
@@ -303,12 +347,16 @@ func (r *yamlReader) mergeOne(n *yamlNode, m *yamlMapping) error {
 		}
 		return r.mapping(n, m)
 	}
-	return r.alias(n, func() error {
-		if err := r.count(target); err != nil {
-			return err
-		}
-		return r.mapping(target, m)
-	})
+	if err := r.enterAlias(n); err != nil {
+		return err
+	}
+	// The alias is a node and so is what it stands for: upstream counts both.
+	err := r.count(target)
+	if err == nil {
+		err = r.mapping(target, m)
+	}
+	r.leaveAlias(n)
+	return err
 }
 
 // number returns a float as it comes back from JSON.
