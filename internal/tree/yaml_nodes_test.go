@@ -174,29 +174,31 @@ func TestYAMLAliasBounds(t *testing.T) {
 	}
 }
 
+// utf16Text returns s in UTF-16 behind its mark.
+func utf16Text(s string, little bool) string {
+	b := []byte{0xfe, 0xff}
+	if little {
+		b = []byte{0xff, 0xfe}
+	}
+	for _, c := range utf16.Encode([]rune(s)) {
+		if little {
+			b = append(b, byte(c), byte(c>>8))
+		} else {
+			b = append(b, byte(c>>8), byte(c))
+		}
+	}
+	return string(b)
+}
+
 // TestYAMLEncodings: UTF-16 with its mark is read, what is no text is refused without a line, but
 // only if the reader comes there: 512 bytes are looked at together.
 func TestYAMLEncodings(t *testing.T) {
-	utf16s := func(s string, little bool) string {
-		b := []byte{0xfe, 0xff}
-		if little {
-			b = []byte{0xff, 0xfe}
-		}
-		for _, c := range utf16.Encode([]rune(s)) {
-			if little {
-				b = append(b, byte(c), byte(c>>8))
-			} else {
-				b = append(b, byte(c>>8), byte(c))
-			}
-		}
-		return string(b)
-	}
 	long := "a: " + strings.Repeat("x", 505)
 	for _, tc := range []struct{ in, want string }{
-		{utf16s("a: é🎉\r\nb: [1]\n", true), `{"a":"é🎉","b":[1]}`}, {utf16s("a: é🎉\r\nb: [1]\n", false), `{"a":"é🎉","b":[1]}`},
-		{utf16s("a", true) + "x", "incomplete UTF-16 character"}, {utf16s("", true) + "\x3d\xd8", "incomplete UTF-16 surrogate pair"},
-		{utf16s("", true) + "\x3d\xd8a\x00", "expected low surrogate area"}, {utf16s("", true) + "\x00\xdc", "unexpected low surrogate area"},
-		{utf16s("a\x01", false), "control characters are not allowed"},
+		{utf16Text("a: é🎉\r\nb: [1]\n", true), `{"a":"é🎉","b":[1]}`}, {utf16Text("a: é🎉\r\nb: [1]\n", false), `{"a":"é🎉","b":[1]}`},
+		{utf16Text("a", true) + "x", "incomplete UTF-16 character"}, {utf16Text("", true) + "\x3d\xd8", "incomplete UTF-16 surrogate pair"},
+		{utf16Text("", true) + "\x3d\xd8a\x00", "expected low surrogate area"}, {utf16Text("", true) + "\x00\xdc", "unexpected low surrogate area"},
+		{utf16Text("a\x01", false), "control characters are not allowed"},
 		{"a: \x00", "control characters are not allowed"}, {"a: \x7f", "control characters are not allowed"}, {"a: \u0080", "control characters are not allowed"},
 		{"a: \uffff", "control characters are not allowed"}, {"a: \ufffd\u0085", `{"a":"` + "\ufffd" + `"}`},
 		{"a: \x80", "invalid leading UTF-8 octet"}, {"a: \xff", "invalid leading UTF-8 octet"}, {"a: \xc3", "incomplete UTF-8 octet sequence"}, {"a: \xe2\x80", "incomplete UTF-8 octet sequence"},
