@@ -183,7 +183,7 @@ var yamlTexts = []yamlRow{
 	{"\"a\\n\nb\"", `"a\n b"`},
 	{"\"a\\\r\nb\"", `"ab"`},
 	{"\"a\\\rb\"", `"ab"`},
-	{`"a\b"`, `"ab"`},
+	{"\"a\\\u0085b\"", `"ab"`},
 	{`"a\ b"`, `"ab"`},
 	{"'a\nb'", `"a b"`},
 	{"'a\n\n b'", `"a\nb"`},
@@ -194,7 +194,7 @@ var yamlTexts = []yamlRow{
 	{`"a b"`, `"a\u2028b"`},
 	{`"a  b"`, `"a\u2029b"`},
 	{`"a  b"`, `"a\u2028b"`},
-	{`"ab"`, `"a b"`},
+	{"\"a\u0085b\"", `"a b"`},
 	{"\"a\n---\nb\"", "line 2: found unexpected document indicator"},
 	{"\"a\n--- b\"", "line 2: found unexpected document indicator"},
 	{"\"a\n---b\"", `"a ---b"`},
@@ -213,7 +213,7 @@ var yamlTexts = []yamlRow{
 	{`"\a\b\t\n\v\f\r\e"`, `"\u0007\b\t\n\u000b\f\r\u001b"`},
 	{`"\ \"\\"`, `" \"\\"`},
 	{`"\'"`, `"'"`},
-	{`"\N\_\L\P"`, `" \u2028\u2029"`},
+	{`"\N\_\L\P"`, "\"\u0085 \\u2028\\u2029\""},
 	{`"\/"`, "found unknown escape character"},
 	{`"\x41\x7e"`, `"A~"`},
 	{`"\xe9"`, `"é"`},
@@ -345,7 +345,7 @@ var yamlBytes = []yamlRow{
 	{"\u2028a: b: c", "line 2: mapping values are not allowed in this context"},
 	{"a: \"b\r\n c\"", `{"a":"b c"}`},
 	{"a: 'b\r c'", `{"a":"b c"}`},
-	{`a: "b c"`, `{"a":"b c"}`},
+	{"a: \"b\u0085 c\"", `{"a":"b c"}`},
 	{"a: b\r\n\r\n  c", `{"a":"b\nc"}`},
 	{"a: b\u2028\u2028  c", `{"a":"b\u2028\u2028c"}`},
 }
