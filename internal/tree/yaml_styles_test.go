@@ -65,7 +65,8 @@ func (w *yamlStyles) scalarText(v any, flow bool) string {
 	}
 	s := v.(string)
 	// A plain scalar is what the writer of this package takes for one, but in brackets.
-	if !yamlOtherType(s) && yamlPrintable(s) && !strings.Contains(s, "\n") && yamlPlain(s) && !(flow && strings.ContainsAny(s, ",?[]{}:#&*!|>'\"%@`-")) {
+	if !yamlOtherType(s) && yamlPrintable(s) && !strings.Contains(s, "\n") && yamlPlain(s) &&
+		!(flow && strings.ContainsAny(s, ",?[]{}:#&*!|>'\"%@`-")) {
 		return s
 	}
 	if w.IntN(2) == 0 && yamlPrintable(s) && !strings.Contains(s, "\n") {
