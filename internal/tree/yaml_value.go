@@ -22,12 +22,25 @@ import (
 //     not told as repeated, and the last counts.
 //   - A number that is whole is an int64 however it is written, as 1.0 is written as 1 in JSON.
 //   - What has no JSON form is refused at last, if nothing else is wrong: .inf, null as a key.
+//
+// So this text has the value {"a":{"x":1},"b":{"x":2,"z":3}}, and its x is told as repeated twice,
+// in the lines of the values that replaced another:
+//
+//	a: &a {x: 1}
+//	b: {<<: [*a, {x: 0, z: 3}], x: 2}
+//
+// Nodes of aliases are read through the alias each time, with entered set on it meanwhile: that is
+// how one that stands in itself is found, as upstream finds it.
 
-// yamlReader makes the values of one document.
+// yamlReader makes the values of one document. The zero value is ready; after an error it is of no
+// further use.
 type yamlReader struct {
-	// nodes counts the nodes that were read and the document, aliased those of them that aliases stand for; aliases
-	// counts the aliases around the next one.
-	nodes, aliased, aliases int
+	// nodes counts the nodes that were read and the document, and aliased those of them that
+	// aliases stand for. A node that is read twice counts twice.
+	nodes, aliased int
+
+	// aliases counts the aliases around the next node.
+	aliases int
 
 	// aliasedText is the size of the scalars among them in bytes.
 	aliasedText int
@@ -42,7 +55,9 @@ type yamlReader struct {
 	odd bool
 }
 
-// yamlNoJSON stands in a tree for the value of a key that has no JSON form. No caller sees one.
+// yamlNoJSON stands in a tree for the value of a key that has no JSON form, with what is to be said
+// of it: a later key of the same name may take its place, and then nothing is wrong. No caller of
+// the package sees one.
 type yamlNoJSON struct{ error }
 
 const (
@@ -59,6 +74,7 @@ const (
 	yamlShownNodes = 100
 )
 
+// errYAMLAliases is the error of a document that is more made of aliases than written.
 var errYAMLAliases = errors.New("yaml: document contains excessive aliasing")
 
 // yamlTooDeep is the problem of a document that nests deeper than MaxDepth.
@@ -80,7 +96,8 @@ func (r *yamlReader) document(n *yamlNode) (any, error) {
 	return v, nil
 }
 
-// value returns the value of a node as JSON has it.
+// value returns the value of a node as JSON has it: a tree, but for infinities, NaN and yamlNoJSON
+// where odd is set.
 func (r *yamlReader) value(n *yamlNode) (any, error) {
 	if err := r.count(n); err != nil {
 		return nil, err
@@ -102,6 +119,7 @@ func (r *yamlReader) value(n *yamlNode) (any, error) {
 		return r.list(n)
 	}
 	v, err := n.scalar()
+	// JSON has one kind of number, so what upstream writes of this one is what a client would read.
 	if f, ok := v.(float64); ok {
 		return r.number(f), err
 	}
@@ -111,7 +129,8 @@ func (r *yamlReader) value(n *yamlNode) (any, error) {
 	return v, err
 }
 
-// count counts a node, and refuses a document in which too many come from aliases.
+// count counts a node, and refuses a document in which too many come from aliases. A few of them
+// are never too many, nor is any share of a small document.
 func (r *yamlReader) count(n *yamlNode) error {
 	r.nodes++
 	if r.aliases > 0 {
@@ -121,6 +140,7 @@ func (r *yamlReader) count(n *yamlNode) error {
 	if r.aliased <= 100 {
 		return nil
 	}
+	// Beyond the second number the line would go below 10 %, which max puts right.
 	allowed := 0.99 - 0.89*(float64(max(r.nodes-yamlRatioLow, 0))/(yamlRatioHigh-yamlRatioLow))
 	if r.nodes > 1000 && float64(r.aliased)/float64(r.nodes) > max(allowed, 0.1) || r.aliasedText > yamlAliasedText {
 		return errYAMLAliases
@@ -162,10 +182,12 @@ func (r *yamlReader) enter() error {
 	return nil
 }
 
+// list returns the elements of n as a []any, which is empty for none and nil with an error.
 func (r *yamlReader) list(n *yamlNode) (any, error) {
 	if err := r.enter(); err != nil {
 		return nil, err
 	}
+	// The elements are counted first: a list that grows would take twice the memory.
 	list := make([]any, 0, n.size())
 	for c := n.first; c != nil; c = c.next {
 		v, err := r.value(c)
@@ -187,10 +209,12 @@ type yamlMapping struct {
 	keys map[any]bool
 }
 
-// has reports whether a key is there, which becomes name.
+// has reports whether a key is there, which becomes name, and remembers it. Names are as good as
+// keys as long as all are strings.
 func (m *yamlMapping) has(key any, name string) bool {
 	if _, ok := key.(string); !ok && m.keys == nil {
 		m.keys = make(map[any]bool, len(m.members))
+		// All of them were strings until now.
 		for k := range m.members {
 			m.keys[k] = true
 		}
@@ -204,13 +228,15 @@ func (m *yamlMapping) has(key any, name string) bool {
 	return len(m.keys) == before
 }
 
-// mapping reads the members of n into m.
+// mapping reads the members of n into m, which may have some already: those of the mapping that n
+// is merged into. They are read in order, so the last one of a name counts.
 func (r *yamlReader) mapping(n *yamlNode, m *yamlMapping) error {
 	if err := r.enter(); err != nil {
 		return err
 	}
 	for k := n.first; k != nil; k = k.next.next {
 		if k.isMerge() {
+			// A merge key is no member, and may come any number of times.
 			if err := r.merge(k.next, m); err != nil {
 				return err
 			}
@@ -237,6 +263,7 @@ func (r *yamlReader) member(k *yamlNode, m *yamlMapping) error {
 	if err != nil {
 		return err
 	}
+	// An error in the value comes before one of the key.
 	name, ok := yamlKeyName(key)
 	if !ok {
 		r.odd = true
@@ -280,7 +307,8 @@ func (n *yamlNode) isText() bool {
 	return n.kind == yamlScalarNode && n.tag == "" && (!n.implicit || yamlSurelyText(n.text))
 }
 
-// key returns the value of a key, which is a scalar.
+// key returns the value of a key, which is a scalar: nil, bool, string, int64, uint64 or float64. A
+// collection is refused, with the words in which Go shows it.
 func (r *yamlReader) key(k *yamlNode) (key any, err error) {
 	if err := r.count(k); err != nil {
 		return nil, err
@@ -333,6 +361,8 @@ func (n *yamlNode) sources() []*yamlNode {
 	return list
 }
 
+// mergeOne reads into m the members of n, a mapping or an alias of one. An alias of a list of
+// mappings is refused, though the list itself would not be.
 func (r *yamlReader) mergeOne(n *yamlNode, m *yamlMapping) error {
 	target := n
 	if n.kind == yamlAliasNode {
@@ -359,7 +389,7 @@ func (r *yamlReader) mergeOne(n *yamlNode, m *yamlMapping) error {
 	return err
 }
 
-// number returns a float as it comes back from JSON.
+// number returns a float as it comes back from JSON: an int64 where its shortest text is one's.
 func (r *yamlReader) number(f float64) any {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		r.odd = true
@@ -393,7 +423,8 @@ func (n *yamlNode) scalar() (any, error) {
 	return v, err
 }
 
-// yamlKeyName returns the key of JSON that a key becomes, and false if there is none.
+// yamlKeyName returns the key of JSON that a key becomes, and false if there is none: for null, and
+// for a number that no int64 holds.
 func yamlKeyName(key any) (string, bool) {
 	switch k := key.(type) {
 	case string:
@@ -475,7 +506,8 @@ func yamlGo(n *yamlNode, left *int) any {
 	return v
 }
 
-// yamlGoMembers puts into m the members of n, a mapping or an alias of one.
+// yamlGoMembers puts into m the members of n, a mapping or an alias of one, in the order in which
+// they replace each other.
 func yamlGoMembers(n *yamlNode, m map[any]any, left *int) {
 	if n.kind == yamlAliasNode {
 		n = n.first
