@@ -71,7 +71,7 @@ func TestTakenFlags(t *testing.T) {
 func TestTakenValues(t *testing.T) {
 	values := map[string]string{
 		"bool": "true", "int": "1", "float": "0.01", "duration": "1h", "ip": "192.0.2.1", "strings": "", "string": "", "array": "a",
-		"pair": "a,b:c", "map": "api/all=true", "plugins": "ServiceAccount", "ints": "23",
+		"pair": "a,b:c", "map": "apps/v1,api/all=true", "level": "1", "plugins": "ServiceAccount", "ints": "23",
 	}
 	// Where the form alone is not enough.
 	special := map[string]string{

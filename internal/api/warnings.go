@@ -39,7 +39,8 @@ func accountWarnings(obj, old map[string]any) []string {
 	const key = "kubernetes.io/enforce-mountable-secrets"
 	has := func(o map[string]any) bool { return tree.At(o, "metadata", "annotations", key) != nil }
 	if has(obj) && !has(old) {
-		return []string{"metadata.annotations[" + key + "]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"}
+		const why = "deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
+		return []string{"metadata.annotations[" + key + "]: " + why}
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func TestGet(t *testing.T) {
 		"get namespace default -n n":                {0, table, ""},
 		"-n n get ns -A default":                    {0, table, ""},
 		"get ns default --no-headers":               {0, "default   Active   5s\n", ""},
-		"get ns default -o wide":                    {0, "NAME      STATUS   AGE   NOTE\ndefault   Active   5s    a b\n", ""},
+		"get ns default -o wide":                    {0, "NAME      STATUS   AGE   NOTE\ndefault   Active   5s    a     b...\n", ""},
 		"get ns default -o=name":                    {0, "namespace/default\n", ""},
 		"get ns default --output json":              {0, "{\n    \"apiVersion\": \"v1\",\n    \"kind\": \"Namespace\",\n    \"metadata\": {\n        \"name\": \"default\"\n    }\n}\n", ""},
 		"get ns default -o yaml":                    {0, "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: default\n", ""},
@@ -108,11 +108,11 @@ func TestGet(t *testing.T) {
 		"get ns nope":          {1, "", "Error from server (NotFound): namespaces \"nope\" not found\n"},
 		"get ns broken":        {1, "", "Error from server: " + s.URL + " answers 502 Bad Gateway\n"},
 		"get things":           {1, "", "error: the server doesn't have a resource type \"things\"\n"},
-		"get widgets.c":        {1, "", "error: the server doesn't have a resource type \"widgets.c\"\n"},
+		"get widgets.c":        {1, "", "error: the server doesn't have a resource type \"widgets\" in group \"c\"\n"},
 		"get cm x -A":          {1, "", "error: a resource cannot be retrieved by name across all namespaces\n"},
 		"get":                  {1, "", `error: "` + notOne},
 		"get ns,cm":            {1, "", `error: "ns,cm` + notOne},
-		"get ns/":              {1, "", `error: "ns ` + notOne},
+		"get ns/":              {1, "", `error: "ns/` + notOne},
 		"get ns a b":           {1, "", `error: "ns a b` + notOne},
 		"get ns -o jsonpath=x": {1, "", `error: --output "jsonpath=x": ` + elsewhere + "\n"},
 		"get ns -w":            {1, "", "error: --w: unknown flag; " + elsewhere + "\n"},
@@ -262,7 +262,7 @@ func TestCalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	for word, want := range map[string]string{
-		"ns": "/v1/namespaces", "NS": "/v1/namespaces", "namespace": "/v1/namespaces", "cm": "/v1/configmaps",
+		"ns": "/v1/namespaces", "NS": "", "NameSpaces": "/v1/namespaces", "widgets.A.example.com": "", "namespace": "/v1/namespaces", "cm": "/v1/configmaps",
 		"widgets": "a.example.com/v2/widgets", "Widget": "a.example.com/v2/widgets", "widgets.a.example.com": "a.example.com/v2/widgets",
 		"widget.v1.a.example.com": "a.example.com/v1/widgets", "widgets.b.example.com": "b.example.com/v1/widgets",
 		"ns.a.example.com": "a.example.com/v2/widgets",
