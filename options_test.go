@@ -50,7 +50,7 @@ var wrongFlags = map[string][]struct{ value, want string }{
 	"tls-curve-preferences": {
 		{"0", "curve preference 0 is out of range (must be 1-65535)"}, {"-1", "curve preference -1 is out of range"}, {"70000", "curve preference 70000 is out of range"},
 		{"99", "curve preference 99 is not supported by the current Go version"}, {"0x17,23", "duplicate curve preference 23"},
-		{"23,x", `parsing "x": invalid syntax`}, {"99999999999", "value out of range"},
+		{"23,x", `"x" is no number of 32 bits`}, {"99999999999", "is no number"},
 	},
 	"disable-admission-plugins":               {{"PodSecurity,Namespacelifecycle", `plugin "Namespacelifecycle" is unknown`}},
 	"requestheader-username-headers":          {{"X Remote", "is no name of a header"}},

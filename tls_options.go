@@ -132,14 +132,14 @@ func (o *tlsOptions) suiteIDs() []uint16 {
 }
 
 // curveIDs returns the key exchange mechanisms that were named, nil for none, and what is wrong with the
-// first number that is not good, in upstream's words.
+// first of them that is not good, of numbers in upstream's words.
 func (o *tlsOptions) curveIDs() (out []tls.CurveID, err error) {
 	for _, text := range o.curves {
 		n, err := strconv.ParseInt(text, 0, 32)
 		id := tls.CurveID(n)
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, fmt.Errorf("%q is no number of 32 bits", text)
 		case n < 1 || n > math.MaxUint16:
 			return nil, fmt.Errorf("curve preference %d is out of range (must be 1-%d)", n, math.MaxUint16)
 		case slices.Contains(out, id):
