@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -300,6 +301,94 @@ func TestFlagLists(t *testing.T) {
 		if i > 0 && names[i-1] == name || !regexp.MustCompile(`^[a-z][a-z0-9-]+$`).MatchString(name) {
 			t.Errorf("%q stands twice or is none", name)
 		}
+	}
+}
+
+// TestDashes: each flag that etcd has, with one dash and with two, and with its value in both places.
+func TestDashes(t *testing.T) {
+	for _, dash := range []string{"-", "--"} {
+		for _, name := range strings.Fields(switches) {
+			for _, line := range [][]string{{dash + name}, {dash + name + "=false"}, {dash + name + "=1", "--data-dir=d"}} {
+				if o, err := parse(line); err != nil || len(o.unknown) > 0 {
+					t.Errorf("%q: %v, unknown %q", line, err, o.unknown)
+				}
+			}
+			if _, err := parse([]string{dash + name, "true"}); err == nil {
+				t.Errorf("%s%s took the next word", dash, name)
+			}
+		}
+		for _, name := range strings.Fields(valued) {
+			value := "http://127.0.0.1:1"
+			for _, line := range [][]string{{dash + name + "=" + value}, {dash + name, value}, {dash + name, "--" + value}, {dash + name + "="}} {
+				if o, err := parse(line); err != nil || len(o.unknown) > 0 {
+					t.Errorf("%q: %v, unknown %q", line, err, o.unknown)
+				}
+			}
+			if _, err := parse([]string{dash + name}); err == nil {
+				t.Errorf("%s%s needs no value", dash, name)
+			}
+		}
+	}
+}
+
+// TestHelpHasEveryFlag: each once, at the start of a line, sorted where nothing is said of it.
+func TestHelpHasEveryFlag(t *testing.T) {
+	var b strings.Builder
+	help(&b)
+	for _, name := range strings.Fields(switches + " " + valued) {
+		found := regexp.MustCompile(`(?m)^  --`+name+`( .*)?$`).FindAllString(b.String(), -1)
+		if len(found) != 1 {
+			t.Errorf("--%s stands there as %q", name, found)
+		}
+	}
+	_, ignored, _ := strings.Cut(b.String(), "with a warning:\n")
+	if lines := strings.Fields(ignored); !slices.IsSorted(lines) || len(lines) < 100 {
+		t.Errorf("%d flags that are ignored, or not sorted", len(lines))
+	}
+}
+
+// TestClientAddress: what is bound for a URL.
+func TestClientAddress(t *testing.T) {
+	for text, want := range map[string]string{
+		"http://127.0.0.1:2379": "127.0.0.1:2379",
+		"http://localhost:1":    "localhost:1",
+		"http://[::1]:2379":     "[::1]:2379",
+		"http://:2379":          ":2379",
+		"http://h:0":            "h:0",
+		"HTTP://h:1":            "h:1",
+		"http://h:1/":           "",
+		"http://h":              "",
+		"http://::1:2379":       "",
+		"https://h:1":           "",
+		"unix:///tmp/s":         "",
+		"h:1":                   "",
+		"//h:1":                 "",
+		"http://h:port":         "",
+		"":                      "",
+	} {
+		got, err := clientAddress(text)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q %v, want %q", text, got, err, want)
+		}
+	}
+}
+
+// TestEndedBefore: a context that ended before the start ends the run as soon as the ports were bound, and
+// no goroutine and no port are left, however often.
+func TestEndedBefore(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("too late"))
+	before := runtime.NumGoroutine()
+	for range 20 {
+		var out, errs strings.Builder
+		code := Main(ctx, []string{"-listen-client-urls", "http://127.0.0.1:0", "-listen-client-http-urls=http://127.0.0.1:0"}, &out, &errs)
+		// The two URLs are one.
+		if code != 0 || out.Len() > 0 || strings.Count(errs.String(), "ready to serve") != 1 || !strings.Contains(errs.String(), `"cause":"too late"`) {
+			t.Fatalf("code %d, %q, %s", code, out.String(), errs.String())
+		}
+	}
+	if after := runtime.NumGoroutine(); after > before {
+		t.Errorf("%d goroutines, %d before", after, before)
 	}
 }
 
