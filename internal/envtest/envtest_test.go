@@ -2,6 +2,7 @@ package envtest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -335,5 +336,50 @@ func TestUsage(t *testing.T) {
 	t.Setenv("HOME", "")
 	if got := s.run(); got.code != 1 || !strings.HasSuffix(got.errs, ": name a folder\n") {
 		t.Errorf("nowhere to make it: %+v", got)
+	}
+}
+
+// TestEachLayout: every row of the table says all that a driver needs, and is in help.
+func TestEachLayout(t *testing.T) {
+	s := newSubject(t)
+	root := t.TempDir()
+	for i, l := range layouts {
+		if l.name == "" || l.summary == "" || strings.Count(layoutNames(), l.name) != 1 || !strings.Contains(help(), "  "+l.name) {
+			t.Errorf("%+v", l)
+		}
+		below := l.below(s.program)
+		shown, environment := l.tell(s.program, root, filepath.Join(root, below))
+		// Who prints the path and who reads the variables must end up at the same place.
+		if !filepath.IsAbs(shown) || len(environment) == 0 || environment[0][1] != shown {
+			t.Errorf("%s: %s, %v", l.name, shown, environment)
+		}
+		if named := strings.HasSuffix(below, platform()); named != (i > 0) {
+			t.Errorf("%s: the files are in %q", l.name, below)
+		}
+		if dir, err := l.root(s.program, []byte(build(1))); err != nil || !strings.HasPrefix(dir, s.home) {
+			t.Errorf("%s: by default in %q, %v", l.name, dir, err)
+		}
+		t.Setenv("HOME", "")
+		if dir, err := l.root(s.program, nil); err == nil {
+			t.Errorf("%s: nowhere is %q", l.name, dir)
+		}
+		t.Setenv("HOME", s.home)
+	}
+}
+
+// closed is an output that nobody reads.
+type closed struct{}
+
+// Write fails.
+func (closed) Write([]byte) (int, error) { return 0, errors.New("closed") }
+
+// TestClosedOutput: a path that could not be told is a failure, in each form.
+func TestClosedOutput(t *testing.T) {
+	s := newSubject(t)
+	for _, form := range []string{"path", "env", "json"} {
+		var errs strings.Builder
+		if code := Main(s.program, []string{"-o", form}, closed{}, &errs); code != 1 || errs.String() != "apichain: envtest: closed\n" {
+			t.Errorf("%s: code %d, %q", form, code, errs.String())
+		}
 	}
 }
