@@ -23,12 +23,12 @@ func parseFlags(t testing.TB, args ...string) (*options, *flags.Set, flags.Probl
 	return o, f, wrong
 }
 
-// kindOf is what values a flag takes: bool, int, float, duration, string, list, pairs or repeated.
+// kindOf is what values a flag takes: bool, int, float, duration, string, list, repeated or pairs.
 func kindOf(f *flags.Flag) string {
-	if _, ok := f.Value.(*sniValue); ok {
+	switch f.Value.(type) {
+	case *sniValue:
 		return "pairs"
-	}
-	if _, ok := f.Value.(*repeated); ok {
+	case *repeated:
 		return "repeated"
 	}
 	return cmp.Or(f.Kind(), "bool")
@@ -51,14 +51,14 @@ var wrongFlags = map[string][]struct{ value, want string }{
 	"requestheader-uid-headers":               {{"X:", "is no name of a header"}},
 	"requestheader-group-headers":             {{"ä", "is no name of a header"}},
 	"requestheader-extra-headers-prefix":      {{"(", "is no name of a header"}},
-	"authorization-mode":                      {{"Role", `"Role" is no mode`}, {"RBAC,RBAC", "RBAC stands twice"}, {"Webhook", "is refused"}},
-	"service-account-issuer":                  {{"", "must not be empty"}, {":", "has a colon and is no URL"}},
-	"service-account-max-token-expiration":    {{"1s", "must be between 1 hour and 2^32 seconds, is 1s"}, {"-1s", "must be between"}},
-	"service-account-jwks-uri":                {{"http://h", "is no https URL"}},
+	"authorization-mode":                      {{"Foo", `"Foo" is no mode`}, {"Webhook", "Webhook is refused"}, {"ABAC", "ABAC is refused"}, {"RBAC,RBAC", "RBAC stands twice"}},
+	"service-account-issuer":                  {{"", "must not be empty"}, {"://", "has a colon and is no URL"}},
+	"service-account-max-token-expiration":    {{"1m", "must be between 1 hour and 2^32 seconds, is 1m0s"}, {"-1h", "must be between"}},
+	"service-account-jwks-uri":                {{"http://x", "is no https URL"}},
 	"service-cluster-ip-range":                {{"10.0.0.0", "is no CIDR"}, {"10.0.0.0/30", "has fewer than 8 addresses"}, {"10.0.0.0/24,10.1.0.0/24", "one of each family"}},
 	"advertise-address":                       {{"host", "is no address"}},
-	"controllers":                             {{"some", "must be all or none"}},
-	"runtime-config":                          {{"api/all=maybe", "is not key=true or key=false"}},
+	"controllers":                             {{"some", `must be all or none, is "some"`}},
+	"runtime-config":                          {{"foo/v1=true", "there is no built-in group"}, {"apps=true", "is no group/version"}, {"apps/v1=on", "is not key=true or key=false"}, {"x", "is not key"}},
 	"max-header-lines":                        {{"0", "must be"}, {"-1", "must be"}},
 	"max-cookies":                             {{"0", "must be"}},
 	"max-query-keys":                          {{"0", "must be"}},
@@ -205,17 +205,18 @@ func TestCommandLines(t *testing.T) {
 	}
 }
 
-// TestLastWins: a flag given twice has its last value, lists too; only those that may be repeated add.
+// TestLastWins: a flag given twice has its last value, lists too; only --tls-sni-cert-key and those of which each
+// use names one add.
 func TestLastWins(t *testing.T) {
 	_, f := newOptions()
 	for _, r := range f.All() {
 		values := map[string][2]string{"bool": {"true", "false"}, "int": {"7", "8"}, "float": {"0.5", "0.01"}, "duration": {"7s", "8s"},
-			"string": {"a", "b"}, "list": {"a,b", "c"}, "pairs": {"a,b", "c,d"}, "repeated": {"a", "b"}}[kindOf(r)]
+			"string": {"a", "b"}, "list": {"a,b", "c"}, "repeated": {"a", "b"}, "pairs": {"a,b", "c,d"}}[kindOf(r)]
 		want := values[1]
-		switch kindOf(r) {
-		case "pairs":
+		if r.Name == "tls-sni-cert-key" {
 			want = "a,b c,d"
-		case "repeated":
+		}
+		if kindOf(r) == "repeated" {
 			want = "a,b"
 		}
 		_, g, p := parseFlags(t, "--"+r.Name+"="+values[0], "--"+r.Name+"="+values[1])

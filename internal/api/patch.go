@@ -260,9 +260,20 @@ func (q *Call) readPatch(contentType string) (p patcher, err error) {
 		return p, nil
 	}
 	defer q.api.putBody(body)
-	changes, problems, err := tree.ParseJSONObject(*body)
+	v, problems, err := tree.ParseJSON(*body)
 	if err != nil {
-		return p, status.BadRequest("error decoding patch: " + err.Error())
+		return p, status.BadRequest("invalid JSON patch")
+	}
+	changes, ok := v.(map[string]any)
+	switch {
+	case ok:
+	case v == nil && contentType == mergePatchType:
+		return p, status.BadRequest("Invalid JSON Patch")
+	case v == nil: // a strategic patch that changes nothing
+		changes = map[string]any{}
+	default:
+		return p, status.BadRequest("error decoding patch: json: cannot unmarshal " + tree.TypeName(v) +
+			" into Go value of type map[string]interface {}")
 	}
 	for i := range problems {
 		problems[i] = duplicateField(problems[i])

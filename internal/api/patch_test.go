@@ -67,8 +67,9 @@ func TestReadPatch(t *testing.T) {
 		}
 	}
 	for body, want := range map[string]string{
-		`[]`: "400 BadRequest: error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}",
-		`{`:  "400 BadRequest: error decoding patch: unexpected end of JSON input",
+		`[]`:   "400 BadRequest: error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}",
+		`{`:    "400 BadRequest: invalid JSON patch",
+		"null": "400 BadRequest: Invalid JSON Patch",
 	} {
 		q, _ := newSteps(t).request("patch", "a", "", "", mergePatchType, body)
 		if _, err := q.readPatch(mergePatchType); brief(err) != want {

@@ -26,12 +26,21 @@ func secretWarnings(obj, _ map[string]any) []string {
 	return nil
 }
 
+// sliceWarnings says that names are no longer a type of addresses. A slice that has them keeps them.
+func sliceWarnings(obj, old map[string]any) []string {
+	if old == nil && obj["addressType"] == "FQDN" {
+		return []string{"spec.addressType: FQDN endpoints are deprecated"} // upstream's path
+	}
+	return nil
+}
+
 // accountWarnings says that an annotation which has just been set is deprecated.
 func accountWarnings(obj, old map[string]any) []string {
 	const key = "kubernetes.io/enforce-mountable-secrets"
 	has := func(o map[string]any) bool { return tree.At(o, "metadata", "annotations", key) != nil }
 	if has(obj) && !has(old) {
-		return []string{"metadata.annotations[" + key + "]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"}
+		const why = "deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
+		return []string{"metadata.annotations[" + key + "]: " + why}
 	}
 	return nil
 }

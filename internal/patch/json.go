@@ -82,7 +82,7 @@ func JSON(doc any, patch []byte) (result any, strict []string, err error) {
 func readJSONPatch(patch []byte) (p jsonPatch, strict []string, err error) {
 	v, repeated, err := tree.ParseJSON(patch)
 	if err != nil {
-		return nil, nil, status.BadRequest("invalid JSON patch: " + err.Error())
+		return nil, nil, status.BadRequest("invalid JSON patch")
 	}
 	// null is a list without operations, as it is for encoding/json.
 	list, ok := v.([]any)

@@ -185,9 +185,9 @@ func TestJSONPatchUnreadable(t *testing.T) {
 		{`[{"op":1}]`, "error decoding patch: json: cannot unmarshal number into Go struct field jsonPatchOp.op of type string", 400},
 		{`[{"op":"add","path":["a"]}]`, "error decoding patch: json: cannot unmarshal array into Go struct field jsonPatchOp.path of type string", 400},
 		{`[{"op":"add","path":"","from":{}}]`, "error decoding patch: json: cannot unmarshal object into Go struct field jsonPatchOp.from of type string", 400},
-		{`[`, "invalid JSON patch: unexpected end of JSON input", 400},
-		{``, "invalid JSON patch: unexpected end of JSON input", 400},
-		{`[}`, "invalid JSON patch: invalid character '}' looking for beginning of value", 400},
+		{`[`, "invalid JSON patch", 400},
+		{``, "invalid JSON patch", 400},
+		{`[}`, "invalid JSON patch", 400},
 		{many, "Request entity too large: The allowed maximum operations in a JSON patch is 10000, got 10001", 413},
 	} {
 		doc := patchJSON(t, `{"a":1}`)
@@ -273,7 +273,7 @@ func TestJSONPatchBombs(t *testing.T) {
 	}
 	// A value that no reader would take is refused as a patch.
 	_, _, err := JSON(bombValue(`{}`), []byte(`[{"op":"add","path":"/a","value":`+strings.Repeat("[", 100000)+strings.Repeat("]", 100000)+`}]`))
-	if err == nil || !strings.Contains(err.Error(), "exceeded max depth") {
+	if err == nil || !strings.Contains(err.Error(), "invalid JSON patch") {
 		t.Errorf("a deep value: %v", err)
 	}
 }

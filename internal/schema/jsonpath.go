@@ -27,8 +27,8 @@ import (
 // fails: an index that is out of range, an index or filter of what is no list, a comparison of a text
 // with a number or of an integer with a fraction. Where upstream takes the order of a Go map, which is
 // random, this takes that of the names, so that a column shows the same each time. Three more things
-// differ: a text has no parts for *, upstream has its bytes; a path may be at most maxPathLength long, and its evaluation stops, as if it failed, after
-// maxPathSteps values, because .. in .. multiplies.
+// differ: a text has no parts for *, upstream has its bytes; a path may be at most maxPathLength long;
+// and its evaluation stops, as if it failed, after maxPathSteps values, because .. in .. multiplies.
 //
 // This file holds what a compiled path is and how it is followed; jsonpath_parse.go reads it.
 

@@ -118,43 +118,6 @@ func (r *schemaRules) isMultiple(v any) bool {
 	return nearlyWhole(f / factor)
 }
 
-// compareNumber compares v, an int64 or a float64, with a bound and returns -1, 0 or 1. No digit is
-// lost: 9007199254740993 is greater than a bound of 9007199254740992.
-func compareNumber(v any, bound float64) int {
-	i, whole := v.(int64)
-	if !whole {
-		switch f, _ := v.(float64); {
-		case f < bound:
-			return -1
-		case f > bound:
-			return 1
-		}
-		return 0
-	}
-	// Bounds outside of int64 first: converting them to one is not defined.
-	switch {
-	case bound >= 1<<63:
-		return -1
-	case bound < -1<<63:
-		return 1
-	}
-	// Then the whole part, which the conversion cuts off towards zero,
-	switch b := int64(bound); {
-	case i < b:
-		return -1
-	case i > b:
-		return 1
-	}
-	// and between equal whole parts the bound's fraction decides.
-	switch fraction := bound - math.Trunc(bound); {
-	case fraction > 0:
-		return -1
-	case fraction < 0:
-		return 1
-	}
-	return 0
-}
-
 // nearlyWhole reports whether f is an integer but for what a division of floating point numbers
 // costs. The rule is that of the JSON Schema library which upstream validates with (go-openapi,
 // "is a JSON integer"): f is within 2^53-1 and differs from an integer other than 0 by less than 1e-9
