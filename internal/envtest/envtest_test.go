@@ -103,7 +103,8 @@ func TestDefaultFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if first.code != 0 || first.errs != "" || !strings.HasPrefix(dir, filepath.Join(cache, "apichain", "envtest", "v0.1.0-")) || strings.Contains(dir, "\n") {
+	if first.code != 0 || first.errs != "" || !strings.HasPrefix(dir, filepath.Join(cache, "apichain", "envtest", "v0.1.0-")) ||
+		strings.Contains(dir, "\n") {
 		t.Fatalf("%+v", first)
 	}
 	holds(t, dir, all(1))
@@ -179,14 +180,16 @@ func TestNamedFolder(t *testing.T) {
 		_ = os.Remove(at(name))
 		put(t, at(name), content)
 	}
-	if got := s.run(dir); got != (outcome{0, dir + "\n", "apichain: envtest: " + at(etcd) + " is another program, and stays: nothing will be stored in it\n"}) {
+	if got := s.run(dir); got != (outcome{0, dir + "\n", "apichain: envtest: " + at(etcd) +
+		" is another program, and stays: nothing will be stored in it\n"}) {
 		t.Errorf("beside a real etcd: %+v", got)
 	}
 	holds(t, dir, mixed)
 
 	mixed[apiServer] = "real kube-apiserver"
 	put(t, at(apiServer), mixed[apiServer])
-	if got := s.run(dir); got != (outcome{1, "", "apichain: envtest: " + at(apiServer) + " is another program, and would be replaced: name another folder\n"}) {
+	if got := s.run(dir); got != (outcome{1, "", "apichain: envtest: " + at(apiServer) +
+		" is another program, and would be replaced: name another folder\n"}) {
 		t.Errorf("over a real one: %+v", got)
 	}
 	holds(t, dir, mixed)
@@ -200,7 +203,8 @@ func TestNamedFolder(t *testing.T) {
 func TestKubectlOfPath(t *testing.T) {
 	s := newSubject(t)
 	dir, second := t.TempDir(), t.TempDir()
-	t.Setenv("PATH", strings.Join([]string{"", "relative", filepath.Join(s.home, "none"), dir, s.path, second}, string(filepath.ListSeparator)))
+	t.Setenv("PATH", strings.Join([]string{"", "relative", filepath.Join(s.home, "none"), dir, s.path, second},
+		string(filepath.ListSeparator)))
 	put(t, filepath.Join(s.path, fileName(kubectl)), build(7))
 	if got := s.run(dir); got.code != 0 {
 		t.Fatalf("%+v", got)
@@ -215,7 +219,8 @@ func TestKubectlOfPath(t *testing.T) {
 		want[kubectl] = "real kubectl"
 		holds(t, dir, want)
 	}
-	if to, err := os.Readlink(filepath.Join(dir, fileName(kubectl))); runtime.GOOS != "windows" && (err != nil || to != filepath.Join(second, kubectl)) {
+	if to, err := os.Readlink(filepath.Join(dir, fileName(kubectl))); runtime.GOOS != "windows" && (err != nil ||
+		to != filepath.Join(second, kubectl)) {
 		t.Errorf("a link to %s: %v", to, err)
 	}
 	if err := os.Remove(filepath.Join(second, fileName(kubectl))); err != nil {
@@ -243,20 +248,24 @@ func TestLayouts(t *testing.T) {
 			map[string]string{"KUBE_API_TEST_DIR": s.home + "/.kubeapitest", "KUBE_API_TEST_API_SERVER_VERSION": "1.37.2"},
 		},
 		"kubeapitest of its variable": {
-			[2]string{"KUBE_API_TEST_DIR", elsewhere + "/k"}, []string{"--layout", "kubeapitest"}, elsewhere + "/k/k8s/1.37.2" + platform, elsewhere + "/k",
+			[2]string{"KUBE_API_TEST_DIR", elsewhere + "/k"}, []string{"--layout", "kubeapitest"}, elsewhere + "/k/k8s/1.37.2" + platform,
+			elsewhere + "/k",
 			map[string]string{"KUBE_API_TEST_DIR": elsewhere + "/k", "KUBE_API_TEST_API_SERVER_VERSION": "1.37.2"},
 		},
 		"kubeapitest in a folder": {
-			[2]string{"KUBE_API_TEST_DIR", elsewhere + "/none"}, []string{elsewhere + "/d", "-layout=kubeapitest"}, elsewhere + "/d/k8s/1.37.2" + platform, elsewhere + "/d",
+			[2]string{"KUBE_API_TEST_DIR", elsewhere + "/none"}, []string{elsewhere + "/d", "-layout=kubeapitest"}, elsewhere + "/d/k8s/1.37.2" +
+				platform, elsewhere + "/d",
 			map[string]string{"KUBE_API_TEST_DIR": elsewhere + "/d", "KUBE_API_TEST_API_SERVER_VERSION": "1.37.2"},
 		},
 		"envtest-js of its variable": {
-			[2]string{"XDG_DATA_HOME", elsewhere + "/x"}, []string{"--layout", "envtest-js"}, elsewhere + "/x/envtest-js/k8s/v1.37.2" + platform, elsewhere + "/x/envtest-js/k8s/v1.37.2" + platform,
+			[2]string{"XDG_DATA_HOME", elsewhere + "/x"}, []string{"--layout", "envtest-js"}, elsewhere + "/x/envtest-js/k8s/v1.37.2" + platform,
+			elsewhere + "/x/envtest-js/k8s/v1.37.2" + platform,
 			map[string]string{"KUBEBUILDER_ASSETS": elsewhere + "/x/envtest-js/k8s/v1.37.2" + platform},
 		},
 		"a file of its own": {
 			[2]string{"TEST_ASSET_KUBE_APISERVER", "/real"}, []string{elsewhere + "/it's"}, elsewhere + "/it's", elsewhere + "/it's",
-			map[string]string{"KUBEBUILDER_ASSETS": elsewhere + "/it's", "TEST_ASSET_KUBE_APISERVER": filepath.Join(elsewhere, "it's", fileName(apiServer))},
+			map[string]string{"KUBEBUILDER_ASSETS": elsewhere + "/it's", "TEST_ASSET_KUBE_APISERVER": filepath.Join(elsewhere, "it's",
+				fileName(apiServer))},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -282,7 +291,8 @@ func TestLayouts(t *testing.T) {
 			checkShell(t, s.run(append(c.args, "--output", "env")...), c.told)
 		})
 	}
-	for goos, want := range map[string]string{"linux": ".local/share/envtest-js", "darwin": "Library/Application Support/envtest-js", "windows": "AppData/Local/envtest-js"} {
+	for goos, want := range map[string]string{"linux": ".local/share/envtest-js", "darwin": "Library/Application Support/envtest-js",
+		"windows": "AppData/Local/envtest-js"} {
 		if got := dataFolder(goos); got != want {
 			t.Errorf("%s: %s", goos, got)
 		}

@@ -89,7 +89,8 @@ func TestLook(t *testing.T) {
 	if err := os.Mkdir(path("folder"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for name, to := range map[string]string{"to this": "this", "to that": "that", "to other": "other", "to none": "none", "to folder": "folder"} {
+	for name, to := range map[string]string{"to this": "this", "to that": "that", "to other": "other", "to none": "none",
+		"to folder": "folder"} {
 		if err := os.Symlink(to, path(name)); err != nil {
 			t.Skip("no symbolic links here")
 		}
@@ -161,7 +162,8 @@ func TestFillFails(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(taken, fileName(apiServer)), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fill(taken, []byte(build(1)), ""); err == nil || !strings.HasSuffix(err.Error(), "is another program, and would be replaced: name another folder") {
+	if _, err := fill(taken, []byte(build(1)), ""); err == nil ||
+		!strings.HasSuffix(err.Error(), "is another program, and would be replaced: name another folder") {
 		t.Errorf("a folder in the place of the server: %v", err)
 	}
 	if left, err := os.ReadDir(taken); err != nil || len(left) != 1 {

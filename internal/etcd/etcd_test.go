@@ -23,11 +23,15 @@ func TestParse(t *testing.T) {
 	for line, want := range map[string]struct{ urls, unknown, wrong string }{
 		"": {usual, "", ""},
 		// controller-runtime
-		"--advertise-client-urls=http://127.0.0.1:1 --data-dir=/d --listen-client-urls=http://127.0.0.1:1 --listen-peer-urls=http://127.0.0.1:2 --unsafe-no-fsync=true": {"http://127.0.0.1:1", "", ""},
+		"--advertise-client-urls=http://127.0.0.1:1 --data-dir=/d --listen-client-urls=http://127.0.0.1:1 " +
+			"--listen-peer-urls=http://127.0.0.1:2 --unsafe-no-fsync=true": {"http://127.0.0.1:1", "", ""},
 		// fabric8
-		"-data-dir /d -wal-dir /w --listen-client-urls http://0.0.0.0:1 --advertise-client-urls http://0.0.0.0:1 --initial-cluster default=http://localhost:2 --initial-advertise-peer-urls http://localhost:2 --listen-peer-urls http://localhost:2": {"http://0.0.0.0:1", "", ""},
+		"-data-dir /d -wal-dir /w --listen-client-urls http://0.0.0.0:1 --advertise-client-urls http://0.0.0.0:1 " +
+			"--initial-cluster default=http://localhost:2 --initial-advertise-peer-urls http://localhost:2 " +
+			"--listen-peer-urls http://localhost:2": {"http://0.0.0.0:1", "", ""},
 		// envtest-js
-		"--data-dir=/d --listen-client-urls=http://127.0.0.1:1 --advertise-client-urls=http://127.0.0.1:1 --listen-peer-urls=http://localhost:0 --unsafe-no-fsync=true": {"http://127.0.0.1:1", "", ""},
+		"--data-dir=/d --listen-client-urls=http://127.0.0.1:1 --advertise-client-urls=http://127.0.0.1:1 " +
+			"--listen-peer-urls=http://localhost:0 --unsafe-no-fsync=true": {"http://127.0.0.1:1", "", ""},
 		"--unsafe-no-fsync --data-dir /d":                                 {usual, "", ""},
 		"-unsafe-no-fsync -listen-client-urls=http://h:1,http://h:2":      {"http://h:1 http://h:2", "", ""},
 		"--listen-client-urls=http://h:1 --listen-client-urls=http://h:2": {"http://h:2", "", ""},
@@ -78,7 +82,8 @@ func TestHelpAndVersion(t *testing.T) {
 	}
 	var out, errs strings.Builder
 	code := Main(t.Context(), []string{"--version"}, &out, &errs)
-	if want := regexp.MustCompile(`^etcd Version: 3\.\d+\.\d+\nGit SHA: .+\nGo Version: go.+\nGo OS/Arch: \w+/\w+\n$`); code != 0 || errs.Len() > 0 || !want.MatchString(out.String()) {
+	if want := regexp.MustCompile(`^etcd Version: 3\.\d+\.\d+\nGit SHA: .+\nGo Version: go.+\nGo OS/Arch: \w+/\w+\n$`); code != 0 ||
+		errs.Len() > 0 || !want.MatchString(out.String()) {
 		t.Errorf("version: code %d, %q, stderr %q", code, out.String(), errs.String())
 	}
 }
@@ -101,8 +106,9 @@ func TestRefused(t *testing.T) {
 		code int
 		text string
 	}{
-		"word":                                     {2, `etcd: "word" is not a valid flag`},
-		urls + "https://127.0.0.1:1":               {1, "https://127.0.0.1:1: this etcd holds no data and serves plain http alone: use an http:// URL, or the real etcd"},
+		"word": {2, `etcd: "word" is not a valid flag`},
+		urls + "https://127.0.0.1:1": {1, "https://127.0.0.1:1: this etcd holds no data " +
+			"and serves plain http alone: use an http:// URL, or the real etcd"},
 		urls + "unix://localhost:1":                {1, "serves plain http alone"},
 		urls + "unixs://localhost:1":               {1, "serves plain http alone"},
 		urls + "ftp://127.0.0.1:1":                 {1, "URL scheme must be http, https, unix, or unixs: ftp://127.0.0.1:1"},
@@ -117,7 +123,8 @@ func TestRefused(t *testing.T) {
 		var out, errs strings.Builder
 		code := Main(t.Context(), []string{arg}, &out, &errs)
 		if code != want.code || out.Len() > 0 || !strings.Contains(errs.String(), want.text) || strings.Count(errs.String(), "\n") != 1 {
-			t.Errorf("%s: code %d, want %d, stdout %q, stderr %q, want one line with %s", arg, code, want.code, out.String(), errs.String(), want.text)
+			t.Errorf("%s: code %d, want %d, stdout %q, stderr %q, want one line with %s", arg, code, want.code, out.String(), errs.String(),
+				want.text)
 		}
 	}
 	again, err := net.Listen("tcp", reusable)
@@ -228,7 +235,8 @@ func TestAnswers(t *testing.T) {
 			}
 		}
 	}
-	if line := r.next(t); line["level"] != "warn" || line["path"] != "/v3/kv/range" || !strings.Contains(line["msg"].(string), "no data here") {
+	if line := r.next(t); line["level"] != "warn" || line["path"] != "/v3/kv/range" ||
+		!strings.Contains(line["msg"].(string), "no data here") {
 		t.Errorf("who wants data: %v", line)
 	}
 	r.stop(errors.New("enough"))
@@ -383,7 +391,8 @@ func TestEndedBefore(t *testing.T) {
 		var out, errs strings.Builder
 		code := Main(ctx, []string{"-listen-client-urls", "http://127.0.0.1:0", "-listen-client-http-urls=http://127.0.0.1:0"}, &out, &errs)
 		// The two URLs are one.
-		if code != 0 || out.Len() > 0 || strings.Count(errs.String(), "ready to serve") != 1 || !strings.Contains(errs.String(), `"cause":"too late"`) {
+		if code != 0 || out.Len() > 0 || strings.Count(errs.String(), "ready to serve") != 1 ||
+			!strings.Contains(errs.String(), `"cause":"too late"`) {
 			t.Fatalf("code %d, %q, %s", code, out.String(), errs.String())
 		}
 	}
@@ -394,7 +403,8 @@ func TestEndedBefore(t *testing.T) {
 
 // FuzzParse: any arguments come to an end, with URLs to serve on or with one line that says what is wrong.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"", "--listen-client-urls=http://h:1,http://h:2", "-data-dir\x00/d\x00--bogus\x00x", "--help=maybe", "--\x00-", "--config-file"} {
+	for _, s := range []string{"", "--listen-client-urls=http://h:1,http://h:2", "-data-dir\x00/d\x00--bogus\x00x", "--help=maybe",
+		"--\x00-", "--config-file"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
