@@ -55,8 +55,13 @@ func decodeYAML(data []byte) (text string, bad error) {
 // returns len(data) and nil if nothing is. Of a wrong piece nothing is read, not even what stands
 // before the mistake.
 func yamlCheck(data []byte, start int) (end int, bad error) {
-	piece := 0 // where the piece that i is in begins
-	for i := start; i < len(data); {
+	// Most texts are printable ASCII to their end, which no piece cuts.
+	i := start
+	for i < len(data) && (data[i] >= ' ' && data[i] < 0x7f || data[i] == '\n') {
+		i++
+	}
+	piece := i / yamlPiece * yamlPiece // where the piece that i is in begins
+	for i < len(data) {
 		size, err := 1, error(nil)
 		if c := data[i]; c >= utf8.RuneSelf {
 			size, err = yamlRune(data[i:])
