@@ -317,7 +317,7 @@ func (w *write) check() error {
 			w.scope.Warn("", text)
 		}
 	}
-	if w.policy != nil && w.info.Subresource == "" {
+	if w.policy != nil && !w.api.Config.NoPodSecurity && w.info.Subresource == "" {
 		if errs := w.policy(w.next, w.was); len(errs) > 0 {
 			return status.Invalid(w.Group, w.Kind, name, errs)
 		}

@@ -174,9 +174,9 @@ func (l *Line) Options() []string {
 		}
 		// Where each use adds, ours would let the last one win: they become one.
 		switch f.Type {
-		case "strings":
+		case "strings", "plugins":
 			given = []string{strings.Join(l.list(f.Name), ",")}
-		case "map", "gates":
+		case "map", "gates", "ints":
 			given = []string{strings.Join(given, ",")}
 		}
 		for _, g := range given {

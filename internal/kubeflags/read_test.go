@@ -63,7 +63,7 @@ func TestRead(t *testing.T) {
 		{"--oidc-required-claim=a", "", "", "--oidc-required-claim: no OpenID Connect: use --token-auth-file or --client-ca-file"},
 		{"--feature-gates=kube:AllAlpha=true --feature-gates=AllBeta=true", "", "",
 			"--feature-gates: set kube feature gates with default empty prefix or kube: prefix consistently, do not mix use"},
-		{"--enable-admission-plugins=PodSecurity --disable-admission-plugins=ServiceAccount,PodSecurity", "", "enable-admission-plugins",
+		{"--enable-admission-plugins=PodSecurity --disable-admission-plugins=ServiceAccount,PodSecurity", "--disable-admission-plugins=ServiceAccount,PodSecurity", "enable-admission-plugins",
 			"--enable-admission-plugins: PodSecurity is in --disable-admission-plugins too"},
 	} {
 		l := Load().Read(strings.Fields(tt.args))

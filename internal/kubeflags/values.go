@@ -160,11 +160,14 @@ func mixedGates(lists []string) bool {
 	return with && without
 }
 
+// IsPlugin reports whether upstream has an admission plugin of that name.
+func IsPlugin(name string) bool { return named("plugin", name) }
+
 // checkPlugins takes names of admission plugins with commas between.
 func checkPlugins(s string) error {
 	items, err := splitList(s)
 	for _, name := range items {
-		if !named("plugin", name) {
+		if !IsPlugin(name) {
 			return fmt.Errorf("plugin %q is unknown", name)
 		}
 	}
