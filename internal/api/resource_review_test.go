@@ -126,7 +126,8 @@ func TestOddBodies(t *testing.T) {
 		return string(b[1 : len(b)-1])
 	}
 	for kind, path := range map[string]string{"ConfigMap": reviewMaps, "Widget": reviewWidgets} {
-		head := `{"kind":"` + kind + `","metadata":`
+		version := map[string]string{"ConfigMap": "v1", "Widget": "example.com/v1"}[kind]
+		head := `{"kind":"` + kind + `","apiVersion":"` + version + `","metadata":`
 		for body, part := range map[string]string{
 			"":                                      unrecognized(kind, "unexpected end of JSON input (<empty>)"),
 			" \n":                                   unrecognized(kind, "unexpected end of JSON input (200a)"),
@@ -265,7 +266,7 @@ func TestHeldObject(t *testing.T) {
 	}
 	r.run([]reviewCase{
 		{"GET", path, "", "", 200, `"generation":2`},
-		{"POST", reviewWidgets, "", `{"kind":"Widget","metadata":{"name":"a"}}`, 409, "object is being deleted: widgets.example.com"},
+		{"POST", reviewWidgets, "", `{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"name":"a"}}`, 409, "object is being deleted: widgets.example.com"},
 		{"PATCH", path, reviewMerge, `{"metadata":{"finalizers":["example.com/f","example.com/g"]}}`, 422, "no new finalizers can be added"},
 		{"PATCH", path, reviewMerge, `{"metadata":{"deletionTimestamp":null}}`, 200, `"deletionTimestamp":"2`},
 		{"DELETE", path + "?propagationPolicy=Foreground", "", "", 200, `["example.com/f","foregroundDeletion"]`},

@@ -84,6 +84,9 @@ func (v scaleView) serveWrite() error {
 		if err := v.prunePatched(&p, scale, problems, prune); err != nil {
 			return err
 		}
+		if err := v.checkTarget(scale); err != nil {
+			return err
+		}
 		if err := v.write(old, w.next, scale); err != nil {
 			return err
 		}
@@ -98,10 +101,7 @@ func (v scaleView) serveWrite() error {
 // the one that is wanted: by a patch, or in a PUT by taking the body in its place.
 func (v scaleView) readChange() (p patcher, err error) {
 	if v.info.Verb == "patch" {
-		if err := v.writeOptions("PatchOptions"); err != nil {
-			return p, err
-		}
-		return v.readPatch(v.patchType())
+		return v.readPatch()
 	}
 	if err := v.writeOptions("UpdateOptions"); err != nil {
 		return p, err
