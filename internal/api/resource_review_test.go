@@ -190,14 +190,14 @@ func TestScaleBodies(t *testing.T) {
 	r.widget("a", "")
 	const scale = reviewWidgets + "/a/scale"
 	r.run([]reviewCase{
-		{"PUT", scale, "", "", 400, "must be of type Scale"},
-		{"PUT", scale, "", `{"spec":"x"}`, 400, "cannot unmarshal string"},
-		{"PUT", scale, "", `{"spec":{"replicas":"3"}}`, 400, "cannot unmarshal string"},
-		{"PUT", scale, "", `{"spec":{"replicas":1.5}}`, 400, "cannot unmarshal number 1.5"},
-		{"PUT", scale, "", `{"spec":{"replicas":5000000000}}`, 400, "cannot unmarshal number 5000000000"},
+		{"PUT", scale, "", "", 400, "no kind is registered for the type v1.Scale"},
+		{"PUT", scale, "", `{"spec":"x"}`, 400, "no kind is registered for the type v1.Scale"},
+		{"PUT", scale, "", `{"spec":{"replicas":"3"}}`, 400, "no kind is registered for the type v1.Scale"},
+		{"PUT", scale, "", `{"spec":{"replicas":1.5}}`, 400, "no kind is registered for the type v1.Scale"},
+		{"PUT", scale, "", `{"spec":{"replicas":5000000000}}`, 400, "no kind is registered for the type v1.Scale"},
 		{"PUT", scale, "", `{"metadata":{"name":"a"},"spec":{"replicas":-1}}`, 422, "non-negative"},
 		{"PUT", scale, "", `{"metadata":{"name":"a"},"spec":{"replicas":101}}`, 422, "less than or equal to 100"},
-		{"PUT", scale, "", `{"kind":"Foo","spec":{"replicas":3}}`, 400, `no kind \"Foo\"`},
+		{"PUT", scale, "", `{"kind":"Foo","spec":{"replicas":3}}`, 400, "no kind is registered for the type v1.Scale"},
 		{"PUT", scale, "", `{"metadata":{"name":"b"},"spec":{"replicas":3}}`, 400, "does not match the name on the URL"},
 		{"PUT", scale, "", `{"metadata":{"name":"a","uid":"x"},"spec":{"replicas":3}}`, 409, "UID in precondition"},
 		{"PUT", scale, "", `{"metadata":{"name":"a","resourceVersion":"1"},"spec":{"replicas":3}}`, 409, "has been modified"},
