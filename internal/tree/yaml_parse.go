@@ -58,9 +58,6 @@ type yamlNode struct {
 type yamlParser struct {
 	yamlScanner
 
-	// bad is what is wrong behind the text, nil if nothing is.
-	bad error
-
 	// anchors has the nodes of the document that have one so far; a name may come again.
 	anchors map[string]*yamlNode
 
@@ -81,8 +78,9 @@ type yamlParser struct {
 // many small documents costs the memory of one.
 func (p *yamlParser) reset(data []byte, line int) {
 	text, bad := decodeYAML(data)
-	*p = yamlParser{slab: p.slab, spare: p.slab, made: p.made, bad: bad, yamlScanner: p.yamlScanner}
+	*p = yamlParser{slab: p.slab, spare: p.slab, made: p.made, yamlScanner: p.yamlScanner}
 	p.yamlScanner.reset(text, line)
+	p.bad = bad
 }
 
 // document returns the first document, nil if there is none. It reads as far as the token behind
@@ -94,8 +92,8 @@ func (p *yamlParser) document() (*yamlNode, error) {
 	if err == nil && n != nil {
 		_, err = p.peek()
 	}
-	// The scanner looks at most four bytes ahead.
-	if p.bad != nil && p.pos+8 > len(p.src) {
+	// An error at the end of the text is one of what should be there.
+	if p.bad != nil && p.pos+len(yamlEnd) >= len(p.src) {
 		return nil, p.bad
 	}
 	return n, err

@@ -84,10 +84,13 @@ type yamlPossibleKey struct {
 // yamlScanner is a position in a text, and the tokens before it that nobody has taken. After an
 // error it is of no further use.
 type yamlScanner struct {
-	src  string // ends with four zero bytes
+	src  string // ends with yamlEnd
 	pos  int
 	line int // number of pos's line, from 0
 	bol  int // offset of that line's first byte
+
+	// bad is what is wrong behind src, nil if nothing is.
+	bad error
 
 	// columnAt and columnIs are an offset in this line and its column in characters.
 	columnAt, columnIs int
@@ -252,6 +255,10 @@ func (s *yamlScanner) unroll(column int) {
 // which kind it is; for dashes, question marks and colons the one behind them does as well.
 func (s *yamlScanner) fetch() error {
 	s.skipToToken()
+	// Upstream asks its reader for four characters in front of each token.
+	if s.bad != nil && s.pos+4+len(yamlEnd) > len(s.src) {
+		return s.bad
+	}
 	if !s.inFlow() {
 		s.unroll(s.column())
 	}
