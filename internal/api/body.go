@@ -360,7 +360,8 @@ func (q *Call) checkKind(obj map[string]any) error {
 		}
 	}
 	switch {
-	case version != "" && version != q.apiVersion():
+	// A custom object has to say its version as it has to say its kind.
+	case version != q.apiVersion():
 		return q.wrongVersion(version)
 	case kind != "" && kind != q.Kind:
 		return status.Invalid(q.Group, kind, tree.Name(obj), []field.Error{field.Invalid("kind", kind, "must be "+q.Kind)})

@@ -182,7 +182,7 @@ func TestCheckKind(t *testing.T) {
 	const cannot = `400 BadRequest: %s in version "%s" cannot be handled as a Widget: `
 	for _, c := range []struct{ body, custom, builtin string }{
 		{`{"kind":"Widget","apiVersion":"example.com/v1"}`, "<nil>", "<nil>"},
-		{`{"kind":"Widget"}`, "<nil>", "<nil>"},
+		{`{"kind":"Widget"}`, fmt.Sprintf(wrongVersion, ""), "<nil>"},
 		{`{"apiVersion":"example.com/v1"}`, "-", "<nil>"}, // readObject refuses it
 		{`{}`, "-", "<nil>"},
 		{`{"Kind":"Widget","APIVERSION":"example.com/v1"}`, "-", "<nil>"},

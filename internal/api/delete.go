@@ -61,11 +61,9 @@ const (
 )
 
 // readDeleteOptions reads the options from the body, or if there is none from the query: one
-// hides the other. Those that every write has are in the query in any case.
+// hides the other, dryRun too. So a body, even {}, deletes in spite of a dryRun in the query
+// (upstream).
 func (q *Call) readDeleteOptions() (o DeleteOptions, err error) {
-	if err := q.writeOptions(deleteOptionsKind); err != nil {
-		return o, err
-	}
 	q.strict = "Ignore" // of options, unknown fields are never told (upstream)
 	obj, err := q.readTyped(q.api.Kinds.Types[deleteOptionsType], "meta.k8s.io/v1", deleteOptionsKind)
 	if err != nil {
@@ -96,6 +94,11 @@ func (q *Call) queryDeleteOptions() (map[string]any, error) {
 	if v, given := q.flag("orphanDependents"); given {
 		obj["orphanDependents"] = v
 	}
+	var dry []any
+	for _, v := range q.query["dryRun"] {
+		dry = append(dry, v)
+	}
+	obj["dryRun"] = dry
 	return obj, nil
 }
 

@@ -70,7 +70,11 @@ func TestReadDeleteOptions(t *testing.T) {
 		{"gracePeriodSeconds=-1", "", "", "<nil>"},
 		{"gracePeriodSeconds=1s", "", "", `400 BadRequest: strconv.ParseInt: parsing "1s": invalid syntax`},
 		{"gracePeriodSeconds=1s", "{}", "", "<nil>"},
-		{"dryRun=no&gracePeriodSeconds=1s", "", "", `422 Invalid: DeleteOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["no"]: supported values: "All"`},
+		{"dryRun=no&gracePeriodSeconds=1s", "", "", `400 BadRequest: strconv.ParseInt: parsing "1s": invalid syntax`},
+		{"dryRun=no&propagationPolicy=x", "", "x", `422 Invalid: DeleteOptions.meta.k8s.io "" is invalid: [` +
+			`propagationPolicy: Unsupported value: "x": supported values: "Foreground", "Background", "Orphan", "nil", ` +
+			`dryRun: Unsupported value: ["no"]: supported values: "All"]`},
+		{"dryRun=no&fieldValidation=no&fieldManager=%00", "{}", "", "<nil>"}, // no options of a delete
 		{"fieldValidation=Strict", `{"surprise":1,"propagationPolicy":"Orphan"}`, "Orphan", "<nil>"},
 		{"", `{"kind":"Widget"}`, "", `400 BadRequest: no kind "Widget" is registered for version "meta.k8s.io/v1" in scheme "pkg/runtime/scheme.go:111"`},
 		{"", `{"kind":"DeleteOptions","apiVersion":"any/v7"}`, "", "<nil>"},
@@ -82,6 +86,15 @@ func TestReadDeleteOptions(t *testing.T) {
 		o, err := q.readDeleteOptions()
 		if brief(err) != c.want || err == nil && o.Propagation != c.policy || len(p.warnings) > 0 {
 			t.Errorf("%q with %q: %+v, warnings %q\n got %s\nwant %s", c.query, c.body, o, p.warnings, brief(err), c.want)
+		}
+	}
+	// A body hides the query, dryRun too: what is asked there only is stored.
+	for body, dry := range map[string]bool{"": true, "{}": false, "null": false, `{"dryRun":["All"]}`: true} {
+		p := newSteps(t)
+		p.api.Kinds = kindTable(t)
+		q, _ := p.request("delete", "a", "", "dryRun=All", "", body)
+		if _, err := q.readDeleteOptions(); err != nil || q.dryRun != dry {
+			t.Errorf("dryRun=All with %q: %v, %v", body, q.dryRun, err)
 		}
 	}
 }

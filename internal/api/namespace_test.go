@@ -58,6 +58,8 @@ func TestNamespaceSubresources(t *testing.T) {
 	a.want(now, `["x.io/z"]`, "metadata", "finalizers")
 	a.want(now, `["x.io/a","kubernetes"]`, "spec", "finalizers")
 	a.want(now, `{"conditions":[{"lastTransitionTime":null,"status":"True","type":"a"}],"phase":"Active"}`, "status")
+	// Without a phase it is Active (upstream's default).
+	a.want(a.ask("PUT", path+"/n/status?dryRun=All", `{"metadata":{"name":"n"}}`, 200), `{"phase":"Active"}`, "status")
 	a.want(a.ask("PUT", path+"/n/status", `{"metadata":{"name":"n"},"status":{"phase":"Gone"}}`, 422),
 		`"Namespace \"n\" is invalid: status.Phase: Invalid value: \"Gone\": may only be 'Active' if `+"`deletionTimestamp`"+` is empty"`, "message")
 

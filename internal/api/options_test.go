@@ -221,7 +221,7 @@ func TestPreconditions(t *testing.T) {
 			// Each is tried, so that the state stays.
 			put, e1 := c.Try("PUT", item+"?dryRun=All", s.body(`"name":"a",`+text, s.spec))
 			patch, e2 := c.Try("PATCH", item+"?dryRun=All", `{"metadata":{`+text+`}}`)
-			gone, e3 := c.Try("DELETE", item+"?dryRun=All", `{"preconditions":{`+text+`}}`)
+			gone, e3 := c.Try("DELETE", item, `{"dryRun":["All"],"preconditions":{`+text+`}}`)
 			for _, got := range []struct {
 				verb      string
 				got, want int

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,15 +54,7 @@ func (q *Call) patch() error {
 	if q.name == "" {
 		return status.BadRequest("name must be provided")
 	}
-	contentType := q.patchType()
-	// Options of an apply follow other rules (force is one of them), so its type is refused
-	// first.
-	if contentType != applyPatchType {
-		if err := q.writeOptions("PatchOptions"); err != nil {
-			return err
-		}
-	}
-	p, err := q.readPatch(contentType)
+	p, err := q.readPatch()
 	if err != nil {
 		return err
 	}
@@ -223,8 +216,17 @@ func (q *Call) patchType() string {
 }
 
 // checkPatchType returns the 415 for a type of patch that the resource does not take. Of custom
-// resources nothing says how lists merge, so they have no strategic patch.
+// resources nothing says how lists merge, so they have no strategic patch. The routes of built-in
+// kinds refuse a list of types, none of which is a patch, in words of their own (upstream).
 func (q *Call) checkPatchType(contentType string) error {
+	isPatch := func(s string) bool {
+		return slices.Contains([]string{jsonPatchType, mergePatchType, strategicPatchType, applyPatchType}, strings.TrimSpace(s))
+	}
+	if q.Type != nil && !slices.ContainsFunc(strings.Split(contentType, ","), isPatch) {
+		e := unsupportedType("")
+		e.Message, e.Details = "415: Unsupported Media Type", &status.Details{}
+		return e
+	}
 	accepted := jsonPatchType + ", " + mergePatchType
 	if q.Type != nil {
 		accepted += ", " + strategicPatchType
@@ -244,15 +246,24 @@ func (q *Call) checkPatchType(contentType string) error {
 	return unsupportedType(accepted)
 }
 
-// readPatch reads the body as a patch of that type. Whether it fits an object is seen when the
-// patcher is called, and it may be called again for each attempt.
-func (q *Call) readPatch(contentType string) (p patcher, err error) {
+// readPatch reads the media type, the options and the body of a patch, in this order. A body that
+// is no JSON is refused at once. What else is wrong with it is told when the patcher is called, after
+// a missing object (upstream), and it may be called again for each attempt.
+func (q *Call) readPatch() (p patcher, err error) {
+	contentType := q.patchType()
 	if err := q.checkPatchType(contentType); err != nil {
+		return p, err
+	}
+	if err := q.writeOptions("PatchOptions"); err != nil {
 		return p, err
 	}
 	body, err := q.api.readBody(q.req)
 	if err != nil {
 		return p, err
+	}
+	v, problems, err := tree.ParseJSON(*body)
+	if err != nil {
+		return p, status.BadRequest("invalid JSON patch")
 	}
 	if contentType == jsonPatchType {
 		// The operations are decoded for each attempt, so the body is not given back.
@@ -260,20 +271,14 @@ func (q *Call) readPatch(contentType string) (p patcher, err error) {
 		return p, nil
 	}
 	defer q.api.putBody(body)
-	v, problems, err := tree.ParseJSON(*body)
-	if err != nil {
-		return p, status.BadRequest("invalid JSON patch")
-	}
 	changes, ok := v.(map[string]any)
-	switch {
-	case ok:
-	case v == nil && contentType == mergePatchType:
-		return p, status.BadRequest("Invalid JSON Patch")
-	case v == nil: // a strategic patch that changes nothing
+	if !ok && (v != nil || contentType == mergePatchType) {
+		err := noPatch(v, contentType)
+		p.apply = func(map[string]any) (map[string]any, []string, error) { return nil, nil, err }
+		return p, nil
+	}
+	if changes == nil { // a strategic patch that is null changes nothing
 		changes = map[string]any{}
-	default:
-		return p, status.BadRequest("error decoding patch: json: cannot unmarshal " + tree.TypeName(v) +
-			" into Go value of type map[string]interface {}")
 	}
 	for i := range problems {
 		problems[i] = duplicateField(problems[i])
@@ -290,6 +295,18 @@ func (q *Call) readPatch(contentType string) (p patcher, err error) {
 		return patch.Merge(doc, changes), problems, nil
 	}
 	return p, nil
+}
+
+// noPatch returns the 400 for a value that is no patch of a type which wants an object.
+func noPatch(v any, contentType string) error {
+	why := "json: cannot unmarshal " + tree.TypeName(v) + " into Go value of type map[string]interface {}"
+	switch {
+	case v == nil:
+		why = "Invalid JSON Patch"
+	case contentType == mergePatchType:
+		why = "error decoding patch: " + why
+	}
+	return status.BadRequest(why)
 }
 
 // jsonPatcher returns the patcher for the operations in body (RFC 6902). They may replace the

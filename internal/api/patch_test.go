@@ -14,14 +14,17 @@ import (
 func TestPatchTypes(t *testing.T) {
 	const unknown = "415 UnsupportedMediaType: the body of the request was in an unknown format - accepted media types include: "
 	const custom, builtin = unknown + jsonPatchType + ", " + mergePatchType, unknown + jsonPatchType + ", " + mergePatchType + ", " + strategicPatchType
+	const route = "415 UnsupportedMediaType: 415: Unsupported Media Type"
 	const apply = "; server-side apply (application/apply-patch+yaml) is not served yet"
 	for _, c := range []struct{ contentType, custom, builtin string }{
 		{jsonPatchType, "<nil>", "<nil>"},
 		{mergePatchType, "<nil>", "<nil>"},
 		{strategicPatchType, custom, "<nil>"},
 		{applyPatchType, custom + apply, builtin + apply},
-		{"application/json", custom, builtin},
-		{"", custom, builtin},
+		{"application/json", custom, route},
+		{"", custom, route},
+		{strings.ToUpper(mergePatchType), custom, route},
+		{"application/json, " + mergePatchType, custom, builtin},
 	} {
 		p := newSteps(t)
 		q := p.call("patch", "a", "")
@@ -49,7 +52,7 @@ func TestReadPatch(t *testing.T) {
 		{jsonPatchType, `[{"op":"replace","path":"","value":{"x":1}}]`, `{"x":1}`},
 	} {
 		q, _ := newSteps(t).request("patch", "a", "", "", c.contentType, c.body)
-		patch, err := q.readPatch(q.patchType())
+		patch, err := q.readPatch()
 		if err != nil {
 			t.Errorf("%s: %v", c.body, err)
 			continue
@@ -66,14 +69,35 @@ func TestReadPatch(t *testing.T) {
 			}
 		}
 	}
-	for body, want := range map[string]string{
-		`[]`:   "400 BadRequest: error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}",
-		`{`:    "400 BadRequest: invalid JSON patch",
-		"null": "400 BadRequest: Invalid JSON Patch",
+	// A body that is no JSON is refused when it is read, another value where it is applied.
+	for _, contentType := range []string{jsonPatchType, mergePatchType, strategicPatchType} {
+		for _, body := range []string{"", "{", "[", "x", "{}x", "[][]", "\x00"} {
+			p := newSteps(t)
+			p.Type = &kinds.Type{}
+			q, _ := p.request("patch", "a", "", "", contentType, body)
+			if _, err := q.readPatch(); brief(err) != "400 BadRequest: invalid JSON patch" {
+				t.Errorf("%s %q: %s", contentType, body, brief(err))
+			}
+		}
+	}
+	const noObject = "json: cannot unmarshal array into Go value of type map[string]interface {}"
+	for _, c := range []struct{ contentType, body, want string }{
+		{mergePatchType, "[]", "400 BadRequest: error decoding patch: " + noObject},
+		{strategicPatchType, "[]", "400 BadRequest: " + noObject},
+		{strategicPatchType, "7", "400 BadRequest: " + strings.Replace(noObject, "array", "number", 1)},
+		{mergePatchType, "null", "400 BadRequest: Invalid JSON Patch"},
+		{strategicPatchType, "null", "<nil>"},
+		{jsonPatchType, "null", "<nil>"},
 	} {
-		q, _ := newSteps(t).request("patch", "a", "", "", mergePatchType, body)
-		if _, err := q.readPatch(mergePatchType); brief(err) != want {
-			t.Errorf("%s\n got %s\nwant %s", body, brief(err), want)
+		p := newSteps(t)
+		p.Type = &kinds.Type{}
+		q, _ := p.request("patch", "a", "", "", c.contentType, c.body)
+		patch, err := q.readPatch()
+		if err != nil {
+			t.Fatalf("%s %s: %v", c.contentType, c.body, err)
+		}
+		if _, _, err := patch.apply(map[string]any{}); brief(err) != c.want {
+			t.Errorf("%s %s\n got %s\nwant %s", c.contentType, c.body, brief(err), c.want)
 		}
 	}
 }
@@ -94,11 +118,11 @@ func TestPatchProblems(t *testing.T) {
 			p := newSteps(t)
 			p.Type = &kinds.Type{}
 			q, _ := p.request("patch", "a", "", "", c.contentType, c.body)
-			q.strict = strict
-			patch, err := q.readPatch(c.contentType)
+			patch, err := q.readPatch()
 			if err != nil {
 				t.Fatal(err)
 			}
+			q.strict = strict
 			next, problems, err := patch.apply(map[string]any{})
 			if err != nil {
 				t.Fatal(err)

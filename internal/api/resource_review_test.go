@@ -126,7 +126,8 @@ func TestOddBodies(t *testing.T) {
 		return string(b[1 : len(b)-1])
 	}
 	for kind, path := range map[string]string{"ConfigMap": reviewMaps, "Widget": reviewWidgets} {
-		head := `{"kind":"` + kind + `","metadata":`
+		version := map[string]string{"ConfigMap": "v1", "Widget": "example.com/v1"}[kind]
+		head := `{"kind":"` + kind + `","apiVersion":"` + version + `","metadata":`
 		for body, part := range map[string]string{
 			"":                                      unrecognized(kind, "unexpected end of JSON input (<empty>)"),
 			" \n":                                   unrecognized(kind, "unexpected end of JSON input (200a)"),
@@ -189,14 +190,14 @@ func TestScaleBodies(t *testing.T) {
 	r.widget("a", "")
 	const scale = reviewWidgets + "/a/scale"
 	r.run([]reviewCase{
-		{"PUT", scale, "", "", 400, "must be of type Scale"},
-		{"PUT", scale, "", `{"spec":"x"}`, 400, "cannot unmarshal string"},
-		{"PUT", scale, "", `{"spec":{"replicas":"3"}}`, 400, "cannot unmarshal string"},
-		{"PUT", scale, "", `{"spec":{"replicas":1.5}}`, 400, "cannot unmarshal number 1.5"},
-		{"PUT", scale, "", `{"spec":{"replicas":5000000000}}`, 400, "cannot unmarshal number 5000000000"},
+		{"PUT", scale, "", "", 400, "no kind is registered for the type v1.Scale"},
+		{"PUT", scale, "", `{"spec":"x"}`, 400, "no kind is registered for the type v1.Scale"},
+		{"PUT", scale, "", `{"spec":{"replicas":"3"}}`, 400, "no kind is registered for the type v1.Scale"},
+		{"PUT", scale, "", `{"spec":{"replicas":1.5}}`, 400, "no kind is registered for the type v1.Scale"},
+		{"PUT", scale, "", `{"spec":{"replicas":5000000000}}`, 400, "no kind is registered for the type v1.Scale"},
 		{"PUT", scale, "", `{"metadata":{"name":"a"},"spec":{"replicas":-1}}`, 422, "non-negative"},
 		{"PUT", scale, "", `{"metadata":{"name":"a"},"spec":{"replicas":101}}`, 422, "less than or equal to 100"},
-		{"PUT", scale, "", `{"kind":"Foo","spec":{"replicas":3}}`, 400, `no kind \"Foo\"`},
+		{"PUT", scale, "", `{"kind":"Foo","spec":{"replicas":3}}`, 400, "no kind is registered for the type v1.Scale"},
 		{"PUT", scale, "", `{"metadata":{"name":"b"},"spec":{"replicas":3}}`, 400, "does not match the name on the URL"},
 		{"PUT", scale, "", `{"metadata":{"name":"a","uid":"x"},"spec":{"replicas":3}}`, 409, "UID in precondition"},
 		{"PUT", scale, "", `{"metadata":{"name":"a","resourceVersion":"1"},"spec":{"replicas":3}}`, 409, "has been modified"},
@@ -265,7 +266,7 @@ func TestHeldObject(t *testing.T) {
 	}
 	r.run([]reviewCase{
 		{"GET", path, "", "", 200, `"generation":2`},
-		{"POST", reviewWidgets, "", `{"kind":"Widget","metadata":{"name":"a"}}`, 409, "object is being deleted: widgets.example.com"},
+		{"POST", reviewWidgets, "", `{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"name":"a"}}`, 409, "object is being deleted: widgets.example.com"},
 		{"PATCH", path, reviewMerge, `{"metadata":{"finalizers":["example.com/f","example.com/g"]}}`, 422, "no new finalizers can be added"},
 		{"PATCH", path, reviewMerge, `{"metadata":{"deletionTimestamp":null}}`, 200, `"deletionTimestamp":"2`},
 		{"DELETE", path + "?propagationPolicy=Foreground", "", "", 200, `["example.com/f","foregroundDeletion"]`},

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -36,15 +37,14 @@ func (q *Call) serveScale() error {
 	if q.info.Verb != "get" && q.info.Verb != "update" && q.info.Verb != "patch" {
 		return q.unsupported(q.info.Verb)
 	}
-	// A write too is refused for a missing object before anything is read of its request.
+	v := scaleView{q}
+	if q.info.Verb != "get" {
+		return v.serveWrite()
+	}
 	sn := q.Bucket.Now()
 	old := sn.Get(q.Resource.Key(q.namespace, q.name))
 	if old == nil {
 		return q.notFound(q.name)
-	}
-	v := scaleView{q}
-	if q.info.Verb != "get" {
-		return v.serveWrite()
 	}
 	scale, err := v.read(q.decode(old))
 	if err != nil {
@@ -84,6 +84,9 @@ func (v scaleView) serveWrite() error {
 		if err := v.prunePatched(&p, scale, problems, prune); err != nil {
 			return err
 		}
+		if err := v.checkTarget(scale); err != nil {
+			return err
+		}
 		if err := v.write(old, w.next, scale); err != nil {
 			return err
 		}
@@ -98,24 +101,21 @@ func (v scaleView) serveWrite() error {
 // the one that is wanted: by a patch, or in a PUT by taking the body in its place.
 func (v scaleView) readChange() (p patcher, err error) {
 	if v.info.Verb == "patch" {
-		if err := v.writeOptions("PatchOptions"); err != nil {
-			return p, err
-		}
-		return v.readPatch(v.patchType())
+		return v.readPatch()
 	}
 	if err := v.writeOptions("UpdateOptions"); err != nil {
 		return p, err
 	}
 	obj, err := v.readTyped(v.api.Kinds.Types[scaleType], "autoscaling/v1", "Scale")
-	if err != nil {
-		return p, err
-	}
-	if obj == nil {
-		return p, unrecognized("Scale", noJSON+"unexpected end of JSON input", nil)
-	}
-	// A Scale of any other version is decoded as none (upstream, down to the place in its code).
-	if version := tree.Text(obj, "apiVersion"); version != "" && version != "autoscaling/v1" {
+	// Whatever cannot be decoded as a Scale of this version is refused in the same words (upstream,
+	// down to the place in its code).
+	var refused *status.Error
+	version := tree.Text(obj, "apiVersion")
+	switch {
+	case errors.As(err, &refused) && refused.Code == http.StatusBadRequest, err == nil && obj == nil, version != "" && version != "autoscaling/v1":
 		return p, status.BadRequest(`no kind is registered for the type v1.Scale in scheme "pkg/runtime/scheme.go:111"`)
+	case err != nil:
+		return p, err
 	}
 	if err := v.checkTarget(obj); err != nil {
 		return p, err

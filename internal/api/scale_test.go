@@ -123,12 +123,12 @@ func TestServeScale(t *testing.T) {
 		{what: "put, overtaken", verb: "update", stored: widgetA, body: `{"metadata":{"name":"a"},"spec":{"replicas":5}}`, overtakings: patchTries, want: "<nil>", replicas: 5},
 		{what: "put, overtaken too often", verb: "update", stored: widgetA, body: `{"metadata":{"name":"a"},"spec":{"replicas":5}}`, overtakings: 1000,
 			want: `409 Conflict: Operation cannot be fulfilled on widgets.example.com "a": the object has been modified; please apply your changes to the latest version and try again`},
-		{what: "put to a missing one, with bad options", verb: "update", query: "dryRun=x", want: missing},
+		{what: "put to a missing one, with bad options", verb: "update", query: "dryRun=x", want: `422 Invalid: UpdateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["x"]: supported values: "All"`},
 		{what: "put of another name", verb: "update", stored: widgetA, body: `{"metadata":{"name":"b"}}`, want: "400 BadRequest: the name of the object (b) does not match the name on the URL (a)"},
 		{what: "put without a name", verb: "update", stored: widgetA, body: `{"spec":{"replicas":5}}`, want: "400 BadRequest: the name of the object (a based on URL) was undeterminable: name must be provided"},
 		{what: "put of another namespace", verb: "update", stored: widgetA, body: `{"metadata":{"name":"a","namespace":"b"}}`, want: "400 BadRequest: the namespace of the provided object does not match the namespace sent on the request"},
 		{what: "put of another version", verb: "update", stored: widgetA, body: `{"apiVersion":"autoscaling/v2","kind":"Scale","metadata":{"name":"a"}}`, want: `400 BadRequest: no kind is registered for the type v1.Scale in scheme "pkg/runtime/scheme.go:111"`},
-		{what: "put of nothing", verb: "update", stored: widgetA, want: "400 BadRequest: the object provided is unrecognized (must be of type Scale): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)"},
+		{what: "put of nothing", verb: "update", stored: widgetA, want: `400 BadRequest: no kind is registered for the type v1.Scale in scheme "pkg/runtime/scheme.go:111"`},
 		{what: "patch", verb: "patch", stored: widgetA, contentType: mergePatchType, body: `{"spec":{"replicas":6}}`, want: "<nil>", replicas: 6},
 		{what: "JSON patch", verb: "patch", stored: widgetA, contentType: jsonPatchType, body: `[{"op":"test","path":"/spec/replicas","value":1},{"op":"replace","path":"/spec/replicas","value":7}]`, want: "<nil>", replicas: 7},
 		{what: "patch where there are no replicas", verb: "patch", stored: bare, contentType: mergePatchType, body: `{"spec":{"replicas":6}}`, want: "<nil>", replicas: 6},
@@ -137,7 +137,8 @@ func TestServeScale(t *testing.T) {
 		{what: "patch to none", verb: "patch", stored: widgetA, contentType: mergePatchType, body: `{"spec":{"replicas":null}}`, want: "<nil>"},
 		{what: "patch, overtaken", verb: "patch", stored: widgetA, contentType: mergePatchType, body: `{"spec":{"replicas":6}}`, overtakings: patchTries, want: "<nil>", replicas: 6},
 		{what: "apply, with force", verb: "patch", stored: widgetA, contentType: applyPatchType, query: "force=1",
-			want: `422 Invalid: PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch`},
+			want: "415 UnsupportedMediaType: the body of the request was in an unknown format - accepted media types include: " +
+				"application/json-patch+json, application/merge-patch+json; server-side apply (application/apply-patch+yaml) is not served yet"},
 	} {
 		p := newScaled(t)
 		if c.stored != "" {

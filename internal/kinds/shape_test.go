@@ -280,12 +280,12 @@ func TestImmutableAgainstModel(t *testing.T) {
 // TestNameLabel: the label follows the name, and is not set before there is one.
 func TestNameLabel(t *testing.T) {
 	shape := shapeForTest(t, kindsForTest(t), "v1 Namespace")
-	obj := objectForTest(t, `{"metadata":{"generateName":"a-"},"spec":{},"status":{}}`)
+	obj := objectForTest(t, `{"metadata":{"generateName":"a-"},"spec":{},"status":{"phase":"Active"}}`)
 	shape.SetDefaults(obj)
-	sameJSON(t, "without a name", any(obj), `{"metadata":{"generateName":"a-"},"spec":{},"status":{}}`)
+	sameJSON(t, "without a name", any(obj), `{"metadata":{"generateName":"a-"},"spec":{},"status":{"phase":"Active"}}`)
 	tree.Set(obj, "a-1", "metadata", "name")
 	shape.SetDefaults(obj)
-	sameJSON(t, "with a name", any(obj), `{"metadata":{"generateName":"a-","name":"a-1","labels":{"kubernetes.io/metadata.name":"a-1"}},"spec":{},"status":{}}`)
+	sameJSON(t, "with a name", any(obj), `{"metadata":{"generateName":"a-","name":"a-1","labels":{"kubernetes.io/metadata.name":"a-1"}},"spec":{},"status":{"phase":"Active"}}`)
 	// A client that takes the label away or changes it gets it back.
 	tree.Set(obj, "other", "metadata", "labels", "kubernetes.io/metadata.name")
 	shape.SetDefaults(obj)

@@ -30,16 +30,19 @@ func toys() map[string]string {
 		"/apis": `{"items":[{"metadata":{"name":"shop.example.com"},"versions":[{"version":"v1","resources":[
 			{"resource":"shelves","responseKind":{"kind":"Shelf"},"scope":"Cluster","singularResource":"shelf"}]}]}]}`,
 		"/api/v1/namespaces/default/toys": `{"kind":"ToyList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[
-			{"metadata":{"name":"car","namespace":"default","managedFields":[{"manager":"m"}]},"wheels":4},{"metadata":{"name":"doll","namespace":"default"}}]}`,
+			{"metadata":{"name":"car","namespace":"default","managedFields":[{"manager":"m"}]},"wheels":4},{"metadata":{"name":"doll",
+				"namespace":"default"}}]}`,
 		"/api/v1/namespaces/default/toys table": `{"kind":"Table","apiVersion":"meta.k8s.io/v1",
 			"columnDefinitions":[{"name":"Name"},{"name":"V"},{"name":"Wide One","priority":2},{"name":"Last"}],
 			"rows":[{"cells":["a",1,null,true]},{"cells":["y",10000000000000,"w","z","more"]},{"cells":["e\u001b[31m",["l"],{"a":1},"cr\rx"]},
 			{"cells":["",1e21,null,"\n"]},{"cells":["é",1.5,null,"日本"]}]}`,
-		"/api/v1/namespaces/default/toys/car":       `{"kind":"Toy","apiVersion":"v1","metadata":{"name":"car","managedFields":[{"manager":"m"}]},"a":"b\nc\n","n":"1","u":"é<>&"}`,
-		"/api/v1/namespaces/default/toys/car table": `{"columnDefinitions":[{"name":"Name"},{"name":"W","priority":1}],"rows":[{"cells":["car","w"]}]}`,
-		"/api/v1/namespaces/empty/toys":             `{"kind":"ToyList","apiVersion":"v1","items":[]}`,
-		"/api/v1/namespaces/empty/toys table":       `{"columnDefinitions":[{"name":"Name"}],"rows":[]}`,
-		"/api/v1/toys":                              `{"kind":"ToyList","items":[{"metadata":{"name":"car","namespace":"n"}}]}`,
+		"/api/v1/namespaces/default/toys/car": `{"kind":"Toy","apiVersion":"v1","metadata":{"name":"car",
+			"managedFields":[{"manager":"m"}]},"a":"b\nc\n","n":"1","u":"é<>&"}`,
+		"/api/v1/namespaces/default/toys/car table": `{"columnDefinitions":[{"name":"Name"},{"name":"W","priority":1}],
+			"rows":[{"cells":["car","w"]}]}`,
+		"/api/v1/namespaces/empty/toys":       `{"kind":"ToyList","apiVersion":"v1","items":[]}`,
+		"/api/v1/namespaces/empty/toys table": `{"columnDefinitions":[{"name":"Name"}],"rows":[]}`,
+		"/api/v1/toys":                        `{"kind":"ToyList","items":[{"metadata":{"name":"car","namespace":"n"}}]}`,
 		"/api/v1/toys table": `{"columnDefinitions":[{"name":"Name"},{"name":"W","priority":1}],
 			"rows":[{"cells":["car","w"],"object":{"metadata":{"name":"car","namespace":"n"}}}]}`,
 		"/apis/shop.example.com/v1/shelves":           `{"kind":"ShelfList","items":[{"metadata":{"name":"top"}}]}`,
@@ -112,11 +115,13 @@ func TestGetForms(t *testing.T) {
 		anywhere = "apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Toy\n  metadata:\n    name: car\n    namespace: \"n\"\n" +
 			"kind: List\nmetadata:\n  resourceVersion: \"\"\n"
 		none     = "apiVersion: v1\nitems: []\nkind: List\nmetadata:\n  resourceVersion: \"\"\n"
-		noneJSON = "{\n    \"apiVersion\": \"v1\",\n    \"items\": [],\n    \"kind\": \"List\",\n    \"metadata\": {\n        \"resourceVersion\": \"\"\n    }\n}\n"
-		header   = "NAME      V                LAST\n"
-		rows     = "a         1                true\ny         10000000000000   z\ne^[[31m   [l]              cr...\n" +
+		noneJSON = "{\n    \"apiVersion\": \"v1\",\n    \"items\": [],\n    \"kind\": \"List\",\n    \"metadata\": {\n" +
+			"        \"resourceVersion\": \"\"\n    }\n}\n"
+		header = "NAME      V                LAST\n"
+		rows   = "a         1                true\ny         10000000000000   z\ne^[[31m   [l]              cr...\n" +
 			"          1e+21            ...\né         1.5              日本\n"
-		wide = "NAME      V                WIDE ONE   LAST\na         1                           true\ny         10000000000000   w          z\n" +
+		wide = "NAME      V                WIDE ONE   LAST\na         1                           true\n" +
+			"y         10000000000000   w          z\n" +
 			"e^[[31m   [l]              map[a:1]   cr...\n          1e+21                       ...\né         1.5                         日本\n"
 		noToys = "No resources found in empty namespace.\n"
 	)
@@ -318,7 +323,8 @@ func TestContextEnds(t *testing.T) {
 	var out, errs strings.Builder
 	began := time.Now()
 	code := Main(ctx, "v1.37.2", []string{"get", "toys", "--server", s.URL}, func(string) string { return "" }, &out, &errs)
-	if code != 1 || out.Len() > 0 || !strings.HasPrefix(errs.String(), "Unable to connect to the server: ") || time.Since(began) > 10*time.Second {
+	if code != 1 || out.Len() > 0 || !strings.HasPrefix(errs.String(), "Unable to connect to the server: ") ||
+		time.Since(began) > 10*time.Second {
 		t.Errorf("code %d, %q, %q", code, out.String(), errs.String())
 	}
 }
@@ -335,7 +341,8 @@ func TestFullOutput(t *testing.T) {
 	_, url := open(t)
 	for _, form := range []string{"", "wide", "json", "yaml"} {
 		var errs strings.Builder
-		code := Main(t.Context(), "v1.37.2", []string{"get", "toys", "-o", form, "--server", url}, func(string) string { return "" }, full{}, &errs)
+		code := Main(t.Context(), "v1.37.2", []string{"get", "toys", "-o", form, "--server", url}, func(string) string { return "" }, full{},
+			&errs)
 		if code != 1 || errs.String() != "error: no space left\n" {
 			t.Errorf("-o %s: code %d, %q", form, code, errs.String())
 		}

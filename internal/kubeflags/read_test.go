@@ -100,7 +100,8 @@ func TestEveryFlag(t *testing.T) {
 		"level":    {[]string{"0", "10"}, []string{"", "-1", "0x1", "a"}},
 		"gates": {[]string{"", "AllAlpha=true", "kube:APIServerIdentity=true,kube:AllBeta=false", "AllBeta=1,"},
 			[]string{"A", "A=true", "AllAlpha", "AllAlpha=maybe", "other:AllAlpha=true", "=true", "gate=true"}},
-		"plugins":  {[]string{"", "ServiceAccount", "PodSecurity,ServiceAccount"}, []string{"serviceaccount", "Foo", "ServiceAccount,", "plugin", `a"`}},
+		"plugins": {[]string{"", "ServiceAccount", "PodSecurity,ServiceAccount"}, []string{"serviceaccount", "Foo", "ServiceAccount,",
+			"plugin", `a"`}},
 		"ports":    {[]string{"", "30000-32767", "30000+10", "80"}, []string{"a", "a-b", "2-1", "1-70000", "-1"}},
 		"pattern":  {[]string{"", "a=1", "a*=1,b=2"}, []string{"a", "a=b", "=1", "a=-1"}},
 		"quantity": {[]string{"0", "64Ki", "1.5M", "1e3"}, []string{"", "a", "1K i"}},
@@ -114,7 +115,8 @@ func TestEveryFlag(t *testing.T) {
 			continue
 		}
 		for _, right := range v.right {
-			for _, args := range [][]string{{"--" + f.Name + "=" + right}, {"-" + f.Name + "=" + right}, {"--" + f.Name, right}, {"-" + f.Name, right}} {
+			for _, args := range [][]string{{"--" + f.Name + "=" + right}, {"-" + f.Name + "=" + right}, {"--" + f.Name, right}, {"-" + f.Name,
+				right}} {
 				if len(args) == 2 && (f.Type == "bool" || f.Type == "version") {
 					continue // its value cannot be another word
 				}
@@ -161,7 +163,8 @@ func TestLine(t *testing.T) {
 			t.Errorf("--%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
-	for name, want := range map[string]bool{"profiling": false, "anonymous-auth": true, "enable-aggregator-routing": false, "cert-dir": false, "bogus": false} {
+	for name, want := range map[string]bool{"profiling": false, "anonymous-auth": true, "enable-aggregator-routing": false,
+		"cert-dir": false, "bogus": false} {
 		if got := l.Is(name); got != want {
 			t.Errorf("--%s is %t", name, got)
 		}
@@ -198,8 +201,10 @@ func TestReadKeeps(t *testing.T) {
 // FuzzRead: any arguments come to an end with a line whose parts agree with each other, and what comes
 // out as options reads as the same again.
 func FuzzRead(f *testing.F) {
-	for _, line := range []string{"", "--v=1", "-v\x001", "--cert-dir\x00--v", "-cert-dir=a", "--\x00x", "---", "-", "--a_b=c", "--api-audiences=\"a,b\",c\x00--api-audiences=d",
-		"--feature-gates=kube:AllBeta=true\x00--feature-gates=AllAlpha=1", "--oidc-issuer-url", "-h", "--runtime-config=,a\x00--runtime-config="} {
+	for _, line := range []string{"", "--v=1", "-v\x001", "--cert-dir\x00--v", "-cert-dir=a", "--\x00x", "---", "-", "--a_b=c",
+		"--api-audiences=\"a,b\",c\x00--api-audiences=d",
+		"--feature-gates=kube:AllBeta=true\x00--feature-gates=AllAlpha=1", "--oidc-issuer-url", "-h",
+		"--runtime-config=,a\x00--runtime-config="} {
 		f.Add(line)
 	}
 	table := Load()

@@ -73,7 +73,8 @@ func TestRows(t *testing.T) {
 
 // TestParse: what each part of a row becomes.
 func TestParse(t *testing.T) {
-	table, err := parse("# a comment\nearly bool moot\nsection One two\n\na-b string taken\nc int refused why not: use d\nsection Hidden\ne bool start does it")
+	table, err := parse("# a comment\nearly bool moot\nsection One two\n\na-b string taken\nc int refused why not: use d\nsection Hidden\n" +
+		"e bool start does it")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -258,6 +258,12 @@ func TestParseYAMLStreams(t *testing.T) {
 		{`{"a":1}` + "\n---\nb: yes\n", `[{"a":1},{"b":true}]`}, {"{a: yes}\n", `[{"a":true}]`},
 		{`{"a":1}{"b":2}{c: 3}`, "invalid character 'c' looking for beginning of object key string"},
 		{"{\"a\":1}\n---\n{b: 2}", `[{"a":1},{"b":2}]`}, {`{"a" 1}`, "did not find expected ',' or '}'"},
+		// Nothing of a document is known to the next one.
+		{"a: &x 1\n---\nb: *x\n", "unknown anchor 'x' referenced"},
+		{"- &x a\n---\n- &x b\n- *x\n---\n- *x\n", "unknown anchor 'x' referenced"},
+		{"- &x a\n---\n- &x b\n- *x\n", `[["a"],["b","b"]]`},
+		{"[a, [b]]\n---\n- c: d\n  e: {f: [g]}\n---\nh\n---\n- i: [j, k]\n", `[["a",["b"]],[{"c":"d","e":{"f":["g"]}}],"h",[{"i":["j","k"]}]]`},
+		{"a: 1\n---\n? b\n: !!str 2\n---\nc: 3\n", `[{"a":1},{"b":"2"},{"c":3}]`},
 		{"", "[]"}, {"\n", "[null]"}, {"{", "line 1: did not find expected node content"},
 	} {
 		if got := yamlText(ParseYAML([]byte(tc.in))); got != tc.want {

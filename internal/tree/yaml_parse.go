@@ -58,9 +58,6 @@ type yamlNode struct {
 type yamlParser struct {
 	yamlScanner
 
-	// bad is what is wrong behind the text, nil if nothing is.
-	bad error
-
 	// anchors has the nodes of the document that have one so far; a name may come again.
 	anchors map[string]*yamlNode
 
@@ -81,9 +78,9 @@ type yamlParser struct {
 // many small documents costs the memory of one.
 func (p *yamlParser) reset(data []byte, line int) {
 	text, bad := decodeYAML(data)
-	clear(p.slab)
-	*p = yamlParser{slab: p.slab, spare: p.slab, made: p.made, bad: bad, yamlScanner: p.yamlScanner}
+	*p = yamlParser{slab: p.slab, spare: p.slab, made: p.made, yamlScanner: p.yamlScanner}
 	p.yamlScanner.reset(text, line)
+	p.bad = bad
 }
 
 // document returns the first document, nil if there is none. It reads as far as the token behind
@@ -95,8 +92,8 @@ func (p *yamlParser) document() (*yamlNode, error) {
 	if err == nil && n != nil {
 		_, err = p.peek()
 	}
-	// The scanner looks at most four bytes ahead.
-	if p.bad != nil && p.pos+8 > len(p.src) {
+	// An error at the end of the text is one of what should be there.
+	if p.bad != nil && p.pos+len(yamlEnd) >= len(p.src) {
 		return nil, p.bad
 	}
 	return n, err
@@ -122,7 +119,7 @@ func (p *yamlParser) root() (*yamlNode, error) {
 		return nil, err
 	}
 	p.skip()
-	return p.nodeUnless(p.line, true, false, yamlVersion, yamlTagPrefix, yamlDocument, yamlDocumentEnd, yamlStreamEnd)
+	return p.nodeUnless(int32(p.line), true, false, yamlVersion, yamlTagPrefix, yamlDocument, yamlDocumentEnd, yamlStreamEnd)
 }
 
 // directives reads what is before the marker of a document, which must come. Of versions only
@@ -163,11 +160,11 @@ func (p *yamlParser) directives() error {
 
 // unexpected returns an error of t. Upstream names the line before the one in which t begins.
 func (p *yamlParser) unexpected(t *yamlToken, problem string) error {
-	return yamlError(t.line, problem)
+	return yamlError(int(t.line), problem)
 }
 
 // newNode returns a node of the parser. They are made in pieces, small ones first.
-func (p *yamlParser) newNode(kind yamlNodeKind, line int) *yamlNode {
+func (p *yamlParser) newNode(kind yamlNodeKind, line int32) *yamlNode {
 	if len(p.spare) == 0 {
 		p.slab = make([]yamlNode, min(16+p.made, 512))
 		p.spare = p.slab
@@ -175,12 +172,12 @@ func (p *yamlParser) newNode(kind yamlNodeKind, line int) *yamlNode {
 	}
 	n := &p.spare[0]
 	p.spare = p.spare[1:]
-	n.kind, n.line = kind, int32(line)
+	*n = yamlNode{kind: kind, line: line} // it may have been one of the document before
 	return n
 }
 
 // empty returns the node of a value that is left out.
-func (p *yamlParser) empty(line int) *yamlNode {
+func (p *yamlParser) empty(line int32) *yamlNode {
 	n := p.newNode(yamlScalarNode, line)
 	n.implicit = true
 	return n
@@ -188,7 +185,7 @@ func (p *yamlParser) empty(line int) *yamlNode {
 
 // nodeUnless reads a node, or takes one of line for left out if the next token is among ends. The
 // tokens of ends stay.
-func (p *yamlParser) nodeUnless(line int, block, indentless bool, ends ...yamlKind) (*yamlNode, error) {
+func (p *yamlParser) nodeUnless(line int32, block, indentless bool, ends ...yamlKind) (*yamlNode, error) {
 	t, err := p.peek()
 	if err != nil {
 		return nil, err
@@ -220,12 +217,15 @@ func (p *yamlParser) node(block, indentless bool) (*yamlNode, error) {
 		p.skip()
 		return n, nil
 	}
-	anchor, tag, err := p.properties()
-	if err != nil {
-		return nil, err
-	}
-	if t, err = p.peek(); err != nil {
-		return nil, err
+	// Most nodes have neither an anchor nor a tag.
+	anchor, tag := "", ""
+	if t.kind == yamlAnchor || t.kind == yamlTag {
+		if anchor, tag, err = p.properties(); err != nil {
+			return nil, err
+		}
+		if t, err = p.peek(); err != nil {
+			return nil, err
+		}
 	}
 	n := p.newNode(yamlScalarNode, line)
 	n.tag = tag

@@ -59,10 +59,10 @@ type yamlToken struct {
 	plain bool
 
 	// line is where the token begins, from 0.
-	line int
+	line int32
 
 	// level is one more than the index in keys of the key that the token may begin, 0 for none.
-	level int
+	level int32
 
 	text, suffix string
 }
@@ -84,10 +84,13 @@ type yamlPossibleKey struct {
 // yamlScanner is a position in a text, and the tokens before it that nobody has taken. After an
 // error it is of no further use.
 type yamlScanner struct {
-	src  string // ends with four zero bytes
+	src  string // ends with yamlEnd
 	pos  int
 	line int // number of pos's line, from 0
 	bol  int // offset of that line's first byte
+
+	// bad is what is wrong behind src, nil if nothing is.
+	bad error
 
 	// columnAt and columnIs are an offset in this line and its column in characters.
 	columnAt, columnIs int
@@ -160,7 +163,7 @@ func (s *yamlScanner) skip() {
 
 // headMayBeKey reports whether a colon that is still to come may make the first token a key.
 func (s *yamlScanner) headMayBeKey() (bool, error) {
-	level := s.queue[s.head].level
+	level := int(s.queue[s.head].level)
 	// The possible key of that level may be another token by now.
 	if level == 0 || level > len(s.keys) || s.keys[level-1].token != s.taken {
 		return false, nil
@@ -211,9 +214,9 @@ func (s *yamlScanner) number() int { return s.taken + len(s.queue) - s.head }
 
 // add appends a token that begins in line and returns it.
 func (s *yamlScanner) add(kind yamlKind, line int) *yamlToken {
-	t := yamlToken{kind: kind, line: line}
+	t := yamlToken{kind: kind, line: int32(line)}
 	if k := s.lastKey(); k.possible && k.token == s.number() {
-		t.level = len(s.keys)
+		t.level = int32(len(s.keys))
 	}
 	s.queue = append(s.queue, t)
 	return &s.queue[len(s.queue)-1]
@@ -235,7 +238,7 @@ func (s *yamlScanner) roll(kind yamlKind, column, line, at int) {
 	// Depth is bounded by the parser, which takes the token of each level.
 	s.indents = append(s.indents, s.indent)
 	s.indent = column
-	s.queue = slices.Insert(s.queue, at, yamlToken{kind: kind, line: line})
+	s.queue = slices.Insert(s.queue, at, yamlToken{kind: kind, line: int32(line)})
 }
 
 // unroll ends the block collections that are deeper than column. In a flow collection columns
@@ -252,6 +255,10 @@ func (s *yamlScanner) unroll(column int) {
 // which kind it is; for dashes, question marks and colons the one behind them does as well.
 func (s *yamlScanner) fetch() error {
 	s.skipToToken()
+	// Upstream asks its reader for four characters in front of each token.
+	if s.bad != nil && s.pos+4+len(yamlEnd) > len(s.src) {
+		return s.bad
+	}
 	if !s.inFlow() {
 		s.unroll(s.column())
 	}
@@ -414,7 +421,7 @@ func (s *yamlScanner) fetchValue() error {
 	case possible:
 		at := s.head + k.token - s.taken
 		if k.token >= s.taken {
-			s.queue = slices.Insert(s.queue, at, yamlToken{kind: yamlKey, line: k.line})
+			s.queue = slices.Insert(s.queue, at, yamlToken{kind: yamlKey, line: int32(k.line)})
 		} else { // the key of {}: a is gone already
 			s.add(yamlKey, k.line)
 			at = len(s.queue)

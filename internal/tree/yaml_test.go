@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -314,6 +315,11 @@ func FuzzYAML(f *testing.F) {
 	for _, tc := range yamlNodeCases {
 		f.Add([]byte(tc.in))
 	}
+	for _, rows := range yamlTables {
+		for _, row := range rows {
+			f.Add([]byte(row.in))
+		}
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ParseYAMLObject(data)
 		docs, err := ParseYAML(data)
@@ -342,14 +348,65 @@ func FuzzYAML(f *testing.F) {
 	})
 }
 
-func BenchmarkParseYAML(b *testing.B) {
-	text := []byte(strings.Repeat("- level: Metadata\n  verbs: [get, list]\n  resources:\n  - group: \"\"\n    resources:\n    - pods/log\n",
-		200))
-	b.SetBytes(int64(len(text)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := ParseYAML(text); err != nil {
-			b.Fatal(err)
+// yamlManifests returns a stream of n small documents, as a file of manifests has them.
+func yamlManifests(n int) []byte {
+	var b bytes.Buffer
+	for i := range n {
+		fmt.Fprintf(&b, `---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web-%d
+  labels: {app: web, tier: "front end"} # both
+  annotations:
+    note: 'it''s a note'
+    text: |
+      first line
+      second line
+spec:
+  replicas: 3
+  template:
+    spec:
+      containers:
+      - name: web
+        image: nginx:1.27
+        args: ["--port=80", --quiet]
+        resources:
+          requests:
+            cpu: 100m
+            memory: 128Mi
+`, i)
+	}
+	return b.Bytes()
+}
+
+// TestYAMLMemory: a stream costs some times its size, however many documents are in it.
+func TestYAMLMemory(t *testing.T) {
+	for _, n := range []int{10, 1000} {
+		text := yamlManifests(n)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		docs, err := ParseYAML(text)
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; err != nil || len(docs) != n || used > 20*uint64(len(text)) {
+			t.Errorf("%d documents of %d bytes: %d bytes (%v)", len(docs), len(text), used, err)
 		}
+	}
+}
+
+func BenchmarkParseYAML(b *testing.B) {
+	entry := "- level: Metadata\n  verbs: [get, list]\n  resources:\n  - group: \"\"\n    resources:\n    - pods/log\n"
+	for name, text := range map[string][]byte{
+		"one": []byte(strings.Repeat(entry, 10_000)), "stream": yamlManifests(2000),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := ParseYAML(text); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -55,8 +55,13 @@ func decodeYAML(data []byte) (text string, bad error) {
 // returns len(data) and nil if nothing is. Of a wrong piece nothing is read, not even what stands
 // before the mistake.
 func yamlCheck(data []byte, start int) (end int, bad error) {
-	piece := 0 // where the piece that i is in begins
-	for i := start; i < len(data); {
+	// Most texts are printable ASCII to their end, which no piece cuts.
+	i := start
+	for i < len(data) && (data[i] >= ' ' && data[i] < 0x7f || data[i] == '\n') {
+		i++
+	}
+	piece := i / yamlPiece * yamlPiece // where the piece that i is in begins
+	for i < len(data) {
 		size, err := 1, error(nil)
 		if c := data[i]; c >= utf8.RuneSelf {
 			size, err = yamlRune(data[i:])
@@ -66,6 +71,10 @@ func yamlCheck(data []byte, start int) (end int, bad error) {
 		// A character that is cut belongs to the next piece.
 		if i+size > piece+yamlPiece {
 			piece = i
+		}
+		// So does one that the end of the text cuts, and the next piece is wrong then.
+		if err == errYAMLCut {
+			return i, err
 		}
 		if err != nil {
 			return max(piece, start), err
@@ -77,6 +86,9 @@ func yamlCheck(data []byte, start int) (end int, bad error) {
 
 // errYAMLControl is the error for every character that is none of YAML's, however it is encoded.
 var errYAMLControl = errors.New("yaml: control characters are not allowed")
+
+// errYAMLCut is the error of a text that ends within a character.
+var errYAMLCut = errors.New("yaml: incomplete UTF-8 octet sequence")
 
 // yamlRune returns the size that a character of several bytes has by its first one, and what is
 // wrong with it, in the words of upstream's reader. The checks come in its order: a character may
@@ -97,7 +109,7 @@ func yamlRune(b []byte) (size int, err error) {
 		size = 4
 	}
 	if len(b) < size {
-		return size, errors.New("yaml: incomplete UTF-8 octet sequence")
+		return size, errYAMLCut
 	}
 	for _, c := range b[1:size] {
 		if utf8.RuneStart(c) {
