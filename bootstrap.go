@@ -16,7 +16,9 @@ import (
 
 	"apichain/internal/controller"
 	"apichain/internal/flags"
+	"apichain/internal/kubeflags"
 	"apichain/internal/request"
+	"apichain/internal/tree"
 )
 
 // The objects that a server has from its start, and what it does with objects on its own: which of them
@@ -34,6 +36,8 @@ type clusterOptions struct {
 	advertise string
 	// controllers is all or none.
 	controllers string
+	// withoutPlugins are admission plugins of upstream, by name; those that are not here change nothing.
+	withoutPlugins []string
 	// upstream adds the objects that kube-apiserver makes; it has no flag.
 	upstream bool
 }
@@ -48,6 +52,10 @@ func (o *clusterOptions) Register(f *flags.Set) {
 	f.Text(&o.controllers, "controllers", "all",
 		"what is done with objects that no client asks for: all, or none but for definitions, which take their instances along "+
 			"(no garbage collection, no emptying of namespaces, no service account in them)")
+	f.List(&o.withoutPlugins, "disable-admission-plugins", nil,
+		"admission plugins that are left out, by their names: NamespaceLifecycle (objects are created in any namespace, be it missing or "+
+			"terminating, and every namespace can be deleted), PodSecurity (its labels on namespaces are not checked); all others "+
+			"are not here")
 }
 
 // Check reports what is no range, in upstream's sense, and no address.
@@ -70,6 +78,9 @@ func (o *clusterOptions) Check(p *flags.Problems) {
 	if o.advertise != "" {
 		_, err := netip.ParseAddr(o.advertise)
 		p.When(err != nil, "advertise-address", "%q is no address", o.advertise)
+	}
+	for _, name := range o.withoutPlugins {
+		p.When(!kubeflags.IsPlugin(name), "disable-admission-plugins", "plugin %q is unknown", name)
 	}
 	p.When(o.controllers != "all" && o.controllers != "none", "controllers", "must be all or none, is %q", o.controllers)
 }
@@ -106,6 +117,9 @@ func (p *program) bootstrap(ctx context.Context) error {
 	// Not ctx: that ends with the start, and these go on until the last request has ended.
 	p.owned.Go(func() { run(p.background) })
 	p.owned.Go(func() { p.api.Run(p.background) })
+	if o.upstream {
+		p.owned.Go(func() { p.renewLease(p.background, own.Objects[0]) })
+	}
 	return nil
 }
 
@@ -143,8 +157,32 @@ func interfaceAddress(otherwise string) string {
 	return otherwise
 }
 
-// upstreamObjects returns what kube-apiserver makes besides, of the kinds that are served: the lease by
-// which it shows that it is there, and what others need to verify its clients.
+// leaseRenewal is the time between two renewals of the server's lease, which is upstream's.
+const leaseRenewal = 10 * time.Second
+
+// renewLease keeps the server's lease until ctx ends: each leaseRenewal it gets the time of then, and is
+// made again if it is gone. A failure is logged, and the next renewal tries again.
+func (p *program) renewLease(ctx context.Context, lease map[string]any) {
+	tick := time.NewTicker(leaseRenewal)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			tree.Set(lease, microTime(now), "spec", "renewTime")
+			if _, _, err := p.api.Apply(ctx, lease); err != nil {
+				p.log.Warn("the lease of this server is not renewed", "err", err)
+			}
+		}
+	}
+}
+
+// microTime writes a time as fields of leases have it.
+func microTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
+
+// upstreamObjects returns what kube-apiserver makes besides, of the kinds that are served: first the lease
+// by which it shows that it is there, then what others need to verify its clients.
 func (p *program) upstreamObjects(own controller.Own) []map[string]any {
 	now := time.Now().UTC()
 	meta := func(name string) map[string]any { return map[string]any{"name": name, "namespace": "kube-system"} }
@@ -158,7 +196,7 @@ func (p *program) upstreamObjects(own controller.Own) []map[string]any {
 	objects := []map[string]any{
 		{"kind": "Lease", "apiVersion": "coordination.k8s.io/v1", "metadata": lease, "spec": map[string]any{
 			"holderIdentity": lease["name"].(string) + "_" + request.NewUUID(), "leaseDurationSeconds": int64(3600),
-			"renewTime": now.Format("2006-01-02T15:04:05.000000Z"),
+			"renewTime": microTime(now),
 		}},
 		configMap("kube-apiserver-legacy-service-account-token-tracking", map[string]any{"since": now.Format(time.DateOnly)}),
 	}

@@ -15,8 +15,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"apichain/internal/api/apitest"
+	"apichain/internal/controller"
 	"apichain/internal/kubeflags"
 	"apichain/internal/request"
 	"apichain/internal/tree"
@@ -68,7 +71,7 @@ func TestTakenFlags(t *testing.T) {
 func TestTakenValues(t *testing.T) {
 	values := map[string]string{
 		"bool": "true", "int": "1", "float": "0.01", "duration": "1h", "ip": "192.0.2.1", "strings": "", "string": "", "array": "a",
-		"pair": "a,b:c", "map": "api/all=true",
+		"pair": "a,b:c", "map": "apps/v1,api/all=true", "level": "1", "plugins": "ServiceAccount", "ints": "23",
 	}
 	// Where the form alone is not enough.
 	special := map[string]string{
@@ -107,6 +110,8 @@ func TestUpstreamArguments(t *testing.T) {
 		{"--audit-log-path=a", usual + "--authorization-mode=AlwaysAllow", ""},
 		{"--audit-policy-file=a", usual + "--authorization-mode=AlwaysAllow", ""},
 		{"--audit-policy-file=a --audit-log-path=-", usual + "--authorization-mode=AlwaysAllow --audit-log-path=- --audit-policy-file=a", ""},
+		{"--tls-curve-preferences=23 --tls-curve-preferences=29,24 --disable-admission-plugins=PodSecurity --disable-admission-plugins NamespaceLifecycle",
+			usual + "--authorization-mode=AlwaysAllow --tls-curve-preferences=23,29,24 --disable-admission-plugins=PodSecurity,NamespaceLifecycle", ""},
 		{"--secure-port=0", "", "--secure-port: must be from 1 to 65535, is 0: it cannot be turned off"},
 		{"--secure-port=65536", "", "--secure-port: must be from 1 to 65535, is 65536: it cannot be turned off"},
 		{"--cert-dir=" + dir, usual + "--authorization-mode=AlwaysAllow --cert-dir=" + dir, ""},
@@ -347,12 +352,13 @@ func TestUpstreamObjects(t *testing.T) {
 		return names
 	}
 	for path, want := range map[string][]string{
-		"/api/v1/namespaces":                  {"default", "kube-node-lease", "kube-public", "kube-system"},
-		"/api/v1/serviceaccounts":             nil,
-		"/api/v1/configmaps":                  {"extension-apiserver-authentication", "kube-apiserver-legacy-service-account-token-tracking"},
-		"/api/v1/services":                    {"kubernetes"},
-		"/api/v1/endpoints":                   {"kubernetes"},
-		"/apis/coordination.k8s.io/v1/leases": {serverIdentity(hostname(t))},
+		"/api/v1/namespaces":                       {"default", "kube-node-lease", "kube-public", "kube-system"},
+		"/api/v1/serviceaccounts":                  nil,
+		"/api/v1/configmaps":                       {"extension-apiserver-authentication", "kube-apiserver-legacy-service-account-token-tracking"},
+		"/api/v1/services":                         {"kubernetes"},
+		"/api/v1/endpoints":                        {"kubernetes"},
+		"/apis/discovery.k8s.io/v1/endpointslices": {"kubernetes"},
+		"/apis/coordination.k8s.io/v1/leases":      {serverIdentity(hostname(t))},
 	} {
 		if got := list(path); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%s: %q, want %q", path, got, want)
@@ -365,6 +371,11 @@ func TestUpstreamObjects(t *testing.T) {
 	endpoints := r.get("h2", "/api/v1/namespaces/default/endpoints/kubernetes").body
 	if !strings.Contains(endpoints, `"subsets":[{"addresses":[{"ip":"192.0.2.2"}],"ports":[{"name":"https","port":`+port+`,"protocol":"TCP"}]}]`) {
 		t.Errorf("endpoints: %s", endpoints)
+	}
+	slice := r.get("h2", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes").body
+	if !strings.Contains(slice, `"endpoints":[{"addresses":["192.0.2.2"],"conditions":{"ready":true}}]`) ||
+		!strings.Contains(slice, `"ports":[{"name":"https","port":`+port+`,"protocol":"TCP"}]`) {
+		t.Errorf("the slice: %s", slice)
 	}
 	// A namespace that is deleted stays: the real server has nobody to empty it.
 	const crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -400,6 +411,86 @@ func hostname(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// TestSwitchedOff: under upstream's name objects come into namespaces that nobody has made where
+// NamespaceLifecycle is off, and only then, and the key exchange is one of those that are allowed.
+func TestSwitchedOff(t *testing.T) {
+	const maps = "/api/v1/namespaces/missing/configmaps"
+	for _, tt := range []struct {
+		flags  string
+		create int
+		remove int
+	}{
+		{"--disable-admission-plugins=ServiceAccount,PodSecurity", 404, 403},
+		{"--disable-admission-plugins=PodSecurity --disable-admission-plugins=NamespaceLifecycle", 201, 200},
+	} {
+		r := startUpstream(t, nil, append(strings.Fields(tt.flags), "--bind-address=127.0.0.1", "--secure-port="+freePort(t),
+			"--token-auth-file=testdata/tokens.csv", "--tls-curve-preferences=29")...)
+		c := r.client("h2")
+		for _, step := range []struct {
+			method, path, body string
+			want               int
+		}{
+			{"POST", maps, `{"metadata":{"name":"a"}}`, tt.create},
+			{"DELETE", "/api/v1/namespaces/kube-public", "", tt.remove},
+			{"POST", "/api/v1/namespaces", `{"metadata":{"name":"ps","labels":{"pod-security.kubernetes.io/enforce":"bad"}}}`, 201},
+		} {
+			got, err := r.send(c, "h2", step.method, step.path, strings.NewReader(step.body), "Content-Type: application/json")
+			if err != nil || got.status != step.want {
+				t.Errorf("%s: %s %s: %d %v, want %d", tt.flags, step.method, step.path, got.status, err, step.want)
+			}
+		}
+		address := strings.TrimPrefix(r.urls("https")[0], "https://")
+		for curve, allowed := range map[tls.CurveID]bool{tls.X25519: true, tls.CurveP256: false} {
+			conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, CurvePreferences: []tls.CurveID{curve}})
+			if (err == nil) != allowed {
+				t.Errorf("%s: %v", curve, err)
+			}
+			if err == nil {
+				conn.Close()
+			}
+		}
+	}
+}
+
+// TestLeaseIsRenewed: the lease of the server has the time of the last renewal, is made again if it is gone,
+// and nothing goes on when the server ends.
+func TestLeaseIsRenewed(t *testing.T) {
+	// Nobody has made the namespace.
+	p := newTestProgram(t, "--disable-admission-plugins=NamespaceLifecycle")
+	lease := p.upstreamObjects(controller.Own{Host: "192.0.2.2", Port: 1})[0]
+	const leases = "leases.coordination.k8s.io"
+	key := "kube-system/" + serverIdentity(hostname(t))
+	synctest.Test(t, func(t *testing.T) {
+		ctx, end := context.WithCancel(t.Context())
+		go p.renewLease(ctx, lease)
+		start := time.Now()
+		for n := range 4 {
+			time.Sleep(leaseRenewal - 1)
+			synctest.Wait()
+			before := p.store.Revision()
+			time.Sleep(1)
+			synctest.Wait()
+			o := apitest.Stored(p.store, leases, key)
+			if o == nil {
+				t.Fatalf("no lease after %s", time.Since(start))
+			}
+			obj := o.Decode()
+			want := microTime(start.Add(time.Duration(n+1) * leaseRenewal))
+			if got := tree.Text(obj, "spec", "renewTime"); got != want || p.store.Revision() != before+1 {
+				t.Errorf("renewed at %s, want %s; %d writes", got, want, p.store.Revision()-before)
+			}
+			if id := tree.Text(obj, "metadata", "labels", "apiserver.kubernetes.io/identity"); id != "kube-apiserver" {
+				t.Errorf("the lease is of %q", id)
+			}
+			if n == 2 {
+				apitest.Remove(t, p.store, leases, key)
+			}
+		}
+		end()
+		synctest.Wait()
+	})
 }
 
 // TestAdminByEnvironment: where the environment names its address, the admin endpoint is served, and stderr says

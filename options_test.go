@@ -37,16 +37,22 @@ func kindOf(f *flags.Flag) string {
 // wrongFlags has every flag whose value can be wrong although it can be read, with what is
 // said of it, or a part of that.
 var wrongFlags = map[string][]struct{ value, want string }{
-	"listen-http":                             {{"0.0.0.0:0", "can be reached by others"}, {"nonsense", "is not host:port, unix:PATH or off"}},
-	"listen-https":                            {{"127.0.0.1:65536", "has no port from 0 to 65535"}, {"unix:", "names no socket file"}},
-	"listen-admin":                            {{"off,127.0.0.1:0", "off stands alone"}, {"0.0.0.0:http", "has no port from 0 to 65535"}},
-	"http2-max-streams-per-connection":        {{"-1", "must not be negative, is -1"}},
-	"tcp-keepalive-period":                    {{"-1s", "must not be negative, is -1s"}},
-	"tls-cert-file":                           {{"a.crt", "needs --tls-private-key-file"}},
-	"tls-private-key-file":                    {{"a.key", "needs --tls-cert-file"}},
-	"tls-sni-cert-key":                        {{"a", "must be cert,key"}},
-	"tls-min-version":                         {{"1.2", "must be VersionTLS12 or VersionTLS13"}},
-	"tls-cipher-suites":                       {{"TLS_RSA_WITH_AES_128_CBC_SHA", "is not offered"}, {"TLS_AES_128_GCM_SHA256", "leaves clients of TLS 1.2 none"}},
+	"listen-http":                      {{"0.0.0.0:0", "can be reached by others"}, {"nonsense", "is not host:port, unix:PATH or off"}},
+	"listen-https":                     {{"127.0.0.1:65536", "has no port from 0 to 65535"}, {"unix:", "names no socket file"}},
+	"listen-admin":                     {{"off,127.0.0.1:0", "off stands alone"}, {"0.0.0.0:http", "has no port from 0 to 65535"}},
+	"http2-max-streams-per-connection": {{"-1", "must not be negative, is -1"}},
+	"tcp-keepalive-period":             {{"-1s", "must not be negative, is -1s"}},
+	"tls-cert-file":                    {{"a.crt", "needs --tls-private-key-file"}},
+	"tls-private-key-file":             {{"a.key", "needs --tls-cert-file"}},
+	"tls-sni-cert-key":                 {{"a", "must be cert,key"}},
+	"tls-min-version":                  {{"1.2", "must be VersionTLS12 or VersionTLS13"}},
+	"tls-cipher-suites":                {{"TLS_RSA_WITH_AES_128_CBC_SHA", "is not offered"}, {"TLS_AES_128_GCM_SHA256", "leaves clients of TLS 1.2 none"}},
+	"tls-curve-preferences": {
+		{"0", "curve preference 0 is out of range (must be 1-65535)"}, {"-1", "curve preference -1 is out of range"}, {"70000", "curve preference 70000 is out of range"},
+		{"99", "curve preference 99 is not supported by the current Go version"}, {"0x17,23", "duplicate curve preference 23"},
+		{"23,x", `parsing "x": invalid syntax`}, {"99999999999", "value out of range"},
+	},
+	"disable-admission-plugins":               {{"PodSecurity,Namespacelifecycle", `plugin "Namespacelifecycle" is unknown`}},
 	"requestheader-username-headers":          {{"X Remote", "is no name of a header"}},
 	"requestheader-uid-headers":               {{"X:", "is no name of a header"}},
 	"requestheader-group-headers":             {{"ä", "is no name of a header"}},
@@ -58,7 +64,7 @@ var wrongFlags = map[string][]struct{ value, want string }{
 	"service-cluster-ip-range":                {{"10.0.0.0", "is no CIDR"}, {"10.0.0.0/30", "has fewer than 8 addresses"}, {"10.0.0.0/24,10.1.0.0/24", "one of each family"}},
 	"advertise-address":                       {{"host", "is no address"}},
 	"controllers":                             {{"some", `must be all or none, is "some"`}},
-	"runtime-config":                          {{"foo/v1=true", "there is no built-in group"}, {"apps=true", "is no group/version"}, {"apps/v1=on", "is not key=true or key=false"}, {"x", "is not key"}},
+	"runtime-config":                          {{"foo/v1=true", "there is no built-in group"}, {"apps=true", "is no group/version"}, {"apps/v1=on", "is not key=true or key=false"}, {"x", "is no group/version"}},
 	"max-header-lines":                        {{"0", "must be"}, {"-1", "must be"}},
 	"max-cookies":                             {{"0", "must be"}},
 	"max-query-keys":                          {{"0", "must be"}},
@@ -161,6 +167,8 @@ func TestFlagPairs(t *testing.T) {
 		{"--tls-cipher-suites=TLS_AES_128_GCM_SHA256 --tls-min-version=VersionTLS13", nil},
 		{"--tls-cipher-suites=TLS_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", nil},
 		{"--tls-cipher-suites=", nil},
+		{"--tls-curve-preferences=29,0x17,4588 --disable-admission-plugins=", nil},
+		{"--disable-admission-plugins=NamespaceLifecycle,ServiceAccount", nil},
 		{"--tls-cipher-suites=TLS_AES_128_GCM_SHA256,TLS_CHACHA20_POLY1305_SHA256", []string{"--tls-cipher-suites: names suites of TLS 1.3 alone"}},
 	} {
 		_, _, got := parseFlags(t, strings.Fields(c.args)...)
@@ -218,6 +226,9 @@ func TestLastWins(t *testing.T) {
 		}
 		if kindOf(r) == "repeated" {
 			want = "a,b"
+		}
+		if r.Name == "tls-curve-preferences" {
+			values, want = [2]string{"23,24", "29"}, "29"
 		}
 		_, g, p := parseFlags(t, "--"+r.Name+"="+values[0], "--"+r.Name+"="+values[1])
 		// The value may be wrong, but it was read.

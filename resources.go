@@ -90,7 +90,9 @@ func (p *program) buildResources() error {
 		Store: p.store, Kinds: table, Catalog: &p.catalog,
 		Tokens: p.authn.Accounts, MaxTokenTime: p.opt.accountTokens.most, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
 		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
-		Changed: func() { p.generation.Add(1) }, Log: p.log,
+		NoNamespaceLifecycle: slices.Contains(p.opt.cluster.withoutPlugins, "NamespaceLifecycle"),
+		NoPodSecurity:        slices.Contains(p.opt.cluster.withoutPlugins, "PodSecurity"),
+		Changed:              func() { p.generation.Add(1) }, Log: p.log,
 	})
 	p.restorer = controller.NewRestorer(p.api)
 	return nil

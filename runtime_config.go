@@ -42,8 +42,9 @@ const upstreamGroups = "apiregistration.k8s.io apps events.k8s.io authentication
 func (o *runtimeOptions) Check(p *flags.Problems) {
 	const name = "runtime-config"
 	for _, pair := range o.pairs {
-		key, value, ok := strings.Cut(pair, "=")
-		if !ok || value != "" && value != "true" && value != "false" {
+		// A key alone is on, as upstream has it.
+		key, value, _ := strings.Cut(pair, "=")
+		if value != "" && value != "true" && value != "false" {
 			p.Add(name, "%q is not key=true or key=false", pair)
 			continue
 		}

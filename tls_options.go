@@ -3,8 +3,11 @@ package main
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"apichain/admin"
@@ -28,6 +31,7 @@ type tlsOptions struct {
 	pairName          string      // of the files in certDir; "": apichain
 	minVersion        string      // as upstream spells it
 	suites            []string    // of TLS 1.2; none: Go's choice
+	curves            []string    // numbers; none: Go's choice
 
 	clientCA, requestHeaders string // files
 	proxiesNamed             bool   // derived: --requestheader-allowed-names says who is a front proxy
@@ -45,6 +49,9 @@ func (o *tlsOptions) Register(f *flags.Set) {
 	f.Text(&o.minVersion, "tls-min-version", "VersionTLS12", "lowest TLS version: VersionTLS12 or VersionTLS13")
 	f.List(&o.suites, "tls-cipher-suites", nil,
 		"cipher suites of TLS 1.2, all of them AEAD; none: Go's choice (the suites of TLS 1.3 may be named, and are always on)")
+	f.List(&o.curves, "tls-curve-preferences", nil,
+		"allowed key exchange mechanisms, as the numbers that Go's crypto/tls has for them (23: P-256, 24: P-384, 25: P-521, 29: X25519, "+
+			"4588: X25519MLKEM768), whose order does not count; none: Go's choice")
 	f.Text(&o.certDir, "cert-dir", "",
 		"directory in which a generated CA and certificate are kept over restarts; none: they live in memory")
 	f.Text(&o.clientCA, "client-ca-file", "",
@@ -96,6 +103,9 @@ func (o *tlsOptions) Check(p *flags.Problems) {
 	p.When(o.keyFile != "" && o.certFile == "", "tls-private-key-file", "needs --tls-cert-file")
 	p.When(o.minVersion != "VersionTLS12" && o.minVersion != "VersionTLS13", "tls-min-version",
 		"must be VersionTLS12 or VersionTLS13, is %q", o.minVersion)
+	if _, err := o.curveIDs(); err != nil {
+		p.Add("tls-curve-preferences", "%v", err)
+	}
 	// One line for each: who has a list from elsewhere learns of all at once.
 	offered, wrong := certs.Suites(), false
 	for _, name := range o.suites {
@@ -121,6 +131,27 @@ func (o *tlsOptions) suiteIDs() []uint16 {
 	return out
 }
 
+// curveIDs returns the key exchange mechanisms that were named, nil for none, and what is wrong with the
+// first number that is not good, in upstream's words.
+func (o *tlsOptions) curveIDs() (out []tls.CurveID, err error) {
+	for _, text := range o.curves {
+		n, err := strconv.ParseInt(text, 0, 32)
+		id := tls.CurveID(n)
+		switch {
+		case err != nil:
+			return nil, err
+		case n < 1 || n > math.MaxUint16:
+			return nil, fmt.Errorf("curve preference %d is out of range (must be 1-%d)", n, math.MaxUint16)
+		case slices.Contains(out, id):
+			return nil, fmt.Errorf("duplicate curve preference %d", n)
+		case strings.HasPrefix(id.String(), "CurveID("): // Go has names for what it can do
+			return nil, fmt.Errorf("curve preference %d is not supported by the current Go version", n)
+		}
+		out = append(out, id)
+	}
+	return out, nil
+}
+
 // version returns the lowest version of TLS as crypto/tls numbers it.
 func (o *tlsOptions) version() uint16 {
 	if o.minVersion == "VersionTLS13" {
@@ -131,9 +162,10 @@ func (o *tlsOptions) version() uint16 {
 
 // config returns what the flags say, for a loader. They must have been checked.
 func (o *tlsOptions) config() certs.Config {
+	curves, _ := o.curveIDs()
 	return certs.Config{
 		CertFile: o.certFile, KeyFile: o.keyFile, SNI: o.sni, Dir: o.certDir, PairName: o.pairName,
-		MinVersion: o.version(), Suites: o.suiteIDs(),
+		MinVersion: o.version(), Suites: o.suiteIDs(), Curves: curves,
 		ClientCAs: o.clientCA, RequestHeaderCAs: o.requestHeaders, ProxiesNamed: o.proxiesNamed,
 	}
 }

@@ -54,6 +54,11 @@ type Config struct {
 	// StrictCRDs refuses definitions with rules that are not evaluated here. Without it they
 	// are accepted with a warning.
 	StrictCRDs bool
+	// NoNamespaceLifecycle is upstream without its admission plugin of that name: objects are created
+	// in namespaces that are missing or terminating, and no namespace is safe from a delete.
+	NoNamespaceLifecycle bool
+	// NoPodSecurity is the same for PodSecurity: its labels on namespaces are not checked.
+	NoPodSecurity bool
 	// Changed is called after the custom resources that are served have changed. It must be
 	// short: a write of a definition waits for it.
 	Changed func()

@@ -57,6 +57,7 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 			warnings: accountWarnings,
 			special:  map[string]func(q *Call) error{"token": (*Call).requestToken},
 		},
+		kinds.NewKey("discovery.k8s.io", "v1", "EndpointSlice"): {warnings: sliceWarnings},
 		kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition"): {
 			prepare: s.Customs.prepareDefinition, settle: s.Customs.settleDefinition, validateStatus: schema.CheckCRDStatus,
 			// Two that want one name must see each other.

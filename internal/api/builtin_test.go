@@ -56,6 +56,42 @@ func TestGivenStatus(t *testing.T) {
 	}
 }
 
+// TestEndpointSlices: lists are null where they are empty, labels count for the generation and other
+// metadata do not, and what a slice is made of is asked by every write.
+func TestEndpointSlices(t *testing.T) {
+	a := asker{startClients(t), t}
+	const slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+	slice := func(name, rest string) string {
+		return `{"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{"name":"` + name + `"}` + rest + `}`
+	}
+	made := a.ask("POST", slices, slice("s", `,"addressType":"IPv4","endpoints":[]`), 201)
+	for _, list := range []string{"endpoints", "ports"} {
+		if v, has := made[list]; v != nil || !has {
+			t.Errorf("%s: %v", list, made)
+		}
+	}
+	for _, step := range []struct {
+		patch      string
+		generation string
+	}{
+		{`{"metadata":{"annotations":{"a":"b"}}}`, "1"},
+		{`{"metadata":{"labels":{"a":"b"}}}`, "2"},
+		{`{"endpoints":[{"addresses":["10.0.0.1"],"deprecatedTopology":{"a":"b"}}]}`, "3"},
+		{`{"endpoints":[{"addresses":["10.0.0.1"],"deprecatedTopology":{"c":"d"}}],"ports":[]}`, "3"},
+		{`{"ports":[{"port":1}]}`, "4"},
+	} {
+		got := a.Must(200, "PATCH", slices+"/s", step.patch, "Content-Type: application/merge-patch+json")
+		a.want(got, step.generation, "metadata", "generation")
+	}
+	got := a.ask("GET", slices+"/s", "", 200)
+	a.want(got, `[{"addresses":["10.0.0.1"],"conditions":{}}]`, "endpoints")
+	a.want(got, `[{"name":"","port":1,"protocol":"TCP"}]`, "ports")
+	a.ask("POST", slices, slice("bad", ""), 422)
+	a.ask("PUT", slices+"/s", slice("s", `,"addressType":"IPv6"`), 422)
+	a.ask("PUT", slices+"/new", slice("new", `,"addressType":"IPv4"`), 404)
+	a.want(a.ask("DELETE", slices+"/s", "", 200), `"Status"`, "kind")
+}
+
 // TestTableOfOtherShape: the cells of events are alike in both of their groups, and the
 // rows' objects are of the group asked.
 func TestTableOfOtherShape(t *testing.T) {

@@ -73,7 +73,7 @@ func (w *write) checkNew() error {
 // the namespace, or is being deleted, with a 403 and a cause that namespace controllers look
 // for. name is the object's.
 func (q *Call) checkNamespaceActive(name string) error {
-	if !q.Namespaced {
+	if !q.Namespaced || q.api.Config.NoNamespaceLifecycle {
 		return nil
 	}
 	sn := q.api.Namespaces.Now()

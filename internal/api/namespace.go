@@ -23,10 +23,10 @@ const NamespaceFinalizer = "kubernetes"
 var permanentNamespaces = [...]string{"default", "kube-system", "kube-public"}
 
 // holdNamespace marks a deleted namespace, which stays as long as its spec has finalizers. It is
-// called for each DELETE, and returns a 403 for a permanent namespace.
+// called for each DELETE, and returns a 403 for a permanent namespace while NamespaceLifecycle is on.
 func holdNamespace(q *Call, obj map[string]any) (stays bool, err error) {
 	for _, name := range permanentNamespaces {
-		if q.name == name {
+		if q.name == name && !q.api.Config.NoNamespaceLifecycle {
 			return false, q.forbidden(q.name, "this namespace may not be deleted")
 		}
 	}

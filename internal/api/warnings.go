@@ -26,6 +26,14 @@ func secretWarnings(obj, _ map[string]any) []string {
 	return nil
 }
 
+// sliceWarnings says that names are no longer a type of addresses. A slice that has them keeps them.
+func sliceWarnings(obj, old map[string]any) []string {
+	if old == nil && obj["addressType"] == "FQDN" {
+		return []string{"spec.addressType: FQDN endpoints are deprecated"} // upstream's path
+	}
+	return nil
+}
+
 // accountWarnings says that an annotation which has just been set is deprecated.
 func accountWarnings(obj, old map[string]any) []string {
 	const key = "kubernetes.io/enforce-mountable-secrets"

@@ -17,6 +17,13 @@ func TestWarnings(t *testing.T) {
 	if got := secretWarnings(secret("Opaque"), nil); got != nil {
 		t.Errorf("%q", got)
 	}
+	names, addresses := parsed(t, `{"addressType":"FQDN"}`), parsed(t, `{"addressType":"IPv4"}`)
+	if got := sliceWarnings(names, nil); len(got) != 1 || got[0] != "spec.addressType: FQDN endpoints are deprecated" {
+		t.Errorf("%q", got)
+	}
+	if got := append(sliceWarnings(names, names), sliceWarnings(addresses, nil)...); got != nil {
+		t.Errorf("%q", got)
+	}
 	set := parsed(t, `{"metadata":{"annotations":{"kubernetes.io/enforce-mountable-secrets":"false"}}}`)
 	if got := accountWarnings(set, nil); len(got) != 1 || !strings.HasPrefix(got[0], "metadata.annotations[kubernetes.io/enforce-mountable-secrets]: deprecated in v1.32+") {
 		t.Errorf("%q", got)

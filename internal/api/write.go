@@ -317,7 +317,7 @@ func (w *write) check() error {
 			w.scope.Warn("", text)
 		}
 	}
-	if w.policy != nil && w.info.Subresource == "" {
+	if w.policy != nil && !w.api.Config.NoPodSecurity && w.info.Subresource == "" {
 		if errs := w.policy(w.next, w.was); len(errs) > 0 {
 			return status.Invalid(w.Group, w.Kind, name, errs)
 		}
@@ -346,7 +346,8 @@ func (w *write) contentErrors() []field.Error {
 // so that they differ only by what the write changes; the store puts the new one in.
 func (w *write) bump() {
 	m := tree.Metadata(w.next)
-	if w.HasGeneration && !w.sameGeneration(w.next, w.was) {
+	sameLabels := !w.LabelsCount || tree.Equal(m["labels"], tree.At(w.was, "metadata", "labels"))
+	if w.HasGeneration && !(sameLabels && w.sameGeneration(w.next, w.was)) {
 		n, _ := tree.At(w.was, "metadata", "generation").(int64)
 		m["generation"] = n + 1
 	}

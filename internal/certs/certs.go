@@ -57,6 +57,8 @@ type Config struct {
 	MinVersion uint16
 	// Suites are the cipher suites of TLS 1.2. Empty: DefaultSuites.
 	Suites []uint16
+	// Curves are the key exchange mechanisms that are allowed, in any order. Empty: Go's choice.
+	Curves []tls.CurveID
 
 	// ClientCAs are the CAs of client certificates, PEM (--client-ca-file). Empty: none.
 	ClientCAs string
@@ -186,9 +188,10 @@ var errCAsOverlap = errors.New("--requestheader-client-ca-file: shares a CA with
 // first. The configuration follows reloads, also those after the call.
 func (l *Loader) TLSConfig(protos []string) *tls.Config {
 	return &tls.Config{
-		MinVersion:   l.config.MinVersion,
-		CipherSuites: l.config.Suites,
-		NextProtos:   protos,
+		MinVersion:       l.config.MinVersion,
+		CipherSuites:     l.config.Suites,
+		CurvePreferences: l.config.Curves,
+		NextProtos:       protos,
 		// Asked for and not verified: the authenticator judges it, also when a session is
 		// resumed, by the CAs of that moment.
 		ClientAuth:     tls.RequestClientCert,

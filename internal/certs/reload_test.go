@@ -157,6 +157,11 @@ func TestHandshakes(t *testing.T) {
 		{"CBC", Config{}, &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: cbc}, "handshake failure"},
 		{"a chosen suite", Config{Suites: chosen}, &tls.Config{MaxVersion: tls.VersionTLS12}, "TLS 1.2 TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"},
 		{"a suite not chosen", Config{Suites: chosen}, &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}}, "handshake failure"},
+		{"a chosen key exchange", Config{Curves: []tls.CurveID{tls.X25519, tls.CurveP256}}, &tls.Config{CurvePreferences: []tls.CurveID{tls.CurveP256}}, "TLS 1.3"},
+		{"in 1.2 too", Config{Curves: []tls.CurveID{tls.X25519}}, &tls.Config{CurvePreferences: []tls.CurveID{tls.X25519}, MaxVersion: tls.VersionTLS12}, "TLS 1.2"},
+		{"any is left to Go", Config{}, &tls.Config{CurvePreferences: []tls.CurveID{tls.CurveP384}}, "TLS 1.3"},
+		{"a key exchange not chosen", Config{Curves: []tls.CurveID{tls.X25519}}, &tls.Config{CurvePreferences: []tls.CurveID{tls.CurveP384}}, "handshake failure"},
+		{"nor in 1.2", Config{Curves: []tls.CurveID{tls.X25519}}, &tls.Config{CurvePreferences: []tls.CurveID{tls.CurveP384}, MaxVersion: tls.VersionTLS12}, "handshake failure"},
 		{"1.3 has its suites whatever is chosen", Config{Suites: chosen}, &tls.Config{MinVersion: tls.VersionTLS13}, "TLS 1.3 TLS_AES_128_GCM_SHA256"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

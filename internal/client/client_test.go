@@ -111,7 +111,8 @@ func TestReadKubeconfig(t *testing.T) {
 			", namespace: space", "server: 'https://h:1', tls-server-name: s, certificate-authority-data: " + ca, "token: t",
 			Kubeconfig{"https://h:1", "space", "t", &tls.Config{ServerName: "s"}}, true, "",
 		},
-		"unverified":     {"", "server: 'https://h:1', insecure-skip-tls-verify: true", "", Kubeconfig{"https://h:1", "", "", &tls.Config{InsecureSkipVerify: true}}, false, ""},
+		"unverified": {"", "server: 'https://h:1', insecure-skip-tls-verify: true", "", Kubeconfig{"https://h:1", "", "",
+			&tls.Config{InsecureSkipVerify: true}}, false, ""},
 		"nothing":        {"", "", "", Kubeconfig{TLS: &tls.Config{}}, false, ""},
 		"no certificate": {"", "certificate-authority-data: YQ==", "", Kubeconfig{}, false, "certificate-authority holds no certificate"},
 		"no file":        {"", "certificate-authority: none", "", Kubeconfig{}, false, "no such file"},
@@ -133,7 +134,8 @@ func TestReadKubeconfig(t *testing.T) {
 			t.Errorf("%s: %+v %v", name, got, err)
 			continue
 		}
-		if got.TLS.ServerName != c.want.TLS.ServerName || got.TLS.InsecureSkipVerify != c.want.TLS.InsecureSkipVerify || (got.TLS.RootCAs != nil) != c.trusts {
+		if got.TLS.ServerName != c.want.TLS.ServerName || got.TLS.InsecureSkipVerify != c.want.TLS.InsecureSkipVerify ||
+			(got.TLS.RootCAs != nil) != c.trusts {
 			t.Errorf("%s: %+v", name, got.TLS)
 		}
 	}

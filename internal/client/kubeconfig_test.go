@@ -27,15 +27,16 @@ clusters: [{name: one, cluster: {id: 1}}, {name: two, cluster: {id: 2}}]
 users: [{name: ann, user: {token: t1}}, {name: bob}]
 `
 	for name, c := range map[string]struct{ text, cluster, token, wrong string }{
-		"first":              {"current-context: a" + lists, "1", "t1", ""},
-		"second":             {"current-context: b" + lists, "2", "", ""},
-		"no such context":    {"current-context: z" + lists, "", "", `contexts has no entry named "z"`},
-		"no current one":     {"x: y" + lists, "", "", `contexts has no entry named ""`},
-		"a number":           {"current-context: 1" + lists, "", "", `contexts has no entry named ""`},
-		"no such cluster":    {"current-context: c" + lists, "", "", `clusters has no entry named "none"`},
-		"no such user":       {"current-context: d" + lists, "", "", `users has no entry named "none"`},
-		"an empty context":   {"current-context: e" + lists, "", "", `clusters has no entry named ""`},
-		"JSON":               {`{"current-context":"a","contexts":[{"name":"a","context":{"cluster":"c","user":"u"}}],"clusters":[{"name":"c","cluster":{"id":3}}],"users":[{"name":"u","user":{"token":"t3"}}]}`, "3", "t3", ""},
+		"first":            {"current-context: a" + lists, "1", "t1", ""},
+		"second":           {"current-context: b" + lists, "2", "", ""},
+		"no such context":  {"current-context: z" + lists, "", "", `contexts has no entry named "z"`},
+		"no current one":   {"x: y" + lists, "", "", `contexts has no entry named ""`},
+		"a number":         {"current-context: 1" + lists, "", "", `contexts has no entry named ""`},
+		"no such cluster":  {"current-context: c" + lists, "", "", `clusters has no entry named "none"`},
+		"no such user":     {"current-context: d" + lists, "", "", `users has no entry named "none"`},
+		"an empty context": {"current-context: e" + lists, "", "", `clusters has no entry named ""`},
+		"JSON": {`{"current-context":"a","contexts":[{"name":"a","context":{"cluster":"c","user":"u"}}],
+			"clusters":[{"name":"c","cluster":{"id":3}}],"users":[{"name":"u","user":{"token":"t3"}}]}`, "3", "t3", ""},
 		"nothing":            {"", "", "", `contexts has no entry named ""`},
 		"a list":             {"[a]", "", "", `contexts has no entry named ""`},
 		"lists are no lists": {"current-context: a\ncontexts: {a: b}", "", "", `contexts has no entry named "a"`},
@@ -96,7 +97,8 @@ func TestFileOrData(t *testing.T) {
 // FuzzKubeconfig: whatever the file holds, what it leads to is what the context named, or an error
 // says what is missing.
 func FuzzKubeconfig(f *testing.F) {
-	f.Add("current-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {x: y}}]\nusers: [{name: u, user: {token: t}}]")
+	f.Add("current-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {x: y}}]\n" +
+		"users: [{name: u, user: {token: t}}]")
 	f.Add("current-context: ''\ncontexts: [{name: ''}]\nclusters: [{name: ''}]\nusers: [{name: '', user: []}]")
 	f.Add("contexts: [1, [], {name: {a: b}}]")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -88,14 +88,14 @@ func Start(ctx context.Context, a *api.API, o Own) (run func(ctx context.Context
 	return c.run, nil
 }
 
-// service returns the Service and the Endpoints by which clients inside find the server
+// service returns the Service, the Endpoints and the EndpointSlice by which clients inside find the server
 // (kubernetes.default.svc), none without an address. They are upstream's, but for the address of the
 // Service where it has none of its own: there is no proxy that would translate it.
 func (o Own) service() []map[string]any {
 	if o.Host == "" {
 		return nil
 	}
-	// Two trees: each object owns its own.
+	// Each object owns its own trees.
 	meta := func(labels map[string]any) map[string]any {
 		return map[string]any{"name": "kubernetes", "namespace": "default", "labels": labels}
 	}
@@ -105,17 +105,22 @@ func (o Own) service() []map[string]any {
 		address, servicePort = o.Host, port(o.Port)
 	}
 	servicePort["targetPort"] = o.Port
-	family := "IPv4"
-	if strings.Contains(address, ":") {
-		family = "IPv6"
+	family := func(address string) string {
+		if strings.Contains(address, ":") {
+			return "IPv6"
+		}
+		return "IPv4"
 	}
 	return []map[string]any{
 		{"kind": "Service", "apiVersion": "v1", "metadata": meta(map[string]any{"component": "apiserver", "provider": "kubernetes"}),
 			"spec": map[string]any{
 				"type": "ClusterIP", "clusterIP": address, "clusterIPs": []any{address}, "ports": []any{servicePort},
-				"sessionAffinity": "None", "ipFamilies": []any{family}, "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster",
+				"sessionAffinity": "None", "ipFamilies": []any{family(address)}, "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster",
 			}},
 		{"kind": "Endpoints", "apiVersion": "v1", "metadata": meta(map[string]any{"endpointslice.kubernetes.io/skip-mirror": "true"}),
 			"subsets": []any{map[string]any{"addresses": []any{map[string]any{"ip": o.Host}}, "ports": []any{port(o.Port)}}}},
+		{"kind": "EndpointSlice", "apiVersion": "discovery.k8s.io/v1", "metadata": meta(map[string]any{"kubernetes.io/service-name": "kubernetes"}),
+			"addressType": family(o.Host), "ports": []any{port(o.Port)},
+			"endpoints": []any{map[string]any{"addresses": []any{o.Host}, "conditions": map[string]any{"ready": true}}}},
 	}
 }

@@ -2,6 +2,8 @@ package controller_test
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -51,7 +53,7 @@ func TestObjectsOfTheStart(t *testing.T) {
 		}
 		all := slices.Clone(want)
 		if own.Host != "" {
-			all = append(all, "services default/kubernetes", "endpoints default/kubernetes")
+			all = append(all, "services default/kubernetes", "endpoints default/kubernetes", "endpointslices.discovery.k8s.io default/kubernetes")
 		}
 		slices.Sort(all)
 		if got := keys(p); !slices.Equal(got, all) {
@@ -74,6 +76,19 @@ func TestObjectsOfTheStart(t *testing.T) {
 			subset := tree.List(ends, "subsets")[0]
 			if tree.Text(tree.List(subset, "addresses")[0], "ip") != own.Host || tree.At(tree.List(subset, "ports")[0], "port") != own.Port {
 				t.Errorf("the endpoints: %v", ends["subsets"])
+			}
+			// As a real server has it, but for what a client or the metadata add.
+			slice := p.stored("endpointslices.discovery.k8s.io", "default/kubernetes").Decode()
+			family := map[bool]string{true: "IPv6", false: "IPv4"}[strings.Contains(own.Host, ":")]
+			want := fmt.Sprintf(`{"addressType":%q,"apiVersion":"discovery.k8s.io/v1","endpoints":[{"addresses":[%q],"conditions":{"ready":true}}],`+
+				`"kind":"EndpointSlice","metadata":{"generation":1,"labels":{"kubernetes.io/service-name":"kubernetes"}},`+
+				`"ports":[{"name":"https","port":%d,"protocol":"TCP"}]}`, family, own.Host, own.Port)
+			m := tree.Metadata(slice)
+			for _, name := range []string{"name", "namespace", "uid", "resourceVersion", "creationTimestamp", "managedFields"} {
+				delete(m, name)
+			}
+			if got, err := json.Marshal(slice); err != nil || string(got) != want {
+				t.Errorf("the slice:\n got %s\nwant %s", got, want)
 			}
 		}
 		// A second start, as of a store that was kept, writes nothing.

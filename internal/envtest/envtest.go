@@ -53,6 +53,7 @@ func Main(p Program, args []string, out, errOut io.Writer) int {
 	}
 	f.StringVar(&layout, "layout", layouts[0].name, "")
 	words, err := flags.Words(f, args)
+	// Help first, whatever else is wrong; then the flags, in the order of help.
 	l := slices.IndexFunc(layouts[:], func(l layoutOf) bool { return l.name == layout })
 	switch {
 	case errors.Is(err, flags.ErrHelp):
@@ -72,11 +73,13 @@ func Main(p Program, args []string, out, errOut io.Writer) int {
 		fmt.Fprintf(errOut, "apichain: %v; see apichain envtest --help\n", err)
 		return exitUsage
 	}
+	// From here on something may be made, and what fails is the machine's: another exit code.
 	made, err := prepare(p, layouts[l], words)
 	if err != nil {
 		fmt.Fprintln(errOut, "apichain: envtest:", err)
 		return exitFailed
 	}
+	// On the other stream, since $(...) takes the output for a path.
 	for _, line := range made.notes {
 		fmt.Fprintln(errOut, "apichain: envtest:", line)
 	}
@@ -98,7 +101,9 @@ type result struct {
 	notes []string
 }
 
-// prepare makes the folder of a layout below the one that words name, or below its default.
+// prepare makes the folder of a layout below the one that words name, or below its default. The program
+// is read whole, since its content is compared with what is there. An error may leave a part of the
+// files, which the next run completes.
 func prepare(p Program, l layoutOf, words []string) (*result, error) {
 	content, err := os.ReadFile(p.Path)
 	if err != nil {
@@ -122,10 +127,12 @@ func prepare(p Program, l layoutOf, words []string) (*result, error) {
 	return r, nil
 }
 
-// print writes what is wanted: the path, assignments for a POSIX shell, or JSON.
+// print writes what is wanted: the path, assignments for a POSIX shell, or JSON in one line. An error is
+// that of w.
 func (r *result) print(w io.Writer, form string) error {
 	switch form {
 	case "env":
+		// Between single quotes a shell reads everything as it stands but a single quote.
 		for _, v := range r.environment {
 			if _, err := fmt.Fprintf(w, "export %s='%s'\n", v[0], strings.ReplaceAll(v[1], "'", `'\''`)); err != nil {
 				return err
@@ -133,6 +140,7 @@ func (r *result) print(w io.Writer, form string) error {
 		}
 		return nil
 	case "json":
+		// Keys are ours but those of env and files, which are names of variables and programs.
 		environment, files := map[string]any{}, map[string]any{}
 		for _, v := range r.environment {
 			environment[v[0]] = v[1]
@@ -161,7 +169,10 @@ type layoutOf struct {
 	tell func(p Program, root, folder string) (shown string, environment [][2]string)
 }
 
-// layouts are all of them; the first is the default.
+// layouts are all of them; the first is the default. A driver looks in its folder and nowhere else: what
+// differs by a letter in the version, the operating system or the architecture is not found, and
+// downloaded instead. The files themselves are the same in all of them. They do not change while the
+// program runs.
 var layouts = [...]layoutOf{
 	{
 		"kubebuilder", "the files are in DIR, for $KUBEBUILDER_ASSETS", cacheFolder,
@@ -176,7 +187,8 @@ var layouts = [...]layoutOf{
 		func(p Program, root, _ string) (string, [][2]string) {
 			// The driver takes the newest there is unless it is told. Its offline mode needs not be on: what is
 			// found is not downloaded.
-			return root, [][2]string{{"KUBE_API_TEST_DIR", root}, {"KUBE_API_TEST_API_SERVER_VERSION", strings.TrimPrefix(p.Kubernetes, "v")}}
+			version := strings.TrimPrefix(p.Kubernetes, "v")
+			return root, [][2]string{{"KUBE_API_TEST_DIR", root}, {"KUBE_API_TEST_API_SERVER_VERSION", version}}
 		},
 	},
 	{
@@ -213,7 +225,7 @@ func dataFolder(goos string) string {
 }
 
 // inHome returns the folder of an environment variable, with below in it, or else one of the home
-// directory.
+// directory. An empty variable is none. The error is that there is no home directory.
 func inHome(variable, below, otherwise string) (string, error) {
 	if dir := os.Getenv(variable); dir != "" {
 		return filepath.Join(dir, below), nil
@@ -234,6 +246,7 @@ func cacheFolder(p Program, content []byte) (string, error) {
 func tellAssets(_ Program, _, folder string) (string, [][2]string) {
 	environment := [][2]string{{"KUBEBUILDER_ASSETS", folder}}
 	for _, name := range []string{apiServer, etcd, kubectl} {
+		// One that is not set is left so: it would say nothing new.
 		variable := "TEST_ASSET_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 		if _, set := os.LookupEnv(variable); set {
 			environment = append(environment, [2]string{variable, filepath.Join(folder, fileName(name))})

@@ -2,6 +2,7 @@ package envtest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -102,7 +103,8 @@ func TestDefaultFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if first.code != 0 || first.errs != "" || !strings.HasPrefix(dir, filepath.Join(cache, "apichain", "envtest", "v0.1.0-")) || strings.Contains(dir, "\n") {
+	if first.code != 0 || first.errs != "" || !strings.HasPrefix(dir, filepath.Join(cache, "apichain", "envtest", "v0.1.0-")) ||
+		strings.Contains(dir, "\n") {
 		t.Fatalf("%+v", first)
 	}
 	holds(t, dir, all(1))
@@ -178,14 +180,16 @@ func TestNamedFolder(t *testing.T) {
 		_ = os.Remove(at(name))
 		put(t, at(name), content)
 	}
-	if got := s.run(dir); got != (outcome{0, dir + "\n", "apichain: envtest: " + at(etcd) + " is another program, and stays: nothing will be stored in it\n"}) {
+	if got := s.run(dir); got != (outcome{0, dir + "\n", "apichain: envtest: " + at(etcd) +
+		" is another program, and stays: nothing will be stored in it\n"}) {
 		t.Errorf("beside a real etcd: %+v", got)
 	}
 	holds(t, dir, mixed)
 
 	mixed[apiServer] = "real kube-apiserver"
 	put(t, at(apiServer), mixed[apiServer])
-	if got := s.run(dir); got != (outcome{1, "", "apichain: envtest: " + at(apiServer) + " is another program, and would be replaced: name another folder\n"}) {
+	if got := s.run(dir); got != (outcome{1, "", "apichain: envtest: " + at(apiServer) +
+		" is another program, and would be replaced: name another folder\n"}) {
 		t.Errorf("over a real one: %+v", got)
 	}
 	holds(t, dir, mixed)
@@ -199,7 +203,8 @@ func TestNamedFolder(t *testing.T) {
 func TestKubectlOfPath(t *testing.T) {
 	s := newSubject(t)
 	dir, second := t.TempDir(), t.TempDir()
-	t.Setenv("PATH", strings.Join([]string{"", "relative", filepath.Join(s.home, "none"), dir, s.path, second}, string(filepath.ListSeparator)))
+	t.Setenv("PATH", strings.Join([]string{"", "relative", filepath.Join(s.home, "none"), dir, s.path, second},
+		string(filepath.ListSeparator)))
 	put(t, filepath.Join(s.path, fileName(kubectl)), build(7))
 	if got := s.run(dir); got.code != 0 {
 		t.Fatalf("%+v", got)
@@ -214,7 +219,8 @@ func TestKubectlOfPath(t *testing.T) {
 		want[kubectl] = "real kubectl"
 		holds(t, dir, want)
 	}
-	if to, err := os.Readlink(filepath.Join(dir, fileName(kubectl))); runtime.GOOS != "windows" && (err != nil || to != filepath.Join(second, kubectl)) {
+	if to, err := os.Readlink(filepath.Join(dir, fileName(kubectl))); runtime.GOOS != "windows" && (err != nil ||
+		to != filepath.Join(second, kubectl)) {
 		t.Errorf("a link to %s: %v", to, err)
 	}
 	if err := os.Remove(filepath.Join(second, fileName(kubectl))); err != nil {
@@ -242,20 +248,24 @@ func TestLayouts(t *testing.T) {
 			map[string]string{"KUBE_API_TEST_DIR": s.home + "/.kubeapitest", "KUBE_API_TEST_API_SERVER_VERSION": "1.37.2"},
 		},
 		"kubeapitest of its variable": {
-			[2]string{"KUBE_API_TEST_DIR", elsewhere + "/k"}, []string{"--layout", "kubeapitest"}, elsewhere + "/k/k8s/1.37.2" + platform, elsewhere + "/k",
+			[2]string{"KUBE_API_TEST_DIR", elsewhere + "/k"}, []string{"--layout", "kubeapitest"}, elsewhere + "/k/k8s/1.37.2" + platform,
+			elsewhere + "/k",
 			map[string]string{"KUBE_API_TEST_DIR": elsewhere + "/k", "KUBE_API_TEST_API_SERVER_VERSION": "1.37.2"},
 		},
 		"kubeapitest in a folder": {
-			[2]string{"KUBE_API_TEST_DIR", elsewhere + "/none"}, []string{elsewhere + "/d", "-layout=kubeapitest"}, elsewhere + "/d/k8s/1.37.2" + platform, elsewhere + "/d",
+			[2]string{"KUBE_API_TEST_DIR", elsewhere + "/none"}, []string{elsewhere + "/d", "-layout=kubeapitest"}, elsewhere + "/d/k8s/1.37.2" +
+				platform, elsewhere + "/d",
 			map[string]string{"KUBE_API_TEST_DIR": elsewhere + "/d", "KUBE_API_TEST_API_SERVER_VERSION": "1.37.2"},
 		},
 		"envtest-js of its variable": {
-			[2]string{"XDG_DATA_HOME", elsewhere + "/x"}, []string{"--layout", "envtest-js"}, elsewhere + "/x/envtest-js/k8s/v1.37.2" + platform, elsewhere + "/x/envtest-js/k8s/v1.37.2" + platform,
+			[2]string{"XDG_DATA_HOME", elsewhere + "/x"}, []string{"--layout", "envtest-js"}, elsewhere + "/x/envtest-js/k8s/v1.37.2" + platform,
+			elsewhere + "/x/envtest-js/k8s/v1.37.2" + platform,
 			map[string]string{"KUBEBUILDER_ASSETS": elsewhere + "/x/envtest-js/k8s/v1.37.2" + platform},
 		},
 		"a file of its own": {
 			[2]string{"TEST_ASSET_KUBE_APISERVER", "/real"}, []string{elsewhere + "/it's"}, elsewhere + "/it's", elsewhere + "/it's",
-			map[string]string{"KUBEBUILDER_ASSETS": elsewhere + "/it's", "TEST_ASSET_KUBE_APISERVER": filepath.Join(elsewhere, "it's", fileName(apiServer))},
+			map[string]string{"KUBEBUILDER_ASSETS": elsewhere + "/it's", "TEST_ASSET_KUBE_APISERVER": filepath.Join(elsewhere, "it's",
+				fileName(apiServer))},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -281,7 +291,8 @@ func TestLayouts(t *testing.T) {
 			checkShell(t, s.run(append(c.args, "--output", "env")...), c.told)
 		})
 	}
-	for goos, want := range map[string]string{"linux": ".local/share/envtest-js", "darwin": "Library/Application Support/envtest-js", "windows": "AppData/Local/envtest-js"} {
+	for goos, want := range map[string]string{"linux": ".local/share/envtest-js", "darwin": "Library/Application Support/envtest-js",
+		"windows": "AppData/Local/envtest-js"} {
 		if got := dataFolder(goos); got != want {
 			t.Errorf("%s: %s", goos, got)
 		}
@@ -335,5 +346,50 @@ func TestUsage(t *testing.T) {
 	t.Setenv("HOME", "")
 	if got := s.run(); got.code != 1 || !strings.HasSuffix(got.errs, ": name a folder\n") {
 		t.Errorf("nowhere to make it: %+v", got)
+	}
+}
+
+// TestEachLayout: every row of the table says all that a driver needs, and is in help.
+func TestEachLayout(t *testing.T) {
+	s := newSubject(t)
+	root := t.TempDir()
+	for i, l := range layouts {
+		if l.name == "" || l.summary == "" || strings.Count(layoutNames(), l.name) != 1 || !strings.Contains(help(), "  "+l.name) {
+			t.Errorf("%+v", l)
+		}
+		below := l.below(s.program)
+		shown, environment := l.tell(s.program, root, filepath.Join(root, below))
+		// Who prints the path and who reads the variables must end up at the same place.
+		if !filepath.IsAbs(shown) || len(environment) == 0 || environment[0][1] != shown {
+			t.Errorf("%s: %s, %v", l.name, shown, environment)
+		}
+		if named := strings.HasSuffix(below, platform()); named != (i > 0) {
+			t.Errorf("%s: the files are in %q", l.name, below)
+		}
+		if dir, err := l.root(s.program, []byte(build(1))); err != nil || !strings.HasPrefix(dir, s.home) {
+			t.Errorf("%s: by default in %q, %v", l.name, dir, err)
+		}
+		t.Setenv("HOME", "")
+		if dir, err := l.root(s.program, nil); err == nil {
+			t.Errorf("%s: nowhere is %q", l.name, dir)
+		}
+		t.Setenv("HOME", s.home)
+	}
+}
+
+// closed is an output that nobody reads.
+type closed struct{}
+
+// Write fails.
+func (closed) Write([]byte) (int, error) { return 0, errors.New("closed") }
+
+// TestClosedOutput: a path that could not be told is a failure, in each form.
+func TestClosedOutput(t *testing.T) {
+	s := newSubject(t)
+	for _, form := range []string{"path", "env", "json"} {
+		var errs strings.Builder
+		if code := Main(s.program, []string{"-o", form}, closed{}, &errs); code != 1 || errs.String() != "apichain: envtest: closed\n" {
+			t.Errorf("%s: code %d, %q", form, code, errs.String())
+		}
 	}
 }

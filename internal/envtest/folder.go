@@ -46,6 +46,7 @@ func fill(dir string, content []byte, path string) (notes []string, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	// The server first: the others are links to it.
 	server := filepath.Join(dir, fileName(apiServer))
 	switch state, err := look(server, content); {
 	case err != nil:
@@ -64,6 +65,7 @@ func fill(dir string, content []byte, path string) (notes []string, err error) {
 		// Not every file system has links.
 		return write(p, content)
 	}
+	// A link and no copy: the user's kubectl is found anew where it is updated in its place.
 	real := func(p string) error {
 		if found := realKubectl(path); found != "" && os.Symlink(found, p) == nil {
 			return nil
@@ -99,9 +101,11 @@ const (
 	foreign // it is another program, or leads to one
 )
 
-// look says what is at a path.
+// look says what is at a path, links followed. The error is that it cannot be read, or that what is above
+// it is no folder.
 func look(path string, content []byte) (int, error) {
 	info, err := os.Stat(path)
+	// Nothing there, and a link to nothing, are the same to Stat; only the second is in the way.
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Lstat(path); err == nil {
 			return older, nil
@@ -132,7 +136,8 @@ func executable(info fs.FileInfo) bool { return info.Mode()&0o111 != 0 || runtim
 // ours reports whether a file's content is a build of this program.
 func ours(content []byte) bool { return bytes.Contains(content, []byte(mark)) }
 
-// place makes a file in work, by how, and then puts it at path in one step.
+// place makes a file in work, by how, and then puts it at path in one step, over what is there. After an
+// error of how, path is as it was.
 func place(work, path string, how func(path string) error) error {
 	p := filepath.Join(work, filepath.Base(path))
 	if err := how(p); err != nil {
@@ -158,6 +163,7 @@ func realKubectl(path string) string {
 		if !filepath.IsAbs(p) || err != nil || !info.Mode().IsRegular() || !executable(info) {
 			continue
 		}
+		// A folder of ours may be on the PATH, and a link from one to the other would lead in a circle.
 		if content, err := os.ReadFile(p); err == nil && !ours(content) {
 			return p
 		}

@@ -2,9 +2,11 @@ package envtest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -87,7 +89,8 @@ func TestLook(t *testing.T) {
 	if err := os.Mkdir(path("folder"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for name, to := range map[string]string{"to this": "this", "to that": "that", "to other": "other", "to none": "none", "to folder": "folder"} {
+	for name, to := range map[string]string{"to this": "this", "to that": "that", "to other": "other", "to none": "none",
+		"to folder": "folder"} {
 		if err := os.Symlink(to, path(name)); err != nil {
 			t.Skip("no symbolic links here")
 		}
@@ -117,5 +120,95 @@ func TestMark(t *testing.T) {
 	}
 	if !ours(b) || ours([]byte(fmt.Sprint("apichain", "/internal/envtest"))) {
 		t.Error("a build is not told from other programs")
+	}
+}
+
+// TestPlace: a file appears whole or not at all, and what was there stays where making it fails.
+func TestPlace(t *testing.T) {
+	work, dir := t.TempDir(), t.TempDir()
+	path := filepath.Join(dir, "program")
+	put(t, path, "old")
+	broken := errors.New("half way")
+	err := place(work, path, func(p string) error {
+		put(t, p, "ha")
+		return broken
+	})
+	if b, _ := os.ReadFile(path); !errors.Is(err, broken) || string(b) != "old" {
+		t.Errorf("%v, and %q is there", err, b)
+	}
+	if err := place(work, path, func(p string) error { return write(p, []byte("new")) }); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if b, _ := os.ReadFile(path); err != nil || string(b) != "new" || !executable(info) {
+		t.Errorf("%v, and %q is there", err, b)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+// TestFillFails: a folder that cannot be made or filled is an error, and nothing of the attempt stays.
+func TestFillFails(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	put(t, file, "text")
+	for _, below := range []string{file, filepath.Join(file, "below")} {
+		if notes, err := fill(below, []byte(build(1)), ""); err == nil || notes != nil {
+			t.Errorf("%s: %v %v", below, notes, err)
+		}
+	}
+	taken := filepath.Join(dir, "taken")
+	if err := os.MkdirAll(filepath.Join(taken, fileName(apiServer)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fill(taken, []byte(build(1)), ""); err == nil ||
+		!strings.HasSuffix(err.Error(), "is another program, and would be replaced: name another folder") {
+		t.Errorf("a folder in the place of the server: %v", err)
+	}
+	if left, err := os.ReadDir(taken); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+// TestRealKubectl: which kubectl of a PATH is linked.
+func TestRealKubectl(t *testing.T) {
+	folders := t.TempDir()
+	in := func(name string) string { return filepath.Join(folders, name) }
+	for name, content := range map[string]string{"stand-in": build(3), "first": "one", "second": "two", "plain": "no program"} {
+		if err := os.Mkdir(in(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		put(t, filepath.Join(in(name), fileName(kubectl)), content)
+	}
+	if err := os.Chmod(filepath.Join(in("plain"), fileName(kubectl)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(in("folder"), fileName(kubectl)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"":                     "",
+		"none":                 "",
+		"stand-in":             "",
+		"folder":               "",
+		"first second":         "first",
+		"second first":         "second",
+		"none stand-in second": "second",
+		"folder first":         "first",
+	} {
+		var list []string
+		for _, name := range strings.Fields(path) {
+			list = append(list, in(name))
+		}
+		if want != "" {
+			want = filepath.Join(in(want), fileName(kubectl))
+		}
+		if got := realKubectl(strings.Join(list, string(filepath.ListSeparator))); got != want {
+			t.Errorf("%q: %s, want %s", path, got, want)
+		}
+	}
+	if got := realKubectl(in("plain")); got != "" && runtime.GOOS != "windows" {
+		t.Errorf("one that may not be run: %s", got)
 	}
 }

@@ -51,6 +51,8 @@ const (
 // out, what is wrong and the log to errOut.
 func Main(ctx context.Context, args []string, out, errOut io.Writer) int {
 	log := newLog(errOut)
+	// Before anything is bound: a wrong argument leaves nothing behind. What is wrong counts more than
+	// help, as it does with Go's flag package, which reads etcd's.
 	o, err := parse(args)
 	switch {
 	case err != nil:
@@ -67,6 +69,7 @@ func Main(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if len(o.unknown) > 0 {
 		log.Warn("these flags are unknown and ignored", "flags", strings.Join(o.unknown, " "))
 	}
+	// All or none: a driver that asks one of two URLs must not find half a server.
 	listeners, err := listen(o.clientURLs())
 	if err != nil {
 		log.Error("a client URL cannot be served", "error", err.Error())
@@ -76,7 +79,8 @@ func Main(ctx context.Context, args []string, out, errOut io.Writer) int {
 	return exitStopped
 }
 
-// newLog returns a log of the form of etcd's, whose lines some drivers wait for.
+// newLog returns a log of the form of etcd's, one JSON object a line, whose lines some drivers wait for.
+// Its keys are ts, level in small letters, and msg; it may be used concurrently.
 func newLog(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		switch a.Key {
@@ -99,6 +103,7 @@ func listen(urls []string) (all []net.Listener, err error) {
 		}
 	}()
 	for _, text := range urls {
+		// One stack of protocols each, by the host: a name is bound at the first of its addresses.
 		address, err := clientAddress(text)
 		if err != nil {
 			return all, err
@@ -124,6 +129,7 @@ func closeAll(all []net.Listener) {
 func clientAddress(text string) (string, error) {
 	u, err := url.Parse(text)
 	switch {
+	// The scheme before the rest: of a URL that is refused by it, the rest does not matter.
 	case err != nil:
 		return "", err
 	case slices.Contains([]string{"https", "unix", "unixs"}, u.Scheme):
@@ -133,6 +139,7 @@ func clientAddress(text string) (string, error) {
 	case u.Path != "":
 		return "", fmt.Errorf("URL must not contain a path: %s", text)
 	}
+	// No port is a mistake there, since 80 is nobody's choice for etcd.
 	if _, _, err := net.SplitHostPort(u.Host); err != nil {
 		return "", fmt.Errorf(`URL address does not have the form "host:port": %s`, text)
 	}
@@ -148,6 +155,7 @@ func serve(ctx context.Context, log *slog.Logger, listeners []net.Listener) {
 		ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+	// One server for all listeners, so that one Close ends each of them with its connections.
 	var serving sync.WaitGroup
 	for _, l := range listeners {
 		serving.Go(func() {
@@ -155,16 +163,19 @@ func serve(ctx context.Context, log *slog.Logger, listeners []net.Listener) {
 				log.Error("serving ended", "address", l.Addr().String(), "error", err.Error())
 			}
 		})
+		// The port is bound: who connects from now on is answered, be it a moment later.
 		log.Info("ready to serve client requests", "address", l.Addr().String(),
 			"note", "no data is kept here: the kube-apiserver of the same folder keeps its objects in its own memory")
 	}
 	<-ctx.Done()
 	log.Info("stopping", "cause", context.Cause(ctx).Error())
+	// Close ends what Serve waits for, so that the wait is short.
 	_ = server.Close()
 	serving.Wait()
 }
 
-// handler returns what answers the questions of drivers, as etcd answers them when all is well.
+// handler returns what answers the questions of drivers, as etcd answers them when all is well: by path
+// alone, whatever the query, since nothing here can be unwell. It may be called concurrently.
 func handler(log *slog.Logger) http.Handler {
 	const text = "text/plain; charset=utf-8"
 	answers := map[string]struct{ kind, body string }{
@@ -180,7 +191,8 @@ func handler(log *slog.Logger) http.Handler {
 		case !known:
 			// Once: who wants data asks again and again.
 			once.Do(func() {
-				log.Warn("somebody asks for more than health, and there is no data here: this etcd is for the apichain kube-apiserver alone",
+				log.Warn("somebody asks for more than health, and there is no data here: "+
+					"this etcd is for the apichain kube-apiserver alone",
 					"method", r.Method, "path", r.URL.Path, "remote", r.RemoteAddr)
 			})
 			http.NotFound(w, r)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -22,11 +23,15 @@ func TestParse(t *testing.T) {
 	for line, want := range map[string]struct{ urls, unknown, wrong string }{
 		"": {usual, "", ""},
 		// controller-runtime
-		"--advertise-client-urls=http://127.0.0.1:1 --data-dir=/d --listen-client-urls=http://127.0.0.1:1 --listen-peer-urls=http://127.0.0.1:2 --unsafe-no-fsync=true": {"http://127.0.0.1:1", "", ""},
+		"--advertise-client-urls=http://127.0.0.1:1 --data-dir=/d --listen-client-urls=http://127.0.0.1:1 " +
+			"--listen-peer-urls=http://127.0.0.1:2 --unsafe-no-fsync=true": {"http://127.0.0.1:1", "", ""},
 		// fabric8
-		"-data-dir /d -wal-dir /w --listen-client-urls http://0.0.0.0:1 --advertise-client-urls http://0.0.0.0:1 --initial-cluster default=http://localhost:2 --initial-advertise-peer-urls http://localhost:2 --listen-peer-urls http://localhost:2": {"http://0.0.0.0:1", "", ""},
+		"-data-dir /d -wal-dir /w --listen-client-urls http://0.0.0.0:1 --advertise-client-urls http://0.0.0.0:1 " +
+			"--initial-cluster default=http://localhost:2 --initial-advertise-peer-urls http://localhost:2 " +
+			"--listen-peer-urls http://localhost:2": {"http://0.0.0.0:1", "", ""},
 		// envtest-js
-		"--data-dir=/d --listen-client-urls=http://127.0.0.1:1 --advertise-client-urls=http://127.0.0.1:1 --listen-peer-urls=http://localhost:0 --unsafe-no-fsync=true": {"http://127.0.0.1:1", "", ""},
+		"--data-dir=/d --listen-client-urls=http://127.0.0.1:1 --advertise-client-urls=http://127.0.0.1:1 " +
+			"--listen-peer-urls=http://localhost:0 --unsafe-no-fsync=true": {"http://127.0.0.1:1", "", ""},
 		"--unsafe-no-fsync --data-dir /d":                                 {usual, "", ""},
 		"-unsafe-no-fsync -listen-client-urls=http://h:1,http://h:2":      {"http://h:1 http://h:2", "", ""},
 		"--listen-client-urls=http://h:1 --listen-client-urls=http://h:2": {"http://h:2", "", ""},
@@ -77,7 +82,8 @@ func TestHelpAndVersion(t *testing.T) {
 	}
 	var out, errs strings.Builder
 	code := Main(t.Context(), []string{"--version"}, &out, &errs)
-	if want := regexp.MustCompile(`^etcd Version: 3\.\d+\.\d+\nGit SHA: .+\nGo Version: go.+\nGo OS/Arch: \w+/\w+\n$`); code != 0 || errs.Len() > 0 || !want.MatchString(out.String()) {
+	if want := regexp.MustCompile(`^etcd Version: 3\.\d+\.\d+\nGit SHA: .+\nGo Version: go.+\nGo OS/Arch: \w+/\w+\n$`); code != 0 ||
+		errs.Len() > 0 || !want.MatchString(out.String()) {
 		t.Errorf("version: code %d, %q, stderr %q", code, out.String(), errs.String())
 	}
 }
@@ -100,8 +106,9 @@ func TestRefused(t *testing.T) {
 		code int
 		text string
 	}{
-		"word":                                     {2, `etcd: "word" is not a valid flag`},
-		urls + "https://127.0.0.1:1":               {1, "https://127.0.0.1:1: this etcd holds no data and serves plain http alone: use an http:// URL, or the real etcd"},
+		"word": {2, `etcd: "word" is not a valid flag`},
+		urls + "https://127.0.0.1:1": {1, "https://127.0.0.1:1: this etcd holds no data " +
+			"and serves plain http alone: use an http:// URL, or the real etcd"},
 		urls + "unix://localhost:1":                {1, "serves plain http alone"},
 		urls + "unixs://localhost:1":               {1, "serves plain http alone"},
 		urls + "ftp://127.0.0.1:1":                 {1, "URL scheme must be http, https, unix, or unixs: ftp://127.0.0.1:1"},
@@ -116,7 +123,8 @@ func TestRefused(t *testing.T) {
 		var out, errs strings.Builder
 		code := Main(t.Context(), []string{arg}, &out, &errs)
 		if code != want.code || out.Len() > 0 || !strings.Contains(errs.String(), want.text) || strings.Count(errs.String(), "\n") != 1 {
-			t.Errorf("%s: code %d, want %d, stdout %q, stderr %q, want one line with %s", arg, code, want.code, out.String(), errs.String(), want.text)
+			t.Errorf("%s: code %d, want %d, stdout %q, stderr %q, want one line with %s", arg, code, want.code, out.String(), errs.String(),
+				want.text)
 		}
 	}
 	again, err := net.Listen("tcp", reusable)
@@ -227,7 +235,8 @@ func TestAnswers(t *testing.T) {
 			}
 		}
 	}
-	if line := r.next(t); line["level"] != "warn" || line["path"] != "/v3/kv/range" || !strings.Contains(line["msg"].(string), "no data here") {
+	if line := r.next(t); line["level"] != "warn" || line["path"] != "/v3/kv/range" ||
+		!strings.Contains(line["msg"].(string), "no data here") {
 		t.Errorf("who wants data: %v", line)
 	}
 	r.stop(errors.New("enough"))
@@ -303,9 +312,99 @@ func TestFlagLists(t *testing.T) {
 	}
 }
 
+// TestDashes: each flag that etcd has, with one dash and with two, and with its value in both places.
+func TestDashes(t *testing.T) {
+	for _, dash := range []string{"-", "--"} {
+		for _, name := range strings.Fields(switches) {
+			for _, line := range [][]string{{dash + name}, {dash + name + "=false"}, {dash + name + "=1", "--data-dir=d"}} {
+				if o, err := parse(line); err != nil || len(o.unknown) > 0 {
+					t.Errorf("%q: %v, unknown %q", line, err, o.unknown)
+				}
+			}
+			if _, err := parse([]string{dash + name, "true"}); err == nil {
+				t.Errorf("%s%s took the next word", dash, name)
+			}
+		}
+		for _, name := range strings.Fields(valued) {
+			value := "http://127.0.0.1:1"
+			for _, line := range [][]string{{dash + name + "=" + value}, {dash + name, value}, {dash + name, "--" + value}, {dash + name + "="}} {
+				if o, err := parse(line); err != nil || len(o.unknown) > 0 {
+					t.Errorf("%q: %v, unknown %q", line, err, o.unknown)
+				}
+			}
+			if _, err := parse([]string{dash + name}); err == nil {
+				t.Errorf("%s%s needs no value", dash, name)
+			}
+		}
+	}
+}
+
+// TestHelpHasEveryFlag: each once, at the start of a line, sorted where nothing is said of it.
+func TestHelpHasEveryFlag(t *testing.T) {
+	var b strings.Builder
+	help(&b)
+	for _, name := range strings.Fields(switches + " " + valued) {
+		found := regexp.MustCompile(`(?m)^  --`+name+`( .*)?$`).FindAllString(b.String(), -1)
+		if len(found) != 1 {
+			t.Errorf("--%s stands there as %q", name, found)
+		}
+	}
+	_, ignored, _ := strings.Cut(b.String(), "with a warning:\n")
+	if lines := strings.Fields(ignored); !slices.IsSorted(lines) || len(lines) < 100 {
+		t.Errorf("%d flags that are ignored, or not sorted", len(lines))
+	}
+}
+
+// TestClientAddress: what is bound for a URL.
+func TestClientAddress(t *testing.T) {
+	for text, want := range map[string]string{
+		"http://127.0.0.1:2379": "127.0.0.1:2379",
+		"http://localhost:1":    "localhost:1",
+		"http://[::1]:2379":     "[::1]:2379",
+		"http://:2379":          ":2379",
+		"http://h:0":            "h:0",
+		"HTTP://h:1":            "h:1",
+		"http://h:1/":           "",
+		"http://h":              "",
+		"http://::1:2379":       "",
+		"https://h:1":           "",
+		"unix:///tmp/s":         "",
+		"h:1":                   "",
+		"//h:1":                 "",
+		"http://h:port":         "",
+		"":                      "",
+	} {
+		got, err := clientAddress(text)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q %v, want %q", text, got, err, want)
+		}
+	}
+}
+
+// TestEndedBefore: a context that ended before the start ends the run as soon as the ports were bound, and
+// no goroutine and no port are left, however often.
+func TestEndedBefore(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("too late"))
+	before := runtime.NumGoroutine()
+	for range 20 {
+		var out, errs strings.Builder
+		code := Main(ctx, []string{"-listen-client-urls", "http://127.0.0.1:0", "-listen-client-http-urls=http://127.0.0.1:0"}, &out, &errs)
+		// The two URLs are one.
+		if code != 0 || out.Len() > 0 || strings.Count(errs.String(), "ready to serve") != 1 ||
+			!strings.Contains(errs.String(), `"cause":"too late"`) {
+			t.Fatalf("code %d, %q, %s", code, out.String(), errs.String())
+		}
+	}
+	if after := runtime.NumGoroutine(); after > before {
+		t.Errorf("%d goroutines, %d before", after, before)
+	}
+}
+
 // FuzzParse: any arguments come to an end, with URLs to serve on or with one line that says what is wrong.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"", "--listen-client-urls=http://h:1,http://h:2", "-data-dir\x00/d\x00--bogus\x00x", "--help=maybe", "--\x00-", "--config-file"} {
+	for _, s := range []string{"", "--listen-client-urls=http://h:1,http://h:2", "-data-dir\x00/d\x00--bogus\x00x", "--help=maybe",
+		"--\x00-", "--config-file"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, line string) {

@@ -12,6 +12,12 @@ import (
 // The command line of etcd is read by Go's flag package there: one dash or two, a value behind "=" or as
 // the next word, a switch without a value. So it is here, but that an unknown flag is no error: drivers
 // are written for releases older and newer than this one.
+//
+//	--name=x  --name x  -name=x  -name x    the same, for a flag with a value
+//	--pre-vote  -pre-vote  --pre-vote=true  the same, for a switch; --pre-vote true is a word too many
+//	--new 1  --new                          unknown: a word behind it that is no flag is its value
+//
+// The values of the flags without a meaning here are not looked at.
 
 // switches are the flags of etcd that need no value.
 const switches = `auto-tls client-cert-auth discovery-insecure-skip-tls-verify discovery-insecure-transport
@@ -24,9 +30,9 @@ const valued = `advertise-client-urls auth-token auth-token-ttl auto-compaction-
 backend-batch-interval backend-batch-limit backend-bbolt-freelist-type bcrypt-cost
 bootstrap-defrag-threshold-megabytes cert-file cipher-suites client-cert-allowed-hostname client-cert-file
 client-crl-file client-key-file compact-hash-check-time compaction-batch-limit compaction-sleep-interval
-corrupt-check-time cors data-dir discovery discovery-cacert discovery-cert discovery-dial-timeout
+corrupt-check-time cors data-dir discovery-cacert discovery-cert discovery-dial-timeout
 discovery-endpoints discovery-fallback discovery-keepalive-time discovery-keepalive-timeout discovery-key
-discovery-password discovery-proxy discovery-request-timeout discovery-srv discovery-srv-name discovery-token
+discovery-password discovery-request-timeout discovery-srv discovery-srv-name discovery-token
 discovery-user distributed-tracing-address distributed-tracing-instance-id distributed-tracing-sampling-rate
 distributed-tracing-service-name downgrade-check-time election-timeout feature-gates grpc-keepalive-interval
 grpc-keepalive-min-time grpc-keepalive-timeout heartbeat-interval host-whitelist initial-advertise-peer-urls
@@ -59,6 +65,7 @@ func parse(args []string) (options, error) {
 		if !strings.HasPrefix(arg, "-") || name == "" || name[0] == '-' {
 			return o, fmt.Errorf("%q is not a valid flag", arg)
 		}
+		// A value in the same word is there already, for each kind of flag.
 		kind := kindOf(name)
 		switch {
 		case kind == aSwitch && !given:
@@ -104,6 +111,7 @@ func kindOf(name string) int {
 
 // set keeps what one flag says, if it says anything here.
 func (o *options) set(name, value string, kind int) error {
+	// Switches are checked whether they mean anything here or not: a slip is one there too.
 	on := false
 	if kind == aSwitch {
 		var err error
@@ -112,6 +120,7 @@ func (o *options) set(name, value string, kind int) error {
 		}
 	}
 	switch name {
+	// Help that was asked for once is not taken back, as there.
 	case "help", "h":
 		o.help = o.help || on
 	case "version":
@@ -156,6 +165,7 @@ Flags that have a meaning here:
 
 Flags of etcd that are taken and ignored; unknown ones are ignored with a warning:
 `)
+	// The form is etcd's: two spaces, two dashes, the name, and nothing else in the line.
 	names := strings.Fields(switches + " " + valued)
 	slices.Sort(names)
 	for _, name := range names {

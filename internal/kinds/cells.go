@@ -45,6 +45,10 @@ func namedCell(name string) func(map[string]any) any {
 		return servicePorts
 	case "endpoints":
 		return endpointsCell
+	case "slicePorts":
+		return slicePorts
+	case "sliceEndpoints":
+		return sliceEndpoints
 	case "nodeStatus":
 		return nodeStatus
 	case "nodeRoles":
@@ -220,6 +224,40 @@ func endpointsCell(obj map[string]any) any {
 		return fmt.Sprintf("%s + %d more...", shown, count-most)
 	}
 	return shown
+}
+
+// slicePorts returns the first ports of a slice, by name where they have no number.
+func slicePorts(obj map[string]any) any {
+	var ports []string
+	for _, p := range tree.List(obj, "ports") {
+		port := tree.Text(p, "name")
+		if n := tree.At(p, "port"); n != nil {
+			port = cellText(n)
+		}
+		ports = append(ports, port)
+	}
+	return firstThree(ports)
+}
+
+// sliceEndpoints returns the first addresses of a slice, ready or not.
+func sliceEndpoints(obj map[string]any) any {
+	var addresses []string
+	for _, e := range tree.List(obj, "endpoints") {
+		addresses = append(addresses, tree.Strings(tree.List(e, "addresses"))...)
+	}
+	return firstThree(addresses)
+}
+
+// firstThree joins the first three texts, and says how many more there are.
+func firstThree(list []string) string {
+	const most = 3
+	if len(list) > most {
+		return fmt.Sprintf("%s + %d more...", strings.Join(list[:most], ","), len(list)-most)
+	}
+	if text := strings.Join(list, ","); text != "" { // one port may have neither number nor name
+		return text
+	}
+	return "<unset>"
 }
 
 // nodeStatus returns whether pods run on a Node, by its Ready condition, and whether new ones

@@ -126,7 +126,11 @@ func (p *pruner) object(at *fieldPath, t *Type, obj map[string]any) {
 		if v == nil {
 			delete(obj, k)
 		}
-		if !f.pointer && isEmpty(v) && !f.alwaysWritten() {
+		switch {
+		case f.pointer || !isEmpty(v):
+		case f.nullable:
+			obj[k] = nil
+		case !f.alwaysWritten():
 			delete(obj, k)
 		}
 		at.pop()

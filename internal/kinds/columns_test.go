@@ -35,11 +35,12 @@ func TestColumnNames(t *testing.T) {
 	table := kindsForTest(t)
 	for kind, want := range map[string]string{
 		"v1 Namespace": "Name Status Age", "v1 ConfigMap": "Name Data Age", "v1 Secret": "Name Type Data Age", "v1 ServiceAccount": "Name Age", "v1 Endpoints": "Name Endpoints Age",
-		"v1 Event":                     "Last-Seen Type Reason Object *Subobject *Source Message *First-Seen *Count *Name",
-		"events.k8s.io/v1 Event":       "Last-Seen Type Reason Object *Subobject *Source Message *First-Seen *Count *Name",
-		"v1 Service":                   "Name Type Cluster-IP External-IP Port(s) Age *Selector",
-		"v1 Node":                      "Name Status Roles Age Version *Internal-IP *External-IP *OS-Image *Kernel-Version *Container-Runtime",
-		"coordination.k8s.io/v1 Lease": "Name Holder Age", "apiregistration.k8s.io/v1 APIService": "Name Service Available Age", "authentication.k8s.io/v1 TokenReview": "Name Created-At",
+		"discovery.k8s.io/v1 EndpointSlice": "Name AddressType Ports Endpoints Age",
+		"v1 Event":                          "Last-Seen Type Reason Object *Subobject *Source Message *First-Seen *Count *Name",
+		"events.k8s.io/v1 Event":            "Last-Seen Type Reason Object *Subobject *Source Message *First-Seen *Count *Name",
+		"v1 Service":                        "Name Type Cluster-IP External-IP Port(s) Age *Selector",
+		"v1 Node":                           "Name Status Roles Age Version *Internal-IP *External-IP *OS-Image *Kernel-Version *Container-Runtime",
+		"coordination.k8s.io/v1 Lease":      "Name Holder Age", "apiregistration.k8s.io/v1 APIService": "Name Service Available Age", "authentication.k8s.io/v1 TokenReview": "Name Created-At",
 		"apiextensions.k8s.io/v1 CustomResourceDefinition": "Name Scope Versions Created-At *Group *Kind *ShortNames *Established",
 	} {
 		var got []string
@@ -79,6 +80,11 @@ func TestCells(t *testing.T) {
 		{"v1 Service", `{` + meta + `,"spec":{"type":"ExternalName","externalName":"x.example.com"}}`, "a|ExternalName|<none>|x.example.com|<none>|2d2h|<none>"},
 		{"v1 Service", `{` + meta + `}`, "a||<none>|<unknown>|<none>|2d2h|<none>"},
 		{"v1 Endpoints", `{` + meta + `}`, "a|<none>|2d2h"},
+		{"discovery.k8s.io/v1 EndpointSlice", `{` + meta + `,"addressType":"IPv4","ports":null}`, "a|IPv4|<unset>|<unset>|2d2h"},
+		{"discovery.k8s.io/v1 EndpointSlice", `{` + meta + `,"addressType":"IPv6","ports":[{"name":""}],"endpoints":[{"addresses":["::1","::2"]},{"addresses":["::3"]}]}`,
+			"a|IPv6|<unset>|::1,::2,::3|2d2h"},
+		{"discovery.k8s.io/v1 EndpointSlice", `{` + meta + `,"addressType":"IPv4","ports":[{"name":"a","port":1},{"name":"b"},{"name":"","port":2},{"name":"c"}],"endpoints":[{"addresses":["1.1.1.1"]},{"addresses":["2.2.2.2","3.3.3.3","4.4.4.4","5.5.5.5"]}]}`,
+			"a|IPv4|1,b,2 + 1 more...|1.1.1.1,2.2.2.2,3.3.3.3 + 2 more...|2d2h"},
 		{"v1 Endpoints", `{` + meta + `,"subsets":[{"addresses":[{"ip":"1.1.1.1"},{"ip":"::1"}],"ports":[{"port":80},{"port":81}]}]}`, "a|1.1.1.1:80,[::1]:80,1.1.1.1:81 + 1 more...|2d2h"},
 		{"v1 Endpoints", `{` + meta + `,"subsets":[{"addresses":[{"ip":"1.1.1.1"}]},{"notReadyAddresses":[{"ip":"2.2.2.2"}],"ports":[{"port":1}]}]}`, "a|1.1.1.1|2d2h"},
 		{"v1 Node", `{"metadata":{"name":"n","labels":{"node-role.kubernetes.io/worker":"","node-role.kubernetes.io/":"","kubernetes.io/role":"control"}},"spec":{"unschedulable":true},"status":{"conditions":[{"type":"X"},{"type":"Ready","status":"True"}],

@@ -92,9 +92,11 @@ type Field struct {
 
 	// How upstream's struct declares the field. Required has no omitempty, so JSON has it
 	// even when zero. pointer tells zero from absent: what is present counts as set, also
-	// where it is zero. Inline embeds the fields of Message in the outer object.
+	// where it is zero. nullable is a list that JSON has as null where it is empty. Inline embeds
+	// the fields of Message in the outer object.
 	Required bool
 	pointer  bool
+	nullable bool
 	Inline   bool
 
 	// Strategic merge. Strategy is merge, replace, retainKeys, "merge,retainKeys" or "";

@@ -155,6 +155,7 @@ type Row struct {
 	// UnconditionalUpdate: PUT without a resourceVersion is accepted.
 	// CreateOnUpdate: PUT to a missing object creates it.
 	// HasGeneration: metadata.generation counts changes of the object.
+	// LabelsCount: it counts those of the labels too.
 	// HasStatus: status is a subresource, so writes of the object leave it alone.
 	// KeepsGivenStatus: a create may carry a status, which is kept.
 	// ReviewOnly: objects are created, answered and never stored.
@@ -165,6 +166,7 @@ type Row struct {
 	UnconditionalUpdate bool
 	CreateOnUpdate      bool
 	HasGeneration       bool
+	LabelsCount         bool
 	HasStatus           bool
 	KeepsGivenStatus    bool
 	ReviewOnly          bool

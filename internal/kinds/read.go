@@ -216,6 +216,8 @@ func (r *kindReader) readFlags(k *Row, flags []string) {
 			k.CreateOnUpdate = true
 		case "generation":
 			k.HasGeneration = true
+		case "labels":
+			k.LabelsCount = true
 		case "status":
 			k.KeepsGivenStatus = true
 		case "review":

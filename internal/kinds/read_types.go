@@ -189,6 +189,10 @@ func (r *kindReader) readFieldWord(f *Field, word string) {
 		f.DefaultFrom = word[2:]
 	case word[0] == '=':
 		f.Default = r.parseDefault(f.Kind, word[1:])
+	case word == "null":
+		if f.nullable = true; !f.IsList {
+			r.fail("the field %q is null where it is empty, and is no list", f.Name)
+		}
 	case word[0] == '>':
 		f.MovesInto = word[1:]
 	default:

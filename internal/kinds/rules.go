@@ -30,6 +30,8 @@ func ruleOf(group, kind string) rule {
 		return secretRule
 	case "coordination.k8s.io/Lease":
 		return leaseRule
+	case "discovery.k8s.io/EndpointSlice":
+		return sliceRule
 	}
 	return nil
 }

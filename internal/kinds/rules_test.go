@@ -2,6 +2,7 @@ package kinds
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -56,16 +57,94 @@ func TestRules(t *testing.T) {
 			"spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0|spec.leaseTransitions: Invalid value: -1: must be greater than or equal to 0"},
 		{"v1 ServiceAccount", "", `{}`, ""},
 	} {
-		var old map[string]any
-		if c.old != "" {
-			old = objectForTest(t, c.old)
-		}
-		var said []string
-		for _, e := range shapeForTest(t, table, c.kind).Validate(objectForTest(t, c.obj), old) {
-			said = append(said, e.String())
-		}
-		if got := strings.Join(said, "|"); got != c.want {
-			t.Errorf("%s %.80s after %s\n got %s\nwant %s", c.kind, c.obj, c.old, got, c.want)
-		}
+		checkRule(t, table, c.kind, c.old, c.obj, c.want)
+	}
+}
+
+// TestSliceRule: the errors of upstream's two validations, one behind the other.
+func TestSliceRule(t *testing.T) {
+	const label = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an " +
+		"alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+	const subdomain = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an " +
+		"alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+	const value = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an " +
+		"alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+	const qualified = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character " +
+		"(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+	const immutable = "addressType: Invalid value: null: field is immutable"
+	many := func(n int, of string) string { return strings.TrimSuffix(strings.Repeat(of+",", n), ",") }
+	at := func(i int, value, why string) string {
+		return fmt.Sprintf("endpoints[0].addresses[%d]: Invalid value: %q: %s", i, value, why)
+	}
+	// The body of a slice of a type with one endpoint.
+	one := func(typ, endpoint string) string {
+		return `{"addressType":"` + typ + `","endpoints":[{` + endpoint + `}]}`
+	}
+	table := kindsForTest(t)
+	for _, c := range []struct{ old, obj, want string }{
+		{"", `{"addressType":"IPv4"}`, ""},
+		{"", `{"addressType":"IPv4","ports":[{},{"name":"x","port":80,"protocol":"UDP","appProtocol":"kubernetes.io/ws"}]}`, ""},
+		{"", `{"ports":[{"name":"A"}],"endpoints":[{},{"addresses":["q"]}]}`,
+			`ports[0].name: Invalid value: "A": ` + label + "|addressType: Required value|endpoints[0].addresses: Required value"},
+		{"", `{"addressType":"IPv5"}`, `addressType: Unsupported value: "IPv5": supported values: "FQDN", "IPv4", "IPv6"`},
+		{"", `{"addressType":"IPv4","ports":[{"name":"a","protocol":""},{"appProtocol":"a b"},{"name":null}]}`,
+			`ports[0].protocol: Unsupported value: "": supported values: "SCTP", "TCP", "UDP"|ports[1].appProtocol: Invalid value: "a b": ` +
+				qualified + `|ports[2].name: Duplicate value: ""`},
+
+		{"", one("IPv4", `"addresses":["10.0.0.1","127.0.0.1"],"hostname":"a","nodeName":"a.b","hints":{"forZones":[{"name":"A"}]}`), ""},
+		{"", one("IPv4", `"addresses":["x","::1"],"hostname":"A_"`), at(0, "x", "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)") +
+			`|endpoints[0].addresses: Invalid value: "::1": must be an IPv4 address|endpoints[0].hostname: Invalid value: "A_": ` + label},
+		{"", one("IPv4", `"addresses":["01.2.3.4","000.0.0.1","0.0.0.0","169.254.0.1","224.0.0.1","::ffff:1.2.3.4"]`),
+			strings.Join([]string{at(0, "01.2.3.4", "must not have leading 0s"), at(1, "000.0.0.1", "must not have leading 0s"),
+				at(2, "0.0.0.0", "may not be unspecified (0.0.0.0)"),
+				at(3, "169.254.0.1", "may not be in the link-local range (169.254.0.0/16, fe80::/10)"),
+				at(4, "224.0.0.1", "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"),
+				at(5, "::ffff:1.2.3.4", "must not be an IPv4-mapped IPv6 address")}, "|")},
+		{"", one("IPv6", `"addresses":["2001:db8::1"]`), ""},
+		{"", one("IPv6", `"addresses":["2001:DB8::1","::","10.0.0.1","fe80::1%lo"],"nodeName":"A_"`),
+			at(0, "2001:DB8::1", `must be in canonical form ("2001:db8::1")`) + "|" + at(1, "::", "may not be unspecified (::)") +
+				`|endpoints[0].addresses: Invalid value: "10.0.0.1": must be an IPv6 address|` +
+				at(3, "fe80::1%lo", "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)") +
+				`|endpoints[0].nodeName: Invalid value: "A_": ` + subdomain},
+		{"", one("FQDN", `"addresses":["a.b","a.b.","x","A.b",""]`),
+			at(2, "x", "should be a domain with at least two segments separated by dots") + "|" + at(3, "A.b", subdomain) +
+				"|endpoints[0].addresses[4]: Required value"},
+		{"", one("IPv4", `"addresses":["10.0.0.1"],"hints":{"forZones":[{"name":"a b"},{"name":"a"},{"name":"a"}],"forNodes":[{"name":"a b"}]}`),
+			`endpoints[0].hints.forZones[0].name: Invalid value: "a b": ` + value + `|endpoints[0].hints.forZones[2].name: Duplicate value: "a"` +
+				`|endpoints[0].hints.forNodes[0].name: Invalid value: "a b": ` + subdomain},
+
+		{"", one("IPv4", `"addresses":["10.0.0.1"],"hints":{"forZones":[`+many(9, `{}`)+`],"forNodes":[{}]}`),
+			"endpoints[0].hints.forZones: Too many: 9: must have at most 8 items"},
+		{"", one("IPv4", `"addresses":[`+many(101, `"10.0.0.1"`)+`]`), "endpoints[0].addresses: Too many: 101: must have at most 100 items"},
+		{"", `{"addressType":"IPv4","endpoints":[` + many(1001, `{"addresses":["x"]}`) + `]}`, "endpoints: Too many: 1001: must have at most 1000 items"},
+		{"", `{"addressType":"IPv4","ports":[` + many(20001, `{}`) + `]}`, "ports: Too many: 20001: must have at most 20000 items"},
+
+		{`{"addressType":"IPv6"}`, `{}`, "addressType: Required value|" + immutable},
+		{`{"addressType":"IPv6"}`, `{"addressType":"IPv9"}`, `addressType: Unsupported value: "IPv9": supported values: "FQDN", "IPv4", "IPv6"|` + immutable},
+		{`{"addressType":"IPv6"}`, one("IPv4", ""), immutable + "|endpoints[0].addresses: Required value"},
+		{one("IPv4", `"addresses":["x"]`), one("IPv4", `"addresses":["x"]`), ""},
+	} {
+		checkRule(t, table, "discovery.k8s.io/v1 EndpointSlice", c.old, c.obj, c.want)
+	}
+}
+
+// checkRule compares what a kind says of an object, which gets its defaults first, with texts that
+// have a bar between them. An old object of "" is none.
+func checkRule(t *testing.T, table *Table, kind, oldText, objText, want string) {
+	t.Helper()
+	shape := shapeForTest(t, table, kind)
+	obj := objectForTest(t, objText)
+	shape.SetDefaults(obj)
+	var old map[string]any
+	if oldText != "" {
+		old = objectForTest(t, oldText)
+		shape.SetDefaults(old)
+	}
+	var said []string
+	for _, e := range shape.Validate(obj, old) {
+		said = append(said, e.String())
+	}
+	if got := strings.Join(said, "|"); got != want {
+		t.Errorf("%s %.80s after %s\n got %s\nwant %s", kind, objText, oldText, got, want)
 	}
 }

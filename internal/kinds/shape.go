@@ -208,7 +208,7 @@ func setTypeDefaults(t *Type, obj map[string]any) {
 // has no omitempty, or because its Go type is a struct, which that does not leave out.
 func (f *Field) alwaysWritten() bool {
 	if f.Required || f.pointer || f.IsList || f.IsMap || f.Inline {
-		return f.Required
+		return f.Required || f.nullable
 	}
 	switch f.Kind {
 	case FieldMessage, FieldTime, FieldMicroTime, FieldIntOrString, FieldQuantity:

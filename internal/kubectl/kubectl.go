@@ -8,8 +8,13 @@
 //
 //	code := kubectl.Main(ctx, "v1.37.2", []string{"get", "ns", "default"}, os.Getenv, os.Stdout, os.Stderr)
 //
+// The server and who asks are those of flags, where these say so; else those of the current context in
+// the file of --kubeconfig, the first file there is of $KUBECONFIG, or ~/.kube/config; else
+// http://localhost:8080 and nobody, as kubectl has it. Exec plugins and password files are not run or read.
+//
 // It runs in the goroutine of its caller, keeps nothing between two runs, and may be called
-// concurrently. It asks discovery each time, over a connection for each question.
+// concurrently. It asks discovery each time, over a connection for each question. It writes nothing
+// but to the two streams: there is no cache of discovery as kubectl keeps one in the home directory.
 package kubectl
 
 import (
@@ -38,10 +43,12 @@ const elsewhere = "this is the small kubectl of apichain, which runs get and ver
 	"the real one is at https://kubernetes.io/docs/tasks/tools/"
 
 // Main runs it and returns the exit code: 0, or 1 whatever is wrong, as kubectl does. version is the
-// release of Kubernetes that it calls its own. getenv finds KUBECONFIG and HOME.
+// release of Kubernetes that it calls its own. getenv finds KUBECONFIG and HOME. The end of ctx ends the
+// question that is under way, and is an error as any other. What is wrong with a stream is not told.
 func Main(ctx context.Context, version string, args []string, getenv func(string) string, out, errOut io.Writer) int {
 	c := &command{ctx: ctx, version: version, out: out, errOut: errOut}
 	err := c.parse(args)
+	// Help was asked for, and so is output.
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(out, elsewhere)
 		return 0
@@ -52,6 +59,7 @@ func Main(ctx context.Context, version string, args []string, getenv func(string
 	if err == nil {
 		return 0
 	}
+	// kubectl puts no second word before what it says of an answer.
 	if whole := verbatim(""); !errors.As(err, &whole) {
 		err = fmt.Errorf("error: %w", err)
 	}
@@ -71,13 +79,19 @@ type command struct {
 	version     string
 	out, errOut io.Writer
 
-	// Arguments.
-	words                                           []string
+	// words are the arguments that are no flags: get or version, and what follows.
+	words []string
+
+	// Which server, whom to trust, and who asks. connect fills what is "" and may be known from elsewhere.
 	kubeconfig, server, authority, cert, key, token string
 	insecure                                        bool
-	timeout                                         string
-	namespace, form                                 string
-	all, noHeaders, clientOnly                      bool
+
+	// timeout is --request-timeout as it was given; limit is what it means.
+	timeout string
+
+	// What is got, and how it is printed. namespace is connect's to fill, as server is.
+	namespace, form            string
+	all, noHeaders, clientOnly bool
 
 	// The server, once connect has found it.
 	base  *url.URL
@@ -86,9 +100,11 @@ type command struct {
 }
 
 // parse reads the arguments, flags and words in any order. What kubectl has and this has not is an error
-// that says where kubectl is.
+// that says where kubectl is. The flags of get and of version are one set: one that does nothing for a
+// subcommand is taken by it all the same.
 func (c *command) parse(args []string) error {
 	f := flag.NewFlagSet("kubectl", flag.ContinueOnError)
+	// Several names are one flag: the last of them on the line counts.
 	text := func(p *string, names ...string) {
 		for _, name := range names {
 			f.StringVar(p, name, "", "")
@@ -119,7 +135,8 @@ func (c *command) parse(args []string) error {
 	return fmt.Errorf("%w; %s", err, elsewhere)
 }
 
-// run finds the server and does what the first word says.
+// run finds the server and does what the first word says. A subcommand of kubectl that is not here is an
+// error before anything is read or dialled.
 func (c *command) run(getenv func(string) string) error {
 	switch {
 	case len(c.words) > 0 && c.words[0] == "get":
@@ -133,7 +150,8 @@ func (c *command) run(getenv func(string) string) error {
 	return fmt.Errorf("%q: %s", strings.Join(c.words, " "), elsewhere)
 }
 
-// printVersion prints the version of this program and, without --client, that of the server.
+// printVersion prints the version of this program and, without --client, that of the server, whose answer
+// is shown whole in JSON and YAML. Nothing is printed where the server does not answer.
 func (c *command) printVersion(getenv func(string) string) error {
 	versions := map[string]any{"clientVersion": map[string]any{"gitVersion": c.version}}
 	if !c.clientOnly {
@@ -146,6 +164,8 @@ func (c *command) printVersion(getenv func(string) string) error {
 		}
 		versions["serverVersion"] = v
 	}
+	// Wide and name are forms of get alone. The real one has a line for Kustomize too, which is not
+	// here; who reads the version of a client looks for the line that begins with its name.
 	switch c.form {
 	case "json", "yaml":
 		return c.printTree(versions)
@@ -160,12 +180,14 @@ func (c *command) printVersion(getenv func(string) string) error {
 }
 
 // connect finds the server and what it is shown: of flags, then of the kubeconfig. Without either it is
-// localhost:8080, as it is for kubectl. It does not dial.
+// localhost:8080, as it is for kubectl. It does not dial, so that each error is about an argument or a file.
+// It sets base, at and limit, and fills what of the arguments was not given.
 func (c *command) connect(getenv func(string) string) error {
 	k, err := c.readKubeconfig(getenv)
 	if err != nil {
 		return err
 	}
+	// In this order: what is set already is not set again.
 	for _, s := range []struct {
 		to          *string
 		flag, other string
@@ -193,6 +215,7 @@ func (c *command) connect(getenv func(string) string) error {
 		// The dialler knows the names of the schemes as names of their ports.
 		c.at.Address = net.JoinHostPort(c.base.Hostname(), c.base.Scheme)
 	}
+	// The kubeconfig's TLS is of this run alone, and may be completed in place.
 	if c.base.Scheme == "https" {
 		c.at.TLS = k.TLS
 		return c.secure(c.at.TLS)
@@ -201,7 +224,8 @@ func (c *command) connect(getenv func(string) string) error {
 }
 
 // readKubeconfig reads the file that a flag names, or the first there is of KUBECONFIG or else of the
-// home directory. Nothing anywhere is no error.
+// home directory. Nothing anywhere is no error; a file of the flag that is not there is one. Several files
+// of KUBECONFIG are not merged, which kubectl does.
 func (c *command) readKubeconfig(getenv func(string) string) (client.Kubeconfig, error) {
 	if c.kubeconfig != "" {
 		return client.ReadKubeconfig(c.kubeconfig)
@@ -210,6 +234,8 @@ func (c *command) readKubeconfig(getenv func(string) string) (client.Kubeconfig,
 	if len(paths) == 0 {
 		paths = []string{filepath.Join(getenv("HOME"), ".kube", "config")}
 	}
+	// A path that leads nowhere is passed over, as kubectl does, and the first file that is there decides:
+	// one that cannot be read is an error.
 	for _, path := range paths {
 		if _, err := os.Stat(path); err == nil {
 			return client.ReadKubeconfig(path)
@@ -218,11 +244,14 @@ func (c *command) readKubeconfig(getenv func(string) string) (client.Kubeconfig,
 	return client.Kubeconfig{TLS: &tls.Config{}}, nil
 }
 
-// secure completes conf with what flags say of TLS.
+// secure completes conf with what flags say of TLS, and sets the name that the server's certificate must
+// have. An authority of a flag replaces that of the file, as does a client certificate. The error names
+// the flag.
 func (c *command) secure(conf *tls.Config) error {
 	if conf.ServerName == "" {
 		conf.ServerName = c.base.Hostname()
 	}
+	// A flag can only add to the file here: it has no value that means no.
 	conf.InsecureSkipVerify = conf.InsecureSkipVerify || c.insecure
 	if c.authority != "" {
 		ca, err := os.ReadFile(c.authority)
@@ -233,6 +262,7 @@ func (c *command) secure(conf *tls.Config) error {
 			return fmt.Errorf("--certificate-authority: %w", err)
 		}
 	}
+	// One without the other cannot be loaded, and says so.
 	if c.cert != "" || c.key != "" {
 		pair, err := tls.LoadX509KeyPair(c.cert, c.key)
 		if err != nil {
@@ -248,6 +278,7 @@ func limit(text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
 	}
+	// 31 bits, so that no number of seconds is more nanoseconds than there can be.
 	if n, err := strconv.ParseUint(text, 10, 31); err == nil {
 		return time.Duration(n) * time.Second, nil
 	}
@@ -259,13 +290,15 @@ func limit(text string) (time.Duration, error) {
 }
 
 // ask sends a GET and returns the object that is the answer. A Status of the server is an error in the
-// words of kubectl.
+// words of kubectl, and so is that nobody answers; an answer that is neither names the server, which may
+// be none of Kubernetes.
 func (c *command) ask(path, accept string) (map[string]any, error) {
 	req, err := http.NewRequestWithContext(c.ctx, http.MethodGet, c.base.JoinPath(path).String(), nil)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Accept", accept)
+	// Audit logs and access records tell the two apart by the comment.
 	req.Header.Set("User-Agent", "kubectl/"+c.version+" (apichain)")
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
@@ -275,11 +308,16 @@ func (c *command) ask(path, accept string) (map[string]any, error) {
 		return nil, verbatim("Unable to connect to the server: " + err.Error())
 	}
 	answer, _, err := tree.ParseJSONObject(body)
+	reason, message := tree.Text(answer, "reason"), tree.Text(answer, "message")
 	switch {
 	case resp.StatusCode == http.StatusOK && err == nil:
 		return answer, nil
-	case tree.Text(answer, "reason") != "":
-		return nil, verbatim("Error from server (" + tree.Text(answer, "reason") + "): " + tree.Text(answer, "message"))
+	case reason == "Unauthorized":
+		return nil, verbatim("error: You must be logged in to the server (" + message + ")")
+	case reason != "":
+		return nil, verbatim("Error from server (" + reason + "): " + message)
+	case message != "":
+		return nil, verbatim("Error from server: " + message)
 	}
 	return nil, verbatim("Error from server: " + c.server + " answers " + resp.Status)
 }

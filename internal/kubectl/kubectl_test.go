@@ -23,25 +23,31 @@ type api struct {
 var documents = map[string]string{
 	"/api": `{"items":[{"metadata":{},"versions":[{"version":"v1","resources":[
 		{"resource":"namespaces","responseKind":{"kind":"Namespace"},"scope":"Cluster","singularResource":"namespace","shortNames":["ns"]},
-		{"resource":"configmaps","responseKind":{"kind":"ConfigMap"},"scope":"Namespaced","singularResource":"configmap","shortNames":["cm"]}]}]}]}`,
+		{"resource":"configmaps","responseKind":{"kind":"ConfigMap"},"scope":"Namespaced","singularResource":"configmap",
+			"shortNames":["cm"]}]}]}]}`,
 	"/apis": `{"items":[
 		{"metadata":{"name":"a.example.com"},"versions":[
-			{"version":"v2","resources":[{"resource":"widgets","responseKind":{"kind":"Widget"},"scope":"Namespaced","singularResource":"widget","shortNames":["w","ns"]}]},
-			{"version":"v1","resources":[{"resource":"widgets","responseKind":{"kind":"Widget"},"scope":"Namespaced","singularResource":"widget"}]}]},
+			{"version":"v2","resources":[{"resource":"widgets","responseKind":{"kind":"Widget"},"scope":"Namespaced",
+				"singularResource":"widget","shortNames":["w","ns"]}]},
+			{"version":"v1","resources":[{"resource":"widgets","responseKind":{"kind":"Widget"},"scope":"Namespaced",
+				"singularResource":"widget"}]}]},
 		{"metadata":{"name":"b.example.com"},"versions":[
 			{"version":"v1","resources":[{"resource":"widgets","responseKind":{"kind":"Widget"},"scope":"Cluster","singularResource":"widget"},
 				{"resource":"w","responseKind":{"kind":"Double"},"scope":"Cluster"}]}]}]}`,
 	"/version":                   `{"major":"1","gitVersion":"v1.37.2+x"}`,
 	"/api/v1/namespaces/default": `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"default","managedFields":[{"manager":"m"}]}}`,
-	"/api/v1/namespaces/default table": `{"kind":"Table","columnDefinitions":[{"name":"Name","priority":0},{"name":"Status","priority":0},{"name":"Age","priority":0},{"name":"Note","priority":1}],
+	"/api/v1/namespaces/default table": `{"kind":"Table","columnDefinitions":[{"name":"Name","priority":0},{"name":"Status","priority":0},
+		{"name":"Age","priority":0},{"name":"Note","priority":1}],
 		"rows":[{"cells":["default","Active","5s","a\tb\nc"],"object":{"metadata":{"name":"default"}}}]}`,
-	"/apis/a.example.com/v2/namespaces/default/widgets":       `{"kind":"WidgetList","items":[{"metadata":{"name":"one"}},{"metadata":{"name":"two","managedFields":[]}}]}`,
+	"/apis/a.example.com/v2/namespaces/default/widgets": `{"kind":"WidgetList","items":[{"metadata":{"name":"one"}},
+		{"metadata":{"name":"two","managedFields":[]}}]}`,
 	"/apis/a.example.com/v2/namespaces/default/widgets table": `{"columnDefinitions":[{"name":"Name"}],"rows":[]}`,
 	"/apis/a.example.com/v1/namespaces/n/widgets":             `{"kind":"WidgetList","items":[{"metadata":{"name":"old"}}]}`,
 	"/apis/b.example.com/v1/widgets":                          `{"kind":"WidgetList","items":[{"metadata":{"name":"third"}}]}`,
 	"/apis/b.example.com/v1/w table":                          `{"columnDefinitions":[],"rows":null}`,
 	"/apis/a.example.com/v2/widgets table": `{"columnDefinitions":[{"name":"Name"},{"name":"Size"}],
-		"rows":[{"cells":["one",7],"object":{"metadata":{"namespace":"default"}}},{"cells":["longer name",null],"object":{"metadata":{"namespace":"n"}}},{"cells":["short"]}]}`,
+		"rows":[{"cells":["one",7],"object":{"metadata":{"namespace":"default"}}},{"cells":["longer name",null],
+			"object":{"metadata":{"namespace":"n"}}},{"cells":["short"]}]}`,
 	"/api/v1/namespaces/default/configmaps": `{"kind":"ConfigMapList"}`,
 }
 
@@ -61,7 +67,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusNotFound)
-	fmt.Fprintf(w, `{"kind":"Status","reason":"NotFound","message":"namespaces \"%s\" not found"}`, r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:])
+	fmt.Fprintf(w, `{"kind":"Status","reason":"NotFound","message":"namespaces \"%s\" not found"}`,
+		r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:])
 }
 
 // outcome is what a run left behind.
@@ -85,22 +92,24 @@ func TestGet(t *testing.T) {
 	const table = "NAME      STATUS   AGE\ndefault   Active   5s\n"
 	const notOne = `" is not TYPE, TYPE NAME or TYPE/NAME: ` + elsewhere + "\n"
 	for args, want := range map[string]outcome{
-		"get ns default":                            {0, table, ""},
-		"get namespaces default":                    {0, table, ""},
-		"get Namespace/default":                     {0, table, ""},
-		"get namespace default -n n":                {0, table, ""},
-		"-n n get ns -A default":                    {0, table, ""},
-		"get ns default --no-headers":               {0, "default   Active   5s\n", ""},
-		"get ns default -o wide":                    {0, "NAME      STATUS   AGE   NOTE\ndefault   Active   5s    a b\n", ""},
-		"get ns default -o=name":                    {0, "namespace/default\n", ""},
-		"get ns default --output json":              {0, "{\n    \"apiVersion\": \"v1\",\n    \"kind\": \"Namespace\",\n    \"metadata\": {\n        \"name\": \"default\"\n    }\n}\n", ""},
-		"get ns default -o yaml":                    {0, "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: default\n", ""},
-		"get widgets":                               {0, "", "No resources found in default namespace.\n"},
-		"get w":                                     {0, "", "No resources found\n"},
-		"get widget -o name":                        {0, "widget.a.example.com/one\nwidget.a.example.com/two\n", ""},
+		"get ns default":              {0, table, ""},
+		"get namespaces default":      {0, table, ""},
+		"get Namespace/default":       {0, table, ""},
+		"get namespace default -n n":  {0, table, ""},
+		"-n n get ns -A default":      {0, table, ""},
+		"get ns default --no-headers": {0, "default   Active   5s\n", ""},
+		"get ns default -o wide":      {0, "NAME      STATUS   AGE   NOTE\ndefault   Active   5s    a     b...\n", ""},
+		"get ns default -o=name":      {0, "namespace/default\n", ""},
+		"get ns default --output json": {0, "{\n    \"apiVersion\": \"v1\",\n    \"kind\": \"Namespace\",\n    \"metadata\": {\n" +
+			"        \"name\": \"default\"\n    }\n}\n", ""},
+		"get ns default -o yaml": {0, "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: default\n", ""},
+		"get widgets":            {0, "", "No resources found in default namespace.\n"},
+		"get w":                  {0, "", "No resources found\n"},
+		"get widget -o name":     {0, "widget.a.example.com/one\nwidget.a.example.com/two\n", ""},
 		"get widgets.v1.a.example.com -n n -o name": {0, "widget.a.example.com/old\n", ""},
 		"get widgets.b.example.com -o name":         {0, "widget.b.example.com/third\n", ""},
-		"get widgets -A":                            {0, "NAMESPACE   NAME          SIZE\ndefault     one           7\nn           longer name   \n            short         \n", ""},
+		"get widgets -A": {0, "NAMESPACE   NAME          SIZE\ndefault     one           7\n" +
+			"n           longer name   \n            short         \n", ""},
 		"get widgets -o yaml": {0, "apiVersion: v1\nitems:\n- apiVersion: a.example.com/v2\n  kind: Widget\n  metadata:\n    name: one\n" +
 			"- apiVersion: a.example.com/v2\n  kind: Widget\n  metadata:\n    name: two\nkind: List\nmetadata:\n  resourceVersion: \"\"\n", ""},
 		"get cm -o yaml":       {0, "apiVersion: v1\nitems: []\nkind: List\nmetadata:\n  resourceVersion: \"\"\n", ""},
@@ -108,11 +117,11 @@ func TestGet(t *testing.T) {
 		"get ns nope":          {1, "", "Error from server (NotFound): namespaces \"nope\" not found\n"},
 		"get ns broken":        {1, "", "Error from server: " + s.URL + " answers 502 Bad Gateway\n"},
 		"get things":           {1, "", "error: the server doesn't have a resource type \"things\"\n"},
-		"get widgets.c":        {1, "", "error: the server doesn't have a resource type \"widgets.c\"\n"},
+		"get widgets.c":        {1, "", "error: the server doesn't have a resource type \"widgets\" in group \"c\"\n"},
 		"get cm x -A":          {1, "", "error: a resource cannot be retrieved by name across all namespaces\n"},
 		"get":                  {1, "", `error: "` + notOne},
 		"get ns,cm":            {1, "", `error: "ns,cm` + notOne},
-		"get ns/":              {1, "", `error: "ns ` + notOne},
+		"get ns/":              {1, "", `error: "ns/` + notOne},
 		"get ns a b":           {1, "", `error: "ns a b` + notOne},
 		"get ns -o jsonpath=x": {1, "", `error: --output "jsonpath=x": ` + elsewhere + "\n"},
 		"get ns -w":            {1, "", "error: --w: unknown flag; " + elsewhere + "\n"},
@@ -177,11 +186,15 @@ func TestWhichServer(t *testing.T) {
 		args        []string
 		path, token string
 	}{
-		"a flag":              {nil, []string{"--kubeconfig", file}, "/apis/a.example.com/v1/namespaces/n/widgets", "Bearer t1"},
-		"flags over the file": {nil, []string{"--kubeconfig", elsewhere, "--server", s.URL, "--token=t3", "-n", "n"}, "/apis/a.example.com/v1/namespaces/n/widgets", "Bearer t3"},
-		"the environment":     {map[string]string{"KUBECONFIG": none + string(filepath.ListSeparator) + file, "HOME": home}, nil, "/apis/a.example.com/v1/namespaces/n/widgets", "Bearer t1"},
-		"home":                {map[string]string{"HOME": home}, []string{"--namespace=n"}, "/prefix/apis/a.example.com/v1/namespaces/n/widgets", "Bearer t2"},
-		"none, and a flag":    {map[string]string{"KUBECONFIG": none, "HOME": home}, []string{"--server", strings.TrimPrefix(s.URL, "http://"), "-n=n"}, "/apis/a.example.com/v1/namespaces/n/widgets", ""},
+		"a flag": {nil, []string{"--kubeconfig", file}, "/apis/a.example.com/v1/namespaces/n/widgets", "Bearer t1"},
+		"flags over the file": {nil, []string{"--kubeconfig", elsewhere, "--server", s.URL, "--token=t3", "-n", "n"},
+			"/apis/a.example.com/v1/namespaces/n/widgets", "Bearer t3"},
+		"the environment": {map[string]string{"KUBECONFIG": none + string(filepath.ListSeparator) + file, "HOME": home}, nil,
+			"/apis/a.example.com/v1/namespaces/n/widgets", "Bearer t1"},
+		"home": {map[string]string{"HOME": home}, []string{"--namespace=n"},
+			"/prefix/apis/a.example.com/v1/namespaces/n/widgets", "Bearer t2"},
+		"none, and a flag": {map[string]string{"KUBECONFIG": none, "HOME": home},
+			[]string{"--server", strings.TrimPrefix(s.URL, "http://"), "-n=n"}, "/apis/a.example.com/v1/namespaces/n/widgets", ""},
 	} {
 		a.seen = nil
 		got := run(t, c.env, append([]string{"get", "widgets.v1.a.example.com", "-o", "name"}, c.args...)...)
@@ -189,7 +202,8 @@ func TestWhichServer(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 			continue
 		}
-		if r := a.seen[2]; r.URL.Path != c.path || r.Header.Get("Authorization") != c.token || !strings.HasPrefix(r.UserAgent(), "kubectl/v1.37.2") {
+		if r := a.seen[2]; r.URL.Path != c.path || r.Header.Get("Authorization") != c.token ||
+			!strings.HasPrefix(r.UserAgent(), "kubectl/v1.37.2") {
 			t.Errorf("%s: %s %v", name, r.URL.Path, r.Header)
 		}
 	}
@@ -197,14 +211,16 @@ func TestWhichServer(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no file":       {[]string{"--kubeconfig", none}, "error: open " + none},
-		"no URL":        {[]string{"--server", "://"}, `error: --server: "://" is no URL of a server`},
-		"another":       {[]string{"--server", "ftp://h"}, `error: --server: "ftp://h" is no URL of a server`},
-		"nobody":        {[]string{"--server", "http://127.0.0.1:1"}, "Unable to connect to the server: dial tcp 127.0.0.1:1: "},
-		"a wrong limit": {[]string{"--server", s.URL, "--request-timeout=soon"}, `error: --request-timeout: "soon" is no time such as 1s, 2m or 3`},
-		"before now":    {[]string{"--server", s.URL, "--request-timeout=-1s"}, `error: --request-timeout: "-1s" is no time`},
+		"no file": {[]string{"--kubeconfig", none}, "error: open " + none},
+		"no URL":  {[]string{"--server", "://"}, `error: --server: "://" is no URL of a server`},
+		"another": {[]string{"--server", "ftp://h"}, `error: --server: "ftp://h" is no URL of a server`},
+		"nobody":  {[]string{"--server", "http://127.0.0.1:1"}, "Unable to connect to the server: dial tcp 127.0.0.1:1: "},
+		"a wrong limit": {[]string{"--server", s.URL, "--request-timeout=soon"},
+			`error: --request-timeout: "soon" is no time such as 1s, 2m or 3`},
+		"before now": {[]string{"--server", s.URL, "--request-timeout=-1s"}, `error: --request-timeout: "-1s" is no time`},
 	} {
-		if got := run(t, nil, append([]string{"get", "ns"}, c.args...)...); got.code != 1 || !strings.HasPrefix(got.errs, c.want) || strings.Count(got.errs, "\n") != 1 {
+		if got := run(t, nil, append([]string{"get", "ns"}, c.args...)...); got.code != 1 || !strings.HasPrefix(got.errs, c.want) ||
+			strings.Count(got.errs, "\n") != 1 {
 			t.Errorf("%s: %+v, want %s", name, got, c.want)
 		}
 	}
@@ -216,7 +232,8 @@ func TestTLS(t *testing.T) {
 	defer s.Close()
 	dir := t.TempDir()
 	ca, text := filepath.Join(dir, "ca"), filepath.Join(dir, "text")
-	for path, content := range map[string][]byte{ca: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), text: []byte("text")} {
+	for path, content := range map[string][]byte{ca: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}),
+		text: []byte("text")} {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -243,7 +260,8 @@ func TestRequestTimeout(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-ctx.Done() }))
 	defer s.Close()
 	defer cancel()
-	if got := run(t, nil, "get", "ns", "--server", s.URL, "--request-timeout", "20ms"); got.code != 1 || !strings.HasPrefix(got.errs, "Unable to connect to the server: ") {
+	if got := run(t, nil, "get", "ns", "--server", s.URL, "--request-timeout", "20ms"); got.code != 1 ||
+		!strings.HasPrefix(got.errs, "Unable to connect to the server: ") {
 		t.Errorf("%+v", got)
 	}
 	for text, want := range map[string]time.Duration{"": 0, "0": 0, "5": 5 * time.Second, "5s": 5 * time.Second, "1m30s": 90 * time.Second} {
@@ -262,7 +280,8 @@ func TestCalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	for word, want := range map[string]string{
-		"ns": "/v1/namespaces", "NS": "/v1/namespaces", "namespace": "/v1/namespaces", "cm": "/v1/configmaps",
+		"ns": "/v1/namespaces", "NS": "", "NameSpaces": "/v1/namespaces", "widgets.A.example.com": "", "namespace": "/v1/namespaces",
+		"cm":      "/v1/configmaps",
 		"widgets": "a.example.com/v2/widgets", "Widget": "a.example.com/v2/widgets", "widgets.a.example.com": "a.example.com/v2/widgets",
 		"widget.v1.a.example.com": "a.example.com/v1/widgets", "widgets.b.example.com": "b.example.com/v1/widgets",
 		"ns.a.example.com": "a.example.com/v2/widgets",
@@ -295,14 +314,16 @@ func FuzzGet(f *testing.F) {
 			case r.URL.Path == strings.TrimSuffix(path, " table"):
 				_, _ = w.Write([]byte(text))
 			case r.URL.Path == "/api" || r.URL.Path == "/apis":
-				_, _ = w.Write([]byte(`{"items":[{"metadata":{"name":"g"},"versions":[{"version":"v","resources":[{"resource":"x","responseKind":{"kind":"X"}}]}]}]}`))
+				_, _ = w.Write([]byte(`{"items":[{"metadata":{"name":"g"},"versions":[{"version":"v","resources":[{"resource":"x",
+					"responseKind":{"kind":"X"}}]}]}]}`))
 			default:
 				_, _ = w.Write([]byte(text))
 			}
 		}))
 		defer s.Close()
 		var out, errs strings.Builder
-		code := Main(t.Context(), "v1.37.2", []string{"get", "x", "-A", "-o", form, "--server", s.URL}, func(string) string { return "" }, &out, &errs)
+		code := Main(t.Context(), "v1.37.2", []string{"get", "x", "-A", "-o", form, "--server", s.URL}, func(string) string { return "" },
+			&out, &errs)
 		if code != 0 && (code != 1 || errs.Len() == 0) {
 			t.Errorf("code %d, %q, stderr %q", code, out.String(), errs.String())
 		}

@@ -17,6 +17,8 @@ func (t *Table) WriteHelp(w io.Writer, about func(name string) string) {
 			section = f.Section
 			fmt.Fprintf(w, "\n%s flags:\n\n", section)
 		}
+		// The two flags with a letter, in pflag's form. A driver looks for "--NAME" at the start of a line,
+		// behind spaces and perhaps a letter, and for nothing else.
 		name := "      --" + f.Name
 		switch {
 		case f.Name == "v":
@@ -24,6 +26,7 @@ func (t *Table) WriteHelp(w io.Writer, about func(name string) string) {
 		case f.Name == "help":
 			name = "  -h, --help"
 		}
+		// A type says that a value is needed; a switch has none there either.
 		if f.Type != "bool" {
 			name += " " + f.Type
 		}
@@ -31,7 +34,8 @@ func (t *Table) WriteHelp(w io.Writer, about func(name string) string) {
 	}
 }
 
-// usage returns the sentence of help for a flag.
+// usage returns the sentence of help for a flag: what it does, or why it does nothing, so that nobody has
+// to try it.
 func (f *Flag) usage(about func(name string) string) string {
 	switch f.Action {
 	case Taken:

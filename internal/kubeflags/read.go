@@ -64,11 +64,16 @@ func (t *Table) Read(args []string) *Line {
 		}
 		l.take(f, name, value)
 	}
+	// What follows is wrong only taken together, and may be spread over several arguments.
 	for _, name := range l.list("enable-admission-plugins") {
 		if slices.Contains(l.list("disable-admission-plugins"), name) {
 			l.problem("enable-admission-plugins", name+" is in --disable-admission-plugins too")
 		}
 	}
+	if mixedGates(l.Given["feature-gates"]) {
+		l.problem("feature-gates", "set kube feature gates with default empty prefix or kube: prefix consistently, do not mix use")
+	}
+	// Who starts the program wants to be told of each name once.
 	slices.Sort(l.Without)
 	l.Without = slices.Compact(l.Without)
 	return l
@@ -77,12 +82,14 @@ func (t *Table) Read(args []string) *Line {
 // split reads one argument as a flag: its name with dashes, and its value where that is in the same
 // argument. ok is false for a word.
 func (t *Table) split(arg string) (name, value string, hasValue, ok bool) {
+	// A dash alone is a word, as programs take it for the standard input.
 	long := strings.HasPrefix(arg, "--")
 	if !long && (len(arg) < 2 || arg[0] != '-') {
 		return "", "", false, false
 	}
 	name, value, hasValue = strings.Cut(strings.TrimLeft(arg, "-"), "=")
 	name = strings.ReplaceAll(name, "_", "-")
+	// Letters: only where no flag is called so, since a known name may have one dash.
 	if !long && t.byName[name] == nil {
 		switch {
 		case name == "h":
@@ -100,6 +107,7 @@ func (l *Line) take(f *Flag, name, value string) {
 		l.Without = append(l.Without, name)
 		return
 	}
+	// Before the value, which does not matter where nothing may be given.
 	if f.Action == Refused {
 		l.problem(name, f.Note)
 		return
@@ -164,10 +172,11 @@ func (l *Line) Options() []string {
 		if f.Action != Taken || len(given) == 0 {
 			continue
 		}
+		// Where each use adds, ours would let the last one win: they become one.
 		switch f.Type {
-		case "strings":
+		case "strings", "plugins":
 			given = []string{strings.Join(l.list(f.Name), ",")}
-		case "map", "gates":
+		case "map", "gates", "ints":
 			given = []string{strings.Join(given, ",")}
 		}
 		for _, g := range given {

@@ -6,33 +6,6 @@ import (
 	"testing"
 )
 
-// TestTable: every row can be read, and the table has all of them.
-func TestTable(t *testing.T) {
-	table, err := parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown := 0
-	for _, f := range table.All() {
-		if f.Section != Hidden && f.Section != Own {
-			shown++
-		}
-	}
-	// kube-apiserver --help of v1.37.2 lists so many.
-	if shown != 172 {
-		t.Errorf("%d flags in help, want 172", shown)
-	}
-}
-
-// TestTableRefuses: a row that does not say what becomes of its flag is a mistake.
-func TestTableRefuses(t *testing.T) {
-	for _, row := range []string{"a", "a bool", "a bool gone", "a thing moot", "a bool refused", "a bool moot why", "a bool start", "a bool moot\na bool moot"} {
-		if _, err := parse(row); err == nil {
-			t.Errorf("%q was taken", row)
-		}
-	}
-}
-
 // TestRead: the forms of arguments, one after another, and what is made of them. The expectations of known
 // flags were asked of the real program.
 func TestRead(t *testing.T) {
@@ -62,7 +35,35 @@ func TestRead(t *testing.T) {
 		{"--oidc-issuer-url=a --oidc-issuer-url=b", "", "", "--oidc-issuer-url: no OpenID Connect: use --token-auth-file or --client-ca-file"},
 		{"--=1 ---v=1 -", "", "", `"--=1": is no flag|"---v=1": is no flag|"-": unexpected argument`},
 		{"--allow-privileged", "", "", ""},
-		{"--enable-admission-plugins=PodSecurity --disable-admission-plugins=ServiceAccount,PodSecurity", "", "enable-admission-plugins",
+		// Letters, of which pflag knows two: -v takes what is behind it, and -h is a switch.
+		{"-v --help", "", "", `--v: invalid value "--help": invalid syntax`},
+		{"-vv", "", "", `--v: invalid value "v": invalid syntax`},
+		{"-v=", "", "", `--v: invalid value "": invalid syntax`},
+		{"-v -1", "", "", `--v: invalid value "-1": invalid syntax`},
+		{"-h --v=1", "--v=1", "", ""},
+		{"--help=maybe", "", "", `--help: invalid value "maybe": invalid syntax`},
+		{"--version --bogus", "", "bogus", ""},
+		{"--version raw", "", "", `"raw": unexpected argument`},
+		// Underscores are dashes in names and stay in values; capitals are other names.
+		{"--service_account_issuer=a_b", "--service-account-issuer=a_b", "", ""},
+		{"--V=1 --Anonymous-auth", "", "Anonymous-auth V", ""},
+		// Only the first = ends the name.
+		{"--token-auth-file=a=b", "--token-auth-file=a=b", "", ""},
+		{"--token-auth-file=", "--token-auth-file=", "", ""},
+		{"--token-auth-file", "", "", "--token-auth-file: needs a value"},
+		{"--token-auth-file -- --v=1", "--token-auth-file=-- --v=1", "", ""},
+		// Each use of an array is one item, whatever is in it; those of a list are taken together.
+		{"--service-account-issuer=a,b --service-account-issuer=c", "--service-account-issuer=a,b --service-account-issuer=c", "", ""},
+		{"--api-audiences=a, --api-audiences=", "--api-audiences=a,", "", ""},
+		{"--runtime-config=apps/v1 --runtime-config=api/all=false,v1=", "--runtime-config=apps/v1,api/all=false,v1=", "", ""},
+		// The table's order, not that of the arguments.
+		{"--v=1 --profiling --goaway-chance=0", "--goaway-chance=0 --profiling=true --v=1", "", ""},
+		// What is wrong does not end the reading, and is said once.
+		{"--v=a --v=a --v=b --v=1", "--v=1", "", `--v: invalid value "a": invalid syntax|--v: invalid value "b": invalid syntax`},
+		{"--oidc-required-claim=a", "", "", "--oidc-required-claim: no OpenID Connect: use --token-auth-file or --client-ca-file"},
+		{"--feature-gates=kube:AllAlpha=true --feature-gates=AllBeta=true", "", "",
+			"--feature-gates: set kube feature gates with default empty prefix or kube: prefix consistently, do not mix use"},
+		{"--enable-admission-plugins=PodSecurity --disable-admission-plugins=ServiceAccount,PodSecurity", "--disable-admission-plugins=ServiceAccount,PodSecurity", "enable-admission-plugins",
 			"--enable-admission-plugins: PodSecurity is in --disable-admission-plugins too"},
 	} {
 		l := Load().Read(strings.Fields(tt.args))
@@ -94,13 +95,16 @@ func TestEveryFlag(t *testing.T) {
 		"ip":       {[]string{"", "10.0.0.1", "::1", " 10.0.0.1 "}, []string{"a", "10.0.0", "fe80::1%eth0"}},
 		"strings":  {[]string{"", "a", "a,b", `"a,b",c`}, []string{`a"b`, `"a`}},
 		"ints":     {[]string{"1", "1,2"}, []string{"", "a", "1,"}},
-		"map":      {[]string{"", "a=b", "a=b,c=d,", "a="}, []string{"a", "a=b,c"}},
-		"gates": {[]string{"", "AllAlpha=true", "kube:APIServerIdentity=true,AllBeta=false", "AllBeta=1,"},
+		"map":      {[]string{"", "a=b", "a=b,c=d,", "a=", "a"}, nil},
+		"labels":   {[]string{"a=b", "a=b,c=d", "a="}, []string{"", "a", "a=b,,c=d"}},
+		"level":    {[]string{"0", "10"}, []string{"", "-1", "0x1", "a"}},
+		"gates": {[]string{"", "AllAlpha=true", "kube:APIServerIdentity=true,kube:AllBeta=false", "AllBeta=1,"},
 			[]string{"A", "A=true", "AllAlpha", "AllAlpha=maybe", "other:AllAlpha=true", "=true", "gate=true"}},
-		"plugins":  {[]string{"", "ServiceAccount", "PodSecurity,ServiceAccount"}, []string{"serviceaccount", "Foo", "ServiceAccount,", "plugin", `a"`}},
+		"plugins": {[]string{"", "ServiceAccount", "PodSecurity,ServiceAccount"}, []string{"serviceaccount", "Foo", "ServiceAccount,",
+			"plugin", `a"`}},
 		"ports":    {[]string{"", "30000-32767", "30000+10", "80"}, []string{"a", "a-b", "2-1", "1-70000", "-1"}},
 		"pattern":  {[]string{"", "a=1", "a*=1,b=2"}, []string{"a", "a=b", "=1", "a=-1"}},
-		"quantity": {[]string{"0", "64Ki", "1.5M", "1e3"}, []string{"", "a", "1K i", "Ki"}},
+		"quantity": {[]string{"0", "64Ki", "1.5M", "1e3"}, []string{"", "a", "1K i"}},
 		"version":  {[]string{"true", "raw", "false"}, []string{"", "v1.36.0", "a"}},
 	}
 	table := Load()
@@ -111,7 +115,8 @@ func TestEveryFlag(t *testing.T) {
 			continue
 		}
 		for _, right := range v.right {
-			for _, args := range [][]string{{"--" + f.Name + "=" + right}, {"-" + f.Name + "=" + right}, {"--" + f.Name, right}, {"-" + f.Name, right}} {
+			for _, args := range [][]string{{"--" + f.Name + "=" + right}, {"-" + f.Name + "=" + right}, {"--" + f.Name, right}, {"-" + f.Name,
+				right}} {
 				if len(args) == 2 && (f.Type == "bool" || f.Type == "version") {
 					continue // its value cannot be another word
 				}
@@ -140,4 +145,94 @@ func TestEveryFlag(t *testing.T) {
 			t.Errorf("--%s without a value: %q", f.Name, l.Problems)
 		}
 	}
+}
+
+// TestLine: what the caller reads of flags by name, given once, several times, or not at all.
+func TestLine(t *testing.T) {
+	l := Load().Read(strings.Fields("--secure-port=1 --secure-port=2 --profiling --profiling=false --anonymous-auth=T --cert-dir= --v=x " +
+		"--api-audiences=\"a,b\",c --api-audiences d"))
+	for _, tt := range []struct{ name, want string }{
+		{"secure-port", "2"},
+		{"cert-dir", ""},
+		{"bind-address", "otherwise"},
+		// A value that is wrong was not given.
+		{"v", "otherwise"},
+		{"bogus", "otherwise"},
+	} {
+		if got := l.Last(tt.name, "otherwise"); got != tt.want {
+			t.Errorf("--%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	for name, want := range map[string]bool{"profiling": false, "anonymous-auth": true, "enable-aggregator-routing": false,
+		"cert-dir": false, "bogus": false} {
+		if got := l.Is(name); got != want {
+			t.Errorf("--%s is %t", name, got)
+		}
+	}
+	if got := l.list("api-audiences"); !slices.Equal(got, []string{"a,b", "c", "d"}) {
+		t.Errorf("a list in two parts: %q", got)
+	}
+	if got := l.list("bogus"); got != nil {
+		t.Errorf("a list that was not given: %q", got)
+	}
+	if got := l.Given["secure-port"]; !slices.Equal(got, []string{"1", "2"}) {
+		t.Errorf("in which order they came: %q", got)
+	}
+}
+
+// TestReadKeeps: a table may be read by many, and no line changes it or another one.
+func TestReadKeeps(t *testing.T) {
+	table := Load()
+	args := []string{"--v=1", "--bogus", "x", "--api-audiences=a"}
+	first := table.Read(args)
+	second := table.Read([]string{"--v=2", "--api-audiences=b"})
+	if first.Last("v", "") != "1" || second.Last("v", "") != "2" || len(second.Without) > 0 || len(second.Problems) > 0 {
+		t.Errorf("%+v, %+v", first, second)
+	}
+	if !slices.Equal(args, []string{"--v=1", "--bogus", "x", "--api-audiences=a"}) {
+		t.Errorf("the arguments became %q", args)
+	}
+	empty := table.Read(nil)
+	if len(empty.Given)+len(empty.Without)+len(empty.Problems)+len(empty.Options()) > 0 {
+		t.Errorf("of nothing: %+v", empty)
+	}
+}
+
+// FuzzRead: any arguments come to an end with a line whose parts agree with each other, and what comes
+// out as options reads as the same again.
+func FuzzRead(f *testing.F) {
+	for _, line := range []string{"", "--v=1", "-v\x001", "--cert-dir\x00--v", "-cert-dir=a", "--\x00x", "---", "-", "--a_b=c",
+		"--api-audiences=\"a,b\",c\x00--api-audiences=d",
+		"--feature-gates=kube:AllBeta=true\x00--feature-gates=AllAlpha=1", "--oidc-issuer-url", "-h",
+		"--runtime-config=,a\x00--runtime-config="} {
+		f.Add(line)
+	}
+	table := Load()
+	f.Fuzz(func(t *testing.T, line string) {
+		args := strings.Split(line, "\x00")
+		l := table.Read(args)
+		if len(l.Problems) > len(args)+len(line) || len(l.Without) > len(args) || !slices.IsSorted(l.Without) {
+			t.Errorf("%q: problems %q, without %q", args, l.Problems, l.Without)
+		}
+		for name, values := range l.Given {
+			row := table.byName[name]
+			if row == nil || row.Action == Refused || len(values) == 0 {
+				t.Fatalf("%q: --%s was given %q", args, name, values)
+			}
+			for _, v := range values {
+				if err := valueForms[row.Type](v); err != nil {
+					t.Errorf("%q: --%s was given %q: %v", args, name, v, err)
+				}
+			}
+		}
+		// What is handed on must mean there what it means here, but that quotes have done their work.
+		if strings.Contains(line, `"`) {
+			return
+		}
+		options := l.Options()
+		again := table.Read(options)
+		if got := again.Options(); len(again.Without) > 0 || !slices.Equal(got, options) {
+			t.Errorf("%q: options %q, read again %q", args, options, got)
+		}
+	})
 }

@@ -34,7 +34,8 @@ var jsonCases = []struct {
 	{name: "underflow", in: "1e-999", want: 0.0},
 	{name: "empty", in: "{}", want: map[string]any{}},
 	{name: "empty list", in: "[ ]", want: []any{}},
-	{name: "nested", in: ` { "a" : [ 1 , { "b" : null } , "x" ] } `, want: map[string]any{"a": []any{int64(1), map[string]any{"b": nil}, "x"}}},
+	{name: "nested", in: ` { "a" : [ 1 , { "b" : null } , "x" ] } `,
+		want: map[string]any{"a": []any{int64(1), map[string]any{"b": nil}, "x"}}},
 	{name: "last of a key", in: `{"a":1,"a":2}`, want: map[string]any{"a": int64(2)}},
 	{name: "escapes", in: `"\"\\\/\b\f\n\r\t"`, want: "\"\\/\b\f\n\r\t"},
 	{name: "unicode escapes", in: `"\u0041\u00e9\u20AC\ud83d\ude00"`, want: "Aé€😀"},
@@ -77,7 +78,8 @@ var jsonCases = []struct {
 	{name: "no fraction", in: "1.", err: "unexpected end of JSON input"},
 	{name: "no exponent", in: "1e}", err: "invalid character '}' in numeric literal"},
 	{name: "too large", in: "1e999", err: "json: cannot unmarshal number 1e999 into Go value of type float64"},
-	{name: "too large and long", in: strings.Repeat("9", 400), err: "json: cannot unmarshal number " + strings.Repeat("9", 40) + "... into Go value of type float64"},
+	{name: "too large and long", in: strings.Repeat("9", 400), err: "json: cannot unmarshal number " + strings.Repeat("9",
+		40) + "... into Go value of type float64"},
 	{name: "too deep", in: strings.Repeat("[", MaxDepth+1), err: "exceeded max depth of 1000"},
 }
 
@@ -172,7 +174,8 @@ func TestAppendJSON(t *testing.T) {
 	for _, v := range []any{
 		nil, true, false, "", "plain", int64(0), int64(math.MinInt64), int64(math.MaxInt64),
 		0.0, math.Copysign(0, -1), 1.5, 1e20, 1e21, 1e-6, 1e-7, 123456789e-15, math.MaxFloat64, math.SmallestNonzeroFloat64,
-		"<a href='x'>&</a>", "\"\\\b\f\n\r\t\x00\x1f\x7f", "é€😀", "\u2028 \u2029 \u2027", "a\xff\xfeb\xe2\x82", "12345678<", "1234567\"8", "12345678é\x80abcdefgh",
+		"<a href='x'>&</a>", "\"\\\b\f\n\r\t\x00\x1f\x7f", "é€😀", "\u2028 \u2029 \u2027", "a\xff\xfeb\xe2\x82", "12345678<", "1234567\"8",
+		"12345678é\x80abcdefgh",
 		[]any{}, map[string]any{}, many, wide,
 		map[string]any{"b": []any{int64(1), nil, map[string]any{"x<": "y"}}, "a": "z", "": false},
 	} {
@@ -323,12 +326,16 @@ func FuzzJSON(f *testing.F) {
 
 // configMapJSON is 1.2 KB, as an object of a small cluster has it.
 const configMapJSON = `{"apiVersion":"v1","data":{"application.properties":"` +
-	`server.port=8080\nserver.host=0.0.0.0\nlog.level=info\nlog.format=json\ncache.size=1024\ncache.ttl=300s\nfeature.a=true\nfeature.b=false\n",` +
+	`server.port=8080\nserver.host=0.0.0.0\nlog.level=info\nlog.format=json\n` +
+	`cache.size=1024\ncache.ttl=300s\nfeature.a=true\nfeature.b=false\n",` +
 	`"banner":"welcome to the service; please read the manual before you ask for help, and then ask in the channel of the team",` +
 	`"endpoint":"https://api.example.com/v1/things?limit=100","mode":"production","region":"eu-central-1","retries":"5","timeout":"30s"},` +
-	`"kind":"ConfigMap","metadata":{"annotations":{"example.com/checksum":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","example.com/owner":"team-a"},` +
-	`"creationTimestamp":"2024-05-01T12:00:00Z","labels":{"app.kubernetes.io/name":"service","app.kubernetes.io/part-of":"platform","tier":"backend"},` +
-	`"managedFields":[{"apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{"f:data":{".":{},"f:banner":{},"f:endpoint":{},"f:mode":{}}},"manager":"kubectl-create","operation":"Update","time":"2024-05-01T12:00:00Z"}],` +
+	`"kind":"ConfigMap","metadata":{"annotations":{` +
+	`"example.com/checksum":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","example.com/owner":"team-a"},` +
+	`"creationTimestamp":"2024-05-01T12:00:00Z","labels":{"app.kubernetes.io/name":"service",` +
+	`"app.kubernetes.io/part-of":"platform","tier":"backend"},` +
+	`"managedFields":[{"apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{"f:data":{".":{},"f:banner":{},"f:endpoint":{},` +
+	`"f:mode":{}}},"manager":"kubectl-create","operation":"Update","time":"2024-05-01T12:00:00Z"}],` +
 	`"name":"service-config","namespace":"default","resourceVersion":"123456","uid":"7b0c2f0e-52a7-4b8e-9d3c-0f1f6f9a1f11"}}`
 
 func BenchmarkJSON(b *testing.B) {

@@ -13,10 +13,14 @@ func newTrees(seed uint64) trees { return trees{rand.New(rand.NewPCG(seed, 77))}
 
 // oddTexts are strings that one of the readers or writers has a rule for.
 var oddTexts = []string{
-	"", " ", "a", "a b", " a", "a ", "a: b", "a:", "a #b", "#a", "- a", "-", "?", ":", "---", "...", "--- a", "{", "}", "[", "]", ",", "&a", "*a", "!a", "|", ">", "%a", "@a", "`a`",
-	"'", "''", `"`, `\`, `\n`, "a'b", `a"b`, "\n", "\n\n", "a\n", "a\n\n", "\na", "a\nb", "a\n b", " a\nb", "a\n\nb\n", "a \nb", "a\tb", "\t", "a\n\tb", "\r", "a\r\nb", "\x00", "\x1f", "\x7f",
-	"null", "Null", "~", "true", "yes", "no", "on", "0", "-1", "1.5", "1e3", "0x1f", "0o17", "017", "08", "1_000", "1:30", "2024-05-01", ".inf", ".nan", "<<", "=", "1e999",
-	"é", "漢字", "🎉", "\u0085", "\u00a0", "\u2028", "\u2029", "\ufeff", "\ufffd", "<a href='x'>&</a>", "12345678", "1234567\"", "abcdefgh\\", strings.Repeat("long ", 40),
+	"", " ", "a", "a b", " a", "a ", "a: b", "a:", "a #b", "#a", "- a", "-", "?", ":", "---", "...", "--- a", "{", "}", "[", "]", ",", "&a",
+	"*a", "!a", "|", ">", "%a", "@a", "`a`",
+	"'", "''", `"`, `\`, `\n`, "a'b", `a"b`, "\n", "\n\n", "a\n", "a\n\n", "\na", "a\nb", "a\n b", " a\nb", "a\n\nb\n", "a \nb", "a\tb", "\t",
+	"a\n\tb", "\r", "a\r\nb", "\x00", "\x1f", "\x7f",
+	"null", "Null", "~", "true", "yes", "no", "on", "0", "-1", "1.5", "1e3", "0x1f", "0o17", "017", "08", "1_000", "1:30", "2024-05-01",
+	".inf", ".nan", "<<", "=", "1e999",
+	"é", "漢字", "🎉", "\u0085", "\u00a0", "\u2028", "\u2029", "\ufeff", "\ufffd", "<a href='x'>&</a>", "12345678", "1234567\"", "abcdefgh\\",
+	strings.Repeat("long ", 40),
 }
 
 // text returns a string, one of the odd ones or several of them in a row.

@@ -21,7 +21,8 @@ func mustJSON(t testing.TB, text string) any {
 
 const podJSON = `{
 	"apiVersion": "v1", "kind": "Pod",
-	"metadata": {"name": "web-0", "labels": {"app": "web", "": "empty key"}, "finalizers": ["a", 1, null, "b"], "generation": 3, "annotations": null},
+	"metadata": {"name": "web-0", "labels": {"app": "web", "": "empty key"}, "finalizers": ["a", 1, null, "b"], "generation": 3,
+		"annotations": null},
 	"spec": {"replicas": 2.0, "paused": true, "ready": false, "containers": [{"name": "c"}], "nodeName": 7, "none": {}, "nothing": []}
 }`
 

@@ -45,6 +45,7 @@ func (s *yamlScanner) fetchBlockScalar(c byte) error {
 	}
 	s.keyAllowed = true
 	t := s.add(yamlScalarToken, s.line)
+	// The token is there already, and its text comes at the end: nothing is added to the queue in between.
 	b := yamlBlock{folded: c == '>'}
 	if err := s.blockHeader(&b); err != nil {
 		return err
@@ -64,6 +65,7 @@ func (s *yamlScanner) fetchBlockScalar(c byte) error {
 			return err
 		}
 	}
+	// A text that ends with the text of the stream has no line end to keep.
 	if b.chomp != '-' {
 		b.text = append(b.text, b.end...)
 	}
@@ -74,10 +76,12 @@ func (s *yamlScanner) fetchBlockScalar(c byte) error {
 	return nil
 }
 
-// blockHeader scans the first line of a block scalar. Indentation and chomping may stand in
-// either order.
+// blockHeader scans the first line of a block scalar into b, as far as the line behind it.
+// Indentation and chomping may stand in either order, each once, and a comment behind them.
 func (s *yamlScanner) blockHeader(b *yamlBlock) error {
 	s.pos++
+	// Each of the two has one place at most; what is left over, or comes twice, is refused as text behind
+	// the header.
 	for range 2 {
 		switch c := s.src[s.pos]; {
 		case (c == '-' || c == '+') && b.chomp == 0:
@@ -116,6 +120,8 @@ func (s *yamlScanner) blockBreaks(b *yamlBlock) error {
 		for s.src[s.pos] == ' ' && (b.indent == 0 || s.pos-s.bol < b.indent) {
 			s.pos++
 		}
+		// A line of white space that is deeper than the text makes it too deep for its first line, which then
+		// ends the scalar: upstream has it so.
 		widest = max(widest, s.pos-s.bol)
 		if s.src[s.pos] == '\t' && (b.indent == 0 || s.pos-s.bol < b.indent) {
 			return s.errorf("found a tab character where an indentation space is expected")
@@ -124,6 +130,7 @@ func (s *yamlScanner) blockBreaks(b *yamlBlock) error {
 		if end == "" {
 			break
 		}
+		// An empty line counts by its end alone; what it has of white space was indentation.
 		b.empty = append(b.empty, end...)
 		s.newline()
 	}
@@ -133,9 +140,9 @@ func (s *yamlScanner) blockBreaks(b *yamlBlock) error {
 	return nil
 }
 
-// add appends a line, which is not empty, and what separates it from the one before. In a folded scalar a line that
-// begins with white space is left as it is, with the line ends around it: it may be a drawing or
-// code.
+// add appends a line, which is not empty, and what separates it from the one before. In a folded
+// scalar a line that begins with white space is left as it is, with the line ends around it: it
+// may be a drawing or code. So is one that ends in U+2028 or U+2029.
 func (b *yamlBlock) add(line string) {
 	spaced := line[0] == ' ' || line[0] == '\t'
 	switch {

@@ -34,7 +34,8 @@ var yamlNodeCases = []struct{ name, in, want, repeated string }{
 	// Merge keys.
 	{"merge", "a: &x {b: 1, c: 2}\nd: {<<: *x, c: 3}\n", `{"a":{"b":1,"c":2},"d":{"b":1,"c":3}}`, `line 2: key "c" already set in map`},
 	{"merge behind a key", "a: &x {c: 2}\nd: {c: 3, <<: *x}\n", `{"a":{"c":2},"d":{"c":2}}`, `line 1: key "c" already set in map`},
-	{"merge of a list", "a: &x {s: 1, x: 1}\nb: &y {s: 2, v: 2}\nc: {<<: [*x, *y, {s: 3, z: 3}]}\n", `{"a":{"s":1,"x":1},"b":{"s":2,"v":2},"c":{"s":1,"v":2,"x":1,"z":3}}`,
+	{"merge of a list", "a: &x {s: 1, x: 1}\nb: &y {s: 2, v: 2}\nc: {<<: [*x, *y, {s: 3, z: 3}]}\n",
+		`{"a":{"s":1,"x":1},"b":{"s":2,"v":2},"c":{"s":1,"v":2,"x":1,"z":3}}`,
 		`line 2: key "s" already set in map|line 1: key "s" already set in map`},
 	{"merge of a merge", "a: &x {<<: {m: 1}, s: 2}\nb:\n  <<: *x\n", `{"a":{"m":1,"s":2},"b":{"m":1,"s":2}}`, ""},
 	{"merge twice", "<<: {a: 1}\n<<: {b: 2}\n", `{"a":1,"b":2}`, ""},
@@ -47,12 +48,15 @@ var yamlNodeCases = []struct{ name, in, want, repeated string }{
 	{"merge key as a value", "a: <<\n", `{"a":"\u003c\u003c"}`, ""},
 
 	// Tags.
-	{"tags", "[!!str 1, !!int \"0x1f\", !!float 1, !!bool yes, !!null '', !!str , ! 1, ! \"1\", !foo 1]", `["1",31,1,true,null,"","1","1","1"]`, ""},
-	{"tags of collections", "a: !!map {b: !!seq [1]}\nc: !!set {d, e}\nf: !!omap [g: 1]\n", `{"a":{"b":[1]},"c":{"d":null,"e":null},"f":[{"g":1}]}`, ""},
+	{"tags", "[!!str 1, !!int \"0x1f\", !!float 1, !!bool yes, !!null '', !!str , ! 1, ! \"1\", !foo 1]",
+		`["1",31,1,true,null,"","1","1","1"]`, ""},
+	{"tags of collections", "a: !!map {b: !!seq [1]}\nc: !!set {d, e}\nf: !!omap [g: 1]\n",
+		`{"a":{"b":[1]},"c":{"d":null,"e":null},"f":[{"g":1}]}`, ""},
 	{"binary", "[!!binary YWJj, !!binary \"/w==\", !!binary |\n  YW\n  Jj\n]", "found character that cannot start any token", ""},
 	{"binary in lines", "- !!binary YWJj\n- !!binary \"/w==\"\n- !!binary |\n  YW\n  Jj\n", `["abc","` + "\ufffd" + `","abc"]`, ""},
 	{"binary that is none", "a: !!binary x", "!!binary value contains invalid base64 data", ""},
-	{"timestamps", "[2001-01-01, !!timestamp 2001-1-1, !!timestamp '2001-12-14t21:59:43.10-05:00', !!str 2001-01-01]", `["2001-01-01","2001-1-1","2001-12-14t21:59:43.10-05:00","2001-01-01"]`, ""},
+	{"timestamps", "[2001-01-01, !!timestamp 2001-1-1, !!timestamp '2001-12-14t21:59:43.10-05:00', !!str 2001-01-01]",
+		`["2001-01-01","2001-1-1","2001-12-14t21:59:43.10-05:00","2001-01-01"]`, ""},
 	{"no timestamp", "!!timestamp noon", "cannot decode !!str `noon` as a !!timestamp", ""},
 	{"not the type of the tag", "!!int 1.5", "cannot decode !!float `1.5` as a !!int", ""},
 	{"no float", "!!float x", "cannot decode !!str `x` as a !!float", ""},
@@ -72,7 +76,8 @@ var yamlNodeCases = []struct{ name, in, want, repeated string }{
 
 	// Directives.
 	{"version", "%YAML 1.1 # c\n---\na: 1\n", `{"a":1}`, ""},
-	{"handles", "%TAG !e! tag:yaml.org,2002:\n%TAG ! tag:yaml.org,2002:\n%TAG !! !foo\n---\n[!e!str 1, !str 1, !!int x]\n", `["1","1","x"]`, ""},
+	{"handles", "%TAG !e! tag:yaml.org,2002:\n%TAG ! tag:yaml.org,2002:\n%TAG !! !foo\n---\n[!e!str 1, !str 1, !!int x]\n", `["1","1","x"]`,
+		""},
 	{"another version", "%YAML 1.2\n---\na\n", "found incompatible YAML document", ""},
 	{"version twice", "%YAML 1.1\n%YAML 1.1\n---\na\n", "line 1: found duplicate %YAML directive", ""},
 	{"handle twice", "%TAG !e! a\n%TAG !e! b\n---\na\n", "line 1: found duplicate %TAG directive", ""},
@@ -93,9 +98,11 @@ var yamlNodeCases = []struct{ name, in, want, repeated string }{
 	{"keys without a colon", "? a\n? b\n", `{"a":null,"b":null}`, ""},
 	{"a template", "a: {{ .Values.x }}\n", `invalid map key: map[interface {}]interface {}{".Values.x":interface {}(nil)}`, ""},
 	{"a merge in a key", "? {<<: {a: 1}}\n: b\n", `invalid map key: map[interface {}]interface {}{"a":1}`, ""},
-	{"keys by type", "yes: a\nno: b\n0x10: c\n1.50: d\n-1: e\n1e3: f\n", `{"-1":"e","1.5":"d","1000":"f","16":"c","false":"b","true":"a"}`, ""},
+	{"keys by type", "yes: a\nno: b\n0x10: c\n1.50: d\n-1: e\n1e3: f\n", `{"-1":"e","1.5":"d","1000":"f","16":"c","false":"b","true":"a"}`,
+		""},
 	{"keys that meet", "1: a\n\"1\": b\n", `{"1":"b"}`, ""},
-	{"null as a key", "~: {a: [1, b]}", `unsupported map key of type: %!s(<nil>), key: <nil>, value: map[interface {}]interface {}{"a":[]interface {}{1, "b"}}`, ""},
+	{"null as a key", "~: {a: [1, b]}", `unsupported map key of type: %!s(<nil>), key: <nil>, value: ` +
+		`map[interface {}]interface {}{"a":[]interface {}{1, "b"}}`, ""},
 	{"null as a key that goes", "a: {~: 1}\na: 2\n", `{"a":2}`, `line 2: key "a" already set in map`},
 	{"great number as a key", "18446744073709551615: a", `unsupported map key of type: uint64, key: 0xffffffffffffffff, value: "a"`, ""},
 	{"long key", strings.Repeat("k", 1024) + ": 1", `{"` + strings.Repeat("k", 1024) + `":1}`, ""},
@@ -148,7 +155,8 @@ func TestYAMLAliasBounds(t *testing.T) {
 		return s
 	}
 	deep := func(n, m int) string {
-		return "a: &a " + strings.Repeat("[", n) + strings.Repeat("]", n) + "\nb: " + strings.Repeat("[", m) + "*a" + strings.Repeat("]", m) + "\n"
+		return "a: &a " + strings.Repeat("[", n) + strings.Repeat("]", n) + "\nb: " +
+			strings.Repeat("[", m) + "*a" + strings.Repeat("]", m) + "\n"
 	}
 	for name, tc := range map[string]struct{ text, wrong string }{
 		"few":             {nested(2, 9), ""},
@@ -158,10 +166,11 @@ func TestYAMLAliasBounds(t *testing.T) {
 		"a third of them": {"a: &a [" + strings.Repeat("x,", 200_000) + "]\nb: *a\n", ""},
 		"too many":        {"a: &a [" + strings.Repeat("x,", 900_000) + "]\nb: [*a, *a]\n", "document contains excessive aliasing"},
 		"text":            {"a: &a " + strings.Repeat("x", 1<<20) + "\nb: [*a, *a]\n", ""},
-		"too much text":   {"a: &a " + strings.Repeat("x", 1<<20) + "\nb: [" + strings.Repeat("*a,", 200) + "]\n", "document contains excessive aliasing"},
-		"depth":           {deep(600, 399), ""},
-		"too deep":        {deep(600, 400), "exceeded max depth of 1000"},
-		"too deep keys":   {"a: " + strings.Repeat("{b: ", 1000), "exceeded max depth of 1000"},
+		"too much text": {"a: &a " + strings.Repeat("x", 1<<20) + "\nb: [" + strings.Repeat("*a,", 200) + "]\n",
+			"document contains excessive aliasing"},
+		"depth":         {deep(600, 399), ""},
+		"too deep":      {deep(600, 400), "exceeded max depth of 1000"},
+		"too deep keys": {"a: " + strings.Repeat("{b: ", 1000), "exceeded max depth of 1000"},
 	} {
 		start := time.Now()
 		_, _, err := ParseYAMLObject([]byte(tc.text))
@@ -174,33 +183,39 @@ func TestYAMLAliasBounds(t *testing.T) {
 	}
 }
 
+// utf16Text returns s in UTF-16 behind its mark.
+func utf16Text(s string, little bool) string {
+	b := []byte{0xfe, 0xff}
+	if little {
+		b = []byte{0xff, 0xfe}
+	}
+	for _, c := range utf16.Encode([]rune(s)) {
+		if little {
+			b = append(b, byte(c), byte(c>>8))
+		} else {
+			b = append(b, byte(c>>8), byte(c))
+		}
+	}
+	return string(b)
+}
+
 // TestYAMLEncodings: UTF-16 with its mark is read, what is no text is refused without a line, but
 // only if the reader comes there: 512 bytes are looked at together.
 func TestYAMLEncodings(t *testing.T) {
-	utf16s := func(s string, little bool) string {
-		b := []byte{0xfe, 0xff}
-		if little {
-			b = []byte{0xff, 0xfe}
-		}
-		for _, c := range utf16.Encode([]rune(s)) {
-			if little {
-				b = append(b, byte(c), byte(c>>8))
-			} else {
-				b = append(b, byte(c>>8), byte(c))
-			}
-		}
-		return string(b)
-	}
 	long := "a: " + strings.Repeat("x", 505)
 	for _, tc := range []struct{ in, want string }{
-		{utf16s("a: é🎉\r\nb: [1]\n", true), `{"a":"é🎉","b":[1]}`}, {utf16s("a: é🎉\r\nb: [1]\n", false), `{"a":"é🎉","b":[1]}`},
-		{utf16s("a", true) + "x", "incomplete UTF-16 character"}, {utf16s("", true) + "\x3d\xd8", "incomplete UTF-16 surrogate pair"},
-		{utf16s("", true) + "\x3d\xd8a\x00", "expected low surrogate area"}, {utf16s("", true) + "\x00\xdc", "unexpected low surrogate area"},
-		{utf16s("a\x01", false), "control characters are not allowed"},
-		{"a: \x00", "control characters are not allowed"}, {"a: \x7f", "control characters are not allowed"}, {"a: \u0080", "control characters are not allowed"},
+		{utf16Text("a: é🎉\r\nb: [1]\n", true), `{"a":"é🎉","b":[1]}`}, {utf16Text("a: é🎉\r\nb: [1]\n", false), `{"a":"é🎉","b":[1]}`},
+		{utf16Text("a", true) + "x", "incomplete UTF-16 character"}, {utf16Text("", true) + "\x3d\xd8", "incomplete UTF-16 surrogate pair"},
+		{utf16Text("", true) + "\x3d\xd8a\x00", "expected low surrogate area"},
+		{utf16Text("", true) + "\x00\xdc", "unexpected low surrogate area"},
+		{utf16Text("a\x01", false), "control characters are not allowed"},
+		{"a: \x00", "control characters are not allowed"}, {"a: \x7f", "control characters are not allowed"},
+		{"a: \u0080", "control characters are not allowed"},
 		{"a: \uffff", "control characters are not allowed"}, {"a: \ufffd\u0085", `{"a":"` + "\ufffd" + `"}`},
-		{"a: \x80", "invalid leading UTF-8 octet"}, {"a: \xff", "invalid leading UTF-8 octet"}, {"a: \xc3", "incomplete UTF-8 octet sequence"}, {"a: \xe2\x80", "incomplete UTF-8 octet sequence"},
-		{"a: \xc3a", "invalid trailing UTF-8 octet"}, {"a: \xc0\x80", "invalid length of a UTF-8 sequence"}, {"a: \xe0\x80\x80", "invalid length of a UTF-8 sequence"},
+		{"a: \x80", "invalid leading UTF-8 octet"}, {"a: \xff", "invalid leading UTF-8 octet"}, {"a: \xc3", "incomplete UTF-8 octet sequence"},
+		{"a: \xe2\x80", "incomplete UTF-8 octet sequence"},
+		{"a: \xc3a", "invalid trailing UTF-8 octet"}, {"a: \xc0\x80", "invalid length of a UTF-8 sequence"},
+		{"a: \xe0\x80\x80", "invalid length of a UTF-8 sequence"},
 		{"a: \xed\xa0\x80", "invalid Unicode character"}, {"a: \xf4\x90\x80\x80", "invalid Unicode character"},
 		{"a: b: c\n\x01", "control characters are not allowed"},                         // in the same piece
 		{"a: b: c\n" + long + "\x01", "mapping values are not allowed in this context"}, // in the next
@@ -221,7 +236,8 @@ func TestYAMLEncodings(t *testing.T) {
 // TestYAMLMessagesAreShort: an error quotes a little of a text, however much there is.
 func TestYAMLMessagesAreShort(t *testing.T) {
 	long := strings.Repeat("é", 100_000)
-	for _, text := range []string{"*" + strings.Repeat("a", 100_000), "!!int " + long, "{[" + strings.Repeat(long[:100]+",", 1000) + "]: 1}", "~: [" + strings.Repeat("a,", 10_000) + "]", "---" + long} {
+	for _, text := range []string{"*" + strings.Repeat("a", 100_000), "!!int " + long, "{[" + strings.Repeat(long[:100]+",", 1000) + "]: 1}",
+		"~: [" + strings.Repeat("a,", 10_000) + "]", "---" + long} {
 		_, err := ParseYAML([]byte(text))
 		if err == nil || len(err.Error()) > 2000 {
 			t.Errorf("%.20q: %.100v of %d bytes", text, err, len(fmt.Sprint(err)))
@@ -232,11 +248,22 @@ func TestYAMLMessagesAreShort(t *testing.T) {
 // TestParseYAMLStreams: documents and JSON objects as kubectl's reader tells them apart.
 func TestParseYAMLStreams(t *testing.T) {
 	for _, tc := range []struct{ in, want string }{
-		{"a\n---\nb", `["a","b"]`}, {"---\na\n--- # c\nb\n---\n", `["a","b"]`}, {"a\r\n---\r\nb\r\n", `["a","b"]`}, {"# c\n---\na", `[null,"a"]`}, {"a\n---\n---\nb", `["a","b"]`}, {"a\n---\n---\n---\nb", `["a",null,"b"]`},
-		{"a\n---\n\ufeffb\n", `["a","b"]`}, {"\ufeff---\na\n", `["a"]`}, {"a\n--- b\n", "line 2: invalid Yaml document separator: b"}, {"a\n----\n", "line 2: invalid Yaml document separator: -"},
-		{"a: |\n ---\n", `[{"a":"---\n"}]`}, {"a: b\n---\nc: d: e\n", "line 3: mapping values are not allowed in this context"}, {"a: 1\n---\nb: 1\nc\n", "line 5: could not find expected ':'"},
-		{`{"a":1}{"b":2}`, `[{"a":1},{"b":2}]`}, {" \n{\"a\":1.0}\n\t{\"b\":\"\\/\"} ", `[{"a":1},{"b":"/"}]`}, {`{"a":1}` + "\n---\nb: yes\n", `[{"a":1},{"b":true}]`}, {"{a: yes}\n", `[{"a":true}]`},
-		{`{"a":1}{"b":2}{c: 3}`, "invalid character 'c' looking for beginning of object key string"}, {"{\"a\":1}\n---\n{b: 2}", `[{"a":1},{"b":2}]`}, {`{"a" 1}`, "did not find expected ',' or '}'"},
+		{"a\n---\nb", `["a","b"]`}, {"---\na\n--- # c\nb\n---\n", `["a","b"]`}, {"a\r\n---\r\nb\r\n", `["a","b"]`},
+		{"# c\n---\na", `[null,"a"]`}, {"a\n---\n---\nb", `["a","b"]`}, {"a\n---\n---\n---\nb", `["a",null,"b"]`},
+		{"a\n---\n\ufeffb\n", `["a","b"]`}, {"\ufeff---\na\n", `["a"]`}, {"a\n--- b\n", "line 2: invalid Yaml document separator: b"},
+		{"a\n----\n", "line 2: invalid Yaml document separator: -"},
+		{"a: |\n ---\n", `[{"a":"---\n"}]`}, {"a: b\n---\nc: d: e\n", "line 3: mapping values are not allowed in this context"},
+		{"a: 1\n---\nb: 1\nc\n", "line 5: could not find expected ':'"},
+		{`{"a":1}{"b":2}`, `[{"a":1},{"b":2}]`}, {" \n{\"a\":1.0}\n\t{\"b\":\"\\/\"} ", `[{"a":1},{"b":"/"}]`},
+		{`{"a":1}` + "\n---\nb: yes\n", `[{"a":1},{"b":true}]`}, {"{a: yes}\n", `[{"a":true}]`},
+		{`{"a":1}{"b":2}{c: 3}`, "invalid character 'c' looking for beginning of object key string"},
+		{"{\"a\":1}\n---\n{b: 2}", `[{"a":1},{"b":2}]`}, {`{"a" 1}`, "did not find expected ',' or '}'"},
+		// Nothing of a document is known to the next one.
+		{"a: &x 1\n---\nb: *x\n", "unknown anchor 'x' referenced"},
+		{"- &x a\n---\n- &x b\n- *x\n---\n- *x\n", "unknown anchor 'x' referenced"},
+		{"- &x a\n---\n- &x b\n- *x\n", `[["a"],["b","b"]]`},
+		{"[a, [b]]\n---\n- c: d\n  e: {f: [g]}\n---\nh\n---\n- i: [j, k]\n", `[["a",["b"]],[{"c":"d","e":{"f":["g"]}}],"h",[{"i":["j","k"]}]]`},
+		{"a: 1\n---\n? b\n: !!str 2\n---\nc: 3\n", `[{"a":1},{"b":"2"},{"c":3}]`},
 		{"", "[]"}, {"\n", "[null]"}, {"{", "line 1: did not find expected node content"},
 	} {
 		if got := yamlText(ParseYAML([]byte(tc.in))); got != tc.want {

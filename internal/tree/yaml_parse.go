@@ -5,19 +5,32 @@ import "strings"
 // The parser makes nodes of the tokens of one document: a method for each production of YAML's
 // grammar that looks at one token at a time, so an error is at the first token that nothing can
 // be made of. Nodes stay as they are written: aliases point to what they stand for, and merge
-// keys are keys. What values they mean is yaml_value.go's question.
+// keys are keys. What values they mean is yaml_value.go's question. In short, with ? for what may
+// be left out:
+//
+//	root        = directive* "---" node? | node
+//	node        = alias | property* (scalar | collection)?
+//	property    = anchor | tag                                        at most one of each
+//	block list  = BEGIN ("-" node?)* END
+//	block map   = BEGIN (KEY node? (VALUE node?)? | VALUE node?)* END
+//	flow list   = "[" (entry ("," entry)*)? ","? "]"                  an entry may be one pair
+//	flow map    = "{" (pair ("," pair)*)? ","? "}"                    a pair may be a key alone
+//
+// Nodes are linked by their next fields, and a mapping is a list of keys and values by turns, so a
+// node costs no slices. They are made in slabs, which a stream's next document uses again.
 
 // yamlNodeKind is the kind of a node.
 type yamlNodeKind uint8
 
 const (
+	// yamlScalarNode is first, as values that are left out are scalars, too.
 	yamlScalarNode yamlNodeKind = iota
 	yamlAliasNode
 	yamlMapNode
 	yamlListNode
 )
 
-// yamlNode is a node of a document.
+// yamlNode is a node of a document. It is valid until its parser is reset.
 type yamlNode struct {
 	// text is the value of a scalar, or the name of an alias.
 	text string
@@ -45,9 +58,6 @@ type yamlNode struct {
 type yamlParser struct {
 	yamlScanner
 
-	// bad is what is wrong behind the text, nil if nothing is.
-	bad error
-
 	// anchors has the nodes of the document that have one so far; a name may come again.
 	anchors map[string]*yamlNode
 
@@ -57,31 +67,41 @@ type yamlParser struct {
 	// depth counts the nodes around the next one.
 	depth int
 
-	// spare are nodes that were made in one piece and are not used yet; made is their number.
-	spare []yamlNode
-	made  int
+	// slab are the nodes that were last made in one piece, spare those of them that are not used
+	// yet; made is the number of all.
+	slab, spare []yamlNode
+	made        int
 }
 
-// newYAMLParser returns a parser of data, whose first line is the one of that number, from 0.
-func newYAMLParser(data []byte, line int) *yamlParser {
+// reset makes the parser read data, whose first line is the one of that number, from 0. The zero
+// value is ready for it. Nodes that the parser gave before are not valid any more: a stream of
+// many small documents costs the memory of one.
+func (p *yamlParser) reset(data []byte, line int) {
 	text, bad := decodeYAML(data)
-	return &yamlParser{yamlScanner: newYAMLScanner(text, line), bad: bad}
+	*p = yamlParser{slab: p.slab, spare: p.slab, made: p.made, yamlScanner: p.yamlScanner}
+	p.yamlScanner.reset(text, line)
+	p.bad = bad
 }
 
 // document returns the first document, nil if there is none. It reads as far as the token behind
-// it.
+// it, and so finds what is wrong there with the scanner's rules, as upstream does, but not with
+// those of the grammar: what stands behind [a] may be [b] or a bracket.
 func (p *yamlParser) document() (*yamlNode, error) {
 	n, err := p.root()
+	// An empty text has nothing behind it.
 	if err == nil && n != nil {
 		_, err = p.peek()
 	}
-	// The scanner looks at most four bytes ahead.
-	if p.bad != nil && p.pos+8 > len(p.src) {
+	// An error at the end of the text is one of what should be there.
+	if p.bad != nil && p.pos+len(yamlEnd) >= len(p.src) {
 		return nil, p.bad
 	}
 	return n, err
 }
 
+// root reads the directives, the marker and the node of a document: nil at the end of the text,
+// and a node of nothing behind a marker that nothing follows. What stands behind the node is left
+// to whoever asks for it.
 func (p *yamlParser) root() (*yamlNode, error) {
 	t, err := p.peek()
 	if err != nil {
@@ -94,14 +114,16 @@ func (p *yamlParser) root() (*yamlNode, error) {
 	default:
 		return p.node(true, false)
 	}
+	// From here on there is a document, though maybe none with anything in it.
 	if err := p.directives(); err != nil {
 		return nil, err
 	}
 	p.skip()
-	return p.nodeUnless(p.line, true, false, yamlVersion, yamlTagPrefix, yamlDocument, yamlDocumentEnd, yamlStreamEnd)
+	return p.nodeUnless(int32(p.line), true, false, yamlVersion, yamlTagPrefix, yamlDocument, yamlDocumentEnd, yamlStreamEnd)
 }
 
-// directives reads what is before the marker of a document, which must come.
+// directives reads what is before the marker of a document, which must come. Of versions only
+// 1.1 is known; a handle may be declared once, those that are always there included.
 func (p *yamlParser) directives() error {
 	versioned := false
 	for {
@@ -138,30 +160,32 @@ func (p *yamlParser) directives() error {
 
 // unexpected returns an error of t. Upstream names the line before the one in which t begins.
 func (p *yamlParser) unexpected(t *yamlToken, problem string) error {
-	return yamlError(t.line, problem)
+	return yamlError(int(t.line), problem)
 }
 
 // newNode returns a node of the parser. They are made in pieces, small ones first.
-func (p *yamlParser) newNode(kind yamlNodeKind, line int) *yamlNode {
+func (p *yamlParser) newNode(kind yamlNodeKind, line int32) *yamlNode {
 	if len(p.spare) == 0 {
-		p.spare = make([]yamlNode, min(16+p.made, 512))
-		p.made += len(p.spare)
+		p.slab = make([]yamlNode, min(16+p.made, 512))
+		p.spare = p.slab
+		p.made += len(p.slab)
 	}
 	n := &p.spare[0]
 	p.spare = p.spare[1:]
-	n.kind, n.line = kind, int32(line)
+	*n = yamlNode{kind: kind, line: line} // it may have been one of the document before
 	return n
 }
 
 // empty returns the node of a value that is left out.
-func (p *yamlParser) empty(line int) *yamlNode {
+func (p *yamlParser) empty(line int32) *yamlNode {
 	n := p.newNode(yamlScalarNode, line)
 	n.implicit = true
 	return n
 }
 
-// nodeUnless reads a node, or takes one of line for left out if the next token is among ends.
-func (p *yamlParser) nodeUnless(line int, block, indentless bool, ends ...yamlKind) (*yamlNode, error) {
+// nodeUnless reads a node, or takes one of line for left out if the next token is among ends. The
+// tokens of ends stay.
+func (p *yamlParser) nodeUnless(line int32, block, indentless bool, ends ...yamlKind) (*yamlNode, error) {
 	t, err := p.peek()
 	if err != nil {
 		return nil, err
@@ -175,7 +199,8 @@ func (p *yamlParser) nodeUnless(line int, block, indentless bool, ends ...yamlKi
 }
 
 // node reads a node. block says that it may be a block collection, and indentless that it may be
-// a sequence in the column of its key.
+// a sequence in the column of its key. A node with properties may be nothing else: &a is a null
+// with a name, and !!str an empty string.
 func (p *yamlParser) node(block, indentless bool) (*yamlNode, error) {
 	t, err := p.peek()
 	if err != nil {
@@ -183,6 +208,7 @@ func (p *yamlParser) node(block, indentless bool) (*yamlNode, error) {
 	}
 	line := t.line
 	if t.kind == yamlAlias {
+		// An alias has no properties, and what follows it is the next node: whoever asked for this one refuses it.
 		n := p.newNode(yamlAliasNode, line)
 		n.text = t.text
 		if n.first = p.anchors[n.text]; n.first == nil {
@@ -191,12 +217,15 @@ func (p *yamlParser) node(block, indentless bool) (*yamlNode, error) {
 		p.skip()
 		return n, nil
 	}
-	anchor, tag, err := p.properties()
-	if err != nil {
-		return nil, err
-	}
-	if t, err = p.peek(); err != nil {
-		return nil, err
+	// Most nodes have neither an anchor nor a tag.
+	anchor, tag := "", ""
+	if t.kind == yamlAnchor || t.kind == yamlTag {
+		if anchor, tag, err = p.properties(); err != nil {
+			return nil, err
+		}
+		if t, err = p.peek(); err != nil {
+			return nil, err
+		}
 	}
 	n := p.newNode(yamlScalarNode, line)
 	n.tag = tag
@@ -209,6 +238,7 @@ func (p *yamlParser) node(block, indentless bool) (*yamlNode, error) {
 	}
 	switch {
 	case t.kind == yamlScalarToken:
+		// Behind the tag ! a scalar is a string, but << still is a merge key: upstream asks for implicit only.
 		n.text, n.implicit = t.text, tag == "" && t.plain || tag == "!"
 		p.skip()
 		return n, nil
@@ -223,7 +253,9 @@ func (p *yamlParser) node(block, indentless bool) (*yamlNode, error) {
 }
 
 // properties reads the anchor and the tag of a node, which come in either order, as far as the
-// token behind them.
+// token behind them. tag is empty without one. A second one of either is not read, and nothing can
+// follow the first that begins with it. An undefined handle is an error only once the properties
+// are at their end.
 func (p *yamlParser) properties() (anchor, tag string, err error) {
 	var undefined error
 	for tagged := false; ; p.skip() {
@@ -244,7 +276,8 @@ func (p *yamlParser) properties() (anchor, tag string, err error) {
 	}
 }
 
-// wholeTag returns the tag of a token, and "" if its handle stands for nothing.
+// wholeTag returns the tag of a token, and "" if its handle stands for nothing. Directives come
+// before the meaning that ! and !! have without one.
 func (p *yamlParser) wholeTag(t *yamlToken) string {
 	prefix, ok := p.tags[t.text]
 	switch {
@@ -259,8 +292,10 @@ func (p *yamlParser) wholeTag(t *yamlToken) string {
 	return prefix + t.suffix
 }
 
-// collection reads the children of n, whose first token is of that kind.
+// collection reads the children of n, whose first token is of that kind, and makes a list or a
+// mapping of n. It is where documents that nest too deep end.
 func (p *yamlParser) collection(n *yamlNode, kind yamlKind) (err error) {
+	// Each level is some calls on the stack of this goroutine, too.
 	if p.depth++; p.depth > MaxDepth {
 		return p.errorf(yamlTooDeep)
 	}
@@ -283,7 +318,7 @@ func (p *yamlParser) collection(n *yamlNode, kind yamlKind) (err error) {
 	return err
 }
 
-// blockList reads a sequence that is deeper than what is around.
+// blockList reads a sequence that is deeper than what is around. A dash may have nothing behind it.
 func (p *yamlParser) blockList(n *yamlNode) error {
 	p.skip()
 	for last := &n.first; ; last = &(*last).next {
@@ -322,7 +357,8 @@ func (p *yamlParser) indentlessList(n *yamlNode) error {
 	}
 }
 
-// blockMap reads a mapping that is deeper than what is around.
+// blockMap reads a mapping that is deeper than what is around. Its keys may be any nodes, and one
+// without a colon has nothing for its value.
 func (p *yamlParser) blockMap(n *yamlNode) error {
 	p.skip()
 	for last := &n.first; ; last = &(*last).next.next {

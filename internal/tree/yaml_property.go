@@ -13,6 +13,9 @@ import "strings"
 //	- *a
 //	- !e!thing {}
 //	- !<tag:yaml.org,2002:int> 12
+//
+// The scanner gives handles and suffixes as they are. What a handle stands for is known to the
+// parser, which has read the directives of the document.
 
 // fetchProperty adds an alias, an anchor or a tag, as c says. Each may begin a key.
 func (s *yamlScanner) fetchProperty(c byte) error {
@@ -30,13 +33,14 @@ func (s *yamlScanner) fetchProperty(c byte) error {
 	t := s.add(kind, s.line)
 	s.pos++
 	t.text = s.name()
+	// An indicator may stand right behind a name: [*a, *b]. A colon may, too, and is none of the name.
 	if t.text == "" || !s.blankAt(s.pos) && strings.IndexByte("?:,]}%@`", s.src[s.pos]) < 0 {
 		return s.errorf("did not find expected alphabetic or numeric character")
 	}
 	return nil
 }
 
-// name moves over the characters that a name may have, and returns them.
+// name moves over the characters that a name may have, and returns them. There may be none.
 func (s *yamlScanner) name() string {
 	start := s.pos
 	for yamlNameByte(s.src[s.pos]) {
@@ -45,6 +49,8 @@ func (s *yamlScanner) name() string {
 	return s.src[start:s.pos]
 }
 
+// yamlNameByte reports whether a name may have c: those of anchors, handles and directives are of
+// ASCII letters, digits, dashes and underscores, fewer than YAML allows.
 func yamlNameByte(c byte) bool {
 	return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'z' || c == '-' || c == '_'
 }
@@ -73,6 +79,7 @@ func (s *yamlScanner) tag(t *yamlToken) error {
 		if t.suffix, err = s.uri(head); err != nil {
 			return err
 		}
+		// A mark alone is a tag of its own, and not what the handle ! stands for.
 		if t.suffix == "" {
 			t.text, t.suffix = "", t.text
 		}
@@ -83,7 +90,8 @@ func (s *yamlScanner) tag(t *yamlToken) error {
 	return nil
 }
 
-// handle scans !name! or, where it is no directive's, !name.
+// handle scans !name! or, where it is no directive's, !name, which turns out to be the begin of a
+// suffix then. A mark alone is a handle for both.
 func (s *yamlScanner) handle(directive bool) (string, error) {
 	start := s.pos
 	if s.src[s.pos] != '!' {
@@ -100,7 +108,8 @@ func (s *yamlScanner) handle(directive bool) (string, error) {
 }
 
 // uri scans the rest of a tag, or a prefix, behind head, an exclamation mark with the suffix's
-// first characters or nothing.
+// first characters or nothing. It ends at the first character that no URI has, a comma being one
+// that it may have, and returns the text with its escapes undone.
 func (s *yamlScanner) uri(head string) (string, error) {
 	start := s.pos
 	var b []byte
@@ -127,8 +136,10 @@ func (s *yamlScanner) uri(head string) (string, error) {
 	return string(b), nil
 }
 
-// uriEscape scans %XX for each byte of one character and appends it.
+// uriEscape scans %XX for each byte of one character and appends them. The first byte tells how
+// many there are. That they make a character of Unicode is not looked at, as upstream does not.
 func (s *yamlScanner) uriEscape(b *[]byte) error {
+	// The number of bytes is not known before the first one.
 	for left, first := 1, true; left > 0; left-- {
 		high, low := -1, -1
 		if s.src[s.pos] == '%' {
@@ -171,7 +182,8 @@ func yamlHex(c byte) int {
 	return -1
 }
 
-// directive adds a directive, which is a line of its own.
+// directive adds a directive, which is a line of its own. YAML wants those with other names to be
+// passed over; upstream refuses them.
 func (s *yamlScanner) directive() error {
 	line := s.line
 	s.pos++
@@ -184,6 +196,7 @@ func (s *yamlScanner) directive() error {
 	}
 	var t *yamlToken
 	var err error
+	// The token is added before the rest of its line is read, so an error in there is of this line.
 	switch name {
 	case "YAML":
 		s.skipBlanks()
@@ -202,7 +215,8 @@ func (s *yamlScanner) directive() error {
 	return s.endOfLine()
 }
 
-// version scans two numbers of at most two digits.
+// version scans two numbers of at most two digits with a dot between, and returns them as they are
+// written. Which ones are known is the parser's question.
 func (s *yamlScanner) version() (string, error) {
 	start := s.pos
 	for part := range 2 {
@@ -225,7 +239,8 @@ func (s *yamlScanner) version() (string, error) {
 	return s.src[start:s.pos], nil
 }
 
-// tagPrefix scans a handle and what it stands for.
+// tagPrefix scans a handle and what it stands for, which may be any begin of a tag: %TAG !e! tag:x
+// makes tag:xy of !e!y.
 func (s *yamlScanner) tagPrefix() (handle, prefix string, err error) {
 	if handle, err = s.handle(true); err != nil {
 		return "", "", err

@@ -71,7 +71,8 @@ func TestYAMLDocumentsInARow(t *testing.T) {
 	for _, tc := range yamlCases {
 		text := strings.TrimSuffix(tc.in, "\n") + "\n"
 		docs, err := ParseYAML([]byte(text))
-		marked := strings.HasPrefix(text, "{") || text[0] == '\t' || strings.Contains(text, "---") || strings.Contains(text, "...") || strings.HasPrefix(text, "\ufeff")
+		marked := strings.HasPrefix(text, "{") || text[0] == '\t' || strings.Contains(text, "---") || strings.Contains(text,
+			"...") || strings.HasPrefix(text, "\ufeff")
 		if err == nil && len(docs) == 1 && !marked {
 			single = append(single, text)
 		}

@@ -13,9 +13,11 @@ import (
 //     it in a flow collection only, a colon only in front of white space, a hash only behind it.
 //
 // A scalar that stands in one line without escape sequences, as most do, is a part of the text
-// and costs no memory. What type a plain one has is yaml_types.go's question.
+// and costs no memory; whoever keeps it keeps the text. What type a plain one has is
+// yaml_types.go's question.
 
-// fetchScalar adds a plain or, by its first byte, a quoted scalar. Each may be a key.
+// fetchScalar adds a plain or, by its first byte, a quoted scalar. Each may be a key, if it is all
+// in one line.
 func (s *yamlScanner) fetchScalar(c byte) error {
 	if err := s.saveKey(); err != nil {
 		return err
@@ -35,7 +37,11 @@ func (s *yamlScanner) fetchScalar(c byte) error {
 // yamlFolded is the text of a scalar as far as it was read: what was copied, and a part of src
 // that is not yet.
 type yamlFolded struct {
-	copied     []byte
+	// copied is nil as long as the scalar is a part of src and nothing else.
+	copied []byte
+
+	// src[from:upTo] follows it. What is between upTo and the position is white space, which counts
+	// only if more of the scalar follows it in the same line.
 	from, upTo int
 }
 
@@ -45,7 +51,7 @@ func (f *yamlFolded) flush(src string, from int) {
 	f.from, f.upTo = from, from
 }
 
-// text returns the whole text.
+// text returns the whole text, without a copy if it is a part of src.
 func (f *yamlFolded) text(src string) string {
 	if f.copied == nil {
 		return src[f.from:f.upTo]
@@ -72,6 +78,7 @@ func (s *yamlScanner) plain() (string, error) {
 	var breaks []byte
 	newLine := false // since the last word
 	for !(s.pos == s.bol && s.atMarker()) && s.src[s.pos] != '#' {
+		// The hash is looked for in front of each word, as it is none in a word.
 		word := s.pos
 		if s.word(); s.pos > word {
 			if newLine {
@@ -81,6 +88,7 @@ func (s *yamlScanner) plain() (string, error) {
 			}
 			f.upTo = s.pos
 		}
+		// An indicator ended the word, and with it the scalar.
 		if !s.blankAt(s.pos) || s.src[s.pos] == 0 {
 			break
 		}
@@ -100,11 +108,13 @@ func (s *yamlScanner) plain() (string, error) {
 			break
 		}
 	}
+	// A key may begin in the line that the scalar did not go on in.
 	s.keyAllowed = s.keyAllowed || newLine
 	return f.text(s.src), nil
 }
 
-// word moves over what has no white space in it of a plain scalar.
+// word moves over what has no white space in it of a plain scalar, which is nothing where an
+// indicator ends the scalar.
 func (s *yamlScanner) word() {
 	flow := s.inFlow()
 	for ; ; s.pos++ {
@@ -128,7 +138,7 @@ func (s *yamlScanner) word() {
 }
 
 // quoted scans a scalar in quotes of kind q. No escape sequence counts in single quotes, where
-// two of them stand for one.
+// two of them stand for one. Its lines may begin in any column, but none with a document's marker.
 func (s *yamlScanner) quoted(q byte) (string, error) {
 	s.pos++
 	f := yamlFolded{from: s.pos, upTo: s.pos}
@@ -178,7 +188,8 @@ func (s *yamlScanner) quoted(q byte) (string, error) {
 	}
 }
 
-// breaks moves over line ends and the white space around each, and returns them.
+// breaks moves over line ends and the white space around each, and returns the line ends, which
+// are none if the position is at none.
 func (s *yamlScanner) breaks() []byte {
 	var breaks []byte
 	for {
@@ -202,6 +213,7 @@ func (s *yamlScanner) escape(b *[]byte) error {
 		*b = utf8.AppendRune(*b, []rune(values)[i])
 		return nil
 	}
+	// The index of each letter is its number of digits.
 	size := strings.IndexByte("..x.u...U", c)
 	if size < 0 || c == '.' {
 		return s.errorf("found unknown escape character")

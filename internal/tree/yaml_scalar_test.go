@@ -32,34 +32,47 @@ var yamlScalars = []struct {
 	// decimal integers
 	{"0", int64(0)}, {"-0", int64(0)}, {"+0", int64(0)}, {"7", int64(7)}, {"+7", int64(7)}, {"-7", int64(-7)}, {"8080", int64(8080)},
 	{"9223372036854775807", int64(math.MaxInt64)}, {"-9223372036854775808", int64(math.MinInt64)},
-	{"9223372036854775808", 9223372036854775808.0}, {"-9223372036854775809", -9223372036854775808.0}, {"18446744073709551616", 18446744073709551616.0},
+	{"9223372036854775808", 9223372036854775808.0}, {"-9223372036854775809", -9223372036854775808.0},
+	{"18446744073709551616", 18446744073709551616.0},
 	{"100000000000000000000000000000000000000000", 1e41},
 	{"--1", itself}, {"+-1", itself}, {"-+1", itself}, {"++1", itself}, {"1-", itself}, {"1 2", itself}, {"1,5", itself},
 	{"1_000", int64(1000)}, {"1__0_", int64(10)}, {"+_1", int64(1)}, {"_1", itself}, {"1_", int64(1)},
 	// octal
 	{"0o17", int64(15)}, {"0o0", int64(0)}, {"0o777", int64(511)}, {"0O17", int64(15)}, {"-0o17", int64(-15)}, {"+0o17", int64(15)},
-	{"00", int64(0)}, {"07", int64(7)}, {"010", int64(8)}, {"0644", int64(420)}, {"0777", int64(511)}, {"-010", int64(-8)}, {"+010", int64(8)}, {"0_7", int64(7)},
+	{"00", int64(0)}, {"07", int64(7)}, {"010", int64(8)}, {"0644", int64(420)}, {"0777", int64(511)}, {"-010", int64(-8)},
+	{"+010", int64(8)}, {"0_7", int64(7)},
 	{"08", int64(8)}, {"0189", int64(189)}, {"-09", int64(-9)}, // no octal digits: a float
-	{"0o", itself}, {"0o8", itself}, {"0o7777777777777777777777", itself}, {"01777777777777777777777", 18446744073709551615.0}, {"07777777777777777777777", 7777777777777777777777.0},
+	{"0o", itself}, {"0o8", itself}, {"0o7777777777777777777777", itself}, {"01777777777777777777777", 18446744073709551615.0},
+	{"07777777777777777777777", 7777777777777777777777.0},
 	// hexadecimal and binary
-	{"0x0", int64(0)}, {"0x1F", int64(31)}, {"0X1F", int64(31)}, {"-0x1", int64(-1)}, {"+0x1", int64(1)}, {"0xdeadBEEF", int64(3735928559)}, {"0x7fffffffffffffff", int64(math.MaxInt64)},
+	{"0x0", int64(0)}, {"0x1F", int64(31)}, {"0X1F", int64(31)}, {"-0x1", int64(-1)}, {"+0x1", int64(1)}, {"0xdeadBEEF", int64(3735928559)},
+	{"0x7fffffffffffffff", int64(math.MaxInt64)},
 	{"0x", itself}, {"0xg", itself}, {"0x1.8", itself}, {"0x1p3", itself}, {"x1", itself},
 	{"0x8000000000000000", 9223372036854775808.0}, {"0xfffffffffffffffff", itself},
-	{"0b11", int64(3)}, {"-0b11", int64(-3)}, {"0b-11", int64(-3)}, {"0B1", int64(1)}, {"0b2", itself}, {"0b", itself}, {"1:30", itself}, {"190:20:30", itself},
+	{"0b11", int64(3)}, {"-0b11", int64(-3)}, {"0b-11", int64(-3)}, {"0B1", int64(1)}, {"0b2", itself}, {"0b", itself}, {"1:30", itself},
+	{"190:20:30", itself},
 	// floats, which are integers in JSON when they are whole
-	{"1.5", 1.5}, {"-1.5", -1.5}, {"+1.5", 1.5}, {"1.", int64(1)}, {".5", 0.5}, {"-.5", -0.5}, {"+.5", 0.5}, {"0.0", int64(0)}, {"-0.0", int64(0)}, {"00.5", 0.5}, {"1.50", 1.5},
-	{"1e3", int64(1000)}, {"1E3", int64(1000)}, {"1e+3", int64(1000)}, {"1e-3", 0.001}, {"1.e2", int64(100)}, {".5e1", int64(5)}, {"-1.5E-2", -0.015}, {"0e0", int64(0)}, {"012e1", int64(120)},
-	{"9007199254740993.0", int64(9007199254740992)}, {"4611686018427387904.0", int64(4611686018427388000)}, {"1e18", int64(1e18)}, {"1e19", 1e19}, {"1e21", 1e21},
+	{"1.5", 1.5}, {"-1.5", -1.5}, {"+1.5", 1.5}, {"1.", int64(1)}, {".5", 0.5}, {"-.5", -0.5}, {"+.5", 0.5}, {"0.0", int64(0)},
+	{"-0.0", int64(0)}, {"00.5", 0.5}, {"1.50", 1.5},
+	{"1e3", int64(1000)}, {"1E3", int64(1000)}, {"1e+3", int64(1000)}, {"1e-3", 0.001}, {"1.e2", int64(100)}, {".5e1", int64(5)},
+	{"-1.5E-2", -0.015}, {"0e0", int64(0)}, {"012e1", int64(120)},
+	{"9007199254740993.0", int64(9007199254740992)}, {"4611686018427387904.0", int64(4611686018427388000)}, {"1e18", int64(1e18)},
+	{"1e19", 1e19}, {"1e21", 1e21},
 	{"1e308", 1e308}, {"1e-400", int64(0)}, {"1e309", itself}, {"-1e309", itself}, {"1e400", itself}, {"1_0.5", 10.5}, {"._5", itself},
-	{".", itself}, {"-.", itself}, {"..", itself}, {"1..", itself}, {"1.2.3", itself}, {".e1", itself}, {"e1", itself}, {"1e", itself}, {"1e+", itself},
+	{".", itself}, {"-.", itself}, {"..", itself}, {"1..", itself}, {"1.2.3", itself}, {".e1", itself}, {"e1", itself}, {"1e", itself},
+	{"1e+", itself},
 	{"1e1.5", itself}, {"1e3e3", itself}, {"1.5f", itself}, {"1.5 ", 1.5}, {"-.e3", itself}, {"1__0.5", 10.5},
 	{".inf", noJSON + "+Inf"}, {".Inf", noJSON + "+Inf"}, {".INF", noJSON + "+Inf"}, {"+.inf", noJSON + "+Inf"}, {"-.inf", noJSON + "-Inf"},
 	{".nan", noJSON + "NaN"}, {".NaN", noJSON + "NaN"}, {".NAN", noJSON + "NaN"},
-	{".iNf", itself}, {"inf", itself}, {"+Inf", itself}, {"nan", itself}, {"NaN", itself}, {".infinity", itself}, {"..inf", itself}, {"+.nan", itself},
+	{".iNf", itself}, {"inf", itself}, {"+Inf", itself}, {"nan", itself}, {"NaN", itself}, {".infinity", itself}, {"..inf", itself},
+	{"+.nan", itself},
 	// what is nearly something
-	{"<<", itself}, {"<", itself}, {"<<<", itself}, {"=", itself}, {"2026-11-29", itself}, {"2026-11-29T12:00:00Z", itself}, {"12:00:59", itself},
-	{"10.0.0.1", itself}, {"v1", itself}, {"v1.30.0", itself}, {"1.30", 1.3}, {"100m", itself}, {"1Gi", itself}, {"1e3Mi", itself}, {"5m30s", itself}, {"0.5s", itself},
-	{"50%", itself}, {"+", itself}, {"a", itself}, {"é", itself}, {"-a", itself}, {"?a", itself}, {":a", itself}, {"1é", itself}, {"٣", itself},
+	{"<<", itself}, {"<", itself}, {"<<<", itself}, {"=", itself}, {"2026-11-29", itself}, {"2026-11-29T12:00:00Z", itself},
+	{"12:00:59", itself},
+	{"10.0.0.1", itself}, {"v1", itself}, {"v1.30.0", itself}, {"1.30", 1.3}, {"100m", itself}, {"1Gi", itself}, {"1e3Mi", itself},
+	{"5m30s", itself}, {"0.5s", itself},
+	{"50%", itself}, {"+", itself}, {"a", itself}, {"é", itself}, {"-a", itself}, {"?a", itself}, {":a", itself}, {"1é", itself},
+	{"٣", itself},
 }
 
 // TestYAMLScalars: each plain scalar is the same at every place where one may stand, and
@@ -87,7 +100,8 @@ func TestYAMLScalars(t *testing.T) {
 			"alias":         {"[&x " + flowForm(tc.in) + ", *x]", []any{want, want}},
 			"single quotes": {"'" + tc.in + "'", tc.in},
 			"double quotes": {"[\"" + tc.in + "\"]", []any{tc.in}},
-			"tag":           {"[!!str " + flowForm(tc.in) + ", ! " + flowForm(tc.in) + "]", []any{strings.TrimRight(tc.in, " "), strings.TrimRight(tc.in, " ")}},
+			"tag": {"[!!str " + flowForm(tc.in) + ", ! " + flowForm(tc.in) + "]",
+				[]any{strings.TrimRight(tc.in, " "), strings.TrimRight(tc.in, " ")}},
 		} {
 			docs, err := ParseYAML([]byte(place.text))
 			if why != "" && !strings.Contains(name, "quotes") && name != "tag" {
@@ -144,9 +158,11 @@ func TestYAMLScalarsAgainstJSON(t *testing.T) {
 // TestYAMLScalarKeys: a key is the text of its value, so different texts can meet.
 func TestYAMLScalarKeys(t *testing.T) {
 	for _, tc := range []struct{ in, want string }{
-		{"a", "a"}, {"'1'", "1"}, {"1", "1"}, {"+1", "1"}, {"0x10", "16"}, {"010", "8"}, {"1.0", "1"}, {"1.50", "1.5"}, {"1e3", "1000"}, {"1e21", "1e+21"}, {"True", "true"},
+		{"a", "a"}, {"'1'", "1"}, {"1", "1"}, {"+1", "1"}, {"0x10", "16"}, {"010", "8"}, {"1.0", "1"}, {"1.50", "1.5"}, {"1e3", "1000"},
+		{"1e21", "1e+21"}, {"True", "true"},
 		{"0.1", "0.1"}, {"16777217.0", "1.6777216e+07"}, {".inf", ".inf"}, {"-.INF", "-.inf"}, {".NaN", ".nan"}, // of 32 bits
-		{"FALSE", "false"}, {"yes", "true"}, {"!!str yes", "yes"}, {"!!binary YQ==", "a"}, {`"null"`, "null"}, {"''", ""}, {"a b", "a b"}, {"2026-11-29", "2026-11-29"}, {"-x", "-x"}, {"http://x", "http://x"},
+		{"FALSE", "false"}, {"yes", "true"}, {"!!str yes", "yes"}, {"!!binary YQ==", "a"}, {`"null"`, "null"}, {"''", ""}, {"a b", "a b"},
+		{"2026-11-29", "2026-11-29"}, {"-x", "-x"}, {"http://x", "http://x"},
 	} {
 		for _, text := range []string{tc.in + ": v\n", "{" + tc.in + ": v}", "x: y\n" + tc.in + ": v\n", "[" + tc.in + ": v]"} {
 			docs, err := ParseYAML([]byte(text))
@@ -193,7 +209,8 @@ func TestYAMLEscapes(t *testing.T) {
 		}
 	}
 	for _, tc := range []struct{ in, want string }{
-		{`\x41`, "A"}, {`\xe9`, "é"}, {`\xFf`, "ÿ"}, {`\u00e9`, "é"}, {`\u20AC`, "€"}, {`\U0001f389`, "🎉"}, {`\U0010ffff`, "\U0010ffff"}, {`\x410`, "A0"},
+		{`\x41`, "A"}, {`\xe9`, "é"}, {`\xFf`, "ÿ"}, {`\u00e9`, "é"}, {`\u20AC`, "€"}, {`\U0001f389`, "🎉"}, {`\U0010ffff`, "\U0010ffff"},
+		{`\x410`, "A0"},
 		{`\u0000`, "\x00"},
 	} {
 		if docs, err := ParseYAML([]byte(`"` + tc.in + `"`)); err != nil || !reflect.DeepEqual(docs, []any{tc.want}) {

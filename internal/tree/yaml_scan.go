@@ -13,6 +13,8 @@ import (
 // and what is a key.
 //
 //	size: [1, 2]       block mapping, key, scalar, value, [, scalar, comma, scalar, ], block end
+//	- a                block list, entry, scalar, entry, scalar, block end
+//	- b
 //
 // That a scalar is a key shows only at the colon behind it. So a token that may be a key is held
 // back until the colon comes or cannot come any more: in another line, or 1024 characters
@@ -49,6 +51,7 @@ const (
 	yamlScalarToken          // text is the value
 )
 
+// yamlToken is a token. It lies in the scanner's queue, which moves when tokens are added.
 type yamlToken struct {
 	kind yamlKind
 
@@ -56,30 +59,38 @@ type yamlToken struct {
 	plain bool
 
 	// line is where the token begins, from 0.
-	line int
+	line int32
 
 	// level is one more than the index in keys of the key that the token may begin, 0 for none.
-	level int
+	level int32
 
 	text, suffix string
 }
 
 // yamlPossibleKey is a token that turns out to be a key if a colon follows.
 type yamlPossibleKey struct {
+	// possible says that there is one. Without it token still has the last one's number.
 	possible bool
+
+	// required says that the token is in the column of a block mapping's keys, so the colon must
+	// come.
 	required bool
-	token    int // its number, from 0
-	line     int
-	column   int
+
+	token  int // its number, from 0
+	line   int
+	column int
 }
 
 // yamlScanner is a position in a text, and the tokens before it that nobody has taken. After an
 // error it is of no further use.
 type yamlScanner struct {
-	src  string // ends with four zero bytes
+	src  string // ends with yamlEnd
 	pos  int
 	line int // number of pos's line, from 0
 	bol  int // offset of that line's first byte
+
+	// bad is what is wrong behind src, nil if nothing is.
+	bad error
 
 	// columnAt and columnIs are an offset in this line and its column in characters.
 	columnAt, columnIs int
@@ -107,18 +118,21 @@ type yamlScanner struct {
 	keyAllowed bool
 }
 
-// newYAMLScanner returns a scanner at the beginning of text, whose first line is the one of that
-// number, from 0.
-func newYAMLScanner(text string, line int) yamlScanner {
-	return yamlScanner{
-		src: text + "\x00\x00\x00\x00", line: line, indent: -1, keyAllowed: true,
-		keys:      make([]yamlPossibleKey, 1, 8),
+// reset moves the scanner to the beginning of text, which ends with four zero bytes and whose
+// first line is the one of that number, from 0. The zero value is ready for it.
+func (s *yamlScanner) reset(text string, line int) {
+	// Only the memory of the lists is of the text before.
+	*s = yamlScanner{
+		src: text, line: line, indent: -1, keyAllowed: true,
+		queue: s.queue[:0], indents: s.indents[:0], keys: append(s.keys[:0], yamlPossibleKey{}),
 		oddBreaks: strings.Contains(text, "\u2028") || strings.Contains(text, "\u2029"),
 	}
 }
 
-// peek returns the next token. It is valid until the next call of peek or skip.
+// peek returns the next token, of which the last is yamlStreamEnd. It is valid until the next call
+// of peek or skip. It scans no further than it must to know that the token is no key.
 func (s *yamlScanner) peek() (*yamlToken, error) {
+	// A token may be given out once nothing can come before it any more.
 	for !s.ready {
 		if s.head < len(s.queue) {
 			waits, err := s.headMayBeKey()
@@ -137,10 +151,11 @@ func (s *yamlScanner) peek() (*yamlToken, error) {
 	return &s.queue[s.head], nil
 }
 
-// skip takes the token that peek returned.
+// skip takes the token that peek returned. None may be taken without a look at it, nor the end.
 func (s *yamlScanner) skip() {
 	s.ready = false
 	s.taken++
+	// The queue is empty most of the time, so its memory is used from the front again.
 	if s.head++; s.head == len(s.queue) {
 		s.queue, s.head = s.queue[:0], 0
 	}
@@ -148,7 +163,8 @@ func (s *yamlScanner) skip() {
 
 // headMayBeKey reports whether a colon that is still to come may make the first token a key.
 func (s *yamlScanner) headMayBeKey() (bool, error) {
-	level := s.queue[s.head].level
+	level := int(s.queue[s.head].level)
+	// The possible key of that level may be another token by now.
 	if level == 0 || level > len(s.keys) || s.keys[level-1].token != s.taken {
 		return false, nil
 	}
@@ -198,9 +214,9 @@ func (s *yamlScanner) number() int { return s.taken + len(s.queue) - s.head }
 
 // add appends a token that begins in line and returns it.
 func (s *yamlScanner) add(kind yamlKind, line int) *yamlToken {
-	t := yamlToken{kind: kind, line: line}
+	t := yamlToken{kind: kind, line: int32(line)}
 	if k := s.lastKey(); k.possible && k.token == s.number() {
-		t.level = len(s.keys)
+		t.level = int32(len(s.keys))
 	}
 	s.queue = append(s.queue, t)
 	return &s.queue[len(s.queue)-1]
@@ -219,9 +235,10 @@ func (s *yamlScanner) roll(kind yamlKind, column, line, at int) {
 	if s.inFlow() || s.indent >= column {
 		return
 	}
+	// Depth is bounded by the parser, which takes the token of each level.
 	s.indents = append(s.indents, s.indent)
 	s.indent = column
-	s.queue = slices.Insert(s.queue, at, yamlToken{kind: kind, line: line})
+	s.queue = slices.Insert(s.queue, at, yamlToken{kind: kind, line: int32(line)})
 }
 
 // unroll ends the block collections that are deeper than column. In a flow collection columns
@@ -234,9 +251,14 @@ func (s *yamlScanner) unroll(column int) {
 	}
 }
 
-// fetch adds the next token of the text, with those that the indentation tells.
+// fetch adds the next token of the text, with those that the indentation tells. The first byte says
+// which kind it is; for dashes, question marks and colons the one behind them does as well.
 func (s *yamlScanner) fetch() error {
 	s.skipToToken()
+	// Upstream asks its reader for four characters in front of each token.
+	if s.bad != nil && s.pos+4+len(yamlEnd) > len(s.src) {
+		return s.bad
+	}
 	if !s.inFlow() {
 		s.unroll(s.column())
 	}
@@ -244,6 +266,7 @@ func (s *yamlScanner) fetch() error {
 	switch {
 	case c == 0:
 		return s.fetchStreamEnd()
+	// Markers end all that is open, brackets aside: those go on to the parser, which refuses them.
 	case s.pos == s.bol && (c == '%' || s.atMarker()):
 		return s.fetchAtMargin(c)
 	}
@@ -271,6 +294,7 @@ func (s *yamlScanner) fetch() error {
 		}
 	case '*', '&', '!':
 		return s.fetchProperty(c)
+	// A tab that is left here stands where a key may begin.
 	case ' ', '\t', '#', '%', '@', '`':
 	default:
 		return s.fetchScalar(c)
@@ -315,7 +339,8 @@ func (s *yamlScanner) fetchAtMargin(c byte) error {
 	return nil
 }
 
-// fetchFlowStart adds an opening bracket. The whole collection may be a key.
+// fetchFlowStart adds an opening bracket. The whole collection may be a key, as in [a]: b, and has
+// possible keys of its own.
 func (s *yamlScanner) fetchFlowStart(c byte) error {
 	if err := s.saveKey(); err != nil {
 		return err
@@ -353,7 +378,8 @@ func (s *yamlScanner) fetchFlowPunctuation(c byte) error {
 	return nil
 }
 
-// fetchBlockEntry adds a dash. In a flow collection the parser refuses it.
+// fetchBlockEntry adds a dash, and before the first one of a column the begin of a list. In a flow
+// collection the parser refuses it.
 func (s *yamlScanner) fetchBlockEntry() error {
 	if !s.inFlow() {
 		if !s.keyAllowed {
@@ -368,7 +394,7 @@ func (s *yamlScanner) fetchBlockEntry() error {
 	return nil
 }
 
-// fetchKey adds a question mark, behind which any node is the key.
+// fetchKey adds a question mark, behind which any node is the key, in any number of lines.
 func (s *yamlScanner) fetchKey() error {
 	if !s.inFlow() {
 		if !s.keyAllowed {
@@ -383,7 +409,8 @@ func (s *yamlScanner) fetchKey() error {
 	return nil
 }
 
-// fetchValue adds a colon, and before the key what makes it one.
+// fetchValue adds a colon, and before the key what makes it one. In block style a colon without a
+// key may stand behind a question mark's node, or where a key may begin.
 func (s *yamlScanner) fetchValue() error {
 	k := s.lastKey()
 	possible, err := s.keyPossible(k)
@@ -394,7 +421,7 @@ func (s *yamlScanner) fetchValue() error {
 	case possible:
 		at := s.head + k.token - s.taken
 		if k.token >= s.taken {
-			s.queue = slices.Insert(s.queue, at, yamlToken{kind: yamlKey, line: k.line})
+			s.queue = slices.Insert(s.queue, at, yamlToken{kind: yamlKey, line: int32(k.line)})
 		} else { // the key of {}: a is gone already
 			s.add(yamlKey, k.line)
 			at = len(s.queue)
@@ -463,6 +490,7 @@ func (s *yamlScanner) breakAt(i int) string {
 
 // toLineEnd moves to the line end, or to the end of the text.
 func (s *yamlScanner) toLineEnd() {
+	// The zeros at the end are no part of a comment.
 	rest := s.src[s.pos : len(s.src)-4]
 	end := strings.IndexByte(rest, '\n')
 	if end < 0 {
@@ -486,7 +514,8 @@ func (s *yamlScanner) newline() {
 // startLine says that a line begins at the position.
 func (s *yamlScanner) startLine() { s.bol, s.columnAt, s.columnIs = s.pos, s.pos, 0 }
 
-// column returns the column of the position in characters. It counts none twice.
+// column returns the column of the position in characters, from 0. It counts none twice, so that
+// a long line costs no more than its length. Indentation is of ASCII, and its columns are bytes.
 func (s *yamlScanner) column() int {
 	s.columnIs += utf8.RuneCountInString(s.src[s.columnAt:s.pos])
 	s.columnAt = s.pos
@@ -495,6 +524,7 @@ func (s *yamlScanner) column() int {
 
 // skipBlanks moves over spaces and tabs.
 func (s *yamlScanner) skipBlanks() {
+	// The text ends with zeros, which stop every such loop.
 	for s.src[s.pos] == ' ' || s.src[s.pos] == '\t' {
 		s.pos++
 	}

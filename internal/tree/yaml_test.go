@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -101,7 +102,8 @@ var yamlCases = []struct {
 	{name: "null", in: "[null, Null, NULL, ~, nULL]", want: `[[null,null,null,null,"nULL"]]`},
 	{name: "bool", in: "[true, True, TRUE, false, False, FALSE, tRUE]", want: `[[true,true,true,false,false,false,"tRUE"]]`},
 	{name: "1.1's bools", in: "[yes, no, on, off, y, n]", want: `[[true,false,true,false,true,false]]`},
-	{name: "integers", in: "[0, -0, +7, -12, 9223372036854775807, -9223372036854775808]", want: `[[0,0,7,-12,9223372036854775807,-9223372036854775808]]`},
+	{name: "integers", in: "[0, -0, +7, -12, 9223372036854775807, -9223372036854775808]",
+		want: `[[0,0,7,-12,9223372036854775807,-9223372036854775808]]`},
 	{name: "integers in other bases", in: "[0x1F, 0xdeadBEEF, 0o17, 0644, -010, 08, 00]", want: `[[31,3735928559,15,420,-8,8,0]]`},
 	{name: "1.1's integers", in: "[0b11, 1_000, +0x1, 0X1]", want: `[[3,1000,1,1]]`},
 	{name: "integer beyond 64 bits", in: "[18446744073709551616]", want: `[[18446744073709552000]]`},
@@ -110,8 +112,10 @@ var yamlCases = []struct {
 	{name: "float out of range", in: "a: 1\nb: 1e999", want: `[{"a":1,"b":"1e999"}]`},
 	{name: "no JSON form", in: "a: -.Inf", want: `json: unsupported value: -Inf`},
 	{name: "not a number", in: "a: .NaN", want: `json: unsupported value: NaN`},
-	{name: "nearly numbers", in: "[1.2.3, 1-2, 0x, 0xg, 0o8, 1e, e5, ., +, -, 12:30, 2026-11-23, 10.0.0.1, 5m, 1,2]", want: `[["1.2.3","1-2","0x","0xg","0o8","1e","e5",".","+","-","12:30","2026-11-23","10.0.0.1","5m",1,2]]`},
-	{name: "texts like numbers", in: "[1.2.3, 1-2, 0x, 0xg, 0o8, 1e, e5, ., +, .e3, 12:30, 2026-11-23, 10.0.0.1, 5m, +-1, .5.]", want: `[["1.2.3","1-2","0x","0xg","0o8","1e","e5",".","+",".e3","12:30","2026-11-23","10.0.0.1","5m","+-1",".5."]]`},
+	{name: "nearly numbers", in: "[1.2.3, 1-2, 0x, 0xg, 0o8, 1e, e5, ., +, -, 12:30, 2026-11-23, 10.0.0.1, 5m, 1,2]",
+		want: `[["1.2.3","1-2","0x","0xg","0o8","1e","e5",".","+","-","12:30","2026-11-23","10.0.0.1","5m",1,2]]`},
+	{name: "texts like numbers", in: "[1.2.3, 1-2, 0x, 0xg, 0o8, 1e, e5, ., +, .e3, 12:30, 2026-11-23, 10.0.0.1, 5m, +-1, .5.]",
+		want: `[["1.2.3","1-2","0x","0xg","0o8","1e","e5",".","+",".e3","12:30","2026-11-23","10.0.0.1","5m","+-1",".5."]]`},
 
 	// Plain scalars: texts.
 	{name: "colon and hash in text", in: "a: http://x:80/#y\nb: a#b\nc: a:b # d\n", want: `[{"a":"http://x:80/#y","b":"a#b","c":"a:b"}]`},
@@ -311,6 +315,11 @@ func FuzzYAML(f *testing.F) {
 	for _, tc := range yamlNodeCases {
 		f.Add([]byte(tc.in))
 	}
+	for _, rows := range yamlTables {
+		for _, row := range rows {
+			f.Add([]byte(row.in))
+		}
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ParseYAMLObject(data)
 		docs, err := ParseYAML(data)
@@ -339,13 +348,65 @@ func FuzzYAML(f *testing.F) {
 	})
 }
 
-func BenchmarkParseYAML(b *testing.B) {
-	text := []byte(strings.Repeat("- level: Metadata\n  verbs: [get, list]\n  resources:\n  - group: \"\"\n    resources:\n    - pods/log\n", 200))
-	b.SetBytes(int64(len(text)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := ParseYAML(text); err != nil {
-			b.Fatal(err)
+// yamlManifests returns a stream of n small documents, as a file of manifests has them.
+func yamlManifests(n int) []byte {
+	var b bytes.Buffer
+	for i := range n {
+		fmt.Fprintf(&b, `---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web-%d
+  labels: {app: web, tier: "front end"} # both
+  annotations:
+    note: 'it''s a note'
+    text: |
+      first line
+      second line
+spec:
+  replicas: 3
+  template:
+    spec:
+      containers:
+      - name: web
+        image: nginx:1.27
+        args: ["--port=80", --quiet]
+        resources:
+          requests:
+            cpu: 100m
+            memory: 128Mi
+`, i)
+	}
+	return b.Bytes()
+}
+
+// TestYAMLMemory: a stream costs some times its size, however many documents are in it.
+func TestYAMLMemory(t *testing.T) {
+	for _, n := range []int{10, 1000} {
+		text := yamlManifests(n)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		docs, err := ParseYAML(text)
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; err != nil || len(docs) != n || used > 20*uint64(len(text)) {
+			t.Errorf("%d documents of %d bytes: %d bytes (%v)", len(docs), len(text), used, err)
 		}
+	}
+}
+
+func BenchmarkParseYAML(b *testing.B) {
+	entry := "- level: Metadata\n  verbs: [get, list]\n  resources:\n  - group: \"\"\n    resources:\n    - pods/log\n"
+	for name, text := range map[string][]byte{
+		"one": []byte(strings.Repeat(entry, 10_000)), "stream": yamlManifests(2000),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := ParseYAML(text); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

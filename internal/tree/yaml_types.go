@@ -16,6 +16,10 @@ import (
 //	                             64 bits cannot hold
 //	.inf, .nan                   floats that JSON has not
 //	2001-01-01, 12:30            strings
+//
+// A tag asks for a type (!!int "12"), and gets it or refuses the scalar: nothing is converted but
+// integers to floats. The writer must know more types than the reader, as others read its text
+// who take 12:30 for 750 and 2001-01-01 for a time.
 
 // yamlTagPrefixText begins the tags of YAML's own types.
 const yamlTagPrefixText = "tag:yaml.org,2002:"
@@ -25,6 +29,9 @@ const yamlTagPrefixText = "tag:yaml.org,2002:"
 func yamlResolve(s string) any {
 	if s == "" {
 		return nil
+	}
+	if yamlSurelyText(s) {
+		return s
 	}
 	if len(s) <= 5 {
 		switch s {
@@ -53,13 +60,32 @@ func yamlResolve(s string) any {
 	return s
 }
 
-// yamlNumber returns the value of a scalar that begins as a number does.
+// yamlSurelyText reports whether the first byte and the size of a plain scalar are enough to know
+// that it is a string: all numbers begin with a digit, a dot or a sign, and no word that means a
+// value is longer than false. Of the others most are strings as well.
+func yamlSurelyText(s string) bool {
+	if s == "" {
+		return false
+	}
+	switch c := s[0]; c {
+	case '.', '+', '-':
+		return false
+	case '~', 'n', 'N', 'y', 'Y', 't', 'T', 'o', 'O', 'f', 'F':
+		return len(s) > 5
+	default:
+		return !isDigit(c)
+	}
+}
+
+// yamlNumber returns the value of a scalar that begins as a number does: int64, uint64 or float64,
+// or the text itself if it goes on otherwise, or if its number fits in none of them.
 func yamlNumber(s string) any {
 	// No number ends in another letter than a digit's. That spares the effort for 100Mi and 5m.
 	if last := s[len(s)-1]; yamlHex(last) < 0 && last != '.' && last != '_' {
 		return s
 	}
 	digits := strings.ReplaceAll(s, "_", "")
+	// Base 0 has the prefixes, and a zero in front for octal; 08 is none of that, and a float below.
 	if n, err := strconv.ParseInt(digits, 0, 64); err == nil {
 		return n
 	}
@@ -71,6 +97,7 @@ func yamlNumber(s string) any {
 			return f
 		}
 	}
+	// Upstream cuts the prefix first, and so takes a sign behind it.
 	if binary, ok := strings.CutPrefix(digits, "0b"); ok {
 		if n, err := strconv.ParseInt(binary, 2, 64); err == nil {
 			return n // 0b-11 (upstream)
@@ -79,8 +106,9 @@ func yamlNumber(s string) any {
 	return s
 }
 
-// yamlTagged returns the value of a scalar with a tag. Tags that are not of a type of scalars
-// leave it a string.
+// yamlTagged returns the value of a scalar with a tag. It is resolved as if it were plain, quotes
+// or not, and must be of the type that the tag asks for; an integer is good for a float. Tags that
+// are not of a type of scalars leave it a string.
 func yamlTagged(tag, s string) (any, error) {
 	want, ok := strings.CutPrefix(tag, yamlTagPrefixText)
 	if !ok {

@@ -22,12 +22,25 @@ import (
 //     not told as repeated, and the last counts.
 //   - A number that is whole is an int64 however it is written, as 1.0 is written as 1 in JSON.
 //   - What has no JSON form is refused at last, if nothing else is wrong: .inf, null as a key.
+//
+// So this text has the value {"a":{"x":1},"b":{"x":2,"z":3}}, and its x is told as repeated twice,
+// in the lines of the values that replaced another:
+//
+//	a: &a {x: 1}
+//	b: {<<: [*a, {x: 0, z: 3}], x: 2}
+//
+// Nodes of aliases are read through the alias each time, with entered set on it meanwhile: that is
+// how one that stands in itself is found, as upstream finds it.
 
-// yamlReader makes the values of one document.
+// yamlReader makes the values of one document. The zero value is ready; after an error it is of no
+// further use.
 type yamlReader struct {
-	// nodes counts the nodes that were read and the document, aliased those of them that aliases stand for; aliases
-	// counts the aliases around the next one.
-	nodes, aliased, aliases int
+	// nodes counts the nodes that were read and the document, and aliased those of them that
+	// aliases stand for. A node that is read twice counts twice.
+	nodes, aliased int
+
+	// aliases counts the aliases around the next node.
+	aliases int
 
 	// aliasedText is the size of the scalars among them in bytes.
 	aliasedText int
@@ -42,7 +55,9 @@ type yamlReader struct {
 	odd bool
 }
 
-// yamlNoJSON stands in a tree for the value of a key that has no JSON form. No caller sees one.
+// yamlNoJSON stands in a tree for the value of a key that has no JSON form, with what is to be said
+// of it: a later key of the same name may take its place, and then nothing is wrong. No caller of
+// the package sees one.
 type yamlNoJSON struct{ error }
 
 const (
@@ -59,6 +74,7 @@ const (
 	yamlShownNodes = 100
 )
 
+// errYAMLAliases is the error of a document that is more made of aliases than written.
 var errYAMLAliases = errors.New("yaml: document contains excessive aliasing")
 
 // yamlTooDeep is the problem of a document that nests deeper than MaxDepth.
@@ -80,26 +96,30 @@ func (r *yamlReader) document(n *yamlNode) (any, error) {
 	return v, nil
 }
 
-// value returns the value of a node as JSON has it.
+// value returns the value of a node as JSON has it: a tree, but for infinities, NaN and yamlNoJSON
+// where odd is set.
 func (r *yamlReader) value(n *yamlNode) (any, error) {
 	if err := r.count(n); err != nil {
 		return nil, err
 	}
 	switch n.kind {
 	case yamlAliasNode:
-		var v any
-		err := r.alias(n, func() (err error) {
-			v, err = r.value(n.first)
-			return err
-		})
+		if err := r.enterAlias(n); err != nil {
+			return nil, err
+		}
+		v, err := r.value(n.first)
+		r.leaveAlias(n)
 		return v, err
 	case yamlMapNode:
-		m := map[string]any{}
-		return m, r.mapping(n, &yamlMapping{members: m})
+		// A pair is two nodes. A merge key may add to them, so the size is a guess.
+		m := yamlMapping{members: make(map[string]any, n.size()/2)}
+		err := r.mapping(n, &m)
+		return m.members, err
 	case yamlListNode:
 		return r.list(n)
 	}
 	v, err := n.scalar()
+	// JSON has one kind of number, so what upstream writes of this one is what a client would read.
 	if f, ok := v.(float64); ok {
 		return r.number(f), err
 	}
@@ -109,7 +129,8 @@ func (r *yamlReader) value(n *yamlNode) (any, error) {
 	return v, err
 }
 
-// count counts a node, and refuses a document in which too many come from aliases.
+// count counts a node, and refuses a document in which too many come from aliases. A few of them
+// are never too many, nor is any share of a small document.
 func (r *yamlReader) count(n *yamlNode) error {
 	r.nodes++
 	if r.aliases > 0 {
@@ -119,6 +140,7 @@ func (r *yamlReader) count(n *yamlNode) error {
 	if r.aliased <= 100 {
 		return nil
 	}
+	// Beyond the second number the line would go below 10 %, which max puts right.
 	allowed := 0.99 - 0.89*(float64(max(r.nodes-yamlRatioLow, 0))/(yamlRatioHigh-yamlRatioLow))
 	if r.nodes > 1000 && float64(r.aliased)/float64(r.nodes) > max(allowed, 0.1) || r.aliasedText > yamlAliasedText {
 		return errYAMLAliases
@@ -126,17 +148,30 @@ func (r *yamlReader) count(n *yamlNode) error {
 	return nil
 }
 
-// alias calls read for what the alias n stands for.
-func (r *yamlReader) alias(n *yamlNode, read func() error) error {
+// enterAlias begins to read what the alias n stands for, and refuses an alias that stands in
+// what it stands for. The caller calls leaveAlias behind it.
+func (r *yamlReader) enterAlias(n *yamlNode) error {
 	if n.entered {
 		return yamlError(0, "anchor '"+n.text+"' value contains itself")
 	}
 	n.entered = true
 	r.aliases++
-	err := read()
+	return nil
+}
+
+// leaveAlias ends what enterAlias began. After an error nobody looks at n again.
+func (r *yamlReader) leaveAlias(n *yamlNode) {
 	r.aliases--
 	n.entered = false
-	return err
+}
+
+// size returns the number of the children of a collection.
+func (n *yamlNode) size() int {
+	size := 0
+	for c := n.first; c != nil; c = c.next {
+		size++
+	}
+	return size
 }
 
 // enter counts a collection around the next node, whose depth aliases can add to.
@@ -147,15 +182,13 @@ func (r *yamlReader) enter() error {
 	return nil
 }
 
+// list returns the elements of n as a []any, which is empty for none and nil with an error.
 func (r *yamlReader) list(n *yamlNode) (any, error) {
 	if err := r.enter(); err != nil {
 		return nil, err
 	}
-	size := 0
-	for c := n.first; c != nil; c = c.next {
-		size++
-	}
-	list := make([]any, 0, size)
+	// The elements are counted first: a list that grows would take twice the memory.
+	list := make([]any, 0, n.size())
 	for c := n.first; c != nil; c = c.next {
 		v, err := r.value(c)
 		if err != nil {
@@ -176,10 +209,12 @@ type yamlMapping struct {
 	keys map[any]bool
 }
 
-// has reports whether a key is there, which becomes name.
+// has reports whether a key is there, which becomes name, and remembers it. Names are as good as
+// keys as long as all are strings.
 func (m *yamlMapping) has(key any, name string) bool {
 	if _, ok := key.(string); !ok && m.keys == nil {
 		m.keys = make(map[any]bool, len(m.members))
+		// All of them were strings until now.
 		for k := range m.members {
 			m.keys[k] = true
 		}
@@ -193,13 +228,15 @@ func (m *yamlMapping) has(key any, name string) bool {
 	return len(m.keys) == before
 }
 
-// mapping reads the members of n into m.
+// mapping reads the members of n into m, which may have some already: those of the mapping that n
+// is merged into. They are read in order, so the last one of a name counts.
 func (r *yamlReader) mapping(n *yamlNode, m *yamlMapping) error {
 	if err := r.enter(); err != nil {
 		return err
 	}
 	for k := n.first; k != nil; k = k.next.next {
 		if k.isMerge() {
+			// A merge key is no member, and may come any number of times.
 			if err := r.merge(k.next, m); err != nil {
 				return err
 			}
@@ -215,6 +252,9 @@ func (r *yamlReader) mapping(n *yamlNode, m *yamlMapping) error {
 
 // member reads the key k and its value into m.
 func (r *yamlReader) member(k *yamlNode, m *yamlMapping) error {
+	if k.isText() && m.keys == nil {
+		return r.textMember(k, m)
+	}
 	key, err := r.key(k)
 	if err != nil {
 		return err
@@ -223,6 +263,7 @@ func (r *yamlReader) member(k *yamlNode, m *yamlMapping) error {
 	if err != nil {
 		return err
 	}
+	// An error in the value comes before one of the key.
 	name, ok := yamlKeyName(key)
 	if !ok {
 		r.odd = true
@@ -230,14 +271,44 @@ func (r *yamlReader) member(k *yamlNode, m *yamlMapping) error {
 		left := yamlShownNodes
 		v = yamlNoJSON{fmt.Errorf("unsupported map key of type: %s, key: %+#v, value: %+#v", yamlTypeName(key), key, yamlGo(k.next, &left))}
 	}
-	if m.has(key, name) && len(r.repeated) < maxRepeated {
-		r.repeated = append(r.repeated, fmt.Sprintf("line %d: key %#v already set in map", k.next.line+1, key))
+	if m.has(key, name) {
+		r.repeat(k, key)
 	}
 	m.members[name] = v
 	return nil
 }
 
-// key returns the value of a key, which is a scalar.
+// textMember is member for a key that is a string at first sight, in a mapping of such keys.
+// Nearly all are, and no interface value is made of them here.
+func (r *yamlReader) textMember(k *yamlNode, m *yamlMapping) error {
+	if err := r.count(k); err != nil {
+		return err
+	}
+	v, err := r.value(k.next)
+	if err != nil {
+		return err
+	}
+	before := len(m.members)
+	if m.members[k.text] = v; len(m.members) == before {
+		r.repeat(k, k.text)
+	}
+	return nil
+}
+
+// repeat notes that a key came again, in the line of its value as upstream has it.
+func (r *yamlReader) repeat(k *yamlNode, key any) {
+	if len(r.repeated) < maxRepeated {
+		r.repeated = append(r.repeated, fmt.Sprintf("line %d: key %#v already set in map", k.next.line+1, key))
+	}
+}
+
+// isText reports whether n is a string as far as its quotes or its first byte and size tell.
+func (n *yamlNode) isText() bool {
+	return n.kind == yamlScalarNode && n.tag == "" && (!n.implicit || yamlSurelyText(n.text))
+}
+
+// key returns the value of a key, which is a scalar: nil, bool, string, int64, uint64 or float64. A
+// collection is refused, with the words in which Go shows it.
 func (r *yamlReader) key(k *yamlNode) (key any, err error) {
 	if err := r.count(k); err != nil {
 		return nil, err
@@ -246,10 +317,11 @@ func (r *yamlReader) key(k *yamlNode) (key any, err error) {
 	case yamlScalarNode:
 		return k.scalar()
 	case yamlAliasNode:
-		err = r.alias(k, func() (err error) {
-			key, err = r.key(k.first)
-			return err
-		})
+		if err := r.enterAlias(k); err != nil {
+			return nil, err
+		}
+		key, err = r.key(k.first)
+		r.leaveAlias(k)
 		return key, err
 	}
 	// What is wrong in the key comes before that it is one.
@@ -289,6 +361,8 @@ func (n *yamlNode) sources() []*yamlNode {
 	return list
 }
 
+// mergeOne reads into m the members of n, a mapping or an alias of one. An alias of a list of
+// mappings is refused, though the list itself would not be.
 func (r *yamlReader) mergeOne(n *yamlNode, m *yamlMapping) error {
 	target := n
 	if n.kind == yamlAliasNode {
@@ -303,15 +377,19 @@ func (r *yamlReader) mergeOne(n *yamlNode, m *yamlMapping) error {
 		}
 		return r.mapping(n, m)
 	}
-	return r.alias(n, func() error {
-		if err := r.count(target); err != nil {
-			return err
-		}
-		return r.mapping(target, m)
-	})
+	if err := r.enterAlias(n); err != nil {
+		return err
+	}
+	// The alias is a node and so is what it stands for: upstream counts both.
+	err := r.count(target)
+	if err == nil {
+		err = r.mapping(target, m)
+	}
+	r.leaveAlias(n)
+	return err
 }
 
-// number returns a float as it comes back from JSON.
+// number returns a float as it comes back from JSON: an int64 where its shortest text is one's.
 func (r *yamlReader) number(f float64) any {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		r.odd = true
@@ -345,7 +423,8 @@ func (n *yamlNode) scalar() (any, error) {
 	return v, err
 }
 
-// yamlKeyName returns the key of JSON that a key becomes, and false if there is none.
+// yamlKeyName returns the key of JSON that a key becomes, and false if there is none: for null, and
+// for a number that no int64 holds.
 func yamlKeyName(key any) (string, bool) {
 	switch k := key.(type) {
 	case string:
@@ -427,7 +506,8 @@ func yamlGo(n *yamlNode, left *int) any {
 	return v
 }
 
-// yamlGoMembers puts into m the members of n, a mapping or an alias of one.
+// yamlGoMembers puts into m the members of n, a mapping or an alias of one, in the order in which
+// they replace each other.
 func yamlGoMembers(n *yamlNode, m map[any]any, left *int) {
 	if n.kind == yamlAliasNode {
 		n = n.first

@@ -21,7 +21,15 @@ import (
 // Double quotes tell of such a string; single quotes only keep an indicator from counting.
 //
 // Text of several lines is a literal (|), as people write it in a ConfigMap, unless a
-// literal would hide something: white space at the end of a line, tabs, line ends alone.
+// literal would hide something: white space at the end of a line, tabs, line ends alone. Its
+// header tells what a reader could not see: how deep lines are that begin with white space, and
+// how many line ends there are behind the last one.
+//
+//	a: |         # "x\n"
+//	  x
+//	b: |2-       # " x\ny"
+//	   x
+//	  y
 
 // AppendYAML appends v as one document, without markers, and returns the extended slice. v
 // is a tree; what AppendJSON takes besides is taken here. ParseYAML reads it back as a
@@ -72,6 +80,7 @@ const yamlShortKey = 128
 
 // appendYAMLMap appends an object that has members.
 func appendYAMLMap(b []byte, m map[string]any, indent int) []byte {
+	// Members are sorted together with their values, which spares a look-up for each.
 	members := make([]jsonMember, 0, len(m))
 	for k, v := range m {
 		members = append(members, jsonMember{k, v})
@@ -113,6 +122,7 @@ func appendYAMLMap(b []byte, m map[string]any, indent int) []byte {
 	return b
 }
 
+// appendSpaces appends n spaces, the indentation of a line.
 func appendSpaces(b []byte, n int) []byte {
 	for range n {
 		b = append(b, ' ')
@@ -144,6 +154,7 @@ func appendYAMLLiteral(b []byte, s string, indent int) []byte {
 	}
 	b = append(b, '\n')
 	for line := range strings.Lines(s) {
+		// An empty line stays empty: white space at its end would be spoilt by editors.
 		if line != "\n" {
 			b = appendSpaces(b, indent)
 		}

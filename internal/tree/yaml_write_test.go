@@ -29,7 +29,8 @@ func TestAppendYAML(t *testing.T) {
 		{"space at the end of lines", `{"a":"x\ny "}`, "a: \"x\\ny \"\n"},
 		{"tab in lines", `{"a":"x\n\ty"}`, "a: \"x\\n\\ty\"\n"},
 		{"line end in a key", `{"a\nb":1}`, "\"a\\nb\": 1\n"},
-		{"keys", `{"":1,"a: b":2,"yes":3,"12":4,"- x":5,"<<":6,"a/b.c-d":7}`, "\"\": 1\n'- x': 5\n\"12\": 4\n\"<<\": 6\na/b.c-d: 7\n'a: b': 2\n\"yes\": 3\n"},
+		{"keys", `{"":1,"a: b":2,"yes":3,"12":4,"- x":5,"<<":6,"a/b.c-d":7}`,
+			"\"\": 1\n'- x': 5\n\"12\": 4\n\"<<\": 6\na/b.c-d: 7\n'a: b': 2\n\"yes\": 3\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			v, _, err := ParseJSON([]byte(tc.in))
@@ -50,8 +51,9 @@ func TestAppendYAML(t *testing.T) {
 	}
 	checkYAMLReads(t, v)
 	checkYAMLReads(t, map[string]any{strings.Repeat("k", 5000): strings.Repeat("é", 5000), strings.Repeat("é: ", 500): []any{}})
-	if got := string(AppendYAML(nil, map[string]any{"a": []string{"x", "no"}, "b": []string{}, "c": 3})); got != "a:\n- x\n- \"no\"\nb: []\nc: 3\n" {
-		t.Error(got)
+	got := string(AppendYAML(nil, map[string]any{"a": []string{"x", "no"}, "b": []string{}, "c": 3}))
+	if want := "a:\n- x\n- \"no\"\nb: []\nc: 3\n"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 
@@ -59,7 +61,8 @@ func TestAppendYAML(t *testing.T) {
 // in an object and in a list.
 func checkYAMLReads(t *testing.T, v any) {
 	t.Helper()
-	for _, v := range []any{v, map[string]any{"k": v, "l": "x"}, []any{v, "x"}, map[string]any{"k": []any{map[string]any{"m": v}, []any{v}}}} {
+	for _, v := range []any{v, map[string]any{"k": v, "l": "x"}, []any{v, "x"},
+		map[string]any{"k": []any{map[string]any{"m": v}, []any{v}}}} {
 		text := AppendYAML(nil, v)
 		docs, err := ParseYAML(text)
 		if err != nil || len(docs) != 1 || !Equal(docs[0], v) {
@@ -70,12 +73,17 @@ func checkYAMLReads(t *testing.T, v any) {
 
 // Which texts need quotes, and which.
 func TestYAMLQuotes(t *testing.T) {
-	plain := strings.Split("a|a b|_1|-_|a\u00a0b|a-b|a:b|a#b|-a|-1a|?a|:a|a,b|a [b] {c}|http://x/y?z=1|1.2.3|1-2|1.2.3.4|v1|10m|100Mi|1e|0x|0b2|0o8|0xg|.|..|.a|+|+a|é€😀|nulls|Yesterday|nope|"+
-		"2024-05|2024-05-01x|1:2:3x|1:60|::1|fe80::1|a'b|a\"b|infinity|nan|inf|+inf|1_a|_1|==|0x1p-2|application/json; charset=utf-8|0123456789abcdef", "|")
-	double := strings.Split("|~|null|Null|NULL|true|True|TRUE|false|yes|Yes|YES|no|NO|on|On|off|OFF|y|Y|n|N|<<|=|0|1|-1|+1|007|0x1F|0o17|0b11|-0b1|1_000|1.|.5|-.5|1.5|1e3|1E-3|+1.5e+3|1e999|.inf|-.Inf|+.INF|.nan|.NaN|123e4567|"+
-		"1:30|190:20:30|-1:30|12:00:59.5|2024-05-01|2024-5-1|2024-05-01T12:00:00Z|2024-05-01 12:00:00|2024-05-01t12:00:00.5+01:00|a\tb|-_1|+__0.5|\u2028|\ufeff|\x00|\x7f|a\rb|\u0085|\U000e0001|12345678901234567890", "|")
+	plain := strings.Split("a|a b|_1|-_|a\u00a0b|a-b|a:b|a#b|-a|-1a|?a|:a|a,b|a [b] {c}|http://x/y?z=1|1.2.3|1-2|1.2.3.4|v1|10m|"+
+		"100Mi|1e|0x|0b2|0o8|0xg|.|..|.a|+|+a|é€😀|nulls|Yesterday|nope|"+
+		"2024-05|2024-05-01x|1:2:3x|1:60|::1|fe80::1|a'b|a\"b|infinity|nan|inf|+inf|1_a|_1|==|0x1p-2|"+
+		"application/json; charset=utf-8|0123456789abcdef", "|")
+	double := strings.Split("|~|null|Null|NULL|true|True|TRUE|false|yes|Yes|YES|no|NO|on|On|off|OFF|y|Y|n|N|<<|=|0|1|-1|+1|007|"+
+		"0x1F|0o17|0b11|-0b1|1_000|1.|.5|-.5|1.5|1e3|1E-3|+1.5e+3|1e999|.inf|-.Inf|+.INF|.nan|.NaN|123e4567|"+
+		"1:30|190:20:30|-1:30|12:00:59.5|2024-05-01|2024-5-1|2024-05-01T12:00:00Z|2024-05-01 12:00:00|2024-05-01t12:00:00.5+01:00|"+
+		"a\tb|-_1|+__0.5|\u2028|\ufeff|\x00|\x7f|a\rb|\u0085|\U000e0001|12345678901234567890", "|")
 	double = append(double, "\n", "a \nb")
-	single := strings.Split(" a|a |a: b|a:|a #b|#a|,a|[a]|{a}|]|}|&a|*a|*.example|!a|'a'|\"a\"|%a|@a|`a`|>|>a|- a|-|?|? a|:|: a|---|---a|...|...a", "|")
+	single := strings.Split(" a|a |a: b|a:|a #b|#a|,a|[a]|{a}|]|}|&a|*a|*.example|!a|'a'|\"a\"|%a|@a|`a`|>|>a|- a|-|?|? a|:|: a|"+
+		"---|---a|...|...a", "|")
 	single = append(single, "|", "|a")
 	for quote, texts := range map[string][]string{"": plain, `"`: double, "'": single} {
 		for _, s := range texts {
@@ -106,9 +114,12 @@ func TestParseYAMLObject(t *testing.T) {
 		{name: "the first of two on the marker's line", in: "--- [1, !!str 2]\n--- 3\n", want: `[1,"2"]`},
 		{name: "end marker before", in: "...\n---\na: 1\n...\n", err: "yaml: did not find expected node content"},
 		{name: "JSON", in: `{"a": 1, "a": 2}`, want: `{"a":2}`, repeated: []string{`line 1: key "a" already set in map`}},
-		{name: "repeated", in: "kind: A\nspec:\n  size: 1\n  list:\n  - x: 1\n    x: 2\n  size: 3\n  size: 4\nkind: B\n", want: `{"kind":"B","spec":{"list":[{"x":2}],"size":4}}`,
-			repeated: []string{`line 6: key "x" already set in map`, `line 7: key "size" already set in map`, `line 8: key "size" already set in map`, `line 9: key "kind" already set in map`}},
-		{name: "repeated below its key", in: "a: 1\na:\n  b: 2\n", want: `{"a":{"b":2}}`, repeated: []string{`line 3: key "a" already set in map`}},
+		{name: "repeated", in: "kind: A\nspec:\n  size: 1\n  list:\n  - x: 1\n    x: 2\n  size: 3\n  size: 4\nkind: B\n",
+			want: `{"kind":"B","spec":{"list":[{"x":2}],"size":4}}`,
+			repeated: []string{`line 6: key "x" already set in map`, `line 7: key "size" already set in map`,
+				`line 8: key "size" already set in map`, `line 9: key "kind" already set in map`}},
+		{name: "repeated below its key", in: "a: 1\na:\n  b: 2\n", want: `{"a":{"b":2}}`,
+			repeated: []string{`line 3: key "a" already set in map`}},
 		{name: "repeated with types", in: "1: a\n0x1: b\n\"1\": c\ntrue: d\nyes: e\n1.5: f\n1.50: g\n", want: `{"1":"c","1.5":"g","true":"e"}`,
 			repeated: []string{"line 2: key 1 already set in map", "line 5: key true already set in map", "line 7: key 1.5 already set in map"}},
 		{name: "repeated by a merge", in: "a: 1\n<<: {a: 2, b: 3}\nb: 4\n", want: `{"a":2,"b":4}`,
@@ -116,7 +127,8 @@ func TestParseYAMLObject(t *testing.T) {
 		{name: "repeated in an alias", in: "a: &a {b: 1, b: 2}\nc: *a\n", want: `{"a":{"b":2},"c":{"b":2}}`,
 			repeated: []string{`line 1: key "b" already set in map`, `line 1: key "b" already set in map`}},
 		{name: "repeated with nothing", in: "a: 1\na:\n", want: `{"a":null}`, repeated: []string{`line 2: key "a" already set in map`}},
-		{name: "repeated in flow", in: "a: {b: 1, b: 2, b}\n", want: `{"a":{"b":null}}`, repeated: []string{`line 1: key "b" already set in map`, `line 1: key "b" already set in map`}},
+		{name: "repeated in flow", in: "a: {b: 1, b: 2, b}\n", want: `{"a":{"b":null}}`,
+			repeated: []string{`line 1: key "b" already set in map`, `line 1: key "b" already set in map`}},
 		{name: "the second is not read", in: "a: 1\n---\na: 1\na: 2\n", want: `{"a":1}`},
 		{name: "wrong", in: "a: [\n", err: "yaml: line 1: did not find expected node content"},
 		{name: "invalid UTF-8", in: "a\n\xff", err: "yaml: invalid leading UTF-8 octet"},

@@ -1,0 +1,186 @@
+package kinds
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"apichain/internal/field"
+	"apichain/internal/tree"
+)
+
+// The rule of EndpointSlice. Upstream has two validations of it, whose errors come one behind the
+// other: that written in Go (ports, the addresses themselves, hints), then that which the fields'
+// tags declare (the type of the addresses, how many of them there are).
+
+// The most elements that the lists of a slice have.
+const (
+	maxSlicePorts = 20000
+	maxEndpoints  = 1000
+	maxAddresses  = 100
+	maxHints      = 8
+)
+
+// sliceRule is about everything in a slice but references. Endpoints that an update leaves as they
+// are were good once, and are not asked about again.
+func sliceRule(obj, old map[string]any) (errs []field.Error) {
+	ports, endpoints := tree.List(obj, "ports"), tree.List(obj, "endpoints")
+	if n := len(ports); n > maxSlicePorts {
+		errs = append(errs, field.TooMany("ports", n, maxSlicePorts))
+	} else {
+		errs = append(errs, slicePortErrors(ports)...)
+	}
+	same := old != nil && tree.Equal(obj["endpoints"], old["endpoints"])
+	typ := tree.Text(obj, "addressType")
+	if n := len(endpoints); n > maxEndpoints && !same {
+		errs = append(errs, field.TooMany("endpoints", n, maxEndpoints))
+	} else if !same {
+		for i, e := range endpoints {
+			errs = append(errs, endpointErrors(fmt.Sprintf("endpoints[%d]", i), typ, e)...)
+		}
+	}
+	const at = "addressType"
+	if typ == "" {
+		errs = append(errs, field.Required(at, ""))
+	} else if typ != "IPv4" && typ != "IPv6" && typ != "FQDN" {
+		errs = append(errs, field.NotSupported(at, typ, "FQDN", "IPv4", "IPv6"))
+	}
+	if old != nil && typ != tree.Text(old, "addressType") {
+		errs = append(errs, field.Invalid(at, nil, "field is immutable")) // upstream does not show it
+	}
+	for i, e := range endpoints {
+		at := fmt.Sprintf("endpoints[%d].addresses", i)
+		if n := len(tree.List(e, "addresses")); same {
+			break
+		} else if n == 0 {
+			errs = append(errs, field.Required(at, ""))
+		} else if n > maxAddresses {
+			errs = append(errs, field.TooMany(at, n, maxAddresses))
+		}
+	}
+	return errs
+}
+
+// slicePortErrors returns what is wrong with the ports of a slice, whose names are unique.
+func slicePortErrors(ports []any) (errs []field.Error) {
+	names := make(map[string]bool, len(ports))
+	for i, p := range ports {
+		at, name, protocol := fmt.Sprintf("ports[%d].", i), tree.Text(p, "name"), tree.Text(p, "protocol")
+		if name != "" {
+			errs = append(errs, invalid(at+"name", name, field.DNSLabelErrors(name))...)
+		}
+		if names[name] {
+			errs = append(errs, field.Duplicate(at+"name", name))
+		}
+		names[name] = true
+		if protocol != "TCP" && protocol != "UDP" && protocol != "SCTP" {
+			errs = append(errs, field.NotSupported(at+"protocol", protocol, "SCTP", "TCP", "UDP"))
+		}
+		if app, ok := tree.At(p, "appProtocol").(string); ok {
+			errs = append(errs, invalid(at+"appProtocol", app, field.LabelKeyErrors(app))...)
+		}
+	}
+	return errs
+}
+
+// endpointErrors returns what is wrong with an endpoint at a path, how many addresses it has aside.
+func endpointErrors(at, addressType string, e any) (errs []field.Error) {
+	for i, address := range tree.Strings(tree.List(e, "addresses")) {
+		errs = append(errs, addressErrors(at+".addresses", i, addressType, address)...)
+	}
+	if node, ok := tree.At(e, "nodeName").(string); ok {
+		errs = append(errs, invalid(at+".nodeName", node, field.DNSSubdomainErrors(node))...)
+	}
+	if host, ok := tree.At(e, "hostname").(string); ok {
+		errs = append(errs, invalid(at+".hostname", host, field.DNSLabelErrors(host))...)
+	}
+	zones := hintErrors(at+".hints.forZones", tree.List(e, "hints", "forZones"), field.LabelValueErrors)
+	if len(zones) == 1 && zones[0].Reason == "FieldValueTooMany" {
+		return append(errs, zones...) // upstream looks no further
+	}
+	return slices.Concat(errs, zones, hintErrors(at+".hints.forNodes", tree.List(e, "hints", "forNodes"), field.DNSSubdomainErrors))
+}
+
+// hintErrors returns what is wrong with a list of hints, each of which has a name by a rule.
+func hintErrors(at string, hints []any, rule func(string) []string) (errs []field.Error) {
+	if n := len(hints); n > maxHints {
+		return []field.Error{field.TooMany(at, n, maxHints)}
+	}
+	names := map[string]bool{}
+	for i, h := range hints {
+		path, name := fmt.Sprintf("%s[%d].name", at, i), tree.Text(h, "name")
+		if names[name] {
+			errs = append(errs, field.Duplicate(path, name))
+		}
+		names[name] = true
+		errs = append(errs, invalid(path, name, rule(name))...)
+	}
+	return errs
+}
+
+// invalid returns an error for each reason why a value is wrong.
+func invalid(at, value string, reasons []string) (errs []field.Error) {
+	for _, why := range reasons {
+		errs = append(errs, field.Invalid(at, value, why))
+	}
+	return errs
+}
+
+// addressErrors returns what is wrong with the i-th of the addresses at a path. Those of an unknown
+// type have no form. An address of loopback, which upstream refuses, is one here: most servers have no
+// other, and say so in a slice of their own.
+func addressErrors(list string, i int, addressType, s string) (errs []field.Error) {
+	at := fmt.Sprintf("%s[%d]", list, i)
+	switch addressType {
+	case "IPv4", "IPv6":
+	case "FQDN":
+		name := strings.TrimSuffix(s, ".")
+		if s == "" {
+			return []field.Error{field.Required(at, "")}
+		} else if why := field.DNSSubdomainErrors(name); why != nil {
+			return invalid(at, s, why)
+		} else if !strings.Contains(name, ".") {
+			return []field.Error{field.Invalid(at, s, "should be a domain with at least two segments separated by dots")}
+		}
+		return nil
+	default:
+		return nil
+	}
+	ip, err := netip.ParseAddr(s)
+	switch {
+	case err != nil && leadingZeros(s):
+		return []field.Error{field.Invalid(at, s, "must not have leading 0s")}
+	case err != nil || ip.Zone() != "":
+		return []field.Error{field.Invalid(at, s, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")}
+	case ip.Is4In6():
+		return []field.Error{field.Invalid(at, s, "must not be an IPv4-mapped IPv6 address")}
+	case ip.String() != s && addressType == "IPv6":
+		return []field.Error{field.Invalid(at, s, fmt.Sprintf("must be in canonical form (%q)", ip))}
+	case ip.Is4() != (addressType == "IPv4"):
+		errs = append(errs, field.Invalid(list, s, "must be an "+addressType+" address")) // of the list: as upstream says it
+	}
+	switch {
+	case ip.IsUnspecified():
+		errs = append(errs, field.Invalid(at, s, "may not be unspecified ("+ip.String()+")"))
+	case ip.IsLinkLocalUnicast():
+		errs = append(errs, field.Invalid(at, s, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"))
+	case ip.IsLinkLocalMulticast():
+		errs = append(errs, field.Invalid(at, s, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"))
+	}
+	return errs
+}
+
+// leadingZeros reports whether an address of four numbers is none only because one begins with 0.
+func leadingZeros(s string) bool {
+	parts := strings.Split(s, ".")
+	for i, p := range parts {
+		if t := strings.TrimLeft(p, "0"); t != "" {
+			parts[i] = t
+		} else if p != "" {
+			parts[i] = "0"
+		}
+	}
+	_, err := netip.ParseAddr(strings.Join(parts, "."))
+	return err == nil
+}
