@@ -55,13 +55,13 @@ func finalizeNamespace(q *Call) error {
 	if name := tree.Name(obj); name != q.name {
 		return q.wrongName(name)
 	}
-	given, err := readPreconditions(obj)
-	if err != nil {
-		return err
-	}
+	given, unread := readPreconditions(obj)
 	return q.retry(forever, func(old *store.Object) error {
 		if old == nil {
 			return q.notFound(q.name)
+		}
+		if unread != nil {
+			return unread
 		}
 		if err := given.check(q, old); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"apichain/internal/field"
+	"apichain/internal/kinds"
 	"apichain/internal/patch"
 	"apichain/internal/status"
 	"apichain/internal/store"
@@ -82,9 +83,19 @@ func (w *write) applyPatch(p *patcher) error {
 		return err
 	}
 	w.next = next
+	changed := w.changedType()
 	if err := w.checkPatched(p, problems); err != nil {
 		return err
 	}
+	if err := w.checkPatchedRevision(); err != nil {
+		return err
+	}
+	return changed
+}
+
+// checkPatchedRevision returns the 409 for a patch of another state than the stored one, and what
+// upstream says of a resource version that is none.
+func (w *write) checkPatchedRevision() error {
 	// A patch that sets the resource version sets a condition. One that leaves it alone has the
 	// stored one here.
 	switch given := tree.Text(w.next, "metadata", "resourceVersion"); {
@@ -103,38 +114,54 @@ func (w *write) applyPatch(p *patcher) error {
 	}
 }
 
+// changedType returns the 422 for a patch that makes of a custom object one of another kind or
+// version, nil for any other object and where only a part of it counts. It names the object as what
+// it says it is (upstream).
+func (w *write) changedType() error {
+	kind, version := tree.Text(w.next, "kind"), tree.Text(w.next, "apiVersion")
+	if !w.custom || w.info.Subresource != "" {
+		return nil
+	}
+	var errs []field.Error
+	if kind != w.Kind {
+		errs = append(errs, field.Invalid("kind", kind, "must be "+w.Kind))
+	}
+	if want := w.apiVersion(); version != want {
+		errs = append(errs, field.Invalid("apiVersion", version, "must be "+want))
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	group, _ := kinds.SplitAPIVersion(version)
+	return status.Invalid(group, kind, w.name, errs)
+}
+
 // checkPatched refuses what a patch may not do to an object, and takes out of next what the type
-// does not have. Kind and apiVersion may be missing from the result: they are put back.
+// does not have. It has the kind and apiVersion of before then.
 func (w *write) checkPatched(p *patcher, problems []string) error {
 	next := w.next
-	if m := next["metadata"]; w.custom && m != nil && tree.Object(next, "metadata") == nil {
-		why := "json: cannot unmarshal " + tree.TypeName(m) + " into Go struct field " + w.Kind + ".metadata of type v1.ObjectMeta"
-		return p.invalid(next, why)
-	}
 	// Kind and version before anything else: the rest is read by the rules of this kind.
 	if err := w.checkPatchedType(p, problems); err != nil {
 		return err
 	}
+	if m := next["metadata"]; w.custom && m != nil && tree.Object(next, "metadata") == nil {
+		return p.invalid(next, "json: cannot unmarshal "+tree.TypeName(m)+" into Go value of type v1.ObjectMeta")
+	}
+	versionless := w.custom && tree.Text(next, "apiVersion") == ""
 	next["kind"], next["apiVersion"] = w.was["kind"], w.was["apiVersion"]
 	if err := w.prunePatched(p, next, problems, w.shape.Prune); err != nil {
 		return err
 	}
-	return w.checkTarget(next)
+	if err := w.checkTarget(next); err != nil || !versionless {
+		return err
+	}
+	return internalError("Object 'apiVersion' is missing in 'object has no apiVersion field'")
 }
 
-// checkPatchedType refuses another kind or apiVersion. Upstream decodes built-in objects by what
-// they say they are, and custom ones by what they should be.
+// checkPatchedType refuses what is no kind or apiVersion, and for a built-in object another one:
+// upstream decodes these by what they say they are. Of a custom object changedType says it later.
 func (w *write) checkPatchedType(p *patcher, problems []string) error {
-	kind, hasKind := w.next["kind"]
-	version, hasVersion := w.next["apiVersion"]
-	switch {
-	case p.strategic != nil:
-		return nil
-	case w.custom && hasVersion && version != w.was["apiVersion"]:
-		return w.wrongVersion(fmt.Sprint(version))
-	case w.custom && hasKind && kind != w.was["kind"]:
-		return status.Invalid(w.Group, w.Kind, w.name, []field.Error{field.Invalid("kind", kind, "must be "+w.Kind)})
-	case w.custom:
+	if p.strategic != nil {
 		return nil
 	}
 	for _, f := range [...]string{"kind", "apiVersion"} {
@@ -143,13 +170,18 @@ func (w *write) checkPatchedType(p *patcher, problems []string) error {
 			return p.invalid(w.next, noJSON+why)
 		}
 	}
-	if version == nil || version == "" {
+	kind, version := tree.Text(w.next, "kind"), tree.Text(w.next, "apiVersion")
+	switch {
+	case w.custom && kind == "":
+		return p.invalid(w.next, "Object 'Kind' is missing in '"+string(tree.AppendJSON(nil, w.next))+"'")
+	case w.custom:
+		return nil
+	case version == "":
 		return w.versionLost(p, problems)
 	}
-	kind = cmp.Or(tree.Text(w.next, "kind"), w.Kind)
-	why, r := w.otherKind(version.(string), kind.(string))
+	why, r := w.otherKind(version, cmp.Or(kind, w.Kind))
 	if why == "" && r != w.Resource {
-		why = "converting (" + version.(string) + "." + r.Kind + ") to (" + w.goType() + "): unknown conversion"
+		why = "converting (" + version + "." + r.Kind + ") to (" + w.goType() + "): unknown conversion"
 	}
 	if why != "" {
 		return p.invalid(w.next, why)

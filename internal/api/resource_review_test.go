@@ -180,7 +180,7 @@ func TestPatchedMetadata(t *testing.T) {
 			{"PATCH", path, reviewMerge, `{"metadata":{"uid":null,"creationTimestamp":null,"generation":99}}`, 200, `"labels":{"x":"y"}`},
 		})
 	}
-	r.run([]reviewCase{{"PATCH", reviewWidgets + "/a", reviewMerge, `{"apiVersion":"x/v9"}`, 400, "the API version in the data (x/v9) does not match"}})
+	r.run([]reviewCase{{"PATCH", reviewWidgets + "/a", reviewMerge, `{"apiVersion":"x/v9"}`, 422, "must be example.com/v1"}})
 }
 
 // TestScaleBodies: a scale is what it says, or is refused; a dry run answers one and

@@ -112,7 +112,9 @@ func (v scaleView) readChange() (p patcher, err error) {
 	var refused *status.Error
 	version := tree.Text(obj, "apiVersion")
 	switch {
-	case errors.As(err, &refused) && refused.Code == http.StatusBadRequest, err == nil && obj == nil, version != "" && version != "autoscaling/v1":
+	case errors.As(err, &refused) && refused.Code == http.StatusBadRequest,
+		err == nil && obj == nil,
+		version != "" && version != "autoscaling/v1":
 		return p, status.BadRequest(`no kind is registered for the type v1.Scale in scheme "pkg/runtime/scheme.go:111"`)
 	case err != nil:
 		return p, err

@@ -35,17 +35,18 @@ func (q *Call) update() error {
 		return err
 	}
 	// Read once, before any attempt: the steps overwrite both fields.
-	given, err := readPreconditions(obj)
-	if err != nil {
-		return err
-	}
+	given, unread := readPreconditions(obj)
 	tries := forever
 	if given.revision != "" {
 		tries = 0 // once overtaken, the condition can never hold again
 	}
 	return q.retry(tries, func(old *store.Object) error {
-		if old == nil {
+		// A condition that cannot be read comes after a missing object, before its creation.
+		if old == nil && (unread == nil || !q.CreateOnUpdate) {
 			return q.createInstead(obj, given)
+		}
+		if unread != nil {
+			return unread
 		}
 		// Only of an object that is there, since a missing one is a 404 or a create whatever the
 		// client says. The value that the error shows is upstream's zero.
