@@ -49,7 +49,7 @@ func TestRules(t *testing.T) {
 		{"v1 Namespace", `{"status":{"phase":"Active"}}`, `{"metadata":{"deletionTimestamp":"t"},"status":{"phase":"Active"}}`, ""},
 		{"v1 Namespace", `{"spec":{}}`, `{"spec":{"finalizers":["kubernetes","x"]},"status":{"phase":"Active"}}`, "spec.finalizers[1]: Invalid value: " + plain},
 		{"v1 Namespace", `{}`, `{"status":{"phase":"Gone"}}`, "status.Phase: Invalid value: \"Gone\": may only be 'Active' if `deletionTimestamp` is empty"},
-		{"v1 Namespace", `{}`, `{"metadata":{"deletionTimestamp":"t"},"status":{"phase":"Active"}}`,
+		{"v1 Namespace", `{"status":{"phase":"Terminating"}}`, `{"metadata":{"deletionTimestamp":"t"},"status":{"phase":"Active"}}`,
 			"status.Phase: Invalid value: \"Active\": may only be 'Terminating' if `deletionTimestamp` is not empty"},
 
 		{"coordination.k8s.io/v1 Lease", "", `{"spec":{"leaseDurationSeconds":1,"leaseTransitions":0}}`, ""},
