@@ -53,16 +53,20 @@ func FuzzSchema(f *testing.F) {
 		if after := string(tree.AppendJSON(nil, obj)); after != before {
 			t.Fatalf("%s: defaults twice: %s then %s", schemaText, before, after)
 		}
-		errs := s.Validate(obj, nil)
+		if errs := s.Validate(obj, nil); len(errs) > maxFaults {
+			t.Fatal(len(errs))
+		}
 		s.Validate(obj, old)
+		// What a schema preserves without naming it makes an object differ from itself (upstream), and of
+		// a schema that no definition can have nothing is promised.
+		if len(c.errs) > 0 || strings.Contains(string(tree.AppendJSON(nil, raw)), "x-kubernetes-preserve-unknown-fields") {
+			return
+		}
 		same := s.Validate(obj, tree.Copy(obj).(map[string]any))
 		for _, e := range same {
 			if !strings.Contains(e.Field, "apiVersion") && !strings.Contains(e.Field, "kind") && !strings.Contains(e.Field, "metadata") {
 				t.Fatalf("%s: an unchanged object is refused: %v", schemaText, e)
 			}
-		}
-		if len(errs) > maxFaults {
-			t.Fatal(len(errs))
 		}
 	})
 }
