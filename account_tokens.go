@@ -37,7 +37,8 @@ type accountTokenOptions struct {
 func (o *accountTokenOptions) Register(f *flags.Set) {
 	f.In("service accounts")
 	f.Var((*repeated)(&o.issuers), "service-account-issuer",
-		"issuer of tokens; the flag may be repeated: the first one issues, and tokens of all of them count (default "+auth.ServerAudience+")")
+		"issuer of tokens; the flag may be repeated: the first one issues, and tokens of all of them count "+
+			"(default "+auth.ServerAudience+")")
 	f.Var((*repeated)(&o.keyFiles), "service-account-key-file",
 		"keys that tokens are verified with, PEM: public or private ones, or certificates; the flag may be repeated; "+
 			"none: that of --service-account-signing-key-file")

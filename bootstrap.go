@@ -192,7 +192,9 @@ func (p *program) upstreamObjects(own controller.Own) []map[string]any {
 	host, _ := os.Hostname()
 	lease := meta(serverIdentity(host))
 	lease["labels"] = map[string]any{"apiserver.kubernetes.io/identity": "kube-apiserver", "kubernetes.io/hostname": host}
-	lease["annotations"] = map[string]any{"kubernetes.io/peer-advertise-address": net.JoinHostPort(own.Host, strconv.FormatInt(own.Port, 10))}
+	lease["annotations"] = map[string]any{
+		"kubernetes.io/peer-advertise-address": net.JoinHostPort(own.Host, strconv.FormatInt(own.Port, 10)),
+	}
 	objects := []map[string]any{
 		{"kind": "Lease", "apiVersion": "coordination.k8s.io/v1", "metadata": lease, "spec": map[string]any{
 			"holderIdentity": lease["name"].(string) + "_" + request.NewUUID(), "leaseDurationSeconds": int64(3600),
@@ -223,7 +225,8 @@ func (p *program) clientVerification() map[string]any {
 	}
 	c := &p.opt.authentication.Config
 	for key, list := range map[string][]string{
-		"requestheader-username-headers": c.UserHeaders, "requestheader-uid-headers": c.UIDHeaders, "requestheader-group-headers": c.GroupHeaders,
+		"requestheader-username-headers": c.UserHeaders, "requestheader-uid-headers": c.UIDHeaders,
+		"requestheader-group-headers":        c.GroupHeaders,
 		"requestheader-extra-headers-prefix": c.ExtraPrefixes, "requestheader-allowed-names": c.ProxyNames,
 	} {
 		text, _ := json.Marshal(slices.Concat([]string{}, list)) // never null

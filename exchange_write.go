@@ -272,7 +272,8 @@ const mostUnread = 256 << 10
 // progress check and the time limit of the request hold. A body that is larger, or that its client has
 // not been asked for, is left alone, and ends the connection.
 func (b *body) finish() {
-	if b.ended.Load() || b.x.dry != nil || b.x.req.ContentLength > mostUnread || b.x.state.Load() != stateFresh || b.x.req.Header["Expect"] != nil {
+	if b.ended.Load() || b.x.dry != nil || b.x.req.ContentLength > mostUnread ||
+		b.x.state.Load() != stateFresh || b.x.req.Header["Expect"] != nil {
 		return
 	}
 	var room [4 << 10]byte

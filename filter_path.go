@@ -74,7 +74,8 @@ func checkFraming(r *http.Request, c *conn, hosts *hostSet) *status.Error {
 		}
 	}
 	if r.ProtoMajor == 1 && c.cameEarly() {
-		return closing(status.BadRequest("the request came before the answer to the one before it, whose body was chunked: its beginning is in doubt"))
+		return closing(status.BadRequest(
+			"the request came before the answer to the one before it, whose body was chunked: its beginning is in doubt"))
 	}
 	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
 		// net/http drops the line before we see the request: on the plain listener the

@@ -320,7 +320,8 @@ func (q *Call) readTyped(typ *kinds.Type, apiVersion, kind string) (map[string]a
 
 // notRegistered returns upstream's reason for a kind that its registry of types has not.
 func notRegistered(kind, version string) string {
-	return "no kind " + strconv.Quote(kind) + " is registered for version " + strconv.Quote(version) + ` in scheme "pkg/runtime/scheme.go:111"`
+	return "no kind " + strconv.Quote(kind) + " is registered for version " +
+		strconv.Quote(version) + ` in scheme "pkg/runtime/scheme.go:111"`
 }
 
 // unrecognized returns the 400 for a body that is no object at all. It shows the beginning of

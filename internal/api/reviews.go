@@ -70,7 +70,8 @@ func reviewToken(q *Call, obj map[string]any) error {
 	// A copy, since the list belongs to who answered.
 	both := slices.DeleteFunc(slices.Clone(audiences), func(a string) bool { return !slices.Contains(wanted, a) })
 	if len(both) == 0 {
-		status["error"] = fmt.Sprintf("[%v, token audiences %q is invalid for the target audiences %q]", auth.ErrInvalidToken, audiences, wanted)
+		status["error"] = fmt.Sprintf("[%v, token audiences %q is invalid for the target audiences %q]",
+			auth.ErrInvalidToken, audiences, wanted)
 		return nil
 	}
 	status["authenticated"], status["user"], status["audiences"] = true, userInfo(u), anyStrings(both)

@@ -112,14 +112,17 @@ func (o Own) service() []map[string]any {
 		return "IPv4"
 	}
 	return []map[string]any{
-		{"kind": "Service", "apiVersion": "v1", "metadata": meta(map[string]any{"component": "apiserver", "provider": "kubernetes"}),
+		{"kind": "Service", "apiVersion": "v1",
+			"metadata": meta(map[string]any{"component": "apiserver", "provider": "kubernetes"}),
 			"spec": map[string]any{
 				"type": "ClusterIP", "clusterIP": address, "clusterIPs": []any{address}, "ports": []any{servicePort},
-				"sessionAffinity": "None", "ipFamilies": []any{family(address)}, "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster",
+				"sessionAffinity": "None", "ipFamilies": []any{family(address)}, "ipFamilyPolicy": "SingleStack",
+				"internalTrafficPolicy": "Cluster",
 			}},
 		{"kind": "Endpoints", "apiVersion": "v1", "metadata": meta(map[string]any{"endpointslice.kubernetes.io/skip-mirror": "true"}),
 			"subsets": []any{map[string]any{"addresses": []any{map[string]any{"ip": o.Host}}, "ports": []any{port(o.Port)}}}},
-		{"kind": "EndpointSlice", "apiVersion": "discovery.k8s.io/v1", "metadata": meta(map[string]any{"kubernetes.io/service-name": "kubernetes"}),
+		{"kind": "EndpointSlice", "apiVersion": "discovery.k8s.io/v1",
+			"metadata":    meta(map[string]any{"kubernetes.io/service-name": "kubernetes"}),
 			"addressType": family(o.Host), "ports": []any{port(o.Port)},
 			"endpoints": []any{map[string]any{"addresses": []any{o.Host}, "conditions": map[string]any{"ready": true}}}},
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"apichain/internal/tree"
 )
 
 // TestKindsErrors: what is wrong with a table is told with its line.
@@ -69,6 +71,27 @@ func TestKindsErrors(t *testing.T) {
 		{head + row + "  initial x = {", "7: the initial x"},
 		{head + row + "  freeze z x", "6: A has no field z"},
 		{head + row + "  freeze x z", "6: A has no field z"},
+		{head + row + "  fixed", `7: "fixed" says nothing`},
+		{head + row + "  fixed z", "6: A has no field z"},
+		{head + row + "  freeze x m,z", "6: A has no field z"},
+		{head + row + "  drop", `7: "drop" says nothing`},
+		{head + row + "  drop o z", "6: A has no field z of o"},
+		{head + row + "  drop o k,z", "6: A has no field z of o"},
+		{head + row + "  drop z k", "6: A has no field k of z"},
+		{head + row + "  drop x k", "6: A has no field k of x"},
+		{head + row + "  sub status get,get,create", "7: the verbs get,get,create are not in order"},
+		{head + row + "  initial x =", "7: the initial x"},
+		{head + row + "  select o.z", "6: A has no field o.z"},
+		{head + row + "  select x = z", "6: A has no field z"},
+		{head + "kind v1 A as - - cluster label core finalizers,name", `6: "name" is no flag`},
+		{head + "kind v1 A as - - cluster label core statusalone,", `6: "" is no flag`},
+		{head + "kind v1 A as - - cluster label core - x", "6: a kind has 9 columns, not 10"},
+		{head + "type C\n  x 1 string null", `7: the field "x" is null where it is empty, and is no list`},
+		{head + "type C\n  x 1 {}string null", `7: the field "x" is null where it is empty, and is no list`},
+		{head + "type C\n  x 1 []string  null", `7: the words of the field "x" are not one space apart`},
+		{head + "type C\n  x 1 []string nul", `7: "nul" is no merge strategy`},
+		{head + "type C\n  x 1 []B merge+:k", `7: "" is no merge strategy`},
+		{head + "type C\n  x 1 {}string >m", "6: C.x goes into m, which is no map of bytes"},
 		{head + row + "  col Nothing", `7: there is no common column "Nothing"`},
 		{head + row + "  col X: = x", `7: the column "X:`},
 		{head + row + "  col X: string one = x", `7: the column "X: string one" has no name`},
@@ -79,6 +102,68 @@ func TestKindsErrors(t *testing.T) {
 	} {
 		if table, err := parseKinds(c.text); err == nil || table != nil || !strings.HasPrefix(err.Error(), "kinds.txt:"+c.want) {
 			t.Errorf("%s\ngot %v, want %s", strings.TrimPrefix(c.text, head), err, c.want)
+		}
+	}
+}
+
+// TestKindsWords: each word of a row and of a field does what the head of kinds.txt says of it, and
+// nothing else.
+func TestKindsWords(t *testing.T) {
+	const types = "package core s\ntype A\n  x 1 string, o 2 []B null, b 3 bool, p 4 B*, l 5 []string, n 6 []string null\ntype B\n  k 1 string, y 2 string\ngroup core 1 1\n"
+	load := func(flags, below string) *Row {
+		table, err := parseKinds(types + "kind v1 A as - - namespaced label core " + flags + "\n" + below)
+		if err != nil {
+			t.Fatalf("%s: %v", flags, err)
+		}
+		return table.Kind("", "v1", "A")
+	}
+	for flags, want := range map[string]string{
+		"-":                "false false false false false",
+		"generation":       "true false false false false",
+		"labels":           "false true false false false",
+		"statusalone":      "false false true false false",
+		"finalizers":       "false false false true false",
+		"names":            "false false false false true",
+		"finalizers,names": "false false false true true",
+	} {
+		k := load(flags, "")
+		if got := fmt.Sprint(k.HasGeneration, k.LabelsCount, k.StatusAlone, k.QualifiedFinalizers, k.RechecksNames); got != want {
+			t.Errorf("%s: got %s, want %s", flags, got, want)
+		}
+	}
+	if k := load("review", ""); !k.ReviewOnly || len(k.Verbs) != 1 || k.Verbs[0] != "create" {
+		t.Errorf("a review: %v", k.Verbs)
+	}
+	for _, c := range []struct{ below, obj, want string }{
+		{"", `{}`, `{"n":null,"o":null}`},
+		{"", `{"n":[],"o":[{}],"l":[]}`, `{"l":[],"n":[],"o":[{}]}`},
+		{"  drop o k", `{"n":[],"o":[{"k":"1","y":"2"},{"k":"3"}]}`, `{"n":[],"o":[{"y":"2"},{}]}`},
+		{"  drop p k,y", `{"n":[],"o":[{"k":"1"}],"p":{"k":"1","y":"2"}}`, `{"n":[],"o":[{"k":"1"}],"p":{}}`},
+		{"  drop p k", `{"n":[],"o":[],"x":"k"}`, `{"n":[],"o":[],"x":"k"}`},
+	} {
+		obj := objectForTest(t, c.obj)
+		Shape{load("-", c.below)}.SetDefaults(obj)
+		if got := string(tree.AppendJSON(nil, obj)); got != c.want {
+			t.Errorf("%s %s: got %s, want %s", c.below, c.obj, got, c.want)
+		}
+	}
+	const still = ": Forbidden: field is immutable when `b` is set"
+	for _, c := range []struct{ below, old, obj, want string }{
+		{"  fixed x", `{"x":"1"}`, `{"x":"1","l":["a"]}`, ""},
+		{"  fixed x", `{"x":"1"}`, `{"x":"2"}`, `x: Invalid value: "2": field is immutable`},
+		{"  fixed x\n  fixed b", `{"x":"1","b":true}`, `{"x":"2","b":false}`,
+			`x: Invalid value: "2": field is immutable|b: Invalid value: false: field is immutable`},
+		{"  freeze b x,l", `{"x":"1"}`, `{"x":"2","b":true}`, ""},
+		{"  freeze b x,l", `{"x":"1","b":true}`, `{"x":"1","b":true,"p":{}}`, ""},
+		{"  freeze b x,l", `{"x":"1","b":true}`, `{"l":["a"]}`, "b" + still + "|x" + still + "|l" + still},
+		{"  fixed x\n  freeze b l", `{"x":"1","b":true}`, `{"x":"2","b":true,"l":["a"]}`, `x: Invalid value: "2": field is immutable|l` + still},
+	} {
+		var said []string
+		for _, e := range (Shape{load("-", c.below)}).Validate(objectForTest(t, c.obj), objectForTest(t, c.old)) {
+			said = append(said, e.String())
+		}
+		if got := strings.Join(said, "|"); got != c.want {
+			t.Errorf("%s: %s after %s\n got %s\nwant %s", c.below, c.obj, c.old, got, c.want)
 		}
 	}
 }

@@ -95,8 +95,10 @@ func dataErrors(name string, data, other map[string]any) (errs []field.Error, si
 		s, _ := v.(string)
 		size += len(s)
 	}
-	// The errors of one key stand together already.
-	slices.SortStableFunc(errs, func(a, b field.Error) int { return strings.Compare(a.Field, b.Field) })
+	// The errors of one key stand together already. A bracket would come behind the dot of a longer key.
+	slices.SortStableFunc(errs, func(a, b field.Error) int {
+		return strings.Compare(strings.TrimSuffix(a.Field, "]"), strings.TrimSuffix(b.Field, "]"))
+	})
 	return errs, size
 }
 

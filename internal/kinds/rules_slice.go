@@ -135,15 +135,7 @@ func addressErrors(list string, i int, addressType, s string) (errs []field.Erro
 	switch addressType {
 	case "IPv4", "IPv6":
 	case "FQDN":
-		name := strings.TrimSuffix(s, ".")
-		if s == "" {
-			return []field.Error{field.Required(at, "")}
-		} else if why := field.DNSSubdomainErrors(name); why != nil {
-			return invalid(at, s, why)
-		} else if !strings.Contains(name, ".") {
-			return []field.Error{field.Invalid(at, s, "should be a domain with at least two segments separated by dots")}
-		}
-		return nil
+		return domainErrors(at, s)
 	default:
 		return nil
 	}
@@ -169,6 +161,25 @@ func addressErrors(list string, i int, addressType, s string) (errs []field.Erro
 		errs = append(errs, field.Invalid(at, s, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"))
 	}
 	return errs
+}
+
+// domainErrors returns the one thing that is wrong with a domain, which has two segments or more. A
+// dot at its end counts for nothing, and is not shown.
+func domainErrors(at, s string) []field.Error {
+	name := strings.TrimSuffix(s, ".")
+	if s == "" {
+		return []field.Error{field.Required(at, "")}
+	} else if why := field.DNSSubdomainErrors(name); why != nil {
+		return []field.Error{field.Invalid(at, name, strings.Join(why, ","))}
+	} else if !strings.Contains(name, ".") {
+		return []field.Error{field.Invalid(at, name, "should be a domain with at least two segments separated by dots")}
+	}
+	for segment := range strings.SplitSeq(name, ".") {
+		if why := field.DNSLabelErrors(segment); why != nil { // it is too long
+			return []field.Error{field.Invalid(at, segment, strings.Join(why, ","))}
+		}
+	}
+	return nil
 }
 
 // leadingZeros reports whether an address of four numbers is none only because one begins with 0.

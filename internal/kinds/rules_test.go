@@ -106,6 +106,10 @@ func TestSliceRule(t *testing.T) {
 				`|endpoints[0].addresses: Invalid value: "10.0.0.1": must be an IPv6 address|` +
 				at(3, "fe80::1%lo", "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)") +
 				`|endpoints[0].nodeName: Invalid value: "A_": ` + subdomain},
+		// A dot at the end is not shown, and only one may be there.
+		{"", one("FQDN", `"addresses":["A.b.","a.",".","a.b..","1.2.3.4"]`),
+			strings.Join([]string{at(0, "A.b", subdomain), at(1, "a", "should be a domain with at least two segments separated by dots"),
+				at(2, "", subdomain), at(3, "a.b.", subdomain)}, "|")},
 		{"", one("FQDN", `"addresses":["a.b","a.b.","x","A.b",""]`),
 			at(2, "x", "should be a domain with at least two segments separated by dots") + "|" + at(3, "A.b", subdomain) +
 				"|endpoints[0].addresses[4]: Required value"},
