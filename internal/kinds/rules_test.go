@@ -9,8 +9,7 @@ import (
 
 // TestRules: what upstream's validation says of the values of each kind, in its words.
 func TestRules(t *testing.T) {
-	const badKey = `"Bad Key!": a valid config key must consist of alphanumeric characters, '-', '_' or '.' ` +
-		`(e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')`
+	const badKey = `"Bad Key!": ` + configKey
 	const plain = `"x": name is neither a standard finalizer name nor is it fully qualified`
 	full := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", maxData)))
 	over := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", maxData+1)))
@@ -63,14 +62,8 @@ func TestRules(t *testing.T) {
 
 // TestSliceRule: the errors of upstream's two validations, one behind the other.
 func TestSliceRule(t *testing.T) {
-	const label = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an " +
-		"alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-	const subdomain = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an " +
-		"alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 	const value = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an " +
 		"alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-	const qualified = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character " +
-		"(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 	const immutable = "addressType: Invalid value: null: field is immutable"
 	many := func(n int, of string) string { return strings.TrimSuffix(strings.Repeat(of+",", n), ",") }
 	at := func(i int, value, why string) string {
@@ -85,15 +78,15 @@ func TestSliceRule(t *testing.T) {
 		{"", `{"addressType":"IPv4"}`, ""},
 		{"", `{"addressType":"IPv4","ports":[{},{"name":"x","port":80,"protocol":"UDP","appProtocol":"kubernetes.io/ws"}]}`, ""},
 		{"", `{"ports":[{"name":"A"}],"endpoints":[{},{"addresses":["q"]}]}`,
-			`ports[0].name: Invalid value: "A": ` + label + "|addressType: Required value|endpoints[0].addresses: Required value"},
+			`ports[0].name: Invalid value: "A": ` + dnsLabel + "|addressType: Required value|endpoints[0].addresses: Required value"},
 		{"", `{"addressType":"IPv5"}`, `addressType: Unsupported value: "IPv5": supported values: "FQDN", "IPv4", "IPv6"`},
 		{"", `{"addressType":"IPv4","ports":[{"name":"a","protocol":""},{"appProtocol":"a b"},{"name":null}]}`,
 			`ports[0].protocol: Unsupported value: "": supported values: "SCTP", "TCP", "UDP"|ports[1].appProtocol: Invalid value: "a b": ` +
-				qualified + `|ports[2].name: Duplicate value: ""`},
+				namePart + `|ports[2].name: Duplicate value: ""`},
 
 		{"", one("IPv4", `"addresses":["10.0.0.1","127.0.0.1"],"hostname":"a","nodeName":"a.b","hints":{"forZones":[{"name":"A"}]}`), ""},
 		{"", one("IPv4", `"addresses":["x","::1"],"hostname":"A_"`), at(0, "x", "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)") +
-			`|endpoints[0].addresses: Invalid value: "::1": must be an IPv4 address|endpoints[0].hostname: Invalid value: "A_": ` + label},
+			`|endpoints[0].addresses: Invalid value: "::1": must be an IPv4 address|endpoints[0].hostname: Invalid value: "A_": ` + dnsLabel},
 		{"", one("IPv4", `"addresses":["01.2.3.4","000.0.0.1","0.0.0.0","169.254.0.1","224.0.0.1","::ffff:1.2.3.4"]`),
 			strings.Join([]string{at(0, "01.2.3.4", "must not have leading 0s"), at(1, "000.0.0.1", "must not have leading 0s"),
 				at(2, "0.0.0.0", "may not be unspecified (0.0.0.0)"),
@@ -105,17 +98,17 @@ func TestSliceRule(t *testing.T) {
 			at(0, "2001:DB8::1", `must be in canonical form ("2001:db8::1")`) + "|" + at(1, "::", "may not be unspecified (::)") +
 				`|endpoints[0].addresses: Invalid value: "10.0.0.1": must be an IPv6 address|` +
 				at(3, "fe80::1%lo", "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)") +
-				`|endpoints[0].nodeName: Invalid value: "A_": ` + subdomain},
+				`|endpoints[0].nodeName: Invalid value: "A_": ` + dnsSubdomain},
 		// A dot at the end is not shown, and only one may be there.
 		{"", one("FQDN", `"addresses":["A.b.","a.",".","a.b..","1.2.3.4"]`),
-			strings.Join([]string{at(0, "A.b", subdomain), at(1, "a", "should be a domain with at least two segments separated by dots"),
-				at(2, "", subdomain), at(3, "a.b.", subdomain)}, "|")},
+			strings.Join([]string{at(0, "A.b", dnsSubdomain), at(1, "a", "should be a domain with at least two segments separated by dots"),
+				at(2, "", dnsSubdomain), at(3, "a.b.", dnsSubdomain)}, "|")},
 		{"", one("FQDN", `"addresses":["a.b","a.b.","x","A.b",""]`),
-			at(2, "x", "should be a domain with at least two segments separated by dots") + "|" + at(3, "A.b", subdomain) +
+			at(2, "x", "should be a domain with at least two segments separated by dots") + "|" + at(3, "A.b", dnsSubdomain) +
 				"|endpoints[0].addresses[4]: Required value"},
 		{"", one("IPv4", `"addresses":["10.0.0.1"],"hints":{"forZones":[{"name":"a b"},{"name":"a"},{"name":"a"}],"forNodes":[{"name":"a b"}]}`),
 			`endpoints[0].hints.forZones[0].name: Invalid value: "a b": ` + value + `|endpoints[0].hints.forZones[2].name: Duplicate value: "a"` +
-				`|endpoints[0].hints.forNodes[0].name: Invalid value: "a b": ` + subdomain},
+				`|endpoints[0].hints.forNodes[0].name: Invalid value: "a b": ` + dnsSubdomain},
 
 		{"", one("IPv4", `"addresses":["10.0.0.1"],"hints":{"forZones":[`+many(9, `{}`)+`],"forNodes":[{}]}`),
 			"endpoints[0].hints.forZones: Too many: 9: must have at most 8 items"},
