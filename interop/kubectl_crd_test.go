@@ -29,7 +29,7 @@ func TestKubectlCustom(t *testing.T) {
 		)
 		k.forget(t)
 		k.run(t,
-			call{"api-resources --api-group=example.com -o wide", "", 0, "widgets wd example.com/v1 true Widget create,delete,deletecollection,get,list,patch,update,watch all,toys"},
+			call{"api-resources --api-group=example.com -o wide", "", 0, "widgets wd example.com/v1 true Widget delete,deletecollection,get,list,patch,create,update,watch all,toys"},
 			call{"api-versions", "", 0, "example.com/v1"},
 			call{"explain widget", "", 0, "GROUP: example.com\nKIND: Widget\nVERSION: v1\nWidget is a thing to test with.\nspec <Object> -required-\nstatus <Object>"},
 			call{"explain widget.spec", "", 0, "FIELD: spec <Object>\ncolor <string>\nenum: red, green, blue\nparts <[]Object>\nsize <integer> -required-\nSize in inches."},
