@@ -293,8 +293,9 @@ func TestNobodyKeepsNoConnection(t *testing.T) {
 			}
 		}
 		// A client may open one more: when the end of a connection reaches it while its
-		// next request is on the way there, it sends that again.
-		if got := l.accepted.Load() - before; got != c.conns && (c.conns == 1 || got < c.conns) {
+		// next request is on the way there, it sends that again; and when it sends the second
+		// request before its pool has the connection of the first (net/http).
+		if got := l.accepted.Load() - before; got < c.conns || c.conns == 1 && got > 2 {
 			t.Errorf("%s, %s: %d connections for %d requests, want %d", c.kind, c.auth, got, n, c.conns)
 		}
 	}
