@@ -241,7 +241,7 @@ var layers = map[string]map[string]string{
 	},
 	harness: {
 		"internal/api": "it serves an API without a chain", "internal/auth": "requests are authenticated", "internal/controller": "controllers run beside it",
-		"internal/discovery": "an API has a catalog", "internal/kinds": "an API has the table of kinds", "internal/request": "it puts a scope into the context", "internal/status": "refusals of the handler in front", "internal/store": "an API has a store",
+		"internal/discovery": "an API has a catalog", "internal/strategy": "an API has the table of kinds", "internal/request": "it puts a scope into the context", "internal/status": "refusals of the handler in front", "internal/store": "an API has a store",
 		"internal/tree": "answers are read as trees",
 	},
 	"internal/controller": {
