@@ -37,7 +37,9 @@ func New(c Config) *API {
 	// The hooks need Customs, which needs the store alone.
 	s.Customs = newCustoms(s, c.Catalog, c.StrictCRDs)
 	for key, st := range strategy.All() {
-		s.builtin[key].Strategy = st
+		if r := s.builtin[key]; r != nil { // a table may have fewer kinds
+			r.Strategy = st
+		}
 	}
 	for key, h := range s.hookTable() {
 		s.builtin[key].kindHooks = h
