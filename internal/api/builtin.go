@@ -37,11 +37,7 @@ func New(c Config) *API {
 	// The hooks need Customs, which needs the store alone.
 	s.Customs = newCustoms(s, c.Catalog, c.StrictCRDs)
 	for key, st := range strategy.All() {
-<<<<<<< HEAD
-		if r := s.builtin[key]; r != nil { // a table may have fewer kinds
-=======
 		if r := s.builtin[key]; r != nil {
->>>>>>> 2da900a0a909ae124ac72bea773a420f882faf0d
 			r.Strategy = st
 		}
 	}
