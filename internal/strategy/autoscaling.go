@@ -60,7 +60,7 @@ func autoscalerDefaults(obj map[string]any) {
 // checkAutoscalerSpec is about the numbers of replicas, and what is scaled.
 func checkAutoscalerSpec(v *kinds.Visit) {
 	least, bounded := v.Obj["minReplicas"].(int64)
-	most := number(v.Obj, "maxReplicas")
+	most := numberAt(v.Obj, "maxReplicas")
 	// No autoscaler may go down to 0, but one that has got there may stay.
 	floor := int64(1)
 	if v.Old != nil && v.Old["minReplicas"] == int64(0) {
@@ -156,11 +156,11 @@ func checkScalingPolicy(v *kinds.Visit) {
 		v.Add(field.NotSupported(v.Path("type"), typ, "Percent", "Pods"))
 	}
 	for _, name := range [...]string{"value", "periodSeconds"} {
-		if n := number(v.Obj, name); n <= 0 {
+		if n := numberAt(v.Obj, name); n <= 0 {
 			v.Add(field.Invalid(v.Path(name), n, "must be greater than zero"))
 		}
 	}
-	if n := number(v.Obj, "periodSeconds"); n > maxScalingPeriod {
+	if n := numberAt(v.Obj, "periodSeconds"); n > maxScalingPeriod {
 		v.Add(field.Invalid(v.Path("periodSeconds"), n, "must be less than or equal to 1800"))
 	}
 }

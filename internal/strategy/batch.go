@@ -137,7 +137,7 @@ func checkJob(v *kinds.Visit) {
 		checkJobUpdate(v, spec, tree.Object(v.Old, "spec"))
 	}
 	// The pods of an indexed Job are hosts, called by its name and a number.
-	if n := number(spec, "completions"); spec["completionMode"] == indexedCompletion && n > 0 {
+	if n := numberAt(spec, "completions"); spec["completionMode"] == indexedCompletion && n > 0 {
 		host := tree.Name(v.Obj) + "-" + strconv.FormatInt(n-1, 10)
 		if !field.IsDNSLabel(host) {
 			v.Add(field.Invalid("metadata.name", tree.Name(v.Obj), "will not able to create pod with invalid DNS label: "+host))
@@ -232,7 +232,7 @@ func checkRestarts(v *kinds.Visit) {
 // checkIndexedJob is about the numbers of a Job whose pods are numbered.
 func checkIndexedJob(v *kinds.Visit) {
 	completions, counted := v.Obj["completions"].(int64)
-	parallelism := number(v.Obj, "parallelism")
+	parallelism := numberAt(v.Obj, "parallelism")
 	failed, limited := v.Obj["maxFailedIndexes"].(int64)
 	add := func(name string, value int64, limit int, more string) {
 		v.Add(field.Invalid(v.Path(name), value, fmt.Sprintf("must be less than or equal to %d%s", limit, more)))
@@ -370,7 +370,7 @@ func checkSuccessPolicy(v *kinds.Visit, policy map[string]any) {
 	} else if n > maxSuccessRules {
 		v.Add(field.TooMany(at, n, maxSuccessRules))
 	}
-	completions := number(v.Obj, "completions")
+	completions := numberAt(v.Obj, "completions")
 	for i, rule := range rules {
 		at := v.Path("successPolicy", "rules", i)
 		count, counted := tree.At(rule, "succeededCount").(int64)
@@ -464,7 +464,7 @@ func domainPathErrors(at, s string) (errs []field.Error) {
 		errs = append(errs, field.Invalid(at, host, why))
 	}
 	for _, c := range path {
-		if c >= 0x80 || !strings.ContainsRune("/-._~!$&'()*+,;=:%", c) && !isAlphanumeric(byte(c)) {
+		if c >= 0x80 || !strings.ContainsRune("/-._~!$&'()*+,;=:%", c) && !isLetterOrDigit(byte(c)) {
 			const rule = `Invalid path (regex used for validation is '[A-Za-z0-9/\-._~%!$&'()*+,;=:]+')`
 			return append(errs, field.Invalid(at, path, rule))
 		}
@@ -472,7 +472,7 @@ func domainPathErrors(at, s string) (errs []field.Error) {
 	return errs
 }
 
-// isAlphanumeric reports whether a byte is a letter or a digit of ASCII.
-func isAlphanumeric(c byte) bool {
+// isLetterOrDigit reports whether a byte is a letter or a digit of ASCII.
+func isLetterOrDigit(c byte) bool {
 	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
 }

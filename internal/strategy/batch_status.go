@@ -149,23 +149,23 @@ func (s *jobStatus) checkTimes() {
 
 // checkCounters is about how many pods there are, and have been.
 func (s *jobStatus) checkCounters() {
-	active := number(s.now, "active")
+	active := numberAt(s.now, "active")
 	if (s.finishedChanged || s.changed("active")) && active > 0 && s.finished {
 		s.refuse("active", "active>0 is invalid for finished job")
 	}
-	if (s.finishedChanged || s.changed("terminating")) && number(s.now, "terminating") > 0 && s.finished {
+	if (s.finishedChanged || s.changed("terminating")) && numberAt(s.now, "terminating") > 0 && s.finished {
 		s.refuse("terminating", "terminating>0 is invalid for finished job")
 	}
-	if (s.changed("ready") || s.changed("active")) && s.now["ready"] != nil && number(s.now, "ready") > active {
+	if (s.changed("ready") || s.changed("active")) && s.now["ready"] != nil && numberAt(s.now, "ready") > active {
 		s.refuse("ready", "cannot set more ready pods than active")
 	}
-	if number(s.now, "failed") < number(s.was, "failed") {
+	if numberAt(s.now, "failed") < numberAt(s.was, "failed") {
 		s.refuse("failed", "cannot decrease the failed counter")
 	}
 	// An indexed Job all of which runs at once may be scaled down.
 	spec := tree.Object(s.Root, "spec")
 	scalable := spec["completionMode"] == indexedCompletion && tree.Equal(spec["completions"], spec["parallelism"])
-	if !scalable && number(s.now, "succeeded") < number(s.was, "succeeded") {
+	if !scalable && numberAt(s.now, "succeeded") < numberAt(s.was, "succeeded") {
 		s.refuse("succeeded", "cannot decrease the succeeded counter")
 	}
 }

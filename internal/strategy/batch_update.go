@@ -22,7 +22,7 @@ func checkJobUpdate(v *kinds.Visit, spec, old map[string]any) {
 	}
 	template, was := tree.Object(spec, "template"), tree.Object(old, "template")
 	state := tree.Object(v.OldRoot, "status")
-	waits := old["suspend"] == true && number(state, "active") == 0 && (state["startTime"] == nil || jobIs(v.OldRoot, "Suspended"))
+	waits := old["suspend"] == true && numberAt(state, "active") == 0 && (state["startTime"] == nil || jobIs(v.OldRoot, "Suspended"))
 	if !waits {
 		if !tree.Equal(template, was) {
 			v.Add(field.Invalid("spec.template", template, "field is immutable"))

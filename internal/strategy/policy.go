@@ -74,7 +74,7 @@ func conditionErrors(at string, conditions []any) (errs []field.Error) {
 		default:
 			errs = append(errs, field.NotSupported(at+".status", state, "False", "True", "Unknown"))
 		}
-		if n := number(c, "observedGeneration"); n < 0 {
+		if n := numberAt(c, "observedGeneration"); n < 0 {
 			errs = append(errs, field.Invalid(at+".observedGeneration", n, "must be greater than or equal to zero"))
 		}
 		if tree.Text(c, "lastTransitionTime") == "" {
@@ -98,9 +98,9 @@ func conditionReasonErrors(at, reason string) (errs []field.Error) {
 		"characters or '_,:', and must end with an alphanumeric character or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName',  or " +
 		"'ReasonA,ReasonB',  or 'ReasonA:ReasonB', regex used for validation is '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?')"
 	last := reason[len(reason)-1]
-	good := isAlphanumeric(reason[0]) && reason[0] > '9' && (isAlphanumeric(last) || last == '_')
+	good := isLetterOrDigit(reason[0]) && reason[0] > '9' && (isLetterOrDigit(last) || last == '_')
 	for i := range len(reason) {
-		good = good && (isAlphanumeric(reason[i]) || strings.IndexByte("_,:", reason[i]) >= 0)
+		good = good && (isLetterOrDigit(reason[i]) || strings.IndexByte("_,:", reason[i]) >= 0)
 	}
 	if !good {
 		errs = append(errs, field.Invalid(at, reason, rule))
@@ -126,9 +126,9 @@ var systemPriorities = []struct {
 
 // checkPriorityClass is about name and value, of which no update changes anything.
 func checkPriorityClass(v *kinds.Visit) {
-	name, value, policy := tree.Name(v.Obj), number(v.Obj, "value"), tree.Text(v.Obj, "preemptionPolicy")
+	name, value, policy := tree.Name(v.Obj), numberAt(v.Obj, "value"), tree.Text(v.Obj, "preemptionPolicy")
 	if v.Update() {
-		if value != number(v.Old, "value") {
+		if value != numberAt(v.Old, "value") {
 			v.Add(field.Forbidden("value", "may not be changed in an update."))
 		}
 		if policy != tree.Text(v.Old, "preemptionPolicy") {

@@ -92,8 +92,8 @@ func checkEndless(v *kinds.Visit, kind string) {
 	}
 }
 
-// number returns the integer at a path, 0 where there is none.
-func number(obj any, path ...string) int64 {
+// numberAt returns the integer at a path, 0 where there is none.
+func numberAt(obj any, path ...string) int64 {
 	n, _ := tree.At(obj, path...).(int64)
 	return n
 }
@@ -153,7 +153,7 @@ func wholeErrors(at string, value any) (errs []field.Error) {
 
 // checkCollisions refuses a status in which fewer collisions were counted than before.
 func checkCollisions(v *kinds.Visit) {
-	before, now := number(v.OldRoot, "status", "collisionCount"), number(v.Root, "status", "collisionCount")
+	before, now := numberAt(v.OldRoot, "status", "collisionCount"), numberAt(v.Root, "status", "collisionCount")
 	if now < before {
 		v.Add(field.Invalid("status.collisionCount", now, "cannot be decremented"))
 	}
@@ -163,11 +163,11 @@ func checkCollisions(v *kinds.Visit) {
 // more of them available than ready. ready is what upstream calls the latter.
 func checkCounts(v *kinds.Visit, ready string, counts ...string) {
 	for _, name := range counts {
-		if n := number(v.Root, "status", name); n > number(v.Root, "status", "replicas") {
+		if n := numberAt(v.Root, "status", name); n > numberAt(v.Root, "status", "replicas") {
 			v.Add(field.Invalid("status."+name, n, "cannot be greater than status.replicas"))
 		}
 	}
-	if n := number(v.Root, "status", "availableReplicas"); n > number(v.Root, "status", "readyReplicas") {
+	if n := numberAt(v.Root, "status", "availableReplicas"); n > numberAt(v.Root, "status", "readyReplicas") {
 		v.Add(field.Invalid("status.availableReplicas", n, "cannot be greater than "+ready))
 	}
 }

@@ -25,7 +25,7 @@ func rollsByDefault(obj map[string]any) {
 func checkDeploymentSpec(v *kinds.Visit) {
 	checkReplicaSetSpec(v)
 	deadline, ok := v.Obj["progressDeadlineSeconds"].(int64)
-	if ok && deadline <= number(v.Obj, "minReadySeconds") {
+	if ok && deadline <= numberAt(v.Obj, "minReadySeconds") {
 		v.Add(field.Invalid(v.Path("progressDeadlineSeconds"), deadline, "must be greater than minReadySeconds"))
 	}
 }
@@ -104,7 +104,7 @@ func checkStatefulSetSpec(v *kinds.Visit) {
 		v.Add(field.Invalid(v.Path("podManagementPolicy"), policy, "must be 'OrderedReady' or 'Parallel'"))
 	}
 	checkStatefulSetStrategy(v)
-	if start := number(v.Obj, "ordinals", "start"); start < 0 {
+	if start := numberAt(v.Obj, "ordinals", "start"); start < 0 {
 		v.Add(field.Invalid(v.Path("ordinals.start"), start, "must be greater than or equal to 0"))
 	}
 	// No update changes the name, so one that is no good stays.
@@ -126,7 +126,7 @@ func checkStatefulSetStrategy(v *kinds.Visit) {
 	case typ == "OnDelete" && rolling != nil:
 		v.Add(field.Invalid(v.Path("updateStrategy", "rollingUpdate"), rolling, "only allowed for updateStrategy 'RollingUpdate'"))
 	case typ == "RollingUpdate" && rolling != nil:
-		if n := number(rolling, "partition"); n < 0 {
+		if n := numberAt(rolling, "partition"); n < 0 {
 			v.Add(field.Invalid(v.Path("updateStrategy", "rollingUpdate", "partition"), n, "must be greater than or equal to 0"))
 		}
 		at := v.Path("updateStrategy", "rollingUpdate", "maxUnavailable")
