@@ -1,0 +1,92 @@
+package strategy
+
+import (
+	"fmt"
+	"slices"
+
+	"apichain/internal/field"
+	"apichain/internal/tree"
+)
+
+// Handlers: what a kubelet does to ask a container how it is, or to tell it something. A probe and a hook of
+// the life cycle have one each, of a few sorts.
+
+// handlers checks the probes and the hooks of a container that may have them.
+func (p *podSpec) handlers(c *container) {
+	if life, ok := c.obj["lifecycle"].(map[string]any); ok {
+		for _, f := range [...]string{"postStart", "preStop"} {
+			if hook, ok := life[f].(map[string]any); ok {
+				p.handler(hook, "sleep", c.list, c.i, "lifecycle", f)
+			}
+		}
+	}
+	for _, f := range [...]string{"livenessProbe", "readinessProbe", "startupProbe"} {
+		probe, ok := c.obj[f].(map[string]any)
+		if !ok {
+			continue
+		}
+		p.handler(probe, "grpc", c.list, c.i, f)
+		if n := number(probe["successThreshold"]); n != 1 && f != "readinessProbe" {
+			p.Add(field.Invalid(p.Path(c.list, c.i, f, "successThreshold"), n, "must be 1"))
+		}
+		if n, ok := probe["terminationGracePeriodSeconds"]; ok && f == "readinessProbe" {
+			p.Add(field.Invalid(p.Path(c.list, c.i, f, "terminationGracePeriodSeconds"), n, "must not be set for readinessProbes"))
+		}
+	}
+}
+
+// handler checks that there is one handler, of a sort that all have or of the last. at is its path.
+func (p *podSpec) handler(h map[string]any, last string, at ...any) {
+	found := ""
+	for _, f := range [...]string{"exec", "httpGet", "tcpSocket", last} {
+		if h[f] == nil {
+			continue
+		}
+		if found != "" {
+			p.Add(field.Forbidden(p.Path(at...)+"."+f, "may not specify more than 1 handler type"))
+			continue
+		}
+		found = f
+		action := tree.Object(h, f)
+		switch f {
+		case "httpGet", "tcpSocket", "grpc":
+			p.port(action["port"], f, at)
+		case "sleep":
+			if n := number(action["seconds"]); p.graced && (n < 0 || n > p.grace) {
+				p.Add(field.Invalid(p.Path(at...)+".sleep", n,
+					fmt.Sprintf("must be non-negative and less than terminationGracePeriodSeconds (%d)", p.grace)))
+			}
+		}
+		if f == "httpGet" {
+			for _, h := range each(action["httpHeaders"]) {
+				if name := tree.Text(h, "name"); !isHeaderName(name) {
+					p.Add(field.Invalid(p.Path(at...)+".httpGet.httpHeaders", name, headerNameRule))
+				}
+			}
+		}
+	}
+	if found == "" {
+		p.Add(field.Required(p.Path(at...), "must specify a handler type"))
+	}
+}
+
+// headerNameRule is the rule of the name of an HTTP header.
+const headerNameRule = "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')"
+
+// isHeaderName reports whether s is the name of an HTTP header.
+func isHeaderName(s string) bool {
+	return s != "" && !slices.ContainsFunc([]byte(s), func(c byte) bool {
+		return c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z')
+	})
+}
+
+// port checks the port of an action, by number or by name.
+func (p *podSpec) port(v any, action string, at []any) {
+	errs := portErrors(v)
+	for _, why := range errs {
+		if v == nil {
+			v = int64(0)
+		}
+		p.Add(field.Invalid(p.Path(at...)+"."+action+".port", v, why))
+	}
+}
