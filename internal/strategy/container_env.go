@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"apichain/internal/field"
-	"apichain/internal/kinds"
+	"apichain/internal/quantity"
 	"apichain/internal/tree"
 )
 
@@ -182,7 +182,7 @@ func resourceSelectorErrors(ref map[string]any, volume bool) (errs []field.Error
 		errs = append(errs, field.NotSupported(".resource", resource, envResources...))
 	}
 	divisor := tree.Text(ref, "divisor")
-	if kinds.ParseAmount(divisor).Sign() == 0 {
+	if quantity.Sign(divisor) == 0 {
 		return errs
 	}
 	_, name, _ := strings.Cut(resource, ".")

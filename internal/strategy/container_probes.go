@@ -2,7 +2,6 @@ package strategy
 
 import (
 	"fmt"
-	"slices"
 
 	"apichain/internal/field"
 	"apichain/internal/tree"
@@ -59,8 +58,9 @@ func (p *podSpec) handler(h map[string]any, last string, at ...any) {
 		}
 		if f == "httpGet" {
 			for _, h := range each(action["httpHeaders"]) {
-				if name := tree.Text(h, "name"); !isHeaderName(name) {
-					p.Add(field.Invalid(p.Path(at...)+".httpGet.httpHeaders", name, headerNameRule))
+				name := tree.Text(h, "name")
+				for _, why := range field.HeaderNameErrors(name) {
+					p.Add(field.Invalid(p.Path(at...)+".httpGet.httpHeaders", name, why))
 				}
 			}
 		}
@@ -70,23 +70,17 @@ func (p *podSpec) handler(h map[string]any, last string, at ...any) {
 	}
 }
 
-// headerNameRule is the rule of the name of an HTTP header.
-const headerNameRule = "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')"
-
-// isHeaderName reports whether s is the name of an HTTP header.
-func isHeaderName(s string) bool {
-	return s != "" && !slices.ContainsFunc([]byte(s), func(c byte) bool {
-		return c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z')
-	})
-}
-
 // port checks the port of an action, by number or by name.
 func (p *podSpec) port(v any, action string, at []any) {
-	errs := portErrors(v)
+	var errs []string
+	switch n := v.(type) {
+	case string:
+		errs = field.PortNameErrors(n)
+	default:
+		v = number(v)
+		errs = field.PortErrors(number(v))
+	}
 	for _, why := range errs {
-		if v == nil {
-			v = int64(0)
-		}
 		p.Add(field.Invalid(p.Path(at...)+"."+action+".port", v, why))
 	}
 }

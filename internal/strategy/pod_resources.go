@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"apichain/internal/field"
-	"apichain/internal/kinds"
+	"apichain/internal/quantity"
 	"apichain/internal/tree"
 )
 
@@ -85,24 +85,27 @@ func (p *podSpec) resourceName(sort resourceSort, name, list string, at []any) {
 
 // amount adds what is wrong with an amount of a resource.
 func (p *podSpec) amount(name string, v any, list string, at []any) {
-	a := kinds.ParseAmount(v)
-	if a.Sign() < 0 {
+	s := text(v)
+	if quantity.Sign(s) < 0 {
 		p.Add(field.Invalid(p.Path(at...)+"."+list+"["+name+"]", v, "must be greater than or equal to 0"))
 	}
 	if name == "cpu" || name == "memory" {
 		return
 	}
-	if isExtendedResource(name) && a.Milli()%1000 != 0 {
+	if isExtendedResource(name) && quantity.Units(s, -3)%1000 != 0 {
 		p.Add(field.Invalid(p.Path(at...)+"."+list+"["+name+"]", v, "must be an integer"))
 	}
-	if size, ok := strings.CutPrefix(name, "hugepages-"); ok {
-		page := kinds.ParseAmount(size)
-		if page.Sign() <= 0 || page.Milli()%1000 != 0 || a.Whole()%page.Whole() != 0 {
-			if !p.hadOddPages() {
-				p.Add(field.Invalid(p.Path(at...)+"."+list+"["+name+"]", v, a.String()+" is not positive integer multiple of "+name))
-			}
-		}
+	if !isPages(name, s) && !p.hadOddPages() {
+		p.Add(field.Invalid(p.Path(at...)+"."+list+"["+name+"]", v, s+" is not positive integer multiple of "+name))
 	}
+}
+
+// isPages reports whether an amount is a number of pages of the size that the name of huge pages says; that of
+// any other resource is.
+func isPages(name, amount string) bool {
+	size, huge := strings.CutPrefix(name, "hugepages-")
+	return !huge || quantity.Check(size) == nil && quantity.Sign(size) > 0 && quantity.Units(size, -3)%1000 == 0 &&
+		quantity.Units(amount, 0)%quantity.Units(size, 0) == 0
 }
 
 // hadOddPages reports whether the old spec has an amount of huge pages that is not a number of them.
@@ -110,11 +113,15 @@ func (p *podSpec) hadOddPages() bool {
 	for c := range containersOf(p.old) {
 		for _, list := range [...]string{"limits", "requests"} {
 			for name, v := range tree.Object(c.obj, "resources", list) {
-				size, ok := strings.CutPrefix(name, "hugepages-")
-				if page := kinds.ParseAmount(size); ok && (page.Sign() <= 0 || kinds.ParseAmount(v).Whole()%page.Whole() != 0) {
+				if !isPages(name, text(v)) {
 					return true
 				}
 			}
+		}
+	}
+	for name, v := range tree.Object(p.old, "overhead") {
+		if !isPages(name, text(v)) {
+			return true
 		}
 	}
 	return false
@@ -146,7 +153,7 @@ func (p *podSpec) resources(r map[string]any, sort resourceSort, at ...any) {
 		p.amount(name, v, "requests", at)
 		huge, basic = huge || isHugePages(name), basic || name == "cpu" || name == "memory"
 		if limit, ok := limits[name]; ok {
-			switch d := kinds.ParseAmount(v).Cmp(kinds.ParseAmount(limit)); {
+			switch d := quantity.Cmp(text(v), text(limit)); {
 			case d != 0 && !mayOvercommit(name):
 				p.Add(field.Invalid(p.Path(at...)+".requests", v, "must be equal to "+name+" limit of "+text(limit)))
 			case d > 0:
@@ -238,33 +245,42 @@ func (p *podSpec) podResources() {
 	limits, requests := tree.Object(r, "limits"), tree.Object(r, "requests")
 	sums := containerSums(p.spec, "requests")
 	for _, name := range tree.SortedKeys(requests) {
-		if sum, ok := sums[name]; ok && sum.Cmp(kinds.ParseAmount(requests[name])) > 0 {
+		if sum, ok := sums[name]; ok && quantity.Cmp(sum, text(requests[name])) > 0 {
 			p.Add(field.Invalid(p.Path("resources")+".requests["+name+"]", requests[name],
-				"must be greater than or equal to aggregate container requests of "+sum.String()))
+				"must be greater than or equal to aggregate container requests of "+sum))
 		}
 	}
 	sums = containerSums(p.spec, "limits")
 	for _, name := range tree.SortedKeys(limits) {
-		limit := kinds.ParseAmount(limits[name])
-		if sum, ok := sums[name]; ok && isHugePages(name) && sum.Cmp(limit) > 0 {
+		limit := text(limits[name])
+		if sum, ok := sums[name]; ok && isHugePages(name) && quantity.Cmp(sum, limit) > 0 {
 			p.Add(field.Invalid(p.Path("resources")+".limits["+name+"]", limits[name],
-				"must be greater than or equal to aggregate container limits of "+sum.String()))
+				"must be greater than or equal to aggregate container limits of "+sum))
 		}
 		for i, c := range each(p.spec["containers"]) {
-			if v, ok := tree.Object(c, "resources", "limits")[name]; ok && kinds.ParseAmount(v).Cmp(limit) > 0 {
-				p.Add(field.Invalid(p.Path("resources", "containers", i)+"["+name+"].limits", v, "must be less than or equal to pod limits of "+text(limits[name])))
+			if v, ok := tree.Object(c, "resources", "limits")[name]; ok && quantity.Cmp(text(v), limit) > 0 {
+				p.Add(field.Invalid(p.Path("resources", "containers", i)+"["+name+"].limits", v, "must be less than or equal to pod limits of "+limit))
 			}
 		}
 	}
 }
 
 // amounts are amounts of resources by name.
-type amounts map[string]kinds.Amount
+type amounts map[string]string
 
 // add adds what a list of a tree has.
 func (a amounts) add(list map[string]any) {
 	for name, v := range list {
-		a[name] = a[name].Add(kinds.ParseAmount(v))
+		a[name] = quantity.Add(a[name], text(v))
+	}
+}
+
+// atLeast raises amounts to those of others.
+func (a amounts) atLeast(others amounts) {
+	for name, v := range others {
+		if had, ok := a[name]; !ok || quantity.Cmp(had, v) < 0 {
+			a[name] = v
+		}
 	}
 }
 
@@ -276,27 +292,20 @@ func containerSums(spec map[string]any, list string) amounts {
 		sums.add(tree.Object(c, "resources", list))
 	}
 	for _, c := range each(spec["initContainers"]) {
-		own, use := tree.Object(c, "resources", list), sidecars
+		own := tree.Object(c, "resources", list)
 		if c["restartPolicy"] == "Always" {
 			sums.add(own)
 			sidecars.add(own)
-		} else {
-			use = amounts{}
-			use.add(own)
-			for name, a := range sidecars {
-				use[name] = use[name].Add(a)
-			}
+			most.atLeast(sidecars)
+			continue
 		}
-		for name, a := range use {
-			if had, ok := most[name]; !ok || had.Cmp(a) < 0 {
-				most[name] = a
-			}
+		use := amounts{}
+		use.add(own)
+		for name, v := range sidecars {
+			use[name] = quantity.Add(use[name], v)
 		}
+		most.atLeast(use)
 	}
-	for name, a := range most {
-		if had, ok := sums[name]; !ok || had.Cmp(a) < 0 {
-			sums[name] = a
-		}
-	}
+	sums.atLeast(most)
 	return sums
 }

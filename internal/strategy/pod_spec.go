@@ -44,7 +44,7 @@ type podSpec struct {
 
 // checkPodSpec is the rule of type PodSpec.
 func checkPodSpec(v *kinds.Visit) {
-	p := podSpec{Visit: v, spec: v.Obj, old: v.Old, pod: isPod(v.Root), hostUsers: v.Obj["hostUsers"] != false}
+	p := podSpec{Visit: v, spec: v.Obj, old: v.Old, pod: v.Type.Name == "Pod", hostUsers: v.Obj["hostUsers"] != false}
 	if os, ok := v.Obj["os"].(map[string]any); ok {
 		p.os, p.hasOS = tree.Text(os, "name"), true
 	}
@@ -67,9 +67,6 @@ func checkPodSpec(v *kinds.Visit) {
 	p.tolerations()
 	p.operatingSystem()
 }
-
-// isPod reports whether an object is a pod.
-func isPod(obj map[string]any) bool { return obj["kind"] == "Pod" && obj["apiVersion"] == "v1" }
 
 // container is one of a pod's containers and its place in the spec.
 type container struct {
@@ -215,7 +212,7 @@ func (p *podSpec) dns() {
 		if s = strings.TrimSuffix(s, "."); s == "" && len(searches[i].(string)) == 1 {
 			continue // the root alone
 		}
-		for _, why := range underscoredSubdomainErrors(s) {
+		for _, why := range field.SearchDomainErrors(s) {
 			p.Add(field.Invalid(p.Path("dnsConfig", "searches", i), s, why))
 		}
 	}
@@ -233,7 +230,7 @@ func (p *podSpec) dns() {
 // address adds an error unless v is an IP address, for fields that are older than strict rules.
 func (p *podSpec) address(v any, at ...any) {
 	s, _ := v.(string)
-	for _, why := range looseIPErrors(s) {
+	for _, why := range field.IPErrors(s) {
 		p.Add(field.Invalid(p.Path(at...), s, why))
 	}
 }
