@@ -42,6 +42,9 @@ func New(c Config) *API {
 	for key, h := range s.hookTable() {
 		s.builtin[key].kindHooks = h
 	}
+	for _, r := range s.builtin {
+		r.refuseUnserved()
+	}
 	definitions := s.builtin[kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition")]
 	definitions.shape = definitionShape{definitions.shape}
 	return s
@@ -71,6 +74,24 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 		kinds.NewKey("authorization.k8s.io", "v1", "LocalSubjectAccessReview"): {review: reviewLocalAccess},
 		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectAccessReview"):  {review: reviewSelfAccess},
 		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectRulesReview"):   {review: reviewSelfRules},
+	}
+}
+
+// refuseUnserved gives the subresources of r that have no handler one that says so, and a kind of
+// which nothing is stored an answer. status is served by the verbs.
+func (r *Resource) refuseUnserved() {
+	refuse := func(q *Call) error { return q.unsupported(q.info.Verb) }
+	for _, sub := range r.Subresources {
+		if sub.Name == "status" || r.special[sub.Name] != nil {
+			continue
+		}
+		if r.special == nil {
+			r.special = map[string]func(*Call) error{}
+		}
+		r.special[sub.Name] = refuse
+	}
+	if r.ReviewOnly && r.review == nil {
+		r.review = func(q *Call, _ map[string]any) error { return refuse(q) }
 	}
 }
 
