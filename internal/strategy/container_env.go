@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"apichain/internal/field"
+	"apichain/internal/kinds"
 	"apichain/internal/quantity"
 	"apichain/internal/tree"
 )
@@ -85,6 +86,32 @@ func (p *podSpec) envFrom(c *container) {
 		case !byMap && !bySecret:
 			p.Add(field.Invalid(p.Path(c.list, c.i, "envFrom"), "", "must specify one of: `configMapRef` or `secretRef`"))
 		}
+	}
+}
+
+// checkKeyRef is the rule of a reference to a key of a config map or a secret, of which upstream demands a name
+// even where it may be missing.
+func checkKeyRef(v *kinds.Visit) {
+	name := tree.Text(v.Obj, "name")
+	for _, why := range field.DNSSubdomainErrors(name) {
+		v.Add(field.Invalid(v.Path("name"), name, why))
+	}
+}
+
+// checkEnvSource is the rule of a reference to all keys of one. A hyphen at the end is taken, as if the name were
+// still to be completed.
+func checkEnvSource(v *kinds.Visit) {
+	name := tree.Text(v.Obj, "name")
+	if name == "" {
+		v.Add(field.Required(v.Path("name"), ""))
+		return
+	}
+	whole := name
+	if n := len(name); n > 1 && name[n-1] == '-' {
+		whole = name[:n-2] + "a"
+	}
+	for _, why := range field.DNSSubdomainErrors(whole) {
+		v.Add(field.Invalid(v.Path("name"), name, why))
 	}
 }
 

@@ -48,6 +48,12 @@ func (p *podSpec) mounts(c *container) {
 		if p.volume(name) == nil || name == "" {
 			p.Add(notFound(p.Path(c.list, c.i, "volumeMounts", i, "name"), name))
 		}
+		if name == "" {
+			p.Add(field.Required(p.Path(c.list, c.i, "volumeMounts", i, "name"), ""))
+		}
+		if point == "" {
+			p.Add(field.Required(p.Path(c.list, c.i, "volumeMounts", i, "mountPath"), ""))
+		}
 		if points.add(point) {
 			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeMounts", i, "mountPath"), point, "must be unique"))
 		}
@@ -119,6 +125,12 @@ func (p *podSpec) devices(c *container) {
 	}
 	for i, d := range each(c.obj["volumeDevices"]) {
 		name, at := tree.Text(d, "name"), tree.Text(d, "devicePath")
+		if name == "" {
+			p.Add(field.Required(p.Path(c.list, c.i, "volumeDevices", i, "name"), ""))
+		}
+		if at == "" {
+			p.Add(field.Required(p.Path(c.list, c.i, "volumeDevices", i, "devicePath"), ""))
+		}
 		if name != "" && names.add(name) {
 			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeDevices", i, "name"), name, "must be unique"))
 		}

@@ -25,6 +25,9 @@ func (p *podSpec) handlers(c *container) {
 			continue
 		}
 		p.handler(probe, "grpc", c.list, c.i, f)
+		if n, ok := probe["terminationGracePeriodSeconds"].(int64); ok && n <= 0 {
+			p.Add(field.Invalid(p.Path(c.list, c.i, f, "terminationGracePeriodSeconds"), n, "must be greater than 0"))
+		}
 		if n := number(probe["successThreshold"]); n != 1 && f != "readinessProbe" {
 			p.Add(field.Invalid(p.Path(c.list, c.i, f, "successThreshold"), n, "must be 1"))
 		}

@@ -135,6 +135,12 @@ func (p *podSpec) topologySpread() {
 	}
 	for i, c := range each(p.spec["topologySpreadConstraints"]) {
 		action := tree.Text(c, "whenUnsatisfiable")
+		if tree.Text(c, "topologyKey") == "" {
+			p.Add(field.Required(p.Path("topologySpreadConstraints", i, "topologyKey"), "can not be empty"))
+		}
+		if action != "DoNotSchedule" && action != "ScheduleAnyway" {
+			p.Add(field.NotSupported(p.Path("topologySpreadConstraints", i, "whenUnsatisfiable"), action, "DoNotSchedule", "ScheduleAnyway"))
+		}
 		if n, ok := c["minDomains"]; ok && action != "DoNotSchedule" {
 			p.Add(field.Invalid(p.Path("topologySpreadConstraints", i, "minDomains"), n, "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not "+action))
 		}

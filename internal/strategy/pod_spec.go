@@ -60,6 +60,7 @@ func checkPodSpec(v *kinds.Visit) {
 	p.affinity()
 	p.dns()
 	p.gates()
+	p.hostAliases()
 	p.topologySpread()
 	p.hostProcess()
 	p.hostUserNamespace()
@@ -235,8 +236,14 @@ func (p *podSpec) address(v any, at ...any) {
 	}
 }
 
-// gates is about the scheduling gates, whose paths leave the name out.
+// gates is about the readiness gates, and the scheduling gates, whose paths leave the name out.
 func (p *podSpec) gates() {
+	for i, gate := range each(p.spec["readinessGates"]) {
+		t := tree.Text(gate, "conditionType")
+		for _, why := range field.LabelKeyErrors(t) {
+			p.Add(field.Invalid(p.Path("readinessGates", i, "conditionType"), t, why))
+		}
+	}
 	var names set[string]
 	for i, gate := range each(p.spec["schedulingGates"]) {
 		name := tree.Text(gate, "name")
@@ -245,6 +252,18 @@ func (p *podSpec) gates() {
 		}
 		if names.add(name) {
 			p.Add(field.Duplicate(p.Path("schedulingGates", i), name))
+		}
+	}
+}
+
+// hostAliases: addresses and names of hosts that pods are to know.
+func (p *podSpec) hostAliases() {
+	for i, alias := range each(p.spec["hostAliases"]) {
+		p.address(alias["ip"], "hostAliases", i, "ip")
+		for j, name := range tree.List(alias, "hostnames") {
+			for _, why := range field.DNSSubdomainErrors(text(name)) {
+				p.Add(field.Invalid(p.Path("hostAliases", i, "hostnames", j), name, why))
+			}
 		}
 	}
 }
