@@ -169,6 +169,12 @@ func formats(name string) func(string) []string {
 		return field.LabelValueErrors
 	case "datakey":
 		return field.DataKeyErrors
+	case "localpath":
+		return field.LocalPathErrors
+	case "relative":
+		return field.RelativePathErrors
+	case "nobackstep":
+		return field.BackstepErrors
 	}
 	return nil
 }
