@@ -99,7 +99,8 @@ func checkClaim(v *kinds.Visit) {
 		return
 	}
 	spec, old := tree.Object(v.Obj, "spec"), tree.Object(v.OldRoot, "spec")
-	now, before := copyOf(spec), copyOf(old)
+	now, _ := tree.Copy(spec).(map[string]any)
+	before, _ := tree.Copy(old).(map[string]any)
 	if tree.Text(old, "volumeName") == "" {
 		move(before, now, "volumeName")
 	}
@@ -168,12 +169,6 @@ func sameClaimSpec(a, b map[string]any) bool {
 		}
 	}
 	return tree.Equal(a, b)
-}
-
-// copyOf returns a copy of an object that is not nil.
-func copyOf(obj map[string]any) map[string]any {
-	copied, _ := tree.Copy(obj).(map[string]any)
-	return orEmpty(copied)
 }
 
 // move gives an object the field that another one has, or none if that has none.

@@ -67,21 +67,13 @@ func checkCapacity(v *kinds.Visit) {
 		v.Add(field.Required(v.Path("capacity"), ""))
 	}
 	if _, ok := capacity["storage"]; !ok || len(capacity) > 1 {
-		v.Add(field.NotSupported(v.Path("capacity"), field.JSON(tree.AppendJSON(nil, orEmpty(capacity))), "storage"))
+		v.Add(field.NotSupported(v.Path("capacity"), v.Obj["capacity"], "storage"))
 	}
 	for _, name := range tree.SortedKeys(capacity) {
 		at, size := v.Path("capacity", kinds.MapKey(name)), tree.Text(capacity, name)
 		v.Add(negativeErrors(at, size)...)
 		v.Add(positiveErrors(at, size)...)
 	}
-}
-
-// orEmpty returns an object that is there: null is written as null otherwise.
-func orEmpty(obj map[string]any) map[string]any {
-	if obj == nil {
-		return map[string]any{}
-	}
-	return obj
 }
 
 // negativeErrors returns that a quantity is below zero, as a whole number.
