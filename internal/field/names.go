@@ -255,7 +255,7 @@ func isLowerAlphanumeric(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' 
 // being written do.
 func LocalPathErrors(s string) (errs []string) {
 	errs = RelativePathErrors(s)
-	if strings.HasPrefix(s, "..") && !slices.Contains(errs, backstep) {
+	if strings.HasPrefix(s, "..") && !strings.HasPrefix(s, "../") {
 		errs = append(errs, "must not start with '..'")
 	}
 	return errs
@@ -273,10 +273,8 @@ func RelativePathErrors(s string) (errs []string) {
 func BackstepErrors(s string) []string {
 	for step := range strings.SplitSeq(s, "/") {
 		if step == ".." {
-			return []string{backstep}
+			return []string{"must not contain '..'"}
 		}
 	}
 	return nil
 }
-
-const backstep = "must not contain '..'"

@@ -65,8 +65,9 @@ func checkDataSources(v *kinds.Visit) {
 		}
 	}
 	source, ref := tree.Object(v.Obj, "dataSource"), tree.Object(v.Obj, "dataSourceRef")
+	// The value is a path, which has no fields that are shown.
 	if source != nil && ref != nil && !tree.Equal(source, ref) {
-		v.Add(field.Invalid(v.Path(), v.Path("dataSource"), "must match dataSourceRef"))
+		v.Add(field.Invalid(v.Path(), field.JSON("{}"), "must match dataSourceRef"))
 	}
 }
 
@@ -83,7 +84,9 @@ func checkClaimTemplate(v *kinds.Visit) {
 			}
 		case "annotations":
 			for _, key := range tree.SortedKeys(tree.Object(meta, name)) {
-				v.Add(invalids(v.Path("metadata", name), strings.ToLower(key), field.LabelKeyErrors)...)
+				for _, why := range field.LabelKeyErrors(strings.ToLower(key)) {
+					v.Add(field.Invalid(v.Path("metadata", name), key, why))
+				}
 			}
 		case "creationTimestamp": // null, where it is at all
 		default:
@@ -181,7 +184,7 @@ func move(to, from map[string]any, name string) {
 }
 
 // resizeStatuses are how far growing a claim can have come.
-const resizeStatuses = "ControllerResizeInfeasible ControllerResizeInProgress NodeResizeInfeasible NodeResizeInProgress NodeResizePending"
+const resizeStatuses = "ControllerResizeInProgress ControllerResizeInfeasible NodeResizeInProgress NodeResizeInfeasible NodeResizePending"
 
 // checkClaimStatus is about the status of a claim: sizes, and how far growing it has come.
 func checkClaimStatus(v *kinds.Visit) {

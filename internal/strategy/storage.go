@@ -61,16 +61,17 @@ func driverDefaults(spec map[string]any) {
 // prepareNodeStatus drops what no feature asks for.
 func prepareNodeStatus(obj, _ map[string]any) { delete(tree.Object(obj, "status"), "storageHealth") }
 
-// immutable adds an error for each field of the object that is not as it was.
+// immutable adds an error for each field of the object that is not as it was. The value is not shown,
+// as upstream does not where such a rule is declared.
 func immutable(v *kinds.Visit, fields ...string) {
 	for _, name := range fields {
 		if v.Update() && !tree.Equal(v.Obj[name], v.Old[name]) {
-			v.Add(field.Invalid(v.Path(name), v.Obj[name], "field is immutable"))
+			v.Add(field.Invalid(v.Path(name), nil, "field is immutable"))
 		}
 	}
 }
 
-// driverNameErrors returns what is wrong with the name of who makes volumes, whose case does not
+// provisionerErrors returns what is wrong with the name of who makes volumes, whose case does not
 // matter. That it is there is for its row to say.
 func provisionerErrors(path, name string) []field.Error {
 	if name == "" {
@@ -157,7 +158,10 @@ func checkTopologies(v *kinds.Visit) {
 // checkAttachment is about the driver, the node and the volume of an attachment. Nothing of it changes.
 func checkAttachment(v *kinds.Visit) {
 	spec := tree.Object(v.Obj, "spec")
-	v.Add(driverErrors(v.Path("spec", "attacher"), tree.Text(spec, "attacher"))...)
+	for _, e := range driverErrors(v.Path("spec", "attacher"), tree.Text(spec, "attacher")) {
+		e.Message = strings.Replace(e.Message, "63 bytes", "63 characters", 1) // upstream counts them here
+		v.Add(e)
+	}
 	node := tree.Text(spec, "nodeName")
 	v.Add(invalids(v.Path("spec", "nodeName"), node, field.DNSSubdomainErrors)...)
 	if volume, ok := tree.At(spec, "source", "persistentVolumeName").(string); ok {
@@ -285,7 +289,11 @@ func checkStorageCapacity(v *kinds.Visit) {
 	if size, ok := v.Obj["capacity"].(string); ok && quantity.Sign(size) < 0 {
 		v.Add(field.Invalid(v.Path("capacity"), size, "must be greater than or equal to 0"))
 	}
-	immutable(v, "nodeTopology", "storageClassName")
+	for _, name := range []string{"nodeTopology", "storageClassName"} {
+		if v.Update() && !tree.Equal(v.Obj[name], v.Old[name]) {
+			v.Add(field.Invalid(v.Path(name), v.Obj[name], "field is immutable"))
+		}
+	}
 }
 
 // checkAttributesClass is about a class of attributes: a driver and what it is told.
@@ -316,7 +324,9 @@ func checkMigration(v *kinds.Visit) {
 			v.Add(field.Invalid(v.Path("spec", "resource", "group"), group, strings.Join(why, ",")))
 		}
 	}
-	immutable(v, "spec")
+	if v.Update() && !tree.Equal(v.Obj["spec"], v.Old["spec"]) {
+		v.Add(field.Invalid(v.Path("spec"), v.Obj["spec"], "field is immutable"))
+	}
 }
 
 // checkMigrationStatus keeps a migration at its end: it succeeds or fails, and stays so.
@@ -330,7 +340,11 @@ func checkMigrationStatus(v *kinds.Visit) {
 		}
 		return false
 	}
-	if was, now := tree.Text(v.OldRoot, "status", "resourceVersion"), tree.Text(v.Obj, "status", "resourceVersion"); was != "" && was != now {
+	was, now := tree.Text(v.OldRoot, "status", "resourceVersion"), tree.Text(v.Obj, "status", "resourceVersion")
+	if now != "" && (strings.Trim(now, "0123456789") != "" || now[0] == '0') {
+		v.Add(field.Invalid(v.Path("status", "resourceVersion"), now, "resource version is not well formed: "+now))
+	}
+	if was != "" && was != now {
 		v.Add(field.Invalid(v.Path("status", "resourceVersion"), now, "field is immutable"))
 	}
 	if ended(v.Obj, "Succeeded") && ended(v.Obj, "Failed") {

@@ -38,7 +38,7 @@ func volumeRules() kinds.Rules {
 		"AWSElasticBlockStoreVolumeSource": {Check: checkPartition},
 		"NFSVolumeSource":                  {Check: checkNFS},
 		"ISCSIVolumeSource":                {Check: checkISCSI},
-		"ISCSIPersistentVolumeSource":      {Check: checkISCSI},
+		"ISCSIPersistentVolumeSource":      {Check: checkPersistentISCSI},
 		"FCVolumeSource":                   {Check: checkFC},
 		"QuobyteVolumeSource":              {Check: checkQuobyte},
 		"GlusterfsPersistentVolumeSource":  {Check: checkGlusterfs},

@@ -57,6 +57,12 @@ func checkISCSI(v *kinds.Visit) {
 	}
 }
 
+// checkPersistentISCSI is checkISCSI with a secret that has a name, if there is one.
+func checkPersistentISCSI(v *kinds.Visit) {
+	checkISCSI(v)
+	needsSecretName(v)
+}
+
 // checkInitiator is about a name of iSCSI, whose errors are shown at the path shown.
 func checkInitiator(v *kinds.Visit, name, shown string) {
 	s := tree.Text(v.Obj, name)
