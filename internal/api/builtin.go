@@ -56,6 +56,7 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 			policy:  podSecurityErrors,
 			special: map[string]func(q *Call) error{"finalize": finalizeNamespace},
 		},
+		kinds.NewKey("", "v1", "Service"):        {claims: s.newPool(s.Config.Services).Service},
 		kinds.NewKey("", "v1", "ServiceAccount"): {special: map[string]func(q *Call) error{"token": (*Call).requestToken}},
 		kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition"): {
 			prepare: s.Customs.prepareDefinition, settle: s.Customs.settleDefinition, validateStatus: schema.CheckCRDStatus,

@@ -41,7 +41,7 @@ func Load() (*kinds.Table, error) { return kinds.Load(rules()) }
 func rules() kinds.Rules {
 	all := kinds.Rules{}
 	for _, area := range []kinds.Rules{
-		objectRules(), sliceRules(),
+		objectRules(), sliceRules(), serviceRules(),
 	} {
 		maps.Copy(all, area)
 	}
@@ -52,7 +52,7 @@ func rules() kinds.Rules {
 func All() map[kinds.Key]Strategy {
 	all := map[kinds.Key]Strategy{}
 	for _, area := range []map[kinds.Key]Strategy{
-		objectStrategies(), sliceStrategies(),
+		objectStrategies(), sliceStrategies(), serviceStrategies(),
 	} {
 		maps.Copy(all, area)
 	}
