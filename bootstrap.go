@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
@@ -45,12 +46,18 @@ type clusterOptions struct {
 	upstream bool
 }
 
+// What services get where the flags are empty, as upstream has it.
+const (
+	defaultServiceRange = "10.0.0.0/24"
+	defaultNodePorts    = "30000-32767"
+)
+
 // Register declares the flags of the cluster that the server is one of.
 func (o *clusterOptions) Register(f *flags.Set) {
 	f.In("cluster")
-	f.Text(&o.serviceRange, "service-cluster-ip-range", "10.0.0.0/24",
+	f.Text(&o.serviceRange, "service-cluster-ip-range", defaultServiceRange,
 		"CIDR of the addresses of services, or one of each family with a comma between; the Service kubernetes has the first one")
-	f.Text(&o.nodePorts, "service-node-port-range", "30000-32767", "ports on every node that services are given: from-to, or from+more")
+	f.Text(&o.nodePorts, "service-node-port-range", defaultNodePorts, "ports on every node that services are given: from-to, or from+more")
 	f.Text(&o.advertise, "advertise-address", "", "address in the Endpoints of the Service kubernetes; none: that of the TLS listener")
 	f.Text(&o.controllers, "controllers", "all",
 		"what is done with objects that no client asks for: all, or none but for definitions, which take their instances along "+
@@ -65,7 +72,7 @@ func (o *clusterOptions) Register(f *flags.Set) {
 func (o *clusterOptions) Check(p *flags.Problems) {
 	const name = "service-cluster-ip-range"
 	var families []bool
-	for cidr := range strings.SplitSeq(o.serviceRange, ",") {
+	for cidr := range strings.SplitSeq(cmp.Or(o.serviceRange, defaultServiceRange), ",") {
 		r, err := netip.ParsePrefix(strings.TrimSpace(cidr))
 		if err != nil {
 			p.Add(name, "%q is no CIDR", cidr)
@@ -89,7 +96,7 @@ func (o *clusterOptions) Check(p *flags.Problems) {
 
 // ranges returns the ranges of the addresses of services.
 func (o *clusterOptions) ranges() (list []netip.Prefix) {
-	for cidr := range strings.SplitSeq(o.serviceRange, ",") {
+	for cidr := range strings.SplitSeq(cmp.Or(o.serviceRange, defaultServiceRange), ",") {
 		if r, err := netip.ParsePrefix(strings.TrimSpace(cidr)); err == nil {
 			list = append(list, r.Masked())
 		}
@@ -101,14 +108,14 @@ func (o *clusterOptions) ranges() (list []netip.Prefix) {
 func (o *clusterOptions) serviceIP() string {
 	list := o.ranges()
 	if len(list) == 0 {
-		return ""
+		return "" // the flag is wrong
 	}
 	return list[0].Addr().Next().String()
 }
 
 // ports returns the range of node ports, false for a text that is none.
 func (o *clusterOptions) ports() (p allocator.Ports, ok bool) {
-	from, to, _ := strings.Cut(o.nodePorts, "-")
+	from, to, _ := strings.Cut(cmp.Or(o.nodePorts, defaultNodePorts), "-")
 	from, more, plus := strings.Cut(from, "+")
 	first, err := strconv.Atoi(from)
 	p = allocator.Ports{First: first, Last: first}

@@ -72,9 +72,6 @@ func (w *write) companions(gone bool) ([]store.Change, error) {
 		made, lost = nil, allocator.Addresses(w.old.Decode())
 	}
 	r := w.api.Builtin("networking.k8s.io", "v1", "IPAddress")
-	if r == nil {
-		return nil, nil
-	}
 	sn := r.Bucket.Now()
 	var changes []store.Change
 	for _, ip := range made {
