@@ -26,13 +26,21 @@ import (
 type schemaWriter struct {
 	// table is nil where there are no built-in types.
 	table *kinds.Table
-	// out has the components by name.
-	out map[string]any
+	// form is the version of OpenAPI. All schemas are made as v3 has them, but for those of definitions,
+	// of which v2 says less: what is left to do for v2 reduce does.
+	form openAPIForm
+	// registered are the groups with versions that know the kinds which clients send or are sent of
+	// any group, besides v1: DeleteOptions and WatchEvent.
+	registered []string
+	// out has the components by name, and written the names of those that were taken out of it.
+	out     map[string]any
+	written map[string]bool
 }
 
-// newSchemaWriter returns a writer without components.
-func newSchemaWriter(table *kinds.Table) *schemaWriter {
-	return &schemaWriter{table: table, out: map[string]any{}}
+// newSchemaWriter returns a writer without components. table may be nil: then there are no types of
+// built-in kinds, and those that every document needs are objects of which nothing is said.
+func newSchemaWriter(table *kinds.Table, form openAPIForm, registered ...string) *schemaWriter {
+	return &schemaWriter{table: table, form: form, registered: registered, out: map[string]any{}, written: map[string]bool{}}
 }
 
 // metaSchemas begins the names of the components that all groups share.
@@ -93,7 +101,7 @@ func addKind(list any, kind map[string]any) []any {
 // add has make return the component of a name that is not there yet, and returns the name. make
 // may refer to the component that it makes.
 func (w *schemaWriter) add(name string, make func() map[string]any) string {
-	if _, has := w.out[name]; !has {
+	if _, has := w.out[name]; !has && !w.written[name] {
 		// The place is taken first: make may come here again with the same name.
 		w.out[name] = map[string]any{}
 		w.out[name] = make()
@@ -122,7 +130,12 @@ func (w *schemaWriter) addFields(s map[string]any, t *kinds.Type) {
 			w.addFields(s, f.Message)
 			continue
 		}
-		properties[f.Name] = w.field(f)
+		field := w.field(f)
+		// Upstream describes every field, except for some of this type, and so wraps every reference.
+		if field["$ref"] != nil && (f.Name == "default" || !strings.HasSuffix(t.Schema, ".JSONSchemaProps")) {
+			field = map[string]any{"allOf": []any{field}}
+		}
+		properties[f.Name] = field
 		// What has a default is always there, but nobody has to send it.
 		if f.Required && f.Default == nil {
 			required, _ := s["required"].([]any)
@@ -319,11 +332,23 @@ func (w *schemaWriter) meta(name string) string {
 		return w.add(metaSchemas+name, func() map[string]any { return w.discoveryType(name) })
 	}
 	t := w.table.Types["meta."+name]
-	// These two are kinds: clients send and receive them on their own.
-	if name == "Status" || name == "DeleteOptions" {
+	if name == "Status" {
 		return w.kind(t, "", "v1", name)
 	}
+	if name == "DeleteOptions" || name == "WatchEvent" {
+		return w.everywhere(t, name)
+	}
 	return w.typ(t)
+}
+
+// everywhere returns the name of the component of a kind that is of every group.
+func (w *schemaWriter) everywhere(t *kinds.Type, name string) string {
+	component := w.kind(t, "", "v1", name)
+	for _, gv := range w.registered {
+		group, version := kinds.SplitAPIVersion(gv)
+		w.kind(t, group, version, name)
+	}
+	return component
 }
 
 // reversedName returns the name of the component of a kind that upstream has no Go type of, with
@@ -341,13 +366,18 @@ func (w *schemaWriter) custom(d *Definition, row *kinds.Row) string {
 		// A tree of our own, which may be changed; the definition was encoded by us.
 		version := d.versionTree(row.Version)
 		schema := tree.Object(version, "schema", "openAPIV3Schema")
-		if schema == nil {
-			schema = map[string]any{}
+		if schema == nil || w.form == openAPI2 && schema["x-kubernetes-preserve-unknown-fields"] == true {
+			// With the fields of every object and nothing else, kubectl would refuse all others (upstream).
+			schema = objectSchema("", nil)
+		} else {
+			// A schema may leave it to the reader that objects are objects.
+			schema["type"] = "object"
+			if w.form == openAPI2 {
+				reduceCustom(schema)
+			}
+			w.completeEmbedded(schema)
+			w.addObjectFields(schema)
 		}
-		// A schema may leave it to the reader that objects are objects.
-		schema["type"] = "object"
-		w.completeEmbedded(schema)
-		w.addObjectFields(schema)
 		schema["x-kubernetes-group-version-kind"] = []any{gvkOf(row.Group, row.Version, row.Kind)}
 		addSelectable(schema, version)
 		return schema
@@ -395,8 +425,11 @@ func (w *schemaWriter) completeEmbedded(schema map[string]any) {
 			}
 		}
 	}
-	if schema["x-kubernetes-int-or-string"] == true {
+	if schema["x-kubernetes-int-or-string"] == true && w.form == openAPI3 {
 		nameTypes(schema)
+	}
+	if w.form == openAPI2 && schema["x-kubernetes-preserve-unknown-fields"] == true {
+		return
 	}
 	// From below upwards, so that the metadata that is added is not gone into.
 	if schema["x-kubernetes-embedded-resource"] == true {

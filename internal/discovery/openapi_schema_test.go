@@ -57,7 +57,7 @@ func TestFieldSchemas(t *testing.T) {
 		{"reference with a strategy", kinds.Field{Kind: kinds.FieldMessage, Message: message, Strategy: "retainKeys"},
 			`{"allOf":[` + ref("io.x.M") + `],"x-kubernetes-patch-strategy":"retainKeys"}`},
 	} {
-		w := newSchemaWriter(nil)
+		w := newSchemaWriter(nil, openAPI3)
 		if got := jsonText(w.field(&c.field)); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.what, got, c.want)
 		}
@@ -72,7 +72,7 @@ func TestFieldSchemas(t *testing.T) {
 
 // TestScalarComponents: the components of values without fields.
 func TestScalarComponents(t *testing.T) {
-	w := newSchemaWriter(nil)
+	w := newSchemaWriter(nil, openAPI3)
 	message := &kinds.Type{Name: "M", Schema: "io.x.M", Doc: "A message."}
 	for _, f := range []kinds.Field{
 		{Kind: kinds.FieldTime}, {Kind: kinds.FieldMicroTime}, {Kind: kinds.FieldIntOrString}, {Kind: kinds.FieldQuantity},
@@ -118,12 +118,12 @@ func TestTypeSchemas(t *testing.T) {
 		{Name: "must", Kind: kinds.FieldString, Required: true},
 		{Name: "has", Kind: kinds.FieldString, Required: true, Default: "x"},
 	}
-	w := newSchemaWriter(nil)
+	w := newSchemaWriter(nil, openAPI3)
 	if name := w.typ(loop); name != "io.x.Loop" || len(w.out) != 1 {
 		t.Errorf("%s of %q", name, slices.Sorted(maps.Keys(w.out)))
 	}
 	const self = `{"$ref":"#/components/schemas/io.x.Loop"}`
-	want := `{"description":"Contains itself.","properties":{"all":{"additionalProperties":` + self + `,"type":"object"},"has":{"default":"x","type":"string"},"kind":{"default":"","type":"string"},"must":{"default":"","type":"string"},"next":` + self + `},` +
+	want := `{"description":"Contains itself.","properties":{"all":{"additionalProperties":` + self + `,"type":"object"},"has":{"default":"x","type":"string"},"kind":{"default":"","type":"string"},"must":{"default":"","type":"string"},"next":{"allOf":[` + self + `]}},` +
 		`"required":["kind","must"],"type":"object"`
 	if got := jsonText(w.out["io.x.Loop"]); got != want+"}" {
 		t.Errorf("\n got %s\nwant %s}", got, want)
@@ -150,7 +150,7 @@ func TestTypeSchemas(t *testing.T) {
 func TestDefaultsAreCopies(t *testing.T) {
 	def := map[string]any{"a": []any{"x"}}
 	f := &kinds.Field{Kind: kinds.FieldRaw, Default: def}
-	s := newSchemaWriter(nil).field(f)
+	s := newSchemaWriter(nil, openAPI3).field(f)
 	tree.List(s, "default", "a")[0] = "y"
 	if !tree.Equal(def, map[string]any{"a": []any{"x"}}) {
 		t.Errorf("the default is now %v", def)
@@ -174,7 +174,7 @@ func TestReversedNames(t *testing.T) {
 // TestListSchemas: a list is named after its objects, and is a kind of its own.
 func TestListSchemas(t *testing.T) {
 	for item, want := range map[string]string{"io.x.v1.Thing": "io.x.v1.Things", "Thing": "Things"} {
-		w := newSchemaWriter(nil)
+		w := newSchemaWriter(nil, openAPI3)
 		name := w.list(item, "x.io", "v1", "Things")
 		s := tree.Object(w.out, name)
 		if name != want || jsonText(s["required"]) != `["items"]` ||
@@ -208,7 +208,7 @@ func TestCustomSchemas(t *testing.T) {
 	const gvk = `"x-kubernetes-group-version-kind":[{"group":"a.io","kind":"W","version":"v1"}]`
 	const either = `"anyOf":[{"type":"integer"},{"type":"string"}]`
 	for _, c := range []struct{ what, schema, want string }{
-		{"nothing", `null`, `{"properties":{` + head + `},"type":"object",` + gvk + `}`},
+		{"nothing", `null`, `{"type":"object",` + gvk + `}`},
 		{"anything", `{"x-kubernetes-preserve-unknown-fields":true}`,
 			`{"properties":{` + head + `},"type":"object",` + gvk + `,"x-kubernetes-preserve-unknown-fields":true}`},
 		{"fields", `{"type":"object","description":"A W.","required":["a"],"properties":{"a":{"type":"string","enum":["x"],"default":"x"}}}`,
