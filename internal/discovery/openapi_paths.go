@@ -77,7 +77,7 @@ func (w *openAPIWriter) addKinds() {
 	}
 	for _, row := range w.schemas.table.Kinds {
 		if row.Group == w.group && row.Version == w.version {
-			w.addRow(row, row.Verbs, w.schemas.kind(row.Type, row.Group, row.Version, row.Kind), false)
+			w.addRow(row, row.Verbs, w.schemas.kind(row.Type(), row.Group, row.Version, row.Kind), false)
 		}
 	}
 }
@@ -93,7 +93,7 @@ func (w *openAPIWriter) addCustom(d *Definition) {
 func (w *openAPIWriter) addRow(row *kinds.Row, verbs []string, schema string, custom bool) {
 	d := described{row: row, verbs: verbs, schema: schema, custom: custom}
 	if slices.Contains(verbs, "list") {
-		d.list = w.schemas.list(schema, row.Group, row.Version, row.ListKind)
+		d.list = w.schemas.list(schema, row.Group, row.Version, row.ListKind, custom)
 		w.schemas.share(schema, d.list, "x-kubernetes-selectable-fields")
 	}
 	w.add(d)
@@ -318,7 +318,7 @@ func (w *openAPIWriter) object(d described, tail string) string {
 	return OperationName(object + tail)
 }
 
-// addDiscovery describes a discovery document, which answers with a kind of discoveryType. tag and
+// addDiscovery describes a discovery document, which answers with a kind of meta/v1. tag and
 // id are the names that the operation has.
 func (w *openAPIWriter) addDiscovery(path, tag, id, kind string) {
 	w.paths[path] = operations{"get": {

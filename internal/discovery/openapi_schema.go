@@ -73,16 +73,14 @@ func (w *schemaWriter) kind(t *kinds.Type, group, version, kind string) string {
 		return w.add(reversedName(group, version, kind), func() map[string]any { return objectSchema("", nil) })
 	}
 	name := w.typ(t)
-	if s, ok := w.out[name].(map[string]any); ok {
-		s["x-kubernetes-group-version-kind"] = addKind(s["x-kubernetes-group-version-kind"], gvkOf(group, version, kind))
-	}
+	w.noteKind(name, group, version, kind)
 	return name
 }
 
 // body returns the name of the component of a subresource's bodies. A custom resource does not
 // know the type of its scale, but the table does.
 func (w *schemaWriter) body(s *kinds.Subresource) string {
-	t := s.Type
+	t := s.Type()
 	if t == nil && w.table != nil {
 		t = w.table.Body(s.Group, s.Version, s.Kind)
 	}
@@ -117,6 +115,9 @@ func (w *schemaWriter) typ(t *kinds.Type) string {
 		}
 		s := objectSchema(t.Doc, map[string]any{})
 		w.addFields(s, t)
+		if t.Atomic {
+			s["x-kubernetes-map-type"] = "atomic"
+		}
 		return s
 	})
 }
@@ -157,6 +158,11 @@ func objectSchema(doc string, properties map[string]any) map[string]any {
 	return s
 }
 
+// listOf returns a list of elements.
+func listOf(element map[string]any) map[string]any {
+	return map[string]any{"type": "array", "items": element}
+}
+
 // field returns the schema of a field.
 func (w *schemaWriter) field(f *kinds.Field) map[string]any {
 	s := w.value(f)
@@ -180,7 +186,10 @@ func (w *schemaWriter) field(f *kinds.Field) map[string]any {
 		s["default"] = tree.Copy(f.Default)
 	case f.Required && isScalar:
 		s["default"] = zero
+	case f.IsValue():
+		s["default"] = map[string]any{}
 	}
+	w.addListType(s, f)
 	if f.Strategy != "" {
 		s["x-kubernetes-patch-strategy"] = f.Strategy
 	}
@@ -188,6 +197,28 @@ func (w *schemaWriter) field(f *kinds.Field) map[string]any {
 		s["x-kubernetes-patch-merge-key"] = f.MergeKey
 	}
 	return besides(s)
+}
+
+// addListType adds to the schema of a field how its lists and maps are merged when they are applied, and
+// which texts are known.
+func (w *schemaWriter) addListType(s map[string]any, f *kinds.Field) {
+	if f.ListType != "" {
+		kind := "x-kubernetes-list-type"
+		if f.IsMap || !f.IsList {
+			kind = "x-kubernetes-map-type"
+		}
+		s[kind] = f.ListType
+	}
+	if len(f.ListKeys) > 0 {
+		s["x-kubernetes-list-map-keys"] = anyList(f.ListKeys)
+	}
+	if len(f.Values) == 0 {
+		return
+	}
+	if f.IsList {
+		s = tree.Object(s, "items")
+	}
+	s["enum"] = anyList(slices.Sorted(slices.Values(f.Values)))
 }
 
 // value returns the schema of one value of a field, of its elements if it is a list or map.
@@ -292,13 +323,16 @@ func (s scalarSchema) text() map[string]any {
 
 // list returns the name of the component of a list of objects, given that of the objects. kind is
 // that of the list.
-func (w *schemaWriter) list(item, group, version, kind string) string {
+func (w *schemaWriter) list(item, group, version, kind string, custom bool) string {
 	name := item[:strings.LastIndexByte(item, '.')+1] + kind
 	return w.add(name, func() map[string]any {
 		items := listOf(schemaRef(item))
 		items["description"] = "the objects"
 		metadata := schemaRef(w.meta("ListMeta"))
 		metadata["description"] = "what every list has"
+		if !custom {
+			metadata["default"] = map[string]any{}
+		}
 		s := objectSchema("A list of objects.", map[string]any{
 			"apiVersion": apiVersionSchema(), "kind": kindSchema(), "metadata": besides(metadata), "items": items,
 		})
@@ -326,29 +360,47 @@ func kindSchema() map[string]any {
 }
 
 // meta returns the name of the component of a type that all groups share, by upstream's name of
-// the type: one of the table, or one of those that only documents have.
+// the type.
 func (w *schemaWriter) meta(name string) string {
-	if w.table == nil || w.table.Types["meta."+name] == nil {
-		return w.add(metaSchemas+name, func() map[string]any { return w.discoveryType(name) })
-	}
-	t := w.table.Types["meta."+name]
-	if name == "Status" {
-		return w.kind(t, "", "v1", name)
-	}
-	if name == "DeleteOptions" || name == "WatchEvent" {
-		return w.everywhere(t, name)
-	}
-	return w.typ(t)
-}
-
-// everywhere returns the name of the component of a kind that is of every group.
-func (w *schemaWriter) everywhere(t *kinds.Type, name string) string {
-	component := w.kind(t, "", "v1", name)
-	for _, gv := range w.registered {
-		group, version := kinds.SplitAPIVersion(gv)
-		w.kind(t, group, version, name)
+	component := w.named("meta."+name, metaSchemas+name)
+	switch name {
+	case "DeleteOptions", "WatchEvent":
+		w.everywhere(component, name)
+	case "APIGroupList":
+		w.noteKind(component, "", "v1", name)
+		// Its elements are kinds too.
+		w.meta("APIGroup")
+	case "Status", "APIVersions", "APIGroup", "APIResourceList":
+		w.noteKind(component, "", "v1", name)
 	}
 	return component
+}
+
+// named returns the name of the component of a type of the table. Without it, nothing is said of the
+// component, whose name is given.
+func (w *schemaWriter) named(name, component string) string {
+	if w.table != nil {
+		if t := w.table.Type(name); t != nil {
+			return w.typ(t)
+		}
+	}
+	return w.add(component, func() map[string]any { return objectSchema("", nil) })
+}
+
+// everywhere notes in a component that it is a kind of every group.
+func (w *schemaWriter) everywhere(component, kind string) {
+	w.noteKind(component, "", "v1", kind)
+	for _, gv := range w.registered {
+		group, version := kinds.SplitAPIVersion(gv)
+		w.noteKind(component, group, version, kind)
+	}
+}
+
+// noteKind notes in a component, if it is not written yet, that it is of a kind.
+func (w *schemaWriter) noteKind(component, group, version, kind string) {
+	if s, ok := w.out[component].(map[string]any); ok {
+		s["x-kubernetes-group-version-kind"] = addKind(s["x-kubernetes-group-version-kind"], gvkOf(group, version, kind))
+	}
 }
 
 // reversedName returns the name of the component of a kind that upstream has no Go type of, with

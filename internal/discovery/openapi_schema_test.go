@@ -34,7 +34,7 @@ func TestFieldSchemas(t *testing.T) {
 		{"microtime", kinds.Field{Kind: kinds.FieldMicroTime}, ref(metaSchemas + "MicroTime")},
 		{"int or string", kinds.Field{Kind: kinds.FieldIntOrString}, ref(intOrString)},
 		{"quantity", kinds.Field{Kind: kinds.FieldQuantity}, ref(quantity)},
-		{"message", kinds.Field{Kind: kinds.FieldMessage, Message: message}, ref("io.x.M")},
+		{"message", kinds.Field{Kind: kinds.FieldMessage, Message: message}, `{"allOf":[` + ref("io.x.M") + `],"default":{}}`},
 		{"any", kinds.Field{Kind: kinds.FieldRaw}, `{"x-kubernetes-preserve-unknown-fields":true}`},
 		{"any of a name", kinds.Field{Kind: kinds.FieldRaw, Component: "io.x.JSON"}, ref("io.x.JSON")},
 		{"any object", kinds.Field{Kind: kinds.FieldRaw, Component: "io.x.RawExtension{}"}, ref("io.x.RawExtension")},
@@ -55,7 +55,13 @@ func TestFieldSchemas(t *testing.T) {
 		// Beside a reference nothing counts.
 		{"described reference", kinds.Field{Kind: kinds.FieldTime, Doc: "when"}, `{"allOf":[` + ref(metaSchemas+"Time") + `],"description":"when"}`},
 		{"reference with a strategy", kinds.Field{Kind: kinds.FieldMessage, Message: message, Strategy: "retainKeys"},
-			`{"allOf":[` + ref("io.x.M") + `],"x-kubernetes-patch-strategy":"retainKeys"}`},
+			`{"allOf":[` + ref("io.x.M") + `],"default":{},"x-kubernetes-patch-strategy":"retainKeys"}`},
+		{"atomic list", kinds.Field{Kind: kinds.FieldString, IsList: true, ListType: "atomic"}, `{"items":{"type":"string"},"type":"array","x-kubernetes-list-type":"atomic"}`},
+		{"atomic map", kinds.Field{Kind: kinds.FieldString, IsMap: true, ListType: "atomic"}, `{"additionalProperties":{"type":"string"},"type":"object","x-kubernetes-map-type":"atomic"}`},
+		{"list by keys", kinds.Field{Kind: kinds.FieldMessage, Message: message, IsList: true, ListType: "map", ListKeys: []string{"b", "a"}},
+			`{"items":` + ref("io.x.M") + `,"type":"array","x-kubernetes-list-map-keys":["b","a"],"x-kubernetes-list-type":"map"}`},
+		{"one of a few", kinds.Field{Kind: kinds.FieldString, Values: []string{"b", "a"}}, `{"enum":["a","b"],"type":"string"}`},
+		{"some of a few", kinds.Field{Kind: kinds.FieldString, IsList: true, Values: []string{"b", "a"}}, `{"items":{"enum":["a","b"],"type":"string"},"type":"array"}`},
 	} {
 		w := newSchemaWriter(nil, openAPI3)
 		if got := jsonText(w.field(&c.field)); got != c.want {
@@ -123,7 +129,7 @@ func TestTypeSchemas(t *testing.T) {
 		t.Errorf("%s of %q", name, slices.Sorted(maps.Keys(w.out)))
 	}
 	const self = `{"$ref":"#/components/schemas/io.x.Loop"}`
-	want := `{"description":"Contains itself.","properties":{"all":{"additionalProperties":` + self + `,"type":"object"},"has":{"default":"x","type":"string"},"kind":{"default":"","type":"string"},"must":{"default":"","type":"string"},"next":{"allOf":[` + self + `]}},` +
+	want := `{"description":"Contains itself.","properties":{"all":{"additionalProperties":` + self + `,"type":"object"},"has":{"default":"x","type":"string"},"kind":{"default":"","type":"string"},"must":{"default":"","type":"string"},"next":{"allOf":[` + self + `],"default":{}}},` +
 		`"required":["kind","must"],"type":"object"`
 	if got := jsonText(w.out["io.x.Loop"]); got != want+"}" {
 		t.Errorf("\n got %s\nwant %s}", got, want)
@@ -175,7 +181,7 @@ func TestReversedNames(t *testing.T) {
 func TestListSchemas(t *testing.T) {
 	for item, want := range map[string]string{"io.x.v1.Thing": "io.x.v1.Things", "Thing": "Things"} {
 		w := newSchemaWriter(nil, openAPI3)
-		name := w.list(item, "x.io", "v1", "Things")
+		name := w.list(item, "x.io", "v1", "Things", false)
 		s := tree.Object(w.out, name)
 		if name != want || jsonText(s["required"]) != `["items"]` ||
 			jsonText(s["x-kubernetes-group-version-kind"]) != `[{"group":"x.io","kind":"Things","version":"v1"}]` {
@@ -344,12 +350,12 @@ func TestHashesOfBuiltin(t *testing.T) {
 		return addresses(t, &c)["apis/a.io/v1"]
 	}
 	other := testKinds()
-	other.Types["meta.ObjectMeta"].Doc = "Something else."
+	other.Type("meta.ObjectMeta").Doc = "Something else."
 	if had := custom(testKinds()); had != custom(testKinds()) || had == custom(other) || had == custom(nil) {
 		t.Error("the hash of a definition does not follow the table")
 	}
 	table := testKinds()
-	table.Kind("authentication.k8s.io", "v1", "TokenReview").Type.Doc = "Something else."
+	table.Kind("authentication.k8s.io", "v1", "TokenReview").Type().Doc = "Something else."
 	c.SetServers(slices.Concat(GroupsOf(table, "core"), GroupsOf(table, "extensions")), "", table)
 	for key, url := range addresses(t, c) {
 		if changed := url != before[key]; changed != (key == "apis/authentication.k8s.io/v1") {

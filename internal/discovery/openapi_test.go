@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"apichain/internal/kinds"
+	"apichain/internal/strategy"
 	"apichain/internal/tree"
 )
 
@@ -214,7 +215,7 @@ func checkOpenAPI(t *testing.T, c *Catalog) map[string]string {
 
 // TestOpenAPIOfKinds looks through the documents of all built-in kinds.
 func TestOpenAPIOfKinds(t *testing.T) {
-	table, err := kinds.Load()
+	table, err := strategy.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,9 +233,9 @@ func TestOpenAPIOfKinds(t *testing.T) {
 	}
 	for _, row := range table.Kinds {
 		doc := openAPI(t, &c, groupVersionKey(row.Group, row.Version))
-		schema := tree.At(doc, "components", "schemas", row.Type.Schema)
+		schema := tree.At(doc, "components", "schemas", row.Type().Schema)
 		if got, want := string(tree.AppendJSON(nil, tree.At(schema, "x-kubernetes-group-version-kind"))), string(tree.AppendJSON(nil, []any{gvkOf(row.Group, row.Version, row.Kind)})); got != want {
-			t.Errorf("%s: %s", row.Type.Schema, got)
+			t.Errorf("%s: %s", row.Type().Schema, got)
 		}
 	}
 	// What a real server says: the two kinds of events are stored as one.
@@ -312,7 +313,7 @@ func TestOpenAPIPatch(t *testing.T) {
 func TestOpenAPITypes(t *testing.T) {
 	c := testCatalog()
 	schemas := tree.Object(openAPI(t, c, "api/v1"), "components", "schemas")
-	const meta, quantity = `{"allOf":[{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}]}`, `"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.api.resource.Quantity"`
+	const meta, quantity = `{"allOf":[{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}],"default":{}}`, `"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.api.resource.Quantity"`
 	for name, want := range map[string]string{
 		"io.k8s.api.core.v1.Service": `{"description":"About Service.","properties":{"apiVersion":{"type":"string"},"at":{"allOf":[{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"}]},` +
 			`"data":{"additionalProperties":{"format":"byte","type":"string"},"type":"object"},"extra":{"additionalProperties":{"items":{"type":"string"},"type":"array"},"type":"object"},"kind":{"type":"string"},` +
@@ -325,8 +326,8 @@ func TestOpenAPITypes(t *testing.T) {
 		"io.k8s.apimachinery.pkg.apis.meta.v1.Time":          `{"description":"a time: RFC 3339, to the second","format":"date-time","type":"string"}`,
 		"io.k8s.apimachinery.pkg.util.intstr.IntOrString":    `{"description":"an integer or a string","format":"int-or-string","oneOf":[{"type":"integer"},{"type":"string"}]}`,
 		"io.k8s.api.autoscaling.v1.Scale":                    `{"description":"About autoscaling.Scale.","properties":{"metadata":` + meta + `},"type":"object","x-kubernetes-group-version-kind":[{"group":"autoscaling","kind":"Scale","version":"v1"}]}`,
-		"io.k8s.apimachinery.pkg.apis.meta.v1.Patch":         `{"description":"A patch, in the form that its media type says.","type":"object"}`,
-		"io.k8s.api.core.v1.EventList":                       `{"description":"A list of objects.","properties":{"apiVersion":{"description":"group and version of the kind","type":"string"},"items":{"description":"the objects","items":{"$ref":"#/components/schemas/io.k8s.api.core.v1.Event"},"type":"array"},"kind":{"description":"name of the kind","type":"string"},"metadata":{"allOf":[{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"}],"description":"what every list has"}},"required":["items"],"type":"object","x-kubernetes-group-version-kind":[{"group":"","kind":"EventList","version":"v1"}]}`,
+		"io.k8s.apimachinery.pkg.apis.meta.v1.Patch":         `{"type":"object"}`,
+		"io.k8s.api.core.v1.EventList":                       `{"description":"A list of objects.","properties":{"apiVersion":{"description":"group and version of the kind","type":"string"},"items":{"description":"the objects","items":{"$ref":"#/components/schemas/io.k8s.api.core.v1.Event"},"type":"array"},"kind":{"description":"name of the kind","type":"string"},"metadata":{"allOf":[{"$ref":"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"}],"default":{},"description":"what every list has"}},"required":["items"],"type":"object","x-kubernetes-group-version-kind":[{"group":"","kind":"EventList","version":"v1"}]}`,
 		"io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions": `{"description":"About meta.DeleteOptions.","properties":{"apiVersion":{"type":"string"},"kind":{"type":"string"},"propagationPolicy":{"type":"string"}},"type":"object","x-kubernetes-group-version-kind":[{"group":"","kind":"DeleteOptions","version":"v1"}]}`,
 	} {
 		if got := string(tree.AppendJSON(nil, schemas[name])); got != want {
