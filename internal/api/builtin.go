@@ -81,6 +81,9 @@ func (s *API) newBuiltin(row *kinds.Row) *Resource {
 	if row.ReviewOnly {
 		return r
 	}
+	if slices.ContainsFunc(row.Subresources, func(s kinds.Subresource) bool { return s.Name == "scale" }) {
+		r.scale = builtinScale(row)
+	}
 	r.initialize = kinds.Shape{Row: row}.Initialize
 	name := row.Qualified()
 	if row.StoredAs != "" {

@@ -147,11 +147,14 @@ type kindHooks struct {
 	special map[string]func(q *Call) error
 }
 
-// scalePaths is where a custom resource keeps what its scale subresource shows.
+// scalePaths is where the objects of a resource keep what its scale subresource shows.
 type scalePaths struct {
 	spec, status []string
 	// selector is nil for a resource that names no selector.
 	selector []string
+	// selectorText returns the selector of an object as a text, where it is kept in fields; nil where
+	// the text is at the path.
+	selectorText func(obj map[string]any) (string, error)
 }
 
 // Key returns the store's key of an object. The namespace of a cluster-scoped one is ignored.
