@@ -43,6 +43,10 @@ func newSchemaWriter(table *kinds.Table, form openAPIForm, registered ...string)
 	return &schemaWriter{table: table, form: form, registered: registered, out: map[string]any{}, written: map[string]bool{}}
 }
 
+// metaKinds are the types of package meta that clients receive on their own, but for those that are of
+// every group.
+var metaKinds = []string{"Status", "APIVersions", "APIGroup", "APIGroupList", "APIResourceList"}
+
 // metaSchemas begins the names of the components that all groups share.
 const metaSchemas = "io.k8s.apimachinery.pkg.apis.meta.v1."
 
@@ -115,6 +119,9 @@ func (w *schemaWriter) typ(t *kinds.Type) string {
 		}
 		s := objectSchema(t.Doc, map[string]any{})
 		w.addFields(s, t)
+		if kind, ok := strings.CutPrefix(t.Name, "meta."); ok && slices.Contains(metaKinds, kind) {
+			s["x-kubernetes-group-version-kind"] = []any{gvkOf("", "v1", kind)}
+		}
 		if t.Atomic {
 			s["x-kubernetes-map-type"] = "atomic"
 		}
@@ -363,15 +370,8 @@ func kindSchema() map[string]any {
 // the type.
 func (w *schemaWriter) meta(name string) string {
 	component := w.named("meta."+name, metaSchemas+name)
-	switch name {
-	case "DeleteOptions", "WatchEvent":
+	if name == "DeleteOptions" || name == "WatchEvent" {
 		w.everywhere(component, name)
-	case "APIGroupList":
-		w.noteKind(component, "", "v1", name)
-		// Its elements are kinds too.
-		w.meta("APIGroup")
-	case "Status", "APIVersions", "APIGroup", "APIResourceList":
-		w.noteKind(component, "", "v1", name)
 	}
 	return component
 }
