@@ -279,8 +279,9 @@ func (w *openAPIWriter) operation(d described, verb, tail string) *operation {
 		}
 	case "delete":
 		op.parameters, op.body = deleteParameters, w.schemas.meta("DeleteOptions")
-		// Few kinds answer the deletion of one object with that object.
-		if !d.row.ReturnsDeleted {
+		// Few kinds answer the deletion of one object with that object. Namespaces do, and upstream says
+		// otherwise.
+		if !d.row.ReturnsDeleted || d.row.Plural == "namespaces" {
 			op.answer = w.schemas.meta("Status")
 		}
 	case "deletecollection":

@@ -119,14 +119,32 @@ func (w *schemaWriter) typ(t *kinds.Type) string {
 		}
 		s := objectSchema(t.Doc, map[string]any{})
 		w.addFields(s, t)
-		if kind, ok := strings.CutPrefix(t.Name, "meta."); ok && slices.Contains(metaKinds, kind) {
-			s["x-kubernetes-group-version-kind"] = []any{gvkOf("", "v1", kind)}
-		}
-		if t.Atomic {
-			s["x-kubernetes-map-type"] = "atomic"
-		}
+		w.addTypeWords(s, t)
 		return s
 	})
+}
+
+// addTypeWords adds to an object's schema what is said of its type as a whole.
+func (w *schemaWriter) addTypeWords(s map[string]any, t *kinds.Type) {
+	name, isMeta := strings.CutPrefix(t.Name, "meta.")
+	// A type that other groups have objects of, too, is a kind there as well: a claim in a template.
+	if isMeta && slices.Contains(metaKinds, name) || w.table != nil && w.table.Kind("", "v1", name) != nil {
+		s["x-kubernetes-group-version-kind"] = []any{gvkOf("", "v1", name)}
+	}
+	if t.Atomic {
+		s["x-kubernetes-map-type"] = "atomic"
+	}
+	if t.Union != nil {
+		fields := map[string]any{}
+		for _, f := range t.Union.Fields {
+			fields[f] = OperationName(f)
+		}
+		union := map[string]any{"fields-to-discriminateBy": fields}
+		if t.Union.Discriminator != "" {
+			union["discriminator"] = t.Union.Discriminator
+		}
+		s["x-kubernetes-unions"] = []any{union}
+	}
 }
 
 // addFields adds the fields of a type to an object's schema.
@@ -187,12 +205,13 @@ func (w *schemaWriter) field(f *kinds.Field) map[string]any {
 	// The default of a list or map is that of its elements, which upstream does not show. A value that
 	// has to be there is empty if it is not.
 	switch zero, isScalar := zeroScalars[f.Kind]; {
-	case f.IsList || f.IsMap:
+	case f.IsList || f.IsMap || f.Alternative != "":
 	case f.ShownDefault != nil:
 		s["default"] = tree.Copy(f.ShownDefault)
+	case f.IsPointer():
 	case f.Required && isScalar:
 		s["default"] = zero
-	case f.IsValue():
+	case f.Kind == kinds.FieldMessage:
 		s["default"] = map[string]any{}
 	}
 	w.addListType(s, f)
@@ -210,7 +229,7 @@ func (w *schemaWriter) field(f *kinds.Field) map[string]any {
 func (w *schemaWriter) addListType(s map[string]any, f *kinds.Field) {
 	if f.ListType != "" {
 		kind := "x-kubernetes-list-type"
-		if f.IsMap || !f.IsList {
+		if f.IsMap || f.Kind == kinds.FieldMessage && !f.IsList {
 			kind = "x-kubernetes-map-type"
 		}
 		s[kind] = f.ListType
@@ -220,6 +239,9 @@ func (w *schemaWriter) addListType(s map[string]any, f *kinds.Field) {
 	}
 	if len(f.Values) == 0 {
 		return
+	}
+	if f.IsMap {
+		s = tree.Object(s, "additionalProperties")
 	}
 	if f.IsList {
 		s = tree.Object(s, "items")
