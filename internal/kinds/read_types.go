@@ -23,6 +23,10 @@ import (
 // Embedded types make that a walk: TypeMeta's kind and apiVersion are fields of every kind in
 // JSON, and the lookup by name has them without a detour.
 
+// maxFieldNumber bounds the number of a field, for there is a slice with a place for each. No type
+// of the API has one above a hundred.
+const maxFieldNumber = 1000
+
 // readType reads NAME and, behind two spaces, what the type is.
 func (r *kindReader) readType(text string) {
 	name, doc, _ := strings.Cut(text, "  ")
@@ -80,7 +84,7 @@ func (r *kindReader) readField(f *Field, text string) {
 		var number string
 		number, rest, _ = strings.Cut(rest, " ")
 		n, err := strconv.Atoi(number)
-		if err != nil || n < 1 {
+		if err != nil || n < 1 || n > maxFieldNumber {
 			r.fail("%q is no number of a field", number)
 			return
 		}
@@ -193,6 +197,10 @@ func (r *kindReader) readFieldWord(f *Field, word string) {
 		if f.nullable = true; !f.IsList {
 			r.fail("the field %q is null where it is empty, and is no list", f.Name)
 		}
+	case word == "omitzero":
+		if f.zeroInProtobuf = true; !f.pointer {
+			r.fail("the field %q is in protobuf where it is zero even so", f.Name)
+		}
 	case word[0] == '>':
 		f.MovesInto = word[1:]
 	default:
@@ -229,7 +237,11 @@ func (r *kindReader) index(line int, t *Type) {
 		return
 	}
 	t.ByName = make(map[string]*Field, len(t.Fields)+2)
-	t.byNumber = make(map[int]*Field, len(t.Fields))
+	last := 0
+	for _, f := range t.Fields {
+		last = max(last, f.number)
+	}
+	t.byNumber = make([]*Field, last+1)
 	for _, f := range t.Fields {
 		if f.number > 0 {
 			if t.byNumber[f.number] != nil {
