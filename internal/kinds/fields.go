@@ -101,6 +101,8 @@ type Field struct {
 	// zeroInProtobuf goes with pointer, for a struct that JSON leaves out where it is zero and
 	// protobuf does not.
 	zeroInProtobuf bool
+	// wrapped is a list that is a message with items=1 in protobuf.
+	wrapped bool
 
 	// Strategic merge. Strategy is merge, replace, retainKeys, "merge,retainKeys" or "";
 	// MergeKey is the field by which elements of a merged list of objects are told apart, ""

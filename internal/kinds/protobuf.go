@@ -148,6 +148,8 @@ func (r *protobufReader) message(t *Type, o map[string]any) error {
 		switch {
 		case f.IsMap:
 			err = r.entry(f, wire, o)
+		case f.wrapped:
+			o[f.Name], err = r.wrappedList(f, wire)
 		case f.IsList:
 			err = r.element(f, wire, o)
 		case f.Inline && f.Kind == FieldMessage:

@@ -142,6 +142,10 @@ func (e *ProtobufEncoder) message(t *Type, node int32) {
 			e.close(number, mark)
 		case f.IsMap:
 			e.entries(f, at)
+		case f.wrapped && at != absentNode:
+			mark := e.size()
+			e.elements(f, 1, at)
+			e.close(number, mark)
 		case f.IsList:
 			e.elements(f, number, at)
 		case at != absentNode:

@@ -303,7 +303,8 @@ func TestKindsTable(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"meta.DeleteOptions", "meta.CreateOptions", "meta.UpdateOptions", "meta.PatchOptions", "meta.Status", "meta.ListMeta", "meta.LabelSelector", "autoscaling.Scale"} {
+	for _, name := range []string{"meta.DeleteOptions", "meta.CreateOptions", "meta.UpdateOptions", "meta.PatchOptions", "meta.Status", "meta.ListMeta", "meta.LabelSelector", "autoscaling.Scale",
+		"meta.PartialObjectMetadata", "meta.APIVersions", "meta.APIGroupList", "meta.APIResourceList", "apidiscovery.APIGroupDiscoveryList"} {
 		if table.Types[name] == nil {
 			t.Fatalf("no %s", name)
 		}

@@ -201,6 +201,10 @@ func (r *kindReader) readFieldWord(f *Field, word string) {
 		if f.zeroInProtobuf = true; !f.pointer {
 			r.fail("the field %q is in protobuf where it is zero even so", f.Name)
 		}
+	case word == "wrapped":
+		if f.wrapped = true; !f.IsList || f.IsMap {
+			r.fail("the field %q is wrapped, and is no list", f.Name)
+		}
 	case word[0] == '>':
 		f.MovesInto = word[1:]
 	default:
