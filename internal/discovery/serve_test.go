@@ -139,7 +139,7 @@ func TestOpenAPINegotiation(t *testing.T) {
 			if got.Code != code || code == 200 && got.Header().Get("Content-Type") != "application/json" {
 				t.Errorf("%s, Accept %q: %d %v", path, accept, got.Code, got.Header())
 			}
-			if code == 406 && got.Body.String() != notAcceptable {
+			if code == 406 && got.Body.String() != notAcceptable("application/json") {
 				t.Errorf("%s, Accept %q: %s", path, accept, got.Body)
 			}
 			// The index has no such header, and documents have it before they are refused.
