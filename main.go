@@ -80,7 +80,9 @@
 //	internal/status     an error as a Status object
 //	internal/selector   label and field selectors
 //	internal/request    what a request asks for, who asks, and what of it may be shown
+//	internal/quantity   quantities: their form, sums, comparison
 //	internal/kinds      the table of the built-in kinds
+//	internal/strategy   what kinds do that no row can say: defaults, rules, warnings
 //	internal/schema     the schemas of custom resources, and what a definition must obey
 //	internal/patch      JSON patch, merge patch, strategic merge
 //	internal/atomicfile files that are there whole or not at all

@@ -9,7 +9,7 @@ import (
 	"apichain/internal/auth"
 	"apichain/internal/controller"
 	"apichain/internal/flags"
-	"apichain/internal/kinds"
+	"apichain/internal/strategy"
 )
 
 // What the program gives its resources: their options, and what they need of the rest of it. The
@@ -75,7 +75,7 @@ func (o *fixturesOptions) Check(p *flags.Problems) {
 
 // buildResources makes the resources of the built-in kinds.
 func (p *program) buildResources() error {
-	table, err := kinds.Load()
+	table, err := strategy.Load()
 	if err != nil {
 		return err
 	}

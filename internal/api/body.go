@@ -279,10 +279,10 @@ func decodeObjectProtobuf(b []byte, typ *kinds.Type) (map[string]any, error) {
 // says the kind and version of the path.
 func (q *Call) readNew() (map[string]any, error) {
 	// A type that is not read is refused before the client is asked for the body, and without one.
-	if _, err := q.bodyType(q.Type); err != nil {
+	if _, err := q.bodyType(q.Type()); err != nil {
 		return nil, err
 	}
-	obj, notes, err := q.readObject(q.Type, q.Kind)
+	obj, notes, err := q.readObject(q.Type(), q.Kind)
 	defer q.done(&notes)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"apichain/internal/kinds"
 	"apichain/internal/schema"
 	"apichain/internal/store"
+	"apichain/internal/strategy"
 )
 
 // The resources of the built-in kinds: rows of the kind table, and what no row can say. Most kinds
@@ -20,7 +21,7 @@ import (
 // Customs.Follow on. Config.Store, Kinds, Catalog, Changed and Log must be set.
 func New(c Config) *API {
 	s := &API{
-		Config: c, Store: c.Store, Kinds: c.Kinds, meta: c.Kinds.Types["meta.ObjectMeta"],
+		Config: c, Store: c.Store, Kinds: c.Kinds, meta: c.Kinds.Type("meta.ObjectMeta"),
 		builtin: map[kinds.Key]*Resource{}, byBucket: map[*store.Bucket]*Resource{},
 	}
 	s.Namespaces = s.Store.Bucket("namespaces")
@@ -35,6 +36,9 @@ func New(c Config) *API {
 	}
 	// The hooks need Customs, which needs the store alone.
 	s.Customs = newCustoms(s, c.Catalog, c.StrictCRDs)
+	for key, st := range strategy.All() {
+		s.builtin[key].Strategy = st
+	}
 	for key, h := range s.hookTable() {
 		s.builtin[key].kindHooks = h
 	}
@@ -43,7 +47,7 @@ func New(c Config) *API {
 	return s
 }
 
-// hookTable returns what built-in kinds do that no row can say, by group, version and kind. Custom
+// hookTable returns what built-in kinds do with requests and storage, by group, version and kind. Custom
 // resources have no hooks.
 func (s *API) hookTable() map[kinds.Key]kindHooks {
 	return map[kinds.Key]kindHooks{
@@ -52,12 +56,7 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 			policy:  podSecurityErrors,
 			special: map[string]func(q *Call) error{"finalize": finalizeNamespace},
 		},
-		kinds.NewKey("", "v1", "Secret"): {warnings: secretWarnings},
-		kinds.NewKey("", "v1", "ServiceAccount"): {
-			warnings: accountWarnings,
-			special:  map[string]func(q *Call) error{"token": (*Call).requestToken},
-		},
-		kinds.NewKey("discovery.k8s.io", "v1", "EndpointSlice"): {warnings: sliceWarnings},
+		kinds.NewKey("", "v1", "ServiceAccount"): {special: map[string]func(q *Call) error{"token": (*Call).requestToken}},
 		kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition"): {
 			prepare: s.Customs.prepareDefinition, settle: s.Customs.settleDefinition, validateStatus: schema.CheckCRDStatus,
 			// Two that want one name must see each other.

@@ -166,13 +166,11 @@ func (s *customShape) repairMetadata(given any) map[string]any {
 
 // Validate returns what is wrong with obj as schema.Schema.Validate does, with what is wrong with
 // the fields that a scale shows.
-func (s *customShape) Validate(obj, old map[string]any) []field.Error {
+func (s *customShape) Validate(obj, old map[string]any, status bool) []field.Error {
+	if status { // of which upstream looks at less
+		return s.ValidateStatus(obj, old, s.scale.statusErrors(obj)...)
+	}
 	return s.Schema.Validate(obj, old, append(s.scale.specErrors(obj), s.scale.statusErrors(obj)...)...)
-}
-
-// validateStatus is Validate for a write of the status, of which upstream looks at less.
-func (s *customShape) validateStatus(obj, old map[string]any) []field.Error {
-	return s.ValidateStatus(obj, old, s.scale.statusErrors(obj)...)
 }
 
 // embeddedErrors returns what is wrong with the metadata of an embedded resource, which have been

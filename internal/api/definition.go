@@ -131,6 +131,6 @@ func holdDefinition(_ *Call, crd map[string]any) (stays bool, err error) {
 type definitionShape struct{ shape }
 
 // Validate returns what is wrong with a definition, first by its type.
-func (s definitionShape) Validate(obj, old map[string]any) []field.Error {
-	return append(s.shape.Validate(obj, old), schema.CheckCRD(obj, old)...)
+func (s definitionShape) Validate(obj, old map[string]any, status bool) []field.Error {
+	return append(s.shape.Validate(obj, old, status), schema.CheckCRD(obj, old)...)
 }

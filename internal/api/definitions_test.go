@@ -15,6 +15,7 @@ import (
 	"apichain/internal/discovery"
 	"apichain/internal/kinds"
 	"apichain/internal/store"
+	"apichain/internal/strategy"
 	"apichain/internal/tree"
 )
 
@@ -22,7 +23,7 @@ import (
 // Config.Changed.
 func testAPI(t testing.TB, changed func()) (*API, *bytes.Buffer) {
 	t.Helper()
-	table, err := kinds.Load()
+	table, err := strategy.Load()
 	if err != nil {
 		t.Fatal(err)
 	}

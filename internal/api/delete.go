@@ -65,7 +65,7 @@ const (
 // (upstream).
 func (q *Call) readDeleteOptions() (o DeleteOptions, err error) {
 	q.strict = "Ignore" // of options, unknown fields are never told (upstream)
-	obj, err := q.readTyped(q.api.Kinds.Types[deleteOptionsType], "meta.k8s.io/v1", deleteOptionsKind)
+	obj, err := q.readTyped(q.api.Kinds.Type(deleteOptionsType), "meta.k8s.io/v1", deleteOptionsKind)
 	if err != nil {
 		return o, err
 	}

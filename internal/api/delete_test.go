@@ -9,6 +9,7 @@ import (
 
 	"apichain/internal/kinds"
 	"apichain/internal/status"
+	"apichain/internal/strategy"
 	"apichain/internal/tree"
 )
 
@@ -102,7 +103,7 @@ func TestReadDeleteOptions(t *testing.T) {
 // kindTable returns the table of built-in kinds, which has the types of options.
 func kindTable(t testing.TB) *kinds.Table {
 	t.Helper()
-	table, err := kinds.Load()
+	table, err := strategy.Load()
 	if err != nil {
 		t.Fatal(err)
 	}

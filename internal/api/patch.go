@@ -254,20 +254,20 @@ func (q *Call) checkPatchType(contentType string) error {
 	isPatch := func(s string) bool {
 		return slices.Contains([]string{jsonPatchType, mergePatchType, strategicPatchType, applyPatchType}, strings.TrimSpace(s))
 	}
-	if q.Type != nil && !slices.ContainsFunc(strings.Split(contentType, ","), isPatch) {
+	if q.Type() != nil && !slices.ContainsFunc(strings.Split(contentType, ","), isPatch) {
 		e := unsupportedType("")
 		e.Message, e.Details = "415: Unsupported Media Type", &status.Details{}
 		return e
 	}
 	accepted := jsonPatchType + ", " + mergePatchType
-	if q.Type != nil {
+	if q.Type() != nil {
 		accepted += ", " + strategicPatchType
 	}
 	switch contentType {
 	case jsonPatchType, mergePatchType:
 		return nil
 	case strategicPatchType:
-		if q.Type != nil {
+		if q.Type() != nil {
 			return nil
 		}
 	case applyPatchType:
@@ -318,7 +318,7 @@ func (q *Call) readPatch() (p patcher, err error) {
 	if contentType == strategicPatchType {
 		p.strategic = changes
 		p.apply = func(doc map[string]any) (map[string]any, []string, error) {
-			next, err := patch.Strategic(doc, changes, q.Type)
+			next, err := patch.Strategic(doc, changes, q.Type())
 			return next, problems, err
 		}
 		return p, nil

@@ -31,7 +31,7 @@ func TestPatchTypes(t *testing.T) {
 		if got := brief(q.checkPatchType(c.contentType)); got != c.custom {
 			t.Errorf("%q of a custom resource\n got %s\nwant %s", c.contentType, got, c.custom)
 		}
-		p.Type = &kinds.Type{}
+		p.Body = kinds.Known(&kinds.Type{})
 		if got := brief(q.checkPatchType(c.contentType)); got != c.builtin {
 			t.Errorf("%q of a built-in kind\n got %s\nwant %s", c.contentType, got, c.builtin)
 		}
@@ -73,7 +73,7 @@ func TestReadPatch(t *testing.T) {
 	for _, contentType := range []string{jsonPatchType, mergePatchType, strategicPatchType} {
 		for _, body := range []string{"", "{", "[", "x", "{}x", "[][]", "\x00"} {
 			p := newSteps(t)
-			p.Type = &kinds.Type{}
+			p.Body = kinds.Known(&kinds.Type{})
 			q, _ := p.request("patch", "a", "", "", contentType, body)
 			if _, err := q.readPatch(); brief(err) != "400 BadRequest: invalid JSON patch" {
 				t.Errorf("%s %q: %s", contentType, body, brief(err))
@@ -90,7 +90,7 @@ func TestReadPatch(t *testing.T) {
 		{jsonPatchType, "null", "<nil>"},
 	} {
 		p := newSteps(t)
-		p.Type = &kinds.Type{}
+		p.Body = kinds.Known(&kinds.Type{})
 		q, _ := p.request("patch", "a", "", "", c.contentType, c.body)
 		patch, err := q.readPatch()
 		if err != nil {
@@ -116,7 +116,7 @@ func TestPatchProblems(t *testing.T) {
 	} {
 		for strict, want := range map[string]string{"Ignore": "<nil>", "Warn": "<nil>", "Strict": `422 Invalid:  "" is invalid: patch: Invalid value: ` + c.want} {
 			p := newSteps(t)
-			p.Type = &kinds.Type{}
+			p.Body = kinds.Known(&kinds.Type{})
 			q, _ := p.request("patch", "a", "", "", c.contentType, c.body)
 			patch, err := q.readPatch()
 			if err != nil {

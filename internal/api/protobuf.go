@@ -33,9 +33,9 @@ func (s *API) encoder() *kinds.ProtobufEncoder {
 // names it: itself, or its metadata alone.
 func (q *Call) messageType() (t *kinds.Type, apiVersion, kind string) {
 	if q.form.kind == formObject {
-		return q.Type, q.apiVersion(), q.Kind
+		return q.Type(), q.apiVersion(), q.Kind
 	}
-	return q.api.Kinds.Types["meta.PartialObjectMetadata"], "meta.k8s.io/" + q.form.version, "PartialObjectMetadata"
+	return q.api.Kinds.Type("meta.PartialObjectMetadata"), "meta.k8s.io/" + q.form.version, "PartialObjectMetadata"
 }
 
 // sendMessage answers with an object of type t whose JSON is text.
@@ -66,7 +66,7 @@ func (q *Call) sendMessages(l listing, items iter.Seq[*store.Object]) error {
 	if q.form.kind == formPartialList {
 		apiVersion, kind = "meta.k8s.io/"+q.form.version, "PartialObjectMetadataList"
 	}
-	head, tail := e.ListHead(q.api.Kinds.Types["meta.ListMeta"], apiVersion, kind, tree.AppendJSON(nil, l.metadata()), c.size)
+	head, tail := e.ListHead(q.api.Kinds.Type("meta.ListMeta"), apiVersion, kind, tree.AppendJSON(nil, l.metadata()), c.size)
 	total := len(head) + c.size + len(tail)
 
 	h := q.w.Header()

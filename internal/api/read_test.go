@@ -17,10 +17,10 @@ import (
 	"time"
 
 	"apichain/internal/discovery"
-	"apichain/internal/kinds"
 	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/store"
+	"apichain/internal/strategy"
 	"apichain/internal/tree"
 )
 
@@ -50,7 +50,7 @@ const readDefinition = `{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomRe
 // Its log keeps as many events as the window says.
 func newReadServer(t testing.TB, window int) *readServer {
 	t.Helper()
-	table, err := kinds.Load()
+	table, err := strategy.Load()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"apichain/internal/kinds"
 	"apichain/internal/status"
 	"apichain/internal/store"
+	"apichain/internal/strategy"
 	"apichain/internal/tree"
 )
 
@@ -46,8 +47,9 @@ type shape interface {
 	// SetDefaults fills in what is missing, in place.
 	SetDefaults(obj map[string]any)
 	// Validate returns what is wrong with obj and changes nothing. old is nil for a new object;
-	// what is wrong with it already, a later write may leave so.
-	Validate(obj, old map[string]any) []field.Error
+	// what is wrong with it already, a later write may leave so. With status, the status alone is
+	// written.
+	Validate(obj, old map[string]any, status bool) []field.Error
 }
 
 // Resource is one resource in one version as it is served: what the REST verbs need to know of
@@ -94,7 +96,8 @@ type Resource struct {
 	// initialize gives a new object what it has whatever was sent; nil means nothing.
 	initialize func(obj map[string]any)
 
-	// What the kind does beyond its data.
+	// What the kind does beyond its data: with its objects, and with requests and storage.
+	strategy.Strategy
 	kindHooks
 
 	// Serving, of custom resources.
@@ -124,8 +127,6 @@ type kindHooks struct {
 	prepare, settle func(q *Call, obj, old map[string]any) error
 	// validateStatus checks obj in place of its shape where only the status is written.
 	validateStatus func(obj map[string]any) []field.Error
-	// warnings are what whoever writes a good object is warned of. old is nil on create.
-	warnings func(obj, old map[string]any) []string
 	// policy is what admission always asks of a good object, and what is wrong with it is the
 	// client's 422. old is nil on create; writes of subresources are not asked about.
 	policy func(obj, old map[string]any) []field.Error

@@ -79,7 +79,7 @@ func (v scaleView) serveWrite() error {
 		if err != nil {
 			return err
 		}
-		typ := v.api.Kinds.Types[scaleType]
+		typ := v.api.Kinds.Type(scaleType)
 		prune := func(obj map[string]any) ([]string, error) { return kinds.Prune(typ, obj) }
 		if err := v.prunePatched(&p, scale, problems, prune); err != nil {
 			return err
@@ -106,7 +106,7 @@ func (v scaleView) readChange() (p patcher, err error) {
 	if err := v.writeOptions("UpdateOptions"); err != nil {
 		return p, err
 	}
-	obj, err := v.readTyped(v.api.Kinds.Types[scaleType], "autoscaling/v1", "Scale")
+	obj, err := v.readTyped(v.api.Kinds.Type(scaleType), "autoscaling/v1", "Scale")
 	// Whatever cannot be decoded as a Scale of this version is refused in the same words (upstream,
 	// down to the place in its code).
 	var refused *status.Error

@@ -290,6 +290,9 @@ func (w *write) rename(name string) {
 // settle comes last, for what only a good object gets (a definition's names). All errors of metadata and
 // kind are one 422; warnings and the kind's policy come when there are none.
 func (w *write) check() error {
+	if prepare := w.strategyStep(); prepare != nil {
+		prepare(w.next, w.was)
+	}
 	if w.prepare != nil {
 		if err := w.prepare(w.Call, w.next, w.was); err != nil {
 			return err
@@ -312,8 +315,8 @@ func (w *write) check() error {
 	if w.custom {
 		w.warnFinalizers(w.next, w.was)
 	}
-	if w.warnings != nil {
-		for _, text := range w.warnings(w.next, w.was) {
+	if w.Warnings != nil {
+		for _, text := range w.Warnings(w.next, w.was) {
 			w.scope.Warn("", text)
 		}
 	}
@@ -330,15 +333,22 @@ func (w *write) check() error {
 
 // contentErrors returns what is wrong with next beside its metadata.
 func (w *write) contentErrors() []field.Error {
-	if w.info.Subresource == "status" {
-		if s, ok := w.shape.(*customShape); ok {
-			return s.validateStatus(w.next, w.was)
-		}
-		if w.validateStatus != nil {
-			return w.validateStatus(w.next)
-		}
+	status := w.info.Subresource == "status"
+	if status && w.validateStatus != nil {
+		return w.validateStatus(w.next)
 	}
-	return w.shape.Validate(w.next, w.was)
+	return w.shape.Validate(w.next, w.was, status)
+}
+
+// strategyStep returns what the strategy of the kind does with such a write, nil for nothing.
+func (w *write) strategyStep() func(obj, old map[string]any) {
+	switch w.info.Subresource {
+	case "":
+		return w.Prepare
+	case "status":
+		return w.PrepareStatus
+	}
+	return nil
 }
 
 // bump counts the change: generation goes up by one when anything but metadata (and status,

@@ -73,7 +73,7 @@ func (p *steps) SetDefaults(obj map[string]any) {
 	}
 }
 
-func (p *steps) Validate(_, _ map[string]any) []field.Error {
+func (p *steps) Validate(_, _ map[string]any, _ bool) []field.Error {
 	p.calls = append(p.calls, "validate")
 	return slices.Clone(p.errs)
 }

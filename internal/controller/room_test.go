@@ -8,8 +8,8 @@ import (
 
 	"apichain/internal/api"
 	"apichain/internal/discovery"
-	"apichain/internal/kinds"
 	"apichain/internal/store"
+	"apichain/internal/strategy"
 	"apichain/internal/tree"
 )
 
@@ -22,7 +22,7 @@ type room struct {
 // newRoom makes a room whose log holds that many events.
 func newRoom(t testing.TB, events int) *room {
 	t.Helper()
-	table, err := kinds.Load()
+	table, err := strategy.Load()
 	if err != nil {
 		t.Fatal(err)
 	}

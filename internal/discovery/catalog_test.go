@@ -38,15 +38,16 @@ func testKinds() *kinds.Table {
 		&kinds.Field{Name: "ports", Kind: kinds.FieldMessage, Message: port, IsList: true, Strategy: "merge", MergeKey: "port"},
 		&kinds.Field{Name: "data", Kind: kinds.FieldBytes, IsMap: true}, &kinds.Field{Name: "extra", Kind: kinds.FieldString, IsList: true, IsMap: true},
 		&kinds.Field{Name: "limits", Kind: kinds.FieldQuantity, IsMap: true}, &kinds.Field{Name: "weight", Kind: kinds.FieldDouble}, &kinds.Field{Name: "at", Kind: kinds.FieldMicroTime}, &kinds.Field{Name: "on", Kind: kinds.FieldBool}, &kinds.Field{Name: "n", Kind: kinds.FieldInt64})
-	t := &kinds.Table{Types: map[string]*kinds.Type{"meta.ObjectMeta": meta, "meta.DeleteOptions": deletion, "autoscaling.Scale": scale}, ByKind: map[kinds.Key]*kinds.Row{}, ByResource: map[kinds.Key]*kinds.Row{},
+	t := &kinds.Table{ByKind: map[kinds.Key]*kinds.Row{}, ByResource: map[kinds.Key]*kinds.Row{},
 		Groups: map[string]kinds.Group{"": {Priority: 18000, VersionPriority: 1}, "events.k8s.io": {Priority: 17750, VersionPriority: 15}, "authentication.k8s.io": {Priority: 17700, VersionPriority: 15}, "apiextensions.k8s.io": {Priority: 16700, VersionPriority: 15}}}
+	t.Know(meta, deletion, scale)
 	for _, row := range []*kinds.Row{
-		{Version: "v1", Kind: "Service", Plural: "services", Singular: "service", ShortNames: []string{"svc"}, Categories: []string{"all"}, Namespaced: true, Verbs: all, Server: "core", Type: service, ReturnsDeleted: true,
-			Subresources: []kinds.Subresource{{Name: "status", Version: "v1", Kind: "Service", Verbs: []string{"get", "patch", "update"}, Type: service}, {Name: "scale", Group: "autoscaling", Version: "v1", Kind: "Scale", Verbs: []string{"get"}, Type: scale}}},
-		{Version: "v1", Kind: "Event", Plural: "events", Singular: "event", Namespaced: true, Verbs: all, Server: "core", Type: object("Event", "io.k8s.api.core.v1.Event")},
-		{Group: "events.k8s.io", Version: "v1", Kind: "Event", Plural: "events", Singular: "event", Namespaced: true, Verbs: all, Server: "core", StoredAs: "events", Type: object("events.Event", "io.k8s.api.events.v1.Event")},
-		{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition", Plural: "customresourcedefinitions", Singular: "customresourcedefinition", Verbs: all, Server: "extensions", Type: object("apiextensions.CRD", "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition", &kinds.Field{Name: "spec", Kind: kinds.FieldMessage, Message: props, Required: true})},
-		{Group: "authentication.k8s.io", Version: "v1", Kind: "TokenReview", Plural: "tokenreviews", Singular: "tokenreview", Verbs: []string{"create"}, Server: "core", ReviewOnly: true, Type: object("authentication.TokenReview", "io.k8s.api.authentication.v1.TokenReview")},
+		{Version: "v1", Kind: "Service", Plural: "services", Singular: "service", ShortNames: []string{"svc"}, Categories: []string{"all"}, Namespaced: true, Verbs: all, Server: "core", Body: kinds.Known(service), ReturnsDeleted: true,
+			Subresources: []kinds.Subresource{{Name: "status", Version: "v1", Kind: "Service", Verbs: []string{"get", "patch", "update"}, Body: kinds.Known(service)}, {Name: "scale", Group: "autoscaling", Version: "v1", Kind: "Scale", Verbs: []string{"get"}, Body: kinds.Known(scale)}}},
+		{Version: "v1", Kind: "Event", Plural: "events", Singular: "event", Namespaced: true, Verbs: all, Server: "core", Body: kinds.Known(object("Event", "io.k8s.api.core.v1.Event"))},
+		{Group: "events.k8s.io", Version: "v1", Kind: "Event", Plural: "events", Singular: "event", Namespaced: true, Verbs: all, Server: "core", StoredAs: "events", Body: kinds.Known(object("events.Event", "io.k8s.api.events.v1.Event"))},
+		{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition", Plural: "customresourcedefinitions", Singular: "customresourcedefinition", Verbs: all, Server: "extensions", Body: kinds.Known(object("apiextensions.CRD", "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition", &kinds.Field{Name: "spec", Kind: kinds.FieldMessage, Message: props, Required: true}))},
+		{Group: "authentication.k8s.io", Version: "v1", Kind: "TokenReview", Plural: "tokenreviews", Singular: "tokenreview", Verbs: []string{"create"}, Server: "core", ReviewOnly: true, Body: kinds.Known(object("authentication.TokenReview", "io.k8s.api.authentication.v1.TokenReview"))},
 	} {
 		row.ListKind = row.Kind + "List"
 		t.Kinds = append(t.Kinds, row)

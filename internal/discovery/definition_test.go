@@ -71,7 +71,7 @@ func TestNewDefinition(t *testing.T) {
 			if d.terminating {
 				text += " terminating"
 			}
-			if r.HasStatus != strings.Contains(text, " status=") || !r.HasGeneration || r.Type != nil ||
+			if r.HasStatus != strings.Contains(text, " status=") || !r.HasGeneration || r.Type() != nil ||
 				!slices.Equal(r.Verbs, customVerbs) {
 				t.Errorf("%s: %+v", c.what, r)
 			}
@@ -205,7 +205,7 @@ func TestSpecimen(t *testing.T) {
 		t.Errorf("hashes %s, %s and %s", a, b, rendererHash(nil))
 	}
 	changed := testKinds()
-	changed.Types["autoscaling.Scale"].Doc = "Something else."
+	changed.Type("autoscaling.Scale").Doc = "Something else."
 	if rendererHash(changed) == rendererHash(testKinds()) {
 		t.Error("another type has the same hash")
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"apichain/internal/kinds"
+	"apichain/internal/strategy"
 )
 
 // TestVersionRank: which names are versions, and how they rank. The rules are those of Kubernetes'
@@ -227,7 +228,7 @@ func TestResourcesOf(t *testing.T) {
 
 // TestStorageHashes: the hashes are those that a kube-apiserver lists.
 func TestStorageHashes(t *testing.T) {
-	table, err := kinds.Load()
+	table, err := strategy.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +256,7 @@ func TestStorageHashes(t *testing.T) {
 // TestGroupsOfAllKinds: each kind of the table is in the documents of its server and of no other,
 // sorted, and its group has the priority of the table.
 func TestGroupsOfAllKinds(t *testing.T) {
-	table, err := kinds.Load()
+	table, err := strategy.Load()
 	if err != nil {
 		t.Fatal(err)
 	}

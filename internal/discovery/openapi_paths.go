@@ -78,7 +78,7 @@ func (w *openAPIWriter) addKinds() {
 	}
 	for _, row := range w.schemas.table.Kinds {
 		if row.Group == w.group && row.Version == w.version {
-			w.addRow(row, row.Verbs, w.schemas.kind(row.Type, row.Group, row.Version, row.Kind), false)
+			w.addRow(row, row.Verbs, w.schemas.kind(row.Type(), row.Group, row.Version, row.Kind), false)
 		}
 	}
 }

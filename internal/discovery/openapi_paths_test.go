@@ -60,13 +60,13 @@ func renderedCustom(t testing.TB, group, version string, definitions ...*Definit
 // TestOperationsOfKinds: all operations of a resource in namespaces, of one of the cluster, of one
 // that is only created, and of a subresource with a kind of its own.
 func TestOperationsOfKinds(t *testing.T) {
-	object := testKinds().Kind("", "v1", "Event").Type
+	object := testKinds().Kind("", "v1", "Event").Type()
 	for _, c := range []struct {
 		what string
 		row  *kinds.Row
 		want string
 	}{
-		{"in namespaces", &kinds.Row{Group: "apps", Version: "v1", Kind: "Job", ListKind: "JobList", Plural: "jobs", Namespaced: true, Verbs: kinds.AllVerbs, Type: object}, `
+		{"in namespaces", &kinds.Row{Group: "apps", Version: "v1", Kind: "Job", ListKind: "JobList", Plural: "jobs", Namespaced: true, Verbs: kinds.AllVerbs, Body: kinds.Known(object)}, `
 delete /apis/apps/v1/namespaces/{namespace}/jobs deleteAppsV1CollectionNamespacedJob deletecollection apps/v1/Job 200,401
 delete /apis/apps/v1/namespaces/{namespace}/jobs/{name} deleteAppsV1NamespacedJob delete apps/v1/Job 200,202,401
 get /apis/apps/v1/ getAppsV1APIResources 200,401
@@ -76,17 +76,17 @@ get /apis/apps/v1/namespaces/{namespace}/jobs/{name} readAppsV1NamespacedJob get
 patch /apis/apps/v1/namespaces/{namespace}/jobs/{name} patchAppsV1NamespacedJob patch apps/v1/Job 200,201,401
 post /apis/apps/v1/namespaces/{namespace}/jobs createAppsV1NamespacedJob post apps/v1/Job 200,201,202,401
 put /apis/apps/v1/namespaces/{namespace}/jobs/{name} replaceAppsV1NamespacedJob put apps/v1/Job 200,201,401`},
-		{"of the cluster", &kinds.Row{Version: "v1", Kind: "Node", ListKind: "NodeList", Plural: "nodes", Verbs: []string{"get", "list", "update", "watch"}, Type: object}, `
+		{"of the cluster", &kinds.Row{Version: "v1", Kind: "Node", ListKind: "NodeList", Plural: "nodes", Verbs: []string{"get", "list", "update", "watch"}, Body: kinds.Known(object)}, `
 get /api/v1/ getCoreV1APIResources 200,401
 get /api/v1/nodes listCoreV1Node list /v1/Node 200,401
 get /api/v1/nodes/{name} readCoreV1Node get /v1/Node 200,401
 put /api/v1/nodes/{name} replaceCoreV1Node put /v1/Node 200,201,401`},
-		{"only created", &kinds.Row{Group: "authorization.k8s.io", Version: "v1", Kind: "Review", Plural: "reviews", Namespaced: true, Verbs: []string{"create"}, Type: object}, `
+		{"only created", &kinds.Row{Group: "authorization.k8s.io", Version: "v1", Kind: "Review", Plural: "reviews", Namespaced: true, Verbs: []string{"create"}, Body: kinds.Known(object)}, `
 get /apis/authorization.k8s.io/v1/ getAuthorizationV1APIResources 200,401
 post /apis/authorization.k8s.io/v1/namespaces/{namespace}/reviews createAuthorizationV1NamespacedReview post authorization.k8s.io/v1/Review 200,201,202,401`},
-		{"subresources", &kinds.Row{Version: "v1", Kind: "Thing", Plural: "things", Namespaced: true, Verbs: []string{"get"}, Type: object, Subresources: []kinds.Subresource{
+		{"subresources", &kinds.Row{Version: "v1", Kind: "Thing", Plural: "things", Namespaced: true, Verbs: []string{"get"}, Body: kinds.Known(object), Subresources: []kinds.Subresource{
 			{Name: "status", Version: "v1", Kind: "Thing", Verbs: []string{"get", "patch", "update"}},
-			{Name: "token", Group: "authentication.k8s.io", Version: "v1", Kind: "TokenRequest", Verbs: []string{"create"}, Type: object},
+			{Name: "token", Group: "authentication.k8s.io", Version: "v1", Kind: "TokenRequest", Verbs: []string{"create"}, Body: kinds.Known(object)},
 		}}, `
 get /api/v1/ getCoreV1APIResources 200,401
 get /api/v1/namespaces/{namespace}/things/{name} readCoreV1NamespacedThing get /v1/Thing 200,401
@@ -94,7 +94,7 @@ get /api/v1/namespaces/{namespace}/things/{name}/status readCoreV1NamespacedThin
 patch /api/v1/namespaces/{namespace}/things/{name}/status patchCoreV1NamespacedThingStatus patch /v1/Thing 200,201,401
 post /api/v1/namespaces/{namespace}/things/{name}/token createCoreV1NamespacedThingToken post authentication.k8s.io/v1/TokenRequest 200,201,202,401
 put /api/v1/namespaces/{namespace}/things/{name}/status replaceCoreV1NamespacedThingStatus put /v1/Thing 200,201,401`},
-		{"nothing but watches", &kinds.Row{Version: "v1", Kind: "Thing", Plural: "things", Verbs: []string{"watch"}, Type: object}, `
+		{"nothing but watches", &kinds.Row{Version: "v1", Kind: "Thing", Plural: "things", Verbs: []string{"watch"}, Body: kinds.Known(object)}, `
 get /api/v1/ getCoreV1APIResources 200,401`},
 	} {
 		got, want := operationsOf(rendered(t, c.row.Group, c.row.Version, c.row)), strings.Split(c.want, "\n")[1:]
@@ -109,7 +109,7 @@ get /api/v1/ getCoreV1APIResources 200,401`},
 func TestOperationsOfCustom(t *testing.T) {
 	d := testCRD("example.com", "widgets", "Widget", "v1+")
 	row := *d.Row("v1")
-	row.Type = testKinds().Kind("", "v1", "Event").Type
+	row.Body = testKinds().Kind("", "v1", "Event").Body
 	custom, builtin := renderedCustom(t, "example.com", "v1", d), rendered(t, "example.com", "v1", &row)
 	want := operationsOf(builtin)
 	for i, op := range want {
@@ -166,8 +166,8 @@ func namesOfParameters(list []any) (out []string) {
 // TestParameters: the parameters of each verb, and of each form of path; every reference leads to one
 // that says where it stands, of which type it is and what it means.
 func TestParameters(t *testing.T) {
-	object := testKinds().Kind("", "v1", "Event").Type
-	doc := rendered(t, "apps", "v1", &kinds.Row{Group: "apps", Version: "v1", Kind: "Job", Plural: "jobs", Namespaced: true, Verbs: kinds.AllVerbs, Type: object})
+	object := testKinds().Kind("", "v1", "Event").Type()
+	doc := rendered(t, "apps", "v1", &kinds.Row{Group: "apps", Version: "v1", Kind: "Job", Plural: "jobs", Namespaced: true, Verbs: kinds.AllVerbs, Body: kinds.Known(object)})
 	const root = "/apis/apps/v1"
 	const collection, item = root + "/namespaces/{namespace}/jobs", root + "/namespaces/{namespace}/jobs/{name}"
 	list := "allowWatchBookmarks continue fieldSelector labelSelector limit resourceVersion resourceVersionMatch sendInitialEvents timeoutSeconds watch"

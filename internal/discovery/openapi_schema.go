@@ -74,7 +74,7 @@ func (w *schemaWriter) kind(t *kinds.Type, group, version, kind string) string {
 // body returns the name of the component of a subresource's bodies. A custom resource does not
 // know the type of its scale, but the table does.
 func (w *schemaWriter) body(s *kinds.Subresource) string {
-	t := s.Type
+	t := s.Type()
 	if t == nil && w.table != nil {
 		t = w.table.Body(s.Group, s.Version, s.Kind)
 	}
@@ -315,10 +315,10 @@ func kindSchema() map[string]any {
 // meta returns the name of the component of a type that all groups share, by upstream's name of
 // the type: one of the table, or one of those that only documents have.
 func (w *schemaWriter) meta(name string) string {
-	if w.table == nil || w.table.Types["meta."+name] == nil {
+	if w.table == nil || w.table.Type("meta."+name) == nil {
 		return w.add(metaSchemas+name, func() map[string]any { return w.discoveryType(name) })
 	}
-	t := w.table.Types["meta."+name]
+	t := w.table.Type("meta." + name)
 	// These two are kinds: clients send and receive them on their own.
 	if name == "Status" || name == "DeleteOptions" {
 		return w.kind(t, "", "v1", name)

@@ -344,12 +344,12 @@ func TestHashesOfBuiltin(t *testing.T) {
 		return addresses(t, &c)["apis/a.io/v1"]
 	}
 	other := testKinds()
-	other.Types["meta.ObjectMeta"].Doc = "Something else."
+	other.Type("meta.ObjectMeta").Doc = "Something else."
 	if had := custom(testKinds()); had != custom(testKinds()) || had == custom(other) || had == custom(nil) {
 		t.Error("the hash of a definition does not follow the table")
 	}
 	table := testKinds()
-	table.Kind("authentication.k8s.io", "v1", "TokenReview").Type.Doc = "Something else."
+	table.Kind("authentication.k8s.io", "v1", "TokenReview").Type().Doc = "Something else."
 	c.SetServers(slices.Concat(GroupsOf(table, "core"), GroupsOf(table, "extensions")), "", table)
 	for key, url := range addresses(t, c) {
 		if changed := url != before[key]; changed != (key == "apis/authentication.k8s.io/v1") {

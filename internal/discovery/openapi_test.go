@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"apichain/internal/kinds"
+	"apichain/internal/strategy"
 	"apichain/internal/tree"
 )
 
@@ -214,7 +215,7 @@ func checkOpenAPI(t *testing.T, c *Catalog) map[string]string {
 
 // TestOpenAPIOfKinds looks through the documents of all built-in kinds.
 func TestOpenAPIOfKinds(t *testing.T) {
-	table, err := kinds.Load()
+	table, err := strategy.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,9 +233,9 @@ func TestOpenAPIOfKinds(t *testing.T) {
 	}
 	for _, row := range table.Kinds {
 		doc := openAPI(t, &c, groupVersionKey(row.Group, row.Version))
-		schema := tree.At(doc, "components", "schemas", row.Type.Schema)
+		schema := tree.At(doc, "components", "schemas", row.Type().Schema)
 		if got, want := string(tree.AppendJSON(nil, tree.At(schema, "x-kubernetes-group-version-kind"))), string(tree.AppendJSON(nil, []any{gvkOf(row.Group, row.Version, row.Kind)})); got != want {
-			t.Errorf("%s: %s", row.Type.Schema, got)
+			t.Errorf("%s: %s", row.Type().Schema, got)
 		}
 	}
 	// What a real server says: the two kinds of events are stored as one.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"apichain/internal/quantity"
 	"apichain/internal/tree"
 )
 
@@ -253,7 +254,7 @@ func (p *pruner) value(at *fieldPath, t *Type, f *Field, v any) (any, bool) {
 		// A number is read as the text that it is.
 		switch v.(type) {
 		case int64, float64:
-			return canonicalQuantity(cellText(v)), true
+			return quantity.Canonical(cellText(v)), true
 		}
 		return p.formatted(at, t, f, v)
 	default:
@@ -362,18 +363,20 @@ func endsDecoding(f *Field) bool {
 	return f.Kind == FieldTime || f.Kind == FieldMicroTime || f.Kind == FieldQuantity || f.Kind == FieldIntOrString || f.Alternative != ""
 }
 
+// step returns the step of that position.
+func (at *fieldPath) step(i int) pathStep {
+	if i < len(at.steps) {
+		return at.steps[i]
+	}
+	return at.more[i-len(at.steps)]
+}
+
 // text returns the path as messages have it: spec.ports[0].port. Without all it is that of
 // encoding/json, which names fields only: no indices, and no keys of maps.
 func (at *fieldPath) text(all bool) string {
 	var b []byte
 	for i := range at.depth {
-		var s pathStep
-		if i < len(at.steps) {
-			s = at.steps[i]
-		} else {
-			s = at.more[i-len(at.steps)]
-		}
-		switch {
+		switch s := at.step(i); {
 		case s.index >= 0 && all:
 			b = append(strconv.AppendInt(append(b, '['), int64(s.index), 10), ']')
 		case s.index == stepField || s.index == stepKey && all:

@@ -45,7 +45,7 @@ const (
 
 // Type describes an object of the API: a set of fields, as a Go struct is upstream.
 type Type struct {
-	// Name is the key in Table.Types.
+	// Name is what Table.Type knows it by.
 	Name string
 	// Schema is the name in OpenAPI: io.k8s.api.core.v1.PodSpec.
 	Schema string
@@ -61,9 +61,17 @@ type Type struct {
 	// Those of embedded types are in a message of their own, so they are not among them.
 	byNumber []*Field
 
-	// defaults is set where a field of the type, or of a type below it, has a default or is
-	// moved: an object of another type need not be walked for them.
-	defaults bool
+	// Atomic says that server-side apply owns an object of the type as a whole.
+	Atomic bool
+
+	// union is what the members of the type are called of which an object has exactly one, "" for
+	// none: "handler". rule is what no row can say.
+	union string
+	rule  Rule
+
+	// checks is set where the type, or one below it, has a rule of any sort; defaults where a field
+	// of them has a default or is moved. An object of another type need not be walked for either.
+	checks, defaults bool
 }
 
 // Field describes one field of a type.
@@ -109,6 +117,18 @@ type Field struct {
 	// for a list of scalars.
 	Strategy string
 	MergeKey string
+
+	// What OpenAPI says. ListType is atomic, set or map, whose elements are told apart by ListKeys;
+	// it is atomic for a map that is owned as a whole, and "" where nothing is said. Values are
+	// those that a text may have, nil for any.
+	ListType string
+	ListKeys []string
+	Values   []string
+
+	// rules are what must hold of the value, in the order of their words; member says that it is one
+	// of its type's union.
+	rules  []fieldRule
+	member bool
 
 	// Default is the value of a field that is absent, nil for none. DefaultFrom names a
 	// field of the same type whose value is the default, "" for none. MovesInto names a map

@@ -1,8 +1,9 @@
 package kinds
 
 import (
+	"apichain/internal/quantity"
+
 	"encoding/base64"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -32,10 +33,10 @@ func canonical(kind FieldKind, s string) (string, error) {
 	case FieldMicroTime:
 		return inUTC(s, "2006-01-02T15:04:05.000000Z07:00")
 	case FieldQuantity:
-		if err := checkQuantity(s); err != nil {
+		if err := quantity.Check(s); err != nil {
 			return s, err
 		}
-		return canonicalQuantity(s), nil
+		return quantity.Canonical(s), nil
 	}
 	return s, nil
 }
@@ -81,42 +82,6 @@ func isCanonicalBase64(s string) bool {
 	}
 	// A character has six bits; each = stands for two of the last one's that carry nothing.
 	return last&(1<<(2*pad)-1) == 0
-}
-
-// checkQuantity returns an error, in upstream's words, unless s is a quantity: a decimal
-// number with a decimal or binary suffix or an exponent. It accepts white space around the
-// number, which upstream's unmarshalling trims, and mostly no number at all for 0 (upstream).
-func checkQuantity(s string) error {
-	s = strings.TrimSpace(s)
-	rest := s
-	if s != "" && (s[0] == '+' || s[0] == '-') {
-		rest = s[1:]
-	}
-	rest = strings.TrimLeft(rest, "0123456789")
-	rest = strings.TrimLeft(strings.TrimPrefix(rest, "."), "0123456789")
-	number := s[:len(s)-len(rest)]
-	// Upstream has three errors: for a text that its scanner does not get through, for an end that
-	// means nothing, and for a missing number that it cannot pass over.
-	end := strings.TrimLeft(rest, "eEinumkKMGTP")
-	if end != "" && (end[0] == '+' || end[0] == '-') {
-		end = end[1:]
-	}
-	if s == "" || strings.Trim(end, "0123456789") != "" {
-		return jsonError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
-	}
-	power, ok := suffixPowers[rest]
-	if !ok {
-		// A lone E is the suffix exa; with digits behind it, it is an exponent.
-		n, err := strconv.ParseInt(strings.TrimLeft(rest, "eE"), 10, 32)
-		if err != nil || rest[0] != 'e' && rest[0] != 'E' || len(rest) < 2 || strings.IndexByte("+-0123456789", rest[1]) < 0 {
-			return jsonError("unable to parse quantity's suffix")
-		}
-		power = int(n)
-	}
-	if strings.Trim(number, "+-.") == "" && (power < -9 || strings.HasSuffix(rest, "i") && power >= 50) {
-		return jsonError("unable to parse numeric part of quantity")
-	}
-	return nil
 }
 
 // jsonError is an error whose text is that of encoding/json or of an unmarshaller that it

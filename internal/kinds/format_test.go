@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -129,77 +128,6 @@ func TestBytesErrors(t *testing.T) {
 	} {
 		if _, err := canonical(FieldBytes, in); err == nil || err.Error() != want {
 			t.Errorf("%q: got %v, want %s", in, err, want)
-		}
-	}
-}
-
-// quantityForm is the grammar of quantities that upstream's scanner has: that of its documentation, but
-// that the number may be missing. quantityNumber is what a missing one cannot stand before.
-var (
-	quantityForm   = regexp.MustCompile(`^[+-]?\d*(\.\d*)?([numkMGTPE]|[KMGTPE]i|[eE][+-]?(\d+))?$`)
-	quantityNumber = regexp.MustCompile(`^[+-]?\.?([PE]i|[eE]-0*[1-9]\d+)$`)
-)
-
-// TestQuantityGrammar: random texts are quantities where the grammar says so.
-func TestQuantityGrammar(t *testing.T) {
-	const alphabet = "0127..+-eEiimkKMGnuTPx "
-	r, good := rand.New(rand.NewPCG(10, 12)), 0
-	for range 60000 {
-		b := make([]byte, 1+r.IntN(6))
-		for i := range b {
-			b[i] = alphabet[r.IntN(len(alphabet))]
-		}
-		s := string(b)
-		text := strings.TrimSpace(s)
-		want := text != "" && quantityForm.MatchString(text) && !quantityNumber.MatchString(text)
-		if got := checkQuantity(s) == nil; got != want {
-			t.Fatalf("%q: taken is %v, and should be %v", s, got, want)
-		} else if got {
-			good++
-		}
-	}
-	if good < 1000 {
-		t.Errorf("only %d texts were quantities", good)
-	}
-}
-
-// TestQuantityErrors: upstream has one error for what does not look like a quantity, one for a
-// suffix that it does not know, and one for a number that is missing where it must be there.
-func TestQuantityErrors(t *testing.T) {
-	const form, suffix = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'", "unable to parse quantity's suffix"
-	for in, want := range map[string]string{
-		"":                  form,
-		" ":                 form,
-		"x":                 form,
-		".":                 "",
-		"-":                 "",
-		"+-1":               suffix,
-		"Gi":                "",
-		"Ei":                "unable to parse numeric part of quantity",
-		"1 Gi":              form,
-		"1Gb":               form,
-		"0x10":              form,
-		"1,5":               form,
-		"1ki":               suffix,
-		"1K":                suffix,
-		"1mi":               suffix,
-		"1GiGi":             suffix,
-		"1e":                suffix,
-		"1e+":               suffix,
-		"1E1E":              form,
-		"1e99999999999":     suffix,
-		"1Mi5":              suffix,
-		"1":                 "",
-		"1e2147483647":      "",
-		"1E-2147483648":     "",
-		"340282366920938E3": "",
-	} {
-		got := ""
-		if err := checkQuantity(in); err != nil {
-			got = err.Error()
-		}
-		if got != want {
-			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
 }

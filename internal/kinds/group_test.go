@@ -72,6 +72,15 @@ func TestGroupErrors(t *testing.T) {
 	}
 }
 
+// wholeText is the text of all files.
+func wholeText() string {
+	var b strings.Builder
+	for _, f := range files() {
+		b.WriteString(f.text + "\n")
+	}
+	return b.String()
+}
+
 // blocks splits the text of a table into packages with their types and all else, line by
 // line with what is indented below it. Comments go.
 func blocks(text string) []string {
@@ -93,7 +102,7 @@ func blocks(text string) []string {
 // TestKindsInAnyOrder: what a line refers to may stand anywhere, so the parts of the table
 // may stand in any order.
 func TestKindsInAnyOrder(t *testing.T) {
-	want, parts := kindsForTest(t), blocks(kindsText)
+	want, parts := kindsForTest(t), blocks(wholeText())
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 20 {
 		r.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
@@ -101,18 +110,18 @@ func TestKindsInAnyOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(got.Kinds) != len(want.Kinds) || len(got.Types) != len(want.Types) || len(got.Groups) != len(want.Groups) {
-			t.Fatalf("%d kinds, %d types, %d groups", len(got.Kinds), len(got.Types), len(got.Groups))
+		if len(got.Kinds) != len(want.Kinds) || len(got.types.read) != len(want.types.read) || len(got.Groups) != len(want.Groups) {
+			t.Fatalf("%d kinds, %d types, %d groups", len(got.Kinds), len(got.types.read), len(got.Groups))
 		}
-		for name, w := range want.Types {
-			g := got.Types[name]
+		for name, w := range want.types.read {
+			g := got.Type(name)
 			if g == nil || g.Schema != w.Schema || g.defaults != w.defaults || len(g.ByName) != len(w.ByName) || len(g.byNumber) != len(w.byNumber) {
 				t.Fatalf("%s: got %+v", name, g)
 			}
 		}
 		for key, w := range want.ByKind {
 			g := got.ByKind[key]
-			if g == nil || g.Type.Name != w.Type.Name || g.stored.Plural != w.stored.Plural || g.stored.Group != w.stored.Group || len(g.Columns) != len(w.Columns) {
+			if g == nil || g.Type().Name != w.Type().Name || g.stored.Plural != w.stored.Plural || g.stored.Group != w.stored.Group || len(g.Columns) != len(w.Columns) {
 				t.Fatalf("%v: got %+v", key, g)
 			}
 			for i := range w.Fields {
@@ -128,7 +137,7 @@ func TestKindsInAnyOrder(t *testing.T) {
 // TestKindsWithoutALine: a table that lacks any one line of a kind's or a group's first, or
 // of a type's, is either whole without it or an error that names a line; nothing panics.
 func TestKindsWithoutALine(t *testing.T) {
-	parts := blocks(kindsText)
+	parts := blocks(wholeText())
 	for i := range parts {
 		text := strings.Join(slices.Concat(parts[:i], parts[i+1:]), "")
 		table, err := parseKinds(text)
@@ -154,7 +163,7 @@ var errorForm = regexp.MustCompile(`^kinds\.txt:[1-9][0-9]*: .`)
 // FuzzKinds: no text of a table panics; there is a table or an error that names a line of
 // the text.
 func FuzzKinds(f *testing.F) {
-	for _, part := range blocks(kindsText)[:12] {
+	for _, part := range blocks(wholeText())[:12] {
 		f.Add(part)
 	}
 	f.Add(defaultsTable)
@@ -238,7 +247,7 @@ func TestCellsOfAnything(t *testing.T) {
 	for _, row := range kindsForTest(t).Kinds {
 		for range 100 {
 			m := &objectMaker{rand: r}
-			obj, ok := scramble(r, m.object(row.stored.Type, "", 3)).(map[string]any)
+			obj, ok := scramble(r, m.object(row.stored.Type(), "", 3)).(map[string]any)
 			if !ok {
 				continue
 			}

@@ -1,14 +1,14 @@
 // Package kinds is the table of the built-in kinds: what the server knows of ConfigMap,
 // Service or Lease beyond the rules that hold for every object.
 //
-// What comes in is kinds.txt, which is embedded in the program and read once by Load. What
-// goes out is a Table: rows of kinds (names, verbs, subresources, columns, selectable
+// What comes in are text files, which are embedded in the program: kinds.txt describes how they
+// are written, and every group has one of its own. Load reads them once. What goes out is a Table: rows of kinds (names, verbs, subresources, columns, selectable
 // fields, rules for writes) and the types of their bodies, field by field. Discovery,
 // OpenAPI, Table answers, strict field checking, defaulting, strategic merge and the
 // decoding of protobuf all read that one table, so a further kind is a few rows of text and
 // no code, unless it has rules that no row can state.
 //
-//	table, err := kinds.Load()
+//	table, err := kinds.Load(nil)
 //	row := table.Kind("", "v1", "Service")
 //	shape := kinds.Shape{Row: row}
 //	unknown, err := shape.Prune(obj) // typed as upstream's struct would be, or an error
@@ -25,6 +25,7 @@ package kinds
 
 import (
 	"strings"
+	"sync"
 
 	"apichain/internal/tree"
 )
@@ -44,19 +45,30 @@ import (
 //
 //	regarding.kind=Pod   selects by   involvedObject.kind   of the stored object
 
-// Table is the content of kinds.txt, with all references resolved. The zero value has no
+// Table is the content of the files, with all references resolved. The zero value has no
 // kinds. A table that Load returned must not be changed.
 type Table struct {
-	// Kinds holds the rows in the order of the file, which is the order of discovery.
+	// Kinds holds the rows in the order of the files, which is the order of discovery.
 	Kinds []*Row
-	// Types holds the types by name: PodSpec for one of the core group, else with the
-	// package before it, as in meta.ObjectMeta.
-	Types map[string]*Type
 	// Groups holds the API groups that have kinds, by name; "" is the core group.
 	Groups map[string]Group
 
 	// ByKind and ByResource hold the rows by the name of the kind and by the plural name.
 	ByKind, ByResource map[Key]*Row
+
+	// types are those of the bodies. A copy of the table shares them.
+	types *types
+}
+
+// types are the types of a table, by name: PodSpec for one of the core group, else with the package
+// before it, as in meta.ObjectMeta.
+type types struct {
+	// lines are those of all types in the files, and rules are given to the types as they are read.
+	lines map[string]typeLines
+	rules Rules
+	// read has the types that were asked for.
+	mu   sync.Mutex
+	read map[string]*Type
 }
 
 // Key identifies a kind or a resource: a group, a version, and the name of either. Which of
@@ -65,6 +77,17 @@ type Key struct{ Group, Version, Name string }
 
 // NewKey returns the key of a group ("" for the core group), a version and a name.
 func NewKey(group, version, name string) Key { return Key{group, version, name} }
+
+// Know gives the table types beside those of its files, as long as nobody else uses it: tests make
+// tables of their own so.
+func (t *Table) Know(known ...*Type) {
+	if t.types == nil {
+		t.types = &types{read: map[string]*Type{}}
+	}
+	for _, typ := range known {
+		t.types.read[typ.Name] = typ
+	}
+}
 
 // Group says where discovery lists an API group among the others. The numbers are those
 // that upstream registers its own APIServices with: higher ones come first, and the first
@@ -93,12 +116,12 @@ func (t *Table) Kind(group, version, kind string) *Row {
 // two that belong to no row, DeleteOptions and Scale.
 func (t *Table) Body(group, version, kind string) *Type {
 	if k := t.Kind(group, version, kind); k != nil {
-		return k.Type
+		return k.Type()
 	}
 	for _, k := range t.Kinds {
 		for i := range k.Subresources {
 			if s := &k.Subresources[i]; s.Kind == kind && s.Group == group && s.Version == version {
-				return s.Type
+				return s.Type()
 			}
 		}
 	}
@@ -106,10 +129,10 @@ func (t *Table) Body(group, version, kind string) *Type {
 	case kind == "DeleteOptions":
 		// Upstream registers the options in every group version, and clients send them
 		// with that of the object to delete.
-		return t.Types["meta.DeleteOptions"]
+		return t.Type("meta.DeleteOptions")
 	case group == "autoscaling" && version == "v1" && kind == "Scale":
 		// No built-in kind has a scale subresource, but custom resources may.
-		return t.Types["autoscaling.Scale"]
+		return t.Type("autoscaling.Scale")
 	}
 	return nil
 }
@@ -120,9 +143,9 @@ func (t *Table) Body(group, version, kind string) *Type {
 func (t *Table) Answer(group, version, kind string) *Type {
 	switch kind {
 	case "Status", "PartialObjectMetadata", "APIVersions", "APIGroup", "APIGroupList", "APIResourceList":
-		return t.Types["meta."+kind]
+		return t.Type("meta." + kind)
 	case "APIGroupDiscoveryList":
-		return t.Types["apidiscovery."+kind]
+		return t.Type("apidiscovery." + kind)
 	}
 	return t.Body(group, version, kind)
 }
@@ -133,7 +156,7 @@ var AllVerbs = []string{"create", "delete", "deletecollection", "get", "list", "
 
 // Row describes one kind and the resource that serves its objects. The rows of built-in kinds
 // come from the table. Those of custom resources, one for each version of a definition, have
-// names, verbs, subresources and columns; their Type is nil, and what only a built-in kind can
+// names, verbs, subresources and columns; their Type() is nil, and what only a built-in kind can
 // do is zero.
 type Row struct {
 	// Identity, as discovery shows it. ListKind is the kind of lists of the objects; NameRule
@@ -155,10 +178,10 @@ type Row struct {
 	// Subresources have verbs and perhaps bodies of their own.
 	Subresources []Subresource
 
-	// Type describes the objects as clients send and receive them. StoredAs names the
+	// Body describes the objects as clients send and receive them; see Type. StoredAs names the
 	// resource (plural.group) of another kind whose objects these are, "" for a kind that
 	// stores its own; stored is the row of that kind, or this one.
-	Type     *Type
+	Body     *LazyType
 	StoredAs string
 	stored   *Row
 
@@ -195,23 +218,28 @@ type Row struct {
 	// Kept are paths that, like status, a write of the object cannot change.
 	Kept [][]string
 
+	// file and line are where the row of a built-in kind stands.
+	file string
+	line int
+
 	// Rules that Shape applies: initial is what a new object gets, whatever the client sent;
 	// nameLabel is a label that always holds the object's name; immutableFlag is a field
 	// that, once true, makes itself and immutableFields unchangeable; fixed are fields that no
-	// update changes; dropped are fields that are never kept; rule is what no row can say of
-	// the values of an object, nil for nothing.
+	// update changes; dropped are fields that are never kept.
 	initial         []initialValue
 	nameLabel       string
 	immutableFlag   string
 	immutableFields []string
 	fixed           []string
 	dropped         []droppedFields
-	rule            rule
 
 	// renames are pairs of top-level fields of a kind that is stored as another: the name
 	// here, and the name in the stored shape.
 	renames [][2]string
 }
+
+// Type describes the objects as clients send and receive them; nil for a custom resource.
+func (k *Row) Type() *Type { return k.Body.get() }
 
 // Qualified returns the name of the resource across groups, as messages and buckets have it:
 // widgets.example.com, and just pods in the core group.
@@ -239,9 +267,12 @@ type Subresource struct {
 	Group, Version, Kind string
 	// Verbs are sorted.
 	Verbs []string
-	// Type describes its bodies; nil for a custom resource.
-	Type *Type
+	// Body describes its bodies; see Type.
+	Body *LazyType
 }
+
+// Type describes the bodies of the subresource; nil for a custom resource.
+func (s *Subresource) Type() *Type { return s.Body.get() }
 
 // Selectable is a field that field selectors may name. Its value is found in the stored
 // shape of an object.

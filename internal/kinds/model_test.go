@@ -75,10 +75,10 @@ func typeForTest(t testing.TB, text, name string) *Type {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if table.Types[name] == nil {
+	if table.Type(name) == nil {
 		t.Fatalf("there is no type %s", name)
 	}
-	return table.Types[name]
+	return table.Type(name)
 }
 
 // writeAll puts in what a Go struct always writes and a tree may leave out: fields without

@@ -116,7 +116,7 @@ func (m *objectMaker) one(f *Field, path string, depth int) any {
 // eachType calls f with each type of the table and a maker of its own.
 func eachType(t *testing.T, rounds int, f func(d *Type, m *objectMaker)) {
 	table := kindsForTest(t)
-	for name, d := range table.Types {
+	for name, d := range table.types.read {
 		for round := range rounds {
 			f(d, &objectMaker{rand: rand.New(rand.NewPCG(uint64(round), uint64(len(name))))})
 		}

@@ -277,7 +277,7 @@ func BenchmarkDecodeProtobuf(b *testing.B) {
 
 // TestDefinitionInProtobuf: the forms that parts of a schema may have.
 func TestDefinitionInProtobuf(t *testing.T) {
-	typ := kindsForTest(t).Types["apiextensions.JSONSchemaProps"]
+	typ := kindsForTest(t).types.read["apiextensions.JSONSchemaProps"]
 	text := func(s string) pb { return pb{}.text(5, s) }
 	for want, in := range map[string]pb{
 		`{"items":{"type":"string"}}`:                      pb{}.message(24, pb{}.message(1, text("string"))),

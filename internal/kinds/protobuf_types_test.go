@@ -122,7 +122,7 @@ func isZeroTree(v any) bool {
 func TestProtobufCutAnywhere(t *testing.T) {
 	table := kindsForTest(t)
 	for _, name := range []string{"v1 Service", "v1 Node", "apiextensions.k8s.io/v1 CustomResourceDefinition", "events.k8s.io/v1 Event"} {
-		d := shapeForTest(t, table, name).Row.Type
+		d := shapeForTest(t, table, name).Row.Type()
 		m := &objectMaker{rand: rand.New(rand.NewPCG(21, 22))}
 		obj := m.object(d, "", 2)
 		onlyProtobuf(d, obj)
@@ -165,7 +165,7 @@ func TestProtobufNumbersAreUnique(t *testing.T) {
 		}
 		return nil
 	}
-	for name, d := range kindsForTest(t).Types {
+	for name, d := range kindsForTest(t).types.read {
 		if err := check(d); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -197,7 +197,7 @@ func TestProtobufOfKnownObjects(t *testing.T) {
 		{"coordination.k8s.io/v1 Lease", pb{}.message(1, meta("l", "n")).message(2, pb{}.text(1, "me").number(2, 15).message(4, pb{}.number(1, 1714564800).number(2, 5000)).number(5, 0)),
 			`{"metadata":{"name":"l","namespace":"n"},"spec":{"holderIdentity":"me","leaseDurationSeconds":15,"renewTime":"2024-05-01T12:00:00.000005Z","leaseTransitions":0}}`},
 	} {
-		got, err := DecodeProtobuf(row.in, shapeForTest(t, table, row.kind).Row.Type)
+		got, err := DecodeProtobuf(row.in, shapeForTest(t, table, row.kind).Row.Type())
 		if err != nil {
 			t.Errorf("%s: %v", row.kind, err)
 			continue

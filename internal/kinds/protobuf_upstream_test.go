@@ -62,7 +62,7 @@ func TestUpstreamObjects(t *testing.T) {
 // sameAsUpstream compares an object as JSON has it with the same in protobuf.
 func sameAsUpstream(t *testing.T, row *Row, want map[string]any, message []byte) {
 	text := tree.AppendJSON(nil, want)
-	if unknown, err := Prune(row.Type, want); err != nil || len(unknown) > 0 {
+	if unknown, err := Prune(row.Type(), want); err != nil || len(unknown) > 0 {
 		t.Errorf("%s: %v, %v", row.Kind, err, unknown)
 	}
 	if pruned := tree.AppendJSON(nil, want); !bytes.Equal(pruned, text) {
@@ -72,7 +72,7 @@ func sameAsUpstream(t *testing.T, row *Row, want map[string]any, message []byte)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := DecodeProtobuf(raw, row.Type)
+	got, err := DecodeProtobuf(raw, row.Type())
 	if err != nil {
 		t.Fatalf("%s: %v", row.Kind, err)
 	}
@@ -81,7 +81,7 @@ func sameAsUpstream(t *testing.T, row *Row, want map[string]any, message []byte)
 		t.Errorf("%s of protobuf:\n%s\nof JSON:\n%s", row.Kind, got, text)
 	}
 	var e ProtobufEncoder
-	if got := e.Object(row.Type, apiVersion, kind, text); !bytes.Equal(got, message) {
+	if got := e.Object(row.Type(), apiVersion, kind, text); !bytes.Equal(got, message) {
 		at := 0
 		for at < min(len(got), len(message)) && got[at] == message[at] {
 			at++

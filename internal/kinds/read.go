@@ -3,50 +3,57 @@ package kinds
 import (
 	"apichain/internal/tree"
 
-	_ "embed"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// The reading of kinds.txt. The head of that file describes its grammar; here is how it
-// becomes a Table.
+// The reading of the table's files. The head of kinds.txt describes their grammar; here is how
+// they become a Table.
 //
-// The file is read line by line. A line that is not indented begins something (a group, a
-// kind, a package, a type), and the indented lines below it belong to that. So the reader
-// needs no more state than what was begun last. Names may be used before the line that
-// defines them: readers note what they referred to, and resolve looks it all up when the
-// last line is read, and then makes the checks that need the whole table.
+// A file is read line by line. A line that is not indented begins something (a group, a kind, a
+// package, a type), and the indented lines below it belong to that. So the reader needs no more
+// state than what was begun last. Rows of kinds are read by Load, since all of them are served.
+// Of types there are many, and most are never asked for: Load notes where each stands, and
+// Table.Type reads it, with those that it refers to, when it is first needed (read_types.go).
 //
-// The file is compiled into the program, so an error in it is one of whoever edits it. The
+// The files are compiled into the program, so an error in them is one of whoever edits them. The
 // reader therefore does not try to go on: it keeps the first error, with the line
 //
-//	kinds.txt:7: "fast" is no flag
+//	core.txt:7: "fast" is no flag
 //
-// and the rest of the reading does nothing that could hide it.
+// and the rest of the reading does nothing that could hide it. What only the whole table can
+// show, every type and whether the rows fit them, is for Check, which the tests call.
 
-//go:embed kinds.txt
-var kindsText string
+// source is a file of the table: its name for errors, and its text.
+type source struct{ name, text string }
 
-// Load returns the table of the embedded kinds.txt. It reads the text anew, which takes well
-// below a millisecond; a program calls it once and hands the table on. The error is not nil
-// only in a program whose kinds.txt is broken.
-func Load() (*Table, error) { return parseKinds(kindsText) }
+// Load returns the table of the embedded files. The reading takes well below a millisecond; a
+// program calls it once and hands the table on. rules are what no row can say, by the names of
+// types, and may be nil. The error is not nil only in a program whose files are broken.
+func Load(rules Rules) (*Table, error) { return load(files(), rules) }
 
-// parseKinds reads a table as the head of kinds.txt describes it, and resolves what it
-// refers to. Errors name the line, "kinds.txt:7: …"; the table is nil then.
-func parseKinds(text string) (*Table, error) {
+// load reads a table as the head of kinds.txt describes it. Errors name the line, "core.txt:7: …";
+// the table is nil then.
+func load(files []source, rules Rules) (*Table, error) {
 	r := kindReader{table: &Table{
-		Types:  make(map[string]*Type, 256),
-		Groups: map[string]Group{},
-		ByKind: map[Key]*Row{}, ByResource: map[Key]*Row{},
+		Groups: map[string]Group{}, ByKind: map[Key]*Row{}, ByResource: map[Key]*Row{},
+		types: &types{lines: make(map[string]typeLines, 1024), rules: rules, read: map[string]*Type{}},
 	}}
-	for text != "" && r.err == nil {
-		var line string
-		line, text, _ = strings.Cut(text, "\n")
-		r.line++
-		r.readLine(line)
+	for _, f := range files {
+		r.file, r.line, r.packageName = f.name, 0, ""
+		for rest := f.text; rest != "" && r.err == nil; {
+			r.line++
+			if name, ok := strings.CutPrefix(rest, "type "); ok {
+				rest = rest[r.noteType(name, rest):]
+				continue
+			}
+			var line string
+			line, rest, _ = strings.Cut(rest, "\n")
+			r.readLine(line)
+		}
 	}
 	r.resolve()
 	if r.err != nil {
@@ -55,11 +62,55 @@ func parseKinds(text string) (*Table, error) {
 	return r.table, nil
 }
 
-// kindReader reads one table. Its methods are called in the order of the lines, and report
-// what is wrong by fail; once err is set, nothing that follows matters.
+// typeLines are the lines of a type: the first says "type NAME", the others are indented.
+type typeLines struct {
+	text string
+	// file and line say where the first stands; packageName and schema are those of its package.
+	file                string
+	line                int
+	packageName, schema string
+}
+
+// noteType notes the lines of the type with which text begins, whose name begins rest, and returns
+// how long they are. The line of the reader is the last of them then.
+func (r *kindReader) noteType(rest, text string) int {
+	lines := typeLines{file: r.file, line: r.line, packageName: r.packageName, schema: r.schema}
+	end := strings.IndexByte(text, '\n') + 1
+	for end > 0 && end < len(text) && (text[end] == ' ' || text[end] == '#' || text[end] == '\n') {
+		r.line++
+		n := strings.IndexByte(text[end:], '\n') + 1
+		if n == 0 {
+			end = 0
+			break
+		}
+		end += n
+	}
+	if end <= 0 {
+		end = len(text)
+	}
+	lines.text = text[:end]
+	name, _, _ := strings.Cut(rest[:end-len(text)+len(rest)], "\n")
+	name, _, _ = strings.Cut(name, " ")
+	if name == "" || r.packageName == "" {
+		r.fail("a type has a name, and is in a package")
+		return end
+	}
+	name = localType(r.packageName + "." + name)
+	if r.table.types.lines[name].text != "" {
+		r.line = lines.line
+		r.fail("the type %s is there already", name)
+	}
+	r.table.types.lines[name] = lines
+	return end
+}
+
+// kindReader reads one table, or one type and those that it refers to. Its methods are called in
+// the order of the lines, and report what is wrong by fail; once err is set, nothing that follows
+// matters.
 type kindReader struct {
 	table *Table
-	line  int // of the text, from 1
+	file  string
+	line  int // of the file, from 1
 	err   error
 
 	// What the last line that was not indented began: at most one of kind and typ is set.
@@ -69,24 +120,25 @@ type kindReader struct {
 	packageName string
 	schema      string
 
-	// What resolve goes over, each with the line that its errors name.
+	// What is gone over at the end, each with the line that its errors name.
 	types []lineOf[*Type]
-	rows  []lineOf[*Row]
 	refs  []typeRef
 
 	// block is where the next fields are put: there are hundreds, and one allocation for
-	// many of them halves the time that Load takes.
+	// many of them halves the time that reading takes.
 	block []Field
 }
 
-// lineOf is something that was read, and the line where it began.
+// lineOf is something that was read, and where it began.
 type lineOf[T any] struct {
+	file string
 	line int
 	of   T
 }
 
-// typeRef is a use of a type's name: resolve puts the type into target.
+// typeRef is a use of a type's name: the type is put into target when it has been read.
 type typeRef struct {
+	file   string
 	line   int
 	name   string
 	target **Type
@@ -96,14 +148,14 @@ type typeRef struct {
 // only consequences of the first.
 func (r *kindReader) fail(format string, args ...any) {
 	if r.err == nil {
-		r.err = fmt.Errorf("kinds.txt:%d: %s", r.line, fmt.Sprintf(format, args...))
+		r.err = fmt.Errorf("%s:%d: %s", r.file, r.line, fmt.Sprintf(format, args...))
 	}
 }
 
-// failAt is fail for an error of an earlier line.
-func (r *kindReader) failAt(line int, format string, args ...any) {
+// failAt is fail for an error of another line.
+func (r *kindReader) failAt(file string, line int, format string, args ...any) {
 	if r.err == nil {
-		r.line = line
+		r.file, r.line = file, line
 		r.fail(format, args...)
 	}
 }
@@ -114,17 +166,14 @@ func (r *kindReader) readLine(line string) {
 		return
 	}
 	if strings.HasPrefix(line, "  ") {
-		switch line = strings.TrimSpace(line); {
-		case r.typ != nil:
-			r.readFields(line)
-		case r.kind != nil:
-			r.readKindLine(line)
-		default:
+		if r.kind == nil {
 			r.fail("an indented line must belong to a kind or a type")
+			return
 		}
+		r.readKindLine(strings.TrimSpace(line))
 		return
 	}
-	r.kind, r.typ = nil, nil
+	r.kind = nil
 	switch word, rest, _ := strings.Cut(line, " "); word {
 	case "group":
 		r.readGroup(strings.Fields(rest))
@@ -135,8 +184,6 @@ func (r *kindReader) readLine(line string) {
 		if r.packageName == "" || r.schema == "" {
 			r.fail("a package has a name and a schema name")
 		}
-	case "type":
-		r.readType(rest)
 	default:
 		r.fail("%q is not group, kind, package or type", word)
 	}
@@ -200,8 +247,8 @@ func (r *kindReader) readKind(columns []string) {
 	r.table.ByKind[byKind], r.table.ByResource[byResource] = k, k
 	r.table.Kinds = append(r.table.Kinds, k)
 	r.kind = k
-	r.rows = append(r.rows, lineOf[*Row]{r.line, k})
-	r.refer(bodyType(k.Group, k.Kind), &k.Type)
+	k.file, k.line = r.file, r.line
+	k.Body = r.body(k.Group, k.Version, k.Kind)
 }
 
 // readFlags sets what the last column of a kind says.
@@ -234,14 +281,23 @@ func (r *kindReader) readFlags(k *Row, flags []string) {
 	}
 }
 
-// bodyType returns the name that the type of a kind has in the file. Packages are called by
+// body returns the type of a kind's bodies, unread. It fails if none of the lines is about it, but
+// only when the whole table is read: the lines of the type may be further down.
+func (r *kindReader) body(group, version, kind string) *LazyType {
+	return &LazyType{table: r.table, name: localType(bodyType(group, version, kind))}
+}
+
+// bodyType returns the name that the type of a kind has in the files. Packages are called by
 // the first part of the group, as upstream's Go packages are: apiextensions.k8s.io is
-// apiextensions.
-func bodyType(group, kind string) string {
+// apiextensions. Those of other versions than v1 have that behind: autoscalingv2.
+func bodyType(group, version, kind string) string {
 	if group == "" {
 		return coreGroup + "." + kind
 	}
 	packageName, _, _ := strings.Cut(group, ".")
+	if version != "v1" {
+		packageName += version
+	}
 	return packageName + "." + kind
 }
 
@@ -341,6 +397,7 @@ func (r *kindReader) readSubresource(words []string) {
 	}
 	// There is no flag for it: who has the subresource writes the status there and only there.
 	k.HasStatus = k.HasStatus || s.Name == "status"
+	s.Body = r.body(s.Group, s.Version, s.Kind)
 	k.Subresources = append(k.Subresources, s)
 }
 
@@ -371,90 +428,97 @@ func (r *kindReader) readInitial(text string) {
 	r.kind.initial = append(r.kind.initial, initialValue{strings.Split(path, "."), v})
 }
 
-// resolve looks up what lines referred to, and makes the checks that need the whole table.
-// It does nothing after an error. The order matters: the index of a type's fields goes into
-// embedded types, so all types must be found first; rows are checked against the fields.
+// resolve completes the rows by what others say, and makes the checks that need no type.
 func (r *kindReader) resolve() {
-	if r.err != nil {
-		return
-	}
-	for _, ref := range r.refs {
-		if *ref.target = r.table.Types[ref.name]; *ref.target == nil {
-			r.failAt(ref.line, "there is no type %s", ref.name)
+	for _, k := range r.table.Kinds {
+		if r.err != nil {
 			return
 		}
-	}
-	for _, t := range r.types {
-		r.index(t.line, t.of)
-	}
-	for _, t := range r.types {
-		r.checkFields(t.line, t.of)
-	}
-	r.markDefaults()
-	for _, k := range r.rows {
-		r.resolveKind(k.line, k.of)
-	}
-	// A kind in a group without a row would be listed before or behind all others, and
-	// nobody would notice before a client preferred the wrong version.
-	for _, k := range r.rows {
-		if _, known := r.table.Groups[k.of.Group]; !known {
-			r.failAt(k.line, "%s is in the group %q, which has no row", k.of.Kind, k.of.Group)
-		}
+		r.file, r.line = k.file, k.line
+		r.resolveKind(k)
 	}
 }
 
-// resolveKind completes a row, and checks what it says of its own fields and of the kind that
-// it is stored as.
-func (r *kindReader) resolveKind(line int, k *Row) {
+// resolveKind completes a row, and checks what it says of the kind that it is stored as.
+func (r *kindReader) resolveKind(k *Row) {
 	k.stored = k
 	if k.StoredAs != "" {
 		if k.stored = r.table.storage(k.StoredAs); k.stored == nil || k.stored == k {
-			r.failAt(line, "there is no %s to store %s as", k.StoredAs, k.Kind)
+			r.fail("there is no %s to store %s as", k.StoredAs, k.Kind)
 			return
 		}
 		// Cells are computed from stored objects, so the columns must be of that shape.
 		k.Columns = k.stored.Columns
 	}
-	for _, names := range k.renames {
-		if k.Type.ByName[names[0]] == nil || k.stored.Type.ByName[names[1]] == nil {
-			r.failAt(line, "%s is stored as %s, which does not have both fields %s and %s", k.Kind, k.StoredAs, names[0], names[1])
-		}
-	}
 	if len(k.Columns) == 0 {
 		k.Columns = defaultColumns()
 	}
+	if r.table.types.lines[k.Body.name].text == "" {
+		r.fail("there is no type %s", k.Body.name)
+	}
 	for i := range k.Subresources {
-		s := &k.Subresources[i]
-		if s.Type = r.table.Types[localType(bodyType(s.Group, s.Kind))]; s.Type == nil {
-			r.failAt(line, "the subresource %s has bodies of %s, which is no type", s.Name, s.Kind)
+		if s := &k.Subresources[i]; r.table.types.lines[s.Body.name].text == "" {
+			r.fail("the subresource %s has bodies of %s, which is no type", s.Name, s.Kind)
 		}
 	}
-	r.resolveSelectable(line, k)
-	k.rule = ruleOf(k.Group, k.Kind)
-	for _, d := range k.dropped {
-		for _, name := range d.fields {
-			if !k.Type.hasPath(append(slices.Clip(d.path), name)) {
-				r.failAt(line, "%s has no field %s of %s", k.Kind, name, strings.Join(d.path, "."))
-			}
-		}
-	}
-	for _, name := range slices.Concat(k.immutableFields, k.fixed, []string{k.immutableFlag}) {
-		if name != "" && k.Type.ByName[name] == nil {
-			r.failAt(line, "%s has no field %s", k.Kind, name)
-		}
-	}
-}
-
-// resolveSelectable finds each selectable field of a row among those of the stored kind, and
-// checks that objects of that kind have it.
-func (r *kindReader) resolveSelectable(line int, k *Row) {
 	for i := range k.Fields {
 		f := &k.Fields[i]
 		f.Index = slices.IndexFunc(k.stored.Fields, func(s Selectable) bool { return slices.Equal(s.Path, f.Path) })
 		if f.Index < 0 {
-			r.failAt(line, "%s is selectable by %s, and %s is not", k.Kind, f.Label, k.StoredAs)
-		} else if !k.stored.Type.hasPath(f.Path) {
-			r.failAt(line, "%s has no field %s", k.Kind, strings.Join(f.Path, "."))
+			r.fail("%s is selectable by %s, and %s is not", k.Kind, f.Label, k.StoredAs)
+			return
+		}
+	}
+}
+
+// Check reads all types, and returns what is wrong with them or with what the rows say of their
+// fields. A program need not call it: what it finds is an error of whoever edited the files.
+func (t *Table) Check() error {
+	// In a fixed order, so that the same files have the same error.
+	for _, name := range slices.Sorted(maps.Keys(t.types.lines)) {
+		if _, err := t.read(name); err != nil {
+			return err
+		}
+	}
+	r := kindReader{table: t}
+	for _, k := range t.Kinds {
+		if r.err == nil {
+			r.file, r.line = k.file, k.line
+			r.checkKind(k)
+		}
+	}
+	// A kind in a group without a row would be listed before or behind all others, and
+	// nobody would notice before a client preferred the wrong version.
+	for _, k := range t.Kinds {
+		if _, known := t.Groups[k.Group]; !known {
+			r.failAt(k.file, k.line, "%s is in the group %q, which has no row", k.Kind, k.Group)
+		}
+	}
+	return r.err
+}
+
+// checkKind checks what a row says of the fields of its type.
+func (r *kindReader) checkKind(k *Row) {
+	for _, names := range k.renames {
+		if k.Type().ByName[names[0]] == nil || k.stored.Type().ByName[names[1]] == nil {
+			r.fail("%s is stored as %s, which does not have both fields %s and %s", k.Kind, k.StoredAs, names[0], names[1])
+		}
+	}
+	for _, d := range k.dropped {
+		for _, name := range d.fields {
+			if !k.Type().hasPath(append(slices.Clip(d.path), name)) {
+				r.fail("%s has no field %s of %s", k.Kind, name, strings.Join(d.path, "."))
+			}
+		}
+	}
+	for _, name := range slices.Concat(k.immutableFields, k.fixed, []string{k.immutableFlag}) {
+		if name != "" && k.Type().ByName[name] == nil {
+			r.fail("%s has no field %s", k.Kind, name)
+		}
+	}
+	for _, f := range k.Fields {
+		if !k.stored.Type().hasPath(f.Path) {
+			r.fail("%s has no field %s", k.Kind, strings.Join(f.Path, "."))
 		}
 	}
 }

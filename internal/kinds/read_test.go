@@ -159,7 +159,7 @@ func TestKindsWords(t *testing.T) {
 		{"  fixed x\n  freeze b l", `{"x":"1","b":true}`, `{"x":"2","b":true,"l":["a"]}`, `x: Invalid value: "2": field is immutable|l` + still},
 	} {
 		var said []string
-		for _, e := range (Shape{load("-", c.below)}).Validate(objectForTest(t, c.obj), objectForTest(t, c.old)) {
+		for _, e := range (Shape{load("-", c.below)}).Validate(objectForTest(t, c.obj), objectForTest(t, c.old), false) {
 			said = append(said, e.String())
 		}
 		if got := strings.Join(said, "|"); got != c.want {
@@ -201,13 +201,13 @@ group core 7 8
 	if want := "a [a aa] [all] true label1035 core true true false false true true false 8 [[deep k]] b [m] true"; got != want {
 		t.Errorf("kind: got %s\nwant %s", got, want)
 	}
-	if s := k.Subresources; len(s) != 2 || s[0].Type != k.Type || s[1].Type != table.Types["x.S"] || s[1].Group != "x.io" || s[1].Type.Fields[0].Message != k.Type || table.Body("x.io", "v1", "S") != s[1].Type {
+	if s := k.Subresources; len(s) != 2 || s[0].Type() != k.Type() || s[1].Type() != table.Type("x.S") || s[1].Group != "x.io" || s[1].Type().Fields[0].Message != k.Type() || table.Body("x.io", "v1", "S") != s[1].Type() {
 		t.Errorf("subresources: %+v", s)
 	}
 	if c := k.Columns; len(c) != 1 || c[0].Name != "Deep" || c[0].Type != "integer" || c[0].Format != "int32" || c[0].Priority != 2 || c[0].Description != "how deep it is" {
 		t.Errorf("columns: %+v", c)
 	}
-	a := k.Type
+	a := k.Type()
 	for name, want := range map[string]string{
 		"x": "1 0 - - d", "b": "9 1 * true", "m": "2 5 {} - -", "texts": "3 0 {} - - m", "deep": "4 11 ! D", "i": "5 11 [] * D merge,retainKeys k a list, that is merged", "u": "6 11 D strings", "k": "1 2 - - 3", "other": "2 11 * D", "lists": "3 0 {} [] -",
 	} {
@@ -271,18 +271,18 @@ func TestKindsTable(t *testing.T) {
 		}
 	}
 	for _, k := range table.Kinds {
-		if k.stored == nil || k.Type == nil || k.Type.Doc == "" || len(k.Columns) == 0 || !slices.IsSorted(k.Verbs) || !strings.HasPrefix(k.Columns[0].Name+k.Columns[len(k.Columns)-1].Name, "Name") && k.Plural != "events" {
+		if k.stored == nil || k.Type() == nil || k.Type().Doc == "" || len(k.Columns) == 0 || !slices.IsSorted(k.Verbs) || !strings.HasPrefix(k.Columns[0].Name+k.Columns[len(k.Columns)-1].Name, "Name") && k.Plural != "events" {
 			t.Errorf("%s: %+v", k.Kind, k)
 		}
 		for _, path := range []string{"kind", "apiVersion", "metadata.name"} {
-			if !k.Type.hasPath(strings.Split(path, ".")) {
+			if !k.Type().hasPath(strings.Split(path, ".")) {
 				t.Errorf("%s has no %s", k.Kind, path)
 			}
 		}
 		if k.ListKind != k.Kind+"List" {
 			t.Errorf("%s: lists are of kind %s", k.Kind, k.ListKind)
 		}
-		if k.HasStatus && k.Type.ByName["status"] == nil || k.ReviewOnly != (len(k.Verbs) == 1) {
+		if k.HasStatus && k.Type().ByName["status"] == nil || k.ReviewOnly != (len(k.Verbs) == 1) {
 			t.Errorf("%s: status or verbs", k.Kind)
 		}
 		for _, c := range k.Columns {
@@ -295,27 +295,28 @@ func TestKindsTable(t *testing.T) {
 				t.Errorf("%s: the cell of %s", k.Kind, c.Name)
 			}
 		}
-		reach(k.Type)
+		reach(k.Type())
 		for _, s := range k.Subresources {
-			reach(s.Type)
-			if table.Body(s.Group, s.Version, s.Kind) != s.Type {
+			reach(s.Type())
+			if table.Body(s.Group, s.Version, s.Kind) != s.Type() {
 				t.Errorf("%s/%s: body", k.Plural, s.Name)
 			}
 		}
 	}
 	for _, name := range []string{"meta.DeleteOptions", "meta.CreateOptions", "meta.UpdateOptions", "meta.PatchOptions", "meta.Status", "meta.ListMeta", "meta.LabelSelector", "autoscaling.Scale",
 		"meta.PartialObjectMetadata", "meta.APIVersions", "meta.APIGroupList", "meta.APIResourceList", "apidiscovery.APIGroupDiscoveryList"} {
-		if table.Types[name] == nil {
+		if table.Type(name) == nil {
 			t.Fatalf("no %s", name)
 		}
-		reach(table.Types[name])
+		reach(table.Type(name))
 	}
-	for name, d := range table.Types {
+	for name := range table.types.lines {
+		d := table.Type(name)
 		if !reached[d] {
 			t.Errorf("nothing has a %s", name)
 		}
 	}
-	if table.Body("apps", "v1", "DeleteOptions") != table.Types["meta.DeleteOptions"] || table.Body("autoscaling", "v1", "Scale") != table.Types["autoscaling.Scale"] || table.Body("", "v1", "Pod") != nil {
+	if table.Body("apps", "v1", "DeleteOptions") != table.Type("meta.DeleteOptions") || table.Body("autoscaling", "v1", "Scale") != table.Type("autoscaling.Scale") || table.Body("", "v1", "Pod") != nil {
 		t.Error("bodies that are of no kind here")
 	}
 }
@@ -348,7 +349,7 @@ func TestKindsSelect(t *testing.T) {
 func BenchmarkLoadKinds(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Load(); err != nil {
+		if _, err := Load(nil); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -367,7 +368,7 @@ func TestKindsFacts(t *testing.T) {
 		"autoscaling.ScaleStatus.replicas": "1!", "apiextensions.JSONSchemaProps.x-kubernetes-validations": "44 merge:rule", "apiextensions.JSONSchemaProps.properties": "29", "apiextensions.CustomResourceDefinitionSpec.versions": "7!", "apiregistration.APIServiceSpec.versionPriority": "8!",
 	} {
 		i := strings.LastIndexByte(field, '.')
-		d := table.Types[field[:i]]
+		d := table.Type(field[:i])
 		if d == nil || d.ByName[field[i+1:]] == nil {
 			t.Errorf("there is no %s", field)
 			continue
@@ -397,4 +398,16 @@ func TestKindsFacts(t *testing.T) {
 			t.Errorf("%s: got %s\nwant %s", kind, got, want)
 		}
 	}
+}
+
+// parseKinds reads a table of one file, whole.
+func parseKinds(text string) (*Table, error) {
+	table, err := load([]source{{"kinds.txt", text}}, nil)
+	if err == nil {
+		err = table.Check()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return table, nil
 }

@@ -1,8 +1,10 @@
 package kinds
 
 import (
+	"maps"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"apichain/internal/tree"
 )
@@ -19,7 +21,7 @@ import (
 // Scalar types are lower-case words and other types begin with a capital or have their
 // package before a dot, which is all it takes to tell them apart.
 //
-// When the last line is read, index makes the lookups by name and by number of each type.
+// When the last line of a type and of those that it refers to is read, index makes the lookups by name and by number of each type.
 // Embedded types make that a walk: TypeMeta's kind and apiVersion are fields of every kind in
 // JSON, and the lookup by name has them without a detour.
 
@@ -27,20 +29,139 @@ import (
 // of the API has one above a hundred.
 const maxFieldNumber = 1000
 
-// readType reads NAME and, behind two spaces, what the type is.
-func (r *kindReader) readType(text string) {
-	name, doc, _ := strings.Cut(text, "  ")
-	if name == "" || r.packageName == "" {
-		r.fail("a type has a name, and is in a package")
+// Type returns the type of that name, PodSpec or meta.ObjectMeta, nil if there is none. It is read
+// when it is first asked for. Any number of goroutines may ask.
+func (t *Table) Type(name string) *Type {
+	typ, err := t.read(name)
+	if err != nil {
+		// No request can bring this about: the tests have read every type.
+		panic(err)
+	}
+	return typ
+}
+
+// read is Type with what is wrong with the lines. Whoever waits for another's reading holds nothing.
+func (t *Table) read(name string) (*Type, error) {
+	if t.types == nil { // the zero table
+		return nil, nil
+	}
+	t.types.mu.Lock()
+	defer t.types.mu.Unlock()
+	if typ := t.types.read[name]; typ != nil || t.types.lines[name].text == "" {
+		return typ, nil
+	}
+	r := kindReader{table: t}
+	fresh := map[string]*Type{}
+	r.readTypes(name, fresh)
+	if r.err != nil {
+		return nil, r.err
+	}
+	maps.Copy(t.types.read, fresh)
+	return t.types.read[name], nil
+}
+
+// LazyType is a type that is read when it is first needed. A nil one is no type, and any number of
+// goroutines may ask for that of another.
+type LazyType struct {
+	table *Table
+	name  string
+	typ   atomic.Pointer[Type]
+}
+
+// Known returns typ as one that need not be read.
+func Known(typ *Type) *LazyType {
+	l := &LazyType{}
+	l.typ.Store(typ)
+	return l
+}
+
+// get returns the type.
+func (l *LazyType) get() *Type {
+	if l == nil {
+		return nil
+	}
+	typ := l.typ.Load()
+	if typ == nil {
+		typ = l.table.Type(l.name)
+		l.typ.Store(typ)
+	}
+	return typ
+}
+
+// readTypes reads the type of that name and those that it refers to, as far as the table has not
+// read them before, into fresh. The order of the steps matters: the index of a type's fields goes into
+// embedded types, so all types must be found first.
+func (r *kindReader) readTypes(name string, fresh map[string]*Type) {
+	r.refs = []typeRef{{name: name, target: new(*Type)}}
+	for i := 0; i < len(r.refs) && r.err == nil; i++ { // reading a type adds to them
+		ref := r.refs[i]
+		typ := r.table.types.read[ref.name]
+		if typ == nil {
+			typ = fresh[ref.name]
+		}
+		if typ == nil {
+			lines := r.table.types.lines[ref.name]
+			if lines.text == "" {
+				r.failAt(ref.file, ref.line, "there is no type %s", ref.name)
+				return
+			}
+			typ = r.readType(ref.name, lines)
+			fresh[ref.name] = typ
+		}
+		*ref.target = typ
+	}
+	if r.err != nil {
 		return
 	}
-	t := &Type{Name: localType(r.packageName + "." + name), Schema: r.schema + "." + name, Doc: doc}
-	if r.table.Types[t.Name] != nil {
-		r.fail("the type %s is there already", t.Name)
+	for _, t := range r.types {
+		r.file = t.file
+		r.index(t.line, t.of)
 	}
-	r.table.Types[t.Name] = t
+	for _, t := range r.types {
+		r.file = t.file
+		r.checkFields(t.line, t.of)
+	}
+	if r.err == nil {
+		r.markTypes()
+	}
+}
+
+// readType reads the lines of a type: its name with words and, behind two spaces, what it is; then
+// its fields.
+func (r *kindReader) readType(name string, lines typeLines) *Type {
+	r.file, r.line, r.packageName, r.schema = lines.file, lines.line, lines.packageName, lines.schema
+	first, rest, _ := strings.Cut(lines.text, "\n")
+	first, doc, _ := strings.Cut(strings.TrimPrefix(first, "type "), "  ")
+	first, words, _ := strings.Cut(first, " ")
+	t := &Type{Name: name, Schema: r.schema + "." + first, Doc: doc}
+	for _, word := range strings.Fields(words) {
+		r.readTypeWord(t, word)
+	}
+	t.rule = r.table.types.rules[name]
 	r.typ = t
-	r.types = append(r.types, lineOf[*Type]{r.line, t})
+	r.types = append(r.types, lineOf[*Type]{r.file, r.line, t})
+	for rest != "" && r.err == nil {
+		var line string
+		line, rest, _ = strings.Cut(rest, "\n")
+		r.line++
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			r.readFields(line)
+		}
+	}
+	return t
+}
+
+// readTypeWord reads one of the words behind a type's name.
+func (r *kindReader) readTypeWord(t *Type, word string) {
+	name, value, _ := strings.Cut(word, ":")
+	switch name {
+	case "atomic":
+		t.Atomic = true
+	case "one":
+		t.union = strings.ReplaceAll(value, "_", " ")
+	default:
+		r.fail("%q is nothing that is said of a type", word)
+	}
 }
 
 // localType returns the name that a type has in the table, given the one with its package:
@@ -50,7 +171,7 @@ func localType(name string) string { return strings.TrimPrefix(name, coreGroup+"
 // refer notes that the type of that name, with its package, is to be put into target when all
 // types are read.
 func (r *kindReader) refer(name string, target **Type) {
-	r.refs = append(r.refs, typeRef{r.line, localType(name), target})
+	r.refs = append(r.refs, typeRef{r.file, r.line, localType(name), target})
 }
 
 // readFields reads a line of fields, separated by a comma and a space. The text behind " -- "
@@ -207,6 +328,7 @@ func (r *kindReader) readFieldWord(f *Field, word string) {
 		}
 	case word[0] == '>':
 		f.MovesInto = word[1:]
+	case r.readDescription(f, word) || r.readRule(f, word):
 	default:
 		strategy, key, _ := strings.Cut(word, ":")
 		for _, s := range strings.Split(strategy, "+") {
@@ -216,6 +338,22 @@ func (r *kindReader) readFieldWord(f *Field, word string) {
 		// would end the field.
 		f.Strategy, f.MergeKey = strings.ReplaceAll(strategy, "+", ","), key
 	}
+}
+
+// readDescription reads a word that says how OpenAPI shows a field, and reports whether it is one.
+func (r *kindReader) readDescription(f *Field, word string) bool {
+	name, value, _ := strings.Cut(word, ":")
+	switch name {
+	case "atomic", "set":
+		f.ListType = name
+	case "keys":
+		f.ListType, f.ListKeys = "map", splitList(value)
+	case "values":
+		f.Values = strings.Split(value, "|")
+	default:
+		return false
+	}
+	return true
 }
 
 // parseDefault returns a default as a value of a kind: text as it stands, all else as JSON.
@@ -249,7 +387,7 @@ func (r *kindReader) index(line int, t *Type) {
 	for _, f := range t.Fields {
 		if f.number > 0 {
 			if t.byNumber[f.number] != nil {
-				r.failAt(line, "%s has two fields of number %d", t.Name, f.number)
+				r.failAt(r.file, line, "%s has two fields of number %d", t.Name, f.number)
 			}
 			t.byNumber[f.number] = f
 		}
@@ -258,7 +396,7 @@ func (r *kindReader) index(line int, t *Type) {
 			continue
 		}
 		if f.Kind != FieldMessage || f.IsList || f.IsMap {
-			r.failAt(line, "%s embeds what is no type", t.Name)
+			r.failAt(r.file, line, "%s embeds what is no type", t.Name)
 			return
 		}
 		r.index(line, f.Message)
@@ -272,7 +410,7 @@ func (r *kindReader) index(line int, t *Type) {
 // embedded one; no type of the API needs that, so it is an error here.
 func (r *kindReader) addName(line int, t *Type, f *Field) {
 	if t.ByName[f.Name] != nil {
-		r.failAt(line, "%s has two fields %s", t.Name, f.Name)
+		r.failAt(r.file, line, "%s has two fields %s", t.Name, f.Name)
 	}
 	t.ByName[f.Name] = f
 }
@@ -282,26 +420,29 @@ func (r *kindReader) addName(line int, t *Type, f *Field) {
 func (r *kindReader) checkFields(line int, t *Type) {
 	for _, f := range t.Fields {
 		if s := t.ByName[f.DefaultFrom]; f.DefaultFrom != "" && (s == nil || s == f) {
-			r.failAt(line, "%s.%s takes its default from %s, which is not there", t.Name, f.Name, f.DefaultFrom)
+			r.failAt(r.file, line, "%s.%s takes its default from %s, which is not there", t.Name, f.Name, f.DefaultFrom)
 		}
 		if d := t.ByName[f.MovesInto]; f.MovesInto != "" && (d == nil || !d.IsMap || d.Kind != FieldBytes) {
-			r.failAt(line, "%s.%s goes into %s, which is no map of bytes", t.Name, f.Name, f.MovesInto)
+			r.failAt(r.file, line, "%s.%s goes into %s, which is no map of bytes", t.Name, f.Name, f.MovesInto)
 		}
 		if f.MergeKey != "" && (!f.IsList || f.Kind != FieldMessage || f.Message.ByName[f.MergeKey] == nil) {
-			r.failAt(line, "%s.%s is merged by %s, which its elements do not have", t.Name, f.Name, f.MergeKey)
+			r.failAt(r.file, line, "%s.%s is merged by %s, which its elements do not have", t.Name, f.Name, f.MergeKey)
 		}
 	}
 }
 
-// markDefaults sets Type.defaults of every type. Types may contain each other in circles
-// (a JSON schema has properties that are schemas), so it goes over all of them until a round
-// marks nothing more.
-func (r *kindReader) markDefaults() {
+// markTypes sets Type.defaults and Type.checks of every type that was read. Types may contain each
+// other in circles (a JSON schema has properties that are schemas), so it goes over all of them
+// until a round marks nothing more.
+func (r *kindReader) markTypes() {
 	for again := true; again; {
 		again = false
 		for _, t := range r.types {
 			if !t.of.defaults && t.of.needsDefaulting() {
 				t.of.defaults, again = true, true
+			}
+			if !t.of.checks && t.of.needsChecking() {
+				t.of.checks, again = true, true
 			}
 		}
 	}
@@ -314,6 +455,9 @@ func (t *Type) needsDefaulting() bool {
 	// where they are empty.
 	if t.Name == "meta.ObjectMeta" {
 		return false
+	}
+	if t.rule.Default != nil {
+		return true
 	}
 	for _, f := range t.Fields {
 		if f.Default != nil || f.DefaultFrom != "" || f.MovesInto != "" {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"apichain/internal/quantity"
 	"apichain/internal/selector"
 	"apichain/internal/tree"
 )
@@ -114,7 +115,7 @@ func TestQuantityNumbers(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: got %q, want %q", in, got, want)
 		}
-		if err := checkQuantity(got); err != nil {
+		if err := quantity.Check(got); err != nil {
 			t.Errorf("%s became %q: %v", in, got, err)
 		}
 	}

@@ -32,7 +32,7 @@ type Shape struct{ Row *Row }
 // encoding/json; obj is then of no use. An object without either is walked once, and
 // nothing is allocated.
 func (s Shape) Prune(obj map[string]any) (unknown []string, err error) {
-	return Prune(s.Row.Type, obj)
+	return Prune(s.Row.Type(), obj)
 }
 
 // SetDefaults sets the fields that obj leaves out and the table has defaults for, or upstream
@@ -61,8 +61,8 @@ func (s Shape) SetDefaults(obj map[string]any) {
 			}
 		}
 	}
-	if s.Row.Type.defaults {
-		setTypeDefaults(s.Row.Type, obj)
+	if s.Row.Type().defaults {
+		setTypeDefaults(s.Row.Type(), obj)
 	}
 }
 
@@ -85,15 +85,12 @@ func (s Shape) Initialize(obj map[string]any) {
 	}
 }
 
-// Validate returns what is wrong with obj, metadata aside, in upstream's words and order. old is
-// the object before, nil for a create: of its fixed fields none may change, nor any that is
-// immutable since old's flag was set, nor that flag.
-func (s Shape) Validate(obj, old map[string]any) []field.Error {
+// Validate returns what is wrong with obj, metadata aside, in upstream's words. old is the object
+// before, nil for a create: of its fixed fields none may change, nor any that is immutable since old's
+// flag was set, nor that flag. Where only the status is written (status), only that is judged.
+func (s Shape) Validate(obj, old map[string]any, status bool) []field.Error {
 	errs := s.changeErrors(obj, old)
-	if s.Row.rule != nil {
-		errs = append(errs, s.Row.rule(obj, old)...)
-	}
-	return errs
+	return append(errs, s.Row.check(obj, old, status)...)
 }
 
 // changeErrors returns what obj changes of old that may not change.
@@ -165,9 +162,10 @@ func renameMember(obj map[string]any, from, to string) {
 	}
 }
 
-// setTypeDefaults sets the defaults of an object of type t and of the objects below it. The
-// fields are visited in the order of the file, so a default that is taken from another field
-// sees that field's own default only if it stands further up.
+// setTypeDefaults sets the defaults of an object of type t, and then those of the objects below it,
+// as upstream does. The fields are visited in the order of the file, so a default that is taken from
+// another field sees that field's own default only if it stands further up; the type's rule sees all
+// of them.
 func setTypeDefaults(t *Type, obj map[string]any) {
 	for _, f := range t.Fields {
 		v := obj[f.Name]
@@ -184,7 +182,7 @@ func setTypeDefaults(t *Type, obj map[string]any) {
 			}
 			delete(obj, f.Name)
 		case f.Default != nil:
-			if v == nil {
+			if v == nil || f.Required && !f.pointer && isEmpty(v) {
 				// A default may be a list or an object, which this object must not share.
 				obj[f.Name] = tree.Copy(f.Default)
 			}
@@ -196,10 +194,16 @@ func setTypeDefaults(t *Type, obj map[string]any) {
 			} else if v == nil && f.alwaysWritten() {
 				obj[f.Name] = f.empty()
 			}
-		case f.alwaysWritten() && v == nil:
+		case v == nil && f.alwaysWritten():
 			obj[f.Name] = f.empty()
-		case f.Kind == FieldMessage && f.Message.defaults && v != nil:
-			setFieldDefaults(f, v)
+		}
+	}
+	if t.rule.Default != nil {
+		t.rule.Default(obj)
+	}
+	for _, f := range t.Fields {
+		if f.Kind == FieldMessage && !f.Inline && f.Message.defaults {
+			setFieldDefaults(f, obj[f.Name])
 		}
 	}
 }
@@ -218,15 +222,12 @@ func (f *Field) alwaysWritten() bool {
 }
 
 // empty returns what is written for f where nobody has set it: the zero value of its Go type, a
-// struct with its own defaults.
+// struct without its own defaults.
 func (f *Field) empty() any {
 	if f.pointer || f.IsList || f.IsMap || f.Kind == FieldBytes {
 		return nil
 	}
 	v, _ := zeroOf(f.Kind)
-	if o, ok := v.(map[string]any); ok && f.Message.defaults {
-		setTypeDefaults(f.Message, o)
-	}
 	return v
 }
 

@@ -43,7 +43,7 @@ func TestStrategicPatchOfKinds(t *testing.T) {
 	table := kinds.KindsForTest(t)
 	for _, row := range strategicKindCases {
 		changes := kinds.TreeOf(t, row.patch)
-		got, err := patch.Strategic(kinds.TreeOf(t, row.doc), changes, kinds.ShapeForTest(t, table, row.kind).Row.Type)
+		got, err := patch.Strategic(kinds.TreeOf(t, row.doc), changes, kinds.ShapeForTest(t, table, row.kind).Row.Type())
 		if err != nil {
 			t.Errorf("%s %s: %v", row.kind, row.patch, err)
 			continue

@@ -30,10 +30,10 @@ import (
 	"apichain/internal/auth"
 	"apichain/internal/controller"
 	"apichain/internal/discovery"
-	"apichain/internal/kinds"
 	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/store"
+	"apichain/internal/strategy"
 )
 
 // Config says how a Server differs from a program without flags. The zero value does not.
@@ -84,7 +84,7 @@ type Server struct {
 // Start makes a Server that ends with the test.
 func Start(t testing.TB, c Config) *Server {
 	t.Helper()
-	table, err := kinds.Load()
+	table, err := strategy.Load()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,14 @@
-package kinds
+// Package quantity reads, writes and adds quantities, upstream's numbers with a suffix: 100m, 1Gi,
+// 1e3. A quantity is its text here, as objects have it; what is asked of it is a function.
+//
+//	err := quantity.Check("1.5Gi")           // in upstream's words
+//	quantity.Canonical("1.5Gi")              // 1536Mi
+//	quantity.Cmp("100m", "0.1")              // 0
+//	quantity.Add("1Gi", "512Mi")             // 1536Mi
+//
+// All functions are pure. But for Check and Canonical they take texts that Check takes, and count
+// any other as 0. The package is internal and promises no compatibility.
+package quantity
 
 import (
 	"math/big"
@@ -7,7 +17,7 @@ import (
 	"strings"
 )
 
-// Quantities in upstream's form. A quantity is a number with a decimal suffix (100m, 2k), a binary
+// How quantities are written. A quantity is a number with a decimal suffix (100m, 2k), a binary
 // one (1Gi) or an exponent (1e3). Upstream reads it into a number and a sort of suffix, and writes
 // the number with the largest suffix of that sort by which it stays whole:
 //
@@ -32,7 +42,7 @@ var (
 	binarySuffixes  = [...]string{"", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"}
 )
 
-// quantity is a text that checkQuantity takes, in its parts.
+// quantity is a text that Check takes, in its parts.
 type quantity struct {
 	negative bool
 	// whole has no leading zeros, but one for none; fraction is as it stands.
@@ -43,7 +53,7 @@ type quantity struct {
 	exponent, binary bool
 }
 
-// readQuantity takes a text apart that checkQuantity takes.
+// readQuantity takes a text apart that Check takes.
 func readQuantity(s string) quantity {
 	q := quantity{negative: strings.HasPrefix(s, "-")}
 	s = strings.TrimLeft(strings.TrimLeft(s, "+-"), "0")
@@ -65,8 +75,8 @@ func readQuantity(s string) quantity {
 	return q
 }
 
-// canonicalQuantity returns a text that checkQuantity takes in the form that upstream writes.
-func canonicalQuantity(s string) string {
+// Canonical returns a text that Check takes in the form that upstream writes.
+func Canonical(s string) string {
 	s = strings.TrimSpace(s)
 	if s == "0" {
 		return s
@@ -194,3 +204,46 @@ func (q *quantity) binaryText() string {
 	}
 	return text
 }
+
+// Check returns an error, in upstream's words, unless s is a quantity: a decimal
+// number with a decimal or binary suffix or an exponent. It accepts white space around the
+// number, which upstream's unmarshalling trims, and mostly no number at all for 0 (upstream).
+func Check(s string) error {
+	s = strings.TrimSpace(s)
+	rest := s
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		rest = s[1:]
+	}
+	rest = strings.TrimLeft(rest, "0123456789")
+	rest = strings.TrimLeft(strings.TrimPrefix(rest, "."), "0123456789")
+	number := s[:len(s)-len(rest)]
+	// Upstream has three errors: for a text that its scanner does not get through, for an end that
+	// means nothing, and for a missing number that it cannot pass over.
+	end := strings.TrimLeft(rest, "eEinumkKMGTP")
+	if end != "" && (end[0] == '+' || end[0] == '-') {
+		end = end[1:]
+	}
+	if s == "" || strings.Trim(end, "0123456789") != "" {
+		return formError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
+	}
+	power, ok := suffixPowers[rest]
+	if !ok {
+		// A lone E is the suffix exa; with digits behind it, it is an exponent.
+		n, err := strconv.ParseInt(strings.TrimLeft(rest, "eE"), 10, 32)
+		if err != nil || rest[0] != 'e' && rest[0] != 'E' || len(rest) < 2 || strings.IndexByte("+-0123456789", rest[1]) < 0 {
+			return formError("unable to parse quantity's suffix")
+		}
+		power = int(n)
+	}
+	if strings.Trim(number, "+-.") == "" && (power < -9 || strings.HasSuffix(rest, "i") && power >= 50) {
+		return formError("unable to parse numeric part of quantity")
+	}
+	return nil
+}
+
+// formError is an error in the words of upstream's unmarshaller: clients compare such texts, so
+// nothing is put around it.
+type formError string
+
+// Error returns the text.
+func (e formError) Error() string { return string(e) }

@@ -1,4 +1,4 @@
-package kinds
+package strategy
 
 import (
 	"encoding/base64"
@@ -40,7 +40,7 @@ type ruleCase struct{ old, obj, want string }
 // checkRules checks the cases of a kind.
 func checkRules(t *testing.T, kind string, cases []ruleCase) {
 	t.Helper()
-	table := kindsForTest(t)
+	table := tableForTest(t)
 	for _, c := range cases {
 		checkRule(t, table, kind, c.old, c.obj, c.want)
 	}

@@ -1,4 +1,4 @@
-package kinds
+package strategy
 
 import (
 	"fmt"
@@ -7,12 +7,23 @@ import (
 	"strings"
 
 	"apichain/internal/field"
+	"apichain/internal/kinds"
 	"apichain/internal/tree"
 )
 
 // The rule of EndpointSlice. Upstream has two validations of it, whose errors come one behind the
 // other: that written in Go (ports, the addresses themselves, hints), then that which the fields'
 // tags declare (the type of the addresses, how many of them there are).
+
+// sliceRules are those of the types here.
+func sliceRules() kinds.Rules {
+	return kinds.Rules{"discovery.EndpointSlice": {Check: whole(sliceRule)}}
+}
+
+// sliceStrategies are those of the kinds here.
+func sliceStrategies() map[kinds.Key]Strategy {
+	return map[kinds.Key]Strategy{kinds.NewKey("discovery.k8s.io", "v1", "EndpointSlice"): {Warnings: sliceWarnings}}
+}
 
 // The most elements that the lists of a slice have.
 const (

@@ -1,4 +1,4 @@
-package kinds
+package strategy
 
 import (
 	"encoding/base64"
@@ -8,32 +8,28 @@ import (
 	"strings"
 
 	"apichain/internal/field"
+	"apichain/internal/kinds"
 	"apichain/internal/tree"
 )
 
-// The rules of built-in kinds that no row can state: what upstream's validation says of values,
-// beyond types and metadata. A rule sees an object with its defaults, and says all that is wrong
-// in upstream's words and order; members of maps come in the order of their keys, since maps have
-// none. It changes nothing, and may be called concurrently.
+// The rules of namespaces, config maps, secrets and leases.
 
-// rule returns what is wrong with obj. old is the object before, nil for a create.
-type rule func(obj, old map[string]any) []field.Error
-
-// ruleOf returns the rule of a kind, nil for one that has none.
-func ruleOf(group, kind string) rule {
-	switch group + "/" + kind {
-	case "/Namespace":
-		return namespaceRule
-	case "/ConfigMap":
-		return configMapRule
-	case "/Secret":
-		return secretRule
-	case "coordination.k8s.io/Lease":
-		return leaseRule
-	case "discovery.k8s.io/EndpointSlice":
-		return sliceRule
+// objectRules are those of the types here.
+func objectRules() kinds.Rules {
+	return kinds.Rules{
+		"Namespace":          {Check: whole(namespaceRule), Status: whole(namespaceRule)},
+		"ConfigMap":          {Check: whole(configMapRule)},
+		"Secret":             {Check: whole(secretRule)},
+		"coordination.Lease": {Check: whole(leaseRule)},
 	}
-	return nil
+}
+
+// objectStrategies are those of the kinds here.
+func objectStrategies() map[kinds.Key]Strategy {
+	return map[kinds.Key]Strategy{
+		kinds.NewKey("", "v1", "Secret"):         {Warnings: secretWarnings},
+		kinds.NewKey("", "v1", "ServiceAccount"): {Warnings: accountWarnings},
+	}
 }
 
 // namespaceRule is about the finalizers in the spec, which are set by a create and by the

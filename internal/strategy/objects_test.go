@@ -1,6 +1,8 @@
-package kinds
+package strategy
 
 import (
+	"apichain/internal/kinds"
+	"apichain/internal/tree"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -13,7 +15,7 @@ func TestRules(t *testing.T) {
 	const plain = `"x": name is neither a standard finalizer name nor is it fully qualified`
 	full := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", maxData)))
 	over := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", maxData+1)))
-	table := kindsForTest(t)
+	table := tableForTest(t)
 	for _, c := range []struct{ kind, old, obj, want string }{
 		{"v1 ConfigMap", "", `{"data":{"a":"1","_x-1.y":""},"binaryData":{"b":"AA=="}}`, ""},
 		{"v1 ConfigMap", "", `{"data":{"b":"","Bad Key!":"","a":""},"binaryData":{"b":"","a":"","Bad Key!":""}}`,
@@ -73,7 +75,7 @@ func TestSliceRule(t *testing.T) {
 	one := func(typ, endpoint string) string {
 		return `{"addressType":"` + typ + `","endpoints":[{` + endpoint + `}]}`
 	}
-	table := kindsForTest(t)
+	table := tableForTest(t)
 	for _, c := range []struct{ old, obj, want string }{
 		{"", `{"addressType":"IPv4"}`, ""},
 		{"", `{"addressType":"IPv4","ports":[{},{"name":"x","port":80,"protocol":"UDP","appProtocol":"kubernetes.io/ws"}]}`, ""},
@@ -127,7 +129,7 @@ func TestSliceRule(t *testing.T) {
 
 // checkRule compares what a kind says of an object, which gets its defaults first, with texts that
 // have a bar between them. An old object of "" is none.
-func checkRule(t *testing.T, table *Table, kind, oldText, objText, want string) {
+func checkRule(t *testing.T, table *kinds.Table, kind, oldText, objText, want string) {
 	t.Helper()
 	shape := shapeForTest(t, table, kind)
 	obj := objectForTest(t, objText)
@@ -138,10 +140,44 @@ func checkRule(t *testing.T, table *Table, kind, oldText, objText, want string) 
 		shape.SetDefaults(old)
 	}
 	var said []string
-	for _, e := range shape.Validate(obj, old) {
+	for _, e := range shape.Validate(obj, old, false) {
 		said = append(said, e.String())
 	}
 	if got := strings.Join(said, "|"); got != want {
 		t.Errorf("%s %.80s after %s\n got %s\nwant %s", kind, objText, oldText, got, want)
 	}
+}
+
+// tableForTest is the table of kinds with the rules, all of which has been read.
+func tableForTest(t testing.TB) *kinds.Table {
+	t.Helper()
+	table, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := table.Check(); err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+// shapeForTest is the shape of a kind, by "group/version kind".
+func shapeForTest(t testing.TB, table *kinds.Table, name string) kinds.Shape {
+	t.Helper()
+	gv, kind, _ := strings.Cut(name, " ")
+	group, version := kinds.SplitAPIVersion(gv)
+	row := table.Kind(group, version, kind)
+	if row == nil {
+		t.Fatalf("there is no %s", name)
+	}
+	return kinds.Shape{Row: row}
+}
+
+func objectForTest(t testing.TB, text string) map[string]any {
+	t.Helper()
+	o, _, err := tree.ParseJSONObject([]byte(text))
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return o
 }

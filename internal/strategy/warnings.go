@@ -1,4 +1,4 @@
-package api
+package strategy
 
 import (
 	"crypto/tls"

@@ -1,0 +1,237 @@
+package kinds
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"apichain/internal/field"
+	"apichain/internal/tree"
+)
+
+// The rules that a row can say: words behind the type of a field. Each is one entry of ruleWords,
+// which reads its argument and makes of it the check of a value. A field's rules are checked in the
+// order of their words, where the value is there; what follows an unmet req is not, as upstream goes
+// on to the next field then.
+//
+//	image 2 string req, port 3 int32 range:1-65535, type 1 string req in:Localhost|RuntimeDefault
+//
+// Behind a ? a rule has a condition on a sibling: req?type=Localhost holds where type is Localhost,
+// and forbid?type!=Localhost where it is not; several values are apart by |, and a sibling that is
+// not there has the empty value.
+
+// fieldRule is one word of a field. The zero value of check is that of req and forbid, which are
+// about whether there is a value.
+type fieldRule struct {
+	word  string
+	check func(v *Visit, f *Field, value any)
+	// whole says that a list is judged as such, and not each of its elements.
+	whole bool
+
+	// sibling is the field that the condition is about, "" for none; it holds if the sibling has one
+	// of the values, or none of them if not is set.
+	sibling string
+	values  []string
+	not     bool
+}
+
+// holds reports whether the condition of the rule holds in obj.
+func (rule *fieldRule) holds(obj map[string]any) bool {
+	if rule.sibling == "" {
+		return true
+	}
+	return slices.Contains(rule.values, cellText(obj[rule.sibling])) != rule.not
+}
+
+// readRule reads a word that says what must hold of a field's value, and reports whether it is one.
+func (r *kindReader) readRule(f *Field, text string) bool {
+	text, condition, _ := strings.Cut(text, "?")
+	word, argument, _ := strings.Cut(text, ":")
+	rule := fieldRule{word: word}
+	switch word {
+	case "member":
+		f.member = true
+		return true
+	case "req", "forbid":
+	case "in":
+		rule.check = r.inRule(f, argument)
+	case "min", "max", "range":
+		rule.check = r.numberRule(word, argument)
+	case "maxlen", "minitems", "maxitems":
+		rule.check = r.sizeRule(word, argument)
+		rule.whole = word != "maxlen"
+	case "format":
+		rule.check = r.formatRule(argument)
+	case "unique":
+		rule.check = uniqueRule(argument)
+		rule.whole = true
+	case "fixed":
+		rule.check = checkFixed
+		rule.whole = true
+	case "labels":
+		rule.check = checkLabels
+		rule.whole = true
+	default:
+		return false
+	}
+	if name, values, ok := strings.Cut(condition, "="); ok {
+		rule.sibling, rule.not = strings.CutSuffix(name, "!")
+		rule.values = strings.Split(values, "|")
+	} else if condition != "" {
+		r.fail("%q is no condition", condition)
+	}
+	f.rules = append(f.rules, rule)
+	return true
+}
+
+// inRule demands one of the values of the argument, or of the field's own Values, which must stand
+// before the word. An empty text is not judged: req does that.
+func (r *kindReader) inRule(f *Field, argument string) func(*Visit, *Field, any) {
+	values := f.Values
+	if argument != "" {
+		values = strings.Split(argument, "|")
+	}
+	if len(values) == 0 {
+		r.fail("the field %q is to have one of no values", f.Name)
+	}
+	shown := slices.Sorted(slices.Values(values)) // as upstream lists a set
+	return func(v *Visit, _ *Field, value any) {
+		if s, _ := value.(string); s != "" && !slices.Contains(values, s) {
+			v.Add(field.NotSupported(v.Path(), s, shown...))
+		}
+	}
+}
+
+// numberRule demands a number that is not below min, above max, or outside of range A-B.
+func (r *kindReader) numberRule(word, argument string) func(*Visit, *Field, any) {
+	first, second, _ := strings.Cut(argument, "-")
+	if word != "range" {
+		first, second = argument, argument
+	}
+	least, err := strconv.ParseInt(first, 10, 64)
+	most, err2 := strconv.ParseInt(second, 10, 64)
+	if err != nil || err2 != nil {
+		r.fail("%q is no number for %s", argument, word)
+	}
+	detail := "must be greater than or equal to " + first
+	switch word {
+	case "max":
+		detail = "must be less than or equal to " + first
+	case "range":
+		detail = "must be between " + first + " and " + second + ", inclusive"
+	}
+	return func(v *Visit, _ *Field, value any) {
+		n, ok := value.(int64)
+		if ok && (word != "max" && n < least || word != "min" && n > most) {
+			v.Add(field.Invalid(v.Path(), n, detail))
+		}
+	}
+}
+
+// sizeRule bounds the bytes of a text, or the elements of a list.
+func (r *kindReader) sizeRule(word, argument string) func(*Visit, *Field, any) {
+	n, err := strconv.Atoi(argument)
+	if err != nil {
+		r.fail("%q is no number for %s", argument, word)
+	}
+	return func(v *Visit, _ *Field, value any) {
+		switch value := value.(type) {
+		case string:
+			if word == "maxlen" && len(value) > n {
+				v.Add(field.TooLong(v.Path(), n))
+			}
+		case []any:
+			if word == "minitems" && len(value) < n {
+				v.Add(field.Required(v.Path(), "must have at least "+strconv.Itoa(n)+" items"))
+			}
+			if word == "maxitems" && len(value) > n {
+				v.Add(field.TooMany(v.Path(), len(value), n))
+			}
+		}
+	}
+}
+
+// formats are the forms that the word format knows. Each says what is wrong with a text.
+func formats(name string) func(string) []string {
+	switch name {
+	case "label":
+		return field.DNSLabelErrors
+	case "label1035":
+		return field.DNS1035LabelErrors
+	case "subdomain":
+		return field.DNSSubdomainErrors
+	case "segment":
+		return field.PathSegmentErrors
+	case "qualified":
+		return field.LabelKeyErrors
+	case "labelvalue":
+		return field.LabelValueErrors
+	case "datakey":
+		return field.DataKeyErrors
+	}
+	return nil
+}
+
+// formatRule demands a text of a form. An empty one is not judged: req does that.
+func (r *kindReader) formatRule(name string) func(*Visit, *Field, any) {
+	check := formats(name)
+	if check == nil {
+		r.fail("%q is no format", name)
+	}
+	return func(v *Visit, _ *Field, value any) {
+		s, _ := value.(string)
+		if s == "" {
+			return
+		}
+		for _, why := range check(s) {
+			v.Add(field.Invalid(v.Path(), s, why))
+		}
+	}
+}
+
+// uniqueRule demands that no two elements of a list are equal or, with a key, have equal keys.
+func uniqueRule(key string) func(*Visit, *Field, any) {
+	return func(v *Visit, _ *Field, value any) {
+		list, _ := value.([]any)
+		if len(list) < 2 {
+			return
+		}
+		seen := make(map[any]bool, len(list))
+		for i, e := range list {
+			steps := []any{i}
+			if o, ok := e.(map[string]any); ok && key != "" {
+				e, steps = o[key], []any{i, key}
+			}
+			// Texts and numbers alone can be told apart by their values.
+			switch e.(type) {
+			case string, int64, bool:
+				if seen[e] {
+					v.Add(field.Duplicate(v.Path(steps...), e))
+				}
+				seen[e] = true
+			}
+		}
+	}
+}
+
+// checkFixed demands the value that the field had before.
+func checkFixed(v *Visit, f *Field, value any) {
+	if v.Old != nil && !tree.Equal(value, v.Old[f.Name]) {
+		v.Add(field.Invalid(v.Path(), value, "field is immutable"))
+	}
+}
+
+// checkLabels demands a map of labels. All errors are about the map (upstream).
+func checkLabels(v *Visit, _ *Field, value any) {
+	labels, _ := value.(map[string]any)
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		for _, why := range field.LabelKeyErrors(k) {
+			v.Add(field.Invalid(v.Path(), k, why))
+		}
+		s, _ := labels[k].(string)
+		for _, why := range field.LabelValueErrors(s) {
+			v.Add(field.Invalid(v.Path(), s, why))
+		}
+	}
+}
