@@ -86,8 +86,8 @@ func (q *Call) serve() error {
 	if q.form, err = q.negotiate(); err != nil {
 		return err
 	}
-	// The status of an object is read and written by the verbs themselves.
-	if sub := q.info.Subresource; sub != "" && !(sub == "status" && q.HasStatus) {
+	// The status of an object, and parts of it, are read and written by the verbs themselves.
+	if sub := q.info.Subresource; sub != "" && !(sub == "status" && q.HasStatus) && q.part() == nil {
 		return q.serveSubresource(sub)
 	}
 	return q.serveVerb()
@@ -137,6 +137,9 @@ func (q *Call) serveVerb() error {
 		}
 		if q.review != nil {
 			return q.answerReview()
+		}
+		if create := q.special[""]; create != nil {
+			return create(q)
 		}
 		return q.create()
 	case "update":

@@ -9,6 +9,7 @@ import (
 	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/store"
+	"apichain/internal/strategy"
 	"apichain/internal/tree"
 )
 
@@ -197,6 +198,8 @@ func (w *write) begin() {
 // (scale, finalize) have made next from the stored object already, status and all.
 func (w *write) mergeSubresource() {
 	switch {
+	case w.part() != nil:
+		w.part().Merge(w.next, w.was)
 	case w.info.Subresource == "status":
 		given, has := w.next["status"]
 		m, hasMeta := w.next["metadata"]
@@ -333,11 +336,25 @@ func (w *write) check() error {
 
 // contentErrors returns what is wrong with next beside its metadata.
 func (w *write) contentErrors() []field.Error {
+	if part := w.part(); part != nil {
+		return part.Check(w.next, w.was)
+	}
 	status := w.info.Subresource == "status"
 	if status && w.validateStatus != nil {
 		return w.validateStatus(w.next)
 	}
 	return w.shape.Validate(w.next, w.was, status)
+}
+
+// part returns the subresource of the write that writes a part of the object, nil if it is none.
+func (q *Call) part() *strategy.Part {
+	if q.info.Subresource == "" {
+		return nil
+	}
+	if p, ok := q.Parts[q.info.Subresource]; ok {
+		return &p
+	}
+	return nil
 }
 
 // strategyStep returns what the strategy of the kind does with such a write, nil for nothing.

@@ -32,6 +32,18 @@ type Strategy struct {
 	PrepareStatus func(obj, old map[string]any)
 	// Warnings are what the writer of a good object is told. old is nil for a create.
 	Warnings func(obj, old map[string]any) []string
+	// Parts are subresources that show the whole object and write a part of it, by name: resize.
+	Parts map[string]Part
+}
+
+// Part is a subresource that shows the whole object and writes a part of it.
+type Part struct {
+	// Merge makes of obj, which is what the client sent, the object that is to be stored: old, which
+	// it must not change, but for what the subresource writes. It shares nothing with old that it
+	// changes afterwards.
+	Merge func(obj, old map[string]any)
+	// Check says what is wrong with the object, in place of the rules of its kind.
+	Check func(obj, old map[string]any) []field.Error
 }
 
 // Load returns the table of kinds with the rules of this package. See kinds.Load.
@@ -41,7 +53,7 @@ func Load() (*kinds.Table, error) { return kinds.Load(rules()) }
 func rules() kinds.Rules {
 	all := kinds.Rules{}
 	for _, area := range []kinds.Rules{
-		objectRules(), sliceRules(),
+		objectRules(), sliceRules(), workloadRules(), batchRules(), autoscalingRules(), policyRules(),
 	} {
 		maps.Copy(all, area)
 	}
@@ -52,7 +64,7 @@ func rules() kinds.Rules {
 func All() map[kinds.Key]Strategy {
 	all := map[kinds.Key]Strategy{}
 	for _, area := range []map[kinds.Key]Strategy{
-		objectStrategies(), sliceStrategies(),
+		objectStrategies(), sliceStrategies(), workloadStrategies(),
 	} {
 		maps.Copy(all, area)
 	}
