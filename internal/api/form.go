@@ -82,8 +82,13 @@ func (q *Call) negotiate() (form, error) {
 	}
 	for _, c := range request.ParseAccept(accept) {
 		// What is only answered, and not stored, has no columns.
-		if c.As == "Table" && (q.review != nil || q.special[q.info.Subresource] != nil) || !f.take(&c, q) {
+		if c.As == "Table" && (q.review != nil || q.special[q.info.Subresource] != nil) || !f.take(&c, q.custom) {
 			continue
+		}
+		// A stream of YAML has no lines. Upstream looks for a form first, and then whether it can
+		// be streamed, so that this is no reason to try the next clause.
+		if f.yaml && q.info.Verb == "watch" {
+			return f, takesNone(messageStreams)
 		}
 		// The form goes out with an error too, which is in YAML where the answer would be.
 		var err error
@@ -95,24 +100,29 @@ func (q *Call) negotiate() (form, error) {
 	return f, q.noForm()
 }
 
-// noForm returns the 406 of a client that takes nothing of what there is, in the words of upstream:
-// where no media type of a built-in kind is one that the client names, its router says so, and
-// names those of the route; else what is behind it does, which knows more.
+// The media types of answers, for refusals.
+const (
+	messageTypes   = "application/json, application/yaml, " + request.Protobuf
+	messageStreams = "application/json;stream=watch, " + request.Protobuf + ";stream=watch"
+)
+
+// takesNone returns the 406 of a client that takes none of types.
+func takesNone(types string) *status.Error {
+	return &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Pretty: true,
+		Message: "only the following media types are accepted: " + types}
+}
+
+// noForm returns the 406 of a client that takes nothing of what there is. Where it names no media
+// type of a built-in kind upstream's router says so, and names those of the route; else what is
+// behind it does.
 func (q *Call) noForm() *status.Error {
-	e := &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Pretty: true}
-	streams := "application/json;stream=watch, " + request.Protobuf + ";stream=watch"
-	all, verb := "application/json, application/yaml, "+request.Protobuf, q.info.Verb
-	switch {
-	case !q.custom && !q.namesType():
-		e.Message, e.Details = "406: Not Acceptable\n\nAvailable representations: "+all, &status.Details{}
-		if verb == "list" || verb == "watch" {
-			e.Message += ", " + streams
+	e := takesNone(messageTypes)
+	if !q.custom && !q.namesType() {
+		e.Message, e.Details = "406: Not Acceptable\n\nAvailable representations: "+messageTypes, &status.Details{}
+		if q.info.Verb == "list" || q.info.Verb == "watch" {
+			e.Message += ", " + messageStreams
 		}
-		return e
-	case !q.custom && verb == "watch":
-		all = streams
 	}
-	e.Message = "only the following media types are accepted: " + all
 	return e
 }
 
@@ -128,14 +138,14 @@ func (q *Call) namesType() bool {
 	return false
 }
 
-// take makes f the form that a clause of Accept asks q for, or returns false and leaves it as it
-// is where there is no such form. Events cannot be in YAML: a stream of it has no lines.
-func (f *form) take(c *request.Clause, q *Call) bool {
+// take makes f the form that a clause of Accept asks for, or returns false and leaves it as it is
+// where there is no such form; custom says that it is about a custom resource.
+func (f *form) take(c *request.Clause, custom bool) bool {
 	next := form{pretty: f.pretty}
 	switch {
 	// A clause that takes several, as */* does, gets JSON.
 	case c.Takes("application/json"):
-	case c.Takes("application/yaml") && q.info.Verb != "watch":
+	case c.Takes("application/yaml"):
 		next.yaml = true
 	case c.Takes(request.Protobuf):
 		next.protobuf = true
@@ -151,7 +161,7 @@ func (f *form) take(c *request.Clause, q *Call) bool {
 		next.kind, next.version = kind, c.Version
 	}
 	// There are messages of the types of the table, and no other.
-	if next.protobuf && (next.kind == formTable || next.kind == formObject && q.custom) {
+	if next.protobuf && (next.kind == formTable || next.kind == formObject && custom) {
 		return false
 	}
 	*f = next

@@ -40,8 +40,8 @@ func TestNegotiation(t *testing.T) {
 		{"application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io,application/json", form{}, true},
 		{"text/html, application/json;q=0.9", form{}, true},
 		{"application/yaml", form{yaml: true}, false},
-		{"application/yaml, application/json", form{yaml: true}, true}, // a watch passes over what it cannot have
-		{"application/json;q=0.5,application/yaml", form{yaml: true}, true},
+		{"application/yaml, application/json", form{yaml: true}, false}, // a watch does not pass over what cannot be streamed
+		{"application/json;q=0.5,application/yaml", form{yaml: true}, false},
 		{readTable, form{kind: formTable, version: "v1", include: "Metadata"}, true},
 		{readTableBeta + ", application/json", form{kind: formTable, version: "v1beta1", include: "Metadata"}, true},
 		{readPartial, form{kind: formPartial, version: "v1"}, true},
@@ -114,8 +114,7 @@ func TestNegotiationRefusals(t *testing.T) {
 		{readMaps, "application/json;g=meta.k8s.io;v=v1", behind + all},
 		{readMaps, "application/json;as=PartialObjectMetadata;v=v2;g=meta.k8s.io", behind + all},
 		{readMaps, table, behind + all},
-		{readMaps + "?watch=1", table, behind + streams},
-		{readMaps + "?watch=1", "application/yaml", behind + streams},
+		{readMaps + "?watch=1", table, behind + all},
 		{readWidgets, "text/html", behind + all},
 		{readWidgets + "?watch=1", "text/html", behind + all},
 		{readWidgets, "application/vnd.kubernetes.protobuf", behind + all},
