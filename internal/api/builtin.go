@@ -37,10 +37,17 @@ func New(c Config) *API {
 	// The hooks need Customs, which needs the store alone.
 	s.Customs = newCustoms(s, c.Catalog, c.StrictCRDs)
 	for key, st := range strategy.All() {
-		s.builtin[key].Strategy = st
+		if r := s.builtin[key]; r != nil {
+			r.Strategy = st
+		}
 	}
 	for key, h := range s.hookTable() {
-		s.builtin[key].kindHooks = h
+		if r := s.builtin[key]; r != nil { // a table of a test has not all kinds
+			r.kindHooks = h
+		}
+	}
+	for _, r := range s.builtin {
+		r.refuseUnserved()
 	}
 	definitions := s.builtin[kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition")]
 	definitions.shape = definitionShape{definitions.shape}
@@ -55,6 +62,16 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 			beforeDelete: holdNamespace, preconditionFailed: "Precondition failed",
 			special: map[string]func(q *Call) error{"finalize": finalizeNamespace},
 		},
+		kinds.NewKey("", "v1", "Pod"): {
+			grace: podGrace,
+			special: map[string]func(q *Call) error{
+				"binding": bindPod, "eviction": evictPod, "log": connectPod, "exec": connectPod, "attach": connectPod,
+				"portforward": connectPod, "proxy": connectProxy,
+			},
+		},
+		kinds.NewKey("", "v1", "Binding"):        {special: map[string]func(q *Call) error{"": bindPod}},
+		kinds.NewKey("", "v1", "Node"):           {special: map[string]func(q *Call) error{"proxy": connectProxy}},
+		kinds.NewKey("", "v1", "Service"):        {special: map[string]func(q *Call) error{"proxy": connectProxy}},
 		kinds.NewKey("", "v1", "ServiceAccount"): {special: map[string]func(q *Call) error{"token": (*Call).requestToken}},
 		kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition"): {
 			prepare: s.Customs.prepareDefinition, settle: s.Customs.settleDefinition, validateStatus: schema.CheckCRDStatus,
@@ -73,12 +90,33 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 	}
 }
 
+// refuseUnserved gives the subresources of r that have no handler one that says so, and a kind of
+// which nothing is stored an answer. status is served by the verbs.
+func (r *Resource) refuseUnserved() {
+	refuse := func(q *Call) error { return q.unsupported(q.info.Verb) }
+	for _, sub := range r.Subresources {
+		if sub.Name == "status" || r.special[sub.Name] != nil {
+			continue
+		}
+		if r.special == nil {
+			r.special = map[string]func(*Call) error{}
+		}
+		r.special[sub.Name] = refuse
+	}
+	if r.ReviewOnly && r.review == nil {
+		r.review = func(q *Call, _ map[string]any) error { return refuse(q) }
+	}
+}
+
 // newBuiltin returns another resource of a row of the table, without hooks. What it does is done to
 // the same objects as through the one that is served; tests use it as another server's.
 func (s *API) newBuiltin(row *kinds.Row) *Resource {
 	r := &Resource{Row: row, api: s, shape: kinds.Shape{Row: row}, nameErrors: nameRules[row.NameRule], fields: row.Fields}
 	if row.ReviewOnly {
 		return r
+	}
+	if slices.ContainsFunc(row.Subresources, func(s kinds.Subresource) bool { return s.Name == "scale" }) {
+		r.scale = builtinScale(row)
 	}
 	r.initialize = kinds.Shape{Row: row}.Initialize
 	name := row.Qualified()

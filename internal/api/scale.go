@@ -10,15 +10,16 @@ import (
 
 	"apichain/internal/field"
 	"apichain/internal/kinds"
+	"apichain/internal/selector"
 	"apichain/internal/status"
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
 
 // The scale subresource shows an object of any kind as an autoscaling/v1 Scale, so that an
-// autoscaler needs to know no kind but that one. The definition of a custom resource says by
-// three paths where its objects keep the replicas that are wanted, those that there are, and a
-// selector.
+// autoscaler needs to know no kind but that one. Three paths say where the objects keep the replicas
+// that are wanted, those that there are, and a selector: those of a custom resource are in its
+// definition, and those of all built-in kinds are the same, but that their selector is no text.
 //
 // A Scale is not stored: it is a view of the object. A read shows the object through it; a write
 // patches or replaces what is shown, takes the replicas out of the result, puts them into the
@@ -27,6 +28,22 @@ import (
 //	object ──read──► Scale ──body──► Scale ──write──► object ──► replace
 
 const scaleType = "autoscaling.Scale"
+
+// builtinScale returns where the objects of a built-in kind keep what a scale shows. The selector of those
+// in the core group is a map of labels.
+func builtinScale(row *kinds.Row) *scalePaths {
+	return &scalePaths{
+		spec: []string{"spec", "replicas"}, status: []string{"status", "replicas"},
+		selectorText: func(obj map[string]any) (string, error) {
+			fields := tree.Object(obj, "spec", "selector")
+			if row.Group == "" {
+				fields = map[string]any{"matchLabels": fields}
+			}
+			l, err := selector.FromObject(fields)
+			return l.String(), err
+		},
+	}
+}
 
 // scaleView is the view of one resource's objects as Scales. It holds nothing but the call, and
 // has the two ways through it.
@@ -107,11 +124,16 @@ func (v scaleView) readChange() (p patcher, err error) {
 		return p, err
 	}
 	obj, err := v.readTyped(v.api.Kinds.Type(scaleType), "autoscaling/v1", "Scale")
-	// Whatever cannot be decoded as a Scale of this version is refused in the same words (upstream,
-	// down to the place in its code).
+	// Whatever cannot be decoded as a Scale of this version is refused in the same words for a custom
+	// resource (upstream, down to the place in its code).
 	var refused *status.Error
 	version := tree.Text(obj, "apiVersion")
 	switch {
+	case !v.custom && err == nil && version != "" && version != "autoscaling/v1":
+		_, short := kinds.SplitAPIVersion(version)
+		return p, cannotHandle("Scale", short, "Scale", notRegistered("Scale", version))
+	case !v.custom && err != nil:
+		return p, err
 	case errors.As(err, &refused) && refused.Code == http.StatusBadRequest,
 		err == nil && obj == nil,
 		version != "" && version != "autoscaling/v1":
@@ -170,7 +192,15 @@ func (v scaleView) view(obj map[string]any) (scale map[string]any, found bool, e
 	}
 	// That nothing is known of the replicas that there are is shown as none of them.
 	state := map[string]any{"replicas": observed}
-	if paths.selector != nil {
+	if paths.selectorText != nil {
+		s, err := paths.selectorText(obj)
+		if err != nil {
+			return nil, false, status.BadRequest(err.Error())
+		}
+		if s != "" {
+			state["selector"] = s
+		}
+	} else if paths.selector != nil {
 		s, _, err := nested[string](obj, paths.selector, "string")
 		if err != nil {
 			return nil, false, status.Unexplained(err.Error())
@@ -266,11 +296,15 @@ func countErrors(obj map[string]any, path []string) []field.Error {
 }
 
 // write puts the replicas of a Scale into the tree of old. The Scale is checked first: its
-// fields and what its metadata say of old. The number is checked where that of any write is.
+// fields and what its metadata say of old. The number is checked where that of any write is, but for
+// that of a built-in kind.
 func (v scaleView) write(old *store.Object, obj, scale map[string]any) error {
 	given, err := readPreconditions(scale)
 	if err != nil {
 		return err
+	}
+	if !v.custom {
+		return v.writeBuiltin(old, obj, scale, given)
 	}
 	// A resource version of 0 is that of an update without one, which no custom resource takes; none at
 	// all is that of the object. It is looked at before the uid, unlike in an update.
@@ -286,6 +320,24 @@ func (v scaleView) write(old *store.Object, obj, scale map[string]any) error {
 	replicas, _ := tree.At(scale, "spec", "replicas").(int64) // 0 is left out
 	if replicas == noReplicas {
 		return status.BadRequest("the spec replicas field " + strconv.Quote(dotted(v.Resource.scale.spec)) + " cannot be empty")
+	}
+	tree.Set(obj, replicas, v.Resource.scale.spec...)
+	return nil
+}
+
+// writeBuiltin does the same for a built-in kind. Upstream's storage looks at the uid before the Scale is
+// made, at the number when that is done, and at the resource version last.
+func (v scaleView) writeBuiltin(old *store.Object, obj, scale map[string]any, given preconditions) error {
+	if err := given.checkUID(v.Call, old.Meta.UID); err != nil {
+		return err
+	}
+	replicas, _ := tree.At(scale, "spec", "replicas").(int64) // 0 is left out
+	if replicas < 0 {
+		e := field.Invalid("spec.replicas", replicas, "must be greater than or equal to 0")
+		return status.Invalid("autoscaling", "Scale", v.name, []field.Error{e})
+	}
+	if err := given.checkRevision(v.Call, old); err != nil {
+		return err
 	}
 	tree.Set(obj, replicas, v.Resource.scale.spec...)
 	return nil

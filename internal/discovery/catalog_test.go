@@ -24,11 +24,11 @@ func testKinds() *kinds.Table {
 	head := typ("meta.TypeMeta", "io.k8s.apimachinery.pkg.apis.meta.v1.TypeMeta", text("kind"), text("apiVersion"))
 	meta := typ("meta.ObjectMeta", "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta", text("name"),
 		&kinds.Field{Name: "labels", Kind: kinds.FieldString, IsMap: true, Doc: "to select by"},
-		&kinds.Field{Name: "creationTimestamp", Kind: kinds.FieldTime, Required: true},
+		&kinds.Field{Name: "creationTimestamp", Kind: kinds.FieldTime, Required: true, Demanded: true},
 		&kinds.Field{Name: "finalizers", Kind: kinds.FieldString, IsList: true, Strategy: "merge"})
 	deletion := typ("meta.DeleteOptions", "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions", &kinds.Field{Kind: kinds.FieldMessage, Message: head, Inline: true}, text("propagationPolicy"))
 	scale := typ("autoscaling.Scale", "io.k8s.api.autoscaling.v1.Scale", &kinds.Field{Name: "metadata", Kind: kinds.FieldMessage, Message: meta})
-	port := typ("ServicePort", "io.k8s.api.core.v1.ServicePort", &kinds.Field{Name: "port", Kind: kinds.FieldInt32, Required: true}, &kinds.Field{Name: "targetPort", Kind: kinds.FieldIntOrString}, &kinds.Field{Name: "protocol", Kind: kinds.FieldString, Required: true, Default: "TCP"})
+	port := typ("ServicePort", "io.k8s.api.core.v1.ServicePort", &kinds.Field{Name: "port", Kind: kinds.FieldInt32, Required: true, Demanded: true}, &kinds.Field{Name: "targetPort", Kind: kinds.FieldIntOrString}, &kinds.Field{Name: "protocol", Kind: kinds.FieldString, Required: true, ShownDefault: "TCP"})
 	props := typ("apiextensions.Props", "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps")
 	props.Fields = []*kinds.Field{{Name: "items", Kind: kinds.FieldMessage, Message: props, Alternative: "list"}, {Name: "properties", Kind: kinds.FieldMessage, Message: props, IsMap: true}, {Name: "default", Kind: kinds.FieldRaw}}
 	object := func(name, schema string, fields ...*kinds.Field) *kinds.Type {

@@ -123,8 +123,7 @@ func (w *schemaWriter) addFields(s map[string]any, t *kinds.Type) {
 			continue
 		}
 		properties[f.Name] = w.field(f)
-		// What has a default is always there, but nobody has to send it.
-		if f.Required && f.Default == nil {
+		if f.Demanded {
 			required, _ := s["required"].([]any)
 			s["required"] = append(required, f.Name)
 		}
@@ -163,8 +162,8 @@ func (w *schemaWriter) field(f *kinds.Field) map[string]any {
 	// has to be there is empty if it is not.
 	switch zero, isScalar := zeroScalars[f.Kind]; {
 	case f.IsList || f.IsMap:
-	case f.Default != nil:
-		s["default"] = tree.Copy(f.Default)
+	case f.ShownDefault != nil:
+		s["default"] = tree.Copy(f.ShownDefault)
 	case f.Required && isScalar:
 		s["default"] = zero
 	}

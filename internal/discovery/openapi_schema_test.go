@@ -48,8 +48,9 @@ func TestFieldSchemas(t *testing.T) {
 		{"map of messages", kinds.Field{Kind: kinds.FieldMessage, Message: message, IsMap: true}, `{"additionalProperties":` + ref("io.x.M") + `,"type":"object"}`},
 		{"described", kinds.Field{Kind: kinds.FieldString, Doc: "what it is"}, `{"description":"what it is","type":"string"}`},
 		{"described list", kinds.Field{Kind: kinds.FieldString, IsList: true, Doc: "d"}, `{"description":"d","items":{"type":"string"},"type":"array"}`},
-		{"with a default", kinds.Field{Kind: kinds.FieldString, Default: "TCP"}, `{"default":"TCP","type":"string"}`},
-		{"list with a default", kinds.Field{Kind: kinds.FieldString, IsList: true, Default: "TCP"}, `{"items":{"type":"string"},"type":"array"}`},
+		{"with a default", kinds.Field{Kind: kinds.FieldString, Default: "TCP", ShownDefault: "TCP"}, `{"default":"TCP","type":"string"}`},
+		{"with a default that is not shown", kinds.Field{Kind: kinds.FieldString, Default: "TCP"}, `{"type":"string"}`},
+		{"list with a default", kinds.Field{Kind: kinds.FieldString, IsList: true, ShownDefault: "TCP"}, `{"items":{"type":"string"},"type":"array"}`},
 		{"merged list", kinds.Field{Kind: kinds.FieldMessage, Message: message, IsList: true, Strategy: "merge", MergeKey: "name"},
 			`{"items":` + ref("io.x.M") + `,"type":"array","x-kubernetes-patch-merge-key":"name","x-kubernetes-patch-strategy":"merge"}`},
 		// Beside a reference nothing counts.
@@ -109,14 +110,14 @@ func TestScalarComponents(t *testing.T) {
 // TestTypeSchemas: embedded types, required fields, types that contain themselves and types of
 // several kinds.
 func TestTypeSchemas(t *testing.T) {
-	head := &kinds.Type{Schema: "io.x.Head", Fields: []*kinds.Field{{Name: "kind", Kind: kinds.FieldString, Required: true}}}
+	head := &kinds.Type{Schema: "io.x.Head", Fields: []*kinds.Field{{Name: "kind", Kind: kinds.FieldString, Required: true, Demanded: true}}}
 	loop := &kinds.Type{Schema: "io.x.Loop", Doc: "Contains itself."}
 	loop.Fields = []*kinds.Field{
 		{Kind: kinds.FieldMessage, Message: head, Inline: true},
 		{Name: "next", Kind: kinds.FieldMessage, Message: loop},
 		{Name: "all", Kind: kinds.FieldMessage, Message: loop, IsMap: true},
-		{Name: "must", Kind: kinds.FieldString, Required: true},
-		{Name: "has", Kind: kinds.FieldString, Required: true, Default: "x"},
+		{Name: "must", Kind: kinds.FieldString, Required: true, Demanded: true},
+		{Name: "has", Kind: kinds.FieldString, Required: true, ShownDefault: "x"},
 	}
 	w := newSchemaWriter(nil)
 	if name := w.typ(loop); name != "io.x.Loop" || len(w.out) != 1 {
@@ -149,7 +150,7 @@ func TestTypeSchemas(t *testing.T) {
 // TestDefaultsAreCopies: a document may be changed without the table.
 func TestDefaultsAreCopies(t *testing.T) {
 	def := map[string]any{"a": []any{"x"}}
-	f := &kinds.Field{Kind: kinds.FieldRaw, Default: def}
+	f := &kinds.Field{Kind: kinds.FieldRaw, ShownDefault: def}
 	s := newSchemaWriter(nil).field(f)
 	tree.List(s, "default", "a")[0] = "y"
 	if !tree.Equal(def, map[string]any{"a": []any{"x"}}) {

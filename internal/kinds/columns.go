@@ -18,6 +18,11 @@ import (
 //	spec.clusterIP|<none>         the same, with another text if there is none
 //	count(data,binaryData)        how many members the maps and lists at the paths have
 //	age(metadata.creationTimestamp), date(...), labels(spec.selector)
+//	int(spec.replicas)            the number at a path, 0 if there is none
+//	bool(spec.attach|true)        whether it is true there, or what stands instead if nothing is
+//	join(spec.cidrs|<none>)       the texts of a list, with commas
+//	each(spec.containers,name)    a field of each object of a list, with commas
+//	selector(spec.selector)       the label selector there
 //
 // and the others are functions of cells.go, by name. Expressions are parsed when the table is
 // read, so that an error in one is found then, and a request only calls the function.
@@ -91,6 +96,18 @@ func parseCell(text string) (func(map[string]any) any, error) {
 			return dateCell(paths[0]), nil
 		case ok && len(paths) == 1 && name == "labels":
 			return labelsCell(paths[0]), nil
+		case ok && len(paths) == 1 && name == "int":
+			return intCell(paths[0]), nil
+		case ok && len(paths) == 2 && name == "each":
+			return eachCell(paths[0], paths[1][0]), nil
+		case ok && name == "bool":
+			path, empty, _ := strings.Cut(list, "|")
+			return boolCell(strings.Split(path, "."), empty == "true"), nil
+		case ok && name == "join":
+			path, empty, _ := strings.Cut(list, "|")
+			return joinCell(strings.Split(path, "."), empty), nil
+		case ok && len(paths) == 1 && name == "selector":
+			return selectorCell(paths[0]), nil
 		}
 		return nil, fmt.Errorf("%q is no cell", text)
 	}
@@ -180,6 +197,67 @@ func labelsCell(path []string) func(map[string]any) any {
 		}
 		slices.Sort(pairs)
 		return joinOr(pairs, "<none>")
+	}
+}
+
+// intCell returns a cell that shows the number at path, which is 0 where there is none.
+func intCell(path []string) func(map[string]any) any {
+	return func(obj map[string]any) any {
+		n, _ := tree.At(obj, path...).(int64)
+		return n
+	}
+}
+
+// boolCell returns a cell that shows the boolean at path, or absent where there is none.
+func boolCell(path []string, absent bool) func(map[string]any) any {
+	return func(obj map[string]any) any {
+		if b, ok := tree.At(obj, path...).(bool); ok {
+			return b
+		}
+		return absent
+	}
+}
+
+// joinCell returns a cell that shows the texts of the list at path, or empty where there are none.
+func joinCell(path []string, empty string) func(map[string]any) any {
+	return func(obj map[string]any) any { return joinOr(tree.Strings(tree.List(obj, path...)), empty) }
+}
+
+// eachCell returns a cell that shows a field of each object of the list at path.
+func eachCell(path []string, field string) func(map[string]any) any {
+	return func(obj map[string]any) any {
+		var texts []string
+		for _, e := range tree.List(obj, path...) {
+			texts = append(texts, tree.Text(e, field))
+		}
+		return joinOr(texts, "")
+	}
+}
+
+// selectorCell returns a cell that shows the label selector at path as kubectl takes it, <none> for
+// one that is empty: what must be equal first, then the conditions in their order.
+func selectorCell(path []string) func(map[string]any) any {
+	return func(obj map[string]any) any {
+		var terms []string
+		for k, v := range tree.Object(obj, append(slices.Clip(path), "matchLabels")...) {
+			terms = append(terms, k+"="+cellText(v))
+		}
+		slices.Sort(terms)
+		for _, e := range tree.List(obj, append(slices.Clip(path), "matchExpressions")...) {
+			key, values := tree.Text(e, "key"), tree.Strings(tree.List(e, "values"))
+			slices.Sort(values)
+			switch list := strings.Join(values, ","); tree.Text(e, "operator") {
+			case "In":
+				terms = append(terms, key+" in ("+list+")")
+			case "NotIn":
+				terms = append(terms, key+" notin ("+list+")")
+			case "Exists":
+				terms = append(terms, key)
+			case "DoesNotExist":
+				terms = append(terms, "!"+key)
+			}
+		}
+		return joinOr(terms, "<none>")
 	}
 }
 

@@ -114,24 +114,28 @@ type Field struct {
 	MergeKey string
 
 	// What OpenAPI says. ListType is atomic, set or map, whose elements are told apart by ListKeys;
-	// it is atomic for a map that is owned as a whole, and "" where nothing is said. Values are
-	// those that a text may have, nil for any.
+	// it is atomic or granular for a map or an object, which are owned as a whole or by their parts,
+	// and "" where nothing is said. Values are those that a text may have, nil for any. Demanded is
+	// what has to be sent; nearly always it is what is Required.
 	ListType string
 	ListKeys []string
 	Values   []string
+	Demanded bool
 
 	// rules are what must hold of the value, in the order of their words; member says that it is one
 	// of its type's union.
 	rules  []fieldRule
 	member bool
 
-	// Default is the value of a field that is absent, nil for none. DefaultFrom names a
+	// Default is the value of a field that is absent, nil for none, and ShownDefault the one that
+	// OpenAPI tells. DefaultFrom names a
 	// field of the same type whose value is the default, "" for none. MovesInto names a map
 	// of bytes of the same type that takes the texts of this one when the object is
 	// written, "" for none.
-	Default     any
-	DefaultFrom string
-	MovesInto   string
+	Default      any
+	ShownDefault any
+	DefaultFrom  string
+	MovesInto    string
 }
 
 // alternative returns a field for what may stand in place of f's message. Its name is that

@@ -22,6 +22,32 @@ var (
 	authorizationText string
 	//go:embed autoscaling.txt
 	autoscalingText string
+	//go:embed apps.txt
+	appsText string
+	//go:embed batch.txt
+	batchText string
+	//go:embed networking.txt
+	networkingText string
+	//go:embed policy.txt
+	policyText string
+	//go:embed rbac.txt
+	rbacText string
+	//go:embed scheduling.txt
+	schedulingText string
+	//go:embed storage.txt
+	storageText string
+	//go:embed admissionregistration.txt
+	admissionregistrationText string
+	//go:embed certificates.txt
+	certificatesText string
+	//go:embed node.txt
+	nodeText string
+	//go:embed flowcontrol.txt
+	flowcontrolText string
+	//go:embed resource.txt
+	resourceText string
+	//go:embed storagemigration.txt
+	storagemigrationText string
 	//go:embed coordination.txt
 	coordinationText string
 	//go:embed discovery.txt
@@ -35,8 +61,12 @@ var (
 func files() []source {
 	return []source{
 		{"kinds.txt", kindsText}, {"meta.txt", metaText}, {"core.txt", coreText},
-		{"events.txt", eventsText}, {"authentication.txt", authenticationText}, {"authorization.txt", authorizationText},
-		{"autoscaling.txt", autoscalingText}, {"coordination.txt", coordinationText}, {"discovery.txt", discoveryText},
-		{"apiextensions.txt", apiextensionsText}, {"apiregistration.txt", apiregistrationText},
+		{"apiregistration.txt", apiregistrationText}, {"apps.txt", appsText}, {"events.txt", eventsText},
+		{"authentication.txt", authenticationText}, {"authorization.txt", authorizationText}, {"autoscaling.txt", autoscalingText},
+		{"batch.txt", batchText}, {"certificates.txt", certificatesText}, {"networking.txt", networkingText},
+		{"policy.txt", policyText}, {"rbac.txt", rbacText}, {"storage.txt", storageText},
+		{"admissionregistration.txt", admissionregistrationText}, {"apiextensions.txt", apiextensionsText}, {"scheduling.txt", schedulingText},
+		{"coordination.txt", coordinationText}, {"node.txt", nodeText}, {"discovery.txt", discoveryText},
+		{"resource.txt", resourceText}, {"flowcontrol.txt", flowcontrolText}, {"storagemigration.txt", storagemigrationText},
 	}
 }

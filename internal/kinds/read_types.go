@@ -209,6 +209,7 @@ func (r *kindReader) readField(f *Field, text string) {
 	}
 	typ, rest, _ := strings.Cut(rest, " ")
 	r.readFieldType(f, typ)
+	f.Demanded = f.Required
 	for rest != "" {
 		var word string
 		word, rest, _ = strings.Cut(rest, " ")
@@ -237,10 +238,13 @@ func (r *kindReader) readFieldType(f *Field, typ string) {
 		return
 	}
 	// A lower-case word is a scalar, unless it is the package of a type: meta.ObjectMeta.
-	if typ[0] >= 'a' && !strings.Contains(typ, ".") {
+	if scalar, _, _ := strings.Cut(typ, ":"); typ[0] >= 'a' && !strings.Contains(scalar, ".") {
 		typ, component, named := strings.Cut(typ, ":")
 		if named {
 			f.Component = r.schema + "." + component
+			if strings.HasPrefix(component, "runtime.") {
+				f.Component = runtimeSchemas + component
+			}
 		}
 		kind, ok := scalarKind(typ)
 		if !ok || named && kind != FieldRaw {
@@ -260,6 +264,9 @@ func (r *kindReader) readFieldType(f *Field, typ string) {
 	}
 	r.refer(typ, &f.Message)
 }
+
+// runtimeSchemas begins the name in OpenAPI of what any package may embed, runtime.RawExtension.
+const runtimeSchemas = "io.k8s.apimachinery.pkg."
 
 // splitNumbered splits WORD=N, a form of an alternative with its number in protobuf.
 func (r *kindReader) splitNumbered(text string) (word string, n int) {
@@ -308,6 +315,12 @@ func (r *kindReader) readFieldWord(f *Field, word string) {
 		r.fail("the words of the field %q are not one space apart", f.Name)
 	case strings.HasPrefix(word, "=."):
 		f.DefaultFrom = word[2:]
+	case strings.HasPrefix(word, "=="):
+		// What a Go field is without being set is no default, but OpenAPI shows it.
+		f.ShownDefault = r.parseDefault(f.Kind, word[2:])
+		if f.pointer || !isEmpty(f.ShownDefault) {
+			f.Default = f.ShownDefault
+		}
 	case word[0] == '=':
 		f.Default = r.parseDefault(f.Kind, word[1:])
 	case word == "null":
@@ -332,12 +345,14 @@ func (r *kindReader) readFieldWord(f *Field, word string) {
 func (r *kindReader) readDescription(f *Field, word string) bool {
 	name, value, _ := strings.Cut(word, ":")
 	switch name {
-	case "atomic", "set":
+	case "atomic", "set", "granular":
 		f.ListType = name
+	case "optional", "must":
+		f.Demanded = name == "must"
 	case "keys":
 		f.ListType, f.ListKeys = "map", splitList(value)
 	case "values":
-		f.Values = strings.Split(value, "|")
+		f.Values = strings.Split(strings.ReplaceAll(value, "_", " "), "|")
 	default:
 		return false
 	}

@@ -129,6 +129,9 @@ func (k *Row) ToStored(obj map[string]any) {
 		for _, names := range k.renames {
 			renameMember(obj, names[0], names[1])
 		}
+		if to, _ := k.conversion(); to != nil {
+			to(obj)
+		}
 		Shape{k.stored}.SetDefaults(obj)
 	}
 }
@@ -140,6 +143,9 @@ func (k *Row) FromStored(obj map[string]any) {
 		k.identify(obj)
 		for _, names := range k.renames {
 			renameMember(obj, names[1], names[0])
+		}
+		if _, from := k.conversion(); from != nil {
+			from(obj)
 		}
 	}
 }

@@ -1,0 +1,210 @@
+package allocator
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// A claim is what one write takes. In a dry run it takes nothing, and its answers are upstream's
+// guesses: the address of the network, and ports from 32769 on.
+
+// Claim is what a write of a service takes, and is to let go. The zero value takes nothing.
+type Claim struct {
+	pool *Pool
+	dry  bool
+	keys []string
+	// ports are those that a dry run has seen or made up.
+	ports []int
+
+	// Made are addresses that the service has with this write, Gone those that it no longer has.
+	Made, Gone []string
+}
+
+// The reasons for which nothing is handed out, in upstream's words.
+var (
+	errFull       = errors.New("range is full")
+	errTaken      = errors.New("provided IP is already allocated")
+	errPortTaken  = errors.New("provided port is already allocated")
+	errMismatch   = errors.New("the provided network does not match the current range")
+	errNotReady   = errors.New("allocator not ready")
+	errOutOfRange = errors.New("the provided IP")
+)
+
+// End lets go of what the claim holds: by then it is stored, or it is free again. Doing it twice is as
+// good as once.
+func (c *Claim) End() {
+	if len(c.keys) == 0 {
+		return
+	}
+	c.pool.mu.Lock()
+	defer c.pool.mu.Unlock()
+	for _, key := range c.keys {
+		delete(c.pool.held, key)
+	}
+	c.keys = nil
+}
+
+// Lost returns what of the claim somebody has got nevertheless, who does not ask the pool: by an IPAddress
+// of their own, or by putting a whole store in place of this one. "" is nothing. It is asked within the commit.
+func (c *Claim) Lost() string {
+	if len(c.keys) == 0 {
+		return ""
+	}
+	c.pool.mu.Lock()
+	defer c.pool.mu.Unlock()
+	c.pool.syncLocked()
+	sn := c.pool.Addresses.Now()
+	for _, key := range c.keys {
+		if c.pool.used[key] > 0 || sn.Get(key) != nil {
+			return key
+		}
+	}
+	return ""
+}
+
+// holdLocked takes a key that is free.
+func (c *Claim) holdLocked(key string) {
+	c.pool.held[key] = true
+	c.keys = append(c.keys, key)
+}
+
+// address takes the address that a client names.
+func (c *Claim) address(a netip.Addr) error {
+	p := c.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	subnets := p.subnetsLocked()
+	if c.dry {
+		// Upstream asks any one of its ranges.
+		return dryAddress(subnets, a)
+	}
+	in := false
+	for i := range subnets {
+		in = in || subnets[i].ready && subnets[i].contains(a)
+	}
+	if !in {
+		return errMismatch
+	}
+	p.syncLocked()
+	sn := p.Addresses.Now()
+	key := a.String()
+	if !p.freeLocked(key) || sn.Get(key) != nil {
+		return errTaken
+	}
+	c.holdLocked(key)
+	c.Made = append(c.Made, key)
+	return nil
+}
+
+// dryAddress says what is wrong with an address that is not to be taken.
+func dryAddress(subnets []subnet, a netip.Addr) error {
+	why := errNotReady
+	for i := range subnets {
+		s := &subnets[i]
+		if a.Is4() != s.prefix.Addr().Is4() || !s.ready {
+			continue
+		}
+		if s.contains(a) {
+			return nil
+		}
+		why = fmt.Errorf("%w (%s) is not in the valid range. The range of valid IPs is %s", errOutOfRange, a, s.prefix)
+	}
+	return why
+}
+
+// nextAddress takes any address of a family: from the dynamic part of a range if there is one.
+func (c *Claim) nextAddress(v4 bool) (string, error) {
+	p := c.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	subnets := p.subnetsLocked()
+	if !c.dry {
+		p.syncLocked()
+	}
+	for i := range subnets {
+		s := &subnets[i]
+		if !s.ready || s.prefix.Addr().Is4() != v4 {
+			continue
+		}
+		if c.dry {
+			return s.prefix.Addr().String(), nil
+		}
+		for _, part := range [...]struct {
+			first netip.Addr
+			size  uint64
+		}{{plus(s.first, s.reserved), s.dynamic}, {s.first, s.reserved}} {
+			if key := p.findLocked(part.size, func(n uint64) string { return plus(part.first, n).String() }); key != "" {
+				c.holdLocked(key)
+				c.Made = append(c.Made, key)
+				return key, nil
+			}
+		}
+	}
+	return "", errFull
+}
+
+// findLocked returns the first free key of size ones, from a random one on; "" if there is none.
+func (p *Pool) findLocked(size uint64, key func(n uint64) string) string {
+	if size == 0 {
+		return ""
+	}
+	sn := p.Addresses.Now()
+	start := p.Random(size)
+	for i := range size {
+		k := key((start + i) % size)
+		if p.freeLocked(k) && sn.Get(k) == nil {
+			return k
+		}
+	}
+	return ""
+}
+
+// port takes the port that a client names.
+func (c *Claim) port(n int) error {
+	p := c.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !c.dry && (n < p.Ports.First || n > p.Ports.Last) {
+		return fmt.Errorf("provided port is not in the valid range. The range of valid ports is %s", p.Ports)
+	}
+	p.syncLocked()
+	if !p.freeLocked(portKey(n)) || slices.Contains(c.ports, n) {
+		return errPortTaken
+	}
+	c.ports = append(c.ports, n)
+	if !c.dry {
+		c.holdLocked(portKey(n))
+	}
+	return nil
+}
+
+// nextPort takes any port: behind the reserved ones if there is one.
+func (c *Claim) nextPort() (int, error) {
+	if c.dry {
+		n := 32768
+		if len(c.ports) > 0 {
+			n = slices.Max(c.ports)
+		}
+		c.ports = append(c.ports, n+1)
+		return n + 1, nil
+	}
+	p := c.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.syncLocked()
+	first := p.Ports.First + p.Ports.reserved()
+	for _, part := range [...]Ports{{first, p.Ports.Last}, {p.Ports.First, first - 1}} {
+		n := 0
+		key := p.findLocked(uint64(part.Last-part.First+1), func(i uint64) string {
+			n = part.First + int(i)
+			return portKey(n)
+		})
+		if key != "" {
+			c.holdLocked(key)
+			return n, nil
+		}
+	}
+	return 0, errFull
+}

@@ -1,0 +1,399 @@
+package strategy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"apichain/internal/field"
+	"apichain/internal/kinds"
+	"apichain/internal/tree"
+)
+
+// The rules of Service: a union of four types in which each field belongs to some of them. What its
+// addresses may be is in service_families.go, what of them hangs together in service_linked.go; that
+// they are given out at all is internal/allocator's.
+
+// serviceRules are those of the types here.
+func serviceRules() kinds.Rules {
+	return kinds.Rules{
+		"Service":     {Default: serviceDefaults, Check: checkServiceAnnotations, Status: checkServiceStatus},
+		"ServiceSpec": {Default: serviceSpecDefaults, Check: checkServiceSpec},
+		"ServicePort": {Check: checkServicePort},
+	}
+}
+
+// serviceStrategies are those of the kinds here.
+func serviceStrategies() map[kinds.Key]Strategy {
+	return map[kinds.Key]Strategy{
+		kinds.NewKey("", "v1", "Service"): {Prepare: prepareService, Warnings: serviceWarnings},
+	}
+}
+
+// prepareService completes what the writer of a service means, and drops what it no longer does.
+func prepareService(obj, old map[string]any) {
+	LinkService(obj, old)
+	DropServiceType(obj, old)
+}
+
+// serviceDefaults says how load balancers take the addresses that are in the status.
+func serviceDefaults(obj map[string]any) {
+	if tree.Text(obj, "spec", "type") != "LoadBalancer" {
+		return
+	}
+	for _, e := range tree.List(obj, "status", "loadBalancer", "ingress") {
+		if in, ok := e.(map[string]any); ok && tree.Text(in, "ip") != "" && in["ipMode"] == nil {
+			in["ipMode"] = "VIP"
+		}
+	}
+}
+
+// affinitySeconds is how long a client stays with an endpoint, unless the service says otherwise.
+const affinitySeconds = 10800
+
+// serviceSpecDefaults sets what depends on more than one field.
+func serviceSpecDefaults(spec map[string]any) {
+	switch spec["sessionAffinity"] {
+	case "None":
+		delete(spec, "sessionAffinityConfig")
+	case "ClientIP":
+		if tree.At(spec, "sessionAffinityConfig", "clientIP", "timeoutSeconds") == nil {
+			spec["sessionAffinityConfig"] = map[string]any{"clientIP": map[string]any{"timeoutSeconds": int64(affinitySeconds)}}
+		}
+	}
+	set := func(name string, v any) {
+		if spec[name] == nil || spec[name] == "" {
+			spec[name] = v
+		}
+	}
+	if externallyAccessible(spec) {
+		set("externalTrafficPolicy", "Cluster")
+	}
+	if hasNodePorts(spec) || serviceType(spec) == "ClusterIP" {
+		set("internalTrafficPolicy", "Cluster")
+	}
+	if serviceType(spec) == "LoadBalancer" {
+		set("allocateLoadBalancerNodePorts", true)
+	}
+}
+
+// The annotations that have rules.
+const (
+	topologyHints = "service.kubernetes.io/topology-aware-hints"
+	topologyMode  = "service.kubernetes.io/topology-mode"
+	sourceRanges  = "service.beta.kubernetes.io/load-balancer-source-ranges"
+)
+
+// checkServiceAnnotations is about annotations that are older than the fields in their place.
+func checkServiceAnnotations(v *kinds.Visit) {
+	annotations := tree.Object(v.Obj, "metadata", "annotations")
+	hints, hinted := annotations[topologyHints]
+	if mode, ok := annotations[topologyMode]; ok && hinted && mode != hints {
+		v.Add(field.Invalid("metadata.annotations["+topologyMode+"]", mode, "must match annotations["+topologyHints+"] when both are specified"))
+	}
+	text, ok := annotations[sourceRanges].(string)
+	if !ok || len(tree.List(v.Obj, "spec", "loadBalancerSourceRanges")) > 0 {
+		return
+	}
+	const at = "metadata.annotations[" + sourceRanges + "]"
+	if tree.Text(v.Obj, "spec", "type") != "LoadBalancer" {
+		v.Add(field.Forbidden(at, "may only be used when `type` is 'LoadBalancer'"))
+	}
+	was := tree.Object(v.Old, "metadata", "annotations")[sourceRanges]
+	if strings.TrimSpace(text) == "" || was == text {
+		return
+	}
+	for cidr := range strings.SplitSeq(strings.TrimSpace(text), ",") {
+		cidr = strings.TrimSpace(cidr)
+		v.Add(invalidAll(at, cidr, field.CIDRErrors(cidr))...)
+	}
+}
+
+// checkServiceSpec judges all of a service but its single ports.
+func checkServiceSpec(v *kinds.Visit) {
+	spec, was := v.Obj, v.Old
+	if v.Update() {
+		v.Add(clusterIPChangeErrors(spec, was)...)
+		v.Add(familyChangeErrors(spec, was)...)
+		if serviceType(spec) == "LoadBalancer" && serviceType(was) == "LoadBalancer" && !tree.Equal(spec["loadBalancerClass"], was["loadBalancerClass"]) {
+			v.Add(field.Invalid(v.Path("loadBalancerClass"), spec["loadBalancerClass"], "may not change once set"))
+		}
+		if hasHealthCheck(spec) && hasHealthCheck(was) && !sameField(spec, was, "healthCheckNodePort") {
+			v.Add(field.Forbidden(v.Path("healthCheckNodePort"), "field is immutable"))
+		}
+	}
+	if len(tree.List(spec, "ports")) == 0 && !headlessService(spec) && serviceType(spec) != "ExternalName" {
+		v.Add(field.Required(v.Path("ports"), ""))
+	}
+	if hasNodePorts(spec) && headlessService(spec) {
+		v.Add(field.Invalid(v.Path("clusterIPs", 0), "None", "may not be set to 'None' for "+serviceType(spec)+" services"))
+	}
+	if serviceType(spec) == "ExternalName" {
+		checkExternalName(v)
+	}
+	checkPortsTogether(v)
+	checkAffinity(v)
+	v.Add(ClusterIPErrors(spec, was)...)
+	existing := tree.Strings(tree.List(was, "externalIPs"))
+	for i, ip := range tree.Strings(tree.List(spec, "externalIPs")) {
+		var why []string
+		if !slices.Contains(existing, ip) {
+			why = field.IPErrors(ip)
+		}
+		if why == nil {
+			why = field.EndpointIPErrors(ip) // as upstream does for historical reasons
+		}
+		v.Add(invalidAll(v.Path("externalIPs", i), ip, why)...)
+	}
+	checkLoadBalancer(v)
+	checkTrafficPolicies(v)
+}
+
+// checkExternalName is about a service that is another name for something outside.
+func checkExternalName(v *kinds.Visit) {
+	for _, name := range [...]string{"clusterIPs", "ipFamilies", "ipFamilyPolicy"} {
+		if !sameField(v.Obj, nil, name) {
+			v.Add(field.Forbidden(v.Path(name), "may not be set for ExternalName services"))
+		}
+	}
+	at := v.Path("externalName")
+	name := strings.TrimSuffix(tree.Text(v.Obj, "externalName"), ".")
+	if name == "" {
+		v.Add(field.Required(at, ""))
+		return
+	}
+	v.Add(invalidAll(at, name, field.DNSSubdomainErrors(name))...)
+}
+
+// checkPortsTogether is about what several ports may not have in common.
+func checkPortsTogether(v *kinds.Visit) {
+	type place struct {
+		protocol string
+		port     any
+	}
+	names, onNodes, ports := map[any]bool{}, map[place]bool{}, map[place]bool{}
+	list := tree.List(v.Obj, "ports")
+	for i, e := range list {
+		p, ok := e.(map[string]any)
+		if !ok {
+			continue
+		}
+		if name := tree.Text(p, "name"); name == "" && len(list) > 1 {
+			v.Add(field.Required(v.Path("ports", i, "name"), ""))
+		} else if name != "" && names[name] {
+			v.Add(field.Duplicate(v.Path("ports", i, "name"), name))
+		} else {
+			names[name] = true
+		}
+		protocol := tree.Text(p, "protocol")
+		if n, _ := p["nodePort"].(int64); n != 0 {
+			at := v.Path("ports", i, "nodePort")
+			if serviceType(v.Obj) == "ClusterIP" {
+				v.Add(field.Forbidden(at, "may not be used when `type` is 'ClusterIP'"))
+			}
+			if onNodes[place{protocol, n}] {
+				v.Add(field.Duplicate(at, n))
+			}
+			onNodes[place{protocol, n}] = true
+		}
+		if ports[place{protocol, p["port"]}] {
+			v.Add(field.Duplicate(v.Path("ports", i), map[string]any{"protocol": protocol, "port": p["port"]}))
+		}
+		ports[place{protocol, p["port"]}] = true
+	}
+}
+
+// checkServicePort judges one port.
+func checkServicePort(v *kinds.Visit) {
+	if name := tree.Text(v.Obj, "name"); name != "" {
+		v.Add(invalidAll(v.Path("name"), name, field.DNSLabelErrors(name))...)
+	}
+	port, _ := v.Obj["port"].(int64)
+	v.Add(invalidAll(v.Path("port"), port, field.PortErrors(port))...)
+	if protocol := tree.Text(v.Obj, "protocol"); !slices.Contains(protocols[:], protocol) {
+		v.Add(field.NotSupported(v.Path("protocol"), protocol, protocols[:]...))
+	}
+	switch target := v.Obj["targetPort"].(type) {
+	case int64:
+		v.Add(invalidAll(v.Path("targetPort"), target, field.PortErrors(target))...)
+	case string:
+		v.Add(invalidAll(v.Path("targetPort"), target, field.PortNameErrors(target))...)
+	}
+	if app, ok := v.Obj["appProtocol"].(string); ok {
+		v.Add(invalidAll(v.Path("appProtocol"), app, field.LabelKeyErrors(app))...)
+	}
+}
+
+// protocols are those of ports, in the order of upstream's messages.
+var protocols = [...]string{"SCTP", "TCP", "UDP"}
+
+// checkAffinity is about which endpoint a client gets.
+func checkAffinity(v *kinds.Visit) {
+	checkOneOf(v, "sessionAffinity", "ClientIP", "None")
+	at := v.Path("sessionAffinityConfig", "clientIP", "timeoutSeconds")
+	n, _ := tree.At(v.Obj, "sessionAffinityConfig", "clientIP", "timeoutSeconds").(int64)
+	if tree.Text(v.Obj, "sessionAffinity") == "ClientIP" && (n <= 0 || n > 86400) {
+		v.Add(field.Invalid(at, n, "must be greater than 0 and less than 86400"))
+	}
+}
+
+// checkOneOf demands a value of a few, which are in the order of upstream's messages.
+func checkOneOf(v *kinds.Visit, name string, values ...string) {
+	if s := tree.Text(v.Obj, name); s == "" {
+		v.Add(field.Required(v.Path(name), ""))
+	} else if !slices.Contains(values, s) {
+		v.Add(field.NotSupported(v.Path(name), s, values...))
+	}
+}
+
+// checkLoadBalancer is about what only a service with a load balancer may have.
+func checkLoadBalancer(v *kinds.Visit) {
+	checkOneOf(v, "type", "ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+	const only = "may only be used when `type` is 'LoadBalancer'"
+	balanced := serviceType(v.Obj) == "LoadBalancer"
+	if ranges := tree.Strings(tree.List(v.Obj, "loadBalancerSourceRanges")); len(ranges) > 0 {
+		at := v.Path("LoadBalancerSourceRanges") // as upstream spells it
+		if !balanced {
+			v.Add(field.Forbidden(at, only))
+		}
+		var existing []string
+		for _, s := range tree.Strings(tree.List(v.Old, "loadBalancerSourceRanges")) {
+			existing = append(existing, strings.TrimSpace(s))
+		}
+		for i, s := range ranges {
+			if s = strings.TrimSpace(s); !slices.Contains(existing, s) {
+				v.Add(invalidAll(fmt.Sprintf("%s[%d]", at, i), s, field.CIDRErrors(s))...)
+			}
+		}
+	}
+	if v.Obj["allocateLoadBalancerNodePorts"] != nil && !balanced {
+		v.Add(field.Forbidden(v.Path("allocateLoadBalancerNodePorts"), only))
+	}
+	class, ok := v.Obj["loadBalancerClass"].(string)
+	if ok && !balanced {
+		v.Add(field.Forbidden(v.Path("loadBalancerClass"), only))
+	} else if ok {
+		v.Add(invalidAll(v.Path("loadBalancerClass"), class, field.LabelKeyErrors(class))...)
+	}
+}
+
+// checkTrafficPolicies is about which endpoints get traffic from where, and how a load balancer knows them.
+func checkTrafficPolicies(v *kinds.Visit) {
+	if externallyAccessible(v.Obj) {
+		checkOneOf(v, "externalTrafficPolicy", "Cluster", "Local")
+	} else if s := tree.Text(v.Obj, "externalTrafficPolicy"); s != "" {
+		v.Add(field.Invalid(v.Path("externalTrafficPolicy"), s, "may only be set for externally-accessible services"))
+	}
+	at := v.Path("healthCheckNodePort")
+	n, _ := v.Obj["healthCheckNodePort"].(int64)
+	switch {
+	case !hasHealthCheck(v.Obj) && n != 0:
+		v.Add(field.Invalid(at, n, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"))
+	case hasHealthCheck(v.Obj) && n == 0:
+		v.Add(field.Required(at, ""))
+	case n != 0:
+		v.Add(invalidAll(at, n, field.PortErrors(n))...)
+	}
+	if v.Obj["internalTrafficPolicy"] != nil || hasNodePorts(v.Obj) || serviceType(v.Obj) == "ClusterIP" {
+		// Here an empty text is a value (upstream).
+		if s, ok := v.Obj["internalTrafficPolicy"].(string); !ok {
+			v.Add(field.Required(v.Path("internalTrafficPolicy"), ""))
+		} else if s != "Cluster" && s != "Local" {
+			v.Add(field.NotSupported(v.Path("internalTrafficPolicy"), s, "Cluster", "Local"))
+		}
+	}
+	distributions := [...]string{"PreferClose", "PreferSameZone", "PreferSameNode"}
+	if s, ok := v.Obj["trafficDistribution"].(string); ok && !slices.Contains(distributions[:], s) {
+		v.Add(field.NotSupported(v.Path("trafficDistribution"), s, distributions[:]...))
+	}
+}
+
+// checkServiceStatus is about the load balancer's ways in.
+func checkServiceStatus(v *kinds.Visit) {
+	ways := tree.List(v.Obj, "status", "loadBalancer", "ingress")
+	if tree.Text(v.Obj, "spec", "type") != "LoadBalancer" {
+		if len(ways) > 0 {
+			v.Add(field.Forbidden("status.loadBalancer.ingress", "may only be used when `spec.type` is 'LoadBalancer'"))
+		}
+		return
+	}
+	existing := tree.List(v.Old, "status", "loadBalancer", "ingress")
+	for i, e := range ways {
+		at := fmt.Sprintf("status.loadBalancer.ingress[%d].", i)
+		ip := tree.Text(e, "ip")
+		mode, hasMode := tree.At(e, "ipMode").(string)
+		switch {
+		case !hasMode && ip != "":
+			v.Add(field.Required(at+"ipMode", "must be specified when `ip` is set"))
+		case hasMode && ip == "":
+			v.Add(field.Forbidden(at+"ipMode", "may not be specified when `ip` is not set"))
+		case hasMode && mode != "VIP" && mode != "Proxy":
+			v.Add(field.NotSupported(at+"ipMode", mode, "Proxy", "VIP"))
+		}
+		v.Add(wayInErrors(at, e, existing)...)
+	}
+}
+
+// wayInErrors returns what is wrong with the address and the name of a way into a load balancer. at ends
+// with a dot; addresses of existing ways were good once.
+func wayInErrors(at string, way any, existing []any) (errs []field.Error) {
+	ip, host := tree.Text(way, "ip"), tree.Text(way, "hostname")
+	had := slices.ContainsFunc(existing, func(e any) bool { return tree.Text(e, "ip") == ip })
+	if ip != "" && !had {
+		errs = invalidAll(at+"ip", ip, field.IPErrors(ip))
+	}
+	if host != "" {
+		errs = append(errs, invalidAll(at+"hostname", host, field.DNSSubdomainErrors(host))...)
+		if _, is := field.LooseAddress(host); is {
+			errs = append(errs, field.Invalid(at+"hostname", host, "must be a DNS name, not an IP address"))
+		}
+	}
+	return errs
+}
+
+// serviceWarnings tells of fields that mean nothing here, and of addresses in odd forms.
+func serviceWarnings(obj, _ map[string]any) (warnings []string) {
+	warn := func(text string) { warnings = append(warnings, text) }
+	spec := tree.Object(obj, "spec")
+	external := serviceType(spec) == "ExternalName"
+	headless := serviceType(spec) == "ClusterIP" && spec["clusterIP"] == "None"
+	if _, ok := tree.Object(obj, "metadata", "annotations")[topologyHints]; ok {
+		warn("annotation " + topologyHints + " is deprecated, please use " + topologyMode + " instead")
+	}
+	externalIPs := tree.Strings(tree.List(spec, "externalIPs"))
+	loadBalancerIP := tree.Text(spec, "loadBalancerIP")
+	if ip := spec["clusterIP"]; ip != nil && ip != "" && ip != "None" {
+		for i, ip := range tree.Strings(tree.List(spec, "clusterIPs")) {
+			warnings = append(warnings, field.IPWarnings(fmt.Sprintf("spec.clusterIPs[%d]", i), ip)...)
+		}
+	}
+	if headless && loadBalancerIP != "" {
+		warn("spec.loadBalancerIP is ignored for headless services")
+	}
+	if headless && len(externalIPs) > 0 {
+		warn("spec.externalIPs is ignored for headless services")
+	}
+	if headless && spec["sessionAffinity"] != "None" {
+		warn("spec.SessionAffinity is ignored for headless services")
+	}
+	for i, ip := range externalIPs {
+		warnings = append(warnings, field.IPWarnings(fmt.Sprintf("spec.externalIPs[%d]", i), ip)...)
+	}
+	if len(externalIPs) > 0 && !headless && !external {
+		warn("spec.externalIPs is deprecated and may no longer be implemented in some clusters")
+	}
+	warnings = append(warnings, field.IPWarnings("spec.loadBalancerIP", loadBalancerIP)...)
+	for i, cidr := range tree.Strings(tree.List(spec, "loadBalancerSourceRanges")) {
+		warnings = append(warnings, field.CIDRWarnings(fmt.Sprintf("spec.loadBalancerSourceRanges[%d]", i), cidr)...)
+	}
+	if external && len(externalIPs) > 0 {
+		warn(`spec.externalIPs is ignored when spec.type is "ExternalName"`)
+	}
+	if !external && tree.Text(spec, "externalName") != "" {
+		warn(`spec.externalName is ignored when spec.type is not "ExternalName"`)
+	}
+	if spec["trafficDistribution"] == "PreferClose" {
+		warn(`spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"`)
+	}
+	return warnings
+}

@@ -1,0 +1,179 @@
+package strategy
+
+import (
+	"fmt"
+	"slices"
+
+	"apichain/internal/field"
+	"apichain/internal/tree"
+)
+
+// What the addresses of a service and their families may be, and how they may change: a second one may come
+// and go, the first one stays.
+
+// ipFamilyPolicies are the policies, in the order of upstream's messages.
+var ipFamilyPolicies = [...]string{"PreferDualStack", "RequireDualStack", "SingleStack"}
+
+// ClusterIPErrors returns what is wrong with a service's clusterIP, clusterIPs, ipFamilies and ipFamilyPolicy.
+// was is the spec before, nil for a new service: its addresses were good once.
+func ClusterIPErrors(spec, was map[string]any) (errs []field.Error) {
+	if serviceType(spec) == "ExternalName" {
+		return nil
+	}
+	const at = "spec.clusterIPs"
+	list := tree.List(spec, "clusterIPs")
+	ips := tree.Strings(list)
+	switch one := tree.Text(spec, "clusterIP"); {
+	case one == "" && len(ips) > 0:
+		errs = append(errs, field.Invalid(at, list, "must be empty when `clusterIP` is not specified"))
+	case one != "" && len(ips) == 0:
+		errs = append(errs, field.Required(at, ""))
+	case one != "" && ips[0] != one:
+		errs = append(errs, field.Invalid(at, list, "first value must match `clusterIP`"))
+	}
+	errs = append(errs, familyErrors(spec)...)
+	bad := false
+	for i, ip := range ips {
+		if i == 0 && ip == "None" {
+			if len(ips) > 1 {
+				bad = true
+				errs = append(errs, field.Invalid(at, list, "'None' must be the first and only value"))
+			}
+			continue
+		}
+		if slices.Contains(tree.Strings(tree.List(was, "clusterIPs")), ip) {
+			continue
+		}
+		why := field.IPErrors(ip)
+		bad = bad || why != nil
+		errs = append(errs, invalidAll(fmt.Sprintf("%s[%d]", at, i), ip, why)...)
+	}
+	if len(ips) > 2 {
+		errs = append(errs, field.Invalid(at, list, "may only hold up to 2 values"))
+	}
+	if bad {
+		return errs
+	}
+	return append(errs, familiesOfIPsErrors(spec)...)
+}
+
+// familyErrors returns what is wrong with ipFamilies and ipFamilyPolicy themselves.
+func familyErrors(spec map[string]any) (errs []field.Error) {
+	families := tree.Strings(tree.List(spec, "ipFamilies"))
+	for i, f := range families {
+		at := fmt.Sprintf("spec.ipFamilies[%d]", i)
+		if f != "IPv4" && f != "IPv6" {
+			errs = append(errs, field.NotSupported(at, f, "IPv4", "IPv6"))
+		}
+		if slices.Contains(families[:i], f) {
+			errs = append(errs, field.Duplicate(at, f))
+		}
+	}
+	if policy, ok := spec["ipFamilyPolicy"].(string); ok && !slices.Contains(ipFamilyPolicies[:], policy) {
+		errs = append(errs, field.NotSupported("spec.ipFamilyPolicy", policy, ipFamilyPolicies[:]...))
+	}
+	return errs
+}
+
+// isIPv6 reports whether a text is an address of IPv6.
+func isIPv6(s string) bool {
+	a, ok := field.LooseAddress(s)
+	return ok && !a.Unmap().Is4()
+}
+
+// familiesOfIPsErrors returns where the addresses, all of which are some, are not of the families.
+func familiesOfIPsErrors(spec map[string]any) (errs []field.Error) {
+	const at = "spec.clusterIPs"
+	list := tree.List(spec, "clusterIPs")
+	ips, families := tree.Strings(list), tree.Strings(tree.List(spec, "ipFamilies"))
+	if len(ips) > 1 {
+		var of [2]int
+		for _, ip := range ips {
+			if isIPv6(ip) {
+				of[1]++
+			} else {
+				of[0]++
+			}
+		}
+		if of[0] == 0 || of[1] == 0 {
+			errs = append(errs, field.Invalid(at, list, "may specify no more than one IP for each IP family"))
+		}
+	}
+	for i, ip := range ips {
+		if headlessService(spec) || i >= len(families) {
+			break
+		}
+		if f := families[i]; f == "IPv4" && isIPv6(ip) || f == "IPv6" && !isIPv6(ip) {
+			errs = append(errs, field.Invalid(fmt.Sprintf("%s[%d]", at, i), ip, fmt.Sprintf("expected an %s value as indicated by `ipFamilies[%d]`", f, i)))
+		}
+	}
+	return errs
+}
+
+// clusterIPChangeErrors returns what a change may not do to the addresses.
+func clusterIPChangeErrors(spec, was map[string]any) (errs []field.Error) {
+	if serviceType(spec) == "ExternalName" || serviceType(was) == "ExternalName" || headlessService(spec) && headlessService(was) {
+		return nil
+	}
+	const at = "spec.clusterIPs"
+	list := tree.List(spec, "clusterIPs")
+	now, old := tree.Strings(list), tree.Strings(tree.List(was, "clusterIPs"))
+	changed := func(i int) {
+		errs = append(errs, field.Invalid(fmt.Sprintf("%s[%d]", at, i), list, "may not change once set"))
+	}
+	switch {
+	case len(old) == len(now):
+		for i := range old {
+			if now[i] != old[i] {
+				changed(i)
+			}
+		}
+		return errs
+	case len(now) == 0:
+		errs = append(errs, field.Invalid(at+"[0]", list, "primary clusterIP can not be unset"))
+	case len(old) > 0 && now[0] != old[0]:
+		changed(0)
+	}
+	if len(now) == 1 && len(old) > 1 && tree.Text(spec, "ipFamilyPolicy") != "SingleStack" {
+		errs = append(errs, field.Invalid("spec.ipFamilyPolicy", spec["ipFamilyPolicy"],
+			"must be set to 'SingleStack' when releasing the secondary clusterIP"))
+	}
+	return errs
+}
+
+// familyChangeErrors returns what a change may not do to the families.
+func familyChangeErrors(spec, was map[string]any) (errs []field.Error) {
+	if serviceType(spec) == "ExternalName" || serviceType(was) == "ExternalName" || headlessService(spec) || headlessService(was) {
+		return nil
+	}
+	const at = "spec.ipFamilies[0]"
+	list := tree.List(spec, "ipFamilies")
+	now, old := tree.Strings(list), tree.Strings(tree.List(was, "ipFamilies"))
+	if len(old) == len(now) {
+		for i := range old {
+			if now[i] != old[i] {
+				errs = append(errs, field.Invalid(at, list, "may not change once set"))
+			}
+		}
+		return errs
+	}
+	if len(old) > len(now) && len(tree.List(spec, "clusterIPs")) == 0 {
+		errs = append(errs, field.Invalid(at, list, "primary ipFamily can not be unset"))
+	}
+	if len(now) > 0 && len(old) > 0 && now[0] != old[0] {
+		errs = append(errs, field.Invalid(at, tree.List(spec, "clusterIPs"), "may not change once set"))
+	}
+	if len(now) == 1 && len(old) > 1 && tree.Text(spec, "ipFamilyPolicy") != "SingleStack" {
+		errs = append(errs, field.Invalid("spec.ipFamilyPolicy", spec["ipFamilyPolicy"],
+			"must be set to 'SingleStack' when releasing the secondary ipFamily"))
+	}
+	return errs
+}
+
+// invalidAll returns an error for each reason why a value is wrong.
+func invalidAll(at string, value any, reasons []string) (errs []field.Error) {
+	for _, why := range reasons {
+		errs = append(errs, field.Invalid(at, value, why))
+	}
+	return errs
+}
