@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"apichain/internal/api"
+	"apichain/internal/status"
 	"apichain/internal/tree"
 )
 
@@ -86,7 +87,7 @@ func (c *Chain) checkEphemeral(ctx context.Context, a api.Admission) error {
 		return err
 	}
 	if why := unreferencedIn(account, "ephemeral container", tree.List(a.Object, "spec", "ephemeralContainers")); why != "" {
-		return forbidden(a, why)
+		return status.Unexplained(why) // no refusal but a failure (upstream)
 	}
 	return nil
 }
