@@ -95,12 +95,14 @@ func (p *program) buildResources() error {
 	if err != nil {
 		return err
 	}
+	nodePorts, _ := p.opt.cluster.ports()
 	p.api = api.New(api.Config{
 		Store: p.store, Kinds: table, Catalog: &p.catalog,
 		Tokens: p.authn.Accounts, MaxTokenTime: p.opt.accountTokens.most, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
 		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
 		NoNamespaceLifecycle: !p.admission.On("NamespaceLifecycle"), Admit: p.admission.For,
-		Changed: func() { p.generation.Add(1) }, Log: p.log,
+		Services: api.ServiceNetwork{Ranges: p.opt.cluster.ranges(), NodePorts: nodePorts},
+		Changed:  func() { p.generation.Add(1) }, Log: p.log,
 	})
 	p.admission.Look(p.api)
 	p.restorer = controller.NewRestorer(p.api)
