@@ -138,6 +138,9 @@ func (q *Call) serveVerb() error {
 		if q.review != nil {
 			return q.answerReview()
 		}
+		if create := q.special[""]; create != nil {
+			return create(q)
+		}
 		return q.create()
 	case "update":
 		return q.update()

@@ -24,7 +24,7 @@ import (
 //
 // The policy says what becomes of the objects whose owner this one is. It works by finalizers
 // alone: the garbage collector sees them on a marked owner, does what they ask, and takes them
-// off. No kind here has a grace period: gracePeriodSeconds is read and means nothing.
+// off. A kind with a grace period has a delete of its own in front of this: see grace.go.
 
 // DeleteOptions says how to delete. The zero value sets no condition, and leaves dependents to
 // the garbage collector, which deletes them afterwards.
@@ -36,6 +36,10 @@ type DeleteOptions struct {
 	// Propagation is one of the three policies, or "", which leaves the finalizers for
 	// dependents as they are. It is Background for an object that has none.
 	Propagation string
+
+	// GracePeriodSeconds is how long an object may take to end, nil for as long as it says itself.
+	// Most kinds end at once. What is below 0 counts as 1.
+	GracePeriodSeconds *int64
 
 	// orphanDependents is the option that Propagation has replaced, true for Orphan and false for
 	// Background; orphanGiven says that the client gave it, which may change the code of the answer.
@@ -112,6 +116,12 @@ func (q *Call) fillDeleteOptions(o *DeleteOptions, obj map[string]any) error {
 	}
 	if v, given := tree.At(obj, "preconditions", "resourceVersion").(string); given {
 		o.ResourceVersion = &v
+	}
+	if n, given := obj["gracePeriodSeconds"].(int64); given {
+		if n < 0 {
+			n = 1
+		}
+		o.GracePeriodSeconds = &n
 	}
 	policy, given := obj["propagationPolicy"].(string)
 	o.Propagation = policy
@@ -234,6 +244,11 @@ func (w *write) delete(o *DeleteOptions) (gone bool, err error) {
 	}
 	// Nothing is compared with the old tree any more: the mark is made in it.
 	w.next, w.was = w.was, nil
+	if w.grace != nil {
+		if done, gone, err := w.gracefulDelete(o); done || err != nil {
+			return gone, err
+		}
+	}
 	m := tree.Metadata(w.next)
 	had := tree.List(m, "finalizers")
 	finalizers := o.finalizers(had)

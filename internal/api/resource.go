@@ -140,10 +140,13 @@ type kindHooks struct {
 	preconditionFailed string
 	// beforeDelete may change obj so that it stays for now, and returns true then.
 	beforeDelete func(q *Call, obj map[string]any) (stays bool, err error)
+	// grace returns how many seconds a deleted object has to end, 0 for none; asked is what the delete
+	// says, nil for nothing.
+	grace func(obj map[string]any, asked *int64) int64
 	// review fills in the status of an object that is only answered and never stored.
 	review review
-	// special serves the subresources with rules of their own, by name; status and scale are
-	// served for every kind that has them.
+	// special serves the subresources with rules of their own, by name, and under "" the creation of
+	// what is not stored; status and scale are served for every kind that has them.
 	special map[string]func(q *Call) error
 }
 

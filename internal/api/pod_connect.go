@@ -1,0 +1,99 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"apichain/internal/status"
+	"apichain/internal/store"
+	"apichain/internal/tree"
+)
+
+// The subresources that lead to a running container, or to what listens behind a service or on a
+// node. Nothing runs here, so each is answered at once with what upstream says where there is nobody
+// to ask; an object that is on a node gets as far as that node's kubelet, which is none.
+
+// connectPod serves log, exec, attach and portforward: who asks must name a container of the pod if it
+// has several, and the pod must be on a node.
+func connectPod(q *Call) error {
+	sn := q.Bucket.Now()
+	o := sn.Get(q.Resource.Key(q.namespace, q.name))
+	if o == nil {
+		return q.notFound(q.name)
+	}
+	pod := q.decode(o)
+	if q.info.Subresource != "portforward" {
+		if err := q.checkContainer(pod); err != nil {
+			return err
+		}
+	}
+	node := tree.Text(pod, "spec", "nodeName")
+	switch {
+	case node != "":
+		return q.unreachable(node)
+	case q.info.Subresource == "log": // no host, no lines
+		q.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	return status.BadRequest("pod " + q.name + " does not have a host assigned")
+}
+
+// checkContainer refuses a container that the pod does not have, and none where there are several
+// and no annotation says which is meant.
+func (q *Call) checkContainer(pod map[string]any) error {
+	wanted, names := q.param("container"), map[string][]string{}
+	for _, list := range [...]string{"containers", "initContainers", "ephemeralContainers"} {
+		for _, c := range tree.List(pod, "spec", list) {
+			name := tree.Text(c, "name")
+			if wanted != "" && name == wanted {
+				return nil
+			}
+			names[list] = append(names[list], name)
+		}
+	}
+	if wanted != "" {
+		return status.BadRequest("container " + wanted + " is not valid for pod " + q.name)
+	}
+	const byDefault = "kubectl.kubernetes.io/default-container"
+	usual := tree.Text(pod, "metadata", "annotations", byDefault)
+	if len(names["containers"]) == 1 || slices.Contains(names["containers"], usual) {
+		return nil
+	}
+	text := "a container name must be specified for pod " + q.name + ", choose one of: " + fmt.Sprint(names["containers"])
+	if first := names["initContainers"]; len(first) > 0 {
+		text += " or one of the init containers: " + fmt.Sprint(first)
+	}
+	return status.BadRequest(text)
+}
+
+// unreachable returns what is said of a node whose kubelet would have to answer: that there is no
+// such node, in upstream's words, or that nobody is asked.
+func (q *Call) unreachable(node string) error {
+	nodes := q.api.Builtin("", "v1", "Node")
+	if sn := nodes.Bucket.Now(); sn.Get(node) == nil {
+		return q.notFound(node)
+	}
+	return internalError("error dialing backend: this server runs nothing and asks no kubelet, so node " + strconv.Quote(node) + " cannot be reached")
+}
+
+// connectProxy serves the subresource proxy of pods, services and nodes.
+func connectProxy(q *Call) error {
+	var o *store.Object
+	if q.name != "" {
+		sn := q.Bucket.Now()
+		o = sn.Get(q.Resource.Key(q.namespace, q.name))
+	}
+	switch {
+	case q.Plural == "services":
+		name := q.name
+		return &status.Error{Code: http.StatusServiceUnavailable, Reason: "ServiceUnavailable",
+			Message: "no endpoints available for service " + strconv.Quote(name)}
+	case o == nil:
+		return q.notFound(q.name)
+	case q.Plural == "pods":
+		return status.BadRequest("address not allowed")
+	}
+	return q.unreachable(q.name)
+}
