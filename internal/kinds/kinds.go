@@ -185,6 +185,10 @@ type Row struct {
 	StoredAs string
 	stored   *Row
 
+	// HashVersion is the version that storageVersionHash is made of where upstream stores the objects
+	// as another than its first, "-" for none.
+	HashVersion string
+
 	// What DELETE, PUT and POST do. Upstream's strategies have the same switches.
 	//
 	// ReturnsDeleted: DELETE answers with the object instead of a Status.
