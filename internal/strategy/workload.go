@@ -41,15 +41,25 @@ func workloadRules() kinds.Rules {
 // judged, and what their writers are told.
 func workloadStrategies() map[kinds.Key]Strategy {
 	return map[kinds.Key]Strategy{
-		kinds.NewKey("", "v1", "ReplicationController"):   {Prepare: prepareTemplate, Warnings: hostNameWarnings},
-		kinds.NewKey("apps", "v1", "Deployment"):          {Prepare: prepareTemplate, PrepareStatus: keepLabels, Warnings: hostNameWarnings},
+		kinds.NewKey("", "v1", "ReplicationController"): {Prepare: prepareTemplate, Warnings: hostNameWarnings},
+		kinds.NewKey("apps", "v1", "Deployment"): {
+			Prepare: prepareTemplate, PrepareStatus: keepLabels, Warnings: hostNameWarnings, Changes: changesDeployment,
+		},
 		kinds.NewKey("apps", "v1", "ReplicaSet"):          {Prepare: prepareTemplate, Warnings: hostNameWarnings},
 		kinds.NewKey("apps", "v1", "StatefulSet"):         {Prepare: prepareTemplate, Warnings: statefulSetWarnings},
 		kinds.NewKey("apps", "v1", "DaemonSet"):           {Prepare: prepareDaemonSet},
 		kinds.NewKey("batch", "v1", "Job"):                {Prepare: prepareJob, Warnings: jobWarnings("spec")},
 		kinds.NewKey("batch", "v1", "CronJob"):            {Prepare: prepareCronJob, Warnings: cronJobWarnings},
 		kinds.NewKey("node.k8s.io", "v1", "RuntimeClass"): {Warnings: runtimeClassWarnings},
+		// Nothing of it that matters can change.
+		kinds.NewKey("scheduling.k8s.io", "v1", "PriorityClass"): {Changes: func(_, _ map[string]any) bool { return false }},
 	}
+}
+
+// changesDeployment counts annotations too, since they are copied to the ReplicaSets.
+func changesDeployment(obj, old map[string]any) bool {
+	return !tree.Equal(obj["spec"], old["spec"]) ||
+		!tree.Equal(tree.At(obj, "metadata", "annotations"), tree.At(old, "metadata", "annotations"))
 }
 
 // prepareTemplate drops annotations of the template that nobody reads any more.
