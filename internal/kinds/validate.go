@@ -41,6 +41,8 @@ type Visit struct {
 	// Root and OldRoot are the whole objects; OldRoot is nil in a create. Type is that of Root.
 	Root, OldRoot map[string]any
 	Type          *Type
+	// Part says that a subresource writes a part of the object, and has its own rule of what may change.
+	Part bool
 
 	at   fieldPath
 	errs []field.Error
@@ -51,6 +53,9 @@ func (v *Visit) Update() bool { return v.OldRoot != nil }
 
 // Add says what is wrong.
 func (v *Visit) Add(errs ...field.Error) { v.errs = append(v.errs, errs...) }
+
+// Failed reports whether anything is wrong so far.
+func (v *Visit) Failed() bool { return len(v.errs) > 0 }
 
 // MapKey is a step of a path that is a key of a map: [cpu].
 type MapKey string
@@ -113,6 +118,15 @@ func (k *Row) check(obj, old map[string]any, status bool) []field.Error {
 		return v.errs
 	}
 	v.object(t, k.HasStatus)
+	return v.errs
+}
+
+// CheckPart returns what is wrong with an object of the kind of which a subresource has written a part.
+// The rules hold as for a write of the whole, and rule, which says what may change, is asked last.
+func (k *Row) CheckPart(obj, old map[string]any, rule func(*Visit)) []field.Error {
+	v := &Visit{Obj: obj, Old: old, Root: obj, OldRoot: old, Type: k.Type(), Part: true}
+	v.object(v.Type, k.HasStatus)
+	rule(v)
 	return v.errs
 }
 
