@@ -21,8 +21,7 @@ const storageClassAnnotation = "volume.beta.kubernetes.io/storage-class"
 // checkClaimSpec is about the spec of a claim, wherever it stands. The templates of a stateful set
 // are not judged again, since they cannot change.
 func checkClaimSpec(v *kinds.Visit) {
-	if v.Update() && tree.Text(v.Root, "kind") == "StatefulSet" {
-		v.Skip("selector")
+	if v.Update() && v.Type.Name == "apps.StatefulSet" {
 		return
 	}
 	modes := tree.List(v.Obj, "accessModes")
@@ -30,6 +29,8 @@ func checkClaimSpec(v *kinds.Visit) {
 		v.Add(field.Required(v.Path("accessModes"), "at least 1 access mode is required"))
 	}
 	v.Add(accessModeErrors(v.Path("accessModes"), modes)...)
+	tolerated := func() bool { return len(labelSelectorErrors(tree.Object(v.Old, "selector"), never)) > 0 }
+	v.Add(below(v.Path("selector"), labelSelectorErrors(tree.Object(v.Obj, "selector"), tolerated))...)
 	at := v.Path("resources", kinds.MapKey("storage"))
 	if size, ok := tree.At(v.Obj, "resources", "requests", "storage").(string); ok {
 		v.Add(positiveErrors(at, size)...)
@@ -98,7 +99,7 @@ func checkClaimTemplate(v *kinds.Visit) {
 // checkClaim is about the kind: what changes of its spec. An update compares specs in which whatever
 // may change has been made equal.
 func checkClaim(v *kinds.Visit) {
-	if !v.Update() || tree.Text(v.Root, "kind") != "PersistentVolumeClaim" { // a stateful set has it as a template
+	if !v.Update() || v.Type.Name != "PersistentVolumeClaim" { // a stateful set has it as a template
 		return
 	}
 	spec, old := tree.Object(v.Obj, "spec"), tree.Object(v.OldRoot, "spec")

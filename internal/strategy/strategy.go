@@ -53,7 +53,7 @@ func Load() (*kinds.Table, error) { return kinds.Load(rules()) }
 func rules() kinds.Rules {
 	all := kinds.Rules{}
 	for _, area := range []kinds.Rules{
-		objectRules(), sliceRules(), volumeRules(), storageRules(),
+		objectRules(), sliceRules(), workloadRules(), batchRules(), autoscalingRules(), policyRules(), podRules(), volumeRules(), storageRules(),
 	} {
 		maps.Copy(all, area)
 	}
@@ -64,7 +64,7 @@ func rules() kinds.Rules {
 func All() map[kinds.Key]Strategy {
 	all := map[kinds.Key]Strategy{}
 	for _, area := range []map[kinds.Key]Strategy{
-		objectStrategies(), sliceStrategies(), storageStrategies(),
+		objectStrategies(), sliceStrategies(), workloadStrategies(), podStrategies(), storageStrategies(),
 	} {
 		maps.Copy(all, area)
 	}

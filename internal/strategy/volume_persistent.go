@@ -45,7 +45,7 @@ func checkPersistentVolume(v *kinds.Visit) {
 		v.Add(field.Required(v.Path("accessModes"), ""))
 	}
 	v.Add(accessModeErrors(v.Path("accessModes"), modes)...)
-	if tree.Text(v.Root, "kind") == "VolumeAttachment" {
+	if v.Type.Name == "storage.VolumeAttachment" {
 		checkInlineVolume(v)
 	} else {
 		checkCapacity(v)
@@ -106,6 +106,9 @@ func checkVolumeChoices(v *kinds.Visit) {
 	}
 	if affinity := tree.Object(v.Obj, "nodeAffinity"); affinity != nil && affinity["required"] == nil {
 		v.Add(field.Required(v.Path("nodeAffinity", "required"), "must specify required node constraints"))
+	} else if affinity != nil {
+		tolerated := func() bool { return badNodeValues(tree.Object(v.Old, "nodeAffinity", "required")) }
+		checkNodeSelector(v, tree.Object(affinity, "required"), tolerated, "nodeAffinity", "required")
 	}
 	attributes, ok := v.Obj["volumeAttributesClassName"].(string)
 	if !ok {
@@ -229,8 +232,8 @@ func stableLabel(key string) string {
 // stable names.
 func sameAffinity(now any, before map[string]any) bool {
 	before, _ = tree.Copy(before).(map[string]any)
-	for i, term := range objectsOf(tree.List(before, "required", "nodeSelectorTerms")) {
-		for j, was := range objectsOf(term["matchExpressions"]) {
+	for i, term := range each(tree.List(before, "required", "nodeSelectorTerms")) {
+		for j, was := range each(term["matchExpressions"]) {
 			terms := tree.List(now, "required", "nodeSelectorTerms")
 			if i >= len(terms) || j >= len(tree.List(terms[i], "matchExpressions")) {
 				continue

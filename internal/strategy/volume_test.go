@@ -11,7 +11,7 @@ func checkVolumes(t *testing.T, cases []ruleCase) {
 	t.Helper()
 	table := tableForTest(t)
 	for _, c := range cases {
-		pod := `{"spec":{"containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v",` + c.obj + `}]}}`
+		pod := `{"spec":{"serviceAccountName":"default","containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v",` + c.obj + `}]}}`
 		got := strings.ReplaceAll(judge(t, table, "v1 Pod", "", pod, false), "spec.volumes[0]", "v")
 		want := strings.Split(written(c.want), "|")
 		slices.Sort(want)
@@ -211,6 +211,18 @@ func TestFileVolumes(t *testing.T) {
 				"v.configMap.items[0].path: Required value|" +
 				"v.configMap.name: Required value"},
 		{"", `"configMap":{"name":"a"}`, ""},
+		{"", `"downwardAPI":{"items":[{},{"path":"../a","mode":999,"fieldRef":{"fieldPath":"spec.nodeName"}}],"defaultMode":-1}`,
+			"v.downwardAPI.defaultMode: Invalid value: -1: must be a number between 0 and 0777 (octal), both inclusive|" +
+				"v.downwardAPI.fieldRef.fieldPath: Unsupported value: \"spec.nodeName\": supported values: \"metadata.annotations\", \"metadata.labels\", \"metadata.name\", \"metadata.namespace\", \"metadata.uid\"|" +
+				"v.downwardAPI.mode: Invalid value: 999: must be a number between 0 and 0777 (octal), both inclusive|" +
+				"v.downwardAPI.path: Invalid value: \"../a\": must not contain '..'|" +
+				"v.downwardAPI.path: Required value|" +
+				"v.downwardAPI: Required value: one of fieldRef and resourceFieldRef is required"},
+		{"", `"downwardAPI":{"items":[{"path":"a","fieldRef":{"fieldPath":"metadata.labels['a b']"},"resourceFieldRef":{}},{"path":"b","resourceFieldRef":{"resource":"limits.cpu","divisor":"3"}}]}`,
+			"v.downwardAPI.fieldRef: Invalid value: \"a b\": {name}|" +
+				"v.downwardAPI.resourceFieldRef.containerName: Required value|" +
+				"v.downwardAPI.resourceFieldRef.divisor: Invalid value: \"limits.cpu\": only divisor's values 1m and 1 are supported with the cpu resource|" +
+				"v.downwardAPI: Invalid value: \"resource\": fieldRef and resourceFieldRef can not be specified simultaneously"},
 		{"", `"downwardAPI":{"items":[{"path":"a","fieldRef":{"fieldPath":"metadata.uid"}},{"path":"b","resourceFieldRef":{"containerName":"c","resource":"limits.cpu","divisor":"1m"}}]}`, ""},
 		{"", `"projected":{"defaultMode":512}`,
 			"v.projected.defaultMode: Invalid value: 512: must be a number between 0 and 0777 (octal), both inclusive"},
