@@ -18,6 +18,12 @@ import (
 // storageClassAnnotation named the class of a claim before the spec did.
 const storageClassAnnotation = "volume.beta.kubernetes.io/storage-class"
 
+// claimStatusDefaults rounds amounts.
+func claimStatusDefaults(status map[string]any) {
+	roundUp(tree.Object(status, "capacity"))
+	roundUp(tree.Object(status, "allocatedResources"))
+}
+
 // checkClaimSpec is about the spec of a claim, wherever it stands. The templates of a stateful set
 // are not judged again, since they cannot change.
 func checkClaimSpec(v *kinds.Visit) {
@@ -42,9 +48,7 @@ func checkClaimSpec(v *kinds.Visit) {
 			v.Add(invalids(v.Path(name), class, field.DNSSubdomainErrors)...)
 		}
 	}
-	if mode, ok := v.Obj["volumeMode"].(string); ok && mode != "Block" && mode != "Filesystem" {
-		v.Add(field.NotSupported(v.Path("volumeMode"), mode, "Block", "Filesystem"))
-	}
+	checkChoice(v, "volumeMode", "Block", "Filesystem")
 	checkDataSources(v)
 }
 
@@ -89,9 +93,12 @@ func checkClaimTemplate(v *kinds.Visit) {
 					v.Add(field.Invalid(v.Path("metadata", name), key, why))
 				}
 			}
-		case "creationTimestamp": // null, where it is at all
+		case "uid":
+			v.Add(field.Forbidden(v.Path("metadata", "uID"), "cannot be set")) // upstream's spelling
 		default:
-			v.Add(field.Forbidden(v.Path("metadata", name), "cannot be set"))
+			if meta[name] != nil {
+				v.Add(field.Forbidden(v.Path("metadata", name), "cannot be set"))
+			}
 		}
 	}
 }

@@ -20,7 +20,7 @@ func storageRules() kinds.Rules {
 		"storage.VolumeAttachment":                 {Check: checkAttachment},
 		"storage.VolumeAttachmentSource":           {Check: checkAttachmentSource},
 		"storage.VolumeAttachmentStatus":           {Check: checkAttachmentStatus},
-		"storage.CSIDriverSpec":                    {Default: driverDefaults},
+		"storage.CSIDriverSpec":                    {Default: driverDefaults, Check: checkDriverSpec},
 		"storage.CSIDriver":                        {Check: checkDriver},
 		"storage.CSINode":                          {Check: checkDriverNode},
 		"storage.CSINodeDriver":                    {Check: checkNodeDriver},
@@ -118,6 +118,7 @@ func textBytes(m map[string]any) int {
 func checkStorageClass(v *kinds.Visit) {
 	v.Add(provisionerErrors(v.Path("provisioner"), tree.Text(v.Obj, "provisioner"))...)
 	v.Add(parameterErrors(v.Path("parameters"), tree.Object(v.Obj, "parameters"))...)
+	checkChoice(v, "volumeBindingMode", "Immediate", "WaitForFirstConsumer")
 	checkTopologies(v)
 	immutable(v, "parameters", "provisioner", "reclaimPolicy", "volumeBindingMode")
 }
@@ -199,6 +200,11 @@ func checkAttachmentStatus(v *kinds.Visit) {
 			v.Add(field.Invalid(v.Path(name, "errorCode"), code, "must be between 0 and 2147483647, inclusive"))
 		}
 	}
+}
+
+// checkDriverSpec is about how a driver lets volumes be owned.
+func checkDriverSpec(v *kinds.Visit) {
+	checkChoice(v, "fsGroupPolicy", "File", "None", "ReadWriteOnceWithFSType")
 }
 
 // checkDriver is about a driver: the tokens that it wants, and what does not change. A path of the

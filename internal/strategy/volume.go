@@ -67,6 +67,8 @@ func volumeRules() kinds.Rules {
 
 		"PersistentVolume":              {Default: persistentDefaults, Check: checkVolumeObject},
 		"PersistentVolumeClaim":         {Default: pending, Check: checkClaim, Status: checkClaimStatus},
+		"PersistentVolumeClaimStatus":   {Default: claimStatusDefaults},
+		"VolumeResourceRequirements":    {Default: resourceDefaults},
 		"HostPathVolumeSource":          {Default: hostPathDefaults},
 		"PersistentVolumeSpec":          {Check: checkPersistentVolume},
 		"PersistentVolumeClaimSpec":     {Check: checkClaimSpec},
@@ -112,6 +114,7 @@ func pending(obj map[string]any) {
 func persistentDefaults(volume map[string]any) {
 	pending(volume)
 	spec := tree.Object(volume, "spec")
+	roundUp(tree.Object(spec, "capacity"))
 	if tree.Text(spec, "persistentVolumeReclaimPolicy") == "" {
 		tree.Set(volume, "Retain", "spec", "persistentVolumeReclaimPolicy")
 	}

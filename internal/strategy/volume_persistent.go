@@ -94,13 +94,8 @@ func positiveErrors(path, s string) []field.Error {
 
 // checkVolumeChoices is about what only a persistent volume of its own has.
 func checkVolumeChoices(v *kinds.Visit) {
-	choose := func(name string, values ...string) {
-		if s, ok := v.Obj[name].(string); ok && !slices.Contains(values, s) {
-			v.Add(field.NotSupported(v.Path(name), s, values...))
-		}
-	}
-	choose("persistentVolumeReclaimPolicy", "Delete", "Recycle", "Retain")
-	choose("volumeMode", "Block", "Filesystem")
+	checkChoice(v, "persistentVolumeReclaimPolicy", "Delete", "Recycle", "Retain")
+	checkChoice(v, "volumeMode", "Block", "Filesystem")
 	if class := tree.Text(v.Obj, "storageClassName"); class != "" {
 		v.Add(invalids(v.Path("storageClassName"), class, field.DNSSubdomainErrors)...)
 	}
@@ -121,6 +116,14 @@ func checkVolumeChoices(v *kinds.Visit) {
 	}
 	if v.Obj["csi"] == nil {
 		v.Add(field.Required(v.Path("csi"), "has to be specified when using volumeAttributesClassName"))
+	}
+}
+
+// checkChoice demands one of the values, in the order given, of a field that is there. An empty text is none
+// of them, where the word in takes it for absent.
+func checkChoice(v *kinds.Visit, name string, values ...string) {
+	if s, ok := v.Obj[name].(string); ok && !slices.Contains(values, s) {
+		v.Add(field.NotSupported(v.Path(name), s, values...))
 	}
 }
 
@@ -213,7 +216,7 @@ func without(obj map[string]any, names ...string) map[string]any {
 	return copied
 }
 
-// stableLabel returns the name that a label of nodes has since it is no beta any more.
+// stableLabel returns the name that a label of nodes has since it is no beta any more, "" for others.
 func stableLabel(key string) string {
 	switch key {
 	case "failure-domain.beta.kubernetes.io/zone":
@@ -225,11 +228,11 @@ func stableLabel(key string) string {
 	case "beta.kubernetes.io/os", "beta.kubernetes.io/arch":
 		return strings.TrimPrefix(key, "beta.")
 	}
-	return key
+	return ""
 }
 
 // sameAffinity reports whether two affinities of volumes are equal, but for labels that got their
-// stable names.
+// stable names. Upstream's table of these has an empty name for all others, which then passes too.
 func sameAffinity(now any, before map[string]any) bool {
 	before, _ = tree.Copy(before).(map[string]any)
 	for i, term := range each(tree.List(before, "required", "nodeSelectorTerms")) {

@@ -32,6 +32,19 @@ func sourceWarnings(path string, obj map[string]any) (warnings []string) {
 	return warnings
 }
 
+// podVolumeWarnings tells of such sources in the volumes of a pod's spec at the path, of claims for bytes
+// that are not whole, and of files that overwrite one another.
+func podVolumeWarnings(path string, spec map[string]any) (warnings []string) {
+	for i, volume := range each(spec["volumes"]) {
+		at := fmt.Sprintf("%s.volumes[%d]", path, i)
+		warnings = append(warnings, sourceWarnings(at, volume)...)
+		if claim := tree.Object(volume, "ephemeral", "volumeClaimTemplate", "spec"); claim != nil {
+			warnings = append(warnings, claimSpecWarnings(at+".ephemeral.volumeClaimTemplate.spec", claim)...)
+		}
+	}
+	return append(warnings, overlapWarnings(tree.List(spec, "volumes"))...)
+}
+
 // volumeWarnings tells of a persistent volume's old annotations, its reclaim policy, labels of nodes and
 // its source.
 func volumeWarnings(obj, _ map[string]any) (warnings []string) {
