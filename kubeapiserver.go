@@ -115,7 +115,6 @@ func asUsual(line *kubeflags.Line, getenv func(string) string) (args []string, w
 		"--listen-admin=" + cmp.Or(getenv(adminVariable), "off"),
 		// Defaults of upstream where ours differ, before what was given: the last one counts.
 		"--controllers=" + cmp.Or(getenv(controllersVariable), "none"),
-		"--service-cluster-ip-range=10.0.0.0/24",
 		"--audit-log-maxage=366", "--audit-log-maxbackup=100",
 		"--requestheader-username-headers=", "--requestheader-group-headers=", "--requestheader-extra-headers-prefix=",
 	}

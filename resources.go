@@ -86,12 +86,14 @@ func (p *program) buildResources() error {
 	if err := p.authn.Accounts.Use(p.signing); err != nil {
 		return fmt.Errorf("--service-account-key-file: %w", err)
 	}
+	nodePorts, _ := p.opt.cluster.ports()
 	p.api = api.New(api.Config{
 		Store: p.store, Kinds: table, Catalog: &p.catalog,
 		Tokens: p.authn.Accounts, MaxTokenTime: p.opt.accountTokens.most, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
 		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
 		NoNamespaceLifecycle: slices.Contains(p.opt.cluster.withoutPlugins, "NamespaceLifecycle"),
 		NoPodSecurity:        slices.Contains(p.opt.cluster.withoutPlugins, "PodSecurity"),
+		Services:             api.ServiceNetwork{Ranges: p.opt.cluster.ranges(), NodePorts: nodePorts},
 		Changed:              func() { p.generation.Add(1) }, Log: p.log,
 	})
 	p.restorer = controller.NewRestorer(p.api)

@@ -59,6 +59,8 @@ type Config struct {
 	NoNamespaceLifecycle bool
 	// NoPodSecurity is the same for PodSecurity: its labels on namespaces are not checked.
 	NoPodSecurity bool
+	// Services is what services get their addresses and ports from.
+	Services ServiceNetwork
 	// Changed is called after the custom resources that are served have changed. It must be
 	// short: a write of a definition waits for it.
 	Changed func()

@@ -70,9 +70,12 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 				"portforward": connectPod, "proxy": connectProxy,
 			},
 		},
-		kinds.NewKey("", "v1", "Binding"):        {special: map[string]func(q *Call) error{"": bindPod}},
-		kinds.NewKey("", "v1", "Node"):           {special: map[string]func(q *Call) error{"proxy": connectProxy}},
-		kinds.NewKey("", "v1", "Service"):        {special: map[string]func(q *Call) error{"proxy": connectProxy}},
+		kinds.NewKey("", "v1", "Binding"): {special: map[string]func(q *Call) error{"": bindPod}},
+		kinds.NewKey("", "v1", "Node"):    {special: map[string]func(q *Call) error{"proxy": connectProxy}},
+		kinds.NewKey("", "v1", "Service"): {
+			claims:  s.newPool(s.Config.Services).Service,
+			special: map[string]func(q *Call) error{"proxy": connectProxy},
+		},
 		kinds.NewKey("", "v1", "ServiceAccount"): {special: map[string]func(q *Call) error{"token": (*Call).requestToken}},
 		kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition"): {
 			prepare: s.Customs.prepareDefinition, settle: s.Customs.settleDefinition, validateStatus: schema.CheckCRDStatus,

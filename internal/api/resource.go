@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"apichain/internal/allocator"
 	"apichain/internal/field"
 	"apichain/internal/kinds"
 	"apichain/internal/status"
@@ -133,6 +134,9 @@ type kindHooks struct {
 	// serial is held from prepare until the object is written, where what prepare sees must
 	// still hold then.
 	serial *sync.Mutex
+	// claims fills in what the server gives an object, and holds it for the write. old is nil on create. What
+	// stands for it in the store is changed with the object.
+	claims func(obj, old map[string]any, dryRun bool) (*allocator.Claim, error)
 	// afterWrite is called after a write of o, before its answer.
 	afterWrite func(o *store.Object)
 	// preconditionFailed begins what is said of a delete whose preconditions do not hold, where the

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"apichain/internal/allocator"
 	"apichain/internal/field"
 	"apichain/internal/request"
 	"apichain/internal/status"
@@ -59,6 +60,9 @@ type write struct {
 	// generated says that the name of a new object was made from its generateName.
 	generated bool
 
+	// claim is what the write takes for the object; nil for nothing.
+	claim *allocator.Claim
+
 	// done is the object after the write, which may be old when nothing had to change. It is
 	// nil when nothing is stored: in a dry run, or when the object has gone with this write.
 	done *store.Object
@@ -110,6 +114,7 @@ func (w *write) insert() error {
 		return err
 	}
 	w.setName()
+	defer w.endClaim()
 	if err := w.check(); err != nil {
 		return err
 	}
@@ -129,6 +134,7 @@ func (w *write) replace() error {
 	if err := w.mutate(); err != nil {
 		return err
 	}
+	defer w.endClaim()
 	if err := w.check(); err != nil {
 		return err
 	}
@@ -300,6 +306,9 @@ func (w *write) check() error {
 		if err := w.prepare(w.Call, w.next, w.was); err != nil {
 			return err
 		}
+	}
+	if err := w.takeClaim(); err != nil {
+		return err
 	}
 	name, errs := w.name, w.contentErrors()
 	if w.old == nil {

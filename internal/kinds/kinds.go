@@ -147,7 +147,7 @@ var AllVerbs = []string{"create", "delete", "deletecollection", "get", "list", "
 // do is zero.
 type Row struct {
 	// Identity, as discovery shows it. ListKind is the kind of lists of the objects; NameRule
-	// is label, label1035, subdomain or segment; Server is core, extensions or aggregator;
+	// is label, label1035, subdomain, segment or ip; Server is core, extensions or aggregator;
 	// Verbs are those of the resource itself, sorted.
 	Group      string
 	Version    string

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"apichain/internal/field"
 	"apichain/internal/tree"
@@ -46,6 +47,10 @@ type Visit struct {
 
 	at   fieldPath
 	errs []field.Error
+	// of is the type of Obj.
+	of *Type
+	// skipped are fields of Obj that are not judged.
+	skipped []string
 }
 
 // Update reports whether there was an object before.
@@ -56,6 +61,29 @@ func (v *Visit) Add(errs ...field.Error) { v.errs = append(v.errs, errs...) }
 
 // Failed reports whether anything is wrong so far.
 func (v *Visit) Failed() bool { return len(v.errs) > 0 }
+
+// Errors returns what is wrong so far with what is at a path or below it.
+func (v *Visit) Errors(path string) (errs []field.Error) {
+	for _, e := range v.errs {
+		if rest, ok := strings.CutPrefix(e.Field, path); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			errs = append(errs, e)
+		}
+	}
+	return errs
+}
+
+// Now judges what is in a field of the object at once, and not behind the Check as all else, for a Check that
+// depends on it.
+func (v *Visit) Now(name string) {
+	f, t, skipped := v.of.ByName[name], v.of, v.skipped
+	v.skipped = nil
+	v.field(f)
+	v.of, v.skipped = t, append(skipped, name)
+}
+
+// Skip leaves fields of the object out of the rest of the walk: a Check has judged what they have, or
+// refuses that they are there at all. Those of an embedded type are for a Check of that type to skip.
+func (v *Visit) Skip(fields ...string) { v.skipped = append(v.skipped, fields...) }
 
 // MapKey is a step of a path that is a key of a map: [cpu].
 type MapKey string
@@ -144,10 +172,13 @@ func (v *Visit) object(t *Type, withoutStatus bool) {
 		}
 	}
 	if t.rule.Check != nil {
+		v.of = t
 		t.rule.Check(v)
 	}
+	skipped := v.skipped
+	v.skipped = nil
 	for _, f := range t.Fields {
-		if !withoutStatus || f.Name != "status" {
+		if (!withoutStatus || f.Name != "status") && !slices.Contains(skipped, f.Name) {
 			v.field(f)
 		}
 	}
