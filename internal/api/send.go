@@ -8,8 +8,8 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
-	"strings"
 
+	"apichain/internal/request"
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
@@ -87,27 +87,8 @@ func (q *Call) send(code int, b []byte) error {
 	return nil
 }
 
-// takesGzip reports whether the client's Accept-Encoding names gzip (RFC 9110, 12.5.3). Like
-// upstream it takes no wildcard for it.
-func (q *Call) takesGzip() bool {
-	for _, line := range q.req.Header["Accept-Encoding"] {
-		for part := range strings.SplitSeq(line, ",") {
-			coding, weight, _ := strings.Cut(part, ";")
-			if strings.EqualFold(strings.TrimSpace(coding), "gzip") && !refuses(weight) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// refuses reports whether a coding's weight is 0, in any of its spellings: q=0, q=0.000. What
-// is no weight refuses nothing.
-func refuses(weight string) bool {
-	name, value, _ := strings.Cut(strings.TrimSpace(weight), "=")
-	q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-	return strings.EqualFold(strings.TrimSpace(name), "q") && err == nil && q == 0
-}
+// takesGzip reports whether the client takes gzip.
+func (q *Call) takesGzip() bool { return request.TakesGzip(q.req.Header["Accept-Encoding"]) }
 
 // announceGzip puts into the header that the body is compressed, and that another client might
 // get it otherwise.

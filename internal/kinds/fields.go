@@ -64,6 +64,9 @@ type Type struct {
 	// Atomic says that server-side apply owns an object of the type as a whole.
 	Atomic bool
 
+	// Union is the union that OpenAPI tells, nil for none.
+	Union *Union
+
 	// union is what the members of the type are called of which an object has exactly one, "" for
 	// none: "handler". rule is what no row can say.
 	union string
@@ -72,6 +75,12 @@ type Type struct {
 	// checks is set where the type, or one below it, has a rule of any sort; defaults where a field
 	// of them has a default or is moved. An object of another type need not be walked for either.
 	checks, defaults bool
+}
+
+// Union names fields of a type of which one is meant, and the field that says which, "" for none.
+type Union struct {
+	Discriminator string
+	Fields        []string
 }
 
 // Field describes one field of a type.
@@ -142,6 +151,9 @@ type Field struct {
 	DefaultFrom  string
 	MovesInto    string
 }
+
+// IsPointer reports whether upstream's struct has a pointer, which tells zero from absent.
+func (f *Field) IsPointer() bool { return f.pointer }
 
 // alternative returns a field for what may stand in place of f's message. Its name is that
 // of the form, which errors of protobuf show.

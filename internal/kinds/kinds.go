@@ -160,7 +160,7 @@ var AllVerbs = []string{"create", "delete", "deletecollection", "get", "list", "
 // do is zero.
 type Row struct {
 	// Identity, as discovery shows it. ListKind is the kind of lists of the objects; NameRule
-	// is label, label1035, subdomain or segment; Server is core, extensions or aggregator;
+	// is label, label1035, subdomain, segment or ip; Server is core, extensions or aggregator;
 	// Verbs are those of the resource itself, sorted.
 	Group      string
 	Version    string
@@ -184,6 +184,10 @@ type Row struct {
 	Body     *LazyType
 	StoredAs string
 	stored   *Row
+
+	// HashVersion is the version that storageVersionHash is made of where upstream stores the objects
+	// as another than its first, "-" for none.
+	HashVersion string
 
 	// What DELETE, PUT and POST do. Upstream's strategies have the same switches.
 	//

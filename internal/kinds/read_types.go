@@ -159,6 +159,9 @@ func (r *kindReader) readTypeWord(t *Type, word string) {
 		t.Atomic = true
 	case "one":
 		t.union = strings.ReplaceAll(value, "_", " ")
+	case "union":
+		discriminator, fields, _ := strings.Cut(value, ":")
+		t.Union = &Union{discriminator, strings.Split(fields, "|")}
 	default:
 		r.fail("%q is nothing that is said of a type", word)
 	}

@@ -119,3 +119,25 @@ func (c *Clause) Takes(mediaType string) bool {
 	kind, ok := strings.CutSuffix(c.MediaType, "/*")
 	return c.MediaType == "*/*" || c.MediaType == mediaType || ok && strings.HasPrefix(mediaType, kind+"/")
 }
+
+// TakesGzip reports whether the lines of an Accept-Encoding header name gzip (RFC 9110, 12.5.3). Like
+// upstream it takes no wildcard for it.
+func TakesGzip(lines []string) bool {
+	for _, line := range lines {
+		for part := range strings.SplitSeq(line, ",") {
+			coding, weight, _ := strings.Cut(part, ";")
+			if strings.EqualFold(strings.TrimSpace(coding), "gzip") && !refuses(weight) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// refuses reports whether a coding's weight is 0, in any of its spellings: q=0, q=0.000. What
+// is no weight refuses nothing.
+func refuses(weight string) bool {
+	name, value, _ := strings.Cut(strings.TrimSpace(weight), "=")
+	q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+	return strings.EqualFold(strings.TrimSpace(name), "q") && err == nil && q == 0
+}
