@@ -143,19 +143,6 @@ func writeDocument(w http.ResponseWriter, r *http.Request, contentType string, b
 	_, _ = w.Write(b)
 }
 
-// takesJSON reports whether the client takes JSON, the only form that OpenAPI has here, and
-// answers with a 406 if it does not. Upstream also has protobuf, which no client that is known
-// asks for alone.
-func takesJSON(w http.ResponseWriter, r *http.Request) bool {
-	for _, c := range request.ParseAccept(r.Header["Accept"]) {
-		if c.Takes("application/json") {
-			return true
-		}
-	}
-	status.Write(w, r, notAcceptableJSON())
-	return false
-}
-
 // writeTagged answers with b under a strong entity tag, or with 304 to a client that has it. tag
 // has no quotes.
 func writeTagged(w http.ResponseWriter, r *http.Request, tag string, b []byte) {
