@@ -226,7 +226,7 @@ var layers = map[string]map[string]string{
 	"internal/request":   {"internal/selector": "a field selector may name one object", "internal/status": "a path may be refused"},
 	"internal/quantity":  {},
 	"internal/kinds":     {"internal/field": "a value without the form of its type is an error of a field", "internal/quantity": "a quantity has a form", "internal/tree": "rules of kinds read and change trees"},
-	"internal/strategy":  {"internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "rules belong to types, strategies to kinds", "internal/tree": "objects are trees"},
+	"internal/strategy":  {"internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "rules belong to types, strategies to kinds", "internal/selector": "selectors select labels", "internal/tree": "objects are trees"},
 	"internal/schema":    {"internal/field": "what is wrong with an object is errors of fields", "internal/tree": "schemas are trees, and are asked about trees"},
 	"internal/patch":     {"internal/kinds": "strategic merge follows the types of kinds", "internal/status": "a patch that cannot be applied is a 4xx", "internal/tree": "patches are trees that change trees"},
 	"internal/store":     {"internal/tree": "an object is encoded once, when it is written"},
@@ -247,6 +247,11 @@ var layers = map[string]map[string]string{
 		"internal/api": "it serves an API without a chain", "internal/auth": "requests are authenticated", "internal/controller": "controllers run beside it",
 		"internal/discovery": "an API has a catalog", "internal/strategy": "an API has the table of kinds", "internal/request": "it puts a scope into the context", "internal/status": "refusals of the handler in front", "internal/store": "an API has a store",
 		"internal/tree": "answers are read as trees",
+	},
+	"internal/admission": {
+		"internal/api": "questions come from the steps of a write", "internal/auth": "some writes need a right beside that to write",
+		"internal/field": "a label of a namespace may be invalid", "internal/kinds": "plugins are found by a resource's row", "internal/quantity": "resources are counted",
+		"internal/request": "the right is asked for as a request would", "internal/status": "refusals", "internal/tree": "objects are trees while they change",
 	},
 	"internal/controller": {
 		"internal/api": "controllers write as clients do", "internal/field": "what is wrong with a snapshot is errors of fields", "internal/schema": "a snapshot may hold definitions",

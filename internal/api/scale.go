@@ -49,6 +49,9 @@ func builtinScale(row *kinds.Row) *scalePaths {
 // has the two ways through it.
 type scaleView struct{ *Call }
 
+// typed reports whether it is a view of objects of a built-in kind.
+func (v scaleView) typed() bool { return v.Resource.scale.selectorText != nil }
+
 // serveScale serves GET, PUT and PATCH of the scale of an object.
 func (q *Call) serveScale() error {
 	if q.info.Verb != "get" && q.info.Verb != "update" && q.info.Verb != "patch" {
@@ -129,10 +132,10 @@ func (v scaleView) readChange() (p patcher, err error) {
 	var refused *status.Error
 	version := tree.Text(obj, "apiVersion")
 	switch {
-	case !v.custom && err == nil && version != "" && version != "autoscaling/v1":
+	case v.typed() && err == nil && version != "" && version != "autoscaling/v1":
 		_, short := kinds.SplitAPIVersion(version)
 		return p, cannotHandle("Scale", short, "Scale", notRegistered("Scale", version))
-	case !v.custom && err != nil:
+	case v.typed() && err != nil:
 		return p, err
 	case errors.As(err, &refused) && refused.Code == http.StatusBadRequest,
 		err == nil && obj == nil,
@@ -303,7 +306,7 @@ func (v scaleView) write(old *store.Object, obj, scale map[string]any) error {
 	if err != nil {
 		return err
 	}
-	if !v.custom {
+	if v.typed() {
 		return v.writeBuiltin(old, obj, scale, given)
 	}
 	// A resource version of 0 is that of an update without one, which no custom resource takes; none at

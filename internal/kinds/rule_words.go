@@ -58,6 +58,8 @@ func (r *kindReader) readRule(f *Field, text string) bool {
 		rule.check = r.inRule(f, argument)
 	case "min", "max", "range":
 		rule.check = r.numberRule(word, argument)
+	case "positive":
+		rule.check = checkPositive
 	case "maxlen", "minitems", "maxitems":
 		rule.check = r.sizeRule(word, argument)
 		rule.whole = word != "maxlen"
@@ -129,6 +131,13 @@ func (r *kindReader) numberRule(word, argument string) func(*Visit, *Field, any)
 	}
 }
 
+// checkPositive demands a number above 0.
+func checkPositive(v *Visit, _ *Field, value any) {
+	if n, ok := value.(int64); ok && n <= 0 {
+		v.Add(field.Invalid(v.Path(), n, "must be greater than zero"))
+	}
+}
+
 // sizeRule bounds the bytes of a text, or the elements of a list.
 func (r *kindReader) sizeRule(word, argument string) func(*Visit, *Field, any) {
 	n, err := strconv.Atoi(argument)
@@ -169,6 +178,16 @@ func formats(name string) func(string) []string {
 		return field.LabelValueErrors
 	case "datakey":
 		return field.DataKeyErrors
+	case "portname":
+		return field.PortNameErrors
+	case "env":
+		return field.EnvNameErrors
+	case "localpath":
+		return field.LocalPathErrors
+	case "relative":
+		return field.RelativePathErrors
+	case "nobackstep":
+		return field.BackstepErrors
 	}
 	return nil
 }

@@ -26,6 +26,9 @@ type Rule struct {
 	// rows of its own fields and before those of what is below. The object may have been defaulted
 	// before.
 	Default func(obj map[string]any)
+	// Judge returns what is judged in place of an object of the type, which is obj or another that may
+	// share with it; obj is not changed. It is called for what was there before too.
+	Judge func(obj map[string]any) map[string]any
 	// Check says what is wrong with an object of the type. It changes nothing.
 	Check func(v *Visit)
 	// Status says what is wrong with an object of a kind whose status alone is written. It is
@@ -44,6 +47,8 @@ type Visit struct {
 
 	at   fieldPath
 	errs []field.Error
+	// skipped are fields of Obj that are not judged.
+	skipped []string
 }
 
 // Update reports whether there was an object before.
@@ -51,6 +56,10 @@ func (v *Visit) Update() bool { return v.OldRoot != nil }
 
 // Add says what is wrong.
 func (v *Visit) Add(errs ...field.Error) { v.errs = append(v.errs, errs...) }
+
+// Skip leaves fields of the object out of the rest of the walk: a Check has judged what they have, or
+// refuses that they are there at all. Those of an embedded type are for a Check of that type to skip.
+func (v *Visit) Skip(fields ...string) { v.skipped = append(v.skipped, fields...) }
 
 // MapKey is a step of a path that is a key of a map: [cpu].
 type MapKey string
@@ -132,8 +141,10 @@ func (v *Visit) object(t *Type, withoutStatus bool) {
 	if t.rule.Check != nil {
 		t.rule.Check(v)
 	}
+	skipped := v.skipped
+	v.skipped = nil
 	for _, f := range t.Fields {
-		if !withoutStatus || f.Name != "status" {
+		if (!withoutStatus || f.Name != "status") && !slices.Contains(skipped, f.Name) {
 			v.field(f)
 		}
 	}
@@ -162,7 +173,7 @@ func (v *Visit) rule(f *Field, rule *fieldRule) bool {
 	}
 	value := v.Obj[f.Name]
 	if rule.check == nil {
-		absent := value == nil || f.Kind == FieldString && value == "" || (f.IsList || f.IsMap) && isEmpty(value)
+		absent := value == nil || f.Kind == FieldString && value == "" || value == int64(0) && !f.pointer || (f.IsList || f.IsMap) && isEmpty(value)
 		switch {
 		case rule.word == "req" && absent:
 			v.Add(field.Required(v.Path(f.Name), ""))
@@ -241,6 +252,12 @@ func (v *Visit) value(f *Field, value, old any) {
 
 // below judges an object of type t below the present one.
 func (v *Visit) below(t *Type, obj, old map[string]any) {
+	if t.rule.Judge != nil {
+		obj = t.rule.Judge(obj)
+		if old != nil {
+			old = t.rule.Judge(old)
+		}
+	}
 	outer, outerOld := v.Obj, v.Old
 	v.Obj, v.Old = obj, old
 	v.object(t, false)

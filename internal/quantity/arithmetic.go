@@ -7,7 +7,7 @@ import (
 )
 
 // What is asked of quantities: which is larger, how much they are together, and how much one is as a
-// number. All of it is done in nanos, since nothing is smaller.
+// number. What is not small (small.go) is done in nanos, since nothing is smaller.
 
 // furthest is the largest power of ten that is counted: what is larger is as large as any number that
 // is compared with it, and a short text could ask for a number of any length (1e999999999).
@@ -46,11 +46,19 @@ func Cmp(a, b string) int {
 	if a == b {
 		return 0
 	}
+	if c, ok := cmpSmall(a, b); ok {
+		return c
+	}
 	return nanos(a).Cmp(nanos(b))
 }
 
 // Sign returns -1, 0 or 1 for a number below, equal to or above 0.
-func Sign(s string) int { return nanos(s).Sign() }
+func Sign(s string) int {
+	if n, _, ok := small(s); ok {
+		return signOf(n)
+	}
+	return nanos(s).Sign()
+}
 
 // Add returns a+b, with a suffix of a's sort, or of b's where a is 0.
 func Add(a, b string) string {
@@ -76,6 +84,11 @@ func Sub(a, b string) string {
 // between is rounded up (away from zero), and what does not fit is the largest or smallest number
 // there is. The power is at least -9.
 func Units(s string, power int) int64 {
+	if n, of, ok := small(s); ok && of >= power && of-power <= smallDigits {
+		if hi, lo := times(n, of-power); hi == 0 && lo <= math.MaxInt64 {
+			return int64(lo) * int64(signOf(n))
+		}
+	}
 	unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(power+9)), nil)
 	n, rest := new(big.Int).QuoRem(nanos(s), unit, new(big.Int))
 	n.Add(n, big.NewInt(int64(rest.Sign())))

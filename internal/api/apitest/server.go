@@ -48,6 +48,8 @@ type Config struct {
 	Authorizer auth.Authorizer
 	// Services is what services get their addresses and ports from.
 	Services api.ServiceNetwork
+	// Admit has the admission plugins; nil: nobody changes or refuses a write.
+	Admit func(*api.Resource) api.Admitters
 	// Fixtures are manifests that are applied at the start.
 	Fixtures []string
 	// Extend may change the resources before anything is served.
@@ -109,7 +111,7 @@ func Start(t testing.TB, c Config) *Server {
 	s.API = api.New(api.Config{
 		Store: s.Store, Kinds: table, Catalog: s.Catalog,
 		Tokens: s.authn.Accounts, WhoseToken: s.authn.ByToken, Authorizer: s.authz,
-		Observer: &s.Watching, Bookmarks: c.Bookmarks, StrictCRDs: c.StrictCRDs,
+		Admit: c.Admit, Observer: &s.Watching, Bookmarks: c.Bookmarks, StrictCRDs: c.StrictCRDs,
 		Services: c.Services, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
 	})
 	if c.Extend != nil {

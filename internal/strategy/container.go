@@ -1,0 +1,216 @@
+package strategy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"apichain/internal/field"
+	"apichain/internal/tree"
+)
+
+// Containers of the three sorts. All share most rules; then init containers may not have probes unless
+// they are sidecars, which run on beside the others (restartPolicy Always), and ephemeral ones, which come
+// late and must not hold up anything, may have little.
+
+// containers checks the lists of containers, and each container.
+func (p *podSpec) containers() {
+	var regular, names set[string]
+	for i, c := range each(p.spec["containers"]) {
+		at := container{"containers", i, c, tree.Text(c, "name")}
+		if names.add(at.name); regular.add(at.name) {
+			p.Add(field.Duplicate(p.Path("containers", i, "name"), at.name))
+		}
+		p.container(&at)
+		p.handlers(&at)
+		p.restartRules(&at)
+	}
+	var ports set[hostPort]
+	for i, c := range each(p.spec["containers"]) {
+		p.addHostPorts(&ports, c, "containers", i)
+	}
+	for i, c := range each(p.spec["initContainers"]) {
+		at := container{"initContainers", i, c, tree.Text(c, "name")}
+		p.container(&at)
+		p.restartRules(&at)
+		switch {
+		case names.has(at.name):
+			p.Add(field.Duplicate(p.Path("initContainers", i, "name"), at.name))
+		case at.name != "":
+			names.add(at.name)
+		}
+		// Init containers run one after the other, so each is alone with its ports; the path counts from 0.
+		var ports set[hostPort]
+		p.addHostPorts(&ports, c, "initContainers", 0)
+		if c["restartPolicy"] == "Always" {
+			p.handlers(&at)
+			continue
+		}
+		for _, f := range [...]string{"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"} {
+			if c[f] != nil {
+				p.Add(field.Forbidden(p.Path("initContainers", i, f), "may not be set for init containers without restartPolicy=Always"))
+			}
+		}
+		for j, policy := range each(c["resizePolicy"]) {
+			if policy["restartPolicy"] == "RestartContainer" && !restartsInit(p.old) {
+				p.Add(field.Invalid(p.Path("initContainers", i, "resizePolicy", j, "restartPolicy"), "RestartContainer",
+					"must not be set to 'RestartContainer' for non-sidecar initContainers"))
+			}
+		}
+	}
+	p.ephemeralContainers(&names)
+}
+
+// restartsInit reports whether an init container of spec that is no sidecar restarts when it is resized.
+func restartsInit(spec map[string]any) bool {
+	for _, c := range each(spec["initContainers"]) {
+		for _, policy := range each(c["resizePolicy"]) {
+			if c["restartPolicy"] != "Always" && policy["restartPolicy"] == "RestartContainer" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ephemeralFields are the fields of a container that an ephemeral one may have, beside the container that
+// it looks into.
+var ephemeralFields = [...]string{"name", "image", "command", "args", "workingDir", "envFrom", "env", "volumeMounts", "volumeDevices",
+	"terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy", "securityContext", "stdin", "stdinOnce", "tty", "targetContainerName"}
+
+// ephemeralContainers checks the containers that were added to a running pod. names are those of the others.
+func (p *podSpec) ephemeralContainers(names *set[string]) {
+	others := *names
+	for i, c := range each(p.spec["ephemeralContainers"]) {
+		at := container{"ephemeralContainers", i, c, tree.Text(c, "name")}
+		p.container(&at)
+		p.paddedImage(&at)
+		if names.add(at.name) {
+			p.Add(field.Duplicate(p.Path(at.list, i, "name"), at.name))
+		}
+		if target := tree.Text(c, "targetContainerName"); target != "" && !others.has(target) {
+			p.Add(notFound(p.Path(at.list, i, "targetContainerName"), target))
+		}
+		for _, f := range tree.SortedKeys(c) {
+			if slices.Contains(ephemeralFields[:], f) || f == "resources" && len(tree.Object(c, f)) == 0 {
+				continue
+			}
+			p.Add(field.Forbidden(p.Path(at.list, i, f), "cannot be set for an Ephemeral Container"))
+		}
+		for j, mount := range each(c["volumeMounts"]) {
+			for _, f := range [...]string{"subPath", "subPathExpr"} {
+				if tree.Text(mount, f) != "" {
+					p.Add(field.Forbidden(p.Path(at.list, i, "volumeMounts", j, f), "cannot be set for an Ephemeral Container"))
+				}
+			}
+		}
+	}
+}
+
+// notFound is the error for a name that nothing has.
+func notFound(path, name string) field.Error {
+	e := field.Duplicate(path, name)
+	e.Reason, e.Message = "FieldValueNotFound", "Not found"+strings.TrimPrefix(e.Message, "Duplicate value")
+	return e
+}
+
+// paddedImage: the image of a container of a pod has no white space around it; templates may have.
+func (p *podSpec) paddedImage(c *container) {
+	if image := tree.Text(c.obj, "image"); image != strings.TrimSpace(image) {
+		p.Add(field.Invalid(p.Path(c.list, c.i, "image"), image, "must not have leading or trailing whitespace"))
+	}
+}
+
+// container checks what containers of all sorts share.
+func (p *podSpec) container(c *container) {
+	if p.pod && c.list != "ephemeralContainers" {
+		p.paddedImage(c)
+	}
+	p.env(c)
+	p.envFrom(c)
+	p.mounts(c)
+	p.devices(c)
+	if r, ok := c.obj["resources"].(map[string]any); ok {
+		p.resources(r, containerResource, c.list, c.i, "resources")
+	}
+	p.resizePolicy(c)
+	if sc, ok := c.obj["securityContext"].(map[string]any); ok {
+		p.securityContext(c, sc)
+	}
+}
+
+// resizePolicy: a resource comes once. The paths of errors about values are those of the list.
+func (p *podSpec) resizePolicy(c *container) {
+	var names set[string]
+	for i, policy := range each(c.obj["resizePolicy"]) {
+		name, restart := tree.Text(policy, "resourceName"), tree.Text(policy, "restartPolicy")
+		if names.add(name) {
+			p.Add(field.Duplicate(p.Path(c.list, c.i, "resizePolicy", i), name))
+		}
+		p.oneOf(name, []string{"cpu", "memory"}, c.list, c.i, "resizePolicy")
+		p.oneOf(restart, []string{"NotRequired", "RestartContainer"}, c.list, c.i, "resizePolicy")
+		if p.spec["restartPolicy"] == "Never" && restart != "NotRequired" {
+			p.Add(field.Invalid(p.Path(c.list, c.i, "resizePolicy"), restart, "must be 'NotRequired' when pod `restartPolicy` is 'Never'"))
+		}
+	}
+}
+
+// oneOf adds an error unless value is one of a few, with the path at.
+func (p *podSpec) oneOf(value string, values []string, at ...any) {
+	switch {
+	case slices.Contains(values, value):
+	case value == "":
+		p.Add(field.Required(p.Path(at...), ""))
+	default:
+		p.Add(field.NotSupported(p.Path(at...), value, values...))
+	}
+}
+
+// restartRules: rules of a container need a policy, and each rule exit codes.
+func (p *podSpec) restartRules(c *container) {
+	rules := tree.List(c.obj, "restartPolicyRules")
+	if _, ok := c.obj["restartPolicy"]; !ok {
+		if len(rules) > 0 {
+			p.Add(field.Required(p.Path(c.list, c.i, "restartPolicy"), "must specify restartPolicy when restart rules are used"))
+		}
+		if c.list == "initContainers" {
+			return
+		}
+	}
+	if len(rules) > 20 {
+		p.Add(field.TooMany(p.Path(c.list, c.i, "restartPolicyRules"), len(rules), 20))
+	}
+	for i, rule := range each(c.obj["restartPolicyRules"]) {
+		if action := tree.Text(rule, "action"); action != "Restart" && action != "RestartAllContainers" {
+			p.Add(field.NotSupported(p.Path(c.list, c.i, "restartPolicyRules", i, "action"), action, "Restart", "RestartAllContainers"))
+		}
+		codes, ok := rule["exitCodes"].(map[string]any)
+		if !ok {
+			p.Add(field.Required(p.Path(c.list, c.i, "restartPolicyRules", i, "exitCodes"), "must be specified"))
+			continue
+		}
+		if op := tree.Text(codes, "operator"); op != "In" && op != "NotIn" {
+			p.Add(field.NotSupported(p.Path(c.list, c.i, "restartPolicyRules", i, "exitCodes", "operator"), op, "In", "NotIn"))
+		}
+		if n := len(tree.List(codes, "values")); n > 255 {
+			p.Add(field.TooMany(p.Path(c.list, c.i, "restartPolicyRules", i, "exitCodes", "values"), n, 255))
+		}
+	}
+}
+
+// hostPort is a port of the host that a container takes.
+type hostPort struct {
+	protocol, ip string
+	port         int64
+}
+
+// addHostPorts adds the ports of the host that c takes to those taken before. list and i are where errors say
+// that c is.
+func (p *podSpec) addHostPorts(taken *set[hostPort], c map[string]any, list string, i int) {
+	for j, port := range each(c["ports"]) {
+		at := hostPort{tree.Text(port, "protocol"), tree.Text(port, "hostIP"), number(port["hostPort"])}
+		if at.port != 0 && taken.add(at) {
+			p.Add(field.Duplicate(p.Path(list, i, "ports", j, "hostPort"), fmt.Sprintf("%s/%s/%d", at.protocol, at.ip, at.port)))
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package strategy
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"apichain/internal/field"
+	"apichain/internal/tree"
+)
+
+// What containers mount: file systems by volumeMounts, block devices by volumeDevices. Both name volumes of
+// the pod, and no name and no path may be in both.
+
+// fewVolumes is up to how many volumes are looked through for a name; more are put into a map.
+const fewVolumes = 16
+
+// volume returns the first volume of a name, nil for none.
+func (p *podSpec) volume(name string) map[string]any {
+	volumes := tree.List(p.spec, "volumes")
+	if len(volumes) > fewVolumes {
+		if p.volumes == nil {
+			p.volumes = make(map[string]map[string]any, len(volumes))
+			for _, v := range slices.Backward(volumes) {
+				p.volumes[tree.Text(v, "name")], _ = v.(map[string]any)
+			}
+		}
+		return p.volumes[name]
+	}
+	for _, v := range volumes {
+		if v, ok := v.(map[string]any); ok && v["name"] == name {
+			return v
+		}
+	}
+	return nil
+}
+
+// mounts checks the volumeMounts of a container. The paths of what is wrong below a mount are mostly those of
+// the list.
+func (p *podSpec) mounts(c *container) {
+	var points, devices, devicePaths set[string]
+	for _, d := range each(c.obj["volumeDevices"]) {
+		devices.add(tree.Text(d, "name"))
+		devicePaths.add(tree.Text(d, "devicePath"))
+	}
+	for i, m := range each(c.obj["volumeMounts"]) {
+		name, point := tree.Text(m, "name"), tree.Text(m, "mountPath")
+		if p.volume(name) == nil || name == "" {
+			p.Add(notFound(p.Path(c.list, c.i, "volumeMounts", i, "name"), name))
+		}
+		if name == "" {
+			p.Add(field.Required(p.Path(c.list, c.i, "volumeMounts", i, "name"), ""))
+		}
+		if point == "" {
+			p.Add(field.Required(p.Path(c.list, c.i, "volumeMounts", i, "mountPath"), ""))
+		}
+		if points.add(point) {
+			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeMounts", i, "mountPath"), point, "must be unique"))
+		}
+		if devices.has(name) {
+			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeMounts", i, "name"), name, "must not already exist in volumeDevices"))
+		}
+		if devicePaths.has(point) {
+			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeMounts", i, "mountPath"), point, "must not already exist as a path in volumeDevices"))
+		}
+		p.subPaths(c, i, m)
+		p.propagation(c, m)
+	}
+}
+
+// subPaths: a path below the volume is relative, goes down, and is given in one of two ways.
+func (p *podSpec) subPaths(c *container, i int, m map[string]any) {
+	sub, expr := tree.Text(m, "subPath"), tree.Text(m, "subPathExpr")
+	for _, why := range descendingErrors(sub) {
+		p.Add(field.Invalid(p.Path(c.list, c.i, "volumeMounts", "subPath"), sub, why))
+	}
+	if expr != "" && sub != "" {
+		p.Add(field.Invalid(p.Path(c.list, c.i, "volumeMounts", i, "subPathExpr"), expr, "subPathExpr and subPath are mutually exclusive"))
+	}
+	for _, why := range descendingErrors(expr) {
+		p.Add(field.Invalid(p.Path(c.list, c.i, "volumeMounts", "subPathExpr"), expr, why))
+	}
+}
+
+// propagation is about what mounts below a mount do.
+func (p *podSpec) propagation(c *container, m map[string]any) {
+	propagation, given := m["mountPropagation"].(string)
+	if given && propagation != "Bidirectional" && propagation != "HostToContainer" && propagation != "None" {
+		p.Add(field.NotSupported(p.Path(c.list, c.i, "volumeMounts", "mountPropagation"), propagation, "Bidirectional", "HostToContainer", "None"))
+	}
+	if propagation == "Bidirectional" && !tree.True(tree.At(c.obj, "securityContext", "privileged")) {
+		p.Add(field.Forbidden(p.Path(c.list, c.i, "volumeMounts", "mountPropagation"), "Bidirectional mount propagation is available only to privileged containers"))
+	}
+	readOnly, ok := m["recursiveReadOnly"].(string)
+	if !ok {
+		return
+	}
+	switch readOnly {
+	case "Disabled":
+	case "Enabled", "IfPossible":
+		if !tree.True(m["readOnly"]) {
+			p.Add(field.Forbidden(p.Path(c.list, c.i, "volumeMounts", "recursiveReadOnly"), "may only be specified when readOnly is true"))
+		}
+		if given && propagation != "None" {
+			p.Add(field.Forbidden(p.Path(c.list, c.i, "volumeMounts", "recursiveReadOnly"), "may only be specified when mountPropagation is None or not specified"))
+		}
+	default:
+		p.Add(field.NotSupported(p.Path(c.list, c.i, "volumeMounts", "recursiveReadOnly"), readOnly, "Disabled", "Enabled", "IfPossible"))
+	}
+}
+
+// devices checks the volumeDevices of a container, which are of claims.
+func (p *podSpec) devices(c *container) {
+	devices := tree.List(c.obj, "volumeDevices")
+	if len(devices) == 0 {
+		return
+	}
+	var names, paths, mounts, mountPaths set[string]
+	for _, m := range each(c.obj["volumeMounts"]) {
+		mounts.add(tree.Text(m, "name"))
+		mountPaths.add(tree.Text(m, "mountPath"))
+	}
+	if !p.hostUsers && !p.hadDevices() {
+		p.Add(field.Forbidden(p.Path(c.list, c.i, "volumeDevices"), "when `hostUsers` is false"))
+	}
+	for i, d := range each(c.obj["volumeDevices"]) {
+		name, at := tree.Text(d, "name"), tree.Text(d, "devicePath")
+		if name == "" {
+			p.Add(field.Required(p.Path(c.list, c.i, "volumeDevices", i, "name"), ""))
+		}
+		if at == "" {
+			p.Add(field.Required(p.Path(c.list, c.i, "volumeDevices", i, "devicePath"), ""))
+		}
+		if name != "" && names.add(name) {
+			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeDevices", i, "name"), name, "must be unique"))
+		}
+		switch volume := p.volume(name); {
+		case volume == nil || name == "":
+			p.Add(notFound(p.Path(c.list, c.i, "volumeDevices", i, "name"), name))
+		case volume["persistentVolumeClaim"] == nil && volume["ephemeral"] == nil:
+			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeDevices", i, "name"), name,
+				"can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"))
+		}
+		if paths.has(at) {
+			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeDevices", i, "devicePath"), at, "must be unique"))
+		}
+		if hasBackstep(at) {
+			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeDevices", i, "devicePath"), at, "can not contain backsteps ('..')"))
+		} else {
+			paths.add(at)
+		}
+		if mounts.has(name) {
+			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeDevices", i, "name"), name, "must not already exist in volumeMounts"))
+		}
+		if mountPaths.has(at) {
+			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeDevices", i, "devicePath"), at, "must not already exist as a path in volumeMounts"))
+		}
+	}
+}
+
+// hadDevices reports whether the old spec has devices in a pod with users of its own, where they do not work.
+func (p *podSpec) hadDevices() bool {
+	if p.old["hostUsers"] != false {
+		return false
+	}
+	for c := range containersOf(p.old) {
+		if len(tree.List(c.obj, "volumeDevices")) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// descendingErrors returns what is wrong with a path that must lead down from where it begins.
+func descendingErrors(s string) (errs []string) {
+	if path.IsAbs(s) {
+		errs = append(errs, "must be a relative path")
+	}
+	if hasBackstep(s) {
+		errs = append(errs, "must not contain '..'")
+	}
+	return errs
+}
+
+// hasBackstep reports whether a path goes up anywhere.
+func hasBackstep(s string) bool {
+	for part := range strings.SplitSeq(s, "/") {
+		if part == ".." {
+			return true
+		}
+	}
+	return false
+}

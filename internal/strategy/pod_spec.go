@@ -1,0 +1,322 @@
+package strategy
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"apichain/internal/field"
+	"apichain/internal/kinds"
+	"apichain/internal/tree"
+)
+
+// Pod specs, wherever one stands: in a pod, or in the template of whatever makes pods. What holds for
+// one value alone is a word of its row; here is what one part of a spec demands of another: names that
+// may come once, mounts and their volumes, handlers and the grace period, what an operating system
+// rules out. The checks are in upstream's order (pkg/apis/core/validation, ValidatePodSpec), and allocate
+// nothing in a spec in which all is well. A few paths are not where the value is, and a few are no
+// paths at all: clients have seen them for years, and they are upstream's to the letter.
+//
+// An update may keep what a later rule forbids where the object has it already; each such tolerance is
+// asked of the old spec only where the rule is broken.
+
+// podSpec is one spec that is being checked.
+type podSpec struct {
+	*kinds.Visit
+	// spec is the object of the visit, and old the same before, nil for a create.
+	spec, old map[string]any
+	// pod says that the spec is that of a pod, and not of a template.
+	pod bool
+	// os is the name of the operating system, hasOS whether one is named, if only by "".
+	os    string
+	hasOS bool
+	// grace is the grace period, graced whether there is one.
+	grace  int64
+	graced bool
+	// hostUsers is false where the pod has user namespaces of its own.
+	hostUsers bool
+	// claims are the names of the pod's resource claims.
+	claims set[string]
+	// volumes has the volumes by name, where there are many.
+	volumes map[string]map[string]any
+}
+
+// checkPodSpec is the rule of type PodSpec.
+func checkPodSpec(v *kinds.Visit) {
+	p := podSpec{Visit: v, spec: v.Obj, old: v.Old, pod: v.Type.Name == "Pod", hostUsers: v.Obj["hostUsers"] != false}
+	if os, ok := v.Obj["os"].(map[string]any); ok {
+		p.os, p.hasOS = tree.Text(os, "name"), true
+	}
+	p.grace, p.graced = v.Obj["terminationGracePeriodSeconds"].(int64)
+	p.resourceClaims()
+	p.containers()
+	p.podResources()
+	p.hostNetworkPorts()
+	p.sysctls()
+	if tree.True(p.spec["shareProcessNamespace"]) && tree.True(p.spec["hostPID"]) {
+		v.Add(field.Invalid(v.Path("shareProcessNamespace"), true, "ShareProcessNamespace and HostPID cannot both be enabled"))
+	}
+	p.affinity()
+	p.dns()
+	p.gates()
+	p.hostAliases()
+	p.topologySpread()
+	p.hostProcess()
+	p.hostUserNamespace()
+	p.hostName()
+	p.tolerations()
+	p.operatingSystem()
+}
+
+// container is one of a pod's containers and its place in the spec.
+type container struct {
+	// list is containers, initContainers or ephemeralContainers.
+	list string
+	i    int
+	// obj is the container itself, name its name.
+	obj  map[string]any
+	name string
+}
+
+// each returns the objects of a list with their places.
+func each(list any) iter.Seq2[int, map[string]any] {
+	return func(yield func(int, map[string]any) bool) {
+		l, _ := list.([]any)
+		for i, e := range l {
+			if o, _ := e.(map[string]any); !yield(i, o) {
+				return
+			}
+		}
+	}
+}
+
+// containersOf returns all containers of a spec, in the order in which upstream visits them.
+func containersOf(spec map[string]any) iter.Seq[container] {
+	return func(yield func(container) bool) {
+		for _, list := range [...]string{"initContainers", "containers", "ephemeralContainers"} {
+			for i, c := range each(spec[list]) {
+				if !yield(container{list, i, c, tree.Text(c, "name")}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// set is a set of few values, which cost no memory, or of many.
+type set[T comparable] struct {
+	few  [8]T
+	n    int
+	more map[T]bool
+}
+
+// has reports whether v was added before.
+func (s *set[T]) has(v T) bool {
+	return slices.Contains(s.few[:s.n], v) || s.more[v]
+}
+
+// add adds v, and reports whether it was there already.
+func (s *set[T]) add(v T) bool {
+	switch {
+	case s.has(v):
+		return true
+	case s.n < len(s.few):
+		s.few[s.n] = v
+		s.n++
+	case s.more == nil:
+		s.more = map[T]bool{v: true}
+	default:
+		s.more[v] = true
+	}
+	return false
+}
+
+// resourceClaims: names come once, and each entry says either a claim or a template.
+func (p *podSpec) resourceClaims() {
+	for i, claim := range each(p.spec["resourceClaims"]) {
+		if p.pod && tree.At(p.Root, "metadata", "annotations", mirrorPod) != nil {
+			p.Add(field.Forbidden("", "static pods do not support resource claims"))
+			continue
+		}
+		if name := tree.Text(claim, "name"); name != "" && p.claims.add(name) {
+			p.Add(field.Duplicate(p.Path("resourceClaims", i, "name"), name))
+		}
+		_, byName := claim["resourceClaimName"]
+		_, byTemplate := claim["resourceClaimTemplateName"]
+		switch {
+		case byName && byTemplate:
+			p.Add(field.Invalid(p.Path("resourceClaims", i), claim, "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"))
+		case !byName && !byTemplate:
+			p.Add(field.Invalid(p.Path("resourceClaims", i), claim, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"))
+		}
+	}
+}
+
+// hostNetworkPorts: in the network of the host, a port of a container is the port of the host. A template may
+// leave that out, since its pods get it as a default.
+func (p *podSpec) hostNetworkPorts() {
+	if !tree.True(p.spec["hostNetwork"]) {
+		return
+	}
+	for i, c := range each(p.spec["containers"]) {
+		for j, port := range each(c["ports"]) {
+			host, container := number(port["hostPort"]), number(port["containerPort"])
+			if (p.pod || host != 0) && host != container {
+				p.Add(field.Invalid(p.Path("containers", i, "ports", j, "hostPort"), host, "must match `containerPort` when `hostNetwork` is true"))
+			}
+		}
+	}
+}
+
+// number returns a whole number of a tree, 0 where it is absent.
+func number(v any) int64 {
+	n, _ := v.(int64)
+	return n
+}
+
+// Limits of the resolver of libc.
+const (
+	maxNameservers = 3
+	maxSearchPaths = 32
+	maxSearchChars = 2048
+)
+
+// dns is about dnsConfig, which a policy may demand.
+func (p *podSpec) dns() {
+	config, has := p.spec["dnsConfig"].(map[string]any)
+	servers := tree.List(config, "nameservers")
+	if p.spec["dnsPolicy"] == "None" {
+		if !has {
+			p.Add(field.Required(p.Path("dnsConfig"), "must provide `dnsConfig` when `dnsPolicy` is None"))
+			return
+		}
+		if len(servers) == 0 {
+			p.Add(field.Required(p.Path("dnsConfig", "nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None"))
+			return
+		}
+	}
+	if len(servers) > maxNameservers {
+		p.Add(field.Invalid(p.Path("dnsConfig", "nameservers"), servers, fmt.Sprintf("must not have more than %d nameservers", maxNameservers)))
+	}
+	for i, s := range servers {
+		p.address(s, "dnsConfig", "nameservers", i)
+	}
+	searches := tree.List(config, "searches")
+	if len(searches) > maxSearchPaths {
+		p.Add(field.Invalid(p.Path("dnsConfig", "searches"), searches, fmt.Sprintf("must not have more than %d search paths", maxSearchPaths)))
+	}
+	chars := max(len(searches)-1, 0)
+	for i, s := range searches {
+		s, _ := s.(string)
+		chars += len(s)
+		if s = strings.TrimSuffix(s, "."); s == "" && len(searches[i].(string)) == 1 {
+			continue // the root alone
+		}
+		for _, why := range field.SearchDomainErrors(s) {
+			p.Add(field.Invalid(p.Path("dnsConfig", "searches", i), s, why))
+		}
+	}
+	if chars > maxSearchChars {
+		p.Add(field.Invalid(p.Path("dnsConfig", "searches"), searches,
+			fmt.Sprintf("must not have more than %d characters (including spaces) in the search list", maxSearchChars)))
+	}
+	for i, option := range each(config["options"]) {
+		if option["name"] == nil || option["name"] == "" {
+			p.Add(field.Required(p.Path("dnsConfig", "options", i), "must not be empty"))
+		}
+	}
+}
+
+// address adds an error unless v is an IP address, for fields that are older than strict rules.
+func (p *podSpec) address(v any, at ...any) {
+	s, _ := v.(string)
+	for _, why := range field.IPErrors(s) {
+		p.Add(field.Invalid(p.Path(at...), s, why))
+	}
+}
+
+// gates is about the readiness gates, and the scheduling gates, whose paths leave the name out.
+func (p *podSpec) gates() {
+	for i, gate := range each(p.spec["readinessGates"]) {
+		t := tree.Text(gate, "conditionType")
+		for _, why := range field.LabelKeyErrors(t) {
+			p.Add(field.Invalid(p.Path("readinessGates", i, "conditionType"), t, why))
+		}
+	}
+	var names set[string]
+	for i, gate := range each(p.spec["schedulingGates"]) {
+		name := tree.Text(gate, "name")
+		for _, why := range field.LabelKeyErrors(name) {
+			p.Add(field.Invalid(p.Path("schedulingGates", i), name, why))
+		}
+		if names.add(name) {
+			p.Add(field.Duplicate(p.Path("schedulingGates", i), name))
+		}
+	}
+}
+
+// hostAliases: addresses and names of hosts that pods are to know.
+func (p *podSpec) hostAliases() {
+	for i, alias := range each(p.spec["hostAliases"]) {
+		p.address(alias["ip"], "hostAliases", i, "ip")
+		for j, name := range tree.List(alias, "hostnames") {
+			for _, why := range field.DNSSubdomainErrors(text(name)) {
+				p.Add(field.Invalid(p.Path("hostAliases", i, "hostnames", j), name, why))
+			}
+		}
+	}
+}
+
+// hostName is about hostnameOverride, which stands against other ways to name the host.
+func (p *podSpec) hostName() {
+	name, ok := p.spec["hostnameOverride"].(string)
+	if !ok {
+		return
+	}
+	if tree.True(p.spec["setHostnameAsFQDN"]) {
+		p.Add(field.Forbidden(p.Path("hostnameOverride"), "may not be specified when setHostnameAsFQDN is true"))
+	}
+	if tree.True(p.spec["hostNetwork"]) {
+		p.Add(field.Forbidden(p.Path("hostnameOverride"), "may not be specified when hostNetwork is true"))
+	}
+	if len(name) > 64 {
+		p.Add(field.TooLong(p.Path("hostnameOverride"), 64))
+	}
+	for _, why := range field.DNSSubdomainErrors(name) {
+		p.Add(field.Invalid(p.Path("hostnameOverride"), name, why))
+	}
+}
+
+// tolerations: what stands behind an operator, and which effect may have seconds.
+func (p *podSpec) tolerations() {
+	for i, t := range each(p.spec["tolerations"]) {
+		checkToleration(p.Visit, t, "tolerations", i)
+	}
+}
+
+// checkToleration adds what is wrong with a toleration, but for the form of its key and its effect.
+func checkToleration(v *kinds.Visit, t map[string]any, list string, i int) {
+	key, operator, value := tree.Text(t, "key"), tree.Text(t, "operator"), tree.Text(t, "value")
+	if key == "" && operator != "Exists" {
+		v.Add(field.Invalid(v.Path(list, i, "operator"), operator,
+			"operator must be Exists when `key` is empty, which means \"match all values and all keys\""))
+	}
+	if _, ok := t["tolerationSeconds"]; ok && t["effect"] != "NoExecute" {
+		v.Add(field.Invalid(v.Path(list, i, "effect"), tree.Text(t, "effect"), "effect must be 'NoExecute' when `tolerationSeconds` is set"))
+	}
+	switch operator {
+	case "Equal", "":
+		if errs := field.LabelValueErrors(value); len(errs) > 0 {
+			v.Add(field.Invalid(v.Path(list, i, "operator"), value, strings.Join(errs, ";")))
+		}
+	case "Exists":
+		if value != "" {
+			v.Add(field.Invalid(v.Path(list, i, "operator"), value, "value must be empty when `operator` is 'Exists'"))
+		}
+	case "Lt", "Gt":
+		v.Add(field.NotSupported(v.Path(list, i, "operator"), operator, "Equal", "Exists", "Lt", "Gt"))
+	default:
+		v.Add(field.NotSupported(v.Path(list, i, "operator"), operator, "Equal", "Exists"))
+	}
+}

@@ -1,0 +1,302 @@
+package strategy
+
+import (
+	"maps"
+	"strconv"
+
+	"apichain/internal/field"
+	"apichain/internal/kinds"
+	"apichain/internal/selector"
+	"apichain/internal/tree"
+)
+
+// The rules of each controller of pods, as upstream's defaults.go and validation.go of apps have them.
+// Numbers that must not be negative, fields that no update changes, and defaults that are always the same
+// are words of the rows.
+
+// rollsByDefault gives a strategy that rolls the parameters of rolling, whose defaults the rows have.
+func rollsByDefault(obj map[string]any) {
+	if obj["type"] == "RollingUpdate" && obj["rollingUpdate"] == nil {
+		obj["rollingUpdate"] = map[string]any{}
+	}
+}
+
+// checkDeploymentSpec is about the selector, and what is said of time.
+func checkDeploymentSpec(v *kinds.Visit) {
+	checkReplicaSetSpec(v)
+	deadline, ok := v.Obj["progressDeadlineSeconds"].(int64)
+	if ok && deadline <= numberAt(v.Obj, "minReadySeconds") {
+		v.Add(field.Invalid(v.Path("progressDeadlineSeconds"), deadline, "must be greater than minReadySeconds"))
+	}
+}
+
+// checkReplicaSetSpec is about the selector and the template, which upstream judges for both kinds in
+// the same words.
+func checkReplicaSetSpec(v *kinds.Visit) {
+	checkSelector(v, "deployment", "invalid label selector")
+	checkTemplateLabels(v)
+	if _, err := selector.FromObject(tree.Object(v.Obj, "selector")); err == nil {
+		checkEndless(v, "ReplicaSet") // upstream looks at no template that it cannot select
+	}
+}
+
+// checkDeploymentStrategy is about how pods are replaced.
+func checkDeploymentStrategy(v *kinds.Visit) {
+	switch typ := tree.Text(v.Obj, "type"); {
+	case typ == "Recreate" && v.Obj["rollingUpdate"] != nil:
+		v.Add(field.Forbidden(v.Path("rollingUpdate"), "may not be specified when strategy `type` is 'Recreate'"))
+	case typ == "RollingUpdate":
+		rolling := tree.Object(v.Obj, "rollingUpdate")
+		unavailable, surge := rolling["maxUnavailable"], rolling["maxSurge"]
+		at := v.Path("rollingUpdate", "maxUnavailable")
+		v.Add(amountErrors(at, unavailable)...)
+		v.Add(amountErrors(v.Path("rollingUpdate", "maxSurge"), surge)...)
+		if amount(unavailable) == 0 && amount(surge) == 0 {
+			v.Add(field.Invalid(at, unavailable, "may not be 0 when `maxSurge` is 0"))
+		}
+		v.Add(wholeErrors(at, unavailable)...)
+	case typ != "Recreate":
+		v.Add(field.NotSupported(v.Path(), v.Obj, "Recreate", "RollingUpdate"))
+	}
+}
+
+// checkDeploymentStatus is about what the counts say of each other.
+func checkDeploymentStatus(v *kinds.Visit) {
+	checkCounts(v, "readyReplicas", "updatedReplicas", "readyReplicas", "availableReplicas")
+	checkCollisions(v)
+}
+
+// checkReplicaStatus is the same for a ReplicaSet or a ReplicationController.
+func checkReplicaStatus(v *kinds.Visit) {
+	checkCounts(v, "readyReplicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+}
+
+// statefulSetDefaults sets what upstream's conversion does: the type of each claim template, whatever
+// was sent.
+func statefulSetDefaults(obj map[string]any) {
+	for _, claim := range tree.List(obj, "volumeClaimTemplates") {
+		if claim, ok := claim.(map[string]any); ok {
+			claim["apiVersion"], claim["kind"] = "v1", "PersistentVolumeClaim"
+		}
+	}
+}
+
+// asStatefulPods returns the spec as its pods will be, whose names and whose storage are their own: nobody
+// reads the name of the host or the subdomain of the template, and what a claim is made for is a volume.
+// Upstream puts those volumes before the template's, and so its paths count them.
+func asStatefulPods(obj map[string]any) map[string]any {
+	claims, pod := tree.List(obj, "volumeClaimTemplates"), tree.Object(obj, "template", "spec")
+	if pod == nil || len(claims) == 0 && pod["hostname"] == nil && pod["subdomain"] == nil {
+		return obj
+	}
+	pod = maps.Clone(pod)
+	delete(pod, "hostname")
+	delete(pod, "subdomain")
+	if len(claims) > 0 {
+		pod["volumes"] = claimVolumes(claims, tree.List(pod, "volumes"))
+	}
+	template := maps.Clone(tree.Object(obj, "template"))
+	template["spec"] = pod
+	obj = maps.Clone(obj)
+	obj["template"] = template
+	return obj
+}
+
+// claimVolumes returns the volumes of claims, and those of the others that do not have a name of theirs.
+func claimVolumes(claims, others []any) (volumes []any) {
+	names := map[string]bool{}
+	for _, c := range claims {
+		name := tree.Text(c, "metadata", "name")
+		if !names[name] {
+			volumes = append(volumes, map[string]any{"name": name, "persistentVolumeClaim": map[string]any{"claimName": name}})
+		}
+		names[name] = true
+	}
+	for _, v := range others {
+		if !names[tree.Text(v, "name")] {
+			volumes = append(volumes, v)
+		}
+	}
+	return volumes
+}
+
+// statefulSetStrategyDefaults gives only a strategy that says nothing the parameters of rolling; what
+// they have in them is defaulted for whoever has them.
+func statefulSetStrategyDefaults(obj map[string]any) {
+	if tree.Text(obj, "type") == "" {
+		obj["type"] = "RollingUpdate"
+		rollsByDefault(obj)
+	}
+	if rolling, ok := obj["rollingUpdate"].(map[string]any); ok && obj["type"] == "RollingUpdate" {
+		if rolling["partition"] == nil {
+			rolling["partition"] = int64(0)
+		}
+		if rolling["maxUnavailable"] == nil {
+			rolling["maxUnavailable"] = int64(1)
+		}
+	}
+}
+
+// checkStatefulSetSpec is about everything in the spec but the words of the rows.
+func checkStatefulSetSpec(v *kinds.Visit) {
+	if policy := tree.Text(v.Obj, "podManagementPolicy"); policy != "OrderedReady" && policy != "Parallel" {
+		v.Add(field.Invalid(v.Path("podManagementPolicy"), policy, "must be 'OrderedReady' or 'Parallel'"))
+	}
+	checkStatefulSetStrategy(v)
+	if start := numberAt(v.Obj, "ordinals", "start"); start < 0 {
+		v.Add(field.Invalid(v.Path("ordinals.start"), start, "must be greater than or equal to 0"))
+	}
+	// No update changes the name, so one that is no good stays.
+	if name := tree.Text(v.Obj, "serviceName"); name != "" && !v.Update() {
+		for _, why := range field.DNSLabelErrors(name) {
+			v.Add(field.Invalid(v.Path("serviceName"), name, why))
+		}
+	}
+	checkSelector(v, "statefulset", "")
+	checkTemplateLabels(v)
+	checkEndless(v, "StatefulSet")
+}
+
+// checkStatefulSetStrategy is about how pods are replaced.
+func checkStatefulSetStrategy(v *kinds.Visit) {
+	strategy := tree.Object(v.Obj, "updateStrategy")
+	rolling := tree.Object(strategy, "rollingUpdate")
+	switch typ := tree.Text(strategy, "type"); {
+	case typ == "OnDelete" && rolling != nil:
+		v.Add(field.Invalid(v.Path("updateStrategy", "rollingUpdate"), rolling, "only allowed for updateStrategy 'RollingUpdate'"))
+	case typ == "RollingUpdate" && rolling != nil:
+		if n := numberAt(rolling, "partition"); n < 0 {
+			v.Add(field.Invalid(v.Path("updateStrategy", "rollingUpdate", "partition"), n, "must be greater than or equal to 0"))
+		}
+		at := v.Path("updateStrategy", "rollingUpdate", "maxUnavailable")
+		if value := rolling["maxUnavailable"]; value != nil {
+			v.Add(amountErrors(at, value)...)
+			if amount(value) == 0 {
+				v.Add(field.Invalid(at, value, "cannot be 0"))
+			}
+			v.Add(wholeErrors(at, value)...)
+		}
+	case typ != "OnDelete" && typ != "RollingUpdate":
+		v.Add(field.Invalid(v.Path("updateStrategy"), strategy, "must be 'RollingUpdate' or 'OnDelete'"))
+	}
+}
+
+// checkStatefulSetStatus is about what the counts say of each other.
+func checkStatefulSetStatus(v *kinds.Visit) {
+	checkCounts(v, "status.readyReplicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas")
+	checkCollisions(v)
+}
+
+// checkDaemonSetSpec is about the selector and the template. Upstream does not demand a selector in so
+// many words: one that is not there selects nothing.
+func checkDaemonSetSpec(v *kinds.Visit) {
+	checkLabelSelector(v, tree.Object(v.Obj, "selector"), hadBadSelector(v), "selector", nil)
+	checkTemplateLabels(v)
+	if sel, ok := v.Obj["selector"].(map[string]any); ok && len(sel) == 0 {
+		v.Add(field.Invalid(v.Path("selector"), sel, "empty selector is invalid for daemonset"))
+	}
+	checkEndless(v, "DaemonSet")
+}
+
+// checkDaemonSetStrategy is about how pods are replaced: either the old one goes first, or the new one
+// comes first.
+func checkDaemonSetStrategy(v *kinds.Visit) {
+	switch tree.Text(v.Obj, "type") {
+	case "OnDelete":
+	case "RollingUpdate":
+		rolling := tree.Object(v.Obj, "rollingUpdate")
+		unavailable, surge := rolling["maxUnavailable"], rolling["maxSurge"]
+		atUnavailable, atSurge := v.Path("rollingUpdate", "maxUnavailable"), v.Path("rollingUpdate", "maxSurge")
+		v.Add(amountErrors(atUnavailable, unavailable)...)
+		v.Add(amountErrors(atSurge, surge)...)
+		v.Add(wholeErrors(atUnavailable, unavailable)...)
+		v.Add(wholeErrors(atSurge, surge)...)
+		switch hasUnavailable, hasSurge := amount(unavailable) != 0, amount(surge) != 0; {
+		case hasUnavailable && hasSurge:
+			v.Add(field.Invalid(atSurge, surge, "may not be set when maxUnavailable is non-zero"))
+		case !hasUnavailable && !hasSurge:
+			v.Add(field.Required(atUnavailable, "cannot be 0 when maxSurge is 0"))
+		}
+	default:
+		v.Add(field.NotSupported(v.Path(), v.Obj, "RollingUpdate", "OnDelete"))
+	}
+}
+
+// templateGeneration is the annotation in which a DaemonSet counts the changes of its template.
+const templateGeneration = "deprecated.daemonset.template.generation"
+
+// prepareDaemonSet counts the changes of the template in an annotation, whatever was sent: a new object
+// may say where to begin, and none may say anything later.
+func prepareDaemonSet(obj, old map[string]any) {
+	prepareTemplate(obj, old)
+	const least = 1
+	n, _ := strconv.ParseInt(tree.Text(obj, "metadata", "annotations", templateGeneration), 10, 64)
+	if old != nil {
+		n, _ = strconv.ParseInt(tree.Text(old, "metadata", "annotations", templateGeneration), 10, 64)
+		if !tree.Equal(tree.At(obj, "spec", "template"), tree.At(old, "spec", "template")) {
+			n++
+		}
+	}
+	tree.Set(obj, strconv.FormatInt(max(n, least), 10), "metadata", "annotations", templateGeneration)
+}
+
+// checkControllerRevision is about the data, which no update changes.
+func checkControllerRevision(v *kinds.Visit) {
+	switch data := v.Obj["data"].(type) {
+	case nil:
+		if !v.Update() {
+			v.Add(field.Required("data", "data is mandatory"))
+		}
+	case map[string]any:
+	default:
+		if !v.Update() {
+			v.Add(field.Required("data", "data must be a valid JSON object"))
+		}
+		_ = data
+	}
+	if v.Update() && !tree.Equal(v.Obj["data"], v.Old["data"]) {
+		v.Add(field.Invalid("data", v.Obj["data"], "field is immutable"))
+	}
+}
+
+// replicationControllerDefaults makes of the template's labels the selector and the labels of an object
+// that has none.
+func replicationControllerDefaults(obj map[string]any) {
+	labels := tree.Object(obj, "spec", "template", "metadata", "labels")
+	if len(labels) == 0 {
+		return
+	}
+	if len(tree.Object(obj, "spec", "selector")) == 0 {
+		tree.Set(obj, maps.Clone(labels), "spec", "selector")
+	}
+	if len(tree.Object(obj, "metadata", "labels")) == 0 {
+		tree.Set(obj, maps.Clone(labels), "metadata", "labels")
+	}
+}
+
+// checkReplicationController is about the selector, which is a map, and the template, which is not there
+// where a pointer is.
+func checkReplicationController(v *kinds.Visit) {
+	spec := tree.Object(v.Obj, "spec")
+	sel := tree.Object(spec, "selector")
+	if len(sel) == 0 {
+		v.Add(field.Required("spec.selector", ""))
+	}
+	if spec["template"] == nil {
+		v.Add(field.Required("spec.template", ""))
+		return
+	}
+	labels := tree.Object(spec, "template", "metadata", "labels")
+	for k, value := range sel {
+		if labels[k] != value {
+			v.Add(field.Invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"))
+			break
+		}
+	}
+	if policy := tree.Text(spec, "template", "spec", "restartPolicy"); policy != "Always" {
+		v.Add(field.NotSupported("spec.template.spec.restartPolicy", policy, "Always"))
+	}
+	if tree.At(spec, "template", "spec", "activeDeadlineSeconds") != nil {
+		v.Add(field.Forbidden("spec.template.spec.activeDeadlineSeconds", "activeDeadlineSeconds in ReplicationController is not Supported"))
+	}
+}
