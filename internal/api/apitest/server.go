@@ -46,10 +46,10 @@ type Config struct {
 	StrictCRDs bool
 	// Authorizer is asked before the default one.
 	Authorizer auth.Authorizer
-	// Services is what services get their addresses and ports from.
-	Services api.ServiceNetwork
 	// Admit has the admission plugins; nil: nobody changes or refuses a write.
 	Admit func(*api.Resource) api.Admitters
+	// Services is what services get their addresses and ports from.
+	Services api.ServiceNetwork
 	// Fixtures are manifests that are applied at the start.
 	Fixtures []string
 	// Extend may change the resources before anything is served.
