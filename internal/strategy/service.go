@@ -202,7 +202,9 @@ func checkPortsTogether(v *kinds.Visit) {
 			onNodes[place{protocol, n}] = true
 		}
 		if ports[place{protocol, p["port"]}] {
-			v.Add(field.Duplicate(v.Path("ports", i), map[string]any{"protocol": protocol, "port": p["port"]}))
+			// Upstream shows its own struct.
+			v.Add(field.Duplicate(v.Path("ports", i), field.JSON(fmt.Sprintf(
+				`{"Name":"","Protocol":%q,"AppProtocol":null,"Port":%v,"TargetPort":0,"NodePort":0}`, protocol, p["port"]))))
 		}
 		ports[place{protocol, p["port"]}] = true
 	}
