@@ -249,3 +249,32 @@ func isLabelName(s string) bool {
 }
 
 func isLowerAlphanumeric(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
+
+// LocalPathErrors returns what is wrong with the path of a file below a directory that somebody else
+// chooses: it is relative, leads nowhere else, and does not begin as the names of data that are
+// being written do.
+func LocalPathErrors(s string) (errs []string) {
+	errs = RelativePathErrors(s)
+	if strings.HasPrefix(s, "..") && !strings.HasPrefix(s, "../") {
+		errs = append(errs, "must not start with '..'")
+	}
+	return errs
+}
+
+// RelativePathErrors returns what is wrong with a path below a directory that somebody else chooses.
+func RelativePathErrors(s string) (errs []string) {
+	if strings.HasPrefix(s, "/") {
+		errs = append(errs, "must be a relative path")
+	}
+	return append(errs, BackstepErrors(s)...)
+}
+
+// BackstepErrors returns what is wrong with a path that has a step to the directory above.
+func BackstepErrors(s string) []string {
+	for step := range strings.SplitSeq(s, "/") {
+		if step == ".." {
+			return []string{"must not contain '..'"}
+		}
+	}
+	return nil
+}

@@ -232,7 +232,7 @@ func (r *kindReader) readKind(columns []string) {
 	}
 	k.Group, k.Version = SplitAPIVersion(columns[0])
 	k.Namespaced = r.oneOf("scope", columns[5], "namespaced", "cluster") == "namespaced"
-	r.oneOf("rule for names", k.NameRule, "label", "label1035", "subdomain", "segment")
+	r.oneOf("rule for names", k.NameRule, "label", "label1035", "subdomain", "segment", "ip")
 	r.oneOf("server", k.Server, "core", "extensions", "aggregator")
 	r.readFlags(k, splitList(columns[8]))
 	k.Verbs = AllVerbs

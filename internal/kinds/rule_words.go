@@ -182,6 +182,12 @@ func formats(name string) func(string) []string {
 		return field.PortNameErrors
 	case "env":
 		return field.EnvNameErrors
+	case "localpath":
+		return field.LocalPathErrors
+	case "relative":
+		return field.RelativePathErrors
+	case "nobackstep":
+		return field.BackstepErrors
 	}
 	return nil
 }

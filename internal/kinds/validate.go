@@ -44,6 +44,8 @@ type Visit struct {
 
 	at   fieldPath
 	errs []field.Error
+	// skipped are fields of Obj that are not judged.
+	skipped []string
 }
 
 // Update reports whether there was an object before.
@@ -51,6 +53,10 @@ func (v *Visit) Update() bool { return v.OldRoot != nil }
 
 // Add says what is wrong.
 func (v *Visit) Add(errs ...field.Error) { v.errs = append(v.errs, errs...) }
+
+// Skip leaves fields of the object out of the rest of the walk: a Check has judged what they have, or
+// refuses that they are there at all. Those of an embedded type are for a Check of that type to skip.
+func (v *Visit) Skip(fields ...string) { v.skipped = append(v.skipped, fields...) }
 
 // MapKey is a step of a path that is a key of a map: [cpu].
 type MapKey string
@@ -132,8 +138,10 @@ func (v *Visit) object(t *Type, withoutStatus bool) {
 	if t.rule.Check != nil {
 		t.rule.Check(v)
 	}
+	skipped := v.skipped
+	v.skipped = nil
 	for _, f := range t.Fields {
-		if !withoutStatus || f.Name != "status" {
+		if (!withoutStatus || f.Name != "status") && !slices.Contains(skipped, f.Name) {
 			v.field(f)
 		}
 	}

@@ -53,7 +53,7 @@ func Load() (*kinds.Table, error) { return kinds.Load(rules()) }
 func rules() kinds.Rules {
 	all := kinds.Rules{}
 	for _, area := range []kinds.Rules{
-		objectRules(), sliceRules(), workloadRules(), batchRules(), autoscalingRules(), policyRules(), podRules(),
+		objectRules(), sliceRules(), workloadRules(), batchRules(), autoscalingRules(), policyRules(), podRules(), volumeRules(), storageRules(), serviceRules(), ingressRules(), networkRules(), endpointRules(),
 	} {
 		maps.Copy(all, area)
 	}
@@ -64,7 +64,7 @@ func rules() kinds.Rules {
 func All() map[kinds.Key]Strategy {
 	all := map[kinds.Key]Strategy{}
 	for _, area := range []map[kinds.Key]Strategy{
-		objectStrategies(), sliceStrategies(), workloadStrategies(), podStrategies(),
+		objectStrategies(), sliceStrategies(), workloadStrategies(), podStrategies(), storageStrategies(), serviceStrategies(), ingressStrategies(), networkStrategies(), endpointStrategies(),
 	} {
 		maps.Copy(all, area)
 	}

@@ -1,0 +1,230 @@
+package strategy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"apichain/internal/field"
+	"apichain/internal/kinds"
+	"apichain/internal/tree"
+)
+
+// Volumes whose files the kubelet writes: a downward API, and the projection of several sources into
+// one directory, where two may not write the same file.
+
+// checkDownwardAPI is about the files of a downward API. Upstream shows their errors at the volume
+// source itself, so the walk skips the files.
+func checkDownwardAPI(v *kinds.Visit) {
+	v.Skip("items")
+	checkMode(v)
+	for _, file := range objectsOf(v.Obj["items"]) {
+		checkDownwardFile(v, file)
+	}
+}
+
+// checkDownwardFile is about a file of a downward API, which is shown at the path of steps.
+func checkDownwardFile(v *kinds.Visit, file map[string]any, at ...any) {
+	place, path := v.Path(at...), tree.Text(file, "path")
+	if path == "" {
+		v.Add(field.Required(place+".path", ""))
+	}
+	v.Add(invalids(place+".path", path, field.LocalPathErrors)...)
+	ref, resource := tree.Object(file, "fieldRef"), tree.Object(file, "resourceFieldRef")
+	switch {
+	case ref != nil && resource != nil:
+		v.Add(field.Invalid(place, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously"))
+	case ref == nil && resource == nil:
+		v.Add(field.Required(place, "one of fieldRef and resourceFieldRef is required"))
+	}
+	v.Add(modeErrors(place+".mode", file["mode"])...)
+}
+
+// checkProjected is about the sources of a projection: one of each element, and no file twice. A
+// file that is there already is shown at the projection, and so is the path of a token.
+func checkProjected(v *kinds.Visit) {
+	checkMode(v)
+	written := map[string]bool{}
+	write := func(path string, shown any) {
+		if path != "" && written[path] {
+			v.Add(field.Invalid(v.Path(), shown, "conflicting duplicate paths"))
+		}
+		written[path] = true
+	}
+	for i, source := range objectsOf(v.Obj["sources"]) {
+		at := v.Path("sources", i)
+		for _, name := range []string{"secret", "configMap"} {
+			for _, item := range tree.List(source, name, "items") {
+				write(tree.Text(item, "path"), tree.Text(source, name, "name"))
+			}
+		}
+		for _, item := range objectsOf(tree.At(source, "downwardAPI", "items")) {
+			checkDownwardFile(v, item, "sources", i, "downwardAPI")
+			write(tree.Text(item, "path"), tree.Text(item, "path"))
+		}
+		if token := tree.Object(source, "serviceAccountToken"); token != nil {
+			v.Add(tokenErrors(at+".serviceAccountToken", v.Path("path"), token)...)
+		}
+		if bundle := tree.Object(source, "clusterTrustBundle"); bundle != nil {
+			v.Add(bundleErrors(at+".clusterTrustBundle", bundle)...)
+			path := tree.Text(bundle, "path")
+			if path == "" && written[path] { // as upstream does: also of two that have none
+				v.Add(field.Invalid(v.Path(), path, "conflicting duplicate paths"))
+			}
+			write(path, path)
+		}
+		if certificate := tree.Object(source, "podCertificate"); certificate != nil {
+			v.Add(certificateErrors(at+".podCertificate", certificate)...)
+			for _, name := range []string{"credentialBundlePath", "keyPath", "certificateChainPath"} {
+				path := tree.Text(certificate, name)
+				write(path, path)
+			}
+		}
+		if len(source) > 1 {
+			v.Add(field.Forbidden(at, "may not specify more than 1 volume type per source"))
+		}
+	}
+}
+
+// tokenErrors returns what is wrong with a token. Its path is shown at another place than the rest.
+func tokenErrors(at, pathAt string, token map[string]any) (errs []field.Error) {
+	errs = lifetimeErrors(at+".expirationSeconds", token["expirationSeconds"])
+	path := tree.Text(token, "path")
+	if path == "" {
+		return append(errs, field.Required(pathAt, ""))
+	}
+	return append(errs, invalids(pathAt, path, field.LocalPathErrors)...)
+}
+
+// lifetimeErrors returns what is wrong with the seconds that a token lives.
+func lifetimeErrors(path string, v any) []field.Error {
+	if n, ok := v.(int64); ok && n < 600 {
+		return []field.Error{field.Invalid(path, n, "may not specify a duration less than 10 minutes")}
+	} else if ok && n > 1<<32 {
+		return []field.Error{field.Invalid(path, n, "may not specify a duration larger than 2^32 seconds")}
+	}
+	return nil
+}
+
+// bundleErrors returns what is wrong with a projection of trust bundles, named or by their signer.
+func bundleErrors(at string, bundle map[string]any) (errs []field.Error) {
+	name, named := bundle["name"].(string)
+	signer, signed := bundle["signerName"].(string)
+	switch {
+	case named && signed:
+		errs = append(errs, field.Invalid(at, bundle, "only one of name and signerName may be used"))
+	case named:
+		if name == "" {
+			errs = append(errs, field.Required(at+".name", "must be a valid object name"))
+		}
+		for _, why := range bundleNameErrors(name) {
+			errs = append(errs, field.Invalid(at+".name", name, "not a valid clustertrustbundlename: "+why))
+		}
+		if selector, ok := bundle["labelSelector"]; ok {
+			errs = append(errs, field.Invalid(at+".labelSelector", selector, "labelSelector must be unset if name is specified"))
+		}
+	case signed:
+		if signer == "" {
+			errs = append(errs, field.Required(at+".signerName", "must be a valid signer name"))
+		}
+		errs = append(errs, signerErrors(at+".signerName", signer)...)
+	default:
+		errs = append(errs, field.Required(at, "either name or signerName must be specified"))
+	}
+	path := tree.Text(bundle, "path")
+	if path == "" {
+		errs = append(errs, field.Required(at+".path", ""))
+	}
+	return append(errs, invalids(at+".path", path, field.LocalPathErrors)...)
+}
+
+// bundleNameErrors returns what is wrong with the name of a trust bundle: that of its signer, if it
+// has one, and a subdomain, with colons between them.
+func bundleNameErrors(name string) []string {
+	return field.DNSSubdomainErrors(name[strings.LastIndex(name, ":")+1:])
+}
+
+// signerErrors returns what is wrong with the name of a signer: a domain, and a path in it.
+func signerErrors(at, name string) (errs []field.Error) {
+	if name == "" {
+		return []field.Error{field.Required(at, "")}
+	}
+	domain, path, ok := strings.Cut(name, "/")
+	if !ok || strings.Contains(path, "/") {
+		return []field.Error{field.Invalid(at, name, "must be a fully qualified domain and path of the form 'example.com/signer-name'")}
+	}
+	labels := func(s string, rule func(string) []string) {
+		for label := range strings.SplitSeq(s, ".") {
+			wrong := rule(label)
+			for _, why := range wrong {
+				errs = append(errs, field.Invalid(at, s, fmt.Sprintf("validating label %q: %s", label, why)))
+			}
+			if len(wrong) > 0 { // more of the same would tell nothing
+				return
+			}
+		}
+	}
+	if len(domain) > 253 {
+		errs = append(errs, field.TooLong(at, 253))
+	}
+	labels(domain, field.DNSLabelErrors)
+	if !strings.Contains(domain, ".") {
+		errs = append(errs, field.Invalid(at, domain, "should be a domain with at least two segments separated by dots"))
+	}
+	labels(path, field.DNSSubdomainErrors)
+	if most := 253 + 1 + (253 + 63 + 1); len(name) > most { // a domain, and a path of a subdomain and a label
+		errs = append(errs, field.TooLong(at, most))
+	}
+	return errs
+}
+
+// certificateErrors returns what is wrong with a certificate of a pod.
+func certificateErrors(at string, certificate map[string]any) (errs []field.Error) {
+	signer, key := tree.Text(certificate, "signerName"), tree.Text(certificate, "keyType")
+	errs = signerErrors(at+".signerName", signer)
+	if types := strings.Fields("RSA3072 RSA4096 ECDSAP256 ECDSAP384 ECDSAP521 ED25519"); !slices.Contains(types, key) {
+		errs = append(errs, field.NotSupported(at+".keyType", key, types...))
+	}
+	annotations := tree.Object(certificate, "userAnnotations")
+	for _, key := range tree.SortedKeys(annotations) {
+		errs = append(errs, domainKeyErrors(at+".userAnnotations", strings.ToLower(key))...)
+	}
+	if textBytes(annotations) > maxParameterBytes {
+		errs = append(errs, field.TooLong(at+".userAnnotations", maxParameterBytes))
+	}
+	if n, ok := certificate["maxExpirationSeconds"].(int64); ok {
+		most := int64(91 * 24 * 60 * 60)
+		if host, _, _ := strings.Cut("."+signer, "/"); strings.HasSuffix(host, ".kubernetes.io") {
+			most = 24 * 60 * 60
+		}
+		if n < 3600 {
+			errs = append(errs, field.Invalid(at+".maxExpirationSeconds", n, "if provided, maxExpirationSeconds must be >= 3600"))
+		}
+		if n > most {
+			errs = append(errs, field.Invalid(at+".maxExpirationSeconds", n, fmt.Sprintf("if provided, maxExpirationSeconds must be <= %d", most)))
+		}
+	}
+	paths := 0
+	for _, name := range []string{"credentialBundlePath", "keyPath", "certificateChainPath"} {
+		if path := tree.Text(certificate, name); path != "" {
+			errs = append(errs, invalids(at+"."+name, path, field.LocalPathErrors)...)
+			paths++
+		}
+	}
+	if paths == 0 {
+		errs = append(errs, field.Required(at, "specify at least one of credentialBundlePath, keyPath, and certificateChainPath"))
+	}
+	return errs
+}
+
+// domainKeyErrors returns what is wrong with a key that must be in a domain.
+func domainKeyErrors(at, key string) []field.Error {
+	if key == "" {
+		return []field.Error{field.Required(at, "")}
+	}
+	errs := invalids(at, key, field.LabelKeyErrors)
+	if len(errs) == 0 && !strings.Contains(key, "/") {
+		errs = append(errs, field.Invalid(at, key, `must be a domain-prefixed key (such as "acme.io/foo")`))
+	}
+	return errs
+}

@@ -1,0 +1,274 @@
+package strategy
+
+import (
+	"net"
+	"regexp"
+	"strings"
+	"sync"
+
+	"apichain/internal/field"
+	"apichain/internal/kinds"
+	"apichain/internal/quantity"
+	"apichain/internal/tree"
+)
+
+// What no word says of single sources of volumes, each a check of its type.
+
+// checkEmptyDir is about the size. The message is upstream's, although it is a quantity.
+func checkEmptyDir(v *kinds.Visit) {
+	if size, ok := v.Obj["sizeLimit"].(string); ok && quantity.Sign(size) < 0 {
+		v.Add(field.Forbidden(v.Path("sizeLimit"), "SizeLimit field must be a valid resource quantity"))
+	}
+}
+
+// checkPartition is about the partition of a disk, of which zero is none.
+func checkPartition(v *kinds.Visit) { v.Add(partitionErrors(v.Path("partition"), v.Obj)...) }
+
+func partitionErrors(path string, disk map[string]any) []field.Error {
+	if n, _ := disk["partition"].(int64); n < 0 || n > 255 {
+		return []field.Error{field.Invalid(path, n, "must be between 1 and 255, inclusive")}
+	}
+	return nil
+}
+
+// A device of an initiator is called by the volume's name and its portal, which the kernel cuts.
+const (
+	maxPortal     = 64
+	portalTooLong = "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified."
+)
+
+// initiatorForms returns the forms that a qualified name of iSCSI can have, by their prefixes.
+var initiatorForms = sync.OnceValue(func() map[string]*regexp.Regexp {
+	return map[string]*regexp.Regexp{
+		"iqn": regexp.MustCompile(`iqn\.\d{4}-\d{2}\.([[:alnum:]-.]+)(:[^,;*&$|\s]+)$`),
+		"eui": regexp.MustCompile(`^eui.[[:alnum:]]{16}$`),
+		"naa": regexp.MustCompile(`^naa.[[:alnum:]]{32}$`),
+	}
+})
+
+// checkISCSI is about the names of target and initiator, and the secret that CHAP needs.
+func checkISCSI(v *kinds.Visit) {
+	checkInitiator(v, "iqn", "iqn")
+	if _, ok := v.Obj["initiatorName"]; ok {
+		checkInitiator(v, "initiatorName", "initiatorname")
+	}
+	if (tree.True(v.Obj["chapAuthDiscovery"]) || tree.True(v.Obj["chapAuthSession"])) && v.Obj["secretRef"] == nil {
+		v.Add(field.Required(v.Path("secretRef"), ""))
+	}
+}
+
+// checkPersistentISCSI is checkISCSI with a secret that has a name, if there is one.
+func checkPersistentISCSI(v *kinds.Visit) {
+	checkISCSI(v)
+	needsSecretName(v)
+}
+
+// checkInitiator is about a name of iSCSI, whose errors are shown at the path shown.
+func checkInitiator(v *kinds.Visit, name, shown string) {
+	s := tree.Text(v.Obj, name)
+	form := initiatorForms()[s[:min(3, len(s))]]
+	switch {
+	case s == "" && name == "iqn": // required, which its row says
+	case form == nil:
+		v.Add(field.Invalid(v.Path(shown), s, "must be valid format starting with iqn, eui, or naa"))
+	case !form.MatchString(s):
+		v.Add(field.Invalid(v.Path(shown), s, "must be valid format"))
+	}
+}
+
+// checkFC is about the two ways to name a disk, and the unit that one of them needs.
+func checkFC(v *kinds.Visit) {
+	targets, ids := tree.List(v.Obj, "targetWWNs"), tree.List(v.Obj, "wwids")
+	if len(targets) == 0 && len(ids) == 0 {
+		v.Add(field.Required(v.Path("targetWWNs"), "must specify either targetWWNs or wwids, but not both"))
+	}
+	if len(targets) == 0 {
+		return
+	}
+	if len(ids) != 0 {
+		v.Add(field.Invalid(v.Path("targetWWNs"), targets, "targetWWNs and wwids can not be specified simultaneously"))
+	}
+	if n, ok := v.Obj["lun"].(int64); !ok {
+		v.Add(field.Required(v.Path("lun"), "lun is required if targetWWNs is specified"))
+	} else if n < 0 || n > 255 {
+		v.Add(field.Invalid(v.Path("lun"), n, "must be between 0 and 255, inclusive"))
+	}
+}
+
+// checkQuobyte is about the registry, a list of host:port, and the tenant.
+func checkQuobyte(v *kinds.Visit) {
+	const pairs = "must be a host:port pair or multiple pairs separated by commas"
+	registry := tree.Text(v.Obj, "registry")
+	switch {
+	case registry == "":
+		v.Add(field.Required(v.Path("registry"), pairs))
+	case len(tree.Text(v.Obj, "tenant")) > 64:
+		v.Add(field.Required(v.Path("tenant"), "must be a UUID and may not exceed a length of 64 characters"))
+	default:
+		for pair := range strings.SplitSeq(registry, ",") {
+			if _, _, err := net.SplitHostPort(pair); err != nil {
+				v.Add(field.Invalid(v.Path("registry"), registry, pairs))
+			}
+		}
+	}
+}
+
+// checkGlusterfs is about the namespace of the endpoints, which may be absent but not empty.
+func checkGlusterfs(v *kinds.Visit) {
+	namespace, ok := v.Obj["endpointsNamespace"].(string)
+	if ok && namespace == "" {
+		v.Add(field.Invalid(v.Path("endpointsNamespace"), namespace, "if the endpointnamespace is set, it must be a valid namespace name"))
+	} else if ok {
+		v.Add(invalids(v.Path("endpointsNamespace"), namespace, field.DNSLabelErrors)...)
+	}
+}
+
+// invalids returns an error for each thing that a rule for names says of a value.
+func invalids(path, value string, rule func(string) []string) (errs []field.Error) {
+	for _, why := range rule(value) {
+		errs = append(errs, field.Invalid(path, value, why))
+	}
+	return errs
+}
+
+// checkFlocker is about the two ways to name a dataset.
+func checkFlocker(v *kinds.Visit) {
+	name, id := tree.Text(v.Obj, "datasetName"), tree.Text(v.Obj, "datasetUUID")
+	if name == "" && id == "" {
+		v.Add(field.Required(v.Path(), "one of datasetName and datasetUUID is required"))
+	}
+	if name != "" && id != "" {
+		v.Add(field.Invalid(v.Path(), "resource", "datasetName and datasetUUID can not be specified simultaneously"))
+	}
+	if strings.Contains(name, "/") {
+		v.Add(field.Invalid(v.Path("datasetName"), name, "must not contain '/'"))
+	}
+}
+
+// checkFlex keeps the options from the namespaces of Kubernetes itself.
+func checkFlex(v *kinds.Visit) {
+	options := tree.Object(v.Obj, "options")
+	for _, key := range tree.SortedKeys(options) {
+		namespace, _, _ := strings.Cut("."+strings.ToLower(key), "/")
+		if strings.HasSuffix(namespace, ".kubernetes.io") || strings.HasSuffix(namespace, ".k8s.io") {
+			v.Add(field.Invalid(v.Path("options", kinds.MapKey(key)), key, "kubernetes.io and k8s.io namespaces are reserved"))
+		}
+	}
+}
+
+// checkMode is about the permissions of files.
+func checkMode(v *kinds.Visit) {
+	for _, name := range []string{"defaultMode", "mode"} {
+		v.Add(modeErrors(v.Path(name), v.Obj[name])...)
+	}
+}
+
+func modeErrors(path string, v any) []field.Error {
+	if n, ok := v.(int64); ok && (n < 0 || n > 0o777) {
+		return []field.Error{field.Invalid(path, n, "must be a number between 0 and 0777 (octal), both inclusive")}
+	}
+	return nil
+}
+
+// checkConfigMapVolume is about the name, which has no row of its own, and the permissions.
+func checkConfigMapVolume(v *kinds.Visit) {
+	needsName(v)
+	checkMode(v)
+}
+
+// needsName is about a source that refers to an object by a name beside its other fields.
+func needsName(v *kinds.Visit) {
+	if tree.Text(v.Obj, "name") == "" {
+		v.Add(field.Required(v.Path("name"), ""))
+	}
+}
+
+// checkNFS is about the path, which is refused twice where it is empty.
+func checkNFS(v *kinds.Visit) {
+	path := tree.Text(v.Obj, "path")
+	if path == "" {
+		v.Add(field.Required(v.Path("path"), ""))
+	}
+	if !strings.HasPrefix(path, "/") {
+		v.Add(field.Invalid(v.Path("path"), path, "must be an absolute path"))
+	}
+}
+
+// needsSecretName and needsSecret are about a reference to a secret that may be absent, but not half.
+func needsSecretName(v *kinds.Visit) { needs(v, "secretRef", "name") }
+func needsSecret(v *kinds.Visit)     { needs(v, "secretRef", "name", "namespace") }
+
+// needs requires fields of an object that may be absent.
+func needs(v *kinds.Visit, name string, fields ...string) {
+	obj := tree.Object(v.Obj, name)
+	for _, f := range fields {
+		if obj != nil && tree.Text(obj, f) == "" {
+			v.Add(field.Required(v.Path(name, f), ""))
+		}
+	}
+}
+
+// checkAzureDisk is about the address of the disk, whose form depends on where it is kept.
+func checkAzureDisk(v *kinds.Visit) {
+	kind, uri := tree.Text(v.Obj, "kind"), tree.Text(v.Obj, "diskURI")
+	if kind == "Managed" && !strings.HasPrefix(uri, "/subscriptions/") {
+		v.Add(field.NotSupported(v.Path("diskURI"), uri,
+			"/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}"))
+	}
+	if _, ok := v.Obj["kind"]; ok && kind != "Managed" && !strings.HasPrefix(uri, "https://") {
+		v.Add(field.NotSupported(v.Path("diskURI"), uri, "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd"))
+	}
+}
+
+// checkAzureFile is about the namespace of the secret, which may be absent but not empty.
+func checkAzureFile(v *kinds.Visit) {
+	if namespace, ok := v.Obj["secretNamespace"]; ok && namespace == "" {
+		v.Add(field.Required(v.Path("secretNamespace"), ""))
+	}
+}
+
+// driverErrors returns what is wrong with the name of a CSI driver, whose case does not matter.
+func driverErrors(path, name string) (errs []field.Error) {
+	if name == "" {
+		return []field.Error{field.Required(path, "")}
+	}
+	if len(name) > 63 {
+		errs = append(errs, field.TooLong(path, 63))
+	}
+	for _, why := range field.DNSSubdomainErrors(strings.ToLower(name)) {
+		errs = append(errs, field.Invalid(path, name, why))
+	}
+	return errs
+}
+
+// checkCSI is about the driver of a pod's volume and its secret. A wrong name of the secret is shown
+// beside the driver, as upstream does.
+func checkCSI(v *kinds.Visit) {
+	v.Add(driverErrors(v.Path("driver"), tree.Text(v.Obj, "driver"))...)
+	if ref := tree.Object(v.Obj, "nodePublishSecretRef"); ref != nil {
+		name := tree.Text(ref, "name")
+		if name == "" {
+			v.Add(field.Required(v.Path("nodePublishSecretRef", "name"), ""))
+		} else {
+			v.Add(invalids(v.Path("name"), name, field.DNSSubdomainErrors)...)
+		}
+	}
+}
+
+// checkPersistentCSI is about the driver and the secrets, of which upstream checks all but one.
+func checkPersistentCSI(v *kinds.Visit) {
+	v.Add(driverErrors(v.Path("driver"), tree.Text(v.Obj, "driver"))...)
+	for _, name := range []string{"controllerPublishSecretRef", "controllerExpandSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef"} {
+		ref := tree.Object(v.Obj, name)
+		if ref == nil {
+			continue
+		}
+		needs(v, name, "name", "namespace")
+		if s := tree.Text(ref, "name"); s != "" {
+			v.Add(invalids(v.Path(name, "name"), s, field.DNSSubdomainErrors)...)
+		}
+		if s := tree.Text(ref, "namespace"); s != "" {
+			v.Add(invalids(v.Path(name, "namespace"), s, field.DNSLabelErrors)...)
+		}
+	}
+}
