@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"apichain/internal/discovery"
@@ -108,6 +109,8 @@ func (p *program) installOwnPaths(s *Server) {
 		b, _ := json.MarshalIndent(struct {
 			Paths []string `json:"paths"`
 		}{s.listedPaths()}, "", "  ")
+		// A server that is told no length of so much sends it in chunks.
+		w.Header()["Content-Length"] = []string{strconv.Itoa(len(b))}
 		writeJSON(w, b)
 	})
 	_ = s.handleUnlisted("/", index)
