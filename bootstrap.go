@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
@@ -14,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"apichain/internal/admission"
+	"apichain/internal/allocator"
 	"apichain/internal/controller"
 	"apichain/internal/flags"
 	"apichain/internal/kubeflags"
@@ -30,42 +33,49 @@ import (
 
 // clusterOptions say what the server's own objects say of it, and which controllers run.
 type clusterOptions struct {
-	// serviceRange is one or two CIDRs, of two families; "": the Service has the listener's address.
+	// serviceRange is one or two CIDRs, of two families.
 	serviceRange string
+	// nodePorts is a range of ports: from-to, from+more, or one.
+	nodePorts string
 	// advertise is the address of the Endpoints; "": the listener's.
 	advertise string
 	// controllers is all or none.
 	controllers string
-	// withoutPlugins are admission plugins of upstream, by name; those that are not here change nothing.
-	withoutPlugins []string
+	// plugins and withoutPlugins are admission plugins that are on and off beside upstream's defaults.
+	plugins, withoutPlugins []string
+	// notReady and unreachable are the seconds of the tolerations that every pod gets.
+	notReady, unreachable int
 	// upstream adds the objects that kube-apiserver makes; it has no flag.
 	upstream bool
 }
 
+// What services get where the flags are empty, as upstream has it.
+const (
+	defaultServiceRange = "10.0.0.0/24"
+	defaultNodePorts    = "30000-32767"
+)
+
 // Register declares the flags of the cluster that the server is one of.
 func (o *clusterOptions) Register(f *flags.Set) {
 	f.In("cluster")
-	f.Text(&o.serviceRange, "service-cluster-ip-range", "",
-		"CIDR of the addresses of services, or one of each family with a comma between; the Service kubernetes has the first one; "+
-			"none: it has the address of the TLS listener")
+	f.Text(&o.serviceRange, "service-cluster-ip-range", defaultServiceRange,
+		"CIDR of the addresses of services, or one of each family with a comma between; the Service kubernetes has the first one")
+	f.Text(&o.nodePorts, "service-node-port-range", defaultNodePorts, "ports on every node that services are given: from-to, or from+more")
 	f.Text(&o.advertise, "advertise-address", "", "address in the Endpoints of the Service kubernetes; none: that of the TLS listener")
 	f.Text(&o.controllers, "controllers", "all",
 		"what is done with objects that no client asks for: all, or none but for definitions, which take their instances along "+
 			"(no garbage collection, no emptying of namespaces, no service account in them)")
-	f.List(&o.withoutPlugins, "disable-admission-plugins", nil,
-		"admission plugins that are left out, by their names: NamespaceLifecycle (objects are created in any namespace, be it missing or "+
-			"terminating, and every namespace can be deleted), PodSecurity (its labels on namespaces are not checked); all others "+
-			"are not here")
+	f.List(&o.plugins, "enable-admission-plugins", nil, "admission plugins that are on beside upstream's defaults, by their names")
+	f.List(&o.withoutPlugins, "disable-admission-plugins", nil, "admission plugins that are left out, by their names")
+	f.Int(&o.notReady, "default-not-ready-toleration-seconds", 300, "seconds for which a pod stays on a node that is not ready, unless it says so itself")
+	f.Int(&o.unreachable, "default-unreachable-toleration-seconds", 300, "the same for a node that cannot be reached")
 }
 
 // Check reports what is no range, in upstream's sense, and no address.
 func (o *clusterOptions) Check(p *flags.Problems) {
 	const name = "service-cluster-ip-range"
 	var families []bool
-	for cidr := range strings.SplitSeq(o.serviceRange, ",") {
-		if o.serviceRange == "" {
-			break
-		}
+	for cidr := range strings.SplitSeq(cmp.Or(o.serviceRange, defaultServiceRange), ",") {
 		r, err := netip.ParsePrefix(strings.TrimSpace(cidr))
 		if err != nil {
 			p.Add(name, "%q is no CIDR", cidr)
@@ -75,6 +85,8 @@ func (o *clusterOptions) Check(p *flags.Problems) {
 		families = append(families, r.Addr().Is4())
 	}
 	p.When(len(families) > 2 || len(families) == 2 && families[0] == families[1], name, "takes two CIDRs at most, one of each family")
+	_, ok := o.ports()
+	p.When(!ok, "service-node-port-range", "%q is no range of ports", o.nodePorts)
 	if o.advertise != "" {
 		_, err := netip.ParseAddr(o.advertise)
 		p.When(err != nil, "advertise-address", "%q is no address", o.advertise)
@@ -82,17 +94,47 @@ func (o *clusterOptions) Check(p *flags.Problems) {
 	for _, name := range o.withoutPlugins {
 		p.When(!kubeflags.IsPlugin(name), "disable-admission-plugins", "plugin %q is unknown", name)
 	}
+	for _, name := range o.plugins {
+		p.When(!kubeflags.IsPlugin(name), "enable-admission-plugins", "plugin %q is unknown", name)
+		p.When(slices.Contains(o.withoutPlugins, name), "enable-admission-plugins", "%s is in --disable-admission-plugins too", name)
+	}
 	p.When(o.controllers != "all" && o.controllers != "none", "controllers", "must be all or none, is %q", o.controllers)
 }
 
-// serviceIP returns the first address of the range, behind that of the network; "" without a range.
-func (o *clusterOptions) serviceIP() string {
-	cidr, _, _ := strings.Cut(o.serviceRange, ",")
-	r, err := netip.ParsePrefix(cidr)
-	if err != nil {
-		return ""
+// ranges returns the ranges of the addresses of services.
+func (o *clusterOptions) ranges() (list []netip.Prefix) {
+	for cidr := range strings.SplitSeq(cmp.Or(o.serviceRange, defaultServiceRange), ",") {
+		if r, err := netip.ParsePrefix(strings.TrimSpace(cidr)); err == nil {
+			list = append(list, r.Masked())
+		}
 	}
-	return r.Masked().Addr().Next().String()
+	return list
+}
+
+// serviceIP returns the first address of the range, behind that of the network.
+func (o *clusterOptions) serviceIP() string {
+	list := o.ranges()
+	if len(list) == 0 {
+		return "" // the flag is wrong
+	}
+	return list[0].Addr().Next().String()
+}
+
+// ports returns the range of node ports, false for a text that is none.
+func (o *clusterOptions) ports() (p allocator.Ports, ok bool) {
+	from, to, _ := strings.Cut(cmp.Or(o.nodePorts, defaultNodePorts), "-")
+	from, more, plus := strings.Cut(from, "+")
+	first, err := strconv.Atoi(from)
+	p = allocator.Ports{First: first, Last: first}
+	for _, text := range [...]string{to, more} {
+		if text != "" && err == nil {
+			p.Last, err = strconv.Atoi(text)
+		}
+	}
+	if plus {
+		p.Last += p.First
+	}
+	return p, err == nil && p.First > 0 && p.First <= p.Last && p.Last <= 65535
 }
 
 // bootstrap makes the objects that every server has, then the user's fixtures, and sets the
@@ -101,7 +143,7 @@ func (p *program) bootstrap(ctx context.Context) error {
 	o := &p.opt.cluster
 	own := controller.Own{
 		CA: string(p.certs.CAPEM()), Fixtures: p.opt.fixtures.paths,
-		ServiceIP: o.serviceIP(), DefinitionsOnly: o.controllers == "none",
+		Services: o.ranges(), DefinitionsOnly: o.controllers == "none",
 	}
 	if host, port, err := net.SplitHostPort(p.advertisedAddress()); err == nil {
 		own.Host = host
@@ -109,6 +151,9 @@ func (p *program) bootstrap(ctx context.Context) error {
 	}
 	if o.upstream {
 		own.Objects = p.upstreamObjects(own)
+	}
+	if p.api.Builtin("scheduling.k8s.io", "v1", "PriorityClass") != nil {
+		own.Objects = append(own.Objects, admission.SystemPriorityClasses()...)
 	}
 	run, err := controller.Start(ctx, p.api, own)
 	if err != nil {

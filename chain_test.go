@@ -233,8 +233,12 @@ var layers = map[string]map[string]string{
 	"internal/discovery": {"internal/kinds": "built-in kinds are shown from their table", "internal/request": "the Accept header chooses the form", "internal/status": "refusals", "internal/tree": "schemas of definitions are trees"},
 	"internal/audit":     {"internal/field": "a rule names API groups", "internal/request": "rules and events tell of requests and users", "internal/status": "an event has the Status of its answer", "internal/tree": "a policy is a file in YAML"},
 	"internal/auth":      {"internal/field": "a service account's name obeys the rules for names", "internal/request": "it finds users and judges what they ask for", "internal/status": "a refusal is a 401 or a 403", "internal/tree": "its configuration is YAML"},
+	"internal/allocator": {
+		"internal/field": "addresses have a form", "internal/status": "refusals", "internal/store": "stored services say what is taken", "internal/strategy": "what of a service's addresses goes together",
+		"internal/tree": "services are trees",
+	},
 	"internal/api": {
-		"internal/auth": "access reviews ask the authorizer, token requests are signed", "internal/discovery": "a definition that is served is put into the catalog",
+		"internal/allocator": "services get addresses and ports", "internal/auth": "access reviews ask the authorizer, token requests are signed", "internal/discovery": "a definition that is served is put into the catalog",
 		"internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "a resource is a row of kinds", "internal/patch": "the patch verb",
 		"internal/request": "a call has the scope of its request", "internal/schema": "the shape of a custom resource is a schema", "internal/selector": "lists and watches select",
 		"internal/status": "refusals", "internal/store": "the verbs are over the store", "internal/strategy": "a built-in kind has rules that no row can say", "internal/tree": "objects are trees while they change",
@@ -243,6 +247,11 @@ var layers = map[string]map[string]string{
 		"internal/api": "it serves an API without a chain", "internal/auth": "requests are authenticated", "internal/controller": "controllers run beside it",
 		"internal/discovery": "an API has a catalog", "internal/strategy": "an API has the table of kinds", "internal/request": "it puts a scope into the context", "internal/status": "refusals of the handler in front", "internal/store": "an API has a store",
 		"internal/tree": "answers are read as trees",
+	},
+	"internal/admission": {
+		"internal/api": "questions come from the steps of a write", "internal/auth": "some writes need a right beside that to write",
+		"internal/field": "a label of a namespace may be invalid", "internal/kinds": "plugins are found by a resource's row", "internal/quantity": "resources are counted",
+		"internal/request": "the right is asked for as a request would", "internal/status": "refusals", "internal/tree": "objects are trees while they change",
 	},
 	"internal/controller": {
 		"internal/api": "controllers write as clients do", "internal/field": "what is wrong with a snapshot is errors of fields", "internal/schema": "a snapshot may hold definitions",

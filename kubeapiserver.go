@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"apichain/internal/admission"
 	"apichain/internal/auth"
 	"apichain/internal/flags"
 	"apichain/internal/kubeflags"
@@ -67,6 +68,9 @@ func kubeAPIServer(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stdout, "Kubernetes", kubernetesVersion)
 		return exitDrained
 	}
+	if idle := admission.Idle(o.cluster.plugins); len(idle) > 0 {
+		line.Without = append(line.Without, "enable-admission-plugins="+strings.Join(idle, ","))
+	}
 	if len(line.Without) > 0 {
 		fmt.Fprintln(stderr, "kube-apiserver: without effect here: --"+strings.Join(line.Without, ", --"))
 	}
@@ -115,7 +119,6 @@ func asUsual(line *kubeflags.Line, getenv func(string) string) (args []string, w
 		"--listen-admin=" + cmp.Or(getenv(adminVariable), "off"),
 		// Defaults of upstream where ours differ, before what was given: the last one counts.
 		"--controllers=" + cmp.Or(getenv(controllersVariable), "none"),
-		"--service-cluster-ip-range=10.0.0.0/24",
 		"--audit-log-maxage=366", "--audit-log-maxbackup=100",
 		"--requestheader-username-headers=", "--requestheader-group-headers=", "--requestheader-extra-headers-prefix=",
 	}

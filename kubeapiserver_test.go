@@ -100,7 +100,7 @@ func TestTakenValues(t *testing.T) {
 func TestUpstreamArguments(t *testing.T) {
 	dir := t.TempDir()
 	env := map[string]string{}
-	const usual = "--listen-http=off --listen-https=0.0.0.0:6443 --listen-admin=off --controllers=none --service-cluster-ip-range=10.0.0.0/24 " +
+	const usual = "--listen-http=off --listen-https=0.0.0.0:6443 --listen-admin=off --controllers=none " +
 		"--audit-log-maxage=366 --audit-log-maxbackup=100 --requestheader-username-headers= --requestheader-group-headers= --requestheader-extra-headers-prefix= "
 	for _, tt := range []struct{ args, want, wrong string }{
 		{"", usual + "--authorization-mode=AlwaysAllow", ""},

@@ -53,6 +53,7 @@ var wrongFlags = map[string][]struct{ value, want string }{
 		{"23,x", `"x" is no number of 32 bits`}, {"99999999999", "is no number"},
 	},
 	"disable-admission-plugins":               {{"PodSecurity,Namespacelifecycle", `plugin "Namespacelifecycle" is unknown`}},
+	"enable-admission-plugins":                {{"Priority,Nodes", `plugin "Nodes" is unknown`}},
 	"requestheader-username-headers":          {{"X Remote", "is no name of a header"}},
 	"requestheader-uid-headers":               {{"X:", "is no name of a header"}},
 	"requestheader-group-headers":             {{"ä", "is no name of a header"}},
@@ -62,6 +63,7 @@ var wrongFlags = map[string][]struct{ value, want string }{
 	"service-account-max-token-expiration":    {{"1m", "must be between 1 hour and 2^32 seconds, is 1m0s"}, {"-1h", "must be between"}},
 	"service-account-jwks-uri":                {{"http://x", "is no https URL"}},
 	"service-cluster-ip-range":                {{"10.0.0.0", "is no CIDR"}, {"10.0.0.0/30", "has fewer than 8 addresses"}, {"10.0.0.0/24,10.1.0.0/24", "one of each family"}},
+	"service-node-port-range":                 {{"x", "is no range of ports"}, {"80-70", "is no range"}, {"1-65536", "is no range"}, {"1+65535", "is no range"}, {"1-2-3", "is no range"}, {"0-9", "is no range"}},
 	"advertise-address":                       {{"host", "is no address"}},
 	"controllers":                             {{"some", `must be all or none, is "some"`}},
 	"runtime-config":                          {{"foo/v1=true", "there is no built-in group"}, {"apps=true", "is no group/version"}, {"apps/v1=on", "is not key=true or key=false"}, {"x", "is no group/version"}},
@@ -168,7 +170,8 @@ func TestFlagPairs(t *testing.T) {
 		{"--tls-cipher-suites=TLS_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", nil},
 		{"--tls-cipher-suites=", nil},
 		{"--tls-curve-preferences=29,0x17,4588 --disable-admission-plugins=", nil},
-		{"--disable-admission-plugins=NamespaceLifecycle,ServiceAccount", nil},
+		{"--disable-admission-plugins=NamespaceLifecycle,ServiceAccount --enable-admission-plugins=NodeRestriction", nil},
+		{"--disable-admission-plugins=Priority --enable-admission-plugins=Priority", []string{"--enable-admission-plugins: Priority is in --disable-admission-plugins too"}},
 		{"--tls-cipher-suites=TLS_AES_128_GCM_SHA256,TLS_CHACHA20_POLY1305_SHA256", []string{"--tls-cipher-suites: names suites of TLS 1.3 alone"}},
 	} {
 		_, _, got := parseFlags(t, strings.Fields(c.args)...)

@@ -180,15 +180,25 @@ func (c *Claim) port(n int) error {
 	return nil
 }
 
+// dryPort makes up a port that is not to be taken: the one after the highest so far, or a low one that is free.
+func (c *Claim) dryPort() int {
+	n := 32768
+	if len(c.ports) > 0 {
+		n = max(0, slices.Max(c.ports))
+	}
+	for low := n + 1; low < 100; low++ {
+		if c.port(low) == nil {
+			return low
+		}
+	}
+	c.ports = append(c.ports, n+1)
+	return n + 1
+}
+
 // nextPort takes any port: behind the reserved ones if there is one.
 func (c *Claim) nextPort() (int, error) {
 	if c.dry {
-		n := 32768
-		if len(c.ports) > 0 {
-			n = slices.Max(c.ports)
-		}
-		c.ports = append(c.ports, n+1)
-		return n + 1, nil
+		return c.dryPort(), nil
 	}
 	p := c.pool
 	p.mu.Lock()

@@ -123,7 +123,7 @@ func (w *write) addOnce() (err error) {
 	}
 	q := w.Call
 	change := store.Change{Bucket: q.Bucket, Key: key, Next: &d}
-	w.done, err = q.commitChange(change, func() error { return q.checkPlace(name) })
+	w.done, err = w.commitChange(change, func() error { return q.checkPlace(name) })
 	if errors.Is(err, errRedefined) {
 		return w.addAnew()
 	}
@@ -146,11 +146,12 @@ func (w *write) addAnew() (err error) {
 	return err
 }
 
-// commitChange makes one change and tells the kind of it. fits, if any, is asked while no other
+// commitChange makes one change, with its companions, and tells the kind of it. fits, if any, is asked while no other
 // commit can come between, and its error ends it. Nothing is written under a definition that has
 // been replaced: that is errRedefined. The context is not the request's: a client that goes away
 // now must not leave it open whether its write was made.
-func (q *Call) commitChange(c store.Change, fits func() error) (*store.Object, error) {
+func (w *write) commitChange(c store.Change, fits func() error) (*store.Object, error) {
+	q := w.Call
 	var refused error
 	done, err := q.api.Store.CommitFunc(context.Background(), func() []store.Change {
 		if q.isRetired() {
@@ -158,10 +159,14 @@ func (q *Call) commitChange(c store.Change, fits func() error) (*store.Object, e
 		} else if fits != nil {
 			refused = fits()
 		}
+		var more []store.Change
+		if refused == nil {
+			more, refused = w.companions(c.Next == nil)
+		}
 		if refused != nil {
 			return nil
 		}
-		return []store.Change{c}
+		return append([]store.Change{c}, more...)
 	})
 	if err = cmp.Or(refused, err); err != nil {
 		return nil, err
@@ -177,10 +182,10 @@ func (q *Call) commitChange(c store.Change, fits func() error) (*store.Object, e
 // recommit makes one change of an object that is there. When the resource has been defined anew
 // the call gets it as it is now, and a *store.Conflict as if somebody had changed the object:
 // then the next attempt reads, prunes and checks it by the new definition.
-func (q *Call) recommit(c store.Change) (*store.Object, error) {
-	o, err := q.commitChange(c, nil)
+func (w *write) recommit(c store.Change) (*store.Object, error) {
+	o, err := w.commitChange(c, nil)
 	if errors.Is(err, errRedefined) {
-		if err := q.reload(); err != nil {
+		if err := w.reload(); err != nil {
 			return nil, err
 		}
 		return nil, &store.Conflict{Bucket: c.Bucket, Key: c.Key}

@@ -179,6 +179,7 @@ var nameRules = map[string]nameRule{
 	"label1035": dnsName(field.DNS1035LabelErrors),
 	"subdomain": dnsName(field.DNSSubdomainErrors),
 	"segment":   segmentName,
+	"ip":        func(s string, _ bool) []string { return field.CanonicalIPErrors(s) },
 }
 
 // dnsName returns the rule of names in DNS, whose base may end in a dash as no name can. That the

@@ -32,7 +32,7 @@ type subject struct {
 const (
 	eventBody   = `"involvedObject":{"kind":"Pod","name":"p","namespace":"default"},"reason":"A","firstTimestamp":"2020-01-01T00:00:00Z","lastTimestamp":"2020-01-01T00:00:00Z","count":1,"type":"Normal"`
 	newerBody   = `"regarding":{"kind":"Pod","name":"p","namespace":"default"},"reason":"A","action":"Do","reportingController":"example.com/c","reportingInstance":"i","eventTime":"2020-01-01T00:00:00.000000Z","type":"Normal"`
-	serviceBody = `"spec":{"ports":[{"port":80}]}`
+	serviceBody = `"spec":{"clusterIP":"None","ports":[{"port":80}]}`
 	serviceMore = `"spec":{"sessionAffinity":"ClientIP"}`
 	apiBody     = `"spec":{"group":"a.example.org","version":"NAME","groupPriorityMinimum":100,"versionPriority":10}`
 	inDefault   = "/namespaces/default/"

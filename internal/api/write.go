@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"apichain/internal/allocator"
 	"apichain/internal/field"
 	"apichain/internal/request"
 	"apichain/internal/status"
@@ -59,6 +60,9 @@ type write struct {
 	// generated says that the name of a new object was made from its generateName.
 	generated bool
 
+	// claim is what the write takes for the object; nil for nothing.
+	claim *allocator.Claim
+
 	// done is the object after the write, which may be old when nothing had to change. It is
 	// nil when nothing is stored: in a dry run, or when the object has gone with this write.
 	done *store.Object
@@ -110,6 +114,7 @@ func (w *write) insert() error {
 		return err
 	}
 	w.setName()
+	defer w.endClaim()
 	if err := w.check(); err != nil {
 		return err
 	}
@@ -129,6 +134,7 @@ func (w *write) replace() error {
 	if err := w.mutate(); err != nil {
 		return err
 	}
+	defer w.endClaim()
 	if err := w.check(); err != nil {
 		return err
 	}
@@ -254,7 +260,7 @@ func (w *write) setDefaults() { w.shape.SetDefaults(w.next) }
 // what is not the writer's is not admission's either, and a field that it added may have
 // defaults inside. Without admission it does nothing.
 func (w *write) mutate() error {
-	if w.api.Config.Admit == nil {
+	if w.admitters[Mutating] == nil {
 		return nil
 	}
 	// What was carried over is shared with was, which admission must not change.
@@ -291,7 +297,7 @@ func (w *write) rename(name string) {
 // has its defaults; after it, it may be stored as far as its content goes. The kind's prepare
 // comes first, because it completes the object (a definition's defaults) for the checks behind it; its
 // settle comes last, for what only a good object gets (a definition's names). All errors of metadata and
-// kind are one 422; warnings and the kind's policy come when there are none.
+// kind are one 422; warnings come when there are none.
 func (w *write) check() error {
 	if prepare := w.strategyStep(); prepare != nil {
 		prepare(w.next, w.was)
@@ -300,6 +306,9 @@ func (w *write) check() error {
 		if err := w.prepare(w.Call, w.next, w.was); err != nil {
 			return err
 		}
+	}
+	if err := w.takeClaim(); err != nil {
+		return err
 	}
 	name, errs := w.name, w.contentErrors()
 	if w.old == nil {
@@ -323,11 +332,6 @@ func (w *write) check() error {
 			w.scope.Warn("", text)
 		}
 	}
-	if w.policy != nil && !w.api.Config.NoPodSecurity && w.info.Subresource == "" {
-		if errs := w.policy(w.next, w.was); len(errs) > 0 {
-			return status.Invalid(w.Group, w.Kind, name, errs)
-		}
-	}
 	if w.settle != nil {
 		return w.settle(w.Call, w.next, w.was)
 	}
@@ -337,7 +341,7 @@ func (w *write) check() error {
 // contentErrors returns what is wrong with next beside its metadata.
 func (w *write) contentErrors() []field.Error {
 	if part := w.part(); part != nil {
-		return part.Check(w.next, w.was)
+		return w.Row.CheckPart(w.next, w.was, part.Check)
 	}
 	status := w.info.Subresource == "status"
 	if status && w.validateStatus != nil {
@@ -374,7 +378,11 @@ func (w *write) strategyStep() func(obj, old map[string]any) {
 func (w *write) bump() {
 	m := tree.Metadata(w.next)
 	sameLabels := !w.LabelsCount || tree.Equal(m["labels"], tree.At(w.was, "metadata", "labels"))
-	if w.HasGeneration && !(sameLabels && w.sameGeneration(w.next, w.was)) {
+	changed := !(sameLabels && w.sameGeneration(w.next, w.was))
+	if w.Changes != nil && w.info.Subresource != "status" {
+		changed = w.Changes(w.next, w.was)
+	}
+	if w.HasGeneration && changed {
 		n, _ := tree.At(w.was, "metadata", "generation").(int64)
 		m["generation"] = n + 1
 	}

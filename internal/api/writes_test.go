@@ -155,7 +155,7 @@ func TestStatusApart(t *testing.T) {
 		custom          bool
 	}{
 		{"/api/v1/nodes", `{"kind":"Node","apiVersion":"v1","metadata":{"name":"a"}}`, `"spec":{"podCIDR":"10.0.0.0/24"}`, `"status":{"phase":"Running"}`, []string{"spec", "podCIDR"}, []string{"status", "phase"}, false},
-		{spacesPath + "/default/services", `{"kind":"Service","apiVersion":"v1","metadata":{"name":"a"},"spec":{"ports":[{"port":80}]}}`, `"spec":{"sessionAffinity":"ClientIP"}`, `"status":{"loadBalancer":{"ingress":[{"ip":"1.1.1.1"}]}}`, []string{"spec", "sessionAffinity"}, []string{"status", "loadBalancer", "ingress"}, false},
+		{spacesPath + "/default/services", `{"kind":"Service","apiVersion":"v1","metadata":{"name":"a"},"spec":{"type":"LoadBalancer","ports":[{"port":80}]}}`, `"spec":{"sessionAffinity":"ClientIP"}`, `"status":{"loadBalancer":{"ingress":[{"ip":"1.1.1.1"}]}}`, []string{"spec", "sessionAffinity"}, []string{"status", "loadBalancer", "ingress"}, false},
 		{widgetsPath, `{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"name":"a"},"spec":{"color":"red"}}`, `"spec":{"color":"green"}`, `"status":{"size":3}`, []string{"spec", "color"}, []string{"status", "size"}, true},
 	} {
 		made := c.Must(201, "POST", kind.path, kind.made)

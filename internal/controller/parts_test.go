@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,17 +53,16 @@ func TestService(t *testing.T) {
 		t.Errorf("without an address: %v", got)
 	}
 	const service = "{kind: Service, apiVersion: v1, metadata: {name: kubernetes, namespace: default, labels: {component: apiserver, provider: kubernetes}}, " +
-		"spec: {type: ClusterIP, sessionAffinity: None, ipFamilyPolicy: SingleStack, internalTrafficPolicy: Cluster, "
+		"spec: {type: ClusterIP, sessionAffinity: None, ipFamilyPolicy: SingleStack, "
 	for _, tt := range []struct {
 		own  Own
 		spec string
 	}{
-		{Own{Host: "10.0.0.1", Port: 6443}, "clusterIP: 10.0.0.1, clusterIPs: [10.0.0.1], ipFamilies: [IPv4], " +
-			"ports: [{name: https, port: 6443, protocol: TCP, targetPort: 6443}]}}"},
-		{Own{Host: "192.0.2.2", Port: 16443, ServiceIP: "10.0.0.1"}, "clusterIP: 10.0.0.1, clusterIPs: [10.0.0.1], ipFamilies: [IPv4], " +
+		{Own{Host: "10.0.0.1", Port: 6443}, "ports: [{name: https, port: 443, protocol: TCP, targetPort: 6443}]}}"},
+		{Own{Host: "192.0.2.2", Port: 16443, Services: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}}, "clusterIP: 10.0.0.1, " +
 			"ports: [{name: https, port: 443, protocol: TCP, targetPort: 16443}]}}"},
-		{Own{Host: "10.0.0.1", Port: 6443, ServiceIP: "fd00::1"}, "clusterIP: 'fd00::1', clusterIPs: ['fd00::1'], ipFamilies: [IPv6], " +
-			"ports: [{name: https, port: 443, protocol: TCP, targetPort: 6443}]}}"},
+		{Own{Host: "10.0.0.1", Port: 6443, Services: []netip.Prefix{netip.MustParsePrefix("fd00::/108"), netip.MustParsePrefix("10.0.0.0/24")}},
+			"clusterIP: 'fd00::1', ports: [{name: https, port: 443, protocol: TCP, targetPort: 6443}]}}"},
 	} {
 		all := tt.own.service()
 		want := []map[string]any{

@@ -24,9 +24,11 @@ package controller
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 
 	"apichain/internal/api"
+	"apichain/internal/tree"
 )
 
 // Own says what the objects of a server's start tell of it, and which objects the user adds.
@@ -35,9 +37,9 @@ type Own struct {
 	// "": then no Service leads to the server.
 	Host string
 	Port int64
-	// ServiceIP is the address of the Service of the server, on port 443. "": Host and Port, since
-	// nothing here translates one into the other.
-	ServiceIP string
+	// Services are the ranges of the addresses of services, those of the ServiceCIDR kubernetes. The
+	// Service of the server has the first address, on port 443; without a range it gets any.
+	Services []netip.Prefix
 	// Objects are further ones that the server has of its own, whole.
 	Objects []map[string]any
 
@@ -73,6 +75,12 @@ func Start(ctx context.Context, a *api.API, o Own) (run func(ctx context.Context
 		}
 	}
 	for _, obj := range append(o.service(), o.Objects...) {
+		// A Service that is there keeps its address, be it of another range.
+		if r := a.ForKind("v1", "Service"); obj["kind"] == "Service" {
+			if sn := r.Bucket.Now(); sn.Get(r.Key("default", tree.Name(obj))) != nil {
+				delete(tree.Object(obj, "spec"), "clusterIP")
+			}
+		}
 		if _, _, err := a.Apply(ctx, obj); err != nil {
 			return nil, err
 		}
@@ -89,8 +97,7 @@ func Start(ctx context.Context, a *api.API, o Own) (run func(ctx context.Context
 }
 
 // service returns the Service, the Endpoints and the EndpointSlice by which clients inside find the server
-// (kubernetes.default.svc), none without an address. They are upstream's, but for the address of the
-// Service where it has none of its own: there is no proxy that would translate it.
+// (kubernetes.default.svc), none without an address. They are upstream's.
 func (o Own) service() []map[string]any {
 	if o.Host == "" {
 		return nil
@@ -100,11 +107,12 @@ func (o Own) service() []map[string]any {
 		return map[string]any{"name": "kubernetes", "namespace": "default", "labels": labels}
 	}
 	port := func(n int64) map[string]any { return map[string]any{"name": "https", "port": n, "protocol": "TCP"} }
-	address, servicePort := o.ServiceIP, port(443)
-	if address == "" {
-		address, servicePort = o.Host, port(o.Port)
-	}
+	servicePort := port(443)
 	servicePort["targetPort"] = o.Port
+	spec := map[string]any{"type": "ClusterIP", "ports": []any{servicePort}, "sessionAffinity": "None", "ipFamilyPolicy": "SingleStack"}
+	if len(o.Services) > 0 {
+		spec["clusterIP"] = o.Services[0].Addr().Next().String()
+	}
 	family := func(address string) string {
 		if strings.Contains(address, ":") {
 			return "IPv6"
@@ -113,12 +121,7 @@ func (o Own) service() []map[string]any {
 	}
 	return []map[string]any{
 		{"kind": "Service", "apiVersion": "v1",
-			"metadata": meta(map[string]any{"component": "apiserver", "provider": "kubernetes"}),
-			"spec": map[string]any{
-				"type": "ClusterIP", "clusterIP": address, "clusterIPs": []any{address}, "ports": []any{servicePort},
-				"sessionAffinity": "None", "ipFamilies": []any{family(address)}, "ipFamilyPolicy": "SingleStack",
-				"internalTrafficPolicy": "Cluster",
-			}},
+			"metadata": meta(map[string]any{"component": "apiserver", "provider": "kubernetes"}), "spec": spec},
 		{"kind": "Endpoints", "apiVersion": "v1", "metadata": meta(map[string]any{"endpointslice.kubernetes.io/skip-mirror": "true"}),
 			"subsets": []any{map[string]any{"addresses": []any{map[string]any{"ip": o.Host}}, "ports": []any{port(o.Port)}}}},
 		{"kind": "EndpointSlice", "apiVersion": "discovery.k8s.io/v1",

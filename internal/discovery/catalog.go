@@ -66,6 +66,7 @@ type Catalog struct {
 	// The documents of the whole chain.
 	rootCache  cached[*rootDocuments]
 	indexCache cached[*openAPIIndex]
+	v2Cache    cached[*openAPI2Document]
 
 	// mu guards what follows.
 	mu sync.Mutex

@@ -27,7 +27,8 @@ import (
 // is computed from what the document is made of: the definitions, and one specimen that shows
 // how this program renders any.
 //
-// Upstream also serves OpenAPI v2, and v3 in protobuf. Neither is here: kubectl uses v3 in JSON.
+// The bytes of a document are kept while it is asked for, its hash always. Upstream also serves v3 in
+// protobuf, which no client that is known asks for alone.
 
 // OpenAPIRoot is the path of the index; the documents are below it.
 const OpenAPIRoot = "/openapi/v3"
@@ -45,17 +46,13 @@ type openAPIDocument struct {
 	// render returns, which costs a rendering.
 	identify func() string
 
-	once     sync.Once
-	body     []byte
+	body     kept
 	hashOnce sync.Once
 	hashText string
 }
 
 // bytes returns the document. The caller must not change it.
-func (d *openAPIDocument) bytes() []byte {
-	d.once.Do(func() { d.body = d.render() })
-	return d.body
-}
+func (d *openAPIDocument) bytes() []byte { return d.body.get(d.render) }
 
 // hash returns the document's name among those that ever had its key, in the form of upperHash.
 func (d *openAPIDocument) hash() string {
@@ -63,7 +60,8 @@ func (d *openAPIDocument) hash() string {
 		if d.identify != nil {
 			d.hashText = d.identify()
 		} else {
-			d.hashText = upperHash(d.bytes())
+			// The index asks for all hashes, but few of the documents are asked for then.
+			d.hashText = upperHash(d.render())
 		}
 	})
 	return d.hashText
@@ -90,11 +88,11 @@ func customDocument(key, group string, v Version, table *kinds.Table, rendererHa
 
 // renderCustom returns the document of a version of definitions. table may be nil.
 func renderCustom(table *kinds.Table, group, version string, definitions []*Definition) []byte {
-	w := newOpenAPIWriter(table, group, version)
+	w := newOpenAPIWriter(newSchemaWriter(table, openAPI3, registeredVersions(true)...), group, version)
 	for _, d := range definitions {
 		w.addCustom(d)
 	}
-	return w.document()
+	return w.document(map[string]any{"title": "Kubernetes CRD Swagger", "version": "v0.1.0"}, map[string]any{})
 }
 
 // specimen is a definition that uses all that renderCustom can do: status, scale, selectable fields,
@@ -111,35 +109,67 @@ func rendererHash(table *kinds.Table) string {
 }
 
 // builtinDocuments returns the documents of what the servers have: of every group and version, of
-// the groups, and of the two roots. groups are by name.
+// the groups, and of the roots. groups are by name.
 func builtinDocuments(groups map[string][]Group, table *kinds.Table) []*openAPIDocument {
-	out := []*openAPIDocument{
-		{key: "api", render: func() []byte { return discoveryOpenAPI("/api/", "core", "getCoreAPIVersions", "APIVersions") }},
-		{key: "apis", render: func() []byte { return discoveryOpenAPI("/apis/", "apis", "getAPIVersions", "APIGroupList") }},
+	var out []*openAPIDocument
+	add := func(key, group, version string, describe func(*openAPIWriter)) {
+		out = append(out, &openAPIDocument{key: key, render: func() []byte {
+			w := newOpenAPIWriter(newSchemaWriter(table, openAPI3, strings.TrimPrefix(group+"/"+version, "/")), group, version)
+			describe(w)
+			return w.document(information(), map[string]any{"securitySchemes": securitySchemes()})
+		}})
+	}
+	root := func(key string) { add(key, "", "", func(w *openAPIWriter) { w.addRoot(key) }) }
+	for _, key := range rootKeys {
+		root(key)
 	}
 	for name, parts := range groups {
 		// Several servers may have parts of a group, and one of them a version of another.
 		had := map[string]bool{}
 		for _, g := range parts {
 			for _, v := range g.Versions {
-				if had[v.Version] {
-					continue
+				if !had[v.Version] {
+					had[v.Version] = true
+					add(groupVersionKey(name, v.Version), name, v.Version, (*openAPIWriter).addKinds)
 				}
-				had[v.Version] = true
-				out = append(out, &openAPIDocument{key: groupVersionKey(name, v.Version), render: func() []byte {
-					w := newOpenAPIWriter(table, name, v.Version)
-					w.addKinds()
-					return w.document()
-				}})
 			}
 		}
 		if name != "" && len(had) > 0 {
-			out = append(out, &openAPIDocument{key: "apis/" + name, render: func() []byte {
-				return discoveryOpenAPI("/apis/"+name+"/", tagOf(name, ""), "get"+operationGroup(name)+"APIGroup", "APIGroup")
-			}})
+			root("apis/" + name)
 		}
 	}
 	return out
+}
+
+// document returns the document of v3 that has all of the writer. info says what it is about, and
+// components are those that are neither schemas nor parameters.
+func (w *openAPIWriter) document(info, components map[string]any) []byte {
+	used, paths := map[string]bool{}, map[string]any{}
+	for path, operations := range w.paths {
+		paths[path] = operations.item(openAPI3, used)
+	}
+	if len(w.schemas.out) > 0 {
+		components["schemas"] = w.schemas.out
+	}
+	if len(used) > 0 {
+		components["parameters"] = openAPI3.components(used)
+	}
+	return append(tree.AppendJSON(nil, map[string]any{
+		"openapi": "3.0.0", "info": info, "paths": paths, "components": components,
+	}), '\n')
+}
+
+// information says what the documents are about. Patches of a release change nothing in them (upstream).
+func information() map[string]any {
+	release := strings.TrimPrefix(kinds.KubernetesVersion, "v")
+	return map[string]any{"title": "Kubernetes", "version": release[:strings.LastIndexByte(release, '.')]}
+}
+
+// securitySchemes says how clients tell who they are.
+func securitySchemes() map[string]any {
+	return map[string]any{"BearerToken": map[string]any{
+		"type": "apiKey", "in": "header", "name": "authorization", "description": "a bearer token",
+	}}
 }
 
 // openAPIIndex is the index at one time. It never changes.

@@ -170,7 +170,7 @@ func TestDefaults(t *testing.T) {
 			`{"metadata":{},"spec":{"type":"NodePort","sessionAffinity":"None","ports":[{"port":80,"protocol":"TCP","targetPort":80},{"port":53,"protocol":"UDP","targetPort":"dns"},{"port":1,"protocol":"TCP","targetPort":1},{"port":0,"protocol":"TCP","targetPort":0}]},"status":{"loadBalancer":{}}}`},
 		{"v1 Namespace", `{"metadata":{"name":"a","labels":{"x":"y","kubernetes.io/metadata.name":"z"}}}`, `{"metadata":{"name":"a","labels":{"x":"y","kubernetes.io/metadata.name":"a"}},"spec":{},"status":{"phase":"Active"}}`},
 		{"v1 Namespace", `{"metadata":{"generateName":"a"},"status":{"phase":"Terminating"}}`, `{"metadata":{"generateName":"a"},"spec":{},"status":{"phase":"Terminating"}}`},
-		{"v1 Endpoints", `{"subsets":[{"ports":[{"port":1}]}]}`, `{"metadata":{},"subsets":[{"ports":[{"port":1}]}]}`},
+		{"v1 Endpoints", `{"subsets":[{"ports":[{"port":1}]}]}`, `{"metadata":{},"subsets":[{"ports":[{"port":1,"protocol":"TCP"}]}]}`},
 		{"discovery.k8s.io/v1 EndpointSlice", `{"endpoints":[{"deprecatedTopology":{"a":"b"}}]}`,
 			`{"metadata":{},"addressType":"","endpoints":[{"addresses":null,"conditions":{}}],"ports":null}`},
 		{"apiextensions.k8s.io/v1 CustomResourceDefinition", `{"spec":{}}`,

@@ -232,7 +232,7 @@ func (r *kindReader) readKind(columns []string) {
 	}
 	k.Group, k.Version = SplitAPIVersion(columns[0])
 	k.Namespaced = r.oneOf("scope", columns[5], "namespaced", "cluster") == "namespaced"
-	r.oneOf("rule for names", k.NameRule, "label", "label1035", "subdomain", "segment")
+	r.oneOf("rule for names", k.NameRule, "label", "label1035", "subdomain", "segment", "ip")
 	r.oneOf("server", k.Server, "core", "extensions", "aggregator")
 	r.readFlags(k, splitList(columns[8]))
 	k.Verbs = AllVerbs
@@ -346,6 +346,8 @@ func (r *kindReader) readKindLine(line string) {
 		r.readSubresource(strings.Fields(rest))
 	case "stored":
 		k.StoredAs = rest
+	case "hash":
+		k.HashVersion = rest
 	case "rename":
 		own, stored, _ := strings.Cut(rest, " = ")
 		k.renames = append(k.renames, [2]string{own, stored})

@@ -88,7 +88,7 @@ func (r *kindReader) readRule(f *Field, text string) bool {
 }
 
 // inRule demands one of the values of the argument, or of the field's own Values, which must stand
-// before the word. An empty text is not judged: req does that.
+// before the word. An empty text is not judged where it says as much as none: req does that.
 func (r *kindReader) inRule(f *Field, argument string) func(*Visit, *Field, any) {
 	values := f.Values
 	if argument != "" {
@@ -98,8 +98,8 @@ func (r *kindReader) inRule(f *Field, argument string) func(*Visit, *Field, any)
 		r.fail("the field %q is to have one of no values", f.Name)
 	}
 	shown := slices.Sorted(slices.Values(values)) // as upstream lists a set
-	return func(v *Visit, _ *Field, value any) {
-		if s, _ := value.(string); s != "" && !slices.Contains(values, s) {
+	return func(v *Visit, f *Field, value any) {
+		if s, _ := value.(string); (s != "" || f.pointer) && !slices.Contains(values, s) {
 			v.Add(field.NotSupported(v.Path(), s, shown...))
 		}
 	}
@@ -178,16 +178,16 @@ func formats(name string) func(string) []string {
 		return field.LabelValueErrors
 	case "datakey":
 		return field.DataKeyErrors
+	case "portname":
+		return field.PortNameErrors
+	case "env":
+		return field.EnvNameErrors
 	case "localpath":
 		return field.LocalPathErrors
 	case "relative":
 		return field.RelativePathErrors
 	case "nobackstep":
 		return field.BackstepErrors
-	case "portname":
-		return field.PortNameErrors
-	case "env":
-		return field.EnvNameErrors
 	}
 	return nil
 }

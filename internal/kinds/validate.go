@@ -26,6 +26,9 @@ type Rule struct {
 	// rows of its own fields and before those of what is below. The object may have been defaulted
 	// before.
 	Default func(obj map[string]any)
+	// Judge returns what is judged in place of an object of the type, which is obj or another that may
+	// share with it; obj is not changed. It is called for what was there before too.
+	Judge func(obj map[string]any) map[string]any
 	// Check says what is wrong with an object of the type. It changes nothing.
 	Check func(v *Visit)
 	// Status says what is wrong with an object of a kind whose status alone is written. It is
@@ -41,6 +44,8 @@ type Visit struct {
 	// Root and OldRoot are the whole objects; OldRoot is nil in a create. Type is that of Root.
 	Root, OldRoot map[string]any
 	Type          *Type
+	// Part says that a subresource writes a part of the object, and has its own rule of what may change.
+	Part bool
 
 	at   fieldPath
 	errs []field.Error
@@ -57,6 +62,9 @@ func (v *Visit) Add(errs ...field.Error) { v.errs = append(v.errs, errs...) }
 // Skip leaves fields of the object out of the rest of the walk: a Check has judged what they have, or
 // refuses that they are there at all. Those of an embedded type are for a Check of that type to skip.
 func (v *Visit) Skip(fields ...string) { v.skipped = append(v.skipped, fields...) }
+
+// Failed reports whether anything is wrong so far.
+func (v *Visit) Failed() bool { return len(v.errs) > 0 }
 
 // MapKey is a step of a path that is a key of a map: [cpu].
 type MapKey string
@@ -119,6 +127,15 @@ func (k *Row) check(obj, old map[string]any, status bool) []field.Error {
 		return v.errs
 	}
 	v.object(t, k.HasStatus)
+	return v.errs
+}
+
+// CheckPart returns what is wrong with an object of the kind of which a subresource has written a part.
+// The rules hold as for a write of the whole, and rule, which says what may change, is asked last.
+func (k *Row) CheckPart(obj, old map[string]any, rule func(*Visit)) []field.Error {
+	v := &Visit{Obj: obj, Old: old, Root: obj, OldRoot: old, Type: k.Type(), Part: true}
+	v.object(v.Type, k.HasStatus)
+	rule(v)
 	return v.errs
 }
 
@@ -249,6 +266,12 @@ func (v *Visit) value(f *Field, value, old any) {
 
 // below judges an object of type t below the present one.
 func (v *Visit) below(t *Type, obj, old map[string]any) {
+	if t.rule.Judge != nil {
+		obj = t.rule.Judge(obj)
+		if old != nil {
+			old = t.rule.Judge(old)
+		}
+	}
 	outer, outerOld := v.Obj, v.Old
 	v.Obj, v.Old = obj, old
 	v.object(t, false)

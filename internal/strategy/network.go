@@ -202,20 +202,20 @@ func policyWarnings(obj, _ map[string]any) (warnings []string) {
 func ipAddressErrors(obj, old map[string]any) (errs []field.Error) {
 	const at = "spec.parentRef"
 	ref := tree.Object(obj, "spec", "parentRef")
+	if old != nil && !tree.Equal(tree.At(obj, "spec", "parentRef"), tree.At(old, "spec", "parentRef")) {
+		errs = []field.Error{field.Invalid(at, tree.At(obj, "spec", "parentRef"), "field is immutable")}
+	}
 	if ref == nil {
-		return []field.Error{field.Required(at, "")}
+		return append(errs, field.Required(at, ""))
 	}
 	if group := tree.Text(ref, "group"); group != "" {
-		errs = invalidAll(at+".group", group, field.DNSSubdomainErrors(group))
+		errs = append(errs, invalidAll(at+".group", group, field.DNSSubdomainErrors(group))...)
 	}
 	for _, name := range [...]string{"resource", "name"} {
 		errs = append(errs, segmentErrors(at+"."+name, tree.Text(ref, name))...)
 	}
 	if namespace := tree.Text(ref, "namespace"); namespace != "" {
 		errs = append(errs, invalidAll(at+".namespace", namespace, field.PathSegmentErrors(namespace))...)
-	}
-	if old != nil && !tree.Equal(ref, tree.At(old, "spec", "parentRef")) {
-		errs = append(errs, field.Invalid(at, ref, "field is immutable"))
 	}
 	return errs
 }

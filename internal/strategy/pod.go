@@ -40,7 +40,7 @@ func podRules() kinds.Rules {
 // podStrategies are the strategies of pods and their templates.
 func podStrategies() map[kinds.Key]Strategy {
 	return map[kinds.Key]Strategy{
-		{Version: "v1", Name: "Pod"}:         {Prepare: preparePod, PrepareStatus: preparePodStatus, Warnings: podWarnings},
+		{Version: "v1", Name: "Pod"}:         {Prepare: preparePod, PrepareStatus: preparePodStatus, Warnings: podWarnings, Parts: podParts()},
 		{Version: "v1", Name: "PodTemplate"}: {Prepare: func(obj, _ map[string]any) { dropInitAnnotations(tree.Object(obj, "template")) }, Warnings: podTemplateWarnings},
 	}
 }
@@ -353,6 +353,9 @@ func checkPod(v *kinds.Visit) {
 	}
 	if n := number(spec["terminationGracePeriodSeconds"]); n < 0 {
 		v.Add(field.Invalid(v.Path("spec", "terminationGracePeriodSeconds"), n, "must be greater than or equal to 0"))
+	}
+	if v.Part {
+		return
 	}
 	if v.Update() {
 		checkPodUpdate(v)

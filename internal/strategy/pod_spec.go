@@ -57,6 +57,9 @@ func checkPodSpec(v *kinds.Visit) {
 	if tree.True(p.spec["shareProcessNamespace"]) && tree.True(p.spec["hostPID"]) {
 		v.Add(field.Invalid(v.Path("shareProcessNamespace"), true, "ShareProcessNamespace and HostPID cannot both be enabled"))
 	}
+	if policy, ok := p.spec["preemptionPolicy"].(string); ok {
+		p.oneOf(policy, []string{"PreemptLowerPriority", "Never"}, "preemptionPolicy")
+	}
 	p.affinity()
 	p.dns()
 	p.gates()

@@ -46,6 +46,8 @@ type Config struct {
 	StrictCRDs bool
 	// Authorizer is asked before the default one.
 	Authorizer auth.Authorizer
+	// Admit has the admission plugins; nil: nobody changes or refuses a write.
+	Admit func(*api.Resource) api.Admitters
 	// Fixtures are manifests that are applied at the start.
 	Fixtures []string
 	// Extend may change the resources before anything is served.
@@ -107,7 +109,7 @@ func Start(t testing.TB, c Config) *Server {
 	s.API = api.New(api.Config{
 		Store: s.Store, Kinds: table, Catalog: s.Catalog,
 		Tokens: s.authn.Accounts, WhoseToken: s.authn.ByToken, Authorizer: s.authz,
-		Observer: &s.Watching, Bookmarks: c.Bookmarks, StrictCRDs: c.StrictCRDs,
+		Admit: c.Admit, Observer: &s.Watching, Bookmarks: c.Bookmarks, StrictCRDs: c.StrictCRDs,
 		Changed: func() {}, Log: slog.New(slog.DiscardHandler),
 	})
 	if c.Extend != nil {

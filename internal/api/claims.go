@@ -1,0 +1,104 @@
+package api
+
+import (
+	"net/netip"
+	"time"
+
+	"apichain/internal/allocator"
+	"apichain/internal/request"
+	"apichain/internal/store"
+	"apichain/internal/tree"
+)
+
+// What services have of the cluster, as steps of a write. A service claims addresses and ports before
+// it is checked, since they are part of what is checked and admitted; and the objects that stand for its
+// addresses are made and removed in the very commit that stores or removes the service. A write that ends in
+// any other way, a dry run too, has taken nothing.
+
+// ServiceNetwork is what services get their addresses and ports from. The zero value is upstream's.
+type ServiceNetwork struct {
+	// Ranges is one range of addresses, or one of each family; none is 10.0.0.0/24.
+	Ranges []netip.Prefix
+	// NodePorts are the ports on every node; none is 30000 to 32767.
+	NodePorts allocator.Ports
+}
+
+// newPool returns the pool of what the configuration says.
+func (s *API) newPool(n ServiceNetwork) *allocator.Pool {
+	c := allocator.Config{
+		Services: s.Store.Bucket("services"), Cluster: n.Ranges, Ports: n.NodePorts,
+		Addresses: s.Store.Bucket("ipaddresses.networking.k8s.io"), Ranges: s.Store.Bucket("servicecidrs.networking.k8s.io"),
+	}
+	if len(c.Cluster) == 0 {
+		c.Cluster = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}
+	}
+	if c.Ports.Last == 0 {
+		c.Ports = allocator.Ports{First: 30000, Last: 32767}
+	}
+	return allocator.New(c)
+}
+
+// takeClaim claims what the object needs, if its kind needs anything. Only writes of the object itself
+// do; those of its status change nothing that is claimed.
+func (w *write) takeClaim() (err error) {
+	if w.claims == nil || w.info.Subresource != "" {
+		return nil
+	}
+	w.claim, err = w.claims(w.next, w.was, w.dryRun)
+	return err
+}
+
+// endClaim lets go of what the write has claimed: it is stored by now, or free again.
+func (w *write) endClaim() {
+	if w.claim != nil {
+		w.claim.End()
+	}
+}
+
+// companions returns the changes that go with that of the write itself, within the commit: gone says that
+// it removes the object. An error is the client's, and nothing is written.
+func (w *write) companions(gone bool) ([]store.Change, error) {
+	if w.claims == nil {
+		return nil, nil
+	}
+	var made, lost []string
+	if w.claim != nil {
+		if key := w.claim.Lost(); key != "" {
+			return nil, w.conflict(tree.Name(w.next), key+" has been allocated meanwhile")
+		}
+		made, lost = w.claim.Made, w.claim.Gone
+	}
+	if gone {
+		made, lost = nil, allocator.Addresses(w.old.Decode())
+	}
+	r := w.api.Builtin("networking.k8s.io", "v1", "IPAddress")
+	sn := r.Bucket.Now()
+	var changes []store.Change
+	for _, ip := range made {
+		d := r.Draft(ipAddress(ip, w.namespace, tree.Name(w.next)))
+		changes = append(changes, store.Change{Bucket: r.Bucket, Key: ip, Next: &d})
+	}
+	for _, ip := range lost {
+		// Somebody may have removed it by hand.
+		if o := sn.Get(ip); o != nil {
+			changes = append(changes, store.Change{Bucket: r.Bucket, Key: ip, Expect: o.Rev})
+		}
+	}
+	return changes, nil
+}
+
+// ipAddress returns the object that says which service has an address.
+func ipAddress(ip, namespace, service string) map[string]any {
+	family := "IPv6"
+	if a, err := netip.ParseAddr(ip); err == nil && a.Is4() {
+		family = "IPv4"
+	}
+	return map[string]any{
+		"kind": "IPAddress", "apiVersion": "networking.k8s.io/v1",
+		"metadata": map[string]any{
+			"name": ip, "uid": request.NewUUID(), "creationTimestamp": timeText(time.Now()),
+			"labels": map[string]any{"ipaddress.kubernetes.io/ip-family": family, "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io"},
+		},
+		"spec": map[string]any{"parentRef": map[string]any{"resource": "services", "namespace": namespace, "name": service}},
+	}
+}
