@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"apichain/internal/admission"
 	"apichain/internal/allocator"
 	"apichain/internal/controller"
 	"apichain/internal/flags"
@@ -40,8 +41,10 @@ type clusterOptions struct {
 	advertise string
 	// controllers is all or none.
 	controllers string
-	// withoutPlugins are admission plugins of upstream, by name; those that are not here change nothing.
-	withoutPlugins []string
+	// plugins and withoutPlugins are admission plugins that are on and off beside upstream's defaults.
+	plugins, withoutPlugins []string
+	// notReady and unreachable are the seconds of the tolerations that every pod gets.
+	notReady, unreachable int
 	// upstream adds the objects that kube-apiserver makes; it has no flag.
 	upstream bool
 }
@@ -62,10 +65,10 @@ func (o *clusterOptions) Register(f *flags.Set) {
 	f.Text(&o.controllers, "controllers", "all",
 		"what is done with objects that no client asks for: all, or none but for definitions, which take their instances along "+
 			"(no garbage collection, no emptying of namespaces, no service account in them)")
-	f.List(&o.withoutPlugins, "disable-admission-plugins", nil,
-		"admission plugins that are left out, by their names: NamespaceLifecycle (objects are created in any namespace, be it missing or "+
-			"terminating, and every namespace can be deleted), PodSecurity (its labels on namespaces are not checked); all others "+
-			"are not here")
+	f.List(&o.plugins, "enable-admission-plugins", nil, "admission plugins that are on beside upstream's defaults, by their names")
+	f.List(&o.withoutPlugins, "disable-admission-plugins", nil, "admission plugins that are left out, by their names")
+	f.Int(&o.notReady, "default-not-ready-toleration-seconds", 300, "seconds for which a pod stays on a node that is not ready, unless it says so itself")
+	f.Int(&o.unreachable, "default-unreachable-toleration-seconds", 300, "the same for a node that cannot be reached")
 }
 
 // Check reports what is no range, in upstream's sense, and no address.
@@ -90,6 +93,10 @@ func (o *clusterOptions) Check(p *flags.Problems) {
 	}
 	for _, name := range o.withoutPlugins {
 		p.When(!kubeflags.IsPlugin(name), "disable-admission-plugins", "plugin %q is unknown", name)
+	}
+	for _, name := range o.plugins {
+		p.When(!kubeflags.IsPlugin(name), "enable-admission-plugins", "plugin %q is unknown", name)
+		p.When(slices.Contains(o.withoutPlugins, name), "enable-admission-plugins", "%s is in --disable-admission-plugins too", name)
 	}
 	p.When(o.controllers != "all" && o.controllers != "none", "controllers", "must be all or none, is %q", o.controllers)
 }
@@ -144,6 +151,9 @@ func (p *program) bootstrap(ctx context.Context) error {
 	}
 	if o.upstream {
 		own.Objects = p.upstreamObjects(own)
+	}
+	if p.api.Builtin("scheduling.k8s.io", "v1", "PriorityClass") != nil {
+		own.Objects = append(own.Objects, admission.SystemPriorityClasses()...)
 	}
 	run, err := controller.Start(ctx, p.api, own)
 	if err != nil {

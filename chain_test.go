@@ -248,6 +248,11 @@ var layers = map[string]map[string]string{
 		"internal/discovery": "an API has a catalog", "internal/strategy": "an API has the table of kinds", "internal/request": "it puts a scope into the context", "internal/status": "refusals of the handler in front", "internal/store": "an API has a store",
 		"internal/tree": "answers are read as trees",
 	},
+	"internal/admission": {
+		"internal/api": "questions come from the steps of a write", "internal/auth": "some writes need a right beside that to write",
+		"internal/field": "a label of a namespace may be invalid", "internal/kinds": "plugins are found by a resource's row", "internal/quantity": "resources are counted",
+		"internal/request": "the right is asked for as a request would", "internal/status": "refusals", "internal/tree": "objects are trees while they change",
+	},
 	"internal/controller": {
 		"internal/api": "controllers write as clients do", "internal/field": "what is wrong with a snapshot is errors of fields", "internal/schema": "a snapshot may hold definitions",
 		"internal/status": "refusals", "internal/store": "controllers follow the log", "internal/tree": "objects are trees while they change",

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"apichain/internal/admission"
 	"apichain/internal/auth"
 	"apichain/internal/flags"
 	"apichain/internal/kubeflags"
@@ -66,6 +67,9 @@ func kubeAPIServer(args []string, stdout, stderr io.Writer) int {
 	case asked:
 		fmt.Fprintln(stdout, "Kubernetes", kubernetesVersion)
 		return exitDrained
+	}
+	if idle := admission.Idle(o.cluster.plugins); len(idle) > 0 {
+		line.Without = append(line.Without, "enable-admission-plugins="+strings.Join(idle, ","))
 	}
 	if len(line.Without) > 0 {
 		fmt.Fprintln(stderr, "kube-apiserver: without effect here: --"+strings.Join(line.Without, ", --"))

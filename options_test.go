@@ -53,6 +53,7 @@ var wrongFlags = map[string][]struct{ value, want string }{
 		{"23,x", `"x" is no number of 32 bits`}, {"99999999999", "is no number"},
 	},
 	"disable-admission-plugins":               {{"PodSecurity,Namespacelifecycle", `plugin "Namespacelifecycle" is unknown`}},
+	"enable-admission-plugins":                {{"Priority,Nodes", `plugin "Nodes" is unknown`}},
 	"requestheader-username-headers":          {{"X Remote", "is no name of a header"}},
 	"requestheader-uid-headers":               {{"X:", "is no name of a header"}},
 	"requestheader-group-headers":             {{"ä", "is no name of a header"}},
@@ -169,7 +170,8 @@ func TestFlagPairs(t *testing.T) {
 		{"--tls-cipher-suites=TLS_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", nil},
 		{"--tls-cipher-suites=", nil},
 		{"--tls-curve-preferences=29,0x17,4588 --disable-admission-plugins=", nil},
-		{"--disable-admission-plugins=NamespaceLifecycle,ServiceAccount", nil},
+		{"--disable-admission-plugins=NamespaceLifecycle,ServiceAccount --enable-admission-plugins=NodeRestriction", nil},
+		{"--disable-admission-plugins=Priority --enable-admission-plugins=Priority", []string{"--enable-admission-plugins: Priority is in --disable-admission-plugins too"}},
 		{"--tls-cipher-suites=TLS_AES_128_GCM_SHA256,TLS_CHACHA20_POLY1305_SHA256", []string{"--tls-cipher-suites: names suites of TLS 1.3 alone"}},
 	} {
 		_, _, got := parseFlags(t, strings.Fields(c.args)...)

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"apichain/internal/admission"
 	"apichain/internal/api"
 	"apichain/internal/audit"
 	"apichain/internal/auth"
@@ -63,12 +64,13 @@ type program struct {
 
 	// Serving: the objects, the servers over them, and the listeners.
 
-	store    *store.Store
-	api      *api.API
-	kinds    *kinds.Table // those that are served
-	custom   *customRoutes
-	restorer *controller.Restorer
-	catalog  discovery.Catalog
+	store     *store.Store
+	api       *api.API
+	admission *admission.Chain // plugins
+	kinds     *kinds.Table     // those that are served
+	custom    *customRoutes
+	restorer  *controller.Restorer
+	catalog   discovery.Catalog
 
 	servers   []*Server // in the order of delegation
 	outermost *Server   // the first of them: the aggregator

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"apichain/internal/admission"
 	"apichain/internal/api"
 	"apichain/internal/auth"
 	"apichain/internal/controller"
@@ -86,16 +87,24 @@ func (p *program) buildResources() error {
 	if err := p.authn.Accounts.Use(p.signing); err != nil {
 		return fmt.Errorf("--service-account-key-file: %w", err)
 	}
+	c := &p.opt.cluster
+	p.admission, err = admission.New(admission.Config{
+		Enabled: c.plugins, Disabled: c.withoutPlugins, Authorizer: p.authz,
+		NotReadySeconds: int64(c.notReady), UnreachableSeconds: int64(c.unreachable),
+	})
+	if err != nil {
+		return err
+	}
 	nodePorts, _ := p.opt.cluster.ports()
 	p.api = api.New(api.Config{
 		Store: p.store, Kinds: table, Catalog: &p.catalog,
 		Tokens: p.authn.Accounts, MaxTokenTime: p.opt.accountTokens.most, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
 		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
-		NoNamespaceLifecycle: slices.Contains(p.opt.cluster.withoutPlugins, "NamespaceLifecycle"),
-		NoPodSecurity:        slices.Contains(p.opt.cluster.withoutPlugins, "PodSecurity"),
-		Services:             api.ServiceNetwork{Ranges: p.opt.cluster.ranges(), NodePorts: nodePorts},
-		Changed:              func() { p.generation.Add(1) }, Log: p.log,
+		NoNamespaceLifecycle: !p.admission.On("NamespaceLifecycle"), Admit: p.admission.For,
+		Services: api.ServiceNetwork{Ranges: p.opt.cluster.ranges(), NodePorts: nodePorts},
+		Changed:  func() { p.generation.Add(1) }, Log: p.log,
 	})
+	p.admission.Look(p.api)
 	p.restorer = controller.NewRestorer(p.api)
 	return nil
 }

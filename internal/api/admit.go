@@ -1,17 +1,20 @@
 package api
 
 import (
+	"context"
+
 	"apichain/internal/request"
 	"apichain/internal/tree"
 )
 
 // Admission is the seam for whoever may change or refuse a write but is no part of the resource:
-// webhooks, policies, quota. Config.Admit is asked twice in each attempt to write, as upstream's
+// plugins, webhooks, policies, quota. It is asked twice in each attempt to write, as upstream's
 // chain of admission plugins is: to change the object, when it has its defaults and nobody has
 // checked it; and to refuse it, when it is checked and counted and just about to be stored. A
 // write that is retried after a conflict is a new attempt and is asked about anew.
 //
-// Nothing asks today but tests: without Config.Admit the steps cost a comparison with nil.
+// Who is asked about a resource is known when the resource is made (Config.Admit). Most resources
+// have nobody who changes them: then the step costs a comparison with nil.
 
 // Phase says at which moment of a write admission is asked.
 type Phase int
@@ -32,7 +35,14 @@ const (
 	OperationDelete = "DELETE"
 )
 
-// Admission is one question to Config.Admit. It is passed by value, and its trees are the
+// Admit answers a question of admission: nil, or the error that the client gets. It is called
+// concurrently.
+type Admit func(context.Context, Admission) error
+
+// Admitters are who is asked about the writes of a resource, by Phase; nil is nobody.
+type Admitters [2]Admit
+
+// Admission is one question of admission. It is passed by value, and its trees are the
 // write's own: they must not be kept beyond the answer, and only Mutating admission may change
 // Object.
 type Admission struct {
@@ -67,7 +77,7 @@ type Admission struct {
 func (w *write) admit(phase Phase) error {
 	// The question is made here and passed by value, so that no write is moved to the heap for
 	// an answer that nobody wants.
-	if ask := w.api.Config.Admit; ask != nil {
+	if ask := w.admitters[phase]; ask != nil {
 		return ask(w.req.Context(), w.admission(phase))
 	}
 	return nil

@@ -32,6 +32,9 @@ func questionOf(a Admission) string {
 	return strings.Join(parts, " ")
 }
 
+// admitting has somebody asked about all writes of the resource.
+func (p *steps) admitting(ask Admit) { p.admitters = Admitters{ask, ask} }
+
 // TestAdmission: what is asked about each kind of write.
 func TestAdmission(t *testing.T) {
 	const sent = `{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"name":"a"},"spec":{"n":2}}`
@@ -53,7 +56,7 @@ func TestAdmission(t *testing.T) {
 		p.put(p.Bucket, "default/a", widgetA)
 		var got []string
 		made := ""
-		p.api.Config.Admit = func(_ context.Context, a Admission) error {
+		p.admitting(func(_ context.Context, a Admission) error {
 			if a.Phase == Validating && a.Object != nil {
 				made = tree.Name(a.Object)
 			}
@@ -62,7 +65,7 @@ func TestAdmission(t *testing.T) {
 				t.Errorf("%s: %+v", c.what, a)
 			}
 			return nil
-		}
+		})
 		q, w := p.request(c.verb, c.name, c.subresource, strings.TrimPrefix(c.query+"&fieldManager=me", "&"), c.contentType, c.body)
 		var err error
 		switch c.verb {
@@ -89,12 +92,12 @@ func TestAdmissionRefuses(t *testing.T) {
 		for _, verb := range []string{"create", "update", "no change", "delete"} {
 			p := newSteps(t)
 			old := p.put(p.Bucket, "default/a", widgetA)
-			p.api.Config.Admit = func(_ context.Context, a Admission) error {
+			p.admitting(func(_ context.Context, a Admission) error {
 				if a.Phase == phase {
 					return &status.Error{Code: 403, Reason: "Forbidden", Message: "denied"}
 				}
 				return nil
-			}
+			})
 			var err error
 			switch verb {
 			case "create":
@@ -123,7 +126,7 @@ func TestAdmissionChanges(t *testing.T) {
 				tree.Set(obj, "default", "spec", "inside")
 			}
 		}
-		p.api.Config.Admit = func(_ context.Context, a Admission) error {
+		p.admitting(func(_ context.Context, a Admission) error {
 			if a.Phase != Mutating || a.Object == nil {
 				return nil
 			}
@@ -132,7 +135,7 @@ func TestAdmissionChanges(t *testing.T) {
 			tree.Set(a.Object, int64(77), "metadata", "generation")
 			tree.Set(a.Object, "forged", "status", "s")
 			return nil
-		}
+		})
 		return p
 	}
 	const spec = `{"added":true,"inside":"default","n":2}`
@@ -155,12 +158,12 @@ func TestAdmissionChanges(t *testing.T) {
 	}
 	// A name may come from admission: then none is generated.
 	p = newSteps(t)
-	p.api.Config.Admit = func(_ context.Context, a Admission) error {
+	p.admitting(func(_ context.Context, a Admission) error {
 		if a.Phase == Mutating {
 			tree.Set(a.Object, "a", "metadata", "name")
 		}
 		return nil
-	}
+	})
 	if _, err := p.call("create", "", "").Insert(parsed(t, `{"metadata":{"generateName":"g-"}}`)); err != nil || p.stored() == nil {
 		t.Errorf("a name of admission: %v", err)
 	}
@@ -171,13 +174,13 @@ func TestAdmissionOfEachAttempt(t *testing.T) {
 	p := newSteps(t)
 	p.put(p.Bucket, "default/a", widgetA)
 	var got []string
-	p.api.Config.Admit = func(_ context.Context, a Admission) error {
+	p.admitting(func(_ context.Context, a Admission) error {
 		got = append(got, questionOf(a))
 		if len(got) == 2 {
 			p.put(p.Bucket, "default/a", strings.Replace(widgetA, `"n":1`, `"n":9`, 1))
 		}
 		return nil
-	}
+	})
 	q, _ := p.request("patch", "a", "", "", mergePatchType, `{"spec":{"m":1}}`)
 	if err := q.patch(); err != nil {
 		t.Fatal(err)

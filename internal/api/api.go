@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -43,9 +42,9 @@ type Config struct {
 
 	// What differs between programs.
 
-	// Admit may change or refuse a write: see Admission. With nil nobody does. It is called
-	// concurrently, and its error is what the client gets.
-	Admit func(context.Context, Admission) error
+	// Admit returns who may change or refuse the writes of a resource: see Admission. It is called
+	// once for each resource, when that is made. With nil nobody does.
+	Admit func(*Resource) Admitters
 	// Observer sees watches begin and end; with nil nobody does.
 	Observer Observer
 	// Bookmarks is the time between two bookmarks of a watch, which must be above zero:
@@ -57,8 +56,6 @@ type Config struct {
 	// NoNamespaceLifecycle is upstream without its admission plugin of that name: objects are created
 	// in namespaces that are missing or terminating, and no namespace is safe from a delete.
 	NoNamespaceLifecycle bool
-	// NoPodSecurity is the same for PodSecurity: its labels on namespaces are not checked.
-	NoPodSecurity bool
 	// Services is what services get their addresses and ports from.
 	Services ServiceNetwork
 	// Changed is called after the custom resources that are served have changed. It must be
@@ -96,4 +93,6 @@ type API struct {
 	bodies  sync.Pool
 	// gzips holds *gzip.Writer, each closed.
 	gzips sync.Pool
+	// encoders holds *kinds.ProtobufEncoder (protobuf.go).
+	encoders sync.Pool
 }

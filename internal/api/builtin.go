@@ -60,7 +60,6 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 	return map[kinds.Key]kindHooks{
 		kinds.NewKey("", "v1", "Namespace"): {
 			beforeDelete: holdNamespace, preconditionFailed: "Precondition failed",
-			policy:  podSecurityErrors,
 			special: map[string]func(q *Call) error{"finalize": finalizeNamespace},
 		},
 		kinds.NewKey("", "v1", "Pod"): {
@@ -136,7 +135,15 @@ func (s *API) newBuiltin(row *kinds.Row) *Resource {
 		}
 	}
 	r.Bucket = s.Store.Bucket(name)
+	s.admit(r)
 	return r
+}
+
+// admit gives a resource those who may change and refuse its writes. It must have its bucket.
+func (s *API) admit(r *Resource) {
+	if s.Config.Admit != nil {
+		r.admitters = s.Config.Admit(r)
+	}
 }
 
 // Builtin returns the resource of a built-in kind, or nil if there is none.

@@ -126,10 +126,5 @@ const definitionTerminating = "create not allowed while custom resource definiti
 // forbidden returns the 403 for a write that the state of the cluster rules out, whoever asks
 // for it.
 func (r *Resource) forbidden(name, why string) *status.Error {
-	return &status.Error{
-		Code:    http.StatusForbidden,
-		Reason:  "Forbidden",
-		Message: r.Qualified() + " " + strconv.Quote(name) + " is forbidden: " + why,
-		Details: &status.Details{Name: name, Group: r.Group, Kind: r.Plural},
-	}
+	return status.Forbidden(r.Group, r.Plural, name, why)
 }

@@ -108,6 +108,7 @@ func (c *Customs) newCustom(d *compiledVersions, row *kinds.Row, version any) *R
 		r.scale = scalePathsOf(scale)
 		d.shapes[row.Version].scale = r.scale
 	}
+	c.api.admit(r)
 	return r
 }
 

@@ -2,11 +2,7 @@ package api
 
 import (
 	"net/http"
-	"slices"
-	"strconv"
-	"strings"
 
-	"apichain/internal/field"
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
@@ -79,38 +75,4 @@ func finalizeNamespace(q *Call) error {
 		}
 		return w.answer(http.StatusOK)
 	})
-}
-
-// podSecurityErrors returns what is wrong with the labels by which a namespace says which pods it
-// admits, as upstream's admission plugin PodSecurity has it. What was wrong in the same way before
-// may stay.
-func podSecurityErrors(obj, old map[string]any) []field.Error {
-	errs := podSecurityLabelErrors(obj)
-	if old != nil && len(errs) > 0 && slices.Equal(errs, podSecurityLabelErrors(old)) {
-		return nil
-	}
-	return errs
-}
-
-// podSecurityLabelErrors checks the labels of one object: three levels, and a version of each.
-func podSecurityLabelErrors(obj map[string]any) (errs []field.Error) {
-	labels := tree.Object(obj, "metadata", "labels")
-	for _, mode := range [...]string{"enforce", "audit", "warn"} {
-		key := "pod-security.kubernetes.io/" + mode
-		if v, ok := labels[key].(string); ok && !slices.Contains([]string{"privileged", "baseline", "restricted"}, v) {
-			errs = append(errs, field.Invalid("metadata.labels["+key+"]", v, "must be one of privileged, baseline, restricted"))
-		}
-		key += "-version"
-		if v, ok := labels[key].(string); ok && v != "latest" && !isMinorVersion(v) {
-			errs = append(errs, field.Invalid("metadata.labels["+key+"]", v, `must be "latest" or "v1.x"`))
-		}
-	}
-	return errs
-}
-
-// isMinorVersion reports whether s is v1. and a number without leading zeros.
-func isMinorVersion(s string) bool {
-	minor, ok := strings.CutPrefix(s, "v1.")
-	n, err := strconv.Atoi(minor)
-	return ok && err == nil && strconv.Itoa(n) == minor && n >= 0
 }

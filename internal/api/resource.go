@@ -100,6 +100,8 @@ type Resource struct {
 	// What the kind does beyond its data: with its objects, and with requests and storage.
 	strategy.Strategy
 	kindHooks
+	// admitters may change and refuse its writes, as Config.Admit says.
+	admitters Admitters
 
 	// Serving, of custom resources.
 
@@ -128,9 +130,6 @@ type kindHooks struct {
 	prepare, settle func(q *Call, obj, old map[string]any) error
 	// validateStatus checks obj in place of its shape where only the status is written.
 	validateStatus func(obj map[string]any) []field.Error
-	// policy is what admission always asks of a good object, and what is wrong with it is the
-	// client's 422. old is nil on create; writes of subresources are not asked about.
-	policy func(obj, old map[string]any) []field.Error
 	// serial is held from prepare until the object is written, where what prepare sees must
 	// still hold then.
 	serial *sync.Mutex

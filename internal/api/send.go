@@ -41,9 +41,12 @@ const pieceSize = 256 << 10
 // gzipAbove is the size in bytes above which an answer is compressed, upstream's.
 const gzipAbove = 128 << 10
 
-// sendTree answers with obj, as YAML or JSON.
+// sendTree answers with obj, as YAML, protobuf or JSON.
 func (q *Call) sendTree(code int, obj map[string]any) error {
-	if q.form.yaml {
+	switch {
+	case q.form.protobuf:
+		return q.sendTreeMessage(code, obj)
+	case q.form.yaml:
 		return q.send(code, tree.AppendYAML(nil, obj))
 	}
 	return q.send(code, tree.AppendJSON(nil, obj))
@@ -52,16 +55,17 @@ func (q *Call) sendTree(code int, obj map[string]any) error {
 // send writes a whole body, which it does not change, and a line end behind JSON as upstream
 // does. It returns nil always: who has gone need not be told.
 func (q *Call) send(code int, b []byte) error {
-	if q.form.pretty && !q.form.yaml {
+	isJSON := !q.form.yaml && !q.form.protobuf
+	if q.form.pretty && isJSON {
 		var out bytes.Buffer
 		if json.Indent(&out, b, "", "  ") == nil {
 			b = out.Bytes()
 		}
 	}
 	// It is written apart, because b may be the store's.
-	tail := "\n"
-	if q.form.yaml {
-		tail = ""
+	tail := ""
+	if isJSON {
+		tail = "\n"
 	}
 	h := q.w.Header()
 	h["Content-Type"] = []string{q.form.contentType()}

@@ -260,7 +260,7 @@ func (w *write) setDefaults() { w.shape.SetDefaults(w.next) }
 // what is not the writer's is not admission's either, and a field that it added may have
 // defaults inside. Without admission it does nothing.
 func (w *write) mutate() error {
-	if w.api.Config.Admit == nil {
+	if w.admitters[Mutating] == nil {
 		return nil
 	}
 	// What was carried over is shared with was, which admission must not change.
@@ -297,7 +297,7 @@ func (w *write) rename(name string) {
 // has its defaults; after it, it may be stored as far as its content goes. The kind's prepare
 // comes first, because it completes the object (a definition's defaults) for the checks behind it; its
 // settle comes last, for what only a good object gets (a definition's names). All errors of metadata and
-// kind are one 422; warnings and the kind's policy come when there are none.
+// kind are one 422; warnings come when there are none.
 func (w *write) check() error {
 	if prepare := w.strategyStep(); prepare != nil {
 		prepare(w.next, w.was)
@@ -330,11 +330,6 @@ func (w *write) check() error {
 	if w.Warnings != nil {
 		for _, text := range w.Warnings(w.next, w.was) {
 			w.scope.Warn("", text)
-		}
-	}
-	if w.policy != nil && !w.api.Config.NoPodSecurity && w.info.Subresource == "" {
-		if errs := w.policy(w.next, w.was); len(errs) > 0 {
-			return status.Invalid(w.Group, w.Kind, name, errs)
 		}
 	}
 	if w.settle != nil {
@@ -383,7 +378,11 @@ func (w *write) strategyStep() func(obj, old map[string]any) {
 func (w *write) bump() {
 	m := tree.Metadata(w.next)
 	sameLabels := !w.LabelsCount || tree.Equal(m["labels"], tree.At(w.was, "metadata", "labels"))
-	if w.HasGeneration && !(sameLabels && w.sameGeneration(w.next, w.was)) {
+	changed := !(sameLabels && w.sameGeneration(w.next, w.was))
+	if w.Changes != nil && w.info.Subresource != "status" {
+		changed = w.Changes(w.next, w.was)
+	}
+	if w.HasGeneration && changed {
 		n, _ := tree.At(w.was, "metadata", "generation").(int64)
 		m["generation"] = n + 1
 	}

@@ -533,10 +533,10 @@ func TestSeamsInOrder(t *testing.T) {
 		p.beforeDelete = func(*Call, map[string]any) (bool, error) { seam("before"); return false, nil }
 		p.afterWrite = func(*store.Object) { seam("written") }
 		if c.admission {
-			p.api.Config.Admit = func(_ context.Context, a Admission) error {
+			p.admitting(func(_ context.Context, a Admission) error {
 				seam(map[Phase]string{Mutating: "mutate", Validating: "admit"}[a.Phase])
 				return nil
-			}
+			})
 		}
 		if err := c.write(p); err != nil {
 			t.Error(err)

@@ -57,9 +57,9 @@ type Type struct {
 	// ByName has the same fields by their JSON names, and those of embedded types in place
 	// of the fields that embed them.
 	ByName map[string]*Field
-	// byNumber has the fields that protobuf knows. Those of embedded types are in a message
-	// of their own, so they are not among them.
-	byNumber map[int]*Field
+	// byNumber has the fields that protobuf knows at their numbers, nil where there is none.
+	// Those of embedded types are in a message of their own, so they are not among them.
+	byNumber []*Field
 
 	// Atomic says that server-side apply owns an object of the type as a whole.
 	Atomic bool
@@ -115,6 +115,11 @@ type Field struct {
 	pointer  bool
 	nullable bool
 	Inline   bool
+	// zeroInProtobuf goes with pointer, for a struct that JSON leaves out where it is zero and
+	// protobuf does not.
+	zeroInProtobuf bool
+	// wrapped is a list that is a message with items=1 in protobuf.
+	wrapped bool
 
 	// Strategic merge. Strategy is merge, replace, retainKeys, "merge,retainKeys" or "";
 	// MergeKey is the field by which elements of a merged list of objects are told apart, ""

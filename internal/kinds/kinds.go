@@ -137,6 +137,19 @@ func (t *Table) Body(group, version, kind string) *Type {
 	return nil
 }
 
+// Answer returns the type of what is answered as the given kind: that of Body, or of what is only
+// answered, as a Status and the documents of discovery are. It is nil for a list, whose items have
+// types.
+func (t *Table) Answer(group, version, kind string) *Type {
+	switch kind {
+	case "Status", "PartialObjectMetadata", "APIVersions", "APIGroup", "APIGroupList", "APIResourceList":
+		return t.Type("meta." + kind)
+	case "APIGroupDiscoveryList":
+		return t.Type("apidiscovery." + kind)
+	}
+	return t.Body(group, version, kind)
+}
+
 // AllVerbs are the verbs of a resource that can do everything, sorted as discovery lists them.
 // Rows share the slice, so nobody may change it.
 var AllVerbs = []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
@@ -171,6 +184,10 @@ type Row struct {
 	Body     *LazyType
 	StoredAs string
 	stored   *Row
+
+	// HashVersion is the version that storageVersionHash is made of where upstream stores the objects
+	// as another than its first, "-" for none.
+	HashVersion string
 
 	// What DELETE, PUT and POST do. Upstream's strategies have the same switches.
 	//

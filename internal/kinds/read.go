@@ -346,6 +346,8 @@ func (r *kindReader) readKindLine(line string) {
 		r.readSubresource(strings.Fields(rest))
 	case "stored":
 		k.StoredAs = rest
+	case "hash":
+		k.HashVersion = rest
 	case "rename":
 		own, stored, _ := strings.Cut(rest, " = ")
 		k.renames = append(k.renames, [2]string{own, stored})

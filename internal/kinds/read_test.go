@@ -304,7 +304,8 @@ func TestKindsTable(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"meta.DeleteOptions", "meta.CreateOptions", "meta.UpdateOptions", "meta.PatchOptions", "meta.Status", "meta.ListMeta", "meta.LabelSelector", "autoscaling.Scale",
-		"meta.Patch", "meta.WatchEvent", "meta.APIVersions", "meta.APIGroupList", "meta.APIResourceList", "version.Info"} {
+		"meta.Patch", "meta.WatchEvent", "meta.APIVersions", "meta.APIGroupList", "meta.APIResourceList", "version.Info",
+		"meta.PartialObjectMetadata", "apidiscovery.APIGroupDiscoveryList"} {
 		if table.Type(name) == nil {
 			t.Fatalf("no %s", name)
 		}

@@ -27,6 +27,9 @@ type Rule struct {
 	// rows of its own fields and before those of what is below. The object may have been defaulted
 	// before.
 	Default func(obj map[string]any)
+	// Judge returns what is judged in place of an object of the type, which is obj or another that may
+	// share with it; obj is not changed. It is called for what was there before too.
+	Judge func(obj map[string]any) map[string]any
 	// Check says what is wrong with an object of the type. It changes nothing.
 	Check func(v *Visit)
 	// Status says what is wrong with an object of a kind whose status alone is written. It is
@@ -286,6 +289,12 @@ func (v *Visit) value(f *Field, value, old any) {
 
 // below judges an object of type t below the present one.
 func (v *Visit) below(t *Type, obj, old map[string]any) {
+	if t.rule.Judge != nil {
+		obj = t.rule.Judge(obj)
+		if old != nil {
+			old = t.rule.Judge(old)
+		}
+	}
 	outer, outerOld := v.Obj, v.Old
 	v.Obj, v.Old = obj, old
 	v.object(t, false)

@@ -64,12 +64,7 @@ func (t *Table) Read(args []string) *Line {
 		}
 		l.take(f, name, value)
 	}
-	// What follows is wrong only taken together, and may be spread over several arguments.
-	for _, name := range l.list("enable-admission-plugins") {
-		if slices.Contains(l.list("disable-admission-plugins"), name) {
-			l.problem("enable-admission-plugins", name+" is in --disable-admission-plugins too")
-		}
-	}
+	// Wrong only taken together, and may be spread over several arguments.
 	if mixedGates(l.Given["feature-gates"]) {
 		l.problem("feature-gates", "set kube feature gates with default empty prefix or kube: prefix consistently, do not mix use")
 	}

@@ -63,8 +63,8 @@ func TestRead(t *testing.T) {
 		{"--oidc-required-claim=a", "", "", "--oidc-required-claim: no OpenID Connect: use --token-auth-file or --client-ca-file"},
 		{"--feature-gates=kube:AllAlpha=true --feature-gates=AllBeta=true", "", "",
 			"--feature-gates: set kube feature gates with default empty prefix or kube: prefix consistently, do not mix use"},
-		{"--enable-admission-plugins=PodSecurity --disable-admission-plugins=ServiceAccount,PodSecurity", "--disable-admission-plugins=ServiceAccount,PodSecurity", "enable-admission-plugins",
-			"--enable-admission-plugins: PodSecurity is in --disable-admission-plugins too"},
+		{"--enable-admission-plugins=PodSecurity --disable-admission-plugins=ServiceAccount --enable-admission-plugins=Priority",
+			"--disable-admission-plugins=ServiceAccount --enable-admission-plugins=PodSecurity,Priority", "", ""},
 	} {
 		l := Load().Read(strings.Fields(tt.args))
 		if got := strings.Join(l.Options(), " "); got != tt.options {

@@ -2,7 +2,9 @@ package patch
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"apichain/internal/kinds"
@@ -274,9 +276,28 @@ func mergeObjectField(doc, patch map[string]any, f *kinds.Field) (map[string]any
 		return cleanObject(patch), nil
 	case f != nil && f.Kind == kinds.FieldRaw && !f.IsMap:
 		// Nothing is known of what is in there; a $patch in it may be somebody's data.
+		if name := unknownMember(doc, patch); name != "" && f.Component != "" {
+			typ := strings.TrimSuffix(f.Component[strings.LastIndexByte(f.Component, '.')+1:], "{}")
+			return nil, status.Unexplained("unable to find api field in struct " + typ + " for the json field " + strconv.Quote(name))
+		}
 		return Merge(doc, patch), nil
 	}
 	return rulesInside(f).merge(doc, patch)
+}
+
+// unknownMember returns the first member that would have to be merged by a type, "" for none: both have
+// an object there, or a list. Upstream cannot, where nothing says what type that is.
+func unknownMember(doc, patch map[string]any) string {
+	for _, k := range slices.Sorted(maps.Keys(patch)) {
+		_, object := patch[k].(map[string]any)
+		_, wasObject := doc[k].(map[string]any)
+		_, list := patch[k].([]any)
+		_, wasList := doc[k].([]any)
+		if object && wasObject || list && wasList {
+			return k
+		}
+	}
+	return ""
 }
 
 // mergeListField merges a list of a patch into the one that is there, or replaces that.

@@ -2,6 +2,7 @@ package request
 
 import (
 	"cmp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -56,6 +57,25 @@ func ParseAccept(lines []string) []Clause {
 		return cmp.Or(weight, cmp.Compare(out[i].wildcards(), out[j].wildcards())) < 0
 	})
 	return out
+}
+
+// PrefersProtobuf reports whether the first form of a Status that Accept takes is protobuf. A Status
+// is never in the form of another object, so clauses that ask for one are passed over.
+func PrefersProtobuf(lines []string) bool {
+	// Most clients do not name it, and need no clauses.
+	if !slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(strings.ToLower(line), Protobuf) }) {
+		return false
+	}
+	for _, c := range ParseAccept(lines) {
+		switch {
+		case c.As != "" || c.Group != "" || c.Version != "":
+		case c.Takes("application/json") || c.Takes("application/yaml"):
+			return false
+		case c.Takes(Protobuf):
+			return true
+		}
+	}
+	return false
 }
 
 // parseClause reads one clause. It returns false for what is no media range, and for one

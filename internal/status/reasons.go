@@ -28,6 +28,20 @@ func Conflict(group, resource, name, why string) *Error {
 		Details: &Details{Name: name, Group: group, Kind: resource}}
 }
 
+// Forbidden returns the 403 for a request that the state of the cluster or a rule of it rules out,
+// whoever makes it. resource is the plural name; name may be "".
+func Forbidden(group, resource, name, why string) *Error {
+	qualified := resource
+	if group != "" {
+		qualified += "." + group
+	}
+	if name != "" {
+		qualified += " " + strconv.Quote(name)
+	}
+	return &Error{Code: http.StatusForbidden, Reason: "Forbidden", Message: qualified + " is forbidden: " + why,
+		Details: &Details{Name: name, Group: group, Kind: resource}}
+}
+
 // Expired returns the 410 for a resource version that is no longer kept.
 func Expired(message string) *Error {
 	return &Error{Code: http.StatusGone, Reason: "Expired", Message: message}

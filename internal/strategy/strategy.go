@@ -30,6 +30,9 @@ type Strategy struct {
 	Prepare func(obj, old map[string]any)
 	// PrepareStatus is Prepare for a write of the status.
 	PrepareStatus func(obj, old map[string]any)
+	// Changes reports whether a write that is not one of the status counts for metadata.generation, for
+	// a kind for which it is not so that anything but metadata and status does.
+	Changes func(obj, old map[string]any) bool
 	// Warnings are what the writer of a good object is told. old is nil for a create.
 	Warnings func(obj, old map[string]any) []string
 	// Parts are subresources that show the whole object and write a part of it, by name: resize.

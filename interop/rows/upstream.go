@@ -122,13 +122,27 @@ func readPackage(name, path, dir string) (*goPackage, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.readFile(f)
+		p.readFile(set, f)
 	}
 	return p, nil
 }
 
+// before returns the comment that stands an empty line above another, where types are marked for the
+// generators of clients.
+func before(set *token.FileSet, f *ast.File, doc *ast.CommentGroup) *ast.CommentGroup {
+	if doc == nil {
+		return nil
+	}
+	for _, g := range f.Comments {
+		if set.Position(g.End()).Line == set.Position(doc.Pos()).Line-2 {
+			return g
+		}
+	}
+	return nil
+}
+
 // readFile adds the declarations of a file.
-func (p *goPackage) readFile(f *ast.File) {
+func (p *goPackage) readFile(set *token.FileSet, f *ast.File) {
 	for _, i := range f.Imports {
 		path, _ := strconv.Unquote(i.Path.Value)
 		local := path[strings.LastIndexByte(path, '/')+1:]
@@ -149,7 +163,7 @@ func (p *goPackage) readFile(f *ast.File) {
 				if doc == nil {
 					doc = g.Doc
 				}
-				p.types[s.Name.Name] = &goType{s.Type, markers(doc)}
+				p.types[s.Name.Name] = &goType{s.Type, markers(before(set, f, doc)) + markers(doc)}
 				p.order = append(p.order, s.Name.Name)
 			case *ast.ValueSpec:
 				p.readConstants(g.Tok, s)

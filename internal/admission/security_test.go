@@ -1,12 +1,13 @@
-package api
+package admission
 
 import (
+	"strings"
 	"testing"
 )
 
-// TestPodSecurityErrors: levels and versions, each in its order, and that an old mistake may stay.
-func TestPodSecurityErrors(t *testing.T) {
-	labels := func(text string) map[string]any { return parsed(t, `{"metadata":{"labels":{`+text+`}}}`) }
+// TestSecurityLabels: levels and versions, each in its order, and that an old mistake may stay.
+func TestSecurityLabels(t *testing.T) {
+	namespace := func(text string) string { return `{"metadata":{"name":"n","labels":{` + text + `}}}` }
 	const head = `"pod-security.kubernetes.io/`
 	for text, want := range map[string]string{
 		``: "",
@@ -17,15 +18,21 @@ func TestPodSecurityErrors(t *testing.T) {
 			`metadata.labels[pod-security.kubernetes.io/warn-version]: Invalid value: "v1.01": must be "latest" or "v1.x"`,
 		head + `audit-version":"v2.1"`: `metadata.labels[pod-security.kubernetes.io/audit-version]: Invalid value: "v2.1": must be "latest" or "v1.x"`,
 	} {
-		obj := labels(text)
-		if got := said(podSecurityErrors(obj, nil)); got != want {
+		k := newAsked(t, Config{})
+		if want != "" {
+			if want = strings.ReplaceAll(want, "\n", ", "); strings.Contains(want, ", metadata") {
+				want = "[" + want + "]"
+			}
+			want = `Namespace "n" is invalid: ` + want
+		}
+		if _, got := k.write("namespaces", namespace(text), ""); got != want {
 			t.Errorf("%s\n got %s\nwant %s", text, got, want)
 		}
-		if got := said(podSecurityErrors(obj, labels(""))); got != want {
+		if _, got := k.write("namespaces", namespace(text), namespace("")); got != want {
 			t.Errorf("%s, newly\n got %s\nwant %s", text, got, want)
 		}
-		if got := podSecurityErrors(obj, obj); got != nil {
-			t.Errorf("%s again: %s", text, said(got))
+		if _, got := k.write("namespaces", namespace(text), namespace(text)); got != "" {
+			t.Errorf("%s again: %s", text, got)
 		}
 	}
 }

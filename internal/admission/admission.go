@@ -1,0 +1,254 @@
+// Package admission has the admission plugins of kube-apiserver: parts that change or refuse a write
+// by a rule of the cluster, not of the object's kind. A plugin is a row of one table, with the name by
+// which --enable-admission-plugins and --disable-admission-plugins know it, in upstream's order.
+//
+// In come questions of package api, one for each phase of a write (api.Admission); out goes nil or the
+// error that the client gets, and a mutating plugin changes the object in place. What else there is in
+// the cluster a plugin looks up by Objects.
+//
+//	c, err := admission.New(admission.Config{Disabled: []string{"ServiceAccount"}, Authorizer: authz})
+//	a := api.New(api.Config{Admit: c.For, ...})
+//	c.Look(a)                                  // before the first write
+//	c.Acting("pods", "", "CREATE")             // [LimitRanger ServiceAccount Priority ...]
+//
+// Which plugins a resource has is found once, when the resource is made: one that no plugin names
+// costs nothing. A Chain is used by any number of writes at once. The package is internal to this
+// program and promises no compatibility.
+package admission
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"apichain/internal/api"
+	"apichain/internal/auth"
+	"apichain/internal/kinds"
+	"apichain/internal/status"
+	"apichain/internal/tree"
+)
+
+// Objects is what plugins see of the cluster, and write in it. Resources are named plural.group, and
+// what is not served has no objects. Package api has it.
+type Objects interface {
+	// Get returns an object, which the caller owns, or nil. namespace is "" for one of the cluster.
+	Get(resource, namespace, name string) map[string]any
+	// List returns the objects of a namespace, or with "" of all, sorted; the caller owns them.
+	List(resource, namespace string) []map[string]any
+	// Labels returns the labels of an object, which nobody may change, and whether there is one.
+	Labels(resource, namespace, name string) (labels map[string]string, ok bool)
+	// Change returns a number that grows with each change of a resource's objects.
+	Change(resource string) int64
+	// Write changes an object or a subresource of it; change returns false to leave it.
+	Write(ctx context.Context, resource, namespace, name, subresource string, change func(obj map[string]any) bool) error
+}
+
+// Config says which plugins are on, and what they need to know.
+type Config struct {
+	// Enabled and Disabled are names: upstream's two flags. A plugin that is in neither is on as
+	// upstream has it.
+	Enabled, Disabled []string
+	// Authorizer decides who may approve and sign certificates.
+	Authorizer auth.Authorizer
+	// NotReadySeconds and UnreachableSeconds are how long pods stay on a node that is not ready or
+	// cannot be reached: those of the tolerations that every pod gets.
+	NotReadySeconds, UnreachableSeconds int64
+}
+
+// Chain is the plugins that are on, in upstream's order. Make one with New.
+type Chain struct {
+	config  Config
+	objects Objects
+	on      []*plugin
+
+	// What plugins keep between two questions.
+
+	priorities, storageClasses, ingressClasses, limitRanges, quotas decoded
+	// quotaLock is held while a namespace's quotas are compared and counted up.
+	quotaLock sync.Mutex
+}
+
+// New returns the plugins that are on. The error names what upstream does not know, and what is both
+// enabled and disabled.
+func New(c Config) (*Chain, error) {
+	chain := &Chain{config: c}
+	chain.priorities.resource = "priorityclasses.scheduling.k8s.io"
+	chain.storageClasses.resource = "storageclasses.storage.k8s.io"
+	chain.ingressClasses.resource = "ingressclasses.networking.k8s.io"
+	chain.limitRanges.resource = "limitranges"
+	chain.quotas.resource = "resourcequotas"
+	for _, name := range slices.Concat(c.Enabled, c.Disabled) {
+		if row(name) == nil {
+			return nil, errors.New("admission plugin " + name + " is unknown")
+		}
+		if slices.Contains(c.Enabled, name) && slices.Contains(c.Disabled, name) {
+			return nil, errors.New("admission plugin " + name + " is both enabled and disabled")
+		}
+	}
+	for i := range plugins {
+		if p := &plugins[i]; p.isOn(&c) {
+			chain.on = append(chain.on, p)
+		}
+	}
+	return chain, nil
+}
+
+// Look gives the plugins the cluster. It is called once, before the first write.
+func (c *Chain) Look(o Objects) { c.objects = o }
+
+// plugin is a row of the table. One without acts has nothing to do here: why says so.
+type plugin struct {
+	name string
+	// on is whether upstream has it on without a flag.
+	on   bool
+	does string
+	why  string
+	acts []act
+}
+
+// act is what a plugin does in one phase of the writes of some resources.
+type act struct {
+	phase api.Phase
+	// resources are plural.group with a subresource behind a slash, separated by blanks; * is every
+	// namespaced resource. operations are upstream's names.
+	resources, operations string
+	// do answers; nil is what package api does itself.
+	do func(c *Chain, ctx context.Context, a api.Admission) error
+}
+
+// isOn reports whether a plugin is on.
+func (p *plugin) isOn(c *Config) bool {
+	return (p.on || slices.Contains(c.Enabled, p.name)) && !slices.Contains(c.Disabled, p.name)
+}
+
+// row returns the row of a name, nil if there is none.
+func row(name string) *plugin {
+	i := slices.IndexFunc(plugins[:], func(p plugin) bool { return p.name == name })
+	if i < 0 {
+		return nil
+	}
+	return &plugins[i]
+}
+
+// For returns who is asked about a resource in each phase, nil where no plugin acts.
+func (c *Chain) For(r *api.Resource) (who api.Admitters) {
+	for phase := range who {
+		// By subresource and operation, since a question is about one of each.
+		acts := map[[2]string][]*act{}
+		for _, p := range c.on {
+			for i := range p.acts {
+				if p.acts[i].phase == api.Phase(phase) && p.acts[i].do != nil {
+					p.acts[i].index(acts, r.Row)
+				}
+			}
+		}
+		if len(acts) == 0 {
+			continue
+		}
+		who[phase] = func(ctx context.Context, a api.Admission) error {
+			for _, x := range acts[[2]string{a.Subresource, a.Operation}] {
+				if err := x.do(c, ctx, a); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	return who
+}
+
+// index adds the act to those of each subresource and operation of a resource that it names.
+func (x *act) index(acts map[[2]string][]*act, r *kinds.Row) {
+	for named := range strings.FieldsSeq(x.resources) {
+		resource, subresource, _ := strings.Cut(named, "/")
+		if resource != r.Qualified() && !(resource == "*" && r.Namespaced) {
+			continue
+		}
+		for op := range strings.FieldsSeq(x.operations) {
+			key := [2]string{subresource, op}
+			acts[key] = append(acts[key], x)
+		}
+	}
+}
+
+// State is what a page shows of a plugin.
+type State struct {
+	Name string
+	On   bool
+	// Does is what it does, and Why is why it does nothing: one of the two.
+	Does, Why string
+}
+
+// States returns all plugins that upstream knows, in its order.
+func (c *Chain) States() (all []State) {
+	for i := range plugins {
+		p := &plugins[i]
+		all = append(all, State{p.name, slices.Contains(c.on, p), p.does, p.why})
+	}
+	return all
+}
+
+// On reports whether the plugin of a name is on.
+func (c *Chain) On(name string) bool {
+	return slices.ContainsFunc(c.on, func(p *plugin) bool { return p.name == name })
+}
+
+// Acting returns the names of the plugins that are asked about a write of a resource, in their order.
+func (c *Chain) Acting(r *kinds.Row, subresource, operation string) (names []string) {
+	for _, p := range c.on {
+		acts := map[[2]string][]*act{}
+		for i := range p.acts {
+			p.acts[i].index(acts, r)
+		}
+		if len(acts[[2]string{subresource, operation}]) > 0 {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
+// Idle returns those of the names that have no effect when they are enabled: they do nothing here.
+func Idle(names []string) (idle []string) {
+	for _, name := range names {
+		if p := row(name); p != nil && p.does == "" {
+			idle = append(idle, name)
+		}
+	}
+	return idle
+}
+
+// Names returns all names that upstream knows, in the order in which plugins are asked.
+func Names() (names []string) {
+	for i := range plugins {
+		names = append(names, plugins[i].name)
+	}
+	return names
+}
+
+// forbidden returns the 403 by which a plugin refuses a write, in upstream's form: an object that has
+// no name yet is named by what its name will begin with.
+func forbidden(a api.Admission, why string) error {
+	name := a.Name
+	if name == "" {
+		if name = tree.Text(a.Object, "metadata", "generateName"); name == "" {
+			name = "Unknown"
+		}
+	}
+	return status.Forbidden(a.Resource.Group, a.Resource.Plural, name, why)
+}
+
+// joined returns several reasons as one, as upstream's aggregate of errors is written; "" for none.
+func joined(reasons []string) string {
+	var once []string
+	for _, r := range reasons {
+		if !slices.Contains(once, r) {
+			once = append(once, r)
+		}
+	}
+	if len(once) > 1 {
+		return "[" + strings.Join(once, ", ") + "]"
+	}
+	return strings.Join(once, "")
+}

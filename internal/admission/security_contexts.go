@@ -1,0 +1,198 @@
+package admission
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"apichain/internal/tree"
+)
+
+// More rules of the pod security standards: those of security contexts, which a pod may set for all of
+// its containers, and of its volumes and sysctls.
+
+// seLinuxCheck is the rule of SELinux options, with more types that are allowed.
+func seLinuxCheck(more ...string) podCheck {
+	allowed := append([]string{"", "container_t", "container_init_t", "container_kvm_t"}, more...)
+	return func(p *securedPod) (string, string) {
+		types, user, role := set{}, false, false
+		who := p.setters(func(context map[string]any) bool {
+			options := tree.Object(context, "seLinuxOptions")
+			kind := tree.Text(options, "type")
+			good := slices.Contains(allowed, kind)
+			if !good {
+				types.add(kind)
+			}
+			hasUser, hasRole := tree.Text(options, "user") != "", tree.Text(options, "role") != ""
+			user, role = user || hasUser, role || hasRole
+			return !good || hasUser || hasRole
+		})
+		if who == "" {
+			return "", ""
+		}
+		var bad []string
+		if len(types) > 0 {
+			bad = append(bad, named1("type", types.sorted()))
+		}
+		if user {
+			bad = append(bad, "user may not be set")
+		}
+		if role {
+			bad = append(bad, "role may not be set")
+		}
+		return "seLinuxOptions", who + " set forbidden securityContext.seLinuxOptions: " + strings.Join(bad, "; ")
+	}
+}
+
+// checkSeccompNotes is the rule from before there was a field.
+func checkSeccompNotes(p *securedPod) (string, string) {
+	const pod, container = "seccomp.security.alpha.kubernetes.io/pod", "container.seccomp.security.alpha.kubernetes.io/"
+	keys := []string{pod}
+	for _, c := range p.containers {
+		keys = append(keys, container+tree.Text(c, "name"))
+	}
+	bad := set{}
+	for _, key := range keys {
+		if v, ok := p.notes[key].(string); ok && v != "runtime/default" && v != "docker/default" && !strings.HasPrefix(v, "localhost/") {
+			bad.add(fmt.Sprintf("%s=%q", key, v))
+		}
+	}
+	if len(bad) == 0 {
+		return "", ""
+	}
+	return "seccompProfile", "forbidden " + plural("annotation", len(bad)) + " " + strings.Join(bad.sorted(), ", ")
+}
+
+// goodSeccomp reports whether a security context has a profile, and a good one.
+func goodSeccomp(context map[string]any) (has, good bool) {
+	profile := tree.Object(context, "seccompProfile")
+	kind := tree.Text(profile, "type")
+	return profile != nil, kind == "RuntimeDefault" || kind == "Localhost"
+}
+
+func checkSeccomp(p *securedPod) (string, string) {
+	values := set{}
+	who := p.setters(func(context map[string]any) bool {
+		has, good := goodSeccomp(context)
+		if has && !good {
+			values.add(tree.Text(context, "seccompProfile", "type"))
+		}
+		return has && !good
+	})
+	if who == "" {
+		return "", ""
+	}
+	return "seccompProfile", who + " must not set securityContext.seccompProfile.type to " + quoted(values.sorted())
+}
+
+func checkSeccompSet(p *securedPod) (string, string) {
+	if reason, detail := checkSeccomp(p); reason != "" {
+		return reason, detail
+	}
+	if has, _ := goodSeccomp(tree.Object(p.spec, "securityContext")); has {
+		return "", ""
+	}
+	names := p.containersWhere(func(c any) bool {
+		has, _ := goodSeccomp(tree.Object(c, "securityContext"))
+		return !has
+	})
+	if len(names) == 0 {
+		return "", ""
+	}
+	return "seccompProfile", "pod or " + named1("container", names) + ` must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`
+}
+
+// safeSysctls may be set: the first five always, the others as they became safe.
+var safeSysctls = [...]string{
+	"kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range",
+	"net.ipv4.ip_unprivileged_port_start",
+	"net.ipv4.ip_local_reserved_ports",
+	"net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes",
+	"net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem",
+	"net.ipv4.tcp_slow_start_after_idle", "net.ipv4.tcp_notsent_lowat",
+}
+
+// sysctlCheck is the rule of sysctls with so many that became safe later.
+func sysctlCheck(later int) podCheck {
+	safe := safeSysctls[:5+later]
+	return func(p *securedPod) (string, string) {
+		var bad []string
+		for _, s := range tree.List(p.spec, "securityContext", "sysctls") {
+			if name := tree.Text(s, "name"); !slices.Contains(safe, name) {
+				bad = append(bad, name)
+			}
+		}
+		if bad == nil {
+			return "", ""
+		}
+		return "forbidden sysctls", strings.Join(bad, ", ")
+	}
+}
+
+func checkHostProcess(p *securedPod) (string, string) {
+	who := p.setters(func(context map[string]any) bool { return tree.True(tree.At(context, "windowsOptions", "hostProcess")) })
+	if who == "" {
+		return "", ""
+	}
+	return "hostProcess", who + " must not set securityContext.windowsOptions.hostProcess=true"
+}
+
+func checkEscalation(p *securedPod) (string, string) {
+	names := p.containersWhere(func(c any) bool { return tree.At(c, "securityContext", "allowPrivilegeEscalation") != false })
+	if len(names) == 0 {
+		return "", ""
+	}
+	return "allowPrivilegeEscalation != false", named1("container", names) + " must set securityContext.allowPrivilegeEscalation=false"
+}
+
+func checkNonRoot(p *securedPod) (string, string) {
+	const reason = "runAsNonRoot != true"
+	if who := p.setters(func(context map[string]any) bool { return context["runAsNonRoot"] == false }); who != "" {
+		return reason, who + " must not set securityContext.runAsNonRoot=false"
+	}
+	if tree.True(tree.At(p.spec, "securityContext", "runAsNonRoot")) {
+		return "", ""
+	}
+	names := p.containersWhere(func(c any) bool { return tree.At(c, "securityContext", "runAsNonRoot") == nil })
+	if len(names) == 0 {
+		return "", ""
+	}
+	return reason, "pod or " + named1("container", names) + " must set securityContext.runAsNonRoot=true"
+}
+
+func checkUser(p *securedPod) (string, string) {
+	if who := p.setters(func(context map[string]any) bool { return context["runAsUser"] == int64(0) }); who != "" {
+		return "runAsUser=0", who + " must not set runAsUser=0"
+	}
+	return "", ""
+}
+
+// allowedVolumes and restrictedVolumes are sources of volumes; of the second ones upstream tells the type.
+var (
+	allowedVolumes = [...]string{"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret"}
+
+	restrictedVolumes = [...]string{"hostPath", "gcePersistentDisk", "awsElasticBlockStore", "gitRepo", "nfs", "iscsi", "glusterfs", "rbd",
+		"flexVolume", "cinder", "cephfs", "flocker", "fc", "azureFile", "vsphereVolume", "quobyte", "azureDisk", "photonPersistentDisk",
+		"portworxVolume", "scaleIO", "storageos"}
+)
+
+func checkVolumeTypes(p *securedPod) (string, string) {
+	var names []string
+	types := set{}
+	for _, v := range tree.List(p.spec, "volumes") {
+		has := func(source string) bool { return tree.At(v, source) != nil }
+		if slices.ContainsFunc(allowedVolumes[:], has) {
+			continue
+		}
+		names = append(names, tree.Text(v, "name"))
+		if i := slices.IndexFunc(restrictedVolumes[:], has); i >= 0 {
+			types.add(restrictedVolumes[i])
+		} else {
+			types.add("unknown")
+		}
+	}
+	if names == nil {
+		return "", ""
+	}
+	return "restricted volume types", named1("volume", names) + " " + verb(len(names)) + " " + named1("restricted volume type", types.sorted())
+}
