@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"apichain/internal/discovery"
@@ -103,6 +104,8 @@ func (p *program) installOwnPaths(s *Server) {
 		b, _ := json.MarshalIndent(struct {
 			Paths []string `json:"paths"`
 		}{s.listedPaths()}, "", "  ")
+		// A server that is told no length of so much sends it in chunks.
+		w.Header()["Content-Length"] = []string{strconv.Itoa(len(b))}
 		writeJSON(w, b)
 	})
 	_ = s.handleUnlisted("/", index)
