@@ -120,7 +120,8 @@ func checkServiceSpec(v *kinds.Visit) {
 	if v.Update() {
 		v.Add(clusterIPChangeErrors(spec, was)...)
 		v.Add(familyChangeErrors(spec, was)...)
-		if serviceType(spec) == "LoadBalancer" && serviceType(was) == "LoadBalancer" && !tree.Equal(spec["loadBalancerClass"], was["loadBalancerClass"]) {
+		const balanced, class = "LoadBalancer", "loadBalancerClass"
+		if serviceType(spec) == balanced && serviceType(was) == balanced && !tree.Equal(spec[class], was[class]) {
 			v.Add(field.Invalid(v.Path("loadBalancerClass"), spec["loadBalancerClass"], "may not change once set"))
 		}
 		if hasHealthCheck(spec) && hasHealthCheck(was) && !sameField(spec, was, "healthCheckNodePort") {
