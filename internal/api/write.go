@@ -341,7 +341,7 @@ func (w *write) check() error {
 // contentErrors returns what is wrong with next beside its metadata.
 func (w *write) contentErrors() []field.Error {
 	if part := w.part(); part != nil {
-		return part.Check(w.next, w.was)
+		return w.Row.CheckPart(w.next, w.was, part.Check)
 	}
 	status := w.info.Subresource == "status"
 	if status && w.validateStatus != nil {

@@ -45,8 +45,8 @@ type Part struct {
 	// it must not change, but for what the subresource writes. It shares nothing with old that it
 	// changes afterwards.
 	Merge func(obj, old map[string]any)
-	// Check says what is wrong with the object, in place of the rules of its kind.
-	Check func(obj, old map[string]any) []field.Error
+	// Check says what the write may not change. The rules of the kind hold too, and see Visit.Part.
+	Check func(v *kinds.Visit)
 }
 
 // Load returns the table of kinds with the rules of this package. See kinds.Load.
@@ -71,6 +71,7 @@ func All() map[kinds.Key]Strategy {
 	} {
 		maps.Copy(all, area)
 	}
+	warnOfTemplates(all)
 	return all
 }
 
