@@ -234,30 +234,34 @@ func eachCell(path []string, field string) func(map[string]any) any {
 	}
 }
 
-// selectorCell returns a cell that shows the label selector at path as kubectl takes it, <none> for
-// one that is empty: what must be equal first, then the conditions in their order.
+// selectorCell returns a cell that shows the label selector at path as kubectl takes it, by the order
+// of the keys, or <none> for one that is empty.
 func selectorCell(path []string) func(map[string]any) any {
 	return func(obj map[string]any) any {
-		var terms []string
-		for k, v := range tree.Object(obj, append(slices.Clip(path), "matchLabels")...) {
-			terms = append(terms, k+"="+cellText(v))
+		selector, _ := tree.At(obj, path...).(map[string]any)
+		var terms [][2]string // key and text
+		for k, v := range tree.Object(selector, "matchLabels") {
+			terms = append(terms, [2]string{k, k + "=" + cellText(v)})
 		}
-		slices.Sort(terms)
-		for _, e := range tree.List(obj, append(slices.Clip(path), "matchExpressions")...) {
-			key, values := tree.Text(e, "key"), tree.Strings(tree.List(e, "values"))
-			slices.Sort(values)
+		for _, e := range tree.List(selector, "matchExpressions") {
+			key, values := tree.Text(e, "key"), slices.Sorted(slices.Values(tree.Strings(tree.List(e, "values"))))
 			switch list := strings.Join(values, ","); tree.Text(e, "operator") {
 			case "In":
-				terms = append(terms, key+" in ("+list+")")
+				terms = append(terms, [2]string{key, key + " in (" + list + ")"})
 			case "NotIn":
-				terms = append(terms, key+" notin ("+list+")")
+				terms = append(terms, [2]string{key, key + " notin (" + list + ")"})
 			case "Exists":
-				terms = append(terms, key)
+				terms = append(terms, [2]string{key, key})
 			case "DoesNotExist":
-				terms = append(terms, "!"+key)
+				terms = append(terms, [2]string{key, "!" + key})
 			}
 		}
-		return joinOr(terms, "<none>")
+		slices.SortStableFunc(terms, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
+		var texts []string
+		for _, t := range terms {
+			texts = append(texts, t[1])
+		}
+		return joinOr(texts, "<none>")
 	}
 }
 
