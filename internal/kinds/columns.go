@@ -1,6 +1,7 @@
 package kinds
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -234,32 +235,33 @@ func eachCell(path []string, field string) func(map[string]any) any {
 	}
 }
 
-// selectorCell returns a cell that shows the label selector at path as kubectl takes it, by the order
-// of the keys, or <none> for one that is empty.
+// selectorCell returns a cell that shows the label selector at path as kubectl takes it, <none> for
+// one that is empty, in the order of the keys.
 func selectorCell(path []string) func(map[string]any) any {
 	return func(obj map[string]any) any {
-		selector, _ := tree.At(obj, path...).(map[string]any)
-		var terms [][2]string // key and text
-		for k, v := range tree.Object(selector, "matchLabels") {
-			terms = append(terms, [2]string{k, k + "=" + cellText(v)})
+		type term struct{ key, text string }
+		var terms []term
+		for k, v := range tree.Object(obj, append(slices.Clip(path), "matchLabels")...) {
+			terms = append(terms, term{k, k + "=" + cellText(v)})
 		}
-		for _, e := range tree.List(selector, "matchExpressions") {
-			key, values := tree.Text(e, "key"), slices.Sorted(slices.Values(tree.Strings(tree.List(e, "values"))))
+		for _, e := range tree.List(obj, append(slices.Clip(path), "matchExpressions")...) {
+			key, values := tree.Text(e, "key"), tree.Strings(tree.List(e, "values"))
+			slices.Sort(values)
 			switch list := strings.Join(values, ","); tree.Text(e, "operator") {
 			case "In":
-				terms = append(terms, [2]string{key, key + " in (" + list + ")"})
+				terms = append(terms, term{key, key + " in (" + list + ")"})
 			case "NotIn":
-				terms = append(terms, [2]string{key, key + " notin (" + list + ")"})
+				terms = append(terms, term{key, key + " notin (" + list + ")"})
 			case "Exists":
-				terms = append(terms, [2]string{key, key})
+				terms = append(terms, term{key, key})
 			case "DoesNotExist":
-				terms = append(terms, [2]string{key, "!" + key})
+				terms = append(terms, term{key, "!" + key})
 			}
 		}
-		slices.SortStableFunc(terms, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
+		slices.SortFunc(terms, func(a, b term) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.text, b.text)) })
 		var texts []string
 		for _, t := range terms {
-			texts = append(texts, t[1])
+			texts = append(texts, t.text)
 		}
 		return joinOr(texts, "<none>")
 	}
