@@ -231,6 +231,14 @@ func checkFixed(v *Visit, f *Field, value any) {
 // checkLabels demands a map of labels. All errors are about the map (upstream).
 func checkLabels(v *Visit, _ *Field, value any) {
 	labels, _ := value.(map[string]any)
+	good := true
+	for k, value := range labels {
+		s, _ := value.(string)
+		good = good && len(field.LabelKeyErrors(k)) == 0 && len(field.LabelValueErrors(s)) == 0
+	}
+	if good {
+		return
+	}
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
 		for _, why := range field.LabelKeyErrors(k) {
 			v.Add(field.Invalid(v.Path(), k, why))
