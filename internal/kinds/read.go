@@ -40,7 +40,7 @@ func Load(rules Rules) (*Table, error) { return load(files(), rules) }
 func load(files []source, rules Rules) (*Table, error) {
 	r := kindReader{table: &Table{
 		Groups: map[string]Group{}, ByKind: map[Key]*Row{}, ByResource: map[Key]*Row{},
-		types: &types{lines: make(map[string]typeLines, 1024), rules: rules, read: map[string]*Type{}},
+		types: &types{files: files, lines: make(map[string]typeLines, 1024), rules: rules, read: map[string]*Type{}},
 	}}
 	for _, f := range files {
 		r.file, r.line, r.packageName = f.name, 0, ""

@@ -9,6 +9,7 @@ import (
 
 	"apichain/internal/kinds"
 	"apichain/internal/status"
+	"apichain/internal/tree"
 )
 
 // Strategic merge patch: a merge patch that knows the types. A list whose field has the
@@ -273,7 +274,8 @@ func (p fieldRules) mergeMember(doc map[string]any, k string, v any) error {
 func mergeObjectField(doc, patch map[string]any, f *kinds.Field) (map[string]any, error) {
 	switch {
 	case strategyOf(f) == "replace":
-		return cleanObject(patch), nil
+		// With nulls and directives, which then are what the object has (upstream).
+		return tree.Copy(patch).(map[string]any), nil
 	case f != nil && f.Kind == kinds.FieldRaw && !f.IsMap:
 		// Nothing is known of what is in there; a $patch in it may be somebody's data.
 		if name := unknownMember(doc, patch); name != "" && f.Component != "" {

@@ -115,8 +115,9 @@ func prepareJob(obj, old map[string]any) {
 			tree.Set(spec, uid, "selector", "matchLabels", jobUIDLabel)
 		}
 	}
+	// Not of a name that is no label: upstream does so when it reads what it has stored.
 	labels := tree.Object(obj, "metadata", "labels")
-	if len(labels) == 0 {
+	if len(labels) == 0 && len(field.LabelValueErrors(tree.Name(obj))) == 0 {
 		labels = tree.Object(spec, "template", "metadata", "labels")
 	}
 	if len(labels) > 0 { // no longer the template's own map

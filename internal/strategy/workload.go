@@ -207,8 +207,8 @@ func wholeErrors(at string, value any) (errs []field.Error) {
 
 // checkCollisions refuses a status in which fewer collisions were counted than before.
 func checkCollisions(v *kinds.Visit) {
-	before, now := numberAt(v.OldRoot, "status", "collisionCount"), numberAt(v.Root, "status", "collisionCount")
-	if now < before {
+	before, counted := tree.At(v.OldRoot, "status", "collisionCount").(int64)
+	if now := numberAt(v.Root, "status", "collisionCount"); counted && now < before {
 		v.Add(field.Invalid("status.collisionCount", now, "cannot be decremented"))
 	}
 }
