@@ -349,6 +349,7 @@ func checkMigrationStatus(v *kinds.Visit) {
 		}
 		return false
 	}
+	v.Add(conditionErrors(at, tree.List(v.Obj, "status", "conditions"))...)
 	was, now := tree.Text(v.OldRoot, "status", "resourceVersion"), tree.Text(v.Obj, "status", "resourceVersion")
 	if now != "" && (strings.Trim(now, "0123456789") != "" || now[0] == '0') {
 		v.Add(field.Invalid(v.Path("status", "resourceVersion"), now, "resource version is not well formed: "+now))

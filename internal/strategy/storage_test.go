@@ -498,6 +498,11 @@ func TestAttachmentStatus(t *testing.T) {
 // TestMigrationStatus: A migration ends once.
 func TestMigrationStatus(t *testing.T) {
 	checkStatuses(t, "storagemigration.k8s.io/v1 StorageVersionMigration", []ruleCase{
+		{`{"spec":{"resource":{"resource":"pods"}}}`, `{"spec":{"resource":{"resource":"pods"}},"status":{"resourceVersion":"5","conditions":[{"type":"","status":"X","reason":"","message":""}]}}`,
+			"status.conditions[0].lastTransitionTime: Required value|" +
+				"status.conditions[0].reason: Required value|" +
+				"status.conditions[0].status: Unsupported value: \"X\": supported values: \"False\", \"True\", \"Unknown\"|" +
+				"status.conditions[0].type: Required value: is required"},
 		{`{"spec":{"resource":{"resource":"pods"}},"status":{"resourceVersion":"1","conditions":[{"type":"Succeeded","status":"True","reason":"R","message":"","lastTransitionTime":"2024-01-01T00:00:00Z"}]}}`, `{"spec":{"resource":{"resource":"pods"}},"status":{"resourceVersion":"2","conditions":[{"type":"Failed","status":"True","reason":"R","message":"","lastTransitionTime":"2024-01-01T00:00:00Z"}]}}`,
 			"status.conditions: Invalid value: {}: Success condition cannot be set to false once it is true|" +
 				"status.resourceVersion: Invalid value: \"2\": field is immutable"},
