@@ -126,7 +126,9 @@ func checkSelector(v *kinds.Visit, kind, why string) {
 	}
 	checkLabelSelector(v, sel, never, "selector", nil)
 	if _, err := selector.FromObject(sel); err != nil {
-		v.Add(field.Invalid(v.Path("selector"), sel, why))
+		e := field.Invalid(v.Path("selector"), sel, why)
+		e.Message = strings.TrimSuffix(e.Message, ": ") // as it is without a reason
+		v.Add(e)
 	}
 }
 
