@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"apichain/internal/kinds"
+	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/tree"
 )
@@ -240,11 +241,9 @@ func (c *Catalog) openAPIDocument(key string) *openAPIDocument {
 	return nil
 }
 
-// ServeOpenAPIIndex answers with the index of documents, at OpenAPIRoot.
+// ServeOpenAPIIndex answers with the index of documents, at OpenAPIRoot, whatever the client takes
+// (upstream).
 func (c *Catalog) ServeOpenAPIIndex(w http.ResponseWriter, r *http.Request) {
-	if !takesJSON(w, r) {
-		return
-	}
 	index := c.index()
 	writeTagged(w, r, index.etag, index.body)
 }
@@ -260,7 +259,8 @@ func (c *Catalog) ServeOpenAPI(w http.ResponseWriter, r *http.Request) {
 	}
 	// The index has no such header (upstream).
 	w.Header()["Vary"] = []string{"Accept"}
-	if !takesJSON(w, r) {
+	if !slices.ContainsFunc(request.ParseAccept(r.Header["Accept"]), func(clause request.Clause) bool { return clause.Takes("application/json") }) {
+		w.WriteHeader(http.StatusNotAcceptable)
 		return
 	}
 	if hash := r.URL.Query().Get("hash"); hash != "" {

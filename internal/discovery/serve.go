@@ -176,19 +176,6 @@ func (c *Catalog) message(document []byte) []byte {
 	return e.Object(c.types().Answer(group, version, named.Kind), named.APIVersion, named.Kind, document)
 }
 
-// takesJSON reports whether the client takes JSON, the only form that OpenAPI has here, and
-// answers with a 406 if it does not. Upstream also has protobuf, which no client that is known
-// asks for alone.
-func takesJSON(w http.ResponseWriter, r *http.Request) bool {
-	for _, c := range request.ParseAccept(r.Header["Accept"]) {
-		if c.Takes("application/json") {
-			return true
-		}
-	}
-	status.Write(w, r, takesNone("application/json"))
-	return false
-}
-
 // writeTagged answers with b under a strong entity tag, or with 304 to a client that has it. tag
 // has no quotes.
 func writeTagged(w http.ResponseWriter, r *http.Request, tag string, b []byte) {

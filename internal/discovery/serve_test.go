@@ -136,10 +136,14 @@ func TestOpenAPINegotiation(t *testing.T) {
 				header = append(header, "Accept: "+accept)
 			}
 			got := askOpenAPI(c, path, header...)
+			// The index is there for everybody (upstream).
+			if path == OpenAPIRoot {
+				code = 200
+			}
 			if got.Code != code || code == 200 && got.Header().Get("Content-Type") != "application/json" {
 				t.Errorf("%s, Accept %q: %d %v", path, accept, got.Code, got.Header())
 			}
-			if code == 406 && got.Body.String() != notAcceptable("application/json") {
+			if (got.Body.Len() == 0) != (code == 406) {
 				t.Errorf("%s, Accept %q: %s", path, accept, got.Body)
 			}
 			// The index has no such header, and documents have it before they are refused.

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"apichain/internal/field"
 	"apichain/internal/tree"
@@ -49,6 +50,8 @@ type Visit struct {
 
 	at   fieldPath
 	errs []field.Error
+	// of is the type of Obj.
+	of *Type
 	// skipped are fields of Obj that are not judged.
 	skipped []string
 }
@@ -59,12 +62,31 @@ func (v *Visit) Update() bool { return v.OldRoot != nil }
 // Add says what is wrong.
 func (v *Visit) Add(errs ...field.Error) { v.errs = append(v.errs, errs...) }
 
+// Failed reports whether anything is wrong so far.
+func (v *Visit) Failed() bool { return len(v.errs) > 0 }
+
+// Errors returns what is wrong so far with what is at a path or below it.
+func (v *Visit) Errors(path string) (errs []field.Error) {
+	for _, e := range v.errs {
+		if rest, ok := strings.CutPrefix(e.Field, path); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			errs = append(errs, e)
+		}
+	}
+	return errs
+}
+
+// Now judges what is in a field of the object at once, and not behind the Check as all else, for a Check that
+// depends on it.
+func (v *Visit) Now(name string) {
+	f, t, skipped := v.of.ByName[name], v.of, v.skipped
+	v.skipped = nil
+	v.field(f)
+	v.of, v.skipped = t, append(skipped, name)
+}
+
 // Skip leaves fields of the object out of the rest of the walk: a Check has judged what they have, or
 // refuses that they are there at all. Those of an embedded type are for a Check of that type to skip.
 func (v *Visit) Skip(fields ...string) { v.skipped = append(v.skipped, fields...) }
-
-// Failed reports whether anything is wrong so far.
-func (v *Visit) Failed() bool { return len(v.errs) > 0 }
 
 // MapKey is a step of a path that is a key of a map: [cpu].
 type MapKey string
@@ -153,6 +175,7 @@ func (v *Visit) object(t *Type, withoutStatus bool) {
 		}
 	}
 	if t.rule.Check != nil {
+		v.of = t
 		t.rule.Check(v)
 	}
 	skipped := v.skipped

@@ -26,7 +26,7 @@ func upstreamForTest(t *testing.T) ([]*rowFile, *upstream, map[string][]*rowType
 	if err != nil {
 		t.Fatal(err)
 	}
-	types, err := u.types(metaTypes(files))
+	types, err := u.types(rootTypes(files))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +42,9 @@ func TestRowsAreUpstreams(t *testing.T) {
 	for _, f := range files {
 		for _, p := range f.packages {
 			known := u.packages[p.name]
+			if p.name == "version" {
+				continue // upstream has no protobuf for it, and rows want numbers
+			}
 			if known == nil {
 				t.Errorf("%s: upstream has no package %s", f.path, p.name)
 				continue

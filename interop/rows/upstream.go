@@ -56,6 +56,7 @@ func sources() map[string]string {
 		"apiextensions":   "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1",
 		"apiregistration": "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1",
 		"autoscalingv2":   "k8s.io/api/autoscaling/v2",
+		"apidiscovery":    "k8s.io/api/apidiscovery/v2",
 		// Fields of jobs are of types that have no stable version yet.
 		"schedulingv1alpha3": "k8s.io/api/scheduling/v1alpha3",
 	}
@@ -67,6 +68,9 @@ func sources() map[string]string {
 	}
 	return list
 }
+
+// partly are packages of which rows have only what others refer to, or what they have already.
+var partly = []string{"meta", "apidiscovery", "schedulingv1alpha3"}
 
 // leftOut are kinds of upstream's packages that no server has.
 var leftOut = []string{"core.RangeAllocation", "core.PodStatusResult", "core.SerializedReference", "core.PodLogOptions", "apiextensions.ConversionReview"}
@@ -231,7 +235,7 @@ func (u *upstream) types(roots []string) (map[string][]*rowType, error) {
 	queue := slices.Clone(roots)
 	for name, p := range u.packages {
 		for typ, t := range p.types {
-			if name != "meta" && name != "schedulingv1alpha3" && t.isKind() && !slices.Contains(leftOut, name+"."+typ) {
+			if !slices.Contains(partly, name) && t.isKind() && !slices.Contains(leftOut, name+"."+typ) {
 				queue = append(queue, name+"."+typ)
 			}
 		}
