@@ -25,10 +25,27 @@ const (
 // autoscalingRules are the rules of the types of the kind.
 func autoscalingRules() kinds.Rules {
 	return kinds.Rules{
+		"autoscalingv2.HorizontalPodAutoscaler":     {Default: kinds.DropScalerAnnotations},
 		"autoscalingv2.HorizontalPodAutoscalerSpec": {Default: autoscalerDefaults, Check: checkAutoscalerSpec},
 		"autoscalingv2.HPAScalingRules":             {Check: checkScalingRules},
 		"autoscalingv2.HPAScalingPolicy":            {Check: checkScalingPolicy},
 		"autoscalingv2.MetricSpec":                  {Check: checkMetric},
+	}
+}
+
+// keepAnnotations returns a preparation of objects of v1 that leaves annotations alone which are of another
+// part than the one that is written, and a new object has none of.
+func keepAnnotations(names []string) func(obj, old map[string]any) {
+	return func(obj, old map[string]any) {
+		annotations := tree.Object(obj, "metadata", "annotations")
+		for _, name := range names {
+			was := tree.At(old, "metadata", "annotations", name)
+			if was != nil {
+				tree.Set(obj, was, "metadata", "annotations", name)
+			} else if annotations != nil {
+				delete(annotations, name)
+			}
+		}
 	}
 }
 
