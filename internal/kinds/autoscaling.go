@@ -131,6 +131,9 @@ func (k *Row) scalerToV2(obj map[string]any) {
 		}
 	}
 	if status, ok := obj["status"].(map[string]any); ok {
+		if status["currentReplicas"] == int64(0) { // which v2 leaves out
+			delete(status, "currentReplicas")
+		}
 		n := takeMember(status, "currentCPUUtilizationPercentage")
 		var current []any
 		for _, m := range tree.List(read(scalerCurrent)) {
