@@ -125,7 +125,7 @@ func (c *Catalog) SetServers(groups []Group, address string, table *kinds.Table)
 		c.fixed[g.Name] = append(c.fixed[g.Name], g)
 		names[g.Name] = true
 	}
-	for _, d := range builtinDocuments(c.fixed, table) {
+	for _, d := range builtinDocuments(c.fixed, table, c.rendererHash) {
 		c.builtin[d.key] = d
 	}
 	for name := range names {

@@ -23,10 +23,10 @@ import (
 //
 // Clients keep a document under the hash in its address, so the hash must change whenever the
 // document does, also from one version of this program to the next, and should not change
-// otherwise. For built-in kinds it is the hash of the document. The index needs all hashes,
-// however, and rendering ten thousand definitions takes seconds; so the hash of custom resources
-// is computed from what the document is made of: the definitions, and one specimen that shows
-// how this program renders any.
+// otherwise. The index needs all hashes, however, and rendering ten thousand definitions takes
+// seconds; so a hash is computed from what the document is made of: the definitions, or the rows and the text of
+// the table, and a specimen that shows how this program renders any. Only the hash of built-in kinds
+// of a table without a text, and of what is of no version, is that of the document.
 //
 // The bytes of a document are kept while it is asked for, its hash always. Upstream also serves v3 in
 // protobuf, which no client that is known asks for alone.
@@ -102,25 +102,48 @@ const specimen = `{"spec":{"group":"specimen","scope":"Namespaced","names":{"plu
 	`"versions":[{"name":"v1","served":true,"subresources":{"status":{},"scale":{}},"selectableFields":[{"jsonPath":".b"}],` +
 	`"schema":{"openAPIV3Schema":{"properties":{"a":{"x-kubernetes-embedded-resource":true},"b":{"x-kubernetes-int-or-string":true}}}}}]}}`
 
-// rendererHash returns a hash of what this program and its table make of definitions. It differs
-// between two versions of the program that would render some definition differently.
+// rendererHash returns a hash of what this program and its table make of definitions and kinds. It differs
+// between two versions of the program that would render some definition differently. The core group is the
+// specimen of kinds, as it has nearly all that types and operations can be.
 func rendererHash(table *kinds.Table) string {
 	crd, _, _ := tree.ParseJSONObject([]byte(specimen))
-	return upperHash(renderCustom(table, "specimen", "v1", []*Definition{NewDefinition([]byte(specimen), crd)}))
+	all := renderCustom(table, "specimen", "v1", []*Definition{NewDefinition([]byte(specimen), crd)})
+	if table != nil && table.WasRead() {
+		all = append(append(all, table.Digest()...), renderKinds(table, "", "v1")...)
+	}
+	return upperHash(all)
+}
+
+// renderKinds returns the document of the built-in kinds of a version.
+func renderKinds(table *kinds.Table, group, version string) []byte {
+	w := newOpenAPIWriter(newSchemaWriter(table, openAPI3, strings.TrimPrefix(group+"/"+version, "/")), group, version)
+	w.addKinds()
+	return w.document(information(), map[string]any{"securitySchemes": securitySchemes()})
+}
+
+// identifyKinds returns the hash of the document of the built-in kinds of a version: which they are, and
+// what is made of any.
+func identifyKinds(table *kinds.Table, key, group, version string, rendererHash func() string) string {
+	all := []byte(key + " " + rendererHash())
+	for _, row := range table.Kinds {
+		if row.Group == group && row.Version == version {
+			all = append(append(all, ' '), row.Plural...)
+		}
+	}
+	return upperHash(all)
 }
 
 // builtinDocuments returns the documents of what the servers have: of every group and version, of
 // the groups, and of the roots. groups are by name.
-func builtinDocuments(groups map[string][]Group, table *kinds.Table) []*openAPIDocument {
+func builtinDocuments(groups map[string][]Group, table *kinds.Table, rendererHash func() string) []*openAPIDocument {
 	var out []*openAPIDocument
-	add := func(key, group, version string, describe func(*openAPIWriter)) {
+	root := func(key string) {
 		out = append(out, &openAPIDocument{key: key, render: func() []byte {
-			w := newOpenAPIWriter(newSchemaWriter(table, openAPI3, strings.TrimPrefix(group+"/"+version, "/")), group, version)
-			describe(w)
+			w := newOpenAPIWriter(newSchemaWriter(table, openAPI3), "", "")
+			w.addRoot(key)
 			return w.document(information(), map[string]any{"securitySchemes": securitySchemes()})
 		}})
 	}
-	root := func(key string) { add(key, "", "", func(w *openAPIWriter) { w.addRoot(key) }) }
 	for _, key := range rootKeys {
 		root(key)
 	}
@@ -129,10 +152,16 @@ func builtinDocuments(groups map[string][]Group, table *kinds.Table) []*openAPID
 		had := map[string]bool{}
 		for _, g := range parts {
 			for _, v := range g.Versions {
-				if !had[v.Version] {
-					had[v.Version] = true
-					add(groupVersionKey(name, v.Version), name, v.Version, (*openAPIWriter).addKinds)
+				if had[v.Version] {
+					continue
 				}
+				had[v.Version] = true
+				d := &openAPIDocument{key: groupVersionKey(name, v.Version)}
+				d.render = func() []byte { return renderKinds(table, name, v.Version) }
+				if table != nil && table.WasRead() {
+					d.identify = func() string { return identifyKinds(table, d.key, name, v.Version, rendererHash) }
+				}
+				out = append(out, d)
 			}
 		}
 		if name != "" && len(had) > 0 {

@@ -397,3 +397,32 @@ func BenchmarkOpenAPIDocument(b *testing.B) {
 		renderCustom(table, "example.com", "v1", docs)
 	}
 }
+
+// TestHashesOfRead: the hash of a document of kinds that were read does not need the document, is the same in
+// another process, and is of one document; without a kind it is another.
+func TestHashesOfRead(t *testing.T) {
+	c, again := fullCatalog(t), fullCatalog(t)
+	before := addresses(t, c)
+	if fmt.Sprint(before) != fmt.Sprint(addresses(t, again)) {
+		t.Error("another process has other hashes")
+	}
+	seen := map[string]string{}
+	for key, url := range before {
+		_, hash, _ := strings.Cut(url, "=")
+		if seen[hash] != "" {
+			t.Errorf("%s has the hash of %s", key, seen[hash])
+		}
+		seen[hash] = key
+	}
+	if d := c.openAPIDocument("apis/apps/v1"); d.body.bytes != nil {
+		t.Error("the index has rendered the document of apps")
+	}
+	table := *c.table
+	table.Kinds = slices.DeleteFunc(slices.Clone(table.Kinds), func(row *kinds.Row) bool { return row.Plural == "replicasets" })
+	c.SetServers(slices.Concat(GroupsOf(&table, "core"), GroupsOf(&table, "extensions"), GroupsOf(&table, "aggregator")), "", &table)
+	for key, url := range addresses(t, c) {
+		if (url != before[key]) != (key == "apis/apps/v1") {
+			t.Errorf("without a kind of apps, the hash of %s", key)
+		}
+	}
+}

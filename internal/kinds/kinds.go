@@ -5,7 +5,7 @@
 // are written, and every group has one of its own. Load reads them once. What goes out is a Table: rows of kinds (names, verbs, subresources, columns, selectable
 // fields, rules for writes) and the types of their bodies, field by field. Discovery,
 // OpenAPI, Table answers, strict field checking, defaulting, strategic merge and the
-// decoding of protobuf all read that one table, so a further kind is a few rows of text and
+// both ways of protobuf all read that one table, so a further kind is a few rows of text and
 // no code, unless it has rules that no row can state.
 //
 //	table, err := kinds.Load(nil)
@@ -24,6 +24,8 @@
 package kinds
 
 import (
+	"crypto/sha512"
+	"io"
 	"strings"
 	"sync"
 
@@ -63,6 +65,8 @@ type Table struct {
 // types are the types of a table, by name: PodSpec for one of the core group, else with the package
 // before it, as in meta.ObjectMeta.
 type types struct {
+	// files are what the table was read from.
+	files []source
 	// lines are those of all types in the files, and rules are given to the types as they are read.
 	lines map[string]typeLines
 	rules Rules
@@ -77,6 +81,19 @@ type Key struct{ Group, Version, Name string }
 
 // NewKey returns the key of a group ("" for the core group), a version and a name.
 func NewKey(group, version, name string) Key { return Key{group, version, name} }
+
+// WasRead reports whether the table was read from a text, and is not one that a test has made.
+func (t *Table) WasRead() bool { return t.types != nil && t.types.files != nil }
+
+// Digest returns a hash of the text of a table that was read. What two tables of the same digest say of a
+// kind is the same.
+func (t *Table) Digest() []byte {
+	sum := sha512.New()
+	for _, f := range t.types.files {
+		_, _ = io.WriteString(sum, f.text) // a hash takes everything
+	}
+	return sum.Sum(nil)
+}
 
 // Know gives the table types beside those of its files, as long as nobody else uses it: tests make
 // tables of their own so.
@@ -213,6 +230,8 @@ type Row struct {
 	StatusAlone         bool
 	QualifiedFinalizers bool
 	RechecksNames       bool
+	// Deprecated is a warning that comes with every answer, "" for none.
+	Deprecated string
 
 	// Columns are those of the Table form, and Fields what field selectors may name besides
 	// metadata.name and metadata.namespace. Both are about the stored shape.

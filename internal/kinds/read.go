@@ -40,7 +40,7 @@ func Load(rules Rules) (*Table, error) { return load(files(), rules) }
 func load(files []source, rules Rules) (*Table, error) {
 	r := kindReader{table: &Table{
 		Groups: map[string]Group{}, ByKind: map[Key]*Row{}, ByResource: map[Key]*Row{},
-		types: &types{lines: make(map[string]typeLines, 1024), rules: rules, read: map[string]*Type{}},
+		types: &types{files: files, lines: make(map[string]typeLines, 1024), rules: rules, read: map[string]*Type{}},
 	}}
 	for _, f := range files {
 		r.file, r.line, r.packageName = f.name, 0, ""
@@ -359,6 +359,8 @@ func (r *kindReader) readKindLine(line string) {
 		k.Kept = append(k.Kept, strings.Split(rest, "."))
 	case "namelabel":
 		k.nameLabel = rest
+	case "deprecated":
+		k.Deprecated = k.Version + " " + k.Kind + " is deprecated in " + rest
 	case "fixed":
 		k.fixed = append(k.fixed, rest)
 	case "drop":

@@ -412,3 +412,19 @@ func parseKinds(text string) (*Table, error) {
 	}
 	return table, nil
 }
+
+// TestDigest: a table that was read has a hash of its text; a copy has the same, and another text another.
+func TestDigest(t *testing.T) {
+	table, other := kindsForTest(t), kindsForTest(t)
+	if !table.WasRead() || string(table.Digest()) != string(other.Digest()) || (&Table{}).WasRead() {
+		t.Error("digests of the same table")
+	}
+	less := *table
+	if string(less.Digest()) != string(table.Digest()) {
+		t.Error("a copy has another digest")
+	}
+	changed, err := load(append(files(), source{"more.txt", "# more\n"}), nil)
+	if err != nil || string(changed.Digest()) == string(table.Digest()) {
+		t.Errorf("another text has the same digest: %v", err)
+	}
+}

@@ -71,6 +71,7 @@ func All() map[kinds.Key]Strategy {
 	} {
 		maps.Copy(all, area)
 	}
+	warnOfTemplates(all)
 	return all
 }
 
