@@ -67,11 +67,14 @@ type metricField struct {
 	zero any
 }
 
-// olderMetrics are the fields of the sources of metrics in their older shape, in their order.
-var olderMetrics = []struct {
+// metricSource is a member of a metric, and its fields in their order.
+type metricSource struct {
 	source string
 	fields []metricField
-}{
+}
+
+// olderMetrics are the fields of the sources of metrics in their older shape, in their order.
+var olderMetrics = []metricSource{
 	{"object", []metricField{{"target", []string{"describedObject"}, nil}, metricName, {"targetValue", []string{"target", "value"}, "0"},
 		{"selector", metricSelector, nil}, {"averageValue", []string{"target", "averageValue"}, nil}}},
 	{"pods", []metricField{metricName, {"targetAverageValue", []string{"target", "averageValue"}, "0"}, {"selector", metricSelector, nil}}},
@@ -82,10 +85,7 @@ var olderMetrics = []struct {
 }
 
 // olderStatuses are the same of what is measured.
-var olderStatuses = []struct {
-	source string
-	fields []metricField
-}{
+var olderStatuses = []metricSource{
 	{"object", []metricField{{"target", []string{"describedObject"}, nil}, metricName, {"currentValue", []string{"current", "value"}, "0"},
 		{"selector", metricSelector, nil}, {"averageValue", []string{"current", "averageValue"}, nil}}},
 	{"pods", []metricField{metricName, {"currentAverageValue", []string{"current", "averageValue"}, "0"}, {"selector", metricSelector, nil}}},
@@ -100,9 +100,11 @@ var (
 	metricSelector = []string{"metric", "selector"}
 	metricName     = metricField{"metricName", []string{"metric", "name"}, ""}
 	resourceMetric = []metricField{{"name", []string{"name"}, ""},
-		{"targetAverageUtilization", []string{"target", "averageUtilization"}, nil}, {"targetAverageValue", []string{"target", "averageValue"}, nil}}
+		{"targetAverageUtilization", []string{"target", "averageUtilization"}, nil},
+		{"targetAverageValue", []string{"target", "averageValue"}, nil}}
 	resourceStatus = []metricField{{"name", []string{"name"}, ""},
-		{"currentAverageUtilization", []string{"current", "averageUtilization"}, nil}, {"currentAverageValue", []string{"current", "averageValue"}, "0"}}
+		{"currentAverageUtilization", []string{"current", "averageUtilization"}, nil},
+		{"currentAverageValue", []string{"current", "averageValue"}, "0"}}
 )
 
 // scalerToV2 makes metrics of the number of a v1 scaler and of its annotations. One without either scales
@@ -196,10 +198,7 @@ func newerMetric(m any) any {
 }
 
 // newerShape returns a metric with its fields where v2 has them.
-func newerShape(m any, shapes []struct {
-	source string
-	fields []metricField
-}) any {
+func newerShape(m any, shapes []metricSource) any {
 	newer := map[string]any{"type": tree.At(m, "type")}
 	for _, s := range shapes {
 		if old, ok := tree.At(m, s.source).(map[string]any); ok {
@@ -279,10 +278,7 @@ func cpuUse(m any, part string) any {
 }
 
 // olderShape returns a metric of v2 in its older shape.
-func olderShape(m any, shapes []struct {
-	source string
-	fields []metricField
-}) ordered {
+func olderShape(m any, shapes []metricSource) ordered {
 	older := ordered{{"type", tree.At(m, "type")}}
 	for _, s := range shapes {
 		source, ok := tree.At(m, s.source).(map[string]any)
@@ -320,7 +316,9 @@ func internalBehavior(b any) ordered {
 		}
 		var policies []any
 		for _, p := range tree.List(rules, "policies") {
-			policies = append(policies, ordered{{"Type", tree.At(p, "type")}, {"Value", tree.At(p, "value")}, {"PeriodSeconds", tree.At(p, "periodSeconds")}})
+			policies = append(policies, ordered{
+				{"Type", tree.At(p, "type")}, {"Value", tree.At(p, "value")}, {"PeriodSeconds", tree.At(p, "periodSeconds")},
+			})
 		}
 		list := any(policies)
 		if policies == nil {
@@ -359,6 +357,7 @@ func lowerNames(v any) any {
 // ordered is an object whose members have an order.
 type ordered []member
 
+// member is a member of an object.
 type member struct {
 	name  string
 	value any
