@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
+	"apichain/internal/kinds"
+	"apichain/internal/request"
 	"apichain/internal/status"
 )
 
@@ -26,6 +29,10 @@ func (x *exchange) Fail(err error) {
 	x.refusal = e
 	e.Header(x.header)
 	contentType, b := e.Body(status.WantsPretty(&x.req))
+	// A Status has a form of its own: that of a 404 is protobuf where the object would be JSON.
+	if !e.Plain && x.chain.program.kinds != nil && request.PrefersProtobuf(x.req.Header["Accept"]) {
+		contentType, b = request.Protobuf, x.chain.program.statusMessage(e)
+	}
 	x.header["Content-Type"] = []string{contentType}
 	// Before the answer begins, and with it perhaps the audit event that is to name the failure.
 	if x.audit != nil {
@@ -33,6 +40,13 @@ func (x *exchange) Fail(err error) {
 	}
 	x.WriteHeader(e.Code)
 	_, _ = x.Write(b)
+}
+
+// statusMessage returns the Status of a failure in protobuf.
+func (p *program) statusMessage(e *status.Error) []byte {
+	text, _ := json.Marshal(e.Object()) // strings and numbers can be encoded
+	var encoder kinds.ProtobufEncoder
+	return encoder.Object(p.kinds.Answer("", "v1", "Status"), "v1", "Status", text)
 }
 
 // cut ends the exchange without regard to what is written: for a client that stalls and

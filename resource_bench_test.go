@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"apichain/internal/request"
 )
 
 // benchServer is a program with its objects made and no listener.
@@ -21,12 +23,15 @@ func benchServer(t testing.TB, args ...string) *program {
 }
 
 // ask sends one request through the TLS listener's chain and keeps nothing of the answer.
-func (p *program) ask(w *sink, method, path, contentType, body string) int {
+func (p *program) ask(w *sink, method, path, contentType, body string, accept ...string) int {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Host = "localhost"
 	r.Header["Authorization"] = []string{"Bearer admin-token"}
 	if contentType != "" {
 		r.Header["Content-Type"] = []string{contentType}
+	}
+	if accept != nil {
+		r.Header["Accept"] = accept
 	}
 	w.status = 0
 	clear(w.h)
@@ -129,6 +134,15 @@ func BenchmarkList(b *testing.B) {
 			b.SetBytes(int64(w.n))
 		})
 	}
+	b.Run("protobuf", func(b *testing.B) {
+		for b.Loop() {
+			w.n = 0
+			if got := p.ask(w, "GET", maps, "", "", request.Protobuf); got != 200 {
+				b.Fatal(got)
+			}
+		}
+		b.SetBytes(int64(w.n))
+	})
 	b.Run("bytes alone", func(b *testing.B) {
 		piece := bytes.Repeat([]byte("x"), 256<<10)
 		for b.Loop() {

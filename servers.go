@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
 	"apichain/internal/discovery"
@@ -25,6 +27,7 @@ func newAggregator(p *program, delegate *Server) *Server {
 	s.serveGroups()
 	s.serveDocument(discovery.GroupList())
 	_ = s.Handle(discovery.OpenAPIRoot, http.HandlerFunc(p.catalog.ServeOpenAPIIndex))
+	_ = s.Handle(discovery.OpenAPI2Path, http.HandlerFunc(p.catalog.ServeOpenAPI2))
 	_ = s.HandlePrefix(discovery.OpenAPIRoot+"/", http.HandlerFunc(p.catalog.ServeOpenAPI))
 	return s
 }
@@ -58,19 +61,23 @@ func (s *Server) serveGroups() {
 // serveDocument registers a discovery document, and the resources below it.
 func (s *Server) serveDocument(d discovery.Document) {
 	serve := s.program.catalog.Serve(d.Root)
-	routes := []Route{{Method: http.MethodGet, Operation: d.Operation, Doc: d.Doc, Writes: d.Writes, Handler: serve}}
-	routes = append(routes, s.resourceRoutes(d.Group, d.Version)...)
+	document := Route{Method: http.MethodGet, Operation: d.Operation, Doc: d.Doc, Writes: d.Writes, Handler: serve}
+	routes := s.resourceRoutes(document, d.Group, d.Version)
 	_ = s.keep(s.container.add(&WebService{Root: d.Root, Doc: d.Doc, Routes: routes}, callSite(1)))
 }
 
-// resourceRoutes returns the routes of the server's built-in kinds in one group and version.
-func (s *Server) resourceRoutes(group, version string) (routes []Route) {
+// resourceRoutes returns the routes of the server's built-in kinds in one group and version, behind
+// first, that of their document.
+func (s *Server) resourceRoutes(first Route, group, version string) []Route {
+	routes := []Route{first}
 	for _, row := range s.program.kinds.Kinds {
 		if row.Server != s.name || row.Group != group || row.Version != version {
 			continue
 		}
 		r := s.program.api.Builtin(group, version, row.Kind)
-		for _, o := range r.Operations() {
+		operations := r.Operations()
+		routes = slices.Grow(routes, len(operations))
+		for _, o := range operations {
 			// One handler for all of them: it goes by the request info, as upstream's storage does.
 			routes = append(routes, Route{Method: o.Method, Path: o.Path, Handler: r, Operation: o.Name, Doc: o.Doc, Described: o.Media})
 		}
@@ -102,6 +109,8 @@ func (p *program) installOwnPaths(s *Server) {
 		b, _ := json.MarshalIndent(struct {
 			Paths []string `json:"paths"`
 		}{s.listedPaths()}, "", "  ")
+		// A server that is told no length of so much sends it in chunks.
+		w.Header()["Content-Length"] = []string{strconv.Itoa(len(b))}
 		writeJSON(w, b)
 	})
 	_ = s.handleUnlisted("/", index)

@@ -81,7 +81,7 @@ func TestDiscoveryServed(t *testing.T) {
   "apiVersion": "v1",
   "metadata": {},
   "status": "Failure",
-  "message": "only the following media types are accepted: application/json",
+  "message": "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
   "reason": "NotAcceptable",
   "code": 406
 }

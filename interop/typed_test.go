@@ -40,12 +40,12 @@ func (s *server) config(t *testing.T) *rest.Config {
 	return c
 }
 
-// content is c with bodies of this type; "" leaves it to the client, and typed clients
+// content is c with bodies and answers of this type; "" leaves it to the client, and typed clients
 // prefer protobuf.
 func content(c *rest.Config, contentType string) *rest.Config {
 	c = rest.CopyConfig(c)
 	if c.ContentType = contentType; contentType != "" {
-		c.AcceptContentTypes = jsonContent
+		c.AcceptContentTypes = contentType
 	}
 	return c
 }

@@ -93,4 +93,6 @@ type API struct {
 	bodies  sync.Pool
 	// gzips holds *gzip.Writer, each closed.
 	gzips sync.Pool
+	// encoders holds *kinds.ProtobufEncoder (protobuf.go).
+	encoders sync.Pool
 }

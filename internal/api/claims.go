@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -85,6 +87,31 @@ func (w *write) companions(gone bool) ([]store.Change, error) {
 		}
 	}
 	return changes, nil
+}
+
+// RepairAddresses makes the objects that are missing for addresses of stored services: of a store that was
+// kept without them, or of a snapshot. What fails is logged, and left for the next time.
+func (s *API) RepairAddresses(ctx context.Context) {
+	services, r := s.Store.Bucket("services"), s.Builtin("networking.k8s.io", "v1", "IPAddress")
+	all, have := services.Now(), r.Bucket.Now()
+	for o := range all.Scan("", "") {
+		for _, ip := range allocator.Addresses(o.Decode()) {
+			if have.Get(ip) != nil {
+				continue
+			}
+			d := r.Draft(ipAddress(ip, o.Namespace(), o.Name()))
+			_, err := s.Store.CommitFunc(ctx, func() []store.Change {
+				if now := services.Now(); now.Get(o.Key) != o {
+					return nil // who has changed it has seen to that
+				}
+				return []store.Change{{Bucket: r.Bucket, Key: ip, Next: &d}}
+			})
+			// A conflict says that somebody has just made it.
+			if raced := new(store.Conflict); err != nil && !errors.As(err, &raced) {
+				s.Config.Log.Warn("an address of a service has no object", "service", o.Key, "address", ip, "err", err)
+			}
+		}
+	}
 }
 
 // ipAddress returns the object that says which service has an address.

@@ -11,20 +11,22 @@ import (
 	"apichain/internal/tree"
 )
 
-// The forms of an answer: the object itself, a row of a table, or its metadata alone; as JSON
-// or YAML. A client names them in Accept, best first, and gets the first that there is:
+// The forms of an answer: the object itself, a row of a table, or its metadata alone; as JSON,
+// YAML or protobuf. A client names them in Accept, best first, and gets the first that there is:
 //
 //	application/json;as=Table;v=v1;g=meta.k8s.io,application/json      what kubectl get sends
 //	application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io       what a metadata informer sends
 //	application/vnd.kubernetes.protobuf,application/json               what typed clients send
 //
-// The last gets JSON: protobuf is read (in bodies) and never written. as is about the object
-// and says nothing of the syntax, so that a table can be in YAML. Content-Type does not repeat
-// it, as upstream's does not.
+// The last gets protobuf of a built-in kind and JSON of a custom resource, which has no type to
+// be a message of; of its metadata alone there is a message. as is about the object and says
+// nothing of the syntax, so that a table can be in YAML, though not in protobuf (upstream).
+// Content-Type does not repeat it, as upstream's does not.
 //
 // Most requests want the object in JSON. Their form is the zero value, and where the version
-// is the stored one too, answer sends the stored bytes. Every other form begins with a decoded
-// object: asTable and partial change trees, and tree by tree the answer is encoded.
+// is the stored one too, answer sends the stored bytes; protobuf is made of these (protobuf.go).
+// Every other form begins with a decoded object: asTable and partial change trees, and tree by
+// tree the answer is encoded.
 
 // formKind says what becomes of an object.
 type formKind int
@@ -46,7 +48,8 @@ type form struct {
 	kind formKind
 	// version is that of meta.k8s.io, v1 or v1beta1; "" for objects.
 	version string
-	yaml    bool
+	// yaml and protobuf say what is written instead of JSON; not both are true.
+	yaml, protobuf bool
 	// pretty asks for indented JSON.
 	pretty bool
 	// include is what the rows of a table hold: Metadata, Object or None. "" for other forms.
@@ -55,8 +58,11 @@ type form struct {
 
 // contentType returns the header of an answer in this form.
 func (f *form) contentType() string {
-	if f.yaml {
+	switch {
+	case f.yaml:
 		return "application/yaml"
+	case f.protobuf:
+		return request.Protobuf
 	}
 	return "application/json"
 }
@@ -74,11 +80,15 @@ func (q *Call) negotiate() (form, error) {
 	if len(accept) == 0 || len(accept) == 1 && (accept[0] == "application/json" || accept[0] == "*/*") {
 		return f, nil
 	}
-	watching := q.info.Verb == "watch"
 	for _, c := range request.ParseAccept(accept) {
 		// What is only answered, and not stored, has no columns.
-		if c.As == "Table" && (q.review != nil || q.special[q.info.Subresource] != nil) || !f.take(&c, watching) {
+		if c.As == "Table" && (q.review != nil || q.special[q.info.Subresource] != nil) || !f.take(&c, q.custom) {
 			continue
+		}
+		// A stream of YAML has no lines. Upstream looks for a form first, and then whether it can
+		// be streamed, so that this is no reason to try the next clause.
+		if f.yaml && q.info.Verb == "watch" {
+			return f, takesNone(messageStreams)
 		}
 		// The form goes out with an error too, which is in YAML where the answer would be.
 		var err error
@@ -87,23 +97,58 @@ func (q *Call) negotiate() (form, error) {
 		}
 		return f, err
 	}
-	types := "application/json, application/yaml"
-	if watching {
-		types = "application/json, application/json;stream=watch"
-	}
-	return f, &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable",
-		Message: "only the following media types are accepted: " + types, Pretty: true}
+	return f, q.noForm()
 }
 
-// take makes f the form that a clause of Accept asks for, or returns false and leaves it as it
-// is where there is no such form. Events cannot be in YAML: a stream of it has no lines.
-func (f *form) take(c *request.Clause, watching bool) bool {
-	yaml := false
+// The media types of answers, for refusals.
+const (
+	messageTypes   = "application/json, application/yaml, " + request.Protobuf
+	messageStreams = "application/json;stream=watch, " + request.Protobuf + ";stream=watch"
+)
+
+// takesNone returns the 406 of a client that takes none of types.
+func takesNone(types string) *status.Error {
+	return &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Pretty: true,
+		Message: "only the following media types are accepted: " + types}
+}
+
+// noForm returns the 406 of a client that takes nothing of what there is. Where it names no media
+// type of a built-in kind upstream's router says so, and names those of the route; else what is
+// behind it does.
+func (q *Call) noForm() *status.Error {
+	e := takesNone(messageTypes)
+	if !q.custom && !q.namesType() {
+		e.Message, e.Details = "406: Not Acceptable\n\nAvailable representations: "+messageTypes, &status.Details{}
+		if q.info.Verb == "list" || q.info.Verb == "watch" {
+			e.Message += ", " + messageStreams
+		}
+	}
+	return e
+}
+
+// namesType reports whether Accept names a media type of a built-in kind, whatever its parameters
+// are.
+func (q *Call) namesType() bool {
+	for _, c := range request.ParseAccept(q.req.Header["Accept"]) {
+		switch c.MediaType {
+		case "application/json", "application/yaml", request.Protobuf, "*/*":
+			return true
+		}
+	}
+	return false
+}
+
+// take makes f the form that a clause of Accept asks for, or returns false and leaves it as it is
+// where there is no such form; custom says that it is about a custom resource.
+func (f *form) take(c *request.Clause, custom bool) bool {
+	next := form{pretty: f.pretty}
 	switch {
-	// A clause that takes both, as */* does, gets JSON.
+	// A clause that takes several, as */* does, gets JSON.
 	case c.Takes("application/json"):
-	case c.Takes("application/yaml") && !watching:
-		yaml = true
+	case c.Takes("application/yaml"):
+		next.yaml = true
+	case c.Takes(request.Protobuf):
+		next.protobuf = true
 	default:
 		return false
 	}
@@ -113,9 +158,13 @@ func (f *form) take(c *request.Clause, watching bool) bool {
 		if !ok || c.Group != "meta.k8s.io" || c.Version != "v1" && c.Version != "v1beta1" {
 			return false
 		}
-		f.kind, f.version = kind, c.Version
+		next.kind, next.version = kind, c.Version
 	}
-	f.yaml = yaml
+	// There are messages of the types of the table, and no other.
+	if next.protobuf && (next.kind == formTable || next.kind == formObject && custom) {
+		return false
+	}
+	*f = next
 	return true
 }
 
@@ -137,7 +186,11 @@ func (f *form) takeInclude(value string) error {
 
 // answer writes one object that is stored, in the form that the client wants.
 func (q *Call) answer(code int, o *store.Object) error {
-	if q.form.kind == formObject && !q.form.yaml {
+	switch {
+	case q.form.protobuf && q.form.kind != formPartialList:
+		t, apiVersion, kind := q.messageType()
+		return q.sendMessage(code, t, apiVersion, kind, q.view(o))
+	case q.form.kind == formObject && !q.form.yaml:
 		return q.send(code, q.view(o))
 	}
 	return q.answerTree(code, q.decode(o))

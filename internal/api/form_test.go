@@ -31,12 +31,17 @@ func TestNegotiation(t *testing.T) {
 		{"application/*", form{}, true},
 		{"application/json;charset=utf-8", form{}, true},
 		{"application/json;stream=watch", form{}, true},
-		{"application/vnd.kubernetes.protobuf,application/json", form{}, true},
-		{"application/vnd.kubernetes.protobuf, */*;q=0.1", form{}, true},
+		{"application/vnd.kubernetes.protobuf,application/json", form{protobuf: true}, true},
+		{"application/vnd.kubernetes.protobuf, */*;q=0.1", form{protobuf: true}, true},
+		{"application/vnd.kubernetes.protobuf;stream=watch", form{protobuf: true}, true},
+		{"application/json,application/vnd.kubernetes.protobuf", form{}, true},
+		{"application/vnd.kubernetes.protobuf;q=0.5,application/json;q=0.6", form{}, true},
+		{"application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;v=v1;g=meta.k8s.io", form{kind: formPartial, version: "v1", protobuf: true}, true},
+		{"application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io,application/json", form{}, true},
 		{"text/html, application/json;q=0.9", form{}, true},
 		{"application/yaml", form{yaml: true}, false},
-		{"application/yaml, application/json", form{yaml: true}, true}, // a watch passes over what it cannot have
-		{"application/json;q=0.5,application/yaml", form{yaml: true}, true},
+		{"application/yaml, application/json", form{yaml: true}, false}, // a watch does not pass over what cannot be streamed
+		{"application/json;q=0.5,application/yaml", form{yaml: true}, false},
 		{readTable, form{kind: formTable, version: "v1", include: "Metadata"}, true},
 		{readTableBeta + ", application/json", form{kind: formTable, version: "v1beta1", include: "Metadata"}, true},
 		{readPartial, form{kind: formPartial, version: "v1"}, true},
@@ -56,7 +61,7 @@ func TestNegotiation(t *testing.T) {
 			if query != "" {
 				want.yaml = false
 				if !c.watch {
-					refused = "406 NotAcceptable: only the following media types are accepted: application/json, application/json;stream=watch"
+					refused = "406 NotAcceptable: only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
 				}
 			}
 			header := []string{"Accept", c.accept}
@@ -85,15 +90,41 @@ func refusedText(err error) string {
 	return refused(err)
 }
 
-// TestNegotiationRefusals: clients that take nothing of what there is.
+// TestNegotiationRefusals: clients that take nothing of what there is. Of a built-in kind upstream's
+// router refuses media types that it does not know, and what is behind it all else; of a custom
+// resource nothing is before that.
 func TestNegotiationRefusals(t *testing.T) {
-	s := newReadServer(t, 100)
-	const want = "406 NotAcceptable: only the following media types are accepted: application/json, application/yaml"
-	for _, accept := range []string{"text/html", "text/*", "application/vnd.kubernetes.protobuf", "application/json;q=0", "nonsense", "application/cbor",
-		"application/json;as=Table;v=v1", "application/json;as=Table;g=meta.k8s.io", "application/json;g=meta.k8s.io;v=v1", "application/json;as=PartialObjectMetadata;v=v2;g=meta.k8s.io"} {
-		w := s.ask("GET "+readMaps, "", "Accept", accept)
-		if got := s.refusal(w); got != want || !strings.HasPrefix(w.Body.String(), "{\n  ") {
-			t.Errorf("%s: %s", accept, w.Body)
+	s := newWidgetServer(t)
+	const (
+		all     = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+		streams = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+		behind  = "406 NotAcceptable: only the following media types are accepted: "
+		router  = "406 NotAcceptable: 406: Not Acceptable\n\nAvailable representations: "
+		table   = "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io"
+	)
+	for _, c := range []struct{ path, accept, want string }{
+		{readMaps, "text/html", router + all + ", " + streams},
+		{readMaps, "text/*", router + all + ", " + streams},
+		{readMaps, "nonsense", router + all + ", " + streams},
+		{readMaps, "application/cbor", router + all + ", " + streams},
+		{readMaps + "?watch=1", "application/cbor", router + all + ", " + streams},
+		{readMaps + "/a", "application/cbor", router + all},
+		{readMaps, "application/json;as=Table;v=v1", behind + all},
+		{readMaps, "application/json;as=Table;g=meta.k8s.io", behind + all},
+		{readMaps, "application/json;g=meta.k8s.io;v=v1", behind + all},
+		{readMaps, "application/json;as=PartialObjectMetadata;v=v2;g=meta.k8s.io", behind + all},
+		{readMaps, table, behind + all},
+		{readMaps + "?watch=1", table, behind + all},
+		{readWidgets, "text/html", behind + all},
+		{readWidgets + "?watch=1", "text/html", behind + all},
+		{readWidgets, "application/vnd.kubernetes.protobuf", behind + all},
+		{readWidgets + "?watch=1", "application/vnd.kubernetes.protobuf", behind + all},
+		{readWidgets + "/w", "application/vnd.kubernetes.protobuf", behind + all},
+		{readWidgets, table, behind + all},
+	} {
+		w := s.ask("GET "+c.path, "", "Accept", c.accept)
+		if got := s.refusal(w); got != c.want || !strings.HasPrefix(w.Body.String(), "{\n  ") {
+			t.Errorf("%s: %s: %s", c.path, c.accept, w.Body)
 		}
 	}
 }
@@ -134,6 +165,10 @@ func TestFormNames(t *testing.T) {
 		all := []form{{kind: formPartial, version: version}}
 		for _, include := range []string{"Metadata", "Object", "None"} {
 			all = append(all, form{kind: formTable, version: version, include: include})
+		}
+		for _, f := range all[:1] {
+			f.protobuf = true
+			all = append(all, f)
 		}
 		for _, f := range all {
 			if other, ok := names[f.name()]; ok {

@@ -90,7 +90,7 @@ var servedForms = []servedForm{
 // Operations returns all operations of the resource, those of subresources behind those of the
 // objects. Behind each GET is the HEAD of the same path.
 func (r *Resource) Operations() []Operation {
-	var out []Operation
+	out := make([]Operation, 0, 16+8*len(r.Subresources)) // enough for all verbs
 	add := func(f servedForm, o Operation) {
 		o.Method, o.Doc, o.Media = f.method, f.doc+" "+r.Kind, r.mediaTypes(f.verb)
 		out = append(out, o)

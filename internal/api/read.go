@@ -135,9 +135,12 @@ func (l *listing) metadata() map[string]any {
 	return m
 }
 
-// writeList answers a list in the form that the client wants. As JSON it is streamed;
-// otherwise it is all decoded before the first byte goes out.
+// writeList answers a list in the form that the client wants. As JSON it is streamed, and as
+// protobuf encoded as a whole; otherwise it is all decoded before the first byte goes out.
 func (q *Call) writeList(l listing, items iter.Seq[*store.Object]) error {
+	if q.form.protobuf {
+		return q.sendMessages(l, items)
+	}
 	if q.form.kind == formObject && !q.form.yaml && !q.form.pretty {
 		q.streamList(l, items)
 		return nil

@@ -8,8 +8,8 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
-	"strings"
 
+	"apichain/internal/request"
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
@@ -41,9 +41,12 @@ const pieceSize = 256 << 10
 // gzipAbove is the size in bytes above which an answer is compressed, upstream's.
 const gzipAbove = 128 << 10
 
-// sendTree answers with obj, as YAML or JSON.
+// sendTree answers with obj, as YAML, protobuf or JSON.
 func (q *Call) sendTree(code int, obj map[string]any) error {
-	if q.form.yaml {
+	switch {
+	case q.form.protobuf:
+		return q.sendTreeMessage(code, obj)
+	case q.form.yaml:
 		return q.send(code, tree.AppendYAML(nil, obj))
 	}
 	return q.send(code, tree.AppendJSON(nil, obj))
@@ -52,16 +55,17 @@ func (q *Call) sendTree(code int, obj map[string]any) error {
 // send writes a whole body, which it does not change, and a line end behind JSON as upstream
 // does. It returns nil always: who has gone need not be told.
 func (q *Call) send(code int, b []byte) error {
-	if q.form.pretty && !q.form.yaml {
+	isJSON := !q.form.yaml && !q.form.protobuf
+	if q.form.pretty && isJSON {
 		var out bytes.Buffer
 		if json.Indent(&out, b, "", "  ") == nil {
 			b = out.Bytes()
 		}
 	}
 	// It is written apart, because b may be the store's.
-	tail := "\n"
-	if q.form.yaml {
-		tail = ""
+	tail := ""
+	if isJSON {
+		tail = "\n"
 	}
 	h := q.w.Header()
 	h["Content-Type"] = []string{q.form.contentType()}
@@ -83,27 +87,8 @@ func (q *Call) send(code int, b []byte) error {
 	return nil
 }
 
-// takesGzip reports whether the client's Accept-Encoding names gzip (RFC 9110, 12.5.3). Like
-// upstream it takes no wildcard for it.
-func (q *Call) takesGzip() bool {
-	for _, line := range q.req.Header["Accept-Encoding"] {
-		for part := range strings.SplitSeq(line, ",") {
-			coding, weight, _ := strings.Cut(part, ";")
-			if strings.EqualFold(strings.TrimSpace(coding), "gzip") && !refuses(weight) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// refuses reports whether a coding's weight is 0, in any of its spellings: q=0, q=0.000. What
-// is no weight refuses nothing.
-func refuses(weight string) bool {
-	name, value, _ := strings.Cut(strings.TrimSpace(weight), "=")
-	q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-	return strings.EqualFold(strings.TrimSpace(name), "q") && err == nil && q == 0
-}
+// takesGzip reports whether the client takes gzip.
+func (q *Call) takesGzip() bool { return request.TakesGzip(q.req.Header["Accept-Encoding"]) }
 
 // announceGzip puts into the header that the body is compressed, and that another client might
 // get it otherwise.

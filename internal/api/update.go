@@ -107,6 +107,9 @@ func (w *write) answer(code int) error {
 				return err
 			}
 			w.convertFromStored(w.next)
+		} else if w.ToStored != nil {
+			w.ToStored(w.next)
+			w.fromStored(w.next)
 		}
 		return w.answerTree(code, w.next)
 	}

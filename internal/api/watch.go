@@ -146,7 +146,11 @@ func (q *Call) watch() error {
 	if err == nil {
 		w.cursor, err = q.Bucket.Watch(start)
 	}
-	q.w.Header()["Content-Type"] = []string{"application/json"}
+	contentType := q.form.contentType()
+	if q.form.protobuf {
+		contentType += ";stream=watch"
+	}
+	q.w.Header()["Content-Type"] = []string{contentType}
 	q.w.WriteHeader(http.StatusOK)
 	// HEAD gets the header, and there is nothing to wait for.
 	if q.req.Method == http.MethodHead {

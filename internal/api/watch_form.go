@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"apichain/internal/kinds"
 	"apichain/internal/status"
 	"apichain/internal/store"
 	"apichain/internal/tree"
@@ -16,6 +17,9 @@ import (
 
 // The lines of a watch. An event is one line, {"type":"ADDED","object":{...}} and its end, and
 // the object has the form that was negotiated.
+//
+// In protobuf an event is a message with its length in four bytes before it, and the object in an
+// envelope of its own (kinds.ProtobufEncoder).
 //
 // Most watches want objects as they are stored, and get the very line that was made when the
 // object was written. A watch with selectors may be told another type than the event's:
@@ -83,7 +87,7 @@ func (w *watcher) send(e *store.Event, kind byte, o *store.Object, rev int64) {
 // good until the next one, and nobody may change it.
 func (w *watcher) encodeEvent(e *store.Event, kind byte, o *store.Object, rev int64) []byte {
 	// An object that is told of at another revision than its own must be written anew.
-	if w.form.kind == formObject && w.asStored(o) && rev == o.Rev {
+	if w.form.kind == formObject && !w.form.protobuf && w.asStored(o) && rev == o.Rev {
 		if kind == o.EventKind() {
 			return o.Line
 		}
@@ -112,9 +116,21 @@ func (w *watcher) encodeEvent(e *store.Event, kind byte, o *store.Object, rev in
 // encodeObject returns the line of an event about o, which is decoded for it, in w.line. The
 // first table has the columns.
 func (w *watcher) encodeObject(kind byte, o *store.Object, rev int64) []byte {
+	if w.form.protobuf && rev == o.Rev {
+		t, apiVersion, kindName := w.messageType()
+		return w.encodeMessage(store.EventType(kind), t, apiVersion, kindName, w.view(o))
+	}
 	obj := w.decode(o)
 	tree.Metadata(obj)["resourceVersion"] = strconv.FormatInt(rev, 10)
-	return w.encodeTree(store.EventHead(kind), w.inForm(obj))
+	return w.encodeTree(store.EventType(kind), w.inForm(obj))
+}
+
+// encodeMessage returns an event in protobuf, about an object of type t whose JSON is text, in w.line.
+func (w *watcher) encodeMessage(event string, t *kinds.Type, apiVersion, kind string, text []byte) []byte {
+	e := w.api.encoder()
+	defer w.api.encoders.Put(e)
+	w.line = append(w.line[:0], e.Event(event, t, apiVersion, kind, text)...)
+	return w.line
 }
 
 // inForm returns an object, which it consumes, in the form that the client wants.
@@ -130,9 +146,14 @@ func (w *watcher) inForm(obj map[string]any) map[string]any {
 	return obj
 }
 
-// encodeTree returns a line in w.line: what stands in front of the object, and the object.
-func (w *watcher) encodeTree(head string, obj map[string]any) []byte {
-	w.line = append(w.line[:0], head...)
+// encodeTree returns an event of a type about an object, in w.line. The object says its kind.
+func (w *watcher) encodeTree(event string, obj map[string]any) []byte {
+	if w.form.protobuf {
+		apiVersion, kind := tree.Text(obj, "apiVersion"), tree.Text(obj, "kind")
+		group, version := kinds.SplitAPIVersion(apiVersion)
+		return w.encodeMessage(event, w.api.Kinds.Answer(group, version, kind), apiVersion, kind, tree.AppendJSON(nil, obj))
+	}
+	w.line = append(append(append(w.line[:0], `{"type":"`...), event...), `","object":`...)
 	w.line = append(tree.AppendJSON(w.line, obj), "}\n"...)
 	return w.line
 }
@@ -140,13 +161,17 @@ func (w *watcher) encodeTree(head string, obj map[string]any) []byte {
 // name returns what the form adds to the key of an encoded event. It says all that the bytes
 // depend on, but for the resource: apiVersion of a Table and its rows, and what these hold.
 func (f *form) name() string {
+	name := "Object"
 	switch f.kind {
 	case formTable:
-		return "Table " + f.version + " " + f.include
+		name = "Table " + f.version + " " + f.include
 	case formPartial:
-		return "PartialObjectMetadata " + f.version
+		name = "PartialObjectMetadata " + f.version
 	}
-	return "Object"
+	if f.protobuf {
+		name += " protobuf"
+	}
+	return name
 }
 
 // write sends a line, which waits for the next flush, and counts it.
@@ -167,7 +192,7 @@ func (w *watcher) sendBookmark(rev int64, complete bool) {
 	}
 	obj := w.inForm(map[string]any{"kind": w.Kind, "apiVersion": w.apiVersion(), "metadata": m})
 	w.record.Bookmarks.Add(1)
-	w.write(w.encodeTree(`{"type":"BOOKMARK","object":`, obj))
+	w.write(w.encodeTree("BOOKMARK", obj))
 }
 
 // fail tells a client why it gets no event, or no more: in the stream, as upstream does, whose
@@ -182,6 +207,11 @@ func (w *watcher) fail(err error) {
 		e = status.Expired("too old resource version")
 	}
 	b, _ := json.Marshal(e.Object()) // strings and numbers can be encoded
-	_, _ = fmt.Fprintf(w.w, `{"type":"ERROR","object":%s}`+"\n", b)
+	if w.form.protobuf {
+		b = w.encodeMessage("ERROR", w.api.Kinds.Answer("", "v1", "Status"), "v1", "Status", b)
+	} else {
+		b = append(append([]byte(`{"type":"ERROR","object":`), b...), "}\n"...)
+	}
+	_, _ = w.w.Write(b)
 	_ = http.NewResponseController(w.w).Flush()
 }

@@ -83,7 +83,7 @@ func readForms() (all []form) {
 			all = append(all, form{kind: formTable, version: version, include: include})
 		}
 	}
-	return append(all, form{})
+	return append(all, form{}, form{kind: formPartial, version: "v1", protobuf: true})
 }
 
 // TestTransitions: what a watch with a selector is told, for each pair of what matched before

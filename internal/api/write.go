@@ -341,7 +341,7 @@ func (w *write) check() error {
 // contentErrors returns what is wrong with next beside its metadata.
 func (w *write) contentErrors() []field.Error {
 	if part := w.part(); part != nil {
-		return part.Check(w.next, w.was)
+		return w.Row.CheckPart(w.next, w.was, part.Check)
 	}
 	status := w.info.Subresource == "status"
 	if status && w.validateStatus != nil {
@@ -378,7 +378,11 @@ func (w *write) strategyStep() func(obj, old map[string]any) {
 func (w *write) bump() {
 	m := tree.Metadata(w.next)
 	sameLabels := !w.LabelsCount || tree.Equal(m["labels"], tree.At(w.was, "metadata", "labels"))
-	if w.HasGeneration && !(sameLabels && w.sameGeneration(w.next, w.was)) {
+	changed := !(sameLabels && w.sameGeneration(w.next, w.was))
+	if w.Changes != nil && w.info.Subresource != "status" {
+		changed = w.Changes(w.next, w.was)
+	}
+	if w.HasGeneration && changed {
 		n, _ := tree.At(w.was, "metadata", "generation").(int64)
 		m["generation"] = n + 1
 	}

@@ -157,6 +157,8 @@ func (r *Restorer) rewrite(ctx context.Context, want func() store.Contents) (sto
 		message := "the store could not be changed: " + err.Error()
 		return store.Written{}, &status.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: message}
 	}
+	// A snapshot may have services without the objects that stand for their addresses.
+	r.api.RepairAddresses(ctx)
 	// What it holds is served when it is answered.
 	r.api.Customs.Follow()
 	return w, nil

@@ -25,7 +25,9 @@ package controller
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
+	"time"
 
 	"apichain/internal/api"
 	"apichain/internal/tree"
@@ -74,10 +76,14 @@ func Start(ctx context.Context, a *api.API, o Own) (run func(ctx context.Context
 			return nil, err
 		}
 	}
-	for _, obj := range append(o.service(), o.Objects...) {
-		// A Service that is there keeps its address, be it of another range.
-		if r := a.ForKind("v1", "Service"); obj["kind"] == "Service" {
-			if sn := r.Bucket.Now(); sn.Get(r.Key("default", tree.Name(obj))) != nil {
+	for _, obj := range slices.Concat(o.serviceRanges(), o.service(), o.Objects) {
+		// What is there keeps its addresses, be they of another range.
+		if r := a.ForKind(tree.Text(obj, "apiVersion"), tree.Text(obj, "kind")); r != nil {
+			sn := r.Bucket.Now()
+			there := sn.Get(r.Key(tree.Text(obj, "metadata", "namespace"), tree.Name(obj))) != nil
+			if there && obj["kind"] == "ServiceCIDR" {
+				continue
+			} else if there && obj["kind"] == "Service" {
 				delete(tree.Object(obj, "spec"), "clusterIP")
 			}
 		}
@@ -85,6 +91,7 @@ func Start(ctx context.Context, a *api.API, o Own) (run func(ctx context.Context
 			return nil, err
 		}
 	}
+	a.RepairAddresses(ctx)
 	c := newControllers(a, o.CA)
 	c.definitionsOnly = o.DefinitionsOnly
 	// Fixtures may need what namespaces get; what they make is looked after before the server is ready.
@@ -94,6 +101,24 @@ func Start(ctx context.Context, a *api.API, o Own) (run func(ctx context.Context
 	}
 	c.settle(ctx)
 	return c.run, nil
+}
+
+// serviceRanges returns the ServiceCIDR from which services get their addresses, as upstream makes it; none
+// without ranges.
+func (o Own) serviceRanges() []map[string]any {
+	if len(o.Services) == 0 {
+		return nil
+	}
+	var cidrs []any
+	for _, r := range o.Services {
+		cidrs = append(cidrs, r.String())
+	}
+	return []map[string]any{{"kind": "ServiceCIDR", "apiVersion": "networking.k8s.io/v1",
+		"metadata": map[string]any{"name": "kubernetes"}, "spec": map[string]any{"cidrs": cidrs},
+		"status": map[string]any{"conditions": []any{map[string]any{
+			"type": "Ready", "status": "True", "reason": "", "message": "Kubernetes default Service CIDR is ready",
+			"lastTransitionTime": time.Now().UTC().Format(time.RFC3339),
+		}}}}}
 }
 
 // service returns the Service, the Endpoints and the EndpointSlice by which clients inside find the server

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -46,14 +47,16 @@ func TestObjectsOfTheStart(t *testing.T) {
 	for _, ns := range []string{"default", "kube-node-lease", "kube-public", "kube-system"} {
 		want = append(want, "namespaces "+ns, "serviceaccounts "+ns+"/default", "configmaps "+ns+"/"+apitest.RootCAName)
 	}
-	for _, own := range []controller.Own{{CA: "some PEM"}, {CA: "some PEM", Host: "10.1.2.3", Port: 6443}, {CA: "some PEM", Host: "fd00::1", Port: 1}} {
+	ranges := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}
+	for _, own := range []controller.Own{{CA: "some PEM"}, {CA: "some PEM", Host: "10.1.2.3", Port: 6443, Services: ranges}, {CA: "some PEM", Host: "fd00::1", Port: 1, Services: ranges}} {
 		p := newEmptyServer(t)
 		if _, err := controller.Start(context.Background(), p.API, own); err != nil {
 			t.Fatal(err)
 		}
 		all := slices.Clone(want)
 		if own.Host != "" {
-			all = append(all, "services default/kubernetes", "endpoints default/kubernetes", "endpointslices.discovery.k8s.io default/kubernetes")
+			all = append(all, "servicecidrs.networking.k8s.io kubernetes", "ipaddresses.networking.k8s.io 10.0.0.1",
+				"services default/kubernetes", "endpoints default/kubernetes", "endpointslices.discovery.k8s.io default/kubernetes")
 		}
 		slices.Sort(all)
 		if got := keys(p); !slices.Equal(got, all) {
@@ -70,7 +73,7 @@ func TestObjectsOfTheStart(t *testing.T) {
 		if own.Host != "" {
 			service := p.stored("services", "default/kubernetes").Decode()
 			ends := p.stored("endpoints", "default/kubernetes").Decode()
-			if !strings.HasPrefix(tree.Text(service, "spec", "clusterIP"), "10.0.0.") || tree.At(tree.List(service, "spec", "ports")[0], "targetPort") != own.Port {
+			if tree.Text(service, "spec", "clusterIP") != "10.0.0.1" || tree.At(tree.List(service, "spec", "ports")[0], "targetPort") != own.Port {
 				t.Errorf("the service: %v", service["spec"])
 			}
 			subset := tree.List(ends, "subsets")[0]

@@ -66,6 +66,7 @@ type Catalog struct {
 	// The documents of the whole chain.
 	rootCache  cached[*rootDocuments]
 	indexCache cached[*openAPIIndex]
+	v2Cache    cached[*openAPI2Document]
 
 	// mu guards what follows.
 	mu sync.Mutex
@@ -124,7 +125,7 @@ func (c *Catalog) SetServers(groups []Group, address string, table *kinds.Table)
 		c.fixed[g.Name] = append(c.fixed[g.Name], g)
 		names[g.Name] = true
 	}
-	for _, d := range builtinDocuments(c.fixed, table) {
+	for _, d := range builtinDocuments(c.fixed, table, c.rendererHash) {
 		c.builtin[d.key] = d
 	}
 	for name := range names {

@@ -105,20 +105,23 @@ func TestDiscoveryAggregated(t *testing.T) {
 	}
 }
 
-const notAcceptable = `{
+// notAcceptable is the refusal of who takes none of these types.
+func notAcceptable(types string) string {
+	return `{
   "kind": "Status",
   "apiVersion": "v1",
   "metadata": {},
   "status": "Failure",
-  "message": "only the following media types are accepted: application/json",
+  "message": "only the following media types are accepted: ` + types + `",
   "reason": "NotAcceptable",
   "code": 406
 }
 `
+}
 
 func TestDiscoveryNegotiation(t *testing.T) {
 	var d Catalog
-	d.SetServers(testGroups(), "", nil)
+	d.SetServers(testGroups(), "", testKinds())
 	const beta = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
 	for _, c := range []struct{ path, accept, kind string }{
 		{"/apis", "", "APIGroupList"},
@@ -130,13 +133,12 @@ func TestDiscoveryNegotiation(t *testing.T) {
 		{"/apis", AggregatedType + ";q=0.9,application/json", "APIGroupList"},
 		{"/apis", beta + ",application/json", "APIGroupList"},
 		{"/apis", beta + "," + AggregatedType, "APIGroupDiscoveryList"},
-		{"/apis", "application/yaml,application/json", "APIGroupList"},
+		{"/apis", "application/yaml;q=0.5,application/json", "APIGroupList"},
 		{"/apis/zoo.example", AggregatedType + ",application/json", "APIGroup"},
 		{"/apis", beta, ""},
 		{"/apis", "application/json;v=v2", ""},
 		{"/apis", "application/json;as=Table;v=v1;g=meta.k8s.io", ""},
-		{"/apis", "application/yaml", ""},
-		{"/apis", "application/vnd.kubernetes.protobuf", ""},
+		{"/apis", "application/cbor", ""},
 		{"/apis", "garbage", ""},
 		{"/apis", "application/json;q=0", ""},
 		{"/apis/zoo.example", AggregatedType, ""},
@@ -148,7 +150,7 @@ func TestDiscoveryNegotiation(t *testing.T) {
 		}
 		got := fetch(t, &d, c.path, header...)
 		if c.kind == "" {
-			if got.Code != 406 || got.Body.String() != notAcceptable {
+			if got.Code != 406 || got.Body.String() != notAcceptable("application/json, application/yaml, application/vnd.kubernetes.protobuf") {
 				t.Errorf("%s Accept %q: %d %s", c.path, c.accept, got.Code, got.Body)
 			}
 			continue

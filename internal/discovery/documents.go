@@ -26,7 +26,9 @@ import (
 
 // AggregatedType is the media type of the aggregated form. Clients compare it as a whole, so its
 // parameters stand in upstream's order.
-const AggregatedType = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+const AggregatedType = "application/json" + aggregatedParameters
+
+const aggregatedParameters = ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 // The plain forms. Kind and APIVersion of a groupDoc are left out where it is in a list.
 type (

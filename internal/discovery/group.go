@@ -134,8 +134,11 @@ func resourcesOf(row *kinds.Row, verbs []string, storageHash string) []resource 
 // the two kinds of events, and clients that look at all objects (garbage collectors, storage
 // migrators) visit only one of them.
 func storageHash(t *kinds.Table, row *kinds.Row) string {
-	if row.ReviewOnly {
+	switch {
+	case row.ReviewOnly || row.HashVersion == "-":
 		return ""
+	case row.HashVersion != "":
+		return storageVersionHash(row.Group, row.HashVersion, row.Kind)
 	}
 	for _, o := range t.Kinds {
 		// Of a resource in several versions, the first row is that of the stored one.

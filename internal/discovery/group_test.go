@@ -239,8 +239,11 @@ func TestStorageHashes(t *testing.T) {
 		{"", "v1", "Namespace", "Q3oi5N2YM8M="},
 		{"", "v1", "Secret", "S6u1pOWzb84="},
 		{"", "v1", "ServiceAccount", "pbx9ZvyFpBE="},
-		{"events.k8s.io", "v1", "Event", "r2yiGXH7wu8="}, // stored as the core group's
-		{"apiextensions.k8s.io", "v1", "CustomResourceDefinition", "M5uH+AlWATY="},
+		{"events.k8s.io", "v1", "Event", "r2yiGXH7wu8="},                           // stored as the core group's
+		{"apiextensions.k8s.io", "v1", "CustomResourceDefinition", "jfWCUB31mvA="}, // still of v1beta1
+		{"certificates.k8s.io", "v1", "ClusterTrustBundle", "v5yhuVertL4="},
+		{"autoscaling", "v1", "HorizontalPodAutoscaler", "qwQve8ut294="}, // stored as v2
+		{"", "v1", "ComponentStatus", ""},
 		{"coordination.k8s.io", "v1", "Lease", "gqkMMb/YqFM="},
 		{"authentication.k8s.io", "v1", "TokenReview", ""}, // not stored
 	} {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"apichain/internal/kinds"
+	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/tree"
 )
@@ -22,12 +23,13 @@ import (
 //
 // Clients keep a document under the hash in its address, so the hash must change whenever the
 // document does, also from one version of this program to the next, and should not change
-// otherwise. For built-in kinds it is the hash of the document. The index needs all hashes,
-// however, and rendering ten thousand definitions takes seconds; so the hash of custom resources
-// is computed from what the document is made of: the definitions, and one specimen that shows
-// how this program renders any.
+// otherwise. The index needs all hashes, however, and rendering ten thousand definitions takes
+// seconds; so a hash is computed from what the document is made of: the definitions, or the rows and the text of
+// the table, and a specimen that shows how this program renders any. Only the hash of built-in kinds
+// of a table without a text, and of what is of no version, is that of the document.
 //
-// Upstream also serves OpenAPI v2, and v3 in protobuf. Neither is here: kubectl uses v3 in JSON.
+// The bytes of a document are kept while it is asked for, its hash always. Upstream also serves v3 in
+// protobuf, which no client that is known asks for alone.
 
 // OpenAPIRoot is the path of the index; the documents are below it.
 const OpenAPIRoot = "/openapi/v3"
@@ -45,17 +47,13 @@ type openAPIDocument struct {
 	// render returns, which costs a rendering.
 	identify func() string
 
-	once     sync.Once
-	body     []byte
+	body     kept
 	hashOnce sync.Once
 	hashText string
 }
 
 // bytes returns the document. The caller must not change it.
-func (d *openAPIDocument) bytes() []byte {
-	d.once.Do(func() { d.body = d.render() })
-	return d.body
-}
+func (d *openAPIDocument) bytes() []byte { return d.body.get(d.render) }
 
 // hash returns the document's name among those that ever had its key, in the form of upperHash.
 func (d *openAPIDocument) hash() string {
@@ -63,7 +61,8 @@ func (d *openAPIDocument) hash() string {
 		if d.identify != nil {
 			d.hashText = d.identify()
 		} else {
-			d.hashText = upperHash(d.bytes())
+			// The index asks for all hashes, but few of the documents are asked for then.
+			d.hashText = upperHash(d.render())
 		}
 	})
 	return d.hashText
@@ -90,11 +89,11 @@ func customDocument(key, group string, v Version, table *kinds.Table, rendererHa
 
 // renderCustom returns the document of a version of definitions. table may be nil.
 func renderCustom(table *kinds.Table, group, version string, definitions []*Definition) []byte {
-	w := newOpenAPIWriter(table, group, version)
+	w := newOpenAPIWriter(newSchemaWriter(table, openAPI3, registeredVersions(true)...), group, version)
 	for _, d := range definitions {
 		w.addCustom(d)
 	}
-	return w.document()
+	return w.document(map[string]any{"title": "Kubernetes CRD Swagger", "version": "v0.1.0"}, map[string]any{})
 }
 
 // specimen is a definition that uses all that renderCustom can do: status, scale, selectable fields,
@@ -103,19 +102,50 @@ const specimen = `{"spec":{"group":"specimen","scope":"Namespaced","names":{"plu
 	`"versions":[{"name":"v1","served":true,"subresources":{"status":{},"scale":{}},"selectableFields":[{"jsonPath":".b"}],` +
 	`"schema":{"openAPIV3Schema":{"properties":{"a":{"x-kubernetes-embedded-resource":true},"b":{"x-kubernetes-int-or-string":true}}}}}]}}`
 
-// rendererHash returns a hash of what this program and its table make of definitions. It differs
-// between two versions of the program that would render some definition differently.
+// rendererHash returns a hash of what this program and its table make of definitions and kinds. It differs
+// between two versions of the program that would render some definition differently. The core group is the
+// specimen of kinds, as it has nearly all that types and operations can be.
 func rendererHash(table *kinds.Table) string {
 	crd, _, _ := tree.ParseJSONObject([]byte(specimen))
-	return upperHash(renderCustom(table, "specimen", "v1", []*Definition{NewDefinition([]byte(specimen), crd)}))
+	all := renderCustom(table, "specimen", "v1", []*Definition{NewDefinition([]byte(specimen), crd)})
+	if table != nil && table.WasRead() {
+		all = append(append(all, table.Digest()...), renderKinds(table, "", "v1")...)
+	}
+	return upperHash(all)
+}
+
+// renderKinds returns the document of the built-in kinds of a version.
+func renderKinds(table *kinds.Table, group, version string) []byte {
+	w := newOpenAPIWriter(newSchemaWriter(table, openAPI3, strings.TrimPrefix(group+"/"+version, "/")), group, version)
+	w.addKinds()
+	return w.document(information(), map[string]any{"securitySchemes": securitySchemes()})
+}
+
+// identifyKinds returns the hash of the document of the built-in kinds of a version: which they are, and
+// what is made of any.
+func identifyKinds(table *kinds.Table, key, group, version string, rendererHash func() string) string {
+	all := []byte(key + " " + rendererHash())
+	for _, row := range table.Kinds {
+		if row.Group == group && row.Version == version {
+			all = append(append(all, ' '), row.Plural...)
+		}
+	}
+	return upperHash(all)
 }
 
 // builtinDocuments returns the documents of what the servers have: of every group and version, of
-// the groups, and of the two roots. groups are by name.
-func builtinDocuments(groups map[string][]Group, table *kinds.Table) []*openAPIDocument {
-	out := []*openAPIDocument{
-		{key: "api", render: func() []byte { return discoveryOpenAPI("/api/", "core", "getCoreAPIVersions", "APIVersions") }},
-		{key: "apis", render: func() []byte { return discoveryOpenAPI("/apis/", "apis", "getAPIVersions", "APIGroupList") }},
+// the groups, and of the roots. groups are by name.
+func builtinDocuments(groups map[string][]Group, table *kinds.Table, rendererHash func() string) []*openAPIDocument {
+	var out []*openAPIDocument
+	root := func(key string) {
+		out = append(out, &openAPIDocument{key: key, render: func() []byte {
+			w := newOpenAPIWriter(newSchemaWriter(table, openAPI3), "", "")
+			w.addRoot(key)
+			return w.document(information(), map[string]any{"securitySchemes": securitySchemes()})
+		}})
+	}
+	for _, key := range rootKeys {
+		root(key)
 	}
 	for name, parts := range groups {
 		// Several servers may have parts of a group, and one of them a version of another.
@@ -126,20 +156,50 @@ func builtinDocuments(groups map[string][]Group, table *kinds.Table) []*openAPID
 					continue
 				}
 				had[v.Version] = true
-				out = append(out, &openAPIDocument{key: groupVersionKey(name, v.Version), render: func() []byte {
-					w := newOpenAPIWriter(table, name, v.Version)
-					w.addKinds()
-					return w.document()
-				}})
+				d := &openAPIDocument{key: groupVersionKey(name, v.Version)}
+				d.render = func() []byte { return renderKinds(table, name, v.Version) }
+				if table != nil && table.WasRead() {
+					d.identify = func() string { return identifyKinds(table, d.key, name, v.Version, rendererHash) }
+				}
+				out = append(out, d)
 			}
 		}
 		if name != "" && len(had) > 0 {
-			out = append(out, &openAPIDocument{key: "apis/" + name, render: func() []byte {
-				return discoveryOpenAPI("/apis/"+name+"/", tagOf(name, ""), "get"+operationGroup(name)+"APIGroup", "APIGroup")
-			}})
+			root("apis/" + name)
 		}
 	}
 	return out
+}
+
+// document returns the document of v3 that has all of the writer. info says what it is about, and
+// components are those that are neither schemas nor parameters.
+func (w *openAPIWriter) document(info, components map[string]any) []byte {
+	used, paths := map[string]bool{}, map[string]any{}
+	for path, operations := range w.paths {
+		paths[path] = operations.item(openAPI3, used)
+	}
+	if len(w.schemas.out) > 0 {
+		components["schemas"] = w.schemas.out
+	}
+	if len(used) > 0 {
+		components["parameters"] = openAPI3.components(used)
+	}
+	return append(tree.AppendJSON(nil, map[string]any{
+		"openapi": "3.0.0", "info": info, "paths": paths, "components": components,
+	}), '\n')
+}
+
+// information says what the documents are about. Patches of a release change nothing in them (upstream).
+func information() map[string]any {
+	release := strings.TrimPrefix(kinds.KubernetesVersion, "v")
+	return map[string]any{"title": "Kubernetes", "version": release[:strings.LastIndexByte(release, '.')]}
+}
+
+// securitySchemes says how clients tell who they are.
+func securitySchemes() map[string]any {
+	return map[string]any{"BearerToken": map[string]any{
+		"type": "apiKey", "in": "header", "name": "authorization", "description": "a bearer token",
+	}}
 }
 
 // openAPIIndex is the index at one time. It never changes.
@@ -210,11 +270,9 @@ func (c *Catalog) openAPIDocument(key string) *openAPIDocument {
 	return nil
 }
 
-// ServeOpenAPIIndex answers with the index of documents, at OpenAPIRoot.
+// ServeOpenAPIIndex answers with the index of documents, at OpenAPIRoot, whatever the client takes
+// (upstream).
 func (c *Catalog) ServeOpenAPIIndex(w http.ResponseWriter, r *http.Request) {
-	if !takesJSON(w, r) {
-		return
-	}
 	index := c.index()
 	writeTagged(w, r, index.etag, index.body)
 }
@@ -230,7 +288,8 @@ func (c *Catalog) ServeOpenAPI(w http.ResponseWriter, r *http.Request) {
 	}
 	// The index has no such header (upstream).
 	w.Header()["Vary"] = []string{"Accept"}
-	if !takesJSON(w, r) {
+	if !slices.ContainsFunc(request.ParseAccept(r.Header["Accept"]), func(clause request.Clause) bool { return clause.Takes("application/json") }) {
+		w.WriteHeader(http.StatusNotAcceptable)
 		return
 	}
 	if hash := r.URL.Query().Get("hash"); hash != "" {

@@ -1,22 +1,51 @@
 package discovery
 
-import "slices"
-
-// The parameters of operations. Most are components, to which operations refer; those of writes
+// The parameters of operations. Most are components, to which operations refer; a few of writes
 // are repeated in each operation, since kubectl follows no reference where it looks whether the
 // server does fieldValidation and dryRun.
 
-// The names of parameters, in the order in which operations have them. Nobody changes these.
+// The names of parameters of requests. Nobody changes these.
 var (
 	listParameters = []string{
 		"allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion",
-		"resourceVersionMatch", "sendInitialEvents", "timeoutSeconds", "watch",
+		"resourceVersionMatch", "sendInitialEvents", "shardSelector", "timeoutSeconds", "watch",
 	}
-	deleteParameters = []string{"dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"}
+	deleteParameters = []string{
+		"dryRun", "gracePeriodSeconds", "ignoreStoreReadErrorWithClusterBreakingPotential", "orphanDependents", "propagationPolicy",
+	}
+	// collectionParameters are those of a list too, but for the two of watches.
+	collectionParameters = append([]string{
+		"continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "resourceVersionMatch", "sendInitialEvents",
+		"shardSelector", "timeoutSeconds",
+	}, deleteParameters...)
+	writeParameters = []string{"dryRun", "fieldManager", "fieldValidation"}
+	patchParameters = append([]string{"force"}, writeParameters...)
+
+	// connectParameters are those of subresources that lead to a container or address, and of logs, by
+	// the kind of options that discovery shows there, and by PodLogOptions.
+	connectParameters = map[string][]string{
+		"PodAttachOptions":      {"container", "stderr", "stdin", "stdout", "tty"},
+		"PodExecOptions":        {"command", "container", "stderr", "stdin", "stdout", "tty"},
+		"PodPortForwardOptions": {"ports"},
+		"PodProxyOptions":       {"path"},
+		"ServiceProxyOptions":   {"path"},
+		"NodeProxyOptions":      {"path"},
+		"PodLogOptions": {
+			"container", "follow", "insecureSkipTLSVerifyBackend", "limitBytes", "previous", "sinceSeconds", "stream", "tailLines", "timestamps",
+		},
+	}
 )
 
-// queryParameters says of each query parameter of which type it is, and for people what it does.
+// inlineParameters are never referred to.
+var inlineParameters = map[string]bool{"dryRun": true, "fieldManager": true, "fieldValidation": true, "force": true}
+
+// queryParameters says of each parameter of which type it is, and for people what it does. Names in
+// braces are of paths.
 var queryParameters = map[string]struct{ typ, doc string }{
+	"{name}":      {"string", "the name of the object"},
+	"{namespace}": {"string", "the namespace of the object"},
+	"{path}":      {"string", "the path behind the proxy"},
+
 	"pretty":               {"string", "true: the answer is indented"},
 	"dryRun":               {"string", "All: everything is done except that nothing is stored"},
 	"fieldManager":         {"string", "who makes the change, at most 128 printable characters"},
@@ -30,61 +59,31 @@ var queryParameters = map[string]struct{ typ, doc string }{
 	"resourceVersion":      {"string", "how new the answer must be, or from where a watch begins"},
 	"resourceVersionMatch": {"string", "how resourceVersion is meant: Exact or NotOlderThan"},
 	"sendInitialEvents":    {"boolean", "a watch begins with an event for each object there is, and a bookmark"},
+	"shardSelector":        {"string", "only objects of a part of all, by hashes; not done here"},
 	"timeoutSeconds":       {"integer", "ends the list or watch after so many seconds"},
 	"watch":                {"boolean", "changes, one after another, instead of a list"},
 	"gracePeriodSeconds":   {"integer", "how long the object may take to end; 0 is at once"},
-	"orphanDependents":     {"boolean", "use propagationPolicy instead"},
-	"propagationPolicy":    {"string", "what becomes of the objects that this one owns: Orphan, Background or Foreground"},
+	"ignoreStoreReadErrorWithClusterBreakingPotential": {"boolean", "delete also what cannot be read"},
+	"orphanDependents":  {"boolean", "use propagationPolicy instead"},
+	"propagationPolicy": {"string", "what becomes of the objects that this one owns: Orphan, Background or Foreground"},
+
+	"command":                      {"string", "what to run, one parameter for each argument"},
+	"container":                    {"string", "a container of the pod; may be left out where there is one"},
+	"follow":                       {"boolean", "go on with what is logged from now on"},
+	"insecureSkipTLSVerifyBackend": {"boolean", "do not ask the node for its certificate"},
+	"limitBytes":                   {"integer", "at most so many bytes"},
+	"path":                         {"string", "the path to ask for behind the proxy"},
+	"ports":                        {"integer", "the ports to forward, with commas between"},
+	"previous":                     {"boolean", "what the container before this one logged"},
+	"sinceSeconds":                 {"integer", "only what is not older"},
+	"stderr":                       {"boolean", "with the output of errors"},
+	"stdin":                        {"boolean", "with an input"},
+	"stdout":                       {"boolean", "with the output"},
+	"stream":                       {"string", "which output: All, Stdout or Stderr"},
+	"tailLines":                    {"integer", "only so many lines from the end"},
+	"timestamps":                   {"boolean", "each line with its time"},
+	"tty":                          {"boolean", "input and outputs are a terminal"},
 }
 
 // fieldValidationValues ends the text of that parameter.
 const fieldValidationValues = "Ignore drops them, Warn (the default) also sends a warning for each, Strict refuses the request"
-
-// queryParameter returns a parameter of a query by its name, which queryParameters must have.
-func queryParameter(name string) map[string]any {
-	p := queryParameters[name]
-	return map[string]any{
-		"name": name, "in": "query", "description": p.doc, "schema": map[string]any{"type": p.typ, "uniqueItems": true},
-	}
-}
-
-// parameterRef returns a reference to a shared parameter.
-func parameterRef(name string) map[string]any {
-	return map[string]any{"$ref": "#/components/parameters/" + name}
-}
-
-// parameterRefs returns references to shared parameters.
-func parameterRefs(names []string) []any {
-	var out []any
-	for _, name := range names {
-		out = append(out, parameterRef(name))
-	}
-	return out
-}
-
-// writeParameters returns the parameters of a write, or of a patch.
-func writeParameters(patch bool) []any {
-	names := []string{"dryRun", "fieldManager", "fieldValidation"}
-	if patch {
-		names = append(names, "force")
-	}
-	var out []any
-	for _, name := range names {
-		out = append(out, queryParameter(name))
-	}
-	return out
-}
-
-// sharedParameters returns the parameters that operations and paths refer to.
-func sharedParameters() map[string]any {
-	out := map[string]any{}
-	for _, name := range slices.Concat([]string{"pretty"}, listParameters, deleteParameters) {
-		out[name] = queryParameter(name)
-	}
-	for name, doc := range map[string]string{"name": "the name of the object", "namespace": "the namespace of the object"} {
-		out[name] = map[string]any{
-			"name": name, "in": "path", "required": true, "description": doc, "schema": map[string]any{"type": "string"},
-		}
-	}
-	return out
-}

@@ -5,13 +5,12 @@ import (
 	"strings"
 
 	"apichain/internal/kinds"
-	"apichain/internal/tree"
 )
 
 // The paths of an OpenAPI document: each operation of each resource, with its parameters, bodies
 // and answers. Built-in and custom kinds are described by the same code from their rows; they
-// differ in where the schema of their objects comes from, and in that strategic merge patches
-// need a type of the kind table.
+// differ in where the schema of their objects comes from, in media types, and in that upstream describes
+// those of definitions in a place of its own, which leaves out watches.
 //
 // Clients read less of this than one might think, and what they read has to be where they look.
 // kubectl finds a kind by x-kubernetes-group-version-kind of the operation; it looks in the
@@ -22,32 +21,25 @@ import (
 //	get    /apis/apps/v1/namespaces/{namespace}/deployments         listAppsV1NamespacedDeployment
 //	get    /apis/apps/v1/deployments                                listAppsV1DeploymentForAllNamespaces
 //	put    /apis/apps/v1/namespaces/{namespace}/deployments/{name}  replaceAppsV1NamespacedDeployment
-//
-// Left out are the deprecated paths of watches, and HEAD.
+//	get    /apis/apps/v1/watch/deployments                          watchAppsV1DeploymentListForAllNamespaces
 
-// openAPIWriter collects one document. It is used by one goroutine.
+// openAPIWriter collects one document, or the parts of one that are about a version. It is used by
+// one goroutine.
 type openAPIWriter struct {
+	form           openAPIForm
 	group, version string
 	// root is the path of the version: /apis/apps/v1.
 	root    string
 	schemas *schemaWriter
-	paths   map[string]any
+	paths   map[string]operations
 }
 
-// newOpenAPIWriter begins the document of a version. It has the path of the version's discovery
-// document and nothing else. table may be nil: then there are no types of built-in kinds, and
-// those that every document needs are objects of which nothing is said.
-func newOpenAPIWriter(table *kinds.Table, group, version string) *openAPIWriter {
-	w := &openAPIWriter{
-		group: group, version: version, root: "/" + groupVersionKey(group, version),
-		schemas: newSchemaWriter(table), paths: map[string]any{},
+// newOpenAPIWriter begins the document of a version, with schemas that may be those of others too.
+func newOpenAPIWriter(schemas *schemaWriter, group, version string) *openAPIWriter {
+	return &openAPIWriter{
+		form: schemas.form, group: group, version: version, root: "/" + groupVersionKey(group, version), schemas: schemas,
+		paths: map[string]operations{},
 	}
-	w.paths[w.root+"/"] = map[string]any{"get": map[string]any{
-		"tags": []string{tagOf(group, version)}, "description": "get available resources",
-		"operationId": "get" + operationGroup(group) + OperationName(version) + "APIResources",
-		"responses":   responses(w.schemas.meta("APIResourceList"), "200"),
-	}}
-	return w
 }
 
 // described is a resource or subresource as its operations show it.
@@ -71,8 +63,15 @@ func (d *described) kind() (group, version, kind string) {
 	return d.row.Group, d.row.Version, d.row.Kind
 }
 
-// addKinds describes the built-in kinds of the version.
+// connects reports whether it leads to something else, a container or an address, so that no verb has
+// a meaning of its own. Discovery shows those with the kind of their options.
+func (d *described) connects() bool {
+	return d.sub != nil && strings.HasSuffix(d.sub.Kind, "Options")
+}
+
+// addKinds describes the built-in kinds of the version, and the discovery document of it.
 func (w *openAPIWriter) addKinds() {
+	w.addDiscovery(w.root+"/", tagOf(w.group, w.version), "get"+operationGroup(w.group)+OperationName(w.version)+"APIResources", "APIResourceList")
 	if w.schemas.table == nil {
 		return
 	}
@@ -94,14 +93,21 @@ func (w *openAPIWriter) addCustom(d *Definition) {
 func (w *openAPIWriter) addRow(row *kinds.Row, verbs []string, schema string, custom bool) {
 	d := described{row: row, verbs: verbs, schema: schema, custom: custom}
 	if slices.Contains(verbs, "list") {
-		d.list = w.schemas.list(schema, row.Group, row.Version, row.ListKind)
+		d.list = w.schemas.list(schema, row.Group, row.Version, row.ListKind, custom)
 		w.schemas.share(schema, d.list, "x-kubernetes-selectable-fields")
 	}
 	w.add(d)
 	for i := range row.Subresources {
 		s := &row.Subresources[i]
 		sub := described{row: row, sub: s, verbs: s.Verbs, schema: schema, custom: custom}
-		if s.Group != row.Group || s.Version != row.Version || s.Kind != row.Kind {
+		switch {
+		case sub.connects():
+			w.addConnect(sub)
+			continue
+		case s.Name == "log":
+			// What is answered is a text, whatever kind discovery shows.
+			sub.schema = ""
+		case s.Group != row.Group || s.Version != row.Version || s.Kind != row.Kind:
 			sub.schema = w.schemas.body(s)
 		}
 		w.add(sub)
@@ -121,7 +127,7 @@ type verbForm struct {
 }
 
 // verbForms has the form of every verb that operations have. A watch has none: it is a list with
-// a parameter.
+// a parameter, besides which it has paths of its own.
 var verbForms = map[string]verbForm{
 	"get":              {"get", true, "get", "read", []string{"200"}},
 	"list":             {"get", false, "list", "list", []string{"200"}},
@@ -134,13 +140,10 @@ var verbForms = map[string]verbForm{
 
 // add describes the operations of a resource or subresource.
 func (w *openAPIWriter) add(d described) {
-	collection := w.root + "/" + d.row.Plural
-	if d.row.Namespaced {
+	collection := w.collection(d)
+	if d.row.Namespaced && slices.Contains(d.verbs, "list") {
 		// The list of all namespaces has a path of its own; nothing else is without a namespace.
-		if slices.Contains(d.verbs, "list") {
-			w.put(collection, "get", w.operation(d, "list", "ForAllNamespaces"))
-		}
-		collection = w.root + "/namespaces/{namespace}/" + d.row.Plural
+		w.put(w.root+"/"+d.row.Plural, "get", w.operation(d, "list", "ForAllNamespaces"))
 	}
 	for _, verb := range d.verbs {
 		form, ok := verbForms[verb]
@@ -156,142 +159,173 @@ func (w *openAPIWriter) add(d described) {
 		}
 		w.put(path, form.method, w.operation(d, verb, ""))
 	}
+	if slices.Contains(d.verbs, "watch") && !d.custom {
+		w.addWatches(d)
+	}
 }
 
-// put adds an operation to a path. The parameters that the path itself has come with the first.
-func (w *openAPIWriter) put(path, method string, operation map[string]any) {
-	item, ok := w.paths[path].(map[string]any)
-	if !ok {
-		parameters := []any{}
-		if strings.Contains(path, "/{name}") {
-			parameters = append(parameters, parameterRef("name"))
-		}
-		if strings.Contains(path, "/{namespace}/") {
-			parameters = append(parameters, parameterRef("namespace"))
-		}
-		// Every method may be asked for an indented answer.
-		item = map[string]any{"parameters": append(parameters, parameterRef("pretty"))}
-		w.paths[path] = item
+// collection returns the path at which objects of one namespace, or of the cluster, are listed.
+func (w *openAPIWriter) collection(d described) string {
+	if d.row.Namespaced {
+		return w.root + "/namespaces/{namespace}/" + d.row.Plural
 	}
-	item[method] = operation
+	return w.root + "/" + d.row.Plural
+}
+
+// addWatches describes the paths at which everything is watched, which upstream keeps for old
+// clients.
+func (w *openAPIWriter) addWatches(d described) {
+	watch := func(path, action, tail string) {
+		op := w.about(d, "watch", tail)
+		op.action, op.answer, op.codes = action, w.schemas.meta("WatchEvent"), []string{"200"}
+		op.produces, op.parameters = streamedTypes, slices.Concat(listParameters, []string{"pretty"})
+		op.doc = "watch objects of kind " + d.row.Kind + "; better watch a list"
+		w.put(w.root+"/watch"+strings.TrimPrefix(path, w.root), "get", op)
+	}
+	collection := w.collection(d)
+	watch(collection+"/{name}", "watch", "")
+	watch(collection, "watchlist", "List")
+	if d.row.Namespaced {
+		watch(w.root+"/"+d.row.Plural, "watchlist", "ListForAllNamespaces")
+	}
+}
+
+// addConnect describes a subresource that leads to something else. A proxy has a path for what is
+// asked of it, and all methods.
+func (w *openAPIWriter) addConnect(d described) {
+	methods := []string{"get", "post"}
+	tails := []string{""}
+	if slices.Contains(d.verbs, "delete") {
+		methods, tails = append(methods, "put", "delete", "options", "head", "patch"), append(tails, "WithPath")
+	}
+	for _, tail := range tails {
+		path := w.collection(d) + "/{name}/" + d.sub.Name
+		if tail != "" {
+			path += "/{path}"
+		}
+		for _, method := range methods {
+			op := w.about(d, "connect", tail)
+			// The method stands before the object, and nothing else of the kind has more than one.
+			op.id = "connect" + operationGroup(w.group) + OperationName(w.version) + OperationName(method) + w.object(d, tail)
+			op.action, op.doc, op.codes = "connect", "connect to the "+d.sub.Name+" of an object", []string{"200"}
+			op.produces, op.parameters = anyType, connectParameters[d.sub.Kind]
+			w.put(path, method, op)
+		}
+	}
+}
+
+// put adds an operation to a path, and the parameters that the path itself has to the operation.
+func (w *openAPIWriter) put(path, method string, op *operation) {
+	op.parameters = slices.Clip(op.parameters)
+	for _, name := range []string{"{name}", "{namespace}", "{path}"} {
+		if strings.Contains(path+"/", "/"+name+"/") {
+			op.parameters = append(op.parameters, name)
+		}
+	}
+	if w.paths[path] == nil {
+		w.paths[path] = operations{}
+	}
+	w.paths[path][method] = op
+}
+
+// Media types, in upstream's order. Nobody changes these.
+var (
+	anyType       = []string{"*/*"}
+	customTypes   = []string{"application/json", "application/yaml"}
+	builtinTypes  = append(slices.Clip(customTypes), "application/vnd.kubernetes.protobuf")
+	streamedTypes = append(slices.Clip(builtinTypes), "application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch")
+	textTypes     = append([]string{"text/plain"}, builtinTypes...)
+	customPatches = []string{"application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"}
+	patchTypes    = []string{
+		"application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml",
+	}
+)
+
+// about returns the beginning of an operation: whose it is, its name, and media types.
+func (w *openAPIWriter) about(d described, word, tail string) *operation {
+	group, version, kind := d.kind()
+	op := &operation{tag: tagOf(w.group, w.version), consumes: anyType, produces: builtinTypes}
+	if d.custom {
+		// Upstream describes these in a place of its own: below every path is the kind itself.
+		group, version, kind = d.row.Group, d.row.Version, d.row.Kind
+		op.consumes, op.produces = customTypes, customTypes
+	}
+	op.kind = gvkOf(group, version, kind)
+	op.id = word + operationGroup(w.group) + OperationName(w.version) + w.object(d, tail)
+	return op
 }
 
 // operation returns what is said of a verb, which has a form. tail ends the operationId of the
 // list of all namespaces, and is "" otherwise.
-func (w *openAPIWriter) operation(d described, verb, tail string) map[string]any {
-	group, version, kind := d.kind()
-	form, codes := verbForms[verb], verbForms[verb].codes
-	if d.custom {
-		// Upstream describes these in a place of its own: below every path is the kind itself, and a
-		// patch creates nothing.
-		group, version, kind = d.row.Group, d.row.Version, d.row.Kind
-		if verb == "patch" {
-			codes = codes[:1]
-		}
-	}
-	op := map[string]any{
-		"tags": []string{tagOf(w.group, w.version)}, "operationId": w.operationID(d, verb, tail),
-		"description": describeVerb(verb, d), "x-kubernetes-action": form.action,
-		"x-kubernetes-group-version-kind": gvkOf(group, version, kind),
-	}
-	answer := d.schema
+func (w *openAPIWriter) operation(d described, verb, tail string) *operation {
+	form := verbForms[verb]
+	op := w.about(d, form.word, tail)
+	op.action, op.doc, op.codes, op.answer = form.action, describeVerb(verb, d), form.codes, d.schema
 	switch verb {
+	case "get":
+		w.describeGet(op, d)
 	case "list":
-		op["parameters"], answer = parameterRefs(listParameters), d.list
-	case "create", "update", "patch":
-		op["parameters"] = writeParameters(verb == "patch")
-		op["requestBody"] = map[string]any{"required": true, "content": w.content(d, verb)}
-	case "delete", "deletecollection":
-		names := deleteParameters
-		if verb == "deletecollection" {
-			names = slices.Concat(listParameters, names)
+		op.parameters, op.answer = listParameters, d.list
+		if !d.custom {
+			op.produces = streamedTypes
 		}
-		op["parameters"] = parameterRefs(names)
-		if verb == "delete" || !d.custom {
-			op["requestBody"] = map[string]any{"content": jsonContent(w.schemas.meta("DeleteOptions"))}
+	case "create", "update":
+		op.parameters, op.body, op.bodyNeeded = writeParameters, d.schema, true
+	case "patch":
+		op.parameters, op.body, op.bodyNeeded, op.consumes = patchParameters, w.schemas.meta("Patch"), true, patchTypes
+		if d.custom {
+			// A patch creates nothing there.
+			op.consumes, op.codes = customPatches, op.codes[:1]
 		}
-		// Few kinds answer the deletion of one object with that object.
-		if verb == "deletecollection" || !d.row.ReturnsDeleted {
-			answer = w.schemas.meta("Status")
+	case "delete":
+		op.parameters, op.body = deleteParameters, w.schemas.meta("DeleteOptions")
+		// Few kinds answer the deletion of one object with that object. Namespaces do, and upstream says
+		// otherwise.
+		if !d.row.ReturnsDeleted || d.row.Plural == "namespaces" {
+			op.answer = w.schemas.meta("Status")
+		}
+	case "deletecollection":
+		op.id = form.word + operationGroup(w.group) + OperationName(w.version) + "Collection" + w.object(d, tail)
+		op.parameters, op.answer = listParameters, w.schemas.meta("Status")
+		if !d.custom {
+			op.parameters, op.body = collectionParameters, w.schemas.meta("DeleteOptions")
 		}
 	}
-	op["responses"] = responses(answer, codes...)
+	// Every answer may be indented.
+	op.parameters = append(slices.Clip(op.parameters), "pretty")
 	return op
 }
 
-// operationID returns upstream's identifier of an operation, which no other of the server has.
-func (w *openAPIWriter) operationID(d described, verb, tail string) string {
-	object := d.row.Kind
-	if d.row.Namespaced && tail == "" {
-		object = "Namespaced" + object
+// describeGet completes the operation that reads one object.
+func (w *openAPIWriter) describeGet(op *operation, d described) {
+	switch {
+	case d.schema == "":
+		op.parameters, op.produces = connectParameters["PodLogOptions"], textTypes
+	case d.custom:
+		op.parameters = []string{"resourceVersion"}
 	}
-	if verb == "deletecollection" {
-		object = "Collection" + object
+}
+
+// object returns the part of identifiers that says what an operation is about, with a tail:
+// NamespacedPodStatus.
+func (w *openAPIWriter) object(d described, tail string) string {
+	object := d.row.Kind
+	if d.row.Namespaced && !strings.HasSuffix(tail, "ForAllNamespaces") {
+		object = "Namespaced" + object
 	}
 	if d.sub != nil {
 		object += OperationName(d.sub.Name)
 	}
-	return verbForms[verb].word + operationGroup(w.group) + OperationName(w.version) + OperationName(object+tail)
+	return OperationName(object + tail)
 }
 
-// content returns the body that a write takes, by media type.
-func (w *openAPIWriter) content(d described, verb string) map[string]any {
-	if verb != "patch" {
-		return jsonContent(d.schema)
-	}
-	// The schema of a patch says nothing: its form depends on the media type.
-	out := map[string]any{}
-	types := []string{"application/json-patch+json", "application/merge-patch+json"}
-	if !d.custom {
-		types = append(types, "application/strategic-merge-patch+json")
-	}
-	for _, t := range types {
-		out[t] = map[string]any{"schema": schemaRef(w.schemas.meta("Patch"))}
-	}
-	return out
-}
-
-// document returns the document as it is by now.
-func (w *openAPIWriter) document() []byte {
-	return openAPIText(w.paths, w.schemas.out, true)
-}
-
-// openAPIText encodes a document of paths and schemas, with a newline at the end. parameters says
-// that operations refer to the shared ones.
-func openAPIText(paths, schemas map[string]any, parameters bool) []byte {
-	components := map[string]any{"schemas": schemas, "securitySchemes": map[string]any{
-		"BearerToken": map[string]any{
-			"type": "apiKey", "in": "header", "name": "authorization", "description": "a bearer token",
-		},
+// addDiscovery describes a discovery document, which answers with a kind of meta/v1. tag and
+// id are the names that the operation has.
+func (w *openAPIWriter) addDiscovery(path, tag, id, kind string) {
+	w.paths[path] = operations{"get": {
+		tag: tag, id: id, doc: "get the discovery document", consumes: builtinTypes, produces: builtinTypes,
+		answer: w.schemas.meta(kind), codes: []string{"200"},
 	}}
-	if parameters {
-		components["parameters"] = sharedParameters()
-	}
-	return append(tree.AppendJSON(nil, map[string]any{
-		"openapi": "3.0.0", "info": map[string]any{"title": "Kubernetes", "version": kinds.KubernetesVersion},
-		"paths": paths, "components": components,
-	}), '\n')
-}
-
-// jsonContent returns a body of a component by the media types that all bodies may have. Protobuf
-// is left out, as its form is not described by schemas.
-func jsonContent(schema string) map[string]any {
-	out := map[string]any{}
-	for _, t := range []string{"application/json", "application/yaml"} {
-		out[t] = map[string]any{"schema": schemaRef(schema)}
-	}
-	return out
-}
-
-// responses returns the answers of an operation: a body of the component for each of codes, and
-// the 401 that upstream lists everywhere, though the other failures nowhere.
-func responses(schema string, codes ...string) map[string]any {
-	words := map[string]string{"200": "OK", "201": "Created", "202": "Accepted"}
-	out := map[string]any{"401": map[string]any{"description": "Unauthorized"}}
-	for _, code := range codes {
-		out[code] = map[string]any{"description": words[code], "content": jsonContent(schema)}
-	}
-	return out
 }
 
 // describeVerb returns a sentence for people about an operation.

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -38,9 +39,9 @@ func rendered(t testing.TB, group, version string, rows ...*kinds.Row) map[strin
 	t.Helper()
 	table := testKinds()
 	table.Kinds = rows
-	w := newOpenAPIWriter(table, group, version)
+	w := newOpenAPIWriter(newSchemaWriter(table, openAPI3, group+"/"+version), group, version)
 	w.addKinds()
-	doc, _, err := tree.ParseJSONObject(w.document())
+	doc, _, err := tree.ParseJSONObject(w.document(information(), map[string]any{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +74,9 @@ get /apis/apps/v1/ getAppsV1APIResources 200,401
 get /apis/apps/v1/jobs listAppsV1JobForAllNamespaces list apps/v1/Job 200,401
 get /apis/apps/v1/namespaces/{namespace}/jobs listAppsV1NamespacedJob list apps/v1/Job 200,401
 get /apis/apps/v1/namespaces/{namespace}/jobs/{name} readAppsV1NamespacedJob get apps/v1/Job 200,401
+get /apis/apps/v1/watch/jobs watchAppsV1JobListForAllNamespaces watchlist apps/v1/Job 200,401
+get /apis/apps/v1/watch/namespaces/{namespace}/jobs watchAppsV1NamespacedJobList watchlist apps/v1/Job 200,401
+get /apis/apps/v1/watch/namespaces/{namespace}/jobs/{name} watchAppsV1NamespacedJob watch apps/v1/Job 200,401
 patch /apis/apps/v1/namespaces/{namespace}/jobs/{name} patchAppsV1NamespacedJob patch apps/v1/Job 200,201,401
 post /apis/apps/v1/namespaces/{namespace}/jobs createAppsV1NamespacedJob post apps/v1/Job 200,201,202,401
 put /apis/apps/v1/namespaces/{namespace}/jobs/{name} replaceAppsV1NamespacedJob put apps/v1/Job 200,201,401`},
@@ -80,6 +84,8 @@ put /apis/apps/v1/namespaces/{namespace}/jobs/{name} replaceAppsV1NamespacedJob 
 get /api/v1/ getCoreV1APIResources 200,401
 get /api/v1/nodes listCoreV1Node list /v1/Node 200,401
 get /api/v1/nodes/{name} readCoreV1Node get /v1/Node 200,401
+get /api/v1/watch/nodes watchCoreV1NodeList watchlist /v1/Node 200,401
+get /api/v1/watch/nodes/{name} watchCoreV1Node watch /v1/Node 200,401
 put /api/v1/nodes/{name} replaceCoreV1Node put /v1/Node 200,201,401`},
 		{"only created", &kinds.Row{Group: "authorization.k8s.io", Version: "v1", Kind: "Review", Plural: "reviews", Namespaced: true, Verbs: []string{"create"}, Body: kinds.Known(object)}, `
 get /apis/authorization.k8s.io/v1/ getAuthorizationV1APIResources 200,401
@@ -95,7 +101,32 @@ patch /api/v1/namespaces/{namespace}/things/{name}/status patchCoreV1NamespacedT
 post /api/v1/namespaces/{namespace}/things/{name}/token createCoreV1NamespacedThingToken post authentication.k8s.io/v1/TokenRequest 200,201,202,401
 put /api/v1/namespaces/{namespace}/things/{name}/status replaceCoreV1NamespacedThingStatus put /v1/Thing 200,201,401`},
 		{"nothing but watches", &kinds.Row{Version: "v1", Kind: "Thing", Plural: "things", Verbs: []string{"watch"}, Body: kinds.Known(object)}, `
-get /api/v1/ getCoreV1APIResources 200,401`},
+get /api/v1/ getCoreV1APIResources 200,401
+get /api/v1/watch/things watchCoreV1ThingList watchlist /v1/Thing 200,401
+get /api/v1/watch/things/{name} watchCoreV1Thing watch /v1/Thing 200,401`},
+		{"connections", &kinds.Row{Version: "v1", Kind: "Pod", Plural: "pods", Namespaced: true, Body: kinds.Known(object), Subresources: []kinds.Subresource{
+			{Name: "exec", Version: "v1", Kind: "PodExecOptions", Verbs: []string{"create", "get"}},
+			{Name: "proxy", Version: "v1", Kind: "PodProxyOptions", Verbs: []string{"create", "delete", "get", "patch", "update"}},
+			{Name: "log", Version: "v1", Kind: "Pod", Verbs: []string{"get"}},
+		}}, `
+delete /api/v1/namespaces/{namespace}/pods/{name}/proxy connectCoreV1DeleteNamespacedPodProxy connect /v1/PodProxyOptions 200,401
+delete /api/v1/namespaces/{namespace}/pods/{name}/proxy/{path} connectCoreV1DeleteNamespacedPodProxyWithPath connect /v1/PodProxyOptions 200,401
+get /api/v1/ getCoreV1APIResources 200,401
+get /api/v1/namespaces/{namespace}/pods/{name}/exec connectCoreV1GetNamespacedPodExec connect /v1/PodExecOptions 200,401
+get /api/v1/namespaces/{namespace}/pods/{name}/log readCoreV1NamespacedPodLog get /v1/Pod 200,401
+get /api/v1/namespaces/{namespace}/pods/{name}/proxy connectCoreV1GetNamespacedPodProxy connect /v1/PodProxyOptions 200,401
+get /api/v1/namespaces/{namespace}/pods/{name}/proxy/{path} connectCoreV1GetNamespacedPodProxyWithPath connect /v1/PodProxyOptions 200,401
+head /api/v1/namespaces/{namespace}/pods/{name}/proxy connectCoreV1HeadNamespacedPodProxy connect /v1/PodProxyOptions 200,401
+head /api/v1/namespaces/{namespace}/pods/{name}/proxy/{path} connectCoreV1HeadNamespacedPodProxyWithPath connect /v1/PodProxyOptions 200,401
+options /api/v1/namespaces/{namespace}/pods/{name}/proxy connectCoreV1OptionsNamespacedPodProxy connect /v1/PodProxyOptions 200,401
+options /api/v1/namespaces/{namespace}/pods/{name}/proxy/{path} connectCoreV1OptionsNamespacedPodProxyWithPath connect /v1/PodProxyOptions 200,401
+patch /api/v1/namespaces/{namespace}/pods/{name}/proxy connectCoreV1PatchNamespacedPodProxy connect /v1/PodProxyOptions 200,401
+patch /api/v1/namespaces/{namespace}/pods/{name}/proxy/{path} connectCoreV1PatchNamespacedPodProxyWithPath connect /v1/PodProxyOptions 200,401
+post /api/v1/namespaces/{namespace}/pods/{name}/exec connectCoreV1PostNamespacedPodExec connect /v1/PodExecOptions 200,401
+post /api/v1/namespaces/{namespace}/pods/{name}/proxy connectCoreV1PostNamespacedPodProxy connect /v1/PodProxyOptions 200,401
+post /api/v1/namespaces/{namespace}/pods/{name}/proxy/{path} connectCoreV1PostNamespacedPodProxyWithPath connect /v1/PodProxyOptions 200,401
+put /api/v1/namespaces/{namespace}/pods/{name}/proxy connectCoreV1PutNamespacedPodProxy connect /v1/PodProxyOptions 200,401
+put /api/v1/namespaces/{namespace}/pods/{name}/proxy/{path} connectCoreV1PutNamespacedPodProxyWithPath connect /v1/PodProxyOptions 200,401`},
 	} {
 		got, want := operationsOf(rendered(t, c.row.Group, c.row.Version, c.row)), strings.Split(c.want, "\n")[1:]
 		if !slices.Equal(got, want) {
@@ -105,13 +136,16 @@ get /api/v1/ getCoreV1APIResources 200,401`},
 }
 
 // TestOperationsOfCustom: a custom resource has the operations that a built-in one with the same row
-// would have, but for strategic merge patches, creates by patch, and the kind of its scale.
+// would have, but for the paths of watches and discovery, strategic merge patches, creates by patch, and
+// the kind of its scale.
 func TestOperationsOfCustom(t *testing.T) {
 	d := testCRD("example.com", "widgets", "Widget", "v1+")
 	row := *d.Row("v1")
 	row.Body = testKinds().Kind("", "v1", "Event").Body
 	custom, builtin := renderedCustom(t, "example.com", "v1", d), rendered(t, "example.com", "v1", &row)
-	want := operationsOf(builtin)
+	want := slices.DeleteFunc(operationsOf(builtin), func(op string) bool {
+		return strings.Contains(op, "/watch/") || strings.Contains(op, "/v1/ ")
+	})
 	for i, op := range want {
 		op = strings.Replace(op, "autoscaling/v1/Scale", "example.com/v1/Widget", 1)
 		if strings.HasPrefix(op, "patch ") {
@@ -119,7 +153,7 @@ func TestOperationsOfCustom(t *testing.T) {
 		}
 		want[i] = op
 	}
-	if got := operationsOf(custom); !slices.Equal(got, want) || len(got) != 15 {
+	if got := operationsOf(custom); !slices.Equal(got, want) || len(got) != 14 {
 		t.Errorf("%d operations:\n%s\nwant\n%s", len(got), strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	for path, strategic := range map[string]map[string]any{"custom": custom, "built-in": builtin} {
@@ -129,7 +163,7 @@ func TestOperationsOfCustom(t *testing.T) {
 		}
 		for _, at := range []string{"/widgets/{name}", "/widgets/{name}/status", "/widgets/{name}/scale"} {
 			content := tree.Object(strategic, "paths", "/apis/example.com/v1/namespaces/{namespace}"+at, "patch", "requestBody", "content")
-			want := []string{"application/json-patch+json", "application/merge-patch+json"}
+			want := []string{"application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json"}
 			if path == "built-in" {
 				want = append(want, "application/strategic-merge-patch+json")
 			}
@@ -146,7 +180,7 @@ func TestOperationsOfCustom(t *testing.T) {
 			t.Errorf("while it is deleted: %s", op)
 		}
 	}
-	if len(left) != 15-3 {
+	if len(left) != 14-3 {
 		t.Errorf("%d operations are left:\n%s", len(left), strings.Join(left, "\n"))
 	}
 }
@@ -170,20 +204,21 @@ func TestParameters(t *testing.T) {
 	doc := rendered(t, "apps", "v1", &kinds.Row{Group: "apps", Version: "v1", Kind: "Job", Plural: "jobs", Namespaced: true, Verbs: kinds.AllVerbs, Body: kinds.Known(object)})
 	const root = "/apis/apps/v1"
 	const collection, item = root + "/namespaces/{namespace}/jobs", root + "/namespaces/{namespace}/jobs/{name}"
-	list := "allowWatchBookmarks continue fieldSelector labelSelector limit resourceVersion resourceVersionMatch sendInitialEvents timeoutSeconds watch"
-	deletion := "dryRun gracePeriodSeconds orphanDependents propagationPolicy"
+	list := "allowWatchBookmarks continue fieldSelector labelSelector limit resourceVersion resourceVersionMatch sendInitialEvents shardSelector timeoutSeconds watch"
 	for _, c := range []struct{ path, method, want string }{
 		{collection, "parameters", "namespace pretty"},
 		{item, "parameters", "name namespace pretty"},
-		{root + "/jobs", "parameters", "pretty"},
+		// The only operation of a path leaves it all that it has.
+		{root + "/jobs", "parameters", strings.Replace(list, "resourceVersion ", "pretty resourceVersion ", 1)},
+		{root + "/jobs", "get", ""},
 		{collection, "get", list},
-		{root + "/jobs", "get", list},
 		{collection, "post", "+dryRun +fieldManager +fieldValidation"},
-		{collection, "delete", list + " " + deletion},
+		{collection, "delete", "continue +dryRun fieldSelector gracePeriodSeconds ignoreStoreReadErrorWithClusterBreakingPotential labelSelector limit orphanDependents " +
+			"propagationPolicy resourceVersion resourceVersionMatch sendInitialEvents shardSelector timeoutSeconds"},
 		{item, "get", ""},
 		{item, "put", "+dryRun +fieldManager +fieldValidation"},
 		{item, "patch", "+dryRun +fieldManager +fieldValidation +force"},
-		{item, "delete", deletion},
+		{item, "delete", "+dryRun gracePeriodSeconds ignoreStoreReadErrorWithClusterBreakingPotential orphanDependents propagationPolicy"},
 	} {
 		at := []string{"paths", c.path, c.method}
 		if c.method != "parameters" {
@@ -193,11 +228,7 @@ func TestParameters(t *testing.T) {
 			t.Errorf("%s %s: %q, want %q", c.method, c.path, got, c.want)
 		}
 	}
-	shared := tree.Object(doc, "components", "parameters")
-	if len(shared) != 3+len(listParameters)+len(deleteParameters) {
-		t.Errorf("shared: %q", slices.Sorted(maps.Keys(shared)))
-	}
-	for name, p := range shared {
+	for name, p := range tree.Object(doc, "components", "parameters") {
 		in := "query"
 		if name == "name" || name == "namespace" {
 			in = "path"
@@ -211,15 +242,35 @@ func TestParameters(t *testing.T) {
 		"watch": "boolean", "limit": "integer", "timeoutSeconds": "integer", "gracePeriodSeconds": "integer", "allowWatchBookmarks": "boolean",
 		"sendInitialEvents": "boolean", "force": "boolean", "orphanDependents": "boolean", "dryRun": "string", "continue": "string", "pretty": "string",
 	} {
-		if got := tree.Text(queryParameter(name), "schema", "type"); got != typ {
+		if got := tree.Text(openAPI3.parameter(name), "schema", "type"); got != typ {
 			t.Errorf("%s is of type %q", name, got)
 		}
 	}
+	used := map[string]bool{"pretty": true, "{name}": true, "{namespace}": true, "{path}": true}
+	for _, names := range append(slices.Collect(maps.Values(connectParameters)), listParameters, collectionParameters, patchParameters) {
+		for _, name := range names {
+			if used[name] = true; queryParameters[name].typ == "" {
+				t.Errorf("nothing is said of %s", name)
+			}
+		}
+	}
 	for name := range queryParameters {
-		used := name == "pretty" || slices.Contains(listParameters, name) || slices.Contains(deleteParameters, name) ||
-			slices.Contains(namesOfParameters(writeParameters(true)), "+"+name)
-		if !used {
+		if !used[name] {
 			t.Errorf("no operation has the parameter %s", name)
+		}
+	}
+}
+
+// TestParametersInPath: a path and a query may have a parameter of the same name each, and the path's is first.
+func TestParametersInPath(t *testing.T) {
+	used := map[string]bool{}
+	path := operations{"get": {parameters: []string{"path", "{path}", "{name}"}, codes: []string{"200"}}}.item(openAPI3, used)
+	if got := jsonText(path["parameters"]); got != `[{"$ref":"#/components/parameters/name"},{"$ref":"#/components/parameters/path-in-path"},{"$ref":"#/components/parameters/path"}]` {
+		t.Error(got)
+	}
+	for key, in := range map[string]string{"name": "path", "path-in-path": "path", "path": "query"} {
+		if p := openAPI3.components(used)[key]; tree.Text(p, "in") != in {
+			t.Errorf("%s: %v", key, p)
 		}
 	}
 }
@@ -231,7 +282,9 @@ func TestBodiesAndAnswers(t *testing.T) {
 	event := *table.Kind("", "v1", "Event")
 	const core, meta = "io.k8s.api.core.v1.", "io.k8s.apimachinery.pkg.apis.meta.v1."
 	component := func(v any) string {
-		return strings.TrimPrefix(tree.Text(v, "content", "application/json", "schema", "$ref"), "#/components/schemas/")
+		content := tree.Object(v, "content")
+		ref := cmp.Or(tree.Text(content, "*/*", "schema", "$ref"), tree.Text(content, "application/json", "schema", "$ref"))
+		return strings.TrimPrefix(ref, "#/components/schemas/")
 	}
 	doc := rendered(t, "", "v1", &service, &event)
 	for _, c := range []struct{ path, method, body, answer string }{
@@ -309,7 +362,12 @@ func TestDescriptions(t *testing.T) {
 // hand, describe the documents that are served: every field that is sent is a property, and every
 // required one is sent.
 func TestDiscoveryDocumentsInOpenAPI(t *testing.T) {
-	c := testCatalog()
+	table, err := kinds.Load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Catalog{}
+	c.SetServers(GroupsOf(table, "core"), "10.0.0.1:6443", table)
 	for _, row := range []struct{ key, path, kind string }{
 		{"api", "/api", "APIVersions"},
 		{"apis", "/apis", "APIGroupList"},
@@ -326,6 +384,9 @@ func TestDiscoveryDocumentsInOpenAPI(t *testing.T) {
 		}
 		var check func(at string, schema any, v any)
 		check = func(at string, schema any, v any) {
+			if all := tree.List(schema, "allOf"); len(all) == 1 {
+				schema = all[0]
+			}
 			if ref := tree.Text(schema, "$ref"); ref != "" {
 				schema = tree.At(doc, strings.Split(strings.TrimPrefix(ref, "#/"), "/")...)
 			}

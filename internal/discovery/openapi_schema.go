@@ -26,14 +26,26 @@ import (
 type schemaWriter struct {
 	// table is nil where there are no built-in types.
 	table *kinds.Table
-	// out has the components by name.
-	out map[string]any
+	// form is the version of OpenAPI. All schemas are made as v3 has them, but for those of definitions,
+	// of which v2 says less: what is left to do for v2 reduce does.
+	form openAPIForm
+	// registered are the groups with versions that know the kinds which clients send or are sent of
+	// any group, besides v1: DeleteOptions and WatchEvent.
+	registered []string
+	// out has the components by name, and written the names of those that were taken out of it.
+	out     map[string]any
+	written map[string]bool
 }
 
-// newSchemaWriter returns a writer without components.
-func newSchemaWriter(table *kinds.Table) *schemaWriter {
-	return &schemaWriter{table: table, out: map[string]any{}}
+// newSchemaWriter returns a writer without components. table may be nil: then there are no types of
+// built-in kinds, and those that every document needs are objects of which nothing is said.
+func newSchemaWriter(table *kinds.Table, form openAPIForm, registered ...string) *schemaWriter {
+	return &schemaWriter{table: table, form: form, registered: registered, out: map[string]any{}, written: map[string]bool{}}
 }
+
+// metaKinds are the types of package meta that clients receive on their own, but for those that are of
+// every group.
+var metaKinds = []string{"Status", "APIVersions", "APIGroup", "APIGroupList", "APIResourceList"}
 
 // metaSchemas begins the names of the components that all groups share.
 const metaSchemas = "io.k8s.apimachinery.pkg.apis.meta.v1."
@@ -65,9 +77,7 @@ func (w *schemaWriter) kind(t *kinds.Type, group, version, kind string) string {
 		return w.add(reversedName(group, version, kind), func() map[string]any { return objectSchema("", nil) })
 	}
 	name := w.typ(t)
-	if s, ok := w.out[name].(map[string]any); ok {
-		s["x-kubernetes-group-version-kind"] = addKind(s["x-kubernetes-group-version-kind"], gvkOf(group, version, kind))
-	}
+	w.noteKind(name, group, version, kind)
 	return name
 }
 
@@ -93,7 +103,7 @@ func addKind(list any, kind map[string]any) []any {
 // add has make return the component of a name that is not there yet, and returns the name. make
 // may refer to the component that it makes.
 func (w *schemaWriter) add(name string, make func() map[string]any) string {
-	if _, has := w.out[name]; !has {
+	if _, has := w.out[name]; !has && !w.written[name] {
 		// The place is taken first: make may come here again with the same name.
 		w.out[name] = map[string]any{}
 		w.out[name] = make()
@@ -109,8 +119,32 @@ func (w *schemaWriter) typ(t *kinds.Type) string {
 		}
 		s := objectSchema(t.Doc, map[string]any{})
 		w.addFields(s, t)
+		w.addTypeWords(s, t)
 		return s
 	})
+}
+
+// addTypeWords adds to an object's schema what is said of its type as a whole.
+func (w *schemaWriter) addTypeWords(s map[string]any, t *kinds.Type) {
+	name, isMeta := strings.CutPrefix(t.Name, "meta.")
+	// A type that other groups have objects of, too, is a kind there as well: a claim in a template.
+	if isMeta && slices.Contains(metaKinds, name) || w.table != nil && w.table.Kind("", "v1", name) != nil {
+		s["x-kubernetes-group-version-kind"] = []any{gvkOf("", "v1", name)}
+	}
+	if t.Atomic {
+		s["x-kubernetes-map-type"] = "atomic"
+	}
+	if t.Union != nil {
+		fields := map[string]any{}
+		for _, f := range t.Union.Fields {
+			fields[f] = OperationName(f)
+		}
+		union := map[string]any{"fields-to-discriminateBy": fields}
+		if t.Union.Discriminator != "" {
+			union["discriminator"] = t.Union.Discriminator
+		}
+		s["x-kubernetes-unions"] = []any{union}
+	}
 }
 
 // addFields adds the fields of a type to an object's schema.
@@ -122,7 +156,12 @@ func (w *schemaWriter) addFields(s map[string]any, t *kinds.Type) {
 			w.addFields(s, f.Message)
 			continue
 		}
-		properties[f.Name] = w.field(f)
+		field := w.field(f)
+		// Upstream describes every field, except for some of this type, and so wraps every reference.
+		if field["$ref"] != nil && (f.Name == "default" || !strings.HasSuffix(t.Schema, ".JSONSchemaProps")) {
+			field = map[string]any{"allOf": []any{field}}
+		}
+		properties[f.Name] = field
 		if f.Demanded {
 			required, _ := s["required"].([]any)
 			s["required"] = append(required, f.Name)
@@ -143,6 +182,11 @@ func objectSchema(doc string, properties map[string]any) map[string]any {
 	return s
 }
 
+// listOf returns a list of elements.
+func listOf(element map[string]any) map[string]any {
+	return map[string]any{"type": "array", "items": element}
+}
+
 // field returns the schema of a field.
 func (w *schemaWriter) field(f *kinds.Field) map[string]any {
 	s := w.value(f)
@@ -161,12 +205,16 @@ func (w *schemaWriter) field(f *kinds.Field) map[string]any {
 	// The default of a list or map is that of its elements, which upstream does not show. A value that
 	// has to be there is empty if it is not.
 	switch zero, isScalar := zeroScalars[f.Kind]; {
-	case f.IsList || f.IsMap:
+	case f.IsList || f.IsMap || f.Alternative != "":
 	case f.ShownDefault != nil:
 		s["default"] = tree.Copy(f.ShownDefault)
+	case f.IsPointer():
 	case f.Required && isScalar:
 		s["default"] = zero
+	case f.Kind == kinds.FieldMessage:
+		s["default"] = map[string]any{}
 	}
+	w.addListType(s, f)
 	if f.Strategy != "" {
 		s["x-kubernetes-patch-strategy"] = f.Strategy
 	}
@@ -174,6 +222,31 @@ func (w *schemaWriter) field(f *kinds.Field) map[string]any {
 		s["x-kubernetes-patch-merge-key"] = f.MergeKey
 	}
 	return besides(s)
+}
+
+// addListType adds to the schema of a field how its lists and maps are merged when they are applied, and
+// which texts are known.
+func (w *schemaWriter) addListType(s map[string]any, f *kinds.Field) {
+	if f.ListType != "" {
+		kind := "x-kubernetes-list-type"
+		if f.IsMap || f.Kind == kinds.FieldMessage && !f.IsList {
+			kind = "x-kubernetes-map-type"
+		}
+		s[kind] = f.ListType
+	}
+	if len(f.ListKeys) > 0 {
+		s["x-kubernetes-list-map-keys"] = anyList(f.ListKeys)
+	}
+	if len(f.Values) == 0 {
+		return
+	}
+	if f.IsMap {
+		s = tree.Object(s, "additionalProperties")
+	}
+	if f.IsList {
+		s = tree.Object(s, "items")
+	}
+	s["enum"] = anyList(slices.Sorted(slices.Values(f.Values)))
 }
 
 // value returns the schema of one value of a field, of its elements if it is a list or map.
@@ -278,13 +351,16 @@ func (s scalarSchema) text() map[string]any {
 
 // list returns the name of the component of a list of objects, given that of the objects. kind is
 // that of the list.
-func (w *schemaWriter) list(item, group, version, kind string) string {
+func (w *schemaWriter) list(item, group, version, kind string, custom bool) string {
 	name := item[:strings.LastIndexByte(item, '.')+1] + kind
 	return w.add(name, func() map[string]any {
 		items := listOf(schemaRef(item))
 		items["description"] = "the objects"
 		metadata := schemaRef(w.meta("ListMeta"))
 		metadata["description"] = "what every list has"
+		if !custom {
+			metadata["default"] = map[string]any{}
+		}
 		s := objectSchema("A list of objects.", map[string]any{
 			"apiVersion": apiVersionSchema(), "kind": kindSchema(), "metadata": besides(metadata), "items": items,
 		})
@@ -312,17 +388,40 @@ func kindSchema() map[string]any {
 }
 
 // meta returns the name of the component of a type that all groups share, by upstream's name of
-// the type: one of the table, or one of those that only documents have.
+// the type.
 func (w *schemaWriter) meta(name string) string {
-	if w.table == nil || w.table.Type("meta."+name) == nil {
-		return w.add(metaSchemas+name, func() map[string]any { return w.discoveryType(name) })
+	component := w.named("meta."+name, metaSchemas+name)
+	if name == "DeleteOptions" || name == "WatchEvent" {
+		w.everywhere(component, name)
 	}
-	t := w.table.Type("meta." + name)
-	// These two are kinds: clients send and receive them on their own.
-	if name == "Status" || name == "DeleteOptions" {
-		return w.kind(t, "", "v1", name)
+	return component
+}
+
+// named returns the name of the component of a type of the table. Without it, nothing is said of the
+// component, whose name is given.
+func (w *schemaWriter) named(name, component string) string {
+	if w.table != nil {
+		if t := w.table.Type(name); t != nil {
+			return w.typ(t)
+		}
 	}
-	return w.typ(t)
+	return w.add(component, func() map[string]any { return objectSchema("", nil) })
+}
+
+// everywhere notes in a component that it is a kind of every group.
+func (w *schemaWriter) everywhere(component, kind string) {
+	w.noteKind(component, "", "v1", kind)
+	for _, gv := range w.registered {
+		group, version := kinds.SplitAPIVersion(gv)
+		w.noteKind(component, group, version, kind)
+	}
+}
+
+// noteKind notes in a component, if it is not written yet, that it is of a kind.
+func (w *schemaWriter) noteKind(component, group, version, kind string) {
+	if s, ok := w.out[component].(map[string]any); ok {
+		s["x-kubernetes-group-version-kind"] = addKind(s["x-kubernetes-group-version-kind"], gvkOf(group, version, kind))
+	}
 }
 
 // reversedName returns the name of the component of a kind that upstream has no Go type of, with
@@ -340,13 +439,18 @@ func (w *schemaWriter) custom(d *Definition, row *kinds.Row) string {
 		// A tree of our own, which may be changed; the definition was encoded by us.
 		version := d.versionTree(row.Version)
 		schema := tree.Object(version, "schema", "openAPIV3Schema")
-		if schema == nil {
-			schema = map[string]any{}
+		if schema == nil || w.form == openAPI2 && schema["x-kubernetes-preserve-unknown-fields"] == true {
+			// With the fields of every object and nothing else, kubectl would refuse all others (upstream).
+			schema = objectSchema("", nil)
+		} else {
+			// A schema may leave it to the reader that objects are objects.
+			schema["type"] = "object"
+			if w.form == openAPI2 {
+				reduceCustom(schema)
+			}
+			w.completeEmbedded(schema)
+			w.addObjectFields(schema)
 		}
-		// A schema may leave it to the reader that objects are objects.
-		schema["type"] = "object"
-		w.completeEmbedded(schema)
-		w.addObjectFields(schema)
 		schema["x-kubernetes-group-version-kind"] = []any{gvkOf(row.Group, row.Version, row.Kind)}
 		addSelectable(schema, version)
 		return schema
@@ -394,8 +498,11 @@ func (w *schemaWriter) completeEmbedded(schema map[string]any) {
 			}
 		}
 	}
-	if schema["x-kubernetes-int-or-string"] == true {
+	if schema["x-kubernetes-int-or-string"] == true && w.form == openAPI3 {
 		nameTypes(schema)
+	}
+	if w.form == openAPI2 && schema["x-kubernetes-preserve-unknown-fields"] == true {
+		return
 	}
 	// From below upwards, so that the metadata that is added is not gone into.
 	if schema["x-kubernetes-embedded-resource"] == true {

@@ -34,7 +34,7 @@ func TestFieldSchemas(t *testing.T) {
 		{"microtime", kinds.Field{Kind: kinds.FieldMicroTime}, ref(metaSchemas + "MicroTime")},
 		{"int or string", kinds.Field{Kind: kinds.FieldIntOrString}, ref(intOrString)},
 		{"quantity", kinds.Field{Kind: kinds.FieldQuantity}, ref(quantity)},
-		{"message", kinds.Field{Kind: kinds.FieldMessage, Message: message}, ref("io.x.M")},
+		{"message", kinds.Field{Kind: kinds.FieldMessage, Message: message}, `{"allOf":[` + ref("io.x.M") + `],"default":{}}`},
 		{"any", kinds.Field{Kind: kinds.FieldRaw}, `{"x-kubernetes-preserve-unknown-fields":true}`},
 		{"any of a name", kinds.Field{Kind: kinds.FieldRaw, Component: "io.x.JSON"}, ref("io.x.JSON")},
 		{"any object", kinds.Field{Kind: kinds.FieldRaw, Component: "io.x.RawExtension{}"}, ref("io.x.RawExtension")},
@@ -56,9 +56,15 @@ func TestFieldSchemas(t *testing.T) {
 		// Beside a reference nothing counts.
 		{"described reference", kinds.Field{Kind: kinds.FieldTime, Doc: "when"}, `{"allOf":[` + ref(metaSchemas+"Time") + `],"description":"when"}`},
 		{"reference with a strategy", kinds.Field{Kind: kinds.FieldMessage, Message: message, Strategy: "retainKeys"},
-			`{"allOf":[` + ref("io.x.M") + `],"x-kubernetes-patch-strategy":"retainKeys"}`},
+			`{"allOf":[` + ref("io.x.M") + `],"default":{},"x-kubernetes-patch-strategy":"retainKeys"}`},
+		{"atomic list", kinds.Field{Kind: kinds.FieldString, IsList: true, ListType: "atomic"}, `{"items":{"type":"string"},"type":"array","x-kubernetes-list-type":"atomic"}`},
+		{"atomic map", kinds.Field{Kind: kinds.FieldString, IsMap: true, ListType: "atomic"}, `{"additionalProperties":{"type":"string"},"type":"object","x-kubernetes-map-type":"atomic"}`},
+		{"list by keys", kinds.Field{Kind: kinds.FieldMessage, Message: message, IsList: true, ListType: "map", ListKeys: []string{"b", "a"}},
+			`{"items":` + ref("io.x.M") + `,"type":"array","x-kubernetes-list-map-keys":["b","a"],"x-kubernetes-list-type":"map"}`},
+		{"one of a few", kinds.Field{Kind: kinds.FieldString, Values: []string{"b", "a"}}, `{"enum":["a","b"],"type":"string"}`},
+		{"some of a few", kinds.Field{Kind: kinds.FieldString, IsList: true, Values: []string{"b", "a"}}, `{"items":{"enum":["a","b"],"type":"string"},"type":"array"}`},
 	} {
-		w := newSchemaWriter(nil)
+		w := newSchemaWriter(nil, openAPI3)
 		if got := jsonText(w.field(&c.field)); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.what, got, c.want)
 		}
@@ -73,7 +79,7 @@ func TestFieldSchemas(t *testing.T) {
 
 // TestScalarComponents: the components of values without fields.
 func TestScalarComponents(t *testing.T) {
-	w := newSchemaWriter(nil)
+	w := newSchemaWriter(nil, openAPI3)
 	message := &kinds.Type{Name: "M", Schema: "io.x.M", Doc: "A message."}
 	for _, f := range []kinds.Field{
 		{Kind: kinds.FieldTime}, {Kind: kinds.FieldMicroTime}, {Kind: kinds.FieldIntOrString}, {Kind: kinds.FieldQuantity},
@@ -119,12 +125,12 @@ func TestTypeSchemas(t *testing.T) {
 		{Name: "must", Kind: kinds.FieldString, Required: true, Demanded: true},
 		{Name: "has", Kind: kinds.FieldString, Required: true, ShownDefault: "x"},
 	}
-	w := newSchemaWriter(nil)
+	w := newSchemaWriter(nil, openAPI3)
 	if name := w.typ(loop); name != "io.x.Loop" || len(w.out) != 1 {
 		t.Errorf("%s of %q", name, slices.Sorted(maps.Keys(w.out)))
 	}
 	const self = `{"$ref":"#/components/schemas/io.x.Loop"}`
-	want := `{"description":"Contains itself.","properties":{"all":{"additionalProperties":` + self + `,"type":"object"},"has":{"default":"x","type":"string"},"kind":{"default":"","type":"string"},"must":{"default":"","type":"string"},"next":` + self + `},` +
+	want := `{"description":"Contains itself.","properties":{"all":{"additionalProperties":` + self + `,"type":"object"},"has":{"default":"x","type":"string"},"kind":{"default":"","type":"string"},"must":{"default":"","type":"string"},"next":{"allOf":[` + self + `],"default":{}}},` +
 		`"required":["kind","must"],"type":"object"`
 	if got := jsonText(w.out["io.x.Loop"]); got != want+"}" {
 		t.Errorf("\n got %s\nwant %s}", got, want)
@@ -151,7 +157,7 @@ func TestTypeSchemas(t *testing.T) {
 func TestDefaultsAreCopies(t *testing.T) {
 	def := map[string]any{"a": []any{"x"}}
 	f := &kinds.Field{Kind: kinds.FieldRaw, ShownDefault: def}
-	s := newSchemaWriter(nil).field(f)
+	s := newSchemaWriter(nil, openAPI3).field(f)
 	tree.List(s, "default", "a")[0] = "y"
 	if !tree.Equal(def, map[string]any{"a": []any{"x"}}) {
 		t.Errorf("the default is now %v", def)
@@ -175,8 +181,8 @@ func TestReversedNames(t *testing.T) {
 // TestListSchemas: a list is named after its objects, and is a kind of its own.
 func TestListSchemas(t *testing.T) {
 	for item, want := range map[string]string{"io.x.v1.Thing": "io.x.v1.Things", "Thing": "Things"} {
-		w := newSchemaWriter(nil)
-		name := w.list(item, "x.io", "v1", "Things")
+		w := newSchemaWriter(nil, openAPI3)
+		name := w.list(item, "x.io", "v1", "Things", false)
 		s := tree.Object(w.out, name)
 		if name != want || jsonText(s["required"]) != `["items"]` ||
 			jsonText(s["x-kubernetes-group-version-kind"]) != `[{"group":"x.io","kind":"Things","version":"v1"}]` {
@@ -209,7 +215,7 @@ func TestCustomSchemas(t *testing.T) {
 	const gvk = `"x-kubernetes-group-version-kind":[{"group":"a.io","kind":"W","version":"v1"}]`
 	const either = `"anyOf":[{"type":"integer"},{"type":"string"}]`
 	for _, c := range []struct{ what, schema, want string }{
-		{"nothing", `null`, `{"properties":{` + head + `},"type":"object",` + gvk + `}`},
+		{"nothing", `null`, `{"type":"object",` + gvk + `}`},
 		{"anything", `{"x-kubernetes-preserve-unknown-fields":true}`,
 			`{"properties":{` + head + `},"type":"object",` + gvk + `,"x-kubernetes-preserve-unknown-fields":true}`},
 		{"fields", `{"type":"object","description":"A W.","required":["a"],"properties":{"a":{"type":"string","enum":["x"],"default":"x"}}}`,

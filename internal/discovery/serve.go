@@ -6,11 +6,14 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
+	"apichain/internal/kinds"
 	"apichain/internal/request"
 	"apichain/internal/status"
+	"apichain/internal/tree"
 )
 
 // How the documents of discovery are answered: which form a client gets by its Accept header,
@@ -29,7 +32,7 @@ func (c *Catalog) Serve(path string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if path == "/api" || path == "/apis" {
 			roots := c.roots()
-			serveDiscovery(w, r, roots.plain[path], roots.aggregated[path], roots.etags[path])
+			c.serveDiscovery(w, r, roots.plain[path], roots.aggregated[path], roots.etags[path])
 			return
 		}
 		plain := c.plainDocument(path)
@@ -37,7 +40,7 @@ func (c *Catalog) Serve(path string) http.Handler {
 			status.Write(w, r, status.PlainText(http.StatusNotFound, "404 page not found"))
 			return
 		}
-		serveDiscovery(w, r, plain, nil, "")
+		c.serveDiscovery(w, r, plain, nil, "")
 	})
 }
 
@@ -61,7 +64,7 @@ func (c *Catalog) Document(path string) (serve http.HandlerFunc, ok bool) {
 		return nil, false
 	}
 	plain := g.encoded().byPath[path]
-	return func(w http.ResponseWriter, r *http.Request) { serveDiscovery(w, r, plain, nil, "") }, true
+	return func(w http.ResponseWriter, r *http.Request) { c.serveDiscovery(w, r, plain, nil, "") }, true
 }
 
 // groupOf returns the group that a path is in, or nil if there is none or it is in no group.
@@ -86,24 +89,26 @@ func (c *Catalog) plainDocument(path string) []byte {
 	return nil
 }
 
-// serveDiscovery answers with the form of a document that the client likes best. aggregated is
-// nil where there is only the plain form, and etag is of the aggregated one: upstream gives the
-// plain form none. A client that takes neither gets a 406.
-func serveDiscovery(w http.ResponseWriter, r *http.Request, plain, aggregated []byte, etag string) {
+// serveDiscovery answers with the form of a document that the client likes best, in JSON, YAML
+// or protobuf. aggregated is nil where there is only the plain form, and etag is of the aggregated one:
+// upstream gives the plain form none. A client that takes neither gets a 406.
+func (c *Catalog) serveDiscovery(w http.ResponseWriter, r *http.Request, plain, aggregated []byte, etag string) {
 	hasForms := aggregated != nil
-	for _, c := range request.ParseAccept(r.Header["Accept"]) {
-		if !c.Takes("application/json") {
+	for _, clause := range request.ParseAccept(r.Header["Accept"]) {
+		i := slices.IndexFunc(documentTypes, clause.Takes)
+		if i < 0 || documentTypes[i] == request.Protobuf && c.types() == nil {
 			continue
 		}
+		contentType := documentTypes[i]
 		// Caches must know that the answer depends on Accept, also when it is a refusal.
 		if hasForms {
 			w.Header()["Vary"] = []string{"Accept"}
 		}
 		switch {
-		case c.As == "" && c.Group == "" && c.Version == "":
-			writeDocument(w, r, "application/json", plain)
+		case clause.As == "" && clause.Group == "" && clause.Version == "":
+			c.writeDocument(w, r, contentType, plain)
 			return
-		case hasForms && c.As == "APIGroupDiscoveryList" && c.Group == "apidiscovery.k8s.io" && c.Version == "v2":
+		case hasForms && clause.As == "APIGroupDiscoveryList" && clause.Group == "apidiscovery.k8s.io" && clause.Version == "v2":
 			h := w.Header()
 			h["Etag"] = []string{etag}
 			h["Cache-Control"] = []string{"public"}
@@ -112,26 +117,36 @@ func serveDiscovery(w http.ResponseWriter, r *http.Request, plain, aggregated []
 				w.WriteHeader(http.StatusNotModified)
 				return
 			}
-			writeDocument(w, r, AggregatedType, aggregated)
+			c.writeDocument(w, r, contentType+aggregatedParameters, aggregated)
 			return
 		}
 	}
-	status.Write(w, r, notAcceptableJSON())
+	status.Write(w, r, takesNone(documentTypes...))
 }
 
-// notAcceptableJSON returns the 406 for a client that does not take JSON. It is indented whoever
-// asks, as upstream writes it.
-func notAcceptableJSON() *status.Error {
+// documentTypes are the media types of discovery, of which a client that takes several gets the first.
+var documentTypes = []string{"application/json", "application/yaml", request.Protobuf}
+
+// takesNone returns the 406 for a client that takes none of types. It is indented whoever asks, as
+// upstream writes it.
+func takesNone(types ...string) *status.Error {
 	return &status.Error{
 		Code: http.StatusNotAcceptable, Reason: "NotAcceptable",
-		Message: "only the following media types are accepted: application/json", Pretty: true,
+		Message: "only the following media types are accepted: " + strings.Join(types, ", "), Pretty: true,
 	}
 }
 
-// writeDocument answers with b, indented for whom status.WantsPretty tells. The ETag of an
-// indented document is that of the other: both say the same.
-func writeDocument(w http.ResponseWriter, r *http.Request, contentType string, b []byte) {
-	if status.WantsPretty(r) {
+// writeDocument answers with b, in protobuf or YAML where contentType says so, else as it is, or indented
+// for whom status.WantsPretty tells. The ETag of a document is that of its JSON in any form: all say the
+// same.
+func (c *Catalog) writeDocument(w http.ResponseWriter, r *http.Request, contentType string, b []byte) {
+	switch {
+	case strings.HasPrefix(contentType, request.Protobuf):
+		b = c.message(b)
+	case strings.HasPrefix(contentType, "application/yaml"):
+		v, _, _ := tree.ParseJSON(b) // it is our own
+		b = tree.AppendYAML(nil, v)
+	case status.WantsPretty(r):
 		var out bytes.Buffer
 		if json.Indent(&out, b, "", "  ") == nil {
 			b = out.Bytes()
@@ -143,17 +158,22 @@ func writeDocument(w http.ResponseWriter, r *http.Request, contentType string, b
 	_, _ = w.Write(b)
 }
 
-// takesJSON reports whether the client takes JSON, the only form that OpenAPI has here, and
-// answers with a 406 if it does not. Upstream also has protobuf, which no client that is known
-// asks for alone.
-func takesJSON(w http.ResponseWriter, r *http.Request) bool {
-	for _, c := range request.ParseAccept(r.Header["Accept"]) {
-		if c.Takes("application/json") {
-			return true
-		}
-	}
-	status.Write(w, r, notAcceptableJSON())
-	return false
+// types returns the table of kinds, which has the types of documents too; nil for none, and then there
+// is no protobuf.
+func (c *Catalog) types() *kinds.Table {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.table
+}
+
+// message returns a document in protobuf. It is encoded each time: clients of discovery keep what they
+// were told.
+func (c *Catalog) message(document []byte) []byte {
+	var named struct{ Kind, APIVersion string }
+	_ = json.Unmarshal(document, &named) // it is our own
+	group, version := kinds.SplitAPIVersion(named.APIVersion)
+	var e kinds.ProtobufEncoder
+	return e.Object(c.types().Answer(group, version, named.Kind), named.APIVersion, named.Kind, document)
 }
 
 // writeTagged answers with b under a strong entity tag, or with 304 to a client that has it. tag

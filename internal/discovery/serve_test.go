@@ -136,10 +136,14 @@ func TestOpenAPINegotiation(t *testing.T) {
 				header = append(header, "Accept: "+accept)
 			}
 			got := askOpenAPI(c, path, header...)
+			// The index is there for everybody (upstream).
+			if path == OpenAPIRoot {
+				code = 200
+			}
 			if got.Code != code || code == 200 && got.Header().Get("Content-Type") != "application/json" {
 				t.Errorf("%s, Accept %q: %d %v", path, accept, got.Code, got.Header())
 			}
-			if code == 406 && got.Body.String() != notAcceptable {
+			if (got.Body.Len() == 0) != (code == 406) {
 				t.Errorf("%s, Accept %q: %s", path, accept, got.Body)
 			}
 			// The index has no such header, and documents have it before they are refused.
@@ -273,8 +277,8 @@ func TestHeadersOfDocuments(t *testing.T) {
 			}
 		}
 	}
-	// A refusal depends on Accept too, but only where there is another form and JSON is taken.
-	for accept, want := range map[string]string{"application/json;as=Table": "Accept", "application/yaml": ""} {
+	// A refusal depends on Accept too, but only where there is another form and the syntax is taken.
+	for accept, want := range map[string]string{"application/json;as=Table": "Accept", "application/cbor": ""} {
 		if got := fetch(t, c, "/apis", "Accept: "+accept); got.Code != 406 || got.Header().Get("Vary") != want {
 			t.Errorf("refused for %s: %d, Vary %q", accept, got.Code, got.Header().Get("Vary"))
 		}

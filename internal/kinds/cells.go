@@ -74,7 +74,7 @@ func namedCell(name string) func(map[string]any) any {
 	case "apiAvailable":
 		return apiAvailable
 	}
-	return nil
+	return networkingCell(name)
 }
 
 // statusCondition returns the condition of that type in the object's status, or nil.

@@ -1,6 +1,7 @@
 package kinds
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -235,29 +236,34 @@ func eachCell(path []string, field string) func(map[string]any) any {
 }
 
 // selectorCell returns a cell that shows the label selector at path as kubectl takes it, <none> for
-// one that is empty: what must be equal first, then the conditions in their order.
+// one that is empty, in the order of the keys.
 func selectorCell(path []string) func(map[string]any) any {
 	return func(obj map[string]any) any {
-		var terms []string
+		type term struct{ key, text string }
+		var terms []term
 		for k, v := range tree.Object(obj, append(slices.Clip(path), "matchLabels")...) {
-			terms = append(terms, k+"="+cellText(v))
+			terms = append(terms, term{k, k + "=" + cellText(v)})
 		}
-		slices.Sort(terms)
 		for _, e := range tree.List(obj, append(slices.Clip(path), "matchExpressions")...) {
 			key, values := tree.Text(e, "key"), tree.Strings(tree.List(e, "values"))
 			slices.Sort(values)
 			switch list := strings.Join(values, ","); tree.Text(e, "operator") {
 			case "In":
-				terms = append(terms, key+" in ("+list+")")
+				terms = append(terms, term{key, key + " in (" + list + ")"})
 			case "NotIn":
-				terms = append(terms, key+" notin ("+list+")")
+				terms = append(terms, term{key, key + " notin (" + list + ")"})
 			case "Exists":
-				terms = append(terms, key)
+				terms = append(terms, term{key, key})
 			case "DoesNotExist":
-				terms = append(terms, "!"+key)
+				terms = append(terms, term{key, "!" + key})
 			}
 		}
-		return joinOr(terms, "<none>")
+		slices.SortFunc(terms, func(a, b term) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.text, b.text)) })
+		var texts []string
+		for _, t := range terms {
+			texts = append(texts, t.text)
+		}
+		return joinOr(texts, "<none>")
 	}
 }
 

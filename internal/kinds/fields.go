@@ -57,12 +57,15 @@ type Type struct {
 	// ByName has the same fields by their JSON names, and those of embedded types in place
 	// of the fields that embed them.
 	ByName map[string]*Field
-	// byNumber has the fields that protobuf knows. Those of embedded types are in a message
-	// of their own, so they are not among them.
-	byNumber map[int]*Field
+	// byNumber has the fields that protobuf knows at their numbers, nil where there is none.
+	// Those of embedded types are in a message of their own, so they are not among them.
+	byNumber []*Field
 
 	// Atomic says that server-side apply owns an object of the type as a whole.
 	Atomic bool
+
+	// Union is the union that OpenAPI tells, nil for none.
+	Union *Union
 
 	// union is what the members of the type are called of which an object has exactly one, "" for
 	// none: "handler". rule is what no row can say.
@@ -72,6 +75,12 @@ type Type struct {
 	// checks is set where the type, or one below it, has a rule of any sort; defaults where a field
 	// of them has a default or is moved. An object of another type need not be walked for either.
 	checks, defaults bool
+}
+
+// Union names fields of a type of which one is meant, and the field that says which, "" for none.
+type Union struct {
+	Discriminator string
+	Fields        []string
 }
 
 // Field describes one field of a type.
@@ -106,6 +115,11 @@ type Field struct {
 	pointer  bool
 	nullable bool
 	Inline   bool
+	// zeroInProtobuf goes with pointer, for a struct that JSON leaves out where it is zero and
+	// protobuf does not.
+	zeroInProtobuf bool
+	// wrapped is a list that is a message with items=1 in protobuf.
+	wrapped bool
 
 	// Strategic merge. Strategy is merge, replace, retainKeys, "merge,retainKeys" or "";
 	// MergeKey is the field by which elements of a merged list of objects are told apart, ""
@@ -137,6 +151,9 @@ type Field struct {
 	DefaultFrom  string
 	MovesInto    string
 }
+
+// IsPointer reports whether upstream's struct has a pointer, which tells zero from absent.
+func (f *Field) IsPointer() bool { return f.pointer }
 
 // alternative returns a field for what may stand in place of f's message. Its name is that
 // of the form, which errors of protobuf show.

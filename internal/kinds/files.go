@@ -8,6 +8,8 @@ import _ "embed"
 var (
 	//go:embed kinds.txt
 	kindsText string
+	//go:embed answers.txt
+	answersText string
 	//go:embed meta.txt
 	metaText string
 	//go:embed core.txt
@@ -60,7 +62,7 @@ var (
 // first, and a kind that others are stored as before those.
 func files() []source {
 	return []source{
-		{"kinds.txt", kindsText}, {"meta.txt", metaText}, {"core.txt", coreText},
+		{"kinds.txt", kindsText}, {"meta.txt", metaText}, {"answers.txt", answersText}, {"core.txt", coreText},
 		{"apiregistration.txt", apiregistrationText}, {"apps.txt", appsText}, {"events.txt", eventsText},
 		{"authentication.txt", authenticationText}, {"authorization.txt", authorizationText}, {"autoscaling.txt", autoscalingText},
 		{"batch.txt", batchText}, {"certificates.txt", certificatesText}, {"networking.txt", networkingText},

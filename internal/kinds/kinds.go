@@ -24,6 +24,8 @@
 package kinds
 
 import (
+	"crypto/sha512"
+	"io"
 	"strings"
 	"sync"
 
@@ -63,6 +65,8 @@ type Table struct {
 // types are the types of a table, by name: PodSpec for one of the core group, else with the package
 // before it, as in meta.ObjectMeta.
 type types struct {
+	// files are what the table was read from.
+	files []source
 	// lines are those of all types in the files, and rules are given to the types as they are read.
 	lines map[string]typeLines
 	rules Rules
@@ -77,6 +81,19 @@ type Key struct{ Group, Version, Name string }
 
 // NewKey returns the key of a group ("" for the core group), a version and a name.
 func NewKey(group, version, name string) Key { return Key{group, version, name} }
+
+// WasRead reports whether the table was read from a text, and is not one that a test has made.
+func (t *Table) WasRead() bool { return t.types != nil && t.types.files != nil }
+
+// Digest returns a hash of the text of a table that was read. What two tables of the same digest say of a
+// kind is the same.
+func (t *Table) Digest() []byte {
+	sum := sha512.New()
+	for _, f := range t.types.files {
+		_, _ = io.WriteString(sum, f.text) // a hash takes everything
+	}
+	return sum.Sum(nil)
+}
 
 // Know gives the table types beside those of its files, as long as nobody else uses it: tests make
 // tables of their own so.
@@ -137,6 +154,19 @@ func (t *Table) Body(group, version, kind string) *Type {
 	return nil
 }
 
+// Answer returns the type of what is answered as the given kind: that of Body, or of what is only
+// answered, as a Status and the documents of discovery are. It is nil for a list, whose items have
+// types.
+func (t *Table) Answer(group, version, kind string) *Type {
+	switch kind {
+	case "Status", "PartialObjectMetadata", "APIVersions", "APIGroup", "APIGroupList", "APIResourceList":
+		return t.Type("meta." + kind)
+	case "APIGroupDiscoveryList":
+		return t.Type("apidiscovery." + kind)
+	}
+	return t.Body(group, version, kind)
+}
+
 // AllVerbs are the verbs of a resource that can do everything, sorted as discovery lists them.
 // Rows share the slice, so nobody may change it.
 var AllVerbs = []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
@@ -171,6 +201,10 @@ type Row struct {
 	Body     *LazyType
 	StoredAs string
 	stored   *Row
+
+	// HashVersion is the version that storageVersionHash is made of where upstream stores the objects
+	// as another than its first, "-" for none.
+	HashVersion string
 
 	// What DELETE, PUT and POST do. Upstream's strategies have the same switches.
 	//

@@ -25,7 +25,7 @@ import (
 // A body in protobuf can stand for a tree far larger than itself: an empty element of a list
 // is two bytes. So values are counted, and nesting is bounded.
 //
-// Nothing is encoded here: answers are JSON or YAML.
+// What is encoded is in protobuf_encode.go.
 
 const (
 	// ProtobufMagic begins every body in protobuf, so that nothing takes it for JSON.
@@ -135,7 +135,10 @@ func (r *protobufReader) message(t *Type, o map[string]any) error {
 		if err != nil {
 			return err
 		}
-		f := t.byNumber[number]
+		var f *Field
+		if number < len(t.byNumber) {
+			f = t.byNumber[number]
+		}
 		if f == nil {
 			if err := r.skip(wire); err != nil {
 				return err
@@ -145,6 +148,8 @@ func (r *protobufReader) message(t *Type, o map[string]any) error {
 		switch {
 		case f.IsMap:
 			err = r.entry(f, wire, o)
+		case f.wrapped:
+			o[f.Name], err = r.wrappedList(f, wire)
 		case f.IsList:
 			err = r.element(f, wire, o)
 		case f.Inline && f.Kind == FieldMessage:

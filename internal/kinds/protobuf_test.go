@@ -74,7 +74,7 @@ func protobufType() *Type {
 	}}
 	outer.Fields = append(outer.Fields, &Field{Name: "self", number: 30, Kind: FieldMessage, Message: outer})
 	for _, t := range []*Type{inner, embedded, outer} {
-		t.ByName, t.byNumber = map[string]*Field{}, map[int]*Field{}
+		t.ByName, t.byNumber = map[string]*Field{}, make([]*Field, 100)
 		for _, f := range t.Fields {
 			t.ByName[f.Name] = f
 			if f.number != 0 {

@@ -40,7 +40,7 @@ func Load(rules Rules) (*Table, error) { return load(files(), rules) }
 func load(files []source, rules Rules) (*Table, error) {
 	r := kindReader{table: &Table{
 		Groups: map[string]Group{}, ByKind: map[Key]*Row{}, ByResource: map[Key]*Row{},
-		types: &types{lines: make(map[string]typeLines, 1024), rules: rules, read: map[string]*Type{}},
+		types: &types{files: files, lines: make(map[string]typeLines, 1024), rules: rules, read: map[string]*Type{}},
 	}}
 	for _, f := range files {
 		r.file, r.line, r.packageName = f.name, 0, ""
@@ -346,6 +346,8 @@ func (r *kindReader) readKindLine(line string) {
 		r.readSubresource(strings.Fields(rest))
 	case "stored":
 		k.StoredAs = rest
+	case "hash":
+		k.HashVersion = rest
 	case "rename":
 		own, stored, _ := strings.Cut(rest, " = ")
 		k.renames = append(k.renames, [2]string{own, stored})

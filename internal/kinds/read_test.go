@@ -303,7 +303,9 @@ func TestKindsTable(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"meta.DeleteOptions", "meta.CreateOptions", "meta.UpdateOptions", "meta.PatchOptions", "meta.Status", "meta.ListMeta", "meta.LabelSelector", "autoscaling.Scale"} {
+	for _, name := range []string{"meta.DeleteOptions", "meta.CreateOptions", "meta.UpdateOptions", "meta.PatchOptions", "meta.Status", "meta.ListMeta", "meta.LabelSelector", "autoscaling.Scale",
+		"meta.Patch", "meta.WatchEvent", "meta.APIVersions", "meta.APIGroupList", "meta.APIResourceList", "version.Info",
+		"meta.PartialObjectMetadata", "apidiscovery.APIGroupDiscoveryList"} {
 		if table.Type(name) == nil {
 			t.Fatalf("no %s", name)
 		}
@@ -409,4 +411,20 @@ func parseKinds(text string) (*Table, error) {
 		return nil, err
 	}
 	return table, nil
+}
+
+// TestDigest: a table that was read has a hash of its text; a copy has the same, and another text another.
+func TestDigest(t *testing.T) {
+	table, other := kindsForTest(t), kindsForTest(t)
+	if !table.WasRead() || string(table.Digest()) != string(other.Digest()) || (&Table{}).WasRead() {
+		t.Error("digests of the same table")
+	}
+	less := *table
+	if string(less.Digest()) != string(table.Digest()) {
+		t.Error("a copy has another digest")
+	}
+	changed, err := load(append(files(), source{"more.txt", "# more\n"}), nil)
+	if err != nil || string(changed.Digest()) == string(table.Digest()) {
+		t.Errorf("another text has the same digest: %v", err)
+	}
 }

@@ -25,6 +25,10 @@ import (
 // Embedded types make that a walk: TypeMeta's kind and apiVersion are fields of every kind in
 // JSON, and the lookup by name has them without a detour.
 
+// maxFieldNumber bounds the number of a field, for there is a slice with a place for each. No type
+// of the API has one above a hundred.
+const maxFieldNumber = 1000
+
 // Type returns the type of that name, PodSpec or meta.ObjectMeta, nil if there is none. It is read
 // when it is first asked for. Any number of goroutines may ask.
 func (t *Table) Type(name string) *Type {
@@ -155,6 +159,9 @@ func (r *kindReader) readTypeWord(t *Type, word string) {
 		t.Atomic = true
 	case "one":
 		t.union = strings.ReplaceAll(value, "_", " ")
+	case "union":
+		discriminator, fields, _ := strings.Cut(value, ":")
+		t.Union = &Union{discriminator, strings.Split(fields, "|")}
 	default:
 		r.fail("%q is nothing that is said of a type", word)
 	}
@@ -201,7 +208,7 @@ func (r *kindReader) readField(f *Field, text string) {
 		var number string
 		number, rest, _ = strings.Cut(rest, " ")
 		n, err := strconv.Atoi(number)
-		if err != nil || n < 1 {
+		if err != nil || n < 1 || n > maxFieldNumber {
 			r.fail("%q is no number of a field", number)
 			return
 		}
@@ -327,6 +334,14 @@ func (r *kindReader) readFieldWord(f *Field, word string) {
 		if f.nullable = true; !f.IsList {
 			r.fail("the field %q is null where it is empty, and is no list", f.Name)
 		}
+	case word == "omitzero":
+		if f.zeroInProtobuf = true; !f.pointer {
+			r.fail("the field %q is in protobuf where it is zero even so", f.Name)
+		}
+	case word == "wrapped":
+		if f.wrapped = true; !f.IsList || f.IsMap {
+			r.fail("the field %q is wrapped, and is no list", f.Name)
+		}
 	case word[0] == '>':
 		f.MovesInto = word[1:]
 	case r.readDescription(f, word) || r.readRule(f, word):
@@ -382,7 +397,11 @@ func (r *kindReader) index(line int, t *Type) {
 		return
 	}
 	t.ByName = make(map[string]*Field, len(t.Fields)+2)
-	t.byNumber = make(map[int]*Field, len(t.Fields))
+	last := 0
+	for _, f := range t.Fields {
+		last = max(last, f.number)
+	}
+	t.byNumber = make([]*Field, last+1)
 	for _, f := range t.Fields {
 		if f.number > 0 {
 			if t.byNumber[f.number] != nil {

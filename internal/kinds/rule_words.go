@@ -88,7 +88,7 @@ func (r *kindReader) readRule(f *Field, text string) bool {
 }
 
 // inRule demands one of the values of the argument, or of the field's own Values, which must stand
-// before the word. An empty text is not judged: req does that.
+// before the word. An empty text is not judged where it says as much as none: req does that.
 func (r *kindReader) inRule(f *Field, argument string) func(*Visit, *Field, any) {
 	values := f.Values
 	if argument != "" {
@@ -98,8 +98,8 @@ func (r *kindReader) inRule(f *Field, argument string) func(*Visit, *Field, any)
 		r.fail("the field %q is to have one of no values", f.Name)
 	}
 	shown := slices.Sorted(slices.Values(values)) // as upstream lists a set
-	return func(v *Visit, _ *Field, value any) {
-		if s, _ := value.(string); s != "" && !slices.Contains(values, s) {
+	return func(v *Visit, f *Field, value any) {
+		if s, _ := value.(string); (s != "" || f.pointer) && !slices.Contains(values, s) {
 			v.Add(field.NotSupported(v.Path(), s, shown...))
 		}
 	}
@@ -161,40 +161,27 @@ func (r *kindReader) sizeRule(word, argument string) func(*Visit, *Field, any) {
 	}
 }
 
-// formats are the forms that the word format knows. Each says what is wrong with a text.
-func formats(name string) func(string) []string {
-	switch name {
-	case "label":
-		return field.DNSLabelErrors
-	case "label1035":
-		return field.DNS1035LabelErrors
-	case "subdomain":
-		return field.DNSSubdomainErrors
-	case "segment":
-		return field.PathSegmentErrors
-	case "qualified":
-		return field.LabelKeyErrors
-	case "labelvalue":
-		return field.LabelValueErrors
-	case "datakey":
-		return field.DataKeyErrors
-	case "portname":
-		return field.PortNameErrors
-	case "env":
-		return field.EnvNameErrors
-	case "localpath":
-		return field.LocalPathErrors
-	case "relative":
-		return field.RelativePathErrors
-	case "nobackstep":
-		return field.BackstepErrors
+// formats returns the forms that the word format knows, each of which says what is wrong with a text.
+func formats() map[string]func(string) []string {
+	return map[string]func(string) []string{
+		"datakey":    field.DataKeyErrors,
+		"env":        field.EnvNameErrors,
+		"label":      field.DNSLabelErrors,
+		"label1035":  field.DNS1035LabelErrors,
+		"labelvalue": field.LabelValueErrors,
+		"localpath":  field.LocalPathErrors,
+		"nobackstep": field.BackstepErrors,
+		"portname":   field.PortNameErrors,
+		"qualified":  field.LabelKeyErrors,
+		"relative":   field.RelativePathErrors,
+		"segment":    field.PathSegmentErrors,
+		"subdomain":  field.DNSSubdomainErrors,
 	}
-	return nil
 }
 
 // formatRule demands a text of a form. An empty one is not judged: req does that.
 func (r *kindReader) formatRule(name string) func(*Visit, *Field, any) {
-	check := formats(name)
+	check := formats()[name]
 	if check == nil {
 		r.fail("%q is no format", name)
 	}

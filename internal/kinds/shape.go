@@ -90,6 +90,9 @@ func (s Shape) Initialize(obj map[string]any) {
 // flag was set, nor that flag. Where only the status is written (status), only that is judged.
 func (s Shape) Validate(obj, old map[string]any, status bool) []field.Error {
 	errs := s.changeErrors(obj, old)
+	if to, _ := s.Row.conversion(); to != nil {
+		return append(errs, s.Row.stored.check(s.Row.asStored(obj), s.Row.asStored(old), status)...)
+	}
 	return append(errs, s.Row.check(obj, old, status)...)
 }
 
@@ -134,6 +137,15 @@ func (k *Row) ToStored(obj map[string]any) {
 		}
 		Shape{k.stored}.SetDefaults(obj)
 	}
+}
+
+// asStored returns obj, which may be nil, in the shape in which it is stored, and leaves it alone.
+func (k *Row) asStored(obj map[string]any) map[string]any {
+	if obj != nil {
+		obj = tree.Copy(obj).(map[string]any)
+		k.ToStored(obj)
+	}
+	return obj
 }
 
 // FromStored brings a stored object into the shape of the kind, in place. It undoes

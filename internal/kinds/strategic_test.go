@@ -66,7 +66,8 @@ func TestStrategicPatchOfEveryType(t *testing.T) {
 		}
 		got, err = patch.Strategic(tree.Copy(obj).(map[string]any), obj, d)
 		if err != nil {
-			if !strings.Contains(err.Error(), "does not contain declared merge key") {
+			// Neither may a patch be of what upstream knows only as raw JSON.
+			if !strings.Contains(err.Error(), "does not contain declared merge key") && !strings.Contains(err.Error(), "unable to find api field") {
 				t.Errorf("%s: %v", d.Name, err)
 			}
 			return // the maker leaves keys out

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"apichain/internal/field"
 	"apichain/internal/tree"
@@ -26,6 +27,9 @@ type Rule struct {
 	// rows of its own fields and before those of what is below. The object may have been defaulted
 	// before.
 	Default func(obj map[string]any)
+	// Judge returns what is judged in place of an object of the type, which is obj or another that may
+	// share with it; obj is not changed. It is called for what was there before too.
+	Judge func(obj map[string]any) map[string]any
 	// Check says what is wrong with an object of the type. It changes nothing.
 	Check func(v *Visit)
 	// Status says what is wrong with an object of a kind whose status alone is written. It is
@@ -41,9 +45,13 @@ type Visit struct {
 	// Root and OldRoot are the whole objects; OldRoot is nil in a create. Type is that of Root.
 	Root, OldRoot map[string]any
 	Type          *Type
+	// Part says that a subresource writes a part of the object, and has its own rule of what may change.
+	Part bool
 
 	at   fieldPath
 	errs []field.Error
+	// of is the type of Obj.
+	of *Type
 	// skipped are fields of Obj that are not judged.
 	skipped []string
 }
@@ -53,6 +61,28 @@ func (v *Visit) Update() bool { return v.OldRoot != nil }
 
 // Add says what is wrong.
 func (v *Visit) Add(errs ...field.Error) { v.errs = append(v.errs, errs...) }
+
+// Failed reports whether anything is wrong so far.
+func (v *Visit) Failed() bool { return len(v.errs) > 0 }
+
+// Errors returns what is wrong so far with what is at a path or below it.
+func (v *Visit) Errors(path string) (errs []field.Error) {
+	for _, e := range v.errs {
+		if rest, ok := strings.CutPrefix(e.Field, path); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			errs = append(errs, e)
+		}
+	}
+	return errs
+}
+
+// Now judges what is in a field of the object at once, and not behind the Check as all else, for a Check that
+// depends on it.
+func (v *Visit) Now(name string) {
+	f, t, skipped := v.of.ByName[name], v.of, v.skipped
+	v.skipped = nil
+	v.field(f)
+	v.of, v.skipped = t, append(skipped, name)
+}
 
 // Skip leaves fields of the object out of the rest of the walk: a Check has judged what they have, or
 // refuses that they are there at all. Those of an embedded type are for a Check of that type to skip.
@@ -122,6 +152,15 @@ func (k *Row) check(obj, old map[string]any, status bool) []field.Error {
 	return v.errs
 }
 
+// CheckPart returns what is wrong with an object of the kind of which a subresource has written a part.
+// The rules hold as for a write of the whole, and rule, which says what may change, is asked last.
+func (k *Row) CheckPart(obj, old map[string]any, rule func(*Visit)) []field.Error {
+	v := &Visit{Obj: obj, Old: old, Root: obj, OldRoot: old, Type: k.Type(), Part: true}
+	v.object(v.Type, k.HasStatus)
+	rule(v)
+	return v.errs
+}
+
 // object judges Obj, an object of type t, and what is below it. Without the status, that of a whole
 // object is left out.
 func (v *Visit) object(t *Type, withoutStatus bool) {
@@ -136,6 +175,7 @@ func (v *Visit) object(t *Type, withoutStatus bool) {
 		}
 	}
 	if t.rule.Check != nil {
+		v.of = t
 		t.rule.Check(v)
 	}
 	skipped := v.skipped
@@ -249,6 +289,12 @@ func (v *Visit) value(f *Field, value, old any) {
 
 // below judges an object of type t below the present one.
 func (v *Visit) below(t *Type, obj, old map[string]any) {
+	if t.rule.Judge != nil {
+		obj = t.rule.Judge(obj)
+		if old != nil {
+			old = t.rule.Judge(old)
+		}
+	}
 	outer, outerOld := v.Obj, v.Old
 	v.Obj, v.Old = obj, old
 	v.object(t, false)

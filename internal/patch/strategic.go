@@ -2,11 +2,14 @@ package patch
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"apichain/internal/kinds"
 	"apichain/internal/status"
+	"apichain/internal/tree"
 )
 
 // Strategic merge patch: a merge patch that knows the types. A list whose field has the
@@ -271,12 +274,32 @@ func (p fieldRules) mergeMember(doc map[string]any, k string, v any) error {
 func mergeObjectField(doc, patch map[string]any, f *kinds.Field) (map[string]any, error) {
 	switch {
 	case strategyOf(f) == "replace":
-		return cleanObject(patch), nil
+		// With nulls and directives, which then are what the object has (upstream).
+		return tree.Copy(patch).(map[string]any), nil
 	case f != nil && f.Kind == kinds.FieldRaw && !f.IsMap:
 		// Nothing is known of what is in there; a $patch in it may be somebody's data.
+		if name := unknownMember(doc, patch); name != "" && f.Component != "" {
+			typ := strings.TrimSuffix(f.Component[strings.LastIndexByte(f.Component, '.')+1:], "{}")
+			return nil, status.Unexplained("unable to find api field in struct " + typ + " for the json field " + strconv.Quote(name))
+		}
 		return Merge(doc, patch), nil
 	}
 	return rulesInside(f).merge(doc, patch)
+}
+
+// unknownMember returns the first member that would have to be merged by a type, "" for none: both have
+// an object there, or a list. Upstream cannot, where nothing says what type that is.
+func unknownMember(doc, patch map[string]any) string {
+	for _, k := range slices.Sorted(maps.Keys(patch)) {
+		_, object := patch[k].(map[string]any)
+		_, wasObject := doc[k].(map[string]any)
+		_, list := patch[k].([]any)
+		_, wasList := doc[k].([]any)
+		if object && wasObject || list && wasList {
+			return k
+		}
+	}
+	return ""
 }
 
 // mergeListField merges a list of a patch into the one that is there, or replaces that.

@@ -2,6 +2,7 @@ package request
 
 import (
 	"cmp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -58,6 +59,25 @@ func ParseAccept(lines []string) []Clause {
 	return out
 }
 
+// PrefersProtobuf reports whether the first form of a Status that Accept takes is protobuf. A Status
+// is never in the form of another object, so clauses that ask for one are passed over.
+func PrefersProtobuf(lines []string) bool {
+	// Most clients do not name it, and need no clauses.
+	if !slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(strings.ToLower(line), Protobuf) }) {
+		return false
+	}
+	for _, c := range ParseAccept(lines) {
+		switch {
+		case c.As != "" || c.Group != "" || c.Version != "":
+		case c.Takes("application/json") || c.Takes("application/yaml"):
+			return false
+		case c.Takes(Protobuf):
+			return true
+		}
+	}
+	return false
+}
+
 // parseClause reads one clause. It returns false for what is no media range, and for one
 // with a weight that is none. Parameters that mean nothing here, charset for one, are
 // ignored.
@@ -98,4 +118,26 @@ func (c *Clause) wildcards() int { return strings.Count(c.MediaType, "*") }
 func (c *Clause) Takes(mediaType string) bool {
 	kind, ok := strings.CutSuffix(c.MediaType, "/*")
 	return c.MediaType == "*/*" || c.MediaType == mediaType || ok && strings.HasPrefix(mediaType, kind+"/")
+}
+
+// TakesGzip reports whether the lines of an Accept-Encoding header name gzip (RFC 9110, 12.5.3). Like
+// upstream it takes no wildcard for it.
+func TakesGzip(lines []string) bool {
+	for _, line := range lines {
+		for part := range strings.SplitSeq(line, ",") {
+			coding, weight, _ := strings.Cut(part, ";")
+			if strings.EqualFold(strings.TrimSpace(coding), "gzip") && !refuses(weight) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// refuses reports whether a coding's weight is 0, in any of its spellings: q=0, q=0.000. What
+// is no weight refuses nothing.
+func refuses(weight string) bool {
+	name, value, _ := strings.Cut(strings.TrimSpace(weight), "=")
+	q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+	return strings.EqualFold(strings.TrimSpace(name), "q") && err == nil && q == 0
 }

@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// Protobuf is the media type of messages in protobuf.
+const Protobuf = "application/vnd.kubernetes.protobuf"
+
 // MediaTypes are the media types of bodies and of answers, for descriptions; none at all means
 // any.
 type MediaTypes struct{ Consumes, Produces []string }

@@ -75,6 +75,12 @@ const (
 	Deleted  = 'D'
 )
 
+// EventType returns what a watch calls the kind of event.
+func EventType(kind byte) string {
+	head := EventHead(kind)
+	return head[len(`{"type":"`) : len(head)-len(`","object":`)]
+}
+
 // EventHead returns what a line of a watch has in front of the object, for the kind of event.
 // Behind the object it has "}\n".
 func EventHead(kind byte) string {

@@ -51,7 +51,7 @@ const (
 func batchRules() kinds.Rules {
 	return kinds.Rules{
 		"batch.Job":                  {Default: jobDefaults, Check: checkJob, Status: checkJobStatus},
-		"batch.JobSpec":              {Check: checkJobSpec},
+		"batch.JobSpec":              {Default: jobSpecDefaults, Check: checkJobSpec},
 		"batch.PodFailurePolicyRule": {Check: checkFailureRule},
 		"batch.CronJob":              {Check: checkCronJobName},
 		"batch.CronJobSpec":          {Check: checkCronJobSpec},
@@ -95,10 +95,14 @@ func jobDefaults(obj map[string]any) {
 	}
 }
 
+// jobSpecDefaults drops what is of a feature that is off.
+func jobSpecDefaults(spec map[string]any) { delete(spec, "scheduling") }
+
 // prepareJob generates the selector of a new Job and the labels that it selects, unless the client says
 // that it does so itself. What the client has put there already stays, to be judged. A Job without labels
 // has those of its template.
 func prepareJob(obj, old map[string]any) {
+	prepareTemplate(obj, old)
 	spec := tree.Object(obj, "spec")
 	if old == nil && spec["manualSelector"] != true {
 		name, uid := tree.Name(obj), tree.Text(obj, "metadata", "uid")
@@ -111,8 +115,9 @@ func prepareJob(obj, old map[string]any) {
 			tree.Set(spec, uid, "selector", "matchLabels", jobUIDLabel)
 		}
 	}
+	// Not of a name that is no label: upstream does so when it reads what it has stored.
 	labels := tree.Object(obj, "metadata", "labels")
-	if len(labels) == 0 {
+	if len(labels) == 0 && len(field.LabelValueErrors(tree.Name(obj))) == 0 {
 		labels = tree.Object(spec, "template", "metadata", "labels")
 	}
 	if len(labels) > 0 { // no longer the template's own map
@@ -129,6 +134,9 @@ func checkJob(v *kinds.Visit) {
 	} else if spec["manualSelector"] != true && !v.Update() {
 		checkGeneratedSelector(v, sel)
 	}
+	checkLabelSelector(v, sel, func() bool {
+		return len(labelSelectorErrors(tree.Object(v.Old, "spec", "selector"), never)) > 0
+	}, "selector", []any{"spec"})
 	labels := tree.Object(spec, "template", "metadata", "labels")
 	if l, err := selector.FromObject(sel); err == nil && (sel == nil || !l.Matches(labelTexts(labels))) {
 		v.Add(field.Invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"))

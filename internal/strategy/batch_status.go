@@ -1,6 +1,7 @@
 package strategy
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -89,7 +90,8 @@ func (s *jobStatus) checkUncounted() {
 	}
 	pods := tree.Object(s.now, "uncountedTerminatedPods")
 	if (s.finishedChanged || s.changed("uncountedTerminatedPods")) && s.finished && len(pods) > 0 {
-		s.refuse("uncountedTerminatedPods", "must be empty for finished job")
+		shown := fmt.Sprintf(`{"Succeeded":%s,"Failed":%s}`, tree.AppendJSON(nil, pods["succeeded"]), tree.AppendJSON(nil, pods["failed"]))
+		s.Add(field.Invalid("status.uncountedTerminatedPods", field.JSON(shown), "must be empty for finished job"))
 	}
 }
 

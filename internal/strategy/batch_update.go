@@ -2,6 +2,7 @@ package strategy
 
 import (
 	"fmt"
+	"strings"
 
 	"apichain/internal/field"
 	"apichain/internal/kinds"
@@ -135,4 +136,34 @@ func checkJobTemplate(v *kinds.Visit) {
 	if spec["manualSelector"] == true {
 		v.Add(field.NotSupported(v.Path("spec", "manualSelector"), true, "nil", "false"))
 	}
+}
+
+// prepareCronJob drops annotations of the template that nobody reads any more.
+func prepareCronJob(obj, _ map[string]any) {
+	dropInitAnnotations(tree.Object(obj, "spec", "jobTemplate", "spec", "template"))
+}
+
+// jobWarnings returns the warnings for a JobSpec at a path: of names, and of numbers that are too great to
+// keep track of.
+func jobWarnings(path ...string) func(obj, old map[string]any) []string {
+	return func(obj, old map[string]any) []string {
+		warnings, spec := hostNameWarnings(obj, old), tree.Object(obj, path...)
+		changed := old == nil || !tree.Equal(spec, tree.Object(old, path...))
+		if changed && spec["completionMode"] == indexedCompletion && numberAt(spec, "completions") > maxIndexes &&
+			numberAt(spec, "parallelism") > maxIndexesOfHuge {
+			warnings = append(warnings, strings.Join(path, ".")+": In Indexed Jobs with a number of completions higher than 10^5 and a "+
+				"parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail")
+		}
+		return warnings
+	}
+}
+
+// cronJobWarnings says besides that a schedule still has its time zone in it.
+func cronJobWarnings(obj, old map[string]any) []string {
+	warnings := jobWarnings("spec", "jobTemplate", "spec")(obj, old)
+	if old != nil && namesZone(tree.Text(obj, "spec", "schedule")) {
+		warnings = append(warnings, "cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, "+
+			"see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details")
+	}
+	return warnings
 }

@@ -18,11 +18,16 @@ import (
 // storageClassAnnotation named the class of a claim before the spec did.
 const storageClassAnnotation = "volume.beta.kubernetes.io/storage-class"
 
+// claimStatusDefaults rounds amounts.
+func claimStatusDefaults(status map[string]any) {
+	roundUp(tree.Object(status, "capacity"))
+	roundUp(tree.Object(status, "allocatedResources"))
+}
+
 // checkClaimSpec is about the spec of a claim, wherever it stands. The templates of a stateful set
 // are not judged again, since they cannot change.
 func checkClaimSpec(v *kinds.Visit) {
-	if v.Update() && tree.Text(v.Root, "kind") == "StatefulSet" {
-		v.Skip("selector")
+	if v.Update() && v.Type.Name == "apps.StatefulSet" {
 		return
 	}
 	modes := tree.List(v.Obj, "accessModes")
@@ -30,6 +35,8 @@ func checkClaimSpec(v *kinds.Visit) {
 		v.Add(field.Required(v.Path("accessModes"), "at least 1 access mode is required"))
 	}
 	v.Add(accessModeErrors(v.Path("accessModes"), modes)...)
+	tolerated := func() bool { return len(labelSelectorErrors(tree.Object(v.Old, "selector"), never)) > 0 }
+	v.Add(below(v.Path("selector"), labelSelectorErrors(tree.Object(v.Obj, "selector"), tolerated))...)
 	at := v.Path("resources", kinds.MapKey("storage"))
 	if size, ok := tree.At(v.Obj, "resources", "requests", "storage").(string); ok {
 		v.Add(positiveErrors(at, size)...)
@@ -41,9 +48,7 @@ func checkClaimSpec(v *kinds.Visit) {
 			v.Add(invalids(v.Path(name), class, field.DNSSubdomainErrors)...)
 		}
 	}
-	if mode, ok := v.Obj["volumeMode"].(string); ok && mode != "Block" && mode != "Filesystem" {
-		v.Add(field.NotSupported(v.Path("volumeMode"), mode, "Block", "Filesystem"))
-	}
+	checkChoice(v, "volumeMode", "Block", "Filesystem")
 	checkDataSources(v)
 }
 
@@ -88,9 +93,12 @@ func checkClaimTemplate(v *kinds.Visit) {
 					v.Add(field.Invalid(v.Path("metadata", name), key, why))
 				}
 			}
-		case "creationTimestamp": // null, where it is at all
+		case "uid":
+			v.Add(field.Forbidden(v.Path("metadata", "uID"), "cannot be set")) // upstream's spelling
 		default:
-			v.Add(field.Forbidden(v.Path("metadata", name), "cannot be set"))
+			if meta[name] != nil {
+				v.Add(field.Forbidden(v.Path("metadata", name), "cannot be set"))
+			}
 		}
 	}
 }
@@ -98,7 +106,7 @@ func checkClaimTemplate(v *kinds.Visit) {
 // checkClaim is about the kind: what changes of its spec. An update compares specs in which whatever
 // may change has been made equal.
 func checkClaim(v *kinds.Visit) {
-	if !v.Update() || tree.Text(v.Root, "kind") != "PersistentVolumeClaim" { // a stateful set has it as a template
+	if !v.Update() || v.Type.Name != "PersistentVolumeClaim" { // a stateful set has it as a template
 		return
 	}
 	spec, old := tree.Object(v.Obj, "spec"), tree.Object(v.OldRoot, "spec")

@@ -3,6 +3,7 @@ package strategy
 import (
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"apichain/internal/field"
@@ -15,20 +16,40 @@ import (
 // fewVolumes is up to how many volumes are looked through for a name; more are put into a map.
 const fewVolumes = 16
 
-// volume returns the first volume of a name, nil for none.
+// goodVolumes judges the volumes, and notes those with which something is wrong: upstream finds none of those.
+func (p *podSpec) goodVolumes() {
+	p.Now("volumes")
+	if !p.Failed() {
+		return
+	}
+	path := p.Path("volumes")
+	for _, e := range p.Errors(path) {
+		at, _, _ := strings.Cut(e.Field[len(path):], "]")
+		if i, err := strconv.Atoi(strings.TrimPrefix(at, "[")); err == nil {
+			if p.badVolumes == nil {
+				p.badVolumes = map[int]bool{}
+			}
+			p.badVolumes[i] = true
+		}
+	}
+}
+
+// volume returns the first good volume of a name, nil for none.
 func (p *podSpec) volume(name string) map[string]any {
 	volumes := tree.List(p.spec, "volumes")
 	if len(volumes) > fewVolumes {
 		if p.volumes == nil {
 			p.volumes = make(map[string]map[string]any, len(volumes))
-			for _, v := range slices.Backward(volumes) {
-				p.volumes[tree.Text(v, "name")], _ = v.(map[string]any)
+			for i, v := range slices.Backward(volumes) {
+				if !p.badVolumes[i] {
+					p.volumes[tree.Text(v, "name")], _ = v.(map[string]any)
+				}
 			}
 		}
 		return p.volumes[name]
 	}
-	for _, v := range volumes {
-		if v, ok := v.(map[string]any); ok && v["name"] == name {
+	for i, v := range volumes {
+		if v, ok := v.(map[string]any); ok && v["name"] == name && !p.badVolumes[i] {
 			return v
 		}
 	}

@@ -30,18 +30,18 @@ func podRules() kinds.Rules {
 		"SeccompProfile":                {Check: checkSeccompProfile},
 		"AppArmorProfile":               {Check: checkAppArmorProfile},
 		"WindowsSecurityContextOptions": {Check: checkWindowsOptions},
-		"Lifecycle":                     {Default: leavesOut("stopSignal")},
-		"HTTPGetAction":                 {Default: leavesOut("protocol")},
-		"GRPCAction":                    {Default: leavesOut("mode")},
-		"VolumeMount":                   {Default: leavesOut("bindMountOptions")},
+		"Lifecycle":                     {Default: drops("stopSignal")},
+		"HTTPGetAction":                 {Default: drops("protocol")},
+		"GRPCAction":                    {Default: drops("mode")},
+		"VolumeMount":                   {Default: drops("bindMountOptions")},
 	}
 }
 
 // podStrategies are the strategies of pods and their templates.
 func podStrategies() map[kinds.Key]Strategy {
 	return map[kinds.Key]Strategy{
-		{Version: "v1", Name: "Pod"}:         {Prepare: preparePod, PrepareStatus: preparePodStatus, Warnings: podWarnings},
-		{Version: "v1", Name: "PodTemplate"}: {Prepare: func(obj, _ map[string]any) { dropInitAnnotations(tree.Object(obj, "template")) }, Warnings: podTemplateWarnings},
+		{Version: "v1", Name: "Pod"}:         {Prepare: preparePod, PrepareStatus: preparePodStatus, Warnings: podWarnings, Parts: podParts()},
+		{Version: "v1", Name: "PodTemplate"}: {Prepare: func(obj, _ map[string]any) { dropInitAnnotations(tree.Object(obj, "template")) }},
 	}
 }
 
@@ -354,6 +354,9 @@ func checkPod(v *kinds.Visit) {
 	if n := number(spec["terminationGracePeriodSeconds"]); n < 0 {
 		v.Add(field.Invalid(v.Path("spec", "terminationGracePeriodSeconds"), n, "must be greater than or equal to 0"))
 	}
+	if v.Part {
+		return
+	}
 	if v.Update() {
 		checkPodUpdate(v)
 		return
@@ -365,13 +368,4 @@ func checkPod(v *kinds.Visit) {
 		v.Add(field.Forbidden(v.Path("spec", "nodeName"), "cannot be set until all schedulingGates have been cleared"))
 	}
 	checkAnnotatedProfiles(v)
-}
-
-// leavesOut returns the default of a type with fields of features that are off.
-func leavesOut(fields ...string) func(map[string]any) {
-	return func(obj map[string]any) {
-		for _, f := range fields {
-			delete(obj, f)
-		}
-	}
 }

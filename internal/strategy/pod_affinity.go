@@ -20,8 +20,9 @@ func (p *podSpec) affinity() {
 	}
 	node := tree.Object(affinity, "nodeAffinity")
 	if required, ok := node["requiredDuringSchedulingIgnoredDuringExecution"].(map[string]any); ok {
-		checkNodeSelector(p.Visit, required, func() bool { return badRequiredNodeValues(p.old) },
-			"affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
+		checkNodeSelector(p.Visit, required, func() bool {
+			return badNodeValues(tree.Object(p.old, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"))
+		}, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
 	}
 	for i, term := range each(node["preferredDuringSchedulingIgnoredDuringExecution"]) {
 		if w := number(term["weight"]); w <= 0 || w > 100 {
@@ -295,9 +296,9 @@ func labelSelectorErrors(s map[string]any, tolerated func() bool) (errs []field.
 // never is a tolerance that is never granted.
 func never() bool { return false }
 
-// badRequiredNodeValues reports whether a required term about nodes of spec has a value that no label can have.
-func badRequiredNodeValues(spec map[string]any) bool {
-	for _, term := range each(tree.At(spec, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")) {
+// badNodeValues reports whether a term of a selector of nodes has a value that no label can have.
+func badNodeValues(selector map[string]any) bool {
+	for _, term := range each(selector["nodeSelectorTerms"]) {
 		for _, e := range each(term["matchExpressions"]) {
 			for _, v := range tree.List(e, "values") {
 				if len(field.LabelValueErrors(text(v))) > 0 {

@@ -38,8 +38,9 @@ type podSpec struct {
 	hostUsers bool
 	// claims are the names of the pod's resource claims.
 	claims set[string]
-	// volumes has the volumes by name, where there are many.
-	volumes map[string]map[string]any
+	// volumes has the good volumes by name, where there are many, and badVolumes the places of the others.
+	volumes    map[string]map[string]any
+	badVolumes map[int]bool
 }
 
 // checkPodSpec is the rule of type PodSpec.
@@ -49,6 +50,7 @@ func checkPodSpec(v *kinds.Visit) {
 		p.os, p.hasOS = tree.Text(os, "name"), true
 	}
 	p.grace, p.graced = v.Obj["terminationGracePeriodSeconds"].(int64)
+	p.goodVolumes()
 	p.resourceClaims()
 	p.containers()
 	p.podResources()
@@ -56,6 +58,9 @@ func checkPodSpec(v *kinds.Visit) {
 	p.sysctls()
 	if tree.True(p.spec["shareProcessNamespace"]) && tree.True(p.spec["hostPID"]) {
 		v.Add(field.Invalid(v.Path("shareProcessNamespace"), true, "ShareProcessNamespace and HostPID cannot both be enabled"))
+	}
+	if policy, ok := p.spec["preemptionPolicy"].(string); ok {
+		p.oneOf(policy, []string{"PreemptLowerPriority", "Never"}, "preemptionPolicy")
 	}
 	p.affinity()
 	p.dns()

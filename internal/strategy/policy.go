@@ -20,7 +20,8 @@ func policyRules() kinds.Rules {
 		"policy.PodDisruptionBudgetSpec": {Check: checkDisruptionBudget},
 		"policy.PodDisruptionBudget":     {Status: checkDisruptionStatus},
 		"scheduling.PriorityClass":       {Check: checkPriorityClass},
-		"node.RuntimeClass":              {Check: checkRuntimeClass},
+		"node.Overhead":                  {Check: checkOverhead},
+		"node.Scheduling":                {Check: checkScheduling},
 	}
 }
 
@@ -34,6 +35,7 @@ func checkDisruptionBudget(v *kinds.Visit) {
 		v.Add(amountErrors(v.Path(name), v.Obj[name])...)
 		v.Add(wholeErrors(v.Path(name), v.Obj[name])...)
 	}
+	checkLabelSelector(v, tree.Object(v.Obj, "selector"), hadBadSelector(v), "selector", nil)
 	if policy, ok := v.Obj["unhealthyPodEvictionPolicy"].(string); ok && policy != "IfHealthyBudget" && policy != "AlwaysAllow" {
 		v.Add(field.NotSupported(v.Path("unhealthyPodEvictionPolicy"), policy, "AlwaysAllow", "IfHealthyBudget"))
 	}
@@ -169,14 +171,45 @@ func systemPriorityError(name string, value int64, global bool) string {
 	return name + " is not a known system priority class"
 }
 
-// checkRuntimeClass is about the tolerations, of which no two are alike.
-func checkRuntimeClass(v *kinds.Visit) {
+// checkOverhead is about what the runtime needs besides, which is judged as the limits of a container.
+func checkOverhead(v *kinds.Visit) {
+	p := podSpec{Visit: v}
+	p.resources(map[string]any{"limits": v.Obj["podFixed"]}, containerResource)
+}
+
+// checkScheduling is about the tolerations, of which no two are alike.
+func checkScheduling(v *kinds.Visit) {
 	var seen [][4]string
-	for i, t := range tree.List(v.Obj, "scheduling", "tolerations") {
+	for i, t := range each(v.Obj["tolerations"]) {
+		checkToleration(v, t, "tolerations", i)
 		key := [4]string{tree.Text(t, "key"), tree.Text(t, "operator"), tree.Text(t, "value"), tree.Text(t, "effect")}
 		if slices.Contains(seen, key) {
-			v.Add(field.Duplicate(v.Path("scheduling", "tolerations", i), t))
+			v.Add(field.Duplicate(v.Path("tolerations", i), t))
 		}
 		seen = append(seen, key)
 	}
+}
+
+// runtimeClassWarnings says that nodes are selected by labels that have newer names.
+func runtimeClassWarnings(obj, _ map[string]any) (warnings []string) {
+	for _, key := range tree.SortedKeys(tree.Object(obj, "scheduling", "nodeSelector")) {
+		for _, old := range oldNodeLabels {
+			if old.key == key {
+				warnings = append(warnings, "scheduling.nodeSelector: "+old.why)
+			}
+		}
+	}
+	return warnings
+}
+
+// oldNodeLabels are labels of nodes that have newer names, or no use any more.
+var oldNodeLabels = []struct{ key, why string }{
+	{"app.kubernetes.io/created-by", "deprecated since v1.9"},
+	{"beta.kubernetes.io/arch", `deprecated since v1.14; use "kubernetes.io/arch" instead`},
+	{"beta.kubernetes.io/instance-type", `deprecated since v1.17; use "node.kubernetes.io/instance-type" instead`},
+	{"beta.kubernetes.io/os", `deprecated since v1.14; use "kubernetes.io/os" instead`},
+	{"failure-domain.beta.kubernetes.io/region", `deprecated since v1.17; use "topology.kubernetes.io/region" instead`},
+	{"failure-domain.beta.kubernetes.io/zone", `deprecated since v1.17; use "topology.kubernetes.io/zone" instead`},
+	{"node-role.kubernetes.io/master", `use "node-role.kubernetes.io/control-plane" instead`},
+	{"scheduler.alpha.kubernetes.io/preferAvoidPods", "deprecated since v1.22; use Taints and Tolerations instead"},
 }

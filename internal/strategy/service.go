@@ -32,8 +32,13 @@ func serviceStrategies() map[kinds.Key]Strategy {
 
 // prepareService completes what the writer of a service means, and drops what it no longer does.
 func prepareService(obj, old map[string]any) {
-	LinkService(obj, old)
-	DropServiceType(obj, old)
+	linkService(obj, old)
+	dropServiceType(obj, old)
+	// Upstream stores it and never shows it. A wrong value stays, to be refused.
+	spec := tree.Object(obj, "spec")
+	if p := spec["internalTrafficPolicy"]; serviceType(spec) == "ExternalName" && (p == "Cluster" || p == "Local") {
+		delete(spec, "internalTrafficPolicy")
+	}
 }
 
 // serviceDefaults says how load balancers take the addresses that are in the status.
@@ -62,7 +67,7 @@ func serviceSpecDefaults(spec map[string]any) {
 		}
 	}
 	set := func(name string, v any) {
-		if spec[name] == nil || spec[name] == "" {
+		if spec[name] == nil {
 			spec[name] = v
 		}
 	}

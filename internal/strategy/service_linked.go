@@ -11,11 +11,10 @@ import (
 // first; and a change of type takes along what the new type has no use for, unless the client has changed
 // just that, too, which the checks then refuse.
 //
-//	LinkService     before addresses and ports are given out
-//	DropServiceType after that
+// All of it comes before addresses and ports are given out, which asks for what is left.
 
-// LinkService makes obj, a service that is to be, say as much as its writer means. old is nil for a new one.
-func LinkService(obj, old map[string]any) {
+// linkService makes obj, a service that is to be, say as much as its writer means. old is nil for a new one.
+func linkService(obj, old map[string]any) {
 	spec, was := tree.Object(obj, "spec"), tree.Object(old, "spec")
 	if spec == nil {
 		return
@@ -136,8 +135,8 @@ func linkClusterIPs(spec, was map[string]any) {
 	}
 }
 
-// DropServiceType takes from obj what its type has no use for and old had, unless the writer has changed it.
-func DropServiceType(obj, old map[string]any) {
+// dropServiceType takes from obj what its type has no use for and old had, unless the writer has changed it.
+func dropServiceType(obj, old map[string]any) {
 	spec, was := tree.Object(obj, "spec"), tree.Object(old, "spec")
 	if spec == nil || old == nil {
 		return

@@ -20,7 +20,7 @@ func storageRules() kinds.Rules {
 		"storage.VolumeAttachment":                 {Check: checkAttachment},
 		"storage.VolumeAttachmentSource":           {Check: checkAttachmentSource},
 		"storage.VolumeAttachmentStatus":           {Check: checkAttachmentStatus},
-		"storage.CSIDriverSpec":                    {Default: driverDefaults},
+		"storage.CSIDriverSpec":                    {Default: driverDefaults, Check: checkDriverSpec},
 		"storage.CSIDriver":                        {Check: checkDriver},
 		"storage.CSINode":                          {Check: checkDriverNode},
 		"storage.CSINodeDriver":                    {Check: checkNodeDriver},
@@ -118,6 +118,7 @@ func textBytes(m map[string]any) int {
 func checkStorageClass(v *kinds.Visit) {
 	v.Add(provisionerErrors(v.Path("provisioner"), tree.Text(v.Obj, "provisioner"))...)
 	v.Add(parameterErrors(v.Path("parameters"), tree.Object(v.Obj, "parameters"))...)
+	checkChoice(v, "volumeBindingMode", "Immediate", "WaitForFirstConsumer")
 	checkTopologies(v)
 	immutable(v, "parameters", "provisioner", "reclaimPolicy", "volumeBindingMode")
 }
@@ -126,10 +127,10 @@ func checkStorageClass(v *kinds.Visit) {
 func checkTopologies(v *kinds.Visit) {
 	topologies := tree.List(v.Obj, "allowedTopologies")
 	var before []map[string]any
-	for i, topology := range objectsOf(topologies) {
+	for i, topology := range each(topologies) {
 		// A term is its keys with their sets of values.
 		term := map[string]any{}
-		for j, expression := range objectsOf(topology["matchLabelExpressions"]) {
+		for j, expression := range each(topology["matchLabelExpressions"]) {
 			at := []any{"allowedTopologies", i, "matchLabelExpressions", j}
 			key, values := tree.Text(expression, "key"), tree.Strings(tree.List(expression, "values"))
 			set := map[string]any{}
@@ -201,13 +202,18 @@ func checkAttachmentStatus(v *kinds.Visit) {
 	}
 }
 
+// checkDriverSpec is about how a driver lets volumes be owned.
+func checkDriverSpec(v *kinds.Visit) {
+	checkChoice(v, "fsGroupPolicy", "File", "None", "ReadWriteOnceWithFSType")
+}
+
 // checkDriver is about a driver: the tokens that it wants, and what does not change. A path of the
 // latter is not where the field is (upstream).
 func checkDriver(v *kinds.Visit) {
 	spec, old := tree.Object(v.Obj, "spec"), tree.Object(v.OldRoot, "spec")
 	audiences := map[string]bool{}
 	requests := tree.List(spec, "tokenRequests")
-	for i, request := range objectsOf(requests) {
+	for i, request := range each(requests) {
 		audience := tree.Text(request, "audience")
 		if audiences[audience] {
 			v.Add(field.Duplicate(v.Path("spec", "tokenRequests", i, "audience"), audience))
@@ -242,13 +248,13 @@ func checkDriver(v *kinds.Visit) {
 // they are, but for how many volumes they take.
 func checkDriverNode(v *kinds.Visit) {
 	names := map[string]bool{}
-	for i, driver := range objectsOf(tree.At(v.Obj, "spec", "drivers")) {
+	for i, driver := range each(tree.At(v.Obj, "spec", "drivers")) {
 		name := tree.Text(driver, "name")
 		if names[name] {
 			v.Add(field.Duplicate(v.Path("spec", "drivers", i, "name"), name))
 		}
 		names[name] = true
-		for _, old := range objectsOf(tree.At(v.OldRoot, "spec", "drivers")) {
+		for _, old := range each(tree.At(v.OldRoot, "spec", "drivers")) {
 			now, before := without(driver, "allocatable"), without(old, "allocatable")
 			if tree.Text(old, "name") == name && !tree.Equal(now, before) {
 				v.Add(field.Invalid(v.Path("spec", "drivers"), now, "field is immutable"))
@@ -284,6 +290,8 @@ func checkNodeDriver(v *kinds.Visit) {
 
 // checkStorageCapacity is about how much there is of a class at a place, both of which do not change.
 func checkStorageCapacity(v *kinds.Visit) {
+	tolerated := func() bool { return len(labelSelectorErrors(tree.Object(v.Old, "nodeTopology"), never)) > 0 }
+	v.Add(below(v.Path("nodeTopology"), labelSelectorErrors(tree.Object(v.Obj, "nodeTopology"), tolerated))...)
 	class := tree.Text(v.Obj, "storageClassName")
 	v.Add(invalids(v.Path("storageClassName"), class, field.DNSSubdomainErrors)...)
 	if size, ok := v.Obj["capacity"].(string); ok && quantity.Sign(size) < 0 {
@@ -333,7 +341,7 @@ func checkMigration(v *kinds.Visit) {
 func checkMigrationStatus(v *kinds.Visit) {
 	at, conditions := v.Path("status", "conditions"), tree.At(v.Obj, "status", "conditions")
 	ended := func(obj map[string]any, kind string) bool {
-		for _, c := range objectsOf(tree.At(obj, "status", "conditions")) {
+		for _, c := range each(tree.At(obj, "status", "conditions")) {
 			if tree.Text(c, "type") == kind {
 				return tree.Text(c, "status") == "True"
 			}

@@ -113,6 +113,13 @@ func TestPersistentVolumes(t *testing.T) {
 				"spec.persistentVolumeReclaimPolicy: Forbidden: may not be 'recycle' for a hostPath mount of '/'"},
 		{"", `{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"hostPath":{"path":"//"},"persistentVolumeReclaimPolicy":"Recycle"}}`,
 			"spec.persistentVolumeReclaimPolicy: Forbidden: may not be 'recycle' for a hostPath mount of '/'"},
+		{"", `{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"nodeAffinity":{},"hostPath":{"path":"/a"}}}`,
+			"spec.nodeAffinity.required: Required value: must specify required node constraints"},
+		{"", `{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"a b","operator":"In","values":["c d"]}],"matchFields":[{"key":"x","operator":"In","values":["a","b"]}]}]}},"hostPath":{"path":"/a"}}}`,
+			"spec.nodeAffinity.required.nodeSelectorTerms[0].matchExpressions[0].key: Invalid value: \"a b\": {name}|" +
+				"spec.nodeAffinity.required.nodeSelectorTerms[0].matchExpressions[0].values[0]: Invalid value: \"c d\": {value}|" +
+				"spec.nodeAffinity.required.nodeSelectorTerms[0].matchFields[0].key: Invalid value: \"x\": not a valid field selector key|" +
+				"spec.nodeAffinity.required.nodeSelectorTerms[0].matchFields[0].values: Required value: must be only one value when `operator` is 'In' or 'NotIn' for node field selector"},
 		{"", `{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"volumeAttributesClassName":"","hostPath":{"path":"/a"}}}`,
 			"spec.csi: Required value: has to be specified when using volumeAttributesClassName|" +
 				"spec.volumeAttributesClassName: Required value: an empty string is disallowed"},
@@ -189,6 +196,9 @@ func TestPersistentVolumeUpdates(t *testing.T) {
 			"nodeAffinity: Invalid value: null: field is immutable, except for updating from beta label to GA"},
 		{`{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"hostPath":{"path":"/a"}}}`, `{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"k","operator":"Exists"}]}]}},"hostPath":{"path":"/a"}}}`, ""},
 		{`{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"failure-domain.beta.kubernetes.io/zone","operator":"Exists"}]}]}},"hostPath":{"path":"/a"}}}`, `{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"topology.kubernetes.io/zone","operator":"Exists"}]}]}},"hostPath":{"path":"/a"}}}`, ""},
+		{`{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"a","operator":"Exists"}]}]}},"hostPath":{"path":"/a"}}}`, `{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"","operator":"Exists"}]}]}},"hostPath":{"path":"/a"}}}`,
+			"spec.nodeAffinity.required.nodeSelectorTerms[0].matchExpressions[0].key: Invalid value: \"\": name part must be non-empty|" +
+				"spec.nodeAffinity.required.nodeSelectorTerms[0].matchExpressions[0].key: Invalid value: \"\": {name}"},
 		{`{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"beta.kubernetes.io/os","operator":"Exists"}]}]}},"hostPath":{"path":"/a"}}}`, `{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"kubernetes.io/arch","operator":"Exists"}]}]}},"hostPath":{"path":"/a"}}}`,
 			"nodeAffinity: Invalid value: {}: field is immutable, except for updating from beta label to GA"},
 		{`{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"volumeAttributesClassName":"a","csi":{"driver":"d","volumeHandle":"h"}}}`, `{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"csi":{"driver":"d","volumeHandle":"h"}}}`,
@@ -213,6 +223,12 @@ func TestClaims(t *testing.T) {
 				"spec.volumeAttributesClassName: Invalid value: \"B\": {subdomain}|" +
 				"spec.volumeMode: Unsupported value: \"X\": supported values: \"Block\", \"Filesystem\""},
 		{"", `{"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}},"storageClassName":"","volumeAttributesClassName":""}}`, ""},
+		{"", `{"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}},"selector":{"matchLabels":{"a b":"c d"},"matchExpressions":[{"key":"a","operator":"In"},{"key":"a","operator":"Exists","values":["b c"]}]}}}`,
+			"spec.selector.matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'|" +
+				"spec.selector.matchExpressions[1].values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'|" +
+				"spec.selector.matchExpressions[1].values[0]: Invalid value: \"b c\": {value}|" +
+				"spec.selector.matchLabels: Invalid value: \"a b\": {name}|" +
+				"spec.selector.matchLabels: Invalid value: \"c d\": {value}"},
 		{"", `{"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}},"dataSource":{"kind":"PersistentVolumeClaim","name":""}}}`,
 			"spec.dataSource.name: Required value|" +
 				"spec.dataSourceRef.name: Required value"},
@@ -408,8 +424,10 @@ func TestStorageCapacities(t *testing.T) {
 	checkStorage(t, "storage.k8s.io/v1 CSIStorageCapacity", []ruleCase{
 		{"", `{}`,
 			"storageClassName: Invalid value: \"\": {subdomain}"},
-		{"", `{"storageClassName":"c","capacity":"-1","maximumVolumeSize":"-1"}`,
-			"capacity: Invalid value: \"-1\": must be greater than or equal to 0"},
+		{"", `{"storageClassName":"C","capacity":"-1","maximumVolumeSize":"-1","nodeTopology":{"matchLabels":{"a":"b c"}}}`,
+			"capacity: Invalid value: \"-1\": must be greater than or equal to 0|" +
+				"nodeTopology.matchLabels: Invalid value: \"b c\": {value}|" +
+				"storageClassName: Invalid value: \"C\": {subdomain}"},
 		{`{"storageClassName":"c"}`, `{"storageClassName":"d","nodeTopology":{},"capacity":"1"}`,
 			"nodeTopology: Invalid value: {}: field is immutable|" +
 				"storageClassName: Invalid value: \"d\": field is immutable"},
@@ -465,4 +483,28 @@ func TestMigrationStatus(t *testing.T) {
 			"status.conditions: Invalid value: {}: Both success and failed conditions cannot be true at the same time|" +
 				"status.resourceVersion: Invalid value: \"x\": resource version is not well formed: x"},
 	})
+}
+
+// TestStorageWarnings: what the writer of a good object is told.
+func TestStorageWarnings(t *testing.T) {
+	for _, c := range []struct{ kind, obj, want string }{
+		{"v1 PersistentVolume", `{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"persistentVolumeReclaimPolicy":"Recycle","nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"beta.kubernetes.io/os","operator":"Exists"}]}]}},"nfs":{"server":"a","path":"/"}},"metadata":{"annotations":{"volume.beta.kubernetes.io/storage-class":"a","volume.beta.kubernetes.io/mount-options":"b"}}}`, `metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated since v1.8; use "storageClassName" attribute instead|metadata.annotations[volume.beta.kubernetes.io/mount-options]: deprecated since v1.31; use "mountOptions" attribute instead|spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.|spec.nodeAffinity.required.nodeSelectorTerms[0].matchExpressions[0].key: beta.kubernetes.io/os is deprecated since v1.14; use "kubernetes.io/os" instead`},
+		{"v1 PersistentVolume", `{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"cephfs":{"monitors":["a"]}}}`, `spec.cephfs: deprecated in v1.28, non-functional in v1.31+`},
+		{"v1 PersistentVolume", `{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"storageos":{"volumeName":"a"}}}`, `spec.storageOS: deprecated in v1.22, non-functional in v1.25+`},
+		{"v1 PersistentVolume", `{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"flocker":{"datasetName":"a"}}}`, ``},
+		{"v1 PersistentVolume", `{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"hostPath":{"path":"/a"}}}`, ``},
+		{"v1 PersistentVolumeClaim", `{"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1500m"},"limits":{"storage":"2500m"}}},"metadata":{"annotations":{"volume.beta.kubernetes.io/storage-class":"a"}}}`, `metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated since v1.8; use "storageClassName" attribute instead|spec.resources.requests[storage]: fractional byte value "1500m" is invalid, must be an integer|spec.resources.limits[storage]: fractional byte value "2500m" is invalid, must be an integer`},
+		{"v1 PersistentVolumeClaim", `{"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}}`, ``},
+		{"storage.k8s.io/v1 StorageClass", `{"provisioner":"a","allowedTopologies":[{"matchLabelExpressions":[{"key":"failure-domain.beta.kubernetes.io/zone","values":["a"]},{"key":"node-role.kubernetes.io/master","values":["a"]}]}]}`, `allowedTopologies[0].matchLabelExpressions[0].key: deprecated since v1.17; use "topology.kubernetes.io/zone" instead|allowedTopologies[0].matchLabelExpressions[1].key: use "node-role.kubernetes.io/control-plane" instead`},
+		{"storage.k8s.io/v1 CSIStorageCapacity", `{"storageClassName":"a","nodeTopology":{"matchLabels":{"beta.kubernetes.io/arch":"a"},"matchExpressions":[{"key":"app.kubernetes.io/created-by","operator":"Exists"},{"key":"scheduler.alpha.kubernetes.io/preferAvoidPods","operator":"Exists"}]}}`, `nodeTopology.matchExpressions[0].key: app.kubernetes.io/created-by is deprecated since v1.9|nodeTopology.matchExpressions[1].key: scheduler.alpha.kubernetes.io/preferAvoidPods is deprecated since v1.22; use Taints and Tolerations instead|nodeTopology.matchLabels.beta.kubernetes.io/arch: deprecated since v1.14; use "kubernetes.io/arch" instead`},
+		{"storage.k8s.io/v1 CSIDriver", `{"spec":{"tokenRequests":[{"audience":"a"}]}}`, `spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes`},
+		{"storage.k8s.io/v1 CSIDriver", `{"spec":{"tokenRequests":[{"audience":"a"}],"serviceAccountTokenInSecrets":true}}`, ``},
+	} {
+		gv, name, _ := strings.Cut(c.kind, " ")
+		group, version := kinds.SplitAPIVersion(gv)
+		got := strings.Join(All()[kinds.NewKey(group, version, name)].Warnings(objectForTest(t, c.obj), nil), "|")
+		if got != c.want {
+			t.Errorf("%s\n got %s\nwant %s", c.obj, got, c.want)
+		}
+	}
 }

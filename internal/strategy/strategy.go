@@ -30,6 +30,9 @@ type Strategy struct {
 	Prepare func(obj, old map[string]any)
 	// PrepareStatus is Prepare for a write of the status.
 	PrepareStatus func(obj, old map[string]any)
+	// Changes reports whether a write that is not one of the status counts for metadata.generation, for
+	// a kind for which it is not so that anything but metadata and status does.
+	Changes func(obj, old map[string]any) bool
 	// Warnings are what the writer of a good object is told. old is nil for a create.
 	Warnings func(obj, old map[string]any) []string
 	// Parts are subresources that show the whole object and write a part of it, by name: resize.
@@ -42,8 +45,8 @@ type Part struct {
 	// it must not change, but for what the subresource writes. It shares nothing with old that it
 	// changes afterwards.
 	Merge func(obj, old map[string]any)
-	// Check says what is wrong with the object, in place of the rules of its kind.
-	Check func(obj, old map[string]any) []field.Error
+	// Check says what the write may not change. The rules of the kind hold too, and see Visit.Part.
+	Check func(v *kinds.Visit)
 }
 
 // Load returns the table of kinds with the rules of this package. See kinds.Load.
@@ -68,6 +71,7 @@ func All() map[kinds.Key]Strategy {
 	} {
 		maps.Copy(all, area)
 	}
+	warnOfTemplates(all)
 	return all
 }
 

@@ -2,7 +2,6 @@ package strategy
 
 import (
 	"fmt"
-	"iter"
 	"strings"
 
 	"apichain/internal/field"
@@ -68,6 +67,8 @@ func volumeRules() kinds.Rules {
 
 		"PersistentVolume":              {Default: persistentDefaults, Check: checkVolumeObject},
 		"PersistentVolumeClaim":         {Default: pending, Check: checkClaim, Status: checkClaimStatus},
+		"PersistentVolumeClaimStatus":   {Default: claimStatusDefaults},
+		"VolumeResourceRequirements":    {Default: resourceDefaults},
 		"HostPathVolumeSource":          {Default: hostPathDefaults},
 		"PersistentVolumeSpec":          {Check: checkPersistentVolume},
 		"PersistentVolumeClaimSpec":     {Check: checkClaimSpec},
@@ -84,10 +85,13 @@ func drops(fields ...string) func(map[string]any) {
 	}
 }
 
-// volumeDefaults makes a volume without a source an empty directory.
+// volumeDefaults makes a volume without a source an empty directory, and says when an image is pulled.
 func volumeDefaults(volume map[string]any) {
 	if firstSource(volume, podSources) == "" {
 		volume["emptyDir"] = map[string]any{}
+	}
+	if image := tree.Object(volume, "image"); image != nil && tree.Text(image, "pullPolicy") == "" {
+		image["pullPolicy"] = pullPolicy(tree.Text(image, "reference"))
 	}
 }
 
@@ -110,6 +114,7 @@ func pending(obj map[string]any) {
 func persistentDefaults(volume map[string]any) {
 	pending(volume)
 	spec := tree.Object(volume, "spec")
+	roundUp(tree.Object(spec, "capacity"))
 	if tree.Text(spec, "persistentVolumeReclaimPolicy") == "" {
 		tree.Set(volume, "Retain", "spec", "persistentVolumeReclaimPolicy")
 	}
@@ -172,7 +177,7 @@ func checkVolume(v *kinds.Visit) {
 	}
 	// Only a pod has a name of which the claim's is made; a template does not know it.
 	pod := tree.Name(v.Root)
-	if tree.Text(v.Root, "kind") != "Pod" || pod == "" {
+	if v.Type.Name != "Pod" || pod == "" {
 		return
 	}
 	if claim := pod + "-" + name; firstSource(v.Obj, podSources) == "ephemeral" && name != "" {
@@ -195,16 +200,4 @@ func claimsOf(pod map[string]any) map[string]bool {
 		}
 	}
 	return claims
-}
-
-// objectsOf returns the objects of a list with their places.
-func objectsOf(list any) iter.Seq2[int, map[string]any] {
-	return func(yield func(int, map[string]any) bool) {
-		l, _ := list.([]any)
-		for i, e := range l {
-			if o, _ := e.(map[string]any); !yield(i, o) {
-				return
-			}
-		}
-	}
 }

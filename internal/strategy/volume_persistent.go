@@ -45,7 +45,7 @@ func checkPersistentVolume(v *kinds.Visit) {
 		v.Add(field.Required(v.Path("accessModes"), ""))
 	}
 	v.Add(accessModeErrors(v.Path("accessModes"), modes)...)
-	if tree.Text(v.Root, "kind") == "VolumeAttachment" {
+	if v.Type.Name == "storage.VolumeAttachment" {
 		checkInlineVolume(v)
 	} else {
 		checkCapacity(v)
@@ -94,18 +94,16 @@ func positiveErrors(path, s string) []field.Error {
 
 // checkVolumeChoices is about what only a persistent volume of its own has.
 func checkVolumeChoices(v *kinds.Visit) {
-	choose := func(name string, values ...string) {
-		if s, ok := v.Obj[name].(string); ok && !slices.Contains(values, s) {
-			v.Add(field.NotSupported(v.Path(name), s, values...))
-		}
-	}
-	choose("persistentVolumeReclaimPolicy", "Delete", "Recycle", "Retain")
-	choose("volumeMode", "Block", "Filesystem")
+	checkChoice(v, "persistentVolumeReclaimPolicy", "Delete", "Recycle", "Retain")
+	checkChoice(v, "volumeMode", "Block", "Filesystem")
 	if class := tree.Text(v.Obj, "storageClassName"); class != "" {
 		v.Add(invalids(v.Path("storageClassName"), class, field.DNSSubdomainErrors)...)
 	}
 	if affinity := tree.Object(v.Obj, "nodeAffinity"); affinity != nil && affinity["required"] == nil {
 		v.Add(field.Required(v.Path("nodeAffinity", "required"), "must specify required node constraints"))
+	} else if affinity != nil {
+		tolerated := func() bool { return badNodeValues(tree.Object(v.Old, "nodeAffinity", "required")) }
+		checkNodeSelector(v, tree.Object(affinity, "required"), tolerated, "nodeAffinity", "required")
 	}
 	attributes, ok := v.Obj["volumeAttributesClassName"].(string)
 	if !ok {
@@ -118,6 +116,14 @@ func checkVolumeChoices(v *kinds.Visit) {
 	}
 	if v.Obj["csi"] == nil {
 		v.Add(field.Required(v.Path("csi"), "has to be specified when using volumeAttributesClassName"))
+	}
+}
+
+// checkChoice demands one of the values, in the order given, of a field that is there. An empty text is none
+// of them, where the word in takes it for absent.
+func checkChoice(v *kinds.Visit, name string, values ...string) {
+	if s, ok := v.Obj[name].(string); ok && !slices.Contains(values, s) {
+		v.Add(field.NotSupported(v.Path(name), s, values...))
 	}
 }
 
@@ -210,7 +216,7 @@ func without(obj map[string]any, names ...string) map[string]any {
 	return copied
 }
 
-// stableLabel returns the name that a label of nodes has since it is no beta any more.
+// stableLabel returns the name that a label of nodes has since it is no beta any more, "" for others.
 func stableLabel(key string) string {
 	switch key {
 	case "failure-domain.beta.kubernetes.io/zone":
@@ -222,15 +228,15 @@ func stableLabel(key string) string {
 	case "beta.kubernetes.io/os", "beta.kubernetes.io/arch":
 		return strings.TrimPrefix(key, "beta.")
 	}
-	return key
+	return ""
 }
 
 // sameAffinity reports whether two affinities of volumes are equal, but for labels that got their
-// stable names.
+// stable names. Upstream's table of these has an empty name for all others, which then passes too.
 func sameAffinity(now any, before map[string]any) bool {
 	before, _ = tree.Copy(before).(map[string]any)
-	for i, term := range objectsOf(tree.List(before, "required", "nodeSelectorTerms")) {
-		for j, was := range objectsOf(term["matchExpressions"]) {
+	for i, term := range each(tree.List(before, "required", "nodeSelectorTerms")) {
+		for j, was := range each(term["matchExpressions"]) {
 			terms := tree.List(now, "required", "nodeSelectorTerms")
 			if i >= len(terms) || j >= len(tree.List(terms[i], "matchExpressions")) {
 				continue

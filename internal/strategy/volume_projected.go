@@ -18,7 +18,7 @@ import (
 func checkDownwardAPI(v *kinds.Visit) {
 	v.Skip("items")
 	checkMode(v)
-	for _, file := range objectsOf(v.Obj["items"]) {
+	for _, file := range each(v.Obj["items"]) {
 		checkDownwardFile(v, file)
 	}
 }
@@ -32,9 +32,14 @@ func checkDownwardFile(v *kinds.Visit, file map[string]any, at ...any) {
 	v.Add(invalids(place+".path", path, field.LocalPathErrors)...)
 	ref, resource := tree.Object(file, "fieldRef"), tree.Object(file, "resourceFieldRef")
 	switch {
-	case ref != nil && resource != nil:
-		v.Add(field.Invalid(place, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously"))
-	case ref == nil && resource == nil:
+	case ref != nil:
+		v.Add(fieldRefErrors(place+".fieldRef", ref)...)
+		if resource != nil {
+			v.Add(field.Invalid(place, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously"))
+		}
+	case resource != nil:
+		v.Add(resourceRefErrors(place+".resourceFieldRef", resource)...)
+	default:
 		v.Add(field.Required(place, "one of fieldRef and resourceFieldRef is required"))
 	}
 	v.Add(modeErrors(place+".mode", file["mode"])...)
@@ -51,14 +56,14 @@ func checkProjected(v *kinds.Visit) {
 		}
 		written[path] = true
 	}
-	for i, source := range objectsOf(v.Obj["sources"]) {
+	for i, source := range each(v.Obj["sources"]) {
 		at := v.Path("sources", i)
 		for _, name := range []string{"secret", "configMap"} {
 			for _, item := range tree.List(source, name, "items") {
 				write(tree.Text(item, "path"), tree.Text(source, name, "name"))
 			}
 		}
-		for _, item := range objectsOf(tree.At(source, "downwardAPI", "items")) {
+		for _, item := range each(tree.At(source, "downwardAPI", "items")) {
 			checkDownwardFile(v, item, "sources", i, "downwardAPI")
 			write(tree.Text(item, "path"), tree.Text(item, "path"))
 		}
@@ -128,6 +133,7 @@ func bundleErrors(at string, bundle map[string]any) (errs []field.Error) {
 			errs = append(errs, field.Required(at+".signerName", "must be a valid signer name"))
 		}
 		errs = append(errs, signerErrors(at+".signerName", signer)...)
+		errs = append(errs, below(at+".labelSelector", labelSelectorErrors(tree.Object(bundle, "labelSelector"), never))...)
 	default:
 		errs = append(errs, field.Required(at, "either name or signerName must be specified"))
 	}

@@ -208,8 +208,10 @@ func needs(v *kinds.Visit, name string, fields ...string) {
 	}
 }
 
-// checkAzureDisk is about the address of the disk, whose form depends on where it is kept.
+// checkAzureDisk is about how the disk is cached and kept, and its address, whose form depends on that.
 func checkAzureDisk(v *kinds.Visit) {
+	checkChoice(v, "cachingMode", "None", "ReadOnly", "ReadWrite")
+	checkChoice(v, "kind", "Dedicated", "Managed", "Shared")
 	kind, uri := tree.Text(v.Obj, "kind"), tree.Text(v.Obj, "diskURI")
 	if kind == "Managed" && !strings.HasPrefix(uri, "/subscriptions/") {
 		v.Add(field.NotSupported(v.Path("diskURI"), uri,

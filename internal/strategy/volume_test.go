@@ -11,7 +11,7 @@ func checkVolumes(t *testing.T, cases []ruleCase) {
 	t.Helper()
 	table := tableForTest(t)
 	for _, c := range cases {
-		pod := `{"spec":{"containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v",` + c.obj + `}]}}`
+		pod := `{"spec":{"serviceAccountName":"a","containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v",` + c.obj + `}]}}`
 		got := strings.ReplaceAll(judge(t, table, "v1 Pod", "", pod, false), "spec.volumes[0]", "v")
 		want := strings.Split(written(c.want), "|")
 		slices.Sort(want)
@@ -179,12 +179,14 @@ func TestVolumeSources(t *testing.T) {
 		{"", `"image":{"reference":"a","pullPolicy":"Never"}`, ""},
 		{"", `"ephemeral":{}`,
 			"v.ephemeral.volumeClaimTemplate: Required value"},
-		{"", `"ephemeral":{"volumeClaimTemplate":{"metadata":{"name":"x","finalizers":["a/b"],"labels":{"a b":"c d"},"annotations":{"A b":""}},"spec":{}}}`,
+		{"", `"ephemeral":{"volumeClaimTemplate":{"metadata":{"name":"x","uid":"u","generateName":"g","finalizers":["a/b"],"labels":{"a b":"c d"},"annotations":{"A b":""}},"spec":{}}}`,
 			"v.ephemeral.volumeClaimTemplate.metadata.annotations: Invalid value: \"A b\": {name}|" +
 				"v.ephemeral.volumeClaimTemplate.metadata.finalizers: Forbidden: cannot be set|" +
+				"v.ephemeral.volumeClaimTemplate.metadata.generateName: Forbidden: cannot be set|" +
 				"v.ephemeral.volumeClaimTemplate.metadata.labels: Invalid value: \"a b\": {name}|" +
 				"v.ephemeral.volumeClaimTemplate.metadata.labels: Invalid value: \"c d\": {value}|" +
 				"v.ephemeral.volumeClaimTemplate.metadata.name: Forbidden: cannot be set|" +
+				"v.ephemeral.volumeClaimTemplate.metadata.uID: Forbidden: cannot be set|" +
 				"v.ephemeral.volumeClaimTemplate.spec.accessModes: Required value: at least 1 access mode is required|" +
 				"v.ephemeral.volumeClaimTemplate.spec.resources[storage]: Required value"},
 		{"", `"ephemeral":{"volumeClaimTemplate":{"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1"}}}}}`, ""},
@@ -211,6 +213,18 @@ func TestFileVolumes(t *testing.T) {
 				"v.configMap.items[0].path: Required value|" +
 				"v.configMap.name: Required value"},
 		{"", `"configMap":{"name":"a"}`, ""},
+		{"", `"downwardAPI":{"items":[{},{"path":"../a","mode":999,"fieldRef":{"fieldPath":"spec.nodeName"}}],"defaultMode":-1}`,
+			"v.downwardAPI.defaultMode: Invalid value: -1: must be a number between 0 and 0777 (octal), both inclusive|" +
+				"v.downwardAPI.fieldRef.fieldPath: Unsupported value: \"spec.nodeName\": supported values: \"metadata.annotations\", \"metadata.labels\", \"metadata.name\", \"metadata.namespace\", \"metadata.uid\"|" +
+				"v.downwardAPI.mode: Invalid value: 999: must be a number between 0 and 0777 (octal), both inclusive|" +
+				"v.downwardAPI.path: Invalid value: \"../a\": must not contain '..'|" +
+				"v.downwardAPI.path: Required value|" +
+				"v.downwardAPI: Required value: one of fieldRef and resourceFieldRef is required"},
+		{"", `"downwardAPI":{"items":[{"path":"a","fieldRef":{"fieldPath":"metadata.labels['a b']"},"resourceFieldRef":{}},{"path":"b","resourceFieldRef":{"resource":"limits.cpu","divisor":"3"}}]}`,
+			"v.downwardAPI.fieldRef: Invalid value: \"a b\": {name}|" +
+				"v.downwardAPI.resourceFieldRef.containerName: Required value|" +
+				"v.downwardAPI.resourceFieldRef.divisor: Invalid value: \"limits.cpu\": only divisor's values 1m and 1 are supported with the cpu resource|" +
+				"v.downwardAPI: Invalid value: \"resource\": fieldRef and resourceFieldRef can not be specified simultaneously"},
 		{"", `"downwardAPI":{"items":[{"path":"a","fieldRef":{"fieldPath":"metadata.uid"}},{"path":"b","resourceFieldRef":{"containerName":"c","resource":"limits.cpu","divisor":"1m"}}]}`, ""},
 		{"", `"projected":{"defaultMode":512}`,
 			"v.projected.defaultMode: Invalid value: 512: must be a number between 0 and 0777 (octal), both inclusive"},
@@ -238,8 +252,11 @@ func TestFileVolumes(t *testing.T) {
 				"v.projected.sources[2].clusterTrustBundle.name: Invalid value: \"\": not a valid clustertrustbundlename: {subdomain}|" +
 				"v.projected.sources[2].clusterTrustBundle.name: Required value: must be a valid object name|" +
 				"v.projected: Invalid value: \"\": conflicting duplicate paths"},
-		{"", `"projected":{"sources":[{"clusterTrustBundle":{"path":"a","name":"x:y:B_"}},{"clusterTrustBundle":{"path":"a","signerName":""}},{"clusterTrustBundle":{"path":"..","signerName":"a"}},{"clusterTrustBundle":{"path":"c","name":"x:y:b"}}]}`,
+		{"", `"projected":{"sources":[{"clusterTrustBundle":{"path":"a","name":"x:y:B_"}},{"clusterTrustBundle":{"path":"a","signerName":"","labelSelector":{"matchExpressions":[{"key":"","operator":"X"}]}}},{"clusterTrustBundle":{"path":"..","signerName":"a"}},{"clusterTrustBundle":{"path":"c","name":"x:y:b"}}]}`,
 			"v.projected.sources[0].clusterTrustBundle.name: Invalid value: \"x:y:B_\": not a valid clustertrustbundlename: {subdomain}|" +
+				"v.projected.sources[1].clusterTrustBundle.labelSelector.matchExpressions[0].key: Invalid value: \"\": name part must be non-empty|" +
+				"v.projected.sources[1].clusterTrustBundle.labelSelector.matchExpressions[0].key: Invalid value: \"\": {name}|" +
+				"v.projected.sources[1].clusterTrustBundle.labelSelector.matchExpressions[0].operator: Invalid value: \"X\": not a valid selector operator|" +
 				"v.projected.sources[1].clusterTrustBundle.signerName: Required value|" +
 				"v.projected.sources[1].clusterTrustBundle.signerName: Required value: must be a valid signer name|" +
 				"v.projected.sources[2].clusterTrustBundle.path: Invalid value: \"..\": must not contain '..'|" +
@@ -265,4 +282,27 @@ func TestFileVolumes(t *testing.T) {
 				"v.projected.sources[1].podCertificate.signerName: Invalid value: \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\": validating label \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\": must be no more than 253 characters|" +
 				"v.projected.sources[1].podCertificate.signerName: Too long: may not be more than 571 bytes"},
 	})
+}
+
+// TestVolumeWarnings: what the writer of a pod is told of its volumes.
+func TestVolumeWarnings(t *testing.T) {
+	for _, c := range []ruleCase{
+		{obj: `[{"name":"v","photonPersistentDisk":{"pdID":"a"}}]`, want: `spec.volumes[0].photonPersistentDisk: deprecated in v1.11, non-functional in v1.16+`},
+		{obj: `[{"name":"v","gitRepo":{"repository":"a"}}]`, want: `spec.volumes[0].gitRepo: deprecated in v1.11, and disabled by default in v1.33+`},
+		{obj: `[{"name":"v","scaleIO":{"gateway":"g","system":"s","volumeName":"v","secretRef":null}}]`, want: `spec.volumes[0].scaleIO: deprecated in v1.16, non-functional in v1.22+`},
+		{obj: `[{"name":"v","quobyte":{"registry":"a:1","volume":"v"}}]`, want: `spec.volumes[0].quobyte: deprecated in v1.22, non-functional in v1.25+`},
+		{obj: `[{"name":"v","glusterfs":{"endpoints":"a","path":"b"}}]`, want: `spec.volumes[0].glusterfs: deprecated in v1.25, non-functional in v1.26+`},
+		{obj: `[{"name":"v","rbd":{"monitors":["a"],"image":"b"}}]`, want: `spec.volumes[0].rbd: deprecated in v1.28, non-functional in v1.31+`},
+		{obj: `[{"name":"v","storageos":{"volumeName":"a"}}]`, want: `spec.volumes[0].storageOS: deprecated in v1.22, non-functional in v1.25+`},
+		{obj: `[{"name":"v","ephemeral":{"volumeClaimTemplate":{"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1m"}}}}}}]`, want: `spec.volumes[0].ephemeral.volumeClaimTemplate.spec.resources.requests[storage]: fractional byte value "1m" is invalid, must be an integer`},
+		{obj: `[{"name":"v","configMap":{"name":"m","items":[{"key":"a","path":"p"},{"key":"b","path":"p/q"},{"key":"c","path":"pq"},{"key":"d","path":"p/"}]}}]`, want: `volume "v" (ConfigMap "m"): overlapping paths: "p/q" with "p"|volume "v" (ConfigMap "m"): overlapping paths: "p" with "p"|volume "v" (ConfigMap "m"): overlapping paths: "p" with "p/q"`},
+		{obj: `[{"name":"v","secret":{"secretName":"s","items":[{"key":"a","path":"p/q"},{"key":"b","path":"p"}]}},{"name":"w","downwardAPI":{"items":[{"path":"a","fieldRef":{"fieldPath":"metadata.name"}},{"path":"a","fieldRef":{"fieldPath":"metadata.uid"}}]}}]`, want: `volume "v" (Secret "s"): overlapping paths: "p" with "p/q"|volume "w" (DownwardAPI): overlapping paths: "a" with "a"`},
+		{obj: `[{"name":"v","projected":{"sources":[{},{"secret":{"name":"s","items":[{"key":"a","path":"p"}]}},{"configMap":{"name":"m","items":[{"key":"a","path":"p/q"}]}},{"downwardAPI":{"items":[{"path":"p/r","fieldRef":{"fieldPath":"metadata.name"}}]}},{"serviceAccountToken":{"path":"p/t"}},{"clusterTrustBundle":{"name":"n","path":"p/u"}},{"clusterTrustBundle":{"signerName":"example.com/s","path":"p/v"}},{"podCertificate":{"signerName":"example.com/s","keyType":"ED25519","keyPath":"p/w","certificateChainPath":"p/x","credentialBundlePath":"p/y"}}]}}]`, want: `volume "v" (Projected) has no sources provided|volume "v" (Projected): overlapping paths: "p/q" (ConfigMap "m") with "p" (Secret "s")|volume "v" (Projected): overlapping paths: "p/r" (DownwardAPI) with "p" (Secret "s")|volume "v" (Projected): overlapping paths: "p/t" (ServiceAccountToken) with "p" (Secret "s")|volume "v" (Projected): overlapping paths: "p/u" (ClusterTrustBundle "n") with "p" (Secret "s")|volume "v" (Projected): overlapping paths: "p/v" (ClusterTrustBundle "example.com/s") with "p" (Secret "s")|volume "v" (Projected): overlapping paths: "p/x" (PodCertificate chain) with "p" (Secret "s")|volume "v" (Projected): overlapping paths: "p/w" (PodCertificate key) with "p" (Secret "s")|volume "v" (Projected): overlapping paths: "p/y" (PodCertificate credential bundle) with "p" (Secret "s")`},
+		{obj: `[{"name":"v","secret":{"secretName":"s"}}]`, want: ``},
+	} {
+		spec := objectForTest(t, `{"volumes":`+c.obj+`}`)
+		if got := strings.Join(podVolumeWarnings("spec", spec), "|"); got != c.want {
+			t.Errorf("%s\n got %s\nwant %s", c.obj, got, c.want)
+		}
+	}
 }

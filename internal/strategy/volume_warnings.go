@@ -32,6 +32,19 @@ func sourceWarnings(path string, obj map[string]any) (warnings []string) {
 	return warnings
 }
 
+// podVolumeWarnings tells of such sources in the volumes of a pod's spec at the path, of claims for bytes
+// that are not whole, and of files that overwrite one another.
+func podVolumeWarnings(path string, spec map[string]any) (warnings []string) {
+	for i, volume := range each(spec["volumes"]) {
+		at := fmt.Sprintf("%s.volumes[%d]", path, i)
+		warnings = append(warnings, sourceWarnings(at, volume)...)
+		if claim := tree.Object(volume, "ephemeral", "volumeClaimTemplate", "spec"); claim != nil {
+			warnings = append(warnings, claimSpecWarnings(at+".ephemeral.volumeClaimTemplate.spec", claim)...)
+		}
+	}
+	return append(warnings, overlapWarnings(tree.List(spec, "volumes"))...)
+}
+
 // volumeWarnings tells of a persistent volume's old annotations, its reclaim policy, labels of nodes and
 // its source.
 func volumeWarnings(obj, _ map[string]any) (warnings []string) {
@@ -47,7 +60,7 @@ func volumeWarnings(obj, _ map[string]any) (warnings []string) {
 		warnings = append(warnings, "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. "+
 			"Instead, the recommended approach is to use dynamic provisioning.")
 	}
-	for i, term := range objectsOf(tree.At(spec, "nodeAffinity", "required", "nodeSelectorTerms")) {
+	for i, term := range each(tree.At(spec, "nodeAffinity", "required", "nodeSelectorTerms")) {
 		path := fmt.Sprintf("spec.nodeAffinity.required.nodeSelectorTerms[%d].matchExpressions", i)
 		warnings = append(warnings, oldLabelWarnings(path, term)...)
 	}
@@ -73,7 +86,7 @@ func oldLabel(key string) string {
 
 // oldLabelWarnings tells of such labels in the matchExpressions of obj, whose path is given.
 func oldLabelWarnings(path string, obj map[string]any) (warnings []string) {
-	for i, e := range objectsOf(obj["matchExpressions"]) {
+	for i, e := range each(obj["matchExpressions"]) {
 		key := tree.Text(e, "key")
 		if why := oldLabel(key); why != "" {
 			warnings = append(warnings, fmt.Sprintf("%s[%d].key: %s is %s", path, i, key, why))
@@ -84,8 +97,8 @@ func oldLabelWarnings(path string, obj map[string]any) (warnings []string) {
 
 // classWarnings tells of such labels where a storage class has its volumes.
 func classWarnings(obj, _ map[string]any) (warnings []string) {
-	for i, topology := range objectsOf(obj["allowedTopologies"]) {
-		for j, e := range objectsOf(topology["matchLabelExpressions"]) {
+	for i, topology := range each(obj["allowedTopologies"]) {
+		for j, e := range each(topology["matchLabelExpressions"]) {
 			if why := oldLabel(tree.Text(e, "key")); why != "" {
 				warnings = append(warnings, fmt.Sprintf("allowedTopologies[%d].matchLabelExpressions[%d].key: %s", i, j, why))
 			}

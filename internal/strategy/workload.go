@@ -27,7 +27,7 @@ func workloadRules() kinds.Rules {
 		"apps.ReplicaSet":                {Status: checkReplicaStatus},
 		"apps.ReplicaSetSpec":            {Check: checkReplicaSetSpec},
 		"apps.StatefulSet":               {Status: checkStatefulSetStatus},
-		"apps.StatefulSetSpec":           {Default: statefulSetDefaults, Check: checkStatefulSetSpec},
+		"apps.StatefulSetSpec":           {Default: statefulSetDefaults, Judge: asStatefulPods, Check: checkStatefulSetSpec},
 		"apps.StatefulSetUpdateStrategy": {Default: statefulSetStrategyDefaults},
 		"apps.DaemonSet":                 {Status: checkCollisions},
 		"apps.DaemonSetSpec":             {Check: checkDaemonSetSpec},
@@ -38,12 +38,60 @@ func workloadRules() kinds.Rules {
 }
 
 // workloadStrategies are what is done with objects of these kinds, and those of batch, before they are
-// judged.
+// judged, and what their writers are told.
 func workloadStrategies() map[kinds.Key]Strategy {
 	return map[kinds.Key]Strategy{
-		kinds.NewKey("apps", "v1", "DaemonSet"): {Prepare: prepareDaemonSet},
-		kinds.NewKey("batch", "v1", "Job"):      {Prepare: prepareJob},
+		kinds.NewKey("", "v1", "ReplicationController"): {Prepare: prepareTemplate, Warnings: hostNameWarnings},
+		kinds.NewKey("apps", "v1", "Deployment"): {
+			Prepare: prepareTemplate, PrepareStatus: keepLabels, Warnings: hostNameWarnings, Changes: changesDeployment,
+		},
+		kinds.NewKey("apps", "v1", "ReplicaSet"):          {Prepare: prepareTemplate, Warnings: hostNameWarnings},
+		kinds.NewKey("apps", "v1", "StatefulSet"):         {Prepare: prepareTemplate, Warnings: statefulSetWarnings},
+		kinds.NewKey("apps", "v1", "DaemonSet"):           {Prepare: prepareDaemonSet},
+		kinds.NewKey("batch", "v1", "Job"):                {Prepare: prepareJob, Warnings: jobWarnings("spec")},
+		kinds.NewKey("batch", "v1", "CronJob"):            {Prepare: prepareCronJob, Warnings: cronJobWarnings},
+		kinds.NewKey("node.k8s.io", "v1", "RuntimeClass"): {Warnings: runtimeClassWarnings},
+		// Nothing of it that matters can change.
+		kinds.NewKey("scheduling.k8s.io", "v1", "PriorityClass"): {Changes: func(_, _ map[string]any) bool { return false }},
 	}
+}
+
+// changesDeployment counts annotations too, since they are copied to the ReplicaSets.
+func changesDeployment(obj, old map[string]any) bool {
+	return !tree.Equal(obj["spec"], old["spec"]) ||
+		!tree.Equal(tree.At(obj, "metadata", "annotations"), tree.At(old, "metadata", "annotations"))
+}
+
+// prepareTemplate drops annotations of the template that nobody reads any more.
+func prepareTemplate(obj, _ map[string]any) {
+	dropInitAnnotations(tree.Object(obj, "spec", "template"))
+}
+
+// keepLabels leaves the labels alone where only the status is written.
+func keepLabels(obj, old map[string]any) {
+	m := tree.Metadata(obj)
+	delete(m, "labels")
+	if labels := tree.Object(old, "metadata", "labels"); labels != nil {
+		m["labels"] = tree.Copy(labels)
+	}
+}
+
+// hostNameWarnings says that the pods of a new object will have names that are no names of hosts.
+func hostNameWarnings(obj, old map[string]any) []string {
+	why := field.DNSLabelErrors(tree.Name(obj))
+	if old != nil || why == nil {
+		return nil
+	}
+	return []string{"metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; " +
+		"a DNS label is recommended: [" + strings.Join(why, " ") + "]"}
+}
+
+// statefulSetWarnings says that a limit which is below zero is none.
+func statefulSetWarnings(obj, _ map[string]any) []string {
+	if numberAt(obj, "spec", "revisionHistoryLimit") >= 0 {
+		return nil
+	}
+	return []string{"spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"}
 }
 
 // labelTexts returns labels as a map of texts.
@@ -76,9 +124,15 @@ func checkSelector(v *kinds.Visit, kind, why string) {
 	case len(tree.Object(sel, "matchLabels"))+len(tree.List(sel, "matchExpressions")) == 0:
 		v.Add(field.Invalid(v.Path("selector"), sel, "empty selector is invalid for "+kind))
 	}
+	checkLabelSelector(v, sel, never, "selector", nil)
 	if _, err := selector.FromObject(sel); err != nil {
 		v.Add(field.Invalid(v.Path("selector"), sel, why))
 	}
+}
+
+// hadBadSelector returns a tolerance for what was wrong with the selector before.
+func hadBadSelector(v *kinds.Visit) func() bool {
+	return func() bool { return len(labelSelectorErrors(tree.Object(v.Old, "selector"), never)) > 0 }
 }
 
 // checkEndless demands that the pods of the template of a spec are restarted whatever happens. kind is
@@ -153,8 +207,8 @@ func wholeErrors(at string, value any) (errs []field.Error) {
 
 // checkCollisions refuses a status in which fewer collisions were counted than before.
 func checkCollisions(v *kinds.Visit) {
-	before, now := numberAt(v.OldRoot, "status", "collisionCount"), numberAt(v.Root, "status", "collisionCount")
-	if now < before {
+	before, counted := tree.At(v.OldRoot, "status", "collisionCount").(int64)
+	if now := numberAt(v.Root, "status", "collisionCount"); counted && now < before {
 		v.Add(field.Invalid("status.collisionCount", now, "cannot be decremented"))
 	}
 }

@@ -81,6 +81,45 @@ func statefulSetDefaults(obj map[string]any) {
 	}
 }
 
+// asStatefulPods returns the spec as its pods will be, whose names and whose storage are their own: nobody
+// reads the name of the host or the subdomain of the template, and what a claim is made for is a volume.
+// Upstream puts those volumes before the template's, and so its paths count them.
+func asStatefulPods(obj map[string]any) map[string]any {
+	claims, pod := tree.List(obj, "volumeClaimTemplates"), tree.Object(obj, "template", "spec")
+	if pod == nil || len(claims) == 0 && pod["hostname"] == nil && pod["subdomain"] == nil {
+		return obj
+	}
+	pod = maps.Clone(pod)
+	delete(pod, "hostname")
+	delete(pod, "subdomain")
+	if len(claims) > 0 {
+		pod["volumes"] = claimVolumes(claims, tree.List(pod, "volumes"))
+	}
+	template := maps.Clone(tree.Object(obj, "template"))
+	template["spec"] = pod
+	obj = maps.Clone(obj)
+	obj["template"] = template
+	return obj
+}
+
+// claimVolumes returns the volumes of claims, and those of the others that do not have a name of theirs.
+func claimVolumes(claims, others []any) (volumes []any) {
+	names := map[string]bool{}
+	for _, c := range claims {
+		name := tree.Text(c, "metadata", "name")
+		if !names[name] {
+			volumes = append(volumes, map[string]any{"name": name, "persistentVolumeClaim": map[string]any{"claimName": name}})
+		}
+		names[name] = true
+	}
+	for _, v := range others {
+		if !names[tree.Text(v, "name")] {
+			volumes = append(volumes, v)
+		}
+	}
+	return volumes
+}
+
 // statefulSetStrategyDefaults gives only a strategy that says nothing the parameters of rolling; what
 // they have in them is defaulted for whoever has them.
 func statefulSetStrategyDefaults(obj map[string]any) {
@@ -151,6 +190,7 @@ func checkStatefulSetStatus(v *kinds.Visit) {
 // checkDaemonSetSpec is about the selector and the template. Upstream does not demand a selector in so
 // many words: one that is not there selects nothing.
 func checkDaemonSetSpec(v *kinds.Visit) {
+	checkLabelSelector(v, tree.Object(v.Obj, "selector"), hadBadSelector(v), "selector", nil)
 	checkTemplateLabels(v)
 	if sel, ok := v.Obj["selector"].(map[string]any); ok && len(sel) == 0 {
 		v.Add(field.Invalid(v.Path("selector"), sel, "empty selector is invalid for daemonset"))
@@ -188,6 +228,7 @@ const templateGeneration = "deprecated.daemonset.template.generation"
 // prepareDaemonSet counts the changes of the template in an annotation, whatever was sent: a new object
 // may say where to begin, and none may say anything later.
 func prepareDaemonSet(obj, old map[string]any) {
+	prepareTemplate(obj, old)
 	const least = 1
 	n, _ := strconv.ParseInt(tree.Text(obj, "metadata", "annotations", templateGeneration), 10, 64)
 	if old != nil {

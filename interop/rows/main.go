@@ -55,14 +55,14 @@ func readFolder(folder string) ([]*rowFile, error) {
 	return out, nil
 }
 
-// metaTypes returns the types of meta that rows have, in full: which of them there are is for the
-// rows to say, since upstream's package has many that no body is of.
-func metaTypes(files []*rowFile) []string {
+// rootTypes returns the types that rows have of packages that are there in part, in full: which of
+// them there are is for the rows to say.
+func rootTypes(files []*rowFile) []string {
 	var out []string
 	for _, f := range files {
 		for _, p := range f.packages {
 			for _, t := range p.types {
-				if p.name == "meta" {
+				if slices.Contains(partly, p.name) && p.name != "schedulingv1alpha3" {
 					out = append(out, p.name+"."+t.name)
 				}
 			}
@@ -81,24 +81,26 @@ func run(folder string) error {
 	if err != nil {
 		return err
 	}
-	types, err := u.types(metaTypes(files))
+	types, err := u.types(rootTypes(files))
 	if err != nil {
 		return err
 	}
-	done := map[string]bool{}
+	known := map[string]*rowPackage{}
 	for _, f := range files {
 		for _, p := range f.packages {
-			was := p.types
-			p.types, done[p.name] = types[p.name], true
-			for _, t := range p.types {
-				if i := slices.IndexFunc(was, func(o *rowType) bool { return o.name == t.name }); i >= 0 {
-					t.merge(was[i])
-				}
+			if known[p.name] == nil {
+				known[p.name] = p
+			}
+			if u.packages[p.name] != nil {
+				types[p.name] = p.update(types[p.name])
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(types)) {
-		if !done[name] {
+		// What no file has goes to the first that has the package.
+		if p := known[name]; p != nil {
+			p.types = append(p.types, types[name]...)
+		} else {
 			p := &rowPackage{name, u.packages[name].schema, types[name]}
 			files = append(files, &rowFile{path: filepath.Join(folder, name+".txt"), packages: []*rowPackage{p}})
 		}

@@ -21,6 +21,8 @@ type rowType struct {
 	words  []string
 	doc    string
 	fields []*rowField
+	// above are the comments in front of it.
+	above string
 }
 
 // rowField is a field, or an embedded type where the name is +.
@@ -42,6 +44,7 @@ type rowPackage struct {
 func readRows(text string) (head string, packages []*rowPackage, err error) {
 	var p *rowPackage
 	var t *rowType
+	above := ""
 	for line := range strings.Lines(text) {
 		plain := strings.TrimSuffix(line, "\n")
 		switch word, rest, _ := strings.Cut(plain, " "); {
@@ -51,9 +54,12 @@ func readRows(text string) (head string, packages []*rowPackage, err error) {
 			packages = append(packages, p)
 		case p == nil:
 			head += line
-		case plain == "" || plain[0] == '#':
+		case plain == "":
+		case plain[0] == '#':
+			above += line
 		case word == "type":
 			t = readTypeLine(rest)
+			t.above, above = above, ""
 			p.types = append(p.types, t)
 		case strings.HasPrefix(plain, "  ") && t != nil:
 			if err := t.readFields(plain[2:]); err != nil {
@@ -113,6 +119,7 @@ const maxLine = 140
 // String returns the type with its fields: one with a doc ends its line.
 func (t *rowType) String() string {
 	var out strings.Builder
+	out.WriteString(t.above)
 	out.WriteString(strings.Join(append([]string{"type", t.name}, t.words...), " "))
 	if t.doc != "" {
 		out.WriteString("  " + t.doc)
@@ -174,7 +181,7 @@ func isDefault(word string) bool { return strings.HasPrefix(word, "=") }
 
 // merge carries over from was what upstream does not know of the type.
 func (t *rowType) merge(was *rowType) {
-	t.doc = was.doc
+	t.doc, t.above = was.doc, was.above
 	for _, w := range was.words {
 		if !describes(w) {
 			t.words = append(t.words, w)
@@ -194,6 +201,22 @@ func (t *rowType) merge(was *rowType) {
 			f.words = append(f.words, w)
 		}
 	}
+}
+
+// update takes the types that p has from upstream's, and returns the others.
+func (p *rowPackage) update(upstream []*rowType) (others []*rowType) {
+	was := p.types
+	p.types = nil
+	for _, t := range upstream {
+		i := slices.IndexFunc(was, func(o *rowType) bool { return o.name == t.name })
+		if i < 0 {
+			others = append(others, t)
+			continue
+		}
+		t.merge(was[i])
+		p.types = append(p.types, t)
+	}
+	return others
 }
 
 // differences tells what of a type's row is not as upstream has it.

@@ -56,6 +56,7 @@ func sources() map[string]string {
 		"apiextensions":   "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1",
 		"apiregistration": "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1",
 		"autoscalingv2":   "k8s.io/api/autoscaling/v2",
+		"apidiscovery":    "k8s.io/api/apidiscovery/v2",
 		// Fields of jobs are of types that have no stable version yet.
 		"schedulingv1alpha3": "k8s.io/api/scheduling/v1alpha3",
 	}
@@ -67,6 +68,9 @@ func sources() map[string]string {
 	}
 	return list
 }
+
+// partly are packages of which rows have only what others refer to, or what they have already.
+var partly = []string{"meta", "apidiscovery", "schedulingv1alpha3"}
 
 // leftOut are kinds of upstream's packages that no server has.
 var leftOut = []string{"core.RangeAllocation", "core.PodStatusResult", "core.SerializedReference", "core.PodLogOptions", "apiextensions.ConversionReview"}
@@ -122,13 +126,27 @@ func readPackage(name, path, dir string) (*goPackage, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.readFile(f)
+		p.readFile(set, f)
 	}
 	return p, nil
 }
 
+// before returns the comment that stands an empty line above another, where types are marked for the
+// generators of clients.
+func before(set *token.FileSet, f *ast.File, doc *ast.CommentGroup) *ast.CommentGroup {
+	if doc == nil {
+		return nil
+	}
+	for _, g := range f.Comments {
+		if set.Position(g.End()).Line == set.Position(doc.Pos()).Line-2 {
+			return g
+		}
+	}
+	return nil
+}
+
 // readFile adds the declarations of a file.
-func (p *goPackage) readFile(f *ast.File) {
+func (p *goPackage) readFile(set *token.FileSet, f *ast.File) {
 	for _, i := range f.Imports {
 		path, _ := strconv.Unquote(i.Path.Value)
 		local := path[strings.LastIndexByte(path, '/')+1:]
@@ -149,7 +167,7 @@ func (p *goPackage) readFile(f *ast.File) {
 				if doc == nil {
 					doc = g.Doc
 				}
-				p.types[s.Name.Name] = &goType{s.Type, markers(doc)}
+				p.types[s.Name.Name] = &goType{s.Type, markers(before(set, f, doc)) + markers(doc)}
 				p.order = append(p.order, s.Name.Name)
 			case *ast.ValueSpec:
 				p.readConstants(g.Tok, s)
@@ -217,7 +235,7 @@ func (u *upstream) types(roots []string) (map[string][]*rowType, error) {
 	queue := slices.Clone(roots)
 	for name, p := range u.packages {
 		for typ, t := range p.types {
-			if name != "meta" && name != "schedulingv1alpha3" && t.isKind() && !slices.Contains(leftOut, name+"."+typ) {
+			if !slices.Contains(partly, name) && t.isKind() && !slices.Contains(leftOut, name+"."+typ) {
 				queue = append(queue, name+"."+typ)
 			}
 		}

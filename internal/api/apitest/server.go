@@ -48,6 +48,8 @@ type Config struct {
 	Authorizer auth.Authorizer
 	// Admit has the admission plugins; nil: nobody changes or refuses a write.
 	Admit func(*api.Resource) api.Admitters
+	// Services is what services get their addresses and ports from.
+	Services api.ServiceNetwork
 	// Fixtures are manifests that are applied at the start.
 	Fixtures []string
 	// Extend may change the resources before anything is served.
@@ -110,25 +112,27 @@ func Start(t testing.TB, c Config) *Server {
 		Store: s.Store, Kinds: table, Catalog: s.Catalog,
 		Tokens: s.authn.Accounts, WhoseToken: s.authn.ByToken, Authorizer: s.authz,
 		Admit: c.Admit, Observer: &s.Watching, Bookmarks: c.Bookmarks, StrictCRDs: c.StrictCRDs,
-		Changed: func() {}, Log: slog.New(slog.DiscardHandler),
+		Services: c.Services, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
 	})
 	if c.Extend != nil {
 		c.Extend(s.API)
 	}
 	s.route()
 	if !c.Empty {
-		s.bootstrap(c.Fixtures)
+		s.bootstrap(c)
 	}
 	return s
 }
 
 // bootstrap makes the objects of a server's start, and sets the controllers to work until the
 // test ends.
-func (s *Server) bootstrap(fixtures []string) {
+func (s *Server) bootstrap(c Config) {
 	s.T.Helper()
 	// Not the test's context: that ends before the test's other watches and requests have.
 	ctx, cancel := context.WithCancel(context.Background())
-	run, err := controller.Start(ctx, s.API, controller.Own{CA: CA, Host: "127.0.0.1", Port: 6443, Fixtures: fixtures})
+	run, err := controller.Start(ctx, s.API, controller.Own{
+		CA: CA, Host: "127.0.0.1", Port: 6443, Services: c.Services.Ranges, Fixtures: c.Fixtures,
+	})
 	if err != nil {
 		cancel()
 		s.T.Fatal(err)
