@@ -5,7 +5,7 @@
 // are written, and every group has one of its own. Load reads them once. What goes out is a Table: rows of kinds (names, verbs, subresources, columns, selectable
 // fields, rules for writes) and the types of their bodies, field by field. Discovery,
 // OpenAPI, Table answers, strict field checking, defaulting, strategic merge and the
-// decoding of protobuf all read that one table, so a further kind is a few rows of text and
+// both ways of protobuf all read that one table, so a further kind is a few rows of text and
 // no code, unless it has rules that no row can state.
 //
 //	table, err := kinds.Load(nil)
@@ -230,6 +230,8 @@ type Row struct {
 	StatusAlone         bool
 	QualifiedFinalizers bool
 	RechecksNames       bool
+	// Deprecated is a warning that comes with every answer, "" for none.
+	Deprecated string
 
 	// Columns are those of the Table form, and Fields what field selectors may name besides
 	// metadata.name and metadata.namespace. Both are about the stored shape.
