@@ -30,7 +30,8 @@ func (s *readServer) message(b []byte) map[string]any {
 		s.Fatalf("%v: %q", err, b)
 	}
 	group, version := kinds.SplitAPIVersion(apiVersion)
-	obj, of := map[string]any{}, strings.TrimSuffix(kind, "List")
+	var obj map[string]any
+	of := strings.TrimSuffix(kind, "List")
 	if t := s.Kinds.Answer(group, version, of); of != kind && t != nil {
 		obj = s.messageList(raw, t)
 		for _, item := range tree.List(obj, "items") {

@@ -5,7 +5,7 @@
 // are written, and every group has one of its own. Load reads them once. What goes out is a Table: rows of kinds (names, verbs, subresources, columns, selectable
 // fields, rules for writes) and the types of their bodies, field by field. Discovery,
 // OpenAPI, Table answers, strict field checking, defaulting, strategic merge and the
-// decoding of protobuf all read that one table, so a further kind is a few rows of text and
+// both ways of protobuf all read that one table, so a further kind is a few rows of text and
 // no code, unless it has rules that no row can state.
 //
 //	table, err := kinds.Load(nil)

@@ -86,6 +86,7 @@ func sameAsUpstream(t *testing.T, row *Row, want map[string]any, message []byte)
 		for at < min(len(got), len(message)) && got[at] == message[at] {
 			at++
 		}
-		t.Errorf("%s in protobuf, from %d of %d: %q, want %q", row.Kind, at, len(message), got[max(0, at-40):min(len(got), at+60)], message[max(0, at-40):min(len(message), at+60)])
+		part := func(b []byte) []byte { return b[max(0, at-40):min(len(b), at+60)] }
+		t.Errorf("%s in protobuf, from %d of %d: %q, want %q", row.Kind, at, len(message), part(got), part(message))
 	}
 }
