@@ -11,9 +11,9 @@ import (
 //go:embed testdata/scalers.txt
 var scalerAnswers string
 
-// TestScalers: what the real server shows of objects of one version in the other, to the letter of the
+// TestScalerAnswers: what the real server shows of objects of one version in the other, to the letter of the
 // annotations.
-func TestScalers(t *testing.T) {
+func TestScalerAnswers(t *testing.T) {
 	table, err := Load(nil)
 	if err != nil {
 		t.Fatal(err)
