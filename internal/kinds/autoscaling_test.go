@@ -39,6 +39,9 @@ func TestScalerAnswers(t *testing.T) {
 		}
 		pairs++
 	}
+	if to, from := table.Kind("events.k8s.io", "v1", "Event").conversion(); to != nil || from != nil {
+		t.Error("events are converted")
+	}
 	if pairs < 14 {
 		t.Errorf("%d pairs", pairs)
 	}
