@@ -2,12 +2,9 @@ package api_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/netip"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -32,116 +29,6 @@ func startNetwork(t *testing.T, cidrs ...string) *apitest.Server {
 		n.Ranges = append(n.Ranges, netip.MustParsePrefix(s))
 	}
 	return apitest.Start(t, apitest.Config{Services: n})
-}
-
-// TestServiceAnswers asks what the real server was asked, and wants its answers. A line of the files is a
-// comment, a request (verb, path, body) or the answer to the one above: the code, and the spec or the message.
-// {ip}, {ip6} and {port} are any that no request of the file names.
-func TestServiceAnswers(t *testing.T) {
-	for file, cidrs := range map[string][]string{
-		"single": {"10.0.0.0/24"}, "dual": {"10.0.0.0/24", "fd00:10::/108"},
-	} {
-		t.Run(file, func(t *testing.T) {
-			b, err := os.ReadFile("testdata/services-" + file + ".txt")
-			if err != nil {
-				t.Fatal(err)
-			}
-			c := startNetwork(t, cidrs...)
-			normal := normalised(string(b))
-			lines := strings.Split(string(b), "\n")
-			for i, line := range lines {
-				verb, rest, _ := strings.Cut(line, " ")
-				if !slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, verb) {
-					continue
-				}
-				path, body, _ := strings.Cut(rest, " ")
-				if got := normal(answered(c, verb, path, body)); got != lines[i+1] {
-					t.Errorf("line %d: %s\n got %s\nwant %s", i+1, line, got, lines[i+1])
-				}
-			}
-		})
-	}
-}
-
-// answered sends a request of a file and returns the answer as the file has it.
-func answered(c *apitest.Server, verb, path, body string) string {
-	resource, _, _ := strings.Cut(strings.Split(path, "?")[0], "/")
-	head := map[string]string{
-		"services":    `"kind":"Service","apiVersion":"v1",`,
-		"ipaddresses": `"kind":"IPAddress","apiVersion":"networking.k8s.io/v1",`, "servicecidrs": `"kind":"ServiceCIDR","apiVersion":"networking.k8s.io/v1",`,
-	}[resource]
-	base := map[string]string{"services": servicesPath, "ipaddresses": addressesPath, "servicecidrs": rangesPath}[resource]
-	var sent any
-	if body != "" {
-		sent = strings.Replace(body, "{", "{"+head, 1)
-	}
-	code, obj := c.Try(verb, base+strings.TrimPrefix(path, resource), sent)
-	text := ""
-	switch items, isList := obj["items"].([]any); {
-	case isList:
-		var list []string
-		for _, item := range items {
-			list = append(list, brieflyListed(item))
-		}
-		slices.Sort(list)
-		text = strings.Join(list, " ")
-	case obj["kind"] == "Status" && obj["status"] == "Success":
-		text = "Success"
-	case obj["kind"] == "Status":
-		text = tree.Text(obj, "message")
-	default:
-		spec, _ := json.Marshal(obj["spec"])
-		text = string(spec)
-	}
-	return fmt.Sprint(code, " ", text)
-}
-
-// brieflyListed says of an IPAddress whose it is, and of a ServiceCIDR what it has.
-func brieflyListed(item any) string {
-	if parent := tree.Object(item, "spec", "parentRef"); parent != nil {
-		return tree.Text(item, "metadata", "name") + "=" + tree.Text(parent, "name") + ":" +
-			tree.Text(item, "metadata", "labels", "ipaddress.kubernetes.io/ip-family")
-	}
-	s := tree.Text(item, "metadata", "name") + "=" + strings.Join(tree.Strings(tree.List(item, "spec", "cidrs")), ",") + ":"
-	for _, c := range tree.List(item, "status", "conditions") {
-		s += tree.Text(c, "type") + "/" + tree.Text(c, "status") + "/" + tree.Text(c, "reason") + "/" + tree.Text(c, "message")
-	}
-	return s
-}
-
-// normalised returns what puts placeholders in an answer for what no request of the file names, and puts
-// what they make equal in order.
-func normalised(file string) func(string) string {
-	named := map[string]bool{"10.0.0.0": true, "10.0.0.1": true}
-	texts := regexp.MustCompile(`10\.0\.0\.\d+|fd00:10::[0-9a-f:]*[0-9a-f]|\b3[0-2]\d{3}\b`)
-	for line := range strings.SplitSeq(file, "\n") {
-		if line != "" && line[0] >= 'A' && line[0] <= 'Z' {
-			for _, s := range texts.FindAllString(line, -1) {
-				named[s] = true
-			}
-		}
-	}
-	for _, s := range []string{"30000", "32767", "32769", "32770", "32771"} {
-		named[s] = true
-	}
-	return func(s string) string {
-		s = texts.ReplaceAllStringFunc(s, func(s string) string {
-			switch {
-			case named[s]:
-				return s
-			case strings.Contains(s, ":"):
-				return "{ip6}"
-			case strings.Contains(s, "."):
-				return "{ip}"
-			}
-			return "{port}"
-		})
-		if words := strings.Split(s, " "); strings.Contains(s, ":IPv") {
-			slices.Sort(words[1:])
-			return strings.Join(words, " ")
-		}
-		return s
-	}
 }
 
 // TestServicesNeverShare: of many who make, change and delete services at once none gets what another one

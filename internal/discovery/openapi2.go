@@ -1,15 +1,12 @@
 package discovery
 
 import (
-	"bytes"
-	"compress/gzip"
 	"maps"
 	"net/http"
 	"slices"
 	"time"
 
 	"apichain/internal/request"
-	"apichain/internal/tree"
 )
 
 // OpenAPI v2: one document of all groups, at /openapi/v2, as JSON or in protobuf. Helm, kubectl's
@@ -31,7 +28,7 @@ type openAPI2Document struct {
 	// tag is its name among all that there ever were, and made the time when it became that.
 	tag  string
 	made time.Time
-	// The bytes in both forms.
+	// Both forms, compressed.
 	json, protobuf kept
 }
 
@@ -70,7 +67,8 @@ func (c *Catalog) ServeOpenAPI2(w http.ResponseWriter, r *http.Request) {
 	} else {
 		body = document.json.get(func() []byte { return c.renderOpenAPI2(&jsonParts{}) })
 	}
-	serveCompressed(w, r, document.made, body)
+	h["Last-Modified"] = []string{document.made.UTC().Format(http.TimeFormat)}
+	serveCompressed(w, r, body)
 }
 
 // chooseOpenAPI2 returns the media type of the answer to a client that sends these lines of Accept,
@@ -87,36 +85,12 @@ func chooseOpenAPI2(accept []string) string {
 	return ""
 }
 
-// serveCompressed answers with a body that became what it is at a time: compressed to clients that take
-// gzip, and else as net/http does, which knows of parts and of what clients have already.
-func serveCompressed(w http.ResponseWriter, r *http.Request, made time.Time, body []byte) {
-	if !request.TakesGzip(r.Header["Accept-Encoding"]) || r.Header["Range"] != nil {
-		http.ServeContent(w, r, "", made, bytes.NewReader(body))
-		return
-	}
-	h := w.Header()
-	h["Content-Encoding"], h["Last-Modified"] = []string{"gzip"}, []string{made.UTC().Format(http.TimeFormat)}
-	// The level is one there is, and a client that has gone is noticed by the server.
-	z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed)
-	_, _ = z.Write(body)
-	_ = z.Close()
-}
-
 // buildOpenAPI2 returns the document as it is now, without its bytes.
 func (c *Catalog) buildOpenAPI2() *openAPI2Document {
 	return &openAPI2Document{tag: upperHash([]byte("2.0 " + c.index().etag)), made: time.Now()}
 }
 
-// openAPI2Parts is the document in one form while it is made. Each part is encoded as soon as it is
-// there, so that its tree is garbage by the time of the next.
-type openAPI2Parts interface {
-	addPath(path string, item map[string]any)
-	addDefinition(name string, schema map[string]any)
-	// document ends it, given all that is neither.
-	document(head map[string]any) []byte
-}
-
-// renderOpenAPI2 makes the document of what there is now, in the form of parts.
+// renderOpenAPI2 makes the document of what there is now, in the form of parts, compressed.
 func (c *Catalog) renderOpenAPI2(parts openAPI2Parts) []byte {
 	groups := c.ordered()
 	c.mu.Lock()
@@ -172,34 +146,4 @@ func (r *openAPI2Renderer) take(w *openAPIWriter) {
 	}
 	clear(w.paths)
 	clear(r.schemas.out)
-}
-
-// jsonParts is OpenAPI v2 as JSON while it is made.
-type jsonParts struct {
-	paths, definitions []byte
-}
-
-func (p *jsonParts) addPath(path string, item map[string]any) {
-	p.paths = appendMember(p.paths, path, item)
-}
-
-func (p *jsonParts) addDefinition(name string, schema map[string]any) {
-	p.definitions = appendMember(p.definitions, name, schema)
-}
-
-func (p *jsonParts) document(head map[string]any) []byte {
-	b := tree.AppendJSON(nil, head)
-	out := make([]byte, 0, len(b)+len(p.paths)+len(p.definitions)+64)
-	out = append(out, b[:len(b)-1]...)
-	out = append(append(out, `,"paths":{`...), p.paths...)
-	out = append(append(out, `},"definitions":{`...), p.definitions...)
-	return append(out, "}}"...)
-}
-
-// appendMember appends a member of an object to those that are there.
-func appendMember(b []byte, name string, value map[string]any) []byte {
-	if len(b) > 0 {
-		b = append(b, ',')
-	}
-	return tree.AppendJSON(append(tree.AppendJSONString(b, name), ':'), value)
 }

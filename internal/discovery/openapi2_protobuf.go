@@ -204,26 +204,11 @@ func appendValue(b []byte, number uint64, form string, v any) []byte {
 
 // appendLength appends a field of bytes, which a text and a message are.
 func appendLength[T string | []byte](b []byte, number uint64, value T) []byte {
+	return append(appendHeader(b, number, len(value)), value...)
+}
+
+// appendHeader appends what stands before the bytes of a field that has so many.
+func appendHeader(b []byte, number uint64, size int) []byte {
 	const length = 2
-	b = binary.AppendUvarint(b, number<<3|length)
-	return append(binary.AppendUvarint(b, uint64(len(value))), value...)
-}
-
-// protobufParts is OpenAPI v2 in protobuf while it is made.
-type protobufParts struct {
-	paths, definitions []byte
-}
-
-func (p *protobufParts) addPath(path string, item map[string]any) {
-	p.paths = appendEntry(p.paths, 2, path, "path", item)
-}
-
-func (p *protobufParts) addDefinition(name string, schema map[string]any) {
-	p.definitions = appendEntry(p.definitions, 1, name, "schema", schema)
-}
-
-func (p *protobufParts) document(head map[string]any) []byte {
-	out := make([]byte, 0, len(p.paths)+len(p.definitions)+16<<10)
-	out = appendMessage(out, messageForms["document"], head)
-	return appendLength(appendLength(out, 8, p.paths), 9, p.definitions)
+	return binary.AppendUvarint(binary.AppendUvarint(b, number<<3|length), uint64(size))
 }

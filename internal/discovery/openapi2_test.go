@@ -3,6 +3,7 @@ package discovery
 import (
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"slices"
@@ -236,8 +237,8 @@ func TestOpenAPI2Forms(t *testing.T) {
 	}
 }
 
-// TestOpenAPI2Caching: entity tags of both forms are the same and follow the definitions; parts and dates
-// are for net/http.
+// TestOpenAPI2Caching: entity tags of both forms are the same and follow the definitions; a range of
+// bytes is the whole.
 func TestOpenAPI2Caching(t *testing.T) {
 	c := testCatalog()
 	first := askOpenAPI2(c)
@@ -253,7 +254,7 @@ func TestOpenAPI2Caching(t *testing.T) {
 		code   int
 	}{
 		{"If-None-Match: " + tag, 304}, {"If-None-Match: W/" + tag, 304}, {`If-None-Match: "x", ` + tag, 304}, {"If-None-Match: *", 304},
-		{`If-None-Match: "x"`, 200}, {"If-Modified-Since: " + modified, 304}, {"Range: bytes=0-9", 206},
+		{`If-None-Match: "x"`, 200}, {"Range: bytes=0-9", 200},
 	} {
 		got := askOpenAPI2(c, row.header)
 		if got.Code != row.code || got.Header().Get("Etag") != tag || (got.Body.Len() == 0) != (row.code == 304) {
@@ -273,8 +274,12 @@ func TestOpenAPI2Caching(t *testing.T) {
 	if err != nil || packed.Header().Get("Content-Encoding") != "gzip" || packed.Header().Get("Last-Modified") == "" {
 		t.Fatalf("%v %v", packed.Header(), err)
 	}
-	if b, err := io.ReadAll(z); err != nil || string(b) != first.Body.String() {
+	b, err := io.ReadAll(z)
+	if err != nil || string(b) != first.Body.String() {
 		t.Errorf("compressed it is another document: %v", err)
+	}
+	if got := first.Header().Get("Content-Length"); got != fmt.Sprint(len(b)) {
+		t.Errorf("its length is said to be %s, not %d", got, len(b))
 	}
 }
 

@@ -230,6 +230,8 @@ type Row struct {
 	StatusAlone         bool
 	QualifiedFinalizers bool
 	RechecksNames       bool
+	// Deprecated is a warning that comes with every answer, "" for none.
+	Deprecated string
 
 	// Columns are those of the Table form, and Fields what field selectors may name besides
 	// metadata.name and metadata.namespace. Both are about the stored shape.

@@ -359,6 +359,8 @@ func (r *kindReader) readKindLine(line string) {
 		k.Kept = append(k.Kept, strings.Split(rest, "."))
 	case "namelabel":
 		k.nameLabel = rest
+	case "deprecated":
+		k.Deprecated = k.Version + " " + k.Kind + " is deprecated in " + rest
 	case "fixed":
 		k.fixed = append(k.fixed, rest)
 	case "drop":

@@ -203,7 +203,7 @@ func ipAddressErrors(obj, old map[string]any) (errs []field.Error) {
 	const at = "spec.parentRef"
 	ref := tree.Object(obj, "spec", "parentRef")
 	if old != nil && !tree.Equal(tree.At(obj, "spec", "parentRef"), tree.At(old, "spec", "parentRef")) {
-		errs = []field.Error{field.Invalid(at, tree.At(obj, "spec", "parentRef"), "field is immutable")}
+		errs = []field.Error{field.Invalid(at, nil, "field is immutable")} // upstream does not show it
 	}
 	if ref == nil {
 		return append(errs, field.Required(at, ""))
@@ -243,7 +243,7 @@ func serviceCIDRErrors(obj, old map[string]any) (errs []field.Error) {
 	case len(cidrs) == 0:
 		return append(errs, field.Required(at, "at least one CIDR required"))
 	case len(cidrs) > 2:
-		return append(errs, field.Invalid(at, tree.Object(obj, "spec"), "may only hold up to 2 values"))
+		return append(errs, field.Invalid(at, map[string]any{"CIDRs": list}, "may only hold up to 2 values"))
 	}
 	var families []bool
 	for i, s := range cidrs {

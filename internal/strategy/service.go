@@ -120,7 +120,8 @@ func checkServiceSpec(v *kinds.Visit) {
 	if v.Update() {
 		v.Add(clusterIPChangeErrors(spec, was)...)
 		v.Add(familyChangeErrors(spec, was)...)
-		if serviceType(spec) == "LoadBalancer" && serviceType(was) == "LoadBalancer" && !tree.Equal(spec["loadBalancerClass"], was["loadBalancerClass"]) {
+		const balanced, class = "LoadBalancer", "loadBalancerClass"
+		if serviceType(spec) == balanced && serviceType(was) == balanced && !tree.Equal(spec[class], was[class]) {
 			v.Add(field.Invalid(v.Path("loadBalancerClass"), spec["loadBalancerClass"], "may not change once set"))
 		}
 		if hasHealthCheck(spec) && hasHealthCheck(was) && !sameField(spec, was, "healthCheckNodePort") {
@@ -202,7 +203,9 @@ func checkPortsTogether(v *kinds.Visit) {
 			onNodes[place{protocol, n}] = true
 		}
 		if ports[place{protocol, p["port"]}] {
-			v.Add(field.Duplicate(v.Path("ports", i), map[string]any{"protocol": protocol, "port": p["port"]}))
+			// Upstream shows its own struct.
+			v.Add(field.Duplicate(v.Path("ports", i), field.JSON(fmt.Sprintf(
+				`{"Name":"","Protocol":%q,"AppProtocol":null,"Port":%v,"TargetPort":0,"NodePort":0}`, protocol, p["port"]))))
 		}
 		ports[place{protocol, p["port"]}] = true
 	}

@@ -104,7 +104,8 @@ func familiesOfIPsErrors(spec map[string]any) (errs []field.Error) {
 			break
 		}
 		if f := families[i]; f == "IPv4" && isIPv6(ip) || f == "IPv6" && !isIPv6(ip) {
-			errs = append(errs, field.Invalid(fmt.Sprintf("%s[%d]", at, i), ip, fmt.Sprintf("expected an %s value as indicated by `ipFamilies[%d]`", f, i)))
+			why := fmt.Sprintf("expected an %s value as indicated by `ipFamilies[%d]`", f, i)
+			errs = append(errs, field.Invalid(fmt.Sprintf("%s[%d]", at, i), ip, why))
 		}
 	}
 	return errs
