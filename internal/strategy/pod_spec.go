@@ -141,7 +141,7 @@ func (s *set[T]) add(v T) bool {
 func (p *podSpec) resourceClaims() {
 	for i, claim := range each(p.spec["resourceClaims"]) {
 		if p.pod && tree.At(p.Root, "metadata", "annotations", mirrorPod) != nil {
-			p.Add(field.Forbidden("", "static pods do not support resource claims"))
+			p.Add(field.Forbidden(noPath, "static pods do not support resource claims"))
 			continue
 		}
 		if name := tree.Text(claim, "name"); name != "" && p.claims.add(name) {

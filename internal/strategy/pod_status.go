@@ -217,7 +217,7 @@ func checkStatusAddresses(v *kinds.Visit, status, was map[string]any, one, list 
 	for _, ip := range each(was[list]) {
 		had.add(tree.Text(ip, "ip"))
 	}
-	families := map[bool]int{}
+	families, bad := map[bool]int{}, false
 	for i, e := range each(status[list]) {
 		ip := tree.Text(e, "ip")
 		for _, why := range field.IPErrors(ip) {
@@ -225,10 +225,14 @@ func checkStatusAddresses(v *kinds.Visit, status, was map[string]any, one, list 
 				v.Add(field.Invalid(v.Path("status", list, i), ip, why))
 			}
 		}
-		addr, _ := field.LooseAddress(ip)
-		families[addr.Unmap().Is4()]++
+		addr, ok := field.LooseAddress(ip)
+		if families[addr.Unmap().Is4()]++; !ok && len(ips) > 1 && !bad {
+			bad = true
+			v.Add(field.Error{Reason: "InternalError", Field: v.Path("status", list),
+				Message: fmt.Sprintf("Internal error: failed to check for dual stack with error:invalid IP[%d]: %s", i, ip)})
+		}
 	}
-	if families[true] > 1 || families[false] > 1 {
+	if families[true] > 1 || families[false] > 1 || bad {
 		v.Add(field.Invalid(v.Path("status", list), ips, "may specify no more than one IP for each IP family"))
 	}
 }
