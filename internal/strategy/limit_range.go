@@ -97,14 +97,16 @@ func checkLimitRangeOrder(v *kinds.Visit, name string, defaults bool) {
 		}
 		least, hasMin := of("min")
 		most, hasMax := of("max")
-		if most := float64(quantity.Units(most, -3)) / float64(quantity.Units(least, -3)); hasMin && hasMax && float64(quantity.Units(ratio, -3))/1000 > most {
+		if most := float64(quantity.Units(most, -3)) / float64(quantity.Units(least, -3)); hasMin && hasMax &&
+			float64(quantity.Units(ratio, -3))/1000 > most {
 			v.Add(field.Invalid(at("maxLimitRequestRatio"), ratio, fmt.Sprintf("ratio %s is greater than max/min = %f", ratio, most)))
 		}
 	}
 	limit, hasLimit := of("default")
 	request, hasRequest := of("defaultRequest")
 	if hasLimit && hasRequest && (!isNativeResource(name) || isHugePages(name)) && quantity.Cmp(limit, request) != 0 {
-		v.Add(field.Invalid(at("defaultRequest"), request, fmt.Sprintf("default value %s must equal to defaultRequest value %s in %s", limit, request, name)))
+		v.Add(field.Invalid(at("defaultRequest"), request, fmt.Sprintf("default value %s must equal to defaultRequest value %s in %s",
+			limit, request, name)))
 	}
 }
 
