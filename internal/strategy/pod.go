@@ -21,7 +21,7 @@ func podRules() kinds.Rules {
 		"PodStatus":                     {Default: podStatusDefaults},
 		"PodTemplateSpec":               {Check: checkTemplate},
 		"Container":                     {Default: containerDefaults},
-		"EphemeralContainerCommon":      {Default: containerDefaults},
+		"EphemeralContainerCommon":      {Default: containerDefaults, Check: skipForbidden},
 		"ResourceRequirements":          {Default: resourceDefaults},
 		"ConfigMapKeySelector":          {Check: checkKeyRef},
 		"SecretKeySelector":             {Check: checkKeyRef},
@@ -122,6 +122,11 @@ func containerDefaults(c map[string]any) {
 	if c["imagePullPolicy"] == nil {
 		c["imagePullPolicy"] = pullPolicy(tree.Text(c, "image"))
 	}
+}
+
+// skipForbidden leaves alone what an ephemeral container may not have: that it is there is told already.
+func skipForbidden(v *kinds.Visit) {
+	v.Skip("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
 }
 
 // resourceDefaults rounds the amounts of resources.

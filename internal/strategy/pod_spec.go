@@ -62,6 +62,12 @@ func checkPodSpec(v *kinds.Visit) {
 	if policy, ok := p.spec["preemptionPolicy"].(string); ok {
 		p.oneOf(policy, []string{"PreemptLowerPriority", "Never"}, "preemptionPolicy")
 	}
+	// Unlike other names, an empty one of a class is no name, and not none.
+	if name, ok := p.spec["runtimeClassName"].(string); ok {
+		for _, why := range field.DNSSubdomainErrors(name) {
+			v.Add(field.Invalid(v.Path("runtimeClassName"), name, why))
+		}
+	}
 	p.affinity()
 	p.dns()
 	p.gates()
