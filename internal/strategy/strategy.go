@@ -57,7 +57,7 @@ func rules() kinds.Rules {
 	all := kinds.Rules{}
 	for _, area := range []kinds.Rules{
 		objectRules(), sliceRules(), workloadRules(), batchRules(), autoscalingRules(), policyRules(), podRules(), volumeRules(), storageRules(), serviceRules(), ingressRules(), networkRules(), endpointRules(),
-		rbacRules(), clusterRules(), limitRules(), eventRules(),
+		rbacRules(), clusterRules(), limitRules(), eventRules(), flowRules(),
 	} {
 		maps.Copy(all, area)
 	}
