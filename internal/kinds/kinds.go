@@ -367,4 +367,7 @@ type Column struct {
 	// Cell returns the value for an object of the stored shape: a string, int64, bool or
 	// nil. It may be called concurrently. Ages are measured against the clock.
 	Cell func(obj map[string]any) any
+	// InList returns what takes the place of Cell in the table of a list of these objects, nil for a
+	// column whose cells do not depend on the others.
+	InList func(objs []map[string]any) func(obj map[string]any) any
 }
