@@ -1,7 +1,6 @@
 package api
 
 import (
-	"maps"
 	"net/http"
 	"strconv"
 
@@ -242,6 +241,9 @@ func (q *Call) asTable(columns []kinds.Column, objs []map[string]any, header map
 	if define {
 		list := make([]any, 0, len(columns))
 		for _, c := range columns {
+			if c.Name == "-" {
+				continue
+			}
 			list = append(list, map[string]any{
 				"name": c.Name, "type": c.Type, "format": c.Format, "description": c.Description, "priority": int64(c.Priority)})
 		}
@@ -254,10 +256,9 @@ func (q *Call) asTable(columns []kinds.Column, objs []map[string]any, header map
 // cells returns what columns show of an object, which stays as it is. A cell with an age
 // depends on the clock.
 func (q *Call) cells(columns []kinds.Column, obj map[string]any) []any {
-	// Columns are about the stored shape. Renaming moves top-level fields only, so a copy of
-	// the top level is enough to leave obj alone.
+	// Columns are about the stored shape, and obj is still to be shown in its own.
 	if q.ToStored != nil {
-		obj = maps.Clone(obj)
+		obj, _ = tree.Copy(obj).(map[string]any)
 		q.ToStored(obj)
 	}
 	cells := make([]any, len(columns))

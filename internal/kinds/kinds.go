@@ -361,6 +361,7 @@ type droppedFields struct {
 // Column is a column of the Table form. The names are upstream's, because people and
 // scripts read kubectl's output by them.
 type Column struct {
+	// Name is - for a cell that no column is defined for.
 	Name, Type, Format, Description string
 	// Priority is 0 for a column that is always shown; kubectl shows others with -o wide.
 	Priority int

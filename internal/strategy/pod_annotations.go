@@ -21,6 +21,9 @@ const (
 	containerAppArmor = "container.apparmor.security.beta.kubernetes.io/"
 )
 
+// noPath is how upstream writes the path of what is wrong with a pod of a sort.
+const noPath = "[]"
+
 // checkTemplate is the rule of type PodTemplateSpec. The paths of labels and annotations leave the metadata out.
 func checkTemplate(v *kinds.Visit) {
 	labels, annotations := tree.Object(v.Obj, "metadata", "labels"), tree.Object(v.Obj, "metadata", "annotations")

@@ -153,7 +153,11 @@ func checkGatedNodes(v *kinds.Visit, spec, old map[string]any) {
 	before, after := terms(old), terms(spec)
 	at := []any{"spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"}
 	if len(before) > 0 && len(before) != len(after) {
-		v.Add(field.Invalid(v.Path(at...), after, "no additions/deletions to non-empty NodeSelectorTerms list are allowed"))
+		var shown any
+		if after != nil {
+			shown = after
+		}
+		v.Add(field.Invalid(v.Path(at...), shown, "no additions/deletions to non-empty NodeSelectorTerms list are allowed"))
 		return
 	}
 	for i := range before {
