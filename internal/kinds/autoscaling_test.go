@@ -11,9 +11,9 @@ import (
 //go:embed testdata/scalers.txt
 var scalerAnswers string
 
-// TestScalers: what the real server shows of objects of one version in the other, to the letter of the
+// TestScalerAnswers: what the real server shows of objects of one version in the other, to the letter of the
 // annotations.
-func TestScalers(t *testing.T) {
+func TestScalerAnswers(t *testing.T) {
 	table, err := Load(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +38,9 @@ func TestScalers(t *testing.T) {
 			t.Errorf("%s\n got %s\nwant %s", given, tree.AppendJSON(nil, obj), line[2:])
 		}
 		pairs++
+	}
+	if to, from := table.Kind("events.k8s.io", "v1", "Event").conversion(); to != nil || from != nil {
+		t.Error("events are converted")
 	}
 	if pairs < 14 {
 		t.Errorf("%d pairs", pairs)

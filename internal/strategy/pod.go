@@ -21,7 +21,7 @@ func podRules() kinds.Rules {
 		"PodStatus":                     {Default: podStatusDefaults},
 		"PodTemplateSpec":               {Check: checkTemplate},
 		"Container":                     {Default: containerDefaults},
-		"EphemeralContainerCommon":      {Default: containerDefaults},
+		"EphemeralContainerCommon":      {Default: containerDefaults, Check: skipForbidden},
 		"ResourceRequirements":          {Default: resourceDefaults},
 		"ConfigMapKeySelector":          {Check: checkKeyRef},
 		"SecretKeySelector":             {Check: checkKeyRef},
@@ -124,6 +124,11 @@ func containerDefaults(c map[string]any) {
 	}
 }
 
+// skipForbidden leaves alone what an ephemeral container may not have: that it is there is told already.
+func skipForbidden(v *kinds.Visit) {
+	v.Skip("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
+}
+
 // resourceDefaults rounds the amounts of resources.
 func resourceDefaults(r map[string]any) {
 	roundUp(tree.Object(r, "limits"))
@@ -157,7 +162,8 @@ func preparePod(pod, old map[string]any) {
 	pod["status"] = status
 	if len(tree.List(spec, "schedulingGates")) > 0 {
 		status["conditions"] = []any{map[string]any{
-			"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "Scheduling is blocked due to non-empty scheduling gates",
+			"type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
+			"message":       "Scheduling is blocked due to non-empty scheduling gates",
 			"lastProbeTime": nil, "lastTransitionTime": time.Now().UTC().Format(time.RFC3339),
 		}}
 	}

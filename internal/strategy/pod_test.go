@@ -21,6 +21,7 @@ import (
 //	create PATH = JSON & PATH = JSON…      what is wrong with a pod that is changed so; nothing if it is good
 //	update CHANGES => CHANGES              what is wrong with an update, by the second, of a pod by the first
 //	status, resize, ephemeralcontainers    as update, through the subresource
+//	template CHANGES                       what is wrong with a template of such a pod, where that is something else
 //	shows CHANGES                          the spec and the status of such a pod
 //	warns CHANGES                          what its writer is warned of
 //
@@ -143,9 +144,13 @@ func TestPods(t *testing.T) {
 	table := tableForTest(t)
 	shape := shapeForTest(t, table, "v1 Pod")
 	pods := All()[kinds.NewKey("", "v1", "Pod")]
-	base := objectForTest(t, `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x","labels":{"app":"a"}},"spec":{"containers":[{"name":"c","image":"i"}]}}`)
+	base := objectForTest(t,
+		`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x","labels":{"app":"a"}},"spec":{"containers":[{"name":"c","image":"i"}]}}`)
 	for _, c := range podCases(t) {
 		var got []string
+		if c.verb == "template" {
+			continue
+		}
 		if c.old == "" {
 			pod := decodedPod(t, shape, base, c.changes)
 			pods.Prepare(pod, nil)
@@ -199,4 +204,40 @@ func shownPod(pod map[string]any) string {
 	_ = json.Unmarshal(text, &v)
 	b, _ := json.Marshal(v)
 	return string(b)
+}
+
+// TestTemplates: a template is judged as the pods that are made from it, but for what the cases say.
+func TestTemplates(t *testing.T) {
+	table := tableForTest(t)
+	shape := shapeForTest(t, table, "v1 PodTemplate")
+	base := objectForTest(t, `{"metadata":{"labels":{"app":"a"}},"spec":{"containers":[{"name":"c","image":"i"}]}}`)
+	cases := podCases(t)
+	others := map[string][]string{}
+	for _, c := range cases {
+		if c.verb == "template" {
+			others[c.changes] = append([]string{}, c.want...)
+		}
+	}
+	for _, c := range cases {
+		// The server that was asked about templates let no container have privileges.
+		if c.verb != "create" || strings.Contains(c.changes, `"privileged":true`) || strings.Contains(c.changes, "hostProcess") {
+			continue
+		}
+		want, ok := others[c.changes]
+		if !ok {
+			for _, text := range c.want {
+				want = append(want, "template."+text)
+			}
+		}
+		pod, _ := tree.Copy(base).(map[string]any)
+		change(t, pod, c.changes)
+		obj := map[string]any{"apiVersion": "v1", "kind": "PodTemplate", "metadata": map[string]any{"name": "x"}, "template": pod}
+		if _, err := shape.Prune(obj); err != nil {
+			t.Fatal(c.changes, err)
+		}
+		shape.SetDefaults(obj)
+		if got := wrongText(shape.Validate(obj, nil, false)); !slices.Equal(got, want) {
+			t.Errorf("%s\n got %s\nwant %s", c.changes, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+		}
+	}
 }
