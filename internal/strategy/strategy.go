@@ -56,7 +56,7 @@ func Load() (*kinds.Table, error) { return kinds.Load(rules()) }
 func rules() kinds.Rules {
 	all := kinds.Rules{}
 	for _, area := range []kinds.Rules{
-		objectRules(), limitRules(), sliceRules(), workloadRules(), batchRules(), autoscalingRules(), policyRules(), podRules(), volumeRules(), storageRules(), serviceRules(), ingressRules(), networkRules(), endpointRules(), rbacRules(), clusterRules(), eventRules(), flowRules(),
+		objectRules(), limitRules(), sliceRules(), workloadRules(), batchRules(), autoscalingRules(), policyRules(), podRules(), volumeRules(), storageRules(), serviceRules(), ingressRules(), networkRules(), endpointRules(), rbacRules(), clusterRules(), eventRules(), flowRules(), admissionRules(),
 	} {
 		maps.Copy(all, area)
 	}
