@@ -88,7 +88,8 @@ func (r *kindReader) readRule(f *Field, text string) bool {
 }
 
 // inRule demands one of the values of the argument, or of the field's own Values, which must stand
-// before the word. Those of the argument are shown in its order. An empty text is not judged where it says as much as none: req does that.
+// before the word. Those of the argument are shown in its order. An empty text is not judged where it says as much as none, which no element
+// of a list does: req does that.
 func (r *kindReader) inRule(f *Field, argument string) func(*Visit, *Field, any) {
 	values, shown := f.Values, slices.Sorted(slices.Values(f.Values)) // as upstream lists a set
 	if argument != "" {
@@ -99,7 +100,7 @@ func (r *kindReader) inRule(f *Field, argument string) func(*Visit, *Field, any)
 		r.fail("the field %q is to have one of no values", f.Name)
 	}
 	return func(v *Visit, f *Field, value any) {
-		if s, _ := value.(string); (s != "" || f.pointer) && !slices.Contains(values, s) {
+		if s, _ := value.(string); (s != "" || f.pointer || f.IsList) && !slices.Contains(values, s) {
 			v.Add(field.NotSupported(v.Path(), s, shown...))
 		}
 	}
