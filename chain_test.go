@@ -226,7 +226,7 @@ var layers = map[string]map[string]string{
 	"internal/request":   {"internal/selector": "a field selector may name one object", "internal/status": "a path may be refused"},
 	"internal/quantity":  {},
 	"internal/kinds":     {"internal/field": "a value without the form of its type is an error of a field", "internal/quantity": "a quantity has a form", "internal/tree": "rules of kinds read and change trees"},
-	"internal/strategy":  {"internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "rules belong to types, strategies to kinds", "internal/selector": "selectors select labels", "internal/tree": "objects are trees"},
+	"internal/strategy":  {"internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "rules belong to types, strategies to kinds", "internal/quantity": "resources are quantities", "internal/selector": "selectors select labels", "internal/tree": "objects are trees"},
 	"internal/schema":    {"internal/field": "what is wrong with an object is errors of fields", "internal/tree": "schemas are trees, and are asked about trees"},
 	"internal/patch":     {"internal/kinds": "strategic merge follows the types of kinds", "internal/status": "a patch that cannot be applied is a 4xx", "internal/tree": "patches are trees that change trees"},
 	"internal/store":     {"internal/tree": "an object is encoded once, when it is written"},

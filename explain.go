@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"apichain/admin"
+	"apichain/internal/api"
 	"apichain/internal/request"
 	"apichain/internal/status"
 )
@@ -124,6 +125,9 @@ func (c *chain) explain(r *http.Request, u *request.User) admin.Explanation {
 	if handled {
 		e.Steps = append(e.Steps, x.routingSteps()...)
 	}
+	if e.ReachesHandler {
+		e.Admission = c.program.admissionOf(&x.info)
+	}
 	if at > c.infoRow {
 		// The route is found with the request info, so the walk is known even where a filter
 		// further in answers. What is near is worth telling then too.
@@ -142,6 +146,29 @@ func (c *chain) explain(r *http.Request, u *request.User) admin.Explanation {
 	// Whoever took the context of x is told that it is over.
 	x.close()
 	return e
+}
+
+// operations are those of admission, by the verb of a request.
+var operations = map[string]string{
+	"create": api.OperationCreate, "update": api.OperationUpdate, "patch": api.OperationUpdate,
+	"delete": api.OperationDelete, "deletecollection": api.OperationDelete,
+}
+
+// admissionOf returns the plugins that the handler of a write would ask, none for any other request.
+func (p *program) admissionOf(i *request.Info) []string {
+	operation := operations[i.Verb]
+	if !i.IsResourceRequest || operation == "" {
+		return nil
+	}
+	for _, row := range p.kinds.Kinds {
+		if row.Group == i.APIGroup && row.Version == i.APIVersion && row.Plural == i.Resource {
+			return p.admission.Acting(row, i.Subresource, operation)
+		}
+	}
+	if r := p.api.Customs.Lookup(i.APIGroup, i.APIVersion, i.Resource); r != nil {
+		return p.admission.Acting(r.Row, i.Subresource, operation)
+	}
+	return nil
 }
 
 // explainTarget puts into e what the request is about and which servers the director asked for it.

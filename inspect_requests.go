@@ -153,6 +153,15 @@ func (p *program) serving() []*chain {
 	return on
 }
 
+// Admission returns the admission plugins in the order in which a write meets them.
+func (s source) Admission() []admin.Plugin {
+	out := []admin.Plugin{}
+	for i, p := range s.p.admission.States() {
+		out = append(out, admin.Plugin{ID: p.Name, Position: i + 1, Name: p.Name, Enabled: p.On, Does: p.Does, Idle: p.Why})
+	}
+	return out
+}
+
 // Chain returns the filters of each listener that is on, in the order in which a request meets
 // them, with what has come of the requests that met them.
 func (s source) Chain() []admin.Chain {

@@ -98,6 +98,7 @@
 //	internal/store      versioned objects, and the log of what has happened to them
 //	internal/api        resources: the REST verbs over the store, for built-in kinds and definitions
 //	internal/admission  the admission plugins, which change and refuse writes by rules of the cluster
+//	internal/allocator  the addresses and ports of services
 //	internal/controller what a server does with objects on its own
 //	internal/client     one question to a server over HTTP; kubeconfigs
 //	internal/ctl        the subcommands, which ask a running program's admin endpoint

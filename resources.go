@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"apichain/internal/admission"
@@ -94,6 +95,10 @@ func (p *program) buildResources() error {
 	})
 	if err != nil {
 		return err
+	}
+	// Under upstream's name it is said with the flags that have no effect.
+	if idle := admission.Idle(c.plugins); len(idle) > 0 && !c.upstream {
+		p.log.Warn("--enable-admission-plugins names plugins that do nothing here", "plugins", strings.Join(idle, ","))
 	}
 	nodePorts, _ := p.opt.cluster.ports()
 	p.api = api.New(api.Config{

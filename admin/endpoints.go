@@ -64,6 +64,8 @@ func endpoints(profiling bool) []endpoint {
 			shown, list{}, Server{}, serveList(Source.Servers, serverColumns), changer{}},
 		{"/admin/v1/chain", views, "filters of each listener, in order, with counts and time",
 			shown, list{}, Chain{}, serveChain, changer{}},
+		{"/admin/v1/admission", views, "admission plugins, in the order in which a write meets them",
+			shown, list{}, Plugin{}, serveList(Source.Admission, pluginColumns), changer{}},
 		{"/admin/v1/routes", views, "every route of every server",
 			shown, list{}, Route{}, serveList(Source.Routes, routeColumns), changer{}},
 		{"/admin/v1/hooks", views, "hooks with state, time, error, stack",

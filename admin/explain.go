@@ -53,6 +53,7 @@ type Explanation struct {
 	Server         *string          `json:"server" doc:"server that takes it; null when a filter answers, or nobody takes it"`
 	Route          *RouteRef        `json:"route" doc:"its route; null when it has none, or a filter answers"`
 	ReachesHandler bool             `json:"reachesHandler" doc:"whether a handler would be called"`
+	Admission      List[string]     `json:"admission" doc:"admission plugins that the handler would ask, in order; empty for what is no write"`
 	NearMisses     List[NearMiss]   `json:"nearMisses" doc:"at most five routes that lack exactly one thing to take it"`
 	WouldAnswer    *WouldAnswer     `json:"wouldAnswer" doc:"the answer; null when a handler would give it"`
 }
@@ -185,6 +186,9 @@ func (ans *answer) replyExplanation(e Explanation) *Error {
 		fmt.Fprintf(&b, "cut by %s: %s\n", w.By, Printable(w.Message))
 	default:
 		fmt.Fprintf(&b, "%d %s by %s: %s\n", w.Status, http.StatusText(w.Status), w.By, Printable(w.Message))
+	}
+	if len(e.Admission) > 0 {
+		fmt.Fprintf(&b, "admission plugins: %s\n", strings.Join(e.Admission, ", "))
 	}
 	if len(e.NearMisses) > 0 {
 		b.WriteByte('\n')

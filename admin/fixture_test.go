@@ -67,8 +67,12 @@ func (f *fake) Timeline() Timeline    { return f.timeline }
 func (f *fake) Listeners() []Listener { return f.listeners }
 func (f *fake) Build() Build          { return f.build }
 func (f *fake) Options() []Option     { return f.options }
-func (f *fake) Watches() []Watch      { return f.watches }
-func (f *fake) Store() Store          { return f.store }
+func (f *fake) Admission() []Plugin {
+	return []Plugin{{ID: "Priority", Position: 1, Name: "Priority", Enabled: true, Does: "sets the priority of pods"},
+		{ID: "AlwaysDeny", Position: 2, Name: "AlwaysDeny", Idle: "not here"}}
+}
+func (f *fake) Watches() []Watch { return f.watches }
+func (f *fake) Store() Store     { return f.store }
 func (f *fake) Snapshot() (Snapshot, *Error) {
 	return Snapshot{int64(len(f.snapshot)), func(w io.Writer) error { _, err := io.WriteString(w, f.snapshot); return err }}, f.fails
 }

@@ -87,6 +87,16 @@ type Filter struct {
 	TimeNs   *Percentiles `json:"timeNs" doc:"its own time in nanoseconds, without what it wraps, of a sample since the start; null: not measured"`
 }
 
+// Plugin shows one admission plugin, by the name that --enable-admission-plugins knows.
+type Plugin struct {
+	ID       string `json:"id" doc:"name of the plugin"`
+	Position int    `json:"position" doc:"place in the order, from 1; plugins that are off count too"`
+	Name     string `json:"name" doc:"name of the plugin"`
+	Enabled  bool   `json:"enabled" doc:"whether it is on"`
+	Does     string `json:"does" doc:"what it does with writes; empty: nothing here"`
+	Idle     string `json:"idle" doc:"why it does nothing even if it is on; empty: it does something"`
+}
+
 // Percentiles sum up a sample of times, in nanoseconds.
 type Percentiles struct {
 	P50 int64 `json:"p50" doc:"nanoseconds that half of the sample do not exceed"`

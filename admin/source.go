@@ -22,11 +22,13 @@ type Source interface {
 	// Status returns what the index says of the process.
 	Status() Status
 
-	// Servers are in delegation order, chains one for each listener that has filters,
+	// Servers are in delegation order, chains one for each listener that has filters, plugins
+	// in the order in which they are asked,
 	// routes by server in delegation order, then pattern, then method, hooks by phase,
 	// then order, and options by group, then name.
 	Servers() []Server
 	Chain() []Chain
+	Admission() []Plugin
 	Routes() []Route
 	Hooks() []Hook
 	Listeners() []Listener

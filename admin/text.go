@@ -68,6 +68,7 @@ var (
 		"LAST-SEND=lastSend", "STATE=state", "AUDIT-ID=auditID",
 	}
 	stockColumns   = columns{"RESOURCE=resource", "OBJECTS=objects", "BYTES=bytes", "WARNINGS=warnings"}
+	pluginColumns  = columns{"POS=position", "PLUGIN=name", "ENABLED=enabled", "DOES=does", "IDLE=idle"}
 	optionColumns  = columns{"GROUP=group", "OPTION=name", "VALUE=value", "SOURCE=source"}
 	stepColumns    = columns{"POS=position", "STAGE=stage", "NAME=name", "DECISION=decision", "WHY=why"}
 	missColumns    = columns{"NEAR-MISS=route", "LACKS=lacks.what", "WANT=lacks.want", "GOT=lacks.got", "REGISTERED=registeredAt"}

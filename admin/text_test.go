@@ -76,6 +76,11 @@ process.heapBytes       5MiB
 process.residentBytes   14MiB
 process.cpus            16
 `,
+		"/admin/v1/admission": `
+POS  PLUGIN      ENABLED  DOES                       IDLE
+  1  Priority    true     sets the priority of pods  -
+  2  AlwaysDeny  false    -                          not here
+`,
 		"/admin/v1/options": `
 GROUP    OPTION           VALUE  SOURCE
 serving  request-timeout  1m0s   default

@@ -154,7 +154,7 @@ func (p *securedPod) setters(bad func(context map[string]any) bool) string {
 		context := tree.Object(c, "securityContext")
 		return context != nil && bad(context)
 	}); len(names) > 0 {
-		who = append(who, named1("container", names))
+		who = append(who, nounOf("container", names))
 	}
 	return strings.Join(who, " and ")
 }
@@ -175,8 +175,8 @@ func verb(n int) string {
 	return "use"
 }
 
-// named1 returns a noun with names behind it.
-func named1(noun string, names []string) string {
+// nounOf returns a noun with names behind it.
+func nounOf(noun string, names []string) string {
 	return plural(noun, len(names)) + " " + quoted(names)
 }
 
@@ -253,7 +253,8 @@ func checkCapabilities(p *securedPod) (string, string) {
 	if len(names) == 0 {
 		return "", ""
 	}
-	return "non-default capabilities", named1("container", names) + " must not include " + quoted(added.sorted()) + " in securityContext.capabilities.add"
+	return "non-default capabilities", nounOf("container", names) + " must not include " + quoted(added.sorted()) +
+		" in securityContext.capabilities.add"
 }
 
 func checkDroppedCapabilities(p *securedPod) (string, string) {
@@ -262,7 +263,7 @@ func checkDroppedCapabilities(p *securedPod) (string, string) {
 	if names := p.containersWhere(func(c any) bool {
 		return !slices.Contains(tree.List(c, "securityContext", "capabilities", "drop"), any("ALL"))
 	}); len(names) > 0 {
-		details = append(details, named1("container", names)+` must set securityContext.capabilities.drop=["ALL"]`)
+		details = append(details, nounOf("container", names)+` must set securityContext.capabilities.drop=["ALL"]`)
 	}
 	if names := p.containersWhere(func(c any) (bad bool) {
 		for _, v := range tree.List(c, "securityContext", "capabilities", "add") {
@@ -273,7 +274,7 @@ func checkDroppedCapabilities(p *securedPod) (string, string) {
 		}
 		return bad
 	}); len(names) > 0 {
-		details = append(details, named1("container", names)+" must not include "+quoted(added.sorted())+" in securityContext.capabilities.add")
+		details = append(details, nounOf("container", names)+" must not include "+quoted(added.sorted())+" in securityContext.capabilities.add")
 	}
 	if len(details) == 0 {
 		return "", ""
@@ -304,7 +305,7 @@ func checkHostPaths(p *securedPod) (string, string) {
 	if names == nil {
 		return "", ""
 	}
-	return "hostPath volumes", named1("volume", names)
+	return "hostPath volumes", nounOf("volume", names)
 }
 
 func checkHostPorts(p *securedPod) (string, string) {
@@ -321,13 +322,15 @@ func checkHostPorts(p *securedPod) (string, string) {
 	if len(names) == 0 {
 		return "", ""
 	}
-	return "hostPort", named1("container", names) + " " + verb(len(names)) + " " + plural("hostPort", len(ports)) + " " + strings.Join(ports.sorted(), ", ")
+	return "hostPort", nounOf("container", names) + " " + verb(len(names)) + " " + plural("hostPort", len(ports)) + " " +
+		strings.Join(ports.sorted(), ", ")
 }
 
 func checkProbeHosts(p *securedPod) (string, string) {
 	hosts, names := set{}, set{}
 	for _, c := range p.containers {
-		for _, path := range [...][]string{{"livenessProbe"}, {"readinessProbe"}, {"startupProbe"}, {"lifecycle", "postStart"}, {"lifecycle", "preStop"}} {
+		for _, path := range [...][]string{{"livenessProbe"}, {"readinessProbe"}, {"startupProbe"}, {"lifecycle", "postStart"},
+			{"lifecycle", "preStop"}} {
 			for _, by := range [...]string{"httpGet", "tcpSocket"} {
 				if host := tree.Text(tree.Object(c, path...), by, "host"); host != "" {
 					hosts.add(host)
@@ -339,7 +342,8 @@ func checkProbeHosts(p *securedPod) (string, string) {
 	if len(names) == 0 {
 		return "", ""
 	}
-	return "probe or lifecycle host", named1("container", names.sorted()) + " " + verb(len(names)) + " " + named1("probe or lifecycle host", hosts.sorted())
+	return "probe or lifecycle host", nounOf("container", names.sorted()) + " " + verb(len(names)) + " " +
+		nounOf("probe or lifecycle host", hosts.sorted())
 }
 
 func checkPrivileged(p *securedPod) (string, string) {
@@ -347,7 +351,7 @@ func checkPrivileged(p *securedPod) (string, string) {
 	if len(names) == 0 {
 		return "", ""
 	}
-	return "privileged", named1("container", names) + " must not set securityContext.privileged=true"
+	return "privileged", nounOf("container", names) + " must not set securityContext.privileged=true"
 }
 
 func checkProcMount(p *securedPod) (string, string) {
@@ -362,5 +366,5 @@ func checkProcMount(p *securedPod) (string, string) {
 	if len(names) == 0 {
 		return "", ""
 	}
-	return "procMount", named1("container", names) + " must not set securityContext.procMount to " + quoted(values.sorted())
+	return "procMount", nounOf("container", names) + " must not set securityContext.procMount to " + quoted(values.sorted())
 }

@@ -32,7 +32,7 @@ func seLinuxCheck(more ...string) podCheck {
 		}
 		var bad []string
 		if len(types) > 0 {
-			bad = append(bad, named1("type", types.sorted()))
+			bad = append(bad, nounOf("type", types.sorted()))
 		}
 		if user {
 			bad = append(bad, "user may not be set")
@@ -99,7 +99,8 @@ func checkSeccompSet(p *securedPod) (string, string) {
 	if len(names) == 0 {
 		return "", ""
 	}
-	return "seccompProfile", "pod or " + named1("container", names) + ` must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`
+	return "seccompProfile", "pod or " + nounOf("container", names) +
+		` must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`
 }
 
 // safeSysctls may be set: the first five always, the others as they became safe.
@@ -142,7 +143,7 @@ func checkEscalation(p *securedPod) (string, string) {
 	if len(names) == 0 {
 		return "", ""
 	}
-	return "allowPrivilegeEscalation != false", named1("container", names) + " must set securityContext.allowPrivilegeEscalation=false"
+	return "allowPrivilegeEscalation != false", nounOf("container", names) + " must set securityContext.allowPrivilegeEscalation=false"
 }
 
 func checkNonRoot(p *securedPod) (string, string) {
@@ -157,7 +158,7 @@ func checkNonRoot(p *securedPod) (string, string) {
 	if len(names) == 0 {
 		return "", ""
 	}
-	return reason, "pod or " + named1("container", names) + " must set securityContext.runAsNonRoot=true"
+	return reason, "pod or " + nounOf("container", names) + " must set securityContext.runAsNonRoot=true"
 }
 
 func checkUser(p *securedPod) (string, string) {
@@ -169,7 +170,8 @@ func checkUser(p *securedPod) (string, string) {
 
 // allowedVolumes and restrictedVolumes are sources of volumes; of the second ones upstream tells the type.
 var (
-	allowedVolumes = [...]string{"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret"}
+	allowedVolumes = [...]string{"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim",
+		"projected", "secret"}
 
 	restrictedVolumes = [...]string{"hostPath", "gcePersistentDisk", "awsElasticBlockStore", "gitRepo", "nfs", "iscsi", "glusterfs", "rbd",
 		"flexVolume", "cinder", "cephfs", "flocker", "fc", "azureFile", "vsphereVolume", "quobyte", "azureDisk", "photonPersistentDisk",
@@ -194,5 +196,5 @@ func checkVolumeTypes(p *securedPod) (string, string) {
 	if names == nil {
 		return "", ""
 	}
-	return "restricted volume types", named1("volume", names) + " " + verb(len(names)) + " " + named1("restricted volume type", types.sorted())
+	return "restricted volume types", nounOf("volume", names) + " " + verb(len(names)) + " " + nounOf("restricted volume type", types.sorted())
 }

@@ -30,15 +30,15 @@
 //	│  carryOver   fields that the server owns
 //	│  setDefaults
 //	│                                              ◄ managed fields: who owns what differs from old
-//	│  mutate      Config.Admit(Mutating)          ◄ webhooks and policies that change the object
+//	│  mutate      Config.Admit, Mutating          ◄ plugins, webhooks and policies that change the object
 //	│  setName     of a generateName
 //	│  check       hooks of the kind, metadata, schema
 //	│  bump        generation
-//	│  admit       Config.Admit(Validating)        ◄ webhooks and policies that refuse; quota, the last
+//	│  admit       Config.Admit, Validating        ◄ those that refuse; quota, the last
 //	└─ commit      or a conflict, and again from the object as it has become
 //	answer
 //
-// What stands on the right is not there yet: until it is, Config.Admit is nil.
+// Of what stands on the right the plugins are there (internal/admission).
 //
 // An API and its resources may be used by any number of goroutines at once. A Call belongs to
 // the goroutine of its request, and no lock is held from its read to its commit: see write.go

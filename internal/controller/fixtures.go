@@ -45,10 +45,10 @@ func (w WrongFixtures) Error() string { return strings.Join(w, "\n") }
 // stands in the files, files of a directory by name. All that is wrong is in the error, a
 // WrongFixtures in the order of the files, whatever was applied first. Nothing is applied when a
 // file cannot be read or holds something that is no object.
-func loadFixtures(ctx context.Context, a *api.API, paths []string) error {
+func (c *controllers) loadFixtures(ctx context.Context, paths []string) error {
 	all, wrong := readFixtures(paths)
 	if len(wrong) == 0 {
-		wrong = applyFixtures(ctx, a, all)
+		wrong = c.applyFixtures(ctx, all)
 	}
 	if len(wrong) == 0 {
 		return nil
@@ -62,7 +62,7 @@ func loadFixtures(ctx context.Context, a *api.API, paths []string) error {
 
 // applyFixtures applies objects and returns the errors of those that are refused, in the order of
 // the files. One that is refused does not hold up the others.
-func applyFixtures(ctx context.Context, a *api.API, all []fixture) []error {
+func (c *controllers) applyFixtures(ctx context.Context, all []fixture) []error {
 	// Sorted are positions, and stably: objects of one rank keep the order of the files, and the
 	// errors can be put back into it.
 	order := make([]int, len(all))
@@ -71,8 +71,14 @@ func applyFixtures(ctx context.Context, a *api.API, all []fixture) []error {
 	}
 	slices.SortStableFunc(order, func(x, y int) int { return fixtureRank(all[x].obj) - fixtureRank(all[y].obj) })
 	refused := make([]error, len(all))
+	rank := rankDefinition
 	for _, i := range order {
-		if err := applyFixture(ctx, a, all[i].obj); err != nil {
+		// What a namespace gets must be there for what comes into it: a pod needs its service account.
+		if r := fixtureRank(all[i].obj); r != rank {
+			rank = r
+			c.settle(ctx)
+		}
+		if err := applyFixture(ctx, c.api, all[i].obj); err != nil {
 			refused[i] = fmt.Errorf("%s: %s: %w", all[i].where, fixtureName(all[i].obj), err)
 		}
 	}

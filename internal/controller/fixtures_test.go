@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unicode/utf16"
 
+	"apichain/internal/api"
 	"apichain/internal/api/apitest"
 	"apichain/internal/controller"
 )
@@ -46,6 +47,28 @@ func TestFixtures(t *testing.T) {
 	}
 	if o := p.stored("configmaps", "shop/inner"); o.Meta.UID != uid || !strings.Contains(string(o.Raw()), `"value":"2"`) {
 		t.Errorf("applied again: %s", o.Raw())
+	}
+}
+
+// What a namespace of the fixtures gets is there before anything comes into it: whoever needs its
+// service account finds that.
+func TestFixturesFindTheirAccounts(t *testing.T) {
+	dir := apitest.Files(t, map[string]string{"a.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\n" + configMap("shop", "m", "1") + "\n"})
+	found := false
+	var s *apitest.Server
+	s = apitest.Start(t, apitest.Config{Empty: true, Admit: func(r *api.Resource) (who api.Admitters) {
+		if r.Plural == "configmaps" {
+			who[api.Mutating] = func(_ context.Context, a api.Admission) error {
+				if a.Name == "m" {
+					found = apitest.Stored(s.Store, "serviceaccounts", "shop/default") != nil
+				}
+				return nil
+			}
+		}
+		return who
+	}})
+	if _, err := controller.Start(context.Background(), s.API, controller.Own{Fixtures: []string{dir}}); err != nil || !found {
+		t.Errorf("%v, with an account: %v", err, found)
 	}
 }
 

@@ -96,7 +96,7 @@ func Start(ctx context.Context, a *api.API, o Own) (run func(ctx context.Context
 	c.definitionsOnly = o.DefinitionsOnly
 	// Fixtures may need what namespaces get; what they make is looked after before the server is ready.
 	c.settle(ctx)
-	if err := loadFixtures(ctx, a, o.Fixtures); err != nil {
+	if err := c.loadFixtures(ctx, o.Fixtures); err != nil {
 		return nil, err
 	}
 	c.settle(ctx)

@@ -288,7 +288,8 @@ func (c *Catalog) ServeOpenAPI(w http.ResponseWriter, r *http.Request) {
 	}
 	// The index has no such header (upstream).
 	w.Header()["Vary"] = []string{"Accept"}
-	if !slices.ContainsFunc(request.ParseAccept(r.Header["Accept"]), func(clause request.Clause) bool { return clause.Takes("application/json") }) {
+	takesJSON := func(clause request.Clause) bool { return clause.Takes("application/json") }
+	if !slices.ContainsFunc(request.ParseAccept(r.Header["Accept"]), takesJSON) {
 		w.WriteHeader(http.StatusNotAcceptable)
 		return
 	}

@@ -20,9 +20,11 @@ func (w *openAPIWriter) addRoot(key string) bool {
 	case key == "apis":
 		w.addDiscovery("/apis/", "apis", "getAPIVersions", "APIGroupList")
 	case key == ".well-known/openid-configuration":
-		w.addText(key, "WellKnown", "getServiceAccountIssuerOpenIDConfiguration", "application/json", "where and how tokens of service accounts are checked")
+		w.addText(key, "WellKnown", "getServiceAccountIssuerOpenIDConfiguration", "application/json",
+			"where and how tokens of service accounts are checked")
 	case key == "openid/v1/jwks":
-		w.addText(key, "openid", "getServiceAccountIssuerOpenIDKeyset", "application/jwk-set+json", "the keys that tokens of service accounts are checked with")
+		w.addText(key, "openid", "getServiceAccountIssuerOpenIDKeyset", "application/jwk-set+json",
+			"the keys that tokens of service accounts are checked with")
 	case key == "version":
 		op := w.addText(key, "version", "getCodeVersion", "application/json", "the version of the server")
 		op.consumes, op.answer = op.produces, w.schemas.named("version.Info", "io.k8s.apimachinery.pkg.version.Info")

@@ -71,7 +71,8 @@ func (d *described) connects() bool {
 
 // addKinds describes the built-in kinds of the version, and the discovery document of it.
 func (w *openAPIWriter) addKinds() {
-	w.addDiscovery(w.root+"/", tagOf(w.group, w.version), "get"+operationGroup(w.group)+OperationName(w.version)+"APIResources", "APIResourceList")
+	id := "get" + operationGroup(w.group) + OperationName(w.version) + "APIResources"
+	w.addDiscovery(w.root+"/", tagOf(w.group, w.version), id, "APIResourceList")
 	if w.schemas.table == nil {
 		return
 	}

@@ -364,3 +364,31 @@ func TestHashesOfBuiltin(t *testing.T) {
 		}
 	}
 }
+
+// TestWordsOfTypes: what is said of a type as a whole.
+func TestWordsOfTypes(t *testing.T) {
+	field := []*kinds.Field{{Name: "a", Kind: kinds.FieldString}}
+	for _, c := range []struct {
+		typ  *kinds.Type
+		want string
+	}{
+		{&kinds.Type{Schema: "io.x.A", Fields: field, Atomic: true}, `"x-kubernetes-map-type":"atomic"`},
+		{&kinds.Type{Schema: "io.x.B", Fields: field, Union: &kinds.Union{Fields: []string{"a", "bC"}}},
+			`"x-kubernetes-unions":[{"fields-to-discriminateBy":{"a":"A","bC":"BC"}}]`},
+		{&kinds.Type{Schema: "io.x.C", Fields: field, Union: &kinds.Union{Discriminator: "type", Fields: []string{"a"}}},
+			`"x-kubernetes-unions":[{"discriminator":"type","fields-to-discriminateBy":{"a":"A"}}]`},
+		{&kinds.Type{Name: "meta.Status", Schema: metaSchemas + "Status", Fields: field}, `"x-kubernetes-group-version-kind":[{"group":"","kind":"Status","version":"v1"}]`},
+	} {
+		w := newSchemaWriter(nil, openAPI3)
+		if got, want := jsonText(w.out[w.typ(c.typ)]), `{"properties":{"a":{"type":"string"}},"type":"object",`+c.want+`}`; got != want {
+			t.Errorf("%s:\n got %s\nwant %s", c.typ.Schema, got, want)
+		}
+	}
+	// A claim in a template of another group is a kind there too.
+	table := testKinds()
+	service := table.Kind("", "v1", "Service").Type()
+	w := newSchemaWriter(table, openAPI3)
+	if got := jsonText(tree.At(w.out[w.typ(service)], "x-kubernetes-group-version-kind")); got != `[{"group":"","kind":"Service","version":"v1"}]` {
+		t.Errorf("a kind that is a field: %s", got)
+	}
+}

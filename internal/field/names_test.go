@@ -54,6 +54,12 @@ func TestNames(t *testing.T) {
 		{"finalizer", FinalizerErrors, []string{"kubernetes", "orphan", "foregroundDeletion", "example.com/a"}, map[string][]string{
 			"a": {plain}, "example.com": {plain}, "": {"name part must be non-empty", "name part " + key, plain}, "a b/c": {"prefix part " + subdomain},
 		}},
+		{"local path", LocalPathErrors, []string{"", "a", "a/b", "a..", "a/..b", "./a"}, map[string][]string{
+			"/a": {"must be a relative path"}, "..": {"must not contain '..'", "must not start with '..'"}, "../a": {"must not contain '..'"},
+			"..a": {"must not start with '..'"}, "a/../b": {"must not contain '..'"}, "/..": {"must be a relative path", "must not contain '..'"},
+		}},
+		{"relative path", RelativePathErrors, []string{"", "..a", "a/b"}, map[string][]string{"/": {"must be a relative path"}, "a/..": {"must not contain '..'"}}},
+		{"path without a step back", BackstepErrors, []string{"", "/", "/a/..b"}, map[string][]string{"/..": {"must not contain '..'"}, "../..": {"must not contain '..'"}}},
 		{"label value", LabelValueErrors, []string{"", "a", "A_b.c-d", "0", n(63)}, map[string][]string{
 			"-a": {value}, "a.": {value}, "a/b": {value}, "a b": {value}, "é": {value}, n(64): {long63}, n(64) + "-": {long63, value},
 		}},

@@ -26,6 +26,9 @@ import (
 
 // namedCell returns the cell of that name, or nil if there is none.
 func namedCell(name string) func(map[string]any) any {
+	if cell := storageCell(name); cell != nil {
+		return cell
+	}
 	switch name {
 	case "eventFirst":
 		return func(obj map[string]any) any { return eventFirst(obj, time.Now()) }

@@ -428,3 +428,17 @@ func TestDigest(t *testing.T) {
 		t.Errorf("another text has the same digest: %v", err)
 	}
 }
+
+// TestUnionsOfTypes: the fields of which one is meant, with and without one that says which.
+func TestUnionsOfTypes(t *testing.T) {
+	table := kindsForTest(t)
+	for name, want := range map[string]string{"SeccompProfile": "type localhostProfile", "PodSchedulingGroup": " podGroupName", "flowcontrol.Subject": "kind group serviceAccount user"} {
+		u := table.Type(name).Union
+		if u == nil || u.Discriminator+" "+strings.Join(u.Fields, " ") != want {
+			t.Errorf("%s: %+v", name, u)
+		}
+	}
+	if u := table.Type("PodSpec").Union; u != nil {
+		t.Errorf("PodSpec: %+v", u)
+	}
+}

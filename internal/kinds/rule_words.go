@@ -88,16 +88,16 @@ func (r *kindReader) readRule(f *Field, text string) bool {
 }
 
 // inRule demands one of the values of the argument, or of the field's own Values, which must stand
-// before the word. An empty text is not judged where it says as much as none: req does that.
+// before the word. Those of the argument are shown in its order. An empty text is not judged where it says as much as none: req does that.
 func (r *kindReader) inRule(f *Field, argument string) func(*Visit, *Field, any) {
-	values := f.Values
+	values, shown := f.Values, slices.Sorted(slices.Values(f.Values)) // as upstream lists a set
 	if argument != "" {
 		values = strings.Split(argument, "|")
+		shown = values
 	}
 	if len(values) == 0 {
 		r.fail("the field %q is to have one of no values", f.Name)
 	}
-	shown := slices.Sorted(slices.Values(values)) // as upstream lists a set
 	return func(v *Visit, f *Field, value any) {
 		if s, _ := value.(string); (s != "" || f.pointer) && !slices.Contains(values, s) {
 			v.Add(field.NotSupported(v.Path(), s, shown...))
@@ -231,6 +231,14 @@ func checkFixed(v *Visit, f *Field, value any) {
 // checkLabels demands a map of labels. All errors are about the map (upstream).
 func checkLabels(v *Visit, _ *Field, value any) {
 	labels, _ := value.(map[string]any)
+	good := true
+	for k, value := range labels {
+		s, _ := value.(string)
+		good = good && len(field.LabelKeyErrors(k)) == 0 && len(field.LabelValueErrors(s)) == 0
+	}
+	if good {
+		return
+	}
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
 		for _, why := range field.LabelKeyErrors(k) {
 			v.Add(field.Invalid(v.Path(), k, why))

@@ -3,7 +3,6 @@ package strategy
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"apichain/internal/field"
@@ -26,10 +25,27 @@ const (
 // autoscalingRules are the rules of the types of the kind.
 func autoscalingRules() kinds.Rules {
 	return kinds.Rules{
+		"autoscalingv2.HorizontalPodAutoscaler":     {Default: kinds.DropScalerAnnotations},
 		"autoscalingv2.HorizontalPodAutoscalerSpec": {Default: autoscalerDefaults, Check: checkAutoscalerSpec},
 		"autoscalingv2.HPAScalingRules":             {Check: checkScalingRules},
 		"autoscalingv2.HPAScalingPolicy":            {Check: checkScalingPolicy},
 		"autoscalingv2.MetricSpec":                  {Check: checkMetric},
+	}
+}
+
+// keepAnnotations returns a preparation of objects of v1 that leaves annotations alone which are of another
+// part than the one that is written, and a new object has none of.
+func keepAnnotations(names []string) func(obj, old map[string]any) {
+	return func(obj, old map[string]any) {
+		annotations := tree.Object(obj, "metadata", "annotations")
+		for _, name := range names {
+			was := tree.At(old, "metadata", "annotations", name)
+			if was != nil {
+				tree.Set(obj, was, "metadata", "annotations", name)
+			} else if annotations != nil {
+				delete(annotations, name)
+			}
+		}
 	}
 }
 
@@ -61,17 +77,12 @@ func autoscalerDefaults(obj map[string]any) {
 func checkAutoscalerSpec(v *kinds.Visit) {
 	least, bounded := v.Obj["minReplicas"].(int64)
 	most := numberAt(v.Obj, "maxReplicas")
-	// No autoscaler may go down to 0, but one that has got there may stay.
-	floor := int64(1)
-	if v.Old != nil && v.Old["minReplicas"] == int64(0) {
-		floor = 0
-	}
-	if bounded && least < floor {
-		v.Add(field.Invalid(v.Path("minReplicas"), least, "must be greater than or equal to "+strconv.FormatInt(floor, 10)))
+	if bounded && least < 0 {
+		v.Add(field.Invalid(v.Path("minReplicas"), least, "must be greater than or equal to 0"))
 	}
 	switch {
 	case most == 0:
-		v.Add(field.Required(v.Path("maxReplicas"), "must be set and greater than 0"))
+		v.Add(field.Required(v.Path("maxReplicas"), ""))
 	case most < 0:
 		v.Add(field.Invalid(v.Path("maxReplicas"), most, "must be greater than or equal to 1"))
 	}
@@ -190,9 +201,7 @@ func checkMetric(v *kinds.Visit) {
 		v.Add(field.Required(v.Path("type"), "must specify a metric source type"))
 	}
 	if expected == "" {
-		// Upstream says so twice.
-		wrong := field.NotSupported(v.Path("type"), typ, "ContainerResource", "External", "Object", "Pods", "Resource")
-		v.Add(wrong, wrong)
+		v.Add(field.NotSupported(v.Path("type"), typ, "ContainerResource", "External", "Object", "Pods", "Resource"))
 	} else if v.Obj[expected] == nil {
 		v.Add(field.Required(v.Path(expected), "must populate information for the given metric source"))
 	}
@@ -270,12 +279,19 @@ func containerSourceErrors(at, name, container string) (errs []field.Error) {
 // containerResourceNameErrors returns what is wrong with the name of a resource that a container has:
 // it is one of Kubernetes, or has the domain of another.
 func containerResourceNameErrors(at, name string) (errs []field.Error) {
-	for _, why := range field.LabelKeyErrors(name) {
-		errs = append(errs, field.Invalid(at, name, why))
+	why := field.LabelKeyErrors(name)
+	prefixed := strings.Contains(name, "/")
+	if why == nil && !prefixed && !isStandardResource(name) {
+		why = []string{"must be a standard resource type or fully qualified"}
 	}
-	if errs == nil && !strings.Contains(name, "/") && name != "cpu" && name != "memory" && name != "ephemeral-storage" &&
-		!strings.HasPrefix(name, "hugepages-") {
-		errs = append(errs, field.Invalid(at, name, "must be a standard resource for containers"))
+	switch {
+	case !prefixed && name != "cpu" && name != "memory" && name != "ephemeral-storage" && !isHugePages(name):
+		why = append(why, "must be a standard resource for containers")
+	case prefixed && !isNativeResource(name) && !isExtendedResource(name):
+		why = append(why, "doesn't follow extended resource name standard")
+	}
+	for _, w := range why {
+		errs = append(errs, field.Invalid(at, name, w))
 	}
 	return errs
 }

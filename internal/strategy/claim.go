@@ -48,7 +48,6 @@ func checkClaimSpec(v *kinds.Visit) {
 			v.Add(invalids(v.Path(name), class, field.DNSSubdomainErrors)...)
 		}
 	}
-	checkChoice(v, "volumeMode", "Block", "Filesystem")
 	checkDataSources(v)
 }
 
@@ -70,8 +69,16 @@ func checkDataSources(v *kinds.Visit) {
 		}
 	}
 	source, ref := tree.Object(v.Obj, "dataSource"), tree.Object(v.Obj, "dataSourceRef")
+	namespace := tree.Text(ref, "namespace")
+	if namespace != "" {
+		v.Add(invalids(v.Path("dataSourceRef", "namespace"), namespace, field.DNSLabelErrors)...)
+	}
 	// The value is a path, which has no fields that are shown.
-	if source != nil && ref != nil && !tree.Equal(source, ref) {
+	switch {
+	case source == nil || ref == nil:
+	case namespace != "":
+		v.Add(field.Invalid(v.Path(), field.JSON("{}"), "may not be specified when dataSourceRef.namespace is specified"))
+	case !tree.Equal(source, ref):
 		v.Add(field.Invalid(v.Path(), field.JSON("{}"), "must match dataSourceRef"))
 	}
 }
@@ -240,10 +247,10 @@ func prepareClaim(obj, old map[string]any) {
 	if spec == nil {
 		return
 	}
-	if tree.Text(spec, "dataSourceRef", "namespace") != "" {
+	before := tree.Object(old, "spec")
+	if tree.Text(spec, "dataSourceRef", "namespace") != "" && before["dataSourceRef"] == nil {
 		delete(spec, "dataSourceRef")
 	}
-	before := tree.Object(old, "spec")
 	if source := tree.Object(spec, "dataSource"); before["dataSource"] == nil && before["dataSourceRef"] == nil && spec["dataSourceRef"] == nil {
 		switch tree.Text(source, "apiGroup") + "/" + tree.Text(source, "kind") {
 		case "/PersistentVolumeClaim", "snapshot.storage.k8s.io/VolumeSnapshot":

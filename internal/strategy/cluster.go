@@ -112,7 +112,7 @@ func taintErrors(at string, taints any) (errs []field.Error) {
 	for i, t := range each(taints) {
 		at := fmt.Sprintf("%s[%d]", at, i)
 		key, value, effect := tree.Text(t, "key"), tree.Text(t, "value"), tree.Text(t, "effect")
-		errs = append(errs, invalid(at+".key", key, field.LabelKeyErrors(key))...)
+		errs = append(errs, invalidAll(at+".key", key, field.LabelKeyErrors(key))...)
 		if why := field.LabelValueErrors(value); len(why) > 0 {
 			errs = append(errs, field.Invalid(at+".value", value, strings.Join(why, ";")))
 		}
@@ -156,7 +156,7 @@ func structJSON(obj map[string]any, fields ...string) field.JSON {
 func podRangeErrors(ranges []any) (errs []field.Error) {
 	families, none := map[bool]bool{}, -1
 	for i, s := range tree.Strings(ranges) {
-		errs = append(errs, invalid(fmt.Sprintf("spec.podCIDRs[%d]", i), s, field.CIDRErrors(s))...)
+		errs = append(errs, invalidAll(fmt.Sprintf("spec.podCIDRs[%d]", i), s, field.CIDRErrors(s))...)
 		p, ok := field.LooseCIDR(s)
 		families[p.Addr().Is4()] = true
 		if !ok && none < 0 {

@@ -57,7 +57,7 @@ func checkLimits(v *kinds.Visit) {
 		if len(errs) == 0 && !strings.Contains(typ, "/") && !listed("Pod Container PersistentVolumeClaim", typ) {
 			errs = []string{"must be a standard limit type or fully qualified"}
 		}
-		v.Add(invalid(v.Path("limits", i, "type"), typ, errs)...)
+		v.Add(invalidAll(v.Path("limits", i, "type"), typ, errs)...)
 		if seen.add(typ) {
 			v.Add(field.Duplicate(v.Path("limits", i, "type"), typ))
 		}
@@ -84,7 +84,7 @@ func checkLimit(v *kinds.Visit, limit map[string]any, typ string, i int) {
 			if typ == "Pod" || typ == "Container" {
 				p.resourceName(containerResource, name, list, []any{"limits", i})
 			} else {
-				v.Add(invalid(v.Path("limits", i, list, kinds.MapKey(name)), name, resourceNameErrors(name))...)
+				v.Add(invalidAll(v.Path("limits", i, list, kinds.MapKey(name)), name, resourceNameErrors(name))...)
 			}
 		}
 	}
@@ -167,7 +167,7 @@ func quotaStatusDefaults(status map[string]any) {
 func quotaErrors(at string, amounts map[string]any) (errs []field.Error) {
 	for _, name := range tree.SortedKeys(amounts) {
 		at := at + "[" + name + "]"
-		errs = append(errs, invalid(at, name, resourceNameErrors(name))...)
+		errs = append(errs, invalidAll(at, name, resourceNameErrors(name))...)
 		if !strings.Contains(name, "/") && !isQuotaResource(name) {
 			errs = append(errs, field.Invalid(at, name, "must be a standard resource for quota"))
 		}

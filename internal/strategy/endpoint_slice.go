@@ -2,7 +2,6 @@ package strategy
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -48,7 +47,7 @@ func sliceRule(obj, old map[string]any) (errs []field.Error) {
 		errs = append(errs, field.TooMany("endpoints", n, maxEndpoints))
 	} else if !same {
 		for i, e := range endpoints {
-			errs = append(errs, endpointErrors(fmt.Sprintf("endpoints[%d]", i), typ, e)...)
+			errs = append(errs, endpointErrors(fmt.Sprintf("endpoints[%d]", i), typ, e, ownEndpoints(obj))...)
 		}
 	}
 	const at = "addressType"
@@ -79,7 +78,7 @@ func slicePortErrors(ports []any) (errs []field.Error) {
 	for i, p := range ports {
 		at, name, protocol := fmt.Sprintf("ports[%d].", i), tree.Text(p, "name"), tree.Text(p, "protocol")
 		if name != "" {
-			errs = append(errs, invalid(at+"name", name, field.DNSLabelErrors(name))...)
+			errs = append(errs, invalidAll(at+"name", name, field.DNSLabelErrors(name))...)
 		}
 		if names[name] {
 			errs = append(errs, field.Duplicate(at+"name", name))
@@ -89,22 +88,22 @@ func slicePortErrors(ports []any) (errs []field.Error) {
 			errs = append(errs, field.NotSupported(at+"protocol", protocol, "SCTP", "TCP", "UDP"))
 		}
 		if app, ok := tree.At(p, "appProtocol").(string); ok {
-			errs = append(errs, invalid(at+"appProtocol", app, field.LabelKeyErrors(app))...)
+			errs = append(errs, invalidAll(at+"appProtocol", app, field.LabelKeyErrors(app))...)
 		}
 	}
 	return errs
 }
 
 // endpointErrors returns what is wrong with an endpoint at a path, how many addresses it has aside.
-func endpointErrors(at, addressType string, e any) (errs []field.Error) {
+func endpointErrors(at, addressType string, e any, loopback bool) (errs []field.Error) {
 	for i, address := range tree.Strings(tree.List(e, "addresses")) {
-		errs = append(errs, addressErrors(at+".addresses", i, addressType, address)...)
+		errs = append(errs, addressErrors(at+".addresses", i, addressType, address, loopback)...)
 	}
 	if node, ok := tree.At(e, "nodeName").(string); ok {
-		errs = append(errs, invalid(at+".nodeName", node, field.DNSSubdomainErrors(node))...)
+		errs = append(errs, invalidAll(at+".nodeName", node, field.DNSSubdomainErrors(node))...)
 	}
 	if host, ok := tree.At(e, "hostname").(string); ok {
-		errs = append(errs, invalid(at+".hostname", host, field.DNSLabelErrors(host))...)
+		errs = append(errs, invalidAll(at+".hostname", host, field.DNSLabelErrors(host))...)
 	}
 	zones := hintErrors(at+".hints.forZones", tree.List(e, "hints", "forZones"), field.LabelValueErrors)
 	if len(zones) == 1 && zones[0].Reason == "FieldValueTooMany" {
@@ -125,53 +124,35 @@ func hintErrors(at string, hints []any, rule func(string) []string) (errs []fiel
 			errs = append(errs, field.Duplicate(path, name))
 		}
 		names[name] = true
-		errs = append(errs, invalid(path, name, rule(name))...)
-	}
-	return errs
-}
-
-// invalid returns an error for each reason why a value is wrong.
-func invalid(at, value string, reasons []string) (errs []field.Error) {
-	for _, why := range reasons {
-		errs = append(errs, field.Invalid(at, value, why))
+		errs = append(errs, invalidAll(path, name, rule(name))...)
 	}
 	return errs
 }
 
 // addressErrors returns what is wrong with the i-th of the addresses at a path. Those of an unknown
-// type have no form. An address of loopback, which upstream refuses, is one here: most servers have no
-// other, and say so in a slice of their own.
-func addressErrors(list string, i int, addressType, s string) (errs []field.Error) {
-	at := fmt.Sprintf("%s[%d]", list, i)
+// type have no form; loopback says that one of loopback is good.
+func addressErrors(list string, i int, addressType, s string, loopback bool) (errs []field.Error) {
+	at, why := fmt.Sprintf("%s[%d]", list, i), []string(nil)
 	switch addressType {
-	case "IPv4", "IPv6":
+	case "IPv4":
+		why = field.IPErrors(s)
+	case "IPv6":
+		why = field.CanonicalIPErrors(s)
 	case "FQDN":
 		return domainErrors(at, s)
 	default:
 		return nil
 	}
-	ip, err := netip.ParseAddr(s)
-	switch {
-	case err != nil && leadingZeros(s):
-		return []field.Error{field.Invalid(at, s, "must not have leading 0s")}
-	case err != nil || ip.Zone() != "":
-		return []field.Error{field.Invalid(at, s, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")}
-	case ip.Is4In6():
-		return []field.Error{field.Invalid(at, s, "must not be an IPv4-mapped IPv6 address")}
-	case ip.String() != s && addressType == "IPv6":
-		return []field.Error{field.Invalid(at, s, fmt.Sprintf("must be in canonical form (%q)", ip))}
-	case ip.Is4() != (addressType == "IPv4"):
+	if why != nil {
+		return invalidAll(at, s, why)
+	}
+	if isIPv6(s) != (addressType == "IPv6") {
 		errs = append(errs, field.Invalid(list, s, "must be an "+addressType+" address")) // of the list: as upstream says it
 	}
-	switch {
-	case ip.IsUnspecified():
-		errs = append(errs, field.Invalid(at, s, "may not be unspecified ("+ip.String()+")"))
-	case ip.IsLinkLocalUnicast():
-		errs = append(errs, field.Invalid(at, s, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"))
-	case ip.IsLinkLocalMulticast():
-		errs = append(errs, field.Invalid(at, s, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"))
+	if a, _ := field.LooseAddress(s); loopback && a.IsLoopback() {
+		return errs
 	}
-	return errs
+	return append(errs, invalidAll(at, s, field.EndpointIPErrors(s))...)
 }
 
 // domainErrors returns the one thing that is wrong with a domain, which has two segments or more. A
@@ -191,18 +172,4 @@ func domainErrors(at, s string) []field.Error {
 		}
 	}
 	return nil
-}
-
-// leadingZeros reports whether an address of four numbers is none only because one begins with 0.
-func leadingZeros(s string) bool {
-	parts := strings.Split(s, ".")
-	for i, p := range parts {
-		if t := strings.TrimLeft(p, "0"); t != "" {
-			parts[i] = t
-		} else if p != "" {
-			parts[i] = "0"
-		}
-	}
-	_, err := netip.ParseAddr(strings.Join(parts, "."))
-	return err == nil
 }

@@ -75,7 +75,7 @@ func eventErrors(obj map[string]any, here func(string) string, reporter string) 
 	if by == "" {
 		errs = append(errs, field.Required(reporter, ""))
 	}
-	errs = append(errs, invalid(reporter, by, field.LabelKeyErrors(by))...)
+	errs = append(errs, invalidAll(reporter, by, field.LabelKeyErrors(by))...)
 	for _, name := range [...]string{"reportingInstance", "action", "reason"} {
 		s := tree.Text(obj, name)
 		if s == "" {

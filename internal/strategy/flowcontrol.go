@@ -65,7 +65,7 @@ func checkFlowSchema(v *kinds.Visit) {
 	if level := tree.Text(spec, "priorityLevelConfiguration", "name"); level == "" {
 		v.Add(field.Required("spec.priorityLevelConfiguration.name", "must reference a priority level"))
 	} else {
-		v.Add(invalid("spec.priorityLevelConfiguration.name", level, field.DNSSubdomainErrors(level))...)
+		v.Add(invalidAll("spec.priorityLevelConfiguration.name", level, field.DNSSubdomainErrors(level))...)
 	}
 	for i, rule := range each(spec["rules"]) {
 		at := v.Path("spec", "rules", i)
@@ -109,13 +109,13 @@ func flowSubjectErrors(at string, subject map[string]any) (errs []field.Error) {
 		case tree.Text(who, "name") == "":
 			errs = append(errs, field.Required(at+".name", ""))
 		case kind == "ServiceAccount" && tree.Text(who, "name") != "*":
-			errs = append(errs, invalid(at+".name", tree.Text(who, "name"), field.DNSSubdomainErrors(tree.Text(who, "name")))...)
+			errs = append(errs, invalidAll(at+".name", tree.Text(who, "name"), field.DNSSubdomainErrors(tree.Text(who, "name")))...)
 		}
 		if namespace := tree.Text(who, "namespace"); sort.kind == kind && kind == "ServiceAccount" && ok {
 			if namespace == "" {
 				errs = append(errs, field.Required(at+".namespace", "must specify namespace for service account"))
 			} else {
-				errs = append(errs, invalid(at+".namespace", namespace, field.DNSLabelErrors(namespace))...)
+				errs = append(errs, invalidAll(at+".namespace", namespace, field.DNSLabelErrors(namespace))...)
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package strategy
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"apichain/internal/field"
@@ -66,33 +65,10 @@ func checkPolicySpec(v *kinds.Visit) {
 }
 
 // policySelectorErrors returns what is wrong with a selector of labels at a path.
-func policySelectorErrors(at string, sel map[string]any) (errs []field.Error) {
-	labels := tree.Object(sel, "matchLabels")
-	for _, k := range slices.Sorted(maps.Keys(labels)) {
-		s, _ := labels[k].(string)
-		errs = append(errs, invalidAll(at+".matchLabels", k, field.LabelKeyErrors(k))...)
-		errs = append(errs, invalidAll(at+".matchLabels", s, field.LabelValueErrors(s))...)
-	}
-	for i, e := range tree.List(sel, "matchExpressions") {
-		at := fmt.Sprintf("%s.matchExpressions[%d].", at, i)
-		values := tree.Strings(tree.List(e, "values"))
-		switch op := tree.Text(e, "operator"); op {
-		case "In", "NotIn":
-			if len(values) == 0 {
-				errs = append(errs, field.Required(at+"values", "must be specified when `operator` is 'In' or 'NotIn'"))
-			}
-		case "Exists", "DoesNotExist":
-			if len(values) > 0 {
-				errs = append(errs, field.Forbidden(at+"values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"))
-			}
-		default:
-			errs = append(errs, field.Invalid(at+"operator", op, "not a valid selector operator"))
-		}
-		key := tree.Text(e, "key")
-		errs = append(errs, invalidAll(at+"key", key, field.LabelKeyErrors(key))...)
-		for j, s := range values {
-			errs = append(errs, invalidAll(fmt.Sprintf("%svalues[%d]", at, j), s, field.LabelValueErrors(s))...)
-		}
+func policySelectorErrors(at string, sel map[string]any) []field.Error {
+	errs := labelSelectorErrors(sel, never)
+	for i := range errs {
+		errs[i].Field = at + errs[i].Field
 	}
 	return errs
 }
@@ -168,6 +144,7 @@ func checkIPBlock(v *kinds.Visit) {
 		}
 	}
 	cidr := tree.Text(v.Obj, "cidr")
+	// Nothing can be said of exceptions from a range that is none.
 	if cidr == "" {
 		v.Add(field.Required(v.Path("cidr"), ""))
 		return
@@ -230,6 +207,7 @@ func serviceCIDRErrors(obj, old map[string]any) (errs []field.Error) {
 		if len(had) != len(cidrs) && !(len(had) == 1 && len(cidrs) == 2) {
 			return []field.Error{field.Invalid(at, list, fixed)}
 		}
+		// What was there stays, in its place, whatever comes behind it.
 		for i := range had {
 			if had[i] != cidrs[i] {
 				errs = append(errs, field.Invalid(fmt.Sprintf("%s[%d]", at, i), cidrs[i], fixed))
@@ -245,6 +223,7 @@ func serviceCIDRErrors(obj, old map[string]any) (errs []field.Error) {
 	case len(cidrs) > 2:
 		return append(errs, field.Invalid(at, map[string]any{"CIDRs": list}, "may only hold up to 2 values"))
 	}
+	// A text that is no range has no family, and the first rule tells of it.
 	var families []bool
 	for i, s := range cidrs {
 		errs = append(errs, invalidAll(fmt.Sprintf("%s[%d]", at, i), s, field.CanonicalCIDRErrors(s))...)

@@ -86,9 +86,9 @@ func TestSliceRule(t *testing.T) {
 			`ports[0].protocol: Unsupported value: "": supported values: "SCTP", "TCP", "UDP"|ports[1].appProtocol: Invalid value: "a b": ` +
 				namePart + `|ports[2].name: Duplicate value: ""`},
 
-		{"", one("IPv4", `"addresses":["10.0.0.1","127.0.0.1"],"hostname":"a","nodeName":"a.b","hints":{"forZones":[{"name":"A"}]}`), ""},
-		{"", one("IPv4", `"addresses":["x","::1"],"hostname":"A_"`), at(0, "x", "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)") +
-			`|endpoints[0].addresses: Invalid value: "::1": must be an IPv4 address|endpoints[0].hostname: Invalid value: "A_": ` + dnsLabel},
+		{"", one("IPv4", `"addresses":["10.0.0.1","10.0.0.2"],"hostname":"a","nodeName":"a.b","hints":{"forZones":[{"name":"A"}]}`), ""},
+		{"", one("IPv4", `"addresses":["x","fd00::1"],"hostname":"A_"`), at(0, "x", "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)") +
+			`|endpoints[0].addresses: Invalid value: "fd00::1": must be an IPv4 address|endpoints[0].hostname: Invalid value: "A_": ` + dnsLabel},
 		{"", one("IPv4", `"addresses":["01.2.3.4","000.0.0.1","0.0.0.0","169.254.0.1","224.0.0.1","::ffff:1.2.3.4"]`),
 			strings.Join([]string{at(0, "01.2.3.4", "must not have leading 0s"), at(1, "000.0.0.1", "must not have leading 0s"),
 				at(2, "0.0.0.0", "may not be unspecified (0.0.0.0)"),

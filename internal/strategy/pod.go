@@ -21,7 +21,7 @@ func podRules() kinds.Rules {
 		"PodStatus":                     {Default: podStatusDefaults},
 		"PodTemplateSpec":               {Check: checkTemplate},
 		"Container":                     {Default: containerDefaults},
-		"EphemeralContainerCommon":      {Default: containerDefaults},
+		"EphemeralContainerCommon":      {Default: containerDefaults, Check: skipForbidden},
 		"ResourceRequirements":          {Default: resourceDefaults},
 		"ConfigMapKeySelector":          {Check: checkKeyRef},
 		"SecretKeySelector":             {Check: checkKeyRef},
@@ -30,7 +30,6 @@ func podRules() kinds.Rules {
 		"SeccompProfile":                {Check: checkSeccompProfile},
 		"AppArmorProfile":               {Check: checkAppArmorProfile},
 		"WindowsSecurityContextOptions": {Check: checkWindowsOptions},
-		"Lifecycle":                     {Default: drops("stopSignal")},
 		"HTTPGetAction":                 {Default: drops("protocol")},
 		"GRPCAction":                    {Default: drops("mode")},
 		"VolumeMount":                   {Default: drops("bindMountOptions")},
@@ -113,11 +112,21 @@ func podStatusDefaults(status map[string]any) {
 	}
 }
 
-// containerDefaults sets when an image is pulled.
+// containerDefaults sets when an image is pulled, and leaves out a signal, and a life cycle with nothing else.
 func containerDefaults(c map[string]any) {
+	if life := tree.Object(c, "lifecycle"); life["stopSignal"] != nil {
+		if delete(life, "stopSignal"); len(life) == 0 {
+			delete(c, "lifecycle")
+		}
+	}
 	if c["imagePullPolicy"] == nil {
 		c["imagePullPolicy"] = pullPolicy(tree.Text(c, "image"))
 	}
+}
+
+// skipForbidden leaves alone what an ephemeral container may not have: that it is there is told already.
+func skipForbidden(v *kinds.Visit) {
+	v.Skip("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
 }
 
 // resourceDefaults rounds the amounts of resources.
@@ -153,7 +162,8 @@ func preparePod(pod, old map[string]any) {
 	pod["status"] = status
 	if len(tree.List(spec, "schedulingGates")) > 0 {
 		status["conditions"] = []any{map[string]any{
-			"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "Scheduling is blocked due to non-empty scheduling gates",
+			"type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
+			"message":       "Scheduling is blocked due to non-empty scheduling gates",
 			"lastProbeTime": nil, "lastTransitionTime": time.Now().UTC().Format(time.RFC3339),
 		}}
 	}

@@ -21,6 +21,9 @@ const (
 	containerAppArmor = "container.apparmor.security.beta.kubernetes.io/"
 )
 
+// noPath is how upstream writes the path of what is wrong with a pod of a sort.
+const noPath = "[]"
+
 // checkTemplate is the rule of type PodTemplateSpec. The paths of labels and annotations leave the metadata out.
 func checkTemplate(v *kinds.Visit) {
 	labels, annotations := tree.Object(v.Obj, "metadata", "labels"), tree.Object(v.Obj, "metadata", "annotations")
@@ -123,7 +126,8 @@ func checkAnnotatedProfiles(v *kinds.Visit) {
 	armor := tree.Object(spec, "securityContext", "appArmorProfile")
 	for c := range containersOf(spec) {
 		if s, ok := annotations[containerSeccomp+c.name].(string); ok {
-			checkProfile(v, "seccomp", s, tree.Object(c.obj, "securityContext", "seccompProfile"), "spec", c.list, c.i, "securityContext", "seccompProfile")
+			checkProfile(v, "seccomp", s, tree.Object(c.obj, "securityContext", "seccompProfile"), "spec", c.list, c.i, "securityContext",
+				"seccompProfile")
 		}
 		if s, ok := annotations[containerAppArmor+c.name].(string); ok && tree.Text(spec, "os", "name") != "windows" {
 			profile := tree.Object(c.obj, "securityContext", "appArmorProfile")

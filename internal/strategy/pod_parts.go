@@ -45,7 +45,7 @@ func mergeEphemeralContainers(pod, old map[string]any) {
 func checkEphemeralContainers(v *kinds.Visit) {
 	checkAnnotationUpdate(v)
 	if tree.At(v.Old, "metadata", "annotations", mirrorPod) != nil {
-		v.Add(field.Forbidden("", "static pods do not support ephemeral containers"))
+		v.Add(field.Forbidden(noPath, "static pods do not support ephemeral containers"))
 		return
 	}
 	now := map[string]map[string]any{}
@@ -104,10 +104,10 @@ func checkResize(v *kinds.Visit) {
 	spec, old := tree.Object(v.Obj, "spec"), tree.Object(v.Old, "spec")
 	switch {
 	case tree.At(v.Old, "metadata", "annotations", mirrorPod) != nil:
-		v.Add(field.Forbidden("", "static pods cannot be resized"))
+		v.Add(field.Forbidden(noPath, "static pods cannot be resized"))
 		return
 	case tree.Text(old, "os", "name") == "windows":
-		v.Add(field.Forbidden("", "windows pods cannot be resized"))
+		v.Add(field.Forbidden(noPath, "windows pods cannot be resized"))
 		return
 	}
 	if class := qosClass(spec); class != tree.Text(v.Old, "status", "qosClass") {
@@ -176,7 +176,8 @@ func resizedInPlace(v *kinds.Visit, spec, old map[string]any, list string) bool 
 		}
 		for _, policy := range each(c["resizePolicy"]) {
 			if list == "initContainers" && changed && c["restartPolicy"] != "Always" && policy["restartPolicy"] == "RestartContainer" {
-				v.Add(field.Forbidden(v.Path("spec", list, i), "non-sidecar init containers with a resize policy of RestartContainer cannot be resized"))
+				v.Add(field.Forbidden(v.Path("spec", list, i),
+					"non-sidecar init containers with a resize policy of RestartContainer cannot be resized"))
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package strategy
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -181,10 +182,10 @@ func (p *podSpec) claimNames(r map[string]any, at []any) {
 	for i, claim := range each(r["claims"]) {
 		name, request := tree.Text(claim, "name"), tree.Text(claim, "request")
 		if name == "" {
-			p.Add(field.Required(p.Path(append(slices.Clip(at), "claims", i)...), ""))
+			p.Add(field.Required(fmt.Sprintf("%s.claims[%d]", p.Path(at...), i), ""))
 			continue
 		}
-		path := func() string { return p.Path(append(slices.Clip(at), "claims", i)...) }
+		path := func() string { return fmt.Sprintf("%s.claims[%d]", p.Path(at...), i) }
 		switch {
 		case whole.has(name):
 			p.Add(field.Duplicate(path(), name))

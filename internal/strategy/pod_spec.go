@@ -62,6 +62,12 @@ func checkPodSpec(v *kinds.Visit) {
 	if policy, ok := p.spec["preemptionPolicy"].(string); ok {
 		p.oneOf(policy, []string{"PreemptLowerPriority", "Never"}, "preemptionPolicy")
 	}
+	// Unlike other names, an empty one of a class is no name, and not none.
+	if name, ok := p.spec["runtimeClassName"].(string); ok {
+		for _, why := range field.DNSSubdomainErrors(name) {
+			v.Add(field.Invalid(v.Path("runtimeClassName"), name, why))
+		}
+	}
 	p.affinity()
 	p.dns()
 	p.gates()
@@ -141,7 +147,7 @@ func (s *set[T]) add(v T) bool {
 func (p *podSpec) resourceClaims() {
 	for i, claim := range each(p.spec["resourceClaims"]) {
 		if p.pod && tree.At(p.Root, "metadata", "annotations", mirrorPod) != nil {
-			p.Add(field.Forbidden("", "static pods do not support resource claims"))
+			p.Add(field.Forbidden(noPath, "static pods do not support resource claims"))
 			continue
 		}
 		if name := tree.Text(claim, "name"); name != "" && p.claims.add(name) {
@@ -151,7 +157,8 @@ func (p *podSpec) resourceClaims() {
 		_, byTemplate := claim["resourceClaimTemplateName"]
 		switch {
 		case byName && byTemplate:
-			p.Add(field.Invalid(p.Path("resourceClaims", i), claim, "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"))
+			p.Add(field.Invalid(p.Path("resourceClaims", i), claim,
+				"at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"))
 		case !byName && !byTemplate:
 			p.Add(field.Invalid(p.Path("resourceClaims", i), claim, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"))
 		}

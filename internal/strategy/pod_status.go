@@ -3,9 +3,11 @@ package strategy
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"apichain/internal/field"
 	"apichain/internal/kinds"
+	"apichain/internal/quantity"
 	"apichain/internal/tree"
 )
 
@@ -81,8 +83,140 @@ func checkPodStatus(v *kinds.Visit) {
 		checkContainerStatuses(v, spec, of)
 	}
 	checkClaimStatuses(v, spec, status)
+	checkExtendedClaim(v, spec)
 	checkStatusAddresses(v, status, was, "podIP", "podIPs")
 	checkStatusAddresses(v, status, was, "hostIP", "hostIPs")
+}
+
+// checkExtendedClaim checks what is told of the claim that was made for resources which containers ask for by name.
+func checkExtendedClaim(v *kinds.Visit, spec map[string]any) {
+	status, ok := tree.At(v.Obj, "status", "extendedResourceClaimStatus").(map[string]any)
+	if !ok || tree.Equal(status, tree.At(v.Old, "status", "extendedResourceClaimStatus")) {
+		return
+	}
+	at := []any{"status", "extendedResourceClaimStatus"}
+	below := func(steps ...any) string { return v.Path(append(at[:2:2], steps...)...) }
+	if len(tree.List(status, "requestMappings")) == 0 {
+		v.Add(field.Required(below("requestMappings"), "at least one request mapping is required"))
+	}
+	var had set[[3]string]
+	for i, m := range each(status["requestMappings"]) {
+		key := [3]string{tree.Text(m, "containerName"), tree.Text(m, "resourceName"), tree.Text(m, "requestName")}
+		if c := namedContainer(spec, key[0]); c == nil {
+			v.Add(field.Invalid(below("requestMappings", i, "containerName"), key[0],
+				"must match the name of an entry in spec.initContainers.name or spec.containers.name"))
+		} else if tree.Object(c, "resources", "requests")[key[1]] == nil {
+			v.Add(field.Invalid(below("requestMappings", i, "resourceName"), key[1], "must match the extended resource name of an entry in "+
+				"spec.initContainers.resources.requests or spec.containers.resources.requests"))
+		}
+		for _, why := range field.DNSLabelErrors(key[2]) {
+			v.Add(field.Invalid(below("requestName"), key[2], why))
+		}
+		if had.add(key) {
+			for j, f := range [...]string{"containerName", "resourceName", "requestName"} {
+				v.Add(field.Duplicate(below("requestMappings", i, f), key[j]))
+			}
+		}
+	}
+	name := tree.Text(status, "resourceClaimName")
+	if name == "" {
+		v.Add(field.Required(below("resourceClaimName"), ""))
+		return
+	}
+	for _, why := range field.DNSSubdomainErrors(name) {
+		v.Add(field.Invalid(below("resourceClaimName"), name, why))
+	}
+}
+
+// namedContainer returns the container of a name that runs from the start or before, nil for none.
+func namedContainer(spec map[string]any, name string) map[string]any {
+	for _, list := range [...]string{"containers", "initContainers"} {
+		for _, c := range each(spec[list]) {
+			if c["name"] == name {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// checkAllocated checks what is told of the devices of container status s, number i of its list.
+func checkAllocated(v *kinds.Visit, spec map[string]any, list string, i int, s map[string]any) {
+	f := statusesOf(list)
+	if list == "ephemeralContainers" {
+		v.Add(field.Forbidden(v.Path("status", f, i, "allocatedResourcesStatus"), "must not be specified in container status"))
+		return
+	}
+	var asks map[string]any
+	for _, c := range each(spec[list]) {
+		if c["name"] == s["name"] {
+			asks = tree.Object(c, "resources")
+			break
+		}
+	}
+	for j, a := range each(s["allocatedResourcesStatus"]) {
+		name := tree.Text(a, "name")
+		switch claim, ok := strings.CutPrefix(name, "claim:"); {
+		case asks == nil:
+		case ok && !claims(asks, claim) && !extends(v, s, asks, claim):
+			v.Add(field.Invalid(v.Path("status", f, i, "allocatedResourcesStatus", j, "name"), name,
+				"must match one of the container's resource claims as 'claim:<claimName>/<requestName>' when "+
+					"container.resources.claims[*].request is set or 'claim:<claimName>' when it is empty"))
+		case !ok && tree.Object(asks, "requests")[name] == nil:
+			v.Add(field.Invalid(v.Path("status", f, i, "allocatedResourcesStatus", j, "name"), name,
+				"must match one of the container's resource requests"))
+		}
+		var ids set[string]
+		for k, r := range each(a["resources"]) {
+			path := func(step string) string {
+				return v.Path("status", f, i, "allocatedResourcesStatus", j, "resources", k, step)
+			}
+			switch health := tree.Text(r, "health"); health {
+			case "Healthy", "Unhealthy", "Unknown":
+			default:
+				v.Add(field.NotSupported(path("health"), health, "Healthy", "Unhealthy", "Unknown"))
+			}
+			if message, ok := r["message"].(string); ok && message == "" {
+				v.Add(field.Required(path("message"), "must be non-empty if specified"))
+			} else if len(message) > 1024 {
+				v.Add(field.TooLong(path("message"), 1024))
+			}
+			if id := tree.Text(r, "resourceID"); ids.add(id) {
+				v.Add(field.Duplicate(path("resourceID"), id))
+			}
+		}
+	}
+}
+
+// claims reports whether the resources of a container name a claim, as claim or as claim/request.
+func claims(asks map[string]any, claim string) bool {
+	for _, c := range each(asks["claims"]) {
+		name := tree.Text(c, "name")
+		if request := tree.Text(c, "request"); request != "" {
+			name += "/" + request
+		}
+		if name == claim {
+			return true
+		}
+	}
+	return false
+}
+
+// extends reports whether claim is a request of the claim that was made for resources which the container of
+// status s asks for by name.
+func extends(v *kinds.Visit, s, asks map[string]any, claim string) bool {
+	status := tree.Object(v.Obj, "status", "extendedResourceClaimStatus")
+	name, request, _ := strings.Cut(claim, "/")
+	if name == "" || request == "" || name != tree.Text(status, "resourceClaimName") {
+		return false
+	}
+	for _, m := range each(status["requestMappings"]) {
+		amount := text(tree.Object(asks, "requests")[tree.Text(m, "resourceName")])
+		if m["containerName"] == s["name"] && m["requestName"] == request && quantity.Sign(amount) != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // statusesOf returns the field of a status that tells of a list of containers.
@@ -96,8 +230,8 @@ func checkContainerStatuses(v *kinds.Visit, spec map[string]any, list string) {
 		if name := tree.Text(s, "name"); now[name] == nil {
 			now[name] = s
 		}
-		if list == "ephemeralContainers" && len(tree.List(s, "allocatedResourcesStatus")) > 0 {
-			v.Add(field.Forbidden(v.Path("status", f, i, "allocatedResourcesStatus"), "must not be specified in container status"))
+		if len(tree.List(s, "allocatedResourcesStatus")) > 0 {
+			checkAllocated(v, spec, list, i, s)
 		}
 		user := tree.Object(s, "user", "linux")
 		if user == nil {
@@ -108,7 +242,8 @@ func checkContainerStatuses(v *kinds.Visit, spec map[string]any, list string) {
 			continue
 		}
 		if uid := number(user["uid"]); uid < 0 || uid > math.MaxUint32 {
-			v.Add(field.Invalid(v.Path("status", f, i, "user", "linux", "uid"), uid, fmt.Sprintf("must be between 0 and %d, inclusive", math.MaxUint32)))
+			v.Add(field.Invalid(v.Path("status", f, i, "user", "linux", "uid"), uid, fmt.Sprintf("must be between 0 and %d, inclusive",
+				math.MaxUint32)))
 		}
 		const group = "must be between 0 and 2147483647, inclusive"
 		if gid := number(user["gid"]); gid < 0 || gid > math.MaxInt32 {
@@ -186,7 +321,8 @@ func checkClaimStatuses(v *kinds.Visit, spec, status map[string]any) {
 	for i, s := range each(status["resourceClaimStatuses"]) {
 		name := tree.Text(s, "name")
 		if !claims.has(name) {
-			v.Add(field.Invalid(v.Path("status", "resourceClaimStatuses", i, "name"), name, "must match the name of an entry in `spec.resourceClaims`"))
+			v.Add(field.Invalid(v.Path("status", "resourceClaimStatuses", i, "name"), name,
+				"must match the name of an entry in `spec.resourceClaims`"))
 		}
 		if told.add(name) {
 			v.Add(field.Duplicate(v.Path("status", "resourceClaimStatuses", i, "name"), name))
@@ -217,7 +353,7 @@ func checkStatusAddresses(v *kinds.Visit, status, was map[string]any, one, list 
 	for _, ip := range each(was[list]) {
 		had.add(tree.Text(ip, "ip"))
 	}
-	families := map[bool]int{}
+	families, bad := map[bool]int{}, false
 	for i, e := range each(status[list]) {
 		ip := tree.Text(e, "ip")
 		for _, why := range field.IPErrors(ip) {
@@ -225,10 +361,14 @@ func checkStatusAddresses(v *kinds.Visit, status, was map[string]any, one, list 
 				v.Add(field.Invalid(v.Path("status", list, i), ip, why))
 			}
 		}
-		addr, _ := field.LooseAddress(ip)
-		families[addr.Unmap().Is4()]++
+		addr, ok := field.LooseAddress(ip)
+		if families[addr.Unmap().Is4()]++; !ok && len(ips) > 1 && !bad {
+			bad = true
+			v.Add(field.Error{Reason: "InternalError", Field: v.Path("status", list),
+				Message: fmt.Sprintf("Internal error: failed to check for dual stack with error:invalid IP[%d]: %s", i, ip)})
+		}
 	}
-	if families[true] > 1 || families[false] > 1 {
+	if families[true] > 1 || families[false] > 1 || bad {
 		v.Add(field.Invalid(v.Path("status", list), ips, "may specify no more than one IP for each IP family"))
 	}
 }

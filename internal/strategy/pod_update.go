@@ -40,7 +40,8 @@ func checkPodUpdate(v *kinds.Visit) {
 	}
 	for i, g := range each(spec["schedulingGates"]) {
 		if name := tree.Text(g, "name"); !gates.has(name) {
-			v.Add(field.Forbidden(v.Path("spec", "schedulingGates", i, "name"), "only deletion is allowed, but found new scheduling gate '"+name+"'"))
+			v.Add(field.Forbidden(v.Path("spec", "schedulingGates", i, "name"),
+				"only deletion is allowed, but found new scheduling gate '"+name+"'"))
 		}
 	}
 	if tree.Equal(spec, old) {
@@ -143,7 +144,8 @@ func checkGatedNodes(v *kinds.Visit, spec, old map[string]any) {
 	selector := tree.Object(spec, "nodeSelector")
 	for k, value := range tree.Object(old, "nodeSelector") {
 		if selector[k] != value {
-			v.Add(field.Invalid(v.Path("spec", "nodeSelector"), selector, "only additions to spec.nodeSelector are allowed (no mutations or deletions)"))
+			v.Add(field.Invalid(v.Path("spec", "nodeSelector"), selector,
+				"only additions to spec.nodeSelector are allowed (no mutations or deletions)"))
 			break
 		}
 	}
@@ -153,7 +155,11 @@ func checkGatedNodes(v *kinds.Visit, spec, old map[string]any) {
 	before, after := terms(old), terms(spec)
 	at := []any{"spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"}
 	if len(before) > 0 && len(before) != len(after) {
-		v.Add(field.Invalid(v.Path(at...), after, "no additions/deletions to non-empty NodeSelectorTerms list are allowed"))
+		var shown any
+		if after != nil {
+			shown = after
+		}
+		v.Add(field.Invalid(v.Path(at...), shown, "no additions/deletions to non-empty NodeSelectorTerms list are allowed"))
 		return
 	}
 	for i := range before {

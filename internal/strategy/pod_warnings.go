@@ -68,22 +68,24 @@ func specWarnings(at string, pod map[string]any) (warnings []string) {
 		}
 	}
 	for i, v := range each(spec["volumes"]) {
-		path := fmt.Sprintf("%sspec.volumes[%d]", at, i)
-		warnings = append(warnings, sourceWarnings(path, v)...)
+		if len(sourceWarnings("", v)) > 0 {
+			warnings = append(warnings, sourceWarnings(fmt.Sprintf("%sspec.volumes[%d]", at, i), v)...)
+		}
 		if claim := tree.Object(v, "ephemeral", "volumeClaimTemplate", "spec"); claim != nil {
-			warnings = append(warnings, claimSpecWarnings(path+".ephemeral.volumeClaimTemplate.spec", claim)...)
+			warnings = append(warnings, claimSpecWarnings(fmt.Sprintf("%sspec.volumes[%d].ephemeral.volumeClaimTemplate.spec", at, i), claim)...)
 		}
 	}
 	warnings = append(warnings, overlapWarnings(tree.List(spec, "volumes"))...)
 	warnings = append(warnings, repeatWarnings(at+"spec.", spec)...)
-	warnings = append(warnings, partWarnings(at+"spec.overhead", tree.Object(spec, "overhead"))...)
+	warnings = append(warnings, partWarnings(tree.Object(spec, "overhead"), func() string { return at + "spec.overhead" })...)
 	warnings = append(warnings, profileWarnings(at, spec, annotations)...)
 	for c := range containersOf(spec) {
-		path := fmt.Sprintf("%sspec.%s[%d].", at, c.list, c.i)
+		path := func() string { return fmt.Sprintf("%sspec.%s[%d].", at, c.list, c.i) }
 		for _, list := range [...]string{"limits", "requests"} {
-			warnings = append(warnings, partWarnings(path+"resources."+list, tree.Object(c.obj, "resources", list))...)
+			warnings = append(warnings, partWarnings(tree.Object(c.obj, "resources", list),
+				func() string { return path() + "resources." + list })...)
 		}
-		warnings = append(warnings, envWarnings(path, c.obj)...)
+		warnings = append(warnings, envWarnings(c.obj, path)...)
 	}
 	warnings = append(warnings, portWarnings(at, spec)...)
 	if number(spec["terminationGracePeriodSeconds"]) < 0 {
@@ -114,7 +116,8 @@ func placeWarnings(at string, spec map[string]any) (warnings []string) {
 			fmt.Sprintf("%srequiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[%d].matchExpressions", path, i), term)...)
 	}
 	for i, term := range each(node["preferredDuringSchedulingIgnoredDuringExecution"]) {
-		term, path := tree.Object(term, "preference"), fmt.Sprintf("%spreferredDuringSchedulingIgnoredDuringExecution[%d].preference.matchExpressions", path, i)
+		term, path := tree.Object(term, "preference"),
+			fmt.Sprintf("%spreferredDuringSchedulingIgnoredDuringExecution[%d].preference.matchExpressions", path, i)
 		warnings = append(warnings, oldLabelWarnings(path, term)...)
 		for j, e := range each(term["matchExpressions"]) {
 			for k, value := range tree.List(e, "values") {
@@ -150,7 +153,8 @@ func selectorWarnings(at string, spec map[string]any) (warnings []string) {
 		}
 		for i, term := range each(pods["preferredDuringSchedulingIgnoredDuringExecution"]) {
 			if tree.At(term, "podAffinityTerm", "labelSelector") == nil {
-				warnings = append(warnings, fmt.Sprintf("%s%s.preferredDuringSchedulingIgnoredDuringExecution[%d].podAffinityTerm", at, sort, i)+noLabelSelector)
+				warnings = append(warnings, fmt.Sprintf("%s%s.preferredDuringSchedulingIgnoredDuringExecution[%d].podAffinityTerm", at, sort,
+					i)+noLabelSelector)
 			}
 		}
 	}
@@ -207,22 +211,26 @@ func repeatWarnings(at string, spec map[string]any) (warnings []string) {
 }
 
 // partWarnings tells of parts of bytes.
-func partWarnings(at string, list map[string]any) (warnings []string) {
+func partWarnings(list map[string]any, at func() string) (warnings []string) {
 	for _, name := range [...]string{"memory", "ephemeral-storage"} {
 		if s, ok := list[name].(string); ok && quantity.Units(s, -3)%1000 != 0 {
-			warnings = append(warnings, fmt.Sprintf("%s[%s]: fractional byte value %q is invalid, must be an integer", at, name, s))
+			warnings = append(warnings, fmt.Sprintf("%s[%s]: fractional byte value %q is invalid, must be an integer", at(), name, s))
 		}
 	}
 	return warnings
 }
 
 // envWarnings tells of variables that hide an earlier one, which those that extend it do not.
-func envWarnings(at string, c map[string]any) (warnings []string) {
+func envWarnings(c map[string]any, at func() string) (warnings []string) {
 	var names set[string]
 	for i, e := range each(c["env"]) {
 		name, value := tree.Text(e, "name"), tree.Text(e, "value")
-		if ref := "$(" + name + ")"; names.add(name) && (e["valueFrom"] != nil || value == ref || !strings.Contains(value, ref)) {
-			warnings = append(warnings, fmt.Sprintf("%senv[%d]: hides previous definition of %q, which may be dropped when using apply", at, i, name))
+		if !names.add(name) {
+			continue
+		}
+		if ref := "$(" + name + ")"; e["valueFrom"] != nil || value == ref || !strings.Contains(value, ref) {
+			warnings = append(warnings, fmt.Sprintf("%senv[%d]: hides previous definition of %q, which may be dropped when using apply", at(),
+				i, name))
 		}
 	}
 	return warnings
@@ -270,7 +278,9 @@ func portWarnings(at string, spec map[string]any) (warnings []string) {
 			}
 			if name := tree.Text(p, "name"); name != "" {
 				if first, ok := names[name]; ok {
-					named = append(named, fmt.Sprintf("%s: duplicate port name %q with %s, services and probes that select ports by name will use %s", path, name, first, first))
+					named = append(named,
+						fmt.Sprintf("%s: duplicate port name %q with %s, services and probes that select ports by name will use %s", path, name, first,
+							first))
 				} else {
 					names[name] = path
 				}

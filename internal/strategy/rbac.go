@@ -135,7 +135,7 @@ func subjectErrors(at string, subject map[string]any, namespaced bool) (errs []f
 	switch kind {
 	case "ServiceAccount":
 		if name != "" {
-			errs = append(errs, invalid(at+".name", name, field.DNSSubdomainErrors(name))...)
+			errs = append(errs, invalidAll(at+".name", name, field.DNSSubdomainErrors(name))...)
 		}
 		if group != "" {
 			errs = append(errs, field.NotSupported(at+".apiGroup", group, ""))

@@ -20,7 +20,7 @@ func storageRules() kinds.Rules {
 		"storage.VolumeAttachment":                 {Check: checkAttachment},
 		"storage.VolumeAttachmentSource":           {Check: checkAttachmentSource},
 		"storage.VolumeAttachmentStatus":           {Check: checkAttachmentStatus},
-		"storage.CSIDriverSpec":                    {Default: driverDefaults, Check: checkDriverSpec},
+		"storage.CSIDriverSpec":                    {Default: driverDefaults},
 		"storage.CSIDriver":                        {Check: checkDriver},
 		"storage.CSINode":                          {Check: checkDriverNode},
 		"storage.CSINodeDriver":                    {Check: checkNodeDriver},
@@ -118,7 +118,9 @@ func textBytes(m map[string]any) int {
 func checkStorageClass(v *kinds.Visit) {
 	v.Add(provisionerErrors(v.Path("provisioner"), tree.Text(v.Obj, "provisioner"))...)
 	v.Add(parameterErrors(v.Path("parameters"), tree.Object(v.Obj, "parameters"))...)
-	checkChoice(v, "volumeBindingMode", "Immediate", "WaitForFirstConsumer")
+	if policy := tree.Text(v.Obj, "reclaimPolicy"); policy != "" && policy != "Delete" && policy != "Retain" {
+		v.Add(field.NotSupported(v.Path("reclaimPolicy"), policy, "Delete", "Retain"))
+	}
 	checkTopologies(v)
 	immutable(v, "parameters", "provisioner", "reclaimPolicy", "volumeBindingMode")
 }
@@ -156,11 +158,15 @@ func checkTopologies(v *kinds.Visit) {
 	}
 }
 
+// declared makes what is said of the name of a driver what upstream says of it where that is declared.
+var declared = strings.NewReplacer("63 bytes", "63 characters", "a lowercase RFC 1123", "an RFC 1123",
+	"of lower case alphanumeric", "of alphanumeric", "'example.com'", "'Example.com'")
+
 // checkAttachment is about the driver, the node and the volume of an attachment. Nothing of it changes.
 func checkAttachment(v *kinds.Visit) {
 	spec := tree.Object(v.Obj, "spec")
 	for _, e := range driverErrors(v.Path("spec", "attacher"), tree.Text(spec, "attacher")) {
-		e.Message = strings.Replace(e.Message, "63 bytes", "63 characters", 1) // upstream counts them here
+		e.Message = declared.Replace(e.Message)
 		v.Add(e)
 	}
 	node := tree.Text(spec, "nodeName")
@@ -200,11 +206,6 @@ func checkAttachmentStatus(v *kinds.Visit) {
 			v.Add(field.Invalid(v.Path(name, "errorCode"), code, "must be between 0 and 2147483647, inclusive"))
 		}
 	}
-}
-
-// checkDriverSpec is about how a driver lets volumes be owned.
-func checkDriverSpec(v *kinds.Visit) {
-	checkChoice(v, "fsGroupPolicy", "File", "None", "ReadWriteOnceWithFSType")
 }
 
 // checkDriver is about a driver: the tokens that it wants, and what does not change. A path of the
@@ -348,6 +349,7 @@ func checkMigrationStatus(v *kinds.Visit) {
 		}
 		return false
 	}
+	v.Add(conditionErrors(at, tree.List(v.Obj, "status", "conditions"))...)
 	was, now := tree.Text(v.OldRoot, "status", "resourceVersion"), tree.Text(v.Obj, "status", "resourceVersion")
 	if now != "" && (strings.Trim(now, "0123456789") != "" || now[0] == '0') {
 		v.Add(field.Invalid(v.Path("status", "resourceVersion"), now, "resource version is not well formed: "+now))

@@ -235,19 +235,23 @@ func stableLabel(key string) string {
 // stable names. Upstream's table of these has an empty name for all others, which then passes too.
 func sameAffinity(now any, before map[string]any) bool {
 	before, _ = tree.Copy(before).(map[string]any)
+	terms := tree.List(now, "required", "nodeSelectorTerms")
 	for i, term := range each(tree.List(before, "required", "nodeSelectorTerms")) {
-		for j, was := range each(term["matchExpressions"]) {
-			terms := tree.List(now, "required", "nodeSelectorTerms")
-			if i >= len(terms) || j >= len(tree.List(terms[i], "matchExpressions")) {
-				continue
-			}
-			key := tree.Text(tree.List(terms[i], "matchExpressions")[j], "key")
-			if stableLabel(tree.Text(was, "key")) == key {
-				was["key"] = key
-			}
+		if i < len(terms) {
+			renameKeys(term["matchExpressions"], tree.List(terms[i], "matchExpressions"))
+			renameKeys(term["matchFields"], tree.List(terms[i], "matchFields"))
 		}
 	}
 	return tree.Equal(now, before)
+}
+
+// renameKeys gives conditions the keys that they have now, where these are the stable names of theirs.
+func renameKeys(before any, now []any) {
+	for j, was := range each(before) {
+		if j < len(now) && stableLabel(tree.Text(was, "key")) == tree.Text(now[j], "key") {
+			was["key"] = tree.Text(now[j], "key")
+		}
+	}
 }
 
 // prepareVolume gives a new volume the time since when it has its phase.

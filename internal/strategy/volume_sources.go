@@ -48,30 +48,42 @@ var initiatorForms = sync.OnceValue(func() map[string]*regexp.Regexp {
 
 // checkISCSI is about the names of target and initiator, and the secret that CHAP needs.
 func checkISCSI(v *kinds.Visit) {
-	checkInitiator(v, "iqn", "iqn")
-	if _, ok := v.Obj["initiatorName"]; ok {
-		checkInitiator(v, "initiatorName", "initiatorname")
+	const prefixes = " starting with iqn, eui, or naa"
+	if v.Obj["iqn"] != "" { // required, which its row says
+		checkInitiator(v, "iqn", "iqn", prefixes)
 	}
+	checkInitiator(v, "initiatorName", "initiatorname", prefixes)
+	checkCHAP(v)
+}
+
+// checkPersistentISCSI is checkISCSI in fewer words, with a secret that has a name, if there is one.
+func checkPersistentISCSI(v *kinds.Visit) {
+	if v.Obj["iqn"] != "" {
+		checkInitiator(v, "iqn", "iqn", "")
+	}
+	checkInitiator(v, "initiatorName", "initiatorname", "")
+	checkCHAP(v)
+	needsSecretName(v)
+}
+
+// checkCHAP demands a secret where one is used.
+func checkCHAP(v *kinds.Visit) {
 	if (tree.True(v.Obj["chapAuthDiscovery"]) || tree.True(v.Obj["chapAuthSession"])) && v.Obj["secretRef"] == nil {
 		v.Add(field.Required(v.Path("secretRef"), ""))
 	}
 }
 
-// checkPersistentISCSI is checkISCSI with a secret that has a name, if there is one.
-func checkPersistentISCSI(v *kinds.Visit) {
-	checkISCSI(v)
-	needsSecretName(v)
-}
-
-// checkInitiator is about a name of iSCSI, whose errors are shown at the path shown.
-func checkInitiator(v *kinds.Visit, name, shown string) {
-	s := tree.Text(v.Obj, name)
+// checkInitiator is about a name of iSCSI that is there, whose errors are shown at the path shown. more is
+// said of one that begins as none does.
+func checkInitiator(v *kinds.Visit, name, shown, more string) {
+	s, ok := v.Obj[name].(string)
+	if !ok {
+		return
+	}
 	form := initiatorForms()[s[:min(3, len(s))]]
-	switch {
-	case s == "" && name == "iqn": // required, which its row says
-	case form == nil:
-		v.Add(field.Invalid(v.Path(shown), s, "must be valid format starting with iqn, eui, or naa"))
-	case !form.MatchString(s):
+	if form == nil {
+		v.Add(field.Invalid(v.Path(shown), s, "must be valid format"+more))
+	} else if !form.MatchString(s) {
 		v.Add(field.Invalid(v.Path(shown), s, "must be valid format"))
 	}
 }
@@ -208,10 +220,8 @@ func needs(v *kinds.Visit, name string, fields ...string) {
 	}
 }
 
-// checkAzureDisk is about how the disk is cached and kept, and its address, whose form depends on that.
+// checkAzureDisk is about the address of the disk, whose form depends on where it is kept.
 func checkAzureDisk(v *kinds.Visit) {
-	checkChoice(v, "cachingMode", "None", "ReadOnly", "ReadWrite")
-	checkChoice(v, "kind", "Dedicated", "Managed", "Shared")
 	kind, uri := tree.Text(v.Obj, "kind"), tree.Text(v.Obj, "diskURI")
 	if kind == "Managed" && !strings.HasPrefix(uri, "/subscriptions/") {
 		v.Add(field.NotSupported(v.Path("diskURI"), uri,

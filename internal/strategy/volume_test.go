@@ -11,7 +11,7 @@ func checkVolumes(t *testing.T, cases []ruleCase) {
 	t.Helper()
 	table := tableForTest(t)
 	for _, c := range cases {
-		pod := `{"spec":{"serviceAccountName":"a","containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v",` + c.obj + `}]}}`
+		pod := `{"spec":{"serviceAccountName":"default","containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v",` + c.obj + `}]}}`
 		got := strings.ReplaceAll(judge(t, table, "v1 Pod", "", pod, false), "spec.volumes[0]", "v")
 		want := strings.Split(written(c.want), "|")
 		slices.Sort(want)

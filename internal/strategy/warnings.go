@@ -3,7 +3,9 @@ package strategy
 import (
 	"crypto/tls"
 	"encoding/base64"
+	"fmt"
 
+	"apichain/internal/field"
 	"apichain/internal/tree"
 )
 
@@ -26,12 +28,22 @@ func secretWarnings(obj, _ map[string]any) []string {
 	return nil
 }
 
-// sliceWarnings says that names are no longer a type of addresses. A slice that has them keeps them.
-func sliceWarnings(obj, old map[string]any) []string {
+// sliceWarnings says that names are no longer a type of addresses, of which a slice that has them keeps
+// them, and tells of addresses in odd forms. The controllers that make slices put those right themselves.
+func sliceWarnings(obj, old map[string]any) (warnings []string) {
 	if old == nil && obj["addressType"] == "FQDN" {
-		return []string{"spec.addressType: FQDN endpoints are deprecated"} // upstream's path
+		warnings = append(warnings, "spec.addressType: FQDN endpoints are deprecated") // upstream's path
 	}
-	return nil
+	switch tree.Text(obj, "metadata", "labels", "endpointslice.kubernetes.io/managed-by") {
+	case "endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io":
+		return warnings
+	}
+	for i, e := range tree.List(obj, "endpoints") {
+		for j, s := range tree.Strings(tree.List(e, "addresses")) {
+			warnings = append(warnings, field.IPWarnings(fmt.Sprintf("endpoints[%d].addresses[%d]", i, j), s)...)
+		}
+	}
+	return warnings
 }
 
 // accountWarnings says that an annotation which has just been set is deprecated.

@@ -40,8 +40,10 @@ func workloadRules() kinds.Rules {
 // workloadStrategies are what is done with objects of these kinds, and those of batch, before they are
 // judged, and what their writers are told.
 func workloadStrategies() map[kinds.Key]Strategy {
+	spec, status := kinds.ScalerAnnotations()
 	return map[kinds.Key]Strategy{
-		kinds.NewKey("", "v1", "ReplicationController"): {Prepare: prepareTemplate, Warnings: hostNameWarnings},
+		kinds.NewKey("autoscaling", "v1", "HorizontalPodAutoscaler"): {Prepare: keepAnnotations(status), PrepareStatus: keepAnnotations(spec)},
+		kinds.NewKey("", "v1", "ReplicationController"):              {Prepare: prepareTemplate, Warnings: hostNameWarnings},
 		kinds.NewKey("apps", "v1", "Deployment"): {
 			Prepare: prepareTemplate, PrepareStatus: keepLabels, Warnings: hostNameWarnings, Changes: changesDeployment,
 		},
@@ -126,7 +128,9 @@ func checkSelector(v *kinds.Visit, kind, why string) {
 	}
 	checkLabelSelector(v, sel, never, "selector", nil)
 	if _, err := selector.FromObject(sel); err != nil {
-		v.Add(field.Invalid(v.Path("selector"), sel, why))
+		e := field.Invalid(v.Path("selector"), sel, why)
+		e.Message = strings.TrimSuffix(e.Message, ": ") // as it is without a reason
+		v.Add(e)
 	}
 }
 

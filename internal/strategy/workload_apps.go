@@ -242,20 +242,19 @@ func prepareDaemonSet(obj, old map[string]any) {
 
 // checkControllerRevision is about the data, which no update changes.
 func checkControllerRevision(v *kinds.Visit) {
-	switch data := v.Obj["data"].(type) {
-	case nil:
-		if !v.Update() {
-			v.Add(field.Required("data", "data is mandatory"))
+	data := v.Obj["data"]
+	if v.Update() {
+		if !tree.Equal(data, v.Old["data"]) {
+			v.Add(field.Invalid("data", data, "field is immutable"))
 		}
+		return
+	}
+	switch data.(type) {
+	case nil:
+		v.Add(field.Required("data", "data is mandatory"))
 	case map[string]any:
 	default:
-		if !v.Update() {
-			v.Add(field.Required("data", "data must be a valid JSON object"))
-		}
-		_ = data
-	}
-	if v.Update() && !tree.Equal(v.Obj["data"], v.Old["data"]) {
-		v.Add(field.Invalid("data", v.Obj["data"], "field is immutable"))
+		v.Add(field.Required("data", "data must be a valid JSON object"))
 	}
 }
 
