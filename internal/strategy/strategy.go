@@ -57,7 +57,7 @@ func rules() kinds.Rules {
 	all := kinds.Rules{}
 	for _, area := range []kinds.Rules{
 		objectRules(), sliceRules(), workloadRules(), batchRules(), autoscalingRules(), policyRules(), podRules(), volumeRules(), storageRules(), serviceRules(), ingressRules(), networkRules(), endpointRules(),
-		rbacRules(), clusterRules(), limitRules(), eventRules(), flowRules(),
+		rbacRules(), clusterRules(), limitRules(), eventRules(), flowRules(), certificateRules(), apiServiceRules(),
 	} {
 		maps.Copy(all, area)
 	}
@@ -69,7 +69,7 @@ func All() map[kinds.Key]Strategy {
 	all := map[kinds.Key]Strategy{}
 	for _, area := range []map[kinds.Key]Strategy{
 		objectStrategies(), sliceStrategies(), workloadStrategies(), podStrategies(), storageStrategies(), serviceStrategies(), ingressStrategies(), networkStrategies(), endpointStrategies(),
-		clusterStrategies(), limitStrategies(),
+		clusterStrategies(), limitStrategies(), certificateStrategies(), apiServiceStrategies(),
 	} {
 		maps.Copy(all, area)
 	}
