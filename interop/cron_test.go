@@ -126,7 +126,8 @@ func (r *scheduler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.R
 		}
 	}
 	for i := range len(ended) - c.Spec.Limit {
-		if err := r.Delete(ctx, &ended[i], client.PropagationPolicy(metav1.DeletePropagationBackground)); client.IgnoreNotFound(err) != nil {
+		err := r.Delete(ctx, &ended[i], client.PropagationPolicy(metav1.DeletePropagationBackground))
+		if client.IgnoreNotFound(err) != nil {
 			return ctrl.Result{}, err
 		}
 	}
@@ -222,7 +223,8 @@ func TestCronJob(t *testing.T) {
 		completeJob(t, direct, job)
 		eventually(t, "not found to have ended", func() error {
 			jobs := &batchv1.JobList{}
-			if err := errors.Join(direct.Get(ctx, client.ObjectKeyFromObject(c), c), direct.List(ctx, jobs, client.InNamespace("default"))); err != nil {
+			err := errors.Join(direct.Get(ctx, client.ObjectKeyFromObject(c), c), direct.List(ctx, jobs, client.InNamespace("default")))
+			if err != nil {
 				return err
 			}
 			if len(c.Status.Active) != 0 || len(jobs.Items) != 1 {
