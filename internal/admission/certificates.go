@@ -23,7 +23,8 @@ import (
 func (c *Chain) mayFor(ctx context.Context, a api.Admission, verb, signer string) bool {
 	domain, _, _ := strings.Cut(signer, "/")
 	for _, name := range [...]string{signer, domain + "/*"} {
-		info := &request.Info{IsResourceRequest: true, Verb: verb, APIGroup: "certificates.k8s.io", APIVersion: "*", Resource: "signers", Name: name}
+		info := &request.Info{IsResourceRequest: true, Verb: verb, APIGroup: "certificates.k8s.io", APIVersion: "*",
+			Resource: "signers", Name: name}
 		if c.config.Authorizer.Authorize(ctx, a.Scope.ActingUser(), info).Verdict == auth.Allow {
 			return true
 		}

@@ -136,7 +136,8 @@ func (c *Chain) setRuntime(_ context.Context, a api.Admission) error {
 	for _, key := range tree.SortedKeys(tree.Object(scheduling, "nodeSelector")) {
 		value := tree.Text(scheduling, "nodeSelector", key)
 		if is, ok := chosen[key].(string); ok && is != value {
-			return forbidden(a, fmt.Sprintf("conflict: runtimeClass.scheduling.nodeSelector[%s] = %s; pod.spec.nodeSelector[%s] = %s", key, value, key, is))
+			return forbidden(a, fmt.Sprintf("conflict: runtimeClass.scheduling.nodeSelector[%s] = %s; pod.spec.nodeSelector[%s] = %s",
+				key, value, key, is))
 		}
 		tree.Set(spec, value, "nodeSelector", key)
 	}

@@ -97,7 +97,8 @@ func (c *Chain) checkResize(_ context.Context, a api.Admission) error {
 		return refuse(fmt.Sprintf("pod resize is only supported on linux nodes, node %q is %q", name, os), "UnsupportedPlatform")
 	}
 	var over []string
-	asked, has := podTotal(a.Object, "requests", podSums{overhead: true, hugePages: true}), amountsOf(tree.Object(node, "status", "allocatable"))
+	asked, has := podTotal(a.Object, "requests", podSums{overhead: true, hugePages: true}), amountsOf(tree.Object(node, "status",
+		"allocatable"))
 	for _, r := range [...]struct {
 		name string
 		unit func(amount) int64

@@ -121,7 +121,8 @@ func countsPod(name string) bool {
 		return true
 	}
 	bare, requests := strings.CutPrefix(name, "requests.")
-	if requests && strings.Contains(name, "/") && (!strings.Contains(name, "kubernetes.io/") || strings.HasPrefix(bare, "deviceclass.resource.kubernetes.io/")) {
+	if requests && strings.Contains(name, "/") && (!strings.Contains(name, "kubernetes.io/") || strings.HasPrefix(bare,
+		"deviceclass.resource.kubernetes.io/")) {
 		return true // an extended resource
 	}
 	bare, limits := strings.CutPrefix(bare, "limits.")

@@ -150,7 +150,8 @@ func (c *Chain) warnOfPods(ctx context.Context, namespace string, s standard) (w
 		}
 	}
 	if checked < len(pods) {
-		warnings = append(warnings, fmt.Sprintf("new PodSecurity enforce level only checked against the first %d of %d existing pods", checked, len(pods)))
+		warnings = append(warnings, fmt.Sprintf("new PodSecurity enforce level only checked against the first %d of %d existing pods",
+			checked, len(pods)))
 	}
 	if len(names) > 0 {
 		warnings = append(warnings, fmt.Sprintf("existing pods in namespace %q violate the new PodSecurity enforce level %q", namespace, s))

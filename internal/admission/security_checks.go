@@ -253,7 +253,8 @@ func checkCapabilities(p *securedPod) (string, string) {
 	if len(names) == 0 {
 		return "", ""
 	}
-	return "non-default capabilities", nounOf("container", names) + " must not include " + quoted(added.sorted()) + " in securityContext.capabilities.add"
+	return "non-default capabilities", nounOf("container", names) + " must not include " + quoted(added.sorted()) +
+		" in securityContext.capabilities.add"
 }
 
 func checkDroppedCapabilities(p *securedPod) (string, string) {
@@ -321,13 +322,15 @@ func checkHostPorts(p *securedPod) (string, string) {
 	if len(names) == 0 {
 		return "", ""
 	}
-	return "hostPort", nounOf("container", names) + " " + verb(len(names)) + " " + plural("hostPort", len(ports)) + " " + strings.Join(ports.sorted(), ", ")
+	return "hostPort", nounOf("container", names) + " " + verb(len(names)) + " " + plural("hostPort", len(ports)) + " " +
+		strings.Join(ports.sorted(), ", ")
 }
 
 func checkProbeHosts(p *securedPod) (string, string) {
 	hosts, names := set{}, set{}
 	for _, c := range p.containers {
-		for _, path := range [...][]string{{"livenessProbe"}, {"readinessProbe"}, {"startupProbe"}, {"lifecycle", "postStart"}, {"lifecycle", "preStop"}} {
+		for _, path := range [...][]string{{"livenessProbe"}, {"readinessProbe"}, {"startupProbe"}, {"lifecycle", "postStart"},
+			{"lifecycle", "preStop"}} {
 			for _, by := range [...]string{"httpGet", "tcpSocket"} {
 				if host := tree.Text(tree.Object(c, path...), by, "host"); host != "" {
 					hosts.add(host)
@@ -339,7 +342,8 @@ func checkProbeHosts(p *securedPod) (string, string) {
 	if len(names) == 0 {
 		return "", ""
 	}
-	return "probe or lifecycle host", nounOf("container", names.sorted()) + " " + verb(len(names)) + " " + nounOf("probe or lifecycle host", hosts.sorted())
+	return "probe or lifecycle host", nounOf("container", names.sorted()) + " " + verb(len(names)) + " " +
+		nounOf("probe or lifecycle host", hosts.sorted())
 }
 
 func checkPrivileged(p *securedPod) (string, string) {

@@ -99,7 +99,8 @@ func checkSeccompSet(p *securedPod) (string, string) {
 	if len(names) == 0 {
 		return "", ""
 	}
-	return "seccompProfile", "pod or " + nounOf("container", names) + ` must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`
+	return "seccompProfile", "pod or " + nounOf("container", names) +
+		` must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`
 }
 
 // safeSysctls may be set: the first five always, the others as they became safe.
@@ -169,7 +170,8 @@ func checkUser(p *securedPod) (string, string) {
 
 // allowedVolumes and restrictedVolumes are sources of volumes; of the second ones upstream tells the type.
 var (
-	allowedVolumes = [...]string{"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret"}
+	allowedVolumes = [...]string{"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim",
+		"projected", "secret"}
 
 	restrictedVolumes = [...]string{"hostPath", "gcePersistentDisk", "awsElasticBlockStore", "gitRepo", "nfs", "iscsi", "glusterfs", "rbd",
 		"flexVolume", "cinder", "cephfs", "flocker", "fc", "azureFile", "vsphereVolume", "quobyte", "azureDisk", "photonPersistentDisk",

@@ -61,9 +61,9 @@ func Required(field, detail string) Error {
 }
 
 // Forbidden returns the error for a field that may not be set, or not be changed, here. The
-// value is not shown: it may be what the client must not see.
+// value is not shown: it may be what the client must not see. detail may be empty.
 func Forbidden(field, detail string) Error {
-	return Error{"FieldValueForbidden", "Forbidden: " + detail, field}
+	return Error{"FieldValueForbidden", strings.TrimSuffix("Forbidden: "+detail, ": "), field}
 }
 
 // Duplicate returns the error for a value that an element before has already. field is the

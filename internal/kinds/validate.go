@@ -210,7 +210,8 @@ func (v *Visit) rule(f *Field, rule *fieldRule) bool {
 	}
 	value := v.Obj[f.Name]
 	if rule.check == nil {
-		absent := value == nil || f.Kind == FieldString && value == "" || value == int64(0) && !f.pointer || (f.IsList || f.IsMap) && isEmpty(value)
+		absent := value == nil || f.Kind == FieldString && value == "" || value == int64(0) && !f.pointer ||
+			(f.IsList || f.IsMap) && isEmpty(value)
 		switch {
 		case rule.word == "req" && absent:
 			v.Add(field.Required(v.Path(f.Name), ""))

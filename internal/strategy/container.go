@@ -76,7 +76,8 @@ func restartsInit(spec map[string]any) bool {
 // ephemeralFields are the fields of a container that an ephemeral one may have, beside the container that
 // it looks into.
 var ephemeralFields = [...]string{"name", "image", "command", "args", "workingDir", "envFrom", "env", "volumeMounts", "volumeDevices",
-	"terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy", "securityContext", "stdin", "stdinOnce", "tty", "targetContainerName"}
+	"terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy", "securityContext", "stdin", "stdinOnce", "tty",
+	"targetContainerName"}
 
 // ephemeralContainers checks the containers that were added to a running pod. names are those of the others.
 func (p *podSpec) ephemeralContainers(names *set[string]) {

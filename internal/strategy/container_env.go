@@ -22,7 +22,8 @@ var (
 	envFields = []string{"metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
 		"status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"}
 	volumeFields = []string{"metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"}
-	envResources = []string{"limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage", "requests.memory"}
+	envResources = []string{"limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage",
+		"requests.memory"}
 )
 
 // env checks where the values of variables come from.
@@ -70,7 +71,8 @@ func (p *podSpec) fileRef(c *container, i int, ref map[string]any) {
 	case volume == nil:
 		p.Add(notFound(p.Path(c.list, c.i, "env", i, "valueFrom", "fileKeyRef", "volumeName"), name))
 	case volume["emptyDir"] == nil:
-		p.Add(field.Invalid(p.Path(c.list, c.i, "env", i, "valueFrom", "fileKeyRef", "volumeName"), name, "referenced volume must be of type emptyDir"))
+		p.Add(field.Invalid(p.Path(c.list, c.i, "env", i, "valueFrom", "fileKeyRef", "volumeName"), name,
+			"referenced volume must be of type emptyDir"))
 	}
 	if path := tree.Text(ref, "path"); hasBackstep(path) {
 		p.Add(field.Invalid(p.Path(c.list, c.i, "env", i, "valueFrom", "fileKeyRef", "path"), path, "must not contain '..'"))
@@ -116,8 +118,10 @@ func checkEnvSource(v *kinds.Visit) {
 }
 
 // podFields are the fields of a pod that a reference may name at all.
-var podFields = [...]string{"metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName",
-	"spec.restartPolicy", "spec.serviceAccountName", "spec.schedulerName", "status.phase", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"}
+var podFields = [...]string{"metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid",
+	"spec.nodeName",
+	"spec.restartPolicy", "spec.serviceAccountName", "spec.schedulerName", "status.phase", "status.hostIP", "status.hostIPs",
+	"status.podIP", "status.podIPs"}
 
 // fieldRefErrors returns what is wrong with a volume's reference to a field of the pod.
 func fieldRefErrors(path string, ref map[string]any) []field.Error {

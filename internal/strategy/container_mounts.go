@@ -107,10 +107,12 @@ func (p *podSpec) subPaths(c *container, i int, m map[string]any) {
 func (p *podSpec) propagation(c *container, m map[string]any) {
 	propagation, given := m["mountPropagation"].(string)
 	if given && propagation != "Bidirectional" && propagation != "HostToContainer" && propagation != "None" {
-		p.Add(field.NotSupported(p.Path(c.list, c.i, "volumeMounts", "mountPropagation"), propagation, "Bidirectional", "HostToContainer", "None"))
+		p.Add(field.NotSupported(p.Path(c.list, c.i, "volumeMounts", "mountPropagation"), propagation, "Bidirectional", "HostToContainer",
+			"None"))
 	}
 	if propagation == "Bidirectional" && !tree.True(tree.At(c.obj, "securityContext", "privileged")) {
-		p.Add(field.Forbidden(p.Path(c.list, c.i, "volumeMounts", "mountPropagation"), "Bidirectional mount propagation is available only to privileged containers"))
+		p.Add(field.Forbidden(p.Path(c.list, c.i, "volumeMounts", "mountPropagation"),
+			"Bidirectional mount propagation is available only to privileged containers"))
 	}
 	readOnly, ok := m["recursiveReadOnly"].(string)
 	if !ok {
@@ -123,7 +125,8 @@ func (p *podSpec) propagation(c *container, m map[string]any) {
 			p.Add(field.Forbidden(p.Path(c.list, c.i, "volumeMounts", "recursiveReadOnly"), "may only be specified when readOnly is true"))
 		}
 		if given && propagation != "None" {
-			p.Add(field.Forbidden(p.Path(c.list, c.i, "volumeMounts", "recursiveReadOnly"), "may only be specified when mountPropagation is None or not specified"))
+			p.Add(field.Forbidden(p.Path(c.list, c.i, "volumeMounts", "recursiveReadOnly"),
+				"may only be specified when mountPropagation is None or not specified"))
 		}
 	default:
 		p.Add(field.NotSupported(p.Path(c.list, c.i, "volumeMounts", "recursiveReadOnly"), readOnly, "Disabled", "Enabled", "IfPossible"))

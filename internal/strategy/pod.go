@@ -162,7 +162,8 @@ func preparePod(pod, old map[string]any) {
 	pod["status"] = status
 	if len(tree.List(spec, "schedulingGates")) > 0 {
 		status["conditions"] = []any{map[string]any{
-			"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "Scheduling is blocked due to non-empty scheduling gates",
+			"type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
+			"message":       "Scheduling is blocked due to non-empty scheduling gates",
 			"lastProbeTime": nil, "lastTransitionTime": time.Now().UTC().Format(time.RFC3339),
 		}}
 	}

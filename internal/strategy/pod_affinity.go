@@ -26,7 +26,8 @@ func (p *podSpec) affinity() {
 	}
 	for i, term := range each(node["preferredDuringSchedulingIgnoredDuringExecution"]) {
 		if w := number(term["weight"]); w <= 0 || w > 100 {
-			p.Add(field.Invalid(p.Path("affinity", "nodeAffinity", "preferredDuringSchedulingIgnoredDuringExecution", i, "weight"), w, "must be in the range 1-100"))
+			p.Add(field.Invalid(p.Path("affinity", "nodeAffinity", "preferredDuringSchedulingIgnoredDuringExecution", i, "weight"), w,
+				"must be in the range 1-100"))
 		}
 		checkNodeSelectorTerm(p.Visit, tree.Object(term, "preference"), always,
 			"affinity", "nodeAffinity", "preferredDuringSchedulingIgnoredDuringExecution", i, "preference")
@@ -38,9 +39,11 @@ func (p *podSpec) affinity() {
 		}
 		for i, term := range each(pods["preferredDuringSchedulingIgnoredDuringExecution"]) {
 			if w := number(term["weight"]); w <= 0 || w > 100 {
-				p.Add(field.Invalid(p.Path("affinity", sort, "preferredDuringSchedulingIgnoredDuringExecution", i, "weight"), w, "must be in the range 1-100"))
+				p.Add(field.Invalid(p.Path("affinity", sort, "preferredDuringSchedulingIgnoredDuringExecution", i, "weight"), w,
+					"must be in the range 1-100"))
 			}
-			p.podTerm(tree.Object(term, "podAffinityTerm"), "affinity", sort, "preferredDuringSchedulingIgnoredDuringExecution", i, "podAffinityTerm")
+			p.podTerm(tree.Object(term, "podAffinityTerm"), "affinity", sort, "preferredDuringSchedulingIgnoredDuringExecution", i,
+				"podAffinityTerm")
 		}
 	}
 }
@@ -143,7 +146,8 @@ func (p *podSpec) topologySpread() {
 			p.Add(field.NotSupported(p.Path("topologySpreadConstraints", i, "whenUnsatisfiable"), action, "DoNotSchedule", "ScheduleAnyway"))
 		}
 		if n, ok := c["minDomains"]; ok && action != "DoNotSchedule" {
-			p.Add(field.Invalid(p.Path("topologySpreadConstraints", i, "minDomains"), n, "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not "+action))
+			p.Add(field.Invalid(p.Path("topologySpreadConstraints", i, "minDomains"), n,
+				"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not "+action))
 		}
 		if len(tree.List(c, "matchLabelKeys")) > 0 {
 			p.spreadKeys(c, i)
@@ -330,7 +334,8 @@ func badAffinityValues(spec map[string]any) bool {
 
 // badTermSelectors reports whether one of the selectors of a term is wrong.
 func badTermSelectors(term map[string]any) bool {
-	return len(labelSelectorErrors(tree.Object(term, "labelSelector"), never))+len(labelSelectorErrors(tree.Object(term, "namespaceSelector"), never)) > 0
+	return len(labelSelectorErrors(tree.Object(term, "labelSelector"), never))+len(labelSelectorErrors(tree.Object(term,
+		"namespaceSelector"), never)) > 0
 }
 
 // badSpreadSelector reports whether the selector of a constraint of spec is wrong.

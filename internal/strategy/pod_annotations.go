@@ -126,7 +126,8 @@ func checkAnnotatedProfiles(v *kinds.Visit) {
 	armor := tree.Object(spec, "securityContext", "appArmorProfile")
 	for c := range containersOf(spec) {
 		if s, ok := annotations[containerSeccomp+c.name].(string); ok {
-			checkProfile(v, "seccomp", s, tree.Object(c.obj, "securityContext", "seccompProfile"), "spec", c.list, c.i, "securityContext", "seccompProfile")
+			checkProfile(v, "seccomp", s, tree.Object(c.obj, "securityContext", "seccompProfile"), "spec", c.list, c.i, "securityContext",
+				"seccompProfile")
 		}
 		if s, ok := annotations[containerAppArmor+c.name].(string); ok && tree.Text(spec, "os", "name") != "windows" {
 			profile := tree.Object(c.obj, "securityContext", "appArmorProfile")

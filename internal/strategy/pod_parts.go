@@ -176,7 +176,8 @@ func resizedInPlace(v *kinds.Visit, spec, old map[string]any, list string) bool 
 		}
 		for _, policy := range each(c["resizePolicy"]) {
 			if list == "initContainers" && changed && c["restartPolicy"] != "Always" && policy["restartPolicy"] == "RestartContainer" {
-				v.Add(field.Forbidden(v.Path("spec", list, i), "non-sidecar init containers with a resize policy of RestartContainer cannot be resized"))
+				v.Add(field.Forbidden(v.Path("spec", list, i),
+					"non-sidecar init containers with a resize policy of RestartContainer cannot be resized"))
 			}
 		}
 	}

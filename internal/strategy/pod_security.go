@@ -21,11 +21,13 @@ func (p *podSpec) securityContext(c *container, sc map[string]any) {
 		return
 	}
 	if tree.True(sc["privileged"]) {
-		p.Add(field.Invalid(p.Path(c.list, c.i, "securityContext"), sc, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"))
+		p.Add(field.Invalid(p.Path(c.list, c.i, "securityContext"), sc,
+			"cannot set `allowPrivilegeEscalation` to false and `privileged` to true"))
 	}
 	for _, capability := range tree.List(sc, "capabilities", "add") {
 		if capability == "CAP_SYS_ADMIN" && !adminWithoutEscalation(p.old) {
-			p.Add(field.Invalid(p.Path(c.list, c.i, "securityContext"), sc, "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"))
+			p.Add(field.Invalid(p.Path(c.list, c.i, "securityContext"), sc,
+				"cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"))
 		}
 	}
 }
@@ -62,7 +64,8 @@ func (p *podSpec) sysctls() {
 }
 
 // sysctlRule is the rule of the names of kernel parameters.
-const sysctlRule = "must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
+const sysctlRule = "must have at most 253 characters and match regex " +
+	"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
 
 // isSysctl reports whether name is that of a kernel parameter.
 func isSysctl(name string) bool {
@@ -177,9 +180,11 @@ func (p *podSpec) hostProcess() {
 
 // What a Windows pod may not have: in its spec, in its security context, and in those of its containers.
 var (
-	notWindows          = [...]string{"hostUsers", "hostPID", "hostIPC", "shareProcessNamespace"}
-	notWindowsPod       = [...]string{"appArmorProfile", "seLinuxOptions", "seccompProfile", "fsGroup", "fsGroupChangePolicy", "sysctls", "runAsUser", "runAsGroup", "supplementalGroups", "supplementalGroupsPolicy", "seLinuxChangePolicy"}
-	notWindowsContainer = [...]string{"appArmorProfile", "seLinuxOptions", "seccompProfile", "capabilities", "readOnlyRootFilesystem", "privileged", "allowPrivilegeEscalation", "procMount", "runAsUser", "runAsGroup"}
+	notWindows    = [...]string{"hostUsers", "hostPID", "hostIPC", "shareProcessNamespace"}
+	notWindowsPod = [...]string{"appArmorProfile", "seLinuxOptions", "seccompProfile", "fsGroup", "fsGroupChangePolicy", "sysctls",
+		"runAsUser", "runAsGroup", "supplementalGroups", "supplementalGroupsPolicy", "seLinuxChangePolicy"}
+	notWindowsContainer = [...]string{"appArmorProfile", "seLinuxOptions", "seccompProfile", "capabilities", "readOnlyRootFilesystem",
+		"privileged", "allowPrivilegeEscalation", "procMount", "runAsUser", "runAsGroup"}
 )
 
 // operatingSystem checks the field os, and what it rules out.

@@ -157,7 +157,8 @@ func (p *podSpec) resourceClaims() {
 		_, byTemplate := claim["resourceClaimTemplateName"]
 		switch {
 		case byName && byTemplate:
-			p.Add(field.Invalid(p.Path("resourceClaims", i), claim, "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"))
+			p.Add(field.Invalid(p.Path("resourceClaims", i), claim,
+				"at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"))
 		case !byName && !byTemplate:
 			p.Add(field.Invalid(p.Path("resourceClaims", i), claim, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"))
 		}

@@ -17,7 +17,6 @@ import (
 // preparePodStatus keeps what a writer of the status does not know, or must not change.
 func preparePodStatus(pod, old map[string]any) {
 	meta, was := tree.Metadata(pod), tree.Object(old, "metadata")
-	delete(meta, "deletionTimestamp")
 	copyField(meta, was, "ownerReferences")
 	before := tree.Object(old, "status")
 	status, ok := pod["status"].(map[string]any)
@@ -163,7 +162,8 @@ func checkAllocated(v *kinds.Visit, spec map[string]any, list string, i int, s m
 				"must match one of the container's resource claims as 'claim:<claimName>/<requestName>' when "+
 					"container.resources.claims[*].request is set or 'claim:<claimName>' when it is empty"))
 		case !ok && tree.Object(asks, "requests")[name] == nil:
-			v.Add(field.Invalid(v.Path("status", f, i, "allocatedResourcesStatus", j, "name"), name, "must match one of the container's resource requests"))
+			v.Add(field.Invalid(v.Path("status", f, i, "allocatedResourcesStatus", j, "name"), name,
+				"must match one of the container's resource requests"))
 		}
 		var ids set[string]
 		for k, r := range each(a["resources"]) {
@@ -241,7 +241,8 @@ func checkContainerStatuses(v *kinds.Visit, spec map[string]any, list string) {
 			continue
 		}
 		if uid := number(user["uid"]); uid < 0 || uid > math.MaxUint32 {
-			v.Add(field.Invalid(v.Path("status", f, i, "user", "linux", "uid"), uid, fmt.Sprintf("must be between 0 and %d, inclusive", math.MaxUint32)))
+			v.Add(field.Invalid(v.Path("status", f, i, "user", "linux", "uid"), uid, fmt.Sprintf("must be between 0 and %d, inclusive",
+				math.MaxUint32)))
 		}
 		const group = "must be between 0 and 2147483647, inclusive"
 		if gid := number(user["gid"]); gid < 0 || gid > math.MaxInt32 {
@@ -319,7 +320,8 @@ func checkClaimStatuses(v *kinds.Visit, spec, status map[string]any) {
 	for i, s := range each(status["resourceClaimStatuses"]) {
 		name := tree.Text(s, "name")
 		if !claims.has(name) {
-			v.Add(field.Invalid(v.Path("status", "resourceClaimStatuses", i, "name"), name, "must match the name of an entry in `spec.resourceClaims`"))
+			v.Add(field.Invalid(v.Path("status", "resourceClaimStatuses", i, "name"), name,
+				"must match the name of an entry in `spec.resourceClaims`"))
 		}
 		if told.add(name) {
 			v.Add(field.Duplicate(v.Path("status", "resourceClaimStatuses", i, "name"), name))

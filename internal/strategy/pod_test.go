@@ -144,7 +144,8 @@ func TestPods(t *testing.T) {
 	table := tableForTest(t)
 	shape := shapeForTest(t, table, "v1 Pod")
 	pods := All()[kinds.NewKey("", "v1", "Pod")]
-	base := objectForTest(t, `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x","labels":{"app":"a"}},"spec":{"containers":[{"name":"c","image":"i"}]}}`)
+	base := objectForTest(t,
+		`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x","labels":{"app":"a"}},"spec":{"containers":[{"name":"c","image":"i"}]}}`)
 	for _, c := range podCases(t) {
 		var got []string
 		if c.verb == "template" {

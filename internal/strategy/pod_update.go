@@ -40,7 +40,8 @@ func checkPodUpdate(v *kinds.Visit) {
 	}
 	for i, g := range each(spec["schedulingGates"]) {
 		if name := tree.Text(g, "name"); !gates.has(name) {
-			v.Add(field.Forbidden(v.Path("spec", "schedulingGates", i, "name"), "only deletion is allowed, but found new scheduling gate '"+name+"'"))
+			v.Add(field.Forbidden(v.Path("spec", "schedulingGates", i, "name"),
+				"only deletion is allowed, but found new scheduling gate '"+name+"'"))
 		}
 	}
 	if tree.Equal(spec, old) {
@@ -143,7 +144,8 @@ func checkGatedNodes(v *kinds.Visit, spec, old map[string]any) {
 	selector := tree.Object(spec, "nodeSelector")
 	for k, value := range tree.Object(old, "nodeSelector") {
 		if selector[k] != value {
-			v.Add(field.Invalid(v.Path("spec", "nodeSelector"), selector, "only additions to spec.nodeSelector are allowed (no mutations or deletions)"))
+			v.Add(field.Invalid(v.Path("spec", "nodeSelector"), selector,
+				"only additions to spec.nodeSelector are allowed (no mutations or deletions)"))
 			break
 		}
 	}

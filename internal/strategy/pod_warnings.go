@@ -82,7 +82,8 @@ func specWarnings(at string, pod map[string]any) (warnings []string) {
 	for c := range containersOf(spec) {
 		path := func() string { return fmt.Sprintf("%sspec.%s[%d].", at, c.list, c.i) }
 		for _, list := range [...]string{"limits", "requests"} {
-			warnings = append(warnings, partWarnings(tree.Object(c.obj, "resources", list), func() string { return path() + "resources." + list })...)
+			warnings = append(warnings, partWarnings(tree.Object(c.obj, "resources", list),
+				func() string { return path() + "resources." + list })...)
 		}
 		warnings = append(warnings, envWarnings(c.obj, path)...)
 	}
@@ -115,7 +116,8 @@ func placeWarnings(at string, spec map[string]any) (warnings []string) {
 			fmt.Sprintf("%srequiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[%d].matchExpressions", path, i), term)...)
 	}
 	for i, term := range each(node["preferredDuringSchedulingIgnoredDuringExecution"]) {
-		term, path := tree.Object(term, "preference"), fmt.Sprintf("%spreferredDuringSchedulingIgnoredDuringExecution[%d].preference.matchExpressions", path, i)
+		term, path := tree.Object(term, "preference"),
+			fmt.Sprintf("%spreferredDuringSchedulingIgnoredDuringExecution[%d].preference.matchExpressions", path, i)
 		warnings = append(warnings, oldLabelWarnings(path, term)...)
 		for j, e := range each(term["matchExpressions"]) {
 			for k, value := range tree.List(e, "values") {
@@ -151,7 +153,8 @@ func selectorWarnings(at string, spec map[string]any) (warnings []string) {
 		}
 		for i, term := range each(pods["preferredDuringSchedulingIgnoredDuringExecution"]) {
 			if tree.At(term, "podAffinityTerm", "labelSelector") == nil {
-				warnings = append(warnings, fmt.Sprintf("%s%s.preferredDuringSchedulingIgnoredDuringExecution[%d].podAffinityTerm", at, sort, i)+noLabelSelector)
+				warnings = append(warnings, fmt.Sprintf("%s%s.preferredDuringSchedulingIgnoredDuringExecution[%d].podAffinityTerm", at, sort,
+					i)+noLabelSelector)
 			}
 		}
 	}
@@ -226,7 +229,8 @@ func envWarnings(c map[string]any, at func() string) (warnings []string) {
 			continue
 		}
 		if ref := "$(" + name + ")"; e["valueFrom"] != nil || value == ref || !strings.Contains(value, ref) {
-			warnings = append(warnings, fmt.Sprintf("%senv[%d]: hides previous definition of %q, which may be dropped when using apply", at(), i, name))
+			warnings = append(warnings, fmt.Sprintf("%senv[%d]: hides previous definition of %q, which may be dropped when using apply", at(),
+				i, name))
 		}
 	}
 	return warnings
@@ -274,7 +278,9 @@ func portWarnings(at string, spec map[string]any) (warnings []string) {
 			}
 			if name := tree.Text(p, "name"); name != "" {
 				if first, ok := names[name]; ok {
-					named = append(named, fmt.Sprintf("%s: duplicate port name %q with %s, services and probes that select ports by name will use %s", path, name, first, first))
+					named = append(named,
+						fmt.Sprintf("%s: duplicate port name %q with %s, services and probes that select ports by name will use %s", path, name, first,
+							first))
 				} else {
 					names[name] = path
 				}
