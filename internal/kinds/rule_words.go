@@ -63,8 +63,8 @@ func (r *kindReader) readRule(f *Field, text string) bool {
 	case "maxlen", "minitems", "maxitems":
 		rule.check = r.sizeRule(word, argument)
 		rule.whole = word != "maxlen"
-	case "format":
-		rule.check = r.formatRule(argument)
+	case "format", "formed":
+		rule.check = r.formatRule(argument, word == "formed")
 	case "unique":
 		rule.check = uniqueRule(argument)
 		rule.whole = true
@@ -180,15 +180,15 @@ func formats() map[string]func(string) []string {
 	}
 }
 
-// formatRule demands a text of a form. An empty one is not judged: req does that.
-func (r *kindReader) formatRule(name string) func(*Visit, *Field, any) {
+// formatRule demands a text of a form. An empty one is not judged unless empty says so: req does that.
+func (r *kindReader) formatRule(name string, empty bool) func(*Visit, *Field, any) {
 	check := formats()[name]
 	if check == nil {
 		r.fail("%q is no format", name)
 	}
 	return func(v *Visit, _ *Field, value any) {
-		s, _ := value.(string)
-		if s == "" {
+		s, ok := value.(string)
+		if !ok || s == "" && !empty {
 			return
 		}
 		for _, why := range check(s) {

@@ -226,11 +226,7 @@ const reservedWords = " true false null in as break const continue else for func
 // checkVariable is about a value that the expressions of a policy can use by its name.
 func checkVariable(v *kinds.Visit) {
 	if name := tree.Text(v.Obj, "name"); needText(v, "name", "name is not specified") {
-		good := name[0] > '9' && !strings.Contains(reservedWords, " "+name+" ")
-		for i := range len(name) {
-			good = good && (isLetterOrDigit(name[i]) || name[i] == '_')
-		}
-		if !good {
+		if !isIdentifier(name) || strings.Contains(reservedWords, " "+name+" ") {
 			v.Add(field.Invalid(v.Path("name"), name, "must be a valid CEL identifier"))
 		}
 	}
