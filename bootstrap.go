@@ -7,6 +7,7 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -122,19 +123,22 @@ func (o *clusterOptions) serviceIP() string {
 
 // ports returns the range of node ports, false for a text that is none.
 func (o *clusterOptions) ports() (p allocator.Ports, ok bool) {
-	from, to, _ := strings.Cut(cmp.Or(o.nodePorts, defaultNodePorts), "-")
-	from, more, plus := strings.Cut(from, "+")
+	text := cmp.Or(o.nodePorts, defaultNodePorts)
+	// A minus counts before a plus, as upstream has it.
+	from, to, between := strings.Cut(text, "-")
+	more := false
+	if !between {
+		from, to, more = strings.Cut(text, "+")
+	}
+	if !between && !more {
+		to = from
+	}
 	first, err := strconv.Atoi(from)
-	p = allocator.Ports{First: first, Last: first}
-	for _, text := range [...]string{to, more} {
-		if text != "" && err == nil {
-			p.Last, err = strconv.Atoi(text)
-		}
+	last, err2 := strconv.Atoi(to)
+	if more { // the second number is a distance
+		last += first
 	}
-	if plus {
-		p.Last += p.First
-	}
-	return p, err == nil && p.First > 0 && p.First <= p.Last && p.Last <= 65535
+	return allocator.Ports{First: first, Last: last}, errors.Join(err, err2) == nil && first > 0 && first <= last && last <= 65535
 }
 
 // bootstrap makes the objects that every server has, then the user's fixtures, and sets the

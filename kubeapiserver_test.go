@@ -358,6 +358,8 @@ func TestUpstreamObjects(t *testing.T) {
 		"/api/v1/services":                         {"kubernetes"},
 		"/api/v1/endpoints":                        {"kubernetes"},
 		"/apis/discovery.k8s.io/v1/endpointslices": {"kubernetes"},
+		"/apis/networking.k8s.io/v1/servicecidrs":  {"kubernetes"},
+		"/apis/networking.k8s.io/v1/ipaddresses":   {"10.7.0.1"},
 		"/apis/coordination.k8s.io/v1/leases":      {serverIdentity(hostname(t))},
 	} {
 		if got := list(path); fmt.Sprint(got) != fmt.Sprint(want) {

@@ -24,12 +24,11 @@ type Claim struct {
 
 // The reasons for which nothing is handed out, in upstream's words.
 var (
-	errFull       = errors.New("range is full")
-	errTaken      = errors.New("provided IP is already allocated")
-	errPortTaken  = errors.New("provided port is already allocated")
-	errMismatch   = errors.New("the provided network does not match the current range")
-	errNotReady   = errors.New("allocator not ready")
-	errOutOfRange = errors.New("the provided IP")
+	errFull      = errors.New("range is full")
+	errTaken     = errors.New("provided IP is already allocated")
+	errPortTaken = errors.New("provided port is already allocated")
+	errMismatch  = errors.New("the provided network does not match the current range")
+	errNotReady  = errors.New("allocator not ready")
 )
 
 // End lets go of what the claim holds: by then it is stored, or it is free again. Doing it twice is as
@@ -77,7 +76,7 @@ func (c *Claim) address(a netip.Addr) error {
 	defer p.mu.Unlock()
 	subnets := p.subnetsLocked()
 	if c.dry {
-		// Upstream asks any one of its ranges.
+		// Upstream asks any one of its ranges, and not whether the address is taken.
 		return dryAddress(subnets, a)
 	}
 	in := false
@@ -87,6 +86,7 @@ func (c *Claim) address(a netip.Addr) error {
 	if !in {
 		return errMismatch
 	}
+	// Only now, since most that is refused is outside: what stored services have, and what has an object.
 	p.syncLocked()
 	sn := p.Addresses.Now()
 	key := a.String()
@@ -109,7 +109,7 @@ func dryAddress(subnets []subnet, a netip.Addr) error {
 		if s.contains(a) {
 			return nil
 		}
-		why = fmt.Errorf("%w (%s) is not in the valid range. The range of valid IPs is %s", errOutOfRange, a, s.prefix)
+		why = fmt.Errorf("the provided IP (%s) is not in the valid range. The range of valid IPs is %s", a, s.prefix)
 	}
 	return why
 }
@@ -131,6 +131,7 @@ func (c *Claim) nextAddress(v4 bool) (string, error) {
 		if c.dry {
 			return s.prefix.Addr().String(), nil
 		}
+		// The dynamic part first. What is reserved is for clients that name an address, as long as it can be.
 		for _, part := range [...]struct {
 			first netip.Addr
 			size  uint64
@@ -151,6 +152,7 @@ func (p *Pool) findLocked(size uint64, key func(n uint64) string) string {
 		return ""
 	}
 	sn := p.Addresses.Now()
+	// From a random place on, so that an address is seldom given out again soon after it was let go.
 	start := p.Random(size)
 	for i := range size {
 		k := key((start + i) % size)
@@ -166,10 +168,12 @@ func (c *Claim) port(n int) error {
 	p := c.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	// A dry run takes a port of any range (upstream).
 	if !c.dry && (n < p.Ports.First || n > p.Ports.Last) {
 		return fmt.Errorf("provided port is not in the valid range. The range of valid ports is %s", p.Ports)
 	}
 	p.syncLocked()
+	// The claim's own ports count in a dry run, too, which holds none of them.
 	if !p.freeLocked(portKey(n)) || slices.Contains(c.ports, n) {
 		return errPortTaken
 	}

@@ -19,6 +19,7 @@ func (r *request) families() error {
 	if errs := strategy.ClusterIPErrors(r.spec, r.old); len(errs) > 0 {
 		return r.invalid(errs...)
 	}
+	// Both, before the cluster is asked: what a writer contradicts himself in is told first.
 	errs := append(r.keptErrors(), r.infer()...)
 	if len(errs) > 0 {
 		return r.invalid(errs...)
@@ -43,6 +44,7 @@ func (r *request) defaultPolicy() {
 	if r.spec["ipFamilyPolicy"] != nil {
 		return
 	}
+	// Never a fixed default: a write that says nothing must not change between one and two families.
 	if was := r.old["ipFamilyPolicy"]; was != nil {
 		r.spec["ipFamilyPolicy"] = was
 	} else if bare(r.spec) {
@@ -62,6 +64,7 @@ func (r *request) keptErrors() (errs []field.Error) {
 		{"ipFamilies", "must be 'SingleStack' to release the secondary IP family", "multiple IP families"},
 	} {
 		list := tree.List(r.spec, f.list)
+		// The policy alone is intent enough; a list that was shortened without it is not.
 		if !r.isNew && single && r.sameList(f.list) && len(list) > 1 {
 			list = list[:1:1]
 			r.spec[f.list] = list
@@ -84,6 +87,7 @@ func (r *request) infer() (errs []field.Error) {
 		if s == "None" {
 			break
 		}
+		// Families that are named have been compared with the addresses before.
 		if i < len(families) {
 			continue
 		}

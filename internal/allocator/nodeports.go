@@ -37,6 +37,7 @@ func (r *request) nodePorts() error {
 		return r.newNodePorts()
 	}
 	had := numbers(r.old)
+	// Two ports of one protocol cannot share a node port; of two protocols they can.
 	type place struct {
 		protocol string
 		port     int
@@ -46,6 +47,7 @@ func (r *request) nodePorts() error {
 		n := number(port, "nodePort")
 		switch {
 		case n == 0 && !wantsPorts(r.spec):
+			// None is wanted, but one that is named is respected.
 			continue
 		case n == 0:
 			next, err := r.nextPort()
@@ -80,6 +82,7 @@ func (r *request) newNodePorts() error {
 		}
 		switch have := took[of]; {
 		case have == 0:
+			// The first port of that number decides for those behind it, by what any of them names.
 			chosen := 0
 			for _, other := range ports {
 				if chosen == 0 && number(other, "port") == of {
@@ -99,6 +102,7 @@ func (r *request) newNodePorts() error {
 		case n == 0:
 			port["nodePort"] = int64(have)
 		case n != have:
+			// It names another one than its predecessor has: then it has one of its own.
 			if err := r.namedPort(i, n); err != nil {
 				return err
 			}

@@ -92,6 +92,7 @@ func (p *Pool) syncLocked() {
 			break // the log has gone on without us
 		}
 		for _, e := range events {
+			// What it had goes and what it has comes: most writes change nothing of it.
 			if e.Prev != nil {
 				p.countLocked(e.Prev, -1)
 			}

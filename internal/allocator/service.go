@@ -24,6 +24,8 @@ func (p *Pool) Service(obj, old map[string]any, dryRun bool) (*Claim, error) {
 	if r.spec == nil {
 		return c, nil
 	}
+	// Addresses need the families, and the checks of families nothing that is taken: what is refused first has
+	// taken nothing. A step that fails lets go of what those before it hold.
 	for _, step := range []func() error{r.families, r.addresses, r.nodePorts, r.healthCheckPort} {
 		if err := step(); err != nil {
 			c.End()
@@ -150,6 +152,7 @@ func (r *request) addresses() error {
 		}
 		return nil
 	}
+	// Between types that have addresses the first one stays: only a second one comes or goes.
 	had, has := len(tree.List(r.old, "ipFamilies")), len(tree.List(r.spec, "ipFamilies"))
 	switch {
 	case had == 1 && has == 2:
@@ -172,6 +175,7 @@ func (r *request) allAddresses() error {
 	if external(r.spec) || headless(r.spec) {
 		return nil
 	}
+	// A family without an address gets an empty one, which fill replaces.
 	list := slices.Clone(tree.List(r.spec, "clusterIPs"))
 	for len(list) < len(tree.List(r.spec, "ipFamilies")) {
 		list = append(list, "")

@@ -38,6 +38,7 @@ func newSubnet(prefix netip.Prefix, ready bool) (subnet, bool) {
 		s.reserved = min(max(16, size/16), 256)
 	}
 	unused := uint64(1) // the network itself
+	// IPv4 alone has a broadcast address.
 	if prefix.Addr().Is4() {
 		unused++
 	}
@@ -55,6 +56,8 @@ func (s *subnet) contains(a netip.Addr) bool {
 
 // plus returns the n-th address after a.
 func plus(a netip.Addr, n uint64) netip.Addr {
+	// In 16 bytes an address of IPv4 stands at the end: the lower half is enough for ranges of both families,
+	// none of which is longer than 64 bits.
 	b := a.As16()
 	binary.BigEndian.PutUint64(b[8:], binary.BigEndian.Uint64(b[8:])+n)
 	out := netip.AddrFrom16(b)
@@ -73,6 +76,7 @@ func (p *Pool) subnetsLocked() []subnet {
 	p.subnetAt, p.subnets = p.Ranges.Head(), nil
 	sn := p.Ranges.Now()
 	if sn.Get(DefaultCIDR) == nil {
+		// It comes back at once where upstream is, whoever has deleted it.
 		for _, prefix := range p.Cluster {
 			p.addSubnet(prefix, true)
 		}

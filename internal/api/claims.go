@@ -63,6 +63,7 @@ func (w *write) companions(gone bool) ([]store.Change, error) {
 	if w.claims == nil {
 		return nil, nil
 	}
+	// Asked within the commit: what is free now stays free until the changes are made.
 	var made, lost []string
 	if w.claim != nil {
 		if key := w.claim.Lost(); key != "" {
@@ -70,6 +71,7 @@ func (w *write) companions(gone bool) ([]store.Change, error) {
 		}
 		made, lost = w.claim.Made, w.claim.Gone
 	}
+	// An object may go with a change of it, the one that takes its last finalizer: then all that was stored goes.
 	if gone {
 		made, lost = nil, allocator.Addresses(w.old.Decode())
 	}

@@ -46,7 +46,7 @@ var subjects = []subject{
 	{apiVersion: "v1", kind: "Endpoints", path: "/api/v1" + inDefault + "endpoints", resource: "endpoints", spec: `"subsets":[{"addresses":[{"ip":"10.0.0.1"}],"ports":[{"port":1}]}]`, changed: `"subsets":[{"addresses":[{"ip":"10.0.0.2"}],"ports":[{"port":1}]}]`, blind: true, upsert: true},
 	{apiVersion: "v1", kind: "Node", path: "/api/v1/nodes", resource: "nodes", spec: `"spec":{"podCIDR":"10.0.0.0/24"}`, changed: `"spec":{"unschedulable":true}`, blind: true},
 	{apiVersion: "v1", kind: "Event", path: "/api/v1" + inDefault + "events", resource: "events", spec: eventBody, changed: `"count":2`, blind: true, upsert: true},
-	{apiVersion: "events.k8s.io/v1", kind: "Event", path: "/apis/events.k8s.io/v1" + inDefault + "events", resource: "events.events.k8s.io", spec: newerBody, changed: `"note":"more"`, blind: true, upsert: true},
+	{apiVersion: "events.k8s.io/v1", kind: "Event", path: "/apis/events.k8s.io/v1" + inDefault + "events", resource: "events.events.k8s.io", spec: newerBody, changed: `"series":{"count":2,"lastObservedTime":"2024-01-01T00:00:00.000000Z"}`, blind: true, upsert: true},
 	{apiVersion: "coordination.k8s.io/v1", kind: "Lease", path: "/apis/coordination.k8s.io/v1" + inDefault + "leases", resource: "leases.coordination.k8s.io", spec: `"spec":{"holderIdentity":"a"}`, changed: `"spec":{"holderIdentity":"b"}`, upsert: true},
 	{apiVersion: "example.com/v1", kind: "Widget", path: widgetsPath, resource: "widgets.example.com", spec: `"spec":{"size":1}`, changed: `"spec":{"size":2}`, counted: true, custom: true},
 	{apiVersion: "example.com/v1", kind: "Globe", path: "/apis/example.com/v1/globes", resource: "globes.example.com", spec: `"spec":{"size":1}`, changed: `"spec":{"size":2}`, counted: true, custom: true},

@@ -21,6 +21,7 @@ func TestErrors(t *testing.T) {
 		{"required", Required("metadata.name", "name or generateName is required"), "FieldValueRequired", "metadata.name",
 			"Required value: name or generateName is required"},
 		{"required without detail", Required("spec", ""), "FieldValueRequired", "spec", "Required value"},
+		{"forbidden without detail", Forbidden("a", ""), "FieldValueForbidden", "a", "Forbidden"},
 		{"forbidden", Forbidden("force", "may not be specified for non-apply patch"), "FieldValueForbidden", "force",
 			"Forbidden: may not be specified for non-apply patch"},
 		{"duplicate", Duplicate("spec.ports[1]", map[string]any{"port": int64(80)}), "FieldValueDuplicate", "spec.ports[1]",

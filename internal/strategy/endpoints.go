@@ -45,6 +45,7 @@ func endpointsErrors(obj, old map[string]any) (errs []field.Error) {
 		if empty {
 			errs = append(errs, field.Required(at, "must specify `addresses` or `notReadyAddresses`"))
 		}
+		// Of one port nobody has to tell which it is; of several each has a name.
 		ports := tree.List(subset, "ports")
 		for j, port := range ports {
 			errs = append(errs, endpointPortErrors(fmt.Sprintf("%s.ports[%d].", at, j), port, len(ports) > 1)...)

@@ -40,6 +40,7 @@ const ingressClassAnnotation = "kubernetes.io/ingress.class"
 func checkIngressAnnotation(v *kinds.Visit) {
 	named, ok := tree.Object(v.Obj, "metadata", "annotations")[ingressClassAnnotation]
 	class := tree.At(v.Obj, "spec", "ingressClassName")
+	// Only of a new one: others were stored before there was the rule.
 	if ok && class != nil && named != class && !v.Update() {
 		v.Add(field.Invalid("annotations."+ingressClassAnnotation, named, "must match `ingressClassName` when both are specified"))
 	}
@@ -132,6 +133,7 @@ func checkTypedPath(v *kinds.Visit, typ string) {
 	if !strings.HasPrefix(path, "/") {
 		v.Add(field.Invalid(at, path, "must be an absolute path"))
 	}
+	// What servers would make another path of is no path: it would be matched as it is not meant.
 	for _, part := range [...]string{"//", "/./", "/../", "%2f", "%2F"} {
 		if strings.Contains(path, part) {
 			v.Add(field.Invalid(at, path, "must not contain '"+part+"'"))

@@ -144,6 +144,7 @@ func checkIPBlock(v *kinds.Visit) {
 		}
 	}
 	cidr := tree.Text(v.Obj, "cidr")
+	// Nothing can be said of exceptions from a range that is none.
 	if cidr == "" {
 		v.Add(field.Required(v.Path("cidr"), ""))
 		return
@@ -206,6 +207,7 @@ func serviceCIDRErrors(obj, old map[string]any) (errs []field.Error) {
 		if len(had) != len(cidrs) && !(len(had) == 1 && len(cidrs) == 2) {
 			return []field.Error{field.Invalid(at, list, fixed)}
 		}
+		// What was there stays, in its place, whatever comes behind it.
 		for i := range had {
 			if had[i] != cidrs[i] {
 				errs = append(errs, field.Invalid(fmt.Sprintf("%s[%d]", at, i), cidrs[i], fixed))
@@ -221,6 +223,7 @@ func serviceCIDRErrors(obj, old map[string]any) (errs []field.Error) {
 	case len(cidrs) > 2:
 		return append(errs, field.Invalid(at, map[string]any{"CIDRs": list}, "may only hold up to 2 values"))
 	}
+	// A text that is no range has no family, and the first rule tells of it.
 	var families []bool
 	for i, s := range cidrs {
 		errs = append(errs, invalidAll(fmt.Sprintf("%s[%d]", at, i), s, field.CanonicalCIDRErrors(s))...)

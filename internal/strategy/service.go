@@ -66,6 +66,7 @@ func serviceSpecDefaults(spec map[string]any) {
 			spec["sessionAffinityConfig"] = map[string]any{"clientIP": map[string]any{"timeoutSeconds": int64(affinitySeconds)}}
 		}
 	}
+	// Where the pointer is there its value counts, be it empty: the checks refuse that.
 	set := func(name string, v any) {
 		if spec[name] == nil {
 			spec[name] = v
@@ -96,6 +97,7 @@ func checkServiceAnnotations(v *kinds.Visit) {
 	if mode, ok := annotations[topologyMode]; ok && hinted && mode != hints {
 		v.Add(field.Invalid("metadata.annotations["+topologyMode+"]", mode, "must match annotations["+topologyHints+"] when both are specified"))
 	}
+	// The field hides the annotation, and an annotation that stays as it was is not asked about again.
 	text, ok := annotations[sourceRanges].(string)
 	if !ok || len(tree.List(v.Obj, "spec", "loadBalancerSourceRanges")) > 0 {
 		return
@@ -140,6 +142,7 @@ func checkServiceSpec(v *kinds.Visit) {
 	checkPortsTogether(v)
 	checkAffinity(v)
 	v.Add(ClusterIPErrors(spec, was)...)
+	// Addresses that were there were good by older rules.
 	existing := tree.Strings(tree.List(was, "externalIPs"))
 	for i, ip := range tree.Strings(tree.List(spec, "externalIPs")) {
 		var why []string
@@ -184,6 +187,7 @@ func checkPortsTogether(v *kinds.Visit) {
 		if !ok {
 			continue
 		}
+		// A single port needs no name, since nobody has to tell it from others.
 		if name := tree.Text(p, "name"); name == "" && len(list) > 1 {
 			v.Add(field.Required(v.Path("ports", i, "name"), ""))
 		} else if name != "" && names[name] {
@@ -227,6 +231,7 @@ func checkServicePort(v *kinds.Visit) {
 	case string:
 		v.Add(invalidAll(v.Path("targetPort"), target, field.PortNameErrors(target))...)
 	}
+	// An empty one is there, and wrong.
 	if app, ok := v.Obj["appProtocol"].(string); ok {
 		v.Add(invalidAll(v.Path("appProtocol"), app, field.LabelKeyErrors(app))...)
 	}
@@ -269,6 +274,7 @@ func checkLoadBalancer(v *kinds.Visit) {
 			existing = append(existing, strings.TrimSpace(s))
 		}
 		for i, s := range ranges {
+			// Space around a range has always been taken.
 			if s = strings.TrimSpace(s); !slices.Contains(existing, s) {
 				v.Add(invalidAll(fmt.Sprintf("%s[%d]", at, i), s, field.CIDRErrors(s))...)
 			}

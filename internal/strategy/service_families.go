@@ -21,6 +21,7 @@ func ClusterIPErrors(spec, was map[string]any) (errs []field.Error) {
 		return nil
 	}
 	const at = "spec.clusterIPs"
+	// clusterIP is the first of clusterIPs, or there is neither.
 	list := tree.List(spec, "clusterIPs")
 	ips := tree.Strings(list)
 	switch one := tree.Text(spec, "clusterIP"); {
@@ -51,6 +52,7 @@ func ClusterIPErrors(spec, was map[string]any) (errs []field.Error) {
 	if len(ips) > 2 {
 		errs = append(errs, field.Invalid(at, list, "may only hold up to 2 values"))
 	}
+	// What is no address has no family to compare.
 	if bad {
 		return errs
 	}
@@ -99,6 +101,7 @@ func familiesOfIPsErrors(spec map[string]any) (errs []field.Error) {
 			errs = append(errs, field.Invalid(at, list, "may specify no more than one IP for each IP family"))
 		}
 	}
+	// Each address with the family at its place, as far as there are both.
 	for i, ip := range ips {
 		if headlessService(spec) || i >= len(families) {
 			break
@@ -124,6 +127,7 @@ func clusterIPChangeErrors(spec, was map[string]any) (errs []field.Error) {
 	}
 	switch {
 	case len(old) == len(now):
+		// Neither has come or gone, so that each must be what it was.
 		for i := range old {
 			if now[i] != old[i] {
 				changed(i)

@@ -20,11 +20,13 @@ func linkService(obj, old map[string]any) {
 		return
 	}
 	if old == nil {
+		// clusterIPs alone are not enough: whoever knows of them must say clusterIP, too (upstream).
 		if ip := tree.Text(spec, "clusterIP"); ip != "" && len(tree.List(spec, "clusterIPs")) == 0 {
 			spec["clusterIPs"] = []any{ip}
 		}
 		return
 	}
+	// What is kept counts as said by the writer in what follows.
 	keepAllocated(spec, was)
 	keepNodePorts(spec, was)
 	linkClusterIPs(spec, was)
@@ -89,6 +91,7 @@ func keepNodePorts(spec, was map[string]any) {
 	if !wants(spec) || !wants(was) {
 		return
 	}
+	// The name is what a port keeps while all else of it changes.
 	named, had := map[string]any{}, nodePorts(was)
 	for _, p := range tree.List(was, "ports") {
 		named[tree.Text(p, "name")] = tree.At(p, "nodePort")
@@ -99,6 +102,7 @@ func keepNodePorts(spec, was map[string]any) {
 		if n, _ := port["nodePort"].(int64); !ok || n != 0 {
 			continue
 		}
+		// Not one that stays with another port: two would have it.
 		old, _ := named[tree.Text(port, "name")].(int64)
 		if old != 0 && !(slices.Contains(taken, old) && slices.Contains(had, old)) {
 			port["nodePort"] = old
@@ -125,6 +129,7 @@ func linkClusterIPs(spec, was map[string]any) {
 		}
 		return
 	}
+	// Whoever has changed both means both.
 	if !sameField(spec, was, "clusterIPs") {
 		return
 	}
@@ -147,6 +152,7 @@ func dropServiceType(obj, old map[string]any) {
 		}
 	}
 	if serviceType(spec) == "ExternalName" && serviceType(was) != "ExternalName" {
+		// One of the two alone would contradict the other.
 		if sameField(spec, was, "clusterIP") && sameField(spec, was, "clusterIPs") {
 			delete(spec, "clusterIP")
 			delete(spec, "clusterIPs")
@@ -167,6 +173,7 @@ func dropServiceType(obj, old map[string]any) {
 	if externallyAccessible(was) && !externallyAccessible(spec) {
 		drop("externalTrafficPolicy")
 	}
+	// What stood in front of the service is no longer its own, though it may take a while to go.
 	if s := tree.Object(obj, "status"); s != nil && serviceType(spec) != "LoadBalancer" {
 		s["loadBalancer"] = map[string]any{}
 	}
