@@ -24,7 +24,8 @@ func TestWebhookErrors(t *testing.T) {
 		{`{"url":"http://u:p@/x?y#z"}`, []string{invalid("c.url", "http", "'https' is the only allowed URL scheme"+form),
 			invalid("c.url", "", "host must be specified"+form),
 			invalid("c.url", "u:p", "user information is not permitted in the URL"),
-			invalid("c.url", "z", "fragments are not permitted in the URL"), invalid("c.url", "y", "query parameters are not permitted in the URL")}},
+			invalid("c.url", "z", "fragments are not permitted in the URL"),
+			invalid("c.url", "y", "query parameters are not permitted in the URL")}},
 		{`{"service":{"namespace":"n","name":"s","port":1}}`, nil},
 		{`{"service":{"namespace":"n","name":"s","port":65535,"path":"/a/b/"}}`, nil},
 		{`{"service":{"name":"s","port":1}}`, []string{"c.service.name: Required value"}}, // each as the other

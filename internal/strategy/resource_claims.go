@@ -225,7 +225,11 @@ func attributeNameErrors(path, name, domain, id, about string) (errs []field.Err
 		} else if len(parts[0]) > 63 {
 			errs = append(errs, field.TooLong(path, 63))
 		}
-		for _, why := range field.DNSSubdomainErrors(strings.ToLower(parts[0])) {
+		prefix := parts[0]
+		if about == "" {
+			prefix = strings.ToLower(prefix) // upstream's written validation alone
+		}
+		for _, why := range field.DNSSubdomainErrors(prefix) {
 			if parts[0] != "" {
 				errs = append(errs, field.Invalid(path, parts[0], about+why))
 			}
@@ -270,7 +274,8 @@ func checkOpaque(v *kinds.Visit) {
 
 // declaredDriverErrors is driverErrors in the words of upstream's declared validation.
 func declaredDriverErrors(path, name string) (errs []field.Error) {
-	const most, why = 63, "an RFC 1123 subdomain must consist of alphanumeric characters, '-' or '.', and must start and end with an alphanumeric " +
+	const most = 63
+	const why = "an RFC 1123 subdomain must consist of alphanumeric characters, '-' or '.', and must start and end with an alphanumeric " +
 		"character (e.g. 'Example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 	if name == "" {
 		return []field.Error{field.Required(path, "")}

@@ -109,10 +109,20 @@ func checkDevice(v *kinds.Visit) {
 	if n := len(attributes); n > 48 { // each has one value
 		v.Add(field.Invalid(v.Path(), int64(n), "the total number of attribute values must not exceed 48"))
 	}
+	var old map[string]any
+	for _, d := range each(tree.At(v.OldRoot, "spec", "devices")) {
+		if nameOf(d) == nameOf(v.Obj) {
+			old = d
+		}
+	}
+	same := func(name string) bool { return old != nil && tree.Equal(old[name], v.Obj[name]) }
 	for _, name := range tree.SortedKeys(attributes) {
 		v.Add(attributeNameErrors(v.Path("attributes"), name, "the domain", "the name", "")...)
 	}
 	for _, name := range tree.SortedKeys(capacity) {
+		if same("capacity") { // upstream judges what changes
+			break
+		}
 		v.Add(attributeNameErrors(v.Path("capacity"), name, "the domain", "the name", "")...)
 		at := v.Path("capacity", kinds.MapKey(name), "requestPolicy")
 		if policy := tree.Object(capacity, name, "requestPolicy"); policy == nil {
@@ -122,6 +132,9 @@ func checkDevice(v *kinds.Visit) {
 		} else {
 			v.Add(policyErrors(at, tree.Text(capacity, name, "value"), policy)...)
 		}
+	}
+	if same("taints") {
+		v.Skip("taints")
 	}
 	atMost(v, "taints", 16)
 	if atMost(v, "consumesCounters", 2) {
