@@ -84,6 +84,7 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 			// A client may use the resource as soon as its write is answered.
 			afterWrite: func(*store.Object) { s.Customs.Follow() },
 		},
+		kinds.NewKey("certificates.k8s.io", "v1", "CertificateSigningRequest"): {prepare: stampRequester},
 		kinds.NewKey("authentication.k8s.io", "v1", "TokenReview"):             {review: reviewToken},
 		kinds.NewKey("authentication.k8s.io", "v1", "SelfSubjectReview"):       {review: reviewSelf},
 		kinds.NewKey("authorization.k8s.io", "v1", "SubjectAccessReview"):      {review: reviewAccess},

@@ -84,6 +84,19 @@ func reviewSelf(q *Call, obj map[string]any) error {
 	return nil
 }
 
+// stampRequester says in a new request for a certificate who makes it, whatever it says itself.
+func stampRequester(q *Call, obj, old map[string]any) error {
+	if old != nil {
+		return nil
+	}
+	spec, info := tree.Object(obj, "spec"), userInfo(q.scope.ActingUser())
+	for _, name := range [...]string{"username", "uid", "groups", "extra"} {
+		v, has := info[name]
+		setOrDelete(spec, name, v, has)
+	}
+	return nil
+}
+
 // userInfo returns a user as upstream's authentication.k8s.io/v1 UserInfo, without what is empty.
 func userInfo(u *request.User) map[string]any {
 	info := map[string]any{"username": u.Name}

@@ -1,0 +1,95 @@
+package strategy
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"apichain/internal/field"
+	"apichain/internal/kinds"
+	"apichain/internal/tree"
+)
+
+// API services: which server answers for a group and version. One without a service is answered here.
+
+// apiServiceRules are the rules of the types of the kind.
+func apiServiceRules() kinds.Rules {
+	return kinds.Rules{
+		"apiregistration.APIService": {Check: checkAPIService, Status: checkAPIServiceStatus},
+	}
+}
+
+// apiServiceStrategies is that of the kind.
+func apiServiceStrategies() map[kinds.Key]Strategy {
+	return map[kinds.Key]Strategy{
+		kinds.NewKey("apiregistration.k8s.io", "v1", "APIService"): {Prepare: prepareAPIService},
+	}
+}
+
+// prepareAPIService says of a new one that is answered here that it is available.
+func prepareAPIService(obj, old map[string]any) {
+	if old == nil && tree.At(obj, "spec", "service") == nil {
+		tree.Set(obj, []any{map[string]any{
+			"type": "Available", "status": "True", "reason": "Local", "message": "Local APIServices are always available",
+			"lastTransitionTime": time.Now().UTC().Format(time.RFC3339),
+		}}, "status", "conditions")
+	}
+}
+
+// checkAPIService is about the name, the order among others, and how to reach the server.
+func checkAPIService(v *kinds.Visit) {
+	spec := tree.Object(v.Obj, "spec")
+	group, version := tree.Text(spec, "group"), tree.Text(spec, "version")
+	for _, at := range [...]string{"generateName", "name"} {
+		name, want := tree.Text(v.Obj, "metadata", at), version+"."+group
+		if name != "" && name != want && len(field.PathSegmentErrors(name)) == 0 {
+			v.Add(field.Invalid("metadata."+at, name, fmt.Sprintf("must be `spec.version+\".\"+spec.group`: %q", want)))
+		}
+	}
+	if group == "" && version != "v1" {
+		v.Add(field.Required("spec.group", "only v1 may have an empty group and it better be legacy kube"))
+	}
+	if group != "" {
+		v.Add(invalidAll("spec.group", group, field.DNSSubdomainErrors(group))...)
+	}
+	v.Add(invalidAll("spec.version", version, field.DNS1035LabelErrors(version))...)
+	for _, order := range [...]struct {
+		name string
+		most int64
+	}{{"groupPriorityMinimum", 20000}, {"versionPriority", 1000}} {
+		if n := numberAt(spec, order.name); n <= 0 || n > order.most {
+			v.Add(field.Invalid("spec."+order.name, n, fmt.Sprintf("must be positive and less than %d", order.most)))
+		}
+	}
+	bundle, insecure := decoded(spec["caBundle"]), tree.True(spec["insecureSkipTLSVerify"])
+	service, ok := spec["service"].(map[string]any)
+	if !ok {
+		if len(bundle) > 0 {
+			v.Add(field.Invalid("spec.caBundle", fmt.Sprintf("%d bytes", len(bundle)), "local APIServices may not have a caBundle"))
+		}
+		if insecure {
+			v.Add(field.Invalid("spec.insecureSkipTLSVerify", true, "local APIServices may not have insecureSkipTLSVerify"))
+		}
+		return
+	}
+	for _, name := range [...]string{"namespace", "name"} {
+		if tree.Text(service, name) == "" {
+			v.Add(field.Required("spec.service."+name, ""))
+		}
+	}
+	if n := numberAt(service, "port"); len(field.PortErrors(n)) > 0 {
+		v.Add(field.Invalid("spec.service.port", n, "port is not valid: "+strings.Join(field.PortErrors(n), ", ")))
+	}
+	if insecure && len(bundle) > 0 {
+		v.Add(field.Invalid("spec.insecureSkipTLSVerify", true, "may not be true if caBundle is present"))
+	}
+}
+
+// checkAPIServiceStatus is about the conditions.
+func checkAPIServiceStatus(v *kinds.Visit) {
+	for i, c := range each(tree.At(v.Root, "status", "conditions")) {
+		if state := tree.Text(c, "status"); !listed("True False Unknown", state) {
+			v.Add(field.NotSupported(fmt.Sprintf("status.conditions[%d].status", i), state, "True", "False", "Unknown"))
+		}
+	}
+}
