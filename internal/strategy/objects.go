@@ -4,7 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"sort"
 	"strings"
 
 	"apichain/internal/field"
@@ -92,8 +92,8 @@ func dataErrors(name string, data, other map[string]any) (errs []field.Error, si
 		size += len(s)
 	}
 	// The errors of one key stand together already. A bracket would come behind the dot of a longer key.
-	slices.SortStableFunc(errs, func(a, b field.Error) int {
-		return strings.Compare(strings.TrimSuffix(a.Field, "]"), strings.TrimSuffix(b.Field, "]"))
+	sort.SliceStable(errs, func(i, j int) bool {
+		return strings.TrimSuffix(errs[i].Field, "]") < strings.TrimSuffix(errs[j].Field, "]")
 	})
 	return errs, size
 }
