@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"apichain/internal/request"
 	"apichain/internal/status"
@@ -32,6 +33,10 @@ type WebService struct {
 	// Consumes and Produces are media types of all routes that name none; none at all means any.
 	Consumes, Produces []string
 	Routes             []Route
+
+	// later makes further routes when somebody first asks for one of the service; nil: there are none.
+	// The program's own services have hundreds, of which most processes ask for a few.
+	later func() []Route
 }
 
 // Route is one operation.
@@ -76,7 +81,8 @@ type container struct {
 	table swapped[node]
 	// services are by root.
 	services map[string]*service
-	// taken are all routes, by method and shape (route.key).
+	// taken are routes by method and shape (route.key): those of all services that had to be compared
+	// with another (addLocked).
 	taken map[string]*route
 }
 
@@ -85,10 +91,33 @@ type service struct {
 	root string
 	// at is the file:line that registered it.
 	at string
-	// routes does not change.
+	// later makes further routes; nil: there are none.
+	later func() ([]*route, error)
+	// compared says that the routes are in taken, under the container's lock.
+	compared bool
+
+	// once guards what follows, which does not change once made has returned. wrong is what is the matter
+	// with the routes of later.
+	once   sync.Once
 	routes []*route
-	// trie is of the paths below the root; nil until compiled, under the container's lock.
-	trie *node
+	wrong  error
+	trie   *node // of the paths below the root
+}
+
+// made returns s with all its routes and its trie, which the first call makes.
+func (s *service) made() *service {
+	s.once.Do(func() {
+		if s.later != nil {
+			var more []*route
+			more, s.wrong = s.later()
+			s.routes = append(s.routes, more...)
+		}
+		s.trie = &node{}
+		for _, r := range s.routes {
+			s.trie.insert(below(r.pattern, s.root), r)
+		}
+	})
+	return s
 }
 
 // newContainer makes an empty container of the server with that name.
@@ -107,20 +136,48 @@ func (c *container) add(ws *WebService, at string) error {
 		return fmt.Errorf("the root %q (%s) must begin with a slash and have neither parameters nor empty segments", ws.Root, at)
 	}
 	s := &service{root: root, at: at}
-	for i := range ws.Routes {
-		r, err := c.newRoute(ws, &ws.Routes[i], root, at)
-		if err != nil {
-			return fmt.Errorf("%w (%s)", err, at)
-		}
-		s.routes = append(s.routes, r)
+	var err error
+	if s.routes, err = c.newRoutes(ws, ws.Routes, root, at); err != nil {
+		return err
+	}
+	if ws.later != nil {
+		s.later = func() ([]*route, error) { return c.newRoutes(ws, ws.later(), root, at) }
 	}
 	return c.table.change(func() error { return c.addLocked(s) })
 }
 
-// addLocked takes the root of a service and the method and path of each route.
+// addLocked takes the root of a service and the method and path of each route. Routes are compared with
+// those of the services above and below, which are made for it, but not where both make theirs later:
+// those are the program's own, whose paths differ by kind.
 func (c *container) addLocked(s *service) error {
 	if o := c.services[s.root]; o != nil {
 		return fmt.Errorf("a web service at %q (%s) was already registered at %s", s.root, s.at, o.at)
+	}
+	compare := s.later == nil
+	for _, o := range c.services {
+		if (s.later == nil || o.later == nil) && (isBelow(s.root, o.root) || isBelow(o.root, s.root)) {
+			compare = true
+			if err := c.takeLocked(o); err != nil {
+				return err
+			}
+		}
+	}
+	if compare {
+		if err := c.takeLocked(s); err != nil {
+			return err
+		}
+	}
+	c.services[s.root] = s
+	return nil
+}
+
+// takeLocked puts the routes of a service among those that are taken, all or, with an error, none.
+func (c *container) takeLocked(s *service) error {
+	if s.compared {
+		return nil
+	}
+	if s.made().wrong != nil {
+		return s.wrong
 	}
 	for i, r := range s.routes {
 		// Another service may have it: /a with /b/{x} and /a/b with /{x} are one path. Another
@@ -133,8 +190,27 @@ func (c *container) addLocked(s *service) error {
 		}
 		c.taken[r.key()] = r
 	}
-	c.services[s.root] = s
+	s.compared = true
 	return nil
+}
+
+// isBelow reports whether path is root or below it.
+func isBelow(path, root string) bool {
+	rest, ok := strings.CutPrefix(path, strings.TrimSuffix(root, "/"))
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+// newRoutes makes routes of the service ws at root, or says what is wrong with one.
+func (c *container) newRoutes(ws *WebService, routes []Route, root, at string) ([]*route, error) {
+	out := make([]*route, len(routes))
+	for i := range routes {
+		r, err := c.newRoute(ws, &routes[i], root, at)
+		if err != nil {
+			return nil, fmt.Errorf("%w (%s)", err, at)
+		}
+		out[i] = r
+	}
+	return out, nil
 }
 
 // newRoute makes the route w of the service ws at root, or says what is wrong with it.
@@ -214,12 +290,6 @@ func resourceName(ri *request.Info) string {
 func (c *container) compileLocked() *node {
 	top := &node{}
 	for _, s := range c.services {
-		if s.trie == nil {
-			s.trie = &node{}
-			for _, r := range s.routes {
-				s.trie.insert(below(r.pattern, s.root), r)
-			}
-		}
 		top.growPath(below(s.root, "/")).service = s
 	}
 	return top
@@ -274,7 +344,7 @@ func (c *container) find(req *http.Request) (*route, *status.Error) {
 		rest = rest[:n-1]
 	}
 	m := match{req: req}
-	m.walk(s.trie, rest)
+	m.walk(s.made().trie, rest)
 	switch {
 	case m.best != nil:
 		return m.best, nil
@@ -417,11 +487,15 @@ func (c *container) roots() []string {
 	return slices.Sorted(maps.Keys(c.services))
 }
 
-// routes returns every route, by pattern, then method.
+// routes returns every route, by pattern, then method. Those that are made later are made now.
 func (c *container) routes() []*route {
 	c.table.mu.Lock()
-	out := slices.Collect(maps.Values(c.taken))
+	services := slices.Collect(maps.Values(c.services))
 	c.table.mu.Unlock()
+	var out []*route
+	for _, s := range services {
+		out = append(out, s.made().routes...)
+	}
 	slices.SortFunc(out, (*route).compare)
 	return out
 }

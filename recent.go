@@ -93,15 +93,10 @@ type slowRoute struct {
 	kept  []*record
 }
 
-// init makes room for as many requests as the options say. It is called once, before the first.
+// init makes room for as many requests as the options say. It is called once, before the first. What a
+// slot keeps text in is made when it is first used: most processes end before all are.
 func (r *recentRequests) init(o *recentOptions) {
 	r.slots, r.perRoute, r.routes = make([]slot, o.requests), o.slowest, map[string]*slowRoute{}
-	// Neighbours in memory are written one after the other, which caches like.
-	text, ends := make([]byte, o.requests*usualText), make([]uint16, o.requests*usualTexts)
-	for i := range r.slots {
-		r.slots[i].text = text[i*usualText : i*usualText : (i+1)*usualText]
-		r.slots[i].ends = ends[i*usualTexts : i*usualTexts : (i+1)*usualTexts]
-	}
 }
 
 // on reports whether requests are recorded at all.
@@ -114,6 +109,9 @@ func (r *recentRequests) add(x *exchange, how ending, took time.Duration, sample
 	s.mu.Lock()
 	// A whole round may have gone by since this turn was given out.
 	if turn > s.turn {
+		if s.turn == 0 {
+			s.text, s.ends = make([]byte, 0, usualText), make([]uint16, 0, usualTexts)
+		}
 		s.turn = turn
 		s.fill(x, how, took)
 	}

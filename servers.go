@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -60,24 +59,20 @@ func (s *Server) serveGroups() {
 
 // serveDocument registers a discovery document, and the resources below it.
 func (s *Server) serveDocument(d discovery.Document) {
-	serve := s.program.catalog.Serve(d.Root)
-	document := Route{Method: http.MethodGet, Operation: d.Operation, Doc: d.Doc, Writes: d.Writes, Handler: serve}
-	routes := s.resourceRoutes(document, d.Group, d.Version)
-	_ = s.keep(s.container.add(&WebService{Root: d.Root, Doc: d.Doc, Routes: routes}, callSite(1)))
+	document := Route{Method: http.MethodGet, Operation: d.Operation, Doc: d.Doc, Writes: d.Writes, Handler: s.program.catalog.Serve(d.Root)}
+	later := func() []Route { return append([]Route{document}, s.resourceRoutes(d.Group, d.Version)...) }
+	_ = s.keep(s.container.add(&WebService{Root: d.Root, Doc: d.Doc, later: later}, callSite(1)))
 }
 
-// resourceRoutes returns the routes of the server's built-in kinds in one group and version, behind
-// first, that of their document.
-func (s *Server) resourceRoutes(first Route, group, version string) []Route {
-	routes := []Route{first}
+// resourceRoutes returns the routes of the server's built-in kinds in one group and version.
+func (s *Server) resourceRoutes(group, version string) []Route {
+	var routes []Route
 	for _, row := range s.program.kinds.Kinds {
 		if row.Server != s.name || row.Group != group || row.Version != version {
 			continue
 		}
 		r := s.program.api.Builtin(group, version, row.Kind)
-		operations := r.Operations()
-		routes = slices.Grow(routes, len(operations))
-		for _, o := range operations {
+		for _, o := range r.Operations() {
 			// One handler for all of them: it goes by the request info, as upstream's storage does.
 			routes = append(routes, Route{Method: o.Method, Path: o.Path, Handler: r, Operation: o.Name, Doc: o.Doc, Described: o.Media})
 		}

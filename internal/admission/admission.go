@@ -134,13 +134,14 @@ func row(name string) *plugin {
 
 // For returns who is asked about a resource in each phase, nil where no plugin acts.
 func (c *Chain) For(r *api.Resource) (who api.Admitters) {
+	name := r.Qualified()
 	for phase := range who {
 		// By subresource and operation, since a question is about one of each.
 		acts := map[[2]string][]*act{}
 		for _, p := range c.on {
 			for i := range p.acts {
 				if p.acts[i].phase == api.Phase(phase) && p.acts[i].do != nil {
-					p.acts[i].index(acts, r.Row)
+					p.acts[i].index(acts, name, r.Namespaced)
 				}
 			}
 		}
@@ -159,11 +160,12 @@ func (c *Chain) For(r *api.Resource) (who api.Admitters) {
 	return who
 }
 
-// index adds the act to those of each subresource and operation of a resource that it names.
-func (x *act) index(acts map[[2]string][]*act, r *kinds.Row) {
+// index adds the act to those of each subresource and operation of the resource with that name that it
+// names.
+func (x *act) index(acts map[[2]string][]*act, name string, namespaced bool) {
 	for named := range strings.FieldsSeq(x.resources) {
 		resource, subresource, _ := strings.Cut(named, "/")
-		if resource != r.Qualified() && !(resource == "*" && r.Namespaced) {
+		if resource != name && !(resource == "*" && namespaced) {
 			continue
 		}
 		for op := range strings.FieldsSeq(x.operations) {
@@ -200,7 +202,7 @@ func (c *Chain) Acting(r *kinds.Row, subresource, operation string) (names []str
 	for _, p := range c.on {
 		acts := map[[2]string][]*act{}
 		for i := range p.acts {
-			p.acts[i].index(acts, r)
+			p.acts[i].index(acts, r.Qualified(), r.Namespaced)
 		}
 		if len(acts[[2]string{subresource, operation}]) > 0 {
 			names = append(names, p.name)

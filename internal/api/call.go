@@ -135,11 +135,11 @@ func (q *Call) serveVerb() error {
 		if q.info.Subresource != "" {
 			return q.unsupported("create")
 		}
-		if q.review != nil {
-			return q.answerReview()
-		}
 		if create := q.special[""]; create != nil {
 			return create(q)
+		}
+		if q.review != nil {
+			return q.answerReview()
 		}
 		return q.create()
 	case "update":

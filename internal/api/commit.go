@@ -60,8 +60,11 @@ func (w *write) commit() error {
 }
 
 // mayGo reports whether nothing but finalizers in metadata holds a deleted object: a namespace
-// has others in its spec.
+// has others in its spec, and a pod waits for who stops it while it has a grace period.
 func (r *Resource) mayGo(obj map[string]any) bool {
+	if integer(obj, "metadata", "deletionGracePeriodSeconds") > 0 {
+		return false
+	}
 	return len(tree.List(obj, "spec", "finalizers")) == 0 || r.Plural != "namespaces" || r.Group != ""
 }
 

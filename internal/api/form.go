@@ -1,10 +1,10 @@
 package api
 
 import (
-	"maps"
 	"net/http"
 	"strconv"
 
+	"apichain/internal/kinds"
 	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/store"
@@ -202,7 +202,7 @@ func (q *Call) answerTree(code int, obj map[string]any) error {
 	switch q.form.kind {
 	case formTable:
 		header := map[string]any{"resourceVersion": tree.Text(obj, "metadata", "resourceVersion")}
-		obj = q.asTable([]map[string]any{obj}, header, true)
+		obj = q.asTable(q.Columns, []map[string]any{obj}, header, true)
 	case formPartial:
 		obj = q.partial(obj)
 	case formPartialList:
@@ -216,12 +216,15 @@ func notAcceptable(why string) *status.Error {
 	return &status.Error{Code: http.StatusNotAcceptable, Reason: "NotAcceptable", Message: why}
 }
 
-// asTable returns objects as a Table, which refers to them. header is the metadata of the
-// list. The columns are defined in it unless an earlier event of the same watch did that.
-func (q *Call) asTable(objs []map[string]any, header map[string]any, define bool) map[string]any {
+// asTable returns objects as a Table of these columns, which refers to them. header is the metadata of
+// the list. The columns are defined in it unless an earlier event of the same watch did that.
+func (q *Call) asTable(columns []kinds.Column, objs []map[string]any, header map[string]any, define bool) map[string]any {
 	rows := make([]any, len(objs))
 	for i, obj := range objs {
-		row := map[string]any{"cells": q.cells(obj)}
+		row := map[string]any{"cells": q.cells(columns, obj)}
+		if conditions := q.RowConditions(obj); conditions != nil {
+			row["conditions"] = conditions
+		}
 		switch q.form.include {
 		case "Object":
 			row["object"] = obj
@@ -236,8 +239,11 @@ func (q *Call) asTable(objs []map[string]any, header map[string]any, define bool
 	// In later events of a watch the key is there and null, as upstream has it.
 	var defs any
 	if define {
-		list := make([]any, 0, len(q.Columns))
-		for _, c := range q.Columns {
+		list := make([]any, 0, len(columns))
+		for _, c := range columns {
+			if c.Name == "-" {
+				continue
+			}
 			list = append(list, map[string]any{
 				"name": c.Name, "type": c.Type, "format": c.Format, "description": c.Description, "priority": int64(c.Priority)})
 		}
@@ -247,18 +253,17 @@ func (q *Call) asTable(objs []map[string]any, header map[string]any, define bool
 	return t
 }
 
-// cells returns what the columns show of an object, which stays as it is. A cell with an age
+// cells returns what columns show of an object, which stays as it is. A cell with an age
 // depends on the clock.
-func (q *Call) cells(obj map[string]any) []any {
-	// Columns are about the stored shape. Renaming moves top-level fields only, so a copy of
-	// the top level is enough to leave obj alone.
+func (q *Call) cells(columns []kinds.Column, obj map[string]any) []any {
+	// Columns are about the stored shape, and obj is still to be shown in its own.
 	if q.ToStored != nil {
-		obj = maps.Clone(obj)
+		obj, _ = tree.Copy(obj).(map[string]any)
 		q.ToStored(obj)
 	}
-	cells := make([]any, len(q.Columns))
-	for i := range q.Columns {
-		cells[i] = q.Columns[i].Cell(obj)
+	cells := make([]any, len(columns))
+	for i := range columns {
+		cells[i] = columns[i].Cell(obj)
 	}
 	return cells
 }

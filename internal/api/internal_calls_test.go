@@ -141,7 +141,7 @@ func TestOperations(t *testing.T) {
 			if at := strings.Contains(o.Path, "{name}"); at != (o.Form == api.FormItem || o.Form == api.FormWatchItem) {
 				t.Errorf("%s: %s is of form %d", row.Kind, o.Path, o.Form)
 			}
-			if below := strings.HasSuffix(o.Path, "/"+o.Subresource); o.Subresource != "" && !below {
+			if below := strings.HasSuffix(strings.TrimSuffix(o.Path, "/{path:*}"), "/"+o.Subresource); o.Subresource != "" && !below {
 				t.Errorf("%s: %s is of the subresource %s", row.Kind, o.Path, o.Subresource)
 			}
 		}

@@ -150,8 +150,17 @@ func parseFieldSelector(q *Call, value string, o *listOptions) (err error) {
 	if o.fields, err = selector.ParseFields(value); err != nil {
 		return err
 	}
-	if err = o.fields.Resolve(kinds.FieldLabels(q.fields), q.custom); err != nil {
+	labels := kinds.FieldLabels(q.fields)
+	if err = o.fields.Resolve(labels, q.custom); err != nil {
 		return err
+	}
+	// Upstream's kinds without fields of their own all know the namespace, those of the cluster too.
+	if !q.Namespaced && (q.custom || len(labels) > 0) {
+		for _, t := range o.fields.Terms {
+			if t.Field == "metadata.namespace" {
+				return status.BadRequest("field label not supported: " + t.Field)
+			}
+		}
 	}
 	// A changed definition may select by fields that its older objects were not stored with.
 	if q.schemaRevision > 0 {

@@ -113,10 +113,15 @@ func (r *Resource) Operations() []Operation {
 				f.form = FormItem
 			}
 			if f.form == FormItem && slices.Contains(sub.Verbs, f.verb) {
-				add(f, Operation{
+				o := Operation{
 					Path: r.path(FormItem) + "/" + sub.Name, Form: FormItem, Subresource: sub.Name,
 					Name: r.operationName(f) + capital(sub.Name),
-				})
+				}
+				add(f, o)
+				if sub.Name == "proxy" { // and whatever is asked of what is behind it
+					o.Path, o.Name = o.Path+"/{path:*}", o.Name+"WithPath"
+					add(f, o)
+				}
 			}
 		}
 	}

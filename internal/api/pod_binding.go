@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"apichain/internal/field"
+	"apichain/internal/kinds"
 	"apichain/internal/status"
 	"apichain/internal/store"
 	"apichain/internal/tree"
@@ -23,13 +24,16 @@ func bindPod(q *Call) error {
 	if err := q.writeOptions("CreateOptions"); err != nil {
 		return err
 	}
-	b, err := q.readTyped(q.api.Kinds.Body("", "v1", "Binding"), "v1", "Binding")
+	b, err := q.readBelow(q.api.Kinds.Body("", "v1", "Binding"), "v1", "Binding")
 	if err != nil {
 		return err
 	}
 	name := tree.Name(b)
-	if q.name != "" && name != q.name {
+	switch {
+	case q.name != "" && name != q.name:
 		return status.BadRequest("name in URL does not match name in Binding object")
+	case name == "":
+		return status.BadRequest("Name parameter required.")
 	}
 	if err := bindingErrors(b); err != nil {
 		return err
@@ -45,6 +49,15 @@ func bindPod(q *Call) error {
 		return err
 	}
 	return q.answerSuccess()
+}
+
+// readBelow reads the body of a create below a pod, which must say the namespace of the path if it says one.
+func (q *Call) readBelow(typ *kinds.Type, apiVersion, kind string) (map[string]any, error) {
+	obj, err := q.readTyped(typ, apiVersion, kind)
+	if err != nil {
+		return nil, err
+	}
+	return obj, q.checkNamespace(tree.Metadata(obj))
 }
 
 // on returns a call of the program itself for an object of another resource in the namespace of q,
@@ -92,10 +105,7 @@ func (q *Call) bind(old *store.Object, b map[string]any) error {
 	if err != nil {
 		return err
 	}
-	if err := given.checkUID(q, old.Meta.UID); err != nil {
-		return err
-	}
-	if err := given.checkRevision(q, old); err != nil {
+	if err := given.checkStored(q, old); err != nil {
 		return err
 	}
 	w := write{Call: q, old: old, was: q.decode(old), next: q.decode(old)}
@@ -119,13 +129,12 @@ func (q *Call) bind(old *store.Object, b map[string]any) error {
 		}
 	}
 	setPodCondition(w.next, map[string]any{"type": "PodScheduled", "status": "True"}, time.Now())
-	return w.store()
+	return w.store() // no new generation: the node is not what somebody wants of the pod (upstream)
 }
 
 // store writes next in the place of old as it is, without the checks of a client's write: the program
 // itself has made the change, and what it leaves alone was good.
 func (w *write) store() error {
-	w.bump()
 	if err := w.admit(Validating); err != nil {
 		return err
 	}

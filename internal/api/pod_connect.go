@@ -3,11 +3,11 @@ package api
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
+	"strings"
 
+	"apichain/internal/field"
 	"apichain/internal/status"
-	"apichain/internal/store"
 	"apichain/internal/tree"
 )
 
@@ -18,6 +18,11 @@ import (
 // connectPod serves log, exec, attach and portforward: who asks must name a container of the pod if it
 // has several, and the pod must be on a node.
 func connectPod(q *Call) error {
+	if q.info.Subresource == "log" {
+		if err := q.checkLogOptions(); err != nil {
+			return err
+		}
+	}
 	sn := q.Bucket.Now()
 	o := sn.Get(q.Resource.Key(q.namespace, q.name))
 	if o == nil {
@@ -40,8 +45,41 @@ func connectPod(q *Call) error {
 	return status.BadRequest("pod " + q.name + " does not have a host assigned")
 }
 
-// checkContainer refuses a container that the pod does not have, and none where there are several
-// and no annotation says which is meant.
+// checkLogOptions refuses parameters of log that are no numbers or times, as a 400 of the first, and
+// those that make no sense, which are refused even for a pod that is not there.
+func (q *Call) checkLogOptions() error {
+	var errs []field.Error
+	for _, p := range [...]struct {
+		name string
+		min  int64
+		why  string
+	}{
+		{"tailLines", 0, "must be greater than or equal to 0"}, {"limitBytes", 1, "must be greater than 0"}, {"sinceSeconds", 1, "must be greater than 0"},
+	} {
+		text := q.param(p.name)
+		if text == "" {
+			continue
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		switch {
+		case err != nil:
+			return status.BadRequest(err.Error())
+		case p.name == "sinceSeconds" && q.param("sinceTime") != "":
+			errs = append(errs, field.Forbidden("[]", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
+		case n < p.min:
+			errs = append(errs, field.Invalid(p.name, n, p.why))
+		}
+	}
+	if q.param("stream") != "" { // of an alpha feature
+		errs = append(errs, field.Forbidden("stream", "may not be specified"))
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return status.Invalid("", "PodLogOptions", q.name, errs)
+}
+
+// checkContainer refuses a container that the pod does not have, and none where there are several.
 func (q *Call) checkContainer(pod map[string]any) error {
 	wanted, names := q.param("container"), map[string][]string{}
 	for _, list := range [...]string{"containers", "initContainers", "ephemeralContainers"} {
@@ -56,9 +94,7 @@ func (q *Call) checkContainer(pod map[string]any) error {
 	if wanted != "" {
 		return status.BadRequest("container " + wanted + " is not valid for pod " + q.name)
 	}
-	const byDefault = "kubectl.kubernetes.io/default-container"
-	usual := tree.Text(pod, "metadata", "annotations", byDefault)
-	if len(names["containers"]) == 1 || slices.Contains(names["containers"], usual) {
+	if len(names["containers"]) == 1 {
 		return nil
 	}
 	text := "a container name must be specified for pod " + q.name + ", choose one of: " + fmt.Sprint(names["containers"])
@@ -78,22 +114,26 @@ func (q *Call) unreachable(node string) error {
 	return internalError("error dialing backend: this server runs nothing and asks no kubelet, so node " + strconv.Quote(node) + " cannot be reached")
 }
 
-// connectProxy serves the subresource proxy of pods, services and nodes.
+// connectProxy serves the subresource proxy of pods, services and nodes, whose name may have a scheme
+// before it and a port behind it: https:web:443.
 func connectProxy(q *Call) error {
-	var o *store.Object
-	if q.name != "" {
-		sn := q.Bucket.Now()
-		o = sn.Get(q.Resource.Key(q.namespace, q.name))
+	name := q.name
+	switch parts := strings.Split(name, ":"); len(parts) {
+	case 2:
+		name = parts[0]
+	case 3:
+		name = parts[1]
 	}
-	switch {
-	case q.Plural == "services":
-		name := q.name
+	if q.Plural == "services" {
 		return &status.Error{Code: http.StatusServiceUnavailable, Reason: "ServiceUnavailable",
 			Message: "no endpoints available for service " + strconv.Quote(name)}
+	}
+	sn := q.Bucket.Now()
+	switch o := sn.Get(q.Resource.Key(q.namespace, name)); {
 	case o == nil:
-		return q.notFound(q.name)
+		return q.notFound(name)
 	case q.Plural == "pods":
 		return status.BadRequest("address not allowed")
 	}
-	return q.unreachable(q.name)
+	return q.unreachable(name)
 }

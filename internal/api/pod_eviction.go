@@ -30,12 +30,17 @@ func evictPod(q *Call) error {
 	if err := q.writeOptions("CreateOptions"); err != nil {
 		return err
 	}
-	e, err := q.readTyped(q.api.Kinds.Body("policy", "v1", "Eviction"), "policy/v1", "Eviction")
+	e, err := q.readBelow(q.api.Kinds.Body("policy", "v1", "Eviction"), "policy/v1", "Eviction")
 	if err != nil {
 		return err
 	}
 	if tree.Name(e) != q.name {
 		return status.BadRequest("name in URL does not match name in Eviction object")
+	}
+	const unsafe = "ignoreStoreReadErrorWithClusterBreakingPotential"
+	if tree.At(e, "deleteOptions", unsafe) == true {
+		return status.Invalid("policy", "Eviction", q.name, []field.Error{
+			field.Invalid("deleteOptions."+unsafe, true, "can not be set for pod eviction, try after removing the option")})
 	}
 	var o DeleteOptions
 	if err := q.fillDeleteOptions(&o, tree.Object(e, "deleteOptions")); err != nil {
@@ -46,13 +51,18 @@ func evictPod(q *Call) error {
 	if pod == nil {
 		return q.notFound(q.name)
 	}
-	budget, err := q.askBudget(pod)
+	budget, unready, err := q.askBudget(pod)
 	if err != nil {
 		return err
 	}
+	given := o.ResourceVersion
+	if unready { // the pod must be as it was when its budget let it go for that
+		rev := strconv.FormatInt(pod.Rev, 10)
+		o.ResourceVersion = &rev
+	}
 	if err := q.evict(&o); err != nil {
 		var failed *status.Error
-		if budget != "" && errors.As(err, &failed) && failed.Reason == "Conflict" && o.ResourceVersion == nil {
+		if unready && errors.As(err, &failed) && failed.Reason == "Conflict" && given == nil {
 			return tooManyEvictions(10, "The disruption budget "+budget+" is still being processed by the server.")
 		}
 		return err
@@ -60,12 +70,13 @@ func evictPod(q *Call) error {
 	return q.answerSuccess()
 }
 
-// askBudget asks the budget that is about the pod, if there is one. The error is the refusal.
-func (q *Call) askBudget(o *store.Object) (budget string, err error) {
+// askBudget asks the budget that is about the pod, if there is one. unready says that it has let the
+// pod go without a disruption, for it is not ready. The error is the refusal.
+func (q *Call) askBudget(o *store.Object) (budget string, unready bool, err error) {
 	pod := q.decode(o)
 	switch phase := tree.Text(pod, "status", "phase"); {
 	case phase == "Succeeded", phase == "Failed", phase == "Pending", o.Meta.Deleting:
-		return "", nil
+		return "", false, nil
 	}
 	var found []*store.Object
 	budgets := q.api.Builtin("policy", "v1", "PodDisruptionBudget")
@@ -79,10 +90,10 @@ func (q *Call) askBudget(o *store.Object) (budget string, err error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", nil
+		return "", false, nil
 	case 1:
 	default:
-		return "", &status.Error{Code: http.StatusInternalServerError,
+		return "", false, &status.Error{Code: http.StatusInternalServerError,
 			Message: "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."}
 	}
 	name := found[0].Name()
@@ -90,12 +101,12 @@ func (q *Call) askBudget(o *store.Object) (budget string, err error) {
 	if !isPodReady(pod) {
 		healthy, wanted := integer(b, "status", "currentHealthy"), integer(b, "status", "desiredHealthy")
 		if tree.Text(b, "spec", "unhealthyPodEvictionPolicy") == "AlwaysAllow" || healthy >= wanted && wanted > 0 {
-			return name, nil
+			return name, true, nil
 		}
 	}
 	c := q.api.on(q, budgets, name)
 	c.info.Subresource = "status"
-	return name, c.retry(forever, func(old *store.Object) error {
+	return name, false, c.retry(forever, func(old *store.Object) error {
 		if old == nil {
 			return nil // it has gone meanwhile
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"apichain/internal/field"
+	"apichain/internal/kinds"
 	"apichain/internal/status"
 	"apichain/internal/store"
 )
@@ -152,7 +153,7 @@ func (q *Call) writeList(l listing, items iter.Seq[*store.Object]) error {
 	list := map[string]any{"kind": q.ListKind, "apiVersion": q.apiVersion(), "metadata": l.metadata()}
 	switch q.form.kind {
 	case formTable:
-		return q.sendTree(http.StatusOK, q.asTable(objs, l.metadata(), true))
+		return q.sendTree(http.StatusOK, q.asTable(kinds.ListColumns(q.Columns, objs), objs, l.metadata(), true))
 	case formPartialList:
 		list["kind"], list["apiVersion"] = "PartialObjectMetadataList", "meta.k8s.io/"+q.form.version
 		for i := range objs {

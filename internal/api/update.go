@@ -185,9 +185,25 @@ func (p preconditions) checkUID(q *Call, uid string) error {
 	if p.uid == "" || p.uid == uid {
 		return nil
 	}
+	return q.storageConflict("UID", p.uid, uid)
+}
+
+// storageConflict returns the 409 in the words of upstream's storage.
+func (q *Call) storageConflict(field, wanted, is string) error {
 	return q.conflict(q.name, "StorageError: invalid object, Code: 4, Key: "+q.storageKey()+
-		", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: "+p.uid+
-		", UID in object meta: "+uid)
+		", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: "+field+" in precondition: "+wanted+
+		", "+field+" in object meta: "+is)
+}
+
+// checkStored is check where upstream leaves both to its storage.
+func (p preconditions) checkStored(q *Call, old *store.Object) error {
+	if err := p.checkUID(q, old.Meta.UID); err != nil {
+		return err
+	}
+	if rev := strconv.FormatInt(old.Rev, 10); p.revision != "" && p.revision != rev {
+		return q.storageConflict("ResourceVersion", p.revision, rev)
+	}
+	return nil
 }
 
 // storageKey returns the key that upstream's storage has for the object of the call: below

@@ -138,7 +138,7 @@ func (w *watcher) inForm(obj map[string]any) map[string]any {
 	switch w.form.kind {
 	case formTable:
 		header := map[string]any{"resourceVersion": tree.At(obj, "metadata", "resourceVersion")}
-		obj = w.asTable([]map[string]any{obj}, header, !w.columnsSent)
+		obj = w.asTable(w.Columns, []map[string]any{obj}, header, !w.columnsSent)
 		w.columnsSent = true
 	case formPartial:
 		obj = w.partial(obj)

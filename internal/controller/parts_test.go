@@ -27,8 +27,8 @@ func TestStartTwice(t *testing.T) {
 		}
 		return r.api.Store.Revision() - before
 	}
-	// Four namespaces, two objects in each, Service, Endpoints and EndpointSlice.
-	if n := start(); n != 4+4*2+3 {
+	// Four namespaces, two objects in each, Service, Endpoints and EndpointSlice, and the ServiceCIDR.
+	if n := start(); n != 4+4*2+4 {
 		t.Errorf("the first start writes %d times", n)
 	}
 	if n := start(); n != 0 {

@@ -42,16 +42,22 @@ type Error struct {
 // String returns the text that the message of a Status has for the error.
 func (e Error) String() string { return e.Field + ": " + e.Message }
 
+// The constructors are called from nearly a thousand places and rarely run, so none of them is in line.
+
 // JSON is a value that is shown as it stands: one that has been written already.
 type JSON string
 
 // Invalid returns the error for a value that breaks a rule, which detail states. As in all
 // constructors value is shown to the client as shownValue says.
+//
+//go:noinline
 func Invalid(field string, value any, detail string) Error {
 	return Error{"FieldValueInvalid", "Invalid value: " + shownValue(value) + ": " + detail, field}
 }
 
 // Required returns the error for a value that is missing. detail may be empty.
+//
+//go:noinline
 func Required(field, detail string) Error {
 	message := "Required value"
 	if detail != "" {
@@ -62,12 +68,16 @@ func Required(field, detail string) Error {
 
 // Forbidden returns the error for a field that may not be set, or not be changed, here. The
 // value is not shown: it may be what the client must not see. detail may be empty.
+//
+//go:noinline
 func Forbidden(field, detail string) Error {
 	return Error{"FieldValueForbidden", strings.TrimSuffix("Forbidden: "+detail, ": "), field}
 }
 
 // Duplicate returns the error for a value that an element before has already. field is the
 // path of the second one.
+//
+//go:noinline
 func Duplicate(field string, value any) Error {
 	return Error{"FieldValueDuplicate", "Duplicate value: " + shownValue(value), field}
 }

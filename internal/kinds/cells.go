@@ -22,13 +22,10 @@ import (
 //	{"firstTimestamp":"…","lastTimestamp":"…","count":4}
 //	{"eventTime":"…","series":{"count":9,"lastObservedTime":"…"}}
 //
-// A new kind's cell is a function here and a case in namedCell.
+// A new kind's cell is a function in the file of its group, and a case in the switch of that file.
 
 // namedCell returns the cell of that name, or nil if there is none.
 func namedCell(name string) func(map[string]any) any {
-	if cell := storageCell(name); cell != nil {
-		return cell
-	}
 	switch name {
 	case "eventFirst":
 		return func(obj map[string]any) any { return eventFirst(obj, time.Now()) }
@@ -72,12 +69,16 @@ func namedCell(name string) func(map[string]any) any {
 		return func(obj map[string]any) any {
 			return tree.Text(statusCondition(obj, "Established"), "status") == "True"
 		}
-	case "apiService":
-		return apiServiceCell
 	case "apiAvailable":
 		return apiAvailable
 	}
-	return networkingCell(name)
+	// A name belongs to one group, so the order is of no account.
+	for _, group := range []func(string) func(map[string]any) any{podCell, workloadCell, storageCell, policyCell, networkingCell} {
+		if f := group(name); f != nil {
+			return f
+		}
+	}
+	return nil
 }
 
 // statusCondition returns the condition of that type in the object's status, or nil.
@@ -334,15 +335,6 @@ func crdVersions(obj map[string]any) any {
 	// As texts, v10 is before v2; the order by priority is for discovery.
 	slices.Sort(versions)
 	return joinOr(versions, "")
-}
-
-// apiServiceCell returns the service that answers for a group version, or Local for one that
-// this program serves itself.
-func apiServiceCell(obj map[string]any) any {
-	if tree.At(obj, "spec", "service") == nil {
-		return "Local"
-	}
-	return tree.Text(obj, "spec", "service", "namespace") + "/" + tree.Text(obj, "spec", "service", "name")
 }
 
 // apiAvailable returns the status of the Available condition, with the reason where it is not

@@ -1,80 +1,48 @@
 package kinds
 
 import (
-	"slices"
 	"strings"
+	"time"
 
 	"apichain/internal/tree"
 )
 
-// The cells of volumes, claims, classes, drivers and migrations, in upstream's words.
+// The cells of volumes, claims and their classes, and of claims of devices, in upstream's words.
 
 // storageCell returns the cell of that name, or nil if there is none.
 func storageCell(name string) func(map[string]any) any {
 	switch name {
 	case "volumePhase":
 		return volumePhase
-	case "volumeModes":
-		return func(obj map[string]any) any { return accessModes(tree.List(obj, "spec", "accessModes")) }
-	case "volumeClaim":
-		return volumeClaim
-	case "volumeClass", "claimClass":
-		return volumeClass
+	case "storageClass":
+		return storageClass
 	case "claimCapacity":
 		return claimCapacity
 	case "claimModes":
 		return claimModes
-	case "storageClassName":
-		return storageClassName
-	case "driverAudiences":
-		return driverAudiences
-	case "migrationResource":
-		return migrationResource
-	case "migrationStatus":
-		return migrationStatus
+	case "claimState":
+		return claimState
 	}
 	return nil
 }
 
-// volumePhase returns the phase of a volume or a claim, or that it is being deleted.
+// volumePhase returns the phase of a volume or a claim, which ends by going away.
 func volumePhase(obj map[string]any) any {
-	if tree.Text(obj, "metadata", "deletionTimestamp") != "" {
+	if tree.At(obj, "metadata", "deletionTimestamp") != nil {
 		return "Terminating"
 	}
 	return tree.Text(obj, "status", "phase")
 }
 
-// accessModes returns the short names of access modes, in an order of their own.
-func accessModes(modes []any) string {
-	var short []string
-	for _, mode := range [...][2]string{
-		{"ReadWriteOnce", "RWO"}, {"ReadOnlyMany", "ROX"}, {"ReadWriteMany", "RWX"}, {"ReadWriteOncePod", "RWOP"},
-	} {
-		if slices.Contains(modes, any(mode[0])) {
-			short = append(short, mode[1])
-		}
-	}
-	return strings.Join(short, ",")
-}
-
-// volumeClaim returns the claim that a volume is bound to, by its namespace and name.
-func volumeClaim(obj map[string]any) any {
-	claim := tree.Object(obj, "spec", "claimRef")
-	if claim == nil {
-		return ""
-	}
-	return tree.Text(claim, "namespace") + "/" + tree.Text(claim, "name")
-}
-
-// volumeClass returns the storage class of a volume or a claim, which an old annotation goes before.
-func volumeClass(obj map[string]any) any {
-	if class, ok := tree.Object(obj, "metadata", "annotations")["volume.beta.kubernetes.io/storage-class"]; ok {
+// storageClass returns the class of a volume or a claim. An older annotation outdoes the field.
+func storageClass(obj map[string]any) any {
+	if class, ok := tree.At(obj, "metadata", "annotations", "volume.beta.kubernetes.io/storage-class").(string); ok {
 		return class
 	}
 	return tree.Text(obj, "spec", "storageClassName")
 }
 
-// claimCapacity returns how large the volume of a claim is, once it has one.
+// claimCapacity returns the size of the volume of a claim, "" while it has none.
 func claimCapacity(obj map[string]any) any {
 	if tree.Text(obj, "spec", "volumeName") == "" {
 		return ""
@@ -85,7 +53,7 @@ func claimCapacity(obj map[string]any) any {
 	return "0"
 }
 
-// claimModes returns how the volume of a claim is mounted, once it has one.
+// claimModes returns how the volume of a claim is mounted, "" while it has none.
 func claimModes(obj map[string]any) any {
 	if tree.Text(obj, "spec", "volumeName") == "" {
 		return ""
@@ -93,50 +61,59 @@ func claimModes(obj map[string]any) any {
 	return accessModes(tree.List(obj, "status", "accessModes"))
 }
 
-// storageClassName returns the name of a class, and whether claims get it that name none. Upstream says
-// that in lists alone, and of the youngest of several.
-func storageClassName(obj map[string]any) any {
-	annotations := tree.Object(obj, "metadata", "annotations")
-	for _, key := range [...]string{"storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"} {
-		if annotations[key] == "true" {
-			return tree.Name(obj) + " (default)"
+// accessModes returns access modes in short, each once, in upstream's order.
+func accessModes(list []any) string {
+	has := map[string]bool{}
+	for _, mode := range tree.Strings(list) {
+		has[mode] = true
+	}
+	var short []string
+	for _, mode := range [][2]string{{"ReadWriteOnce", "RWO"}, {"ReadOnlyMany", "ROX"}, {"ReadWriteMany", "RWX"}, {"ReadWriteOncePod", "RWOP"}} {
+		if has[mode[0]] {
+			short = append(short, mode[1])
 		}
 	}
-	return tree.Name(obj)
+	return strings.Join(short, ",")
 }
 
-// driverAudiences returns whom the tokens are for that a driver gets.
-func driverAudiences(obj map[string]any) any {
-	requests := tree.List(obj, "spec", "tokenRequests")
-	if requests == nil {
-		return "<unset>"
+// claimState returns how far a claim of devices is.
+func claimState(obj map[string]any) any {
+	var states []string
+	deleted := tree.At(obj, "metadata", "deletionTimestamp") != nil
+	if deleted {
+		states = append(states, "deleted")
 	}
-	audiences := make([]string, len(requests))
-	for i, request := range requests {
-		audiences[i] = tree.Text(request, "audience")
+	switch {
+	case tree.Object(obj, "status", "allocation") != nil:
+		states = append(states, "allocated")
+		if len(tree.List(obj, "status", "reservedFor")) > 0 {
+			states = append(states, "reserved")
+		}
+	case !deleted:
+		states = append(states, "pending")
 	}
-	return strings.Join(audiences, ",")
+	return strings.Join(states, ",")
 }
 
-// migrationResource returns the resource whose objects are stored again: deployments.apps.
-func migrationResource(obj map[string]any) any {
-	resource, group := tree.Text(obj, "spec", "resource", "resource"), tree.Text(obj, "spec", "resource", "group")
-	if group == "" {
-		return resource
-	}
-	return resource + "." + group
-}
-
-// migrationStatus returns the last of the conditions that is true, of those that tell how far it is.
-func migrationStatus(obj map[string]any) any {
-	status := "Unknown"
-	for _, c := range tree.List(obj, "status", "conditions") {
-		switch typ := tree.Text(c, "type"); typ {
-		case "Running", "Failed", "Succeeded":
-			if tree.Text(c, "status") == "True" {
-				status = typ
-			}
+// markDefault returns the names of the storage classes of a list, with a mark at the one that claims
+// without a class get: the newest of those that say so, and of two of a second the one whose name is
+// first. Upstream tells it in lists only.
+func markDefault(objs []map[string]any) func(map[string]any) any {
+	name, newest := "", time.Time{}
+	for _, obj := range objs {
+		annotations := tree.Object(obj, "metadata", "annotations")
+		if annotations["storageclass.kubernetes.io/is-default-class"] != "true" && annotations["storageclass.beta.kubernetes.io/is-default-class"] != "true" {
+			continue
+		}
+		created, _ := time.Parse(time.RFC3339, tree.Text(obj, "metadata", "creationTimestamp"))
+		if name == "" || created.After(newest) || created.Equal(newest) && tree.Name(obj) < name {
+			name, newest = tree.Name(obj), created
 		}
 	}
-	return status
+	return func(obj map[string]any) any {
+		if tree.Name(obj) == name {
+			return name + " (default)"
+		}
+		return tree.Name(obj)
+	}
 }

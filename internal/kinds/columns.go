@@ -18,12 +18,18 @@ import (
 //	status.phase                  the value at a path as text, "" if there is none
 //	spec.clusterIP|<none>         the same, with another text if there is none
 //	count(data,binaryData)        how many members the maps and lists at the paths have
-//	age(metadata.creationTimestamp), date(...), labels(spec.selector)
-//	int(spec.replicas)            the number at a path, 0 if there is none
+//	age(status.last|<none>)       how long ago the time there was, <unknown> if nothing else is said
+//	date(...), labels(spec.selector)
+//	int(spec.replicas)            the number at a path, 0 or the text if there is none
 //	bool(spec.attach|true)        whether it is true there, or what stands instead if nothing is
 //	join(spec.cidrs|<none>)       the texts of a list, with commas
 //	each(spec.containers,name)    a field of each object of a list, with commas
 //	selector(spec.selector)       the label selector there
+//	ratio(status.ready,spec.all)  two numbers, 2/3
+//	pair(roleRef,kind,name)       two texts of an object, Role/a, "" or the text if there is none
+//	cond(Dangling|?)              the status of that condition
+//	subjects(User)                the names of the subjects of that kind of a binding
+//	modes(spec.accessModes)       access modes of a volume in short, in upstream's order
 //
 // and the others are functions of cells.go, by name. Expressions are parsed when the table is
 // read, so that an error in one is found then, and a request only calls the function.
@@ -58,8 +64,23 @@ func parseColumn(text string) (Column, error) {
 	if name == "" || c.Type == "" || err != nil {
 		return c, fmt.Errorf("the column %q has no name, type or a priority that is no number", head)
 	}
+	// One cell depends on the whole list.
+	if cell == "storageClassName" {
+		c.InList, cell = markDefault, "metadata.name"
+	}
 	c.Cell, err = parseCell(cell)
 	return c, err
+}
+
+// ListColumns returns the columns of a table of a list of objects, whose cells may depend on all of them.
+func ListColumns(columns []Column, objs []map[string]any) []Column {
+	columns = slices.Clone(columns)
+	for i := range columns {
+		if f := columns[i].InList; f != nil {
+			columns[i].Cell = f(objs)
+		}
+	}
+	return columns
 }
 
 // commonColumns returns the columns that are alike for many kinds.
@@ -68,7 +89,7 @@ func commonColumns() []Column {
 	return []Column{
 		{Name: "Name", Type: "string", Format: "name", Description: "name of the object", Cell: pathCell([]string{"metadata", "name"}, "")},
 		{Name: "Created At", Type: "date", Description: "when the object was created", Cell: dateCell(created)},
-		{Name: "Age", Type: "string", Description: "how long ago the object was created", Cell: ageCell(created)},
+		{Name: "Age", Type: "string", Description: "how long ago the object was created", Cell: ageCell(created, "<unknown>")},
 	}
 }
 
@@ -84,31 +105,13 @@ func parseCell(text string) (func(map[string]any) any, error) {
 	}
 	if name, list, ok := strings.Cut(text, "("); ok {
 		list, ok = strings.CutSuffix(list, ")")
+		list, empty, given := strings.Cut(list, "|")
 		var paths [][]string
 		for _, p := range strings.Split(list, ",") {
 			paths = append(paths, strings.Split(p, "."))
 		}
-		switch {
-		case ok && name == "count":
-			return countCell(paths), nil
-		case ok && len(paths) == 1 && name == "age":
-			return ageCell(paths[0]), nil
-		case ok && len(paths) == 1 && name == "date":
-			return dateCell(paths[0]), nil
-		case ok && len(paths) == 1 && name == "labels":
-			return labelsCell(paths[0]), nil
-		case ok && len(paths) == 1 && name == "int":
-			return intCell(paths[0]), nil
-		case ok && len(paths) == 2 && name == "each":
-			return eachCell(paths[0], paths[1][0]), nil
-		case ok && name == "bool":
-			path, empty, _ := strings.Cut(list, "|")
-			return boolCell(strings.Split(path, "."), empty == "true"), nil
-		case ok && name == "join":
-			path, empty, _ := strings.Cut(list, "|")
-			return joinCell(strings.Split(path, "."), empty), nil
-		case ok && len(paths) == 1 && name == "selector":
-			return selectorCell(paths[0]), nil
+		if f := expression(name, paths, empty, given); ok && f != nil {
+			return f, nil
 		}
 		return nil, fmt.Errorf("%q is no cell", text)
 	}
@@ -120,6 +123,53 @@ func parseCell(text string) (func(map[string]any) any, error) {
 	// A bar cannot be in the name of a field, so what is behind it is the other text.
 	path, empty, _ := strings.Cut(text, "|")
 	return pathCell(strings.Split(path, "."), empty), nil
+}
+
+// expression returns the cell of an expression with these paths, and with empty behind a bar if one
+// is given; nil if there is none of that name that takes as many paths.
+func expression(name string, paths [][]string, empty string, given bool) func(map[string]any) any {
+	path := paths[0]
+	switch {
+	case name == "count":
+		return countCell(paths)
+	case name == "ratio" && len(paths) == 2:
+		return ratioCell(path, paths[1])
+	case name == "each" && len(paths) == 2:
+		return eachCell(path, paths[1][0], empty)
+	case name == "pair" && len(paths) == 3:
+		return pairCell(path, paths[1][0], paths[2][0], empty)
+	case len(paths) != 1:
+		return nil
+	}
+	switch name {
+	case "age":
+		if !given {
+			empty = "<unknown>"
+		}
+		return ageCell(path, empty)
+	case "date":
+		return dateCell(path)
+	case "labels":
+		return labelsCell(path)
+	case "int":
+		if given {
+			return intCell(path, empty)
+		}
+		return intCell(path, int64(0))
+	case "bool":
+		return boolCell(path, empty == "true")
+	case "join":
+		return joinCell(path, empty)
+	case "selector":
+		return selectorCell(path)
+	case "cond":
+		return conditionCell(path[0], empty)
+	case "subjects":
+		return subjectsCell(path[0])
+	case "modes":
+		return func(obj map[string]any) any { return accessModes(tree.List(obj, path...)) }
+	}
+	return nil
 }
 
 // pathCell returns a cell that shows the value at path, or empty where there is none.
@@ -164,9 +214,15 @@ func countCell(paths [][]string) func(map[string]any) any {
 	}
 }
 
-// ageCell returns a cell that shows how long ago the time at path was.
-func ageCell(path []string) func(map[string]any) any {
-	return func(obj map[string]any) any { return ageText(tree.At(obj, path...), time.Now()) }
+// ageCell returns a cell that shows how long ago the time at path was, or empty where there is none.
+func ageCell(path []string, empty string) func(map[string]any) any {
+	return func(obj map[string]any) any {
+		v := tree.At(obj, path...)
+		if v == nil {
+			return empty
+		}
+		return ageText(v, time.Now())
+	}
 }
 
 // ageText returns how long before now the time v was, as HumanDuration has it, or <unknown>
@@ -201,11 +257,49 @@ func labelsCell(path []string) func(map[string]any) any {
 	}
 }
 
-// intCell returns a cell that shows the number at path, which is 0 where there is none.
-func intCell(path []string) func(map[string]any) any {
+// intCell returns a cell that shows the number at path, or absent where there is none.
+func intCell(path []string, absent any) func(map[string]any) any {
 	return func(obj map[string]any) any {
-		n, _ := tree.At(obj, path...).(int64)
-		return n
+		if n, ok := tree.At(obj, path...).(int64); ok {
+			return n
+		}
+		return absent
+	}
+}
+
+// ratioCell returns a cell that shows the numbers at two paths, 0 for one that is not there.
+func ratioCell(part, whole []string) func(map[string]any) any {
+	return func(obj map[string]any) any { return ratio(number(obj, part...), number(obj, whole...)) }
+}
+
+// ratio returns two numbers as a part of a whole: 2/3.
+func ratio(part, whole int64) string {
+	return strconv.FormatInt(part, 10) + "/" + strconv.FormatInt(whole, 10)
+}
+
+// number returns the integer at path, 0 if there is none.
+func number(obj any, path ...string) int64 {
+	n, _ := tree.At(obj, path...).(int64)
+	return n
+}
+
+// pairCell returns a cell that shows two texts of the object at path, or empty where there is none.
+func pairCell(path []string, first, second, empty string) func(map[string]any) any {
+	return func(obj map[string]any) any {
+		if o := tree.Object(obj, path...); o != nil {
+			return tree.Text(o, first) + "/" + tree.Text(o, second)
+		}
+		return empty
+	}
+}
+
+// conditionCell returns a cell that shows the status of a condition, or empty where there is none.
+func conditionCell(typ, empty string) func(map[string]any) any {
+	return func(obj map[string]any) any {
+		if c := statusCondition(obj, typ); c != nil {
+			return tree.Text(c, "status")
+		}
+		return empty
 	}
 }
 
@@ -224,14 +318,15 @@ func joinCell(path []string, empty string) func(map[string]any) any {
 	return func(obj map[string]any) any { return joinOr(tree.Strings(tree.List(obj, path...)), empty) }
 }
 
-// eachCell returns a cell that shows a field of each object of the list at path.
-func eachCell(path []string, field string) func(map[string]any) any {
+// eachCell returns a cell that shows a field of each object of the list at path, or empty where it
+// has none.
+func eachCell(path []string, field, empty string) func(map[string]any) any {
 	return func(obj map[string]any) any {
 		var texts []string
 		for _, e := range tree.List(obj, path...) {
 			texts = append(texts, tree.Text(e, field))
 		}
-		return joinOr(texts, "")
+		return joinOr(texts, empty)
 	}
 }
 

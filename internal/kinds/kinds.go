@@ -361,10 +361,14 @@ type droppedFields struct {
 // Column is a column of the Table form. The names are upstream's, because people and
 // scripts read kubectl's output by them.
 type Column struct {
+	// Name is - for a cell that no column is defined for.
 	Name, Type, Format, Description string
 	// Priority is 0 for a column that is always shown; kubectl shows others with -o wide.
 	Priority int
 	// Cell returns the value for an object of the stored shape: a string, int64, bool or
 	// nil. It may be called concurrently. Ages are measured against the clock.
 	Cell func(obj map[string]any) any
+	// InList returns what takes the place of Cell in the table of a list of these objects, nil for a
+	// column whose cells do not depend on the others.
+	InList func(objs []map[string]any) func(obj map[string]any) any
 }

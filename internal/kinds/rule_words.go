@@ -63,8 +63,8 @@ func (r *kindReader) readRule(f *Field, text string) bool {
 	case "maxlen", "minitems", "maxitems":
 		rule.check = r.sizeRule(word, argument)
 		rule.whole = word != "maxlen"
-	case "format":
-		rule.check = r.formatRule(argument)
+	case "format", "formed":
+		rule.check = r.formatRule(argument, word == "formed")
 	case "unique":
 		rule.check = uniqueRule(argument)
 		rule.whole = true
@@ -88,7 +88,8 @@ func (r *kindReader) readRule(f *Field, text string) bool {
 }
 
 // inRule demands one of the values of the argument, or of the field's own Values, which must stand
-// before the word. Those of the argument are shown in its order. An empty text is not judged where it says as much as none: req does that.
+// before the word. Those of the argument are shown in its order. An empty text is not judged where it says as much as none, which no element
+// of a list does: req does that.
 func (r *kindReader) inRule(f *Field, argument string) func(*Visit, *Field, any) {
 	values, shown := f.Values, slices.Sorted(slices.Values(f.Values)) // as upstream lists a set
 	if argument != "" {
@@ -99,7 +100,7 @@ func (r *kindReader) inRule(f *Field, argument string) func(*Visit, *Field, any)
 		r.fail("the field %q is to have one of no values", f.Name)
 	}
 	return func(v *Visit, f *Field, value any) {
-		if s, _ := value.(string); (s != "" || f.pointer) && !slices.Contains(values, s) {
+		if s, _ := value.(string); (s != "" || f.pointer || f.IsList) && !slices.Contains(values, s) {
 			v.Add(field.NotSupported(v.Path(), s, shown...))
 		}
 	}
@@ -179,15 +180,15 @@ func formats() map[string]func(string) []string {
 	}
 }
 
-// formatRule demands a text of a form. An empty one is not judged: req does that.
-func (r *kindReader) formatRule(name string) func(*Visit, *Field, any) {
+// formatRule demands a text of a form. An empty one is not judged unless empty says so: req does that.
+func (r *kindReader) formatRule(name string, empty bool) func(*Visit, *Field, any) {
 	check := formats()[name]
 	if check == nil {
 		r.fail("%q is no format", name)
 	}
 	return func(v *Visit, _ *Field, value any) {
-		s, _ := value.(string)
-		if s == "" {
+		s, ok := value.(string)
+		if !ok || s == "" && !empty {
 			return
 		}
 		for _, why := range check(s) {

@@ -59,7 +59,9 @@ type Visit struct {
 // Update reports whether there was an object before.
 func (v *Visit) Update() bool { return v.OldRoot != nil }
 
-// Add says what is wrong.
+// Add says what is wrong. It is for errors, which are many and rare: no place needs a copy of it.
+//
+//go:noinline
 func (v *Visit) Add(errs ...field.Error) { v.errs = append(v.errs, errs...) }
 
 // Failed reports whether anything is wrong so far.

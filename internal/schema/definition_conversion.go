@@ -6,9 +6,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net/url"
-	"slices"
-	"strings"
 
 	"apichain/internal/field"
 	"apichain/internal/tree"
@@ -56,13 +53,8 @@ func (c *crdCheck) clientConfig(p *field.Path, config, old map[string]any) {
 		c.required(p, "required when strategy is set to Webhook")
 		return
 	}
-	switch service, address := tree.Object(config, "service"), config["url"]; {
-	case (address == nil) == (service == nil):
-		c.required(p, "exactly one of url or service is required")
-	case service == nil:
-		c.webhookURL(p.Child("url"), tree.Text(config, "url"))
-	default:
-		c.webhookService(p.Child("service"), service)
+	for _, e := range field.WebhookErrors(p.String(), config) {
+		c.add(e)
 	}
 	// Certificates that could not be read were accepted before upstream looked at them, and still are
 	// until the CRD is established.
@@ -73,90 +65,14 @@ func (c *crdCheck) clientConfig(p *field.Path, config, old map[string]any) {
 	}
 }
 
-// webhookURL checks the URL of a webhook.
-func (c *crdCheck) webhookURL(p *field.Path, text string) {
-	const form = "; desired format: https://host[/path]"
-	u, err := url.Parse(text)
-	if err != nil {
-		c.required(p, "url must be a valid URL: "+err.Error()+form)
-		return
-	}
-	if u.Scheme != "https" {
-		c.invalid(p, u.Scheme, "'https' is the only allowed URL scheme"+form)
-	}
-	if u.Host == "" {
-		c.invalid(p, "", "host must be specified"+form)
-	}
-	if u.User != nil {
-		c.invalid(p, u.User.String(), "user information is not permitted in the URL")
-	}
-	if u.Fragment != "" {
-		c.invalid(p, u.Fragment, "fragments are not permitted in the URL")
-	}
-	if u.RawQuery != "" {
-		c.invalid(p, u.RawQuery, "query parameters are not permitted in the URL")
-	}
-}
-
-// webhookService checks the service of a webhook, which has its default port.
-func (c *crdCheck) webhookService(p *field.Path, service map[string]any) {
-	// Upstream hands the two over in the wrong order, and each is reported as the other.
-	for _, f := range [][2]string{{"namespace", "name"}, {"name", "namespace"}} {
-		if tree.Text(service, f[0]) == "" {
-			c.required(p.Child(f[1]), "")
-		}
-	}
-	if port, _ := service["port"].(int64); port < 1 || port > 65535 {
-		c.invalid(p.Child("port"), port, "port is not valid: must be between 1 and 65535, inclusive")
-	}
-	p, path := p.Child("path"), tree.Text(service, "path")
-	switch path {
-	case "", "/":
-		return
-	case "//":
-		c.invalid(p, path, "segment[0] may not be empty")
-		return
-	}
-	if path[0] != '/' {
-		c.invalid(p, path, "must start with a '/'")
-	}
-	// The first byte goes whatever it is (upstream).
-	for i, step := range strings.Split(strings.TrimSuffix(path[1:], "/"), "/") {
-		if c.full() {
-			return
-		}
-		if step == "" {
-			c.invalid(p, path, fmt.Sprintf("segment[%d] may not be empty", i))
-			continue
-		}
-		for _, words := range field.DNSSubdomainErrors(step) {
-			c.invalid(p, path, fmt.Sprintf("segment[%d]: %s", i, words))
-		}
-	}
-}
-
-// maxCompared is how many review versions before it a version is compared with.
-const maxCompared = 100
-
 // reviewVersions checks which versions of ConversionReview a webhook understands.
 func (c *crdCheck) reviewVersions(p *field.Path, given []any) {
-	versions := tree.Strings(given)
-	if len(versions) == 0 {
+	if len(given) == 0 {
 		c.required(p, "")
 		return
 	}
-	for i, v := range versions {
-		// Bounded, or a long list would cost the square of its length.
-		if slices.Contains(versions[:min(i, maxCompared)], v) {
-			c.invalid(p.Index(i), v, "duplicate version")
-		} else {
-			for _, words := range field.DNS1035LabelErrors(v) {
-				c.invalid(p.Index(i), v, words)
-			}
-		}
-	}
-	if !slices.Contains(versions, "v1") && !slices.Contains(versions, "v1beta1") {
-		c.invalid(p, given, "must include at least one of v1, v1beta1")
+	for _, e := range field.ReviewVersionErrors(p.String(), given) {
+		c.add(e)
 	}
 }
 

@@ -17,7 +17,6 @@ import (
 // preparePodStatus keeps what a writer of the status does not know, or must not change.
 func preparePodStatus(pod, old map[string]any) {
 	meta, was := tree.Metadata(pod), tree.Object(old, "metadata")
-	delete(meta, "deletionTimestamp")
 	copyField(meta, was, "ownerReferences")
 	before := tree.Object(old, "status")
 	status, ok := pod["status"].(map[string]any)

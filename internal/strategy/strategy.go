@@ -56,8 +56,7 @@ func Load() (*kinds.Table, error) { return kinds.Load(rules()) }
 func rules() kinds.Rules {
 	all := kinds.Rules{}
 	for _, area := range []kinds.Rules{
-		objectRules(), sliceRules(), workloadRules(), batchRules(), autoscalingRules(), policyRules(), podRules(), volumeRules(), storageRules(), serviceRules(), ingressRules(), networkRules(), endpointRules(),
-		rbacRules(), clusterRules(), limitRules(), eventRules(), flowRules(), certificateRules(), apiServiceRules(),
+		objectRules(), limitRules(), sliceRules(), workloadRules(), batchRules(), autoscalingRules(), policyRules(), podRules(), volumeRules(), storageRules(), serviceRules(), ingressRules(), networkRules(), endpointRules(), rbacRules(), clusterRules(), eventRules(), flowRules(), admissionRules(), deviceRules(), certificateRules(), apiServiceRules(),
 	} {
 		maps.Copy(all, area)
 	}
@@ -68,8 +67,7 @@ func rules() kinds.Rules {
 func All() map[kinds.Key]Strategy {
 	all := map[kinds.Key]Strategy{}
 	for _, area := range []map[kinds.Key]Strategy{
-		objectStrategies(), sliceStrategies(), workloadStrategies(), podStrategies(), storageStrategies(), serviceStrategies(), ingressStrategies(), networkStrategies(), endpointStrategies(),
-		clusterStrategies(), limitStrategies(), certificateStrategies(), apiServiceStrategies(),
+		objectStrategies(), sliceStrategies(), workloadStrategies(), podStrategies(), storageStrategies(), serviceStrategies(), ingressStrategies(), networkStrategies(), endpointStrategies(), clusterStrategies(), limitStrategies(), deviceStrategies(), certificateStrategies(), apiServiceStrategies(),
 	} {
 		maps.Copy(all, area)
 	}

@@ -1,0 +1,467 @@
+package strategy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"apichain/internal/field"
+	"apichain/internal/kinds"
+	"apichain/internal/tree"
+)
+
+// Claims of devices: what is wanted, in claims, their templates and classes, and in a claim's status what was
+// given. Taints of devices are here too. What drivers offer is in resource_slices.go. The expressions that
+// select devices are not read.
+
+// deviceRules are the rules of the types of these kinds.
+func deviceRules() kinds.Rules {
+	const group = "resource."
+	taint := kinds.Rule{Default: func(taint map[string]any) {
+		if taint["timeAdded"] == nil {
+			taint["timeAdded"] = now()
+		}
+	}}
+	return kinds.Rules{
+		group + "ResourceClaim":                 {Check: unchangedSpec},
+		group + "ResourceClaimTemplateSpec":     {Check: checkClaimTemplate},
+		group + "DeviceClaim":                   {Check: checkDeviceClaim},
+		group + "DeviceRequest":                 {Check: checkDeviceRequest},
+		group + "ExactDeviceRequest":            {Default: requestDefaults, Check: checkExactRequest},
+		group + "DeviceSubRequest":              {Default: requestDefaults, Check: checkExactRequest},
+		group + "DeviceToleration":              {Check: checkDeviceToleration},
+		group + "DeviceConstraint":              {Check: checkDeviceConstraint},
+		group + "OpaqueDeviceConfiguration":     {Check: checkOpaque},
+		group + "DeviceClassSpec":               {Check: checkDeviceClass},
+		group + "ResourceClaimStatus":           {Check: checkGiven},
+		group + "AllocatedDeviceStatus":         {Check: checkDeviceStatus},
+		group + "DeviceAllocationResult":        {Check: func(v *kinds.Visit) { atMost(v, "results", maxRequests); atMost(v, "config", 64) }},
+		group + "DeviceRequestAllocationResult": {Default: drops("skipNodeOperations"), Check: checkGivenDevice},
+		group + "DeviceAllocationConfiguration": {Check: func(v *kinds.Visit) {
+			checkRequests(v, v.Path("requests"), tree.List(v.Obj, "requests"), requestNames(tree.Object(v.Root, "spec", "devices")))
+		}},
+		group + "DeviceTaint":         taint,
+		group + "DeviceTaintSelector": {Check: checkPlace},
+		group + "DeviceTaintRule":     {Status: checkTaintStatus},
+		group + "ResourceSliceSpec":   {Default: drops("partitionTypeAttribute", "skipNodeOperations"), Check: checkSlice},
+		group + "CounterSet":          {Check: checkCounters},
+		group + "DeviceCounterConsumption": {Default: drops("compatibilityGroups"),
+			Check: checkCounters},
+		group + "Device":          {Default: drops("nodeAllocatableResources"), Check: checkDevice},
+		group + "DeviceAttribute": {Default: drops("ints", "bools", "strings", "versions"), Check: checkAttribute},
+	}
+}
+
+// deviceStrategies are those of the kinds here.
+func deviceStrategies() map[kinds.Key]Strategy {
+	const group, version = "resource.k8s.io", "v1"
+	return map[kinds.Key]Strategy{
+		kinds.NewKey(group, version, "ResourceSlice"):   {Warnings: deviceDriverWarnings},
+		kinds.NewKey(group, version, "DeviceTaintRule"): {Prepare: prepareTaintRule},
+		kinds.NewKey(group, version, "ResourceClaim"):   {PrepareStatus: prepareGiven},
+	}
+}
+
+// maxRequests is how many requests a claim has at most, and references to them one list.
+const maxRequests = 32
+
+// unchangedSpec says that a spec never changes. What was good once is not judged again.
+func unchangedSpec(v *kinds.Visit) {
+	if v.Update() {
+		immutable(v, "spec")
+		v.Skip("spec")
+	}
+}
+
+// atMost demands that a list is no longer than most. One that is is judged no further, and atMost reports that.
+func atMost(v *kinds.Visit, name string, most int) bool {
+	n := len(tree.List(v.Obj, name))
+	if n > most {
+		v.Add(field.TooMany(v.Path(name), n, most))
+		v.Skip(name)
+	}
+	return n <= most
+}
+
+// checkUnlike demands that no two elements of a list at a path have the same key. The errors are those of the
+// elements.
+func checkUnlike(v *kinds.Visit, path string, list []any, key func(any) string) {
+	var seen set[string]
+	for i, e := range list {
+		if k := key(e); seen.add(k) {
+			v.Add(field.Duplicate(fmt.Sprintf("%s[%d]", path, i), k))
+		}
+	}
+}
+
+// nameOf is the key of what has a name.
+func nameOf(e any) string { return tree.Text(e, "name") }
+
+// requestDefaults says how many devices are wanted.
+func requestDefaults(request map[string]any) {
+	delete(request, "derivedAttributes") // upstream has them behind a gate that is closed
+	if n, _ := request["count"].(int64); n == 0 && request["allocationMode"] == "ExactCount" {
+		request["count"] = int64(1)
+	}
+}
+
+// requestNames returns what the requests of a claim can be called: one, and for one of several alternatives
+// one/small.
+func requestNames(claim map[string]any) map[string]bool {
+	names := map[string]bool{}
+	for _, r := range each(claim["requests"]) {
+		names[nameOf(r)] = true
+		for _, alternative := range each(r["firstAvailable"]) {
+			names[nameOf(r)+"/"+nameOf(alternative)] = true
+		}
+	}
+	return names
+}
+
+// checkDeviceClaim is about the requests, and what refers to them.
+func checkDeviceClaim(v *kinds.Visit) {
+	if atMost(v, "requests", maxRequests) {
+		checkUnlike(v, v.Path("requests"), tree.List(v.Obj, "requests"), nameOf)
+	}
+	names := requestNames(v.Obj)
+	for _, list := range [...]string{"constraints", "config"} {
+		if atMost(v, list, 32) {
+			for i, e := range each(v.Obj[list]) {
+				checkRequests(v, v.Path(list, i, "requests"), tree.List(e, "requests"), names)
+			}
+		}
+	}
+}
+
+// checkRequests demands that a list at a path has names of requests, each once.
+func checkRequests(v *kinds.Visit, path string, list []any, names map[string]bool) {
+	if len(list) > maxRequests {
+		v.Add(field.TooMany(path, len(list), maxRequests))
+		return
+	}
+	for i, name := range list {
+		checkRequestName(v, fmt.Sprintf("%s[%d]", path, i), text(name), names)
+	}
+	checkUnlike(v, path, list, text)
+}
+
+// checkRequestName demands the name of a request.
+func checkRequestName(v *kinds.Visit, path, name string, names map[string]bool) {
+	request, alternative, ok := strings.Cut(name, "/")
+	deep := strings.Contains(alternative, "/")
+	if !deep {
+		v.Add(invalids(path, request, field.DNSLabelErrors)...)
+		if ok {
+			v.Add(invalids(path, alternative, field.DNSLabelErrors)...)
+		}
+	}
+	if deep || !names[name] {
+		v.Add(field.Invalid(path, name, "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'"))
+	}
+}
+
+// checkDeviceRequest demands that a request says what is wanted, in one way.
+func checkDeviceRequest(v *kinds.Visit) {
+	const why = "exactly one of `exactly` or `firstAvailable` is required"
+	alternatives, exactly := tree.List(v.Obj, "firstAvailable"), v.Obj["exactly"] != nil
+	switch {
+	case len(alternatives) == 0 && !exactly:
+		v.Add(field.Required(v.Path(), why))
+	case len(alternatives) > 0 && exactly:
+		v.Add(field.Invalid(v.Path(), nil, why+", but multiple fields are set"))
+		v.Skip("firstAvailable", "exactly")
+	case atMost(v, "firstAvailable", 8):
+		checkUnlike(v, v.Path("firstAvailable"), alternatives, nameOf)
+	}
+}
+
+// checkExactRequest is about the number of devices that are wanted.
+func checkExactRequest(v *kinds.Visit) {
+	atMost(v, "selectors", 32)
+	n := numberAt(v.Obj, "count")
+	switch mode := v.Obj["allocationMode"]; {
+	case mode == "All" && n != 0:
+		v.Add(field.Invalid(v.Path("count"), n, "must not be specified when allocationMode is 'All'"))
+	case mode == "ExactCount" && n <= 0:
+		v.Add(field.Invalid(v.Path("count"), n, "must be greater than zero"))
+	}
+}
+
+// checkDeviceToleration refuses the value of a toleration of all values.
+func checkDeviceToleration(v *kinds.Visit) {
+	if value := tree.Text(v.Obj, "value"); value != "" && v.Obj["operator"] == "Exists" {
+		v.Add(field.Invalid(v.Path("value"), value, "must be empty for operator `Exists`"))
+	}
+}
+
+// checkDeviceConstraint demands an attribute that all devices have alike, or none like another.
+func checkDeviceConstraint(v *kinds.Visit) {
+	found := false
+	for _, name := range [...]string{"matchAttribute", "distinctAttribute"} {
+		if attribute, ok := v.Obj[name].(string); ok {
+			found = true
+			v.Add(attributeNameErrors(v.Path(name), attribute)...)
+			if !strings.Contains(attribute, "/") {
+				v.Add(field.Invalid(v.Path(name), attribute, "a fully qualified name must be a domain and a name separated by a slash"))
+			}
+		}
+	}
+	if !found {
+		v.Add(field.Required(v.Path(), `exactly one of "matchAttribute" or "distinctAttribute" is required, but multiple fields are set`))
+	}
+}
+
+// attributeNameErrors returns what is wrong with the name of an attribute or a capacity, which may begin with the
+// driver whose it is.
+func attributeNameErrors(path, name string) (errs []field.Error) {
+	switch parts := strings.Split(name, "/"); len(parts) {
+	case 1:
+		return identifierErrors(path, name)
+	case 2:
+		if parts[0] == "" {
+			errs = append(errs, field.Invalid(path, "", "the domain must not be empty"))
+		} else {
+			errs = append(errs, driverErrors(path, parts[0])...)
+		}
+		if parts[1] == "" {
+			return append(errs, field.Invalid(path, "", "the name must not be empty"))
+		}
+		return append(errs, identifierErrors(path, parts[1])...)
+	}
+	return nil // upstream judges no other
+}
+
+// identifierErrors returns what is wrong with a name as C has them.
+func identifierErrors(path, name string) (errs []field.Error) {
+	const most, why = 32, "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric " +
+		"characters or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName', regex used for validation is '[A-Za-z_][A-Za-z0-9_]*')"
+	if len(name) > most {
+		errs = append(errs, field.TooLong(path, most))
+	}
+	if !isIdentifier(name) {
+		errs = append(errs, field.Invalid(path, name, why))
+	}
+	return errs
+}
+
+// isIdentifier reports whether a name is one as C has them.
+func isIdentifier(name string) bool {
+	good := name != "" && name[0] > '9'
+	for i := range len(name) {
+		good = good && (isLetterOrDigit(name[i]) || name[i] == '_')
+	}
+	return good
+}
+
+// maxParameterText is how many bytes the parameters of a driver, and what it says of a device, may have.
+const maxParameterText = 10 << 10
+
+// checkOpaque is about parameters for a driver, which are an object of any kind.
+func checkOpaque(v *kinds.Visit) {
+	v.Add(driverErrors(v.Path("driver"), tree.Text(v.Obj, "driver"))...)
+	v.Add(opaqueErrors(v.Path("parameters"), v.Obj["parameters"])...)
+}
+
+// opaqueErrors returns what is wrong with an object of any kind that must be there.
+func opaqueErrors(path string, value any) []field.Error {
+	if value == nil {
+		return []field.Error{field.Required(path, "")}
+	}
+	if len(tree.AppendJSON(nil, value)) > maxParameterText {
+		return []field.Error{field.TooLong(path, maxParameterText)}
+	}
+	if _, ok := value.(map[string]any); !ok {
+		return []field.Error{field.Invalid(path, "<value omitted>", "must be a valid JSON object")}
+	}
+	return nil
+}
+
+// checkDeviceClass is about how many there are of each, and the resource by which pods can ask for the devices.
+func checkDeviceClass(v *kinds.Visit) {
+	atMost(v, "selectors", 32)
+	atMost(v, "config", 32)
+	if name, ok := v.Obj["extendedResourceName"].(string); ok && !isExtendedResource(name) {
+		v.Add(field.Invalid(v.Path("extendedResourceName"), name, "must be a valid extended resource name"))
+	}
+}
+
+// checkPlace is about the driver and the pool that a device is of, where they are said.
+func checkPlace(v *kinds.Visit) {
+	if driver, ok := v.Obj["driver"].(string); ok {
+		v.Add(driverErrors(v.Path("driver"), driver)...)
+	}
+	if pool, ok := v.Obj["pool"].(string); ok {
+		v.Add(poolErrors(v.Path("pool"), pool)...)
+	}
+}
+
+// poolErrors returns what is wrong with the name of a pool: domains with slashes between.
+func poolErrors(path, name string) (errs []field.Error) {
+	const most = 253
+	if name == "" {
+		return []field.Error{field.Required(path, "")}
+	}
+	if len(name) > most {
+		errs = append(errs, field.TooLong(path, most))
+	}
+	if len(name) > maxParameterText { // one error for each slash is too much then
+		return errs
+	}
+	for _, part := range strings.Split(name, "/") {
+		errs = append(errs, invalids(path, part, field.DNSSubdomainErrors)...)
+	}
+	return errs
+}
+
+// deviceKey is the key of a device that was given: where it is, and which share of it.
+func deviceKey(e any) string {
+	key := tree.Text(e, "driver") + "/" + tree.Text(e, "pool") + "/" + tree.Text(e, "device")
+	if share := tree.Text(e, "shareID"); share != "" {
+		key += "/" + share
+	}
+	return key
+}
+
+// uidOf is the key of who uses a claim.
+func uidOf(e any) string { return tree.Text(e, "uid") }
+
+// checkGiven is about what was given, which never changes but goes as a whole, and who uses it.
+func checkGiven(v *kinds.Visit) {
+	users, given := tree.List(v.Obj, "reservedFor"), tree.Object(v.Obj, "allocation")
+	if atMost(v, "reservedFor", 256) {
+		checkUnlike(v, v.Path("reservedFor"), users, uidOf)
+	}
+	checkUnlike(v, v.Path("devices"), tree.List(v.Obj, "devices"), deviceKey)
+	switch {
+	case len(users) == 0:
+	case given == nil:
+		v.Add(field.Forbidden(v.Path("reservedFor"), "may not be specified when `allocated` is not set"))
+	case tree.Text(v.Root, "metadata", "deletionTimestamp") != "":
+		old := tree.List(v.Old, "reservedFor")
+		for _, user := range users {
+			if !slices.ContainsFunc(old, func(o any) bool { return tree.Equal(o, user) }) {
+				v.Add(field.Forbidden(v.Path("reservedFor"),
+					"new entries may not be added while `deallocationRequested` or `deletionTimestamp` are set"))
+				break
+			}
+		}
+	}
+	if given != nil && v.Old["allocation"] != nil {
+		immutable(v, "allocation")
+		v.Skip("allocation")
+	} else if selector := tree.Object(given, "nodeSelector"); selector != nil {
+		checkNodeSelector(v, selector, never, "allocation", "nodeSelector")
+	}
+}
+
+// checkGivenDevice is about one device that was given for a request.
+func checkGivenDevice(v *kinds.Visit) {
+	checkRequestName(v, v.Path("request"), tree.Text(v.Obj, "request"), requestNames(tree.Object(v.Root, "spec", "devices")))
+	checkPlace(v)
+	checkShare(v)
+	checkBindings(v)
+}
+
+// checkShare is about the share of a device, where there is one.
+func checkShare(v *kinds.Visit) {
+	id, ok := v.Obj["shareID"].(string)
+	good := len(id) == 36
+	for i := range len(id) {
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			good = good && id[i] == '-'
+		} else {
+			good = good && strings.IndexByte("0123456789abcdef", id[i]) >= 0
+		}
+	}
+	if ok && !good {
+		v.Add(field.Invalid(v.Path("shareID"), id, "must be a lowercase UUID in 8-4-4-4-12 format"))
+	}
+}
+
+// checkBindings is about conditions of a claim's status that say when a pod can use a device, or never can.
+func checkBindings(v *kinds.Visit) {
+	const good, bad = "bindingConditions", "bindingFailureConditions"
+	for _, name := range [...]string{good, bad} {
+		list := tree.List(v.Obj, name)
+		if !atMost(v, name, 4) {
+			continue
+		}
+		for i, c := range list {
+			v.Add(invalids(v.Path(name, i), text(c), field.LabelKeyErrors)...)
+			if name == bad && slices.Contains(tree.List(v.Obj, good), c) {
+				v.Add(field.Invalid(v.Path(name, i), c, bad+" must not overlap with "+good))
+			}
+		}
+		checkUnlike(v, v.Path(name), list, text)
+	}
+	for _, pair := range [...][2]string{{good, bad}, {bad, good}} {
+		if list := tree.List(v.Obj, pair[0]); len(list) == 0 && len(tree.List(v.Obj, pair[1])) > 0 {
+			v.Add(field.Invalid(v.Path(pair[0]), list, pair[0]+" are required to use "+pair[1]))
+		}
+	}
+}
+
+// checkDeviceStatus is about what a driver says of a device that was given.
+func checkDeviceStatus(v *kinds.Visit) {
+	checkPlace(v)
+	checkShare(v)
+	id := deviceKey(v.Obj)
+	given := tree.List(v.Root, "status", "allocation", "devices", "results")
+	if !slices.ContainsFunc(given, func(e any) bool { return deviceKey(e) == id }) {
+		v.Add(field.Invalid(v.Path(), id, "must be an allocated device in the claim"))
+	}
+	checkConditions(v, v.Path("conditions"), tree.List(v.Obj, "conditions"))
+	if v.Obj["data"] != nil {
+		v.Add(opaqueErrors(v.Path("data"), v.Obj["data"])...)
+	}
+	if list := tree.List(v.Obj, "networkData", "ips"); len(list) > 16 {
+		v.Add(field.TooMany(v.Path("networkData", "ips"), len(list), 16))
+	} else {
+		for i, ip := range list {
+			if _, ok := field.LooseCIDR(text(ip)); !ok {
+				v.Add(field.Invalid(v.Path("networkData", "ips", i), ip,
+					"must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)"))
+			}
+		}
+		checkUnlike(v, v.Path("networkData", "ips"), list, text)
+	}
+}
+
+// checkConditions is about conditions at a path, of which there are eight at most.
+func checkConditions(v *kinds.Visit, path string, list []any) {
+	if len(list) > 8 {
+		v.Add(field.TooMany(path, len(list), 8))
+	}
+	v.Add(conditionErrors(path, list)...)
+}
+
+// checkTaintStatus is about the status of a rule of taints.
+func checkTaintStatus(v *kinds.Visit) {
+	checkConditions(v, "status.conditions", tree.List(v.Root, "status", "conditions"))
+}
+
+// prepareTaintRule says when the effect of a taint became what it is.
+func prepareTaintRule(obj, old map[string]any) {
+	is, was := tree.Object(obj, "spec", "taint"), tree.Object(old, "spec", "taint")
+	if is != nil && was != nil && is["effect"] != was["effect"] && is["timeAdded"] == was["timeAdded"] {
+		is["timeAdded"] = now()
+	}
+}
+
+// prepareGiven forgets what drivers said of devices that are given no more.
+func prepareGiven(obj, old map[string]any) {
+	given := func(claim map[string]any) (keys map[string]bool) {
+		keys = map[string]bool{}
+		for _, e := range tree.List(claim, "status", "allocation", "devices", "results") {
+			keys[deviceKey(e)] = true
+		}
+		return keys
+	}
+	was, is, status := given(old), given(obj), tree.Object(obj, "status")
+	if list := tree.List(status, "devices"); len(list) > 0 {
+		list = slices.DeleteFunc(slices.Clone(list), func(e any) bool { return was[deviceKey(e)] && !is[deviceKey(e)] })
+		if status["devices"] = list; len(list) == 0 {
+			delete(status, "devices")
+		}
+	}
+}

@@ -1,0 +1,276 @@
+package strategy
+
+import (
+	"fmt"
+	"strings"
+
+	"apichain/internal/field"
+	"apichain/internal/kinds"
+	"apichain/internal/quantity"
+	"apichain/internal/tree"
+)
+
+// Slices of resources: the devices that a driver offers, on which nodes, with which attributes and capacities.
+
+// The most that a slice and a device may have of things.
+const (
+	maxDevices        = 128
+	maxRichDevices    = 64 // where one has taints or counters
+	maxCounters       = 32
+	maxDeviceFacts    = 32 // attributes and capacities
+	maxAttributeText  = 64
+	maxCapacityValues = 10
+)
+
+// checkSlice is about the whole of a slice. Its driver, pool and node are the same for ever.
+func checkSlice(v *kinds.Visit) {
+	v.Add(driverErrors(v.Path("driver"), tree.Text(v.Obj, "driver"))...)
+	v.Add(poolErrors(v.Path("pool", "name"), tree.Text(v.Obj, "pool", "name"))...)
+	if n := numberAt(v.Obj, "pool", "generation"); n < 0 {
+		v.Add(field.Invalid(v.Path("pool", "generation"), n, "must be greater than or equal to zero"))
+	}
+	for _, path := range [...][]string{{"pool", "name"}, {"driver"}, {"nodeName"}} {
+		if is := tree.At(v.Obj, path...); v.Update() && !tree.Equal(is, tree.At(v.Old, path...)) {
+			v.Add(field.Invalid(v.Path()+"."+strings.Join(path, "."), is, "field is immutable"))
+		}
+	}
+	set := checkPlacement(v, "must be either unset or set to a non-empty string", "allNodes", "perDeviceNodeSelection")
+	const why = "exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required"
+	if len(set) == 0 {
+		v.Add(field.Required(v.Path(), why))
+	} else if len(set) > 1 {
+		v.Add(field.Invalid(v.Path(), "{"+strings.Join(set, ", ")+"}", why+", but multiple fields are set"))
+	}
+	if terms := tree.List(v.Obj, "nodeSelector", "nodeSelectorTerms"); v.Obj["nodeSelector"] != nil && len(terms) != 1 {
+		v.Add(field.Invalid(v.Path("nodeSelector", "nodeSelectorTerms"), terms, "must have exactly one node selector term"))
+	}
+	if v.Obj["sharedCounters"] != nil && v.Obj["devices"] != nil {
+		v.Add(field.Invalid(v.Path(), "", "only one of `sharedCounters` or `devices` is allowed"))
+	}
+	most := maxDevices
+	for _, d := range each(v.Obj["devices"]) {
+		if len(tree.List(d, "taints"))+len(tree.List(d, "consumesCounters")) > 0 {
+			most = maxRichDevices
+		}
+	}
+	if atMost(v, "devices", most) {
+		checkUnlike(v, v.Path("devices"), tree.List(v.Obj, "devices"), nameOf)
+	}
+	if atMost(v, "sharedCounters", 8) {
+		checkUnlike(v, v.Path("sharedCounters"), tree.List(v.Obj, "sharedCounters"), nameOf)
+	}
+}
+
+// checkPlacement is about the nodes that can use a slice or a device, and returns which of the ways to say so are
+// taken, as messages show them. empty is what is said of a node without a name, and flags are those that can be
+// true, or absent.
+func checkPlacement(v *kinds.Visit, empty string, flags ...string) (set []string) {
+	if name, ok := v.Obj["nodeName"].(string); ok && name == "" {
+		v.Add(field.Invalid(v.Path("nodeName"), name, empty))
+	} else if ok {
+		set = append(set, "`nodeName`")
+		v.Add(invalids(v.Path("nodeName"), name, field.DNSSubdomainErrors)...)
+	}
+	if selector := tree.Object(v.Obj, "nodeSelector"); selector != nil {
+		set = append(set, "`nodeSelector`")
+		checkNodeSelector(v, selector, never, "nodeSelector")
+	}
+	for _, flag := range flags {
+		switch v.Obj[flag] {
+		case true:
+			set = append(set, "`"+flag+"`")
+		case false:
+			v.Add(field.Invalid(v.Path(flag), false, "must be either unset or set to true"))
+		}
+	}
+	return set
+}
+
+// checkCounters is about the names of counters.
+func checkCounters(v *kinds.Visit) {
+	counters := tree.Object(v.Obj, "counters")
+	if len(counters) > maxCounters {
+		v.Add(field.TooMany(v.Path("counters"), len(counters), maxCounters))
+		return
+	}
+	for _, name := range tree.SortedKeys(counters) {
+		v.Add(invalids(v.Path("counters"), name, field.DNSLabelErrors)...)
+	}
+}
+
+// checkDevice is about one device.
+func checkDevice(v *kinds.Visit) {
+	attributes, capacity := tree.Object(v.Obj, "attributes"), tree.Object(v.Obj, "capacity")
+	if n := len(attributes) + len(capacity); n > maxDeviceFacts {
+		v.Add(field.Invalid(v.Path(), int64(n), "the total number of attributes and capacities must not exceed 32"))
+	}
+	if n := len(attributes); n > 48 { // each has one value
+		v.Add(field.Invalid(v.Path(), int64(n), "the total number of attribute values must not exceed 48"))
+	}
+	for _, name := range tree.SortedKeys(attributes) {
+		v.Add(attributeNameErrors(v.Path("attributes"), name)...)
+	}
+	for _, name := range tree.SortedKeys(capacity) {
+		v.Add(attributeNameErrors(v.Path("capacity"), name)...)
+		at := v.Path("capacity", kinds.MapKey(name), "requestPolicy")
+		if policy := tree.Object(capacity, name, "requestPolicy"); policy == nil {
+			continue
+		} else if !tree.True(v.Obj["allowMultipleAllocations"]) {
+			v.Add(field.Forbidden(at, "allowMultipleAllocations must be true"))
+		} else {
+			v.Add(policyErrors(at, tree.Text(capacity, name, "value"), policy)...)
+		}
+	}
+	atMost(v, "taints", 16)
+	if atMost(v, "consumesCounters", 2) {
+		checkUnlike(v, v.Path("consumesCounters"), tree.List(v.Obj, "consumesCounters"), func(e any) string { return tree.Text(e, "counterSet") })
+	}
+	checkBindings(v)
+	if !tree.True(tree.At(v.Root, "spec", "perDeviceNodeSelection")) {
+		if v.Obj["nodeName"] != nil || v.Obj["nodeSelector"] != nil || v.Obj["allNodes"] != nil {
+			v.Add(field.Invalid(v.Path(), nil, "`nodeName`, `nodeSelector` and `allNodes` can only be set "+
+				"if `perDeviceNodeSelection` is set to true in the ResourceSlice spec"))
+		}
+		return
+	}
+	const why = "exactly one of `nodeName`, `nodeSelector`, or `allNodes` is required when `perDeviceNodeSelection` is set to true in the ResourceSlice spec"
+	if set := checkPlacement(v, "must not be empty", "allNodes"); len(set) == 0 {
+		v.Add(field.Required(v.Path(), why))
+	} else if len(set) > 1 {
+		v.Add(field.Invalid(v.Path(), "{"+strings.Join(set, ", ")+"}", why))
+	}
+}
+
+// checkAttribute demands one value of an attribute.
+func checkAttribute(v *kinds.Visit) {
+	if version, ok := v.Obj["version"].(string); ok && !isVersion(version) {
+		v.Add(field.Invalid(v.Path("version"), version, "must be a string compatible with semver.org spec 2.0.0"))
+	}
+	n := 0
+	for _, name := range [...]string{"int", "bool", "string", "version"} {
+		value := v.Obj[name]
+		if value != nil {
+			n++
+		}
+		if len(text(value)) > maxAttributeText {
+			v.Add(field.TooLong(v.Path(name), maxAttributeText))
+		}
+	}
+	if n != 1 {
+		v.Add(field.Invalid(v.Path(), "", "exactly one value must be specified"))
+	}
+}
+
+// isVersion reports whether a text is a semantic version.
+func isVersion(s string) bool {
+	s, build, hasBuild := strings.Cut(s, "+")
+	s, before, hasBefore := strings.Cut(s, "-")
+	numbers := strings.Split(s, ".")
+	good := len(numbers) == 3
+	for _, n := range numbers {
+		good = good && isVersionPart(n, true) && strings.Trim(n, "0123456789") == ""
+	}
+	for _, part := range strings.Split(before, ".") {
+		good = good && (!hasBefore || isVersionPart(part, true))
+	}
+	for _, part := range strings.Split(build, ".") {
+		good = good && (!hasBuild || isVersionPart(part, false))
+	}
+	return good
+}
+
+// isVersionPart reports whether a text is a part of a version: letters, digits and dashes, and if strict no number
+// with zeros in front.
+func isVersionPart(s string, strict bool) bool {
+	good := s != "" && !(strict && len(s) > 1 && s[0] == '0' && strings.Trim(s, "0123456789") == "")
+	for i := range len(s) {
+		good = good && (isLetterOrDigit(s[i]) || s[i] == '-')
+	}
+	return good
+}
+
+// policyErrors returns what is wrong with a policy of which parts of a capacity can be asked for.
+func policyErrors(at, capacity string, policy map[string]any) (errs []field.Error) {
+	values, span, usual := tree.Strings(tree.List(policy, "validValues")), tree.Object(policy, "validRange"), tree.Text(policy, "default")
+	switch {
+	case len(values) > 0 && span != nil:
+		return []field.Error{field.Forbidden(at, `exactly one policy can be specified, cannot specify "validValues" and "validRange" at the same time`)}
+	case len(values) > 0 && usual == "":
+		return []field.Error{field.Required(at+".default", "required when validValues is defined")}
+	case span != nil && usual == "":
+		return []field.Error{field.Required(at+".default", "required when validRange is defined")}
+	case span != nil:
+		return spanErrors(at+".validRange", capacity, usual, span)
+	case len(values) == 0:
+		return nil
+	}
+	at += ".validValues"
+	found := false
+	if len(values) > maxCapacityValues {
+		errs, values = append(errs, field.TooMany(at, len(values), maxCapacityValues)), nil
+	}
+	for i, value := range values {
+		at := fmt.Sprintf("%s[%d]", at, i)
+		if i > 0 && quantity.Cmp(values[i-1], value) > 0 {
+			errs = append(errs, field.Invalid(at, value, "values must be sorted in ascending order"))
+		}
+		if quantity.Cmp(value, capacity) > 0 {
+			errs = append(errs, field.Invalid(at, value, "option is larger than capacity value: "+capacity))
+		}
+		for _, before := range values[:i] {
+			if quantity.Cmp(value, before) == 0 {
+				errs = append(errs, field.Duplicate(at, value))
+				break
+			}
+		}
+		found = found || quantity.Cmp(value, usual) == 0
+	}
+	if !found {
+		errs = append(errs, field.Invalid(at, usual, "default value is not valid according to the requestPolicy"))
+	}
+	return errs
+}
+
+// spanErrors returns what is wrong with a range of a capacity, in steps.
+func spanErrors(at, capacity, usual string, span map[string]any) (errs []field.Error) {
+	least, most, step := tree.Text(span, "min"), tree.Text(span, "max"), tree.Text(span, "step")
+	if least == "" {
+		return []field.Error{field.Required(at+".min", "required when validRange is defined")}
+	}
+	// Each row says that the first must not be above the second.
+	for _, c := range [...]struct{ a, b, name, shown, why string }{
+		{least, capacity, "min", least, "min is larger than capacity value: " + capacity},
+		{least, usual, "default", usual, "default is less than min: " + least},
+		{least, most, "max", least, "min is larger than max: " + most},
+		{most, capacity, "max", most, "max is larger than capacity value: " + capacity},
+		{usual, most, "default", usual, "default is more than max: " + most},
+	} {
+		if c.a != "" && c.b != "" && quantity.Cmp(c.a, c.b) > 0 {
+			errs = append(errs, field.Invalid(at+"."+c.name, c.shown, c.why))
+		}
+	}
+	at += ".step"
+	switch {
+	case step == "":
+		return errs
+	case quantity.Sign(step) <= 0:
+		return append(errs, field.Invalid(at, step, "must be greater than zero"))
+	}
+	if first := quantity.Add(least, step); quantity.Cmp(first, capacity) > 0 {
+		errs = append(errs, field.Invalid(at, step, "one step "+first+" is larger than capacity value: "+capacity))
+	}
+	for _, value := range [...]string{usual, most} {
+		if value != "" && !quantity.Multiple(quantity.Sub(value, least), step) {
+			errs = append(errs, field.Invalid(at, value, "value is not a multiple of a given step ("+step+") from ("+least+")"))
+		}
+	}
+	return errs
+}
+
+// deviceDriverWarnings says that names of drivers are in lower case.
+func deviceDriverWarnings(obj, _ map[string]any) []string {
+	if driver := tree.Text(obj, "spec", "driver"); driver != strings.ToLower(driver) {
+		return []string{fmt.Sprintf("spec.driver: driver names should be lowercase; %q contains uppercase characters", driver)}
+	}
+	return nil
+}
