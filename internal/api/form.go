@@ -81,8 +81,8 @@ func (q *Call) negotiate() (form, error) {
 		return f, nil
 	}
 	for _, c := range request.ParseAccept(accept) {
-		// What is only answered, and not stored, has no columns.
-		if c.As == "Table" && (q.review != nil || q.special[q.info.Subresource] != nil) || !f.take(&c, q.custom) {
+		// What is only answered, and not stored, has no columns, but for scales.
+		if sub := q.info.Subresource; c.As == "Table" && (q.review != nil || q.special[sub] != nil && sub != "scale") || !f.take(&c, q.custom) {
 			continue
 		}
 		// A stream of YAML has no lines. Upstream looks for a form first, and then whether it can
@@ -202,7 +202,11 @@ func (q *Call) answerTree(code int, obj map[string]any) error {
 	switch q.form.kind {
 	case formTable:
 		header := map[string]any{"resourceVersion": tree.Text(obj, "metadata", "resourceVersion")}
-		obj = q.asTable(q.Columns, []map[string]any{obj}, header, true)
+		columns := q.Columns
+		if q.info.Subresource == "scale" && !q.custom {
+			columns = kinds.ScaleColumns()
+		}
+		obj = q.asTable(columns, []map[string]any{obj}, header, true)
 	case formPartial:
 		obj = q.partial(obj)
 	case formPartialList:

@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -216,7 +217,11 @@ func (q *Call) prunePatched(p *patcher, next map[string]any, problems []string, 
 		shown = tree.Copy(next).(map[string]any) // the message shows it as it was patched
 	}
 	unknown, err := prune(next)
-	if err != nil {
+	var typed *kinds.TypeError
+	switch {
+	case p.strategic != nil && errors.As(err, &typed):
+		return p.invalid(shown, typed.Converted())
+	case err != nil:
 		return p.invalid(shown, err.Error())
 	}
 	problems = (&bodyNotes{problems: problems}).all(unknown)

@@ -54,6 +54,19 @@ func TestTableRows(t *testing.T) {
 		t.Errorf("classes: %s", got)
 	}
 
+	// A scale has columns of its own.
+	const sets = "/apis/apps/v1/namespaces/default/replicasets"
+	a.ask("POST", sets, `{"apiVersion":"apps/v1","kind":"ReplicaSet","metadata":{"name":"r"},"spec":{"replicas":3,"selector":{"matchLabels":{"a":"b"}},
+		"template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}}`, 201)
+	scale := a.ask("GET", sets+"/r/scale", "", 200, asTable)
+	var titles []any
+	for _, c := range tree.List(scale, "columnDefinitions") {
+		titles = append(titles, tree.Text(c, "name")+" "+tree.Text(c, "type")+tree.Text(c, "format"))
+	}
+	if got := text([]any{titles, tree.List(tree.List(scale, "rows")[0], "cells")[:3]}); got != `[["Name string","Desired integer","Available integer","Age string"],["r",3,0]]` {
+		t.Errorf("scale: %s", got)
+	}
+
 	// Addresses have an age in a cell that no column is defined for.
 	const addresses = "/apis/networking.k8s.io/v1/ipaddresses"
 	a.ask("POST", addresses, `{"apiVersion":"networking.k8s.io/v1","kind":"IPAddress","metadata":{"name":"192.168.1.5"},"spec":{"parentRef":{"resource":"services","namespace":"n","name":"s"}}}`, 201)

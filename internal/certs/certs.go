@@ -187,7 +187,7 @@ var errCAsOverlap = errors.New("--requestheader-client-ca-file: shares a CA with
 // TLSConfig returns the configuration of a listener. protos are the protocols for ALPN, the best
 // first. The configuration follows reloads, also those after the call.
 func (l *Loader) TLSConfig(protos []string) *tls.Config {
-	return &tls.Config{
+	config := &tls.Config{
 		MinVersion:       l.config.MinVersion,
 		CipherSuites:     l.config.Suites,
 		CurvePreferences: l.config.Curves,
@@ -197,6 +197,30 @@ func (l *Loader) TLSConfig(protos []string) *tls.Config {
 		ClientAuth:     tls.RequestClientCert,
 		GetCertificate: l.choose,
 	}
+	base := config.Clone()
+	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return l.namingCAs(base), nil }
+	return config
+}
+
+// namingCAs returns base with the CAs that are trusted now, whose names a handshake tells the client, so
+// that it knows which certificate to send; nil where there are none.
+func (l *Loader) namingCAs(base *tls.Config) *tls.Config {
+	clients, headers := l.clients.Load(), l.requestHeader.Load()
+	pool := clients.pool()
+	switch {
+	case clients == nil && headers == nil:
+		return nil
+	case clients == nil:
+		pool = headers.pool()
+	case headers != nil:
+		pool = pool.Clone()
+		for _, c := range headers.certs {
+			pool.AddCert(c)
+		}
+	}
+	config := base.Clone()
+	config.ClientCAs = pool
+	return config
 }
 
 // choose finds the certificate for a handshake: by server name the one of Config.SNI that fits

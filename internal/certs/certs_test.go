@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -390,5 +391,47 @@ func BenchmarkGenerate(b *testing.B) {
 		if _, _, err := generated("", "", []string{"10.1.2.3"}, nil); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestNamesCAs: a handshake names the CAs of clients and front proxies that are trusted at the time, and none where
+// there are none.
+func TestNamesCAs(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "clients")
+	one, two, proxies := newTestCA(t).cert, newTestCA(t).cert, newTestCA(t).cert
+	put(t, filepath.Join(dir, "proxies"), certPEM(proxies))
+	put(t, file, certPEM(one))
+	none := newTestLoader(t, io.Discard, Config{})
+	some := newTestLoader(t, io.Discard, Config{ClientCAs: file})
+	both := newTestLoader(t, io.Discard, Config{ClientCAs: file, RequestHeaderCAs: filepath.Join(dir, "proxies")})
+	configs := map[*Loader]*tls.Config{none: none.TLSConfig(nil), some: some.TLSConfig(nil), both: both.TLSConfig(nil)}
+	named := func(l *Loader) int {
+		near, far := net.Pipe()
+		defer near.Close()
+		defer far.Close()
+		var names [][]byte
+		client := tls.Client(near, &tls.Config{InsecureSkipVerify: true, GetClientCertificate: func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			names = r.AcceptableCAs
+			return &tls.Certificate{}, nil
+		}})
+		server := make(chan error, 1)
+		go func() { server <- tls.Server(far, configs[l]).Handshake() }()
+		if err := client.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		go io.Copy(io.Discard, client) // tickets, which the end of the handshake waits for
+		if err := <-server; err != nil {
+			t.Fatal(err)
+		}
+		return len(names)
+	}
+	if a, b, c := named(none), named(some), named(both); a != 0 || b != 1 || c != 2 {
+		t.Errorf("%d, %d and %d CAs are named", a, b, c)
+	}
+	put(t, file, append(certPEM(one), certPEM(two)...))
+	some.Reload()
+	if n := named(some); n != 2 {
+		t.Errorf("%d CAs after a reload", n)
 	}
 }

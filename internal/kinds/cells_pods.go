@@ -194,11 +194,8 @@ func podIP(obj map[string]any) any {
 	if ip := tree.Text(obj, "status", "podIP"); ip != "" {
 		return ip
 	}
-	for _, ip := range tree.List(obj, "status", "podIPs") {
-		if ip := tree.Text(ip, "ip"); ip != "" {
-			return ip
-		}
-		break
+	if list := tree.List(obj, "status", "podIPs"); len(list) > 0 && tree.Text(list[0], "ip") != "" {
+		return tree.Text(list[0], "ip")
 	}
 	return "<none>"
 }

@@ -68,7 +68,9 @@ func accessModes(list []any) string {
 		has[mode] = true
 	}
 	var short []string
-	for _, mode := range [][2]string{{"ReadWriteOnce", "RWO"}, {"ReadOnlyMany", "ROX"}, {"ReadWriteMany", "RWX"}, {"ReadWriteOncePod", "RWOP"}} {
+	for _, mode := range [...][2]string{
+		{"ReadWriteOnce", "RWO"}, {"ReadOnlyMany", "ROX"}, {"ReadWriteMany", "RWX"}, {"ReadWriteOncePod", "RWOP"},
+	} {
 		if has[mode[0]] {
 			short = append(short, mode[1])
 		}
@@ -102,7 +104,8 @@ func markDefault(objs []map[string]any) func(map[string]any) any {
 	name, newest := "", time.Time{}
 	for _, obj := range objs {
 		annotations := tree.Object(obj, "metadata", "annotations")
-		if annotations["storageclass.kubernetes.io/is-default-class"] != "true" && annotations["storageclass.beta.kubernetes.io/is-default-class"] != "true" {
+		if annotations["storageclass.kubernetes.io/is-default-class"] != "true" &&
+			annotations["storageclass.beta.kubernetes.io/is-default-class"] != "true" {
 			continue
 		}
 		created, _ := time.Parse(time.RFC3339, tree.Text(obj, "metadata", "creationTimestamp"))

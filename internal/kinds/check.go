@@ -342,7 +342,7 @@ func (p *pruner) wrongType(at *fieldPath, t *Type, f *Field, v any, typ string) 
 	}
 	structName := t.Schema[strings.LastIndexByte(t.Schema, '.')+1:]
 	where := structName + "." + at.text(false)
-	p.fail(at, f, jsonError("json: cannot unmarshal "+found+" into Go struct field "+where+" of type "+typ))
+	p.fail(at, f, &TypeError{found: found, where: where, typ: typ, value: v, itself: endsDecoding(f)})
 }
 
 // fail keeps an error of the value of f at the path, unless the one that is kept comes first.

@@ -93,6 +93,20 @@ func commonColumns() []Column {
 	}
 }
 
+// ScaleColumns returns the columns of the scales of built-in kinds.
+func ScaleColumns() []Column {
+	common := commonColumns()
+	name, age := common[0], common[2]
+	// Upstream does not say that it is a name.
+	name.Format = ""
+	return []Column{
+		name,
+		{Name: "Desired", Type: "integer", Description: "how many are wanted", Cell: intCell([]string{"spec", "replicas"}, int64(0))},
+		{Name: "Available", Type: "integer", Description: "how many there are", Cell: intCell([]string{"status", "replicas"}, int64(0))},
+		age,
+	}
+}
+
 // defaultColumns returns the columns of a kind that has none, Name and Created At: those of
 // upstream's default table convertor.
 func defaultColumns() []Column { return commonColumns()[:2] }
