@@ -67,8 +67,11 @@ func TestStartingState(t *testing.T) {
 	}
 	service := c.Must(200, "GET", "/api/v1/namespaces/default/services/kubernetes", nil)
 	ends := c.Must(200, "GET", "/api/v1/namespaces/default/endpoints/kubernetes", nil)
-	port := tree.At(tree.List(service, "spec", "ports")[0], "port")
-	if port != tree.At(tree.List(tree.List(ends, "subsets")[0], "ports")[0], "port") || !strings.HasSuffix(c.url("https", ""), ":"+string(tree.AppendJSON(nil, port))) {
+	// The Service is where upstream's is, and leads to the listener.
+	ports := tree.List(service, "spec", "ports")
+	port := tree.At(ports[0], "targetPort")
+	if tree.At(ports[0], "port") != int64(443) || tree.Text(service, "spec", "clusterIP") != "10.0.0.1" ||
+		port != tree.At(tree.List(tree.List(ends, "subsets")[0], "ports")[0], "port") || !strings.HasSuffix(c.url("https", ""), ":"+string(tree.AppendJSON(nil, port))) {
 		t.Errorf("%v %v, listening at %s", service, ends, c.url("https", ""))
 	}
 }

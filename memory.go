@@ -12,6 +12,11 @@ import (
 // watch window, which watches may still want. The first is collected and returned as soon as the burst is
 // over. The second is kept for --watch-window-age, as upstream keeps its history until the next compaction
 // of etcd, and then goes too, however little it is.
+//
+// Of a burst the window may be most of the memory, the texts of objects that were deleted long since among
+// it. Who has lost a connection is back within seconds, and a client that takes nothing is cut after ten, so
+// events that are older than freshTime are kept only as far as a share of --watch-window-bytes goes. A watch
+// that would begin before what is left is answered as one before the window: 410, and the client lists.
 
 const (
 	// quietTick is how often giveBack looks.
@@ -21,6 +26,10 @@ const (
 	quietBytes = 4 << 20
 	// worthBytes is how much must have been allocated for a collection to be worth its time.
 	worthBytes = 16 << 20
+	// freshTime is how long events are kept as far as the whole window reaches, and oldShare is the part of
+	// its bytes for which they are kept beyond.
+	freshTime = 30 * time.Second
+	oldShare  = 16
 )
 
 // giveBack looks after the memory until ctx ends.
@@ -36,15 +45,13 @@ func (p *program) giveBack(ctx context.Context) {
 		}
 		return allocated[0].Value.Uint64()
 	}
-	quiet, history := quietness{last: read(), returned: read()}, history{age: p.opt.watch.windowAge}
+	quiet, bounds := quietness{last: read(), returned: read()}, p.pastBounds()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-t.C:
-			if forget := history.past(now, p.store.Revision()); forget > 0 {
-				quiet.freed(uint64(p.store.Forget(forget)))
-			}
+			quiet.freed(uint64(p.forget(bounds, now)))
 			if quiet.due(read()) {
 				debug.FreeOSMemory()
 			}
@@ -69,6 +76,32 @@ func (q *quietness) due(allocated uint64) bool {
 
 // freed says that bytes which were allocated before have become garbage since.
 func (q *quietness) freed(bytes uint64) { q.returned -= min(bytes, q.returned) }
+
+// pastBounds returns for how many bytes events are kept, the youngest first.
+func (p *program) pastBounds() []pastBound {
+	o := &p.opt.watch
+	return []pastBound{
+		{history{age: min(freshTime, o.windowAge)}, int64(o.windowBytes) / oldShare},
+		{history{age: o.windowAge}, 0},
+	}
+}
+
+// forget drops the events that are older and more than bounds let, and returns how many bytes they were
+// charged for.
+func (p *program) forget(bounds []pastBound, now time.Time) (bytes int64) {
+	for i := range bounds {
+		if rev := bounds[i].past(now, p.store.Revision()); rev > 0 {
+			bytes += p.store.Forget(rev, bounds[i].bytes)
+		}
+	}
+	return bytes
+}
+
+// pastBound says for how many bytes events are kept that are older than its history's age.
+type pastBound struct {
+	history
+	bytes int64
+}
 
 // history remembers where the store was at some moments, so that events need no time of their own.
 type history struct {

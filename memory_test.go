@@ -1,8 +1,12 @@
 package main
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"apichain/internal/store"
 )
 
 // TestQuietness: memory is given back once when a burst is over, and again when what was kept after it
@@ -70,5 +74,43 @@ func TestHistory(t *testing.T) {
 	}
 	if len(h.marks) > 0 || forgotten != rev {
 		t.Errorf("in the end %d of %d is forgotten, and there are %d marks", forgotten, rev, len(h.marks))
+	}
+}
+
+// TestOldEvents: what is older than freshTime is kept for a sixteenth of the window's bytes, however large
+// the objects were, and what is older than the window's age goes whole.
+func TestOldEvents(t *testing.T) {
+	p := newTestProgram(t, "--watch-window-bytes=160000", "--watch-window-age=5m")
+	bounds, now := p.pastBounds(), time.Now()
+	maps := p.store.Bucket("configmaps")
+	write := func(n int) {
+		for i := range n {
+			d := store.Encode(map[string]any{"metadata": map[string]any{"name": strconv.Itoa(i), "fill": strings.Repeat("x", 1000)}}, nil)
+			if _, err := p.store.Commit(t.Context(), store.Change{Bucket: maps, Key: strconv.Itoa(i), Expect: -1, Next: &d}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	look := func(after time.Duration) (events int, bytes int64) {
+		now = now.Add(after)
+		p.forget(bounds, now)
+		events, bytes, _ = p.store.Window()
+		return events, bytes
+	}
+	write(60)
+	all, _ := look(0)
+	if events, _ := look(freshTime - time.Second); events != all || all < 60 {
+		t.Errorf("%d events, %d at first", events, all)
+	}
+	write(20) // which are fresh
+	if events, bytes := look(time.Second); events != 20 || bytes > 50_000 {
+		t.Errorf("%d events of %d bytes beside the fresh ones", events, bytes)
+	}
+	look(freshTime / 8)
+	if events, bytes := look(freshTime); events < 4 || bytes > 10_000 {
+		t.Errorf("%d events of %d bytes are left of the old", events, bytes)
+	}
+	if events, _ := look(5 * time.Minute); events != 1 {
+		t.Errorf("%d events are left in the end", events)
 	}
 }

@@ -32,9 +32,9 @@ func (o *watchOptions) Register(f *flags.Set) {
 	f.In("watches")
 	f.Int(&o.windowEvents, "watch-window-events", 100_000,
 		"events kept for watches to begin at, of all resources together; what is older is 410")
-	f.Int(&o.windowBytes, "watch-window-bytes", 64<<20, "bytes of events kept")
+	f.Int(&o.windowBytes, "watch-window-bytes", 64<<20, "bytes of events kept; of those older than 30s a sixteenth of it")
 	f.Duration(&o.windowAge, "watch-window-age", 5*time.Minute,
-		"time for which events are kept at least, within these bounds, and not much longer")
+		"time for which events are kept, within these bounds, and not much longer")
 	f.Duration(&o.slow, "watch-slow-timeout", 10*time.Second, "time after which a watch is cut whose client takes nothing")
 	o.bookmarks = time.Minute
 }

@@ -88,7 +88,7 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 		kinds.NewKey("authentication.k8s.io", "v1", "TokenReview"):             {review: reviewToken},
 		kinds.NewKey("authentication.k8s.io", "v1", "SelfSubjectReview"):       {review: reviewSelf},
 		kinds.NewKey("authorization.k8s.io", "v1", "SubjectAccessReview"):      {review: reviewAccess},
-		kinds.NewKey("authorization.k8s.io", "v1", "LocalSubjectAccessReview"): {review: reviewLocalAccess},
+		kinds.NewKey("authorization.k8s.io", "v1", "LocalSubjectAccessReview"): {review: reviewAccess},
 		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectAccessReview"):  {review: reviewSelfAccess},
 		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectRulesReview"):   {review: reviewSelfRules},
 	}

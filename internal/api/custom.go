@@ -1,8 +1,8 @@
 package api
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 	"net/http"
 	"slices"
 	"sync"
@@ -88,9 +88,9 @@ type groupName struct {
 type definition struct {
 	name, group string
 	terminating bool
-	// made is all of the definition that its resources depend on, as JSON. Where it is the same,
+	// made is a hash of all of the definition that its resources depend on. Where it is the same,
 	// they are too.
-	made []byte
+	made [sha256.Size]byte
 	// doc and resources are nil unless the definition is established.
 	doc       *discovery.Definition
 	resources []*Resource
@@ -192,21 +192,22 @@ func (c *Customs) reset() {
 func (c *Customs) put(o *store.Object) {
 	crd := o.Decode()
 	was := c.definitions[o.Name()]
-	made := tree.AppendJSON(nil, map[string]any{
+	made := sha256.Sum256(tree.AppendJSON(nil, map[string]any{
 		"spec": crd["spec"], "names": tree.At(crd, "status", "acceptedNames"),
 		"established": hasCondition(crd, "Established"), "accepted": hasCondition(crd, "NamesAccepted"),
-	})
-	isSame := was != nil && bytes.Equal(was.made, made)
+	}))
+	isSame := was != nil && was.made == made
 	// Most writes of a definition are of its labels or conditions, and end no watch.
 	if isSame && was.terminating == o.Meta.Deleting {
 		return
 	}
-	d := &definition{name: o.Name(), group: tree.Text(crd, "spec", "group"), made: made, terminating: o.Meta.Deleting}
+	kept := keptOf(crd)
+	d := &definition{name: o.Name(), group: tree.Text(kept, "spec", "group"), made: made, terminating: o.Meta.Deleting}
 	// Those that it was given are its own, also while others that it asks for are refused.
-	d.names, d.pending = namesOf(d.group, tree.Object(crd, "status", "acceptedNames")), !hasCondition(crd, "NamesAccepted")
+	d.names, d.pending = namesOf(d.group, tree.Object(kept, "status", "acceptedNames")), !hasCondition(crd, "NamesAccepted")
 	if hasCondition(crd, "Established") {
-		d.doc = discovery.NewDefinition(o.Raw(), crd)
-		d.resources = c.resources(crd, d.doc)
+		d.doc = discovery.NewDefinition(o.Raw(), kept)
+		d.resources = c.resources(crd, kept, d.doc, o.Decode)
 	}
 	switch {
 	case isSame:

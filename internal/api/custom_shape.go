@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 
 	"apichain/internal/field"
 	"apichain/internal/kinds"
@@ -31,19 +32,31 @@ import (
 // allow. Only the version of stored objects sets defaults, so that a read shows none but those that
 // are stored, and what a client has not sent in its own version is not made up for it.
 
-// customShape is the shape of a custom resource in one version.
+// customShape is the shape of a custom resource in one version. Its schema is compiled when something first
+// asks for it: compiled it is three times as large as its text, and of a thousand definitions a process
+// uses a few.
 type customShape struct {
-	*schema.Schema
+	// compile returns the schema; it is called once, and let go.
+	compile  func() *schema.Schema
+	once     sync.Once
+	compiled *schema.Schema
+
 	meta *kinds.Type
 	// scale is nil for a version without that subresource.
 	scale *scalePaths
 }
 
-// newCustomShape returns the shape of a version. meta is the type of metadata.
-func newCustomShape(s *schema.Schema, meta *kinds.Type) *customShape {
-	s.MetadataErrors = embeddedErrors
-	return &customShape{Schema: s, meta: meta}
+// schema returns the compiled schema, which the first caller waits for.
+func (s *customShape) schema() *schema.Schema {
+	s.once.Do(func() {
+		s.compiled, s.compile = s.compile(), nil
+		s.compiled.MetadataErrors = embeddedErrors
+	})
+	return s.compiled
 }
+
+// SetDefaults fills in what is missing, by the schema.
+func (s *customShape) SetDefaults(obj map[string]any) { s.schema().SetDefaults(obj) }
 
 // Prune removes the fields that neither the schema nor metadata has, and returns their paths: those
 // in metadata first, those in the metadata of embedded resources last. The error is of the types
@@ -53,7 +66,7 @@ func (s *customShape) Prune(obj map[string]any) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	more, _ := s.Schema.Prune(obj)
+	more, _ := s.schema().Prune(obj)
 	unknown = append(unknown, more...)
 	more, err = s.decodeEmbedded(obj, false)
 	return append(unknown, more...), err
@@ -98,11 +111,11 @@ func (s *customShape) pruneFields(m map[string]any) ([]string, error) {
 // object, and removes nulls before. With repair a field of a wrong type is removed and no error: of
 // what is stored already nobody is to blame.
 func (s *customShape) decodeEmbedded(obj map[string]any, repair bool) (unknown []string, err error) {
-	if !s.HasEmbedded() {
+	if !s.schema().HasEmbedded() {
 		return nil, nil
 	}
-	s.DropNulls(obj)
-	for at, o := range s.Embedded(obj) {
+	s.schema().DropNulls(obj)
+	for at, o := range s.schema().Embedded(obj) {
 		for _, name := range [...]string{"apiVersion", "kind"} {
 			v, given := o[name]
 			if _, ok := v.(string); given && !ok {
@@ -168,9 +181,9 @@ func (s *customShape) repairMetadata(given any) map[string]any {
 // the fields that a scale shows.
 func (s *customShape) Validate(obj, old map[string]any, status bool) []field.Error {
 	if status { // of which upstream looks at less
-		return s.ValidateStatus(obj, old, s.scale.statusErrors(obj)...)
+		return s.schema().ValidateStatus(obj, old, s.scale.statusErrors(obj)...)
 	}
-	return s.Schema.Validate(obj, old, append(s.scale.specErrors(obj), s.scale.statusErrors(obj)...)...)
+	return s.schema().Validate(obj, old, append(s.scale.specErrors(obj), s.scale.statusErrors(obj)...)...)
 }
 
 // embeddedErrors returns what is wrong with the metadata of an embedded resource, which have been
@@ -218,7 +231,7 @@ func (r *Resource) convertFromStored(obj map[string]any) {
 	// stored in may have changed since.
 	if s := r.shapes[stored]; s != nil {
 		_, _ = s.pruneMetadata(obj)
-		_, _ = s.Schema.Prune(obj)
+		_, _ = s.schema().Prune(obj)
 		_, _ = s.decodeEmbedded(obj, true)
 		s.SetDefaults(obj)
 	}
@@ -226,8 +239,8 @@ func (r *Resource) convertFromStored(obj map[string]any) {
 		return
 	}
 	if s := r.shapes[r.Version]; s != nil {
-		_, _ = s.Schema.Prune(obj)
-		s.DropNulls(obj)
+		_, _ = s.schema().Prune(obj)
+		s.schema().DropNulls(obj)
 		_, _ = s.decodeEmbedded(obj, true)
 	}
 }
@@ -246,7 +259,7 @@ func (r *Resource) convertToStored(obj map[string]any) error {
 		return nil
 	}
 	if r.storageVersion != "" {
-		_, _ = s.Schema.Prune(obj)
+		_, _ = s.schema().Prune(obj)
 		if _, err := s.decodeEmbedded(obj, false); err != nil {
 			return status.Unexplained(err.Error())
 		}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,9 +29,10 @@ import (
 
 // resources returns what a definition serves, given as a tree and, with its rows, as the catalog
 // has it. The rows get their columns here. A schema that does not compile makes it nothing, and a
-// line in the log: such a definition came to the store in another way than by a request.
-func (c *Customs) resources(crd map[string]any, doc *discovery.Definition) []*Resource {
-	compiled := c.compileVersions(crd)
+// line in the log: such a definition came to the store in another way than by a request. Nothing of crd
+// is kept: kept is what keptOf makes of it, and again returns the same tree when a schema is needed.
+func (c *Customs) resources(crd, kept map[string]any, doc *discovery.Definition, again func() map[string]any) []*Resource {
+	compiled := c.compileVersions(crd, kept, again)
 	if compiled == nil {
 		return nil
 	}
@@ -38,7 +40,7 @@ func (c *Customs) resources(crd map[string]any, doc *discovery.Definition) []*Re
 	for _, v := range compiled.versions {
 		name := tree.Text(v, "name")
 		// What only a webhook can convert would be wrong in any version but the stored one.
-		isServed := tree.At(v, "served") == true && !convertsByWebhook(crd)
+		isServed := tree.At(v, "served") == true && !convertsByWebhook(kept)
 		if isServed || name == compiled.storage {
 			out = append(out, c.newCustom(compiled, doc.Row(name), v))
 		}
@@ -61,29 +63,53 @@ type compiledVersions struct {
 	terminating bool
 }
 
-// compileVersions compiles the schemas of a definition. It returns nil, and logs why, if it cannot
-// compile one: schema.CheckCRD takes no such definition.
-func (c *Customs) compileVersions(crd map[string]any) *compiledVersions {
-	d := &compiledVersions{versions: tree.List(crd, "spec", "versions"), shapes: map[string]*customShape{}}
-	for _, v := range d.versions {
+// compileVersions makes sure that the schemas of a definition compile, and makes shapes that will. It
+// returns nil, and logs why, if one does not: schema.CheckCRD takes no such definition.
+func (c *Customs) compileVersions(crd, kept map[string]any, again func() map[string]any) *compiledVersions {
+	d := &compiledVersions{versions: tree.List(kept, "spec", "versions"), shapes: map[string]*customShape{}}
+	for i, full := range tree.List(crd, "spec", "versions") {
+		v := d.versions[i]
 		name := tree.Text(v, "name")
-		compiled, err := schema.Compile(tree.Object(v, "schema", "openAPIV3Schema"))
-		if err != nil {
+		if _, err := schema.Compile(tree.Object(full, "schema", "openAPIV3Schema")); err != nil {
 			c.api.Config.Log.Error("a schema does not compile", "definition", tree.Name(crd), "version", name, "err", err)
 			return nil
 		}
-		d.shapes[name] = newCustomShape(compiled, c.api.meta)
+		d.shapes[name] = &customShape{meta: c.api.meta, compile: func() *schema.Schema {
+			// It has compiled before.
+			s, _ := schema.Compile(tree.Object(tree.List(again(), "spec", "versions")[i], "schema", "openAPIV3Schema"))
+			return s
+		}}
 		if tree.At(v, "storage") == true {
 			d.storage = name
 		}
 	}
 	d.fields = allSelectableFields(d.versions)
-	d.terminating = tree.At(crd, "metadata", "deletionTimestamp") != nil
+	d.terminating = tree.At(kept, "metadata", "deletionTimestamp") != nil
 	if rules := schema.Rules(crd); len(rules) > 0 {
-		group, plural := tree.Text(crd, "spec", "group"), tree.Text(crd, "status", "acceptedNames", "plural")
+		group, plural := tree.Text(kept, "spec", "group"), tree.Text(kept, "status", "acceptedNames", "plural")
 		d.unchecked = []string{ruleWarning(plural+"."+group, rules)}
 	}
 	return d
+}
+
+// keptOf returns what resources and discovery need of a definition as long as it is served: all but the
+// schemas, which are nearly all of it. Its strings are its own: those of a tree that was parsed are parts
+// of the text, which would stay with the first of them.
+func keptOf(crd map[string]any) map[string]any {
+	spec := maps.Clone(tree.Object(crd, "spec"))
+	if versions := slices.Clone(tree.List(spec, "versions")); len(versions) > 0 {
+		for i, v := range versions {
+			v := maps.Clone(tree.Object(v))
+			delete(v, "schema")
+			versions[i] = v
+		}
+		spec["versions"] = versions
+	}
+	kept, _, _ := tree.ParseJSONObject(tree.AppendJSON(nil, map[string]any{ // what was written can be read
+		"metadata": map[string]any{"name": tree.Name(crd), "deletionTimestamp": tree.At(crd, "metadata", "deletionTimestamp")},
+		"spec":     spec, "status": map[string]any{"acceptedNames": tree.At(crd, "status", "acceptedNames")},
+	}))
+	return kept
 }
 
 // newCustom returns the resource of one version, whose row it completes.
@@ -123,7 +149,7 @@ func (c *Customs) OfDefinition(crd map[string]any, version string) *Resource {
 		v.(map[string]any)["served"] = true
 	}
 	tree.Set(shown, tree.Object(shown, "spec", "names"), "status", "acceptedNames")
-	for _, r := range c.resources(shown, discovery.NewDefinition(nil, shown)) {
+	for _, r := range c.resources(shown, shown, discovery.NewDefinition(nil, shown), func() map[string]any { return shown }) {
 		if r.Version == version {
 			return r
 		}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"apichain/internal/auth"
@@ -96,7 +97,7 @@ func TestRefusedReviews(t *testing.T) {
 	s, _ := testAPI(t, nil)
 	a := &asked{}
 	s.Config.Authorizer = a
-	const none = `spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified`
+	const none = `spec: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified`
 	for _, c := range []struct{ kind, spec, want string }{
 		{"SubjectAccessReview", `{"user":"bob"}`, `SubjectAccessReview.authorization.k8s.io "" is invalid: ` + none},
 		{"SubjectAccessReview", `{"resourceAttributes":{}}`,
@@ -104,14 +105,14 @@ func TestRefusedReviews(t *testing.T) {
 		{"SubjectAccessReview", `{}`, `SubjectAccessReview.authorization.k8s.io "" is invalid: [` + none +
 			`, spec.user: Invalid value: "": at least one of user or group must be specified]`},
 		{"SelfSubjectAccessReview", `{"resourceAttributes":{},"nonResourceAttributes":{}}`,
-			`SelfSubjectAccessReview.authorization.k8s.io "" is invalid: spec.nonResourceAttributes: Invalid value: {}: cannot be specified in combination with resourceAttributes`},
+			`SelfSubjectAccessReview.authorization.k8s.io "" is invalid: spec: Invalid value: {"Path":"","Verb":""}: exactly one of nonResourceAttributes or resourceAttributes must be specified`},
 		{"SelfSubjectAccessReview", `{}`, `SelfSubjectAccessReview.authorization.k8s.io "" is invalid: ` + none},
 		{"LocalSubjectAccessReview", `{"user":"bob","resourceAttributes":{"namespace":"other"}}`,
 			`LocalSubjectAccessReview.authorization.k8s.io "" is invalid: spec.resourceAttributes.namespace: Invalid value: "other": must match metadata.namespace`},
-		// What is wrong with the place is said alone.
+		// What is wrong with the place is said last.
 		{"LocalSubjectAccessReview", `{"nonResourceAttributes":{"path":"/x"}}`,
-			`LocalSubjectAccessReview.authorization.k8s.io "" is invalid: [spec.resourceAttributes.namespace: Invalid value: "": must match metadata.namespace, ` +
-				`spec.nonResourceAttributes: Invalid value: {"path":"/x"}: disallowed on this kind of request]`},
+			`LocalSubjectAccessReview.authorization.k8s.io "" is invalid: [spec.user: Invalid value: "": at least one of user or group must be specified, ` +
+				`spec.nonResourceAttributes: Invalid value: {"Path":"/x","Verb":""}: disallowed on this kind of request]`},
 		{"SelfSubjectRulesReview", `{}`, `no namespace on request`},
 	} {
 		q := reviewCall(s, "authorization.k8s.io", c.kind, "ns")
@@ -227,6 +228,68 @@ func TestAnyStrings(t *testing.T) {
 		back := anyStrings(list)
 		if back == nil || !slices.Equal(tree.Strings(back), list) {
 			t.Errorf("%q: %#v", list, back)
+		}
+	}
+}
+
+// TestReviewSelectors: what v1.37.2 answered to selectors that have no form, and which it could not read.
+func TestReviewSelectors(t *testing.T) {
+	const at, key = "spec.resourceAttributes.", "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an " +
+		"alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+	for _, c := range []struct{ attributes, want, unread string }{
+		{`{}`, "", ""},
+		{`{"fieldSelector":{"rawSelector":"a=b"},"labelSelector":{"rawSelector":"a in (b)"}}`, "", ""},
+		{`{"fieldSelector":{},"labelSelector":{}}`,
+			at + "fieldSelector.requirements: Required value: when " + at + "fieldSelector is specified, requirements or rawSelector is required|" +
+				at + "labelSelector.requirements: Required value: when " + at + "labelSelector is specified, requirements or rawSelector is required", ""},
+		{`{"fieldSelector":{"rawSelector":"a=b","requirements":[{}]}}`,
+			at + `fieldSelector.rawSelector: Invalid value: "a=b": may not specified at the same time as requirements|` +
+				at + "fieldSelector.requirements[0].key: Required value: must be specified", "fieldSelector ignored"},
+		{`{"fieldSelector":{"requirements":[{"key":"a","operator":"In"},{"key":"a","operator":"Exists","values":["b"]}]}}`,
+			at + "fieldSelector.requirements[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'|" +
+				at + "fieldSelector.requirements[1].values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+			"fieldSelector ignored"},
+		{`{"labelSelector":{"requirements":[{"key":"a b","operator":"X"}]}}`,
+			at + `labelSelector.requirements[0].key: Invalid value: "a b": ` + key, "labelSelector ignored"},
+		{`{"labelSelector":{"rawSelector":"a in ("},"fieldSelector":{"rawSelector":"a"}}`, "", "fieldSelector ignored|labelSelector ignored"},
+		{`{"fieldSelector":{"requirements":[{"key":"a","operator":"In","values":["b","c"]},{"key":"b","operator":"NotIn","values":["b"]}]},
+			"labelSelector":{"requirements":[{"key":"a","operator":"X"},{"key":"a","operator":"Exists"}]}}`,
+			"", "fieldSelector partially ignored|labelSelector partially ignored"},
+	} {
+		obj := parsed(t, `{"spec":{"resourceAttributes":`+c.attributes+`}}`)
+		var said []string
+		for _, e := range selectorErrors(obj) {
+			said = append(said, e.String())
+		}
+		if got := strings.Join(said, "|"); got != c.want {
+			t.Errorf("%s\n got %s\nwant %s", c.attributes, got, c.want)
+		}
+		got := strings.NewReplacer(at, "", " due to parse error", "").Replace(strings.Join(unreadSelectors(obj), "|"))
+		if got != c.unread {
+			t.Errorf("%s\nunread %s\n  want %s", c.attributes, got, c.unread)
+		}
+	}
+}
+
+// TestReviewMetadata: an access review has no metadata, and what the server says of it counts for nothing.
+func TestReviewMetadata(t *testing.T) {
+	s, _ := testAPI(t, nil)
+	s.Config.Authorizer = &asked{}
+	for _, c := range []struct{ kind, metadata, want string }{
+		{"SelfSubjectAccessReview", `{"uid":"u","creationTimestamp":"2026-01-01T00:00:00Z","deletionGracePeriodSeconds":3,"namespace":"x"}`, ""},
+		{"SelfSubjectAccessReview", `{"name":"x"}`, `metadata: Invalid value: {"name":"x"}: must be empty`},
+		{"LocalSubjectAccessReview", `{"labels":{"a":"b"}}`,
+			`metadata: Invalid value: {"labels":{"a":"b"},"namespace":"ns"}: must be empty except for namespace`},
+	} {
+		q := reviewCall(s, "authorization.k8s.io", c.kind, "ns")
+		obj := parsed(t, `{"metadata":`+c.metadata+`,"spec":{"user":"u","resourceAttributes":{"namespace":"ns"}}}`)
+		q.wipeReview(obj)
+		got, begin := "", c.kind+`.authorization.k8s.io "" is invalid: `
+		if err := q.review(q, obj); err != nil {
+			got = strings.TrimPrefix(err.Error(), begin)
+		}
+		if got != c.want {
+			t.Errorf("%s with %s\n got %s\nwant %s", c.kind, c.metadata, got, c.want)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"apichain/internal/auth"
 	"apichain/internal/field"
@@ -43,6 +44,7 @@ func (q *Call) answerReview() error {
 	if err := q.checkNamespace(tree.Metadata(obj)); err != nil {
 		return err
 	}
+	q.wipeReview(obj)
 	if err := q.review(q, obj); err != nil {
 		return err
 	}
@@ -80,8 +82,15 @@ func reviewToken(q *Call, obj map[string]any) error {
 
 // reviewSelf answers who the client acts as.
 func reviewSelf(q *Call, obj map[string]any) error {
-	obj["status"] = map[string]any{"userInfo": userInfo(q.scope.ActingUser())}
+	q.answerAnew(obj, map[string]any{"userInfo": userInfo(q.scope.ActingUser())})
+	tree.Set(obj, time.Now().UTC().Format(time.RFC3339), "metadata", "creationTimestamp")
 	return nil
+}
+
+// answerAnew makes of a review one that has nothing of what the client sent, but a status.
+func (q *Call) answerAnew(obj, status map[string]any) {
+	clear(obj)
+	obj["kind"], obj["apiVersion"], obj["metadata"], obj["status"] = q.Kind, q.apiVersion(), map[string]any{}, status
 }
 
 // stampRequester says in a new request for a certificate who makes it, whatever it says itself.
@@ -133,12 +142,12 @@ func reviewAccess(q *Call, obj map[string]any) error {
 	u := &request.User{
 		Name: tree.Text(spec, "user"), UID: tree.Text(spec, "uid"), Groups: tree.Strings(tree.List(spec, "groups")),
 	}
-	errs := accessErrors(spec)
+	var unnamed []field.Error
 	if u.Name == "" && len(u.Groups) == 0 {
-		errs = append(errs, field.Invalid("spec.user", "", "at least one of user or group must be specified"))
+		unnamed = append(unnamed, field.Invalid("spec.user", "", "at least one of user or group must be specified"))
 	}
-	if len(errs) > 0 {
-		return status.Invalid(q.Group, q.Kind, "", errs)
+	if err := q.checkAccess(obj, unnamed, strangers(q, spec)); err != nil {
+		return err
 	}
 	// Authorizers of other programs may decide by these, so they are part of the question.
 	for k, v := range tree.Object(spec, "extra") {
@@ -152,66 +161,28 @@ func reviewAccess(q *Call, obj map[string]any) error {
 	return nil
 }
 
-// reviewLocalAccess is reviewAccess for a resource in the namespace of the path. Any other question
-// is a 422: who may ask here may perhaps not ask about other namespaces.
-func reviewLocalAccess(q *Call, obj map[string]any) error {
-	var errs []field.Error
-	if ns := tree.Text(obj, "spec", "resourceAttributes", "namespace"); ns != q.namespace {
-		errs = append(errs, field.Invalid("spec.resourceAttributes.namespace", ns, "must match metadata.namespace"))
+// strangers returns what is wrong with a question in a namespace, that of the path, which may be about nothing
+// else: who may ask here may perhaps not ask about other namespaces.
+func strangers(q *Call, spec map[string]any) (errs []field.Error) {
+	if !q.Namespaced {
+		return nil
 	}
-	if path := tree.Object(obj, "spec", "nonResourceAttributes"); path != nil {
-		errs = append(errs, field.Invalid("spec.nonResourceAttributes", path, "disallowed on this kind of request"))
+	if resource := tree.Object(spec, "resourceAttributes"); resource != nil && tree.Text(resource, "namespace") != q.namespace {
+		errs = append(errs, field.Invalid("spec.resourceAttributes.namespace", tree.Text(resource, "namespace"), "must match metadata.namespace"))
 	}
-	// These go first, and alone (upstream).
-	if len(errs) > 0 {
-		return status.Invalid(q.Group, q.Kind, "", errs)
+	if path := tree.Object(spec, "nonResourceAttributes"); path != nil {
+		errs = append(errs, field.Invalid("spec.nonResourceAttributes", shownPath(path), "disallowed on this kind of request"))
 	}
-	return reviewAccess(q, obj)
+	return errs
 }
 
 // reviewSelfAccess answers whether the client may do what the spec says.
 func reviewSelfAccess(q *Call, obj map[string]any) error {
-	if errs := accessErrors(tree.Object(obj, "spec")); len(errs) > 0 {
-		return status.Invalid(q.Group, q.Kind, "", errs)
+	if err := q.checkAccess(obj, nil, nil); err != nil {
+		return err
 	}
 	q.decide(obj, q.scope.ActingUser())
 	return nil
-}
-
-// accessErrors returns what is wrong with a spec that does not ask about exactly one thing, a
-// resource or a path.
-func accessErrors(spec map[string]any) []field.Error {
-	const (
-		tooMany = "cannot be specified in combination with resourceAttributes"
-		none    = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-	)
-	resource, path := tree.Object(spec, "resourceAttributes"), tree.Object(spec, "nonResourceAttributes")
-	switch {
-	case resource != nil && path != nil:
-		return []field.Error{field.Invalid("spec.nonResourceAttributes", path, tooMany)}
-	case resource == nil && path == nil:
-		return []field.Error{field.Invalid("spec.resourceAttributes", nil, none)}
-	}
-	return nil
-}
-
-// decide asks the authorizer in force whether u may do what the spec of obj says, and sets the
-// status of obj. The plain listener asks nobody, since its only user may do everything; here it is
-// asked nevertheless, as the question may be about others.
-func (q *Call) decide(obj map[string]any, u *request.User) {
-	d := q.api.Config.Authorizer.Authorize(q.req.Context(), u, askedInfo(tree.Object(obj, "spec")))
-	status := map[string]any{"allowed": d.Verdict == auth.Allow}
-	// No opinion is not allowed either, but only a Deny says that nobody else may allow it.
-	if d.Verdict == auth.Deny {
-		status["denied"] = true
-	}
-	if d.Reason != "" {
-		status["reason"] = d.Reason
-	}
-	if d.Err != nil {
-		status["evaluationError"] = d.Err.Error()
-	}
-	obj["status"] = status
 }
 
 // askedInfo returns the request that a spec asks about, as far as authorizers look at it.
@@ -240,6 +211,7 @@ func reviewSelfRules(q *Call, obj map[string]any) error {
 		return status.BadRequest("no namespace on request")
 	}
 	resources, paths, complete := auth.Rules(q.api.Config.Authorizer, q.scope.ActingUser(), namespace)
-	obj["status"] = map[string]any{"resourceRules": resources, "nonResourceRules": paths, "incomplete": !complete}
+	q.answerAnew(obj, map[string]any{"resourceRules": resources, "nonResourceRules": paths, "incomplete": !complete})
+	obj["spec"] = map[string]any{}
 	return nil
 }

@@ -40,7 +40,7 @@ func TestVersionsServed(t *testing.T) {
 			tree.Set(crd, "Webhook", "spec", "conversion", "strategy")
 		}
 		var got []string
-		for _, r := range s.Customs.resources(crd, newDoc(crd)) {
+		for _, r := range s.Customs.resources(crd, crd, newDoc(crd), func() map[string]any { return crd }) {
 			text := r.Version
 			if r.storageVersion != "" {
 				text += ">" + r.storageVersion

@@ -77,6 +77,8 @@ const (
 	taskOwner
 	// taskDependent is for an object with owners.
 	taskDependent
+	// taskCondition is for an object with a condition that the server writes.
+	taskCondition
 )
 
 // taskRetry is how long after a task that failed is tried again.
@@ -169,7 +171,7 @@ func (c *controllers) rescan() {
 
 // add queues a task, unless it waits already: one look will see whatever has happened by then.
 func (c *controllers) add(why taskKind, at place) {
-	if c.definitionsOnly && why != taskDefinition {
+	if c.definitionsOnly && why != taskDefinition && why != taskCondition {
 		return
 	}
 	t := task{why, at}
@@ -214,6 +216,7 @@ func (c *controllers) observe(b *store.Bucket, e *store.Event) {
 		}
 	default:
 		c.observeContent(b, e)
+		c.observeConditions(b, e)
 	}
 }
 
@@ -287,6 +290,8 @@ func (c *controllers) sync(ctx context.Context, t task) error {
 		return c.syncOwner(ctx, t.at)
 	case taskDependent:
 		return c.syncDependent(ctx, t.at)
+	case taskCondition:
+		return c.syncCondition(ctx, t.at)
 	}
 	return nil
 }

@@ -88,8 +88,8 @@ func (r *kindReader) readRule(f *Field, text string) bool {
 }
 
 // inRule demands one of the values of the argument, or of the field's own Values, which must stand
-// before the word. Those of the argument are shown in its order. An empty text is not judged where it says as much as none, which no element
-// of a list does: req does that.
+// before the word. Those of the argument are shown in its order. An empty text is not judged where it says
+// as much as none, which no element of a list does: req does that.
 func (r *kindReader) inRule(f *Field, argument string) func(*Visit, *Field, any) {
 	values, shown := f.Values, slices.Sorted(slices.Values(f.Values)) // as upstream lists a set
 	if argument != "" {

@@ -124,9 +124,3 @@ func write(n *big.Int, like string) string {
 	q.whole, q.fraction = digits[:len(digits)-9], digits[len(digits)-9:]
 	return q.binaryText()
 }
-
-// Multiple reports whether a quantity is a whole multiple of another, which is not zero.
-func Multiple(s, of string) bool {
-	step := nanos(of)
-	return step.Sign() != 0 && step.Rem(nanos(s), step).Sign() == 0
-}

@@ -116,7 +116,7 @@ func (s *Store) apply(ctx context.Context, changes func() []Change) (objs []*Obj
 	// The revision moves when all trees and logs have it: who reads it first and a tree
 	// afterwards misses nothing (see Now).
 	s.rev.Store(rev)
-	s.trim(0)
+	s.trim(0, 0)
 	return objs, touched, nil
 }
 

@@ -99,21 +99,23 @@ func (s *Store) record(b *Bucket, e *Event) {
 	}
 }
 
-// Forget drops the events up to a revision, but for the newest of all, and returns how many bytes
-// the log was charged for them. It is for a server that bounds its log by age, too.
-func (s *Store) Forget(rev int64) (bytes int64) {
+// Forget drops the oldest events up to a revision, but for the newest of all, as long as the log is
+// charged for more than some bytes, and returns for how many fewer it is then. It is for a server that
+// bounds its log by age, too.
+func (s *Store) Forget(rev, beyond int64) (bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.logBytes
-	s.trim(rev)
+	s.trim(rev, beyond)
 	return before - s.logBytes
 }
 
-// trim drops the oldest events until the log is within its bounds and has none up to forget. The
-// caller holds s.mu.
-func (s *Store) trim(forget int64) {
+// trim drops the oldest events until the log is within its bounds and has, if it is charged for more than
+// beyond bytes, none up to forget. The caller holds s.mu.
+func (s *Store) trim(forget, beyond int64) {
 	trimmed := false
-	for s.log.len() > 1 && (s.log.len() > s.limits.Events || s.logBytes > s.limits.Bytes || s.log.at(0).Event.Rev <= forget) {
+	for s.log.len() > 1 && (s.log.len() > s.limits.Events || s.logBytes > s.limits.Bytes ||
+		s.logBytes > beyond && s.log.at(0).Event.Rev <= forget) {
 		k := s.log.pop()
 		// The oldest event of all is the oldest of its bucket.
 		l := &k.Bucket.log

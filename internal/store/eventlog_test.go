@@ -372,10 +372,10 @@ func TestForget(t *testing.T) {
 	third := write(a, "x")
 	last := write(b, "y")
 	_, before, _ := s.Window()
-	if got := s.Forget(first - 1); got != 0 {
+	if got := s.Forget(first-1, 0); got != 0 {
 		t.Errorf("nothing is that old, and %d bytes are gone", got)
 	}
-	freed := s.Forget(second)
+	freed := s.Forget(second, 0)
 	events, bytes, oldest := s.Window()
 	if freed <= 0 || events != 2 || bytes != before-freed || oldest != second {
 		t.Errorf("%d events of %d bytes from %d, %d bytes are gone of %d", events, bytes, oldest, freed, before)
@@ -389,7 +389,15 @@ func TestForget(t *testing.T) {
 	} else if events, _, err := c.Next(nil, 9); err != nil || len(events) != 1 || events[0].Rev != third {
 		t.Errorf("the watch gets %v, %v", events, err)
 	}
-	s.Forget(last)
+	// As long as the log is charged for more: of two events of one size the older one goes.
+	if freed := s.Forget(last, bytes); freed != 0 {
+		t.Errorf("%d bytes are gone of as many as may be", freed)
+	}
+	s.Forget(third, bytes-1)
+	if events, left, oldest := s.Window(); events != 1 || left >= bytes || oldest != third {
+		t.Errorf("%d events of %d bytes from %d are left", events, left, oldest)
+	}
+	s.Forget(last, 0)
 	if events, _, _ := s.Window(); events != 1 {
 		t.Errorf("%d events are left", events)
 	}

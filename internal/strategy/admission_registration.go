@@ -221,7 +221,8 @@ func checkParamKind(v *kinds.Visit) {
 }
 
 // reservedWords are those that no variable of CEL can be called.
-const reservedWords = " true false null in as break const continue else for function if import let loop package namespace return var void while "
+const reservedWords = " true false null in as break const continue else for function if import let loop package namespace return " +
+	"var void while "
 
 // checkVariable is about a value that the expressions of a policy can use by its name.
 func checkVariable(v *kinds.Visit) {
@@ -253,7 +254,8 @@ func checkAuditAnnotation(v *kinds.Visit) {
 	const most = 5 << 10
 	name := tree.Name(v.Root) + "/" + tree.Text(v.Obj, "key")
 	v.Add(invalids(v.Path("key"), name, field.LabelKeyErrors)...)
-	if needText(v, "valueExpression", "valueExpression is not specified") && len(strings.TrimSpace(tree.Text(v.Obj, "valueExpression"))) > most {
+	expression := strings.TrimSpace(tree.Text(v.Obj, "valueExpression"))
+	if needText(v, "valueExpression", "valueExpression is not specified") && len(expression) > most {
 		v.Add(field.Required(v.Path("valueExpression"), "must not exceed 5120 bytes in length"))
 	}
 }

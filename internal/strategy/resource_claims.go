@@ -32,6 +32,7 @@ func deviceRules() kinds.Rules {
 		group + "DeviceToleration":              {Check: checkDeviceToleration},
 		group + "DeviceConstraint":              {Check: checkDeviceConstraint},
 		group + "OpaqueDeviceConfiguration":     {Check: checkOpaque},
+		group + "CELDeviceSelector":             {Check: checkDeviceSelector},
 		group + "DeviceClassSpec":               {Check: checkDeviceClass},
 		group + "ResourceClaimStatus":           {Check: checkGiven},
 		group + "AllocatedDeviceStatus":         {Check: checkDeviceStatus},
@@ -89,7 +90,7 @@ func checkUnlike(v *kinds.Visit, path string, list []any, key func(any) string) 
 	var seen set[string]
 	for i, e := range list {
 		if k := key(e); seen.add(k) {
-			v.Add(field.Duplicate(fmt.Sprintf("%s[%d]", path, i), k))
+			v.Add(field.Duplicate(fmt.Sprintf("%s[%d]", path, i), e))
 		}
 	}
 }
@@ -200,7 +201,7 @@ func checkDeviceConstraint(v *kinds.Visit) {
 	for _, name := range [...]string{"matchAttribute", "distinctAttribute"} {
 		if attribute, ok := v.Obj[name].(string); ok {
 			found = true
-			v.Add(attributeNameErrors(v.Path(name), attribute)...)
+			v.Add(attributeNameErrors(v.Path(name), attribute, "prefix", "name", "prefix: ")...)
 			if !strings.Contains(attribute, "/") {
 				v.Add(field.Invalid(v.Path(name), attribute, "a fully qualified name must be a domain and a name separated by a slash"))
 			}
@@ -212,23 +213,32 @@ func checkDeviceConstraint(v *kinds.Visit) {
 }
 
 // attributeNameErrors returns what is wrong with the name of an attribute or a capacity, which may begin with the
-// driver whose it is.
-func attributeNameErrors(path, name string) (errs []field.Error) {
-	switch parts := strings.Split(name, "/"); len(parts) {
-	case 1:
-		return identifierErrors(path, name)
-	case 2:
+// driver whose it is. domain and id are what its two parts are called, and about is in front of what is said of the first.
+func attributeNameErrors(path, name, domain, id, about string) (errs []field.Error) {
+	parts := strings.Split(name, "/")
+	if len(parts) > 2 {
+		return nil // upstream judges no other
+	}
+	if len(parts) == 2 {
 		if parts[0] == "" {
-			errs = append(errs, field.Invalid(path, "", "the domain must not be empty"))
-		} else {
-			errs = append(errs, driverErrors(path, parts[0])...)
+			errs = append(errs, field.Invalid(path, "", domain+" must not be empty"))
+		} else if len(parts[0]) > 63 {
+			errs = append(errs, field.TooLong(path, 63))
+		}
+		prefix := parts[0]
+		if about == "" {
+			prefix = strings.ToLower(prefix) // upstream's written validation alone
+		}
+		for _, why := range field.DNSSubdomainErrors(prefix) {
+			if parts[0] != "" {
+				errs = append(errs, field.Invalid(path, parts[0], about+why))
+			}
 		}
 		if parts[1] == "" {
-			return append(errs, field.Invalid(path, "", "the name must not be empty"))
+			return append(errs, field.Invalid(path, "", id+" must not be empty"))
 		}
-		return append(errs, identifierErrors(path, parts[1])...)
 	}
-	return nil // upstream judges no other
+	return append(errs, identifierErrors(path, parts[len(parts)-1])...)
 }
 
 // identifierErrors returns what is wrong with a name as C has them.
@@ -258,8 +268,27 @@ const maxParameterText = 10 << 10
 
 // checkOpaque is about parameters for a driver, which are an object of any kind.
 func checkOpaque(v *kinds.Visit) {
-	v.Add(driverErrors(v.Path("driver"), tree.Text(v.Obj, "driver"))...)
+	v.Add(declaredDriverErrors(v.Path("driver"), tree.Text(v.Obj, "driver"))...)
 	v.Add(opaqueErrors(v.Path("parameters"), v.Obj["parameters"])...)
+}
+
+// declaredDriverErrors is driverErrors in the words of upstream's declared validation.
+func declaredDriverErrors(path, name string) (errs []field.Error) {
+	const most = 63
+	const why = "an RFC 1123 subdomain must consist of alphanumeric characters, '-' or '.', and must start and end with an alphanumeric " +
+		"character (e.g. 'Example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+	if name == "" {
+		return []field.Error{field.Required(path, "")}
+	}
+	if !field.IsDNSSubdomain(strings.ToLower(name)) {
+		errs = append(errs, field.Invalid(path, name, why))
+	}
+	if len(name) > most {
+		e := field.TooLong(path, most)
+		e.Message = strings.Replace(e.Message, "bytes", "characters", 1)
+		errs = append(errs, e)
+	}
+	return errs
 }
 
 // opaqueErrors returns what is wrong with an object of any kind that must be there.
@@ -280,8 +309,31 @@ func opaqueErrors(path string, value any) []field.Error {
 func checkDeviceClass(v *kinds.Visit) {
 	atMost(v, "selectors", 32)
 	atMost(v, "config", 32)
-	if name, ok := v.Obj["extendedResourceName"].(string); ok && !isExtendedResource(name) {
-		v.Add(field.Invalid(v.Path("extendedResourceName"), name, "must be a valid extended resource name"))
+	name, ok := v.Obj["extendedResourceName"].(string)
+	if !ok || isExtendedResource(name) {
+		return
+	}
+	whys := field.LabelKeyErrors("requests." + name) // as a quota names it
+	switch {
+	case !strings.Contains(name, "/"):
+		whys = append(whys, "a name must be a domain-prefixed path, such as 'example.com/my-prop'")
+	case strings.Contains(name, "kubernetes.io/"):
+		whys = append(whys, `must not have "kubernetes.io/" domain`)
+	}
+	if strings.HasPrefix(name, "requests.") {
+		whys = append(whys, `must not have "requests." prefix`)
+	}
+	for _, why := range whys {
+		v.Add(field.Invalid(v.Path("extendedResourceName"), name, why))
+	}
+}
+
+// checkDeviceSelector refuses an expression that is not there, as the compiler of CEL does.
+func checkDeviceSelector(v *kinds.Visit) {
+	if tree.Text(v.Obj, "expression") == "" {
+		v.Add(field.Invalid(v.Path("expression"), "",
+			"compilation failed: ERROR: <input>:1:0: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', "+
+				"'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"))
 	}
 }
 
@@ -291,12 +343,13 @@ func checkPlace(v *kinds.Visit) {
 		v.Add(driverErrors(v.Path("driver"), driver)...)
 	}
 	if pool, ok := v.Obj["pool"].(string); ok {
-		v.Add(poolErrors(v.Path("pool"), pool)...)
+		v.Add(poolErrors(v.Path("pool"), pool, false)...)
 	}
 }
 
-// poolErrors returns what is wrong with the name of a pool: domains with slashes between.
-func poolErrors(path, name string) (errs []field.Error) {
+// poolErrors returns what is wrong with the name of a pool: domains with slashes between. declared says that it is
+// upstream's declared validation that says so.
+func poolErrors(path, name string, declared bool) (errs []field.Error) {
 	const most = 253
 	if name == "" {
 		return []field.Error{field.Required(path, "")}
@@ -307,8 +360,17 @@ func poolErrors(path, name string) (errs []field.Error) {
 	if len(name) > maxParameterText { // one error for each slash is too much then
 		return errs
 	}
-	for _, part := range strings.Split(name, "/") {
-		errs = append(errs, invalids(path, part, field.DNSSubdomainErrors)...)
+	for i, part := range strings.Split(name, "/") {
+		if declared && part == "" {
+			errs = append(errs, field.Invalid(path, name, fmt.Sprintf("segment %d: must not be empty", i)))
+			continue
+		}
+		for _, why := range field.DNSSubdomainErrors(part) {
+			if declared {
+				why = fmt.Sprintf("segment %d: %s", i, strings.Replace(why, "253 characters", "253 bytes", 1))
+			}
+			errs = append(errs, field.Invalid(path, part, why))
+		}
 	}
 	return errs
 }
@@ -357,7 +419,8 @@ func checkGiven(v *kinds.Visit) {
 // checkGivenDevice is about one device that was given for a request.
 func checkGivenDevice(v *kinds.Visit) {
 	checkRequestName(v, v.Path("request"), tree.Text(v.Obj, "request"), requestNames(tree.Object(v.Root, "spec", "devices")))
-	checkPlace(v)
+	v.Add(declaredDriverErrors(v.Path("driver"), tree.Text(v.Obj, "driver"))...)
+	v.Add(poolErrors(v.Path("pool"), tree.Text(v.Obj, "pool"), true)...)
 	checkShare(v)
 	checkBindings(v)
 }
@@ -407,8 +470,8 @@ func checkDeviceStatus(v *kinds.Visit) {
 	checkShare(v)
 	id := deviceKey(v.Obj)
 	given := tree.List(v.Root, "status", "allocation", "devices", "results")
-	if !slices.ContainsFunc(given, func(e any) bool { return deviceKey(e) == id }) {
-		v.Add(field.Invalid(v.Path(), id, "must be an allocated device in the claim"))
+	if len(given) <= maxRequests && !slices.ContainsFunc(given, func(e any) bool { return deviceKey(e) == id }) {
+		v.Add(field.Invalid(v.Path(), v.Obj, "must be an allocated device in the claim"))
 	}
 	checkConditions(v, v.Path("conditions"), tree.List(v.Obj, "conditions"))
 	if v.Obj["data"] != nil {

@@ -25,7 +25,7 @@ const (
 // checkSlice is about the whole of a slice. Its driver, pool and node are the same for ever.
 func checkSlice(v *kinds.Visit) {
 	v.Add(driverErrors(v.Path("driver"), tree.Text(v.Obj, "driver"))...)
-	v.Add(poolErrors(v.Path("pool", "name"), tree.Text(v.Obj, "pool", "name"))...)
+	v.Add(poolErrors(v.Path("pool", "name"), tree.Text(v.Obj, "pool", "name"), false)...)
 	if n := numberAt(v.Obj, "pool", "generation"); n < 0 {
 		v.Add(field.Invalid(v.Path("pool", "generation"), n, "must be greater than or equal to zero"))
 	}
@@ -48,13 +48,15 @@ func checkSlice(v *kinds.Visit) {
 		v.Add(field.Invalid(v.Path(), "", "only one of `sharedCounters` or `devices` is allowed"))
 	}
 	most := maxDevices
+	var names []any // which messages show, and not the devices
 	for _, d := range each(v.Obj["devices"]) {
+		names = append(names, nameOf(d))
 		if len(tree.List(d, "taints"))+len(tree.List(d, "consumesCounters")) > 0 {
 			most = maxRichDevices
 		}
 	}
 	if atMost(v, "devices", most) {
-		checkUnlike(v, v.Path("devices"), tree.List(v.Obj, "devices"), nameOf)
+		checkUnlike(v, v.Path("devices"), names, text)
 	}
 	if atMost(v, "sharedCounters", 8) {
 		checkUnlike(v, v.Path("sharedCounters"), tree.List(v.Obj, "sharedCounters"), nameOf)
@@ -107,11 +109,21 @@ func checkDevice(v *kinds.Visit) {
 	if n := len(attributes); n > 48 { // each has one value
 		v.Add(field.Invalid(v.Path(), int64(n), "the total number of attribute values must not exceed 48"))
 	}
+	var old map[string]any
+	for _, d := range each(tree.At(v.OldRoot, "spec", "devices")) {
+		if nameOf(d) == nameOf(v.Obj) {
+			old = d
+		}
+	}
+	same := func(name string) bool { return old != nil && tree.Equal(old[name], v.Obj[name]) }
 	for _, name := range tree.SortedKeys(attributes) {
-		v.Add(attributeNameErrors(v.Path("attributes"), name)...)
+		v.Add(attributeNameErrors(v.Path("attributes"), name, "the domain", "the name", "")...)
 	}
 	for _, name := range tree.SortedKeys(capacity) {
-		v.Add(attributeNameErrors(v.Path("capacity"), name)...)
+		if same("capacity") { // upstream judges what changes
+			break
+		}
+		v.Add(attributeNameErrors(v.Path("capacity"), name, "the domain", "the name", "")...)
 		at := v.Path("capacity", kinds.MapKey(name), "requestPolicy")
 		if policy := tree.Object(capacity, name, "requestPolicy"); policy == nil {
 			continue
@@ -120,6 +132,9 @@ func checkDevice(v *kinds.Visit) {
 		} else {
 			v.Add(policyErrors(at, tree.Text(capacity, name, "value"), policy)...)
 		}
+	}
+	if same("taints") {
+		v.Skip("taints")
 	}
 	atMost(v, "taints", 16)
 	if atMost(v, "consumesCounters", 2) {
@@ -133,7 +148,8 @@ func checkDevice(v *kinds.Visit) {
 		}
 		return
 	}
-	const why = "exactly one of `nodeName`, `nodeSelector`, or `allNodes` is required when `perDeviceNodeSelection` is set to true in the ResourceSlice spec"
+	const why = "exactly one of `nodeName`, `nodeSelector`, or `allNodes` is required when `perDeviceNodeSelection` is set to true " +
+		"in the ResourceSlice spec"
 	if set := checkPlacement(v, "must not be empty", "allNodes"); len(set) == 0 {
 		v.Add(field.Required(v.Path(), why))
 	} else if len(set) > 1 {
@@ -146,18 +162,21 @@ func checkAttribute(v *kinds.Visit) {
 	if version, ok := v.Obj["version"].(string); ok && !isVersion(version) {
 		v.Add(field.Invalid(v.Path("version"), version, "must be a string compatible with semver.org spec 2.0.0"))
 	}
-	n := 0
+	var set []string
 	for _, name := range [...]string{"int", "bool", "string", "version"} {
 		value := v.Obj[name]
 		if value != nil {
-			n++
+			set = append(set, name)
 		}
 		if len(text(value)) > maxAttributeText {
 			v.Add(field.TooLong(v.Path(name), maxAttributeText))
 		}
 	}
-	if n != 1 {
-		v.Add(field.Invalid(v.Path(), "", "exactly one value must be specified"))
+	const which = "one of: `int`, `bool`, `string`, `version`, `ints`, `bools`, `strings`, `versions`"
+	if len(set) == 0 {
+		v.Add(field.Invalid(v.Path(), "", "must specify "+which))
+	} else if len(set) > 1 {
+		v.Add(field.Invalid(v.Path(), "{"+strings.Join(set, ", ")+"}", "must specify exactly "+which))
 	}
 }
 
@@ -194,7 +213,8 @@ func policyErrors(at, capacity string, policy map[string]any) (errs []field.Erro
 	values, span, usual := tree.Strings(tree.List(policy, "validValues")), tree.Object(policy, "validRange"), tree.Text(policy, "default")
 	switch {
 	case len(values) > 0 && span != nil:
-		return []field.Error{field.Forbidden(at, `exactly one policy can be specified, cannot specify "validValues" and "validRange" at the same time`)}
+		return []field.Error{field.Forbidden(at,
+			`exactly one policy can be specified, cannot specify "validValues" and "validRange" at the same time`)}
 	case len(values) > 0 && usual == "":
 		return []field.Error{field.Required(at+".default", "required when validValues is defined")}
 	case span != nil && usual == "":
@@ -218,7 +238,7 @@ func policyErrors(at, capacity string, policy map[string]any) (errs []field.Erro
 			errs = append(errs, field.Invalid(at, value, "option is larger than capacity value: "+capacity))
 		}
 		for _, before := range values[:i] {
-			if quantity.Cmp(value, before) == 0 {
+			if quantity.Units(value, 0) == quantity.Units(before, 0) { // whole numbers (upstream)
 				errs = append(errs, field.Duplicate(at, value))
 				break
 			}
@@ -249,19 +269,27 @@ func spanErrors(at, capacity, usual string, span map[string]any) (errs []field.E
 			errs = append(errs, field.Invalid(at+"."+c.name, c.shown, c.why))
 		}
 	}
-	at += ".step"
 	switch {
 	case step == "":
 		return errs
 	case quantity.Sign(step) <= 0:
-		return append(errs, field.Invalid(at, step, "must be greater than zero"))
+		return append(errs, field.Invalid(at+".step", step, "must be greater than zero"))
 	}
 	if first := quantity.Add(least, step); quantity.Cmp(first, capacity) > 0 {
-		errs = append(errs, field.Invalid(at, step, "one step "+first+" is larger than capacity value: "+capacity))
+		errs = append(errs, field.Invalid(at+".step", step, "one step "+first+" is larger than capacity value: "+capacity))
+	}
+	large := false
+	for _, q := range [...][2]string{{"default", usual}, {"min", least}, {"max", most}, {"step", step}} {
+		if q[1] != "" && quantity.Sign(q[1]) < 0 {
+			errs, large = append(errs, field.Invalid(at+"."+q[0], q[1], "must be greater than or equal to 0")), true
+		} else if q[1] != "" && quantity.Cmp(q[1], "9223372036854775807") > 0 {
+			errs, large = append(errs, field.Invalid(at+"."+q[0], q[1], "must not be larger than 9223372036854775807")), true
+		}
 	}
 	for _, value := range [...]string{usual, most} {
-		if value != "" && !quantity.Multiple(quantity.Sub(value, least), step) {
-			errs = append(errs, field.Invalid(at, value, "value is not a multiple of a given step ("+step+") from ("+least+")"))
+		// Whole numbers count, rounded up (upstream).
+		if value != "" && !large && (quantity.Units(value, 0)-quantity.Units(least, 0))%quantity.Units(step, 0) != 0 {
+			errs = append(errs, field.Invalid(at+".step", value, "value is not a multiple of a given step ("+step+") from ("+least+")"))
 		}
 	}
 	return errs
