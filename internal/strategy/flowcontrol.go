@@ -43,7 +43,8 @@ var fixedFlowSchemas = [...]struct{ name, spec string }{
 		{"kind":"Group","group":{"name":"system:masters"}}],"resourceRules":[{"verbs":["*"],"apiGroups":["*"],"resources":["*"],
 		"clusterScope":true,"namespaces":["*"]}],"nonResourceRules":[{"verbs":["*"],"nonResourceURLs":["*"]}]}]}`},
 	{"catch-all", `{"priorityLevelConfiguration":{"name":"catch-all"},"matchingPrecedence":10000,"distinguisherMethod":{"type":"ByUser"},
-		"rules":[{"subjects":[{"kind":"Group","group":{"name":"system:unauthenticated"}},{"kind":"Group","group":{"name":"system:authenticated"}}],
+		"rules":[{"subjects":[{"kind":"Group","group":{"name":"system:unauthenticated"}},
+		{"kind":"Group","group":{"name":"system:authenticated"}}],
 		"resourceRules":[{"verbs":["*"],"apiGroups":["*"],"resources":["*"],"clusterScope":true,"namespaces":["*"]}],
 		"nonResourceRules":[{"verbs":["*"],"nonResourceURLs":["*"]}]}]}`},
 }
