@@ -142,7 +142,9 @@ func (p *podSpec) paddedImage(c *container) {
 	}
 }
 
-// container checks what containers of all sorts share.
+// container checks what containers of all sorts share (upstream's validateContainerCommon), but
+// for what a word of its row says, which is judged where the walk comes to the container
+// itself.
 func (p *podSpec) container(c *container) {
 	if p.pod && c.list != "ephemeralContainers" {
 		p.paddedImage(c)

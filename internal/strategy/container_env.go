@@ -34,7 +34,7 @@ var (
 		"requests.memory"}
 )
 
-// env checks where the values of variables come from (upstream's validateEnv). A variable
+// env checks where the values of variables come from (upstream's ValidateEnv). A variable
 // without a source is a rule of its fields alone.
 func (p *podSpec) env(c *container) {
 	for i, e := range each(c.obj["env"]) {

@@ -68,8 +68,11 @@ func (p *podSpec) volume(name string) map[string]any {
 }
 
 // mounts checks the volumeMounts of a container (upstream's ValidateVolumeMounts). The paths of
-// what is wrong below a mount are mostly those of the list.
+// what is wrong below a mount are mostly those of the list: upstream hands on the path of the
+// list where it should be that of the mount.
 func (p *podSpec) mounts(c *container) {
+	// Names and paths of devices are collected first: a mount that is one of these is told
+	// here, and the device in turn by devices.
 	var points, devices, devicePaths set[string]
 	for _, d := range each(c.obj["volumeDevices"]) {
 		devices.add(tree.Text(d, "name"))
@@ -87,6 +90,7 @@ func (p *podSpec) mounts(c *container) {
 		if point == "" {
 			p.Add(field.Required(p.Path(c.list, c.i, "volumeMounts", i, "mountPath"), ""))
 		}
+		// Two empty paths are not unique either, and are told as such beside being missing.
 		if points.add(point) {
 			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeMounts", i, "mountPath"), point, "must be unique"))
 		}
@@ -106,6 +110,7 @@ func (p *podSpec) mounts(c *container) {
 // two ways: as it is, or with variables, which the kubelet fills in and checks again.
 func (p *podSpec) subPaths(c *container, i int, m map[string]any) {
 	sub, expr := tree.Text(m, "subPath"), tree.Text(m, "subPathExpr")
+	// An empty path is none, and descends.
 	for _, why := range descendingErrors(sub) {
 		p.Add(field.Invalid(p.Path(c.list, c.i, "volumeMounts", "subPath"), sub, why))
 	}
@@ -151,7 +156,7 @@ func (p *podSpec) propagation(c *container, m map[string]any) {
 }
 
 // devices checks the volumeDevices of a container, which are of claims (upstream's
-// ValidateVolumeDevices).
+// ValidateVolumeDevices): a claim may be for a device as such, and no other volume can be one.
 func (p *podSpec) devices(c *container) {
 	devices := tree.List(c.obj, "volumeDevices")
 	if len(devices) == 0 {
@@ -163,6 +168,7 @@ func (p *podSpec) devices(c *container) {
 		mountPaths.add(tree.Text(m, "mountPath"))
 	}
 	// Devices are not mapped to the users of the pod, so that they would not work.
+	// Upstream tells of it for each container with devices, at the list.
 	if !p.hostUsers && !p.hadDevices() {
 		p.Add(field.Forbidden(p.Path(c.list, c.i, "volumeDevices"), "when `hostUsers` is false"))
 	}

@@ -85,7 +85,7 @@ func (p *podSpec) handler(h map[string]any, last string, at ...any) {
 }
 
 // port checks the port of an action, by number or by name; absent, it is the number 0, which is
-// none.
+// none. A port by name is looked up by the kubelet when it asks.
 func (p *podSpec) port(v any, action string, at []any) {
 	var errs []string
 	switch n := v.(type) {

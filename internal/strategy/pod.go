@@ -212,7 +212,7 @@ func preparePod(pod, old map[string]any) {
 }
 
 // dropInitAnnotations removes the annotations that init containers were written in before there
-// was a field. Upstream drops them where it converts pods and templates.
+// was a field. Upstream drops them along with the fields of features that are off.
 func dropInitAnnotations(pod map[string]any) {
 	annotations := tree.Object(pod, "metadata", "annotations")
 	for _, stage := range [...]string{"alpha", "beta"} {

@@ -19,7 +19,9 @@ import (
 // what is only preferred, and for what an object had before: upstream began to refuse them when
 // objects with such values were stored already, and an update of one of these must still work.
 
-// affinity checks the affinities of a spec (upstream's validateAffinity).
+// affinity checks the affinities of a spec (upstream's validateAffinity): nodes first, then
+// pods to be near to, then pods to be away from, each with what is required before what is
+// preferred.
 func (p *podSpec) affinity() {
 	affinity := tree.Object(p.spec, "affinity")
 	if affinity == nil {
@@ -33,6 +35,7 @@ func (p *podSpec) affinity() {
 		}, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
 	}
 	for i, term := range each(node["preferredDuringSchedulingIgnoredDuringExecution"]) {
+		// Weights are added up over the terms that hold; none of them may drown the others.
 		if w := number(term["weight"]); w <= 0 || w > 100 {
 			p.Add(field.Invalid(p.Path("affinity", "nodeAffinity", "preferredDuringSchedulingIgnoredDuringExecution", i, "weight"), w,
 				"must be in the range 1-100"))
@@ -42,6 +45,7 @@ func (p *podSpec) affinity() {
 		checkNodeSelectorTerm(p.Visit, tree.Object(term, "preference"), always,
 			"affinity", "nodeAffinity", "preferredDuringSchedulingIgnoredDuringExecution", i, "preference")
 	}
+	// The two are of one form; only the name in the path differs.
 	for _, sort := range [...]string{"podAffinity", "podAntiAffinity"} {
 		pods := tree.Object(affinity, sort)
 		for i, term := range each(pods["requiredDuringSchedulingIgnoredDuringExecution"]) {
@@ -61,8 +65,9 @@ func (p *podSpec) affinity() {
 // always is a tolerance that is always granted.
 func always() bool { return true }
 
-// podTerm checks a term that names pods by their labels, and the places to share with them. at
-// is the term's path.
+// podTerm checks a term that names pods by their labels, and the places to share with them
+// (upstream's validatePodAffinityTerm). at is the term's path. Both selectors may be absent,
+// which means no pod, and the namespace of the pod itself.
 func (p *podSpec) podTerm(term map[string]any, at ...any) {
 	tolerated := func() bool { return badAffinityValues(p.old) }
 	for _, f := range [...]string{"labelSelector", "namespaceSelector"} {
@@ -99,6 +104,7 @@ func (p *podSpec) labelKeys(term map[string]any, at []any) {
 	selector, ok := term["labelSelector"].(map[string]any)
 	for _, f := range [...]string{"matchLabelKeys", "mismatchLabelKeys"} {
 		keys := tree.List(term, f)
+		// Without a selector there is nothing to add to, and the keys are not looked at.
 		if len(keys) > 0 && !ok {
 			p.Add(field.Forbidden(p.Path(at...)+"."+f, "must not be specified when labelSelector is not set"))
 			continue
@@ -113,6 +119,9 @@ func (p *podSpec) labelKeys(term map[string]any, at []any) {
 	for _, twice := range keysTwice(selector, match) {
 		p.Add(field.Invalid(fmt.Sprintf("%s[%d]", p.Path(at...), twice), match[twice], "exists in both matchLabelKeys and labelSelector"))
 	}
+	// A label cannot have the pod's own value and another one. The error is told once, at the
+	// key that is to match; the selector may name a key of mismatchLabelKeys, since both can
+	// hold.
 	var others set[any]
 	for _, key := range mismatch {
 		others.add(key)
@@ -227,10 +236,12 @@ func checkNodeSelector(v *kinds.Visit, s map[string]any, tolerated func() bool, 
 	}
 }
 
-// checkNodeSelectorTerm checks one term, which is about labels and fields of nodes. All that is
-// in it must hold. A term without conditions is taken, and selects nothing.
+// checkNodeSelectorTerm checks one term, which is about labels and fields of nodes (upstream's
+// ValidateNodeSelectorTerm). All that is in it must hold. A term without conditions is taken,
+// and selects nothing.
 func checkNodeSelectorTerm(v *kinds.Visit, term map[string]any, tolerated func() bool, at ...any) {
 	for i, e := range each(term["matchExpressions"]) {
+		// Paths are made only where something is wrong, hence the function.
 		path := func(step string) string { return fmt.Sprintf("%s.matchExpressions[%d].%s", v.Path(at...), i, step) }
 		values, op := tree.List(e, "values"), tree.Text(e, "operator")
 		switch op {
@@ -273,6 +284,7 @@ func checkNodeSelectorTerm(v *kinds.Visit, term map[string]any, tolerated func()
 		case len(values) != 1:
 			v.Add(field.Required(path("values"), "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"))
 		}
+		// Values of an unknown field are not looked at: their form is not known.
 		if e["key"] != "metadata.name" {
 			v.Add(field.Invalid(path("key"), tree.Text(e, "key"), "not a valid field selector key"))
 			continue
@@ -285,8 +297,8 @@ func checkNodeSelectorTerm(v *kinds.Visit, term map[string]any, tolerated func()
 	}
 }
 
-// checkLabelSelector checks a selector of labels, the field f of what is at a path. The path is
-// made only where something is wrong.
+// checkLabelSelector checks a selector of labels, the field f of what is at a path, with the
+// tolerance of labelSelectorErrors. The path is made only where something is wrong.
 func checkLabelSelector(v *kinds.Visit, s map[string]any, tolerated func() bool, f string, at []any) {
 	if errs := labelSelectorErrors(s, tolerated); len(errs) > 0 {
 		v.Add(below(v.Path(at...)+"."+f, errs)...)
@@ -374,13 +386,15 @@ func badAffinityValues(spec map[string]any) bool {
 	return false
 }
 
-// badTermSelectors reports whether one of the selectors of a term is wrong.
+// badTermSelectors reports whether one of the selectors of a term is wrong: in a value or in
+// its form, which upstream does not tell apart when it asks what an old spec has.
 func badTermSelectors(term map[string]any) bool {
 	return len(labelSelectorErrors(tree.Object(term, "labelSelector"), never))+len(labelSelectorErrors(tree.Object(term,
 		"namespaceSelector"), never)) > 0
 }
 
-// badSpreadSelector reports whether the selector of a constraint of spec is wrong.
+// badSpreadSelector reports whether the selector of a constraint of spec is wrong. It is asked
+// of old specs.
 func badSpreadSelector(spec map[string]any) bool {
 	for _, c := range each(spec["topologySpreadConstraints"]) {
 		if len(labelSelectorErrors(tree.Object(c, "labelSelector"), never)) > 0 {

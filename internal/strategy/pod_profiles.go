@@ -33,7 +33,8 @@ func checkSeccompProfile(v *kinds.Visit) {
 }
 
 // checkAppArmorProfile is the rule of type AppArmorProfile: the name of a loaded profile goes
-// with type Localhost, and with no other. Unlike a file, the name may have slashes anywhere.
+// with type Localhost, and with no other (upstream's ValidateAppArmorProfileField). Unlike a
+// file, the name may have slashes anywhere.
 func checkAppArmorProfile(v *kinds.Visit) {
 	checkProfileType(v, "type is required when appArmorProfile is set")
 	name, has := v.Obj["localhostProfile"].(string)

@@ -16,7 +16,8 @@ import (
 // users) rules out what would reach the host by it.
 
 // securityContext checks that of a container, sc (upstream's ValidateSecurityContext), for what
-// one of its fields says of another.
+// one of its fields says of another. c says where it is; what the pod's context says does not
+// count.
 func (p *podSpec) securityContext(c *container, sc map[string]any) {
 	// What is masked in /proc is the host's; without users of the pod's own it could be written
 	// to.
@@ -53,11 +54,13 @@ func adminWithoutEscalation(spec map[string]any) bool {
 }
 
 // sysctls checks that names of kernel parameters come once, and that none is of a namespace
-// that is shared with the host: a pod would set it for the whole node.
+// that is shared with the host: a pod would set it for the whole node (upstream's
+// validateSysctls).
 func (p *podSpec) sysctls() {
 	var names set[string]
 	for i, s := range each(tree.At(p.spec, "securityContext", "sysctls")) {
 		name := tree.Text(s, "name")
+		// A name that is no name is not told as repeated.
 		switch twice := names.add(name); {
 		case name == "":
 			p.Add(field.Required(p.Path("securityContext", "sysctls", i, "name"), ""))
@@ -142,7 +145,7 @@ const ipcSysctls = "kernel.sem kernel.shmall kernel.shmmax kernel.shmmni kernel.
 	"kernel.msgmni kernel.msg"
 
 // sharesSysctls reports whether spec has a kernel parameter of a namespace that it shares with
-// the host. It is asked of old specs.
+// the host. It is asked of old specs, of which one such parameter is a pass for all.
 func sharesSysctls(spec map[string]any) bool {
 	for _, s := range each(tree.At(spec, "securityContext", "sysctls")) {
 		if sharedSysctl(spec, tree.Text(s, "name")) != "" {
@@ -182,6 +185,7 @@ func (p *podSpec) hostProcess() {
 			p.Add(field.Invalid(p.Path(c.list, c.i, "securityContext", "windowsOptions", "hostProcess"), is,
 				fmt.Sprintf("pod hostProcess value must be identical if both are specified, was %v", podIs)))
 		}
+		// One that does not say is what the pod says.
 		if containers++; is || !says && podIs {
 			processes++
 		}

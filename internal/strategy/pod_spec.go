@@ -269,7 +269,8 @@ func (p *podSpec) address(v any, at ...any) {
 	}
 }
 
-// gates checks the readiness gates, and the scheduling gates, whose paths leave the name out.
+// gates checks the readiness gates, and the scheduling gates, whose paths leave the name out. A
+// readiness gate is the type of a condition, which may come twice; a scheduling gate may not.
 func (p *podSpec) gates() {
 	for i, gate := range each(p.spec["readinessGates"]) {
 		t := tree.Text(gate, "conditionType")
@@ -302,7 +303,8 @@ func (p *podSpec) hostAliases() {
 	}
 }
 
-// hostName checks hostnameOverride, which stands against other ways to name the host.
+// hostName checks hostnameOverride, which stands against other ways to name the host: the name
+// is the override to the letter, or made of the pod's and the domain's, or that of the node.
 func (p *podSpec) hostName() {
 	name, ok := p.spec["hostnameOverride"].(string)
 	if !ok {

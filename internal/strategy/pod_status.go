@@ -20,7 +20,8 @@ import (
 // What older writers do not know stays as it was, or they would take it away with each write.
 
 // preparePodStatus keeps what a writer of the status does not know, or must not change
-// (upstream's PrepareForUpdate of the status strategy). The spec is the stored one already.
+// (upstream's PrepareForUpdate of the status strategy). The spec is the stored one already. A
+// status that is absent is made, and so has what the server itself knows.
 func preparePodStatus(pod, old map[string]any) {
 	// Old kubelets write owners in a broken form, and garbage is collected by them; so they are
 	// not taken from a kubelet.
@@ -32,6 +33,7 @@ func preparePodStatus(pod, old map[string]any) {
 		status = map[string]any{}
 		pod["status"] = status
 	}
+	// An empty class counts as absent: older kubelets send none.
 	for _, f := range [...]string{"qosClass", "resourceClaimStatuses", "extendedResourceClaimStatus", "observedGeneration"} {
 		if status[f] == nil || status[f] == "" {
 			copyField(status, before, f)
@@ -56,7 +58,8 @@ func preparePodStatus(pod, old map[string]any) {
 	}
 }
 
-// checkPodStatus judges a write of a pod's status (upstream's ValidatePodStatusUpdate).
+// checkPodStatus judges a write of a pod's status (upstream's ValidatePodStatusUpdate). The
+// spec is not judged again: nobody could mend it here.
 func checkPodStatus(v *kinds.Visit) {
 	checkAnnotationUpdate(v)
 	checkAnnotations(v, "metadata", "annotations")
@@ -91,6 +94,7 @@ func checkPodStatus(v *kinds.Visit) {
 	if class := tree.Text(status, "qosClass"); class != tree.Text(was, "qosClass") {
 		v.Add(field.Invalid(v.Path("status", "qosClass"), class, "field is immutable"))
 	}
+	// The three lists are told of apart, and end in different ways.
 	for _, of := range [...]string{"containers", "initContainers", "ephemeralContainers"} {
 		checkContainerStatuses(v, spec, of)
 	}
@@ -159,7 +163,8 @@ func namedContainer(spec map[string]any, name string) map[string]any {
 }
 
 // checkAllocated checks what is told of the devices of container status s, number i of its
-// list. spec is the pod's, which says what the container asks for.
+// list. spec is the pod's, which says what the container asks for: an entry is of a resource by
+// its name, or of a claim as claim:name or claim:name/request.
 func checkAllocated(v *kinds.Visit, spec map[string]any, list string, i int, s map[string]any) {
 	f := statusesOf(list)
 	// They ask for nothing, so that nothing can have been given to them.
@@ -167,6 +172,7 @@ func checkAllocated(v *kinds.Visit, spec map[string]any, list string, i int, s m
 		v.Add(field.Forbidden(v.Path("status", f, i, "allocatedResourcesStatus"), "must not be specified in container status"))
 		return
 	}
+	// Names are unique in a list that was created by the rules.
 	var asks map[string]any
 	for _, c := range each(spec[list]) {
 		if c["name"] == s["name"] {
@@ -373,7 +379,7 @@ func checkClaimStatuses(v *kinds.Visit, spec, status map[string]any) {
 
 // checkStatusAddresses checks a list of addresses, one of each family at most, and that the
 // single field is its first. What was there before may stay. one and list are fields of the
-// status.
+// status: podIP and podIPs, or hostIP and hostIPs.
 func checkStatusAddresses(v *kinds.Visit, status, was map[string]any, one, list string) {
 	ips := tree.List(status, list)
 	first := tree.Text(status, one)
@@ -384,6 +390,8 @@ func checkStatusAddresses(v *kinds.Visit, status, was map[string]any, one, list 
 		}
 		return
 	}
+	// The default has made podIP of the list by now; hostIP has none, so that an empty one is
+	// unequal.
 	if ip := tree.Text(ips[0], "ip"); first != ip && (first != "" || one == "hostIP") {
 		v.Add(field.Invalid(v.Path("status", list, 0, "ip"), ip, "must be equal to `"+one+"`"))
 	}

@@ -27,8 +27,8 @@ func podWarnings(pod, old map[string]any) (warnings []string) {
 		return nil
 	}
 	if why := field.DNSLabelErrors(tree.Name(pod)); len(why) > 0 {
-		warnings = append(warnings, fmt.Sprintf("metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; "+
-			"a DNS label is recommended: %v", why))
+		warnings = append(warnings, fmt.Sprintf("metadata.name: this is used in the Pod's hostname, "+
+			"which can result in surprising behavior; a DNS label is recommended: %v", why))
 	}
 	return append(warnings, specWarnings("", pod)...)
 }
@@ -79,19 +79,22 @@ func specWarnings(at string, pod map[string]any) (warnings []string) {
 			warnings = append(warnings, at+"metadata.annotations["+gone[0]+"]: "+gone[1])
 		}
 	}
+	// Volumes with a claim in them are warned of as the claim would be, when it is made.
 	for i, v := range each(spec["volumes"]) {
 		// It is asked twice, so that the path is made only for a volume with a warning.
 		if len(sourceWarnings("", v)) > 0 {
 			warnings = append(warnings, sourceWarnings(fmt.Sprintf("%sspec.volumes[%d]", at, i), v)...)
 		}
 		if claim := tree.Object(v, "ephemeral", "volumeClaimTemplate", "spec"); claim != nil {
-			warnings = append(warnings, claimSpecWarnings(fmt.Sprintf("%sspec.volumes[%d].ephemeral.volumeClaimTemplate.spec", at, i), claim)...)
+			warnings = append(warnings, claimSpecWarnings(
+				fmt.Sprintf("%sspec.volumes[%d].ephemeral.volumeClaimTemplate.spec", at, i), claim)...)
 		}
 	}
 	warnings = append(warnings, overlapWarnings(tree.List(spec, "volumes"))...)
 	warnings = append(warnings, repeatWarnings(at+"spec.", spec)...)
 	warnings = append(warnings, partWarnings(tree.Object(spec, "overhead"), func() string { return at + "spec.overhead" })...)
 	warnings = append(warnings, profileWarnings(at, spec, annotations)...)
+	// The path of a container is made by who finds something in it.
 	for c := range containersOf(spec) {
 		path := func() string { return fmt.Sprintf("%sspec.%s[%d].", at, c.list, c.i) }
 		for _, list := range [...]string{"limits", "requests"} {
@@ -103,9 +106,11 @@ func specWarnings(at string, pod map[string]any) (warnings []string) {
 	warnings = append(warnings, portWarnings(at, spec)...)
 	// Only a template still has a negative period: that of a pod has become 1.
 	if number(spec["terminationGracePeriodSeconds"]) < 0 {
-		warnings = append(warnings, at+"spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1")
+		warnings = append(warnings, at+"spec.terminationGracePeriodSeconds: must be >= 0; "+
+			"negative values are invalid and will be treated as 1")
 	}
 	warnings = append(warnings, selectorWarnings(at+"spec.affinity.", spec)...)
+	// Addresses that strict rules would refuse are taken here, and told.
 	for i, s := range tree.List(spec, "dnsConfig", "nameservers") {
 		warnings = append(warnings, field.IPWarnings(fmt.Sprintf("%sspec.dnsConfig.nameservers[%d]", at, i), text(s))...)
 	}
@@ -118,6 +123,8 @@ func specWarnings(at string, pod map[string]any) (warnings []string) {
 // placeWarnings tells of old names of labels by which nodes are chosen, of values that no label
 // can have, and of pods that are spread among none. at is the path of the spec, with a dot.
 func placeWarnings(at string, spec map[string]any) (warnings []string) {
+	// Labels of nodes had names of beta stages once; kubelets set both for as long as these are
+	// known.
 	for _, k := range tree.SortedKeys(tree.Object(spec, "nodeSelector")) {
 		if why := oldLabel(k); why != "" {
 			warnings = append(warnings, at+"nodeSelector["+k+"]: "+why)
@@ -142,6 +149,7 @@ func placeWarnings(at string, spec map[string]any) (warnings []string) {
 			}
 		}
 	}
+	// The texts differ in where the key stands: here it is the value, above it is the place.
 	for i, c := range each(spec["topologySpreadConstraints"]) {
 		path, key := fmt.Sprintf("%stopologySpreadConstraints[%d]", at, i), tree.Text(c, "topologyKey")
 		if why := oldLabel(key); why != "" {
@@ -158,19 +166,21 @@ func placeWarnings(at string, spec map[string]any) (warnings []string) {
 // would match everything, which is what some mean.
 const noLabelSelector = ".labelSelector: a null labelSelector results in matching no pod"
 
-// selectorWarnings tells of affinities to no pod.
+// selectorWarnings tells of affinities to no pod: terms without a selector. at is the path of
+// the affinity, with a dot. Selectors that match no pod yet are none of its business.
 func selectorWarnings(at string, spec map[string]any) (warnings []string) {
 	for _, sort := range [...]string{"podAffinity", "podAntiAffinity"} {
 		pods := tree.Object(spec, "affinity", sort)
 		for i, term := range each(pods["requiredDuringSchedulingIgnoredDuringExecution"]) {
 			if term["labelSelector"] == nil {
-				warnings = append(warnings, fmt.Sprintf("%s%s.requiredDuringSchedulingIgnoredDuringExecution[%d]", at, sort, i)+noLabelSelector)
+				warnings = append(warnings,
+					fmt.Sprintf("%s%s.requiredDuringSchedulingIgnoredDuringExecution[%d]", at, sort, i)+noLabelSelector)
 			}
 		}
 		for i, term := range each(pods["preferredDuringSchedulingIgnoredDuringExecution"]) {
 			if tree.At(term, "podAffinityTerm", "labelSelector") == nil {
-				warnings = append(warnings, fmt.Sprintf("%s%s.preferredDuringSchedulingIgnoredDuringExecution[%d].podAffinityTerm", at, sort,
-					i)+noLabelSelector)
+				warnings = append(warnings, fmt.Sprintf("%s%s.preferredDuringSchedulingIgnoredDuringExecution[%d].podAffinityTerm",
+					at, sort, i)+noLabelSelector)
 			}
 		}
 	}
@@ -192,6 +202,8 @@ func profileWarnings(at string, spec, annotations map[string]any) (warnings []st
 	}
 	warn := func(key, why string) { warnings = append(warnings, at+"metadata.annotations["+key+"]: "+why) }
 	const seccomp = `non-functional in v1.27+; use the "seccompProfile" field instead`
+	// Annotations of seccomp have no effect at all any more, those of AppArmor become the
+	// field.
 	if _, ok := annotations[podSeccomp]; ok && tree.At(spec, "securityContext", "seccompProfile") == nil {
 		warn(podSeccomp, seccomp)
 	}
@@ -249,8 +261,8 @@ func envWarnings(c map[string]any, at func() string) (warnings []string) {
 		}
 		// A variable that is its former self and nothing more does hide it.
 		if ref := "$(" + name + ")"; e["valueFrom"] != nil || value == ref || !strings.Contains(value, ref) {
-			warnings = append(warnings, fmt.Sprintf("%senv[%d]: hides previous definition of %q, which may be dropped when using apply", at(),
-				i, name))
+			warnings = append(warnings, fmt.Sprintf("%senv[%d]: hides previous definition of %q, which may be dropped when using apply",
+				at(), i, name))
 		}
 	}
 	return warnings
@@ -281,7 +293,8 @@ func portWarnings(at string, spec map[string]any) (warnings []string) {
 			is := shownPort{path, tree.Text(p, "hostIP"), number(p["hostPort"])}
 			// An address of the host without a port of it does nothing.
 			if is.ip != "" && is.port == 0 {
-				warnings = append(warnings, fmt.Sprintf("%s: hostIP set without hostPort: {Name:%s HostPort:0 ContainerPort:%d Protocol:%s HostIP:%s}",
+				warnings = append(warnings, fmt.Sprintf(
+					"%s: hostIP set without hostPort: {Name:%s HostPort:0 ContainerPort:%d Protocol:%s HostIP:%s}",
 					path, tree.Text(p, "name"), number(p["containerPort"]), tree.Text(p, "protocol"), is.ip))
 			}
 			k := key{number(p["containerPort"]), tree.Text(p, "protocol")}
@@ -305,8 +318,8 @@ func portWarnings(at string, spec map[string]any) (warnings []string) {
 				// Names are compared over all containers; within one they are unique by a rule.
 				if first, ok := names[name]; ok {
 					named = append(named,
-						fmt.Sprintf("%s: duplicate port name %q with %s, services and probes that select ports by name will use %s", path, name, first,
-							first))
+						fmt.Sprintf("%s: duplicate port name %q with %s, services and probes that select ports by name will use %s",
+							path, name, first, first))
 				} else {
 					names[name] = path
 				}
@@ -321,7 +334,8 @@ func portWarnings(at string, spec map[string]any) (warnings []string) {
 const maxSamePorts = 100
 
 // repeatsPorts reports whether a number or a name of a port comes twice, or an address without
-// a port: whether portWarnings may have anything to say.
+// a port: whether portWarnings may have anything to say. It may say yes of what then is no
+// harm, as of one number with two protocols.
 func repeatsPorts(spec map[string]any) bool {
 	var numbers set[int64]
 	var names set[string]
