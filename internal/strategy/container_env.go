@@ -141,7 +141,7 @@ var podFields = [...]string{"metadata.annotations", "metadata.labels", "metadata
 	"status.podIP", "status.podIPs"}
 
 // fieldRefErrors returns what is wrong with a volume's reference to a field of the pod, with
-// paths below path.
+// paths below path. Volumes are checked by a rule of their own, which knows no podSpec.
 func fieldRefErrors(path string, ref map[string]any) []field.Error {
 	return below(path, fieldSelectorErrors(ref, volumeFields))
 }

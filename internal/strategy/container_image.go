@@ -29,13 +29,13 @@ func imageTag(image string) string {
 	if digested && !isDigest(digest) || len(image) == 64 && isHex(image) {
 		return ""
 	}
+	// Without a tag latest is meant, unless a digest says which image it is.
 	tag := ""
 	// A colon before the last slash is that of a registry's port.
 	if colon := strings.LastIndexByte(name, ':'); colon > strings.LastIndexByte(name, '/') {
 		if name, tag = name[:colon], name[colon+1:]; !isTag(tag) {
 			return ""
 		}
-		// A digest says which image is meant, whatever latest is.
 	} else if !digested {
 		tag = "latest"
 	}

@@ -224,7 +224,9 @@ func (p *podSpec) hadDevices() bool {
 	return false
 }
 
-// descendingErrors returns what is wrong with a path that must lead down from where it begins.
+// descendingErrors returns what is wrong with a path that must lead down from where it begins
+// (upstream's validateLocalDescendingPath): a path that starts at the root may also go up, and
+// is told of both.
 func descendingErrors(s string) (errs []string) {
 	if path.IsAbs(s) {
 		errs = append(errs, "must be a relative path")
@@ -235,7 +237,8 @@ func descendingErrors(s string) (errs []string) {
 	return errs
 }
 
-// hasBackstep reports whether a path goes up anywhere. A name with two dots in it does not.
+// hasBackstep reports whether a path goes up anywhere, be it by as much as it went down before.
+// A name with two dots in it does not.
 func hasBackstep(s string) bool {
 	for part := range strings.SplitSeq(s, "/") {
 		if part == ".." {

@@ -170,7 +170,8 @@ func resourceDefaults(r map[string]any) {
 func roundUp(list map[string]any) {
 	for name, v := range list {
 		// Amounts are in upstream's form by now, in which one of less than a thousandth has one
-		// of these letters: a suffix or an exponent.
+		// of these letters, a suffix or an exponent, but for a few texts that are kept as they
+		// were sent.
 		if s := text(v); strings.ContainsAny(s, "nue") && quantity.Cmp(quantity.Of(quantity.Units(s, -3), -3), s) != 0 {
 			list[name] = quantity.Of(quantity.Units(s, -3), -3)
 		}

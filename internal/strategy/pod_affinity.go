@@ -62,7 +62,7 @@ func (p *podSpec) affinity() {
 	}
 }
 
-// always is a tolerance that is always granted.
+// always is a tolerance that is always granted: for what is only preferred.
 func always() bool { return true }
 
 // podTerm checks a term that names pods by their labels, and the places to share with them
@@ -349,11 +349,12 @@ func labelSelectorErrors(s map[string]any, tolerated func() bool) (errs []field.
 	return errs
 }
 
-// never is a tolerance that is never granted.
+// never is a tolerance that is never granted: for asking whether there is anything to tolerate.
 func never() bool { return false }
 
 // badNodeValues reports whether a term of a selector of nodes has a value that no label can
-// have. It is asked of old objects: what they have, an update may keep.
+// have. It is asked of old objects: what they have, an update may keep. Volumes have such a
+// selector too, and the same tolerance.
 func badNodeValues(selector map[string]any) bool {
 	for _, term := range each(selector["nodeSelectorTerms"]) {
 		for _, e := range each(term["matchExpressions"]) {

@@ -18,7 +18,8 @@ import (
 // changes the resources of c, and not its image. Then the result is judged as a whole, as a pod
 // that had been made so, and the difference by the part's own check.
 
-// podParts are the subresources of pods that write a part.
+// podParts are the subresources of pods that write a part. The binding of a pod to its node is
+// none of them: it writes no pod.
 func podParts() map[string]Part {
 	return map[string]Part{
 		"ephemeralcontainers": {Merge: mergeEphemeralContainers, Check: checkEphemeralContainers},

@@ -313,7 +313,8 @@ func (p *podSpec) podResources() {
 // amounts are amounts of resources by name.
 type amounts map[string]string
 
-// add adds what a list of a tree has. What is not there counts as 0.
+// add adds what a list of a tree has. What is not there counts as 0; the suffix of a sum is of
+// the sort that its first amount has.
 func (a amounts) add(list map[string]any) {
 	for name, v := range list {
 		a[name] = quantity.Add(a[name], text(v))

@@ -108,7 +108,8 @@ func each(list any) iter.Seq2[int, map[string]any] {
 	}
 }
 
-// containersOf returns all containers of a spec, in the order in which upstream visits them.
+// containersOf returns all containers of a spec, in the order in which upstream visits them:
+// those that run first come first, whatever the order of the fields is.
 func containersOf(spec map[string]any) iter.Seq[container] {
 	return func(yield func(container) bool) {
 		for _, list := range [...]string{"initContainers", "containers", "ephemeralContainers"} {
@@ -134,11 +135,13 @@ func (s *set[T]) has(v T) bool {
 	return slices.Contains(s.few[:s.n], v) || s.more[v]
 }
 
-// add adds v, and reports whether it was there already.
+// add adds v, and reports whether it was there already: a caller needs to look and to add in
+// one.
 func (s *set[T]) add(v T) bool {
 	switch {
 	case s.has(v):
 		return true
+	// The array is a part of the set itself, so that a set on the stack costs nothing.
 	case s.n < len(s.few):
 		s.few[s.n] = v
 		s.n++
@@ -260,8 +263,9 @@ func (p *podSpec) dns() {
 	}
 }
 
-// address adds an error unless v is an IP address, for fields that are older than strict rules:
-// zeros in front and the like are taken, and warned of.
+// address adds an error unless v is an IP address. Zeros in front and IPv4 in IPv6 were taken
+// once, since readers do not agree on what they mean; for these fields upstream refuses them by
+// now, and has no tolerance for what is stored.
 func (p *podSpec) address(v any, at ...any) {
 	s, _ := v.(string)
 	for _, why := range field.IPErrors(s) {

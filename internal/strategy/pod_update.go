@@ -98,7 +98,8 @@ func copyField(obj, from map[string]any, name string) {
 }
 
 // withFields returns copies of the objects in a list with some fields as those of another list
-// of that length have them. The list itself and what is in it stay as they were.
+// of that length have them. The list itself and what is in it stay as they were; an element
+// that is no object stays itself, and differs from any that is.
 func withFields(list, from []any, fields ...string) []any {
 	out := slices.Clone(list)
 	for i, e := range out {

@@ -21,7 +21,8 @@ import (
 // are of objects in which there is not.
 
 // podWarnings are those of a pod. Updates of pods have none: they are many, and seldom of
-// people.
+// people, and what could be told was told when the pod was made. The name becomes that of the
+// host in the pod, where only a label of DNS is sure to work.
 func podWarnings(pod, old map[string]any) (warnings []string) {
 	if old != nil {
 		return nil
@@ -110,7 +111,8 @@ func specWarnings(at string, pod map[string]any) (warnings []string) {
 			"negative values are invalid and will be treated as 1")
 	}
 	warnings = append(warnings, selectorWarnings(at+"spec.affinity.", spec)...)
-	// Addresses that strict rules would refuse are taken here, and told.
+	// What is refused has been told as an error; another way to write the same address is
+	// taken, and the usual one is told.
 	for i, s := range tree.List(spec, "dnsConfig", "nameservers") {
 		warnings = append(warnings, field.IPWarnings(fmt.Sprintf("%sspec.dnsConfig.nameservers[%d]", at, i), text(s))...)
 	}
