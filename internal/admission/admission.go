@@ -46,6 +46,8 @@ type Objects interface {
 }
 
 // Config says which plugins are on, and what they need to know.
+// The zero value is upstream's choice of plugins, with pods that leave a node at once that is not
+// ready, and nobody to ask about certificates: those plugins need the Authorizer.
 type Config struct {
 	// Enabled and Disabled are names: upstream's two flags. A plugin that is in neither is on as
 	// upstream has it.
@@ -67,19 +69,23 @@ type Chain struct {
 
 	priorities, storageClasses, ingressClasses, limitRanges, quotas decoded
 	// quotaLock is held while a namespace's quotas are compared and counted up.
+	// It is one for all namespaces, as little is done under it.
 	quotaLock sync.Mutex
 }
 
 // New returns the plugins that are on. The error names what upstream does not know, and what is both
 // enabled and disabled.
+// The chain asks nobody before Look has been called, but may be asked already which plugins it has.
 func New(c Config) (*Chain, error) {
 	chain := &Chain{config: c}
+	// Each of these is read whole at the first question after a change, and not before.
 	chain.priorities.resource = "priorityclasses.scheduling.k8s.io"
 	chain.storageClasses.resource = "storageclasses.storage.k8s.io"
 	chain.ingressClasses.resource = "ingressclasses.networking.k8s.io"
 	chain.limitRanges.resource = "limitranges"
 	chain.quotas.resource = "resourcequotas"
 	for _, name := range slices.Concat(c.Enabled, c.Disabled) {
+		// A name that is wrong would be a plugin that is silently off.
 		if row(name) == nil {
 			return nil, errors.New("admission plugin " + name + " is unknown")
 		}
@@ -87,6 +93,7 @@ func New(c Config) (*Chain, error) {
 			return nil, errors.New("admission plugin " + name + " is both enabled and disabled")
 		}
 	}
+	// The order of the flags does not count: plugins are asked in that of the table.
 	for i := range plugins {
 		if p := &plugins[i]; p.isOn(&c) {
 			chain.on = append(chain.on, p)
@@ -96,6 +103,8 @@ func New(c Config) (*Chain, error) {
 }
 
 // Look gives the plugins the cluster. It is called once, before the first write.
+// Objects must not be nil, and stays the same for the life of the chain. It comes after New because the
+// API that has the objects is itself made with the chain.
 func (c *Chain) Look(o Objects) { c.objects = o }
 
 // plugin is a row of the table. One without acts has nothing to do here: why says so.
@@ -119,11 +128,13 @@ type act struct {
 }
 
 // isOn reports whether a plugin is on.
+// Disabled wins, though New admits no name in both lists.
 func (p *plugin) isOn(c *Config) bool {
 	return (p.on || slices.Contains(c.Enabled, p.name)) && !slices.Contains(c.Disabled, p.name)
 }
 
 // row returns the row of a name, nil if there is none.
+// Names are compared as they are, upper and lower case told apart (upstream).
 func row(name string) *plugin {
 	i := slices.IndexFunc(plugins[:], func(p plugin) bool { return p.name == name })
 	if i < 0 {
@@ -133,6 +144,8 @@ func row(name string) *plugin {
 }
 
 // For returns who is asked about a resource in each phase, nil where no plugin acts.
+// It is called once for each resource, when that is made. The functions may be called at once by any
+// number of writers, and return the first refusal: later plugins are not asked (upstream).
 func (c *Chain) For(r *api.Resource) (who api.Admitters) {
 	name := r.Qualified()
 	for phase := range who {
@@ -145,6 +158,7 @@ func (c *Chain) For(r *api.Resource) (who api.Admitters) {
 				}
 			}
 		}
+		// nil, and not a function that does nothing: package api then prepares no question.
 		if len(acts) == 0 {
 			continue
 		}
@@ -162,6 +176,8 @@ func (c *Chain) For(r *api.Resource) (who api.Admitters) {
 
 // index adds the act to those of each subresource and operation of the resource with that name that it
 // names.
+// Only resources of a namespace are meant by the star, for what it stands for are plugins that ask
+// about the namespace.
 func (x *act) index(acts map[[2]string][]*act, name string, namespaced bool) {
 	for named := range strings.FieldsSeq(x.resources) {
 		resource, subresource, _ := strings.Cut(named, "/")
@@ -184,6 +200,7 @@ type State struct {
 }
 
 // States returns all plugins that upstream knows, in its order.
+// The slice is the caller's.
 func (c *Chain) States() (all []State) {
 	for i := range plugins {
 		p := &plugins[i]
@@ -193,11 +210,14 @@ func (c *Chain) States() (all []State) {
 }
 
 // On reports whether the plugin of a name is on.
+// A name that upstream does not know is off.
 func (c *Chain) On(name string) bool {
 	return slices.ContainsFunc(c.on, func(p *plugin) bool { return p.name == name })
 }
 
 // Acting returns the names of the plugins that are asked about a write of a resource, in their order.
+// It tells an operator whom a write will pass, and so counts what package api does in place of a plugin
+// too; operation is upstream's name of it, CREATE, UPDATE or DELETE.
 func (c *Chain) Acting(r *kinds.Row, subresource, operation string) (names []string) {
 	for _, p := range c.on {
 		acts := map[[2]string][]*act{}
@@ -212,6 +232,8 @@ func (c *Chain) Acting(r *kinds.Row, subresource, operation string) (names []str
 }
 
 // Idle returns those of the names that have no effect when they are enabled: they do nothing here.
+// They are what a start warns of: the flag is taken, as command lines are copied from real clusters,
+// but what it is to protect is not protected. Unknown names are left out, which New refuses.
 func Idle(names []string) (idle []string) {
 	for _, name := range names {
 		if p := row(name); p != nil && p.does == "" {
@@ -231,6 +253,7 @@ func Names() (names []string) {
 
 // forbidden returns the 403 by which a plugin refuses a write, in upstream's form: an object that has
 // no name yet is named by what its name will begin with.
+// The type is *status.Error, to which a caller may add causes.
 func forbidden(a api.Admission, why string) error {
 	name := a.Name
 	if name == "" {
@@ -242,6 +265,7 @@ func forbidden(a api.Admission, why string) error {
 }
 
 // joined returns several reasons as one, as upstream's aggregate of errors is written; "" for none.
+// Each reason is told once, where it was first.
 func joined(reasons []string) string {
 	var once []string
 	for _, r := range reasons {

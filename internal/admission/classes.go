@@ -24,6 +24,7 @@ const (
 )
 
 // setStorageClass is the act of DefaultStorageClass on new claims.
+// Two annotations mark a class, the older of which counts as well (upstream).
 func (c *Chain) setStorageClass(_ context.Context, a api.Admission) error {
 	setClass(a.Object, "storageClassName", storageClassNote, &c.storageClasses, c.objects, defaultStorageNote, defaultStorageBetaNote)
 	return nil
@@ -37,12 +38,17 @@ func (c *Chain) setIngressClass(_ context.Context, a api.Admission) error {
 
 // setClass names the newest class that one of the notes marks as default, of several of one second the
 // first by name, unless obj names one: in its field, be it "", or in an annotation.
+// field is the field of the spec and note the annotation by which an object names a class itself; notes
+// are those by which a class says that it is the default. Without such a class the object stays without
+// one: a controller may give it one later.
 func setClass(obj map[string]any, field, note string, classes *decoded, o Objects, notes ...string) {
+	// The empty text is a choice too: a claim with it wants a volume without a class.
 	if _, named := tree.Object(obj, "metadata", "annotations")[note]; named || tree.At(obj, "spec", field) != nil {
 		return
 	}
 	var newest map[string]any
 	for _, class := range classes.of(o, "") {
+		// Nothing but the very word counts, so True marks nothing.
 		marked := func(note string) bool { return tree.Text(class, "metadata", "annotations", note) == "true" }
 		created := func(obj map[string]any) string { return tree.Text(obj, "metadata", "creationTimestamp") }
 		// RFC 3339 in UTC sorts by time.
@@ -50,6 +56,7 @@ func setClass(obj map[string]any, field, note string, classes *decoded, o Object
 			newest = class
 		}
 	}
+	// More than one default is no error: it happens while an operator moves from one to the other.
 	if newest != nil {
 		specOf(obj)[field] = tree.Name(newest)
 	}
@@ -62,8 +69,10 @@ var protectionFinalizers = map[string]string{
 }
 
 // protectStorage is the act of StorageObjectInUseProtection on new volumes, claims and classes of them.
+// Who else has put the finalizer there already is left alone, be it not the last one.
 func (c *Chain) protectStorage(_ context.Context, a api.Admission) error {
 	m, f := tree.Metadata(a.Object), protectionFinalizers[a.Resource.Plural]
+	// A copy, since the list may be shared with what the client sent.
 	if has := tree.List(m, "finalizers"); !slices.Contains(has, any(f)) {
 		m["finalizers"] = append(slices.Clip(has), f)
 	}
@@ -71,23 +80,29 @@ func (c *Chain) protectStorage(_ context.Context, a api.Admission) error {
 }
 
 // checkExpansion is the act of PersistentVolumeClaimResize on changed claims.
+// What does not grow is not its business: whether a claim may shrink is a rule of the kind. Refusals
+// are 403, in the order bound, class.
 func (c *Chain) checkExpansion(_ context.Context, a api.Admission) error {
 	size := func(obj map[string]any) map[string]any { return tree.Object(obj, "spec", "resources", "requests") }
 	if amountsOf(size(a.Object))["storage"].cmp(amountsOf(size(a.Old))["storage"]) <= 0 {
 		return nil
 	}
+	// Before, there is no volume that could grow.
 	if tree.Text(a.Old, "status", "phase") != "Bound" {
 		return forbidden(a, "Only bound persistent volume claims can be expanded")
 	}
+	// A claim that changes its class in the same write has none that has promised anything.
 	name := storageClassOf(a.Object)
 	class := named(c.storageClasses.of(c.objects, ""), name)
 	if name == "" || name != storageClassOf(a.Old) || !tree.True(class["allowVolumeExpansion"]) {
-		return forbidden(a, "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize")
+		return forbidden(a, "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc "+
+			"must support resize")
 	}
 	return nil
 }
 
 // storageClassOf returns the class that a claim names, "" for none.
+// The annotation of before there was a field counts first, even if it is empty (upstream).
 func storageClassOf(claim map[string]any) string {
 	if name, ok := tree.Object(claim, "metadata", "annotations")[storageClassNote].(string); ok {
 		return name
@@ -96,6 +111,7 @@ func storageClassOf(claim map[string]any) string {
 }
 
 // runtimeClass returns the class of a pod, nil if it names none, or the 403 for one that is not there.
+// A name that is there and empty is looked up, and not found.
 func (c *Chain) runtimeClass(a api.Admission) (map[string]any, error) {
 	name, ok := tree.At(a.Object, "spec", "runtimeClassName").(string)
 	if !ok {
@@ -112,6 +128,9 @@ func (c *Chain) runtimeClass(a api.Admission) (map[string]any, error) {
 const overheadDiffers = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead"
 
 // setRuntime is the mutating act of RuntimeClass: a pod costs and is scheduled as its class says.
+// Overhead, node selector and tolerations of the class go into the pod; what the pod says itself must
+// agree with it, and is refused with 403 where it does not. A class without one of them leaves the
+// pod's alone.
 func (c *Chain) setRuntime(_ context.Context, a api.Admission) error {
 	class, err := c.runtimeClass(a)
 	if err != nil || class == nil {
@@ -119,10 +138,12 @@ func (c *Chain) setRuntime(_ context.Context, a api.Admission) error {
 	}
 	spec := specOf(a.Object)
 	if tree.Object(class, "overhead") != nil {
+		// Compared as numbers, so that a client may send a pod again as it has read it.
 		fixed := tree.Object(class, "overhead", "podFixed")
 		if given := tree.Object(spec, "overhead"); len(given) > 0 && !amountsOf(given).equal(amountsOf(fixed)) {
 			return forbidden(a, overheadDiffers)
 		}
+		// Then the class's own text is stored, whichever form the pod had.
 		delete(spec, "overhead")
 		if fixed != nil {
 			spec["overhead"] = tree.Copy(fixed)
@@ -132,6 +153,7 @@ func (c *Chain) setRuntime(_ context.Context, a api.Admission) error {
 	if scheduling == nil {
 		return nil
 	}
+	// In the order of the keys, so that of several conflicts always the same one is told.
 	chosen := tree.Object(spec, "nodeSelector")
 	for _, key := range tree.SortedKeys(tree.Object(scheduling, "nodeSelector")) {
 		value := tree.Text(scheduling, "nodeSelector", key)
@@ -141,6 +163,7 @@ func (c *Chain) setRuntime(_ context.Context, a api.Admission) error {
 		}
 		tree.Set(spec, value, "nodeSelector", key)
 	}
+	// A copy: the class is shared by all who ask.
 	added := tree.List(tree.Copy(tree.List(scheduling, "tolerations")))
 	if all := mergeTolerations(append(slices.Clip(tree.List(spec, "tolerations")), added...)); len(all) > 0 {
 		spec["tolerations"] = all
@@ -149,12 +172,14 @@ func (c *Chain) setRuntime(_ context.Context, a api.Admission) error {
 }
 
 // checkRuntime is the validating act of RuntimeClass: only a class gives an overhead.
+// It is asked after every plugin that changes pods, one of which may have changed the overhead.
 func (c *Chain) checkRuntime(_ context.Context, a api.Admission) error {
 	class, err := c.runtimeClass(a)
 	if err != nil {
 		return err
 	}
 	given := tree.Object(a.Object, "spec", "overhead")
+	// No class at all is the same as one that costs nothing.
 	if tree.Object(class, "overhead") == nil {
 		if given != nil {
 			return forbidden(a, "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead")
@@ -169,8 +194,13 @@ func (c *Chain) checkRuntime(_ context.Context, a api.Admission) error {
 
 // mergeTolerations returns tolerations without those that another one covers; of equal ones the first
 // stays.
+// The order is that of the list. A pod's own come first in it, so one that its class repeats is not
+// there twice:
+//
+//	[{key: a, operator: Exists}, {key: a, value: v}]  ->  [{key: a, operator: Exists}]
 func mergeTolerations(all []any) (merged []any) {
 	for i, t := range all {
+		// One that is kept covers this one, or a wider one is still to come.
 		covered := slices.ContainsFunc(merged, func(other any) bool { return covers(other, t) })
 		later := slices.ContainsFunc(all[i+1:], func(other any) bool { return !tree.Equal(t, other) && covers(other, t) })
 		if !covered && !later {
@@ -181,10 +211,13 @@ func mergeTolerations(all []any) (merged []any) {
 }
 
 // covers reports whether one toleration tolerates all that another one does.
+// wide covers t if every taint that t tolerates is one that wide does, for at least as long. Values are
+// compared only where both ask for equality.
 func covers(wide, t any) bool {
 	text := func(v any, field string) string { return tree.Text(v, field) }
 	operator := text(wide, "operator")
 	switch {
+	// Equal ones first: each covers the other, whatever they say.
 	case tree.Equal(wide, t):
 		return true
 	// No key, with Exists, means every key.
@@ -193,6 +226,7 @@ func covers(wide, t any) bool {
 	case text(t, "effect") != text(wide, "effect") && text(wide, "effect") != "":
 		return false
 	}
+	// Seconds count for NoExecute alone: other effects drive nobody out.
 	if most, bounded := tree.At(wide, "tolerationSeconds").(int64); bounded && text(wide, "effect") == "NoExecute" {
 		if seconds, ok := tree.At(t, "tolerationSeconds").(int64); !ok || seconds > most {
 			return false

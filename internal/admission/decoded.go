@@ -21,8 +21,10 @@ type generation struct {
 
 // of returns the objects of a namespace ("" of the cluster), sorted by name. Nobody may change them.
 // A change that is made meanwhile may be in them or not.
+// It is safe for many goroutines at once: two that find it old both read, and the later one stays.
 func (d *decoded) of(o Objects, namespace string) []map[string]any {
 	change := o.Change(d.resource)
+	// The number is asked first: objects that are newer than it do no harm, older ones would stay.
 	g := d.last.Load()
 	if g == nil || g.change != change {
 		// The number is older than the objects at most: then they are read once more the next time.

@@ -20,11 +20,15 @@ import (
 const limitNote = "kubernetes.io/limit-ranger"
 
 // setLimits is the mutating act of LimitRanger. The next range sees what the one before has set.
+// It changes containers and init containers alone, as ephemeral ones have no resources of their own,
+// and says what it did in an annotation.
 func (c *Chain) setLimits(_ context.Context, a api.Admission) error {
+	// What is on its way out may be changed as its finalizers need it.
 	if tree.Text(a.Old, "metadata", "deletionTimestamp") != "" {
 		return nil
 	}
 	for _, r := range c.limitRanges.of(c.objects, a.Namespace) {
+		// Of several items for containers in one range the later one wins, name by name.
 		requests, limits := map[string]any{}, map[string]any{}
 		for _, item := range tree.List(r, "spec", "limits") {
 			if tree.Text(item, "type") == "Container" {
@@ -33,6 +37,7 @@ func (c *Chain) setLimits(_ context.Context, a api.Admission) error {
 			}
 		}
 		var said []string
+		// Containers before init containers, though they start later: the text shows that order.
 		for _, sort := range [...][2]string{{"containers", "container"}, {"initContainers", "init container"}} {
 			for _, v := range tree.List(a.Object, "spec", sort[0]) {
 				if container := tree.Object(v); container != nil {
@@ -41,6 +46,7 @@ func (c *Chain) setLimits(_ context.Context, a api.Admission) error {
 				}
 			}
 		}
+		// The last range that sets something is the one whose text stays.
 		if len(said) > 0 {
 			tree.Set(a.Object, "LimitRanger plugin set: "+strings.Join(said, "; "), "metadata", "annotations", limitNote)
 		}
@@ -50,6 +56,7 @@ func (c *Chain) setLimits(_ context.Context, a api.Admission) error {
 
 // overlay puts the entries of from into m: all of them, or those that m has not. It returns the names of
 // those that it put, sorted.
+// Names of the result are for the text that the user reads.
 func overlay(m, from map[string]any, all bool) (names []string) {
 	for _, name := range tree.SortedKeys(from) {
 		if _, has := m[name]; all || !has {
@@ -61,6 +68,9 @@ func overlay(m, from map[string]any, all bool) (names []string) {
 }
 
 // setContainer gives a container the defaults of its requests or limits that it lacks, and says so.
+// field is the field of its resources, noun what upstream calls one of them, and sort what it calls the
+// container. The list is replaced by a new one, as the old one may be shared; nothing is written if
+// nothing is missing.
 func setContainer(container map[string]any, sort, field, noun string, defaults map[string]any) []string {
 	list := tree.Copy(tree.Object(container, "resources", field)).(map[string]any)
 	if list == nil {
@@ -75,6 +85,7 @@ func setContainer(container map[string]any, sort, field, noun string, defaults m
 }
 
 // checkLimits is the validating act of LimitRanger.
+// All that one range has against the object is one 403; the next range is not asked then.
 func (c *Chain) checkLimits(_ context.Context, a api.Admission) error {
 	if tree.Text(a.Old, "metadata", "deletionTimestamp") != "" {
 		return nil
@@ -82,9 +93,11 @@ func (c *Chain) checkLimits(_ context.Context, a api.Admission) error {
 	for _, r := range c.limitRanges.of(c.objects, a.Namespace) {
 		var wrong []string
 		for _, item := range tree.List(r, "spec", "limits") {
+			// Resizing is asked about with the whole pod as well.
 			if a.Resource.Plural == "pods" {
 				wrong = append(wrong, podBeyond(item, a.Object)...)
 			} else if tree.Text(item, "type") == "PersistentVolumeClaim" {
+				// A claim asks and has no limits, so its maximum is held against the request.
 				b := bounded{item: item, requests: amountsOf(tree.Object(a.Object, "spec", "resources", "requests"))}
 				wrong = append(wrong, slices.Concat(b.each("min", b.below), b.each("max", b.above))...)
 			}
@@ -97,10 +110,15 @@ func (c *Chain) checkLimits(_ context.Context, a api.Admission) error {
 }
 
 // podBeyond returns in what a pod is beyond an item of a range.
+// An item for containers is held against each one, an item for pods against what they are in all.
+// Ephemeral containers are not counted (upstream).
 func podBeyond(item any, pod map[string]any) (wrong []string) {
+	// The three sorts of bounds in upstream's order, which is that of the messages.
 	all := func(requests, limits amounts) {
 		b := bounded{item, requests, limits}
-		wrong = append(wrong, slices.Concat(b.each("min", b.below), b.each("max", b.beyond), b.each("maxLimitRequestRatio", b.stretched))...)
+		wrong = append(wrong, b.each("min", b.below)...)
+		wrong = append(wrong, b.each("max", b.beyond)...)
+		wrong = append(wrong, b.each("maxLimitRequestRatio", b.stretched)...)
 	}
 	switch tree.Text(item, "type") {
 	case "Container":
@@ -109,6 +127,7 @@ func podBeyond(item any, pod map[string]any) (wrong []string) {
 				all(amountsOf(tree.Object(c, "resources", "requests")), amountsOf(tree.Object(c, "resources", "limits")))
 			}
 		}
+	// Without the overhead: the user who is bounded here does not choose it.
 	case "Pod":
 		all(podTotal(pod, "requests", podSums{}), podTotal(pod, "limits", podSums{}))
 	}
@@ -122,6 +141,7 @@ type bounded struct {
 }
 
 // each asks a rule about each bound of a sort, and returns what it says.
+// Bounds are asked in the order of their names; a rule that returns "" is kept.
 func (b *bounded) each(sort string, rule func(name string, bound amount) string) (wrong []string) {
 	list := tree.Object(b.item, sort)
 	for _, name := range tree.SortedKeys(list) {
@@ -134,6 +154,8 @@ func (b *bounded) each(sort string, rule func(name string, bound amount) string)
 
 // comparable returns three amounts as whole numbers: of thousandths where all are small enough
 // (upstream).
+// One unit for all three is what makes them comparable. A value of more than 2^63 thousandths would not
+// fit, so such are compared as whole numbers.
 func comparable(a, b, c amount) (x, y, z int64) {
 	const small = math.MaxInt64 / 1000
 	if a.value() <= small && b.value() <= small && c.value() <= small {
@@ -143,6 +165,8 @@ func comparable(a, b, c amount) (x, y, z int64) {
 }
 
 // below is the rule of a minimum.
+// The request counts, and a limit that is set must not be below it either. The two blanks in the first
+// message are upstream's.
 func (b *bounded) below(name string, bound amount) string {
 	request, asked := b.requests[name]
 	limit, limited := b.limits[name]
@@ -160,6 +184,7 @@ func (b *bounded) below(name string, bound amount) string {
 }
 
 // above is the rule of a maximum of what has no limits, as claims.
+// What asks for nothing could take anything, so that is refused as well.
 func (b *bounded) above(name string, bound amount) string {
 	request, asked := b.requests[name]
 	r, _, most := comparable(request, amount(""), bound)
@@ -174,6 +199,7 @@ func (b *bounded) above(name string, bound amount) string {
 }
 
 // beyond is the rule of a maximum of what has limits.
+// A limit must be there; the request is compared only if it is there too.
 func (b *bounded) beyond(name string, bound amount) string {
 	request, asked := b.requests[name]
 	limit, limited := b.limits[name]
@@ -191,11 +217,14 @@ func (b *bounded) beyond(name string, bound amount) string {
 }
 
 // stretched is the rule of how many times the request a limit may be.
+// The ratio is a floating-point number with six digits, as upstream has it, and compared in
+// thousandths, since a bound may be 1500m.
 func (b *bounded) stretched(name string, bound amount) string {
 	request, limit := b.requests[name], b.limits[name]
 	r, l, _ := comparable(request, limit, bound)
 	say := name + " max limit to request ratio per " + tree.Text(b.item, "type") + " is " + bound.String() + ", but "
 	switch {
+	// A ratio to nothing is none.
 	case r == 0:
 		return say + "no request is specified or request is 0"
 	case l == 0:

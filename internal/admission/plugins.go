@@ -4,25 +4,33 @@ import "apichain/internal/api"
 
 // The operations that acts name.
 const (
+	// They are joined by blanks, as acts name several.
 	onCreate = api.OperationCreate
 	onUpdate = api.OperationUpdate
 	onWrite  = onCreate + " " + onUpdate
 )
 
 // templated are the resources that make pods.
-const templated = "replicationcontrollers podtemplates replicasets.apps deployments.apps statefulsets.apps daemonsets.apps jobs.batch cronjobs.batch"
+// A row is found by each of them as by any other name.
+const templated = "replicationcontrollers podtemplates replicasets.apps deployments.apps statefulsets.apps daemonsets.apps " +
+	"jobs.batch cronjobs.batch"
 
 // plugins are all that upstream knows, in its order. Those without a sentence of what they do change
 // nothing here, and are taken so that command lines are.
+//
+// To add one is to give its row acts and a sentence; the pages, the flags and the start read the rest.
 var plugins = [...]plugin{
 	{name: "AlwaysAdmit", why: "it refuses nothing"},
 	{name: "NamespaceAutoProvision", why: "not here"},
+	// Package api does this one itself, as a namespace may go at any time while objects are made in it;
+	// the acts are here to be shown.
 	{name: "NamespaceLifecycle", on: true, does: "refuses new objects in namespaces that are missing or going, and keeps three namespaces from being deleted", acts: []act{
 		{api.Mutating, "*", onCreate, nil},
 		{api.Mutating, "namespaces", api.OperationDelete, nil},
 	}},
 	{name: "NamespaceExists", why: "NamespaceLifecycle refuses the same"},
 	{name: "LimitPodHardAntiAffinityTopology", why: "not here"},
+	// Claims may grow later, pods only by resizing.
 	{name: "LimitRanger", on: true, does: "gives pods the defaults of their namespace's LimitRanges, and holds pods and claims within them", acts: []act{
 		{api.Mutating, "pods", onCreate, (*Chain).setLimits},
 		{api.Mutating, "pods/resize", onUpdate, (*Chain).setLimits},
@@ -30,6 +38,7 @@ var plugins = [...]plugin{
 		{api.Validating, "pods/resize", onUpdate, (*Chain).checkLimits},
 		{api.Validating, "persistentvolumeclaims", onWrite, (*Chain).checkLimits},
 	}},
+	// Asked twice: others may change the pod in between.
 	{name: "ServiceAccount", on: true, does: "gives pods a service account and its token, and refuses those of one that is missing", acts: []act{
 		{api.Mutating, "pods", onCreate, (*Chain).setAccount},
 		{api.Validating, "pods", onCreate, (*Chain).checkAccount},
@@ -41,6 +50,7 @@ var plugins = [...]plugin{
 	}},
 	{name: "AlwaysPullImages", why: "not here"},
 	{name: "ImagePolicyWebhook", why: "not here"},
+	// A namespace asks when its labels change, a pod when its images do.
 	{name: "PodSecurity", on: true, does: "holds pods to the pod security standards that the labels of their namespace name", acts: []act{
 		{api.Validating, "namespaces", onWrite, (*Chain).checkNamespace},
 		{api.Validating, "pods", onWrite, (*Chain).checkPodSecurity},
@@ -100,6 +110,7 @@ var plugins = [...]plugin{
 	{name: "MutatingAdmissionWebhook", on: true, why: "webhooks are not called"},
 	{name: "ValidatingAdmissionPolicy", on: true, why: "policies are not evaluated"},
 	{name: "ValidatingAdmissionWebhook", on: true, why: "webhooks are not called"},
+	// Last of those that do anything, since what it counts is counted for good.
 	{name: "ResourceQuota", on: true, does: "counts what the objects of a namespace use, and refuses the one that is too many", acts: []act{
 		{api.Validating, "*", onCreate, (*Chain).checkQuota},
 		{api.Validating, "pods pods/resize services persistentvolumeclaims persistentvolumeclaims/status resourceclaims.resource.k8s.io",

@@ -15,8 +15,12 @@ import (
 const defaultPriority = int64(0)
 
 // setPriority is the act of Priority on pods.
+// On a create it sets priority, policy and, by the default, the name of the class; a pod that says
+// otherwise is refused with 403.
 func (c *Chain) setPriority(_ context.Context, a api.Admission) error {
 	spec := specOf(a.Object)
+	// A client of before these fields sends a pod without them, and means no change. What it changes of
+	// them the kind refuses.
 	if a.Operation == api.OperationUpdate {
 		for _, f := range [...]string{"priority", "preemptionPolicy"} {
 			if was := tree.At(a.Old, "spec", f); spec[f] == nil && was != nil {
@@ -26,6 +30,7 @@ func (c *Chain) setPriority(_ context.Context, a api.Admission) error {
 		return nil
 	}
 	value, policy := defaultPriority, "PreemptLowerPriority"
+	// The default counts only for pods that name no class.
 	class := c.defaultPriorityClass()
 	if name := tree.Text(spec, "priorityClassName"); name != "" {
 		if class = named(c.priorities.of(c.objects, ""), name); class == nil {
@@ -38,11 +43,13 @@ func (c *Chain) setPriority(_ context.Context, a api.Admission) error {
 		value, _ = class["value"].(int64)
 		policy = tree.Text(class, "preemptionPolicy")
 	}
+	// The very number that it would get is no choice: so a pod that was read may be made again.
 	if given, ok := spec["priority"].(int64); ok && given != value {
 		return forbidden(a, fmt.Sprintf("the integer value of priority (%d) must not be provided in pod spec; "+
 			"priority admission controller computed %d from the given PriorityClass name", given, value))
 	}
 	spec["priority"] = value
+	// Only classes of an old database have none.
 	if policy == "" {
 		return nil
 	}
@@ -55,6 +62,7 @@ func (c *Chain) setPriority(_ context.Context, a api.Admission) error {
 }
 
 // checkPriorityClass is the act of Priority on its classes: one may be the default.
+// A class that is the default already may be written again.
 func (c *Chain) checkPriorityClass(_ context.Context, a api.Admission) error {
 	if !tree.True(a.Object["globalDefault"]) {
 		return nil
@@ -67,6 +75,7 @@ func (c *Chain) checkPriorityClass(_ context.Context, a api.Admission) error {
 
 // defaultPriorityClass returns the class of pods that name none, nil without one. Of several, which
 // two writers at once may make, it is the one of the lowest value (upstream).
+// The object is shared, and nobody changes it.
 func (c *Chain) defaultPriorityClass() (class map[string]any) {
 	for _, obj := range c.priorities.of(c.objects, "") {
 		if !tree.True(obj["globalDefault"]) {
@@ -91,6 +100,7 @@ func named(all []map[string]any, name string) map[string]any {
 }
 
 // specOf returns the spec of an object, which has one from now on.
+// Plugins are asked before the kind's rules, so an object may come without.
 func specOf(obj map[string]any) map[string]any {
 	if tree.Object(obj, "spec") == nil {
 		obj["spec"] = map[string]any{}
@@ -100,6 +110,8 @@ func specOf(obj map[string]any) map[string]any {
 
 // SystemPriorityClasses returns the two classes that every server has from its start (upstream): for
 // pods without which no node, and no cluster, works.
+// They are new at each call, complete but for what the server sets, and stand above all that users may
+// have: 2000001000 and 2000000000, where others end at 1000000000.
 func SystemPriorityClasses() (classes []map[string]any) {
 	const highest = int64(2000000000)
 	for i, c := range [...]struct{ name, about string }{

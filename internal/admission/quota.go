@@ -20,15 +20,19 @@ import (
 // that writes it meanwhile is not overwritten.
 
 // checkQuota is the act of ResourceQuota.
+// It returns the first refusal, a 403, or the error of the write of a status. In a dry run all is asked
+// and nothing counted.
 func (c *Chain) checkQuota(ctx context.Context, a api.Admission) error {
 	// Most namespaces have none: this is all that a write in them costs.
 	if len(c.quotas.of(c.objects, a.Namespace)) == 0 || !charges(a) {
 		return nil
 	}
+	// Read again below, under the lock: what was read before it may have been counted up since.
 	c.quotaLock.Lock()
 	defer c.quotaLock.Unlock()
 	var due []charge
 	for _, quota := range c.quotas.of(c.objects, a.Namespace) {
+		// Without room in one quota none of them may be counted up, so each is asked first.
 		ch, err := chargeOf(a, quota)
 		if err == nil && ch != nil {
 			_, err = ch.onto(a, quota)
@@ -44,6 +48,8 @@ func (c *Chain) checkQuota(ctx context.Context, a api.Admission) error {
 	if a.DryRun {
 		return nil
 	}
+	// A quota that has changed meanwhile refuses here still; those before it stay counted until
+	// somebody counts anew, which errs on the side of less.
 	for i := range due {
 		if err := c.count(ctx, a, &due[i]); err != nil {
 			return err
@@ -54,6 +60,7 @@ func (c *Chain) checkQuota(ctx context.Context, a api.Admission) error {
 
 // charges reports whether a write can change what is used: most count only when they are made, and
 // events never do.
+// It is asked before the lock is taken, as most updates are none of the quota's business.
 func charges(a api.Admission) bool {
 	group, plural := a.Resource.Group, a.Resource.Plural
 	switch {
@@ -61,8 +68,10 @@ func charges(a api.Admission) bool {
 		return false
 	case a.Operation == api.OperationCreate:
 		return true
+	// A pod comes into a scope, or goes out of one, by its deadline.
 	case plural == "pods":
 		return a.Subresource == "resize" || podTerminates(a.Object) != podTerminates(a.Old)
+	// The volume behind a claim grows, or changes its class, by what its driver writes here.
 	case a.Subresource == "status": // of a claim
 		return !tree.Equal(tree.At(a.Object, "status", "allocatedResources"), tree.At(a.Old, "status", "allocatedResources")) ||
 			!slices.Equal(claimClasses(a.Object), claimClasses(a.Old))
@@ -78,6 +87,8 @@ type charge struct {
 
 // chargeOf returns what a write uses of a quota, nil for nothing, or the 403 of an object that does not
 // say enough or of a quota that nobody has counted.
+// The steps are upstream's, and so is which refusal comes first: what the object lacks, then what of
+// the quota is not counted.
 func chargeOf(a api.Admission, quota map[string]any) (*charge, error) {
 	resource := a.Resource.Qualified()
 	hard := amountsOf(tree.Object(quota, "status", "hard"))
@@ -86,11 +97,14 @@ func chargeOf(a api.Admission, quota map[string]any) (*charge, error) {
 		return nil, nil
 	}
 	name := tree.Name(quota)
+	// An object that does not say how much it wants cannot be counted; 0 would be a way around the
+	// bound.
 	if lacks := usages[resource].lacks; lacks != nil {
 		if why := lacks(a.Object, names); why != "" {
 			return nil, forbidden(a, "failed quota: "+name+": "+why)
 		}
 	}
+	// All of the names are needed, even those of which this object uses nothing.
 	used := tree.Object(quota, "status", "used")
 	for _, n := range names {
 		if _, known := used[n]; !known {
@@ -98,11 +112,13 @@ func chargeOf(a api.Admission, quota map[string]any) (*charge, error) {
 		}
 	}
 	uses := usageOf(resource, a.Object)
+	// An object that was not in the scopes before comes with all that it uses.
 	if a.Old != nil && inScopes(resource, a.Old, quota) {
 		uses = uses.beyond(usageOf(resource, a.Old))
 	}
 	uses = uses.only(names)
 	for n, v := range uses {
+		// Only a quantity that is negative itself gets here, from a kind that does not refuse it.
 		if v.sign() < 0 {
 			return nil, forbidden(a, "quota usage is negative for resource(s): "+n)
 		}
@@ -117,6 +133,7 @@ func chargeOf(a api.Admission, quota map[string]any) (*charge, error) {
 }
 
 // beyond returns by how much a is more than b.
+// What is less or the same is left out: admission never counts down, that is the controller's.
 func (a amounts) beyond(b amounts) amounts {
 	more := amounts{}
 	for name, v := range a {
@@ -132,6 +149,8 @@ func (a amounts) beyond(b amounts) amounts {
 
 // onto returns what is used of a quota with the charge, or the 403 where that is too much. A status that
 // says more than before is counted in any case: it has happened.
+// Each name counts by itself. What the quota bounds is read from its status, which is behind the spec
+// until somebody has counted.
 func (ch *charge) onto(a api.Admission, quota map[string]any) (amounts, error) {
 	hard, used := amountsOf(tree.Object(quota, "status", "hard")), amountsOf(tree.Object(quota, "status", "used"))
 	sum := amounts{}
@@ -139,6 +158,7 @@ func (ch *charge) onto(a api.Admission, quota map[string]any) (amounts, error) {
 	sum.add(ch.used)
 	var over []string
 	for _, name := range ch.used.names() {
+		// Names that have no bound are counted all the same.
 		if bound, ok := hard[name]; ok && sum[name].cmp(bound) > 0 {
 			over = append(over, name)
 		}
@@ -151,6 +171,7 @@ func (ch *charge) onto(a api.Admission, quota map[string]any) (amounts, error) {
 }
 
 // count writes the charge into the status of its quota, as that is then.
+// It returns why the charge has no room any more, or what the write failed by.
 func (c *Chain) count(ctx context.Context, a api.Admission, ch *charge) (err error) {
 	wrong := c.objects.Write(ctx, "resourcequotas", a.Namespace, ch.quota, "status", func(quota map[string]any) bool {
 		var sum amounts
@@ -159,6 +180,7 @@ func (c *Chain) count(ctx context.Context, a api.Admission, ch *charge) (err err
 		}
 		return err == nil
 	})
+	// The refusal first: the write has failed by it.
 	if err == nil {
 		err = wrong
 	}

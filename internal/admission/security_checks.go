@@ -14,6 +14,7 @@ import (
 // those that a stricter one of its own replaces. The messages are upstream's.
 
 // podCheck is a rule: what is wrong with a pod by it, and the details; "" for nothing.
+// A rule changes nothing and keeps nothing, so that any number of pods may be judged at once.
 type podCheck func(p *securedPod) (reason, detail string)
 
 // securityCheck is a row: a rule in its versions, the oldest first.
@@ -108,12 +109,15 @@ type securedPod struct {
 	containers []any
 }
 
+// newSecuredPod reads a pod, or the template of one, from its metadata and its spec, either of which
+// may be nil. It shares what it reads.
 func newSecuredPod(meta, spec map[string]any) *securedPod {
 	return &securedPod{tree.Object(meta, "annotations"), spec,
 		slices.Concat(tree.List(spec, "initContainers"), tree.List(spec, "containers"), tree.List(spec, "ephemeralContainers"))}
 }
 
 // unlessWindows is a rule that does not hold of pods for Windows.
+// What these rules ask for does not exist there.
 func unlessWindows(check podCheck) podCheck {
 	return func(p *securedPod) (string, string) {
 		if tree.Text(p.spec, "os", "name") == "windows" {
@@ -124,6 +128,7 @@ func unlessWindows(check podCheck) podCheck {
 }
 
 // unlessUserNamespace is a rule that does not hold of pods whose users are not the node's.
+// Root in such a pod is nobody on the node.
 func unlessUserNamespace(check podCheck) podCheck {
 	return func(p *securedPod) (string, string) {
 		if p.spec["hostUsers"] == false {
@@ -134,6 +139,8 @@ func unlessUserNamespace(check podCheck) podCheck {
 }
 
 // containersWhere returns the names of the containers of which bad holds.
+// They are in the order of the containers. A container is what stands in the list, which is an object
+// in all that was pruned.
 func (p *securedPod) containersWhere(bad func(c any) bool) (names []string) {
 	for _, c := range p.containers {
 		if bad(c) {
@@ -145,11 +152,14 @@ func (p *securedPod) containersWhere(bad func(c any) bool) (names []string) {
 
 // setters returns who sets something bad in a security context: the pod and the containers, in words;
 // "" if nobody does. bad is asked about each security context that is there.
+//
+//	pod and containers "a", "b"
 func (p *securedPod) setters(bad func(context map[string]any) bool) string {
 	var who []string
 	if c := tree.Object(p.spec, "securityContext"); c != nil && bad(c) {
 		who = append(who, "pod")
 	}
+	// Containers are asked even if the pod sets it already: all of them are named.
 	if names := p.containersWhere(func(c any) bool {
 		context := tree.Object(c, "securityContext")
 		return context != nil && bad(context)
@@ -160,6 +170,7 @@ func (p *securedPod) setters(bad func(context map[string]any) bool) string {
 }
 
 // plural returns a noun for so many things.
+// Anything but 1 is more than one.
 func plural(noun string, n int) string {
 	if n == 1 {
 		return noun
@@ -181,6 +192,7 @@ func nounOf(noun string, names []string) string {
 }
 
 // quoted lists names in quotes.
+// Names are those of containers, volumes and the like, in which nothing needs escaping.
 func quoted(names []string) string {
 	if len(names) == 0 {
 		return ""
@@ -189,10 +201,13 @@ func quoted(names []string) string {
 }
 
 // set collects different texts.
+// It says each once, in a message that is the same for the same pod.
 type set map[string]bool
 
+// add puts a text into the set.
 func (s set) add(text string) { s[text] = true }
 
+// sorted returns the texts in order, as upstream's sets list themselves.
 func (s set) sorted() []string {
 	var all []string
 	for text := range s {
@@ -202,10 +217,14 @@ func (s set) sorted() []string {
 	return all
 }
 
+// checkAppArmor refuses profiles that take the confinement off: the field allows RuntimeDefault and
+// Localhost, and so does the annotation of before, under the names that it has for them. Both are told
+// in one sentence.
 func checkAppArmor(p *securedPod) (string, string) {
 	values := set{}
 	var who []string
 	if s := p.setters(func(context map[string]any) bool {
+		// A security context that names no profile gets the node's default.
 		profile := tree.Object(context, "appArmorProfile")
 		kind := tree.Text(profile, "type")
 		if profile == nil || kind == "RuntimeDefault" || kind == "Localhost" {
@@ -216,6 +235,7 @@ func checkAppArmor(p *securedPod) (string, string) {
 	}); s != "" {
 		who = append(who, s)
 	}
+	// Values of the field first, sorted, then the annotations, with their keys.
 	bad := values.sorted()
 	notes := 0
 	for _, key := range tree.SortedKeys(p.notes) {
@@ -232,13 +252,15 @@ func checkAppArmor(p *securedPod) (string, string) {
 	if len(who) == 0 {
 		return "", ""
 	}
-	return plural("forbidden AppArmor profile", len(bad)), strings.Join(who, " and ") + " must not set AppArmor profile type to " + quoted(bad)
+	return plural("forbidden AppArmor profile", len(bad)),
+		strings.Join(who, " and ") + " must not set AppArmor profile type to " + quoted(bad)
 }
 
 // baselineCapabilities may be added in baseline.
 var baselineCapabilities = [...]any{"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD",
 	"NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"}
 
+// checkCapabilities refuses to add any capability beyond those that runtimes give by themselves.
 func checkCapabilities(p *securedPod) (string, string) {
 	added := set{}
 	names := p.containersWhere(func(c any) (bad bool) {
@@ -257,7 +279,10 @@ func checkCapabilities(p *securedPod) (string, string) {
 		" in securityContext.capabilities.add"
 }
 
+// checkDroppedCapabilities is the stricter rule, in two parts that are told together: every container
+// drops all, and adds at most the right to bind low ports.
 func checkDroppedCapabilities(p *securedPod) (string, string) {
+	// Ephemeral containers are asked too; they must say it as the others do.
 	added := set{}
 	var details []string
 	if names := p.containersWhere(func(c any) bool {
@@ -267,6 +292,7 @@ func checkDroppedCapabilities(p *securedPod) (string, string) {
 	}
 	if names := p.containersWhere(func(c any) (bad bool) {
 		for _, v := range tree.List(c, "securityContext", "capabilities", "add") {
+			// The one that may come back: without it low ports need root.
 			if v != "NET_BIND_SERVICE" {
 				added.add(v.(string))
 				bad = true
@@ -274,7 +300,8 @@ func checkDroppedCapabilities(p *securedPod) (string, string) {
 		}
 		return bad
 	}); len(names) > 0 {
-		details = append(details, nounOf("container", names)+" must not include "+quoted(added.sorted())+" in securityContext.capabilities.add")
+		details = append(details, nounOf("container", names)+" must not include "+quoted(added.sorted())+
+			" in securityContext.capabilities.add")
 	}
 	if len(details) == 0 {
 		return "", ""
@@ -282,6 +309,7 @@ func checkDroppedCapabilities(p *securedPod) (string, string) {
 	return "unrestricted capabilities", strings.Join(details, "; ")
 }
 
+// checkHostNamespaces refuses pods that share the node's network, processes or memory of processes.
 func checkHostNamespaces(p *securedPod) (string, string) {
 	var set []string
 	for _, f := range [...]string{"hostNetwork", "hostPID", "hostIPC"} {
@@ -295,6 +323,7 @@ func checkHostNamespaces(p *securedPod) (string, string) {
 	return "host namespaces", strings.Join(set, ", ")
 }
 
+// checkHostPaths refuses volumes that are directories of the node.
 func checkHostPaths(p *securedPod) (string, string) {
 	var names []string
 	for _, v := range tree.List(p.spec, "volumes") {
@@ -308,6 +337,7 @@ func checkHostPaths(p *securedPod) (string, string) {
 	return "hostPath volumes", nounOf("volume", names)
 }
 
+// checkHostPorts refuses ports that are opened on the node itself. 0 means none.
 func checkHostPorts(p *securedPod) (string, string) {
 	ports := set{}
 	names := p.containersWhere(func(c any) (bad bool) {
@@ -322,15 +352,19 @@ func checkHostPorts(p *securedPod) (string, string) {
 	if len(names) == 0 {
 		return "", ""
 	}
+	// Ports are sorted as texts, which is as upstream lists them.
 	return "hostPort", nounOf("container", names) + " " + verb(len(names)) + " " + plural("hostPort", len(ports)) + " " +
 		strings.Join(ports.sorted(), ", ")
 }
 
+// checkProbeHosts refuses probes and hooks that go to another host than the pod, since the kubelet
+// would send them from the node's network, where a pod may not reach.
 func checkProbeHosts(p *securedPod) (string, string) {
 	hosts, names := set{}, set{}
 	for _, c := range p.containers {
 		for _, path := range [...][]string{{"livenessProbe"}, {"readinessProbe"}, {"startupProbe"}, {"lifecycle", "postStart"},
 			{"lifecycle", "preStop"}} {
+			// Commands and gRPC name no host.
 			for _, by := range [...]string{"httpGet", "tcpSocket"} {
 				if host := tree.Text(tree.Object(c, path...), by, "host"); host != "" {
 					hosts.add(host)
@@ -346,6 +380,7 @@ func checkProbeHosts(p *securedPod) (string, string) {
 		nounOf("probe or lifecycle host", hosts.sorted())
 }
 
+// checkPrivileged refuses containers that have every right on the node.
 func checkPrivileged(p *securedPod) (string, string) {
 	names := p.containersWhere(func(c any) bool { return tree.True(tree.At(c, "securityContext", "privileged")) })
 	if len(names) == 0 {
@@ -354,6 +389,8 @@ func checkPrivileged(p *securedPod) (string, string) {
 	return "privileged", nounOf("container", names) + " must not set securityContext.privileged=true"
 }
 
+// checkProcMount refuses to take the mask off /proc. A field that is there and empty is not the default
+// either.
 func checkProcMount(p *securedPod) (string, string) {
 	values := set{}
 	names := p.containersWhere(func(c any) bool {

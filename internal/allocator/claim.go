@@ -24,6 +24,8 @@ type Claim struct {
 
 // The reasons for which nothing is handed out, in upstream's words.
 var (
+	// The first three are told of a real write, the last one of a dry run, for which upstream asks
+	// another part of itself.
 	errFull      = errors.New("range is full")
 	errTaken     = errors.New("provided IP is already allocated")
 	errPortTaken = errors.New("provided port is already allocated")
@@ -33,7 +35,9 @@ var (
 
 // End lets go of what the claim holds: by then it is stored, or it is free again. Doing it twice is as
 // good as once.
+// It may be called on a claim that took nothing, and does not touch what is stored.
 func (c *Claim) End() {
+	// Most writes change neither address nor port, and need no lock.
 	if len(c.keys) == 0 {
 		return
 	}
@@ -47,12 +51,14 @@ func (c *Claim) End() {
 
 // Lost returns what of the claim somebody has got nevertheless, who does not ask the pool: by an IPAddress
 // of their own, or by putting a whole store in place of this one. "" is nothing. It is asked within the commit.
+// The claim's own keys are held, so nobody who asks the pool can have got them.
 func (c *Claim) Lost() string {
 	if len(c.keys) == 0 {
 		return ""
 	}
 	c.pool.mu.Lock()
 	defer c.pool.mu.Unlock()
+	// Up to the commit, which holds back every other one meanwhile.
 	c.pool.syncLocked()
 	sn := c.pool.Addresses.Now()
 	for _, key := range c.keys {
@@ -64,12 +70,15 @@ func (c *Claim) Lost() string {
 }
 
 // holdLocked takes a key that is free.
+// The caller holds the pool's mu.
 func (c *Claim) holdLocked(key string) {
 	c.pool.held[key] = true
 	c.keys = append(c.keys, key)
 }
 
 // address takes the address that a client names.
+// The address may be of any range of the cluster, reserved part or not. The error is what upstream's
+// message ends with; nothing is held with one.
 func (c *Claim) address(a netip.Addr) error {
 	p := c.pool
 	p.mu.Lock()
@@ -79,6 +88,7 @@ func (c *Claim) address(a netip.Addr) error {
 		// Upstream asks any one of its ranges, and not whether the address is taken.
 		return dryAddress(subnets, a)
 	}
+	// A range that is not ready keeps what it has given, and gives no more.
 	in := false
 	for i := range subnets {
 		in = in || subnets[i].ready && subnets[i].contains(a)
@@ -99,6 +109,8 @@ func (c *Claim) address(a netip.Addr) error {
 }
 
 // dryAddress says what is wrong with an address that is not to be taken.
+// What is said is about the last range of the family that does not have it; without any that is ready,
+// that none is.
 func dryAddress(subnets []subnet, a netip.Addr) error {
 	why := errNotReady
 	for i := range subnets {
@@ -115,6 +127,8 @@ func dryAddress(subnets []subnet, a netip.Addr) error {
 }
 
 // nextAddress takes any address of a family: from the dynamic part of a range if there is one.
+// Ranges are asked in order, and the next one only when one is full. A dry run takes the address of the
+// network itself, which no service can have.
 func (c *Claim) nextAddress(v4 bool) (string, error) {
 	p := c.pool
 	p.mu.Lock()
@@ -147,6 +161,8 @@ func (c *Claim) nextAddress(v4 bool) (string, error) {
 }
 
 // findLocked returns the first free key of size ones, from a random one on; "" if there is none.
+// The caller holds mu and has synced. It looks at each key at most once, so a full range costs as many
+// looks as it has addresses, and a nearly empty one costs one.
 func (p *Pool) findLocked(size uint64, key func(n uint64) string) string {
 	if size == 0 {
 		return ""
@@ -164,6 +180,8 @@ func (p *Pool) findLocked(size uint64, key func(n uint64) string) string {
 }
 
 // port takes the port that a client names.
+// It must be within the range of the cluster, and nobody else's; the error is what upstream's message
+// ends with.
 func (c *Claim) port(n int) error {
 	p := c.pool
 	p.mu.Lock()
@@ -185,7 +203,10 @@ func (c *Claim) port(n int) error {
 }
 
 // dryPort makes up a port that is not to be taken: the one after the highest so far, or a low one that is free.
+// Upstream's dry run has an allocator of its own that begins at nothing; clients have come to see the
+// numbers.
 func (c *Claim) dryPort() int {
+	// As high as no port of the usual range is.
 	n := 32768
 	if len(c.ports) > 0 {
 		n = max(0, slices.Max(c.ports))
@@ -200,6 +221,8 @@ func (c *Claim) dryPort() int {
 }
 
 // nextPort takes any port: behind the reserved ones if there is one.
+// The reserved ones, at the beginning of the range, are taken when all others are. In a dry run it
+// never fails.
 func (c *Claim) nextPort() (int, error) {
 	if c.dry {
 		return c.dryPort(), nil
@@ -209,6 +232,7 @@ func (c *Claim) nextPort() (int, error) {
 	defer p.mu.Unlock()
 	p.syncLocked()
 	first := p.Ports.First + p.Ports.reserved()
+	// Two parts that together are the range; the second is empty where nothing is reserved.
 	for _, part := range [...]Ports{{first, p.Ports.Last}, {p.Ports.First, first - 1}} {
 		n := 0
 		key := p.findLocked(uint64(part.Last-part.First+1), func(i uint64) string {

@@ -11,7 +11,10 @@ import (
 
 // families fills in ipFamilyPolicy and ipFamilies, from what the service says of both, from its addresses,
 // and from what the cluster has.
+// The result agrees with itself: as many families as the policy wants and the cluster has. The error is
+// a 422, with all that is wrong by one of the steps.
 func (r *request) families() error {
+	// A name in DNS has no address of ours.
 	if external(r.spec) || r.leftAlone() {
 		return nil
 	}
@@ -37,9 +40,13 @@ func (r *request) families() error {
 }
 
 // policy returns the policy.
+// The words are SingleStack, PreferDualStack and RequireDualStack; "" is for a service without any,
+// before defaultPolicy.
 func (r *request) policy() string { return tree.Text(r.spec, "ipFamilyPolicy") }
 
 // defaultPolicy keeps the policy of before, or chooses one.
+//
+//	what it had before  >  RequireDualStack for one that is bare  >  SingleStack
 func (r *request) defaultPolicy() {
 	if r.spec["ipFamilyPolicy"] != nil {
 		return
@@ -56,8 +63,11 @@ func (r *request) defaultPolicy() {
 
 // keptErrors brings lists of two down to one where the policy has become SingleStack, and returns what does
 // not go with the policy.
+// A service goes from two families to one only on purpose: its writer says SingleStack. For a new
+// service nothing was there to be kept.
 func (r *request) keptErrors() (errs []field.Error) {
 	const at = "spec.ipFamilyPolicy"
+	// Both lists are judged, so that both mistakes are told at once.
 	single := r.policy() == "SingleStack"
 	for _, f := range []struct{ list, release, multiple string }{
 		{"clusterIPs", "must be 'SingleStack' to release the secondary cluster IP", "multiple cluster IPs"},
@@ -73,17 +83,20 @@ func (r *request) keptErrors() (errs []field.Error) {
 			errs = append(errs, field.Invalid(at, r.policy(), f.release))
 		}
 		if single && len(list) == 2 {
-			errs = append(errs, field.Invalid(at, r.policy(), "must be 'RequireDualStack' or 'PreferDualStack' when "+f.multiple+" are specified"))
+			why := "must be 'RequireDualStack' or 'PreferDualStack' when " + f.multiple + " are specified"
+			errs = append(errs, field.Invalid(at, r.policy(), why))
 		}
 	}
 	return errs
 }
 
 // infer adds the families of addresses that have none yet.
+// Addresses behind None are not looked at: there is nothing behind it in a service that is good.
 func (r *request) infer() (errs []field.Error) {
 	list := tree.List(r.spec, "clusterIPs")
 	families := slices.Clone(tree.List(r.spec, "ipFamilies"))
 	for i, s := range tree.Strings(list) {
+		// Headless: no address tells of a family.
 		if s == "None" {
 			break
 		}
@@ -97,6 +110,7 @@ func (r *request) infer() (errs []field.Error) {
 			errs = append(errs, field.Invalid(fmt.Sprintf("spec.clusterIPs[%d]", i), list, f+" is not configured on this cluster"))
 		}
 	}
+	// An empty list stays as it is, be it absent or empty.
 	if len(families) > 0 {
 		r.spec["ipFamilies"] = families
 	}
@@ -104,6 +118,7 @@ func (r *request) infer() (errs []field.Error) {
 }
 
 // clusterErrors returns what the cluster cannot give.
+// PreferDualStack is never too much to ask, as it takes what there is.
 func (r *request) clusterErrors() (errs []field.Error) {
 	if r.policy() == "RequireDualStack" && len(r.pool.Cluster) < 2 {
 		errs = append(errs, field.Invalid("spec.ipFamilyPolicy", r.policy(), "this cluster is not configured for dual-stack services"))
@@ -118,6 +133,7 @@ func (r *request) clusterErrors() (errs []field.Error) {
 
 // addFamily makes the families whole: the cluster's first one where there is none, and the other one where
 // the policy wants two and second allows it.
+// The list is a new one, since the client's may be shared.
 func (r *request) addFamily(second bool) {
 	families := slices.Clone(tree.List(r.spec, "ipFamilies"))
 	if len(families) == 0 {

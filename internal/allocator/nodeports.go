@@ -19,16 +19,20 @@ func onNodes(spec map[string]any) bool {
 }
 
 // wantsPorts reports whether ports that name no node port get one.
+// Load balancers that reach pods by themselves need none, and say so.
 func wantsPorts(spec map[string]any) bool {
 	return tree.Text(spec, "type") == "NodePort" || tree.True(spec["allocateLoadBalancerNodePorts"])
 }
 
 // needsHealthCheck reports whether load balancers ask each node for the service's endpoints there.
+// Only then it matters on which node a pod is.
 func needsHealthCheck(spec map[string]any) bool {
 	return tree.Text(spec, "type") == "LoadBalancer" && tree.Text(spec, "externalTrafficPolicy") == "Local"
 }
 
 // nodePorts takes what the ports ask for.
+// A new service is judged by other rules than a changed one, as upstream has two ways through its code.
+// Ports that it no longer has need not be given back: they are free as soon as it is stored.
 func (r *request) nodePorts() error {
 	if !onNodes(r.spec) {
 		return nil
@@ -36,6 +40,7 @@ func (r *request) nodePorts() error {
 	if r.isNew {
 		return r.newNodePorts()
 	}
+	// What the service has already is its own, under whichever of its ports.
 	had := numbers(r.old)
 	// Two ports of one protocol cannot share a node port; of two protocols they can.
 	type place struct {
@@ -60,9 +65,11 @@ func (r *request) nodePorts() error {
 			if err := r.namedPort(i, n); err != nil {
 				return err
 			}
+			// Another port of this service may name it too.
 			took[n] = true
 		}
 		p := place{tree.Text(port, "protocol"), n}
+		// A mistake of the client, for which upstream answers 500.
 		if seen[p] {
 			return status.Unexplained(fmt.Sprintf("duplicate nodePort: {%s %d}", p.protocol, p.port))
 		}
@@ -72,11 +79,14 @@ func (r *request) nodePorts() error {
 }
 
 // newNodePorts takes the ports of a new service: one for each number, unless they name others.
+//
+//	ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]   both get the same
 func (r *request) newNodePorts() error {
 	ports := objects(r.spec, "ports")
 	took := map[int]int{}
 	for i, port := range ports {
 		n, of := number(port, "nodePort"), number(port, "port")
+		// One that is named is respected even if none is wanted.
 		if n == 0 && !wantsPorts(r.spec) {
 			continue
 		}
@@ -112,6 +122,7 @@ func (r *request) newNodePorts() error {
 }
 
 // namedPort takes the node port that the i-th port names.
+// The error is a 422 about its field.
 func (r *request) namedPort(i, n int) error {
 	if err := r.port(n); err != nil {
 		return r.invalid(field.Invalid(fmt.Sprintf("spec.ports[%d].nodePort", i), n, err.Error()))
@@ -120,6 +131,8 @@ func (r *request) namedPort(i, n int) error {
 }
 
 // healthCheckPort takes the port by which load balancers ask, where they begin to.
+// It counts among the ports on the nodes, and is kept as long as they ask. Its errors are 500
+// (upstream).
 func (r *request) healthCheckPort() error {
 	if !needsHealthCheck(r.spec) || !r.isNew && needsHealthCheck(r.old) {
 		return nil
@@ -139,6 +152,7 @@ func (r *request) healthCheckPort() error {
 }
 
 // numbers returns the node ports of a service.
+// 0 is none; one that two ports share is there twice.
 func numbers(spec map[string]any) (list []int) {
 	for _, port := range objects(spec, "ports") {
 		if n := number(port, "nodePort"); n != 0 {
@@ -155,6 +169,7 @@ func number(obj map[string]any, name string) int {
 }
 
 // objects returns the objects of a list, each in its place.
+// What is no object is nil, which has no numbers.
 func objects(obj map[string]any, name string) []map[string]any {
 	list := tree.List(obj, name)
 	out := make([]map[string]any, len(list))

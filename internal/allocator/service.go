@@ -18,7 +18,9 @@ import (
 
 // Service fills in what the server gives a service, and holds it. old is nil for a new one. The error is a
 // *status.Error for the client; without one the caller must end the claim.
+// obj is changed in place, even where there is an error: the caller then throws it away.
 func (p *Pool) Service(obj, old map[string]any, dryRun bool) (*Claim, error) {
+	// Anything but a spec has nothing to ask for.
 	c := &Claim{pool: p, dry: dryRun}
 	r := request{c, obj, tree.Object(obj, "spec"), tree.Object(old, "spec"), old == nil}
 	if r.spec == nil {
@@ -49,6 +51,7 @@ func (r *request) invalid(errs ...field.Error) error {
 }
 
 // internal returns upstream's 500 for what is nobody's fault.
+// The message is there twice, in the text and as a cause, as upstream's is.
 func internal(format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
 	e := status.Unexplained("Internal error occurred: " + text)
@@ -58,6 +61,7 @@ func internal(format string, args ...any) error {
 }
 
 // Addresses returns the addresses of a service in canonical form; none for one that has no need of them.
+// One in another form, as older versions of Kubernetes took, is the same address.
 func Addresses(service map[string]any) (list []string) {
 	spec := tree.Object(service, "spec")
 	if tree.Text(spec, "type") == "ExternalName" {
@@ -72,6 +76,8 @@ func Addresses(service map[string]any) (list []string) {
 }
 
 // familyOf returns the family of an address.
+// An address of IPv4 that is written as one of IPv6 is of IPv4. What is no address is of the family
+// unknown, which no cluster has.
 func familyOf(s string) string {
 	a, ok := field.LooseAddress(s)
 	switch {
@@ -102,6 +108,7 @@ func (p *Pool) configured(family string) bool {
 }
 
 // primary is the family of services that name none.
+// Without any range it is IPv4 (upstream).
 func (p *Pool) primary() string {
 	if len(p.Cluster) > 0 && p.Cluster[0].Addr().Is6() {
 		return "IPv6"
@@ -109,13 +116,18 @@ func (p *Pool) primary() string {
 	return "IPv4"
 }
 
-// The shapes of a service that count here.
+// external reports whether a service is but a name for another host; it has neither addresses nor
+// ports.
 func external(spec map[string]any) bool { return tree.Text(spec, "type") == "ExternalName" }
+
+// headless reports whether it has no address because it wants none: clients find its pods one by one.
 func headless(spec map[string]any) bool {
 	list := tree.List(spec, "clusterIPs")
 	return len(list) > 0 && list[0] == "None"
 }
-func bare(spec map[string]any) bool { // headless, and nobody looks after its endpoints
+
+// bare reports whether it is headless without a selector, so that its endpoints are anybody's.
+func bare(spec map[string]any) bool {
 	return tree.Text(spec, "clusterIP") == "None" && len(tree.Object(spec, "selector")) == 0
 }
 
@@ -131,6 +143,7 @@ func (r *request) reduced(name string) bool {
 }
 
 // leftAlone reports whether a write changes nothing about a service of PreferDualStack.
+// Another type, another policy, or another list of families or addresses is a change.
 func (r *request) leftAlone() bool {
 	policy := func(spec map[string]any) string { return tree.Text(spec, "ipFamilyPolicy") }
 	was := policy(r.old)
@@ -140,6 +153,7 @@ func (r *request) leftAlone() bool {
 }
 
 // addresses takes what the families ask for and gives back what they no longer do.
+// Where it fails, the caller ends the claim: nothing need be undone here.
 func (r *request) addresses() error {
 	switch {
 	case r.isNew || !r.leftAlone() && external(r.old) && !external(r.spec):
@@ -147,6 +161,7 @@ func (r *request) addresses() error {
 	case r.leftAlone() || headless(r.old):
 		return nil
 	case external(r.spec):
+		// From here on nobody has them.
 		if !external(r.old) {
 			r.Gone = Addresses(map[string]any{"spec": r.old})
 		}
@@ -157,6 +172,7 @@ func (r *request) addresses() error {
 	switch {
 	case had == 1 && has == 2:
 		list := slices.Clone(tree.List(r.spec, "clusterIPs"))
+		// The second one may be named by the writer, or be any.
 		if len(list) < 2 {
 			list = append(list, "")
 		}
@@ -171,6 +187,7 @@ func (r *request) addresses() error {
 }
 
 // allAddresses takes an address of each family, unless the service has none at all.
+// A service may have come to need them by an update, and is then treated as new.
 func (r *request) allAddresses() error {
 	if external(r.spec) || headless(r.spec) {
 		return nil
@@ -193,6 +210,8 @@ func (r *request) allAddresses() error {
 }
 
 // fill takes the i-th address of list, which is any of its family where it is empty.
+// Both errors of a range that is full and of an address that cannot be read are 500; one that is taken,
+// or outside, is a 422 (upstream).
 func (r *request) fill(list []any, i int) error {
 	const at = "spec.clusterIPs"
 	// A message shows the list without what has just been taken.

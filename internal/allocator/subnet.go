@@ -26,6 +26,8 @@ type subnet struct {
 }
 
 // newSubnet returns the range of a prefix, false for one of IPv6 that is shorter than 64 bits.
+// The prefix may have bits of a host, which are cut off. The reserved part is a 16th, at least 16 and
+// at most 256 addresses (upstream).
 func newSubnet(prefix netip.Prefix, ready bool) (subnet, bool) {
 	host := prefix.Addr().BitLen() - prefix.Bits()
 	if host > 64 {
@@ -33,7 +35,9 @@ func newSubnet(prefix netip.Prefix, ready bool) (subnet, bool) {
 	}
 	s := subnet{prefix: prefix.Masked(), ready: ready}
 	s.first = s.prefix.Addr().Next()
+	// One bit less than there is, as upstream counts in an int64.
 	size := uint64(1) << min(host, 63)
+	// A range that is smaller has no reserved part at all.
 	if size > 16 {
 		s.reserved = min(max(16, size/16), 256)
 	}
@@ -42,19 +46,23 @@ func newSubnet(prefix netip.Prefix, ready bool) (subnet, bool) {
 	if prefix.Addr().Is4() {
 		unused++
 	}
+	// A range of one or two addresses has none that a service may have.
 	s.dynamic = size - min(size, unused+s.reserved)
 	return s, true
 }
 
 // contains reports whether an address is one that a service may have.
+// Neither the network's own address nor the broadcast address is one.
 func (s *subnet) contains(a netip.Addr) bool {
 	if !s.prefix.Contains(a) || a == s.prefix.Addr() {
 		return false
 	}
+	// In IPv4 the last address is the one behind which the range ends.
 	return a.Is6() || s.prefix.Contains(a.Next())
 }
 
 // plus returns the n-th address after a.
+// n is at most the size of a range, so nothing overflows into the upper half.
 func plus(a netip.Addr, n uint64) netip.Addr {
 	// In 16 bytes an address of IPv4 stands at the end: the lower half is enough for ranges of both families,
 	// none of which is longer than 64 bits.
@@ -69,6 +77,7 @@ func plus(a netip.Addr, n uint64) netip.Addr {
 
 // subnetsLocked returns the ranges of the ServiceCIDRs, in the order of their names; those of the
 // cluster come first, if there is no ServiceCIDR kubernetes. The caller holds mu.
+// It is read anew after any write of a ServiceCIDR, and otherwise kept.
 func (p *Pool) subnetsLocked() []subnet {
 	if p.Ranges.Head() == p.subnetAt {
 		return p.subnets
@@ -93,6 +102,8 @@ func (p *Pool) subnetsLocked() []subnet {
 }
 
 // addSubnet appends a range, once.
+// Two ServiceCIDRs may have the same one; it is ready if either is. One that is too large for services
+// is left out.
 func (p *Pool) addSubnet(prefix netip.Prefix, ready bool) {
 	for i := range p.subnets {
 		if s := &p.subnets[i]; s.prefix == prefix.Masked() {
@@ -110,6 +121,7 @@ const DefaultCIDR = "kubernetes"
 
 // rangeReady reports whether addresses of a ServiceCIDR may be handed out. One about which nobody has
 // said anything yet is ready: the controller that says so may not be there.
+// One that is being deleted gives no more, so that it becomes empty and can go.
 func rangeReady(obj map[string]any) bool {
 	if tree.Text(obj, "metadata", "deletionTimestamp") != "" {
 		return false

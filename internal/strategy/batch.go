@@ -26,6 +26,7 @@ import (
 // the client's.
 
 // The most that there may be of something in a Job.
+// All but one are upstream's own numbers; that of the text is what a status may have of the same.
 const (
 	maxIndexes              = 100000 // that an indexed Job works on at once, or may fail
 	maxIndexesOfHuge        = 10000  // the same for one of more completions than that
@@ -48,6 +49,8 @@ const (
 )
 
 // batchRules are the rules of the types of these kinds.
+// JobSpec is judged in Jobs and in the template of a CronJob alike; what is about a Job alone is a rule
+// of batch.Job.
 func batchRules() kinds.Rules {
 	return kinds.Rules{
 		"batch.Job":                  {Default: jobDefaults, Check: checkJob, Status: checkJobStatus},
@@ -61,21 +64,27 @@ func batchRules() kinds.Rules {
 
 // jobDefaults sets what depends on more than the row of a field. A Job that says neither how often nor
 // how many at once runs once.
+// They are those of upstream's SetDefaults_Job, and so not of a JobSpec: a CronJob's template stays as
+// it was sent, and each Job made of it gets them then.
 func jobDefaults(obj map[string]any) {
 	spec := tree.Object(obj, "spec")
 	if spec == nil {
 		spec = map[string]any{}
 		obj["spec"] = spec
 	}
+	// null and absent are the same, for a client of Go cannot tell them apart.
 	setDefault := func(name string, value any) {
 		if spec[name] == nil {
 			spec[name] = value
 		}
 	}
+	// Only with neither of both: one that says how many at once, and not how often, is a queue that
+	// ends itself.
 	if spec["parallelism"] == nil {
 		setDefault("completions", int64(1))
 	}
 	setDefault("parallelism", int64(1))
+	// With a limit of its own for each index the one for all of them is as good as none.
 	limit := int64(6)
 	if spec["backoffLimitPerIndex"] != nil {
 		limit = math.MaxInt32
@@ -83,6 +92,7 @@ func jobDefaults(obj map[string]any) {
 	setDefault("backoffLimit", limit)
 	setDefault("completionMode", "NonIndexed")
 	setDefault("suspend", false)
+	// A policy of failures must know how a pod ended before another takes its place.
 	replacement := "TerminatingOrFailed"
 	if spec["podFailurePolicy"] != nil {
 		replacement = "Failed"
@@ -96,21 +106,27 @@ func jobDefaults(obj map[string]any) {
 }
 
 // jobSpecDefaults drops what is of a feature that is off.
+// As upstream does with fields of features that are off: they are taken and forgotten.
 func jobSpecDefaults(spec map[string]any) { delete(spec, "scheduling") }
 
 // prepareJob generates the selector of a new Job and the labels that it selects, unless the client says
 // that it does so itself. What the client has put there already stays, to be judged. A Job without labels
 // has those of its template.
+// The name is set by then, generated or not, and so is the uid. An update generates nothing: what is
+// stored is what its pods have.
 func prepareJob(obj, old map[string]any) {
 	prepareTemplate(obj, old)
 	spec := tree.Object(obj, "spec")
 	if old == nil && spec["manualSelector"] != true {
+		// Both names of both labels, since controllers and users of before go by the older ones; the
+		// selector has the newer one alone.
 		name, uid := tree.Name(obj), tree.Text(obj, "metadata", "uid")
 		for label, value := range map[string]string{jobNameLabel: name, oldJobNameLabel: name, jobUIDLabel: uid, oldJobUIDLabel: uid} {
 			if _, ok := tree.Object(spec, "template", "metadata", "labels")[label]; !ok {
 				tree.Set(spec, value, "template", "metadata", "labels", label)
 			}
 		}
+		// What else is in the selector stays, to be refused.
 		if _, ok := tree.Object(spec, "selector", "matchLabels")[jobUIDLabel]; !ok {
 			tree.Set(spec, uid, "selector", "matchLabels", jobUIDLabel)
 		}
@@ -126,17 +142,21 @@ func prepareJob(obj, old map[string]any) {
 }
 
 // checkJob is about the selector, the name, and what an update changes.
+// It is what a CronJob's template is not asked. The name is judged by what its pods are called.
 func checkJob(v *kinds.Visit) {
 	spec := tree.Object(v.Obj, "spec")
 	sel := tree.Object(spec, "selector")
+	// A new one lacks it only with manualSelector.
 	if sel == nil {
 		v.Add(field.Required("spec.selector", ""))
 	} else if spec["manualSelector"] != true && !v.Update() {
 		checkGeneratedSelector(v, sel)
 	}
+	// Values that were taken once are taken again.
 	checkLabelSelector(v, sel, func() bool {
 		return len(labelSelectorErrors(tree.Object(v.Old, "spec", "selector"), never)) > 0
 	}, "selector", []any{"spec"})
+	// Judged even where it was generated, because the template may have other labels under those names.
 	labels := tree.Object(spec, "template", "metadata", "labels")
 	if l, err := selector.FromObject(sel); err == nil && (sel == nil || !l.Matches(labelTexts(labels))) {
 		v.Add(field.Invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"))
@@ -154,12 +174,15 @@ func checkJob(v *kinds.Visit) {
 }
 
 // checkGeneratedSelector demands that selector and labels are those that would have been generated.
+// Order and paths are upstream's: the two older labels, the two newer ones, then the selector, which
+// must select them.
 func checkGeneratedSelector(v *kinds.Visit, sel map[string]any) {
 	uid, name := tree.Text(v.Obj, "metadata", "uid"), tree.Name(v.Obj)
 	labels := tree.Object(v.Obj, "spec", "template", "metadata", "labels")
 	expected := map[string]string{}
 	for _, l := range [...][2]string{{oldJobUIDLabel, uid}, {oldJobNameLabel, name}, {jobUIDLabel, uid}, {jobNameLabel, name}} {
 		label, want := l[0], l[1]
+		// The selector is held against what would be, not against what the template has.
 		expected[label] = want
 		at := "spec.template.metadata.labels[" + label + "]"
 		switch got, ok := labels[label]; {
@@ -175,11 +198,17 @@ func checkGeneratedSelector(v *kinds.Visit, sel map[string]any) {
 }
 
 // checkJobSpec is about the numbers and what they say of each other, wherever a JobSpec stands.
+// Fields are judged in upstream's order; a mode decides which of them may be there.
+//
+//	completionMode: Indexed      completions must be there, and each index may have a limit of its own
+//	completionMode: NonIndexed   neither a limit by index nor a policy of success
 func checkJobSpec(v *kinds.Visit) {
 	spec := v.Obj
+	// Whatever the mode, a bound of failures needs something that fails by index.
 	if spec["maxFailedIndexes"] != nil && spec["backoffLimitPerIndex"] == nil {
 		v.Add(field.Required(v.Path("backoffLimitPerIndex"), "when maxFailedIndexes is specified"))
 	}
+	// Another controller than Kubernetes' own, named by a domain and a path.
 	if by, ok := spec["managedBy"].(string); ok {
 		v.Add(domainPathErrors(v.Path("managedBy"), by)...)
 		if len(by) > maxManagedBy {
@@ -191,6 +220,7 @@ func checkJobSpec(v *kinds.Visit) {
 	case indexedCompletion:
 		checkIndexedJob(v)
 	case "NonIndexed", "":
+		// In a template of a CronJob the mode may be absent, and is NonIndexed then.
 		for _, name := range [...]string{"backoffLimitPerIndex", "maxFailedIndexes"} {
 			if spec[name] != nil {
 				v.Add(field.Invalid(v.Path(name), spec[name], completionsInWords))
@@ -199,6 +229,7 @@ func checkJobSpec(v *kinds.Visit) {
 	default:
 		v.Add(field.NotSupported(v.Path("completionMode"), mode, "NonIndexed", indexedCompletion))
 	}
+	// Both policies look at other fields, so they are asked where those are.
 	if policy, ok := spec["podFailurePolicy"].(map[string]any); ok {
 		checkFailurePolicy(v, policy)
 	}
@@ -207,11 +238,14 @@ func checkJobSpec(v *kinds.Visit) {
 	} else if ok {
 		checkSuccessPolicy(v, policy)
 	}
+	// The template is judged by its own types; last comes what a Job demands of it.
 	checkReplacement(v)
 	checkRestarts(v)
 }
 
 // checkReplacement is about when a pod that failed is replaced.
+// With a policy of failures a pod that is still terminating is not replaced, and another choice is not
+// supported at all.
 func checkReplacement(v *kinds.Visit) {
 	policy, ok := v.Obj["podReplacementPolicy"].(string)
 	switch at := v.Path("podReplacementPolicy"); {
@@ -225,6 +259,8 @@ func checkReplacement(v *kinds.Visit) {
 
 // checkRestarts demands pods that can be done. Upstream cannot tell a policy that was defaulted from one
 // that was sent.
+// A container that is restarted in its pod would never be counted as failed, which is why a policy of
+// failures demands Never.
 func checkRestarts(v *kinds.Visit) {
 	policy := tree.Text(v.Obj, "template", "spec", "restartPolicy")
 	switch at := v.Path("template", "spec", "restartPolicy"); {
@@ -238,10 +274,14 @@ func checkRestarts(v *kinds.Visit) {
 }
 
 // checkIndexedJob is about the numbers of a Job whose pods are numbered.
+// The bounds are there because the status lists indexes as a text, which would grow without end. They
+// are narrower where more than 100000 are to be done and each may fail by itself.
+// An error is told for each bound that is passed, the wide one and the narrow one alike.
 func checkIndexedJob(v *kinds.Visit) {
 	completions, counted := v.Obj["completions"].(int64)
 	parallelism := numberAt(v.Obj, "parallelism")
 	failed, limited := v.Obj["maxFailedIndexes"].(int64)
+	// All but one of the bounds are told in this form.
 	add := func(name string, value int64, limit int, more string) {
 		v.Add(field.Invalid(v.Path(name), value, fmt.Sprintf("must be less than or equal to %d%s", limit, more)))
 	}
@@ -251,6 +291,7 @@ func checkIndexedJob(v *kinds.Visit) {
 	if parallelism > maxIndexes {
 		add("parallelism", parallelism, maxIndexes, " when completion mode is Indexed")
 	}
+	// More than there are could never be reached.
 	if counted && limited && failed > completions {
 		v.Add(field.Invalid(v.Path("maxFailedIndexes"), failed, "must be less than or equal to completions"))
 	}
@@ -260,6 +301,7 @@ func checkIndexedJob(v *kinds.Visit) {
 	if completions <= maxIndexes || v.Obj["backoffLimitPerIndex"] == nil {
 		return
 	}
+	// From here on all of them are judged once more, by the narrow bounds.
 	const huge = " when completions are above 100000 and used with backoff limit per index"
 	if !limited {
 		v.Add(field.Required(v.Path("maxFailedIndexes"), "must be specified when completions is above 100000"))
@@ -273,11 +315,14 @@ func checkIndexedJob(v *kinds.Visit) {
 }
 
 // checkFailurePolicy is about what the rules say of other fields of the spec.
+// What a rule is by itself is judged by its type, wherever it stands; at what it points is known only
+// here.
 func checkFailurePolicy(v *kinds.Visit, policy map[string]any) {
 	rules := tree.List(policy, "rules")
 	if n := len(rules); n > maxFailureRules {
 		v.Add(field.TooMany(v.Path("podFailurePolicy", "rules"), n, maxFailureRules))
 	}
+	// Ephemeral containers are none of a template.
 	var names []string
 	for _, list := range [...]string{"containers", "initContainers"} {
 		for _, c := range tree.List(v.Obj, "template", "spec", list) {
@@ -289,6 +334,7 @@ func checkFailurePolicy(v *kinds.Visit, policy map[string]any) {
 		if action := tree.Text(rule, "action"); action == "FailIndex" && v.Obj["backoffLimitPerIndex"] == nil {
 			v.Add(field.Invalid(at+".action", action, "requires the backoffLimitPerIndex to be set"))
 		}
+		// null means every container, "" is a name that none has.
 		if name, ok := tree.At(rule, "onExitCodes", "containerName").(string); ok && !slices.Contains(names, name) {
 			v.Add(field.Invalid(at+".onExitCodes.containerName", name,
 				"must be one of the container or initContainer names in the pod template"))
@@ -297,9 +343,12 @@ func checkFailurePolicy(v *kinds.Visit, policy map[string]any) {
 }
 
 // checkFailureRule is about a rule by itself.
+// It looks either at exit codes or at conditions of the pod, and says what happens then.
+// A rule has exactly one of the two; upstream asks so last, after all that is wrong in either.
 func checkFailureRule(v *kinds.Visit) {
 	switch action := tree.Text(v.Obj, "action"); action {
 	case "Count", "FailIndex", "FailJob", "Ignore":
+	// The one text in which upstream lists words within brackets.
 	case "":
 		v.Add(field.Required(v.Path("action"), `valid values: ["Count" "FailIndex" "FailJob" "Ignore"]`))
 	default:
@@ -313,6 +362,7 @@ func checkFailureRule(v *kinds.Visit) {
 	if n := len(conditions); n > maxConditionPatterns {
 		v.Add(field.TooMany(v.Path("onPodConditions"), n, maxConditionPatterns))
 	}
+	// Types are names as those of labels, since any controller may have its own.
 	for i, c := range conditions {
 		for _, why := range field.LabelKeyErrors(tree.Text(c, "type")) {
 			v.Add(field.Invalid(v.Path("onPodConditions", i, "type"), tree.Text(c, "type"), why))
@@ -321,6 +371,7 @@ func checkFailureRule(v *kinds.Visit) {
 			v.Add(field.NotSupported(v.Path("onPodConditions", i, "status"), s, "False", "True", "Unknown"))
 		}
 	}
+	// The error stands at the rule, and shows nothing of it.
 	const both, neither = "specifying both OnExitCodes and OnPodConditions is not supported",
 		"specifying one of OnExitCodes and OnPodConditions is required"
 	if byCode && len(conditions) > 0 {
@@ -331,11 +382,14 @@ func checkFailureRule(v *kinds.Visit) {
 }
 
 // withoutValue returns the error for a value that breaks a rule and is not shown.
+// Upstream makes it of an object that it does not want to print.
 func withoutValue(at, why string) field.Error {
 	return field.Error{Reason: "FieldValueInvalid", Message: "Invalid value: " + why, Field: at}
 }
 
 // checkExitCodes is about the codes of a rule, which are a set in order.
+// Order and uniqueness are judged beside each value, so a list may have several errors. A list of any
+// length is read once.
 func checkExitCodes(v *kinds.Visit, codes map[string]any) {
 	operator := tree.Text(codes, "operator")
 	switch operator {
@@ -352,9 +406,11 @@ func checkExitCodes(v *kinds.Visit, codes map[string]any) {
 	} else if n > maxExitCodes {
 		v.Add(field.TooMany(at, n, maxExitCodes))
 	}
+	// Below any code, so that the first is in order.
 	seen, ordered, last := make(map[int64]bool, len(values)), true, int64(math.MinInt64)
 	for i, value := range values {
 		code, _ := value.(int64)
+		// 0 is success, and no rule of failures is asked about that.
 		if operator == "In" && code == 0 {
 			v.Add(field.Invalid(v.Path("onExitCodes", "values", i), code, "must not be 0 for the In operator"))
 		}
@@ -370,6 +426,8 @@ func checkExitCodes(v *kinds.Visit, codes map[string]any) {
 }
 
 // checkSuccessPolicy is about when an indexed Job succeeds before all of it is done.
+// A rule is met by so many indexes, by these indexes, or by so many of these. What cannot be read
+// counts as no index at all, so a count beside it is too high as well (upstream).
 func checkSuccessPolicy(v *kinds.Visit, policy map[string]any) {
 	rules := tree.List(policy, "rules")
 	at := v.Path("successPolicy", "rules")
@@ -386,6 +444,7 @@ func checkSuccessPolicy(v *kinds.Visit, policy map[string]any) {
 		if !counted && !listed {
 			v.Add(field.Required(at, "at least one of succeededCount or succeededIndexes must be specified"))
 		}
+		// Read before the count, which is held against it.
 		total, err := int64(0), error(nil)
 		if listed {
 			if len(indexes) > maxSucceededIndexesSize {
@@ -398,6 +457,7 @@ func checkSuccessPolicy(v *kinds.Visit, policy map[string]any) {
 		if !counted {
 			continue
 		}
+		// The last of upstream's checks, three of which may fail at once.
 		at += ".succeededCount"
 		const least = "must be less than or equal to %d (the number of "
 		if count < 0 {
@@ -414,10 +474,12 @@ func checkSuccessPolicy(v *kinds.Visit, policy map[string]any) {
 
 // countIndexes returns how many indexes a text like 0,2-5 has, or why it has none: they rise, and are
 // below completions.
+// It keeps nothing of the list, whose text is bounded by its field, and gives the first reason only.
 func countIndexes(text string, completions int64) (total int64, err error) {
 	if text == "" {
 		return 0, nil
 	}
+	// total is 0 only before the first interval: each has one index at least.
 	last := int64(-1)
 	for interval := range strings.SplitSeq(text, ",") {
 		first, end, err := readInterval(interval, completions)
@@ -433,8 +495,12 @@ func countIndexes(text string, completions int64) (total int64, err error) {
 }
 
 // readInterval reads an index, or two with a hyphen between them.
+// An index is a decimal number below completions, as it is written by strconv.
+//
+//	"3" -> 3, 3    "2-5" -> 2, 5    "5-2", "1-2-3", "-1", "x" -> why not
 func readInterval(text string, completions int64) (first, last int64, err error) {
 	parts := strings.Split(text, "-")
+	// A minus has no other meaning here, so a negative index is an empty part.
 	if len(parts) > 2 {
 		return 0, 0, fmt.Errorf("the fragment %q violates the requirement that an index interval "+
 			"can have at most two parts separated by '-'", text)
@@ -453,6 +519,7 @@ func readInterval(text string, completions int64) (first, last int64, err error)
 	if len(parts) == 1 {
 		return ends[0], ends[0], nil
 	}
+	// One index alone is written without a hyphen.
 	if ends[0] >= ends[1] {
 		return 0, 0, fmt.Errorf("non-increasing order, previous: %d, current: %d", ends[0], ends[1])
 	}
@@ -460,6 +527,7 @@ func readInterval(text string, completions int64) (first, last int64, err error)
 }
 
 // domainPathErrors returns what is wrong with a path below a domain: example.com/thing.
+// The errors are of the whole text where it has not two parts, and else of the part that is wrong.
 func domainPathErrors(at, s string) (errs []field.Error) {
 	if s == "" {
 		return []field.Error{field.Required(at, "")}
@@ -471,6 +539,7 @@ func domainPathErrors(at, s string) (errs []field.Error) {
 	for _, why := range field.DNSSubdomainErrors(host) {
 		errs = append(errs, field.Invalid(at, host, why))
 	}
+	// By character, so that one beyond ASCII is refused whole.
 	for _, c := range path {
 		if c >= 0x80 || !strings.ContainsRune("/-._~!$&'()*+,;=:%", c) && !isLetterOrDigit(byte(c)) {
 			const rule = `Invalid path (regex used for validation is '[A-Za-z0-9/\-._~%!$&'()*+,;=:]+')`

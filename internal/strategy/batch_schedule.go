@@ -19,6 +19,7 @@ import (
 
 // cronFields are the bounds of the five fields of a schedule in their order, and the names that stand
 // for the numbers from the first one on.
+// Minute, hour, day of the month, month, day of the week. Names are written in any case.
 var cronFields = [...]struct {
 	first, last int
 	names       []string
@@ -29,10 +30,12 @@ var cronFields = [...]struct {
 }
 
 // scheduleError returns why a schedule can never fire, or nil.
+// The error is the text of robfig/cron, which upstream puts into its message; only the first is told.
 func scheduleError(s string) error {
 	if s == "" {
 		return fmt.Errorf("empty spec string")
 	}
+	// The zone is taken off first; what follows is a schedule like any other.
 	if strings.HasPrefix(s, "TZ=") || strings.HasPrefix(s, "CRON_TZ=") {
 		zone, rest, found := strings.Cut(s, " ")
 		if !found { // upstream's reader panics, and tells of that
@@ -47,12 +50,14 @@ func scheduleError(s string) error {
 	if strings.HasPrefix(s, "@") {
 		return descriptorError(s)
 	}
+	// Seconds, which that library can read too, are not switched on.
 	fields := strings.Fields(s)
 	if len(fields) != len(cronFields) {
 		return fmt.Errorf("expected exactly %d fields, found %d: %s", len(cronFields), len(fields), fields)
 	}
 	for i, f := range fields {
 		for element := range strings.SplitSeq(f, ",") {
+			// A comma more than needed is no error (upstream).
 			if element == "" {
 				continue
 			}
@@ -65,9 +70,11 @@ func scheduleError(s string) error {
 }
 
 // namesZone reports whether upstream takes a schedule for one that names its time zone.
+// It looks for the letters anywhere, so a schedule that cannot be read may name one too.
 func namesZone(s string) bool { return strings.Contains(s, "TZ") }
 
 // descriptorError returns what is wrong with a schedule that is a name.
+// Names are written in lower case; any duration that Go reads is one, be it negative.
 func descriptorError(s string) error {
 	switch s {
 	case "@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly":
@@ -83,8 +90,10 @@ func descriptorError(s string) error {
 }
 
 // cronElementError returns what is wrong with an element of the field at an index.
+// The checks are in the library's order, and the element is shown as a whole.
 func cronElementError(i int, element string) error {
 	bounds := cronFields[i]
+	// RANGE[/STEP], and within RANGE one end or two.
 	parts := strings.Split(element, "/")
 	ends := strings.Split(parts[0], "-")
 	start, end := bounds.first, bounds.last
@@ -95,6 +104,7 @@ func cronElementError(i int, element string) error {
 			return err
 		}
 		switch len(ends) {
+		// One number is a range of itself, unless a step follows.
 		case 1:
 			end = start
 		case 2:
@@ -105,6 +115,7 @@ func cronElementError(i int, element string) error {
 			return fmt.Errorf("too many hyphens: %s", element)
 		}
 	}
+	// Looked at after the range, whose error is told rather than the step's.
 	step := 1
 	switch len(parts) {
 	case 1:
@@ -119,6 +130,7 @@ func cronElementError(i int, element string) error {
 	default:
 		return fmt.Errorf("too many slashes: %s", element)
 	}
+	// Each bound by itself, since a range may be wrong in more than one way and only one is told.
 	switch {
 	case start < bounds.first:
 		return fmt.Errorf("beginning of range (%d) below minimum (%d): %s", start, bounds.first, element)
@@ -133,6 +145,7 @@ func cronElementError(i int, element string) error {
 }
 
 // cronNumber reads a number of the field at an index, or a name that stands for one.
+// A field without names knows numbers alone.
 func cronNumber(i int, s string) (int, error) {
 	for n, name := range cronFields[i].names {
 		if strings.ToLower(s) == name {
@@ -161,6 +174,7 @@ func cronInteger(s string) (int, error) {
 var zones string
 
 // knownZone reports whether time.LoadLocation finds a zone where nothing but time/tzdata has any.
+// Names are told apart by case, as in the database; a name with a line break would match two lines.
 func knownZone(name string) bool {
 	switch {
 	case name == "" || name == "UTC" || name == "Local":
@@ -171,17 +185,21 @@ func knownZone(name string) bool {
 	return strings.Contains("\n"+zones, "\n"+name+"\n")
 }
 
-// zoneError returns why the time zone of a CronJob is none, or nil. The parts of a name are looked at
+// zoneErrors returns why the time zone of a CronJob is none, nil if it is one. The parts of a name are looked at
 // before it is looked up, as upstream does, where they are names of files.
+// A name of the wrong form has one error; one of the right form may have two, for Local is no zone of
+// the database either way.
 func zoneErrors(name string) (why []string) {
 	if name == "" {
 		return []string{"timeZone must be nil or non-empty string"}
 	}
+	// 14 characters is what POSIX allows for a file, and upstream for a part.
 	for part := range strings.SplitSeq(name, "/") {
 		if part == "." || part == ".." || part == "" || len(part) > 14 || part[0] == '-' || !zoneCharacters(part) {
 			return []string{"unknown time zone " + name}
 		}
 	}
+	// It would mean the zone of whichever machine the controller runs on.
 	if strings.EqualFold(name, "Local") {
 		why = []string{"timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"}
 	}

@@ -21,11 +21,13 @@ import (
 // wrong, or has become so by a change of the spec, does not stand in the way of other writes.
 
 // jobIs reports whether a Job has a condition that is true.
+// jobIs asks the object as it is in a write or in the store, which may have no status at all.
 func jobIs(job map[string]any, condition string) bool {
 	return conditionStatus(job, condition) == "True"
 }
 
 // conditionStatus returns the status of a condition of an object, "" for one that it has not.
+// Of several conditions of one type, which a status may have, one that is true counts.
 func conditionStatus(obj map[string]any, condition string) string {
 	found := ""
 	for _, c := range tree.List(obj, "status", "conditions") {
@@ -50,6 +52,8 @@ type jobStatus struct {
 }
 
 // checkJobStatus is about a whole status.
+// Upstream has a switch for each rule, all of which are computed from what the write changes; here each
+// rule asks for itself. Errors come in upstream's order.
 func checkJobStatus(v *kinds.Visit) {
 	s := jobStatus{Visit: v, now: tree.Object(v.Root, "status"), was: tree.Object(v.OldRoot, "status")}
 	s.finished, s.complete, s.failed = jobFinished(v.Root), jobIs(v.Root, "Complete"), jobIs(v.Root, "Failed")
@@ -58,6 +62,7 @@ func checkJobStatus(v *kinds.Visit) {
 	s.completeChanged, s.failedChanged = s.complete != jobIs(v.OldRoot, "Complete"), s.failed != jobIs(v.OldRoot, "Failed")
 	s.failingChanged = s.failing != jobIs(v.OldRoot, "FailureTarget")
 	s.succeedingChanged = s.succeeding != jobIs(v.OldRoot, "SuccessCriteriaMet")
+	// Without conditions first: these must hold of any status.
 	s.checkUncounted()
 	s.checkConditions()
 	s.checkTimes()
@@ -67,14 +72,17 @@ func checkJobStatus(v *kinds.Visit) {
 }
 
 // changed reports whether the write changes a field of the status.
+// Absent and empty differ, as they do in what is stored.
 func (s *jobStatus) changed(name string) bool { return !tree.Equal(s.now[name], s.was[name]) }
 
 // refuse adds an error about a field that shows its value, and refuseAll one about the conditions.
 func (s *jobStatus) refuse(name, why string) { s.Add(field.Invalid("status."+name, s.now[name], why)) }
 
+// Conditions are not shown, which are long and of which several are meant.
 func (s *jobStatus) refuseAll(why string) { s.Add(withoutValue("status.conditions", why)) }
 
 // checkUncounted is about the pods that are done and not counted yet, each of which is named once.
+// A uid that is in both lists is there twice as well: a pod ends in one way.
 func (s *jobStatus) checkUncounted() {
 	seen := map[string]bool{}
 	for _, list := range [...]string{"succeeded", "failed"} {
@@ -88,6 +96,8 @@ func (s *jobStatus) checkUncounted() {
 			seen[uid] = true
 		}
 	}
+	// Once the end is said, nothing is left to be counted. Shown as Go's fields are named, which is how
+	// upstream prints a type of its own.
 	pods := tree.Object(s.now, "uncountedTerminatedPods")
 	if (s.finishedChanged || s.changed("uncountedTerminatedPods")) && s.finished && len(pods) > 0 {
 		shown := fmt.Sprintf(`{"Succeeded":%s,"Failed":%s}`, tree.AppendJSON(nil, pods["succeeded"]), tree.AppendJSON(nil, pods["failed"]))
@@ -96,6 +106,8 @@ func (s *jobStatus) checkUncounted() {
 }
 
 // checkConditions is about which conditions there may be together.
+// Well and badly never go together, and each end is announced before it comes: first SuccessCriteriaMet
+// or FailureTarget, while pods are still going, then Complete or Failed.
 func (s *jobStatus) checkConditions() {
 	if (s.completeChanged || s.failedChanged) && s.complete && s.failed {
 		s.refuseAll("cannot set Complete=True and Failed=true conditions")
@@ -109,6 +121,7 @@ func (s *jobStatus) checkConditions() {
 	if (s.completeChanged || s.succeedingChanged) && s.complete && !s.succeeding {
 		s.refuseAll("cannot set Complete=True condition without the SuccessCriteriaMet=true condition")
 	}
+	// Asked of every write, unlike those before.
 	if s.succeeding && s.failed {
 		s.refuseAll("cannot set SuccessCriteriaMet=True and Failed=true conditions")
 	}
@@ -121,6 +134,8 @@ func (s *jobStatus) checkConditions() {
 }
 
 // checkTimes is about when it began and ended.
+// Only a Job that did its work has a time of completion; both times stay once they are set, but for one
+// that was suspended and begins again.
 func (s *jobStatus) checkTimes() {
 	start, end := tree.Text(s.now, "startTime"), tree.Text(s.now, "completionTime")
 	if s.completeChanged || s.changed("completionTime") {
@@ -136,6 +151,7 @@ func (s *jobStatus) checkTimes() {
 		s.refuse("completionTime", "must be equal to or after `startTime`")
 	}
 	spec := tree.Object(s.Root, "spec")
+	// Nothing to do, and suspended: it is done without ever having begun.
 	idle := spec["suspend"] == true && spec["completions"] == int64(0)
 	if (s.finishedChanged || s.changed("startTime")) && !idle && start == "" && s.finished {
 		s.Add(field.Required("status.startTime", "startTime is required for finished job"))
@@ -143,6 +159,7 @@ func (s *jobStatus) checkTimes() {
 	if was := tree.Text(s.was, "completionTime"); end != "" && was != "" && end != was {
 		s.refuse("completionTime", "field is immutable")
 	}
+	// Its time begins anew with its deadline.
 	resumes := jobIs(s.OldRoot, "Suspended") && conditionStatus(s.Root, "Suspended") == "False"
 	if s.changed("startTime") && !resumes && tree.Text(s.was, "startTime") != "" && spec["suspend"] != true {
 		s.refuse("startTime", "field is immutable for unsuspended job once set")
@@ -150,6 +167,7 @@ func (s *jobStatus) checkTimes() {
 }
 
 // checkCounters is about how many pods there are, and have been.
+// What has ended has ended: these two counters never fall.
 func (s *jobStatus) checkCounters() {
 	active := numberAt(s.now, "active")
 	if (s.finishedChanged || s.changed("active")) && active > 0 && s.finished {
@@ -158,6 +176,7 @@ func (s *jobStatus) checkCounters() {
 	if (s.finishedChanged || s.changed("terminating")) && numberAt(s.now, "terminating") > 0 && s.finished {
 		s.refuse("terminating", "terminating>0 is invalid for finished job")
 	}
+	// An older controller does not count them.
 	if (s.changed("ready") || s.changed("active")) && s.now["ready"] != nil && numberAt(s.now, "ready") > active {
 		s.refuse("ready", "cannot set more ready pods than active")
 	}
@@ -173,6 +192,7 @@ func (s *jobStatus) checkCounters() {
 }
 
 // checkIndexes is about which pods of an indexed Job are done.
+// Both lists are texts like 0,2-5. No index is in both of them.
 func (s *jobStatus) checkIndexes() {
 	spec := tree.Object(s.Root, "spec")
 	completions, counted := spec["completions"].(int64)
@@ -186,6 +206,7 @@ func (s *jobStatus) checkIndexes() {
 			s.refuse("completedIndexes", "cannot set non-empty completedIndexes when non-indexed completion mode")
 		}
 	}
+	// Without a limit by index none fails by itself.
 	limited := spec["backoffLimitPerIndex"] != nil
 	if s.changed("failedIndexes") && hasFailed {
 		if _, err := countIndexes(failed, completions); err != nil && counted && limited {
@@ -195,6 +216,7 @@ func (s *jobStatus) checkIndexes() {
 			s.refuse("failedIndexes", "cannot set non-null failedIndexes when backoffLimitPerIndex is null")
 		}
 	}
+	// Of a list that cannot be read what can be counts here.
 	if (s.changed("failedIndexes") || s.changed("completedIndexes")) && counted && hasFailed {
 		if at, ok := overlap(intervals(completed, completions), intervals(failed, completions)); ok {
 			s.refuse("failedIndexes", "failedIndexes and completedIndexes overlap at index: "+strconv.FormatInt(at, 10))
@@ -213,6 +235,7 @@ func intervals(text string, completions int64) (list [][2]int64) {
 }
 
 // overlap returns the first index that two lists of intervals, which rise, have in common.
+// It goes through both once.
 func overlap(a, b [][2]int64) (int64, bool) {
 	for len(a) > 0 && len(b) > 0 {
 		switch x, y := a[0], b[0]; {
@@ -234,6 +257,7 @@ func (s *jobStatus) checkNoReturn() {
 			s.refuseAll("cannot disable the terminal " + c + "=True condition")
 		}
 	}
+	// Nor may it be said afterwards how a Job came to be complete.
 	met := jobIs(s.OldRoot, "SuccessCriteriaMet")
 	if met && !s.succeeding {
 		s.refuseAll("cannot disable the SuccessCriteriaMet=True condition")

@@ -14,15 +14,21 @@ import (
 // may say where its pods run, and with how much.
 
 // checkJobUpdate is about what an update changes of the spec.
+// spec and old are those of the object now and before. Errors show the new value.
 func checkJobUpdate(v *kinds.Visit, spec, old map[string]any) {
+	// First, as it is the one field that may change under conditions.
 	checkCompletions(v, spec, old)
-	for _, name := range [...]string{"selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"} {
+	for _, name := range [...]string{
+		"selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy",
+	} {
 		if !tree.Equal(spec[name], old[name]) {
 			v.Add(field.Invalid("spec."+name, spec[name], "field is immutable"))
 		}
 	}
 	template, was := tree.Object(spec, "template"), tree.Object(old, "template")
 	state := tree.Object(v.OldRoot, "status")
+	// Suspended before this write, with no pod of it there: either it has never begun, or its
+	// controller has said that all pods are gone.
 	waits := old["suspend"] == true && numberAt(state, "active") == 0 && (state["startTime"] == nil || jobIs(v.OldRoot, "Suspended"))
 	if !waits {
 		if !tree.Equal(template, was) {
@@ -33,18 +39,22 @@ func checkJobUpdate(v *kinds.Visit, spec, old map[string]any) {
 	// A Job that waits may change where its pods run and with what resources: what may change is made
 	// equal, and then nothing may differ in the spec of the pods.
 	pod, wasPod := tree.Object(template, "spec"), tree.Copy(tree.Object(was, "spec")).(map[string]any)
+	// Where they run: the fields of it that are the pod's own.
 	for _, name := range [...]string{"nodeSelector", "tolerations", "schedulingGates"} {
 		copyMember(wasPod, pod, name)
 	}
+	// Of affinities only that to nodes, beside which the others must stay as they are.
 	affinity, _ := wasPod["affinity"].(map[string]any)
 	if affinity == nil && pod["affinity"] != nil {
 		affinity = map[string]any{}
 		wasPod["affinity"] = affinity
 	}
 	copyMember(affinity, tree.Object(pod, "affinity"), "nodeAffinity")
+	// To take the last of it away is a change of the same sort.
 	if pod["affinity"] == nil && len(affinity) == 0 {
 		delete(wasPod, "affinity")
 	}
+	// With how much: the resources of each container, found by its place and its name.
 	for _, name := range [...]string{"containers", "initContainers"} {
 		containers, wasContainers := tree.List(pod, name), tree.List(wasPod, name)
 		for i := range containers {
@@ -61,6 +71,7 @@ func checkJobUpdate(v *kinds.Visit, spec, old map[string]any) {
 }
 
 // copyMember makes a member of to what it is in from. Where there is no to, nothing is done.
+// The value is shared with from, and absent from both if it is absent there.
 func copyMember(to, from map[string]any, name string) {
 	if to == nil {
 		return
@@ -74,18 +85,22 @@ func copyMember(to, from map[string]any, name string) {
 
 // checkCompletions is about how often the work is done. An indexed Job may be scaled if all of it runs
 // at once.
+// Otherwise pods that are numbered beyond the new end would have run for nothing.
 func checkCompletions(v *kinds.Visit, spec, old map[string]any) {
 	completions := spec["completions"]
 	switch {
 	case tree.Equal(completions, old["completions"]):
 	case spec["completionMode"] != indexedCompletion:
 		v.Add(field.Invalid("spec.completions", completions, "field is immutable"))
+	// Without completions an indexed Job is refused anyway, and not here.
 	case completions != nil && !tree.Equal(completions, spec["parallelism"]):
 		v.Add(field.Invalid("spec.completions", completions, "can only be modified in tandem with spec.parallelism"))
 	}
 }
 
 // checkCronJobName leaves room for the time that the names of the Jobs end with.
+// A Job's name is bounded by 63, and 11 are for a hyphen and ten digits. A CronJob that has a longer
+// name may still be changed.
 func checkCronJobName(v *kinds.Visit) {
 	const most = 52
 	if name := tree.Name(v.Obj); len(name) > most && !v.Update() {
@@ -94,12 +109,14 @@ func checkCronJobName(v *kinds.Visit) {
 }
 
 // checkCronJobSpec is about when it fires.
+// What the Jobs will be is judged by the types of the template.
 func checkCronJobSpec(v *kinds.Visit) {
 	schedule := tree.Text(v.Obj, "schedule")
 	zone, hasZone := v.Obj["timeZone"].(string)
 	if schedule == "" {
 		v.Add(field.Required(v.Path("schedule"), ""))
 	} else {
+		// Judged at every write, changed or not: a schedule that cannot be read never fires.
 		if err := scheduleError(schedule); err != nil {
 			v.Add(field.Invalid(v.Path("schedule"), schedule, err.Error()))
 		}
@@ -113,6 +130,7 @@ func checkCronJobSpec(v *kinds.Visit) {
 		}
 	}
 	// What was good in an older database stays good.
+	// The controller's database of zones may be newer or older than this one.
 	if hasZone && (v.Old == nil || v.Old["timeZone"] != zone) {
 		for _, why := range zoneErrors(zone) {
 			v.Add(field.Invalid(v.Path("timeZone"), zone, why))
@@ -128,6 +146,7 @@ func checkCronJobSpec(v *kinds.Visit) {
 }
 
 // checkJobTemplate refuses a selector, which every Job has of its own.
+// All Jobs of one template would share it, and each take the pods of the others for its own.
 func checkJobTemplate(v *kinds.Visit) {
 	spec := tree.Object(v.Obj, "spec")
 	if spec["selector"] != nil {
@@ -145,6 +164,7 @@ func prepareCronJob(obj, _ map[string]any) {
 
 // jobWarnings returns the warnings for a JobSpec at a path: of names, and of numbers that are too great to
 // keep track of.
+// The path is that of the JobSpec in its object. They are given again only when the spec changes.
 func jobWarnings(path ...string) func(obj, old map[string]any) []string {
 	return func(obj, old map[string]any) []string {
 		warnings, spec := hostNameWarnings(obj, old), tree.Object(obj, path...)
@@ -161,6 +181,7 @@ func jobWarnings(path ...string) func(obj, old map[string]any) []string {
 // cronJobWarnings says besides that a schedule still has its time zone in it.
 func cronJobWarnings(obj, old map[string]any) []string {
 	warnings := jobWarnings("spec", "jobTemplate", "spec")(obj, old)
+	// A new one is refused rather than warned of; the path in the text is upstream's slip.
 	if old != nil && namesZone(tree.Text(obj, "spec", "schedule")) {
 		warnings = append(warnings, "cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, "+
 			"see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details")

@@ -15,6 +15,7 @@ import (
 // reads them and must find what it expects.
 
 // policyRules are the rules of the types of these kinds.
+// Leases have nothing that the words of their rows do not say.
 func policyRules() kinds.Rules {
 	return kinds.Rules{
 		"policy.PodDisruptionBudgetSpec": {Check: checkDisruptionBudget},
@@ -26,16 +27,21 @@ func policyRules() kinds.Rules {
 }
 
 // checkDisruptionBudget is about how many pods there must be, or how many may be missing.
+// The two are alternatives, and both may be percentages, of all pods that the selector selects. The
+// spec as a whole is shown where both are there.
 func checkDisruptionBudget(v *kinds.Visit) {
 	least, most := v.Obj["minAvailable"], v.Obj["maxUnavailable"]
 	if least != nil && most != nil {
 		v.Add(field.Invalid(v.Path(), v.Obj, "minAvailable and maxUnavailable cannot be both set"))
 	}
+	// Each is judged even where only one may be there.
 	for _, name := range [...]string{"minAvailable", "maxUnavailable"} {
 		v.Add(amountErrors(v.Path(name), v.Obj[name])...)
 		v.Add(wholeErrors(v.Path(name), v.Obj[name])...)
 	}
+	// Unlike those of workloads it may be empty, which means all pods, or absent, which means none.
 	checkLabelSelector(v, tree.Object(v.Obj, "selector"), hadBadSelector(v), "selector", nil)
+	// Absent is what it was before there was a choice.
 	if policy, ok := v.Obj["unhealthyPodEvictionPolicy"].(string); ok && policy != "IfHealthyBudget" && policy != "AlwaysAllow" {
 		v.Add(field.NotSupported(v.Path("unhealthyPodEvictionPolicy"), policy, "AlwaysAllow", "IfHealthyBudget"))
 	}
@@ -53,11 +59,17 @@ const (
 )
 
 // conditionErrors returns what is wrong with a list of conditions, of which there is one of each type.
+// They are conditions of apimachinery (metav1.Condition), whose rules are the same wherever they stand;
+// at is the path of the list. Errors come by condition, in the order of upstream's fields.
+//
+//	status.conditions[1].reason: Required value
+//	status.conditions[2]: Duplicate value: "DisruptionAllowed"
 func conditionErrors(at string, conditions []any) (errs []field.Error) {
 	seen := map[string]bool{}
 	for i, c := range conditions {
 		at := fmt.Sprintf("%s[%d]", at, i)
 		typ, state, reason := tree.Text(c, "type"), tree.Text(c, "status"), tree.Text(c, "reason")
+		// The second and every later one of a type is told, as type is the key of the list.
 		if seen[typ] {
 			errs = append(errs, field.Duplicate(at, typ))
 		}
@@ -69,6 +81,7 @@ func conditionErrors(at string, conditions []any) (errs []field.Error) {
 				errs = append(errs, field.Invalid(at+".type", typ, why))
 			}
 		}
+		// Required and without a reason: absent is not one of the words.
 		switch state {
 		case "True", "False", "Unknown":
 		case "":
@@ -76,12 +89,15 @@ func conditionErrors(at string, conditions []any) (errs []field.Error) {
 		default:
 			errs = append(errs, field.NotSupported(at+".status", state, "False", "True", "Unknown"))
 		}
+		// 0 is that nobody has said of which generation it is.
 		if n := numberAt(c, "observedGeneration"); n < 0 {
 			errs = append(errs, field.Invalid(at+".observedGeneration", n, "must be greater than or equal to zero"))
 		}
+		// The zero time is absent in what is stored.
 		if tree.Text(c, "lastTransitionTime") == "" {
 			errs = append(errs, field.Required(at+".lastTransitionTime", ""))
 		}
+		// Its form is judged only of one that is there.
 		if reason == "" {
 			errs = append(errs, field.Required(at+".reason", ""))
 		} else {
@@ -95,11 +111,13 @@ func conditionErrors(at string, conditions []any) (errs []field.Error) {
 }
 
 // conditionReasonErrors returns what is wrong with a reason, which is a word that a program can read.
+// reason is not empty. Its length is judged beside its form, so one text may have two errors.
 func conditionReasonErrors(at, reason string) (errs []field.Error) {
 	const rule = "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric " +
 		"characters or '_,:', and must end with an alphanumeric character or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName',  or " +
 		"'ReasonA,ReasonB',  or 'ReasonA:ReasonB', regex used for validation is '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?')"
 	last := reason[len(reason)-1]
+	// The expression of the message, read by hand: the ends first, and then what is between.
 	good := isLetterOrDigit(reason[0]) && reason[0] > '9' && (isLetterOrDigit(last) || last == '_')
 	for i := range len(reason) {
 		good = good && (isLetterOrDigit(reason[i]) || strings.IndexByte("_,:", reason[i]) >= 0)
@@ -121,23 +139,27 @@ const (
 )
 
 // systemPriorities are the values of the system's own classes.
+// Admission makes the classes; here is only what their names must come with.
 var systemPriorities = []struct {
 	name  string
 	value int64
 }{{"system-node-critical", 2000001000}, {"system-cluster-critical", 2000000000}}
 
 // checkPriorityClass is about name and value, of which no update changes anything.
+// An update is compared with what is stored, and all else is for new objects alone.
 func checkPriorityClass(v *kinds.Visit) {
 	name, value, policy := tree.Name(v.Obj), numberAt(v.Obj, "value"), tree.Text(v.Obj, "preemptionPolicy")
 	if v.Update() {
 		if value != numberAt(v.Old, "value") {
 			v.Add(field.Forbidden("value", "may not be changed in an update."))
 		}
+		// Two reasons for what is one rule, as upstream has it.
 		if policy != tree.Text(v.Old, "preemptionPolicy") {
 			v.Add(field.Invalid("preemptionPolicy", policy, "field is immutable"))
 		}
 		return
 	}
+	// Above what users may have stand only classes that upstream knows by name.
 	if strings.HasPrefix(name, systemPriority) {
 		if why := systemPriorityError(name, value, tree.True(v.Obj["globalDefault"])); why != "" {
 			v.Add(field.Forbidden("metadata.name",
@@ -172,15 +194,19 @@ func systemPriorityError(name string, value int64, global bool) string {
 }
 
 // checkOverhead is about what the runtime needs besides, which is judged as the limits of a container.
+// As limits, and not as requests, is how upstream has it judged.
 func checkOverhead(v *kinds.Visit) {
 	p := podSpec{Visit: v}
 	p.resources(map[string]any{"limits": v.Obj["podFixed"]}, containerResource)
 }
 
 // checkScheduling is about the tolerations, of which no two are alike.
+// Two tolerations that differ in their seconds alone are alike.
+// Values count even where the operator has none, as upstream compares the fields as they are.
 func checkScheduling(v *kinds.Visit) {
 	var seen [][4]string
 	for i, t := range each(v.Obj["tolerations"]) {
+		// Each by itself first, so that one that is wrong twice is told of both.
 		checkToleration(v, t, "tolerations", i)
 		key := [4]string{tree.Text(t, "key"), tree.Text(t, "operator"), tree.Text(t, "value"), tree.Text(t, "effect")}
 		if slices.Contains(seen, key) {
@@ -191,6 +217,7 @@ func checkScheduling(v *kinds.Visit) {
 }
 
 // runtimeClassWarnings says that nodes are selected by labels that have newer names.
+// They are in the order of the keys, for updates as well.
 func runtimeClassWarnings(obj, _ map[string]any) (warnings []string) {
 	for _, key := range tree.SortedKeys(tree.Object(obj, "scheduling", "nodeSelector")) {
 		for _, old := range oldNodeLabels {
@@ -203,6 +230,7 @@ func runtimeClassWarnings(obj, _ map[string]any) (warnings []string) {
 }
 
 // oldNodeLabels are labels of nodes that have newer names, or no use any more.
+// Why each is there is how upstream's warnings end.
 var oldNodeLabels = []struct{ key, why string }{
 	{"app.kubernetes.io/created-by", "deprecated since v1.9"},
 	{"beta.kubernetes.io/arch", `deprecated since v1.14; use "kubernetes.io/arch" instead`},
