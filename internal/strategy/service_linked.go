@@ -69,6 +69,7 @@ func sameField(spec, was map[string]any, name string) bool {
 
 // keepAllocated carries over what the server gave the service, where the writer says nothing.
 func keepAllocated(spec, was map[string]any) {
+	// Absent, empty and zero are alike: old clients send them all for what they do not know.
 	keep := func(name string) {
 		if v := was[name]; v != nil && sameField(spec, nil, name) {
 			spec[name] = tree.Copy(v)
@@ -85,6 +86,7 @@ func keepAllocated(spec, was map[string]any) {
 
 // keepNodePorts carries over the node ports by the names of the ports, unless another port has it now.
 func keepNodePorts(spec, was map[string]any) {
+	// A service that wants no ports on nodes any more is not given back those it had.
 	wants := func(spec map[string]any) bool {
 		return serviceType(spec) == "NodePort" || serviceType(spec) == "LoadBalancer" && spec["allocateLoadBalancerNodePorts"] != false
 	}
