@@ -14,6 +14,12 @@ import (
 // Flow schemas and priority levels: who waits for whom when there is too much to do. Two of each, exempt and
 // catch-all, are always as they are. What upstream declares for these types it tells behind all else,
 // and so do the functions here whose names say declared.
+//
+//	schema   requests of system:nodes → level "system", served in turn by user
+//	level    "system": Limited, 30 shares, others wait in 64 queues
+//
+// Shares are of the server's seats, and levels lend each other what they do not use. The objects are
+// stored and judged in any case; what they do is in the room that serves requests.
 
 // flowRules are the rules of the types of these kinds. Defaults are words of the rows.
 func flowRules() kinds.Rules {
@@ -43,7 +49,8 @@ var fixedFlowSchemas = [...]struct{ name, spec string }{
 		{"kind":"Group","group":{"name":"system:masters"}}],"resourceRules":[{"verbs":["*"],"apiGroups":["*"],"resources":["*"],
 		"clusterScope":true,"namespaces":["*"]}],"nonResourceRules":[{"verbs":["*"],"nonResourceURLs":["*"]}]}]}`},
 	{"catch-all", `{"priorityLevelConfiguration":{"name":"catch-all"},"matchingPrecedence":10000,"distinguisherMethod":{"type":"ByUser"},
-		"rules":[{"subjects":[{"kind":"Group","group":{"name":"system:unauthenticated"}},{"kind":"Group","group":{"name":"system:authenticated"}}],
+		"rules":[{"subjects":[{"kind":"Group","group":{"name":"system:unauthenticated"}},
+		{"kind":"Group","group":{"name":"system:authenticated"}}],
 		"resourceRules":[{"verbs":["*"],"apiGroups":["*"],"resources":["*"],"clusterScope":true,"namespaces":["*"]}],
 		"nonResourceRules":[{"verbs":["*"],"nonResourceURLs":["*"]}]}]}`},
 }
@@ -51,6 +58,8 @@ var fixedFlowSchemas = [...]struct{ name, spec string }{
 // checkFlowSchema is about which requests are meant, and their priority level.
 func checkFlowSchema(v *kinds.Visit) {
 	name, spec := tree.Name(v.Obj), tree.Object(v.Obj, "spec")
+	// The least number is the first schema that is asked; 1 is left to the one that must come before all
+	// others.
 	switch n := numberAt(spec, "matchingPrecedence"); {
 	case n <= 0:
 		v.Add(field.Invalid("spec.matchingPrecedence", n, "must be a positive value"))
@@ -59,9 +68,11 @@ func checkFlowSchema(v *kinds.Visit) {
 	case n == 1 && name != "exempt":
 		v.Add(field.Invalid("spec.matchingPrecedence", n, "only the schema named 'exempt' may have matchingPrecedence 1"))
 	}
+	// The value shown is the struct, in which the wrong type is (upstream).
 	if method, ok := spec["distinguisherMethod"].(map[string]any); ok && !listed("ByNamespace ByUser", tree.Text(method, "type")) {
 		v.Add(field.NotSupported("spec.distinguisherMethod.type", structJSON(method, "Type", "type"), "ByNamespace", "ByUser"))
 	}
+	// It need not exist: a schema of a level that is missing is told so by its conditions.
 	if level := tree.Text(spec, "priorityLevelConfiguration", "name"); level == "" {
 		v.Add(field.Required("spec.priorityLevelConfiguration.name", "must reference a priority level"))
 	} else {
@@ -85,6 +96,8 @@ func checkFlowSchema(v *kinds.Visit) {
 			v.Add(flowPathErrors(fmt.Sprintf("%s.nonResourceRules[%d]", at, j), r)...)
 		}
 	}
+	// An administrator may send them again as they are, and change their labels. Both sides are trees, so
+	// that the order of fields makes no difference.
 	for _, fixed := range fixedFlowSchemas {
 		if want, _, err := tree.ParseJSONObject([]byte(fixed.spec)); fixed.name == name && err == nil && !tree.Equal(spec, want) {
 			v.Add(field.Invalid("spec", spec, "spec of '"+name+"' must equal the fixed value"))
@@ -96,6 +109,7 @@ func checkFlowSchema(v *kinds.Visit) {
 func flowSubjectErrors(at string, subject map[string]any) (errs []field.Error) {
 	sorts := [...]struct{ kind, field string }{{"ServiceAccount", "serviceAccount"}, {"User", "user"}, {"Group", "group"}}
 	kind := tree.Text(subject, "kind")
+	// Which field is wanted is not known then.
 	if !listed("ServiceAccount User Group", kind) {
 		return []field.Error{field.NotSupported(at+".kind", kind, "Group", "ServiceAccount", "User")}
 	}
@@ -108,6 +122,7 @@ func flowSubjectErrors(at string, subject map[string]any) (errs []field.Error) {
 			errs = append(errs, field.Required(at, sort.field+" is required when subject kind is '"+kind+"'"))
 		case tree.Text(who, "name") == "":
 			errs = append(errs, field.Required(at+".name", ""))
+		// A star is any account of the namespace.
 		case kind == "ServiceAccount" && tree.Text(who, "name") != "*":
 			errs = append(errs, invalidAll(at+".name", tree.Text(who, "name"), field.DNSSubdomainErrors(tree.Text(who, "name")))...)
 		}
@@ -119,6 +134,7 @@ func flowSubjectErrors(at string, subject map[string]any) (errs []field.Error) {
 			}
 		}
 	}
+	// Upstream tells what is too much behind what is wrong with what is wanted.
 	for _, sort := range sorts {
 		if _, ok := subject[sort.field]; ok && sort.kind != kind {
 			errs = append(errs, field.Forbidden(at+"."+sort.field, sort.field+" is forbidden when subject kind is not '"+sort.kind+"'"))
@@ -133,6 +149,7 @@ var flowVerbs = [...]string{"create", "delete", "deletecollection", "get", "list
 // flowVerbErrors returns what is wrong with the verbs of a rule.
 func flowVerbErrors(at string, verbs []any) []field.Error {
 	errs := starErrors(at, verbs, "verbs must contain at least one value", "verbs")
+	// One unknown verb is an error of the whole list, which is shown.
 	known := func(v any) bool { return slices.Contains(flowVerbs[:], text(v)) }
 	if len(verbs) > 0 && !slices.Contains(verbs, any("*")) && slices.ContainsFunc(verbs, func(v any) bool { return !known(v) }) {
 		errs = append(errs, field.NotSupported(at, verbs, flowVerbs[:]...))
@@ -159,6 +176,7 @@ func flowResourceErrors(at string, rule map[string]any) []field.Error {
 		"resource rules must supply at least one api group", "api groups")...)
 	errs = append(errs, starErrors(at+".resources", tree.List(rule, "resources"),
 		"resource rules must supply at least one resource", "resources")...)
+	// A rule for objects of the cluster may name no namespace; any other would match nothing.
 	lacks, namespaces := "", tree.List(rule, "namespaces")
 	if !tree.True(rule["clusterScope"]) {
 		lacks = "resource rules that are not cluster scoped must supply at least one namespace"
@@ -193,6 +211,7 @@ func flowPathErrors(at string, rule map[string]any) []field.Error {
 }
 
 // flowPathError returns why a path is none of a rule, "" for one that is.
+// The reasons are in the order in which upstream looks for them; it tells the first one.
 func flowPathError(path string) string {
 	stars := strings.Count(path, "*")
 	switch {
@@ -214,6 +233,7 @@ func flowPathError(path string) string {
 func checkPriorityLevel(v *kinds.Visit) {
 	name, spec := tree.Name(v.Obj), tree.Object(v.Obj, "spec")
 	typ := tree.Text(spec, "type")
+	// What is exempt never waits, so that only the one level for it may be.
 	if (name == "exempt") != (typ == "Exempt") {
 		v.Add(field.Invalid("spec.type", typ, "must be 'Exempt' if and only if `name` is 'exempt'"))
 	}
@@ -224,6 +244,7 @@ func checkPriorityLevel(v *kinds.Visit) {
 		v.Add(sharesErrors("spec.exempt", exempt)...)
 	case typ == "Limited" && isLimited:
 		v.Add(limitedErrors(limited)...)
+	// An absent type is told by what is declared, below.
 	case typ != "" && typ != "Exempt" && typ != "Limited":
 		v.Add(field.NotSupported("spec.type", typ, "Exempt", "Limited"))
 	}
@@ -237,6 +258,7 @@ func checkPriorityLevel(v *kinds.Visit) {
 func fixedLevelError(name string, spec map[string]any) string {
 	switch name {
 	case "exempt":
+		// Only the shares that it lends may change.
 		if len(spec) > 2 || spec["limited"] != nil || spec["type"] != "Exempt" {
 			return "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value"
 		}
@@ -251,6 +273,7 @@ func fixedLevelError(name string, spec map[string]any) string {
 }
 
 // sharesErrors returns what is wrong with the shares of a level.
+// Both sorts of levels have these two fields, with one rule.
 func sharesErrors(at string, level map[string]any) (errs []field.Error) {
 	if n := numberAt(level, "nominalConcurrencyShares"); n < 0 {
 		errs = append(errs, field.Invalid(at+".nominalConcurrencyShares", n, "must be a non-negative integer"))
@@ -267,6 +290,7 @@ func limitedErrors(limited map[string]any) (errs []field.Error) {
 	response := tree.Object(limited, "limitResponse")
 	typ := tree.Text(response, "type")
 	queuing, ok := response["queuing"].(map[string]any)
+	// That the response has what its type needs is declared, and is told later.
 	switch {
 	case typ == "Queue" && ok:
 		errs = queuingErrors(at+".limitResponse.queuing.", queuing)
@@ -303,6 +327,8 @@ func queuingErrors(at string, queuing map[string]any) (errs []field.Error) {
 	} else if queues > maxQueues {
 		errs = append(errs, field.Invalid(at+"queues", queues, fmt.Sprintf("must not be greater than %d", maxQueues)))
 	}
+	// A flow's hand of queues is dealt from the bits of one hash: too many cards of too large a deck would
+	// need more than it has.
 	switch {
 	case hand <= 0:
 		errs = append(errs, field.Invalid(at+"handSize", hand, "must be positive"))

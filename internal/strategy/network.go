@@ -76,7 +76,7 @@ func checkPolicySpec(v *kinds.Visit) {
 }
 
 // policySelectorErrors returns what is wrong with a selector of labels at a path.
-// Values that are no labels are refused at each write; no stored one is spared here.
+// Upstream spares a policy that was stored with values that are no labels; none is stored so here.
 func policySelectorErrors(at string, sel map[string]any) []field.Error {
 	errs := labelSelectorErrors(sel, never)
 	for i := range errs {

@@ -115,7 +115,8 @@ func projectedPaths(source map[string]any) (paths []placed) {
 	// A certificate may write three files, of which each has a title of its own.
 	obj := tree.Object(source, "podCertificate")
 	for _, kind := range []struct{ field, title string }{
-		{"certificateChainPath", "PodCertificate chain"}, {"keyPath", "PodCertificate key"}, {"credentialBundlePath", "PodCertificate credential bundle"},
+		{"certificateChainPath", "PodCertificate chain"}, {"keyPath", "PodCertificate key"},
+		{"credentialBundlePath", "PodCertificate credential bundle"},
 	} {
 		if path := tree.Text(obj, kind.field); path != "" {
 			paths = append(paths, placed{path, kind.title})
