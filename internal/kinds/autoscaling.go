@@ -210,6 +210,7 @@ func newerMetric(m any) any {
 }
 
 // newerShape returns a metric with its fields where v2 has them.
+// shapes are those of metrics, or of what is measured. A source that v2 does not know is left out.
 func newerShape(m any, shapes []metricSource) any {
 	newer := map[string]any{"type": tree.At(m, "type")}
 	for _, s := range shapes {
@@ -295,6 +296,7 @@ func cpuUse(m any, part string) any {
 }
 
 // olderShape returns a metric of v2 in its older shape.
+// It is newerShape the other way, with the members in upstream's order of fields.
 func olderShape(m any, shapes []metricSource) ordered {
 	older := ordered{{"type", tree.At(m, "type")}}
 	for _, s := range shapes {
@@ -324,6 +326,8 @@ func olderShape(m any, shapes []metricSource) ordered {
 }
 
 // internalBehavior returns a behavior as upstream's own type without names for JSON is written.
+// Upstream marshals its internal type here, and stays with it since annotations have been stored so; a
+// direction that is absent is null.
 func internalBehavior(b any) ordered {
 	var all ordered
 	for _, direction := range [...]string{"scaleUp", "scaleDown"} {
@@ -377,6 +381,7 @@ func lowerNames(v any) any {
 }
 
 // ordered is an object whose members have an order.
+// Go writes structs in the order of their fields, and annotations are compared as texts.
 type ordered []member
 
 // member is a member of an object.

@@ -89,6 +89,7 @@ func (r restarts) text(now time.Time) string {
 }
 
 // summarizePod returns what a pod says of itself.
+// Each step may replace the word: phase, reason, gate, init containers, containers, deletion.
 func summarizePod(obj map[string]any) podSummary {
 	phase, reason := tree.Text(obj, "status", "phase"), tree.Text(obj, "status", "reason")
 	p := podSummary{total: int64(len(tree.List(obj, "spec", "containers"))), word: phase}
@@ -195,6 +196,7 @@ func (p *podSummary) addContainers(obj map[string]any) {
 }
 
 // endWord returns why a container has ended: the reason, else the signal, else the exit code.
+// Upstream asks for the signal before the code, since a code is there with either.
 func endWord(ended map[string]any) string {
 	if reason := tree.Text(ended, "reason"); reason != "" {
 		return reason

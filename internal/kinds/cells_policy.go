@@ -99,6 +99,7 @@ func policyParamRef(obj map[string]any) any {
 }
 
 // subjectsCell returns a cell that shows the subjects of a kind of a binding.
+// It is behind the word subjects(KIND) of a column.
 func subjectsCell(kind string) func(map[string]any) any {
 	return func(obj map[string]any) any {
 		var names []string
@@ -158,6 +159,7 @@ func podCertificateState(obj map[string]any) any {
 
 // componentCondition returns what is known of the health of a component, or nil.
 // The kind has its conditions at its root, since it has no status.
+// The kind is deprecated, and still served.
 func componentCondition(obj map[string]any) any {
 	for _, c := range tree.List(obj, "conditions") {
 		if tree.Text(c, "type") == "Healthy" {

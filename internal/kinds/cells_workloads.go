@@ -71,6 +71,7 @@ func jobCompletions(obj map[string]any) any {
 }
 
 // jobDuration returns how long a job took, or has taken until now; "" for one that has not begun.
+// now is a parameter so that a test can choose it.
 func jobDuration(obj map[string]any, now time.Time) any {
 	begin, err := time.Parse(time.RFC3339, tree.Text(obj, "status", "startTime"))
 	if err != nil {
@@ -135,6 +136,7 @@ func scaleMetrics(obj map[string]any) any {
 }
 
 // metricText returns a metric as measured, and as it should be.
+// measured is nil for a metric that nobody has measured yet.
 func metricText(spec, measured any) string {
 	typ := tree.Text(spec, "type")
 	switch typ {

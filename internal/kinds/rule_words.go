@@ -23,6 +23,7 @@ import (
 
 // fieldRule is one word of a field. The zero value of check is that of req and forbid, which are
 // about whether there is a value.
+// It is read once, and is only read afterwards: all requests share it.
 type fieldRule struct {
 	word  string
 	check func(v *Visit, f *Field, value any)
@@ -37,6 +38,7 @@ type fieldRule struct {
 }
 
 // holds reports whether the condition of the rule holds in obj.
+// A sibling is compared as a cell shows it, so that a number or a boolean can be a value, too.
 func (rule *fieldRule) holds(obj map[string]any) bool {
 	if rule.sibling == "" {
 		return true
@@ -147,6 +149,7 @@ func checkPositive(v *Visit, _ *Field, value any) {
 }
 
 // sizeRule bounds the bytes of a text, or the elements of a list.
+// A text is counted in bytes and a list in elements; a list that is absent is for req.
 func (r *kindReader) sizeRule(word, argument string) func(*Visit, *Field, any) {
 	n, err := strconv.Atoi(argument)
 	if err != nil {
@@ -207,6 +210,7 @@ func (r *kindReader) formatRule(name string, empty bool) func(*Visit, *Field, an
 }
 
 // uniqueRule demands that no two elements of a list are equal or, with a key, have equal keys.
+// The error is at the later one of two, as upstream's loops find it.
 func uniqueRule(key string) func(*Visit, *Field, any) {
 	return func(v *Visit, _ *Field, value any) {
 		list, _ := value.([]any)
@@ -233,6 +237,7 @@ func uniqueRule(key string) func(*Visit, *Field, any) {
 }
 
 // checkFixed demands the value that the field had before.
+// An object where there was none has nothing to keep.
 func checkFixed(v *Visit, f *Field, value any) {
 	if v.Old != nil && !tree.Equal(value, v.Old[f.Name]) {
 		v.Add(field.Invalid(v.Path(), value, "field is immutable"))

@@ -128,6 +128,7 @@ func endpointErrors(at, addressType string, e any, loopback bool) (errs []field.
 }
 
 // hintErrors returns what is wrong with a list of hints, each of which has a name by a rule.
+// at is the path of the list; rule says what is wrong with a name.
 func hintErrors(at string, hints []any, rule func(string) []string) (errs []field.Error) {
 	if n := len(hints); n > maxHints {
 		return []field.Error{field.TooMany(at, n, maxHints)}
@@ -173,6 +174,7 @@ func addressErrors(list string, i int, addressType, s string, loopback bool) (er
 
 // domainErrors returns the one thing that is wrong with a domain, which has two segments or more. A
 // dot at its end counts for nothing, and is not shown.
+// The type is deprecated, and nothing in a cluster makes such a slice; it can still be stored.
 func domainErrors(at, s string) []field.Error {
 	name := strings.TrimSuffix(s, ".")
 	if s == "" {

@@ -18,6 +18,7 @@ import (
 // An event of the older sort is told by its lack of an eventTime, whichever group it is written by.
 
 // eventRules are the rules of the types of these kinds.
+// The kind of the older group has no rule of changes: its writers count up what is there.
 func eventRules() kinds.Rules {
 	return kinds.Rules{
 		"Event": {Check: func(v *kinds.Visit) { v.Add(eventErrors(v.Obj, oldEvent, "reportingComponent")...) }},
@@ -102,6 +103,7 @@ func eventErrors(obj map[string]any, here func(string) string, reporter string) 
 }
 
 // newEventErrors returns what is wrong with a new event of the newer group.
+// The older fields are for events that came by the older group; a new writer may not mix both.
 func newEventErrors(obj map[string]any) []field.Error {
 	errs := seriesErrors(obj)
 	if tree.Text(obj, "eventTime") == "" {
@@ -145,6 +147,8 @@ func seriesErrors(obj map[string]any) (errs []field.Error) {
 }
 
 // eventChangeErrors returns what an update by the newer group changes and may not.
+// obj has the names of the newer group. The reporter and the instance have one name in both, and so has
+// the rest but for those that newEvent knows.
 func eventChangeErrors(obj, old map[string]any) (errs []field.Error) {
 	if !tree.Equal(obj["series"], old["series"]) {
 		errs = seriesErrors(obj)

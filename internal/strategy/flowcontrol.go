@@ -22,6 +22,7 @@ import (
 // stored and judged in any case; what they do is in the room that serves requests.
 
 // flowRules are the rules of the types of these kinds. Defaults are words of the rows.
+// The conditions have rules for both kinds; the specs have one each.
 func flowRules() kinds.Rules {
 	return kinds.Rules{
 		"flowcontrol.FlowSchema":                 {Check: checkFlowSchema, Status: checkFlowConditions},
@@ -44,6 +45,7 @@ func checkFlowConditions(v *kinds.Visit) {
 }
 
 // fixedFlowSchemas are the specs that two schemas always have.
+// They are compared as they are stored, with all defaults in them.
 var fixedFlowSchemas = [...]struct{ name, spec string }{
 	{"exempt", `{"priorityLevelConfiguration":{"name":"exempt"},"matchingPrecedence":1,"rules":[{"subjects":[
 		{"kind":"Group","group":{"name":"system:masters"}}],"resourceRules":[{"verbs":["*"],"apiGroups":["*"],"resources":["*"],
@@ -56,6 +58,8 @@ var fixedFlowSchemas = [...]struct{ name, spec string }{
 }
 
 // checkFlowSchema is about which requests are meant, and their priority level.
+// A schema matches a request if one of its rules does: one of the rule's subjects made it, and it is for
+// one of the rule's resources or paths. Errors come in that order, as the fields stand.
 func checkFlowSchema(v *kinds.Visit) {
 	name, spec := tree.Name(v.Obj), tree.Object(v.Obj, "spec")
 	// The least number is the first schema that is asked; 1 is left to the one that must come before all
@@ -106,6 +110,7 @@ func checkFlowSchema(v *kinds.Visit) {
 }
 
 // flowSubjectErrors returns what is wrong with a subject, which has the field that its kind names and no other.
+// For example {"kind":"User","user":{"name":"*"}}, where a star is everybody of the kind.
 func flowSubjectErrors(at string, subject map[string]any) (errs []field.Error) {
 	sorts := [...]struct{ kind, field string }{{"ServiceAccount", "serviceAccount"}, {"User", "user"}, {"Group", "group"}}
 	kind := tree.Text(subject, "kind")
@@ -170,6 +175,7 @@ func starErrors(at string, list []any, lacks, others string) (errs []field.Error
 }
 
 // flowResourceErrors returns what is wrong with a rule about resources.
+// Four lists, each with a star for all: what matches is the product of them.
 func flowResourceErrors(at string, rule map[string]any) []field.Error {
 	errs := flowVerbErrors(at+".verbs", tree.List(rule, "verbs"))
 	errs = append(errs, starErrors(at+".apiGroups", tree.List(rule, "apiGroups"),
@@ -195,6 +201,7 @@ func flowResourceErrors(at string, rule map[string]any) []field.Error {
 }
 
 // flowPathErrors returns what is wrong with a rule about paths.
+// These have no groups and no namespaces: /healthz, /metrics, /version/*.
 func flowPathErrors(at string, rule map[string]any) []field.Error {
 	errs, paths := flowVerbErrors(at+".verbs", tree.List(rule, "verbs")), tree.List(rule, "nonResourceURLs")
 	errs = append(errs, starErrors(at+".nonResourceURLs", paths,
@@ -230,6 +237,8 @@ func flowPathError(path string) string {
 }
 
 // checkPriorityLevel is about how many requests are served at a time.
+// The two types are a union of their own sort: the field of the other type is refused by what is declared,
+// and is not looked into.
 func checkPriorityLevel(v *kinds.Visit) {
 	name, spec := tree.Name(v.Obj), tree.Object(v.Obj, "spec")
 	typ := tree.Text(spec, "type")
@@ -262,6 +271,7 @@ func fixedLevelError(name string, spec map[string]any) string {
 		if len(spec) > 2 || spec["limited"] != nil || spec["type"] != "Exempt" {
 			return "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value"
 		}
+	// All of it is fixed but the metadata, so that some level is there for requests that no other takes.
 	case "catch-all":
 		want := map[string]any{"type": "Limited", "limited": map[string]any{"nominalConcurrencyShares": int64(5), "lendablePercent": int64(0),
 			"limitResponse": map[string]any{"type": "Reject"}}}
@@ -342,6 +352,8 @@ func queuingErrors(at string, queuing map[string]any) (errs []field.Error) {
 }
 
 // declaredLevelErrors returns what a level may not have, and must, by its type and that of its response.
+// typ is the level's, limited its field of that name. isLimited and isExempt say whether the two fields
+// are there, empty ones included.
 func declaredLevelErrors(typ string, limited map[string]any, isLimited, isExempt bool) (errs []field.Error) {
 	if isExempt && typ != "Exempt" {
 		errs = append(errs, field.Forbidden("spec.exempt", ""))

@@ -77,6 +77,7 @@ func checkPolicySpec(v *kinds.Visit) {
 
 // policySelectorErrors returns what is wrong with a selector of labels at a path.
 // Upstream spares a policy that was stored with values that are no labels; none is stored so here.
+// The errors come without a path, which is put in front.
 func policySelectorErrors(at string, sel map[string]any) []field.Error {
 	errs := labelSelectorErrors(sel, never)
 	for i := range errs {
@@ -86,6 +87,7 @@ func policySelectorErrors(at string, sel map[string]any) []field.Error {
 }
 
 // checkPolicyPort judges a port, by number, by name, or from one number to another.
+// A policy for a name holds for whatever number a pod's container gave to it.
 func checkPolicyPort(v *kinds.Visit) {
 	if s := tree.Text(v.Obj, "protocol"); v.Obj["protocol"] != nil && !slices.Contains(protocols[:], s) {
 		v.Add(field.NotSupported(v.Path("protocol"), s, "TCP", "UDP", "SCTP"))
@@ -115,6 +117,7 @@ func checkPolicyPort(v *kinds.Visit) {
 }
 
 // checkPolicyPeer demands one way to say who a peer is, or the two selectors together.
+// Two selectors together are one peer: pods that the one selects in namespaces that the other does.
 func checkPolicyPeer(v *kinds.Visit) {
 	peers := 0
 	// An empty selector selects everything, and is there.
@@ -184,6 +187,7 @@ func checkIPBlock(v *kinds.Visit) {
 }
 
 // policyWarnings tells of ranges in odd forms.
+// Forms with leading zeros or bits behind the length are read differently by other programs.
 func policyWarnings(obj, _ map[string]any) (warnings []string) {
 	eachIPBlock(obj, func(at string, block map[string]any) {
 		warnings = append(warnings, field.CIDRWarnings(at+".cidr", tree.Text(block, "cidr"))...)

@@ -23,6 +23,7 @@ import (
 // A secret's type is a promise about its keys; a type that is not of Kubernetes promises nothing.
 
 // objectRules are those of the types here.
+// A namespace has one rule for writes of it and of its status: both can only change one part.
 func objectRules() kinds.Rules {
 	return kinds.Rules{
 		"Namespace":          {Check: whole(namespaceRule), Status: whole(namespaceRule)},
@@ -78,6 +79,7 @@ func namespaceRule(obj, old map[string]any) (errs []field.Error) {
 const maxData = 1 << 20
 
 // configMapRule is about the keys of both maps, and the size of all values.
+// 1 MiB is for both maps together, and leaves room for the object in a store that takes 1.5 MiB.
 func configMapRule(obj, _ map[string]any) (errs []field.Error) {
 	texts, blobs := tree.Object(obj, "data"), tree.Object(obj, "binaryData")
 	// Only of one map a key twice is told: the error is at data (upstream).
@@ -171,6 +173,7 @@ func secretRule(obj, _ map[string]any) (errs []field.Error) {
 }
 
 // jsonDataErrors returns what is wrong with a value that must be there and be a JSON object.
+// The value is not shown, since it has passwords (upstream).
 func jsonDataErrors(data map[string]any, key string) []field.Error {
 	v, ok := data[key]
 	if !ok {

@@ -366,6 +366,8 @@ func checkTrafficPolicies(v *kinds.Visit) {
 }
 
 // checkServiceStatus is about the load balancer's ways in.
+// The status may be written whatever the spec's writer meant; its rule looks at the type in the object
+// beside it.
 func checkServiceStatus(v *kinds.Visit) {
 	ways := tree.List(v.Obj, "status", "loadBalancer", "ingress")
 	if tree.Text(v.Obj, "spec", "type") != "LoadBalancer" {
@@ -413,6 +415,7 @@ func wayInErrors(at string, way any, existing []any) (errs []field.Error) {
 
 // serviceWarnings tells of fields that mean nothing here, and of addresses in odd forms.
 // old makes no difference: a service is warned of at each write, as upstream does.
+// The order is upstream's, in which clients print them.
 func serviceWarnings(obj, _ map[string]any) (warnings []string) {
 	warn := func(text string) { warnings = append(warnings, text) }
 	spec := tree.Object(obj, "spec")

@@ -71,6 +71,7 @@ func ClusterIPErrors(spec, was map[string]any) (errs []field.Error) {
 }
 
 // familyErrors returns what is wrong with ipFamilies and ipFamilyPolicy themselves.
+// Both have defaults that the allocator sets, so that they may be absent here.
 func familyErrors(spec map[string]any) (errs []field.Error) {
 	families := tree.Strings(tree.List(spec, "ipFamilies"))
 	for i, f := range families {
@@ -97,6 +98,7 @@ func isIPv6(s string) bool {
 }
 
 // familiesOfIPsErrors returns where the addresses, all of which are some, are not of the families.
+// A headless service has families and no address to compare with them.
 func familiesOfIPsErrors(spec map[string]any) (errs []field.Error) {
 	const at = "spec.clusterIPs"
 	list := tree.List(spec, "clusterIPs")
@@ -130,6 +132,8 @@ func familiesOfIPsErrors(spec map[string]any) (errs []field.Error) {
 }
 
 // clusterIPChangeErrors returns what a change may not do to the addresses.
+// The first address is what DNS and proxies know the service by; a second one came later and can go again.
+// Errors show the whole list as it is to be.
 func clusterIPChangeErrors(spec, was map[string]any) (errs []field.Error) {
 	if serviceType(spec) == "ExternalName" || serviceType(was) == "ExternalName" || headlessService(spec) && headlessService(was) {
 		return nil
@@ -164,6 +168,7 @@ func clusterIPChangeErrors(spec, was map[string]any) (errs []field.Error) {
 }
 
 // familyChangeErrors returns what a change may not do to the families.
+// It is the rule of the addresses for what they are made of, and is asked beside it.
 func familyChangeErrors(spec, was map[string]any) (errs []field.Error) {
 	if serviceType(spec) == "ExternalName" || serviceType(was) == "ExternalName" || headlessService(spec) || headlessService(was) {
 		return nil

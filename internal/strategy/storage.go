@@ -74,6 +74,7 @@ func prepareNodeStatus(obj, _ map[string]any) { delete(tree.Object(obj, "status"
 
 // immutable adds an error for each field of the object that is not as it was. The value is not shown,
 // as upstream does not where such a rule is declared.
+// It adds nothing in a create.
 func immutable(v *kinds.Visit, fields ...string) {
 	for _, name := range fields {
 		if v.Update() && !tree.Equal(v.Obj[name], v.Old[name]) {
@@ -377,6 +378,7 @@ func checkMigration(v *kinds.Visit) {
 }
 
 // checkMigrationStatus keeps a migration at its end: it succeeds or fails, and stays so.
+// at is the path of the list, which is shown whole.
 func checkMigrationStatus(v *kinds.Visit) {
 	at, conditions := v.Path("status", "conditions"), tree.At(v.Obj, "status", "conditions")
 	ended := func(obj map[string]any, kind string) bool {

@@ -14,6 +14,7 @@ import (
 
 // secretWarnings tries the certificate of a TLS secret with its key, and returns what is wrong in
 // the words of crypto/tls.
+// The texts name no file and no key: they are those of tls.X509KeyPair.
 func secretWarnings(obj, _ map[string]any) []string {
 	if obj["type"] != "kubernetes.io/tls" {
 		return nil
