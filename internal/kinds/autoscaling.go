@@ -18,6 +18,9 @@ import (
 // and the same for what is measured, in status. All else that v2 has, a client of v1 sees as JSON in
 // annotations, in shapes that v2 once had, and sends back in them; an annotation that is no such JSON
 // is dropped. The text of an annotation is upstream's to the letter, down to the order of the fields.
+//
+// The way there and back is not without loss: what v1 writes in its number and v2 in a metric of the
+// processor is one and the same, so a second such metric is gone once a client of v1 has written.
 
 // conversion returns what brings objects of a kind into the shape in which they are stored beyond
 // other names of fields, and back; nil for a kind that needs no more.
@@ -186,11 +189,14 @@ func cpuMetric(part string, n any) map[string]any {
 }
 
 // newerMetric returns a metric of the older shape in that of v2, which says what sort of value it aims at.
+// A target of an object or of external numbers is a value unless it is an average; pods have averages
+// only.
 func newerMetric(m any) any {
 	newer := newerShape(m, olderMetrics)
 	for _, s := range olderMetrics {
 		source := tree.Object(newer, s.source)
 		target := tree.Object(source, "target")
+		// Nothing is made of a source that is not there.
 		if source == nil {
 			continue
 		}
@@ -288,6 +294,7 @@ func scalerToV1(obj map[string]any) {
 }
 
 // cpuUse returns the use of the processor that a metric aims at, or that was measured, nil for another one.
+// The name of the resource and the field both count: cpu by averageValue is not what v1 has a number for.
 func cpuUse(m any, part string) any {
 	if tree.Text(m, "type") != "Resource" || tree.Text(m, "resource", "name") != "cpu" {
 		return nil
@@ -392,6 +399,7 @@ type member struct {
 
 // inOrder returns an object with the members of the names, in their order. One with a ! behind its name is
 // there in any case, as null or an empty text.
+// v may be nil, of which every member is absent.
 func inOrder(v any, names ...string) ordered {
 	o := ordered{}
 	for _, name := range names {

@@ -46,6 +46,7 @@ func checkFlowConditions(v *kinds.Visit) {
 
 // fixedFlowSchemas are the specs that two schemas always have.
 // They are compared as they are stored, with all defaults in them.
+// The first serves system:masters whatever happens, the second everybody else last of all.
 var fixedFlowSchemas = [...]struct{ name, spec string }{
 	{"exempt", `{"priorityLevelConfiguration":{"name":"exempt"},"matchingPrecedence":1,"rules":[{"subjects":[
 		{"kind":"Group","group":{"name":"system:masters"}}],"resourceRules":[{"verbs":["*"],"apiGroups":["*"],"resources":["*"],
@@ -87,6 +88,7 @@ func checkFlowSchema(v *kinds.Visit) {
 		if len(tree.List(rule, "subjects")) == 0 {
 			v.Add(field.Required(at+".subjects", "subjects must contain at least one value"))
 		}
+		// Each subject is judged even where another one is wrong, and so is each rule.
 		for j, subject := range each(rule["subjects"]) {
 			v.Add(flowSubjectErrors(fmt.Sprintf("%s.subjects[%d]", at, j), subject)...)
 		}
@@ -164,6 +166,7 @@ func flowVerbErrors(at string, verbs []any) []field.Error {
 
 // starErrors demands that a list has something, and nothing beside a star. Without a text for what it
 // lacks it may be empty.
+// others is what the list has, for the text. The list itself is shown.
 func starErrors(at string, list []any, lacks, others string) (errs []field.Error) {
 	if len(list) == 0 && lacks != "" {
 		errs = append(errs, field.Required(at, lacks))
@@ -191,6 +194,7 @@ func flowResourceErrors(at string, rule map[string]any) []field.Error {
 	if slices.Contains(namespaces, any("*")) {
 		return errs
 	}
+	// A star among others was told above, and the others are not judged beside it.
 	for i, s := range tree.Strings(namespaces) {
 		for _, why := range field.DNSLabelErrors(s) {
 			errs = append(errs, field.Invalid(fmt.Sprintf("%s.namespaces[%d]", at, i), s,
@@ -284,6 +288,7 @@ func fixedLevelError(name string, spec map[string]any) string {
 
 // sharesErrors returns what is wrong with the shares of a level.
 // Both sorts of levels have these two fields, with one rule.
+// at is the path of the level's field, without a dot at its end.
 func sharesErrors(at string, level map[string]any) (errs []field.Error) {
 	if n := numberAt(level, "nominalConcurrencyShares"); n < 0 {
 		errs = append(errs, field.Invalid(at+".nominalConcurrencyShares", n, "must be a non-negative integer"))
@@ -295,6 +300,7 @@ func sharesErrors(at string, level map[string]any) (errs []field.Error) {
 }
 
 // limitedErrors returns what is wrong with a level that has limits.
+// Errors are told in the order of upstream's function: shares, response, what may be lent and borrowed.
 func limitedErrors(limited map[string]any) (errs []field.Error) {
 	const at = "spec.limited"
 	response := tree.Object(limited, "limitResponse")
