@@ -334,7 +334,7 @@ func (f *Field) sameElement(list []any, e map[string]any) map[string]any {
 	if len(keys) == 0 {
 		return nil
 	}
-	// Lists with keys are short; an index would cost more than it saves.
+	// Lists with keys are short, most of them: an index would cost more than it saves.
 	for _, other := range list {
 		o, ok := other.(map[string]any)
 		if ok && !slices.ContainsFunc(keys, func(k string) bool { return !tree.Equal(o[k], e[k]) }) {

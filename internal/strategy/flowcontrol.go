@@ -19,7 +19,7 @@ import (
 //	level    "system": Limited, 30 shares, others wait in 64 queues
 //
 // Shares are of the server's seats, and levels lend each other what they do not use. The objects are
-// stored and judged in any case; what they do is in the room that serves requests.
+// stored and judged; this server has no queues that would follow them.
 
 // flowRules are the rules of the types of these kinds. Defaults are words of the rows.
 // The conditions have rules for both kinds; the specs have one each.

@@ -49,8 +49,7 @@ func accessModeErrors(path string, modes []any) (errs []field.Error) {
 }
 
 // checkPersistentVolume is about the spec of a persistent volume.
-// An empty list of access modes is refused for a volume, whichever kind has it; the words of the row
-// cannot, as the two kinds say it in different texts.
+// Access modes are asked of either kind; then each has its own part.
 func checkPersistentVolume(v *kinds.Visit) {
 	modes := tree.List(v.Obj, "accessModes")
 	if len(modes) == 0 {
