@@ -184,7 +184,9 @@ func TestPods(t *testing.T) {
 }
 
 // writtenPod makes a write to old, and returns what comes of it and what is wrong with that.
-func writtenPod(t *testing.T, shape kinds.Shape, pods Strategy, old map[string]any, verb, changes string) (map[string]any, []field.Error) {
+func writtenPod(t *testing.T, shape kinds.Shape, pods Strategy, old map[string]any, verb, changes string) (
+	map[string]any, []field.Error,
+) {
 	t.Helper()
 	pod := decodedPod(t, shape, old, changes)
 	switch verb {
@@ -255,8 +257,8 @@ func TestTemplates(t *testing.T) {
 // TestTemplateWarnings: kinds with a template are warned of it when they are made and when it changes, and not when
 // anything else does. So v1.37.2 answered to these four.
 func TestTemplateWarnings(t *testing.T) {
-	const template = `{"metadata":{"labels":{"app":"a"}},"spec":{"terminationGracePeriodSeconds":-1,"nodeSelector":{"beta.kubernetes.io/os":"linux"},` +
-		`"restartPolicy":"Never","containers":[{"name":"c","image":"i","env":[{"name":"A"},{"name":"A"}]}]}}`
+	const template = `{"metadata":{"labels":{"app":"a"}},"spec":{"terminationGracePeriodSeconds":-1,` +
+		`"nodeSelector":{"beta.kubernetes.io/os":"linux"},"restartPolicy":"Never","containers":[{"name":"c","image":"i","env":[{"name":"A"},{"name":"A"}]}]}}`
 	for _, c := range []struct{ kind, at, obj string }{
 		{"apps/v1 Deployment", "spec.template.", `{"metadata":{"name":"x"},"spec":{"template":` + template + `}}`},
 		{"apps/v1 StatefulSet", "spec.template.", `{"metadata":{"name":"x"},"spec":{"serviceName":"s","template":` + template + `}}`},
