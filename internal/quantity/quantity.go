@@ -54,7 +54,7 @@ type quantity struct {
 	exponent, binary bool
 }
 
-// readQuantity takes a text apart that Check takes: sign, whole, fraction, suffix, in that
+// readQuantity takes apart a text that Check takes: sign, whole, fraction, suffix, in that
 // order.
 func readQuantity(s string) quantity {
 	q := quantity{negative: strings.HasPrefix(s, "-")}

@@ -44,7 +44,8 @@ func (p *podSpec) goodVolumes() {
 	}
 }
 
-// volume returns the first good volume of a name, nil for none.
+// volume returns the first good volume of a name, nil for none. The map is made by the first
+// who asks, and kept for the other containers.
 func (p *podSpec) volume(name string) map[string]any {
 	volumes := tree.List(p.spec, "volumes")
 	if len(volumes) > fewVolumes {
@@ -123,7 +124,8 @@ func (p *podSpec) subPaths(c *container, i int, m map[string]any) {
 }
 
 // propagation checks what mounts below a mount do: whether one that the host makes shows in the
-// container (HostToContainer), and the other way round (Bidirectional).
+// container (HostToContainer), and the other way round (Bidirectional); and whether they are
+// read-only with it. The paths are those of the list (upstream).
 func (p *podSpec) propagation(c *container, m map[string]any) {
 	propagation, given := m["mountPropagation"].(string)
 	if given && propagation != "Bidirectional" && propagation != "HostToContainer" && propagation != "None" {

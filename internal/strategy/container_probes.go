@@ -14,7 +14,7 @@ import (
 // too.
 
 // handlers checks the probes and the hooks of a container that may have them (upstream's
-// validateLifecycle and the three of probes).
+// validateLifecycle and the three of probes). Which containers may not is said in containers.
 func (p *podSpec) handlers(c *container) {
 	if life, ok := c.obj["lifecycle"].(map[string]any); ok {
 		for _, f := range [...]string{"postStart", "preStop"} {

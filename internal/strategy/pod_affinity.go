@@ -306,8 +306,9 @@ func checkLabelSelector(v *kinds.Visit, s map[string]any, tolerated func() bool,
 }
 
 // labelSelectorErrors returns what is wrong with a selector of labels, with paths below it that
-// begin with a dot. tolerated is as for checkNodeSelector, and asked for values of expressions
-// alone: those of matchLabels were always checked.
+// begin with a dot, so that it serves wherever a selector stands. tolerated is as for
+// checkNodeSelector, and asked for values of expressions alone: those of matchLabels were
+// always checked.
 func labelSelectorErrors(s map[string]any, tolerated func() bool) (errs []field.Error) {
 	var buf [8]string
 	labels := tree.Object(s, "matchLabels")
@@ -369,7 +370,8 @@ func badNodeValues(selector map[string]any) bool {
 }
 
 // badAffinityValues reports whether a selector of pods of spec's affinities is wrong in any
-// way, as upstream asks it of old specs: one fault anywhere is a pass for all.
+// way, as upstream asks it of old specs: one fault anywhere is a pass for all, be it in another
+// term or in the other affinity.
 func badAffinityValues(spec map[string]any) bool {
 	for _, sort := range [...]string{"podAffinity", "podAntiAffinity"} {
 		pods := tree.Object(spec, "affinity", sort)

@@ -218,7 +218,7 @@ func checkAllocated(v *kinds.Visit, spec map[string]any, list string, i int, s m
 }
 
 // claims reports whether the resources of a container name a claim, as claim or as
-// claim/request.
+// claim/request: what is named with a request is told of with it, and not as a whole.
 func claims(asks map[string]any, claim string) bool {
 	for _, c := range each(asks["claims"]) {
 		name := tree.Text(c, "name")
@@ -309,7 +309,7 @@ func checkContainerStatuses(v *kinds.Visit, spec map[string]any, list string) {
 }
 
 // allMayRestart reports whether a rule of one container restarts all of them; then each may
-// come back, whatever its own policy is.
+// come back, whatever its own policy is, and whatever the code was with which it ended.
 func allMayRestart(spec map[string]any) bool {
 	for c := range containersOf(spec) {
 		for _, rule := range each(c.obj["restartPolicyRules"]) {
@@ -322,7 +322,9 @@ func allMayRestart(spec map[string]any) bool {
 }
 
 // mayRestart reports whether a container that ended with a code is started again, by its own
-// rules and policy or by the pod's policy. A container that is not in the spec is not.
+// rules and policy or by the pod's policy. A container that is not in the spec is not. For
+// example, with restartPolicy Never and a rule for code 42, one that ended with 42 may come
+// back, and no other.
 func mayRestart(spec map[string]any, list, name string, code int64) bool {
 	for _, c := range each(spec[list]) {
 		if c["name"] != name {
@@ -353,8 +355,9 @@ func restartsOn(rule map[string]any, code int64) bool {
 	return rule["action"] == "Restart" && in == (tree.Text(rule, "exitCodes", "operator") == "In")
 }
 
-// checkClaimStatuses checks what is told of resource claims that were made for the pod. An
-// entry without a claim says that none was needed.
+// checkClaimStatuses checks what is told of resource claims that were made for the pod
+// (upstream's validatePodResourceClaimStatuses). An entry without a claim says that none was
+// needed.
 func checkClaimStatuses(v *kinds.Visit, spec, status map[string]any) {
 	var claims, told set[string]
 	for _, c := range each(spec["resourceClaims"]) {

@@ -184,7 +184,9 @@ func TestPods(t *testing.T) {
 }
 
 // writtenPod makes a write to old, and returns what comes of it and what is wrong with that.
-func writtenPod(t *testing.T, shape kinds.Shape, pods Strategy, old map[string]any, verb, changes string) (map[string]any, []field.Error) {
+func writtenPod(t *testing.T, shape kinds.Shape, pods Strategy, old map[string]any, verb, changes string) (
+	map[string]any, []field.Error,
+) {
 	t.Helper()
 	pod := decodedPod(t, shape, old, changes)
 	switch verb {
@@ -248,6 +250,46 @@ func TestTemplates(t *testing.T) {
 		shape.SetDefaults(obj)
 		if got := wrongText(shape.Validate(obj, nil, false)); !slices.Equal(got, want) {
 			t.Errorf("%s\n got %s\nwant %s", c.changes, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+		}
+	}
+}
+
+// TestTemplateWarnings: kinds with a template are warned of it when they are made and when it changes, and not when
+// anything else does. So v1.37.2 answered to these four.
+func TestTemplateWarnings(t *testing.T) {
+	const template = `{"metadata":{"labels":{"app":"a"}},"spec":{"terminationGracePeriodSeconds":-1,` +
+		`"nodeSelector":{"beta.kubernetes.io/os":"linux"},"restartPolicy":"Never","containers":[{"name":"c","image":"i","env":[{"name":"A"},{"name":"A"}]}]}}`
+	for _, c := range []struct{ kind, at, obj string }{
+		{"apps/v1 Deployment", "spec.template.", `{"metadata":{"name":"x"},"spec":{"template":` + template + `}}`},
+		{"apps/v1 StatefulSet", "spec.template.", `{"metadata":{"name":"x"},"spec":{"serviceName":"s","template":` + template + `}}`},
+		{"v1 PodTemplate", "template.", `{"template":` + template + `}`},
+		{"batch/v1 CronJob", "spec.jobTemplate.spec.template.",
+			`{"metadata":{"name":"x"},"spec":{"schedule":"* * * * *","jobTemplate":{"spec":{"template":` + template + `}}}}`},
+	} {
+		version, kind, _ := strings.Cut(c.kind, " ")
+		group, version, grouped := strings.Cut(version, "/")
+		if !grouped {
+			group, version = "", group
+		}
+		warnings := All()[kinds.NewKey(group, version, kind)].Warnings
+		want := []string{
+			c.at + `spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os" instead`,
+			c.at + `spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply`,
+			c.at + `spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`,
+		}
+		obj := objectForTest(t, c.obj)
+		if got := warnings(obj, nil); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", c.kind, got, want)
+		}
+		labeled := objectForTest(t, c.obj)
+		change(t, labeled, `metadata.labels = {"q":"r"}`)
+		if got := warnings(labeled, obj); len(got) > 0 {
+			t.Errorf("%s with another label: %q", c.kind, got)
+		}
+		changed := objectForTest(t, c.obj)
+		change(t, changed, c.at+`spec.containers[0].image = "j"`)
+		if got := warnings(changed, obj); !slices.Equal(got, want) {
+			t.Errorf("%s with another image: %q, want %q", c.kind, got, want)
 		}
 	}
 }
