@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
+	"sort"
 	"sync"
 	"time"
 
@@ -234,7 +234,7 @@ func newMatcher(m admin.Match) matcher {
 	for key, values := range m {
 		out = append(out, matchTerm{key, facts[key], values})
 	}
-	slices.SortFunc(out, func(a, b matchTerm) int { return strings.Compare(a.key, b.key) })
+	sort.Slice(out, func(i, j int) bool { return out[i].key < out[j].key })
 	return out
 }
 

@@ -3,7 +3,7 @@ package main
 import (
 	"cmp"
 	"net/http"
-	"slices"
+	"sort"
 	"strings"
 
 	"apichain/admin"
@@ -50,9 +50,10 @@ func (p *program) nearMisses(x *exchange) []admin.NearMiss {
 			found = append(found, m)
 		}
 	}
-	slices.SortFunc(found, func(a, b nearMiss) int {
+	sort.Slice(found, func(i, j int) bool {
+		a, b := &found[i], &found[j]
 		return cmp.Or(cmp.Compare(a.distance, b.distance), strings.Compare(a.route.pattern, b.route.pattern),
-			strings.Compare(a.route.id(), b.route.id()))
+			strings.Compare(a.route.id(), b.route.id())) < 0
 	})
 	var out []admin.NearMiss
 	for _, m := range found[:min(len(found), maxNearMisses)] {

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -91,8 +92,8 @@ func (s source) Options() []admin.Option {
 		}
 		out = append(out, a)
 	}
-	slices.SortStableFunc(out, func(a, b admin.Option) int {
-		return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.Name, b.Name))
+	sort.SliceStable(out, func(i, j int) bool {
+		return cmp.Or(strings.Compare(out[i].Group, out[j].Group), strings.Compare(out[i].Name, out[j].Name)) < 0
 	})
 	return out
 }
@@ -280,7 +281,7 @@ func (p *program) blockers(waiting string) []admin.Blocker {
 			}
 		})
 	}
-	slices.SortStableFunc(out, func(a, b admin.Blocker) int { return cmp.Compare(b.AgeMs, a.AgeMs) })
+	sort.SliceStable(out, func(i, j int) bool { return out[i].AgeMs > out[j].AgeMs })
 	return out
 }
 

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -217,8 +218,8 @@ func (s source) InFlight() ([]admin.Request, []admin.Places) {
 		})
 		c.table.each(func(x *exchange) { requests = append(requests, x.shown()) })
 	}
-	slices.SortFunc(requests, func(a, b admin.Request) int {
-		return time.Time(a.ReceivedAt).Compare(time.Time(b.ReceivedAt))
+	sort.Slice(requests, func(i, j int) bool {
+		return time.Time(requests[i].ReceivedAt).Before(time.Time(requests[j].ReceivedAt))
 	})
 	return requests, places
 }

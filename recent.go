@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/list"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -406,8 +407,9 @@ func (r *recentRequests) slowest() (out []admin.FinishedRequest) {
 		}
 	}
 	r.mu.Unlock()
-	slices.SortFunc(out, func(a, b admin.FinishedRequest) int {
-		return cmp.Or(strings.Compare(*a.Route, *b.Route), cmp.Compare(b.DurationMs, a.DurationMs))
+	sort.Slice(out, func(i, j int) bool {
+		a, b := &out[i], &out[j]
+		return cmp.Or(strings.Compare(*a.Route, *b.Route), cmp.Compare(b.DurationMs, a.DurationMs)) < 0
 	})
 	return out
 }

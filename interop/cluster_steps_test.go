@@ -58,7 +58,9 @@ func (c *cluster) round(ns string) {
 	c.soon("the cron job fires", func() (bool, any) {
 		jobs, err := c.BatchV1().Jobs(ns).List(c.ctx, metav1.ListOptions{})
 		c.must(err)
-		return slices.ContainsFunc(jobs.Items, func(j batchv1.Job) bool { return strings.HasPrefix(j.Name, "tick-") && j.Status.Succeeded == 1 }), jobs
+		return slices.ContainsFunc(jobs.Items, func(j batchv1.Job) bool {
+			return strings.HasPrefix(j.Name, "tick-") && j.Status.Succeeded == 1
+		}), jobs
 	})
 	c.must(c.CoreV1().Namespaces().Delete(c.ctx, ns, metav1.DeleteOptions{}))
 	c.soon("the namespace empties", func() (bool, any) {
@@ -70,11 +72,13 @@ func (c *cluster) round(ns string) {
 // deployment makes one of three pods behind a service.
 func (c *cluster) deployment(ns string) {
 	_, err := c.CoreV1().Services(ns).Create(c.ctx, &corev1.Service{
-		ObjectMeta: named("web"), Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Port: 80}}},
+		ObjectMeta: named("web"),
+		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Port: 80}}},
 	}, metav1.CreateOptions{})
 	c.must(err)
 	_, err = c.AppsV1().Deployments(ns).Create(c.ctx, &appsv1.Deployment{
-		ObjectMeta: named("web"), Spec: appsv1.DeploymentSpec{Replicas: pointer(int32(3)), Selector: selects("web"), Template: podTemplate("web", "web:1")},
+		ObjectMeta: named("web"),
+		Spec:       appsv1.DeploymentSpec{Replicas: pointer(int32(3)), Selector: selects("web"), Template: podTemplate("web", "web:1")},
 	}, metav1.CreateOptions{})
 	c.must(err)
 	c.rolledOut(ns, 3, "1")
@@ -88,8 +92,8 @@ func (c *cluster) rolledOut(ns string, replicas int32, revision string) {
 		d, err := c.AppsV1().Deployments(ns).Get(c.ctx, "web", metav1.GetOptions{})
 		c.must(err)
 		s := d.Status
-		return s.ObservedGeneration == d.Generation && s.Replicas == replicas && s.UpdatedReplicas == replicas && s.AvailableReplicas == replicas &&
-			d.Annotations["deployment.kubernetes.io/revision"] == revision, d
+		return s.ObservedGeneration == d.Generation &&
+			s.Replicas == replicas && s.UpdatedReplicas == replicas && s.AvailableReplicas == replicas && d.Annotations["deployment.kubernetes.io/revision"] == revision, d
 	})
 }
 
@@ -109,7 +113,8 @@ func (c *cluster) endpoints(ns string, n int) {
 // budget has one that allows no eviction refuse it, and allow it when there is one pod more.
 func (c *cluster) budget(ns string) {
 	_, err := c.PolicyV1().PodDisruptionBudgets(ns).Create(c.ctx, &policyv1.PodDisruptionBudget{
-		ObjectMeta: named("web"), Spec: policyv1.PodDisruptionBudgetSpec{MinAvailable: pointer(intstr.FromInt32(3)), Selector: selects("web")},
+		ObjectMeta: named("web"),
+		Spec:       policyv1.PodDisruptionBudgetSpec{MinAvailable: pointer(intstr.FromInt32(3)), Selector: selects("web")},
 	}, metav1.CreateOptions{})
 	c.must(err)
 	allows := func(n int32) {
@@ -122,7 +127,8 @@ func (c *cluster) budget(ns string) {
 	evict := func() error {
 		pods, err := c.CoreV1().Pods(ns).List(c.ctx, metav1.ListOptions{LabelSelector: "app=web"})
 		c.must(err)
-		return c.PolicyV1().Evictions(ns).Evict(c.ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pods.Items[0].Name, Namespace: ns}})
+		e := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pods.Items[0].Name, Namespace: ns}}
+		return c.PolicyV1().Evictions(ns).Evict(c.ctx, e)
 	}
 	allows(0)
 	if err := evict(); !apierrors.IsTooManyRequests(err) {
@@ -164,7 +170,8 @@ func (c *cluster) rollout(ns string) {
 
 // job has one of two pods complete.
 func (c *cluster) job(ns string) {
-	job := &batchv1.Job{ObjectMeta: named("once"), Spec: batchv1.JobSpec{Completions: pointer(int32(2)), Template: podTemplate("once", "once")}}
+	job := &batchv1.Job{ObjectMeta: named("once")}
+	job.Spec.Completions, job.Spec.Template = pointer(int32(2)), podTemplate("once", "once")
 	job.Spec.Template.Spec.RestartPolicy = corev1.RestartPolicyNever
 	_, err := c.BatchV1().Jobs(ns).Create(c.ctx, job, metav1.CreateOptions{})
 	c.must(err)
@@ -181,7 +188,8 @@ func (c *cluster) job(ns string) {
 func (c *cluster) statefulSet(ns string) {
 	name := "db-" + ns
 	_, err := c.AppsV1().StatefulSets(ns).Create(c.ctx, &appsv1.StatefulSet{
-		ObjectMeta: named(name), Spec: appsv1.StatefulSetSpec{Replicas: pointer(int32(3)), Selector: selects("db"), Template: podTemplate("db", "db")},
+		ObjectMeta: named(name),
+		Spec:       appsv1.StatefulSetSpec{Replicas: pointer(int32(3)), Selector: selects("db"), Template: podTemplate("db", "db")},
 	}, metav1.CreateOptions{})
 	c.must(err)
 	c.soon("three pods of the stateful set", func() (bool, any) {
@@ -192,7 +200,8 @@ func (c *cluster) statefulSet(ns string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range 2 {
-		before, after := slices.Index(c.order, fmt.Sprintf("ready %s-%d", name, i)), slices.Index(c.order, fmt.Sprintf("seen %s-%d", name, i+1))
+		before := slices.Index(c.order, fmt.Sprintf("ready %s-%d", name, i))
+		after := slices.Index(c.order, fmt.Sprintf("seen %s-%d", name, i+1))
 		if before < 0 || after >= 0 && after < before {
 			c.t.Errorf("pod %d came before pod %d was ready: %v", i+1, i, c.order)
 		}
@@ -222,17 +231,19 @@ func (c *cluster) daemonSet(ns string) {
 
 // autoscaler has one find the scale of the deployment, for which there are no metrics.
 func (c *cluster) autoscaler(ns string) {
+	found := func(k autoscalingv2.HorizontalPodAutoscalerCondition) bool {
+		return k.Type == autoscalingv2.AbleToScale && k.Reason == "SucceededGetScale" && k.Status == corev1.ConditionTrue
+	}
 	_, err := c.AutoscalingV2().HorizontalPodAutoscalers(ns).Create(c.ctx, &autoscalingv2.HorizontalPodAutoscaler{
 		ObjectMeta: named("web"), Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
-			MaxReplicas: 5, ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web"},
+			MaxReplicas:    5,
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web"},
 		},
 	}, metav1.CreateOptions{})
 	c.must(err)
 	c.soon("the autoscaler has read the scale", func() (bool, any) {
 		h, err := c.AutoscalingV2().HorizontalPodAutoscalers(ns).Get(c.ctx, "web", metav1.GetOptions{})
 		c.must(err)
-		return h.Status.CurrentReplicas == 1 && slices.ContainsFunc(h.Status.Conditions, func(k autoscalingv2.HorizontalPodAutoscalerCondition) bool {
-			return k.Type == autoscalingv2.AbleToScale && k.Reason == "SucceededGetScale" && k.Status == corev1.ConditionTrue
-		}), h
+		return h.Status.CurrentReplicas == 1 && slices.ContainsFunc(h.Status.Conditions, found), h
 	})
 }

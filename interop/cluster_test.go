@@ -83,7 +83,8 @@ func TestCluster(t *testing.T) {
 	var running sync.WaitGroup
 	t.Cleanup(func() { cancel(); running.Wait() })
 	for _, program := range []string{"kube-controller-manager", "kube-scheduler"} {
-		c.run(filepath.Join(folder, program), "--kubeconfig="+s.Kubeconfig, "--secure-port=0", "--leader-elect-lease-duration=60s", "--leader-elect-renew-deadline=40s")
+		c.run(filepath.Join(folder, program), "--kubeconfig="+s.Kubeconfig, "--secure-port=0",
+			"--leader-elect-lease-duration=60s", "--leader-elect-renew-deadline=40s") // a loaded machine is no reason to end
 	}
 	for _, name := range []string{"one", "two"} {
 		c.addNode(name)
@@ -184,7 +185,8 @@ func (c *cluster) addNode(name string) {
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"kubernetes.io/hostname": name}}}
 	node.Status.Capacity, node.Status.Allocatable = room, room
 	node.Status.Conditions = []corev1.NodeCondition{{
-		Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "KubeletReady", LastHeartbeatTime: metav1.Now(), LastTransitionTime: metav1.Now(),
+		Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "KubeletReady",
+		LastHeartbeatTime: metav1.Now(), LastTransitionTime: metav1.Now(),
 	}}
 	_, err := c.CoreV1().Nodes().Create(c.ctx, node, metav1.CreateOptions{})
 	c.must(err)

@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/tools/reference"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -157,8 +158,11 @@ func complete(c batchv1.JobCondition) bool {
 // what tells the scheduler that the time of a cronJob has come.
 func runScheduler(t *testing.T, config *rest.Config, types *runtime.Scheme, now *atomic.Int64) (client.Client, chan<- event.GenericEvent) {
 	t.Helper()
-	ticks := make(chan event.GenericEvent)
-	manager, err := ctrl.NewManager(config, ctrl.Options{Scheme: types, Metrics: metricsserver.Options{BindAddress: "0"}})
+	// Several managers in one process have controllers of one name.
+	ticks, again := make(chan event.GenericEvent), true
+	manager, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: types, Metrics: metricsserver.Options{BindAddress: "0"}, Controller: ctrlconfig.Controller{SkipNameValidation: &again},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -243,7 +243,7 @@ type requests struct {
 	expired atomic.Int64 // watches that ended with 410
 }
 
-// stream is a watch's body, in which 410 is looked for.
+// stream is a watch's body, in which the reason of 410 is looked for: it is the same text in JSON and in protobuf.
 type stream struct {
 	io.ReadCloser
 	expired *atomic.Int64
@@ -251,7 +251,7 @@ type stream struct {
 
 func (s stream) Read(b []byte) (int, error) {
 	n, err := s.ReadCloser.Read(b)
-	if bytes.Contains(b[:n], []byte(`"code":410`)) {
+	if bytes.Contains(b[:n], []byte("Expired")) {
 		s.expired.Add(1)
 	}
 	return n, err

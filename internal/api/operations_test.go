@@ -204,7 +204,7 @@ func TestHookTable(t *testing.T) {
 			t.Errorf("%s is a review: %v, and has an answer: %v", row.Kind, row.ReviewOnly, h.review != nil)
 		}
 		// Any kind may have a status, and a scale.
-		there := map[string]bool{"": row.Verbs != nil && len(row.Verbs) == 1, "status": true, "scale": true}
+		there := map[string]bool{"": len(row.Verbs) == 1, "status": true, "scale": true}
 		for _, sub := range row.Subresources {
 			part := s.builtin[key].Parts[sub.Name].Merge != nil
 			if there[sub.Name] = true; sub.Name != "status" && sub.Name != "scale" && h.special[sub.Name] == nil && !part {

@@ -111,7 +111,8 @@ func (q *Call) unreachable(node string) error {
 	if sn := nodes.Bucket.Now(); sn.Get(node) == nil {
 		return q.notFound(node)
 	}
-	return internalError("error dialing backend: this server runs nothing and asks no kubelet, so node " + strconv.Quote(node) + " cannot be reached")
+	return internalError("error dialing backend: this server runs nothing and asks no kubelet, so node " +
+		strconv.Quote(node) + " cannot be reached")
 }
 
 // connectProxy serves the subresource proxy of pods, services and nodes, whose name may have a scheme

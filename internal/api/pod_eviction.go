@@ -228,7 +228,8 @@ func (q *Call) evict(o *DeleteOptions) error {
 			}
 			w := write{Call: c, old: old, was: c.decode(old), next: c.decode(old)}
 			setPodCondition(w.next, map[string]any{
-				"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting"}, time.Now())
+				"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting",
+			}, time.Now())
 			err := w.store()
 			marked = w.done
 			return err

@@ -52,7 +52,8 @@ func accessErrors(spec map[string]any) []field.Error {
 	if (resource == nil) != (path == nil) {
 		return nil
 	}
-	return []field.Error{field.Invalid("spec", shownPath(path), "exactly one of nonResourceAttributes or resourceAttributes must be specified")}
+	return []field.Error{field.Invalid("spec", shownPath(path),
+		"exactly one of nonResourceAttributes or resourceAttributes must be specified")}
 }
 
 // shownPath returns what a spec asks about a path as upstream shows it.

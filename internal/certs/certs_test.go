@@ -411,10 +411,11 @@ func TestNamesCAs(t *testing.T) {
 		defer near.Close()
 		defer far.Close()
 		var names [][]byte
-		client := tls.Client(near, &tls.Config{InsecureSkipVerify: true, GetClientCertificate: func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		asked := func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			names = r.AcceptableCAs
 			return &tls.Certificate{}, nil
-		}})
+		}
+		client := tls.Client(near, &tls.Config{InsecureSkipVerify: true, GetClientCertificate: asked})
 		server := make(chan error, 1)
 		go func() { server <- tls.Server(far, configs[l]).Handshake() }()
 		if err := client.Handshake(); err != nil {

@@ -9,7 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -243,8 +243,9 @@ func (o *overview) printFilters(w io.Writer) {
 		}
 	}
 	// Stable: equal ones stay in the order in which requests meet them, and the table does not jump.
-	slices.SortStableFunc(lines, func(a, b line) int {
-		return cmp.Or(cmp.Compare(b.TimeNs.P99, a.TimeNs.P99), cmp.Compare(b.TimeNs.P50, a.TimeNs.P50))
+	sort.SliceStable(lines, func(i, j int) bool {
+		a, b := lines[i].TimeNs, lines[j].TimeNs
+		return cmp.Or(cmp.Compare(b.P99, a.P99), cmp.Compare(b.P50, a.P50)) < 0
 	})
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "\nP99\tP50\tLISTENER\tFILTER\tPASSED\tREJECTED\n")

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"slices"
+	"sort"
 	"strings"
 
 	"apichain/internal/kinds"
@@ -103,7 +104,7 @@ func GroupsOf(t *kinds.Table, server string) []Group {
 	for _, g := range out {
 		for _, v := range g.Versions {
 			// A resource is a prefix of its subresources, so it stays in front of them.
-			slices.SortFunc(v.resources, func(a, b resource) int { return strings.Compare(a.Name, b.Name) })
+			sort.Slice(v.resources, func(i, j int) bool { return v.resources[i].Name < v.resources[j].Name })
 		}
 	}
 	return out
@@ -210,11 +211,12 @@ func orderGroups(groups []Group) []Group {
 		}
 	}
 	for _, g := range out {
-		slices.SortStableFunc(g.Versions, func(a, b Version) int {
-			return cmp.Or(cmp.Compare(b.priority, a.priority), -CompareVersions(a.Version, b.Version))
+		sort.SliceStable(g.Versions, func(i, j int) bool {
+			a, b := &g.Versions[i], &g.Versions[j]
+			return cmp.Or(cmp.Compare(b.priority, a.priority), -CompareVersions(a.Version, b.Version)) < 0
 		})
 	}
-	slices.SortStableFunc(out, func(a, b Group) int { return a.compare(&b) })
+	sort.SliceStable(out, func(i, j int) bool { return out[i].compare(&out[j]) < 0 })
 	return out
 }
 

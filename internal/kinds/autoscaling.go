@@ -18,10 +18,14 @@ import (
 // and the same for what is measured, in status. All else that v2 has, a client of v1 sees as JSON in
 // annotations, in shapes that v2 once had, and sends back in them; an annotation that is no such JSON
 // is dropped. The text of an annotation is upstream's to the letter, down to the order of the fields.
+//
+// The way there and back is not without loss: what v1 writes in its number and v2 in a metric of the
+// processor is one and the same, so a second such metric is gone once a client of v1 has written.
 
 // conversion returns what brings objects of a kind into the shape in which they are stored beyond
 // other names of fields, and back; nil for a kind that needs no more.
 func (k *Row) conversion() (to, from func(map[string]any)) {
+	// v1 is the one version of the group that is stored as another.
 	if k.Group == "autoscaling" && k.StoredAs != "" {
 		return k.scalerToV2, scalerToV1
 	}
@@ -54,6 +58,7 @@ func DropScalerAnnotations(obj map[string]any) {
 	for _, name := range append(spec, status...) {
 		delete(annotations, name)
 	}
+	// An empty map is absent in upstream's JSON.
 	if len(annotations) == 0 {
 		delete(tree.Metadata(obj), "annotations")
 	}
@@ -74,6 +79,7 @@ type metricSource struct {
 }
 
 // olderMetrics are the fields of the sources of metrics in their older shape, in their order.
+// It is data, like the rows of the kinds; nothing writes to it.
 var olderMetrics = []metricSource{
 	{"object", []metricField{{"target", []string{"describedObject"}, nil}, metricName, {"targetValue", []string{"target", "value"}, "0"},
 		{"selector", metricSelector, nil}, {"averageValue", []string{"target", "averageValue"}, nil}}},
@@ -111,11 +117,14 @@ var (
 // at 80 % (upstream).
 func (k *Row) scalerToV2(obj map[string]any) {
 	annotations := tree.Object(obj, "metadata", "annotations")
+	// What is no JSON is nil, in which nothing is found.
 	read := func(name string) any {
 		v, _, _ := tree.ParseJSON([]byte(tree.Text(annotations, name)))
 		return v
 	}
 	stored := k.stored.Type()
+	// The number comes last: upstream appends it to those of the annotation, and clients see that order in
+	// v2.
 	if spec, ok := obj["spec"].(map[string]any); ok {
 		var metrics []any
 		for _, m := range tree.List(read(scalerMetrics)) {
@@ -125,6 +134,7 @@ func (k *Row) scalerToV2(obj map[string]any) {
 			metrics = append(metrics, cpuMetric("target", n))
 		}
 		setParsed(stored, spec, "spec", "metrics", metrics)
+		// Upstream sets this default in the conversion, where it has the metrics of the annotation, too.
 		if len(tree.List(spec, "metrics")) == 0 {
 			spec["metrics"] = []any{cpuMetric("target", int64(80))}
 		}
@@ -141,6 +151,8 @@ func (k *Row) scalerToV2(obj map[string]any) {
 		for _, m := range tree.List(read(scalerCurrent)) {
 			current = append(current, newerShape(m, olderStatuses))
 		}
+		// The annotation has all that was measured, the processor's use among it, so that the number would
+		// be a second one.
 		if current == nil && n != nil {
 			current = []any{cpuMetric("current", n)}
 		}
@@ -154,11 +166,13 @@ func (k *Row) scalerToV2(obj map[string]any) {
 
 // setParsed sets a field of obj, which is the part of a stored scaler, to a value that came as text, if the
 // type of the field allows it, and nothing otherwise.
+// The annotation is text from a client, and may hold anything: what its type does not allow is left out.
 func setParsed(stored *Type, obj map[string]any, part, name string, value any) {
 	if list, ok := value.([]any); ok && len(list) == 0 {
 		return
 	}
 	typ := stored.ByName[part].Message
+	// Pruning a part by its type is what a request's body goes through, too.
 	trial := map[string]any{name: value}
 	if _, err := Prune(typ, trial); err == nil && trial[name] != nil {
 		obj[name] = trial[name]
@@ -175,14 +189,18 @@ func cpuMetric(part string, n any) map[string]any {
 }
 
 // newerMetric returns a metric of the older shape in that of v2, which says what sort of value it aims at.
+// A target of an object or of external numbers is a value unless it is an average; pods have averages
+// only.
 func newerMetric(m any) any {
 	newer := newerShape(m, olderMetrics)
 	for _, s := range olderMetrics {
 		source := tree.Object(newer, s.source)
 		target := tree.Object(source, "target")
+		// Nothing is made of a source that is not there.
 		if source == nil {
 			continue
 		}
+		// The older shape had no types of targets; which field has the number says it.
 		typ := "AverageValue"
 		switch {
 		case s.source == "object" && target["averageValue"] == nil, s.source == "external" && target["value"] != nil:
@@ -198,6 +216,7 @@ func newerMetric(m any) any {
 }
 
 // newerShape returns a metric with its fields where v2 has them.
+// shapes are those of metrics, or of what is measured. A source that v2 does not know is left out.
 func newerShape(m any, shapes []metricSource) any {
 	newer := map[string]any{"type": tree.At(m, "type")}
 	for _, s := range shapes {
@@ -205,6 +224,8 @@ func newerShape(m any, shapes []metricSource) any {
 			source := map[string]any{}
 			for _, f := range s.fields {
 				v := old[f.name]
+				// Fields of the older shape that are no pointers have their zero value when they are
+				// absent.
 				if v == nil {
 					v = f.zero
 				}
@@ -225,6 +246,7 @@ func scalerToV1(obj map[string]any) {
 	if spec, ok := obj["spec"].(map[string]any); ok {
 		var others []any
 		for _, m := range tree.List(takeMember(spec, "metrics")) {
+			// The first one becomes the number. Another one has no place: upstream drops it.
 			n := cpuUse(m, "target")
 			if n != nil && spec["targetCPUUtilizationPercentage"] == nil {
 				spec["targetCPUUtilizationPercentage"] = n
@@ -243,6 +265,7 @@ func scalerToV1(obj map[string]any) {
 	if status, ok := obj["status"].(map[string]any); ok {
 		var current []any
 		for _, m := range tree.List(takeMember(status, "currentMetrics")) {
+			// Of what is measured the number is one more copy: the annotation has it, too.
 			if n := cpuUse(m, "current"); n != nil {
 				status["currentCPUUtilizationPercentage"] = n
 			}
@@ -263,6 +286,7 @@ func scalerToV1(obj map[string]any) {
 		}
 	}
 	if len(notes) > 0 {
+		// A copy: the map may be that of a stored object, which is not to change.
 		all := maps.Clone(tree.Object(obj, "metadata", "annotations"))
 		maps.Copy(notes, all)
 		tree.Set(obj, notes, "metadata", "annotations")
@@ -270,6 +294,7 @@ func scalerToV1(obj map[string]any) {
 }
 
 // cpuUse returns the use of the processor that a metric aims at, or that was measured, nil for another one.
+// The name of the resource and the field both count: cpu by averageValue is not what v1 has a number for.
 func cpuUse(m any, part string) any {
 	if tree.Text(m, "type") != "Resource" || tree.Text(m, "resource", "name") != "cpu" {
 		return nil
@@ -278,6 +303,7 @@ func cpuUse(m any, part string) any {
 }
 
 // olderShape returns a metric of v2 in its older shape.
+// It is newerShape the other way, with the members in upstream's order of fields.
 func olderShape(m any, shapes []metricSource) ordered {
 	older := ordered{{"type", tree.At(m, "type")}}
 	for _, s := range shapes {
@@ -288,6 +314,7 @@ func olderShape(m any, shapes []metricSource) ordered {
 		var fields ordered
 		for _, f := range s.fields {
 			v := tree.At(source, f.path...)
+			// A reference and a selector are structs with an order of fields of their own.
 			switch {
 			case f.name == "target":
 				v = inOrder(v, "kind!", "name!", "apiVersion")
@@ -306,10 +333,13 @@ func olderShape(m any, shapes []metricSource) ordered {
 }
 
 // internalBehavior returns a behavior as upstream's own type without names for JSON is written.
+// Upstream marshals its internal type here, and stays with it since annotations have been stored so; a
+// direction that is absent is null.
 func internalBehavior(b any) ordered {
 	var all ordered
 	for _, direction := range [...]string{"scaleUp", "scaleDown"} {
 		rules, ok := tree.At(b, direction).(map[string]any)
+		// A pointer to nothing is written as null, under its name.
 		if !ok {
 			all = append(all, member{upperName(direction), nil})
 			continue
@@ -320,6 +350,7 @@ func internalBehavior(b any) ordered {
 				{"Type", tree.At(p, "type")}, {"Value", tree.At(p, "value")}, {"PeriodSeconds", tree.At(p, "periodSeconds")},
 			})
 		}
+		// A list in an interface is not nil even if it has none; null is what Go writes of a nil one.
 		list := any(policies)
 		if policies == nil {
 			list = nil
@@ -336,6 +367,8 @@ func internalBehavior(b any) ordered {
 func upperName(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // lowerNames returns a value with the names of all fields in it in lower case at their beginning.
+// Upstream reads names in any case, so that a behavior written by hand may have either; here both become
+// the one.
 func lowerNames(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -355,6 +388,7 @@ func lowerNames(v any) any {
 }
 
 // ordered is an object whose members have an order.
+// Go writes structs in the order of their fields, and annotations are compared as texts.
 type ordered []member
 
 // member is a member of an object.
@@ -365,11 +399,13 @@ type member struct {
 
 // inOrder returns an object with the members of the names, in their order. One with a ! behind its name is
 // there in any case, as null or an empty text.
+// v may be nil, of which every member is absent.
 func inOrder(v any, names ...string) ordered {
 	o := ordered{}
 	for _, name := range names {
 		name, always := strings.CutSuffix(name, "!")
 		value := tree.At(v, name)
+		// A time that is absent is null in Go's JSON, a text is empty.
 		if value == nil && always && name != "lastTransitionTime" {
 			value = ""
 		}
@@ -381,6 +417,7 @@ func inOrder(v any, names ...string) ordered {
 }
 
 // appendOrdered appends a value as JSON.
+// tree.AppendJSON sorts the members of maps, which is what encoding/json does with maps, too.
 func appendOrdered(b []byte, v any) []byte {
 	switch v := v.(type) {
 	case ordered:
@@ -407,6 +444,7 @@ func appendOrdered(b []byte, v any) []byte {
 }
 
 // escapeHTML escapes what encoding/json does.
+// The signs can be in texts only, so that replacing them in the whole is enough.
 func escapeHTML(b []byte) []byte {
 	for _, c := range [...][2]string{{"<", `\u003c`}, {">", `\u003e`}, {"&", `\u0026`}} {
 		b = bytes.ReplaceAll(b, []byte(c[0]), []byte(c[1]))

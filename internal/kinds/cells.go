@@ -27,6 +27,7 @@ import (
 // namedCell returns the cell of that name, or nil if there is none.
 func namedCell(name string) func(map[string]any) any {
 	switch name {
+	// Times are told from now, which a test gives to the functions themselves.
 	case "eventFirst":
 		return func(obj map[string]any) any { return eventFirst(obj, time.Now()) }
 	case "eventLast":
@@ -53,6 +54,7 @@ func namedCell(name string) func(map[string]any) any {
 		return nodeStatus
 	case "nodeRoles":
 		return nodeRoles
+	// Two columns are one function with another argument.
 	case "nodeInternal":
 		return func(obj map[string]any) any { return nodeAddress(obj, "InternalIP") }
 	case "nodeExternal":
@@ -82,6 +84,7 @@ func namedCell(name string) func(map[string]any) any {
 }
 
 // statusCondition returns the condition of that type in the object's status, or nil.
+// A condition of that type twice is not told apart: the first one counts, as in upstream's loops.
 func statusCondition(obj map[string]any, typ string) map[string]any {
 	for _, c := range tree.List(obj, "status", "conditions") {
 		if tree.Text(c, "type") == typ {
@@ -94,6 +97,7 @@ func statusCondition(obj map[string]any, typ string) map[string]any {
 
 // eventFirst returns how long before now an event happened first.
 func eventFirst(obj map[string]any, now time.Time) string {
+	// An event of the newer sort has one time, and it is the first.
 	if tree.Text(obj, "firstTimestamp") == "" {
 		return ageText(obj["eventTime"], now)
 	}
@@ -153,6 +157,7 @@ func eventSource(obj map[string]any) any {
 // serviceExternal returns the addresses by which a Service is reached from outside, which
 // depend on its type: those given in the spec, those that a load balancer got, or the name
 // that it is an alias of.
+// Upstream shows an address of a balancer before its name, and neither where there is neither yet.
 func serviceExternal(obj map[string]any) any {
 	addresses := tree.Strings(tree.List(obj, "spec", "externalIPs"))
 	switch tree.Text(obj, "spec", "type") {
@@ -175,6 +180,7 @@ func serviceExternal(obj map[string]any) any {
 	case "ExternalName":
 		return tree.Text(obj, "spec", "externalName")
 	}
+	// No type that passes the rules ends here; upstream has a word for it all the same.
 	return "<unknown>"
 }
 
@@ -200,6 +206,7 @@ func endpointsCell(obj map[string]any) any {
 	if len(subsets) == 0 {
 		return "<none>"
 	}
+	// Upstream cuts in the middle of a subset, so that what is counted and what is shown are kept apart.
 	const most = 3
 	var list []string
 	count := 0
@@ -231,6 +238,8 @@ func endpointsCell(obj map[string]any) any {
 }
 
 // slicePorts returns the first ports of a slice, by name where they have no number.
+// The number is nothing in a port that means all of them; then its name is all there is to show.
+// Numbers are not told apart by protocol here, as they are in a service's cell.
 func slicePorts(obj map[string]any) any {
 	var ports []string
 	for _, p := range tree.List(obj, "ports") {
@@ -266,6 +275,7 @@ func firstThree(list []string) string {
 
 // nodeStatus returns whether pods run on a Node, by its Ready condition, and whether new ones
 // are kept off.
+// The condition is written by the kubelet; a node that has never been there has none, and is Unknown.
 func nodeStatus(obj map[string]any) any {
 	status := "Unknown"
 	if c := statusCondition(obj, "Ready"); c != nil {
@@ -298,6 +308,7 @@ func nodeRoles(obj map[string]any) any {
 }
 
 // nodeAddress returns the first address of a type that a Node has.
+// Nodes have two columns of it, for inside and for outside of the cluster.
 func nodeAddress(obj map[string]any, typ string) any {
 	for _, a := range tree.List(obj, "status", "addresses") {
 		if tree.Text(a, "type") == typ {
@@ -324,6 +335,7 @@ func nodeKernel(obj map[string]any) any {
 func crdVersions(obj map[string]any) any {
 	var versions []string
 	for _, v := range tree.List(obj, "spec", "versions") {
+		// What is only stored is of no use to who asks.
 		if tree.At(v, "served") == true {
 			name := tree.Text(v, "name")
 			if tree.At(v, "storage") == true {

@@ -11,10 +11,18 @@ import (
 // container that has not ended says so while the pod starts, and afterwards the containers from the
 // last to the first, each outdoing the one before. A sidecar is an init container that is always
 // started again; it counts as a container for readiness and restarts.
+//
+//	NAME    READY   STATUS             RESTARTS      AGE
+//	web-0   1/2     CrashLoopBackOff   3 (2m ago)    9m
+//	web-1   0/1     Init:0/2           0             5s
+//
+// The word in STATUS is neither the phase nor a condition; scripts wait for it all the same, and it is
+// made in upstream's order of steps, in which a later one outdoes all before.
 
 // podCell returns the cell of that name, or nil if there is none.
 func podCell(name string) func(map[string]any) any {
 	switch name {
+	// Three columns are of one summary, which is made for each: a row is shown once, and nothing is kept.
 	case "podReady":
 		return func(obj map[string]any) any { p := summarizePod(obj); return ratio(p.ready, p.total) }
 	case "podStatus":
@@ -31,6 +39,7 @@ func podCell(name string) func(map[string]any) any {
 
 // RowConditions returns what the row of an object in a table says besides its cells: that a pod has
 // ended, and how. It is nil for any other object.
+// Clients that follow pods leave the rows out that have the condition.
 func (r *Row) RowConditions(obj map[string]any) []any {
 	if r.Group != "" || r.Kind != "Pod" {
 		return nil
@@ -80,15 +89,18 @@ func (r restarts) text(now time.Time) string {
 }
 
 // summarizePod returns what a pod says of itself.
+// Each step may replace the word: phase, reason, gate, init containers, containers, deletion.
 func summarizePod(obj map[string]any) podSummary {
 	phase, reason := tree.Text(obj, "status", "phase"), tree.Text(obj, "status", "reason")
 	p := podSummary{total: int64(len(tree.List(obj, "spec", "containers"))), word: phase}
+	// Evicted, NodeLost: whoever has ended the pod says why.
 	if reason != "" {
 		p.word = reason
 	}
 	if tree.Text(statusCondition(obj, "PodScheduled"), "reason") == "SchedulingGated" {
 		p.word = "SchedulingGated"
 	}
+	// The status of a container does not say what sort it is; the spec does, by the name.
 	sidecars := map[string]bool{}
 	for _, c := range tree.List(obj, "spec", "initContainers") {
 		if tree.Text(c, "restartPolicy") == "Always" {
@@ -103,6 +115,8 @@ func summarizePod(obj map[string]any) podSummary {
 		p.restarts = ofSidecars
 		p.addContainers(obj)
 	}
+	// A pod that has ended before it was deleted keeps its end; one of a lost node may run for all anybody
+	// knows.
 	if tree.At(obj, "metadata", "deletionTimestamp") != nil {
 		switch {
 		case reason == "NodeLost":
@@ -124,6 +138,7 @@ func (p *podSummary) addInit(obj map[string]any, sidecars map[string]bool) (star
 			ofSidecars.add(c)
 		}
 		ended, waits := tree.Object(c, "state", "terminated"), tree.Text(c, "state", "waiting", "reason")
+		// A sidecar that has started lets the next one begin, although it does not end.
 		switch {
 		case ended != nil && number(ended, "exitCode") == 0:
 			continue
@@ -136,6 +151,7 @@ func (p *podSummary) addInit(obj map[string]any, sidecars map[string]bool) (star
 			p.word = "Init:" + endWord(ended)
 		case waits != "" && waits != "PodInitializing":
 			p.word = "Init:" + waits
+		// How many have ended, of all: those before this one have, or the loop would have stopped there.
 		default:
 			p.word = "Init:" + ratio(int64(i), int64(len(tree.List(obj, "spec", "initContainers"))))
 		}
@@ -148,6 +164,7 @@ func (p *podSummary) addInit(obj map[string]any, sidecars map[string]bool) (star
 func (p *podSummary) addContainers(obj map[string]any) {
 	list := tree.List(obj, "status", "containerStatuses")
 	running, failed := false, ""
+	// From the last to the first, so that the first one's word stands in the end (upstream).
 	for i := len(list) - 1; i >= 0; i-- {
 		c := list[i]
 		p.restarts.add(c)
@@ -179,6 +196,7 @@ func (p *podSummary) addContainers(obj map[string]any) {
 }
 
 // endWord returns why a container has ended: the reason, else the signal, else the exit code.
+// Upstream asks for the signal before the code, since a code is there with either.
 func endWord(ended map[string]any) string {
 	if reason := tree.Text(ended, "reason"); reason != "" {
 		return reason
@@ -201,6 +219,7 @@ func podIP(obj map[string]any) any {
 }
 
 // podGates returns how many of a pod's readiness gates are open.
+// A gate is open where the pod has a true condition of its name; one that nobody has written yet is shut.
 func podGates(obj map[string]any) any {
 	gates := tree.List(obj, "spec", "readinessGates")
 	if len(gates) == 0 {

@@ -10,6 +10,13 @@ import (
 
 // The cells of what says who may do what and how much of it: quotas, admission policies, bindings
 // and certificates; and of the state of the cluster itself. The words are upstream's.
+//
+//	quota     REQUEST  pods: 3/10, requests.cpu: 1/4      LIMIT  limits.cpu: 2/8
+//	csr       CONDITION  Approved,Issued
+//	binding   PARAMREF   default/limits, or */limits
+//
+// Certificates and migrations have conditions that come one after another, and a cell shows how far that
+// is.
 
 // policyCell returns the cell of that name, or nil if there is none.
 func policyCell(name string) func(map[string]any) any {
@@ -46,10 +53,12 @@ func quotaText(obj map[string]any, limits bool) string {
 	hard := tree.Object(obj, "status", "hard")
 	var list []string
 	for _, name := range tree.SortedKeys(hard) {
+		// One map has both columns' resources, told apart by their names alone.
 		if strings.HasPrefix(name, "limits.") != limits {
 			continue
 		}
 		used := tree.Text(obj, "status", "used", name)
+		// A resource that the controller has not counted yet is shown as unused.
 		if used == "" {
 			used = "0"
 		}
@@ -74,6 +83,7 @@ func policyParamRef(obj map[string]any) any {
 		return "<unset>"
 	}
 	var b strings.Builder
+	// The text is that of the String method of upstream's generated type, with its commas at the ends.
 	b.WriteString("&LabelSelector{MatchLabels:map[string]string{")
 	labels := tree.Object(selector, "matchLabels")
 	for _, k := range tree.SortedKeys(labels) {
@@ -89,6 +99,7 @@ func policyParamRef(obj map[string]any) any {
 }
 
 // subjectsCell returns a cell that shows the subjects of a kind of a binding.
+// It is behind the word subjects(KIND) of a column.
 func subjectsCell(kind string) func(map[string]any) any {
 	return func(obj map[string]any) any {
 		var names []string
@@ -107,6 +118,7 @@ func subjectsCell(kind string) func(map[string]any) any {
 }
 
 // csrDuration returns how long the certificate should be good that is asked for.
+// The signer may make it shorter; the request is what is shown.
 func csrDuration(obj map[string]any) any {
 	if seconds, ok := tree.At(obj, "spec", "expirationSeconds").(int64); ok {
 		return HumanDuration(time.Duration(seconds) * time.Second)
@@ -123,6 +135,7 @@ func csrCondition(obj map[string]any) any {
 	} else if statusCondition(obj, "Approved") != nil {
 		word = "Approved"
 	}
+	// What became of it is told behind the decision: an approved request may fail.
 	if statusCondition(obj, "Failed") != nil {
 		word += ",Failed"
 	}
@@ -145,6 +158,8 @@ func podCertificateState(obj map[string]any) any {
 }
 
 // componentCondition returns what is known of the health of a component, or nil.
+// The kind has its conditions at its root, since it has no status.
+// The kind is deprecated, and still served.
 func componentCondition(obj map[string]any) any {
 	for _, c := range tree.List(obj, "conditions") {
 		if tree.Text(c, "type") == "Healthy" {
@@ -180,6 +195,7 @@ func migrationStatus(obj map[string]any) any {
 	for _, c := range tree.List(obj, "status", "conditions") {
 		switch typ := tree.Text(c, "type"); typ {
 		case "Running", "Failed", "Succeeded":
+			// Running stays among the conditions, as False, when the end has come.
 			if tree.Text(c, "status") == "True" {
 				state = typ
 			}

@@ -8,6 +8,12 @@ import (
 )
 
 // The cells of volumes, claims and their classes, and of claims of devices, in upstream's words.
+//
+//	NAME   STATUS   VOLUME   CAPACITY   ACCESS MODES   STORAGECLASS
+//	data   Bound    pv-1     1Gi        RWO,ROX        fast
+//	next   Pending                                     fast
+//
+// A claim shows what its volume has, not what was asked for, so the cells are empty until it is bound.
 
 // storageCell returns the cell of that name, or nil if there is none.
 func storageCell(name string) func(map[string]any) any {
@@ -28,6 +34,7 @@ func storageCell(name string) func(map[string]any) any {
 
 // volumePhase returns the phase of a volume or a claim, which ends by going away.
 func volumePhase(obj map[string]any) any {
+	// Finalizers keep both as long as they are in use, which can be long: the phase would not tell.
 	if tree.At(obj, "metadata", "deletionTimestamp") != nil {
 		return "Terminating"
 	}
@@ -47,6 +54,7 @@ func claimCapacity(obj map[string]any) any {
 	if tree.Text(obj, "spec", "volumeName") == "" {
 		return ""
 	}
+	// Bound by name only, as long as the controller has not written the status.
 	if size := tree.Text(obj, "status", "capacity", "storage"); size != "" {
 		return size
 	}
@@ -54,6 +62,7 @@ func claimCapacity(obj map[string]any) any {
 }
 
 // claimModes returns how the volume of a claim is mounted, "" while it has none.
+// The status has the modes of the volume, which can be more than were asked for.
 func claimModes(obj map[string]any) any {
 	if tree.Text(obj, "spec", "volumeName") == "" {
 		return ""
@@ -79,6 +88,7 @@ func accessModes(list []any) string {
 }
 
 // claimState returns how far a claim of devices is.
+// States are joined: a claim may be deleted and still be in use.
 func claimState(obj map[string]any) any {
 	var states []string
 	deleted := tree.At(obj, "metadata", "deletionTimestamp") != nil
@@ -91,6 +101,7 @@ func claimState(obj map[string]any) any {
 		if len(tree.List(obj, "status", "reservedFor")) > 0 {
 			states = append(states, "reserved")
 		}
+	// What is going away waits for nothing any more.
 	case !deleted:
 		states = append(states, "pending")
 	}
@@ -104,10 +115,13 @@ func markDefault(objs []map[string]any) func(map[string]any) any {
 	name, newest := "", time.Time{}
 	for _, obj := range objs {
 		annotations := tree.Object(obj, "metadata", "annotations")
+		// The beta annotation is still read, by the plugin that gives claims their class, too.
 		if annotations["storageclass.kubernetes.io/is-default-class"] != "true" &&
 			annotations["storageclass.beta.kubernetes.io/is-default-class"] != "true" {
 			continue
 		}
+		// Times have whole seconds, so that two can well be equal; the name settles it for every server
+		// alike.
 		created, _ := time.Parse(time.RFC3339, tree.Text(obj, "metadata", "creationTimestamp"))
 		if name == "" || created.After(newest) || created.Equal(newest) && tree.Name(obj) < name {
 			name, newest = tree.Name(obj), created

@@ -10,6 +10,10 @@ import (
 )
 
 // The cells of jobs, cron jobs, revisions and autoscalers, in upstream's words.
+//
+//	job        STATUS  Complete   COMPLETIONS  3/3       DURATION  12s
+//	job        STATUS  Running    COMPLETIONS  0/1 of 4  DURATION  3s
+//	autoscaler TARGETS cpu: 63%/80%, 12k/10k (avg) + 1 more...
 
 // workloadCell returns the cell of that name, or nil if there is none.
 func workloadCell(name string) func(map[string]any) any {
@@ -42,6 +46,8 @@ func jobStatus(obj map[string]any) any {
 	case tree.At(obj, "metadata", "deletionTimestamp") != nil:
 		return "Terminating"
 	}
+	// At most one of these is of interest: what is suspended does nothing, and the others are about to
+	// end.
 	for _, typ := range []string{"Suspended", "FailureTarget", "SuccessCriteriaMet"} {
 		if is(typ) {
 			return typ
@@ -57,6 +63,7 @@ func jobCompletions(obj map[string]any) any {
 	if n, ok := wanted.(int64); ok {
 		return ratio(done, n)
 	}
+	// Several pods work on one queue, and the success of any of them is the job's.
 	if parallel := number(obj, "spec", "parallelism"); parallel > 1 {
 		return ratio(done, 1) + " of " + strconv.FormatInt(parallel, 10)
 	}
@@ -64,11 +71,13 @@ func jobCompletions(obj map[string]any) any {
 }
 
 // jobDuration returns how long a job took, or has taken until now; "" for one that has not begun.
+// now is a parameter so that a test can choose it.
 func jobDuration(obj map[string]any, now time.Time) any {
 	begin, err := time.Parse(time.RFC3339, tree.Text(obj, "status", "startTime"))
 	if err != nil {
 		return ""
 	}
+	// A job that has failed has no time of completion, and its duration goes on (upstream).
 	if end, err := time.Parse(time.RFC3339, tree.Text(obj, "status", "completionTime")); err == nil {
 		now = end
 	}
@@ -87,11 +96,13 @@ func cronSuspend(obj map[string]any) any {
 }
 
 // revisionController returns the kind and name of the object that controls a revision.
+// It is that of a stateful set or a daemon set; one whose owner is gone has none.
 func revisionController(obj map[string]any) any {
 	for _, owner := range tree.List(obj, "metadata", "ownerReferences") {
 		if !tree.True(tree.At(owner, "controller")) {
 			continue
 		}
+		// The core group has no slash in its version, and adds nothing.
 		kind := tree.Text(owner, "kind")
 		if group, _, ok := strings.Cut(tree.Text(owner, "apiVersion"), "/"); ok {
 			kind += "." + group
@@ -107,6 +118,7 @@ func scaleMetrics(obj map[string]any) any {
 	specs, measured := tree.List(obj, "spec", "metrics"), tree.List(obj, "status", "currentMetrics")
 	var list []string
 	for i, spec := range specs[:min(len(specs), shown)] {
+		// Measurements are matched by place, as the controller writes them; there may be none yet.
 		var now any
 		if i < len(measured) {
 			now = measured[i]
@@ -124,6 +136,7 @@ func scaleMetrics(obj map[string]any) any {
 }
 
 // metricText returns a metric as measured, and as it should be.
+// measured is nil for a metric that nobody has measured yet.
 func metricText(spec, measured any) string {
 	typ := tree.Text(spec, "type")
 	switch typ {
@@ -135,6 +148,7 @@ func metricText(spec, measured any) string {
 	source := strings.ToLower(typ[:1]) + typ[1:]
 	target, now := tree.Object(spec, source, "target"), tree.Object(measured, source, "current")
 	of, average, name := "value", target["averageValue"] != nil, tree.Text(spec, source, "name")
+	// Pods are always averaged; the others may be, and then the field is another one.
 	if average || typ == "Pods" {
 		of = "averageValue"
 	}
@@ -158,6 +172,7 @@ func metricText(spec, measured any) string {
 }
 
 // quantityText returns a quantity, which may be absent in what was measured.
+// The text for nothing is that of Go's for a nil pointer, which upstream prints as it is.
 func quantityText(v any) string {
 	if v == nil {
 		return "<nil>"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -367,7 +368,9 @@ func selectorCell(path []string) func(map[string]any) any {
 				terms = append(terms, term{key, "!" + key})
 			}
 		}
-		slices.SortFunc(terms, func(a, b term) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.text, b.text)) })
+		sort.Slice(terms, func(i, j int) bool {
+			return cmp.Or(cmp.Compare(terms[i].key, terms[j].key), cmp.Compare(terms[i].text, terms[j].text)) < 0
+		})
 		var texts []string
 		for _, t := range terms {
 			texts = append(texts, t.text)

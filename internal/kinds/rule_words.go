@@ -23,6 +23,7 @@ import (
 
 // fieldRule is one word of a field. The zero value of check is that of req and forbid, which are
 // about whether there is a value.
+// It is read once, and is only read afterwards: all requests share it.
 type fieldRule struct {
 	word  string
 	check func(v *Visit, f *Field, value any)
@@ -37,6 +38,7 @@ type fieldRule struct {
 }
 
 // holds reports whether the condition of the rule holds in obj.
+// A sibling is compared as a cell shows it, so that a number or a boolean can be a value, too.
 func (rule *fieldRule) holds(obj map[string]any) bool {
 	if rule.sibling == "" {
 		return true
@@ -45,11 +47,13 @@ func (rule *fieldRule) holds(obj map[string]any) bool {
 }
 
 // readRule reads a word that says what must hold of a field's value, and reports whether it is one.
+// It fails the reading of the file for a word that is a rule with an argument that is none.
 func (r *kindReader) readRule(f *Field, text string) bool {
 	text, condition, _ := strings.Cut(text, "?")
 	word, argument, _ := strings.Cut(text, ":")
 	rule := fieldRule{word: word}
 	switch word {
+	// A member is judged by its type's union, and not alone.
 	case "member":
 		f.member = true
 		return true
@@ -65,6 +69,8 @@ func (r *kindReader) readRule(f *Field, text string) bool {
 		rule.whole = word != "maxlen"
 	case "format", "formed":
 		rule.check = r.formatRule(argument, word == "formed")
+	// These are about the value as a whole: its elements are compared with one another, or with what was
+	// before.
 	case "unique":
 		rule.check = uniqueRule(argument)
 		rule.whole = true
@@ -77,6 +83,7 @@ func (r *kindReader) readRule(f *Field, text string) bool {
 	default:
 		return false
 	}
+	// A ! belongs to the name when it is cut at the sign that follows it.
 	if name, values, ok := strings.Cut(condition, "="); ok {
 		rule.sibling, rule.not = strings.CutSuffix(name, "!")
 		rule.values = strings.Split(values, "|")
@@ -107,6 +114,7 @@ func (r *kindReader) inRule(f *Field, argument string) func(*Visit, *Field, any)
 }
 
 // numberRule demands a number that is not below min, above max, or outside of range A-B.
+// The texts are upstream's for each of the three.
 func (r *kindReader) numberRule(word, argument string) func(*Visit, *Field, any) {
 	first, second, _ := strings.Cut(argument, "-")
 	if word != "range" {
@@ -133,6 +141,7 @@ func (r *kindReader) numberRule(word, argument string) func(*Visit, *Field, any)
 }
 
 // checkPositive demands a number above 0.
+// It is a word of its own since upstream has another text for it than for min:1.
 func checkPositive(v *Visit, _ *Field, value any) {
 	if n, ok := value.(int64); ok && n <= 0 {
 		v.Add(field.Invalid(v.Path(), n, "must be greater than zero"))
@@ -140,6 +149,7 @@ func checkPositive(v *Visit, _ *Field, value any) {
 }
 
 // sizeRule bounds the bytes of a text, or the elements of a list.
+// A text is counted in bytes and a list in elements; a list that is absent is for req.
 func (r *kindReader) sizeRule(word, argument string) func(*Visit, *Field, any) {
 	n, err := strconv.Atoi(argument)
 	if err != nil {
@@ -163,6 +173,7 @@ func (r *kindReader) sizeRule(word, argument string) func(*Visit, *Field, any) {
 }
 
 // formats returns the forms that the word format knows, each of which says what is wrong with a text.
+// A function and not a variable: the package has no state that could change.
 func formats() map[string]func(string) []string {
 	return map[string]func(string) []string{
 		"datakey":    field.DataKeyErrors,
@@ -182,6 +193,7 @@ func formats() map[string]func(string) []string {
 
 // formatRule demands a text of a form. An empty one is not judged unless empty says so: req does that.
 func (r *kindReader) formatRule(name string, empty bool) func(*Visit, *Field, any) {
+	// Once for each word in a file, when that is read, and not for each value.
 	check := formats()[name]
 	if check == nil {
 		r.fail("%q is no format", name)
@@ -198,9 +210,11 @@ func (r *kindReader) formatRule(name string, empty bool) func(*Visit, *Field, an
 }
 
 // uniqueRule demands that no two elements of a list are equal or, with a key, have equal keys.
+// The error is at the later one of two, as upstream's loops find it.
 func uniqueRule(key string) func(*Visit, *Field, any) {
 	return func(v *Visit, _ *Field, value any) {
 		list, _ := value.([]any)
+		// Most lists are as short as that, and need no map.
 		if len(list) < 2 {
 			return
 		}
@@ -223,6 +237,7 @@ func uniqueRule(key string) func(*Visit, *Field, any) {
 }
 
 // checkFixed demands the value that the field had before.
+// An object where there was none has nothing to keep.
 func checkFixed(v *Visit, f *Field, value any) {
 	if v.Old != nil && !tree.Equal(value, v.Old[f.Name]) {
 		v.Add(field.Invalid(v.Path(), value, "field is immutable"))
@@ -232,6 +247,7 @@ func checkFixed(v *Visit, f *Field, value any) {
 // checkLabels demands a map of labels. All errors are about the map (upstream).
 func checkLabels(v *Visit, _ *Field, value any) {
 	labels, _ := value.(map[string]any)
+	// Nearly all labels are good, and the walk over them must not sort for those that are not.
 	good := true
 	for k, value := range labels {
 		s, _ := value.(string)

@@ -17,6 +17,13 @@ import (
 //
 // The status of a kind that has it as a subresource is judged only where it is written, and then
 // alone. Metadata are not judged here.
+//
+//	kind   Pod          metadata (elsewhere), spec (PodSpec), status (only by /status)
+//	type   PodSpec      words of its fields, then Rules["PodSpec"].Check, then what is below
+//	type   Container    the same at each element of containers
+//
+// Ratcheting is a rule's own matter: the walk brings the object that was at the same place before, found
+// by the keys of a list where it has some, and a rule decides whether what was wrong already is let be.
 
 // Rules are what no row can say of types, by their names: PodSpec, apps.DeploymentSpec.
 type Rules map[string]Rule
@@ -79,6 +86,7 @@ func (v *Visit) Errors(path string) (errs []field.Error) {
 
 // Now judges what is in a field of the object at once, and not behind the Check as all else, for a Check that
 // depends on it.
+// The field must be one of the type whose Check calls it, and is not judged a second time.
 func (v *Visit) Now(name string) {
 	f, t, skipped := v.of.ByName[name], v.of, v.skipped
 	v.skipped = nil
@@ -96,6 +104,7 @@ type MapKey string
 // Path returns the path of the object, or of what is below it by the steps: a text is a field, an int
 // an element of a list, and a MapKey a key of a map.
 func (v *Visit) Path(steps ...any) string {
+	// The walk keeps steps, and makes a text of them only where somebody asks for one.
 	b := v.at.appendPath(nil)
 	for _, s := range steps {
 		switch s := s.(type) {
@@ -141,6 +150,7 @@ func (k *Row) check(obj, old map[string]any, status bool) []field.Error {
 		return nil
 	}
 	v := &Visit{Obj: obj, Old: old, Root: obj, OldRoot: old, Type: t}
+	// The kind's own rule for its status is about the whole object, which it may compare with.
 	if status {
 		if f := t.ByName["status"]; f != nil {
 			v.field(f)
@@ -171,6 +181,7 @@ func (v *Visit) object(t *Type, withoutStatus bool) {
 	}
 	for _, f := range t.Fields {
 		for i := range f.rules {
+			// What is behind an unmet rule would say of an absent value that it is wrong, too.
 			if !v.rule(f, &f.rules[i]) {
 				break
 			}
@@ -180,6 +191,7 @@ func (v *Visit) object(t *Type, withoutStatus bool) {
 		v.of = t
 		t.rule.Check(v)
 	}
+	// What a Check has skipped holds for this object, and not for those below it.
 	skipped := v.skipped
 	v.skipped = nil
 	for _, f := range t.Fields {
@@ -190,6 +202,7 @@ func (v *Visit) object(t *Type, withoutStatus bool) {
 }
 
 // union demands exactly one of the type's members.
+// Errors of the members that are too many come in their order in the file, which is upstream's.
 func (v *Visit) union(t *Type) {
 	n := 0
 	for _, f := range t.Fields {
@@ -211,6 +224,8 @@ func (v *Visit) rule(f *Field, rule *fieldRule) bool {
 		return true
 	}
 	value := v.Obj[f.Name]
+	// req and forbid are about absence. A number is absent at 0 where upstream's field is no pointer, and
+	// a text at "" in any case; false is a value.
 	if rule.check == nil {
 		absent := value == nil || f.Kind == FieldString && value == "" || value == int64(0) && !f.pointer ||
 			(f.IsList || f.IsMap) && isEmpty(value)
@@ -224,6 +239,7 @@ func (v *Visit) rule(f *Field, rule *fieldRule) bool {
 		}
 		return true
 	}
+	// Only what stays must be told where it has gone.
 	if value == nil && rule.word != "fixed" {
 		return true
 	}
@@ -246,6 +262,7 @@ func (v *Visit) field(f *Field) {
 	if f.Kind != FieldMessage || !f.Message.checks {
 		return
 	}
+	// An embedded type has its fields in the object itself: no step is added to the path.
 	if f.Inline {
 		v.object(f.Message, false)
 		return
@@ -270,6 +287,7 @@ func (v *Visit) value(f *Field, value, old any) {
 			v.below(f.Message, value, was)
 			return
 		}
+		// A map has no order, and answers are to be alike each time.
 		for _, k := range slices.Sorted(maps.Keys(value)) {
 			if e, ok := value[k].(map[string]any); ok {
 				w, _ := was[k].(map[string]any)
@@ -298,6 +316,7 @@ func (v *Visit) below(t *Type, obj, old map[string]any) {
 			old = t.rule.Judge(old)
 		}
 	}
+	// One Visit serves the whole walk; its place in it is put back on the way up.
 	outer, outerOld := v.Obj, v.Old
 	v.Obj, v.Old = obj, old
 	v.object(t, false)
@@ -308,12 +327,14 @@ func (v *Visit) below(t *Type, obj, old map[string]any) {
 // elements of the field have no keys.
 func (f *Field) sameElement(list []any, e map[string]any) map[string]any {
 	keys := f.ListKeys
+	// A key for strategic merges tells elements apart as well.
 	if len(keys) == 0 && f.MergeKey != "" {
 		keys = []string{f.MergeKey}
 	}
 	if len(keys) == 0 {
 		return nil
 	}
+	// Lists with keys are short, most of them: an index would cost more than it saves.
 	for _, other := range list {
 		o, ok := other.(map[string]any)
 		if ok && !slices.ContainsFunc(keys, func(k string) bool { return !tree.Equal(o[k], e[k]) }) {
@@ -325,6 +346,7 @@ func (f *Field) sameElement(list []any, e map[string]any) map[string]any {
 
 // needsChecking reports whether a field of t has a rule, or t has one of its own, or holds a type
 // that is marked already.
+// Types may hold one another in a circle, so the marks are set in rounds until none is new.
 func (t *Type) needsChecking() bool {
 	if t.rule.Check != nil || t.rule.Status != nil || t.union != "" {
 		return true

@@ -30,7 +30,8 @@ import (
 // ten, and binary ones are cut to the digits that can count, so that a text of any length costs no
 // more than a walk over it.
 
-// suffixPowers has the power of ten, or of two, of each suffix.
+// suffixPowers has the power of ten, or of two, of each suffix. No suffix is the power 0 of
+// both.
 var suffixPowers = map[string]int{
 	"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18,
 	"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60,
@@ -53,11 +54,13 @@ type quantity struct {
 	exponent, binary bool
 }
 
-// readQuantity takes a text apart that Check takes.
+// readQuantity takes a text apart that Check takes: sign, whole, fraction, suffix, in that
+// order.
 func readQuantity(s string) quantity {
 	q := quantity{negative: strings.HasPrefix(s, "-")}
 	s = strings.TrimLeft(strings.TrimLeft(s, "+-"), "0")
 	rest := strings.TrimLeft(s, "0123456789")
+	// A quantity may begin with its point, or be a suffix alone, which is 0.
 	q.whole = s[:len(s)-len(rest)]
 	if q.whole == "" {
 		q.whole = "0"
@@ -67,6 +70,7 @@ func readQuantity(s string) quantity {
 		q.fraction = fraction[:len(fraction)-len(rest)]
 	}
 	q.suffix = rest
+	// What is no suffix is an exponent, since Check has taken it; behind the e is a number.
 	power, ok := suffixPowers[rest]
 	if !ok {
 		power, _ = strconv.Atoi(rest[1:])
@@ -75,9 +79,11 @@ func readQuantity(s string) quantity {
 	return q
 }
 
-// Canonical returns a text that Check takes in the form that upstream writes.
+// Canonical returns a text that Check takes in the form that upstream writes. It is what
+// objects are stored with: 0.5 that is sent is read back as 500m.
 func Canonical(s string) string {
 	s = strings.TrimSpace(s)
+	// Zero is kept for itself: its digit would not pass the rule of keepsText.
 	if s == "0" {
 		return s
 	}
@@ -91,22 +97,27 @@ func Canonical(s string) string {
 	return q.decimalText(q.whole+q.fraction, q.power-len(q.fraction))
 }
 
-// keepsText reports whether upstream keeps the text as it was sent: numbers of few digits that are
-// in its form as far as a glance tells.
+// keepsText reports whether upstream keeps the text as it was sent: numbers of few digits that
+// are in its form as far as a glance tells. Its fast path reads the number into an int64 and
+// remembers the text; whatever misses that path is written anew.
 func (q *quantity) keepsText() bool {
 	digits := q.whole + q.fraction
 	if q.binary {
+		// Upstream guesses the digits that the product takes as three for each ten bits.
 		if q.fraction != "" || 15-len(q.whole)-q.power*3/10-1 < 0 {
 			return false
 		}
 		n, err := strconv.ParseInt(q.whole, 10, 64)
+		// A number that is a multiple of 8 might have a larger suffix, and is written anew.
 		return err == nil && n&7 != 0
 	}
+	// There is a suffix for each third power alone; zeros at the end might be one, too.
 	scale := q.power - len(q.fraction)
 	return len(digits) <= 18 && scale >= -9 && scale%3 == 0 && !strings.HasSuffix(digits, "000") && digits[0] != '0'
 }
 
-// decimalText writes digits times ten to the power.
+// decimalText writes digits times ten to the power, with the largest suffix (or exponent) by
+// which it stays whole. The digits may have zeros on both sides.
 func (q *quantity) decimalText(digits string, power int) string {
 	digits = strings.TrimLeft(digits, "0")
 	if digits == "" {
@@ -124,6 +135,7 @@ func (q *quantity) decimalText(digits string, power int) string {
 			digits = increment(digits)
 		}
 	}
+	// First all zeros go into the power, and then as many come back as it takes to a suffix.
 	trimmed := strings.TrimRight(digits, "0")
 	power += len(digits) - len(trimmed)
 	for ; power%3 != 0; power-- {
@@ -141,7 +153,7 @@ func (q *quantity) decimalText(digits string, power int) string {
 	return trimmed
 }
 
-// increment adds one to a number in decimal digits.
+// increment adds one to a number in decimal digits, which may be of any length.
 func increment(digits string) string {
 	b := []byte(digits)
 	for i := range slices.Backward(b) {
@@ -160,12 +172,13 @@ const (
 	binaryFraction = 40
 )
 
-// binaryText writes the number with a binary suffix, or with a decimal one where it is below 1024 or
-// not whole.
+// binaryText writes the number with a binary suffix, or with a decimal one where it is below
+// 1024 or not whole. What is above the largest number becomes that, as upstream caps it.
 func (q *quantity) binaryText() string {
 	largest := new(big.Int).SetUint64(1<<63 - 1)
 	ten := big.NewInt(10)
 	n, scale := largest, 0
+	// Numbers are cut before they are multiplied, so that the work is bounded.
 	if len(q.whole) <= binaryWhole {
 		fraction := q.fraction
 		if len(fraction) > binaryFraction {
@@ -187,6 +200,7 @@ func (q *quantity) binaryText() string {
 		}
 	}
 	unit := new(big.Int).Exp(ten, big.NewInt(int64(scale)), nil)
+	// Both sides have the same scale, so that nothing is lost in a division.
 	if new(big.Int).Mul(largest, unit).Cmp(n) < 0 {
 		n, scale, unit = largest, 0, big.NewInt(1)
 	}
@@ -194,6 +208,7 @@ func (q *quantity) binaryText() string {
 	if rest.Sign() != 0 || whole.Cmp(big.NewInt(1024)) < 0 {
 		return q.decimalText(n.String(), -scale)
 	}
+	// The suffix grows as long as the number stays whole.
 	v, step := whole.Uint64(), 0
 	for ; v%1024 == 0 && step < len(binarySuffixes)-1; step++ {
 		v /= 1024
@@ -205,9 +220,10 @@ func (q *quantity) binaryText() string {
 	return text
 }
 
-// Check returns an error, in upstream's words, unless s is a quantity: a decimal
-// number with a decimal or binary suffix or an exponent. It accepts white space around the
-// number, which upstream's unmarshalling trims, and mostly no number at all for 0 (upstream).
+// Check returns an error, in upstream's words, unless s is a quantity: a decimal number with a
+// decimal or binary suffix or an exponent. It accepts white space around the number, which
+// upstream's unmarshalling trims, and mostly no number at all for 0 (upstream). Its time grows
+// with the length of s.
 func Check(s string) error {
 	s = strings.TrimSpace(s)
 	rest := s
@@ -235,6 +251,8 @@ func Check(s string) error {
 		}
 		power = int(n)
 	}
+	// Without a digit the number is 0 on upstream's fast path; its slow one, which these
+	// suffixes take, refuses it.
 	if strings.Trim(number, "+-.") == "" && (power < -9 || strings.HasSuffix(rest, "i") && power >= 50) {
 		return formError("unable to parse numeric part of quantity")
 	}

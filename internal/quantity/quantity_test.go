@@ -237,3 +237,81 @@ func TestQuantityErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestQuantityForms: what upstream's library makes of a text in JSON: its form, or one of the three errors.
+func TestQuantityForms(t *testing.T) {
+	const (
+		form   = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+		suffix = "unable to parse quantity's suffix"
+		number = "unable to parse numeric part of quantity"
+	)
+	for _, c := range []struct{ text, form, err string }{
+		{"", "", form},
+		{" ", "", form},
+		{"+", "0", ""},
+		{"-", "0", ""},
+		{".", "0", ""},
+		{"+.", "0", ""},
+		{"k", "0", ""},
+		{"Ki", "0", ""},
+		{"n", "0", ""},
+		{"Pi", "", number},
+		{"Ei", "", number},
+		{"e", "", suffix},
+		{"E", "0", ""},
+		{"e3", "0", ""},
+		{"-E", "0", ""},
+		{"1e", "", suffix},
+		{"1E", "1E", ""},
+		{"1E3", "1E3", ""},
+		{"1e+", "", suffix},
+		{"1e-", "", suffix},
+		{"1e3i", "", form},
+		{"1kk", "", suffix},
+		{"1Kii", "", suffix},
+		{"1K", "", suffix},
+		{"1ki", "", suffix},
+		{"1mi", "", suffix},
+		{"1 Gi", "", form},
+		{" 1Gi ", "1Gi", ""},
+		{"1Gi1", "", suffix},
+		{"1,5", "", form},
+		{"1_000", "", form},
+		{"0x10", "", form},
+		{"1.2.3", "", form},
+		{"1..", "", form},
+		{"--1", "", suffix},
+		{"+-1", "", suffix},
+		{"1-", "", suffix},
+		{"NaN", "", form},
+		{"Inf", "", form},
+		{"1e1e1", "", form},
+		{"1g", "", form},
+		{"1t", "", form},
+		{"1B", "", form},
+		{"1GB", "", form},
+		{"１", "", form},
+		{".5Gi", "512Mi", ""},
+		{"5.Gi", "5.Gi", ""},
+		{"-.5m", "-500u", ""},
+		{"1p", "", form},
+		{"1Gi+", "", suffix},
+		{"00001", "00001", ""},
+		{"0001.500", "0001.500", ""},
+		{"1.e3", "1.e3", ""},
+		{"+1", "+1", ""},
+		{"+1.5Gi", "1536Mi", ""},
+		{"-0.0001m", "-100n", ""},
+	} {
+		err := Check(c.text)
+		if err != nil || c.err != "" {
+			if err == nil || err.Error() != c.err {
+				t.Errorf("%q: %v, want %s", c.text, err, c.err)
+			}
+			continue
+		}
+		if got := Canonical(c.text); got != c.form {
+			t.Errorf("%q is %q, want %q", c.text, got, c.form)
+		}
+	}
+}

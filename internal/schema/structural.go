@@ -3,8 +3,7 @@ package schema
 import (
 	"reflect"
 	"regexp"
-	"slices"
-	"strings"
+	"sort"
 
 	"apichain/internal/field"
 	"apichain/internal/tree"
@@ -47,7 +46,7 @@ func structuralErrors(p *field.Path, s map[string]any) []field.Error {
 	c := structuralCheck{patterns: map[string]bool{}}
 	c.node(p, s, levelRoot)
 	c.complete(s, s, p, p)
-	slices.SortFunc(c.errs, func(a, b field.Error) int { return strings.Compare(a.String(), b.String()) })
+	sort.Slice(c.errs, func(i, j int) bool { return c.errs[i].String() < c.errs[j].String() })
 	return c.errs
 }
 

@@ -77,7 +77,8 @@ func checkLimit(v *kinds.Visit, limit map[string]any, typ string, i int) {
 		}
 		if list == limitLists[4] && typ == "PersistentVolumeClaim" &&
 			tree.At(limit, "min", "storage") == nil && tree.At(limit, "max", "storage") == nil {
-			v.Add(field.Required(v.Path("limits", i, "limits"), "either minimum or maximum storage value is required, but neither was provided"))
+			v.Add(field.Required(v.Path("limits", i, "limits"),
+				"either minimum or maximum storage value is required, but neither was provided"))
 		}
 		for _, name := range tree.SortedKeys(amounts) {
 			names = append(names, name)
@@ -133,7 +134,8 @@ func limitErrors(at func(list string) string, limit map[string]any, name string,
 	}
 	if ratio != "" && least != "" && most != "" {
 		if n, bound := ratios(ratio, least, most); n > bound {
-			errs = append(errs, field.Invalid(at("maxLimitRequestRatio"), ratio, fmt.Sprintf("ratio %s is greater than max/min = %f", ratio, bound)))
+			errs = append(errs, field.Invalid(at("maxLimitRequestRatio"), ratio,
+				fmt.Sprintf("ratio %s is greater than max/min = %f", ratio, bound)))
 		}
 	}
 	has, asks := amount("default"), amount("defaultRequest")
@@ -271,20 +273,24 @@ func scopeSelectorErrors(at string, spec, selector map[string]any) (errs []field
 			errs = append(errs, field.Invalid(at+".scopeName", scope, "unsupported scope"))
 		}
 		if unscoped(scope, tree.Object(spec, "hard")) {
-			errs = append(errs, field.Invalid(at, field.JSON(`{"MatchExpressions":[`+strings.Join(shown, ",")+"]}"), "unsupported scope applied to resource"))
+			whole := field.JSON(`{"MatchExpressions":[` + strings.Join(shown, ",") + "]}")
+			errs = append(errs, field.Invalid(at, whole, "unsupported scope applied to resource"))
 		}
 		if ok && scope != "PriorityClass" && counts != claimCount && operator != "Exists" {
-			errs = append(errs, field.Invalid(at+".operator", operator, "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, "+
-				"ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"))
+			errs = append(errs, field.Invalid(at+".operator", operator, "must be 'Exists' when scope is any of "+
+				"ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, "+
+				"ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"))
 		}
 		switch operator {
 		case "In", "NotIn":
 			if len(values) == 0 {
-				errs = append(errs, field.Required(at+".values", "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector"))
+				errs = append(errs, field.Required(at+".values",
+					"must be at least one value when `operator` is 'In' or 'NotIn' for scope selector"))
 			}
 		case "Exists", "DoesNotExist":
 			if len(values) > 0 {
-				errs = append(errs, field.Invalid(at+".values", values, "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector"))
+				errs = append(errs, field.Invalid(at+".values", values,
+					"must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector"))
 			}
 		default:
 			errs = append(errs, field.Invalid(at+".operator", operator, "not a valid selector operator"))

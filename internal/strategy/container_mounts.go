@@ -10,18 +10,28 @@ import (
 	"apichain/internal/tree"
 )
 
-// What containers mount: file systems by volumeMounts, block devices by volumeDevices. Both name volumes of
-// the pod, and no name and no path may be in both.
+// What containers mount: file systems by volumeMounts, block devices by volumeDevices. Both
+// name volumes of the pod, and no name and no path may be in both: a volume is one or the
+// other, and a path of the container is a folder or a device.
+//
+//	volumes: [{name: v, emptyDir: {}}]     volumeMounts: [{name: v, mountPath: /v}]
+//
+// A volume with a fault is not there for mounts, so that who sends one is told of both;
+// upstream collects names from the volumes that it has found good.
 
-// fewVolumes is up to how many volumes are looked through for a name; more are put into a map.
+// fewVolumes is up to how many volumes are looked through for a name; more are put into a map,
+// since the time would grow with mounts times volumes.
 const fewVolumes = 16
 
-// goodVolumes judges the volumes, and notes those with which something is wrong: upstream finds none of those.
+// goodVolumes judges the volumes, and notes those with which something is wrong: upstream finds
+// none of those.
 func (p *podSpec) goodVolumes() {
+	// The walk would come to the volumes after the spec; mounts need the verdict here.
 	p.Now("volumes")
 	if !p.Failed() {
 		return
 	}
+	// Which volume an error is of is read from its path: volumes[3].emptyDir is of the fourth.
 	path := p.Path("volumes")
 	for _, e := range p.Errors(path) {
 		at, _, _ := strings.Cut(e.Field[len(path):], "]")
@@ -40,6 +50,7 @@ func (p *podSpec) volume(name string) map[string]any {
 	if len(volumes) > fewVolumes {
 		if p.volumes == nil {
 			p.volumes = make(map[string]map[string]any, len(volumes))
+			// From the back, so that of two of one name the first is what stays.
 			for i, v := range slices.Backward(volumes) {
 				if !p.badVolumes[i] {
 					p.volumes[tree.Text(v, "name")], _ = v.(map[string]any)
@@ -56,9 +67,12 @@ func (p *podSpec) volume(name string) map[string]any {
 	return nil
 }
 
-// mounts checks the volumeMounts of a container. The paths of what is wrong below a mount are mostly those of
-// the list.
+// mounts checks the volumeMounts of a container (upstream's ValidateVolumeMounts). The paths of
+// what is wrong below a mount are mostly those of the list: upstream hands on the path of the
+// list where it should be that of the mount.
 func (p *podSpec) mounts(c *container) {
+	// Names and paths of devices are collected first: a mount that is one of these is told
+	// here, and the device in turn by devices.
 	var points, devices, devicePaths set[string]
 	for _, d := range each(c.obj["volumeDevices"]) {
 		devices.add(tree.Text(d, "name"))
@@ -66,6 +80,7 @@ func (p *podSpec) mounts(c *container) {
 	}
 	for i, m := range each(c.obj["volumeMounts"]) {
 		name, point := tree.Text(m, "name"), tree.Text(m, "mountPath")
+		// A missing name is told twice, as missing and as one that no volume has (upstream).
 		if p.volume(name) == nil || name == "" {
 			p.Add(notFound(p.Path(c.list, c.i, "volumeMounts", i, "name"), name))
 		}
@@ -75,6 +90,7 @@ func (p *podSpec) mounts(c *container) {
 		if point == "" {
 			p.Add(field.Required(p.Path(c.list, c.i, "volumeMounts", i, "mountPath"), ""))
 		}
+		// Two empty paths are not unique either, and are told as such beside being missing.
 		if points.add(point) {
 			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeMounts", i, "mountPath"), point, "must be unique"))
 		}
@@ -82,16 +98,19 @@ func (p *podSpec) mounts(c *container) {
 			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeMounts", i, "name"), name, "must not already exist in volumeDevices"))
 		}
 		if devicePaths.has(point) {
-			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeMounts", i, "mountPath"), point, "must not already exist as a path in volumeDevices"))
+			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeMounts", i, "mountPath"), point,
+				"must not already exist as a path in volumeDevices"))
 		}
 		p.subPaths(c, i, m)
 		p.propagation(c, m)
 	}
 }
 
-// subPaths: a path below the volume is relative, goes down, and is given in one of two ways.
+// subPaths checks that a path below the volume is relative, goes down, and is given in one of
+// two ways: as it is, or with variables, which the kubelet fills in and checks again.
 func (p *podSpec) subPaths(c *container, i int, m map[string]any) {
 	sub, expr := tree.Text(m, "subPath"), tree.Text(m, "subPathExpr")
+	// An empty path is none, and descends.
 	for _, why := range descendingErrors(sub) {
 		p.Add(field.Invalid(p.Path(c.list, c.i, "volumeMounts", "subPath"), sub, why))
 	}
@@ -103,17 +122,20 @@ func (p *podSpec) subPaths(c *container, i int, m map[string]any) {
 	}
 }
 
-// propagation is about what mounts below a mount do.
+// propagation checks what mounts below a mount do: whether one that the host makes shows in the
+// container (HostToContainer), and the other way round (Bidirectional).
 func (p *podSpec) propagation(c *container, m map[string]any) {
 	propagation, given := m["mountPropagation"].(string)
 	if given && propagation != "Bidirectional" && propagation != "HostToContainer" && propagation != "None" {
 		p.Add(field.NotSupported(p.Path(c.list, c.i, "volumeMounts", "mountPropagation"), propagation, "Bidirectional", "HostToContainer",
 			"None"))
 	}
+	// What such a container mounts shows on the host, and stays there when it has gone.
 	if propagation == "Bidirectional" && !tree.True(tree.At(c.obj, "securityContext", "privileged")) {
 		p.Add(field.Forbidden(p.Path(c.list, c.i, "volumeMounts", "mountPropagation"),
 			"Bidirectional mount propagation is available only to privileged containers"))
 	}
+	// Mounts below can be read-only only if the mount is, and if no other comes later.
 	readOnly, ok := m["recursiveReadOnly"].(string)
 	if !ok {
 		return
@@ -133,7 +155,8 @@ func (p *podSpec) propagation(c *container, m map[string]any) {
 	}
 }
 
-// devices checks the volumeDevices of a container, which are of claims.
+// devices checks the volumeDevices of a container, which are of claims (upstream's
+// ValidateVolumeDevices): a claim may be for a device as such, and no other volume can be one.
 func (p *podSpec) devices(c *container) {
 	devices := tree.List(c.obj, "volumeDevices")
 	if len(devices) == 0 {
@@ -144,6 +167,8 @@ func (p *podSpec) devices(c *container) {
 		mounts.add(tree.Text(m, "name"))
 		mountPaths.add(tree.Text(m, "mountPath"))
 	}
+	// Devices are not mapped to the users of the pod, so that they would not work.
+	// Upstream tells of it for each container with devices, at the list.
 	if !p.hostUsers && !p.hadDevices() {
 		p.Add(field.Forbidden(p.Path(c.list, c.i, "volumeDevices"), "when `hostUsers` is false"))
 	}
@@ -155,6 +180,7 @@ func (p *podSpec) devices(c *container) {
 		if at == "" {
 			p.Add(field.Required(p.Path(c.list, c.i, "volumeDevices", i, "devicePath"), ""))
 		}
+		// A missing name is told above, and does not count as one that comes twice.
 		if name != "" && names.add(name) {
 			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeDevices", i, "name"), name, "must be unique"))
 		}
@@ -165,6 +191,7 @@ func (p *podSpec) devices(c *container) {
 			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeDevices", i, "name"), name,
 				"can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"))
 		}
+		// A path that goes up is not noted, so that it is told of once for what it is.
 		if paths.has(at) {
 			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeDevices", i, "devicePath"), at, "must be unique"))
 		}
@@ -177,12 +204,14 @@ func (p *podSpec) devices(c *container) {
 			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeDevices", i, "name"), name, "must not already exist in volumeMounts"))
 		}
 		if mountPaths.has(at) {
-			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeDevices", i, "devicePath"), at, "must not already exist as a path in volumeMounts"))
+			p.Add(field.Invalid(p.Path(c.list, c.i, "volumeDevices", i, "devicePath"), at,
+				"must not already exist as a path in volumeMounts"))
 		}
 	}
 }
 
-// hadDevices reports whether the old spec has devices in a pod with users of its own, where they do not work.
+// hadDevices reports whether the old spec has devices in a pod with users of its own, where
+// they do not work. Such a pod could be made once, and may be updated.
 func (p *podSpec) hadDevices() bool {
 	if p.old["hostUsers"] != false {
 		return false
@@ -195,7 +224,9 @@ func (p *podSpec) hadDevices() bool {
 	return false
 }
 
-// descendingErrors returns what is wrong with a path that must lead down from where it begins.
+// descendingErrors returns what is wrong with a path that must lead down from where it begins
+// (upstream's validateLocalDescendingPath): a path that starts at the root may also go up, and
+// is told of both.
 func descendingErrors(s string) (errs []string) {
 	if path.IsAbs(s) {
 		errs = append(errs, "must be a relative path")
@@ -206,7 +237,8 @@ func descendingErrors(s string) (errs []string) {
 	return errs
 }
 
-// hasBackstep reports whether a path goes up anywhere.
+// hasBackstep reports whether a path goes up anywhere, be it by as much as it went down before.
+// A name with two dots in it does not.
 func hasBackstep(s string) bool {
 	for part := range strings.SplitSeq(s, "/") {
 		if part == ".." {

@@ -13,6 +13,13 @@ import (
 // The rule of EndpointSlice. Upstream has two validations of it, whose errors come one behind the
 // other: that written in Go (ports, the addresses themselves, hints), then that which the fields'
 // tags declare (the type of the addresses, how many of them there are).
+//
+//	{"addressType":"IPv4","endpoints":[{"addresses":["10.0.0.7"],"conditions":{"ready":true}}],
+//	 "ports":[{"name":"http","port":80}]}
+//
+// All addresses of a slice are of the one type, and the type never changes. Controllers write thousands of
+// slices, most of which change a condition, so that what is as it was is told from the rest before
+// anything is judged.
 
 // sliceRules are those of the types here.
 func sliceRules() kinds.Rules {
@@ -34,13 +41,16 @@ const (
 
 // sliceRule is about everything in a slice but references. Endpoints that an update leaves as they
 // are were good once, and are not asked about again.
+// References have words of their rows.
 func sliceRule(obj, old map[string]any) (errs []field.Error) {
 	ports, endpoints := tree.List(obj, "ports"), tree.List(obj, "endpoints")
+	// A list that is too long is not looked into: the bound is what keeps the answer small.
 	if n := len(ports); n > maxSlicePorts {
 		errs = append(errs, field.TooMany("ports", n, maxSlicePorts))
 	} else {
 		errs = append(errs, slicePortErrors(ports)...)
 	}
+	// As a whole, and not one by one: an endpoint has no name by which it could be found again.
 	same := old != nil && tree.Equal(obj["endpoints"], old["endpoints"])
 	typ := tree.Text(obj, "addressType")
 	if n := len(endpoints); n > maxEndpoints && !same {
@@ -50,6 +60,7 @@ func sliceRule(obj, old map[string]any) (errs []field.Error) {
 			errs = append(errs, endpointErrors(fmt.Sprintf("endpoints[%d]", i), typ, e, ownEndpoints(obj))...)
 		}
 	}
+	// From here on it is the second validation's part.
 	const at = "addressType"
 	if typ == "" {
 		errs = append(errs, field.Required(at, ""))
@@ -73,6 +84,8 @@ func sliceRule(obj, old map[string]any) (errs []field.Error) {
 }
 
 // slicePortErrors returns what is wrong with the ports of a slice, whose names are unique.
+// No number is good: it means all ports. The empty name is one name, so that of several ports one may have
+// it.
 func slicePortErrors(ports []any) (errs []field.Error) {
 	names := make(map[string]bool, len(ports))
 	for i, p := range ports {
@@ -99,12 +112,14 @@ func endpointErrors(at, addressType string, e any, loopback bool) (errs []field.
 	for i, address := range tree.Strings(tree.List(e, "addresses")) {
 		errs = append(errs, addressErrors(at+".addresses", i, addressType, address, loopback)...)
 	}
+	// Pointers upstream: an empty text is there, and is no name.
 	if node, ok := tree.At(e, "nodeName").(string); ok {
 		errs = append(errs, invalidAll(at+".nodeName", node, field.DNSSubdomainErrors(node))...)
 	}
 	if host, ok := tree.At(e, "hostname").(string); ok {
 		errs = append(errs, invalidAll(at+".hostname", host, field.DNSLabelErrors(host))...)
 	}
+	// A hint is for the proxy of a zone or a node, and the names have the forms that those have.
 	zones := hintErrors(at+".hints.forZones", tree.List(e, "hints", "forZones"), field.LabelValueErrors)
 	if len(zones) == 1 && zones[0].Reason == "FieldValueTooMany" {
 		return append(errs, zones...) // upstream looks no further
@@ -113,6 +128,7 @@ func endpointErrors(at, addressType string, e any, loopback bool) (errs []field.
 }
 
 // hintErrors returns what is wrong with a list of hints, each of which has a name by a rule.
+// at is the path of the list; rule says what is wrong with a name.
 func hintErrors(at string, hints []any, rule func(string) []string) (errs []field.Error) {
 	if n := len(hints); n > maxHints {
 		return []field.Error{field.TooMany(at, n, maxHints)}
@@ -135,6 +151,7 @@ func addressErrors(list string, i int, addressType, s string, loopback bool) (er
 	at, why := fmt.Sprintf("%s[%d]", list, i), []string(nil)
 	switch addressType {
 	case "IPv4":
+		// IPv4 may be in an older form; IPv6, which came later, must be in the one canonical form.
 		why = field.IPErrors(s)
 	case "IPv6":
 		why = field.CanonicalIPErrors(s)
@@ -157,6 +174,7 @@ func addressErrors(list string, i int, addressType, s string, loopback bool) (er
 
 // domainErrors returns the one thing that is wrong with a domain, which has two segments or more. A
 // dot at its end counts for nothing, and is not shown.
+// The type is deprecated, and nothing in a cluster makes such a slice; it can still be stored.
 func domainErrors(at, s string) []field.Error {
 	name := strings.TrimSuffix(s, ".")
 	if s == "" {

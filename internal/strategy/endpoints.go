@@ -11,6 +11,14 @@ import (
 
 // The rules of Endpoints. Subsets that an update leaves as they are were good once, and are not asked about
 // again.
+//
+// A subset is the product of its addresses and its ports, and an address is in one of two lists by whether
+// it is ready:
+//
+//	{"subsets":[{"addresses":[{"ip":"10.0.0.7"}],"ports":[{"name":"http","port":80,"protocol":"TCP"}]}]}
+//
+// The kind is deprecated, and slices are made of it by a controller; that it is, is told by the version's
+// own warning.
 
 // endpointRules are those of the types here.
 func endpointRules() kinds.Rules {
@@ -34,6 +42,7 @@ func endpointsErrors(obj, old map[string]any) (errs []field.Error) {
 		return nil
 	}
 	for i, subset := range tree.List(obj, "subsets") {
+		// Upstream refuses a subset without addresses, which would say nothing, but not one without ports.
 		at := fmt.Sprintf("subsets[%d]", i)
 		empty := true
 		for _, list := range [...]string{"addresses", "notReadyAddresses"} {
@@ -55,6 +64,7 @@ func endpointsErrors(obj, old map[string]any) (errs []field.Error) {
 }
 
 // endpointAddressErrors returns what is wrong with an address at a path that ends with a dot.
+// A loopback address is good only where loopback is set.
 func endpointAddressErrors(at string, address any, loopback bool) (errs []field.Error) {
 	ip, host := tree.Text(address, "ip"), tree.Text(address, "hostname")
 	errs = invalidAll(at+"ip", ip, field.IPErrors(ip))
@@ -64,6 +74,8 @@ func endpointAddressErrors(at string, address any, loopback bool) (errs []field.
 	if node, ok := tree.At(address, "nodeName").(string); ok {
 		errs = append(errs, invalidAll(at+"nodeName", node, field.DNSSubdomainErrors(node))...)
 	}
+	// The second rule for an address is about what it stands for: what is nothing in particular, the node
+	// itself or a link is no endpoint.
 	if a, ok := field.LooseAddress(ip); ok && loopback && a.IsLoopback() {
 		return errs
 	}
@@ -71,6 +83,7 @@ func endpointAddressErrors(at string, address any, loopback bool) (errs []field.
 }
 
 // endpointPortErrors returns what is wrong with a port at a path that ends with a dot.
+// named says that the port must have a name.
 func endpointPortErrors(at string, port any, named bool) (errs []field.Error) {
 	if name := tree.Text(port, "name"); name != "" {
 		errs = invalidAll(at+"name", name, field.DNSLabelErrors(name))

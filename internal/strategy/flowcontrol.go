@@ -14,8 +14,15 @@ import (
 // Flow schemas and priority levels: who waits for whom when there is too much to do. Two of each, exempt and
 // catch-all, are always as they are. What upstream declares for these types it tells behind all else,
 // and so do the functions here whose names say declared.
+//
+//	schema   requests of system:nodes → level "system", served in turn by user
+//	level    "system": Limited, 30 shares, others wait in 64 queues
+//
+// Shares are of the server's seats, and levels lend each other what they do not use. The objects are
+// stored and judged; this server has no queues that would follow them.
 
 // flowRules are the rules of the types of these kinds. Defaults are words of the rows.
+// The conditions have rules for both kinds; the specs have one each.
 func flowRules() kinds.Rules {
 	return kinds.Rules{
 		"flowcontrol.FlowSchema":                 {Check: checkFlowSchema, Status: checkFlowConditions},
@@ -38,19 +45,26 @@ func checkFlowConditions(v *kinds.Visit) {
 }
 
 // fixedFlowSchemas are the specs that two schemas always have.
+// They are compared as they are stored, with all defaults in them.
+// The first serves system:masters whatever happens, the second everybody else last of all.
 var fixedFlowSchemas = [...]struct{ name, spec string }{
 	{"exempt", `{"priorityLevelConfiguration":{"name":"exempt"},"matchingPrecedence":1,"rules":[{"subjects":[
 		{"kind":"Group","group":{"name":"system:masters"}}],"resourceRules":[{"verbs":["*"],"apiGroups":["*"],"resources":["*"],
 		"clusterScope":true,"namespaces":["*"]}],"nonResourceRules":[{"verbs":["*"],"nonResourceURLs":["*"]}]}]}`},
 	{"catch-all", `{"priorityLevelConfiguration":{"name":"catch-all"},"matchingPrecedence":10000,"distinguisherMethod":{"type":"ByUser"},
-		"rules":[{"subjects":[{"kind":"Group","group":{"name":"system:unauthenticated"}},{"kind":"Group","group":{"name":"system:authenticated"}}],
+		"rules":[{"subjects":[{"kind":"Group","group":{"name":"system:unauthenticated"}},
+		{"kind":"Group","group":{"name":"system:authenticated"}}],
 		"resourceRules":[{"verbs":["*"],"apiGroups":["*"],"resources":["*"],"clusterScope":true,"namespaces":["*"]}],
 		"nonResourceRules":[{"verbs":["*"],"nonResourceURLs":["*"]}]}]}`},
 }
 
 // checkFlowSchema is about which requests are meant, and their priority level.
+// A schema matches a request if one of its rules does: one of the rule's subjects made it, and it is for
+// one of the rule's resources or paths. Errors come in that order, as the fields stand.
 func checkFlowSchema(v *kinds.Visit) {
 	name, spec := tree.Name(v.Obj), tree.Object(v.Obj, "spec")
+	// The least number is the first schema that is asked; 1 is left to the one that must come before all
+	// others.
 	switch n := numberAt(spec, "matchingPrecedence"); {
 	case n <= 0:
 		v.Add(field.Invalid("spec.matchingPrecedence", n, "must be a positive value"))
@@ -59,9 +73,11 @@ func checkFlowSchema(v *kinds.Visit) {
 	case n == 1 && name != "exempt":
 		v.Add(field.Invalid("spec.matchingPrecedence", n, "only the schema named 'exempt' may have matchingPrecedence 1"))
 	}
+	// The value shown is the struct, in which the wrong type is (upstream).
 	if method, ok := spec["distinguisherMethod"].(map[string]any); ok && !listed("ByNamespace ByUser", tree.Text(method, "type")) {
 		v.Add(field.NotSupported("spec.distinguisherMethod.type", structJSON(method, "Type", "type"), "ByNamespace", "ByUser"))
 	}
+	// It need not exist: a schema of a level that is missing is told so by its conditions.
 	if level := tree.Text(spec, "priorityLevelConfiguration", "name"); level == "" {
 		v.Add(field.Required("spec.priorityLevelConfiguration.name", "must reference a priority level"))
 	} else {
@@ -72,6 +88,7 @@ func checkFlowSchema(v *kinds.Visit) {
 		if len(tree.List(rule, "subjects")) == 0 {
 			v.Add(field.Required(at+".subjects", "subjects must contain at least one value"))
 		}
+		// Each subject is judged even where another one is wrong, and so is each rule.
 		for j, subject := range each(rule["subjects"]) {
 			v.Add(flowSubjectErrors(fmt.Sprintf("%s.subjects[%d]", at, j), subject)...)
 		}
@@ -85,6 +102,8 @@ func checkFlowSchema(v *kinds.Visit) {
 			v.Add(flowPathErrors(fmt.Sprintf("%s.nonResourceRules[%d]", at, j), r)...)
 		}
 	}
+	// An administrator may send them again as they are, and change their labels. Both sides are trees, so
+	// that the order of fields makes no difference.
 	for _, fixed := range fixedFlowSchemas {
 		if want, _, err := tree.ParseJSONObject([]byte(fixed.spec)); fixed.name == name && err == nil && !tree.Equal(spec, want) {
 			v.Add(field.Invalid("spec", spec, "spec of '"+name+"' must equal the fixed value"))
@@ -93,9 +112,11 @@ func checkFlowSchema(v *kinds.Visit) {
 }
 
 // flowSubjectErrors returns what is wrong with a subject, which has the field that its kind names and no other.
+// For example {"kind":"User","user":{"name":"*"}}, where a star is everybody of the kind.
 func flowSubjectErrors(at string, subject map[string]any) (errs []field.Error) {
 	sorts := [...]struct{ kind, field string }{{"ServiceAccount", "serviceAccount"}, {"User", "user"}, {"Group", "group"}}
 	kind := tree.Text(subject, "kind")
+	// Which field is wanted is not known then.
 	if !listed("ServiceAccount User Group", kind) {
 		return []field.Error{field.NotSupported(at+".kind", kind, "Group", "ServiceAccount", "User")}
 	}
@@ -108,6 +129,7 @@ func flowSubjectErrors(at string, subject map[string]any) (errs []field.Error) {
 			errs = append(errs, field.Required(at, sort.field+" is required when subject kind is '"+kind+"'"))
 		case tree.Text(who, "name") == "":
 			errs = append(errs, field.Required(at+".name", ""))
+		// A star is any account of the namespace.
 		case kind == "ServiceAccount" && tree.Text(who, "name") != "*":
 			errs = append(errs, invalidAll(at+".name", tree.Text(who, "name"), field.DNSSubdomainErrors(tree.Text(who, "name")))...)
 		}
@@ -119,6 +141,7 @@ func flowSubjectErrors(at string, subject map[string]any) (errs []field.Error) {
 			}
 		}
 	}
+	// Upstream tells what is too much behind what is wrong with what is wanted.
 	for _, sort := range sorts {
 		if _, ok := subject[sort.field]; ok && sort.kind != kind {
 			errs = append(errs, field.Forbidden(at+"."+sort.field, sort.field+" is forbidden when subject kind is not '"+sort.kind+"'"))
@@ -133,6 +156,7 @@ var flowVerbs = [...]string{"create", "delete", "deletecollection", "get", "list
 // flowVerbErrors returns what is wrong with the verbs of a rule.
 func flowVerbErrors(at string, verbs []any) []field.Error {
 	errs := starErrors(at, verbs, "verbs must contain at least one value", "verbs")
+	// One unknown verb is an error of the whole list, which is shown.
 	known := func(v any) bool { return slices.Contains(flowVerbs[:], text(v)) }
 	if len(verbs) > 0 && !slices.Contains(verbs, any("*")) && slices.ContainsFunc(verbs, func(v any) bool { return !known(v) }) {
 		errs = append(errs, field.NotSupported(at, verbs, flowVerbs[:]...))
@@ -142,6 +166,7 @@ func flowVerbErrors(at string, verbs []any) []field.Error {
 
 // starErrors demands that a list has something, and nothing beside a star. Without a text for what it
 // lacks it may be empty.
+// others is what the list has, for the text. The list itself is shown.
 func starErrors(at string, list []any, lacks, others string) (errs []field.Error) {
 	if len(list) == 0 && lacks != "" {
 		errs = append(errs, field.Required(at, lacks))
@@ -153,12 +178,14 @@ func starErrors(at string, list []any, lacks, others string) (errs []field.Error
 }
 
 // flowResourceErrors returns what is wrong with a rule about resources.
+// Four lists, each with a star for all: what matches is the product of them.
 func flowResourceErrors(at string, rule map[string]any) []field.Error {
 	errs := flowVerbErrors(at+".verbs", tree.List(rule, "verbs"))
 	errs = append(errs, starErrors(at+".apiGroups", tree.List(rule, "apiGroups"),
 		"resource rules must supply at least one api group", "api groups")...)
 	errs = append(errs, starErrors(at+".resources", tree.List(rule, "resources"),
 		"resource rules must supply at least one resource", "resources")...)
+	// A rule for objects of the cluster may name no namespace; any other would match nothing.
 	lacks, namespaces := "", tree.List(rule, "namespaces")
 	if !tree.True(rule["clusterScope"]) {
 		lacks = "resource rules that are not cluster scoped must supply at least one namespace"
@@ -167,6 +194,7 @@ func flowResourceErrors(at string, rule map[string]any) []field.Error {
 	if slices.Contains(namespaces, any("*")) {
 		return errs
 	}
+	// A star among others was told above, and the others are not judged beside it.
 	for i, s := range tree.Strings(namespaces) {
 		for _, why := range field.DNSLabelErrors(s) {
 			errs = append(errs, field.Invalid(fmt.Sprintf("%s.namespaces[%d]", at, i), s,
@@ -177,6 +205,7 @@ func flowResourceErrors(at string, rule map[string]any) []field.Error {
 }
 
 // flowPathErrors returns what is wrong with a rule about paths.
+// These have no groups and no namespaces: /healthz, /metrics, /version/*.
 func flowPathErrors(at string, rule map[string]any) []field.Error {
 	errs, paths := flowVerbErrors(at+".verbs", tree.List(rule, "verbs")), tree.List(rule, "nonResourceURLs")
 	errs = append(errs, starErrors(at+".nonResourceURLs", paths,
@@ -193,6 +222,7 @@ func flowPathErrors(at string, rule map[string]any) []field.Error {
 }
 
 // flowPathError returns why a path is none of a rule, "" for one that is.
+// The reasons are in the order in which upstream looks for them; it tells the first one.
 func flowPathError(path string) string {
 	stars := strings.Count(path, "*")
 	switch {
@@ -211,9 +241,12 @@ func flowPathError(path string) string {
 }
 
 // checkPriorityLevel is about how many requests are served at a time.
+// The two types are a union of their own sort: the field of the other type is refused by what is declared,
+// and is not looked into.
 func checkPriorityLevel(v *kinds.Visit) {
 	name, spec := tree.Name(v.Obj), tree.Object(v.Obj, "spec")
 	typ := tree.Text(spec, "type")
+	// What is exempt never waits, so that only the one level for it may be.
 	if (name == "exempt") != (typ == "Exempt") {
 		v.Add(field.Invalid("spec.type", typ, "must be 'Exempt' if and only if `name` is 'exempt'"))
 	}
@@ -224,6 +257,7 @@ func checkPriorityLevel(v *kinds.Visit) {
 		v.Add(sharesErrors("spec.exempt", exempt)...)
 	case typ == "Limited" && isLimited:
 		v.Add(limitedErrors(limited)...)
+	// An absent type is told by what is declared, below.
 	case typ != "" && typ != "Exempt" && typ != "Limited":
 		v.Add(field.NotSupported("spec.type", typ, "Exempt", "Limited"))
 	}
@@ -237,9 +271,11 @@ func checkPriorityLevel(v *kinds.Visit) {
 func fixedLevelError(name string, spec map[string]any) string {
 	switch name {
 	case "exempt":
+		// Only the shares that it lends may change.
 		if len(spec) > 2 || spec["limited"] != nil || spec["type"] != "Exempt" {
 			return "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value"
 		}
+	// All of it is fixed but the metadata, so that some level is there for requests that no other takes.
 	case "catch-all":
 		want := map[string]any{"type": "Limited", "limited": map[string]any{"nominalConcurrencyShares": int64(5), "lendablePercent": int64(0),
 			"limitResponse": map[string]any{"type": "Reject"}}}
@@ -251,6 +287,8 @@ func fixedLevelError(name string, spec map[string]any) string {
 }
 
 // sharesErrors returns what is wrong with the shares of a level.
+// Both sorts of levels have these two fields, with one rule.
+// at is the path of the level's field, without a dot at its end.
 func sharesErrors(at string, level map[string]any) (errs []field.Error) {
 	if n := numberAt(level, "nominalConcurrencyShares"); n < 0 {
 		errs = append(errs, field.Invalid(at+".nominalConcurrencyShares", n, "must be a non-negative integer"))
@@ -262,11 +300,13 @@ func sharesErrors(at string, level map[string]any) (errs []field.Error) {
 }
 
 // limitedErrors returns what is wrong with a level that has limits.
+// Errors are told in the order of upstream's function: shares, response, what may be lent and borrowed.
 func limitedErrors(limited map[string]any) (errs []field.Error) {
 	const at = "spec.limited"
 	response := tree.Object(limited, "limitResponse")
 	typ := tree.Text(response, "type")
 	queuing, ok := response["queuing"].(map[string]any)
+	// That the response has what its type needs is declared, and is told later.
 	switch {
 	case typ == "Queue" && ok:
 		errs = queuingErrors(at+".limitResponse.queuing.", queuing)
@@ -303,6 +343,8 @@ func queuingErrors(at string, queuing map[string]any) (errs []field.Error) {
 	} else if queues > maxQueues {
 		errs = append(errs, field.Invalid(at+"queues", queues, fmt.Sprintf("must not be greater than %d", maxQueues)))
 	}
+	// A flow's hand of queues is dealt from the bits of one hash: too many cards of too large a deck would
+	// need more than it has.
 	switch {
 	case hand <= 0:
 		errs = append(errs, field.Invalid(at+"handSize", hand, "must be positive"))
@@ -316,6 +358,8 @@ func queuingErrors(at string, queuing map[string]any) (errs []field.Error) {
 }
 
 // declaredLevelErrors returns what a level may not have, and must, by its type and that of its response.
+// typ is the level's, limited its field of that name. isLimited and isExempt say whether the two fields
+// are there, empty ones included.
 func declaredLevelErrors(typ string, limited map[string]any, isLimited, isExempt bool) (errs []field.Error) {
 	if isExempt && typ != "Exempt" {
 		errs = append(errs, field.Forbidden("spec.exempt", ""))

@@ -11,6 +11,16 @@ import (
 )
 
 // The rules of Ingress and IngressClass.
+//
+// A rule sends requests for a host and a path to a backend, which is a port of a service or some other
+// object that the controller knows:
+//
+//	{"host":"*.example.com","http":{"paths":[{"path":"/a","pathType":"Prefix",
+//	  "backend":{"service":{"name":"web","port":{"number":80}}}}]}}
+//
+// The class names the controller, and a class of its own kind has the parameters for it. What is judged is
+// form only: services, secrets and classes may come later, or never. Paths of errors are upstream's, in
+// which those of a backend stop at the backend where the union of its fields is wrong.
 
 // ingressRules are those of the types here.
 func ingressRules() kinds.Rules {
@@ -44,6 +54,7 @@ func checkIngressAnnotation(v *kinds.Visit) {
 	if ok && class != nil && named != class && !v.Update() {
 		v.Add(field.Invalid("annotations."+ingressClassAnnotation, named, "must match `ingressClassName` when both are specified"))
 	}
+	// The rule of the spec is not asked where there is none.
 	if tree.Object(v.Obj, "spec") == nil {
 		v.Add(field.Invalid("spec", nil, "either `defaultBackend` or `rules` must be specified"))
 	}
@@ -57,12 +68,14 @@ func checkIngressSpec(v *kinds.Visit) {
 	if backend := tree.Object(v.Obj, "defaultBackend"); backend != nil {
 		v.Add(ingressBackendErrors(v.Path("defaultBackend"), backend)...)
 	}
+	// Empty is there, and no name.
 	if class, ok := v.Obj["ingressClassName"].(string); ok {
 		v.Add(invalidAll(v.Path("ingressClassName"), class, field.DNSSubdomainErrors(class))...)
 	}
 }
 
 // hostErrors returns what is wrong with a host, which may stand for all below a domain.
+// *.example.com is for one label below the domain, and the star stands nowhere else.
 func hostErrors(at, host string) []field.Error {
 	if strings.Contains(host, "*") {
 		return invalidAll(at, host, field.WildcardErrors(host))
@@ -77,6 +90,7 @@ func checkIngressTLS(v *kinds.Visit) {
 		v.Add(hostErrors(v.Path("hosts", i), host)...)
 	}
 	name := tree.Text(v.Obj, "secretName")
+	// Upstream made the rule when there were objects with such names, and spares those that have any.
 	bad := func(e any) bool {
 		s := tree.Text(e, "secretName")
 		return s != "" && field.DNSSubdomainErrors(s) != nil
@@ -87,11 +101,13 @@ func checkIngressTLS(v *kinds.Visit) {
 }
 
 // checkIngressRule judges the host of a rule.
+// No host is all hosts.
 func checkIngressRule(v *kinds.Visit) {
 	host := tree.Text(v.Obj, "host")
 	if host == "" {
 		return
 	}
+	// Both rules are asked: an address in the form of IPv4 is a good subdomain, one of IPv6 is not.
 	if _, is := field.LooseAddress(host); is {
 		v.Add(field.Invalid(v.Path("host"), host, "must be a DNS name, not an IP address"))
 	}
@@ -118,6 +134,8 @@ func checkIngressPath(v *kinds.Visit) {
 }
 
 // checkTypedPath judges a path of a type.
+// A path that is matched by the controller's own rules may be a pattern, so it must only begin as one
+// does.
 func checkTypedPath(v *kinds.Visit, typ string) {
 	path, at := tree.Text(v.Obj, "path"), v.Path("path")
 	switch {
@@ -157,12 +175,15 @@ func ingressBackendErrors(at string, backend map[string]any) (errs []field.Error
 	case service == nil:
 		return []field.Error{field.Invalid(at, "", "resource or service backend is required")}
 	}
+	// A service's name is a label of DNS. That it begins with a letter is no longer asked (upstream's
+	// relaxed names of services).
 	if name := tree.Text(service, "name"); name == "" {
 		errs = append(errs, field.Required(at+".service.name", ""))
 	} else {
 		errs = append(errs, invalidAll(at+".service.name", name, field.DNSLabelErrors(name))...)
 	}
 	name := tree.Text(service, "port", "name")
+	// Zero is an unset number.
 	number, _ := tree.At(service, "port", "number").(int64)
 	switch {
 	case name != "" && number != 0:
@@ -187,6 +208,7 @@ func localReferenceErrors(at string, ref map[string]any) (errs []field.Error) {
 }
 
 // segmentErrors demands a text that can be a segment of a path.
+// A kind and a name end up in the path of a request.
 func segmentErrors(at, s string) []field.Error {
 	if s == "" {
 		return []field.Error{field.Required(at, "")}
@@ -203,6 +225,7 @@ func checkIngressStatus(v *kinds.Visit) {
 }
 
 // ingressWarnings tells whoever makes an ingress of the annotation's successor.
+// An update is not warned of: the annotation was taken when the object was made.
 func ingressWarnings(obj, old map[string]any) []string {
 	_, ok := tree.Object(obj, "metadata", "annotations")[ingressClassAnnotation]
 	if ok && old == nil && tree.At(obj, "spec", "ingressClassName") == nil {
@@ -215,6 +238,8 @@ func ingressWarnings(obj, old map[string]any) []string {
 const maxIngressController = 250
 
 // checkIngressClass judges the controller, which stays.
+// The name is that of a domain with a path, example.com/ingress-controller, as controllers look for
+// theirs.
 func checkIngressClass(v *kinds.Visit) {
 	s := tree.Text(v.Obj, "controller")
 	at := v.Path("controller")
@@ -237,6 +262,7 @@ func ingressParametersDefaults(obj map[string]any) {
 // checkIngressParameters judges a reference to parameters: in a namespace, or of the cluster.
 func checkIngressParameters(v *kinds.Visit) {
 	v.Add(localReferenceErrors(v.Path(), v.Obj)...)
+	// Absent and empty differ in both: the pointers of upstream's type are asked whether they are nil.
 	scope, ok := v.Obj["scope"].(string)
 	namespace, named := v.Obj["namespace"].(string)
 	switch {

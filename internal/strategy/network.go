@@ -10,6 +10,15 @@ import (
 )
 
 // The rules of NetworkPolicy, and of IPAddress and ServiceCIDR, by which the cluster keeps its addresses.
+//
+// A policy lets traffic through to and from the pods that it selects, by peers and ports:
+//
+//	{"podSelector":{},"ingress":[{"from":[{"ipBlock":{"cidr":"10.0.0.0/8","except":["10.1.0.0/16"]}}],
+//	  "ports":[{"port":8000,"endPort":8100}]}]}
+//
+// An empty rule is one for all traffic, and no rule at all stops all of it, so that little may be refused.
+// The other two kinds are written by the server itself; their rules keep others from taking an address
+// away.
 
 // networkRules are those of the types here.
 func networkRules() kinds.Rules {
@@ -31,6 +40,7 @@ func networkStrategies() map[kinds.Key]Strategy {
 }
 
 // policyDefaults says that a policy is about what comes in, and if it has rules for it about what goes out.
+// Egress came later: a policy of before it must not begin to stop what goes out.
 func policyDefaults(spec map[string]any) {
 	if len(tree.List(spec, "policyTypes")) > 0 {
 		return
@@ -53,6 +63,7 @@ func policyPortDefaults(port map[string]any) {
 func checkPolicySpec(v *kinds.Visit) {
 	v.Add(policySelectorErrors(v.Path("podSelector"), tree.Object(v.Obj, "podSelector"))...)
 	types := tree.List(v.Obj, "policyTypes")
+	// Upstream looks at none of them then.
 	if len(types) > 2 {
 		v.Add(field.Invalid(v.Path("policyTypes"), types, "may not specify more than two policyTypes"))
 		return
@@ -65,6 +76,8 @@ func checkPolicySpec(v *kinds.Visit) {
 }
 
 // policySelectorErrors returns what is wrong with a selector of labels at a path.
+// Upstream spares a policy that was stored with values that are no labels; none is stored so here.
+// The errors come without a path, which is put in front.
 func policySelectorErrors(at string, sel map[string]any) []field.Error {
 	errs := labelSelectorErrors(sel, never)
 	for i := range errs {
@@ -74,10 +87,12 @@ func policySelectorErrors(at string, sel map[string]any) []field.Error {
 }
 
 // checkPolicyPort judges a port, by number, by name, or from one number to another.
+// A policy for a name holds for whatever number a pod's container gave to it.
 func checkPolicyPort(v *kinds.Visit) {
 	if s := tree.Text(v.Obj, "protocol"); v.Obj["protocol"] != nil && !slices.Contains(protocols[:], s) {
 		v.Add(field.NotSupported(v.Path("protocol"), s, "TCP", "UDP", "SCTP"))
 	}
+	// A range ends at a number, so it begins at one.
 	end, hasEnd := v.Obj["endPort"].(int64)
 	endAt := v.Path("endPort")
 	switch port := v.Obj["port"].(type) {
@@ -102,8 +117,10 @@ func checkPolicyPort(v *kinds.Visit) {
 }
 
 // checkPolicyPeer demands one way to say who a peer is, or the two selectors together.
+// Two selectors together are one peer: pods that the one selects in namespaces that the other does.
 func checkPolicyPeer(v *kinds.Visit) {
 	peers := 0
+	// An empty selector selects everything, and is there.
 	for _, name := range [...]string{"podSelector", "namespaceSelector"} {
 		if sel := tree.Object(v.Obj, name); sel != nil {
 			peers++
@@ -111,6 +128,7 @@ func checkPolicyPeer(v *kinds.Visit) {
 		}
 	}
 	block := v.Obj["ipBlock"] != nil
+	// An address range is for what is outside, where there are no labels.
 	if peers > 0 && block {
 		v.Add(field.Forbidden(v.Path(), "may not specify both ipBlock and another peer"))
 	} else if peers == 0 && !block {
@@ -119,6 +137,7 @@ func checkPolicyPeer(v *kinds.Visit) {
 }
 
 // eachIPBlock yields the blocks of a policy with their paths.
+// The order is upstream's, ingress first, in which warnings come.
 func eachIPBlock(policy map[string]any, yield func(at string, block map[string]any)) {
 	for _, way := range [...][2]string{{"ingress", "from"}, {"egress", "to"}} {
 		for i, rule := range tree.List(policy, "spec", way[0]) {
@@ -150,6 +169,7 @@ func checkIPBlock(v *kinds.Visit) {
 		return
 	}
 	check(v.Path("cidr"), cidr)
+	// Of a range that cannot be read at all an error is there already.
 	outer, ok := field.LooseCIDR(cidr)
 	if !ok {
 		return
@@ -157,6 +177,8 @@ func checkIPBlock(v *kinds.Visit) {
 	for i, s := range tree.Strings(tree.List(v.Obj, "except")) {
 		at := v.Path("except", i)
 		check(at, s)
+		// Strict: an exception of the whole range would leave nothing. Both are masked, since an odd form
+		// may have bits behind its length.
 		inner, ok := field.LooseCIDR(s)
 		if ok && (!outer.Masked().Contains(inner.Masked().Addr()) || outer.Bits() >= inner.Bits()) {
 			v.Add(field.Invalid(at, s, "must be a strict subset of `cidr`"))
@@ -165,6 +187,7 @@ func checkIPBlock(v *kinds.Visit) {
 }
 
 // policyWarnings tells of ranges in odd forms.
+// Forms with leading zeros or bits behind the length are read differently by other programs.
 func policyWarnings(obj, _ map[string]any) (warnings []string) {
 	eachIPBlock(obj, func(at string, block map[string]any) {
 		warnings = append(warnings, field.CIDRWarnings(at+".cidr", tree.Text(block, "cidr"))...)
@@ -176,6 +199,7 @@ func policyWarnings(obj, _ map[string]any) (warnings []string) {
 }
 
 // ipAddressErrors returns what is wrong with the object that has an address, which never changes.
+// The object is named by the address; the parent is who has it.
 func ipAddressErrors(obj, old map[string]any) (errs []field.Error) {
 	const at = "spec.parentRef"
 	ref := tree.Object(obj, "spec", "parentRef")
@@ -204,6 +228,7 @@ func serviceCIDRErrors(obj, old map[string]any) (errs []field.Error) {
 	list := tree.List(obj, "spec", "cidrs")
 	cidrs, had := tree.Strings(list), tree.Strings(tree.List(old, "spec", "cidrs"))
 	if old != nil {
+		// A cluster may become one of two families, and stays one.
 		if len(had) != len(cidrs) && !(len(had) == 1 && len(cidrs) == 2) {
 			return []field.Error{field.Invalid(at, list, fixed)}
 		}
@@ -213,6 +238,7 @@ func serviceCIDRErrors(obj, old map[string]any) (errs []field.Error) {
 				errs = append(errs, field.Invalid(fmt.Sprintf("%s[%d]", at, i), cidrs[i], fixed))
 			}
 		}
+		// What was judged once is not judged again.
 		if len(had) == len(cidrs) {
 			return errs
 		}
@@ -220,6 +246,7 @@ func serviceCIDRErrors(obj, old map[string]any) (errs []field.Error) {
 	switch {
 	case len(cidrs) == 0:
 		return append(errs, field.Required(at, "at least one CIDR required"))
+	// The value is the whole spec, as upstream shows it.
 	case len(cidrs) > 2:
 		return append(errs, field.Invalid(at, map[string]any{"CIDRs": list}, "may only hold up to 2 values"))
 	}

@@ -4,7 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"sort"
 	"strings"
 
 	"apichain/internal/field"
@@ -13,8 +13,17 @@ import (
 )
 
 // The rules of namespaces, config maps, secrets and leases.
+//
+// Config maps and secrets are alike but for what is in them: bytes are base64 on the wire, in data of a
+// secret and in binaryData of a config map, and are counted as what they stand for. Both may be large, and
+// are judged at each write, so their walk makes nothing where all is well.
+//
+//	{"type":"kubernetes.io/tls","data":{"tls.crt":"…","tls.key":"…"}}
+//
+// A secret's type is a promise about its keys; a type that is not of Kubernetes promises nothing.
 
 // objectRules are those of the types here.
+// A namespace has one rule for writes of it and of its status: both can only change one part.
 func objectRules() kinds.Rules {
 	return kinds.Rules{
 		"Namespace":          {Check: whole(namespaceRule), Status: whole(namespaceRule)},
@@ -35,6 +44,7 @@ func objectStrategies() map[kinds.Key]Strategy {
 // namespaceRule is about the finalizers in the spec, which are set by a create and by the
 // subresource finalize, and the phase, which says whether the namespace is being deleted.
 func namespaceRule(obj, old map[string]any) (errs []field.Error) {
+	// Those that stay as they are were taken once.
 	finalizers := tree.List(obj, "spec", "finalizers")
 	if old != nil && tree.Equal(tree.At(obj, "spec", "finalizers"), tree.At(old, "spec", "finalizers")) {
 		finalizers = nil
@@ -53,6 +63,8 @@ func namespaceRule(obj, old map[string]any) (errs []field.Error) {
 	if old == nil || tree.Text(obj, "status", "phase") == tree.Text(old, "status", "phase") {
 		return errs
 	}
+	// Terminating is what a namespace with a time of deletion is, and nothing else: upstream writes both
+	// together.
 	phase, when, want := tree.Text(obj, "status", "phase"), "", "Active"
 	if tree.Text(obj, "metadata", "deletionTimestamp") != "" {
 		when, want = "not ", "Terminating"
@@ -67,8 +79,10 @@ func namespaceRule(obj, old map[string]any) (errs []field.Error) {
 const maxData = 1 << 20
 
 // configMapRule is about the keys of both maps, and the size of all values.
+// 1 MiB is for both maps together, and leaves room for the object in a store that takes 1.5 MiB.
 func configMapRule(obj, _ map[string]any) (errs []field.Error) {
 	texts, blobs := tree.Object(obj, "data"), tree.Object(obj, "binaryData")
+	// Only of one map a key twice is told: the error is at data (upstream).
 	errs, size := dataErrors("data", texts, blobs)
 	more, n := dataErrors("binaryData", blobs, nil)
 	errs = append(errs, more...)
@@ -92,8 +106,8 @@ func dataErrors(name string, data, other map[string]any) (errs []field.Error, si
 		size += len(s)
 	}
 	// The errors of one key stand together already. A bracket would come behind the dot of a longer key.
-	slices.SortStableFunc(errs, func(a, b field.Error) int {
-		return strings.Compare(strings.TrimSuffix(a.Field, "]"), strings.TrimSuffix(b.Field, "]"))
+	sort.SliceStable(errs, func(i, j int) bool {
+		return strings.TrimSuffix(errs[i].Field, "]") < strings.TrimSuffix(errs[j].Field, "]")
 	})
 	return errs, size
 }
@@ -109,6 +123,7 @@ func decoded(v any) []byte {
 // base64 in its canonical form.
 func base64Size(data map[string]any, length int) int {
 	size := length / 4 * 3
+	// Each sign at the end is a byte less than the three of four characters.
 	for _, v := range data {
 		s, _ := v.(string)
 		size -= len(s) - len(strings.TrimRight(s, "="))
@@ -146,6 +161,7 @@ func secretRule(obj, _ map[string]any) (errs []field.Error) {
 			need("username", "password")
 		}
 	case "kubernetes.io/ssh-auth":
+		// Empty and absent are told in the same words, once.
 		if data["ssh-privatekey"] == "" {
 			return append(errs, field.Required("data[ssh-privatekey]", ""))
 		}
@@ -157,6 +173,7 @@ func secretRule(obj, _ map[string]any) (errs []field.Error) {
 }
 
 // jsonDataErrors returns what is wrong with a value that must be there and be a JSON object.
+// The value is not shown, since it has passwords (upstream).
 func jsonDataErrors(data map[string]any, key string) []field.Error {
 	v, ok := data[key]
 	if !ok {
@@ -170,6 +187,7 @@ func jsonDataErrors(data map[string]any, key string) []field.Error {
 }
 
 // leaseRule is about the numbers.
+// Zero is no duration, but a good count.
 func leaseRule(obj, _ map[string]any) (errs []field.Error) {
 	if n, ok := tree.At(obj, "spec", "leaseDurationSeconds").(int64); ok && n <= 0 {
 		errs = append(errs, field.Invalid("spec.leaseDurationSeconds", n, "must be greater than 0"))

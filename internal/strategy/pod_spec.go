@@ -11,17 +11,21 @@ import (
 	"apichain/internal/tree"
 )
 
-// Pod specs, wherever one stands: in a pod, or in the template of whatever makes pods. What holds for
-// one value alone is a word of its row; here is what one part of a spec demands of another: names that
-// may come once, mounts and their volumes, handlers and the grace period, what an operating system
-// rules out. The checks are in upstream's order (pkg/apis/core/validation, ValidatePodSpec), and allocate
-// nothing in a spec in which all is well. A few paths are not where the value is, and a few are no
-// paths at all: clients have seen them for years, and they are upstream's to the letter.
+// Pod specs, wherever one stands: in a pod, or in the template of whatever makes pods. What
+// holds for one value alone is a word of its row; here is what one part of a spec demands of
+// another: names that may come once, mounts and their volumes, handlers and the grace period,
+// what an operating system rules out. For example, containers[0].volumeMounts[0].name must be
+// that of a volume, which no rule of a mount alone can know.
 //
-// An update may keep what a later rule forbids where the object has it already; each such tolerance is
-// asked of the old spec only where the rule is broken.
+// The checks are in upstream's order (pkg/apis/core/validation, ValidatePodSpec), and allocate
+// nothing in a spec in which all is well. A few paths are not where the value is, and a few are
+// no paths at all: clients have seen them for years, and they are upstream's to the letter.
+//
+// An update may keep what a later rule forbids where the object has it already; each such
+// tolerance is asked of the old spec only where the rule is broken.
 
-// podSpec is one spec that is being checked.
+// podSpec is one spec that is being checked. It is made for one visit and used by one
+// goroutine.
 type podSpec struct {
 	*kinds.Visit
 	// spec is the object of the visit, and old the same before, nil for a create.
@@ -50,6 +54,7 @@ func checkPodSpec(v *kinds.Visit) {
 		p.os, p.hasOS = tree.Text(os, "name"), true
 	}
 	p.grace, p.graced = v.Obj["terminationGracePeriodSeconds"].(int64)
+	// Volumes and claims come first, since containers name both.
 	p.goodVolumes()
 	p.resourceClaims()
 	p.containers()
@@ -90,7 +95,8 @@ type container struct {
 	name string
 }
 
-// each returns the objects of a list with their places.
+// each returns the objects of a list with their places. What is no list has none, and an
+// element that is no object is nil, which reads as an empty one.
 func each(list any) iter.Seq2[int, map[string]any] {
 	return func(yield func(int, map[string]any) bool) {
 		l, _ := list.([]any)
@@ -102,7 +108,8 @@ func each(list any) iter.Seq2[int, map[string]any] {
 	}
 }
 
-// containersOf returns all containers of a spec, in the order in which upstream visits them.
+// containersOf returns all containers of a spec, in the order in which upstream visits them:
+// those that run first come first, whatever the order of the fields is.
 func containersOf(spec map[string]any) iter.Seq[container] {
 	return func(yield func(container) bool) {
 		for _, list := range [...]string{"initContainers", "containers", "ephemeralContainers"} {
@@ -115,7 +122,8 @@ func containersOf(spec map[string]any) iter.Seq[container] {
 	}
 }
 
-// set is a set of few values, which cost no memory, or of many.
+// set is a set of few values, which cost no memory, or of many. The zero value is empty. A copy
+// of one with many shares them.
 type set[T comparable] struct {
 	few  [8]T
 	n    int
@@ -127,11 +135,13 @@ func (s *set[T]) has(v T) bool {
 	return slices.Contains(s.few[:s.n], v) || s.more[v]
 }
 
-// add adds v, and reports whether it was there already.
+// add adds v, and reports whether it was there already: a caller needs to look and to add in
+// one.
 func (s *set[T]) add(v T) bool {
 	switch {
 	case s.has(v):
 		return true
+	// The array is a part of the set itself, so that a set on the stack costs nothing.
 	case s.n < len(s.few):
 		s.few[s.n] = v
 		s.n++
@@ -143,16 +153,21 @@ func (s *set[T]) add(v T) bool {
 	return false
 }
 
-// resourceClaims: names come once, and each entry says either a claim or a template.
+// resourceClaims checks that names come once, and that each entry says either a claim or a
+// template (upstream's validatePodResourceClaims).
 func (p *podSpec) resourceClaims() {
 	for i, claim := range each(p.spec["resourceClaims"]) {
+		// No scheduler sees a static pod, so that nobody would reserve a device for it.
 		if p.pod && tree.At(p.Root, "metadata", "annotations", mirrorPod) != nil {
 			p.Add(field.Forbidden(noPath, "static pods do not support resource claims"))
 			continue
 		}
+		// An entry without a name is told by the rule of its field.
 		if name := tree.Text(claim, "name"); name != "" && p.claims.add(name) {
 			p.Add(field.Duplicate(p.Path("resourceClaims", i, "name"), name))
 		}
+		// Whether a field is there counts, and not what is in it: an empty name is a name that
+		// is wrong.
 		_, byName := claim["resourceClaimName"]
 		_, byTemplate := claim["resourceClaimTemplateName"]
 		switch {
@@ -160,13 +175,14 @@ func (p *podSpec) resourceClaims() {
 			p.Add(field.Invalid(p.Path("resourceClaims", i), claim,
 				"at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"))
 		case !byName && !byTemplate:
-			p.Add(field.Invalid(p.Path("resourceClaims", i), claim, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"))
+			p.Add(field.Invalid(p.Path("resourceClaims", i), claim,
+				"must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"))
 		}
 	}
 }
 
-// hostNetworkPorts: in the network of the host, a port of a container is the port of the host. A template may
-// leave that out, since its pods get it as a default.
+// hostNetworkPorts checks that in the network of the host, a port of a container is the port of
+// the host. A template may leave that out, since its pods get it as a default (podDefaults).
 func (p *podSpec) hostNetworkPorts() {
 	if !tree.True(p.spec["hostNetwork"]) {
 		return
@@ -175,7 +191,8 @@ func (p *podSpec) hostNetworkPorts() {
 		for j, port := range each(c["ports"]) {
 			host, container := number(port["hostPort"]), number(port["containerPort"])
 			if (p.pod || host != 0) && host != container {
-				p.Add(field.Invalid(p.Path("containers", i, "ports", j, "hostPort"), host, "must match `containerPort` when `hostNetwork` is true"))
+				p.Add(field.Invalid(p.Path("containers", i, "ports", j, "hostPort"), host,
+					"must match `containerPort` when `hostNetwork` is true"))
 			}
 		}
 	}
@@ -187,17 +204,19 @@ func number(v any) int64 {
 	return n
 }
 
-// Limits of the resolver of libc.
+// Limits of the resolver of libc, which upstream checks so that no lookup in a pod goes astray.
 const (
 	maxNameservers = 3
 	maxSearchPaths = 32
 	maxSearchChars = 2048
 )
 
-// dns is about dnsConfig, which a policy may demand.
+// dns checks dnsConfig, which a policy may demand (upstream's validatePodDNSConfig).
 func (p *podSpec) dns() {
 	config, has := p.spec["dnsConfig"].(map[string]any)
 	servers := tree.List(config, "nameservers")
+	// With this policy nothing comes from the cluster, so that the pod has what is here or
+	// nothing.
 	if p.spec["dnsPolicy"] == "None" {
 		if !has {
 			p.Add(field.Required(p.Path("dnsConfig"), "must provide `dnsConfig` when `dnsPolicy` is None"))
@@ -209,15 +228,18 @@ func (p *podSpec) dns() {
 		}
 	}
 	if len(servers) > maxNameservers {
-		p.Add(field.Invalid(p.Path("dnsConfig", "nameservers"), servers, fmt.Sprintf("must not have more than %d nameservers", maxNameservers)))
+		p.Add(field.Invalid(p.Path("dnsConfig", "nameservers"), servers,
+			fmt.Sprintf("must not have more than %d nameservers", maxNameservers)))
 	}
 	for i, s := range servers {
 		p.address(s, "dnsConfig", "nameservers", i)
 	}
 	searches := tree.List(config, "searches")
 	if len(searches) > maxSearchPaths {
-		p.Add(field.Invalid(p.Path("dnsConfig", "searches"), searches, fmt.Sprintf("must not have more than %d search paths", maxSearchPaths)))
+		p.Add(field.Invalid(p.Path("dnsConfig", "searches"), searches,
+			fmt.Sprintf("must not have more than %d search paths", maxSearchPaths)))
 	}
+	// The list is one line of a file, with a space between two.
 	chars := max(len(searches)-1, 0)
 	for i, s := range searches {
 		s, _ := s.(string)
@@ -233,6 +255,7 @@ func (p *podSpec) dns() {
 		p.Add(field.Invalid(p.Path("dnsConfig", "searches"), searches,
 			fmt.Sprintf("must not have more than %d characters (including spaces) in the search list", maxSearchChars)))
 	}
+	// An option without a name would be one that no resolver knows.
 	for i, option := range each(config["options"]) {
 		if option["name"] == nil || option["name"] == "" {
 			p.Add(field.Required(p.Path("dnsConfig", "options", i), "must not be empty"))
@@ -240,7 +263,9 @@ func (p *podSpec) dns() {
 	}
 }
 
-// address adds an error unless v is an IP address, for fields that are older than strict rules.
+// address adds an error unless v is an IP address. Zeros in front and IPv4 in IPv6 were taken
+// once, since readers do not agree on what they mean; for these fields upstream refuses them by
+// now, and has no tolerance for what is stored.
 func (p *podSpec) address(v any, at ...any) {
 	s, _ := v.(string)
 	for _, why := range field.IPErrors(s) {
@@ -248,7 +273,8 @@ func (p *podSpec) address(v any, at ...any) {
 	}
 }
 
-// gates is about the readiness gates, and the scheduling gates, whose paths leave the name out.
+// gates checks the readiness gates, and the scheduling gates, whose paths leave the name out. A
+// readiness gate is the type of a condition, which may come twice; a scheduling gate may not.
 func (p *podSpec) gates() {
 	for i, gate := range each(p.spec["readinessGates"]) {
 		t := tree.Text(gate, "conditionType")
@@ -268,7 +294,8 @@ func (p *podSpec) gates() {
 	}
 }
 
-// hostAliases: addresses and names of hosts that pods are to know.
+// hostAliases checks addresses and names of hosts that pods are to know. Each is a line of the
+// file of hosts in the pod.
 func (p *podSpec) hostAliases() {
 	for i, alias := range each(p.spec["hostAliases"]) {
 		p.address(alias["ip"], "hostAliases", i, "ip")
@@ -280,7 +307,8 @@ func (p *podSpec) hostAliases() {
 	}
 }
 
-// hostName is about hostnameOverride, which stands against other ways to name the host.
+// hostName checks hostnameOverride, which stands against other ways to name the host: the name
+// is the override to the letter, or made of the pod's and the domain's, or that of the node.
 func (p *podSpec) hostName() {
 	name, ok := p.spec["hostnameOverride"].(string)
 	if !ok {
@@ -292,6 +320,7 @@ func (p *podSpec) hostName() {
 	if tree.True(p.spec["hostNetwork"]) {
 		p.Add(field.Forbidden(p.Path("hostnameOverride"), "may not be specified when hostNetwork is true"))
 	}
+	// It is the kernel's bound for the name of a host, not that of DNS.
 	if len(name) > 64 {
 		p.Add(field.TooLong(p.Path("hostnameOverride"), 64))
 	}
@@ -300,22 +329,26 @@ func (p *podSpec) hostName() {
 	}
 }
 
-// tolerations: what stands behind an operator, and which effect may have seconds.
+// tolerations checks what stands behind an operator, and which effect may have seconds.
 func (p *podSpec) tolerations() {
 	for i, t := range each(p.spec["tolerations"]) {
 		checkToleration(p.Visit, t, "tolerations", i)
 	}
 }
 
-// checkToleration adds what is wrong with a toleration, but for the form of its key and its effect.
+// checkToleration adds what is wrong with a toleration, but for the form of its key and its
+// effect (upstream's ValidateTolerations). The DefaultTolerationSeconds of admission come
+// later.
 func checkToleration(v *kinds.Visit, t map[string]any, list string, i int) {
 	key, operator, value := tree.Text(t, "key"), tree.Text(t, "operator"), tree.Text(t, "value")
 	if key == "" && operator != "Exists" {
 		v.Add(field.Invalid(v.Path(list, i, "operator"), operator,
 			"operator must be Exists when `key` is empty, which means \"match all values and all keys\""))
 	}
+	// Seconds say when a pod that runs is evicted, which the other effects never do.
 	if _, ok := t["tolerationSeconds"]; ok && t["effect"] != "NoExecute" {
-		v.Add(field.Invalid(v.Path(list, i, "effect"), tree.Text(t, "effect"), "effect must be 'NoExecute' when `tolerationSeconds` is set"))
+		v.Add(field.Invalid(v.Path(list, i, "effect"), tree.Text(t, "effect"),
+			"effect must be 'NoExecute' when `tolerationSeconds` is set"))
 	}
 	switch operator {
 	case "Equal", "":
@@ -326,6 +359,8 @@ func checkToleration(v *kinds.Visit, t map[string]any, list string, i int) {
 		if value != "" {
 			v.Add(field.Invalid(v.Path(list, i, "operator"), value, "value must be empty when `operator` is 'Exists'"))
 		}
+	// Numbers are compared only with a feature that is off; upstream refuses the operators and
+	// names them among the supported ones all the same.
 	case "Lt", "Gt":
 		v.Add(field.NotSupported(v.Path(list, i, "operator"), operator, "Equal", "Exists", "Lt", "Gt"))
 	default:

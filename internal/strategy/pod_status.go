@@ -11,11 +11,20 @@ import (
 	"apichain/internal/tree"
 )
 
-// The status of a pod, which kubelets and schedulers write. It says nothing of what is not in the spec, and no
-// container comes back that has ended for good.
+// The status of a pod, which kubelets and schedulers write. It says nothing of what is not in
+// the spec, and no container comes back that has ended for good: with restartPolicy Never and
+//
+//	containerStatuses: [{name: c, state: {terminated: {exitCode: 0}}}]
+//
+// a later status in which c runs is refused, since a controller has counted the pod as done.
+// What older writers do not know stays as it was, or they would take it away with each write.
 
-// preparePodStatus keeps what a writer of the status does not know, or must not change.
+// preparePodStatus keeps what a writer of the status does not know, or must not change
+// (upstream's PrepareForUpdate of the status strategy). The spec is the stored one already. A
+// status that is absent is made, and so has what the server itself knows.
 func preparePodStatus(pod, old map[string]any) {
+	// Old kubelets write owners in a broken form, and garbage is collected by them; so they are
+	// not taken from a kubelet.
 	meta, was := tree.Metadata(pod), tree.Object(old, "metadata")
 	copyField(meta, was, "ownerReferences")
 	before := tree.Object(old, "status")
@@ -24,11 +33,13 @@ func preparePodStatus(pod, old map[string]any) {
 		status = map[string]any{}
 		pod["status"] = status
 	}
+	// An empty class counts as absent: older kubelets send none.
 	for _, f := range [...]string{"qosClass", "resourceClaimStatuses", "extendedResourceClaimStatus", "observedGeneration"} {
 		if status[f] == nil || status[f] == "" {
 			copyField(status, before, f)
 		}
 	}
+	// Both are of features that are off.
 	delete(status, "volumeHealth")
 	delete(status, "nodeAllocatableResourceClaimStatuses")
 	// Conditions of one type are told apart by their order.
@@ -47,7 +58,8 @@ func preparePodStatus(pod, old map[string]any) {
 	}
 }
 
-// checkPodStatus judges a write of a pod's status.
+// checkPodStatus judges a write of a pod's status (upstream's ValidatePodStatusUpdate). The
+// spec is not judged again: nobody could mend it here.
 func checkPodStatus(v *kinds.Visit) {
 	checkAnnotationUpdate(v)
 	checkAnnotations(v, "metadata", "annotations")
@@ -56,6 +68,8 @@ func checkPodStatus(v *kinds.Visit) {
 		if n := number(c["observedGeneration"]); n < 0 {
 			v.Add(field.Invalid(v.Path("status", "conditions", i, "observedGeneration"), n, "must be a non-negative integer"))
 		}
+		// Names without a prefix are Kubernetes' own; any other name of a label is taken, with
+		// one or not. The path has the field's name in Go (upstream).
 		switch t := tree.Text(c, "type"); t {
 		case "PodScheduled", "Ready", "Initialized":
 		default:
@@ -64,6 +78,7 @@ func checkPodStatus(v *kinds.Visit) {
 			}
 		}
 	}
+	// What was nominated before may stay, when the pod has been bound since.
 	if name := tree.Text(status, "nominatedNodeName"); name != "" && name != tree.Text(was, "nominatedNodeName") {
 		for _, why := range field.DNSSubdomainErrors(name) {
 			v.Add(field.Invalid(v.Path("status", "nominatedNodeName"), name, why))
@@ -75,9 +90,11 @@ func checkPodStatus(v *kinds.Visit) {
 	if n := number(status["observedGeneration"]); n < 0 {
 		v.Add(field.Invalid(v.Path("status", "observedGeneration"), n, "must be a non-negative integer"))
 	}
+	// The class follows from the spec, and kubelets evict by it: no writer may say otherwise.
 	if class := tree.Text(status, "qosClass"); class != tree.Text(was, "qosClass") {
 		v.Add(field.Invalid(v.Path("status", "qosClass"), class, "field is immutable"))
 	}
+	// The three lists are told of apart, and end in different ways.
 	for _, of := range [...]string{"containers", "initContainers", "ephemeralContainers"} {
 		checkContainerStatuses(v, spec, of)
 	}
@@ -87,12 +104,14 @@ func checkPodStatus(v *kinds.Visit) {
 	checkStatusAddresses(v, status, was, "hostIP", "hostIPs")
 }
 
-// checkExtendedClaim checks what is told of the claim that was made for resources which containers ask for by name.
+// checkExtendedClaim checks what is told of the claim that was made for resources which
+// containers ask for by name. A status that says nothing new of it is not checked again.
 func checkExtendedClaim(v *kinds.Visit, spec map[string]any) {
 	status, ok := tree.At(v.Obj, "status", "extendedResourceClaimStatus").(map[string]any)
 	if !ok || tree.Equal(status, tree.At(v.Old, "status", "extendedResourceClaimStatus")) {
 		return
 	}
+	// The slice is clipped below, so that no path is written over another.
 	at := []any{"status", "extendedResourceClaimStatus"}
 	below := func(steps ...any) string { return v.Path(append(at[:2:2], steps...)...) }
 	if len(tree.List(status, "requestMappings")) == 0 {
@@ -105,12 +124,15 @@ func checkExtendedClaim(v *kinds.Visit, spec map[string]any) {
 			v.Add(field.Invalid(below("requestMappings", i, "containerName"), key[0],
 				"must match the name of an entry in spec.initContainers.name or spec.containers.name"))
 		} else if tree.Object(c, "resources", "requests")[key[1]] == nil {
-			v.Add(field.Invalid(below("requestMappings", i, "resourceName"), key[1], "must match the extended resource name of an entry in "+
-				"spec.initContainers.resources.requests or spec.containers.resources.requests"))
+			v.Add(field.Invalid(below("requestMappings", i, "resourceName"), key[1],
+				"must match the extended resource name of an entry in "+
+					"spec.initContainers.resources.requests or spec.containers.resources.requests"))
 		}
+		// The path leaves the list and the place out (upstream).
 		for _, why := range field.DNSLabelErrors(key[2]) {
 			v.Add(field.Invalid(below("requestName"), key[2], why))
 		}
+		// The three together may come once, and the error is told at each of them.
 		if had.add(key) {
 			for j, f := range [...]string{"containerName", "resourceName", "requestName"} {
 				v.Add(field.Duplicate(below("requestMappings", i, f), key[j]))
@@ -127,7 +149,8 @@ func checkExtendedClaim(v *kinds.Visit, spec map[string]any) {
 	}
 }
 
-// namedContainer returns the container of a name that runs from the start or before, nil for none.
+// namedContainer returns the container of a name that runs from the start or before, nil for
+// none. Ephemeral ones have no resources.
 func namedContainer(spec map[string]any, name string) map[string]any {
 	for _, list := range [...]string{"containers", "initContainers"} {
 		for _, c := range each(spec[list]) {
@@ -139,13 +162,17 @@ func namedContainer(spec map[string]any, name string) map[string]any {
 	return nil
 }
 
-// checkAllocated checks what is told of the devices of container status s, number i of its list.
+// checkAllocated checks what is told of the devices of container status s, number i of its
+// list. spec is the pod's, which says what the container asks for: an entry is of a resource by
+// its name, or of a claim as claim:name or claim:name/request.
 func checkAllocated(v *kinds.Visit, spec map[string]any, list string, i int, s map[string]any) {
 	f := statusesOf(list)
+	// They ask for nothing, so that nothing can have been given to them.
 	if list == "ephemeralContainers" {
 		v.Add(field.Forbidden(v.Path("status", f, i, "allocatedResourcesStatus"), "must not be specified in container status"))
 		return
 	}
+	// Names are unique in a list that was created by the rules.
 	var asks map[string]any
 	for _, c := range each(spec[list]) {
 		if c["name"] == s["name"] {
@@ -156,6 +183,7 @@ func checkAllocated(v *kinds.Visit, spec map[string]any, list string, i int, s m
 	for j, a := range each(s["allocatedResourcesStatus"]) {
 		name := tree.Text(a, "name")
 		switch claim, ok := strings.CutPrefix(name, "claim:"); {
+		// Who is not in the spec, or asks for nothing there, is not held to it.
 		case asks == nil:
 		case ok && !claims(asks, claim) && !extends(v, s, asks, claim):
 			v.Add(field.Invalid(v.Path("status", f, i, "allocatedResourcesStatus", j, "name"), name,
@@ -175,11 +203,13 @@ func checkAllocated(v *kinds.Visit, spec map[string]any, list string, i int, s m
 			default:
 				v.Add(field.NotSupported(path("health"), health, "Healthy", "Unhealthy", "Unknown"))
 			}
+			// Absent and empty differ: who sends a message has something to say.
 			if message, ok := r["message"].(string); ok && message == "" {
 				v.Add(field.Required(path("message"), "must be non-empty if specified"))
 			} else if len(message) > 1024 {
 				v.Add(field.TooLong(path("message"), 1024))
 			}
+			// One device has one health.
 			if id := tree.Text(r, "resourceID"); ids.add(id) {
 				v.Add(field.Duplicate(path("resourceID"), id))
 			}
@@ -187,7 +217,8 @@ func checkAllocated(v *kinds.Visit, spec map[string]any, list string, i int, s m
 	}
 }
 
-// claims reports whether the resources of a container name a claim, as claim or as claim/request.
+// claims reports whether the resources of a container name a claim, as claim or as
+// claim/request.
 func claims(asks map[string]any, claim string) bool {
 	for _, c := range each(asks["claims"]) {
 		name := tree.Text(c, "name")
@@ -201,8 +232,9 @@ func claims(asks map[string]any, claim string) bool {
 	return false
 }
 
-// extends reports whether claim is a request of the claim that was made for resources which the container of
-// status s asks for by name.
+// extends reports whether claim is a request of the claim that was made for resources which the
+// container of status s asks for by name. Its text is claim/request; without a request it is
+// none.
 func extends(v *kinds.Visit, s, asks map[string]any, claim string) bool {
 	status := tree.Object(v.Obj, "status", "extendedResourceClaimStatus")
 	name, request, _ := strings.Cut(claim, "/")
@@ -218,14 +250,17 @@ func extends(v *kinds.Visit, s, asks map[string]any, claim string) bool {
 	return false
 }
 
-// statusesOf returns the field of a status that tells of a list of containers.
+// statusesOf returns the field of a status that tells of a list of containers:
+// containerStatuses for containers.
 func statusesOf(list string) string { return list[:len(list)-1] + "Statuses" }
 
-// checkContainerStatuses checks what is told of one list of containers.
+// checkContainerStatuses checks what is told of one list of containers: devices, users, and
+// that none comes back that has ended for good (upstream's ValidateContainerStateTransition).
 func checkContainerStatuses(v *kinds.Visit, spec map[string]any, list string) {
 	f := statusesOf(list)
 	now := map[string]map[string]any{}
 	for i, s := range each(tree.At(v.Obj, "status", f)) {
+		// Of two of one name the first counts, as in upstream's loop.
 		if name := tree.Text(s, "name"); now[name] == nil {
 			now[name] = s
 		}
@@ -244,6 +279,7 @@ func checkContainerStatuses(v *kinds.Visit, spec map[string]any, list string) {
 			v.Add(field.Invalid(v.Path("status", f, i, "user", "linux", "uid"), uid, fmt.Sprintf("must be between 0 and %d, inclusive",
 				math.MaxUint32)))
 		}
+		// The bound of groups is that of signed numbers, and that of users is not (upstream).
 		const group = "must be between 0 and 2147483647, inclusive"
 		if gid := number(user["gid"]); gid < 0 || gid > math.MaxInt32 {
 			v.Add(field.Invalid(v.Path("status", f, i, "user", "linux", "gid"), gid, group))
@@ -254,11 +290,14 @@ func checkContainerStatuses(v *kinds.Visit, spec map[string]any, list string) {
 			}
 		}
 	}
+	// Ephemeral containers never start again, whatever the others do.
 	if list != "ephemeralContainers" && allMayRestart(spec) {
 		return
 	}
 	for i, s := range each(tree.At(v.Old, "status", f)) {
 		ended, ok := tree.At(s, "state", "terminated").(map[string]any)
+		// A status that is gone is no container that came back. The place in the path is that
+		// of the old status.
 		is := now[tree.Text(s, "name")]
 		if !ok || is == nil || tree.At(is, "state", "terminated") != nil {
 			continue
@@ -269,7 +308,8 @@ func checkContainerStatuses(v *kinds.Visit, spec map[string]any, list string) {
 	}
 }
 
-// allMayRestart reports whether a rule of one container restarts all of them.
+// allMayRestart reports whether a rule of one container restarts all of them; then each may
+// come back, whatever its own policy is.
 func allMayRestart(spec map[string]any) bool {
 	for c := range containersOf(spec) {
 		for _, rule := range each(c.obj["restartPolicyRules"]) {
@@ -281,8 +321,8 @@ func allMayRestart(spec map[string]any) bool {
 	return false
 }
 
-// mayRestart reports whether a container that ended with a code is started again, by its own rules and policy or
-// by the pod's policy.
+// mayRestart reports whether a container that ended with a code is started again, by its own
+// rules and policy or by the pod's policy. A container that is not in the spec is not.
 func mayRestart(spec map[string]any, list, name string, code int64) bool {
 	for _, c := range each(spec[list]) {
 		if c["name"] != name {
@@ -292,6 +332,7 @@ func mayRestart(spec map[string]any, list, name string, code int64) bool {
 		if !ok {
 			policy = tree.Text(spec, "restartPolicy")
 		}
+		// Rules go before the policy, and count only beside a policy of the container's own.
 		for _, rule := range each(c["restartPolicyRules"]) {
 			if ok && restartsOn(rule, code) {
 				return true
@@ -302,7 +343,8 @@ func mayRestart(spec map[string]any, list, name string, code int64) bool {
 	return false
 }
 
-// restartsOn reports whether a rule restarts a container that ended with a code.
+// restartsOn reports whether a rule restarts a container that ended with a code. An operator
+// other than In means that the code must not be among the values.
 func restartsOn(rule map[string]any, code int64) bool {
 	in := false
 	for _, n := range tree.List(rule, "exitCodes", "values") {
@@ -311,7 +353,8 @@ func restartsOn(rule map[string]any, code int64) bool {
 	return rule["action"] == "Restart" && in == (tree.Text(rule, "exitCodes", "operator") == "In")
 }
 
-// checkClaimStatuses checks what is told of resource claims that were made for the pod.
+// checkClaimStatuses checks what is told of resource claims that were made for the pod. An
+// entry without a claim says that none was needed.
 func checkClaimStatuses(v *kinds.Visit, spec, status map[string]any) {
 	var claims, told set[string]
 	for _, c := range each(spec["resourceClaims"]) {
@@ -334,17 +377,21 @@ func checkClaimStatuses(v *kinds.Visit, spec, status map[string]any) {
 	}
 }
 
-// checkStatusAddresses checks a list of addresses, one of each family at most, and that the single field is its
-// first. What was there before may stay.
+// checkStatusAddresses checks a list of addresses, one of each family at most, and that the
+// single field is its first. What was there before may stay. one and list are fields of the
+// status: podIP and podIPs, or hostIP and hostIPs.
 func checkStatusAddresses(v *kinds.Visit, status, was map[string]any, one, list string) {
 	ips := tree.List(status, list)
 	first := tree.Text(status, one)
 	if len(ips) == 0 {
+		// Of the host the single field may be alone, since older kubelets send no list.
 		if first != "" && one == "podIP" {
 			v.Add(field.Invalid(v.Path("status", list), ips, "podIP and podIPs must either both be set or both be unset"))
 		}
 		return
 	}
+	// The default has made podIP of the list by now; hostIP has none, so that an empty one is
+	// unequal.
 	if ip := tree.Text(ips[0], "ip"); first != ip && (first != "" || one == "hostIP") {
 		v.Add(field.Invalid(v.Path("status", list, 0, "ip"), ip, "must be equal to `"+one+"`"))
 	}
@@ -355,12 +402,15 @@ func checkStatusAddresses(v *kinds.Visit, status, was map[string]any, one, list 
 	families, bad := map[bool]int{}, false
 	for i, e := range each(status[list]) {
 		ip := tree.Text(e, "ip")
+		// Rules for addresses became stricter; what is stored may be written again.
 		for _, why := range field.IPErrors(ip) {
 			if !had.has(ip) {
 				v.Add(field.Invalid(v.Path("status", list, i), ip, why))
 			}
 		}
 		addr, ok := field.LooseAddress(ip)
+		// What is no address counts as the other family here, and is told once, as a failure of
+		// the server: so upstream answers, with the first of them.
 		if families[addr.Unmap().Is4()]++; !ok && len(ips) > 1 && !bad {
 			bad = true
 			v.Add(field.Error{Reason: "InternalError", Field: v.Path("status", list),

@@ -20,7 +20,7 @@ import (
 //
 //	create PATH = JSON & PATH = JSON…      what is wrong with a pod that is changed so; nothing if it is good
 //	update CHANGES => CHANGES              what is wrong with an update, by the second, of a pod by the first
-//	status, resize, ephemeralcontainers    as update, through the subresource
+//	status, resize, ephemeralcontainers    as update, through the subresource, with good writes between: CHANGES => GOOD => CHANGES
 //	template CHANGES                       what is wrong with a template of such a pod, where that is something else
 //	shows CHANGES                          the spec and the status of such a pod
 //	warns CHANGES                          what its writer is warned of
@@ -30,7 +30,8 @@ import (
 // podCase is one of them.
 type podCase struct {
 	verb, old, changes string
-	want               []string
+	// steps are good writes between old and changes, by the same verb.
+	steps, want []string
 }
 
 // podCases reads the file.
@@ -53,11 +54,12 @@ func podCases(t *testing.T) (cases []podCase) {
 		if verb == "#" {
 			continue
 		}
-		old, changes, ok := strings.Cut(rest, " => ")
-		if !ok {
-			old, changes = "", rest
+		steps := strings.Split(rest, " => ")
+		c := podCase{verb: verb, changes: steps[len(steps)-1]}
+		if len(steps) > 1 {
+			c.old, c.steps = steps[0], steps[1:len(steps)-1]
 		}
-		cases = append(cases, podCase{verb: verb, old: old, changes: changes})
+		cases = append(cases, c)
 	}
 	if lines.Err() != nil || len(cases) < 100 {
 		t.Fatal(len(cases), lines.Err())
@@ -79,7 +81,7 @@ func change(t *testing.T, obj map[string]any, changes string) {
 	step := regexp.MustCompile(`\[[^\]]*\]|[^.\[\]]+`)
 	for one := range strings.SplitSeq(changes, " & ") {
 		path, text, _ := strings.Cut(one, " = ")
-		value, _, err := tree.ParseJSON([]byte(text))
+		value, _, err := tree.ParseJSON([]byte(manyLetters(text)))
 		if err != nil {
 			t.Fatal(one, err)
 		}
@@ -165,7 +167,15 @@ func TestPods(t *testing.T) {
 		} else {
 			old := decodedPod(t, shape, base, c.old)
 			pods.Prepare(old, nil)
-			got = wrongText(writtenPod(t, table, shape, pods, old, c))
+			for _, step := range c.steps {
+				next, errs := writtenPod(t, shape, pods, old, c.verb, step)
+				if len(errs) > 0 {
+					t.Errorf("%s %s => %s: %s", c.verb, c.old, step, wrongText(errs))
+				}
+				old = next
+			}
+			_, errs := writtenPod(t, shape, pods, old, c.verb, c.changes)
+			got = wrongText(errs)
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s %s => %s\n got %s\nwant %s", c.verb, c.old, c.changes, strings.Join(got, "\n     "), strings.Join(c.want, "\n     "))
@@ -173,25 +183,25 @@ func TestPods(t *testing.T) {
 	}
 }
 
-// writtenPod makes the write of a case to old, and returns what is wrong with it.
-func writtenPod(t *testing.T, table *kinds.Table, shape kinds.Shape, pods Strategy, old map[string]any, c podCase) []field.Error {
+// writtenPod makes a write to old, and returns what comes of it and what is wrong with that.
+func writtenPod(t *testing.T, shape kinds.Shape, pods Strategy, old map[string]any, verb, changes string) (map[string]any, []field.Error) {
 	t.Helper()
-	pod := decodedPod(t, shape, old, c.changes)
-	switch c.verb {
+	pod := decodedPod(t, shape, old, changes)
+	switch verb {
 	case "update":
 		pods.Prepare(pod, old)
-		return shape.Validate(pod, old, false)
+		return pod, shape.Validate(pod, old, false)
 	case "status":
 		spec := tree.Copy(old["spec"])
 		pods.PrepareStatus(pod, old)
 		if pod["spec"] = spec; tree.At(pod, "metadata", "name") != "x" {
 			t.Error("metadata are gone")
 		}
-		return shape.Validate(pod, old, true)
+		return pod, shape.Validate(pod, old, true)
 	}
-	part := pods.Parts[c.verb]
+	part := pods.Parts[verb]
 	part.Merge(pod, old)
-	return shape.Row.CheckPart(pod, old, part.Check)
+	return pod, shape.Row.CheckPart(pod, old, part.Check)
 }
 
 // shownPod is the spec and the status of a pod as the cases write them.

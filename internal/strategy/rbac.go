@@ -11,6 +11,13 @@ import (
 // Roles and their bindings. They are judged as wholes, since what a rule or a subject may be depends on
 // whether the object is one of a namespace or of the cluster, and upstream tells what lacks a name or
 // verbs behind all else.
+//
+//	{"rules":[{"apiGroups":[""],"resources":["pods"],"verbs":["get"]}]}
+//	{"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"reader"},
+//	 "subjects":[{"kind":"User","name":"jane","apiGroup":"rbac.authorization.k8s.io"}]}
+//
+// Whether the writer may give away what a role allows is not judged here but by the authorizer. A
+// reference is judged by its form; the role may come later.
 
 // rbacGroup is the group of roles, and of users and groups as subjects.
 const rbacGroup = "rbac.authorization.k8s.io"
@@ -27,6 +34,7 @@ func rbacRules() kinds.Rules {
 }
 
 // subjectDefaults says which group users and groups are of.
+// A service account is of the core group, whose name is empty.
 func subjectDefaults(subject map[string]any) {
 	if kind := subject["kind"]; tree.Text(subject, "apiGroup") == "" && (kind == "User" || kind == "Group") {
 		subject["apiGroup"] = rbacGroup
@@ -36,9 +44,12 @@ func subjectDefaults(subject map[string]any) {
 // checkRole is about the rules, and from where a role of the cluster collects some.
 func checkRole(v *kinds.Visit) {
 	namespaced := v.Type.Name == "rbac.Role"
+	// The lack of verbs is a rule that upstream declares at the type, and is told behind those written in
+	// Go.
 	for i, rule := range each(v.Obj["rules"]) {
 		v.Add(policyRuleErrors(v.Path("rules", i), rule, namespaced)...)
 	}
+	// A role of a namespace has no such field: pruning has taken it away.
 	if sum, ok := v.Obj["aggregationRule"].(map[string]any); ok && !namespaced {
 		selectors := tree.List(sum, "clusterRoleSelectors")
 		if len(selectors) == 0 {
@@ -50,6 +61,7 @@ func checkRole(v *kinds.Visit) {
 		for i, s := range each(selectors) {
 			at := v.Path("aggregationRule", "clusterRoleSelectors", i)
 			v.Add(below(at, labelSelectorErrors(s, tolerated))...)
+			// Upstream asks a second time by making a selector of it, and shows no value.
 			if _, err := selector.FromObject(s); err != nil {
 				v.Add(field.Invalid(at, nil, "invalid label selector."))
 			}
@@ -76,6 +88,7 @@ func hadBadRoleLabels(role map[string]any) bool {
 // paths that are none, of which there are none in a namespace.
 func policyRuleErrors(at string, rule map[string]any, namespaced bool) (errs []field.Error) {
 	groups, resources := tree.List(rule, "apiGroups"), tree.List(rule, "resources")
+	// One rule is about one sort. What else the resources lack is not told then (upstream).
 	if urls := tree.List(rule, "nonResourceURLs"); len(urls) > 0 {
 		if namespaced {
 			errs = append(errs, field.Invalid(at+".nonResourceURLs", urls, "namespaced rules cannot apply to non-resource URLs"))
@@ -85,6 +98,7 @@ func policyRuleErrors(at string, rule map[string]any, namespaced bool) (errs []f
 		}
 		return errs
 	}
+	// The core group is the empty text, which is an element: no group at all is a mistake.
 	if len(groups) == 0 {
 		errs = append(errs, field.Required(at+".apiGroups", "resource rules must supply at least one api group"))
 	}
@@ -101,6 +115,7 @@ func checkRoleBinding(v *kinds.Visit) {
 	if group != rbacGroup {
 		v.Add(field.NotSupported("roleRef.apiGroup", group, rbacGroup))
 	}
+	// A binding in a namespace may give a role of the cluster, for that namespace only.
 	switch {
 	case kind == "ClusterRole", namespaced && kind == "Role":
 	case namespaced:
@@ -117,10 +132,13 @@ func checkRoleBinding(v *kinds.Visit) {
 	for i, subject := range each(v.Obj["subjects"]) {
 		v.Add(subjectErrors(v.Path("subjects", i), subject, namespaced)...)
 	}
+	// Who has a role may change; which one it is would be another grant under an old name. The value is
+	// upstream's struct, whose fields have capital letters.
 	if v.Update() && !tree.Equal(ref, tree.Object(v.Old, "roleRef")) {
 		shown := map[string]any{"APIGroup": group, "Kind": kind, "Name": name}
 		v.Add(field.Invalid("roleRef", shown, "field is immutable"))
 	}
+	// Names are declared at the type, and told last, like the verbs of a role.
 	for i, subject := range each(v.Obj["subjects"]) {
 		if tree.Text(subject, "name") == "" {
 			v.Add(field.Required(v.Path("subjects", i, "name"), ""))
@@ -137,6 +155,7 @@ func subjectErrors(at string, subject map[string]any, namespaced bool) (errs []f
 		if name != "" {
 			errs = append(errs, invalidAll(at+".name", name, field.DNSSubdomainErrors(name))...)
 		}
+		// The supported value is the empty one, and is shown as such.
 		if group != "" {
 			errs = append(errs, field.NotSupported(at+".apiGroup", group, ""))
 		}

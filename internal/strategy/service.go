@@ -13,6 +13,15 @@ import (
 // The rules of Service: a union of four types in which each field belongs to some of them. What its
 // addresses may be is in service_families.go, what of them hangs together in service_linked.go; that
 // they are given out at all is internal/allocator's.
+//
+//	ClusterIP      an address in the cluster, or "None" for a headless one
+//	NodePort       that, and a port on each node
+//	LoadBalancer   both, and something in front that the status names
+//	ExternalName   none of it: another name in DNS
+//
+// A field that the type has no use for is refused where somebody has set it on purpose, and taken away
+// where the type has changed and the field has not. Some lists are judged element by element and keep what
+// older servers let in: addresses and ranges in odd forms.
 
 // serviceRules are those of the types here.
 func serviceRules() kinds.Rules {
@@ -31,6 +40,7 @@ func serviceStrategies() map[kinds.Key]Strategy {
 }
 
 // prepareService completes what the writer of a service means, and drops what it no longer does.
+// old is nil for a create. What is completed counts for what is dropped, so the order is this one.
 func prepareService(obj, old map[string]any) {
 	linkService(obj, old)
 	dropServiceType(obj, old)
@@ -42,11 +52,13 @@ func prepareService(obj, old map[string]any) {
 }
 
 // serviceDefaults says how load balancers take the addresses that are in the status.
+// The only type that has ways in is that of load balancers; what the status of others has is refused.
 func serviceDefaults(obj map[string]any) {
 	if tree.Text(obj, "spec", "type") != "LoadBalancer" {
 		return
 	}
 	for _, e := range tree.List(obj, "status", "loadBalancer", "ingress") {
+		// A name instead of an address has no mode: it is resolved to whatever it is.
 		if in, ok := e.(map[string]any); ok && tree.Text(in, "ip") != "" && in["ipMode"] == nil {
 			in["ipMode"] = "VIP"
 		}
@@ -57,8 +69,10 @@ func serviceDefaults(obj map[string]any) {
 const affinitySeconds = 10800
 
 // serviceSpecDefaults sets what depends on more than one field.
+// What depends on one field alone is a word of its row.
 func serviceSpecDefaults(spec map[string]any) {
 	switch spec["sessionAffinity"] {
+	// The configuration is that of an affinity there is not; upstream drops it without a word.
 	case "None":
 		delete(spec, "sessionAffinityConfig")
 	case "ClientIP":
@@ -72,12 +86,15 @@ func serviceSpecDefaults(spec map[string]any) {
 			spec[name] = v
 		}
 	}
+	// A policy of traffic from outside needs a way in from there, and that from inside an address of its
+	// own.
 	if externallyAccessible(spec) {
 		set("externalTrafficPolicy", "Cluster")
 	}
 	if hasNodePorts(spec) || serviceType(spec) == "ClusterIP" {
 		set("internalTrafficPolicy", "Cluster")
 	}
+	// Balancers that reach pods themselves need no ports on nodes, but have to say so.
 	if serviceType(spec) == "LoadBalancer" {
 		set("allocateLoadBalancerNodePorts", true)
 	}
@@ -93,6 +110,7 @@ const (
 // checkServiceAnnotations is about annotations that are older than the fields in their place.
 func checkServiceAnnotations(v *kinds.Visit) {
 	annotations := tree.Object(v.Obj, "metadata", "annotations")
+	// Two names for one switch: a service may have both while its writers move from one to the other.
 	hints, hinted := annotations[topologyHints]
 	if mode, ok := annotations[topologyMode]; ok && hinted && mode != hints {
 		v.Add(field.Invalid("metadata.annotations["+topologyMode+"]", mode, "must match annotations["+topologyHints+"] when both are specified"))
@@ -103,6 +121,7 @@ func checkServiceAnnotations(v *kinds.Visit) {
 		return
 	}
 	const at = "metadata.annotations[" + sourceRanges + "]"
+	// The type is asked about at each write, the ranges only where the annotation changes.
 	if tree.Text(v.Obj, "spec", "type") != "LoadBalancer" {
 		v.Add(field.Forbidden(at, "may only be used when `type` is 'LoadBalancer'"))
 	}
@@ -110,6 +129,7 @@ func checkServiceAnnotations(v *kinds.Visit) {
 	if strings.TrimSpace(text) == "" || was == text {
 		return
 	}
+	// The annotation has all ranges in one text, so that errors of all of them are at one path.
 	for cidr := range strings.SplitSeq(strings.TrimSpace(text), ",") {
 		cidr = strings.TrimSpace(cidr)
 		v.Add(invalidAll(at, cidr, field.CIDRErrors(cidr))...)
@@ -117,22 +137,30 @@ func checkServiceAnnotations(v *kinds.Visit) {
 }
 
 // checkServiceSpec judges all of a service but its single ports.
+// Changes are judged first (ValidateServiceUpdate), then the object as it is (ValidateService), in
+// upstream's order: clients show the first error.
 func checkServiceSpec(v *kinds.Visit) {
 	spec, was := v.Obj, v.Old
 	if v.Update() {
 		v.Add(clusterIPChangeErrors(spec, was)...)
 		v.Add(familyChangeErrors(spec, was)...)
+		// Which balancer implements a service is settled when it becomes one: the other would not know
+		// that it has to let go.
 		const balanced, class = "LoadBalancer", "loadBalancerClass"
 		if serviceType(spec) == balanced && serviceType(was) == balanced && !tree.Equal(spec[class], was[class]) {
 			v.Add(field.Invalid(v.Path("loadBalancerClass"), spec["loadBalancerClass"], "may not change once set"))
 		}
+		// The port is allocated on every node, and the balancer was told of it.
 		if hasHealthCheck(spec) && hasHealthCheck(was) && !sameField(spec, was, "healthCheckNodePort") {
 			v.Add(field.Forbidden(v.Path("healthCheckNodePort"), "field is immutable"))
 		}
 	}
+	// Without an address nothing listens on a port, so a headless service may have none; an external name
+	// is none of the cluster's.
 	if len(tree.List(spec, "ports")) == 0 && !headlessService(spec) && serviceType(spec) != "ExternalName" {
 		v.Add(field.Required(v.Path("ports"), ""))
 	}
+	// What a node sends on it sends to the service's address.
 	if hasNodePorts(spec) && headlessService(spec) {
 		v.Add(field.Invalid(v.Path("clusterIPs", 0), "None", "may not be set to 'None' for "+serviceType(spec)+" services"))
 	}
@@ -159,6 +187,7 @@ func checkServiceSpec(v *kinds.Visit) {
 }
 
 // checkExternalName is about a service that is another name for something outside.
+// The dot at the end of a full name is good, and not part of what is judged.
 func checkExternalName(v *kinds.Visit) {
 	for _, name := range [...]string{"clusterIPs", "ipFamilies", "ipFamilyPolicy"} {
 		if !sameField(v.Obj, nil, name) {
@@ -175,6 +204,7 @@ func checkExternalName(v *kinds.Visit) {
 }
 
 // checkPortsTogether is about what several ports may not have in common.
+// Names tell ports apart for clients; protocol and number do for the network.
 func checkPortsTogether(v *kinds.Visit) {
 	type place struct {
 		protocol string
@@ -195,6 +225,8 @@ func checkPortsTogether(v *kinds.Visit) {
 		} else {
 			names[name] = true
 		}
+		// The same number is another port for another protocol, on nodes and at the service's address
+		// alike.
 		protocol := tree.Text(p, "protocol")
 		if n, _ := p["nodePort"].(int64); n != 0 {
 			at := v.Path("ports", i, "nodePort")
@@ -216,10 +248,13 @@ func checkPortsTogether(v *kinds.Visit) {
 }
 
 // checkServicePort judges one port.
+// A target may be the name that the pod's container gave its port, which only its endpoints know the
+// number of.
 func checkServicePort(v *kinds.Visit) {
 	if name := tree.Text(v.Obj, "name"); name != "" {
 		v.Add(invalidAll(v.Path("name"), name, field.DNSLabelErrors(name))...)
 	}
+	// An absent port is 0, which is out of range, and is shown so.
 	port, _ := v.Obj["port"].(int64)
 	v.Add(invalidAll(v.Path("port"), port, field.PortErrors(port))...)
 	if protocol := tree.Text(v.Obj, "protocol"); !slices.Contains(protocols[:], protocol) {
@@ -244,6 +279,7 @@ var protocols = [...]string{"SCTP", "TCP", "UDP"}
 func checkAffinity(v *kinds.Visit) {
 	checkOneOf(v, "sessionAffinity", "ClientIP", "None")
 	at := v.Path("sessionAffinityConfig", "clientIP", "timeoutSeconds")
+	// The bound is a day, which is good although the text says less (upstream).
 	n, _ := tree.At(v.Obj, "sessionAffinityConfig", "clientIP", "timeoutSeconds").(int64)
 	if tree.Text(v.Obj, "sessionAffinity") == "ClientIP" && (n <= 0 || n > 86400) {
 		v.Add(field.Invalid(at, n, "must be greater than 0 and less than 86400"))
@@ -251,6 +287,7 @@ func checkAffinity(v *kinds.Visit) {
 }
 
 // checkOneOf demands a value of a few, which are in the order of upstream's messages.
+// An empty text is absent, as in fields of Go that are no pointers.
 func checkOneOf(v *kinds.Visit, name string, values ...string) {
 	if s := tree.Text(v.Obj, name); s == "" {
 		v.Add(field.Required(v.Path(name), ""))
@@ -280,6 +317,7 @@ func checkLoadBalancer(v *kinds.Visit) {
 			}
 		}
 	}
+	// Both of these are pointers upstream: what is there was set by somebody, be it false or empty.
 	if v.Obj["allocateLoadBalancerNodePorts"] != nil && !balanced {
 		v.Add(field.Forbidden(v.Path("allocateLoadBalancerNodePorts"), only))
 	}
@@ -292,6 +330,8 @@ func checkLoadBalancer(v *kinds.Visit) {
 }
 
 // checkTrafficPolicies is about which endpoints get traffic from where, and how a load balancer knows them.
+// Local keeps the address of a client, since traffic stays on the node where it arrives; a balancer must
+// then know which nodes have endpoints, and asks each one at the health check's port.
 func checkTrafficPolicies(v *kinds.Visit) {
 	if externallyAccessible(v.Obj) {
 		checkOneOf(v, "externalTrafficPolicy", "Cluster", "Local")
@@ -300,6 +340,8 @@ func checkTrafficPolicies(v *kinds.Visit) {
 	}
 	at := v.Path("healthCheckNodePort")
 	n, _ := v.Obj["healthCheckNodePort"].(int64)
+	// Zero is an unset number upstream: the port is allocated before the object is judged, so that it is
+	// missing only where nothing could be allocated.
 	switch {
 	case !hasHealthCheck(v.Obj) && n != 0:
 		v.Add(field.Invalid(at, n, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"))
@@ -316,6 +358,7 @@ func checkTrafficPolicies(v *kinds.Visit) {
 			v.Add(field.NotSupported(v.Path("internalTrafficPolicy"), s, "Cluster", "Local"))
 		}
 	}
+	// The order is upstream's, which is not that of the alphabet here.
 	distributions := [...]string{"PreferClose", "PreferSameZone", "PreferSameNode"}
 	if s, ok := v.Obj["trafficDistribution"].(string); ok && !slices.Contains(distributions[:], s) {
 		v.Add(field.NotSupported(v.Path("trafficDistribution"), s, distributions[:]...))
@@ -323,6 +366,8 @@ func checkTrafficPolicies(v *kinds.Visit) {
 }
 
 // checkServiceStatus is about the load balancer's ways in.
+// The status may be written whatever the spec's writer meant; its rule looks at the type in the object
+// beside it.
 func checkServiceStatus(v *kinds.Visit) {
 	ways := tree.List(v.Obj, "status", "loadBalancer", "ingress")
 	if tree.Text(v.Obj, "spec", "type") != "LoadBalancer" {
@@ -336,6 +381,8 @@ func checkServiceStatus(v *kinds.Visit) {
 		at := fmt.Sprintf("status.loadBalancer.ingress[%d].", i)
 		ip := tree.Text(e, "ip")
 		mode, hasMode := tree.At(e, "ipMode").(string)
+		// The mode says with which destination traffic arrives at a node: the balancer's address, or the
+		// node's own. The default sets it wherever there is an address.
 		switch {
 		case !hasMode && ip != "":
 			v.Add(field.Required(at+"ipMode", "must be specified when `ip` is set"))
@@ -350,6 +397,7 @@ func checkServiceStatus(v *kinds.Visit) {
 
 // wayInErrors returns what is wrong with the address and the name of a way into a load balancer. at ends
 // with a dot; addresses of existing ways were good once.
+// Ingresses have ways in with the same rule.
 func wayInErrors(at string, way any, existing []any) (errs []field.Error) {
 	ip, host := tree.Text(way, "ip"), tree.Text(way, "hostname")
 	had := slices.ContainsFunc(existing, func(e any) bool { return tree.Text(e, "ip") == ip })
@@ -366,6 +414,8 @@ func wayInErrors(at string, way any, existing []any) (errs []field.Error) {
 }
 
 // serviceWarnings tells of fields that mean nothing here, and of addresses in odd forms.
+// old makes no difference: a service is warned of at each write, as upstream does.
+// The order is upstream's, in which clients print them.
 func serviceWarnings(obj, _ map[string]any) (warnings []string) {
 	warn := func(text string) { warnings = append(warnings, text) }
 	spec := tree.Object(obj, "spec")
@@ -376,6 +426,7 @@ func serviceWarnings(obj, _ map[string]any) (warnings []string) {
 	}
 	externalIPs := tree.Strings(tree.List(spec, "externalIPs"))
 	loadBalancerIP := tree.Text(spec, "loadBalancerIP")
+	// None is no address, and the first of clusterIPs is clusterIP.
 	if ip := spec["clusterIP"]; ip != nil && ip != "" && ip != "None" {
 		for i, ip := range tree.Strings(tree.List(spec, "clusterIPs")) {
 			warnings = append(warnings, field.IPWarnings(fmt.Sprintf("spec.clusterIPs[%d]", i), ip)...)
@@ -387,12 +438,14 @@ func serviceWarnings(obj, _ map[string]any) (warnings []string) {
 	if headless && len(externalIPs) > 0 {
 		warn("spec.externalIPs is ignored for headless services")
 	}
+	// The capital S is upstream's.
 	if headless && spec["sessionAffinity"] != "None" {
 		warn("spec.SessionAffinity is ignored for headless services")
 	}
 	for i, ip := range externalIPs {
 		warnings = append(warnings, field.IPWarnings(fmt.Sprintf("spec.externalIPs[%d]", i), ip)...)
 	}
+	// A headless service was told above that they are ignored; an external name is told below.
 	if len(externalIPs) > 0 && !headless && !external {
 		warn("spec.externalIPs is deprecated and may no longer be implemented in some clusters")
 	}

@@ -12,6 +12,13 @@ import (
 // just that, too, which the checks then refuse.
 //
 // All of it comes before addresses and ports are given out, which asks for what is left.
+//
+// A client of before there were two families sends one address, and reads one back; what it does not know
+// is kept:
+//
+//	stored  {"clusterIP":"10.0.0.7","clusterIPs":["10.0.0.7"],"ports":[{"port":80,"nodePort":30080}]}
+//	sent    {"ports":[{"port":80}]}
+//	meant   what is stored
 
 // linkService makes obj, a service that is to be, say as much as its writer means. old is nil for a new one.
 func linkService(obj, old map[string]any) {
@@ -36,6 +43,7 @@ func linkService(obj, old map[string]any) {
 func serviceType(spec map[string]any) string { return tree.Text(spec, "type") }
 
 // hasNodePorts reports whether services of the type have ports on the nodes.
+// A load balancer has them unless it says that it needs none; this is about the type alone.
 func hasNodePorts(spec map[string]any) bool {
 	return serviceType(spec) == "NodePort" || serviceType(spec) == "LoadBalancer"
 }
@@ -57,6 +65,7 @@ func headlessService(spec map[string]any) bool {
 }
 
 // sameField reports whether two specs have the same in a field; empty is absent.
+// was may be nil: then it reports whether the field is empty.
 func sameField(spec, was map[string]any, name string) bool {
 	empty := func(v any) any {
 		if list, ok := v.([]any); v == "" || v == int64(0) || ok && len(list) == 0 {
@@ -69,6 +78,7 @@ func sameField(spec, was map[string]any, name string) bool {
 
 // keepAllocated carries over what the server gave the service, where the writer says nothing.
 func keepAllocated(spec, was map[string]any) {
+	// Absent, empty and zero are alike: old clients send them all for what they do not know.
 	keep := func(name string) {
 		if v := was[name]; v != nil && sameField(spec, nil, name) {
 			spec[name] = tree.Copy(v)
@@ -85,6 +95,7 @@ func keepAllocated(spec, was map[string]any) {
 
 // keepNodePorts carries over the node ports by the names of the ports, unless another port has it now.
 func keepNodePorts(spec, was map[string]any) {
+	// A service that wants no ports on nodes any more is not given back those it had.
 	wants := func(spec map[string]any) bool {
 		return serviceType(spec) == "NodePort" || serviceType(spec) == "LoadBalancer" && spec["allocateLoadBalancerNodePorts"] != false
 	}
@@ -111,6 +122,7 @@ func keepNodePorts(spec, was map[string]any) {
 }
 
 // nodePorts returns the node ports of a spec.
+// They come in the order of the ports; one without is left out.
 func nodePorts(spec map[string]any) (list []int64) {
 	for _, p := range tree.List(spec, "ports") {
 		if n, _ := tree.At(p, "nodePort").(int64); n != 0 {
@@ -121,6 +133,7 @@ func nodePorts(spec map[string]any) (list []int64) {
 }
 
 // linkClusterIPs makes clusterIPs follow clusterIP where the writer has changed that alone.
+// Upstream does so before it validates, so that a client of one field need not know of the other.
 func linkClusterIPs(spec, was map[string]any) {
 	one, before := tree.Text(spec, "clusterIP"), tree.Text(was, "clusterIP")
 	if one == before {
@@ -141,6 +154,7 @@ func linkClusterIPs(spec, was map[string]any) {
 }
 
 // dropServiceType takes from obj what its type has no use for and old had, unless the writer has changed it.
+// Only updates drop anything: what a new object has its writer has said.
 func dropServiceType(obj, old map[string]any) {
 	spec, was := tree.Object(obj, "spec"), tree.Object(old, "spec")
 	if spec == nil || old == nil {
@@ -180,6 +194,7 @@ func dropServiceType(obj, old map[string]any) {
 }
 
 // dropNodePorts takes away all node ports, if the service had all of them.
+// One that is new was asked for, and then none goes: the check refuses it by name.
 func dropNodePorts(spec, was map[string]any) {
 	had := nodePorts(was)
 	for _, n := range nodePorts(spec) {

@@ -56,7 +56,10 @@ func Load() (*kinds.Table, error) { return kinds.Load(rules()) }
 func rules() kinds.Rules {
 	all := kinds.Rules{}
 	for _, area := range []kinds.Rules{
-		objectRules(), limitRules(), sliceRules(), workloadRules(), batchRules(), autoscalingRules(), policyRules(), podRules(), volumeRules(), storageRules(), serviceRules(), ingressRules(), networkRules(), endpointRules(), rbacRules(), clusterRules(), eventRules(), flowRules(), admissionRules(), deviceRules(), certificateRules(), apiServiceRules(),
+		objectRules(), limitRules(), sliceRules(), workloadRules(), batchRules(), autoscalingRules(),
+		policyRules(), podRules(), volumeRules(), storageRules(), serviceRules(), ingressRules(),
+		networkRules(), endpointRules(), rbacRules(), clusterRules(), eventRules(), flowRules(),
+		admissionRules(), deviceRules(), certificateRules(), apiServiceRules(),
 	} {
 		maps.Copy(all, area)
 	}
@@ -67,10 +70,14 @@ func rules() kinds.Rules {
 func All() map[kinds.Key]Strategy {
 	all := map[kinds.Key]Strategy{}
 	for _, area := range []map[kinds.Key]Strategy{
-		objectStrategies(), sliceStrategies(), workloadStrategies(), podStrategies(), storageStrategies(), serviceStrategies(), ingressStrategies(), networkStrategies(), endpointStrategies(), clusterStrategies(), limitStrategies(), deviceStrategies(), certificateStrategies(), apiServiceStrategies(),
+		objectStrategies(), sliceStrategies(), workloadStrategies(), podStrategies(), storageStrategies(),
+		serviceStrategies(), ingressStrategies(), networkStrategies(), endpointStrategies(),
+		clusterStrategies(), limitStrategies(), deviceStrategies(), certificateStrategies(),
+		apiServiceStrategies(),
 	} {
 		maps.Copy(all, area)
 	}
+	// Last: it wraps the warnings of kinds that the areas have brought along.
 	warnOfTemplates(all)
 	return all
 }

@@ -9,6 +9,14 @@ import (
 
 // What whoever writes volumes and classes is warned of: sources without a driver, labels that have
 // another name by now, and files that overwrite one another.
+//
+// A warning is a text behind a path, and nothing is refused for it:
+//
+//	spec.volumes[0].glusterfs: deprecated in v1.25, non-functional in v1.26+
+//	allowedTopologies[0].matchLabelExpressions[0].key: deprecated since v1.14; use "kubernetes.io/os" instead
+//
+// The texts are upstream's (pkg/api/pod, persistentvolume, storage and node), and so are the places at
+// which it has no colon, or another case of a letter, than elsewhere.
 
 // goneSources are the sources that no kubelet can mount, with what upstream says of them. The last
 // two are warned of in pods only.
@@ -20,6 +28,7 @@ const goneSources = "photonPersistentDisk v1.11, non-functional in v1.16+|scaleI
 // sourceWarnings tells of the sources in obj that cannot be mounted. path is that of obj.
 func sourceWarnings(path string, obj map[string]any) (warnings []string) {
 	for entry := range strings.SplitSeq(goneSources, "|") {
+		// Nothing but the release differs in the texts, so that the list has the names and the rest.
 		name, since, _ := strings.Cut(entry, " ")
 		if obj[name] == nil {
 			continue
@@ -34,10 +43,13 @@ func sourceWarnings(path string, obj map[string]any) (warnings []string) {
 
 // podVolumeWarnings tells of such sources in the volumes of a pod's spec at the path, of claims for bytes
 // that are not whole, and of files that overwrite one another.
+// A template has the same warnings, with its own path in front.
 func podVolumeWarnings(path string, spec map[string]any) (warnings []string) {
 	for i, volume := range each(spec["volumes"]) {
 		at := fmt.Sprintf("%s.volumes[%d]", path, i)
 		warnings = append(warnings, sourceWarnings(at, volume)...)
+		// A claim in a template is not yet an object of its own, and is warned of where it will be made
+		// from.
 		if claim := tree.Object(volume, "ephemeral", "volumeClaimTemplate", "spec"); claim != nil {
 			warnings = append(warnings, claimSpecWarnings(at+".ephemeral.volumeClaimTemplate.spec", claim)...)
 		}
@@ -49,6 +61,7 @@ func podVolumeWarnings(path string, spec map[string]any) (warnings []string) {
 // its source.
 func volumeWarnings(obj, _ map[string]any) (warnings []string) {
 	spec := tree.Object(obj, "spec")
+	// That an annotation is there is enough, whatever it says.
 	annotations := tree.Object(obj, "metadata", "annotations")
 	if _, ok := annotations[storageClassAnnotation]; ok {
 		warnings = append(warnings, "metadata.annotations["+storageClassAnnotation+`]: deprecated since v1.8; use "storageClassName" attribute instead`)
@@ -60,14 +73,17 @@ func volumeWarnings(obj, _ map[string]any) (warnings []string) {
 		warnings = append(warnings, "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. "+
 			"Instead, the recommended approach is to use dynamic provisioning.")
 	}
+	// Upstream warns of expressions about labels alone: fields have no old names.
 	for i, term := range each(tree.At(spec, "nodeAffinity", "required", "nodeSelectorTerms")) {
 		path := fmt.Sprintf("spec.nodeAffinity.required.nodeSelectorTerms[%d].matchExpressions", i)
 		warnings = append(warnings, oldLabelWarnings(path, term)...)
 	}
+	// These are deprecated in volumes, too, but upstream's list for them lacks them.
 	return append(warnings, sourceWarnings("spec", without(spec, "flocker", "quobyte", "gitRepo"))...)
 }
 
 // oldLabel returns what is said of a label of nodes that has another name by now, "" for others.
+// Two sentences differ from the others since these two have no other name.
 func oldLabel(key string) string {
 	switch key {
 	case "beta.kubernetes.io/arch", "beta.kubernetes.io/os":
@@ -96,6 +112,7 @@ func oldLabelWarnings(path string, obj map[string]any) (warnings []string) {
 }
 
 // classWarnings tells of such labels where a storage class has its volumes.
+// The text leaves out the key, which others show.
 func classWarnings(obj, _ map[string]any) (warnings []string) {
 	for i, topology := range each(obj["allowedTopologies"]) {
 		for j, e := range each(topology["matchLabelExpressions"]) {
@@ -111,6 +128,7 @@ func classWarnings(obj, _ map[string]any) (warnings []string) {
 func capacityWarnings(obj, _ map[string]any) []string {
 	topology := tree.Object(obj, "nodeTopology")
 	warnings := oldLabelWarnings("nodeTopology.matchExpressions", topology)
+	// Sorted, since a map has no order.
 	labels := tree.Object(topology, "matchLabels")
 	for _, key := range tree.SortedKeys(labels) {
 		if why := oldLabel(key); why != "" {
@@ -121,6 +139,7 @@ func capacityWarnings(obj, _ map[string]any) []string {
 }
 
 // driverWarnings tells of tokens that a driver gets where they may be logged.
+// A list of requests that stays as it was is not warned of again: whoever wrote it has been told.
 func driverWarnings(obj, old map[string]any) []string {
 	requests := tree.List(obj, "spec", "tokenRequests")
 	if len(requests) == 0 || tree.At(obj, "spec", "serviceAccountTokenInSecrets") != nil ||

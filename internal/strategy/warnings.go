@@ -14,14 +14,17 @@ import (
 
 // secretWarnings tries the certificate of a TLS secret with its key, and returns what is wrong in
 // the words of crypto/tls.
+// The texts name no file and no key: they are those of tls.X509KeyPair.
 func secretWarnings(obj, _ map[string]any) []string {
 	if obj["type"] != "kubernetes.io/tls" {
 		return nil
 	}
+	// What is no base64 is no longer there after pruning, so that the error of decoding tells nothing.
 	value := func(key string) []byte {
 		b, _ := base64.StdEncoding.DecodeString(tree.Text(obj, "data", key))
 		return b
 	}
+	// A certificate that does not fit can be stored: tests and controllers make them in two steps.
 	if _, err := tls.X509KeyPair(value("tls.crt"), value("tls.key")); err != nil {
 		return []string{err.Error()}
 	}
@@ -49,6 +52,7 @@ func sliceWarnings(obj, old map[string]any) (warnings []string) {
 // accountWarnings says that an annotation which has just been set is deprecated.
 func accountWarnings(obj, old map[string]any) []string {
 	const key = "kubernetes.io/enforce-mountable-secrets"
+	// Upstream warns whoever sets it, not whoever finds it there.
 	has := func(o map[string]any) bool { return tree.At(o, "metadata", "annotations", key) != nil }
 	if has(obj) && !has(old) {
 		const why = "deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
