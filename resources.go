@@ -81,6 +81,7 @@ func (p *program) buildResources() error {
 	if err != nil {
 		return err
 	}
+	table = table.WithAlso(p.opt.runtime.serves)
 	p.kinds = p.opt.runtime.served(table)
 	// Tokens of service accounts are good as long as the account and its secret are the ones they
 	// were made for, so authentication reads the store.

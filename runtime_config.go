@@ -17,7 +17,8 @@ import (
 //	GROUP/VERSION                          one version; api/v1 or v1 is the core group's
 //	GROUP/VERSION/RESOURCE                 one resource of it
 //
-// What is said of less counts more. Custom resources are not asked.
+// What is said of less counts more. Beta versions are those that have the shape of their kind's GA version; they
+// are off unless they are asked for. Custom resources are not asked.
 
 // runtimeOptions hold the pairs of --runtime-config.
 type runtimeOptions struct{ pairs []string }
@@ -86,7 +87,7 @@ func (o *runtimeOptions) serves(group, version, resource string) bool {
 		}
 	}
 	// The later of two equal keys counts. Ranks: nothing said, all, stage, version, resource.
-	on, rank := true, 0
+	on, rank := stage == "api/ga", 0
 	for _, pair := range o.pairs {
 		key, value, _ := strings.Cut(pair, "=")
 		g, v, r := runtimeKey(key)

@@ -47,6 +47,12 @@ func New(c Config) *API {
 		}
 	}
 	for _, r := range s.builtin {
+		if same := r.Row.Same; same != nil { // an earlier version does what its kind does
+			of := s.builtin[kinds.NewKey(same.Group, same.Version, same.Kind)]
+			r.Strategy, r.kindHooks = of.Strategy, of.kindHooks
+		}
+	}
+	for _, r := range s.builtin {
 		r.refuseUnserved()
 	}
 	definitions := s.builtin[kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition")]

@@ -26,6 +26,8 @@ package kinds
 import (
 	"crypto/sha512"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -93,6 +95,45 @@ func (t *Table) Digest() []byte {
 		_, _ = io.WriteString(sum, f.text) // a hash takes everything
 	}
 	return sum.Sum(nil)
+}
+
+// otherVersion is an earlier version of a kind, and since when it is deprecated, as whoever uses it is
+// warned; "" if it is not.
+type otherVersion struct{ version, deprecated string }
+
+// WithAlso returns the table with the earlier versions of kinds that are wanted: another version of the
+// same shape, whose objects are those of the row. The table is returned as it is if none is wanted.
+func (t *Table) WithAlso(wanted func(group, version, plural string) bool) *Table {
+	out := *t
+	for _, k := range t.Kinds {
+		for _, also := range k.also {
+			version := also.version
+			if !wanted(k.Group, version, k.Plural) {
+				continue
+			}
+			if len(out.Kinds) == len(t.Kinds) { // the first one
+				out.ByKind, out.ByResource = maps.Clone(t.ByKind), maps.Clone(t.ByResource)
+				out.Kinds = slices.Clone(t.Kinds)
+			}
+			row := *k
+			row.Version, row.StoredAs, row.also, row.Same = version, k.Qualified(), nil, k
+			if also.deprecated != "" {
+				row.Deprecated = k.Group + "/" + version + " " + k.Kind + " is deprecated in " + also.deprecated
+			}
+			row.Subresources = slices.Clone(k.Subresources)
+			for i := range row.Subresources {
+				if s := &row.Subresources[i]; s.Group == k.Group && s.Version == k.Version {
+					s.Version = version
+				}
+			}
+			out.Kinds = append(out.Kinds, &row)
+			out.ByKind[Key{k.Group, version, k.Kind}], out.ByResource[Key{k.Group, version, k.Plural}] = &row, &row
+		}
+	}
+	if len(out.Kinds) == len(t.Kinds) {
+		return t
+	}
+	return &out
 }
 
 // Know gives the table types beside those of its files, as long as nobody else uses it: tests make
@@ -201,6 +242,8 @@ type Row struct {
 	Body     *LazyType
 	StoredAs string
 	stored   *Row
+	// Same is the row of which this one is another version of the same shape, nil for any other.
+	Same *Row
 
 	// HashVersion is the version that storageVersionHash is made of where upstream stores the objects
 	// as another than its first, "-" for none.
@@ -240,6 +283,10 @@ type Row struct {
 
 	// Kept are paths that, like status, a write of the object cannot change.
 	Kept [][]string
+
+	// also are versions before this one that had the same shape, which are served where they are asked
+	// for: see WithAlso.
+	also []otherVersion
 
 	// file and line are where the row of a built-in kind stands.
 	file string

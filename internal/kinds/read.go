@@ -346,6 +346,9 @@ func (r *kindReader) readKindLine(line string) {
 		r.readSubresource(strings.Fields(rest))
 	case "stored":
 		k.StoredAs = rest
+	case "also":
+		version, since, _ := strings.Cut(rest, " ")
+		k.also = append(k.also, otherVersion{version, since})
 	case "hash":
 		k.HashVersion = rest
 	case "rename":
