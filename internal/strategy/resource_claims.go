@@ -10,13 +10,27 @@ import (
 	"apichain/internal/tree"
 )
 
-// Claims of devices: what is wanted, in claims, their templates and classes, and in a claim's status what was
-// given. Taints of devices are here too. What drivers offer is in resource_slices.go. The expressions that
-// select devices are not read.
+// Claims of devices: what is wanted, in claims, their templates and classes, and in a
+// claim's status what was given. Taints of devices are here too. What drivers offer is in
+// resource_slices.go.
+//
+// A claim says in its spec which devices it wants, and the scheduler writes into its status
+// which it has. The spec never changes; the status is given once and taken back as a whole.
+// For example, a claim with requests: [{name: gpu, exactly: {deviceClassName: gpus}}] may
+// have the result {request: gpu, driver: gpu.example.com, pool: node-1, device: gpu-0}.
+// Three parts of it say where the device is, and the first is a reference to the request,
+// which checkRequestName follows.
+//
+// The expressions that select devices are not read: one must be there, and that is all.
+// Where upstream has both validation that is written and one that its types declare, the
+// texts are those of the one whose error a client sees.
 
-// deviceRules are the rules of the types of these kinds.
+// deviceRules returns the rules of the types of these kinds and of slices. Fields that
+// upstream has behind gates that are closed by default are dropped as the defaults are set.
 func deviceRules() kinds.Rules {
 	const group = "resource."
+	// When a taint began counts for how long a toleration lasts, so the server says it if the
+	// client does not.
 	taint := kinds.Rule{Default: func(taint map[string]any) {
 		if taint["timeAdded"] == nil {
 			taint["timeAdded"] = now()
@@ -53,7 +67,8 @@ func deviceRules() kinds.Rules {
 	}
 }
 
-// deviceStrategies are those of the kinds here.
+// deviceStrategies returns the strategies of the kinds here. Only three have something to do
+// beside the rules of their types.
 func deviceStrategies() map[kinds.Key]Strategy {
 	const group, version = "resource.k8s.io", "v1"
 	return map[kinds.Key]Strategy{
@@ -63,10 +78,13 @@ func deviceStrategies() map[kinds.Key]Strategy {
 	}
 }
 
-// maxRequests is how many requests a claim has at most, and references to them one list.
+// maxRequests is how many requests a claim has at most, and references to them one list. It
+// also bounds the devices that a claim is given.
 const maxRequests = 32
 
-// unchangedSpec says that a spec never changes. What was good once is not judged again.
+// unchangedSpec demands that a spec never changes, which is upstream's rule for claims
+// (ValidateResourceClaimUpdate): what was given is an answer to it. What was good once is
+// not judged again, so a stored claim outlives a stricter rule.
 func unchangedSpec(v *kinds.Visit) {
 	if v.Update() {
 		immutable(v, "spec")
@@ -74,7 +92,9 @@ func unchangedSpec(v *kinds.Visit) {
 	}
 }
 
-// atMost demands that a list is no longer than most. One that is is judged no further, and atMost reports that.
+// atMost demands that a list is no longer than most, and reports whether it is not. One that
+// is longer is judged no further, neither here nor by the rules of its elements, so that a
+// client cannot make the server write an error for each of a million.
 func atMost(v *kinds.Visit, name string, most int) bool {
 	n := len(tree.List(v.Obj, name))
 	if n > most {
@@ -84,8 +104,8 @@ func atMost(v *kinds.Visit, name string, most int) bool {
 	return n <= most
 }
 
-// checkUnlike demands that no two elements of a list at a path have the same key. The errors are those of the
-// elements.
+// checkUnlike demands that no two elements of a list at a path have the same key. The error
+// is that of the later element, whose place it names.
 func checkUnlike(v *kinds.Visit, path string, list []any, key func(any) string) {
 	var seen set[string]
 	for i, e := range list {
@@ -95,10 +115,11 @@ func checkUnlike(v *kinds.Visit, path string, list []any, key func(any) string) 
 	}
 }
 
-// nameOf is the key of what has a name.
+// nameOf returns the key of what has a name, for checkUnlike.
 func nameOf(e any) string { return tree.Text(e, "name") }
 
-// requestDefaults says how many devices are wanted.
+// requestDefaults says how many devices are wanted, if an exact number is and none is said:
+// one.
 func requestDefaults(request map[string]any) {
 	delete(request, "derivedAttributes") // upstream has them behind a gate that is closed
 	if n, _ := request["count"].(int64); n == 0 && request["allocationMode"] == "ExactCount" {
@@ -106,8 +127,9 @@ func requestDefaults(request map[string]any) {
 	}
 }
 
-// requestNames returns what the requests of a claim can be called: one, and for one of several alternatives
-// one/small.
+// requestNames returns what the requests of a claim can be called: by the name of one, and
+// for one of several alternatives also by both names. For example, request gpu with the
+// alternatives big and small can be called gpu, gpu/big and gpu/small.
 func requestNames(claim map[string]any) map[string]bool {
 	names := map[string]bool{}
 	for _, r := range each(claim["requests"]) {
@@ -119,11 +141,15 @@ func requestNames(claim map[string]any) map[string]bool {
 	return names
 }
 
-// checkDeviceClaim is about the requests, and what refers to them.
+// checkDeviceClaim checks the requests of a claim, and that constraints and configurations
+// refer to requests that are there. The requests themselves are for the rules of their
+// types.
 func checkDeviceClaim(v *kinds.Visit) {
 	if atMost(v, "requests", maxRequests) {
 		checkUnlike(v, v.Path("requests"), tree.List(v.Obj, "requests"), nameOf)
 	}
+	// References are judged even if there are too many requests, as upstream gathers the names
+	// of all.
 	names := requestNames(v.Obj)
 	for _, list := range [...]string{"constraints", "config"} {
 		if atMost(v, list, 32) {
@@ -134,7 +160,8 @@ func checkDeviceClaim(v *kinds.Visit) {
 	}
 }
 
-// checkRequests demands that a list at a path has names of requests, each once.
+// checkRequests demands that a list at a path has names of requests, each once. An empty
+// list is good, and means all requests.
 func checkRequests(v *kinds.Visit, path string, list []any, names map[string]bool) {
 	if len(list) > maxRequests {
 		v.Add(field.TooMany(path, len(list), maxRequests))
@@ -146,10 +173,12 @@ func checkRequests(v *kinds.Visit, path string, list []any, names map[string]boo
 	checkUnlike(v, path, list, text)
 }
 
-// checkRequestName demands the name of a request.
+// checkRequestName demands the name of a request, or of a request and its alternative with a
+// slash between (validateRequestNameRef).
 func checkRequestName(v *kinds.Visit, path, name string, names map[string]bool) {
 	request, alternative, ok := strings.Cut(name, "/")
 	deep := strings.Contains(alternative, "/")
+	// A name with two slashes has no parts to judge by themselves.
 	if !deep {
 		v.Add(invalids(path, request, field.DNSLabelErrors)...)
 		if ok {
@@ -161,7 +190,8 @@ func checkRequestName(v *kinds.Visit, path, name string, names map[string]bool) 
 	}
 }
 
-// checkDeviceRequest demands that a request says what is wanted, in one way.
+// checkDeviceRequest demands that a request says what is wanted in exactly one way: a number
+// of devices, or a list of alternatives of which the first that can be had is taken.
 func checkDeviceRequest(v *kinds.Visit) {
 	const why = "exactly one of `exactly` or `firstAvailable` is required"
 	alternatives, exactly := tree.List(v.Obj, "firstAvailable"), v.Obj["exactly"] != nil
@@ -170,13 +200,17 @@ func checkDeviceRequest(v *kinds.Visit) {
 		v.Add(field.Required(v.Path(), why))
 	case len(alternatives) > 0 && exactly:
 		v.Add(field.Invalid(v.Path(), nil, why+", but multiple fields are set"))
+		// With both there, errors within one would be noise: it may be the one that the client
+		// takes out.
 		v.Skip("firstAvailable", "exactly")
 	case atMost(v, "firstAvailable", 8):
 		checkUnlike(v, v.Path("firstAvailable"), alternatives, nameOf)
 	}
 }
 
-// checkExactRequest is about the number of devices that are wanted.
+// checkExactRequest checks the number of devices that are wanted, in a request or an
+// alternative of one. Whoever wants all devices says no number
+// (validateDeviceAllocationMode).
 func checkExactRequest(v *kinds.Visit) {
 	atMost(v, "selectors", 32)
 	n := numberAt(v.Obj, "count")
@@ -188,14 +222,16 @@ func checkExactRequest(v *kinds.Visit) {
 	}
 }
 
-// checkDeviceToleration refuses the value of a toleration of all values.
+// checkDeviceToleration refuses a value in a toleration that is of all values: Exists does
+// not look at it, so it would only mislead.
 func checkDeviceToleration(v *kinds.Visit) {
 	if value := tree.Text(v.Obj, "value"); value != "" && v.Obj["operator"] == "Exists" {
 		v.Add(field.Invalid(v.Path("value"), value, "must be empty for operator `Exists`"))
 	}
 }
 
-// checkDeviceConstraint demands an attribute that all devices have alike, or none like another.
+// checkDeviceConstraint demands an attribute that all devices have alike, or that none has
+// like another. Its name must have a domain, as devices of different drivers are compared.
 func checkDeviceConstraint(v *kinds.Visit) {
 	found := false
 	for _, name := range [...]string{"matchAttribute", "distinctAttribute"} {
@@ -207,13 +243,16 @@ func checkDeviceConstraint(v *kinds.Visit) {
 			}
 		}
 	}
+	// The text speaks of many fields though there is none; it is upstream's.
 	if !found {
 		v.Add(field.Required(v.Path(), `exactly one of "matchAttribute" or "distinctAttribute" is required, but multiple fields are set`))
 	}
 }
 
-// attributeNameErrors returns what is wrong with the name of an attribute or a capacity, which may begin with the
-// driver whose it is. domain and id are what its two parts are called, and about is in front of what is said of the first.
+// attributeNameErrors returns what is wrong with the name of an attribute or a capacity,
+// which may begin with the domain of the driver whose it is: gpu.example.com/model, or model
+// alone. domain and id are what its two parts are called, and about is in front of what is
+// said of the first; both differ between upstream's written and declared validation.
 func attributeNameErrors(path, name, domain, id, about string) (errs []field.Error) {
 	parts := strings.Split(name, "/")
 	if len(parts) > 2 {
@@ -241,7 +280,8 @@ func attributeNameErrors(path, name, domain, id, about string) (errs []field.Err
 	return append(errs, identifierErrors(path, parts[len(parts)-1])...)
 }
 
-// identifierErrors returns what is wrong with a name as C has them.
+// identifierErrors returns what is wrong with a name as C has them, which those of
+// attributes are so that expressions can use them behind a dot.
 func identifierErrors(path, name string) (errs []field.Error) {
 	const most, why = 32, "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric " +
 		"characters or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName', regex used for validation is '[A-Za-z_][A-Za-z0-9_]*')"
@@ -254,7 +294,8 @@ func identifierErrors(path, name string) (errs []field.Error) {
 	return errs
 }
 
-// isIdentifier reports whether a name is one as C has them.
+// isIdentifier reports whether a name is one as C has them: letters, digits and underscores,
+// and no digit first. The first test knows that digits come before letters in ASCII.
 func isIdentifier(name string) bool {
 	good := name != "" && name[0] > '9'
 	for i := range len(name) {
@@ -263,16 +304,20 @@ func isIdentifier(name string) bool {
 	return good
 }
 
-// maxParameterText is how many bytes the parameters of a driver, and what it says of a device, may have.
+// maxParameterText is how many bytes the parameters of a driver, and what it says of a
+// device, may have: upstream's 10 Ki.
 const maxParameterText = 10 << 10
 
-// checkOpaque is about parameters for a driver, which are an object of any kind.
+// checkOpaque checks parameters for a driver, which are an object of any kind: only the
+// driver can read them, so nothing is asked of them but that they are an object, and not too
+// large.
 func checkOpaque(v *kinds.Visit) {
 	v.Add(declaredDriverErrors(v.Path("driver"), tree.Text(v.Obj, "driver"))...)
 	v.Add(opaqueErrors(v.Path("parameters"), v.Obj["parameters"])...)
 }
 
-// declaredDriverErrors is driverErrors in the words of upstream's declared validation.
+// declaredDriverErrors is driverErrors in the words of upstream's declared validation, which
+// speaks of characters where the written one speaks of bytes.
 func declaredDriverErrors(path, name string) (errs []field.Error) {
 	const most = 63
 	const why = "an RFC 1123 subdomain must consist of alphanumeric characters, '-' or '.', and must start and end with an alphanumeric " +
@@ -291,7 +336,8 @@ func declaredDriverErrors(path, name string) (errs []field.Error) {
 	return errs
 }
 
-// opaqueErrors returns what is wrong with an object of any kind that must be there.
+// opaqueErrors returns what is wrong with an object of any kind that must be there. Its size
+// is that of its JSON, and its value is in no message (validateRawExtension).
 func opaqueErrors(path string, value any) []field.Error {
 	if value == nil {
 		return []field.Error{field.Required(path, "")}
@@ -305,7 +351,8 @@ func opaqueErrors(path string, value any) []field.Error {
 	return nil
 }
 
-// checkDeviceClass is about how many there are of each, and the resource by which pods can ask for the devices.
+// checkDeviceClass checks how many there are of each in a class, and the resource by which
+// pods can ask for its devices as for any other, in resources.requests.
 func checkDeviceClass(v *kinds.Visit) {
 	atMost(v, "selectors", 32)
 	atMost(v, "config", 32)
@@ -313,6 +360,8 @@ func checkDeviceClass(v *kinds.Visit) {
 	if !ok || isExtendedResource(name) {
 		return
 	}
+	// The name is good already if it is one of an extended resource; what follows only finds
+	// out why it is not, rule by rule as upstream does.
 	whys := field.LabelKeyErrors("requests." + name) // as a quota names it
 	switch {
 	case !strings.Contains(name, "/"):
@@ -328,7 +377,8 @@ func checkDeviceClass(v *kinds.Visit) {
 	}
 }
 
-// checkDeviceSelector refuses an expression that is not there, as the compiler of CEL does.
+// checkDeviceSelector refuses an expression that is not there, in the words of the compiler
+// of CEL, which is what finds it upstream.
 func checkDeviceSelector(v *kinds.Visit) {
 	if tree.Text(v.Obj, "expression") == "" {
 		v.Add(field.Invalid(v.Path("expression"), "",
@@ -337,7 +387,8 @@ func checkDeviceSelector(v *kinds.Visit) {
 	}
 }
 
-// checkPlace is about the driver and the pool that a device is of, where they are said.
+// checkPlace checks the driver and the pool that a device is of, where they are said: a
+// selector of taints may leave out either, and means all then.
 func checkPlace(v *kinds.Visit) {
 	if driver, ok := v.Obj["driver"].(string); ok {
 		v.Add(driverErrors(v.Path("driver"), driver)...)
@@ -347,8 +398,9 @@ func checkPlace(v *kinds.Visit) {
 	}
 }
 
-// poolErrors returns what is wrong with the name of a pool: domains with slashes between. declared says that it is
-// upstream's declared validation that says so.
+// poolErrors returns what is wrong with the name of a pool: domains with slashes between, as
+// in rack-1/example.com. declared says that it is upstream's declared validation that says
+// so, which names the segment.
 func poolErrors(path, name string, declared bool) (errs []field.Error) {
 	const most = 253
 	if name == "" {
@@ -375,7 +427,8 @@ func poolErrors(path, name string, declared bool) (errs []field.Error) {
 	return errs
 }
 
-// deviceKey is the key of a device that was given: where it is, and which share of it.
+// deviceKey returns the key of a device that was given: where it is, and which share of it,
+// for a device of which several claims can have a part may be given more than once.
 func deviceKey(e any) string {
 	key := tree.Text(e, "driver") + "/" + tree.Text(e, "pool") + "/" + tree.Text(e, "device")
 	if share := tree.Text(e, "shareID"); share != "" {
@@ -384,10 +437,12 @@ func deviceKey(e any) string {
 	return key
 }
 
-// uidOf is the key of who uses a claim.
+// uidOf returns the key of who uses a claim. It is the uid, as a name may come again.
 func uidOf(e any) string { return tree.Text(e, "uid") }
 
-// checkGiven is about what was given, which never changes but goes as a whole, and who uses it.
+// checkGiven checks what was given, which never changes but goes as a whole, and who uses it
+// (validateResourceClaimStatusUpdate). A claim that nobody has been given cannot be used,
+// and one that is going away gets no new users, or it would never be gone.
 func checkGiven(v *kinds.Visit) {
 	users, given := tree.List(v.Obj, "reservedFor"), tree.Object(v.Obj, "allocation")
 	if atMost(v, "reservedFor", 256) {
@@ -408,6 +463,7 @@ func checkGiven(v *kinds.Visit) {
 			}
 		}
 	}
+	// What was given already is not judged again; it was when it was written.
 	if given != nil && v.Old["allocation"] != nil {
 		immutable(v, "allocation")
 		v.Skip("allocation")
@@ -416,7 +472,8 @@ func checkGiven(v *kinds.Visit) {
 	}
 }
 
-// checkGivenDevice is about one device that was given for a request.
+// checkGivenDevice checks one device that was given for a request, which must be one of the
+// claim's.
 func checkGivenDevice(v *kinds.Visit) {
 	checkRequestName(v, v.Path("request"), tree.Text(v.Obj, "request"), requestNames(tree.Object(v.Root, "spec", "devices")))
 	v.Add(declaredDriverErrors(v.Path("driver"), tree.Text(v.Obj, "driver"))...)
@@ -425,7 +482,8 @@ func checkGivenDevice(v *kinds.Visit) {
 	checkBindings(v)
 }
 
-// checkShare is about the share of a device, where there is one.
+// checkShare checks the id of the share of a device, where there is one: a UUID as it is
+// usually written, in lower case, so that one id has one form.
 func checkShare(v *kinds.Visit) {
 	id, ok := v.Obj["shareID"].(string)
 	good := len(id) == 36
@@ -441,7 +499,10 @@ func checkShare(v *kinds.Visit) {
 	}
 }
 
-// checkBindings is about conditions of a claim's status that say when a pod can use a device, or never can.
+// checkBindings checks conditions of a claim's status that say when a pod can use a device,
+// or that it never can (validateDeviceBindingParameters). The scheduler waits until all of
+// the first are true or one of the second is, so either list without the other is of no use,
+// and no condition can be in both.
 func checkBindings(v *kinds.Visit) {
 	const good, bad = "bindingConditions", "bindingFailureConditions"
 	for _, name := range [...]string{good, bad} {
@@ -464,11 +525,13 @@ func checkBindings(v *kinds.Visit) {
 	}
 }
 
-// checkDeviceStatus is about what a driver says of a device that was given.
+// checkDeviceStatus checks what a driver says of a device that was given: that it was, its
+// conditions, its data of any kind, and its addresses in a network.
 func checkDeviceStatus(v *kinds.Visit) {
 	checkPlace(v)
 	checkShare(v)
 	id := deviceKey(v.Obj)
+	// The results are searched only if they are not too many, which is an error of its own.
 	given := tree.List(v.Root, "status", "allocation", "devices", "results")
 	if len(given) <= maxRequests && !slices.ContainsFunc(given, func(e any) bool { return deviceKey(e) == id }) {
 		v.Add(field.Invalid(v.Path(), v.Obj, "must be an allocated device in the claim"))
@@ -490,7 +553,8 @@ func checkDeviceStatus(v *kinds.Visit) {
 	}
 }
 
-// checkConditions is about conditions at a path, of which there are eight at most.
+// checkConditions checks conditions at a path, of which there are eight at most. Those of a
+// list that is too long are judged nevertheless, as upstream has it.
 func checkConditions(v *kinds.Visit, path string, list []any) {
 	if len(list) > 8 {
 		v.Add(field.TooMany(path, len(list), 8))
@@ -498,12 +562,13 @@ func checkConditions(v *kinds.Visit, path string, list []any) {
 	v.Add(conditionErrors(path, list)...)
 }
 
-// checkTaintStatus is about the status of a rule of taints.
+// checkTaintStatus checks the status of a rule of taints, which has nothing but conditions.
 func checkTaintStatus(v *kinds.Visit) {
 	checkConditions(v, "status.conditions", tree.List(v.Root, "status", "conditions"))
 }
 
-// prepareTaintRule says when the effect of a taint became what it is.
+// prepareTaintRule says when the effect of a taint became what it is, unless the client says
+// another time: a toleration that lasts for some seconds counts from there.
 func prepareTaintRule(obj, old map[string]any) {
 	is, was := tree.Object(obj, "spec", "taint"), tree.Object(old, "spec", "taint")
 	if is != nil && was != nil && is["effect"] != was["effect"] && is["timeAdded"] == was["timeAdded"] {
@@ -511,7 +576,9 @@ func prepareTaintRule(obj, old map[string]any) {
 	}
 }
 
-// prepareGiven forgets what drivers said of devices that are given no more.
+// prepareGiven forgets what drivers said of devices that are given no more, so whoever takes
+// back what was given need not know of it. What is said of a device that never was given
+// stays, for checkDeviceStatus to refuse.
 func prepareGiven(obj, old map[string]any) {
 	given := func(claim map[string]any) (keys map[string]bool) {
 		keys = map[string]bool{}
