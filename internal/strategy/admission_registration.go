@@ -9,10 +9,22 @@ import (
 	"apichain/internal/tree"
 )
 
-// What says who is asked, or what holds, before an object is stored: configurations of webhooks, policies in
-// CEL and their bindings. Most is words of the rows. Expressions must be there and are not read.
+// What says who is asked, or what holds, before an object is stored: configurations of
+// webhooks, policies in CEL and their bindings. Most is words of the rows; here is what one
+// field demands of another (upstream's pkg/apis/admissionregistration/validation).
+//
+// A configuration has webhooks, each with a name of its own, a server, and rules that say
+// which requests it is asked about. A policy has such rules too, and expressions in place of
+// the server; a binding puts it into force, with parameters perhaps. For example, the rule
+// {operations: [CREATE], apiGroups: [apps], apiVersions: ["*"], resources:
+// ["deployments/*"]} is of all subresources of deployments, and would be wrong with
+// deployments/scale beside it.
+//
+// Expressions must be there and are not read, so one that does not compile is accepted here,
+// and refused upstream.
 
-// admissionRules are the rules of the types of these kinds.
+// admissionRules returns the rules of the types of these kinds. Rules that types share, such
+// as those of MatchCondition, stand once and hold for webhooks and policies.
 func admissionRules() kinds.Rules {
 	const group = "admissionregistration."
 	return kinds.Rules{
@@ -37,11 +49,13 @@ func admissionRules() kinds.Rules {
 	}
 }
 
-// checkWebhookNames demands that no two webhooks have the same name.
+// checkWebhookNames demands that no two webhooks of a configuration have the same name,
+// which is what errors and metrics know them by.
 func checkWebhookNames(v *kinds.Visit) { checkDistinct(v, "webhooks", "name") }
 
-// checkDistinct demands that no two elements of a list have the same text in a field. Those that have none are
-// for others to judge.
+// checkDistinct demands that no two elements of a list have the same text in a field. Those
+// that have none are for others to judge: that it is missing is an error already, and twice
+// the same would be a second one for it.
 func checkDistinct(v *kinds.Visit, list, name string) {
 	var seen set[string]
 	for i, e := range each(v.Obj[list]) {
@@ -51,8 +65,12 @@ func checkDistinct(v *kinds.Visit, list, name string) {
 	}
 }
 
-// checkWebhook is about a webhook of either kind.
+// checkWebhook checks a webhook of either kind, in the order of upstream
+// (validateValidatingWebhook and its twin): name, effects, time, selectors, server,
+// conditions and versions of reviews.
 func checkWebhook(v *kinds.Visit) {
+	// The name must be a full one, as in check.example.com, so that webhooks of different
+	// makers do not meet.
 	switch name := tree.Text(v.Obj, "name"); {
 	case name == "":
 		v.Add(field.Required(v.Path("name"), ""))
@@ -61,6 +79,8 @@ func checkWebhook(v *kinds.Visit) {
 	case strings.Count(name, ".") < 2:
 		v.Add(field.Invalid(v.Path("name"), name, "should be a domain with at least three segments separated by dots"))
 	}
+	// A webhook in v1 must say what else it does. Those that have effects on a dry run too are
+	// of older versions, and none can say so now.
 	if v.Obj["sideEffects"] == nil {
 		v.Add(field.Required(v.Path("sideEffects"), "must specify one of None, NoneOnDryRun"))
 	}
@@ -72,6 +92,7 @@ func checkWebhook(v *kinds.Visit) {
 	v.Add(field.WebhookErrors(v.Path("clientConfig"), tree.Object(v.Obj, "clientConfig"))...)
 	checkDistinct(v, "matchConditions", "name")
 	at := v.Path("admissionReviewVersions")
+	// No version at all is one error; that none of them is known to the server is another.
 	if versions := tree.List(v.Obj, "admissionReviewVersions"); len(versions) == 0 {
 		v.Add(field.Required(at, "must specify one of v1, v1beta1"))
 	} else {
@@ -79,15 +100,16 @@ func checkWebhook(v *kinds.Visit) {
 	}
 }
 
-// checkSelectors is about the two selectors that say which objects a webhook or a policy is about. They have
-// defaults, so they are there.
+// checkSelectors checks the two selectors that say which objects a webhook or a policy is
+// about. They have defaults, so they are there.
 func checkSelectors(v *kinds.Visit) {
 	for _, name := range [...]string{"namespaceSelector", "objectSelector"} {
 		v.Add(below(v.Path(name), labelSelectorErrors(tree.Object(v.Obj, name), never))...)
 	}
 }
 
-// checkRequestRule is about which requests a rule means: a star is all, and stands alone.
+// checkRequestRule checks which requests a rule means: a star is all, and stands alone,
+// since what is beside it could only be there by mistake.
 func checkRequestRule(v *kinds.Visit) {
 	for _, list := range [...][2]string{{"operations", "operations"}, {"apiGroups", "API groups"}, {"apiVersions", "API versions"}} {
 		if l := tree.List(v.Obj, list[0]); len(l) > 1 && slices.Contains(l, any("*")) {
@@ -102,8 +124,10 @@ func checkRequestRule(v *kinds.Visit) {
 	checkRuleResources(v)
 }
 
-// checkRuleResources is about the resources of a rule and their subresources: pods, pods/status, pods/*,
-// */scale, * for all without subresources, and */* for all.
+// checkRuleResources checks the resources of a rule and their subresources: pods,
+// pods/status, pods/*, */scale, * for all without subresources, and */* for all. What one
+// that is before in the list covers must not be said again; the order counts, as it does
+// upstream, so pods/status before pods/* is good.
 func checkRuleResources(v *kinds.Visit) {
 	resources := tree.List(v.Obj, "resources")
 	var starred set[string] // pods/* and */scale that there were before
@@ -120,6 +144,7 @@ func checkRuleResources(v *kinds.Visit) {
 			all, plain = all || r == "*", r != "*"
 			continue
 		}
+		// Both stars could cover it, and then upstream has an error for each.
 		for _, star := range [...]string{resource + "/*", "*/" + sub} {
 			if starred.has(star) {
 				v.Add(field.Invalid(at, r, "if '"+star+"' is present, must not specify "+r))
@@ -137,7 +162,8 @@ func checkRuleResources(v *kinds.Visit) {
 	}
 }
 
-// needText demands a text that is more than spaces, and reports whether it is there.
+// needText demands a text that is more than spaces, and reports whether it is there. why is
+// what the error says, as some of upstream's have a reason and some none.
 func needText(v *kinds.Visit, name, why string) bool {
 	if strings.TrimSpace(tree.Text(v.Obj, name)) != "" {
 		return true
@@ -146,7 +172,9 @@ func needText(v *kinds.Visit, name, why string) bool {
 	return false
 }
 
-// checkPolicyConstraints demands what is common to both kinds of policies: rules that say what it is about.
+// checkPolicyConstraints demands what is common to both kinds of policies: rules that say
+// what it is about, and conditions with names of their own. That there are constraints is
+// for a row to say.
 func checkPolicyConstraints(v *kinds.Visit) {
 	checkDistinct(v, "matchConditions", "name")
 	if v.Obj["matchConstraints"] != nil && len(tree.List(v.Obj, "matchConstraints", "resourceRules")) == 0 {
@@ -154,10 +182,12 @@ func checkPolicyConstraints(v *kinds.Visit) {
 	}
 }
 
-// maxAuditAnnotations is how many annotations of the audit log a policy may have.
+// maxAuditAnnotations is how many annotations of the audit log a policy may have, upstream's
+// number.
 const maxAuditAnnotations = 20
 
-// checkValidatingPolicy demands that a policy says something: a rule, or an annotation of the audit log.
+// checkValidatingPolicy demands that a policy says something: a rule, or an annotation of
+// the audit log. If it has neither, there is an error for both fields, for either would do.
 func checkValidatingPolicy(v *kinds.Visit) {
 	checkPolicyConstraints(v)
 	annotations := tree.List(v.Obj, "auditAnnotations")
@@ -172,7 +202,8 @@ func checkValidatingPolicy(v *kinds.Visit) {
 	checkDistinct(v, "auditAnnotations", "key")
 }
 
-// checkMutatingPolicy demands that a policy changes something, of requests that have an object.
+// checkMutatingPolicy demands that a policy changes something, of requests that have an
+// object.
 func checkMutatingPolicy(v *kinds.Visit) {
 	checkPolicyConstraints(v)
 	checkMutatingOperations(v, "matchConstraints")
@@ -181,8 +212,9 @@ func checkMutatingPolicy(v *kinds.Visit) {
 	}
 }
 
-// checkMutatingOperations refuses the operations of which there is nothing to change. The path says no index
-// (upstream).
+// checkMutatingOperations refuses the operations of which there is nothing to change: a
+// delete brings no object. name is the field with the rules, which is another in a policy
+// than in a binding. The path says no index (upstream).
 func checkMutatingOperations(v *kinds.Visit, name string) {
 	for _, rule := range each(tree.At(v.Obj, name, "resourceRules")) {
 		for _, o := range tree.Strings(tree.List(rule, "operations")) {
@@ -195,10 +227,13 @@ func checkMutatingOperations(v *kinds.Visit, name string) {
 	}
 }
 
-// checkParamKind is about the kind of a policy's parameters. That both are there is for their row to say.
+// checkParamKind checks the kind of a policy's parameters: a group and version, and a kind
+// that could be one. That both are there is for their row to say, and whether there is such
+// a kind is not asked, since it may be defined later.
 func checkParamKind(v *kinds.Visit) {
 	at, whole := v.Path("apiVersion"), tree.Text(v.Obj, "apiVersion")
 	group, version, ok := strings.Cut(whole, "/")
+	// A version alone is of the core group, which has no name.
 	if !ok {
 		group, version = "", group
 	}
@@ -220,11 +255,13 @@ func checkParamKind(v *kinds.Visit) {
 	}
 }
 
-// reservedWords are those that no variable of CEL can be called.
+// reservedWords are those that no variable of CEL can be called, with spaces about each to
+// find whole ones.
 const reservedWords = " true false null in as break const continue else for function if import let loop package namespace return " +
 	"var void while "
 
-// checkVariable is about a value that the expressions of a policy can use by its name.
+// checkVariable checks a value that the expressions of a policy can use by its name, as in
+// variables.replicas, so the name must be one that CEL can read.
 func checkVariable(v *kinds.Visit) {
 	if name := tree.Text(v.Obj, "name"); needText(v, "name", "name is not specified") {
 		if !isIdentifier(name) || strings.Contains(reservedWords, " "+name+" ") {
@@ -234,7 +271,8 @@ func checkVariable(v *kinds.Visit) {
 	needText(v, "expression", "expression is not specified")
 }
 
-// checkValidation is about a rule of a policy, and what is said where it does not hold.
+// checkValidation checks a rule of a policy, and what is said where it does not hold. A
+// message is one line, as it is part of one that the client sees.
 func checkValidation(v *kinds.Visit) {
 	needText(v, "expression", "expression is not specified")
 	for _, name := range [...]string{"messageExpression", "message"} {
@@ -249,18 +287,21 @@ func checkValidation(v *kinds.Visit) {
 	}
 }
 
-// checkAuditAnnotation is about one annotation of the audit log, whose key begins with the name of the policy.
+// checkAuditAnnotation checks one annotation of the audit log. Its key begins with the name
+// of the policy, so it is judged with that in front, and so shown.
 func checkAuditAnnotation(v *kinds.Visit) {
 	const most = 5 << 10
 	name := tree.Name(v.Root) + "/" + tree.Text(v.Obj, "key")
 	v.Add(invalids(v.Path("key"), name, field.LabelKeyErrors)...)
 	expression := strings.TrimSpace(tree.Text(v.Obj, "valueExpression"))
+	// That a long expression is "required" is upstream's error for it.
 	if needText(v, "valueExpression", "valueExpression is not specified") && len(expression) > most {
 		v.Add(field.Required(v.Path("valueExpression"), "must not exceed 5120 bytes in length"))
 	}
 }
 
-// checkMutation demands the expression that the type of the patch names, and no other.
+// checkMutation demands the expression that the type of the patch names, and no other. A
+// type that is unknown is an error of its row, and then neither is judged.
 func checkMutation(v *kinds.Visit) {
 	typ := tree.Text(v.Obj, "patchType")
 	for _, m := range [...][2]string{{"JSONPatch", "jsonPatch"}, {"ApplyConfiguration", "applyConfiguration"}} {
@@ -277,7 +318,8 @@ func checkMutation(v *kinds.Visit) {
 	}
 }
 
-// checkParamRef demands the name of the parameters, or a selector of them.
+// checkParamRef demands the name of the parameters, or a selector of them, and what is to
+// happen if there are none.
 func checkParamRef(v *kinds.Visit) {
 	name, selector := tree.Text(v.Obj, "name"), tree.Object(v.Obj, "selector")
 	if selector != nil {
@@ -298,7 +340,8 @@ func checkParamRef(v *kinds.Visit) {
 	}
 }
 
-// checkValidationActions refuses two ways to tell a client the same.
+// checkValidationActions refuses two ways to tell a client the same: an error, and a warning
+// beside it.
 func checkValidationActions(v *kinds.Visit) {
 	actions := tree.List(v.Obj, "validationActions")
 	if slices.Contains(actions, any("Deny")) && slices.Contains(actions, any("Warn")) {
@@ -307,7 +350,8 @@ func checkValidationActions(v *kinds.Visit) {
 	}
 }
 
-// checkPolicyStatus is about the conditions, and the warnings about expressions.
+// checkPolicyStatus checks the conditions, and the warnings about expressions, each of which
+// must say what it warns of and where.
 func checkPolicyStatus(v *kinds.Visit) {
 	v.Add(conditionErrors("status.conditions", tree.List(v.Root, "status", "conditions"))...)
 	for i, w := range each(tree.At(v.Root, "status", "typeChecking", "expressionWarnings")) {
