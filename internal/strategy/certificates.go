@@ -13,11 +13,23 @@ import (
 	"apichain/internal/tree"
 )
 
-// Requests for certificates, and bundles of those that are trusted. What a request asks for never changes; its
-// conditions are written by two subresources: approval says whether it is approved or denied, and status has
-// the certificate, and whether there can be one.
+// Requests for certificates, and bundles of those that are trusted (upstream's
+// pkg/apis/certificates/validation, and pkg/registry/certificates for what the server
+// writes). Requests of pods are in certificates_pod.go.
+//
+// What a request asks for never changes; its conditions are written by two subresources:
+// approval says whether it is approved or denied, and status has the certificate, and
+// whether there can be one. The two are apart so that the right to approve and the right to
+// sign can be given to different clients. For example, a controller that writes status with
+// one more condition Approved is refused, and the same condition by approval is taken;
+// neither can take one away again.
+//
+// Older versions accepted requests that these rules refuse, so an update may keep what was
+// wrong in the stored object. Each such tolerance is asked of the old object, as upstream
+// does.
 
-// certificateRules are the rules of the types of these kinds.
+// certificateRules returns the rules of the types of these kinds. What a status demands is
+// checked apart, since other writes do not change it.
 func certificateRules() kinds.Rules {
 	return kinds.Rules{
 		"certificates.CertificateSigningRequest": {Check: checkSigningRequest,
@@ -28,7 +40,8 @@ func certificateRules() kinds.Rules {
 	}
 }
 
-// certificateStrategies are those of the kinds here.
+// certificateStrategies returns the strategies of the kinds here: only requests have a
+// subresource beside the status.
 func certificateStrategies() map[kinds.Key]Strategy {
 	return map[kinds.Key]Strategy{
 		kinds.NewKey("certificates.k8s.io", "v1", "CertificateSigningRequest"): {
@@ -39,7 +52,9 @@ func certificateStrategies() map[kinds.Key]Strategy {
 	}
 }
 
-// prepareSigningStatus keeps the conditions of approval as they are, if there are as many, and completes times.
+// prepareSigningStatus keeps the conditions of approval as they are, if there are as many,
+// and completes times. If there are more or fewer, they are left as the client wrote them,
+// for signingChangeErrors to refuse: a silent repair would hide the mistake.
 func prepareSigningStatus(obj, old map[string]any) {
 	conditions := tree.List(obj, "status", "conditions")
 	for _, typ := range [...]string{"Approved", "Denied"} {
@@ -49,6 +64,8 @@ func prepareSigningStatus(obj, old map[string]any) {
 		}
 		for i := range conditions {
 			if tree.Text(conditions[i], "type") == typ {
+				// The first new one becomes the first old one and so on; upstream pairs them by
+				// place too.
 				conditions[i], had = tree.Copy(had[0]), had[1:]
 			}
 		}
@@ -56,9 +73,11 @@ func prepareSigningStatus(obj, old map[string]any) {
 	completeTimes(obj, old)
 }
 
-// mergeApproval makes of a request the old one, but for its conditions and metadata.
+// mergeApproval makes of a request the old one, but for its conditions and metadata: a write
+// of the approval cannot change what is asked for, nor the certificate.
 func mergeApproval(obj, old map[string]any) {
 	completeTimes(obj, old)
+	// They must be in hand before the status they stand in is replaced by the old one.
 	conditions := tree.List(obj, "status", "conditions")
 	for _, name := range [...]string{"spec", "status"} {
 		delete(obj, name)
@@ -69,11 +88,13 @@ func mergeApproval(obj, old map[string]any) {
 	if status := orNew(obj, "status"); len(conditions) > 0 {
 		status["conditions"] = conditions
 	} else {
+		// An empty list is none in JSON, as upstream omits it.
 		delete(status, "conditions")
 	}
 }
 
-// completeTimes says when the conditions of a request were written, and since when each is so.
+// completeTimes says when the conditions of a request were written, and since when each is
+// so, where the client does not (populateConditionTimestamps).
 func completeTimes(obj, old map[string]any) {
 	now := time.Now().UTC().Format(time.RFC3339)
 	for _, c := range each(tree.At(obj, "status", "conditions")) {
@@ -84,6 +105,7 @@ func completeTimes(obj, old map[string]any) {
 			continue
 		}
 		c["lastTransitionTime"] = now
+		// A condition that was so before has been so since then, and not since this write.
 		for _, had := range conditionsOf(old, tree.Text(c, "type")) {
 			if since := tree.Text(had, "lastTransitionTime"); since != "" && had["status"] == c["status"] {
 				c["lastTransitionTime"] = since
@@ -93,7 +115,8 @@ func completeTimes(obj, old map[string]any) {
 	}
 }
 
-// conditionsOf returns the conditions of a type.
+// conditionsOf returns the conditions of a type, in their order. There may be several, since
+// older versions allowed that.
 func conditionsOf(obj map[string]any, typ string) (found []map[string]any) {
 	for _, c := range each(tree.At(obj, "status", "conditions")) {
 		if tree.Text(c, "type") == typ {
@@ -103,12 +126,14 @@ func conditionsOf(obj map[string]any, typ string) (found []map[string]any) {
 	return found
 }
 
-// keyUsages are what a key may be used for.
+// keyUsages are what a key may be used for, in the order in which upstream's message lists
+// them.
 var keyUsages = [...]string{"any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment",
 	"decipher only", "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel", "ipsec user",
 	"key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth", "signing", "timestamping"}
 
-// checkSigningRequest is about a new request: what is asked for does not change.
+// checkSigningRequest checks a new request, and no other: what is asked for does not change,
+// and the server keeps that of the old object.
 func checkSigningRequest(v *kinds.Visit) {
 	if v.Update() {
 		return
@@ -121,6 +146,8 @@ func checkSigningRequest(v *kinds.Visit) {
 	if len(usages) == 0 {
 		v.Add(field.Required("spec.usages", ""))
 	}
+	// Upstream judges all the usages first, and then which come twice, and the errors are in
+	// that order.
 	for i, usage := range usages {
 		if !slices.Contains(keyUsages[:], usage) {
 			v.Add(field.NotSupported(v.Path("spec", "usages", i), usage, keyUsages[:]...))
@@ -131,6 +158,7 @@ func checkSigningRequest(v *kinds.Visit) {
 			v.Add(field.Duplicate(v.Path("spec", "usages", i), usage))
 		}
 	}
+	// This signer was the default of an older version, for clients that knew of no signers.
 	if signer := tree.Text(spec, "signerName"); signer == "kubernetes.io/legacy-unknown" {
 		v.Add(field.Invalid("spec.signerName", signer, "the legacy signerName is not allowed via this API version"))
 	} else {
@@ -141,8 +169,8 @@ func checkSigningRequest(v *kinds.Visit) {
 	}
 }
 
-// signingRequestError returns why bytes are no request: one in PEM, signed by its own key. The errors of
-// crypto/x509 are upstream's.
+// signingRequestError returns why bytes are no request: one in PEM, signed by its own key,
+// which proves that whoever asks has it. The errors of crypto/x509 are upstream's.
 func signingRequestError(request []byte) error {
 	block, _ := pem.Decode(request)
 	if block == nil || block.Type != "CERTIFICATE REQUEST" {
@@ -155,17 +183,22 @@ func signingRequestError(request []byte) error {
 	return r.CheckSignature()
 }
 
-// signingChangeErrors returns what is wrong with the conditions and the certificate of a request, and what a
-// write of the approval, or else of the status, may not change of them. What was wrong before is let be.
+// signingChangeErrors returns what is wrong with the conditions and the certificate of a
+// request, and what a write of the approval, or else of the status, may not change of them.
+// What was wrong before is let be. The order is upstream's: what is wrong with the new
+// object, then the change.
 func signingChangeErrors(obj, old map[string]any, approval bool) []field.Error {
 	const at = "status.conditions"
 	errs := signingConditionErrors(obj, old)
 	now, before := tree.Text(obj, "status", "certificate"), tree.Text(old, "status", "certificate")
+	// A certificate that was none already may be written again, and is not judged.
 	if now != before && certificatesError(decoded(before)) == nil {
 		if err := certificatesError(decoded(now)); err != nil {
 			errs = append(errs, field.Invalid("status.certificate", "<certificate data>", err.Error()))
 		}
 	}
+	// What has been decided is decided, by whichever subresource: conditions of these types
+	// only come.
 	for _, typ := range [...]string{"Approved", "Denied", "Failed"} {
 		if len(conditionsOf(obj, typ)) < len(conditionsOf(old, typ)) {
 			errs = append(errs, field.Forbidden(at, fmt.Sprintf("updates may not remove a condition of type %q", typ)))
@@ -179,6 +212,7 @@ func signingChangeErrors(obj, old map[string]any, approval bool) []field.Error {
 	if now != before && before != "" {
 		errs = append(errs, field.Forbidden("status.certificate", "updates may not modify existing certificate content"))
 	}
+	// Both at once would leave it to each reader which one counts.
 	both := func(obj map[string]any) bool {
 		return len(conditionsOf(obj, "Approved")) > 0 && len(conditionsOf(obj, "Denied")) > 0
 	}
@@ -189,7 +223,9 @@ func signingChangeErrors(obj, old map[string]any, approval bool) []field.Error {
 	return errs
 }
 
-// signingConditionErrors returns what is wrong with the single conditions of a request.
+// signingConditionErrors returns what is wrong with the single conditions of a request. No
+// type, and one type twice, are let be if the old object has any such, and not only the same
+// ones.
 func signingConditionErrors(obj, old map[string]any) (errs []field.Error) {
 	var seen, hadTypes set[string]
 	hadEmpty, hadTwice := false, false
@@ -203,6 +239,8 @@ func signingConditionErrors(obj, old map[string]any) (errs []field.Error) {
 		if typ == "" && !hadEmpty {
 			errs = append(errs, field.Required(at+".type", ""))
 		}
+		// Upstream has a set of types that can only be true; the absence of one says that it is
+		// not.
 		states := "False True Unknown"
 		if listed("Approved Denied Failed", typ) {
 			states = "True"
@@ -220,6 +258,7 @@ func signingConditionErrors(obj, old map[string]any) (errs []field.Error) {
 }
 
 // certificatesError returns why bytes are no certificates in PEM; nothing is none, and good.
+// Text between and behind the blocks is ignored, as pem.Decode does.
 func certificatesError(data []byte) error {
 	for blocks := 0; len(data) > 0 || blocks == 0; blocks++ {
 		block, rest := pem.Decode(data)
@@ -243,7 +282,8 @@ func certificatesError(data []byte) error {
 	return nil
 }
 
-// checkTrustBundle is about the name, which begins with the signer's, and the certificates.
+// checkTrustBundle checks the name of a bundle, which begins with the signer's, and the
+// certificates. The signer never changes, since rights are given by it.
 func checkTrustBundle(v *kinds.Visit) {
 	signer, bundle := tree.Text(v.Obj, "spec", "signerName"), tree.Text(v.Obj, "spec", "trustBundle")
 	for _, at := range [...]string{"generateName", "name"} {
@@ -252,6 +292,8 @@ func checkTrustBundle(v *kinds.Visit) {
 	if signer != "" {
 		v.Add(signerErrors("spec.signerName", signer)...)
 	}
+	// Certificates that do not change are not judged again: a newer parser may refuse what an
+	// older took.
 	if !v.Update() || bundle != tree.Text(v.Old, "spec", "trustBundle") {
 		v.Add(anchorErrors("spec.trustBundle", bundle)...)
 	}
@@ -260,8 +302,9 @@ func checkTrustBundle(v *kinds.Visit) {
 	}
 }
 
-// bundleNamedErrors returns what is wrong with the name of a bundle, or the beginning of one, which may end with
-// a dash. What no path can have is told elsewhere.
+// bundleNamedErrors returns what is wrong with the name of a bundle, or the beginning of
+// one, which may end with a dash. For example, bundles of signer example.com/foo are called
+// example.com:foo: and a name. What no path can have is told elsewhere.
 func bundleNamedErrors(at, name, signer string) []field.Error {
 	prefix := ""
 	if signer != "" {
@@ -276,15 +319,17 @@ func bundleNamedErrors(at, name, signer string) []field.Error {
 	case signer == "" && strings.Contains(name, ":"):
 		return []field.Error{field.Invalid(at, name, `ClusterTrustBundle without signer name must not have ":" in its name`)}
 	case at == "metadata.generateName" && strings.HasSuffix(rest, "-"):
+		// Something will follow the dash, and a letter stands for it here.
 		rest = rest[:len(rest)-1] + "a"
 	}
 	return invalidAll(at, name, field.DNSSubdomainErrors(rest))
 }
 
-// maxBundle is the most bytes of a bundle.
+// maxBundle is the most bytes of a bundle, upstream's 1 Mi.
 const maxBundle = 1 << 20
 
-// anchorErrors returns what is wrong with certificates that are to be trusted: authorities, each once.
+// anchorErrors returns what is wrong with certificates that are to be trusted: authorities,
+// each once (validateTrustBundle). No error shows the bundle, which is too long to read.
 func anchorErrors(at, bundle string) (errs []field.Error) {
 	if len(bundle) > maxBundle {
 		return []field.Error{field.TooLong(at, maxBundle)}
@@ -301,6 +346,8 @@ func anchorErrors(at, bundle string) (errs []field.Error) {
 			errs = append(errs, field.Invalid(at, "<value omitted>", fmt.Sprintf("entry %d %s", i, why)))
 			continue
 		}
+		// Upstream lists doubles in the order of a Go map, which is any; here it is that of the
+		// bundle.
 		key := string(block.Bytes)
 		if seen[key] == nil {
 			order = append(order, key)
@@ -310,6 +357,7 @@ func anchorErrors(at, bundle string) (errs []field.Error) {
 	if len(errs) == 0 && len(seen) == 0 {
 		errs = append(errs, field.Invalid(at, "<value omitted>", "at least one trust anchor must be provided"))
 	}
+	// Behind a block that is wrong, which come twice is not worth telling (upstream).
 	if len(errs) > 0 {
 		return errs
 	}
@@ -322,6 +370,7 @@ func anchorErrors(at, bundle string) (errs []field.Error) {
 }
 
 // anchorError returns why a block is no certificate to be trusted, "" for one that is.
+// Headers are refused because nothing reads them.
 func anchorError(block *pem.Block) string {
 	if block.Type != "CERTIFICATE" {
 		return "has bad block type: " + block.Type

@@ -14,10 +14,12 @@ import (
 	"apichain/internal/tree"
 )
 
-// Requests for certificates of pods. Nothing of the spec ever changes, and the status ends with one of three
-// conditions. What the issued certificate says is for its signer.
+// Requests for certificates of pods. Nothing of the spec ever changes, and the status ends
+// with one of three conditions. What the issued certificate says is for its signer; upstream
+// checks it in part (ValidatePodCertificateRequestStatusUpdate).
 
-// omitted returns the error for a value that is not shown.
+// omitted returns the error for a value that is not shown: the text follows the colon at
+// once.
 func omitted(at, why string) field.Error {
 	return field.Error{Reason: "FieldValueInvalid", Message: "Invalid value: " + why, Field: at}
 }
@@ -28,11 +30,13 @@ const (
 	// maxStubRequest is the most bytes of the request in it.
 	maxStubRequest = 10 << 10
 
+	// These count seconds, as the field does.
 	hour = 60 * 60
 	day  = 24 * hour
 )
 
-// checkPodCertificate is about a new request, and that none changes.
+// checkPodCertificate checks a new request, and that none changes. The kubelet writes it for
+// a pod that runs, so pod, account and node are each named, with their uids.
 func checkPodCertificate(v *kinds.Visit) {
 	spec := tree.Object(v.Obj, "spec")
 	if v.Update() {
@@ -46,6 +50,7 @@ func checkPodCertificate(v *kinds.Visit) {
 	const told = "spec.unverifiedUserAnnotations"
 	annotations := tree.Object(spec, "unverifiedUserAnnotations")
 	for _, key := range tree.SortedKeys(annotations) {
+		// Keys are judged in lower case, as those of other annotations are.
 		v.Add(domainKeyErrors(told, strings.ToLower(key))...)
 	}
 	if textBytes(annotations) > maxParameterBytes {
@@ -61,6 +66,7 @@ func checkPodCertificate(v *kinds.Visit) {
 			v.Add(field.TooLong("spec."+of+"UID", maxIdentity))
 		}
 	}
+	// Signers of Kubernetes itself are held to a day by upstream, and all others to 91 days.
 	most := int64(91 * day)
 	if domain, _, _ := strings.Cut(signer, "/"); domain == "kubernetes.io" || strings.HasSuffix(domain, ".kubernetes.io") {
 		most = day
@@ -68,6 +74,7 @@ func checkPodCertificate(v *kinds.Visit) {
 	if n := numberAt(spec, "maxExpirationSeconds"); n < hour || n > most {
 		v.Add(field.Invalid("spec.maxExpirationSeconds", n, fmt.Sprintf("must be in the range [%d, %d]", hour, most)))
 	}
+	// The message names a second way that upstream still reads and that is deprecated.
 	if stub := decoded(spec["stubPKCS10Request"]); len(stub) == 0 {
 		v.Add(omitted("spec", "exactly one of (stubPKCS10Request) or (pkixPublicKey, proofOfPossession) must be set"))
 	} else {
@@ -75,7 +82,9 @@ func checkPodCertificate(v *kinds.Visit) {
 	}
 }
 
-// stubRequestErrors returns what is wrong with a request, which is there for its key and the proof of it.
+// stubRequestErrors returns what is wrong with a request, which is there for its key and the
+// proof of it; names in it count for nothing. The kinds of keys are those that upstream
+// lists for certificates of pods (validateStubPKCS10Request).
 func stubRequestErrors(at string, request []byte) []field.Error {
 	if len(request) > maxStubRequest {
 		return []field.Error{field.TooLong(at, maxStubRequest)}
@@ -97,14 +106,16 @@ func stubRequestErrors(at string, request []byte) []field.Error {
 	default:
 		return []field.Error{omitted(at, "unknown public key type; supported types are Ed25519, ECDSA, and RSA")}
 	}
+	// The signature is last, so a key of a kind that is refused is told as such.
 	if r.CheckSignature() != nil {
 		return []field.Error{omitted(at, "invalid signature")}
 	}
 	return nil
 }
 
-// podCertificateStatusErrors returns what is wrong with the status of a request: one of the three conditions
-// that end it, and nothing else unless it is issued; and nothing changes behind the end.
+// podCertificateStatusErrors returns what is wrong with the status of a request: one of the
+// three conditions that end it, and nothing else unless it is issued; and nothing changes
+// behind the end.
 func podCertificateStatusErrors(obj, old map[string]any) (errs []field.Error) {
 	conditions, ends := tree.List(obj, "status", "conditions"), 0
 	for i, c := range each(conditions) {
@@ -126,6 +137,7 @@ func podCertificateStatusErrors(obj, old map[string]any) (errs []field.Error) {
 	}
 	now, before := tree.Object(obj, "status"), tree.Object(old, "status")
 	ended := func(status map[string]any) bool { return len(tree.List(status, "conditions")) > 0 }
+	// The first of these that holds decides: ended before, ended by this write, or not at all.
 	switch {
 	case ended(before):
 		if !tree.Equal(now, before) {
