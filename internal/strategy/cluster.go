@@ -11,11 +11,18 @@ import (
 	"apichain/internal/tree"
 )
 
-// Nodes. A node is made by its kubelet, with a status, and what has been said of it once (its ranges of
-// addresses, its provider's name of it) does not change. The status is judged where it is written: by a
-// create, and by the subresource.
+// Nodes. A node is made by its kubelet, with a status, and what has been said of it once
+// (its ranges of addresses, its provider's name of it) does not change. The status is judged
+// where it is written: by a create, and by the subresource.
+//
+// For example, a node may come without ranges and get podCIDRs: [10.0.1.0/24] from a
+// controller later, but no other ones after that, since its pods have addresses of them.
+//
+// The rules are those of upstream's ValidateNode and ValidateNodeUpdate
+// (pkg/apis/core/validation). Several of their paths are not where the value is, such as
+// metadata.taints, and clients see them so.
 
-// clusterRules are the rules of the types of nodes.
+// clusterRules returns the rules of the types of nodes.
 func clusterRules() kinds.Rules {
 	return kinds.Rules{
 		"Node":       {Check: checkNode, Status: checkNodeStatus},
@@ -24,14 +31,18 @@ func clusterRules() kinds.Rules {
 	}
 }
 
-// clusterStrategies are those of nodes.
+// clusterStrategies returns the strategy of nodes. What is dropped is another thing in a
+// write of the status than in others, as upstream has a strategy for each.
 func clusterStrategies() map[kinds.Key]Strategy {
 	return map[kinds.Key]Strategy{
 		kinds.NewKey("", "v1", "Node"): {Prepare: prepareNode, PrepareStatus: dropNodeStatus, Warnings: nodeWarnings},
 	}
 }
 
-// nodeSpecDefaults makes podCIDR, which is older, the first of podCIDRs, or the other way round.
+// nodeSpecDefaults makes podCIDR, which is older, the first of podCIDRs, or the other way
+// round. Upstream does it as it converts a node, and has but the list inside. Where both are
+// there and differ, podCIDR counts, as a client that does not know the list would write that
+// alone.
 func nodeSpecDefaults(spec map[string]any) {
 	first, all := tree.Text(spec, "podCIDR"), tree.List(spec, "podCIDRs")
 	switch {
@@ -42,9 +53,12 @@ func nodeSpecDefaults(spec map[string]any) {
 	}
 }
 
-// nodeStatusDefaults says that pods may use all that there is.
+// nodeStatusDefaults says that pods may use all that there is, unless the kubelet keeps some
+// for the system and says so; and it rounds amounts as all are.
 func nodeStatusDefaults(status map[string]any) {
 	capacity := tree.Object(status, "capacity")
+	// It is the presence that counts: an empty list is what the client wants, and says that
+	// there is nothing.
 	if _, ok := status["allocatable"]; !ok && len(capacity) > 0 {
 		status["allocatable"] = tree.Copy(capacity)
 	}
@@ -52,7 +66,9 @@ func nodeStatusDefaults(status map[string]any) {
 	roundUp(tree.Object(status, "allocatable"))
 }
 
-// prepareNode drops what no longer has a meaning, or not yet one.
+// prepareNode drops what no longer has a meaning, or not yet one: a source of configuration,
+// which is a feature that was removed, and what is behind a gate that is closed. What the
+// old node has may stay (dropDisabledFields).
 func prepareNode(node, old map[string]any) {
 	spec := tree.Object(node, "spec")
 	if old == nil {
@@ -65,7 +81,7 @@ func prepareNode(node, old map[string]any) {
 	}
 }
 
-// dropNodeStatus drops the same of a status.
+// dropNodeStatus drops the same of a status, with what else is behind a gate there.
 func dropNodeStatus(node, old map[string]any) {
 	if tree.At(old, "status", "config") == nil {
 		delete(tree.Object(node, "status"), "config")
@@ -75,7 +91,8 @@ func dropNodeStatus(node, old map[string]any) {
 	}
 }
 
-// nodeWarnings says what no longer has a meaning, and which ranges are written as they should not be.
+// nodeWarnings returns what no longer has a meaning, and which ranges are written as they
+// should not be, such as one with bits beyond its length.
 func nodeWarnings(node, _ map[string]any) (warnings []string) {
 	if tree.At(node, "spec", "configSource") != nil {
 		warnings = append(warnings, "spec.configSource: the feature is removed")
@@ -89,11 +106,12 @@ func nodeWarnings(node, _ map[string]any) (warnings []string) {
 	return warnings
 }
 
-// checkNode is about taints and ranges; about the status of a new node; and about what does not change.
+// checkNode checks taints and ranges; the status of a new node; and what does not change.
 func checkNode(v *kinds.Visit) {
 	spec := tree.Object(v.Obj, "spec")
 	v.Add(taintErrors("metadata.taints", spec["taints"])...) // upstream's path
 	if !v.Update() {
+		// An update of the node cannot change its status, so only a create has one to judge.
 		v.Add(nodeAmountErrors(v.Obj)...)
 		if n, ok := tree.At(v.Obj, "status", "nodeInfo", "swap", "capacity").(int64); ok && n <= 0 {
 			v.Add(field.Invalid("metadata.nodeSwapStatus.capacity", n, "must be greater than zero"))
@@ -106,13 +124,16 @@ func checkNode(v *kinds.Visit) {
 	}
 }
 
-// taintErrors returns what is wrong with taints, of which no two have one key and effect.
+// taintErrors returns what is wrong with taints, of which no two have one key and effect. at
+// is the path of the list (validateNodeTaints).
 func taintErrors(at string, taints any) (errs []field.Error) {
 	var seen set[string]
 	for i, t := range each(taints) {
 		at := fmt.Sprintf("%s[%d]", at, i)
 		key, value, effect := tree.Text(t, "key"), tree.Text(t, "value"), tree.Text(t, "effect")
 		errs = append(errs, invalidAll(at+".key", key, field.LabelKeyErrors(key))...)
+		// All that is wrong with a value is one error, where that of a key is one for each
+		// reason (upstream).
 		if why := field.LabelValueErrors(value); len(why) > 0 {
 			errs = append(errs, field.Invalid(at+".value", value, strings.Join(why, ";")))
 		}
@@ -124,6 +145,7 @@ func taintErrors(at string, taints any) (errs []field.Error) {
 			errs = append(errs, field.NotSupported(at+".effect", effect, "NoSchedule", "PreferNoSchedule", "NoExecute"))
 		}
 		if seen.add(effect + " " + key) {
+			// The error of a double shows the whole taint, and says more behind it.
 			shown := structJSON(t, "Key", "key", "Value", "value", "Effect", "effect", "TimeAdded", "timeAdded?")
 			e := field.Duplicate(at, shown)
 			e.Message += ": taints must be unique by key and effect pair"
@@ -133,9 +155,11 @@ func taintErrors(at string, taints any) (errs []field.Error) {
 	return errs
 }
 
-// structJSON returns an object as upstream shows one of its own structs: with the fields, which come in
-// pairs of the name there and the one here, in the order of the struct. A field that is not there is
-// empty, or null if its name here ends in a question mark.
+// structJSON returns an object as upstream shows one of its own structs: with the fields,
+// which come in pairs of the name there and the one here, in the order of the struct. A
+// field that is not there is empty, or null if its name here ends in a question mark. For
+// example, an address is shown as {"Type":"InternalIP","Address":"10.0.0.1"}: those structs
+// have no names for JSON.
 func structJSON(obj map[string]any, fields ...string) field.JSON {
 	b := []byte{'{'}
 	for i := 0; i < len(fields); i += 2 {
@@ -152,13 +176,15 @@ func structJSON(obj map[string]any, fields ...string) field.JSON {
 	return field.JSON(append(b, '}'))
 }
 
-// podRangeErrors returns what is wrong with the ranges of a node's pods: one, or one of each family.
+// podRangeErrors returns what is wrong with the ranges of a node's pods: one, or one of each
+// family.
 func podRangeErrors(ranges []any) (errs []field.Error) {
 	families, none := map[bool]bool{}, -1
 	for i, s := range tree.Strings(ranges) {
 		errs = append(errs, invalidAll(fmt.Sprintf("spec.podCIDRs[%d]", i), s, field.CIDRErrors(s))...)
 		p, ok := field.LooseCIDR(s)
 		families[p.Addr().Is4()] = true
+		// Upstream gives up on the families at the first range that is none, and names that.
 		if !ok && none < 0 {
 			none = i
 		}
@@ -168,18 +194,21 @@ func podRangeErrors(ranges []any) (errs []field.Error) {
 			"Internal error: invalid PodCIDRs. failed to check with dual stack with error:invalid CIDR[%d]: <nil> (invalid CIDR address: %s)",
 			none, text(ranges[none]))})
 	}
+	// This comes in addition, as upstream takes what it could not tell for no pair.
 	if len(ranges) > 2 || len(ranges) == 2 && (len(families) < 2 || none >= 0) {
 		errs = append(errs, field.Invalid("spec.podCIDRs", ranges, "may specify no more than one CIDR for each IP family"))
 	}
 	return errs
 }
 
-// nodeChangeErrors returns what an update of a node changes and may not.
+// nodeChangeErrors returns what an update of a node changes and may not. A controller may
+// say the ranges and the provider's name where there are none yet.
 func nodeChangeErrors(node, old map[string]any) (errs []field.Error) {
 	now, before := tree.Object(node, "spec"), tree.Object(old, "spec")
 	if had := tree.List(before, "podCIDRs"); len(had) > 0 && !tree.Equal(now["podCIDRs"], before["podCIDRs"]) {
 		errs = append(errs, field.Forbidden("spec.podCIDRs", `node updates may not change podCIDR except from "" to valid`))
 	}
+	// To clear it and to change it are two errors, and neither shows the value.
 	switch had, id := tree.Text(before, "providerID"), tree.Text(now, "providerID"); {
 	case had == "" || had == id:
 	case id == "":
@@ -193,7 +222,8 @@ func nodeChangeErrors(node, old map[string]any) (errs []field.Error) {
 	return errs
 }
 
-// checkNodeStatus is about amounts, features and addresses.
+// checkNodeStatus checks amounts, features and addresses, of which none may come twice with
+// one type.
 func checkNodeStatus(v *kinds.Visit) {
 	v.Add(nodeAmountErrors(v.Root)...)
 	v.Add(nodeFeatureErrors(v.Root)...)
@@ -206,7 +236,9 @@ func checkNodeStatus(v *kinds.Visit) {
 	}
 }
 
-// nodeAmountErrors returns what is wrong with the amounts in the status of a node.
+// nodeAmountErrors returns what is wrong with the amounts in the status of a node, what
+// there is and what pods may use. They are not compared with each other, and upstream does
+// not either.
 func nodeAmountErrors(node map[string]any) (errs []field.Error) {
 	for _, list := range [...]string{"capacity", "allocatable"} {
 		amounts := tree.Object(node, "status", list)
@@ -217,7 +249,8 @@ func nodeAmountErrors(node map[string]any) (errs []field.Error) {
 	return errs
 }
 
-// nodeFeatureErrors returns what is wrong with the names of the features of a node, which are in order.
+// nodeFeatureErrors returns what is wrong with the names of the features of a node, which
+// are in order, so that two lists are the same if their features are.
 func nodeFeatureErrors(node map[string]any) (errs []field.Error) {
 	names := tree.Strings(tree.List(node, "status", "declaredFeatures"))
 	for i, name := range names {
@@ -236,14 +269,16 @@ func nodeFeatureErrors(node map[string]any) (errs []field.Error) {
 	return errs
 }
 
-// featureNameError returns why a name is none of a feature, "" for one that is: words of letters and
-// digits with slashes between them, each beginning with a letter, and the first with a capital.
+// featureNameError returns why a name is none of a feature, "" for one that is: words of
+// letters and digits with slashes between them, each beginning with a letter, and the first
+// with a capital. For example, MyFeature/mySubFeature is one.
 func featureNameError(name string) string {
 	if len(name) > 253 {
 		return "must be no more than 253 characters"
 	}
 	for i, word := range strings.Split(name, "/") {
 		bad := strings.IndexFunc(word, func(c rune) bool { return c > 127 || !isLetterOrDigit(byte(c)) })
+		// In ASCII, digits come before capitals, and those before small letters.
 		if word == "" || bad >= 0 || word[0] <= '9' || i == 0 && word[0] >= 'a' {
 			return "must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., MyFeature or " +
 				"MyFeature/mySubFeature), and contain only alphanumeric characters and slashes"
@@ -252,22 +287,26 @@ func featureNameError(name string) string {
 	return ""
 }
 
-// countedResources are those of which there are whole ones alone.
+// countedResources are those of which there are whole ones alone, beside those with a
+// domain.
 const countedResources = "pods resourcequotas services replicationcontrollers secrets configmaps persistentvolumeclaims " +
 	"services.nodeports services.loadbalancers"
 
-// quotaAmountErrors returns what is wrong with an amount of a resource of a node or a quota.
+// quotaAmountErrors returns what is wrong with an amount of a resource of a node or a quota
+// (ValidateResourceQuantityValue): less than nothing, or a part of what has no parts.
 func quotaAmountErrors(at, name, amount string) (errs []field.Error) {
 	if quantity.Sign(amount) < 0 {
 		errs = append(errs, field.Invalid(at, amount, "must be greater than or equal to 0"))
 	}
+	// It is asked in thousandths, the smallest unit of a quantity once it is rounded.
 	if (listed(countedResources, name) || isExtendedResource(name)) && quantity.Units(amount, -3)%1000 != 0 {
 		errs = append(errs, field.Invalid(at, amount, "must be an integer"))
 	}
 	return errs
 }
 
-// distinct returns errors without those that are equal to one before them.
+// distinct returns errors without those that are equal to one before them, where upstream
+// gathers them so that the same would come often.
 func distinct(errs []field.Error) (once []field.Error) {
 	for _, e := range errs {
 		if !slices.Contains(once, e) {

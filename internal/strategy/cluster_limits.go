@@ -11,9 +11,20 @@ import (
 	"apichain/internal/tree"
 )
 
-// Limit ranges and resource quotas: which resources they may name, and how the amounts of one go together.
+// Limit ranges and resource quotas: which resources they may name, and how the amounts of
+// one go together (upstream's ValidateLimitRange and ValidateResourceQuotaSpec in
+// pkg/apis/core/validation).
+//
+// A limit range has one limit for a type of object, with five lists of amounts: the most and
+// the least, what a container gets that says nothing, and how much more a limit may be than
+// a request. For example, {type: Container, max: {cpu: 2}} makes default and defaultRequest
+// {cpu: 2} as well, and with min: {cpu: 3} it is refused, as nothing could be within it.
+//
+// A quota has one list, and scopes that say of which objects. Each scope is about some
+// resources only: BestEffort counts pods, and with hard: {cpu: 1} it is refused, since such
+// pods ask for none.
 
-// limitRules are the rules of the types of these kinds.
+// limitRules returns the rules of the types of these kinds.
 func limitRules() kinds.Rules {
 	return kinds.Rules{
 		"LimitRangeItem":      {Default: limitDefaults},
@@ -23,18 +34,22 @@ func limitRules() kinds.Rules {
 	}
 }
 
-// limitStrategies are those of the kinds here.
+// limitStrategies returns the strategies of the kinds here: quotas alone have warnings.
 func limitStrategies() map[kinds.Key]Strategy {
 	return map[kinds.Key]Strategy{kinds.NewKey("", "v1", "ResourceQuota"): {Warnings: quotaWarnings}}
 }
 
-// limitLists are the lists of amounts of a limit.
+// limitLists are the lists of amounts of a limit, in the order in which upstream looks at
+// them.
 var limitLists = [...]string{"max", "min", "default", "defaultRequest", "maxLimitRequestRatio"}
 
-// limitDefaults makes the most that a container may have its limit, that its request, and else the least
-// that it may have; and rounds all amounts.
+// limitDefaults makes the most that a container may have its limit, that its request, and
+// else the least that it may have; and rounds all amounts. Limits of other types have no
+// defaults.
 func limitDefaults(limit map[string]any) {
 	if limit["type"] == "Container" {
+		// The order counts: what the first step made is copied by the second, and then the third
+		// finds only those that have neither a most nor a default.
 		for _, copied := range [...][2]string{{"max", "default"}, {"default", "defaultRequest"}, {"min", "defaultRequest"}} {
 			for name, v := range tree.Object(limit, copied[0]) {
 				if to := orNew(limit, copied[1]); to[name] == nil {
@@ -48,12 +63,14 @@ func limitDefaults(limit map[string]any) {
 	}
 }
 
-// checkLimits is about the limits, of which there is one for a type of object.
+// checkLimits checks the limits, of which there is one for a type of object: with two it
+// would be unclear which holds.
 func checkLimits(v *kinds.Visit) {
 	var seen set[string]
 	for i, limit := range each(v.Obj["limits"]) {
 		typ := tree.Text(limit, "type")
 		errs := field.LabelKeyErrors(typ)
+		// A type without a domain is upstream's own, and there are three.
 		if len(errs) == 0 && !strings.Contains(typ, "/") && !listed("Pod Container PersistentVolumeClaim", typ) {
 			errs = []string{"must be a standard limit type or fully qualified"}
 		}
@@ -65,16 +82,20 @@ func checkLimits(v *kinds.Visit) {
 	}
 }
 
-// checkLimit is about the resources of the i-th limit, and then about the amounts of each.
+// checkLimit checks the resources of the i-th limit, and then the amounts of each, so that
+// all errors about names come first.
 func checkLimit(v *kinds.Visit, limit map[string]any, typ string, i int) {
 	p := podSpec{Visit: v}
 	var names []string
 	for _, list := range limitLists {
 		amounts := tree.Object(limit, list)
+		// Defaults are set in containers, and a pod as a whole has none to set.
 		if typ == "Pod" && len(amounts) > 0 && strings.HasPrefix(list, "default") {
 			v.Add(field.Forbidden(v.Path("limits", i, list), "may not be specified when `type` is 'Pod'"))
 			continue
 		}
+		// A limit of claims must bound the storage. It is asked once, with the last list, and
+		// the path is upstream's.
 		if list == limitLists[4] && typ == "PersistentVolumeClaim" &&
 			tree.At(limit, "min", "storage") == nil && tree.At(limit, "max", "storage") == nil {
 			v.Add(field.Required(v.Path("limits", i, "limits"),
@@ -82,6 +103,7 @@ func checkLimit(v *kinds.Visit, limit map[string]any, typ string, i int) {
 		}
 		for _, name := range tree.SortedKeys(amounts) {
 			names = append(names, name)
+			// What a container can ask for is a smaller set of names than what a quota can count.
 			if typ == "Pod" || typ == "Container" {
 				p.resourceName(containerResource, name, list, []any{"limits", i})
 			} else {
@@ -89,6 +111,7 @@ func checkLimit(v *kinds.Visit, limit map[string]any, typ string, i int) {
 			}
 		}
 	}
+	// Each resource is judged once, though several lists name it.
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		at := func(list string) string { return v.Path("limits", i, list, kinds.MapKey(name)) }
@@ -96,7 +119,8 @@ func checkLimit(v *kinds.Visit, limit map[string]any, typ string, i int) {
 	}
 }
 
-// resourceNameErrors returns what is wrong with the name of a resource of any use.
+// resourceNameErrors returns what is wrong with the name of a resource of any use: one
+// without a domain must be known.
 func resourceNameErrors(name string) []string {
 	errs := field.LabelKeyErrors(name)
 	if len(errs) == 0 && !strings.Contains(name, "/") && !isStandardResource(name) {
@@ -105,8 +129,9 @@ func resourceNameErrors(name string) []string {
 	return errs
 }
 
-// limitErrors returns what is wrong with the amounts of a resource, which are at most what the order of
-// the table says. at is the path of the one in a list. Without defaults those lists do not count.
+// limitErrors returns what is wrong with the amounts of a resource, which are at most what
+// the order of the table says. at is the path of the one in a list. Without defaults those
+// lists do not count, as for pods, whose defaults are an error already.
 func limitErrors(at func(list string) string, limit map[string]any, name string, noDefaults bool) (errs []field.Error) {
 	amount := func(list string) string {
 		if noDefaults && strings.HasPrefix(list, "default") {
@@ -114,6 +139,8 @@ func limitErrors(at func(list string) string, limit map[string]any, name string,
 		}
 		return tree.Text(limit, list, name)
 	}
+	// Each row has what may not be more than what, how upstream calls the two, and which it
+	// names and shows; in the fifth these differ.
 	for _, rule := range [...]struct{ less, more, lessIs, moreIs, at, shown string }{
 		{"min", "max", "min value", "max value", "min", "min"},
 		{"min", "defaultRequest", "min value", "default request value", "defaultRequest", "defaultRequest"},
@@ -132,6 +159,8 @@ func limitErrors(at func(list string) string, limit map[string]any, name string,
 	if ratio != "" && quantity.Cmp(ratio, "1") < 0 {
 		errs = append(errs, field.Invalid(at("maxLimitRequestRatio"), ratio, "ratio "+ratio+" is less than 1"))
 	}
+	// No request is less than the least and no limit more than the most, so a ratio above
+	// theirs would never matter.
 	if ratio != "" && least != "" && most != "" {
 		if n, bound := ratios(ratio, least, most); n > bound {
 			errs = append(errs, field.Invalid(at("maxLimitRequestRatio"), ratio,
@@ -139,6 +168,8 @@ func limitErrors(at func(list string) string, limit map[string]any, name string,
 		}
 	}
 	has, asks := amount("default"), amount("defaultRequest")
+	// Of some resources nobody can be promised more than there is, such as huge pages, so
+	// request and limit are one.
 	if has != "" && asks != "" && !mayOvercommit(name) && quantity.Cmp(has, asks) != 0 {
 		errs = append(errs, field.Invalid(at("defaultRequest"), asks,
 			fmt.Sprintf("default value %s must equal to defaultRequest value %s in %s", has, asks, name)))
@@ -146,8 +177,9 @@ func limitErrors(at func(list string) string, limit map[string]any, name string,
 	return errs
 }
 
-// ratios returns a ratio as a number, and that of the most to the least. Thousandths count, unless there
-// are too many of them (upstream).
+// ratios returns a ratio as a number, and that of the most to the least. Thousandths count,
+// unless there are too many of them for 64 bits (upstream); then whole numbers do, rounded
+// up.
 func ratios(ratio, least, most string) (n, bound float64) {
 	const limit = (1<<63 - 1) / 1000
 	power, unit := -3, 1000.0
@@ -159,13 +191,14 @@ func ratios(ratio, least, most string) (n, bound float64) {
 	return float64(quantity.Units(ratio, power)) / unit, float64(quantity.Units(most, power)) / float64(quantity.Units(least, power))
 }
 
-// quotaStatusDefaults rounds the amounts.
+// quotaStatusDefaults rounds the amounts, as all are in what the server reads.
 func quotaStatusDefaults(status map[string]any) {
 	roundUp(tree.Object(status, "hard"))
 	roundUp(tree.Object(status, "used"))
 }
 
-// quotaErrors returns what is wrong with the amounts of a quota at a path.
+// quotaErrors returns what is wrong with the amounts of a quota at a path. A name can be
+// wrong for more than one reason, and upstream tells each.
 func quotaErrors(at string, amounts map[string]any) (errs []field.Error) {
 	for _, name := range tree.SortedKeys(amounts) {
 		at := at + "[" + name + "]"
@@ -178,10 +211,12 @@ func quotaErrors(at string, amounts map[string]any) (errs []field.Error) {
 	return errs
 }
 
-// isQuotaResource reports whether a name without a prefix is one that a quota may have.
+// isQuotaResource reports whether a name without a prefix is one that a quota may have. A
+// quota bounds requests.storage, and storage itself is only for claims and their limits.
 func isQuotaResource(name string) bool { return name != "storage" && isStandardResource(name) }
 
-// checkQuota is about the amounts, and which objects count.
+// checkQuota checks the amounts, and which objects count. The scopes never change, whatever
+// their order; a selector, which came later, may.
 func checkQuota(v *kinds.Visit) {
 	v.Add(quotaErrors(v.Path("hard"), tree.Object(v.Obj, "hard"))...)
 	if scopes := tree.List(v.Obj, "scopes"); len(scopes) > 0 {
@@ -200,19 +235,21 @@ func checkQuota(v *kinds.Visit) {
 	}
 }
 
-// checkQuotaStatus is about the amounts.
+// checkQuotaStatus checks the amounts of a status as those of the spec, of what is allowed
+// and of what is used.
 func checkQuotaStatus(v *kinds.Visit) {
 	v.Add(quotaErrors(v.Path("hard"), tree.Object(v.Obj, "hard"))...)
 	v.Add(quotaErrors(v.Path("used"), tree.Object(v.Obj, "used"))...)
 }
 
-// Resources that a scope can be about.
+// These are the resources that a scope can be about.
 const (
 	podCounts  = "pods cpu memory limits.cpu limits.memory requests.cpu requests.memory"
 	claimCount = "persistentvolumeclaims requests.storage"
 )
 
-// scopeCounts returns the resources that a scope can be about, and false for what is no scope.
+// scopeCounts returns the resources that a scope can be about, and false for what is no
+// scope. Pods of BestEffort ask for nothing, so only their number can be bounded.
 func scopeCounts(scope string) (string, bool) {
 	switch scope {
 	case "Terminating", "NotTerminating", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity":
@@ -225,7 +262,8 @@ func scopeCounts(scope string) (string, bool) {
 	return "", false
 }
 
-// unscoped reports whether one of the amounts is of a resource that the scope cannot be about.
+// unscoped reports whether one of the amounts is of a resource that the scope cannot be
+// about. One that no quota may have is not counted: it has an error already.
 func unscoped(scope string, hard map[string]any) bool {
 	counts, ok := scopeCounts(scope)
 	for name := range hard {
@@ -237,6 +275,7 @@ func unscoped(scope string, hard map[string]any) bool {
 }
 
 // scopeErrors returns what is wrong with scopes at a path, of a quota with the amounts hard.
+// Every error shows all the scopes, so those of two wrong ones are alike and told once.
 func scopeErrors(at string, hard map[string]any, scopes []any) (errs []field.Error) {
 	for _, scope := range tree.Strings(scopes) {
 		if _, ok := scopeCounts(scope); !ok {
@@ -249,7 +288,8 @@ func scopeErrors(at string, hard map[string]any, scopes []any) (errs []field.Err
 	return distinct(append(errs, opposedErrors(at, tree.Strings(scopes), scopes)...))
 }
 
-// opposedErrors returns an error for each pair of scopes that exclude each other. shown is the value.
+// opposedErrors returns an error for each pair of scopes that exclude each other, since no
+// pod would be counted. shown is the value.
 func opposedErrors(at string, scopes []string, shown any) (errs []field.Error) {
 	for _, scope := range [...]string{"BestEffort", "Terminating"} {
 		if slices.Contains(scopes, scope) && slices.Contains(scopes, "Not"+scope) {
@@ -259,7 +299,10 @@ func opposedErrors(at string, scopes []string, shown any) (errs []field.Error) {
 	return errs
 }
 
-// scopeSelectorErrors returns what is wrong with the conditions at a path by which a quota selects.
+// scopeSelectorErrors returns what is wrong with the conditions at a path by which a quota
+// selects. The paths have no index (upstream), so equal errors of two conditions are told
+// once. Of most scopes a pod either is or is not, and so there is nothing to compare: the
+// operator can be Exists alone.
 func scopeSelectorErrors(at string, spec, selector map[string]any) (errs []field.Error) {
 	var scopes, shown []string
 	for _, e := range each(selector["matchExpressions"]) {
@@ -281,6 +324,7 @@ func scopeSelectorErrors(at string, spec, selector map[string]any) (errs []field
 				"ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, "+
 				"ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"))
 		}
+		// The values must go with the operator, whatever the scope.
 		switch operator {
 		case "In", "NotIn":
 			if len(values) == 0 {
@@ -299,7 +343,9 @@ func scopeSelectorErrors(at string, spec, selector map[string]any) (errs []field
 	return distinct(append(errs, opposedErrors(at, scopes, spec["scopes"])...))
 }
 
-// quotaWarnings says of which resource more may be asked for than used. Only a create is warned.
+// quotaWarnings returns of which resources more may be asked for than used. Only a create is
+// warned. Of cpu and memory the name alone means the same as requests, and stands in where
+// that is not.
 func quotaWarnings(quota, old map[string]any) (warnings []string) {
 	hard := tree.Object(quota, "spec", "hard")
 	for _, name := range [...]string{"cpu", "memory", "storage", "ephemeral-storage"} {
