@@ -60,7 +60,10 @@ func checkAPIService(v *kinds.Visit) {
 	if group != "" {
 		v.Add(invalidAll("spec.group", group, field.DNSSubdomainErrors(group))...)
 	}
+	// A version is a part of the name and of paths, so it is one label.
 	v.Add(invalidAll("spec.version", version, field.DNS1035LabelErrors(version))...)
+	// Clients that know no version prefer the group, and in it the version, with the larger
+	// number.
 	for _, order := range [...]struct {
 		name string
 		most int64
@@ -87,6 +90,7 @@ func checkAPIService(v *kinds.Visit) {
 			v.Add(field.Required("spec.service."+name, ""))
 		}
 	}
+	// A port that is not said has its default by now.
 	if n := numberAt(service, "port"); len(field.PortErrors(n)) > 0 {
 		v.Add(field.Invalid("spec.service.port", n, "port is not valid: "+strings.Join(field.PortErrors(n), ", ")))
 	}

@@ -164,6 +164,7 @@ func checkSigningRequest(v *kinds.Visit) {
 	} else {
 		v.Add(signerErrors("spec.signerName", signer)...)
 	}
+	// The signer may give less; ten minutes is the least that a client may ask for.
 	if n, ok := spec["expirationSeconds"].(int64); ok && n < 600 {
 		v.Add(field.Invalid("spec.expirationSeconds", n, "may not specify a duration less than 600 seconds (10 minutes)"))
 	}
@@ -209,6 +210,7 @@ func signingChangeErrors(obj, old map[string]any, approval bool) []field.Error {
 			errs = append(errs, field.Forbidden(at, fmt.Sprintf("updates may not add a condition of type %q", typ)))
 		}
 	}
+	// An issued certificate stays, for the client may have read it already.
 	if now != before && before != "" {
 		errs = append(errs, field.Forbidden("status.certificate", "updates may not modify existing certificate content"))
 	}
@@ -263,6 +265,8 @@ func certificatesError(data []byte) error {
 	for blocks := 0; len(data) > 0 || blocks == 0; blocks++ {
 		block, rest := pem.Decode(data)
 		switch {
+		// Something must be there: an empty certificate is none yet, and text without a block is
+		// wrong.
 		case block == nil && blocks == 0 && len(data) > 0:
 			return fmt.Errorf("must contain at least one CERTIFICATE PEM block")
 		case block == nil:
@@ -289,6 +293,7 @@ func checkTrustBundle(v *kinds.Visit) {
 	for _, at := range [...]string{"generateName", "name"} {
 		v.Add(bundleNamedErrors("metadata."+at, tree.Text(v.Obj, "metadata", at), signer)...)
 	}
+	// A bundle without a signer is for whoever names it.
 	if signer != "" {
 		v.Add(signerErrors("spec.signerName", signer)...)
 	}

@@ -40,6 +40,7 @@ const (
 func checkPodCertificate(v *kinds.Visit) {
 	spec := tree.Object(v.Obj, "spec")
 	if v.Update() {
+		// Upstream too compares only the spec then, and does not judge it again.
 		if !tree.Equal(spec, tree.Object(v.Old, "spec")) {
 			v.Add(field.Invalid("spec", spec, "field is immutable"))
 		}
@@ -59,6 +60,7 @@ func checkPodCertificate(v *kinds.Visit) {
 	for _, of := range [...]string{"pod", "serviceAccount", "node"} {
 		name, uid := tree.Text(spec, of+"Name"), tree.Text(spec, of+"UID")
 		v.Add(invalidAll("spec."+of+"Name", name, field.DNSSubdomainErrors(name))...)
+		// A name may come again and a uid does not, so both say whom the certificate is for.
 		if uid == "" {
 			v.Add(field.Invalid("spec."+of+"UID", uid, "must not be empty"))
 		}
@@ -89,6 +91,7 @@ func stubRequestErrors(at string, request []byte) []field.Error {
 	if len(request) > maxStubRequest {
 		return []field.Error{field.TooLong(at, maxStubRequest)}
 	}
+	// It is bare DER and no PEM, unlike the request of a client.
 	r, err := x509.ParseCertificateRequest(request)
 	if err != nil {
 		return []field.Error{omitted(at, "must be a valid PKCS#10 CSR")}
@@ -99,6 +102,7 @@ func stubRequestErrors(at string, request []byte) []field.Error {
 		if key.Curve != elliptic.P256() && key.Curve != elliptic.P384() && key.Curve != elliptic.P521() {
 			return []field.Error{field.Invalid(at, "curve "+key.Curve.Params().Name, "elliptic public keys must use curve P256, P384, or P521")}
 		}
+	// For the sizes and curves upstream lists what is taken, rather than a least.
 	case *rsa.PublicKey:
 		if bits := key.Size() * 8; bits != 3072 && bits != 4096 {
 			return []field.Error{field.Invalid(at, fmt.Sprintf("%d-bit modulus", bits), "RSA keys must have modulus size 3072 or 4096")}
@@ -128,10 +132,12 @@ func podCertificateStatusErrors(obj, old map[string]any) (errs []field.Error) {
 		if ends++; ends > 1 {
 			errs = append(errs, field.Invalid(at+".type", typ, `There may be at most one condition with type "Issued", "Denied", or "Failed"`))
 		}
+		// That one of them is not so is said by its absence.
 		if state != "True" {
 			errs = append(errs, field.NotSupported(at+".status", state, "True"))
 		}
 	}
+	// How a write changes the status is asked only of conditions that are good by themselves.
 	if errs = append(errs, conditionErrors("status.conditions", conditions)...); len(errs) > 0 {
 		return errs
 	}
@@ -144,6 +150,7 @@ func podCertificateStatusErrors(obj, old map[string]any) (errs []field.Error) {
 			errs = append(errs, omitted("status", "immutable after PodCertificateRequest is issued, denied, or failed"))
 		}
 	case ended(now):
+		// The conditions are one of the fields, so more than one field is too many.
 		if tree.Text(conditions[0], "type") != "Issued" && len(now) > 1 {
 			errs = append(errs, omitted("status", "non-condition status fields must be empty when denying or failing the PodCertificateRequest"))
 		}
