@@ -132,8 +132,8 @@ var keyUsages = [...]string{"any", "cert sign", "client auth", "code signing", "
 	"decipher only", "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel", "ipsec user",
 	"key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth", "signing", "timestamping"}
 
-// checkSigningRequest checks a new request, and no other: what is asked for does not change,
-// and the server keeps that of the old object.
+// checkSigningRequest checks a new request, and no other: what is asked for never changes,
+// so an update has nothing of it to judge.
 func checkSigningRequest(v *kinds.Visit) {
 	if v.Update() {
 		return
@@ -265,8 +265,8 @@ func certificatesError(data []byte) error {
 	for blocks := 0; len(data) > 0 || blocks == 0; blocks++ {
 		block, rest := pem.Decode(data)
 		switch {
-		// Something must be there: an empty certificate is none yet, and text without a block is
-		// wrong.
+		// Text without any block is wrong, and blocks with text behind them are good, as
+		// upstream skips it.
 		case block == nil && blocks == 0 && len(data) > 0:
 			return fmt.Errorf("must contain at least one CERTIFICATE PEM block")
 		case block == nil:

@@ -36,7 +36,8 @@ const (
 )
 
 // checkPodCertificate checks a new request, and that none changes. The kubelet writes it for
-// a pod that runs, so pod, account and node are each named, with their uids.
+// a pod, so pod, account and node are each named, with their uids, and whether there are
+// such is not asked here (ValidatePodCertificateRequestCreate).
 func checkPodCertificate(v *kinds.Visit) {
 	spec := tree.Object(v.Obj, "spec")
 	if v.Update() {
@@ -47,6 +48,7 @@ func checkPodCertificate(v *kinds.Visit) {
 		return
 	}
 	signer := tree.Text(spec, "signerName")
+	// The name of a signer has a domain and a path, as in example.com/foo.
 	v.Add(signerErrors("spec.signerName", signer)...)
 	const told = "spec.unverifiedUserAnnotations"
 	annotations := tree.Object(spec, "unverifiedUserAnnotations")
@@ -88,6 +90,7 @@ func checkPodCertificate(v *kinds.Visit) {
 // proof of it; names in it count for nothing. The kinds of keys are those that upstream
 // lists for certificates of pods (validateStubPKCS10Request).
 func stubRequestErrors(at string, request []byte) []field.Error {
+	// A request that is too long is not read at all.
 	if len(request) > maxStubRequest {
 		return []field.Error{field.TooLong(at, maxStubRequest)}
 	}

@@ -140,7 +140,7 @@ func limitErrors(at func(list string) string, limit map[string]any, name string,
 		return tree.Text(limit, list, name)
 	}
 	// Each row has what may not be more than what, how upstream calls the two, and which it
-	// names and shows; in the fifth these differ.
+	// names and shows; in the last two rows these differ.
 	for _, rule := range [...]struct{ less, more, lessIs, moreIs, at, shown string }{
 		{"min", "max", "min value", "max value", "min", "min"},
 		{"min", "defaultRequest", "min value", "default request value", "defaultRequest", "defaultRequest"},

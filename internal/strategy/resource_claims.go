@@ -18,7 +18,7 @@ import (
 // which it has. The spec never changes; the status is given once and taken back as a whole.
 // For example, a claim with requests: [{name: gpu, exactly: {deviceClassName: gpus}}] may
 // have the result {request: gpu, driver: gpu.example.com, pool: node-1, device: gpu-0}.
-// Three parts of it say where the device is, and the first is a reference to the request,
+// Driver, pool and device say where it is, and request is a reference to what was asked for,
 // which checkRequestName follows.
 //
 // The expressions that select devices are not read: one must be there, and that is all.
@@ -441,7 +441,7 @@ func deviceKey(e any) string {
 func uidOf(e any) string { return tree.Text(e, "uid") }
 
 // checkGiven checks what was given, which never changes but goes as a whole, and who uses it
-// (validateResourceClaimStatusUpdate). A claim that nobody has been given cannot be used,
+// (validateResourceClaimStatusUpdate). A claim that has been given nothing cannot be used,
 // and one that is going away gets no new users, or it would never be gone.
 func checkGiven(v *kinds.Visit) {
 	users, given := tree.List(v.Obj, "reservedFor"), tree.Object(v.Obj, "allocation")
