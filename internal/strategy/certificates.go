@@ -375,7 +375,7 @@ func anchorErrors(at, bundle string) (errs []field.Error) {
 }
 
 // anchorError returns why a block is no certificate to be trusted, "" for one that is.
-// Headers are refused because nothing reads them.
+// What comes first in this order is told, and nothing else of the same block (upstream).
 func anchorError(block *pem.Block) string {
 	if block.Type != "CERTIFICATE" {
 		return "has bad block type: " + block.Type

@@ -287,8 +287,8 @@ func featureNameError(name string) string {
 	return ""
 }
 
-// countedResources are those of which there are whole ones alone, beside those with a
-// domain.
+// countedResources are those of which there are whole ones alone, beside extended resources,
+// which have a domain.
 const countedResources = "pods resourcequotas services replicationcontrollers secrets configmaps persistentvolumeclaims " +
 	"services.nodeports services.loadbalancers"
 
@@ -305,8 +305,8 @@ func quotaAmountErrors(at, name, amount string) (errs []field.Error) {
 	return errs
 }
 
-// distinct returns errors without those that are equal to one before them, where upstream
-// gathers them so that the same would come often.
+// distinct returns errors without those that are equal to one before them. Those of scopes
+// need it, as their paths have no index.
 func distinct(errs []field.Error) (once []field.Error) {
 	for _, e := range errs {
 		if !slices.Contains(once, e) {

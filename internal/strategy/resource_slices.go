@@ -61,8 +61,8 @@ func checkSlice(v *kinds.Visit) {
 	} else if len(set) > 1 {
 		v.Add(field.Invalid(v.Path(), "{"+strings.Join(set, ", ")+"}", why+", but multiple fields are set"))
 	}
-	// One term alone makes selectors of different slices easy to merge, which a claim with devices
-	// of more than one needs.
+	// One term alone makes selectors of different slices easy to merge, which a claim with
+	// devices of more than one needs.
 	if terms := tree.List(v.Obj, "nodeSelector", "nodeSelectorTerms"); v.Obj["nodeSelector"] != nil && len(terms) != 1 {
 		v.Add(field.Invalid(v.Path("nodeSelector", "nodeSelectorTerms"), terms, "must have exactly one node selector term"))
 	}
