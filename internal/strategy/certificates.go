@@ -130,7 +130,8 @@ func conditionsOf(obj map[string]any, typ string) (found []map[string]any) {
 // them.
 var keyUsages = [...]string{"any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment",
 	"decipher only", "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel", "ipsec user",
-	"key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth", "signing", "timestamping"}
+	"key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth", "signing",
+	"timestamping"}
 
 // checkSigningRequest checks a new request, and no other: what is asked for never changes,
 // so an update has nothing of it to judge.

@@ -50,6 +50,7 @@ func checkPodCertificate(v *kinds.Visit) {
 	signer := tree.Text(spec, "signerName")
 	// The name of a signer has a domain and a path, as in example.com/foo.
 	v.Add(signerErrors("spec.signerName", signer)...)
+	// Annotations are for the signer, and upstream's limit is that of an object's own.
 	const told = "spec.unverifiedUserAnnotations"
 	annotations := tree.Object(spec, "unverifiedUserAnnotations")
 	for _, key := range tree.SortedKeys(annotations) {
@@ -103,7 +104,8 @@ func stubRequestErrors(at string, request []byte) []field.Error {
 	case ed25519.PublicKey:
 	case *ecdsa.PublicKey:
 		if key.Curve != elliptic.P256() && key.Curve != elliptic.P384() && key.Curve != elliptic.P521() {
-			return []field.Error{field.Invalid(at, "curve "+key.Curve.Params().Name, "elliptic public keys must use curve P256, P384, or P521")}
+			return []field.Error{field.Invalid(at, "curve "+key.Curve.Params().Name,
+				"elliptic public keys must use curve P256, P384, or P521")}
 		}
 	// For the sizes and curves upstream lists what is taken, rather than a least.
 	case *rsa.PublicKey:
@@ -133,7 +135,8 @@ func podCertificateStatusErrors(obj, old map[string]any) (errs []field.Error) {
 			continue
 		}
 		if ends++; ends > 1 {
-			errs = append(errs, field.Invalid(at+".type", typ, `There may be at most one condition with type "Issued", "Denied", or "Failed"`))
+			errs = append(errs, field.Invalid(at+".type", typ,
+				`There may be at most one condition with type "Issued", "Denied", or "Failed"`))
 		}
 		// That one of them is not so is said by its absence.
 		if state != "True" {
@@ -155,7 +158,8 @@ func podCertificateStatusErrors(obj, old map[string]any) (errs []field.Error) {
 	case ended(now):
 		// The conditions are one of the fields, so more than one field is too many.
 		if tree.Text(conditions[0], "type") != "Issued" && len(now) > 1 {
-			errs = append(errs, omitted("status", "non-condition status fields must be empty when denying or failing the PodCertificateRequest"))
+			errs = append(errs, omitted("status",
+				"non-condition status fields must be empty when denying or failing the PodCertificateRequest"))
 		}
 	case !tree.Equal(now, before):
 		errs = append(errs, omitted("status", `status is immutable unless transitioning to "Issued", "Denied", or "Failed"`))

@@ -191,7 +191,8 @@ func podRangeErrors(ranges []any) (errs []field.Error) {
 	}
 	if len(ranges) > 1 && none >= 0 { // the families are not known then
 		errs = append(errs, field.Error{Reason: "InternalError", Field: "spec.podCIDRs", Message: fmt.Sprintf(
-			"Internal error: invalid PodCIDRs. failed to check with dual stack with error:invalid CIDR[%d]: <nil> (invalid CIDR address: %s)",
+			"Internal error: invalid PodCIDRs. failed to check with dual stack with error:"+
+				"invalid CIDR[%d]: <nil> (invalid CIDR address: %s)",
 			none, text(ranges[none]))})
 	}
 	// This comes in addition, as upstream takes what it could not tell for no pair.

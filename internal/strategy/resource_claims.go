@@ -37,20 +37,23 @@ func deviceRules() kinds.Rules {
 		}
 	}}
 	return kinds.Rules{
-		group + "ResourceClaim":                 {Check: unchangedSpec},
-		group + "ResourceClaimTemplateSpec":     {Check: checkClaimTemplate},
-		group + "DeviceClaim":                   {Check: checkDeviceClaim},
-		group + "DeviceRequest":                 {Check: checkDeviceRequest},
-		group + "ExactDeviceRequest":            {Default: requestDefaults, Check: checkExactRequest},
-		group + "DeviceSubRequest":              {Default: requestDefaults, Check: checkExactRequest},
-		group + "DeviceToleration":              {Check: checkDeviceToleration},
-		group + "DeviceConstraint":              {Check: checkDeviceConstraint},
-		group + "OpaqueDeviceConfiguration":     {Check: checkOpaque},
-		group + "CELDeviceSelector":             {Check: checkDeviceSelector},
-		group + "DeviceClassSpec":               {Check: checkDeviceClass},
-		group + "ResourceClaimStatus":           {Check: checkGiven},
-		group + "AllocatedDeviceStatus":         {Check: checkDeviceStatus},
-		group + "DeviceAllocationResult":        {Check: func(v *kinds.Visit) { atMost(v, "results", maxRequests); atMost(v, "config", 64) }},
+		group + "ResourceClaim":             {Check: unchangedSpec},
+		group + "ResourceClaimTemplateSpec": {Check: checkClaimTemplate},
+		group + "DeviceClaim":               {Check: checkDeviceClaim},
+		group + "DeviceRequest":             {Check: checkDeviceRequest},
+		group + "ExactDeviceRequest":        {Default: requestDefaults, Check: checkExactRequest},
+		group + "DeviceSubRequest":          {Default: requestDefaults, Check: checkExactRequest},
+		group + "DeviceToleration":          {Check: checkDeviceToleration},
+		group + "DeviceConstraint":          {Check: checkDeviceConstraint},
+		group + "OpaqueDeviceConfiguration": {Check: checkOpaque},
+		group + "CELDeviceSelector":         {Check: checkDeviceSelector},
+		group + "DeviceClassSpec":           {Check: checkDeviceClass},
+		group + "ResourceClaimStatus":       {Check: checkGiven},
+		group + "AllocatedDeviceStatus":     {Check: checkDeviceStatus},
+		group + "DeviceAllocationResult": {Check: func(v *kinds.Visit) {
+			atMost(v, "results", maxRequests)
+			atMost(v, "config", 64)
+		}},
 		group + "DeviceRequestAllocationResult": {Default: drops("skipNodeOperations"), Check: checkGivenDevice},
 		group + "DeviceAllocationConfiguration": {Check: func(v *kinds.Visit) {
 			checkRequests(v, v.Path("requests"), tree.List(v.Obj, "requests"), requestNames(tree.Object(v.Root, "spec", "devices")))
@@ -186,7 +189,8 @@ func checkRequestName(v *kinds.Visit, path, name string, names map[string]bool) 
 		}
 	}
 	if deep || !names[name] {
-		v.Add(field.Invalid(path, name, "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'"))
+		v.Add(field.Invalid(path, name,
+			"must be the name of a request in the claim or the name of a request and a subrequest separated by '/'"))
 	}
 }
 
@@ -454,6 +458,7 @@ func checkGiven(v *kinds.Visit) {
 	case given == nil:
 		v.Add(field.Forbidden(v.Path("reservedFor"), "may not be specified when `allocated` is not set"))
 	case tree.Text(v.Root, "metadata", "deletionTimestamp") != "":
+		// Users that were there may stay until they are done, and one error tells of all new ones.
 		old := tree.List(v.Old, "reservedFor")
 		for _, user := range users {
 			if !slices.ContainsFunc(old, func(o any) bool { return tree.Equal(o, user) }) {

@@ -176,7 +176,8 @@ func checkDevice(v *kinds.Visit) {
 	}
 	atMost(v, "taints", 16)
 	if atMost(v, "consumesCounters", 2) {
-		checkUnlike(v, v.Path("consumesCounters"), tree.List(v.Obj, "consumesCounters"), func(e any) string { return tree.Text(e, "counterSet") })
+		checkUnlike(v, v.Path("consumesCounters"), tree.List(v.Obj, "consumesCounters"),
+			func(e any) string { return tree.Text(e, "counterSet") })
 	}
 	// Conditions that a binding waits for are checked alike in a device and in the result of a
 	// claim.
