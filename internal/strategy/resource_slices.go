@@ -182,8 +182,12 @@ func checkDevice(v *kinds.Visit) {
 	// Conditions that a binding waits for are checked alike in a device and in the result of a
 	// claim.
 	checkBindings(v)
-	// The slice decides who says the nodes: it, for all its devices, or each device for
-	// itself.
+	checkNodes(v)
+}
+
+// checkNodes checks which nodes can use a device. The slice decides who says so: it, for all its
+// devices, or each device for itself (validateDevice).
+func checkNodes(v *kinds.Visit) {
 	if !tree.True(tree.At(v.Root, "spec", "perDeviceNodeSelection")) {
 		if v.Obj["nodeName"] != nil || v.Obj["nodeSelector"] != nil || v.Obj["allNodes"] != nil {
 			v.Add(field.Invalid(v.Path(), nil, "`nodeName`, `nodeSelector` and `allNodes` can only be set "+
