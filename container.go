@@ -79,8 +79,9 @@ type container struct {
 
 	// table is the trie of roots; its lock guards what follows.
 	table swapped[node]
-	// services are by root.
+	// services are by root; later are those of them that make their routes when they are first asked.
 	services map[string]*service
+	later    []*service
 	// taken are routes by method and shape (route.key): those of all services that had to be compared
 	// with another (addLocked).
 	taken map[string]*route
@@ -154,18 +155,27 @@ func (c *container) addLocked(s *service) error {
 		return fmt.Errorf("a web service at %q (%s) was already registered at %s", s.root, s.at, o.at)
 	}
 	compare := s.later == nil
-	for _, o := range c.services {
-		if (s.later == nil || o.later == nil) && (isBelow(s.root, o.root) || isBelow(o.root, s.root)) {
-			compare = true
-			if err := c.takeLocked(o); err != nil {
-				return err
+	if compare {
+		// Few make theirs later, so that a hundred thousand others are not compared in pairs.
+		for _, o := range c.later {
+			if isBelow(s.root, o.root) || isBelow(o.root, s.root) {
+				if err := c.takeLocked(o); err != nil {
+					return err
+				}
 			}
+		}
+	} else {
+		for _, o := range c.services {
+			compare = compare || o.later == nil && (isBelow(s.root, o.root) || isBelow(o.root, s.root))
 		}
 	}
 	if compare {
 		if err := c.takeLocked(s); err != nil {
 			return err
 		}
+	}
+	if s.later != nil {
+		c.later = append(c.later, s)
 	}
 	c.services[s.root] = s
 	return nil
