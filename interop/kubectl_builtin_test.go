@@ -210,7 +210,7 @@ func TestKubectlGenerators(t *testing.T) {
 		manifests := strings.ReplaceAll(manifests, "$UID", uid)
 		k.run(t,
 			call{"apply -f -", manifests, 0, "endpoints/e created\nnode/n1 created\nlease.coordination.k8s.io/l created\nevent/ev created\nevent.events.k8s.io/ev2 created\napiservice.apiregistration.k8s.io/v1.remote.example.com created"},
-			call{"apply -f -", manifests, 0, "endpoints/e unchanged\nnode/n1 unchanged\nlease.coordination.k8s.io/l unchanged"},
+			call{"apply -f -", manifests, 0, "endpoints/e configured\nnode/n1 unchanged\nlease.coordination.k8s.io/l unchanged"},
 			call{"diff -f -", manifests, 0, ""},
 			call{"get endpoints e", "", 0, "NAME ENDPOINTS AGE\ne 10.0.0.1:80"},
 			call{"get nodes", "", 0, "NAME STATUS ROLES AGE VERSION\nn1 Ready worker"},

@@ -273,7 +273,7 @@ func pageRoutes(t *testing.T, b *browser, s *server) {
 	b.press("/")
 	b.until("document.activeElement.name === 'text'")
 	b.write("list configmaps")
-	b.until("/^[0-9] of [0-9]+$/.test(document.getElementById('routes-note').textContent)")
+	b.until("/^[0-9] of [0-9,]+$/.test(document.getElementById('routes-note').textContent)")
 	b.until("document.querySelector('#routes details[open] tbody')")
 	if text := b.text("[...document.querySelectorAll('#routes details[open] tbody td:nth-child(2)')].map(td => td.textContent).join(' ')"); !strings.Contains(text, "/api/v1/namespaces/{namespace}/configmaps") || strings.Contains(text, "secrets") {
 		t.Errorf("found %q", text)
