@@ -85,7 +85,7 @@ func (p *program) buildResources() error {
 	p.kinds = p.opt.runtime.served(table)
 	// Tokens of service accounts are good as long as the account and its secret are the ones they
 	// were made for, so authentication reads the store.
-	p.authn.Accounts = auth.NewAccounts(api.UIDsIn(p.store.Bucket("serviceaccounts")), api.UIDsIn(p.store.Bucket("secrets")))
+	p.authn.Accounts = auth.NewAccounts(api.TokenLookups(p.store))
 	if err := p.authn.Accounts.Use(p.signing); err != nil {
 		return fmt.Errorf("--service-account-key-file: %w", err)
 	}

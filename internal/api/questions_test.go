@@ -28,10 +28,10 @@ func TestRefusedQuestions(t *testing.T) {
 		{"POST " + local, review("LocalSubjectAccessReview", `,"spec":{"user":"u",`+path+`}`), `422 Invalid: LocalSubjectAccessReview.authorization.k8s.io "" is invalid: spec.nonResourceAttributes: Invalid value: {"Path":"/x","Verb":"get"}: disallowed on this kind of request`},
 		{"POST " + authorization + "selfsubjectrulesreviews", review("SelfSubjectRulesReview", `,"spec":{}`), "400 BadRequest: no namespace on request"},
 		{"GET " + authorization + "selfsubjectrulesreviews", ``, "405 MethodNotAllowed: the server does not allow this method on the requested resource"},
-		{"POST " + token, `{"spec":{"expirationSeconds":599}}`, `422 Invalid: TokenRequest.authentication.k8s.io "default" is invalid: spec.expirationSeconds: Invalid value: 599: may not specify a duration less than 10 minutes`},
-		{"POST " + token, `{"spec":{"expirationSeconds":4294967297}}`, `422 Invalid: TokenRequest.authentication.k8s.io "default" is invalid: spec.expirationSeconds: Invalid value: 4294967297: may not specify a duration larger than 2^32 seconds`},
+		{"POST " + token, `{"spec":{"expirationSeconds":599}}`, `422 Invalid: TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: 599: may not specify a duration less than 10 minutes`},
+		{"POST " + token, `{"spec":{"expirationSeconds":4294967297}}`, `422 Invalid: TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: 4294967297: may not specify a duration larger than 2^32 seconds`},
 		{"POST " + token, `{"spec":{"expirationSeconds":"x"}}`, `400 BadRequest: TokenRequest in version "v1" cannot be handled as a TokenRequest: json: cannot unmarshal string into Go struct field TokenRequestSpec.spec.expirationSeconds of type int64`},
-		{"POST " + token, `{"spec":{"boundObjectRef":{"kind":"Pod","name":"p"}}}`, `422 Invalid: TokenRequest.authentication.k8s.io "default" is invalid: spec.boundObjectRef.kind: Unsupported value: "Pod": supported values: "Secret"`},
+		{"POST " + token, `{"spec":{"boundObjectRef":{"kind":"Pod","name":"p"}}}`, `404 NotFound: pods "p" not found`},
 		{"POST " + token, `{"spec":{"boundObjectRef":{"kind":"Secret","name":"none"}}}`, `404 NotFound: secrets "none" not found`},
 		{"POST " + answerSpaces + "/default/serviceaccounts/none/token", `{}`, `404 NotFound: serviceaccounts "none" not found`},
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -186,38 +187,60 @@ func TestTokenLifetimes(t *testing.T) {
 	}
 }
 
-// TestBoundSecret: to which secret a token is bound, and why it cannot be.
-func TestBoundSecret(t *testing.T) {
+// TestBindToken: what a token is bound to, and what v1.37.2 says where it cannot be.
+func TestBindToken(t *testing.T) {
 	s, _ := testAPI(t, nil)
+	uids := map[string]string{}
 	for _, text := range []string{
 		`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"ns"}}`,
 		`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","namespace":"ns"}}`,
+		`{"apiVersion":"v1","kind":"Node","metadata":{"name":"n"}}`,
+		`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"free","namespace":"ns"},"spec":{"serviceAccountName":"account","containers":[{"name":"c","image":"i"}]}}`,
+		`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"on","namespace":"ns"},"spec":{"serviceAccountName":"account","nodeName":"n","containers":[{"name":"c","image":"i"}]}}`,
+		`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"lost","namespace":"ns"},"spec":{"serviceAccountName":"account","nodeName":"gone","containers":[{"name":"c","image":"i"}]}}`,
+		`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"other","namespace":"ns"},"spec":{"serviceAccountName":"another","containers":[{"name":"c","image":"i"}]}}`,
 	} {
-		if _, _, err := s.Apply(t.Context(), parsed(t, text)); err != nil {
+		o, _, err := s.Apply(t.Context(), parsed(t, text))
+		if err != nil {
 			t.Fatal(err)
 		}
+		uids[o.Name()] = o.Meta.UID
 	}
-	sn := s.Builtin("", "v1", "Secret").Bucket.Now()
-	uid := sn.Get("ns/s").Meta.UID
+	ref := func(name string) *auth.Ref { return &auth.Ref{Name: name, UID: uids[name]} }
+	const moved = ": the UID in the bound object reference (other) does not match the UID in record. The object might have been deleted and then recreated"
 	q := s.Internal(s.Builtin("", "v1", "ServiceAccount"), "create", "ns", "account", "token")
-	for _, ref := range []map[string]any{{"kind": "Secret", "name": "s"}, {"kind": "Secret", "name": "s", "uid": uid}} {
-		if b, err := q.boundSecret(ref); err != nil || *b != (auth.BoundSecret{Name: "s", UID: uid}) {
-			t.Errorf("%v: %v, %v", ref, b, err)
-		}
-	}
 	for _, c := range []struct {
-		ref  map[string]any
-		want string
+		ref  string
+		want auth.Bound
+		err  string
 	}{
-		{map[string]any{"kind": "Pod", "name": "s"},
-			`TokenRequest.authentication.k8s.io "account" is invalid: spec.boundObjectRef.kind: Unsupported value: "Pod": supported values: "Secret"`},
-		{map[string]any{"kind": "Secret", "name": "t"}, `secrets "t" not found`},
-		{map[string]any{"kind": "Secret", "name": "s", "uid": "other"},
-			`Operation cannot be fulfilled on secrets "s": the UID in the bound object reference (other) does not match the UID in record.` +
-				` The object might have been deleted and then recreated`},
+		{`{"kind":"Secret","name":"s"}`, auth.Bound{Secret: ref("s")}, ""},
+		{`{"kind":"Secret","apiVersion":"v1","name":"s","uid":"` + uids["s"] + `"}`, auth.Bound{Secret: ref("s")}, ""},
+		{`{"kind":"Node","apiVersion":"v1","name":"n"}`, auth.Bound{Node: ref("n")}, ""},
+		{`{"kind":"Pod","apiVersion":"v1","name":"free"}`, auth.Bound{Pod: ref("free")}, ""},
+		{`{"kind":"Pod","apiVersion":"v1","name":"on"}`, auth.Bound{Pod: ref("on"), Node: ref("n")}, ""},
+		{`{"kind":"Pod","apiVersion":"v1","name":"lost"}`, auth.Bound{Pod: ref("lost"), Node: ref("gone")}, ""},
+		{`{"kind":"Pod","apiVersion":"v1","name":"other"}`, auth.Bound{}, `cannot bind token for serviceaccount "account" to pod running with different serviceaccount name.`},
+		{`{"kind":"Pod","apiVersion":"v1","name":"free","uid":"other"}`, auth.Bound{}, `Operation cannot be fulfilled on Pod "free"` + moved},
+		{`{"kind":"Node","apiVersion":"v1","name":"n","uid":"other"}`, auth.Bound{}, `Operation cannot be fulfilled on Node "n"` + moved},
+		{`{"kind":"Secret","apiVersion":"v1","name":"s","uid":"other"}`, auth.Bound{}, `Operation cannot be fulfilled on Secret "s"` + moved},
+		{`{"kind":"Pod","apiVersion":"v1","name":"none"}`, auth.Bound{}, `pods "none" not found`},
+		{`{"kind":"Node","apiVersion":"v1","name":"none"}`, auth.Bound{}, `nodes "none" not found`},
+		{`{"kind":"Secret","apiVersion":"v1","name":"none"}`, auth.Bound{}, `secrets "none" not found`},
+		{`{"kind":"Pod","apiVersion":"v1"}`, auth.Bound{}, "Name parameter required."},
+		{`{"kind":"ConfigMap","apiVersion":"v1","name":"x"}`, auth.Bound{}, "cannot bind token to object of type /v1, Kind=ConfigMap"},
+		{`{"kind":"Pod","apiVersion":"apps/v1","name":"free"}`, auth.Bound{}, "cannot bind token to object of type apps/v1, Kind=Pod"},
+		{`{}`, auth.Bound{}, "cannot bind token to object of type /, Kind="},
 	} {
-		if b, err := q.boundSecret(c.ref); b != nil || err == nil || err.Error() != c.want {
-			t.Errorf("%v: %v, %v\nwant %s", c.ref, b, err, c.want)
+		b, err := q.bindToken(parsed(t, c.ref))
+		if c.err != "" {
+			if err == nil || err.Error() != c.err {
+				t.Errorf("%s: %v\nwant %s", c.ref, err, c.err)
+			}
+			continue
+		}
+		if err != nil || !reflect.DeepEqual(b, c.want) {
+			t.Errorf("%s: %+v, %v", c.ref, b, err)
 		}
 	}
 }

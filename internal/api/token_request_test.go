@@ -128,7 +128,7 @@ func TestBoundToken(t *testing.T) {
 	}
 	c.Must(409, "POST", path, request(bind("another")))
 	c.Must(404, "POST", path, request(`{"boundObjectRef":{"kind":"Secret","apiVersion":"v1","name":"none"}}`))
-	c.Must(422, "POST", path, request(`{"boundObjectRef":{"kind":"Nothing","apiVersion":"v1","name":"s"}}`))
+	c.Must(400, "POST", path, request(`{"boundObjectRef":{"kind":"Nothing","apiVersion":"v1","name":"s"}}`))
 	for _, token := range []string{token, free, loose} {
 		if code, _ := c.whoami(token); code != 201 {
 			t.Errorf("at first: %d", code)
@@ -140,6 +140,40 @@ func TestBoundToken(t *testing.T) {
 		if code, _ := c.whoami(token); code != want || knownToken(c.review(token)) != (want == 201) {
 			t.Errorf("at the end: %d, want %d", code, want)
 		}
+	}
+}
+
+// TestPodToken: it tells its pod and the node, and ends with the pod, not with the node; one of a node ends with
+// that. The metadata of a request may say whose token is meant.
+func TestPodToken(t *testing.T) {
+	c := startClients(t)
+	const pods = spacesPath + "/default/pods"
+	node := tree.Text(c.Must(201, "POST", "/api/v1/nodes", `{"metadata":{"name":"n"}}`), "metadata", "uid")
+	pod := tree.Text(c.Must(201, "POST", pods, `{"metadata":{"name":"p"},"spec":{"serviceAccountName":"default","nodeName":"n","containers":[{"name":"c","image":"i"}]}}`),
+		"metadata", "uid")
+	ofPod, ofNode := c.token("default", `{"boundObjectRef":{"kind":"Pod","apiVersion":"v1","name":"p"}}`), c.token("default", `{"boundObjectRef":{"kind":"Node","apiVersion":"v1","name":"n"}}`)
+	_, user := c.whoami(ofPod)
+	for key, want := range map[string]string{"pod-name": "p", "pod-uid": pod, "node-name": "n", "node-uid": node} {
+		if got := tree.Strings(tree.List(user, "extra", "authentication.kubernetes.io/"+key)); len(got) != 1 || got[0] != want {
+			t.Errorf("%s: %q, want %q", key, got, want)
+		}
+	}
+	c.Must(200, "DELETE", "/api/v1/nodes/n", nil)
+	if code, _ := c.whoami(ofPod); code != 201 {
+		t.Errorf("without the node: %d", code)
+	}
+	if code, _ := c.whoami(ofNode); code != 401 {
+		t.Errorf("of the node: %d, want 401", code)
+	}
+	c.Must(200, "DELETE", pods+"/p?gracePeriodSeconds=0", nil)
+	if code, _ := c.whoami(ofPod); code != 401 {
+		t.Errorf("without the pod: %d, want 401", code)
+	}
+	for body, want := range map[string]int{
+		`{"metadata":{"name":"default"},"spec":{}}`: 201, `{"metadata":{"name":"other"},"spec":{}}`: 422, `{"metadata":{"namespace":"other"},"spec":{}}`: 400,
+		`{"metadata":{"uid":"other"},"spec":{}}`: 409, `{"spec":{"attestations":{"a":["b"]}}}`: 422,
+	} {
+		c.Must(want, "POST", accountsPath+"/default/token", body)
 	}
 }
 

@@ -21,23 +21,24 @@ import (
 //	its signature is ours          none of an earlier process counts
 //	it has not expired
 //	its account is there           by UID: another account of the same name is another one
-//	the secret it is bound to is   if it is bound to one
+//	what it is bound to is there   a pod, a secret or a node, if it is bound to one, by UID too
 //
-// Deleting the account, or that secret, is how a token is taken back. Without a key pair others can
+// Deleting the account, or that object, is how a token is taken back. Without a key pair others can
 // verify a token only by a TokenReview.
 
 // ServerAudience is the audience of tokens that are for this server, upstream's default.
 const ServerAudience = "https://kubernetes.default.svc.cluster.local"
 
-// credentialIDKey is the extra fact of a user that names its credential (upstream).
-const credentialIDKey = "authentication.kubernetes.io/credential-id"
+// extraPrefix begins the names of the extra facts of a user that its token tells (upstream):
+// credential-id, and the names and UIDs of the pod and the node.
+const extraPrefix = "authentication.kubernetes.io/"
 
 // Accounts makes and reads tokens of service accounts. It may be used concurrently, and its
 // nil value knows no token.
 type Accounts struct {
-	key             [32]byte
-	pair            *keyPair // nil: key signs
-	account, secret Lookup
+	key  [32]byte
+	pair *keyPair // nil: key signs
+	find Lookups
 	// issuers and audiences are those of a Signing, complete.
 	issuers, audiences []string
 }
@@ -46,10 +47,22 @@ type Accounts struct {
 // concurrently, by every request that brings a token.
 type Lookup func(namespace, name string) (uid string, found bool)
 
-// NewAccounts returns accounts with a new key. The functions find service accounts and
-// secrets.
-func NewAccounts(account, secret Lookup) *Accounts {
-	t := &Accounts{account: account, secret: secret, issuers: ownAudience[:], audiences: ownAudience[:]}
+// Lookups find what tokens are of and may be bound to. Nodes have no namespace, which is "" for them.
+// A nil one finds nothing.
+type Lookups struct{ Account, Pod, Secret, Node Lookup }
+
+// has reports whether the object that a token was bound to is still there.
+func (l Lookup) has(namespace string, r *Ref) bool {
+	if l == nil {
+		return false
+	}
+	uid, found := l(namespace, r.Name)
+	return found && uid == r.UID
+}
+
+// NewAccounts returns accounts with a new key.
+func NewAccounts(find Lookups) *Accounts {
+	t := &Accounts{find: find, issuers: ownAudience[:], audiences: ownAudience[:]}
 	// It never fails: the runtime ends the program first.
 	_, _ = rand.Read(t.key[:])
 	return t
@@ -96,18 +109,26 @@ func (t *Accounts) PublicKeys() (set []byte, algorithms []string) {
 type Grant struct {
 	// Namespace and Account name the service account, UID is the one it has now.
 	Namespace, Account, UID string
-	// Secret is what the token is bound to; nil binds it to the account alone.
-	Secret *BoundSecret
+	// Bound is what the token ends with beside the account.
+	Bound Bound
 	// Audiences are whom the token is for; one for none of Accounts.Audiences is none here.
 	Audiences []string
 	// Issued and Expires bound its time; fractions of a second are cut off.
 	Issued, Expires time.Time
 }
 
-// BoundSecret is the secret with which a token ends.
-type BoundSecret struct {
+// Bound is what a token is bound to: a pod, a secret or a node. Beside a pod the node is the one that
+// the pod is on, which the token tells and does not end with. The zero value is nothing.
+type Bound struct {
+	Node   *Ref `json:"node,omitempty"`
+	Pod    *Ref `json:"pod,omitempty"`
+	Secret *Ref `json:"secret,omitempty"`
+}
+
+// Ref tells an object from a later one of the same name. UID is "" for a pod's node that is not there.
+type Ref struct {
 	Name string `json:"name"`
-	UID  string `json:"uid"`
+	UID  string `json:"uid,omitempty"`
 }
 
 // claims are what a token says, by the names of RFC 7519, section 4.1, and upstream's own
@@ -137,19 +158,13 @@ func (l *audienceList) UnmarshalJSON(b []byte) error {
 
 // accountClaims are upstream's own claim: what the token ends with.
 type accountClaims struct {
-	Namespace      string       `json:"namespace"`
-	ServiceAccount namedUID     `json:"serviceaccount"`
-	Secret         *BoundSecret `json:"secret,omitempty"`
-}
-
-// namedUID tells an object from a later one of the same name.
-type namedUID struct {
-	Name string `json:"name"`
-	UID  string `json:"uid"`
+	Namespace      string `json:"namespace"`
+	ServiceAccount Ref    `json:"serviceaccount"`
+	Bound
 }
 
 // Issue makes a token. It trusts its argument: whoever calls it has looked the account and
-// the secret up, and has bounded the time.
+// what it is bound to up, and has bounded the time.
 func (t *Accounts) Issue(g Grant) string {
 	return t.sign(&claims{
 		Audiences: g.Audiences,
@@ -159,7 +174,7 @@ func (t *Accounts) Issue(g Grant) string {
 		Issuer:    t.issuers[0],
 		ID:        request.NewUUID(),
 		Subject:   request.ServiceAccountUserPrefix + g.Namespace + ":" + g.Account,
-		Account:   accountClaims{Namespace: g.Namespace, ServiceAccount: namedUID{g.Account, g.UID}, Secret: g.Secret},
+		Account:   accountClaims{g.Namespace, Ref{g.Account, g.UID}, g.Bound},
 	})
 }
 
@@ -203,22 +218,37 @@ func (t *Accounts) User(token string) (*request.User, []string) {
 	if c.NotBefore > now+60 {
 		return nil, nil
 	}
-	ns, name := c.Account.Namespace, c.Account.ServiceAccount.Name
-	uid, found := t.account(ns, name)
-	if !found || uid != c.Account.ServiceAccount.UID {
+	ns, account := c.Account.Namespace, &c.Account.ServiceAccount
+	if !t.find.Account.has(ns, account) || !t.stillBound(ns, &c.Account.Bound) {
 		return nil, nil
 	}
-	if s := c.Account.Secret; s != nil {
-		if uid, found := t.secret(ns, s.Name); !found || uid != s.UID {
-			return nil, nil
+	extra := map[string][]string{extraPrefix + "credential-id": {"JTI=" + c.ID}}
+	tell := func(what string, r *Ref) {
+		if r != nil {
+			extra[extraPrefix+what+"-name"], extra[extraPrefix+what+"-uid"] = []string{r.Name}, []string{r.UID}
 		}
 	}
+	tell("pod", c.Account.Pod)
+	tell("node", c.Account.Node)
 	return &request.User{
-		Name:   request.ServiceAccountUserPrefix + ns + ":" + name,
-		UID:    uid,
+		Name:   request.ServiceAccountUserPrefix + ns + ":" + account.Name,
+		UID:    account.UID,
 		Groups: []string{request.GroupServiceAccounts, request.ServiceAccountGroupPrefix + ns, request.GroupAuthenticated},
-		Extra:  map[string][]string{credentialIDKey: {"JTI=" + c.ID}},
+		Extra:  extra,
 	}, c.Audiences
+}
+
+// stillBound reports whether what a token of a namespace is bound to is there.
+func (t *Accounts) stillBound(namespace string, b *Bound) bool {
+	switch {
+	case b.Secret != nil:
+		return t.find.Secret.has(namespace, b.Secret)
+	case b.Pod != nil:
+		return t.find.Pod.has(namespace, b.Pod)
+	case b.Node != nil:
+		return t.find.Node.has("", b.Node)
+	}
+	return true
 }
 
 // read returns the claims of a token that is signed with our key; nil for any other.

@@ -19,7 +19,7 @@ import (
 func TestTokenExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := func(namespace, name string) (string, bool) { return "u", namespace == "n" && name == "a" }
-		tokens := NewAccounts(account, nil)
+		tokens := NewAccounts(Lookups{Account: account})
 		c := &claims{Audiences: []string{"x"}, Issuer: ServerAudience, Expires: time.Now().Unix() + 600}
 		c.Account.Namespace, c.Account.ServiceAccount.Name, c.Account.ServiceAccount.UID = "n", "a", "u"
 		token := tokens.sign(c)
@@ -58,9 +58,9 @@ func robot(edit func(*Grant)) Grant {
 // TestTokenForm: three parts in base64url, upstream's claims in them, and a signature as
 // RFC 7515 computes it (appendix A.1).
 func TestTokenForm(t *testing.T) {
-	a := NewAccounts(there("n", "robot", "u-1"), there("n", "s", "u-2"))
+	a := NewAccounts(Lookups{Account: there("n", "robot", "u-1"), Secret: there("n", "s", "u-2")})
 	token := a.Issue(Grant{
-		Namespace: "n", Account: "robot", UID: "u-1", Secret: &BoundSecret{Name: "s", UID: "u-2"}, Audiences: []string{"a", "b"},
+		Namespace: "n", Account: "robot", UID: "u-1", Bound: Bound{Secret: &Ref{"s", "u-2"}}, Audiences: []string{"a", "b"},
 		Issued: time.Unix(1000, 999_999_999), Expires: time.Unix(4600, 999_999_999),
 	})
 	parts := strings.Split(token, ".")
@@ -99,7 +99,7 @@ func TestTokenForm(t *testing.T) {
 
 // TestTokenUser: who a token makes of its bearer.
 func TestTokenUser(t *testing.T) {
-	a := NewAccounts(there("n", "robot", "u-1"), nil)
+	a := NewAccounts(Lookups{Account: there("n", "robot", "u-1")})
 	got, audiences := a.User(a.Issue(robot(func(g *Grant) { g.Audiences = []string{"x", ServerAudience} })))
 	if got == nil || len(got.Extra["authentication.kubernetes.io/credential-id"]) != 1 || !strings.HasPrefix(got.Extra["authentication.kubernetes.io/credential-id"][0], "JTI=") {
 		t.Fatalf("%+v", got)
@@ -118,7 +118,7 @@ func TestTokenUser(t *testing.T) {
 
 // TestTokenEnds: with its account, with its secret, and with others that have their names.
 func TestTokenEnds(t *testing.T) {
-	bound := func(g *Grant) { g.Secret = &BoundSecret{Name: "s", UID: "u-2"} }
+	bound := func(g *Grant) { g.Bound.Secret = &Ref{"s", "u-2"} }
 	none := func(string, string) (string, bool) { return "", false }
 	for _, c := range []struct {
 		name            string
@@ -135,10 +135,15 @@ func TestTokenEnds(t *testing.T) {
 		{"no secret", there("n", "robot", "u-1"), none, bound, false},
 		{"secret of another UID", there("n", "robot", "u-1"), there("n", "s", "u-9"), bound, false},
 		{"secret of another namespace", there("n", "robot", "u-1"), there("m", "s", "u-2"), bound, false},
+		{"pod", there("n", "robot", "u-1"), there("n", "s", "u-2"), func(g *Grant) { g.Bound = Bound{Pod: &Ref{"s", "u-2"}, Node: &Ref{Name: "gone"}} }, true},
+		{"no pod", there("n", "robot", "u-1"), none, func(g *Grant) { g.Bound.Pod = &Ref{"s", "u-2"} }, false},
+		{"pod of another UID", there("n", "robot", "u-1"), there("n", "s", "u-9"), func(g *Grant) { g.Bound.Pod = &Ref{"s", "u-2"} }, false},
+		{"node", there("n", "robot", "u-1"), there("", "s", "u-2"), func(g *Grant) { g.Bound.Node = &Ref{"s", "u-2"} }, true},
+		{"no node", there("n", "robot", "u-1"), none, func(g *Grant) { g.Bound.Node = &Ref{"s", "u-2"} }, false},
 		{"secret but no account", none, there("n", "s", "u-2"), bound, false},
 		{"expired", there("n", "robot", "u-1"), none, func(g *Grant) { g.Expires = time.Now().Add(-time.Second) }, false},
 	} {
-		a := NewAccounts(c.account, c.secret)
+		a := NewAccounts(Lookups{Account: c.account, Secret: c.secret, Pod: c.secret, Node: c.secret})
 		if u, _ := a.User(a.Issue(robot(c.edit))); (u != nil) != c.valid {
 			t.Errorf("%s: %+v, want valid %t", c.name, u, c.valid)
 		}
@@ -151,7 +156,7 @@ func TestTokenEnds(t *testing.T) {
 
 // TestForeignTokens: tokens that others could make, and how others write them.
 func TestForeignTokens(t *testing.T) {
-	a, other := NewAccounts(there("n", "robot", "u-1"), nil), NewAccounts(there("n", "robot", "u-1"), nil)
+	a, other := NewAccounts(Lookups{Account: there("n", "robot", "u-1")}), NewAccounts(Lookups{Account: there("n", "robot", "u-1")})
 	good := a.Issue(robot(nil))
 	parts := strings.Split(good, ".")
 	encode := base64.RawURLEncoding.EncodeToString
@@ -189,7 +194,7 @@ func TestForeignTokens(t *testing.T) {
 // FuzzTokens: no text but what was issued is a token. The last character of a signature has
 // bits to spare, which base64 ignores; what was signed is the same.
 func FuzzTokens(f *testing.F) {
-	a := NewAccounts(there("n", "robot", "u-1"), nil)
+	a := NewAccounts(Lookups{Account: there("n", "robot", "u-1")})
 	good := a.Issue(robot(nil))
 	for _, s := range []string{good, good[:len(good)-1], good[1:], "..", joseHeader + "..", "Bearer " + good, strings.ToUpper(good)} {
 		f.Add(s)
@@ -204,7 +209,7 @@ func FuzzTokens(f *testing.F) {
 
 // TestNoPartMayChange: each byte of a token counts.
 func TestNoPartMayChange(t *testing.T) {
-	a := NewAccounts(there("n", "robot", "u-1"), nil)
+	a := NewAccounts(Lookups{Account: there("n", "robot", "u-1")})
 	good := a.Issue(robot(nil))
 	for i := range len(good) - 1 {
 		b := []byte(good)
@@ -218,7 +223,7 @@ func TestNoPartMayChange(t *testing.T) {
 }
 
 func BenchmarkTokenUser(b *testing.B) {
-	a := NewAccounts(there("n", "robot", "u-1"), nil)
+	a := NewAccounts(Lookups{Account: there("n", "robot", "u-1")})
 	token := a.Issue(robot(nil))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -113,7 +113,7 @@ func TestAnonymousUser(t *testing.T) {
 // for, and ByToken tells of all.
 func TestAudiences(t *testing.T) {
 	a := newTestAuthenticator(t, nil, nil, map[string]*request.User{"good": {Name: "bob"}})
-	a.Accounts = NewAccounts(there("n", "robot", "u-1"), nil)
+	a.Accounts = NewAccounts(Lookups{Account: there("n", "robot", "u-1")})
 	for _, c := range []struct {
 		audiences []string
 		counts    bool

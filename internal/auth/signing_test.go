@@ -39,7 +39,7 @@ func testKeys(t testing.TB) map[string]crypto.Signer {
 // accountsWith knows the account n/robot, and signs by s.
 func accountsWith(t testing.TB, s Signing) *Accounts {
 	t.Helper()
-	a := NewAccounts(there("n", "robot", "u-1"), nil)
+	a := NewAccounts(Lookups{Account: there("n", "robot", "u-1")})
 	if err := a.Use(s); err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestIssuersAndAudiences(t *testing.T) {
 	if got := (*Accounts)(nil).Audiences(); !slices.Equal(got, []string{ServerAudience}) {
 		t.Errorf("no accounts are called %q", got)
 	}
-	if err := NewAccounts(nil, nil).Use(Signing{Keys: []crypto.PublicKey{ed25519.PublicKey{}}}); err == nil {
+	if err := NewAccounts(Lookups{}).Use(Signing{Keys: []crypto.PublicKey{ed25519.PublicKey{}}}); err == nil {
 		t.Error("a key of Ed25519 was taken")
 	}
 }

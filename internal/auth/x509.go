@@ -164,6 +164,6 @@ func certUser(c *x509.Certificate) (*request.User, error) {
 	}
 	// Upstream's name for the credential: it tells apart two certificates of one user.
 	sum := sha256.Sum256(c.Raw)
-	u.Extra = map[string][]string{credentialIDKey: {"X509SHA256=" + hex.EncodeToString(sum[:])}}
+	u.Extra = map[string][]string{extraPrefix + "credential-id": {"X509SHA256=" + hex.EncodeToString(sum[:])}}
 	return authenticated(u), nil
 }

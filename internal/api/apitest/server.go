@@ -107,7 +107,7 @@ func Start(t testing.TB, c Config) *Server {
 	if s.authn, err = auth.NewAuthenticator(auth.Config{Anonymous: true}, nil, nil, Tokens); err != nil {
 		t.Fatal(err)
 	}
-	s.authn.Accounts = auth.NewAccounts(api.UIDsIn(s.Store.Bucket("serviceaccounts")), api.UIDsIn(s.Store.Bucket("secrets")))
+	s.authn.Accounts = auth.NewAccounts(api.TokenLookups(s.Store))
 	s.API = api.New(api.Config{
 		Store: s.Store, Kinds: table, Catalog: s.Catalog,
 		Tokens: s.authn.Accounts, WhoseToken: s.authn.ByToken, Authorizer: s.authz,
