@@ -83,6 +83,9 @@ func (p *program) buildResources() error {
 	}
 	table = table.WithAlso(p.opt.runtime.serves)
 	p.kinds = p.opt.runtime.served(table)
+	if keys := p.opt.runtime.absent(table); len(keys) > 0 {
+		p.log.Warn("--runtime-config asks for what is not served here", "keys", strings.Join(keys, ","))
+	}
 	// Tokens of service accounts are good as long as the account and its secret are the ones they
 	// were made for, so authentication reads the store.
 	p.authn.Accounts = auth.NewAccounts(api.TokenLookups(p.store))

@@ -109,6 +109,24 @@ func (o *runtimeOptions) serves(group, version, resource string) bool {
 	return on
 }
 
+// absent returns the keys that switch on what the table does not have: alpha versions, of which there is
+// none, and versions and resources that are not built here.
+func (o *runtimeOptions) absent(all *kinds.Table) (keys []string) {
+	for _, pair := range o.pairs {
+		key, value, _ := strings.Cut(pair, "=")
+		if value == "false" || strings.HasPrefix(key, "api/") && key != "api/alpha" && key != "api/v1" {
+			continue
+		}
+		group, version, resource := runtimeKey(key)
+		if !slices.ContainsFunc(all.Kinds, func(r *kinds.Row) bool {
+			return r.Group == group && r.Version == version && (resource == "" || r.Plural == resource)
+		}) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
 // served returns the table of the kinds that are served.
 func (o *runtimeOptions) served(all *kinds.Table) *kinds.Table {
 	if len(o.pairs) == 0 {

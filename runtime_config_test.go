@@ -41,3 +41,20 @@ func TestBetaVersions(t *testing.T) {
 		t.Errorf("the warning is %q", got)
 	}
 }
+
+// TestAbsentVersions: what is asked for and is not here is named, and nothing else.
+func TestAbsentVersions(t *testing.T) {
+	for args, want := range map[string]string{
+		"api/all=true,api/ga=true,api/beta=true,apps/v1=true,v1=true,api/v1,resource.k8s.io/v1beta2=true,batch/v1/jobs": "",
+		"api/alpha=true":                          "api/alpha",
+		"api/alpha=false,batch/v2alpha1=false":    "",
+		"resource.k8s.io/v1alpha3,apps/v1/robots": "resource.k8s.io/v1alpha3,apps/v1/robots",
+	} {
+		var log strings.Builder
+		newTestProgramLog(t, &log, "--runtime-config="+args)
+		_, got, _ := strings.Cut(log.String(), "asks for what is not served here\" keys=")
+		if got, _, _ = strings.Cut(got, "\n"); got != want {
+			t.Errorf("%s: %q, want %q; the log:\n%s", args, got, want, log.String())
+		}
+	}
+}
