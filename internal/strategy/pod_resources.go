@@ -42,17 +42,6 @@ func isStandardResource(name string) bool {
 	return isHugePages(name) || strings.HasPrefix(name, "requests.hugepages-") || listed(standardResources, name)
 }
 
-// listed reports whether a word is in a list of words with spaces between them. It allocates
-// nothing; the lists are short.
-func listed(list, word string) bool {
-	for w := range strings.SplitSeq(list, " ") {
-		if w == word {
-			return true
-		}
-	}
-	return false
-}
-
 // isHugePages reports whether a resource is memory in pages of one size.
 func isHugePages(name string) bool { return strings.HasPrefix(name, "hugepages-") }
 
@@ -199,12 +188,6 @@ func (p *podSpec) resources(r map[string]any, sort resourceSort, at ...any) {
 		p.Add(field.Forbidden(p.Path(at...), "HugePages require cpu or memory"))
 	}
 	p.claimNames(r, at)
-}
-
-// text returns a string of a tree, "" for anything else.
-func text(v any) string {
-	s, _ := v.(string)
-	return s
 }
 
 // claimNames checks that a container names claims of the pod, each once, or requests of one

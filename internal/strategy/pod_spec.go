@@ -3,7 +3,6 @@ package strategy
 import (
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 
 	"apichain/internal/field"
@@ -95,19 +94,6 @@ type container struct {
 	name string
 }
 
-// each returns the objects of a list with their places. What is no list has none, and an
-// element that is no object is nil, which reads as an empty one.
-func each(list any) iter.Seq2[int, map[string]any] {
-	return func(yield func(int, map[string]any) bool) {
-		l, _ := list.([]any)
-		for i, e := range l {
-			if o, _ := e.(map[string]any); !yield(i, o) {
-				return
-			}
-		}
-	}
-}
-
 // containersOf returns all containers of a spec, in the order in which upstream visits them:
 // those that run first come first, whatever the order of the fields is.
 func containersOf(spec map[string]any) iter.Seq[container] {
@@ -120,37 +106,6 @@ func containersOf(spec map[string]any) iter.Seq[container] {
 			}
 		}
 	}
-}
-
-// set is a set of few values, which cost no memory, or of many. The zero value is empty. A copy
-// of one with many shares them.
-type set[T comparable] struct {
-	few  [8]T
-	n    int
-	more map[T]bool
-}
-
-// has reports whether v was added before.
-func (s *set[T]) has(v T) bool {
-	return slices.Contains(s.few[:s.n], v) || s.more[v]
-}
-
-// add adds v, and reports whether it was there already: a caller needs to look and to add in
-// one.
-func (s *set[T]) add(v T) bool {
-	switch {
-	case s.has(v):
-		return true
-	// The array is a part of the set itself, so that a set on the stack costs nothing.
-	case s.n < len(s.few):
-		s.few[s.n] = v
-		s.n++
-	case s.more == nil:
-		s.more = map[T]bool{v: true}
-	default:
-		s.more[v] = true
-	}
-	return false
 }
 
 // resourceClaims checks that names come once, and that each entry says either a claim or a

@@ -198,11 +198,3 @@ func familyChangeErrors(spec, was map[string]any) (errs []field.Error) {
 	}
 	return errs
 }
-
-// invalidAll returns an error for each reason why a value is wrong.
-func invalidAll(at string, value any, reasons []string) (errs []field.Error) {
-	for _, why := range reasons {
-		errs = append(errs, field.Invalid(at, value, why))
-	}
-	return errs
-}

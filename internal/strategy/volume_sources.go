@@ -159,14 +159,6 @@ func checkGlusterfs(v *kinds.Visit) {
 	}
 }
 
-// invalids returns an error for each thing that a rule for names says of a value.
-func invalids(path, value string, rule func(string) []string) (errs []field.Error) {
-	for _, why := range rule(value) {
-		errs = append(errs, field.Invalid(path, value, why))
-	}
-	return errs
-}
-
 // checkFlocker is about the two ways to name a dataset.
 // A dataset has a name, which is looked up, or an identifier. Both errors of the pair are shown at the
 // source.
