@@ -377,17 +377,22 @@ func (w *write) strategyStep() func(obj, old map[string]any) {
 // so that they differ only by what the write changes; the store puts the new one in.
 func (w *write) bump() {
 	m := tree.Metadata(w.next)
-	sameLabels := !w.LabelsCount || tree.Equal(m["labels"], tree.At(w.was, "metadata", "labels"))
-	changed := !(sameLabels && w.sameGeneration(w.next, w.was))
-	if w.Changes != nil && w.info.Subresource != "status" {
-		changed = w.Changes(w.next, w.was)
-	}
-	if w.HasGeneration && changed {
+	if w.HasGeneration && w.counts() {
 		n, _ := tree.At(w.was, "metadata", "generation").(int64)
 		m["generation"] = n + 1
 	}
 	m["resourceVersion"] = strconv.FormatInt(w.old.Rev, 10)
 	tree.Metadata(w.was)["resourceVersion"] = m["resourceVersion"]
+}
+
+// counts reports whether the change is one that generation counts: what the kind says, and where it
+// says nothing anything but metadata, for some kinds the labels too.
+func (w *write) counts() bool {
+	if w.Changes != nil && w.info.Subresource != "status" {
+		return w.Changes(w.next, w.was)
+	}
+	sameLabels := !w.LabelsCount || tree.Equal(tree.At(w.next, "metadata", "labels"), tree.At(w.was, "metadata", "labels"))
+	return !sameLabels || !w.sameGeneration(w.next, w.was)
 }
 
 // sameGeneration reports whether two objects are the same but for metadata, and for status where
