@@ -86,11 +86,11 @@ func newSignals() *signals {
 }
 
 // fire signals, once, with a line in the log and on the timeline. What the signal says must be true
-// already.
+// already, and who waits for it finds it on the timeline.
 func (p *program) fire(s *signal, detail string) {
 	s.once.Do(func() {
-		close(s.ch)
 		p.timeline.add("signal", s.name, detail)
+		close(s.ch)
 		p.log.Info("lifecycle", "signal", s.name, "detail", detail)
 	})
 }

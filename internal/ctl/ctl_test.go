@@ -40,8 +40,8 @@ func inspect(t *testing.T, ctx context.Context, stdin string, args ...string) ou
 func TestSubcommandCodes(t *testing.T) {
 	url, _ := fakeAdmin(t, func(int, *http.Request) (int, string) { return http.StatusOK, "{}" })
 	at := "--admin=" + url
-	closed := httptest.NewServer(nil)
-	closed.Close()
+	// A port that nobody is given: one that was closed may be another test's by now.
+	const nobody = "http://127.0.0.1:1"
 	other := httptest.NewServer(http.NotFoundHandler())
 	defer other.Close()
 	dir := t.TempDir()
@@ -64,7 +64,7 @@ func TestSubcommandCodes(t *testing.T) {
 		"count":                {[]string{"top", "-n=-1", at}, exitUsage, "-n: must not be negative"},
 		"top takes none":       {[]string{"top", "x", at}, exitUsage, `"x": top takes flags only`},
 		"top as JSON":          {[]string{"top", "-o=json", at}, exitUsage, "top has no JSON"},
-		"nobody":               {[]string{"routes", "--admin=" + closed.URL}, exitNoAnswer, "nothing answers at " + closed.URL + ": "},
+		"nobody":               {[]string{"routes", "--admin=" + nobody}, exitNoAnswer, "nothing answers at " + nobody + ": "},
 		"somebody else":        {[]string{"routes", "--admin=" + other.URL}, exitRefused, "is it an apichain admin endpoint?"},
 		"bad address":          {[]string{"routes", "--admin=127.0.0.1:8081"}, exitUsage, "--admin: "},
 		"address with path":    {[]string{"routes", "--admin=http://127.0.0.1:8081/admin/x"}, exitUsage, "is not http://HOST:PORT"},
