@@ -8,7 +8,7 @@ import (
 	"os"
 
 	"apichain/internal/envtest"
-	"apichain/internal/etcd"
+	"apichain/internal/standin"
 	"apichain/internal/kubectl"
 )
 
@@ -22,7 +22,7 @@ func etcdCommand(args []string, stdout, stderr io.Writer) int {
 	if os.Getenv(parentVariable) != "ignore" {
 		defer followParent(func() { stop(errors.New(parentEnded{}.String())) })()
 	}
-	return etcd.Main(ctx, args, stdout, stderr)
+	return standin.Main(ctx, args, stdout, stderr)
 }
 
 // kubectlCommand is the program under the name kubectl.

@@ -103,7 +103,7 @@
 //	internal/client     one question to a server over HTTP; kubeconfigs
 //	internal/ctl        the subcommands, which ask a running program's admin endpoint
 //	internal/envtest    the folder that test drivers start a kube-apiserver from
-//	internal/etcd       the program under the name etcd, which keeps nothing
+//	internal/standin    the program under the name etcd, which keeps nothing
 //	internal/kubectl    and under the name kubectl, which only gets
 //
 // Package admin is the inspection API on a listener of its own: it serves what source (inspect.go)

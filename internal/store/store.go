@@ -51,7 +51,7 @@ type Store struct {
 	limits Window
 
 	// Backend keeps the writes. It may be replaced only while nobody commits.
-	Backend Backend
+	Backend keeper
 
 	// rev is the newest committed revision. It moves after the trees and the log have it.
 	rev atomic.Int64
@@ -78,8 +78,8 @@ type Store struct {
 	forms formCache
 }
 
-// Backend orders and keeps writes, in a journal or another store.
-type Backend interface {
+// keeper orders and keeps writes, in a journal or another store.
+type keeper interface {
 	// Append is called once for each commit, under the lock of commits and before anything
 	// of it is visible: writes[i] gets the revision first+i. When it fails nothing is
 	// committed, the error goes to the writer as it is, and the same revisions come again.
@@ -100,7 +100,7 @@ func (Memory) Close() error { return nil }
 
 // New makes an empty store at the first revision of o, whose log stays within o. A nil backend
 // is Memory.
-func New(o Window, b Backend) *Store {
+func New(o Window, b keeper) *Store {
 	if b == nil {
 		b = Memory{}
 	}

@@ -1,4 +1,4 @@
-// Package etcd is what this program is under the name etcd: a process that takes the command line of
+// Package standin is what this program is under the name etcd: a process that takes the command line of
 // etcd, answers its health checks, and stores nothing. Test drivers start a pair, etcd and then
 // kube-apiserver, and wait for both; our kube-apiserver keeps its objects itself, so that of the first
 // only the questions of a driver are left to answer.
@@ -13,11 +13,11 @@
 // Everything else is answered 404, and the first such request is a log line, since it may be a program
 // that wants to store something: a real kube-apiserver, put beside this etcd by mistake, speaks gRPC.
 //
-//	code := etcd.Main(ctx, []string{"--listen-client-urls=http://127.0.0.1:2379"}, os.Stdout, os.Stderr)
+//	code := standin.Main(ctx, []string{"--listen-client-urls=http://127.0.0.1:2379"}, os.Stdout, os.Stderr)
 //
 // Main waits for the one goroutine of each client URL, keeps no state between two runs, and may be
 // called concurrently. What flags and answers look like is etcd's, of the release that version names.
-package etcd
+package standin
 
 import (
 	"context"
