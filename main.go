@@ -95,6 +95,7 @@
 //	internal/discovery  the groups, versions and resources there are, as discovery and OpenAPI show them
 //	internal/audit      the audit policy, its events and the log they go to
 //	internal/auth       who a client is and what it may do
+//	internal/storage    where upstream has objects in etcd, and as which bytes
 //	internal/store      versioned objects, and the log of what has happened to them
 //	internal/api        resources: the REST verbs over the store, for built-in kinds and definitions
 //	internal/admission  the admission plugins, which change and refuse writes by rules of the cluster
