@@ -49,6 +49,7 @@
 //	kubeapiserver.go        the program under the name of kube-apiserver: its command line
 //	envtest.go              and under those of what is beside it; the folder that they are in
 //	options.go              the options: all groups of flags composed
+//	storage_options.go      the flags of what keeps the objects
 //	tls_options.go          the flags of certificates, and what is shown of them
 //	account_tokens.go       the flags of tokens of service accounts, and where their keys are shown
 //	authorization_options.go the flags of authorization modes
