@@ -28,9 +28,9 @@ type Backend interface {
 // Journal is a Backend that keeps the commits of one store in the order that the store gives them.
 type Journal interface {
 	Backend
-	// Append takes a commit, which ends with the last of its events, to be kept by the next Sync. It
-	// is called under the lock of commits, must not wait for a disk, and must not call the store.
-	Append(events []*Event)
+	// Append takes a commit, all of its events in order, to be kept by the next Sync. It is called under the lock
+	// of commits, must not wait for a disk, and must not call the store. An error refuses this commit alone.
+	Append(commit []Entry) error
 	// Sync keeps all that was appended before it was called, or more, and returns the revision up to which
 	// everything is kept. One call is made at a time, Append goes on meanwhile. After an error the
 	// journal is not asked again: the store refuses all further commits with it.
@@ -68,18 +68,3 @@ type Write struct {
 	// Next is nil for a deletion. Its JSON is copied: it may be part of a buffer that is used again. Its Meta is kept.
 	Next *Draft
 }
-
-// Feed is how a backend fills its store. One goroutine may use it at a time.
-type Feed struct{ s *Store }
-
-// Object adds one of the objects there are, to be shown by Complete. Objects come in any order, each once.
-func (f *Feed) Object(w Write) { panic("TODO") }
-
-// Complete replaces everything that the store holds by the objects that were added, as the state of
-// a revision. What was before is expired: cursors that are open end with an *Expired.
-func (f *Feed) Complete(rev int64) { panic("TODO") }
-
-// Apply makes writes visible, which are all that there were after the revision of the call before and up to
-// rev. They are in the order of their revisions, of which one may have several writes, but no
-// object twice. Without writes it says that nothing was written up to rev.
-func (f *Feed) Apply(rev int64, writes []Write) { panic("TODO") }

@@ -61,12 +61,12 @@ func (s *Store) Replace(ctx context.Context, c Contents, rank func(bucket string
 		// Snapshots would wait for the commit under way, which is this one.
 		var all []Holding
 		for _, b := range s.Buckets() {
-			all = append(all, Holding{b, b.Now()})
+			all = append(all, Holding{b, b.Latest()})
 		}
 		var cs []Change
 		cs, w = c.changes(ranked(all, rank))
 		// Without a difference there is no commit, and the state is that of now.
-		w.Revision = s.Revision()
+		w.Revision = s.head
 		return cs
 	})
 	if err != nil {
