@@ -264,7 +264,7 @@ var layers = map[string]map[string]string{
 		"internal/flags": "wrong flags are told in the words of the server",
 	},
 	"internal/envtest": {"internal/flags": "wrong flags are told in the words of the server", "internal/tree": "JSON is printed"},
-	"internal/standin": {},
+	"internal/standin": {"internal/client": "it is asked whether it is one"},
 	"internal/kubectl": {
 		"internal/client": "it asks an API server", "internal/flags": "flags and words come in any order", "internal/tree": "objects are trees while they are printed",
 	},
