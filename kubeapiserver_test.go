@@ -22,6 +22,7 @@ import (
 	"apichain/internal/controller"
 	"apichain/internal/kubeflags"
 	"apichain/internal/request"
+	"apichain/internal/standin"
 	"apichain/internal/tree"
 )
 
@@ -209,7 +210,9 @@ func startStandin(t testing.TB) string {
 	t.Helper()
 	port, ended := freePort(t), make(chan int, 1)
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() { ended <- standin.Main(ctx, []string{"--listen-client-urls=http://127.0.0.1:" + port}, io.Discard, io.Discard) }()
+	go func() {
+		ended <- standin.Main(ctx, []string{"--listen-client-urls=http://127.0.0.1:" + port}, io.Discard, io.Discard)
+	}()
 	t.Cleanup(func() {
 		cancel()
 		<-ended

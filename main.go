@@ -50,6 +50,8 @@
 //	envtest.go              and under those of what is beside it; the folder that they are in
 //	options.go              the options: all groups of flags composed
 //	storage_options.go      the flags of what keeps the objects
+//	storage.go              what keeps the objects: opened, looked at, closed
+//	inspect_storage.go      what metrics and the admin endpoint show of it
 //	tls_options.go          the flags of certificates, and what is shown of them
 //	account_tokens.go       the flags of tokens of service accounts, and where their keys are shown
 //	authorization_options.go the flags of authorization modes
