@@ -226,6 +226,12 @@ func (c *Customs) put(o *store.Object) {
 		for _, r := range d.resources {
 			r.schemaRevision = rev
 		}
+	case c.cursor == nil && tree.At(crd, "metadata", "generation") != int64(1):
+		// It was kept from an earlier process and has been changed before, so that objects of it that were kept as
+		// well may be of a schema before this one. One that was never changed has none.
+		for _, r := range d.resources {
+			r.schemaRevision = c.api.Store.Revision()
+		}
 	}
 	c.swap(was, d)
 }

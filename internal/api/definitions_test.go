@@ -203,6 +203,48 @@ func TestDefinitionChange(t *testing.T) {
 	}
 }
 
+// TestDefinitionsThatWereKept: objects that an earlier process has left are read through a schema that was
+// changed before, as they were then; where it never was, their own bytes are sent.
+func TestDefinitionsThatWereKept(t *testing.T) {
+	s, _ := testAPI(t, nil)
+	const widgetV1 = `{"apiVersion":"example.com/v1","kind":"%s","metadata":{"name":"%s","namespace":"default"},"old":"x"}`
+	apply(t, s, parsed(t, `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"default"}}`))
+	changed := definitionText(t, "widgets", "Widget", storedV1)
+	apply(t, s, changed)
+	apply(t, s, definitionText(t, "gadgets", "Gadget", storedV1))
+	apply(t, s, parsed(t, fmt.Sprintf(widgetV1, "Widget", "before")))
+	apply(t, s, parsed(t, fmt.Sprintf(widgetV1, "Gadget", "g")))
+	next := definitionText(t, "widgets", "Widget", storedV1)
+	tree.Set(tree.List(next, "spec", "versions")[0].(map[string]any),
+		parsed(t, `{"type":"object","properties":{"a":{"type":"string","default":"d"}}}`), "schema", "openAPIV3Schema")
+	apply(t, s, next)
+	apply(t, s, parsed(t, strings.Replace(fmt.Sprintf(widgetV1, "Widget", "after"), `,"old":"x"`, "", 1)))
+
+	view := func(s *API, plural, name string) string {
+		r := s.Customs.Lookup("example.com", "v1", plural)
+		sn := r.Bucket.Now()
+		obj := parsed(t, string(r.view(sn.Get("default/"+name))))
+		return fmt.Sprint(tree.At(obj, "a"), " ", tree.At(obj, "old"))
+	}
+	again := New(s.Config)
+	again.Customs.Follow()
+	for name, want := range map[string]string{"widgets before": "d <nil>", "widgets after": "d <nil>", "gadgets g": "<nil> x"} {
+		plural, name, _ := strings.Cut(name, " ")
+		if was, is := view(s, plural, name), view(again, plural, name); was != want || is != want {
+			t.Errorf("%s %s: %q before and %q after a restart, want %q", plural, name, was, is, want)
+		}
+	}
+	if r := again.Customs.Lookup("example.com", "v1", "gadgets"); r.schemaRevision != 0 {
+		t.Errorf("a definition that never changed reads from %d on", r.schemaRevision)
+	}
+	// What is written from now on is of this schema.
+	o := apply(t, again, parsed(t, strings.Replace(fmt.Sprintf(widgetV1, "Widget", "new"), `,"old":"x"`, "", 1)))
+	sn := again.Store.Bucket("widgets.example.com").Now()
+	if r := again.Customs.Lookup("example.com", "v1", "widgets"); !r.asStored(sn.Get("default/new")) || tree.At(o, "a") != "d" {
+		t.Errorf("not as stored: %v", o)
+	}
+}
+
 // TestNamesPending: the second definition that wants a name waits without being served, and gets it
 // when it looks again after the first has gone.
 func TestNamesPending(t *testing.T) {
