@@ -58,6 +58,8 @@ type Codec struct {
 	options Options
 	// kinds has the built-in kinds by bucket, and places the same by the path of their objects.
 	kinds, places map[string]*kind
+	// ports is the kind of the node ports, which has no bucket.
+	ports *kind
 	// encoders are *kinds.ProtobufEncoder.
 	encoders sync.Pool
 
@@ -86,6 +88,8 @@ func New(table *kinds.Table, options Options) *Codec {
 		options.EventTTL = time.Hour
 	}
 	c := &Codec{options: options, kinds: map[string]*kind{}, places: map[string]*kind{}, selectable: map[string][]kinds.Selectable{}}
+	ports := &kinds.Row{Version: "v1", Kind: "RangeAllocation", Body: kinds.Known(table.Type("RangeAllocation"))}
+	c.ports = &kind{row: ports, forms: map[string]*kinds.Row{"v1": ports}}
 	for _, row := range table.Kinds {
 		if row.StoredAs != "" || row.ReviewOnly {
 			continue

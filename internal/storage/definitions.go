@@ -1,8 +1,6 @@
 package storage
 
-import (
-	"apichain/internal/tree"
-)
+import "apichain/internal/tree"
 
 // Definitions of custom resources. Upstream serves them as apiextensions.k8s.io/v1 and still stores
 // them as v1beta1, in which what all versions have alike stands once, for all of them:
@@ -93,6 +91,9 @@ func definitionFromStored(crd map[string]any) {
 		renameEach(tree.List(v, "additionalPrinterColumns"), "JSONPath", "jsonPath")
 	}
 	conversion := tree.Object(spec, "conversion")
+	if conversion["strategy"] == "Webhook" && conversion["conversionReviewVersions"] == nil {
+		conversion["conversionReviewVersions"] = []any{"v1beta1"}
+	}
 	if conversion["webhookClientConfig"] != nil || conversion["conversionReviewVersions"] != nil {
 		webhook := map[string]any{}
 		move(conversion, "webhookClientConfig", webhook, "clientConfig")
