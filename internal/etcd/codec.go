@@ -17,8 +17,8 @@ type Codec interface {
 	// Encode returns the bytes that are kept of an object, which have no resourceVersion. They belong
 	// to the caller and may share nothing with what Encode returns later.
 	Encode(bucket, key string, d *store.Draft) ([]byte, error)
-	// Decode is the other way round. The draft may share value, which is valid until the next
-	// call for the same store only. After an error the value is skipped and counted, by the
+	// Decode is the other way round. The draft may share value, which nobody changes, but whose
+	// neighbours in memory it keeps alive. After an error the value is skipped and counted, by the
 	// Reason of an *Unreadable: it is never lost nor written over, and for readers there is no object.
 	Decode(bucket, key string, value []byte) (store.Draft, error)
 	// TTL returns how long objects of the bucket live after their last write, 0 for ever.
