@@ -29,7 +29,7 @@ import (
 )
 
 // The program as one value. Nothing of it is global, so that a test makes as many as it likes, in
-// one process. newProgram makes it, start does all that can fail before the first request, in six
+// one process. newProgram makes it, start does all that can fail before the first request, in seven
 // steps that the timeline shows, and run (lifecycle.go) lives its life, which calls serve,
 // closeServing and closeAdmin here.
 //
@@ -68,6 +68,7 @@ type program struct {
 	kept      kept // what keeps it
 	api       *api.API
 	admission *admission.Chain // plugins
+	table     *kinds.Table     // all built-in kinds
 	kinds     *kinds.Table     // those that are served
 	custom    *customRoutes
 	restorer  *controller.Restorer
@@ -182,6 +183,7 @@ func (p *program) start() (err error) {
 		do   func() error
 	}{
 		{"options", p.readNamedFiles},
+		{"folder", p.takeFolder},
 		{"certificates", p.loadIdentity},
 		// Before the servers: a port that is taken shows at once, and they must know the addresses.
 		{"listening", p.openListeners},
@@ -190,7 +192,7 @@ func (p *program) start() (err error) {
 		{"servers", p.buildServers},
 		{"prepare-run", p.prepareRun},
 	} {
-		// The first three need nothing of each other: who has made several mistakes learns of all.
+		// Those before need nothing of each other: who has made several mistakes learns of all.
 		if len(wrong) > 0 && s.name == "storage" {
 			break
 		}

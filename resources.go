@@ -75,13 +75,21 @@ func (o *fixturesOptions) Check(p *flags.Problems) {
 	}
 }
 
+// loadKinds makes the table of all built-in kinds, once.
+func (p *program) loadKinds() (err error) {
+	if p.table == nil {
+		p.table, err = strategy.Load()
+	}
+	return err
+}
+
 // buildResources makes the resources of the built-in kinds.
 func (p *program) buildResources() error {
-	table, err := strategy.Load()
+	err := p.loadKinds()
 	if err != nil {
 		return err
 	}
-	table = table.WithAlso(p.opt.runtime.serves)
+	table := p.table.WithAlso(p.opt.runtime.serves)
 	p.kinds = p.opt.runtime.served(table)
 	if keys := p.opt.runtime.absent(table); len(keys) > 0 {
 		p.log.Warn("--runtime-config asks for what is not served here", "keys", strings.Join(keys, ","))

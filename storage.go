@@ -16,12 +16,14 @@ import (
 	"apichain/internal/journal"
 	"apichain/internal/standin"
 	"apichain/internal/status"
+	"apichain/internal/storage"
 	"apichain/internal/store"
 )
 
 // What keeps the objects, from the start to the end of the process:
 //
-//	begin          a question to --etcd-servers, if they may be our stand-in, beside the rest of the start
+//	askStandin     a question to --etcd-servers, if they may be our stand-in, beside the rest of the start
+//	takeFolder     the lock of the folder, before anything is written there
 //	openStorage    the folder or etcd fills the store; what keeps up with it runs from here on
 //	closeStorage   the last thing of all, when nobody writes any more
 //
@@ -35,16 +37,38 @@ const (
 	inEtcd    = "etcd"
 )
 
-// kept is what keeps the objects. It does not change once openStorage has returned.
+// kept is what keeps the objects. It does not change once openStorage has returned. Until then a backend may be
+// there that the store does not have.
 type kept struct {
 	kind    string // one of the above
 	where   string // folder or URLs
 	journal *journal.Journal
 	etcd    *etcd.Backend
+	// isOpen says that the store has the backend, and closes it.
+	isOpen bool
 	// asked counts the requests to etcd.
 	asked etcdRequests
 	// standin is told whether the servers are a stand-in; nil: nobody asks.
 	standin chan bool
+}
+
+// takeFolder opens the folder for this process alone. Generated certificates and their CA are kept there too,
+// unless flags say otherwise: clients that trust this process trust the next one.
+func (p *program) takeFolder() (err error) {
+	o, tls := &p.opt.storage, &p.opt.tls
+	if o.dir == "" {
+		return nil
+	}
+	every, _ := o.sync()
+	p.kept.journal, err = journal.Open(o.dir, journal.Options{Sync: journal.Sync(every), First: p.started.UnixMicro(), Log: p.log})
+	if err != nil {
+		return fmt.Errorf("--data-dir: %w", err)
+	}
+	if tls.certDir == "" && tls.certFile == "" && !o.readOnly {
+		tls.certDir = o.dir
+		p.flags.Lookup("cert-dir").Derived = true
+	}
+	return nil
 }
 
 // openStorage fills the store with what is kept, and begins to keep what is written. Without a folder
@@ -70,15 +94,9 @@ func (p *program) openStorage() error {
 	return nil
 }
 
-// openJournal opens the folder, and takes the key of tokens from it unless flags name one.
-func (p *program) openJournal() error {
-	o := &p.opt.storage
-	every, _ := o.sync()
-	j, err := journal.Open(o.dir, journal.Options{Sync: journal.Sync(every), First: p.started.UnixMicro(), Log: p.log})
-	if err != nil {
-		return err
-	}
-	p.kept.journal = j
+// openJournal reads the folder, and takes the key of tokens from it unless flags name one.
+func (p *program) openJournal() (err error) {
+	o, j := &p.opt.storage, p.kept.journal
 	p.ownCheck("storage", func(context.Context) error { return j.Err() }, p.readyz)
 	if err := p.load(j); err != nil {
 		return err
@@ -97,8 +115,12 @@ func (p *program) openJournal() error {
 // openEtcd connects to etcd, and follows it until the end of the program.
 func (p *program) openEtcd(config *tls.Config) (err error) {
 	o := &p.opt.storage
+	if err := p.loadKinds(); err != nil {
+		return err
+	}
 	p.kept.etcd, err = etcd.Open(p.starting, etcd.Config{
-		Servers: o.endpoints(), TLS: config, Prefix: o.prefix, ReadOnly: o.readOnly,
+		Servers: o.endpoints(), TLS: config, Codec: storage.New(p.table, storage.Options{Protobuf: o.mediaType == mediaProtobuf, EventTTL: o.eventTTL}),
+		Prefix: o.prefix, ReadOnly: o.readOnly,
 		CompactionInterval: o.compaction, Log: p.log, Observe: p.kept.asked.observe,
 	})
 	if err != nil {
@@ -144,8 +166,7 @@ func (o *storageOptions) clientTLS() (*tls.Config, error) {
 	return c, nil
 }
 
-// load fills the store from what keeps it, and says on stderr what came when that has taken long. The
-// backend is closed after an error.
+// load fills the store from what keeps it, and says on stderr what came when that has taken long.
 func (p *program) load(b store.Backend) error {
 	keeps := b
 	if p.opt.storage.readOnly {
@@ -164,11 +185,12 @@ func (p *program) load(b store.Backend) error {
 			continue
 		case err := <-loaded:
 			if err != nil {
-				return errors.Join(err, b.Close())
+				return err
 			}
 		}
 		break
 	}
+	p.kept.isOpen = true
 	if took := time.Since(began); took > time.Second {
 		objects, bytes := 0, int64(0)
 		_, all := p.store.Snapshots()
@@ -183,10 +205,16 @@ func (p *program) load(b store.Backend) error {
 // closeStorage gives back the folder or the connections. What was acknowledged is kept already, or is written
 // now where --data-sync lets it wait: an error is a failure of the stop.
 func (p *program) closeStorage() error {
-	if p.kept.journal == nil && p.kept.etcd == nil {
-		return nil
+	var err error
+	switch k := &p.kept; {
+	case k.isOpen:
+		err = p.store.Close()
+	case k.journal != nil:
+		err = k.journal.Close()
+	case k.etcd != nil:
+		err = k.etcd.Close()
 	}
-	if err := p.store.Close(); err != nil {
+	if err != nil {
 		return fmt.Errorf("the storage could not be closed: %w", err)
 	}
 	return nil
