@@ -265,7 +265,7 @@ var layers = map[string]map[string]string{
 	},
 	"internal/client": {"internal/tree": "a kubeconfig is YAML"},
 	"internal/ctl": {
-		"admin": "what is shown of an answer looks as the endpoint's own tables do", "internal/client": "it asks the admin endpoint",
+		"admin": "what is shown of an answer looks as the endpoint's own tables do", "internal/client": "it asks the admin endpoint", "internal/journal": "data is about the folder of one",
 		"internal/flags": "wrong flags are told in the words of the server",
 	},
 	"internal/envtest": {"internal/flags": "wrong flags are told in the words of the server", "internal/tree": "JSON is printed"},

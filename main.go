@@ -107,7 +107,7 @@
 //	internal/allocator  the addresses and ports of services
 //	internal/controller what a server does with objects on its own
 //	internal/client     one question to a server over HTTP; kubeconfigs
-//	internal/ctl        the subcommands, which ask a running program's admin endpoint
+//	internal/ctl        the subcommands, which ask a running program's admin endpoint, or look at its folder
 //	internal/envtest    the folder that test drivers start a kube-apiserver from
 //	internal/standin    the program under the name etcd, which keeps nothing
 //	internal/kubectl    and under the name kubectl, which only gets
@@ -167,8 +167,11 @@ func command(args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		ctx, cancel := untilSignal()
 		defer cancel()
-		if args[0] == "envtest" {
+		switch args[0] {
+		case "envtest":
 			return envtestCommand(args[1:], stdout, stderr)
+		case "data":
+			return ctl.Data(ctx, programVersion, args[1:], stdout, stderr)
 		}
 		if code, mine := ctl.Main(ctx, programVersion, args, os.Stdin, stdout, stderr); mine {
 			return code
@@ -274,7 +277,8 @@ func help(w io.Writer, f *flags.Set) {
 	fmt.Fprint(w, `apichain is a Kubernetes-style API server in one program.
 
 Without flags it serves plain HTTP on 127.0.0.1:8080, TLS on 127.0.0.1:6443 and its admin
-endpoint on 127.0.0.1:8081, keeps everything in memory and writes no file.
+endpoint on 127.0.0.1:8081, keeps everything in memory and writes no file. --data-dir keeps it in a
+folder, --etcd-servers in etcd.
 
 Usage:
   apichain [flags]
@@ -283,6 +287,7 @@ Usage:
 
 Subcommands:
   envtest    make the folder of kube-apiserver and etcd that test drivers start
+  data       check, mend, dump or save the folder of --data-dir
 Subcommands of a running program:
 `)
 	ctl.Usage(w)
