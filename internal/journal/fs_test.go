@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
-	"syscall"
 )
 
 // double is a folder in memory that knows what of it is on the disk: contents by the Sync of a file, names by the Sync of
@@ -302,5 +301,3 @@ func (f *doubleFile) Close() error {
 	f.closed = true
 	return nil
 }
-
-var _ = syscall.EIO
