@@ -301,3 +301,21 @@ func (f *doubleFile) Close() error {
 	f.closed = true
 	return nil
 }
+
+// check is Check of the folder.
+func (d *double) check() (report *Report, err error) {
+	err = withFS(d, "double", func(f *folder) error {
+		report, err = f.check(&state{})
+		return err
+	})
+	return report, err
+}
+
+// repair is Repair of the folder.
+func (d *double) repair() (report *Report, err error) {
+	err = withFS(d, "double", func(f *folder) error {
+		report, err = f.repair()
+		return err
+	})
+	return report, err
+}
