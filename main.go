@@ -95,7 +95,10 @@
 //	internal/discovery  the groups, versions and resources there are, as discovery and OpenAPI show them
 //	internal/audit      the audit policy, its events and the log they go to
 //	internal/auth       who a client is and what it may do
+//	internal/storage    where upstream has objects in etcd, and as which bytes
 //	internal/store      versioned objects, and the log of what has happened to them
+//	internal/journal    what a store writes, kept in a folder: journal, snapshots, backups
+//	internal/etcd       etcd as what keeps the store's writes, for several processes at once
 //	internal/api        resources: the REST verbs over the store, for built-in kinds and definitions
 //	internal/admission  the admission plugins, which change and refuse writes by rules of the cluster
 //	internal/allocator  the addresses and ports of services

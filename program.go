@@ -155,7 +155,7 @@ func newProgram(o *options, f *flags.Set, stdout, stderr io.Writer) *program {
 	// Microseconds: no process writes so fast that one which is started after it begins below its
 	// last revision, and they fit the numbers of JSON until the year 2255.
 	window := store.Window{First: p.started.UnixMicro(), Events: o.watch.windowEvents, Bytes: int64(o.watch.windowBytes)}
-	p.store = store.New(window, store.Memory{})
+	p.store = store.New(window)
 	return p
 }
 

@@ -23,7 +23,7 @@ type world struct {
 // a part.
 func newWorld(t *testing.T, ports Ports, cidrs ...string) *world {
 	t.Helper()
-	s := store.New(store.Window{Events: 16, Bytes: 1 << 20}, store.Memory{})
+	s := store.New(store.Window{Events: 16, Bytes: 1 << 20})
 	c := Config{
 		Services: s.Bucket("services"), Addresses: s.Bucket("ipaddresses"), Ranges: s.Bucket("servicecidrs"),
 		Ports: ports, Random: func(uint64) uint64 { return 0 },
@@ -289,7 +289,7 @@ func TestManyAsk(t *testing.T) {
 
 // BenchmarkService is what giving a service an address and a port costs beside a thousand others.
 func BenchmarkService(b *testing.B) {
-	s := store.New(store.Window{Events: 4096, Bytes: 1 << 24}, store.Memory{})
+	s := store.New(store.Window{Events: 4096, Bytes: 1 << 24})
 	p := New(Config{
 		Services: s.Bucket("services"), Addresses: s.Bucket("ipaddresses"), Ranges: s.Bucket("servicecidrs"),
 		Ports: Ports{30000, 32767}, Cluster: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")},

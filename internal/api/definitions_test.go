@@ -32,7 +32,7 @@ func testAPI(t testing.TB, changed func()) (*API, *bytes.Buffer) {
 	}
 	var log bytes.Buffer
 	s := New(Config{
-		Store: store.New(store.Window{Events: 1000, Bytes: 1 << 20}, nil), Kinds: table, Catalog: &discovery.Catalog{},
+		Store: store.New(store.Window{Events: 1000, Bytes: 1 << 20}), Kinds: table, Catalog: &discovery.Catalog{},
 		Authorizer: auth.DefaultAuthorizer(), Changed: changed, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	return s, &log

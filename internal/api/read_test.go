@@ -54,7 +54,7 @@ func newReadServer(t testing.TB, window int) *readServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := New(Config{Store: store.New(store.Window{Events: window, Bytes: 64 << 20}, nil), Kinds: table, Catalog: &discovery.Catalog{},
+	a := New(Config{Store: store.New(store.Window{Events: window, Bytes: 64 << 20}), Kinds: table, Catalog: &discovery.Catalog{},
 		Bookmarks: time.Minute, Changed: func() {}, Log: slog.New(slog.DiscardHandler)})
 	s := &readServer{t, a}
 	for _, name := range []string{"default", "other"} {

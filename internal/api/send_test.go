@@ -51,7 +51,7 @@ func (w *countedWriter) Write(b []byte) (int, error) {
 
 // listOfSizes is objects whose JSON has these sizes.
 func listOfSizes(sizes ...int) []*store.Object {
-	s := store.New(store.Window{Events: 10, Bytes: 1 << 30}, nil)
+	s := store.New(store.Window{Events: 10, Bytes: 1 << 30})
 	b := s.Bucket("configmaps")
 	for i, size := range sizes {
 		name := fmt.Sprintf("o-%03d", i)

@@ -42,7 +42,7 @@ type steps struct {
 // newSteps returns widgets with the counts and subresources that custom resources have.
 func newSteps(t testing.TB) *steps {
 	t.Helper()
-	s := store.New(store.Window{Events: 1000, Bytes: 1 << 20}, nil)
+	s := store.New(store.Window{Events: 1000, Bytes: 1 << 20})
 	a := &API{Store: s, Namespaces: s.Bucket("namespaces"), Customs: &Customs{Bucket: s.Bucket("customresourcedefinitions.apiextensions.k8s.io")}}
 	row := &kinds.Row{
 		Group: "example.com", Version: "v1", Kind: "Widget", Plural: "widgets",

@@ -162,19 +162,32 @@ func TestIndexIsThatOfARescan(t *testing.T) {
 	}
 }
 
-// refusing is a backend that refuses writes while it is on.
+// refusing is a journal that keeps nothing, and refuses writes while it is on.
 type refusing struct {
-	on bool
-	store.Memory
+	on   bool
+	kept int64
 }
 
 var errRefused = errors.New("the disk is full")
 
-func (b *refusing) Append(ctx context.Context, rev int64, c []store.Change) error {
+func (b *refusing) Load(context.Context, *store.Feed) error { return nil }
+func (b *refusing) Sync() (int64, error)                    { return b.kept, nil }
+func (b *refusing) Close() error                            { return nil }
+
+func (b *refusing) Append(commit []store.Entry) error {
 	if b.on {
 		return errRefused
 	}
-	return b.Memory.Append(ctx, rev, c)
+	b.kept = commit[len(commit)-1].Event.Rev
+	return nil
+}
+
+// openOver gives the store of a room that has begun a backend that keeps nothing of it.
+func (r *room) openOver(b store.Backend) {
+	r.t.Helper()
+	if err := r.api.Store.Open(r.t.Context(), b); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // TestTasksThatFail: they are tried again behind the others, logged once until they succeed, and
@@ -184,7 +197,7 @@ func TestTasksThatFail(t *testing.T) {
 	var logged strings.Builder
 	r.api.Config.Log = slog.New(slog.NewTextHandler(&logged, nil))
 	disk := &refusing{}
-	r.api.Store.Backend = disk
+	r.openOver(disk)
 	r.apply("{kind: Namespace, apiVersion: v1, metadata: {name: a}}")
 	r.apply("{kind: Namespace, apiVersion: v1, metadata: {name: b}}")
 	events, _, _ := r.api.Store.After(r.observed, eventBatch)
@@ -225,7 +238,7 @@ func TestSettleWithoutWriting(t *testing.T) {
 	r := newRoom(t, 1000)
 	r.apply("{kind: Namespace, apiVersion: v1, metadata: {name: a}}")
 	disk := &refusing{on: true}
-	r.api.Store.Backend = disk
+	r.openOver(disk)
 	if r.settle(t.Context()); len(r.failing) != 1 || len(r.queue) != 1 {
 		t.Errorf("failing %v, queued %v", r.failing, r.queue)
 	}

@@ -27,7 +27,7 @@ func newRoom(t testing.TB, events int) *room {
 		t.Fatal(err)
 	}
 	a := api.New(api.Config{
-		Store:   store.New(store.Window{Events: events, Bytes: 64 << 20}, store.Memory{}),
+		Store:   store.New(store.Window{Events: events, Bytes: 64 << 20}),
 		Kinds:   table,
 		Catalog: &discovery.Catalog{},
 		Changed: func() {},

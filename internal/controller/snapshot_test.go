@@ -268,12 +268,13 @@ func TestOneRewriteAtATime(t *testing.T) {
 	}
 }
 
-// brokenBackend fails every write.
-type brokenBackend struct{ store.Memory }
+// brokenBackend is a journal that refuses every commit.
+type brokenBackend struct{}
 
-func (brokenBackend) Append(context.Context, int64, []store.Change) error {
-	return errors.New("disk full")
-}
+func (brokenBackend) Load(context.Context, *store.Feed) error { return nil }
+func (brokenBackend) Append([]store.Entry) error              { return errors.New("disk full") }
+func (brokenBackend) Sync() (int64, error)                    { return 0, nil }
+func (brokenBackend) Close() error                            { return nil }
 
 // A write that fails leaves everything as it was.
 func TestResetThatFails(t *testing.T) {
@@ -281,7 +282,9 @@ func TestResetThatFails(t *testing.T) {
 	p.applied(t, configMap("a", "one", "changed"))
 	p.removed(t, "configmaps", "a-b/two")
 	want, before := p.held(), p.Store.Revision()
-	p.Store.Backend = brokenBackend{}
+	if err := p.Store.Open(t.Context(), brokenBackend{}); err != nil {
+		t.Fatal(err)
+	}
 	_, refused := p.restorer.Reset(context.Background())
 	if refused == nil || refused.Code != 500 || p.Store.Revision() != before {
 		t.Errorf("got %+v at %d", refused, p.Store.Revision())

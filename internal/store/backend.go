@@ -28,9 +28,9 @@ type Backend interface {
 // Journal is a Backend that keeps the commits of one store in the order that the store gives them.
 type Journal interface {
 	Backend
-	// Append takes a commit, which ends with the last of its events, to be kept by the next Sync. It
-	// is called under the lock of commits, must not wait for a disk, and must not call the store.
-	Append(events []*Event)
+	// Append takes a commit, all of its events in order, to be kept by the next Sync. It is called under the lock
+	// of commits, must not wait for a disk, and must not call the store. An error refuses this commit alone.
+	Append(commit []Entry) error
 	// Sync keeps all that was appended before it was called, or more, and returns the revision up to which
 	// everything is kept. One call is made at a time, Append goes on meanwhile. After an error the
 	// journal is not asked again: the store refuses all further commits with it.
@@ -60,6 +60,25 @@ type Overtaken struct{ Rev int64 }
 // Error says that somebody else was first.
 func (e *Overtaken) Error() string { return "another write came first" }
 
+// Failure is the error of a Shared backend that has said no, or nothing: it is away, has no leader, is full. Message is
+// for clients, who know the words of etcd: "etcdserver: mvcc: database space exceeded". Of a
+// transaction it leaves open whether its writes were made. The end of a context is no Failure: that is its own error.
+type Failure struct {
+	Message string
+	Err     error // for the log, nil for nothing more
+}
+
+// Error returns the message, with what is for the log alone.
+func (e *Failure) Error() string {
+	if e.Err == nil {
+		return e.Message
+	}
+	return e.Message + ": " + e.Err.Error()
+}
+
+// Unwrap returns what is for the log.
+func (e *Failure) Unwrap() error { return e.Err }
+
 // Write is one write that a backend has kept: of the object Key of the bucket Bucket, which is Next
 // since revision Rev, or is gone with it.
 type Write struct {
@@ -68,18 +87,3 @@ type Write struct {
 	// Next is nil for a deletion. Its JSON is copied: it may be part of a buffer that is used again. Its Meta is kept.
 	Next *Draft
 }
-
-// Feed is how a backend fills its store. One goroutine may use it at a time.
-type Feed struct{ s *Store }
-
-// Object adds one of the objects there are, to be shown by Complete. Objects come in any order, each once.
-func (f *Feed) Object(w Write) { panic("TODO") }
-
-// Complete replaces everything that the store holds by the objects that were added, as the state of
-// a revision. What was before is expired: cursors that are open end with an *Expired.
-func (f *Feed) Complete(rev int64) { panic("TODO") }
-
-// Apply makes writes visible, which are all that there were after the revision of the call before and up to
-// rev. They are in the order of their revisions, of which one may have several writes, but no
-// object twice. Without writes it says that nothing was written up to rev.
-func (f *Feed) Apply(rev int64, writes []Write) { panic("TODO") }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -16,7 +17,7 @@ import (
 // object at 7, the first gets 8 and the second is told that it is at 8.
 //
 // Nothing of a commit can be seen before its backend has it, and nothing of one that failed
-// is ever seen, not even its revisions: the next commit gets the same.
+// is ever seen.
 
 // Change is one write of a commit: of the object Key of Bucket.
 type Change struct {
@@ -52,55 +53,65 @@ func (e *Conflict) Error() string {
 // reader sees them. A bucket's key may be in it once.
 //
 // The error is a *Conflict when a change expects something else, that of ctx when that was
-// done before the commit began, or the backend's. ctx is not looked at once it has begun.
+// done before the commit began, or the backend's. ctx is not looked at once it has begun, but by a
+// Shared backend.
 func (s *Store) Commit(ctx context.Context, cs ...Change) ([]*Object, error) {
 	return s.CommitFunc(ctx, func() []Change { return cs })
 }
 
-// CommitFunc commits the changes that a function returns, which runs while no other commit
-// can come between: what it reads is what the changes meet. With none, nothing is committed.
+// CommitFunc commits the changes that a function returns, which runs while no other commit of this store
+// can come between: what it reads by Bucket.Latest is what the changes meet. With none, nothing is committed.
 // All writers wait for changes: it must be quick, and must not commit, nor ask After,
-// Settled or Window.
+// Settled or Window. Over a Shared backend it runs again when another store was first.
 func (s *Store) CommitFunc(ctx context.Context, changes func() []Change) ([]*Object, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	objs, touched, err := s.apply(ctx, changes)
-	// Waking may mean making thousands of goroutines ready. The next writer does not wait
-	// for that: the lock has been let go, and who wakes finds the log free.
-	for _, b := range touched {
-		b.log.wakeAll()
+	if s.shared != nil {
+		return s.transact(ctx, changes)
 	}
-	if len(objs) > 0 {
-		s.wake.wakeAll()
+	objs, touched, seen, err := s.apply(changes)
+	if s.journal != nil {
+		// A refusal waits as well: what it says of other commits must not be forgotten by a restart.
+		if failed := s.keep(seen); failed != nil && err == nil {
+			return nil, failed
+		}
+		return objs, err
 	}
+	s.wakeAll(touched, len(objs) > 0)
 	return objs, err
 }
 
-// apply makes a commit under the lock, and returns what it wrote and the buckets to wake.
-func (s *Store) apply(ctx context.Context, changes func() []Change) (objs []*Object, touched []*Bucket, err error) {
+// wakeAll wakes those who wait for events of the buckets, or of any. Waking may mean making thousands of
+// goroutines ready. The next writer does not wait for that: the caller has let go of s.mu, and who wakes
+// finds the log free.
+func (s *Store) wakeAll(touched []*Bucket, some bool) {
+	for _, b := range touched {
+		b.log.wakeAll()
+	}
+	if some {
+		s.wake.wakeAll()
+	}
+}
+
+// apply makes a commit under the lock, and returns what it wrote and the buckets to wake. What it has
+// decided, be it a refusal, rests on everything up to the revision seen.
+func (s *Store) apply(changes func() []Change) (objs []*Object, touched []*Bucket, seen int64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	cs := changes()
 	if len(cs) == 0 {
-		return nil, nil, nil
+		return nil, nil, s.head, nil
 	}
-	if err := checkChanges(cs); err != nil {
-		return nil, nil, err
-	}
-	// The backend comes before everything that can be seen: when it fails there is nothing
-	// to take back, and nobody ever reads what a restart would not know.
-	rev := s.rev.Load()
-	if err := s.Backend.Append(ctx, rev+1, cs); err != nil {
-		return nil, nil, err
+	if err := cmp.Or(checkChanges(cs), s.group.failed); err != nil {
+		return nil, nil, s.head, err
 	}
 	objs, touched = make([]*Object, len(cs)), make([]*Bucket, 0, 1)
-	id := s.editID.Add(1)
+	id, rev := s.editID.Add(1), s.head
 	for i := range cs {
 		b := cs[i].Bucket
 		if len(b.pending) == 0 {
-			t := b.tree.Load()
-			b.edit = treeEdit{id: id, root: t.root, bytes: t.bytes}
+			b.begin(id)
 			touched = append(touched, b)
 		}
 		rev++
@@ -108,16 +119,51 @@ func (s *Store) apply(ctx context.Context, changes func() []Change) (objs []*Obj
 		e.cache = &s.forms
 		b.pending = append(b.pending, e)
 		objs[i] = e.Object
-		s.record(b, e)
+		if s.journal == nil {
+			s.record(b, e)
+		}
+	}
+	if s.journal != nil {
+		if err := s.enqueue(cs, touched, objs, rev); err != nil {
+			return nil, nil, s.head, err
+		}
+		return objs, touched, rev, nil
 	}
 	for _, b := range touched {
-		b.publish()
+		b.publish(b.edited())
 	}
 	// The revision moves when all trees and logs have it: who reads it first and a tree
 	// afterwards misses nothing (see Now).
+	s.head = rev
 	s.rev.Store(rev)
 	s.trim(0, 0)
-	return objs, touched, nil
+	return objs, touched, rev, nil
+}
+
+// newestLocked returns the state that a commit meets.
+func (b *Bucket) newestLocked() *state {
+	if b.ahead != nil {
+		return b.ahead
+	}
+	return b.tree.Load()
+}
+
+// Latest returns the state that a commit meets: with the commits before it that a journal does not keep
+// yet, which Now does not show. Only a function that was given to CommitFunc may call it.
+func (b *Bucket) Latest() Snapshot {
+	t := b.newestLocked()
+	return Snapshot{max(b.store.head, t.rev), t.root, t.bytes}
+}
+
+// begin begins the edit of a bucket by the commit under way. The caller holds s.mu.
+func (b *Bucket) begin(id uint64) {
+	t := b.newestLocked()
+	b.edit = treeEdit{id: id, root: t.root, bytes: t.bytes}
+}
+
+// edited returns the state that the commit under way has made. The caller holds s.mu.
+func (b *Bucket) edited() *state {
+	return &state{rev: b.pending[len(b.pending)-1].Rev, root: b.edit.root, bytes: b.edit.bytes}
 }
 
 // checkChanges says whether the changes fit what is there now. It returns the *Conflict of
@@ -126,7 +172,7 @@ func (s *Store) apply(ctx context.Context, changes func() []Change) (objs []*Obj
 func checkChanges(cs []Change) error {
 	for i := range cs {
 		c := &cs[i]
-		cur := c.Bucket.tree.Load().root.get(c.Key)
+		cur := c.Bucket.newestLocked().root.get(c.Key)
 		switch {
 		case cur == nil && (c.Next == nil || c.Expect > 0),
 			cur != nil && c.Expect >= 0 && c.Expect != cur.Rev:
@@ -174,17 +220,21 @@ func (t *treeEdit) makeChange(c *Change, rev int64) *Event {
 	return e
 }
 
-// publish shows what the commit under way did to the bucket. The caller holds s.mu.
-func (b *Bucket) publish() {
-	last := b.pending[len(b.pending)-1].Rev
+// publish shows the pending events of the bucket and the state that they led to. The caller holds s.mu.
+func (b *Bucket) publish(to *state) {
 	// Events and tree change under one lock: whoever finds an event in the log finds a tree
 	// that has it, and since gets a tree and the very events that led to it.
 	b.log.mu.Lock()
 	for _, e := range b.pending {
 		b.log.events.push(e)
 	}
-	b.tree.Store(&state{rev: last, root: b.edit.root, bytes: b.edit.bytes})
+	b.tree.Store(to)
 	b.log.mu.Unlock()
+	b.end()
+}
+
+// end forgets the edit of the commit under way. The caller holds s.mu.
+func (b *Bucket) end() {
 	// The room for pending events stays for the next commit, but neither the events nor the
 	// room of a large commit, as the load of a snapshot is one.
 	clear(b.pending)

@@ -189,7 +189,7 @@ func TestReplacePutsBackTheText(t *testing.T) {
 // What fails changes nothing and counts nothing.
 func TestReplaceThatFails(t *testing.T) {
 	f := &failingBackend{}
-	s := New(Window{Events: 100, Bytes: math.MaxInt64}, f)
+	s := openOf(t, Window{Events: 100, Bytes: math.MaxInt64}, f)
 	if _, err := s.Replace(t.Context(), contentsOf(s, "a/x=1 b/y=2"), noRank); err != nil {
 		t.Fatal(err)
 	}

@@ -10,10 +10,11 @@ import "sync/atomic"
 // not be closed.
 type Cursor struct {
 	b *Bucket
+	// from is the revision of the watch: events up to it are not for the watcher.
+	from int64
 	// seq is the number of the next event.
 	seq atomic.Int64
-	// rev is the revision that was taken last, at first that of the watch: events up to it
-	// are not for the watcher.
+	// rev is the revision that was taken last, at first that of the watch.
 	rev atomic.Int64
 }
 
@@ -27,7 +28,7 @@ func (b *Bucket) Watch(rev int64) (*Cursor, error) {
 	if oldest := b.oldest(); rev < oldest {
 		return nil, &Expired{rev, oldest}
 	}
-	c := &Cursor{b: b}
+	c := &Cursor{b: b, from: rev}
 	c.seq.Store(b.log.base + int64(b.log.after(rev)))
 	c.rev.Store(rev)
 	return c, nil
@@ -50,7 +51,7 @@ func (c *Cursor) Next(into []*Event, max int) (events []*Event, wait <-chan stru
 	end, before := l.base+int64(l.events.len()), len(into)
 	for ; seq < end && len(into)-before < max; seq++ {
 		// A watch from the future has a place among events that it does not want.
-		if e := l.events.at(int(seq - l.base)); e.Rev > rev {
+		if e := l.events.at(int(seq - l.base)); e.Rev > c.from {
 			into, rev = append(into, e), e.Rev
 		}
 	}

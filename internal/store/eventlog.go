@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"sort"
 	"sync"
 	"sync/atomic"
 )
@@ -141,7 +142,8 @@ func (s *Store) trim(forget, beyond int64) {
 	}
 }
 
-// After returns the events of all buckets after a revision, in order, no more than most.
+// After returns the events of all buckets after a revision, in order, no more than most, which must be above
+// zero, but for those that share the last one's revision.
 // Without any, wait is closed when there is one. It returns false when some of them were
 // dropped: then the caller has to look at all objects anew.
 func (s *Store) After(rev int64, most int) (events []Entry, wait <-chan struct{}, ok bool) {
@@ -150,12 +152,10 @@ func (s *Store) After(rev int64, most int) (events []Entry, wait <-chan struct{}
 	if rev < s.lastDropped {
 		return nil, nil, false
 	}
-	// Every event has a revision of its own and none is left out, so that places can be
-	// counted from the end. Only the first of an empty store has no event: there is no place
-	// before it.
 	n := s.log.len()
-	first := n - int(s.rev.Load()-max(rev, s.limits.First))
-	for i := first; i < n && len(events) < most; i++ {
+	first := sort.Search(n, func(i int) bool { return s.log.at(i).Event.Rev > rev })
+	// Those of one revision come together, since the caller goes on behind it.
+	for i := first; i < n && (len(events) < most || s.log.at(i).Event.Rev == events[len(events)-1].Event.Rev); i++ {
 		events = append(events, s.log.at(i))
 	}
 	if events == nil {

@@ -202,7 +202,7 @@ func TestWindowBounds(t *testing.T) {
 		if seed%2 == 1 {
 			limits = Window{Events: math.MaxInt, Bytes: 20_000}
 		}
-		s := New(limits, nil)
+		s := New(limits)
 		var buckets []*Bucket
 		for i := range 3 {
 			buckets = append(buckets, s.Bucket(fmt.Sprint("bucket-", i)))
@@ -242,7 +242,7 @@ func TestWindowBounds(t *testing.T) {
 
 // The newest event stays however large it is: else nobody would ever be sent it.
 func TestWindowKeepsTheNewest(t *testing.T) {
-	s := New(Window{Events: 0, Bytes: 10}, nil)
+	s := New(Window{Events: 0, Bytes: 10})
 	b := s.Bucket("things")
 	c, _ := b.Watch(1)
 	mustCommit(t, s, Change{Bucket: b, Key: "a", Next: numbered(1)})
@@ -258,7 +258,7 @@ func TestWindowKeepsTheNewest(t *testing.T) {
 // A watcher that never reads costs nothing: what it did not take goes with the window.
 func TestStuckCursorHoldsNothing(t *testing.T) {
 	const limit = 1 << 20
-	s := New(Window{Events: math.MaxInt, Bytes: limit}, nil)
+	s := New(Window{Events: math.MaxInt, Bytes: limit})
 	b := s.Bucket("things")
 	stuck := make([]*Cursor, 100)
 	for i := range stuck {

@@ -11,7 +11,7 @@ import (
 // A write is a commit; a snapshot of before does not have it, and a cursor of before sends it.
 func Example() {
 	ctx := context.Background()
-	s := store.New(store.Window{Events: 1000, Bytes: 1 << 20}, nil)
+	s := store.New(store.Window{Events: 1000, Bytes: 1 << 20})
 	maps := s.Bucket("configmaps")
 	draft := store.Encode(map[string]any{"metadata": map[string]any{"name": "a"}}, nil)
 
@@ -47,7 +47,7 @@ func Example() {
 func ExampleCursor_Next() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	s := store.New(store.Window{Events: 1000, Bytes: 1 << 20}, nil)
+	s := store.New(store.Window{Events: 1000, Bytes: 1 << 20})
 	b := s.Bucket("things")
 	cursor, err := b.Watch(s.Revision())
 	if err != nil {
@@ -82,7 +82,7 @@ func ExampleCursor_Next() {
 
 // Watchers that want the same form of an event send one encoding of it.
 func ExampleEvent_Form() {
-	s := store.New(store.Window{Events: 1000, Bytes: 1 << 20}, nil)
+	s := store.New(store.Window{Events: 1000, Bytes: 1 << 20})
 	b := s.Bucket("things")
 	draft := store.Encode(map[string]any{}, nil)
 	resource := &struct{ plural string }{"things"}

@@ -7,7 +7,7 @@
 // one resource at one revision, and events. A backend may order and keep the writes; reads
 // never ask it.
 //
-//	s := store.New(store.Window{Events: 1000, Bytes: 1 << 20}, nil)
+//	s := store.New(store.Window{Events: 1000, Bytes: 1 << 20})
 //	maps := s.Bucket("configmaps")
 //	draft := store.Encode(map[string]any{"metadata": map[string]any{"name": "a"}}, nil)
 //	before := maps.Now()                                                  // a snapshot: it stays as it is
@@ -39,19 +39,23 @@ import (
 // (btree.go), so that reading is loading a pointer. Commits are made one at a time under
 // Store.mu, each in this order:
 //
-//	check the changes → backend → new trees and events → publish both per bucket → revision → trim the log → wake
+//	check the changes → new trees and events → publish both per bucket → revision → trim the log → wake
+//
+// A backend (backend.go) comes between: a journal keeps the new trees and events before they are published
+// (group.go), and one that is shared gives them back in the order of all its writers (shared.go, feed.go).
 //
 // A reader that loads the revision first and a tree afterwards therefore has everything up to
 // that revision. There are two locks: Store.mu is taken before the lock of a bucket's log,
 // never the other way round, and readers of objects take neither.
 
-// Store holds all resources of a server. Make one with New; the zero value has no backend and
-// cannot commit.
+// Store holds all resources of a server. Make one with New; the zero value is of no use.
 type Store struct {
 	limits Window
 
-	// Backend keeps the writes. It may be replaced only while nobody commits.
-	Backend keeper
+	// backend keeps the writes, nil for memory alone; as one of the other two it is asked. They are set by Open.
+	backend Backend
+	journal Journal
+	shared  Shared
 
 	// rev is the newest committed revision. It moves after the trees and the log have it.
 	rev atomic.Int64
@@ -63,8 +67,12 @@ type Store struct {
 	// byName has every *Bucket by its name. Buckets are never taken out.
 	byName sync.Map
 
-	// mu admits one commit at a time and guards the four fields below it.
+	// mu admits one commit at a time and guards the fields below it.
 	mu sync.Mutex
+	// head is the newest revision that was given, by a commit that may not be kept yet.
+	head int64
+	// group has the commits that a journal has not kept yet.
+	group group
 	// log has every event of the window, over all buckets, oldest first.
 	log ring[Entry]
 	// logBytes is what the log is charged for, in bytes.
@@ -72,53 +80,50 @@ type Store struct {
 	// lastDropped is the revision of the newest event that the log no longer has, 0 for none.
 	lastDropped int64
 
+	// writing is held for reading by each commit over a Shared backend.
+	writing sync.RWMutex
+
 	// wake is for those who follow all buckets or await a revision.
 	wake  wakeup
 	pages pageCache
 	forms formCache
 }
 
-// keeper orders and keeps writes, in a journal or another store.
-type keeper interface {
-	// Append is called once for each commit, under the lock of commits and before anything
-	// of it is visible: writes[i] gets the revision first+i. When it fails nothing is
-	// committed, the error goes to the writer as it is, and the same revisions come again.
-	// It must not call the store.
-	Append(ctx context.Context, first int64, writes []Change) error
-	// Close is called by Store.Close, when no Append is under way.
-	Close() error
-}
-
-// Memory is the Backend that keeps nothing: the objects are gone with the process.
-type Memory struct{}
-
-// Append accepts every write.
-func (Memory) Append(context.Context, int64, []Change) error { return nil }
-
-// Close does nothing.
-func (Memory) Close() error { return nil }
-
-// New makes an empty store at the first revision of o, whose log stays within o. A nil backend
-// is Memory.
-func New(o Window, b keeper) *Store {
-	if b == nil {
-		b = Memory{}
-	}
+// New makes an empty store at the first revision of o, whose log stays within o. It keeps its
+// objects in memory alone until Open says otherwise.
+func New(o Window) *Store {
 	// Never 0, by which clients mean "any revision".
 	o.First = max(o.First, 1)
-	s := &Store{limits: o, Backend: b}
+	s := &Store{limits: o, head: o.First}
 	s.rev.Store(o.First)
 	// What is before is of another store, and nothing of it is known here.
 	s.watchFloor.Store(o.First)
 	return s
 }
 
-// Close waits for the commit under way and closes the backend, whose error it returns. Reads
+// Open gives the store, which must be empty, what keeps its writes, and fills it with what that has
+// kept: from then on the revisions are those of the backend. Nobody may use the store meanwhile. An error is that of
+// Backend.Load; the backend is the caller's to close then.
+func (s *Store) Open(ctx context.Context, b Backend) error {
+	if err := b.Load(ctx, &Feed{s: s}); err != nil {
+		return err
+	}
+	s.backend = b
+	s.journal, _ = b.(Journal)
+	s.shared, _ = b.(Shared)
+	return nil
+}
+
+// Close waits for the commits under way and closes the backend, whose error it returns. Reads
 // still work afterwards; what a later commit does is up to the backend.
 func (s *Store) Close() error {
+	s.Settled()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.Backend.Close()
+	if s.backend == nil {
+		return nil
+	}
+	return s.backend.Close()
 }
 
 // Bucket holds the objects of one resource, and the events of the window that are of it.
@@ -132,6 +137,8 @@ type Bucket struct {
 	// pending events is not in that commit.
 	edit    treeEdit
 	pending []*Event
+	// ahead is the newest state where that is not published yet, else nil. It is guarded by store.mu.
+	ahead *state
 }
 
 // state is a tree with the revision of the bucket's newest event, which led to it; 0 for none.
@@ -172,11 +179,19 @@ func (s *Store) Buckets() []*Bucket {
 // nothing in its cursor has seen all up to that revision, and may say so in a bookmark.
 func (s *Store) Revision() int64 { return s.rev.Load() }
 
-// Settled returns the newest committed revision once no commit is under way. What a
+// Settled returns the newest committed revision once no commit of this store is under way. What a
 // CommitFunc that began before the call has decided is in it.
 func (s *Store) Settled() int64 {
+	if s.shared != nil {
+		s.writing.Lock()
+		defer s.writing.Unlock()
+		return s.rev.Load()
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	head := s.head
+	s.mu.Unlock()
+	// When the journal has failed, what was not kept never was.
+	_ = s.keep(head)
 	return s.rev.Load()
 }
 

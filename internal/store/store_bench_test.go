@@ -10,7 +10,7 @@ import (
 
 // filledStore has count config maps of about size bytes in ten namespaces.
 func filledStore(tb testing.TB, count, size int) (*Store, *Bucket) {
-	s := New(Window{Events: 100_000, Bytes: 64 << 20}, nil)
+	s := New(Window{Events: 100_000, Bytes: 64 << 20})
 	b := s.Bucket("configmaps")
 	for i := range count {
 		ns, name := fmt.Sprint("ns-", i%10), fmt.Sprintf("cm-%06d", i)
@@ -108,7 +108,7 @@ func BenchmarkStoreRebuild(b *testing.B) {
 
 // One commit that 1,000 watchers wait for, until the last of them has it.
 func BenchmarkStoreWake(b *testing.B) {
-	s := New(Window{Events: 100_000, Bytes: 64 << 20}, nil)
+	s := New(Window{Events: 100_000, Bytes: 64 << 20})
 	bucket := s.Bucket("configmaps")
 	d := Encode(configMapOf("ns", "a", 1000), nil)
 	var got, all sync.WaitGroup

@@ -244,7 +244,7 @@ func TestCommitOfManyBuckets(t *testing.T) {
 // watchers, revision and window are as before.
 func TestFailedCommitLeavesNoTrace(t *testing.T) {
 	backend := &failingBackend{}
-	s := New(Window{Events: 100, Bytes: math.MaxInt64}, backend)
+	s := openOf(t, Window{Events: 100, Bytes: math.MaxInt64}, backend)
 	a, b := s.Bucket("a"), s.Bucket("b")
 	mustCommit(t, s, Change{Bucket: a, Key: "x", Next: numbered(1)}, Change{Bucket: b, Key: "y", Next: numbered(2)})
 	c, err := a.Watch(s.Revision())

@@ -11,13 +11,13 @@ import (
 	"apichain/internal/tree"
 )
 
-func storeOf(events int) *Store { return New(Window{Events: events, Bytes: math.MaxInt64}, nil) }
+func storeOf(events int) *Store { return New(Window{Events: events, Bytes: math.MaxInt64}) }
 
 // TestFirstRevision: a store that begins at a number of its own takes every revision before it for
 // expired, and counts on from it.
 func TestFirstRevision(t *testing.T) {
 	const first = 1_795_411_387_412_000
-	s := New(Window{First: first, Events: 2, Bytes: math.MaxInt64}, nil)
+	s := New(Window{First: first, Events: 2, Bytes: math.MaxInt64})
 	b := s.Bucket("things")
 	if s.Revision() != first || b.Now().Rev != first {
 		t.Fatalf("an empty store is at %d, its bucket at %d", s.Revision(), b.Now().Rev)
@@ -180,30 +180,45 @@ func TestDeletedObject(t *testing.T) {
 	}
 }
 
-// failingBackend refuses writes while fail is set, and notes what it is given.
+// failingBackend is a journal that refuses commits while fail is set, and notes what it is given.
 type failingBackend struct {
 	fail   error
 	firsts []int64
 	keys   []string
+	kept   int64
 	closed bool
 }
 
-func (f *failingBackend) Append(_ context.Context, first int64, writes []Change) error {
+func (f *failingBackend) Load(context.Context, *Feed) error { return nil }
+
+func (f *failingBackend) Append(commit []Entry) error {
 	if f.fail != nil {
 		return f.fail
 	}
-	f.firsts = append(f.firsts, first)
-	for _, c := range writes {
-		f.keys = append(f.keys, c.Key)
+	f.firsts = append(f.firsts, commit[0].Event.Rev)
+	for _, e := range commit {
+		f.keys, f.kept = append(f.keys, e.Event.Object.Key), e.Event.Rev
 	}
 	return nil
 }
 
+func (f *failingBackend) Sync() (int64, error) { return f.kept, nil }
+
 func (f *failingBackend) Close() error { f.closed = true; return nil }
+
+// openOf returns a store over a backend.
+func openOf(t testing.TB, o Window, b Backend) *Store {
+	t.Helper()
+	s := New(o)
+	if err := s.Open(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
 
 func TestBackend(t *testing.T) {
 	f := &failingBackend{}
-	s := New(Window{Events: 100, Bytes: 1 << 20}, f)
+	s := openOf(t, Window{Events: 100, Bytes: 1 << 20}, f)
 	b := s.Bucket("things")
 	mustCommit(t, s, Change{Bucket: b, Key: "a", Next: numbered(1)}, Change{Bucket: b, Key: "b", Next: numbered(1)})
 	f.fail = errors.New("the disk is full")
@@ -419,7 +434,7 @@ func TestSettled(t *testing.T) {
 // A CommitFunc without changes is no commit: nobody is woken and no revision is used.
 func TestCommitOfNothing(t *testing.T) {
 	f := &failingBackend{}
-	s := New(Window{Events: 10, Bytes: math.MaxInt64}, f)
+	s := openOf(t, Window{Events: 10, Bytes: math.MaxInt64}, f)
 	_, wait, _ := s.After(1, 1)
 	objs, err := s.CommitFunc(t.Context(), func() []Change { return nil })
 	if objs != nil || err != nil || s.Revision() != 1 || len(f.firsts) != 0 {
@@ -469,7 +484,7 @@ func TestClose(t *testing.T) {
 		t.Errorf("%v, and then it is %s", err, stateOf(s.Bucket("things").Now()))
 	}
 	broken := errors.New("cannot be flushed")
-	if err := New(Window{Events: 10, Bytes: 10}, closing{broken}).Close(); err != broken {
+	if err := openOf(t, Window{Events: 10, Bytes: 10}, closing{broken}).Close(); err != broken {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -477,5 +492,5 @@ func TestClose(t *testing.T) {
 // closing is a backend that fails to close.
 type closing struct{ err error }
 
-func (closing) Append(context.Context, int64, []Change) error { return nil }
-func (c closing) Close() error                                { return c.err }
+func (closing) Load(context.Context, *Feed) error { return nil }
+func (c closing) Close() error                    { return c.err }

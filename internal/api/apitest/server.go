@@ -99,7 +99,7 @@ func Start(t testing.TB, c Config) *Server {
 	if c.Bookmarks == 0 {
 		c.Bookmarks = time.Minute
 	}
-	s := &Server{Store: store.New(window, store.Memory{}), Catalog: &discovery.Catalog{}, authz: auth.DefaultAuthorizer()}
+	s := &Server{Store: store.New(window), Catalog: &discovery.Catalog{}, authz: auth.DefaultAuthorizer()}
 	if c.Authorizer != nil {
 		s.authz = auth.Authorizers{c.Authorizer, s.authz}
 	}
