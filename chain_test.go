@@ -230,6 +230,8 @@ var layers = map[string]map[string]string{
 	"internal/schema":    {"internal/field": "what is wrong with an object is errors of fields", "internal/tree": "schemas are trees, and are asked about trees"},
 	"internal/patch":     {"internal/kinds": "strategic merge follows the types of kinds", "internal/status": "a patch that cannot be applied is a 4xx", "internal/tree": "patches are trees that change trees"},
 	"internal/store":     {"internal/tree": "an object is encoded once, when it is written"},
+	"internal/journal":   {"internal/store": "it keeps the commits of a store"},
+	"internal/etcd":      {"internal/etcd/wire": "etcd is spoken to in its messages", "internal/store": "it keeps the writes of a store"},
 	"internal/discovery": {"internal/kinds": "built-in kinds are shown from their table", "internal/request": "the Accept header chooses the form", "internal/status": "refusals", "internal/tree": "schemas of definitions are trees"},
 	"internal/audit":     {"internal/field": "a rule names API groups", "internal/request": "rules and events tell of requests and users", "internal/status": "an event has the Status of its answer", "internal/tree": "a policy is a file in YAML"},
 	"internal/auth":      {"internal/field": "a service account's name obeys the rules for names", "internal/request": "it finds users and judges what they ask for", "internal/status": "a refusal is a 401 or a 403", "internal/tree": "its configuration is YAML"},

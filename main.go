@@ -97,6 +97,8 @@
 //	internal/auth       who a client is and what it may do
 //	internal/storage    where upstream has objects in etcd, and as which bytes
 //	internal/store      versioned objects, and the log of what has happened to them
+//	internal/journal    what a store writes, kept in a folder: journal, snapshots, backups
+//	internal/etcd       etcd as what keeps the store's writes, for several processes at once
 //	internal/api        resources: the REST verbs over the store, for built-in kinds and definitions
 //	internal/admission  the admission plugins, which change and refuse writes by rules of the cluster
 //	internal/allocator  the addresses and ports of services

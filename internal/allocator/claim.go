@@ -60,7 +60,7 @@ func (c *Claim) Lost() string {
 	defer c.pool.mu.Unlock()
 	// Up to the commit, which holds back every other one meanwhile.
 	c.pool.syncLocked()
-	sn := c.pool.Addresses.Now()
+	sn := c.pool.Addresses.Latest()
 	for _, key := range c.keys {
 		if c.pool.used[key] > 0 || sn.Get(key) != nil {
 			return key

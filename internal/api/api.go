@@ -56,6 +56,8 @@ type Config struct {
 	// NoNamespaceLifecycle is upstream without its admission plugin of that name: objects are created
 	// in namespaces that are missing or terminating, and no namespace is safe from a delete.
 	NoNamespaceLifecycle bool
+	// ReadOnly says why nothing may be written, for the 403 of who tries: "the server is read-only". "" lets write.
+	ReadOnly string
 	// Services is what services get their addresses and ports from.
 	Services ServiceNetwork
 	// Changed is called after the custom resources that are served have changed. It must be

@@ -76,7 +76,7 @@ func (w *write) companions(gone bool) ([]store.Change, error) {
 		made, lost = nil, allocator.Addresses(w.old.Decode())
 	}
 	r := w.api.Builtin("networking.k8s.io", "v1", "IPAddress")
-	sn := r.Bucket.Now()
+	sn := r.Bucket.Latest()
 	var changes []store.Change
 	for _, ip := range made {
 		d := r.Draft(ipAddress(ip, w.namespace, tree.Name(w.next)))
@@ -103,7 +103,7 @@ func (s *API) RepairAddresses(ctx context.Context) {
 			}
 			d := r.Draft(ipAddress(ip, o.Namespace(), o.Name()))
 			_, err := s.Store.CommitFunc(ctx, func() []store.Change {
-				if now := services.Now(); now.Get(o.Key) != o {
+				if now := services.Latest(); now.Get(o.Key) != o {
 					return nil // who has changed it has seen to that
 				}
 				return []store.Change{{Bucket: r.Bucket, Key: ip, Next: &d}}
