@@ -226,6 +226,12 @@ func (c *Customs) put(o *store.Object) {
 		for _, r := range d.resources {
 			r.schemaRevision = rev
 		}
+	default:
+		// Objects that were there before the definition is served first, since both have been kept, may
+		// be of an older schema if they are older than the definition's last write.
+		for _, r := range d.resources {
+			r.schemaRevision = o.Rev
+		}
 	}
 	c.swap(was, d)
 }

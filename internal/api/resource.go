@@ -88,7 +88,7 @@ type Resource struct {
 	// of them: the storage version may have been another one when they were written.
 	shapes map[string]*customShape
 	// schemaRevision is the store's revision when the schema changed last: objects that were
-	// written up to it may lack defaults and have fields that are gone. 0 means never.
+	// written up to it may lack defaults and have fields that are gone. 0 for built-in kinds.
 	schemaRevision int64
 	// ToStored and fromStored lead between this shape and the stored one, for a kind that is
 	// stored as another. They move top-level fields in place and leave what is below. Both are
