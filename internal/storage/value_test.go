@@ -61,6 +61,38 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// TestOldVersions: an object is the same in whichever version of its shape it was stored, in both media types.
+func TestOldVersions(t *testing.T) {
+	c := New(table(t), Options{})
+	tried := 0
+	for _, r := range recordings(t, c) {
+		k := c.kinds[r.bucket]
+		if k == nil || r.bucket == definitions {
+			continue
+		}
+		want, err := c.Decode(r.bucket, r.key, r.json)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for version, form := range k.forms {
+			if form != k.row || version == k.apiVersion {
+				continue
+			}
+			tried++
+			obj := object(t, r.json)
+			obj["apiVersion"] = version
+			for _, value := range [][]byte{tree.AppendJSON(nil, obj), new(kinds.ProtobufEncoder).Object(k.row.Type(), version, k.row.Kind, want.JSON)} {
+				if d, err := c.Decode(r.bucket, r.key, value); err != nil || !bytes.Equal(d.JSON, want.JSON) {
+					t.Errorf("%s of %s is\n%s\nwant\n%s\n%v", r.path, version, d.JSON, want.JSON, err)
+				}
+			}
+		}
+	}
+	if tried < 80 {
+		t.Errorf("only %d objects of other versions", tried)
+	}
+}
+
 // TestUnreadable: what is encrypted, of another kind or broken is told from each other.
 func TestUnreadable(t *testing.T) {
 	c := New(table(t), Options{})
