@@ -127,6 +127,7 @@ func TestCommitMeetsWhatIsQueued(t *testing.T) {
 				t.Errorf("%v while the store is at %d", err, s.Revision())
 			}
 		})
+		synctest.Wait() // each meets those before it
 		all.Go(func() {
 			_, err := s.CommitFunc(t.Context(), func() []Change {
 				now, shown := a.Latest(), a.Now()
@@ -139,6 +140,7 @@ func TestCommitMeetsWhatIsQueued(t *testing.T) {
 				t.Errorf("%v while the store is at %d", err, s.Revision())
 			}
 		})
+		synctest.Wait() // each meets those before it
 		all.Go(func() {
 			objs, err := s.Commit(t.Context(), Change{Bucket: a, Key: "x", Expect: 3, Next: numbered(3)}, Change{Bucket: b, Key: "y", Next: numbered(3)})
 			if err != nil || objs[0].EventKind() != Modified {
