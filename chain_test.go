@@ -265,11 +265,11 @@ var layers = map[string]map[string]string{
 	},
 	"internal/client": {"internal/tree": "a kubeconfig is YAML"},
 	"internal/ctl": {
-		"admin": "what is shown of an answer looks as the endpoint's own tables do", "internal/client": "it asks the admin endpoint",
+		"admin": "what is shown of an answer looks as the endpoint's own tables do", "internal/client": "it asks the admin endpoint", "internal/journal": "data is about the folder of one",
 		"internal/flags": "wrong flags are told in the words of the server",
 	},
 	"internal/envtest": {"internal/flags": "wrong flags are told in the words of the server", "internal/tree": "JSON is printed"},
-	"internal/standin": {},
+	"internal/standin": {"internal/client": "it is asked whether it is one"},
 	"internal/kubectl": {
 		"internal/client": "it asks an API server", "internal/flags": "flags and words come in any order", "internal/tree": "objects are trees while they are printed",
 	},

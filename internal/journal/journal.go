@@ -1,14 +1,43 @@
+// Package journal keeps the commits of a store in a folder on a disk, so that a restart finds them. It is a
+// store.Journal: the store orders the commits and shows them when Sync has returned.
+//
+//	j, err := journal.Open(dir, journal.Options{})   // locks the folder
+//	s := store.New(store.Window{Events: 1000, Bytes: 1 << 20})
+//	err = s.Open(ctx, j)                             // loads what there is
+//	go j.Run(ctx, s)                                 // snapshots, so that the journal does not grow for ever
+//	...
+//	err = s.Close()                                  // when Run has returned
+//
+// What goes in are events, what comes out are writes for a store.Feed; the package knows nothing of kinds. One process
+// has a folder at a time. Check, Repair, Dump and Copy are for a folder that nobody has; Backup is for a store that runs.
+//
+// Append and Sync are called as store.Journal says; Stats and Err may be called at any time. The package is internal to
+// this program; the format of the files is kept readable (see format.go).
 package journal
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
+	"sync"
 	"time"
 
 	"apichain/internal/store"
 )
+
+// A commit is encoded when it is appended, into a queue; Sync writes the whole queue at once and flushes it. So the
+// file has the commits in their order, and four places in it say how far they have come:
+//
+//	synced ≤ written ≤ taken ≤ appended
+//
+// Nothing is done twice: after the first error of the disk the journal refuses everything with that error, since
+// nobody knows what the disk has of what was written. It cuts the file where what was acknowledged ends, so that
+// commits which were refused do not come back by a restart; where that fails as well, they may.
+//
+// Locks: writing, then flushing, then mu, all of them after that of the store.
 
 // Sync says when the journal is flushed to the disk: above zero, at this interval.
 type Sync time.Duration
@@ -21,7 +50,30 @@ const (
 )
 
 // ParseSync reads "always", "never" or a duration above zero, as a flag has it.
-func ParseSync(s string) (Sync, error) { return 0, errors.New("not built yet") }
+func ParseSync(s string) (Sync, error) {
+	switch s {
+	case "always":
+		return Always, nil
+	case "never":
+		return Never, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%s is not always, never or a duration above zero, as 100ms", strconv.Quote(s))
+	}
+	return Sync(d), nil
+}
+
+// String is the inverse of ParseSync.
+func (m Sync) String() string {
+	switch {
+	case m == Always:
+		return "always"
+	case m < 0:
+		return "never"
+	}
+	return time.Duration(m).String()
+}
 
 // Options of a Journal. The zero value is ready.
 type Options struct {
@@ -29,79 +81,117 @@ type Options struct {
 	Sync Sync
 	// First is the revision at which an empty folder begins; 0 is 1.
 	First int64
-	// SegmentBytes is how long the journal grows at least before a snapshot; 0 is 16 MiB.
+	// SegmentBytes is how many bytes are written at least before a snapshot; 0 is 16 MiB. Above that, it is made when
+	// they are more than the objects there are.
 	SegmentBytes int64
-	// Log gets a line for what Load cuts, and for each snapshot; nil discards them.
+	// Log gets a line for what Load cuts, for each snapshot, and for one that fails; nil discards them.
 	Log *slog.Logger
 	// FS is the folder; nil is the one on the disk.
 	FS FS
 }
 
-// Journal is a store.Journal in a folder.
-type Journal struct{}
+// Journal is a store.Journal in a folder. Make one with Open.
+type Journal struct {
+	dir  string
+	fs   FS
+	log  *slog.Logger
+	mode Sync
+	// least is Options.SegmentBytes.
+	least  int64
+	folder *folder
+	lock   io.Closer
+	// grown has one element when the journal may have become large enough for a snapshot.
+	grown chan struct{}
 
-var errTODO = errors.New("not built yet")
+	// writing is held by who writes to the segment or puts another in its place.
+	writing sync.Mutex
+	// flushing is held by who flushes the segment or closes one.
+	flushing sync.Mutex
+	// segment is the file that is written. It changes under both locks above.
+	segment File
+	// unnamed says that the name of the segment is not on the disk yet. It is guarded by writing.
+	unnamed bool
 
-// FS is a folder.
-type FS interface{}
+	// mu guards the fields below, and is never held for the disk.
+	mu sync.Mutex
+	// queue has the records that are not taken yet, and spare is room for the next ones.
+	queue, spare []byte
+	records      int
+	// chain is where the next record goes; fresh says that something was appended.
+	chain    chain
+	fresh    bool
+	appended place
+	taken    place
+	written  place
+	synced   place
+	// before is how many bytes the journals since the newest snapshot have, but for the segment; limit is how many they
+	// may all have until the next snapshot.
+	before, limit int64
+	fsyncs        durations
+	stats         Stats
+	err           error
 
-// Stats says how the journal is.
-type Stats struct {
-	// QueuedRecords and QueuedBytes are what was appended and is not written yet.
-	QueuedRecords int   `json:"queuedRecords"`
-	QueuedBytes   int64 `json:"queuedBytes"`
-	// Revision is that of the last commit written, DurableRevision of the last one flushed to the disk.
-	Revision        int64 `json:"revision"`
-	DurableRevision int64 `json:"durableRevision"`
-	// FsyncP50 and FsyncP99 are of the newest flushes, Fsyncs is how many there were.
-	Fsyncs   int64         `json:"fsyncs"`
-	FsyncP50 time.Duration `json:"fsyncP50"`
-	FsyncP99 time.Duration `json:"fsyncP99"`
-	// JournalBytes is how much was written since the newest snapshot, SegmentRevision where the segment begins.
-	JournalBytes    int64 `json:"journalBytes"`
-	SegmentRevision int64 `json:"segmentRevision"`
-	// The Snapshot fields are of the newest one: its revision, its size, when it was complete and how long it took;
-	// the last two are zero for one of an earlier process.
-	SnapshotRevision int64         `json:"snapshotRevision"`
-	SnapshotBytes    int64         `json:"snapshotBytes"`
-	SnapshotTime     time.Time     `json:"snapshotTime"`
-	SnapshotTook     time.Duration `json:"snapshotTook"`
-	// Error is why nothing is kept any more, "" while all is well.
-	Error string `json:"error,omitempty"`
+	// background ends the flushes at intervals, and is done when they have ended.
+	background struct {
+		stop context.CancelFunc
+		done sync.WaitGroup
+	}
 }
 
-// Open takes the folder dir.
-func Open(dir string, o Options) (*Journal, error) { return nil, errTODO }
+// place is how far the segment has come: behind its byte at, and with the commit of rev.
+type place struct{ at, rev int64 }
 
-// Load is of store.Backend.
-func (j *Journal) Load(ctx context.Context, into *store.Feed) error { return errTODO }
+var _ store.Journal = (*Journal)(nil)
 
-// Sync is of store.Journal.
-func (j *Journal) Sync() (kept int64, err error) { return 0, errTODO }
+// Open makes the folder dir if it is missing, with access for its owner alone, and takes it for this process until
+// Close. A backup that is alone in it becomes its first snapshot; an empty folder gets an empty one. The error names
+// the folder or file: it is held by another process, was written by a newer program, or is damaged (a *Damage). What is
+// behind the first lines of files is read by Load.
+func Open(dir string, o Options) (*Journal, error) {
+	folder := o.FS
+	if folder == nil {
+		var err error
+		if folder, err = openFolder(dir, true); err != nil {
+			return nil, err
+		}
+	}
+	j := &Journal{dir: dir, fs: folder, log: o.Log, mode: o.Sync, grown: make(chan struct{}, 1)}
+	if j.log == nil {
+		j.log = slog.New(slog.DiscardHandler)
+	}
+	j.least = o.SegmentBytes
+	if j.least <= 0 {
+		j.least = 16 << 20
+	}
+	var err error
+	if j.lock, err = folder.Lock(); err != nil {
+		return nil, err
+	}
+	if err := j.prepare(max(o.First, 1)); err != nil {
+		return nil, errors.Join(err, j.lock.Close())
+	}
+	return j, nil
+}
 
-// Close is of store.Backend.
-func (j *Journal) Close() error { return errTODO }
-
-// Run writes snapshots of s until ctx ends.
-func (j *Journal) Run(ctx context.Context, s *store.Store) {}
-
-// Stats may be called concurrently.
-func (j *Journal) Stats() Stats { return Stats{} }
-
-// Err returns why nothing is kept any more, nil while all is well.
-func (j *Journal) Err() error { return nil }
-
-// Backup writes a snapshot of s to w.
-func Backup(s *store.Store, w io.Writer) (rev int64, err error) { return 0, errTODO }
-
-// Copy writes what is in the folder dir, which nobody holds, to file as Backup does.
-func Copy(dir, file string) (*Report, error) { return nil, errTODO }
-
-// Check reads the folder dir, which nobody holds, and changes nothing.
-func Check(dir string) (*Report, error) { return nil, errTODO }
-
-// Repair makes the folder dir, which nobody holds, one that Load takes.
-func Repair(dir string) (*Report, error) { return nil, errTODO }
-
-// Dump writes all records of the folder dir as JSON lines.
-func Dump(dir string, w io.Writer) error { return errTODO }
+// prepare makes the folder one that can be loaded, or says why it cannot be.
+func (j *Journal) prepare(first int64) (err error) {
+	if j.folder, err = list(j.fs, j.dir); err != nil {
+		return err
+	}
+	if err := j.folder.checkVersions(); err != nil {
+		return err
+	}
+	if err := j.folder.clean(); err != nil {
+		return err
+	}
+	if j.folder.empty() {
+		if err := j.folder.adopt(); err != nil {
+			return err
+		}
+	}
+	if !j.folder.empty() {
+		return nil
+	}
+	_, err = j.folder.snapshot(context.Background(), kindBackup, first, nothing)
+	return err
+}

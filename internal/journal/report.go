@@ -26,6 +26,8 @@ type FileReport struct {
 	// Records are those that are whole, Bytes is the size of the file.
 	Records int
 	Bytes   int64
+	// Missing says that there is no such file, and should be.
+	Missing bool
 	// Damage is the first thing that is wrong, nil for a whole file.
 	Damage *Damage
 }
@@ -56,16 +58,4 @@ func (r *Report) String() string {
 		b.WriteString(done + "\n")
 	}
 	return b.String()
-}
-
-// Damage is something of a file that cannot be believed. As an error it says which file, where, and what to do.
-type Damage struct {
-	// Path is the file, Offset where the first byte that is not believed is, Bytes how many there are up to the end.
-	Path          string
-	Offset, Bytes int64
-	// Tail says that it is the end of the newest journal and may be a write that a crash has interrupted: nothing
-	// that was synced is behind it. Load cuts it.
-	Tail bool
-	// Reason says what is wrong.
-	Reason string
 }
