@@ -1,0 +1,121 @@
+package journal
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// FS is the folder of a journal, which names its files without a path. All of its errors name the file. It is a seam
+// for tests: what they put in its place forgets what was not flushed, tears writes and fails.
+type FS interface {
+	// Lock takes the folder for this process, until what it returns is closed.
+	Lock() (io.Closer, error)
+	// List returns the names of the files.
+	List() ([]string, error)
+	// Open opens a file for reading.
+	Open(name string) (File, error)
+	// Append opens a file for writing behind its end.
+	Append(name string) (File, error)
+	// Create makes an empty file, in place of one of the name.
+	Create(name string) (File, error)
+	// Rename gives a file another name, in place of a file that has it.
+	Rename(from, to string) error
+	Remove(name string) error
+	// Sync flushes the names of the folder to the disk: who is there, who was renamed or removed.
+	Sync() error
+}
+
+// File is an open file of an FS.
+type File interface {
+	io.ReadWriteCloser
+	Size() (int64, error)
+	Truncate(size int64) error
+	// Sync flushes what was written to the disk.
+	Sync() error
+}
+
+// disk is a folder of the file system, by its path.
+type disk string
+
+// openFolder returns the folder dir, which it makes if it is missing and may be made.
+func openFolder(dir string, make bool) (FS, error) {
+	if make {
+		// Objects have secrets among them: the folder is its owner's alone.
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = &fs.PathError{Op: "open", Path: dir, Err: errors.New("not a folder")}
+	}
+	return disk(dir), err
+}
+
+func (d disk) path(name string) string { return filepath.Join(string(d), name) }
+
+// Lock locks the file "lock", which has the process of the holder.
+func (d disk) Lock() (io.Closer, error) { return lock(string(d), d.path("lock")) }
+
+// List leaves out folders.
+func (d disk) List() ([]string, error) {
+	entries, err := os.ReadDir(string(d))
+	var names []string
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}
+
+func (d disk) open(name string, flag int) (File, error) {
+	f, err := os.OpenFile(d.path(name), flag, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return diskFile{f}, nil
+}
+
+func (d disk) Open(name string) (File, error)   { return d.open(name, os.O_RDONLY) }
+func (d disk) Append(name string) (File, error) { return d.open(name, os.O_WRONLY|os.O_APPEND) }
+func (d disk) Create(name string) (File, error) {
+	return d.open(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_TRUNC)
+}
+func (d disk) Rename(from, to string) error { return os.Rename(d.path(from), d.path(to)) }
+func (d disk) Remove(name string) error     { return os.Remove(d.path(name)) }
+
+// Sync does nothing on Windows, which has no such call: names are flushed by its file system there.
+func (d disk) Sync() error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	f, err := os.Open(string(d))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// diskFile is an os.File that knows its size.
+type diskFile struct{ *os.File }
+
+func (f diskFile) Size() (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// held is the error of a folder that another process has. pid is 0 if that cannot be told.
+func held(dir string, pid string) error {
+	if pid == "" {
+		pid = "of unknown number"
+	}
+	return errors.New("data folder " + dir + " is in use by process " + pid + ": end that, or use another folder")
+}
