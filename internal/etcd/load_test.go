@@ -60,7 +60,7 @@ func TestPages(t *testing.T) {
 // TestLargeObjects: pages get shorter when they are longer than a message may be.
 func TestLargeObjects(t *testing.T) {
 	c := etcdtest.Start(t, 1)
-	large := store.Encode(map[string]any{"n": int64(7), "data": strings.Repeat("x", 1<<20), "metadata": map[string]any{}}, nil)
+	large := store.Encode(map[string]any{"n": int64(7), "data": strings.Repeat("x", 100<<10), "metadata": map[string]any{}}, nil)
 	value, err := etcdtest.Codec{}.Encode("things", "a", &large)
 	if err != nil {
 		t.Fatal(err)
@@ -68,8 +68,9 @@ func TestLargeObjects(t *testing.T) {
 	for i := range 80 {
 		c.Put(fmt.Sprintf("/registry/things/%d", i), string(value))
 	}
-	s := opened(t, backend(t, c))
-	if sn := s.Bucket("things").Now(); sn.Count() != 80 {
+	b := backend(t, c)
+	b.c.maxMessage = 250 << 10
+	if sn := opened(t, b).Bucket("things").Now(); sn.Count() != 80 {
 		t.Errorf("%d of 80", sn.Count())
 	}
 }

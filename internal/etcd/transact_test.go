@@ -46,6 +46,12 @@ func TestTransact(t *testing.T) {
 	if _, err := b.Transact(t.Context(), many); !HasCode(err, wire.InvalidArgument) || err.Error() != "etcdserver: too many operations in txn request" {
 		t.Errorf("more than it takes: %v", err)
 	}
+	large := store.Encode(map[string]any{"data": strings.Repeat("x", maxRequest), "metadata": map[string]any{}}, nil)
+	calls := c.Members[0].Calls(wire.MethodTxn)
+	if _, err := b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("things"), Key: "large", Next: &large}}); !HasCode(err, wire.ResourceExhausted) ||
+		!strings.HasPrefix(err.Error(), "rpc error: code = ResourceExhausted desc = trying to send message larger than max (20") || c.Members[0].Calls(wire.MethodTxn) != calls {
+		t.Errorf("a large object: %v", err)
+	}
 	if _, err := b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("forbidden"), Key: "a", Next: etcdtest.Draft(1)}}); err == nil || err.Error() != "the bucket has no form" {
 		t.Errorf("what cannot be encoded: %v", err)
 	}
