@@ -1,15 +1,25 @@
 package main
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"apichain/internal/atomicfile"
 	"apichain/internal/auth"
 	"apichain/internal/flags"
 )
@@ -43,7 +53,7 @@ func (o *accountTokenOptions) Register(f *flags.Set) {
 		"keys that tokens are verified with, PEM: public or private ones, or certificates; the flag may be repeated; "+
 			"none: that of --service-account-signing-key-file")
 	f.Text(&o.signingFile, "service-account-signing-key-file", "",
-		"private key of RSA or ECDSA that signs tokens, PEM; none: a key that lives as long as the process")
+		"private key of RSA or ECDSA that signs tokens, PEM; none: one that is kept in --data-dir, or lives as long as the process")
 	f.List(&o.audiences, "api-audiences", nil, "names of this server, of which a token must be for one; none: the issuers")
 	f.Duration(&o.most, "service-account-max-token-expiration", 0, "most time that a token is good for, at least 1h; 0: no limit")
 	f.Text(&o.jwksURI, "service-account-jwks-uri", "",
@@ -100,6 +110,43 @@ func (o *accountTokenOptions) signing() (s auth.Signing, err error) {
 		}
 	}
 	return s, err
+}
+
+// signerFile is the file of --data-dir that keeps the key of tokens.
+const signerFile = "service-account.key"
+
+// keptSigner returns the private key that a file keeps. Where there is none it is made and kept, for its owner
+// alone, unless makes says otherwise: then there is no key. It is on the disk when keptSigner returns.
+func keptSigner(path string, makes bool) (crypto.Signer, error) {
+	signer, err := auth.LoadSigner(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return signer, err
+	}
+	if !makes {
+		return nil, nil
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	// Tokens that are signed with it may outlive a crash of the machine, so it must too.
+	if err := atomicfile.Write(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
+		return nil, err
+	}
+	return key, errors.Join(flushed(path), flushed(filepath.Dir(path)))
+}
+
+// flushed writes what the system holds of a file or a folder to the disk.
+func flushed(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // installIssuer puts the public keys of tokens on the outermost server, where there are any and an issuer

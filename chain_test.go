@@ -231,6 +231,7 @@ var layers = map[string]map[string]string{
 	"internal/patch":     {"internal/kinds": "strategic merge follows the types of kinds", "internal/status": "a patch that cannot be applied is a 4xx", "internal/tree": "patches are trees that change trees"},
 	"internal/store":     {"internal/tree": "an object is encoded once, when it is written"},
 	"internal/journal":   {"internal/store": "it keeps the commits of a store"},
+	"internal/etcd":      {"internal/etcd/wire": "etcd is spoken to in its messages", "internal/store": "it keeps the writes of a store"},
 	"internal/discovery": {"internal/kinds": "built-in kinds are shown from their table", "internal/request": "the Accept header chooses the form", "internal/status": "refusals", "internal/tree": "schemas of definitions are trees"},
 	"internal/audit":     {"internal/field": "a rule names API groups", "internal/request": "rules and events tell of requests and users", "internal/status": "an event has the Status of its answer", "internal/tree": "a policy is a file in YAML"},
 	"internal/auth":      {"internal/field": "a service account's name obeys the rules for names", "internal/request": "it finds users and judges what they ask for", "internal/status": "a refusal is a 401 or a 403", "internal/tree": "its configuration is YAML"},
@@ -238,11 +239,15 @@ var layers = map[string]map[string]string{
 		"internal/field": "addresses have a form", "internal/status": "refusals", "internal/store": "stored services say what is taken", "internal/strategy": "what of a service's addresses goes together",
 		"internal/tree": "services are trees",
 	},
+	"internal/storage": {
+		"internal/kinds": "a kind's row says where its objects are, and its type how they are read", "internal/schema": "a definition has defaults and selectable fields",
+		"internal/store": "drafts are what is written and read", "internal/tree": "what is read is checked as a tree",
+	},
 	"internal/api": {
 		"internal/allocator": "services get addresses and ports", "internal/auth": "access reviews ask the authorizer, token requests are signed", "internal/discovery": "a definition that is served is put into the catalog",
 		"internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "a resource is a row of kinds", "internal/patch": "the patch verb",
 		"internal/request": "a call has the scope of its request", "internal/schema": "the shape of a custom resource is a schema", "internal/selector": "lists and watches select",
-		"internal/status": "refusals", "internal/store": "the verbs are over the store", "internal/strategy": "a built-in kind has rules that no row can say", "internal/tree": "objects are trees while they change",
+		"internal/status": "refusals", "internal/storage": "of a definition, the values that are kept beside objects", "internal/store": "the verbs are over the store", "internal/strategy": "a built-in kind has rules that no row can say", "internal/tree": "objects are trees while they change",
 	},
 	harness: {
 		"internal/api": "it serves an API without a chain", "internal/auth": "requests are authenticated", "internal/controller": "controllers run beside it",
@@ -260,11 +265,11 @@ var layers = map[string]map[string]string{
 	},
 	"internal/client": {"internal/tree": "a kubeconfig is YAML"},
 	"internal/ctl": {
-		"admin": "what is shown of an answer looks as the endpoint's own tables do", "internal/client": "it asks the admin endpoint",
+		"admin": "what is shown of an answer looks as the endpoint's own tables do", "internal/client": "it asks the admin endpoint", "internal/journal": "data is about the folder of one",
 		"internal/flags": "wrong flags are told in the words of the server",
 	},
 	"internal/envtest": {"internal/flags": "wrong flags are told in the words of the server", "internal/tree": "JSON is printed"},
-	"internal/standin": {},
+	"internal/standin": {"internal/client": "it is asked whether it is one"},
 	"internal/kubectl": {
 		"internal/client": "it asks an API server", "internal/flags": "flags and words come in any order", "internal/tree": "objects are trees while they are printed",
 	},

@@ -8,8 +8,8 @@ import (
 	"os"
 
 	"apichain/internal/envtest"
-	"apichain/internal/standin"
 	"apichain/internal/kubectl"
+	"apichain/internal/standin"
 )
 
 // etcdCommand is the program under the name etcd. It ends with the process that has started it, as

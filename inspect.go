@@ -309,7 +309,7 @@ func (p *program) delayUntil() time.Time {
 // Store returns what the store holds of each resource, all of one revision.
 func (s source) Store() admin.Store {
 	rev, holdings := s.p.store.Snapshots()
-	out := admin.Store{Revision: rev, Resources: []admin.Stock{}}
+	out := admin.Store{Revision: rev, Resources: []admin.Stock{}, Keeping: s.p.keeping()}
 	for _, h := range holdings {
 		out.Resources = append(out.Resources, admin.Stock{
 			Resource: h.Bucket.Name, Objects: h.Now.Count(), Bytes: h.Now.Bytes(),

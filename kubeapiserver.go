@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,8 @@ const (
 	adminVariable = "APICHAIN_ADMIN"
 	// parentVariable says with "ignore" that the server goes on when the process that has started it ends.
 	parentVariable = "APICHAIN_PARENT"
+	// storageVariable says with "memory" that nothing is kept, whatever the flags of etcd say.
+	storageVariable = "APICHAIN_STORAGE"
 	// controllersVariable is the default of --controllers, which is none without it.
 	controllersVariable = "APICHAIN_CONTROLLERS"
 )
@@ -85,14 +88,15 @@ func (o *options) parseUpstream(f *flags.Set, line *kubeflags.Line, getenv func(
 	args, wrong := asUsual(line, getenv)
 	problems, _ := o.parse(f, args) // never asks for help
 	o.tls.pairName = servingName
-	o.cluster.upstream, o.listen.upstream = true, true
+	o.cluster.upstream, o.listen.upstream, o.storage.standin = true, true, true
 	return append(wrong, problems...)
 }
 
 // kubeHelp writes help: the sections of upstream, with what each flag does here.
 func kubeHelp(w io.Writer, table *kubeflags.Table, f *flags.Set) {
-	fmt.Fprint(w, `kube-apiserver is here apichain: a Kubernetes-style API server in one program, which keeps everything in
-memory and needs no etcd. It takes the command line of Kubernetes `+kubernetesVersion+`.
+	fmt.Fprint(w, `kube-apiserver is here apichain: a Kubernetes-style API server in one program. It takes the command line of
+Kubernetes `+kubernetesVersion+`, and keeps everything in memory, or in the etcd of --etcd-servers unless that is
+apichain's stand-in for it.
 
 Usage:
   kube-apiserver [flags]
@@ -103,6 +107,7 @@ Environment:
   `+adminVariable+`=ADDRESS        serve the admin endpoint there
   `+controllersVariable+`=all  do with objects what kube-controller-manager does: collect garbage, empty namespaces,
                                give them a service account; none: the default
+  `+storageVariable+`=memory       keep everything in memory, whatever the flags of etcd say
   `+parentVariable+`=ignore        go on when the process that has started this one ends
 `)
 }
@@ -119,15 +124,24 @@ func asUsual(line *kubeflags.Line, getenv func(string) string) (args []string, w
 		"--listen-admin=" + cmp.Or(getenv(adminVariable), "off"),
 		// Defaults of upstream where ours differ, before what was given: the last one counts.
 		"--controllers=" + cmp.Or(getenv(controllersVariable), "none"),
-		"--audit-log-maxage=366", "--audit-log-maxbackup=100",
+		"--audit-log-maxage=366", "--audit-log-maxbackup=100", "--storage-media-type=" + mediaProtobuf,
 		"--requestheader-username-headers=", "--requestheader-group-headers=", "--requestheader-extra-headers-prefix=",
 	}
 	if len(line.Given["authorization-mode"])+len(line.Given["authorization-config"]) == 0 {
 		args = append(args, "--authorization-mode="+auth.ModeAlwaysAllow)
 	}
+	kept := getenv(storageVariable)
+	if kept != "" && kept != "memory" {
+		wrong = append(wrong, fmt.Sprintf("%s: must be memory or empty, is %q", storageVariable, kept))
+	}
+	backend := line.Last("storage-backend", "")
+	wrong.When(backend != "" && backend != "etcd3", "storage-backend", "invalid, allowed values: etcd3. If not specified, it will default to 'etcd3'")
+	inMemory := kept == "memory" || line.Last("etcd-servers", "") == ""
 	for _, a := range line.Options() {
 		name, value, _ := strings.Cut(strings.TrimPrefix(a, "--"), "=")
 		switch {
+		case inMemory && slices.Contains([]string{"etcd-servers", "etcd-cafile", "etcd-certfile", "etcd-keyfile"}, name):
+			continue // nobody is asked
 		case name == "min-request-timeout":
 			a += "s" // a number of seconds there
 		case name == "v" && len(value) > 1:

@@ -124,7 +124,7 @@ func TestParallelStarts(t *testing.T) {
 		all.Go(func() {
 			c := exec.Command(binary, "--bind-address=127.0.0.1", "--authorization-mode=RBAC", "--secure-port="+port, "--cert-dir="+dir, "--etcd-servers=http://127.0.0.1:1")
 			c.Dir = temp
-			c.Env = append(os.Environ(), "TMPDIR="+temp)
+			c.Env = append(os.Environ(), "TMPDIR="+temp, storageVariable+"=memory")
 			var stderr strings.Builder
 			c.Stderr = &stderr
 			if err := c.Start(); err != nil {

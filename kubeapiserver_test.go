@@ -22,6 +22,7 @@ import (
 	"apichain/internal/controller"
 	"apichain/internal/kubeflags"
 	"apichain/internal/request"
+	"apichain/internal/standin"
 	"apichain/internal/tree"
 )
 
@@ -77,6 +78,8 @@ func TestTakenValues(t *testing.T) {
 	special := map[string]string{
 		"authorization-mode": "RBAC", "logging-format": "json", "tls-min-version": "VersionTLS13", "controllers": "all",
 		"audit-log-path": "a --audit-policy-file=b", "audit-policy-file": "a --audit-log-path=b",
+		"etcd-cafile": "a --etcd-servers=b:1", "etcd-certfile": "a --etcd-keyfile=b --etcd-servers=c:1", "etcd-keyfile": "a --etcd-certfile=b --etcd-servers=c:1",
+		"etcd-servers": "https://a:1", "etcd-prefix": "registry", "storage-media-type": mediaJSON,
 		"tls-cert-file": "a --tls-private-key-file=b", "tls-private-key-file": "a --tls-cert-file=b",
 	}
 	for _, row := range kubeflags.Load().All() {
@@ -101,7 +104,7 @@ func TestUpstreamArguments(t *testing.T) {
 	dir := t.TempDir()
 	env := map[string]string{}
 	const usual = "--listen-http=off --listen-https=0.0.0.0:6443 --listen-admin=off --controllers=none " +
-		"--audit-log-maxage=366 --audit-log-maxbackup=100 --requestheader-username-headers= --requestheader-group-headers= --requestheader-extra-headers-prefix= "
+		"--audit-log-maxage=366 --audit-log-maxbackup=100 --storage-media-type=application/vnd.kubernetes.protobuf --requestheader-username-headers= --requestheader-group-headers= --requestheader-extra-headers-prefix= "
 	for _, tt := range []struct{ args, want, wrong string }{
 		{"", usual + "--authorization-mode=AlwaysAllow", ""},
 		{"--authorization-mode=RBAC --authorization-mode Node", usual + "--authorization-mode=RBAC,Node", ""},
@@ -112,6 +115,8 @@ func TestUpstreamArguments(t *testing.T) {
 		{"--audit-policy-file=a --audit-log-path=-", usual + "--authorization-mode=AlwaysAllow --audit-log-path=- --audit-policy-file=a", ""},
 		{"--tls-curve-preferences=23 --tls-curve-preferences=29,24 --disable-admission-plugins=PodSecurity --disable-admission-plugins NamespaceLifecycle",
 			usual + "--authorization-mode=AlwaysAllow --tls-curve-preferences=23,29,24 --disable-admission-plugins=PodSecurity,NamespaceLifecycle", ""},
+		{"--etcd-cafile=a --etcd-certfile=b --storage-backend=etcd3", usual + "--authorization-mode=AlwaysAllow", ""},
+		{"--storage-backend=etcd2", "", "--storage-backend: invalid, allowed values: etcd3. If not specified, it will default to 'etcd3'"},
 		{"--secure-port=0", "", "--secure-port: must be from 1 to 65535, is 0: it cannot be turned off"},
 		{"--secure-port=65536", "", "--secure-port: must be from 1 to 65535, is 65536: it cannot be turned off"},
 		{"--cert-dir=" + dir, usual + "--authorization-mode=AlwaysAllow --cert-dir=" + dir, ""},
@@ -122,6 +127,18 @@ func TestUpstreamArguments(t *testing.T) {
 			t.Errorf("%s:\n got %q %q\nwant %q %q", tt.args, strings.Join(got, " "), wrong, tt.want, tt.wrong)
 		}
 	}
+	etcd := kubeflags.Load().Read(strings.Fields("--etcd-servers=a:1 --etcd-servers=b:2 --etcd-cafile=c --storage-media-type=application/json"))
+	for kept, want := range map[string]string{"": "--etcd-cafile=c --etcd-servers=a:1,b:2 --storage-media-type=application/json", "memory": "--storage-media-type=application/json"} {
+		env[storageVariable] = kept
+		if got, wrong := asUsual(etcd, func(k string) string { return env[k] }); !strings.HasSuffix(strings.Join(got, " "), "--authorization-mode=AlwaysAllow "+want) || len(wrong) > 0 {
+			t.Errorf("kept in %q: %q %q", kept, got, wrong)
+		}
+	}
+	env[storageVariable] = "disk"
+	if _, wrong := asUsual(etcd, func(k string) string { return env[k] }); len(wrong) != 1 || wrong[0] != `APICHAIN_STORAGE: must be memory or empty, is "disk"` {
+		t.Errorf("kept on disk: %q", wrong)
+	}
+	delete(env, storageVariable)
 	env[adminVariable], env[controllersVariable] = "127.0.0.1:0", "all"
 	got, _ := asUsual(kubeflags.Load().Read(nil), func(k string) string { return env[k] })
 	if text := strings.Join(got, " "); !strings.Contains(text, "--listen-admin=127.0.0.1:0 --controllers=all") {
@@ -153,6 +170,7 @@ func TestUpstreamExits(t *testing.T) {
 		{"--service-cluster-ip-range=10.0.0.0/24,10.1.0.0/24", 1, `^$`, `one of each family`},
 		{"--service-account-max-token-expiration=1m", 1, `^$`, `between 1 hour`},
 		{"--runtime-config=foo/v1=true,api/all=maybe", 1, `^$`, `(?s)no built-in group "foo".*key=false`},
+		{"--etcd-servers=ftp://a --storage-media-type=x/y", 1, `^$`, `(?s)"ftp://a" is no URL.*"x/y" invalid, allowed values: `},
 		{"--controllers=some", 1, `^$`, `must be all or none`},
 	} {
 		var out, stderr strings.Builder
@@ -187,6 +205,25 @@ func writePEM(t testing.TB, pair *tls.Certificate, certFile, keyFile string) {
 	}
 }
 
+// startStandin runs a stand-in for etcd until the test ends, and returns its port once it answers.
+func startStandin(t testing.TB) string {
+	t.Helper()
+	port, ended := freePort(t), make(chan int, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		ended <- standin.Main(ctx, []string{"--listen-client-urls=http://127.0.0.1:" + port}, io.Discard, io.Discard)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	until(t, "the stand-in answers", func() bool {
+		known, _ := standin.At(ctx, "http://127.0.0.1:"+port)
+		return known
+	})
+	return port
+}
+
 // TestDrivers: the command lines of four programs that start the binary, and what each then asks before it
 // lets a test begin: a certificate that it has made itself, its way in, and the namespace default.
 func TestDrivers(t *testing.T) {
@@ -204,18 +241,18 @@ func TestDrivers(t *testing.T) {
 		anonymous  int // the answer to /healthz without credentials
 	}{
 		{"controller-runtime", "--allow-privileged=true --authorization-mode=RBAC --bind-address=127.0.0.1 --cert-dir=DIR " +
-			"--client-ca-file=DIR/client-cert-auth-ca.crt --disable-admission-plugins=ServiceAccount --etcd-servers=http://127.0.0.1:1 --secure-port=PORT " +
+			"--client-ca-file=DIR/client-cert-auth-ca.crt --disable-admission-plugins=ServiceAccount --etcd-servers=http://127.0.0.1:ETCD --secure-port=PORT " +
 			"--service-account-issuer=https://127.0.0.1:PORT/ --service-account-key-file=DIR/sa-signer.crt " +
 			"--service-account-signing-key-file=DIR/sa-signer.key --service-cluster-ip-range=10.0.0.0/24", signed, "", 200},
-		{"envtest-js", "--etcd-servers=http://127.0.0.1:1 --cert-dir=DIR --tls-cert-file=DIR/apiserver.crt --tls-private-key-file=DIR/apiserver.key " +
+		{"envtest-js", "--etcd-servers=http://127.0.0.1:ETCD --cert-dir=DIR --tls-cert-file=DIR/apiserver.crt --tls-private-key-file=DIR/apiserver.key " +
 			"--client-ca-file=DIR/client-cert-auth-ca.crt --bind-address=127.0.0.1 --advertise-address=127.0.0.1 --secure-port=PORT --service-cluster-ip-range=10.0.0.0/24 " +
 			"--service-account-issuer=https://127.0.0.1:PORT/ --service-account-key-file=DIR/sa-signer.crt --service-account-signing-key-file=DIR/sa-signer.key " +
 			"--authorization-mode=RBAC --disable-admission-plugins=ServiceAccount --allow-privileged=true", signed, "", 200},
-		{"fabric8", "--cert-dir DIR --etcd-servers http://0.0.0.0:1 --authorization-mode RBAC --service-account-issuer https://localhost " +
+		{"fabric8", "--cert-dir DIR --etcd-servers http://0.0.0.0:ETCD --authorization-mode RBAC --service-account-issuer https://localhost " +
 			"--service-account-signing-key-file DIR/sa-signer.key --disable-admission-plugins ServiceAccount --client-ca-file DIR/leaf.crt " +
 			"--service-cluster-ip-range 10.0.0.0/24 --service-account-issuer DIR/issuer --service-account-signing-key-file DIR/sa-signer.key " +
 			"--service-account-key-file DIR/sa-signer.key --secure-port PORT --bind-address 127.0.0.1 --allow-privileged", lonely, "", 200},
-		{"k8senv", "--etcd-servers=http://127.0.0.1:1 --cert-dir=DIR --secure-port=PORT --bind-address=127.0.0.1 --service-account-issuer=https://kubernetes.default.svc " +
+		{"k8senv", "--etcd-servers=http://127.0.0.1:ETCD --cert-dir=DIR --secure-port=PORT --bind-address=127.0.0.1 --service-account-issuer=https://kubernetes.default.svc " +
 			"--service-account-key-file=DIR/sa-signer.crt --service-account-signing-key-file=DIR/sa-signer.key --service-cluster-ip-range=10.0.0.0/24 " +
 			"--authentication-config=DIR/authentication.yaml --token-auth-file=DIR/tokens.csv --authorization-mode=AlwaysAllow --watch-cache=false --v=2", nil, "k8senv", 401},
 	} {
@@ -233,7 +270,7 @@ func TestDrivers(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			r := startUpstream(t, nil, strings.Fields(strings.NewReplacer("DIR", dir, "PORT", port).Replace(d.args))...)
+			r := startUpstream(t, nil, strings.Fields(strings.NewReplacer("DIR", dir, "PORT", port, "ETCD", startStandin(t)).Replace(d.args))...)
 			config := &tls.Config{RootCAs: ca.pool}
 			if d.client != nil {
 				config.Certificates = []tls.Certificate{*d.client}

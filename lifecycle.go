@@ -16,7 +16,7 @@ import (
 
 // The life of the process, from bound sockets to the last answer:
 //
-//	run ── certificates, sockets, servers, PrepareRun
+//	run ── certificates, sockets, the objects that are kept, servers, PrepareRun
 //	 │     admin serves; the plain and the TLS listener serve
 //	 │     post-start hooks, side by side
 //	 ├── ready: /readyz is 200; ready file, kubeconfig, start-up lines
@@ -31,7 +31,8 @@ import (
 //	InFlightRequestsDrained
 //	 │     watches that are left are cut; the audit log closes; connections close
 //	HTTPServerStoppedListening
-//	 └── streams end; the admin listener, a second later or when it was asked once more
+//	 ├── streams end; the admin listener, a second later or when it was asked once more
+//	 └── the storage closes
 //
 // run is this drawing in code. A stop ends within --shutdown-timeout, whatever a hook or a handler
 // does, and a second signal ends the process at once at any time. A stop that comes before the server
@@ -154,8 +155,15 @@ func (s *stopState) wait(what string) { s.waitingFor.Store(&what) }
 // operating system. The first begins the drain, whether the server is ready or not, or as
 // soon as it serves; a second calls p.exit at once, at any time. It returns the exit code, after
 // every goroutine that it started, but for those of hooks and checks that ignore their context.
-func (p *program) run(stop <-chan os.Signal) int {
-	// Deferred calls run backwards: hear is told that it is over before it is waited for.
+func (p *program) run(stop <-chan os.Signal) (code int) {
+	// Deferred calls run backwards: hear is told that it is over before it is waited for, and nobody
+	// writes any more when the storage closes.
+	defer func() {
+		if err := p.closeStorage(); err != nil {
+			p.complain(err)
+			code = max(code, exitFailed)
+		}
+	}()
 	defer p.owned.Wait()
 	over := make(chan struct{})
 	defer close(over)
@@ -164,6 +172,10 @@ func (p *program) run(stop <-chan os.Signal) int {
 
 	// ── certificates, sockets, servers, PrepareRun
 	if err := p.start(); err != nil {
+		// A large store was being read, or etcd waited for: nothing has begun that could fail.
+		if p.starting.Err() != nil {
+			return exitDrained
+		}
 		// One line, as for wrong flags: nothing has run that a log could tell of.
 		p.complain(err)
 		return exitFailed
@@ -315,6 +327,7 @@ func (p *program) hear(stop <-chan os.Signal, first chan<- string, over <-chan s
 		case s := <-stop:
 			if n == 1 {
 				first <- signalName(s)
+				p.stopStarting()
 				continue
 			}
 			p.timeline.add("os-signal", signalName(s), "second signal: exit at once")
@@ -406,8 +419,10 @@ func (p *program) becomeReady(end func(error)) error {
 	now := time.Now()
 	p.readyAt.Store(&now)
 	// What the start has written is no history: a watch begins with what is there now, and a reset
-	// goes back to it.
-	p.store.ExpireHistory()
+	// goes back to it. Of what is kept the history goes on, for those who were there before.
+	if p.kept.kind == inMemory {
+		p.store.ExpireHistory()
+	}
 	p.restorer.Keep()
 	err := p.announce()
 	end(err)

@@ -49,6 +49,9 @@
 //	kubeapiserver.go        the program under the name of kube-apiserver: its command line
 //	envtest.go              and under those of what is beside it; the folder that they are in
 //	options.go              the options: all groups of flags composed
+//	storage_options.go      the flags of what keeps the objects
+//	storage.go              what keeps the objects: opened, looked at, closed
+//	inspect_storage.go      what metrics and the admin endpoint show of it
 //	tls_options.go          the flags of certificates, and what is shown of them
 //	account_tokens.go       the flags of tokens of service accounts, and where their keys are shown
 //	authorization_options.go the flags of authorization modes
@@ -95,14 +98,16 @@
 //	internal/discovery  the groups, versions and resources there are, as discovery and OpenAPI show them
 //	internal/audit      the audit policy, its events and the log they go to
 //	internal/auth       who a client is and what it may do
+//	internal/storage    where upstream has objects in etcd, and as which bytes
 //	internal/store      versioned objects, and the log of what has happened to them
+//	internal/etcd       etcd as what keeps the store's writes, for several processes at once
 //	internal/journal    what a store writes, kept in a folder: journal, snapshots, backups
 //	internal/api        resources: the REST verbs over the store, for built-in kinds and definitions
 //	internal/admission  the admission plugins, which change and refuse writes by rules of the cluster
 //	internal/allocator  the addresses and ports of services
 //	internal/controller what a server does with objects on its own
 //	internal/client     one question to a server over HTTP; kubeconfigs
-//	internal/ctl        the subcommands, which ask a running program's admin endpoint
+//	internal/ctl        the subcommands, which ask a running program's admin endpoint, or look at its folder
 //	internal/envtest    the folder that test drivers start a kube-apiserver from
 //	internal/standin    the program under the name etcd, which keeps nothing
 //	internal/kubectl    and under the name kubectl, which only gets
@@ -162,8 +167,11 @@ func command(args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		ctx, cancel := untilSignal()
 		defer cancel()
-		if args[0] == "envtest" {
+		switch args[0] {
+		case "envtest":
 			return envtestCommand(args[1:], stdout, stderr)
+		case "data":
+			return ctl.Data(ctx, programVersion, args[1:], stdout, stderr)
 		}
 		if code, mine := ctl.Main(ctx, programVersion, args, os.Stdin, stdout, stderr); mine {
 			return code
@@ -269,7 +277,8 @@ func help(w io.Writer, f *flags.Set) {
 	fmt.Fprint(w, `apichain is a Kubernetes-style API server in one program.
 
 Without flags it serves plain HTTP on 127.0.0.1:8080, TLS on 127.0.0.1:6443 and its admin
-endpoint on 127.0.0.1:8081, keeps everything in memory and writes no file.
+endpoint on 127.0.0.1:8081, keeps everything in memory and writes no file. --data-dir keeps it in a
+folder, --etcd-servers in etcd.
 
 Usage:
   apichain [flags]
@@ -278,6 +287,7 @@ Usage:
 
 Subcommands:
   envtest    make the folder of kube-apiserver and etcd that test drivers start
+  data       check, mend, dump or save the folder of --data-dir
 Subcommands of a running program:
 `)
 	ctl.Usage(w)

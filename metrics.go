@@ -280,6 +280,7 @@ func (p *program) writeMetrics(w io.Writer) error {
 	p.writeAuthentication(e)
 	writeAuditing(e, p.auditing)
 	writeStored(e, p.store)
+	p.writeKept(e)
 	writeHealth(e, p.healthz, p.livez, p.readyz)
 	p.conns.writeMetrics(e)
 	e.Single("apichain_abandoned_handlers", "gauge", "Handlers that go on after their time limit.", float64(p.abandoned()))

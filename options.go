@@ -45,6 +45,7 @@ type options struct {
 	logging        loggingOptions
 	files          filesOptions
 	fixtures       fixturesOptions
+	storage        storageOptions
 	admin          adminOptions
 	recent         recentOptions
 	stacks         stackOptions
@@ -54,7 +55,7 @@ type options struct {
 // groups returns the options in the order of --help.
 func (o *options) groups() []flags.Group {
 	return []flags.Group{
-		&o.listen, &o.files, &o.fixtures, &o.tls, &o.authentication, &o.authorization, &o.accountTokens, &o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway,
+		&o.listen, &o.files, &o.fixtures, &o.storage, &o.tls, &o.authentication, &o.authorization, &o.accountTokens, &o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway,
 		&o.progress, &o.watch, &o.customs, &o.cluster, &o.runtime, &o.shutdown, &o.audit, &o.logging, &o.admin, &o.recent, &o.stacks, &o.adminAccess,
 	}
 }
@@ -84,6 +85,10 @@ func (o *options) parse(f *flags.Set, args []string) (flags.Problems, error) {
 	if slices.Contains(o.authorization.modes, auth.ModeAlwaysAllow) && o.authentication.Anonymous {
 		o.authentication.Anonymous = false
 		f.Lookup("anonymous-auth").Derived = true
+	}
+	// A fixture is written, like everything else that a start makes.
+	if o.storage.readOnly && len(o.fixtures.paths) > 0 {
+		wrong.Add("fixtures", "cannot be applied with --read-only")
 	}
 	o.tls.proxiesNamed = len(o.authentication.ProxyNames) > 0
 	return wrong, nil

@@ -37,9 +37,21 @@ func kindOf(f *flags.Flag) string {
 // wrongFlags has every flag whose value can be wrong although it can be read, with what is
 // said of it, or a part of that.
 var wrongFlags = map[string][]struct{ value, want string }{
-	"listen-http":                      {{"0.0.0.0:0", "can be reached by others"}, {"nonsense", "is not host:port, unix:PATH or off"}},
-	"listen-https":                     {{"127.0.0.1:65536", "has no port from 0 to 65535"}, {"unix:", "names no socket file"}},
-	"listen-admin":                     {{"off,127.0.0.1:0", "off stands alone"}, {"0.0.0.0:http", "has no port from 0 to 65535"}},
+	"listen-http":  {{"0.0.0.0:0", "can be reached by others"}, {"nonsense", "is not host:port, unix:PATH or off"}},
+	"listen-https": {{"127.0.0.1:65536", "has no port from 0 to 65535"}, {"unix:", "names no socket file"}},
+	"listen-admin": {{"off,127.0.0.1:0", "off stands alone"}, {"0.0.0.0:http", "has no port from 0 to 65535"}},
+	"data-sync": {{"sometimes", "must be always, never or a time such as 100ms"}, {"", "must be"}, {"0s", "must be"}, {"-1s", "must be"}, {"5", "must be"},
+		{"never", "needs --data-dir"}, {"1s", "needs --data-dir"}},
+	"read-only": {{"true", "needs --data-dir or --etcd-servers: memory has nothing to read"}},
+	"etcd-servers": {{"http://127.0.0.1", "has no host and port"}, {"ftp://127.0.0.1:1", "is no URL"}, {"http://127.0.0.1:1/v3", "is no URL"}, {"http://u:p@127.0.0.1:1", "is no URL"},
+		{"http://:1", "has no host"}, {"127.0.0.1", "has no host"}, {"http://127.0.0.1:0", "has no host and port from 1"}, {"http://127.0.0.1:x", "is no URL"}},
+	"etcd-cafile":                      {{"ca", "needs --etcd-servers"}},
+	"etcd-certfile":                    {{"c", "needs --etcd-keyfile"}},
+	"etcd-keyfile":                     {{"k", "needs --etcd-certfile"}},
+	"etcd-prefix":                      {{"", "must not be empty"}, {"//", "must not be empty"}},
+	"storage-media-type":               {{"application/yaml", `"application/yaml" invalid, allowed values: application/json, application/vnd.kubernetes.protobuf`}},
+	"etcd-compaction-interval":         {{"-1s", "must not be negative, is -1s"}},
+	"event-ttl":                        {{"999ms", "must be at least 1s"}, {"-1h", "must be at least 1s"}},
 	"http2-max-streams-per-connection": {{"-1", "must not be negative, is -1"}},
 	"tcp-keepalive-period":             {{"-1s", "must not be negative, is -1s"}},
 	"tls-cert-file":                    {{"a.crt", "needs --tls-private-key-file"}},
@@ -100,7 +112,7 @@ var wrongFlags = map[string][]struct{ value, want string }{
 }
 
 // anyText are the flags that take any text or list: names of files, hosts and users.
-var anyText = []string{"ready-file", "kubeconfig", "cert-dir", "client-ca-file", "requestheader-client-ca-file", "token-auth-file", "requestheader-allowed-names", "allowed-hosts",
+var anyText = []string{"ready-file", "data-dir", "kubeconfig", "cert-dir", "client-ca-file", "requestheader-client-ca-file", "token-auth-file", "requestheader-allowed-names", "allowed-hosts",
 	"authentication-config", "authorization-config", "service-account-key-file", "service-account-signing-key-file", "api-audiences"}
 
 // TestWrongFlags: a wrong value gets one line, which names its flag; every flag is either
@@ -127,7 +139,7 @@ func TestWrongFlags(t *testing.T) {
 				continue
 			}
 			// Of two that need each other the one alone is wrong.
-			if i == 0 && !strings.HasPrefix(r.Name, "tls-private-key") && r.Name != "tls-cert-file" && !strings.HasPrefix(r.Name, "audit-policy") && r.Name != "audit-log-path" {
+			if i == 0 && !strings.HasPrefix(r.Name, "tls-private-key") && r.Name != "tls-cert-file" && !strings.HasPrefix(r.Name, "audit-policy") && !strings.HasPrefix(r.Name, "etcd-") && r.Name != "read-only" && r.Name != "audit-log-path" {
 				all = append(all, "--"+r.Name+"="+c.value)
 				want = append(want, got[0])
 			}
@@ -171,6 +183,13 @@ func TestFlagPairs(t *testing.T) {
 		{"--tls-cipher-suites=", nil},
 		{"--tls-curve-preferences=29,0x17,4588 --disable-admission-plugins=", nil},
 		{"--disable-admission-plugins=NamespaceLifecycle,ServiceAccount --enable-admission-plugins=NodeRestriction", nil},
+		{"--data-dir=d", nil},
+		{"--data-dir=d --data-sync=never", nil},
+		{"--data-dir=d --data-sync=100ms --read-only", nil},
+		{"--data-dir=d --etcd-servers=http://127.0.0.1:1", []string{"--data-dir: keeps the objects of one process, and --etcd-servers keeps them in etcd: leave one out"}},
+		{"--etcd-servers=https://a:1,b:2 --etcd-certfile=c --etcd-keyfile=k --etcd-cafile=a --read-only", nil},
+		{"--etcd-certfile=c --etcd-keyfile=k", []string{"--etcd-certfile: needs --etcd-servers"}},
+		{"--data-dir=d --read-only --fixtures=f", []string{"--fixtures: cannot be applied with --read-only"}},
 		{"--disable-admission-plugins=Priority --enable-admission-plugins=Priority", []string{"--enable-admission-plugins: Priority is in --disable-admission-plugins too"}},
 		{"--tls-cipher-suites=TLS_AES_128_GCM_SHA256,TLS_CHACHA20_POLY1305_SHA256", []string{"--tls-cipher-suites: names suites of TLS 1.3 alone"}},
 	} {
@@ -285,7 +304,7 @@ func TestUsage(t *testing.T) {
 		titles = append(titles, title)
 		sections[strings.ToLower(title)] = rest
 	}
-	want := []string{"Listeners", "Files", "TLS", "Authentication", "Authorization", "Service accounts", "Bounds", "Serving", "Slow clients", "Watches", "Custom resources", "Cluster", "Lifecycle", "Audit", "Logging", "Admin"}
+	want := []string{"Listeners", "Files", "Storage", "TLS", "Authentication", "Authorization", "Service accounts", "Bounds", "Serving", "Slow clients", "Watches", "Custom resources", "Cluster", "Lifecycle", "Audit", "Logging", "Admin"}
 	if !slices.Equal(titles, want) {
 		t.Errorf("groups %q, want %q", titles, want)
 	}

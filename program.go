@@ -29,7 +29,7 @@ import (
 )
 
 // The program as one value. Nothing of it is global, so that a test makes as many as it likes, in
-// one process. newProgram makes it, start does all that can fail before the first request, in five
+// one process. newProgram makes it, start does all that can fail before the first request, in seven
 // steps that the timeline shows, and run (lifecycle.go) lives its life, which calls serve,
 // closeServing and closeAdmin here.
 //
@@ -65,8 +65,10 @@ type program struct {
 	// Serving: the objects, the servers over them, and the listeners.
 
 	store     *store.Store
+	kept      kept // what keeps it
 	api       *api.API
 	admission *admission.Chain // plugins
+	table     *kinds.Table     // all built-in kinds
 	kinds     *kinds.Table     // those that are served
 	custom    *customRoutes
 	restorer  *controller.Restorer
@@ -109,6 +111,8 @@ type program struct {
 	readyAt atomic.Pointer[time.Time] // nil before
 	stop    stopState
 
+	starting      context.Context // ends with a signal that comes before the server listens to them
+	stopStarting  context.CancelFunc
 	background    context.Context // of goroutines that live as long as the program
 	endBackground context.CancelFunc
 	owned         sync.WaitGroup // those goroutines
@@ -150,17 +154,18 @@ func newProgram(o *options, f *flags.Set, stdout, stderr io.Writer) *program {
 	p.watchTable.faults = &p.faults
 
 	p.background, p.endBackground = context.WithCancel(context.Background())
+	p.starting, p.stopStarting = context.WithCancel(context.Background())
 	p.adminAsked = make(chan struct{}, 1)
 	p.newHealth()
 	// Microseconds: no process writes so fast that one which is started after it begins below its
 	// last revision, and they fit the numbers of JSON until the year 2255.
 	window := store.Window{First: p.started.UnixMicro(), Events: o.watch.windowEvents, Bytes: int64(o.watch.windowBytes)}
-	p.store = store.New(window)
+	p.store, p.kept.kind = store.New(window), inMemory
 	return p
 }
 
 // start does everything that can fail before the first request: certificates, sockets,
-// servers. What it opened is closed again when it fails.
+// servers. What it opened is closed again when it fails, but for the storage.
 func (p *program) start() (err error) {
 	defer func() {
 		if err != nil {
@@ -171,20 +176,24 @@ func (p *program) start() (err error) {
 			p.endBackground()
 		}
 	}()
+	p.askStandin()
 	var wrong []error
 	for _, s := range []struct {
 		name string
 		do   func() error
 	}{
 		{"options", p.readNamedFiles},
+		{"folder", p.takeFolder},
 		{"certificates", p.loadIdentity},
 		// Before the servers: a port that is taken shows at once, and they must know the addresses.
 		{"listening", p.openListeners},
+		// After them: a large folder is not read in vain.
+		{"storage", p.openStorage},
 		{"servers", p.buildServers},
 		{"prepare-run", p.prepareRun},
 	} {
-		// The first three need nothing of each other: who has made several mistakes learns of all.
-		if len(wrong) > 0 && s.name == "servers" {
+		// Those before need nothing of each other: who has made several mistakes learns of all.
+		if len(wrong) > 0 && s.name == "storage" {
 			break
 		}
 		end := p.timeline.step(s.name, "")

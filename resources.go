@@ -75,13 +75,21 @@ func (o *fixturesOptions) Check(p *flags.Problems) {
 	}
 }
 
+// loadKinds makes the table of all built-in kinds, once.
+func (p *program) loadKinds() (err error) {
+	if p.table == nil {
+		p.table, err = strategy.Load()
+	}
+	return err
+}
+
 // buildResources makes the resources of the built-in kinds.
 func (p *program) buildResources() error {
-	table, err := strategy.Load()
+	err := p.loadKinds()
 	if err != nil {
 		return err
 	}
-	table = table.WithAlso(p.opt.runtime.serves)
+	table := p.table.WithAlso(p.opt.runtime.serves)
 	p.kinds = p.opt.runtime.served(table)
 	if keys := p.opt.runtime.absent(table); len(keys) > 0 {
 		p.log.Warn("--runtime-config asks for what is not served here", "keys", strings.Join(keys, ","))
@@ -104,12 +112,16 @@ func (p *program) buildResources() error {
 	if idle := admission.Idle(c.plugins); len(idle) > 0 && !c.upstream {
 		p.log.Warn("--enable-admission-plugins names plugins that do nothing here", "plugins", strings.Join(idle, ","))
 	}
+	admit := p.admission.For
+	if p.opt.storage.readOnly {
+		admit = refuseWrites
+	}
 	nodePorts, _ := p.opt.cluster.ports()
 	p.api = api.New(api.Config{
 		Store: p.store, Kinds: table, Catalog: &p.catalog,
 		Tokens: p.authn.Accounts, MaxTokenTime: p.opt.accountTokens.most, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
 		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
-		NoNamespaceLifecycle: !p.admission.On("NamespaceLifecycle"), Admit: p.admission.For,
+		NoNamespaceLifecycle: !p.admission.On("NamespaceLifecycle"), Admit: admit,
 		Services: api.ServiceNetwork{Ranges: p.opt.cluster.ranges(), NodePorts: nodePorts},
 		Changed:  func() { p.generation.Add(1) }, Log: p.log,
 	})

@@ -53,7 +53,7 @@ func (o *tlsOptions) Register(f *flags.Set) {
 		"allowed key exchange mechanisms, as the numbers that Go's crypto/tls has for them (23: P-256, 24: P-384, 25: P-521, 29: X25519, "+
 			"4588: X25519MLKEM768), whose order does not count; none: Go's choice")
 	f.Text(&o.certDir, "cert-dir", "",
-		"directory in which a generated CA and certificate are kept over restarts; none: they live in memory")
+		"directory in which a generated CA and certificate are kept over restarts; none: they live in --data-dir or in memory")
 	f.Text(&o.clientCA, "client-ca-file", "",
 		"CAs of client certificates, PEM: a client's common name is its user, its organisations are its groups")
 	f.Text(&o.requestHeaders, "requestheader-client-ca-file", "",

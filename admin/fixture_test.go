@@ -76,6 +76,10 @@ func (f *fake) Store() Store     { return f.store }
 func (f *fake) Snapshot() (Snapshot, *Error) {
 	return Snapshot{int64(len(f.snapshot)), func(w io.Writer) error { _, err := io.WriteString(w, f.snapshot); return err }}, f.fails
 }
+func (f *fake) Backup(w io.Writer) error {
+	_, err := io.WriteString(w, "the backup")
+	return errors.Join(err, f.metrics)
+}
 func (f *fake) Reset(ctx context.Context) (Written, *Error) {
 	return f.LoadSnapshot(ctx, []byte("reset"))
 }

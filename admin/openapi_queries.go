@@ -117,6 +117,7 @@ var ownQueries = map[string][]parameter{
 	"/admin/v1/snapshot":     {prettyParameter},
 	"/admin/v1/openapi.json": {prettyParameter},
 	"/admin/v1/bundle":       {},
+	"/admin/v1/backup":       {},
 	"/metrics":               {},
 	pprofPath:                {},
 }

@@ -53,6 +53,9 @@ type Source interface {
 	// Snapshot returns the whole store of one moment. Its error is a 409 or a 500.
 	Snapshot() (Snapshot, *Error)
 
+	// Backup writes the whole store of one moment as --data-dir takes it. Its error is the writer's, or a defect.
+	Backup(io.Writer) error
+
 	// Reset makes the store what it was at ready, and LoadSnapshot makes it hold exactly
 	// what the body, a snapshot, has. Both change all or nothing and return when the last
 	// event is in the log. They are refused with 409 while one of them runs, and a body

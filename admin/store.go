@@ -12,7 +12,7 @@ import (
 // The store: what is in it (GET /admin/v1/store), and putting it into a known state (POST
 // /admin/v1/reset, GET and PUT /admin/v1/snapshot). Source: the contract, section 3.
 //
-// A snapshot is the only answer with object data, so it needs the role dangerous. Here it
+// A snapshot and a backup (keeping.go) are the only answers with object data, so they need the role dangerous. Here it
 // is bytes that pass through: the package reads neither the snapshot it gives out nor the
 // one it takes, which is checked as a whole by the program.
 
@@ -25,6 +25,7 @@ type Store struct {
 	Revision  int64       `json:"revision" doc:"revision of the newest write"`
 	Resources List[Stock] `json:"resources" doc:"what is stored of each resource, by name"`
 	Window    Window      `json:"window" doc:"events that a watch can still begin at"`
+	Keeping   Keeping     `json:"keeping" doc:"what keeps the objects"`
 }
 
 // Stock shows what is stored of one resource. Warnings say what the resource accepts but
@@ -66,8 +67,8 @@ type storeAnswer struct {
 	Store
 }
 
-// serveStore serves what the store holds: as text a table of resources and a line for the
-// window.
+// serveStore serves what the store holds: as text a table of resources, a line for the
+// window, and some for what keeps it.
 func serveStore(a *api, ans *answer) *Error {
 	if err := checkQuery(ans.query, "pretty", "wide"); err != nil {
 		return err
@@ -82,6 +83,7 @@ func serveStore(a *api, ans *answer) *Error {
 	w := s.Window
 	fmt.Fprintf(&b, "\nrevision %d; the window holds %d events in %s, from revision %d\n",
 		s.Revision, w.Events, shortSize(float64(w.Bytes)), w.OldestRevision)
+	s.Keeping.text(&b)
 	ans.send(http.StatusOK, b.Bytes())
 	return nil
 }

@@ -329,6 +329,17 @@ func healthy(t *testing.T, url string) time.Duration {
 // TestEnvtestExec measures each of the two files from exec to healthy, and from SIGTERM to the end.
 func TestEnvtestExec(t *testing.T) {
 	folder, dir := folderOf(t), t.TempDir()
+	// The server asks it what it is.
+	beside := "http://127.0.0.1:" + freePort(t)
+	etcd := exec.Command(filepath.Join(folder, "etcd"), "--listen-client-urls="+beside)
+	if err := etcd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = etcd.Process.Signal(syscall.SIGTERM)
+		_ = etcd.Wait()
+	}()
+	healthy(t, beside+"/health")
 	for _, name := range []string{"etcd", "kube-apiserver"} {
 		var up, down []time.Duration
 		for range 11 {
@@ -336,7 +347,7 @@ func TestEnvtestExec(t *testing.T) {
 			args, url := []string{"--listen-client-urls=http://127.0.0.1:" + port}, "http://127.0.0.1:"+port+"/health"
 			if name == "kube-apiserver" {
 				// The first run makes the pair that the others serve, as drivers do.
-				args, url = []string{"--bind-address=127.0.0.1", "--secure-port=" + port, "--cert-dir=" + dir, "--authorization-mode=RBAC", "--etcd-servers=http://127.0.0.1:1"}, "https://127.0.0.1:"+port+"/healthz"
+				args, url = []string{"--bind-address=127.0.0.1", "--secure-port=" + port, "--cert-dir=" + dir, "--authorization-mode=RBAC", "--etcd-servers=" + beside}, "https://127.0.0.1:"+port+"/healthz"
 			}
 			cmd := exec.Command(filepath.Join(folder, name), args...)
 			if err := cmd.Start(); err != nil {

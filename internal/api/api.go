@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"apichain/internal/allocator"
 	"apichain/internal/auth"
 	"apichain/internal/discovery"
 	"apichain/internal/kinds"
@@ -56,6 +57,8 @@ type Config struct {
 	// NoNamespaceLifecycle is upstream without its admission plugin of that name: objects are created
 	// in namespaces that are missing or terminating, and no namespace is safe from a delete.
 	NoNamespaceLifecycle bool
+	// ReadOnly says why nothing may be written, for the 403 of who tries: "the server is read-only". "" lets write.
+	ReadOnly string
 	// Services is what services get their addresses and ports from.
 	Services ServiceNetwork
 	// Changed is called after the custom resources that are served have changed. It must be
@@ -82,6 +85,8 @@ type API struct {
 	byBucket map[*store.Bucket]*Resource
 	// Customs holds the custom resources, which come and go.
 	Customs *Customs
+	// services hands out what services have of the cluster.
+	services *allocator.Pool
 	// warned keeps warnings of rules that are not evaluated from coming with every write.
 	warned warned
 

@@ -16,6 +16,7 @@ import (
 //	a warning of a deprecated version, which comes with every answer
 //	406, 400   no form of the answer suits the client (form.go)
 //	404        there is no such subresource
+//	403        nothing is written by a server that is read-only
 //	405        the resource does not have the verb
 //	...        what the verb itself finds: options, then the body, then the object
 //
@@ -50,6 +51,9 @@ type Call struct {
 	form form
 	// options are what every write may say.
 	options
+
+	// confirmed says that the store has everything that was written before the call: see consistent.
+	confirmed bool
 }
 
 // maxBody is the most bytes a request's body may have, upstream's limit.
@@ -86,11 +90,28 @@ func (q *Call) serve() error {
 	if q.form, err = q.negotiate(); err != nil {
 		return err
 	}
+	if q.api.Config.ReadOnly != "" && q.writes() {
+		return q.forbidden(q.name, q.api.Config.ReadOnly)
+	}
 	// The status of an object, and parts of it, are read and written by the verbs themselves.
 	if sub := q.info.Subresource; sub != "" && !(sub == "status" && q.HasStatus) && q.part() == nil {
 		return q.serveSubresource(sub)
 	}
 	return q.serveVerb()
+}
+
+// writes reports whether the request may change what is stored, be it a dry run. Reviews are asked by a
+// create and change nothing, and what is asked of a pod, or of an account for a token, is not the server's to keep.
+func (q *Call) writes() bool {
+	switch q.info.Subresource {
+	case "exec", "attach", "portforward", "proxy", "token":
+		return false
+	}
+	switch q.info.Verb {
+	case "create", "update", "patch", "delete", "deletecollection":
+		return q.review == nil || q.special[""] != nil
+	}
+	return false
 }
 
 // target takes namespace and name from the RequestInfo, which may have them where the path
@@ -116,6 +137,12 @@ func (q *Call) serveSubresource(sub string) error {
 		return q.serveScale()
 	}
 	if serve := q.special[sub]; serve != nil {
+		// What looks at an object looks at it as it is now (upstream); these two begin with what there is, as writes do.
+		if sub != "binding" && sub != "finalize" {
+			if err := q.consistent(); err != nil {
+				return err
+			}
+		}
 		return serve(q)
 	}
 	return q.notFound(q.name)

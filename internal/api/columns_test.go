@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"apichain/internal/kinds"
 	"apichain/internal/tree"
 )
 
@@ -51,14 +50,6 @@ func TestColumnAge(t *testing.T) {
 		if got := columnAge(text, now); got != want {
 			t.Errorf("%s: got %s, want %s", text, got, want)
 		}
-	}
-}
-
-func TestSelectableFields(t *testing.T) {
-	fields := selectableFields(parsed(t, `{"selectableFields":[{"jsonPath":".spec.color"},{"jsonPath":".spec.deep.size"},{"jsonPath":".spec['a-b']"},{}]}`))
-	want := []kinds.Selectable{{Label: "spec.color", Path: []string{"spec", "color"}}, {Label: "spec.deep.size", Path: []string{"spec", "deep", "size"}}, {Label: "spec['a-b']", Path: []string{"spec", "a-b"}}}
-	if !reflect.DeepEqual(fields, want) {
-		t.Errorf("got %v", fields)
 	}
 }
 

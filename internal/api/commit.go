@@ -2,7 +2,6 @@ package api
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -35,13 +34,13 @@ func (w *write) commit() error {
 		if !w.dryRun {
 			w.done = w.old
 		}
-		return nil
+		return w.confirm()
 	}
 	// Upstream warns of a write, not of what turned out to be none.
 	w.warnUnchecked()
 	goes := w.old.Meta.Deleting && len(tree.List(w.next, "metadata", "finalizers")) == 0 && w.mayGo(w.next)
 	if w.dryRun {
-		return nil
+		return w.confirm()
 	}
 	if goes {
 		// The answer is what was written last, and the event shows what was stored, finalizers
@@ -54,7 +53,7 @@ func (w *write) commit() error {
 	}
 	if d.Same(w.old) { // as another version shows it, it was not as it is stored
 		w.done = w.old
-		return nil
+		return w.confirm()
 	}
 	return w.put(&d)
 }
@@ -94,6 +93,10 @@ func (w *write) add() error {
 		if !errors.As(err, &taken) {
 			return err
 		}
+		// An object that is made beside it, of an address, has been taken by somebody else.
+		if taken.Bucket != w.Bucket {
+			return w.allocated(taken.Key)
+		}
 		if w.generated && try < generatedTries {
 			w.rename(generatedName(tree.Text(w.next, "metadata", "generateName")))
 			continue
@@ -108,6 +111,9 @@ func (w *write) addOnce() (err error) {
 	name := tree.Name(w.next)
 	key := w.Resource.Key(w.namespace, name)
 	if w.dryRun {
+		if err := w.consistent(); err != nil {
+			return err
+		}
 		sn := w.Bucket.Now()
 		if o := sn.Get(key); o != nil {
 			return &store.Conflict{Bucket: w.Bucket, Key: key, Current: o}
@@ -155,9 +161,16 @@ func (w *write) addAnew() (err error) {
 // now must not leave it open whether its write was made.
 func (w *write) commitChange(c store.Change, fits func() error) (*store.Object, error) {
 	q := w.Call
+	// The program's own writes come here too.
+	if why := q.api.Config.ReadOnly; why != "" {
+		return nil, q.forbidden(q.name, why)
+	}
 	var refused error
-	done, err := q.api.Store.CommitFunc(context.Background(), func() []store.Change {
-		if q.isRetired() {
+	ctx, cancel := q.untilWritten()
+	defer cancel()
+	done, err := q.api.Store.CommitFunc(ctx, func() []store.Change {
+		// It may run again, after another write.
+		if refused = nil; q.isRetired() {
 			refused = errRedefined
 		} else if fits != nil {
 			refused = fits()
@@ -171,7 +184,7 @@ func (w *write) commitChange(c store.Change, fits func() error) (*store.Object, 
 		}
 		return append([]store.Change{c}, more...)
 	})
-	if err = cmp.Or(refused, err); err != nil {
+	if err = cmp.Or(refused, q.storageError(err)); err != nil {
 		return nil, err
 	}
 	// Outside of the commit, since the hook may read what the store has now; before the answer,
@@ -201,14 +214,14 @@ func (w *write) recommit(c store.Change) (*store.Object, error) {
 // the object is there.
 func (q *Call) checkPlace(name string) error {
 	if q.custom {
-		sn := q.api.Customs.Bucket.Now()
+		sn := q.api.Customs.Bucket.Latest()
 		if d := sn.Get(q.Bucket.Name); d == nil {
 			return status.PlainText(http.StatusNotFound, "404 page not found")
 		} else if d.Meta.Deleting {
 			return q.forbidden(name, definitionTerminating)
 		}
 	}
-	return q.checkNamespaceActive(name)
+	return q.checkNamespaceActive(name, q.api.Namespaces.Latest())
 }
 
 // warnUnchecked tells whoever writes a custom resource which rules of its definition are

@@ -93,6 +93,10 @@ func (q *Call) snapshot(o *listOptions) (store.Snapshot, error) {
 		if err := q.await(rev); err != nil {
 			return store.Snapshot{}, err
 		}
+	} else if rev < 0 {
+		if err := q.consistent(); err != nil {
+			return store.Snapshot{}, err
+		}
 	}
 	if !exact {
 		return q.Bucket.Now(), nil

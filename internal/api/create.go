@@ -71,13 +71,12 @@ func (w *write) checkNew() error {
 
 // checkNamespaceActive refuses a new object whose namespace is not there, with a 404 that names
 // the namespace, or is being deleted, with a 403 and a cause that namespace controllers look
-// for. name is the object's.
-func (q *Call) checkNamespaceActive(name string) error {
+// for. name is the object's, and namespaces are those that count: within a commit they are the latest.
+func (q *Call) checkNamespaceActive(name string, namespaces store.Snapshot) error {
 	if !q.Namespaced || q.api.Config.NoNamespaceLifecycle {
 		return nil
 	}
-	sn := q.api.Namespaces.Now()
-	ns := sn.Get(q.namespace)
+	ns := namespaces.Get(q.namespace)
 	if ns == nil {
 		return &status.Error{
 			Code:    http.StatusNotFound,

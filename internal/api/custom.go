@@ -226,6 +226,12 @@ func (c *Customs) put(o *store.Object) {
 		for _, r := range d.resources {
 			r.schemaRevision = rev
 		}
+	case tree.At(crd, "metadata", "generation") != int64(1):
+		// It has been changed before it is served first, since it was kept from an earlier process or written by another
+		// one: objects that are older than its last write may be of a schema before this one.
+		for _, r := range d.resources {
+			r.schemaRevision = o.Rev
+		}
 	}
 	c.swap(was, d)
 }

@@ -9,6 +9,7 @@ import (
 	"apichain/internal/discovery"
 	"apichain/internal/kinds"
 	"apichain/internal/schema"
+	"apichain/internal/storage"
 	"apichain/internal/tree"
 )
 
@@ -83,7 +84,7 @@ func (c *Customs) compileVersions(crd, kept map[string]any, again func() map[str
 			d.storage = name
 		}
 	}
-	d.fields = allSelectableFields(d.versions)
+	d.fields = storage.AllSelectableFields(d.versions)
 	d.terminating = tree.At(kept, "metadata", "deletionTimestamp") != nil
 	if rules := schema.Rules(crd); len(rules) > 0 {
 		group, plural := tree.Text(kept, "spec", "group"), tree.Text(kept, "status", "acceptedNames", "plural")
@@ -118,7 +119,7 @@ func (c *Customs) newCustom(d *compiledVersions, row *kinds.Row, version any) *R
 	r := &Resource{
 		Row: row, api: c.api, custom: true,
 		shape: d.shapes[row.Version], shapes: d.shapes, nameErrors: nameRules["subdomain"],
-		fields: fieldsAmong(d.fields, selectableFields(tree.Object(version))), stored: d.fields,
+		fields: fieldsAmong(d.fields, storage.SelectableFields(tree.Object(version))), stored: d.fields,
 		Bucket:      c.api.Store.Bucket(row.Qualified()),
 		deprecation: deprecationOf(row, version, d.versions),
 		unchecked:   d.unchecked,
@@ -207,41 +208,11 @@ func scalePathsOf(scale map[string]any) *scalePaths {
 	}
 }
 
-// selectableFields returns the fields that selectors may name in a version of a definition.
-func selectableFields(version map[string]any) (fields []kinds.Selectable) {
-	for _, f := range tree.List(version, "selectableFields") {
-		path := tree.Text(f, "jsonPath")
-		if names := schema.FieldPath(path); names != nil {
-			fields = append(fields, kinds.Selectable{Label: strings.TrimPrefix(path, "."), Path: names})
-		}
-	}
-	return fields
-}
-
-// allSelectableFields returns the selectable fields of all versions, each once, in the order in
-// which they are first named. It is not nil.
-func allSelectableFields(versions []any) []kinds.Selectable {
-	all := []kinds.Selectable{}
-	for _, v := range versions {
-		for _, f := range selectableFields(tree.Object(v)) {
-			if !hasLabel(all, f.Label) {
-				all = append(all, f)
-			}
-		}
-	}
-	return all
-}
-
 // fieldsAmong returns all, in which those that are not among some are hidden.
 func fieldsAmong(all, some []kinds.Selectable) []kinds.Selectable {
 	out := slices.Clone(all)
 	for i := range out {
-		out[i].Hidden = !hasLabel(some, out[i].Label)
+		out[i].Hidden = !slices.ContainsFunc(some, func(f kinds.Selectable) bool { return f.Label == all[i].Label })
 	}
 	return out
-}
-
-// hasLabel reports whether a field of a label is among fields.
-func hasLabel(fields []kinds.Selectable, label string) bool {
-	return slices.ContainsFunc(fields, func(f kinds.Selectable) bool { return f.Label == label })
 }

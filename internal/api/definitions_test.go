@@ -166,14 +166,38 @@ func TestDefinitionStates(t *testing.T) {
 	}
 }
 
+// TestKeptObjects: objects that are older than the definition which is served first are read through it,
+// since they may have been kept under an older schema.
+func TestKeptObjects(t *testing.T) {
+	s, _ := testAPI(t, nil)
+	b := s.Store.Bucket("widgets.example.com")
+	put := func(name string) *store.Object {
+		d := store.Encode(parsed(t, `{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"`+name+`","namespace":"default"},"old":1}`), nil)
+		out, err := s.Store.Commit(t.Context(), store.Change{Bucket: b, Key: "default/" + name, Next: &d})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out[0]
+	}
+	before := put("before")
+	apply(t, s, definitionText(t, "widgets", "Widget", `{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","properties":{"a":{"type":"string","default":"x"}}}}}`))
+	r := s.Customs.Lookup("example.com", "v1", "widgets")
+	if shown := parsed(t, string(r.view(before))); shown["a"] != "x" || shown["old"] != nil {
+		t.Errorf("an older object is shown as %v", shown)
+	}
+	if after := put("after"); !r.asStored(after) {
+		t.Error("a newer object is not shown as it is stored")
+	}
+}
+
 // TestDefinitionChange: another schema retires the resources, and what was stored up to then is read
 // through the new one.
 func TestDefinitionChange(t *testing.T) {
 	s, _ := testAPI(t, nil)
 	apply(t, s, definitionText(t, "widgets", "Widget", storedV1))
-	old := s.Customs.Lookup("example.com", "v1", "widgets")
-	if old.schemaRevision != 0 {
-		t.Errorf("a new definition begins at %d", old.schemaRevision)
+	old, sn := s.Customs.Lookup("example.com", "v1", "widgets"), s.Customs.Bucket.Now()
+	if rev := sn.Get("widgets.example.com").Rev; old.schemaRevision != rev {
+		t.Errorf("a definition that was written at %d begins at %d", rev, old.schemaRevision)
 	}
 	next := definitionText(t, "widgets", "Widget", storedV1)
 	schema := parsed(t, `{"type":"object","properties":{"a":{"type":"string","default":"x"}}}`)
@@ -200,6 +224,48 @@ func TestDefinitionChange(t *testing.T) {
 	q.unserved = true
 	if err := q.reload(); err != nil || q.Resource != r {
 		t.Errorf("reload of an unserved resource: %v", err)
+	}
+}
+
+// TestDefinitionsThatWereKept: objects that an earlier process has left are read through a schema that was
+// changed before, as they were then; where it never was, their own bytes are sent.
+func TestDefinitionsThatWereKept(t *testing.T) {
+	s, _ := testAPI(t, nil)
+	const widgetV1 = `{"apiVersion":"example.com/v1","kind":"%s","metadata":{"name":"%s","namespace":"default"},"old":"x"}`
+	apply(t, s, parsed(t, `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"default"}}`))
+	changed := definitionText(t, "widgets", "Widget", storedV1)
+	apply(t, s, changed)
+	apply(t, s, definitionText(t, "gadgets", "Gadget", storedV1))
+	apply(t, s, parsed(t, fmt.Sprintf(widgetV1, "Widget", "before")))
+	apply(t, s, parsed(t, fmt.Sprintf(widgetV1, "Gadget", "g")))
+	next := definitionText(t, "widgets", "Widget", storedV1)
+	tree.Set(tree.List(next, "spec", "versions")[0].(map[string]any),
+		parsed(t, `{"type":"object","properties":{"a":{"type":"string","default":"d"}}}`), "schema", "openAPIV3Schema")
+	apply(t, s, next)
+	apply(t, s, parsed(t, strings.Replace(fmt.Sprintf(widgetV1, "Widget", "after"), `,"old":"x"`, "", 1)))
+
+	view := func(s *API, plural, name string) string {
+		r := s.Customs.Lookup("example.com", "v1", plural)
+		sn := r.Bucket.Now()
+		obj := parsed(t, string(r.view(sn.Get("default/"+name))))
+		return fmt.Sprint(tree.At(obj, "a"), " ", tree.At(obj, "old"))
+	}
+	again := New(s.Config)
+	again.Customs.Follow()
+	for name, want := range map[string]string{"widgets before": "d <nil>", "widgets after": "d <nil>", "gadgets g": "<nil> x"} {
+		plural, name, _ := strings.Cut(name, " ")
+		if was, is := view(s, plural, name), view(again, plural, name); was != want || is != want {
+			t.Errorf("%s %s: %q before and %q after a restart, want %q", plural, name, was, is, want)
+		}
+	}
+	if r := again.Customs.Lookup("example.com", "v1", "gadgets"); r.schemaRevision != 0 {
+		t.Errorf("a definition that never changed reads from %d on", r.schemaRevision)
+	}
+	// What is written from now on is of this schema.
+	o := apply(t, again, parsed(t, strings.Replace(fmt.Sprintf(widgetV1, "Widget", "new"), `,"old":"x"`, "", 1)))
+	sn := again.Store.Bucket("widgets.example.com").Now()
+	if r := again.Customs.Lookup("example.com", "v1", "widgets"); !r.asStored(sn.Get("default/new")) || tree.At(o, "a") != "d" {
+		t.Errorf("not as stored: %v", o)
 	}
 }
 

@@ -266,11 +266,11 @@ func (w *write) delete(o *DeleteOptions) (gone bool, err error) {
 	}
 	switch {
 	case !held && w.dryRun:
-		return true, nil
+		return true, w.confirm()
 	case !held:
 		return true, w.remove()
 	case w.old.Meta.Deleting && !changed:
-		return false, nil
+		return false, w.confirm()
 	}
 	w.mark(finalizers, byKind)
 	return false, w.commitMark()
@@ -298,7 +298,7 @@ func (w *write) mark(finalizers []any, byKind bool) {
 // a dry run it does nothing.
 func (w *write) commitMark() error {
 	if w.dryRun {
-		return nil
+		return w.confirm()
 	}
 	d, err := w.encode(tree.Copy(w.next).(map[string]any)) // next is what the delete answers
 	if err != nil {

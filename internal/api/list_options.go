@@ -284,7 +284,7 @@ func (o *listOptions) selects(item *store.Object) bool {
 	}
 	values := item.Meta.Fields
 	if o.converting != nil && !o.converting.asStored(item) {
-		values = fieldValues(o.converting.decode(item), o.converting.stored)
+		values = kinds.FieldValues(o.converting.decode(item), o.converting.stored)
 	}
 	return o.fields.Matches(item.Namespace(), item.Name(), values)
 }

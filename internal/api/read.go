@@ -18,8 +18,9 @@ import (
 // get and list. Both read a snapshot and hold nobody up: an object is one look into a tree,
 // and a list goes through one that no write changes.
 //
-// Every read is of the current state unless it asks for the past, so that what upstream calls a
-// consistent read and a read from the cache are the same here. A client that has seen
+// Every read is of the state that the store shows unless it asks for the past. Where others write to the same
+// objects that may be behind, and a read that names no resource version waits until it is not (consistent.go); over
+// any other backend what upstream calls a consistent read and a read from the cache are the same. A client that has seen
 // revision 30, perhaps from another server in front of the same objects, may ask for nothing
 // older than 30; where that has not come yet, the read waits for it a little (await). Only a
 // list can ask for a state of the past, by resourceVersionMatch=Exact or a continue token
@@ -37,6 +38,10 @@ func (q *Call) get() error {
 			return status.Unexplained(wrongRevision(v, err))
 		}
 		if err := q.await(int64(rev)); err != nil {
+			return err
+		}
+	} else if v == "" {
+		if err := q.consistent(); err != nil {
 			return err
 		}
 	}

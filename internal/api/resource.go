@@ -190,17 +190,7 @@ func (r *Resource) Draft(obj map[string]any) store.Draft {
 	if paths == nil {
 		paths = r.fields
 	}
-	return store.Encode(obj, fieldValues(obj, paths))
-}
-
-// fieldValues returns the values of selectable fields in obj, in their order, as field
-// selectors compare them.
-func fieldValues(obj map[string]any, fields []kinds.Selectable) []string {
-	var values []string
-	for i := range fields {
-		values = append(values, fields[i].Value(obj))
-	}
-	return values
+	return store.Encode(obj, kinds.FieldValues(obj, paths))
 }
 
 // asStored reports whether the stored bytes of o are what this version answers: it was written

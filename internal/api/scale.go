@@ -61,6 +61,9 @@ func (q *Call) serveScale() error {
 	if q.info.Verb != "get" {
 		return v.serveWrite()
 	}
+	if err := q.consistent(); err != nil {
+		return err
+	}
 	sn := q.Bucket.Now()
 	old := sn.Get(q.Resource.Key(q.namespace, q.name))
 	if old == nil {

@@ -41,7 +41,7 @@ func (q *Call) requestToken() error {
 	}
 	// The namespace, then the account are looked for before the spec is checked: who asks for a
 	// token of nobody is told that first.
-	if err := q.checkNamespaceActive(q.name); err != nil {
+	if err := q.checkNamespaceActive(q.name, q.api.Namespaces.Now()); err != nil {
 		return err
 	}
 	sn := q.Bucket.Now()

@@ -57,7 +57,7 @@ func (q *Call) update() error {
 			return q.revisionRequired()
 		}
 		next := obj
-		if tries != 0 {
+		if tries != 0 || q.api.Store.IsShared() {
 			next = tree.Copy(obj).(map[string]any) // this one is consumed, and there may be another attempt
 		}
 		w := write{Call: q, old: old, was: q.decode(old), next: next}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -188,7 +189,7 @@ func (w *watcher) selectName() error {
 // begin returns the state that the watch begins with, nil for none, and the revision after
 // which it sends events. A watch begins with the state if it does not say where it begins,
 // unless sendInitialEvents says otherwise. The error is a 504 for a state that does not come
-// in time.
+// in time, and upstream's 500 where nobody can say what the present state is.
 //
 // A watch without state whose revision is not there yet is 410 at once, where upstream lets it
 // wait: the revision can only be of another process, perhaps one whose clock was ahead, and the
@@ -199,6 +200,16 @@ func (w *watcher) begin() (initial *store.Snapshot, start int64, err error) {
 		withState = *w.sendInitial
 	}
 	switch {
+	case w.Revision < 0:
+		// Where it does not say where it begins, it begins now.
+		if err := w.reachPresent(); err != nil {
+			return nil, 0, err
+		}
+		if !withState {
+			return nil, w.api.Store.Revision(), nil
+		}
+		sn := w.Bucket.Now()
+		return &sn, sn.Rev, nil
 	case withState:
 		if w.Revision > 0 {
 			if err := w.await(w.Revision); err != nil {
@@ -209,6 +220,12 @@ func (w *watcher) begin() (initial *store.Snapshot, start int64, err error) {
 		return &sn, sn.Rev, nil
 	case w.Revision > 0:
 		s := w.api.Store
+		// The client may have it from another process over the same objects.
+		if s.IsShared() && w.Revision > s.Revision() {
+			if err := w.reachPresent(); err != nil {
+				return nil, 0, err
+			}
+		}
 		// An event can be seen a moment before the store says its revision: only what is beyond
 		// all commits that have begun was never shown to anybody.
 		if w.Revision > s.Revision() {
@@ -219,6 +236,13 @@ func (w *watcher) begin() (initial *store.Snapshot, start int64, err error) {
 		return nil, w.Revision, nil
 	}
 	return nil, w.api.Store.Revision(), nil
+}
+
+// reachPresent is consistent for a watch, which may wait as long as it may last.
+func (w *watcher) reachPresent() error {
+	ctx, cancel := context.WithTimeout(w.req.Context(), cmp.Or(w.timeout, shortestWatch))
+	defer cancel()
+	return w.consistentBy(ctx)
 }
 
 // observe shows the watch to the observer.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -81,13 +82,15 @@ const forever = -1
 // since a call that has no conflict is the last one.
 func (q *Call) retry(tries int, attempt func(old *store.Object) error) error {
 	for try := 0; ; try++ {
-		sn := q.Bucket.Now()
-		err := attempt(sn.Get(q.Resource.Key(q.namespace, q.name)))
+		err := q.believe(func() error {
+			sn := q.Bucket.Now()
+			return attempt(sn.Get(q.Resource.Key(q.namespace, q.name)))
+		})
 		if err == nil {
 			return nil
 		}
 		var raced *store.Conflict
-		if !errors.As(err, &raced) {
+		if !errors.As(err, &raced) && !q.lost(err) {
 			return err
 		}
 		if try == tries {
@@ -100,12 +103,36 @@ func (q *Call) retry(tries int, attempt func(old *store.Object) error) error {
 // After it, done is the stored object, or nil in a dry run; next has been consumed unless it is
 // one.
 func (w *write) insert() error {
+	if !w.api.Store.IsShared() {
+		return w.insertOnce()
+	}
+	given, again := tree.Copy(w.next), false
+	attempt := func() error {
+		if again {
+			// In the same map, which is the caller's.
+			clear(w.next)
+			maps.Copy(w.next, tree.Copy(given).(map[string]any))
+			w.generated, w.claim, w.done = false, nil, nil
+		}
+		again = true
+		return w.insertOnce()
+	}
+	for {
+		// Each time somebody else has got something, so it ends when they have enough or there is no more.
+		if err := w.believe(attempt); !w.lost(err) {
+			return err
+		}
+	}
+}
+
+// insertOnce is insert by what the store shows.
+func (w *write) insertOnce() error {
 	defer w.lockSerial()()
 	if err := w.checkNew(); err != nil {
 		return err
 	}
 	// Before anything of the object is judged: upstream's admission asks for the namespace.
-	if err := w.checkNamespaceActive(tree.Text(w.next, "metadata", "name")); err != nil {
+	if err := w.checkNamespaceActive(tree.Text(w.next, "metadata", "name"), w.api.Namespaces.Now()); err != nil {
 		return err
 	}
 	w.uid = request.NewUUID()

@@ -39,6 +39,13 @@ func (e Endpoint) Ask(ctx context.Context, req *http.Request, limit time.Duratio
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
+	return e.Copy(ctx, req, nil)
+}
+
+// Copy is Ask without a limit, for an answer that may be large: the body of a 2xx answer is written to w while it
+// comes, if w is not nil, and none is returned then. After an error behind the header the response is not nil, and w has a
+// part of the body.
+func (e Endpoint) Copy(ctx context.Context, req *http.Request, w io.Writer) (*http.Response, []byte, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, e.Network, e.Address)
 	if err != nil {
 		return nil, nil, err
@@ -59,6 +66,10 @@ func (e Endpoint) Ask(ctx context.Context, req *http.Request, limit time.Duratio
 		return nil, nil, err
 	}
 	defer resp.Body.Close()
+	if w != nil && resp.StatusCode/100 == 2 {
+		_, err := io.Copy(w, resp.Body)
+		return resp, nil, err
+	}
 	answer, err := io.ReadAll(resp.Body)
 	return resp, answer, err
 }

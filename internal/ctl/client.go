@@ -152,14 +152,9 @@ func (u *unreachable) Error() string { return u.err.Error() }
 func (c *adminClient) ask(
 	ctx context.Context, method, target, accept, ifMatch string, body []byte,
 ) (answer []byte, etag string, err error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+target, bytes.NewReader(body))
+	req, err := c.request(ctx, method, target, accept, body)
 	if err != nil {
 		return nil, "", err
-	}
-	req.Header.Set("Accept", accept)
-	req.Header.Set("User-Agent", "apichain/"+c.version)
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	if ifMatch != "" {
 		req.Header.Set("If-Match", ifMatch)
@@ -179,6 +174,20 @@ func (c *adminClient) ask(
 		return nil, "", &refusal{resp.StatusCode, c.refusalText(req, target, resp.Status, answer)}
 	}
 	return answer, resp.Header.Get("ETag"), nil
+}
+
+// request returns a request of this program. target is a path with its query.
+func (c *adminClient) request(ctx context.Context, method, target, accept string, body []byte) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+target, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", accept)
+	req.Header.Set("User-Agent", "apichain/"+c.version)
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	return req, nil
 }
 
 // refusalText returns the message of the Status that an endpoint refuses with. Who sends no

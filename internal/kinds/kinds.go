@@ -245,9 +245,11 @@ type Row struct {
 	// Same is the row of which this one is another version of the same shape, nil for any other.
 	Same *Row
 
-	// HashVersion is the version that storageVersionHash is made of where upstream stores the objects
-	// as another than its first, "-" for none.
+	// HashVersion is the version that upstream stores the objects in where it is another than Version, and
+	// that storageVersionHash is made of; "-" where there is no such hash. See StorageVersion.
 	HashVersion string
+	// StoragePath is where upstream has the objects in etcd, below the prefix of all keys: "/pods".
+	StoragePath string
 
 	// What DELETE, PUT and POST do. Upstream's strategies have the same switches.
 	//
@@ -287,6 +289,8 @@ type Row struct {
 	// also are versions before this one that had the same shape, which are served where they are asked
 	// for: see WithAlso.
 	also []otherVersion
+	// reads are further versions of the same shape in which objects may have been stored.
+	reads []string
 
 	// file and line are where the row of a built-in kind stands.
 	file string
@@ -306,6 +310,28 @@ type Row struct {
 	// renames are pairs of top-level fields of a kind that is stored as another: the name
 	// here, and the name in the stored shape.
 	renames [][2]string
+}
+
+// StorageVersion returns the version in which upstream stores the objects of the kind, which stores its
+// own.
+func (k *Row) StorageVersion() string {
+	if k.HashVersion == "" || k.HashVersion == "-" {
+		return k.Version
+	}
+	return k.HashVersion
+}
+
+// Versions returns the versions that have the shape of the row and may have been stored: its own, earlier
+// ones, and the one that upstream stores.
+func (k *Row) Versions() []string {
+	versions := append([]string{k.Version}, k.reads...)
+	for _, also := range k.also {
+		versions = append(versions, also.version)
+	}
+	if v := k.StorageVersion(); !slices.Contains(versions, v) {
+		versions = append(versions, v)
+	}
+	return versions
 }
 
 // Type describes the objects as clients send and receive them; nil for a custom resource.
@@ -375,6 +401,16 @@ func (f *Selectable) Value(obj map[string]any) string {
 		s = f.absent
 	}
 	return s
+}
+
+// FieldValues returns the values of selectable fields in obj, in their order, as field selectors
+// compare them.
+func FieldValues(obj map[string]any, fields []Selectable) []string {
+	var values []string
+	for i := range fields {
+		values = append(values, fields[i].Value(obj))
+	}
+	return values
 }
 
 // FieldLabels returns the labels of fields in order, as selectors are resolved by: the position

@@ -351,6 +351,10 @@ func (r *kindReader) readKindLine(line string) {
 		k.also = append(k.also, otherVersion{version, since})
 	case "hash":
 		k.HashVersion = rest
+	case "reads":
+		k.reads = splitList(rest)
+	case "etcd":
+		k.StoragePath = rest
 	case "rename":
 		own, stored, _ := strings.Cut(rest, " = ")
 		k.renames = append(k.renames, [2]string{own, stored})
@@ -456,6 +460,13 @@ func (r *kindReader) resolveKind(k *Row) {
 		}
 		// Cells are computed from stored objects, so the columns must be of that shape.
 		k.Columns = k.stored.Columns
+	}
+	switch {
+	case k.StoragePath != "":
+	case k.Server == "core":
+		k.StoragePath = "/" + k.Plural
+	default:
+		k.StoragePath = "/" + k.Group + "/" + k.Plural
 	}
 	if len(k.Columns) == 0 {
 		k.Columns = defaultColumns()

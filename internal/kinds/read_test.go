@@ -305,7 +305,7 @@ func TestKindsTable(t *testing.T) {
 	}
 	for _, name := range []string{"meta.DeleteOptions", "meta.CreateOptions", "meta.UpdateOptions", "meta.PatchOptions", "meta.Status", "meta.ListMeta", "meta.LabelSelector", "autoscaling.Scale",
 		"meta.Patch", "meta.WatchEvent", "meta.APIVersions", "meta.APIGroupList", "meta.APIResourceList", "version.Info",
-		"meta.PartialObjectMetadata", "apidiscovery.APIGroupDiscoveryList"} {
+		"meta.PartialObjectMetadata", "apidiscovery.APIGroupDiscoveryList", "RangeAllocation"} {
 		if table.Type(name) == nil {
 			t.Fatalf("no %s", name)
 		}

@@ -27,7 +27,7 @@ func TestRead(t *testing.T) {
 		{"--anonymous-auth=maybe", "", "", `--anonymous-auth: invalid value "maybe": invalid syntax`},
 		{"--requestheader-allowed-names=a,b --requestheader-allowed-names c", "--requestheader-allowed-names=a,b,c", "", ""},
 		{"--tls-sni-cert-key=a,b --tls-sni-cert-key=c,d:e,f", "--tls-sni-cert-key=a,b --tls-sni-cert-key=c,d:e,f", "", ""},
-		{"--enable-logs-handler --event-ttl 5m", "", "enable-logs-handler event-ttl", ""},
+		{"--enable-logs-handler --external-hostname 5m", "", "enable-logs-handler external-hostname", ""},
 		{"--event-ttl=5", "", "", `--event-ttl: invalid value "5": time: missing unit in duration "5"`},
 		{"--bogus --bogus=1 --other word -x -y=1 -z w --v=1", "--v=1", "bogus other x y z", ""},
 		{"--bogus -- --v=1", "", "bogus", `"--v=1": unexpected argument`},

@@ -7,7 +7,7 @@
 // each client URL until the context ends:
 //
 //	GET /health    {"health":"true","reason":""}
-//	GET /version   the versions of server, cluster and storage
+//	GET /version   the versions of server, cluster and storage, and the key by which At knows it
 //	GET /livez     ok, as /readyz
 //
 // Everything else is answered 404, and the first such request is a log line, since it may be a program
@@ -180,7 +180,7 @@ func handler(log *slog.Logger) http.Handler {
 	const text = "text/plain; charset=utf-8"
 	answers := map[string]struct{ kind, body string }{
 		"/health":  {text, `{"health":"true","reason":""}`},
-		"/version": {"application/json", `{"etcdserver":"` + version + `","etcdcluster":"` + cluster + `","storage":"` + cluster + `"}`},
+		"/version": {"application/json", `{"etcdserver":"` + version + `","etcdcluster":"` + cluster + `","storage":"` + cluster + `","` + mark + `":"memory"}`},
 		"/livez":   {text, "ok\n"},
 		"/readyz":  {text, "ok\n"},
 	}

@@ -222,7 +222,7 @@ func TestAnswers(t *testing.T) {
 		}{
 			{"GET", "/health", 200, `{"health":"true","reason":""}`},
 			{"GET", "/health?serializable=true", 200, `{"health":"true","reason":""}`},
-			{"GET", "/version", 200, `{"etcdserver":"3.7.3","etcdcluster":"3.7.0","storage":"3.7.0"}`},
+			{"GET", "/version", 200, `{"etcdserver":"3.7.3","etcdcluster":"3.7.0","storage":"3.7.0","apichain":"memory"}`},
 			{"GET", "/livez", 200, "ok\n"},
 			{"GET", "/readyz", 200, "ok\n"},
 			{"POST", "/health", 405, "Method Not Allowed\n"},

@@ -60,6 +60,25 @@ type Overtaken struct{ Rev int64 }
 // Error says that somebody else was first.
 func (e *Overtaken) Error() string { return "another write came first" }
 
+// Failure is the error of a Shared backend that has said no, or nothing: it is away, has no leader, is full. Message is
+// for clients, who know the words of etcd: "etcdserver: mvcc: database space exceeded". Of a
+// transaction it leaves open whether its writes were made. The end of a context is no Failure: that is its own error.
+type Failure struct {
+	Message string
+	Err     error // for the log, nil for nothing more
+}
+
+// Error returns the message, with what is for the log alone.
+func (e *Failure) Error() string {
+	if e.Err == nil {
+		return e.Message
+	}
+	return e.Message + ": " + e.Err.Error()
+}
+
+// Unwrap returns what is for the log.
+func (e *Failure) Unwrap() error { return e.Err }
+
 // Write is one write that a backend has kept: of the object Key of the bucket Bucket, which is Next
 // since revision Rev, or is gone with it.
 type Write struct {

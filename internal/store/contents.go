@@ -3,6 +3,8 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -55,18 +57,17 @@ type Written struct {
 // which others need, come first and go last; those of one rank are sorted by name. rank gets a
 // bucket's name. The error is that of ctx or the backend; then nothing has changed.
 //
+// Over a Shared backend it is one transaction an object, since those of a bucket need revisions of their own and
+// transactions have limits: others can write in between, and an error leaves what was done, which the Written
+// beside it counts. Who calls it sees to it that no other store does so at the same time.
+//
 // It does not ask what an object is: finalizers and owners hold nothing up.
 func (s *Store) Replace(ctx context.Context, c Contents, rank func(bucket string) int) (w Written, err error) {
-	objs, err := s.CommitFunc(ctx, func() []Change {
-		// Snapshots would wait for the commit under way, which is this one.
-		var all []Holding
-		for _, b := range s.Buckets() {
-			all = append(all, Holding{b, b.Latest()})
-		}
-		var cs []Change
-		cs, w = c.changes(ranked(all, rank))
-		// Without a difference there is no commit, and the state is that of now.
-		w.Revision = s.head
+	if s.shared != nil {
+		return s.replaceInSteps(ctx, c, rank)
+	}
+	objs, err := s.CommitFunc(ctx, func() (cs []Change) {
+		cs, w = s.differenceLocked(c, rank)
 		return cs
 	})
 	if err != nil {
@@ -76,6 +77,55 @@ func (s *Store) Replace(ctx context.Context, c Contents, rank func(bucket string
 		w.Revision = objs[n-1].Rev
 	}
 	return w, nil
+}
+
+// differenceLocked returns what makes the store hold c, in order. Without any, the state is that of now.
+func (s *Store) differenceLocked(c Contents, rank func(bucket string) int) (cs []Change, w Written) {
+	// Snapshots would wait for the commit under way, which is this one.
+	var all []Holding
+	for _, b := range s.Buckets() {
+		all = append(all, Holding{b, b.Latest()})
+	}
+	cs, w = c.changes(ranked(all, rank))
+	w.Revision = s.head
+	return cs, w
+}
+
+// replaceRounds is how often replaceInSteps begins anew because others write the same objects.
+const replaceRounds = 10
+
+// replaceInSteps is Replace over a Shared backend. Another writer of an object begins a new round: there is a moment
+// at which all are as wanted when a round finds no difference.
+func (s *Store) replaceInSteps(ctx context.Context, c Contents, rank func(bucket string) int) (did Written, err error) {
+	for range replaceRounds {
+		// What others have written before the call is a part of the difference.
+		if err = s.Consistent(ctx); err != nil {
+			return did, err
+		}
+		s.mu.Lock()
+		cs, w := s.differenceLocked(c, rank)
+		s.mu.Unlock()
+		if did.Unchanged, did.Revision = max(w.Unchanged-did.Created-did.Updated, 0), w.Revision; len(cs) == 0 {
+			return did, nil
+		}
+		for i := range cs {
+			conflict := new(Conflict)
+			if _, err = s.Commit(ctx, cs[i]); errors.As(err, &conflict) {
+				break
+			} else if err != nil {
+				return did, err
+			}
+			switch {
+			case cs[i].Next == nil:
+				did.Deleted++
+			case cs[i].Expect == 0:
+				did.Created++
+			default:
+				did.Updated++
+			}
+		}
+	}
+	return did, fmt.Errorf("others write the same objects: not as wanted after %d rounds: %w", replaceRounds, err)
 }
 
 // changes works out what makes the buckets of all, which are in the order of their ranks, hold

@@ -27,6 +27,9 @@ func (f *Feed) Object(w Write) {
 	e.makeChange(&Change{Bucket: b, Key: w.Key, Next: w.Next}, w.Rev)
 }
 
+// Discard takes back what was added since the last Complete, so that a load can begin anew.
+func (f *Feed) Discard() { f.edits, f.newest = nil, nil }
+
 // Complete replaces everything that the store holds by the objects that were added, as the state of
 // a revision. What was before is expired: cursors that are open end with an *Expired.
 func (f *Feed) Complete(rev int64) {

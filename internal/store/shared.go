@@ -101,6 +101,10 @@ func (s *Store) written(writes []Change, before []*Object, rev int64) []*Object 
 	return objs
 }
 
+// IsShared reports whether others write to what keeps the objects, so that the store may be behind: then who refuses
+// because of what it shows asks Consistent first. It never changes after Open.
+func (s *Store) IsShared() bool { return s.shared != nil }
+
 // Consistent waits until the store shows everything that was written, by whomever, when it was called. That
 // is so at once but over a Shared backend, which is asked. The error is the backend's or that of ctx.
 func (s *Store) Consistent(ctx context.Context) error {

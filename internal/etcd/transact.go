@@ -1,0 +1,186 @@
+package etcd
+
+import (
+	"bytes"
+	"context"
+	"sync"
+
+	"apichain/internal/etcd/wire"
+	"apichain/internal/store"
+)
+
+// MaxWrites is how many writes one transaction may have, by the default of etcd's --max-txn-ops. etcd
+// refuses more.
+const MaxWrites = 128
+
+// Transact implements store.Shared. The error is an *Overtaken, an *Unknown if the writes may have been made,
+// and otherwise why they certainly were not: ErrReadOnly, an *Error, one of the codec, or that of ctx.
+func (b *Backend) Transact(ctx context.Context, writes []store.Change) (int64, error) {
+	if b.conf.ReadOnly {
+		return 0, ErrReadOnly
+	}
+	t, err := b.transaction(writes)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if err != nil {
+			b.own.forget(t.own)
+		}
+	}()
+	operation, bucket := "txn", ""
+	if len(writes) == 1 {
+		operation, bucket = operationOf(&writes[0]), writes[0].Bucket.Name
+	}
+	// A lease that is gone before its time, as after a restore, is replaced once.
+	for again := true; ; again = false {
+		var id int64
+		if id, err = b.attachLease(ctx, t, writes); err != nil {
+			return 0, err
+		}
+		var a wire.TxnResponse
+		err = b.call(ctx, operation, bucket, wire.MethodTxn, &t.request, &a, writing)
+		if says(err, wire.TextLeaseNotFound) && again {
+			b.leases.forget(id)
+			continue
+		}
+		if err != nil && !refused(err) {
+			err = &Unknown{err}
+		}
+		if err != nil {
+			return 0, err
+		}
+		rev := headRevision(a.Header)
+		if !a.Succeeded {
+			err = &store.Overtaken{Rev: rev}
+			return 0, err
+		}
+		b.want(rev)
+		return rev, nil
+	}
+}
+
+// operationOf returns what upstream calls a write.
+func operationOf(c *store.Change) string {
+	switch {
+	case c.Next == nil:
+		return "delete"
+	case c.Expect == 0:
+		return "create"
+	}
+	return "update"
+}
+
+// headRevision returns the revision of a header, 0 for none.
+func headRevision(h *wire.Header) int64 {
+	if h == nil {
+		return 0
+	}
+	return h.Revision
+}
+
+// transaction is a Txn, and what is known of its values without decoding them.
+type transaction struct {
+	request wire.TxnRequest
+	own     []*ownWrite
+}
+
+// transaction makes the Txn of writes: all objects are at the revisions expected, or nothing is done.
+func (b *Backend) transaction(writes []store.Change) (*transaction, error) {
+	t := &transaction{request: wire.TxnRequest{Compare: make([]wire.Compare, len(writes)), Success: make([]wire.RequestOp, len(writes))}}
+	for i := range writes {
+		w := &writes[i]
+		path := b.codec.Path(w.Bucket.Name, w.Key)
+		key := []byte(b.prefix + path)
+		t.request.Compare[i] = wire.Compare{Target: wire.CompareMod, Key: key, ModRevision: w.Expect}
+		if w.Next == nil {
+			t.request.Success[i].Delete = &wire.DeleteRangeRequest{Key: key}
+			continue
+		}
+		value, err := b.codec.Encode(w.Bucket.Name, w.Key, w.Next)
+		if err != nil {
+			return nil, err
+		}
+		t.request.Success[i].Put = &wire.PutRequest{Key: key, Value: value}
+		t.own = append(t.own, &ownWrite{path, value, w.Next})
+	}
+	// Before anything is sent: the watch may be faster than the answer.
+	b.own.add(t.own)
+	return t, nil
+}
+
+// attachLease puts the objects that do not live for ever under a lease, whose id it returns: that of
+// the longest life among them, since one transaction seldom has two.
+func (b *Backend) attachLease(ctx context.Context, t *transaction, writes []store.Change) (id int64, err error) {
+	for i := range writes {
+		put := t.request.Success[i].Put
+		if put == nil {
+			continue
+		}
+		ttl := b.codec.TTL(writes[i].Bucket.Name)
+		if ttl <= 0 {
+			continue
+		}
+		if put.Lease, err = b.lease(ctx, ttl); err != nil {
+			return 0, err
+		}
+		id = put.Lease
+	}
+	return id, nil
+}
+
+// ownWrite is a value that this process has sent, and the draft that it was made of.
+type ownWrite struct {
+	path  string
+	value []byte
+	draft *store.Draft
+}
+
+// ownWrites are the writes that were sent and that the watch has not brought yet: it need not decode what
+// it has encoded. Of several of one path the last counts. The zero value is ready.
+type ownWrites struct {
+	mu     sync.Mutex
+	byPath map[string]*ownWrite
+}
+
+// add notes writes that are about to be sent.
+func (o *ownWrites) add(ws []*ownWrite) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.byPath == nil {
+		o.byPath = make(map[string]*ownWrite)
+	}
+	for _, w := range ws {
+		o.byPath[w.path] = w
+	}
+}
+
+// take returns the draft of a value that has come at a path, nil if it is not known, and forgets it.
+func (o *ownWrites) take(path string, value []byte) *store.Draft {
+	o.mu.Lock()
+	w := o.byPath[path]
+	o.mu.Unlock()
+	if w == nil || !bytes.Equal(w.value, value) {
+		return nil
+	}
+	o.forget([]*ownWrite{w})
+	return w.draft
+}
+
+// forget forgets writes that have come, or that may never come.
+func (o *ownWrites) forget(ws []*ownWrite) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, w := range ws {
+		if o.byPath[w.path] == w {
+			delete(o.byPath, w.path)
+		}
+	}
+}
+
+// clear forgets all: the watch begins anew, behind them.
+func (o *ownWrites) clear() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.byPath = nil
+}
