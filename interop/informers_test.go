@@ -318,6 +318,12 @@ func (n *network) config(c *rest.Config) *rest.Config {
 	return c
 }
 
+// as is a URL of the server by way of n.
+func (n *network) as(server string) string {
+	scheme, _, _ := strings.Cut(server, "://")
+	return scheme + "://" + n.address
+}
+
 // open lets connections in, after close at the same address as before.
 func (n *network) open(t *testing.T) {
 	t.Helper()

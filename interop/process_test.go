@@ -2,6 +2,12 @@ package interop
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	crand "crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -24,7 +30,7 @@ type process struct {
 	path string
 	args []string
 	log  string // the file that its output goes to, of all its lives
-	// ready is asked, each 10 ms, whether the program that was just started serves: nil is yes.
+	// ready is asked, each 5 ms, whether the program that was just started serves: nil is yes.
 	ready func(ctx context.Context) error
 
 	mu   sync.Mutex
@@ -83,7 +89,7 @@ func (p *process) await() error {
 	p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
+	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		err := p.ready(ctx)
@@ -161,8 +167,22 @@ func (p *process) tail() string {
 	return string(b[max(0, len(b)-4000):])
 }
 
-// answers returns a check for newProcess: the URL is answered with 200.
+// writeKey writes a new private key.
+func writeKey(path string) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), 0o600)
+}
+
+// answers returns a check for newProcess: the URL is answered with 200, on a new connection, whoever answers.
 func answers(url string) func(context.Context) error {
+	asking := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
 	return func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
@@ -170,7 +190,7 @@ func answers(url string) func(context.Context) error {
 		if err != nil {
 			return err
 		}
-		answer, err := http.DefaultClient.Do(req)
+		answer, err := asking.Do(req)
 		if err != nil {
 			return err
 		}

@@ -161,7 +161,7 @@ func (c *Claim) nextAddress(v4 bool) (string, error) {
 }
 
 // findLocked returns the first free key of size ones, from a random one on; "" if there is none.
-// The caller holds mu and has synced. It looks at each key at most once, so a full range costs as many
+// A key that is "" is not free either. The caller holds mu and has synced. It looks at each key at most once, so a full range costs as many
 // looks as it has addresses, and a nearly empty one costs one.
 func (p *Pool) findLocked(size uint64, key func(n uint64) string) string {
 	if size == 0 {
@@ -172,7 +172,7 @@ func (p *Pool) findLocked(size uint64, key func(n uint64) string) string {
 	start := p.Random(size)
 	for i := range size {
 		k := key((start + i) % size)
-		if p.freeLocked(k) && sn.Get(k) == nil {
+		if k != "" && p.freeLocked(k) && sn.Get(k) == nil {
 			return k
 		}
 	}
@@ -192,7 +192,7 @@ func (c *Claim) port(n int) error {
 	}
 	p.syncLocked()
 	// The claim's own ports count in a dry run, too, which holds none of them.
-	if !p.freeLocked(portKey(n)) || slices.Contains(c.ports, n) {
+	if !p.freeLocked(portKey(n)) || p.takenLocked(n) || slices.Contains(c.ports, n) {
 		return errPortTaken
 	}
 	c.ports = append(c.ports, n)
@@ -236,7 +236,9 @@ func (c *Claim) nextPort() (int, error) {
 	for _, part := range [...]Ports{{first, p.Ports.Last}, {p.Ports.First, first - 1}} {
 		n := 0
 		key := p.findLocked(uint64(part.Last-part.First+1), func(i uint64) string {
-			n = part.First + int(i)
+			if n = part.First + int(i); p.takenLocked(n) {
+				return ""
+			}
 			return portKey(n)
 		})
 		if key != "" {

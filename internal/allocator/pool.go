@@ -49,10 +49,13 @@ func (p Ports) reserved() int {
 	return min(max(16, size/32), 128)
 }
 
-// Config says what there is to hand out. All but Random must be set.
+// Config says what there is to hand out. All but Random and PortRange must be set.
 type Config struct {
 	// Services, Addresses and Ranges are the buckets of Service, IPAddress and ServiceCIDR.
 	Services, Addresses, Ranges *store.Bucket
+	// PortRange returns the bucket of the object that keeps the ports of several processes apart; nil, as the function
+	// may be, where there is one process.
+	PortRange func() *store.Bucket
 	// Cluster is one range, or one of each family; the first says which family services have that name
 	// none. Its addresses are those of the ServiceCIDR kubernetes, and are there without it, too.
 	Cluster []netip.Prefix
@@ -76,6 +79,10 @@ type Pool struct {
 	// subnets are those of the ServiceCIDRs at a revision of their bucket.
 	subnets  []subnet
 	subnetAt int64
+
+	// ports is what the object rangeOf of PortRange says.
+	ports   bitmap
+	rangeOf *store.Object
 }
 
 // New returns a pool of what c says.
@@ -83,6 +90,9 @@ type Pool struct {
 func New(c Config) *Pool {
 	if c.Random == nil {
 		c.Random = rand.Uint64N
+	}
+	if c.PortRange == nil {
+		c.PortRange = func() *store.Bucket { return nil }
 	}
 	return &Pool{Config: c, held: map[string]bool{}, subnetAt: -1}
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"apichain/internal/allocator"
 	"apichain/internal/auth"
 	"apichain/internal/discovery"
 	"apichain/internal/kinds"
@@ -84,6 +85,8 @@ type API struct {
 	byBucket map[*store.Bucket]*Resource
 	// Customs holds the custom resources, which come and go.
 	Customs *Customs
+	// services hands out what services have of the cluster.
+	services *allocator.Pool
 	// warned keeps warnings of rules that are not evaluated from coming with every write.
 	warned warned
 

@@ -24,6 +24,7 @@ func New(c Config) *API {
 		Config: c, Store: c.Store, Kinds: c.Kinds, meta: c.Kinds.Type("meta.ObjectMeta"),
 		builtin: map[kinds.Key]*Resource{}, byBucket: map[*store.Bucket]*Resource{},
 	}
+	s.services = s.newPool(c.Services)
 	s.Namespaces = s.Store.Bucket("namespaces")
 	// A kind that is stored as another comes behind it in the table, so that the other's selectable
 	// fields are there when it is made.
@@ -78,7 +79,7 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 		kinds.NewKey("", "v1", "Binding"): {special: map[string]func(q *Call) error{"": bindPod}},
 		kinds.NewKey("", "v1", "Node"):    {special: map[string]func(q *Call) error{"proxy": connectProxy}},
 		kinds.NewKey("", "v1", "Service"): {
-			claims:  s.newPool(s.Config.Services).Service,
+			claims:  s.services.Service,
 			special: map[string]func(q *Call) error{"proxy": connectProxy},
 		},
 		kinds.NewKey("", "v1", "ServiceAccount"): {special: map[string]func(q *Call) error{"token": (*Call).requestToken}},

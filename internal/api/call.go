@@ -109,7 +109,7 @@ func (q *Call) writes() bool {
 	}
 	switch q.info.Verb {
 	case "create", "update", "patch", "delete", "deletecollection":
-		return q.review == nil
+		return q.review == nil || q.special[""] != nil
 	}
 	return false
 }

@@ -8,6 +8,7 @@ import (
 
 	"apichain/internal/allocator"
 	"apichain/internal/request"
+	"apichain/internal/status"
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
@@ -36,6 +37,12 @@ func (s *API) newPool(n ServiceNetwork) *allocator.Pool {
 	}
 	if c.Ports.Last == 0 {
 		c.Ports = allocator.Ports{First: 30000, Last: 32767}
+	}
+	c.PortRange = func() *store.Bucket {
+		if !s.Store.IsShared() {
+			return nil
+		}
+		return s.Store.Bucket(allocator.PortRanges)
 	}
 	return allocator.New(c)
 }
@@ -67,9 +74,26 @@ func (w *write) companions(gone bool) ([]store.Change, error) {
 	var made, lost []string
 	if w.claim != nil {
 		if key := w.claim.Lost(); key != "" {
-			return nil, w.conflict(tree.Name(w.next), key+" has been allocated meanwhile")
+			return nil, w.allocated(key)
 		}
 		made, lost = w.claim.Made, w.claim.Gone
+	}
+	var changes []store.Change
+	var was, next map[string]any
+	if w.api.Store.IsShared() {
+		if w.old != nil {
+			was = w.old.Decode()
+		}
+		if !gone {
+			next = w.next
+		}
+		change, lost := w.api.services.PortChange(was, next)
+		if lost != "" {
+			return nil, w.allocated(lost)
+		}
+		if change != nil {
+			changes = append(changes, *change)
+		}
 	}
 	// An object may go with a change of it, the one that takes its last finalizer: then all that was stored goes.
 	if gone {
@@ -77,7 +101,6 @@ func (w *write) companions(gone bool) ([]store.Change, error) {
 	}
 	r := w.api.Builtin("networking.k8s.io", "v1", "IPAddress")
 	sn := r.Bucket.Latest()
-	var changes []store.Change
 	for _, ip := range made {
 		d := r.Draft(ipAddress(ip, w.namespace, tree.Name(w.next)))
 		changes = append(changes, store.Change{Bucket: r.Bucket, Key: ip, Next: &d})
@@ -89,6 +112,17 @@ func (w *write) companions(gone bool) ([]store.Change, error) {
 		}
 	}
 	return changes, nil
+}
+
+// errAllocated is the cause of the 409 of a write that lost what it had claimed. Over a shared backend it is tried
+// again, and claims something else.
+var errAllocated = errors.New("what was claimed is somebody else's by now")
+
+// allocated returns that 409. key is what was lost.
+func (w *write) allocated(key string) error {
+	e := status.Conflict(w.Group, w.Plural, tree.Name(w.next), key+" has been allocated meanwhile")
+	e.Cause = errAllocated
+	return e
 }
 
 // RepairAddresses makes the objects that are missing for addresses of stored services: of a store that was

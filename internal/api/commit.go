@@ -95,7 +95,7 @@ func (w *write) add() error {
 		}
 		// An object that is made beside it, of an address, has been taken by somebody else.
 		if taken.Bucket != w.Bucket {
-			return w.conflict(tree.Name(w.next), taken.Key+" has been allocated meanwhile")
+			return w.allocated(taken.Key)
 		}
 		if w.generated && try < generatedTries {
 			w.rename(generatedName(tree.Text(w.next, "metadata", "generateName")))

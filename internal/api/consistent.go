@@ -82,6 +82,9 @@ func (q *Call) believe(attempt func() error) error {
 	return attempt()
 }
 
+// lost reports whether a write failed because another process was quicker with what it claimed.
+func (q *Call) lost(err error) bool { return q.api.Store.IsShared() && errors.Is(err, errAllocated) }
+
 // confirm returns a *store.Conflict if old is no longer what is stored. It is asked where nothing is to be written,
 // so that no transaction would find out.
 func (w *write) confirm() error {

@@ -226,11 +226,11 @@ func (c *Customs) put(o *store.Object) {
 		for _, r := range d.resources {
 			r.schemaRevision = rev
 		}
-	case c.cursor == nil && tree.At(crd, "metadata", "generation") != int64(1):
-		// It was kept from an earlier process and has been changed before, so that objects of it that were kept as
-		// well may be of a schema before this one. One that was never changed has none.
+	case tree.At(crd, "metadata", "generation") != int64(1):
+		// It has been changed before it is served first, since it was kept from an earlier process or written by another
+		// one: objects that are older than its last write may be of a schema before this one.
 		for _, r := range d.resources {
-			r.schemaRevision = c.api.Store.Revision()
+			r.schemaRevision = o.Rev
 		}
 	}
 	c.swap(was, d)

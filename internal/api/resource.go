@@ -87,7 +87,7 @@ type Resource struct {
 	// shapes are those of all versions of a custom resource, by version. Objects are stored in any
 	// of them: the storage version may have been another one when they were written.
 	shapes map[string]*customShape
-	// schemaRevision is the store's revision when the schema changed last, or when it was loaded: objects that were
+	// schemaRevision is the store's revision when the schema changed last: objects that were
 	// written up to it may lack defaults and have fields that are gone. 0 means never.
 	schemaRevision int64
 	// ToStored and fromStored lead between this shape and the stored one, for a kind that is

@@ -90,7 +90,7 @@ func (q *Call) retry(tries int, attempt func(old *store.Object) error) error {
 			return nil
 		}
 		var raced *store.Conflict
-		if !errors.As(err, &raced) {
+		if !errors.As(err, &raced) && !q.lost(err) {
 			return err
 		}
 		if try == tries {
@@ -106,18 +106,23 @@ func (w *write) insert() error {
 	if !w.api.Store.IsShared() {
 		return w.insertOnce()
 	}
-	given := tree.Copy(w.next).(map[string]any)
-	again := false
-	return w.believe(func() error {
+	given, again := tree.Copy(w.next), false
+	attempt := func() error {
 		if again {
 			// In the same map, which is the caller's.
 			clear(w.next)
-			maps.Copy(w.next, given)
+			maps.Copy(w.next, tree.Copy(given).(map[string]any))
 			w.generated, w.claim, w.done = false, nil, nil
 		}
 		again = true
 		return w.insertOnce()
-	})
+	}
+	for {
+		// Each time somebody else has got something, so it ends when they have enough or there is no more.
+		if err := w.believe(attempt); !w.lost(err) {
+			return err
+		}
+	}
 }
 
 // insertOnce is insert by what the store shows.

@@ -33,6 +33,8 @@ func (b *Backend) decode(kv *wire.KeyValue) (w store.Write, ok bool) {
 			return w, true
 		}
 		w.Next = &d
+	} else {
+		b.codec.Seen(bucket, w.Next)
 	}
 	b.skipped.remove(path)
 	return w, true
@@ -41,8 +43,9 @@ func (b *Backend) decode(kv *wire.KeyValue) (w store.Write, ok bool) {
 // skip counts a value that cannot be decoded, and tells of it if it is not known why.
 func (b *Backend) skip(path string, err error) {
 	reason := reasonValue
-	if u := new(Unreadable); errors.As(err, &u) {
-		reason = u.Reason
+	var u Unreadable
+	if errors.As(err, &u) {
+		reason = u.Reason()
 	}
 	if b.skipped.add(path, reason) && reason == reasonValue {
 		b.log.Warn("an object in etcd cannot be decoded and is not served", "path", b.prefix+path, "error", err)

@@ -18,7 +18,7 @@ import (
 // What is done with a folder that nobody has: look whether it is whole, show what is in it, make a backup. Each takes the
 // lock while it reads.
 
-// held runs what is to be done with the folder dir while it is locked.
+// withFolder does something with the folder dir while it is locked.
 func withFolder(dir string, do func(*folder) error) error {
 	fs, err := openFolder(dir, false)
 	if err != nil {
@@ -27,6 +27,7 @@ func withFolder(dir string, do func(*folder) error) error {
 	return withFS(fs, dir, do)
 }
 
+// withFS does something with a folder that is at dir.
 func withFS(fs FS, dir string, do func(*folder) error) error {
 	lock, err := fs.Lock()
 	if err != nil {
@@ -216,11 +217,13 @@ func Copy(dir, file string) (report *Report, err error) {
 //	{"revision":7,"type":"MODIFIED","bucket":"configmaps","key":"ns/a","object":{...}}
 //	{"revision":8,"type":"DELETED","bucket":"configmaps","key":"ns/a"}
 func Dump(dir string, w io.Writer) error {
-	return withFolder(dir, func(f *folder) error {
-		d := &dumper{w: bufio.NewWriterSize(w, windowBytes)}
-		p := &replay{folder: f, visitor: d}
-		return errors.Join(p.run(context.Background()), d.w.Flush())
-	})
+	return withFolder(dir, func(f *folder) error { return f.dump(w) })
+}
+
+func (f *folder) dump(w io.Writer) error {
+	d := &dumper{w: bufio.NewWriterSize(w, recordBytes)}
+	p := &replay{folder: f, visitor: d}
+	return errors.Join(p.run(context.Background()), d.w.Flush())
 }
 
 // dumper is the visitor that writes lines.

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
@@ -15,7 +16,7 @@ import (
 //	         kind    |  |   |                checksum of the line up to here
 //	                 |  |   id of the file, another one for each
 //	                 |  revision: that of a snapshot; of a journal, a revision that is not in it
-//	                 version of the format of all that follows
+//	                 version of the format of all that follows; kind, version and checksum are there in each version
 //
 // A record is a header of five little-endian words of 32 bits, and a body:
 //
@@ -64,24 +65,22 @@ func newFirstLine(kind string, revision int64) ([]byte, firstLine) {
 // parseFirstLine reads the first line of a file, with its newline. The error says what is wrong, without the file.
 func parseFirstLine(text []byte) (firstLine, error) {
 	words := strings.Split(strings.TrimSuffix(string(text), "\n"), " ")
-	if words[0] != magic || len(words) < 3 {
-		return firstLine{}, fmt.Errorf("the first line is not that of a file of apichain's")
+	if words[0] != magic {
+		return firstLine{}, errors.New("the first line is not that of a file of apichain's")
 	}
-	// The version comes before all else, since a newer one may have any form behind it.
-	v, err := strconv.Atoi(words[2])
-	if err == nil && v > version {
+	// The magic, the version and the checksum at the end are where they are in all versions.
+	sum := words[len(words)-1]
+	if covered := text[:max(len(text)-len(sum)-1, 0)]; sum != fmt.Sprintf("%08x", crc32.Checksum(covered, castagnoli)) || len(words) < 4 {
+		return firstLine{}, errors.New("the first line is not what was written: its checksum differs")
+	}
+	if v, err := strconv.Atoi(words[2]); err == nil && v > version {
 		return firstLine{}, &newer{v}
 	}
-	if err != nil || v < 1 || len(words) != 6 || text[len(text)-1] != '\n' {
-		return firstLine{}, fmt.Errorf("the first line has not the form of one")
-	}
-	covered := text[:len(text)-len(words[5])-1]
-	if words[5] != fmt.Sprintf("%08x", crc32.Checksum(covered, castagnoli)) {
-		return firstLine{}, fmt.Errorf("the first line is not what was written: its checksum differs")
-	}
 	rev, err := strconv.ParseInt(words[3], 10, 64)
-	if kind := words[1]; err != nil || rev < 0 || kind != kindJournal && kind != kindSnapshot && kind != kindBackup {
-		return firstLine{}, fmt.Errorf("the first line has not the form of one")
+	switch kind := words[1]; {
+	case len(words) != 6 || words[2] != strconv.Itoa(version) || err != nil || rev < 0,
+		kind != kindJournal && kind != kindSnapshot && kind != kindBackup:
+		return firstLine{}, errors.New("the first line has not the form of one")
 	}
 	return firstLine{words[1], rev, crc32.Checksum(text, castagnoli), int64(len(text))}, nil
 }

@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
-	"syscall"
 )
 
 // double is a folder in memory that knows what of it is on the disk: contents by the Sync of a file, names by the Sync of
@@ -303,4 +302,20 @@ func (f *doubleFile) Close() error {
 	return nil
 }
 
-var _ = syscall.EIO
+// check is Check of the folder.
+func (d *double) check() (report *Report, err error) {
+	err = withFS(d, "double", func(f *folder) error {
+		report, err = f.check(&state{})
+		return err
+	})
+	return report, err
+}
+
+// repair is Repair of the folder.
+func (d *double) repair() (report *Report, err error) {
+	err = withFS(d, "double", func(f *folder) error {
+		report, err = f.repair()
+		return err
+	})
+	return report, err
+}

@@ -109,7 +109,7 @@ func (r *reader) fill(n int64) error {
 		return nil
 	}
 	if int64(len(r.room)) < n {
-		room := make([]byte, max(n, windowBytes))
+		room := make([]byte, max(n, min(windowBytes, r.size)))
 		r.window, r.room = room[:copy(room, r.window)], room
 	} else {
 		r.window = r.room[:copy(r.room, r.window)]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 )
 
@@ -77,8 +78,8 @@ func (r *repairer) run() error {
 		switch {
 		case f.Missing, f.Damage == nil && f.Name >= snapshotName(way.base)[:20]:
 			continue
-		case f.Damage != nil && f.Damage.Tail:
-			err = r.cutTail(f.Damage, f.Name)
+		case way.tail != nil && f.Name == filepath.Base(way.tail.Path):
+			err = r.cutTail(way.tail, f.Name)
 		default:
 			err = r.putAside(f.Name)
 		}
@@ -94,8 +95,9 @@ func (r *repairer) run() error {
 type way struct {
 	base int64
 	*state
-	// reached is the revision of the state. broken says that damage is behind it.
+	// reached is the revision of the state. tail is what is torn behind it, nil for nothing; broken says that damage is.
 	reached int64
+	tail    *Damage
 	broken  bool
 }
 
@@ -116,8 +118,10 @@ func (r *repairer) farthest() (best *way, err error) {
 			return nil, err
 		}
 		if best == nil || p.rev >= best.reached {
-			alone := len(journals) == 0 && p.reports[0].Kind != kindBackup
-			best = &way{rev, s, p.rev, err != nil || alone}
+			// What was written behind the newest snapshot is there, or it is a backup.
+			_, ends := slices.BinarySearch(r.journals, r.snapshots[len(r.snapshots)-1])
+			ends = ends || len(journals) == 0 && p.reports[0].Kind == kindBackup
+			best = &way{rev, s, p.rev, p.tail, err != nil || !ends}
 		}
 	}
 	return best, nil

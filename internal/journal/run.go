@@ -1,9 +1,11 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"apichain/internal/store"
@@ -86,10 +88,8 @@ func (j *Journal) snapshot(ctx context.Context, s *store.Store) (rev, bytes int6
 		return 0, 0, err
 	}
 	// Much may have been written since the last flush, and nobody is to wait for that.
-	if j.mode != Always {
-		if err := j.flush(); err != nil {
-			return 0, 0, err
-		}
+	if err := j.flushBeside(); err != nil {
+		return 0, 0, err
 	}
 	var old File
 	rev, all, err := s.Checkpoint(func(rev int64) (err error) {
@@ -99,11 +99,21 @@ func (j *Journal) snapshot(ctx context.Context, s *store.Store) (rev, bytes int6
 	if err == nil && old != nil {
 		err = old.Close()
 	}
-	if err != nil {
+	// The new journal must be there when the snapshot is: without it, what is behind the snapshot would be missing.
+	if err = cmp.Or(err, j.flushBeside()); err != nil {
 		return 0, 0, err
 	}
 	bytes, err = j.folder.snapshot(ctx, kindSnapshot, rev, objectsOf(all))
 	return rev, bytes, err
+}
+
+// flushBeside flushes while others commit.
+func (j *Journal) flushBeside() error {
+	if j.mode == Always {
+		j.writing.Lock()
+		defer j.writing.Unlock()
+	}
+	return j.flush()
 }
 
 // nextName is the name of a journal that is not in use yet.
@@ -167,32 +177,33 @@ func (j *Journal) rotate(rev int64, line firstLine) (old File, err error) {
 // prune removes the generations that no watch of s can begin in: all before the newest snapshot that is not newer than
 // the oldest revision of the window.
 func (j *Journal) prune(s *store.Store) error {
-	_, _, oldest := s.Window()
-	keep := j.folder.snapshots[0]
-	for _, rev := range j.folder.snapshots {
-		if rev <= oldest {
-			keep = rev
-		}
-	}
-	// A snapshot must not be there without its journal: reading would begin with it.
-	if removed, err := j.remove(&j.folder.snapshots, keep, snapshotName); err != nil {
+	// What a snapshot that has failed in the end has left counts, too.
+	f, err := list(j.fs, j.dir)
+	if err != nil {
 		return err
-	} else if removed {
-		if err := j.fs.Sync(); err != nil {
+	}
+	_, _, oldest := s.Window()
+	n, _ := slices.BinarySearch(f.snapshots, oldest+1)
+	if n == 0 || len(f.journals) == 0 || f.snapshots[n-1] <= min(f.snapshots[0], f.journals[0]) {
+		return nil
+	}
+	keep := f.snapshots[n-1]
+	// What stays must be on the disk before what goes has gone; and a snapshot must not be there without its journal,
+	// since reading would begin with it.
+	for _, old := range []struct {
+		revs []int64
+		name func(int64) string
+	}{{f.snapshots, snapshotName}, {f.journals, journalName}} {
+		if err := f.fs.Sync(); err != nil {
 			return err
 		}
-	}
-	_, err := j.remove(&j.folder.journals, keep, journalName)
-	return err
-}
-
-// remove removes files that are older than a revision, and takes them from the list of their revisions.
-func (j *Journal) remove(from *[]int64, keep int64, name func(int64) string) (some bool, err error) {
-	for len(*from) > 0 && (*from)[0] < keep {
-		if err := j.fs.Remove(name((*from)[0])); err != nil {
-			return some, err
+		for _, rev := range old.revs {
+			if rev < keep {
+				if err := f.fs.Remove(old.name(rev)); err != nil {
+					return err
+				}
+			}
 		}
-		*from, some = (*from)[1:], true
 	}
-	return some, nil
+	return nil
 }

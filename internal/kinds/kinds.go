@@ -289,6 +289,8 @@ type Row struct {
 	// also are versions before this one that had the same shape, which are served where they are asked
 	// for: see WithAlso.
 	also []otherVersion
+	// reads are further versions of the same shape in which objects may have been stored.
+	reads []string
 
 	// file and line are where the row of a built-in kind stands.
 	file string
@@ -319,10 +321,10 @@ func (k *Row) StorageVersion() string {
 	return k.HashVersion
 }
 
-// Versions returns the versions that have the shape of the row: its own, earlier ones, and the one that
-// upstream stores.
+// Versions returns the versions that have the shape of the row and may have been stored: its own, earlier
+// ones, and the one that upstream stores.
 func (k *Row) Versions() []string {
-	versions := []string{k.Version}
+	versions := append([]string{k.Version}, k.reads...)
 	for _, also := range k.also {
 		versions = append(versions, also.version)
 	}

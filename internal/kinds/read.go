@@ -351,6 +351,8 @@ func (r *kindReader) readKindLine(line string) {
 		k.also = append(k.also, otherVersion{version, since})
 	case "hash":
 		k.HashVersion = rest
+	case "reads":
+		k.reads = splitList(rest)
 	case "etcd":
 		k.StoragePath = rest
 	case "rename":

@@ -8,9 +8,15 @@ import (
 	"testing"
 	"time"
 
+	"apichain/internal/etcd"
 	"apichain/internal/kinds"
 	"apichain/internal/strategy"
 	"apichain/internal/tree"
+)
+
+var (
+	_ etcd.Codec      = (*Codec)(nil)
+	_ etcd.Unreadable = Encrypted
 )
 
 // prefix begins the keys of the recorded objects.

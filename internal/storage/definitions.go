@@ -1,6 +1,9 @@
 package storage
 
-import "apichain/internal/tree"
+import (
+	"apichain/internal/store"
+	"apichain/internal/tree"
+)
 
 // Definitions of custom resources. Upstream serves them as apiextensions.k8s.io/v1 and still stores
 // them as v1beta1, in which what all versions have alike stands once, for all of them:
@@ -18,6 +21,17 @@ const definitions = "customresourcedefinitions.apiextensions.k8s.io"
 var hoistedParts = [...]struct{ version, spec string }{
 	{"schema", "validation"}, {"subresources", "subresources"}, {"additionalPrinterColumns", "additionalPrinterColumns"},
 	{"selectableFields", "selectableFields"},
+}
+
+// Seen tells the codec of a draft that is kept now and was not decoded, since it was at hand: it may be a
+// definition. Whoever follows what is written calls it or Decode for each object, in the order of the writes.
+func (c *Codec) Seen(bucket string, d *store.Draft) {
+	if bucket != definitions {
+		return
+	}
+	if crd, _, err := tree.ParseJSONObject(d.JSON); err == nil {
+		c.learn(crd)
+	}
 }
 
 // learn keeps what a definition says of the fields of its objects.

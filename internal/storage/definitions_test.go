@@ -76,10 +76,10 @@ func TestOldDefinitions(t *testing.T) {
 // TestLearning: objects have the values of the fields that the definition names which was read last.
 func TestLearning(t *testing.T) {
 	c := New(table(t), Options{})
-	const object = `{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"a"},"spec":{"a":"x","b":7}}`
+	const widget = `{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"a"},"spec":{"a":"x","b":7}}`
 	check := func(want ...string) {
 		t.Helper()
-		if d, err := c.Decode("widgets.example.com", "a", []byte(object)); err != nil || !slices.Equal(d.Meta.Fields, want) {
+		if d, err := c.Decode("widgets.example.com", "a", []byte(widget)); err != nil || !slices.Equal(d.Meta.Fields, want) {
 			t.Errorf("the values are %v, want %v, %v", d.Meta.Fields, want, err)
 		}
 	}
@@ -94,4 +94,10 @@ func TestLearning(t *testing.T) {
 	check("x", "")
 	learn(`{"name":"v1","served":true,"storage":true}`)
 	check()
+	// One of the writer's own need not be decoded.
+	d := store.Encode(object(t, []byte(definition(`,"versions":[{"name":"v1","selectableFields":[{"jsonPath":".spec.b"}]}]`, ""))), nil)
+	c.Seen("configmaps", &d)
+	check()
+	c.Seen(definitions, &d)
+	check("7")
 }

@@ -82,14 +82,14 @@ func (c *Codec) EncodePorts(p *Ports) []byte {
 	return append(text, '\n')
 }
 
-// DecodePorts reads a value of either media type. The error is an *Unreadable.
+// DecodePorts reads a value of either media type. The error is that of Decode.
 func (c *Codec) DecodePorts(value []byte) (*Ports, error) {
 	obj, row, err := c.ports.parse(value)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := kinds.Prune(row.Type(), obj); err != nil {
-		return nil, &Unreadable{"broken", err}
+		return nil, err
 	}
 	from, to, _ := strings.Cut(tree.Text(obj, "range"), "-")
 	first, err := strconv.ParseUint(from, 10, 16)
@@ -98,7 +98,7 @@ func (c *Codec) DecodePorts(value []byte) (*Ports, error) {
 	p := NewPorts(int(first), int(last))
 	p.taken.SetBytes(data)
 	if err != nil || err2 != nil || err3 != nil || first > last || p.taken.BitLen() > p.last-p.first+1 {
-		return nil, &Unreadable{"broken", fmt.Errorf("the ports %q and %d bytes are no ports that are taken", tree.Text(obj, "range"), len(data))}
+		return nil, fmt.Errorf("the ports %q and %d bytes are no ports that are taken", tree.Text(obj, "range"), len(data))
 	}
 	return p, nil
 }

@@ -22,24 +22,22 @@ import (
 //	{"apiVersion":"v1",…,"metadata":{"name":"a","resourceVersion":"","uid":"…"}}      draft
 //	{"apiVersion":"v1",…,"metadata":{"name":"a","uid":"…"}}\n                         value
 
-// Unreadable is the error of a value that is none of an object as it is served here. It is left alone.
-type Unreadable struct {
-	// Reason is one of few short words, by which such values can be counted: encrypted, kind, broken.
-	Reason string
-	// Err says more; nil for nothing.
-	Err error
-}
+// Unreadable is the error of a value that is none of an object as it is served here, and not broken: a few
+// short words, by which such values can be counted.
+type Unreadable string
+
+const (
+	// Encrypted is the reason of a value that a kube-apiserver has encrypted.
+	Encrypted Unreadable = "encrypted"
+	// OtherKind is that of one of a kind or a version that is not known, or not where it belongs.
+	OtherKind Unreadable = "unknown kind"
+)
+
+// Reason returns the words.
+func (u Unreadable) Reason() string { return string(u) }
 
 // Error says why the value cannot be read.
-func (e *Unreadable) Error() string {
-	if e.Err == nil {
-		return "the value cannot be read: " + e.Reason
-	}
-	return "the value cannot be read: " + e.Reason + ": " + e.Err.Error()
-}
-
-// Unwrap returns what was found, nil for nothing.
-func (e *Unreadable) Unwrap() error { return e.Err }
+func (u Unreadable) Error() string { return "the value cannot be read: " + string(u) }
 
 // encryptedPrefix begins the values of a kube-apiserver that encrypts what it stores.
 const encryptedPrefix = "k8s:enc:"
@@ -88,10 +86,10 @@ func aroundRevision(d *store.Draft) (before, after []byte) {
 }
 
 // Decode returns the object whose bytes are kept, which share nothing with the draft. The error is an
-// *Unreadable.
+// Unreadable, or says what is wrong with the value.
 //
 // The values of selectable fields of a custom resource are those that its definition names, so definitions
-// have to be decoded before their objects.
+// have to be decoded, or Seen, before their objects.
 func (c *Codec) Decode(bucket, _ string, value []byte) (store.Draft, error) {
 	obj, fields, err := c.decode(bucket, value)
 	if err != nil {
@@ -103,13 +101,13 @@ func (c *Codec) Decode(bucket, _ string, value []byte) (store.Draft, error) {
 // decode returns the object in the shape in which the store has it, and its selectable fields.
 func (c *Codec) decode(bucket string, value []byte) (map[string]any, []kinds.Selectable, error) {
 	if bytes.HasPrefix(value, []byte(encryptedPrefix)) {
-		return nil, nil, &Unreadable{Reason: "encrypted"}
+		return nil, nil, Encrypted
 	}
 	k := c.kinds[bucket]
 	if k == nil {
 		obj, _, err := tree.ParseJSONObject(value)
 		if err != nil {
-			return nil, nil, &Unreadable{"broken", err}
+			return nil, nil, err
 		}
 		c.mu.RLock()
 		defer c.mu.RUnlock()
@@ -124,7 +122,7 @@ func (c *Codec) decode(bucket string, value []byte) (map[string]any, []kinds.Sel
 	}
 	shape := kinds.Shape{Row: form}
 	if _, err := shape.Prune(obj); err != nil {
-		return nil, nil, &Unreadable{"broken", err}
+		return nil, nil, err
 	}
 	shape.SetDefaults(obj)
 	if form == k.row {
@@ -145,28 +143,28 @@ func (k *kind) parse(value []byte) (map[string]any, *kinds.Row, error) {
 	if !bytes.HasPrefix(value, []byte(kinds.ProtobufMagic)) {
 		obj, _, err := tree.ParseJSONObject(value)
 		if err != nil {
-			return nil, nil, &Unreadable{"broken", err}
+			return nil, nil, err
 		}
 		form := k.forms[tree.Text(obj, "apiVersion")]
 		if form == nil || tree.Text(obj, "kind") != form.Kind {
-			return nil, nil, &Unreadable{Reason: "kind"}
+			return nil, nil, OtherKind
 		}
 		return obj, form, nil
 	}
 	apiVersion, kind, raw, contentType, err := kinds.DecodeEnvelope(value)
 	if err != nil {
-		return nil, nil, &Unreadable{"broken", err}
+		return nil, nil, err
 	}
 	form := k.forms[apiVersion]
 	if form == nil || kind != form.Kind {
-		return nil, nil, &Unreadable{Reason: "kind"}
+		return nil, nil, OtherKind
 	}
 	if contentType != "" {
-		return nil, nil, &Unreadable{"broken", fmt.Errorf("content of the type %q", contentType)}
+		return nil, nil, fmt.Errorf("content of the type %q", contentType)
 	}
 	obj, err := kinds.DecodeProtobuf(raw, form.Type())
 	if err != nil {
-		return nil, nil, &Unreadable{"broken", err}
+		return nil, nil, err
 	}
 	obj["apiVersion"], obj["kind"] = apiVersion, kind
 	return obj, form, nil

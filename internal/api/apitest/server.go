@@ -54,6 +54,10 @@ type Config struct {
 	Fixtures []string
 	// Extend may change the resources before anything is served.
 	Extend func(*api.API)
+	// Backend keeps the writes; nil: memory alone.
+	Backend store.Backend
+	// ReadOnly says why nothing may be written; "": all may be.
+	ReadOnly string
 	// Empty leaves the store as it is made: nothing is in it, and no controller works.
 	Empty bool
 }
@@ -100,6 +104,9 @@ func Start(t testing.TB, c Config) *Server {
 		c.Bookmarks = time.Minute
 	}
 	s := &Server{Store: store.New(window), Catalog: &discovery.Catalog{}, authz: auth.DefaultAuthorizer()}
+	if c.Backend != nil {
+		s.open(t, c.Backend)
+	}
 	if c.Authorizer != nil {
 		s.authz = auth.Authorizers{c.Authorizer, s.authz}
 	}
@@ -112,7 +119,7 @@ func Start(t testing.TB, c Config) *Server {
 		Store: s.Store, Kinds: table, Catalog: s.Catalog,
 		Tokens: s.authn.Accounts, WhoseToken: s.authn.ByToken, Authorizer: s.authz,
 		Admit: c.Admit, Observer: &s.Watching, Bookmarks: c.Bookmarks, StrictCRDs: c.StrictCRDs,
-		Services: c.Services, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
+		Services: c.Services, ReadOnly: c.ReadOnly, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
 	})
 	if c.Extend != nil {
 		c.Extend(s.API)
@@ -122,6 +129,22 @@ func Start(t testing.TB, c Config) *Server {
 		s.bootstrap(c)
 	}
 	return s
+}
+
+// open fills the store from a backend, and follows a shared one until the test ends.
+func (s *Server) open(t testing.TB, b store.Backend) {
+	t.Helper()
+	if err := s.Store.Open(context.Background(), b); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var owned sync.WaitGroup
+	owned.Go(func() { s.Store.Follow(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		owned.Wait()
+		_ = s.Store.Close()
+	})
 }
 
 // bootstrap makes the objects of a server's start, and sets the controllers to work until the

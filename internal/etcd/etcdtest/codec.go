@@ -16,8 +16,9 @@ type Codec struct {
 	Life time.Duration
 	// Unreadable, if set, makes the error for a value that begins with "k8s:enc:".
 	Unreadable func() error
-	// OnDecode, if set, is called for each value that is decoded.
+	// OnDecode, if set, is called for each value that is decoded, and OnSeen for each draft that need not be.
 	OnDecode func(path string)
+	OnSeen   func(bucket string, d *store.Draft)
 }
 
 // kept is what a value says.
@@ -57,6 +58,13 @@ func (c Codec) Decode(bucket, key string, value []byte) (store.Draft, error) {
 		return store.Draft{}, err
 	}
 	return store.Draft{JSON: []byte(k.JSON), RevisionAt: k.At, Meta: k.Meta}, nil
+}
+
+// Seen implements etcd.Codec.
+func (c Codec) Seen(bucket string, d *store.Draft) {
+	if c.OnSeen != nil {
+		c.OnSeen(bucket, d)
+	}
 }
 
 // TTL implements etcd.Codec.
