@@ -60,7 +60,7 @@ func (p *program) takeFolder() (err error) {
 		return nil
 	}
 	every, _ := o.sync()
-	p.kept.journal, err = journal.Open(o.dir, journal.Options{Sync: journal.Sync(every), First: p.started.UnixMicro(), Log: p.log})
+	p.kept.journal, err = journal.Open(o.dir, journal.Options{Sync: journal.Sync(every), First: p.started.UnixMicro(), Log: p.log, FS: o.disk})
 	if err != nil {
 		return fmt.Errorf("--data-dir: %w", err)
 	}
