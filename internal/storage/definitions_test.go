@@ -58,7 +58,7 @@ func TestOldDefinitions(t *testing.T) {
 		`"conversion":{"strategy":"Webhook","webhookClientConfig":{"url":"https://a"}}}}`)))
 	for path, want := range map[string]any{
 		"scope": "Namespaced", "preserveUnknownFields": true, "names.singular": "widget", "names.listKind": "WidgetList",
-		"versions":   []any{map[string]any{"name": "v1", "served": true, "storage": true}},
+		"versions":           []any{map[string]any{"name": "v1", "served": true, "storage": true}},
 		"conversion.webhook": map[string]any{"clientConfig": map[string]any{"url": "https://a"}, "conversionReviewVersions": []any{"v1beta1"}},
 	} {
 		if v := tree.At(got, append([]string{"spec"}, strings.Split(path, ".")...)...); !tree.Identical(v, want) {
