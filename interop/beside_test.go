@@ -134,6 +134,19 @@ func (p *passing) told(d *json.Decoder, reader string) error {
 	return nil
 }
 
+// makeKind makes a custom kind at one server, and waits until all list its objects.
+func makeKind(t *testing.T, maker *api, all ...*api) {
+	t.Helper()
+	_, err := maker.must(t.Context(), "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition(t, "widgets.yaml"))
+	check(t, "definition", err)
+	for _, a := range append(all, maker) {
+		eventually(t, "widgets of "+a.name, func() error {
+			_, err := a.must(t.Context(), "GET", "/apis/example.com/v1/namespaces/every/widgets", nil)
+			return err
+		})
+	}
+}
+
 // passings are all objects that both servers keep, and must be of all kinds that can be made.
 func passings(t *testing.T, a *api) (all []*passing) {
 	t.Helper()
@@ -145,7 +158,7 @@ func passings(t *testing.T, a *api) (all []*passing) {
 	for _, c := range collections {
 		missing[c.version+" "+c.kind] = slices.Contains(c.verbs, "create")
 	}
-	for _, o := range everyKind(t) {
+	for _, o := range append(everyKind(t), customWidget("every", 3).Object) {
 		i := slices.IndexFunc(collections, func(c collection) bool {
 			return c.version == o["apiVersion"] && c.kind == o["kind"]
 		})
@@ -220,6 +233,7 @@ func TestBesideKubeAPIServer(t *testing.T) {
 			theirs, ours := reference.ask("kube-apiserver"), program.ask("apichain")
 			ctx := t.Context()
 			check(t, "the namespace", theirs.makeNamespace(ctx, "every"))
+			makeKind(t, theirs, ours)
 			all := passings(t, theirs)
 			collections, err := theirs.collections(ctx)
 			check(t, "discovery", err)
@@ -280,6 +294,7 @@ func TestBackup(t *testing.T) {
 	reference := startReference(t, etcd.servers())
 	theirs, ctx := reference.ask("kube-apiserver"), t.Context()
 	check(t, "the namespace", theirs.makeNamespace(ctx, "every"))
+	makeKind(t, theirs)
 	collections, err := theirs.collections(ctx)
 	check(t, "discovery", err)
 	for _, p := range passings(t, theirs) {
