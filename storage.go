@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"apichain/internal/etcd"
@@ -42,8 +43,14 @@ type kept struct {
 	where   string // folder or URLs
 	journal *journal.Journal
 	etcd    *etcd.Backend
+	// running are the goroutines that keep up with the backend, until end. The controllers' last writes need them,
+	// so they outlive p.background.
+	running sync.WaitGroup
+	until   context.Context
+	end     context.CancelFunc
 	// isOpen says that the store has the backend, and closes it.
 	isOpen bool
+	health lastHealth
 	// asked counts the requests to etcd.
 	asked etcdRequests
 	// standin is told whether the servers are a stand-in; nil: nobody asks.
@@ -105,7 +112,7 @@ func (p *program) openJournal() (err error) {
 		}
 	}
 	if !o.readOnly {
-		p.owned.Go(func() { j.Run(p.background, p.store) })
+		p.kept.running.Go(func() { j.Run(p.kept.until, p.store) })
 	}
 	return nil
 }
@@ -136,7 +143,7 @@ func (p *program) openEtcd(config *tls.Config) (err error) {
 	if err := p.load(p.kept.etcd); err != nil {
 		return err
 	}
-	p.owned.Go(func() { p.store.Follow(p.background) })
+	p.kept.running.Go(func() { p.store.Follow(p.kept.until) })
 	return nil
 }
 
@@ -206,7 +213,10 @@ func (p *program) load(b store.Backend) error {
 // now where --data-sync lets it wait: an error is a failure of the stop.
 func (p *program) closeStorage() error {
 	var err error
-	switch k := &p.kept; {
+	k := &p.kept
+	k.end()
+	k.running.Wait()
+	switch {
 	case k.isOpen:
 		err = p.store.Close()
 	case k.journal != nil:
@@ -230,11 +240,27 @@ func (p *program) ownCheck(name string, check func(context.Context) error, to ..
 // healthTime is how long etcd has to answer a health check, as upstream has it.
 const healthTime = 2 * time.Second
 
-// etcdCheck asks etcd whether it is there.
+// lastHealth is how etcd was when it was asked last.
+type lastHealth struct {
+	mu  sync.Mutex
+	at  time.Time
+	err error
+}
+
+// etcdCheck asks etcd whether it is there. Checks of one moment share a failure, which takes all of healthTime: a
+// readyz of two checks takes no longer than one.
 func (p *program) etcdCheck(ctx context.Context) error {
+	last := &p.kept.health
+	last.mu.Lock()
+	defer last.mu.Unlock()
+	if last.err != nil && time.Since(last.at) < healthTime/2 {
+		return last.err
+	}
 	ctx, cancel := context.WithTimeout(ctx, healthTime)
 	defer cancel()
-	return p.kept.etcd.Healthy(ctx)
+	last.err = p.kept.etcd.Healthy(ctx)
+	last.at = time.Now()
+	return last.err
 }
 
 // awaitEtcd waits until etcd answers, but no longer than etcdTime: it may have been started a moment ago.
@@ -244,7 +270,8 @@ func (p *program) awaitEtcd() error {
 	pause := time.NewTicker(etcdPause)
 	defer pause.Stop()
 	for {
-		err := p.etcdCheck(ctx)
+		// Not as a check does, which remembers a failure.
+		err := p.kept.etcd.Healthy(ctx)
 		if err == nil {
 			return nil
 		}
