@@ -52,6 +52,8 @@ func (b *Backend) Transact(ctx context.Context, writes []store.Change) (int64, e
 		}
 		rev := headRevision(a.Header)
 		if !a.Succeeded {
+			// The store waits for that revision, which may be of a write that the watch never brings.
+			b.reach(rev)
 			err = &store.Overtaken{Rev: rev}
 			return 0, err
 		}

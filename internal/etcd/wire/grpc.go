@@ -116,7 +116,7 @@ func Timeout(d time.Duration) string {
 	if d = max(d, 0); d < 1e8*time.Microsecond {
 		return strconv.FormatInt(int64((d+time.Microsecond-1)/time.Microsecond), 10) + "u"
 	}
-	return strconv.FormatInt(min(int64((d+time.Second-1)/time.Second), 1e8-1), 10) + "S"
+	return strconv.FormatInt(min(int64((d-1)/time.Second)+1, 1e8-1), 10) + "S"
 }
 
 // ParseTimeout is the other way round.
