@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"apichain/internal/flags"
+	"apichain/internal/journal"
 )
 
 // Where the objects are kept: in memory without a flag, in a folder, or in etcd. The flags of etcd are
@@ -20,6 +21,7 @@ type storageOptions struct {
 	dir      string // "": no folder
 	syncText string // as the flag has it
 	readOnly bool
+	disk     journal.FS // nil: the folder itself; tests have others
 
 	servers                   []string // of etcd, as the flag has them; none: no etcd
 	caFile, certFile, keyFile string

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,12 @@ func (s *API) Internal(r *Resource, verb, namespace, name, subresource string) *
 	return q
 }
 
+// Until makes an internal call end with ctx, and with its deadline what it asks of a backend. It returns the call.
+func (q *Call) Until(ctx context.Context) *Call {
+	q.req = q.req.WithContext(ctx)
+	return q
+}
+
 // Modify changes the object of an internal call until nobody else does meanwhile, or ctx ends.
 // change gets a tree of its own each time; false leaves the object as it is. The result is nil when
 // there is no such object, or it has gone with the change.
@@ -59,6 +66,32 @@ func (q *Call) Modify(ctx context.Context, change func(obj map[string]any) bool)
 // written too, by itself, if the kind has a status. obj is pruned, and unknown fields are an error.
 // An object without a namespace goes to the default one. Other writers are overwritten.
 func (s *API) Apply(ctx context.Context, obj map[string]any) (o *store.Object, created bool, err error) {
+	return s.put(ctx, obj, true)
+}
+
+// Ensure is Apply that leaves an object alone if there is one of that name, whoever has made it.
+func (s *API) Ensure(ctx context.Context, obj map[string]any) error {
+	// Looked for first: the address that a service names is taken where the service is there.
+	there := func() bool {
+		r := s.ForKind(tree.Text(obj, "apiVersion"), tree.Text(obj, "kind"))
+		if r == nil || r.Bucket == nil {
+			return false
+		}
+		sn := r.Bucket.Now()
+		return sn.Get(r.Key(cmp.Or(tree.Text(obj, "metadata", "namespace"), "default"), tree.Name(obj))) != nil
+	}
+	if there() {
+		return nil
+	}
+	// After a refusal all is shown that was written before.
+	if _, _, err := s.put(ctx, obj, false); err != nil && !there() {
+		return err
+	}
+	return nil
+}
+
+// put is Apply, which without over returns the AlreadyExists of an object that is there.
+func (s *API) put(ctx context.Context, obj map[string]any, over bool) (o *store.Object, created bool, err error) {
 	apiVersion, kind := tree.Text(obj, "apiVersion"), tree.Text(obj, "kind")
 	r := s.ForKind(apiVersion, kind)
 	if r == nil || r.Bucket == nil {
@@ -78,7 +111,7 @@ func (s *API) Apply(ctx context.Context, obj map[string]any) (o *store.Object, c
 	o, err = q.Insert(tree.Copy(obj).(map[string]any))
 	var e *status.Error
 	created = !(errors.As(err, &e) && e.Reason == "AlreadyExists")
-	if !created {
+	if !created && over {
 		o, err = s.Internal(r, "update", namespace, name, "").Modify(ctx, func(old map[string]any) bool {
 			overwrite(old, obj)
 			return true

@@ -52,6 +52,10 @@ type Own struct {
 	// CA is the PEM by which clients trust the TLS listener. Every namespace has it.
 	CA string
 
+	// Listens reports whether somebody listens at an address, for tests; nil asks the address. It is asked over a
+	// shared backend alone.
+	Listens func(ctx context.Context, address string) bool
+
 	// Fixtures are manifests to apply: files, and directories of files.
 	Fixtures []string
 }
@@ -62,7 +66,7 @@ var initialNamespaces = [...]string{"default", "kube-system", "kube-public", "ku
 
 // Start makes the objects that every server has, then the user's fixtures, and returns when all
 // that follows from them is done as well: a namespace of a fixture has its service account. An
-// error ends the start; with fixtures that are wrong it is a WrongFixtures.
+// error ends the start; with fixtures that are wrong it is a WrongFixtures. An API that is read-only gets nothing.
 //
 // What it returns does what a server does with objects on its own, until its context ends: the
 // caller runs it in a goroutine and waits for it. Objects that a backend has kept from an earlier
@@ -70,11 +74,17 @@ var initialNamespaces = [...]string{"default", "kube-system", "kube-public", "ku
 func Start(ctx context.Context, a *api.API, o Own) (run func(ctx context.Context), err error) {
 	// Definitions that the store holds already are served from here on: fixtures may be of them.
 	a.Customs.Follow()
+	if a.Config.ReadOnly != "" {
+		return func(ctx context.Context) { <-ctx.Done() }, nil
+	}
 	for _, name := range initialNamespaces {
 		obj := map[string]any{"kind": "Namespace", "apiVersion": "v1", "metadata": map[string]any{"name": name}}
-		if _, _, err := a.Apply(ctx, obj); err != nil {
+		if err := a.Ensure(ctx, obj); err != nil {
 			return nil, err
 		}
+	}
+	if a.Store.IsShared() {
+		return startShared(ctx, a, o)
 	}
 	for _, obj := range slices.Concat(o.serviceRanges(), o.service(), o.Objects) {
 		// What is there keeps its addresses, be they of another range.

@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"sync"
+	"time"
 
 	"apichain/internal/etcd/wire"
 )
@@ -104,13 +105,19 @@ func (b *Backend) askNewest(ctx context.Context) (int64, error) {
 	if of := b.cluster.Load(); of != 0 && a.Header.ClusterID != of {
 		return 0, &Error{Code: wire.Unavailable, Message: "etcdserver: cluster ID mismatch"}
 	}
-	if rev := a.Header.Revision; b.want(rev) > b.applied.Load() {
+	b.reach(a.Header.Revision)
+	return a.Header.Revision, nil
+}
+
+// reach notes that a revision exists that somebody waits for. If the watch has not brought it, it is asked how far it is:
+// what is written outside of the prefix makes no event.
+func (b *Backend) reach(rev int64) {
+	if b.want(rev) > b.applied.Load() {
 		select {
 		case b.ask <- struct{}{}:
 		default: // it is going to ask
 		}
 	}
-	return a.Header.Revision, nil
 }
 
 // want notes that a revision exists, and returns the newest of which that is known.
@@ -121,6 +128,9 @@ func (b *Backend) want(rev int64) int64 {
 			return old
 		}
 		if b.wanted.CompareAndSwap(old, rev) {
+			if rev > b.applied.Load() {
+				b.behind.CompareAndSwap(0, time.Now().UnixNano())
+			}
 			return rev
 		}
 	}

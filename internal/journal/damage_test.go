@@ -17,7 +17,7 @@ import (
 // small returns a folder with a snapshot of three objects, and a journal behind it with two commits that were synced one
 // after the other, and a third one with two changes. It is as a process leaves it that was killed, or closed if that is
 // wanted. states are what the store has shown after each commit.
-func small(t *testing.T, closed bool) (d *double, snapshot, journal string, states []string) {
+func small(t testing.TB, closed bool) (d *double, snapshot, journal string, states []string) {
 	t.Helper()
 	d = newDouble()
 	j := opened(t, "double", Options{FS: d, SegmentBytes: 1})

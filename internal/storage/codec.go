@@ -51,6 +51,9 @@ type Options struct {
 	Protobuf bool
 	// EventTTL is how long events are kept after their last write; 0 means an hour.
 	EventTTL time.Duration
+	// IPv6 says that the first family of the addresses of services is IPv6, and not IPv4: old services do not
+	// say theirs.
+	IPv6 bool
 }
 
 // Codec knows the places and the values of objects. Its methods may be called concurrently.
@@ -80,6 +83,8 @@ type kind struct {
 	// toStored and fromStored convert between the version of the row and that of the values, where
 	// their shapes differ.
 	toStored, fromStored func(obj map[string]any)
+	// complete does what no row can say to an object that has its defaults.
+	complete func(obj map[string]any)
 }
 
 // New returns the codec of the kinds of a table, which must not change later.
@@ -101,9 +106,11 @@ func New(table *kinds.Table, options Options) *Codec {
 		}
 		switch row.Qualified() {
 		case definitions:
-			k.toStored, k.fromStored = definitionToStored, definitionFromStored
+			k.toStored, k.fromStored, k.complete = definitionToStored, definitionFromStored, c.completeDefinition
 		case "podcertificaterequests.certificates.k8s.io":
 			k.toStored = certificateRequestToStored
+		case "services":
+			k.complete = c.completeService
 		}
 		c.kinds[row.Qualified()], c.places[row.StoragePath] = k, k
 	}

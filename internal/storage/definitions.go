@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"apichain/internal/schema"
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
@@ -32,6 +33,12 @@ func (c *Codec) Seen(bucket string, d *store.Draft) {
 	if crd, _, err := tree.ParseJSONObject(d.JSON); err == nil {
 		c.learn(crd)
 	}
+}
+
+// completeDefinition sets the defaults of a definition that was decoded, and learns from it.
+func (c *Codec) completeDefinition(crd map[string]any) {
+	schema.DefaultCRD(crd)
+	c.learn(crd)
 }
 
 // learn keeps what a definition says of the fields of its objects.

@@ -11,7 +11,8 @@ import (
 
 // definition returns a definition of v1 with a spec, and with the rest of it.
 func definition(spec, rest string) string {
-	return `{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"widgets.example.com"},"spec":{"group":"example.com",` +
+	return `{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"widgets.example.com"},` +
+		`"spec":{"group":"example.com",` +
 		`"names":{"plural":"widgets","singular":"widget","kind":"Widget","listKind":"WidgetList"},"scope":"Namespaced"` + spec + `}` + rest + `}`
 }
 
@@ -35,7 +36,8 @@ func TestDefinitionShapes(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := object(t, value)
-		want := object(t, []byte(strings.Replace(definition(`,"conversion":{"strategy":"None"},"preserveUnknownFields":false,`+row.stored, ""), "io/v1", "io/v1beta1", 1)))
+		want := object(t, []byte(definition(`,"conversion":{"strategy":"None"},"preserveUnknownFields":false,`+row.stored, "")))
+		want["apiVersion"] = "apiextensions.k8s.io/v1beta1"
 		if !tree.Identical(got, want) {
 			t.Errorf("%s is\n%s\nwant\n%s", row.what, value, tree.AppendJSON(nil, want))
 		}
@@ -49,19 +51,23 @@ func TestDefinitionShapes(t *testing.T) {
 // TestOldDefinitions: v1beta1 has defaults of its own, and what is no definition has the shape of none.
 func TestOldDefinitions(t *testing.T) {
 	c := New(table(t), Options{})
-	const head = `{"apiVersion":"apiextensions.k8s.io/v1beta1","kind":"CustomResourceDefinition","metadata":{"name":"widgets.example.com"},"spec":`
-	got := object(t, []byte(decoded(t, c, definitions, head+`{"group":"example.com","version":"v1","names":{"plural":"widgets","kind":"Widget"},`+
+	const head = `{"apiVersion":"apiextensions.k8s.io/v1beta1","kind":"CustomResourceDefinition","metadata":{"name":"widgets.example.com"},` +
+		`"spec":`
+	got := object(t, []byte(decoded(t, c, definitions, head+`{"group":"example.com","version":"v1",`+
+		`"names":{"plural":"widgets","kind":"Widget"},`+
 		`"conversion":{"strategy":"Webhook","webhookClientConfig":{"url":"https://a"}}}}`)))
 	for path, want := range map[string]any{
 		"scope": "Namespaced", "preserveUnknownFields": true, "names.singular": "widget", "names.listKind": "WidgetList",
-		"versions":   []any{map[string]any{"name": "v1", "served": true, "storage": true}},
-		"conversion": map[string]any{"strategy": "Webhook", "webhook": map[string]any{"clientConfig": map[string]any{"url": "https://a"}, "conversionReviewVersions": []any{"v1beta1"}}},
+		"versions":           []any{map[string]any{"name": "v1", "served": true, "storage": true}},
+		"conversion.webhook": map[string]any{"clientConfig": map[string]any{"url": "https://a"}, "conversionReviewVersions": []any{"v1beta1"}},
 	} {
 		if v := tree.At(got, append([]string{"spec"}, strings.Split(path, ".")...)...); !tree.Identical(v, want) {
 			t.Errorf("%s is %s, want %s", path, tree.AppendJSON(nil, v), tree.AppendJSON(nil, want))
 		}
 	}
-	for _, text := range []string{`7}`, `{"versions":7}}`, `{"versions":[7],"validation":{}}}`, `{"versions":[{"additionalPrinterColumns":[7]}]}}`, `{"conversion":[]}}`} {
+	for _, text := range []string{
+		`7}`, `{"versions":7}}`, `{"versions":[7],"validation":{}}}`, `{"versions":[{"additionalPrinterColumns":[7]}]}}`, `{"conversion":[]}}`,
+	} {
 		if _, err := c.Decode(definitions, "", []byte(head+text)); err == nil {
 			t.Errorf("%s is read", text)
 		}
@@ -88,7 +94,8 @@ func TestLearning(t *testing.T) {
 		decoded(t, c, definitions, definition(`,"versions":[`+versions+`]`, ""))
 	}
 	check()
-	learn(`{"name":"v1","served":true,"storage":true,"selectableFields":[{"jsonPath":".spec.b"}]},{"name":"v2","served":true,"storage":false,"selectableFields":[{"jsonPath":".spec.a"}]}`)
+	learn(`{"name":"v1","served":true,"storage":true,"selectableFields":[{"jsonPath":".spec.b"}]},` +
+		`{"name":"v2","served":true,"storage":false,"selectableFields":[{"jsonPath":".spec.a"}]}`)
 	check("7", "x")
 	learn(`{"name":"v1","served":true,"storage":true,"selectableFields":[{"jsonPath":".spec.a"},{"jsonPath":".spec.c"}]}`)
 	check("x", "")

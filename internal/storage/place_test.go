@@ -38,7 +38,8 @@ func TestPlace(t *testing.T) {
 // TestNoPlace: what is no object that is served has no place.
 func TestNoPlace(t *testing.T) {
 	c := New(table(t), Options{})
-	for _, path := range strings.Fields(`/ / /a // /configmaps /configmaps/ /configmaps/a /configmaps/a/ /configmaps//a /configmaps/a/b/c configmaps/a/b
+	for _, path := range strings.Fields(`/ /a // /configmaps /configmaps/ /configmaps/a /configmaps/a/ /configmaps//a /configmaps/a/b/c
+		configmaps/a/b
 		/nodes/a /minions/a/b /services/default/a /services/specs/a /services/specs /services/other/a/b /ingresses/a/b /replicationcontrollers/a/b
 		/ranges/servicenodeports /ranges/serviceips /masterleases/10.0.0.1 /peerserverleases/apiserver-a compact_rev_key
 		/apps/deployments/a/b /networking.k8s.io/ingresses/a/b /apiextensions.k8s.io/customresourcedefinitions/a/b

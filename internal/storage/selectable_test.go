@@ -24,7 +24,8 @@ func TestSelectableFields(t *testing.T) {
 	if got := SelectableFields(tree.Object(versions[0])); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v", got)
 	}
-	if got := AllSelectableFields(versions); !reflect.DeepEqual(got, append(want, kinds.Selectable{Label: "spec.new", Path: []string{"spec", "new"}})) {
+	want = append(want, kinds.Selectable{Label: "spec.new", Path: []string{"spec", "new"}})
+	if got := AllSelectableFields(versions); !reflect.DeepEqual(got, want) {
 		t.Errorf("of all: %v", got)
 	}
 	if all := AllSelectableFields(nil); all == nil || len(all) != 0 {

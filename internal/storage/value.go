@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"apichain/internal/kinds"
-	"apichain/internal/schema"
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
@@ -131,9 +130,8 @@ func (c *Codec) decode(bucket string, value []byte) (map[string]any, []kinds.Sel
 	} else {
 		form.ToStored(obj)
 	}
-	if bucket == definitions {
-		schema.DefaultCRD(obj)
-		c.learn(obj)
+	if k.complete != nil {
+		k.complete(obj)
 	}
 	return obj, k.row.Fields, nil
 }
