@@ -1,17 +1,14 @@
 package interop
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -41,12 +38,6 @@ func startProgram(t *testing.T, args ...string) *instance {
 	path, err := apichain()
 	if err != nil {
 		t.Fatal(err)
-	}
-	known, err := exec.Command(path, "--help").Output()
-	for _, arg := range args { // until they are there
-		if flag, _, _ := strings.Cut(arg, "="); err != nil || !bytes.Contains(known, []byte(flag)) {
-			t.Skipf("the program has no %s: %v", flag, err)
-		}
 	}
 	return startAt(t, path, append([]string{"--listen-https=off", "--listen-admin=off"}, args...)...)
 }
