@@ -144,12 +144,6 @@ func (o *clusterOptions) ports() (p allocator.Ports, ok bool) {
 // bootstrap makes the objects that every server has, then the user's fixtures, and sets the
 // controllers to work. It is a post-start hook: the server is not ready before.
 func (p *program) bootstrap(ctx context.Context) error {
-	// Nothing may be made: what is there is served.
-	if p.opt.storage.readOnly {
-		p.api.Customs.Follow()
-		p.owned.Go(func() { p.api.Run(p.background) })
-		return nil
-	}
 	o := &p.opt.cluster
 	own := controller.Own{
 		CA: string(p.certs.CAPEM()), Fixtures: p.opt.fixtures.paths,
@@ -172,7 +166,7 @@ func (p *program) bootstrap(ctx context.Context) error {
 	// Not ctx: that ends with the start, and these go on until the last request has ended.
 	p.owned.Go(func() { run(p.background) })
 	p.owned.Go(func() { p.api.Run(p.background) })
-	if o.upstream {
+	if o.upstream && !p.opt.storage.readOnly {
 		p.owned.Go(func() { p.renewLease(p.background, own.Objects[0]) })
 	}
 	return nil

@@ -99,7 +99,7 @@ func (p *program) fire(s *signal, detail string) {
 // Exit codes of the program; --help lists them.
 const (
 	exitDrained     = 0
-	exitFailed      = 1   // start-up failed, or a hook did
+	exitFailed      = 1   // start-up failed, a hook did, or the storage could not be closed
 	exitFlags       = 2   // wrong flags
 	exitDrainTime   = 3   // the drain ran out of --shutdown-timeout
 	exitInterrupted = 130 // a second signal

@@ -299,7 +299,7 @@ Signals:
 
 Exit codes:
   0    drained, or --help or --version
-  1    start-up failed, or a hook did
+  1    start-up failed, a hook did, or the storage could not be closed
   2    wrong flags
   3    the stop ran out of --shutdown-timeout
   130  a second signal

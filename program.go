@@ -161,6 +161,7 @@ func newProgram(o *options, f *flags.Set, stdout, stderr io.Writer) *program {
 	// last revision, and they fit the numbers of JSON until the year 2255.
 	window := store.Window{First: p.started.UnixMicro(), Events: o.watch.windowEvents, Bytes: int64(o.watch.windowBytes)}
 	p.store, p.kept.kind = store.New(window), inMemory
+	p.kept.until, p.kept.end = context.WithCancel(context.Background())
 	return p
 }
 

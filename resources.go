@@ -112,16 +112,16 @@ func (p *program) buildResources() error {
 	if idle := admission.Idle(c.plugins); len(idle) > 0 && !c.upstream {
 		p.log.Warn("--enable-admission-plugins names plugins that do nothing here", "plugins", strings.Join(idle, ","))
 	}
-	admit := p.admission.For
+	readOnly := ""
 	if p.opt.storage.readOnly {
-		admit = refuseWrites
+		readOnly = errReadOnly.Error()
 	}
 	nodePorts, _ := p.opt.cluster.ports()
 	p.api = api.New(api.Config{
 		Store: p.store, Kinds: table, Catalog: &p.catalog,
 		Tokens: p.authn.Accounts, MaxTokenTime: p.opt.accountTokens.most, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
 		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
-		NoNamespaceLifecycle: !p.admission.On("NamespaceLifecycle"), Admit: admit,
+		NoNamespaceLifecycle: !p.admission.On("NamespaceLifecycle"), Admit: p.admission.For, ReadOnly: readOnly,
 		Services: api.ServiceNetwork{Ranges: p.opt.cluster.ranges(), NodePorts: nodePorts},
 		Changed:  func() { p.generation.Add(1) }, Log: p.log,
 	})

@@ -9,13 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
-	"apichain/internal/api"
 	"apichain/internal/etcd"
 	"apichain/internal/journal"
 	"apichain/internal/standin"
-	"apichain/internal/status"
 	"apichain/internal/storage"
 	"apichain/internal/store"
 )
@@ -44,8 +43,14 @@ type kept struct {
 	where   string // folder or URLs
 	journal *journal.Journal
 	etcd    *etcd.Backend
+	// running are the goroutines that keep up with the backend, until end. The controllers' last writes need them,
+	// so they outlive p.background.
+	running sync.WaitGroup
+	until   context.Context
+	end     context.CancelFunc
 	// isOpen says that the store has the backend, and closes it.
 	isOpen bool
+	health lastHealth
 	// asked counts the requests to etcd.
 	asked etcdRequests
 	// standin is told whether the servers are a stand-in; nil: nobody asks.
@@ -88,7 +93,7 @@ func (p *program) openStorage() error {
 			return err
 		}
 		if err := p.openEtcd(config); err != nil {
-			return fmt.Errorf("--etcd-servers: %s: %w", k.where, err)
+			return fmt.Errorf("--etcd-servers: %w", err)
 		}
 	}
 	return nil
@@ -107,7 +112,7 @@ func (p *program) openJournal() (err error) {
 		}
 	}
 	if !o.readOnly {
-		p.owned.Go(func() { j.Run(p.background, p.store) })
+		p.kept.running.Go(func() { j.Run(p.kept.until, p.store) })
 	}
 	return nil
 }
@@ -126,17 +131,19 @@ func (p *program) openEtcd(config *tls.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	check := p.etcdCheck
-	p.ownCheck("etcd", check, p.healthz, p.readyz)
-	p.ownCheck("etcd-readiness", check, p.readyz)
+	p.ownCheck("etcd", p.etcdCheck, p.healthz, p.readyz)
+	p.ownCheck("etcd-readiness", p.etcdCheck, p.readyz)
 	if p.signing.Signer == nil {
 		p.log.Warn("tokens of service accounts are known to this process alone, and end with it: " +
 			"give all that share an etcd the same --service-account-signing-key-file")
 	}
+	if err := p.awaitEtcd(); err != nil {
+		return err
+	}
 	if err := p.load(p.kept.etcd); err != nil {
 		return err
 	}
-	p.owned.Go(func() { p.store.Follow(p.background) })
+	p.kept.running.Go(func() { p.store.Follow(p.kept.until) })
 	return nil
 }
 
@@ -206,7 +213,10 @@ func (p *program) load(b store.Backend) error {
 // now where --data-sync lets it wait: an error is a failure of the stop.
 func (p *program) closeStorage() error {
 	var err error
-	switch k := &p.kept; {
+	k := &p.kept
+	k.end()
+	k.running.Wait()
+	switch {
 	case k.isOpen:
 		err = p.store.Close()
 	case k.journal != nil:
@@ -230,14 +240,51 @@ func (p *program) ownCheck(name string, check func(context.Context) error, to ..
 // healthTime is how long etcd has to answer a health check, as upstream has it.
 const healthTime = 2 * time.Second
 
-// etcdCheck asks etcd for its newest revision.
+// lastHealth is how etcd was when it was asked last.
+type lastHealth struct {
+	mu  sync.Mutex
+	at  time.Time
+	err error
+}
+
+// etcdCheck asks etcd whether it is there. Checks of one moment share a failure, which takes all of healthTime: a
+// readyz of two checks takes no longer than one.
 func (p *program) etcdCheck(ctx context.Context) error {
+	last := &p.kept.health
+	last.mu.Lock()
+	defer last.mu.Unlock()
+	if last.err != nil && time.Since(last.at) < healthTime/2 {
+		return last.err
+	}
 	ctx, cancel := context.WithTimeout(ctx, healthTime)
 	defer cancel()
-	if _, err := p.kept.etcd.Newest(ctx); err != nil {
-		return fmt.Errorf("error getting data from etcd: %w", err)
+	last.err = p.kept.etcd.Healthy(ctx)
+	last.at = time.Now()
+	return last.err
+}
+
+// awaitEtcd waits until etcd answers, but no longer than etcdTime: it may have been started a moment ago.
+func (p *program) awaitEtcd() error {
+	ctx, cancel := context.WithTimeout(p.starting, etcdTime)
+	defer cancel()
+	pause := time.NewTicker(etcdPause)
+	defer pause.Stop()
+	for {
+		// Not as a check does, which remembers a failure.
+		err := p.kept.etcd.Healthy(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			more := ""
+			if p.opt.storage.standin {
+				more = "; " + storageVariable + "=memory needs none"
+			}
+			return fmt.Errorf("%s: nothing is there after %v: %w%s", p.kept.where, etcdTime, err, more)
+		}
 	}
-	return nil
 }
 
 // readOnly makes any backend one that nothing is written to.
@@ -267,15 +314,6 @@ func (r readOnly) Follow(ctx context.Context, into *store.Feed) {
 	}
 }
 
-// refuseWrites is the answer of admission where nothing may be written: it is asked before anything else
-// is decided about an object, and knows which it is.
-func refuseWrites(r *api.Resource) api.Admitters {
-	refuse := func(_ context.Context, a api.Admission) error {
-		return status.Forbidden(r.Group, r.Plural, a.Name, errReadOnly.Error())
-	}
-	return api.Admitters{api.Mutating: refuse, api.Validating: refuse}
-}
-
 // askStandin asks the servers, in turn and again, whether they are our stand-in for etcd, until one answers
 // or the start is over: a driver may have started it a moment ago. Nobody is asked where that cannot be.
 func (p *program) askStandin() {
@@ -286,9 +324,9 @@ func (p *program) askStandin() {
 	answer := make(chan bool, 1)
 	p.kept.standin = answer
 	p.owned.Go(func() {
-		ctx, cancel := context.WithTimeout(p.starting, standinTime)
+		ctx, cancel := context.WithTimeout(p.starting, etcdTime)
 		defer cancel()
-		pause := time.NewTicker(standinPause)
+		pause := time.NewTicker(etcdPause)
 		defer pause.Stop()
 		for {
 			for _, e := range o.endpoints() {
@@ -313,9 +351,8 @@ func (p *program) askStandin() {
 	})
 }
 
-// standinTime is how long somebody may take to answer at --etcd-servers, which is upstream's time for etcd to be
-// there, and standinPause is that between two questions.
+// etcdTime is how long etcd may take to be there, which is upstream's, and etcdPause the time between two questions.
 const (
-	standinTime  = 20 * time.Second
-	standinPause = 20 * time.Millisecond
+	etcdTime  = 20 * time.Second
+	etcdPause = 20 * time.Millisecond
 )

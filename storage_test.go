@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,6 +19,7 @@ import (
 
 	"apichain/internal/api/apitest"
 	"apichain/internal/ctl"
+	"apichain/internal/etcd/etcdtest"
 	"apichain/internal/journal"
 	"apichain/internal/tree"
 )
@@ -385,11 +387,11 @@ func TestReadOnlyFolder(t *testing.T) {
 		c.Must(200, "GET", mapsPath+"/a", nil)
 		c.Must(200, "GET", "/apis/example.com/v1/namespaces/default/widgets/w", nil)
 		for _, w := range []struct{ method, path, body, name string }{
-			{"POST", mapsPath, `{"metadata":{"name":"b"}}`, `configmaps \"b\"`},
+			{"POST", mapsPath, `{"metadata":{"name":"b"}}`, `configmaps`},
 			{"PUT", mapsPath + "/a", `{"metadata":{"name":"a"},"data":{"x":"y"}}`, `configmaps \"a\"`},
 			{"PATCH", mapsPath + "/a", `{"data":{"x":"y"}}`, `configmaps \"a\"`},
 			{"DELETE", mapsPath + "/a", "", `configmaps \"a\"`},
-			{"POST", "/api/v1/namespaces", `{"metadata":{"name":"n"}}`, `namespaces \"n\"`},
+			{"POST", "/api/v1/namespaces", `{"metadata":{"name":"n"}}`, `namespaces`},
 			{"DELETE", "/apis/example.com/v1/namespaces/default/widgets/w", "", `widgets.example.com \"w\"`},
 			{"DELETE", definitionsPath + "/widgets.example.com", "", `customresourcedefinitions.apiextensions.k8s.io \"widgets.example.com\"`},
 		} {
@@ -418,6 +420,132 @@ func TestReadOnlyFolder(t *testing.T) {
 		}
 		if code := r.stop(); code != exitDrained {
 			t.Errorf("exit code %d: %s", code, r.err)
+		}
+	}
+}
+
+// startShared runs a program on an etcd until the test ends.
+func startShared(t testing.TB, c *etcdtest.Cluster, more ...string) *clients {
+	t.Helper()
+	return startClients(t, "http", append([]string{"--etcd-servers=" + strings.Join(c.URLs(), ","), "--listen-admin=127.0.0.1:0"}, more...)...)
+}
+
+// TestSharedEtcd: two programs on one etcd are one service: what one writes the other reads, watches and changes, in
+// upstream's layout; a third one, later, has all of it, and the pages and metrics say what it is kept in.
+func TestSharedEtcd(t *testing.T) {
+	etcd := etcdtest.Start(t, 3)
+	one, two := startShared(t, etcd), startShared(t, etcd, "--storage-media-type="+mediaProtobuf)
+	made := one.Must(201, "POST", mapsPath, mapObject("a"))
+	if kv := etcd.Get("/registry/configmaps/default/a"); kv == nil || fmt.Sprint(kv.ModRevision) != revision(made) || kv.Value[0] != '{' {
+		t.Errorf("in etcd: %+v", kv)
+	}
+	if got := two.Must(200, "GET", mapsPath+"/a", nil); revision(got) != revision(made) {
+		t.Errorf("the other reads %v, want %v", got, made)
+	}
+	two.Must(201, "POST", mapsPath, mapObject("b"))
+	if kv := etcd.Get("/registry/configmaps/default/b"); kv == nil || !strings.HasPrefix(string(kv.Value), "k8s\x00") {
+		t.Errorf("in etcd: %+v", kv)
+	}
+	one.Must(200, "PATCH", mapsPath+"/b", `{"data":{"x":"y"}}`)
+	watched := two.get("http", mapsPath+"?watch=1&timeoutSeconds=1&resourceVersion="+revision(made))
+	if strings.Count(watched.body, "\n") != 2 || !strings.Contains(watched.body, `"type":"MODIFIED"`) {
+		t.Errorf("the other watches %s", watched.body)
+	}
+	two.applied(t, widgetCRD)
+	until(t, "the definition is served by the first", func() bool {
+		code, _ := one.Try("GET", "/apis/example.com/v1/namespaces/default/widgets", nil)
+		return code == 200
+	})
+	one.applied(t, widget("default", "w", "1"))
+	held := allOf(one.program)
+	three := startShared(t, etcd, "--read-only")
+	until(t, "the third has all", func() bool { return maps.Equal(allOf(three.program), allOf(one.program)) })
+	if len(held) < 10 {
+		t.Errorf("all is %d objects", len(held))
+	}
+	if got, err := three.send(three.client("http"), "http", "DELETE", mapsPath+"/a", nil); err != nil || got.status != 403 {
+		t.Errorf("read-only: %d %s %v", got.status, got.body, err)
+	}
+	var page struct {
+		Keeping struct {
+			Backend, Where string
+			Etcd           struct {
+				Lag        int64
+				Members    []struct{ Version string }
+				Operations []struct{ Name string }
+			}
+		}
+	}
+	one.look("/admin/v1/store", &page)
+	if k := page.Keeping; k.Backend != "etcd" || k.Where != strings.Join(etcd.URLs(), ",") || len(k.Etcd.Operations) == 0 || len(k.Etcd.Members) != 3 {
+		t.Errorf("the page: %+v", k)
+	}
+	text := one.get("http", "/metrics").body
+	for _, want := range []string{
+		`etcd_requests_total{group="",operation="create",resource="configmaps"} `, `etcd_request_duration_seconds_bucket{group="",operation="create",resource="configmaps",le="0.005"} `,
+		`apiserver_storage_size_bytes{storage_cluster_id="etcd-0"} `, "apichain_etcd_lag_revisions 0\n",
+	} {
+		if !strings.Contains(text, "\n"+want) {
+			t.Errorf("the metrics have no %s", want)
+		}
+	}
+	for name, r := range map[string]*clients{"one": one, "two": two, "three": three} {
+		began := time.Now()
+		if code := r.stop(); code != exitDrained {
+			t.Errorf("%s: exit code %d: %s", name, code, r.err)
+		}
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("%s: the stop takes %v", name, took)
+		}
+	}
+}
+
+// TestEtcdAway: while nobody answers in etcd, readyz and healthz say so in upstream's words and livez stays, reads
+// that may be old are served; it is all well when etcd is back.
+func TestEtcdAway(t *testing.T) {
+	etcd := etcdtest.Start(t, 1)
+	r := startShared(t, etcd)
+	r.Must(201, "POST", mapsPath, mapObject("a"))
+	for _, path := range []string{"/readyz/etcd", "/readyz/etcd-readiness", "/healthz/etcd", "/readyz", "/livez"} {
+		if got := r.get("http", path); got.status != 200 {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+	}
+	if got := r.get("http", "/livez/etcd"); got.status != 404 {
+		t.Errorf("livez has etcd: %d", got.status)
+	}
+	etcd.Members[0].Stop()
+	if got := r.get("http", "/readyz/etcd"); got.status != 500 || !strings.HasPrefix(got.body, "internal server error: error getting data from etcd: ") {
+		t.Errorf("etcd is away: %d %s", got.status, got.body)
+	}
+	if got := r.get("http", "/readyz"); !strings.Contains(got.body, "[-]etcd failed: reason withheld\n[-]etcd-readiness failed: reason withheld\n") {
+		t.Errorf("readyz: %d %s", got.status, got.body)
+	}
+	for path, want := range map[string]int{"/healthz": 500, "/livez": 200, mapsPath + "/a?resourceVersion=0": 200, mapsPath + "?resourceVersion=0": 200} {
+		if got := r.get("http", path); got.status != want {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+	}
+	if err := etcd.Members[0].Start(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "etcd is back", func() bool { return r.get("http", "/readyz").status == 200 })
+	r.Must(201, "POST", mapsPath, mapObject("b"))
+}
+
+// TestEtcdFiles: files of certificates that cannot be read are named with their flags.
+func TestEtcdFiles(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{
+		"--etcd-cafile=/none": "apichain: --etcd-cafile: open /none: ", "--etcd-cafile=" + empty: "apichain: --etcd-cafile: " + empty + ": has no certificate",
+		"--etcd-certfile=/none --etcd-keyfile=/none": "apichain: --etcd-certfile: open /none: ",
+	} {
+		r := launchProgram(t, nil, append(strings.Fields(args), "--etcd-servers=https://127.0.0.1:1")...)
+		if code := r.wait(); code != exitFailed || !r.err.has(want) {
+			t.Errorf("%s: exit code %d: %s", args, code, r.err)
 		}
 	}
 }

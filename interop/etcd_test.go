@@ -116,6 +116,9 @@ func etcdClient(t *testing.T, servers string) *clientv3.Client {
 	return c
 }
 
+// everything are the options of a request for all keys below another one, answered by the member that is asked.
+var everything = []clientv3.OpOption{clientv3.WithPrefix(), clientv3.WithKeysOnly(), clientv3.WithSerializable()}
+
 // backup takes a backup of an etcd, as etcdctl snapshot save does, and returns its file.
 func backup(t *testing.T, servers string) string {
 	t.Helper()

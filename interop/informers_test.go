@@ -289,6 +289,7 @@ func counted(c *rest.Config) (*rest.Config, *requests) {
 // network is a way to a server that can be cut.
 type network struct {
 	target, address string
+	others          []string // where it goes when the target refuses
 
 	mu       sync.Mutex
 	listener net.Listener // nil: connections are refused
@@ -349,6 +350,9 @@ func (n *network) open(t *testing.T) {
 func (n *network) carry(client net.Conn) {
 	defer client.Close()
 	server, err := net.DialTimeout("tcp", n.target, 5*time.Second)
+	for i := 0; err != nil && i < len(n.others); i++ {
+		server, err = net.DialTimeout("tcp", n.others[i], 5*time.Second)
+	}
 	if err != nil {
 		return
 	}

@@ -164,7 +164,7 @@ func (p *process) tail() string {
 	if err != nil {
 		return err.Error()
 	}
-	return string(b[max(0, len(b)-4000):])
+	return string(b[max(0, len(b)-1500):])
 }
 
 // writeKey writes a new private key.

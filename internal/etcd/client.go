@@ -36,8 +36,10 @@ const (
 	pingTimeout = 5 * time.Second
 	// patience is how long a call goes on trying, however late its deadline is.
 	patience = 8 * time.Second
-	// maxMessage is the longest message that is read, in bytes. Pages of a list get shorter when they meet it.
+	// maxMessage is the limit of messages, in bytes. Pages of a list get shorter when they meet it.
 	maxMessage = 64 << 20
+	// maxRequest is what upstream's client sends at most, and what etcd takes by default.
+	maxRequest = 2 << 20
 	// The pauses between attempts once all members have failed.
 	minPause, maxPause = 50 * time.Millisecond, time.Second
 )
@@ -50,6 +52,8 @@ type client struct {
 	inUse atomic.Uint64
 	// anyLeader lets members answer that have no leader.
 	anyLeader bool
+	// maxMessage is the longest message that is read, in bytes.
+	maxMessage int64
 }
 
 // newClient checks the URLs of a Config and makes a client of it.
@@ -57,7 +61,7 @@ func newClient(c Config) (*client, error) {
 	if len(c.Servers) == 0 {
 		return nil, errors.New("etcd: no server is given")
 	}
-	cl := &client{anyLeader: c.ReadOnly}
+	cl := &client{anyLeader: c.ReadOnly, maxMessage: maxMessage}
 	for _, s := range c.Servers {
 		u, err := url.Parse(s)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
@@ -115,6 +119,9 @@ var (
 // that is no message.
 func (c *client) call(ctx context.Context, method string, in, out wire.Message, p policy) error {
 	body := wire.Frame(nil, in)
+	if n := len(body) - wire.HeadSize; n > maxRequest {
+		return &Error{Code: wire.ResourceExhausted, Message: fmt.Sprintf("trying to send message larger than max (%d vs. %d)", n, maxRequest)}
+	}
 	began := time.Now()
 	for attempt := 1; ; attempt++ {
 		server, number := c.server()
@@ -168,7 +175,7 @@ func (c *client) once(ctx context.Context, server, method string, body []byte, o
 		return err
 	}
 	defer resp.Body.Close()
-	msg, err := wire.ReadFrame(resp.Body, maxMessage)
+	msg, err := wire.ReadFrame(resp.Body, c.maxMessage)
 	if err == nil {
 		// The trailers come with the end of the body.
 		if _, err = wire.ReadFrame(resp.Body, 0); err == nil {

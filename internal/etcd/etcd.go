@@ -93,8 +93,9 @@ type Backend struct {
 	members members
 	// restarts is how often the watch was taken up again, and reloads how often from the beginning.
 	restarts, reloads atomic.Int64
-	// heard is when the watch last told something, in Unix nanoseconds.
-	heard atomic.Int64
+	// heard is when the watch last told something, and behind since when there is more than it has told, 0 for not. Both
+	// are in Unix nanoseconds.
+	heard, behind atomic.Int64
 
 	// ctx ends with Close, which waits for all.
 	ctx    context.Context
@@ -119,7 +120,7 @@ func Open(ctx context.Context, conf Config) (*Backend, error) {
 	b := &Backend{
 		conf: conf, codec: conf.Codec, c: c, log: cmp.Or(conf.Log, slog.New(slog.DiscardHandler)),
 		prefix: strings.TrimSuffix(path.Join("/", cmp.Or(conf.Prefix, "/registry")), "/"),
-		ask:    make(chan struct{}, 1), silence: 10 * time.Second, stalled: 10 * time.Second,
+		ask:    make(chan struct{}, 1), silence: 10 * time.Second, stalled: 5 * time.Second,
 	}
 	b.ctx, b.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	b.leases.busy = make(chan struct{}, 1)

@@ -90,15 +90,18 @@ type watching struct {
 	// again runs while an answer about progress is awaited; asked says that it does.
 	again *time.Timer
 	asked bool
-	// heard is when the watch told something last, and behind since when there is more than it has told, zero for not.
-	heard, behind time.Time
+	// number is that of the server, which is no longer in use when another call has failed there.
+	number uint64
+	// heard is when the watch told something last.
+	heard time.Time
 }
 
 // watch follows by one watch until it ends, and returns why.
 func (b *Backend) watch(ctx context.Context, into *store.Feed) error {
 	w := &watching{b: b, into: into, start: b.applied.Load() + 1, heard: time.Now(), again: time.NewTimer(time.Hour)}
 	defer w.again.Stop()
-	server, _ := b.c.server()
+	server, number := b.c.server()
+	w.number = number
 	s, err := b.c.open(ctx, server, wire.MethodWatch, &wire.WatchRequest{Create: &wire.WatchCreate{
 		Key: []byte(b.prefix + "/"), RangeEnd: []byte(b.prefix + "0"), StartRevision: w.start, ProgressNotify: true, Fragment: true,
 	}})
@@ -177,25 +180,32 @@ func (w *watching) askProgress() {
 
 // check looks whether the watch is broken without saying so.
 func (w *watching) check(ctx context.Context, now time.Time) error {
-	switch {
-	case !w.isBehind():
-		w.behind = time.Time{}
+	if !w.isBehind() {
+		w.b.behind.Store(0)
 		if now.Sub(w.heard) > w.b.silence {
 			w.heard = now
 			// Nobody waits for the answer: it sets wanted.
 			_, _ = w.b.board()
 		}
-	case w.behind.IsZero():
-		w.behind = now
+		return nil
+	}
+	if !w.asked {
 		w.askProgress()
-	case now.Sub(w.behind) > w.b.stalled && now.Sub(w.heard) > w.b.stalled:
-		// What was wanted may be of a cluster that is no more: it is asked again.
-		if rev, err := w.b.askNewest(ctx); err == nil {
-			w.b.wanted.Store(rev)
-		}
-		if w.isBehind() {
-			return errStalled
-		}
+	}
+	limit := w.b.stalled
+	// Where another call has failed there is little to wait for.
+	if _, number := w.b.c.server(); number != w.number {
+		limit /= 4
+	}
+	if since := time.Unix(0, w.b.behind.Load()); now.Sub(since) <= limit || now.Sub(w.heard) <= limit {
+		return nil
+	}
+	// What was wanted may be of a cluster that is no more: it is asked again.
+	if rev, err := w.b.askNewest(ctx); err == nil {
+		w.b.wanted.Store(rev)
+	}
+	if w.isBehind() {
+		return errStalled
 	}
 	return nil
 }
@@ -281,7 +291,9 @@ func (w *watching) apply(rev int64, events []wire.Event) {
 	}
 	w.into.Apply(rev, writes)
 	w.b.applied.Store(rev)
-	w.b.want(rev)
+	if w.b.want(rev) == rev {
+		w.b.behind.Store(0)
+	}
 }
 
 // writeOf returns the write that an event is; ok is false for what is no object. A value that cannot be

@@ -76,6 +76,7 @@ func (b *Backend) load(ctx context.Context, into *store.Feed) error {
 			b.log.Info("loaded from etcd", "revision", rev, "took", time.Since(began), "skipped", b.skipped.counts())
 			b.applied.Store(rev)
 			b.wanted.Store(rev)
+			b.behind.Store(0)
 			b.heard.Store(time.Now().UnixNano())
 			return nil
 		}

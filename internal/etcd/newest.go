@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"sync"
+	"time"
 
 	"apichain/internal/etcd/wire"
 )
@@ -127,6 +128,9 @@ func (b *Backend) want(rev int64) int64 {
 			return old
 		}
 		if b.wanted.CompareAndSwap(old, rev) {
+			if rev > b.applied.Load() {
+				b.behind.CompareAndSwap(0, time.Now().UnixNano())
+			}
 			return rev
 		}
 	}

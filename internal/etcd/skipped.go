@@ -86,6 +86,13 @@ func (s *skipped) remove(path string) {
 	}
 }
 
+// reason returns why a path is skipped, "" for one that is not.
+func (s *skipped) reason(path string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.paths[path]
+}
+
 // clear forgets all.
 func (s *skipped) clear() {
 	s.mu.Lock()

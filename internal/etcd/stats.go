@@ -18,6 +18,8 @@ type Stats struct {
 	// Applied is the revision up to which the store was told, and Wanted the newest known to exist. They are the
 	// same unless the watch is behind.
 	Applied, Wanted int64
+	// Lag is how long the watch has been behind, 0 if it is not.
+	Lag time.Duration
 	// Heard is when the watch told something last; of an etcd in which nothing happens it is long ago.
 	Heard time.Time
 	// Restarts is how often the watch was taken up again, Reloads how often with all there is.
@@ -61,6 +63,9 @@ func (b *Backend) Stats() Stats {
 	}
 	if ns := b.heard.Load(); ns != 0 {
 		s.Heard = time.Unix(0, ns)
+	}
+	if ns := b.behind.Load(); ns != 0 && s.Wanted > s.Applied {
+		s.Lag = time.Since(time.Unix(0, ns))
 	}
 	return s
 }

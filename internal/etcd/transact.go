@@ -3,6 +3,7 @@ package etcd
 import (
 	"bytes"
 	"context"
+	"strings"
 	"sync"
 
 	"apichain/internal/etcd/wire"
@@ -54,12 +55,37 @@ func (b *Backend) Transact(ctx context.Context, writes []store.Change) (int64, e
 		if !a.Succeeded {
 			// The store waits for that revision, which may be of a write that the watch never brings.
 			b.reach(rev)
-			err = &store.Overtaken{Rev: rev}
+			if err = b.hidden(t, writes); err == nil {
+				err = &store.Overtaken{Rev: rev}
+			}
 			return 0, err
 		}
 		b.want(rev)
 		return rev, nil
 	}
+}
+
+// Hidden is the error of a transaction that makes an object where there is one that cannot be read here: for readers
+// there is none, but its name is taken.
+type Hidden struct{ Bucket, Key, Reason string }
+
+// Error says which object is there, and why nobody sees it.
+func (e *Hidden) Error() string {
+	return "the object " + e.Key + " of " + e.Bucket + " is there but cannot be read: " + e.Reason
+}
+
+// hidden returns a *Hidden if that is why a transaction was not made, and nil otherwise. Without it the store would try for ever.
+func (b *Backend) hidden(t *transaction, writes []store.Change) error {
+	for i := range writes {
+		if writes[i].Expect != 0 {
+			continue
+		}
+		path := strings.TrimPrefix(string(t.request.Compare[i].Key), b.prefix)
+		if reason := b.skipped.reason(path); reason != "" {
+			return &Hidden{writes[i].Bucket.Name, writes[i].Key, reason}
+		}
+	}
+	return nil
 }
 
 // operationOf returns what upstream calls a write.

@@ -89,11 +89,11 @@ func BenchmarkLoad(b *testing.B) {
 // BenchmarkCommit is creates by several writers, with the flushes of the disk measured beside.
 func BenchmarkCommit(b *testing.B) {
 	for _, writers := range []int{1, 64} {
-		for _, backend := range []string{"memory", "never", "always"} {
+		for backend, mode := range map[string]Sync{"memory": 0, "never": Never, "always": Always} {
 			b.Run(fmt.Sprintf("%s-%d", backend, writers), func(b *testing.B) {
 				s := store.New(store.Window{Events: 1000, Bytes: 64 << 20})
 				var j *Journal
-				if mode, err := ParseSync(backend); err == nil {
+				if backend != "memory" {
 					j = opened(b, b.TempDir(), Options{Sync: mode})
 					if err := s.Open(b.Context(), j); err != nil {
 						b.Fatal(err)
@@ -148,4 +148,72 @@ func BenchmarkFsync(b *testing.B) {
 	slices.Sort(took)
 	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+}
+
+// BenchmarkSnapshot is a snapshot of 100,000 objects beside writers, who write as often before it: what it costs them.
+func BenchmarkSnapshot(b *testing.B) {
+	for name, mode := range map[string]Sync{"never": Never, "always": Always} {
+		b.Run(name, func(b *testing.B) {
+			j := opened(b, b.TempDir(), Options{Sync: mode, SegmentBytes: 1 << 40})
+			s := store.New(store.Window{Events: 1000, Bytes: 64 << 20})
+			if err := s.Open(b.Context(), j); err != nil {
+				b.Fatal(err)
+			}
+			fill(b, s, 100_000)
+			var quiet, during []time.Duration
+			for b.Loop() {
+				began := time.Now()
+				during = append(during, latencies(b, s, func() {
+					if _, _, err := j.snapshot(b.Context(), s); err != nil {
+						b.Error(err)
+					}
+				})...)
+				took := time.Since(began)
+				quiet = append(quiet, latencies(b, s, func() { time.Sleep(took) })...)
+			}
+			b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(2*b.N), "snapshot-ms")
+			for what, took := range map[string][]time.Duration{"quiet": quiet, "during": during} {
+				slices.Sort(took)
+				b.ReportMetric(float64(took[len(took)/2].Microseconds()), what+"-p50-µs")
+				b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), what+"-p99-µs")
+				b.ReportMetric(float64(took[len(took)-1].Microseconds()), what+"-max-µs")
+			}
+			if err := s.Close(); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
+
+// latencies returns how long each write of four writers takes who write a hundred times a second until do returns.
+func latencies(b *testing.B, s *store.Store, do func()) (all []time.Duration) {
+	ctx, stop := context.WithCancel(b.Context())
+	var each sync.WaitGroup
+	var mu sync.Mutex
+	for w := range 4 {
+		each.Go(func() {
+			var took []time.Duration
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			for i := w; ctx.Err() == nil; i += 4 {
+				key, d := manyDraft(i % 100_000)
+				began := time.Now()
+				if _, err := s.Commit(context.Background(), store.Change{Bucket: s.Bucket("configmaps"), Key: key, Expect: -1, Next: d}); err != nil {
+					b.Error(err)
+				}
+				took = append(took, time.Since(began))
+				select {
+				case <-tick.C:
+				case <-ctx.Done():
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, took...)
+		})
+	}
+	do()
+	stop()
+	each.Wait()
+	return all
 }

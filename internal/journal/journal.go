@@ -18,10 +18,8 @@ package journal
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
 	"sync"
 	"time"
 
@@ -48,32 +46,6 @@ const (
 	// Never leaves it to the operating system: what was acknowledged survives a crash of the process alone.
 	Never Sync = -1
 )
-
-// ParseSync reads "always", "never" or a duration above zero, as a flag has it.
-func ParseSync(s string) (Sync, error) {
-	switch s {
-	case "always":
-		return Always, nil
-	case "never":
-		return Never, nil
-	}
-	d, err := time.ParseDuration(s)
-	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("%s is not always, never or a duration above zero, as 100ms", strconv.Quote(s))
-	}
-	return Sync(d), nil
-}
-
-// String is the inverse of ParseSync.
-func (m Sync) String() string {
-	switch {
-	case m == Always:
-		return "always"
-	case m < 0:
-		return "never"
-	}
-	return time.Duration(m).String()
-}
 
 // Options of a Journal. The zero value is ready.
 type Options struct {

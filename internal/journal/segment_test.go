@@ -16,7 +16,37 @@ import (
 	"time"
 
 	"apichain/internal/store"
+	"apichain/internal/store/storetest"
 )
+
+// A journal does what every backend does.
+func TestBehaviours(t *testing.T) {
+	for name, mode := range map[string]Sync{"always": Always, "interval": Sync(time.Millisecond), "never": Never} {
+		t.Run(name, func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) storetest.World {
+				dir := t.TempDir()
+				return storetest.World{Keeps: true, Resumes: true, Open: func(t *testing.T) (*store.Store, func()) {
+					j := opened(t, dir, Options{Sync: mode, SegmentBytes: 20_000})
+					s := store.New(store.Window{Events: 10_000, Bytes: 1 << 30})
+					if err := s.Open(t.Context(), j); err != nil {
+						t.Fatal(err)
+					}
+					// With snapshots beside, as many as there can be.
+					ctx, stop := context.WithCancel(context.Background())
+					var run sync.WaitGroup
+					run.Go(func() { j.Run(ctx, s) })
+					return s, func() {
+						stop()
+						run.Wait()
+						if err := s.Close(); err != nil {
+							t.Error(err)
+						}
+					}
+				}}
+			})
+		})
+	}
+}
 
 // entryOf returns an event of a store of its own: the one that creates key at revision rev.
 func entryOf(tb testing.TB, rev int64, key string) store.Entry {
@@ -128,7 +158,7 @@ func TestSyncedFlag(t *testing.T) {
 			got = append(got, rec.flags&flagSynced != 0)
 		}
 		if !slices.Equal(got, test.want) {
-			t.Errorf("%s: the flags are %t, not %t", test.mode, got, test.want)
+			t.Errorf("mode %d: the flags are %t, not %t", test.mode, got, test.want)
 		}
 	}
 }
@@ -261,21 +291,6 @@ func TestSyncAtIntervals(t *testing.T) {
 			t.Errorf("there is (%v) %s", err, shown)
 		}
 	})
-}
-
-// The words of a flag, and back.
-func TestParseSync(t *testing.T) {
-	for text, want := range map[string]Sync{"always": Always, "never": Never, "100ms": Sync(100 * time.Millisecond), "1h0m0s": Sync(time.Hour)} {
-		if got, err := ParseSync(text); got != want || err != nil || got.String() != text {
-			t.Errorf("%s is %v, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", "Always", "0", "0s", "-1s", "5"} {
-		want := fmt.Sprintf("%q is not always, never or a duration above zero, as 100ms", text)
-		if _, err := ParseSync(text); err == nil || err.Error() != want {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
 }
 
 // The median and the rare ones of the newest flushes.

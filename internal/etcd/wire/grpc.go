@@ -61,11 +61,14 @@ const (
 	TextLearner       = "etcdserver: rpc not supported for learner"
 )
 
+// HeadSize is how many bytes are in front of a message.
+const HeadSize = 5
+
 // Frame appends m with its head to b: one message of the body of a call.
 func Frame(b []byte, m Message) []byte {
 	at := len(b)
-	b = Append(append(b, 0, 0, 0, 0, 0), m)
-	binary.BigEndian.PutUint32(b[at+1:], uint32(len(b)-at-5))
+	b = Append(append(b, make([]byte, HeadSize)...), m)
+	binary.BigEndian.PutUint32(b[at+1:], uint32(len(b)-at-HeadSize))
 	return b
 }
 
@@ -80,7 +83,7 @@ func (e *TooLarge) Error() string {
 // ReadFrame reads the next message of a body, of up to limit bytes, without its head. The bytes are new. The
 // error is io.EOF at the end of the body, io.ErrUnexpectedEOF within a message, a *TooLarge, or the reader's.
 func ReadFrame(r io.Reader, limit int64) ([]byte, error) {
-	var head [5]byte
+	var head [HeadSize]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, err
 	}
