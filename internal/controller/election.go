@@ -93,24 +93,21 @@ func (e *election) acquire(ctx context.Context) bool {
 	leases := e.leases().Bucket
 	for ctx.Err() == nil {
 		// The place in the log comes first: what is written after the look wakes us.
-		cursor, err := leases.Watch(leases.Head())
+		cursor, err := leases.Watch(e.api.Store.Revision())
 		held, failed := e.try(ctx)
 		if held {
 			return true
 		}
 		// Others that stand by fail together: they are not to ask again together.
 		wait := retryPeriod + mathrand.N(retryPeriod)
-		if failed == nil {
+		var changed <-chan struct{}
+		if err == nil && failed == nil {
+			if _, changed, err = cursor.Next(nil, 1); changed == nil {
+				continue // there is something already
+			}
 			wait = time.Until(e.expires)
 		}
 		timer := time.NewTimer(wait)
-		var changed <-chan struct{}
-		if err == nil && failed == nil {
-			if _, changed, err = cursor.Next(nil, 1); changed == nil && err == nil {
-				timer.Stop() // there is something already
-				continue
-			}
-		}
 		select {
 		case <-ctx.Done():
 		case <-changed:
@@ -220,11 +217,11 @@ func (e *election) fill(lease map[string]any, acquired time.Time, transitions in
 }
 
 // release lets go of the Lease, if this process holds it, so that another one need not wait until it runs out. The
-// server is stopping: what fails is of no more interest.
+// server is stopping: what fails is logged, and costs leaseDuration.
 func (e *election) release() {
 	ctx, cancel := context.WithTimeout(context.Background(), retryPeriod)
 	defer cancel()
-	_, _ = e.call("update").Until(ctx).Modify(ctx, func(lease map[string]any) bool {
+	_, err := e.call("update").Until(ctx).Modify(ctx, func(lease map[string]any) bool {
 		if tree.Text(lease, "spec", "holderIdentity") != e.id {
 			return false
 		}
@@ -234,6 +231,9 @@ func (e *election) release() {
 		tree.Set(lease, int64(1), "spec", "leaseDurationSeconds")
 		return true
 	})
+	if err != nil {
+		e.api.Config.Log.Warn("the Lease of the controllers was not released: others wait until it runs out", "err", err)
+	}
 }
 
 // leases returns the resource of Leases.

@@ -179,6 +179,35 @@ func TestOneWorks(t *testing.T) {
 	})
 }
 
+// TestReleaseIsSeenByANewcomer stops the process that works just after another one has come, which has seen no event
+// of the Lease yet: it works at once.
+func TestReleaseIsSeenByANewcomer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := lagging(20 * time.Millisecond)
+		old := newProcess(t, c)
+		old.start(t, Own{CA: "ca"})
+		time.Sleep(time.Minute)
+		for range 5 {
+			// The window of the newcomer begins at a write that is not of the Lease.
+			obj := map[string]any{"kind": "ConfigMap", "apiVersion": "v1", "metadata": map[string]any{"generateName": "a-"}}
+			if _, err := old.api.Internal(old.api.Builtin("", "v1", "ConfigMap"), "create", "default", "", "").Insert(obj); err != nil {
+				t.Fatal(err)
+			}
+			next := newProcess(t, c)
+			next.start(t, Own{CA: "ca"})
+			time.Sleep(100 * time.Millisecond)
+			old.end()
+			time.Sleep(200 * time.Millisecond)
+			spec := tree.Object(next.api.Get("leases.coordination.k8s.io", leaseNamespace, controllersLease), "spec")
+			if tree.Text(spec, "holderIdentity") == "" {
+				t.Fatalf("nobody has the Lease: %v", spec)
+			}
+			old = next
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
 // TestShortFailuresAreSurvived cuts the process that works for less than its deadline: it goes on.
 func TestShortFailuresAreSurvived(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
