@@ -24,9 +24,9 @@ import (
 // that one fails. Which one is in use is a number that everybody moves on who found it failing.
 //
 // What may be done twice is tried again, at each member at once and then with pauses that grow, until
-// the call's deadline or patience ends. A transaction is only tried again when nothing of it has left
-// this process, or when the member says that it has no leader to give it to: whether another
-// one was made is not known, and etcd has no way to ask.
+// the call's deadline: upstream's requests wait as long for an etcd that is away. A transaction is
+// only tried again when nothing of it has left this process, or when the member says that it has no
+// leader to give it to: whether another one was made is not known, and etcd has no way to ask.
 
 const (
 	// dialTimeout is how long a member may take to accept a connection.
@@ -34,7 +34,7 @@ const (
 	// A connection that is silent for pingAfter is asked for a sign of life, and ends without one after pingTimeout.
 	pingAfter   = 5 * time.Second
 	pingTimeout = 5 * time.Second
-	// patience is how long a call goes on trying, however late its deadline is.
+	// patience is how long a call goes on trying that has no deadline.
 	patience = 8 * time.Second
 	// maxMessage is the limit of messages, in bytes. Pages of a list get shorter when they meet it.
 	maxMessage = 64 << 20
@@ -104,7 +104,7 @@ type policy struct {
 	repeatable bool
 	// attempt is how long one attempt may take.
 	attempt time.Duration
-	// stubborn tries again until the deadline, and not for patience alone.
+	// stubborn tries again for ever without a deadline.
 	stubborn bool
 }
 
@@ -138,7 +138,7 @@ func (c *client) call(ctx context.Context, method string, in, out wire.Message, 
 			return err
 		}
 		c.leave(number)
-		if !p.stubborn && time.Since(began) > patience {
+		if _, ends := ctx.Deadline(); !ends && !p.stubborn && time.Since(began) > patience {
 			return err
 		}
 		// All members get their chance before anybody waits.
@@ -150,7 +150,7 @@ func (c *client) call(ctx context.Context, method string, in, out wire.Message, 
 
 // outOfTime returns the error of a call whose context has ended: what happened last is told with it, since it may be why.
 func outOfTime(ctx context.Context, last error) error {
-	if errors.Is(last, ctx.Err()) {
+	if last == nil || errors.Is(last, ctx.Err()) {
 		return ctx.Err()
 	}
 	return fmt.Errorf("%w, after: %w", ctx.Err(), last)

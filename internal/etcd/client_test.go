@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -274,4 +275,35 @@ func TestTLS(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "certificate") || !refused(err) {
 		t.Errorf("an unknown certificate: %v", err)
 	}
+}
+
+// TestAwayUntilDeadline: as long as etcd is away, a read and a write wait for their deadlines, as upstream's do, and not
+// for less; one that comes back in time serves them.
+func TestAwayUntilDeadline(t *testing.T) {
+	c := etcdtest.Start(t, 1)
+	s := opened(t, backend(t, c))
+	// Nothing is under way that could be sent without being noticed.
+	c.Members[0].Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := s.Consistent(ctx); !errors.Is(err, context.DeadlineExceeded) || ctx.Err() == nil {
+		t.Errorf("a read: %v", err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), within)
+	defer cancel()
+	var all sync.WaitGroup
+	all.Go(func() {
+		if err := s.Consistent(ctx); err != nil {
+			t.Errorf("a read that waits: %v", err)
+		}
+	})
+	all.Go(func() {
+		if _, err := s.Commit(ctx, create(s, "a", 1)); err != nil {
+			t.Errorf("a write that waits: %v", err)
+		}
+	})
+	if err := c.Members[0].Start(); err != nil {
+		t.Fatal(err)
+	}
+	all.Wait()
 }

@@ -28,17 +28,23 @@ type flight struct {
 	err  error
 }
 
-// Newest implements store.Shared. When the store is behind, the watch is asked for progress at once.
+// Newest implements store.Shared. When the store is behind, the watch is asked for progress at once. While etcd
+// is away it is asked again until ctx ends, or once if that has no deadline.
 func (b *Backend) Newest(ctx context.Context) (int64, error) {
-	f, err := b.board()
-	if err != nil {
-		return 0, err
-	}
-	select {
-	case <-f.done:
-		return f.rev, f.err
-	case <-ctx.Done():
-		return 0, ctx.Err()
+	for last := ctx.Err(); ; {
+		f, err := b.board()
+		if err != nil {
+			return 0, err
+		}
+		select {
+		case <-f.done:
+			if _, ends := ctx.Deadline(); !ends || f.err == nil || !elsewhere(f.err, true) {
+				return f.rev, f.err
+			}
+			last = f.err
+		case <-ctx.Done():
+			return 0, outOfTime(ctx, last)
+		}
 	}
 }
 
