@@ -152,6 +152,100 @@ func TestHistory(t *testing.T) {
 	}
 }
 
+// TestHistoryWithGaps: when history is compacted under a broken watch, a watcher is told so, lists anew, and goes on: what it
+// lists is what there was at that revision, and what it is told before and after is everything.
+func TestHistoryWithGaps(t *testing.T) {
+	c := etcdtest.Start(t, 2)
+	s := opened(t, backend(t, c))
+	w := &writer{c: c, r: rand.New(rand.NewPCG(3, 4)), objs: map[string]int{}}
+	states := map[int64]map[string]int{s.Revision(): {}}
+	var mu sync.Mutex // guards states and want
+	done := make(chan struct{})
+	gaps := 0
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		at := s.Bucket("things").Now()
+		cursor, err := s.Bucket("things").Watch(s.Revision())
+		have := map[string]int{}
+		for o := range at.Scan("", "") {
+			have[o.Key] = etcdtest.Number(o)
+		}
+		last := int64(0)
+		for err == nil || errors.As(err, new(*store.Expired)) {
+			if err != nil {
+				gaps++
+				now := s.Bucket("things").Now()
+				if cursor, err = s.Bucket("things").Watch(now.Rev); err != nil {
+					continue
+				}
+				clear(have)
+				for o := range now.Scan("", "") {
+					have[o.Key] = etcdtest.Number(o)
+				}
+				last = now.Rev
+				mu.Lock()
+				if want := states[last]; want != nil && !maps.Equal(have, want) {
+					t.Errorf("listed at %d: %v, want %v", last, have, want)
+				}
+				mu.Unlock()
+			}
+			var events []*store.Event
+			var wait <-chan struct{}
+			if events, wait, err = cursor.Next(nil, 100); err != nil {
+				continue
+			}
+			for i, e := range events {
+				if have[e.Object.Key] = etcdtest.Number(e.Object); e.Kind == store.Deleted {
+					delete(have, e.Object.Key)
+				}
+				// All events of a revision have been told when another one begins.
+				if i == len(events)-1 || events[i+1].Rev != e.Rev {
+					last = e.Rev
+				}
+			}
+			if wait == nil {
+				continue
+			}
+			mu.Lock()
+			if want := states[last]; want != nil && !maps.Equal(have, want) {
+				t.Errorf("told up to %d: %v, want %v", last, have, want)
+			}
+			mu.Unlock()
+			select {
+			case <-wait:
+			case <-done:
+				return
+			}
+		}
+		t.Errorf("the watcher is told %v", err)
+	})
+	for i := range 600 {
+		mu.Lock()
+		w.write()
+		states[w.rev] = maps.Clone(w.objs)
+		mu.Unlock()
+		switch i % 60 {
+		case 20:
+			// Nobody is there to tell while much is written and forgotten.
+			for _, m := range c.Members {
+				m.Stop()
+			}
+		case 40:
+			c.Compact(w.rev)
+			for _, m := range c.Members {
+				_ = m.Start()
+			}
+			eventually(t, "the store is there again", func() bool { return s.Revision() >= w.rev })
+		}
+	}
+	eventually(t, "the store has all", func() bool { return s.Revision() >= w.rev })
+	close(done)
+	watcher.Wait()
+	if gaps == 0 {
+		t.Error("there were no gaps")
+	}
+}
+
 // TestNeverSplit: writes of one transaction become visible together, however the watch brings them.
 func TestNeverSplit(t *testing.T) {
 	c := etcdtest.Start(t, 1)
