@@ -33,7 +33,7 @@ type process struct {
 
 func (p *process) Transact(ctx context.Context, writes []store.Change) (int64, error) {
 	if p.away.Load() {
-		return 0, &store.Failure{Message: "etcdserver: request timed out"}
+		return 0, errors.New("etcdserver: request timed out")
 	}
 	return p.Shared.Transact(ctx, writes)
 }
