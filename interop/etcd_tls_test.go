@@ -31,8 +31,9 @@ func certificate(t *testing.T, name string) (cert, key string) {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA:        true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(crand.Reader, template, template, private.Public(), private)
@@ -69,7 +70,8 @@ func TestEtcdTLS(t *testing.T) {
 		return err
 	}, path, "--data-dir", t.TempDir(), "--listen-client-urls", "https://"+address, "--advertise-client-urls", "https://"+address,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer,
-		"--cert-file", cert, "--key-file", key, "--client-cert-auth", "--trusted-ca-file", clientCert, "--log-level", "error", "--unsafe-no-fsync")
+		"--cert-file", cert, "--key-file", key, "--client-cert-auth", "--trusted-ca-file", clientCert,
+		"--log-level", "error", "--unsafe-no-fsync")
 	if err := m.start(); err != nil {
 		t.Fatal(err)
 	}

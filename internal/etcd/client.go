@@ -28,10 +28,14 @@ import (
 // only tried again when nothing of it has left this process, or when the member says that it has no
 // leader to give it to: whether another one was made is not known, and etcd has no way to ask.
 
+// A member that hangs is found out by one of three: the connection is not accepted (dialTimeout), the
+// connection gives no sign of life (pingAfter and pingTimeout), or the attempt takes too long.
+
 const (
 	// dialTimeout is how long a member may take to accept a connection.
 	dialTimeout = 3 * time.Second
-	// A connection that is silent for pingAfter is asked for a sign of life, and ends without one after pingTimeout.
+	// A connection that is silent for pingAfter is asked for a sign of life, and ends without one
+	// after pingTimeout.
 	pingAfter   = 5 * time.Second
 	pingTimeout = 5 * time.Second
 	// patience is how long a call goes on trying that has no deadline.
@@ -115,8 +119,8 @@ var (
 	writing = policy{attempt: 15 * time.Second}
 )
 
-// call makes a call with one message in each direction. The error is an *Error, that of ctx, or of an answer
-// that is no message.
+// call makes a call with one message in each direction. The error is an *Error, that of ctx, or of
+// an answer that is no message.
 func (c *client) call(ctx context.Context, method string, in, out wire.Message, p policy) error {
 	body := wire.Frame(nil, in)
 	if n := len(body) - wire.HeadSize; n > maxRequest {
@@ -148,7 +152,8 @@ func (c *client) call(ctx context.Context, method string, in, out wire.Message, 
 	}
 }
 
-// outOfTime returns the error of a call whose context has ended: what happened last is told with it, since it may be why.
+// outOfTime returns the error of a call whose context has ended: what happened last is told with
+// it, since it may be why.
 func outOfTime(ctx context.Context, last error) error {
 	if last == nil || errors.Is(last, ctx.Err()) {
 		return ctx.Err()
@@ -195,8 +200,8 @@ func (c *client) once(ctx context.Context, server, method string, body []byte, o
 	return nil
 }
 
-// send sends a request and returns the answer, whose header says that messages are to come. size is that of
-// the body, -1 for a stream.
+// send sends a request and returns the answer, whose header says that messages are to come. size is
+// that of the body, -1 for a stream.
 func (c *client) send(ctx context.Context, server, method string, body io.Reader, size int64) (*http.Response, error) {
 	var sent atomic.Bool
 	// Without headers there is no body: what has not got so far was not done. HTTP/2 itself sends again

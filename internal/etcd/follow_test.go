@@ -18,7 +18,8 @@ import (
 	"apichain/internal/store"
 )
 
-// history follows all of a store from its revision on, until the store has rev, and returns the events as "A ns/a=1@5".
+// history follows all of a store from its revision on, until the store has rev, and returns the
+// events as "A ns/a=1@5".
 func history(t *testing.T, s *store.Store, from, rev int64) (text []string, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
@@ -107,7 +108,8 @@ func (w *writer) check(t *testing.T, got []string) {
 	}
 }
 
-// TestHistory: a follower tells every write once and in order, whatever happens to watches, connections and members.
+// TestHistory: a follower tells every write once and in order, whatever happens to watches,
+// connections and members.
 func TestHistory(t *testing.T) {
 	for name, trouble := range map[string]func(*etcdtest.Cluster, *rand.Rand){
 		"none":        func(*etcdtest.Cluster, *rand.Rand) {},
@@ -152,8 +154,9 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// TestHistoryWithGaps: when history is compacted under a broken watch, a watcher is told so, lists anew, and goes on: what it
-// lists is what there was at that revision, and what it is told before and after is everything.
+// TestHistoryWithGaps: when history is compacted under a broken watch, a watcher is told so, lists
+// anew, and goes on: what it lists is what there was at that revision, and what it is told before
+// and after is everything.
 func TestHistoryWithGaps(t *testing.T) {
 	c := etcdtest.Start(t, 2)
 	s := opened(t, backend(t, c))
@@ -287,7 +290,8 @@ func TestNeverSplit(t *testing.T) {
 	reader.Wait()
 }
 
-// TestCompacted: a follower that has missed what is compacted begins anew; its watchers are told that their history has gone.
+// TestCompacted: a follower that has missed what is compacted begins anew; its watchers are told
+// that their history has gone.
 func TestCompacted(t *testing.T) {
 	c := etcdtest.Start(t, 1)
 	c.Put("/registry/things/old", etcdtest.Value(1))
@@ -334,7 +338,8 @@ func TestCompacted(t *testing.T) {
 	}
 }
 
-// TestRestored: another cluster in the place of the one that was followed is begun anew with, be its revisions newer or older.
+// TestRestored: another cluster in the place of the one that was followed is begun anew with, be
+// its revisions newer or older.
 func TestRestored(t *testing.T) {
 	for name, to := range map[string]int64{"older": 5, "newer": 5000} {
 		t.Run(name, func(t *testing.T) {
@@ -409,8 +414,8 @@ func TestOutsideOfPrefix(t *testing.T) {
 	}
 }
 
-// TestNewestIsShared: those who ask while a question is under way share the next one, and none gets the answer to a question
-// that was asked before.
+// TestNewestIsShared: those who ask while a question is under way share the next one, and none gets
+// the answer to a question that was asked before.
 func TestNewestIsShared(t *testing.T) {
 	c := etcdtest.Start(t, 1)
 	b := backend(t, c)
@@ -450,7 +455,8 @@ func TestNewestIsShared(t *testing.T) {
 	}
 }
 
-// TestOwnWrites: what this process has sent is not decoded when the watch brings it, and what others have sent is.
+// TestOwnWrites: what this process has sent is not decoded when the watch brings it, and what
+// others have sent is.
 func TestOwnWrites(t *testing.T) {
 	c := etcdtest.Start(t, 1)
 	var decoded atomic.Int64

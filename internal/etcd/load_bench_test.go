@@ -12,15 +12,16 @@ import (
 	"apichain/internal/store"
 )
 
-// BenchmarkLoad measures how long 20,000 objects of 1.5 kB take to come, from an etcd in memory or from the
-// real one at $ETCD_URL.
+// BenchmarkLoad measures how long 20,000 objects of 1.5 kB take to come, from an etcd in memory or
+// from the real one at $ETCD_URL.
 func BenchmarkLoad(b *testing.B) {
 	const objects, batch = 20_000, 100
 	url := os.Getenv("ETCD_URL")
 	if url == "" {
 		url = etcdtest.Start(b, 1).URLs()[0]
 	}
-	be, err := Open(b.Context(), Config{Servers: []string{url}, Prefix: fmt.Sprintf("/load-%d", time.Now().UnixNano()), Codec: etcdtest.Codec{}})
+	prefix := fmt.Sprintf("/load-%d", time.Now().UnixNano())
+	be, err := Open(b.Context(), Config{Servers: []string{url}, Prefix: prefix, Codec: etcdtest.Codec{}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -33,7 +34,8 @@ func BenchmarkLoad(b *testing.B) {
 	for i := 0; i < objects; i += batch {
 		var t wire.TxnRequest
 		for n := range batch {
-			t.Success = append(t.Success, wire.RequestOp{Put: &wire.PutRequest{Key: fmt.Appendf(nil, "%s/things/%06d", be.prefix, i+n), Value: value}})
+			put := &wire.PutRequest{Key: fmt.Appendf(nil, "%s/things/%06d", prefix, i+n), Value: value}
+			t.Success = append(t.Success, wire.RequestOp{Put: put})
 		}
 		if err := be.c.call(b.Context(), wire.MethodTxn, &t, new(wire.TxnResponse), writing); err != nil {
 			b.Fatal(err)
