@@ -118,7 +118,9 @@ func (d disk) Append(name string) (File, error) {
 }
 
 // Create is of FS.
-func (d disk) Create(name string) (File, error) { return d.open(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC) }
+func (d disk) Create(name string) (File, error) {
+	return d.open(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+}
 
 // Rename is of FS.
 func (d disk) Rename(from, to string) error { return os.Rename(d.path(from), d.path(to)) }
