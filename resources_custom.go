@@ -66,7 +66,7 @@ func (c *customRoutes) find(req *http.Request) *route {
 	if !info.IsResourceRequest || info.APIPrefix != "apis" {
 		return c.document(req.URL.Path)
 	}
-	r := c.custom.Lookup(info.APIGroup, info.APIVersion, info.Resource)
+	r := c.custom.Find(req.Context(), info.APIGroup, info.APIVersion, info.Resource)
 	if r == nil {
 		return nil
 	}

@@ -2,7 +2,6 @@ package api
 
 import (
 	"slices"
-	"sync"
 
 	"apichain/internal/kinds"
 	"apichain/internal/schema"
@@ -86,7 +85,7 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 		kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition"): {
 			prepare: s.Customs.prepareDefinition, settle: s.Customs.settleDefinition, validateStatus: schema.CheckCRDStatus,
 			// Two that want one name must see each other.
-			serial:       new(sync.Mutex),
+			serial:       make(chan struct{}, 1),
 			beforeDelete: holdDefinition, preconditionFailed: "precondition failed",
 			// A client may use the resource as soon as its write is answered.
 			afterWrite: func(*store.Object) { s.Customs.Follow() },

@@ -82,6 +82,24 @@ func (q *Call) believe(attempt func() error) error {
 	return attempt()
 }
 
+// Find is Lookup of a request: a resource that is not served may be so by a definition that another process has just
+// made, which is followed before that is believed. A backend that does not answer soon is not waited for.
+func (c *Customs) Find(ctx context.Context, group, version, plural string) *Resource {
+	s := c.api.Store
+	r := c.Lookup(group, version, plural)
+	if r != nil || !s.IsShared() {
+		return r
+	}
+	before := s.Revision()
+	ctx, cancel := context.WithTimeout(ctx, awaitLimit)
+	defer cancel()
+	if s.Consistent(ctx) != nil || s.Revision() == before {
+		return nil
+	}
+	c.Follow()
+	return c.Lookup(group, version, plural)
+}
+
 // lost reports whether a write failed because another process was quicker with what it claimed.
 func (q *Call) lost(err error) bool { return q.api.Store.IsShared() && errors.Is(err, errAllocated) }
 
@@ -105,30 +123,23 @@ func (w *write) confirm() error {
 // leads to another attempt, is returned as it is.
 //
 //	the end of a context     504 Timeout: whether a write was made is open
-//	*store.Failure           500 without a reason, in the words of etcd; open as well
-//	anything else            500 InternalError: a journal that has failed
+//	what etcd says           500 without a reason, in its words; open as well
+//	what a journal says      500 InternalError
 //
-// All are upstream's. To a watch, whose header is out by then, the first two are the event of an InternalError.
+// All are upstream's. To a watch, whose header is out by then, each is the event of an InternalError.
 func (q *Call) storageError(err error) error {
 	var told *status.Error
 	var raced *store.Conflict
-	var failure *store.Failure
 	switch {
 	case err == nil, errors.As(err, &told), errors.As(err, &raced):
 		return err
-	case errors.As(err, &failure):
-		e := status.Unexplained(failure.Message)
-		e.Cause = failure.Err
-		if q.info.Verb == "watch" {
-			e.Reason = "InternalError"
-		}
-		return e
+	case q.info.Verb == "watch":
+		return &status.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: err.Error()}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		if q.info.Verb == "watch" {
-			return &status.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: err.Error()}
-		}
 		return &status.Error{Code: http.StatusGatewayTimeout, Reason: "Timeout", Details: &status.Details{},
 			Message: "Timeout: request did not complete within requested timeout - " + err.Error()}
+	case q.api.Store.IsShared():
+		return status.Unexplained(err.Error())
 	}
 	return &status.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: "Internal error occurred: " + err.Error(),
 		Details: &status.Details{Causes: []field.Error{{Message: err.Error()}}}}

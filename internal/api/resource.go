@@ -3,7 +3,6 @@ package api
 import (
 	"net/http"
 	"strconv"
-	"sync"
 	"sync/atomic"
 
 	"apichain/internal/allocator"
@@ -130,9 +129,9 @@ type kindHooks struct {
 	prepare, settle func(q *Call, obj, old map[string]any) error
 	// validateStatus checks obj in place of its shape where only the status is written.
 	validateStatus func(obj map[string]any) []field.Error
-	// serial is held from prepare until the object is written, where what prepare sees must
+	// serial, with room for one, is filled from prepare until the object is written, where what prepare sees must
 	// still hold then.
-	serial *sync.Mutex
+	serial chan struct{}
 	// claims fills in what the server gives an object, and holds it for the write. old is nil on create. What
 	// stands for it in the store is changed with the object.
 	claims func(obj, old map[string]any, dryRun bool) (*allocator.Claim, error)

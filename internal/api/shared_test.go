@@ -17,7 +17,6 @@ import (
 	"apichain/internal/allocator"
 	"apichain/internal/api"
 	"apichain/internal/api/apitest"
-	"apichain/internal/store"
 	"apichain/internal/store/storetest"
 	"apichain/internal/tree"
 )
@@ -140,6 +139,28 @@ func TestPreconditionFromElsewhere(t *testing.T) {
 	})
 }
 
+// TestDefinitionElsewhere uses a resource on the server that did not get its definition, at once, and not any more
+// when that has gone.
+func TestDefinitionElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		two := startTwo(t, lagging(50*time.Millisecond))
+		for i := range 10 {
+			d := definitionOf("widgets", "Widget", "Namespaced")
+			two[i%2].Must(201, "POST", definitionsPath, d)
+			two[1-i%2].Must(201, "POST", widgetsPath, custom("Widget", "w"))
+			two[i%2].Must(200, "GET", widgetsPath+"/w", nil)
+			two[1-i%2].Must(200, "DELETE", definitionsPath+"/widgets.example.com", nil)
+			for {
+				if code, _ := two[i%2].Try("GET", definitionsPath+"/widgets.example.com", nil); code == 404 {
+					break
+				}
+				time.Sleep(time.Millisecond)
+			}
+		}
+		two[0].Must(404, "GET", widgetsPath, nil)
+	})
+}
+
 // TestWatchBeginsNow begins watches that do not say where: what the other server has written is in their state.
 func TestWatchBeginsNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -221,10 +242,10 @@ var backendAnswers = []struct {
 	reason       string
 	message      string
 }{
-	{"no space, create", &store.Failure{Message: "etcdserver: mvcc: database space exceeded"}, "POST", mapsPath, mapObject("n"), 500, "", "etcdserver: mvcc: database space exceeded"},
-	{"no space, update", &store.Failure{Message: "etcdserver: mvcc: database space exceeded"}, "PUT", mapsPath + "/x", data("x", "2"), 500, "", "etcdserver: mvcc: database space exceeded"},
-	{"no space, patch", &store.Failure{Message: "etcdserver: mvcc: database space exceeded"}, "PATCH", mapsPath + "/x", data("x", "2"), 500, "", "etcdserver: mvcc: database space exceeded"},
-	{"no leader, create", &store.Failure{Message: "etcdserver: request timed out"}, "POST", mapsPath, mapObject("n"), 500, "", "etcdserver: request timed out"},
+	{"no space, create", errors.New("etcdserver: mvcc: database space exceeded"), "POST", mapsPath, mapObject("n"), 500, "", "etcdserver: mvcc: database space exceeded"},
+	{"no space, update", errors.New("etcdserver: mvcc: database space exceeded"), "PUT", mapsPath + "/x", data("x", "2"), 500, "", "etcdserver: mvcc: database space exceeded"},
+	{"no space, patch", errors.New("etcdserver: mvcc: database space exceeded"), "PATCH", mapsPath + "/x", data("x", "2"), 500, "", "etcdserver: mvcc: database space exceeded"},
+	{"no leader, create", errors.New("etcdserver: request timed out"), "POST", mapsPath, mapObject("n"), 500, "", "etcdserver: request timed out"},
 	{"away, create", context.DeadlineExceeded, "POST", mapsPath, mapObject("n"), 504, "Timeout", timedOut},
 	{"away, create of a name that is taken", context.DeadlineExceeded, "POST", mapsPath, mapObject("x"), 504, "Timeout", timedOut},
 	{"away, dry run", context.DeadlineExceeded, "POST", mapsPath + "?dryRun=All", mapObject("n"), 504, "Timeout", timedOut},
@@ -250,7 +271,6 @@ var backendAnswers = []struct {
 		map[string]any{"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "spec": map[string]any{
 			"resourceAttributes": map[string]any{"verb": "get", "resource": "pods"}}}, 201, "", ""},
 	{"away, watch", context.DeadlineExceeded, "GET", mapsPath + "?watch=true&timeoutSeconds=2", nil, 200, "InternalError", "context deadline exceeded"},
-	{"something else", errors.New("no such disk"), "POST", mapsPath, mapObject("n"), 500, "InternalError", "Internal error occurred: no such disk"},
 }
 
 const timedOut = "Timeout: request did not complete within requested timeout - context deadline exceeded"

@@ -179,8 +179,8 @@ func (r *Resource) lockSerial() (unlock func()) {
 	if r.serial == nil {
 		return func() {}
 	}
-	r.serial.Lock()
-	return r.serial.Unlock
+	r.serial <- struct{}{}
+	return func() { <-r.serial }
 }
 
 // complete does carryOver and setDefaults. Defaults of a custom resource come first: they are of

@@ -47,6 +47,10 @@ func (c *controllers) syncDefinition(ctx context.Context, name string) error {
 	if err := c.reportTermination(ctx, o, "True", "InstanceDeletionInProgress", "CustomResource deletion is in progress"); err != nil {
 		return err
 	}
+	// Another process may have made some that are not shown here yet.
+	if err := c.api.Store.Consistent(ctx); err != nil {
+		return err
+	}
 	b := c.api.Store.Bucket(name)
 	instances := b.Now()
 	if r := c.api.ForBucket(b); r != nil {

@@ -42,7 +42,7 @@ func (c *controllers) syncNamespace(ctx context.Context, name string) error {
 	}
 	// Before anything is deleted: the events of that must lead back here.
 	c.terminating[name] = true
-	left, err := c.emptyNamespace(name)
+	left, err := c.emptyNamespace(ctx, name)
 	if err != nil || left {
 		return err // the events of what is left bring us back
 	}
@@ -51,7 +51,11 @@ func (c *controllers) syncNamespace(ctx context.Context, name string) error {
 
 // emptyNamespace deletes all objects in a namespace that are not being deleted yet. It reports
 // whether any is still there, held by a finalizer or by its dependents.
-func (c *controllers) emptyNamespace(name string) (left bool, err error) {
+func (c *controllers) emptyNamespace(ctx context.Context, name string) (left bool, err error) {
+	// Another process may have put something into it that is not shown here yet.
+	if err := c.api.Store.Consistent(ctx); err != nil {
+		return false, err
+	}
 	for _, b := range c.api.Store.Buckets() {
 		sn := b.Now()
 		r := c.api.ForBucket(b)

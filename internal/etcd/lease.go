@@ -12,6 +12,11 @@ import (
 // Leases are shared, as upstream does it: one is good for all objects that are written within a part
 // of its life, so that a burst of events costs etcd one lease. Who comes later in that part
 // gets a life that is shorter than the lease's and never shorter than asked for.
+//
+//	ttl 1 h, reuse 1 min:  granted at 10:00 for 61 min, used until 10:01, ends at 11:01
+//
+// Nobody keeps a lease alive: it ends, and etcd deletes its objects at one revision, which the watch
+// brings as any other deletion.
 
 const (
 	// A lease is used again for reusePart of its life, but no longer than reuseMost.
@@ -44,12 +49,15 @@ func (b *Backend) lease(ctx context.Context, ttl time.Duration) (int64, error) {
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
+	// Taken before the grant, so that a lease of etcd ends after ours and not before.
 	now := time.Now()
 	reuse := min(time.Duration(float64(ttl)*reusePart), reuseMost).Truncate(time.Second)
+	// Counted whether the write succeeds or not, as upstream does.
 	l.objects++
 	if need := now.Add(ttl); l.id != 0 && need.Before(l.end) && need.Add(reuse).After(l.end) && l.objects <= leaseObjects {
 		return l.id, nil
 	}
+	// The extra time is what those get who come after this one.
 	ttl += reuse
 	var a wire.Lease
 	in := &wire.LeaseGrantRequest{TTL: int64((ttl + time.Second - 1) / time.Second)}
@@ -65,9 +73,13 @@ func (b *Backend) lease(ctx context.Context, ttl time.Duration) (int64, error) {
 }
 
 // forget ends the use of a lease that etcd does not know.
-func (l *leases) forget(id int64) {
-	l.busy <- struct{}{}
-	defer func() { <-l.busy }()
+func (l *leases) forget(ctx context.Context, id int64) {
+	select {
+	case l.busy <- struct{}{}:
+		defer func() { <-l.busy }()
+	case <-ctx.Done():
+		return // who has it finds out by itself
+	}
 	if l.id == id {
 		l.id = 0
 	}

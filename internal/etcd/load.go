@@ -54,7 +54,8 @@ func (b *Backend) checkVersion(ctx context.Context) error {
 	return fmt.Errorf("it is etcd %s, whose watches may lose events: use 3.4.31, 3.5.13 or a later one", a.Version)
 }
 
-// oldVersion reports whether a version of etcd is older than 3.4.31, or one of 3.5 older than 3.5.13. What cannot be read is not.
+// oldVersion reports whether a version of etcd is older than 3.4.31, or one of 3.5 older than
+// 3.5.13. What cannot be read is not.
 func oldVersion(v string) bool {
 	part := strings.SplitN(v, ".", 3)
 	if len(part) < 3 || part[0] != "3" {
@@ -80,6 +81,7 @@ func (b *Backend) load(ctx context.Context, into *store.Feed) error {
 			b.heard.Store(time.Now().UnixNano())
 			return nil
 		}
+		// Pages of the revision that is gone are in the feed, and of no use to another.
 		into.Discard()
 		if !says(err, wire.TextCompacted) && !says(err, wire.TextFuture) {
 			return err
@@ -153,6 +155,7 @@ func (l *lister) list(ctx context.Context, key, end string, to chan<- page) erro
 		err := l.b.call(ctx, "list", "", wire.MethodRange, &wire.RangeRequest{
 			Key: []byte(from), RangeEnd: []byte(end), Limit: l.limit, Revision: l.rev, Serializable: l.b.conf.ReadOnly,
 		}, &a, listing)
+		// Nothing of it was read: the same page again, shorter. One object always fits.
 		if large := new(wire.TooLarge); errors.As(err, &large) && l.limit > 1 {
 			l.limit = max(l.limit/4, 1)
 			continue
@@ -160,6 +163,7 @@ func (l *lister) list(ctx context.Context, key, end string, to chan<- page) erro
 		if err != nil {
 			return err
 		}
+		// The first page says of which revision all are. Without a quorum it is the member's own.
 		if l.rev == 0 {
 			if a.Header == nil || a.Header.Revision <= 0 {
 				return errors.New("an answer without revision")
@@ -182,6 +186,7 @@ func (l *lister) list(ctx context.Context, key, end string, to chan<- page) erro
 		if len(a.KVs) == 0 {
 			return errors.New("no results were found, but etcd indicated there were more values remaining")
 		}
+		// The next page begins with the first key that could follow.
 		from = string(a.KVs[len(a.KVs)-1].Key) + "\x00"
 		switch {
 		case size < pageBytes/2:
@@ -192,10 +197,11 @@ func (l *lister) list(ctx context.Context, key, end string, to chan<- page) erro
 	}
 }
 
-// decodeAll decodes values in parallel. The writes are in the order of the keys; Next is nil in those that
-// are skipped.
+// decodeAll decodes values in parallel. The writes are in the order of the keys; Next is nil in
+// those that are skipped.
 func (b *Backend) decodeAll(kvs []wire.KeyValue) []store.Write {
 	out := make([]store.Write, len(kvs))
+	// Shares of less than 64 cost more to hand out than to do.
 	share := max((len(kvs)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0), 64)
 	var all sync.WaitGroup
 	for from := 0; from < len(kvs); from += share {

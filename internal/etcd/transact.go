@@ -10,12 +10,26 @@ import (
 	"apichain/internal/store"
 )
 
+// A transaction of two writes, of which the first updates an object at revision 41 and the second makes
+// a new one, is this for etcd:
+//
+//	if    mod(/registry/configmaps/ns/a) = 41 and mod(/registry/configmaps/ns/b) = 0
+//	then  put(/registry/configmaps/ns/a, ...), put(/registry/configmaps/ns/b, ...)
+//
+// A key that is not there has the mod revision 0, so that one comparison is all there is to creates,
+// updates and deletions. Nothing is read when the conditions do not hold: the store has, or gets
+// from the watch, what there is instead. All that is put gets the revision of the transaction.
+//
+// The watch brings a store its own writes as it brings those of others. Only their decoding is
+// spared: the bytes that were sent are kept until they come back.
+
 // MaxWrites is how many writes one transaction may have, by the default of etcd's --max-txn-ops. etcd
 // refuses more.
 const MaxWrites = 128
 
-// Transact implements store.Shared. The error is an *Overtaken, an *Unknown if the writes may have been made,
-// and otherwise why they certainly were not: ErrReadOnly, an *Error, one of the codec, or that of ctx.
+// Transact implements store.Shared. The error is an *Overtaken, an *Unknown if the writes may have
+// been made, and otherwise why they certainly were not: ErrReadOnly, an *Error, one of the codec,
+// or that of ctx.
 func (b *Backend) Transact(ctx context.Context, writes []store.Change) (int64, error) {
 	if b.conf.ReadOnly {
 		return 0, ErrReadOnly
@@ -24,6 +38,7 @@ func (b *Backend) Transact(ctx context.Context, writes []store.Change) (int64, e
 	if err != nil {
 		return 0, err
 	}
+	// What failed never comes, or comes as a surprise, and is decoded then.
 	defer func() {
 		if err != nil {
 			b.own.forget(t.own)
@@ -42,7 +57,7 @@ func (b *Backend) Transact(ctx context.Context, writes []store.Change) (int64, e
 		var a wire.TxnResponse
 		err = b.call(ctx, operation, bucket, wire.MethodTxn, &t.request, &a, writing)
 		if says(err, wire.TextLeaseNotFound) && again {
-			b.leases.forget(id)
+			b.leases.forget(ctx, id)
 			continue
 		}
 		if err != nil && !refused(err) {
@@ -52,6 +67,7 @@ func (b *Backend) Transact(ctx context.Context, writes []store.Change) (int64, e
 			return 0, err
 		}
 		rev := headRevision(a.Header)
+		// Not made: the header says at which state the conditions did not hold.
 		if !a.Succeeded {
 			// The store waits for that revision, which may be of a write that the watch never brings.
 			b.reach(rev)
@@ -60,13 +76,14 @@ func (b *Backend) Transact(ctx context.Context, writes []store.Change) (int64, e
 			}
 			return 0, err
 		}
+		// The watch brings it, since it is below the prefix: there is nothing to ask.
 		b.want(rev)
 		return rev, nil
 	}
 }
 
-// Hidden is the error of a transaction that makes an object where there is one that cannot be read here: for readers
-// there is none, but its name is taken.
+// Hidden is the error of a transaction that makes an object where there is one that cannot be read
+// here: for readers there is none, but its name is taken.
 type Hidden struct{ Bucket, Key, Reason string }
 
 // Error says which object is there, and why nobody sees it.
@@ -74,7 +91,8 @@ func (e *Hidden) Error() string {
 	return "the object " + e.Key + " of " + e.Bucket + " is there but cannot be read: " + e.Reason
 }
 
-// hidden returns a *Hidden if that is why a transaction was not made, and nil otherwise. Without it the store would try for ever.
+// hidden returns a *Hidden if that is why a transaction was not made, and nil otherwise. Without it
+// the store would try for ever.
 func (b *Backend) hidden(t *transaction, writes []store.Change) error {
 	for i := range writes {
 		if writes[i].Expect != 0 {
@@ -187,6 +205,7 @@ func (o *ownWrites) add(ws []*ownWrite) {
 func (o *ownWrites) take(path string, value []byte) *store.Draft {
 	o.mu.Lock()
 	w := o.byPath[path]
+	// Values are compared without the lock: they may be long, and do not change.
 	o.mu.Unlock()
 	if w == nil || !bytes.Equal(w.value, value) {
 		return nil

@@ -42,8 +42,8 @@ type Shared interface {
 	Backend
 	// Transact makes all writes or none, at a revision that it returns; all of them have the same. Each
 	// says by Expect at which revision its object must be, 0 for none; it is never negative. When
-	// one is not, the error is an *Overtaken. Any other error goes to the writer; whether the
-	// writes were made may be unknown then. It may be called concurrently.
+	// one is not, the error is an *Overtaken. Any other error goes to the writer, and its text to
+	// the client: whether the writes were made may be unknown then. It may be called concurrently.
 	Transact(ctx context.Context, writes []Change) (rev int64, err error)
 	// Newest returns the newest revision there is, asked now: a store that has reached it shows
 	// everything that had been written when Newest was called. It may be called concurrently.
@@ -59,25 +59,6 @@ type Overtaken struct{ Rev int64 }
 
 // Error says that somebody else was first.
 func (e *Overtaken) Error() string { return "another write came first" }
-
-// Failure is the error of a Shared backend that has said no, or nothing: it is away, has no leader, is full. Message is
-// for clients, who know the words of etcd: "etcdserver: mvcc: database space exceeded". Of a
-// transaction it leaves open whether its writes were made. The end of a context is no Failure: that is its own error.
-type Failure struct {
-	Message string
-	Err     error // for the log, nil for nothing more
-}
-
-// Error returns the message, with what is for the log alone.
-func (e *Failure) Error() string {
-	if e.Err == nil {
-		return e.Message
-	}
-	return e.Message + ": " + e.Err.Error()
-}
-
-// Unwrap returns what is for the log.
-func (e *Failure) Unwrap() error { return e.Err }
 
 // Write is one write that a backend has kept: of the object Key of the bucket Bucket, which is Next
 // since revision Rev, or is gone with it.

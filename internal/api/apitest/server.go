@@ -251,7 +251,7 @@ func (s *Server) find(r *http.Request, info *request.Info) (http.Handler, error)
 	if pattern != "" {
 		return h, nil
 	}
-	if c := s.API.Customs.Lookup(info.APIGroup, info.APIVersion, info.Resource); c != nil && info.APIPrefix == "apis" {
+	if c := s.API.Customs.Find(r.Context(), info.APIGroup, info.APIVersion, info.Resource); c != nil && info.APIPrefix == "apis" {
 		// A path without a namespace is for all of them, which can only be looked at.
 		everywhere := info.Verb == "list" || info.Verb == "watch"
 		if c.Namespaced && (info.Namespace != "" || everywhere) || !c.Namespaced && info.Namespace == "" {
