@@ -116,6 +116,10 @@ func TestFlippedBits(t *testing.T) {
 		for _, name := range []string{snapshot, journal} {
 			for i := range d.names[name].content {
 				for bit := range 8 {
+					// All bits of a first line and of a header, one of each byte behind.
+					if i > 120 && bit != i%8 {
+						continue
+					}
 					left := d.mount()
 					left.names[name].content[i] ^= 1 << bit
 					shown, _, err := load(left)
