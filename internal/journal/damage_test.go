@@ -151,8 +151,8 @@ func TestDamageIsSaid(t *testing.T) {
 	d.names[journal].content[at[0]+30] ^= 1
 	before := string(d.names[journal].content)
 	_, _, err := load(d)
-	want := fmt.Sprintf("double/%s: offset %d: a record is not what was written: its checksum differs, and all before offset %d had been synced "+
-		"(see apichain data check double; apichain data repair double cuts what cannot be read)", journal, at[0], at[1])
+	want := fmt.Sprintf("double/%s: offset %d: a record is not what was written: its checksum differs, "+
+		"and all before offset %d had been synced (see apichain data check double; apichain data repair double cuts what cannot be read)", journal, at[0], at[1])
 	if err == nil || err.Error() != want {
 		t.Errorf("the error is\n%v\nnot\n%s", err, want)
 	}

@@ -9,6 +9,11 @@ import (
 	"runtime"
 )
 
+// What a journal needs of a file system, and no more. Two of the calls are why this is a room of its own: a file's text is
+// on the disk after the Sync of the file, its name after the Sync of the folder, and either may come without the
+// other after a crash. So a new file is written, flushed, renamed, and then the folder is flushed; what depends on
+// it comes after. The folder in memory of the tests forgets whatever was not flushed, which no real disk does when asked.
+
 // FS is the folder of a journal, which names its files without a path. All of its errors name the file. It is a seam
 // for tests: what they put in its place forgets what was not flushed, tears writes and fails.
 type FS interface {

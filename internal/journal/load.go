@@ -17,6 +17,7 @@ import (
 // commits may be appended, when it returns without an error.
 func (j *Journal) Load(ctx context.Context, into *store.Feed) error { return j.load(ctx, into) }
 
+// load is Load, into anything.
 func (j *Journal) load(ctx context.Context, into target) error {
 	p := &replay{folder: j.folder, visitor: &feeder{into: into, names: map[string]string{}}}
 	if err := p.run(ctx); err != nil {
