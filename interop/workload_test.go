@@ -34,7 +34,8 @@ func work(t *testing.T, w *workload.Workload, length time.Duration) (*workload.R
 // TestWorkload: what concurrent clients see of a server that nothing happens to is right, and nothing fails.
 func TestWorkload(t *testing.T) {
 	s := start(t)
-	result, faults := work(t, &workload.Workload{Servers: s.HTTP, Name: "quiet", Writers: 4, Readers: 2, Watchers: 3, Pace: time.Millisecond}, 2*time.Second)
+	w := &workload.Workload{Servers: s.HTTP, Name: "quiet", Writers: 4, Readers: 2, Watchers: 3, Pace: time.Millisecond}
+	result, faults := work(t, w, 2*time.Second)
 	for _, f := range faults {
 		t.Error(f)
 	}
@@ -58,7 +59,9 @@ func TestWorkloadFindsLies(t *testing.T) {
 		want []history.Kind
 		lie  func(p *httputil.ReverseProxy)
 	}{
-		"an update that is acknowledged and not made": {[]history.Kind{history.Lost, history.Torn, history.Forked, history.Unfounded}, func(p *httputil.ReverseProxy) {
+		"an update that is acknowledged and not made": {[]history.Kind{
+			history.Lost, history.Torn, history.Forked, history.Unfounded,
+		}, func(p *httputil.ReverseProxy) {
 			p.Transport = trips(func(r *http.Request) (*http.Response, error) {
 				if r.Method == "PUT" && requests.Add(1) == 20 {
 					b, err := io.ReadAll(r.Body)
@@ -67,7 +70,7 @@ func TestWorkloadFindsLies(t *testing.T) {
 					}
 					// Its revision is one that is sure to be free.
 					b = bytes.Replace(b, []byte(`"resourceVersion":"`), []byte(`"resourceVersion":"9`), 1)
-					return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(b)), Request: r}, nil
+					return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(b)), Request: r}, nil
 				}
 				return http.DefaultTransport.RoundTrip(r)
 			})

@@ -66,7 +66,8 @@ type Failure struct {
 
 // String is the failure in a line.
 func (f Failure) String() string {
-	return fmt.Sprintf("%s at %s: %s [%s, %v]: %v", f.Client, f.Server, f.What, f.Start.Format("15:04:05.000"), f.End.Sub(f.Start).Round(time.Millisecond), f.Err)
+	took := f.End.Sub(f.Start).Round(time.Millisecond)
+	return fmt.Sprintf("%s at %s: %s [%s, %v]: %v", f.Client, f.Server, f.What, f.Start.Format("15:04:05.000"), took, f.Err)
 }
 
 // Result is what came of a workload.
@@ -93,8 +94,10 @@ func (r *Result) String() string {
 	for _, w := range r.History.Watches {
 		events += len(w.Events)
 	}
-	return fmt.Sprintf("writes: %d acknowledged, %d refused, %d unknown; %d operations in all; %d watches, of which %d resumed and %d expired, with %d events; %d requests failed",
-		r.Count(history.OK), r.Count(history.Refused), r.Count(history.Unknown), len(r.History.Ops), len(r.History.Watches), r.Resumed, r.Expired, events, len(r.Failures))
+	return fmt.Sprintf("writes: %d acknowledged, %d refused, %d unknown; %d operations in all; ",
+		r.Count(history.OK), r.Count(history.Refused), r.Count(history.Unknown), len(r.History.Ops)) +
+		fmt.Sprintf("%d watches, of which %d resumed and %d expired, with %d events; %d requests failed",
+			len(r.History.Watches), r.Resumed, r.Expired, events, len(r.Failures))
 }
 
 // Run makes the namespaces, has all clients work until ctx ends, and then lists all once more and waits until each watcher
@@ -288,7 +291,8 @@ func (w *Workload) watcher(ctx context.Context, n int) {
 	// It has waited in vain: what it must have seen says the check.
 	select {
 	case <-w.settled[of]:
-		w.recorder.AddWatch(history.Watch{Client: c.name, Scope: w.namespace(of), From: rev, Start: w.recorder.Now(), End: w.recorder.Now(), Through: w.marks[of]})
+		now := w.recorder.Now()
+		w.recorder.AddWatch(history.Watch{Client: c.name, Scope: w.namespace(of), From: rev, Start: now, End: now, Through: w.marks[of]})
 	default:
 	}
 }
