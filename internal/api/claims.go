@@ -26,6 +26,9 @@ type ServiceNetwork struct {
 	NodePorts allocator.Ports
 }
 
+// PortRanges is the bucket of the object by which processes keep node ports apart.
+const PortRanges = allocator.PortRanges
+
 // newPool returns the pool of what the configuration says.
 func (s *API) newPool(n ServiceNetwork) *allocator.Pool {
 	c := allocator.Config{
@@ -42,7 +45,7 @@ func (s *API) newPool(n ServiceNetwork) *allocator.Pool {
 		if !s.Store.IsShared() {
 			return nil
 		}
-		return s.Store.Bucket(allocator.PortRanges)
+		return s.Store.Bucket(PortRanges)
 	}
 	return allocator.New(c)
 }

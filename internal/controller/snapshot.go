@@ -88,7 +88,13 @@ const (
 
 // NewList takes the list of all objects as they are after one commit.
 func NewList(s *store.Store) *List {
-	rev, objects := s.Objects(resourceRank)
+	rev, objects := s.Objects(func(resource string) int {
+		// It is made of the services, for other processes, and is of no kind that is served.
+		if resource == api.PortRanges {
+			return -1
+		}
+		return resourceRank(resource)
+	})
 	return &List{rev: rev, objects: objects}
 }
 
@@ -143,6 +149,9 @@ func (r *Restorer) Load(ctx context.Context, body []byte) (store.Written, *statu
 // rewrite makes the store hold what want returns, unless that is being done already. A failure of
 // the backend is a 500, and logged; then nothing has changed.
 func (r *Restorer) rewrite(ctx context.Context, want func() store.Contents) (store.Written, *status.Error) {
+	if why := r.api.Config.ReadOnly; why != "" {
+		return store.Written{}, &status.Error{Code: http.StatusForbidden, Reason: "Forbidden", Message: "the store may not be changed: " + why}
+	}
 	if r.base.Load() == nil {
 		return store.Written{}, conflictWith("the server is not ready yet: the store is still being filled")
 	}
