@@ -124,7 +124,10 @@ func (p *program) openEtcd(config *tls.Config) (err error) {
 		return err
 	}
 	p.kept.etcd, err = etcd.Open(p.starting, etcd.Config{
-		Servers: o.endpoints(), TLS: config, Codec: storage.New(p.table, storage.Options{Protobuf: o.mediaType == mediaProtobuf, EventTTL: o.eventTTL}),
+		Servers: o.endpoints(), TLS: config,
+		Codec: storage.New(p.table, storage.Options{
+			Protobuf: o.mediaType == mediaProtobuf, EventTTL: o.eventTTL, IPv6: strings.Contains(p.opt.cluster.serviceIP(), ":"),
+		}),
 		Prefix: o.prefix, ReadOnly: o.readOnly,
 		CompactionInterval: o.compaction, Log: p.log, Observe: p.kept.asked.observe,
 	})

@@ -241,7 +241,7 @@ func TestBesideKubeAPIServer(t *testing.T) {
 			loads, stop := context.WithCancel(ctx)
 			var loading sync.WaitGroup
 			for _, i := range []*instance{reference, program} {
-				loading.Go(func() { load(t, loads, i) })
+				loading.Go(func() { workBeside(t, loads, i) })
 			}
 			began, rounds := time.Now(), 0
 			failed := map[string]bool{}
@@ -272,9 +272,9 @@ func TestBesideKubeAPIServer(t *testing.T) {
 	}
 }
 
-// load is a workload at both servers in turns, begun at one of them, until ctx ends. One server has nothing to wait for
+// workBeside is a workload at both servers in turns, begun at one of them, until ctx ends. One server has nothing to wait for
 // when it is asked what the other one has been told.
-func load(t *testing.T, ctx context.Context, first *instance) {
+func workBeside(t *testing.T, ctx context.Context, first *instance) {
 	w := &workload.Workload{Servers: []string{first.url}, Token: first.token, Name: "load-" + fmt.Sprint(first.pid()), Writers: 2, Readers: 1, Watchers: 1, Pace: 20 * time.Millisecond}
 	result, err := w.Run(ctx)
 	if err != nil {

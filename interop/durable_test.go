@@ -1,17 +1,14 @@
 package interop
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -41,12 +38,6 @@ func startProgram(t *testing.T, args ...string) *instance {
 	path, err := apichain()
 	if err != nil {
 		t.Fatal(err)
-	}
-	known, err := exec.Command(path, "--help").Output()
-	for _, arg := range args { // until they are there
-		if flag, _, _ := strings.Cut(arg, "="); err != nil || !bytes.Contains(known, []byte(flag)) {
-			t.Skipf("the program has no %s: %v", flag, err)
-		}
 	}
 	return startAt(t, path, append([]string{"--listen-https=off", "--listen-admin=off"}, args...)...)
 }
@@ -118,6 +109,15 @@ func pausing(name string, p *process) trouble {
 // cutting breaks the connections there are.
 func cutting(name string, n *network) trouble {
 	return trouble{"cut " + name, func() error { n.cut(); return nil }}
+}
+
+// closing breaks the connections there are, and refuses others for a while.
+func closing(name string, n *network) trouble {
+	return trouble{"keep away " + name, func() error {
+		n.close()
+		<-time.After(time.Duration(50+rand.IntN(1500)) * time.Millisecond) // the trouble itself
+		return n.reopen()
+	}}
 }
 
 // suffer makes trouble, one at a time, until ctx ends or a number of them is over (0 is any number), and returns how
@@ -214,7 +214,7 @@ func TestJournalKills(t *testing.T) {
 }
 
 // TestHistory: what clients see through kills, pauses and broken connections is what one correct server could have
-// shown: with a journal, on an etcd of three members, and of kube-apiserver on one like it.
+// shown: with a journal, of two programs on an etcd of three members, and of kube-apiserver on one like it.
 func TestHistory(t *testing.T) {
 	length := 30 * time.Second
 	if text := os.Getenv("APICHAIN_HISTORY"); text != "" {
@@ -223,32 +223,34 @@ func TestHistory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, system := range map[string]func(t *testing.T) (*instance, []trouble){
-		"journal": func(t *testing.T) (*instance, []trouble) {
-			p := startProgram(t, "--data-dir="+t.TempDir())
-			return p, nil
+	for name, system := range map[string]func(t *testing.T) ([]*instance, []trouble){
+		"journal": func(t *testing.T) ([]*instance, []trouble) {
+			return []*instance{startProgram(t, "--data-dir="+t.TempDir())}, nil
 		},
-		"etcd": func(t *testing.T) (*instance, []trouble) {
+		"etcd": func(t *testing.T) ([]*instance, []trouble) {
 			servers, troubles := troubledEtcd(t)
-			return startProgram(t, "--etcd-servers="+servers), troubles
+			return []*instance{startProgram(t, "--etcd-servers="+servers), startProgram(t, "--etcd-servers="+servers)}, troubles
 		},
-		"kube-apiserver": func(t *testing.T) (*instance, []trouble) {
+		"kube-apiserver": func(t *testing.T) ([]*instance, []trouble) {
 			if os.Getenv("APICHAIN_REFERENCE") == "" {
 				t.Skip("APICHAIN_REFERENCE names no folder with kube-apiserver")
 			}
 			servers, troubles := troubledEtcd(t)
-			return startReference(t, servers), troubles
+			return []*instance{startReference(t, servers)}, troubles
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, troubles := system(t)
-			way := newNetwork(t, p.url)
-			troubles = append(troubles, killing("the server", p.process), restarting("the server", p.process), pausing("the server", p.process), cutting("clients", way))
+			instances, troubles := system(t)
+			w := &workload.Workload{Token: instances[0].token, Name: "history", Writers: 4, Readers: 4, Watchers: 4, Pace: 5 * time.Millisecond}
+			for i, p := range instances {
+				way := newNetwork(t, p.url)
+				w.Servers = append(w.Servers, way.as(p.url))
+				name, clients := fmt.Sprint("server ", i), fmt.Sprint("clients of ", i)
+				troubles = append(troubles, killing(name, p.process), restarting(name, p.process), pausing(name, p.process), cutting(clients, way), closing(clients, way))
+			}
 			ctx, cancel := context.WithTimeout(t.Context(), length)
 			defer cancel()
-			result := underLoad(t, &workload.Workload{
-				Servers: []string{way.as(p.url)}, Token: p.token, Name: "history", Writers: 4, Readers: 3, Watchers: 3, Pace: 5 * time.Millisecond,
-			}, func(working context.Context) {
+			result := underLoad(t, w, func(working context.Context) {
 				context.AfterFunc(working, cancel)
 				t.Log(suffer(ctx, t, 0, 3*time.Second, troubles...))
 			})
@@ -266,7 +268,7 @@ func troubledEtcd(t *testing.T) (servers string, troubles []trouble) {
 			servers = servers[1:]
 		}
 		name := fmt.Sprint("etcd member ", i)
-		troubles = append(troubles, killing(name, m.process), pausing(name, m.process), cutting(name, way))
+		troubles = append(troubles, killing(name, m.process), pausing(name, m.process), cutting(name, way), closing(name, way))
 	}
 	return servers, troubles
 }

@@ -328,9 +328,16 @@ func (n *network) as(server string) string {
 // open lets connections in, after close at the same address as before.
 func (n *network) open(t *testing.T) {
 	t.Helper()
+	if err := n.reopen(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reopen is open for a goroutine that is not the test's.
+func (n *network) reopen() error {
 	l, err := net.Listen("tcp", n.address)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -344,6 +351,7 @@ func (n *network) open(t *testing.T) {
 			n.carriers.Go(func() { n.carry(c) })
 		}
 	})
+	return nil
 }
 
 // carry takes bytes both ways until either side or cut ends it.

@@ -32,7 +32,7 @@ type disturbance struct {
 // etcd went, which takes with it what it was asked to write.
 func (d *disturbance) explains(f workload.Failure) bool {
 	if d.url == "" {
-		return f.Start.Before(d.ended) && f.End.After(d.began)
+		return f.Start.Before(d.began) && f.End.After(d.began)
 	}
 	return f.Server == d.url && f.Start.Before(d.ended) && f.End.After(d.began)
 }
@@ -40,8 +40,8 @@ func (d *disturbance) explains(f workload.Failure) bool {
 // TestSeveral: nothing that was acknowledged is lost, no request fails that has no reason to, watches go on at the other
 // server, and an informer behind a proxy sees every change.
 func TestSeveral(t *testing.T) {
-	restarts, _ := environment(t, "APICHAIN_RESTARTS", 10)
-	kills, _ := environment(t, "APICHAIN_SEVERAL_KILLS", 4)
+	restarts, _ := environment(t, "APICHAIN_RESTARTS", 5)
+	kills, _ := environment(t, "APICHAIN_SEVERAL_KILLS", 5)
 	etcd := startEtcd(t, 3)
 	one, two := startProgram(t, "--etcd-servers="+etcd.servers()), startProgram(t, "--etcd-servers="+etcd.servers())
 	// Those of them that are next, and how they go.
@@ -130,6 +130,12 @@ func watchRevisions(t *testing.T, url, namespace string) *revisions {
 	ctx, stop := context.WithCancel(t.Context())
 	factory.StartWithContext(ctx)
 	t.Cleanup(func() { stop(); factory.Shutdown() })
+	// It begins before all writes, so that it must see all of them.
+	for kind, ok := range factory.WaitForCacheSync(ctx.Done()) {
+		if !ok {
+			t.Fatalf("%v: not filled", kind)
+		}
+	}
 	return r
 }
 

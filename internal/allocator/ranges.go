@@ -107,7 +107,7 @@ func (p *Pool) PortChange(old, next map[string]any) (change *store.Change, lost 
 		return nil, ""
 	}
 	d := store.Encode(map[string]any{
-		"kind": "RangeAllocation", "apiVersion": "v1", "metadata": map[string]any{"creationTimestamp": nil},
+		"kind": "RangeAllocation", "apiVersion": "v1", "metadata": map[string]any{},
 		"range": p.Ports.String(), "data": base64.StdEncoding.EncodeToString(b.bits.Bytes()),
 	}, nil)
 	change = &store.Change{Bucket: bucket, Key: nodePortRange, Next: &d}

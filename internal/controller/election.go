@@ -2,7 +2,10 @@ package controller
 
 import (
 	"context"
-	"math/rand/v2"
+	"crypto/rand"
+	"fmt"
+	mathrand "math/rand/v2"
+	"os"
 	"time"
 
 	"apichain/internal/api"
@@ -31,10 +34,12 @@ const (
 	retryPeriod   = 2 * time.Second
 )
 
-// The Lease is kube-system/apichain-controllers.
+// The Leases are kube-system/apichain-controllers, of who runs the controllers, and kube-system/apichain-restore, of
+// who changes the store as a whole.
 const (
-	leaseNamespace = "kube-system"
-	leaseName      = "apichain-controllers"
+	leaseNamespace   = "kube-system"
+	controllersLease = "apichain-controllers"
+	restoreLease     = "apichain-restore"
 )
 
 // microTime is how times of a Lease are written.
@@ -43,12 +48,22 @@ const microTime = "2006-01-02T15:04:05.000000Z07:00"
 // election is one process's part in the choice of who works. It belongs to one goroutine.
 type election struct {
 	api *api.API
+	// lease is the name of the Lease.
+	lease string
 	// id is who this process is: no other has it, nor has this one after a restart.
 	id string
 	// seen is the resource version of the Lease as it was seen last, "" for none. It was first seen at since, and
 	// runs out at expires.
 	seen           string
 	since, expires time.Time
+	// holder is who had it when it was seen last.
+	holder string
+}
+
+// newElection returns the election for a Lease of a name, in which this process takes part once.
+func newElection(a *api.API, lease string) *election {
+	host, _ := os.Hostname()
+	return &election{api: a, lease: lease, id: fmt.Sprintf("%s_%d_%s", host, os.Getpid(), rand.Text())}
 }
 
 // run calls work whenever this process holds the Lease, with a context that ends with that, and waits for its end. It
@@ -56,7 +71,7 @@ type election struct {
 func (e *election) run(ctx context.Context, work func(context.Context)) {
 	log := e.api.Config.Log
 	for e.acquire(ctx) {
-		log.Info("the controllers run in this process", "lease", leaseNamespace+"/"+leaseName, "holder", e.id)
+		log.Info("the controllers run in this process", "lease", leaseNamespace+"/"+e.lease, "holder", e.id)
 		working, stop := context.WithCancel(ctx)
 		ended := make(chan struct{})
 		go func() {
@@ -69,7 +84,7 @@ func (e *election) run(ctx context.Context, work func(context.Context)) {
 		if ctx.Err() != nil {
 			break
 		}
-		log.Warn("the controllers stand by in this process", "lease", leaseNamespace+"/"+leaseName, "why", why)
+		log.Warn("the controllers stand by in this process", "lease", leaseNamespace+"/"+e.lease, "why", why)
 	}
 	e.release()
 }
@@ -85,7 +100,7 @@ func (e *election) acquire(ctx context.Context) bool {
 			return true
 		}
 		// Others that stand by fail together: they are not to ask again together.
-		wait := retryPeriod + rand.N(retryPeriod)
+		wait := retryPeriod + mathrand.N(retryPeriod)
 		var changed <-chan struct{}
 		if err == nil && failed == nil {
 			if _, changed, _ = cursor.Next(nil, 1); changed == nil {
@@ -130,6 +145,23 @@ func (e *election) renew(ctx context.Context) (why string) {
 	}
 }
 
+// keep renews a Lease that this process has just taken, until ended is called, which lets go of it. The context ends when
+// it is lost; ended returns why it was, "" if it was not.
+func (e *election) keep(ctx context.Context) (held context.Context, ended func() (why string)) {
+	held, lost := context.WithCancel(ctx)
+	renewing, stop := context.WithCancel(ctx)
+	why := make(chan string, 1)
+	go func() {
+		defer lost()
+		why <- e.renew(renewing)
+	}()
+	return held, func() string {
+		stop()
+		defer e.release()
+		return <-why
+	}
+}
+
 // try takes or renews the Lease, unless somebody else has it. After an error nobody knows.
 func (e *election) try(ctx context.Context) (held bool, err error) {
 	o, err := e.call("update").Until(ctx).Modify(ctx, func(lease map[string]any) bool {
@@ -140,7 +172,7 @@ func (e *election) try(ctx context.Context) (held bool, err error) {
 		return false, err
 	}
 	if o == nil {
-		lease := map[string]any{"kind": "Lease", "apiVersion": "coordination.k8s.io/v1", "metadata": map[string]any{"name": leaseName}}
+		lease := map[string]any{"kind": "Lease", "apiVersion": "coordination.k8s.io/v1", "metadata": map[string]any{"name": e.lease}}
 		e.fill(lease, time.Now(), 0)
 		if o, err = e.call("create").Until(ctx).Insert(lease); err != nil {
 			return false, err
@@ -156,6 +188,7 @@ func (e *election) observe(lease map[string]any) {
 	if rev := tree.Text(lease, "metadata", "resourceVersion"); rev != e.seen {
 		e.seen, e.since = rev, time.Now()
 	}
+	e.holder = tree.Text(lease, "spec", "holderIdentity")
 	seconds, _ := tree.At(lease, "spec", "leaseDurationSeconds").(int64)
 	e.expires = e.since.Add(time.Duration(seconds) * time.Second)
 }
@@ -209,7 +242,7 @@ func (e *election) leases() *api.Resource { return e.api.Builtin("coordination.k
 
 // call returns a call about the Lease.
 func (e *election) call(verb string) *api.Call {
-	name := leaseName
+	name := e.lease
 	if verb == "create" {
 		name = ""
 	}

@@ -135,7 +135,7 @@ func electing(t *testing.T, w *worker) map[string]*process {
 		if err := p.api.Ensure(t.Context(), map[string]any{"kind": "Namespace", "apiVersion": "v1", "metadata": map[string]any{"name": leaseNamespace}}); err != nil {
 			t.Fatal(err)
 		}
-		e := &election{api: p.api, id: id}
+		e := &election{api: p.api, lease: controllersLease, id: id}
 		p.end = p.goes(func(ctx context.Context) { e.run(ctx, w.work(id)) })
 		t.Cleanup(p.end)
 		all[id] = p
@@ -198,7 +198,7 @@ func TestReleaseIsSeenByANewcomer(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			old.end()
 			time.Sleep(200 * time.Millisecond)
-			spec := tree.Object(next.api.Get("leases.coordination.k8s.io", leaseNamespace, leaseName), "spec")
+			spec := tree.Object(next.api.Get("leases.coordination.k8s.io", leaseNamespace, controllersLease), "spec")
 			if tree.Text(spec, "holderIdentity") == "" {
 				t.Fatalf("nobody has the Lease: %v", spec)
 			}
@@ -235,7 +235,7 @@ func TestLeaseIsUpstreams(t *testing.T) {
 		time.Sleep(time.Minute)
 		was, _ := w.holder()
 		lease := func() map[string]any {
-			return tree.Object(all[was].api.Get("leases.coordination.k8s.io", leaseNamespace, leaseName), "spec")
+			return tree.Object(all[was].api.Get("leases.coordination.k8s.io", leaseNamespace, controllersLease), "spec")
 		}
 		spec := lease()
 		acquired, _ := time.Parse(microTime, tree.Text(spec, "acquireTime"))

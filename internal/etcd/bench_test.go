@@ -48,7 +48,8 @@ func BenchmarkCreate(b *testing.B) {
 		i := 0
 		for b.Loop() {
 			i++
-			if _, err := s.Commit(b.Context(), store.Change{Bucket: s.Bucket("things"), Key: fmt.Sprint(b.N, "-", i), Next: etcdtest.Draft(i)}); err != nil {
+			if _, err := s.Commit(b.Context(), store.Change{Bucket: s.Bucket("things"), Key: fmt.Sprint(b.N, "-", i),
+				Next: etcdtest.Draft(i)}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -125,6 +125,7 @@ func (c *client) call(ctx context.Context, method string, in, out wire.Message, 
 	began := time.Now()
 	for attempt := 1; ; attempt++ {
 		server, number := c.server()
+		// Each attempt has less time than the call, or a member that hangs would take all of it.
 		attemptCtx, cancel := context.WithTimeout(ctx, p.attempt)
 		err := c.once(attemptCtx, server, method, body, out)
 		cancel()
@@ -198,6 +199,8 @@ func (c *client) once(ctx context.Context, server, method string, body []byte, o
 // the body, -1 for a stream.
 func (c *client) send(ctx context.Context, server, method string, body io.Reader, size int64) (*http.Response, error) {
 	var sent atomic.Bool
+	// Without headers there is no body: what has not got so far was not done. HTTP/2 itself sends again
+	// what the server says it has not looked at, as one does that stops in order.
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
 	r, err := http.NewRequestWithContext(traced, http.MethodPost, server+method, body)
 	if err != nil {
@@ -205,6 +208,7 @@ func (c *client) send(ctx context.Context, server, method string, body io.Reader
 	}
 	r.ContentLength = size
 	r.Header = http.Header{"Content-Type": {wire.ContentType}, "Te": {"trailers"}, "User-Agent": {"apichain"}}
+	// A member without a leader refuses at once then, instead of waiting until its own time is over.
 	if !c.anyLeader {
 		r.Header["Hasleader"] = []string{"true"}
 	}

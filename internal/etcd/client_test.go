@@ -123,7 +123,8 @@ func TestDeadline(t *testing.T) {
 	c.Members[0].Inject(wire.MethodTxn, etcdtest.Fault{Hold: hold})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := b.Transact(ctx, []store.Change{create(s, "a", 1)}); !errors.As(err, new(*Unknown)) || !errors.Is(err, context.DeadlineExceeded) || err.Error() != "context deadline exceeded" {
+	if _, err := b.Transact(ctx, []store.Change{create(s, "a", 1)}); !errors.As(err, new(*Unknown)) || !errors.Is(err,
+		context.DeadlineExceeded) || err.Error() != "context deadline exceeded" {
 		t.Errorf("%v", err)
 	}
 	close(hold)
@@ -166,7 +167,8 @@ func TestServersInTurn(t *testing.T) {
 		_, err = b.Transact(ctx, []store.Change{create(s, "b", 1)})
 		return !errors.As(err, new(*Unknown))
 	})
-	if err == nil || errors.As(err, new(*Unknown)) || !errors.Is(err, context.DeadlineExceeded) || !HasCode(err, wire.Unavailable) || !strings.Contains(err.Error(), "connection refused") {
+	if err == nil || errors.As(err, new(*Unknown)) || !errors.Is(err, context.DeadlineExceeded) || !HasCode(err,
+		wire.Unavailable) || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("with no member: %v", err)
 	}
 	if err := c.Members[1].Start(); err != nil {
@@ -192,7 +194,8 @@ func TestAwayAtStart(t *testing.T) {
 	defer b.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := store.New(window).Open(ctx, b); err == nil || !strings.HasPrefix(err.Error(), "etcd at "+url+": context deadline exceeded, after: ") || !strings.Contains(err.Error(), "refused") {
+	if err := store.New(window).Open(ctx, b); err == nil || !strings.HasPrefix(err.Error(),
+		"etcd at "+url+": context deadline exceeded, after: ") || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("%v", err)
 	}
 }
@@ -200,7 +203,10 @@ func TestAwayAtStart(t *testing.T) {
 // TestNotEtcd: what answers in another way is told as what it is.
 func TestNotEtcd(t *testing.T) {
 	var answer atomic.Value
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer.Load().(func(http.ResponseWriter))(w) }))
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
+		answer.Load().(func(http.ResponseWriter))(w)
+	}))
 	srv.Config.Protocols = new(http.Protocols)
 	srv.Config.Protocols.SetUnencryptedHTTP2(true)
 	srv.Start()

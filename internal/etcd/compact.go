@@ -48,9 +48,11 @@ func (b *Backend) compact(ctx context.Context, c *compactor) error {
 	}, &a, writing); err != nil {
 		return err
 	}
+	// Whoever was first, the revision of now is the one to compact to in an interval.
 	to := c.seen
 	c.seen = headRevision(a.Header)
 	if !a.Succeeded {
+		// Somebody else has moved the clock, or an operator has deleted the key.
 		c.clock = 0
 		if len(a.Responses) == 1 && a.Responses[0].Range != nil && len(a.Responses[0].Range.KVs) == 1 {
 			c.clock = a.Responses[0].Range.KVs[0].Version

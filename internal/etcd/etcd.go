@@ -122,6 +122,7 @@ func Open(ctx context.Context, conf Config) (*Backend, error) {
 		prefix: strings.TrimSuffix(path.Join("/", cmp.Or(conf.Prefix, "/registry")), "/"),
 		ask:    make(chan struct{}, 1), silence: 10 * time.Second, stalled: 5 * time.Second,
 	}
+	// What goes on in the background has no deadline, and ends with Close alone.
 	b.ctx, b.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	b.leases.busy = make(chan struct{}, 1)
 	b.all.Go(b.watchMembers)
@@ -133,6 +134,7 @@ func Open(ctx context.Context, conf Config) (*Backend, error) {
 
 // Close ends everything that the Backend does by itself, and its connections. Follow must have returned.
 func (b *Backend) Close() error {
+	// Under the lock of those who begin questions: none begins once all are waited for.
 	b.newest.mu.Lock()
 	b.cancel(errClosed)
 	b.newest.mu.Unlock()

@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -54,13 +55,19 @@ func (b *Backend) Follow(ctx context.Context, into *store.Feed) {
 			failed = 0
 			continue
 		}
-		b.log.Warn("the watch of etcd is taken up again", "server", b.c.servers[number%uint64(len(b.c.servers))], "revision", b.applied.Load(), "error", err)
-		b.c.leave(number)
-		// Each member gets its chance at once after a watch that was good for something.
 		if failed++; b.applied.Load() > before {
-			failed = 0
+			failed = 1
 		}
-		if n := failed / len(b.c.servers); n > 0 {
+		// Told once, and not again each second while etcd is away.
+		level := slog.LevelDebug
+		if failed == 1 {
+			level = slog.LevelWarn
+		}
+		b.log.Log(ctx, level, "the watch of etcd is taken up again", "server", b.c.servers[number%uint64(len(b.c.servers))],
+			"revision", b.applied.Load(), "error", err)
+		b.c.leave(number)
+		// Each member gets its chance before anybody waits.
+		if n := (failed - 1) / len(b.c.servers); n > 0 {
 			_ = pause(ctx, n)
 		}
 	}
@@ -98,6 +105,7 @@ type watching struct {
 
 // watch follows by one watch until it ends, and returns why.
 func (b *Backend) watch(ctx context.Context, into *store.Feed) error {
+	// A watch begins where the last one was, whatever that one has left in part.
 	w := &watching{b: b, into: into, start: b.applied.Load() + 1, heard: time.Now(), again: time.NewTimer(time.Hour)}
 	defer w.again.Stop()
 	server, number := b.c.server()
@@ -109,6 +117,8 @@ func (b *Backend) watch(ctx context.Context, into *store.Feed) error {
 		return err
 	}
 	w.s = s
+	// One goroutine reads, so that a question can be sent while nothing comes. It ends before this
+	// function does: closing the stream ends its recv, and done what it has to hand over.
 	answers, ended := make(chan *wire.WatchResponse, 16), make(chan error, 1)
 	var reader sync.WaitGroup
 	defer reader.Wait()
@@ -151,6 +161,7 @@ func (w *watching) loop(ctx context.Context, answers <-chan *wire.WatchResponse,
 			}
 			return err
 		case <-w.b.ask:
+			// One question at a time: its answer, or again, sees to the rest.
 			if !w.asked {
 				w.askProgress()
 			}
@@ -214,6 +225,7 @@ func (w *watching) check(ctx context.Context, now time.Time) error {
 func (w *watching) handle(ctx context.Context, a *wire.WatchResponse) error {
 	w.heard = time.Now()
 	w.b.heard.Store(w.heard.UnixNano())
+	// Before anything else: what another cluster says must not reach the store.
 	if a.Header != nil && a.Header.ClusterID != w.b.cluster.Load() {
 		return errors.Join(errHistory, errors.New("etcd is another cluster"))
 	}
@@ -256,6 +268,7 @@ func (w *watching) events(a *wire.WatchResponse) error {
 	events := append(w.part, a.Events...)
 	w.part = nil
 	if a.Fragment && len(events) > 0 {
+		// Whatever is before the last revision is whole, and need not wait in memory.
 		last := len(events) - 1
 		for last > 0 && revisionOf(&events[last-1]) == revisionOf(&events[last]) {
 			last--
@@ -290,6 +303,7 @@ func (w *watching) apply(rev int64, events []wire.Event) {
 		}
 	}
 	w.into.Apply(rev, writes)
+	// After the store has it: who sees applied finds the writes.
 	w.b.applied.Store(rev)
 	if w.b.want(rev) == rev {
 		w.b.behind.Store(0)
@@ -302,6 +316,7 @@ func (b *Backend) writeOf(e *wire.Event) (w store.Write, ok bool) {
 	if e.Type != wire.EventDelete {
 		return b.decode(e.KV)
 	}
+	// It may have been one of those that nobody saw: the store leaves out a deletion of nothing.
 	path := strings.TrimPrefix(string(e.KV.Key), b.prefix)
 	b.skipped.remove(path)
 	bucket, key, ok := b.codec.Place(path)

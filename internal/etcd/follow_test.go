@@ -101,7 +101,8 @@ func (w *writer) check(t *testing.T, got []string) {
 	t.Helper()
 	for i := range max(len(got), len(w.want)) {
 		if i >= len(got) || i >= len(w.want) || got[i] != w.want[i] {
-			t.Fatalf("event %d of %d, %d were told:\n got %q\nwant %q", i, len(w.want), len(got), got[min(i, len(got)):min(i+3, len(got))], w.want[min(i, len(w.want)):min(i+3, len(w.want))])
+			t.Fatalf("event %d of %d, %d were told:\n got %q\nwant %q", i, len(w.want), len(got), got[min(i, len(got)):min(i+3,
+				len(got))], w.want[min(i, len(w.want)):min(i+3, len(w.want))])
 		}
 	}
 }
@@ -422,7 +423,8 @@ func TestSkipped(t *testing.T) {
 	counts("2 objects, map[encrypted:1 not served:1]")
 	// Who does not see it does not write over it.
 	_, err := s.Commit(t.Context(), create(s, "secret", 1))
-	if hidden := new(Hidden); !errors.As(err, &hidden) || hidden.Reason != "encrypted" || string(c.Get("/registry/things/secret").Value) != encrypted {
+	if hidden := new(Hidden); !errors.As(err, &hidden) || hidden.Reason != "encrypted" ||
+		string(c.Get("/registry/things/secret").Value) != encrypted {
 		t.Errorf("a create over an encrypted value: %v", err)
 	}
 }

@@ -44,12 +44,15 @@ func (b *Backend) lease(ctx context.Context, ttl time.Duration) (int64, error) {
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
+	// Taken before the grant, so that a lease of etcd ends after ours and not before.
 	now := time.Now()
 	reuse := min(time.Duration(float64(ttl)*reusePart), reuseMost).Truncate(time.Second)
+	// Counted whether the write succeeds or not, as upstream does.
 	l.objects++
 	if need := now.Add(ttl); l.id != 0 && need.Before(l.end) && need.Add(reuse).After(l.end) && l.objects <= leaseObjects {
 		return l.id, nil
 	}
+	// The extra time is what those get who come after this one.
 	ttl += reuse
 	var a wire.Lease
 	in := &wire.LeaseGrantRequest{TTL: int64((ttl + time.Second - 1) / time.Second)}
@@ -65,9 +68,13 @@ func (b *Backend) lease(ctx context.Context, ttl time.Duration) (int64, error) {
 }
 
 // forget ends the use of a lease that etcd does not know.
-func (l *leases) forget(id int64) {
-	l.busy <- struct{}{}
-	defer func() { <-l.busy }()
+func (l *leases) forget(ctx context.Context, id int64) {
+	select {
+	case l.busy <- struct{}{}:
+		defer func() { <-l.busy }()
+	case <-ctx.Done():
+		return // who has it finds out by itself
+	}
 	if l.id == id {
 		l.id = 0
 	}

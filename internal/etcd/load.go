@@ -80,6 +80,7 @@ func (b *Backend) load(ctx context.Context, into *store.Feed) error {
 			b.heard.Store(time.Now().UnixNano())
 			return nil
 		}
+		// Pages of the revision that is gone are in the feed, and of no use to another.
 		into.Discard()
 		if !says(err, wire.TextCompacted) && !says(err, wire.TextFuture) {
 			return err
@@ -153,6 +154,7 @@ func (l *lister) list(ctx context.Context, key, end string, to chan<- page) erro
 		err := l.b.call(ctx, "list", "", wire.MethodRange, &wire.RangeRequest{
 			Key: []byte(from), RangeEnd: []byte(end), Limit: l.limit, Revision: l.rev, Serializable: l.b.conf.ReadOnly,
 		}, &a, listing)
+		// Nothing of it was read: the same page again, shorter. One object always fits.
 		if large := new(wire.TooLarge); errors.As(err, &large) && l.limit > 1 {
 			l.limit = max(l.limit/4, 1)
 			continue
@@ -160,6 +162,7 @@ func (l *lister) list(ctx context.Context, key, end string, to chan<- page) erro
 		if err != nil {
 			return err
 		}
+		// The first page says of which revision all are. Without a quorum it is the member's own.
 		if l.rev == 0 {
 			if a.Header == nil || a.Header.Revision <= 0 {
 				return errors.New("an answer without revision")
@@ -182,6 +185,7 @@ func (l *lister) list(ctx context.Context, key, end string, to chan<- page) erro
 		if len(a.KVs) == 0 {
 			return errors.New("no results were found, but etcd indicated there were more values remaining")
 		}
+		// The next page begins with the first key that could follow.
 		from = string(a.KVs[len(a.KVs)-1].Key) + "\x00"
 		switch {
 		case size < pageBytes/2:
@@ -196,6 +200,7 @@ func (l *lister) list(ctx context.Context, key, end string, to chan<- page) erro
 // are skipped.
 func (b *Backend) decodeAll(kvs []wire.KeyValue) []store.Write {
 	out := make([]store.Write, len(kvs))
+	// Shares of less than 64 cost more to hand out than to do.
 	share := max((len(kvs)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0), 64)
 	var all sync.WaitGroup
 	for from := 0; from < len(kvs); from += share {

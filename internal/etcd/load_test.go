@@ -33,7 +33,8 @@ func TestPages(t *testing.T) {
 	fill(c, 4000)
 	c.Write(map[string]string{
 		"/registry/apiextensions.k8s.io/customresourcedefinitions/a": etcdtest.Value(1), "/registry/zzz/a": etcdtest.Value(1),
-		"/registry/apiextensions.k8s.io0/a": etcdtest.Value(1), "/registry/aaa/a": etcdtest.Value(1), "/registry0/a": etcdtest.Value(1), "/registr/a": etcdtest.Value(1),
+		"/registry/apiextensions.k8s.io0/a": etcdtest.Value(1), "/registry/aaa/a": etcdtest.Value(1),
+		"/registry0/a": etcdtest.Value(1), "/registr/a": etcdtest.Value(1),
 	})
 	var mu sync.Mutex
 	var order []string
@@ -136,7 +137,8 @@ func TestReadOnly(t *testing.T) {
 
 func TestVersions(t *testing.T) {
 	for v, old := range map[string]bool{
-		"3.3.27": true, "3.4.30": true, "3.4.31": false, "3.5.0": true, "3.5.12": true, "3.5.13": false, "3.5.13-rc.1": false, "3.6.0": false, "3.7.3": false,
+		"3.3.27": true, "3.4.30": true, "3.4.31": false, "3.5.0": true, "3.5.12": true, "3.5.13": false,
+		"3.5.13-rc.1": false, "3.6.0": false, "3.7.3": false,
 		"4.0.0": false, "": false, "3.x.1": false, "main": false,
 	} {
 		if oldVersion(v) != old {
@@ -146,7 +148,8 @@ func TestVersions(t *testing.T) {
 	c := etcdtest.Start(t, 1)
 	c.Members[0].SetVersion("3.5.12")
 	err := store.New(window).Open(t.Context(), backend(t, c))
-	if want := "etcd at " + c.Members[0].URL + ": it is etcd 3.5.12, whose watches may lose events: use 3.4.31, 3.5.13 or a later one"; err == nil || err.Error() != want {
+	want := "etcd at " + c.Members[0].URL + ": it is etcd 3.5.12, whose watches may lose events: use 3.4.31, 3.5.13 or a later one"
+	if err == nil || err.Error() != want {
 		t.Errorf("%v", err)
 	}
 	if err := store.New(window).Open(t.Context(), backend(t, c, func(c *Config) { c.ReadOnly = true })); err != nil {

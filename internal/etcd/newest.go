@@ -79,6 +79,7 @@ func (b *Backend) fly() {
 	n := &b.newest
 	for {
 		n.mu.Lock()
+		// From here on, who comes waits for the next one: this one may be answered already.
 		f := n.next
 		n.next, n.running = nil, f != nil
 		n.mu.Unlock()

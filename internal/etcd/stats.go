@@ -104,6 +104,7 @@ func (b *Backend) watchMembers() {
 
 // askMembers asks all members at the same time.
 func (b *Backend) askMembers(ctx context.Context) {
+	// A copy, which keeps what was known of those that do not answer.
 	list := b.members.all()
 	if list == nil {
 		list = make([]Member, len(b.c.servers))

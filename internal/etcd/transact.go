@@ -24,6 +24,7 @@ func (b *Backend) Transact(ctx context.Context, writes []store.Change) (int64, e
 	if err != nil {
 		return 0, err
 	}
+	// What failed never comes, or comes as a surprise, and is decoded then.
 	defer func() {
 		if err != nil {
 			b.own.forget(t.own)
@@ -42,7 +43,7 @@ func (b *Backend) Transact(ctx context.Context, writes []store.Change) (int64, e
 		var a wire.TxnResponse
 		err = b.call(ctx, operation, bucket, wire.MethodTxn, &t.request, &a, writing)
 		if says(err, wire.TextLeaseNotFound) && again {
-			b.leases.forget(id)
+			b.leases.forget(ctx, id)
 			continue
 		}
 		if err != nil && !refused(err) {
@@ -52,6 +53,7 @@ func (b *Backend) Transact(ctx context.Context, writes []store.Change) (int64, e
 			return 0, err
 		}
 		rev := headRevision(a.Header)
+		// Not made: the header says at which state the conditions did not hold.
 		if !a.Succeeded {
 			// The store waits for that revision, which may be of a write that the watch never brings.
 			b.reach(rev)
@@ -60,6 +62,7 @@ func (b *Backend) Transact(ctx context.Context, writes []store.Change) (int64, e
 			}
 			return 0, err
 		}
+		// The watch brings it, since it is below the prefix: there is nothing to ask.
 		b.want(rev)
 		return rev, nil
 	}
@@ -187,6 +190,7 @@ func (o *ownWrites) add(ws []*ownWrite) {
 func (o *ownWrites) take(path string, value []byte) *store.Draft {
 	o.mu.Lock()
 	w := o.byPath[path]
+	// Values are compared without the lock: they may be long, and do not change.
 	o.mu.Unlock()
 	if w == nil || !bytes.Equal(w.value, value) {
 		return nil

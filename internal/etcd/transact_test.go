@@ -28,11 +28,13 @@ func TestTransact(t *testing.T) {
 	}
 	other := c.Put("/registry/things/b", etcdtest.Value(3))
 	overtaken := new(store.Overtaken)
-	_, err = b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("things"), Key: "a", Expect: rev}, {Bucket: s.Bucket("things"), Key: "b", Expect: rev, Next: etcdtest.Draft(4)}})
+	_, err = b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("things"), Key: "a", Expect: rev},
+		{Bucket: s.Bucket("things"), Key: "b", Expect: rev, Next: etcdtest.Draft(4)}})
 	if !errors.As(err, &overtaken) || overtaken.Rev != other || c.Get("/registry/things/a") == nil {
 		t.Errorf("%v", err)
 	}
-	last, err := b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("things"), Key: "a", Expect: rev}, {Bucket: s.Bucket("things"), Key: "b", Expect: other, Next: etcdtest.Draft(4)}})
+	last, err := b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("things"), Key: "a", Expect: rev},
+		{Bucket: s.Bucket("things"), Key: "b", Expect: other, Next: etcdtest.Draft(4)}})
 	if err != nil || last <= other || c.Get("/registry/things/a") != nil {
 		t.Errorf("at %d: %v", last, err)
 	}
@@ -43,16 +45,20 @@ func TestTransact(t *testing.T) {
 	if _, err := b.Transact(t.Context(), many[:MaxWrites]); err != nil {
 		t.Errorf("as many as it takes: %v", err)
 	}
-	if _, err := b.Transact(t.Context(), many); !HasCode(err, wire.InvalidArgument) || err.Error() != "etcdserver: too many operations in txn request" {
+	if _, err := b.Transact(t.Context(), many); !HasCode(err, wire.InvalidArgument) ||
+		err.Error() != "etcdserver: too many operations in txn request" {
 		t.Errorf("more than it takes: %v", err)
 	}
 	large := store.Encode(map[string]any{"data": strings.Repeat("x", maxRequest), "metadata": map[string]any{}}, nil)
 	calls := c.Members[0].Calls(wire.MethodTxn)
-	if _, err := b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("things"), Key: "large", Next: &large}}); !HasCode(err, wire.ResourceExhausted) ||
-		!strings.HasPrefix(err.Error(), "rpc error: code = ResourceExhausted desc = trying to send message larger than max (20") || c.Members[0].Calls(wire.MethodTxn) != calls {
+	if _, err := b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("things"), Key: "large",
+		Next: &large}}); !HasCode(err, wire.ResourceExhausted) ||
+		!strings.HasPrefix(err.Error(), "rpc error: code = ResourceExhausted desc = trying to send message larger than max (20") ||
+		c.Members[0].Calls(wire.MethodTxn) != calls {
 		t.Errorf("a large object: %v", err)
 	}
-	if _, err := b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("forbidden"), Key: "a", Next: etcdtest.Draft(1)}}); err == nil || err.Error() != "the bucket has no form" {
+	if _, err := b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("forbidden"), Key: "a",
+		Next: etcdtest.Draft(1)}}); err == nil || err.Error() != "the bucket has no form" {
 		t.Errorf("what cannot be encoded: %v", err)
 	}
 }
@@ -121,14 +127,15 @@ func TestLostLease(t *testing.T) {
 	// Who waits for a lease waits no longer than the writer.
 	hold := make(chan struct{})
 	defer close(hold)
-	b.leases.forget(b.leases.id)
+	b.leases.forget(t.Context(), b.leases.id)
 	c.Members[0].Inject(wire.MethodGrant, etcdtest.Fault{Hold: hold})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	var all sync.WaitGroup
 	for i := range 3 {
 		all.Go(func() {
-			if _, err := b.Transact(ctx, []store.Change{event(s, fmt.Sprint("late-", i))}); !errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(*Unknown)) {
+			if _, err := b.Transact(ctx, []store.Change{event(s, fmt.Sprint("late-", i))}); !errors.Is(err,
+				context.DeadlineExceeded) || errors.As(err, new(*Unknown)) {
 				t.Errorf("%v", err)
 			}
 		})
@@ -195,7 +202,8 @@ func TestStats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if objs, err = s.Commit(t.Context(), store.Change{Bucket: s.Bucket("things"), Key: "a", Expect: objs[0].Rev, Next: etcdtest.Draft(2)}); err != nil {
+	if objs, err = s.Commit(t.Context(), store.Change{Bucket: s.Bucket("things"), Key: "a", Expect: objs[0].Rev,
+		Next: etcdtest.Draft(2)}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Commit(t.Context(), store.Change{Bucket: s.Bucket("things"), Key: "a", Expect: objs[0].Rev}); err != nil {
@@ -206,10 +214,12 @@ func TestStats(t *testing.T) {
 	}
 	eventually(t, "the members are asked", func() bool { return len(b.Stats().Members) == 2 })
 	st := b.Stats()
-	if m := st.Members; m[0].Version != "3.6.0" || m[0].Size != 1<<20 || m[0].InUse != 1<<19 || m[0].Err != "" || !m[0].Led || m[0].Cluster != 1 || !strings.Contains(m[1].Err, "refused") {
+	if m := st.Members; m[0].Version != "3.6.0" || m[0].Size != 1<<20 || m[0].InUse != 1<<19 || m[0].Err != "" ||
+		!m[0].Led || m[0].Cluster != 1 || !strings.Contains(m[1].Err, "refused") {
 		t.Errorf("members: %+v", m)
 	}
-	if st.Server != c.Members[0].URL || st.Applied != s.Revision() || st.Wanted != st.Applied || time.Since(st.Heard) > within || st.Restarts != 0 {
+	if st.Server != c.Members[0].URL || st.Applied != s.Revision() || st.Wanted != st.Applied ||
+		time.Since(st.Heard) > within || st.Restarts != 0 {
 		t.Errorf("%+v", st)
 	}
 	var text []string

@@ -114,17 +114,18 @@ const (
 type chain struct {
 	seed, prev uint32
 	at         int64
+	// room is for sum, which would make garbage else.
+	room [headerBytes + 4]byte
 }
 
 // begin returns the chain of a file without records.
-func (l firstLine) begin() chain { return chain{l.seed, l.seed, l.size} }
+func (l firstLine) begin() chain { return chain{seed: l.seed, prev: l.seed, at: l.size} }
 
 // sum returns the sum of a header at the chain's place.
 func (c *chain) sum(header []byte) uint32 {
-	var b [headerBytes + 4]byte
-	n := copy(b[:], header[:headerBytes-4])
-	binary.LittleEndian.PutUint64(b[n:], uint64(c.at))
-	return crc32.Update(c.seed, castagnoli, b[:])
+	n := copy(c.room[:], header[:headerBytes-4])
+	binary.LittleEndian.PutUint64(c.room[n:], uint64(c.at))
+	return crc32.Update(c.seed, castagnoli, c.room[:])
 }
 
 // seal makes a record of b, which is room for a header and a body, and moves behind it.

@@ -18,8 +18,10 @@ import (
 const (
 	// recordBytes is how much of a snapshot is one record.
 	recordBytes = 256 << 10
-	// flushBytes is how much of it is flushed at once.
-	flushBytes = 2 << 20
+	// flushBytes is how much of it is flushed at once: little more than what the journal itself may have to flush.
+	flushBytes = 512 << 10
+	// pauses is how often the disk is left to others for as long as a part of that size has taken.
+	pauses = 4
 )
 
 // snapshotWriter writes the records of a snapshot.
@@ -154,8 +156,8 @@ func writeWhole(fs FS, name string, write func(File) error) error {
 	return fs.Sync()
 }
 
-// paced is a file that is written in the background: it is flushed little by little, and the disk and the
-// processor are left to others for as long as each part has taken.
+// paced is a file that is written in the background: it is flushed little by little, and after each part the disk and the
+// processor are left to others for several times as long as it has taken.
 type paced struct {
 	ctx context.Context
 	f   File
@@ -177,7 +179,7 @@ func (p *paced) Write(b []byte) (int, error) {
 	if err := p.f.Sync(); err != nil {
 		return n, err
 	}
-	pause := time.NewTimer(time.Since(p.began))
+	pause := time.NewTimer(pauses * time.Since(p.began))
 	defer pause.Stop()
 	select {
 	case <-p.ctx.Done():

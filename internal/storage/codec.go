@@ -14,6 +14,7 @@
 package storage
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,10 +35,12 @@ import (
 // Custom resources have their place whether their definition is known or not: it may be read later, and
 // upstream keeps the objects of a definition that comes back.
 //
-// What else a kube-apiserver keeps in etcd are no objects that are served, and has no place here:
+// The node ports that are taken are in an object that nobody is served, /ranges/servicenodeports: so that all
+// who give ports on one etcd take them in the same place. (Up to 1.33 there was one of addresses, too; they are
+// IPAddresses now.)
 //
-//	/ranges/servicenodeports     node ports that are taken: see Ports
-//	/ranges/serviceips           the same of addresses, by versions up to 1.33; they are IPAddresses now
+// What else a kube-apiserver keeps in etcd are no objects, and has no place here:
+//
 //	/masterleases/ADDRESS        which kube-apiservers run, for the Endpoints of the service kubernetes
 //	/peerserverleases/NAME       the same, for requests that another version has to answer
 //	compact_rev_key              which revision was compacted last; it has no prefix
@@ -61,8 +64,6 @@ type Codec struct {
 	options Options
 	// kinds has the built-in kinds by bucket, and places the same by the path of their objects.
 	kinds, places map[string]*kind
-	// ports is the kind of the node ports, which has no bucket.
-	ports *kind
 	// encoders are *kinds.ProtobufEncoder.
 	encoders sync.Pool
 
@@ -93,9 +94,11 @@ func New(table *kinds.Table, options Options) *Codec {
 		options.EventTTL = time.Hour
 	}
 	c := &Codec{options: options, kinds: map[string]*kind{}, places: map[string]*kind{}, selectable: map[string][]kinds.Selectable{}}
-	ports := &kinds.Row{Version: "v1", Kind: "RangeAllocation", Body: kinds.Known(table.Type("RangeAllocation"))}
-	c.ports = &kind{row: ports, forms: map[string]*kinds.Row{"v1": ports}}
-	for _, row := range table.Kinds {
+	ranges := &kinds.Row{
+		Version: "v1", Kind: "RangeAllocation", Plural: "ranges", Server: "core", StoragePath: "/ranges",
+		Body: kinds.Known(table.Type("RangeAllocation")),
+	}
+	for _, row := range append(slices.Clip(table.Kinds), ranges) {
 		if row.StoredAs != "" || row.ReviewOnly {
 			continue
 		}

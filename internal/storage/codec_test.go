@@ -3,7 +3,9 @@ package storage
 import (
 	"bytes"
 	"encoding/base64"
+	"math/big"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -135,9 +137,49 @@ func TestRecorded(t *testing.T) {
 		}
 	}
 	for bucket := range inJSON.kinds {
-		if !seen[bucket] && bucket != "componentstatuses" {
+		if !seen[bucket] && bucket != "componentstatuses" && bucket != "ranges" {
 			t.Errorf("no object of %s was recorded", bucket)
 		}
+	}
+}
+
+// TestPorts: the node ports that are taken are read and written as a kube-apiserver has them.
+func TestPorts(t *testing.T) {
+	text, err := os.ReadFile("testdata/ports.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(text), "\n")[1:]
+	inJSON, inProtobuf := New(table(t), Options{}), New(table(t), Options{Protobuf: true})
+	value, err := base64.StdEncoding.DecodeString(lines[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := inJSON.Decode("ranges", "servicenodeports", value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	obj := object(t, d.JSON)
+	bits, err := base64.StdEncoding.DecodeString(tree.Text(obj, "data"))
+	if err != nil || tree.Text(obj, "range") != "30000-32767" {
+		t.Fatalf("the ports are %s, %v", d.JSON, err)
+	}
+	taken := new(big.Int).SetBytes(bits)
+	for _, word := range strings.Fields(lines[0]) {
+		port, _ := strconv.Atoi(word)
+		if taken.Bit(port-30000) != 1 {
+			t.Errorf("%d is not taken", port)
+		}
+		taken.SetBit(taken, port-30000, 0)
+	}
+	if taken.Sign() != 0 {
+		t.Errorf("others are taken: %b", taken)
+	}
+	if got, err := inProtobuf.Encode("ranges", "servicenodeports", &d); err != nil || !bytes.Equal(got, value) {
+		t.Errorf("they are written as %q, want %q, %v", got, value, err)
+	}
+	if got, err := inJSON.Encode("ranges", "servicenodeports", &d); err != nil || !tree.Identical(object(t, got), object(t, []byte(lines[2]))) {
+		t.Errorf("they are written as %s, want %s, %v", got, lines[2], err)
 	}
 }
 

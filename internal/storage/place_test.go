@@ -16,6 +16,7 @@ func TestPlace(t *testing.T) {
 		{"/controllers/default/a", "replicationcontrollers", "default/a"},
 		{"/ingress/default/a", "ingresses.networking.k8s.io", "default/a"},
 		{"/deployments/default/a", "deployments.apps", "default/a"},
+		{"/ranges/servicenodeports", "ranges", "servicenodeports"},
 		{"/events/default/a.1", "events", "default/a.1"},
 		{"/clusterroles/system:node", "clusterroles.rbac.authorization.k8s.io", "system:node"},
 		{"/namespaces/a", "namespaces", "a"},
@@ -41,7 +42,7 @@ func TestNoPlace(t *testing.T) {
 	for _, path := range strings.Fields(`/ /a // /configmaps /configmaps/ /configmaps/a /configmaps/a/ /configmaps//a /configmaps/a/b/c
 		configmaps/a/b
 		/nodes/a /minions/a/b /services/default/a /services/specs/a /services/specs /services/other/a/b /ingresses/a/b /replicationcontrollers/a/b
-		/ranges/servicenodeports /ranges/serviceips /masterleases/10.0.0.1 /peerserverleases/apiserver-a compact_rev_key
+		/ranges/a/b /ranges /masterleases/10.0.0.1 /peerserverleases/apiserver-a compact_rev_key
 		/apps/deployments/a/b /networking.k8s.io/ingresses/a/b /apiextensions.k8s.io/customresourcedefinitions/a/b
 		/apiregistration.k8s.io/apiservices/a/b /example.com/widgets /example.com/widgets/ /example.com//a /example.com/a.b/c
 		/example.com/widgets/a/b/c /example.com/widgets//b /example.com/widgets/a/ /subjectaccessreviews/a /bindings/a/b`) {

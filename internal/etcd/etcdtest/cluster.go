@@ -56,7 +56,8 @@ type lease struct {
 // Start starts a cluster of several members, until the test ends.
 func Start(t testing.TB, members int) *Cluster {
 	t.Helper()
-	c := &Cluster{id: 1, rev: 1, versions: map[string][]wire.Event{}, wake: make(chan struct{}), now: time.Unix(1e9, 0), leases: map[int64]*lease{}}
+	c := &Cluster{id: 1, rev: 1, versions: map[string][]wire.Event{}, wake: make(chan struct{}), now: time.Unix(1e9, 0),
+		leases: map[int64]*lease{}}
 	for i := range members {
 		m := &Member{c: c, id: uint64(i + 1), version: "3.6.0", FragmentBytes: 2 << 20}
 		c.Members = append(c.Members, m)
@@ -273,7 +274,8 @@ func (c *Cluster) wakeAll() {
 // put sets a key at the revision that is made.
 func (c *Cluster) put(p *wire.PutRequest) {
 	key := string(p.Key)
-	kv := &wire.KeyValue{Key: p.Key, Value: slices.Clone(p.Value), Lease: p.Lease, CreateRevision: c.rev + 1, ModRevision: c.rev + 1, Version: 1}
+	kv := &wire.KeyValue{Key: p.Key, Value: slices.Clone(p.Value), Lease: p.Lease, CreateRevision: c.rev + 1,
+		ModRevision: c.rev + 1, Version: 1}
 	if old := c.at(key, c.rev); old != nil {
 		kv.CreateRevision, kv.Version = old.CreateRevision, old.Version+1
 		c.detach(old)

@@ -12,15 +12,18 @@ var kinds = []Message{
 	&Header{ClusterID: 1 << 63, MemberID: 2, Revision: 300},
 	&KeyValue{Key: []byte("k"), CreateRevision: 1, ModRevision: 2, Version: 3, Value: []byte("v"), Lease: -1},
 	&RangeRequest{Key: []byte("a"), RangeEnd: []byte("b"), Limit: 500, Revision: 7, Serializable: true, KeysOnly: true, CountOnly: true},
-	&RangeResponse{Header: &Header{Revision: 1}, KVs: []KeyValue{{Key: []byte("a")}, {Key: []byte("b"), Value: bytes.Repeat([]byte("x"), 1000)}}, More: true, Count: 5},
+	&RangeResponse{Header: &Header{Revision: 1}, KVs: []KeyValue{{Key: []byte("a")}, {Key: []byte("b"),
+		Value: bytes.Repeat([]byte("x"), 1000)}}, More: true, Count: 5},
 	&PutRequest{Key: []byte("a"), Value: []byte("b"), Lease: 9},
 	&DeleteRangeRequest{Key: []byte("a"), RangeEnd: []byte("b")},
 	&DeleteRangeResponse{Header: &Header{}, Deleted: 2},
 	&TxnRequest{
 		Compare: []Compare{{Target: CompareMod, Key: []byte("a"), ModRevision: 5}, {Target: CompareVersion, Key: []byte("b"), Version: 1}},
-		Success: []RequestOp{{Put: &PutRequest{Key: []byte("a")}}, {Delete: &DeleteRangeRequest{Key: []byte("b")}}}, Failure: []RequestOp{{Range: &RangeRequest{Key: []byte("a")}}},
+		Success: []RequestOp{{Put: &PutRequest{Key: []byte("a")}}, {Delete: &DeleteRangeRequest{Key: []byte("b")}}},
+		Failure: []RequestOp{{Range: &RangeRequest{Key: []byte("a")}}},
 	},
-	&TxnResponse{Header: &Header{Revision: 3}, Succeeded: true, Responses: []ResponseOp{{Put: &Empty{}}, {Range: &RangeResponse{Count: 1}}, {Delete: &DeleteRangeResponse{Deleted: 1}}}},
+	&TxnResponse{Header: &Header{Revision: 3}, Succeeded: true, Responses: []ResponseOp{{Put: &Empty{}},
+		{Range: &RangeResponse{Count: 1}}, {Delete: &DeleteRangeResponse{Deleted: 1}}}},
 	&CompactRequest{Revision: 5},
 	&HeaderOnly{Header: &Header{Revision: 5}},
 	&WatchRequest{Create: &WatchCreate{Key: []byte("a"), RangeEnd: []byte("b"), StartRevision: 4, ProgressNotify: true, Fragment: true}},
@@ -46,7 +49,8 @@ func TestRoundTrip(t *testing.T) {
 			}
 		}
 		b := Append([]byte("in front"), m)[8:]
-		unknown := append(append([]byte{0x98, 0x3f, 1, 0x9a, 0x3f, 2, 'x', 'y', 0x99, 0x3f, 1, 2, 3, 4, 5, 6, 7, 8}, b...), 0x9d, 0x3f, 1, 2, 3, 4)
+		unknown := append(append([]byte{0x98, 0x3f, 1, 0x9a, 0x3f, 2, 'x', 'y', 0x99, 0x3f, 1, 2, 3, 4, 5, 6, 7, 8}, b...),
+			0x9d, 0x3f, 1, 2, 3, 4)
 		for _, text := range [][]byte{b, unknown} {
 			got := reflect.New(reflect.TypeOf(m).Elem()).Interface().(Message)
 			if err := Parse(text, got); err != nil || !reflect.DeepEqual(got, m) {
@@ -67,11 +71,13 @@ func TestBytes(t *testing.T) {
 	for text, m := range map[string]Message{
 		"":                                   &RangeRequest{},
 		"0a0f636f6d706163745f7265765f6b6579": &RangeRequest{Key: []byte("compact_rev_key")},
-		"0a016112016218f403200738014001":     &RangeRequest{Key: []byte("a"), RangeEnd: []byte("b"), Limit: 500, Revision: 7, Serializable: true, KeysOnly: true},
-		"1a00":                               &WatchRequest{Progress: &Empty{}},
-		"10ffffffffffffffffff01":             &WatchResponse{WatchID: -1},
-		"0a0710021a01613005":                 &TxnRequest{Compare: []Compare{{Target: CompareMod, Key: []byte("a"), ModRevision: 5}}},
-		"120812060a01611201621a051a030a0163": &TxnRequest{Success: []RequestOp{{Put: &PutRequest{Key: []byte("a"), Value: []byte("b")}}}, Failure: []RequestOp{{Delete: &DeleteRangeRequest{Key: []byte("c")}}}},
+		"0a016112016218f403200738014001": &RangeRequest{Key: []byte("a"), RangeEnd: []byte("b"), Limit: 500,
+			Revision: 7, Serializable: true, KeysOnly: true},
+		"1a00":                   &WatchRequest{Progress: &Empty{}},
+		"10ffffffffffffffffff01": &WatchResponse{WatchID: -1},
+		"0a0710021a01613005":     &TxnRequest{Compare: []Compare{{Target: CompareMod, Key: []byte("a"), ModRevision: 5}}},
+		"120812060a01611201621a051a030a0163": &TxnRequest{Success: []RequestOp{{Put: &PutRequest{Key: []byte("a"),
+			Value: []byte("b")}}}, Failure: []RequestOp{{Delete: &DeleteRangeRequest{Key: []byte("c")}}}},
 	} {
 		if got := hex.EncodeToString(Append(nil, m)); got != text {
 			t.Errorf("%T: got %s, want %s", m, got, text)

@@ -44,7 +44,8 @@ const (
 // String returns the code's name in gRPC.
 func (c Code) String() string {
 	names := [...]string{"OK", "Canceled", "Unknown", "InvalidArgument", "DeadlineExceeded", "NotFound", "AlreadyExists", "PermissionDenied",
-		"ResourceExhausted", "FailedPrecondition", "Aborted", "OutOfRange", "Unimplemented", "Internal", "Unavailable", "DataLoss", "Unauthenticated"}
+		"ResourceExhausted", "FailedPrecondition", "Aborted", "OutOfRange", "Unimplemented", "Internal", "Unavailable",
+		"DataLoss", "Unauthenticated"}
 	if c < 0 || int(c) >= len(names) {
 		return "Code(" + strconv.Itoa(int(c)) + ")"
 	}

@@ -100,7 +100,8 @@ func TestMessageEscapes(t *testing.T) {
 }
 
 func TestCodes(t *testing.T) {
-	for c, want := range map[Code]string{OK: "OK", Unavailable: "Unavailable", Unauthenticated: "Unauthenticated", -1: "Code(-1)", 17: "Code(17)"} {
+	for c, want := range map[Code]string{OK: "OK", Unavailable: "Unavailable", Unauthenticated: "Unauthenticated",
+		-1: "Code(-1)", 17: "Code(17)"} {
 		if got := c.String(); got != want {
 			t.Errorf("%d: %s", c, got)
 		}
