@@ -26,8 +26,11 @@ type ServiceNetwork struct {
 	NodePorts allocator.Ports
 }
 
-// PortRanges is the bucket of the object by which processes keep node ports apart.
-const PortRanges = allocator.PortRanges
+// The bucket and the key of the object by which processes keep node ports apart.
+const (
+	PortRanges    = allocator.PortRanges
+	NodePortRange = allocator.NodePortRange
+)
 
 // newPool returns the pool of what the configuration says.
 func (s *API) newPool(n ServiceNetwork) *allocator.Pool {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -94,12 +95,10 @@ const (
 
 // NewList takes the list of all objects as they are after one commit.
 func NewList(s *store.Store) *List {
-	rev, objects := s.Objects(func(resource string) int {
-		// It is made of the services, for other processes, and is of no kind that is served.
-		if resource == api.PortRanges {
-			return -1
-		}
-		return resourceRank(resource)
+	rev, objects := s.Objects(resourceRank)
+	// What keeps node ports apart is made of the services, and is of no kind that is served.
+	objects = slices.DeleteFunc(objects, func(o *store.Object) bool {
+		return o.Key == api.NodePortRange && o.Decode()["kind"] == "RangeAllocation"
 	})
 	return &List{rev: rev, objects: objects}
 }

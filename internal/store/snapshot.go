@@ -149,13 +149,10 @@ func (s *Store) Snapshots() (rev int64, all []Holding) {
 
 // Objects returns the objects of all buckets as they were after one commit, and its revision:
 // buckets of a lower rank first, then by name, and within one by namespace and name. rank gets
-// a bucket's name; one below 0 leaves it out.
+// a bucket's name.
 func (s *Store) Objects(rank func(bucket string) int) (rev int64, all []*Object) {
 	rev, holdings := s.Snapshots()
 	for _, h := range ranked(holdings, rank) {
-		if rank(h.Bucket.Name) < 0 {
-			continue
-		}
 		from := len(all)
 		for o := range h.Now.Scan("", "") {
 			all = append(all, o)
