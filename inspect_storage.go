@@ -61,7 +61,9 @@ func showEtcd(k *admin.Keeping, s etcd.Stats, shown int64) {
 	}
 	var wrong []string
 	for _, m := range s.Members {
-		k.Etcd.Members = append(k.Etcd.Members, admin.Member{URL: m.URL, Version: m.Version, Bytes: m.Size, Leader: m.Leader, Error: m.Err})
+		k.Etcd.Members = append(k.Etcd.Members, admin.Member{
+			URL: m.URL, Version: m.Version, Bytes: m.Size, Leader: m.Leader, Error: m.Err,
+		})
 		if m.Err != "" {
 			wrong = append(wrong, m.URL+": "+m.Err)
 		}
@@ -187,7 +189,8 @@ func writeEtcd(e *metrics.Writer, s etcd.Stats) {
 			e.Number(float64(m.Size), "storage_cluster_id", "etcd-"+strconv.Itoa(i))
 		}
 	}
-	e.Single("apichain_etcd_lag_revisions", "gauge", "Revisions that are known to exist and that the watch has not brought yet.", float64(max(s.Wanted-s.Applied, 0)))
+	e.Single("apichain_etcd_lag_revisions", "gauge", "Revisions that are known to exist and that the watch has not brought yet.",
+		float64(max(s.Wanted-s.Applied, 0)))
 	e.Single("apichain_etcd_watch_restarts_total", "counter", "How often the watch was taken up again.", float64(s.Restarts))
 	e.Single("apichain_etcd_reloads_total", "counter", "How often all was read anew.", float64(s.Reloads))
 	e.Family("apichain_etcd_skipped_values", "gauge", "Values in etcd that are not served, by reason.")

@@ -135,7 +135,8 @@ func asUsual(line *kubeflags.Line, getenv func(string) string) (args []string, w
 		wrong = append(wrong, fmt.Sprintf("%s: must be memory or empty, is %q", storageVariable, kept))
 	}
 	backend := line.Last("storage-backend", "")
-	wrong.When(backend != "" && backend != "etcd3", "storage-backend", "invalid, allowed values: etcd3. If not specified, it will default to 'etcd3'")
+	wrong.When(backend != "" && backend != "etcd3", "storage-backend",
+		"invalid, allowed values: etcd3. If not specified, it will default to 'etcd3'")
 	inMemory := kept == "memory" || line.Last("etcd-servers", "") == ""
 	for _, a := range line.Options() {
 		name, value, _ := strings.Cut(strings.TrimPrefix(a, "--"), "=")

@@ -65,7 +65,9 @@ func (p *program) takeFolder() (err error) {
 		return nil
 	}
 	every, _ := o.sync()
-	p.kept.journal, err = journal.Open(o.dir, journal.Options{Sync: journal.Sync(every), First: p.started.UnixMicro(), Log: p.log, FS: o.disk})
+	p.kept.journal, err = journal.Open(o.dir, journal.Options{
+		Sync: journal.Sync(every), First: p.started.UnixMicro(), Log: p.log, FS: o.disk,
+	})
 	if err != nil {
 		return fmt.Errorf("--data-dir: %w", err)
 	}
@@ -266,9 +268,9 @@ func (p *program) etcdCheck(ctx context.Context) error {
 	return last.err
 }
 
-// awaitEtcd waits until etcd answers, but no longer than etcdTime: it may have been started a moment ago.
+// awaitEtcd waits until etcd answers, but no longer than etcdTime from the start on: it may have been started a moment ago.
 func (p *program) awaitEtcd() error {
-	ctx, cancel := context.WithTimeout(p.starting, etcdTime)
+	ctx, cancel := context.WithDeadline(p.starting, p.started.Add(etcdTime))
 	defer cancel()
 	pause := time.NewTicker(etcdPause)
 	defer pause.Stop()
@@ -327,7 +329,7 @@ func (p *program) askStandin() {
 	answer := make(chan bool, 1)
 	p.kept.standin = answer
 	p.owned.Go(func() {
-		ctx, cancel := context.WithTimeout(p.starting, etcdTime)
+		ctx, cancel := context.WithDeadline(p.starting, p.started.Add(etcdTime))
 		defer cancel()
 		pause := time.NewTicker(etcdPause)
 		defer pause.Stop()

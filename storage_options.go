@@ -45,16 +45,19 @@ func (o *storageOptions) Register(f *flags.Set) {
 	f.Text(&o.dir, "data-dir", "",
 		"folder in which every write is kept before it is acknowledged, for one process at a time; made where it is missing; none: in memory")
 	f.Text(&o.syncText, "data-sync", "always",
-		"when a write is on disk: always, before it is acknowledged; a time, at most that much later, which a crash of the machine may cost; never, when the system likes")
+		"when a write is on disk: always, before it is acknowledged; a time, at most that much later, which a crash of the machine "+
+			"may cost; never, when the system likes")
 	f.Bool(&o.readOnly, "read-only", false, "refuse every write with 403; etcd may then be one member without a quorum")
-	f.List(&o.servers, "etcd-servers", nil, "URLs of etcd v3, tried in turn; several processes may share it, a kube-apiserver among them; none: no etcd")
+	f.List(&o.servers, "etcd-servers", nil,
+		"URLs of etcd v3, tried in turn; several processes may share it, a kube-apiserver among them; none: no etcd")
 	f.Text(&o.caFile, "etcd-cafile", "", "CAs of etcd's certificate, PEM; none: those of the system")
 	f.Text(&o.certFile, "etcd-certfile", "", "certificate with which etcd knows this client, PEM")
 	f.Text(&o.keyFile, "etcd-keyfile", "", "key of --etcd-certfile, PEM")
 	f.Text(&o.prefix, "etcd-prefix", defaultPrefix, "what the keys in etcd begin with")
 	f.Text(&o.mediaType, "storage-media-type", mediaJSON,
 		"form in which built-in kinds are written to etcd: "+mediaJSON+" or "+mediaProtobuf+"; both are read")
-	f.Duration(&o.compaction, "etcd-compaction-interval", 5*time.Minute, "time after which the history of etcd is compacted; 0: not by this process")
+	f.Duration(&o.compaction, "etcd-compaction-interval", 5*time.Minute,
+		"time after which the history of etcd is compacted; 0: not by this process")
 	f.Duration(&o.eventTTL, "event-ttl", time.Hour, "time after which etcd deletes an event; without etcd they stay")
 }
 
@@ -66,7 +69,8 @@ func (o *storageOptions) Check(p *flags.Problems) {
 	_, ok := o.sync()
 	p.When(!ok, "data-sync", "must be always, never or a time such as 100ms, is %q", o.syncText)
 	p.When(ok && o.syncText != "always" && o.dir == "", "data-sync", "needs --data-dir")
-	p.When(o.dir != "" && len(o.servers) > 0, "data-dir", "keeps the objects of one process, and --etcd-servers keeps them in etcd: leave one out")
+	p.When(o.dir != "" && len(o.servers) > 0, "data-dir",
+		"keeps the objects of one process, and --etcd-servers keeps them in etcd: leave one out")
 	p.When(o.readOnly && o.dir == "" && len(o.servers) == 0, "read-only", "needs --data-dir or --etcd-servers: memory has nothing to read")
 	for _, s := range o.servers {
 		_, err := o.endpoint(s)
@@ -107,7 +111,8 @@ func (o *storageOptions) endpoint(text string) (string, error) {
 		text = scheme + "://" + text
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || strings.Trim(u.Path, "/") != "" ||
+		u.RawQuery != "" || u.Fragment != "" {
 		return "", fmt.Errorf("%q is no URL such as http://127.0.0.1:2379", text)
 	}
 	host, port, err := net.SplitHostPort(u.Host)

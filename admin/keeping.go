@@ -83,10 +83,12 @@ func (k *Keeping) text(w io.Writer) {
 	}
 	fmt.Fprintf(w, "; %d writes wait\n", k.QueuedWrites)
 	if j := k.Journal; j != nil {
-		fmt.Fprintf(w, "%s since the snapshot of revision %d, which has %s\n", shortSize(float64(j.Bytes)), j.SnapshotRevision, shortSize(float64(j.SnapshotBytes)))
+		fmt.Fprintf(w, "%s since the snapshot of revision %d, which has %s\n",
+			shortSize(float64(j.Bytes)), j.SnapshotRevision, shortSize(float64(j.SnapshotBytes)))
 	}
 	if e := k.Etcd; e != nil {
-		fmt.Fprintf(w, "the watch of %s is %d revisions behind; it was taken up again %d times, %d times with all there is\n", e.Server, e.Lag, e.Restarts, e.Reloads)
+		fmt.Fprintf(w, "the watch of %s is %d revisions behind; it was taken up again %d times, %d times with all there is\n",
+			e.Server, e.Lag, e.Restarts, e.Reloads)
 		var skipped []string
 		for reason, n := range e.Skipped {
 			skipped = append(skipped, fmt.Sprintf("%d %s", n, reason))

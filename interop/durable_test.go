@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -182,7 +183,8 @@ func environment(t *testing.T, name string, everyday int) (n int, byHand bool) {
 // lost, revisions never go back, each restart takes at most a second, and watches go on where they were.
 func TestJournalKills(t *testing.T) {
 	kills, byHand := environment(t, "APICHAIN_KILLS", 60)
-	p := startProgram(t, "--data-dir="+t.TempDir())
+	folder := t.TempDir()
+	p := startProgram(t, "--data-dir="+folder)
 	w := &workload.Workload{Servers: []string{p.url}, Name: "kills", Writers: 4, Readers: 1, Watchers: 2, Pace: 2 * time.Millisecond}
 	var restarts []time.Duration
 	result := underLoad(t, w, func(ctx context.Context) {
@@ -210,6 +212,10 @@ func TestJournalKills(t *testing.T) {
 	right(t, result.History)
 	if result.Resumed == 0 {
 		t.Error("no watch was resumed")
+	}
+	check(t, "kill", p.kill())
+	if out, err := exec.Command(p.path, "data", "check", folder).CombinedOutput(); err != nil {
+		t.Errorf("data check: %v\n%s", err, out)
 	}
 }
 

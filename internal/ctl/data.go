@@ -35,7 +35,8 @@ var dataUses = []struct {
 	{"check", "check DIR", "say what is in the folder, and whether it is whole", 1, (*dataCommand).check},
 	{"repair", "repair DIR", "make it one that a start takes, and say what is lost; what is not used stays beside", 1, (*dataCommand).repair},
 	{"dump", "dump DIR", "write all of it, one JSON object a line", 1, (*dataCommand).dump},
-	{"backup", "backup URL|DIR FILE", "write the newest state to a file; alone in a folder it is what --data-dir begins with", 2, (*dataCommand).backup},
+	{"backup", "backup URL|DIR FILE", "write the newest state to a file; alone in a folder it is what --data-dir begins with",
+		2, (*dataCommand).backup},
 }
 
 // dataCommand is one run of the subcommand.

@@ -54,7 +54,8 @@ func (b *Backend) checkVersion(ctx context.Context) error {
 	return fmt.Errorf("it is etcd %s, whose watches may lose events: use 3.4.31, 3.5.13 or a later one", a.Version)
 }
 
-// oldVersion reports whether a version of etcd is older than 3.4.31, or one of 3.5 older than 3.5.13. What cannot be read is not.
+// oldVersion reports whether a version of etcd is older than 3.4.31, or one of 3.5 older than
+// 3.5.13. What cannot be read is not.
 func oldVersion(v string) bool {
 	part := strings.SplitN(v, ".", 3)
 	if len(part) < 3 || part[0] != "3" {
@@ -196,8 +197,8 @@ func (l *lister) list(ctx context.Context, key, end string, to chan<- page) erro
 	}
 }
 
-// decodeAll decodes values in parallel. The writes are in the order of the keys; Next is nil in those that
-// are skipped.
+// decodeAll decodes values in parallel. The writes are in the order of the keys; Next is nil in
+// those that are skipped.
 func (b *Backend) decodeAll(kvs []wire.KeyValue) []store.Write {
 	out := make([]store.Write, len(kvs))
 	// Shares of less than 64 cost more to hand out than to do.

@@ -73,7 +73,8 @@ func hourly(t *testing.T, c *etcdtest.Cluster) *Backend {
 	return backend(t, c, func(c *Config) { c.Codec = etcdtest.Codec{Life: time.Hour} })
 }
 
-// TestLeases: objects that do not live for ever share leases, of which one is good for a thousand, and go when it ends.
+// TestLeases: objects that do not live for ever share leases, of which one is good for a thousand,
+// and go when it ends.
 func TestLeases(t *testing.T) {
 	c := etcdtest.Start(t, 1)
 	b := hourly(t, c)
@@ -271,8 +272,8 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// TestManyWriters: of many writers over two stores, with answers lost on the way, each write that was acknowledged is
-// there, and each that was certainly not made is not.
+// TestManyWriters: of many writers over two stores, with answers lost on the way, each write that
+// was acknowledged is there, and each that was certainly not made is not.
 func TestManyWriters(t *testing.T) {
 	c := etcdtest.Start(t, 3)
 	stores := []*store.Store{opened(t, backend(t, c)), opened(t, backend(t, c))}
