@@ -118,7 +118,7 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// TestDeadline: an answer that is held is awaited until the writer's deadline, and its outcome is
+// TestDeadline: an answer that is held is awaited until the writer's context ends, and its outcome is
 // unknown then.
 func TestDeadline(t *testing.T) {
 	c := etcdtest.Start(t, 1)
@@ -126,16 +126,18 @@ func TestDeadline(t *testing.T) {
 	s := store.New(window)
 	hold := make(chan struct{})
 	c.Members[0].Inject(wire.MethodTxn, etcdtest.Fault{Hold: hold})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	_, err := b.Transact(ctx, []store.Change{create(s, "a", 1)})
-	if !errors.As(err, new(*Unknown)) || !errors.Is(err, context.DeadlineExceeded) || err.Error() != "context deadline exceeded" {
-		t.Errorf("%v", err)
-	}
-	close(hold)
-	if c.Get("/registry/things/a") == nil {
-		t.Error("it was not made")
-	}
+	defer close(hold)
+	ctx, cancel := context.WithCancel(t.Context())
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		_, err := b.Transact(ctx, []store.Change{create(s, "a", 1)})
+		if !errors.As(err, new(*Unknown)) || !errors.Is(err, context.Canceled) || err.Error() != "context canceled" {
+			t.Errorf("%v", err)
+		}
+	})
+	eventually(t, "the write is made", func() bool { return c.Get("/registry/things/a") != nil })
+	cancel()
+	writer.Wait()
 	ended, end := context.WithCancel(t.Context())
 	end()
 	if _, err := b.Newest(ended); !errors.Is(err, context.Canceled) {
@@ -171,10 +173,9 @@ func TestServersInTurn(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		_, err = b.Transact(ctx, []store.Change{create(s, "b", 1)})
-		return !errors.As(err, new(*Unknown))
+		return !errors.As(err, new(*Unknown)) && HasCode(err, wire.Unavailable)
 	})
-	if err == nil || errors.As(err, new(*Unknown)) || !errors.Is(err, context.DeadlineExceeded) || !HasCode(err, wire.Unavailable) ||
-		err.Error() != "context deadline exceeded" {
+	if !errors.Is(err, context.DeadlineExceeded) || err.Error() != "context deadline exceeded" {
 		t.Errorf("with no member: %v", err)
 	}
 	if err := c.Members[1].Start(); err != nil {
@@ -198,12 +199,26 @@ func TestAwayAtStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if err := store.New(window).Open(ctx, b); err == nil || !strings.HasPrefix(err.Error(),
-		"etcd at "+url+": context deadline exceeded, after: ") || !strings.Contains(err.Error(), "refused") {
+	if err := inVain(t, b, "refused"); !strings.HasPrefix(err.Error(), "etcd at "+url+": context deadline exceeded, after: ") {
 		t.Errorf("%v", err)
 	}
+}
+
+// inVain opens a store over an etcd that is not there, until the error says why: on a slow machine not before long.
+func inVain(t *testing.T, b *Backend, why string) (err error) {
+	t.Helper()
+	for limit := 100 * time.Millisecond; limit < within; limit *= 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		err = store.New(window).Open(ctx, b)
+		cancel()
+		if err == nil || strings.Contains(err.Error(), why) {
+			break
+		}
+	}
+	if err == nil || !strings.Contains(err.Error(), why) {
+		t.Fatalf("opened in vain: %v, want %s", err, why)
+	}
+	return err
 }
 
 // TestNotEtcd: what answers in another way is told as what it is.

@@ -2,7 +2,6 @@ package etcd
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -128,11 +127,7 @@ func TestReadOnly(t *testing.T) {
 		t.Error("something was written")
 	}
 	// Without ReadOnly such a member is of no use.
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if err := store.New(window).Open(ctx, backend(t, c)); err == nil || !strings.Contains(err.Error(), "etcdserver: no leader") {
-		t.Errorf("with writes: %v", err)
-	}
+	_ = inVain(t, backend(t, c), "etcdserver: no leader")
 }
 
 func TestVersions(t *testing.T) {
