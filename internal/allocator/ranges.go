@@ -21,10 +21,10 @@ import (
 // behind its repair loop puts right. So a port is free when no service has it and its bit is not set. Memory and
 // a journal have one process, whose pool knows all: there is no such object, and nobody looks for one.
 
-// PortRanges is the bucket of the object, and nodePortRange its key (upstream's path below /registry/ranges).
+// PortRanges is the bucket of the object, and NodePortRange its key (upstream's path below /registry/ranges).
 const (
 	PortRanges    = "ranges"
-	nodePortRange = "servicenodeports"
+	NodePortRange = "servicenodeports"
 )
 
 // bitmap is the ports that the object says are taken.
@@ -57,7 +57,7 @@ func (p *Pool) takenLocked(n int) bool {
 		return false
 	}
 	sn := bucket.Now()
-	if o := sn.Get(nodePortRange); o != p.rangeOf {
+	if o := sn.Get(NodePortRange); o != p.rangeOf {
 		p.rangeOf = o
 		p.ports, _ = p.readBitmap(o)
 	}
@@ -77,7 +77,7 @@ func (p *Pool) PortChange(old, next map[string]any) (change *store.Change, lost 
 		return nil, ""
 	}
 	sn := bucket.Latest()
-	o := sn.Get(nodePortRange)
+	o := sn.Get(NodePortRange)
 	b, ok := p.readBitmap(o)
 	if !ok {
 		b = p.portsInUse()
@@ -110,7 +110,7 @@ func (p *Pool) PortChange(old, next map[string]any) (change *store.Change, lost 
 		"kind": "RangeAllocation", "apiVersion": "v1", "metadata": map[string]any{},
 		"range": p.Ports.String(), "data": base64.StdEncoding.EncodeToString(b.bits.Bytes()),
 	}, nil)
-	change = &store.Change{Bucket: bucket, Key: nodePortRange, Next: &d}
+	change = &store.Change{Bucket: bucket, Key: NodePortRange, Next: &d}
 	if o != nil {
 		change.Expect = o.Rev
 	}

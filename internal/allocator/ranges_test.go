@@ -27,7 +27,7 @@ func ranged(t *testing.T, span string, ports ...int) (*store.Store, *Pool) {
 		for _, port := range ports {
 			n.SetBit(n, port-30000, 1)
 		}
-		put(t, s, PortRanges, nodePortRange, map[string]any{"range": span, "data": base64.StdEncoding.EncodeToString(n.Bytes())})
+		put(t, s, PortRanges, NodePortRange, map[string]any{"range": span, "data": base64.StdEncoding.EncodeToString(n.Bytes())})
 	}
 	return s, p
 }
@@ -130,7 +130,7 @@ func TestBitsAreTaken(t *testing.T) {
 		t.Errorf("a port whose bit is set: %v", err)
 	}
 	// Somebody clears it.
-	put(t, s, PortRanges, nodePortRange, map[string]any{"range": "30000-30039", "data": ""})
+	put(t, s, PortRanges, NodePortRange, map[string]any{"range": "30000-30039", "data": ""})
 	if err := c.port(30003); err != nil {
 		t.Errorf("a port whose bit is cleared: %v", err)
 	}
@@ -150,7 +150,7 @@ func TestRangeIsUpstreams(t *testing.T) {
 	if len(data) != (32324-30000)/8+1 || data[0] != 1<<((32324-30000)%8) {
 		t.Fatalf("%d bytes that begin with %#x", len(data), data[0])
 	}
-	put(t, s, PortRanges, nodePortRange, map[string]any{"range": "30000-32767", "data": base64.StdEncoding.EncodeToString(data)})
+	put(t, s, PortRanges, NodePortRange, map[string]any{"range": "30000-32767", "data": base64.StdEncoding.EncodeToString(data)})
 	objs, err := s.CommitFunc(t.Context(), func() []store.Change {
 		change, _ := p.PortChange(nil, withPorts("30001"))
 		return []store.Change{*change}
@@ -177,9 +177,9 @@ func FuzzRange(f *testing.F) {
 	f.Add("", "no base64")
 	f.Fuzz(func(t *testing.T, span, data string) {
 		s, p := ranged(t, "none")
-		put(t, s, PortRanges, nodePortRange, map[string]any{"range": span, "data": data})
+		put(t, s, PortRanges, NodePortRange, map[string]any{"range": span, "data": data})
 		sn := s.Bucket(PortRanges).Now()
-		b, ok := p.readBitmap(sn.Get(nodePortRange))
+		b, ok := p.readBitmap(sn.Get(NodePortRange))
 		if ok != (b.bits != nil) || b.has(29999) || !ok && b.has(30000) {
 			t.Errorf("%q %q: %v %v", span, data, b, ok)
 		}

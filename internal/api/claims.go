@@ -26,6 +26,12 @@ type ServiceNetwork struct {
 	NodePorts allocator.Ports
 }
 
+// The bucket and the key of the object by which processes keep node ports apart.
+const (
+	PortRanges    = allocator.PortRanges
+	NodePortRange = allocator.NodePortRange
+)
+
 // newPool returns the pool of what the configuration says.
 func (s *API) newPool(n ServiceNetwork) *allocator.Pool {
 	c := allocator.Config{
@@ -42,7 +48,7 @@ func (s *API) newPool(n ServiceNetwork) *allocator.Pool {
 		if !s.Store.IsShared() {
 			return nil
 		}
-		return s.Store.Bucket(allocator.PortRanges)
+		return s.Store.Bucket(PortRanges)
 	}
 	return allocator.New(c)
 }

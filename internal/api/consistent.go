@@ -68,9 +68,12 @@ func (q *Call) untilWritten() (context.Context, context.CancelFunc) {
 func (q *Call) believe(attempt func() error) error {
 	before := q.api.Store.Revision()
 	err := attempt()
-	var refused *status.Error
+	if err == nil || !q.api.Store.IsShared() || q.confirmed {
+		return err
+	}
 	// What is above 499 is the backend's own: the write may have been made.
-	if !q.api.Store.IsShared() || q.confirmed || !errors.As(err, &refused) || refused.Code >= 500 {
+	var refused *status.Error
+	if !errors.As(err, &refused) || refused.Code >= 500 {
 		return err
 	}
 	if failed := q.consistent(); failed != nil {
@@ -128,10 +131,13 @@ func (w *write) confirm() error {
 //
 // All are upstream's. To a watch, whose header is out by then, each is the event of an InternalError.
 func (q *Call) storageError(err error) error {
+	if err == nil {
+		return nil
+	}
 	var told *status.Error
 	var raced *store.Conflict
 	switch {
-	case err == nil, errors.As(err, &told), errors.As(err, &raced):
+	case errors.As(err, &told), errors.As(err, &raced):
 		return err
 	case q.info.Verb == "watch":
 		return &status.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: err.Error()}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http/httptest"
 	"net/netip"
@@ -17,6 +18,7 @@ import (
 	"apichain/internal/allocator"
 	"apichain/internal/api"
 	"apichain/internal/api/apitest"
+	"apichain/internal/store"
 	"apichain/internal/store/storetest"
 	"apichain/internal/tree"
 )
@@ -368,6 +370,46 @@ func TestWritesEndWithTheirLimit(t *testing.T) {
 			t.Errorf("a watch: %d %s after %v", w.Code, w.Body, took)
 		}
 	})
+}
+
+// brokenJournal keeps what comes until it breaks.
+type brokenJournal struct{ broken atomic.Bool }
+
+func (j *brokenJournal) Load(_ context.Context, into *store.Feed) error {
+	into.Complete(1)
+	return nil
+}
+func (j *brokenJournal) Close() error               { return nil }
+func (j *brokenJournal) Append([]store.Entry) error { return nil }
+func (j *brokenJournal) Sync() (int64, error) {
+	if j.broken.Load() {
+		return 0, errors.New("write 1.journal: no space left on device")
+	}
+	return math.MaxInt64, nil
+}
+
+// TestFailedJournal: after its journal has failed a server refuses writes in upstream's form, and reads go on.
+func TestFailedJournal(t *testing.T) {
+	var j brokenJournal
+	s := apitest.Start(t, apitest.Config{Backend: &j})
+	s.Must(201, "POST", mapsPath, data("a", "1"))
+	j.broken.Store(true)
+	const text = "write 1.journal: no space left on device"
+	for _, a := range []struct {
+		method, path string
+		body         any
+	}{{"POST", mapsPath, mapObject("b")}, {"PUT", mapsPath + "/a", data("a", "2")}, {"DELETE", mapsPath + "/a", nil}} {
+		code, got := s.Try(a.method, a.path, a.body)
+		causes := tree.List(got, "details", "causes")
+		if code != 500 || tree.Text(got, "reason") != "InternalError" || tree.Text(got, "message") != "Internal error occurred: "+text ||
+			len(causes) != 1 || tree.Text(causes[0], "message") != text {
+			t.Errorf("%s: %d %v", a.method, code, got)
+		}
+	}
+	if got := s.Must(200, "GET", mapsPath+"/a", nil); tree.Text(got, "data", "a") != "1" {
+		t.Errorf("it is %v", got)
+	}
+	s.Must(404, "GET", mapsPath+"/b", nil)
 }
 
 // TestReadOnly asks a server that may not write, over the objects of one that may.

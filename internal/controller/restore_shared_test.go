@@ -109,7 +109,7 @@ func TestOneResetAtATime(t *testing.T) {
 		}
 		slow.Store(false)
 		// It has not let go of the Lease, which counts from when it was seen last.
-		if _, refused := rb.Reset(t.Context()); refused == nil || !strings.Contains(refused.Message, "15 s from now if it has ended") {
+		if _, refused := rb.Reset(t.Context()); refused == nil || !strings.Contains(refused.Message, "14 s from now if it has ended") {
 			t.Errorf("right after the end of the other: %+v", refused)
 		}
 		time.Sleep(leaseDuration)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -95,6 +96,10 @@ const (
 // NewList takes the list of all objects as they are after one commit.
 func NewList(s *store.Store) *List {
 	rev, objects := s.Objects(resourceRank)
+	// What keeps node ports apart is made of the services, and is of no kind that is served.
+	objects = slices.DeleteFunc(objects, func(o *store.Object) bool {
+		return o.Key == api.NodePortRange && o.Decode()["kind"] == "RangeAllocation"
+	})
 	return &List{rev: rev, objects: objects}
 }
 
@@ -149,6 +154,9 @@ func (r *Restorer) Load(ctx context.Context, body []byte) (store.Written, *statu
 // rewrite makes the store hold what want returns, unless that is being done already. A failure of
 // the backend is a 500, and logged; then nothing has changed, or over a shared backend a part, which it says.
 func (r *Restorer) rewrite(ctx context.Context, want func() store.Contents) (store.Written, *status.Error) {
+	if why := r.api.Config.ReadOnly; why != "" {
+		return store.Written{}, &status.Error{Code: http.StatusForbidden, Reason: "Forbidden", Message: "the store may not be changed: " + why}
+	}
 	if r.base.Load() == nil {
 		return store.Written{}, conflictWith("the server is not ready yet: the store is still being filled")
 	}
