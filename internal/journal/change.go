@@ -150,6 +150,7 @@ func (c *change) write(bucket string, draft *store.Draft) (store.Write, bool) {
 	if c.kind == store.Deleted {
 		return w, true
 	}
+	// The store keeps the meta, and copies all the rest.
 	meta, ok := parseMeta(string(c.meta))
 	*draft = store.Draft{JSON: c.json, RevisionAt: c.revisionAt, Meta: meta}
 	w.Next = draft

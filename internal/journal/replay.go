@@ -54,6 +54,7 @@ func (p *replay) run(ctx context.Context) error {
 // follow reads the journals behind the snapshot that was read.
 func (p *replay) follow(ctx context.Context, journals []int64) error {
 	for i, rev := range journals {
+		// Reading has not come to where this one begins, or has gone past it.
 		if rev != p.rev {
 			// The journal before ends with a whole record, and is too short or too long all the same.
 			last := &p.reports[len(p.reports)-1]
