@@ -14,7 +14,15 @@ import (
 //	where in the JSON the revision goes, JSON     as in a store.Draft, without the digits of the revision
 //	meta                                          what a store selects and collects by, so that loading reads no JSON
 //
-// Numbers are uvarints, texts have their length in front. A snapshot has its objects in the same form.
+// A meta is
+//
+//	deleting, uid, number of finalizers
+//	number of fields, each a text
+//	number of labels, each two texts; their order is of no matter
+//	number of owners, each blockOwnerDeletion, apiVersion, kind, name, uid
+//
+// and nothing where an object has none. Numbers are uvarints, texts have their length in front, a yes or no is a byte. A
+// snapshot has its objects in the same form, so that a copy need not decode them.
 
 // change is one encoded change, whose fields are parts of a buffer.
 type change struct {
@@ -150,6 +158,7 @@ func (c *change) write(bucket string, draft *store.Draft) (store.Write, bool) {
 	if c.kind == store.Deleted {
 		return w, true
 	}
+	// The store keeps the meta, and copies all the rest.
 	meta, ok := parseMeta(string(c.meta))
 	*draft = store.Draft{JSON: c.json, RevisionAt: c.revisionAt, Meta: meta}
 	w.Next = draft

@@ -44,6 +44,7 @@ func withFS(fs FS, dir string, do func(*folder) error) error {
 	if err == nil {
 		err = do(f)
 	}
+	// The lock file stays: to remove it would give two processes a lock of their own.
 	return errors.Join(err, lock.Close())
 }
 
@@ -134,6 +135,7 @@ func Check(dir string) (report *Report, err error) {
 
 // check reads everything into s and then what is not needed for that.
 func (f *folder) check(s *state) (*Report, error) {
+	// First as Load would: what comes of it is what a start would find.
 	p := &replay{folder: f, visitor: s}
 	var d *Damage
 	if err := p.run(context.Background()); errors.As(err, &d) {

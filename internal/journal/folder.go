@@ -55,6 +55,7 @@ func list(fs FS, dir string) (*folder, error) {
 		digits, _, _ := strings.Cut(name, ".")
 		rev, err := strconv.ParseInt(digits, 10, 64)
 		switch {
+		// By any other spelling of the number it is not ours.
 		case err == nil && name == snapshotName(rev):
 			f.snapshots = append(f.snapshots, rev)
 		case err == nil && name == journalName(rev):
@@ -77,12 +78,15 @@ func (f *folder) files() (snapshot int64, journals []int64, err error) {
 	if len(f.snapshots) == 0 {
 		return 0, nil, &Damage{Path: filepath.Join(f.dir, journalName(f.journals[0])), Reason: "it has no snapshot before it"}
 	}
+	// Journals that are older are of a generation whose snapshot was removed, and are to be removed as well.
 	snapshot = f.snapshots[0]
 	from, _ := slices.BinarySearch(f.journals, snapshot)
 	journals = f.journals[from:]
 	if len(journals) > 0 && journals[0] != snapshot {
 		return 0, nil, f.missing(snapshot)
 	}
+	// Of those between, each begins where the one before ends, which is seen when they are read. The newest could be missing
+	// unnoticed: but a snapshot has a journal, unless it is a backup and alone.
 	newest := f.snapshots[len(f.snapshots)-1]
 	if _, ok := slices.BinarySearch(f.journals, newest); !ok && len(f.snapshots)+len(journals) > 1 {
 		return 0, nil, f.missing(newest)

@@ -42,8 +42,9 @@ func TestLock(t *testing.T) {
 func TestLockOfAnotherProcess(t *testing.T) {
 	dir := os.Getenv("JOURNAL_TEST_DIR")
 	if dir != "" {
-		// This is the other one.
-		opened(t, dir, Options{})
+		// This is the other one. What nobody refers to would be closed some day.
+		j := opened(t, dir, Options{})
+		t.Cleanup(func() { _ = j.Close() })
 		fmt.Println("locked")
 		select {}
 	}

@@ -135,6 +135,8 @@ func (c *chain) seal(b []byte, flags uint32) {
 	binary.LittleEndian.PutUint32(b[4:], flags)
 	binary.LittleEndian.PutUint32(b[8:], c.prev)
 	binary.LittleEndian.PutUint32(b[12:], crc32.Checksum(body, castagnoli))
+	// The sum is of the header alone, which has the checksum of the body: a reader can tell where a record is before it
+	// reads all of it.
 	c.prev = c.sum(b)
 	binary.LittleEndian.PutUint32(b[16:], c.prev)
 	c.at += int64(len(b))

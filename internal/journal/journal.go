@@ -85,17 +85,19 @@ type Journal struct {
 	flushing sync.Mutex
 	// segment is the file that is written. It changes under both locks above.
 	segment File
-	// unnamed says that the name of the segment is not on the disk yet. It is guarded by writing.
+	// unnamed says that the name of the segment is not on the disk yet. It is guarded by flushing.
 	unnamed bool
 
 	// mu guards the fields below, and is never held for the disk.
 	mu sync.Mutex
 	// queue has the records that are not taken yet, and spare is room for the next ones.
 	queue, spare []byte
-	records      int
-	// chain is where the next record goes; fresh says that something was appended.
-	chain    chain
-	fresh    bool
+	// records is how many are in the queue.
+	records int
+	// chain is where the next record goes; fresh says that something was appended since Load.
+	chain chain
+	fresh bool
+	// The four say how far the segment has come, see segment.go.
 	appended place
 	taken    place
 	written  place
@@ -104,8 +106,10 @@ type Journal struct {
 	// may all have until the next snapshot.
 	before, limit int64
 	fsyncs        durations
-	stats         Stats
-	err           error
+	// stats has what changes seldom; the rest is added when it is asked for.
+	stats Stats
+	// err is why nothing is kept any more. It is set once.
+	err error
 
 	// background ends the flushes at intervals, and is done when they have ended.
 	background struct {
@@ -139,6 +143,7 @@ func Open(dir string, o Options) (*Journal, error) {
 	if j.least <= 0 {
 		j.least = 16 << 20
 	}
+	// Before anything is read: who has the folder may be writing to it.
 	var err error
 	if j.lock, err = folder.Lock(); err != nil {
 		return nil, err
@@ -168,6 +173,7 @@ func (j *Journal) prepare(first int64) (err error) {
 	if !j.folder.empty() {
 		return nil
 	}
+	// A new folder begins as a backup of nothing does.
 	_, err = j.folder.snapshot(context.Background(), kindBackup, first, nothing)
 	return err
 }

@@ -19,6 +19,7 @@ func lock(dir, path string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
+	// It is not waited for: the holder may be there for years.
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	switch {
 	case errors.Is(err, syscall.EWOULDBLOCK):

@@ -8,8 +8,14 @@ import (
 	"path/filepath"
 )
 
-// Reading a file from its beginning: a big buffer goes over it, and each record is a part of that. What cannot be
-// believed is a *Damage; any other error is of the disk, and says nothing about what was written.
+// Reading a file from its beginning: a big buffer goes over it, and each record is a part of that.
+//
+//	│ first line │ record │ record │ record │ ...
+//	                       ^ at     └ window: read already ┘
+//
+// What cannot be believed is a *Damage, and the reader stays before it; seek goes on behind it. Any other error is of the
+// disk, and says nothing about what was written. A file takes no more memory than its longest record, whose length is
+// believed only as the checksum of its header is right.
 
 // windowBytes is how much of a file is read at once. A record that is longer makes the buffer longer.
 const windowBytes = 1 << 20

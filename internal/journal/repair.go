@@ -108,6 +108,7 @@ type way struct {
 // farthest returns the way that reaches the newest revision, of several the one that begins first, so that watches have
 // their past. It returns nil if no snapshot is whole.
 func (r *repairer) farthest() (best *way, err error) {
+	// Each snapshot is tried, also behind one that is whole: a journal between may be damaged.
 	for _, rev := range slices.Backward(r.snapshots) {
 		s := &state{keep: true}
 		p := &replay{folder: r.folder, visitor: s}
@@ -139,6 +140,7 @@ func (r *repairer) journalsFrom(rev int64) []int64 {
 
 // cutTail cuts a torn tail and keeps its bytes.
 func (r *repairer) cutTail(d *Damage, name string) error {
+	// The bytes are kept before they are cut.
 	kept := r.free(name)
 	err := writeWhole(r.fs, kept, func(to File) error {
 		from, err := r.fs.Open(name)
@@ -270,6 +272,7 @@ func (r *repairer) each(name string, do func([]change)) error {
 // beyond returns a revision that nobody can have seen, unless reached is the newest there was: behind all that can be
 // read, with one more for each record that may have been in what cannot.
 func (r *repairer) beyond(reached int64) (int64, error) {
+	// A record has one change at least, and is longer than its header.
 	newest, lost := reached, int64(0)
 	for _, f := range r.before.Files {
 		if f.Damage != nil {

@@ -13,7 +13,19 @@ import (
 )
 
 // Everybody who reads a folder (Load, Check, Copy, Dump) goes the same way through it, and sees by a visitor of its own
-// what is there.
+// what is there. What it finds wrong is one of these:
+//
+//	found                                                 what comes of it
+//	a first line of a newer version                       refused, nothing is touched
+//	a record of the newest journal that is not whole,
+//	    and no later one that was written behind a flush  a torn tail: Load cuts it
+//	    and a later one that was                          damage: it was whole once
+//	the same in any other file                            damage: it was flushed before the next file had its name
+//	a snapshot without its end                            damage: it was flushed before it had its name
+//	a revision that is left out                           damage: a file is missing, or in another's place
+//	an error of the disk                                  no damage, and no answer
+//
+// Damage ends a start with what to do; nothing of the folder is served or changed then.
 
 // visitor gets what is in a folder: the objects of a snapshot, that they are complete, and the commits since. What it is
 // given is valid until it returns. An error of it is errForm: what it was given is not what appendChange writes.
@@ -54,6 +66,7 @@ func (p *replay) run(ctx context.Context) error {
 // follow reads the journals behind the snapshot that was read.
 func (p *replay) follow(ctx context.Context, journals []int64) error {
 	for i, rev := range journals {
+		// Reading has not come to where this one begins, or has gone past it.
 		if rev != p.rev {
 			// The journal before ends with a whole record, and is too short or too long all the same.
 			last := &p.reports[len(p.reports)-1]

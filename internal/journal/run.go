@@ -53,6 +53,7 @@ func (j *Journal) Run(ctx context.Context, s *store.Store) {
 
 // due reports whether it is time for a snapshot, and else sets the size of the journal at which to ask again.
 func (j *Journal) due(s *store.Store) bool {
+	// A snapshot costs about what there is. So it is made when as much was written since the last.
 	var live int64
 	for _, b := range s.Buckets() {
 		now := b.Now()
@@ -168,6 +169,7 @@ func (j *Journal) rotate(rev int64, line firstLine) (old File, err error) {
 		// The name may be there, or come back after a crash: nothing may be written to the old one any more.
 		return nil, j.fail(err)
 	}
+	// The name is flushed by whoever flushes next: not now, when everybody waits.
 	old, j.segment, j.unnamed = j.segment, next, true
 	j.folder.journals = append(j.folder.journals, rev)
 	j.mu.Lock()
@@ -189,6 +191,7 @@ func (j *Journal) prune(s *store.Store) error {
 		return err
 	}
 	_, _, oldest := s.Window()
+	// The snapshot before which nothing is needed is the last that a watch from the oldest revision could begin with.
 	n, _ := slices.BinarySearch(f.snapshots, oldest+1)
 	if n == 0 || len(f.journals) == 0 || f.snapshots[n-1] <= min(f.snapshots[0], f.journals[0]) {
 		return nil

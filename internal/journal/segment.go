@@ -59,6 +59,7 @@ func (j *Journal) Append(commit []store.Entry) error {
 // queueRecord appends a record to the queue, which for no commit says only that what is before it is synced. The caller
 // holds j.mu.
 func (j *Journal) queueRecord(flags uint32, commit []store.Entry) error {
+	// The body is encoded in place, behind room for its header.
 	start := len(j.queue)
 	var room [headerBytes]byte
 	j.queue = append(j.queue, room[:]...)
@@ -158,6 +159,7 @@ func (j *Journal) flush() error {
 		}
 		return err
 	}
+	// What was written meanwhile, in the other modes, is for the next flush.
 	j.unnamed = false
 	j.mu.Lock()
 	defer j.mu.Unlock()

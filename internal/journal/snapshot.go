@@ -83,6 +83,7 @@ func (s *snapshotWriter) end() error {
 	if err := s.flush(); err != nil {
 		return err
 	}
+	// The number says that no record is missing between; that none is behind, its place says.
 	end := binary.AppendUvarint(make([]byte, headerBytes, headerBytes+binary.MaxVarintLen64), s.objects)
 	s.chain.seal(end, flagEnd)
 	return s.write(end)
@@ -180,6 +181,7 @@ func (p *paced) Write(b []byte) (int, error) {
 	if p.dirty += n; err != nil || p.dirty < flushBytes {
 		return n, err
 	}
+	// Else all of it would be flushed in the end at once, and the journal's flushes would wait behind that.
 	if err := p.f.Sync(); err != nil {
 		return n, err
 	}
