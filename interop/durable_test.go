@@ -278,5 +278,15 @@ func troubledEtcd(t *testing.T) (servers string, troubles []trouble) {
 		name := fmt.Sprint("etcd member ", i)
 		troubles = append(troubles, killing(name, m.process), pausing(name, m.process), cutting(name, way), closing(name, way))
 	}
-	return servers, troubles
+	client := etcdClient(t, c.servers())
+	compact := trouble{"compact etcd", func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		// Whoever is behind has lost his history. An etcd that is away already has it otherwise.
+		if now, err := client.Get(ctx, "/"); err == nil {
+			_, _ = client.Compact(ctx, now.Header.Revision)
+		}
+		return nil
+	}}
+	return servers, append(troubles, slices.Repeat([]trouble{compact}, 4)...)
 }

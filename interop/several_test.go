@@ -23,17 +23,17 @@ import (
 //
 //	APICHAIN_RESTARTS=100 APICHAIN_SEVERAL_KILLS=20 go test -run TestSeveral -v -timeout 40m .
 
-// disturbance is the time in which one of them was away.
+// disturbance is the time in which one of them was away: it had gone some time after it was told to go.
 type disturbance struct {
-	what, url    string // url is where clients reach it, "" for a member of etcd
-	began, ended time.Time
+	what, url          string // url is where clients reach it, "" for a member of etcd
+	began, gone, ended time.Time
 }
 
 // explains says whether a request failed for it: it was sent to the one that was away, or was in flight when a member of
 // etcd went, which takes with it what it was asked to write.
 func (d *disturbance) explains(f workload.Failure) bool {
 	if d.url == "" {
-		return f.Start.Before(d.began) && f.End.After(d.began)
+		return f.Start.Before(d.gone) && f.End.After(d.began)
 	}
 	return f.Server == d.url && f.Start.Before(d.ended) && f.End.After(d.began)
 }
@@ -52,7 +52,7 @@ func (g *target) disturb(kill bool) (*disturbance, error) {
 		d.what, end = "kill of "+g.name, g.kill
 	}
 	err := end()
-	if err == nil {
+	if d.gone = time.Now(); err == nil {
 		err = g.start()
 	}
 	if d.ended = time.Now(); err != nil {
@@ -157,32 +157,34 @@ func watchRevisions(t *testing.T, url, namespace string) *revisions {
 	return r
 }
 
-// all waits until the informer has told of every write that was acknowledged. One that was told to list anew may have
-// missed what was overwritten meanwhile.
+// all waits until the informer has told of every write that was acknowledged. One that was told to list anew, since the server
+// that it found was younger than what it knew, may have missed what was overwritten meanwhile, but not what is there.
 func (r *revisions) all(t *testing.T, h history.History, prefix string) {
 	t.Helper()
-	check := func() error {
+	missing := func() (n, of int, last *history.Op) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		missing, of := 0, 0
-		var last *history.Op
 		for _, op := range h.Ops {
 			if op.Outcome == history.OK && (op.Verb == history.Create || op.Verb == history.Update) && strings.HasPrefix(op.Key, prefix) {
 				if of++; !r.seen[fmt.Sprint(op.Rev)] {
-					missing++
-					last = op
+					n, last = n+1, op
 				}
 			}
 		}
-		if missing > 0 {
-			return fmt.Errorf("%d of %d changes were not seen, as %v; it has read the state %d times, and %d watches were expired",
-				missing, of, last, r.initial.Load(), r.expired.Load())
+		return n, of, last
+	}
+	final := h.Ops[slices.IndexFunc(h.Ops, func(op *history.Op) bool {
+		return op.Outcome == history.OK && strings.HasPrefix(op.Key, prefix+"k-after")
+	})]
+	eventually(t, "the informer", func() error {
+		n, of, last := missing()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if n > 0 && (r.expired.Load() == 0 || !r.seen[fmt.Sprint(final.Rev)]) {
+			return fmt.Errorf("%d of %d changes were not seen, as %v", n, of, last)
 		}
 		return nil
-	}
-	if r.expired.Load() > 0 {
-		t.Logf("the informer had to list anew: %v", check())
-		return
-	}
-	eventually(t, "the informer", check)
+	})
+	n, of, _ := missing()
+	t.Logf("the informer has seen %d of %d changes; it has read the state %d times, as %d watches were expired", of-n, of, r.initial.Load(), r.expired.Load())
 }
