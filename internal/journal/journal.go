@@ -60,6 +60,8 @@ type Options struct {
 	Log *slog.Logger
 	// FS is the folder; nil is the one on the disk.
 	FS FS
+	// Observe is told how long each flush of commits took. It must not wait, and not call the journal; nil: nobody is.
+	Observe func(took time.Duration)
 }
 
 // Journal is a store.Journal in a folder. Make one with Open.
@@ -68,10 +70,11 @@ type Journal struct {
 	fs   FS
 	log  *slog.Logger
 	mode Sync
-	// least is Options.SegmentBytes.
-	least  int64
-	folder *folder
-	lock   io.Closer
+	// observe is Options.Observe, never nil, and least is Options.SegmentBytes.
+	observe func(time.Duration)
+	least   int64
+	folder  *folder
+	lock    io.Closer
 	// grown has one element when the journal may have become large enough for a snapshot.
 	grown chan struct{}
 
@@ -130,6 +133,9 @@ func Open(dir string, o Options) (*Journal, error) {
 	j := &Journal{dir: dir, fs: folder, log: o.Log, mode: o.Sync, grown: make(chan struct{}, 1)}
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)
+	}
+	if j.observe = o.Observe; j.observe == nil {
+		j.observe = func(time.Duration) {}
 	}
 	j.least = o.SegmentBytes
 	if j.least <= 0 {

@@ -136,6 +136,7 @@ func (j *Journal) flush() error {
 		return err
 	}
 	j.unnamed = false
+	j.observe(took)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.synced = to
