@@ -111,7 +111,7 @@ func TestExitCodes(t *testing.T) {
 	var text strings.Builder
 	_, f := newOptions()
 	help(&text, f)
-	for _, line := range []string{"\nSignals:\n  SIGTERM, SIGINT  drain", "  SIGHUP ", "\n  0    drained", "\n  1    start-up failed, or a hook did", "\n  2    wrong flags", "\n  3    the stop ran out of --shutdown-timeout", "\n  130  a second signal\n"} {
+	for _, line := range []string{"\nSignals:\n  SIGTERM, SIGINT  drain", "  SIGHUP ", "\n  0    drained", "\n  1    start-up failed, a hook did, or the storage could not be closed\n", "\n  2    wrong flags", "\n  3    the stop ran out of --shutdown-timeout", "\n  130  a second signal\n"} {
 		if strings.Count(text.String(), line) != 1 {
 			t.Errorf("--help: want %q once", line)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -54,7 +55,8 @@ func startAt(t *testing.T, path string, args ...string) *instance {
 	return r
 }
 
-// startReference starts kube-apiserver on an etcd at an address that it keeps, until the test ends. It skips the test where it is not built.
+// startReference starts kube-apiserver on an etcd at an address that it keeps, until the test ends. It skips the test
+// where kube-apiserver is not built.
 func startReference(t *testing.T, etcd string, args ...string) *instance {
 	t.Helper()
 	folder := os.Getenv("APICHAIN_REFERENCE")
@@ -182,7 +184,8 @@ func environment(t *testing.T, name string, everyday int) (n int, byHand bool) {
 // lost, revisions never go back, each restart takes at most a second, and watches go on where they were.
 func TestJournalKills(t *testing.T) {
 	kills, byHand := environment(t, "APICHAIN_KILLS", 60)
-	p := startProgram(t, "--data-dir="+t.TempDir())
+	folder := t.TempDir()
+	p := startProgram(t, "--data-dir="+folder)
 	w := &workload.Workload{Servers: []string{p.url}, Name: "kills", Writers: 4, Readers: 1, Watchers: 2, Pace: 2 * time.Millisecond}
 	var restarts []time.Duration
 	result := underLoad(t, w, func(ctx context.Context) {
@@ -210,6 +213,10 @@ func TestJournalKills(t *testing.T) {
 	right(t, result.History)
 	if result.Resumed == 0 {
 		t.Error("no watch was resumed")
+	}
+	check(t, "kill", p.kill())
+	if out, err := exec.Command(p.path, "data", "check", folder).CombinedOutput(); err != nil {
+		t.Errorf("data check: %v\n%s", err, out)
 	}
 }
 
@@ -246,7 +253,8 @@ func TestHistory(t *testing.T) {
 				way := newNetwork(t, p.url)
 				w.Servers = append(w.Servers, way.as(p.url))
 				name, clients := fmt.Sprint("server ", i), fmt.Sprint("clients of ", i)
-				troubles = append(troubles, killing(name, p.process), restarting(name, p.process), pausing(name, p.process), cutting(clients, way), closing(clients, way))
+				troubles = append(troubles, killing(name, p.process), restarting(name, p.process), pausing(name, p.process),
+					cutting(clients, way), closing(clients, way))
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), length)
 			defer cancel()

@@ -2,7 +2,10 @@ package controller
 
 import (
 	"context"
-	"math/rand/v2"
+	"crypto/rand"
+	"fmt"
+	mathrand "math/rand/v2"
+	"os"
 	"time"
 
 	"apichain/internal/api"
@@ -30,10 +33,12 @@ const (
 	retryPeriod   = 2 * time.Second
 )
 
-// The Lease is kube-system/apichain-controllers.
+// The Leases are kube-system/apichain-controllers, of who runs the controllers, and kube-system/apichain-restore, of
+// who changes the store as a whole.
 const (
-	leaseNamespace = "kube-system"
-	leaseName      = "apichain-controllers"
+	leaseNamespace   = "kube-system"
+	controllersLease = "apichain-controllers"
+	restoreLease     = "apichain-restore"
 )
 
 // microTime is how times of a Lease are written.
@@ -42,12 +47,22 @@ const microTime = "2006-01-02T15:04:05.000000Z07:00"
 // election is one process's part in the choice of who works. It belongs to one goroutine.
 type election struct {
 	api *api.API
+	// lease is the name of the Lease.
+	lease string
 	// id is who this process is: no other has it, nor has this one after a restart.
 	id string
 	// seen is the resource version of the Lease as it was seen last, "" for none. It was first seen at since, and
 	// runs out at expires.
 	seen           string
 	since, expires time.Time
+	// holder is who had it when it was seen last.
+	holder string
+}
+
+// newElection returns the election for a Lease of a name, in which this process takes part once.
+func newElection(a *api.API, lease string) *election {
+	host, _ := os.Hostname()
+	return &election{api: a, lease: lease, id: fmt.Sprintf("%s_%d_%s", host, os.Getpid(), rand.Text())}
 }
 
 // run calls work whenever this process holds the Lease, with a context that ends with that, and waits for its end. It
@@ -55,7 +70,7 @@ type election struct {
 func (e *election) run(ctx context.Context, work func(context.Context)) {
 	log := e.api.Config.Log
 	for e.acquire(ctx) {
-		log.Info("the controllers run in this process", "lease", leaseNamespace+"/"+leaseName, "holder", e.id)
+		log.Info("the controllers run in this process", "lease", leaseNamespace+"/"+e.lease, "holder", e.id)
 		working, stop := context.WithCancel(ctx)
 		ended := make(chan struct{})
 		go func() {
@@ -68,7 +83,7 @@ func (e *election) run(ctx context.Context, work func(context.Context)) {
 		if ctx.Err() != nil {
 			break
 		}
-		log.Warn("the controllers stand by in this process", "lease", leaseNamespace+"/"+leaseName, "why", why)
+		log.Warn("the controllers stand by in this process", "lease", leaseNamespace+"/"+e.lease, "why", why)
 	}
 	e.release()
 }
@@ -78,24 +93,21 @@ func (e *election) acquire(ctx context.Context) bool {
 	leases := e.leases().Bucket
 	for ctx.Err() == nil {
 		// The place in the log comes first: what is written after the look wakes us.
-		cursor, err := leases.Watch(leases.Head())
+		cursor, err := leases.Watch(e.api.Store.Revision())
 		held, failed := e.try(ctx)
 		if held {
 			return true
 		}
 		// Others that stand by fail together: they are not to ask again together.
-		wait := retryPeriod + rand.N(retryPeriod)
-		if failed == nil {
+		wait := retryPeriod + mathrand.N(retryPeriod)
+		var changed <-chan struct{}
+		if err == nil && failed == nil {
+			if _, changed, err = cursor.Next(nil, 1); changed == nil {
+				continue // there is something already
+			}
 			wait = time.Until(e.expires)
 		}
 		timer := time.NewTimer(wait)
-		var changed <-chan struct{}
-		if err == nil && failed == nil {
-			if _, changed, err = cursor.Next(nil, 1); changed == nil && err == nil {
-				timer.Stop() // there is something already
-				continue
-			}
-		}
 		select {
 		case <-ctx.Done():
 		case <-changed:
@@ -132,6 +144,23 @@ func (e *election) renew(ctx context.Context) (why string) {
 	}
 }
 
+// keep renews a Lease that this process has just taken, until ended is called, which lets go of it. The context ends when
+// it is lost; ended returns why it was, "" if it was not.
+func (e *election) keep(ctx context.Context) (held context.Context, ended func() (why string)) {
+	held, lost := context.WithCancel(ctx)
+	renewing, stop := context.WithCancel(ctx)
+	why := make(chan string, 1)
+	go func() {
+		defer lost()
+		why <- e.renew(renewing)
+	}()
+	return held, func() string {
+		stop()
+		defer e.release()
+		return <-why
+	}
+}
+
 // try takes or renews the Lease, unless somebody else has it. After an error nobody knows.
 func (e *election) try(ctx context.Context) (held bool, err error) {
 	o, err := e.call("update").Until(ctx).Modify(ctx, func(lease map[string]any) bool {
@@ -142,7 +171,7 @@ func (e *election) try(ctx context.Context) (held bool, err error) {
 		return false, err
 	}
 	if o == nil {
-		lease := map[string]any{"kind": "Lease", "apiVersion": "coordination.k8s.io/v1", "metadata": map[string]any{"name": leaseName}}
+		lease := map[string]any{"kind": "Lease", "apiVersion": "coordination.k8s.io/v1", "metadata": map[string]any{"name": e.lease}}
 		e.fill(lease, time.Now(), 0)
 		if o, err = e.call("create").Until(ctx).Insert(lease); err != nil {
 			return false, err
@@ -158,6 +187,7 @@ func (e *election) observe(lease map[string]any) {
 	if rev := tree.Text(lease, "metadata", "resourceVersion"); rev != e.seen {
 		e.seen, e.since = rev, time.Now()
 	}
+	e.holder = tree.Text(lease, "spec", "holderIdentity")
 	seconds, _ := tree.At(lease, "spec", "leaseDurationSeconds").(int64)
 	e.expires = e.since.Add(time.Duration(seconds) * time.Second)
 }
@@ -187,11 +217,11 @@ func (e *election) fill(lease map[string]any, acquired time.Time, transitions in
 }
 
 // release lets go of the Lease, if this process holds it, so that another one need not wait until it runs out. The
-// server is stopping: what fails is of no more interest.
+// server is stopping: what fails is logged, and costs leaseDuration.
 func (e *election) release() {
 	ctx, cancel := context.WithTimeout(context.Background(), retryPeriod)
 	defer cancel()
-	_, _ = e.call("update").Until(ctx).Modify(ctx, func(lease map[string]any) bool {
+	_, err := e.call("update").Until(ctx).Modify(ctx, func(lease map[string]any) bool {
 		if tree.Text(lease, "spec", "holderIdentity") != e.id {
 			return false
 		}
@@ -201,6 +231,9 @@ func (e *election) release() {
 		tree.Set(lease, int64(1), "spec", "leaseDurationSeconds")
 		return true
 	})
+	if err != nil {
+		e.api.Config.Log.Warn("the Lease of the controllers was not released: others wait until it runs out", "err", err)
+	}
 }
 
 // leases returns the resource of Leases.
@@ -208,7 +241,7 @@ func (e *election) leases() *api.Resource { return e.api.Builtin("coordination.k
 
 // call returns a call about the Lease.
 func (e *election) call(verb string) *api.Call {
-	name := leaseName
+	name := e.lease
 	if verb == "create" {
 		name = ""
 	}

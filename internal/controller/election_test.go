@@ -135,7 +135,7 @@ func electing(t *testing.T, w *worker) map[string]*process {
 		if err := p.api.Ensure(t.Context(), map[string]any{"kind": "Namespace", "apiVersion": "v1", "metadata": map[string]any{"name": leaseNamespace}}); err != nil {
 			t.Fatal(err)
 		}
-		e := &election{api: p.api, id: id}
+		e := &election{api: p.api, lease: controllersLease, id: id}
 		p.end = p.goes(func(ctx context.Context) { e.run(ctx, w.work(id)) })
 		t.Cleanup(p.end)
 		all[id] = p
@@ -179,6 +179,35 @@ func TestOneWorks(t *testing.T) {
 	})
 }
 
+// TestReleaseIsSeenByANewcomer stops the process that works just after another one has come, which has seen no event
+// of the Lease yet: it works at once.
+func TestReleaseIsSeenByANewcomer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := lagging(20 * time.Millisecond)
+		old := newProcess(t, c)
+		old.start(t, Own{CA: "ca"})
+		time.Sleep(time.Minute)
+		for range 5 {
+			// The window of the newcomer begins at a write that is not of the Lease.
+			obj := map[string]any{"kind": "ConfigMap", "apiVersion": "v1", "metadata": map[string]any{"generateName": "a-"}}
+			if _, err := old.api.Internal(old.api.Builtin("", "v1", "ConfigMap"), "create", "default", "", "").Insert(obj); err != nil {
+				t.Fatal(err)
+			}
+			next := newProcess(t, c)
+			next.start(t, Own{CA: "ca"})
+			time.Sleep(100 * time.Millisecond)
+			old.end()
+			time.Sleep(200 * time.Millisecond)
+			spec := tree.Object(next.api.Get("leases.coordination.k8s.io", leaseNamespace, controllersLease), "spec")
+			if tree.Text(spec, "holderIdentity") == "" {
+				t.Fatalf("nobody has the Lease: %v", spec)
+			}
+			old = next
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
 // TestShortFailuresAreSurvived cuts the process that works for less than its deadline: it goes on.
 func TestShortFailuresAreSurvived(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -206,7 +235,7 @@ func TestLeaseIsUpstreams(t *testing.T) {
 		time.Sleep(time.Minute)
 		was, _ := w.holder()
 		lease := func() map[string]any {
-			return tree.Object(all[was].api.Get("leases.coordination.k8s.io", leaseNamespace, leaseName), "spec")
+			return tree.Object(all[was].api.Get("leases.coordination.k8s.io", leaseNamespace, controllersLease), "spec")
 		}
 		spec := lease()
 		acquired, _ := time.Parse(microTime, tree.Text(spec, "acquireTime"))

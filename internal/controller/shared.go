@@ -2,10 +2,7 @@ package controller
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
 	"net"
-	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -36,8 +33,7 @@ func startShared(ctx context.Context, a *api.API, o Own) (run func(ctx context.C
 	}
 	c := newControllers(a, o.CA)
 	c.definitionsOnly = o.DefinitionsOnly
-	host, _ := os.Hostname()
-	e := &election{api: a, id: fmt.Sprintf("%s_%d_%s", host, os.Getpid(), rand.Text())}
+	e := newElection(a, controllersLease)
 	// A backend that does not answer now has answered above: who has the Lease is seen later.
 	held, _ := e.try(ctx)
 	begin := func(ctx context.Context) {

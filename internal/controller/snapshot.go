@@ -2,11 +2,13 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"apichain/internal/api"
 	"apichain/internal/status"
@@ -50,15 +52,19 @@ func resourceRank(resource string) int {
 // of the whole store at a time is made, and another one is refused meanwhile.
 type Restorer struct {
 	api *api.API
-	// busy is held while the store is changed as a whole.
+	// busy is held while the store is changed as a whole, and guards election.
 	busy sync.Mutex
+	// election is for the Lease of who does so, over a shared backend. It remembers how long it has not changed.
+	election *election
 	// base is what Reset goes back to; nil before Keep.
 	base atomic.Pointer[baseline]
 }
 
 // NewRestorer returns the Restorer of a server that is not ready yet: it refuses everything until
 // Keep is called.
-func NewRestorer(a *api.API) *Restorer { return &Restorer{api: a} }
+func NewRestorer(a *api.API) *Restorer {
+	return &Restorer{api: a, election: newElection(a, restoreLease)}
+}
 
 // baseline is the objects at ready. Trees are never changed, so it costs only what was changed
 // since.
@@ -141,7 +147,7 @@ func (r *Restorer) Load(ctx context.Context, body []byte) (store.Written, *statu
 }
 
 // rewrite makes the store hold what want returns, unless that is being done already. A failure of
-// the backend is a 500, and logged; then nothing has changed.
+// the backend is a 500, and logged; then nothing has changed, or over a shared backend a part, which it says.
 func (r *Restorer) rewrite(ctx context.Context, want func() store.Contents) (store.Written, *status.Error) {
 	if r.base.Load() == nil {
 		return store.Written{}, conflictWith("the server is not ready yet: the store is still being filled")
@@ -151,17 +157,62 @@ func (r *Restorer) rewrite(ctx context.Context, want func() store.Contents) (sto
 		return store.Written{}, conflictWith("a reset or the load of a snapshot is under way: try again when it has ended")
 	}
 	defer r.busy.Unlock()
-	w, err := r.api.Store.Replace(ctx, want(), resourceRank)
-	if err != nil {
-		r.api.Config.Log.Error("the store could not be changed as a whole", "err", err)
-		message := "the store could not be changed: " + err.Error()
-		return store.Written{}, &status.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: message}
+	w, refused := r.replace(ctx, want())
+	if refused != nil {
+		return w, refused
 	}
 	// A snapshot may have services without the objects that stand for their addresses.
 	r.api.RepairAddresses(ctx)
 	// What it holds is served when it is answered.
 	r.api.Customs.Follow()
 	return w, nil
+}
+
+// replace makes the store hold c. Over a shared backend that takes many transactions: no other process does the same
+// meanwhile, which a Lease sees to, and how far a failure has come is told.
+func (r *Restorer) replace(ctx context.Context, c store.Contents) (w store.Written, refused *status.Error) {
+	message := "the store could not be changed: "
+	if r.api.Store.IsShared() {
+		e := r.election
+		held, err := e.try(ctx)
+		switch {
+		case err != nil:
+			return w, failedWith(message + err.Error())
+		case !held:
+			return w, conflictWith(fmt.Sprintf("process %s is changing the whole store: try again when it has done so, or %.0f s from now if it has ended",
+				e.holder, time.Until(e.expires).Seconds()))
+		}
+		var ended func() string
+		ctx, ended = e.keep(ctx)
+		defer func() {
+			// What was lost is not to be changed any more: somebody else may be at it.
+			if why := ended(); why != "" && refused != nil {
+				refused.Message += ": " + why
+			}
+		}()
+		// Those who hold Leases renew them meanwhile: these are left as they are.
+		leases := e.leases().Bucket
+		if c[leases] == nil {
+			c[leases] = make(map[string]store.Wanted)
+		}
+		for _, name := range []string{controllersLease, restoreLease} {
+			c[leases][leaseNamespace+"/"+name] = store.Wanted{}
+		}
+	}
+	w, err := r.api.Store.Replace(ctx, c, resourceRank)
+	if err == nil {
+		return w, nil
+	}
+	r.api.Config.Log.Error("the store could not be changed as a whole", "created", w.Created, "updated", w.Updated, "deleted", w.Deleted, "err", err)
+	if n := w.Created + w.Updated + w.Deleted; n > 0 {
+		message = fmt.Sprintf("the store was changed in part, in %d objects, and the same again completes it: ", n)
+	}
+	return store.Written{}, failedWith(message + err.Error())
+}
+
+// failedWith returns a 500 that is about the whole store and no object.
+func failedWith(message string) *status.Error {
+	return &status.Error{Code: http.StatusInternalServerError, Reason: "InternalError", Message: message}
 }
 
 // conflictWith returns a 409 that is about the whole store and no object.

@@ -11,8 +11,8 @@ import (
 	"apichain/internal/store"
 )
 
-// BenchmarkCreate measures a commit over an etcd in memory, or over the real one at $ETCD_URL, beside the round
-// trip of its transaction: the rest is what the store waits for the watch.
+// BenchmarkCreate measures a commit over an etcd in memory, or over the real one at $ETCD_URL,
+// beside the round trip of its transaction: the rest is what the store waits for the watch.
 func BenchmarkCreate(b *testing.B) {
 	prefix := fmt.Sprintf("/bench-%d", time.Now().UnixNano())
 	url := os.Getenv("ETCD_URL")

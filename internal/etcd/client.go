@@ -24,17 +24,21 @@ import (
 // that one fails. Which one is in use is a number that everybody moves on who found it failing.
 //
 // What may be done twice is tried again, at each member at once and then with pauses that grow, until
-// the call's deadline or patience ends. A transaction is only tried again when nothing of it has left
-// this process, or when the member says that it has no leader to give it to: whether another
-// one was made is not known, and etcd has no way to ask.
+// the call's deadline: upstream's requests wait as long for an etcd that is away. A transaction is
+// only tried again when nothing of it has left this process, or when the member says that it has no
+// leader to give it to: whether another one was made is not known, and etcd has no way to ask.
+
+// A member that hangs is found out by one of three: the connection is not accepted (dialTimeout), the
+// connection gives no sign of life (pingAfter and pingTimeout), or the attempt takes too long.
 
 const (
 	// dialTimeout is how long a member may take to accept a connection.
 	dialTimeout = 3 * time.Second
-	// A connection that is silent for pingAfter is asked for a sign of life, and ends without one after pingTimeout.
+	// A connection that is silent for pingAfter is asked for a sign of life, and ends without one
+	// after pingTimeout.
 	pingAfter   = 5 * time.Second
 	pingTimeout = 5 * time.Second
-	// patience is how long a call goes on trying, however late its deadline is.
+	// patience is how long a call goes on trying that has no deadline.
 	patience = 8 * time.Second
 	// maxMessage is the limit of messages, in bytes. Pages of a list get shorter when they meet it.
 	maxMessage = 64 << 20
@@ -104,7 +108,7 @@ type policy struct {
 	repeatable bool
 	// attempt is how long one attempt may take.
 	attempt time.Duration
-	// stubborn tries again until the deadline, and not for patience alone.
+	// stubborn tries again for ever without a deadline.
 	stubborn bool
 }
 
@@ -115,8 +119,8 @@ var (
 	writing = policy{attempt: 15 * time.Second}
 )
 
-// call makes a call with one message in each direction. The error is an *Error, that of ctx, or of an answer
-// that is no message.
+// call makes a call with one message in each direction. The error is an *Error, that of ctx, or of
+// an answer that is no message.
 func (c *client) call(ctx context.Context, method string, in, out wire.Message, p policy) error {
 	body := wire.Frame(nil, in)
 	if n := len(body) - wire.HeadSize; n > maxRequest {
@@ -138,7 +142,7 @@ func (c *client) call(ctx context.Context, method string, in, out wire.Message, 
 			return err
 		}
 		c.leave(number)
-		if !p.stubborn && time.Since(began) > patience {
+		if _, ends := ctx.Deadline(); !ends && !p.stubborn && time.Since(began) > patience {
 			return err
 		}
 		// All members get their chance before anybody waits.
@@ -148,12 +152,12 @@ func (c *client) call(ctx context.Context, method string, in, out wire.Message, 
 	}
 }
 
-// outOfTime returns the error of a call whose context has ended: what happened last is told with it, since it may be why.
+// outOfTime returns the error of a call whose context has ended, after an attempt that ended with last, nil for none.
 func outOfTime(ctx context.Context, last error) error {
-	if errors.Is(last, ctx.Err()) {
+	if last == nil || errors.Is(last, ctx.Err()) {
 		return ctx.Err()
 	}
-	return fmt.Errorf("%w, after: %w", ctx.Err(), last)
+	return &ended{ctx.Err(), last}
 }
 
 // pause waits before the nth round of attempts, with jitter, or until ctx ends, whose error it returns.
@@ -195,8 +199,8 @@ func (c *client) once(ctx context.Context, server, method string, body []byte, o
 	return nil
 }
 
-// send sends a request and returns the answer, whose header says that messages are to come. size is that of
-// the body, -1 for a stream.
+// send sends a request and returns the answer, whose header says that messages are to come. size is
+// that of the body, -1 for a stream.
 func (c *client) send(ctx context.Context, server, method string, body io.Reader, size int64) (*http.Response, error) {
 	var sent atomic.Bool
 	// Without headers there is no body: what has not got so far was not done. HTTP/2 itself sends again

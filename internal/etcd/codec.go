@@ -21,15 +21,15 @@ type Codec interface {
 	// neighbours in memory it keeps alive. After an error the value is skipped and counted, by the
 	// Reason of an Unreadable: it is never lost nor written over, and for readers there is no object.
 	Decode(bucket, key string, value []byte) (store.Draft, error)
-	// Seen is called in place of Decode for an object that is kept now and whose draft is at hand, since this
-	// process has written it. Both are called in the order of the writes.
+	// Seen is called in place of Decode for an object that is kept now and whose draft is at hand,
+	// since this process has written it. Both are called in the order of the writes.
 	Seen(bucket string, d *store.Draft)
 	// TTL returns how long objects of the bucket live after their last write, 0 for ever.
 	TTL(bucket string) time.Duration
 }
 
-// Unreadable is what an error of a Codec is for a value that it knows to be none of its own. Reason is one
-// of few short words, by which such values are counted: "encrypted".
+// Unreadable is what an error of a Codec is for a value that it knows to be none of its own. Reason
+// is one of few short words, by which such values are counted: "encrypted".
 type Unreadable interface {
 	error
 	Reason() string

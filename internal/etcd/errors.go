@@ -8,6 +8,18 @@ import (
 	"apichain/internal/etcd/wire"
 )
 
+// What the error of a call says of a transaction:
+//
+//	*Error, InvalidArgument, ResourceExhausted, ...   etcd has looked at it and refused: not made
+//	*Error, Unavailable, nothing was sent             no member has taken the connection: not made
+//	*Error, Unavailable, "etcdserver: no leader"      the member has not looked at it: not made
+//	*Error, Unavailable, whatever else                made or not, or made later: *Unknown
+//	context.DeadlineExceeded, context.Canceled        the same, unless nothing was sent
+//
+// Upstream makes no difference between these, and answers with the text of the error. So does a server
+// here, but for what it says of its own: that a write has failed is only said of one that was
+// certainly not made.
+
 // ErrReadOnly is the error of Transact with Config.ReadOnly.
 var ErrReadOnly = errors.New("etcd is opened read-only")
 
@@ -42,6 +54,13 @@ func (e *Unknown) Error() string { return e.Err.Error() }
 // Unwrap returns what went wrong: an *Error, or the error of the writer's context.
 func (e *Unknown) Unwrap() error { return e.Err }
 
+// ended is the end of a call's context while etcd was away. Its text is that of the context alone, as clients of
+// upstream see it; what happened last is told by those who have a log or an operator to tell it to.
+type ended struct{ by, last error }
+
+func (e *ended) Error() string   { return e.by.Error() }
+func (e *ended) Unwrap() []error { return []error{e.by, e.last} }
+
 // HasCode reports whether err is an *Error with a code.
 func HasCode(err error, code wire.Code) bool {
 	var e *Error
@@ -72,8 +91,8 @@ func refused(err error) bool {
 	return false
 }
 
-// elsewhere reports whether another member may do what this one has not done, and whether it may be asked:
-// a call that is not repeatable must certainly not have been done.
+// elsewhere reports whether another member may do what this one has not done, and whether it may be
+// asked: a call that is not repeatable must certainly not have been done.
 func elsewhere(err error, repeatable bool) bool {
 	var e *Error
 	switch {

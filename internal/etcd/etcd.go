@@ -10,8 +10,8 @@
 //	go b.Follow(ctx, feed)               // and what comes after it, until ctx ends
 //	rev, err := b.Transact(ctx, changes) // *store.Overtaken, or *Unknown: it may have been made
 //
-// Everything but Load and Follow may be called by many goroutines at once. The room speaks etcd's gRPC API over the
-// HTTP/2 of net/http, and knows nothing of kinds.
+// Everything but Load and Follow may be called by many goroutines at once. The room speaks etcd's
+// gRPC API over the HTTP/2 of net/http, and knows nothing of kinds.
 package etcd
 
 import (
@@ -40,8 +40,9 @@ import (
 //	skipped.go                        values that cannot be read here
 //	compact.go, stats.go              what goes on in the background, and what is counted
 //
-// There are two revisions: applied, up to which the store has been told, and wanted, which is known to
-// exist. The watch must bring applied to wanted: when it does not, it is asked, and when that does not help, it is broken.
+// There are two revisions: applied, up to which the store has been told, and wanted, which is known
+// to exist. The watch must bring applied to wanted: when it does not, it is asked, and when that
+// does not help, it is broken.
 
 // Config says which etcd is used, and how. It is not changed after Open.
 type Config struct {
@@ -61,8 +62,8 @@ type Config struct {
 	CompactionInterval time.Duration
 	// Log is told what an operator must know. Nil discards it.
 	Log *slog.Logger
-	// Observe is told of each request, by upstream's name of its operation, and the bucket if it is of one.
-	// It is called concurrently and must not wait. Nil means nobody.
+	// Observe is told of each request, by upstream's name of its operation, and the bucket if it is
+	// of one. It is called concurrently and must not wait. Nil means nobody.
 	Observe func(operation, bucket string, took time.Duration, err error)
 }
 
@@ -93,8 +94,8 @@ type Backend struct {
 	members members
 	// restarts is how often the watch was taken up again, and reloads how often from the beginning.
 	restarts, reloads atomic.Int64
-	// heard is when the watch last told something, and behind since when there is more than it has told, 0 for not. Both
-	// are in Unix nanoseconds.
+	// heard is when the watch last told something, and behind since when there is more than it has
+	// told, 0 for not. Both are in Unix nanoseconds.
 	heard, behind atomic.Int64
 
 	// ctx ends with Close, which waits for all.

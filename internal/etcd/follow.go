@@ -34,7 +34,8 @@ var (
 )
 
 const (
-	// askAgain is when a watch is asked again that has not answered, and askSoon when it has not got far enough.
+	// askAgain is when a watch is asked again that has not answered, and askSoon when it has not
+	// got far enough.
 	askAgain = 100 * time.Millisecond
 	askSoon  = 10 * time.Millisecond
 )
@@ -91,7 +92,8 @@ type watching struct {
 	b    *Backend
 	into *store.Feed
 	s    *stream
-	// start is where it began, and part the events of a revision that may not be complete: more fragments come.
+	// start is where it began, and part the events of a revision that may not be complete: more
+	// fragments come.
 	start int64
 	part  []wire.Event
 	// again runs while an answer about progress is awaited; asked says that it does.
@@ -243,14 +245,15 @@ func (w *watching) handle(ctx context.Context, a *wire.WatchResponse) error {
 	if rev := headRevision(a.Header); rev > w.b.applied.Load() {
 		w.apply(rev, nil)
 	}
-	if w.asked {
+	// It is answered. What is missing still is asked for in a moment: the member may be behind itself.
+	if w.asked = w.asked && w.isBehind(); w.asked {
 		w.again.Reset(askSoon)
 	}
 	return nil
 }
 
-// created looks at the revision of the member on which the watch was begun: one that is behind may be late, or a
-// cluster that has lost what it had.
+// created looks at the revision of the member on which the watch was begun: one that is behind may
+// be late, or a cluster that has lost what it had.
 func (w *watching) created(ctx context.Context, rev int64) error {
 	if rev >= w.start-1 || w.b.conf.ReadOnly {
 		return nil
@@ -262,8 +265,8 @@ func (w *watching) created(ctx context.Context, rev int64) error {
 	return err
 }
 
-// events applies the events of an answer. Those of its last revision wait for the next fragment, if there is
-// one, since the other writes of the same transaction may be in it.
+// events applies the events of an answer. Those of its last revision wait for the next fragment, if
+// there is one, since the other writes of the same transaction may be in it.
 func (w *watching) events(a *wire.WatchResponse) error {
 	events := append(w.part, a.Events...)
 	w.part = nil

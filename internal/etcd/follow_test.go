@@ -18,7 +18,8 @@ import (
 	"apichain/internal/store"
 )
 
-// history follows all of a store from its revision on, until the store has rev, and returns the events as "A ns/a=1@5".
+// history follows all of a store from its revision on, until the store has rev, and returns the
+// events as "A ns/a=1@5".
 func history(t *testing.T, s *store.Store, from, rev int64) (text []string, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
@@ -107,7 +108,8 @@ func (w *writer) check(t *testing.T, got []string) {
 	}
 }
 
-// TestHistory: a follower tells every write once and in order, whatever happens to watches, connections and members.
+// TestHistory: a follower tells every write once and in order, whatever happens to watches,
+// connections and members.
 func TestHistory(t *testing.T) {
 	for name, trouble := range map[string]func(*etcdtest.Cluster, *rand.Rand){
 		"none":        func(*etcdtest.Cluster, *rand.Rand) {},
@@ -152,6 +154,101 @@ func TestHistory(t *testing.T) {
 	}
 }
 
+// TestHistoryWithGaps: when history is compacted under a broken watch, a watcher is told so, lists
+// anew, and goes on: what it lists is what there was at that revision, and what it is told before
+// and after is everything.
+func TestHistoryWithGaps(t *testing.T) {
+	c := etcdtest.Start(t, 2)
+	s := opened(t, backend(t, c))
+	w := &writer{c: c, r: rand.New(rand.NewPCG(3, 4)), objs: map[string]int{}}
+	states := map[int64]map[string]int{s.Revision(): {}}
+	var mu sync.Mutex // guards states and want
+	done := make(chan struct{})
+	gaps := 0
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		at := s.Bucket("things").Now()
+		cursor, err := s.Bucket("things").Watch(s.Revision())
+		have := map[string]int{}
+		for o := range at.Scan("", "") {
+			have[o.Key] = etcdtest.Number(o)
+		}
+		last := int64(0)
+		for err == nil || errors.As(err, new(*store.Expired)) {
+			if err != nil {
+				gaps++
+				now := s.Bucket("things").Now()
+				if cursor, err = s.Bucket("things").Watch(now.Rev); err != nil {
+					continue
+				}
+				clear(have)
+				for o := range now.Scan("", "") {
+					have[o.Key] = etcdtest.Number(o)
+				}
+				last = now.Rev
+				mu.Lock()
+				if want := states[last]; want != nil && !maps.Equal(have, want) {
+					t.Errorf("listed at %d: %v, want %v", last, have, want)
+				}
+				mu.Unlock()
+			}
+			var events []*store.Event
+			var wait <-chan struct{}
+			if events, wait, err = cursor.Next(nil, 100); err != nil {
+				continue
+			}
+			for i, e := range events {
+				if have[e.Object.Key] = etcdtest.Number(e.Object); e.Kind == store.Deleted {
+					delete(have, e.Object.Key)
+				}
+				// All events of a revision have been told when another one begins.
+				if i == len(events)-1 || events[i+1].Rev != e.Rev {
+					last = e.Rev
+				}
+			}
+			if wait == nil {
+				continue
+			}
+			mu.Lock()
+			if want := states[last]; want != nil && !maps.Equal(have, want) {
+				t.Errorf("told up to %d: %v, want %v", last, have, want)
+			}
+			mu.Unlock()
+			select {
+			case <-wait:
+			case <-done:
+				return
+			}
+		}
+		t.Errorf("the watcher is told %v", err)
+	})
+	for i := range 600 {
+		mu.Lock()
+		w.write()
+		states[w.rev] = maps.Clone(w.objs)
+		mu.Unlock()
+		switch i % 60 {
+		case 20:
+			// Nobody is there to tell while much is written and forgotten.
+			for _, m := range c.Members {
+				m.Stop()
+			}
+		case 40:
+			c.Compact(w.rev)
+			for _, m := range c.Members {
+				_ = m.Start()
+			}
+			eventually(t, "the store is there again", func() bool { return s.Revision() >= w.rev })
+		}
+	}
+	eventually(t, "the store has all", func() bool { return s.Revision() >= w.rev })
+	close(done)
+	watcher.Wait()
+	if gaps == 0 {
+		t.Error("there were no gaps")
+	}
+}
+
 // TestNeverSplit: writes of one transaction become visible together, however the watch brings them.
 func TestNeverSplit(t *testing.T) {
 	c := etcdtest.Start(t, 1)
@@ -193,7 +290,8 @@ func TestNeverSplit(t *testing.T) {
 	reader.Wait()
 }
 
-// TestCompacted: a follower that has missed what is compacted begins anew; its watchers are told that their history has gone.
+// TestCompacted: a follower that has missed what is compacted begins anew; its watchers are told
+// that their history has gone.
 func TestCompacted(t *testing.T) {
 	c := etcdtest.Start(t, 1)
 	c.Put("/registry/things/old", etcdtest.Value(1))
@@ -240,7 +338,8 @@ func TestCompacted(t *testing.T) {
 	}
 }
 
-// TestRestored: another cluster in the place of the one that was followed is begun anew with, be its revisions newer or older.
+// TestRestored: another cluster in the place of the one that was followed is begun anew with, be
+// its revisions newer or older.
 func TestRestored(t *testing.T) {
 	for name, to := range map[string]int64{"older": 5, "newer": 5000} {
 		t.Run(name, func(t *testing.T) {
@@ -315,8 +414,8 @@ func TestOutsideOfPrefix(t *testing.T) {
 	}
 }
 
-// TestNewestIsShared: those who ask while a question is under way share the next one, and none gets the answer to a question
-// that was asked before.
+// TestNewestIsShared: those who ask while a question is under way share the next one, and none gets
+// the answer to a question that was asked before.
 func TestNewestIsShared(t *testing.T) {
 	c := etcdtest.Start(t, 1)
 	b := backend(t, c)
@@ -356,7 +455,8 @@ func TestNewestIsShared(t *testing.T) {
 	}
 }
 
-// TestOwnWrites: what this process has sent is not decoded when the watch brings it, and what others have sent is.
+// TestOwnWrites: what this process has sent is not decoded when the watch brings it, and what
+// others have sent is.
 func TestOwnWrites(t *testing.T) {
 	c := etcdtest.Start(t, 1)
 	var decoded atomic.Int64

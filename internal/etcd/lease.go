@@ -12,6 +12,11 @@ import (
 // Leases are shared, as upstream does it: one is good for all objects that are written within a part
 // of its life, so that a burst of events costs etcd one lease. Who comes later in that part
 // gets a life that is shorter than the lease's and never shorter than asked for.
+//
+//	ttl 1 h, reuse 1 min:  granted at 10:00 for 61 min, used until 10:01, ends at 11:01
+//
+// Nobody keeps a lease alive: it ends, and etcd deletes its objects at one revision, which the watch
+// brings as any other deletion.
 
 const (
 	// A lease is used again for reusePart of its life, but no longer than reuseMost.

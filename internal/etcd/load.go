@@ -32,11 +32,16 @@ const definitions = "/apiextensions.k8s.io/"
 
 // Load implements store.Backend. It tries until ctx ends; the error says what failed last.
 func (b *Backend) Load(ctx context.Context, into *store.Feed) error {
-	if err := b.checkVersion(ctx); err != nil {
-		return fmt.Errorf("etcd at %s: %w", strings.Join(b.c.servers, ","), err)
+	err := b.checkVersion(ctx)
+	if err == nil {
+		err = b.load(ctx, into)
 	}
-	if err := b.load(ctx, into); err != nil {
-		return fmt.Errorf("etcd at %s: %w", strings.Join(b.c.servers, ","), err)
+	servers := strings.Join(b.c.servers, ",")
+	if away := new(ended); errors.As(err, &away) {
+		return fmt.Errorf("etcd at %s: %w, after: %w", servers, away.by, away.last)
+	}
+	if err != nil {
+		return fmt.Errorf("etcd at %s: %w", servers, err)
 	}
 	return nil
 }
@@ -54,7 +59,8 @@ func (b *Backend) checkVersion(ctx context.Context) error {
 	return fmt.Errorf("it is etcd %s, whose watches may lose events: use 3.4.31, 3.5.13 or a later one", a.Version)
 }
 
-// oldVersion reports whether a version of etcd is older than 3.4.31, or one of 3.5 older than 3.5.13. What cannot be read is not.
+// oldVersion reports whether a version of etcd is older than 3.4.31, or one of 3.5 older than
+// 3.5.13. What cannot be read is not.
 func oldVersion(v string) bool {
 	part := strings.SplitN(v, ".", 3)
 	if len(part) < 3 || part[0] != "3" {
@@ -196,8 +202,8 @@ func (l *lister) list(ctx context.Context, key, end string, to chan<- page) erro
 	}
 }
 
-// decodeAll decodes values in parallel. The writes are in the order of the keys; Next is nil in those that
-// are skipped.
+// decodeAll decodes values in parallel. The writes are in the order of the keys; Next is nil in
+// those that are skipped.
 func (b *Backend) decodeAll(kvs []wire.KeyValue) []store.Write {
 	out := make([]store.Write, len(kvs))
 	// Shares of less than 64 cost more to hand out than to do.

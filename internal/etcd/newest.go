@@ -28,17 +28,23 @@ type flight struct {
 	err  error
 }
 
-// Newest implements store.Shared. When the store is behind, the watch is asked for progress at once.
+// Newest implements store.Shared. When the store is behind, the watch is asked for progress at
+// once. While etcd is away it is asked again until ctx ends, or once if that has no deadline.
 func (b *Backend) Newest(ctx context.Context) (int64, error) {
-	f, err := b.board()
-	if err != nil {
-		return 0, err
-	}
-	select {
-	case <-f.done:
-		return f.rev, f.err
-	case <-ctx.Done():
-		return 0, ctx.Err()
+	for last := ctx.Err(); ; {
+		f, err := b.board()
+		if err != nil {
+			return 0, err
+		}
+		select {
+		case <-f.done:
+			if _, ends := ctx.Deadline(); !ends || f.err == nil || !elsewhere(f.err, true) {
+				return f.rev, f.err
+			}
+			last = f.err
+		case <-ctx.Done():
+			return 0, outOfTime(ctx, last)
+		}
 	}
 }
 
@@ -102,7 +108,8 @@ func (b *Backend) askNewest(ctx context.Context) (int64, error) {
 	if a.Header == nil || a.Header.Revision <= 0 {
 		return 0, &Error{Code: wire.Internal, Message: "the current resource version must be greater than 0"}
 	}
-	// Revisions of another cluster, which took this one's place, say nothing until the watch has found it, too.
+	// Revisions of another cluster, which took this one's place, say nothing until the watch has
+	// found it, too.
 	if of := b.cluster.Load(); of != 0 && a.Header.ClusterID != of {
 		return 0, &Error{Code: wire.Unavailable, Message: "etcdserver: cluster ID mismatch"}
 	}
@@ -110,8 +117,8 @@ func (b *Backend) askNewest(ctx context.Context) (int64, error) {
 	return a.Header.Revision, nil
 }
 
-// reach notes that a revision exists that somebody waits for. If the watch has not brought it, it is asked how far it is:
-// what is written outside of the prefix makes no event.
+// reach notes that a revision exists that somebody waits for. If the watch has not brought it, it
+// is asked how far it is: what is written outside of the prefix makes no event.
 func (b *Backend) reach(rev int64) {
 	if b.want(rev) > b.applied.Load() {
 		select {

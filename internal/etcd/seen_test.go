@@ -9,8 +9,8 @@ import (
 	"apichain/internal/store"
 )
 
-// TestSeen: a codec hears of every object that is kept, by the draft where the process has written it itself
-// and by the value where another has, and of none that is not.
+// TestSeen: a codec hears of every object that is kept, by the draft where the process has written
+// it itself and by the value where another has, and of none that is not.
 func TestSeen(t *testing.T) {
 	c := etcdtest.Start(t, 1)
 	var mu sync.Mutex

@@ -10,6 +10,11 @@ import (
 	"apichain/internal/store"
 )
 
+// A cluster's etcd has more than objects that are served here: leases of masters, the state of the
+// allocators of old releases, kinds of other API servers, values that are encrypted. None of it may
+// get lost, so that it is never written: readers do not see it, and nobody can expect its revision.
+// What is skipped is known by its path, since the next write of that path may be one that can be read.
+
 // Why a value is skipped, beside the reasons of a Codec.
 const (
 	reasonPlace = "not served"

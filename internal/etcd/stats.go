@@ -10,13 +10,17 @@ import (
 	"apichain/internal/etcd/wire"
 )
 
+// What is counted is for people who look: nothing here decides anything. Round trips are those of whole
+// calls, with all their attempts, as upstream measures them; the percentiles are of the last 256
+// of each operation, which are few enough to be sorted when somebody asks.
+
 // Stats is what a Backend knows of itself and its etcd, for those who look at it.
 type Stats struct {
 	// Server is the member in use.
 	Server  string
 	Members []Member
-	// Applied is the revision up to which the store was told, and Wanted the newest known to exist. They are the
-	// same unless the watch is behind.
+	// Applied is the revision up to which the store was told, and Wanted the newest known to exist.
+	// They are the same unless the watch is behind.
 	Applied, Wanted int64
 	// Lag is how long the watch has been behind, 0 if it is not.
 	Lag time.Duration
@@ -40,7 +44,8 @@ type Member struct {
 	Err string
 	// Size is that of its database file, and InUse what of it is not free. Both are bytes.
 	Size, InUse int64
-	// Cluster is the id of its cluster. Leader and Learner say what it is in it; Led, whether it has a leader.
+	// Cluster is the id of its cluster. Leader and Learner say what it is in it; Led, whether it
+	// has a leader.
 	Cluster              uint64
 	Leader, Learner, Led bool
 	Asked                time.Time
@@ -71,7 +76,8 @@ func (b *Backend) Stats() Stats {
 }
 
 const (
-	// memberInterval is how often members are asked, as upstream does it, and memberTimeout how long one may take.
+	// memberInterval is how often members are asked, as upstream does it, and memberTimeout how
+	// long one may take.
 	memberInterval = 30 * time.Second
 	memberTimeout  = 2 * time.Second
 )

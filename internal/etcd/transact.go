@@ -10,12 +10,26 @@ import (
 	"apichain/internal/store"
 )
 
+// A transaction of two writes, of which the first updates an object at revision 41 and the second makes
+// a new one, is this for etcd:
+//
+//	if    mod(/registry/configmaps/ns/a) = 41 and mod(/registry/configmaps/ns/b) = 0
+//	then  put(/registry/configmaps/ns/a, ...), put(/registry/configmaps/ns/b, ...)
+//
+// A key that is not there has the mod revision 0, so that one comparison is all there is to creates,
+// updates and deletions. Nothing is read when the conditions do not hold: the store has, or gets
+// from the watch, what there is instead. All that is put gets the revision of the transaction.
+//
+// The watch brings a store its own writes as it brings those of others. Only their decoding is
+// spared: the bytes that were sent are kept until they come back.
+
 // MaxWrites is how many writes one transaction may have, by the default of etcd's --max-txn-ops. etcd
 // refuses more.
 const MaxWrites = 128
 
-// Transact implements store.Shared. The error is an *Overtaken, an *Unknown if the writes may have been made,
-// and otherwise why they certainly were not: ErrReadOnly, an *Error, one of the codec, or that of ctx.
+// Transact implements store.Shared. The error is an *Overtaken, an *Unknown if the writes may have
+// been made, and otherwise why they certainly were not: ErrReadOnly, an *Error, one of the codec,
+// or that of ctx.
 func (b *Backend) Transact(ctx context.Context, writes []store.Change) (int64, error) {
 	if b.conf.ReadOnly {
 		return 0, ErrReadOnly
@@ -68,8 +82,8 @@ func (b *Backend) Transact(ctx context.Context, writes []store.Change) (int64, e
 	}
 }
 
-// Hidden is the error of a transaction that makes an object where there is one that cannot be read here: for readers
-// there is none, but its name is taken.
+// Hidden is the error of a transaction that makes an object where there is one that cannot be read
+// here: for readers there is none, but its name is taken.
 type Hidden struct{ Bucket, Key, Reason string }
 
 // Error says which object is there, and why nobody sees it.
@@ -77,7 +91,8 @@ func (e *Hidden) Error() string {
 	return "the object " + e.Key + " of " + e.Bucket + " is there but cannot be read: " + e.Reason
 }
 
-// hidden returns a *Hidden if that is why a transaction was not made, and nil otherwise. Without it the store would try for ever.
+// hidden returns a *Hidden if that is why a transaction was not made, and nil otherwise. Without it
+// the store would try for ever.
 func (b *Backend) hidden(t *transaction, writes []store.Change) error {
 	for i := range writes {
 		if writes[i].Expect != 0 {

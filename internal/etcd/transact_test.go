@@ -51,14 +51,14 @@ func TestTransact(t *testing.T) {
 	}
 	large := store.Encode(map[string]any{"data": strings.Repeat("x", maxRequest), "metadata": map[string]any{}}, nil)
 	calls := c.Members[0].Calls(wire.MethodTxn)
-	if _, err := b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("things"), Key: "large",
-		Next: &large}}); !HasCode(err, wire.ResourceExhausted) ||
+	_, err = b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("things"), Key: "large", Next: &large}})
+	if !HasCode(err, wire.ResourceExhausted) ||
 		!strings.HasPrefix(err.Error(), "rpc error: code = ResourceExhausted desc = trying to send message larger than max (20") ||
 		c.Members[0].Calls(wire.MethodTxn) != calls {
 		t.Errorf("a large object: %v", err)
 	}
-	if _, err := b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("forbidden"), Key: "a",
-		Next: etcdtest.Draft(1)}}); err == nil || err.Error() != "the bucket has no form" {
+	_, err = b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("forbidden"), Key: "a", Next: etcdtest.Draft(1)}})
+	if err == nil || err.Error() != "the bucket has no form" {
 		t.Errorf("what cannot be encoded: %v", err)
 	}
 }
@@ -73,7 +73,8 @@ func hourly(t *testing.T, c *etcdtest.Cluster) *Backend {
 	return backend(t, c, func(c *Config) { c.Codec = etcdtest.Codec{Life: time.Hour} })
 }
 
-// TestLeases: objects that do not live for ever share leases, of which one is good for a thousand, and go when it ends.
+// TestLeases: objects that do not live for ever share leases, of which one is good for a thousand,
+// and go when it ends.
 func TestLeases(t *testing.T) {
 	c := etcdtest.Start(t, 1)
 	b := hourly(t, c)
@@ -134,8 +135,8 @@ func TestLostLease(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 3 {
 		all.Go(func() {
-			if _, err := b.Transact(ctx, []store.Change{event(s, fmt.Sprint("late-", i))}); !errors.Is(err,
-				context.DeadlineExceeded) || errors.As(err, new(*Unknown)) {
+			_, err := b.Transact(ctx, []store.Change{event(s, fmt.Sprint("late-", i))})
+			if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(*Unknown)) {
 				t.Errorf("%v", err)
 			}
 		})
@@ -202,8 +203,8 @@ func TestStats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if objs, err = s.Commit(t.Context(), store.Change{Bucket: s.Bucket("things"), Key: "a", Expect: objs[0].Rev,
-		Next: etcdtest.Draft(2)}); err != nil {
+	update := store.Change{Bucket: s.Bucket("things"), Key: "a", Expect: objs[0].Rev, Next: etcdtest.Draft(2)}
+	if objs, err = s.Commit(t.Context(), update); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Commit(t.Context(), store.Change{Bucket: s.Bucket("things"), Key: "a", Expect: objs[0].Rev}); err != nil {
@@ -271,8 +272,8 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// TestManyWriters: of many writers over two stores, with answers lost on the way, each write that was acknowledged is
-// there, and each that was certainly not made is not.
+// TestManyWriters: of many writers over two stores, with answers lost on the way, each write that
+// was acknowledged is there, and each that was certainly not made is not.
 func TestManyWriters(t *testing.T) {
 	c := etcdtest.Start(t, 3)
 	stores := []*store.Store{opened(t, backend(t, c)), opened(t, backend(t, c))}

@@ -73,6 +73,36 @@ func TestLockOfAnotherProcess(t *testing.T) {
 	}
 }
 
+// A torn tail on a disk is cut, and what is written next goes on there, without a hole.
+func TestGoesOnWhereItWasCut(t *testing.T) {
+	dir := t.TempDir()
+	s := storeOf(t, opened(t, dir, Options{}))
+	put(t, s, "things", "a", "1")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, journalName(1)), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("half of a record"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		s = storeOf(t, opened(t, dir, Options{}))
+		put(t, s, "things", "b", fmt.Sprint(i))
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if report, err := Check(dir); err != nil || !report.Whole() || report.Revision != int64(3+i) || report.Objects != 2 {
+			t.Errorf("there is (%v)\n%s", err, report)
+		}
+	}
+}
+
 // A folder that cannot be used is named.
 func TestUnusableFolders(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
@@ -128,7 +158,9 @@ func TestNewerVersion(t *testing.T) {
 // What was not finished goes, and what is not ours stays and is of no matter.
 func TestOtherFiles(t *testing.T) {
 	d, _, _, states := small(t, true)
-	others := []string{"service-account.key", "00000000000000000009.snapshot.tmp", "next.journal.tmp", "7.snapshot", "a.cut", "+0000000000000000009.journal"}
+	others := []string{
+		"service-account.key", "00000000000000000009.snapshot.tmp", "next.journal.tmp", "7.snapshot", "a.cut", "+0000000000000000009.journal",
+	}
 	for _, name := range others {
 		d.names[name] = &inode{content: []byte("apichain")}
 	}

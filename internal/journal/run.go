@@ -25,8 +25,8 @@ import (
 // pruneInterval is how often it is looked for generations that no watch reaches any more.
 const pruneInterval = 10 * time.Second
 
-// Run writes snapshots of s, whose backend the journal is, and removes what they make needless, until ctx ends; then it
-// returns, with a snapshot that was begun given up. It must have returned before the store is closed. A snapshot that
+// Run writes snapshots of s, whose backend the journal is, and removes what they make needless, until ctx ends or the
+// journal has failed; a snapshot that was begun is given up then. It must have returned before the store is closed. A snapshot that
 // fails is told to the log and tried again when the journal has grown some more: the journal has everything.
 func (j *Journal) Run(ctx context.Context, s *store.Store) {
 	tick := time.NewTicker(pruneInterval)
@@ -35,7 +35,11 @@ func (j *Journal) Run(ctx context.Context, s *store.Store) {
 		if j.due(s) {
 			j.checkpoint(ctx, s)
 		}
-		if err := j.prune(s); err != nil && j.Err() == nil {
+		// After a failure nothing is removed any more, until a restart has proved what is there.
+		if j.Err() != nil {
+			return
+		}
+		if err := j.prune(s); err != nil {
 			j.log.Warn("Old files of the journal stay", "error", err)
 		}
 		select {
@@ -65,6 +69,7 @@ func (j *Journal) checkpoint(ctx context.Context, s *store.Store) {
 	began := time.Now()
 	rev, bytes, err := j.snapshot(ctx, s)
 	if err != nil {
+		// Not at once again: what is wrong with the disk may last.
 		j.mu.Lock()
 		j.limit = j.before + j.written.at + j.least
 		j.mu.Unlock()
@@ -157,6 +162,7 @@ func (j *Journal) rotate(rev int64, line firstLine) (old File, err error) {
 	if newest := j.folder.journals[len(j.folder.journals)-1]; newest == rev {
 		return nil, nil
 	}
+	// Everything up to rev is on the disk: from here on what is not in the old journal is in the new one.
 	next, err := j.use(rev)
 	if err != nil {
 		// The name may be there, or come back after a crash: nothing may be written to the old one any more.

@@ -20,7 +20,8 @@ import (
 // is not in it is to be empty.
 type Contents map[*Bucket]map[string]Wanted
 
-// Wanted is an object that is to be there: exactly one of the two is set.
+// Wanted is an object that is to be there. The zero value leaves it as it is, be it there or not; else exactly one of the
+// two is set.
 type Wanted struct {
 	// Object is one that was there at some time. It may have another revision afterwards.
 	Object *Object
@@ -138,6 +139,7 @@ func (c Contents) changes(all []Holding) (cs []Change, w Written) {
 		for o := range h.Now.Scan("", "") {
 			t, stays := want[o.Key]
 			switch {
+			case stays && t == (Wanted{}):
 			case !stays:
 				going = append(going, Change{Bucket: h.Bucket, Key: o.Key, Expect: o.Rev})
 			case t.is(o):
@@ -149,7 +151,7 @@ func (c Contents) changes(all []Holding) (cs []Change, w Written) {
 		}
 		// A map has no order, and revisions are to be the same each time.
 		for _, key := range slices.Sorted(maps.Keys(want)) {
-			if h.Now.Get(key) == nil {
+			if h.Now.Get(key) == nil && want[key] != (Wanted{}) {
 				cs = append(cs, Change{Bucket: h.Bucket, Key: key, Next: want[key].draft()})
 				w.Created++
 			}

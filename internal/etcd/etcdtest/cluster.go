@@ -132,7 +132,8 @@ func (c *Cluster) Advance(d time.Duration) {
 	}
 }
 
-// Compact drops the history before rev. It reports whether rev was one that is compacted or not there yet.
+// Compact drops the history before rev. It reports whether rev was one that is compacted or not
+// there yet.
 func (c *Cluster) Compact(rev int64) (compacted, future bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,14 +9,15 @@ import (
 	"apichain/internal/store"
 )
 
-// Codec is a codec for tests that know no kinds: an object is at /bucket/key, as JSON of its draft. Buckets
-// whose name begins with "un" have no place, and values that are no JSON cannot be decoded.
+// Codec is a codec for tests that know no kinds: an object is at /bucket/key, as JSON of its draft.
+// Buckets whose name begins with "un" have no place, and values that are no JSON cannot be decoded.
 type Codec struct {
 	// Life is the TTL of the bucket "events".
 	Life time.Duration
 	// Unreadable, if set, makes the error for a value that begins with "k8s:enc:".
 	Unreadable func() error
-	// OnDecode, if set, is called for each value that is decoded, and OnSeen for each draft that need not be.
+	// OnDecode, if set, is called for each value that is decoded, and OnSeen for each draft that
+	// need not be.
 	OnDecode func(path string)
 	OnSeen   func(bucket string, d *store.Draft)
 }

@@ -18,7 +18,8 @@ import (
 type Member struct {
 	// URL is where it listens. It stays the same when the member is stopped and started.
 	URL string
-	// FragmentBytes is how large an answer of a watch gets before it comes in fragments. It is set before the first watch.
+	// FragmentBytes is how large an answer of a watch gets before it comes in fragments. It is set
+	// before the first watch.
 	FragmentBytes int
 
 	c       *Cluster

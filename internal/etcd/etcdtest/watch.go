@@ -113,8 +113,9 @@ func (m *Member) sendWatches(c *call, requests <-chan *wire.WatchRequest, cut <-
 func (m *Member) bring(watches []*watch) (left []*watch, answers []*wire.WatchResponse) {
 	for _, w := range watches {
 		if w.next < m.c.compacted {
-			answers = append(answers, &wire.WatchResponse{Header: m.c.header(m.c.rev), WatchID: w.id, Canceled: true, CompactRevision: m.c.compacted,
-				CancelReason: wire.TextCompacted})
+			answers = append(answers, &wire.WatchResponse{
+				Header: m.c.header(m.c.rev), WatchID: w.id, Canceled: true, CompactRevision: m.c.compacted, CancelReason: wire.TextCompacted,
+			})
 			continue
 		}
 		left = append(left, w)
@@ -140,8 +141,8 @@ func (m *Member) bring(watches []*watch) (left []*watch, answers []*wire.WatchRe
 	return left, answers
 }
 
-// answer returns the answer to a request, nil for none, and the watches that there are then. All of them have been
-// sent everything.
+// answer returns the answer to a request, nil for none, and the watches that there are then. All of
+// them have been sent everything.
 func (m *Member) answer(watches []*watch, r *wire.WatchRequest) ([]*watch, *wire.WatchResponse) {
 	m.c.mu.Lock()
 	defer m.c.mu.Unlock()
@@ -158,7 +159,8 @@ func (m *Member) answer(watches []*watch, r *wire.WatchRequest) ([]*watch, *wire
 		a.WatchID, a.Canceled = r.Cancel.WatchID, true
 		return slices.DeleteFunc(watches, func(w *watch) bool { return w.id == r.Cancel.WatchID }), a
 	case r.Progress != nil:
-		// As etcd since 3.5.8: no answer as long as a watch waits for a revision to come, or has not everything.
+		// As etcd since 3.5.8: no answer as long as a watch waits for a revision to come, or has
+		// not everything.
 		for _, w := range watches {
 			if w.StartRevision > m.c.rev || w.next <= m.c.rev {
 				return watches, nil

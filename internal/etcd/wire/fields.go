@@ -1,5 +1,5 @@
-// Package wire is etcd's v3 API as bytes: its messages in protobuf, their framing in gRPC, and the codes of
-// gRPC's errors. The client of etcd and the etcd of the tests both stand on it.
+// Package wire is etcd's v3 API as bytes: its messages in protobuf, their framing in gRPC, and the
+// codes of gRPC's errors. The client of etcd and the etcd of the tests both stand on it.
 //
 // A message is a struct with a method that names its fields by number, once for both directions.
 // Its zero value is an empty message; fields that are not named are skipped when they come.
@@ -47,8 +47,16 @@ const (
 	formFixed32 = 5
 )
 
-// maxDepth is how deep messages are nested: those that we know are at most 5 deep, unless a Txn is in a Txn.
+// maxDepth is how deep messages are nested: those that we know are at most 5 deep, unless a Txn is
+// in a Txn.
 const maxDepth = 20
+
+// For example, a message of an integer and a text is described by
+//
+//	func (m *LeaseName) fields(f *fields) {
+//		integer(f, 1, &m.ID)
+//		text(f, 2, &m.Name)
+//	}
 
 // fields is a walk over the fields of one message.
 type fields struct {

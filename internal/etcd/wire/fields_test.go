@@ -39,7 +39,8 @@ var kinds = []Message{
 	&StatusResponse{Header: &Header{}, Version: "3.6.0", Size: 5, Leader: 1 << 60, Errors: []string{"a", ""}, InUse: 4, IsLearner: true},
 }
 
-// TestRoundTrip: what is encoded is decoded, cut anywhere it is an error or less, and unknown fields are no matter.
+// TestRoundTrip: what is encoded is decoded, cut anywhere it is an error or less, and unknown
+// fields are no matter.
 func TestRoundTrip(t *testing.T) {
 	for _, m := range kinds {
 		name := reflect.TypeOf(m).Elem().Name()

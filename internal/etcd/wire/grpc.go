@@ -81,8 +81,9 @@ func (e *TooLarge) Error() string {
 	return fmt.Sprintf("grpc: received message larger than max (%d vs. %d)", e.Size, e.Limit)
 }
 
-// ReadFrame reads the next message of a body, of up to limit bytes, without its head. The bytes are new. The
-// error is io.EOF at the end of the body, io.ErrUnexpectedEOF within a message, a *TooLarge, or the reader's.
+// ReadFrame reads the next message of a body, of up to limit bytes, without its head. The bytes are
+// new. The error is io.EOF at the end of the body, io.ErrUnexpectedEOF within a message, a
+// *TooLarge, or the reader's.
 func ReadFrame(r io.Reader, limit int64) ([]byte, error) {
 	var head [HeadSize]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {

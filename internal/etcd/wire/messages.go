@@ -3,6 +3,20 @@ package wire
 // The messages of etcd v3, by the numbers of its rpc.proto and kv.proto. A field is here if the client
 // or the etcd of the tests asks for it; others are skipped.
 
+// The three that carry the objects:
+//
+//	RangeRequest → RangeResponse      keys from one up to another, in pages, at one revision
+//	TxnRequest → TxnResponse          conditions, and what is done if they hold and if not
+//	WatchRequest ⇄ WatchResponse      a stream: one creates a watch, its events come as they happen
+//
+// Every answer has the revision of the member in its header. That of a transaction which has written
+// is the mod revision of all that it has put. That of a watch's events is of no use: it is
+// the member's, which may be ahead of what the watch has been sent; the events have their own. Only
+// an answer that has no events, and is neither Created nor Canceled, says by it how far the watch is.
+//
+// Ranges of keys are half open, [Key, RangeEnd). All keys with a prefix that ends in a slash are those up to the
+// same prefix with a "0" for the slash, the next byte.
+
 // The methods that are called, as paths of HTTP/2.
 const (
 	MethodRange   = "/etcdserverpb.KV/Range"
@@ -47,7 +61,8 @@ func (m *KeyValue) fields(f *fields) {
 	integer(f, 6, &m.Lease)
 }
 
-// RangeRequest asks for the keys from Key up to RangeEnd, which is not one of them, or for Key alone without one.
+// RangeRequest asks for the keys from Key up to RangeEnd, which is not one of them, or for Key
+// alone without one.
 type RangeRequest struct {
 	Key, RangeEnd []byte
 	// Limit is how many keys the answer may have, 0 for all.
@@ -68,7 +83,8 @@ func (m *RangeRequest) fields(f *fields) {
 	f.boolean(9, &m.CountOnly)
 }
 
-// RangeResponse has keys in their order. More says that the limit has cut them; Count is how many there are without it.
+// RangeResponse has keys in their order. More says that the limit has cut them; Count is how many
+// there are without it.
 type RangeResponse struct {
 	Header *Header
 	KVs    []KeyValue
@@ -215,7 +231,8 @@ func (m *WatchRequest) fields(f *fields) {
 	message(f, 3, &m.Progress)
 }
 
-// WatchCreate begins a watch of keys, which are given as for a RangeRequest, at a revision, 0 for the next.
+// WatchCreate begins a watch of keys, which are given as for a RangeRequest, at a revision, 0 for
+// the next.
 type WatchCreate struct {
 	Key, RangeEnd  []byte
 	StartRevision  int64
@@ -285,8 +302,9 @@ func (m *LeaseGrantRequest) fields(f *fields) {
 	integer(f, 2, &m.ID)
 }
 
-// Lease names a lease: to revoke it, to keep it, to ask how long it lives. As the answer of a grant,
-// of keeping and of asking it says what TTL it has left, in seconds; of a keeping, 0 for one that is gone, of a question, -1.
+// Lease names a lease: to revoke it, to keep it, to ask how long it lives. As the answer of a
+// grant, of keeping and of asking it says what TTL it has left, in seconds; of a keeping, 0 for one
+// that is gone, of a question, -1.
 type Lease struct {
 	Header *Header
 	ID     int64
