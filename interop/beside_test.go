@@ -38,7 +38,8 @@ func (p *passing) pass(ctx context.Context, writer, reader *api) error {
 	if err != nil {
 		return err
 	}
-	events, err := reader.do(ctx, "GET", p.path(p.namespace, "")+"?watch=1&timeoutSeconds=60&resourceVersion="+textAt(list, "metadata", "resourceVersion"), nil)
+	from := textAt(list, "metadata", "resourceVersion")
+	events, err := reader.do(ctx, "GET", p.path(p.namespace, "")+"?watch=1&timeoutSeconds=60&resourceVersion="+from, nil)
 	if err != nil {
 		return err
 	}
@@ -272,10 +273,11 @@ func TestBesideKubeAPIServer(t *testing.T) {
 	}
 }
 
-// workBeside is a workload at both servers in turns, begun at one of them, until ctx ends. One server has nothing to wait for
-// when it is asked what the other one has been told.
-func workBeside(t *testing.T, ctx context.Context, first *instance) {
-	w := &workload.Workload{Servers: []string{first.url}, Token: first.token, Name: "load-" + fmt.Sprint(first.pid()), Writers: 2, Readers: 1, Watchers: 1, Pace: 20 * time.Millisecond}
+// workBeside is a workload at one of two servers until ctx ends: load for the etcd that both follow.
+func workBeside(t *testing.T, ctx context.Context, server *instance) {
+	w := &workload.Workload{
+		Servers: []string{server.url}, Token: server.token, Name: fmt.Sprint("load-", server.pid()), Writers: 2, Readers: 1, Watchers: 1, Pace: 20 * time.Millisecond,
+	}
 	result, err := w.Run(ctx)
 	if err != nil {
 		t.Errorf("load: %v", err)

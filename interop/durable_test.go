@@ -55,7 +55,8 @@ func startAt(t *testing.T, path string, args ...string) *instance {
 	return r
 }
 
-// startReference starts kube-apiserver on an etcd at an address that it keeps, until the test ends. It skips the test where it is not built.
+// startReference starts kube-apiserver on an etcd at an address that it keeps, until the test ends. It skips the test
+// where kube-apiserver is not built.
 func startReference(t *testing.T, etcd string, args ...string) *instance {
 	t.Helper()
 	folder := os.Getenv("APICHAIN_REFERENCE")
@@ -252,7 +253,8 @@ func TestHistory(t *testing.T) {
 				way := newNetwork(t, p.url)
 				w.Servers = append(w.Servers, way.as(p.url))
 				name, clients := fmt.Sprint("server ", i), fmt.Sprint("clients of ", i)
-				troubles = append(troubles, killing(name, p.process), restarting(name, p.process), pausing(name, p.process), cutting(clients, way), closing(clients, way))
+				troubles = append(troubles, killing(name, p.process), restarting(name, p.process), pausing(name, p.process),
+					cutting(clients, way), closing(clients, way))
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), length)
 			defer cancel()

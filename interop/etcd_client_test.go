@@ -292,7 +292,8 @@ func TestEtcdMembersInTurn(t *testing.T) {
 		stores, cursors = append(stores, s), append(cursors, cursor)
 	}
 	acknowledged, stop := make([]map[string]bool, 4), make(chan struct{})
-	failed := new(atomic.Int64)
+	var mu sync.Mutex
+	failed, step := map[string]int{}, ""
 	var writers sync.WaitGroup
 	for w := range acknowledged {
 		acknowledged[w] = map[string]bool{}
@@ -308,14 +309,22 @@ func TestEtcdMembersInTurn(t *testing.T) {
 				if _, err := s.Commit(t.Context(), thing(s, "things", key, i)); err == nil {
 					acknowledged[w][key] = true
 				} else {
-					failed.Add(1)
+					mu.Lock()
+					failed[step+": "+err.Error()]++
+					mu.Unlock()
+					if !errors.As(err, new(*etcdstore.Unknown)) {
+						t.Errorf("%s failed, and need not have: %v", key, err)
+					}
 				}
 			}
 		})
 	}
 	for i, m := range c {
 		how := [][2]func() error{{m.kill, m.start}, {m.stop, m.start}, {m.pause, m.resume}}[i]
-		for _, f := range how {
+		for n, f := range how {
+			mu.Lock()
+			step = [][2]string{{"killed", "back"}, {"stopped", "back"}, {"paused", "back"}}[i][n]
+			mu.Unlock()
 			if err := f(); err != nil {
 				t.Error(err)
 			}
@@ -349,7 +358,7 @@ func TestEtcdMembersInTurn(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d writes acknowledged, %d failed, %d there", n, failed.Load(), len(want))
+	t.Logf("%d writes acknowledged, %d there, unknown: %v", n, len(want), failed)
 	for i, s := range stores {
 		reaches(t, s, all.Header.Revision)
 		events, _, err := cursors[i].Next(nil, math.MaxInt32)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +38,29 @@ func (d *disturbance) explains(f workload.Failure) bool {
 	return f.Server == d.url && f.Start.Before(d.ended) && f.End.After(d.began)
 }
 
+// target is one of those that are disturbed. url is where clients reach it, "" for a member of etcd.
+type target struct {
+	name, url string
+	*process
+}
+
+// disturb ends the target, by a kill or by asking it, and starts it again.
+func (g *target) disturb(kill bool) (*disturbance, error) {
+	d := &disturbance{what: "restart of " + g.name, url: g.url, began: time.Now()}
+	end := g.stop
+	if kill {
+		d.what, end = "kill of "+g.name, g.kill
+	}
+	err := end()
+	if err == nil {
+		err = g.start()
+	}
+	if d.ended = time.Now(); err != nil {
+		err = fmt.Errorf("%s: %w", d.what, err)
+	}
+	return d, err
+}
+
 // TestSeveral: nothing that was acknowledged is lost, no request fails that has no reason to, watches go on at the other
 // server, and an informer behind a proxy sees every change.
 func TestSeveral(t *testing.T) {
@@ -44,41 +68,26 @@ func TestSeveral(t *testing.T) {
 	kills, _ := environment(t, "APICHAIN_SEVERAL_KILLS", 5)
 	etcd := startEtcd(t, 3)
 	one, two := startProgram(t, "--etcd-servers="+etcd.servers()), startProgram(t, "--etcd-servers="+etcd.servers())
-	// Those of them that are next, and how they go.
-	type target struct {
-		name, url string
-		*process
-	}
 	all := []target{{"apichain 0", one.url, one.process}, {"apichain 1", two.url, two.process}}
 	for i, m := range etcd {
 		all = append(all, target{fmt.Sprint("etcd member ", i), "", m.process})
 	}
-	names := make([]bool, restarts+kills) // which of them are kills
-	for i := range kills {
-		names[i] = true
-	}
-	rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	isKill := append(slices.Repeat([]bool{true}, kills), slices.Repeat([]bool{false}, restarts)...)
+	rand.Shuffle(len(isKill), func(i, j int) { isKill[i], isKill[j] = isKill[j], isKill[i] })
 
 	way := newNetwork(t, one.url)
 	way.others = []string{strings.TrimPrefix(two.url, "http://")}
 	seen := watchRevisions(t, way.as(one.url), "several-0")
 	var disturbances []*disturbance
-	w := &workload.Workload{Servers: []string{one.url, two.url}, Name: "several", Writers: 4, Readers: 2, Watchers: 4, Pace: 5 * time.Millisecond, Patience: 20 * time.Second}
+	w := &workload.Workload{
+		Servers: []string{one.url, two.url}, Name: "several", Writers: 4, Readers: 2, Watchers: 4, Pace: 5 * time.Millisecond, Patience: 20 * time.Second,
+	}
 	result := underLoad(t, w, func(ctx context.Context) {
-		for i, kill := range names {
-			next := all[i%len(all)]
-			d := &disturbance{what: "restart of " + next.name, url: next.url, began: time.Now()}
-			end := next.stop
-			if kill {
-				d.what, end = "kill of "+next.name, next.kill
-			}
-			err := end()
-			if err == nil {
-				err = next.start()
-			}
-			d.ended = time.Now()
+		seen.begin(ctx)
+		for i, kill := range isKill {
+			d, err := all[i%len(all)].disturb(kill)
 			if disturbances = append(disturbances, d); err != nil {
-				t.Errorf("%s: %v", d.what, err)
+				t.Error(err)
 				return
 			}
 			select {
@@ -91,14 +100,10 @@ func TestSeveral(t *testing.T) {
 	right(t, result.History)
 	unexplained := 0
 	for _, f := range result.Failures {
-		explained := false
-		for _, d := range disturbances {
-			explained = explained || d.explains(f)
-		}
-		if unexplained++; explained {
-			unexplained--
-		} else if unexplained < 20 {
-			t.Errorf("it failed for no reason: %v", f)
+		if !slices.ContainsFunc(disturbances, func(d *disturbance) bool { return d.explains(f) }) {
+			if unexplained++; unexplained < 20 {
+				t.Errorf("it failed for no reason: %v", f)
+			}
 		}
 	}
 	t.Logf("%d restarts, %d kills; %d requests failed, %d of them for no reason", restarts, kills, len(result.Failures), unexplained)
@@ -107,15 +112,24 @@ func TestSeveral(t *testing.T) {
 
 // revisions are those that an informer has told its handlers.
 type revisions struct {
-	mu   sync.Mutex
-	seen map[string]bool
+	mu    sync.Mutex
+	seen  map[string]bool
+	first chan struct{} // closed when there is one
 	*requests
+}
+
+// begin waits for the first one: a reflector lists anew after a watch of less than a second that has told nothing.
+func (r *revisions) begin(ctx context.Context) {
+	select {
+	case <-r.first:
+	case <-ctx.Done():
+	}
 }
 
 // watchRevisions starts an informer over the config maps of a namespace until the test ends.
 func watchRevisions(t *testing.T, url, namespace string) *revisions {
 	t.Helper()
-	r := &revisions{seen: map[string]bool{}}
+	r := &revisions{seen: map[string]bool{}, first: make(chan struct{})}
 	config, requests := counted(&rest.Config{Host: url, QPS: -1})
 	r.requests = requests
 	factory := informers.NewSharedInformerFactoryWithOptions(typed(t, config), 0, informers.WithNamespace(namespace))
@@ -123,9 +137,13 @@ func watchRevisions(t *testing.T, url, namespace string) *revisions {
 		_, revision := version(o)
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.seen[revision] = true
+		if r.seen[revision] = true; len(r.seen) == 1 {
+			close(r.first)
+		}
 	}
-	_, err := factory.Core().V1().ConfigMaps().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: note, UpdateFunc: func(_, o any) { note(o) }})
+	_, err := factory.Core().V1().ConfigMaps().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: note, UpdateFunc: func(_, o any) { note(o) },
+	})
 	check(t, "handler", err)
 	ctx, stop := context.WithCancel(t.Context())
 	factory.StartWithContext(ctx)

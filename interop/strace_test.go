@@ -35,7 +35,8 @@ func traced(t *testing.T, strace string, args ...string) (seen, of int, wrong st
 	t.Helper()
 	p := startProgram(t, args...)
 	trace := filepath.Join(t.TempDir(), "trace")
-	s := newProcess(t, nil, strace, "-f", "-y", "-s", "40", "-o", trace, "-e", "trace=write,writev,pwrite64,sendto,sendmsg,fsync,fdatasync", "-p", fmt.Sprint(p.pid()))
+	s := newProcess(t, nil, strace, "-f", "-y", "-s", "40", "-o", trace,
+		"-e", "trace=write,writev,pwrite64,sendto,sendmsg,fsync,fdatasync", "-p", fmt.Sprint(p.pid()))
 	s.ready = func(context.Context) error {
 		if !strings.Contains(s.tail(), "attached") {
 			return errors.New("not attached")
@@ -106,7 +107,8 @@ func inOrder(trace string) (seen int, wrong string) {
 
 // TestInOrder: traces that are not in order are found out.
 func TestInOrder(t *testing.T) {
-	const write, sync, reply = "1 write(7</d/1.journal>, \"x\", 1) = 1\n", "2 fsync(7</d/1.journal>) = 0\n", "3 write(9<TCP:[a->b]>, \"HTTP/1.1 201 Created\\r\\n\", 9) = 9\n"
+	const write, sync = "1 write(7</d/1.journal>, \"x\", 1) = 1\n", "2 fsync(7</d/1.journal>) = 0\n"
+	const reply = "3 write(9<TCP:[a->b]>, \"HTTP/1.1 201 Created\\r\\n\", 9) = 9\n"
 	const begins, ends = "2 fsync(7</d/1.journal> <unfinished ...>\n", "2 <... fsync resumed>) = 0\n"
 	for trace, want := range map[string]int{
 		write + sync + reply:                              1,

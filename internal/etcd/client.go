@@ -152,13 +152,12 @@ func (c *client) call(ctx context.Context, method string, in, out wire.Message, 
 	}
 }
 
-// outOfTime returns the error of a call whose context has ended: what happened last is told with
-// it, since it may be why.
+// outOfTime returns the error of a call whose context has ended, after an attempt that ended with last, nil for none.
 func outOfTime(ctx context.Context, last error) error {
 	if last == nil || errors.Is(last, ctx.Err()) {
 		return ctx.Err()
 	}
-	return fmt.Errorf("%w, after: %w", ctx.Err(), last)
+	return &ended{ctx.Err(), last}
 }
 
 // pause waits before the nth round of attempts, with jitter, or until ctx ends, whose error it returns.

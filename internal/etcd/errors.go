@@ -54,6 +54,13 @@ func (e *Unknown) Error() string { return e.Err.Error() }
 // Unwrap returns what went wrong: an *Error, or the error of the writer's context.
 func (e *Unknown) Unwrap() error { return e.Err }
 
+// ended is the end of a call's context while etcd was away. Its text is that of the context alone, as clients of
+// upstream see it; what happened last is told by those who have a log or an operator to tell it to.
+type ended struct{ by, last error }
+
+func (e *ended) Error() string   { return e.by.Error() }
+func (e *ended) Unwrap() []error { return []error{e.by, e.last} }
+
 // HasCode reports whether err is an *Error with a code.
 func HasCode(err error, code wire.Code) bool {
 	var e *Error

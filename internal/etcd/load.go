@@ -32,11 +32,16 @@ const definitions = "/apiextensions.k8s.io/"
 
 // Load implements store.Backend. It tries until ctx ends; the error says what failed last.
 func (b *Backend) Load(ctx context.Context, into *store.Feed) error {
-	if err := b.checkVersion(ctx); err != nil {
-		return fmt.Errorf("etcd at %s: %w", strings.Join(b.c.servers, ","), err)
+	err := b.checkVersion(ctx)
+	if err == nil {
+		err = b.load(ctx, into)
 	}
-	if err := b.load(ctx, into); err != nil {
-		return fmt.Errorf("etcd at %s: %w", strings.Join(b.c.servers, ","), err)
+	servers := strings.Join(b.c.servers, ",")
+	if away := new(ended); errors.As(err, &away) {
+		return fmt.Errorf("etcd at %s: %w, after: %w", servers, away.by, away.last)
+	}
+	if err != nil {
+		return fmt.Errorf("etcd at %s: %w", servers, err)
 	}
 	return nil
 }

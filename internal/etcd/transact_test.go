@@ -51,14 +51,14 @@ func TestTransact(t *testing.T) {
 	}
 	large := store.Encode(map[string]any{"data": strings.Repeat("x", maxRequest), "metadata": map[string]any{}}, nil)
 	calls := c.Members[0].Calls(wire.MethodTxn)
-	if _, err := b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("things"), Key: "large",
-		Next: &large}}); !HasCode(err, wire.ResourceExhausted) ||
+	_, err = b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("things"), Key: "large", Next: &large}})
+	if !HasCode(err, wire.ResourceExhausted) ||
 		!strings.HasPrefix(err.Error(), "rpc error: code = ResourceExhausted desc = trying to send message larger than max (20") ||
 		c.Members[0].Calls(wire.MethodTxn) != calls {
 		t.Errorf("a large object: %v", err)
 	}
-	if _, err := b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("forbidden"), Key: "a",
-		Next: etcdtest.Draft(1)}}); err == nil || err.Error() != "the bucket has no form" {
+	_, err = b.Transact(t.Context(), []store.Change{{Bucket: s.Bucket("forbidden"), Key: "a", Next: etcdtest.Draft(1)}})
+	if err == nil || err.Error() != "the bucket has no form" {
 		t.Errorf("what cannot be encoded: %v", err)
 	}
 }
@@ -135,8 +135,8 @@ func TestLostLease(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 3 {
 		all.Go(func() {
-			if _, err := b.Transact(ctx, []store.Change{event(s, fmt.Sprint("late-", i))}); !errors.Is(err,
-				context.DeadlineExceeded) || errors.As(err, new(*Unknown)) {
+			_, err := b.Transact(ctx, []store.Change{event(s, fmt.Sprint("late-", i))})
+			if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(*Unknown)) {
 				t.Errorf("%v", err)
 			}
 		})
@@ -203,8 +203,8 @@ func TestStats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if objs, err = s.Commit(t.Context(), store.Change{Bucket: s.Bucket("things"), Key: "a", Expect: objs[0].Rev,
-		Next: etcdtest.Draft(2)}); err != nil {
+	update := store.Change{Bucket: s.Bucket("things"), Key: "a", Expect: objs[0].Rev, Next: etcdtest.Draft(2)}
+	if objs, err = s.Commit(t.Context(), update); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Commit(t.Context(), store.Change{Bucket: s.Bucket("things"), Key: "a", Expect: objs[0].Rev}); err != nil {

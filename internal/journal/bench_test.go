@@ -106,7 +106,8 @@ func BenchmarkCommit(b *testing.B) {
 					each.Go(func() {
 						for i := w; i < b.N; i += writers {
 							key, d := manyDraft(i)
-							if _, err := s.Commit(context.Background(), store.Change{Bucket: s.Bucket("configmaps"), Key: key, Expect: -1, Next: d}); err != nil {
+							c := store.Change{Bucket: s.Bucket("configmaps"), Key: key, Expect: -1, Next: d}
+							if _, err := s.Commit(context.Background(), c); err != nil {
 								b.Error(err)
 							}
 						}

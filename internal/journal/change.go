@@ -34,6 +34,7 @@ var errForm = errors.New("a record has not the form of one, though its checksum 
 
 // appendChange appends the encoding of a write to b: of an object, or of its deletion.
 func appendChange(b []byte, kind byte, bucket string, o *store.Object) []byte {
+	// The length is not known before the end.
 	start := len(b)
 	b = append(b, 0, 0, 0, 0, kind)
 	b = binary.AppendUvarint(b, uint64(o.Rev))
@@ -104,6 +105,7 @@ func parseBody(into []change, body []byte) ([]change, error) {
 	}
 	n := binary.LittleEndian.Uint32(body)
 	body = body[4:]
+	// However large n is, no room is made for changes that are not there.
 	for range n {
 		if len(body) < 4 {
 			return into, errForm
@@ -130,6 +132,7 @@ func parseChange(raw []byte) (change, bool) {
 	c := change{raw: raw, kind: p.byte(), rev: int64(p.number()), bucket: p.text(), key: p.text()}
 	switch {
 	case c.kind == store.Deleted:
+		// The store has the object, and shows it once more.
 		return c, !p.failed && len(p.rest) == 0 && c.rev > 0
 	case c.kind != store.Added && c.kind != store.Modified:
 		return c, false
@@ -158,6 +161,7 @@ func parseMeta(s string) (*store.Meta, bool) {
 	if s == "" {
 		return nil, true
 	}
+	// All texts are parts of the one string, so that an object costs one allocation for them.
 	p := scanner[string]{rest: s}
 	m := &store.Meta{Deleting: p.byte() != 0, UID: p.text(), Finalizers: int(p.number())}
 	if n := p.count(); n > 0 {

@@ -55,9 +55,13 @@ type state struct {
 	rev     int64
 }
 
+// objects is of visitor: an object is as good as the commit that made it.
 func (s *state) objects(of []change) error { return s.commit(of) }
-func (s *state) complete(rev int64)        { s.rev = rev }
 
+// complete is of visitor.
+func (s *state) complete(rev int64) { s.rev = rev }
+
+// commit is of visitor.
 func (s *state) commit(of []change) error {
 	for i := range of {
 		c := &of[i]
@@ -108,6 +112,7 @@ func (s *state) addTo(w *snapshotWriter) error {
 	return nil
 }
 
+// sortedKeys returns the keys of a map, sorted: what is written of a state is the same each time.
 func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {
@@ -136,6 +141,7 @@ func (f *folder) check(s *state) (*Report, error) {
 	} else if err != nil {
 		return nil, err
 	}
+	// What Load would not read is looked at, too: it may become what reading begins with.
 	report := &Report{Revision: p.rev, Objects: s.count()}
 	if err := p.rest(); err != nil {
 		return nil, err
@@ -220,6 +226,7 @@ func Dump(dir string, w io.Writer) error {
 	return withFolder(dir, func(f *folder) error { return f.dump(w) })
 }
 
+// dump writes what is in the folder.
 func (f *folder) dump(w io.Writer) error {
 	d := &dumper{w: bufio.NewWriterSize(w, recordBytes)}
 	p := &replay{folder: f, visitor: d}
@@ -232,6 +239,7 @@ type dumper struct {
 	line []byte
 }
 
+// objects is of visitor.
 func (d *dumper) objects(of []change) error {
 	for i := range of {
 		d.write("SNAPSHOT", &of[i])
@@ -239,8 +247,10 @@ func (d *dumper) objects(of []change) error {
 	return nil
 }
 
+// complete is of visitor.
 func (d *dumper) complete(int64) {}
 
+// commit is of visitor.
 func (d *dumper) commit(of []change) error {
 	for i := range of {
 		d.write(store.EventType(of[i].kind), &of[i])

@@ -116,6 +116,10 @@ func TestFlippedBits(t *testing.T) {
 		for _, name := range []string{snapshot, journal} {
 			for i := range d.names[name].content {
 				for bit := range 8 {
+					// All bits of a first line and of a header, one of each byte behind.
+					if i > 120 && bit != i%8 {
+						continue
+					}
 					left := d.mount()
 					left.names[name].content[i] ^= 1 << bit
 					shown, _, err := load(left)
@@ -147,8 +151,8 @@ func TestDamageIsSaid(t *testing.T) {
 	d.names[journal].content[at[0]+30] ^= 1
 	before := string(d.names[journal].content)
 	_, _, err := load(d)
-	want := fmt.Sprintf("double/%s: offset %d: a record is not what was written: its checksum differs, and all before offset %d had been synced "+
-		"(see apichain data check double; apichain data repair double cuts what cannot be read)", journal, at[0], at[1])
+	want := fmt.Sprintf("double/%s: offset %d: a record is not what was written: its checksum differs, "+
+		"and all before offset %d had been synced (see apichain data check double; apichain data repair double cuts what cannot be read)", journal, at[0], at[1])
 	if err == nil || err.Error() != want {
 		t.Errorf("the error is\n%v\nnot\n%s", err, want)
 	}

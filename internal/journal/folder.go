@@ -33,6 +33,7 @@ type folder struct {
 	others []string
 }
 
+// snapshotName and journalName return the names of the files that begin at a revision. They sort as their revisions do.
 func snapshotName(rev int64) string { return fmt.Sprintf("%020d.%s", rev, kindSnapshot) }
 func journalName(rev int64) string  { return fmt.Sprintf("%020d.%s", rev, kindJournal) }
 

@@ -158,7 +158,9 @@ func TestNewerVersion(t *testing.T) {
 // What was not finished goes, and what is not ours stays and is of no matter.
 func TestOtherFiles(t *testing.T) {
 	d, _, _, states := small(t, true)
-	others := []string{"service-account.key", "00000000000000000009.snapshot.tmp", "next.journal.tmp", "7.snapshot", "a.cut", "+0000000000000000009.journal"}
+	others := []string{
+		"service-account.key", "00000000000000000009.snapshot.tmp", "next.journal.tmp", "7.snapshot", "a.cut", "+0000000000000000009.journal",
+	}
 	for _, name := range others {
 		d.names[name] = &inode{content: []byte("apichain")}
 	}

@@ -9,6 +9,11 @@ import (
 	"runtime"
 )
 
+// What a journal needs of a file system, and no more. Two of the calls are why this is a room of its own: a file's text is
+// on the disk after the Sync of the file, its name after the Sync of the folder, and either may come without the
+// other after a crash. So a new file is written, flushed, renamed, and then the folder is flushed; what depends on
+// it comes after. The folder in memory of the tests forgets whatever was not flushed, which no real disk does when asked.
+
 // FS is the folder of a journal, which names its files without a path. All of its errors name the file. It is a seam
 // for tests: what they put in its place forgets what was not flushed, tears writes and fails.
 type FS interface {
@@ -118,7 +123,9 @@ func (d disk) Append(name string) (File, error) {
 }
 
 // Create is of FS.
-func (d disk) Create(name string) (File, error) { return d.open(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC) }
+func (d disk) Create(name string) (File, error) {
+	return d.open(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+}
 
 // Rename is of FS.
 func (d disk) Rename(from, to string) error { return os.Rename(d.path(from), d.path(to)) }

@@ -230,16 +230,11 @@ type doubleFile struct {
 	inode  *inode
 	at     int
 	closed bool
-	// broken is what reading fails with.
-	broken error
 }
 
 func (f *doubleFile) Read(b []byte) (int, error) {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
-	if f.broken != nil {
-		return 0, f.broken
-	}
 	if f.at >= len(f.inode.content) {
 		return 0, io.EOF
 	}
@@ -303,19 +298,7 @@ func (f *doubleFile) Close() error {
 }
 
 // check is Check of the folder.
-func (d *double) check() (report *Report, err error) {
-	err = withFS(d, "double", func(f *folder) error {
-		report, err = f.check(&state{})
-		return err
-	})
-	return report, err
-}
+func (d *double) check() (*Report, error) { return withReport(d, (*folder).checkAll) }
 
 // repair is Repair of the folder.
-func (d *double) repair() (report *Report, err error) {
-	err = withFS(d, "double", func(f *folder) error {
-		report, err = f.repair()
-		return err
-	})
-	return report, err
-}
+func (d *double) repair() (*Report, error) { return withReport(d, (*folder).repair) }

@@ -26,16 +26,17 @@ import (
 	"apichain/internal/store"
 )
 
-// A commit is encoded when it is appended, into a queue; Sync writes the whole queue at once and flushes it. So the
-// file has the commits in their order, and four places in it say how far they have come:
+// A journal goes through these states, and never back:
 //
-//	synced ≤ written ≤ taken ≤ appended
+//	Open      the folder is locked, and is one that can be read
+//	Load      everything is read, and the newest journal open behind the last whole record
+//	          commits: Append, Sync, and snapshots by Run beside
+//	failed    from the first error of the disk on: everything is refused with it
+//	Close     the folder is free
 //
-// Nothing is done twice: after the first error of the disk the journal refuses everything with that error, since
-// nobody knows what the disk has of what was written. It cuts the file where what was acknowledged ends, so that
-// commits which were refused do not come back by a restart; where that fails as well, they may.
-//
-// Locks: writing, then flushing, then mu, all of them after that of the store.
+// The files are: this one has what a journal is and how it begins; load.go and replay.go read a folder (folder.go), whose
+// files are of format.go and change.go, by read.go; segment.go writes commits, snapshot.go and run.go snapshots; check.go
+// and repair.go are for folders that nobody has.
 
 // Sync says when the journal is flushed to the disk: above zero, at this interval.
 type Sync time.Duration
@@ -64,14 +65,17 @@ type Options struct {
 
 // Journal is a store.Journal in a folder. Make one with Open.
 type Journal struct {
-	dir  string
-	fs   FS
-	log  *slog.Logger
-	mode Sync
-	// least is Options.SegmentBytes.
-	least  int64
+	// What Open was given. least is Options.SegmentBytes.
+	dir   string
+	fs    FS
+	log   *slog.Logger
+	mode  Sync
+	least int64
+
+	// folder has the names of the files. After Load it belongs to Run.
 	folder *folder
-	lock   io.Closer
+	// lock holds the folder, nil once it was given back.
+	lock io.Closer
 	// grown has one element when the journal may have become large enough for a snapshot.
 	grown chan struct{}
 

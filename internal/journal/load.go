@@ -8,11 +8,16 @@ import (
 	"apichain/internal/store"
 )
 
+// Loading is one way through the folder with a store at its end: nothing is decoded but keys and metas, and texts are
+// copied once, by the store. Only when all of it was read is the folder touched: a torn tail is cut, and what was read
+// is flushed, since a process before may have been killed between its write and its flush.
+
 // Load feeds what the folder has, as store.Backend says. A torn tail of the newest journal is cut, with a line in the
 // log. Anything else that cannot be believed is a *Damage, and nothing is changed. What was read is on the disk, and
 // commits may be appended, when it returns without an error.
 func (j *Journal) Load(ctx context.Context, into *store.Feed) error { return j.load(ctx, into) }
 
+// load is Load, into anything.
 func (j *Journal) load(ctx context.Context, into target) error {
 	p := &replay{folder: j.folder, visitor: &feeder{into: into, names: map[string]string{}}}
 	if err := p.run(ctx); err != nil {
@@ -29,6 +34,7 @@ func (j *Journal) load(ctx context.Context, into target) error {
 
 // resume opens the newest journal for writing where what was read ends, or begins the one of a backup that is alone.
 func (j *Journal) resume(p *replay) (err error) {
+	// at is where the newest journal begins.
 	at := p.rev
 	if n := len(j.folder.journals); n > 0 {
 		at = j.folder.journals[n-1]
@@ -53,9 +59,11 @@ func (j *Journal) resume(p *replay) (err error) {
 	if err := errors.Join(j.segment.Sync(), j.fs.Sync()); err != nil {
 		return err
 	}
+	// Commits go on behind the last whole record, chained to it.
 	j.chain = p.end
 	j.appended = place{p.end.at, p.rev}
 	j.taken, j.written, j.synced = j.appended, j.appended, j.appended
+	// How much there is to read without another snapshot: all that is behind the newest one.
 	newest := j.folder.snapshots[len(j.folder.snapshots)-1]
 	j.stats.SegmentRevision, j.stats.SnapshotRevision = at, newest
 	for i := range p.reports {
@@ -106,6 +114,7 @@ func (f *feeder) decode(of []change) ([]store.Write, error) {
 	return f.writes, nil
 }
 
+// objects is of visitor.
 func (f *feeder) objects(of []change) error {
 	writes, err := f.decode(of)
 	for _, w := range writes {
@@ -114,8 +123,10 @@ func (f *feeder) objects(of []change) error {
 	return err
 }
 
+// complete is of visitor.
 func (f *feeder) complete(rev int64) { f.into.Complete(rev) }
 
+// commit is of visitor: what was made together becomes visible together.
 func (f *feeder) commit(of []change) error {
 	writes, err := f.decode(of)
 	if len(writes) > 0 {

@@ -76,6 +76,7 @@ func (r *reader) begin() error {
 	if err := r.fill(min(maxFirstLine, r.size)); err != nil {
 		return err
 	}
+	// The end of the line, which must come soon.
 	n := 0
 	for n < len(r.window) && n < maxFirstLine && r.window[n] != '\n' {
 		n++
@@ -108,6 +109,7 @@ func (r *reader) fill(n int64) error {
 	if int64(len(r.window)) >= n {
 		return nil
 	}
+	// What is left of the window moves to the front of the buffer, or of a larger one.
 	if int64(len(r.room)) < n {
 		room := make([]byte, max(n, min(windowBytes, r.size)))
 		r.window, r.room = room[:copy(room, r.window)], room
@@ -137,6 +139,7 @@ func (r *reader) next() (record, error) {
 	if err := r.fill(headerBytes); err != nil {
 		return record{}, err
 	}
+	// The length is believed only when the checksum of the header is right: a record cannot ask for more than the file has.
 	h, ok := r.parseHeader(r.window)
 	switch {
 	case !ok:

@@ -33,7 +33,9 @@ func Repair(dir string) (report *Report, err error) {
 	return report, err
 }
 
+// repair repairs the folder.
 func (f *folder) repair() (*Report, error) {
+	// All files are read before any is touched: a disk that cannot be read leaves everything as it is.
 	before, err := f.check(&state{})
 	if err != nil || before.Whole() {
 		return before, err
@@ -61,6 +63,7 @@ type repairer struct {
 	done   []string
 }
 
+// did notes what was done, for Report.Done.
 func (r *repairer) did(format string, args ...any) {
 	r.done = append(r.done, fmt.Sprintf(format, args...))
 }
@@ -74,6 +77,7 @@ func (r *repairer) run() error {
 	if way == nil || way.broken {
 		return r.rebuild(way)
 	}
+	// The folder keeps what that way goes through; the rest would only be in its way.
 	for _, f := range r.before.Files {
 		switch {
 		case f.Missing, f.Damage == nil && f.Name >= snapshotName(way.base)[:20]:
@@ -188,6 +192,7 @@ func (r *repairer) rebuild(from *way) (err error) {
 			return err
 		}
 	}
+	// The new snapshot is there before anything goes.
 	rev, err := r.beyond(from.reached)
 	if err != nil {
 		return err
@@ -249,6 +254,7 @@ func (r *repairer) each(name string, do func([]change)) error {
 		if !isDamage(err) {
 			return err
 		}
+		// The next record is taken by its own checksum; what is between is passed over.
 		if err != nil {
 			if more, err := in.seek(0); !more {
 				return err

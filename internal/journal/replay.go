@@ -86,6 +86,7 @@ func (p *replay) snapshot(ctx context.Context, rev int64, alone bool) error {
 			if err != nil {
 				return err
 			}
+			// Only the end says that nothing is missing.
 			if rec.flags&flagEnd != 0 {
 				n, size := binary.Uvarint(rec.body)
 				if size != len(rec.body) || n != objects || r.at != r.size {
@@ -96,6 +97,7 @@ func (p *replay) snapshot(ctx context.Context, rev int64, alone bool) error {
 				return nil
 			}
 			p.changes, err = parseBody(p.changes[:0], rec.body)
+			// A snapshot has what there is at its revision: nothing that is gone, and nothing newer.
 			if err == nil && slices.ContainsFunc(p.changes, func(c change) bool { return c.kind == store.Deleted || c.rev > rev }) {
 				err = errForm
 			}
@@ -139,6 +141,7 @@ func (p *replay) journal(ctx context.Context, rev int64, newest bool) error {
 			case err != nil:
 				return err
 			}
+			// The checksum is right: what is wrong was written so, and no crash explains it.
 			if err := p.applied(rec); err != nil {
 				return rec.damaged(r, err.Error())
 			}

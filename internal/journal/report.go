@@ -5,6 +5,8 @@ import (
 	"strings"
 )
 
+// What Check, Repair and Copy tell of a folder, for people (String) and for programs.
+
 // Report says what is in a folder, and what is wrong with it.
 type Report struct {
 	// Files are those that count, in the order in which Load reads them: by revision, a snapshot before its journal.

@@ -69,6 +69,7 @@ func (j *Journal) checkpoint(ctx context.Context, s *store.Store) {
 	began := time.Now()
 	rev, bytes, err := j.snapshot(ctx, s)
 	if err != nil {
+		// Not at once again: what is wrong with the disk may last.
 		j.mu.Lock()
 		j.limit = j.before + j.written.at + j.least
 		j.mu.Unlock()
@@ -161,6 +162,7 @@ func (j *Journal) rotate(rev int64, line firstLine) (old File, err error) {
 	if newest := j.folder.journals[len(j.folder.journals)-1]; newest == rev {
 		return nil, nil
 	}
+	// Everything up to rev is on the disk: from here on what is not in the old journal is in the new one.
 	next, err := j.use(rev)
 	if err != nil {
 		// The name may be there, or come back after a crash: nothing may be written to the old one any more.

@@ -10,6 +10,25 @@ import (
 	"apichain/internal/store"
 )
 
+// The segment is the newest journal, which commits are written to. A commit is encoded when it is appended, into a queue;
+// Sync writes the whole queue at once and flushes it: however many commits wait, it is one write and one flush. So the
+// file has the commits in their order, and four places in it say how far they have come:
+//
+//	synced ≤ written ≤ taken ≤ appended
+//
+//	appended   its bytes are in the queue, or further
+//	taken      they were handed to the disk
+//	written    the operating system has them: a crash of the process leaves them there
+//	synced     the disk has them
+//
+// Nothing is done twice: after the first error of the disk the journal refuses everything with that error, since
+// nobody knows what the disk has of what was written. It cuts the file where what was acknowledged ends, so that
+// commits which were refused do not come back by a restart; where that fails as well, they may.
+//
+// Locks: writing, then flushing, then mu, all of them after that of the store. In the mode Always a flush holds the first
+// two, so that nothing is written while it is not known whether what is before is on the disk. In the other modes a
+// flush leaves writers alone.
+
 // Append queues a commit for the next Sync. It copies what it needs. The error is that of an earlier Sync, or says that
 // this commit cannot be kept.
 func (j *Journal) Append(commit []store.Entry) error {
@@ -71,6 +90,7 @@ func (j *Journal) Sync() (kept int64, err error) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	// Run may be at work, and has been told before then.
 	if j.before+j.written.at > j.limit {
 		select {
 		case j.grown <- struct{}{}:
@@ -90,6 +110,7 @@ func (j *Journal) write() error {
 		defer j.mu.Unlock()
 		return j.err
 	}
+	// Who appends from here on begins a new queue, in the room of the one before.
 	queue := j.queue
 	j.queue, j.spare, j.records = j.spare[:0], nil, 0
 	before := j.written.at
@@ -99,6 +120,7 @@ func (j *Journal) write() error {
 
 	_, err := j.segment.Write(queue)
 	if err != nil {
+		// A part of it may be there, with whole commits, all of which will be refused.
 		err = j.fail(err)
 		j.cut(before)
 		return err
@@ -125,6 +147,7 @@ func (j *Journal) flush() error {
 	began := time.Now()
 	err = j.segment.Sync()
 	took := time.Since(began)
+	// What is in a file without a name is lost.
 	if err == nil && j.unnamed {
 		err = j.fs.Sync()
 	}
@@ -190,6 +213,7 @@ func (j *Journal) Close() error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
 	var err error
+	// It was never loaded, or is closed already, without a segment.
 	if j.segment != nil {
 		if err = j.finish(); err == nil {
 			_ = j.fail(fs.ErrClosed)
@@ -207,6 +231,7 @@ func (j *Journal) Close() error {
 // finish flushes what was appended, and behind it a record that says so: what is damaged in front of it later was not
 // torn. The caller holds j.writing.
 func (j *Journal) finish() error {
+	// The record must not be written before what it speaks of is on the disk.
 	for range 2 {
 		if err := j.write(); err != nil {
 			return err

@@ -281,7 +281,8 @@ func TestSyncAtIntervals(t *testing.T) {
 		time.Sleep(101 * time.Millisecond)
 		synctest.Wait()
 		// What was acknowledged stays in the file all the same.
-		if _, err := j.Sync(); !errors.Is(err, syscall.EIO) || slices.ContainsFunc(d.calls, func(c string) bool { return strings.HasPrefix(c, "Truncate") }) {
+		cut := func(call string) bool { return strings.HasPrefix(call, "Truncate") }
+		if _, err := j.Sync(); !errors.Is(err, syscall.EIO) || slices.ContainsFunc(d.calls, cut) {
 			t.Errorf("after a flush that has failed: %v, %q", err, d.calls)
 		}
 		if err := j.Close(); !errors.Is(err, syscall.EIO) {
@@ -333,10 +334,12 @@ func TestRun(t *testing.T) {
 		}
 		write(4000)
 		st := j.Stats()
-		if st.SnapshotRevision < 10 || st.SegmentRevision != st.SnapshotRevision || st.JournalBytes > 4000 || st.SnapshotBytes < 1000 || st.SnapshotTime.IsZero() {
+		if st.SnapshotRevision < 10 || st.SegmentRevision != st.SnapshotRevision || st.JournalBytes > 4000 ||
+			st.SnapshotBytes < 1000 || st.SnapshotTime.IsZero() {
 			t.Errorf("above the least: %+v", st)
 		}
-		if want := fmt.Sprintf(`level=INFO msg="Wrote a snapshot" revision=%d bytes=%d`, st.SnapshotRevision, st.SnapshotBytes); !strings.Contains(log.String(), want) {
+		want := fmt.Sprintf(`level=INFO msg="Wrote a snapshot" revision=%d bytes=%d`, st.SnapshotRevision, st.SnapshotBytes)
+		if !strings.Contains(log.String(), want) {
 			t.Errorf("logged is %s, not %s", log.String(), want)
 		}
 		// The window has left the first generation behind after some more commits.
@@ -357,7 +360,8 @@ func TestRun(t *testing.T) {
 		d.mu.Unlock()
 		log.Reset()
 		write(25_000)
-		if n := strings.Count(log.String(), "No snapshot was made"); n < 1 || n > 3 || j.Err() != nil || j.Stats().SnapshotRevision != st.SnapshotRevision {
+		n := strings.Count(log.String(), "No snapshot was made")
+		if n < 1 || n > 3 || j.Err() != nil || j.Stats().SnapshotRevision != st.SnapshotRevision {
 			t.Errorf("%d times there was none: %s", n, log.String())
 		}
 		d.mu.Lock()
@@ -369,7 +373,7 @@ func TestRun(t *testing.T) {
 		}
 		stop()
 		run.Wait()
-		want := show(s)
+		want = show(s)
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}

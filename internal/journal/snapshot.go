@@ -42,6 +42,7 @@ func newSnapshot(w io.Writer, kind string, rev int64) (*snapshotWriter, error) {
 	return s, s.write(text)
 }
 
+// write writes to the file and counts.
 func (s *snapshotWriter) write(b []byte) error {
 	n, err := s.w.Write(b)
 	s.bytes += int64(n)
@@ -150,6 +151,7 @@ func writeWhole(fs FS, name string, write func(File) error) error {
 		// The room on the disk may be what is missing.
 		return errors.Join(err, fs.Remove(name+unfinished))
 	}
+	// Only now is there anything for readers, and all of it.
 	if err := fs.Rename(name+unfinished, name); err != nil {
 		return err
 	}
@@ -168,10 +170,12 @@ type paced struct {
 
 // Write returns the error of the context once that is done.
 func (p *paced) Write(b []byte) (int, error) {
+	// The server ends: it does not wait for a snapshot, which the next one can make.
 	if err := p.ctx.Err(); err != nil {
 		return 0, err
 	}
 	n, err := p.f.Write(b)
+	// Requests that wait for a processor come first.
 	runtime.Gosched()
 	if p.dirty += n; err != nil || p.dirty < flushBytes {
 		return n, err

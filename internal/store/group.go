@@ -1,5 +1,7 @@
 package store
 
+import "runtime"
+
 // Group commit. A journal is on a disk, and a disk takes as long to keep one write as to keep a hundred.
 // So commits do not wait for it one after the other: each is checked against the newest state, changes
 // that, and is queued; whoever finds nobody at it syncs the journal for all that are queued by then, and
@@ -43,11 +45,15 @@ func (q *queued) rev() int64 { return q.entries[len(q.entries)-1].Event.Rev }
 // changed then. The caller holds s.mu.
 func (s *Store) enqueue(cs []Change, touched []*Bucket, objs []*Object, rev int64) error {
 	q := queued{entries: make([]Entry, 0, len(cs)), parts: make([]part, 0, len(touched))}
-	at := make(map[*Bucket]int, len(touched))
-	for i := range cs {
-		b := cs[i].Bucket
-		q.entries = append(q.entries, Entry{b, b.pending[at[b]]})
-		at[b]++
+	if len(cs) == 1 {
+		q.entries = append(q.entries, Entry{cs[0].Bucket, cs[0].Bucket.pending[0]})
+	} else {
+		at := make(map[*Bucket]int, len(touched))
+		for i := range cs {
+			b := cs[i].Bucket
+			q.entries = append(q.entries, Entry{b, b.pending[at[b]]})
+			at[b]++
+		}
 	}
 	err := s.journal.Append(q.entries)
 	for _, b := range touched {
@@ -77,6 +83,9 @@ func (s *Store) keep(rev int64) error {
 			<-wait
 			continue
 		}
+		// Those who are about to commit come first: a sync for all of them costs as much as one for this commit
+		// alone. When there is nobody, this is nothing.
+		runtime.Gosched()
 		kept, err := s.journal.Sync()
 		s.endSync(kept, err)
 	}

@@ -54,6 +54,7 @@ func (c *client) wait(ctx context.Context, d time.Duration) bool {
 type object struct {
 	Metadata struct {
 		Name, Namespace, ResourceVersion, Continue string
+		Annotations                                map[string]string
 	}
 	Data   map[string]string
 	Items  []object
@@ -250,6 +251,45 @@ func (c *client) list(ctx context.Context, namespace, query string) history.Op {
 	}
 }
 
+// watchList lists a namespace by the events that a watch may begin with.
+func (c *client) watchList(ctx context.Context, namespace string) history.Op {
+	path, _ := pathOf(namespace + "/")
+	path += "?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=10"
+	op := c.begin(history.Op{Verb: history.List, Key: namespace, Items: map[string]history.Item{}})
+	ctx, cancel := context.WithTimeout(ctx, c.Patience)
+	defer cancel()
+	server, began := c.Servers[c.server], time.Now()
+	answer, err := c.send(ctx, "GET", path, nil)
+	if err != nil {
+		return c.end(op, 0, nil)
+	}
+	defer answer.Body.Close()
+	for d := json.NewDecoder(answer.Body); ; {
+		var e event
+		if err := d.Decode(&e); err != nil {
+			c.fail("watch "+path, server, began, err)
+			return c.end(op, 0, nil)
+		}
+		o := &e.Object
+		switch {
+		case e.Type == history.Bookmark && o.Metadata.Annotations["k8s.io/initial-events-end"] == "true":
+			op.Rev = o.rev()
+			return c.end(op, http.StatusOK, o)
+		case e.Type != history.Added: // an error, or what must not come before the end
+			op.Outcome = history.Unknown
+			return op
+		case o.value() != "":
+			op.Items[o.key()] = history.Item{Value: o.value(), Rev: o.rev()}
+		}
+	}
+}
+
+// event is an event as it comes.
+type event struct {
+	Type   string
+	Object object
+}
+
 // watch watches a namespace from a revision until it ends, or until the last write has been seen, which Through says then. The
 // error is why it ended before its time, if it did.
 func (c *client) watch(ctx context.Context, of int, rev int64) (w history.Watch, err error) {
@@ -274,10 +314,7 @@ func (c *client) watch(ctx context.Context, of int, rev int64) (w history.Watch,
 	}
 	d := json.NewDecoder(answer.Body)
 	for {
-		var e struct {
-			Type   string
-			Object object
-		}
+		var e event
 		if err := d.Decode(&e); err == io.EOF {
 			return w, nil
 		} else if err != nil {
@@ -290,17 +327,17 @@ func (c *client) watch(ctx context.Context, of int, rev int64) (w history.Watch,
 			w.Expired = o.Code == http.StatusGone
 			return w, fmt.Errorf("the watch ended with %d %s", o.Code, o.Reason)
 		}
-		event := history.Event{Type: e.Type, Rev: o.rev(), At: c.recorder.Now()}
+		told := history.Event{Type: e.Type, Rev: o.rev(), At: c.recorder.Now()}
 		if e.Type != history.Bookmark {
 			if o.value() == "" {
 				continue // somebody else's
 			}
-			event.Key, event.Value = o.key(), o.value()
+			told.Key, told.Value = o.key(), o.value()
 		}
-		w.Events = append(w.Events, event)
+		w.Events = append(w.Events, told)
 		select {
 		case <-c.settled[of]:
-			if event.Rev >= c.marks[of] {
+			if told.Rev >= c.marks[of] {
 				w.Through = c.marks[of]
 				return w, nil
 			}

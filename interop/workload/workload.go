@@ -25,7 +25,7 @@ import (
 
 // The objects are config maps, of a few names in a few namespaces, so that clients meet. A writer reads an object or
 // remembers it from before, creates it if it is not there, and updates or deletes it at the revision that it knows, which
-// may be overtaken by then. Readers get, list, list with pages and list what may be old. A watcher lists once and then
+// may be overtaken by then. Readers get, list, list with pages, list what may be old and list by the events of a watch. A watcher lists once and then
 // watches; it goes on from the last revision that it has seen, at whatever server answers, and lists again only when
 // it is told that its revision is too old.
 
@@ -66,7 +66,8 @@ type Failure struct {
 
 // String is the failure in a line.
 func (f Failure) String() string {
-	return fmt.Sprintf("%s at %s: %s [%s, %v]: %v", f.Client, f.Server, f.What, f.Start.Format("15:04:05.000"), f.End.Sub(f.Start).Round(time.Millisecond), f.Err)
+	took := f.End.Sub(f.Start).Round(time.Millisecond)
+	return fmt.Sprintf("%s at %s: %s [%s, %v]: %v", f.Client, f.Server, f.What, f.Start.Format("15:04:05.000"), took, f.Err)
 }
 
 // Result is what came of a workload.
@@ -93,8 +94,10 @@ func (r *Result) String() string {
 	for _, w := range r.History.Watches {
 		events += len(w.Events)
 	}
-	return fmt.Sprintf("writes: %d acknowledged, %d refused, %d unknown; %d operations in all; %d watches, of which %d resumed and %d expired, with %d events; %d requests failed",
-		r.Count(history.OK), r.Count(history.Refused), r.Count(history.Unknown), len(r.History.Ops), len(r.History.Watches), r.Resumed, r.Expired, events, len(r.Failures))
+	return fmt.Sprintf("writes: %d acknowledged, %d refused, %d unknown; %d operations in all; ",
+		r.Count(history.OK), r.Count(history.Refused), r.Count(history.Unknown), len(r.History.Ops)) +
+		fmt.Sprintf("%d watches, of which %d resumed and %d expired, with %d events; %d requests failed",
+			len(r.History.Watches), r.Resumed, r.Expired, events, len(r.Failures))
 }
 
 // Run makes the namespaces, has all clients work until ctx ends, and then lists all once more and waits until each watcher
@@ -228,17 +231,27 @@ func (w *Workload) reader(ctx context.Context, n int) {
 	defer c.close()
 	for c.wait(ctx, w.Pace) {
 		namespace := w.namespace(rand.IntN(w.Namespaces))
-		switch rand.IntN(6) {
+		switch rand.IntN(7) {
 		case 0:
 			c.list(ctx, namespace, "")
 		case 1:
 			c.list(ctx, namespace, "resourceVersion=0")
 		case 2:
 			c.list(ctx, namespace, "limit=3")
+		case 3:
+			c.watchList(ctx, namespace)
 		default:
 			c.get(ctx, w.key())
 		}
 	}
+}
+
+// begins lists what a watcher watches, in one of both ways.
+func (w *Workload) begins(ctx context.Context, c *client, n int) history.Op {
+	if n/w.Namespaces%2 == 0 {
+		return c.list(ctx, w.namespace(n%w.Namespaces), "")
+	}
+	return c.watchList(ctx, w.namespace(n%w.Namespaces))
 }
 
 // watcher watches a namespace until it has seen its last write, or until ctx ends.
@@ -249,7 +262,8 @@ func (w *Workload) watcher(ctx context.Context, n int) {
 	rev, listed := int64(0), false
 	for c.wait(ctx, time.Millisecond) {
 		if rev == 0 {
-			if op := c.list(ctx, w.namespace(of), ""); op.Outcome == history.OK {
+			op := w.begins(ctx, c, n)
+			if op.Outcome == history.OK {
 				rev, listed = op.Rev, true
 			}
 			continue
@@ -277,7 +291,8 @@ func (w *Workload) watcher(ctx context.Context, n int) {
 	// It has waited in vain: what it must have seen says the check.
 	select {
 	case <-w.settled[of]:
-		w.recorder.AddWatch(history.Watch{Client: c.name, Scope: w.namespace(of), From: rev, Start: w.recorder.Now(), End: w.recorder.Now(), Through: w.marks[of]})
+		now := w.recorder.Now()
+		w.recorder.AddWatch(history.Watch{Client: c.name, Scope: w.namespace(of), From: rev, Start: now, End: now, Through: w.marks[of]})
 	default:
 	}
 }

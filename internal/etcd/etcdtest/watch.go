@@ -113,8 +113,9 @@ func (m *Member) sendWatches(c *call, requests <-chan *wire.WatchRequest, cut <-
 func (m *Member) bring(watches []*watch) (left []*watch, answers []*wire.WatchResponse) {
 	for _, w := range watches {
 		if w.next < m.c.compacted {
-			answers = append(answers, &wire.WatchResponse{Header: m.c.header(m.c.rev), WatchID: w.id, Canceled: true, CompactRevision: m.c.compacted,
-				CancelReason: wire.TextCompacted})
+			answers = append(answers, &wire.WatchResponse{
+				Header: m.c.header(m.c.rev), WatchID: w.id, Canceled: true, CompactRevision: m.c.compacted, CancelReason: wire.TextCompacted,
+			})
 			continue
 		}
 		left = append(left, w)
