@@ -308,6 +308,34 @@ func TestBackendAnswers(t *testing.T) {
 	})
 }
 
+// TestRevisionOfNothingHere asks for a resource version that no object of this store has: it is waited for by asking,
+// and one that there will not be for a while is upstream's 504.
+func TestRevisionOfNothingHere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int32
+		c := lagging(50 * time.Millisecond)
+		c.Ask = func(ctx context.Context, op string) error {
+			if op == "newest" {
+				asked.Add(1)
+			}
+			return ctx.Err()
+		}
+		two := startTwo(t, c)
+		rev := two[0].Store.Revision()
+		before := asked.Load()
+		two[1].Must(200, "GET", mapsPath+"?resourceVersion=0", nil)
+		two[1].Must(200, "GET", mapsPath+"?resourceVersion=1&resourceVersionMatch=NotOlderThan", nil)
+		if n := asked.Load() - before; n != 0 {
+			t.Errorf("the backend was asked %d times", n)
+		}
+		began := time.Now()
+		e := two[1].Must(504, "GET", fmt.Sprintf("%s?resourceVersion=%d", mapsPath, rev+1000), nil)
+		if took := time.Since(began); took != 3*time.Second || asked.Load() == before || !strings.HasPrefix(tree.Text(e, "message"), "Timeout: Too large resource version") {
+			t.Errorf("%v after %v", e["message"], took)
+		}
+	})
+}
+
 // TestLostAnswers makes writes whose answers get lost: none is said to have failed for a reason that is the
 // write's own doing, and each was made once.
 func TestLostAnswers(t *testing.T) {
