@@ -38,7 +38,9 @@ import (
 // files are of format.go and change.go, by read.go; segment.go writes commits, snapshot.go and run.go snapshots; check.go
 // and repair.go are for folders that nobody has.
 
-// Sync says when the journal is flushed to the disk: above zero, at this interval.
+// Sync says when the journal is flushed to the disk: above zero, at this interval. Then a crash of the machine, though not
+// of the process, loses what was acknowledged within about that time; what is left is whole all the same, and ends with
+// some commit. Snapshots are flushed in all modes.
 type Sync time.Duration
 
 const (
