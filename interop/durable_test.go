@@ -205,7 +205,7 @@ func TestJournalKills(t *testing.T) {
 		t.Fatal("it was never killed")
 	}
 	median, longest := restarts[len(restarts)/2], restarts[len(restarts)-1]
-	t.Logf("%d restarts: median %v, longest %v", len(restarts), median, longest)
+	t.Logf("%d restarts: median %v, 99 of 100 within %v, longest %v", len(restarts), median, restarts[len(restarts)*99/100], longest)
 	if median > time.Second || byHand && longest > time.Second {
 		t.Errorf("a restart takes %v, and up to %v", median, longest)
 	}
