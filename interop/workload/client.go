@@ -204,7 +204,8 @@ func (c *client) write(ctx context.Context, op history.Op) history.Op {
 	namespace, name, _ := strings.Cut(op.Key, "/")
 	expect := strconv.FormatInt(op.Expect, 10)
 	meta := map[string]any{"name": name, "namespace": namespace}
-	body := map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": map[string]any{"value": op.Value}}
+	data := map[string]any{"value": op.Value, "padding": strings.Repeat("x", c.Padding)}
+	body := map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
 	method := "PUT"
 	switch op.Verb {
 	case history.Create:
