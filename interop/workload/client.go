@@ -19,6 +19,10 @@ import (
 	"apichain/interop/history"
 )
 
+// What a client sends and how an answer becomes an outcome. A status of the 200s is OK, one of the 400s says that nothing was
+// done, and everything else, above all no answer, leaves a write unknown. net/http sends a request again by itself only
+// if it is a read or if not a byte of it was sent.
+
 // client is one client with connections of its own. It is of one goroutine.
 type client struct {
 	*Workload
