@@ -186,7 +186,8 @@ func TestJournalKills(t *testing.T) {
 	kills, byHand := environment(t, "APICHAIN_KILLS", 60)
 	folder := t.TempDir()
 	p := startProgram(t, "--data-dir="+folder)
-	w := &workload.Workload{Servers: []string{p.url}, Name: "kills", Writers: 4, Readers: 1, Watchers: 2, Pace: 2 * time.Millisecond}
+	// So large that kills meet snapshots, of which there is one each 16 MiB.
+	w := &workload.Workload{Servers: []string{p.url}, Name: "kills", Writers: 4, Readers: 1, Watchers: 2, Pace: 2 * time.Millisecond, Padding: 16 << 10}
 	var restarts []time.Duration
 	result := underLoad(t, w, func(ctx context.Context) {
 		counts := suffer(ctx, t, kills, 500*time.Millisecond, trouble{"kill", func() error {
@@ -205,7 +206,7 @@ func TestJournalKills(t *testing.T) {
 		t.Fatal("it was never killed")
 	}
 	median, longest := restarts[len(restarts)/2], restarts[len(restarts)-1]
-	t.Logf("%d restarts: median %v, longest %v", len(restarts), median, longest)
+	t.Logf("%d restarts: median %v, 99 of 100 within %v, longest %v", len(restarts), median, restarts[len(restarts)*99/100], longest)
 	if median > time.Second || byHand && longest > time.Second {
 		t.Errorf("a restart takes %v, and up to %v", median, longest)
 	}
@@ -215,8 +216,9 @@ func TestJournalKills(t *testing.T) {
 		t.Error("no watch was resumed")
 	}
 	check(t, "kill", p.kill())
-	if out, err := exec.Command(p.path, "data", "check", folder).CombinedOutput(); err != nil {
-		t.Errorf("data check: %v\n%s", err, out)
+	out, err := exec.Command(p.path, "data", "check", folder).CombinedOutput()
+	if t.Logf("data check: %s", out); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -23,6 +23,15 @@ import (
 	"time"
 )
 
+// Programs that are killed, paused and started again. A process is one of them, in all of its lives: it has one command
+// line, one log and, by steadyPort, one address. What is done to it comes from the goroutine that makes trouble
+// while the test waits for clients, so nothing here ends the test.
+//
+//	          start              pause
+//	not there ─────→ serving ←──────────→ paused
+//	     ↑   kill, stop │      resume        │
+//	     └──────────────┴────────────────────┘
+
 // process is a program that a test starts, ends in several ways and starts again, with the same arguments
 // and addresses. Its methods may be called from any goroutine and return errors instead of ending the test.
 // It is ended when the test ends.

@@ -9,6 +9,20 @@ import (
 	"time"
 )
 
+// A check goes through the history three times. First the versions of each object are put together from all that anybody
+// has seen (versions.go), and what cannot follow what is said then. Second it is noted when somebody had seen which
+// version and which revision: from then on nobody who asks for the newest may be shown less. Third each operation and
+// each watch is held against that:
+//
+//	get      not before what was known when it began, not after what was begun when it ended
+//	list     the state at its revision, which is not before the newest that was known
+//	write    at a revision after all that were known
+//	refused  for a version that there was between its start and its end
+//	watch    all changes of its namespace from its start to its last revision (watch.go)
+//
+// A version that is known after one operation and begun before another one, that is all that linearizability asks of
+// objects whose order of versions is known.
+
 // Fault is something that one correct server cannot have shown.
 type Fault struct {
 	Kind Kind

@@ -19,6 +19,10 @@ import (
 	"apichain/interop/history"
 )
 
+// What a client sends and how an answer becomes an outcome. A status of the 200s is OK, one of the 400s says that nothing was
+// done, and everything else, above all no answer, leaves a write unknown. net/http sends a request again by itself only
+// if it is a read or if not a byte of it was sent.
+
 // client is one client with connections of its own. It is of one goroutine.
 type client struct {
 	*Workload
@@ -204,7 +208,8 @@ func (c *client) write(ctx context.Context, op history.Op) history.Op {
 	namespace, name, _ := strings.Cut(op.Key, "/")
 	expect := strconv.FormatInt(op.Expect, 10)
 	meta := map[string]any{"name": name, "namespace": namespace}
-	body := map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": map[string]any{"value": op.Value}}
+	data := map[string]any{"value": op.Value, "padding": strings.Repeat("x", c.Padding)}
+	body := map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
 	method := "PUT"
 	switch op.Verb {
 	case history.Create:

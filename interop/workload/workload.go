@@ -42,6 +42,8 @@ type Workload struct {
 	Writers, Readers, Watchers int
 	// Namespaces is how many there are, 2 if it is 0; and Keys how many names in each, 10 if it is 0.
 	Namespaces, Keys int
+	// Padding is how many bytes an object has beside its value.
+	Padding int
 	// Pace is the least time between two requests of a client; 0 is as fast as it goes.
 	Pace time.Duration
 	// Patience is how long an answer may take, 5 s if it is 0.
