@@ -68,7 +68,8 @@ func (p *program) takeFolder() (err error) {
 	}
 	every, _ := o.sync()
 	p.kept.journal, err = journal.Open(o.dir, journal.Options{
-		Sync: journal.Sync(every), First: p.started.UnixMicro(), Log: p.log, FS: o.disk, Observe: p.kept.flushed(),
+		Sync: journal.Sync(every), First: p.started.UnixMicro(), ReadOnly: o.readOnly,
+		Log: p.log, FS: o.disk, Observe: p.kept.flushed(),
 	})
 	if err != nil {
 		return fmt.Errorf("--data-dir: %w", err)

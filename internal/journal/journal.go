@@ -59,6 +59,9 @@ type Options struct {
 	// SegmentBytes is how many bytes are written at least before a snapshot; 0 is 16 MiB. Above that, it is made when
 	// they are more than the objects there are.
 	SegmentBytes int64
+	// ReadOnly leaves the folder as it is, apart from its lock: it must be there and have something, a torn end is passed
+	// over, and no commit is taken.
+	ReadOnly bool
 	// Log gets a line for what Load cuts, for each snapshot, and for one that fails; nil discards them.
 	Log *slog.Logger
 	// FS is the folder; nil is the one on the disk.
@@ -70,12 +73,13 @@ type Options struct {
 // Journal is a store.Journal in a folder. Make one with Open.
 type Journal struct {
 	// What Open was given. least is Options.SegmentBytes, and observe is never nil.
-	dir     string
-	fs      FS
-	log     *slog.Logger
-	mode    Sync
-	least   int64
-	observe func(time.Duration)
+	dir      string
+	fs       FS
+	log      *slog.Logger
+	mode     Sync
+	least    int64
+	readOnly bool
+	observe  func(time.Duration)
 
 	// folder has the names of the files. After Load it belongs to Run.
 	folder *folder
@@ -136,7 +140,7 @@ func Open(dir string, o Options) (*Journal, error) {
 	folder := o.FS
 	if folder == nil {
 		var err error
-		if folder, err = openFolder(dir, true); err != nil {
+		if folder, err = openFolder(dir, !o.ReadOnly); err != nil {
 			return nil, err
 		}
 	}
@@ -156,11 +160,15 @@ func Open(dir string, o Options) (*Journal, error) {
 	if j.lock, err = folder.Lock(); err != nil {
 		return nil, err
 	}
+	j.readOnly = o.ReadOnly
 	if err := j.prepare(max(o.First, 1)); err != nil {
 		return nil, errors.Join(err, j.lock.Close())
 	}
 	return j, nil
 }
+
+// errReadOnly is the error of a commit with Options.ReadOnly.
+var errReadOnly = errors.New("journal: the folder is only read")
 
 // prepare makes the folder one that can be loaded, or says why it cannot be.
 func (j *Journal) prepare(first int64) (err error) {
@@ -169,6 +177,9 @@ func (j *Journal) prepare(first int64) (err error) {
 	}
 	if err := j.folder.checkVersions(); err != nil {
 		return err
+	}
+	if j.readOnly && !j.folder.empty() {
+		return nil
 	}
 	if err := j.folder.clean(); err != nil {
 		return err
@@ -180,6 +191,9 @@ func (j *Journal) prepare(first int64) (err error) {
 	}
 	if !j.folder.empty() {
 		return nil
+	}
+	if j.readOnly {
+		return errors.New("data folder " + j.dir + " has nothing to read")
 	}
 	// A new folder begins as a backup of nothing does.
 	_, err = j.folder.snapshot(context.Background(), kindBackup, first, nothing)

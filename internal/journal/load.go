@@ -23,6 +23,10 @@ func (j *Journal) load(ctx context.Context, into target) error {
 	if err := p.run(ctx); err != nil {
 		return err
 	}
+	if j.readOnly {
+		j.passOver(p)
+		return nil
+	}
 	if err := j.resume(p); err != nil {
 		return err
 	}
@@ -30,6 +34,34 @@ func (j *Journal) load(ctx context.Context, into target) error {
 		j.flushAtIntervals()
 	}
 	return nil
+}
+
+// passOver notes what was read, of a folder that is left as it is.
+func (j *Journal) passOver(p *replay) {
+	if t := p.tail; t != nil {
+		j.log.Warn("Passed over the torn end of the journal", "file", t.Path, "offset", t.Offset, "bytes", t.Bytes, "reason", t.Reason)
+	}
+	j.appended = place{p.end.at, p.rev}
+	j.taken, j.written, j.synced = j.appended, j.appended, j.appended
+	j.count(p)
+}
+
+// count notes how much there is to read without another snapshot: all that is behind the newest one.
+func (j *Journal) count(p *replay) {
+	newest, at := j.folder.snapshots[len(j.folder.snapshots)-1], p.rev
+	if n := len(j.folder.journals); n > 0 {
+		at = j.folder.journals[n-1]
+	}
+	j.stats.SegmentRevision, j.stats.SnapshotRevision = at, newest
+	for i := range p.reports {
+		r := &p.reports[i]
+		switch {
+		case r.Name == snapshotName(newest):
+			j.stats.SnapshotBytes = r.Bytes
+		case r.Kind == kindJournal && r.Name >= journalName(newest) && r.Name != journalName(at):
+			j.before += r.Bytes
+		}
+	}
 }
 
 // resume opens the newest journal for writing where what was read ends, or begins the one of a backup that is alone.
@@ -63,18 +95,7 @@ func (j *Journal) resume(p *replay) (err error) {
 	j.chain = p.end
 	j.appended = place{p.end.at, p.rev}
 	j.taken, j.written, j.synced = j.appended, j.appended, j.appended
-	// How much there is to read without another snapshot: all that is behind the newest one.
-	newest := j.folder.snapshots[len(j.folder.snapshots)-1]
-	j.stats.SegmentRevision, j.stats.SnapshotRevision = at, newest
-	for i := range p.reports {
-		r := &p.reports[i]
-		switch {
-		case r.Name == snapshotName(newest):
-			j.stats.SnapshotBytes = r.Bytes
-		case r.Kind == kindJournal && r.Name >= journalName(newest) && r.Name != journalName(at):
-			j.before += r.Bytes
-		}
-	}
+	j.count(p)
 	j.limit = j.least
 	return nil
 }

@@ -37,6 +37,9 @@ func (j *Journal) Append(commit []store.Entry) error {
 	if j.err != nil {
 		return j.err
 	}
+	if j.readOnly {
+		return errReadOnly
+	}
 	// Reading relies on it, to find what is missing.
 	for i, e := range commit {
 		if e.Event.Rev != j.appended.rev+1+int64(i) {
