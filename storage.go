@@ -14,6 +14,7 @@ import (
 
 	"apichain/internal/etcd"
 	"apichain/internal/journal"
+	"apichain/internal/metrics"
 	"apichain/internal/standin"
 	"apichain/internal/storage"
 	"apichain/internal/store"
@@ -51,8 +52,9 @@ type kept struct {
 	// isOpen says that the store has the backend, and closes it.
 	isOpen bool
 	health lastHealth
-	// asked counts the requests to etcd.
-	asked etcdRequests
+	// fsyncs are the flushes of a folder, and asked the requests to etcd.
+	fsyncs *metrics.Histogram
+	asked  etcdRequests
 	// standin is told whether the servers are a stand-in; nil: nobody asks.
 	standin chan bool
 }
@@ -66,7 +68,7 @@ func (p *program) takeFolder() (err error) {
 	}
 	every, _ := o.sync()
 	p.kept.journal, err = journal.Open(o.dir, journal.Options{
-		Sync: journal.Sync(every), First: p.started.UnixMicro(), Log: p.log, FS: o.disk,
+		Sync: journal.Sync(every), First: p.started.UnixMicro(), Log: p.log, FS: o.disk, Observe: p.kept.flushed(),
 	})
 	if err != nil {
 		return fmt.Errorf("--data-dir: %w", err)

@@ -120,7 +120,7 @@ func (o *storageOptions) endpoint(text string) (string, error) {
 	if err != nil || portErr != nil || host == "" || n < 1 || n > 65535 {
 		return "", fmt.Errorf("%q has no host and port from 1 to 65535", text)
 	}
-	return u.Scheme + "://" + u.Host, nil
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String(), nil
 }
 
 // endpoints returns the servers as endpoint does, without those that are wrong.

@@ -66,6 +66,8 @@ func (q *Call) await(rev int64) error {
 	}
 	ctx, cancel := context.WithTimeout(q.req.Context(), awaitLimit)
 	defer cancel()
+	// The revision may be one of which this store hears only when it asks: of a write that is none of its objects.
+	_ = s.Consistent(ctx)
 	if s.Await(ctx, rev) == nil {
 		return nil
 	}

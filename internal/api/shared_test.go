@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"apichain/internal/allocator"
-	"apichain/internal/api"
 	"apichain/internal/api/apitest"
 	"apichain/internal/store"
 	"apichain/internal/store/storetest"
@@ -65,7 +64,8 @@ func data(name, a string, more ...map[string]any) map[string]any {
 // answered by what was.
 func TestReadYourWritesElsewhere(t *testing.T) {
 	const a = mapsPath + "/a-@"
-	const changed = `Operation cannot be fulfilled on configmaps "a-@": the object has been modified; please apply your changes to the latest version and try again`
+	const changed = `Operation cannot be fulfilled on configmaps "a-@": ` +
+		"the object has been modified; please apply your changes to the latest version and try again"
 	none, taken := `configmaps "a-@" not found`, `configmaps "a-@" already exists`
 	inNew := strings.Replace(mapsPath, "default", "s-@", 1)
 	steps := []step{
@@ -159,6 +159,8 @@ func TestDefinitionElsewhere(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 		}
+		// What has gone elsewhere is served until this one hears of it.
+		time.Sleep(time.Second)
 		two[0].Must(404, "GET", widgetsPath, nil)
 	})
 }
@@ -185,7 +187,8 @@ func TestAllocationOverServers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := lagging(20 * time.Millisecond)
 		two := startTwo(t, c, func(c *apitest.Config) {
-			c.Services = api.ServiceNetwork{Ranges: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/26")}, NodePorts: allocator.Ports{First: 30000, Last: 30031}}
+			c.Services.Ranges = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/26")}
+			c.Services.NodePorts = allocator.Ports{First: 30000, Last: 30031}
 		})
 		var all sync.WaitGroup
 		var made atomic.Int32
@@ -308,6 +311,35 @@ func TestBackendAnswers(t *testing.T) {
 	})
 }
 
+// TestRevisionOfNothingHere asks for a resource version that no object of this store has: it is waited for by asking,
+// and one that there will not be for a while is upstream's 504.
+func TestRevisionOfNothingHere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int32
+		c := lagging(50 * time.Millisecond)
+		c.Ask = func(ctx context.Context, op string) error {
+			if op == "newest" {
+				asked.Add(1)
+			}
+			return ctx.Err()
+		}
+		two := startTwo(t, c)
+		rev := two[0].Store.Revision()
+		before := asked.Load()
+		two[1].Must(200, "GET", mapsPath+"?resourceVersion=0", nil)
+		two[1].Must(200, "GET", mapsPath+"?resourceVersion=1&resourceVersionMatch=NotOlderThan", nil)
+		if n := asked.Load() - before; n != 0 {
+			t.Errorf("the backend was asked %d times", n)
+		}
+		began := time.Now()
+		e := two[1].Must(504, "GET", fmt.Sprintf("%s?resourceVersion=%d", mapsPath, rev+1000), nil)
+		message, _ := strings.CutSuffix(tree.Text(e, "message"), fmt.Sprintf("%d, current: %d", rev+1000, two[1].Store.Revision()))
+		if took := time.Since(began); took != 3*time.Second || asked.Load() == before || message != "Timeout: Too large resource version: " {
+			t.Errorf("%v after %v", e["message"], took)
+		}
+	})
+}
+
 // TestLostAnswers makes writes whose answers get lost: none is said to have failed for a reason that is the
 // write's own doing, and each was made once.
 func TestLostAnswers(t *testing.T) {
@@ -418,7 +450,9 @@ func TestReadOnly(t *testing.T) {
 	var c storetest.Cluster
 	writer := apitest.Start(t, apitest.Config{Backend: c.Member()})
 	writer.Must(201, "POST", mapsPath, data("a", "1"))
-	writer.Must(201, "POST", "/api/v1/namespaces/default/serviceaccounts", map[string]any{"kind": "ServiceAccount", "apiVersion": "v1", "metadata": map[string]any{"name": "s"}})
+	account := mapObject("s")
+	account["kind"] = "ServiceAccount"
+	writer.Must(201, "POST", "/api/v1/namespaces/default/serviceaccounts", account)
 	s := apitest.Start(t, apitest.Config{Backend: c.Member(), ReadOnly: why, Empty: true})
 	review := map[string]any{"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "spec": map[string]any{
 		"resourceAttributes": map[string]any{"verb": "get", "resource": "pods"}}}
@@ -443,7 +477,8 @@ func TestReadOnly(t *testing.T) {
 		{"POST", "/api/v1/namespaces/default/serviceaccounts/s/token", map[string]any{"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1"}, 201, ""},
 	} {
 		code, got := s.Try(a.method, a.path, a.body)
-		if message := tree.Text(got, "message"); code != a.code || a.message != "" && (message != a.message || tree.Text(got, "reason") != "Forbidden") {
+		reason, message := tree.Text(got, "reason"), tree.Text(got, "message")
+		if code != a.code || a.message != "" && (message != a.message || reason != "Forbidden") {
 			t.Errorf("%s %s: %d %q, want %d %q", a.method, a.path, code, message, a.code, a.message)
 		}
 	}

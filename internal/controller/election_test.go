@@ -132,7 +132,7 @@ func electing(t *testing.T, w *worker) map[string]*process {
 	all := map[string]*process{}
 	for _, id := range []string{"a", "b", "c"} {
 		p := newProcess(t, c)
-		if err := p.api.Ensure(t.Context(), map[string]any{"kind": "Namespace", "apiVersion": "v1", "metadata": map[string]any{"name": leaseNamespace}}); err != nil {
+		if err := p.api.Ensure(t.Context(), object(t, "{kind: Namespace, apiVersion: v1, metadata: {name: kube-system}}")); err != nil {
 			t.Fatal(err)
 		}
 		e := &election{api: p.api, lease: controllersLease, id: id}

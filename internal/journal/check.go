@@ -124,7 +124,8 @@ func sortedKeys[V any](m map[string]V) []string {
 }
 
 // Check reads the folder dir and says what is wrong with it. It changes nothing, but for a backup that is alone, which
-// gets the name of a snapshot. The error says why it cannot be read: it is held, of a newer version, or the disk fails.
+// gets the name of a snapshot. It takes memory for all keys, and none for the objects. The error says why it cannot be
+// read: it is held, of a newer version, or the disk fails.
 func Check(dir string) (report *Report, err error) {
 	err = withFolder(dir, func(f *folder) error {
 		report, err = f.check(&state{})
@@ -198,7 +199,8 @@ func isDamage(err error) bool {
 }
 
 // Copy writes the newest state of the folder dir to file as Backup does, whole or not at all. A torn tail, which Load
-// would cut, is left out; anything else that cannot be believed is the error.
+// would cut, is left out; anything else that cannot be believed is the error. It takes memory for all objects, and
+// replaces a file that is there.
 func Copy(dir, file string) (report *Report, err error) {
 	err = withFolder(dir, func(f *folder) error {
 		s := &state{keep: true}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -42,17 +43,21 @@ func TestLock(t *testing.T) {
 func TestLockOfAnotherProcess(t *testing.T) {
 	dir := os.Getenv("JOURNAL_TEST_DIR")
 	if dir != "" {
-		// This is the other one. What nobody refers to would be closed some day.
+		// This is the other one, until it is killed: nobody ever writes to it.
 		j := opened(t, dir, Options{})
-		t.Cleanup(func() { _ = j.Close() })
 		fmt.Println("locked")
-		select {}
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		_ = j.Close()
+		return
 	}
 	dir = t.TempDir()
 	other := exec.Command(os.Args[0], "-test.run=^TestLockOfAnotherProcess$")
 	other.Env = append(os.Environ(), "JOURNAL_TEST_DIR="+dir)
 	out, err := other.StdoutPipe()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
 	if err := other.Start(); err != nil {

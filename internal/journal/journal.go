@@ -38,7 +38,9 @@ import (
 // files are of format.go and change.go, by read.go; segment.go writes commits, snapshot.go and run.go snapshots; check.go
 // and repair.go are for folders that nobody has.
 
-// Sync says when the journal is flushed to the disk: above zero, at this interval.
+// Sync says when the journal is flushed to the disk: above zero, at this interval. Then a crash of the machine, though not
+// of the process, loses what was acknowledged within about that time; what is left is whole all the same, and ends with
+// some commit. Snapshots are flushed in all modes.
 type Sync time.Duration
 
 const (
@@ -61,16 +63,19 @@ type Options struct {
 	Log *slog.Logger
 	// FS is the folder; nil is the one on the disk.
 	FS FS
+	// Observe is told how long each flush of commits took. It must not wait, and not call the journal; nil: nobody is.
+	Observe func(took time.Duration)
 }
 
 // Journal is a store.Journal in a folder. Make one with Open.
 type Journal struct {
-	// What Open was given. least is Options.SegmentBytes.
-	dir   string
-	fs    FS
-	log   *slog.Logger
-	mode  Sync
-	least int64
+	// What Open was given. least is Options.SegmentBytes, and observe is never nil.
+	dir     string
+	fs      FS
+	log     *slog.Logger
+	mode    Sync
+	least   int64
+	observe func(time.Duration)
 
 	// folder has the names of the files. After Load it belongs to Run.
 	folder *folder
@@ -138,6 +143,9 @@ func Open(dir string, o Options) (*Journal, error) {
 	j := &Journal{dir: dir, fs: folder, log: o.Log, mode: o.Sync, grown: make(chan struct{}, 1)}
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)
+	}
+	if j.observe = o.Observe; j.observe == nil {
+		j.observe = func(time.Duration) {}
 	}
 	j.least = o.SegmentBytes
 	if j.least <= 0 {

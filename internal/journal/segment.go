@@ -161,6 +161,7 @@ func (j *Journal) flush() error {
 	}
 	// What was written meanwhile, in the other modes, is for the next flush.
 	j.unnamed = false
+	j.observe(took)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.synced = to

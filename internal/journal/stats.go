@@ -44,7 +44,8 @@ func (d *durations) add(took time.Duration) {
 	d.count++
 }
 
-// quantiles returns the median and the 99th percentile of those that are kept, zero without any.
+// quantiles returns the median and the 99th percentile of those that are kept, zero without any. They are few enough
+// to be sorted each time somebody asks, which is seldom.
 func (d *durations) quantiles() (p50, p99 time.Duration) {
 	known := slices.Clone(d.ring[:min(d.count, fsyncsKept)])
 	if len(known) == 0 {
