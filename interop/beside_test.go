@@ -372,3 +372,65 @@ func keysOf(t *testing.T, m *etcdMember) map[string]int64 {
 	}
 	return out
 }
+
+// TestAddressesBesideKubeAPIServer: both give out addresses and node ports of services at a time, of the same ranges, and
+// none twice. Each address has the object that says whose it is, whoever made it, and goes with its service.
+func TestAddressesBesideKubeAPIServer(t *testing.T) {
+	etcd := startEtcd(t, 1)
+	reference := startReference(t, etcd.servers())
+	program := startProgram(t, "--etcd-servers="+etcd.servers())
+	theirs, ours := reference.ask("kube-apiserver"), program.ask("apichain")
+	ctx, services := t.Context(), "/api/v1/namespaces/default/services"
+	var making sync.WaitGroup
+	for _, a := range []*api{theirs, ours} {
+		for maker := range 2 {
+			making.Go(func() {
+				for i := range 20 {
+					_, err := a.must(ctx, "POST", services, object{
+						"apiVersion": "v1", "kind": "Service", "metadata": object{"name": fmt.Sprintf("%s-%d-%d", a.name, maker, i)},
+						"spec": object{"type": "NodePort", "ports": []any{object{"port": 80}}},
+					})
+					check(t, "service", err)
+				}
+			})
+		}
+	}
+	making.Wait()
+	list, err := ours.must(ctx, "GET", services, nil)
+	check(t, "services", err)
+	addresses, err := theirs.shown(ctx, collection{version: "networking.k8s.io/v1", plural: "ipaddresses"})
+	check(t, "addresses", err)
+	taken := map[string]string{}
+	for _, s := range list["items"].([]any) {
+		name, ip := textAt(s, "metadata", "name"), textAt(s, "spec", "clusterIP")
+		port := fmt.Sprint(at(at(s, "spec", "ports").([]any)[0], "nodePort"))
+		for _, what := range []string{ip, port} {
+			if other := taken[what]; other != "" && what != "<nil>" {
+				t.Errorf("%s is given to %s and %s", what, other, name)
+			}
+			taken[what] = name
+		}
+		if of := textAt(addresses["/"+ip], "spec", "parentRef", "name"); of != name {
+			t.Errorf("%s of service %s is an address of %q", ip, name, of)
+		}
+	}
+	if n := len(list["items"].([]any)); n < 80 {
+		t.Errorf("%d services", n)
+	}
+	// Each deletes what the other one has made.
+	for i := range 20 {
+		for maker := range 2 {
+			_, err := theirs.must(ctx, "DELETE", fmt.Sprintf("%s/apichain-%d-%d", services, maker, i), nil)
+			check(t, "delete", err)
+			_, err = ours.must(ctx, "DELETE", fmt.Sprintf("%s/kube-apiserver-%d-%d", services, maker, i), nil)
+			check(t, "delete", err)
+		}
+	}
+	eventually(t, "addresses", func() error {
+		left, err := ours.shown(ctx, collection{version: "networking.k8s.io/v1", plural: "ipaddresses"})
+		if err == nil && len(left) > len(addresses)-80 {
+			err = fmt.Errorf("%d addresses are left of %d", len(left), len(addresses))
+		}
+		return err
+	})
+}
