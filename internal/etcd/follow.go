@@ -31,6 +31,8 @@ import (
 var (
 	errHistory = errors.New("the history is gone")
 	errStalled = errors.New("the watch brings nothing though there is something")
+	// errReached ends one that was to get so far.
+	errReached = errors.New("the watch has got to its revision")
 )
 
 const (
@@ -45,7 +47,7 @@ func (b *Backend) Follow(ctx context.Context, into *store.Feed) {
 	for failed := 0; ctx.Err() == nil; {
 		before := b.applied.Load()
 		_, number := b.c.server()
-		err := b.watch(ctx, into)
+		err := b.watch(ctx, into, 0)
 		if ctx.Err() != nil {
 			return
 		}
@@ -96,6 +98,8 @@ type watching struct {
 	// fragments come.
 	start int64
 	part  []wire.Event
+	// until is the revision at which it ends, 0 for none.
+	until int64
 	// again runs while an answer about progress is awaited; asked says that it does.
 	again *time.Timer
 	asked bool
@@ -105,10 +109,10 @@ type watching struct {
 	heard time.Time
 }
 
-// watch follows by one watch until it ends, and returns why.
-func (b *Backend) watch(ctx context.Context, into *store.Feed) error {
+// watch follows by one watch until it ends, and returns why: errReached where it has got to a revision, 0 for none.
+func (b *Backend) watch(ctx context.Context, into *store.Feed, until int64) error {
 	// A watch begins where the last one was, whatever that one has left in part.
-	w := &watching{b: b, into: into, start: b.applied.Load() + 1, heard: time.Now(), again: time.NewTimer(time.Hour)}
+	w := &watching{b: b, into: into, start: b.applied.Load() + 1, until: until, heard: time.Now(), again: time.NewTimer(time.Hour)}
 	defer w.again.Stop()
 	server, number := b.c.server()
 	w.number = number
@@ -153,6 +157,9 @@ func (w *watching) loop(ctx context.Context, answers <-chan *wire.WatchResponse,
 		case a := <-answers:
 			if err := w.handle(ctx, a); err != nil {
 				return err
+			}
+			if w.until > 0 && w.b.applied.Load() >= w.until {
+				return errReached
 			}
 		case err := <-ended:
 			// What came before the end counts.

@@ -20,11 +20,16 @@ import (
 //
 // A compaction may take the revision away while pages are missing. Then all begins anew, at the
 // newest revision: a page of another one would show a state that never was.
+//
+// A start loads a state of a little while ago and follows from there, so that clients whose watches another
+// process has ended, or the one before, can go on here: as far as etcd has that past.
 
 const (
 	// firstPage and maxPage are how many objects a page has, pageBytes the size to which it grows.
 	firstPage, maxPage = 500, 10000
 	pageBytes          = 4 << 20
+	// pastRevisions is how far back a start begins.
+	pastRevisions = 4000
 )
 
 // definitions is the part of the prefix that comes first.
@@ -32,8 +37,8 @@ const definitions = "/apiextensions.k8s.io/"
 
 // Load implements store.Backend. It tries until ctx ends; the error says what failed last.
 func (b *Backend) Load(ctx context.Context, into *store.Feed) error {
-	err := b.checkVersion(ctx)
-	if err == nil {
+	newest, err := b.checkVersion(ctx)
+	if err == nil && (b.conf.ReadOnly || b.loadPast(ctx, into, max(newest-pastRevisions, 1)) != nil) {
 		err = b.load(ctx, into)
 	}
 	servers := strings.Join(b.c.servers, ",")
@@ -47,16 +52,16 @@ func (b *Backend) Load(ctx context.Context, into *store.Feed) error {
 }
 
 // checkVersion refuses an etcd whose answers about progress of a watch may be ahead of its events, by the
-// versions that upstream takes for good.
-func (b *Backend) checkVersion(ctx context.Context) error {
+// versions that upstream takes for good. It returns the revision that the member has.
+func (b *Backend) checkVersion(ctx context.Context) (rev int64, err error) {
 	var a wire.StatusResponse
 	if err := b.call(ctx, "status", "", wire.MethodStatus, &wire.Empty{}, &a, listing); err != nil {
-		return err
+		return 0, err
 	}
 	if b.conf.ReadOnly || !oldVersion(a.Version) {
-		return nil
+		return headRevision(a.Header), nil
 	}
-	return fmt.Errorf("it is etcd %s, whose watches may lose events: use 3.4.31, 3.5.13 or a later one", a.Version)
+	return 0, fmt.Errorf("it is etcd %s, whose watches may lose events: use 3.4.31, 3.5.13 or a later one", a.Version)
 }
 
 // oldVersion reports whether a version of etcd is older than 3.4.31, or one of 3.5 older than
@@ -76,14 +81,10 @@ func oldVersion(v string) bool {
 func (b *Backend) load(ctx context.Context, into *store.Feed) error {
 	for n := 1; ; n++ {
 		began := time.Now()
-		rev, err := b.loadOnce(ctx, into)
+		rev, err := b.loadOnce(ctx, into, 0)
 		if err == nil {
-			into.Complete(rev)
+			b.complete(into, rev)
 			b.log.Info("loaded from etcd", "revision", rev, "took", time.Since(began), "skipped", b.skipped.counts())
-			b.applied.Store(rev)
-			b.wanted.Store(rev)
-			b.behind.Store(0)
-			b.heard.Store(time.Now().UnixNano())
 			return nil
 		}
 		// Pages of the revision that is gone are in the feed, and of no use to another.
@@ -97,14 +98,43 @@ func (b *Backend) load(ctx context.Context, into *store.Feed) error {
 	}
 }
 
+// complete shows what was fed, which is all there is at a revision.
+func (b *Backend) complete(into *store.Feed, rev int64) {
+	into.Complete(rev)
+	b.applied.Store(rev)
+	b.wanted.Store(rev)
+	b.behind.Store(0)
+	b.heard.Store(time.Now().UnixNano())
+}
+
+// loadPast feeds all there was at a revision, and then follows until it has all there is. After an error, as when the
+// revision is compacted, the store is to be filled anew.
+func (b *Backend) loadPast(ctx context.Context, into *store.Feed, rev int64) error {
+	began := time.Now()
+	if _, err := b.loadOnce(ctx, into, rev); err != nil {
+		into.Discard()
+		return err
+	}
+	b.complete(into, rev)
+	newest, err := b.askNewest(ctx)
+	if err == nil && newest > rev {
+		err = b.watch(ctx, into, newest)
+	}
+	if err != nil && !errors.Is(err, errReached) {
+		return err
+	}
+	b.log.Info("loaded from etcd", "revision", newest, "since", rev, "took", time.Since(began), "skipped", b.skipped.counts())
+	return nil
+}
+
 // page is a part of what there is.
 type page struct {
 	kvs []wire.KeyValue
 	err error
 }
 
-// loadOnce feeds all there is at one revision, which it returns.
-func (b *Backend) loadOnce(ctx context.Context, into *store.Feed) (int64, error) {
+// loadOnce feeds all there is at one revision, which it returns: that of at, or the newest for 0.
+func (b *Backend) loadOnce(ctx context.Context, into *store.Feed, at int64) (int64, error) {
 	b.skipped.clear()
 	b.own.clear()
 	ctx, cancel := context.WithCancel(ctx)
@@ -115,7 +145,7 @@ func (b *Backend) loadOnce(ctx context.Context, into *store.Feed) (int64, error)
 	defer cancel()
 	fetcher.Go(func() {
 		defer close(pages)
-		l := lister{b: b, limit: firstPage}
+		l := lister{b: b, limit: firstPage, rev: at}
 		for _, r := range [][2]string{
 			{definitions, endOfPrefix(definitions)}, {"/", definitions}, {endOfPrefix(definitions), "0"},
 		} {
@@ -148,8 +178,9 @@ func endOfPrefix(p string) string { return p[:len(p)-1] + "0" }
 // lister fetches pages of one revision.
 type lister struct {
 	b *Backend
-	// rev is 0 until the first page has come.
+	// rev is that of all pages; 0 is the newest until the first page has come, which is begun.
 	rev   int64
+	begun bool
 	limit int64
 }
 
@@ -169,11 +200,13 @@ func (l *lister) list(ctx context.Context, key, end string, to chan<- page) erro
 			return err
 		}
 		// The first page says of which revision all are. Without a quorum it is the member's own.
-		if l.rev == 0 {
+		if !l.begun {
 			if a.Header == nil || a.Header.Revision <= 0 {
 				return errors.New("an answer without revision")
 			}
-			l.rev = a.Header.Revision
+			if l.begun = true; l.rev == 0 {
+				l.rev = a.Header.Revision
+			}
 			l.b.cluster.Store(a.Header.ClusterID)
 		}
 		size := 0

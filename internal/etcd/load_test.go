@@ -35,6 +35,7 @@ func TestPages(t *testing.T) {
 		"/registry/apiextensions.k8s.io0/a": etcdtest.Value(1), "/registry/aaa/a": etcdtest.Value(1),
 		"/registry0/a": etcdtest.Value(1), "/registr/a": etcdtest.Value(1),
 	})
+	c.Compact(c.Revision()) // there is no past to begin with
 	var mu sync.Mutex
 	var order []string
 	b := backend(t, c, func(c *Config) {
@@ -54,6 +55,34 @@ func TestPages(t *testing.T) {
 	}
 	if n := c.Members[0].Calls(wire.MethodRange); n < 5 || n > 9 {
 		t.Errorf("%d pages", n)
+	}
+}
+
+// TestPastIsLoaded: a start shows what there is, and watches begin in the past, as far as etcd has it.
+func TestPastIsLoaded(t *testing.T) {
+	c := etcdtest.Start(t, 1)
+	fill(c, 20)
+	from := c.Revision()
+	c.Put("/registry/things/ns/00003", etcdtest.Value(103))
+	c.Delete("/registry/things/ns/00004")
+	c.Put("/registry/things/ns/new", etcdtest.Value(1))
+	c.Put("/elsewhere", "x") // of no event, and the newest revision all the same
+	for name, past := range map[string]bool{"kept": true, "compacted": false} {
+		if !past {
+			c.Compact(c.Revision())
+		}
+		s := opened(t, backend(t, c))
+		sn := s.Bucket("things").Now()
+		if sn.Count() != 20 || sn.Get("ns/00004") != nil || etcdtest.Number(sn.Get("ns/00003")) != 103 || s.Revision() != c.Revision() {
+			t.Errorf("%s: %d objects at %d of %d", name, sn.Count(), s.Revision(), c.Revision())
+		}
+		got, err := history(t, s, from, c.Revision())
+		expired := new(store.Expired)
+		if want := fmt.Sprintf("[M ns/00003=103@%d D ns/00004=4@%d A ns/new=1@%d]", from+1, from+2, from+3); past && fmt.Sprint(got) != want {
+			t.Errorf("%s: got %s %v, want %s", name, got, err, want)
+		} else if !past && !errors.As(err, &expired) {
+			t.Errorf("%s: got %s %v", name, got, err)
+		}
 	}
 }
 

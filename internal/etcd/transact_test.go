@@ -230,7 +230,7 @@ func TestStats(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 	}
-	if want := []string{"create 1", "delete 1", "getCurrentResourceVersion 1", "list 3", "status 1", "update 1"}; !slices.Equal(text, want) {
+	if want := []string{"create 1", "delete 1", "getCurrentResourceVersion 2", "list 3", "status 1", "update 1"}; !slices.Equal(text, want) {
 		t.Errorf("got %q, want %q", text, want)
 	}
 	mu.Lock()
