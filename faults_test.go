@@ -535,6 +535,11 @@ func TestFaultDelayEnds(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			c := startFaults(t, kind, "-v=3")
+			t.Cleanup(func() {
+				if t.Failed() {
+					t.Logf("the log:\n%s", c.err)
+				}
+			})
 			delayed := func(send func()) chan struct{} {
 				done := make(chan struct{})
 				go func() { defer close(done); send() }()

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -65,7 +66,7 @@ func newClient(c Config) (*client, error) {
 	if len(c.Servers) == 0 {
 		return nil, errors.New("etcd: no server is given")
 	}
-	cl := &client{anyLeader: c.ReadOnly, maxMessage: maxMessage}
+	cl := &client{anyLeader: c.ReadOnly, maxMessage: cmp.Or(c.maxMessage, maxMessage)}
 	for _, s := range c.Servers {
 		u, err := url.Parse(s)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {

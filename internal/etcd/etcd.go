@@ -65,6 +65,9 @@ type Config struct {
 	// Observe is told of each request, by upstream's name of its operation, and the bucket if it is
 	// of one. It is called concurrently and must not wait. Nil means nobody.
 	Observe func(operation, bucket string, took time.Duration, err error)
+
+	// maxMessage is the limit of messages, in bytes, for tests; 0 is the usual one.
+	maxMessage int64
 }
 
 // Backend is a store.Shared in etcd. Make one with Open.

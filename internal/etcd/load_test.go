@@ -97,8 +97,7 @@ func TestLargeObjects(t *testing.T) {
 	for i := range 80 {
 		c.Put(fmt.Sprintf("/registry/things/%d", i), string(value))
 	}
-	b := backend(t, c)
-	b.c.maxMessage = 250 << 10
+	b := backend(t, c, func(c *Config) { c.maxMessage = 250 << 10 })
 	if sn := opened(t, b).Bucket("things").Now(); sn.Count() != 80 {
 		t.Errorf("%d of 80", sn.Count())
 	}
