@@ -540,20 +540,22 @@ func TestFaultDelayEnds(t *testing.T) {
 					t.Logf("the log:\n%s", c.err)
 				}
 			})
+			inside := func() (n int) {
+				for _, ch := range c.chains {
+					ch.table.each(func(x *exchange) {
+						if int(x.at.Load()) == len(ch.rows)-1 {
+							n++
+						}
+					})
+				}
+				return n
+			}
 			delayed := func(send func()) chan struct{} {
+				// The one before may have been answered and not have left yet.
+				c.Soon("nothing is delayed", func() bool { return inside() == 0 })
 				done := make(chan struct{})
 				go func() { defer close(done); send() }()
-				c.Soon("it is delayed", func() bool {
-					n := 0
-					for _, ch := range c.chains {
-						ch.table.each(func(x *exchange) {
-							if int(x.at.Load()) == len(ch.rows)-1 {
-								n++
-							}
-						})
-					}
-					return n == 1
-				})
+				c.Soon("it is delayed", func() bool { return inside() == 1 })
 				return done
 			}
 			const hour = `{"id":"d","action":{"do":"delay","delayMs":3600000}}`

@@ -85,7 +85,7 @@ func TestEtcdStore(t *testing.T) {
 	var worlds atomic.Int64
 	storetest.Run(t, func(t *testing.T) storetest.World {
 		prefix := fmt.Sprint("/world-", worlds.Add(1))
-		return storetest.World{Keeps: true, Shared: true, Open: func(t *testing.T) (*store.Store, func()) {
+		return storetest.World{Keeps: true, Resumes: true, Shared: true, Open: func(t *testing.T) (*store.Store, func()) {
 			s, follow, end := load(t, etcdBackend(t, c.servers(), func(c *etcdstore.Config) { c.Prefix = prefix }))
 			follow()
 			return s, end

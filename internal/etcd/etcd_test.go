@@ -76,6 +76,6 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.World {
 		c := etcdtest.Start(t, 3)
-		return storetest.World{Open: func(t *testing.T) (*store.Store, func()) { return follow(t, backend(t, c)) }, Keeps: true, Shared: true}
+		return storetest.World{Open: func(t *testing.T) (*store.Store, func()) { return follow(t, backend(t, c)) }, Keeps: true, Resumes: true, Shared: true}
 	})
 }
