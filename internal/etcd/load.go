@@ -38,8 +38,14 @@ const definitions = "/apiextensions.k8s.io/"
 // Load implements store.Backend. It tries until ctx ends; the error says what failed last.
 func (b *Backend) Load(ctx context.Context, into *store.Feed) error {
 	newest, err := b.checkVersion(ctx)
-	if err == nil && (b.conf.ReadOnly || b.loadPast(ctx, into, max(newest-pastRevisions, 1)) != nil) {
-		err = b.load(ctx, into)
+	if err == nil {
+		if !b.conf.ReadOnly {
+			err = b.loadPast(ctx, into, max(newest-pastRevisions, 1))
+		}
+		if b.conf.ReadOnly || err != nil {
+			b.log.Debug("the present alone is loaded", "error", err)
+			err = b.load(ctx, into)
+		}
 	}
 	servers := strings.Join(b.c.servers, ",")
 	if away := new(ended); errors.As(err, &away) {

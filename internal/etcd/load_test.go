@@ -67,8 +67,10 @@ func TestPastIsLoaded(t *testing.T) {
 	c.Delete("/registry/things/ns/00004")
 	c.Put("/registry/things/ns/new", etcdtest.Value(1))
 	c.Put("/elsewhere", "x") // of no event, and the newest revision all the same
-	for name, past := range map[string]bool{"kept": true, "compacted": false} {
+	for _, past := range []bool{true, false} {
+		name := "kept"
 		if !past {
+			name = "compacted"
 			c.Compact(c.Revision())
 		}
 		s := opened(t, backend(t, c))
