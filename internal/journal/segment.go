@@ -172,14 +172,23 @@ func (j *Journal) flush() error {
 	return nil
 }
 
-// fail makes err the error of everything from now on, unless there is one, and returns that.
+// fail makes err the error of everything from now on, unless there is one, and returns that. Clients are told of it, so
+// that the file is for the log alone.
 func (j *Journal) fail(err error) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.err == nil {
-		j.err = fmt.Errorf("journal: nothing is kept any more: %w", err)
-		j.queue, j.spare, j.records = nil, nil, 0
+	if j.err != nil {
+		return j.err
 	}
+	if !errors.Is(err, fs.ErrClosed) {
+		j.log.Error("Nothing is kept any more, until a restart has looked at the folder", "error", err)
+	}
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		err = of.Err
+	}
+	j.err = fmt.Errorf("journal: nothing is kept any more: %w", err)
+	j.queue, j.spare, j.records = nil, nil, 0
 	return j.err
 }
 
