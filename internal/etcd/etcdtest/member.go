@@ -277,8 +277,11 @@ func (m *Member) unary(r *http.Request, body []byte) (wire.Message, error) {
 	case wire.MethodTTL:
 		return parsed(body, m.timeToLive)
 	case wire.MethodStatus:
+		m.c.mu.Lock()
+		header := m.c.header(m.c.rev)
+		m.c.mu.Unlock()
 		m.mu.Lock()
-		a := &wire.StatusResponse{Header: m.c.header(m.c.Revision()), Version: m.version, Size: 1 << 20, InUse: 1 << 19, Leader: 1}
+		a := &wire.StatusResponse{Header: header, Version: m.version, Size: 1 << 20, InUse: 1 << 19, Leader: 1}
 		if m.noQuorum {
 			a.Leader, a.Errors = 0, []string{wire.TextNoLeader}
 		}
