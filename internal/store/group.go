@@ -71,6 +71,9 @@ func (s *Store) enqueue(cs []Change, touched []*Bucket, objs []*Object, rev int6
 	return nil
 }
 
+// yields is how often who syncs lets others run before.
+const yields = 4
+
 // keep returns when the journal has kept everything up to a revision and it is shown, or has failed, with its
 // error.
 func (s *Store) keep(rev int64) error {
@@ -85,7 +88,9 @@ func (s *Store) keep(rev int64) error {
 		}
 		// Those who are about to commit come first: a sync for all of them costs as much as one for this commit
 		// alone. When there is nobody, this is nothing.
-		runtime.Gosched()
+		for range yields {
+			runtime.Gosched()
+		}
 		kept, err := s.journal.Sync()
 		s.endSync(kept, err)
 	}
