@@ -109,14 +109,14 @@ type policy struct {
 	repeatable bool
 	// attempt is how long one attempt may take.
 	attempt time.Duration
-	// stubborn tries again for ever without a deadline.
-	stubborn bool
+	// persistent tries again for ever without a deadline.
+	persistent bool
 }
 
 // The policies there are. A write is answered by etcd within 7 s, with whatever it knows.
 var (
 	reading = policy{repeatable: true, attempt: 3 * time.Second}
-	listing = policy{repeatable: true, attempt: 30 * time.Second, stubborn: true}
+	listing = policy{repeatable: true, attempt: 30 * time.Second, persistent: true}
 	writing = policy{attempt: 15 * time.Second}
 )
 
@@ -143,7 +143,7 @@ func (c *client) call(ctx context.Context, method string, in, out wire.Message, 
 			return err
 		}
 		c.leave(number)
-		if _, ends := ctx.Deadline(); !ends && !p.stubborn && time.Since(began) > patience {
+		if _, ends := ctx.Deadline(); !ends && !p.persistent && time.Since(began) > patience {
 			return err
 		}
 		// All members get their chance before anybody waits.
