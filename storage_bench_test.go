@@ -20,33 +20,40 @@ import (
 // What it costs to keep the objects, beside keeping them in memory alone, of processes of their own in turns. Folders
 // are below TMPDIR: the disk that is measured is the one of that.
 
-// creates lets clients create config maps over kept-alive connections for a time, each named tag-CLIENT-N, and returns
-// how long each create took.
-func creates(b *testing.B, address string, clients int, tag string, d time.Duration) []time.Duration {
-	until := time.Now().Add(d)
-	took := make([][]time.Duration, clients)
+// eachClient runs clients beside each other, each over a connection of its own that it keeps, until all have returned.
+// An error fails the benchmark.
+func eachClient(b *testing.B, address string, clients int, run func(client int, c net.Conn, r *bufio.Reader) error) {
 	var all sync.WaitGroup
 	for i := range clients {
 		all.Go(func() {
 			c, err := net.Dial("tcp", address)
+			if err == nil {
+				defer c.Close()
+				err = run(i, c, bufio.NewReader(c))
+			}
 			if err != nil {
 				b.Error(err)
-				return
-			}
-			defer c.Close()
-			r := bufio.NewReader(c)
-			for n := 0; time.Now().Before(until); n++ {
-				body := benchMap(fmt.Sprintf("%s-%d-%d", tag, i, n), "x")
-				began := time.Now()
-				if err := create(c, r, body); err != nil {
-					b.Error(err)
-					return
-				}
-				took[i] = append(took[i], time.Since(began))
 			}
 		})
 	}
 	all.Wait()
+}
+
+// creates lets clients create config maps for a time, each named tag-CLIENT-N, and returns how long each create took.
+func creates(b *testing.B, address string, clients int, tag string, d time.Duration) []time.Duration {
+	until := time.Now().Add(d)
+	took := make([][]time.Duration, clients)
+	eachClient(b, address, clients, func(i int, c net.Conn, r *bufio.Reader) error {
+		for n := 0; time.Now().Before(until); n++ {
+			body := benchMap(fmt.Sprintf("%s-%d-%d", tag, i, n), "x")
+			began := time.Now()
+			if err := create(c, r, body); err != nil {
+				return err
+			}
+			took[i] = append(took[i], time.Since(began))
+		}
+		return nil
+	})
 	return slices.Concat(took...)
 }
 
@@ -198,26 +205,14 @@ func BenchmarkJournal(b *testing.B) {
 // fill creates that many config maps of 1.5 KB.
 func fill(b *testing.B, address string, objects int) {
 	const clients = 16
-	var all sync.WaitGroup
-	for i := range clients {
-		all.Go(func() {
-			c, err := net.Dial("tcp", address)
-			if err != nil {
-				b.Error(err)
-				return
+	eachClient(b, address, clients, func(i int, c net.Conn, r *bufio.Reader) error {
+		for n := i; n < objects; n += clients {
+			if err := create(c, r, benchMap(fmt.Sprintf("fill-%d", n), strings.Repeat("y", 100))); err != nil {
+				return err
 			}
-			defer c.Close()
-			r := bufio.NewReader(c)
-			for n := i; n < objects; n += clients {
-				body := benchMap(fmt.Sprintf("fill-%d", n), strings.Repeat("y", 100))
-				if err := create(c, r, body); err != nil {
-					b.Error(err)
-					return
-				}
-			}
-		})
-	}
-	all.Wait()
+		}
+		return nil
+	})
 }
 
 // BenchmarkSnapshot measures what writing a snapshot of 100,000 objects costs those who write meanwhile: the p99 and

@@ -209,6 +209,10 @@ func (r *Restorer) replace(ctx context.Context, c store.Contents) (w store.Writt
 	}
 	w, err := r.api.Store.Replace(ctx, c, resourceRank)
 	if err == nil {
+		if r.api.Store.IsShared() {
+			r.api.Config.Log.Info("the store was changed as a whole, in one transaction an object",
+				"created", w.Created, "updated", w.Updated, "deleted", w.Deleted)
+		}
 		return w, nil
 	}
 	r.api.Config.Log.Error("the store could not be changed as a whole", "created", w.Created, "updated", w.Updated, "deleted", w.Deleted, "err", err)
