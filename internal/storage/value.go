@@ -124,6 +124,7 @@ func (c *Codec) decode(bucket string, value []byte) (map[string]any, []kinds.Sel
 		return nil, nil, err
 	}
 	shape.SetDefaults(obj)
+	completeOwners(obj)
 	if form == k.row {
 		// It may have been another version.
 		obj["apiVersion"] = apiVersion(form, form.Version)
@@ -134,6 +135,18 @@ func (c *Codec) decode(bucket string, value []byte) (map[string]any, []kinds.Sel
 		k.complete(obj)
 	}
 	return obj, k.row.Fields, nil
+}
+
+// completeOwners gives each owner of an object its four names, in place: upstream's type leaves none out, and
+// metadata have no defaults by which they would come.
+func completeOwners(obj map[string]any) {
+	for _, o := range tree.List(obj, "metadata", "ownerReferences") {
+		if o, ok := o.(map[string]any); ok {
+			for _, name := range [...]string{"apiVersion", "kind", "name", "uid"} {
+				o[name] = tree.Text(o, name)
+			}
+		}
+	}
 }
 
 // parse reads a value of either media type, and returns the row by whose type it is to be read.

@@ -213,6 +213,7 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Add("secrets", []byte(encryptedPrefix))
+	f.Add("configmaps", []byte(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"ownerReferences":[{"kind":"K"}]}}`))
 	f.Fuzz(func(t *testing.T, bucket string, value []byte) {
 		if inJSON.kinds[bucket] == nil && !strings.Contains(bucket, ".") {
 			return
