@@ -223,6 +223,20 @@ func (x *exchange) Warn(agent, text string) {
 	x.warnings.addLocked(agent, text)
 }
 
+// Annotate sets an annotation of the audit event, where the policy records one.
+func (x *exchange) Annotate(key, value string, withBody bool) {
+	if x.audit != nil {
+		x.audit.Annotate(key, value, withBody)
+	}
+}
+
+// Spend adds to the time in others' hands, where times are recorded.
+func (x *exchange) Spend(in request.Part, took time.Duration) {
+	if x.recording != nil {
+		x.recording.elsewhere[in].Add(int64(took))
+	}
+}
+
 // lifetime is the real context behind an exchange, made when somebody first waits for it: most
 // handlers never do.
 type lifetime struct {

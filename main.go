@@ -106,6 +106,7 @@
 //	internal/admission  the admission plugins, which change and refuse writes by rules of the cluster
 //	internal/allocator  the addresses and ports of services
 //	internal/controller what a server does with objects on its own
+//	internal/backend    the server as a client of others: webhooks and aggregated servers, found, dialled, counted
 //	internal/client     one question to a server over HTTP; kubeconfigs
 //	internal/ctl        the subcommands, which ask a running program's admin endpoint, or look at its folder
 //	internal/envtest    the folder that test drivers start a kube-apiserver from

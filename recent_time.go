@@ -3,6 +3,8 @@ package main
 import (
 	"sync/atomic"
 	"time"
+
+	"apichain/internal/request"
 )
 
 // Where the time of a request goes. A filter notes when it is entered, which is one
@@ -36,6 +38,8 @@ type recording struct {
 	handover int64
 	// written is the time in writes to the client; a write under way has taken off when it began.
 	written atomic.Int64
+	// elsewhere is the time in others' hands, which is part of the handler's.
+	elsewhere [request.Parts]atomic.Int64
 }
 
 // recordedExchange is an exchange with its recording, in one allocation.

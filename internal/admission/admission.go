@@ -57,6 +57,9 @@ type Config struct {
 	// NotReadySeconds and UnreachableSeconds are how long pods stay on a node that is not ready or
 	// cannot be reached: those of the tolerations that every pod gets.
 	NotReadySeconds, UnreachableSeconds int64
+	// Webhooks are asked in the places of the plugins MutatingAdmissionWebhook and ValidatingAdmissionWebhook,
+	// by phase, about every write of every resource; nil is nobody.
+	Webhooks api.Admitters
 }
 
 // Chain is the plugins that are on, in upstream's order. Make one with New.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"apichain/internal/api"
 	"apichain/internal/auth"
@@ -103,6 +104,9 @@ type writer struct {
 func (w *writer) RequestInfo() *request.Info { return &request.Info{} }
 func (w *writer) ActingUser() *request.User  { return &w.user }
 func (w *writer) Warn(_, text string)        { w.warnings = append(w.warnings, text) }
+
+func (w *writer) Annotate(_, _ string, _ bool)          {}
+func (w *writer) Spend(_ request.Part, _ time.Duration) {}
 
 // asked is a chain with a cluster behind it, and who writes.
 type asked struct {

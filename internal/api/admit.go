@@ -33,6 +33,8 @@ const (
 	OperationCreate = "CREATE"
 	OperationUpdate = "UPDATE"
 	OperationDelete = "DELETE"
+	// OperationConnect is a request to a subresource that is a connection, as exec is. Its object is the options.
+	OperationConnect = "CONNECT"
 )
 
 // Admit answers a question of admission: nil, or the error that the client gets. It is called

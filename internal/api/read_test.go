@@ -81,6 +81,9 @@ func (s *readScope) RequestInfo() *request.Info { return &s.info }
 func (s *readScope) ActingUser() *request.User  { return &request.User{Name: "tester"} }
 func (s *readScope) Warn(_, text string)        { s.warnings = append(s.warnings, text) }
 
+func (s *readScope) Annotate(_, _ string, _ bool)          {}
+func (s *readScope) Spend(_ request.Part, _ time.Duration) {}
+
 // resource returns what serves a request.
 func (s *readServer) resource(info *request.Info) *Resource {
 	for _, row := range s.Kinds.Kinds {

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"apichain/internal/field"
 	"apichain/internal/kinds"
@@ -81,6 +82,9 @@ func (p *steps) Validate(_, _ map[string]any, _ bool) []field.Error {
 func (p *steps) RequestInfo() *request.Info { return nil }
 func (p *steps) ActingUser() *request.User  { return &request.User{Name: "alice"} }
 func (p *steps) Warn(_, text string)        { p.warnings = append(p.warnings, text) }
+
+func (p *steps) Annotate(_, _ string, _ bool)          {}
+func (p *steps) Spend(_ request.Part, _ time.Duration) {}
 
 // put stores an object as it is, whatever is there.
 func (p *steps) put(b *store.Bucket, key, text string) *store.Object {

@@ -111,12 +111,16 @@ func (t *Trail) Decided(allowed bool, reason string) {
 	if allowed {
 		said = "allow"
 	}
-	t.annotate("authorization.k8s.io/decision", said)
-	t.annotate("authorization.k8s.io/reason", reason)
+	t.Annotate("authorization.k8s.io/decision", said, false)
+	t.Annotate("authorization.k8s.io/reason", reason, false)
 }
 
-// annotate sets an annotation of all later events.
-func (t *Trail) annotate(key, value string) {
+// Annotate sets an annotation of all later events. One that says what was in a body, withBody, is left out
+// where the policy wants no bodies.
+func (t *Trail) Annotate(key, value string, withBody bool) {
+	if withBody && t.decision.level < LevelRequest {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.notes == nil {
@@ -167,10 +171,10 @@ func (t *Trail) Complete(end End) {
 		t.Refused(end.Failure)
 	}
 	if end.Took > slow {
-		t.annotate("apiserver.latency.k8s.io/total", end.Took.String())
+		t.Annotate("apiserver.latency.k8s.io/total", end.Took.String(), false)
 		if !end.HandlerRuns {
-			t.annotate("apiserver.latency.k8s.io/authentication", end.Authentication.String())
-			t.annotate("apiserver.latency.k8s.io/authorization", end.Authorization.String())
+			t.Annotate("apiserver.latency.k8s.io/authentication", end.Authentication.String(), false)
+			t.Annotate("apiserver.latency.k8s.io/authorization", end.Authorization.String(), false)
 		}
 	}
 	// A handler that goes on may be writing them this moment.

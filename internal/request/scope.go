@@ -1,6 +1,9 @@
 package request
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Scope is what the context of a request knows besides deadlines: what is asked for, who asks,
 // and where warnings go. The serving program's record of the request implements it, and is the
@@ -16,7 +19,27 @@ type Scope interface {
 	// Warn puts a Warning header with the agent ("-" when empty) and the text on the answer, if
 	// its header is not written yet.
 	Warn(agent, text string)
+	// Annotate sets an annotation of the request's audit event, where one is written. One that says
+	// what was in a body, withBody, is left out of events that have none.
+	Annotate(key, value string, withBody bool)
+	// Spend adds to the time that the request has spent in others' hands.
+	Spend(in Part, took time.Duration)
 }
+
+// Part is whom a request has waited for beside its own handler.
+type Part int
+
+// The parts, in the order in which they are shown.
+const (
+	// InWebhooks is the time in admission webhooks: that of the slowest where several are asked at once.
+	InWebhooks Part = iota
+	// InConversion is the time in conversion webhooks.
+	InConversion
+	// InProxy is the time until the header of an aggregated server's answer is there.
+	InProxy
+	// Parts is how many there are.
+	Parts
+)
 
 // scopeKey asks a context for its Scope.
 type scopeKey struct{}
@@ -43,6 +66,9 @@ type noScope struct{}
 func (noScope) RequestInfo() *Info { return &Info{} }
 func (noScope) ActingUser() *User  { return &User{} }
 func (noScope) Warn(_, _ string)   {}
+
+func (noScope) Annotate(_, _ string, _ bool) {}
+func (noScope) Spend(Part, time.Duration)    {}
 
 // With returns a context in which From finds s: for those who have no record of their own.
 func With(ctx context.Context, s Scope) context.Context { return scoped{ctx, s} }

@@ -320,6 +320,12 @@ func (x *scope) Warn(agent, text string) {
 	x.w.Header().Add("Warning", "299 "+agent+` "`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text)+`"`)
 }
 
+// Annotate implements request.Scope: nobody audits.
+func (x *scope) Annotate(_, _ string, _ bool) {}
+
+// Spend implements request.Scope: nobody looks.
+func (x *scope) Spend(request.Part, time.Duration) {}
+
 // Watches is an api.Observer that keeps what it is shown. Its zero value has seen none.
 type Watches struct {
 	mu   sync.Mutex
