@@ -264,7 +264,7 @@ var layers = map[string]map[string]string{
 		"internal/status": "refusals", "internal/store": "controllers follow the log", "internal/tree": "objects are trees while they change",
 	},
 	"internal/backend": {"internal/tree": "services are trees"},
-	"internal/client": {"internal/tree": "a kubeconfig is YAML"},
+	"internal/client":  {"internal/tree": "a kubeconfig is YAML"},
 	"internal/ctl": {
 		"admin": "what is shown of an answer looks as the endpoint's own tables do", "internal/client": "it asks the admin endpoint", "internal/journal": "data is about the folder of one",
 		"internal/flags": "wrong flags are told in the words of the server",
