@@ -265,6 +265,11 @@ var layers = map[string]map[string]string{
 	},
 	"internal/backend": {"internal/tree": "services are trees"},
 	"internal/client":  {"internal/tree": "a kubeconfig is YAML"},
+	"internal/aggregation": {
+		"internal/api": "the objects are looked up and written", "internal/backend": "other servers are backends", "internal/request": "who asks is told them",
+		"internal/store": "objects are followed", "internal/tree": "objects are trees",
+	},
+	"internal/client": {"internal/tree": "a kubeconfig is YAML"},
 	"internal/ctl": {
 		"admin": "what is shown of an answer looks as the endpoint's own tables do", "internal/client": "it asks the admin endpoint", "internal/journal": "data is about the folder of one",
 		"internal/flags": "wrong flags are told in the words of the server",

@@ -107,6 +107,7 @@
 //	internal/allocator  the addresses and ports of services
 //	internal/controller what a server does with objects on its own
 //	internal/backend    the server as a client of others: webhooks and aggregated servers, found, dialled, counted
+//	internal/aggregation groups of the API that other servers have: who they are, whether they can be used, the proxy
 //	internal/client     one question to a server over HTTP; kubeconfigs
 //	internal/ctl        the subcommands, which ask a running program's admin endpoint, or look at its folder
 //	internal/envtest    the folder that test drivers start a kube-apiserver from
