@@ -279,6 +279,7 @@ func (p *program) writeMetrics(w io.Writer) error {
 	m.writeDecisions(e)
 	p.writeAuthentication(e)
 	writeAuditing(e, p.auditing)
+	p.conversions.WriteMetrics(e)
 	writeStored(e, p.store)
 	p.writeKept(e)
 	writeHealth(e, p.healthz, p.livez, p.readyz)

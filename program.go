@@ -18,8 +18,10 @@ import (
 	"apichain/internal/api"
 	"apichain/internal/audit"
 	"apichain/internal/auth"
+	"apichain/internal/backend"
 	"apichain/internal/certs"
 	"apichain/internal/controller"
+	"apichain/internal/conversion"
 	"apichain/internal/discovery"
 	"apichain/internal/flags"
 	"apichain/internal/hub"
@@ -64,15 +66,17 @@ type program struct {
 
 	// Serving: the objects, the servers over them, and the listeners.
 
-	store     *store.Store
-	kept      kept // what keeps it
-	api       *api.API
-	admission *admission.Chain // plugins
-	table     *kinds.Table     // all built-in kinds
-	kinds     *kinds.Table     // those that are served
-	custom    *customRoutes
-	restorer  *controller.Restorer
-	catalog   discovery.Catalog
+	store       *store.Store
+	kept        kept // what keeps it
+	api         *api.API
+	admission   *admission.Chain // plugins
+	conversions *conversion.Webhooks
+	backends    *backend.Set
+	table       *kinds.Table // all built-in kinds
+	kinds       *kinds.Table // those that are served
+	custom      *customRoutes
+	restorer    *controller.Restorer
+	catalog     discovery.Catalog
 
 	servers   []*Server // in the order of delegation
 	outermost *Server   // the first of them: the aggregator

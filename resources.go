@@ -9,6 +9,7 @@ import (
 	"apichain/internal/admission"
 	"apichain/internal/api"
 	"apichain/internal/auth"
+	"apichain/internal/backend"
 	"apichain/internal/controller"
 	"apichain/internal/flags"
 	"apichain/internal/strategy"
@@ -122,10 +123,12 @@ func (p *program) buildResources() error {
 		Tokens: p.authn.Accounts, MaxTokenTime: p.opt.accountTokens.most, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
 		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
 		NoNamespaceLifecycle: !p.admission.On("NamespaceLifecycle"), Admit: p.admission.For, ReadOnly: readOnly,
-		Services: api.ServiceNetwork{Ranges: p.opt.cluster.ranges(), NodePorts: nodePorts},
-		Changed:  func() { p.generation.Add(1) }, Log: p.log,
+		Services:   api.ServiceNetwork{Ranges: p.opt.cluster.ranges(), NodePorts: nodePorts},
+		Converters: p.newConversions(),
+		Changed:    func() { p.generation.Add(1) }, Log: p.log,
 	})
 	p.admission.Look(p.api)
 	p.restorer = controller.NewRestorer(p.api)
+	p.backends = backend.New(backend.Config{Objects: p.api})
 	return nil
 }

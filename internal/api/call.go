@@ -56,6 +56,8 @@ type Call struct {
 	// seen is the object stored as the call shows it, where a webhook converts it.
 	stored, seen *store.Object
 
+	// admitted says that the call is a part of a request about which admission has been asked.
+	admitted bool
 	// confirmed says that the store has everything that was written before the call: see consistent.
 	confirmed bool
 }
@@ -146,6 +148,9 @@ func (q *Call) serveSubresource(sub string) error {
 			if err := q.consistent(); err != nil {
 				return err
 			}
+		}
+		if err := q.askConnect(); err != nil {
+			return err
 		}
 		return serve(q)
 	}
