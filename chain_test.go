@@ -264,7 +264,7 @@ var layers = map[string]map[string]string{
 		"internal/api": "controllers write as clients do", "internal/field": "what is wrong with a snapshot is errors of fields", "internal/schema": "a snapshot may hold definitions",
 		"internal/status": "refusals", "internal/store": "controllers follow the log", "internal/tree": "objects are trees while they change",
 	},
-	"internal/backend": {"internal/tree": "services are trees"},
+	"internal/backend": {"internal/metrics": "calls are counted", "internal/request": "a wrong certificate is told the audit", "internal/tree": "services are trees"},
 	"internal/aggregation": {
 		"internal/api": "the objects are looked up and written", "internal/backend": "other servers are backends", "internal/request": "who asks is told them",
 		"internal/store": "objects are followed", "internal/tree": "objects are trees",

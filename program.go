@@ -18,6 +18,7 @@ import (
 	"apichain/internal/api"
 	"apichain/internal/audit"
 	"apichain/internal/auth"
+	"apichain/internal/backend"
 	"apichain/internal/certs"
 	"apichain/internal/controller"
 	"apichain/internal/discovery"
@@ -56,11 +57,13 @@ type program struct {
 
 	// Deciding: who a request is from and what it may do.
 
-	hosts    *hostSet
-	authn    *auth.Authenticator
-	authz    auth.Authorizer
-	signing  auth.Signing    // of tokens of service accounts
-	auditing *audit.Recorder // nil without a policy
+	hosts   *hostSet
+	authn   *auth.Authenticator
+	authz   auth.Authorizer
+	signing auth.Signing // of tokens of service accounts
+	// webhookUsers are who the server is to webhooks, by their kind.
+	webhookUsers map[backend.Kind]*webhookUsers
+	auditing     *audit.Recorder // nil without a policy
 
 	// Serving: the objects, the servers over them, and the listeners.
 
@@ -68,6 +71,7 @@ type program struct {
 	kept      kept // what keeps it
 	api       *api.API
 	admission *admission.Chain // plugins
+	backends  *backend.Set     // the servers that this one asks
 	table     *kinds.Table     // all built-in kinds
 	kinds     *kinds.Table     // those that are served
 	custom    *customRoutes
@@ -214,9 +218,12 @@ func (p *program) start() (err error) {
 	return nil
 }
 
-// readNamedFiles reads the audit policy: its content is a start-up failure, not a
+// readNamedFiles reads the audit policy and the admission configuration: their content is a start-up failure, not a
 // wrong flag.
 func (p *program) readNamedFiles() error {
+	if err := p.readWebhookUsers(); err != nil {
+		return err
+	}
 	o := &p.opt.audit
 	if o.policyFile == "" {
 		return nil
@@ -248,7 +255,7 @@ func (p *program) loadIdentity() error {
 			hosts = append(hosts, h)
 		}
 	}
-	loader, err := certs.New(p.opt.tls.config(), hosts, p.log)
+	loader, err := certs.New(p.watchedForBackends(p.opt.tls.config()), hosts, p.log)
 	if err == nil {
 		p.certs = loader
 		p.certs.OnReload(p.certificateChanged)

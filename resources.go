@@ -100,6 +100,7 @@ func (p *program) buildResources() error {
 	if err := p.authn.Accounts.Use(p.signing); err != nil {
 		return fmt.Errorf("--service-account-key-file: %w", err)
 	}
+	p.backends = p.newBackends()
 	c := &p.opt.cluster
 	p.admission, err = admission.New(admission.Config{
 		Enabled: c.plugins, Disabled: c.withoutPlugins, Authorizer: p.authz,

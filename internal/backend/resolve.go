@@ -186,7 +186,9 @@ func (f *found) address(s *Service) (string, error) {
 	return net.JoinHostPort(ip, port), nil
 }
 
-func noPort(s *Service) error { return fmt.Errorf("no service port %d found for service %q", s.port(), s.Name) }
+func noPort(s *Service) error {
+	return fmt.Errorf("no service port %d found for service %q", s.port(), s.Name)
+}
 
 // beside returns a ready endpoint that may be dialled where address, which Resolve has returned, leads nowhere, and
 // what to note there; "": there is none, or the address is not that of a service.
