@@ -27,11 +27,20 @@ func New(c Config) *API {
 	s.Namespaces = s.Store.Bucket("namespaces")
 	// A kind that is stored as another comes behind it in the table, so that the other's selectable
 	// fields are there when it is made.
+	same := map[*store.Bucket][]*Resource{}
 	for _, row := range c.Kinds.Kinds {
 		r := s.newBuiltin(row)
 		s.builtin[kinds.NewKey(row.Group, row.Version, row.Kind)] = r
 		if row.StoredAs == "" && r.Bucket != nil {
 			s.byBucket[r.Bucket] = r
+		}
+		if r.Bucket != nil {
+			same[r.Bucket] = append(same[r.Bucket], r)
+		}
+	}
+	for _, all := range same {
+		for _, r := range all {
+			r.forms = all
 		}
 	}
 	// The hooks need Customs, which needs the store alone.
@@ -44,6 +53,11 @@ func New(c Config) *API {
 	for key, h := range s.hookTable() {
 		if r := s.builtin[key]; r != nil { // a table of a test has not all kinds
 			r.kindHooks = h
+		}
+	}
+	for name, f := range c.AfterWrite {
+		if r := s.byBucket[s.Store.Bucket(name)]; r != nil {
+			r.afterWrite = func(*store.Object) { f() }
 		}
 	}
 	for _, r := range s.builtin {
