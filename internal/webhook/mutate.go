@@ -36,7 +36,7 @@ type mutation struct {
 // Mutate implements admission.Webhooks.
 func (w *Webhooks) Mutate(ctx context.Context, a api.Admission) (api.Admit, error) {
 	t := w.now.Load()
-	if t == nil {
+	if t == nil || w.isOwn(&a) {
 		return nil, nil
 	}
 	m := &mutation{w: w, t: t, asked: map[*hook]bool{}, again: map[*hook]bool{}}

@@ -6,9 +6,10 @@
 // selectors are about it (package backend is how they are reached), and back comes nil or the error that the client gets; a
 // mutating webhook's patch changes the object in place.
 //
-//	w := webhook.New(webhook.Config{Store: s, Objects: a, Backends: backends})
+//	w := webhook.New(webhook.Config{Store: s, Backends: backends, Log: log})
 //	chain, err := admission.New(admission.Config{Webhooks: w, ...})
-//	w.Start()                                      // what is written from here on is asked about
+//	a := api.New(api.Config{Admit: chain.For, AfterWrite: w.AfterWrite(), ...})
+//	w.Look(a)                                      // what is written from here on is asked about
 //	go w.Run(ctx)
 //	w.Matching(row, "", api.OperationCreate)       // [check/check.example.com ...]
 //
@@ -61,29 +62,32 @@ type Webhooks struct {
 	counts  counts
 
 	// now is nil as long as there is no configuration.
-	now atomic.Pointer[table]
+	now          atomic.Pointer[table]
+	bootstrapped atomic.Bool
 
-	// mu is held by who makes the table, and guards these.
-	mu      sync.Mutex
-	started bool
+	// mu is held by who makes the table, and guards made.
+	mu sync.Mutex
 	// made are the configurations of the table by phase and name.
 	made [2]map[string]*configuration
 }
 
-// New returns a Webhooks that asks nobody before Start.
+// New returns a Webhooks that asks nobody before Look.
 func New(c Config) *Webhooks { return &Webhooks{config: c} }
 
-// Look gives it the objects that selectors are about. It is called once, before Start: the API that has the objects is
-// itself made with admission.
-func (w *Webhooks) Look(o Objects) { w.objects = o }
-
-// Start puts the configurations into force that there are, and from now on those that are written. What a server writes to
-// begin with comes before it: no webhook could be asked about that yet, and none should keep the server from starting.
-func (w *Webhooks) Start() {
-	w.mu.Lock()
-	w.started = true
-	w.mu.Unlock()
+// Look gives it the objects that selectors are about, and puts the configurations into force that there are. It is called
+// once, before the first write: the API that has the objects is itself made with admission.
+func (w *Webhooks) Look(o Objects) {
+	w.objects = o
 	w.Follow()
+}
+
+// Bootstrapped says that the program has written what it begins with: from here on its own writes are asked about as those of
+// clients are. Before that none is, so that a webhook which cannot be reached does not keep the server from starting.
+func (w *Webhooks) Bootstrapped() { w.bootstrapped.Store(true) }
+
+// isOwn reports whether a question is about a write of the program itself that nobody is asked about.
+func (w *Webhooks) isOwn(a *api.Admission) bool {
+	return !w.bootstrapped.Load() && a.Scope.ActingUser().Name == ""
 }
 
 // AfterWrite returns what is to be called after writes of configurations, by bucket (api.Config.AfterWrite).
@@ -91,13 +95,10 @@ func (w *Webhooks) AfterWrite() map[string]func() {
 	return map[string]func(){buckets[0]: w.Follow, buckets[1]: w.Follow}
 }
 
-// Follow puts the configurations into force that are in the store. Before Start it does nothing.
+// Follow puts the configurations into force that are in the store.
 func (w *Webhooks) Follow() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.started {
-		return
-	}
 	isSame := true
 	var made [2]map[string]*configuration
 	for phase, name := range buckets {
