@@ -139,6 +139,7 @@ func (r *Resource) refuseUnserved() {
 func (s *API) newBuiltin(row *kinds.Row) *Resource {
 	r := &Resource{Row: row, api: s, shape: kinds.Shape{Row: row}, nameErrors: nameRules[row.NameRule], fields: row.Fields, deprecation: row.Deprecated}
 	if row.ReviewOnly {
+		s.admit(r) // a binding is asked about
 		return r
 	}
 	if slices.ContainsFunc(row.Subresources, func(s kinds.Subresource) bool { return s.Name == "scale" }) {
@@ -162,7 +163,7 @@ func (s *API) newBuiltin(row *kinds.Row) *Resource {
 	return r
 }
 
-// admit gives a resource those who may change and refuse its writes. It must have its bucket.
+// admit gives a resource those who may change and refuse its writes. It must have its bucket, if it has one.
 func (s *API) admit(r *Resource) {
 	if s.Config.Admit != nil {
 		r.admitters = s.Config.Admit(r)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"apichain/internal/field"
 	"apichain/internal/status"
@@ -53,7 +54,7 @@ func (e *deniedError) Error() string { return e.says.Error() }
 func internalError(why error) *status.Error {
 	return &status.Error{
 		Code: http.StatusInternalServerError, Reason: "InternalError", Message: "Internal error occurred: " + why.Error(),
-		Details: &status.Details{Causes: []field.Error{{Message: why.Error()}}}, Cause: why,
+		Details: &status.Details{Causes: []field.Error{{Message: why.Error()}}},
 	}
 }
 
@@ -98,7 +99,9 @@ func (q *question) call(ctx context.Context, h *hook, f *form, mutating bool) (*
 		}
 	}
 	for _, text := range a.warnings {
-		q.Scope.Warn("", text)
+		if !strings.ContainsFunc(text, unicode.IsControl) { // which no header has (upstream)
+			q.Scope.Warn("", text)
+		}
 	}
 	return a, nil
 }

@@ -12,7 +12,6 @@ import (
 	"apichain/internal/api"
 	"apichain/internal/patch"
 	"apichain/internal/request"
-	"apichain/internal/status"
 	"apichain/internal/tree"
 )
 
@@ -172,14 +171,16 @@ func (m *mutation) ask(ctx context.Context, q *question, h *hook, f *form, round
 	if a.patchType != "JSONPatch" {
 		return false, &callError{h.name, fmt.Errorf("unsupported patch type %q", a.patchType), denied(h.name, a.result).Code}
 	}
-	next, err := q.patched(f, a.patch)
+	// As text, before its values become parts of the object.
+	v := says()
+	v["patch"], v["patchType"] = operations, a.patchType
+	said := string(tree.AppendJSON(nil, v))
+	next, err := q.patched(f, operations)
 	if err != nil {
 		return false, internalError(err)
 	}
 	changed = !tree.Equal(f.object, next)
-	v := says()
-	v["patch"], v["patchType"] = operations, a.patchType
-	q.Scope.Annotate("patch.webhook.admission.k8s.io/"+place(round, int(h.position)), string(tree.AppendJSON(nil, v)), true)
+	q.Scope.Annotate("patch.webhook.admission.k8s.io/"+place(round, int(h.position)), said, true)
 	f.object, f.tail = next, nil
 	return changed, nil
 }
@@ -205,11 +206,11 @@ func readPatch(p []byte) ([]any, error) {
 	return list, nil
 }
 
-// patched returns what a patch makes of the object in a form, decoded as what it is and with its defaults.
-func (q *question) patched(f *form, p []byte) (map[string]any, error) {
-	v, _, err := patch.JSON(tree.Copy(f.object), p)
+// patched returns what operations, which it consumes, make of the object in a form, decoded as what it is and with its defaults.
+func (q *question) patched(f *form, operations []any) (map[string]any, error) {
+	v, err := patch.Operations(tree.Copy(f.object), operations)
 	if err != nil {
-		return nil, patchError(err)
+		return nil, err
 	}
 	next, ok := v.(map[string]any)
 	if !ok {
@@ -223,14 +224,4 @@ func (q *question) patched(f *form, p []byte) (map[string]any, error) {
 		next[name] = was
 	}
 	return next, q.Fit(next, f.r)
-}
-
-// patchError returns why a patch cannot be applied. Package patch keeps it for the log, as clients are told nothing; the author of a
-// webhook is.
-func patchError(err error) error {
-	var e *status.Error
-	if errors.As(err, &e) && e.Cause != nil {
-		return e.Cause
-	}
-	return err
 }
