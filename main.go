@@ -34,6 +34,7 @@
 //	shadows.go              routes that are never reached, or that share paths
 //	resources.go            what the program gives its resources
 //	runtime_config.go       which of the built-in APIs are served
+//	webhooks.go             admission webhooks, and from when on they are asked
 //	bootstrap.go            the objects that a server has from its start, and which controllers run
 //	resources_custom.go     the routes of custom resources
 //	watch_table.go          the watches there are
@@ -108,6 +109,7 @@
 //	internal/admission  the admission plugins, which change and refuse writes by rules of the cluster
 //	internal/allocator  the addresses and ports of services
 //	internal/controller what a server does with objects on its own
+//	internal/webhook    admission webhooks: whom a write is shown, and what comes of it
 //	internal/backend    the server as a client of others: webhooks and aggregated servers, found, dialled, counted
 //	internal/aggregation groups of the API that other servers have: who they are, whether they can be used, the proxy
 //	internal/client     one question to a server over HTTP; kubeconfigs

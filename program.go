@@ -27,6 +27,7 @@ import (
 	"apichain/internal/kinds"
 	"apichain/internal/request"
 	"apichain/internal/store"
+	"apichain/internal/webhook"
 )
 
 // The program as one value. Nothing of it is global, so that a test makes as many as it likes, in
@@ -71,9 +72,10 @@ type program struct {
 	kept      kept // what keeps it
 	api       *api.API
 	admission *admission.Chain // plugins
-	backends  *backend.Set     // the servers that this one asks
-	table     *kinds.Table     // all built-in kinds
-	kinds     *kinds.Table     // those that are served
+	webhooks  *webhook.Webhooks
+	backends  *backend.Set // the servers that this one asks
+	table     *kinds.Table // all built-in kinds
+	kinds     *kinds.Table // those that are served
 	custom    *customRoutes
 	restorer  *controller.Restorer
 	catalog   discovery.Catalog
