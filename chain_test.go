@@ -274,6 +274,10 @@ var layers = map[string]map[string]string{
 		"internal/api": "the objects are looked up and written", "internal/backend": "other servers are backends", "internal/request": "who asks is told them",
 		"internal/store": "objects are followed", "internal/tree": "objects are trees",
 	},
+	"internal/conversion": {
+		"internal/api": "it converts for the verbs", "internal/backend": "webhooks are backends", "internal/field": "what is wrong with labels is errors of fields",
+		"internal/metrics": "calls are counted", "internal/request": "a review has a uid", "internal/tree": "objects are trees",
+	},
 	"internal/client": {"internal/tree": "a kubeconfig is YAML"},
 	"internal/ctl": {
 		"admin": "what is shown of an answer looks as the endpoint's own tables do", "internal/client": "it asks the admin endpoint", "internal/journal": "data is about the folder of one",
