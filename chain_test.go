@@ -232,7 +232,8 @@ var layers = map[string]map[string]string{
 	"internal/store":     {"internal/tree": "an object is encoded once, when it is written"},
 	"internal/journal":   {"internal/store": "it keeps the commits of a store"},
 	"internal/etcd":      {"internal/etcd/wire": "etcd is spoken to in its messages", "internal/store": "it keeps the writes of a store"},
-	"internal/discovery": {"internal/kinds": "built-in kinds are shown from their table", "internal/request": "the Accept header chooses the form", "internal/status": "refusals", "internal/tree": "schemas of definitions are trees"},
+	"internal/openapi":   {"internal/tree": "documents are trees"},
+	"internal/discovery": {"internal/kinds": "built-in kinds are shown from their table", "internal/openapi": "documents of other servers are merged into ours", "internal/request": "the Accept header chooses the form", "internal/status": "refusals", "internal/tree": "schemas of definitions are trees"},
 	"internal/audit":     {"internal/field": "a rule names API groups", "internal/request": "rules and events tell of requests and users", "internal/status": "an event has the Status of its answer", "internal/tree": "a policy is a file in YAML"},
 	"internal/auth":      {"internal/field": "a service account's name obeys the rules for names", "internal/request": "it finds users and judges what they ask for", "internal/status": "a refusal is a 401 or a 403", "internal/tree": "its configuration is YAML"},
 	"internal/allocator": {
@@ -264,6 +265,10 @@ var layers = map[string]map[string]string{
 		"internal/status": "refusals", "internal/store": "controllers follow the log", "internal/tree": "objects are trees while they change",
 	},
 	"internal/backend": {"internal/tree": "services are trees"},
+	"internal/aggregation": {
+		"internal/api": "the objects are looked up and written", "internal/backend": "other servers are backends", "internal/request": "who asks is told them",
+		"internal/store": "objects are followed", "internal/tree": "objects are trees",
+	},
 	"internal/client": {"internal/tree": "a kubeconfig is YAML"},
 	"internal/ctl": {
 		"admin": "what is shown of an answer looks as the endpoint's own tables do", "internal/client": "it asks the admin endpoint", "internal/journal": "data is about the folder of one",

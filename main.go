@@ -95,6 +95,7 @@
 //	internal/certs      certificates: generated or loaded, and files that change
 //	internal/metrics    counters, and Prometheus text
 //	internal/hub        events handed to readers, none of which anybody waits for
+//	internal/openapi    OpenAPI v2 of other servers: read, filtered, merged, converted to v3
 //	internal/discovery  the groups, versions and resources there are, as discovery and OpenAPI show them
 //	internal/audit      the audit policy, its events and the log they go to
 //	internal/auth       who a client is and what it may do
@@ -107,6 +108,7 @@
 //	internal/allocator  the addresses and ports of services
 //	internal/controller what a server does with objects on its own
 //	internal/backend    the server as a client of others: webhooks and aggregated servers, found, dialled, counted
+//	internal/aggregation groups of the API that other servers have: who they are, whether they can be used, the proxy
 //	internal/client     one question to a server over HTTP; kubeconfigs
 //	internal/ctl        the subcommands, which ask a running program's admin endpoint, or look at its folder
 //	internal/envtest    the folder that test drivers start a kube-apiserver from

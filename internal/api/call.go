@@ -52,6 +52,8 @@ type Call struct {
 	// options are what every write may say.
 	options
 
+	// admitted says that the call is a part of a request about which admission has been asked.
+	admitted bool
 	// confirmed says that the store has everything that was written before the call: see consistent.
 	confirmed bool
 }
@@ -142,6 +144,9 @@ func (q *Call) serveSubresource(sub string) error {
 			if err := q.consistent(); err != nil {
 				return err
 			}
+		}
+		if err := q.askConnect(); err != nil {
+			return err
 		}
 		return serve(q)
 	}

@@ -88,7 +88,7 @@ func (v scaleView) serveWrite() error {
 			return v.notFound(v.name)
 		}
 		// Two trees: one is changed and one is what it is compared with.
-		w := write{Call: v.Call, old: old, was: v.decode(old), next: v.decode(old)}
+		w := write{Call: v.Call, old: old, was: v.decode(old), next: v.decode(old), view: v.seen}
 		shown, found, err := v.view(w.next)
 		if err != nil {
 			return err
@@ -110,6 +110,9 @@ func (v scaleView) serveWrite() error {
 		if err := v.checkTarget(scale); err != nil {
 			return err
 		}
+		if scale, err = v.mutate(scale, w.was); err != nil {
+			return err
+		}
 		if err := v.write(old, w.next, scale); err != nil {
 			return err
 		}
@@ -118,6 +121,31 @@ func (v scaleView) serveWrite() error {
 		}
 		return v.answerScale(&w)
 	})
+}
+
+// seen returns what admission sees of an object: its Scale, nil of one that has none.
+func (v scaleView) seen(obj map[string]any) map[string]any {
+	scale, _, _ := v.view(obj)
+	return scale
+}
+
+// mutate returns what mutating admission makes of a Scale that was sent for the object was. The one given may be used again.
+func (v scaleView) mutate(scale, was map[string]any) (map[string]any, error) {
+	if !v.wants(Mutating, OperationUpdate) {
+		return scale, nil
+	}
+	scale = tree.Copy(scale).(map[string]any)
+	scale["kind"], scale["apiVersion"] = "Scale", "autoscaling/v1"
+	setOrDelete(tree.Metadata(scale), "namespace", v.namespace, v.Namespaced)
+	for _, part := range [...]string{"spec", "status"} {
+		if tree.Object(scale, part) == nil {
+			scale[part] = map[string]any{}
+		}
+	}
+	if tree.At(scale, "status", "replicas") == nil {
+		tree.Set(scale, int64(0), "status", "replicas") // it is written always
+	}
+	return scale, v.ask(Mutating, OperationUpdate, scale, v.seen(was))
 }
 
 // readChange reads the options and the body. What it returns makes of the Scale that is shown

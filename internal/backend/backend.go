@@ -189,6 +189,37 @@ func lower(s string) []byte {
 	return b
 }
 
+// Dial returns a connection to the target over which HTTP/1.1 is spoken, behind TLS, for a request that is an
+// upgrade. It is the caller's, who closes it. ctx bounds the dial and the handshake, and nothing after them.
+func (b *Backend) Dial(ctx context.Context) (net.Conn, error) {
+	if b.wrong != nil {
+		return nil, b.wrong
+	}
+	u, err := url.Parse(b.BaseURL())
+	if err != nil {
+		return nil, err
+	}
+	address := u.Host
+	if u.Port() == "" {
+		address = net.JoinHostPort(u.Hostname(), "443")
+	}
+	raw, err := b.transport.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	conf := b.transport.TLSClientConfig.Clone()
+	conf.NextProtos = []string{"http/1.1"}
+	if conf.ServerName == "" {
+		conf.ServerName = u.Hostname()
+	}
+	c := tls.Client(raw, conf)
+	if err := c.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
 // Refused counts an answer that said no; FailedOpen and FailedClosed count failures that let a write pass, or not.
 func (b *Backend) Refused()      {}
 func (b *Backend) FailedOpen()   {}

@@ -78,6 +78,11 @@ type Catalog struct {
 	// builtin are the OpenAPI documents of those by key.
 	fixed   map[string][]Group
 	builtin map[string]*openAPIDocument
+	// remote are the groups of other servers by name, and remoteOpenAPI what those servers say of them in
+	// OpenAPI, in the order in which they count. remoteDocuments are of v3, by key.
+	remote          map[string]Group
+	remoteOpenAPI   []*RemoteOpenAPI
+	remoteDocuments map[string]*openAPIDocument
 	// rendererHash is rendererHash of table, computed when it is first needed.
 	rendererHash func() string
 	// pending is what SetCustom was told and groups does not have yet, by group.
@@ -92,10 +97,8 @@ type catalogGroup struct {
 	// definitions are as SetCustom was given them, and openapi has the document of each version.
 	definitions []*Definition
 	openapi     map[string]*openAPIDocument
-	// hasCustom says that a version has custom resources, and isRouted that a server has routes
-	// for the documents of the group.
-	hasCustom bool
-	isRouted  bool
+	// isRouted says that a server of the chain has routes for the documents of the group.
+	isRouted bool
 
 	once      sync.Once
 	documents *groupDocuments
@@ -196,7 +199,12 @@ func (c *Catalog) definitionsLocked(name string) []*Definition {
 // there is neither.
 func (c *Catalog) putLocked(name string, definitions []*Definition) {
 	old, fixed := c.load(name), c.fixed[name]
-	merged := orderGroups(append(slices.Clip(fixed), groupsOfDefinitions(definitions)...))
+	groups := slices.Concat(fixed, groupsOfDefinitions(definitions))
+	if remote, ok := c.remote[name]; ok {
+		// First, since requests for these versions go there whoever else has them.
+		groups = slices.Insert(groups, 0, remote)
+	}
+	merged := orderGroups(groups)
 	// A group is shown if it has a version.
 	if len(merged) == 0 || len(merged[0].Versions) == 0 {
 		c.groups.Delete(name)
@@ -207,8 +215,9 @@ func (c *Catalog) putLocked(name string, definitions []*Definition) {
 		g.isRouted = g.isRouted || len(f.Versions) > 0
 	}
 	for _, v := range g.Versions {
-		g.hasCustom = g.hasCustom || len(v.custom) > 0
-		g.openapi[v.Version] = c.openAPIOfLocked(old, name, v)
+		if v.remote == nil {
+			g.openapi[v.Version] = c.openAPIOfLocked(old, name, v)
+		}
 	}
 	c.groups.Store(name, g)
 }

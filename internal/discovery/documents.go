@@ -124,7 +124,9 @@ func (g *catalogGroup) encode() *groupDocuments {
 		// Behind the first segment, the path is the apiVersion: v1, apps/v1.
 		gv := key[strings.Index(key, "/")+1:]
 		doc.Versions = append(doc.Versions, groupVersionDoc{gv, v.Version})
-		docs.byPath["/"+key] = append(v.list(gv, g.Name), '\n')
+		if v.remote == nil {
+			docs.byPath["/"+key] = append(v.list(gv, g.Name), '\n')
+		}
 		if i > 0 {
 			aggregated = append(aggregated, ',')
 		}
@@ -236,6 +238,9 @@ func appendResources(b []byte, resources []resource) []byte {
 // only where they differ from its own; of a custom one it always does (upstream).
 func (v *Version) appendAggregated(b []byte) []byte {
 	b = tree.AppendJSONString(append(b, `{"version":`...), v.Version)
+	if v.remote != nil {
+		return v.remote.appendAggregated(b)
+	}
 	next := `,"resources":[`
 	for _, r := range v.aggregated("", "") {
 		b = appendDocument(append(b, next...), r)
@@ -248,7 +253,6 @@ func (v *Version) appendAggregated(b []byte) []byte {
 	if next == "," {
 		b = append(b, ']')
 	}
-	// Upstream says Stale of groups whose server does not answer. Here none is elsewhere.
 	return append(b, `,"freshness":"Current"}`...)
 }
 

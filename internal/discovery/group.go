@@ -56,6 +56,8 @@ type Version struct {
 	resources []resource
 	// custom are the definitions that serve this version. Their resources come after the others.
 	custom []*Definition
+	// remote is set if another server has the version, and nothing else is then.
+	remote *RemoteVersion
 }
 
 // resource is one resource or subresource of a version. It is also the form in which the plain

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -43,6 +44,10 @@ type openAPIDocument struct {
 	custom []*Definition
 	// render makes the document.
 	render func() []byte
+	// address and serve are of a document that another server has: where that says it is, and what asks it.
+	// Nothing else is set then.
+	address string
+	serve   http.Handler
 	// identify returns a hash of all that render depends on. nil stands for the hash of what
 	// render returns, which costs a rendering.
 	identify func() string
@@ -69,7 +74,12 @@ func (d *openAPIDocument) hash() string {
 }
 
 // url returns the address at which the document is good for ever.
-func (d *openAPIDocument) url() string { return OpenAPIRoot + "/" + d.key + "?hash=" + d.hash() }
+func (d *openAPIDocument) url() string {
+	if d.serve != nil {
+		return d.address
+	}
+	return OpenAPIRoot + "/" + d.key + "?hash=" + d.hash()
+}
 
 // customDocument returns the document of a version that has custom resources only. Its hash is
 // made of the key, of what this program does with any definition, and of the definitions.
@@ -218,14 +228,23 @@ func (c *Catalog) buildIndex() *openAPIIndex {
 	groups := c.ordered()
 	documents := map[string]*openAPIDocument{}
 	c.mu.Lock()
-	for key, d := range c.builtin {
-		documents[key] = d
-	}
+	maps.Copy(documents, c.builtin)
+	remote := c.remoteDocuments
 	c.mu.Unlock()
-	// The groups know better: they have the documents of custom versions.
+	// The groups know better: they have the documents of custom versions, and know which versions are not ours.
 	for _, g := range groups {
 		for _, d := range g.openapi {
 			documents[d.key] = d
+		}
+		for _, v := range g.Versions {
+			if v.remote != nil {
+				delete(documents, groupVersionKey(g.Name, v.Version))
+			}
+		}
+	}
+	for key, d := range remote {
+		if documents[key] == nil {
+			documents[key] = d
 		}
 	}
 	index := &openAPIIndex{documents: documents}
@@ -258,16 +277,17 @@ func (c *Catalog) openAPIDocument(key string) *openAPIDocument {
 		version = parts[1]
 	case len(parts) == 3 && parts[0] == "apis" && parts[1] != "":
 		group, version = parts[1], parts[2]
-	default:
-		// The roots and groups of the servers. Groups of definitions have no such document.
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.builtin[key]
 	}
-	if g := c.group(group); g != nil {
+	if g := c.group(group); version != "" && g != nil && g.openapi[version] != nil {
 		return g.openapi[version]
 	}
-	return nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// The roots and groups of the servers. Groups of definitions have no such document.
+	if d := c.builtin[key]; d != nil && version == "" {
+		return d
+	}
+	return c.remoteDocuments[key]
 }
 
 // ServeOpenAPIIndex answers with the index of documents, at OpenAPIRoot, whatever the client takes
@@ -284,6 +304,10 @@ func (c *Catalog) ServeOpenAPI(w http.ResponseWriter, r *http.Request) {
 	d := c.openAPIDocument(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, OpenAPIRoot+"/"), "/"))
 	if d == nil {
 		status.Write(w, r, status.PlainText(http.StatusNotFound, "404 page not found"))
+		return
+	}
+	if d.serve != nil {
+		d.serve.ServeHTTP(w, r)
 		return
 	}
 	// The index has no such header (upstream).

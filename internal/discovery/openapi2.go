@@ -87,15 +87,24 @@ func chooseOpenAPI2(accept []string) string {
 
 // buildOpenAPI2 returns the document as it is now, without its bytes.
 func (c *Catalog) buildOpenAPI2() *openAPI2Document {
-	return &openAPI2Document{tag: upperHash([]byte("2.0 " + c.index().etag)), made: time.Now()}
+	all := []byte("2.0 " + c.index().etag)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.remoteOpenAPI {
+		all = append(all, r.Definitions...)
+	}
+	return &openAPI2Document{tag: upperHash(all), made: time.Now()}
 }
 
 // renderOpenAPI2 makes the document of what there is now, in the form of parts, compressed.
 func (c *Catalog) renderOpenAPI2(parts openAPI2Parts) []byte {
 	groups := c.ordered()
 	c.mu.Lock()
-	table, builtin := c.table, c.builtin
+	table, builtin, remote := c.table, c.builtin, c.remoteOpenAPI
 	c.mu.Unlock()
+	if len(remote) > 0 {
+		parts = newMergedParts(parts, remote)
+	}
 	r := openAPI2Renderer{parts, newSchemaWriter(table, openAPI2, registeredVersions(false)...), map[string]bool{}}
 	for _, key := range slices.Sorted(maps.Keys(builtin)) {
 		w := newOpenAPIWriter(r.schemas, "", "")
@@ -106,7 +115,7 @@ func (c *Catalog) renderOpenAPI2(parts openAPI2Parts) []byte {
 	for _, g := range groups {
 		for _, v := range g.Versions {
 			w := newOpenAPIWriter(r.schemas, g.Name, v.Version)
-			if builtin[groupVersionKey(g.Name, v.Version)] != nil {
+			if v.remote == nil && builtin[groupVersionKey(g.Name, v.Version)] != nil {
 				w.addKinds()
 				r.take(w)
 			}

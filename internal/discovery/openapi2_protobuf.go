@@ -43,36 +43,64 @@ var messageForms = map[string]messageForm{
 	}},
 	"info": {7, map[string]fieldForm{"title": {1, "string"}, "version": {2, "string"}}},
 	"path": {10, map[string]fieldForm{
-		"get": {2, "operation"}, "put": {3, "operation"}, "post": {4, "operation"}, "delete": {5, "operation"},
+		"$ref": {1, "string"}, "get": {2, "operation"}, "put": {3, "operation"}, "post": {4, "operation"}, "delete": {5, "operation"},
 		"options": {6, "operation"}, "head": {7, "operation"}, "patch": {8, "operation"}, "parameters": {9, "parameter"},
 	}},
 	"operation": {13, map[string]fieldForm{
-		"tags": {1, "string"}, "description": {3, "string"}, "operationId": {5, "string"}, "produces": {6, "string"},
-		"consumes": {7, "string"}, "parameters": {8, "parameter"}, "responses": {9, "map:response"}, "schemes": {10, "string"},
+		"tags": {1, "string"}, "summary": {2, "string"}, "description": {3, "string"}, "externalDocs": {4, "external"},
+		"operationId": {5, "string"}, "produces": {6, "string"}, "consumes": {7, "string"}, "parameters": {8, "parameter"},
+		"responses": {9, "map:response"}, "schemes": {10, "string"}, "deprecated": {11, "bool"}, "security": {12, "map:texts"},
 	}},
-	"response":  {5, map[string]fieldForm{"description": {1, "string"}, "schema": {2, "answer"}}},
+	"response": {5, map[string]fieldForm{
+		"description": {1, "string"}, "schema": {2, "answer"}, "headers": {3, "map:header"}, "examples": {4, "map:any"},
+	}},
 	"reference": {0, map[string]fieldForm{"$ref": {1, "string"}, "description": {2, "string"}}},
 	"body": {6, map[string]fieldForm{
 		"description": {1, "string"}, "name": {2, "string"}, "in": {3, "string"}, "required": {4, "bool"}, "schema": {5, "schema"},
 	}},
-	"in path": {22, map[string]fieldForm{
-		"required": {1, "bool"}, "in": {2, "string"}, "description": {3, "string"}, "name": {4, "string"}, "type": {5, "string"},
-		"uniqueItems": {19, "bool"},
-	}},
-	"in query": {23, map[string]fieldForm{
-		"required": {1, "bool"}, "in": {2, "string"}, "description": {3, "string"}, "name": {4, "string"}, "type": {6, "string"},
-		"uniqueItems": {20, "bool"},
-	}},
-	"security": {5, map[string]fieldForm{"type": {1, "string"}, "name": {2, "string"}, "in": {3, "string"}, "description": {4, "string"}}},
+	"in path":   {22, primitive(5, parameterFields)},
+	"in header": {22, primitive(5, parameterFields)},
+	"in query":  {23, primitive(6, parameterFields)},
+	"in form":   {23, primitive(6, parameterFields)},
+	"primitive": {18, primitive(1, nil)},
+	"header":    {19, primitive(1, map[string]fieldForm{"description": {18, "string"}})},
+	"security":  {5, map[string]fieldForm{"type": {1, "string"}, "name": {2, "string"}, "in": {3, "string"}, "description": {4, "string"}}},
 	"schema": {31, map[string]fieldForm{
 		"$ref": {1, "string"}, "format": {2, "string"}, "title": {3, "string"}, "description": {4, "string"}, "default": {5, "any"},
 		"multipleOf": {6, "double"}, "maximum": {7, "double"}, "exclusiveMaximum": {8, "bool"}, "minimum": {9, "double"},
 		"exclusiveMinimum": {10, "bool"}, "maxLength": {11, "int"}, "minLength": {12, "int"}, "pattern": {13, "string"},
 		"maxItems": {14, "int"}, "minItems": {15, "int"}, "uniqueItems": {16, "bool"}, "maxProperties": {17, "int"},
 		"minProperties": {18, "int"}, "required": {19, "string"}, "enum": {20, "any"}, "additionalProperties": {21, "others"},
-		"type": {22, "type"}, "items": {23, "items"}, "properties": {25, "map:schema"}, "externalDocs": {29, "external"}, "example": {30, "any"},
+		"type": {22, "type"}, "items": {23, "items"}, "allOf": {24, "schema"},
+		"properties": {25, "map:schema"}, "discriminator": {26, "string"}, "readOnly": {27, "bool"}, "externalDocs": {29, "external"}, "example": {30, "any"},
 	}},
 	"external": {3, map[string]fieldForm{"description": {1, "string"}, "url": {2, "string"}}},
+}
+
+// parameterFields are the fields of a parameter in front of its type.
+var parameterFields = map[string]fieldForm{
+	"required": {1, "bool"}, "in": {2, "string"}, "description": {3, "string"}, "name": {4, "string"}, "allowEmptyValue": {5, "bool"},
+}
+
+// primitive returns the fields of a value that is no object: those given, but for numbers that are taken, and what
+// all such values have, with numbers from first on.
+func primitive(first uint64, fields map[string]fieldForm) map[string]fieldForm {
+	out := map[string]fieldForm{}
+	const all = `type string, format string, items primitive, collectionFormat string, default any, maximum double,
+		exclusiveMaximum bool, minimum double, exclusiveMinimum bool, maxLength int, minLength int, pattern string, maxItems int,
+		minItems int, uniqueItems bool, enum any, multipleOf double`
+	number := first
+	for field := range strings.SplitSeq(all, ",") {
+		words := strings.Fields(field)
+		out[words[0]] = fieldForm{number, words[1]}
+		number++
+	}
+	for name, f := range fields {
+		if f.number < first || f.number >= number {
+			out[name] = f
+		}
+	}
+	return out
 }
 
 // wrapped returns the form of a value that is in messages of one field each, and the numbers of those
@@ -88,6 +116,10 @@ func wrapped(form string, v any) (string, []uint64) {
 			inner, fields = "body", []uint64{1, 1}
 		case tree.Text(v, "in") == "path":
 			inner, fields = "in path", []uint64{1, 2, 4}
+		case tree.Text(v, "in") == "header":
+			inner, fields = "in header", []uint64{1, 2, 1}
+		case tree.Text(v, "in") == "formData":
+			inner, fields = "in form", []uint64{1, 2, 2}
 		}
 		if form == "shared parameter" {
 			// It cannot be a reference, so there is no message that says that it is none.
@@ -100,6 +132,9 @@ func wrapped(form string, v any) (string, []uint64) {
 		}
 		return "schema", []uint64{1}
 	case "response":
+		if tree.Text(v, "$ref") != "" {
+			return "reference", []uint64{2}
+		}
 		return "response", []uint64{1}
 	case "answer", "items":
 		return "schema", []uint64{1}

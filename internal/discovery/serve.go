@@ -44,14 +44,14 @@ func (c *Catalog) Serve(path string) http.Handler {
 	})
 }
 
-// Document returns the handler of a document that is there only by custom resources: /apis/GROUP
-// of a group that no server has, and /apis/GROUP/VERSION of a version with custom resources, with
-// or without a slash at the end. It returns false for any other path. The handler serves the
-// document as it is now, even if the definitions go before it is called.
+// Document returns the handler of a document that is there only by custom resources or other servers:
+// /apis/GROUP of a group that no server of the chain has, and /apis/GROUP/VERSION of a version with custom
+// resources, with or without a slash at the end. It returns false for any other path. The handler serves the
+// document as it is now, even if what it is there by goes before it is called.
 func (c *Catalog) Document(path string) (serve http.HandlerFunc, ok bool) {
 	path = strings.TrimSuffix(path, "/")
 	g := c.groupOf(path)
-	if g == nil || !g.hasCustom {
+	if g == nil {
 		return nil, false
 	}
 	_, version, isVersion := strings.Cut(strings.TrimPrefix(path, "/apis/"), "/")

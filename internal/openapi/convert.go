@@ -1,0 +1,217 @@
+package openapi
+
+import (
+	"strings"
+
+	"apichain/internal/tree"
+)
+
+// A document of v2 as one of v3, for servers that have no other. What moves:
+//
+//	v2                                            v3
+//	definitions, securityDefinitions, responses   components.schemas, securitySchemes, responses
+//	a parameter named body with a schema          requestBody, once for each media type of consumes
+//	the schema of a response                      content, once for each media type of produces
+//	type, format of another parameter             its schema
+//	a reference with more beside it               allOf of that reference
+//
+// What upstream's conversion loses is lost here too: shared parameters, security, headers, bounds of parameters, and
+// media types that only the document as a whole has.
+
+// ToV3 returns the document in v3. It shares values with d, and changes some: d must not be used after.
+func (d Document) ToV3() map[string]any {
+	out := map[string]any{"openapi": "3.0.0", "info": d["info"]}
+	keepOnly(out, d, "externalDocs")
+	if paths := d.part("paths"); paths != nil {
+		converted := map[string]any{}
+		for path, item := range paths {
+			if isExtension(path) {
+				converted[path] = item
+				continue
+			}
+			converted[path] = pathToV3(tree.Object(item))
+		}
+		out["paths"] = converted
+	}
+	components := map[string]any{}
+	eachPart := func(from, to string, convert func(map[string]any) map[string]any) {
+		for name, v := range d.part(from) {
+			tree.Set(components, convert(tree.Object(v)), to, name)
+		}
+	}
+	eachPart("definitions", "schemas", schemaToV3)
+	eachPart("securityDefinitions", "securitySchemes", securityToV3)
+	eachPart("responses", "responses", func(r map[string]any) map[string]any { return responseToV3(r, tree.List(map[string]any(d), "produces")) })
+	out["components"] = components
+	return out
+}
+
+// keep copies members of one object to another, and all extensions.
+func keep(to, from map[string]any, names ...string) {
+	for _, name := range names {
+		if v, ok := from[name]; ok {
+			to[name] = v
+		}
+	}
+	for name, v := range from {
+		if isExtension(name) {
+			to[name] = v
+		}
+	}
+}
+
+// pathToV3 converts all operations of a path.
+func pathToV3(item map[string]any) map[string]any {
+	out := map[string]any{}
+	keep(out, item, "$ref")
+	for _, method := range []string{"get", "put", "post", "delete", "options", "head", "patch"} {
+		if op := tree.Object(item, method); op != nil {
+			out[method] = operationToV3(op)
+		}
+	}
+	var parameters []any
+	for _, p := range tree.List(item, "parameters") {
+		parameters = append(parameters, parameterToV3(tree.Object(p)))
+	}
+	if parameters != nil {
+		out["parameters"] = parameters
+	}
+	return out
+}
+
+// operationToV3 converts an operation.
+func operationToV3(op map[string]any) map[string]any {
+	out, produces := map[string]any{}, tree.List(op, "produces")
+	keep(out, op, "description", "externalDocs", "tags", "summary", "deprecated", "operationId")
+	var parameters []any
+	for _, p := range tree.List(op, "parameters") {
+		p := tree.Object(p)
+		if schema := tree.Object(p, "schema"); schema != nil && tree.Text(p, "name") == "body" {
+			out["requestBody"] = withContent(map[string]any{}, schema, tree.List(op, "consumes"))
+			continue
+		}
+		parameters = append(parameters, parameterToV3(p))
+	}
+	if parameters != nil {
+		out["parameters"] = parameters
+	}
+	responses := map[string]any{}
+	for code, r := range tree.Object(op, "responses") {
+		if isExtension(code) {
+			responses[code] = r
+			continue
+		}
+		responses[code] = responseToV3(tree.Object(r), produces)
+	}
+	out["responses"] = responses
+	return out
+}
+
+// withContent adds a schema to what has content, for each of the media types.
+func withContent(to, schema map[string]any, types []any) map[string]any {
+	for _, mediaType := range tree.Strings(types) {
+		// Each its own, since the conversion changes it.
+		own := tree.Copy(schema).(map[string]any)
+		to["content"] = orEmpty(to["content"])
+		to["content"].(map[string]any)[mediaType] = map[string]any{"schema": schemaToV3(own)}
+	}
+	return to
+}
+
+// orEmpty returns an object, an empty one where v is none.
+func orEmpty(v any) map[string]any {
+	if o, ok := v.(map[string]any); ok {
+		return o
+	}
+	return map[string]any{}
+}
+
+// responseToV3 converts a response.
+func responseToV3(r map[string]any, produces []any) map[string]any {
+	out := map[string]any{}
+	keep(out, r, "description")
+	moveReference(out, r, "#/responses/", "#/components/responses/")
+	if schema := tree.Object(r, "schema"); schema != nil {
+		withContent(out, schema, produces)
+	}
+	return out
+}
+
+// parameterToV3 converts a parameter that is no body.
+func parameterToV3(p map[string]any) map[string]any {
+	out := map[string]any{}
+	keep(out, p, "name", "description", "in", "required", "allowEmptyValue")
+	moveReference(out, p, toParameter, "#/components/parameters/")
+	if schema := tree.Object(p, "schema"); schema != nil {
+		out["schema"] = schemaToV3(schema)
+		return out
+	}
+	// Its type is said even where there is none, as of a reference (upstream).
+	schema := map[string]any{"type": tree.Text(p, "type")}
+	keepOnly(schema, p, "format", "uniqueItems")
+	out["schema"] = schema
+	return out
+}
+
+// keepOnly copies members of one object to another.
+func keepOnly(to, from map[string]any, names ...string) {
+	for _, name := range names {
+		if v, ok := from[name]; ok {
+			to[name] = v
+		}
+	}
+}
+
+// moveReference copies a reference, with another beginning.
+func moveReference(to, from map[string]any, old, beginning string) {
+	if ref := tree.Text(from, "$ref"); ref != "" {
+		to["$ref"] = strings.Replace(ref, old, beginning, 1)
+	}
+}
+
+// securityToV3 converts how clients tell who they are.
+func securityToV3(s map[string]any) map[string]any {
+	out := map[string]any{}
+	keep(out, s, "description", "type", "name", "in")
+	if flow := tree.Text(s, "flow"); flow != "" {
+		conversion := map[string]any{}
+		keepOnly(conversion, s, "authorizationUrl", "tokenUrl", "scopes")
+		out["flows"] = map[string]any{flow: conversion}
+	}
+	return out
+}
+
+// schemaToV3 changes a schema, and all below it that conversion looks at.
+func schemaToV3(s map[string]any) map[string]any {
+	// The alternatives' own references stay as they are (upstream), but are put into allOf like all others.
+	convertReferences(s)
+	walk(s, "schema", func(object map[string]any, shape string) {
+		if ref := object["$ref"]; shape == "schema" && ref != nil && len(object) > 1 {
+			delete(object, "$ref")
+			object["allOf"] = []any{map[string]any{"$ref": ref}}
+		}
+	})
+	return s
+}
+
+// convertReferences gives the references of a schema, its properties and elements their new beginning.
+func convertReferences(s map[string]any) {
+	if ref := tree.Text(s, "$ref"); ref != "" {
+		if i := strings.Index(ref, toDefinition); i >= 0 {
+			s["$ref"] = "#/components/schemas/" + ref[i+len(toDefinition):]
+		}
+	}
+	for _, p := range tree.Object(s, "properties") {
+		convertReferences(orEmpty(p))
+	}
+	for _, key := range []string{"items", "additionalProperties", "additionalItems"} {
+		switch v := s[key].(type) {
+		case map[string]any:
+			convertReferences(v)
+		case []any:
+			for _, e := range v {
+				convertReferences(orEmpty(e))
+			}
+		}
+	}
+}

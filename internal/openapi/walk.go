@@ -1,0 +1,100 @@
+package openapi
+
+import (
+	"strings"
+
+	"apichain/internal/tree"
+)
+
+// walk calls visit for v, if it is an object of a shape, and for all such objects below it, outer ones first.
+// Objects of the same shape come in no order. visit may change members, but for those that are walked into next.
+func walk(v any, kind string, visit func(object map[string]any, shape string)) {
+	for one := range strings.SplitSeq(kind, "|") {
+		element, isList := strings.CutPrefix(one, "[]")
+		entry, isMap := strings.CutPrefix(one, "{}")
+		switch v := v.(type) {
+		case []any:
+			for _, e := range v {
+				if isList {
+					walk(e, element, visit)
+				}
+			}
+		case map[string]any:
+			s, ok := shapes[one]
+			if isMap {
+				s = shape{other: entry}
+			} else if ok {
+				visit(v, one)
+			} else {
+				continue
+			}
+			for name, e := range v {
+				if below := s.kindOf(name); isMap || below != "any" && below != "" {
+					if isMap {
+						below = entry
+					}
+					walk(e, below, visit)
+				}
+			}
+		}
+	}
+}
+
+// The beginnings of references within a document.
+const (
+	toDefinition = "#/definitions/"
+	toParameter  = "#/parameters/"
+)
+
+// used returns the names of the definitions that the paths of the document refer to, directly or through others.
+func (d Document) used() map[string]bool {
+	out, parameters := map[string]bool{}, map[string]bool{}
+	var visit func(map[string]any, string)
+	visit = func(object map[string]any, _ string) {
+		ref := tree.Text(object, "$ref")
+		if name, ok := strings.CutPrefix(ref, toDefinition); ok && !out[name] {
+			out[name] = true
+			walk(d.part("definitions")[name], "schema", visit)
+		}
+		if name, ok := strings.CutPrefix(ref, toParameter); ok && !parameters[name] {
+			parameters[name] = true
+			walk(d.part("parameters")[name], "parameter", visit)
+		}
+	}
+	walk(d.part("paths"), "paths", visit)
+	return out
+}
+
+// Filter takes away all paths that do not begin with one of the prefixes, and the definitions that only those
+// used. A definition that no path has used before stays.
+func (d Document) Filter(prefixes ...string) {
+	d.keepPaths(func(path string) bool {
+		for _, prefix := range prefixes {
+			if strings.HasPrefix(path, prefix) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// keepPaths takes away all paths that are not to be kept, as Filter does.
+func (d Document) keepPaths(keep func(path string) bool) {
+	paths := d.part("paths")
+	before := d.used()
+	for path := range paths {
+		if !isExtension(path) && !keep(path) {
+			delete(paths, path)
+		}
+	}
+	after := d.used()
+	definitions := d.part("definitions")
+	for name := range definitions {
+		if before[name] && !after[name] {
+			delete(definitions, name)
+		}
+	}
+	if len(definitions) == 0 {
+		delete(d, "definitions")
+	}
+}
