@@ -46,6 +46,8 @@ type Config struct {
 	// Admit returns who may change or refuse the writes of a resource: see Admission. It is called
 	// once for each resource, when that is made. With nil nobody does.
 	Admit func(*Resource) Admitters
+	// AfterWrite is called after each write of a resource, by the name of its bucket, and before the answer.
+	AfterWrite map[string]func()
 	// Observer sees watches begin and end; with nil nobody does.
 	Observer Observer
 	// Bookmarks is the time between two bookmarks of a watch, which must be above zero:

@@ -44,6 +44,10 @@ func (c *Customs) resources(crd, kept map[string]any, doc *discovery.Definition,
 			out = append(out, c.newCustom(compiled, doc.Row(name), v))
 		}
 	}
+	forms := slices.DeleteFunc(slices.Clone(out), func(r *Resource) bool { return r.unserved })
+	for _, r := range out {
+		r.forms = forms
+	}
 	return out
 }
 

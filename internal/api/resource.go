@@ -78,6 +78,9 @@ type Resource struct {
 	// scale is nil for a resource without that subresource.
 	scale *scalePaths
 
+	// forms are what Forms returns.
+	forms []*Resource
+
 	// How they are kept.
 
 	// Bucket holds the objects. It is nil for a kind that is only answered, as reviews are.
