@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -103,7 +104,7 @@ func TestUseViews(t *testing.T) {
 			}
 		}
 		got := UseViews(list, t, (*Object).IsView)
-		if fmt.Sprintf("%p %p", got, list) != fmt.Sprintf("%p %p", missing, want) {
+		if !slices.Equal(got, missing) || !slices.Equal(list, want) {
 			t.Errorf("%d objects: another list, or others are missing", n)
 		}
 	}
