@@ -21,12 +21,14 @@ import (
 	"apichain/internal/backend"
 	"apichain/internal/certs"
 	"apichain/internal/controller"
+	"apichain/internal/conversion"
 	"apichain/internal/discovery"
 	"apichain/internal/flags"
 	"apichain/internal/hub"
 	"apichain/internal/kinds"
 	"apichain/internal/request"
 	"apichain/internal/store"
+	"apichain/internal/webhook"
 )
 
 // The program as one value. Nothing of it is global, so that a test makes as many as it likes, in
@@ -67,16 +69,18 @@ type program struct {
 
 	// Serving: the objects, the servers over them, and the listeners.
 
-	store     *store.Store
-	kept      kept // what keeps it
-	api       *api.API
-	admission *admission.Chain // plugins
-	backends  *backend.Set     // the servers that this one asks
-	table     *kinds.Table     // all built-in kinds
-	kinds     *kinds.Table     // those that are served
-	custom    *customRoutes
-	restorer  *controller.Restorer
-	catalog   discovery.Catalog
+	store       *store.Store
+	kept        kept // what keeps it
+	api         *api.API
+	admission   *admission.Chain // plugins
+	webhooks    *webhook.Webhooks
+	conversions *conversion.Webhooks
+	backends    *backend.Set // the servers that this one asks
+	table       *kinds.Table // all built-in kinds
+	kinds       *kinds.Table // those that are served
+	custom      *customRoutes
+	restorer    *controller.Restorer
+	catalog     discovery.Catalog
 
 	servers   []*Server // in the order of delegation
 	outermost *Server   // the first of them: the aggregator
