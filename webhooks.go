@@ -24,7 +24,7 @@ func (p *program) newWebhooks() *webhook.Webhooks {
 	if p.backends == nil {
 		p.backends = backend.New(backend.Config{Objects: programObjects{p}})
 	}
-	return webhook.New(webhook.Config{Store: p.store, Backends: p.backends, Log: p.log})
+	return webhook.New(webhook.Config{Backends: p.backends, Log: p.log})
 }
 
 // followWebhooks is called when the program has written the objects that it begins with.
