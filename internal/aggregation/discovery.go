@@ -17,7 +17,7 @@ import (
 const (
 	// askTime is how long an answer may take, and discoveryMostBytes how large it may be: a server that
 	// has ten thousand resources says so in a tenth.
-	askTime      = 5 * time.Second
+	askTime            = 5 * time.Second
 	discoveryMostBytes = 16 << 20
 )
 
