@@ -63,9 +63,15 @@ func startReference(t *testing.T, etcd string, args ...string) *instance {
 	if folder == "" {
 		t.Skip("APICHAIN_REFERENCE names no folder with kube-apiserver")
 	}
+	return startServer(t, folder, etcd, args...)
+}
+
+// startServer starts the kube-apiserver of a folder, which may be the program under that name.
+func startServer(t *testing.T, folder, etcd string, args ...string) *instance {
+	t.Helper()
 	dir := t.TempDir()
 	tokens, key := filepath.Join(dir, "tokens.csv"), filepath.Join(dir, "sa.key")
-	err := os.WriteFile(tokens, []byte("admin-token,admin,admin-uid,\"system:masters\"\n"), 0o600)
+	err := os.WriteFile(tokens, []byte("admin-token,admin,admin-uid,\"system:masters\"\nuser-token,alice,alice-uid,\"dev\"\n"), 0o600)
 	if err := errors.Join(err, writeKey(key)); err != nil {
 		t.Fatal(err)
 	}

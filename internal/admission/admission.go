@@ -57,9 +57,20 @@ type Config struct {
 	// NotReadySeconds and UnreachableSeconds are how long pods stay on a node that is not ready or
 	// cannot be reached: those of the tolerations that every pod gets.
 	NotReadySeconds, UnreachableSeconds int64
-	// Webhooks are asked in the places of the plugins MutatingAdmissionWebhook and ValidatingAdmissionWebhook,
-	// by phase, about every write of every resource; nil is nobody.
-	Webhooks api.Admitters
+	// Webhooks are asked in the places of the plugins MutatingAdmissionWebhook and ValidatingAdmissionWebhook; nil is nobody.
+	Webhooks Webhooks
+}
+
+// Webhooks is who is asked about every write of every resource, beside the plugins. Package webhook has it. Its methods are
+// called concurrently.
+type Webhooks interface {
+	// Wants reports whether somebody may have something to say about an operation, without waiting or allocating.
+	Wants(phase api.Phase, r *api.Resource, subresource, operation string) bool
+	// Mutate asks those who may change the object. If one of them has, again is to be called for the same object when
+	// all mutating plugins have been asked once more, at the place of the webhooks among them.
+	Mutate(ctx context.Context, a api.Admission) (again api.Admit, err error)
+	// Validate asks those who may refuse it.
+	Validate(ctx context.Context, a api.Admission) error
 }
 
 // Chain is the plugins that are on, in upstream's order. Make one with New.
@@ -118,6 +129,8 @@ type plugin struct {
 	does string
 	why  string
 	acts []act
+	// webhooks says that Config.Webhooks are asked in its place.
+	webhooks bool
 }
 
 // act is what a plugin does in one phase of the writes of some resources.
@@ -146,35 +159,86 @@ func row(name string) *plugin {
 	return &plugins[i]
 }
 
-// For returns who is asked about a resource in each phase, nil where no plugin acts.
-// It is called once for each resource, when that is made. The functions may be called at once by any
-// number of writers, and return the first refusal: later plugins are not asked (upstream).
+// For returns who is asked about a resource, nobody where neither a plugin acts nor webhooks are asked.
+// It is called once for each resource, when that is made. What it returns may be called at once by any
+// number of writers, and returns the first refusal: later plugins are not asked (upstream).
 func (c *Chain) For(r *api.Resource) (who api.Admitters) {
 	name := r.Qualified()
-	for phase := range who {
+	var steps [2]steps
+	for phase := range steps {
 		// By subresource and operation, since a question is about one of each.
-		acts := map[[2]string][]*act{}
+		steps[phase].before, steps[phase].after = map[[2]string][]*act{}, map[[2]string][]*act{}
+		acts := steps[phase].before
 		for _, p := range c.on {
+			if p.webhooks && c.config.Webhooks != nil && p.acts[0].phase == api.Phase(phase) {
+				steps[phase].webhooks, acts = c.config.Webhooks, steps[phase].after
+				continue
+			}
 			for i := range p.acts {
 				if p.acts[i].phase == api.Phase(phase) && p.acts[i].do != nil {
 					p.acts[i].index(acts, name, r.Namespaced)
 				}
 			}
 		}
-		// nil, and not a function that does nothing: package api then prepares no question.
-		if len(acts) == 0 {
-			continue
+	}
+	// Nobody, and not somebody who wants nothing: package api then prepares no question.
+	if steps[0].isEmpty() && steps[1].isEmpty() {
+		return who
+	}
+	who.Wants = func(phase api.Phase, subresource, operation string) bool {
+		s, key := &steps[phase], [2]string{subresource, operation}
+		return len(s.before[key]) > 0 || len(s.after[key]) > 0 || s.webhooks != nil && s.webhooks.Wants(phase, r, subresource, operation)
+	}
+	who.Ask = func(ctx context.Context, a api.Admission) error {
+		s := &steps[a.Phase]
+		if s.webhooks == nil {
+			return s.ask(ctx, c, a, nil)
 		}
-		who[phase] = func(ctx context.Context, a api.Admission) error {
-			for _, x := range acts[[2]string{a.Subresource, a.Operation}] {
-				if err := x.do(c, ctx, a); err != nil {
-					return err
-				}
-			}
-			return nil
+		if a.Phase == api.Validating {
+			return s.ask(ctx, c, a, s.webhooks.Validate)
 		}
+		var again api.Admit
+		err := s.ask(ctx, c, a, func(ctx context.Context, a api.Admission) (err error) {
+			again, err = s.webhooks.Mutate(ctx, a)
+			return err
+		})
+		if err != nil || again == nil {
+			return err
+		}
+		// What a webhook has changed may change what the plugins make of it (upstream).
+		return s.ask(ctx, c, a, again)
 	}
 	return who
+}
+
+// steps is who is asked about the writes of a resource in one phase, in order: acts by subresource and operation, webhooks,
+// acts again.
+type steps struct {
+	before, after map[[2]string][]*act
+	webhooks      Webhooks
+}
+
+func (s *steps) isEmpty() bool { return len(s.before) == 0 && len(s.after) == 0 && s.webhooks == nil }
+
+// ask asks one question of all, and of webhooks by the function given, which may be nil. It returns the first refusal.
+func (s *steps) ask(ctx context.Context, c *Chain, a api.Admission, webhooks api.Admit) error {
+	key := [2]string{a.Subresource, a.Operation}
+	for _, x := range s.before[key] {
+		if err := x.do(c, ctx, a); err != nil {
+			return err
+		}
+	}
+	if webhooks != nil {
+		if err := webhooks(ctx, a); err != nil {
+			return err
+		}
+	}
+	for _, x := range s.after[key] {
+		if err := x.do(c, ctx, a); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // index adds the act to those of each subresource and operation of the resource with that name that it
@@ -223,6 +287,9 @@ func (c *Chain) On(name string) bool {
 // too; operation is upstream's name of it, CREATE, UPDATE or DELETE.
 func (c *Chain) Acting(r *kinds.Row, subresource, operation string) (names []string) {
 	for _, p := range c.on {
+		if p.webhooks {
+			continue
+		}
 		acts := map[[2]string][]*act{}
 		for i := range p.acts {
 			p.acts[i].index(acts, r.Qualified(), r.Namespaced)

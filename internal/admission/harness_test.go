@@ -169,10 +169,10 @@ func (k *asked) write(resource, obj, old string) (map[string]any, string) {
 func (k *asked) ask(a api.Admission) string {
 	who := k.chain.For(a.Resource)
 	for a.Phase = api.Mutating; a.Phase <= api.Validating; a.Phase++ {
-		if who[a.Phase] == nil {
+		if who.Wants == nil || !who.Wants(a.Phase, a.Subresource, a.Operation) {
 			continue
 		}
-		if err := who[a.Phase](context.Background(), a); err != nil {
+		if err := who.Ask(context.Background(), a); err != nil {
 			return err.Error()
 		}
 	}

@@ -107,9 +107,10 @@ var plugins = [...]plugin{
 		{api.Validating, "pods/resize", onUpdate, (*Chain).checkResize},
 	}},
 	{name: "MutatingAdmissionPolicy", on: true, why: "policies are not evaluated"},
-	{name: "MutatingAdmissionWebhook", on: true, why: "webhooks are not called"},
+	// Its row says the phase alone: webhooks say themselves what they want to know of.
+	{name: "MutatingAdmissionWebhook", on: true, does: "asks the webhooks that may change an object", webhooks: true, acts: []act{{phase: api.Mutating}}},
 	{name: "ValidatingAdmissionPolicy", on: true, why: "policies are not evaluated"},
-	{name: "ValidatingAdmissionWebhook", on: true, why: "webhooks are not called"},
+	{name: "ValidatingAdmissionWebhook", on: true, does: "asks the webhooks that may refuse an object", webhooks: true, acts: []act{{phase: api.Validating}}},
 	// Last of those that do anything, since what it counts is counted for good.
 	{name: "ResourceQuota", on: true, does: "counts what the objects of a namespace use, and refuses the one that is too many", acts: []act{
 		{api.Validating, "*", onCreate, (*Chain).checkQuota},

@@ -2,26 +2,37 @@ package api
 
 import (
 	"context"
+	"strconv"
 
+	"apichain/internal/field"
+	"apichain/internal/kinds"
 	"apichain/internal/request"
+	"apichain/internal/status"
 	"apichain/internal/tree"
 )
 
 // Admission is the seam for whoever may change or refuse a write but is no part of the resource:
 // plugins, webhooks, policies, quota. It is asked twice in each attempt to write, as upstream's
-// chain of admission plugins is: to change the object, when it has its defaults and nobody has
-// checked it; and to refuse it, when it is checked and counted and just about to be stored. A
-// write that is retried after a conflict is a new attempt and is asked about anew.
+// chain of admission plugins is: to change the object, as the writer has sent it and with its
+// defaults, when nobody has checked it; and to refuse it, when it is checked and counted and just
+// about to be stored. A write that is retried after a conflict is a new attempt and is asked about
+// anew.
 //
-// Who is asked about a resource is known when the resource is made (Config.Admit). Most resources
-// have nobody who changes them: then the step costs a comparison with nil.
+// Who is asked about a resource is known when the resource is made (Config.Admit), but not always whether
+// anybody has something to say: webhooks come and go. So a write first asks whether anybody wants to know.
+//
+//	object             itself, and status, as sent         ─► mutate ─► steps of the write ─► admit
+//	scale              the Scale that is shown of it       ─► the same
+//	binding, eviction, the body below the object; what is done to the object for it, nobody is asked about
+//	token
+//	exec, proxy, ...   the options of the connection: both phases, and then the connection
 
 // Phase says at which moment of a write admission is asked.
 type Phase int
 
 const (
-	// Mutating admission may change the object, in place. It sees it pruned and with defaults,
-	// and before it has a generated name.
+	// Mutating admission may change the object, in place. It sees it pruned and with defaults, without
+	// what the server sets, and before it has a generated name.
 	Mutating Phase = iota
 	// Validating admission sees the object as it is to be stored, and only says yes or no.
 	// Whoever keeps count of objects, as quota does, keeps it here and last.
@@ -41,8 +52,14 @@ const (
 // concurrently.
 type Admit func(context.Context, Admission) error
 
-// Admitters are who is asked about the writes of a resource, by Phase; nil is nobody.
-type Admitters [2]Admit
+// Admitters is who is asked about the writes of a resource. The zero value is nobody.
+type Admitters struct {
+	// Wants reports whether anybody is to be asked about an operation of a subresource ("" is the object) in a
+	// phase. It is called for every write, concurrently, and should neither wait nor allocate. nil is never.
+	Wants func(phase Phase, subresource, operation string) bool
+	// Ask is called where Wants says so.
+	Ask Admit
+}
 
 // Admission is one question of admission. It is passed by value, and its trees are the
 // write's own: they must not be kept beyond the answer, and only Mutating admission may change
@@ -52,7 +69,7 @@ type Admission struct {
 
 	// Phase is Mutating or Validating.
 	Phase Phase
-	// Operation is one of the three above. A patch, a scale and a change of status are updates.
+	// Operation is one of the four above. A patch, a scale and a change of status are updates.
 	Operation string
 	// DryRun says that nothing will be stored: whoever decides must not have effects either.
 	DryRun bool
@@ -61,9 +78,11 @@ type Admission struct {
 
 	Resource    *Resource
 	Subresource string
-	// Namespace is "" for an object of the cluster; Name is "" for one whose name is not made yet.
+	// Namespace is "" for an object of the cluster; Name is "" for one whose name is not made yet, and
+	// where several are deleted at once (upstream).
 	Namespace, Name string
-	// Object is as it is to be, nil for a delete. Old is as it is stored, nil for a create.
+	// Object is as it is to be, nil for a delete. Old is as it is stored, nil for a create. They are of another
+	// kind than the resource's where a subresource has a body of its own, as a Scale.
 	Object, Old map[string]any
 
 	// Who writes.
@@ -72,39 +91,166 @@ type Admission struct {
 	Scope request.Scope
 	// FieldManager is what the client calls itself in the options, "" if it does not.
 	FieldManager string
+
+	call    *Call
+	deletes *DeleteOptions
+}
+
+// Kind returns of what kind Object and Old are.
+func (a *Admission) Kind() (group, version, kind string) {
+	obj := a.Object
+	if obj == nil {
+		obj = a.Old
+	}
+	group, version = kinds.SplitAPIVersion(tree.Text(obj, "apiVersion"))
+	return group, version, tree.Text(obj, "kind")
+}
+
+// Options returns the options of the request as upstream's object of them, nil for a connection. The caller owns it.
+func (a *Admission) Options() map[string]any {
+	kind := map[string]string{OperationCreate: "CreateOptions", OperationUpdate: "UpdateOptions", OperationDelete: deleteOptionsKind}[a.Operation]
+	if kind == "" {
+		return nil
+	}
+	o := map[string]any{}
+	if a.deletes != nil {
+		o = a.deletes.object()
+		if a.call.preconditionFailed != "" {
+			// The storage of these kinds looks at them itself, and says which object it has found (upstream).
+			tree.Set(o, tree.Text(a.Old, "metadata", "uid"), "preconditions", "uid")
+		}
+	} else {
+		for _, name := range [...]string{"fieldManager", "fieldValidation"} {
+			if v := a.call.param(name); v != "" {
+				o[name] = v
+			}
+		}
+	}
+	if a.DryRun {
+		o["dryRun"] = []any{"All"}
+	}
+	o["kind"], o["apiVersion"] = kind, "meta.k8s.io/v1"
+	return o
+}
+
+// Fit makes obj, which admission has made of Object or of what that is in the resource to, fit the type of its kind: what
+// that does not have is removed, and what is missing is set to its default. The error says which value has another JSON type.
+func (a *Admission) Fit(obj map[string]any, to *Resource) error {
+	group, version, kind := a.Kind()
+	if r := a.Resource; kind == r.Kind && group == r.Group {
+		if _, err := to.shape.Prune(obj); err != nil {
+			return err
+		}
+		to.shape.SetDefaults(obj)
+		return nil
+	}
+	// The body of a subresource.
+	if t := a.Resource.api.Kinds.Body(group, version, kind); t != nil {
+		_, err := kinds.Prune(t, obj)
+		return err
+	}
+	return nil
+}
+
+// wants reports whether admission is to be asked in a phase. Nobody is asked about a write that is a part of another one.
+func (q *Call) wants(phase Phase, operation string) bool {
+	return !q.admitted && q.admitters.Wants != nil && q.admitters.Wants(phase, q.info.Subresource, operation)
 }
 
 // admit asks admission about the write as it is now. It returns nil, or the failure that the
 // client gets.
 func (w *write) admit(phase Phase) error {
-	// The question is made here and passed by value, so that no write is moved to the heap for
+	operation := OperationUpdate
+	switch {
+	case w.next == nil:
+		operation = OperationDelete
+	case w.old == nil:
+		operation = OperationCreate
+	}
+	// The question is made after this and passed by value, so that no write is moved to the heap for
 	// an answer that nobody wants.
-	if ask := w.admitters[phase]; ask != nil {
-		return ask(w.req.Context(), w.admission(phase))
+	if !w.wants(phase, operation) {
+		return nil
+	}
+	a := w.question(phase, operation)
+	a.Object, a.Old, a.deletes = w.next, w.was, w.deletes
+	if w.view != nil {
+		a.Object, a.Old = w.view(w.next), w.view(w.was)
+	}
+	if operation == OperationCreate {
+		a.Name = tree.Name(w.next)
+	}
+	return w.admitters.Ask(w.req.Context(), a)
+}
+
+// question returns what all questions of a call have in common.
+func (q *Call) question(phase Phase, operation string) Admission {
+	a := Admission{
+		Phase: phase, Operation: operation, DryRun: q.dryRun, Resource: q.Resource, Subresource: q.info.Subresource,
+		Namespace: q.namespace, Name: q.name, Scope: q.scope, FieldManager: q.manager, call: q,
+	}
+	if q.info.Verb == "deletecollection" {
+		a.Name = ""
+	}
+	return a
+}
+
+// ask asks admission about what is no object of the resource: a body below one, or the options of a connection.
+func (q *Call) ask(phase Phase, operation string, obj, old map[string]any) error {
+	if !q.wants(phase, operation) {
+		return nil
+	}
+	a := q.question(phase, operation)
+	a.Object, a.Old = obj, old
+	if a.Name == "" {
+		a.Name = tree.Name(obj)
+	}
+	return q.admitters.Ask(q.req.Context(), a)
+}
+
+// mutate lets mutating admission change next, as it was sent and with its defaults: what the server sets and keeps comes
+// afterwards. What may not change is refused in it as in what a client sends. Without admission it does nothing.
+func (w *write) mutate() error {
+	operation := OperationUpdate
+	if w.old == nil {
+		operation = OperationCreate
+	}
+	if w.view != nil || !w.wants(Mutating, operation) { // the view has been asked about
+		return nil
+	}
+	w.setDefaults()
+	m := tree.Metadata(w.next)
+	if w.old == nil {
+		for _, f := range SystemFields {
+			if f != "generation" {
+				delete(m, f)
+			}
+		}
+	}
+	setOrDelete(m, "namespace", w.namespace, w.Namespaced)
+	w.dedupeOwners(w.next)
+	if err := w.admit(Mutating); err != nil {
+		return err
+	}
+	w.mutated = true
+	m = tree.Metadata(w.next)
+	if err := w.checkNamespace(m); err != nil || w.old == nil {
+		return err
+	}
+	if name := tree.Text(m, "name"); name != w.old.Name() {
+		errs := immutableName(name)
+		return status.Invalid(w.Group, w.Kind, name, errs)
+	}
+	if given := tree.Text(m, "resourceVersion"); given != "" && given != "0" && given != strconv.FormatInt(w.old.Rev, 10) {
+		return w.conflict(w.name, status.ChangedMeanwhile)
 	}
 	return nil
 }
 
-// admission returns the question. Which trees the write has says what operation it is.
-func (w *write) admission(phase Phase) Admission {
-	a := Admission{
-		Phase:        phase,
-		Operation:    OperationUpdate,
-		DryRun:       w.dryRun,
-		Resource:     w.Resource,
-		Subresource:  w.info.Subresource,
-		Namespace:    w.namespace,
-		Name:         w.name,
-		Object:       w.next,
-		Old:          w.was,
-		Scope:        w.scope,
-		FieldManager: w.manager,
+// immutableName returns what is wrong with another name than that of the object there is.
+func immutableName(name string) (errs []field.Error) {
+	if name == "" {
+		errs = append(errs, field.Required("metadata.name", "name or generateName is required"))
 	}
-	switch {
-	case w.next == nil:
-		a.Operation = OperationDelete
-	case w.old == nil:
-		a.Operation, a.Name = OperationCreate, tree.Name(w.next)
-	}
-	return a
+	return append(errs, field.Invalid("metadata.name", name, "field is immutable"))
 }

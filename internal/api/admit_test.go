@@ -33,7 +33,9 @@ func questionOf(a Admission) string {
 }
 
 // admitting has somebody asked about all writes of the resource.
-func (p *steps) admitting(ask Admit) { p.admitters = Admitters{ask, ask} }
+func (p *steps) admitting(ask Admit) {
+	p.admitters = Admitters{func(Phase, string, string) bool { return true }, ask}
+}
 
 // TestAdmission: what is asked about each kind of write.
 func TestAdmission(t *testing.T) {
@@ -47,7 +49,7 @@ func TestAdmission(t *testing.T) {
 			[]string{`mutating CREATE default - {"n":2} -`, `validating CREATE default NAME {"n":2} -`}},
 		{"update", "update", "a", "", "", "", sent, []string{`mutating UPDATE default a {"n":2} {"n":1}`, `validating UPDATE default a {"n":2} {"n":1}`}},
 		{"update, dry", "update", "a", "", "dryRun=All", "", sent, []string{`mutating UPDATE default a {"n":2} {"n":1} dry`, `validating UPDATE default a {"n":2} {"n":1} dry`}},
-		{"status", "update", "a", "status", "", "", sent, []string{`mutating UPDATE default a {"n":1} {"n":1} status`, `validating UPDATE default a {"n":1} {"n":1} status`}},
+		{"status", "update", "a", "status", "", "", sent, []string{`mutating UPDATE default a {"n":2} {"n":1} status`, `validating UPDATE default a {"n":1} {"n":1} status`}},
 		{"patch", "patch", "a", "", "", mergePatchType, `{"spec":{"m":1}}`, []string{`mutating UPDATE default a {"m":1,"n":1} {"n":1}`, `validating UPDATE default a {"m":1,"n":1} {"n":1}`}},
 		{"delete", "delete", "a", "", "", "", "", []string{`mutating DELETE default a - {"n":1}`, `validating DELETE default a - {"n":1}`}},
 	} {

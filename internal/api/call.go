@@ -8,6 +8,7 @@ import (
 
 	"apichain/internal/request"
 	"apichain/internal/status"
+	"apichain/internal/store"
 )
 
 // A request to a resource becomes a Call, and every verb is a method of it. What can be refused
@@ -52,6 +53,11 @@ type Call struct {
 	// options are what every write may say.
 	options
 
+	// seen is the object stored as the call shows it, where a webhook converts it.
+	stored, seen *store.Object
+
+	// admitted says that the call is a part of a request about which admission has been asked.
+	admitted bool
 	// confirmed says that the store has everything that was written before the call: see consistent.
 	confirmed bool
 }
@@ -142,6 +148,9 @@ func (q *Call) serveSubresource(sub string) error {
 			if err := q.consistent(); err != nil {
 				return err
 			}
+		}
+		if err := q.askConnect(); err != nil {
+			return err
 		}
 		return serve(q)
 	}

@@ -44,6 +44,31 @@ type DeleteOptions struct {
 	// orphanDependents is the option that Propagation has replaced, true for Orphan and false for
 	// Background; orphanGiven says that the client gave it, which may change the code of the answer.
 	orphanDependents, orphanGiven bool
+	// given is what the client has sent, nil for a delete of the program itself.
+	given map[string]any
+}
+
+// object returns the options as upstream's object of them, without kind and dryRun.
+func (o *DeleteOptions) object() map[string]any {
+	if o.given != nil {
+		obj := tree.Copy(o.given).(map[string]any)
+		delete(obj, "dryRun")
+		return obj
+	}
+	obj := map[string]any{}
+	if o.UID != nil {
+		tree.Set(obj, *o.UID, "preconditions", "uid")
+	}
+	if o.ResourceVersion != nil {
+		tree.Set(obj, *o.ResourceVersion, "preconditions", "resourceVersion")
+	}
+	if o.Propagation != "" {
+		obj["propagationPolicy"] = o.Propagation
+	}
+	if o.GracePeriodSeconds != nil {
+		obj["gracePeriodSeconds"] = *o.GracePeriodSeconds
+	}
+	return obj
 }
 
 // The propagation policies: delete dependents first, delete them afterwards, leave them.
@@ -78,6 +103,7 @@ func (q *Call) readDeleteOptions() (o DeleteOptions, err error) {
 			return o, err
 		}
 	}
+	o.given = obj
 	return o, q.fillDeleteOptions(&o, obj)
 }
 
@@ -197,7 +223,7 @@ func (q *Call) Delete(o *DeleteOptions) (obj map[string]any, gone bool, err erro
 		if err := o.check(q, old); err != nil {
 			return err
 		}
-		w := write{Call: q, old: old, was: q.decode(old)}
+		w := write{Call: q, old: old, was: q.decode(old), deletes: o}
 		var err error
 		gone, err = w.delete(o)
 		obj = w.next
@@ -300,7 +326,7 @@ func (w *write) commitMark() error {
 	if w.dryRun {
 		return w.confirm()
 	}
-	d, err := w.encode(tree.Copy(w.next).(map[string]any)) // next is what the delete answers
+	d, err := w.encode(w.req.Context(), tree.Copy(w.next).(map[string]any)) // next is what the delete answers
 	if err != nil {
 		return err
 	}

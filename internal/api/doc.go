@@ -27,10 +27,10 @@
 //
 //	read        options and body, or a patch       ◄ apply: a fourth kind of patch, which may create
 //	┌► old      the object as it is now
-//	│  carryOver   fields that the server owns
-//	│  setDefaults
 //	│                                              ◄ managed fields: who owns what differs from old
 //	│  mutate      Config.Admit, Mutating          ◄ plugins, webhooks and policies that change the object
+//	│  carryOver   fields that the server owns
+//	│  setDefaults
 //	│  setName     of a generateName
 //	│  check       hooks of the kind, metadata, schema
 //	│  bump        generation
@@ -38,7 +38,7 @@
 //	└─ commit      or a conflict, and again from the object as it has become
 //	answer
 //
-// Of what stands on the right the plugins are there (internal/admission).
+// Of what stands on the right the plugins and the webhooks are there (internal/admission, internal/webhook).
 //
 // An API and its resources may be used by any number of goroutines at once. A Call belongs to
 // the goroutine of its request, and no lock is held from its read to its commit: see write.go

@@ -375,7 +375,7 @@ func immutableErrors(obj, old map[string]any) (errs []field.Error) {
 // dedupeOwners takes out owner references that are equal to one before them, with one warning for
 // all of them. For a patch the warning says that this is after admission, as upstream does: there
 // it looks at the body, which for a patch is not the object.
-func (q *Call) dedupeOwners(obj map[string]any) {
+func (w *write) dedupeOwners(obj map[string]any) {
 	m := tree.Object(obj, "metadata")
 	owners := tree.List(m, "ownerReferences")
 	var kept []any
@@ -393,10 +393,10 @@ func (q *Call) dedupeOwners(obj map[string]any) {
 	}
 	m["ownerReferences"] = kept
 	when := ""
-	if q.info.Verb == "patch" {
+	if w.mutated || w.info.Verb == "patch" {
 		when = " after mutating admission happens"
 	}
-	q.scope.Warn("", ".metadata.ownerReferences contains duplicate entries"+when+
+	w.scope.Warn("", ".metadata.ownerReferences contains duplicate entries"+when+
 		"; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests"+
 		"; duplicate UID(s) observed: "+strings.Join(twice, ", "))
 }

@@ -226,7 +226,7 @@ func TestDedupeOwners(t *testing.T) {
 			}
 		}
 		obj := map[string]any{"metadata": map[string]any{"ownerReferences": owners}}
-		p.call(verb, "a", "").dedupeOwners(obj)
+		(&write{Call: p.call(verb, "a", "")}).dedupeOwners(obj)
 		if got := text(tree.List(obj, "metadata", "ownerReferences")); got != text(append([]any{}, want...)) {
 			t.Fatalf("of %s\n got %s\nwant %s", text(owners), got, text(want))
 		}
@@ -241,7 +241,7 @@ func TestDedupeOwners(t *testing.T) {
 	}
 	// What has no owners gets no list of them.
 	obj := map[string]any{"metadata": map[string]any{"name": "a"}}
-	if newSteps(t).call("update", "a", "").dedupeOwners(obj); text(obj) != `{"metadata":{"name":"a"}}` {
+	if (&write{Call: newSteps(t).call("update", "a", "")}).dedupeOwners(obj); text(obj) != `{"metadata":{"name":"a"}}` {
 		t.Error(text(obj))
 	}
 }

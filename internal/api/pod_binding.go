@@ -28,6 +28,9 @@ func bindPod(q *Call) error {
 	if err != nil {
 		return err
 	}
+	if err := q.ask(Mutating, OperationCreate, b, nil); err != nil {
+		return err
+	}
 	name := tree.Name(b)
 	switch {
 	case q.name != "" && name != q.name:
@@ -36,6 +39,9 @@ func bindPod(q *Call) error {
 		return status.BadRequest("Name parameter required.")
 	}
 	if err := bindingErrors(b); err != nil {
+		return err
+	}
+	if err := q.ask(Validating, OperationCreate, b, nil); err != nil {
 		return err
 	}
 	pods := q.api.Builtin("", "v1", "Pod")
@@ -51,20 +57,29 @@ func bindPod(q *Call) error {
 	return q.answerSuccess()
 }
 
-// readBelow reads the body of a create below a pod, which must say the namespace of the path if it says one.
+// readBelow reads the body of a create below an object, which must say the namespace of the path if it says one. What it
+// returns says its kind and the namespace.
 func (q *Call) readBelow(typ *kinds.Type, apiVersion, kind string) (map[string]any, error) {
 	obj, err := q.readTyped(typ, apiVersion, kind)
 	if err != nil {
 		return nil, err
 	}
-	return obj, q.checkNamespace(tree.Metadata(obj))
+	if err := q.checkNamespace(tree.Metadata(obj)); err != nil {
+		return nil, err
+	}
+	if obj == nil {
+		obj = map[string]any{}
+	}
+	obj["apiVersion"], obj["kind"] = apiVersion, kind
+	tree.Metadata(obj)["namespace"] = q.namespace
+	return obj, nil
 }
 
 // on returns a call of the program itself for an object of another resource in the namespace of q,
-// with the writer, the warnings and the dry run of q.
+// with the writer, the warnings and the dry run of q. Admission is asked about q and not about what it does.
 func (s *API) on(q *Call, r *Resource, name string) *Call {
 	c := s.Internal(r, "update", q.namespace, name, "")
-	c.req, c.scope, c.dryRun = q.req, q.scope, q.dryRun
+	c.req, c.scope, c.dryRun, c.admitted = q.req, q.scope, q.dryRun, true
 	return c
 }
 
@@ -129,16 +144,7 @@ func (q *Call) bind(old *store.Object, b map[string]any) error {
 		}
 	}
 	setPodCondition(w.next, map[string]any{"type": "PodScheduled", "status": "True"}, time.Now())
-	return w.store() // no new generation: the node is not what somebody wants of the pod (upstream)
-}
-
-// store writes next in the place of old as it is, without the checks of a client's write: the program
-// itself has made the change, and what it leaves alone was good.
-func (w *write) store() error {
-	if err := w.admit(Validating); err != nil {
-		return err
-	}
-	return w.commit()
+	return w.commit() // no new generation: the node is not what somebody wants of the pod (upstream)
 }
 
 // setPodCondition puts a condition into the status of a pod, in the place of one of its type. The time

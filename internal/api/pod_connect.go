@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"apichain/internal/field"
+	"apichain/internal/kinds"
 	"apichain/internal/status"
 	"apichain/internal/tree"
 )
@@ -14,6 +15,60 @@ import (
 // The subresources that lead to a running container, or to what listens behind a service or on a
 // node. Nothing runs here, so each is answered at once with what upstream says where there is nobody
 // to ask; an object that is on a node gets as far as that node's kubelet, which is none.
+
+// askConnect asks admission about a connection, in both phases, before anything of the object is looked at (upstream). Of a
+// subresource that is none it asks nothing.
+func (q *Call) askConnect() error {
+	if !q.wants(Mutating, OperationConnect) && !q.wants(Validating, OperationConnect) {
+		return nil
+	}
+	for i := range q.Subresources {
+		sub := &q.Subresources[i]
+		if sub.Name != q.info.Subresource || !strings.HasSuffix(sub.Kind, "Options") {
+			continue
+		}
+		options := q.connectOptions(sub)
+		for _, phase := range [...]Phase{Mutating, Validating} {
+			if err := q.ask(phase, OperationConnect, options, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// connectOptions returns the options that a connection is asked for with, which are in the query and the path.
+func (q *Call) connectOptions(sub *kinds.Subresource) map[string]any {
+	o := map[string]any{"kind": sub.Kind, "apiVersion": sub.Version}
+	for name, f := range sub.Type().ByName {
+		given := q.query[name]
+		if len(given) == 0 {
+			continue
+		}
+		switch {
+		case f.IsList:
+			var list []any
+			for _, s := range given {
+				if n, err := strconv.ParseInt(s, 10, 32); f.Kind != kinds.FieldString && err == nil {
+					list = append(list, n)
+				} else {
+					list = append(list, s)
+				}
+			}
+			o[name] = list
+		case f.Kind == kinds.FieldBool:
+			if isTrue(given[0]) {
+				o[name] = true
+			}
+		case given[0] != "":
+			o[name] = given[0]
+		}
+	}
+	if _, path, ok := strings.Cut(q.req.URL.Path, "/"+q.name+"/proxy"); ok && sub.Name == "proxy" && path != "" {
+		o["path"] = path
+	}
+	return o
+}
 
 // connectPod serves log, exec, attach and portforward: who asks must name a container of the pod if it
 // has several, and the pod must be on a node.

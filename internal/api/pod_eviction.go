@@ -34,6 +34,9 @@ func evictPod(q *Call) error {
 	if err != nil {
 		return err
 	}
+	if err := q.ask(Mutating, OperationCreate, e, nil); err != nil {
+		return err
+	}
 	if tree.Name(e) != q.name {
 		return status.BadRequest("name in URL does not match name in Eviction object")
 	}
@@ -44,6 +47,9 @@ func evictPod(q *Call) error {
 	}
 	var o DeleteOptions
 	if err := q.fillDeleteOptions(&o, tree.Object(e, "deleteOptions")); err != nil {
+		return err
+	}
+	if err := q.ask(Validating, OperationCreate, e, nil); err != nil {
 		return err
 	}
 	sn := q.Bucket.Now()
@@ -114,7 +120,7 @@ func (q *Call) askBudget(o *store.Object) (budget string, unready bool, err erro
 		if err := takeDisruption(w.next, q.name, time.Now()); err != nil || q.dryRun {
 			return err
 		}
-		return w.store()
+		return w.commit()
 	})
 }
 
@@ -230,7 +236,7 @@ func (q *Call) evict(o *DeleteOptions) error {
 			setPodCondition(w.next, map[string]any{
 				"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting",
 			}, time.Now())
-			err := w.store()
+			err := w.commit()
 			marked = w.done
 			return err
 		})

@@ -69,6 +69,9 @@ func (q *Call) serveScale() error {
 	if old == nil {
 		return q.notFound(q.name)
 	}
+	if err := q.look(old); err != nil {
+		return err
+	}
 	scale, err := v.read(q.decode(old))
 	if err != nil {
 		return err
@@ -88,7 +91,7 @@ func (v scaleView) serveWrite() error {
 			return v.notFound(v.name)
 		}
 		// Two trees: one is changed and one is what it is compared with.
-		w := write{Call: v.Call, old: old, was: v.decode(old), next: v.decode(old)}
+		w := write{Call: v.Call, old: old, was: v.decode(old), next: v.decode(old), view: v.seen}
 		shown, found, err := v.view(w.next)
 		if err != nil {
 			return err
@@ -110,6 +113,9 @@ func (v scaleView) serveWrite() error {
 		if err := v.checkTarget(scale); err != nil {
 			return err
 		}
+		if scale, err = v.mutate(scale, w.was); err != nil {
+			return err
+		}
 		if err := v.write(old, w.next, scale); err != nil {
 			return err
 		}
@@ -118,6 +124,31 @@ func (v scaleView) serveWrite() error {
 		}
 		return v.answerScale(&w)
 	})
+}
+
+// seen returns what admission sees of an object: its Scale, nil of one that has none.
+func (v scaleView) seen(obj map[string]any) map[string]any {
+	scale, _, _ := v.view(obj)
+	return scale
+}
+
+// mutate returns what mutating admission makes of a Scale that was sent for the object was. The one given may be used again.
+func (v scaleView) mutate(scale, was map[string]any) (map[string]any, error) {
+	if !v.wants(Mutating, OperationUpdate) {
+		return scale, nil
+	}
+	scale = tree.Copy(scale).(map[string]any)
+	scale["kind"], scale["apiVersion"] = "Scale", "autoscaling/v1"
+	setOrDelete(tree.Metadata(scale), "namespace", v.namespace, v.Namespaced)
+	for _, part := range [...]string{"spec", "status"} {
+		if tree.Object(scale, part) == nil {
+			scale[part] = map[string]any{}
+		}
+	}
+	if tree.At(scale, "status", "replicas") == nil {
+		tree.Set(scale, int64(0), "status", "replicas") // it is written always
+	}
+	return scale, v.ask(Mutating, OperationUpdate, scale, v.seen(was))
 }
 
 // readChange reads the options and the body. What it returns makes of the Scale that is shown
@@ -353,6 +384,9 @@ func (v scaleView) writeBuiltin(old *store.Object, obj, scale map[string]any, gi
 func (v scaleView) answerScale(w *write) error {
 	obj := w.next
 	if w.done != nil {
+		if err := v.look(w.done); err != nil {
+			return err
+		}
 		obj = v.decode(w.done) // next has been encoded, and has not the new resource version
 	}
 	scale, err := v.read(obj)

@@ -35,7 +35,7 @@ func (q *Call) requestToken() error {
 	if err := q.writeOptions("CreateOptions"); err != nil {
 		return err
 	}
-	obj, err := q.readTyped(q.api.Kinds.Body("authentication.k8s.io", "v1", "TokenRequest"), "authentication.k8s.io/v1", "TokenRequest")
+	obj, err := q.readTokenRequest()
 	if err != nil {
 		return err
 	}
@@ -52,12 +52,15 @@ func (q *Call) requestToken() error {
 	if err := q.checkTokenTarget(obj, account); err != nil {
 		return err
 	}
-	seconds, given := tree.At(obj, "spec", "expirationSeconds").(int64)
-	if !given {
-		seconds = defaultTokenLifetime
-	}
+	seconds, _ := tree.At(obj, "spec", "expirationSeconds").(int64)
 	if errs := append(lifetimeErrors(seconds), attestationErrors(obj)...); len(errs) > 0 {
 		return status.Invalid("authentication.k8s.io", "TokenRequest", "", errs)
+	}
+	now := time.Now()
+	m := tree.Metadata(obj)
+	m["name"], m["uid"], m["creationTimestamp"] = q.name, account.Meta.UID, timeText(now)
+	if err := q.ask(Validating, OperationCreate, obj, nil); err != nil {
+		return err
 	}
 	ref := tree.At(obj, "spec", "boundObjectRef")
 	var bound auth.Bound
@@ -74,7 +77,6 @@ func (q *Call) requestToken() error {
 		q.scope.Warn("", fmt.Sprintf("requested expiration of %d seconds shortened to %d seconds", seconds, most))
 		seconds = most
 	}
-	now := time.Now()
 	expires := now.Add(time.Duration(seconds) * time.Second)
 	token := q.api.Config.Tokens.Issue(auth.Grant{
 		Namespace: q.namespace, Account: q.name, UID: account.Meta.UID, Bound: bound,
@@ -87,6 +89,39 @@ func (q *Call) requestToken() error {
 		"spec":     map[string]any{"audiences": anyStrings(audiences), "expirationSeconds": seconds, "boundObjectRef": ref},
 		"status":   map[string]any{"token": token, "expirationTimestamp": timeText(expires)},
 	})
+}
+
+// readTokenRequest reads the body, gives it its defaults, and asks mutating admission about it.
+func (q *Call) readTokenRequest() (map[string]any, error) {
+	const apiVersion, kind = "authentication.k8s.io/v1", "TokenRequest"
+	obj, err := q.readTyped(q.api.Kinds.Body("authentication.k8s.io", "v1", kind), apiVersion, kind)
+	if err != nil || !q.wants(Mutating, OperationCreate) && !q.wants(Validating, OperationCreate) {
+		return withLifetime(obj), err
+	}
+	obj = withLifetime(obj)
+	if err := q.checkNamespace(tree.Metadata(obj)); err != nil {
+		return nil, err
+	}
+	obj["apiVersion"], obj["kind"] = apiVersion, kind
+	tree.Metadata(obj)["namespace"] = q.namespace
+	// It is written whole, as by upstream's type.
+	setOrDelete(tree.Object(obj, "spec"), "boundObjectRef", tree.At(obj, "spec", "boundObjectRef"), true)
+	obj["status"] = map[string]any{"token": "", "expirationTimestamp": nil}
+	if err := q.ask(Mutating, OperationCreate, obj, nil); err != nil {
+		return nil, err
+	}
+	return withLifetime(obj), nil
+}
+
+// withLifetime returns a request with a lifetime, in place. nil is a request that says nothing.
+func withLifetime(obj map[string]any) map[string]any {
+	if obj == nil {
+		obj = map[string]any{}
+	}
+	if _, given := tree.At(obj, "spec", "expirationSeconds").(int64); !given {
+		tree.Set(obj, int64(defaultTokenLifetime), "spec", "expirationSeconds")
+	}
+	return obj
 }
 
 // lifetimeErrors returns what is wrong with a lifetime, in upstream's words.

@@ -24,9 +24,9 @@ import (
 //
 //	read           read                           read
 //	               ┌► old                         ┌► old
-//	carryOver      │  carryOver                   │  admit
-//	setDefaults    │  setDefaults                 │  mark, if something holds it
-//	mutate         │  mutate                      └─ commit, or a conflict
+//	mutate         │  mutate                      │  admit
+//	carryOver      │  carryOver                   │  mark, if something holds it
+//	setDefaults    │  setDefaults                 └─ commit, or a conflict
 //	setName        │
 //	check          │  check
 //	               │  bump
@@ -61,6 +61,12 @@ type write struct {
 	// generated says that the name of a new object was made from its generateName.
 	generated bool
 
+	// view returns what admission sees of an object in the place of it; nil is the object itself. deletes are the options
+	// of a delete, and mutated says that mutating admission has been asked.
+	view    func(obj map[string]any) map[string]any
+	deletes *DeleteOptions
+	mutated bool
+
 	// claim is what the write takes for the object; nil for nothing.
 	claim *allocator.Claim
 
@@ -84,7 +90,11 @@ func (q *Call) retry(tries int, attempt func(old *store.Object) error) error {
 	for try := 0; ; try++ {
 		err := q.believe(func() error {
 			sn := q.Bucket.Now()
-			return attempt(sn.Get(q.Resource.Key(q.namespace, q.name)))
+			old := sn.Get(q.Resource.Key(q.namespace, q.name))
+			if err := q.look(old); err != nil {
+				return err
+			}
+			return attempt(old)
 		})
 		if err == nil {
 			return nil
@@ -136,10 +146,10 @@ func (w *write) insertOnce() error {
 		return err
 	}
 	w.uid = request.NewUUID()
-	w.complete()
 	if err := w.mutate(); err != nil {
 		return err
 	}
+	w.complete()
 	w.setName()
 	defer w.endClaim()
 	if err := w.check(); err != nil {
@@ -157,10 +167,10 @@ func (w *write) insertOnce() error {
 // is stored: see retry.
 func (w *write) replace() error {
 	defer w.lockSerial()()
-	w.complete()
 	if err := w.mutate(); err != nil {
 		return err
 	}
+	w.complete()
 	defer w.endClaim()
 	if err := w.check(); err != nil {
 		return err
@@ -282,24 +292,6 @@ func (w *write) inherit() {
 // setDefaults fills in what next leaves out. Before it next is pruned; after it the kind's
 // checks find every field that they look at.
 func (w *write) setDefaults() { w.shape.SetDefaults(w.next) }
-
-// mutate lets mutating admission change next, and then puts right what that may have touched:
-// what is not the writer's is not admission's either, and a field that it added may have
-// defaults inside. Without admission it does nothing.
-func (w *write) mutate() error {
-	if w.admitters[Mutating] == nil {
-		return nil
-	}
-	// What was carried over is shared with was, which admission must not change.
-	if w.was != nil {
-		w.was = tree.Copy(w.was).(map[string]any)
-	}
-	if err := w.admit(Mutating); err != nil {
-		return err
-	}
-	w.complete()
-	return nil
-}
 
 // setName gives a new object that has none the name that its generateName asks for. It comes
 // after mutate, since admission sees such an object without a name (upstream), and before check,

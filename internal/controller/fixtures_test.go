@@ -58,7 +58,8 @@ func TestFixturesFindTheirAccounts(t *testing.T) {
 	var s *apitest.Server
 	s = apitest.Start(t, apitest.Config{Empty: true, Admit: func(r *api.Resource) (who api.Admitters) {
 		if r.Plural == "configmaps" {
-			who[api.Mutating] = func(_ context.Context, a api.Admission) error {
+			who.Wants = func(phase api.Phase, _, _ string) bool { return phase == api.Mutating }
+			who.Ask = func(_ context.Context, a api.Admission) error {
 				if a.Name == "m" {
 					found = apitest.Stored(s.Store, "serviceaccounts", "shop/default") != nil
 				}

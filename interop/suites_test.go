@@ -1,0 +1,28 @@
+package interop
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"testing"
+)
+
+// controller-runtime's own suites of test environments and webhooks, unmodified from its module, on the folder that the subcommand
+// envtest makes.
+
+// specs is Ginkgo's last word.
+var specs = regexp.MustCompile(`Ran (\d+) of \d+ Specs.*\n.*-- .*?(\d+) Passed.*?(\d+) Failed`)
+
+// TestSuites: all specs of each package run and pass.
+func TestSuites(t *testing.T) {
+	eachServer(t, func(t *testing.T, folder string) {
+		for pkg, want := range map[string]string{"envtest": "28", "webhook": "8"} {
+			cmd := exec.Command("go", "test", "-count=1", "sigs.k8s.io/controller-runtime/pkg/"+pkg, "-v", "-ginkgo.no-color")
+			cmd.Env = append(os.Environ(), "KUBEBUILDER_ASSETS="+folder)
+			out, err := cmd.CombinedOutput()
+			if m := specs.FindSubmatch(out); err != nil || m == nil || string(m[1]) != want || string(m[2]) != want || string(m[3]) != "0" {
+				t.Errorf("pkg/%s: %v: want %s specs that pass\n%s", pkg, err, want, out[max(0, len(out)-20000):])
+			}
+		}
+	})
+}
