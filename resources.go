@@ -100,9 +100,11 @@ func (p *program) buildResources() error {
 	if err := p.authn.Accounts.Use(p.signing); err != nil {
 		return fmt.Errorf("--service-account-key-file: %w", err)
 	}
+	p.backends = p.newBackends()
 	c := &p.opt.cluster
+	p.webhooks = p.newWebhooks()
 	p.admission, err = admission.New(admission.Config{
-		Enabled: c.plugins, Disabled: c.withoutPlugins, Authorizer: p.authz,
+		Enabled: c.plugins, Disabled: c.withoutPlugins, Authorizer: p.authz, Webhooks: p.webhooks,
 		NotReadySeconds: int64(c.notReady), UnreachableSeconds: int64(c.unreachable),
 	})
 	if err != nil {
@@ -121,11 +123,13 @@ func (p *program) buildResources() error {
 		Store: p.store, Kinds: table, Catalog: &p.catalog,
 		Tokens: p.authn.Accounts, MaxTokenTime: p.opt.accountTokens.most, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
 		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
-		NoNamespaceLifecycle: !p.admission.On("NamespaceLifecycle"), Admit: p.admission.For, ReadOnly: readOnly,
-		Services: api.ServiceNetwork{Ranges: p.opt.cluster.ranges(), NodePorts: nodePorts},
-		Changed:  func() { p.generation.Add(1) }, Log: p.log,
+		NoNamespaceLifecycle: !p.admission.On("NamespaceLifecycle"), Admit: p.admission.For, AfterWrite: p.webhooks.AfterWrite(), ReadOnly: readOnly,
+		Services:   api.ServiceNetwork{Ranges: p.opt.cluster.ranges(), NodePorts: nodePorts},
+		Converters: p.newConversions(),
+		Changed:    func() { p.generation.Add(1) }, Log: p.log,
 	})
 	p.admission.Look(p.api)
+	p.webhooks.Look(p.api)
 	p.restorer = controller.NewRestorer(p.api)
 	return nil
 }

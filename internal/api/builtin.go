@@ -23,15 +23,27 @@ func New(c Config) *API {
 		Config: c, Store: c.Store, Kinds: c.Kinds, meta: c.Kinds.Type("meta.ObjectMeta"),
 		builtin: map[kinds.Key]*Resource{}, byBucket: map[*store.Bucket]*Resource{},
 	}
+	if s.converters = c.Converters; s.converters == nil {
+		s.converters = noWebhooks{}
+	}
 	s.services = s.newPool(c.Services)
 	s.Namespaces = s.Store.Bucket("namespaces")
 	// A kind that is stored as another comes behind it in the table, so that the other's selectable
 	// fields are there when it is made.
+	same := map[*store.Bucket][]*Resource{}
 	for _, row := range c.Kinds.Kinds {
 		r := s.newBuiltin(row)
 		s.builtin[kinds.NewKey(row.Group, row.Version, row.Kind)] = r
 		if row.StoredAs == "" && r.Bucket != nil {
 			s.byBucket[r.Bucket] = r
+		}
+		if r.Bucket != nil {
+			same[r.Bucket] = append(same[r.Bucket], r)
+		}
+	}
+	for _, all := range same {
+		for _, r := range all {
+			r.forms = all
 		}
 	}
 	// The hooks need Customs, which needs the store alone.
@@ -44,6 +56,11 @@ func New(c Config) *API {
 	for key, h := range s.hookTable() {
 		if r := s.builtin[key]; r != nil { // a table of a test has not all kinds
 			r.kindHooks = h
+		}
+	}
+	for name, f := range c.AfterWrite {
+		if r := s.byBucket[s.Store.Bucket(name)]; r != nil {
+			r.afterWrite = func(*store.Object) { f() }
 		}
 	}
 	for _, r := range s.builtin {
@@ -90,13 +107,15 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 			// A client may use the resource as soon as its write is answered.
 			afterWrite: func(*store.Object) { s.Customs.Follow() },
 		},
-		kinds.NewKey("certificates.k8s.io", "v1", "CertificateSigningRequest"): {prepare: stampRequester},
-		kinds.NewKey("authentication.k8s.io", "v1", "TokenReview"):             {review: reviewToken},
-		kinds.NewKey("authentication.k8s.io", "v1", "SelfSubjectReview"):       {review: reviewSelf},
-		kinds.NewKey("authorization.k8s.io", "v1", "SubjectAccessReview"):      {review: reviewAccess},
-		kinds.NewKey("authorization.k8s.io", "v1", "LocalSubjectAccessReview"): {review: reviewAccess},
-		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectAccessReview"):  {review: reviewSelfAccess},
-		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectRulesReview"):   {review: reviewSelfRules},
+		kinds.NewKey("certificates.k8s.io", "v1", "CertificateSigningRequest"):               {prepare: stampRequester},
+		kinds.NewKey("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration"):   {settle: refuseConditions},
+		kinds.NewKey("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration"): {settle: refuseConditions},
+		kinds.NewKey("authentication.k8s.io", "v1", "TokenReview"):                           {review: reviewToken},
+		kinds.NewKey("authentication.k8s.io", "v1", "SelfSubjectReview"):                     {review: reviewSelf},
+		kinds.NewKey("authorization.k8s.io", "v1", "SubjectAccessReview"):                    {review: reviewAccess},
+		kinds.NewKey("authorization.k8s.io", "v1", "LocalSubjectAccessReview"):               {review: reviewAccess},
+		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectAccessReview"):                {review: reviewSelfAccess},
+		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectRulesReview"):                 {review: reviewSelfRules},
 	}
 }
 
@@ -123,6 +142,7 @@ func (r *Resource) refuseUnserved() {
 func (s *API) newBuiltin(row *kinds.Row) *Resource {
 	r := &Resource{Row: row, api: s, shape: kinds.Shape{Row: row}, nameErrors: nameRules[row.NameRule], fields: row.Fields, deprecation: row.Deprecated}
 	if row.ReviewOnly {
+		s.admit(r) // a binding is asked about
 		return r
 	}
 	if slices.ContainsFunc(row.Subresources, func(s kinds.Subresource) bool { return s.Name == "scale" }) {
@@ -146,7 +166,7 @@ func (s *API) newBuiltin(row *kinds.Row) *Resource {
 	return r
 }
 
-// admit gives a resource those who may change and refuse its writes. It must have its bucket.
+// admit gives a resource those who may change and refuse its writes. It must have its bucket, if it has one.
 func (s *API) admit(r *Resource) {
 	if s.Config.Admit != nil {
 		r.admitters = s.Config.Admit(r)

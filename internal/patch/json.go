@@ -48,6 +48,8 @@ var (
 	errPatchTest    = errors.New("the value is another")
 	errPatchLimit   = errors.New("the patch copies or shifts too much")
 	errPatchDepth   = errors.New("the result nests too deep")
+
+	errPatchOperation = errors.New("no such operation")
 )
 
 // jsonPatch is a patch that was read: its operations in order.
@@ -248,7 +250,7 @@ func (r *jsonPatchRun) do(o jsonPatchOp) error {
 	case "test":
 		return r.test(o.path, o.value)
 	}
-	return errors.New("no such operation")
+	return errPatchOperation
 }
 
 // add sets a member of an object, or inserts an element into a list before the one that has

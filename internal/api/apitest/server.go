@@ -299,6 +299,7 @@ type scope struct {
 	info   request.Info
 	user   *request.User
 	w      http.ResponseWriter
+	mu     sync.Mutex // webhooks warn side by side
 	warned map[string]bool
 }
 
@@ -310,6 +311,8 @@ func (x *scope) ActingUser() *request.User { return x.user }
 
 // Warn implements request.Scope: each text is said once.
 func (x *scope) Warn(agent, text string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	if text == "" || x.warned[text] {
 		return
 	}

@@ -1,0 +1,228 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"apichain/internal/field"
+	"apichain/internal/status"
+	"apichain/internal/tree"
+)
+
+// A call of a webhook ends in one of three ways, which upstream tells apart: the webhook has answered (and may refuse), it could not
+// be asked (then its failure policy decides), or what was asked of it makes no sense (then the write fails).
+//
+// What an answer that is none means is said in the words of upstream's client, in which every HTTP status has a sentence.
+
+// maxAnswer is the most bytes that an answer may have: a patch that replaces the largest object, in base64. Upstream has no bound.
+const maxAnswer = 8 << 20
+
+// maxShown is how much of a text is shown that comes in place of an answer, upstream's number.
+const maxShown = 2048
+
+// mostRetries is how often a webhook is asked again that asks for it by a Retry-After, within its time.
+const mostRetries = 10
+
+// callError says why a webhook could not be asked.
+type callError struct {
+	webhook string
+	// why is the reason, and code the HTTP status that metrics show.
+	why  error
+	code int
+}
+
+func (e *callError) Error() string {
+	return "failed calling webhook " + strconv.Quote(e.webhook) + ": " + e.why.Error()
+}
+
+func (e *callError) Unwrap() error { return e.why }
+
+// deniedError is the refusal of a webhook.
+type deniedError struct{ says *status.Error }
+
+func (e *deniedError) Error() string { return e.says.Error() }
+
+// internalError returns upstream's 500 for what goes wrong in the server itself.
+func internalError(why error) *status.Error {
+	return &status.Error{
+		Code: http.StatusInternalServerError, Reason: "InternalError", Message: "Internal error occurred: " + why.Error(),
+		Details: &status.Details{Causes: []field.Error{{Message: why.Error()}}},
+	}
+}
+
+// errTimeout is upstream's answer to a request whose time is over while webhooks are asked.
+var errTimeout = &status.Error{
+	Code: http.StatusGatewayTimeout, Reason: "Timeout", Message: "Timeout: request did not complete within requested timeout",
+	Details: &status.Details{},
+}
+
+// call asks a webhook about a form of the question. The error is a *callError, or a *status.Error for the client. Annotations and
+// warnings of the answer are given on.
+func (q *question) call(ctx context.Context, h *hook, f *form, mutating bool) (*answer, error) {
+	if q.DryRun && !h.dry {
+		return nil, status.BadRequest("admission webhook " + strconv.Quote(h.name) + " does not support dry run")
+	}
+	fail := func(code int, format string, args ...any) error {
+		return &callError{h.name, fmt.Errorf(format, args...), code}
+	}
+	if h.version == "" {
+		return nil, fail(http.StatusBadRequest, "could not create admission objects: webhook does not accept known AdmissionReview versions (v1, v1beta1)")
+	}
+	review, uid := q.review(h, f)
+	if h.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, h.timeout)
+		defer cancel()
+	}
+	code, body, err := h.post(ctx, review)
+	if err != nil {
+		return nil, fail(code, "failed to call webhook: %w", err)
+	}
+	a, isBad, err := readAnswer(body, h.version, uid, mutating)
+	switch {
+	case isBad:
+		return nil, fail(http.StatusServiceUnavailable, "received invalid webhook response: %w", err)
+	case err != nil:
+		return nil, fail(http.StatusServiceUnavailable, "failed to call webhook: %w", err)
+	}
+	for k, v := range a.annotations {
+		if key := h.name + "/" + k; strings.Count(key, "/") == 1 && len(field.LabelKeyErrors(key)) == 0 {
+			q.Scope.Annotate(key, v, false)
+		}
+	}
+	for _, text := range a.warnings {
+		if !strings.ContainsFunc(text, unicode.IsControl) { // which no header has (upstream)
+			q.Scope.Warn("", text)
+		}
+	}
+	return a, nil
+}
+
+// post sends a review and returns the body of the answer. After an error code is the HTTP status that upstream counts.
+func (h *hook) post(ctx context.Context, review []byte) (code int, body []byte, err error) {
+	url := h.url
+	if deadline, ok := ctx.Deadline(); ok {
+		// In whole seconds, a part of one is one.
+		if left := time.Until(deadline); left > 0 {
+			url += "?timeout=" + (left + time.Second - 1).Truncate(time.Second).String()
+		}
+	}
+	for try := 0; ; try++ {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(review))
+		if err != nil {
+			return http.StatusInternalServerError, nil, err
+		}
+		r.Header["Content-Type"] = jsonType
+		r.Header["Accept"] = acceptTypes
+		r.Header["User-Agent"] = userAgent
+		code, header, body, err := h.backend.Ask(ctx, r, maxAnswer)
+		if err != nil {
+			return http.StatusServiceUnavailable, nil, bodyError(code, err)
+		}
+		wait := retryAfter(code, header)
+		if wait < 0 || try == mostRetries {
+			return readStatus(code, header, body)
+		}
+		select {
+		case <-ctx.Done():
+			return http.StatusServiceUnavailable, nil, fmt.Errorf("Post %q: %w", url, ctx.Err())
+		case <-time.After(wait):
+		}
+	}
+}
+
+// The headers of reviews. Nobody changes these.
+var (
+	jsonType    = []string{"application/json"}
+	acceptTypes = []string{"application/json, */*"}
+	userAgent   = []string{"kube-apiserver-admission"}
+)
+
+// bodyError returns what upstream's client says of an error of a call: code is 0 unless it is of the body of an answer.
+func bodyError(code int, err error) error {
+	switch {
+	case code == 0:
+		return err
+	case strings.HasPrefix(err.Error(), "stream error"):
+		return fmt.Errorf("stream error when reading response body, may be caused by closed connection. Please retry. Original error: %w", err)
+	}
+	return fmt.Errorf("unexpected error when reading response body. Please retry. Original error: %w", err)
+}
+
+// retryAfter returns after which time a webhook that has answered so wants to be asked again, below 0 for never.
+func retryAfter(code int, header http.Header) time.Duration {
+	if code != http.StatusTooManyRequests && code/100 != 5 {
+		return -1
+	}
+	n, err := strconv.Atoi(header.Get("Retry-After"))
+	if err != nil || n < 0 {
+		return -1
+	}
+	return time.Duration(n) * time.Second
+}
+
+// readStatus returns the body of an answer that may be a review, or what the status says in place of it.
+func readStatus(code int, header http.Header, body []byte) (int, []byte, error) {
+	contentType := header.Get("Content-Type")
+	media := "application/json"
+	if contentType != "" {
+		var err error
+		if media, _, err = mime.ParseMediaType(contentType); err != nil {
+			return http.StatusInternalServerError, nil, internalError(err)
+		}
+	}
+	if code >= 200 && code <= 206 {
+		if len(body) == 0 {
+			return http.StatusServiceUnavailable, nil, fmt.Errorf("0-length response with status code: %d and content type: %s", code, media)
+		}
+		return code, body, nil
+	}
+	// A Status in the body says it better.
+	if v, _, err := tree.ParseJSONObject(body); err == nil && tree.Text(v, "kind") == "Status" && tree.Text(v, "apiVersion") == "v1" && tree.Text(v, "status") != "Success" {
+		n, _ := v["code"].(int64)
+		return int(n), nil, errors.New(tree.Text(v, "message"))
+	}
+	shown := "unknown"
+	if contentType == "" || strings.HasPrefix(media, "text/") {
+		shown = strings.TrimSpace(string(body[:min(len(body), maxShown)]))
+	}
+	return code, nil, errors.New(statusText(code, shown))
+}
+
+// statusText returns the sentence that upstream's client has for a status; shown is the text that came with it.
+func statusText(code int, shown string) string {
+	switch code {
+	case http.StatusBadRequest:
+		return "the server rejected our request for an unknown reason"
+	case http.StatusUnauthorized:
+		return "the server has asked for the client to provide credentials"
+	case http.StatusForbidden, http.StatusNotAcceptable, http.StatusUnsupportedMediaType:
+		return shown
+	case http.StatusNotFound:
+		return "the server could not find the requested resource"
+	case http.StatusMethodNotAllowed:
+		return "the server does not allow this method on the requested resource"
+	case http.StatusConflict:
+		return "the server reported a conflict"
+	case http.StatusUnprocessableEntity:
+		return "the server rejected our request due to an error in our request"
+	case http.StatusTooManyRequests:
+		return "the server has received too many requests and has asked us to try again later"
+	case http.StatusServiceUnavailable:
+		return "the server is currently unable to handle the request"
+	case http.StatusGatewayTimeout:
+		return "the server was unable to return a response in the time allotted, but may still be processing the request"
+	}
+	if code >= http.StatusInternalServerError {
+		return fmt.Sprintf("an error on the server (%q) has prevented the request from succeeding", shown)
+	}
+	return fmt.Sprintf("the server responded with the status code %d but did not return more information", code)
+}

@@ -1,0 +1,227 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"strconv"
+	"time"
+
+	"apichain/internal/api"
+	"apichain/internal/patch"
+	"apichain/internal/request"
+	"apichain/internal/tree"
+)
+
+// Mutating webhooks are asked one after another, in their order, each about the object as those before it have made it. If one has
+// changed it, all mutating plugins are asked once more, and among them the webhooks that want to be asked again if others have
+// changed the object after them: those that were asked before the change. Nobody is asked a third time, and nobody for the first
+// time in the second round.
+//
+//	round 0   a    b (changes)   c (changes)      round 1   a and b, if they want to; c only if a plugin of the server has
+//	                                                        changed the object in between
+
+// mutation is the asking of the mutating webhooks about one attempt to write.
+type mutation struct {
+	w *Webhooks
+	t *table
+	// asked are those that want to be asked again if the object changes now, and again those that will be.
+	asked, again map[*hook]bool
+	changed      bool
+}
+
+// Mutate implements admission.Webhooks.
+func (w *Webhooks) Mutate(ctx context.Context, a api.Admission) (api.Admit, error) {
+	t := w.now.Load()
+	if t == nil || w.isOwn(&a) {
+		return nil, nil
+	}
+	m := &mutation{w: w, t: t, asked: map[*hook]bool{}, again: map[*hook]bool{}}
+	if err := m.round(ctx, &a, 0); err != nil || !m.changed {
+		return nil, err
+	}
+	left := tree.Copy(a.Object)
+	return func(ctx context.Context, a api.Admission) error {
+		if !tree.Equal(left, a.Object) {
+			m.require()
+		}
+		return m.round(ctx, &a, 1)
+	}, nil
+}
+
+// require has those asked again who want to be, since the object has changed.
+func (m *mutation) require() {
+	maps.Copy(m.again, m.asked)
+	clear(m.asked)
+}
+
+// round asks all webhooks once. The object is changed in place, after the last of them.
+func (m *mutation) round(ctx context.Context, a *api.Admission, round int) error {
+	q := m.w.ask(a, m.t)
+	own := a.Object
+	var f *form // as the last webhook has left it
+	isChanged := false
+	for _, h := range m.t.candidates(api.Mutating, a.Resource, a.Operation) {
+		r, err := q.match(h)
+		if err != nil {
+			return err
+		}
+		if r == nil || round > 0 && !m.again[h] {
+			continue
+		}
+		if f, err = q.move(ctx, f, r, isChanged); err != nil {
+			return err
+		}
+		begun := time.Now()
+		changed, err := m.ask(ctx, q, h, f, round)
+		took := time.Since(begun)
+		q.Scope.Spend(request.InWebhooks, took)
+		q.count(h, took, err, "admit")
+		if changed {
+			isChanged, m.changed = true, true
+			// Labels are those of the object as it is now.
+			q.Object, q.labelsKnown, q.namespaceKnown = f.object, false, false
+			m.require()
+		}
+		if h.again {
+			m.asked[h] = true
+		}
+		if err == nil {
+			continue
+		}
+		if err := q.failed(ctx, h, err, "failed-open.mutation.webhook.admission.k8s.io/"+place(round, int(h.position))); err != nil {
+			return err
+		}
+	}
+	if !isChanged {
+		return nil
+	}
+	return q.settle(ctx, own, f)
+}
+
+// move returns the question in the form that the next webhook wants, from the one that the last has left.
+func (q *question) move(ctx context.Context, f *form, r *api.Resource, isChanged bool) (*form, error) {
+	if f != nil && (f.r == r || !q.isObject) {
+		return f, nil
+	}
+	if f == nil || !isChanged {
+		return q.in(ctx, r)
+	}
+	next := &form{r: r}
+	var err error
+	if next.object, err = f.r.As(ctx, f.object, r); err != nil {
+		return nil, internalError(err)
+	}
+	if f.old != nil {
+		if next.old, err = f.r.As(ctx, f.old, r); err != nil {
+			return nil, internalError(err)
+		}
+	}
+	q.Object = next.object
+	return next, nil
+}
+
+// settle makes own, the object that was given, what the webhooks have made of it.
+func (q *question) settle(ctx context.Context, own map[string]any, f *form) error {
+	obj := f.object
+	if f.r != q.Resource && q.isObject {
+		var err error
+		if obj, err = f.r.As(ctx, obj, q.Resource); err != nil {
+			return internalError(err)
+		}
+	}
+	clear(own)
+	maps.Copy(own, obj)
+	q.Object = own
+	return nil
+}
+
+// place returns where in a round a webhook stands, as annotations name it.
+func place(round, i int) string {
+	return "round_" + strconv.Itoa(round) + "_index_" + strconv.Itoa(i)
+}
+
+// ask asks one webhook, and applies its patch to the form. changed says that it has changed something.
+func (m *mutation) ask(ctx context.Context, q *question, h *hook, f *form, round int) (changed bool, err error) {
+	says := func() map[string]any { return map[string]any{"configuration": h.configuration, "webhook": h.name} }
+	defer func() {
+		v := says()
+		v["mutated"] = changed
+		q.Scope.Annotate("mutation.webhook.admission.k8s.io/"+place(round, int(h.position)), string(tree.AppendJSON(nil, v)), false)
+	}()
+	a, err := q.call(ctx, h, f, true)
+	if err != nil {
+		return false, err
+	}
+	if !a.allowed {
+		return false, &deniedError{denied(h.name, a.result)}
+	}
+	operations, err := readPatch(a.patch)
+	if err != nil {
+		return false, &callError{h.name, fmt.Errorf("received undecodable patch in webhook response: %w", err), http.StatusServiceUnavailable}
+	}
+	if len(operations) == 0 {
+		return false, nil
+	}
+	if f.object == nil {
+		return false, internalError(fmt.Errorf("admission webhook %q attempted to modify the object, which is not supported for this operation", h.name))
+	}
+	if a.patchType != "JSONPatch" {
+		return false, &callError{h.name, fmt.Errorf("unsupported patch type %q", a.patchType), denied(h.name, a.result).Code}
+	}
+	// As text, before its values become parts of the object.
+	v := says()
+	v["patch"], v["patchType"] = operations, a.patchType
+	said := string(tree.AppendJSON(nil, v))
+	next, err := q.patched(f, operations)
+	if err != nil {
+		return false, internalError(err)
+	}
+	changed = !tree.Equal(f.object, next)
+	q.Scope.Annotate("patch.webhook.admission.k8s.io/"+place(round, int(h.position)), said, true)
+	f.object, f.tail = next, nil
+	return changed, nil
+}
+
+// readPatch returns the operations of a patch, as far as it is a list of them.
+func readPatch(p []byte) ([]any, error) {
+	if len(p) == 0 {
+		return nil, nil
+	}
+	v, _, err := tree.ParseJSON(p)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := v.([]any)
+	if !ok && v != nil {
+		return nil, errors.New("json: cannot unmarshal " + tree.TypeName(v) + " into Go value of type jsonpatch.Patch")
+	}
+	for _, o := range list {
+		if _, ok := o.(map[string]any); !ok && o != nil {
+			return nil, errors.New("json: cannot unmarshal " + tree.TypeName(o) + " into Go value of type jsonpatch.Operation")
+		}
+	}
+	return list, nil
+}
+
+// patched returns what operations, which it consumes, make of the object in a form, decoded as what it is and with its defaults.
+func (q *question) patched(f *form, operations []any) (map[string]any, error) {
+	v, err := patch.Operations(tree.Copy(f.object), operations)
+	if err != nil {
+		return nil, err
+	}
+	next, ok := v.(map[string]any)
+	if !ok {
+		return nil, errors.New(noKind + "json: cannot unmarshal " + tree.TypeName(v) + " into Go value of type " + kindFields)
+	}
+	for _, name := range [...]string{"apiVersion", "kind"} {
+		was := tree.Text(f.object, name)
+		if given := next[name]; given != nil && given != was {
+			return nil, notRegistered(tree.Text(next, "kind"), tree.Text(next, "apiVersion"))
+		}
+		next[name] = was
+	}
+	return next, q.Fit(next, f.r)
+}

@@ -1,0 +1,132 @@
+package webhook
+
+import (
+	"context"
+	"strconv"
+
+	"apichain/internal/api"
+	"apichain/internal/request"
+	"apichain/internal/tree"
+)
+
+// The AdmissionReview that a webhook is sent: upstream's fields, in upstream's order. It is written at once, from trees, and all
+// but its version and uid are the same for all webhooks that see the same form.
+
+// form is a question as it is seen in one form of its resource.
+type form struct {
+	r           *api.Resource
+	object, old map[string]any
+	// tail is the review behind the uid, nil until it is asked for.
+	tail []byte
+}
+
+// in returns the question in another form. What is no object of the resource is the same in all.
+func (q *question) in(ctx context.Context, r *api.Resource) (*form, error) {
+	f := &form{r: r, object: q.Object, old: q.Old}
+	if r == q.Resource || !q.isObject {
+		return f, nil
+	}
+	var err error
+	if q.Object != nil {
+		if f.object, err = q.Resource.As(ctx, q.Object, r); err != nil {
+			return nil, internalError(err)
+		}
+	}
+	if q.Old != nil {
+		if f.old, err = q.Resource.As(ctx, q.Old, r); err != nil {
+			return nil, internalError(err)
+		}
+	}
+	return f, nil
+}
+
+// review returns the review of a form for a webhook, and its uid.
+func (q *question) review(h *hook, f *form) (body []byte, uid string) {
+	if f.tail == nil {
+		f.tail = q.appendTail(nil, f)
+	}
+	uid = request.NewUUID()
+	body = make([]byte, 0, len(f.tail)+160)
+	body = append(body, `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/`...)
+	body = append(body, h.version...)
+	body = append(body, `","request":{"uid":"`...)
+	body = append(body, uid...)
+	return append(body, f.tail...), uid
+}
+
+// appendTail appends the review behind its uid.
+func (q *question) appendTail(b []byte, f *form) []byte {
+	group, version, kind := q.Kind()
+	shownGroup, shownVersion, shownKind := group, version, kind
+	if q.isObject {
+		group, version, kind = q.Resource.Group, q.Resource.Version, q.Resource.Kind
+		shownGroup, shownVersion, shownKind = f.r.Group, f.r.Version, f.r.Kind
+	}
+	names := func(b []byte, group, version, last, name string) []byte {
+		b = tree.AppendJSONString(append(b, `{"group":`...), group)
+		b = tree.AppendJSONString(append(b, `,"version":`...), version)
+		b = append(b, `,"`+last+`":`...)
+		return append(tree.AppendJSONString(b, name), '}')
+	}
+	text := func(b []byte, name, value string) []byte {
+		if value == "" {
+			return b
+		}
+		return tree.AppendJSONString(append(b, `,"`+name+`":`...), value)
+	}
+	b = names(append(b, `","kind":`...), shownGroup, shownVersion, "kind", shownKind)
+	b = names(append(b, `,"resource":`...), f.r.Group, f.r.Version, "resource", f.r.Plural)
+	b = text(b, "subResource", q.Subresource)
+	b = names(append(b, `,"requestKind":`...), group, version, "kind", kind)
+	b = names(append(b, `,"requestResource":`...), q.Resource.Group, q.Resource.Version, "resource", q.Resource.Plural)
+	b = text(b, "requestSubResource", q.Subresource)
+	b = text(b, "name", q.Name)
+	b = text(b, "namespace", q.namespace)
+	b = text(b, "operation", q.Operation)
+	b = appendUser(append(b, `,"userInfo":`...), q.Scope.ActingUser())
+	b = appendObject(append(b, `,"object":`...), f.object)
+	b = appendObject(append(b, `,"oldObject":`...), f.old)
+	b = strconv.AppendBool(append(b, `,"dryRun":`...), q.DryRun)
+	b = appendObject(append(b, `,"options":`...), q.Options())
+	return append(b, "}}"...)
+}
+
+// appendObject appends an object, null for none.
+func appendObject(b []byte, obj map[string]any) []byte {
+	if obj == nil {
+		return append(b, "null"...)
+	}
+	return tree.AppendJSON(b, obj)
+}
+
+// appendUser appends who writes. The program itself has the name that upstream's has to itself.
+func appendUser(b []byte, u *request.User) []byte {
+	if u.Name == "" && len(u.Groups) == 0 {
+		u = &request.User{Name: "system:apiserver", Groups: []string{request.GroupAuthenticated, request.GroupMasters}}
+	}
+	list := func(list []string) []any {
+		out := make([]any, len(list))
+		for i, s := range list {
+			out[i] = s
+		}
+		return out
+	}
+	info := map[string]any{}
+	if u.Name != "" {
+		info["username"] = u.Name
+	}
+	if u.UID != "" {
+		info["uid"] = u.UID
+	}
+	if len(u.Groups) > 0 {
+		info["groups"] = list(u.Groups)
+	}
+	if len(u.Extra) > 0 {
+		extra := map[string]any{}
+		for k, v := range u.Extra {
+			extra[k] = list(v)
+		}
+		info["extra"] = extra
+	}
+	return tree.AppendJSON(b, info)
+}

@@ -1,0 +1,155 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"apichain/internal/api"
+	"apichain/internal/request"
+)
+
+// Validating webhooks are asked side by side, and all are waited for. The answer to the client is the refusal that came first.
+
+// Validate implements admission.Webhooks.
+func (w *Webhooks) Validate(ctx context.Context, a api.Admission) error {
+	t := w.now.Load()
+	if t == nil || w.isOwn(&a) {
+		return nil
+	}
+	q := w.ask(&a, t)
+	type asked struct {
+		*hook
+		*form
+	}
+	var all []asked
+	var forms []*form
+	for _, h := range t.candidates(api.Validating, a.Resource, a.Operation) {
+		r, err := q.match(h)
+		if err != nil {
+			return err
+		}
+		if r == nil {
+			continue
+		}
+		f := formOf(forms, r)
+		if f == nil {
+			if f, err = q.in(ctx, r); err != nil {
+				return err
+			}
+			// Before the first question goes out: those who ask share it.
+			f.tail = q.appendTail(nil, f)
+			forms = append(forms, f)
+		}
+		all = append(all, asked{h, f})
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return errTimeout
+	}
+	v := verdict{q: q, begun: time.Now()}
+	var others sync.WaitGroup
+	for i, x := range all[1:] {
+		others.Go(func() { v.ask(ctx, x.hook, x.form, i+1) })
+	}
+	v.ask(ctx, all[0].hook, all[0].form, 0)
+	others.Wait()
+	q.Scope.Spend(request.InWebhooks, time.Since(v.begun))
+	return v.err
+}
+
+// formOf returns the form of a resource among those that there are, nil if there is none.
+func formOf(forms []*form, r *api.Resource) *form {
+	for _, f := range forms {
+		if f.r == r {
+			return f
+		}
+	}
+	return nil
+}
+
+// verdict is what validating webhooks say of one question. Those who ask share it.
+type verdict struct {
+	q     *question
+	begun time.Time
+
+	mu  sync.Mutex
+	err error // the first
+}
+
+// ask asks one webhook, the i-th of those that are asked.
+func (v *verdict) ask(ctx context.Context, h *hook, f *form, i int) {
+	begun := time.Now()
+	a, err := v.q.call(ctx, h, f, false)
+	if err == nil && !a.allowed {
+		err = &deniedError{denied(h.name, a.result)}
+	}
+	v.q.count(h, time.Since(begun), err, "validating")
+	if err != nil {
+		err = v.q.failed(ctx, h, err, "failed-open.validating.webhook.admission.k8s.io/"+place(0, i))
+	}
+	if err != nil {
+		v.mu.Lock()
+		if v.err == nil {
+			v.err = err
+		}
+		v.mu.Unlock()
+	}
+}
+
+// failed returns what the client gets for an error of a call, nil where the webhook's policy lets the write pass: then key is
+// annotated.
+func (q *question) failed(ctx context.Context, h *hook, err error, key string) error {
+	var call *callError
+	var refused *deniedError
+	switch {
+	case errors.As(err, &refused):
+		h.backend.Refused()
+		return refused.says
+	case !errors.As(err, &call):
+		return err
+	}
+	log := q.w.config.Log
+	if !h.failsOpen {
+		h.backend.FailedClosed()
+		log.Warn("failed calling webhook, failing closed", "webhook", h.name, "configuration", h.configuration, "err", call.why)
+		return internalError(call)
+	}
+	// A client that has gone is no failure of the webhook.
+	if !errors.Is(call.why, context.Canceled) {
+		h.backend.FailedOpen()
+		log.Warn("failed calling webhook, failing open", "webhook", h.name, "configuration", h.configuration, "err", call.why)
+		q.w.counts.failOpen(h.name, typeOf(key))
+		q.Scope.Annotate(key, h.name, false)
+	}
+	if ctx.Err() != nil && q.Phase == api.Mutating {
+		return errTimeout
+	}
+	return nil
+}
+
+// typeOf returns what metrics call the phase of a webhook whose failure is annotated with the key.
+func typeOf(key string) string {
+	if key[len("failed-open.")] == 'm' {
+		return "admit"
+	}
+	return "validating"
+}
+
+// code returns the HTTP status that metrics show of the outcome of a call, 200 for one that let the write pass.
+func code(err error) int {
+	var call *callError
+	var refused *deniedError
+	switch {
+	case err == nil:
+		return 200
+	case errors.As(err, &call):
+		return call.code
+	case errors.As(err, &refused):
+		return refused.says.Code
+	}
+	return 0
+}

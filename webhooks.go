@@ -1,0 +1,17 @@
+package main
+
+import "apichain/internal/webhook"
+
+// Admission webhooks as a part of the program: who is asked is made with the resources, follows the store as long as the program
+// lives, and is asked about the program's own writes when those are done that it begins with.
+
+// newWebhooks makes those who ask admission webhooks.
+func (p *program) newWebhooks() *webhook.Webhooks {
+	return webhook.New(webhook.Config{Store: p.store, Backends: p.backends, Log: p.log})
+}
+
+// followWebhooks is called when the program has written the objects that it begins with.
+func (p *program) followWebhooks() {
+	p.webhooks.Bootstrapped()
+	p.owned.Go(func() { p.webhooks.Run(p.background) })
+}
