@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,10 +21,14 @@ import (
 
 // configured compiles n configurations that name what rules say, with a selector that a config map in namespace default does not
 // meet.
-func (s *served) configured(n int, rules func(i int) string) {
+func (s *served) configured(n int, rules func(i int) string, selects ...string) {
 	s.T.Helper()
 	for i := range n {
-		s.keep("Validating", fmt.Sprintf("c%04d", i), s.hookOf("a", "ok", `"rules":[`+rules(i)+`],"objectSelector":{"matchLabels":{"never":"so"}}`))
+		label := "so"
+		if len(selects) > 0 {
+			label = selects[i]
+		}
+		s.keep("Validating", fmt.Sprintf("c%04d", i), s.hookOf("a", "ok", `"rules":[`+rules(i)+`],"objectSelector":{"matchLabels":{"never":"`+label+`"}}`))
 	}
 }
 
@@ -67,20 +72,28 @@ func BenchmarkWants(b *testing.B) {
 	}
 }
 
-// BenchmarkMatch: a thousand configurations, of which one is about the resource and does not select the object; and all of which are
-// about it.
+// BenchmarkMatch: a thousand configurations, of which one is about the resource and does not select the object; all of which are
+// about it, with one selector or a thousand.
 func BenchmarkMatch(b *testing.B) {
+	all := func(int) string {
+		return `{"operations":["CREATE","UPDATE"],"apiGroups":[""],"apiVersions":["v1"],"resources":["configmaps"]}`
+	}
 	for name, rules := range map[string]func(i int) string{
+		"1000 selectors": all,
 		"one of 1000": func(i int) string {
 			return fmt.Sprintf(`{"operations":["CREATE"],"apiGroups":[""],"apiVersions":["*"],"resources":["%s%s"]}`, "configmaps", strings.Repeat("x", i))
 		},
-		"1000 of 1000": func(int) string {
-			return `{"operations":["CREATE","UPDATE"],"apiGroups":[""],"apiVersions":["v1"],"resources":["configmaps"]}`
-		},
+		"1000 of 1000": all,
 	} {
 		b.Run(name, func(b *testing.B) {
 			s := start(b, nil)
-			s.configured(1000, rules)
+			var selects []string
+			for i := range 1000 {
+				if name == "1000 selectors" {
+					selects = append(selects, fmt.Sprint("n", i))
+				}
+			}
+			s.configured(1000, rules, selects...)
 			obj := apitest.MapObject("m", map[string]any{"labels": map[string]any{"a": "b", "c": "d"}})
 			a := api.Admission{Phase: api.Validating, Operation: api.OperationCreate, Resource: s.API.Builtin("", "v1", "ConfigMap"), Namespace: "default", Name: "m", Object: obj}
 			a.Scope = bench{}
@@ -94,7 +107,7 @@ func BenchmarkMatch(b *testing.B) {
 	}
 }
 
-// handlerVariable has the test binary be a webhook: the file into which it writes its URL and its CA.
+// handlerVariable has the test binary be a webhook: the file into which it writes its URLs, of HTTP/1.1 and 2, and its CA.
 const handlerVariable = "APICHAIN_BENCH_WEBHOOK"
 
 // TestBenchHandler is the process of a webhook for BenchmarkWrite, and nothing in other runs.
@@ -103,11 +116,18 @@ func TestBenchHandler(t *testing.T) {
 	if file == "" {
 		t.Skip("it is the webhook of BenchmarkWrite")
 	}
-	s := start(t, nil)
-	s.says("ok", `{"allowed":true}`)
-	// Bare: nothing is kept of what it is asked.
-	s.hooks.Config.Handler = bareHandler()
-	if err := os.WriteFile(file+".new", []byte(s.hooks.URL+"\n"+s.ca()), 0o600); err != nil {
+	var lines []string
+	for _, is2 := range []bool{false, true} {
+		s := httptest.NewUnstartedServer(bareHandler())
+		s.EnableHTTP2 = is2
+		s.StartTLS()
+		t.Cleanup(s.Close)
+		lines = append(lines, s.URL)
+		if is2 {
+			lines = append(lines, (&served{hooks: s}).ca())
+		}
+	}
+	if err := os.WriteFile(file+".new", []byte(strings.Join(lines, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(file+".new", file); err != nil {
@@ -146,15 +166,15 @@ func BenchmarkWrite(b *testing.B) {
 	for deadline := time.Now().Add(10 * time.Second); where == nil && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		where, _ = os.ReadFile(file)
 	}
-	url, ca, ok := strings.Cut(string(where), "\n")
-	if !ok {
+	lines := strings.Split(string(where), "\n")
+	if len(lines) != 3 {
 		b.Fatal("there is no webhook")
 	}
-	for _, with := range []bool{false, true} {
-		b.Run(map[bool]string{false: "without", true: "with"}[with], func(b *testing.B) {
+	for i, name := range []string{"without", "over HTTP 1.1", "over HTTP 2"} {
+		b.Run(name, func(b *testing.B) {
 			s := start(b, nil)
-			if with {
-				s.configure("Validating", "bench", s.hookOf("a", "ok", `"clientConfig":{"url":"`+url+`/ok","caBundle":"`+ca+`"},"rules":[{"operations":["CREATE"],"apiGroups":[""],"apiVersions":["v1"],"resources":["configmaps"]}]`))
+			if i > 0 {
+				s.configure("Validating", "bench", s.hookOf("a", "ok", `"clientConfig":{"url":"`+lines[i-1]+`/ok","caBundle":"`+lines[2]+`"},"rules":[{"operations":["CREATE"],"apiGroups":[""],"apiVersions":["v1"],"resources":["configmaps"]}]`))
 			}
 			body := `{"metadata":{"generateName":"m-"},"data":{"k":"` + strings.Repeat("v", 200) + `"}}`
 			b.ReportAllocs()
