@@ -264,15 +264,20 @@ var layers = map[string]map[string]string{
 		"internal/api": "controllers write as clients do", "internal/field": "what is wrong with a snapshot is errors of fields", "internal/schema": "a snapshot may hold definitions",
 		"internal/status": "refusals", "internal/store": "controllers follow the log", "internal/tree": "objects are trees while they change",
 	},
+	"internal/backend": {"internal/metrics": "calls are counted", "internal/request": "a wrong certificate is told the audit", "internal/tree": "services are trees"},
 	"internal/webhook": {
 		"internal/api": "questions come from the steps of a write", "internal/backend": "webhooks are backends", "internal/field": "a refusal has causes", "internal/kinds": "objects say their group and version",
 		"internal/metrics": "calls are counted", "internal/patch": "a webhook answers a patch", "internal/request": "a review names the user", "internal/selector": "selectors select by labels", "internal/status": "refusals",
 		"internal/store": "configurations are followed in the store", "internal/tree": "objects are trees",
 	},
-	"internal/backend": {"internal/tree": "services are trees"},
 	"internal/aggregation": {
-		"internal/api": "the objects are looked up and written", "internal/backend": "other servers are backends", "internal/request": "who asks is told them",
-		"internal/store": "objects are followed", "internal/tree": "objects are trees",
+		"internal/api": "the objects are looked up and written", "internal/backend": "other servers are backends", "internal/discovery": "what other servers have is put into the catalog", "internal/openapi": "what they say of their objects is converted",
+		"internal/request": "who asks is told them",
+		"internal/store":   "objects are followed", "internal/tree": "objects are trees",
+	},
+	"internal/conversion": {
+		"internal/api": "it converts for the verbs", "internal/backend": "webhooks are backends", "internal/field": "what is wrong with labels is errors of fields",
+		"internal/metrics": "calls are counted", "internal/request": "a review has a uid", "internal/tree": "objects are trees",
 	},
 	"internal/client": {"internal/tree": "a kubeconfig is YAML"},
 	"internal/ctl": {

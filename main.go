@@ -25,6 +25,7 @@
 //	filter_fault.go         fault injection
 //	director.go             container or mux, and on to the delegate
 //	server.go               one generic server: the surface for Extend
+//	backends.go             who the program is to the servers that it asks, and what they need of it
 //	servers.go              the three servers: aggregator, core, extensions
 //	container.go            the RESTful container: web services, negotiation
 //	mux.go                  the path mux: exact, longest prefix
@@ -36,6 +37,7 @@
 //	webhooks.go             admission webhooks, and from when on they are asked
 //	bootstrap.go            the objects that a server has from its start, and which controllers run
 //	resources_custom.go     the routes of custom resources
+//	conversions.go          the webhooks of definitions that convert by one
 //	watch_table.go          the watches there are
 //	memory.go               memory that a burst has taken, given back
 //	health.go               healthz, livez, readyz
@@ -66,6 +68,7 @@
 //	timeline.go             what has happened, for the admin page
 //	admin_access.go         the admin listener: its flags, its handler, who may use it
 //	inspect.go              what the admin endpoint shows of the process and the store
+//	inspect_backends.go     of the servers that this one asks
 //	inspect_requests.go     and of the way of requests: servers, routes, filters, in flight
 //	explain.go              what would become of a request: the dry run
 //	explain_request.go      the request that nobody sends
@@ -111,6 +114,7 @@
 //	internal/webhook    admission webhooks: whom a write is shown, and what comes of it
 //	internal/backend    the server as a client of others: webhooks and aggregated servers, found, dialled, counted
 //	internal/aggregation groups of the API that other servers have: who they are, whether they can be used, the proxy
+//	internal/conversion the webhooks that convert custom resources between versions
 //	internal/client     one question to a server over HTTP; kubeconfigs
 //	internal/ctl        the subcommands, which ask a running program's admin endpoint, or look at its folder
 //	internal/envtest    the folder that test drivers start a kube-apiserver from

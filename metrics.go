@@ -280,6 +280,7 @@ func (p *program) writeMetrics(w io.Writer) error {
 	p.writeAuthentication(e)
 	p.webhooks.WriteMetrics(e)
 	writeAuditing(e, p.auditing)
+	p.conversions.WriteMetrics(e)
 	writeStored(e, p.store)
 	p.writeKept(e)
 	writeHealth(e, p.healthz, p.livez, p.readyz)

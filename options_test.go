@@ -102,6 +102,9 @@ var wrongFlags = map[string][]struct{ value, want string }{
 	"watch-window-bytes":                      {{"0", "must be above 0, is 0"}, {"-1", "must be"}},
 	"watch-window-age":                        {{"0s", "must be at least 1s, is 0s"}, {"-1s", "must be"}},
 	"watch-slow-timeout":                      {{"0s", "must be"}, {"-1s", "must be"}},
+	"proxy-client-cert-file":                  {{"p", "needs --proxy-client-key-file"}},
+	"proxy-client-key-file":                   {{"p", "needs --proxy-client-cert-file"}},
+	"resolve":                                 {{"a=b:1", "must be SERVICE.NAMESPACE=HOST:PORT"}, {"a.b.c=d:1", "must be"}, {"a.b=c", "must be"}, {"a.b=:1", "must be"}, {"a.b=c:0", "must be"}, {"a.b=c/d:1", "must be"}},
 	"audit-policy-file":                       {{"p", "records nothing without --audit-log-path"}},
 	"audit-log-path":                          {{"-", "records nothing without --audit-policy-file"}},
 	"audit-log-maxsize":                       {{"-1", "-1 is negative"}},
@@ -113,7 +116,7 @@ var wrongFlags = map[string][]struct{ value, want string }{
 
 // anyText are the flags that take any text or list: names of files, hosts and users.
 var anyText = []string{"ready-file", "data-dir", "kubeconfig", "cert-dir", "client-ca-file", "requestheader-client-ca-file", "token-auth-file", "requestheader-allowed-names", "allowed-hosts",
-	"authentication-config", "authorization-config", "service-account-key-file", "service-account-signing-key-file", "api-audiences"}
+	"authentication-config", "authorization-config", "admission-control-config-file", "service-account-key-file", "service-account-signing-key-file", "api-audiences"}
 
 // TestWrongFlags: a wrong value gets one line, which names its flag; every flag is either
 // here, or says itself what it cannot read, or takes anything; and all that is wrong is
@@ -139,7 +142,7 @@ func TestWrongFlags(t *testing.T) {
 				continue
 			}
 			// Of two that need each other the one alone is wrong.
-			if i == 0 && !strings.HasPrefix(r.Name, "tls-private-key") && r.Name != "tls-cert-file" && !strings.HasPrefix(r.Name, "audit-policy") && !strings.HasPrefix(r.Name, "etcd-") && r.Name != "read-only" && r.Name != "audit-log-path" {
+			if i == 0 && !strings.HasPrefix(r.Name, "tls-private-key") && r.Name != "tls-cert-file" && !strings.HasPrefix(r.Name, "audit-policy") && !strings.HasPrefix(r.Name, "etcd-") && r.Name != "read-only" && r.Name != "audit-log-path" && !strings.HasPrefix(r.Name, "proxy-client-") {
 				all = append(all, "--"+r.Name+"="+c.value)
 				want = append(want, got[0])
 			}
@@ -167,6 +170,9 @@ func TestFlagPairs(t *testing.T) {
 		{"", nil},
 		{"--tls-cert-file=c --tls-private-key-file=k", nil},
 		{"--audit-policy-file=p --audit-log-path=-", nil},
+		{"--proxy-client-cert-file=c --proxy-client-key-file=k", nil},
+		{"--resolve=a.b=[::1]:1 --resolve=b.a=c:443", nil},
+		{"--resolve=a.b=c:1 --resolve=a.b=d:1", []string{"--resolve: a.b is named twice"}},
 		{"--ready-file=a --kubeconfig=b", nil},
 		{"--ready-file=a --kubeconfig=a", []string{"--ready-file: is the same file as --kubeconfig"}},
 		{"--ready-file=a --kubeconfig=./b/../a", []string{"--ready-file: is the same file as --kubeconfig"}},
@@ -304,7 +310,7 @@ func TestUsage(t *testing.T) {
 		titles = append(titles, title)
 		sections[strings.ToLower(title)] = rest
 	}
-	want := []string{"Listeners", "Files", "Storage", "TLS", "Authentication", "Authorization", "Service accounts", "Bounds", "Serving", "Slow clients", "Watches", "Custom resources", "Cluster", "Lifecycle", "Audit", "Logging", "Admin"}
+	want := []string{"Listeners", "Files", "Storage", "TLS", "Authentication", "Authorization", "Service accounts", "Bounds", "Serving", "Slow clients", "Watches", "Custom resources", "Cluster", "Webhooks and aggregated servers", "Lifecycle", "Audit", "Logging", "Admin"}
 	if !slices.Equal(titles, want) {
 		t.Errorf("groups %q, want %q", titles, want)
 	}

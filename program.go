@@ -21,6 +21,7 @@ import (
 	"apichain/internal/backend"
 	"apichain/internal/certs"
 	"apichain/internal/controller"
+	"apichain/internal/conversion"
 	"apichain/internal/discovery"
 	"apichain/internal/flags"
 	"apichain/internal/hub"
@@ -58,25 +59,28 @@ type program struct {
 
 	// Deciding: who a request is from and what it may do.
 
-	hosts    *hostSet
-	authn    *auth.Authenticator
-	authz    auth.Authorizer
-	signing  auth.Signing    // of tokens of service accounts
-	auditing *audit.Recorder // nil without a policy
+	hosts   *hostSet
+	authn   *auth.Authenticator
+	authz   auth.Authorizer
+	signing auth.Signing // of tokens of service accounts
+	// webhookUsers are who the server is to webhooks, by their kind.
+	webhookUsers map[backend.Kind]*webhookUsers
+	auditing     *audit.Recorder // nil without a policy
 
 	// Serving: the objects, the servers over them, and the listeners.
 
-	store     *store.Store
-	kept      kept // what keeps it
-	api       *api.API
-	admission *admission.Chain // plugins
-	webhooks  *webhook.Webhooks
-	backends  *backend.Set // the servers that this one asks
-	table     *kinds.Table // all built-in kinds
-	kinds     *kinds.Table // those that are served
-	custom    *customRoutes
-	restorer  *controller.Restorer
-	catalog   discovery.Catalog
+	store       *store.Store
+	kept        kept // what keeps it
+	api         *api.API
+	admission   *admission.Chain // plugins
+	webhooks    *webhook.Webhooks
+	conversions *conversion.Webhooks
+	backends    *backend.Set // the servers that this one asks
+	table       *kinds.Table // all built-in kinds
+	kinds       *kinds.Table // those that are served
+	custom      *customRoutes
+	restorer    *controller.Restorer
+	catalog     discovery.Catalog
 
 	servers   []*Server // in the order of delegation
 	outermost *Server   // the first of them: the aggregator
@@ -218,9 +222,12 @@ func (p *program) start() (err error) {
 	return nil
 }
 
-// readNamedFiles reads the audit policy: its content is a start-up failure, not a
+// readNamedFiles reads the audit policy and the admission configuration: their content is a start-up failure, not a
 // wrong flag.
 func (p *program) readNamedFiles() error {
+	if err := p.readWebhookUsers(); err != nil {
+		return err
+	}
 	o := &p.opt.audit
 	if o.policyFile == "" {
 		return nil
@@ -252,7 +259,7 @@ func (p *program) loadIdentity() error {
 			hosts = append(hosts, h)
 		}
 	}
-	loader, err := certs.New(p.opt.tls.config(), hosts, p.log)
+	loader, err := certs.New(p.watchedForBackends(p.opt.tls.config()), hosts, p.log)
 	if err == nil {
 		p.certs = loader
 		p.certs.OnReload(p.certificateChanged)

@@ -100,6 +100,7 @@ func (p *program) buildResources() error {
 	if err := p.authn.Accounts.Use(p.signing); err != nil {
 		return fmt.Errorf("--service-account-key-file: %w", err)
 	}
+	p.backends = p.newBackends()
 	c := &p.opt.cluster
 	p.webhooks = p.newWebhooks()
 	p.admission, err = admission.New(admission.Config{
@@ -123,8 +124,9 @@ func (p *program) buildResources() error {
 		Tokens: p.authn.Accounts, MaxTokenTime: p.opt.accountTokens.most, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
 		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
 		NoNamespaceLifecycle: !p.admission.On("NamespaceLifecycle"), Admit: p.admission.For, AfterWrite: p.webhooks.AfterWrite(), ReadOnly: readOnly,
-		Services: api.ServiceNetwork{Ranges: p.opt.cluster.ranges(), NodePorts: nodePorts},
-		Changed:  func() { p.generation.Add(1) }, Log: p.log,
+		Services:   api.ServiceNetwork{Ranges: p.opt.cluster.ranges(), NodePorts: nodePorts},
+		Converters: p.newConversions(),
+		Changed:    func() { p.generation.Add(1) }, Log: p.log,
 	})
 	p.admission.Look(p.api)
 	p.webhooks.Look(p.api, p.store)

@@ -178,6 +178,10 @@ func (p *program) certificateChanged(e certs.Event) {
 		detail = "not taken: " + e.Err.Error()
 	}
 	p.timeline.add("certificate", e.File, detail)
+	// It may be who the server is to others, and new links cost little. There are none while the program starts.
+	if p.backends != nil && e.Err == nil {
+		p.backends.Renew()
+	}
 	for _, l := range (source{p}).Listeners() {
 		if l.TLS != nil {
 			p.publish("certificates", "certificate", l)

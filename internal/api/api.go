@@ -63,6 +63,8 @@ type Config struct {
 	ReadOnly string
 	// Services is what services get their addresses and ports from.
 	Services ServiceNetwork
+	// Converters has the webhooks by which definitions convert; nil: none is asked, and what needs one fails.
+	Converters Converters
 	// Changed is called after the custom resources that are served have changed. It must be
 	// short: a write of a definition waits for it.
 	Changed func()
@@ -85,6 +87,8 @@ type API struct {
 	// they store. Neither changes after New.
 	builtin  map[kinds.Key]*Resource
 	byBucket map[*store.Bucket]*Resource
+	// converters is that of Config, or says no.
+	converters Converters
 	// Customs holds the custom resources, which come and go.
 	Customs *Customs
 	// services hands out what services have of the cluster.

@@ -23,6 +23,9 @@ func New(c Config) *API {
 		Config: c, Store: c.Store, Kinds: c.Kinds, meta: c.Kinds.Type("meta.ObjectMeta"),
 		builtin: map[kinds.Key]*Resource{}, byBucket: map[*store.Bucket]*Resource{},
 	}
+	if s.converters = c.Converters; s.converters == nil {
+		s.converters = noWebhooks{}
+	}
 	s.services = s.newPool(c.Services)
 	s.Namespaces = s.Store.Bucket("namespaces")
 	// A kind that is stored as another comes behind it in the table, so that the other's selectable

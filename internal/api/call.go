@@ -8,6 +8,7 @@ import (
 
 	"apichain/internal/request"
 	"apichain/internal/status"
+	"apichain/internal/store"
 )
 
 // A request to a resource becomes a Call, and every verb is a method of it. What can be refused
@@ -51,6 +52,9 @@ type Call struct {
 	form form
 	// options are what every write may say.
 	options
+
+	// seen is the object stored as the call shows it, where a webhook converts it.
+	stored, seen *store.Object
 
 	// admitted says that the call is a part of a request about which admission has been asked.
 	admitted bool

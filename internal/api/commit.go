@@ -47,7 +47,7 @@ func (w *write) commit() error {
 		// and all; both at the revision of before (upstream).
 		return w.remove()
 	}
-	d, err := w.encode(w.next)
+	d, err := w.encode(w.req.Context(), w.next)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (w *write) addOnce() (err error) {
 		return status.Unexplained("resourceVersion should not be set on objects to be created")
 	}
 	delete(m, "resourceVersion")
-	d, err := w.encode(w.next)
+	d, err := w.encode(w.req.Context(), w.next)
 	if err != nil {
 		return err
 	}

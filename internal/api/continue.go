@@ -116,16 +116,22 @@ func (q *Call) snapshot(o *listOptions) (store.Snapshot, error) {
 }
 
 // page returns what the options ask for of a snapshot: the objects, and what the list says
-// beside them. The objects are found while they are read, unless there is a limit.
-func (q *Call) page(o *listOptions, sn *store.Snapshot) (listing, iter.Seq[*store.Object]) {
+// beside them. The objects are found while they are read, unless there is a limit or a webhook converts them. The error
+// is of objects that it does not convert.
+func (q *Call) page(o *listOptions, sn *store.Snapshot) (l listing, items iter.Seq[*store.Object], err error) {
 	prefix, from := q.prefix(), ""
 	if o.From != nil {
 		from = prefix + o.From.Start[1:]
 	}
-	items := q.selected(o, sn.Scan(prefix, from))
-	l := listing{revision: sn.Rev}
+	items = q.selected(o, sn.Scan(prefix, from))
+	l = listing{revision: sn.Rev}
+	if q.webhook != nil {
+		if items, err = q.showSelected(o, sn.Scan(prefix, from)); err != nil {
+			return l, nil, err
+		}
+	}
 	if o.limit <= 0 {
-		return l, items
+		return l, items, nil
 	}
 	// The page is collected, since what stands in front of the items says whether there are more.
 	page, more := firstOf(items, o.limit)
@@ -139,7 +145,7 @@ func (q *Call) page(o *listOptions, sn *store.Snapshot) (listing, iter.Seq[*stor
 			l.remaining = &n
 		}
 	}
-	return l, slices.Values(page)
+	return l, slices.Values(page), nil
 }
 
 // firstOf returns the first objects, at most limit of them, and whether there is another one

@@ -215,7 +215,8 @@ func (c *Customs) put(o *store.Object) {
 		// is handed on: with one of their own, the new resources could be retired later without
 		// those that began under the old ones hearing of it. The same spec makes the same list.
 		for i, r := range d.resources {
-			r.retired, r.schemaRevision = was.resources[i].retired, was.resources[i].schemaRevision
+			w := was.resources[i]
+			r.retired, r.schemaRevision, r.webhook = w.retired, w.schemaRevision, w.webhook
 		}
 	case was != nil:
 		was.retire()
@@ -233,7 +234,13 @@ func (c *Customs) put(o *store.Object) {
 			r.schemaRevision = o.Rev
 		}
 	}
+	if !isSame {
+		c.connect(was, d, kept)
+	}
 	c.swap(was, d)
+	if was != nil && !isSame {
+		was.dropViews()
+	}
 }
 
 // remove no longer serves a definition, if it did. The caller holds following.
@@ -241,6 +248,9 @@ func (c *Customs) remove(name string) {
 	if was := c.definitions[name]; was != nil {
 		was.retire()
 		c.swap(was, nil)
+		if was.converts() {
+			c.api.converters.Drop(name)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -23,7 +24,7 @@ import (
 //     its metadata is decoded and checked too, but for its name, which may be any segment of a path.
 //   - The paths of a scale subresource must lead to what a scale can show.
 //
-// Conversion between the versions of a definition is done by their shapes as well:
+// Conversion between the versions of a definition is done by their shapes as well, unless a webhook does it:
 //
 //	a read    stored object, completed by the version it was stored in ──► pruned by this version
 //	a write   object, complete in this version ──► pruned and completed by the storage version
@@ -226,15 +227,7 @@ func managedFieldsErrors(entries []any) (errs []field.Error) {
 
 // convertFromStored makes of a stored object one in the version of r, in place.
 func (r *Resource) convertFromStored(obj map[string]any) {
-	_, stored, _ := strings.Cut(tree.Text(obj, "apiVersion"), "/")
-	// First it becomes what it would be if it were stored now: the schema of the version that it is
-	// stored in may have changed since.
-	if s := r.shapes[stored]; s != nil {
-		_, _ = s.pruneMetadata(obj)
-		_, _ = s.schema().Prune(obj)
-		_, _ = s.decodeEmbedded(obj, true)
-		s.SetDefaults(obj)
-	}
+	stored := r.completeStored(obj)
 	if obj["apiVersion"] = r.apiVersion(); stored == r.Version {
 		return
 	}
@@ -245,27 +238,47 @@ func (r *Resource) convertFromStored(obj map[string]any) {
 	}
 }
 
-// convertToStored makes of an object in the version of r one to be stored, in place. It is valid in
-// the version of r; where the storage version disagrees, what is left is stored (upstream), but for an
-// embedded resource that cannot be decoded, which is an error.
-func (r *Resource) convertToStored(obj map[string]any) error {
+// completeStored makes of a stored object what it would be if it were stored now, in place: the schema of the version
+// that it is stored in may have changed since. It returns that version.
+func (r *Resource) completeStored(obj map[string]any) (stored string) {
+	_, stored, _ = strings.Cut(tree.Text(obj, "apiVersion"), "/")
+	if s := r.shapes[stored]; s != nil {
+		_, _ = s.pruneMetadata(obj)
+		_, _ = s.schema().Prune(obj)
+		_, _ = s.decodeEmbedded(obj, true)
+		s.SetDefaults(obj)
+	}
+	return stored
+}
+
+// convertToStored makes of an object in the version of r one to be stored, in place, or where a webhook is asked in
+// another object. It is valid in the version of r; where the storage version disagrees, what is left is stored (upstream),
+// but for an embedded resource that cannot be decoded, which is an error.
+func (r *Resource) convertToStored(ctx context.Context, obj map[string]any) (map[string]any, error) {
 	version := r.Version
 	if r.storageVersion != "" {
 		version = r.storageVersion
+		if r.webhook != nil {
+			converted, err := r.toStored(ctx, obj)
+			if err != nil {
+				return nil, err
+			}
+			obj = converted
+		}
 		obj["apiVersion"] = r.Group + "/" + version
 	}
 	s := r.shapes[version]
 	if s == nil { // of a resource that no definition made
-		return nil
+		return obj, nil
 	}
 	if r.storageVersion != "" {
 		_, _ = s.schema().Prune(obj)
 		if _, err := s.decodeEmbedded(obj, false); err != nil {
-			return status.Unexplained(err.Error())
+			return nil, status.Unexplained(err.Error())
 		}
 	}
 	// In the version itself too: the status, which a write of the object may not set, gets its
 	// defaults here.
 	s.SetDefaults(obj)
-	return nil
+	return obj, nil
 }

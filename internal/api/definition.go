@@ -22,9 +22,8 @@ import (
 // Writes of definitions come one after another (the hook serial), since two that ask for the same
 // name must see each other.
 //
-// Two conditions are our own. Upstream evaluates validation rules (x-kubernetes-validations) and
-// converts by webhooks, and this server does not; ValidationRulesEvaluated and ConversionServed,
-// with status False, say so to whoever looks at the definition.
+// One condition is our own. Upstream evaluates validation rules (x-kubernetes-validations), and this server
+// does not; ValidationRulesEvaluated, with status False, says so to whoever looks at the definition.
 
 // prepareDefinition completes a definition that is about to be checked: its defaults, and as much of
 // its status as upstream's strategy writes. What clients say is checked with the names that the status
@@ -88,18 +87,8 @@ func reportUnsupported(status, crd map[string]any, rules []schema.Rule) {
 	} else {
 		dropCondition(status, "ValidationRulesEvaluated")
 	}
-	if convertsByWebhook(crd) {
-		const message = "conversion by webhook is not served: only the storage version is"
-		putCondition(status, "ConversionServed", "False", "NotSupported", message)
-	} else {
-		dropCondition(status, "ConversionServed")
-	}
-}
-
-// convertsByWebhook reports whether a definition wants its objects converted by a webhook. The
-// other strategy, None, only rewrites apiVersion.
-func convertsByWebhook(crd map[string]any) bool {
-	return tree.Text(crd, "spec", "conversion", "strategy") == "Webhook"
+	// Of a time when webhooks were not asked.
+	dropCondition(status, "ConversionServed")
 }
 
 // DefinitionFinalizer is in the metadata of a definition that is being deleted until its objects

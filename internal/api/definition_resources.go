@@ -25,8 +25,8 @@ import (
 //	v1beta1   spec.color                  fields: spec.color, spec.size (hidden)
 //	v1        spec.color, spec.size       fields: spec.color, spec.size
 //
-// Converting between versions is rewriting apiVersion and pruning by the other schema (conversion.go).
-// A definition that wants a webhook for it is served in its storage version only.
+// Converting between versions is rewriting apiVersion and pruning by the other schema (custom_shape.go), or asking a
+// webhook (convert.go).
 
 // resources returns what a definition serves, given as a tree and, with its rows, as the catalog
 // has it. The rows get their columns here. A schema that does not compile makes it nothing, and a
@@ -40,9 +40,7 @@ func (c *Customs) resources(crd, kept map[string]any, doc *discovery.Definition,
 	var out []*Resource
 	for _, v := range compiled.versions {
 		name := tree.Text(v, "name")
-		// What only a webhook can convert would be wrong in any version but the stored one.
-		isServed := tree.At(v, "served") == true && !convertsByWebhook(kept)
-		if isServed || name == compiled.storage {
+		if tree.At(v, "served") == true || name == compiled.storage {
 			out = append(out, c.newCustom(compiled, doc.Row(name), v))
 		}
 	}

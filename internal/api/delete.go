@@ -326,7 +326,7 @@ func (w *write) commitMark() error {
 	if w.dryRun {
 		return w.confirm()
 	}
-	d, err := w.encode(tree.Copy(w.next).(map[string]any)) // next is what the delete answers
+	d, err := w.encode(w.req.Context(), tree.Copy(w.next).(map[string]any)) // next is what the delete answers
 	if err != nil {
 		return err
 	}

@@ -186,6 +186,10 @@ func (f *form) takeInclude(value string) error {
 
 // answer writes one object that is stored, in the form that the client wants.
 func (q *Call) answer(code int, o *store.Object) error {
+	o, err := q.shown(o)
+	if err != nil {
+		return err
+	}
 	switch {
 	case q.form.protobuf && q.form.kind != formPartialList:
 		t, apiVersion, kind := q.messageType()

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"apichain/internal/store"
 )
@@ -24,14 +25,20 @@ func (s *API) Get(resource, namespace, name string) map[string]any {
 	if r == nil {
 		return nil
 	}
-	if o := sn.Get(r.Key(namespace, name)); o != nil {
-		return r.decode(o)
-	}
-	return nil
+	return r.lookAt(sn.Get(r.Key(namespace, name)))
 }
 
-// List returns the objects of a namespace, or with "" of all, in the order of their keys. The caller
-// owns them.
+// lookAt returns an object, which may be nil, as r shows it: nil where a webhook would have to convert it and does not.
+func (r *Resource) lookAt(o *store.Object) map[string]any {
+	one := [1]*store.Object{o}
+	if o == nil || len(r.show(context.Background(), one[:])) > 0 {
+		return nil
+	}
+	return r.decode(one[0])
+}
+
+// List returns the objects of a namespace, or with "" of all, in the order of their keys, but for those that a
+// webhook would have to convert and does not. The caller owns them.
 func (s *API) List(resource, namespace string) (all []map[string]any) {
 	r, sn := s.lookup(resource)
 	if r == nil {
@@ -41,8 +48,12 @@ func (s *API) List(resource, namespace string) (all []map[string]any) {
 	if namespace != "" {
 		prefix = namespace + "/"
 	}
-	for o := range sn.Scan(prefix, "") {
-		all = append(all, r.decode(o))
+	objs := slices.Collect(sn.Scan(prefix, ""))
+	_ = r.show(context.Background(), objs)
+	for _, o := range objs {
+		if r.webhook == nil || r.asStored(o) {
+			all = append(all, r.decode(o))
+		}
 	}
 	return all
 }

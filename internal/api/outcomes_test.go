@@ -163,8 +163,9 @@ func TestHonestDefinitions(t *testing.T) {
 	}{
 		{definition("", ""), "", base, 200, ""},
 		{definition("", rules), "x-kubernetes-validations are not evaluated", base + " ValidationRulesEvaluated=False/NotSupported", 200, "x-kubernetes-validations are not evaluated"},
-		{definition(webhook, rules), "x-kubernetes-validations are not evaluated", base + " ValidationRulesEvaluated=False/NotSupported ConversionServed=False/NotSupported", 404, "x-kubernetes-validations are not evaluated"},
-		{definition(webhook, ""), "", base + " ConversionServed=False/NotSupported", 404, ""},
+		{definition(webhook, rules), "x-kubernetes-validations are not evaluated", base + " ValidationRulesEvaluated=False/NotSupported", 500, "x-kubernetes-validations are not evaluated"},
+		// There are objects, and nobody whom this server would ask.
+		{definition(webhook, ""), "", base, 500, ""},
 		{definition(`"conversion":{"strategy":"None"},`, ""), "", base, 200, ""},
 	} {
 		var w *httptest.ResponseRecorder

@@ -99,8 +99,7 @@ func (q *Call) listed() (listing, iter.Seq[*store.Object], error) {
 	if err != nil {
 		return listing{}, nil, err
 	}
-	l, items := q.page(&o, &sn)
-	return l, items, nil
+	return q.page(&o, &sn)
 }
 
 // isList returns the 406 for a list that is wanted in the form of one object.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -27,7 +28,7 @@ import (
 //	apis/events.k8s.io/v1/events       ┘ and the other renames top-level fields
 //
 // decode and encode lead between the stored form and that of the version. Conversion changes
-// apiVersion and prunes what the version does not have; there are no webhooks. Defaults of a custom
+// apiVersion and prunes what the version does not have, or asks a webhook (convert.go). Defaults of a custom
 // resource are set twice, and never on a read in another version (upstream): those of the request's
 // version in what a client sends, before anything else is done with it, and those of the storage
 // version in what is stored. Where nothing is to convert (asStored), the stored bytes are the
@@ -92,6 +93,8 @@ type Resource struct {
 	// schemaRevision is the store's revision when the schema changed last: objects that were
 	// written up to it may lack defaults and have fields that are gone. 0 means never.
 	schemaRevision int64
+	// webhook converts objects of other versions; nil where nobody is asked.
+	webhook *byWebhook
 	// ToStored and fromStored lead between this shape and the stored one, for a kind that is
 	// stored as another. They move top-level fields in place and leave what is below. Both are
 	// nil where the shapes are the same.
@@ -196,10 +199,10 @@ func (r *Resource) Draft(obj map[string]any) store.Draft {
 }
 
 // asStored reports whether the stored bytes of o are what this version answers: it was written
-// in this version, in this shape, and since the schema changed last. Only then may o.Raw and
+// in this version, in this shape, and since the schema changed last, or is a view of this version. Only then may o.Raw and
 // o.Line go to a client, and o.Meta.Fields be compared with a selector.
 func (r *Resource) asStored(o *store.Object) bool {
-	return r.storageVersion == "" && r.fromStored == nil && o.Rev > r.schemaRevision
+	return o.IsView() || r.storageVersion == "" && r.fromStored == nil && o.Rev > r.schemaRevision
 }
 
 // view returns o as JSON in this version. It may be the store's own bytes: nobody may change
@@ -235,13 +238,14 @@ func (r *Resource) decode(o *store.Object) map[string]any {
 
 // encode returns obj, which is in this version and is consumed, for the store. It is the way
 // back from decode. The error is of an object that the storage version of a custom resource cannot
-// have.
-func (r *Resource) encode(obj map[string]any) (store.Draft, error) {
+// have, or of a webhook that does not convert it.
+func (r *Resource) encode(ctx context.Context, obj map[string]any) (store.Draft, error) {
 	if r.ToStored != nil {
 		r.ToStored(obj)
 	}
 	if r.custom {
-		if err := r.convertToStored(obj); err != nil {
+		var err error
+		if obj, err = r.convertToStored(ctx, obj); err != nil {
 			return store.Draft{}, err
 		}
 	}

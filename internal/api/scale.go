@@ -69,6 +69,9 @@ func (q *Call) serveScale() error {
 	if old == nil {
 		return q.notFound(q.name)
 	}
+	if err := q.look(old); err != nil {
+		return err
+	}
 	scale, err := v.read(q.decode(old))
 	if err != nil {
 		return err
@@ -381,6 +384,9 @@ func (v scaleView) writeBuiltin(old *store.Object, obj, scale map[string]any, gi
 func (v scaleView) answerScale(w *write) error {
 	obj := w.next
 	if w.done != nil {
+		if err := v.look(w.done); err != nil {
+			return err
+		}
 		obj = v.decode(w.done) // next has been encoded, and has not the new resource version
 	}
 	scale, err := v.read(obj)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 
@@ -97,16 +98,38 @@ func (q *Call) createInstead(obj map[string]any, given preconditions) error {
 	return err
 }
 
+// throughStorage makes of next, a custom object, what it would be if it had been stored and read: in between the storage
+// version has its say.
+func (w *write) throughStorage() error {
+	stored, err := w.convertToStored(w.req.Context(), w.next)
+	if err != nil {
+		return err
+	}
+	if w.webhook == nil || w.storageVersion == "" {
+		w.convertFromStored(w.next)
+		return nil
+	}
+	back, err := w.fromWebhook(w.req.Context(), stored)
+	if err != nil {
+		return err
+	}
+	m := tree.Metadata(w.next)
+	version, has := m["resourceVersion"]
+	// In the same map, which is the caller's.
+	clear(w.next)
+	maps.Copy(w.next, back)
+	setOrDelete(tree.Metadata(w.next), "resourceVersion", version, has)
+	return nil
+}
+
 // answer answers a write that has been made, with the code of the verb. Where nothing is stored
 // (a dry run, or the object has gone) it shows next.
 func (w *write) answer(code int) error {
 	if w.done == nil {
 		if w.custom {
-			// As if it had been stored and read: in between the storage version has its say.
-			if err := w.convertToStored(w.next); err != nil {
+			if err := w.throughStorage(); err != nil {
 				return err
 			}
-			w.convertFromStored(w.next)
 		} else if w.ToStored != nil {
 			w.ToStored(w.next)
 			w.fromStored(w.next)

@@ -30,9 +30,7 @@ func TestVersionsServed(t *testing.T) {
 		{"unserved and not stored", false, []string{v("v1alpha1", false, false), v("v1", true, true)}, "v1"},
 		{"unserved and stored", false, []string{v("v1", true, false), v("v2", false, true)}, "v1>v2 (v2)"},
 		{"nothing served", false, []string{v("v1", false, true), v("v2", false, false)}, "(v1)"},
-		// Only a webhook could convert.
-		{"webhook", true, []string{v("v1", true, false), v("v2", true, true)}, "v2"},
-		{"webhook, nothing served", true, []string{v("v1", true, false), v("v2", false, true)}, "(v2)"},
+		{"webhook", true, []string{v("v1", true, false), v("v2", true, true)}, "v1>v2 v2"},
 	} {
 		crd := definitionText(t, "widgets", "Widget", c.versions...)
 		tree.Set(crd, tree.Object(crd, "spec", "names"), "status", "acceptedNames")
@@ -178,15 +176,9 @@ func TestUnchecked(t *testing.T) {
 		strings.Count(tree.Text(c, "message"), "].rule") != 3 || !strings.HasPrefix(tree.Text(c, "message"), "not evaluated: "+at) {
 		t.Errorf("condition %v", c)
 	}
-	tree.Set(crd, parsed(t, `{"strategy":"Webhook","webhook":{"conversionReviewVersions":["v1"],"clientConfig":{"url":"https://localhost:1/"}}}`), "spec", "conversion")
-	got = apply(t, s, crd)
-	if c := find("ConversionServed"); tree.Text(c, "status") != "False" ||
-		tree.Text(c, "message") != "conversion by webhook is not served: only the storage version is" {
-		t.Errorf("condition %v", c)
-	}
 	plain := definitionText(t, "widgets", "Widget", storedV1)
 	got = apply(t, s, plain)
-	if find("ValidationRulesEvaluated") != nil || find("ConversionServed") != nil || s.Customs.Warnings("widgets.example.com") != nil {
+	if find("ValidationRulesEvaluated") != nil || s.Customs.Warnings("widgets.example.com") != nil {
 		t.Errorf("still: %v, %q", got["status"], s.Customs.Warnings("widgets.example.com"))
 	}
 	if got := s.Customs.Warnings("configmaps"); got != nil {

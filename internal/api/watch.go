@@ -316,7 +316,17 @@ func (w *watcher) run(initial *store.Snapshot) {
 // if the client wants any, that says the state is complete. It returns false when the watch
 // has ended.
 func (w *watcher) sendState(initial *store.Snapshot) bool {
-	for o := range w.selected(&w.listOptions, initial.Scan(w.prefix(), "")) {
+	items := w.selected(&w.listOptions, initial.Scan(w.prefix(), ""))
+	if w.webhook != nil {
+		all := w.listOptions
+		all.limit = 0 // it means nothing to a watch
+		var err error
+		if items, err = w.showSelected(&all, initial.Scan(w.prefix(), "")); err != nil {
+			w.fail(err)
+			return false
+		}
+	}
+	for o := range items {
 		w.send(nil, store.Added, o, o.Rev)
 		if w.closed {
 			return false
@@ -379,8 +389,14 @@ func (w *watcher) follow(woken wakeup) {
 // sendEvents sends events of the log. It returns false when the request has ended or the time
 // is over: a watch that always has something to send is never idle, and would not see either.
 func (w *watcher) sendEvents(events []*store.Event) bool {
-	for _, e := range events {
-		w.event(e)
+	if w.webhook != nil {
+		if !w.convertedEvents(events) {
+			return false
+		}
+	} else {
+		for _, e := range events {
+			w.event(e)
+		}
 	}
 	w.record.Sent.Store(events[len(events)-1].Rev)
 	_ = w.flush()

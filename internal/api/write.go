@@ -90,7 +90,11 @@ func (q *Call) retry(tries int, attempt func(old *store.Object) error) error {
 	for try := 0; ; try++ {
 		err := q.believe(func() error {
 			sn := q.Bucket.Now()
-			return attempt(sn.Get(q.Resource.Key(q.namespace, q.name)))
+			old := sn.Get(q.Resource.Key(q.namespace, q.name))
+			if err := q.look(old); err != nil {
+				return err
+			}
+			return attempt(old)
 		})
 		if err == nil {
 			return nil

@@ -12,27 +12,36 @@
 //	s.Drop(backend.ValidatingWebhook, "policy/check.example.com")
 //
 // A Set and its Backends may be used by any number of goroutines. No credential of a caller is ever passed on by
-// this package: requests go out with the headers that they are given. The package is internal to this
-// program and promises no compatibility.
+// this package: requests go out with the headers that they are given, and those of the server's own user for that
+// target. The package is internal to this program and promises no compatibility.
 package backend
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
-	"apichain/internal/tree"
+	"apichain/internal/metrics"
 )
+
+// The way of a call, by the files of the package:
+//
+//	Use ── target ──> Backend ── RoundTrip, Ask, Dial (call.go) ── which address? (resolve.go) ── connection (dial.go)
+//	                      │                                             which trust, which certificate? (trust.go, users.go)
+//	                      └── what became of it (count.go) ──> All, for the pages
+//
+// Backends are kept by kind and name. One lives as long as its target is the same: what owns it says Use again
+// with every change of its object, and nothing happens unless the target is another one.
 
 // Kind says what a backend is asked for.
 type Kind string
@@ -59,7 +68,8 @@ type Target struct {
 // Service is a target that is looked up.
 type Service struct {
 	Namespace, Name string
-	Port            int64
+	// Port is that of the service; 0 is 443.
+	Port int64
 	// Path begins with a slash, or is "".
 	Path string
 }
@@ -67,10 +77,25 @@ type Service struct {
 // host returns what the server is called, in its certificate and in Host.
 func (s *Service) host() string { return s.Name + "." + s.Namespace + ".svc" }
 
+// port returns Port, or the one that stands for none.
+func (s *Service) port() int64 { return cmp.Or(s.Port, 443) }
+
+// hostPort returns host:port.
+func (s *Service) hostPort() string {
+	return net.JoinHostPort(s.host(), strconv.FormatInt(s.port(), 10))
+}
+
+// isSelf says that the service is the one by which a cluster knows its API server.
+func (s *Service) isSelf() bool {
+	return s.Namespace == "default" && s.Name == "kubernetes" && s.port() == 443
+}
+
 // Objects is what is looked up: services and endpointslices.discovery.k8s.io. Package api has it.
 type Objects interface {
 	Get(resource, namespace, name string) map[string]any
 	List(resource, namespace string) []map[string]any
+	// Change returns a number that grows with every change of a resource's objects.
+	Change(resource string) int64
 }
 
 // Config is what a Set needs of the program. The zero value finds URLs alone.
@@ -80,19 +105,31 @@ type Config struct {
 	Resolve map[string]string
 	// EndpointRouting sends requests to ready endpoints even where a service has an address.
 	EndpointRouting bool
-	// ClientCertificate returns what the server shows who it is with, nil for nothing.
+	// ClientCertificate returns what the server shows aggregated servers who it is with, nil for nothing.
 	ClientCertificate func() *tls.Certificate
-	// Refuse returns why an address must not be dialled, nil for one that may.
+	// Users returns who the server is to webhooks of a kind; nil, or a nil result: nobody.
+	Users func(Kind) *Users
+	// Self returns the address of this server's own TLS listener, which default/kubernetes:443 stands for; nil, or
+	// "": none, and it is looked up as every other service.
+	Self func() string
+	// Refuse returns why an address must not be dialled, nil for one that may. Link-local, multicast and unspecified ones
+	// are refused in any case.
 	Refuse func(netip.AddrPort) error
 	// Intercept is asked before each call: it may wait, or let the call fail. nil lets all pass.
 	Intercept func(ctx context.Context, b *Backend) error
-	// Changed is called when what pages show of a backend has changed, its counts aside. nil: nobody wants to know.
+	// Changed is called when what pages show of a backend has changed, its counts aside, and with every backend that comes
+	// and goes. nil: nobody wants to know.
 	Changed func(*Backend)
 }
 
 // Set is all backends there are. Make one with New.
 type Set struct {
 	config   Config
+	resolver *net.Resolver // nil: Go's
+	proxy    string        // host:port of the environment's proxy; "": none
+	webhooks certificateCounts
+	servers  certificateCounts
+
 	mu       sync.Mutex
 	backends map[key]*Backend
 }
@@ -103,45 +140,82 @@ type key struct {
 }
 
 // New makes an empty set.
-func New(c Config) *Set { return &Set{config: c, backends: map[key]*Backend{}} }
+func New(c Config) *Set {
+	return &Set{config: c, proxy: environmentProxy(), backends: map[key]*Backend{}}
+}
 
 // Use returns the backend of a kind and a name, with that target. One whose target is the same is kept, with its
 // connections and its counts; else its connections are let go.
 func (s *Set) Use(kind Kind, name string, t Target) *Backend {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	k := key{kind, name}
-	if b := s.backends[k]; b != nil && reflect.DeepEqual(b.Target, t) {
-		return b
-	} else if b != nil {
-		b.close()
+	old := s.backends[k]
+	if old != nil && reflect.DeepEqual(old.Target, t) {
+		s.mu.Unlock()
+		return old
 	}
-	b := &Backend{Kind: kind, Name: name, Target: t, set: s}
-	b.transport, b.wrong = b.newTransport()
+	b := &Backend{Kind: kind, Name: name, Target: t, Since: time.Now(), set: s}
+	b.link.Store(b.newLink())
 	s.backends[k] = b
+	s.mu.Unlock()
+	if old != nil {
+		old.close()
+	}
+	b.changed()
 	return b
 }
 
 // Drop forgets a backend and closes its connections that nobody uses.
 func (s *Set) Drop(kind Kind, name string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if b := s.backends[key{kind, name}]; b != nil {
+	b := s.backends[key{kind, name}]
+	delete(s.backends, key{kind, name})
+	s.mu.Unlock()
+	if b != nil {
+		b.gone.Store(true)
 		b.close()
-		delete(s.backends, key{kind, name})
+		b.changed()
 	}
 }
 
-// Backend is one target, and what is known of it. Its fields do not change.
+// All returns the backends there are, by kind and name.
+func (s *Set) All() []*Backend {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*Backend, 0, len(s.backends))
+	for _, b := range s.backends {
+		all = append(all, b)
+	}
+	slices.SortFunc(all, func(a, b *Backend) int {
+		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Name, b.Name))
+	})
+	return all
+}
+
+// Renew lets every backend show the certificate and the user of now, which have changed. Connections that are in
+// use end with their requests; no other request is sent over them.
+func (s *Set) Renew() {
+	for _, b := range s.All() {
+		old := b.link.Swap(b.newLink())
+		old.close()
+	}
+}
+
+// Backend is one target, and what is known of it. Its exported fields do not change.
 type Backend struct {
 	Kind Kind
 	// Name is CONFIGURATION/WEBHOOK, the name of a definition, or that of an APIService.
 	Name   string
 	Target Target
+	// Since is when this target was first used.
+	Since time.Time
 
-	set       *Set
-	transport *http.Transport
-	wrong     error // why there is no transport
+	set   *Set
+	link  atomic.Pointer[link]
+	found atomic.Pointer[found] // what was looked up last
+	gone  atomic.Bool
+
+	counts counts
 }
 
 // BaseURL returns the URL that requests to the backend begin with, without a slash behind.
@@ -149,132 +223,36 @@ func (b *Backend) BaseURL() string {
 	if b.Target.URL != "" {
 		return b.Target.URL
 	}
-	s := &b.Target.Service
-	return "https://" + net.JoinHostPort(s.host(), strconv.FormatInt(s.Port, 10)) + s.Path
+	return "https://" + b.Target.Service.hostPort() + b.Target.Service.Path
 }
 
-// RoundTrip sends a request whose URL begins with BaseURL. It is counted as a call.
-func (b *Backend) RoundTrip(r *http.Request) (*http.Response, error) {
-	if b.wrong != nil {
-		return nil, b.wrong
-	}
-	if f := b.set.config.Intercept; f != nil {
-		if err := f(r.Context(), b); err != nil {
-			return nil, err
-		}
-	}
-	return b.transport.RoundTrip(r)
-}
+// Unusable returns why nothing can be sent to the target whatever it answers, as for a CA bundle without a
+// certificate; nil: something can.
+func (b *Backend) Unusable() error { return b.link.Load().wrong }
 
-// Ask sends a request and reads its answer, of most bytes at most. A redirect is an answer like any other.
-func (b *Backend) Ask(ctx context.Context, r *http.Request, most int64) (code int, h http.Header, body []byte, err error) {
-	res, err := b.RoundTrip(r.WithContext(ctx))
-	if err != nil {
-		// As net/http's client has it.
-		return 0, nil, nil, &url.Error{Op: r.Method[:1] + string(lower(r.Method[1:])), URL: r.URL.String(), Err: err}
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err = io.ReadAll(io.LimitReader(res.Body, most+1))
-	if err == nil && int64(len(body)) > most {
-		err = fmt.Errorf("the answer has more than %d bytes", most)
-	}
-	return res.StatusCode, res.Header, body, err
-}
+// isWebhook says that the backend is asked as upstream asks webhooks.
+func (b *Backend) isWebhook() bool { return b.Kind != APIServer }
 
-func lower(s string) []byte {
-	b := []byte(s)
-	for i := range b {
-		b[i] |= 0x20
-	}
-	return b
-}
-
-// Dial returns a connection to the target over which HTTP/1.1 is spoken, behind TLS, for a request that is an
-// upgrade. It is the caller's, who closes it. ctx bounds the dial and the handshake, and nothing after them.
-func (b *Backend) Dial(ctx context.Context) (net.Conn, error) {
-	if b.wrong != nil {
-		return nil, b.wrong
-	}
-	u, err := url.Parse(b.BaseURL())
-	if err != nil {
-		return nil, err
-	}
-	address := u.Host
-	if u.Port() == "" {
-		address = net.JoinHostPort(u.Hostname(), "443")
-	}
-	raw, err := b.transport.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	conf := b.transport.TLSClientConfig.Clone()
-	conf.NextProtos = []string{"http/1.1"}
-	if conf.ServerName == "" {
-		conf.ServerName = u.Hostname()
-	}
-	c := tls.Client(raw, conf)
-	if err := c.HandshakeContext(ctx); err != nil {
-		_ = raw.Close()
-		return nil, err
-	}
-	return c, nil
-}
-
-// Refused counts an answer that said no; FailedOpen and FailedClosed count failures that let a write pass, or not.
-func (b *Backend) Refused()      {}
-func (b *Backend) FailedOpen()   {}
-func (b *Backend) FailedClosed() {}
-
-func (b *Backend) close() {
-	if b.transport != nil {
-		b.transport.CloseIdleConnections()
-	}
-}
-
-// newTransport returns what dials the target and nothing else.
-func (b *Backend) newTransport() (*http.Transport, error) {
-	conf := &tls.Config{InsecureSkipVerify: b.Target.InsecureSkipTLSVerify}
+// hostPort returns what the target is called, with its port.
+func (b *Backend) hostPort() string {
 	if b.Target.URL == "" {
-		conf.ServerName = b.Target.Service.host()
+		return b.Target.Service.hostPort()
 	}
-	if len(b.Target.CABundle) > 0 {
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(b.Target.CABundle) {
-			return nil, errors.New("unable to load root certificates: unable to parse bytes as PEM block")
-		}
+	u, err := url.Parse(b.Target.URL)
+	if err != nil {
+		return ""
 	}
-	conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		if f := b.set.config.ClientCertificate; f != nil {
-			if c := f(); c != nil {
-				return c, nil
-			}
-		}
-		return &tls.Certificate{}, nil
-	}
-	return &http.Transport{
-		TLSClientConfig: conf, ForceAttemptHTTP2: true,
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			address, err := b.resolve(address)
-			if err != nil {
-				return nil, err
-			}
-			return (&net.Dialer{}).DialContext(ctx, network, address)
-		},
-	}, nil
+	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443"))
 }
 
-// resolve returns the address that is dialled.
-func (b *Backend) resolve(address string) (string, error) {
-	s := &b.Target.Service
-	if b.Target.URL != "" {
-		return address, nil
+// changed tells that what pages show has changed.
+func (b *Backend) changed() {
+	if f := b.set.config.Changed; f != nil {
+		f(b)
 	}
-	if to, ok := b.set.config.Resolve[s.Name+"."+s.Namespace]; ok {
-		return to, nil
-	}
-	o := b.set.config.Objects.Get("services", s.Namespace, s.Name)
-	if o == nil {
-		return "", fmt.Errorf("service %q not found", s.Name)
-	}
-	return net.JoinHostPort(tree.Text(o, "spec", "clusterIP"), strconv.FormatInt(s.Port, 10)), nil
 }
+
+func (b *Backend) close() { b.link.Load().close() }
+
+// certificateCounts counts what upstream counts of serving certificates.
+type certificateCounts struct{ missingSAN, sha1 metrics.Counter }

@@ -65,6 +65,10 @@ type Config struct {
 	// RequestHeaderCAs are the CAs of front proxies, PEM (--requestheader-client-ca-file). Empty:
 	// none.
 	RequestHeaderCAs string
+	// ProxyCert and ProxyKey are who the server is to aggregated servers, PEM (--proxy-client-cert-file). Empty: nobody.
+	ProxyCert, ProxyKey string
+	// Also are further files that are read and kept up to date like those of certificates.
+	Also []Also
 	// ProxiesNamed says that front proxies are also known by their names. Without it the two
 	// pools of CAs may have no certificate in common.
 	ProxiesNamed bool
@@ -77,6 +81,14 @@ type SNI struct {
 	// Names are the server names that it is for, in lower case; *.domain stands for one label.
 	// They replace the names in the certificate. None: those of the certificate.
 	Names []string
+}
+
+// Also is files that somebody else reads.
+type Also struct {
+	// Files returns what is looked at, as it is after the last Load; the first of them stands for all.
+	Files func() []string
+	// Load reads the files and puts what they hold into use, or changes nothing. Its error names the flag.
+	Load func() error
 }
 
 // Loader serves certificates and trusts CAs as its files have them now. Its methods may be
@@ -93,6 +105,7 @@ type Loader struct {
 	sni           []atomic.Pointer[Pair]
 	clients       atomic.Pointer[CAs]
 	requestHeader atomic.Pointer[CAs]
+	proxy         atomic.Pointer[Pair]
 
 	// mu is for one reload at a time.
 	mu sync.Mutex
@@ -132,6 +145,12 @@ func New(c Config, hosts []string, log *slog.Logger) (*Loader, error) {
 	}
 	l.addCAs("client-ca-file", c.ClientCAs, &l.clients, &l.requestHeader)
 	l.addCAs("requestheader-client-ca-file", c.RequestHeaderCAs, &l.requestHeader, &l.clients)
+	if c.ProxyCert != "" {
+		l.addPair("proxy-client-cert-file", SNI{Cert: c.ProxyCert, Key: c.ProxyKey}, false, &l.proxy)
+	}
+	for _, a := range c.Also {
+		l.files = append(l.files, &source{first: a.Files()[0], names: a.Files(), load: a.Load, files: a.Files})
+	}
 	for _, f := range l.files {
 		// Looked at before it is read: a file that changes in between is then read once more,
 		// where the other order would miss the change.
@@ -139,6 +158,7 @@ func New(c Config, hosts []string, log *slog.Logger) (*Loader, error) {
 		if err := f.load(); err != nil {
 			wrong = append(wrong, err)
 		}
+		f.follow()
 	}
 	if err := errors.Join(wrong...); err != nil {
 		return nil, err
@@ -148,7 +168,7 @@ func New(c Config, hosts []string, log *slog.Logger) (*Loader, error) {
 
 // addPair makes the files of a certificate a source that loads into to.
 func (l *Loader) addPair(flag string, s SNI, sni bool, to *atomic.Pointer[Pair]) {
-	l.files = append(l.files, &source{names: []string{s.Cert, s.Key}, load: func() error {
+	l.files = append(l.files, &source{first: s.Cert, names: []string{s.Cert, s.Key}, load: func() error {
 		p, err := loadPair(s.Cert, s.Key)
 		if err != nil {
 			return fmt.Errorf("--%s: %w", flag, err)
@@ -165,7 +185,7 @@ func (l *Loader) addCAs(flag, file string, to, other *atomic.Pointer[CAs]) {
 	if file == "" {
 		return
 	}
-	l.files = append(l.files, &source{names: []string{file}, load: func() error {
+	l.files = append(l.files, &source{first: file, names: []string{file}, load: func() error {
 		t, err := loadCAs(file)
 		if err != nil {
 			return fmt.Errorf("--%s: %w", flag, err)
@@ -279,6 +299,14 @@ func (l *Loader) Pairs() []*Pair {
 		out = append(out, l.sni[i].Load())
 	}
 	return out
+}
+
+// ProxyClient returns who the server is to aggregated servers now; nil: nobody.
+func (l *Loader) ProxyClient() *tls.Certificate {
+	if p := l.proxy.Load(); p != nil {
+		return p.Cert
+	}
+	return nil
 }
 
 // ClientCASet returns what was loaded of Config.ClientCAs; nil: none are configured. The caller

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -39,15 +40,30 @@ type Failure struct {
 
 // source is files that are loaded together, and what was last seen of them.
 type source struct {
+	// first is the first of names, which never changes.
+	first string
 	names []string
 	// load reads the files and puts what they hold into use, or changes nothing.
 	load func() error
+	// files returns the names after a load, which may have found others; nil: they stay.
+	files func() []string
 
 	// seen is the files when they were last loaded; nil for one that was not there.
 	seen []os.FileInfo
 	// refused is the digest of the content that was not taken; "": it was.
 	refused string
 	failure atomic.Pointer[Failure]
+}
+
+// follow looks from now on at the files that the last load has named.
+func (s *source) follow() {
+	if s.files == nil {
+		return
+	}
+	if names := s.files(); !slices.Equal(names, s.names) {
+		s.names = names
+		s.seen = s.look()
+	}
 }
 
 // digest stands for what the files hold, or for why they cannot be read.
@@ -122,17 +138,18 @@ func (l *Loader) check(all bool) {
 		// As in New: looked at first, so that a change during the load is not missed.
 		s.seen = now
 		err, before := s.load(), s.refused
+		s.follow()
 		if s.refused = ""; err != nil {
 			if s.refused = s.digest(); s.refused == before && !all {
 				continue
 			}
 			s.failure.Store(&Failure{err.Error(), time.Now()})
-			l.log.Error("a certificate file is wrong; the certificate before it stays in use", "file", s.names[0], "err", err)
+			l.log.Error("a certificate file is wrong; the certificate before it stays in use", "file", s.first, "err", err)
 		} else {
 			s.failure.Store(nil)
-			l.log.Info("certificate reloaded", "file", s.names[0])
+			l.log.Info("certificate reloaded", "file", s.first)
 		}
-		l.onReload(Event{File: s.names[0], Detail: strings.Join(s.names, ", "), Err: err})
+		l.onReload(Event{File: s.first, Detail: strings.Join(s.names, ", "), Err: err})
 	}
 }
 
@@ -140,7 +157,7 @@ func (l *Loader) check(all bool) {
 // or was not read since it changed, or is none of ours.
 func (l *Loader) Failure(file string) *Failure {
 	for _, s := range l.files {
-		if s.names[0] == file {
+		if s.first == file {
 			return s.failure.Load()
 		}
 	}

@@ -75,7 +75,7 @@ func (d *openAPIDocument) hash() string {
 
 // url returns the address at which the document is good for ever.
 func (d *openAPIDocument) url() string {
-	if d.serve != nil {
+	if d.address != "" {
 		return d.address
 	}
 	return OpenAPIRoot + "/" + d.key + "?hash=" + d.hash()

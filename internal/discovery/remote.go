@@ -99,13 +99,13 @@ func ReadRemote(body []byte) (map[string][]byte, error) {
 
 // ReadRemoteVersion reads the answer of a server to a request for the plain document of one version, and returns
 // its resources as RemoteVersion has them.
-func ReadRemoteVersion(body []byte, group, version string) ([]byte, error) {
+func ReadRemoteVersion(body []byte) ([]byte, error) {
 	var list struct{ Resources []resource }
 	if err := json.Unmarshal(body, &list); err != nil {
 		return nil, err
 	}
 	v := Version{resources: list.Resources}
-	return encodeRemote(v.aggregated(group, version)), nil
+	return encodeRemote(v.aggregated("", "")), nil
 }
 
 // encodeRemote encodes resources in the aggregated form; nil if there are none. Kinds that are missing are empty,

@@ -77,9 +77,9 @@ func TestMetaIsACopy(t *testing.T) {
 	}
 	var draft store.Draft
 	w, _ := changes[0].write("things", &draft)
-	want := fmt.Sprintf("%s %+v", w.Key, *w.Next.Meta)
+	want := fmt.Sprintf("%s %+v", w.Key, w.Next.Meta)
 	clear(body)
-	if got := fmt.Sprintf("%s %+v", w.Key, *w.Next.Meta); got != want {
+	if got := fmt.Sprintf("%s %+v", w.Key, w.Next.Meta); got != want {
 		t.Errorf("it has become %s", got)
 	}
 }

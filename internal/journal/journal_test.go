@@ -71,7 +71,7 @@ func show(s *store.Store) string {
 	fmt.Fprintln(&b, "revision", rev)
 	for _, h := range all {
 		for o := range h.Now.Scan("", "") {
-			fmt.Fprintf(&b, "%s %s %d %s %+v\n", h.Bucket.Name, o.Key, o.Rev, o.Raw(), *o.Meta)
+			fmt.Fprintf(&b, "%s %s %d %s %+v\n", h.Bucket.Name, o.Key, o.Rev, o.Raw(), o.Meta)
 		}
 	}
 	return b.String()

@@ -41,7 +41,9 @@ func (d Document) ToV3() map[string]any {
 	}
 	eachPart("definitions", "schemas", schemaToV3)
 	eachPart("securityDefinitions", "securitySchemes", securityToV3)
-	eachPart("responses", "responses", func(r map[string]any) map[string]any { return responseToV3(r, tree.List(map[string]any(d), "produces")) })
+	eachPart("responses", "responses", func(r map[string]any) map[string]any {
+		return responseToV3(r, tree.List(map[string]any(d), "produces"))
+	})
 	out["components"] = components
 	return out
 }

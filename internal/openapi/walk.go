@@ -48,21 +48,30 @@ const (
 
 // used returns the names of the definitions that the paths of the document refer to, directly or through others.
 func (d Document) used() map[string]bool {
-	out, parameters := map[string]bool{}, map[string]bool{}
-	var visit func(map[string]any, string)
-	visit = func(object map[string]any, _ string) {
+	definitions, parameters := map[string]bool{}, map[string]bool{}
+	// What is referred to waits for its turn: a chain may be as long as the document, and a stack may not.
+	type waiting struct {
+		v    any
+		kind string
+	}
+	next := []waiting{{d.part("paths"), "paths"}}
+	visit := func(object map[string]any, _ string) {
 		ref := tree.Text(object, "$ref")
-		if name, ok := strings.CutPrefix(ref, toDefinition); ok && !out[name] {
-			out[name] = true
-			walk(d.part("definitions")[name], "schema", visit)
+		if name, ok := strings.CutPrefix(ref, toDefinition); ok && !definitions[name] {
+			definitions[name] = true
+			next = append(next, waiting{d.part("definitions")[name], "schema"})
 		}
 		if name, ok := strings.CutPrefix(ref, toParameter); ok && !parameters[name] {
 			parameters[name] = true
-			walk(d.part("parameters")[name], "parameter", visit)
+			next = append(next, waiting{d.part("parameters")[name], "parameter"})
 		}
 	}
-	walk(d.part("paths"), "paths", visit)
-	return out
+	for len(next) > 0 {
+		last := next[len(next)-1]
+		next = next[:len(next)-1]
+		walk(last.v, last.kind, visit)
+	}
+	return definitions
 }
 
 // Filter takes away all paths that do not begin with one of the prefixes, and the definitions that only those

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"apichain/internal/tree"
 )
@@ -40,6 +41,9 @@ type Meta struct {
 	// Finalizers is how many there are.
 	Finalizers int
 	Owners     []Owner
+
+	// views are how others show the object; nil: nobody does, as it is of most.
+	views atomic.Pointer[shownAs]
 }
 
 // Owner is an entry of metadata.ownerReferences.

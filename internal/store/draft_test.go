@@ -113,28 +113,28 @@ func TestObjectMeta(t *testing.T) {
 	tests := []struct {
 		name, obj string
 		fields    []string
-		want      Meta
+		want      *Meta
 	}{
-		{"none", `{}`, nil, Meta{}},
+		{"none", `{}`, nil, &Meta{}},
 		{"all", `{"metadata":{"uid":"u-1","deletionTimestamp":"2026-01-02T03:04:05Z","finalizers":["a","b"],
 			"labels":{"x":"1","y":""},"ownerReferences":[
 			{"apiVersion":"v1","kind":"Pod","name":"p","uid":"u-2","controller":true,"blockOwnerDeletion":true},
 			{"apiVersion":"a/v1","kind":"B","name":"b","uid":"u-3","controller":false}]}}`,
 			[]string{"Running", ""},
-			Meta{UID: "u-1", Deleting: true, Finalizers: 2,
+			&Meta{UID: "u-1", Deleting: true, Finalizers: 2,
 				Labels: map[string]string{"x": "1", "y": ""}, Fields: []string{"Running", ""},
 				Owners: []Owner{{"v1", "Pod", "p", "u-2", true}, {"a/v1", "B", "b", "u-3", false}}}},
 		{"wrong types", `{"metadata":{"uid":1,"deletionTimestamp":null,"finalizers":{},
 			"labels":{"x":1,"y":"2"},"ownerReferences":[1]}}`, nil,
-			Meta{Labels: map[string]string{"y": "2"}, Owners: []Owner{{}}}},
-		{"metadata of a wrong type", `{"metadata":"x"}`, nil, Meta{}},
-		{"empty", `{"metadata":{"labels":{},"ownerReferences":[],"finalizers":[]}}`, []string{}, Meta{}},
+			&Meta{Labels: map[string]string{"y": "2"}, Owners: []Owner{{}}}},
+		{"metadata of a wrong type", `{"metadata":"x"}`, nil, &Meta{}},
+		{"empty", `{"metadata":{"labels":{},"ownerReferences":[],"finalizers":[]}}`, []string{}, &Meta{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := Encode(mustObject(t, tt.obj), tt.fields).Meta
-			if !reflect.DeepEqual(*got, tt.want) {
-				t.Errorf("got %+v\nwant %+v", *got, tt.want)
+			if !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got %+v\nwant %+v", got, tt.want)
 			}
 		})
 	}

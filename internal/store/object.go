@@ -36,6 +36,8 @@ type Object struct {
 	// replaced says that an event of the log may have it as Prev. It is guarded by
 	// store.mu, and only the charges of the log ask it.
 	replaced bool
+	// isView says that it is not stored, but a view of one that is.
+	isView bool
 }
 
 // Raw returns the object's JSON, a part of Line that the caller must not change.

@@ -114,7 +114,7 @@ func all(s *store.Store) (text []string) {
 	_, holdings := s.Snapshots()
 	for _, h := range holdings {
 		for o := range h.Now.Scan("", "") {
-			text = append(text, fmt.Sprintf("%s/%s=%d@%d %s %+v", h.Bucket.Name, o.Key, number(o), o.Rev, o.Raw(), *o.Meta))
+			text = append(text, fmt.Sprintf("%s/%s=%d@%d %s %+v", h.Bucket.Name, o.Key, number(o), o.Rev, o.Raw(), o.Meta))
 		}
 	}
 	return text

@@ -1,0 +1,165 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"apichain/internal/metrics"
+)
+
+// What is counted of a backend. A call adds to a few atomic numbers and takes no lock; only one that fails, or ends a
+// row of failures, allocates.
+
+// State is how a backend is doing, by what was last heard of it.
+type State string
+
+// The states of a backend.
+const (
+	// Unused has not been asked.
+	Unused State = "unused"
+	// Answering has answered when it was last asked, whatever it said.
+	Answering State = "answering"
+	// Failing could not be asked, or did not answer.
+	Failing State = "failing"
+	// Unavailable was found so by a probe.
+	Unavailable State = "unavailable"
+	// Broken is a target that cannot be asked as it is configured.
+	Broken State = "broken"
+)
+
+// counts are of one backend. Times are of time.Now, in nanoseconds since 1970.
+type counts struct {
+	calls, failures, refused, failedOpen, failedClosed metrics.Counter
+	took                                               metrics.Durations
+
+	// The last call.
+
+	lastAt, lastTook atomic.Int64
+	lastCode         atomic.Int32 // 0: no answer, or an upgrade
+	failing          atomic.Bool
+	failure          atomic.Pointer[Failure] // the last one there was
+
+	probe atomic.Pointer[Probe]
+}
+
+// Failure is a call that came to nothing.
+type Failure struct {
+	Text string
+	At   time.Time
+}
+
+// Probe is what the last probe found.
+type Probe struct {
+	Available bool
+	// Reason and Message are those of the condition.
+	Reason, Message string
+	At              time.Time
+}
+
+// Report is what is known of a backend, of one moment as far as its numbers are.
+type Report struct {
+	State State
+	// Address is what would be dialled now, and Wrong why there is none.
+	Address, Wrong string
+
+	Calls, Failures, Refused, FailedOpen, FailedClosed uint64
+
+	// LastAt is when the last call ended; zero: there was none. LastCode is 0 for one without an answer.
+	LastAt      time.Time
+	LastTook    time.Duration
+	LastCode    int
+	LastFailure *Failure
+	LastProbe   *Probe
+	// P50 and P99 are an eighth too large at most; zero without calls.
+	P50, P99 time.Duration
+}
+
+// Refused counts an answer that said no.
+func (b *Backend) Refused() { b.counts.refused.Inc() }
+
+// FailedOpen counts a failure that let a write pass.
+func (b *Backend) FailedOpen() { b.counts.failedOpen.Inc() }
+
+// FailedClosed counts a failure that did not.
+func (b *Backend) FailedClosed() { b.counts.failedClosed.Inc() }
+
+// Probed keeps what a probe of an aggregated server has found.
+func (b *Backend) Probed(p Probe) {
+	old := b.counts.probe.Swap(&p)
+	if old == nil || old.Available != p.Available || old.Reason != p.Reason {
+		b.changed()
+	}
+}
+
+// ended counts a call: code is 0 where there is no answer.
+func (b *Backend) ended(ctx context.Context, began time.Time, code int, err error) {
+	// One clock for both, so that the last call is the one that is shown.
+	now := time.Now()
+	took := now.Sub(began)
+	c := &b.counts
+	first := c.calls.Add(1) == 1
+	c.took.Add(took)
+	c.lastTook.Store(int64(took))
+	c.lastCode.Store(int32(code))
+	c.lastAt.Store(now.UnixNano())
+	// A caller that has left says nothing of the backend; a deadline does.
+	if err != nil && errors.Is(context.Cause(ctx), context.Canceled) {
+		err = nil
+		if code == 0 {
+			return
+		}
+	}
+	if err == nil {
+		if c.failing.Load() && c.failing.CompareAndSwap(true, false) || first {
+			b.changed()
+		}
+		return
+	}
+	c.failures.Inc()
+	c.failure.Store(&Failure{err.Error(), now})
+	if c.failing.CompareAndSwap(false, true) || first {
+		b.changed()
+	}
+}
+
+// Gone reports whether the backend was dropped.
+func (b *Backend) Gone() bool { return b.gone.Load() }
+
+// Report returns what is known of the backend.
+func (b *Backend) Report() Report {
+	c := &b.counts
+	r := Report{
+		State: Answering, Calls: c.calls.Load(), Failures: c.failures.Load(), Refused: c.refused.Load(),
+		FailedOpen: c.failedOpen.Load(), FailedClosed: c.failedClosed.Load(),
+		LastTook: time.Duration(c.lastTook.Load()), LastCode: int(c.lastCode.Load()),
+		LastFailure: c.failure.Load(), LastProbe: c.probe.Load(),
+	}
+	if at := c.lastAt.Load(); at != 0 {
+		r.LastAt = time.Unix(0, at)
+	}
+	if p := c.took.Percentiles(50, 99); p != nil {
+		r.P50, r.P99 = time.Duration(p[0]), time.Duration(p[1])
+	}
+	address, err := b.Resolve()
+	if f := b.found.Load(); err == nil && f != nil && f.direct.Load() {
+		if to, _ := b.beside(address); to != "" {
+			address = to
+		}
+	}
+	r.Address = address
+	switch wrong := b.Unusable(); {
+	case wrong != nil:
+		r.State, r.Wrong = Broken, wrong.Error()
+	case err != nil:
+		r.State, r.Wrong = Broken, err.Error()
+	case r.LastProbe != nil && !r.LastProbe.Available:
+		r.State = Unavailable
+	case c.failing.Load():
+		r.State = Failing
+	case r.LastAt.IsZero() && r.LastProbe == nil:
+		r.State = Unused
+	}
+	return r
+}
