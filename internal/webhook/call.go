@@ -76,6 +76,9 @@ func (q *question) call(ctx context.Context, h *hook, f *form, mutating bool) (*
 	if h.version == "" {
 		return nil, fail(http.StatusBadRequest, "could not create admission objects: webhook does not accept known AdmissionReview versions (v1, v1beta1)")
 	}
+	if err := h.backend.Unusable(); err != nil {
+		return nil, fail(http.StatusInternalServerError, "could not get REST client: %w", err)
+	}
 	review, uid := q.review(h, f)
 	if h.timeout > 0 {
 		var cancel context.CancelFunc
