@@ -279,6 +279,7 @@ func (p *program) writeMetrics(w io.Writer) error {
 	m.writeDecisions(e)
 	p.writeAuthentication(e)
 	p.backends.WriteMetrics(e)
+	p.admission.WriteMetrics(e)
 	p.webhooks.WriteMetrics(e)
 	writeAuditing(e, p.auditing)
 	p.conversions.WriteMetrics(e)
