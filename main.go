@@ -25,6 +25,7 @@
 //	filter_fault.go         fault injection
 //	director.go             container or mux, and on to the delegate
 //	server.go               one generic server: the surface for Extend
+//	aggregator.go           groups that other servers have: --aggregate, and how a request comes to their proxy
 //	backends.go             who the program is to the servers that it asks, and what they need of it
 //	servers.go              the three servers: aggregator, core, extensions
 //	container.go            the RESTful container: web services, negotiation
@@ -68,6 +69,7 @@
 //	timeline.go             what has happened, for the admin page
 //	admin_access.go         the admin listener: its flags, its handler, who may use it
 //	inspect.go              what the admin endpoint shows of the process and the store
+//	inspect_backends.go     of the servers that this one asks
 //	inspect_requests.go     and of the way of requests: servers, routes, filters, in flight
 //	explain.go              what would become of a request: the dry run
 //	explain_request.go      the request that nobody sends

@@ -75,7 +75,7 @@ func (b *Backend) tlsConfig() (*tls.Config, http.Header, error) {
 	if t.URL == "" {
 		conf.ServerName = t.Service.host()
 	} else if _, err := url.Parse(t.URL); err != nil {
-		return nil, nil, fmt.Errorf("Unparsable URL: %w", err)
+		return nil, nil, fmt.Errorf("%s: %w", unparsable, err)
 	}
 	if len(t.CABundle) > 0 {
 		roots, err := parseRoots(t.CABundle)
@@ -112,6 +112,9 @@ func (b *Backend) identity() (*tls.Certificate, http.Header, error) {
 	}
 	return c.Users(b.Kind).identityFor(b.hostPort())
 }
+
+// unparsable is what upstream says of such a URL.
+const unparsable = "Unparsable URL"
 
 // parseRoots reads authorities in PEM. The errors are upstream's.
 func parseRoots(text []byte) (*x509.CertPool, error) {
@@ -158,6 +161,21 @@ func environmentProxy() string {
 		}
 	}
 	return u.Hostname() + ":" + port
+}
+
+// ShownAs says how the server tells the target who it is: "certificate", "header", "certificate+header" or "" for not
+// at all.
+func (b *Backend) ShownAs() string {
+	l := b.link.Load()
+	switch certificate := l.transport != nil && l.transport.TLSClientConfig.GetClientCertificate != nil; {
+	case certificate && l.header != nil:
+		return "certificate+header"
+	case certificate:
+		return "certificate"
+	case l.header != nil:
+		return "header"
+	}
+	return ""
 }
 
 // Trust says by what the target is trusted: "insecure", "system", or how many certificates its bundle has, as
