@@ -25,6 +25,7 @@
 //	filter_fault.go         fault injection
 //	director.go             container or mux, and on to the delegate
 //	server.go               one generic server: the surface for Extend
+//	aggregator.go           groups that other servers have: --aggregate, and how a request comes to their proxy
 //	backends.go             who the program is to the servers that it asks, and what they need of it
 //	servers.go              the three servers: aggregator, core, extensions
 //	container.go            the RESTful container: web services, negotiation

@@ -283,6 +283,7 @@ func (p *program) writeMetrics(w io.Writer) error {
 	p.conversions.WriteMetrics(e)
 	writeStored(e, p.store)
 	p.writeKept(e)
+	p.aggregation.WriteMetrics(e)
 	writeHealth(e, p.healthz, p.livez, p.readyz)
 	p.conns.writeMetrics(e)
 	e.Single("apichain_abandoned_handlers", "gauge", "Handlers that go on after their time limit.", float64(p.abandoned()))
