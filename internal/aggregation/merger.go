@@ -110,7 +110,7 @@ func (m *Merger) adopt() []*Remote {
 		} else {
 			known[r.Name] = &knowledge{remote: r}
 		}
-		known[r.Name].openAPI.Serve, _ = any(r).(http.Handler)
+		known[r.Name].openAPI.Serve = r
 	}
 	m.known = known
 	m.publishLocked(true)
