@@ -375,7 +375,8 @@ func (q *Call) showSelected(o *listOptions, all iter.Seq[*store.Object]) (iter.S
 			break
 		}
 	}
-	return slices.Values(page), take()
+	err := take()
+	return slices.Values(page), err
 }
 
 // candidate returns what says whether an object can be selected by what no conversion changes: its name and namespace.
