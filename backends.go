@@ -138,7 +138,7 @@ func (p *program) newBackends() *backend.Set {
 			}
 			return nil
 		},
-		Self: p.ownAddress, Refuse: p.refuseOwn,
+		Self: p.ownAddress, Refuse: p.refuseOwn, Changed: p.backendChanged,
 	})
 }
 

@@ -363,7 +363,9 @@ func (k *record) shown() admin.FinishedRequest {
 		a.Filters = slices.Grow(a.Filters, len(k.chain.rows))
 		k.spent.each(k.chain, int(k.at), k.took, func(place int, own time.Duration, _ bool) {
 			if place == len(k.chain.rows) {
-				a.HandlerMs = exactMs(own)
+				parts, rest := k.spent.others(own)
+				a.HandlerMs, a.WebhooksMs, a.ConversionMs = exactMs(rest), exactMs(parts[request.InWebhooks]), exactMs(parts[request.InConversion])
+				a.ProxyMs = exactMs(parts[request.InProxy])
 				return
 			}
 			a.Filters = append(a.Filters, admin.FilterTime{Name: k.chain.rows[place].name, OwnNs: int64(own)})

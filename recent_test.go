@@ -50,7 +50,7 @@ func (p *program) awaitEnded(t testing.TB, id string) admin.FinishedRequest {
 // are those of the chain, in order.
 func checkTimes(t testing.TB, p *program, r admin.FinishedRequest) {
 	t.Helper()
-	sum, last := r.QueueMs+r.HandlerMs+r.WriteMs, -1
+	sum, last := r.QueueMs+r.HandlerMs+r.WebhooksMs+r.ConversionMs+r.ProxyMs+r.WriteMs, -1
 	for _, f := range r.Filters {
 		sum += float64(f.OwnNs) / 1e6
 		at := p.chain(r.Listener).position(f.Name)

@@ -19,6 +19,8 @@ import (
 //     more to do, and where it answers: rendering the refusal is its own time;
 //   - in HTTP/2 the handler has a goroutine of its own: until that runs, and from its
 //     end until the request's goroutine goes on, the time is the timeout filter's;
+//   - what the handler waits for in others' hands, as in a webhook's, is taken out of its time where a request is
+//     shown;
 //   - writing to the client is taken out of whatever does it. What net/http still holds
 //     at the end is written after it, in nobody's time.
 //
@@ -80,6 +82,7 @@ func (x *exchange) writeEnds() {
 type spent struct {
 	marks           [mostPlaces]int64
 	handover, write time.Duration
+	elsewhere       [request.Parts]time.Duration
 }
 
 // spent reads the recording of an exchange that ends in at.
@@ -98,7 +101,20 @@ func (x *exchange) spent(at int, how ending, took time.Duration) (s spent) {
 	if how != endTimedOut {
 		s.handover = time.Duration(t.handover)
 	}
+	for i := range s.elsewhere {
+		s.elsewhere[i] = time.Duration(t.elsewhere[i].Load())
+	}
 	return s
+}
+
+// others takes the time in others' hands out of that of the handler, own, and returns both. Calls that overlap may have
+// lasted longer together than the handler: then the later parts have what is left.
+func (s *spent) others(own time.Duration) (parts [request.Parts]time.Duration, rest time.Duration) {
+	for i, took := range s.elsewhere {
+		parts[i] = min(max(took, 0), own)
+		own -= parts[i]
+	}
+	return parts, own
 }
 
 // each calls f with each place that a request entered which ended in at and took so

@@ -168,7 +168,7 @@ func TestStreamOfALife(t *testing.T) {
 	if got := whole(c.hello.data["oldestId"]); got != first {
 		t.Errorf("oldestId %d, want %d", got, first)
 	}
-	if got := fmt.Sprint(c.hello.data["topics"]); got != "[hooks lifecycle certificates drain faults loglevel]" {
+	if got := fmt.Sprint(c.hello.data["topics"]); got != "[hooks lifecycle certificates backends drain faults loglevel]" {
 		t.Errorf("topics %s", got)
 	}
 	past := r.resume("", first)

@@ -66,6 +66,8 @@ func endpoints(profiling bool) []endpoint {
 			shown, list{}, Chain{}, serveChain, changer{}},
 		{"/admin/v1/admission", views, "admission plugins, in the order in which a write meets them",
 			shown, list{}, Plugin{}, serveList(Source.Admission, pluginColumns), changer{}},
+		{"/admin/v1/backends", views, "webhooks and aggregated servers: where, how they are, what came of calls",
+			shown, list{}, Backend{}, serveList(Source.Backends, backendColumns), changer{}},
 		{"/admin/v1/routes", views, "every route of every server",
 			shown, list{}, Route{}, serveList(Source.Routes, routeColumns), changer{}},
 		{"/admin/v1/hooks", views, "hooks with state, time, error, stack",

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-var lists = []string{"servers", "chain", "routes", "hooks", "inflight", "timeline", "listeners", "options", "watches", "requests"}
+var lists = []string{"servers", "chain", "backends", "routes", "hooks", "inflight", "timeline", "listeners", "options", "watches", "requests"}
 
 // What comes out is the contract's example, key for key and value for value.
 func TestAnswersAreTheContractsExamples(t *testing.T) {
@@ -63,7 +63,7 @@ func TestIndex(t *testing.T) {
 			}
 		}
 	}
-	order := "/admin/ /admin/v1/servers /admin/v1/chain /admin/v1/admission /admin/v1/routes /admin/v1/hooks /admin/v1/inflight /admin/v1/timeline /admin/v1/listeners /admin/v1/build /admin/v1/options /admin/v1/watches /admin/v1/store /admin/v1/reset /admin/v1/snapshot /admin/v1/backup /admin/v1/explain /admin/v1/requests /admin/v1/stream /admin/v1/drain /admin/v1/loglevel /admin/v1/faults /admin/v1/bundle /admin/v1/openapi.json /metrics /debug/pprof/"
+	order := "/admin/ /admin/v1/servers /admin/v1/chain /admin/v1/admission /admin/v1/backends /admin/v1/routes /admin/v1/hooks /admin/v1/inflight /admin/v1/timeline /admin/v1/listeners /admin/v1/build /admin/v1/options /admin/v1/watches /admin/v1/store /admin/v1/reset /admin/v1/snapshot /admin/v1/backup /admin/v1/explain /admin/v1/requests /admin/v1/stream /admin/v1/drain /admin/v1/loglevel /admin/v1/faults /admin/v1/bundle /admin/v1/openapi.json /metrics /debug/pprof/"
 	if got := strings.Join(paths, " "); got != order {
 		t.Errorf("paths\n got %s\nwant %s", got, order)
 	}

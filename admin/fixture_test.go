@@ -30,6 +30,7 @@ type fake struct {
 	places     []Places
 	timeline   Timeline
 	listeners  []Listener
+	backends   []Backend
 	build      Build
 	options    []Option
 	watches    []Watch
@@ -65,6 +66,7 @@ func (f *fake) InFlight() ([]Request, []Places) {
 }
 func (f *fake) Timeline() Timeline    { return f.timeline }
 func (f *fake) Listeners() []Listener { return f.listeners }
+func (f *fake) Backends() []Backend   { return f.backends }
 func (f *fake) Build() Build          { return f.build }
 func (f *fake) Options() []Option     { return f.options }
 func (f *fake) Admission() []Plugin {
@@ -157,6 +159,7 @@ func newFake(t testing.TB) *fake {
 		hooks:      exampleItems[Hook](t, "hooks"),
 		requests:   exampleItems[Request](t, "inflight"),
 		listeners:  exampleItems[Listener](t, "listeners"),
+		backends:   exampleItems[Backend](t, "backends"),
 		options:    exampleItems[Option](t, "options"),
 		watches:    exampleItems[Watch](t, "watches"),
 		finished:   exampleItems[FinishedRequest](t, "requests"),

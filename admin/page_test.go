@@ -124,7 +124,7 @@ func TestPageStructure(t *testing.T) {
 			t.Errorf("section %s has no heading of its own", m[1])
 		}
 	}
-	if got, want := strings.Join(ids, " "), "status picture explain inflight requests hooks timeline routes watches store listeners controls"; got != want || strings.Count(body, "<section") != len(ids) {
+	if got, want := strings.Join(ids, " "), "status picture explain inflight requests hooks timeline routes watches store backends listeners controls"; got != want || strings.Count(body, "<section") != len(ids) {
 		t.Errorf("sections\n got %s\nwant %s", got, want)
 	}
 	for _, element := range []string{"<h1", "<main", "<nav", "<header", "<footer", "aria-live", "<title>", `<html lang="en">`} {

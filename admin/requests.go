@@ -9,7 +9,7 @@ import (
 // Requests that have ended: GET /admin/v1/requests.
 //
 // The program keeps the last of them in a ring and, apart from that, the slowest of each
-// route. The times of a row add up: filters, queue, handler and writing are each the time
+// route. The times of a row add up: filters, queue, handler, webhooks and writing are each the time
 // of that part alone, so that they can be shown as one stacked bar and an outer filter is
 // not charged with what it wraps. As an example, a request that waited 2 ms for a place,
 // ran 5 ms in its handler and took 1 ms to send has durationMs of 8 and a little, and the
@@ -30,8 +30,8 @@ type Requests struct {
 }
 
 // FinishedRequest shows one request that has ended. Its text is cut (path and query 2,048,
-// user agent 256 bytes) and without secrets, as a Request's. Filters, QueueMs, HandlerMs
-// and WriteMs are own times that add up to DurationMs; without recording they are empty
+// user agent 256 bytes) and without secrets, as a Request's. Filters, QueueMs, HandlerMs,
+// WebhooksMs, ConversionMs, ProxyMs and WriteMs are own times that add up to DurationMs; without recording they are empty
 // and 0. Source: the contract, GET /admin/v1/requests.
 //
 // Ended is completed, refused (a filter answered), timed-out, client-gone, panicked or cut.
@@ -58,14 +58,17 @@ type FinishedRequest struct {
 	EndedIn    string  `json:"endedIn" doc:"filter it ended in, or director or handler"`
 
 	// What it has cost.
-	BytesIn     int64            `json:"bytesIn" doc:"body bytes read"`
-	BytesOut    int64            `json:"bytesOut" doc:"body bytes written"`
-	LongRunning bool             `json:"longRunning" doc:"whether it had no time limit"`
-	QueueMs     float64          `json:"queueMs" doc:"time it waited for a place, in milliseconds"`
-	HandlerMs   float64          `json:"handlerMs" doc:"time in the director and the handler, in milliseconds"`
-	WriteMs     float64          `json:"writeMs" doc:"time in writing to the client, in milliseconds, taken out of the others"`
-	Filters     List[FilterTime] `json:"filters" doc:"filters entered, in order, with their own time"`
-	Stack       List[string]     `json:"stack" doc:"where it panicked: function and file:line"`
+	BytesIn      int64            `json:"bytesIn" doc:"body bytes read"`
+	BytesOut     int64            `json:"bytesOut" doc:"body bytes written"`
+	LongRunning  bool             `json:"longRunning" doc:"whether it had no time limit"`
+	QueueMs      float64          `json:"queueMs" doc:"time it waited for a place, in milliseconds"`
+	HandlerMs    float64          `json:"handlerMs" doc:"time in the director and the handler, in milliseconds, without what it waited for in others' hands"`
+	WebhooksMs   float64          `json:"webhooksMs" doc:"time in admission webhooks, in milliseconds; of those asked at once, the slowest"`
+	ConversionMs float64          `json:"conversionMs" doc:"time in conversion webhooks, in milliseconds"`
+	ProxyMs      float64          `json:"proxyMs" doc:"time until an aggregated server's header was there, in milliseconds"`
+	WriteMs      float64          `json:"writeMs" doc:"time in writing to the client, in milliseconds, taken out of the others"`
+	Filters      List[FilterTime] `json:"filters" doc:"filters entered, in order, with their own time"`
+	Stack        List[string]     `json:"stack" doc:"where it panicked: function and file:line"`
 }
 
 // FilterTime shows the time of one request in one filter, without what the filter wraps.

@@ -23,12 +23,13 @@ type Source interface {
 	Status() Status
 
 	// Servers are in delegation order, chains one for each listener that has filters, plugins
-	// in the order in which they are asked,
+	// in the order in which they are asked, backends by kind, then name,
 	// routes by server in delegation order, then pattern, then method, hooks by phase,
 	// then order, and options by group, then name.
 	Servers() []Server
 	Chain() []Chain
 	Admission() []Plugin
+	Backends() []Backend
 	Routes() []Route
 	Hooks() []Hook
 	Listeners() []Listener

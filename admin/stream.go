@@ -41,7 +41,7 @@ const formEvents = "text/event-stream"
 const TopicRequests = "requests"
 
 // Topics are what events are about.
-var Topics = []string{TopicRequests, "hooks", "lifecycle", "certificates", "drain", "faults", "loglevel"}
+var Topics = []string{TopicRequests, "hooks", "lifecycle", "certificates", "backends", "drain", "faults", "loglevel"}
 
 // Streamer gives events as they happen.
 type Streamer interface {

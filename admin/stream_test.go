@@ -167,20 +167,20 @@ func TestStreamKeysAreDescribed(t *testing.T) {
 // What is asked for is what the Source is asked for; all else is refused, and no stream
 // is opened.
 func TestStreamAsks(t *testing.T) {
-	all := "requests, hooks, lifecycle, certificates, drain, faults, loglevel"
+	all := "requests, hooks, lifecycle, certificates, backends, drain, faults, loglevel"
 	for _, c := range []struct {
 		request string
 		header  string
 		code    int
 		want    string // what the Source was asked, or the message
 	}{
-		{"/admin/v1/stream", "", 200, "[hooks lifecycle certificates drain faults loglevel]"},
+		{"/admin/v1/stream", "", 200, "[hooks lifecycle certificates backends drain faults loglevel]"},
 		{"/admin/v1/stream?topics=requests", "", 200, "[requests]"},
 		{"/admin/v1/stream?topics=drain,hooks&topics=requests,drain", "", 200, "[drain hooks requests]"},
-		{"/admin/v1/stream?verb=get&verb=list&group=*&route=a*", "", 200, "[hooks lifecycle certificates drain faults loglevel]"},
+		{"/admin/v1/stream?verb=get&verb=list&group=*&route=a*", "", 200, "[hooks lifecycle certificates backends drain faults loglevel]"},
 		{"/admin/v1/stream?topics=hooks", "Last-Event-ID: 0", 200, "[hooks] after 0"},
 		{"/admin/v1/stream?topics=hooks", "Last-Event-ID: 9223372036854775807", 200, "[hooks] after 9223372036854775807"},
-		{"/admin/v1/stream", "Accept: text/event-stream", 200, "[hooks lifecycle certificates drain faults loglevel]"},
+		{"/admin/v1/stream", "Accept: text/event-stream", 200, "[hooks lifecycle certificates backends drain faults loglevel]"},
 		{"/admin/v1/stream?topics=hooks", "Accept: application/json;q=0.9, */*;q=0.1", 200, "[hooks]"},
 		{"HEAD /admin/v1/stream?topics=hooks", "", 200, ""},
 		{"/admin/v1/stream?topics=hooks,pods", "", 400, `query parameter topics: "pods" is not one of ` + all},

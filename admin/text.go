@@ -52,7 +52,7 @@ var (
 	requestColumns = columns{
 		"AGE=receivedAt", "LISTENER=listener", "VERB=verb", "RESOURCE=resource", "NAMESPACE=namespace", "USER=user",
 		"STATUS=status", "ENDED=ended", "IN=endedIn", "TOOK=durationMs", "FILTERS=filtersMs", "LONGEST-FILTER=longest",
-		"HANDLER=handlerMs", "WRITE=writeMs", "OUT=bytesOut", "AUDIT-ID=auditID",
+		"HANDLER=handlerMs", "WEBHOOKS=webhooksMs", "CONVERSION=conversionMs", "PROXY=proxyMs", "WRITE=writeMs", "OUT=bytesOut", "AUDIT-ID=auditID",
 	}
 	eventColumns = columns{
 		"SINCE-START=sinceStartMs", "PHASE=phase", "KIND=kind", "NAME=name", "TOOK=durationMs", "DETAIL=detail", "ERROR=error",
@@ -69,6 +69,10 @@ var (
 	}
 	stockColumns   = columns{"RESOURCE=resource", "OBJECTS=objects", "BYTES=bytes", "WARNINGS=warnings"}
 	pluginColumns  = columns{"POS=position", "PLUGIN=name", "ENABLED=enabled", "DOES=does", "IDLE=idle"}
+	backendColumns = columns{
+		"KIND=kind", "NAME=name", "STATE=state", "ADDRESS=address", "TRUST=trust", "CALLS=calls", "FAILURES=failures", "REFUSED=refused",
+		"OPEN=failedOpen", "CLOSED=failedClosed", "LAST=lastCall", "STATUS=lastStatus", "P50=timeNs.p50", "P99=timeNs.p99", "DETAIL=detail",
+	}
 	optionColumns  = columns{"GROUP=group", "OPTION=name", "VALUE=value", "SOURCE=source"}
 	stepColumns    = columns{"POS=position", "STAGE=stage", "NAME=name", "DECISION=decision", "WHY=why"}
 	missColumns    = columns{"NEAR-MISS=route", "LACKS=lacks.what", "WANT=lacks.want", "GOT=lacks.got", "REGISTERED=registeredAt"}

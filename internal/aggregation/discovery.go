@@ -15,9 +15,9 @@ import (
 // version in the plain one.
 
 const (
-	// discoveryTime is how long an answer may take, and discoveryMostBytes how large it may be: a server that
+	// askTime is how long an answer may take, and discoveryMostBytes how large it may be: a server that
 	// has ten thousand resources says so in a tenth.
-	discoveryTime      = 5 * time.Second
+	askTime            = 5 * time.Second
 	discoveryMostBytes = 16 << 20
 )
 
@@ -54,7 +54,7 @@ func (m *Merger) aggregated(ctx context.Context, s *server, r *Remote) (map[stri
 	if s.tag != "" {
 		header.Set("If-None-Match", s.tag)
 	}
-	ctx, cancel := context.WithTimeout(ctx, discoveryTime)
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	code, h, body, err := m.ask(r, ctx, "/apis", header, discoveryUser, discoveryGroups)
 	switch {
@@ -87,7 +87,7 @@ func isAggregated(contentType string) bool {
 
 // plain asks a server for the resources of one version.
 func (m *Merger) plain(ctx context.Context, r *Remote) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, discoveryTime)
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	path := r.Root()
 	code, _, body, err := m.ask(r, ctx, path, http.Header{"Accept": {"application/json"}}, discoveryUser, nil)

@@ -314,7 +314,8 @@ func (f *Follower) repeat(ctx context.Context, s *server, tried func()) {
 		default:
 			wait = f.first
 		}
-		if text := fmt.Sprint(err); text != said && err != nil {
+		// That it is not available is said of the APIService.
+		if text := fmt.Sprint(err); text != said && err != nil && !errors.Is(err, errUnavailable) {
 			f.merger.log.Warn("an aggregated server does not say what it has", "apiservice", s.versions()[0].Name, "what", f.what, "err", text)
 		}
 		said = fmt.Sprint(err)

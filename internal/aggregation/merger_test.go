@@ -388,12 +388,12 @@ func TestDiscoveryStale(t *testing.T) {
 					t.Errorf("logged %d times:\n%s", said, &w.said)
 				}
 				w.serve("one", apis("", map[string]string{"a.example/v1": "apples"}))
-				time.Sleep(time.Minute + discoveryTime)
+				time.Sleep(time.Minute + askTime)
 				w.want(`
 					a.example v1 Current apples(status)
 				`)
 				w.serve("one", server)
-				time.Sleep(time.Minute + discoveryTime)
+				time.Sleep(time.Minute + askTime)
 				w.want(stale)
 			})
 		})
@@ -434,7 +434,7 @@ func TestDiscoveryOfOneThatHangs(t *testing.T) {
 		w.have("v1.a.example 10 1 one", "v1.b.example 10 1 two")
 		started := time.Now()
 		w.run(&w.m.Discovery)
-		if took := time.Since(started); took != discoveryTime {
+		if took := time.Since(started); took != askTime {
 			t.Errorf("the first try took %v", took)
 		}
 		w.want(`

@@ -160,6 +160,21 @@ func environmentProxy() string {
 	return u.Hostname() + ":" + port
 }
 
+// ShownAs says how the server tells the target who it is: "certificate", "header", "certificate+header" or "" for not
+// at all.
+func (b *Backend) ShownAs() string {
+	l := b.link.Load()
+	switch certificate := l.transport != nil && l.transport.TLSClientConfig.GetClientCertificate != nil; {
+	case certificate && l.header != nil:
+		return "certificate+header"
+	case certificate:
+		return "certificate"
+	case l.header != nil:
+		return "header"
+	}
+	return ""
+}
+
 // Trust says by what the target is trusted: "insecure", "system", or how many certificates its bundle has, as
 // "bundle of 2".
 func (b *Backend) Trust() string {

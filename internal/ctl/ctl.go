@@ -95,6 +95,7 @@ func subcommands() []subcommand {
 		{"watches", "open watches with lag"},
 		{"requests", "finished requests with the time in each filter"},
 		{"chain", "filters of each listener, with counts and time"},
+		{"backends", "webhooks and aggregated servers, with calls and failures"},
 		{"timeline", "start, run, stop; what a stop waits for"},
 	} {
 		all = append(all, subcommand{l.name, "[KEY=VALUE...]", l.summary, nil, (*invocation).list})
