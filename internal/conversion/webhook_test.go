@@ -461,7 +461,6 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-
 // TestMetrics: calls and conversions are counted by upstream's names, and what is counted of a definition goes with it.
 func TestMetrics(t *testing.T) {
 	w := newWebhooks()
