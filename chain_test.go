@@ -271,9 +271,10 @@ var layers = map[string]map[string]string{
 		"internal/store": "configurations are followed in the store", "internal/tree": "objects are trees",
 	},
 	"internal/aggregation": {
-		"internal/api": "the objects are looked up and written", "internal/backend": "other servers are backends", "internal/discovery": "what other servers have is put into the catalog", "internal/openapi": "what they say of their objects is converted",
-		"internal/request": "who asks is told them",
-		"internal/store":   "objects are followed", "internal/tree": "objects are trees",
+		"internal/api": "the objects are looked up and written", "internal/backend": "other servers are backends",
+		"internal/discovery": "what they have is put into the catalog", "internal/kinds": "built-in groups have priorities", "internal/metrics": "availability is a metric",
+		"internal/openapi": "their documents are merged", "internal/request": "who asks is told them", "internal/schema": "a condition keeps its time",
+		"internal/status": "refusals", "internal/store": "objects are followed", "internal/tree": "objects are trees",
 	},
 	"internal/conversion": {
 		"internal/api": "it converts for the verbs", "internal/backend": "webhooks are backends", "internal/field": "what is wrong with labels is errors of fields",

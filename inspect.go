@@ -339,6 +339,8 @@ func (s source) Reset(ctx context.Context) (admin.Written, *admin.Error) {
 // LoadSnapshot makes the store hold exactly what body, a snapshot, has.
 func (s source) LoadSnapshot(ctx context.Context, body []byte) (admin.Written, *admin.Error) {
 	w, err := s.p.restorer.Load(ctx, body)
+	// It may be of a server that had nothing registered.
+	s.p.aggregation.Again()
 	return admin.Written(w), adminError(err)
 }
 

@@ -25,6 +25,7 @@
 //	filter_fault.go         fault injection
 //	director.go             container or mux, and on to the delegate
 //	server.go               one generic server: the surface for Extend
+//	aggregator.go           groups that other servers have: --aggregate, and how a request comes to their proxy
 //	backends.go             who the program is to the servers that it asks, and what they need of it
 //	servers.go              the three servers: aggregator, core, extensions
 //	container.go            the RESTful container: web services, negotiation
@@ -38,6 +39,7 @@
 //	bootstrap.go            the objects that a server has from its start, and which controllers run
 //	resources_custom.go     the routes of custom resources
 //	conversions.go          the webhooks of definitions that convert by one
+//	merged.go               discovery and OpenAPI of other servers, and of the whole
 //	watch_table.go          the watches there are
 //	memory.go               memory that a burst has taken, given back
 //	health.go               healthz, livez, readyz

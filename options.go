@@ -40,6 +40,7 @@ type options struct {
 	customs        customOptions
 	cluster        clusterOptions
 	backend        backendOptions
+	aggregate      aggregateOptions
 	runtime        runtimeOptions
 	shutdown       shutdownOptions
 	audit          auditOptions
@@ -57,7 +58,7 @@ type options struct {
 func (o *options) groups() []flags.Group {
 	return []flags.Group{
 		&o.listen, &o.files, &o.fixtures, &o.storage, &o.tls, &o.authentication, &o.authorization, &o.accountTokens, &o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway,
-		&o.progress, &o.watch, &o.customs, &o.cluster, &o.backend, &o.runtime, &o.shutdown, &o.audit, &o.logging, &o.admin, &o.recent, &o.stacks, &o.adminAccess,
+		&o.progress, &o.watch, &o.customs, &o.cluster, &o.backend, &o.aggregate, &o.runtime, &o.shutdown, &o.audit, &o.logging, &o.admin, &o.recent, &o.stacks, &o.adminAccess,
 	}
 }
 

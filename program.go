@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"apichain/internal/admission"
+	"apichain/internal/aggregation"
 	"apichain/internal/api"
 	"apichain/internal/audit"
 	"apichain/internal/auth"
@@ -76,6 +77,7 @@ type program struct {
 	webhooks    *webhook.Webhooks
 	conversions *conversion.Webhooks
 	backends    *backend.Set // the servers that this one asks
+	aggregation *aggregation.Services
 	table       *kinds.Table // all built-in kinds
 	kinds       *kinds.Table // those that are served
 	custom      *customRoutes
@@ -300,6 +302,8 @@ func (p *program) buildServers() error {
 	extensions := newExtensions(p)
 	p.core = newCore(p, extensions)
 	p.outermost = newAggregator(p, p.core)
+	p.addAggregation(p.outermost)
+	p.addMerger(p.outermost)
 	p.servers = []*Server{p.outermost, p.core, extensions}
 	if err := p.extend(p.core); err != nil {
 		return fmt.Errorf("Extend: %w", err)
@@ -321,6 +325,7 @@ func (p *program) registrationError() error {
 func (p *program) prepareRun() error {
 	p.addHooks()
 	// After Extend: a copy of the program that takes one of these paths is told so.
+	p.installOpenAPI(p.outermost)
 	p.installOwnPaths(p.outermost)
 	if err := p.registrationError(); err != nil {
 		return err

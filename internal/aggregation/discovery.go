@@ -49,7 +49,7 @@ func (m *Merger) askDiscovery(ctx context.Context, s *server) error {
 
 // aggregated asks a server for all that it has in the aggregated form, by group and version; nil without an error if
 // it has none in that form.
-func (m *Merger) aggregated(ctx context.Context, s *server, r *Remote) (map[string][]byte, error) {
+func (m *Merger) aggregated(ctx context.Context, s *server, r *Remote) (known map[string][]byte, err error) {
 	header := http.Header{"Accept": {discovery.AggregatedType}}
 	if s.tag != "" {
 		header.Set("If-None-Match", s.tag)
@@ -68,10 +68,10 @@ func (m *Merger) aggregated(ctx context.Context, s *server, r *Remote) (map[stri
 		// It may be another server by now.
 		s.tag, s.last = "", nil
 		return nil, nil
-	case len(body) > discoveryMostBytes:
-		return nil, fmt.Errorf("/apis: the answer has more than %d bytes", discoveryMostBytes)
 	}
-	known, err := discovery.ReadRemote(body)
+	if err = within(body, discoveryMostBytes); err == nil {
+		known, err = discovery.ReadRemote(body)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("/apis: %w", err)
 	}
@@ -86,7 +86,7 @@ func isAggregated(contentType string) bool {
 }
 
 // plain asks a server for the resources of one version.
-func (m *Merger) plain(ctx context.Context, r *Remote) ([]byte, error) {
+func (m *Merger) plain(ctx context.Context, r *Remote) (resources []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	path := r.Root()
@@ -96,10 +96,10 @@ func (m *Merger) plain(ctx context.Context, r *Remote) ([]byte, error) {
 		return nil, err
 	case code != http.StatusOK:
 		return nil, fmt.Errorf("%s: the server answers %d", path, code)
-	case len(body) > discoveryMostBytes:
-		return nil, fmt.Errorf("%s: the answer has more than %d bytes", path, discoveryMostBytes)
 	}
-	resources, err := discovery.ReadRemoteVersion(body)
+	if err = within(body, discoveryMostBytes); err == nil {
+		resources, err = discovery.ReadRemoteVersion(body)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -1,6 +1,7 @@
 package aggregation
 
 import (
+	"bytes"
 	"compress/gzip"
 	"net/http"
 	"net/http/httptest"
@@ -24,14 +25,16 @@ func endless(w http.ResponseWriter, _ *http.Request) {
 }
 
 // bomb is as large, and small on the wire.
-func bomb(w http.ResponseWriter, r *http.Request) {
+func bomb(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Encoding", "gzip")
 	w.Header().Set("Content-Type", discovery.AggregatedType)
-	z := gzip.NewWriter(w)
-	defer func() { _ = z.Close() }()
-	block := []byte(strings.Repeat(" ", 1<<20))
+	// Members of the format may follow one another, so one is enough.
+	var member bytes.Buffer
+	z := gzip.NewWriter(&member)
+	_, _ = z.Write([]byte(strings.Repeat(" ", 1<<20)))
+	_ = z.Close()
 	for range 10 << 10 {
-		if _, err := z.Write(block); err != nil {
+		if _, err := w.Write(member.Bytes()); err != nil {
 			return
 		}
 	}

@@ -367,6 +367,7 @@ func TestDiscoveryStale(t *testing.T) {
 		"list":    tagged("", discovery.AggregatedType, []byte(`[]`)),
 		"deep":    tagged("", discovery.AggregatedType, []byte(strings.Repeat(`{"items":[`, 100_000))),
 		"large":   tagged("", discovery.AggregatedType, slices.Repeat([]byte(" "), discoveryMostBytes+1)),
+		"many":    tagged("", discovery.AggregatedType, []byte(`{"items":[`+strings.Repeat(`{},`, mostValues)+`{}]}`)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {

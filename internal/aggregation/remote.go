@@ -22,6 +22,8 @@ type Remote struct {
 	// Service is where the server is. Several remotes may have the same.
 	Service backend.Service
 	Backend *backend.Backend
+	// Route is whoever routes to it's own.
+	Route atomic.Value
 
 	services  *Services
 	key       string
@@ -43,9 +45,13 @@ func (s *Services) newRemote(o *store.Object, spec map[string]any) *Remote {
 		r.Service.Port = port
 	}
 	bundle, _ := base64.StdEncoding.DecodeString(tree.Text(spec, "caBundle"))
-	r.Backend = s.Backends.Use(backend.APIServer, r.Name, backend.Target{
-		Service: r.Service, CABundle: bundle, InsecureSkipTLSVerify: tree.True(spec["insecureSkipTLSVerify"]),
-	})
+	target := backend.Target{CABundle: bundle, InsecureSkipTLSVerify: tree.True(spec["insecureSkipTLSVerify"])}
+	if g := s.given(&r.Service); g != nil {
+		target.URL = g.URL
+	} else {
+		target.Service = r.Service
+	}
+	r.Backend = s.Backends.Use(backend.APIServer, r.Name, target)
 	return r
 }
 

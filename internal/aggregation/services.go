@@ -16,6 +16,7 @@
 package aggregation
 
 import (
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ import (
 
 	"apichain/internal/api"
 	"apichain/internal/backend"
+	"apichain/internal/kinds"
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
@@ -46,6 +48,13 @@ const resourceName = "apiservices.apiregistration.k8s.io"
 type Config struct {
 	API      *api.API
 	Backends *backend.Set
+	// Kinds are the built-in kinds that are served.
+	Kinds *kinds.Table
+	// Given are groups of other servers that need no Service.
+	Given []Given
+	// HasAddress reports whether the address of a Service is known without looking it up, so that it need not be there.
+	HasAddress func(namespace, name string) bool
+	Log        *slog.Logger
 }
 
 // Services are the APIServices there are. Make one with New.
@@ -53,12 +62,22 @@ type Services struct {
 	Config
 	bucket *store.Bucket
 	table  atomic.Pointer[table]
+	// buffers are those of the proxy.
+	buffers buffers
+	// again has a token when everything is to be registered again.
+	again chan struct{}
 
 	// mu is held by whoever follows, and guards what comes below.
 	mu sync.Mutex
 	// cursor is where the event log was left; nil before the first Follow.
 	cursor  *store.Cursor
 	remotes map[string]*Remote
+	// missing are the objects of built-in groups that were not seen available yet.
+	missing map[string]bool
+	// states are what the last looks have found, by name.
+	states map[string]state
+	// turned counts how often a remote has become unavailable, by name and reason.
+	turned map[[2]string]int
 	// changed is closed with the next change.
 	changed chan struct{}
 }
@@ -75,7 +94,8 @@ type table struct {
 
 // New returns Services that know of nothing before the first Follow.
 func New(c Config) *Services {
-	s := &Services{Config: c, bucket: c.API.Store.Bucket(resourceName), remotes: map[string]*Remote{}, changed: make(chan struct{})}
+	s := &Services{Config: c, bucket: c.API.Store.Bucket(resourceName), remotes: map[string]*Remote{}, changed: make(chan struct{}), again: make(chan struct{}, 1)}
+	s.states, s.turned = map[string]state{}, map[[2]string]int{}
 	s.table.Store(&table{head: -1})
 	return s
 }
@@ -191,6 +211,11 @@ func (s *Services) take(o *store.Object, gone bool) (isOther bool) {
 	name := o.Name()
 	obj := o.Decode()
 	spec := tree.Object(obj, "spec")
+	if gone {
+		delete(s.states, name)
+	} else if s.missing[name] && isAvailable(obj) {
+		delete(s.missing, name)
+	}
 	if gone || spec["service"] == nil {
 		return s.drop(name)
 	}
@@ -202,7 +227,8 @@ func (s *Services) take(o *store.Object, gone bool) (isOther bool) {
 		s.wake()
 		return true
 	}
-	if now := isAvailable(obj); was.available.Swap(now) != now {
+	// Where nothing may be written the object says what another server has found, or nothing: the look counts.
+	if now := isAvailable(obj); s.API.Config.ReadOnly == "" && was.available.Swap(now) != now {
 		s.wake()
 	}
 	return false

@@ -6,13 +6,12 @@ import (
 	"apichain/internal/tree"
 )
 
-// TestConditionsOfTheServer: a flow schema is told whether its level is there, and an API service whether its
-// Service is, whenever that changes; a message is upstream's.
+// TestConditionsOfTheServer: a flow schema is told whether its level is there, whenever that changes; a message is
+// upstream's.
 func TestConditionsOfTheServer(t *testing.T) {
 	const (
-		flow    = "/apis/flowcontrol.apiserver.k8s.io/v1/"
-		schema  = flow + "flowschemas/s"
-		service = "/apis/apiregistration.k8s.io/v1/apiservices/v1.example.com"
+		flow   = "/apis/flowcontrol.apiserver.k8s.io/v1/"
+		schema = flow + "flowschemas/s"
 	)
 	c := startClients(t)
 	first := func(path string) map[string]any {
@@ -38,14 +37,4 @@ func TestConditionsOfTheServer(t *testing.T) {
 	becomes(schema, "False", "Found")
 	c.Must(200, "DELETE", flow+"prioritylevelconfigurations/l", nil)
 	becomes(schema, "True", "NotFound")
-
-	c.Must(201, "POST", "/apis/apiregistration.k8s.io/v1/apiservices", `{"apiVersion":"apiregistration.k8s.io/v1","kind":"APIService",
-		"metadata":{"name":"v1.example.com"},"spec":{"group":"example.com","version":"v1","groupPriorityMinimum":1,"versionPriority":1,
-		"service":{"name":"s","namespace":"default"}}}`)
-	becomes(service, "False", "ServiceNotFound")
-	if got, want := first(service)["message"], `service/s in "default" is not present`; got != want {
-		t.Errorf("the message is %v, want %s", got, want)
-	}
-	c.Must(200, "PATCH", service, `{"spec":{"service":null}}`)
-	becomes(service, "True", "Local")
 }
