@@ -175,7 +175,7 @@ func (p *page) tag() error {
 		}
 		text = append(text, c)
 		switch {
-		case quote == c:
+		case quote != 0 && quote == c:
 			quote = 0
 		case quote == 0 && (c == '"' || c == '\'') && bytes.HasSuffix(bytes.TrimRight(text[:len(text)-1], " \t\r\n\f"), []byte{'='}):
 			quote = c
