@@ -193,7 +193,8 @@ func TestHealthServed(t *testing.T) {
 	for _, kind := range clientKinds {
 		for path, want := range map[string]string{"/healthz": "ok", "/livez/ping": "ok", "/readyz/shutdown": "ok", "/readyz/poststarthook/paths-installed": "ok",
 			"/livez?verbose": "[+]ping ok\n[+]log ok\n[+]autoregister-completion ok\n[+]mine ok\n[+]poststarthook/kube-apiserver-autoregistration ok\n" +
-				"[+]poststarthook/apiservice-status-remote-available-controller ok\n[+]poststarthook/bootstrap-objects ok\n[+]poststarthook/watch-certificates ok\n[+]poststarthook/watch-slow-clients ok\n[+]poststarthook/paths-installed ok\nlivez check passed\n"} {
+				"[+]poststarthook/apiservice-status-remote-available-controller ok\n[+]poststarthook/apiservice-discovery-controller ok\n" +
+				"[+]poststarthook/apiservice-openapi-controller ok\n[+]poststarthook/apiservice-openapiv3-controller ok\n[+]poststarthook/bootstrap-objects ok\n[+]poststarthook/watch-certificates ok\n[+]poststarthook/watch-slow-clients ok\n[+]poststarthook/paths-installed ok\nlivez check passed\n"} {
 			got := r.get(kind, path)
 			if got.status != 200 || got.body != want || got.header.Get("Cache-Control") != "no-cache, private" {
 				t.Errorf("%s %s: %d %q %v", kind, path, got.status, got.body, got.header)

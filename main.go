@@ -39,6 +39,7 @@
 //	bootstrap.go            the objects that a server has from its start, and which controllers run
 //	resources_custom.go     the routes of custom resources
 //	conversions.go          the webhooks of definitions that convert by one
+//	merged.go               discovery and OpenAPI of other servers, and of the whole
 //	watch_table.go          the watches there are
 //	memory.go               memory that a burst has taken, given back
 //	health.go               healthz, livez, readyz

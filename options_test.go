@@ -311,7 +311,7 @@ func TestUsage(t *testing.T) {
 		titles = append(titles, title)
 		sections[strings.ToLower(title)] = rest
 	}
-	want := []string{"Listeners", "Files", "Storage", "TLS", "Authentication", "Authorization", "Service accounts", "Bounds", "Serving", "Slow clients", "Watches", "Custom resources", "Cluster", "Lifecycle", "Audit", "Logging", "Admin"}
+	want := []string{"Listeners", "Files", "Storage", "TLS", "Authentication", "Authorization", "Service accounts", "Bounds", "Serving", "Slow clients", "Watches", "Custom resources", "Cluster", "Webhooks and aggregated servers", "Lifecycle", "Audit", "Logging", "Admin"}
 	if !slices.Equal(titles, want) {
 		t.Errorf("groups %q, want %q", titles, want)
 	}

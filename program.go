@@ -303,6 +303,7 @@ func (p *program) buildServers() error {
 	p.core = newCore(p, extensions)
 	p.outermost = newAggregator(p, p.core)
 	p.addAggregation(p.outermost)
+	p.addMerger(p.outermost)
 	p.servers = []*Server{p.outermost, p.core, extensions}
 	if err := p.extend(p.core); err != nil {
 		return fmt.Errorf("Extend: %w", err)
@@ -324,6 +325,7 @@ func (p *program) registrationError() error {
 func (p *program) prepareRun() error {
 	p.addHooks()
 	// After Extend: a copy of the program that takes one of these paths is told so.
+	p.installOpenAPI(p.outermost)
 	p.installOwnPaths(p.outermost)
 	if err := p.registrationError(); err != nil {
 		return err

@@ -129,7 +129,7 @@ func (p *program) buildResources() error {
 		Changed:    func() { p.generation.Add(1) }, Log: p.log,
 	})
 	p.admission.Look(p.api)
-	p.webhooks.Look(p.api)
+	p.webhooks.Look(p.api, p.store)
 	p.restorer = controller.NewRestorer(p.api)
 	return p.aggregate()
 }

@@ -25,9 +25,6 @@ func newAggregator(p *program, delegate *Server) *Server {
 	s := newServer(p, "aggregator", delegate)
 	s.serveGroups()
 	s.serveDocument(discovery.GroupList())
-	_ = s.Handle(discovery.OpenAPIRoot, http.HandlerFunc(p.catalog.ServeOpenAPIIndex))
-	_ = s.Handle(discovery.OpenAPI2Path, http.HandlerFunc(p.catalog.ServeOpenAPI2))
-	_ = s.HandlePrefix(discovery.OpenAPIRoot+"/", http.HandlerFunc(p.catalog.ServeOpenAPI))
 	return s
 }
 

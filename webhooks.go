@@ -7,7 +7,7 @@ import "apichain/internal/webhook"
 
 // newWebhooks makes those who ask admission webhooks.
 func (p *program) newWebhooks() *webhook.Webhooks {
-	return webhook.New(webhook.Config{Store: p.store, Backends: p.backends, Log: p.log})
+	return webhook.New(webhook.Config{Backends: p.backends, Log: p.log})
 }
 
 // followWebhooks is called when the program has written the objects that it begins with.

@@ -32,16 +32,15 @@ import (
 
 // authority signs certificates. Its methods end the test at an error.
 type authority struct {
-	dir, file string // file has its certificate
-	cert      *x509.Certificate
-	key       *ecdsa.PrivateKey
-	pem       []byte
+	file string // has its certificate
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	pem  []byte
 }
 
 func newAuthority(t *testing.T, name string) *authority {
 	t.Helper()
-	dir := t.TempDir()
-	a := &authority{dir: dir, file: filepath.Join(dir, name+".crt")}
+	a := &authority{file: filepath.Join(t.TempDir(), name+".crt")}
 	var err error
 	if a.key, err = ecdsa.GenerateKey(elliptic.P256(), crand.Reader); err != nil {
 		t.Fatal(err)
@@ -64,7 +63,8 @@ func newAuthority(t *testing.T, name string) *authority {
 // issue writes a certificate of a name, for clients and for servers of these hosts, and returns its files.
 func (a *authority) issue(t *testing.T, name string, hosts ...string) (cert, key string) {
 	t.Helper()
-	cert, key = filepath.Join(a.dir, name+".crt"), filepath.Join(a.dir, name+".key")
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key")
 	private, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -137,15 +137,21 @@ type front struct {
 }
 
 // startFront starts the server of a folder on an etcd until the test ends. The users are admin-token (admin, of
-// system:masters) and user-token (alice, of dev), who may do everything with group example.com.
+// system:masters) and user-token (alice, of dev).
 func startFront(t *testing.T, folder, etcd string, args ...string) *front {
+	t.Helper()
+	return startFrontOf(t, folder, etcd, newAuthority(t, "proxies"), args...)
+}
+
+// startFrontOf is startFront of a server that is a front proxy by an authority, and believes front proxies by it.
+func startFrontOf(t *testing.T, folder, etcd string, proxies *authority, args ...string) *front {
 	t.Helper()
 	dir := t.TempDir()
 	path, err := kubectl()
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &front{proxies: newAuthority(t, "proxies"), kube: &kube{path: path, dir: dir, kubeconfig: filepath.Join(dir, "kubeconfig")}}
+	f := &front{proxies: proxies, kube: &kube{path: path, dir: dir, kubeconfig: filepath.Join(dir, "kubeconfig")}}
 	cert, key := f.proxies.issue(t, "front-proxy")
 	f.instance = startServer(t, folder, etcd, append([]string{
 		"--client-ca-file=" + newAuthority(t, "clients").file,
@@ -173,9 +179,9 @@ current-context: front
 `, url, token)
 }
 
-// serve has the server send a group version to https://localhost:PORT, whose certificate an authority has signed for
-// NAME.aside.svc, and waits until it is available.
-func (f *front) serve(t *testing.T, groupVersion, name string, port int, trust *authority) {
+// aggregate has the server send a group version to https://localhost:PORT, whose certificate an authority has signed for
+// NAME.aside.svc.
+func (f *front) aggregate(t *testing.T, groupVersion, name string, port int, trust *authority) {
 	t.Helper()
 	group, version, _ := strings.Cut(groupVersion, "/")
 	_, _ = f.output(t, "create namespace aside", "")
@@ -183,7 +189,26 @@ func (f *front) serve(t *testing.T, groupVersion, name string, port int, trust *
 	f.must(t, "create -f -", fmt.Sprintf(`{apiVersion: apiregistration.k8s.io/v1, kind: APIService, metadata: {name: %[2]s.%[1]s}, spec: {group: %[1]s, version: %[2]s,
   groupPriorityMinimum: 1000, versionPriority: 15, caBundle: %[3]s, service: {name: %[4]s, namespace: aside, port: %[5]d}}}`,
 		group, version, base64Of(trust.pem), name, port))
+}
+
+// serve is aggregate, and waits until the group version is available.
+func (f *front) serve(t *testing.T, groupVersion, name string, port int, trust *authority) {
+	t.Helper()
+	f.aggregate(t, groupVersion, name, port, trust)
+	group, version, _ := strings.Cut(groupVersion, "/")
 	f.must(t, "wait --for=condition=Available --timeout=30s apiservice/"+version+"."+group, "")
 }
 
 func base64Of(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+
+// show waits until the output of a command has a text: that of documents which are made when others were asked.
+func (f *front) show(t *testing.T, args, want string) {
+	t.Helper()
+	eventually(t, "kubectl "+args, func() error {
+		f.forget(t)
+		if out, _ := f.output(t, args, ""); !strings.Contains(folded(out), want) {
+			return fmt.Errorf("want %q in\n%s", want, out)
+		}
+		return nil
+	})
+}

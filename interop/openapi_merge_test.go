@@ -1,8 +1,10 @@
 package interop
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,10 +12,14 @@ import (
 
 	"testing"
 
+	openapi_v2 "github.com/google/gnostic-models/openapiv2"
+	protobuf "google.golang.org/protobuf/proto"
 	"k8s.io/kube-openapi/pkg/aggregator"
 	"k8s.io/kube-openapi/pkg/openapiconv"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 
+	"apichain/internal/discovery"
+	apikinds "apichain/internal/kinds"
 	"apichain/internal/openapi"
 	"apichain/internal/tree"
 )
@@ -212,9 +218,9 @@ func TestOpenAPIDocumentsByBoth(t *testing.T) {
 	}
 }
 
-// TestOpenAPIOfUpstreamByBoth compares them on the document of upstream itself, and on it with changes here and
-// there, as of another release.
-func TestOpenAPIOfUpstreamByBoth(t *testing.T) {
+// upstreamSwagger is the document of upstream itself.
+func upstreamSwagger(t *testing.T) []byte {
+	t.Helper()
 	cache, err := exec.Command("go", "env", "GOMODCACHE").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -227,6 +233,13 @@ func TestOpenAPIOfUpstreamByBoth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+// TestOpenAPIOfUpstreamByBoth compares them on the document of upstream itself, and on it with changes here and
+// there, as of another release.
+func TestOpenAPIOfUpstreamByBoth(t *testing.T) {
+	b := upstreamSwagger(t)
 	a := author{rand.New(rand.NewPCG(1, 14))}
 	for range 6 {
 		other, _, _ := tree.ParseJSONObject(b)
@@ -249,4 +262,53 @@ func TestOpenAPIOfUpstreamByBoth(t *testing.T) {
 		}
 		compareDocuments(t, b, tree.AppendJSON(nil, other))
 	}
+}
+
+// everyParameter is a document of v2 with what neither our own document nor upstream's has.
+const everyParameter = `{"paths":{"/apis/foo.example/v1/everything":{"get":{"summary":"s","deprecated":true,"externalDocs":{"url":"u","description":"d"},
+"security":[{"a":["b"]}],"consumes":["c"],"parameters":[
+{"in":"header","name":"h","type":"array","items":{"type":"string","enum":["a"],"maxLength":3},"maxItems":2,"collectionFormat":"csv"},
+{"in":"formData","name":"f","type":"number","maximum":2.5,"exclusiveMaximum":true,"allowEmptyValue":true},
+{"in":"query","name":"q","type":"string","pattern":"p","minLength":1,"default":"x","enum":["x","z"],"x-a":{"b":1}},
+{"in":"path","name":"p","type":"integer","format":"int32","required":true,"minimum":1,"multipleOf":2},
+{"in":"body","name":"b","required":true,"description":"d","schema":{"$ref":"#/definitions/foo.Thing"}}],
+"responses":{"200":{"description":"d","headers":{"H":{"type":"string","description":"d","format":"f"}},
+"schema":{"type":"object","readOnly":true,"discriminator":"d","allOf":[{"$ref":"#/definitions/foo.Thing"}],"additionalProperties":true}}}}}},
+"definitions":{"foo.Thing":{"type":"object","title":"t","minProperties":1,"maxProperties":2,"required":["a"],"properties":{"a":{"type":"array","items":{"type":"string"},
+"minItems":1,"maxItems":4,"uniqueItems":true}},"example":{"a":["b"]},"externalDocs":{"url":"u"}}}}`
+
+// TestOpenAPI2OfServersInProtobuf: the document with what other servers have is in protobuf what upstream would make of
+// its JSON.
+func TestOpenAPI2OfServersInProtobuf(t *testing.T) {
+	table, err := apikinds.Load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c discovery.Catalog
+	c.SetServers(discovery.GroupsOf(table, "core"), "", table)
+	other := bytes.ReplaceAll(upstreamSwagger(t), []byte(`"/apis/apps/v1/`), []byte(`"/apis/foo.example/v1/`))
+	d := ours(t, other)
+	d.Filter("/apis/foo.example/v1/")
+	c.SetRemoteOpenAPI([]*discovery.RemoteOpenAPI{{Definitions: tree.AppendJSON(nil, map[string]any(d))}, {Definitions: []byte(everyParameter)}})
+	get := func(accept string) []byte {
+		r, w := httptest.NewRequest("GET", "/openapi/v2", nil), httptest.NewRecorder()
+		r.Header.Set("Accept", accept)
+		c.ServeOpenAPI2(w, r)
+		return w.Body.Bytes()
+	}
+	text := get("application/json")
+	for _, want := range []string{`"/apis/foo.example/v1/everything"`, `"/apis/foo.example/v1/deployments"`, `"io.k8s.api.apps.v1.Deployment_v2"`} {
+		if !bytes.Contains(text, []byte(want)) {
+			t.Errorf("the document has no %s", want)
+		}
+	}
+	want, err := openapi_v2.ParseDocument(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := &openapi_v2.Document{}
+	if err := protobuf.Unmarshal(get("application/com.github.proto-openapi.spec.v2.v1.0+protobuf"), got); err != nil {
+		t.Fatal(err)
+	}
+	sameDocuments(t, got, want)
 }

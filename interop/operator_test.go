@@ -167,7 +167,9 @@ func (o *operator) defaulted(t *testing.T) {
 		t.Errorf("created: %+v", l)
 	}
 	hub := &lathe{}
-	check(t, "get", o.Get(ctx, client.ObjectKeyFromObject(l), hub))
+	if err := o.Get(ctx, client.ObjectKeyFromObject(l), hub); err != nil {
+		t.Fatal(err)
+	}
 	if *hub.Spec.Replicas != 1 || !slices.Equal(hub.Spec.Parts, []string{"x", "y"}) || hub.Spec.Mode != "fast" || hub.UID != l.UID || hub.Generation != 1 {
 		t.Errorf("hub: %+v", hub)
 	}

@@ -1,14 +1,11 @@
 package interop
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -230,8 +227,8 @@ func identitiesOf(t *testing.T, f *front, w *wardle) {
 		_, err = client.Resource(flunders).Namespace("default").List(t.Context(), metav1.ListOptions{})
 		check(t, c.name+": list", err)
 		eventually(t, c.name+": the audit log", func() error {
-			e, err := w.audited(id)
-			if err != nil {
+			var e audited
+			if err := e.find(w.audit, id); err != nil {
 				return err
 			}
 			slices.Sort(e.User.Groups)
@@ -248,24 +245,6 @@ func identitiesOf(t *testing.T, f *front, w *wardle) {
 			return nil
 		})
 	}
-}
-
-// audited is what the audit log has under an ID.
-func (w *wardle) audited(id string) (e struct {
-	AuditID   string                    `json:"auditID"`
-	User      authenticationv1.UserInfo `json:"user"`
-	SourceIPs []string                  `json:"sourceIPs"`
-}, err error) {
-	b, err := os.ReadFile(w.audit)
-	if err != nil {
-		return e, err
-	}
-	for s := bufio.NewScanner(bytes.NewReader(b)); s.Scan(); {
-		if err := json.Unmarshal(s.Bytes(), &e); err == nil && e.AuditID == id {
-			return e, nil
-		}
-	}
-	return e, errUnseen
 }
 
 // askWardle asks sample-apiserver itself, which asks the server who that is, and whether he may.

@@ -15,9 +15,9 @@ import (
 // version in the plain one.
 
 const (
-	// discoveryTime is how long an answer may take, and discoveryMostBytes how large it may be: a server that
+	// askTime is how long an answer may take, and discoveryMostBytes how large it may be: a server that
 	// has ten thousand resources says so in a tenth.
-	discoveryTime      = 5 * time.Second
+	askTime            = 5 * time.Second
 	discoveryMostBytes = 16 << 20
 )
 
@@ -49,12 +49,12 @@ func (m *Merger) askDiscovery(ctx context.Context, s *server) error {
 
 // aggregated asks a server for all that it has in the aggregated form, by group and version; nil without an error if
 // it has none in that form.
-func (m *Merger) aggregated(ctx context.Context, s *server, r *Remote) (map[string][]byte, error) {
+func (m *Merger) aggregated(ctx context.Context, s *server, r *Remote) (known map[string][]byte, err error) {
 	header := http.Header{"Accept": {discovery.AggregatedType}}
 	if s.tag != "" {
 		header.Set("If-None-Match", s.tag)
 	}
-	ctx, cancel := context.WithTimeout(ctx, discoveryTime)
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	code, h, body, err := m.ask(r, ctx, "/apis", header, discoveryUser, discoveryGroups)
 	switch {
@@ -68,10 +68,10 @@ func (m *Merger) aggregated(ctx context.Context, s *server, r *Remote) (map[stri
 		// It may be another server by now.
 		s.tag, s.last = "", nil
 		return nil, nil
-	case len(body) > discoveryMostBytes:
-		return nil, fmt.Errorf("/apis: the answer has more than %d bytes", discoveryMostBytes)
 	}
-	known, err := discovery.ReadRemote(body)
+	if err = within(body, discoveryMostBytes); err == nil {
+		known, err = discovery.ReadRemote(body)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("/apis: %w", err)
 	}
@@ -86,8 +86,8 @@ func isAggregated(contentType string) bool {
 }
 
 // plain asks a server for the resources of one version.
-func (m *Merger) plain(ctx context.Context, r *Remote) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, discoveryTime)
+func (m *Merger) plain(ctx context.Context, r *Remote) (resources []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	path := r.Root()
 	code, _, body, err := m.ask(r, ctx, path, http.Header{"Accept": {"application/json"}}, discoveryUser, nil)
@@ -96,10 +96,10 @@ func (m *Merger) plain(ctx context.Context, r *Remote) ([]byte, error) {
 		return nil, err
 	case code != http.StatusOK:
 		return nil, fmt.Errorf("%s: the server answers %d", path, code)
-	case len(body) > discoveryMostBytes:
-		return nil, fmt.Errorf("%s: the answer has more than %d bytes", path, discoveryMostBytes)
 	}
-	resources, err := discovery.ReadRemoteVersion(body)
+	if err = within(body, discoveryMostBytes); err == nil {
+		resources, err = discovery.ReadRemoteVersion(body)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

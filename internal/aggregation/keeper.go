@@ -169,6 +169,8 @@ func (k *keeper) run(ctx context.Context) {
 		for i := range k.feeds {
 			wait[i] = k.follow(&k.feeds[i])
 		}
+		// Whoever waits for Changed learns of it, also if nobody asks for a route.
+		k.s.Follow()
 		timer.Reset(k.dispatch(ctx))
 		select {
 		case <-ctx.Done():

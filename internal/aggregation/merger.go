@@ -1,6 +1,7 @@
 package aggregation
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -40,6 +41,26 @@ const (
 	openAPIFirst   = time.Minute
 	openAPIMost    = time.Hour
 )
+
+// mostValues is how many values an answer may have. Parsed, each takes some two hundred bytes, whatever it takes in the
+// text; upstream's own OpenAPI has less than a tenth of them.
+const mostValues = 1 << 20
+
+// within returns what is wrong with an answer that is larger than may be parsed, nil for any other.
+func within(body []byte, mostBytes int) error {
+	if len(body) > mostBytes {
+		return fmt.Errorf("the answer has more than %d bytes", mostBytes)
+	}
+	// What is in texts is counted as well, which is not exact and does not matter.
+	values := 0
+	for _, mark := range []string{",", "{", "["} {
+		values += bytes.Count(body, []byte(mark))
+	}
+	if values > mostValues {
+		return fmt.Errorf("the answer has more than %d values", mostValues)
+	}
+	return nil
+}
 
 // errNever ends the questions until the APIService changes.
 var errNever = errors.New("the server has no such document")
@@ -110,7 +131,7 @@ func (m *Merger) adopt() []*Remote {
 		} else {
 			known[r.Name] = &knowledge{remote: r}
 		}
-		known[r.Name].openAPI.Serve, _ = any(r).(http.Handler)
+		known[r.Name].openAPI.Serve = r
 	}
 	m.known = known
 	m.publishLocked(true)
@@ -314,7 +335,8 @@ func (f *Follower) repeat(ctx context.Context, s *server, tried func()) {
 		default:
 			wait = f.first
 		}
-		if text := fmt.Sprint(err); text != said && err != nil {
+		// That it is not available is said of the APIService.
+		if text := fmt.Sprint(err); text != said && err != nil && !errors.Is(err, errUnavailable) {
 			f.merger.log.Warn("an aggregated server does not say what it has", "apiservice", s.versions()[0].Name, "what", f.what, "err", text)
 		}
 		said = fmt.Sprint(err)

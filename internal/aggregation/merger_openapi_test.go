@@ -108,6 +108,7 @@ func TestOpenAPI2OfOneThatFails(t *testing.T) {
 		"kinds": tagged(`"2"`, "", []byte(`{"paths":{"/a":{}},"definitions":{"Thing":{"x-kubernetes-group-version-kind":"K"}}}`)),
 		"deep":  tagged(`"2"`, "", []byte(`{"definitions":{"Thing":`+strings.Repeat(`{"items":`, 100_000))),
 		"large": tagged(`"2"`, "", slices.Repeat([]byte(" "), openAPIMostBytes+1)),
+		"many":  tagged(`"2"`, "", []byte(`{"paths":{},"x-a":[`+strings.Repeat(`[],`, mostValues)+`1]}`)),
 	}
 	for name, server := range bad {
 		t.Run(name, func(t *testing.T) {

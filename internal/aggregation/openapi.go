@@ -59,8 +59,9 @@ func (m *Merger) download(ctx context.Context, s *server, path string, header ht
 		return http.StatusOK, nil
 	case code != http.StatusOK:
 		return 0, fmt.Errorf("%s: the server answers %d", path, code)
-	case len(body) > openAPIMostBytes:
-		return 0, fmt.Errorf("%s: the answer has more than %d bytes", path, openAPIMostBytes)
+	}
+	if err := within(body, openAPIMostBytes); err != nil {
+		return 0, fmt.Errorf("%s: %w", path, err)
 	}
 	tag := h.Get("Etag")
 	if tag == "" {

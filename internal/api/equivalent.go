@@ -14,10 +14,17 @@ import (
 func (r *Resource) Forms() []*Resource { return r.forms }
 
 // As returns obj, which is an object of r, in the form of another resource of the same objects. It shares nothing with obj that
-// is changed later. The error is of what cannot be converted, and of a conversion that somebody else does.
-func (r *Resource) As(_ context.Context, obj map[string]any, to *Resource) (map[string]any, error) {
+// is changed later. The error is of what cannot be converted.
+func (r *Resource) As(ctx context.Context, obj map[string]any, to *Resource) (map[string]any, error) {
 	obj = tree.Copy(obj).(map[string]any)
 	if r.custom {
+		if r.webhook != nil && tree.Text(obj, "apiVersion") != to.apiVersion() {
+			converted, _, err := r.ask(ctx, []map[string]any{obj}, to.apiVersion())
+			if err != nil {
+				return nil, err
+			}
+			obj = converted[0]
+		}
 		obj["apiVersion"] = to.apiVersion()
 		_, err := to.shape.Prune(obj)
 		return obj, err

@@ -37,20 +37,22 @@ func (c *converter) readAnswer(body []byte) (a answer, err error) {
 	if a.apiVersion, a.kind = tree.Text(review, "apiVersion"), tree.Text(review, "kind"); strings.Count(a.apiVersion, "/") > 1 {
 		return a, fmt.Errorf("unexpected GroupVersion string: %s", a.apiVersion)
 	}
-	if err := c.checkType(a.apiVersion, a.kind); err != nil {
+	version, mismatch, err := c.typeOf(a.apiVersion, a.kind)
+	if err != nil {
 		return a, err
 	}
 	d := decoder{}
-	response, _ := d.field("ConversionReview.response", "v1.ConversionResponse", review["response"], map[string]any{}).(map[string]any)
-	if c.version == "v1beta1" && d.err != nil {
-		d.err = fmt.Errorf("json: cannot unmarshal %s into Go struct field ConversionReview.response of type v1beta1.ConversionResponse", tree.TypeName(review["response"]))
-	}
+	response, _ := d.field("ConversionReview.response", version+".ConversionResponse", review["response"], map[string]any{}).(map[string]any)
 	a.response = response != nil
 	a.uid, _ = d.field("ConversionResponse.response.uid", "types.UID", response["uid"], "").(string)
 	a.objects, _ = d.field("ConversionResponse.response.convertedObjects", "[]runtime.RawExtension", response["convertedObjects"], []any{}).([]any)
 	result, _ := d.field("ConversionResponse.response.result", "v1.Status", response["result"], map[string]any{}).(map[string]any)
 	a.status, _ = d.field("Status.response.result.status", "string", result["status"], "").(string)
 	a.message, _ = d.field("Status.response.result.message", "string", result["message"], "").(string)
+	// What it is counts when all of it can be read.
+	if d.err == nil {
+		d.err = mismatch
+	}
 	return a, d.err
 }
 
@@ -70,9 +72,9 @@ func parse(body []byte) (any, error) {
 	return docs[0], nil
 }
 
-// checkType returns the error of upstream's decoder for a review that says it is something else. What it does not say is
-// what was asked for.
-func (c *converter) checkType(apiVersion, kind string) error {
+// typeOf returns the version of a review that says what it is; what it does not say is what was asked for. The errors are
+// those of upstream's decoder for something else, and for a review of another version, which it reads first.
+func (c *converter) typeOf(apiVersion, kind string) (version string, mismatch, err error) {
 	const group = "apiextensions.k8s.io/"
 	if apiVersion == "" {
 		apiVersion = group + c.version
@@ -83,13 +85,13 @@ func (c *converter) checkType(apiVersion, kind string) error {
 	version, ours := strings.CutPrefix(apiVersion, group)
 	switch {
 	case apiVersion == "v1" && kind == "Status":
-		return fmt.Errorf("converting (v1.Status) to (%s.ConversionReview): unknown conversion", c.version)
+		return "", nil, fmt.Errorf("converting (v1.Status) to (%s.ConversionReview): unknown conversion", c.version)
 	case !ours || kind != "ConversionReview" || version != "v1" && version != "v1beta1":
-		return fmt.Errorf("no kind %q is registered for version %q in scheme \"pkg/runtime/scheme.go:111\"", kind, apiVersion)
+		return "", nil, fmt.Errorf("no kind %q is registered for version %q in scheme \"pkg/runtime/scheme.go:111\"", kind, apiVersion)
 	case version != c.version:
-		return fmt.Errorf("converting (%s.ConversionReview) to (%s.ConversionReview): unknown conversion", version, c.version)
+		mismatch = fmt.Errorf("converting (%s.ConversionReview) to (%s.ConversionReview): unknown conversion", version, c.version)
 	}
-	return nil
+	return version, mismatch, nil
 }
 
 // decoder takes fields of a type out of a tree. Its error is that of the first that is of another.
@@ -173,6 +175,9 @@ func checked(original map[string]any, given any, apiVersion string, at place) (m
 	return obj, nil
 }
 
+// kindMissing begins what upstream says of an object without a kind.
+const kindMissing = "Object 'Kind' is missing in "
+
 // objectOf returns what a webhook gives as an object, if it is one.
 func objectOf(given any) (map[string]any, error) {
 	if given == nil {
@@ -184,7 +189,7 @@ func objectOf(given any) (map[string]any, error) {
 	}
 	// Upstream finds no kind either where the version cannot be read.
 	if tree.Text(obj, "kind") == "" || strings.Count(tree.Text(obj, "apiVersion"), "/") > 1 {
-		return nil, fmt.Errorf("Object 'Kind' is missing in '%s'", tree.AppendJSON(nil, obj))
+		return nil, errors.New(kindMissing + "'" + string(tree.AppendJSON(nil, obj)) + "'")
 	}
 	return obj, nil
 }

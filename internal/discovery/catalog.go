@@ -201,8 +201,8 @@ func (c *Catalog) putLocked(name string, definitions []*Definition) {
 	old, fixed := c.load(name), c.fixed[name]
 	groups := slices.Concat(fixed, groupsOfDefinitions(definitions))
 	if remote, ok := c.remote[name]; ok {
-		// First, since requests for these versions go there whoever else has them.
-		groups = slices.Insert(groups, 0, remote)
+		// First, since requests for these versions go there whoever else has them. Who has nothing else has no say.
+		groups = append([]Group{remote}, slices.DeleteFunc(groups, remote.hasAll)...)
 	}
 	merged := orderGroups(groups)
 	// A group is shown if it has a version.
@@ -220,6 +220,13 @@ func (c *Catalog) putLocked(name string, definitions []*Definition) {
 		}
 	}
 	c.groups.Store(name, g)
+}
+
+// hasAll reports whether g has all versions of o.
+func (g *Group) hasAll(o Group) bool {
+	return !slices.ContainsFunc(o.Versions, func(v Version) bool {
+		return !slices.ContainsFunc(g.Versions, func(mine Version) bool { return mine.Version == v.Version })
+	})
 }
 
 // openAPIOfLocked returns the OpenAPI document of a version of a group. It is the document that

@@ -119,13 +119,13 @@ func TestSchemaBombs(t *testing.T) {
 		{"unknown everywhere", specSchema(`"l":{"type":"array","items":{"type":"object","properties":{"a":{"type":"string"}}}}`), `{"spec":{"l":[` + many(200_000, `{"x%d":1}`) + `]}}`},
 	} {
 		raw, obj := objectOf(t, row.Schema), objectOf(t, row.obj)
-		start := time.Now()
+		start := processorTime()
 		errs := CheckCRD(crdOf(t, row.Schema, nil), nil)
-		checked := time.Since(start)
+		checked := processorTime() - start
 		if len(errs) > maxCRDErrors+10 {
 			t.Errorf("%s: %d errors", row.name, len(errs))
 		}
-		start = time.Now()
+		start = processorTime()
 		if s, err := Compile(raw); err == nil {
 			s.Prune(obj)
 			s.SetDefaults(obj)
@@ -133,9 +133,10 @@ func TestSchemaBombs(t *testing.T) {
 				t.Errorf("%s: too many faults", row.name)
 			}
 		}
-		t.Logf("%s: checked in %v, used in %v", row.name, checked, time.Since(start))
-		// A second, with room for a machine that does other things.
-		if checked > 5*time.Second || time.Since(start) > 5*time.Second {
+		used := processorTime() - start
+		t.Logf("%s: checked in %v, used in %v of the processor", row.name, checked, used)
+		// A second, with room for the race detector.
+		if checked > 5*time.Second || used > 5*time.Second {
 			t.Errorf("%s took too long", row.name)
 		}
 	}

@@ -3,6 +3,9 @@ package webhook
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -25,24 +28,24 @@ func (w *Webhooks) Validate(ctx context.Context, a api.Admission) error {
 	}
 	var all []asked
 	var forms []*form
-	for _, h := range t.candidates(api.Validating, a.Resource, a.Operation) {
-		r, err := q.match(h)
+	for _, p := range q.plan() {
+		wants, err := q.match(p.hook)
 		if err != nil {
 			return err
 		}
-		if r == nil {
+		if !wants {
 			continue
 		}
-		f := formOf(forms, r)
+		f := formOf(forms, p.form)
 		if f == nil {
-			if f, err = q.in(ctx, r); err != nil {
+			if f, err = q.in(ctx, p.form); err != nil {
 				return err
 			}
 			// Before the first question goes out: those who ask share it.
 			f.tail = q.appendTail(nil, f)
 			forms = append(forms, f)
 		}
-		all = append(all, asked{h, f})
+		all = append(all, asked{p.hook, f})
 	}
 	if len(all) == 0 {
 		return nil
@@ -83,7 +86,7 @@ type verdict struct {
 // ask asks one webhook, the i-th of those that are asked.
 func (v *verdict) ask(ctx context.Context, h *hook, f *form, i int) {
 	begun := time.Now()
-	a, err := v.q.call(ctx, h, f, false)
+	a, err := v.q.guardedCall(ctx, h, f)
 	if err == nil && !a.allowed {
 		err = &deniedError{denied(h.name, a.result)}
 	}
@@ -98,6 +101,23 @@ func (v *verdict) ask(ctx context.Context, h *hook, f *form, i int) {
 		}
 		v.mu.Unlock()
 	}
+}
+
+// guardedCall is call of a validating webhook, which is asked in a goroutine of its own: a panic there would end the process, and is
+// an error as upstream has it.
+func (q *question) guardedCall(ctx context.Context, h *hook, f *form) (a *answer, err error) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		q.w.config.Log.Error("a call of a webhook has panicked", "webhook", h.name, "panic", r, "stack", string(debug.Stack()))
+		why := fmt.Errorf("ValidatingAdmissionWebhook/%s has panicked: %v", h.name, r)
+		if a, err = nil, internalError(why); h.failsOpen {
+			err = &callError{h.name, why, http.StatusInternalServerError}
+		}
+	}()
+	return q.call(ctx, h, f, false)
 }
 
 // failed returns what the client gets for an error of a call, nil where the webhook's policy lets the write pass: then key is

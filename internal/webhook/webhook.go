@@ -6,10 +6,10 @@
 // selectors are about it (package backend is how they are reached), and back comes nil or the error that the client gets; a
 // mutating webhook's patch changes the object in place.
 //
-//	w := webhook.New(webhook.Config{Store: s, Backends: backends, Log: log})
+//	w := webhook.New(webhook.Config{Backends: backends, Log: log})
 //	chain, err := admission.New(admission.Config{Webhooks: w, ...})
 //	a := api.New(api.Config{Admit: chain.For, AfterWrite: w.AfterWrite(), ...})
-//	w.Look(a)                                      // what is written from here on is asked about
+//	w.Look(a, s)                                   // what is written from here on is asked about
 //	go w.Run(ctx)
 //	w.Matching(row, "", api.OperationCreate)       // [check/check.example.com ...]
 //
@@ -48,9 +48,8 @@ type Objects interface {
 	Labels(resource, namespace, name string) (labels map[string]string, ok bool)
 }
 
-// Config is what a Webhooks needs. Store, Backends and Log must be set.
+// Config is what a Webhooks needs. Both must be set.
 type Config struct {
-	Store    *store.Store
 	Backends *backend.Set
 	Log      *slog.Logger
 }
@@ -59,6 +58,7 @@ type Config struct {
 type Webhooks struct {
 	config  Config
 	objects Objects
+	store   *store.Store
 	counts  counts
 
 	// now is nil as long as there is no configuration.
@@ -74,10 +74,10 @@ type Webhooks struct {
 // New returns a Webhooks that asks nobody before Look.
 func New(c Config) *Webhooks { return &Webhooks{config: c} }
 
-// Look gives it the objects that selectors are about, and puts the configurations into force that there are. It is called
+// Look gives it the objects that selectors are about, and puts the configurations into force that are in the store. It is called
 // once, before the first write: the API that has the objects is itself made with admission.
-func (w *Webhooks) Look(o Objects) {
-	w.objects = o
+func (w *Webhooks) Look(o Objects, s *store.Store) {
+	w.objects, w.store = o, s
 	w.Follow()
 }
 
@@ -103,7 +103,7 @@ func (w *Webhooks) Follow() {
 	var made [2]map[string]*configuration
 	for phase, name := range buckets {
 		made[phase] = map[string]*configuration{}
-		sn := w.config.Store.Bucket(name).Now()
+		sn := w.store.Bucket(name).Now()
 		for o := range sn.Scan("", "") {
 			c := w.made[phase][o.Key]
 			if c == nil || c.rev != o.Rev {
@@ -153,7 +153,7 @@ func (w *Webhooks) Run(ctx context.Context) {
 	for {
 		var waits [2]<-chan struct{}
 		for phase, name := range buckets {
-			b := w.config.Store.Bucket(name)
+			b := w.store.Bucket(name)
 			// From what is there now on, which Follow sees.
 			cursor, err := b.Watch(b.Now().Rev)
 			if err == nil {

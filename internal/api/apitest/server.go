@@ -48,6 +48,11 @@ type Config struct {
 	Authorizer auth.Authorizer
 	// Admit has the admission plugins; nil: nobody changes or refuses a write.
 	Admit func(*api.Resource) api.Admitters
+	// AfterWrite is as in api.Config.
+	AfterWrite map[string]func()
+	// Annotated gets the annotations of requests' audit events, and Spent the times in others' hands; nil: nobody does.
+	Annotated func(key, value string, withBody bool)
+	Spent     func(in request.Part, took time.Duration)
 	// Services is what services get their addresses and ports from.
 	Services api.ServiceNetwork
 	// Fixtures are manifests that are applied at the start.
@@ -81,6 +86,7 @@ type Server struct {
 	// Watching has the watches that are under way.
 	Watching Watches
 
+	config Config
 	authn  *auth.Authenticator
 	authz  auth.Authorizer
 	routes *http.ServeMux // of built-in kinds and of discovery; custom resources come after it
@@ -103,7 +109,7 @@ func Start(t testing.TB, c Config) *Server {
 	if c.Bookmarks == 0 {
 		c.Bookmarks = time.Minute
 	}
-	s := &Server{Store: store.New(window), Catalog: &discovery.Catalog{}, authz: auth.DefaultAuthorizer()}
+	s := &Server{config: c, Store: store.New(window), Catalog: &discovery.Catalog{}, authz: auth.DefaultAuthorizer()}
 	if c.Backend != nil {
 		s.open(t, c.Backend)
 	}
@@ -118,7 +124,7 @@ func Start(t testing.TB, c Config) *Server {
 	s.API = api.New(api.Config{
 		Store: s.Store, Kinds: table, Catalog: s.Catalog,
 		Tokens: s.authn.Accounts, WhoseToken: s.authn.ByToken, Authorizer: s.authz,
-		Admit: c.Admit, Observer: &s.Watching, Bookmarks: c.Bookmarks, StrictCRDs: c.StrictCRDs,
+		Admit: c.Admit, AfterWrite: c.AfterWrite, Observer: &s.Watching, Bookmarks: c.Bookmarks, StrictCRDs: c.StrictCRDs,
 		Services: c.Services, ReadOnly: c.ReadOnly, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
 	})
 	if c.Extend != nil {
@@ -219,7 +225,7 @@ func (s *Server) route() {
 
 // ServeHTTP serves a request. It may be called concurrently.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &scope{w: w, warned: map[string]bool{}}
+	x := &scope{server: s, w: w, warned: map[string]bool{}}
 	if err := s.serve(x, w, r); err != nil {
 		status.Write(w, r, err)
 	}
@@ -296,6 +302,7 @@ func (a *answer) Header() http.Header {
 
 // scope is what the context of a request knows.
 type scope struct {
+	server *Server
 	info   request.Info
 	user   *request.User
 	w      http.ResponseWriter
@@ -323,11 +330,19 @@ func (x *scope) Warn(agent, text string) {
 	x.w.Header().Add("Warning", "299 "+agent+` "`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text)+`"`)
 }
 
-// Annotate implements request.Scope: nobody audits.
-func (x *scope) Annotate(_, _ string, _ bool) {}
+// Annotate implements request.Scope.
+func (x *scope) Annotate(key, value string, withBody bool) {
+	if f := x.server.config.Annotated; f != nil {
+		f(key, value, withBody)
+	}
+}
 
-// Spend implements request.Scope: nobody looks.
-func (x *scope) Spend(request.Part, time.Duration) {}
+// Spend implements request.Scope.
+func (x *scope) Spend(in request.Part, took time.Duration) {
+	if f := x.server.config.Spent; f != nil {
+		f(in, took)
+	}
+}
 
 // Watches is an api.Observer that keeps what it is shown. Its zero value has seen none.
 type Watches struct {
