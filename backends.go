@@ -138,7 +138,7 @@ func (p *program) newBackends() *backend.Set {
 			}
 			return nil
 		},
-		Self: p.ownAddress, Refuse: p.refuseOwn, Changed: p.backendChanged,
+		Self: p.ownAddress, Refuse: p.refuseOwn, Changed: p.backendChanged, Intercept: p.faults.interceptCall,
 	})
 }
 

@@ -257,7 +257,7 @@ var layers = map[string]map[string]string{
 	},
 	"internal/admission": {
 		"internal/api": "questions come from the steps of a write", "internal/auth": "some writes need a right beside that to write",
-		"internal/field": "a label of a namespace may be invalid", "internal/kinds": "plugins are found by a resource's row", "internal/quantity": "resources are counted",
+		"internal/field": "a label of a namespace may be invalid", "internal/kinds": "plugins are found by a resource's row", "internal/metrics": "questions are counted", "internal/quantity": "resources are counted",
 		"internal/request": "the right is asked for as a request would", "internal/status": "refusals", "internal/tree": "objects are trees while they change",
 	},
 	"internal/controller": {

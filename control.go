@@ -214,7 +214,31 @@ var facts = map[string]func(*exchange) []string{
 		}
 		return nil
 	},
+	backendKey: func(*exchange) []string { return nil },
 }
+
+// matchesCall reports whether the match names the backend of a call, and its other terms have a value of the request x
+// that the call is made for. nil is no request, which only a match by the backend alone has.
+func (m matcher) matchesCall(x *exchange, names ...string) bool {
+	for i := range m {
+		t := &m[i]
+		have := names
+		if t.key != backendKey {
+			if x == nil {
+				return false
+			}
+			have = t.fact(x)
+		}
+		if !slices.ContainsFunc(have, func(have string) bool { return admin.MatchesAny(t.any, have) }) {
+			return false
+		}
+	}
+	return m.has(backendKey)
+}
+
+// backendKey is the key of a match that is about calls of backends. No request has a value of it, so a match with it is
+// about no request.
+const backendKey = "backend"
 
 // hasInfo reports whether it is known what the request is about and where it goes.
 func (x *exchange) hasInfo() bool { return int(x.at.Load()) > x.chain.infoRow }

@@ -126,7 +126,7 @@ func (c *chain) explain(r *http.Request, u *request.User) admin.Explanation {
 		e.Steps = append(e.Steps, x.routingSteps()...)
 	}
 	if e.ReachesHandler {
-		e.Admission = c.program.admissionOf(&x.info)
+		e.Admission, e.Webhooks = c.program.admissionOf(&x.info)
 	}
 	if at > c.infoRow {
 		// The route is found with the request info, so the walk is known even where a filter
@@ -154,21 +154,29 @@ var operations = map[string]string{
 	"delete": api.OperationDelete, "deletecollection": api.OperationDelete,
 }
 
-// admissionOf returns the plugins that the handler of a write would ask, none for any other request.
-func (p *program) admissionOf(i *request.Info) []string {
-	operation := operations[i.Verb]
-	if !i.IsResourceRequest || operation == "" {
-		return nil
-	}
+// admissionOf returns the plugins that the handler of a write would ask, and the webhooks, none for any other request.
+func (p *program) admissionOf(i *request.Info) (plugins, webhooks []string) {
+	r := p.api.Customs.Lookup(i.APIGroup, i.APIVersion, i.Resource)
 	for _, row := range p.kinds.Kinds {
 		if row.Group == i.APIGroup && row.Version == i.APIVersion && row.Plural == i.Resource {
-			return p.admission.Acting(row, i.Subresource, operation)
+			r = p.api.Builtin(row.Group, row.Version, row.Kind)
+			break
 		}
 	}
-	if r := p.api.Customs.Lookup(i.APIGroup, i.APIVersion, i.Resource); r != nil {
-		return p.admission.Acting(r.Row, i.Subresource, operation)
+	if !i.IsResourceRequest || r == nil {
+		return nil, nil
 	}
-	return nil
+	operation := operations[i.Verb]
+	// A subresource that is a connection is asked about as one, whatever its verb.
+	for _, sub := range r.Subresources {
+		if sub.Name == i.Subresource && strings.HasSuffix(sub.Kind, "Options") {
+			operation = api.OperationConnect
+		}
+	}
+	if operation == "" {
+		return nil, nil
+	}
+	return p.admission.Acting(r.Row, i.Subresource, operation), p.webhooks.Matching(r, i.Subresource, operation)
 }
 
 // explainTarget puts into e what the request is about and which servers the director asked for it.

@@ -12,6 +12,7 @@ import (
 
 	"apichain/admin"
 	"apichain/internal/api"
+	"apichain/internal/backend"
 	"apichain/internal/metrics"
 )
 
@@ -179,6 +180,22 @@ func (x *exchange) watchesStore() bool {
 func isProbe(path string) bool {
 	root, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	return slices.Contains([]string{"healthz", "livez", "readyz", "version", "metrics"}, root)
+}
+
+// decideCall returns what the rules do to a call of a backend, nil for nothing, and counts it. x is the request that the
+// call is made for, nil for none. It may be called by several goroutines of one request: then the order of their
+// matches is theirs.
+func (s *faultRules) decideCall(x *exchange, b *backend.Backend) *fault {
+	id := string(b.Kind) + "/" + b.Name
+	for _, r := range s.list {
+		if !r.match.matchesCall(x, b.Name, id) {
+			continue
+		}
+		if n, hit := r.countMatch(); hit {
+			return newFault(x, r, n)
+		}
+	}
+	return nil
 }
 
 // countMatch counts a match, and a hit if the rule fires for it; n is the number of the match, from 1.

@@ -2,17 +2,20 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
 
+	"apichain/admin"
 	"apichain/internal/api"
+	"apichain/internal/backend"
 	"apichain/internal/status"
 )
 
 // Fault injection: the filter, and what is done to a request that a rule of faults.go has hit. A fault
-// is kept on its exchange. It acts in one of four places:
+// is kept on its exchange. It acts in one of four places, and one of a backend's call before that call (interceptCall):
 //
 //	the filter          a delay; an answer, a conflict or a 410 in the place of the handler's; a cut
 //	                    before any byte
@@ -212,6 +215,37 @@ func (f *fault) wait(x *exchange) error {
 		case x.overdue():
 			return &errTimeout
 		}
+	}
+	return nil
+}
+
+// interceptCall decides about a call of a backend, before it is made: it may wait, or let it fail. ctx is the call's.
+func (c *faultControl) interceptCall(ctx context.Context, b *backend.Backend) error {
+	rules := c.rules.Load()
+	if rules == nil {
+		return nil
+	}
+	x := exchangeFrom(ctx)
+	f := rules.decideCall(x, b)
+	if f == nil {
+		return nil
+	}
+	hit := admin.FaultHit{Rule: f.ID, Backend: string(b.Kind) + "/" + b.Name}
+	if x != nil {
+		hit.Request = x.shown()
+	}
+	c.p.publish("faults", "fault-hit", hit)
+	if f.Action.Do != "delay" {
+		return fmt.Errorf("injected fault %s", f.ID)
+	}
+	t := time.NewTimer(f.delay)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-f.rules.undone:
+	case <-c.p.signals.notAcceptingNewRequest.ch:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func shownBackend(b *backend.Backend) admin.Backend {
 		ID: string(b.Kind) + "/" + b.Name, Kind: string(b.Kind), Name: b.Name, Target: b.BaseURL(), Address: r.Address, Trust: b.Trust(),
 		ShownAs: b.ShownAs(), State: string(r.State), Since: admin.Time(b.Since),
 		Calls: r.Calls, Failures: r.Failures, Refused: r.Refused, FailedOpen: r.FailedOpen, FailedClosed: r.FailedClosed,
-		LastCall: admin.Time(r.LastAt),
+		Connections: r.Connections, LastCall: admin.Time(r.LastAt),
 	}
 	if !r.LastAt.IsZero() {
 		a.LastMs = ms(r.LastTook)

@@ -278,6 +278,8 @@ func (p *program) writeMetrics(w io.Writer) error {
 	e.Single("apiserver_tls_handshake_errors_total", "counter", "TLS handshakes that failed.", m.tlsErrors.Value())
 	m.writeDecisions(e)
 	p.writeAuthentication(e)
+	p.backends.WriteMetrics(e)
+	p.admission.WriteMetrics(e)
 	p.webhooks.WriteMetrics(e)
 	writeAuditing(e, p.auditing)
 	p.conversions.WriteMetrics(e)

@@ -26,6 +26,7 @@ type Backend struct {
 	Refused      uint64       `json:"refused" doc:"those that a webhook has answered with no"`
 	FailedOpen   uint64       `json:"failedOpen" doc:"failures that let a write pass"`
 	FailedClosed uint64       `json:"failedClosed" doc:"failures that did not"`
+	Connections  int64        `json:"connections" doc:"connections to it that are open"`
 	LastCall     Time         `json:"lastCall" doc:"when the last one ended; null: never"`
 	LastStatus   *int         `json:"lastStatus" doc:"HTTP status of its answer; null: there was none"`
 	LastMs       *float64     `json:"lastMs" doc:"milliseconds it took; null: there was none"`

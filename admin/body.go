@@ -357,10 +357,10 @@ func (v values) fields(key string, raw json.RawMessage, known []string) (byKey m
 	return byKey
 }
 
-// match returns the Match that an object is; no value matches all. Each of its keys must
+// match returns the Match that an object is; no value matches all. Its keys are matchKeys and those in also; each must
 // have a list of at least one text and at most maxMatchValues.
-func (v values) match(key string) Match {
-	m, in := Match{}, v.object(key, matchKeys...)
+func (v values) match(key string, also ...string) Match {
+	m, in := Match{}, v.object(key, append(slices.Clone(matchKeys), also...)...)
 	for _, k := range slices.Sorted(maps.Keys(in.byKey)) {
 		// Pointers, so that a null in the list is told from an empty text, which matches
 		// requests that have nothing there.

@@ -23,7 +23,9 @@ import (
 //	  {"match":{"verb":["list"]},"action":{"do":"answer","status":503},"percent":25},
 //	  {"action":{"do":"delay","delayMs":100}}]}
 //
-// answers a quarter of all lists with 503 and makes every other request wait.
+// answers a quarter of all lists with 503 and makes every other request wait. A rule with the key backend in its match is
+// about the calls of webhooks and aggregated servers: {"match":{"backend":["policy/*"]},"action":{"do":"cut"}} lets those of
+// one configuration fail as if nobody were there.
 
 // FaultControl is the program's side of fault injection. SetFaults replaces what was set
 // before and starts all counts anew; it returns a 409 while the program stops. ClearFaults
@@ -90,7 +92,8 @@ type FaultAction struct {
 // FaultHit is the item of the event fault-hit.
 type FaultHit struct {
 	Rule    string  `json:"rule" doc:"id of the rule"`
-	Request Request `json:"request" doc:"the request it was applied to"`
+	Request Request `json:"request" doc:"the request it was applied to, or that a backend's call was made for; without an id: for none"`
+	Backend string  `json:"backend" doc:"id of the backend whose call it was applied to; empty: it was applied to the request"`
 }
 
 // faultFields are the actions, and the fields of each beside do.
@@ -188,7 +191,7 @@ func readFaults(v values) FaultSet {
 	}
 	taken := map[string]bool{}
 	for i, r := range v.objects("rules", "id", "match", "action", "percent", "count") {
-		rule := FaultRule{Match: r.match("match"), Percent: 100}
+		rule := FaultRule{Match: r.match("match", backendKey), Percent: 100}
 		rule.ID = readFaultID(r, i+1, taken)
 		if n, ok := r.number("percent", 0, 100); ok {
 			// A rule that never fires is a mistake; a rule that is to rest can be left out.
@@ -200,6 +203,7 @@ func readFaults(v values) FaultSet {
 			rule.Count = &n
 		}
 		rule.Action = readFaultAction(r, rule.ID)
+		checkBackendAction(r, &rule)
 		set.Rules = append(set.Rules, rule)
 	}
 	return set
@@ -219,6 +223,18 @@ func readFaultID(r values, place int, taken map[string]bool) string {
 	}
 	taken[id] = true
 	return id
+}
+
+// backendKey is the key of a Match by which a rule is about calls of backends: one of its values is the backend's name
+// or id. Its other keys are of the request that the call is made for.
+const backendKey = "backend"
+
+// checkBackendAction notes an action that cannot be done to a call.
+func checkBackendAction(r values, rule *FaultRule) {
+	a := &rule.Action
+	if len(rule.Match[backendKey]) > 0 && a.Do != "" && a.Do != "delay" && (a.Do != "cut" || a.AfterBytes != 0) {
+		r.report("action", fieldForbidden, "a call of a backend can have a delay, or a cut before the first byte")
+	}
 }
 
 // readFaultAction reads the action of a rule. It reads every field there is, so that all

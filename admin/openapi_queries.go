@@ -56,11 +56,11 @@ type logLevelBody struct {
 type faultsBody struct {
 	Seed  *int64 `json:"seed" doc:"what the choice of matches depends on; default: one is chosen"`
 	Rules []struct {
-		ID      string       `json:"id" doc:"a name; default: the place among the rules, from 1"`
-		Match   requestMatch `json:"match" doc:"requests it is for; default all"`
-		Action  FaultAction  `json:"action" doc:"what to do" needed:"true"`
-		Percent float64      `json:"percent" doc:"above 0 to 100; default 100"`
-		Count   *int64       `json:"count" doc:"the most hits; null: no limit"`
+		ID      string      `json:"id" doc:"a name; default: the place among the rules, from 1"`
+		Match   faultMatch  `json:"match" doc:"requests it is for; default all"`
+		Action  FaultAction `json:"action" doc:"what to do" needed:"true"`
+		Percent float64     `json:"percent" doc:"above 0 to 100; default 100"`
+		Count   *int64      `json:"count" doc:"the most hits; null: no limit"`
 	} `json:"rules" doc:"at least one; the first that fires acts alone" needed:"true"`
 	controlBody
 }
@@ -90,6 +90,12 @@ type requestMatch struct {
 	Name      []string `json:"name" doc:"object name"`
 	User      []string `json:"user" doc:"user in force"`
 	Group     []string `json:"group" doc:"one of its groups"`
+}
+
+// faultMatch describes the keys of the Match of a fault.
+type faultMatch struct {
+	requestMatch
+	Backend []string `json:"backend" doc:"name or id of a backend: the rule is for calls of it, made for such a request"`
 }
 
 // bodies has what PUT and POST of an endpoint take, by its path.

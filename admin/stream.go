@@ -117,6 +117,7 @@ type streamKeys struct {
 	Item struct {
 		Rule    any `json:"rule" doc:"id of the rule that was applied (event fault-hit)"`
 		Request any `json:"request" doc:"the request it was applied to, as inflight shows it (event fault-hit)"`
+		Backend any `json:"backend" doc:"id of the backend whose call it was applied to; empty: it was applied to the request (event fault-hit)"`
 	} `json:"item" doc:"what it is about, as its endpoint shows it (events of topics)"`
 	Dropped
 	end

@@ -22,10 +22,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"apichain/internal/api"
 	"apichain/internal/auth"
 	"apichain/internal/kinds"
+	"apichain/internal/metrics"
 	"apichain/internal/status"
 	"apichain/internal/tree"
 )
@@ -78,6 +80,8 @@ type Chain struct {
 	config  Config
 	objects Objects
 	on      []*plugin
+	// durations are how long questions took: by phase, operation in the order of operations, and whether they were refused.
+	durations [2][len(operations)][2]*metrics.Histogram
 
 	// What plugins keep between two questions.
 
@@ -92,6 +96,7 @@ type Chain struct {
 // The chain asks nobody before Look has been called, but may be asked already which plugins it has.
 func New(c Config) (*Chain, error) {
 	chain := &Chain{config: c}
+	chain.startCounting()
 	// Each of these is read whole at the first question after a change, and not before.
 	chain.priorities.resource = "priorityclasses.scheduling.k8s.io"
 	chain.storageClasses.resource = "storageclasses.storage.k8s.io"
@@ -189,8 +194,9 @@ func (c *Chain) For(r *api.Resource) (who api.Admitters) {
 		s, key := &steps[phase], [2]string{subresource, operation}
 		return len(s.before[key]) > 0 || len(s.after[key]) > 0 || s.webhooks != nil && s.webhooks.Wants(phase, r, subresource, operation)
 	}
-	who.Ask = func(ctx context.Context, a api.Admission) error {
-		s := &steps[a.Phase]
+	who.Ask = func(ctx context.Context, a api.Admission) (err error) {
+		s, begun := &steps[a.Phase], time.Now()
+		defer func() { c.took(a.Phase, a.Operation, err != nil).Observe(int64(time.Since(begun))) }()
 		if s.webhooks == nil {
 			return s.ask(ctx, c, a, nil)
 		}
@@ -198,7 +204,7 @@ func (c *Chain) For(r *api.Resource) (who api.Admitters) {
 			return s.ask(ctx, c, a, s.webhooks.Validate)
 		}
 		var again api.Admit
-		err := s.ask(ctx, c, a, func(ctx context.Context, a api.Admission) (err error) {
+		err = s.ask(ctx, c, a, func(ctx context.Context, a api.Admission) (err error) {
 			again, err = s.webhooks.Mutate(ctx, a)
 			return err
 		})

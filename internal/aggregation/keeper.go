@@ -40,7 +40,9 @@ type keeper struct {
 	// atStart has the names of the objects that were there at the start, and once those that were looked at without an
 	// error since.
 	atStart, once map[string]bool
-	feeds         [4]feed
+	// round counts how often everything was to be registered again.
+	round int
+	feeds [4]feed
 
 	// ready has the names to look at, in order, and queued the same; later has those that wait, and until when.
 	ready  []string
@@ -56,8 +58,9 @@ type keeper struct {
 
 // outcome is what has come of a look.
 type outcome struct {
-	name string
-	err  error
+	name  string
+	round int // in which it began
+	err   error
 }
 
 // feed is the events of one resource.
@@ -111,9 +114,13 @@ func (s *Services) await(want map[string]*wanted) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.missing = map[string]bool{}
+	sn := s.bucket.Now()
 	for name, w := range want {
 		// One of another server may never be.
-		if s.API.Config.ReadOnly == "" && w.spec["service"] == nil {
+		if s.API.Config.ReadOnly != "" || w.spec["service"] != nil {
+			continue
+		}
+		if o := sn.Get(s.resource().Key("", name)); o == nil || !isAvailable(o.Decode()) {
 			s.missing[name] = true
 		}
 	}
@@ -179,6 +186,7 @@ func (k *keeper) run(ctx context.Context) {
 			}
 		case <-k.s.again:
 			clear(k.once)
+			k.round++
 			for name := range k.want {
 				k.add(name)
 			}
@@ -249,6 +257,7 @@ func (k *keeper) addLater(name string, d time.Duration) {
 
 // tookService looks at an APIService that has changed.
 func (k *keeper) tookService(e *store.Event) {
+	k.s.Follow() // without a request nobody else tells of a change
 	name := e.Object.Name()
 	if e.Kind != store.Modified || e.Prev == nil {
 		k.add(name)
@@ -306,8 +315,8 @@ func (k *keeper) dispatch(ctx context.Context) time.Duration {
 		}
 		delete(k.queued, name)
 		k.busy[name] = true
-		want, once, atStart := k.want[name], k.once[name], k.atStart[name]
-		go func() { k.done <- outcome{name, k.s.look(ctx, name, want, once, atStart)} }()
+		want, once, atStart, round := k.want[name], k.once[name], k.atStart[name], k.round
+		go func() { k.done <- outcome{name, round, k.s.look(ctx, name, want, once, atStart)} }()
 	}
 	clear(k.ready[len(waiting):])
 	k.ready = waiting
@@ -325,7 +334,7 @@ func (k *keeper) finish(o outcome) {
 	}
 	k.looked[o.name] = time.Now()
 	if o.err == nil {
-		k.once[o.name] = true
+		k.once[o.name] = k.once[o.name] || o.round == k.round
 		delete(k.failures, o.name)
 		return
 	}

@@ -174,17 +174,7 @@ func (r *Resource) show(ctx context.Context, objs []*store.Object) (bad []unread
 
 // useViews puts the views that are kept in the place of objects, and returns the objects that have none.
 func (r *Resource) useViews(objs []*store.Object) (missing []*store.Object) {
-	for i, o := range objs {
-		if o == nil || r.asStored(o) {
-			continue
-		}
-		if v := o.View(r.webhook); v != nil {
-			objs[i] = v
-		} else {
-			missing = append(missing, o)
-		}
-	}
-	return missing
+	return store.UseViews(objs, r.webhook, r.asStored)
 }
 
 // putViews puts views, of which some may be nil, in the place of their objects in a list that has them in the same order.

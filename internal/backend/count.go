@@ -33,6 +33,7 @@ const (
 type counts struct {
 	calls, failures, refused, failedOpen, failedClosed metrics.Counter
 	took                                               metrics.Durations
+	connections                                        atomic.Int64 // that are open
 
 	// The last call.
 
@@ -65,6 +66,8 @@ type Report struct {
 	Address, Wrong string
 
 	Calls, Failures, Refused, FailedOpen, FailedClosed uint64
+	// Connections are those that are open.
+	Connections int64
 
 	// LastAt is when the last call ended; zero: there was none. LastCode is 0 for one without an answer.
 	LastAt      time.Time
@@ -124,6 +127,26 @@ func (b *Backend) ended(ctx context.Context, began time.Time, code int, err erro
 	}
 }
 
+// WriteMetrics writes what upstream counts of serving certificates, and the connections that are open.
+func (s *Set) WriteMetrics(e *metrics.Writer) {
+	const sanHelp = "Counts the number of requests to servers missing SAN extension in their serving certificate OR the number of " +
+		"connection failures due to the lack of x509 certificate SAN extension missing (either/or, based on the runtime environment)"
+	const sha1Help = "Counts the number of requests to servers with insecure SHA1 signatures in their serving certificate OR the number of " +
+		"connection failures due to the insecure SHA1 signatures (either/or, based on the runtime environment)"
+	e.Single("apiserver_webhooks_x509_missing_san_total", "counter", sanHelp, s.webhooks.missingSAN.Value())
+	e.Single("apiserver_webhooks_x509_insecure_sha1_total", "counter", sha1Help, s.webhooks.sha1.Value())
+	e.Single("apiserver_kube_aggregator_x509_missing_san_total", "counter", sanHelp, s.servers.missingSAN.Value())
+	e.Single("apiserver_kube_aggregator_x509_insecure_sha1_total", "counter", sha1Help, s.servers.sha1.Value())
+	open := map[Kind]int64{}
+	for _, b := range s.All() {
+		open[b.Kind] += b.counts.connections.Load()
+	}
+	e.Family("apichain_backend_connections", "gauge", "Open connections to webhooks and aggregated servers.")
+	for _, kind := range []Kind{MutatingWebhook, ValidatingWebhook, ConversionWebhook, APIServer} {
+		e.Number(float64(open[kind]), "kind", string(kind))
+	}
+}
+
 // Gone reports whether the backend was dropped.
 func (b *Backend) Gone() bool { return b.gone.Load() }
 
@@ -134,7 +157,7 @@ func (b *Backend) Report() Report {
 		State: Answering, Calls: c.calls.Load(), Failures: c.failures.Load(), Refused: c.refused.Load(),
 		FailedOpen: c.failedOpen.Load(), FailedClosed: c.failedClosed.Load(),
 		LastTook: time.Duration(c.lastTook.Load()), LastCode: int(c.lastCode.Load()),
-		LastFailure: c.failure.Load(), LastProbe: c.probe.Load(),
+		Connections: c.connections.Load(), LastFailure: c.failure.Load(), LastProbe: c.probe.Load(),
 	}
 	if at := c.lastAt.Load(); at != 0 {
 		r.LastAt = time.Unix(0, at)

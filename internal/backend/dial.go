@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -107,7 +108,27 @@ func (b *Backend) connect(ctx context.Context, network, address string) (net.Con
 	if address != b.set.proxy {
 		d.ControlContext = func(_ context.Context, _, to string, _ syscall.RawConn) error { return b.judge(to) }
 	}
-	return d.DialContext(ctx, network, address)
+	c, err := d.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	b.counts.connections.Add(1)
+	return &connection{Conn: c, open: &b.counts.connections}, nil
+}
+
+// connection is one that is counted while it is open.
+type connection struct {
+	net.Conn
+	open   *atomic.Int64
+	closed atomic.Bool
+}
+
+// Close ends the count, once.
+func (c *connection) Close() error {
+	if !c.closed.Swap(true) {
+		c.open.Add(-1)
+	}
+	return c.Conn.Close()
 }
 
 // judge returns why an address must not be connected to. It has been looked up already.

@@ -75,7 +75,7 @@ func (b *Backend) tlsConfig() (*tls.Config, http.Header, error) {
 	if t.URL == "" {
 		conf.ServerName = t.Service.host()
 	} else if _, err := url.Parse(t.URL); err != nil {
-		return nil, nil, fmt.Errorf("Unparsable URL: %w", err)
+		return nil, nil, fmt.Errorf("%s: %w", unparsable, err)
 	}
 	if len(t.CABundle) > 0 {
 		roots, err := parseRoots(t.CABundle)
@@ -112,6 +112,9 @@ func (b *Backend) identity() (*tls.Certificate, http.Header, error) {
 	}
 	return c.Users(b.Kind).identityFor(b.hostPort())
 }
+
+// unparsable is what upstream says of such a URL.
+const unparsable = "Unparsable URL"
 
 // parseRoots reads authorities in PEM. The errors are upstream's.
 func parseRoots(text []byte) (*x509.CertPool, error) {

@@ -43,6 +43,9 @@ func ParseUsers(content []byte, dir string) (*Users, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, ok := doc.(map[string]any); !ok && doc != nil {
+		return nil, errors.New("is no kubeconfig")
+	}
 	u := &Users{byName: map[string]map[string]any{}, dir: dir}
 	for i, e := range tree.List(doc, "users") {
 		name := tree.Text(e, "name")

@@ -22,14 +22,41 @@ type shownAs struct {
 // IsView reports whether o is a view, which is in the form of who made it.
 func (o *Object) IsView() bool { return o.isView }
 
-// View returns o as it is kept for by, nil if it is not. It takes no lock.
-func (o *Object) View(by any) *Object {
-	for v := o.Meta.views.Load(); v != nil; v = v.next {
-		if v.by == by && v.of == o {
-			return v.as
+// UseViews puts in the place of each object the view that is kept for by, and returns those objects that have none, in
+// their order. Objects that are nil, or of which isFine is true, are left as they are. It takes no lock.
+//
+// What belongs to an object lies in four places of memory, none of which a long list finds in the processor's caches.
+// So each is looked at for many objects before the next is, and memory fetches them side by side: one object after
+// another costs a list of 10,000 half as much again as all the rest of it.
+func UseViews(objs []*Object, by any, isFine func(*Object) bool) (missing []*Object) {
+	var metas [64]*Meta
+	var views [len(metas)]*shownAs
+	for ; len(objs) > 0; objs = objs[min(len(metas), len(objs)):] {
+		some := objs[:min(len(metas), len(objs))]
+		for i, o := range some {
+			if metas[i] = nil; o != nil && !isFine(o) {
+				metas[i] = o.Meta
+			}
+		}
+		for i := range some {
+			if views[i] = nil; metas[i] != nil {
+				views[i] = metas[i].views.Load()
+			}
+		}
+		for i, o := range some {
+			v := views[i]
+			for v != nil && !(v.by == by && v.of == o) {
+				v = v.next
+			}
+			switch {
+			case v != nil:
+				some[i] = v.as
+			case metas[i] != nil:
+				missing = append(missing, o)
+			}
 		}
 	}
-	return nil
+	return missing
 }
 
 // ViewOf returns the draft as a view of o, with its key, revision and kind of event. Nothing keeps it yet.

@@ -76,6 +76,9 @@ func (q *question) call(ctx context.Context, h *hook, f *form, mutating bool) (*
 	if h.version == "" {
 		return nil, fail(http.StatusBadRequest, "could not create admission objects: webhook does not accept known AdmissionReview versions (v1, v1beta1)")
 	}
+	if err := h.backend.Unusable(); err != nil {
+		return nil, fail(http.StatusInternalServerError, "could not get REST client: %w", err)
+	}
 	review, uid := q.review(h, f)
 	if h.timeout > 0 {
 		var cancel context.CancelFunc
@@ -108,13 +111,7 @@ func (q *question) call(ctx context.Context, h *hook, f *form, mutating bool) (*
 
 // post sends a review and returns the body of the answer. After an error code is the HTTP status that upstream counts.
 func (h *hook) post(ctx context.Context, review []byte) (code int, body []byte, err error) {
-	url := h.url
-	if deadline, ok := ctx.Deadline(); ok {
-		// In whole seconds, a part of one is one.
-		if left := time.Until(deadline); left > 0 {
-			url += "?timeout=" + (left + time.Second - 1).Truncate(time.Second).String()
-		}
-	}
+	url := h.url + timeoutQuery(ctx)
 	for try := 0; ; try++ {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(review))
 		if err != nil {
@@ -137,6 +134,16 @@ func (h *hook) post(ctx context.Context, review []byte) (code int, body []byte, 
 		case <-time.After(wait):
 		}
 	}
+}
+
+// timeoutQuery returns the query by which a webhook is told how much time it has: in whole seconds, a part of one is one.
+func timeoutQuery(ctx context.Context) string {
+	deadline, ok := ctx.Deadline()
+	left := time.Until(deadline)
+	if !ok || left <= 0 {
+		return ""
+	}
+	return "?timeout=" + (left + time.Second - 1).Truncate(time.Second).String()
 }
 
 // The headers of reviews. Nobody changes these.

@@ -27,13 +27,21 @@ type question struct {
 
 	// What selectors look at, found when the first one does.
 
-	labelsKnown        bool
-	labels, old        map[string]string
-	hasLabels, hasOld  bool
-	namespaceKnown     bool
-	namespaceLabels    map[string]string
-	namespaceIsMissing bool
+	labels, old       map[string]string
+	hasLabels, hasOld bool
+	namespaceLabels   map[string]string
+	noNamespace       bool
+	// said are the verdicts of selectors about the object, by number, and saidOf those about the namespace: 0 for none yet.
+	said, saidOf []verdictOf
 }
+
+// verdictOf is what a selector says.
+type verdictOf int8
+
+const (
+	selected verdictOf = iota + 1
+	unselected
+)
 
 // ask begins a question.
 func (w *Webhooks) ask(a *api.Admission, t *table) *question {
@@ -46,39 +54,46 @@ func (w *Webhooks) ask(a *api.Admission, t *table) *question {
 	return q
 }
 
-// match returns the form in which a webhook wants to see the question, nil if it does not want to. The error is the client's.
-func (q *question) match(h *hook) (form *api.Resource, err error) {
-	if form = q.byRules(h); form == nil || !q.objectMatches(h) {
-		return nil, nil
+// plan returns the webhooks whose rules are about the question.
+func (q *question) plan() []planned {
+	return q.t.plan(shape{q.Phase, q.Resource, q.Subresource, q.Operation})
+}
+
+// match reports whether a webhook whose rules are about the question wants to be asked. The error is the client's.
+func (q *question) match(h *hook) (bool, error) {
+	if h.objects >= 0 && !q.objectMatches(h.objects) {
+		return false, nil
 	}
-	if matches, err := q.namespaceMatches(h); !matches || err != nil {
-		return nil, err
+	if h.namespaces >= 0 {
+		if matches, err := q.namespaceMatches(h.namespaces); !matches || err != nil {
+			return false, err
+		}
 	}
 	// Upstream's answer where a condition cannot be evaluated.
 	if h.conditional {
 		if h.failsOpen {
-			return nil, nil
+			return false, nil
 		}
 		r := q.Resource
-		return nil, status.Forbidden(r.Group, r.Plural, q.Name, "matchConditions of webhook "+strconv.Quote(h.name)+" are not evaluated by this server")
+		return false, status.Forbidden(r.Group, r.Plural, q.Name, "matchConditions of webhook "+strconv.Quote(h.name)+" are not evaluated by this server")
 	}
-	return form, nil
+	return true, nil
 }
 
 // byRules returns the resource that a rule of the webhook names: that of the request before any other form of it, and of those
-// the one of the first rule.
-func (q *question) byRules(h *hook) *api.Resource {
+// the one of the first rule. It is nil if none is about the shape.
+func (h *hook) byRules(s shape) *api.Resource {
 	for i := range h.rules {
-		if h.rules[i].matches(q, q.Resource) {
-			return q.Resource
+		if h.rules[i].matches(s, s.resource) {
+			return s.resource
 		}
 	}
 	if h.exact {
 		return nil
 	}
 	for i := range h.rules {
-		for _, f := range q.Resource.Forms() {
-			if f != q.Resource && h.rules[i].matches(q, f) {
+		for _, f := range s.resource.Forms() {
+			if f != s.resource && h.rules[i].matches(s, f) {
 				return f
 			}
 		}
@@ -86,10 +101,10 @@ func (q *question) byRules(h *hook) *api.Resource {
 	return nil
 }
 
-// matches reports whether a rule is about the question as one of the resource r.
-func (x *rule) matches(q *question, r *api.Resource) bool {
-	return x.matchesScope(q, r) && named(x.operations, q.Operation) && named(x.groups, r.Group) && named(x.versions, r.Version) &&
-		x.matchesResource(r.Plural, q.Subresource)
+// matches reports whether a rule is about a shape as one of the resource r. A Namespace is of the cluster.
+func (x *rule) matches(s shape, r *api.Resource) bool {
+	return (x.scope == "*" || (x.scope == "Namespaced") == r.Namespaced) && named(x.operations, s.operation) && named(x.groups, r.Group) &&
+		named(x.versions, r.Version) && x.matchesResource(r.Plural, s.subresource)
 }
 
 // named reports whether a list has the name, or a *.
@@ -102,15 +117,6 @@ func named(list []string, name string) bool {
 	return false
 }
 
-// matchesScope reports whether the rule's scope is that of the object. A Namespace is of the cluster.
-func (x *rule) matchesScope(q *question, r *api.Resource) bool {
-	if x.scope == "*" {
-		return true
-	}
-	ofCluster := q.namespace == "" || r.Group == "" && r.Version == "v1" && r.Plural == "namespaces"
-	return x.scope == "Cluster" && ofCluster || x.scope == "Namespaced" && !ofCluster
-}
-
 // matchesResource reports whether the rule names the resource with that subresource: * alone is of no subresource.
 func (x *rule) matchesResource(plural, sub string) bool {
 	for _, n := range x.resources {
@@ -121,17 +127,21 @@ func (x *rule) matchesResource(plural, sub string) bool {
 	return false
 }
 
-// objectMatches reports whether the labels of the object are selected, those that it is to have or those that it had.
-func (q *question) objectMatches(h *hook) bool {
-	if h.objects.Empty() {
-		return true
-	}
-	if !q.labelsKnown {
+// objectMatches reports whether a selector selects the labels of the object, those that it is to have or those that it had.
+func (q *question) objectMatches(n int32) bool {
+	if q.said == nil {
+		q.said = make([]verdictOf, len(q.t.selectors))
 		q.labels, q.hasLabels = labelsOf(q.Object)
 		q.old, q.hasOld = labelsOf(q.Old)
-		q.labelsKnown = true
 	}
-	return q.hasLabels && h.objects.Matches(q.labels) || q.hasOld && h.objects.Matches(q.old)
+	if q.said[n] == 0 {
+		l := &q.t.selectors[n]
+		q.said[n] = unselected
+		if q.hasLabels && l.Matches(q.labels) || q.hasOld && l.Matches(q.old) {
+			q.said[n] = selected
+		}
+	}
+	return q.said[n] == selected
 }
 
 // labelsOf returns the labels of an object, and whether it is one that may have some: the options of a connection are not.
@@ -148,28 +158,37 @@ func labelsOf(obj map[string]any) (labels map[string]string, ok bool) {
 	return labels, true
 }
 
-// namespaceMatches reports whether the labels of the namespace are selected. What is of the cluster and no namespace always is.
-// The error is a 404 for a namespace that is not there.
-func (q *question) namespaceMatches(h *hook) (bool, error) {
-	if h.namespaces.Empty() || q.namespace == "" && q.Resource.Plural != "namespaces" {
+// namespaceMatches reports whether a selector selects the labels of the namespace. What is of the cluster and no namespace always
+// is selected. The error is a 404 for a namespace that is not there.
+func (q *question) namespaceMatches(n int32) (bool, error) {
+	if q.namespace == "" && q.Resource.Plural != "namespaces" {
 		return true, nil
 	}
-	if !q.namespaceKnown {
+	if q.saidOf == nil {
+		q.saidOf = make([]verdictOf, len(q.t.selectors))
 		if q.Resource.Plural == "namespaces" && q.Subresource == "" && (q.Operation == api.OperationCreate || q.Operation == api.OperationUpdate) {
 			q.namespaceLabels, _ = labelsOf(q.Object)
 		} else {
 			var ok bool
 			q.namespaceLabels, ok = q.w.objects.Labels("namespaces", "", q.namespace)
-			q.namespaceIsMissing = !ok
+			q.noNamespace = !ok
 		}
-		q.namespaceKnown = true
 	}
-	if q.namespaceIsMissing {
+	if q.noNamespace {
 		return false, &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: "namespaces " + strconv.Quote(q.namespace) + " not found",
 			Details: &status.Details{Name: q.namespace, Kind: "namespaces"}}
 	}
-	return h.namespaces.Matches(q.namespaceLabels), nil
+	if q.saidOf[n] == 0 {
+		q.saidOf[n] = unselected
+		if q.t.selectors[n].Matches(q.namespaceLabels) {
+			q.saidOf[n] = selected
+		}
+	}
+	return q.saidOf[n] == selected, nil
 }
+
+// changed says that the object has become another one.
+func (q *question) changed(obj map[string]any) { q.Object, q.said, q.saidOf = obj, nil, nil }
 
 // Matching returns the webhooks, CONFIGURATION/WEBHOOK in the order of asking, that would be asked about a write, mutating ones
 // first. What depends on the object or its namespace stands behind the name in words. Nobody is asked.
@@ -179,24 +198,15 @@ func (w *Webhooks) Matching(r *api.Resource, subresource, operation string) (nam
 		return nil
 	}
 	for _, phase := range [...]api.Phase{api.Mutating, api.Validating} {
-		a := api.Admission{Phase: phase, Operation: operation, Resource: r, Subresource: subresource}
-		if r.Namespaced {
-			a.Namespace = "any"
-		}
-		q := &question{Admission: &a, w: w, t: t, namespace: a.Namespace}
-		for _, h := range t.candidates(phase, r, operation) {
-			form := q.byRules(h)
-			if form == nil {
-				continue
-			}
-			names = append(names, h.configuration+"/"+h.name+h.provisos(r, form))
+		for _, p := range t.plan(shape{phase, r, subresource, operation}) {
+			names = append(names, p.configuration+"/"+p.name+p.provisos(r))
 		}
 	}
 	return names
 }
 
 // provisos returns in words on what it depends whether a webhook is asked whose rules match, and how it sees the object.
-func (h *hook) provisos(r, form *api.Resource) (text string) {
+func (p *planned) provisos(r *api.Resource) (text string) {
 	add := func(s string) {
 		if text == "" {
 			text = " "
@@ -205,14 +215,14 @@ func (h *hook) provisos(r, form *api.Resource) (text string) {
 		}
 		text += s
 	}
-	if !h.namespaces.Empty() && (r.Namespaced || r.Plural == "namespaces") {
-		add("if the namespace has labels " + h.namespaces.String())
+	if p.namespaces >= 0 && (r.Namespaced || r.Plural == "namespaces") {
+		add("if the namespace has labels " + p.selects[0].String())
 	}
-	if !h.objects.Empty() {
-		add("if the object has labels " + h.objects.String())
+	if p.objects >= 0 {
+		add("if the object has labels " + p.selects[1].String())
 	}
-	if form != r {
-		add("as " + qualified(form.Row))
+	if p.form != r {
+		add("as " + qualified(p.form.Row))
 	}
 	return text
 }

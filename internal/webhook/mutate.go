@@ -63,15 +63,16 @@ func (m *mutation) round(ctx context.Context, a *api.Admission, round int) error
 	own := a.Object
 	var f *form // as the last webhook has left it
 	isChanged := false
-	for _, h := range m.t.candidates(api.Mutating, a.Resource, a.Operation) {
-		r, err := q.match(h)
+	for _, p := range q.plan() {
+		h := p.hook
+		wants, err := q.match(h)
 		if err != nil {
 			return err
 		}
-		if r == nil || round > 0 && !m.again[h] {
+		if !wants || round > 0 && !m.again[h] {
 			continue
 		}
-		if f, err = q.move(ctx, f, r, isChanged); err != nil {
+		if f, err = q.move(ctx, f, p.form, isChanged); err != nil {
 			return err
 		}
 		begun := time.Now()
@@ -81,8 +82,7 @@ func (m *mutation) round(ctx context.Context, a *api.Admission, round int) error
 		q.count(h, took, err, "admit")
 		if changed {
 			isChanged, m.changed = true, true
-			// Labels are those of the object as it is now.
-			q.Object, q.labelsKnown, q.namespaceKnown = f.object, false, false
+			q.changed(f.object)
 			m.require()
 		}
 		if h.again {

@@ -7,6 +7,7 @@ import (
 
 	"apichain/internal/api"
 	"apichain/internal/api/apitest"
+	"apichain/internal/selector"
 	"apichain/internal/tree"
 )
 
@@ -170,20 +171,20 @@ func TestSelectors(t *testing.T) {
 // TestMissingNamespace: an object in a namespace that is not there has none whose labels could be selected.
 func TestMissingNamespace(t *testing.T) {
 	s := start(t, nil)
-	h := &hook{rules: []rule{{operations: []string{"*"}, groups: []string{"*"}, versions: []string{"*"}, resources: [][2]string{{"*", ""}}, scope: "*"}}}
-	if err := h.namespaces.Require("a", "=", "b"); err != nil {
-		t.Fatal(err)
+	var namespaces, objects selector.Labels
+	for _, l := range []*selector.Labels{&namespaces, &objects} {
+		if err := l.Require("a", "=", "b"); err != nil {
+			t.Fatal(err)
+		}
 	}
+	table := &table{selectors: []selector.Labels{namespaces, objects}}
 	a := api.Admission{Operation: api.OperationCreate, Resource: s.API.Builtin("", "v1", "ConfigMap"), Namespace: "gone", Object: apitest.MapObject("m")}
-	if _, err := s.w.ask(&a, nil).match(h); err == nil || err.Error() != `namespaces "gone" not found` {
+	if _, err := s.w.ask(&a, table).match(&hook{namespaces: 0, objects: -1}); err == nil || err.Error() != `namespaces "gone" not found` {
 		t.Error(err)
 	}
 	// To what the object's labels rule out it is not said.
-	if err := h.objects.Require("a", "=", "b"); err != nil {
-		t.Fatal(err)
-	}
-	if form, err := s.w.ask(&a, nil).match(h); form != nil || err != nil {
-		t.Error(form, err)
+	if wants, err := s.w.ask(&a, table).match(&hook{namespaces: 0, objects: 1}); wants || err != nil {
+		t.Error(wants, err)
 	}
 }
 

@@ -2,9 +2,12 @@ package webhook
 
 import (
 	"encoding/base64"
+	"maps"
 	"path"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"apichain/internal/api"
@@ -15,24 +18,43 @@ import (
 )
 
 // The table of all webhooks, in the order in which upstream asks them: by the names of the configurations, and within one in
-// the order of its list. A webhook is found by the parts of a request that its rules name, where * is a name like any other:
+// the order of its list. Whether the rules of a webhook are about a request depends on little: the resource, the subresource and the
+// operation. So who is about such requests is found once, when the first one comes, and kept as a plan until a configuration changes:
 //
-//	rule {CREATE UPDATE} of apps/v1 deployments, deployments/scale      keys  apps deployments CREATE
-//	                                                                          apps deployments UPDATE
-//	question CREATE of apps/v1 deployments                              looks for all eight of  apps|*  deployments|*  CREATE|*
+//	CREATE of pods         ──► a/x  b/y as v2  c/z       each with its two selectors, by number
+//	UPDATE of pods/status  ──► nobody
 //
-// Versions, subresources and scope are looked at in the rules of those that are found (match.go).
+// A request then looks at the selectors alone. Those that are the same text are one selector, and are tried once.
 
-// table is the webhooks of a moment. It never changes.
+// table is the webhooks of a moment. Of it only plans change.
 type table struct {
 	// hooks are by phase, in order.
 	hooks [2][]*hook
-	// found has the positions of hooks in order, by what their rules name.
-	found [2]map[key][]int32
+	// selectors are all that there are, but for those that select everything.
+	selectors []selector.Labels
+	// plans is replaced whole by who adds one.
+	plans atomic.Pointer[map[shape][]planned]
+	// adding is held by who adds one.
+	adding sync.Mutex
 }
 
-// key is what a rule names, each part perhaps *. resource is without its subresource.
-type key struct{ group, resource, operation string }
+// shape is what the rules of webhooks look at in a request.
+type shape struct {
+	phase       api.Phase
+	resource    *api.Resource
+	subresource string
+	operation   string
+}
+
+// planned is a webhook whose rules are about a shape.
+type planned struct {
+	*hook
+	// form is the resource that the rule names: that of the request, or another form of it.
+	form *api.Resource
+}
+
+// mostPlans bounds how many are kept: custom resources come and go, and each has plans of its own.
+const mostPlans = 4096
 
 // configuration is what was made of an object.
 type configuration struct {
@@ -48,8 +70,10 @@ type hook struct {
 	url   string
 	rules []rule
 	// exact says that only the resource that a rule names is meant, and no other form of the same objects.
-	exact               bool
-	namespaces, objects selector.Labels
+	exact bool
+	// namespaces and objects are the numbers of its selectors, below 0 for all.
+	namespaces, objects int32
+	selects             [2]selector.Labels // the same two
 	// conditional says that it has conditions in CEL, which are not evaluated: a configuration of before they were refused.
 	conditional bool
 	failsOpen   bool
@@ -88,8 +112,8 @@ func (w *Webhooks) compile(phase api.Phase, o *store.Object) *configuration {
 			dry:         strings.HasPrefix(tree.Text(v, "sideEffects"), "None"),
 			again:       tree.Text(v, "reinvocationPolicy") == "IfNeeded",
 		}
-		h.namespaces, _ = selector.FromObject(tree.Object(v, "namespaceSelector"))
-		h.objects, _ = selector.FromObject(tree.Object(v, "objectSelector"))
+		h.selects[0], _ = selector.FromObject(tree.Object(v, "namespaceSelector"))
+		h.selects[1], _ = selector.FromObject(tree.Object(v, "objectSelector"))
 		if n, ok := tree.At(v, "timeoutSeconds").(int64); ok {
 			h.timeout = time.Duration(n) * time.Second
 		}
@@ -155,103 +179,68 @@ func newTable(made [2]map[string]*configuration) *table {
 		return nil
 	}
 	t := &table{}
-	for phase := range made {
-		t.found[phase] = map[key][]int32{}
-		var names []string
-		for name := range made[phase] {
-			names = append(names, name)
+	t.plans.Store(&map[shape][]planned{})
+	numbers := map[string]int32{}
+	number := func(l selector.Labels) int32 {
+		if l.Empty() {
+			return -1
 		}
-		slices.Sort(names)
-		for _, name := range names {
+		text := l.String()
+		n, ok := numbers[text]
+		if !ok {
+			n = int32(len(t.selectors))
+			numbers[text], t.selectors = n, append(t.selectors, l)
+		}
+		return n
+	}
+	for phase := range made {
+		for _, name := range slices.Sorted(maps.Keys(made[phase])) {
 			for _, h := range made[phase][name].hooks {
-				// A hook that is kept from before has another place now, and another table may still be in use.
+				// A hook that is kept from before has other numbers now, and the table before may still be in use.
 				placed := *h
 				placed.position = int32(len(t.hooks[phase]))
+				placed.namespaces, placed.objects = number(h.selects[0]), number(h.selects[1])
 				t.hooks[phase] = append(t.hooks[phase], &placed)
-				t.index(phase, &placed)
 			}
 		}
 	}
 	return t
 }
 
-// index puts a hook under all that its rules name.
-func (t *table) index(phase int, h *hook) {
-	for i := range h.rules {
-		r := &h.rules[i]
-		for _, group := range r.groups {
-			for _, resource := range r.resources {
-				for _, operation := range r.operations {
-					k := key{group, resource[0], operation}
-					if list := t.found[phase][k]; len(list) == 0 || list[len(list)-1] != h.position {
-						t.found[phase][k] = append(list, h.position)
-					}
-				}
-			}
+// plan returns the webhooks whose rules are about a shape, in order. Nobody may change it.
+func (t *table) plan(s shape) []planned {
+	if plan, ok := (*t.plans.Load())[s]; ok {
+		return plan
+	}
+	t.adding.Lock()
+	defer t.adding.Unlock()
+	plans := *t.plans.Load()
+	if plan, ok := plans[s]; ok {
+		return plan
+	}
+	var plan []planned
+	for _, h := range t.hooks[s.phase] {
+		if form := h.byRules(s); form != nil {
+			plan = append(plan, planned{h, form})
 		}
 	}
-}
-
-// lists yields the positions of hooks by each key under which those for an operation of a resource are, until it returns false.
-func (t *table) lists(phase api.Phase, group, resource, operation string, yield func([]int32) bool) bool {
-	for _, g := range [...]string{group, "*"} {
-		for _, r := range [...]string{resource, "*"} {
-			for _, o := range [...]string{operation, "*"} {
-				if list := t.found[phase][key{g, r, o}]; len(list) > 0 && !yield(list) {
-					return false
-				}
-			}
-		}
+	if len(plans) >= mostPlans {
+		plans = nil
 	}
-	return true
-}
-
-// candidates returns the hooks, in order, one of whose rules names the operation and the resource or another form of it.
-func (t *table) candidates(phase api.Phase, r *api.Resource, operation string) []*hook {
-	var all []int32
-	lists := 0
-	add := func(list []int32) bool {
-		if lists++; lists == 1 {
-			all = list
-		} else {
-			all = append(all[:len(all):len(all)], list...)
-		}
-		return true
-	}
-	t.lists(phase, r.Group, r.Plural, operation, add)
-	for _, f := range r.Forms() {
-		if f.Group != r.Group {
-			t.lists(phase, f.Group, f.Plural, operation, add)
-		}
-	}
-	if lists > 1 {
-		// Each list is in order. What was appended to is a copy.
-		slices.Sort(all)
-		all = slices.Compact(all)
-	}
-	hooks := make([]*hook, len(all))
-	for i, n := range all {
-		hooks[i] = t.hooks[phase][n]
-	}
-	return hooks
+	more := make(map[shape][]planned, len(plans)+1)
+	maps.Copy(more, plans)
+	more[s] = plan
+	t.plans.Store(&more)
+	return plan
 }
 
 // Wants implements admission.Webhooks: it reports whether a rule names the operation and the resource, or another form of it.
-func (w *Webhooks) Wants(phase api.Phase, r *api.Resource, _, operation string) bool {
+func (w *Webhooks) Wants(phase api.Phase, r *api.Resource, subresource, operation string) bool {
 	t := w.now.Load()
 	if t == nil || len(t.hooks[phase]) == 0 || isExempt(r.Group, r.Kind) {
 		return false
 	}
-	none := func([]int32) bool { return false }
-	if !t.lists(phase, r.Group, r.Plural, operation, none) {
-		return true
-	}
-	for _, f := range r.Forms() {
-		if f.Group != r.Group && !t.lists(phase, f.Group, f.Plural, operation, none) {
-			return true
-		}
-	}
-	return false
+	return len(t.plan(shape{phase, r, subresource, operation})) > 0
 }
 
 // isExempt reports whether no webhook is asked about a kind: what says who is asked must not wait for those who are.

@@ -62,6 +62,7 @@ const (
 	removes  = `,"objectSelector":{"matchLabels":{"remove":"me"}}`
 	some     = `,"sideEffects":"Some"`
 	again    = `,"reinvocationPolicy":"IfNeeded"`
+	noCA     = `,"clientConfig":{"url":"https://127.0.0.1:1/x","caBundle":"Z2FyYmFnZQ=="}`
 )
 
 // run runs a row with a configuration of a kind.
@@ -83,7 +84,7 @@ func (s *served) run(t *testing.T, kind string, r *upstreamRow) {
 		head, more, _ := strings.Cut(h, " ")
 		name, answer, _ := strings.Cut(head, "=")
 		hooks = append(hooks, s.hookOf(name, answer, `"admissionReviewVersions":["v1beta1"]`+more))
-		isOld = isOld || strings.Contains(more, `"Some"`) || strings.Contains(more, `"Unknown"`) // which v1 does not take
+		isOld = isOld || strings.Contains(more, `"Some"`) || strings.Contains(more, noCA) || strings.Contains(more, `"Unknown"`) // which v1 does not take
 	}
 	if isOld {
 		s.keep(kind, "test-webhooks", hooks...)
@@ -157,6 +158,7 @@ func TestUpstreamRows(t *testing.T) {
 		{name: "match & fail (but allow because fail open)", hooks: three(ignore), asked: all, notes: opened()},
 		{name: "match & fail (fail closed by default)", hooks: three(""), code: 500},
 		{name: "match & fail (fail closed)", hooks: three(fail), code: 500},
+		{name: "match & invalid client config", hooks: []string{"bad=x " + noCA}, code: 500, contains: "could not get REST client"},
 		{name: "match & non-status error", hooks: []string{"non=nonStatusError"}, asked: "nonStatusError", code: 500, contains: "failed to call webhook"},
 		{name: "absent response and fail open", hooks: []string{"nil=nilResponse " + ignore}, asked: "nilResponse",
 			notes: map[string]string{"failed-open.validating.webhook.admission.k8s.io/round_0_index_0": "nil.example.com"}},
@@ -203,6 +205,8 @@ func TestUpstreamMutations(t *testing.T) {
 			notes: map[string]string{mutation + "0": said("bad", `"mutated":false,NAME`)}},
 		{name: "match & invalid patch fail open", hooks: []string{"bad=invalidPatch " + ignore}, asked: "invalidPatch",
 			notes: map[string]string{mutation + "0": said("bad", `"mutated":false,NAME`), "failed-open." + mutation + "0": "bad.example.com"}},
+		{name: "match & invalid client config", hooks: []string{"bad=x " + noCA}, code: 500, contains: "could not get REST client",
+			notes: map[string]string{mutation + "0": said("bad", `"mutated":false,NAME`)}},
 		{name: "match & non-status error", hooks: []string{"non=nonStatusError"}, code: 500, contains: "failed to call webhook", asked: "nonStatusError",
 			notes: map[string]string{mutation + "0": said("non", `"mutated":false,NAME`)}},
 		{name: "match & remove label dry run unsupported", dry: true, hooks: []string{"remove=removeLabel " + some}, code: 400, contains: "does not support dry run",

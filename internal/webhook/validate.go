@@ -28,24 +28,24 @@ func (w *Webhooks) Validate(ctx context.Context, a api.Admission) error {
 	}
 	var all []asked
 	var forms []*form
-	for _, h := range t.candidates(api.Validating, a.Resource, a.Operation) {
-		r, err := q.match(h)
+	for _, p := range q.plan() {
+		wants, err := q.match(p.hook)
 		if err != nil {
 			return err
 		}
-		if r == nil {
+		if !wants {
 			continue
 		}
-		f := formOf(forms, r)
+		f := formOf(forms, p.form)
 		if f == nil {
-			if f, err = q.in(ctx, r); err != nil {
+			if f, err = q.in(ctx, p.form); err != nil {
 				return err
 			}
 			// Before the first question goes out: those who ask share it.
 			f.tail = q.appendTail(nil, f)
 			forms = append(forms, f)
 		}
-		all = append(all, asked{h, f})
+		all = append(all, asked{p.hook, f})
 	}
 	if len(all) == 0 {
 		return nil

@@ -1,0 +1,102 @@
+package backend
+
+import (
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestTrust makes targets of every trust, and says of each what it is. The errors are upstream's.
+func TestTrust(t *testing.T) {
+	ca, other := newAuthority(t, "ca"), newAuthority(t, "other")
+	address := ca.serve(func(http.ResponseWriter, *http.Request) {})
+	broken := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")})
+	key := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("x")})
+	for _, row := range []struct {
+		target      Target
+		trust, want string // of the error; "": none
+	}{
+		{Target{CABundle: ca.pem}, "bundle of 1", ""},
+		{Target{CABundle: append(append([]byte("text\n"), other.pem...), ca.pem...)}, "bundle of 2", ""},
+		{Target{InsecureSkipTLSVerify: true}, "insecure", ""},
+		{Target{}, "system", "x509: certificate signed by unknown authority"},
+		{Target{CABundle: other.pem}, "bundle of 1", "x509: certificate signed by unknown authority"},
+		{Target{CABundle: []byte("no PEM")}, "bundle of 0", "unable to load root certificates: unable to parse bytes as PEM block"},
+		{Target{CABundle: broken}, "bundle of 1", "unable to load root certificates: failed to parse certificate: x509: malformed certificate"},
+		{Target{CABundle: key}, "bundle of 1", "unable to load root certificates: no valid certificate authority data seen"},
+		{Target{CABundle: ca.pem, InsecureSkipTLSVerify: true}, "insecure", "specifying a root certificates file with the insecure flag is not allowed"},
+	} {
+		row.target.URL = "https://" + address
+		b := New(Config{}).Use(APIServer, "v1.g", row.target)
+		_, err := ask(t, within(t, time.Minute), b, 9)
+		if (err == nil) != (row.want == "") || row.want != "" && !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: got %v, want %s", row.trust, err, row.want)
+		}
+		if b.Trust() != row.trust {
+			t.Errorf("shown is %s, want %s", b.Trust(), row.trust)
+		}
+		unusable := b.Unusable() != nil
+		if _, err := b.Dial(within(t, time.Minute)); (err == nil) != (row.want == "") {
+			t.Errorf("%s: dialled with %v", row.trust, err)
+		}
+		if state := b.Report().State; unusable != (state == Broken) {
+			t.Errorf("%s: is %s", row.trust, state)
+		}
+	}
+}
+
+// TestDeprecatedCertificates counts what upstream counts of serving certificates, by who was asked.
+func TestDeprecatedCertificates(t *testing.T) {
+	ca := newAuthority(t, "ca")
+	s := New(Config{})
+	bare := ca.server(func(http.ResponseWriter, *http.Request) {})
+	bare.TLS.Certificates[0] = ca.loaded("127.0.0.1") // no alternative names
+	target := Target{URL: bare.URL, CABundle: ca.pem}
+	if _, err := ask(t, within(t, time.Minute), s.Use(ValidatingWebhook, "c/w", target), 9); err == nil {
+		t.Fatal("a certificate without names is good") // its common name does not count, which is counted
+	}
+	target.CABundle, target.InsecureSkipTLSVerify = nil, true
+	for range 2 {
+		if _, err := ask(t, within(t, time.Minute), s.Use(APIServer, "v1.g", target), 9); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := fmt.Sprint(s.webhooks.missingSAN.Load(), s.webhooks.sha1.Load(), s.servers.missingSAN.Load(), s.servers.sha1.Load()); got != "1 0 2 0" {
+		t.Errorf("counted %s", got)
+	}
+	signed := func(subject, issuer string, a x509.SignatureAlgorithm) *x509.Certificate {
+		return &x509.Certificate{Subject: pkix.Name{CommonName: subject}, Issuer: pkix.Name{CommonName: issuer}, SignatureAlgorithm: a}
+	}
+	if !isSHA1(signed("a", "b", x509.SHA1WithRSA)) || !isSHA1(signed("a", "b", x509.ECDSAWithSHA1)) || isSHA1(signed("a", "a", x509.SHA1WithRSA)) || isSHA1(signed("a", "b", x509.SHA256WithRSA)) {
+		t.Error("SHA-1 is not told from others")
+	}
+}
+
+// TestUseAndDrop keeps a backend whose target is the same, and lets go of another's connections.
+func TestUseAndDrop(t *testing.T) {
+	var told []string
+	s := New(Config{Changed: func(b *Backend) { told = append(told, fmt.Sprint(b.Name, b.Gone())) }})
+	target := Target{URL: "https://127.0.0.1:1", CABundle: newAuthority(t, "ca").pem}
+	b := s.Use(ConversionWebhook, "b", target)
+	if s.Use(ConversionWebhook, "b", target) != b {
+		t.Error("the same target has another backend")
+	}
+	a := s.Use(APIServer, "a", target)
+	target.URL += "2"
+	if s.Use(ConversionWebhook, "b", target) == b {
+		t.Error("another target has the same backend")
+	}
+	if all := s.All(); len(all) != 2 || all[0] != a || all[1].Target.URL != target.URL {
+		t.Errorf("all are %v", all)
+	}
+	s.Drop(ConversionWebhook, "b")
+	s.Drop(ConversionWebhook, "nobody")
+	if got := strings.Join(told, " "); got != "bfalse afalse bfalse btrue" {
+		t.Errorf("told %s", got)
+	}
+}
