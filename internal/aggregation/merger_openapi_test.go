@@ -103,7 +103,7 @@ func TestOpenAPI2OfServers(t *testing.T) {
 func TestOpenAPI2OfOneThatFails(t *testing.T) {
 	const a = "/apis/a.example/v1/things"
 	bad := map[string]http.Handler{
-		"503": failing(http.StatusServiceUnavailable), "403": failing(http.StatusForbidden), "nobody": nil, "hangs": hanging,
+		"503": failing(http.StatusServiceUnavailable), "403": failing(http.StatusForbidden), "304": failing(http.StatusNotModified), "nobody": nil, "hangs": hanging,
 		"garbage": tagged(`"2"`, "", []byte("{")), "list": tagged(`"2"`, "", []byte("[]")), "text": tagged(`"2"`, "", []byte(`{"paths":"all"}`)),
 		"kinds": tagged(`"2"`, "", []byte(`{"paths":{"/a":{}},"definitions":{"Thing":{"x-kubernetes-group-version-kind":"K"}}}`)),
 		"deep":  tagged(`"2"`, "", []byte(`{"definitions":{"Thing":`+strings.Repeat(`{"items":`, 100_000))),
