@@ -203,6 +203,7 @@ var differently = map[string]struct {
 		[]string{"200 OK", "X-Remote-User: admin", "!X_remote_user", "!X-Remote_group"}},
 	"a page":                       {"it is rewritten while it passes", []string{"200 OK -1", `<html><head></head><body><a href="https://localhost:PORT/x">x</a><img src="y.png">`}},
 	"a page with a character set":  {"it is rewritten while it passes", []string{"200 OK -1", `<a href="https://localhost:PORT/x">x</a>`}},
+	"early hints":                  {"what was hinted is not in the answer", []string{"103 Early Hints", "Link: </a>; rel=preload", "200 OK 4"}},
 	"trailers":                     {"a client that asks for them is told", []string{"200 OK -1", "body", "X-After: late", "X-Unsaid: later"}},
 	"it says too little":           {"what there is, is passed on", []string{"200 OK 100", "short", "unexpected EOF"}},
 	"an upgrade that is forbidden": {"the answer is written as any other", []string{"403 Forbidden", "X-Own: 1", "no"}},
