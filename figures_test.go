@@ -253,7 +253,7 @@ func TestSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%.2f MiB", float64(info.Size())/(1<<20))
-	if info.Size() >= 15<<20 {
-		t.Errorf("the stripped program has %d bytes, want less than 15 MiB", info.Size())
+	if info.Size() >= 16<<20 {
+		t.Errorf("the stripped program has %d bytes, want less than 16 MiB", info.Size())
 	}
 }
