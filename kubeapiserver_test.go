@@ -80,7 +80,7 @@ func TestTakenValues(t *testing.T) {
 		"audit-log-path": "a --audit-policy-file=b", "audit-policy-file": "a --audit-log-path=b",
 		"etcd-cafile": "a --etcd-servers=b:1", "etcd-certfile": "a --etcd-keyfile=b --etcd-servers=c:1", "etcd-keyfile": "a --etcd-certfile=b --etcd-servers=c:1",
 		"etcd-servers": "https://a:1", "etcd-prefix": "registry", "storage-media-type": mediaJSON,
-		"resolve":       "a.b=c:1",
+		"resolve": "a.b=c:1", "aggregate": "a.example.com/v1=https://b:1",
 		"tls-cert-file": "a --tls-private-key-file=b", "tls-private-key-file": "a --tls-cert-file=b",
 	}
 	for _, row := range kubeflags.Load().All() {

@@ -42,7 +42,7 @@ type keeper struct {
 	atStart, once map[string]bool
 	// round counts how often everything was to be registered again.
 	round int
-	feeds         [4]feed
+	feeds [4]feed
 
 	// ready has the names to look at, in order, and queued the same; later has those that wait, and until when.
 	ready  []string

@@ -160,13 +160,13 @@ func TestDefinedServices(t *testing.T) {
 	b := apitest.DefinitionOf("bs", "B", "Namespaced", two("v1"))
 	group := tree.Text(a, "spec", "group")
 	w.Must(201, "POST", definitions, a)
-	w.Soon("v1 and v2", func() bool { return there("v1." + group)() && there("v2." + group)() })
+	w.Soon("v1 and v2", func() bool { return there("v1."+group)() && there("v2."+group)() })
 	w.Must(201, "POST", definitions, b)
 	w.Must(200, "DELETE", definitions+"/"+tree.Name(a), nil)
 	// Without controllers nobody takes the finalizer away.
 	w.API.Customs.Follow()
 	apitest.Remove(t, w.Store, "customresourcedefinitions.apiextensions.k8s.io", tree.Name(a))
-	w.Soon("v1 alone", func() bool { return there("v1." + group)() && gone("v2." + group)() })
+	w.Soon("v1 alone", func() bool { return there("v1."+group)() && gone("v2."+group)() })
 	// Whoever deletes it, or changes it, finds it again.
 	w.Must(200, "DELETE", servicesPath+"/v1."+group, nil)
 	w.Soon("v1 again", there("v1."+group))

@@ -196,7 +196,9 @@ func TestAttacks(t *testing.T) {
 			}
 			_ = z.Close()
 		}, time.Minute, ca, nil, "the answer has more than 65536 bytes"},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://"+other, http.StatusTemporaryRedirect) }, time.Minute, ca, nil, "Temporary Redirect"},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://"+other, http.StatusTemporaryRedirect)
+		}, time.Minute, ca, nil, "Temporary Redirect"},
 		{"of another authority", endless, time.Minute, evil, nil, "x509: certificate signed by unknown authority"},
 		{"of another name", endless, time.Minute, ca, []string{"other.ns.svc"}, "x509: certificate is valid for other.ns.svc, not web.ns.svc"},
 	} {
