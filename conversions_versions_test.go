@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"apichain/internal/api/apitest"
+	"apichain/internal/etcd/etcdtest"
 	"apichain/internal/tree"
 )
 
@@ -407,6 +408,42 @@ func TestSlowConversion(t *testing.T) {
 	for range 21 {
 		if e := slow.Next(); e.Type != "ADDED" || tree.Text(e.Obj, "apiVersion") != "example.com/v2" {
 			t.Errorf("%v", e)
+		}
+	}
+}
+
+// TestConversionOverEtcd: two programs on one etcd convert each other's objects, whichever version is stored at the time.
+func TestConversionOverEtcd(t *testing.T) {
+	etcd, hook := etcdtest.Start(t, 1), startConversionWebhook(t)
+	one, two := startShared(t, etcd), startShared(t, etcd)
+	one.Must(201, "POST", definitionsPath, convertedDefinition("v1", hook.conversion(`"v1"`)))
+	made := one.Must(201, "POST", gearsV1, gear("old", 1))
+	two.Soon("the definition is there", two.There(gearsV2))
+	if got := tree.At(two.Must(200, "GET", gearsV2+"/old", nil), "spec", "dimension"); got != int64(1) {
+		t.Errorf("read by the other: %v", got)
+	}
+	watched := two.Watch(t, gearsV2+"?watch=true&resourceVersion="+revision(made))
+	one.Must(201, "POST", gearsV1, gear("new", 2))
+	if e := watched.Next(); tree.Name(e.Obj) != "new" || tree.At(e.Obj, "spec", "dimension") != int64(2) {
+		t.Errorf("watched by the other: %v", e)
+	}
+	crd := decoded(t, convertedDefinition("v2", hook.conversion(`"v1"`)))
+	tree.Set(crd, revision(one.Must(200, "GET", definitionsPath+"/gears.example.com", nil)), "metadata", "resourceVersion")
+	one.Must(200, "PUT", definitionsPath+"/gears.example.com", crd)
+	watched.Ended() // the other knows, too
+	stored := func() string {
+		return string(etcd.Get("/registry/example.com/gears/default/old").Value)
+	}
+	if text := stored(); !strings.Contains(text, `"apiVersion":"example.com/v1"`) {
+		t.Errorf("before it is written again: %s", text)
+	}
+	two.Must(200, "PATCH", gearsV1+"/old", `{"spec":{"size":3}}`)
+	if text := stored(); !strings.Contains(text, `"apiVersion":"example.com/v2"`) || !strings.Contains(text, `"dimension":3`) {
+		t.Errorf("after that: %s", text)
+	}
+	for _, c := range []*clients{one, two} {
+		if got := tree.At(c.Must(200, "GET", gearsV1+"/old", nil), "spec", "size"); got != int64(3) {
+			t.Errorf("read again: %v", got)
 		}
 	}
 }
