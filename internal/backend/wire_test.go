@@ -199,6 +199,10 @@ func TestWireLeaves(t *testing.T) {
 	if _, err := ask(t, within(t, 20*time.Millisecond), b, 9); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
+	// Before there is a connection, too.
+	if _, err := ask(t, ctx, b, 9); !errors.Is(err, context.Canceled) || !strings.HasSuffix(err.Error(), ": context canceled") {
+		t.Errorf("got %v", err)
+	}
 	if n := b.Report().Connections; n != 0 {
 		t.Errorf("%d connections are open", n)
 	}
