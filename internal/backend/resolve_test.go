@@ -167,6 +167,23 @@ func TestServiceMoves(t *testing.T) {
 	}
 }
 
+// TestParseResolve reads values of --resolve.
+func TestParseResolve(t *testing.T) {
+	for text, want := range map[string]string{
+		"web.ns=127.0.0.1:8443": "web.ns 127.0.0.1:8443", "web.ns=[::1]:1": "web.ns [::1]:1", "web.ns=host:65535": "web.ns host:65535",
+		"": "", "web.ns": "", "=a:1": "", "web=a:1": "", ".ns=a:1": "", "web.=a:1": "", "web.ns.svc=a:1": "", "web.ns=a": "", "web.ns=a:": "",
+		"web.ns=a:0": "", "web.ns=a:65536": "", "web.ns=a:http": "", "web.ns=:1": "", "web.ns=::1:1": "", "web.ns=u@a:1": "", "web.ns=a/b:1": "",
+	} {
+		service, to, err := ParseResolve(text)
+		if got := strings.TrimSpace(service + " " + to); got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: got %q, %v, want %q", text, got, err, want)
+		}
+		if err != nil && !strings.Contains(err.Error(), "must be SERVICE.NAMESPACE=HOST:PORT") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func FuzzParseResolve(f *testing.F) {
 	for _, text := range []string{"a.b=c:1", "a.b=[::1]:443", "a.b", "=", "a.b=c", "a.b.c=d:1", "a.b=c:99999", "a.b=c@d:1", "a.b=c/:1"} {
 		f.Add(text)
