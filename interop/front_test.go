@@ -202,11 +202,11 @@ func (f *front) serve(t *testing.T, groupVersion, name string, port int, trust *
 func base64Of(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 
 // show waits until the output of a command has a text: that of documents which are made when others were asked.
-func (f *front) show(t *testing.T, args, want string) {
+func (k *kube) show(t *testing.T, args, want string) {
 	t.Helper()
 	eventually(t, "kubectl "+args, func() error {
-		f.forget(t)
-		if out, _ := f.output(t, args, ""); !strings.Contains(folded(out), want) {
+		k.forget(t)
+		if out, _ := k.output(t, args, ""); !strings.Contains(folded(out), want) {
 			return fmt.Errorf("want %q in\n%s", want, out)
 		}
 		return nil
