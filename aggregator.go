@@ -159,8 +159,7 @@ func (a *remoteRoutes) of(r *aggregation.Remote) *route {
 	if !ok {
 		rt = &route{
 			server: "aggregator", kind: kindPrefix, method: "*", pattern: r.Root() + "/", at: a.at, listed: true,
-			doc:     "sent to the server of APIService " + r.Name,
-			handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { a.serve(r, w, req) }),
+			doc: "sent to the server of APIService " + r.Name, handler: hop{r},
 		}
 		// Who comes second takes the route of the first, so that hits are counted in one place.
 		if !r.Route.CompareAndSwap(nil, rt) {
@@ -170,12 +169,24 @@ func (a *remoteRoutes) of(r *aggregation.Remote) *route {
 	return rt
 }
 
-// serve sends a request on, with the ID by which its audit events are found here and there.
-func (a *remoteRoutes) serve(r *aggregation.Remote, w http.ResponseWriter, req *http.Request) {
+// hop is the handler of a request that is sent to another server.
+type hop struct{ *aggregation.Remote }
+
+// ServeHTTP sends a request on, with the ID by which its audit events are found here and there.
+func (h hop) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if x := exchangeFrom(req.Context()); x != nil {
 		req.Header["Audit-Id"] = x.auditID[:]
 	}
-	r.ServeHTTP(w, req)
+	h.Remote.ServeHTTP(w, req)
+}
+
+// String says where a request goes, for an explanation of it.
+func (h hop) String() string {
+	text := "APIService " + h.Name + " sends it to " + h.Backend.BaseURL()
+	if !h.Available() {
+		text += ", which is not available: it would be answered 503"
+	}
+	return text
 }
 
 // why says why find has no route.

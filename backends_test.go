@@ -197,6 +197,26 @@ func TestBackendDelayed(t *testing.T) {
 	}
 }
 
+// TestBackendFaultsAreReproducible: a rule by name hits the matches that its seed and its id say, whatever else is asked.
+func TestBackendFaultsAreReproducible(t *testing.T) {
+	h := newWebhookServer(t)
+	r := startProgram(t, nil, "--listen-admin=127.0.0.1:0")
+	r.configure(`{"url":"` + h.URL + `","caBundle":"` + h.caBundle() + `"}`)
+	for range 2 {
+		r.inject(`{"id":"flaky-list","match":{"backend":["policy/check.example.com"]},"action":{"do":"cut"},"percent":25}`)
+		var hits []int
+		for i := range 13 {
+			if got := r.makeMap(fmt.Sprintf("m-%d-%d", i, time.Now().UnixNano())); got.status == 500 {
+				hits = append(hits, i+1)
+			}
+			r.get("https", "/api/v1/namespaces/default/configmaps")
+		}
+		if !slices.Equal(hits, []int{1, 2, 13}) {
+			t.Errorf("hit %v", hits)
+		}
+	}
+}
+
 // TestBackendUsers: who the server is to webhooks comes from the kubeconfig that the admission configuration names, and
 // a change of it counts from the next call on. --resolve says where the service is.
 func TestBackendUsers(t *testing.T) {

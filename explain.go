@@ -87,6 +87,8 @@ func (d *dryRun) visited(v visit, r *http.Request) {
 		v.why, v.rule = "registered at "+v.route.at, v.route.pattern
 		if v.route.kind == kindContainer {
 			v.by = "container"
+		} else if h, ok := v.route.handler.(hop); ok {
+			v.why = h.String()
 		}
 	case s.more != nil:
 		v.why = s.more.why(r)

@@ -30,6 +30,10 @@ import (
 // from the order of goroutines. With seed 7 a rule "flaky-list" of 25 percent hits its matches 1, 2 and
 // 13 on every machine. Which request is the n-th match is for the client to hold, by sending one after
 // the other; open watches are matched in the order of their age.
+//
+// A rule whose match has the key backend is about calls of webhooks and aggregated servers instead, by the same
+// sequence, and about no request. Of calls that one request makes side by side, as to validating webhooks, the order is
+// theirs: a rule for one backend is reproducible there, and one for several is not.
 
 // faultControl holds the set of rules that the last PUT made, or none. It may be used concurrently.
 type faultControl struct {

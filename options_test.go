@@ -104,6 +104,7 @@ var wrongFlags = map[string][]struct{ value, want string }{
 	"watch-slow-timeout":                      {{"0s", "must be"}, {"-1s", "must be"}},
 	"proxy-client-cert-file":                  {{"p", "needs --proxy-client-key-file"}},
 	"proxy-client-key-file":                   {{"p", "needs --proxy-client-cert-file"}},
+	"aggregate":                               {{"a/v1", "must be GROUP/VERSION=https://HOST:PORT"}, {"a/v1=http://b", "is no https://HOST:PORT"}},
 	"resolve":                                 {{"a=b:1", "must be SERVICE.NAMESPACE=HOST:PORT"}, {"a.b.c=d:1", "must be"}, {"a.b=c", "must be"}, {"a.b=:1", "must be"}, {"a.b=c:0", "must be"}, {"a.b=c/d:1", "must be"}},
 	"audit-policy-file":                       {{"p", "records nothing without --audit-log-path"}},
 	"audit-log-path":                          {{"-", "records nothing without --audit-policy-file"}},

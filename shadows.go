@@ -348,6 +348,9 @@ func (m *shadowMap) with(routes []*route, c *customRoutes) map[*route]marks {
 	}
 	root, touched := "", false
 	for _, r := range routes {
+		if _, away := r.handler.(hop); away {
+			continue // it comes and goes with an object, and stands in front of what it hides on purpose
+		}
 		if known := root != "" && strings.HasPrefix(r.pattern, root); known && !touched || m.owner[r] != nil || r == &c.documents {
 			continue
 		} else if !known {

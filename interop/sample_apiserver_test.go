@@ -144,6 +144,7 @@ func kubectlWardle(t *testing.T, f *front) {
 		}
 		return nil
 	})
+	f.run(t, call{"explain flunders.spec --output plaintext-openapiv2", "", 0, "KIND: Flunder\nVERSION: wardle.example.com/v1beta1\nfischerReference <string>"})
 }
 
 // followWardle watches with an informer what a client writes.

@@ -40,7 +40,7 @@ func (m *Merger) askDiscovery(ctx context.Context, s *server) error {
 			return ctx.Err()
 		}
 		m.learn(r, false, func(k *knowledge) {
-			k.resources, k.fresh = resources, failed == nil
+			k.resources, k.fresh, k.asked = resources, failed == nil, true
 		})
 		wrong = append(wrong, failed)
 	}

@@ -1,6 +1,12 @@
 package aggregation
 
-import "context"
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/url"
+	"strings"
+)
 
 // Check finds out whether an APIService can be used, once.
 func (s *Services) Check(ctx context.Context, name string) error { return s.check(ctx, name) }
@@ -22,5 +28,10 @@ var (
 	ParseTag    = parseTag
 )
 
-// Look lets the keeper look at a name again.
-const ResyncTime = resyncTime
+// RewritePage rewrites a whole page.
+func RewritePage(text string, moved func(*url.URL) string) (string, error) {
+	p := &page{body: io.NopCloser(nil), moved: moved, in: bufio.NewReader(strings.NewReader(text)), end: func() error { return nil }}
+	p.to = &p.out
+	b, err := io.ReadAll(p)
+	return string(b), err
+}

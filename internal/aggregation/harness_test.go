@@ -36,8 +36,7 @@ type world struct {
 	services *aggregation.Services
 	backends *backend.Set
 	config   aggregation.Config
-	// mu guards resolve, by which Services have addresses.
-	mu      sync.Mutex
+	// resolve has the addresses of Services.
 	resolve map[string]string
 }
 
@@ -140,7 +139,7 @@ func (s *scope) Spend(_ request.Part, _ time.Duration) {}
 func (w *world) front(user request.User) *httptest.Server {
 	f := httptest.NewUnstartedServer(w.handler(user))
 	f.Start()
-	w.T.(testing.TB).Cleanup(f.Close)
+	w.T.Cleanup(f.Close)
 	return f
 }
 
@@ -153,7 +152,14 @@ func (w *world) handler(user request.User) http.Handler {
 			return
 		}
 		if r := w.services.Find(req.URL.Path); r != nil {
-			r.ServeHTTP(rw, req.WithContext(request.With(req.Context(), s)))
+			ctx := request.With(req.Context(), s)
+			// The time limit of a request, which the chain sets.
+			if d, err := time.ParseDuration(req.URL.Query().Get("test-timeout")); err == nil {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, d)
+				defer cancel()
+			}
+			r.ServeHTTP(rw, req.WithContext(ctx))
 			return
 		}
 		http.NotFound(rw, req)

@@ -92,8 +92,9 @@ type Merger struct {
 type knowledge struct {
 	remote    *Remote
 	resources []byte
-	fresh     bool
-	openAPI   discovery.RemoteOpenAPI
+	// fresh says that resources is what the server last said, and asked that it has been asked.
+	fresh, asked bool
+	openAPI      discovery.RemoteOpenAPI
 }
 
 // NewMerger returns a merger that knows nothing yet. log gets what could not be had, once each time that changes.
@@ -127,7 +128,7 @@ func (m *Merger) adopt() []*Remote {
 	for _, r := range remotes {
 		// What was known of an APIService that has changed is as good as any, until its server has been asked.
 		if k := m.known[r.Name]; k != nil && k.remote.Group == r.Group && k.remote.Version == r.Version {
-			known[r.Name] = &knowledge{remote: r, resources: k.resources, fresh: k.fresh, openAPI: k.openAPI}
+			known[r.Name] = &knowledge{remote: r, resources: k.resources, fresh: k.fresh, asked: k.asked, openAPI: k.openAPI}
 		} else {
 			known[r.Name] = &knowledge{remote: r}
 		}
@@ -158,7 +159,7 @@ func (m *Merger) publishLocked(openAPI bool) {
 		all = append(all, k)
 		groups[r.Group] = append(groups[r.Group], &discovery.RemoteVersion{
 			Version: r.Version, GroupPriority: int(r.GroupPriority), VersionPriority: int(r.VersionPriority),
-			Resources: k.resources, Stale: !k.fresh,
+			Resources: k.resources, Stale: !k.fresh, Unknown: !k.asked,
 		})
 		m.groups[r.Group] = true
 	}

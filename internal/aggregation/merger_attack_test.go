@@ -3,11 +3,14 @@ package aggregation
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"apichain/internal/backend"
 	"apichain/internal/discovery"
@@ -40,30 +43,68 @@ func bomb(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
+// trickle sends a byte now and then.
+func trickle(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", discovery.AggregatedType)
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for {
+		_, _ = w.Write([]byte(" "))
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-again.C:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+// behind returns the world of one server that is asked over a real connection.
+func behind(t *testing.T, answer http.HandlerFunc) (*world, *server) {
+	front := httptest.NewTLSServer(answer)
+	t.Cleanup(front.Close)
+	w := newWorld(t)
+	w.m.ask = (*Remote).Ask
+	set := backend.New(backend.Config{Resolve: map[string]string{"one.ns": front.Listener.Addr().String()}})
+	r := &Remote{Name: "v1.a.example", Group: "a.example", Version: "v1", Service: backend.Service{Namespace: "ns", Name: "one", Port: 443}}
+	r.Backend = set.Use(backend.APIServer, r.Name, backend.Target{Service: r.Service, InsecureSkipTLSVerify: true})
+	r.available.Store(true)
+	w.remotes = []*Remote{r}
+	w.m.adopt()
+	return w, &server{remotes: w.remotes}
+}
+
+// all returns what the followers ask a server.
+func (w *world) all(s *server) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"discovery": func(ctx context.Context) error { return w.m.askDiscovery(ctx, s) },
+		"v2":        func(ctx context.Context) error { return w.m.askOpenAPI2(ctx, s) },
+		"v3":        func(ctx context.Context) error { return w.m.askOpenAPI3(ctx, s) },
+	}
+}
+
+// TestAnswersThatTrickle: the time of a question bounds the answer too, not its beginning alone.
+func TestAnswersThatTrickle(t *testing.T) {
+	w, s := behind(t, trickle)
+	for what, ask := range w.all(s) {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		if err := ask(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", what, err)
+		}
+		cancel()
+	}
+}
+
 // TestAnswersWithoutEnd: ten gigabytes of an answer, over a real connection, are an error after some megabytes, for each
 // of the followers.
 func TestAnswersWithoutEnd(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{"endless": endless, "bomb": bomb} {
 		t.Run(name, func(t *testing.T) {
-			front := httptest.NewTLSServer(answer)
-			defer front.Close()
-			w := newWorld(t)
-			w.m.ask = (*Remote).Ask
-			set := backend.New(backend.Config{Resolve: map[string]string{"one.ns": front.Listener.Addr().String()}})
-			r := &Remote{Name: "v1.a.example", Group: "a.example", Version: "v1", Service: backend.Service{Namespace: "ns", Name: "one", Port: 443}}
-			r.Backend = set.Use(backend.APIServer, r.Name, backend.Target{Service: r.Service, InsecureSkipTLSVerify: true})
-			r.available.Store(true)
-			w.remotes = []*Remote{r}
-			s := &server{remotes: w.remotes}
-			w.m.adopt()
+			w, s := behind(t, answer)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			for what, ask := range map[string]func() error{
-				"discovery": func() error { return w.m.askDiscovery(t.Context(), s) },
-				"v2":        func() error { return w.m.askOpenAPI2(t.Context(), s) },
-				"v3":        func() error { return w.m.askOpenAPI3(t.Context(), s) },
-			} {
-				if err := ask(); err == nil || !strings.Contains(err.Error(), "more than") {
+			for what, ask := range w.all(s) {
+				if err := ask(t.Context()); err == nil || !strings.Contains(err.Error(), "more than") {
 					t.Errorf("%s: %v", what, err)
 				}
 			}

@@ -103,7 +103,7 @@ func TestOpenAPI2OfServers(t *testing.T) {
 func TestOpenAPI2OfOneThatFails(t *testing.T) {
 	const a = "/apis/a.example/v1/things"
 	bad := map[string]http.Handler{
-		"503": failing(http.StatusServiceUnavailable), "403": failing(http.StatusForbidden), "nobody": nil, "hangs": hanging,
+		"503": failing(http.StatusServiceUnavailable), "403": failing(http.StatusForbidden), "304": failing(http.StatusNotModified), "nobody": nil, "hangs": hanging,
 		"garbage": tagged(`"2"`, "", []byte("{")), "list": tagged(`"2"`, "", []byte("[]")), "text": tagged(`"2"`, "", []byte(`{"paths":"all"}`)),
 		"kinds": tagged(`"2"`, "", []byte(`{"paths":{"/a":{}},"definitions":{"Thing":{"x-kubernetes-group-version-kind":"K"}}}`)),
 		"deep":  tagged(`"2"`, "", []byte(`{"definitions":{"Thing":`+strings.Repeat(`{"items":`, 100_000))),
@@ -315,4 +315,27 @@ func TestOpenAPI3OfOneThatFails(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOpenAPI2Order: TestAPIServiceSort upstream. Documents are merged by the priority of the group, which is the highest
+// that any of its APIServices says, and then by name: those of versions do not count. Who comes later gets another name.
+func TestOpenAPI2Order(t *testing.T) {
+	bubble(t, func(w *world) {
+		var services []string
+		for _, service := range []string{"v1.one.example 10 5", "v1.two.example 15 3", "v2.one.example 16 3", "v1.three.example 15 3", "v1.four.example 9 900"} {
+			version, group, _ := strings.Cut(strings.Fields(service)[0], ".")
+			name := version + group
+			w.serve(name, openAPI(tagged("", "", swagger("of "+name, "/apis/"+group+"/"+version+"/things")), nil))
+			services = append(services, service+" "+name)
+		}
+		w.have(services...)
+		w.run(&w.m.OpenAPI2)
+		w.want2(`
+			/apis/four.example/v1/things Thing_v5 of v1four.example
+			/apis/one.example/v1/things Thing of v1one.example
+			/apis/one.example/v2/things Thing_v2 of v2one.example
+			/apis/three.example/v1/things Thing_v3 of v1three.example
+			/apis/two.example/v1/things Thing_v4 of v1two.example
+		`)
+	})
 }

@@ -61,7 +61,8 @@ func (w *world) Changed() <-chan struct{} {
 	return w.changed
 }
 
-func (w *world) ask(r *Remote, ctx context.Context, path string, header http.Header, user string, groups []string) (int, http.Header, []byte, error) {
+func (w *world) ask(r *Remote, ctx context.Context, path string, header http.Header, user string,
+	groups []string) (int, http.Header, []byte, error) {
 	w.mu.Lock()
 	server := w.servers[r.Service.Name]
 	line := strings.TrimSpace(fmt.Sprintln(path, user, groups, header.Get("If-None-Match")))

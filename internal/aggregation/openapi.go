@@ -36,7 +36,7 @@ var errUnavailable = errors.New("service unavailable")
 // download asks a server for a document, gives it to use for each of the server's versions, and remembers its tag when
 // all of them have taken it. What it said before, under the tag that it gave or without one the same bytes again, is
 // not used again. It returns 200 also for that, and 404 without a document.
-func (m *Merger) download(ctx context.Context, s *server, path string, header http.Header, use func(r *Remote, body []byte) error) (int, error) {
+func (m *Merger) download(ctx context.Context, s *server, path string, header http.Header, use func(*Remote, []byte) error) (int, error) {
 	r, versions := s.available(), s.versions()
 	if r == nil {
 		return 0, errUnavailable

@@ -111,8 +111,9 @@ type passage struct {
 	out  http.Request // to the server
 	url  url.URL
 	body sentBody
-	// trace tells of answers that come before the answer.
+	// trace tells of answers that come before the answer, and hints counts them.
 	trace httptrace.ClientTrace
+	hints int
 }
 
 // prepare makes the request that is sent to an address. The path is decoded as it was routed by, and encoded again.
@@ -224,8 +225,14 @@ func refuseRedirect(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, text)
 }
 
+// mostHints is how many answers may come before the answer. net/http bounds them only where nobody wants them.
+const mostHints = 32
+
 // informational sends on an answer that comes before the answer, such as 103 Early Hints.
 func (p *passage) informational(code int, header textproto.MIMEHeader) error {
+	if p.hints++; p.hints > mostHints {
+		return errors.New("too many informational responses")
+	}
 	h := p.w.Header()
 	for k, v := range header {
 		h[k] = v
@@ -308,8 +315,8 @@ func (p *passage) copyBody(res *http.Response) error {
 			if _, err := p.w.Write(room[:n]); err != nil {
 				return err
 			}
-			// The last piece goes with the end of the answer.
-			if left -= int64(n); left != 0 && err == nil {
+			// The last piece goes with the end of the answer, unless that is none.
+			if left -= int64(n); left != 0 && err != io.EOF {
 				flush(p.w)
 			}
 		}

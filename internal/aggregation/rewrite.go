@@ -98,7 +98,8 @@ type page struct {
 
 // Read reads what is rewritten.
 func (p *page) Read(b []byte) (int, error) {
-	for p.out.Len() == 0 {
+	// More is taken as long as it is there, since what is returned is sent on at once.
+	for p.out.Len() == 0 || p.err == nil && p.out.Len() < len(b) && p.in.Buffered() > 0 {
 		if p.err != nil {
 			return 0, p.err
 		}
@@ -174,7 +175,7 @@ func (p *page) tag() error {
 		}
 		text = append(text, c)
 		switch {
-		case quote == c:
+		case quote != 0 && quote == c:
 			quote = 0
 		case quote == 0 && (c == '"' || c == '\'') && bytes.HasSuffix(bytes.TrimRight(text[:len(text)-1], " \t\r\n\f"), []byte{'='}):
 			quote = c
@@ -265,14 +266,17 @@ func parseTag(text string) (name string, attributes []attribute, closes bool) {
 	}
 }
 
-// escaped are the characters that a value in quotes has by name, and unescaped how pages write them.
-var (
-	escaped   = []string{"&", "&amp;", "'", "&#39;", "<", "&lt;", ">", "&gt;", `"`, "&#34;"}
-	unescaped = []string{"&amp;", "&", "&#39;", "'", "&lt;", "<", "&gt;", ">", "&#34;", `"`, "&quot;", `"`, "&apos;", "'"}
-)
+// escape and unescape write the characters by name that a value in quotes cannot have, and read how pages write them.
+func escape(s string) string {
+	return strings.NewReplacer("&", "&amp;", "'", "&#39;", "<", "&lt;", ">", "&gt;", `"`, "&#34;").Replace(s)
+}
 
-func escape(s string) string   { return strings.NewReplacer(escaped...).Replace(s) }
-func unescape(s string) string { return strings.NewReplacer(unescaped...).Replace(s) }
+func unescape(s string) string {
+	if !strings.Contains(s, "&") {
+		return s
+	}
+	return strings.NewReplacer("&amp;", "&", "&#39;", "'", "&lt;", "<", "&gt;", ">", "&#34;", `"`, "&quot;", `"`, "&apos;", "'").Replace(s)
+}
 
 // cutValue returns the value of an attribute, and what is behind it.
 func cutValue(s string) (value, rest string) {

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"strconv"
 
 	"apichain/internal/field"
@@ -108,8 +110,15 @@ func (a *Admission) Kind() (group, version, kind string) {
 
 // Options returns the options of the request as upstream's object of them, nil for a connection. The caller owns it.
 func (a *Admission) Options() map[string]any {
-	kind := map[string]string{OperationCreate: "CreateOptions", OperationUpdate: "UpdateOptions", OperationDelete: deleteOptionsKind}[a.Operation]
-	if kind == "" {
+	var kind string
+	switch a.Operation {
+	case OperationCreate:
+		kind = "CreateOptions"
+	case OperationUpdate:
+		kind = "UpdateOptions"
+	case OperationDelete:
+		kind = deleteOptionsKind
+	default:
 		return nil
 	}
 	o := map[string]any{}
@@ -134,20 +143,63 @@ func (a *Admission) Options() map[string]any {
 }
 
 // Fit makes obj, which admission has made of Object or of what that is in the resource to, fit the type of its kind: what
-// that does not have is removed, and what is missing is set to its default. The error says which value has another JSON type.
+// that does not have is removed, and what is missing is set to its default. The error is the client's, but one that is no
+// *status.Error says which value has another JSON type.
 func (a *Admission) Fit(obj map[string]any, to *Resource) error {
 	group, version, kind := a.Kind()
-	if r := a.Resource; kind == r.Kind && group == r.Group {
-		if _, err := to.shape.Prune(obj); err != nil {
+	switch r := a.Resource; {
+	case kind != r.Kind || group != r.Group:
+		// The body of a subresource.
+		if t := r.api.Kinds.Body(group, version, kind); t != nil {
+			_, err := kinds.Prune(t, obj)
 			return err
 		}
-		to.shape.SetDefaults(obj)
 		return nil
+	case r.custom:
+		if err := to.checkSaid(obj); err != nil {
+			return err
+		}
+		obj["apiVersion"] = to.apiVersion()
+		if to != r { // only in its own version is anything removed
+			to.shape.SetDefaults(obj)
+			return nil
+		}
+	default:
+		if err := to.checkRegistered(obj); err != nil {
+			return err
+		}
+		obj["kind"], obj["apiVersion"] = to.Kind, to.apiVersion()
 	}
-	// The body of a subresource.
-	if t := a.Resource.api.Kinds.Body(group, version, kind); t != nil {
-		_, err := kinds.Prune(t, obj)
+	if _, err := to.shape.Prune(obj); err != nil {
+		if a.Resource.custom { // of which metadata alone has types here
+			return status.Invalid(to.Group, to.Kind, tree.Name(obj), []field.Error{field.Invalid("metadata", obj["metadata"], err.Error())})
+		}
 		return err
+	}
+	to.shape.SetDefaults(obj)
+	return nil
+}
+
+// checkSaid returns what upstream says of a custom object that no longer says what it is, or says it is of another kind. Of another
+// version it says nothing.
+func (r *Resource) checkSaid(obj map[string]any) error {
+	switch kind := tree.Text(obj, "kind"); {
+	case kind == "":
+		return errors.New(missingKind + string(tree.AppendJSON(nil, obj)) + "'")
+	case kind != r.Kind:
+		return status.Invalid(r.Group, kind, tree.Name(obj), []field.Error{field.Invalid("kind", kind, "must be "+r.Kind)})
+	case tree.Text(obj, "apiVersion") == "":
+		return status.Unexplained("/, Kind=" + kind + " is unstructured and is not suitable for converting to " + strconv.Quote(r.apiVersion()))
+	}
+	return nil
+}
+
+// checkRegistered returns what upstream says of a built-in object that says it is of another kind or version. One that does not say
+// it is as it was.
+func (r *Resource) checkRegistered(obj map[string]any) error {
+	kind, version := cmp.Or(tree.Text(obj, "kind"), r.Kind), cmp.Or(tree.Text(obj, "apiVersion"), r.apiVersion())
+	if kind != r.Kind || version != r.apiVersion() {
+		return errors.New(notRegistered(kind, version))
 	}
 	return nil
 }

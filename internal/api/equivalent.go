@@ -25,9 +25,9 @@ func (r *Resource) As(ctx context.Context, obj map[string]any, to *Resource) (ma
 			}
 			obj = converted[0]
 		}
+		// Nothing is removed that the other version has not: whoever changes the object in that must not lose it (upstream).
 		obj["apiVersion"] = to.apiVersion()
-		_, err := to.shape.Prune(obj)
-		return obj, err
+		return obj, nil
 	}
 	if r.ToStored != nil {
 		r.ToStored(obj)

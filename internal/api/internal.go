@@ -39,6 +39,12 @@ func (q *Call) Until(ctx context.Context) *Call {
 	return q
 }
 
+// Unasked makes an internal call one about which admission is not asked. It returns the call.
+func (q *Call) Unasked() *Call {
+	q.admitted = true
+	return q
+}
+
 // Modify changes the object of an internal call until nobody else does meanwhile, or ctx ends.
 // change gets a tree of its own each time; false leaves the object as it is. The result is nil when
 // there is no such object, or it has gone with the change.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"strconv"
@@ -93,6 +94,9 @@ type Resource struct {
 	// schemaRevision is the store's revision when the schema changed last: objects that were
 	// written up to it may lack defaults and have fields that are gone. 0 means never.
 	schemaRevision int64
+	// storedHead begins the JSON of objects of this version, where there are others. A call that began before another version
+	// was made the stored one may meet objects that were written after that.
+	storedHead []byte
 	// webhook converts objects of other versions; nil where nobody is asked.
 	webhook *byWebhook
 	// ToStored and fromStored lead between this shape and the stored one, for a kind that is
@@ -202,7 +206,7 @@ func (r *Resource) Draft(obj map[string]any) store.Draft {
 // in this version, in this shape, and since the schema changed last, or is a view of this version. Only then may o.Raw and
 // o.Line go to a client, and o.Meta.Fields be compared with a selector.
 func (r *Resource) asStored(o *store.Object) bool {
-	return o.IsView() || r.storageVersion == "" && r.fromStored == nil && o.Rev > r.schemaRevision
+	return o.IsView() || r.storageVersion == "" && r.fromStored == nil && o.Rev > r.schemaRevision && bytes.HasPrefix(o.Raw(), r.storedHead)
 }
 
 // view returns o as JSON in this version. It may be the store's own bytes: nobody may change

@@ -137,7 +137,6 @@ func (w *write) insert() error {
 
 // insertOnce is insert by what the store shows.
 func (w *write) insertOnce() error {
-	defer w.lockSerial()()
 	if err := w.checkNew(); err != nil {
 		return err
 	}
@@ -149,6 +148,7 @@ func (w *write) insertOnce() error {
 	if err := w.mutate(); err != nil {
 		return err
 	}
+	defer w.lockSerial()()
 	w.complete()
 	w.setName()
 	defer w.endClaim()
@@ -166,10 +166,10 @@ func (w *write) insertOnce() error {
 // it, done and next are as write says. The error is a *store.Conflict when old is no longer what
 // is stored: see retry.
 func (w *write) replace() error {
-	defer w.lockSerial()()
 	if err := w.mutate(); err != nil {
 		return err
 	}
+	defer w.lockSerial()()
 	w.complete()
 	defer w.endClaim()
 	if err := w.check(); err != nil {

@@ -46,7 +46,11 @@ func (b *Backend) send(r *http.Request) (*http.Response, error) {
 	if err := b.intercept(r.Context()); err != nil {
 		return nil, err
 	}
-	l := b.link.Load()
+	return b.transfer(r, b.link.Load())
+}
+
+// transfer sends a request by the transport of a link.
+func (b *Backend) transfer(r *http.Request, l *link) (*http.Response, error) {
 	if l.wrong != nil {
 		return nil, l.wrong
 	}
@@ -113,15 +117,42 @@ func (b *Backend) Ask(ctx context.Context, r *http.Request, most int64) (code in
 	if b.isWebhook() && r.Header["User-Agent"] == nil {
 		r.Header["User-Agent"] = []string{userAgent}
 	}
-	res, err := b.send(r)
-	if err != nil {
-		b.ended(ctx, began, 0, err)
+	res, body, err := b.ask(r, most)
+	b.ended(ctx, began, codeOf(res), err)
+	if res == nil {
 		return 0, nil, nil, &url.Error{Op: r.Method[:1] + strings.ToLower(r.Method[1:]), URL: r.URL.String(), Err: err}
 	}
-	body, err = readBody(res, most)
-	_ = res.Body.Close()
-	b.ended(ctx, began, res.StatusCode, err)
 	return res.StatusCode, res.Header, body, err
+}
+
+// ask is Ask without the count and the words of an error: without an answer it is of the call.
+func (b *Backend) ask(r *http.Request, most int64) (res *http.Response, body []byte, err error) {
+	if err := b.intercept(r.Context()); err != nil {
+		return nil, nil, err
+	}
+	l := b.link.Load()
+	if l.wire != nil && !l.http2.Load() && (r.Body == nil || r.ContentLength > 0) {
+		address, err := b.Resolve()
+		if err != nil {
+			return nil, nil, err
+		}
+		for name, values := range l.header {
+			r.Header[name] = values
+		}
+		res, body, err = l.wire.ask(r.Context(), r, address, most)
+		if !errors.Is(err, errHTTP2) {
+			b.checkCertificate(r, res, err)
+			return res, body, err
+		}
+		// Nothing was sent: the transport makes connections of its own.
+		l.http2.Store(true)
+	}
+	if res, err = b.transfer(r, l); err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err = readBody(res, most)
+	return res, body, err
 }
 
 // readBody reads the body of an answer, of most bytes at most.
@@ -204,7 +235,7 @@ func (b *Backend) checkCertificate(r *http.Request, res *http.Response, err erro
 		noSAN = errors.As(err, &host) && strings.Contains(err.Error(), "x509: certificate relies on legacy Common Name field")
 		_, algorithm, found := strings.Cut(err.Error(), "x509: cannot verify signature: insecure algorithm")
 		sha1 = found && errors.As(err, &authority) && strings.Contains(algorithm, "SHA1")
-	case res.TLS != nil && len(res.TLS.PeerCertificates) > 0:
+	case res != nil && res.TLS != nil && len(res.TLS.PeerCertificates) > 0:
 		noSAN = !hasSAN(res.TLS.PeerCertificates[0])
 		sha1 = slices.ContainsFunc(res.TLS.PeerCertificates, isSHA1)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,7 +24,10 @@ import (
 // link is a transport, or why there is none.
 type link struct {
 	transport *http.Transport
-	wrong     error
+	wire      *wire // nil: the transport alone
+	// http2 says that the other side has chosen HTTP/2, which the wire cannot.
+	http2 atomic.Bool
+	wrong error
 	// header is what the server's own user sends; nil: nothing.
 	header http.Header
 }
@@ -53,12 +57,23 @@ func (b *Backend) newLink() *link {
 		ForceAttemptHTTP2: len(conf.NextProtos) == 0,
 		HTTP2:             &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTime},
 	}
-	return &link{transport: t, header: header}
+	l := &link{transport: t, header: header}
+	if canAsk && b.isWebhook() && b.set.proxy == "" {
+		conf = conf.Clone()
+		if len(conf.NextProtos) == 0 {
+			conf.NextProtos = []string{"h2", "http/1.1"}
+		}
+		l.wire = &wire{conf: conf, dial: b.dial}
+	}
+	return l
 }
 
 func (l *link) close() {
 	if l.transport != nil {
 		l.transport.CloseIdleConnections()
+	}
+	if l.wire != nil {
+		l.wire.close()
 	}
 }
 

@@ -55,7 +55,8 @@ func (c *controllers) syncDefinition(ctx context.Context, name string) error {
 	instances := b.Now()
 	if r := c.api.ForBucket(b); r != nil {
 		for item := range instances.Scan("", "") {
-			if err := c.delete(r, item, api.PropagationBackground); err != nil {
+			// Webhooks have no say in it (upstream).
+			if err := c.deleteUnasked(r, item); err != nil {
 				return err
 			}
 		}

@@ -32,6 +32,20 @@ func (c *controllers) delete(r *api.Resource, o *store.Object, policy string) er
 	return c.deleteAt(r, o, 0, policy)
 }
 
+// deleteUnasked deletes an object as delete does, in the background, without asking admission about it.
+func (c *controllers) deleteUnasked(r *api.Resource, o *store.Object) error {
+	if o.Meta.Deleting {
+		return nil
+	}
+	uid := o.Meta.UID
+	_, _, err := c.api.Internal(r, "delete", o.Namespace(), o.Name(), "").Unasked().
+		Delete(&api.DeleteOptions{UID: &uid, Propagation: api.PropagationBackground})
+	if isReason(err, "NotFound", "Conflict") {
+		return nil
+	}
+	return err
+}
+
 // deleteAt is delete of an object that is as it was at a revision, 0 for any: who has changed it
 // meanwhile may have given it another owner, and the event of that is to come.
 func (c *controllers) deleteAt(r *api.Resource, o *store.Object, rev int64, policy string) error {

@@ -174,7 +174,7 @@ func (inv *invocation) faultFlags(f *flag.FlagSet) {
 	f.StringVar(&inv.do, "do", "",
 		"`ACTION` of one rule: delay, answer, cut, drop-watch, expired or conflict, with its fields as FIELD=VALUE")
 	f.Func("match",
-		"`KEY=VALUE` that requests must have: verb, resource, namespace, name, user, group, ...; may be repeated", collect(&inv.match))
+		"`KEY=VALUE` that requests must have: verb, resource, namespace, name, user, group, ..., or backend, for calls of webhooks and aggregated servers; may be repeated", collect(&inv.match))
 	f.Float64Var(&inv.percent, "percent", 100, "part of the requests that match, in percent")
 	f.Int64Var(&inv.count, "count", 0, "most hits; 0: no limit")
 	f.Int64Var(&inv.seed, "seed", 0, "what decides which requests are hit; 0: chosen")

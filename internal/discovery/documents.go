@@ -90,7 +90,7 @@ type (
 )
 
 // groupDocuments are the documents of a group, and its elements in the lists of all groups. The
-// core group has no element in the plain list.
+// core group has no element in the plain list, and one of which nothing is known none in the aggregated one.
 type groupDocuments struct {
 	byPath            map[string][]byte
 	entry, aggregated []byte
@@ -119,7 +119,7 @@ func (g *catalogGroup) encode() *groupDocuments {
 		aggregated = []byte(`{"metadata":{`)
 	}
 	aggregated = append(aggregated, `},"versions":[`...)
-	for i, v := range g.Versions {
+	for _, v := range g.Versions {
 		key := groupVersionKey(g.Name, v.Version)
 		// Behind the first segment, the path is the apiVersion: v1, apps/v1.
 		gv := key[strings.Index(key, "/")+1:]
@@ -127,12 +127,14 @@ func (g *catalogGroup) encode() *groupDocuments {
 		if v.remote == nil {
 			docs.byPath["/"+key] = append(v.list(gv, g.Name), '\n')
 		}
-		if i > 0 {
-			aggregated = append(aggregated, ',')
+		if v.remote == nil || !v.remote.Unknown {
+			aggregated = v.appendAggregated(appendComma(aggregated))
+			docs.aggregated = aggregated
 		}
-		aggregated = v.appendAggregated(aggregated)
 	}
-	docs.aggregated = append(aggregated, "]}"...)
+	if docs.aggregated != nil {
+		docs.aggregated = append(docs.aggregated, "]}"...)
+	}
 	if g.Name != "" {
 		doc.PreferredVersion = doc.Versions[0]
 		docs.entry = appendDocument(nil, doc)
@@ -184,7 +186,9 @@ func encodeRoots(groups []*catalogGroup, address string) *rootDocuments {
 		} else {
 			list = append(appendComma(list), docs.entry...)
 		}
-		r.aggregated[root] = append(appendComma(r.aggregated[root]), docs.aggregated...)
+		if docs.aggregated != nil {
+			r.aggregated[root] = append(appendComma(r.aggregated[root]), docs.aggregated...)
+		}
 	}
 	r.plain["/api"] = append(appendDocument(nil, api), '\n')
 	r.plain["/apis"] = append(list, "]}\n"...)

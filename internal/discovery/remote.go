@@ -23,8 +23,9 @@ type RemoteVersion struct {
 	GroupPriority, VersionPriority int
 	// Resources is what the server last said it has, a list in the aggregated form; nil if that is not known.
 	Resources []byte
-	// Stale says that it could not be asked when it should have been.
-	Stale bool
+	// Stale says that it could not be asked when it should have been, and Unknown that nobody has tried yet: then the
+	// aggregated form says nothing of the version, which would be a reason for clients to complain.
+	Stale, Unknown bool
 }
 
 // appendAggregated appends the rest of the version in the aggregated form, from behind its name.
@@ -41,7 +42,7 @@ func (v *RemoteVersion) appendAggregated(b []byte) []byte {
 // equal reports whether two versions show the same.
 func (v *RemoteVersion) equal(o *RemoteVersion) bool {
 	return v.Version == o.Version && v.GroupPriority == o.GroupPriority && v.VersionPriority == o.VersionPriority &&
-		v.Stale == o.Stale && string(v.Resources) == string(o.Resources)
+		v.Stale == o.Stale && v.Unknown == o.Unknown && string(v.Resources) == string(o.Resources)
 }
 
 // SetRemote says which versions of a group other servers have, instead of those there were; none takes them away.

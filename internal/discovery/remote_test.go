@@ -11,16 +11,18 @@ import (
 	"strings"
 	"testing"
 
+	"apichain/internal/kinds"
 	"apichain/internal/tree"
 )
 
 // setRemotes tells a catalog of versions of other servers: VERSION.GROUP GROUP-PRIORITY VERSION-PRIORITY, with a * in
-// front for one that is stale.
+// front for one that is stale, and a ? for one that nobody has asked.
 func setRemotes(c *Catalog, lines ...string) {
 	groups := map[string][]*RemoteVersion{}
 	for _, line := range lines {
 		line, stale := strings.CutPrefix(line, "*")
-		v := &RemoteVersion{Stale: stale, Resources: []byte(`[{"resource":"things"}]`)}
+		line, unknown := strings.CutPrefix(line, "?")
+		v := &RemoteVersion{Stale: stale, Unknown: unknown, Resources: []byte(`[{"resource":"things"}]`)}
 		var name string
 		_, _ = fmt.Sscan(line, &name, &v.GroupPriority, &v.VersionPriority)
 		var group string
@@ -73,6 +75,8 @@ func TestRemoteGroups(t *testing.T) {
 		{"another version of a group of ours", []string{"v9.own 1 1000"}, "apiregistration.k8s.io v1, own v9 v1, crd.example v2 v1"},
 		{"a version of ours", []string{"v1.own 1 1"}, "apiregistration.k8s.io v1, crd.example v2 v1, own v1"},
 		{"a version of a definition", []string{"v2.crd.example 9000 1"}, "apiregistration.k8s.io v1, crd.example v1 v2, own v1"},
+		{"one that nobody has asked", []string{"?v2.own 1 1000"}, "apiregistration.k8s.io v1, own v2 v1, crd.example v2 v1"},
+		{"a group that nobody has asked", []string{"?v1.foo 3000 1"}, "apiregistration.k8s.io v1, foo v1, own v1, crd.example v2 v1"},
 		{"the core group", []string{"v1. 20000 1"}, "apiregistration.k8s.io v1, own v1, crd.example v2 v1"},
 	} {
 		var d Catalog
@@ -94,16 +98,22 @@ func TestRemoteGroups(t *testing.T) {
 				isRemote := slices.ContainsFunc(c.remotes, func(r string) bool {
 					return strings.HasPrefix(strings.TrimPrefix(r, "*"), tree.Text(v, "version")+"."+tree.Text(g, "metadata", "name")+" ")
 				})
-				if resources := tree.List(v, "resources"); isRemote != (len(resources) == 1 && tree.Text(resources[0], "resource") == "things") {
+				resources := tree.List(v, "resources")
+				if isRemote != (len(resources) == 1 && tree.Text(resources[0], "resource") == "things") {
 					t.Errorf("%s: %s has %v", c.what, line, resources)
 				}
-				if stale := slices.Contains(c.remotes, "*v1.foo 20 0") && tree.Text(g, "metadata", "name") == "foo"; stale != (tree.Text(v, "freshness") == "Stale") {
+				stale := slices.Contains(c.remotes, "*v1.foo 20 0") && tree.Text(g, "metadata", "name") == "foo"
+				if stale != (tree.Text(v, "freshness") == "Stale") {
 					t.Errorf("%s: %s is %s", c.what, line, tree.Text(v, "freshness"))
 				}
 			}
 			aggregated = append(aggregated, line)
 		}
-		if got := strings.Join(aggregated, ", "); got != c.want {
+		asked := strings.NewReplacer("foo v1, ", "", "v2 v1, crd", "v1, crd").Replace(c.want)
+		if !strings.HasPrefix(strings.Join(c.remotes, ""), "?") {
+			asked = c.want
+		}
+		if got := strings.Join(aggregated, ", "); got != asked {
 			t.Errorf("%s: aggregated:\n got %s\nwant %s", c.what, got, c.want)
 		}
 		for _, group := range []string{"foo", "own", "crd.example"} {
@@ -133,12 +143,12 @@ func TestRemoteDocuments(t *testing.T) {
 		if !ok {
 			continue
 		}
-		for accept, sent := range map[string]string{"": "application/json", "application/yaml": "application/yaml", "application/vnd.kubernetes.protobuf": "application/vnd.kubernetes.protobuf"} {
+		for _, form := range documentTypes {
 			r, w := httptest.NewRequest("GET", path, nil), httptest.NewRecorder()
-			r.Header.Set("Accept", accept)
+			r.Header.Set("Accept", form)
 			serve(w, r)
-			if got := w.Header().Get("Content-Type"); w.Code != 200 || got != sent || !strings.Contains(w.Body.String(), "foo/v1") {
-				t.Errorf("%s as %q: %d %s %q", path, accept, w.Code, got, w.Body)
+			if got := w.Header().Get("Content-Type"); w.Code != 200 || got != form || !strings.Contains(w.Body.String(), "foo/v1") {
+				t.Errorf("%s: %d %s %q", path, w.Code, got, w.Body)
 			}
 		}
 	}
@@ -292,6 +302,10 @@ func TestReadRemote(t *testing.T) {
 func FuzzReadRemote(f *testing.F) {
 	f.Add([]byte(`{"items":[{"metadata":{"name":"foo"},"versions":[{"version":"v1","resources":[{"resource":"a/b","verbs":null,"subresources":[{}]}]}]}]}`))
 	f.Add([]byte(`{"resources":[{"name":"a/b/c"},{"name":"/"},{}]}`))
+	table, err := kinds.Load(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		known, err := ReadRemote(body)
 		plain, wrong := ReadRemoteVersion(body)
@@ -300,10 +314,15 @@ func FuzzReadRemote(f *testing.F) {
 		}
 		for _, resources := range append(slices.Collect(maps.Values(known)), plain) {
 			var c Catalog
-			c.SetServers(nil, "", nil)
+			c.SetServers(nil, "", table)
 			c.SetRemote("foo", []*RemoteVersion{{Version: "v1", Resources: resources}})
 			if b := fetch(t, &c, "/apis", "Accept: "+AggregatedType).Body.Bytes(); !json.Valid(b) {
 				t.Errorf("%q", b)
+			}
+			for _, form := range []string{"application/vnd.kubernetes.protobuf", "application/yaml"} {
+				if got := fetch(t, &c, "/apis", "Accept: "+form+aggregatedParameters); got.Code != 200 {
+					t.Errorf("%s: %d of %q", form, got.Code, resources)
+				}
 			}
 		}
 	})

@@ -45,7 +45,8 @@ func failure(o jsonPatchOp, why error) error {
 		return fmt.Errorf("%s operation at %q does not apply: %w", truncated(o.op), truncated(o.path), why)
 	case o.op == "remove" && strings.HasPrefix(o.path, "/"):
 		key := o.path[strings.LastIndexByte(o.path, '/')+1:]
-		return fmt.Errorf("error in remove for path: '%s': Unable to remove nonexistent key: %s: missing value", truncated(o.path), truncated(key))
+		const nonexistent = "error in remove for path: '%s': Unable to remove nonexistent key: %s: missing value"
+		return fmt.Errorf(nonexistent, truncated(o.path), truncated(key))
 	}
 	return fmt.Errorf("%s operation does not apply: doc is missing path: %q: missing value", o.op, truncated(o.path))
 }

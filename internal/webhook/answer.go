@@ -115,7 +115,8 @@ func (a *answer) check(review, response map[string]any, uid string, mutating boo
 	case given != uid:
 		return fmt.Errorf("expected response.uid=%q, got %q", uid, given)
 	case tree.Text(review, "kind") != "AdmissionReview" || group != "admission.k8s.io" || version != "v1":
-		return fmt.Errorf("expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got %s/%s, Kind=%s", group, version, tree.Text(review, "kind"))
+		return fmt.Errorf("expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got %s/%s, Kind=%s",
+			group, version, tree.Text(review, "kind"))
 	case !mutating && len(a.patch) > 0:
 		return errors.New("validating webhook may not return response.patch")
 	case !mutating && hasType:
@@ -215,7 +216,8 @@ func checkType(v any, path string) error {
 		is += " " + string(tree.AppendJSON(nil, v))
 	}
 	if is != want.takes {
-		return fmt.Errorf("json: cannot unmarshal %s into Go struct field %s.%s of type %s", is, want.of, strings.ReplaceAll(path, "[]", ""), want.typ)
+		path = strings.ReplaceAll(path, "[]", "")
+		return fmt.Errorf("json: cannot unmarshal %s into Go struct field %s.%s of type %s", is, want.of, path, want.typ)
 	}
 	return checkTypes(v, path)
 }
@@ -240,9 +242,12 @@ func denied(name string, result map[string]any) *status.Error {
 	if d := tree.Object(result, "details"); d != nil {
 		seconds, _ := d["retryAfterSeconds"].(int64)
 		e.RetryAfter = int(seconds)
-		e.Details = &status.Details{Name: tree.Text(d, "name"), Group: tree.Text(d, "group"), Kind: tree.Text(d, "kind"), UID: tree.Text(d, "uid")}
+		e.Details = &status.Details{
+			Name: tree.Text(d, "name"), Group: tree.Text(d, "group"), Kind: tree.Text(d, "kind"), UID: tree.Text(d, "uid"),
+		}
 		for _, c := range tree.List(d, "causes") {
-			e.Details.Causes = append(e.Details.Causes, field.Error{Reason: tree.Text(c, "reason"), Message: tree.Text(c, "message"), Field: tree.Text(c, "field")})
+			e.Details.Causes = append(e.Details.Causes,
+				field.Error{Reason: tree.Text(c, "reason"), Message: tree.Text(c, "message"), Field: tree.Text(c, "field")})
 		}
 	}
 	return e

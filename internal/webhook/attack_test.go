@@ -89,7 +89,11 @@ func TestHostileWebhooks(t *testing.T) {
 		"at once": "the server is currently unable to handle the request", "header": "failed to call webhook: ",
 	} {
 		s.does(strings.ReplaceAll(path, " ", "-"), answers[path])
-		s.configure("Validating", "hostile", s.hookOf("h", strings.ReplaceAll(path, " ", "-"), `"timeoutSeconds":1`))
+		seconds := "30" // by which a busy machine has read what there is to read
+		if strings.Contains(want, "deadline") {
+			seconds = "1"
+		}
+		s.configure("Validating", "hostile", s.hookOf("h", strings.ReplaceAll(path, " ", "-"), `"timeoutSeconds":`+seconds))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		begun := time.Now()
@@ -99,7 +103,7 @@ func TestHostileWebhooks(t *testing.T) {
 		if code != 500 || !strings.HasPrefix(message(got), `Internal error occurred: failed calling webhook "h.example.com": `) || !strings.Contains(message(got), want) {
 			t.Errorf("%s: %d %.300s", path, code, message(got))
 		}
-		if took > 10*time.Second {
+		if took > 25*time.Second {
 			t.Errorf("%s took %v", path, took)
 		}
 		// What the webhook itself allocates is counted here too.

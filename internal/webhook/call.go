@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	neturl "net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -74,7 +75,8 @@ func (q *question) call(ctx context.Context, h *hook, f *form, mutating bool) (*
 		return &callError{h.name, fmt.Errorf(format, args...), code}
 	}
 	if h.version == "" {
-		return nil, fail(http.StatusBadRequest, "could not create admission objects: webhook does not accept known AdmissionReview versions (v1, v1beta1)")
+		const unknown = "could not create admission objects: webhook does not accept known AdmissionReview versions (v1, v1beta1)"
+		return nil, fail(http.StatusBadRequest, unknown)
 	}
 	if err := h.backend.Unusable(); err != nil {
 		return nil, fail(http.StatusInternalServerError, "could not get REST client: %w", err)
@@ -130,7 +132,7 @@ func (h *hook) post(ctx context.Context, review []byte) (code int, body []byte, 
 		}
 		select {
 		case <-ctx.Done():
-			return http.StatusServiceUnavailable, nil, fmt.Errorf("Post %q: %w", url, ctx.Err())
+			return http.StatusServiceUnavailable, nil, &neturl.Error{Op: "Post", URL: url, Err: ctx.Err()}
 		case <-time.After(wait):
 		}
 	}
@@ -193,7 +195,8 @@ func readStatus(code int, header http.Header, body []byte) (int, []byte, error) 
 		return code, body, nil
 	}
 	// A Status in the body says it better.
-	if v, _, err := tree.ParseJSONObject(body); err == nil && tree.Text(v, "kind") == "Status" && tree.Text(v, "apiVersion") == "v1" && tree.Text(v, "status") != "Success" {
+	v, _, err := tree.ParseJSONObject(body)
+	if err == nil && tree.Text(v, "kind") == "Status" && tree.Text(v, "apiVersion") == "v1" && tree.Text(v, "status") != "Success" {
 		n, _ := v["code"].(int64)
 		return int(n), nil, errors.New(tree.Text(v, "message"))
 	}

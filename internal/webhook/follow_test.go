@@ -212,6 +212,19 @@ func TestOwnStart(t *testing.T) {
 	}
 }
 
+// TestDeletionOfDefinition: the objects of a definition go with it, whatever webhooks say.
+func TestDeletionOfDefinition(t *testing.T) {
+	s := start(t, nil)
+	s.says("no", `{"allowed":false}`)
+	s.Must(201, "POST", apitest.DefinitionsPath, apitest.DefinitionOf("widgets", "Widget", "Namespaced"))
+	s.Must(201, "POST", apitest.WidgetsPath, apitest.Custom("Widget", "w"))
+	s.w.Bootstrapped()
+	s.configure("Validating", "all", s.hookOf("a", "no", `"rules":[{"operations":["*"],"apiGroups":["example.com"],"apiVersions":["*"],"resources":["*/*"]}]`))
+	s.Must(400, "DELETE", apitest.WidgetsPath+"/w", nil)
+	s.Must(200, "DELETE", apitest.DefinitionsPath+"/widgets.example.com", nil)
+	s.Soon("the definition is gone", s.Missing(apitest.DefinitionsPath+"/widgets.example.com"))
+}
+
 // TestTimeouts: a webhook has the time of its configuration, or what is left of the request's, and is told.
 func TestTimeouts(t *testing.T) {
 	for _, c := range []struct {

@@ -74,8 +74,8 @@ func (q *question) match(h *hook) (bool, error) {
 		if h.failsOpen {
 			return false, nil
 		}
-		r := q.Resource
-		return false, status.Forbidden(r.Group, r.Plural, q.Name, "matchConditions of webhook "+strconv.Quote(h.name)+" are not evaluated by this server")
+		r, why := q.Resource, "matchConditions of webhook "+strconv.Quote(h.name)+" are not evaluated by this server"
+		return false, status.Forbidden(r.Group, r.Plural, q.Name, why)
 	}
 	return true, nil
 }
@@ -166,7 +166,8 @@ func (q *question) namespaceMatches(n int32) (bool, error) {
 	}
 	if q.saidOf == nil {
 		q.saidOf = make([]verdictOf, len(q.t.selectors))
-		if q.Resource.Plural == "namespaces" && q.Subresource == "" && (q.Operation == api.OperationCreate || q.Operation == api.OperationUpdate) {
+		isWrite := q.Operation == api.OperationCreate || q.Operation == api.OperationUpdate
+		if q.Resource.Plural == "namespaces" && q.Subresource == "" && isWrite {
 			q.namespaceLabels, _ = labelsOf(q.Object)
 		} else {
 			var ok bool
@@ -175,8 +176,10 @@ func (q *question) namespaceMatches(n int32) (bool, error) {
 		}
 	}
 	if q.noNamespace {
-		return false, &status.Error{Code: http.StatusNotFound, Reason: "NotFound", Message: "namespaces " + strconv.Quote(q.namespace) + " not found",
-			Details: &status.Details{Name: q.namespace, Kind: "namespaces"}}
+		return false, &status.Error{
+			Code: http.StatusNotFound, Reason: "NotFound", Message: "namespaces " + strconv.Quote(q.namespace) + " not found",
+			Details: &status.Details{Name: q.namespace, Kind: "namespaces"},
+		}
 	}
 	if q.saidOf[n] == 0 {
 		q.saidOf[n] = unselected

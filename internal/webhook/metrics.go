@@ -117,7 +117,8 @@ func (w *Webhooks) WriteMetrics(e *metrics.Writer) {
 	sorted(c.requests, func(k seriesKey, n *metrics.Counter) {
 		e.Number(n.Value(), "code", k.code, "name", k.name, "operation", k.operation, "rejected", k.rejected, "type", k.typ)
 	})
-	e.Family("apiserver_admission_webhook_rejection_count", "counter", "Writes that were refused by an admission webhook, or because it could not be asked.")
+	e.Family("apiserver_admission_webhook_rejection_count", "counter",
+		"Writes that were refused by an admission webhook, or because it could not be asked.")
 	sorted(c.rejected, func(k seriesKey, n *metrics.Counter) {
 		e.Number(n.Value(), "error_type", k.errorType, "name", k.name, "operation", k.operation, "rejection_code", k.code, "type", k.typ)
 	})

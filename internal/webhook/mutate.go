@@ -12,6 +12,7 @@ import (
 	"apichain/internal/api"
 	"apichain/internal/patch"
 	"apichain/internal/request"
+	"apichain/internal/status"
 	"apichain/internal/tree"
 )
 
@@ -128,8 +129,11 @@ func (q *question) settle(ctx context.Context, own map[string]any, f *form) erro
 	obj := f.object
 	if f.r != q.Resource && q.isObject {
 		var err error
-		if obj, err = f.r.As(ctx, obj, q.Resource); err != nil {
-			return internalError(err)
+		if obj, err = f.r.As(ctx, obj, q.Resource); err == nil {
+			err = q.Fit(obj, q.Resource)
+		}
+		if err != nil {
+			return clientError(err)
 		}
 	}
 	clear(own)
@@ -166,7 +170,8 @@ func (m *mutation) ask(ctx context.Context, q *question, h *hook, f *form, round
 		return false, nil
 	}
 	if f.object == nil {
-		return false, internalError(fmt.Errorf("admission webhook %q attempted to modify the object, which is not supported for this operation", h.name))
+		const unsupported = "admission webhook %q attempted to modify the object, which is not supported for this operation"
+		return false, internalError(fmt.Errorf(unsupported, h.name))
 	}
 	if a.patchType != "JSONPatch" {
 		return false, &callError{h.name, fmt.Errorf("unsupported patch type %q", a.patchType), denied(h.name, a.result).Code}
@@ -177,7 +182,7 @@ func (m *mutation) ask(ctx context.Context, q *question, h *hook, f *form, round
 	said := string(tree.AppendJSON(nil, v))
 	next, err := q.patched(f, operations)
 	if err != nil {
-		return false, internalError(err)
+		return false, clientError(err)
 	}
 	changed = !tree.Equal(f.object, next)
 	q.Scope.Annotate("patch.webhook.admission.k8s.io/"+place(round, int(h.position)), said, true)
@@ -216,12 +221,14 @@ func (q *question) patched(f *form, operations []any) (map[string]any, error) {
 	if !ok {
 		return nil, errors.New(noKind + "json: cannot unmarshal " + tree.TypeName(v) + " into Go value of type " + kindFields)
 	}
-	for _, name := range [...]string{"apiVersion", "kind"} {
-		was := tree.Text(f.object, name)
-		if given := next[name]; given != nil && given != was {
-			return nil, notRegistered(tree.Text(next, "kind"), tree.Text(next, "apiVersion"))
-		}
-		next[name] = was
-	}
 	return next, q.Fit(next, f.r)
+}
+
+// clientError returns an error as the client gets it: a *status.Error is one already.
+func clientError(err error) error {
+	var e *status.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return internalError(err)
 }

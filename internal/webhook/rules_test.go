@@ -217,7 +217,7 @@ func TestEquivalents(t *testing.T) {
 		{"another group", rule("events.k8s.io", "*", "events"), "", "/api/v1/namespaces/default/events", `{"metadata":{"name":"h"},"involvedObject":{"kind":"Pod","namespace":"default"},"type":"Normal"}`,
 			"events.k8s.io/v1 Event events of v1"},
 		{"another group, exact", rule("events.k8s.io", "*", "events"), "Exact", "/api/v1/namespaces/default/events", `{"metadata":{"name":"h"},"involvedObject":{"kind":"Pod","namespace":"default"},"type":"Normal"}`, ""},
-		{"a custom object", rule("example.com", "v2", "widgets"), "", "example.com/v1/namespaces/default/widgets", widget, `example.com/v2 Widget widgets of v1 {"size":1}`},
+		{"a custom object", rule("example.com", "v2", "widgets"), "", "example.com/v1/namespaces/default/widgets", widget, `example.com/v2 Widget widgets of v1 {"color":"red","size":1}`},
 		{"a custom object, as it is", rule("example.com", "v1", "widgets"), "", "example.com/v1/namespaces/default/widgets", widget, `example.com/v1 Widget widgets of v1 {"color":"red","size":1}`},
 	} {
 		more := `"rules":[` + c.rules + `]`

@@ -48,6 +48,8 @@ type Config struct {
 	Authorizer auth.Authorizer
 	// Admit has the admission plugins; nil: nobody changes or refuses a write.
 	Admit func(*api.Resource) api.Admitters
+	// Converters has the webhooks by which definitions convert; nil: none.
+	Converters api.Converters
 	// AfterWrite is as in api.Config.
 	AfterWrite map[string]func()
 	// Annotated gets the annotations of requests' audit events, and Spent the times in others' hands; nil: nobody does.
@@ -125,7 +127,7 @@ func Start(t testing.TB, c Config) *Server {
 		Store: s.Store, Kinds: table, Catalog: s.Catalog,
 		Tokens: s.authn.Accounts, WhoseToken: s.authn.ByToken, Authorizer: s.authz,
 		Admit: c.Admit, AfterWrite: c.AfterWrite, Observer: &s.Watching, Bookmarks: c.Bookmarks, StrictCRDs: c.StrictCRDs,
-		Services: c.Services, ReadOnly: c.ReadOnly, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
+		Services: c.Services, Converters: c.Converters, ReadOnly: c.ReadOnly, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
 	})
 	if c.Extend != nil {
 		c.Extend(s.API)

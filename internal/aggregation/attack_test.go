@@ -1,0 +1,202 @@
+package aggregation_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"apichain/internal/api/apitest"
+	"apichain/internal/request"
+)
+
+// alice is who asks.
+var alice = request.User{Name: "alice"}
+
+// TestBadServers: a server that misbehaves costs its own requests and nobody else's: they end with a 5xx, or break off,
+// within their time and without memory.
+func TestBadServers(t *testing.T) {
+	hang := func(c net.Conn, r *bufio.Reader) { _, _ = r.ReadByte() }
+	reset := func(c net.Conn, _ *bufio.Reader) {
+		_ = c.(*tls.Conn).NetConn().(*net.TCPConn).SetLinger(0)
+		_ = c.(*tls.Conn).NetConn().Close()
+	}
+	trickle := func(c net.Conn, r *bufio.Reader) {
+		for i := 0; ; i++ {
+			if _, err := c.Write([]byte{"abc"[i%3]}); err != nil {
+				return
+			}
+			// One byte is sent for each that is asked for, so that nobody sleeps.
+			_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
+			_, _ = r.ReadByte()
+		}
+	}
+	for _, c := range []struct {
+		name, answer string
+		then         func(net.Conn, *bufio.Reader)
+		time         time.Duration // of the request; 0: none
+		code         int           // 0: there is no answer
+		body         string        // what it contains
+		breaks       bool          // the body does not end
+	}{
+		{"hangs", "", hang, 50 * time.Millisecond, 503, "context deadline exceeded", false},
+		{"hangs in the header", "HTTP/1.1 200 OK\r\nA: b\r\n", hang, 50 * time.Millisecond, 503, "context deadline exceeded", false},
+		{"hangs in the body", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", hang, 50 * time.Millisecond, 200, "abc", true},
+		{"trickles", "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", trickle, 50 * time.Millisecond, 200, "abc", true},
+		{"resets at once", "", reset, 0, 503, "error trying to reach service: ", false},
+		{"resets in the body", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", reset, 0, 200, "abc", true},
+		{"ends in the body", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", nil, 0, 200, "abc", true},
+		{"ends in a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc", nil, 0, 200, "abc", true},
+		{"garbage", "SSH-2.0-OpenSSH_9.6\r\n\r\n", nil, 0, 503, "malformed HTTP response", false},
+		{"bad chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n", nil, 0, 200, "", true},
+		{"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", nil, 0, 503, "Content-Length", false},
+		{"not asked upgrade", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", hang, 0, 503, "an upgrade that was not asked for", false},
+		{"endless header", "HTTP/1.1 200 OK\r\nA: " + strings.Repeat("x", 2<<20) + "\r\n\r\n", nil, 0, 503, "header", false},
+		{"many hints", strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 100000), hang, 0, 503, "too many informational responses", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			address := rawFronted(t, func(string) string { return c.answer }, c.then)
+			ctx := context.Background()
+			if c.time > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, 5*time.Second)
+				defer cancel()
+			}
+			path := "http://" + address + root + "/x"
+			if c.time > 0 {
+				path += "?test-timeout=" + c.time.String()
+			}
+			req, _ := http.NewRequestWithContext(ctx, "GET", path, nil)
+			resp, err := http.DefaultTransport.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = resp.Body.Close() }()
+			b, err := io.ReadAll(resp.Body)
+			if resp.StatusCode != c.code || !strings.Contains(string(b), c.body) || (err != nil) != c.breaks {
+				t.Errorf("answered %d %.200q (%v), want %d %q, breaking off: %t", resp.StatusCode, b, err, c.code, c.body, c.breaks)
+			}
+		})
+	}
+}
+
+// TestLargeAnswers: what is large passes, and takes no room: as many bytes as a server likes, and a page of them that is
+// compressed and rewritten.
+func TestLargeAnswers(t *testing.T) {
+	const size = 64 << 20
+	piece := bytes.Repeat([]byte("<a href=x>0123456789abcdef</a>\n"), 1024)
+	var bomb bytes.Buffer
+	g, _ := gzip.NewWriterLevel(&bomb, gzip.BestSpeed)
+	for n := 0; n < size/2; n += len(piece) {
+		_, _ = g.Write(piece)
+	}
+	_ = g.Close()
+	f := newFronted(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/bomb") {
+			w.Header().Set("Content-Type", "text/html")
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(bomb.Bytes())
+			return
+		}
+		for n := 0; n < size; n += len(piece) {
+			if _, err := w.Write(piece); err != nil {
+				return
+			}
+		}
+	}))
+	for _, path := range []string{"/plain", "/bomb"} {
+		before := heap()
+		var most atomic.Uint64
+		resp, err := f.clients["plain"].Get(f.urls["plain"] + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, room := 0, make([]byte, 1<<20)
+		for i := 0; err == nil; i++ {
+			var k int
+			k, err = resp.Body.Read(room)
+			if n += k; i%64 == 0 {
+				most.Store(max(most.Load(), heap()))
+			}
+		}
+		_ = resp.Body.Close()
+		if err != io.EOF || n < 1<<10 || path == "/plain" && n < size {
+			t.Errorf("%s: %d bytes, %v", path, n, err)
+		}
+		if grown := int64(most.Load()) - int64(before); grown > 16<<20 {
+			t.Errorf("%s: the heap grew by %d bytes", path, grown)
+		}
+	}
+}
+
+// heap returns how many bytes are live.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// TestLoop: servers that aggregate each other's groups end a request that goes round.
+func TestLoop(t *testing.T) {
+	ca := newAuthority(t)
+	resolve := map[string]string{}
+	w := newWorld(t, apitest.Config{}, resolve)
+	var called atomic.Int32
+	resolve["api.test-ns"] = serveTLS(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		called.Add(1)
+		w.handler(alice).ServeHTTP(rw, r)
+	}), ca.certificate(t, "api.test-ns.svc"))
+	w.add(apiService("foo", "v1", "api", map[string]any{"caBundle": ca.bundle()}), "True")
+	resp, err := http.Get(w.front(alice).URL + root + "/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusLoopDetected || string(b) != "the request was sent on 8 times: servers aggregate each other's groups\n" || called.Load() != 8 {
+		t.Errorf("after %d hops %d %q", called.Load(), resp.StatusCode, b)
+	}
+}
+
+// TestSentOnce: a request that may have been acted upon is not sent again.
+func TestSentOnce(t *testing.T) {
+	var came atomic.Int32
+	first := true
+	address := rawFronted(t, func(head string) string {
+		came.Add(1)
+		if first {
+			first = false
+			return "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+		}
+		return ""
+	}, func(c net.Conn, r *bufio.Reader) {
+		// The connection is kept, and closed when the second request has come.
+		_, _ = r.ReadString('\n')
+		came.Add(1)
+	})
+	get := func(method string) int {
+		req, _ := http.NewRequest(method, "http://"+address+root+"/x", strings.NewReader("body"))
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode
+	}
+	if code := get("POST"); code != 200 {
+		t.Errorf("the first is %d", code)
+	}
+	if code := get("POST"); code != 503 || came.Load() != 2 {
+		t.Errorf("the second is %d, and %d requests came", code, came.Load())
+	}
+}
