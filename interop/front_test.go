@@ -107,13 +107,6 @@ func (a *authority) pair(t *testing.T, name string, hosts ...string) tls.Certifi
 	return pair
 }
 
-// pool is the authority as one that is trusted.
-func (a *authority) pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
-	return pool
-}
-
 // eachServer runs f with the folder of the program and with that of kube-apiserver, in which each has this name beside an
 // etcd. The second is skipped where APICHAIN_REFERENCE is not set.
 func eachServer(t *testing.T, f func(t *testing.T, folder string)) {
