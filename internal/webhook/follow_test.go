@@ -212,6 +212,28 @@ func TestOwnStart(t *testing.T) {
 	}
 }
 
+// TestReviewVersions: a webhook is asked in the first version that it and the server know, and not at all without one.
+func TestReviewVersions(t *testing.T) {
+	s := start(t, nil)
+	s.says("ok", `{"allowed":true}`)
+	for _, c := range []struct{ versions, want string }{
+		{`"v1"`, "admission.k8s.io/v1"}, {`"v1","v1beta1"`, "admission.k8s.io/v1"}, {`"v0","v1beta1","v1"`, "admission.k8s.io/v1beta1"}, {`"v0"`, ""},
+	} {
+		s.keep("Mutating", "versions", s.hookOf("a", "ok", `"admissionReviewVersions":[`+c.versions+`]`))
+		code, got := s.Try("POST", apitest.MapsPath, `{"metadata":{"generateName":"m-"}}`)
+		asked := ""
+		if _, reviews := s.look(); len(reviews) > 0 {
+			asked = tree.Text(reviews[0], "apiVersion")
+		}
+		const none = `Internal error occurred: failed calling webhook "a.example.com": could not create admission objects: ` +
+			`webhook does not accept known AdmissionReview versions (v1, v1beta1)`
+		if asked != c.want || (c.want == "") != (code == 500) || code == 500 && message(got) != none {
+			t.Errorf("%s: %d %s, asked in %q", c.versions, code, message(got), asked)
+		}
+		s.unconfigure()
+	}
+}
+
 // TestDeletionOfDefinition: the objects of a definition go with it, whatever webhooks say.
 func TestDeletionOfDefinition(t *testing.T) {
 	s := start(t, nil)
