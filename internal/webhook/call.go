@@ -21,7 +21,12 @@ import (
 // A call of a webhook ends in one of three ways, which upstream tells apart: the webhook has answered (and may refuse), it could not
 // be asked (then its failure policy decides), or what was asked of it makes no sense (then the write fails).
 //
-// What an answer that is none means is said in the words of upstream's client, in which every HTTP status has a sentence.
+//	*answer         it has answered; allowed says what
+//	*callError      no connection, no time, no review in the answer, a wrong uid: Fail is a 500, Ignore lets pass
+//	*status.Error   a dry run that the webhook does not support (400), a patch that cannot be applied (500)
+//
+// What an answer that is none means is said in the words of upstream's client, in which every HTTP status has a sentence. The code
+// beside an error is the one that metrics show; the client gets a 500 whatever it is.
 
 // maxAnswer is the most bytes that an answer may have: a patch that replaces the largest object, in base64. Upstream has no bound.
 const maxAnswer = 8 << 20
@@ -66,11 +71,13 @@ var errTimeout = &status.Error{
 }
 
 // call asks a webhook about a form of the question. The error is a *callError, or a *status.Error for the client. Annotations and
-// warnings of the answer are given on.
+// warnings of the answer are given on. It waits for no longer than the webhook's own time and ctx say, and may be called by several
+// goroutines for one question, whose form must have its tail then.
 func (q *question) call(ctx context.Context, h *hook, f *form, mutating bool) (*answer, error) {
 	if q.DryRun && !h.dry {
 		return nil, status.BadRequest("admission webhook " + strconv.Quote(h.name) + " does not support dry run")
 	}
+	// All that goes wrong from here on is for the failure policy to judge.
 	fail := func(code int, format string, args ...any) error {
 		return &callError{h.name, fmt.Errorf(format, args...), code}
 	}
@@ -81,7 +88,9 @@ func (q *question) call(ctx context.Context, h *hook, f *form, mutating bool) (*
 	if err := h.backend.Unusable(); err != nil {
 		return nil, fail(http.StatusInternalServerError, "could not get REST client: %w", err)
 	}
+	// Each call has a uid of its own, also where a webhook is asked twice about one write.
 	review, uid := q.review(h, f)
+	// The request's own end stays: of the two the earlier one counts.
 	if h.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, h.timeout)
@@ -92,12 +101,14 @@ func (q *question) call(ctx context.Context, h *hook, f *form, mutating bool) (*
 		return nil, fail(code, "failed to call webhook: %w", err)
 	}
 	a, isBad, err := readAnswer(body, h.version, uid, mutating)
+	// Upstream counts both as a service that is not available, since it is not the write's fault.
 	switch {
 	case isBad:
 		return nil, fail(http.StatusServiceUnavailable, "received invalid webhook response: %w", err)
 	case err != nil:
 		return nil, fail(http.StatusServiceUnavailable, "failed to call webhook: %w", err)
 	}
+	// A refusal is annotated and warned of as well. A key that is no label's is dropped (upstream).
 	for k, v := range a.annotations {
 		if key := h.name + "/" + k; strings.Count(key, "/") == 1 && len(field.LabelKeyErrors(key)) == 0 {
 			q.Scope.Annotate(key, v, false)
@@ -111,9 +122,11 @@ func (q *question) call(ctx context.Context, h *hook, f *form, mutating bool) (*
 	return a, nil
 }
 
-// post sends a review and returns the body of the answer. After an error code is the HTTP status that upstream counts.
+// post sends a review and returns the body of the answer, of maxAnswer bytes at most. After an error code is the HTTP status that
+// upstream counts: that of the answer, or 503 where there was none.
 func (h *hook) post(ctx context.Context, review []byte) (code int, body []byte, err error) {
 	url := h.url + timeoutQuery(ctx)
+	// The body is read anew by each try.
 	for try := 0; ; try++ {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(review))
 		if err != nil {
@@ -122,10 +135,12 @@ func (h *hook) post(ctx context.Context, review []byte) (code int, body []byte, 
 		r.Header["Content-Type"] = jsonType
 		r.Header["Accept"] = acceptTypes
 		r.Header["User-Agent"] = userAgent
+		// No credential of the client goes along: the backend adds what the server itself is known by.
 		code, header, body, err := h.backend.Ask(ctx, r, maxAnswer)
 		if err != nil {
 			return http.StatusServiceUnavailable, nil, bodyError(code, err)
 		}
+		// Only who says when to come back is asked again; a connection that broke is not, since the review may have been taken.
 		wait := retryAfter(code, header)
 		if wait < 0 || try == mostRetries {
 			return readStatus(code, header, body)
@@ -182,6 +197,7 @@ func retryAfter(code int, header http.Header) time.Duration {
 func readStatus(code int, header http.Header, body []byte) (int, []byte, error) {
 	contentType := header.Get("Content-Type")
 	media := "application/json"
+	// The media type counts for little: an answer may be called anything that can be parsed, and is read for what it is.
 	if contentType != "" {
 		var err error
 		if media, _, err = mime.ParseMediaType(contentType); err != nil {
@@ -200,6 +216,7 @@ func readStatus(code int, header http.Header, body []byte) (int, []byte, error) 
 		n, _ := v["code"].(int64)
 		return int(n), nil, errors.New(tree.Text(v, "message"))
 	}
+	// What is no text might be anything, and is not shown.
 	shown := "unknown"
 	if contentType == "" || strings.HasPrefix(media, "text/") {
 		shown = strings.TrimSpace(string(body[:min(len(body), maxShown)]))
@@ -231,6 +248,8 @@ func statusText(code int, shown string) string {
 	case http.StatusGatewayTimeout:
 		return "the server was unable to return a response in the time allotted, but may still be processing the request"
 	}
+	// The rest has no sentence of its own. Redirects are among it, for none is followed: where a review goes to is for the
+	// configuration to say.
 	if code >= http.StatusInternalServerError {
 		return fmt.Sprintf("an error on the server (%q) has prevented the request from succeeding", shown)
 	}

@@ -12,7 +12,11 @@ import (
 	"apichain/internal/metrics"
 )
 
-// What is counted of calls, by upstream's names. There are as many series as webhooks, operations and codes have been seen, and no
+// What is counted of calls, by upstream's names and with its labels. A call is counted once, when its outcome is known: how long it
+// took, with which status it ended (that of the refusal, of the HTTP answer, or of what upstream takes in place of one), and
+// whether the write has failed by it.
+//
+// There are as many series as webhooks, operations and codes have been seen, and no
 // more than mostSeries: names come from whoever may write configurations.
 
 // durationBounds are upstream's buckets, in nanoseconds.
@@ -31,8 +35,10 @@ type counts struct {
 	requests, rejected, opens map[seriesKey]*metrics.Counter
 }
 
-// count counts the outcome of a call.
+// count counts the outcome of a call, whose err is as call and the refusal have it: nil is a write that may go on. It may be called by
+// several goroutines.
 func (q *question) count(h *hook, took time.Duration, err error, typ string) {
+	// What lets the write pass is not a rejection, be it a failure.
 	c := &q.w.counts
 	k := seriesKey{name: h.name, typ: typ, operation: q.Operation, rejected: "true"}
 	status := min(code(err), 600)
@@ -53,6 +59,7 @@ func (q *question) count(h *hook, took time.Duration, err error, typ string) {
 	default:
 		errorType = "apiserver_internal_error"
 	}
+	// One lock for three numbers: a call costs a hundred times as much.
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	of(&c.took, k, func() *metrics.Histogram {
@@ -80,6 +87,7 @@ func of[T any](all *map[seriesKey]*T, k seriesKey, make func() *T) *T {
 	if *all == nil {
 		*all = map[seriesKey]*T{}
 	}
+	// The name is what there may be any number of; the rest is a few words each.
 	if (*all)[k] == nil && len(*all) >= mostSeries {
 		k.name = "other"
 	}
@@ -104,7 +112,8 @@ func sorted[T any](all map[seriesKey]*T, write func(seriesKey, *T)) {
 	}
 }
 
-// WriteMetrics writes the families of what was counted.
+// WriteMetrics writes the families of what was counted. A webhook that is no more keeps its series until the process ends, as
+// every client of Prometheus has it.
 func (w *Webhooks) WriteMetrics(e *metrics.Writer) {
 	c := &w.counts
 	c.mu.Lock()

@@ -99,7 +99,8 @@ type rule struct {
 }
 
 // compile makes what is asked of the object of a configuration. What cannot be read there was checked when it was written, and
-// means nothing. The caller holds mu.
+// means nothing: a selector selects everything, a target cannot be reached. The backends of its webhooks are those of before
+// where the target is the same, with their connections. The caller holds mu.
 func (w *Webhooks) compile(phase api.Phase, o *store.Object) *configuration {
 	obj := o.Decode()
 	c := &configuration{rev: o.Rev}
@@ -146,6 +147,7 @@ func cleaned(url string) string {
 // targetOf returns where a webhook is.
 func targetOf(config map[string]any) backend.Target {
 	t := backend.Target{URL: tree.Text(config, "url")}
+	// It was decoded when it was written; a bundle without a certificate is the backend's to complain of.
 	t.CABundle, _ = base64.StdEncoding.DecodeString(tree.Text(config, "caBundle"))
 	if s := tree.Object(config, "service"); s != nil {
 		t.Service = backend.Service{Namespace: tree.Text(s, "namespace"), Name: tree.Text(s, "name"), Path: tree.Text(s, "path"), Port: 443}
@@ -173,13 +175,14 @@ func newRule(v any) rule {
 	return r
 }
 
-// newTable returns the table of all configurations, nil for none.
+// newTable returns the table of all configurations, nil for none, which is what a write then finds at once.
 func newTable(made [2]map[string]*configuration) *table {
 	if len(made[0])+len(made[1]) == 0 {
 		return nil
 	}
 	t := &table{}
 	t.plans.Store(&map[shape][]planned{})
+	// By text: a thousand webhooks that leave out one namespace have one selector.
 	numbers := map[string]int32{}
 	number := func(l selector.Labels) int32 {
 		if l.Empty() {
@@ -207,7 +210,8 @@ func newTable(made [2]map[string]*configuration) *table {
 	return t
 }
 
-// plan returns the webhooks whose rules are about a shape, in order. Nobody may change it.
+// plan returns the webhooks whose rules are about a shape, in order. Nobody may change it. The first call for a shape looks at all
+// rules and takes a lock; the others find the plan by one atomic load and a lookup, and allocate nothing.
 func (t *table) plan(s shape) []planned {
 	if plan, ok := (*t.plans.Load())[s]; ok {
 		return plan
@@ -218,12 +222,14 @@ func (t *table) plan(s shape) []planned {
 	if plan, ok := plans[s]; ok {
 		return plan
 	}
+	// nil is a plan too: most shapes are nobody's.
 	var plan []planned
 	for _, h := range t.hooks[s.phase] {
 		if form := h.byRules(s); form != nil {
 			plan = append(plan, planned{h, form})
 		}
 	}
+	// All go at once, and those that are still wanted are made anew.
 	if len(plans) >= mostPlans {
 		plans = nil
 	}
@@ -237,6 +243,7 @@ func (t *table) plan(s shape) []planned {
 // Wants implements admission.Webhooks: it reports whether a rule names the operation and the resource, or another form of it.
 func (w *Webhooks) Wants(phase api.Phase, r *api.Resource, subresource, operation string) bool {
 	t := w.now.Load()
+	// In the order of their cost, and of how many writes each of them ends.
 	if t == nil || len(t.hooks[phase]) == 0 || isExempt(r.Group, r.Kind) {
 		return false
 	}

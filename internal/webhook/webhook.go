@@ -95,7 +95,8 @@ func (w *Webhooks) AfterWrite() map[string]func() {
 	return map[string]func(){buckets[0]: w.Follow, buckets[1]: w.Follow}
 }
 
-// Follow puts the configurations into force that are in the store.
+// Follow puts the configurations into force that are in the store. When it returns, all are in force that were there when it was
+// called, and none that was not. Only those that have changed are compiled, but the table is made of all.
 func (w *Webhooks) Follow() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -117,6 +118,7 @@ func (w *Webhooks) Follow() {
 	if isSame && w.made[0] != nil {
 		return
 	}
+	// The new table first: a write that begins now must not find a backend that is gone.
 	was := w.made
 	w.made = made
 	w.now.Store(newTable(made))
@@ -148,7 +150,8 @@ func (w *Webhooks) hook(phase api.Phase, h *hook) *hook {
 	return nil
 }
 
-// Run follows configurations that are written otherwise than by a request here, until ctx ends.
+// Run follows configurations that are written otherwise than by a request here, until ctx ends: by another server, by a reset, or by
+// what was restored. It waits for the event log and looks at nothing in between.
 func (w *Webhooks) Run(ctx context.Context) {
 	for {
 		var waits [2]<-chan struct{}
@@ -165,6 +168,7 @@ func (w *Webhooks) Run(ctx context.Context) {
 				waits[phase] = closed
 			}
 		}
+		// Behind the cursors, so that what is written from here on ends the wait.
 		w.Follow()
 		select {
 		case <-ctx.Done():
