@@ -28,11 +28,14 @@ import (
 
 // answer is what a webhook has said.
 type answer struct {
-	allowed     bool
-	patch       []byte
-	patchType   string
-	result      map[string]any
-	warnings    []string
+	allowed bool
+	// patch is decoded from base64, and patchType is JSONPatch where there is one, as far as v1beta1 goes.
+	patch     []byte
+	patchType string
+	// result is the Status of a refusal, nil for none.
+	result   map[string]any
+	warnings []string
+	// annotations are without the webhook's name in front.
 	annotations map[string]string
 }
 
@@ -167,7 +170,8 @@ func parseReview(body []byte, version string) (map[string]any, error) {
 	// These two are read on their own before anything else is, hence their own text.
 	for _, name := range [...]string{"apiVersion", "kind"} {
 		if v := review[name]; v != nil && tree.TypeName(v) != "string" {
-			return nil, errors.New(noKind + "json: cannot unmarshal " + tree.TypeName(v) + " into Go struct field ." + name + " of type string")
+			const wrong = noKind + "json: cannot unmarshal %s into Go struct field .%s of type string"
+			return nil, fmt.Errorf(wrong, tree.TypeName(v), name)
 		}
 	}
 	// The kind first: what is of another kind has other fields, of which no type would be right.
@@ -246,7 +250,8 @@ func checkType(v any, path string) error {
 }
 
 // denied returns the error of a client whose write a webhook has refused: what the webhook says, as far as it makes sense as a
-// failure, with the webhook's name in front.
+// failure, with the webhook's name in front. Code, reason and details are the webhook's (below 400 the code is 400); what else a
+// Status may have, metadata and a status other than Failure, is not told. result may be nil.
 func denied(name string, result map[string]any) *status.Error {
 	// A refusal is never a success, whatever its code says.
 	code, _ := result["code"].(int64)

@@ -31,7 +31,7 @@ import (
 // maxAnswer is the most bytes that an answer may have: a patch that replaces the largest object, in base64. Upstream has no bound.
 const maxAnswer = 8 << 20
 
-// maxShown is how much of a text is shown that comes in place of an answer, upstream's number.
+// maxShown is how many bytes are shown of a text that comes in place of an answer, upstream's number.
 const maxShown = 2048
 
 // mostRetries is how often a webhook is asked again that asks for it by a Retry-After, within its time.
@@ -153,7 +153,7 @@ func (h *hook) post(ctx context.Context, review []byte) (code int, body []byte, 
 	}
 }
 
-// timeoutQuery returns the query by which a webhook is told how much time it has: in whole seconds, a part of one is one.
+// timeoutQuery returns the query, "" for a call without a deadline, by which a webhook is told how much time it has: in whole seconds, a part of one is one.
 func timeoutQuery(ctx context.Context) string {
 	deadline, ok := ctx.Deadline()
 	left := time.Until(deadline)
@@ -172,16 +172,19 @@ var (
 
 // bodyError returns what upstream's client says of an error of a call: code is 0 unless it is of the body of an answer.
 func bodyError(code int, err error) error {
+	what := "unexpected error when reading response body"
 	switch {
 	case code == 0:
 		return err
+	// Of HTTP/2, when the other side ends the stream.
 	case strings.HasPrefix(err.Error(), "stream error"):
-		return fmt.Errorf("stream error when reading response body, may be caused by closed connection. Please retry. Original error: %w", err)
+		what = "stream error when reading response body, may be caused by closed connection"
 	}
-	return fmt.Errorf("unexpected error when reading response body. Please retry. Original error: %w", err)
+	return fmt.Errorf("%s. Please retry. Original error: %w", what, err)
 }
 
-// retryAfter returns after which time a webhook that has answered so wants to be asked again, below 0 for never.
+// retryAfter returns after which time a webhook that has answered so wants to be asked again, below 0 for never: only who is busy or
+// broken may ask for it, and only in whole seconds, as upstream's client has it.
 func retryAfter(code int, header http.Header) time.Duration {
 	if code != http.StatusTooManyRequests && code/100 != 5 {
 		return -1
@@ -206,7 +209,8 @@ func readStatus(code int, header http.Header, body []byte) (int, []byte, error) 
 	}
 	if code >= 200 && code <= 206 {
 		if len(body) == 0 {
-			return http.StatusServiceUnavailable, nil, fmt.Errorf("0-length response with status code: %d and content type: %s", code, media)
+			err := fmt.Errorf("0-length response with status code: %d and content type: %s", code, media)
+			return http.StatusServiceUnavailable, nil, err
 		}
 		return code, body, nil
 	}

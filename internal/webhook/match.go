@@ -23,8 +23,10 @@ import (
 // question is one question of admission on its way to the webhooks of a phase. It belongs to one goroutine, but for its forms, which
 // those who ask only read.
 type question struct {
+	// Admission is the question as it was asked; a mutating webhook's patch changes its Object.
 	*api.Admission
 	w *Webhooks
+	// t is the table of all its webhooks, whatever is configured meanwhile.
 	t *table
 	// namespace is that of the object; a Namespace is in itself.
 	namespace string
@@ -248,7 +250,8 @@ func (p *planned) provisos(r *api.Resource) (text string) {
 	return text
 }
 
-// qualified returns a resource with its version: horizontalpodautoscalers.v2.autoscaling.
+// qualified returns a resource with its version, as kubectl takes it: horizontalpodautoscalers.v2.autoscaling, nodes.v1 of the core
+// group, which has no name.
 func qualified(row *kinds.Row) string {
 	parts := slices.DeleteFunc([]string{row.Plural, row.Version, row.Group}, func(s string) bool { return s == "" })
 	text := parts[0]

@@ -19,19 +19,23 @@ import (
 // There are as many series as webhooks, operations and codes have been seen, and no
 // more than mostSeries: names come from whoever may write configurations.
 
-// durationBounds are upstream's buckets, in nanoseconds.
+// durationBounds are upstream's buckets, in nanoseconds: up to 25 seconds, as a webhook may have 30.
 var durationBounds = []int64{5e6, 25e6, 100e6, 500e6, 1e9, 25e8, 10e9, 25e9}
 
 // mostSeries bounds how many label sets of each kind there may be. Others are counted as of the name "other".
 const mostSeries = 2000
 
-// seriesKey is the labels of a series; those that a family has not are "".
+// seriesKey is the labels of a series; those that a family has not are "". typ is admit or validating, as upstream calls the phases of
+// webhooks, and errorType one of calling_webhook_error, apiserver_internal_error and no_error, which is a refusal.
 type seriesKey struct{ name, typ, operation, rejected, code, errorType string }
 
 // counts are those of all webhooks. The zero value is ready.
 type counts struct {
-	mu                        sync.Mutex
-	took                      map[seriesKey]*metrics.Histogram
+	// mu guards the maps; what they hold counts by itself.
+	mu sync.Mutex
+	// took is in nanoseconds.
+	took map[seriesKey]*metrics.Histogram
+	// requests are all calls, rejected those that have failed a write, and opens the failures that have not.
 	requests, rejected, opens map[seriesKey]*metrics.Counter
 }
 
@@ -97,7 +101,8 @@ func of[T any](all *map[seriesKey]*T, k seriesKey, make func() *T) *T {
 	return (*all)[k]
 }
 
-// sorted calls write for each series in an order that does not change.
+// sorted calls write for each series in an order that does not change: by name, phase and operation, then what came of it. The caller
+// holds the lock.
 func sorted[T any](all map[seriesKey]*T, write func(seriesKey, *T)) {
 	var keys []seriesKey
 	for k := range all {
@@ -122,7 +127,8 @@ func (w *Webhooks) WriteMetrics(e *metrics.Writer) {
 	sorted(c.took, func(k seriesKey, h *metrics.Histogram) {
 		e.Histogram(h, "name", k.name, "operation", k.operation, "rejected", k.rejected, "type", k.typ)
 	})
-	e.Family("apiserver_admission_webhook_request_total", "counter", "Calls of admission webhooks, with the HTTP status of what came of them.")
+	e.Family("apiserver_admission_webhook_request_total", "counter",
+		"Calls of admission webhooks, with the HTTP status of what came of them.")
 	sorted(c.requests, func(k seriesKey, n *metrics.Counter) {
 		e.Number(n.Value(), "code", k.code, "name", k.name, "operation", k.operation, "rejected", k.rejected, "type", k.typ)
 	})

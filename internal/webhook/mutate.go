@@ -34,10 +34,12 @@ import (
 // write.
 type mutation struct {
 	w *Webhooks
+	// t is the table of the first round: the second one asks no other webhooks.
 	t *table
 	// asked are those that want to be asked again if the object changes now, and again those that will be.
 	asked, again map[*hook]bool
-	changed      bool
+	// changed says that one of them has changed the object, in any round.
+	changed bool
 }
 
 // Mutate implements admission.Webhooks.
@@ -159,7 +161,8 @@ func (q *question) settle(ctx context.Context, own map[string]any, f *form) erro
 	return nil
 }
 
-// place returns where in a round a webhook stands, as annotations name it.
+// place returns where in a round a webhook stands, as annotations name it. i is its place among all mutating webhooks, asked or not,
+// and among those that are asked of the validating ones (upstream).
 func place(round, i int) string {
 	return "round_" + strconv.Itoa(round) + "_index_" + strconv.Itoa(i)
 }
@@ -184,7 +187,8 @@ func (m *mutation) ask(ctx context.Context, q *question, h *hook, f *form, round
 	// no object, is an error of the write in any case (upstream).
 	operations, err := readPatch(a.patch)
 	if err != nil {
-		return false, &callError{h.name, fmt.Errorf("received undecodable patch in webhook response: %w", err), http.StatusServiceUnavailable}
+		err = fmt.Errorf("received undecodable patch in webhook response: %w", err)
+		return false, &callError{h.name, err, http.StatusServiceUnavailable}
 	}
 	if len(operations) == 0 {
 		return false, nil

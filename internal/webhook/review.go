@@ -23,7 +23,8 @@ import (
 
 // form is a question as it is seen in one form of its resource.
 type form struct {
-	r           *api.Resource
+	r *api.Resource
+	// object and old are nil where the question has none. A mutating webhook's patch puts another object here, and drops the tail.
 	object, old map[string]any
 	// tail is the review behind the uid, nil until it is asked for.
 	tail []byte

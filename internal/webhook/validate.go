@@ -73,7 +73,8 @@ func (w *Webhooks) Validate(ctx context.Context, a api.Admission) error {
 	return v.err
 }
 
-// formOf returns the form of a resource among those that there are, nil if there is none.
+// formOf returns the form of a resource among those that there are, nil if there is none. There are as many as the resource has
+// versions, so that a list will do.
 func formOf(forms []*form, r *api.Resource) *form {
 	for _, f := range forms {
 		if f.r == r {
@@ -85,7 +86,8 @@ func formOf(forms []*form, r *api.Resource) *form {
 
 // verdict is what validating webhooks say of one question. Those who ask share it.
 type verdict struct {
-	q     *question
+	q *question
+	// begun is when the first one was asked: the request has waited for the slowest.
 	begun time.Time
 
 	mu  sync.Mutex

@@ -100,6 +100,7 @@ func (w *Webhooks) AfterWrite() map[string]func() {
 func (w *Webhooks) Follow() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	// A look at both buckets, also where only one was written: they are small, and one table is made of them.
 	isSame := true
 	var made [2]map[string]*configuration
 	for phase, name := range buckets {
@@ -107,6 +108,7 @@ func (w *Webhooks) Follow() {
 		sn := w.store.Bucket(name).Now()
 		for o := range sn.Scan("", "") {
 			c := w.made[phase][o.Key]
+			// By its revision, and not by what is in it: a label that changes compiles it anew, and keeps its backends.
 			if c == nil || c.rev != o.Rev {
 				c = w.compile(api.Phase(phase), o)
 				isSame = false
@@ -115,6 +117,7 @@ func (w *Webhooks) Follow() {
 		}
 		isSame = isSame && len(made[phase]) == len(w.made[phase])
 	}
+	// Who comes second, the request or Run, finds nothing left to do.
 	if isSame && w.made[0] != nil {
 		return
 	}
@@ -138,7 +141,8 @@ func (w *Webhooks) drop(was [2]map[string]*configuration) {
 	}
 }
 
-// hook returns the webhook that has the name of h in a configuration of its name now, nil if there is none. The caller holds mu.
+// hook returns the webhook that has the name of h in a configuration of its name now, nil if there is none: backends go by names, so
+// one whose webhook has another target is another's already. The caller holds mu.
 func (w *Webhooks) hook(phase api.Phase, h *hook) *hook {
 	if c := w.made[phase][h.configuration]; c != nil {
 		for _, o := range c.hooks {
