@@ -180,6 +180,13 @@ func (h hop) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	h.Remote.ServeHTTP(w, req)
 }
 
+// isPipe reports whether a request asks another server for a connection of its own. It has no time limit: upstream's is over
+// once the connection is there, and where it is not, the proxy has one.
+func isPipe(rt *route, req *http.Request) bool {
+	_, ok := rt.handler.(hop)
+	return ok && aggregation.IsUpgrade(req.Header)
+}
+
 // String says where a request goes, for an explanation of it.
 func (h hop) String() string {
 	text := "APIService " + h.Name + " sends it to " + h.Backend.BaseURL()

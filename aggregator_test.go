@@ -274,6 +274,47 @@ func TestAggregatedTimeLimit(t *testing.T) {
 	}
 }
 
+// TestAggregatedUpgrade: a connection that another server agrees to goes on beyond the time limit of requests, and a stop
+// ends it.
+func TestAggregatedUpgrade(t *testing.T) {
+	_, flag := groupServer(t, func(w http.ResponseWriter, r *http.Request) {
+		c, rw, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer func() { _ = c.Close() }()
+		fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		_, _ = io.Copy(c, rw)
+	})
+	r := startProgram(t, nil, flag, "--request-timeout=50ms")
+	r.awaitAggregated("v1.ext.example.com")
+	for _, kind := range []string{"http", "https"} {
+		c := r.dial(kind)
+		defer func() { _ = c.Close() }()
+		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+		fmt.Fprint(c, "GET "+thingsPath+"/t/console HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer admin-token\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		b := bufio.NewReader(c)
+		resp, err := http.ReadResponse(b, nil)
+		if err != nil || resp.StatusCode != 101 {
+			t.Fatalf("%s: %v %v", kind, resp, err)
+		}
+		for end := time.Now().Add(150 * time.Millisecond); time.Now().Before(end); {
+			fmt.Fprint(c, "x\n")
+			if line, err := b.ReadString('\n'); err != nil || line != "x\n" {
+				t.Fatalf("%s: %q %v", kind, line, err)
+			}
+		}
+		defer func() {
+			if rest, _ := io.ReadAll(b); len(rest) > 0 {
+				t.Errorf("%s: %q behind the end", kind, rest)
+			}
+		}()
+	}
+	if code := r.stop(); code != exitDrained {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 // TestAggregatedRestart: while another server is started again under load, only requests that it had fail, or that came
 // while nobody listened; it is back within one probe.
 func TestAggregatedRestart(t *testing.T) {

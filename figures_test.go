@@ -26,7 +26,8 @@ import (
 // The figures of the README that need a process of its own, each beside its reference.
 
 // bareServer makes the test binary a bare net/http server: the value is http, https or
-// h2, and "same" behind it for one that sends the header lines that ours sends.
+// h2, and "same" behind it for one that sends the header lines that ours sends, or "proxy=" and an address for
+// one that asks another.
 const bareServer = "APICHAIN_TEST_BARE_SERVER"
 
 // serveBare answers "ok" to everything, with nothing around it, and prints its address.
@@ -37,6 +38,7 @@ func serveBare() {
 		return
 	}
 	scheme, same := strings.CutSuffix(os.Getenv(bareServer), " same")
+	scheme, behind, isProxy := strings.Cut(scheme, " proxy=")
 	server := &http.Server{Protocols: new(http.Protocols)}
 	server.Protocols.SetHTTP1(scheme != "h2")
 	server.Protocols.SetHTTP2(scheme == "h2")
@@ -50,17 +52,21 @@ func serveBare() {
 	}
 	fmt.Println(l.Addr())
 	var streams fanOut
+	thing := []byte(strings.Repeat("x", 1<<10))
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.Atoi(r.URL.RawQuery)
 		switch r.URL.Path {
 		case "/bytes":
 			writeBytes(w, n)
 			return
-		case "/stream":
+		case "/stream", proxiedWatchPath:
 			streams.serve(w, r)
 			return
 		case "/send":
 			streams.send(n)
+			return
+		case proxiedPath:
+			_, _ = w.Write(thing)
 			return
 		}
 		h := w.Header()
@@ -72,6 +78,9 @@ func serveBare() {
 		}
 		_, _ = io.WriteString(w, "ok")
 	})
+	if isProxy {
+		server.Handler = serveBareProxy(behind)
+	}
 	if scheme == "http" {
 		_ = server.Serve(l)
 	} else {

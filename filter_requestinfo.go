@@ -20,7 +20,7 @@ func requestInfoFilter(p *program) filter {
 		}
 		// After Resolve: custom resources are found by what it says, not by the path.
 		x.target = p.outermost.find(&x.req, x.dry)
-		x.longRunning = request.IsLongRunning(&x.info) || x.target.route != nil && x.target.route.longRunning
+		x.longRunning = request.IsLongRunning(&x.info) || x.target.route != nil && (x.target.route.longRunning || isPipe(x.target.route, &x.req))
 		if x.dry != nil {
 			x.because(x.about(), "")
 		}

@@ -107,13 +107,6 @@ func (a *authority) pair(t *testing.T, name string, hosts ...string) tls.Certifi
 	return pair
 }
 
-// pool is the authority as one that is trusted.
-func (a *authority) pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
-	return pool
-}
-
 // eachServer runs f with the folder of the program and with that of kube-apiserver, in which each has this name beside an
 // etcd. The second is skipped where APICHAIN_REFERENCE is not set.
 func eachServer(t *testing.T, f func(t *testing.T, folder string)) {
@@ -202,11 +195,11 @@ func (f *front) serve(t *testing.T, groupVersion, name string, port int, trust *
 func base64Of(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 
 // show waits until the output of a command has a text: that of documents which are made when others were asked.
-func (f *front) show(t *testing.T, args, want string) {
+func (k *kube) show(t *testing.T, args, want string) {
 	t.Helper()
 	eventually(t, "kubectl "+args, func() error {
-		f.forget(t)
-		if out, _ := f.output(t, args, ""); !strings.Contains(folded(out), want) {
+		k.forget(t)
+		if out, _ := k.output(t, args, ""); !strings.Contains(folded(out), want) {
 			return fmt.Errorf("want %q in\n%s", want, out)
 		}
 		return nil

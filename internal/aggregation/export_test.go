@@ -26,6 +26,7 @@ var (
 	RootOf      = rootOf
 	EscapeKey   = escapeKey
 	ParseTag    = parseTag
+	IsDiscovery = isDiscovery
 )
 
 // RewritePage rewrites a whole page.

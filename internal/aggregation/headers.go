@@ -102,6 +102,9 @@ func isCORS(name string) bool {
 	return false
 }
 
+// IsUpgrade reports whether a request asks for another protocol.
+func IsUpgrade(h http.Header) bool { return upgradeOf(h) != "" }
+
 // upgradeOf returns the protocol that a request asks to go on with, "" for none: by upstream's rule a line of
 // Connection has the word in it.
 func upgradeOf(h http.Header) string {

@@ -257,7 +257,6 @@ func (k *keeper) addLater(name string, d time.Duration) {
 
 // tookService looks at an APIService that has changed.
 func (k *keeper) tookService(e *store.Event) {
-	k.s.Follow() // without a request nobody else tells of a change
 	name := e.Object.Name()
 	if e.Kind != store.Modified || e.Prev == nil {
 		k.add(name)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"apichain/internal/aggregation"
+	"apichain/internal/request"
 )
 
 // FuzzNormalQuery: a query is sent on as net/url writes what it reads of it.
@@ -48,6 +49,21 @@ func FuzzRootOf(f *testing.F) {
 			t.Errorf("the root of %q is %q, whose root is %q", path, root, again)
 		}
 	})
+}
+
+// TestIsDiscovery: which requests have five seconds: those of three segments that are for no resource.
+func TestIsDiscovery(t *testing.T) {
+	for path, want := range map[string]bool{
+		"/apis/foo/v1": true, "/apis/foo/v1/": true, "/openapi/v3/x": true, "/apis/foo": false, "/apis": false, "/apis/foo/v1/things": false, "/api/v1/pods": false, "/a/b/c/d": false,
+	} {
+		var info request.Info
+		if err := info.Resolve("GET", path, ""); err != nil {
+			t.Fatal(err)
+		}
+		if got := aggregation.IsDiscovery(&info); got != want {
+			t.Errorf("%s: %t", path, got)
+		}
+	}
 }
 
 // FuzzEscapeKey: any key makes the name of a header, from which it can be read again.

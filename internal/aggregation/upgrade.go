@@ -23,6 +23,10 @@ import (
 //	below 400      503, upstream's text
 //	from 400 on    the answer, within refusalTime
 
+// upgradeTime is how long a server may take to agree, or not: the request has no other limit, since the connection that it asks for
+// has none.
+const upgradeTime = time.Minute
+
 // refusalTime is how long the answer that refuses an upgrade may take.
 const refusalTime = 10 * time.Second
 
@@ -44,6 +48,7 @@ func (p *passage) upgrade(ctx context.Context, protocol string) {
 	// The end of the request's time, a stop, and a client that leaves end both connections.
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	defer func() { _ = server.Close() }()
+	_ = server.SetDeadline(time.Now().Add(upgradeTime))
 	if err := p.out.WithContext(ctx).Write(server); err != nil {
 		p.refuseUpgrade("error sending request: " + err.Error())
 		return
@@ -62,7 +67,7 @@ func (p *passage) upgrade(ctx context.Context, protocol string) {
 	case res.StatusCode < 400:
 		p.refuseUpgrade(fmt.Sprintf("invalid upgrade response: status code %d", res.StatusCode))
 	default:
-		_ = server.SetReadDeadline(time.Now().Add(refusalTime))
+		_ = server.SetDeadline(time.Now().Add(refusalTime))
 		p.endConnection()
 		p.answer(ctx, res)
 	}
@@ -112,8 +117,9 @@ func (p *passage) join(ctx context.Context, server net.Conn, from *bufio.Reader,
 	}
 	defer context.AfterFunc(ctx, func() { _ = client.Close() })()
 	defer func() { _ = client.Close() }()
-	// The time limits of requests are over.
+	// What was to be in time was.
 	_ = client.SetDeadline(time.Time{})
+	_ = server.SetDeadline(time.Time{})
 	w := bufio.NewWriter(client)
 	fmt.Fprintf(w, "HTTP/1.1 %s\r\n", res.Status)
 	_ = res.Header.Write(w)

@@ -437,7 +437,8 @@ func (q *Call) unlistable(bad []unreadable) error {
 		Details: &status.Details{Name: "list", Group: q.Group, Kind: q.Plural}}
 	for _, u := range bad {
 		e.Details.Causes = append(e.Details.Causes, field.Error{
-			Reason: "UnexpectedServerResponse", Message: q.undecodable(u, "/registry"), Field: "/registry/" + q.Group + "/" + q.Plural + "/" + u.o.Key,
+			Reason: "UnexpectedServerResponse", Message: q.undecodable(u, "/registry"),
+			Field: "/registry/" + q.Group + "/" + q.Plural + "/" + u.o.Key,
 		})
 	}
 	if len(bad) == mostUnreadable {

@@ -14,6 +14,7 @@ import (
 
 	"apichain/internal/api"
 	"apichain/internal/api/apitest"
+	"apichain/internal/request"
 	"apichain/internal/tree"
 )
 
@@ -764,4 +765,27 @@ func TestNoWebhooks(t *testing.T) {
 	}
 	redefine(s, "v1", `{"strategy":"None"}`)
 	s.Must(200, "GET", gears2+"/a", nil)
+}
+
+// TestTimeInConversion: what a request has waited for the webhook is a part of its time of its own.
+func TestTimeInConversion(t *testing.T) {
+	var mu sync.Mutex
+	spent := map[request.Part]int{}
+	hook := &converting{}
+	s := apitest.Start(t, apitest.Config{Converters: hook, Spent: func(in request.Part, took time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		spent[in]++
+	}})
+	s.Must(201, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", gearsDefinition("v1", byHook))
+	s.Must(201, "POST", gears1, gearOf("a", 1))
+	for range 2 {
+		s.Must(200, "GET", gears2+"/a", nil)
+	}
+	s.Must(201, "POST", gears2, gear2Of("b", 1))
+	mu.Lock()
+	defer mu.Unlock()
+	if len(spent) != 1 || spent[request.InConversion] != 3 {
+		t.Errorf("spent %v", spent)
+	}
 }

@@ -120,6 +120,10 @@ func (b *Backend) Ask(ctx context.Context, r *http.Request, most int64) (code in
 	res, body, err := b.ask(r, most)
 	b.ended(ctx, began, codeOf(res), err)
 	if res == nil {
+		// As net/http's client tells who speaks no TLS.
+		if record := (tls.RecordHeaderError{}); errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/" {
+			err = http.ErrSchemeMismatch
+		}
 		return 0, nil, nil, &url.Error{Op: r.Method[:1] + strings.ToLower(r.Method[1:]), URL: r.URL.String(), Err: err}
 	}
 	return res.StatusCode, res.Header, body, err

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -169,13 +170,18 @@ func environmentProxy() string {
 	if err != nil || u == nil {
 		return ""
 	}
+	return proxyAddress(u)
+}
+
+// proxyAddress returns host:port of a proxy, as net/http dials it.
+func proxyAddress(u *url.URL) string {
 	port := u.Port()
 	for _, usual := range [...][2]string{{"http", "80"}, {"https", "443"}, {"socks5", "1080"}, {"socks5h", "1080"}} {
 		if port == "" && u.Scheme == usual[0] {
 			port = usual[1]
 		}
 	}
-	return u.Hostname() + ":" + port
+	return net.JoinHostPort(u.Hostname(), port)
 }
 
 // ShownAs says how the server tells the target who it is: "certificate", "header", "certificate+header" or "" for not

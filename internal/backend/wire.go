@@ -183,6 +183,10 @@ func (w *wire) close() {
 func (w *wire) ask(ctx context.Context, r *http.Request, address string, most int64) (res *http.Response, body []byte, err error) {
 	c, err := w.get(ctx, address)
 	if err != nil {
+		// A dial that was given up says so in the context's words.
+		if cause := ctx.Err(); cause != nil {
+			err = cause
+		}
 		return nil, nil, err
 	}
 	keep := false
