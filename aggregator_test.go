@@ -407,6 +407,34 @@ func TestAggregatedRestart(t *testing.T) {
 	}
 }
 
+// TestRegisteredAgain: a snapshot that knows of no APIService, a reset, and a definition leave what is served here registered.
+func TestRegisteredAgain(t *testing.T) {
+	c := startClients(t, "http")
+	names := func() (all []string) {
+		for _, obj := range c.api.List("apiservices.apiregistration.k8s.io", "") {
+			all = append(all, tree.Name(obj))
+		}
+		return all
+	}
+	before := names()
+	if len(before) < 20 || !slices.Contains(before, "v1.apps") || !slices.Contains(before, "v1.") {
+		t.Fatalf("there are %v", before)
+	}
+	is := func(want ...string) func() bool { return func() bool { return slices.Equal(names(), sorted(want)) } }
+	c.applied(t, widgetCRD)
+	c.Soon("the definition's", is(append([]string{"v1.example.com"}, before...)...))
+	if _, err := (source{c.program}).Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.Soon("as at ready", is(before...))
+	list := decoded(t, string(c.snapshotText(t)))
+	list["items"] = slices.DeleteFunc(tree.List(list, "items"), func(o any) bool { return tree.Text(o, "kind") == "APIService" })
+	if _, err := (source{c.program}).LoadSnapshot(t.Context(), tree.AppendJSON(nil, list)); err != nil {
+		t.Fatal(err)
+	}
+	c.Soon("registered again", is(before...))
+}
+
 // TestParseAggregated: the forms of --aggregate, and what is wrong with others.
 func TestParseAggregated(t *testing.T) {
 	for text, want := range map[string]string{
