@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"bytes"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -146,16 +144,7 @@ func keys[V any](m map[string]V) (list []string) {
 
 // TestHooked asks for a write, or a read, of each row.
 func TestHooked(t *testing.T) {
-	file := testdata(t, "hooked.json")
-	golden := map[string][]string{}
-	b, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(b, &golden)
-	}
-	writing := os.Getenv("APICHAIN_WRITE") != ""
-	if err != nil && !writing {
-		t.Fatal(err)
-	}
+	g := openGolden[[]string](t, "hooked.json")
 	eachServer(t, func(t *testing.T, folder string) {
 		f := startFront(t, folder, startEtcd(t, 1).servers())
 		trust := newAuthority(t, "hooks")
@@ -175,19 +164,11 @@ func TestHooked(t *testing.T) {
 			got["conversion: "+row] = f.told(t, a, url, "GET", "/apis/hooked.example.com/v2/namespaces/default/"+plural+"/a", nil)
 		}
 		for _, row := range keys(got) {
-			if !writing && !slices.Equal(got[row], golden[row]) {
-				t.Errorf("%s: told\n\t%s\nwant\n\t%s", row, strings.Join(got[row], "\n\t"), strings.Join(golden[row], "\n\t"))
+			if want := g.want[row]; !g.writing && !slices.Equal(got[row], want) {
+				t.Errorf("%s: told\n\t%s\nwant\n\t%s", row, strings.Join(got[row], "\n\t"), strings.Join(want, "\n\t"))
 			}
 		}
-		if writing && folder != folderOf(t) {
-			var b bytes.Buffer
-			j := json.NewEncoder(&b)
-			j.SetEscapeHTML(false)
-			j.SetIndent("", " ")
-			if err := errors.Join(j.Encode(got), os.WriteFile(file, b.Bytes(), 0o600)); err != nil {
-				t.Fatal(err)
-			}
-		}
+		g.keep(t, folder, got)
 	})
 }
 
