@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	crand "crypto/rand"
@@ -8,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -204,4 +206,40 @@ func (k *kube) show(t *testing.T, args, want string) {
 		}
 		return nil
 	})
+}
+
+// golden is a file of what kube-apiserver does, by the name of each case. A run with APICHAIN_WRITE writes it anew, by what
+// kube-apiserver does, and compares nothing.
+type golden[T any] struct {
+	file    string
+	writing bool
+	want    map[string]T
+}
+
+func openGolden[T any](t *testing.T, name string) *golden[T] {
+	t.Helper()
+	g := &golden[T]{file: testdata(t, name), writing: os.Getenv("APICHAIN_WRITE") != ""}
+	b, err := os.ReadFile(g.file)
+	if err == nil {
+		err = json.Unmarshal(b, &g.want)
+	}
+	if err != nil && !g.writing {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// keep writes what the server of a folder has done, if that is kube-apiserver's and it is to be written.
+func (g *golden[T]) keep(t *testing.T, folder string, got map[string]T) {
+	t.Helper()
+	if !g.writing || folder == folderOf(t) {
+		return
+	}
+	var b bytes.Buffer
+	j := json.NewEncoder(&b)
+	j.SetEscapeHTML(false)
+	j.SetIndent("", " ")
+	if err := errors.Join(j.Encode(got), os.WriteFile(g.file, b.Bytes(), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 }
