@@ -217,6 +217,53 @@ func TestBackendFaultsAreReproducible(t *testing.T) {
 	}
 }
 
+// TestBackendOfAggregatedServer shows a group of another server: its backend with the last probe, the hop in what is
+// explained, which is not made, and the time that a request has waited for it.
+func TestBackendOfAggregatedServer(t *testing.T) {
+	var asked atomic.Int32
+	h := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == "/apis/g.example.com/v1/widgets" {
+			asked.Add(1)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"g.example.com/v1","resources":[]}`)
+	}))
+	t.Cleanup(h.Close)
+	r := startProgram(t, nil, "--listen-admin=127.0.0.1:0", "--aggregate=g.example.com/v1="+h.URL+",insecure")
+	const path = "/apis/g.example.com/v1/widgets"
+	deadline := time.Now().Add(20 * time.Second)
+	for r.get("https", path).status != 200 {
+		if time.Now().After(deadline) {
+			t.Fatalf("not available: %v", r.backendRows())
+		}
+	}
+	row := r.backendRows()[0]
+	if row["kind"] != "api-server" || row["name"] != "v1.g.example.com" || row["state"] != "answering" || row["condition"] != "Passed" ||
+		row["probedAt"] == nil || row["trust"] != "insecure" || row["address"] != h.Listener.Addr().String() {
+		t.Errorf("%v", row)
+	}
+	before := asked.Load()
+	e := r.mustExplain(t, "GET "+path, "user=x", "group=system:masters")
+	if last := e.Steps[len(e.Steps)-1]; last.Decision != "passed" || last.Name != "aggregator" || !strings.Contains(e.Route.ID, "/apis/g.example.com/v1/") || len(e.Webhooks) > 0 {
+		t.Errorf("explained %+v, %+v", last, e.Route)
+	}
+	if asked.Load() != before {
+		t.Error("explain has asked the other server")
+	}
+	for _, f := range (source{r.program}).Requests(false).Finished {
+		if f.Path == path && f.Status != nil && *f.Status == 200 {
+			if f.ProxyMs <= 0 || f.ProxyMs > f.DurationMs {
+				t.Errorf("%v ms of %v in the proxy", f.ProxyMs, f.DurationMs)
+			}
+			break
+		}
+	}
+	r.inject(`{"id":"away","match":{"backend":["v1.g.*"]},"action":{"do":"cut"}}`)
+	if got := r.get("https", path); got.status != 503 || !strings.Contains(got.body, "injected fault away") {
+		t.Error(got.status, got.body)
+	}
+}
+
 // TestBackendUsers: who the server is to webhooks comes from the kubeconfig that the admission configuration names, and
 // a change of it counts from the next call on. --resolve says where the service is.
 func TestBackendUsers(t *testing.T) {

@@ -22,7 +22,7 @@ func (p *program) installOpenAPI(s *Server) {
 // addMerger adds the hooks that begin to ask other servers what they have. Discovery has been asked once of each when
 // its hook ends, so that a server which is ready lists all that can be had.
 func (p *program) addMerger(s *Server) {
-	m := aggregation.NewMerger(p.aggregation, &p.catalog, p.log)
+	m := aggregation.NewMerger(p.aggregation, &p.catalog, func(r *aggregation.Remote) http.Handler { return hop{r} }, p.log)
 	for _, hook := range []struct {
 		name     string
 		follower *aggregation.Follower

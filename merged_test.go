@@ -20,7 +20,7 @@ func otherServer(t *testing.T) *httptest.Server {
 	says := func(path, contentType, body string) {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", contentType)
-			_, _ = w.Write([]byte(strings.ReplaceAll(body, "USER", r.Header.Get("X-Remote-User"))))
+			_, _ = w.Write([]byte(strings.ReplaceAll(body, "USER", r.Header.Get("X-Remote-User")+" as "+r.Header.Get("Audit-Id"))))
 		})
 	}
 	says("/apis", discovery.AggregatedType, `{"items":[{"metadata":{"name":"other.example"},"versions":[{"version":"v1","resources":[
@@ -94,7 +94,7 @@ func TestOtherServerIsOneWithOurs(t *testing.T) {
 		t.Errorf("apps is at %s", address)
 	}
 	address := tree.Text(index, "paths", "apis/other.example/v1", "serverRelativeURL")
-	if got := r.get("http", address); got.status != 200 || !strings.Contains(got.body, `"asked by system:unsecured"`) {
+	if got := r.get("http", address, "Audit-Id: an-id"); got.status != 200 || !strings.Contains(got.body, `"asked by system:unsecured as an-id"`) {
 		t.Errorf("%s: %d %s", address, got.status, got.body)
 	}
 	merged := eventually(t, r, discovery.OpenAPI2Path, "application/json", func(doc map[string]any) bool {

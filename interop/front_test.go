@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	crand "crypto/rand"
@@ -8,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -107,13 +109,6 @@ func (a *authority) pair(t *testing.T, name string, hosts ...string) tls.Certifi
 	return pair
 }
 
-// pool is the authority as one that is trusted.
-func (a *authority) pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
-	return pool
-}
-
 // eachServer runs f with the folder of the program and with that of kube-apiserver, in which each has this name beside an
 // etcd. The second is skipped where APICHAIN_REFERENCE is not set.
 func eachServer(t *testing.T, f func(t *testing.T, folder string)) {
@@ -202,13 +197,49 @@ func (f *front) serve(t *testing.T, groupVersion, name string, port int, trust *
 func base64Of(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 
 // show waits until the output of a command has a text: that of documents which are made when others were asked.
-func (f *front) show(t *testing.T, args, want string) {
+func (k *kube) show(t *testing.T, args, want string) {
 	t.Helper()
 	eventually(t, "kubectl "+args, func() error {
-		f.forget(t)
-		if out, _ := f.output(t, args, ""); !strings.Contains(folded(out), want) {
+		k.forget(t)
+		if out, _ := k.output(t, args, ""); !strings.Contains(folded(out), want) {
 			return fmt.Errorf("want %q in\n%s", want, out)
 		}
 		return nil
 	})
+}
+
+// golden is a file of what kube-apiserver does, by the name of each case. A run with APICHAIN_WRITE writes it anew, by what
+// kube-apiserver does, and compares nothing.
+type golden[T any] struct {
+	file    string
+	writing bool
+	want    map[string]T
+}
+
+func openGolden[T any](t *testing.T, name string) *golden[T] {
+	t.Helper()
+	g := &golden[T]{file: testdata(t, name), writing: os.Getenv("APICHAIN_WRITE") != ""}
+	b, err := os.ReadFile(g.file)
+	if err == nil {
+		err = json.Unmarshal(b, &g.want)
+	}
+	if err != nil && !g.writing {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// keep writes what the server of a folder has done, if that is kube-apiserver's and it is to be written.
+func (g *golden[T]) keep(t *testing.T, folder string, got map[string]T) {
+	t.Helper()
+	if !g.writing || folder == folderOf(t) {
+		return
+	}
+	var b bytes.Buffer
+	j := json.NewEncoder(&b)
+	j.SetEscapeHTML(false)
+	j.SetIndent("", " ")
+	if err := errors.Join(j.Encode(got), os.WriteFile(g.file, b.Bytes(), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 }

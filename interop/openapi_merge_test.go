@@ -204,7 +204,11 @@ func compareDocuments(t *testing.T, a, b []byte) {
 	merged.Merge(ours(t, b))
 	sameText(t, "merged", dest, merged, a, b)
 	// Converted.
-	sameText(t, "converted", openapiconv.ConvertV2ToV3(theirs(t, a)), ours(t, a).ToV3(), a)
+	v3, err := ours(t, a).ToV3()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameText(t, "converted", openapiconv.ConvertV2ToV3(theirs(t, a)), v3, a)
 }
 
 // TestOpenAPIDocumentsByBoth compares what kube-openapi and this program make of documents at random.

@@ -72,6 +72,7 @@ type Merger struct {
 		Changed() <-chan struct{}
 	}
 	catalog *discovery.Catalog
+	hop     func(*Remote) http.Handler
 	log     *slog.Logger
 	// ask is (*Remote).Ask; others are of tests.
 	ask func(r *Remote, ctx context.Context, path string, header http.Header, user string, groups []string) (int, http.Header, []byte, error)
@@ -97,10 +98,11 @@ type knowledge struct {
 	openAPI      discovery.RemoteOpenAPI
 }
 
-// NewMerger returns a merger that knows nothing yet. log gets what could not be had, once each time that changes.
-func NewMerger(s *Services, catalog *discovery.Catalog, log *slog.Logger) *Merger {
+// NewMerger returns a merger that knows nothing yet. hop returns what sends requests of clients on to a remote, for
+// documents of OpenAPI; log gets what could not be had, once each time that changes.
+func NewMerger(s *Services, catalog *discovery.Catalog, hop func(*Remote) http.Handler, log *slog.Logger) *Merger {
 	m := &Merger{
-		services: s, catalog: catalog, log: log, ask: (*Remote).Ask, parsing: make(chan struct{}, 1),
+		services: s, catalog: catalog, hop: hop, log: log, ask: (*Remote).Ask, parsing: make(chan struct{}, 1),
 		known: map[string]*knowledge{}, groups: map[string]bool{},
 	}
 	m.init()
@@ -132,7 +134,7 @@ func (m *Merger) adopt() []*Remote {
 		} else {
 			known[r.Name] = &knowledge{remote: r}
 		}
-		known[r.Name].openAPI.Serve = r
+		known[r.Name].openAPI.Serve = m.hop(r)
 	}
 	m.known = known
 	m.publishLocked(true)

@@ -41,7 +41,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{T: t, changed: make(chan struct{}), servers: map[string]http.Handler{}, asked: map[string][]string{}}
 	w.m = &Merger{
-		services: w, catalog: &w.catalog, log: slog.New(slog.NewTextHandler(&w.said, nil)), ask: w.ask,
+		services: w, catalog: &w.catalog, hop: func(r *Remote) http.Handler { return r }, log: slog.New(slog.NewTextHandler(&w.said, nil)), ask: w.ask,
 		parsing: make(chan struct{}, 1), known: map[string]*knowledge{}, groups: map[string]bool{},
 	}
 	w.m.init()

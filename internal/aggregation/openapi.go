@@ -87,10 +87,11 @@ func (m *Merger) download(ctx context.Context, s *server, path string, header ht
 
 // askOpenAPI2 asks a server for its document of v2, and shows what it says of its own versions.
 func (m *Merger) askOpenAPI2(ctx context.Context, s *server) error {
-	code, err := m.downloadOpenAPI2(ctx, s, func(r *Remote, d openapi.Document) {
+	code, err := m.downloadOpenAPI2(ctx, s, func(r *Remote, d openapi.Document) error {
 		d.Filter(r.Root() + "/")
 		definitions := tree.AppendJSON(nil, map[string]any(d))
 		m.learn(r, true, func(k *knowledge) { k.openAPI.Definitions = definitions })
+		return nil
 	})
 	if code == http.StatusNotFound {
 		return errNever
@@ -99,11 +100,11 @@ func (m *Merger) askOpenAPI2(ctx context.Context, s *server) error {
 }
 
 // downloadOpenAPI2 gives use the document of v2, a new one for each of the server's versions, as download does.
-func (m *Merger) downloadOpenAPI2(ctx context.Context, s *server, use func(*Remote, openapi.Document)) (int, error) {
+func (m *Merger) downloadOpenAPI2(ctx context.Context, s *server, use func(*Remote, openapi.Document) error) (int, error) {
 	return m.download(ctx, s, discovery.OpenAPI2Path, http.Header{"Accept": {"application/json"}}, func(r *Remote, body []byte) error {
 		d, err := openapi.Read(body)
 		if err == nil {
-			use(r, d)
+			err = use(r, d)
 		}
 		return err
 	})
@@ -125,9 +126,14 @@ func (m *Merger) askOpenAPI3(ctx context.Context, s *server) error {
 		}
 		s.older, s.tag = true, ""
 	}
-	_, err := m.downloadOpenAPI2(ctx, s, func(r *Remote, d openapi.Document) {
-		converted := map[string][]byte{r.Root()[1:]: tree.AppendJSON(nil, d.ToV3())}
+	_, err := m.downloadOpenAPI2(ctx, s, func(r *Remote, d openapi.Document) error {
+		v3, err := d.ToV3()
+		if err != nil {
+			return err
+		}
+		converted := map[string][]byte{r.Root()[1:]: tree.AppendJSON(nil, v3)}
 		m.learn(r, true, func(k *knowledge) { k.openAPI.Addresses, k.openAPI.Converted = nil, converted })
+		return nil
 	})
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"apichain/internal/field"
@@ -189,7 +190,8 @@ func (r *Resource) checkSaid(obj map[string]any) error {
 	case kind != r.Kind:
 		return status.Invalid(r.Group, kind, tree.Name(obj), []field.Error{field.Invalid("kind", kind, "must be "+r.Kind)})
 	case tree.Text(obj, "apiVersion") == "":
-		return status.Unexplained("/, Kind=" + kind + " is unstructured and is not suitable for converting to " + strconv.Quote(r.apiVersion()))
+		const lost = "/, Kind=%s is unstructured and is not suitable for converting to %q"
+		return status.Unexplained(fmt.Sprintf(lost, kind, r.apiVersion()))
 	}
 	return nil
 }

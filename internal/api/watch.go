@@ -320,6 +320,8 @@ func (w *watcher) sendState(initial *store.Snapshot) bool {
 	if w.webhook != nil {
 		all := w.listOptions
 		all.limit = 0 // it means nothing to a watch
+		// The client waits for the header, and the webhook may take its time.
+		_ = w.flush()
 		var err error
 		if items, err = w.showSelected(&all, initial.Scan(w.prefix(), "")); err != nil {
 			w.fail(err)

@@ -30,7 +30,16 @@ func pluginKinds() map[string]Kind {
 // ReadAdmissionConfiguration returns the kubeconfig for each kind of webhooks that the file names one for, and the
 // plugins that it configures without effect. The error names the file that is wrong.
 func ReadAdmissionConfiguration(file string) (kubeconfigs map[Kind]string, idle []string, err error) {
-	doc, err := readKind(file, nil, "AdmissionConfiguration")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	return parseAdmissionConfiguration(file, content)
+}
+
+// parseAdmissionConfiguration is ReadAdmissionConfiguration of what the file has.
+func parseAdmissionConfiguration(file string, content []byte) (kubeconfigs map[Kind]string, idle []string, err error) {
+	doc, err := readKind(file, content, "AdmissionConfiguration")
 	if err != nil {
 		return nil, nil, err
 	}

@@ -67,3 +67,17 @@ func TestReadAdmissionConfiguration(t *testing.T) {
 		t.Error("a missing file was read")
 	}
 }
+
+func FuzzParseAdmissionConfiguration(f *testing.F) {
+	f.Add([]byte(admissionHead + "plugins: [{name: ValidatingAdmissionWebhook, configuration: " + webhookConfig(", kubeConfigFile: /foo") + "}]"))
+	f.Add([]byte(admissionHead + "plugins: [{name: x}, 1, {}]"))
+	f.Add([]byte("{}"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		kubeconfigs, _, err := parseAdmissionConfiguration("/nowhere/config", text)
+		for kind, file := range kubeconfigs {
+			if err != nil || !filepath.IsAbs(file) || kind != MutatingWebhook && kind != ValidatingWebhook {
+				t.Errorf("%q is read as %v, %v", text, kubeconfigs, err)
+			}
+		}
+	})
+}

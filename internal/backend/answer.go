@@ -57,8 +57,9 @@ var refusals = map[int]string{
 	http.StatusMethodNotAllowed:     "the server does not allow this method on the requested resource",
 	http.StatusUnprocessableEntity:  "the server rejected our request due to an error in our request",
 	http.StatusServiceUnavailable:   "the server is currently unable to handle the request",
-	http.StatusGatewayTimeout:       "the server was unable to return a response in the time allotted, but may still be processing the request",
-	http.StatusTooManyRequests:      "the server has received too many requests and has asked us to try again later",
+	http.StatusGatewayTimeout: "the server was unable to return a response in the time allotted, " +
+		"but may still be processing the request",
+	http.StatusTooManyRequests: "the server has received too many requests and has asked us to try again later",
 }
 
 // refusal returns the text for a code and the text of its answer.

@@ -17,8 +17,7 @@ import (
 func TestStates(t *testing.T) {
 	ca := newAuthority(t, "ca")
 	var told []string
-	var s *Set
-	s = New(Config{Changed: func(b *Backend) { told = append(told, string(b.Report().State)) }})
+	s := New(Config{Changed: func(b *Backend) { told = append(told, string(b.Report().State)) }})
 	var fails atomic.Bool
 	address := ca.serve(func(w http.ResponseWriter, _ *http.Request) {
 		if fails.Load() {

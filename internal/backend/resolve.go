@@ -16,25 +16,42 @@ import (
 
 // Where a service is. Upstream has two ways: by the address of the service, which is the default, and with
 // --enable-aggregator-routing to a ready endpoint. Both are here, with its rules and texts (k8s.io/apiserver
-// pkg/util/proxy). What is looked up is kept until a service or a slice of endpoints changes.
+// pkg/util/proxy). What is looked up is kept until a service changes, and of endpoints, which are looked up where one is
+// to be dialled, until a slice does.
+//
+// Of a service with the address 10.0.0.7, whose port 443 is called web, and a ready endpoint 10.1.0.1:9443:
+//
+//	              by address                    to endpoints
+//	ClusterIP     10.0.0.7:443                  10.1.0.1:9443, or another ready one
+//	None          cannot route to service …     10.1.0.1:9443
+//	ExternalName  its name, with the port       unsupported service type "ExternalName"
+//	port 80       no service port 80 found …    no service port 80 found …
+//	no endpoint   10.0.0.7:443                  no endpoints available for service …
 //
 // The default way needs somebody who forwards the addresses of services to pods, which is kube-proxy. Where nobody
 // does, as in a test environment, an address leads nowhere; dial.go then turns to a ready endpoint.
 
 // found is what was looked up of a service.
 type found struct {
-	// services and slices are the states that it was read of.
-	services, slices int64
+	// services is the state that it was read of.
+	services int64
 
-	// What the objects say; object is nil for a service that is not there.
+	// What the object says; it is nil for a service that is not there.
 
-	object    map[string]any
-	portName  string
-	hasPort   bool
-	endpoints []slice // by the service's first family of addresses, then others
+	object   map[string]any
+	portName string
+	hasPort  bool
+
+	endpoints atomic.Pointer[endpoints] // as they were last looked up
 
 	// direct says that an endpoint was reached when the address was not. It is set by dials.
 	direct atomic.Bool
+}
+
+// endpoints are those of a service in one state of all slices.
+type endpoints struct {
+	change int64
+	slices []slice
 }
 
 // slice is the ready endpoints of one EndpointSlice at the port of a name.
@@ -50,6 +67,7 @@ func (b *Backend) Resolve() (string, error) {
 		return b.hostPort(), nil
 	}
 	s, c := &b.Target.Service, &b.set.config
+	// Who says where a service is means it, whether or not there is an object of it.
 	if to, ok := c.Resolve[s.Name+"."+s.Namespace]; ok {
 		return to, nil
 	}
@@ -63,7 +81,7 @@ func (b *Backend) Resolve() (string, error) {
 		return "", fmt.Errorf("service %q not found", s.Name)
 	}
 	if c.EndpointRouting {
-		return f.endpointFor(s)
+		return b.endpointFor(f)
 	}
 	return f.address(s)
 }
@@ -75,19 +93,17 @@ func (b *Backend) lookUp() *found {
 		return nil
 	}
 	// Before the objects: what changes while they are read is then read again.
-	services, slices := o.Change("services"), o.Change("endpointslices.discovery.k8s.io")
-	if last != nil && last.services == services && last.slices == slices {
+	services := o.Change("services")
+	if last != nil && last.services == services {
 		return last
 	}
-	f := &found{services: services, slices: slices, object: o.Get("services", s.Namespace, s.Name)}
+	f := &found{services: services, object: o.Get("services", s.Namespace, s.Name)}
+	// The port of a slice has the name of the service's port, not its number.
 	for _, p := range tree.List(f.object, "spec", "ports") {
 		if port, _ := tree.Float(tree.At(p, "port")); int64(port) == s.port() {
 			f.portName, f.hasPort = tree.Text(p, "name"), true
 			break
 		}
-	}
-	if f.hasPort {
-		f.endpoints = readyEndpoints(o.List("endpointslices.discovery.k8s.io", s.Namespace), s.Name, f.portName)
 	}
 	// What was learned by dialling is about an address, and most changes are of other services.
 	if last != nil && last.direct.Load() && reflect.DeepEqual(last.object["spec"], f.object["spec"]) {
@@ -126,24 +142,28 @@ func readyEndpoints(slices []map[string]any, service, portName string) (all []sl
 	return all
 }
 
+// endpointsOf returns the endpoints of f now.
+func (b *Backend) endpointsOf(f *found) []slice {
+	const resource = "endpointslices.discovery.k8s.io"
+	o, s := b.set.config.Objects, &b.Target.Service
+	change, last := o.Change(resource), f.endpoints.Load()
+	if last == nil || last.change != change {
+		last = &endpoints{change, readyEndpoints(o.List(resource, s.Namespace), s.Name, f.portName)}
+		f.endpoints.Store(last)
+	}
+	return last.slices
+}
+
 // endpoint returns a ready endpoint, any of a random slice, those of the first family before others; "": there is
 // none.
-func (f *found) endpoint() string {
-	first := ""
+func (b *Backend) endpoint(f *found) string {
+	first, all := "", b.endpointsOf(f)
 	if families := tree.List(f.object, "spec", "ipFamilies"); len(families) > 0 {
 		first, _ = families[0].(string)
 	}
-	from := slices.Collect(func(yield func(*slice) bool) {
-		for i := range f.endpoints {
-			if f.endpoints[i].family == first && !yield(&f.endpoints[i]) {
-				return
-			}
-		}
-	})
+	from := slices.DeleteFunc(slices.Clone(all), func(s slice) bool { return s.family != first })
 	if len(from) == 0 {
-		for i := range f.endpoints {
-			from = append(from, &f.endpoints[i])
-		}
+		from = all
 	}
 	if len(from) == 0 {
 		return ""
@@ -153,7 +173,8 @@ func (f *found) endpoint() string {
 }
 
 // endpointFor is upstream's endpoint routing: it has no external names, and nothing but ready endpoints.
-func (f *found) endpointFor(s *Service) (string, error) {
+func (b *Backend) endpointFor(f *found) (string, error) {
+	s := &b.Target.Service
 	switch kind := tree.Text(f.object, "spec", "type"); kind {
 	case "ClusterIP", "LoadBalancer", "NodePort":
 	default:
@@ -162,7 +183,7 @@ func (f *found) endpointFor(s *Service) (string, error) {
 	if !f.hasPort {
 		return "", noPort(s)
 	}
-	to := f.endpoint()
+	to := b.endpoint(f)
 	if to == "" {
 		return "", fmt.Errorf("no endpoints available for service %q", s.Name)
 	}
@@ -173,6 +194,7 @@ func (f *found) endpointFor(s *Service) (string, error) {
 func (f *found) address(s *Service) (string, error) {
 	kind, ip := tree.Text(f.object, "spec", "type"), tree.Text(f.object, "spec", "clusterIP")
 	port := strconv.FormatInt(s.port(), 10)
+	// Upstream's order: an external name has whatever port is asked for, and a headless service no address at all.
 	switch {
 	case kind == "ExternalName":
 		return net.JoinHostPort(tree.Text(f.object, "spec", "externalName"), port), nil
@@ -186,6 +208,7 @@ func (f *found) address(s *Service) (string, error) {
 	return net.JoinHostPort(ip, port), nil
 }
 
+// noPort has upstream's words for a port that the service does not have.
 func noPort(s *Service) error {
 	return fmt.Errorf("no service port %d found for service %q", s.port(), s.Name)
 }
@@ -200,7 +223,7 @@ func (b *Backend) beside(address string) (string, *found) {
 	if own, err := f.address(&b.Target.Service); err != nil || own != address || tree.Text(f.object, "spec", "type") == "ExternalName" {
 		return "", nil
 	}
-	return f.endpoint(), f
+	return b.endpoint(f), f
 }
 
 // ParseResolve reads SERVICE.NAMESPACE=HOST:PORT, a value of --resolve. The host may be a name.

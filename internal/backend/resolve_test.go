@@ -114,8 +114,8 @@ func TestResolveFollows(t *testing.T) {
 			t.Fatal(got, err)
 		}
 	}
-	if o.reads != 2 {
-		t.Errorf("%d reads for ten calls, want one of each resource", o.reads)
+	if o.reads != 1 {
+		t.Errorf("%d reads for ten calls, want one of the service and none of endpoints", o.reads)
 	}
 	o.put(t, "services", strings.ReplaceAll(servicesYAML, "10.0.0.7", "10.0.0.77"))
 	if got, err := b.Resolve(); got != "10.0.0.77:443" {
@@ -163,6 +163,23 @@ func TestServiceMoves(t *testing.T) {
   ports: [{name: web, port: `+address[strings.LastIndex(address, ":")+1:]+`}], endpoints: [{addresses: [127.0.0.1]}]}`)
 		if got, err := ask(t, within(t, time.Minute), b, 9); got != fmt.Sprint("OK ", i) {
 			t.Error(got, err)
+		}
+	}
+}
+
+// TestParseResolve reads values of --resolve.
+func TestParseResolve(t *testing.T) {
+	for text, want := range map[string]string{
+		"web.ns=127.0.0.1:8443": "web.ns 127.0.0.1:8443", "web.ns=[::1]:1": "web.ns [::1]:1", "web.ns=host:65535": "web.ns host:65535",
+		"": "", "web.ns": "", "=a:1": "", "web=a:1": "", ".ns=a:1": "", "web.=a:1": "", "web.ns.svc=a:1": "", "web.ns=a": "", "web.ns=a:": "",
+		"web.ns=a:0": "", "web.ns=a:65536": "", "web.ns=a:http": "", "web.ns=:1": "", "web.ns=::1:1": "", "web.ns=u@a:1": "", "web.ns=a/b:1": "",
+	} {
+		service, to, err := ParseResolve(text)
+		if got := strings.TrimSpace(service + " " + to); got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: got %q, %v, want %q", text, got, err, want)
+		}
+		if err != nil && !strings.Contains(err.Error(), "must be SERVICE.NAMESPACE=HOST:PORT") {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }

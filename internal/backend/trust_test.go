@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -98,5 +99,61 @@ func TestUseAndDrop(t *testing.T) {
 	s.Drop(ConversionWebhook, "nobody")
 	if got := strings.Join(told, " "); got != "bfalse afalse bfalse btrue" {
 		t.Errorf("told %s", got)
+	}
+}
+
+// TestProxyAddress is what net/http dials for a proxy of the environment: it is not judged, as targets are.
+func TestProxyAddress(t *testing.T) {
+	for text, want := range map[string]string{
+		"http://proxy": "proxy:80", "https://proxy": "proxy:443", "socks5://proxy": "proxy:1080", "socks5h://proxy": "proxy:1080",
+		"http://u:p@proxy:3128": "proxy:3128", "http://[::1]": "[::1]:80",
+	} {
+		u, err := url.Parse(text)
+		if err != nil || proxyAddress(u) != want {
+			t.Errorf("%s: got %s, want %s", text, proxyAddress(u), want)
+		}
+	}
+	s := New(Config{})
+	s.proxy = deadPort(t)
+	b := s.Use(ValidatingWebhook, "c/w", Target{URL: "https://169.254.169.254"})
+	if _, err := b.connect(within(t, time.Minute), "tcp", s.proxy); err == nil || strings.Contains(err.Error(), "refused to dial") {
+		t.Errorf("the proxy is judged: %v", err)
+	}
+	if b.link.Load().wire != nil {
+		t.Error("a wire goes past the proxy")
+	}
+}
+
+// TestLocal are the hosts to which HTTP/2 is spoken.
+func TestLocal(t *testing.T) {
+	for text, want := range map[string]bool{
+		"https://localhost": true, "https://LOCALHOST:1/x": true, "https://127.0.0.1": true, "https://127.9.9.9:1": true, "https://[::1]:443": true,
+		"https://[::ffff:127.0.0.1]": true, "https://localhost.example.com": false, "https://10.0.0.1": false, "https://example.com": false, "": false, "://": false,
+	} {
+		if isLocal(text) != want {
+			t.Errorf("%q: got %v", text, !want)
+		}
+	}
+}
+
+// TestBaseURL is where requests begin, for a URL and for a service with and without port and path.
+func TestBaseURL(t *testing.T) {
+	for _, row := range []struct {
+		target         Target
+		base, hostPort string
+	}{
+		{Target{URL: "https://a.example.com/x"}, "https://a.example.com/x", "a.example.com:443"},
+		{Target{URL: "https://[::1]:8443"}, "https://[::1]:8443", "[::1]:8443"},
+		{Target{Service: Service{Namespace: "n", Name: "s"}}, "https://s.n.svc:443", "s.n.svc:443"},
+		{Target{Service: Service{Namespace: "n", Name: "s", Port: 8443, Path: "/a/b"}}, "https://s.n.svc:8443/a/b", "s.n.svc:8443"},
+		{Target{URL: "https://a b"}, "https://a b", ""},
+	} {
+		b := New(Config{}).Use(MutatingWebhook, "c/w", row.target)
+		if b.BaseURL() != row.base || b.hostPort() != row.hostPort {
+			t.Errorf("got %s, %s, want %s, %s", b.BaseURL(), b.hostPort(), row.base, row.hostPort)
+		}
+		if wrong := b.Unusable(); (wrong != nil) != (row.hostPort == "") || wrong != nil && !strings.HasPrefix(wrong.Error(), "Unparsable URL: ") {
+			t.Errorf("%s: %v", row.base, wrong)
+		}
 	}
 }

@@ -199,6 +199,10 @@ func TestWireLeaves(t *testing.T) {
 	if _, err := ask(t, within(t, 20*time.Millisecond), b, 9); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
+	// Before there is a connection, too.
+	if _, err := ask(t, ctx, b, 9); !errors.Is(err, context.Canceled) || !strings.HasSuffix(err.Error(), ": context canceled") {
+		t.Errorf("got %v", err)
+	}
 	if n := b.Report().Connections; n != 0 {
 		t.Errorf("%d connections are open", n)
 	}
@@ -242,6 +246,45 @@ func TestWireIdle(t *testing.T) {
 		w.put(open())
 		if len(w.list()) != 0 {
 			t.Error("one is kept after the end")
+		}
+	})
+}
+
+// FuzzWire answers with any bytes: the call ends, and its error or its answer is one that net/http would have read.
+func FuzzWire(f *testing.F) {
+	ca := newAuthority(f, "ca")
+	texts := make(chan string, 1)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{ca.loaded("server", "web.ns.svc")}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	var all sync.WaitGroup
+	f.Cleanup(func() { _ = l.Close(); all.Wait() })
+	all.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+				_, _ = io.Copy(io.Discard, r.Body)
+				_, _ = io.WriteString(c, <-texts)
+			}
+			_ = c.Close()
+		}
+	})
+	b := hook(New(Config{}), ca, l.Addr().String())
+	for _, text := range []string{
+		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+		"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b", "", "\r\n",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		texts <- text
+		got, err := ask(t, within(t, 10*time.Second), b, 1<<10)
+		if errors.Is(err, context.DeadlineExceeded) || len(got) > 1<<11 {
+			t.Errorf("%q: got %d bytes, %v", text, len(got), err)
 		}
 	})
 }

@@ -31,8 +31,8 @@ func (c *converter) readAnswer(body []byte) (a answer, err error) {
 	}
 	review, ok := v.(map[string]any)
 	if !ok && v != nil {
-		const wanted = `struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }`
-		return a, fmt.Errorf("couldn't get version/kind; json parse error: json: cannot unmarshal %s into Go value of type %s", tree.TypeName(v), wanted)
+		const wanted = ` into Go value of type struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }`
+		return a, errors.New("couldn't get version/kind; json parse error: json: cannot unmarshal " + tree.TypeName(v) + wanted)
 	}
 	if a.apiVersion, a.kind = tree.Text(review, "apiVersion"), tree.Text(review, "kind"); strings.Count(a.apiVersion, "/") > 1 {
 		return a, fmt.Errorf("unexpected GroupVersion string: %s", a.apiVersion)
@@ -45,7 +45,8 @@ func (c *converter) readAnswer(body []byte) (a answer, err error) {
 	response, _ := d.field("ConversionReview.response", version+".ConversionResponse", review["response"], map[string]any{}).(map[string]any)
 	a.response = response != nil
 	a.uid, _ = d.field("ConversionResponse.response.uid", "types.UID", response["uid"], "").(string)
-	a.objects, _ = d.field("ConversionResponse.response.convertedObjects", "[]runtime.RawExtension", response["convertedObjects"], []any{}).([]any)
+	const objects = "convertedObjects"
+	a.objects, _ = d.field("ConversionResponse.response."+objects, "[]runtime.RawExtension", response[objects], []any{}).([]any)
 	result, _ := d.field("ConversionResponse.response.result", "v1.Status", response["result"], map[string]any{}).(map[string]any)
 	a.status, _ = d.field("Status.response.result.status", "string", result["status"], "").(string)
 	a.message, _ = d.field("Status.response.result.message", "string", result["message"], "").(string)
@@ -138,7 +139,8 @@ type place struct {
 // object returns the head of an error about an object, and what of it is invalid.
 func (p place) object(what string) string {
 	if p.many {
-		return fmt.Sprintf("conversion webhook for %s returned invalid %s at index %d: ", p.kind, map[string]string{"object": "converted object", "metadata": "metadata in object"}[what], p.index)
+		what = map[string]string{"object": "converted object", "metadata": "metadata in object"}[what]
+		return fmt.Sprintf("conversion webhook for %s returned invalid %s at index %d: ", p.kind, what, p.index)
 	}
 	return "conversion webhook for " + p.kind + " returned invalid " + what + ": "
 }

@@ -116,7 +116,8 @@ func (w *Webhooks) WriteMetrics(e *metrics.Writer) {
 			cmp.Compare(strconv.FormatBool(a.succeeded), strconv.FormatBool(b.succeeded)))
 	})
 	for _, k := range keys {
-		e.Histogram(c.conversions[k], "crd_name", k.definition, "from_version", k.from, "succeeded", strconv.FormatBool(k.succeeded), "to_version", k.to)
+		succeeded := strconv.FormatBool(k.succeeded)
+		e.Histogram(c.conversions[k], "crd_name", k.definition, "from_version", k.from, "succeeded", succeeded, "to_version", k.to)
 	}
 }
 

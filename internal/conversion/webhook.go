@@ -46,7 +46,8 @@ func New(set func() *backend.Set) *Webhooks { return &Webhooks{set: set} }
 func (w *Webhooks) Converter(crd map[string]any) api.Converter {
 	webhook := tree.Object(crd, "spec", "conversion", "webhook")
 	name := tree.Name(crd)
-	c := &converter{counts: &w.counts, name: name, target: w.set().Use(backend.ConversionWebhook, name, target(tree.Object(webhook, "clientConfig")))}
+	to := w.set().Use(backend.ConversionWebhook, name, target(tree.Object(webhook, "clientConfig")))
+	c := &converter{counts: &w.counts, name: name, target: to}
 	// The first that is known counts. The definition's check sees to it that one is.
 	for _, v := range tree.List(webhook, "conversionReviewVersions") {
 		if v == "v1" || v == "v1beta1" {
@@ -108,7 +109,9 @@ func (c *converter) Convert(ctx context.Context, objs []map[string]any, apiVersi
 }
 
 // convert is Convert without the counts; failure says which kind of failure an error is.
-func (c *converter) convert(ctx context.Context, objs []map[string]any, apiVersion, uid, kind string) (_ []map[string]any, failure string, err error) {
+func (c *converter) convert(
+	ctx context.Context, objs []map[string]any, apiVersion, uid, kind string,
+) (_ []map[string]any, failure string, err error) {
 	failed := func(err error) error { return fmt.Errorf("conversion webhook for %s failed: %w", kind, err) }
 	body := c.review(objs, apiVersion, uid)
 	// Objects may grow a little on their way; an answer that is much larger is not one to them.

@@ -415,10 +415,10 @@ func TestAway(t *testing.T) {
 // the webhook's own time is over.
 func TestPatience(t *testing.T) {
 	let := make(chan struct{})
-	h := startHook(t, func(http.ResponseWriter, *http.Request) { <-let })
-	defer close(let)
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	// The client goes while the webhook thinks.
+	h := startHook(t, func(http.ResponseWriter, *http.Request) { cancel(); <-let })
+	defer close(let)
 	if _, answered, err := h.connect(newWebhooks(), "v1").Convert(ctx, []map[string]any{widget(t, "a")}, "example.com/v2"); answered || err == nil || !strings.HasSuffix(err.Error(), "context canceled") {
 		t.Errorf("%t %v", answered, err)
 	}

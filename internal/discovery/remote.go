@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -105,8 +106,56 @@ func ReadRemoteVersion(body []byte) ([]byte, error) {
 	if err := json.Unmarshal(body, &list); err != nil {
 		return nil, err
 	}
-	v := Version{resources: list.Resources}
-	return encodeRemote(v.aggregated("", "")), nil
+	resources, err := aggregate(list.Resources)
+	return encodeRemote(resources), err
+}
+
+// aggregate returns the resources of another server's plain document in the aggregated form, as upstream does: those
+// first that are there themselves, then those of which there are subresources alone. A subresource whose resource is
+// of another scope is an error.
+func aggregate(resources []resource) (out []aggregatedResource, err error) {
+	at := map[string]int{}
+	add := func(a aggregatedResource, r *resource) {
+		a.Scope = scopeOf(r)
+		out = append(out, a)
+		at[a.Resource] = len(out) - 1
+	}
+	for i := range resources {
+		if r := &resources[i]; !strings.Contains(r.Name, "/") {
+			add(aggregatedResource{
+				Resource: r.Name, ResponseKind: &kindDoc{r.Group, r.Version, r.Kind}, Singular: r.SingularName, Verbs: r.Verbs,
+				ShortNames: r.ShortNames, Categories: r.Categories,
+			}, r)
+		}
+	}
+	for i := range resources {
+		r := &resources[i]
+		name, sub, isSub := strings.Cut(r.Name, "/")
+		if !isSub {
+			continue
+		}
+		if _, ok := at[name]; !ok {
+			add(aggregatedResource{Resource: name}, r)
+		}
+		of := &out[at[name]]
+		if of.Scope != scopeOf(r) {
+			return nil, fmt.Errorf("%q is of another scope than %q", r.Name, name)
+		}
+		kind := &kindDoc{}
+		if r.Kind != "" {
+			kind = &kindDoc{r.Group, r.Version, r.Kind}
+		}
+		of.Subresources = append(of.Subresources, aggregatedSubresource{sub, kind, r.Verbs})
+	}
+	return out, nil
+}
+
+// scopeOf returns the scope of a resource as the aggregated form has it.
+func scopeOf(r *resource) string {
+	if r.Namespaced {
+		return "Namespaced"
+	}
+	return "Cluster"
 }
 
 // encodeRemote encodes resources in the aggregated form; nil if there are none. Kinds that are missing are empty,

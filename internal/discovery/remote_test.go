@@ -293,6 +293,17 @@ func TestReadRemote(t *testing.T) {
 	if got, err := ReadRemoteVersion([]byte(plain)); err != nil || string(got) != want {
 		t.Errorf("%v\n got %s\nwant %s", err, got, want)
 	}
+	// As many as may be are read in no time.
+	many := []byte(`{"resources":[`)
+	for i := range 200_000 {
+		many = fmt.Appendf(many, `{"name":"r%d/x"},`, i)
+	}
+	if got, err := ReadRemoteVersion(append(many, `{}]}`...)); err != nil || len(got) < len(many) {
+		t.Errorf("%v, %d bytes", err, len(got))
+	}
+	if _, err := ReadRemoteVersion([]byte(`{"resources":[{"name":"a"},{"name":"a/b","namespaced":true}]}`)); err == nil {
+		t.Error("a subresource of another scope is taken")
+	}
 	if got, err := ReadRemoteVersion([]byte(`{}`)); err != nil || got != nil {
 		t.Errorf("%v %s", err, got)
 	}

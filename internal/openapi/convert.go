@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"fmt"
 	"strings"
 
 	"apichain/internal/tree"
@@ -18,8 +19,26 @@ import (
 // What upstream's conversion loses is lost here too: shared parameters, security, headers, bounds of parameters, and
 // media types that only the document as a whole has.
 
-// ToV3 returns the document in v3. It shares values with d, and changes some: d must not be used after.
-func (d Document) ToV3() map[string]any {
+// mostContent is how many bytes the schemas of contents may take, as JSON. A schema is written once for each media type,
+// so two lists of a document could be multiplied to more than any memory has.
+const mostContent = 64 << 20
+
+// converter converts one document. left is what contents may still take; it is negative if one was left out.
+type converter struct{ left int }
+
+// ToV3 returns the document in v3, or an error if that would be many times larger. It shares values with d, and changes
+// some: d must not be used after.
+func (d Document) ToV3() (map[string]any, error) {
+	c := &converter{left: mostContent}
+	out := c.document(d)
+	if c.left < 0 {
+		return nil, fmt.Errorf("media types make more than %d bytes of its schemas", mostContent)
+	}
+	return out, nil
+}
+
+// document converts a whole document.
+func (c *converter) document(d Document) map[string]any {
 	out := map[string]any{"openapi": "3.0.0", "info": d["info"]}
 	keepOnly(out, d, "externalDocs")
 	if paths := d.part("paths"); paths != nil {
@@ -29,7 +48,7 @@ func (d Document) ToV3() map[string]any {
 				converted[path] = item
 				continue
 			}
-			converted[path] = pathToV3(tree.Object(item))
+			converted[path] = c.path(tree.Object(item))
 		}
 		out["paths"] = converted
 	}
@@ -42,7 +61,7 @@ func (d Document) ToV3() map[string]any {
 	eachPart("definitions", "schemas", schemaToV3)
 	eachPart("securityDefinitions", "securitySchemes", securityToV3)
 	eachPart("responses", "responses", func(r map[string]any) map[string]any {
-		return responseToV3(r, tree.List(map[string]any(d), "produces"))
+		return c.response(r, tree.List(map[string]any(d), "produces"))
 	})
 	out["components"] = components
 	return out
@@ -62,13 +81,13 @@ func keep(to, from map[string]any, names ...string) {
 	}
 }
 
-// pathToV3 converts all operations of a path.
-func pathToV3(item map[string]any) map[string]any {
+// path converts all operations of a path.
+func (c *converter) path(item map[string]any) map[string]any {
 	out := map[string]any{}
 	keep(out, item, "$ref")
 	for _, method := range []string{"get", "put", "post", "delete", "options", "head", "patch"} {
 		if op := tree.Object(item, method); op != nil {
-			out[method] = operationToV3(op)
+			out[method] = c.operation(op)
 		}
 	}
 	var parameters []any
@@ -81,15 +100,15 @@ func pathToV3(item map[string]any) map[string]any {
 	return out
 }
 
-// operationToV3 converts an operation.
-func operationToV3(op map[string]any) map[string]any {
+// operation converts an operation.
+func (c *converter) operation(op map[string]any) map[string]any {
 	out, produces := map[string]any{}, tree.List(op, "produces")
 	keep(out, op, "description", "externalDocs", "tags", "summary", "deprecated", "operationId")
 	var parameters []any
 	for _, p := range tree.List(op, "parameters") {
 		p := tree.Object(p)
 		if schema := tree.Object(p, "schema"); schema != nil && tree.Text(p, "name") == "body" {
-			out["requestBody"] = withContent(map[string]any{}, schema, tree.List(op, "consumes"))
+			out["requestBody"] = c.withContent(map[string]any{}, schema, tree.List(op, "consumes"))
 			continue
 		}
 		parameters = append(parameters, parameterToV3(p))
@@ -103,20 +122,23 @@ func operationToV3(op map[string]any) map[string]any {
 			responses[code] = r
 			continue
 		}
-		responses[code] = responseToV3(tree.Object(r), produces)
+		responses[code] = c.response(tree.Object(r), produces)
 	}
 	out["responses"] = responses
 	return out
 }
 
-// withContent adds a schema to what has content, for each of the media types.
-func withContent(to, schema map[string]any, types []any) map[string]any {
-	for _, mediaType := range tree.Strings(types) {
-		// Each its own, since the conversion changes it.
-		own := tree.Copy(schema).(map[string]any)
-		to["content"] = orEmpty(to["content"])
-		to["content"].(map[string]any)[mediaType] = map[string]any{"schema": schemaToV3(own)}
+// withContent adds a schema to what has content, the same for each of the media types.
+func (c *converter) withContent(to, schema map[string]any, types []any) map[string]any {
+	one := map[string]any{"schema": schemaToV3(schema)}
+	if c.left -= len(types) * len(tree.AppendJSON(nil, one)); len(types) == 0 || c.left < 0 {
+		return to
 	}
+	content := map[string]any{}
+	for _, mediaType := range tree.Strings(types) {
+		content[mediaType] = one
+	}
+	to["content"] = content
 	return to
 }
 
@@ -128,13 +150,13 @@ func orEmpty(v any) map[string]any {
 	return map[string]any{}
 }
 
-// responseToV3 converts a response.
-func responseToV3(r map[string]any, produces []any) map[string]any {
+// response converts a response.
+func (c *converter) response(r map[string]any, produces []any) map[string]any {
 	out := map[string]any{}
 	keep(out, r, "description")
 	moveReference(out, r, "#/responses/", "#/components/responses/")
 	if schema := tree.Object(r, "schema"); schema != nil {
-		withContent(out, schema, produces)
+		c.withContent(out, schema, produces)
 	}
 	return out
 }

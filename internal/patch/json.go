@@ -43,6 +43,8 @@ const (
 // The reasons for which an operation is refused.
 var (
 	errPatchMissing = errors.New("nothing is there")
+	// errPatchKey is errPatchMissing where the object is there, but not its member.
+	errPatchKey     = fmt.Errorf("%w", errPatchMissing)
 	errPatchIndex   = errors.New("the list has no such index")
 	errPatchPointer = errors.New("no JSON pointer to a part of the document")
 	errPatchTest    = errors.New("the value is another")
@@ -285,7 +287,7 @@ func (r *jsonPatchRun) remove(path string) (any, error) {
 	if at.object != nil {
 		v, ok := at.object[at.key]
 		if !ok {
-			return nil, errPatchMissing
+			return nil, errPatchKey
 		}
 		delete(at.object, at.key)
 		return v, nil

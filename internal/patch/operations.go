@@ -43,7 +43,7 @@ func failure(o jsonPatchOp, why error) error {
 		return fmt.Errorf("testing value %s failed: test failed", truncated(o.path))
 	case !errors.Is(why, errPatchMissing) && !errors.Is(why, errPatchPointer):
 		return fmt.Errorf("%s operation at %q does not apply: %w", truncated(o.op), truncated(o.path), why)
-	case o.op == "remove" && strings.HasPrefix(o.path, "/"):
+	case errors.Is(why, errPatchKey):
 		key := o.path[strings.LastIndexByte(o.path, '/')+1:]
 		const nonexistent = "error in remove for path: '%s': Unable to remove nonexistent key: %s: missing value"
 		return fmt.Errorf(nonexistent, truncated(o.path), truncated(key))

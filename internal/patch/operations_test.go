@@ -29,6 +29,7 @@ func TestOperations(t *testing.T) {
 		{`[{"op":"copy","from":"/a","path":"/e"},{"op":"add","path":"/l/-","value":3}]`, `{"a":{"b":1},"e":{"b":1},"l":[1,2,3]}`},
 		{`[{"op":"replace","path":"","value":[]}]`, `[]`},
 		{`[{"op":"remove","path":"/zz"}]`, `error in remove for path: '/zz': Unable to remove nonexistent key: zz: missing value`},
+		{`[{"op":"remove","path":"/zz/a"}]`, `remove operation does not apply: doc is missing path: "/zz/a": missing value`},
 		{`[{"op":"add","path":"/zz/a","value":1}]`, `add operation does not apply: doc is missing path: "/zz/a": missing value`},
 		{`[{"op":"add","path":"a","value":1}]`, `add operation does not apply: doc is missing path: "a": missing value`},
 		{`[{"op":"test","path":"/a/b","value":2}]`, `testing value /a/b failed: test failed`},

@@ -19,14 +19,23 @@ import (
 // The answer of a webhook is an AdmissionReview with a response. It is read as upstream's decoder reads it, whose texts a webhook's
 // author sees: JSON or YAML whatever its media type says, unknown fields are nothing, and a value of another type is an error.
 // What the response must say beside that depends on the version of the review: v1 is strict, v1beta1 takes what it gets.
+//
+//	{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":{
+//	  "uid":"705ab4f5-…","allowed":false,            the review's own uid
+//	  "status":{"code":403,"message":"…"},           what a refusal tells the client
+//	  "patchType":"JSONPatch","patch":"W3sib3Ai…",   of a mutating webhook: operations in base64
+//	  "warnings":["…"],"auditAnnotations":{…}}}      for the client, and for the audit log
 
 // answer is what a webhook has said.
 type answer struct {
-	allowed     bool
-	patch       []byte
-	patchType   string
-	result      map[string]any
-	warnings    []string
+	allowed bool
+	// patch is decoded from base64, and patchType is JSONPatch where there is one, as far as v1beta1 goes.
+	patch     []byte
+	patchType string
+	// result is the Status of a refusal, nil for none.
+	result   map[string]any
+	warnings []string
+	// annotations are without the webhook's name in front.
 	annotations map[string]string
 }
 
@@ -73,6 +82,7 @@ var fieldTypes = map[string]fieldType{
 // readAnswer reads the answer to a review of a version ("v1", "v1beta1") and a uid. isBad says that it could be read and is
 // not what was asked for. The error is in upstream's words.
 func readAnswer(body []byte, version, uid string, mutating bool) (a *answer, isBad bool, err error) {
+	// Reading comes before judging: an answer that cannot be read at all is told apart from one that says what it must not.
 	review, err := parseReview(body, version)
 	if err != nil {
 		return nil, false, err
@@ -85,6 +95,7 @@ func readAnswer(body []byte, version, uid string, mutating bool) (a *answer, isB
 		allowed: tree.At(response, "allowed") == true, patchType: tree.Text(response, "patchType"),
 		result: tree.Object(response, "status"), annotations: map[string]string{},
 	}
+	// Types were checked, so what is no string here is a null.
 	for _, v := range tree.List(response, "warnings") {
 		s, _ := v.(string) // a null is an empty one
 		a.warnings = append(a.warnings, s)
@@ -92,9 +103,12 @@ func readAnswer(body []byte, version, uid string, mutating bool) (a *answer, isB
 	for k, v := range tree.Object(response, "auditAnnotations") {
 		a.annotations[k], _ = v.(string)
 	}
+	// The decoder of upstream reads bytes with the rest, so this is an error of reading as well.
 	if a.patch, err = base64.StdEncoding.DecodeString(tree.Text(response, "patch")); err != nil {
 		return nil, false, err
 	}
+	// The older version was never strict: neither the uid nor the type of the patch was looked at, and webhooks of its
+	// time got both wrong.
 	if version == "v1beta1" {
 		if len(a.patch) > 0 {
 			a.patchType = "JSONPatch"
@@ -110,7 +124,9 @@ func readAnswer(body []byte, version, uid string, mutating bool) (a *answer, isB
 // check returns what an answer of v1 must not be.
 func (a *answer) check(review, response map[string]any, uid string, mutating bool) error {
 	group, version := kinds.SplitAPIVersion(tree.Text(review, "apiVersion"))
+	// A type that is given and empty is another mistake than none.
 	_, hasType := response["patchType"].(string)
+	// In the order of upstream, which an author sees who has made several mistakes.
 	switch given := tree.Text(response, "uid"); {
 	case given != uid:
 		return fmt.Errorf("expected response.uid=%q, got %q", uid, given)
@@ -131,10 +147,14 @@ func (a *answer) check(review, response map[string]any, uid string, mutating boo
 	return nil
 }
 
-// parseReview returns the tree of an answer, which is an AdmissionReview as far as its types go, or says of itself nothing else.
+// parseReview returns the tree of an answer, which is an AdmissionReview as far as its types go, or says of itself nothing else. nil is
+// an answer that says null. The error is in the words of upstream's decoder; depth and size were bounded by the parser and by
+// who has read the body.
 func parseReview(body []byte, version string) (map[string]any, error) {
 	var v any
 	var err error
+	// As upstream's decoder guesses it: what begins with a brace is JSON, and all else may be YAML. JSON keys that come twice
+	// are merged as into a Go struct.
 	if bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
 		v, _, err = tree.ParseJSONMerged(body)
 	} else {
@@ -147,11 +167,14 @@ func parseReview(body []byte, version string) (map[string]any, error) {
 	if !ok && v != nil {
 		return nil, errors.New(noKind + "json: cannot unmarshal " + tree.TypeName(v) + " into Go value of type " + kindFields)
 	}
+	// These two are read on their own before anything else is, hence their own text.
 	for _, name := range [...]string{"apiVersion", "kind"} {
 		if v := review[name]; v != nil && tree.TypeName(v) != "string" {
-			return nil, errors.New(noKind + "json: cannot unmarshal " + tree.TypeName(v) + " into Go struct field ." + name + " of type string")
+			const wrong = noKind + "json: cannot unmarshal %s into Go struct field .%s of type string"
+			return nil, fmt.Errorf(wrong, tree.TypeName(v), name)
 		}
 	}
+	// The kind first: what is of another kind has other fields, of which no type would be right.
 	if err := checkKind(tree.Text(review, "apiVersion"), tree.Text(review, "kind"), version); err != nil {
 		return nil, err
 	}
@@ -164,6 +187,7 @@ func checkKind(apiVersion, kind, version string) error {
 	if apiVersion == "" || kind == "" {
 		return nil
 	}
+	// Both versions of reviews and a Status are in upstream's registry, but none is converted into another one.
 	switch {
 	case kind == "AdmissionReview" && apiVersion == group+version:
 		return nil
@@ -179,10 +203,12 @@ func notRegistered(kind, apiVersion string) error {
 	return fmt.Errorf("no kind %q is registered for version %q in scheme \"pkg/runtime/scheme.go:111\"", kind, apiVersion)
 }
 
-// checkTypes returns the first field, in the order of names, whose value has another type than upstream's.
+// checkTypes returns the first field, in the order of names, whose value has another type than upstream's. Upstream comes by them in
+// the order of the text: of several wrong ones it may name another.
 func checkTypes(v any, at string) error {
 	switch v := v.(type) {
 	case map[string]any:
+		// The keys of a map are the author's own, and have no types of their own.
 		_, isMap := fieldTypes[at+"[]"]
 		for _, k := range tree.SortedKeys(v) {
 			path := at + "[]"
@@ -209,6 +235,7 @@ func checkType(v any, path string) error {
 	if !known || v == nil {
 		return nil
 	}
+	// A number must fit, and is shown where it does not.
 	is := tree.TypeName(v)
 	if n, ok := v.(int64); ok && want.takes == "int32" && n >= math.MinInt32 && n <= math.MaxInt32 {
 		is = "int32"
@@ -223,8 +250,10 @@ func checkType(v any, path string) error {
 }
 
 // denied returns the error of a client whose write a webhook has refused: what the webhook says, as far as it makes sense as a
-// failure, with the webhook's name in front.
+// failure, with the webhook's name in front. Code, reason and details are the webhook's (below 400 the code is 400); what else a
+// Status may have, metadata and a status other than Failure, is not told. result may be nil.
 func denied(name string, result map[string]any) *status.Error {
+	// A refusal is never a success, whatever its code says.
 	code, _ := result["code"].(int64)
 	e := &status.Error{Code: max(int(code), http.StatusBadRequest), Reason: tree.Text(result, "reason")}
 	if e.Code > 999 { // HTTP has no such code: upstream's answer breaks off
@@ -239,6 +268,7 @@ func denied(name string, result map[string]any) *status.Error {
 	default:
 		e.Message += " without explanation"
 	}
+	// Details are the webhook's own: causes that a client may act upon, and when to try again, which is a header too.
 	if d := tree.Object(result, "details"); d != nil {
 		seconds, _ := d["retryAfterSeconds"].(int64)
 		e.RetryAfter = int(seconds)

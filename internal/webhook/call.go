@@ -21,12 +21,17 @@ import (
 // A call of a webhook ends in one of three ways, which upstream tells apart: the webhook has answered (and may refuse), it could not
 // be asked (then its failure policy decides), or what was asked of it makes no sense (then the write fails).
 //
-// What an answer that is none means is said in the words of upstream's client, in which every HTTP status has a sentence.
+//	*answer         it has answered; allowed says what
+//	*callError      no connection, no time, no review in the answer, a wrong uid: Fail is a 500, Ignore lets pass
+//	*status.Error   a dry run that the webhook does not support (400), a patch that cannot be applied (500)
+//
+// What an answer that is none means is said in the words of upstream's client, in which every HTTP status has a sentence. The code
+// beside an error is the one that metrics show; the client gets a 500 whatever it is.
 
 // maxAnswer is the most bytes that an answer may have: a patch that replaces the largest object, in base64. Upstream has no bound.
 const maxAnswer = 8 << 20
 
-// maxShown is how much of a text is shown that comes in place of an answer, upstream's number.
+// maxShown is how many bytes are shown of a text that comes in place of an answer, upstream's number.
 const maxShown = 2048
 
 // mostRetries is how often a webhook is asked again that asks for it by a Retry-After, within its time.
@@ -66,11 +71,13 @@ var errTimeout = &status.Error{
 }
 
 // call asks a webhook about a form of the question. The error is a *callError, or a *status.Error for the client. Annotations and
-// warnings of the answer are given on.
+// warnings of the answer are given on. It waits for no longer than the webhook's own time and ctx say, and may be called by several
+// goroutines for one question, whose form must have its tail then.
 func (q *question) call(ctx context.Context, h *hook, f *form, mutating bool) (*answer, error) {
 	if q.DryRun && !h.dry {
 		return nil, status.BadRequest("admission webhook " + strconv.Quote(h.name) + " does not support dry run")
 	}
+	// All that goes wrong from here on is for the failure policy to judge.
 	fail := func(code int, format string, args ...any) error {
 		return &callError{h.name, fmt.Errorf(format, args...), code}
 	}
@@ -81,7 +88,9 @@ func (q *question) call(ctx context.Context, h *hook, f *form, mutating bool) (*
 	if err := h.backend.Unusable(); err != nil {
 		return nil, fail(http.StatusInternalServerError, "could not get REST client: %w", err)
 	}
+	// Each call has a uid of its own, also where a webhook is asked twice about one write.
 	review, uid := q.review(h, f)
+	// The request's own end stays: of the two the earlier one counts.
 	if h.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, h.timeout)
@@ -92,12 +101,14 @@ func (q *question) call(ctx context.Context, h *hook, f *form, mutating bool) (*
 		return nil, fail(code, "failed to call webhook: %w", err)
 	}
 	a, isBad, err := readAnswer(body, h.version, uid, mutating)
+	// Upstream counts both as a service that is not available, since it is not the write's fault.
 	switch {
 	case isBad:
 		return nil, fail(http.StatusServiceUnavailable, "received invalid webhook response: %w", err)
 	case err != nil:
 		return nil, fail(http.StatusServiceUnavailable, "failed to call webhook: %w", err)
 	}
+	// A refusal is annotated and warned of as well. A key that is no label's is dropped (upstream).
 	for k, v := range a.annotations {
 		if key := h.name + "/" + k; strings.Count(key, "/") == 1 && len(field.LabelKeyErrors(key)) == 0 {
 			q.Scope.Annotate(key, v, false)
@@ -111,9 +122,11 @@ func (q *question) call(ctx context.Context, h *hook, f *form, mutating bool) (*
 	return a, nil
 }
 
-// post sends a review and returns the body of the answer. After an error code is the HTTP status that upstream counts.
+// post sends a review and returns the body of the answer, of maxAnswer bytes at most. After an error code is the HTTP status that
+// upstream counts: that of the answer, or 503 where there was none.
 func (h *hook) post(ctx context.Context, review []byte) (code int, body []byte, err error) {
 	url := h.url + timeoutQuery(ctx)
+	// The body is read anew by each try.
 	for try := 0; ; try++ {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(review))
 		if err != nil {
@@ -122,10 +135,12 @@ func (h *hook) post(ctx context.Context, review []byte) (code int, body []byte, 
 		r.Header["Content-Type"] = jsonType
 		r.Header["Accept"] = acceptTypes
 		r.Header["User-Agent"] = userAgent
+		// No credential of the client goes along: the backend adds what the server itself is known by.
 		code, header, body, err := h.backend.Ask(ctx, r, maxAnswer)
 		if err != nil {
 			return http.StatusServiceUnavailable, nil, bodyError(code, err)
 		}
+		// Only who says when to come back is asked again; a connection that broke is not, since the review may have been taken.
 		wait := retryAfter(code, header)
 		if wait < 0 || try == mostRetries {
 			return readStatus(code, header, body)
@@ -138,7 +153,8 @@ func (h *hook) post(ctx context.Context, review []byte) (code int, body []byte, 
 	}
 }
 
-// timeoutQuery returns the query by which a webhook is told how much time it has: in whole seconds, a part of one is one.
+// timeoutQuery returns the query by which a webhook is told how much time it has, "" for a call without a deadline: in whole
+// seconds, a part of one is one.
 func timeoutQuery(ctx context.Context) string {
 	deadline, ok := ctx.Deadline()
 	left := time.Until(deadline)
@@ -157,16 +173,19 @@ var (
 
 // bodyError returns what upstream's client says of an error of a call: code is 0 unless it is of the body of an answer.
 func bodyError(code int, err error) error {
+	what := "unexpected error when reading response body"
 	switch {
 	case code == 0:
 		return err
+	// Of HTTP/2, when the other side ends the stream.
 	case strings.HasPrefix(err.Error(), "stream error"):
-		return fmt.Errorf("stream error when reading response body, may be caused by closed connection. Please retry. Original error: %w", err)
+		what = "stream error when reading response body, may be caused by closed connection"
 	}
-	return fmt.Errorf("unexpected error when reading response body. Please retry. Original error: %w", err)
+	return fmt.Errorf("%s. Please retry. Original error: %w", what, err)
 }
 
-// retryAfter returns after which time a webhook that has answered so wants to be asked again, below 0 for never.
+// retryAfter returns after which time a webhook that has answered so wants to be asked again, below 0 for never: only who is busy or
+// broken may ask for it, and only in whole seconds, as upstream's client has it.
 func retryAfter(code int, header http.Header) time.Duration {
 	if code != http.StatusTooManyRequests && code/100 != 5 {
 		return -1
@@ -182,6 +201,7 @@ func retryAfter(code int, header http.Header) time.Duration {
 func readStatus(code int, header http.Header, body []byte) (int, []byte, error) {
 	contentType := header.Get("Content-Type")
 	media := "application/json"
+	// The media type counts for little: an answer may be called anything that can be parsed, and is read for what it is.
 	if contentType != "" {
 		var err error
 		if media, _, err = mime.ParseMediaType(contentType); err != nil {
@@ -190,7 +210,8 @@ func readStatus(code int, header http.Header, body []byte) (int, []byte, error) 
 	}
 	if code >= 200 && code <= 206 {
 		if len(body) == 0 {
-			return http.StatusServiceUnavailable, nil, fmt.Errorf("0-length response with status code: %d and content type: %s", code, media)
+			err := fmt.Errorf("0-length response with status code: %d and content type: %s", code, media)
+			return http.StatusServiceUnavailable, nil, err
 		}
 		return code, body, nil
 	}
@@ -200,6 +221,7 @@ func readStatus(code int, header http.Header, body []byte) (int, []byte, error) 
 		n, _ := v["code"].(int64)
 		return int(n), nil, errors.New(tree.Text(v, "message"))
 	}
+	// What is no text might be anything, and is not shown.
 	shown := "unknown"
 	if contentType == "" || strings.HasPrefix(media, "text/") {
 		shown = strings.TrimSpace(string(body[:min(len(body), maxShown)]))
@@ -231,6 +253,8 @@ func statusText(code int, shown string) string {
 	case http.StatusGatewayTimeout:
 		return "the server was unable to return a response in the time allotted, but may still be processing the request"
 	}
+	// The rest has no sentence of its own. Redirects are among it, for none is followed: where a review goes to is for the
+	// configuration to say.
 	if code >= http.StatusInternalServerError {
 		return fmt.Sprintf("an error on the server (%q) has prevented the request from succeeding", shown)
 	}

@@ -132,7 +132,9 @@ func TestMatching(t *testing.T) {
 		{"autoscaling", "v2", "HorizontalPodAutoscaler", "status", api.OperationUpdate, "m/a.example.com if the namespace has labels n=s, if the object has labels k"},
 		{"admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration", "", api.OperationCreate, ""},
 	} {
-		if got := strings.Join(s.w.Matching(s.API.Builtin(c.group, c.version, c.kind), c.sub, c.operation), "; "); got != c.want {
+		r := s.API.Builtin(c.group, c.version, c.kind)
+		all := append(s.w.Matching(api.Mutating, r, c.sub, c.operation), s.w.Matching(api.Validating, r, c.sub, c.operation)...)
+		if got := strings.Join(all, "; "); got != c.want {
 			t.Errorf("%s of %s %s:\n got %s\nwant %s", c.operation, c.kind, c.sub, got, c.want)
 		}
 	}
@@ -209,6 +211,28 @@ func TestOwnStart(t *testing.T) {
 	s.w.Bootstrapped()
 	if _, _, err := s.API.Apply(ctx, apitest.MapObject("late")); err == nil {
 		t.Error("the program's own write is not asked about")
+	}
+}
+
+// TestReviewVersions: a webhook is asked in the first version that it and the server know, and not at all without one.
+func TestReviewVersions(t *testing.T) {
+	s := start(t, nil)
+	s.says("ok", `{"allowed":true}`)
+	for _, c := range []struct{ versions, want string }{
+		{`"v1"`, "admission.k8s.io/v1"}, {`"v1","v1beta1"`, "admission.k8s.io/v1"}, {`"v0","v1beta1","v1"`, "admission.k8s.io/v1beta1"}, {`"v0"`, ""},
+	} {
+		s.keep("Mutating", "versions", s.hookOf("a", "ok", `"admissionReviewVersions":[`+c.versions+`]`))
+		code, got := s.Try("POST", apitest.MapsPath, `{"metadata":{"generateName":"m-"}}`)
+		asked := ""
+		if _, reviews := s.look(); len(reviews) > 0 {
+			asked = tree.Text(reviews[0], "apiVersion")
+		}
+		const none = `Internal error occurred: failed calling webhook "a.example.com": could not create admission objects: ` +
+			`webhook does not accept known AdmissionReview versions (v1, v1beta1)`
+		if asked != c.want || (c.want == "") != (code == 500) || code == 500 && message(got) != none {
+			t.Errorf("%s: %d %s, asked in %q", c.versions, code, message(got), asked)
+		}
+		s.unconfigure()
 	}
 }
 

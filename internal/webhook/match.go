@@ -15,10 +15,18 @@ import (
 // other forms of the resource, and says what went wrong with the namespace only to a request that all others match. Here the
 // rules come first, since they cost least; what is said is the same.
 
-// question is one question of admission on its way to the webhooks of a phase. It belongs to one goroutine.
+//	namespaceSelector   of an object in a namespace, that namespace's labels; of a Namespace, its own, the new ones of a
+//	                    write and the stored ones of a delete; what else is of the cluster is always selected
+//	objectSelector      the labels of the object as it is to be, or as it was
+//	rules               operation, group, version, resource with its subresource, scope; any of them
+
+// question is one question of admission on its way to the webhooks of a phase. It belongs to one goroutine, but for its forms, which
+// those who ask only read.
 type question struct {
+	// Admission is the question as it was asked; a mutating webhook's patch changes its Object.
 	*api.Admission
 	w *Webhooks
+	// t is the table of all its webhooks, whatever is configured meanwhile.
 	t *table
 	// namespace is that of the object; a Namespace is in itself.
 	namespace string
@@ -46,9 +54,11 @@ const (
 // ask begins a question.
 func (w *Webhooks) ask(a *api.Admission, t *table) *question {
 	q := &question{Admission: a, w: w, t: t, namespace: a.Namespace}
+	// Upstream says of a Namespace that it is in itself, in reviews and to selectors.
 	if a.Resource.Group == "" && a.Resource.Plural == "namespaces" {
 		q.namespace = a.Name
 	}
+	// A Scale, a Binding or the options of a connection are the same in all forms of the resource.
 	group, _, kind := a.Kind()
 	q.isObject = group == a.Resource.Group && kind == a.Resource.Kind
 	return q
@@ -61,6 +71,7 @@ func (q *question) plan() []planned {
 
 // match reports whether a webhook whose rules are about the question wants to be asked. The error is the client's.
 func (q *question) match(h *hook) (bool, error) {
+	// The object before its namespace: to what the object rules out, a missing namespace is no error.
 	if h.objects >= 0 && !q.objectMatches(h.objects) {
 		return false, nil
 	}
@@ -70,6 +81,7 @@ func (q *question) match(h *hook) (bool, error) {
 		}
 	}
 	// Upstream's answer where a condition cannot be evaluated.
+	// Such a webhook is left from a server that took conditions without a word. Whether it is meant cannot be known.
 	if h.conditional {
 		if h.failsOpen {
 			return false, nil
@@ -80,9 +92,11 @@ func (q *question) match(h *hook) (bool, error) {
 	return true, nil
 }
 
-// byRules returns the resource that a rule of the webhook names: that of the request before any other form of it, and of those
-// the one of the first rule. It is nil if none is about the shape.
+// byRules returns the form in which a webhook sees requests of a shape, the resource that a rule of it names: that of the request
+// before any other form of it, and of those the one of the first rule. It is nil if none is about the shape.
 func (h *hook) byRules(s shape) *api.Resource {
+	// All rules are asked about the request itself before any is about another form of it, so that nothing is converted
+	// without need.
 	for i := range h.rules {
 		if h.rules[i].matches(s, s.resource) {
 			return s.resource
@@ -91,6 +105,7 @@ func (h *hook) byRules(s shape) *api.Resource {
 	if h.exact {
 		return nil
 	}
+	// Earlier rules are honored first, then the order of forms.
 	for i := range h.rules {
 		for _, f := range s.resource.Forms() {
 			if f != s.resource && h.rules[i].matches(s, f) {
@@ -129,6 +144,7 @@ func (x *rule) matchesResource(plural, sub string) bool {
 
 // objectMatches reports whether a selector selects the labels of the object, those that it is to have or those that it had.
 func (q *question) objectMatches(n int32) bool {
+	// The labels are taken out of the tree for the first selector, and not at all where there is none.
 	if q.said == nil {
 		q.said = make([]verdictOf, len(q.t.selectors))
 		q.labels, q.hasLabels = labelsOf(q.Object)
@@ -137,6 +153,7 @@ func (q *question) objectMatches(n int32) bool {
 	if q.said[n] == 0 {
 		l := &q.t.selectors[n]
 		q.said[n] = unselected
+		// Either will do: a webhook also hears of an object that leaves what it selects.
 		if q.hasLabels && l.Matches(q.labels) || q.hasOld && l.Matches(q.old) {
 			q.said[n] = selected
 		}
@@ -150,6 +167,7 @@ func labelsOf(obj map[string]any) (labels map[string]string, ok bool) {
 	if m == nil {
 		return nil, false
 	}
+	// Metadata was decoded, so that a label is a string.
 	given := tree.Object(m, "labels")
 	labels = make(map[string]string, len(given))
 	for k, v := range given {
@@ -164,6 +182,7 @@ func (q *question) namespaceMatches(n int32) (bool, error) {
 	if q.namespace == "" && q.Resource.Plural != "namespaces" {
 		return true, nil
 	}
+	// A new Namespace is not stored yet, and a changed one counts as it will be.
 	if q.saidOf == nil {
 		q.saidOf = make([]verdictOf, len(q.t.selectors))
 		isWrite := q.Operation == api.OperationCreate || q.Operation == api.OperationUpdate
@@ -193,22 +212,21 @@ func (q *question) namespaceMatches(n int32) (bool, error) {
 // changed says that the object has become another one.
 func (q *question) changed(obj map[string]any) { q.Object, q.said, q.saidOf = obj, nil, nil }
 
-// Matching returns the webhooks, CONFIGURATION/WEBHOOK in the order of asking, that would be asked about a write, mutating ones
-// first. What depends on the object or its namespace stands behind the name in words. Nobody is asked.
-func (w *Webhooks) Matching(r *api.Resource, subresource, operation string) (names []string) {
+// Matching returns the webhooks of a phase, CONFIGURATION/WEBHOOK in the order of asking, that would be asked about a write. What
+// depends on the object or its namespace stands behind the name in words. Nobody is asked.
+func (w *Webhooks) Matching(phase api.Phase, r *api.Resource, subresource, operation string) (names []string) {
 	t := w.now.Load()
 	if t == nil || isExempt(r.Group, r.Kind) {
 		return nil
 	}
-	for _, phase := range [...]api.Phase{api.Mutating, api.Validating} {
-		for _, p := range t.plan(shape{phase, r, subresource, operation}) {
-			names = append(names, p.configuration+"/"+p.name+p.provisos(r))
-		}
+	// The plan is what a write would go by; selectors are told in words, since there is no object.
+	for _, p := range t.plan(shape{phase, r, subresource, operation}) {
+		names = append(names, p.configuration+"/"+p.name+p.provisos(r))
 	}
 	return names
 }
 
-// provisos returns in words on what it depends whether a webhook is asked whose rules match, and how it sees the object.
+// provisos returns, for people, in words on what it depends whether a webhook is asked whose rules match, and how it sees the object.
 func (p *planned) provisos(r *api.Resource) (text string) {
 	add := func(s string) {
 		if text == "" {
@@ -230,7 +248,8 @@ func (p *planned) provisos(r *api.Resource) (text string) {
 	return text
 }
 
-// qualified returns a resource with its version: horizontalpodautoscalers.v2.autoscaling.
+// qualified returns a resource with its version, as kubectl takes it: horizontalpodautoscalers.v2.autoscaling, nodes.v1 of the core
+// group, which has no name.
 func qualified(row *kinds.Row) string {
 	parts := slices.DeleteFunc([]string{row.Plural, row.Version, row.Group}, func(s string) bool { return s == "" })
 	text := parts[0]

@@ -24,13 +24,22 @@ import (
 //	round 0   a    b (changes)   c (changes)      round 1   a and b, if they want to; c only if a plugin of the server has
 //	                                                        changed the object in between
 
-// mutation is the asking of the mutating webhooks about one attempt to write.
+// The audit event of the request says of each webhook that was asked, by its round and its place among all mutating ones:
+//
+//	mutation.webhook.admission.k8s.io/round_0_index_2              whether it has changed something
+//	patch.webhook.admission.k8s.io/round_0_index_2                 by what, where the policy wants bodies
+//	failed-open.mutation.webhook.admission.k8s.io/round_0_index_2  that it failed and the write has passed
+
+// mutation is the asking of the mutating webhooks about one attempt to write, in both of its rounds. It belongs to the goroutine of the
+// write.
 type mutation struct {
 	w *Webhooks
+	// t is the table of the first round: the second one asks no other webhooks.
 	t *table
 	// asked are those that want to be asked again if the object changes now, and again those that will be.
 	asked, again map[*hook]bool
-	changed      bool
+	// changed says that one of them has changed the object, in any round.
+	changed bool
 }
 
 // Mutate implements admission.Webhooks.
@@ -39,10 +48,12 @@ func (w *Webhooks) Mutate(ctx context.Context, a api.Admission) (api.Admit, erro
 	if t == nil || w.isOwn(&a) {
 		return nil, nil
 	}
+	// One for each attempt to write: a write that is tried again is asked about anew, from its first round on.
 	m := &mutation{w: w, t: t, asked: map[*hook]bool{}, again: map[*hook]bool{}}
 	if err := m.round(ctx, &a, 0); err != nil || !m.changed {
 		return nil, err
 	}
+	// The object as it is handed back, to see what the plugins make of it in between.
 	left := tree.Copy(a.Object)
 	return func(ctx context.Context, a api.Admission) error {
 		if !tree.Equal(left, a.Object) {
@@ -58,7 +69,8 @@ func (m *mutation) require() {
 	clear(m.asked)
 }
 
-// round asks all webhooks once. The object is changed in place, after the last of them.
+// round asks all webhooks once, as far as they want to be. The object is changed in place, after the last of them; after an error it is
+// as it was. The error is the client's.
 func (m *mutation) round(ctx context.Context, a *api.Admission, round int) error {
 	q := m.w.ask(a, m.t)
 	own := a.Object
@@ -70,22 +82,26 @@ func (m *mutation) round(ctx context.Context, a *api.Admission, round int) error
 		if err != nil {
 			return err
 		}
+		// Labels may match in the second round that did not in the first; who was not asked then is not asked now (upstream).
 		if !wants || round > 0 && !m.again[h] {
 			continue
 		}
 		if f, err = q.move(ctx, f, p.form, isChanged); err != nil {
 			return err
 		}
+		// One after another: the time of the request is that of all of them.
 		begun := time.Now()
 		changed, err := m.ask(ctx, q, h, f, round)
 		took := time.Since(begun)
 		q.Scope.Spend(request.InWebhooks, took)
 		q.count(h, took, err, "admit")
+		// Who was asked before this change has not seen it.
 		if changed {
 			isChanged, m.changed = true, true
 			q.changed(f.object)
 			m.require()
 		}
+		// Behind its own change, which is no reason to be asked again.
 		if h.again {
 			m.asked[h] = true
 		}
@@ -107,9 +123,11 @@ func (q *question) move(ctx context.Context, f *form, r *api.Resource, isChanged
 	if f != nil && (f.r == r || !q.isObject) {
 		return f, nil
 	}
+	// As long as nothing has changed, each form is made of what the client sent: two conversions in a row could lose more.
 	if f == nil || !isChanged {
 		return q.in(ctx, r)
 	}
+	// What the webhooks before have made of it, in their form.
 	next := &form{r: r}
 	var err error
 	if next.object, err = f.r.As(ctx, f.object, r); err != nil {
@@ -136,13 +154,15 @@ func (q *question) settle(ctx context.Context, own map[string]any, f *form) erro
 			return clientError(err)
 		}
 	}
+	// In the map that was given, since the write and the plugins hold on to that.
 	clear(own)
 	maps.Copy(own, obj)
 	q.Object = own
 	return nil
 }
 
-// place returns where in a round a webhook stands, as annotations name it.
+// place returns where in a round a webhook stands, as annotations name it. i is its place among all mutating webhooks, asked or not,
+// and among those that are asked of the validating ones (upstream).
 func place(round, i int) string {
 	return "round_" + strconv.Itoa(round) + "_index_" + strconv.Itoa(i)
 }
@@ -150,6 +170,7 @@ func place(round, i int) string {
 // ask asks one webhook, and applies its patch to the form. changed says that it has changed something.
 func (m *mutation) ask(ctx context.Context, q *question, h *hook, f *form, round int) (changed bool, err error) {
 	says := func() map[string]any { return map[string]any{"configuration": h.configuration, "webhook": h.name} }
+	// That a webhook was asked is noted whatever comes of it.
 	defer func() {
 		v := says()
 		v["mutated"] = changed
@@ -162,9 +183,12 @@ func (m *mutation) ask(ctx context.Context, q *question, h *hook, f *form, round
 	if !a.allowed {
 		return false, &deniedError{denied(h.name, a.result)}
 	}
+	// A patch that is no list is the webhook's failure, which its policy may forgive; one that cannot be applied, or to what is
+	// no object, is an error of the write in any case (upstream).
 	operations, err := readPatch(a.patch)
 	if err != nil {
-		return false, &callError{h.name, fmt.Errorf("received undecodable patch in webhook response: %w", err), http.StatusServiceUnavailable}
+		err = fmt.Errorf("received undecodable patch in webhook response: %w", err)
+		return false, &callError{h.name, err, http.StatusServiceUnavailable}
 	}
 	if len(operations) == 0 {
 		return false, nil
@@ -184,6 +208,7 @@ func (m *mutation) ask(ctx context.Context, q *question, h *hook, f *form, round
 	if err != nil {
 		return false, clientError(err)
 	}
+	// A patch that leaves the object as it is asks nobody again.
 	changed = !tree.Equal(f.object, next)
 	q.Scope.Annotate("patch.webhook.admission.k8s.io/"+place(round, int(h.position)), said, true)
 	f.object, f.tail = next, nil
@@ -213,6 +238,7 @@ func readPatch(p []byte) ([]any, error) {
 
 // patched returns what operations, which it consumes, make of the object in a form, decoded as what it is and with its defaults.
 func (q *question) patched(f *form, operations []any) (map[string]any, error) {
+	// On a copy: the form is shown to others as it was if the patch fails, and a failure may be ignored.
 	v, err := patch.Operations(tree.Copy(f.object), operations)
 	if err != nil {
 		return nil, err

@@ -11,18 +11,30 @@ import (
 
 // The AdmissionReview that a webhook is sent: upstream's fields, in upstream's order. It is written at once, from trees, and all
 // but its version and uid are the same for all webhooks that see the same form.
+//
+//	{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{
+//	  "uid":"705ab4f5-…",                            what the answer must say again
+//	  "kind":{…},"resource":{…},"subResource":"…",   as the webhook's rule names them
+//	  "requestKind":{…},"requestResource":{…},…      as the client has asked
+//	  "name":"…","namespace":"…",                    left out where there is none yet
+//	  "operation":"CREATE","userInfo":{…},           who writes
+//	  "object":{…},"oldObject":null,                 in the kind above; null of a create or a delete
+//	  "dryRun":false,"options":{…}}}                 what the client has said beside the object
 
 // form is a question as it is seen in one form of its resource.
 type form struct {
-	r           *api.Resource
+	r *api.Resource
+	// object and old are nil where the question has none. A mutating webhook's patch puts another object here, and drops the tail.
 	object, old map[string]any
 	// tail is the review behind the uid, nil until it is asked for.
 	tail []byte
 }
 
-// in returns the question in another form. What is no object of the resource is the same in all.
+// in returns the question in another form, as the client has asked it. What is no object of the resource is the same in all. The
+// error is the client's: the object cannot be converted, or the webhook that converts it cannot be asked.
 func (q *question) in(ctx context.Context, r *api.Resource) (*form, error) {
 	f := &form{r: r, object: q.Object, old: q.Old}
+	// The form of the request itself needs no copy: nobody changes a review's trees.
 	if r == q.Resource || !q.isObject {
 		return f, nil
 	}
@@ -46,6 +58,7 @@ func (q *question) review(h *hook, f *form) (body []byte, uid string) {
 		f.tail = q.appendTail(nil, f)
 	}
 	uid = request.NewUUID()
+	// Only the head differs between two webhooks: version and uid.
 	body = make([]byte, 0, len(f.tail)+160)
 	body = append(body, `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/`...)
 	body = append(body, h.version...)
@@ -58,16 +71,19 @@ func (q *question) review(h *hook, f *form) (body []byte, uid string) {
 func (q *question) appendTail(b []byte, f *form) []byte {
 	group, version, kind := q.Kind()
 	shownGroup, shownVersion, shownKind := group, version, kind
+	// An object is called what its resource is, also in a version that the tree itself does not say.
 	if q.isObject {
 		group, version, kind = q.Resource.Group, q.Resource.Version, q.Resource.Kind
 		shownGroup, shownVersion, shownKind = f.r.Group, f.r.Version, f.r.Kind
 	}
+	// Kinds and resources have the same three fields, but for the name of the last one.
 	names := func(b []byte, group, version, last, name string) []byte {
 		b = tree.AppendJSONString(append(b, `{"group":`...), group)
 		b = tree.AppendJSONString(append(b, `,"version":`...), version)
 		b = append(b, `,"`+last+`":`...)
 		return append(tree.AppendJSONString(b, name), '}')
 	}
+	// What is empty is left out, as upstream's type has it.
 	text := func(b []byte, name, value string) []byte {
 		if value == "" {
 			return b
@@ -99,7 +115,8 @@ func appendObject(b []byte, obj map[string]any) []byte {
 	return tree.AppendJSON(b, obj)
 }
 
-// appendUser appends who writes. The program itself has the name that upstream's has to itself.
+// appendUser appends who writes, without what is empty (upstream). The program itself has the name that upstream's has to itself,
+// and its groups: a webhook that lets the server pass lets this one pass.
 func appendUser(b []byte, u *request.User) []byte {
 	if u.Name == "" && len(u.Groups) == 0 {
 		u = &request.User{Name: "system:apiserver", Groups: []string{request.GroupAuthenticated, request.GroupMasters}}

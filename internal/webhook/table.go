@@ -48,6 +48,7 @@ type shape struct {
 
 // planned is a webhook whose rules are about a shape.
 type planned struct {
+	// hook is one of the table's.
 	*hook
 	// form is the resource that the rule names: that of the request, or another form of it.
 	form *api.Resource
@@ -56,18 +57,23 @@ type planned struct {
 // mostPlans bounds how many are kept: custom resources come and go, and each has plans of its own.
 const mostPlans = 4096
 
-// configuration is what was made of an object.
+// configuration is what was made of an object. It never changes.
 type configuration struct {
-	rev   int64
+	// rev is the revision of the object: another one is another configuration.
+	rev int64
+	// hooks are in the order of its list, without the numbers that a table gives them.
 	hooks []*hook
 }
 
 // hook is one webhook. It never changes.
 type hook struct {
+	// configuration and name are what errors, pages and annotations call it.
 	configuration, name string
-	backend             *backend.Backend
+	// backend is asked, and counts what comes of it.
+	backend *backend.Backend
 	// url is where it is asked, without the query.
-	url   string
+	url string
+	// rules are in the order of the configuration; any of them will do.
 	rules []rule
 	// exact says that only the resource that a rule names is meant, and no other form of the same objects.
 	exact bool
@@ -76,7 +82,8 @@ type hook struct {
 	selects             [2]selector.Labels // the same two
 	// conditional says that it has conditions in CEL, which are not evaluated: a configuration of before they were refused.
 	conditional bool
-	failsOpen   bool
+	// failsOpen lets a write pass if the webhook cannot be asked.
+	failsOpen bool
 	// timeout is 0 for none but that of the request.
 	timeout time.Duration
 	// dry says that it may be asked in a dry run.
@@ -99,7 +106,8 @@ type rule struct {
 }
 
 // compile makes what is asked of the object of a configuration. What cannot be read there was checked when it was written, and
-// means nothing. The caller holds mu.
+// means nothing: a selector selects everything, a target cannot be reached. The backends of its webhooks are those of before
+// where the target is the same, with their connections. The caller holds mu.
 func (w *Webhooks) compile(phase api.Phase, o *store.Object) *configuration {
 	obj := o.Decode()
 	c := &configuration{rev: o.Rev}
@@ -117,7 +125,7 @@ func (w *Webhooks) compile(phase api.Phase, o *store.Object) *configuration {
 		if n, ok := tree.At(v, "timeoutSeconds").(int64); ok {
 			h.timeout = time.Duration(n) * time.Second
 		}
-		// The first one that is known.
+		// The first one that is known: the author has put the one first that the webhook likes best.
 		versions := tree.Strings(tree.List(v, "admissionReviewVersions"))
 		if i := slices.IndexFunc(versions, func(s string) bool { return s == "v1" || s == "v1beta1" }); i >= 0 {
 			h.version = versions[i]
@@ -133,7 +141,8 @@ func (w *Webhooks) compile(phase api.Phase, o *store.Object) *configuration {
 	return c
 }
 
-// cleaned returns a URL with the path that upstream's client makes of it: at least a slash, and none at the end.
+// cleaned returns a URL with the path that upstream's client makes of it: at least a slash, and none at the end. A webhook that serves
+// /check/ alone is not found, here as there.
 func cleaned(url string) string {
 	host := strings.Index(url, "://") + 3
 	at := strings.IndexByte(url[host:], '/')
@@ -143,9 +152,11 @@ func cleaned(url string) string {
 	return url[:host+at] + path.Clean(url[host+at:])
 }
 
-// targetOf returns where a webhook is.
+// targetOf returns where a webhook is, by the clientConfig of its configuration: either a URL or a service, whose port is 443 unless it
+// says another one.
 func targetOf(config map[string]any) backend.Target {
 	t := backend.Target{URL: tree.Text(config, "url")}
+	// It was decoded when it was written; a bundle without a certificate is the backend's to complain of.
 	t.CABundle, _ = base64.StdEncoding.DecodeString(tree.Text(config, "caBundle"))
 	if s := tree.Object(config, "service"); s != nil {
 		t.Service = backend.Service{Namespace: tree.Text(s, "namespace"), Name: tree.Text(s, "name"), Path: tree.Text(s, "path"), Port: 443}
@@ -159,7 +170,8 @@ func targetOf(config map[string]any) backend.Target {
 	return t
 }
 
-// newRule returns a rule as it is matched.
+// newRule returns a rule as it is matched. A resource without a slash is one without a subresource; a scope that is not there, as in
+// an object that was stored before there was one, is all.
 func newRule(v any) rule {
 	list := func(name string) []string { return tree.Strings(tree.List(v, name)) }
 	r := rule{operations: list("operations"), groups: list("apiGroups"), versions: list("apiVersions"), scope: "*"}
@@ -173,13 +185,14 @@ func newRule(v any) rule {
 	return r
 }
 
-// newTable returns the table of all configurations, nil for none.
+// newTable returns the table of all configurations, nil for none, which is what a write then finds at once.
 func newTable(made [2]map[string]*configuration) *table {
 	if len(made[0])+len(made[1]) == 0 {
 		return nil
 	}
 	t := &table{}
 	t.plans.Store(&map[shape][]planned{})
+	// By text: a thousand webhooks that leave out one namespace have one selector.
 	numbers := map[string]int32{}
 	number := func(l selector.Labels) int32 {
 		if l.Empty() {
@@ -207,7 +220,8 @@ func newTable(made [2]map[string]*configuration) *table {
 	return t
 }
 
-// plan returns the webhooks whose rules are about a shape, in order. Nobody may change it.
+// plan returns the webhooks whose rules are about a shape, in order. Nobody may change it. The first call for a shape looks at all
+// rules and takes a lock; the others find the plan by one atomic load and a lookup, and allocate nothing.
 func (t *table) plan(s shape) []planned {
 	if plan, ok := (*t.plans.Load())[s]; ok {
 		return plan
@@ -218,12 +232,14 @@ func (t *table) plan(s shape) []planned {
 	if plan, ok := plans[s]; ok {
 		return plan
 	}
+	// nil is a plan too: most shapes are nobody's.
 	var plan []planned
 	for _, h := range t.hooks[s.phase] {
 		if form := h.byRules(s); form != nil {
 			plan = append(plan, planned{h, form})
 		}
 	}
+	// All go at once, and those that are still wanted are made anew.
 	if len(plans) >= mostPlans {
 		plans = nil
 	}
@@ -237,6 +253,7 @@ func (t *table) plan(s shape) []planned {
 // Wants implements admission.Webhooks: it reports whether a rule names the operation and the resource, or another form of it.
 func (w *Webhooks) Wants(phase api.Phase, r *api.Resource, subresource, operation string) bool {
 	t := w.now.Load()
+	// In the order of their cost, and of how many writes each of them ends.
 	if t == nil || len(t.hooks[phase]) == 0 || isExempt(r.Group, r.Kind) {
 		return false
 	}

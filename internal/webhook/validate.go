@@ -13,7 +13,12 @@ import (
 	"apichain/internal/request"
 )
 
-// Validating webhooks are asked side by side, and all are waited for. The answer to the client is the refusal that came first.
+// Validating webhooks are asked side by side, and all are waited for. None of them changes anything, so their order is of no
+// matter; they share the object, and those that see it in the same form share the review. The answer to the client is the
+// refusal that came first, as it is upstream: which one that is of several depends on who is faster.
+//
+// What becomes of an error is here too, for both kinds: a refusal is the client's answer, a failure is what the policy of the
+// webhook makes of it, and anything else fails the write.
 
 // Validate implements admission.Webhooks.
 func (w *Webhooks) Validate(ctx context.Context, a api.Admission) error {
@@ -28,6 +33,7 @@ func (w *Webhooks) Validate(ctx context.Context, a api.Admission) error {
 	}
 	var all []asked
 	var forms []*form
+	// All are matched before the first one is asked, since an error of matching is the answer then.
 	for _, p := range q.plan() {
 		wants, err := q.match(p.hook)
 		if err != nil {
@@ -50,21 +56,25 @@ func (w *Webhooks) Validate(ctx context.Context, a api.Admission) error {
 	if len(all) == 0 {
 		return nil
 	}
+	// Nobody is asked whose answer could not count any more.
 	if ctx.Err() != nil {
 		return errTimeout
 	}
 	v := verdict{q: q, begun: time.Now()}
 	var others sync.WaitGroup
+	// The first one is asked by this goroutine: most writes have no other.
 	for i, x := range all[1:] {
 		others.Go(func() { v.ask(ctx, x.hook, x.form, i+1) })
 	}
 	v.ask(ctx, all[0].hook, all[0].form, 0)
+	// All are waited for, also after a refusal: each is counted, and what it says is annotated.
 	others.Wait()
 	q.Scope.Spend(request.InWebhooks, time.Since(v.begun))
 	return v.err
 }
 
-// formOf returns the form of a resource among those that there are, nil if there is none.
+// formOf returns the form of a resource among those that there are, nil if there is none. There are as many as the resource has
+// versions, so that a list will do.
 func formOf(forms []*form, r *api.Resource) *form {
 	for _, f := range forms {
 		if f.r == r {
@@ -76,7 +86,8 @@ func formOf(forms []*form, r *api.Resource) *form {
 
 // verdict is what validating webhooks say of one question. Those who ask share it.
 type verdict struct {
-	q     *question
+	q *question
+	// begun is when the first one was asked: the request has waited for the slowest.
 	begun time.Time
 
 	mu  sync.Mutex
@@ -91,6 +102,7 @@ func (v *verdict) ask(ctx context.Context, h *hook, f *form, i int) {
 		err = &deniedError{denied(h.name, a.result)}
 	}
 	v.q.count(h, time.Since(begun), err, "validating")
+	// What a policy lets pass is no error any more.
 	if err != nil {
 		err = v.q.failed(ctx, h, err, "failed-open.validating.webhook.admission.k8s.io/"+place(0, i))
 	}
@@ -126,6 +138,7 @@ func (q *question) failed(ctx context.Context, h *hook, err error, key string) e
 	var call *callError
 	var refused *deniedError
 	switch {
+	// A refusal is the webhook's word, and no policy overrules it.
 	case errors.As(err, &refused):
 		h.backend.Refused()
 		return refused.says
@@ -145,6 +158,7 @@ func (q *question) failed(ctx context.Context, h *hook, err error, key string) e
 		q.w.counts.failOpen(h.name, typeOf(key))
 		q.Scope.Annotate(key, h.name, false)
 	}
+	// The webhook may fail, but the time of the request is over too, and those behind it cannot be asked.
 	if ctx.Err() != nil && q.Phase == api.Mutating {
 		return errTimeout
 	}

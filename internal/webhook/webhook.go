@@ -11,7 +11,7 @@
 //	a := api.New(api.Config{Admit: chain.For, AfterWrite: w.AfterWrite(), ...})
 //	w.Look(a, s)                                   // what is written from here on is asked about
 //	go w.Run(ctx)
-//	w.Matching(row, "", api.OperationCreate)       // [check/check.example.com ...]
+//	w.Matching(api.Validating, r, "", "CREATE")    // [check/check.example.com ...]
 //
 // All methods may be called concurrently, and writes are asked about by any number of goroutines at once. A write that no
 // configuration is about costs an atomic load. The package is internal to this program and promises no compatibility.
@@ -95,10 +95,12 @@ func (w *Webhooks) AfterWrite() map[string]func() {
 	return map[string]func(){buckets[0]: w.Follow, buckets[1]: w.Follow}
 }
 
-// Follow puts the configurations into force that are in the store.
+// Follow puts the configurations into force that are in the store. When it returns, all are in force that were there when it was
+// called, and none that was not. Only those that have changed are compiled, but the table is made of all.
 func (w *Webhooks) Follow() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	// A look at both buckets, also where only one was written: they are small, and one table is made of them.
 	isSame := true
 	var made [2]map[string]*configuration
 	for phase, name := range buckets {
@@ -106,6 +108,7 @@ func (w *Webhooks) Follow() {
 		sn := w.store.Bucket(name).Now()
 		for o := range sn.Scan("", "") {
 			c := w.made[phase][o.Key]
+			// By its revision, and not by what is in it: a label that changes compiles it anew, and keeps its backends.
 			if c == nil || c.rev != o.Rev {
 				c = w.compile(api.Phase(phase), o)
 				isSame = false
@@ -114,9 +117,11 @@ func (w *Webhooks) Follow() {
 		}
 		isSame = isSame && len(made[phase]) == len(w.made[phase])
 	}
+	// Who comes second, the request or Run, finds nothing left to do.
 	if isSame && w.made[0] != nil {
 		return
 	}
+	// The new table first: a write that begins now must not find a backend that is gone.
 	was := w.made
 	w.made = made
 	w.now.Store(newTable(made))
@@ -136,7 +141,8 @@ func (w *Webhooks) drop(was [2]map[string]*configuration) {
 	}
 }
 
-// hook returns the webhook that has the name of h in a configuration of its name now, nil if there is none. The caller holds mu.
+// hook returns the webhook that has the name of h in a configuration of its name now, nil if there is none: backends go by names, so
+// one whose webhook has another target is another's already. The caller holds mu.
 func (w *Webhooks) hook(phase api.Phase, h *hook) *hook {
 	if c := w.made[phase][h.configuration]; c != nil {
 		for _, o := range c.hooks {
@@ -148,7 +154,8 @@ func (w *Webhooks) hook(phase api.Phase, h *hook) *hook {
 	return nil
 }
 
-// Run follows configurations that are written otherwise than by a request here, until ctx ends.
+// Run follows configurations that are written otherwise than by a request here, until ctx ends: by another server, by a reset, or by
+// what was restored. It waits for the event log and looks at nothing in between.
 func (w *Webhooks) Run(ctx context.Context) {
 	for {
 		var waits [2]<-chan struct{}
@@ -165,6 +172,7 @@ func (w *Webhooks) Run(ctx context.Context) {
 				waits[phase] = closed
 			}
 		}
+		// Behind the cursors, so that what is written from here on ends the wait.
 		w.Follow()
 		select {
 		case <-ctx.Done():
