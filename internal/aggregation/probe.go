@@ -90,7 +90,8 @@ func (s *Services) found(ctx context.Context, name string, r *Remote, st state) 
 	if err != nil || !written {
 		return err
 	}
-	s.Log.Info("an APIService has another condition", "apiservice", name, "available", st.status, "reason", st.reason, "message", st.message)
+	s.Log.Info("an APIService has another condition",
+		"apiservice", name, "available", st.status, "reason", st.reason, "message", st.message)
 	if turned {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -253,7 +254,8 @@ func (s *Services) WriteMetrics(e *metrics.Writer) {
 		}
 		e.Number(v, "name", name)
 	}
-	e.Family("aggregator_unavailable_apiservice_total", "counter", "How often an APIService has become one that cannot be used, by name and reason.")
+	e.Family("aggregator_unavailable_apiservice_total", "counter",
+		"How often an APIService has become one that cannot be used, by name and reason.")
 	of := func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }
 	for _, k := range slices.SortedFunc(maps.Keys(s.turned), of) {
 		e.Number(float64(s.turned[k]), "name", k[0], "reason", k[1])

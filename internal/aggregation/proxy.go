@@ -70,7 +70,8 @@ func (r *Remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		refuse(w, req, http.StatusServiceUnavailable, unavailable)
 		return
 	case hops >= mostHops:
-		refuse(w, req, http.StatusLoopDetected, "the request was sent on "+strconv.FormatUint(hops, 10)+" times: servers aggregate each other's groups")
+		refuse(w, req, http.StatusLoopDetected,
+			"the request was sent on "+strconv.FormatUint(hops, 10)+" times: servers aggregate each other's groups")
 		return
 	}
 	p := &passage{remote: r, w: w, req: req}

@@ -81,7 +81,9 @@ const mostAsked = 64 << 20
 
 // Ask sends the server a GET of the program's own, as a user in groups, and returns its answer whatever its code.
 // header is what else the request has, which may be nil. Whether the server is available does not count.
-func (r *Remote) Ask(ctx context.Context, path string, header http.Header, user string, groups []string) (code int, h http.Header, body []byte, err error) {
+func (r *Remote) Ask(ctx context.Context, path string, header http.Header, user string, groups []string) (
+	code int, h http.Header, body []byte, err error,
+) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Backend.BaseURL()+path, nil)
 	if err != nil {
 		return 0, nil, nil, err

@@ -94,7 +94,10 @@ type table struct {
 
 // New returns Services that know of nothing before the first Follow.
 func New(c Config) *Services {
-	s := &Services{Config: c, bucket: c.API.Store.Bucket(resourceName), remotes: map[string]*Remote{}, changed: make(chan struct{}), again: make(chan struct{}, 1)}
+	s := &Services{
+		Config: c, bucket: c.API.Store.Bucket(resourceName), remotes: map[string]*Remote{},
+		changed: make(chan struct{}), again: make(chan struct{}, 1),
+	}
 	s.states, s.turned = map[string]state{}, map[[2]string]int{}
 	s.table.Store(&table{head: -1})
 	return s
