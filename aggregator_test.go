@@ -315,6 +315,30 @@ func TestAggregatedUpgrade(t *testing.T) {
 	}
 }
 
+// TestAggregatedEarlyAnswer: an answer that comes before the body was read is the client's, and the audit event has what
+// of the body was sent on.
+func TestAggregatedEarlyAnswer(t *testing.T) {
+	_, flag := groupServer(t, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusForbidden) })
+	dir := t.TempDir()
+	policy := filepath.Join(dir, "policy.yaml")
+	put(t, policy, []byte("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: RequestResponse}]\n"))
+	r := startProgram(t, nil, flag, "--audit-policy-file="+policy, "--audit-log-path="+filepath.Join(dir, "audit.log"))
+	r.awaitAggregated("v1.ext.example.com")
+	for _, kind := range clientKinds {
+		c := r.client(kind)
+		for range 10 {
+			// A client of HTTP/1 may see its connection break before it sees the answer.
+			got, err := r.send(c, kind, "POST", thingsPath, strings.NewReader(strings.Repeat("x", 1<<20)))
+			if err == nil && got.status != 403 && got.status != 503 {
+				t.Errorf("%s: %d %s", kind, got.status, got.body)
+			}
+		}
+		if got := r.get(kind, thingsPath); got.status != 403 || got.body != "no\n" {
+			t.Errorf("%s: afterwards %d %s", kind, got.status, got.body)
+		}
+	}
+}
+
 // TestAggregatedRestart: while another server is started again under load, only requests that it had fail, or that came
 // while nobody listened; it is back within one probe.
 func TestAggregatedRestart(t *testing.T) {
@@ -381,6 +405,34 @@ func TestAggregatedRestart(t *testing.T) {
 	if late.Load() > 0 || good.Load() < 250 {
 		t.Errorf("%d answered, %d failed while the server was there", good.Load(), late.Load())
 	}
+}
+
+// TestRegisteredAgain: a snapshot that knows of no APIService, a reset, and a definition leave what is served here registered.
+func TestRegisteredAgain(t *testing.T) {
+	c := startClients(t, "http")
+	names := func() (all []string) {
+		for _, obj := range c.api.List("apiservices.apiregistration.k8s.io", "") {
+			all = append(all, tree.Name(obj))
+		}
+		return all
+	}
+	before := names()
+	if len(before) < 20 || !slices.Contains(before, "v1.apps") || !slices.Contains(before, "v1.") {
+		t.Fatalf("there are %v", before)
+	}
+	is := func(want ...string) func() bool { return func() bool { return slices.Equal(names(), sorted(want)) } }
+	c.applied(t, widgetCRD)
+	c.Soon("the definition's", is(append([]string{"v1.example.com"}, before...)...))
+	if _, err := (source{c.program}).Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.Soon("as at ready", is(before...))
+	list := decoded(t, string(c.snapshotText(t)))
+	list["items"] = slices.DeleteFunc(tree.List(list, "items"), func(o any) bool { return tree.Text(o, "kind") == "APIService" })
+	if _, err := (source{c.program}).LoadSnapshot(t.Context(), tree.AppendJSON(nil, list)); err != nil {
+		t.Fatal(err)
+	}
+	c.Soon("registered again", is(before...))
 }
 
 // TestParseAggregated: the forms of --aggregate, and what is wrong with others.

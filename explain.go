@@ -178,7 +178,7 @@ func (p *program) admissionOf(i *request.Info) (plugins, webhooks []string) {
 	if operation == "" {
 		return nil, nil
 	}
-	return p.admission.Acting(r.Row, i.Subresource, operation), p.webhooks.Matching(r, i.Subresource, operation)
+	return p.admission.Acting(r.Row, i.Subresource, operation), p.webhooksOf(r, i.Subresource, operation)
 }
 
 // explainTarget puts into e what the request is about and which servers the director asked for it.

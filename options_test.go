@@ -242,7 +242,7 @@ func TestCommandLines(t *testing.T) {
 	}
 }
 
-// TestLastWins: a flag given twice has its last value, lists too; only --tls-sni-cert-key and those of which each
+// TestLastWins: a flag given twice has its last value, lists too; only --tls-sni-cert-key, --aggregate and those of which each
 // use names one add.
 func TestLastWins(t *testing.T) {
 	_, f := newOptions()
@@ -258,6 +258,10 @@ func TestLastWins(t *testing.T) {
 		}
 		if r.Name == "tls-curve-preferences" {
 			values, want = [2]string{"23,24", "29"}, "29"
+		}
+		if r.Name == "aggregate" {
+			values = [2]string{"a/v1=https://a:1", "b/v1=https://b:1"}
+			want = values[0] + " " + values[1]
 		}
 		_, g, p := parseFlags(t, "--"+r.Name+"="+values[0], "--"+r.Name+"="+values[1])
 		// The value may be wrong, but it was read.

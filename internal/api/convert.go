@@ -150,10 +150,7 @@ func (r *Resource) show(ctx context.Context, objs []*store.Object) (bad []unread
 	if len(missing) == 0 {
 		return nil
 	}
-	own, others := r.webhook.take(missing)
-	views, bad := r.convertAll(ctx, own)
-	r.webhook.release(own)
-	putViews(objs, own, views)
+	others, bad := r.convertAll(ctx, objs, missing, false)
 	if len(bad) > 0 {
 		return bad
 	}
@@ -164,11 +161,9 @@ func (r *Resource) show(ctx context.Context, objs []*store.Object) (bad []unread
 			return []unreadable{{missing[0], ctx.Err()}}
 		}
 	}
-	// Whoever was waited for may have failed for a reason of its own, be it that its client has gone.
-	if missing = r.useViews(objs); len(missing) > 0 {
-		views, bad = r.convertAll(ctx, missing)
-		putViews(objs, missing, views)
-	}
+	// An object that is in the list twice has its view by now. Whoever was waited for may have failed for a reason of its own,
+	// be it that its client has gone.
+	_, bad = r.convertAll(ctx, objs, r.useViews(objs), true)
 	return bad
 }
 
@@ -177,62 +172,80 @@ func (r *Resource) useViews(objs []*store.Object) (missing []*store.Object) {
 	return store.UseViews(objs, r.webhook, r.asStored)
 }
 
-// putViews puts views, of which some may be nil, in the place of their objects in a list that has them in the same order.
-func putViews(list, objs, views []*store.Object) {
+// convertAll puts views in the place of those objects of a list that are missing, review by review, so that nobody else
+// waits for more than a review. Unless it is alone, objects that others are converting are left to them, and the channels
+// are closed when they are done. Where many objects are bad, some that were not tried have no views either.
+func (r *Resource) convertAll(
+	ctx context.Context, objs, missing []*store.Object, alone bool,
+) (others []<-chan struct{}, bad []unreadable) {
+	for len(missing) > 0 && len(bad) < mostUnreadable {
+		n, size := 0, 0
+		for n < len(missing) && n < reviewObjects && (n == 0 || size < reviewBytes) {
+			size += len(missing[n].Line)
+			n++
+		}
+		own := missing[:n]
+		missing = missing[n:]
+		done := func() {}
+		if !alone {
+			own, others, done = r.webhook.take(own, others)
+		}
+		views := make([]*store.Object, len(own))
+		answered := func() bool {
+			defer done()
+			return r.convertSome(ctx, own, views, &bad)
+		}()
+		objs = objs[putViews(objs, own, views):]
+		// There is no use in asking a webhook again that is not there.
+		if !answered {
+			break
+		}
+	}
+	return others, bad
+}
+
+// putViews puts views, of which some may be nil, in the place of their objects in a list that has them in the same order,
+// and returns how many elements of the list it has come past.
+func putViews(list, objs, views []*store.Object) (past int) {
 	next := 0
 	for i, o := range list {
-		if next < len(objs) && o == objs[next] {
+		if next == len(objs) {
+			return i
+		}
+		if o == objs[next] {
 			if views[next] != nil {
 				list[i] = views[next]
 			}
 			next++
 		}
 	}
+	return len(list)
 }
 
-// take divides objects in those that the caller is to convert, until release, and those that it can wait for.
-func (w *byWebhook) take(objs []*store.Object) (own []*store.Object, others []chan struct{}) {
+// take divides objects in those that the caller is to convert, until it calls done, and those that it can wait for, whose
+// channels are appended to others.
+func (w *byWebhook) take(objs []*store.Object, others []<-chan struct{}) (own []*store.Object, _ []<-chan struct{}, done func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	mine := make(chan struct{})
 	for _, o := range objs {
-		if done, ok := w.asked[o]; ok {
-			others = append(others, done)
+		if theirs, ok := w.asked[o]; ok {
+			if theirs != mine {
+				others = append(others, theirs)
+			}
 			continue
 		}
-		w.asked[o] = make(chan struct{})
+		w.asked[o] = mine
 		own = append(own, o)
 	}
-	return own, others
-}
-
-// release says that the objects are converted, or will not be.
-func (w *byWebhook) release(objs []*store.Object) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, o := range objs {
-		close(w.asked[o])
-		delete(w.asked, o)
-	}
-}
-
-// convertAll returns the views of objects, and keeps them. Those of which bad tells have none; where there are many
-// of them, some that were not tried have none either.
-func (r *Resource) convertAll(ctx context.Context, objs []*store.Object) (views []*store.Object, bad []unreadable) {
-	views = make([]*store.Object, len(objs))
-	for first := 0; first < len(objs) && len(bad) < mostUnreadable; {
-		n, size := 0, 0
-		for first+n < len(objs) && n < reviewObjects && (n == 0 || size < reviewBytes) {
-			size += len(objs[first+n].Line)
-			n++
+	return own, others, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, o := range own {
+			delete(w.asked, o)
 		}
-		answered := r.convertSome(ctx, objs[first:first+n], views[first:first+n], &bad)
-		// There is no use in asking a webhook again that is not there.
-		if !answered {
-			break
-		}
-		first += n
+		close(mine)
 	}
-	return views, bad
 }
 
 // convertSome fills in the views of objects that one review has room for, or tells of those that are bad. It returns false

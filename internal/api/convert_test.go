@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -787,5 +788,55 @@ func TestTimeInConversion(t *testing.T) {
 	defer mu.Unlock()
 	if len(spent) != 1 || spent[request.InConversion] != 3 {
 		t.Errorf("spent %v", spent)
+	}
+}
+
+// TestGetBesideColdList: who wants one object of a long list that is being converted waits for no more than a review.
+func TestGetBesideColdList(t *testing.T) {
+	s, hook := startConverting(t)
+	for i := range 1001 {
+		s.Must(201, "POST", gears1, gearOf(fmt.Sprintf("g%04d", i), 1))
+	}
+	entered, let := make(chan struct{}), make(chan struct{})
+	var asks atomic.Int32
+	hook.wait = func() {
+		if asks.Add(1) == 1 {
+			close(entered)
+			<-let
+		}
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		if n := len(tree.List(s.Must(200, "GET", gears2, nil), "items")); n != 1001 {
+			t.Errorf("%d items", n)
+		}
+	})
+	<-entered
+	s.Must(200, "GET", gears2+"/g1000", nil) // though the list has not come so far
+	close(let)
+	all.Wait()
+	// The list takes no look at what others have converted since it began.
+	if asked := hook.taken(); strings.Count(asked, "; ") != 3 || strings.Count(asked, "g0000") != 1 {
+		t.Errorf("asked %d times", strings.Count(asked, "; ")+1)
+	}
+}
+
+// TestEventsOfOneObject: an object that is what an event wrote and what the next one replaced is converted once, at once.
+func TestEventsOfOneObject(t *testing.T) {
+	s, hook := startConverting(t)
+	s.Must(201, "POST", gears1, gearOf("a", 1))
+	rev := apitest.Revision(s.Must(200, "GET", gears1, nil))
+	for i := range 5 {
+		s.Must(200, "PATCH", gears1+"/a", fmt.Sprintf(`{"spec":{"size":%d}}`, i+10))
+	}
+	w := s.Watch(t, gears2+"?watch=true&labelSelector=none!%3Dx&resourceVersion="+rev)
+	begun := time.Now()
+	for i := range 5 {
+		if e := w.Next(); e.Type != "MODIFIED" || tree.At(e.Obj, "spec", "dimension") != int64(i+10) {
+			t.Errorf("%v", e)
+		}
+	}
+	if asked := hook.taken(); asked != "v2<v1/a v1/a v1/a v1/a v1/a v1/a" || time.Since(begun) > 400*time.Millisecond {
+		t.Errorf("asked %s, in %v", asked, time.Since(begun))
 	}
 }

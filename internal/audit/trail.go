@@ -215,15 +215,18 @@ func (t *Trail) write(stage Stage, code int) {
 // a request body. Half an object is of no use, so of a longer one nothing is kept.
 const mostBody = 3 << 20
 
-// Body keeps a body for an event while it passes. The zero value is an empty body; it is
-// used by one goroutine.
+// Body keeps a body for an event while it passes. The zero value is an empty body. A proxy may still
+// send a request's body while its event is written, so its methods may be called concurrently.
 type Body struct {
+	mu   sync.Mutex
 	b    []byte
 	over bool // it was longer than mostBody
 }
 
 // Add keeps a part. Parts come in the order of the body; b is copied.
 func (c *Body) Add(b []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.over || len(c.b)+len(b) > mostBody {
 		// What was kept is freed at once.
 		c.over, c.b = true, nil
@@ -235,8 +238,13 @@ func (c *Body) Add(b []byte) {
 // object returns the body if it was kept whole and is JSON, else nil. It works on a nil
 // Body: one that nobody wanted.
 func (c *Body) object() json.RawMessage {
-	if c == nil || c.over || !json.Valid(c.b) {
+	if c == nil {
 		return nil
 	}
-	return c.b
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over || !json.Valid(c.b) {
+		return nil
+	}
+	return c.b // what is added to it later is behind its end
 }

@@ -122,6 +122,9 @@ type Config struct {
 	Changed func(*Backend)
 }
 
+// There is one Set in a program. Who owns objects with targets calls Use with every change of one and Drop at its end;
+// who makes calls keeps the Backend that Use has returned, and may use it also after its end.
+
 // Set is all backends there are. Make one with New.
 type Set struct {
 	config   Config
@@ -134,6 +137,7 @@ type Set struct {
 	backends map[key]*Backend
 }
 
+// key names a backend: a webhook and an APIService may have one name.
 type key struct {
 	kind Kind
 	name string
@@ -150,6 +154,7 @@ func (s *Set) Use(kind Kind, name string, t Target) *Backend {
 	s.mu.Lock()
 	k := key{kind, name}
 	old := s.backends[k]
+	// The common case: an object was written again, and says the same of its target.
 	if old != nil && reflect.DeepEqual(old.Target, t) {
 		s.mu.Unlock()
 		return old
@@ -158,6 +163,7 @@ func (s *Set) Use(kind Kind, name string, t Target) *Backend {
 	b.link.Store(b.newLink())
 	s.backends[k] = b
 	s.mu.Unlock()
+	// Without the lock: both may write, to a socket or to whoever reads a stream.
 	if old != nil {
 		old.close()
 	}
@@ -210,7 +216,8 @@ type Backend struct {
 	// Since is when this target was first used.
 	Since time.Time
 
-	set   *Set
+	set *Set
+	// link is replaced as a whole, so that a call has the identity of one moment.
 	link  atomic.Pointer[link]
 	found atomic.Pointer[found] // what was looked up last
 	gone  atomic.Bool
@@ -252,6 +259,7 @@ func (b *Backend) changed() {
 	}
 }
 
+// close lets go of the connections that nobody uses.
 func (b *Backend) close() { b.link.Load().close() }
 
 // certificateCounts counts what upstream counts of serving certificates.

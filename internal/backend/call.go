@@ -23,6 +23,14 @@ import (
 // and the connection is one to that address: a service whose endpoints move is followed at once, and what is kept
 // open goes to where it was dialled. Host and the name in the certificate are those of the service all the same.
 //
+// What differs by kind is upstream's choice:
+//
+//	                webhook by URL            webhook by service    aggregated server
+//	HTTP            1.1; on this machine 2    1.1                   2 where it is offered
+//	Host            that of the URL           NAME.NAMESPACE.svc    the address
+//	User-Agent      kube-apiserver-admission  the same              the client's
+//	shows itself    by a user of a kubeconfig the same              by --proxy-client-cert-file
+//
 // How long a call may take is its context's business: there is no other limit but those of the dial (dial.go).
 
 // RoundTrip sends a request whose URL begins with BaseURL. It is counted as a call, which lasts until the header of
@@ -34,6 +42,7 @@ func (b *Backend) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
+// codeOf returns the status of an answer, 0 for none.
 func codeOf(res *http.Response) int {
 	if res == nil {
 		return 0
@@ -134,6 +143,7 @@ func (b *Backend) ask(r *http.Request, most int64) (res *http.Response, body []b
 	if err := b.intercept(r.Context()); err != nil {
 		return nil, nil, err
 	}
+	// One link for the whole call: a renewal meanwhile counts from the next one on.
 	l := b.link.Load()
 	if l.wire != nil && !l.http2.Load() && (r.Body == nil || r.ContentLength > 0) {
 		address, err := b.Resolve()
@@ -172,6 +182,7 @@ func readBody(res *http.Response, most int64) ([]byte, error) {
 		}
 		return body, nil
 	}
+	// One byte more than may be, so that the end is told from a bound.
 	body, err := io.ReadAll(io.LimitReader(res.Body, most+1))
 	if err == nil && int64(len(body)) > most {
 		return nil, tooLong
@@ -206,6 +217,7 @@ func (b *Backend) dialTLS(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A copy: the transport's own offers HTTP/2 too, which has no upgrades.
 	conf := l.transport.TLSClientConfig.Clone()
 	conf.NextProtos = []string{"http/1.1"}
 	if conf.ServerName == "" {

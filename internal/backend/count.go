@@ -12,6 +12,16 @@ import (
 // What is counted of a backend. A call adds to a few atomic numbers and takes no lock; only one that fails, or ends a
 // row of failures, allocates.
 
+// How a backend is, by what was last heard of it:
+//
+//	unused ── call ──> answering <── call that is answered, whatever with ── failing
+//	                       └────── call that is not answered ──────────────────^
+//	any of them ── probe that finds nobody ──> unavailable ── probe that passes ──> as its calls say
+//	any of them ── nothing to dial, or no transport ──> broken ── an object changes ──> as its calls say
+//
+// The last two are worked out when somebody looks; only a change of what calls and probes say is told to
+// Config.Changed. A call whose caller has left before the answer says nothing of the backend.
+
 // State is how a backend is doing, by what was last heard of it.
 type State string
 
@@ -29,7 +39,7 @@ const (
 	Broken State = "broken"
 )
 
-// counts are of one backend. Times are of time.Now, in nanoseconds since 1970.
+// counts are of one backend: what its own calls say, and beside it what who asks makes of the answers. Times are of time.Now, in nanoseconds since 1970.
 type counts struct {
 	calls, failures, refused, failedOpen, failedClosed metrics.Counter
 	took                                               metrics.Durations
@@ -37,6 +47,7 @@ type counts struct {
 
 	// The last call.
 
+	// Each is a number of its own, so that a call that ends stores four and waits for nobody.
 	lastAt, lastTook atomic.Int64
 	lastCode         atomic.Int32 // 0: no answer, or an upgrade
 	failing          atomic.Bool
@@ -65,6 +76,8 @@ type Report struct {
 	// Address is what would be dialled now, and Wrong why there is none.
 	Address, Wrong string
 
+	// Calls are all that have ended, Failures those of them that came to nothing. A webhook's no is Refused and no
+	// failure; FailedOpen and FailedClosed are what a failure meant for a write.
 	Calls, Failures, Refused, FailedOpen, FailedClosed uint64
 	// Connections are those that are open.
 	Connections int64
@@ -103,6 +116,7 @@ func (b *Backend) ended(ctx context.Context, began time.Time, code int, err erro
 	took := now.Sub(began)
 	c := &b.counts
 	first := c.calls.Add(1) == 1
+	// Several numbers, of which each is right: a reader may see the time of one call beside the code of the next.
 	c.took.Add(took)
 	c.lastTook.Store(int64(took))
 	c.lastCode.Store(int32(code))
@@ -114,6 +128,7 @@ func (b *Backend) ended(ctx context.Context, began time.Time, code int, err erro
 			return
 		}
 	}
+	// Loaded first, since a swap is dear and nearly every call is one that is well after one that was.
 	if err == nil {
 		if c.failing.Load() && c.failing.CompareAndSwap(true, false) || first {
 			b.changed()
@@ -137,6 +152,7 @@ func (s *Set) WriteMetrics(e *metrics.Writer) {
 	e.Single("apiserver_webhooks_x509_insecure_sha1_total", "counter", sha1Help, s.webhooks.sha1.Value())
 	e.Single("apiserver_kube_aggregator_x509_missing_san_total", "counter", sanHelp, s.servers.missingSAN.Value())
 	e.Single("apiserver_kube_aggregator_x509_insecure_sha1_total", "counter", sha1Help, s.servers.sha1.Value())
+	// By kind: the names are the cluster's, and there may be thousands.
 	open := map[Kind]int64{}
 	for _, b := range s.All() {
 		open[b.Kind] += b.counts.connections.Load()
@@ -165,6 +181,7 @@ func (b *Backend) Report() Report {
 	if p := c.took.Percentiles(50, 99); p != nil {
 		r.P50, r.P99 = time.Duration(p[0]), time.Duration(p[1])
 	}
+	// Asked anew: an object may have changed since the last call, and the page is of now.
 	address, err := b.Resolve()
 	if f := b.found.Load(); err == nil && f != nil && f.direct.Load() {
 		if to, _ := b.beside(address); to != "" {
@@ -172,6 +189,7 @@ func (b *Backend) Report() Report {
 		}
 	}
 	r.Address = address
+	// The worst first: who cannot be asked at all is not unused, and a probe knows more than one call.
 	switch wrong := b.Unusable(); {
 	case wrong != nil:
 		r.State, r.Wrong = Broken, wrong.Error()

@@ -36,6 +36,7 @@ const (
 // dial connects to an address that Resolve has returned, or to the proxy that the environment names for it.
 func (b *Backend) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	endpoint, f := b.beside(address)
+	// Nothing beside it: a URL, an external name, a proxy, endpoint routing, or a service without endpoints.
 	switch {
 	case endpoint == "":
 		return b.connect(ctx, network, address)
@@ -44,6 +45,9 @@ func (b *Backend) dial(ctx context.Context, network, address string) (net.Conn, 
 	}
 	return b.race(ctx, network, address, endpoint, f)
 }
+
+// Both dials are bounded by besideTime together, and by the context. One that loses is cancelled, and closed if it was
+// just made.
 
 // attempt is what became of one of two dials.
 type attempt struct {
@@ -57,6 +61,7 @@ type attempt struct {
 func (b *Backend) race(ctx context.Context, network, address, endpoint string, f *found) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, besideTime)
 	defer cancel()
+	// Without a buffer: each dial is waited for, so none can be left behind with a connection.
 	ended := make(chan attempt)
 	try := func(to string) {
 		c, err := b.connect(ctx, network, to)
@@ -75,16 +80,18 @@ func (b *Backend) race(ctx context.Context, network, address, endpoint string, f
 			running--
 			switch {
 			case a.err != nil:
+				// The address is what upstream dials, so its error is what people search for.
 				if !a.endpoint || failure == nil {
 					failure = a.err
 				}
 			case won.Conn == nil:
 				won = a
-				cancel()
+				cancel() // the other dial
 			default:
 				_ = a.Close()
 			}
 		}
+		// The first thing that happens, be it the timer or an error, brings the endpoint in, once.
 		if !started && won.Conn == nil && ctx.Err() == nil {
 			started = true
 			running++
@@ -137,6 +144,7 @@ func (b *Backend) judge(address string) error {
 	if err != nil {
 		return err
 	}
+	// An IPv4 address in the clothes of IPv6 is the same address.
 	ip := a.Addr().Unmap()
 	switch {
 	case ip.IsUnspecified():

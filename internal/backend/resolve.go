@@ -19,6 +19,15 @@ import (
 // pkg/util/proxy). What is looked up is kept until a service changes, and of endpoints, which are looked up where one is
 // to be dialled, until a slice does.
 //
+// Of a service with the address 10.0.0.7, whose port 443 is called web, and a ready endpoint 10.1.0.1:9443:
+//
+//	              by address                    to endpoints
+//	ClusterIP     10.0.0.7:443                  10.1.0.1:9443, or another ready one
+//	None          cannot route to service …     10.1.0.1:9443
+//	ExternalName  its name, with the port       unsupported service type "ExternalName"
+//	port 80       no service port 80 found …    no service port 80 found …
+//	no endpoint   10.0.0.7:443                  no endpoints available for service …
+//
 // The default way needs somebody who forwards the addresses of services to pods, which is kube-proxy. Where nobody
 // does, as in a test environment, an address leads nowhere; dial.go then turns to a ready endpoint.
 
@@ -58,6 +67,7 @@ func (b *Backend) Resolve() (string, error) {
 		return b.hostPort(), nil
 	}
 	s, c := &b.Target.Service, &b.set.config
+	// Who says where a service is means it, whether or not there is an object of it.
 	if to, ok := c.Resolve[s.Name+"."+s.Namespace]; ok {
 		return to, nil
 	}
@@ -88,6 +98,7 @@ func (b *Backend) lookUp() *found {
 		return last
 	}
 	f := &found{services: services, object: o.Get("services", s.Namespace, s.Name)}
+	// The port of a slice has the name of the service's port, not its number.
 	for _, p := range tree.List(f.object, "spec", "ports") {
 		if port, _ := tree.Float(tree.At(p, "port")); int64(port) == s.port() {
 			f.portName, f.hasPort = tree.Text(p, "name"), true
@@ -183,6 +194,7 @@ func (b *Backend) endpointFor(f *found) (string, error) {
 func (f *found) address(s *Service) (string, error) {
 	kind, ip := tree.Text(f.object, "spec", "type"), tree.Text(f.object, "spec", "clusterIP")
 	port := strconv.FormatInt(s.port(), 10)
+	// Upstream's order: an external name has whatever port is asked for, and a headless service no address at all.
 	switch {
 	case kind == "ExternalName":
 		return net.JoinHostPort(tree.Text(f.object, "spec", "externalName"), port), nil
@@ -196,6 +208,7 @@ func (f *found) address(s *Service) (string, error) {
 	return net.JoinHostPort(ip, port), nil
 }
 
+// noPort has upstream's words for a port that the service does not have.
 func noPort(s *Service) error {
 	return fmt.Errorf("no service port %d found for service %q", s.port(), s.Name)
 }

@@ -19,6 +19,10 @@ import (
 // spoken. All of it is one link, which is made when a target is first used, and again when the server's certificates
 // change: sessions and connections of the old one are then of another identity.
 //
+//	caBundle   that and nothing else, also beside authorities of the system
+//	none       the authorities of the system
+//	insecure   whoever answers; with a bundle it is an error, as for upstream
+//
 // HTTP is 1.1 to webhooks, so that the connections of one server spread over the pods of a service, and 2 where it is
 // offered to webhooks on this machine and to aggregated servers. That is upstream's choice.
 
@@ -52,6 +56,7 @@ func (b *Backend) newLink() *link {
 	if err != nil {
 		return &link{wrong: err}
 	}
+	// Limits of time are the context's: an answer may take as long as the caller can wait, and a watch for ever.
 	t := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: b.dial, TLSClientConfig: conf, TLSHandshakeTimeout: handshakeTime,
 		MaxIdleConnsPerHost: idleConnections, IdleConnTimeout: idleTime, MaxResponseHeaderBytes: headerBytes,
@@ -59,8 +64,10 @@ func (b *Backend) newLink() *link {
 		HTTP2:             &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTime},
 	}
 	l := &link{transport: t, header: header}
+	// A proxy must be asked to connect first, which the transport knows.
 	if canAsk && b.isWebhook() && b.set.proxy == "" {
 		conf = conf.Clone()
+		// As the transport offers them: who answers to HTTP/2 is the transport's from the first call on.
 		if len(conf.NextProtos) == 0 {
 			conf.NextProtos = []string{"h2", "http/1.1"}
 		}
@@ -69,6 +76,7 @@ func (b *Backend) newLink() *link {
 	return l
 }
 
+// close lets go of what nobody uses. What is under way goes on, and is closed by who uses it.
 func (l *link) close() {
 	if l.transport != nil {
 		l.transport.CloseIdleConnections()
@@ -88,6 +96,7 @@ func (b *Backend) tlsConfig() (*tls.Config, http.Header, error) {
 		MinVersion: tls.VersionTLS12, InsecureSkipVerify: t.InsecureSkipTLSVerify, //nolint:gosec // The APIService says so.
 		ClientSessionCache: tls.NewLRUClientSessionCache(sessions),
 	}
+	// By its name, whatever address is dialled; for a URL the name is that of the URL, which the dial knows.
 	if t.URL == "" {
 		conf.ServerName = t.Service.host()
 	} else if _, err := url.Parse(t.URL); err != nil {
@@ -135,6 +144,7 @@ const unparsable = "Unparsable URL"
 // parseRoots reads authorities in PEM. The errors are upstream's.
 func parseRoots(text []byte) (*x509.CertPool, error) {
 	pool := x509.NewCertPool()
+	// One good certificate is enough, as for upstream, whatever else the text has.
 	if pool.AppendCertsFromPEM(text) {
 		return pool, nil
 	}

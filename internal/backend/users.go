@@ -57,6 +57,7 @@ func ParseUsers(content []byte, dir string) (*Users, error) {
 		}
 		u.byName[name] = tree.Object(e, "user")
 	}
+	// A context that is current and missing is no error: upstream asks for it last of all, and finds nobody.
 	current := tree.Text(doc, "current-context")
 	for _, e := range tree.List(doc, "contexts") {
 		if current != "" && tree.Text(e, "name") == current {
@@ -82,6 +83,7 @@ func (u *Users) Files() []string {
 	return files
 }
 
+// path returns where a file of the kubeconfig is: relative names begin at its folder, as for kubectl. "" stays "".
 func (u *Users) path(name string) string {
 	if name == "" || filepath.IsAbs(name) {
 		return name
@@ -95,6 +97,7 @@ func (u *Users) choose(hostPort string) map[string]any {
 	if host, port, err := net.SplitHostPort(hostPort); err == nil && port == "443" {
 		names = append(names, starred(host)...)
 	}
+	// In the order in which they count; "" is nobody's name.
 	for _, name := range append(names, "*", u.current) {
 		if user, ok := u.byName[name]; ok {
 			return user
@@ -124,6 +127,8 @@ func (u *Users) identityFor(hostPort string) (*tls.Certificate, http.Header, err
 	if user == nil {
 		return nil, nil, nil
 	}
+	// What would run a program, or ask a third, is an error and not nobody: else a webhook that insists on a user
+	// would refuse for a reason that nobody finds.
 	if user["auth-provider"] != nil {
 		return nil, nil, errors.New("auth provider not supported")
 	}
@@ -161,6 +166,7 @@ func (u *Users) header(user map[string]any) (http.Header, error) {
 		token = strings.TrimSpace(string(b))
 	}
 	name, password := tree.Text(user, "username"), tree.Text(user, "password")
+	// Upstream refuses both together when it makes the client, which is here.
 	switch {
 	case token != "" && name+password != "":
 		return nil, errors.New("username/password or bearer token may be set, but not both")
@@ -169,6 +175,7 @@ func (u *Users) header(user map[string]any) (http.Header, error) {
 	case name+password != "":
 		h.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(name+":"+password)))
 	}
+	// Impersonation is kubectl's --as, written down; the other side must be an API server to understand it.
 	if as := tree.Text(user, "as"); as != "" {
 		h.Set("Impersonate-User", as)
 		if uid := tree.Text(user, "as-uid"); uid != "" {

@@ -91,6 +91,7 @@ func (w *wire) get(ctx context.Context, address string) (*wireConn, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A URL has its name in the address.
 	conf := w.conf
 	if conf.ServerName == "" {
 		conf = conf.Clone()
@@ -119,6 +120,7 @@ func (w *wire) get(ctx context.Context, address string) (*wireConn, error) {
 func (w *wire) take(address string) *wireConn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	// From the end: what was used last is the least likely to be closed, and the others may become old.
 	for i := len(w.idle) - 1; i >= 0; i-- {
 		if c := w.idle[i]; c.address == address {
 			w.idle = slices.Delete(w.idle, i, i+1)
@@ -149,6 +151,7 @@ func (w *wire) put(c *wireConn) {
 // closeOld closes what was idle for long, and comes again while something is idle.
 func (w *wire) closeOld() {
 	w.mu.Lock()
+	// They are in the order in which they became idle.
 	n := 0
 	for n < len(w.idle) && time.Since(w.idle[n].since) >= idleTime {
 		n++
@@ -190,9 +193,11 @@ func (w *wire) ask(ctx context.Context, r *http.Request, address string, most in
 		return nil, nil, err
 	}
 	keep := false
+	// There is no deadline of the socket beside it, which would have to be taken back for the next call.
 	// The end of the context interrupts whatever read or write is under way.
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	defer func() {
+		// A context that has ended may have set the deadline: such a connection is of no more use.
 		if stop() && keep {
 			w.put(c)
 		} else {

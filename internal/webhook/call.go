@@ -153,7 +153,8 @@ func (h *hook) post(ctx context.Context, review []byte) (code int, body []byte, 
 	}
 }
 
-// timeoutQuery returns the query, "" for a call without a deadline, by which a webhook is told how much time it has: in whole seconds, a part of one is one.
+// timeoutQuery returns the query by which a webhook is told how much time it has, "" for a call without a deadline: in whole
+// seconds, a part of one is one.
 func timeoutQuery(ctx context.Context) string {
 	deadline, ok := ctx.Deadline()
 	left := time.Until(deadline)

@@ -212,18 +212,16 @@ func (q *question) namespaceMatches(n int32) (bool, error) {
 // changed says that the object has become another one.
 func (q *question) changed(obj map[string]any) { q.Object, q.said, q.saidOf = obj, nil, nil }
 
-// Matching returns the webhooks, CONFIGURATION/WEBHOOK in the order of asking, that would be asked about a write, mutating ones
-// first. What depends on the object or its namespace stands behind the name in words. Nobody is asked.
-func (w *Webhooks) Matching(r *api.Resource, subresource, operation string) (names []string) {
+// Matching returns the webhooks of a phase, CONFIGURATION/WEBHOOK in the order of asking, that would be asked about a write. What
+// depends on the object or its namespace stands behind the name in words. Nobody is asked.
+func (w *Webhooks) Matching(phase api.Phase, r *api.Resource, subresource, operation string) (names []string) {
 	t := w.now.Load()
 	if t == nil || isExempt(r.Group, r.Kind) {
 		return nil
 	}
-	for _, phase := range [...]api.Phase{api.Mutating, api.Validating} {
-		// The plan is what a write would go by; selectors are told in words, since there is no object.
-		for _, p := range t.plan(shape{phase, r, subresource, operation}) {
-			names = append(names, p.configuration+"/"+p.name+p.provisos(r))
-		}
+	// The plan is what a write would go by; selectors are told in words, since there is no object.
+	for _, p := range t.plan(shape{phase, r, subresource, operation}) {
+		names = append(names, p.configuration+"/"+p.name+p.provisos(r))
 	}
 	return names
 }

@@ -11,7 +11,7 @@
 //	a := api.New(api.Config{Admit: chain.For, AfterWrite: w.AfterWrite(), ...})
 //	w.Look(a, s)                                   // what is written from here on is asked about
 //	go w.Run(ctx)
-//	w.Matching(row, "", api.OperationCreate)       // [check/check.example.com ...]
+//	w.Matching(api.Validating, r, "", "CREATE")    // [check/check.example.com ...]
 //
 // All methods may be called concurrently, and writes are asked about by any number of goroutines at once. A write that no
 // configuration is about costs an atomic load. The package is internal to this program and promises no compatibility.
