@@ -56,7 +56,8 @@ func startDeep(t *testing.T, folder string, n int, trust *authority) (all []*fro
 	for i := range n {
 		dir := t.TempDir()
 		policy, log := filepath.Join(dir, "policy"), filepath.Join(dir, "log")
-		if err := os.WriteFile(policy, []byte("apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n"), 0o600); err != nil {
+		rules := "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n"
+		if err := os.WriteFile(policy, []byte(rules), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		name := fmt.Sprint("deep-", i)
@@ -90,7 +91,9 @@ func TestDeep(t *testing.T) {
 			call{"get widgets", "", 0, "NAME"},
 		)
 		first.show(t, "explain widgets.spec", "size <integer>")
-		as := rest.ImpersonationConfig{UserName: "zoë", UID: "7", Groups: []string{"system:masters", "odd"}, Extra: map[string][]string{"example.com/scope": {"x", "y"}}}
+		as := rest.ImpersonationConfig{
+			UserName: "zoë", UID: "7", Groups: []string{"system:masters", "odd"}, Extra: map[string][]string{"example.com/scope": {"x", "y"}},
+		}
 		const id = "99999999-1111-4222-8333-444444444444"
 		config := first.config("admin-token")
 		config.Impersonate = as
@@ -111,7 +114,9 @@ func TestDeep(t *testing.T) {
 				if err := e.find(log, id); err != nil {
 					return err
 				}
-				if u := e.User; i > 0 && (u.Username != as.UserName || u.UID != as.UID || !slices.Contains(u.Groups, "odd") || !slices.Equal(u.Extra["example.com/scope"], authenticationv1.ExtraValue{"x", "y"})) {
+				u := e.User
+				scope := slices.Equal(u.Extra["example.com/scope"], authenticationv1.ExtraValue{"x", "y"})
+				if i > 0 && (u.Username != as.UserName || u.UID != as.UID || !slices.Contains(u.Groups, "odd") || !scope) {
 					t.Errorf("server %d thinks that it is %+v", i, u)
 				}
 				if e.Verb != "patch" {

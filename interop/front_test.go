@@ -48,7 +48,8 @@ func newAuthority(t *testing.T, name string) *authority {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(crand.Reader, template, template, a.key.Public(), a.key)
@@ -151,7 +152,8 @@ func startFrontOf(t *testing.T, folder, etcd string, proxies *authority, args ..
 	f.instance = startServer(t, folder, etcd, append([]string{
 		"--client-ca-file=" + newAuthority(t, "clients").file,
 		"--requestheader-client-ca-file=" + f.proxies.file, "--requestheader-allowed-names=front-proxy", "--requestheader-uid-headers=X-Remote-Uid",
-		"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+		"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 		"--proxy-client-cert-file=" + cert, "--proxy-client-key-file=" + key,
 	}, args...)...)
 	f.write(t, "kubeconfig", kubeconfigOf(f.url, f.token))
@@ -160,7 +162,9 @@ func startFrontOf(t *testing.T, folder, etcd string, proxies *authority, args ..
 
 // config is how Go clients reach the server as a user.
 func (f *front) config(token string) *rest.Config {
-	return &rest.Config{Host: f.url, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: -1, WarningHandler: rest.NoWarnings{}}
+	return &rest.Config{
+		Host: f.url, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: -1, WarningHandler: rest.NoWarnings{},
+	}
 }
 
 // kubeconfigOf is a kubeconfig for a server whose certificate is not looked at.
@@ -180,9 +184,10 @@ func (f *front) aggregate(t *testing.T, groupVersion, name string, port int, tru
 	t.Helper()
 	group, version, _ := strings.Cut(groupVersion, "/")
 	_, _ = f.output(t, "create namespace aside", "")
-	_, _ = f.output(t, "create -f -", fmt.Sprintf("{apiVersion: v1, kind: Service, metadata: {name: %s, namespace: aside}, spec: {type: ExternalName, externalName: localhost, ports: [{port: %d}]}}", name, port))
-	f.must(t, "create -f -", fmt.Sprintf(`{apiVersion: apiregistration.k8s.io/v1, kind: APIService, metadata: {name: %[2]s.%[1]s}, spec: {group: %[1]s, version: %[2]s,
-  groupPriorityMinimum: 1000, versionPriority: 15, caBundle: %[3]s, service: {name: %[4]s, namespace: aside, port: %[5]d}}}`,
+	_, _ = f.output(t, "create -f -", fmt.Sprintf(`{apiVersion: v1, kind: Service, metadata: {name: %s, namespace: aside},
+  spec: {type: ExternalName, externalName: localhost, ports: [{port: %d}]}}`, name, port))
+	f.must(t, "create -f -", fmt.Sprintf(`{apiVersion: apiregistration.k8s.io/v1, kind: APIService, metadata: {name: %[2]s.%[1]s}, spec: {
+  group: %[1]s, version: %[2]s, groupPriorityMinimum: 1000, versionPriority: 15, caBundle: %[3]s, service: {name: %[4]s, namespace: aside, port: %[5]d}}}`,
 		group, version, base64Of(trust.pem), name, port))
 }
 

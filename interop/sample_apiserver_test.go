@@ -52,7 +52,8 @@ func startWardle(t *testing.T, f *front, etcd string) *wardle {
 		f.must(t, "create -f "+filepath.Join(example, file+".yaml"), "")
 	}
 	// Its role is older than the policies that its release follows.
-	f.must(t, "create clusterrole policies --verb=get,list,watch --resource=mutatingadmissionpolicies.admissionregistration.k8s.io,mutatingadmissionpolicybindings.admissionregistration.k8s.io", "")
+	f.must(t, "create clusterrole policies --verb=get,list,watch --resource=mutatingadmissionpolicies.admissionregistration.k8s.io,"+
+		"mutatingadmissionpolicybindings.admissionregistration.k8s.io", "")
 	f.must(t, "create clusterrolebinding policies --clusterrole=policies --serviceaccount=wardle:apiserver", "")
 	f.write(t, "wardle", kubeconfigOf(f.url, f.must(t, "create token apiserver -n wardle", "")))
 	f.write(t, "policy", "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n")

@@ -77,6 +77,23 @@ func hooksByPath(decoder admission.Decoder, seen chan<- admission.Request) map[s
 	}
 }
 
+// hooksInCode are the configurations.
+func hooksInCode() envtest.WebhookInstallOptions {
+	const create, update, remove, connect = admissionregistrationv1.Create, admissionregistrationv1.Update, admissionregistrationv1.Delete, admissionregistrationv1.Connect
+	see := hook("see.example.com", "see", "*", "*/*", create, update, remove, connect)
+	see.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"see": "yes"}}
+	mutating := hook("job.example.com", "mutate-job", "batch", "jobs", create)
+	return envtest.WebhookInstallOptions{
+		LocalServingHost: "127.0.0.1", LocalServingHostExternalName: "localhost",
+		ValidatingWebhooks: []*admissionregistrationv1.ValidatingWebhookConfiguration{{ObjectMeta: named("validating"), Webhooks: []admissionregistrationv1.ValidatingWebhook{
+			hook("job.example.com", "validate-job", "batch", "jobs", create, update), see, hook("gizmo.example.com", "teapot", "toys.example.com", "gizmos", create),
+		}}},
+		MutatingWebhooks: []*admissionregistrationv1.MutatingWebhookConfiguration{{ObjectMeta: named("mutating"), Webhooks: []admissionregistrationv1.MutatingWebhook{{
+			Name: mutating.Name, AdmissionReviewVersions: mutating.AdmissionReviewVersions, SideEffects: mutating.SideEffects, ClientConfig: mutating.ClientConfig, Rules: mutating.Rules,
+		}}}},
+	}
+}
+
 // TestWebhookSuite runs the suite on each server.
 func TestWebhookSuite(t *testing.T) {
 	eachServer(t, func(t *testing.T, folder string) {
@@ -85,19 +102,7 @@ func TestWebhookSuite(t *testing.T) {
 		e := newEnvironment(t, folder)
 		e.CRDInstallOptions = envtest.CRDInstallOptions{Paths: []string{testdata(t, "gizmos.yaml")}, ErrorIfPathMissing: true}
 		e.Scheme = gizmoTypes(t)
-		const create, update, remove, connect = admissionregistrationv1.Create, admissionregistrationv1.Update, admissionregistrationv1.Delete, admissionregistrationv1.Connect
-		see := hook("see.example.com", "see", "*", "*/*", create, update, remove, connect)
-		see.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"see": "yes"}}
-		mutating := hook("job.example.com", "mutate-job", "batch", "jobs", create)
-		e.WebhookInstallOptions = envtest.WebhookInstallOptions{
-			LocalServingHost: "127.0.0.1", LocalServingHostExternalName: "localhost",
-			ValidatingWebhooks: []*admissionregistrationv1.ValidatingWebhookConfiguration{{ObjectMeta: named("validating"), Webhooks: []admissionregistrationv1.ValidatingWebhook{
-				hook("job.example.com", "validate-job", "batch", "jobs", create, update), see, hook("gizmo.example.com", "teapot", "toys.example.com", "gizmos", create),
-			}}},
-			MutatingWebhooks: []*admissionregistrationv1.MutatingWebhookConfiguration{{ObjectMeta: named("mutating"), Webhooks: []admissionregistrationv1.MutatingWebhook{{
-				Name: mutating.Name, AdmissionReviewVersions: mutating.AdmissionReviewVersions, SideEffects: mutating.SideEffects, ClientConfig: mutating.ClientConfig, Rules: mutating.Rules,
-			}}}},
-		}
+		e.WebhookInstallOptions = hooksInCode()
 		config, err := e.Start()
 		if err != nil {
 			t.Fatal(err)
