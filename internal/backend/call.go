@@ -168,7 +168,7 @@ func (b *Backend) ask(r *http.Request, most int64) (res *http.Response, body []b
 	// The transport ends a connection whose time is over, and a server that hears of it may end its answer in good order
 	// before the reader does: what has come until then is not all of it.
 	if body, err = readBody(res, most); err == nil {
-		err = context.Cause(r.Context())
+		err = r.Context().Err()
 	}
 	return res, body, err
 }
