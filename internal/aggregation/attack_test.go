@@ -9,6 +9,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -61,6 +64,7 @@ func TestBadServers(t *testing.T) {
 		{"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", nil, 0, 503, "Content-Length", false},
 		{"not asked upgrade", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", hang, 0, 503, "an upgrade that was not asked for", false},
 		{"endless header", "HTTP/1.1 200 OK\r\nA: " + strings.Repeat("x", 2<<20) + "\r\n\r\n", nil, 0, 503, "header", false},
+		{"no status", "HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n", nil, 0, 503, "the answer has the status 099", false},
 		{"many hints", strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 100000), hang, 0, 503, "too many informational responses", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -86,6 +90,63 @@ func TestBadServers(t *testing.T) {
 				t.Errorf("answered %d %.200q (%v), want %d %q, breaking off: %t", resp.StatusCode, b, err, c.code, c.body, c.breaks)
 			}
 		})
+	}
+}
+
+// TestHints: what comes before an answer passes without what is between two ends, and takes nothing from the answer that we
+// say ourselves. A request may end while they come.
+func TestHints(t *testing.T) {
+	const hint = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nOwn: evil\r\nConnection: close\r\n\r\n"
+	ca := newAuthority(t)
+	w := newWorld(t, apitest.Config{}, map[string]string{"api.test-ns": rawServer(t, ca.certificate(t, "api.test-ns.svc"), func(head string) string {
+		if strings.Contains(head, "/x?") {
+			return hint
+		}
+		return hint + "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+	}, func(c net.Conn, r *bufio.Reader) {
+		for range 20 {
+			_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
+			if _, err := r.ReadByte(); err == io.EOF {
+				return
+			}
+			_, _ = io.WriteString(c, hint)
+		}
+		_ = c.SetReadDeadline(time.Time{})
+		_, _ = r.ReadByte()
+	})})
+	w.add(apiService("foo", "v1", "api", map[string]any{"caBundle": ca.bundle()}), "True")
+	next := w.handler(alice)
+	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+		rw.Header().Set("Own", "ours")
+		next.ServeHTTP(rw, req)
+	}))
+	t.Cleanup(front.Close)
+	hints := 0
+	ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
+		if hints++; h.Get("Own") != "ours" || h.Get("Link") != "</x>" || h.Get("Connection") != "" {
+			t.Errorf("a hint says %v", h)
+		}
+		return nil
+	}})
+	req, _ := http.NewRequestWithContext(ctx, "GET", front.URL+root+"/y", nil)
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if h := resp.Header; hints != 1 || resp.StatusCode != 200 || h.Get("Own") != "ours" || h.Get("Link") != "" {
+		t.Errorf("%d hints, and the answer %d says %v", hints, resp.StatusCode, h)
+	}
+	// The time is over somewhere among the hints: the answer is whole, and the race detector sees nobody else write it.
+	for i := range 20 {
+		resp, err := http.Get(front.URL + root + "/x?test-timeout=" + (time.Duration(i+1) * time.Millisecond).String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != 503 || resp.Header.Get("Link") != "" {
+			t.Errorf("answered %d %v", resp.StatusCode, resp.Header)
+		}
 	}
 }
 

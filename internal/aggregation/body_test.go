@@ -44,6 +44,24 @@ func TestBodies(t *testing.T) {
 	}
 }
 
+// TestTrailers: trailers go on, but for those that as headers would not: a server may make one of both. That somebody has announced them
+// does not matter.
+func TestTrailers(t *testing.T) {
+	f := newFronted(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(io.Discard, r.Body)
+		_ = r.Trailer.Write(w)
+		fmt.Fprint(w, err)
+	}))
+	const trailers = "X_Remote_User: root\r\nX-Remote-Group: system:masters\r\nImpersonate-User: root\r\nAuthorization: x\r\nApichain-Hops: 0\r\n"
+	for _, announced := range []string{"Sum", "Sum, X_Remote_User, Authorization", "X-Remote-User, Apichain-Hops, Sum"} {
+		resp := exchangeRaw(t, f.front.Listener.Addr().String(), "POST "+root+"/x HTTP/1.1\r\nHost: front\r\nConnection: close\r\n"+
+			"Transfer-Encoding: chunked\r\nTrailer: "+announced+"\r\n\r\n1\r\na\r\n0\r\nSum: 1\r\n"+trailers+"\r\n")
+		if b, err := io.ReadAll(resp.Body); err != nil || string(b) != "Sum: 1\r\n<nil>" {
+			t.Errorf("announcing %s: the server was sent %q (%v)", announced, b, err)
+		}
+	}
+}
+
 // TestEarlyAnswer: a server may answer before it has read the body, and the client learns of it; a body that is larger than any
 // buffer passes whole.
 func TestEarlyAnswer(t *testing.T) {

@@ -152,11 +152,18 @@ func (m *Merger) learn(r *Remote, openAPI bool, change func(*knowledge)) {
 	}
 }
 
+// ownRoot is that of APIServices themselves.
+const ownRoot = "/apis/apiregistration.k8s.io/v1"
+
 // publishLocked tells the catalog what is known. The caller holds mu.
 func (m *Merger) publishLocked(openAPI bool) {
 	groups := map[string][]*discovery.RemoteVersion{}
 	all := make([]*knowledge, 0, len(m.known))
 	for _, r := range m.current {
+		// Routes to APIServices themselves come before those to remotes, and nobody else can say what they are.
+		if r.Root() == ownRoot {
+			continue
+		}
 		k := m.known[r.Name]
 		all = append(all, k)
 		groups[r.Group] = append(groups[r.Group], &discovery.RemoteVersion{

@@ -119,3 +119,16 @@ func TestAnswersWithoutEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestNobodyElseHasAPIServices: who takes the version in which APIServices are changes nothing of what is said of it, since requests
+// for them stay here; other versions of the group are another's.
+func TestNobodyElseHasAPIServices(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.serve("one", apis("", map[string]string{"apiregistration.k8s.io/v1": "lies", "apiregistration.k8s.io/v2": "lies"}))
+		w.have("v1.apiregistration.k8s.io 10 1 one", "v2.apiregistration.k8s.io 10 1 one")
+		w.run(&w.m.Discovery)
+		w.want(`
+			apiregistration.k8s.io v2 Current lies(status)
+		`)
+	})
+}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -115,6 +117,10 @@ type passage struct {
 	// trace tells of answers that come before the answer, and hints counts them.
 	trace httptrace.ClientTrace
 	hints int
+	// hinting is held while one of them is sent on, which the transport's goroutine does; answered says that it is too
+	// late for that.
+	hinting  sync.Mutex
+	answered bool
 }
 
 // prepare makes the request that is sent to an address. The path is decoded as it was routed by, and encoded again.
@@ -150,8 +156,12 @@ func (p *passage) prepare(user *request.User, address string, hops uint64) {
 	if in.ContentLength != 0 && in.Body != nil {
 		p.body.rc = in.Body
 		p.out.Body = &p.body
-		// net/http fills it when the body ends, and sends it then.
-		p.out.Trailer = in.Trailer
+		// What is announced has no value before the body ends.
+		if in.Trailer != nil {
+			p.body.came, p.body.sent = in.Trailer, make(http.Header, len(in.Trailer))
+			p.body.takeTrailers()
+			p.out.Trailer = p.body.sent
+		}
 	}
 }
 
@@ -161,6 +171,9 @@ type sentBody struct {
 	rc     io.ReadCloser
 	mu     sync.Mutex
 	closed bool
+	// came are the trailers, which net/http fills in when the body ends, with those too that nobody has announced. sent
+	// are those of them that go on, which the transport looks at when the body has ended. nil: none.
+	came, sent http.Header
 }
 
 // errAnswered is why no more of a body is sent.
@@ -174,7 +187,20 @@ func (b *sentBody) Read(p []byte) (int, error) {
 	if closed {
 		return 0, errAnswered
 	}
-	return b.rc.Read(p)
+	n, err := b.rc.Read(p)
+	if err == io.EOF {
+		b.takeTrailers()
+	}
+	return n, err
+}
+
+// takeTrailers has those trailers go on that may as headers: there are servers that make one of both.
+func (b *sentBody) takeTrailers() {
+	for k, v := range b.came {
+		if !staysHere(k, nil) && k != hopsHeader {
+			b.sent[k] = v
+		}
+	}
 }
 
 // Close lets nothing more be read. The body itself is net/http's to close.
@@ -196,14 +222,17 @@ func (p *passage) pass(ctx context.Context) {
 	began := time.Now()
 	res, err := p.remote.Backend.RoundTrip(p.out.WithContext(httptrace.WithClientTrace(ctx, &p.trace)))
 	request.From(ctx).Spend(request.InProxy, time.Since(began))
+	// The transport may still be reading where it has given up: from here on the answer is this goroutine's.
+	p.hinting.Lock()
+	p.answered = true
+	p.hinting.Unlock()
 	if err != nil {
 		refuse(p.w, p.req, http.StatusServiceUnavailable, "error trying to reach service: "+err.Error())
 		return
 	}
 	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode == http.StatusSwitchingProtocols {
-		// Nobody has asked for one.
-		refuse(p.w, p.req, http.StatusServiceUnavailable, "error trying to reach service: the answer is an upgrade that was not asked for")
+	if err := answerError(res.StatusCode); err != nil {
+		refuse(p.w, p.req, http.StatusServiceUnavailable, "error trying to reach service: "+err.Error())
 		return
 	}
 	if err := p.rewrite(res); err != nil {
@@ -215,6 +244,18 @@ func (p *passage) pass(ctx context.Context) {
 		return
 	}
 	p.answer(ctx, res)
+}
+
+// answerError returns why a status cannot be answered with: nobody has asked for an upgrade, and net/http reads codes that it does
+// not write.
+func answerError(code int) error {
+	switch {
+	case code == http.StatusSwitchingProtocols:
+		return errors.New("the answer is an upgrade that was not asked for")
+	case code < 100:
+		return fmt.Errorf("the answer has the status %03d, which is none", code)
+	}
+	return nil
 }
 
 // refuseRedirect answers in the place of a redirect: a client would follow it with its credentials.
@@ -229,20 +270,24 @@ func refuseRedirect(w http.ResponseWriter) {
 // mostHints is how many answers may come before the answer. net/http bounds them only where nobody wants them.
 const mostHints = 32
 
-// informational sends on an answer that comes before the answer, such as 103 Early Hints.
+// informational sends on an answer that comes before the answer, such as 103 Early Hints. The transport calls it.
 func (p *passage) informational(code int, header textproto.MIMEHeader) error {
-	if p.hints++; p.hints > mostHints {
+	p.hinting.Lock()
+	defer p.hinting.Unlock()
+	if p.hints++; p.answered || p.hints > mostHints {
 		return errors.New("too many informational responses")
 	}
 	h := p.w.Header()
+	own := maps.Clone(h)
 	for k, v := range header {
-		h[k] = v
+		if !isHop(k) && own[k] == nil {
+			h[k] = v
+		}
 	}
 	p.w.WriteHeader(code)
-	// What it said is not said again.
-	for k := range header {
-		delete(h, k)
-	}
+	// What it said is not said again, and what we say is.
+	clear(h)
+	maps.Copy(h, own)
 	return nil
 }
 

@@ -134,13 +134,14 @@ type Resource struct {
 // kindHooks are what a kind does that its row cannot say. Each may be nil. An entry of the one
 // table of hooks, hookTable, gives them to a kind.
 type kindHooks struct {
-	// prepare has the last word before an object is checked, and settle after that: they may change
-	// obj, and their errors are the client's. old is nil on create.
+	// prepare has the last word before an object is checked, and settle before it is stored, when admission has been
+	// asked: it gives what only a good object gets. They may change obj, and their errors are the client's. old is
+	// nil on create.
 	prepare, settle func(q *Call, obj, old map[string]any) error
 	// validateStatus checks obj in place of its shape where only the status is written.
 	validateStatus func(obj map[string]any) []field.Error
-	// serial, with room for one, is filled from prepare until the object is written, where what prepare sees must
-	// still hold then.
+	// serial, with room for one, is filled from settle until the object is written, where what settle sees must still
+	// hold then.
 	serial chan struct{}
 	// claims fills in what the server gives an object, and holds it for the write. old is nil on create. What
 	// stands for it in the store is changed with the object.

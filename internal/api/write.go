@@ -31,13 +31,14 @@ import (
 //	check          │  check
 //	               │  bump
 //	admit          │  admit
+//	settle         │  settle
 //	add            └─ commit, or a conflict
 //
 // Nothing is locked from read to commit. The store's commit is the one place where two writers
 // meet: it says which revision it replaces, and who comes second gets a *store.Conflict, upon
 // which retry begins again with the object as it has become. A kind whose check depends on
 // other objects (a definition's on the names of all others) has a lock of its own, serial, for
-// the steps from carryOver on.
+// the steps from settle on.
 //
 // A step here never answers the request. It leaves in write what the answer will be made of.
 
@@ -148,7 +149,6 @@ func (w *write) insertOnce() error {
 	if err := w.mutate(); err != nil {
 		return err
 	}
-	defer w.lockSerial()()
 	w.complete()
 	w.setName()
 	defer w.endClaim()
@@ -158,7 +158,7 @@ func (w *write) insertOnce() error {
 	if err := w.admit(Validating); err != nil {
 		return err
 	}
-	return w.add()
+	return w.store(w.add)
 }
 
 // replace takes a change of the object old through all steps. Before it, was is old's tree and
@@ -169,7 +169,6 @@ func (w *write) replace() error {
 	if err := w.mutate(); err != nil {
 		return err
 	}
-	defer w.lockSerial()()
 	w.complete()
 	defer w.endClaim()
 	if err := w.check(); err != nil {
@@ -179,18 +178,24 @@ func (w *write) replace() error {
 	if err := w.admit(Validating); err != nil {
 		return err
 	}
-	return w.commit()
+	return w.store(w.commit)
 }
 
-// lockSerial admits one write at a time of a kind that asks for it, and returns what ends that.
-// It is the outermost lock of a write: the store's are taken inside of it. A create that begins
-// again (addAnew) takes it twice, but that happens to custom resources only, which have none.
-func (r *Resource) lockSerial() (unlock func()) {
-	if r.serial == nil {
-		return func() {}
+// store settles what is about to be stored, and stores it by commit: of a kind that asks for it (serial) one write at a
+// time. That is the outermost lock of a write: the store's are taken inside of it. Nobody outside is asked under
+// it, since a webhook may take long, or write such an object itself before it answers. A create that begins again
+// (addAnew) takes it twice, but that happens to custom resources only, which have none.
+func (w *write) store(commit func() error) error {
+	if w.serial != nil {
+		w.serial <- struct{}{}
+		defer func() { <-w.serial }()
 	}
-	r.serial <- struct{}{}
-	return func() { <-r.serial }
+	if w.settle != nil {
+		if err := w.settle(w.Call, w.next, w.was); err != nil {
+			return err
+		}
+	}
+	return commit()
 }
 
 // complete does carryOver and setDefaults. Defaults of a custom resource come first: they are of
@@ -314,9 +319,8 @@ func (w *write) rename(name string) {
 
 // check refuses an object that its kind, or all kinds, do not allow. Before it next is whole and
 // has its defaults; after it, it may be stored as far as its content goes. The kind's prepare
-// comes first, because it completes the object (a definition's defaults) for the checks behind it; its
-// settle comes last, for what only a good object gets (a definition's names). All errors of metadata and
-// kind are one 422; warnings come when there are none.
+// comes first, because it completes the object (a definition's defaults) for the checks behind it. All errors of
+// metadata and kind are one 422; warnings come when there are none.
 func (w *write) check() error {
 	if prepare := w.strategyStep(); prepare != nil {
 		prepare(w.next, w.was)
@@ -350,9 +354,6 @@ func (w *write) check() error {
 		for _, text := range w.Warnings(w.next, w.was) {
 			w.scope.Warn("", text)
 		}
-	}
-	if w.settle != nil {
-		return w.settle(w.Call, w.next, w.was)
 	}
 	return nil
 }

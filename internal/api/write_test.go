@@ -551,12 +551,12 @@ func TestSeamsInOrder(t *testing.T) {
 	}
 }
 
-// TestSerial: of a kind that asks for it one write is checked and committed at a time.
+// TestSerial: of a kind that asks for it one write is settled and committed at a time.
 func TestSerial(t *testing.T) {
 	p := newSteps(t)
 	p.serial = make(chan struct{}, 1)
 	var inside, most atomic.Int32
-	p.prepare = func(*Call, map[string]any, map[string]any) error {
+	p.settle = func(*Call, map[string]any, map[string]any) error {
 		most.Store(max(most.Load(), inside.Add(1)))
 		return nil
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"apichain/internal/api/apitest"
+	"apichain/internal/tree"
 )
 
 // TestHostileWebhooks: whatever a webhook does, the write ends in time with an error that names it, and its answer costs bounded memory.
@@ -138,6 +139,49 @@ func TestManyPatchOperations(t *testing.T) {
 			t.Errorf("%s: %d %s after %v", c.one, code, message(got), time.Since(begun))
 		}
 		s.unconfigure()
+	}
+}
+
+// TestWritesWithinWrites: a webhook that is asked about a definition may write definitions before it answers, and while one hangs others are
+// written: nothing is locked while somebody is asked.
+func TestWritesWithinWrites(t *testing.T) {
+	s := start(t, nil)
+	const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+	definition := func(plural, kind string) string {
+		return `{"metadata":{"name":"` + plural + `.example.org"},"spec":{"group":"example.org","scope":"Cluster","names":{"plural":"` + plural + `","kind":"` + kind + `"},
+		"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object"}}}]}}`
+	}
+	s.does("within", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if review, _, _ := tree.ParseJSONObject(body); tree.Text(review, "request", "name") == "outers.example.org" {
+			if code, got := s.Try("POST", path, definition("inners", "Same")); code != 201 {
+				t.Errorf("within: %d %s", code, message(got))
+			}
+		}
+		r.Body = io.NopCloser(strings.NewReader(string(body)))
+		s.answers["ok"](w, r)
+	})
+	s.says("ok", `{"allowed":true}`)
+	for _, kind := range []string{"Mutating", "Validating"} {
+		s.configure(kind, "within", s.hookOf("w", "within", `"timeoutSeconds":5,"rules":[{"operations":["CREATE"],"apiGroups":["apiextensions.k8s.io"],"apiVersions":["*"],"resources":["*"]}]`))
+		code, got := s.Try("POST", path, definition("outers", "Same"))
+		if code != 201 {
+			t.Fatalf("%s: %d %s", kind, code, message(got))
+		}
+		// The one within was first, and has the name that both want.
+		accepted := ""
+		for _, c := range tree.List(got, "status", "conditions") {
+			if tree.Text(c, "type") == "NamesAccepted" {
+				accepted = tree.Text(c, "status") + " " + tree.Text(c, "reason")
+			}
+		}
+		if !strings.HasPrefix(accepted, "False ") {
+			t.Errorf("%s: NamesAccepted is %q", kind, accepted)
+		}
+		s.unconfigure()
+		for _, name := range []string{"outers", "inners"} {
+			s.Must(200, "DELETE", path+"/"+name+".example.org", nil)
+		}
 	}
 }
 
