@@ -242,12 +242,14 @@ func (p *program) aggregate() error {
 }
 
 // addAggregation adds the hooks and the check of aggregation to the outermost server, by upstream's names: first the
-// objects of what is served here, which the check waits for, then the availability of all.
-func (p *program) addAggregation(s *Server) {
+// objects of what is served here, which the check waits for, then the availability of all. The channel is closed when these
+// objects, and those of --aggregate, have been made.
+func (p *program) addAggregation(s *Server) (made <-chan struct{}) {
 	s.more = &remoteRoutes{services: p.aggregation, at: callSite(0)}
-	registered := make(chan func(context.Context), 1)
+	registered, all := make(chan func(context.Context), 1), make(chan struct{})
 	_ = s.AddPostStartHook("kube-apiserver-autoregistration", func(ctx context.Context) error {
 		registered <- p.aggregation.Start(ctx)
+		close(all)
 		return nil
 	})
 	_ = s.AddPostStartHook("apiservice-status-remote-available-controller", func(ctx context.Context) error {
@@ -259,4 +261,5 @@ func (p *program) addAggregation(s *Server) {
 		return nil
 	})
 	_ = s.AddHealthCheck("autoregister-completion", p.aggregation.Registered)
+	return all
 }

@@ -302,8 +302,7 @@ func (p *program) buildServers() error {
 	extensions := newExtensions(p)
 	p.core = newCore(p, extensions)
 	p.outermost = newAggregator(p, p.core)
-	p.addAggregation(p.outermost)
-	p.addMerger(p.outermost)
+	p.addMerger(p.outermost, p.addAggregation(p.outermost))
 	p.servers = []*Server{p.outermost, p.core, extensions}
 	if err := p.extend(p.core); err != nil {
 		return fmt.Errorf("Extend: %w", err)
