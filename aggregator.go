@@ -256,6 +256,6 @@ func (p *program) addAggregation(s *Server) (made <-chan struct{}) {
 		}
 		return nil
 	})
-	_ = s.AddHealthCheck("autoregister-completion", p.aggregation.Registered)
+	p.addBootCheck(s, healthCheck{name: "autoregister-completion", check: p.aggregation.Registered})
 	return all
 }
