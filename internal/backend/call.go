@@ -67,6 +67,11 @@ func (b *Backend) transfer(r *http.Request, l *link) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if l.closed.Load() {
+		once := *r
+		once.Close = true
+		r = &once
+	}
 	res, err := l.transport.RoundTrip(r)
 	b.checkCertificate(r, res, err)
 	return res, err
