@@ -258,5 +258,5 @@ func (p *program) addAggregation(s *Server) {
 		}
 		return nil
 	})
-	_ = s.AddHealthCheck("autoregister-completion", p.aggregation.Registered)
+	p.addBootCheck(s, healthCheck{name: "autoregister-completion", check: p.aggregation.Registered})
 }

@@ -290,6 +290,18 @@ func (p *program) newHealth() {
 	}
 }
 
+// addBootCheck adds the check of a part of the start. The grace period is livez's alone: healthz fails until the part is
+// done (upstream).
+func (p *program) addBootCheck(s *Server, c healthCheck) {
+	live := c
+	if g := p.opt.shutdown.livezGrace; g > 0 {
+		live = delayed(c, p.started.Add(g), time.Now)
+	}
+	_ = s.keep(p.healthz.add(c))
+	_ = s.keep(p.livez.add(live))
+	_ = s.keep(p.readyz.add(c))
+}
+
 // installHealth adds the checks of the hooks and of the stop, and opens the endpoints on s. Nothing
 // can be added afterwards. Errors are the server's to keep (Server.keep).
 func (p *program) installHealth(s *Server) {
@@ -297,15 +309,7 @@ func (p *program) installHealth(s *Server) {
 		if o.phase != postStart {
 			continue
 		}
-		c := healthCheck{name: "poststarthook/" + o.name, check: o.check}
-		// The grace period is livez's alone: healthz fails until the hooks have returned (upstream).
-		live := c
-		if g := p.opt.shutdown.livezGrace; g > 0 {
-			live = delayed(c, p.started.Add(g), time.Now)
-		}
-		_ = s.keep(p.healthz.add(c))
-		_ = s.keep(p.livez.add(live))
-		_ = s.keep(p.readyz.add(c))
+		p.addBootCheck(s, healthCheck{name: "poststarthook/" + o.name, check: o.check})
 	}
 	// readyz alone: a server that stops or is drained is alive, and must not be restarted.
 	_ = s.keep(p.readyz.add(healthCheck{name: "shutdown", check: func(context.Context) error {

@@ -170,7 +170,11 @@ func (b *Backend) ask(r *http.Request, most int64) (res *http.Response, body []b
 		return nil, nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	body, err = readBody(res, most)
+	// The transport ends a connection whose time is over, and a server that hears of it may end its answer in good order
+	// before the reader does: what has come until then is not all of it.
+	if body, err = readBody(res, most); err == nil {
+		err = r.Context().Err()
+	}
 	return res, body, err
 }
 
