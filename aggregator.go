@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -55,8 +56,8 @@ func (o *aggregateOptions) read() (all []aggregation.Given, err error) {
 	for _, g := range o.groups {
 		if g.caFile != "" {
 			pem, bad := os.ReadFile(g.caFile)
-			if bad == nil && len(pem) == 0 {
-				bad = fmt.Errorf("%s is empty", g.caFile)
+			if bad == nil && !x509.NewCertPool().AppendCertsFromPEM(pem) {
+				bad = fmt.Errorf("%s: holds no certificate in PEM form", g.caFile)
 			}
 			err = errors.Join(err, wrapped("--aggregate: ca", bad))
 			g.CABundle = pem
@@ -227,27 +228,24 @@ func (a *remoteRoutes) groups() []string {
 }
 
 // aggregate makes the services of other servers, once there are the objects and the backends.
-func (p *program) aggregate() error {
-	given, err := p.opt.aggregate.read()
-	if err != nil {
-		return err
-	}
+func (p *program) aggregate() {
 	resolved, _ := p.opt.backend.resolved() // checked
 	p.aggregation = aggregation.New(aggregation.Config{
-		API: p.api, Backends: p.backends, Kinds: p.kinds, Given: given, Log: p.log,
+		API: p.api, Backends: p.backends, Kinds: p.kinds, Given: p.given, Log: p.log,
 		HasAddress: func(namespace, name string) bool { return resolved[name+"."+namespace] != "" },
 	})
 	p.aggregation.Follow()
-	return nil
 }
 
 // addAggregation adds the hooks and the check of aggregation to the outermost server, by upstream's names: first the
-// objects of what is served here, which the check waits for, then the availability of all.
-func (p *program) addAggregation(s *Server) {
+// objects of what is served here, which the check waits for, then the availability of all. The channel is closed when these
+// objects, and those of --aggregate, have been made.
+func (p *program) addAggregation(s *Server) (made <-chan struct{}) {
 	s.more = &remoteRoutes{services: p.aggregation, at: callSite(0)}
-	registered := make(chan func(context.Context), 1)
+	registered, all := make(chan func(context.Context), 1), make(chan struct{})
 	_ = s.AddPostStartHook("kube-apiserver-autoregistration", func(ctx context.Context) error {
 		registered <- p.aggregation.Start(ctx)
+		close(all)
 		return nil
 	})
 	_ = s.AddPostStartHook("apiservice-status-remote-available-controller", func(ctx context.Context) error {
@@ -259,4 +257,5 @@ func (p *program) addAggregation(s *Server) {
 		return nil
 	})
 	p.addBootCheck(s, healthCheck{name: "autoregister-completion", check: p.aggregation.Registered})
+	return all
 }

@@ -319,6 +319,28 @@ func TestConversionOfUnusedVersions(t *testing.T) {
 	}
 }
 
+// TestConversionExplained: an explanation names the definition whose webhook would convert, beside those of admission, and asks nobody.
+func TestConversionExplained(t *testing.T) {
+	hook := startConversionWebhook(t)
+	r := startProgram(t, nil)
+	r.clients("http").Must(201, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", convertedDefinition("v1", hook.conversion(`"v1"`)))
+	r.clients("http").Soon("gears are served", func() bool { return r.get("http", gearsV2).status == 200 })
+	for request, want := range map[string]string{
+		"GET " + gearsV1:          "",
+		"POST " + gearsV1:         "",
+		"GET " + gearsV2 + "/a":   "gears.example.com for objects of v1",
+		"PATCH " + gearsV2 + "/a": "gears.example.com for objects of v1",
+		"GET /api/v1/pods":        "",
+	} {
+		if e := r.mustExplain(t, request, "listener=http"); !e.ReachesHandler || strings.Join(e.Webhooks, ", ") != want {
+			t.Errorf("%s: %q, want %q", request, e.Webhooks, want)
+		}
+	}
+	if asked := hook.taken(); len(asked) > 0 {
+		t.Errorf("the webhook was asked %v", asked)
+	}
+}
+
 // TestConversionAfterRestart: objects that were stored in another version are converted by the process that comes after; and
 // with the webhook away what is stored as it is asked for is served.
 func TestConversionAfterRestart(t *testing.T) {

@@ -156,7 +156,8 @@ var operations = map[string]string{
 	"delete": api.OperationDelete, "deletecollection": api.OperationDelete,
 }
 
-// admissionOf returns the plugins that the handler of a write would ask, and the webhooks, none for any other request.
+// admissionOf returns the plugins that the handler of a write would ask, and the webhooks: those of admission for a write, and what
+// converts for any request.
 func (p *program) admissionOf(i *request.Info) (plugins, webhooks []string) {
 	r := p.api.Customs.Lookup(i.APIGroup, i.APIVersion, i.Resource)
 	for _, row := range p.kinds.Kinds {
@@ -175,10 +176,13 @@ func (p *program) admissionOf(i *request.Info) (plugins, webhooks []string) {
 			operation = api.OperationConnect
 		}
 	}
-	if operation == "" {
-		return nil, nil
+	if operation != "" {
+		plugins, webhooks = p.admission.Acting(r.Row, i.Subresource, operation), p.webhooksOf(r, i.Subresource, operation)
 	}
-	return p.admission.Acting(r.Row, i.Subresource, operation), p.webhooksOf(r, i.Subresource, operation)
+	if from := r.ConvertsFrom(); from != "" {
+		webhooks = append(webhooks, r.Plural+"."+r.Group+" for objects of "+from)
+	}
+	return plugins, webhooks
 }
 
 // explainTarget puts into e what the request is about and which servers the director asked for it.

@@ -20,8 +20,9 @@ func (p *program) installOpenAPI(s *Server) {
 }
 
 // addMerger adds the hooks that begin to ask other servers what they have. Discovery has been asked once of each when
-// its hook ends, so that a server which is ready lists all that can be had.
-func (p *program) addMerger(s *Server) {
+// its hook ends, also of those whose APIServices are not there before made is closed, so that a server which is ready lists
+// all that can be had.
+func (p *program) addMerger(s *Server, made <-chan struct{}) {
 	m := aggregation.NewMerger(p.aggregation, &p.catalog, func(r *aggregation.Remote) http.Handler { return hop{r} }, p.log)
 	for _, hook := range []struct {
 		name     string
@@ -33,6 +34,13 @@ func (p *program) addMerger(s *Server) {
 		{"apiservice-openapiv3-controller", &m.OpenAPI3, false},
 	} {
 		_ = s.AddPostStartHook(hook.name, func(ctx context.Context) error {
+			if hook.isAsked {
+				select {
+				case <-made:
+				case <-ctx.Done():
+					return nil
+				}
+			}
 			tried := make(chan struct{})
 			p.owned.Go(func() { hook.follower.Run(p.background, func() { close(tried) }) })
 			if hook.isAsked {

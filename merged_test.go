@@ -56,6 +56,24 @@ func eventually(t *testing.T, r *running, path, accept string, good func(map[str
 	}
 }
 
+// TestReadyWithOtherServers: as soon as the server is ready, its discovery lists what --aggregate says, in every form, and
+// the document of a group that is another server's says so of itself.
+func TestReadyWithOtherServers(t *testing.T) {
+	other := otherServer(t)
+	r := startProgram(t, nil, "--aggregate=other.example/v1="+other.URL+",insecure")
+	for _, accept := range []string{"application/json", discovery.AggregatedType} {
+		if got := r.get("http", "/apis", "Accept: "+accept); !strings.Contains(got.body, `"other.example"`) {
+			t.Errorf("%s: the group is not there: %d %.300s", accept, got.status, got.body)
+		}
+	}
+	if got := r.get("http", "/apis", "Accept: "+discovery.AggregatedType); !strings.Contains(got.body, `"resource":"things"`) {
+		t.Errorf("the resources are not there: %d", got.status)
+	}
+	if e := r.program.mustExplain(t, "GET /apis/other.example", "listener=http"); e.Route == nil || !strings.HasPrefix(e.Route.ID, "extensions:prefix:") {
+		t.Errorf("the document is explained as %+v", e.Route)
+	}
+}
+
 // TestOtherServerIsOneWithOurs: the group of another server is in every document that shows the whole, as it says, and
 // goes with its APIService.
 func TestOtherServerIsOneWithOurs(t *testing.T) {

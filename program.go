@@ -78,8 +78,9 @@ type program struct {
 	conversions *conversion.Webhooks
 	backends    *backend.Set // the servers that this one asks
 	aggregation *aggregation.Services
-	table       *kinds.Table // all built-in kinds
-	kinds       *kinds.Table // those that are served
+	given       []aggregation.Given // by --aggregate
+	table       *kinds.Table        // all built-in kinds
+	kinds       *kinds.Table        // those that are served
 	custom      *customRoutes
 	restorer    *controller.Restorer
 	catalog     discovery.Catalog
@@ -189,6 +190,7 @@ func (p *program) start() (err error) {
 	}()
 	p.askStandin()
 	var wrong []error
+	inTurn := false // a step needs those before it
 	for _, s := range []struct {
 		name string
 		do   func() error
@@ -203,8 +205,9 @@ func (p *program) start() (err error) {
 		{"servers", p.buildServers},
 		{"prepare-run", p.prepareRun},
 	} {
-		// Those before need nothing of each other: who has made several mistakes learns of all.
-		if len(wrong) > 0 && s.name == "storage" {
+		// Those before storage need nothing of each other: who has made several mistakes learns of all.
+		inTurn = inTurn || s.name == "storage"
+		if len(wrong) > 0 && inTurn {
 			break
 		}
 		end := p.timeline.step(s.name, "")
@@ -224,9 +227,12 @@ func (p *program) start() (err error) {
 	return nil
 }
 
-// readNamedFiles reads the audit policy and the admission configuration: their content is a start-up failure, not a
-// wrong flag.
-func (p *program) readNamedFiles() error {
+// readNamedFiles reads the audit policy, the admission configuration and the authorities of --aggregate: their content is
+// a start-up failure, not a wrong flag.
+func (p *program) readNamedFiles() (err error) {
+	if p.given, err = p.opt.aggregate.read(); err != nil {
+		return err
+	}
 	if err := p.readWebhookUsers(); err != nil {
 		return err
 	}
@@ -302,8 +308,7 @@ func (p *program) buildServers() error {
 	extensions := newExtensions(p)
 	p.core = newCore(p, extensions)
 	p.outermost = newAggregator(p, p.core)
-	p.addAggregation(p.outermost)
-	p.addMerger(p.outermost)
+	p.addMerger(p.outermost, p.addAggregation(p.outermost))
 	p.servers = []*Server{p.outermost, p.core, extensions}
 	if err := p.extend(p.core); err != nil {
 		return fmt.Errorf("Extend: %w", err)

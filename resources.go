@@ -131,5 +131,6 @@ func (p *program) buildResources() error {
 	p.admission.Look(p.api)
 	p.webhooks.Look(p.api, p.store)
 	p.restorer = controller.NewRestorer(p.api)
-	return p.aggregate()
+	p.aggregate()
+	return nil
 }

@@ -41,19 +41,19 @@ type finder interface {
 	groups() []string
 }
 
-// customRoutes is what the extensions server has beyond its tables: the routes to custom resources
-// and to their discovery documents. Its methods may be called concurrently.
+// customRoutes is what the extensions server has beyond its tables: the routes to custom resources, and to
+// the discovery documents of their groups and of groups that other servers have. Its methods may be called concurrently.
 type customRoutes struct {
 	custom    *api.Customs
 	catalog   *discovery.Catalog
-	documents route // of all discovery documents
+	documents route // of all discovery documents that are in no table
 }
 
 // newCustomRoutes makes the routes of what custom and catalog have, now and later.
 func newCustomRoutes(custom *api.Customs, catalog *discovery.Catalog) *customRoutes {
 	c := &customRoutes{custom: custom, catalog: catalog}
 	c.documents = route{
-		server: "extensions", kind: kindPrefix, method: "*", pattern: "/apis/", doc: "discovery documents of custom resources",
+		server: "extensions", kind: kindPrefix, method: "*", pattern: "/apis/", doc: "discovery documents of groups that come and go",
 		at: callSite(0), listed: true, handler: http.HandlerFunc(c.serveDocument),
 	}
 	return c

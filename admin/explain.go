@@ -54,7 +54,7 @@ type Explanation struct {
 	Route          *RouteRef        `json:"route" doc:"its route; null when it has none, or a filter answers"`
 	ReachesHandler bool             `json:"reachesHandler" doc:"whether a handler would be called"`
 	Admission      List[string]     `json:"admission" doc:"admission plugins that the handler would ask, in order; empty for what is no write"`
-	Webhooks       List[string]     `json:"webhooks" doc:"admission webhooks that would be asked, configuration/webhook in the order of asking, with what that depends on; nobody is asked"`
+	Webhooks       List[string]     `json:"webhooks" doc:"webhooks that would be asked, configuration/webhook in the order of asking, with what that depends on, and the definition of one that converts; nobody is asked"`
 	NearMisses     List[NearMiss]   `json:"nearMisses" doc:"at most five routes that lack exactly one thing to take it"`
 	WouldAnswer    *WouldAnswer     `json:"wouldAnswer" doc:"the answer; null when a handler would give it"`
 }

@@ -34,7 +34,6 @@ var differently = map[string]struct {
 }{
 	"a path with an escaped slash": {"such a path is refused, whoever it is for", []string{"400 Bad Request"}},
 	"a path with dots":             {"such a path is refused, whoever it is for", []string{"400 Bad Request"}},
-	"a path with two slashes":      {"the path is told as it is passed on", []string{"200 OK", "GET /apis/echo.example.com/v1//echoes", "X-Forwarded-Uri: /apis/echo.example.com/v1//echoes"}},
 	"identities that a client claims": {"a server that reads _ as - would believe them",
 		[]string{"200 OK", "X-Remote-User: admin", "!X_remote_user", "!X-Remote_group"}},
 	"a page":                       {"it is rewritten while it passes", []string{"200 OK -1", `<html><head></head><body><a href="https://localhost:PORT/x">x</a><img src="y.png">`}},

@@ -280,6 +280,7 @@ func TestRequestsAsSent(t *testing.T) {
 	f := newFronted(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s %s %d %v %q %v %v", r.Method, r.RequestURI, r.ContentLength, r.TransferEncoding, b, r.Trailer, err)
+		fmt.Fprintf(w, " told %s", r.Header.Get("X-Forwarded-Uri"))
 	}))
 	f.each(t, func(t *testing.T, c *http.Client, url string) {
 		for _, row := range []struct {
@@ -294,6 +295,9 @@ func TestRequestsAsSent(t *testing.T) {
 			{"GET", "/x?fieldSelector=a%3Db", nil, nil, "GET /x?fieldSelector=a%3Db 0"},
 			{"GET", "/a%20b/%C3%A9", nil, nil, "GET /a%20b/%C3%A9 0"},
 			{"GET", "/x/", nil, nil, "GET /x/ 0"},
+			{"GET", "/x%20y", nil, nil, "told " + root + "/x%20y"},
+			{"GET", "//x///y", nil, nil, "told " + root + "/x/y"},
+			{"GET", "/x/y//", nil, nil, "told " + root + "/x/y/"},
 			{"POST", "/x", strings.NewReader("hello"), nil, `POST /x 5 [] "hello"`},
 			{"POST", "/x", strings.NewReader(""), nil, `POST /x 0 [] ""`},
 			{"PATCH", "/x", io.MultiReader(strings.NewReader("chun"), strings.NewReader("ked")), nil, `PATCH /x -1 `},

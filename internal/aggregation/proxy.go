@@ -12,6 +12,7 @@ import (
 	"net/http/httptrace"
 	"net/textproto"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"sync"
@@ -215,7 +216,7 @@ func (b *sentBody) Close() error {
 func (p *passage) pass(ctx context.Context) {
 	defer func() { _ = p.body.Close() }()
 	// Upstream does not say these where the request is an upgrade. The host is that of the server: a fact of upstream's.
-	p.out.Header["X-Forwarded-Uri"] = []string{p.url.EscapedPath()}
+	p.out.Header["X-Forwarded-Uri"] = []string{cleaned(p.url.EscapedPath())}
 	p.out.Header["X-Forwarded-Host"] = []string{p.url.Host}
 	p.out.Header["X-Forwarded-Proto"] = []string{"https"}
 	p.trace.Got1xxResponse = p.informational
@@ -256,6 +257,18 @@ func answerError(code int) error {
 		return fmt.Errorf("the answer has the status %03d, which is none", code)
 	}
 	return nil
+}
+
+// cleaned returns the path that a server is told, which upstream cleans: without double slashes, but with one at its end.
+func cleaned(escaped string) string {
+	if !strings.Contains(escaped, "//") {
+		return escaped // paths with dots are refused before
+	}
+	told := path.Clean(escaped)
+	if strings.HasSuffix(escaped, "/") {
+		told += "/"
+	}
+	return told
 }
 
 // refuseRedirect answers in the place of a redirect: a client would follow it with its credentials.

@@ -99,6 +99,14 @@ func (c *Customs) connect(was, d *definition, kept map[string]any) {
 // converts reports whether a webhook converts the objects of the definition.
 func (d *definition) converts() bool { return len(d.resources) > 0 && d.resources[0].webhook != nil }
 
+// ConvertsFrom returns the version of stored objects from which a webhook makes those of r, and back: "" if none is asked.
+func (r *Resource) ConvertsFrom() string {
+	if r.webhook == nil {
+		return ""
+	}
+	return r.storageVersion
+}
+
 // dropViews forgets what the resources of a definition, which are retired, have shown of objects.
 func (d *definition) dropViews() {
 	if !d.converts() {

@@ -1,12 +1,15 @@
 package backend
 
 import (
-	"encoding/json"
 	"errors"
+	"fmt"
 	"mime"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
+
+	"apichain/internal/tree"
 )
 
 // What is wrong with an answer that is no success, in the words of upstream's client for Go, by which upstream's
@@ -15,35 +18,51 @@ import (
 // mostShown is how many bytes of a text are shown (upstream).
 const mostShown = 2048
 
-// CheckAnswer returns what is wrong with an answer before its body is looked at: nil for a code of 200 to 206. A Status
-// in the body says it itself; else the code does, and with a text as the body that is shown where upstream shows it.
-func CheckAnswer(code int, h http.Header, body []byte) error {
-	media, err := mediaType(h)
-	switch {
-	case err != nil:
-		return errors.New("Internal error occurred: " + err.Error())
-	case code >= http.StatusOK && code <= http.StatusPartialContent:
-		return nil
+// CheckAnswer returns what is wrong with an answer before its body is read: nil for a code of 200 to 206 with a body. A Status in the
+// body of another says it itself; else the code does, and with a text as the body that is shown where upstream shows it. The number is
+// the HTTP status by which upstream counts the answer in its metrics: the code unless the error says another.
+func CheckAnswer(code int, h http.Header, body []byte) (int, error) {
+	// The media type counts for little: an answer may be called anything that can be parsed, and is read for what it is.
+	given, media := h.Get("Content-Type"), "application/json"
+	if given != "" {
+		var err error
+		if media, _, err = mime.ParseMediaType(given); err != nil {
+			return http.StatusInternalServerError, errors.New("Internal error occurred: " + err.Error())
+		}
 	}
-	var status struct{ Kind, Status, Message string }
-	if json.Unmarshal(body, &status) == nil && (status.Kind == "Status" || status.Kind == "") && status.Status == "Failure" {
-		return errors.New(status.Message)
+	if code >= http.StatusOK && code <= http.StatusPartialContent {
+		if len(body) == 0 {
+			return http.StatusServiceUnavailable, fmt.Errorf("0-length response with status code: %d and content type: %s", code, media)
+		}
+		return code, nil
 	}
+	// A Status says it better. Servers of old said no version.
+	if v, _, err := tree.ParseJSONObject(body); err == nil {
+		version := tree.Text(v, "apiVersion")
+		if tree.Text(v, "kind") == "Status" && (version == "v1" || version == "") && tree.Text(v, "status") == "Failure" {
+			n, _ := v["code"].(int64)
+			return int(n), errors.New(tree.Text(v, "message"))
+		}
+	}
+	// What is no text might be anything, and is not shown.
 	text := "unknown"
-	if media == "" || strings.HasPrefix(media, "text/") {
+	if given == "" || strings.HasPrefix(media, "text/") {
 		text = strings.TrimSpace(string(body[:min(len(body), mostShown)]))
 	}
-	return errors.New(refusal(code, text))
+	return code, errors.New(refusal(code, text))
 }
 
-// mediaType returns what a body is, "" for an answer that does not say it.
-func mediaType(h http.Header) (string, error) {
-	given := h.Get("Content-Type")
-	if given == "" {
-		return "", nil
+// longestWait bounds what an answer may ask for: nobody has more time for a call.
+const longestWait = 60
+
+// RetryAfter reports whether an answer asks for another try, and after which time: only who is busy or broken may, and only in whole
+// seconds, as upstream's client has it.
+func RetryAfter(code int, h http.Header) (time.Duration, bool) {
+	if code != http.StatusTooManyRequests && code < http.StatusInternalServerError {
+		return 0, false
 	}
-	media, _, err := mime.ParseMediaType(given)
-	return media, err
+	n, err := strconv.Atoi(h.Get("Retry-After"))
+	return time.Duration(max(min(n, longestWait), 0)) * time.Second, err == nil
 }
 
 // refusals are the texts of codes; "" shows the text of the answer.

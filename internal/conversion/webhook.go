@@ -21,7 +21,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -118,10 +117,7 @@ func (c *converter) convert(
 	// Objects may grow a little on their way; an answer that is much larger is not one to them.
 	code, h, answer, err := c.ask(ctx, body, 2*int64(len(body))+4<<20)
 	if err == nil {
-		err = backend.CheckAnswer(code, h, answer)
-	}
-	if err == nil && len(answer) == 0 {
-		err = fmt.Errorf("0-length response with status code: %d and content type: %s", code, contentType(h))
+		_, err = backend.CheckAnswer(code, h, answer)
 	}
 	if err != nil {
 		return nil, callFailure, failed(err)
@@ -175,7 +171,7 @@ func (c *converter) ask(ctx context.Context, body []byte, most int64) (code int,
 		if err != nil {
 			return code, h, nil, asClient(code, err, bounded.Err() != nil && ctx.Err() == nil)
 		}
-		wait, again := retryAfter(code, h)
+		wait, again := backend.RetryAfter(code, h)
 		if !again || try == mostTries {
 			return code, h, answer, nil
 		}
@@ -187,15 +183,6 @@ func (c *converter) ask(ctx context.Context, body []byte, most int64) (code int,
 			return code, h, answer, nil
 		}
 	}
-}
-
-// retryAfter reports whether an answer asks for another try, and when.
-func retryAfter(code int, h http.Header) (time.Duration, bool) {
-	if code != http.StatusTooManyRequests && code < http.StatusInternalServerError {
-		return 0, false
-	}
-	n, err := strconv.Atoi(h.Get("Retry-After"))
-	return time.Duration(min(n, 60)) * time.Second, err == nil
 }
 
 // asClient returns the error of a call in the words of net/http's client, whose limits upstream uses; code is not 0 if
@@ -210,13 +197,6 @@ func asClient(code int, err error, late bool) error {
 		err = errors.New("context deadline exceeded (Client.Timeout or context cancellation while reading body)")
 	}
 	return fmt.Errorf("unexpected error when reading response body. Please retry. Original error: %w", err)
-}
-
-func contentType(h http.Header) string {
-	if t := h.Get("Content-Type"); t != "" {
-		return t
-	}
-	return "application/json"
 }
 
 // kindText returns what an object says it is, as upstream's errors name it.

@@ -118,51 +118,6 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-// TestStatuses: what an answer that is none means, in the words of upstream's client, and what metrics count it as.
-func TestStatuses(t *testing.T) {
-	for _, c := range []struct {
-		code       int
-		typ, body  string
-		want       string
-		wantCode   int
-		acceptable bool
-	}{
-		{200, "application/json", "{}", "{}", 200, true},
-		{201, "", "{}", "{}", 201, true},
-		{206, "text/plain", "{}", "{}", 206, true},
-		{200, "application/json", "", "0-length response with status code: 200 and content type: application/json", 503, false},
-		{204, "", "", "0-length response with status code: 204 and content type: application/json", 503, false},
-		{200, ";;", "{}", "Internal error occurred: mime: no media type", 500, false},
-		{207, "", "x", "the server responded with the status code 207 but did not return more information", 207, false},
-		{302, "", "x", "the server responded with the status code 302 but did not return more information", 302, false},
-		{400, "text/plain", "x", "the server rejected our request for an unknown reason", 400, false},
-		{401, "text/plain", "x", "the server has asked for the client to provide credentials", 401, false},
-		{403, "text/plain", " nope\n", "nope", 403, false},
-		{403, "application/json", "{}", "unknown", 403, false},
-		{404, "text/plain", "x", "the server could not find the requested resource", 404, false},
-		{405, "text/plain", "x", "the server does not allow this method on the requested resource", 405, false},
-		{409, "text/plain", "x", "the server reported a conflict", 409, false},
-		{415, "text/plain", "x", "x", 415, false},
-		{422, "text/plain", "x", "the server rejected our request due to an error in our request", 422, false},
-		{429, "text/plain", "x", "the server has received too many requests and has asked us to try again later", 429, false},
-		{500, "text/plain", "went wrong", `an error on the server ("went wrong") has prevented the request from succeeding`, 500, false},
-		{500, "application/json", "{}", `an error on the server ("unknown") has prevented the request from succeeding`, 500, false},
-		{500, "application/json", `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"boom","code":418}`, "boom", 418, false},
-		{503, "text/plain", "x", "the server is currently unable to handle the request", 503, false},
-		{504, "text/plain", "x", "the server was unable to return a response in the time allotted, but may still be processing the request", 504, false},
-		{600, "text/plain", strings.Repeat("x", 5000), `an error on the server ("` + strings.Repeat("x", 2048) + `") has prevented the request from succeeding`, 600, false},
-	} {
-		code, body, err := readStatus(c.code, map[string][]string{"Content-Type": {c.typ}}, []byte(c.body))
-		got := string(body)
-		if err != nil {
-			got = err.Error()
-		}
-		if got != c.want || code != c.wantCode || (err == nil) != c.acceptable {
-			t.Errorf("%d %s %s: %d %s, want %d %s", c.code, c.typ, c.body[:min(len(c.body), 30)], code, got, c.wantCode, c.want)
-		}
-	}
-}
-
 // FuzzReadAnswer: whatever a webhook answers is read or refused, and what is read is what was sent.
 func FuzzReadAnswer(f *testing.F) {
 	for _, s := range []string{head + `"allowed":true}}`, `{}`, `null`, head + `"status":{"code":1.5}}}`, "kind: AdmissionReview\nresponse: {allowed: true}", head + `"patch":"W10=","patchType":"JSONPatch"}}`, "&a [*a]", "{"} {

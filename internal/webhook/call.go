@@ -3,9 +3,7 @@ package webhook
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	neturl "net/url"
 	"strconv"
@@ -16,7 +14,6 @@ import (
 	"apichain/internal/backend"
 	"apichain/internal/field"
 	"apichain/internal/status"
-	"apichain/internal/tree"
 )
 
 // A call of a webhook ends in one of three ways, which upstream tells apart: the webhook has answered (and may refuse), it could not
@@ -31,9 +28,6 @@ import (
 
 // maxAnswer is the most bytes that an answer may have: a patch that replaces the largest object, in base64. Upstream has no bound.
 const maxAnswer = 8 << 20
-
-// maxShown is how many bytes are shown of a text that comes in place of an answer, upstream's number.
-const maxShown = 2048
 
 // mostRetries is how often a webhook is asked again that asks for it by a Retry-After, within its time.
 const mostRetries = 10
@@ -142,9 +136,10 @@ func (h *hook) post(ctx context.Context, review []byte) (code int, body []byte, 
 			return http.StatusServiceUnavailable, nil, bodyError(code, err)
 		}
 		// Only who says when to come back is asked again; a connection that broke is not, since the review may have been taken.
-		wait := retryAfter(code, header)
-		if wait < 0 || try == mostRetries {
-			return readStatus(code, header, body)
+		wait, again := backend.RetryAfter(code, header)
+		if !again || try == mostRetries {
+			code, err = backend.CheckAnswer(code, header, body)
+			return code, body, err
 		}
 		select {
 		case <-ctx.Done():
@@ -183,81 +178,4 @@ func bodyError(code int, err error) error {
 		what = "stream error when reading response body, may be caused by closed connection"
 	}
 	return fmt.Errorf("%s. Please retry. Original error: %w", what, err)
-}
-
-// retryAfter returns after which time a webhook that has answered so wants to be asked again, below 0 for never: only who is busy or
-// broken may ask for it, and only in whole seconds, as upstream's client has it.
-func retryAfter(code int, header http.Header) time.Duration {
-	if code != http.StatusTooManyRequests && code/100 != 5 {
-		return -1
-	}
-	n, err := strconv.Atoi(header.Get("Retry-After"))
-	if err != nil || n < 0 {
-		return -1
-	}
-	return time.Duration(n) * time.Second
-}
-
-// readStatus returns the body of an answer that may be a review, or what the status says in place of it.
-func readStatus(code int, header http.Header, body []byte) (int, []byte, error) {
-	contentType := header.Get("Content-Type")
-	media := "application/json"
-	// The media type counts for little: an answer may be called anything that can be parsed, and is read for what it is.
-	if contentType != "" {
-		var err error
-		if media, _, err = mime.ParseMediaType(contentType); err != nil {
-			return http.StatusInternalServerError, nil, internalError(err)
-		}
-	}
-	if code >= 200 && code <= 206 {
-		if len(body) == 0 {
-			err := fmt.Errorf("0-length response with status code: %d and content type: %s", code, media)
-			return http.StatusServiceUnavailable, nil, err
-		}
-		return code, body, nil
-	}
-	// A Status in the body says it better.
-	v, _, err := tree.ParseJSONObject(body)
-	if err == nil && tree.Text(v, "kind") == "Status" && tree.Text(v, "apiVersion") == "v1" && tree.Text(v, "status") != "Success" {
-		n, _ := v["code"].(int64)
-		return int(n), nil, errors.New(tree.Text(v, "message"))
-	}
-	// What is no text might be anything, and is not shown.
-	shown := "unknown"
-	if contentType == "" || strings.HasPrefix(media, "text/") {
-		shown = strings.TrimSpace(string(body[:min(len(body), maxShown)]))
-	}
-	return code, nil, errors.New(statusText(code, shown))
-}
-
-// statusText returns the sentence that upstream's client has for a status; shown is the text that came with it.
-func statusText(code int, shown string) string {
-	switch code {
-	case http.StatusBadRequest:
-		return "the server rejected our request for an unknown reason"
-	case http.StatusUnauthorized:
-		return "the server has asked for the client to provide credentials"
-	case http.StatusForbidden, http.StatusNotAcceptable, http.StatusUnsupportedMediaType:
-		return shown
-	case http.StatusNotFound:
-		return "the server could not find the requested resource"
-	case http.StatusMethodNotAllowed:
-		return "the server does not allow this method on the requested resource"
-	case http.StatusConflict:
-		return "the server reported a conflict"
-	case http.StatusUnprocessableEntity:
-		return "the server rejected our request due to an error in our request"
-	case http.StatusTooManyRequests:
-		return "the server has received too many requests and has asked us to try again later"
-	case http.StatusServiceUnavailable:
-		return "the server is currently unable to handle the request"
-	case http.StatusGatewayTimeout:
-		return "the server was unable to return a response in the time allotted, but may still be processing the request"
-	}
-	// The rest has no sentence of its own. Redirects are among it, for none is followed: where a review goes to is for the
-	// configuration to say.
-	if code >= http.StatusInternalServerError {
-		return fmt.Sprintf("an error on the server (%q) has prevented the request from succeeding", shown)
-	}
-	return fmt.Sprintf("the server responded with the status code %d but did not return more information", code)
 }
