@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -147,6 +148,31 @@ func TestHints(t *testing.T) {
 		if resp.StatusCode != 503 || resp.Header.Get("Link") != "" {
 			t.Errorf("answered %d %v", resp.StatusCode, resp.Header)
 		}
+	}
+}
+
+// TestManyNames: a Connection that names half a million headers costs what reading it costs, beside however many there are.
+func TestManyNames(t *testing.T) {
+	var kept atomic.Int32
+	f := newFronted(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Named") == "" && r.Header.Get("X-Header-7") == "7" {
+			kept.Add(1)
+		}
+	}))
+	var head strings.Builder
+	head.WriteString("GET " + root + "/x HTTP/1.1\r\nHost: front\r\nX-Named: a\r\n")
+	for i := range 200 {
+		fmt.Fprintf(&head, "X-Header-%d: %d\r\n", i, i)
+	}
+	head.WriteString("Connection: " + strings.Repeat("a,", 450_000) + " x-named\t, close\r\n\r\n")
+	begun := time.Now()
+	for range 20 {
+		if resp := exchangeRaw(t, f.front.Listener.Addr().String(), head.String()); resp.StatusCode != 200 {
+			t.Fatal(resp.Status)
+		}
+	}
+	if took := time.Since(begun); took > 10*time.Second || kept.Load() != 20 {
+		t.Errorf("%d of 20 requests are right, after %v", kept.Load(), took)
 	}
 }
 

@@ -60,6 +60,18 @@ func TestTrailers(t *testing.T) {
 			t.Errorf("announcing %s: the server was sent %q (%v)", announced, b, err)
 		}
 	}
+	f.each(t, func(t *testing.T, c *http.Client, url string) {
+		req, _ := http.NewRequest("POST", url+"/x", io.LimitReader(zeros{}, 1<<20))
+		req.Trailer = http.Header{"Sum": {"1"}, "X-Remote-Group": {"system:masters"}}
+		resp, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		if b, err := io.ReadAll(resp.Body); err != nil || string(b) != "Sum: 1\r\n<nil>" {
+			t.Errorf("the server was sent %q (%v)", b, err)
+		}
+	})
 }
 
 // TestEarlyAnswer: a server may answer before it has read the body, and the client learns of it; a body that is larger than any

@@ -2,6 +2,7 @@ package aggregation
 
 import (
 	"net/http"
+	"net/textproto"
 	"strings"
 )
 
@@ -29,13 +30,21 @@ func isHop(name string) bool {
 	return false
 }
 
-// isNamed reports whether the lines of Connection name a header.
-func isNamed(name string, connection []string) bool {
+// dropNamed removes the headers that the lines of Connection name, which is h's own or what h was made of. A line may have as many
+// names as a header has bytes, so each is looked at once.
+func dropNamed(h http.Header, connection []string) {
 	for _, line := range connection {
-		for line != "" {
-			var token string
-			token, line, _ = strings.Cut(line, ",")
-			if strings.EqualFold(strings.TrimSpace(token), name) {
+		for token := range strings.SplitSeq(line, ",") {
+			delete(h, http.CanonicalHeaderKey(textproto.TrimString(token)))
+		}
+	}
+}
+
+// hasToken reports whether a list has a token, in any case.
+func hasToken(lines []string, token string) bool {
+	for _, line := range lines {
+		for t := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(textproto.TrimString(t), token) {
 				return true
 			}
 		}
@@ -43,18 +52,15 @@ func isNamed(name string, connection []string) bool {
 	return false
 }
 
-// hasToken reports whether a list has a token, in any case.
-func hasToken(lines []string, token string) bool { return isNamed(token, lines) }
-
 // secrets are the names, in small letters and with a minus, of headers that are the client's own.
 var secrets = [...]string{"authorization", "x-remote-user", "x-remote-uid", "x-remote-group"}
 
 // secretPrefixes are what others of them begin with.
 var secretPrefixes = [...]string{"x-remote-extra-", "impersonate-"}
 
-// staysHere reports whether a header of a request is not sent on.
-func staysHere(name string, connection []string) bool {
-	if isHop(name) || len(connection) > 0 && isNamed(name, connection) {
+// staysHere reports whether a header of a request is not sent on, whatever Connection names.
+func staysHere(name string) bool {
+	if isHop(name) {
 		return true
 	}
 	for _, s := range secrets {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"apichain/internal/backend"
 	"apichain/internal/discovery"
 )
 
@@ -346,7 +347,7 @@ func (f *Follower) repeat(ctx context.Context, s *server, tried func()) {
 			wait = f.first
 		}
 		// That it is not available is said of the APIService.
-		if text := fmt.Sprint(err); text != said && err != nil && !errors.Is(err, errUnavailable) {
+		if text := fmt.Sprint(backend.Short(err)); text != said && err != nil && !errors.Is(err, errUnavailable) {
 			f.merger.log.Warn("an aggregated server does not say what it has", "apiservice", s.versions()[0].Name, "what", f.what, "err", text)
 		}
 		said = fmt.Sprint(err)

@@ -129,12 +129,12 @@ func (p *passage) prepare(user *request.User, address string, hops uint64) {
 	in := p.req
 	p.url = url.URL{Scheme: "https", Host: address, Path: in.URL.Path, RawQuery: normalQuery(in.URL.RawQuery)}
 	h := make(http.Header, len(in.Header)+8)
-	named := in.Header["Connection"]
 	for k, v := range in.Header {
-		if !staysHere(k, named) {
+		if !staysHere(k) {
 			h[k] = v
 		}
 	}
+	dropNamed(h, in.Header["Connection"])
 	// The one thing between two ends that says something of the request: gRPC needs it.
 	if hasToken(in.Header["Te"], "trailers") {
 		h["Te"] = []string{"trailers"}
@@ -198,7 +198,7 @@ func (b *sentBody) Read(p []byte) (int, error) {
 // takeTrailers has those trailers go on that may as headers: there are servers that make one of both.
 func (b *sentBody) takeTrailers() {
 	for k, v := range b.came {
-		if !staysHere(k, nil) && k != hopsHeader {
+		if !staysHere(k) && k != hopsHeader {
 			b.sent[k] = v
 		}
 	}
@@ -307,9 +307,9 @@ func (p *passage) informational(code int, header textproto.MIMEHeader) error {
 // answer sends the server's answer on.
 func (p *passage) answer(ctx context.Context, res *http.Response) {
 	h := p.w.Header()
-	named := res.Header["Connection"]
+	dropNamed(res.Header, res.Header["Connection"])
 	for k, v := range res.Header {
-		if !isHop(k) && !isNamed(k, named) && !isCORS(k) {
+		if !isHop(k) && !isCORS(k) {
 			h[k] = append(h[k], v...)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"apichain/internal/backend"
 	"apichain/internal/request"
 )
 
@@ -61,7 +62,7 @@ func (p *passage) upgrade(ctx context.Context, protocol string) {
 	request.From(ctx).Spend(request.InProxy, time.Since(began))
 	switch {
 	case err != nil:
-		p.refuseUpgrade(err.Error())
+		p.refuseUpgrade(backend.Short(err).Error())
 	case res.StatusCode == http.StatusSwitchingProtocols:
 		p.join(ctx, server, from, res)
 	case res.StatusCode < 400:

@@ -120,6 +120,7 @@ func TestUpgradeRefused(t *testing.T) {
 		{"403 chunked", "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n" + smuggled, 403, "no"},
 		{"500 without a length", "HTTP/1.1 500 Oops\r\n\r\nerror", 500, "error"},
 		{"garbage", "garbage\r\n\r\n", 503, "malformed HTTP response \"garbage\"\n"},
+		{"much garbage", strings.Repeat("x", 8<<10) + "\r\n\r\n", 503, ("malformed HTTP response \"" + strings.Repeat("x", 8<<10))[:4<<10] + "...\n"},
 		{"nothing", "", 503, "unexpected EOF\n"},
 		{"endless header", "HTTP/1.1 101 Switching\r\nX: " + strings.Repeat("x", 2<<20) + "\r\n\r\n", 503, "the header of the answer has more than 1048576 bytes\n"},
 	} {

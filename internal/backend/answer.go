@@ -96,3 +96,24 @@ func refusal(code int, text string) string {
 	}
 	return "the server responded with the status code " + strconv.Itoa(code) + " but did not return more information"
 }
+
+// mostText is how many bytes of an error are told. What comes in place of an answer may be quoted in it, and be as long as
+// a header or a body: it must not fill logs, conditions and answers.
+const mostText = 4 << 10
+
+// Short returns err with a text of bounded length: a longer one ends in three dots. nil stays nil.
+func Short(err error) error {
+	if err == nil || len(err.Error()) <= mostText {
+		return err
+	}
+	return &shortError{err}
+}
+
+// shortError is an error of which only the beginning is told.
+type shortError struct{ error }
+
+func (e *shortError) Error() string {
+	return strings.ToValidUTF8(e.error.Error()[:mostText], "") + "..."
+}
+
+func (e *shortError) Unwrap() error { return e.error }

@@ -1,10 +1,14 @@
 package backend
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // TestCheckAnswer: what an answer that is none means, in the words of upstream's client, and what metrics count it as.
@@ -83,5 +87,33 @@ func TestRetryAfter(t *testing.T) {
 		if again != c.again || again && wait != c.wait {
 			t.Errorf("%d %s: %v %t", c.code, c.says, wait, again)
 		}
+	}
+}
+
+// TestLongErrors: what comes in place of an answer is told in part, by whichever way it came, and errors are known by what they are
+// all the same.
+func TestLongErrors(t *testing.T) {
+	why := fmt.Errorf("%s: %w", strings.Repeat("é", mostText), io.ErrUnexpectedEOF)
+	if got := Short(why); len(got.Error()) > mostText+3 || !utf8.ValidString(got.Error()) || !errors.Is(got, io.ErrUnexpectedEOF) {
+		t.Errorf("%d bytes", len(got.Error()))
+	}
+	if why := errors.New("short"); Short(why) != why || Short(nil) != nil {
+		t.Error("what is short is another")
+	}
+	ca := newAuthority(t, "ca")
+	garbage := strings.Repeat("<script>", 1<<16) + "\r\n\r\n…"
+	address, _ := scripted(t, ca, garbage, garbage, garbage)
+	s := New(Config{})
+	b := hook(s, ca, address)
+	if _, err := ask(t, t.Context(), b, 99); err == nil || len(err.Error()) > 2*mostText || !strings.Contains(err.Error(), "malformed HTTP response") {
+		t.Errorf("by the wire: %.200v", err)
+	}
+	server := s.Use(APIServer, "v1.a", Target{Service: b.Target.Service, CABundle: ca.pem})
+	t.Cleanup(func() { s.Drop(APIServer, "v1.a") })
+	if _, err := ask(t, t.Context(), server, 99); err == nil || len(err.Error()) > 2*mostText || !strings.Contains(err.Error(), "malformed HTTP response") {
+		t.Errorf("by the transport: %.200v", err)
+	}
+	if f := server.Report().LastFailure; f == nil || len(f.Text) > 2*mostText {
+		t.Error("the page has all of it")
 	}
 }

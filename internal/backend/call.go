@@ -67,9 +67,14 @@ func (b *Backend) transfer(r *http.Request, l *link) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if l.closed.Load() {
+		once := *r
+		once.Close = true
+		r = &once
+	}
 	res, err := l.transport.RoundTrip(r)
 	b.checkCertificate(r, res, err)
-	return res, err
+	return res, Short(err)
 }
 
 // intercept asks Config.Intercept.
@@ -156,7 +161,7 @@ func (b *Backend) ask(r *http.Request, most int64) (res *http.Response, body []b
 		res, body, err = l.wire.ask(r.Context(), r, address, most)
 		if !errors.Is(err, errHTTP2) {
 			b.checkCertificate(r, res, err)
-			return res, body, err
+			return res, body, Short(err)
 		}
 		// Nothing was sent: the transport makes connections of its own.
 		l.http2.Store(true)

@@ -32,7 +32,9 @@ type link struct {
 	wire      *wire // nil: the transport alone
 	// http2 says that the other side has chosen HTTP/2, which the wire cannot.
 	http2 atomic.Bool
-	wrong error
+	// closed says that no connection is kept any more.
+	closed atomic.Bool
+	wrong  error
 	// header is what the server's own user sends; nil: nothing.
 	header http.Header
 }
@@ -76,8 +78,10 @@ func (b *Backend) newLink() *link {
 	return l
 }
 
-// close lets go of what nobody uses. What is under way goes on, and is closed by who uses it.
+// close lets go of what nobody uses. What is under way goes on, and is closed by who uses it; so is what is sent later, by who
+// has not heard of the end yet.
 func (l *link) close() {
+	l.closed.Store(true)
 	if l.transport != nil {
 		l.transport.CloseIdleConnections()
 	}

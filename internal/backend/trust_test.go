@@ -1,12 +1,16 @@
 package backend
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +103,33 @@ func TestUseAndDrop(t *testing.T) {
 	s.Drop(ConversionWebhook, "nobody")
 	if got := strings.Join(told, " "); got != "bfalse afalse bfalse btrue" {
 		t.Errorf("told %s", got)
+	}
+}
+
+// TestCallsAfterTheEnd: who has not heard of the end of a backend is answered, and no connection is kept for the next call, which will not
+// come. That of an aggregated server, of HTTP/2 and of 1.1.
+func TestCallsAfterTheEnd(t *testing.T) {
+	ca := newAuthority(t, "ca")
+	s := New(Config{})
+	for _, isHTTP2 := range []bool{true, false} {
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
+		server.EnableHTTP2 = isHTTP2
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{ca.loaded("server", "127.0.0.1")}}
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		b := s.Use(APIServer, "v1.a", Target{URL: server.URL, CABundle: ca.pem})
+		for range 2 {
+			if text, err := ask(t, within(t, 10*time.Second), b, 99); err != nil || isHTTP2 != (text == "OK HTTP/2.0") {
+				t.Errorf("HTTP/2 %t: %s %v", isHTTP2, text, err)
+			}
+			s.Drop(APIServer, "v1.a")
+			// The transport closes by itself, a moment after the answer.
+			for end := time.Now().Add(10 * time.Second); b.Report().Connections > 0; runtime.Gosched() {
+				if time.Now().After(end) {
+					t.Fatalf("HTTP/2 %t: %d connections are kept", isHTTP2, b.Report().Connections)
+				}
+			}
+		}
 	}
 }
 

@@ -104,7 +104,8 @@ func (c *converter) Convert(ctx context.Context, objs []map[string]any, apiVersi
 	if err != nil {
 		c.target.FailedClosed()
 	}
-	return converted, failure != callFailure, err
+	// What is told of an object may be all of it, and of many objects as often.
+	return converted, failure != callFailure, backend.Short(err)
 }
 
 // convert is Convert without the counts; failure says which kind of failure an error is.

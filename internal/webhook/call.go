@@ -74,7 +74,7 @@ func (q *question) call(ctx context.Context, h *hook, f *form, mutating bool) (*
 	}
 	// All that goes wrong from here on is for the failure policy to judge.
 	fail := func(code int, format string, args ...any) error {
-		return &callError{h.name, fmt.Errorf(format, args...), code}
+		return &callError{h.name, backend.Short(fmt.Errorf(format, args...)), code}
 	}
 	if h.version == "" {
 		const unknown = "could not create admission objects: webhook does not accept known AdmissionReview versions (v1, v1beta1)"

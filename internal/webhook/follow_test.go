@@ -149,12 +149,16 @@ func TestMetrics(t *testing.T) {
 	s.says("ok", `{"allowed":true}`)
 	s.says("no", `{"allowed":false,"status":{"code":700}}`)
 	s.patches("bad", `[{"op":"remove","path":"/none"}]`)
+	s.does("odd", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(400)
+		_, _ = io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"odd","code":-7}`)
+	})
 	rules := `"rules":[{"operations":["CREATE"],"apiGroups":[""],"apiVersions":["v1"],"resources":["configmaps"]}]`
 	for _, c := range []struct {
 		kind, name, path, more string
 		code                   int
 	}{
-		{"Validating", "ok", "ok", "", 201}, {"Validating", "no", "no", "", 700}, {"Mutating", "gone", "gone", "", 500}, {"Validating", "open", "gone", ignore, 201}, {"Mutating", "bad", "bad", "", 500},
+		{"Validating", "ok", "ok", "", 201}, {"Validating", "no", "no", "", 700}, {"Validating", "odd", "odd", "", 500}, {"Mutating", "gone", "gone", "", 500}, {"Validating", "open", "gone", ignore, 201}, {"Mutating", "bad", "bad", "", 500},
 	} {
 		s.configure(c.kind, "metrics", s.hookOf(c.name, c.path, rules+c.more))
 		s.Must(c.code, "POST", apitest.MapsPath, `{"metadata":{"generateName":"m-"}}`)
@@ -176,16 +180,19 @@ func TestMetrics(t *testing.T) {
 		`webhook_admission_duration_seconds_count{name="bad.example.com",operation="CREATE",rejected="true",type="admit"} 1`,
 		`webhook_admission_duration_seconds_count{name="gone.example.com",operation="CREATE",rejected="true",type="admit"} 1`,
 		`webhook_admission_duration_seconds_count{name="no.example.com",operation="CREATE",rejected="true",type="validating"} 1`,
+		`webhook_admission_duration_seconds_count{name="odd.example.com",operation="CREATE",rejected="true",type="validating"} 1`,
 		`webhook_admission_duration_seconds_count{name="ok.example.com",operation="CREATE",rejected="false",type="validating"} 1`,
 		`webhook_admission_duration_seconds_count{name="open.example.com",operation="CREATE",rejected="false",type="validating"} 1`,
 		`webhook_request_total{code="0",name="bad.example.com",operation="CREATE",rejected="true",type="admit"} 1`,
 		`webhook_request_total{code="404",name="gone.example.com",operation="CREATE",rejected="true",type="admit"} 1`,
 		`webhook_request_total{code="600",name="no.example.com",operation="CREATE",rejected="true",type="validating"} 1`,
+		`webhook_request_total{code="0",name="odd.example.com",operation="CREATE",rejected="true",type="validating"} 1`,
 		`webhook_request_total{code="200",name="ok.example.com",operation="CREATE",rejected="false",type="validating"} 1`,
 		`webhook_request_total{code="404",name="open.example.com",operation="CREATE",rejected="false",type="validating"} 1`,
 		`webhook_rejection_count{error_type="apiserver_internal_error",name="bad.example.com",operation="CREATE",rejection_code="0",type="admit"} 1`,
 		`webhook_rejection_count{error_type="calling_webhook_error",name="gone.example.com",operation="CREATE",rejection_code="404",type="admit"} 1`,
 		`webhook_rejection_count{error_type="no_error",name="no.example.com",operation="CREATE",rejection_code="600",type="validating"} 1`,
+		`webhook_rejection_count{error_type="calling_webhook_error",name="odd.example.com",operation="CREATE",rejection_code="0",type="validating"} 1`,
 		`webhook_fail_open_count{name="open.example.com",type="validating"} 1`,
 	}
 	if !slices.Equal(got, want) {

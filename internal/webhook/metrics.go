@@ -45,7 +45,8 @@ func (q *question) count(h *hook, took time.Duration, err error, typ string) {
 	// What lets the write pass is not a rejection, be it a failure.
 	c := &q.w.counts
 	k := seriesKey{name: h.name, typ: typ, operation: q.Operation, rejected: "true"}
-	status := min(code(err), 600)
+	// A webhook says what it likes in a Status, and each number would be a series.
+	status := min(max(code(err), 0), 600)
 	var call *callError
 	var refused *deniedError
 	errorType := ""

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"apichain/internal/api"
+	"apichain/internal/backend"
 	"apichain/internal/patch"
 	"apichain/internal/request"
 	"apichain/internal/status"
@@ -188,7 +189,7 @@ func (m *mutation) ask(ctx context.Context, q *question, h *hook, f *form, round
 	operations, err := readPatch(a.patch)
 	if err != nil {
 		err = fmt.Errorf("received undecodable patch in webhook response: %w", err)
-		return false, &callError{h.name, err, http.StatusServiceUnavailable}
+		return false, &callError{h.name, backend.Short(err), http.StatusServiceUnavailable}
 	}
 	if len(operations) == 0 {
 		return false, nil
