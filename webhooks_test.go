@@ -44,8 +44,8 @@ func (h *reviewsOf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 			return "-"
 		}
-		line := text("operation") + " " + strings.TrimSuffix(text("resource", "resource")+"/"+tree.Text(q, "subResource"), "/") + " " + text("kind", "kind") + " " +
-			text("name") + " " + text("options", "kind")
+		resource := strings.TrimSuffix(text("resource", "resource")+"/"+tree.Text(q, "subResource"), "/")
+		line := strings.Join([]string{text("operation"), resource, text("kind", "kind"), text("name"), text("options", "kind")}, " ")
 		if q["dryRun"] == true {
 			line += " dry"
 		}
