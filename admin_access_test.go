@@ -270,7 +270,7 @@ func TestAdminIsInNoCount(t *testing.T) {
 	r := startProgram(t, nil, append(args, "--admin-tls", "--listen-admin=127.0.0.1:0")...)
 	master := "Authorization: Bearer master-token"
 	c := r.adminClient("")
-	own := regexp.MustCompile(`^(go_|process_|apichain_gc_|apichain_connections|apichain_store_|apiserver_storage|apiserver_resource)`)
+	own := regexp.MustCompile(`^(go_|process_|apichain_gc_|apichain_connections|apichain_store_|apiserver_storage|apiserver_resource|aggregator_)`)
 	counts := func() string {
 		var b bytes.Buffer
 		if err := r.writeMetrics(&b); err != nil {
