@@ -21,7 +21,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"apichain/internal/api"
@@ -86,9 +85,8 @@ type Chain struct {
 	// What plugins keep between two questions.
 
 	priorities, storageClasses, ingressClasses, limitRanges, quotas decoded
-	// quotaLock is held while a namespace's quotas are compared and counted up.
-	// It is one for all namespaces, as little is done under it.
-	quotaLock sync.Mutex
+	// quotaTurns are had while a namespace's quotas are compared and counted up, by its name.
+	quotaTurns turns
 }
 
 // New returns the plugins that are on. The error names what upstream does not know, and what is both

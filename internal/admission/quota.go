@@ -15,9 +15,10 @@ import (
 // then on, before the object is stored. So a write that fails after that has been counted, until
 // somebody counts anew.
 //
-// One question is answered at a time, so two writers that each would fit, but not together, do not both
+// In a namespace one question is answered at a time, so two writers that each would fit, but not together, do not both
 // pass. What the count is compared with is read in the write of the status, so a client or controller
-// that writes it meanwhile is not overwritten.
+// that writes it meanwhile is not overwritten. That write is asked about as every other: a webhook may take its time, or write
+// what is counted itself, so nobody waits for longer than upstream lets him, and other namespaces not at all.
 
 // checkQuota is the act of ResourceQuota.
 // It returns the first refusal, a 403, or the error of the write of a status. In a dry run all is asked
@@ -27,9 +28,12 @@ func (c *Chain) checkQuota(ctx context.Context, a api.Admission) error {
 	if len(c.quotas.of(c.objects, a.Namespace)) == 0 || !charges(a) {
 		return nil
 	}
-	// Read again below, under the lock: what was read before it may have been counted up since.
-	c.quotaLock.Lock()
-	defer c.quotaLock.Unlock()
+	// Read again below, in turn: what was read before it may have been counted up since.
+	done, ok := c.quotaTurns.take(ctx, a.Namespace, quotaTime)
+	if !ok {
+		return errQuotaTime
+	}
+	defer done()
 	var due []charge
 	for _, quota := range c.quotas.of(c.objects, a.Namespace) {
 		// Without room in one quota none of them may be counted up, so each is asked first.

@@ -123,6 +123,7 @@ func TestIdentityHeaders(t *testing.T) {
 		{"Connection: X-Remote-User, X-Remote-Group, X-Forwarded-For, Apichain-Hops, User-Agent"},
 		{"Authorization: Bearer secret", "Impersonate-User: root", "impersonate-group: system:masters", "Impersonate_Extra_A: b", "Proxy-Authorization: x"},
 		{"X-Remote-User: root", "X-Remote-User: admin", "X-Remote-Extra-: b"},
+		{"Traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "Tracestate: a=b"},
 	} {
 		resp := exchangeRaw(t, f.Listener.Addr().String(), "GET /apis/foo/v1/x HTTP/1.1\r\nHost: front\r\n"+strings.Join(lines, "\r\n")+"\r\n\r\n")
 		if resp.StatusCode != 200 {
@@ -135,6 +136,12 @@ func TestIdentityHeaders(t *testing.T) {
 				like == "proxy-authorization" || like == "connection"
 			if bad || k == "X-Remote-User" && !reflect.DeepEqual(v, []string{"alice"}) {
 				t.Errorf("%q: the server was sent %s: %q", lines, k, v)
+			}
+		}
+		// What is a trace's goes on as it is.
+		for _, line := range lines {
+			if k, v, _ := strings.Cut(line, ": "); strings.HasPrefix(k, "Trace") && target.header.Get(k) != v {
+				t.Errorf("%s: the server was sent %q", line, target.header.Get(k))
 			}
 		}
 		if target.header.Get("X-Remote-User") != "alice" || target.header.Get("Apichain-Hops") != "1" {
