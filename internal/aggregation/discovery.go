@@ -29,13 +29,16 @@ var discoveryGroups = []string{"system:masters"}
 // askDiscovery asks a server what it has, and shows it. The error is of whichever question has failed.
 func (m *Merger) askDiscovery(ctx context.Context, s *server) error {
 	versions := s.versions()
+	// One question for all versions, by the first of them: they differ in no trust, else they were two servers.
 	known, err := m.aggregated(ctx, s, versions[0])
 	var wrong []error
 	for _, r := range versions {
+		// What the document does not have of a version is nothing, and no error.
 		resources, failed := known[r.Group+"/"+r.Version], err
 		if err == nil && known == nil {
 			resources, failed = m.plain(ctx, r)
 		}
+		// The server has gone or the program ends: that says nothing of what the server has.
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -62,6 +65,7 @@ func (m *Merger) aggregated(ctx context.Context, s *server, r *Remote) (known ma
 		return nil, err
 	case code == http.StatusNotModified && s.last != nil:
 		return s.last, nil
+	// Who is not ready yet is asked again, and not taken for one that has only the plain form (upstream).
 	case code == http.StatusServiceUnavailable:
 		return nil, fmt.Errorf("/apis: the server answers %d", code)
 	case code != http.StatusOK || !isAggregated(h.Get("Content-Type")):
@@ -75,6 +79,7 @@ func (m *Merger) aggregated(ctx context.Context, s *server, r *Remote) (known ma
 	if err != nil {
 		return nil, fmt.Errorf("/apis: %w", err)
 	}
+	// Only now: a document that could not be read must be sent again.
 	s.tag, s.last = h.Get("Etag"), known
 	return known, nil
 }

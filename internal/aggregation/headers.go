@@ -64,6 +64,7 @@ func staysHere(name string) bool {
 		return true
 	}
 	for _, s := range secrets {
+		// The whole name: X-Remote-User-Agent is nobody's secret.
 		if len(name) == len(s) && hasSpelling(name, s) {
 			return true
 		}
@@ -88,6 +89,7 @@ func hasSpelling(name, what string) bool {
 		case c == '_':
 			c = '-'
 		case 'A' <= c && c <= 'Z':
+			// To small letters; canonical form is not enough, since it leaves X_remote_USER as it is.
 			c |= 0x20
 		}
 		if c != what[i] {

@@ -89,6 +89,7 @@ func (s *Services) Start(ctx context.Context) (run func(context.Context)) {
 	for o := range sn.Scan("", "") {
 		k.atStart[o.Name()] = true
 	}
+	// Before anything is written, so that readiness waits for what is still to be made.
 	s.await(k.want)
 	for i := range k.feeds {
 		k.follow(&k.feeds[i])
@@ -139,12 +140,14 @@ func (k *keeper) makeMissing(ctx context.Context) {
 		if k.atStart[name] {
 			continue
 		}
+		// Bounded: each is a write under way, and there are as many as versions.
 		room <- struct{}{}
 		all.Go(func() {
 			defer func() { <-room }()
 			err := k.s.register(ctx, name, want, false, false)
 			mu.Lock()
 			defer mu.Unlock()
+			// Whether it is done counts: the keeper tries again what failed here.
 			if k.once[name] = err == nil; err != nil {
 				k.s.Log.Warn("an APIService is not registered", "apiservice", name, "err", err)
 			}
@@ -156,12 +159,14 @@ func (k *keeper) makeMissing(ctx context.Context) {
 // run looks at names until ctx ends, and returns when nobody looks any more.
 func (k *keeper) run(ctx context.Context) {
 	defer func() {
+		// Who looks has the same context, and says so soon; nobody outlives run.
 		for len(k.busy) > 0 {
 			delete(k.busy, (<-k.done).name)
 		}
 	}()
 	resync := time.NewTicker(resyncTime)
 	defer resync.Stop()
+	// It fires at once for nothing, and is set anew before each wait.
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -171,6 +176,7 @@ func (k *keeper) run(ctx context.Context) {
 		}
 		// Whoever waits for Changed learns of it, also if nobody asks for a route.
 		k.s.Follow()
+		// After the events: who is queued by them is looked at in this turn.
 		timer.Reset(k.dispatch(ctx))
 		select {
 		case <-ctx.Done():
@@ -186,6 +192,7 @@ func (k *keeper) run(ctx context.Context) {
 			}
 		case <-k.s.again:
 			clear(k.once)
+			// A look that began before this says nothing of the new state: its outcome has the old number.
 			k.round++
 			for name := range k.want {
 				k.add(name)
@@ -200,6 +207,7 @@ func (k *keeper) run(ctx context.Context) {
 func (k *keeper) follow(f *feed) <-chan struct{} {
 	var room [64]*store.Event
 	for {
+		// The first time, and after a gap.
 		if f.cursor == nil {
 			k.scan(f)
 		}
@@ -222,6 +230,7 @@ func (k *keeper) follow(f *feed) <-chan struct{} {
 func (k *keeper) scan(f *feed) {
 	for f.cursor == nil {
 		sn := f.bucket.Now()
+		// Of definitions something is remembered here, so one that is gone must be found by what is remembered.
 		if f.bucket == k.s.API.Customs.Bucket {
 			for name := range k.defs.served {
 				if sn.Get(name) == nil {
@@ -230,6 +239,7 @@ func (k *keeper) scan(f *feed) {
 			}
 		}
 		for o := range sn.Scan("", "") {
+			// Added, without a Prev: whatever it was before, it is looked at.
 			f.take(k, &store.Event{Kind: store.Added, Rev: sn.Rev, Object: o})
 		}
 		f.cursor, _ = f.bucket.Watch(sn.Rev)
@@ -250,6 +260,7 @@ func (k *keeper) add(name string) {
 // addLater queues a name after a while, or earlier if that was said before.
 func (k *keeper) addLater(name string, d time.Duration) {
 	at := time.Now().Add(d)
+	// The earlier time counts, or events in a row would put a look off for ever.
 	if was, ok := k.later[name]; !ok || at.Before(was) {
 		k.later[name] = at
 	}
@@ -258,6 +269,7 @@ func (k *keeper) addLater(name string, d time.Duration) {
 // tookService looks at an APIService that has changed.
 func (k *keeper) tookService(e *store.Event) {
 	name := e.Object.Name()
+	// Without what it was before nothing can be compared.
 	if e.Kind != store.Modified || e.Prev == nil {
 		k.add(name)
 		return
@@ -266,6 +278,7 @@ func (k *keeper) tookService(e *store.Event) {
 	switch {
 	case !tree.Equal(e.Prev.Decode()["spec"], now["spec"]) || e.Prev.Meta.Labels[managedLabel] != e.Object.Meta.Labels[managedLabel]:
 		k.add(name)
+	// Not what was found last: not at once, since two servers that disagree would take turns.
 	case !k.s.says(name, now):
 		k.addLater(name, time.Until(k.looked[name].Add(statusTime)))
 	}
@@ -283,6 +296,7 @@ func (k *keeper) tookDefinition(e *store.Event) {
 // tookTarget looks at the APIServices whose Service, or an endpoint of it, has changed.
 func (k *keeper) tookTarget(e *store.Event) {
 	remotes := k.s.Remotes()
+	// Services and slices change all the time, and in most clusters concern nobody here.
 	if len(remotes) == 0 {
 		return
 	}
@@ -296,6 +310,7 @@ func (k *keeper) tookTarget(e *store.Event) {
 
 // dispatch sets workers to what is ready, and returns how long nothing else will be.
 func (k *keeper) dispatch(ctx context.Context) time.Duration {
+	// At most that long: the ticker wakes run anyway.
 	now, next := time.Now(), resyncTime
 	for name, at := range k.later {
 		if wait := at.Sub(now); wait > 0 {
@@ -305,6 +320,7 @@ func (k *keeper) dispatch(ctx context.Context) time.Duration {
 		delete(k.later, name)
 		k.add(name)
 	}
+	// In place: what waits is never more than what there was.
 	waiting := k.ready[:0]
 	for _, name := range k.ready {
 		// A name that is being looked at is looked at once more afterwards.
@@ -315,8 +331,10 @@ func (k *keeper) dispatch(ctx context.Context) time.Duration {
 		delete(k.queued, name)
 		k.busy[name] = true
 		want, once, atStart, round := k.want[name], k.once[name], k.atStart[name], k.round
+		// With copies of what the keeper knows: its maps are its own goroutine's. done has room for all workers.
 		go func() { k.done <- outcome{name, round, k.s.look(ctx, name, want, once, atStart)} }()
 	}
+	// The names behind would be kept in memory otherwise.
 	clear(k.ready[len(waiting):])
 	k.ready = waiting
 	return next
@@ -331,12 +349,14 @@ func (k *keeper) finish(o outcome) {
 		delete(k.failures, o.name)
 		return
 	}
+	// Also of one that failed: its status may have been written, and that event leads back here.
 	k.looked[o.name] = time.Now()
 	if o.err == nil {
 		k.once[o.name] = k.once[o.name] || o.round == k.round
 		delete(k.failures, o.name)
 		return
 	}
+	// A shift without a bound would overflow.
 	n := k.failures[o.name]
 	k.failures[o.name] = n + 1
 	k.addLater(o.name, min(firstRetry<<min(n, 20), lastRetry))

@@ -135,6 +135,7 @@ func (m *Merger) adopt() []*Remote {
 		} else {
 			known[r.Name] = &knowledge{remote: r}
 		}
+		// Of the new remote in any case: the old one's connections are gone.
 		known[r.Name].openAPI.Serve = m.hop(r)
 	}
 	m.known = known
@@ -147,6 +148,7 @@ func (m *Merger) adopt() []*Remote {
 func (m *Merger) learn(r *Remote, openAPI bool, change func(*knowledge)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	// An answer that has come late is of a server that may no longer be asked: it is dropped.
 	if k := m.known[r.Name]; k != nil && k.remote == r {
 		change(k)
 		m.publishLocked(openAPI)
@@ -171,6 +173,7 @@ func (m *Merger) publishLocked(openAPI bool) {
 			Version: r.Version, GroupPriority: int(r.GroupPriority), VersionPriority: int(r.VersionPriority),
 			Resources: k.resources, Stale: !k.fresh, Unknown: !k.asked,
 		})
+		// So that a group whose last version goes is told once to the catalog, as empty.
 		m.groups[r.Group] = true
 	}
 	for group := range m.groups {
@@ -194,6 +197,7 @@ func (m *Merger) publishLocked(openAPI bool) {
 	})
 	shown := make([]*discovery.RemoteOpenAPI, len(all))
 	for i, k := range all {
+		// A copy, which the catalog keeps and learn does not change.
 		one := k.openAPI
 		shown[i] = &one
 	}
@@ -253,6 +257,7 @@ func (s *server) available() *Remote {
 func (f *Follower) Run(ctx context.Context, tried func()) {
 	f.servers = map[string]*server{}
 	var first sync.WaitGroup
+	// The channel is taken before the remotes, so no change falls in between.
 	for isFirst := true; ; isFirst = false {
 		changed := f.merger.services.Changed()
 		remotes := f.merger.adopt()
@@ -276,6 +281,7 @@ func (f *Follower) Run(ctx context.Context, tried func()) {
 func (f *Follower) follow(ctx context.Context, remotes []*Remote, first *sync.WaitGroup, isFirst bool) {
 	byServer := map[string][]*Remote{}
 	for _, r := range remotes {
+		// The core group has no document of its own that others could show.
 		if r.Group != "" {
 			// Two that trust differently are two servers: one may be reached by the one and not by the other.
 			t := r.Backend.Target
@@ -302,12 +308,14 @@ func (f *Follower) follow(ctx context.Context, remotes []*Remote, first *sync.Wa
 		mine, stop := context.WithCancel(ctx)
 		s = &server{kick: make(chan struct{}, 1), stop: stop, remotes: versions, usable: usable}
 		f.servers[key] = s
+		// Only the servers of the start are waited for by tried.
 		done := func() {}
 		if isFirst {
 			first.Add(1)
 			done = sync.OnceFunc(first.Done)
 		}
 		f.running.Go(func() {
+			// Also where it ends before the first answer.
 			defer done()
 			f.repeat(mine, s, done)
 		})
@@ -342,6 +350,7 @@ func (f *Follower) repeat(ctx context.Context, s *server, tried func()) {
 		case errors.Is(err, errNever):
 			next = 0
 		case err != nil:
+			// This wait now, twice of it after the next failure.
 			next, wait = wait, min(2*wait, f.most)
 		default:
 			wait = f.first
@@ -350,6 +359,7 @@ func (f *Follower) repeat(ctx context.Context, s *server, tried func()) {
 		if text := fmt.Sprint(backend.Short(err)); text != said && err != nil && !errors.Is(err, errUnavailable) {
 			f.merger.log.Warn("an aggregated server does not say what it has", "apiservice", s.versions()[0].Name, "what", f.what, "err", text)
 		}
+		// After an answer as well, so that a failure that comes back is said again.
 		said = fmt.Sprint(err)
 		var again <-chan time.Time
 		if next > 0 {

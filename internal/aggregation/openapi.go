@@ -47,6 +47,7 @@ func (m *Merger) download(ctx context.Context, s *server, path string, header ht
 	if s.tag != "" && !strings.HasPrefix(s.tag, ownTag) {
 		header.Set("If-None-Match", s.tag)
 	}
+	// For the wait below as well, so that one whose turn does not come is asked anew later.
 	ctx, cancel := context.WithTimeout(ctx, openAPITime)
 	defer cancel()
 	code, h, body, err := m.ask(r, ctx, path, header, openAPIUser, nil)
@@ -55,6 +56,7 @@ func (m *Merger) download(ctx context.Context, s *server, path string, header ht
 		return 0, err
 	case code == http.StatusNotFound:
 		return code, nil
+	// Who says so unasked has no document that we know, and falls to the errors below.
 	case code == http.StatusNotModified && s.tag != "":
 		return http.StatusOK, nil
 	case code != http.StatusOK:
@@ -67,6 +69,7 @@ func (m *Merger) download(ctx context.Context, s *server, path string, header ht
 	if tag == "" {
 		tag = fmt.Sprintf("%s%x", ownTag, sha256.Sum256(body))
 	}
+	// Servers that heed no If-None-Match say the same again: parsing it would be the costly part.
 	if tag == s.tag {
 		return code, nil
 	}
@@ -81,6 +84,7 @@ func (m *Merger) download(ctx context.Context, s *server, path string, header ht
 			return 0, fmt.Errorf("%s: %w", path, err)
 		}
 	}
+	// Last, since a document that one of them could not use is to be had again.
 	s.tag, s.told = tag, versions
 	return code, nil
 }
@@ -89,6 +93,7 @@ func (m *Merger) download(ctx context.Context, s *server, path string, header ht
 func (m *Merger) askOpenAPI2(ctx context.Context, s *server) error {
 	code, err := m.downloadOpenAPI2(ctx, s, func(r *Remote, d openapi.Document) error {
 		d.Filter(r.Root() + "/")
+		// As text: the catalog parses it when it merges, and the tree would stay in memory until then.
 		definitions := tree.AppendJSON(nil, map[string]any(d))
 		m.learn(r, true, func(k *knowledge) { k.openAPI.Definitions = definitions })
 		return nil
@@ -124,6 +129,7 @@ func (m *Merger) askOpenAPI3(ctx context.Context, s *server) error {
 		if code != http.StatusNotFound {
 			return err
 		}
+		// The tag was of the index, and that of the other document is not known.
 		s.older, s.tag = true, ""
 	}
 	_, err := m.downloadOpenAPI2(ctx, s, func(r *Remote, d openapi.Document) error {
@@ -131,6 +137,7 @@ func (m *Merger) askOpenAPI3(ctx context.Context, s *server) error {
 		if err != nil {
 			return err
 		}
+		// As text, since clients ask for it often and the tree is many times as large.
 		converted := map[string][]byte{r.Root()[1:]: tree.AppendJSON(nil, v3)}
 		m.learn(r, true, func(k *knowledge) { k.openAPI.Addresses, k.openAPI.Converted = nil, converted })
 		return nil

@@ -48,6 +48,7 @@ func (s *Services) check(ctx context.Context, name string) error {
 	if o == nil {
 		return nil
 	}
+	// So that the remote is that of the object: an event of it may not have been taken yet.
 	s.Follow()
 	s.mu.Lock()
 	r := s.remotes[name]
@@ -56,9 +57,11 @@ func (s *Services) check(ctx context.Context, name string) error {
 		return s.found(ctx, name, nil, state{"True", "Local", "Local APIServices are always available"})
 	}
 	st, failed := r.probe(ctx)
+	// Nothing was found out, or only that the program ends: what the status says stays.
 	if st == (state{}) || ctx.Err() != nil {
 		return failed
 	}
+	// For the page of backends, also where no status may be written.
 	r.Backend.Probed(backend.Probe{Available: st.status == "True", Reason: st.reason, Message: st.message, At: time.Now()})
 	return errors.Join(s.found(ctx, name, r, st), failed)
 }
@@ -67,6 +70,7 @@ func (s *Services) check(ctx context.Context, name string) error {
 func (s *Services) found(ctx context.Context, name string, r *Remote, st state) error {
 	readOnly := s.API.Config.ReadOnly != ""
 	s.mu.Lock()
+	// Before the write, whose event is compared with it.
 	s.states[name] = st
 	// Else the object says so, once it is written.
 	if now := st.status == "True"; readOnly && r != nil && r.available.Swap(now) != now {
@@ -79,7 +83,9 @@ func (s *Services) found(ctx context.Context, name string, r *Remote, st state) 
 	turned, written := false, false
 	_, err := s.API.Internal(s.resource(), "update", "", name, "status").Until(ctx).Modify(ctx, func(obj map[string]any) bool {
 		was := tree.List(obj, "status", "conditions")
+		// The function may run several times, when somebody else has written in between.
 		written = !slices.ContainsFunc(was, st.is)
+		// Only the turn from good to bad is counted, as by upstream.
 		turned = isAvailable(obj) && st.status != "True"
 		// Another spec has another answer, which is on its way.
 		if written = written && (tree.At(obj, "spec", "service") == nil) == (r == nil); written {
@@ -122,6 +128,7 @@ func (s *Services) has(name string) bool {
 
 // probe finds out whether the server can be used. The zero state says that nothing is known, which failed tells why of.
 func (r *Remote) probe(ctx context.Context) (st state, failed error) {
+	// Where the address is given, no Service need be there, and its endpoints say nothing.
 	if s := r.services; r.Backend.Target.URL == "" && (s.HasAddress == nil || !s.HasAddress(r.Service.Namespace, r.Service.Name)) {
 		if st := r.checkService(); st != (state{}) {
 			return st, nil
@@ -133,6 +140,7 @@ func (r *Remote) probe(ctx context.Context) (st state, failed error) {
 	// The others are ended by the first that succeeds.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	// With room for all: those that come late find nobody, and must not wait.
 	results := make(chan error, attempts)
 	for range attempts {
 		go func() { results <- r.attempt(ctx) }()
@@ -160,11 +168,13 @@ func (r *Remote) checkService() state {
 	if service == nil {
 		return state{"False", "ServiceNotFound", which + " is not present"}
 	}
+	// Of other types nothing is checked here (upstream): the attempts tell.
 	if tree.Text(service, "spec", "type") != "ClusterIP" {
 		return state{}
 	}
 	var port map[string]any
 	for _, p := range tree.List(service, "spec", "ports") {
+		// Stored objects may have it as either kind of number.
 		if n, _ := tree.Float(tree.At(p, "port")); int64(n) == s.Port {
 			port, _ = p.(map[string]any)
 			break
@@ -173,6 +183,7 @@ func (r *Remote) checkService() state {
 	if port == nil {
 		return state{"False", "ServicePortError", fmt.Sprintf("%s is not listening on port %d", which, s.Port)}
 	}
+	// A slice knows the port by its name; what number it has there is the endpoint's affair.
 	name, slices, active := tree.Text(port, "name"), 0, false
 	for _, slice := range objects.List("endpointslices.discovery.k8s.io", s.Namespace) {
 		if tree.Text(slice, "metadata", "labels", "kubernetes.io/service-name") == s.Name {
@@ -193,6 +204,7 @@ func (r *Remote) checkService() state {
 func hasEndpoint(slice map[string]any, port string) bool {
 	ready, listens := false, false
 	for _, e := range tree.List(slice, "endpoints") {
+		// Who does not say is ready: it is what the field's absence means.
 		is, said := tree.At(e, "conditions", "ready").(bool)
 		ready = ready || is || !said
 	}
@@ -211,6 +223,7 @@ func (r *Remote) attempt(ctx context.Context) error {
 	}
 	url := "https://" + address + r.Root()
 	if r.Group == "" {
+		// The core group's root is that of all its versions.
 		url += "/" + r.Version
 	}
 	if err := r.ask(ctx, url); err != nil {
@@ -226,6 +239,7 @@ func (r *Remote) ask(ctx context.Context, url string) error {
 		return err
 	}
 	setIdentity(req.Header, &request.User{Name: "system:kube-aggregator", Groups: []string{request.GroupMasters}})
+	// Its client and not the transport alone, for upstream's words of a timeout.
 	client := http.Client{
 		Transport: r.Backend, Timeout: attemptTime,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -234,6 +248,7 @@ func (r *Remote) ask(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
+	// Nothing of the document counts but that it came.
 	_, _ = io.CopyN(io.Discard, res.Body, mostProbed)
 	_ = res.Body.Close()
 	if res.StatusCode < 200 || res.StatusCode > 299 {

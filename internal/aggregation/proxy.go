@@ -52,6 +52,7 @@ const versionTime = 5 * time.Second
 func (r *Remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	scope := request.From(req.Context())
 	user := scope.ActingUser()
+	// What is no number is none: a client that writes one itself only shortens its own way.
 	hops, _ := strconv.ParseUint(req.Header.Get(hopsHeader), 10, 32)
 	wrong := r.Backend.Unusable()
 	switch {
@@ -79,6 +80,7 @@ func (r *Remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	p := &passage{remote: r, w: w, req: req}
 	ctx := req.Context()
+	// Clients ask for all versions before they do anything: one server that hangs must not hold them up.
 	if isDiscovery(scope.RequestInfo()) {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, versionTime)
@@ -128,6 +130,7 @@ type passage struct {
 func (p *passage) prepare(user *request.User, address string, hops uint64) {
 	in := p.req
 	p.url = url.URL{Scheme: "https", Host: address, Path: in.URL.Path, RawQuery: normalQuery(in.URL.RawQuery)}
+	// The values are shared with the client's request, and none of them is changed.
 	h := make(http.Header, len(in.Header)+8)
 	for k, v := range in.Header {
 		if !staysHere(k) {
@@ -142,6 +145,7 @@ func (p *passage) prepare(user *request.User, address string, hops uint64) {
 	if _, ok := h["User-Agent"]; !ok {
 		h["User-Agent"] = []string{""} // net/http would set its own
 	}
+	// As httputil's proxy says it: whom the request has come from, behind those that it has passed before.
 	if ip, _, err := net.SplitHostPort(in.RemoteAddr); err == nil {
 		if before := h["X-Forwarded-For"]; len(before) > 0 {
 			ip = strings.Join(before, ", ") + ", " + ip
@@ -149,7 +153,9 @@ func (p *passage) prepare(user *request.User, address string, hops uint64) {
 		h["X-Forwarded-For"] = []string{ip}
 	}
 	h[hopsHeader] = []string{strconv.FormatUint(hops+1, 10)}
+	// Last, so that nothing of the client's can stand there.
 	setIdentity(h, user)
+	// Made by hand: http.NewRequest would parse the URL, and wrap the body.
 	p.out = http.Request{
 		Method: in.Method, URL: &p.url, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		ContentLength: in.ContentLength,
@@ -240,6 +246,7 @@ func (p *passage) pass(ctx context.Context) {
 		refuse(p.w, p.req, http.StatusServiceUnavailable, err.Error())
 		return
 	}
+	// Behind rewriting, which refuses a Location that cannot be read (upstream's order).
 	if res.StatusCode >= 300 && res.StatusCode <= 399 && res.Header.Get("Location") != "" {
 		refuseRedirect(p.w)
 		return
@@ -287,10 +294,12 @@ const mostHints = 32
 func (p *passage) informational(code int, header textproto.MIMEHeader) error {
 	p.hinting.Lock()
 	defer p.hinting.Unlock()
+	// The error ends the request, so a server cannot send hints for ever.
 	if p.hints++; p.answered || p.hints > mostHints {
 		return errors.New("too many informational responses")
 	}
 	h := p.w.Header()
+	// What the chain has set for the answer stays for the answer.
 	own := maps.Clone(h)
 	for k, v := range header {
 		if !isHop(k) && own[k] == nil {
@@ -313,6 +322,7 @@ func (p *passage) answer(ctx context.Context, res *http.Response) {
 			h[k] = append(h[k], v...)
 		}
 	}
+	// What was announced is in the header; net/http adds to the map what comes unannounced.
 	announced := len(res.Trailer)
 	for k := range res.Trailer {
 		h["Trailer"] = append(h["Trailer"], k)
@@ -326,6 +336,7 @@ func (p *passage) answer(ctx context.Context, res *http.Response) {
 		if ctx.Err() != nil && request.From(ctx).RequestInfo().Verb == "watch" {
 			return // its end is ours
 		}
+		// The header is out: only an end in disorder tells the client that the answer is not whole.
 		panic(http.ErrAbortHandler)
 	}
 	if len(res.Trailer) == 0 {
@@ -335,6 +346,7 @@ func (p *passage) answer(ctx context.Context, res *http.Response) {
 	flush(p.w)
 	for k, v := range res.Trailer {
 		if len(res.Trailer) != announced {
+			// The only way to send one that was not announced.
 			k = http.TrailerPrefix + k
 		}
 		h[k] = v
@@ -358,6 +370,7 @@ func (b *buffers) get() *[bufferSize]byte {
 // copyBody sends the body of an answer on. What has come is sent before more is waited for, so an event of a watch
 // waits for nothing.
 func (p *passage) copyBody(res *http.Response) error {
+	// Without a buffer from the pool, and without a flush.
 	if res.Body == http.NoBody || res.ContentLength == 0 {
 		return nil
 	}
@@ -397,6 +410,7 @@ func normalQuery(raw string) string {
 	if isNormal(raw) {
 		return raw
 	}
+	// Its error is about pairs that are left out, as upstream leaves them out.
 	q, _ := url.ParseQuery(raw)
 	return q.Encode()
 }

@@ -85,6 +85,7 @@ func builtin(c *Config) map[string]*wanted {
 	all := map[string]*wanted{}
 	for _, row := range c.Kinds.Kinds {
 		name := nameOf(row.Group, row.Version)
+		// A version has a row for each of its kinds.
 		if all[name] != nil || row.Server == "aggregator" {
 			continue
 		}
@@ -105,6 +106,7 @@ func builtin(c *Config) map[string]*wanted {
 		if len(g.CABundle) > 0 {
 			w.spec["caBundle"] = base64.StdEncoding.EncodeToString(g.CABundle)
 		}
+		// Over a built-in version of the name, if there is one: who starts the server has said so.
 		all[nameOf(g.Group, g.Version)] = w
 	}
 	return all
@@ -139,6 +141,7 @@ func (g *Given) service() string {
 // given returns the address that a Service stands for, nil for a Service that is looked up.
 func (c *Config) given(s *backend.Service) *Given {
 	for i := range c.Given {
+		// By what the object says, so that a stored one leads there after a restart with the same flag.
 		if g := &c.Given[i]; s.Namespace == givenNamespace && s.Port == g.Port && s.Name == g.service() {
 			return g
 		}
@@ -177,16 +180,19 @@ func (k *keeper) replace(definition string, now []string) {
 	for _, name := range now {
 		k.defs.count[name]++
 		if k.want[name] == nil {
+			// A version has no dot, so the first one is behind it.
 			version, group, _ := strings.Cut(name, ".")
 			k.want[name] = newWanted(group, version, always, definedGroupPriority, definedVersionPriority)
 			k.add(name)
 		}
 	}
 	for _, name := range k.defs.served[definition] {
+		// Another definition serves it too: two of them may have one group.
 		if k.defs.count[name]--; k.defs.count[name] > 0 {
 			continue
 		}
 		delete(k.defs.count, name)
+		// That of a built-in group is wanted whatever definitions say.
 		if w := k.want[name]; w != nil && w.label == always {
 			delete(k.want, name)
 			k.add(name)
@@ -203,6 +209,7 @@ func (s *Services) register(ctx context.Context, name string, want *wanted, once
 	r := s.resource()
 	sn := s.bucket.Now()
 	o := sn.Get(r.Key("", name))
+	// Whose the object is: nothing is done to one without the label, which a user has made or taken over.
 	label := ""
 	if o != nil {
 		label = o.Meta.Labels[managedLabel]
@@ -217,11 +224,13 @@ func (s *Services) register(ctx context.Context, name string, want *wanted, once
 	case label != onStart && label != always, label == onStart && (!atStart || once || shared):
 		return nil
 	case want == nil:
+		// Of this object only: one that somebody has put in its place meanwhile is theirs.
 		uid := o.Meta.UID
 		_, _, err := s.API.Internal(r, "delete", "", name, "").Until(ctx).Delete(&api.DeleteOptions{UID: &uid})
 		return unless(err, "NotFound", "Conflict")
 	}
 	_, err := s.API.Internal(r, "update", "", name, "").Until(ctx).Modify(ctx, func(obj map[string]any) bool {
+		// Looked at once more, since a user may have taken it over between the look and the write.
 		if tree.Text(obj, "metadata", "labels", managedLabel) != label || tree.Equal(obj["spec"], want.spec) {
 			return false
 		}
@@ -244,6 +253,7 @@ func unless(err error, reasons ...string) error {
 // Registered is the check that the server is ready: it fails until each object of a built-in group was available once.
 // The text is upstream's.
 func (s *Services) Registered(context.Context) error {
+	// What was written by now counts, whether or not the keeper has come to it.
 	s.Follow()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -41,16 +41,20 @@ func (s *Services) newRemote(o *store.Object, spec map[string]any) *Remote {
 		Service:  backend.Service{Namespace: tree.Text(service, "namespace"), Name: tree.Text(service, "name"), Port: 443},
 		services: s, key: o.Key, spec: spec,
 	}
+	// Stored by a server that does not fill in defaults, an object may be without.
 	if port, ok := service["port"].(int64); ok {
 		r.Service.Port = port
 	}
+	// What is not base64 was refused when it was written, and is no certificate here either.
 	bundle, _ := base64.StdEncoding.DecodeString(tree.Text(spec, "caBundle"))
 	target := backend.Target{CABundle: bundle, InsecureSkipTLSVerify: tree.True(spec["insecureSkipTLSVerify"])}
+	// By its URL then: no Service leads there, and the certificate has the name of the host.
 	if g := s.given(&r.Service); g != nil {
 		target.URL = g.URL
 	} else {
 		target.Service = r.Service
 	}
+	// With the same target it is the backend of before, with its connections and counts.
 	r.Backend = s.Backends.Use(backend.APIServer, r.Name, target)
 	return r
 }
@@ -88,6 +92,7 @@ func (r *Remote) Ask(ctx context.Context, path string, header http.Header, user 
 	if err != nil {
 		return 0, nil, nil, err
 	}
+	// Before identity, so that no caller can say that it is somebody else.
 	for k, v := range header {
 		req.Header[k] = v
 	}
@@ -113,6 +118,7 @@ func setIdentity(h http.Header, u *request.User) {
 		h[headerGroup] = u.Groups
 	}
 	for k, v := range u.Extra {
+		// Two keys that differ in case are one header: both lists are sent.
 		k = http.CanonicalHeaderKey(headerExtraPrefix + escapeKey(k))
 		h[k] = append(h[k], v...)
 	}

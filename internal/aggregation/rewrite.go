@@ -39,6 +39,7 @@ func (p *passage) rewrite(res *http.Response) error {
 	}
 	page := &page{body: res.Body, moved: p.moved}
 	var from io.Reader = res.Body
+	// Without compression nothing has an end of its own.
 	page.to, page.end = &page.out, func() error { return nil }
 	switch res.Header.Get("Content-Encoding") {
 	case "":
@@ -55,7 +56,9 @@ func (p *passage) rewrite(res *http.Response) error {
 	default:
 		return nil
 	}
+	// Text without tags passes in pieces of this size.
 	page.in = bufio.NewReaderSize(from, 4<<10)
+	// Whatever length it had, it has another, known when it has passed.
 	res.Body, res.ContentLength = page, -1
 	delete(res.Header, "Content-Length")
 	return nil
@@ -104,6 +107,7 @@ func (p *page) Read(b []byte) (int, error) {
 		if p.err != nil {
 			return 0, p.err
 		}
+		// Only after a good end: what is compressed must not look whole where the original broke off.
 		if p.err = p.step(); p.err == io.EOF {
 			if err := p.end(); err != nil {
 				p.err = err
@@ -119,6 +123,7 @@ func (p *page) Close() error { return p.body.Close() }
 // step takes text up to the next tag, and the tag.
 func (p *page) step() error {
 	text, err := p.in.ReadSlice('<')
+	// Text that is longer than the buffer: it passes, and the next step goes on with it.
 	if err == bufio.ErrBufferFull {
 		_, err = p.to.Write(text)
 		return err
@@ -130,9 +135,11 @@ func (p *page) step() error {
 	if _, err := p.to.Write(text[:len(text)-1]); err != nil {
 		return err
 	}
+	// Fewer at the end of the page, where it is no comment either.
 	next, _ := p.in.Peek(3)
 	switch {
 	case p.raw != "":
+		// In script and the like nothing is a tag but the end of just that.
 		end, _ := p.in.Peek(1 + len(p.raw))
 		if strings.EqualFold(string(end), "/"+p.raw) {
 			p.raw = ""
@@ -151,6 +158,7 @@ func (p *page) comment() error {
 	if _, err := p.to.Write([]byte{'<'}); err != nil {
 		return err
 	}
+	// The two bytes before: a comment ends with -->, wherever that stands.
 	before := [2]byte{}
 	for {
 		c, err := p.in.ReadByte()
@@ -178,6 +186,7 @@ func (p *page) tag() error {
 		switch {
 		case quote != 0 && quote == c:
 			quote = 0
+		// A quote begins a value only behind a =; elsewhere it is a letter, and > ends the tag.
 		case quote == 0 && (c == '"' || c == '\'') && bytes.HasSuffix(bytes.TrimRight(text[:len(text)-1], " \t\r\n\f"), []byte{'='}):
 			quote = c
 		case quote == 0 && c == '>':
@@ -203,6 +212,7 @@ func (p *page) rewriteTag(text string) string {
 		if !hasWord(urlAttributes[name], a.name) {
 			continue
 		}
+		// What is no URL is left as it is, for the browser to make of it what it likes.
 		if u, err := url.Parse(a.value); err == nil {
 			moved := p.moved(u)
 			isOther = isOther || moved != a.value
@@ -249,12 +259,14 @@ func parseTag(text string) (name string, attributes []attribute, closes bool) {
 	}
 	name, rest = strings.ToLower(rest[:end]), rest[end:]
 	for {
+		// Of what is left, so the last look decides: a slash between two attributes says nothing.
 		closes = strings.HasSuffix(rest, "/")
 		rest = strings.TrimLeft(rest, blanks+"/")
 		if rest == "" {
 			return name, attributes, closes
 		}
 		var a attribute
+		// From the second byte on, since a name may begin with =.
 		end := strings.IndexAny(rest[1:], blanks+"/=") + 1
 		if end == 0 {
 			end = len(rest)

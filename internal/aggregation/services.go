@@ -7,10 +7,11 @@
 //
 //	s := aggregation.New(aggregation.Config{API: a, Backends: b})
 //	s.Follow()                                    // knows what is stored
-//	go s.Run(ctx)                                 // registers, probes; the caller waits for its end
+//	run := s.Start(ctx)                           // registers what is served here
+//	go run(ctx)                                   // keeps it so, probes; the caller waits for its end
 //	s.Find("/apis/metrics.k8s.io/v1beta1/nodes")  // the Remote, nil: served here
 //
-// Everything here may be called concurrently, but Run, which is called once. The package knows nothing of listeners and
+// Everything here may be called concurrently, but Start and what it returns, which are called once. The package knows nothing of listeners and
 // of who may do what: whoever calls a Remote has authorized the request. It is internal to this program and promises no
 // compatibility.
 package aggregation
@@ -29,6 +30,19 @@ import (
 	"apichain/internal/store"
 	"apichain/internal/tree"
 )
+
+// Which path is whose. A request must know that before anything else, so it asks a table that never changes and is
+// replaced whole, by whoever comes first after an APIService was written:
+//
+//	write ──> bucket.Head grows        request ──> Find ──> is table.head that? ── yes ──> byRoot
+//	                                                          └─ no ──> events since ──> remotes ──> another table
+//
+// So a write counts for each request that begins after it, with no goroutine in between that could be behind, and a
+// request costs a comparison where nothing was written. Events are taken from the log where that reaches back, and
+// else the store is read as a whole.
+//
+// The object is the truth of whether a remote can be used, since several servers may share it; only where nothing may
+// be written is it what this one has found (probe.go).
 
 // What is known of APIServices, as they are stored. The store is the only truth: Follow takes what has been written since
 // the last call, and every request for a route calls it, which costs two atomic loads where nothing has. So whoever has
@@ -99,6 +113,7 @@ func New(c Config) *Services {
 		changed: make(chan struct{}), again: make(chan struct{}, 1),
 	}
 	s.states, s.turned = map[string]state{}, map[[2]string]int{}
+	// No store has this head, so the first Follow looks.
 	s.table.Store(&table{head: -1})
 	return s
 }
@@ -109,6 +124,7 @@ func (s *Services) Remotes() []*Remote { return s.Follow().sorted }
 // Find returns the remote that a path belongs to, nil for one that is served here.
 func (s *Services) Find(path string) *Remote {
 	t := s.Follow()
+	// Most clusters have none, and pay nothing.
 	if len(t.byRoot) == 0 {
 		return nil
 	}
@@ -130,6 +146,7 @@ func rootOf(path string) (string, bool) {
 	if !ok || group < 1 {
 		return "", false
 	}
+	// A version without a name belongs to nobody: /apis/GROUP/ is a document of the group, which is ours.
 	version := strings.IndexByte(rest[group+1:], '/')
 	if version < 0 {
 		return path, group+1 < len(rest)
@@ -147,16 +164,19 @@ func (s *Services) Changed() <-chan struct{} {
 
 // Follow knows all APIServices that were in the store when it was called, and returns their table.
 func (s *Services) Follow() *table {
+	// Each request comes through here, and most find that nothing was written: two loads, and no lock.
 	if t := s.table.Load(); t.head == s.bucket.Head() {
 		return t
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// Read before the events: what is written meanwhile may be taken now and once more next time, and is not lost.
 	t, isOther := s.table.Load(), false
 	head := s.bucket.Head()
 	if t.head == head {
 		return t
 	}
+	// The first one reads the store, since the log need not reach back to the first object.
 	if s.cursor == nil {
 		isOther = s.reset()
 	}
@@ -176,6 +196,7 @@ func (s *Services) Follow() *table {
 			isOther = s.take(e.Object, e.Kind == store.Deleted) || isOther
 		}
 	}
+	// Most writes change nothing that routes depend on: then the maps are those of before.
 	next := &table{head: head, byRoot: t.byRoot, sorted: t.sorted}
 	if isOther {
 		next.byRoot = make(map[string]*Remote, len(s.remotes))
@@ -194,6 +215,7 @@ func (s *Services) reset() (isOther bool) {
 	for {
 		sn := s.bucket.Now()
 		for name, r := range s.remotes {
+			// It went while nobody looked, and no event tells.
 			if sn.Get(r.key) == nil {
 				isOther = s.drop(name) || isOther
 			}
@@ -214,6 +236,7 @@ func (s *Services) take(o *store.Object, gone bool) (isOther bool) {
 	name := o.Name()
 	obj := o.Decode()
 	spec := tree.Object(obj, "spec")
+	// What the last look has found is about an object; one that comes later under the name is another.
 	if gone {
 		delete(s.states, name)
 	} else if s.missing[name] && isAvailable(obj) {
@@ -223,6 +246,7 @@ func (s *Services) take(o *store.Object, gone bool) (isOther bool) {
 		return s.drop(name)
 	}
 	was := s.remotes[name]
+	// Only the spec makes another remote: a status may be written at any time, and connections must outlive it.
 	if was == nil || !tree.Equal(was.spec, spec) {
 		r := s.newRemote(o, spec)
 		r.available.Store(isAvailable(obj))
@@ -243,6 +267,7 @@ func (s *Services) drop(name string) bool {
 		return false
 	}
 	delete(s.remotes, name)
+	// Its connections end with it; what is under way goes on.
 	s.Backends.Drop(backend.APIServer, name)
 	s.wake()
 	return true
@@ -250,6 +275,7 @@ func (s *Services) drop(name string) bool {
 
 // wake tells those who wait for a change. The caller holds mu.
 func (s *Services) wake() {
+	// Closed and not sent to: there are any number of waiters.
 	close(s.changed)
 	s.changed = make(chan struct{})
 }

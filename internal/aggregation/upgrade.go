@@ -48,16 +48,20 @@ func (p *passage) upgrade(ctx context.Context, protocol string) {
 	}
 	// The end of the request's time, a stop, and a client that leaves end both connections.
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	// Whatever comes of it: a connection that has been an upgrade is used for nothing else.
 	defer func() { _ = server.Close() }()
+	// For request and answer; a pipe has none.
 	_ = server.SetDeadline(time.Now().Add(upgradeTime))
 	if err := p.out.WithContext(ctx).Write(server); err != nil {
 		p.refuseUpgrade("error sending request: " + err.Error())
 		return
 	}
 	_ = p.body.Close()
+	// net/http's client bounds a header, its reader alone does not.
 	limited := &bounded{server, mostPreface}
 	from := bufio.NewReader(limited)
 	res, err := http.ReadResponse(from, &p.out)
+	// What comes behind the header is of the pipe, or of an answer that is sent on as it comes.
 	limited.left = -1
 	request.From(ctx).Spend(request.InProxy, time.Since(began))
 	switch {
@@ -65,6 +69,7 @@ func (p *passage) upgrade(ctx context.Context, protocol string) {
 		p.refuseUpgrade(backend.Short(err).Error())
 	case res.StatusCode == http.StatusSwitchingProtocols:
 		p.join(ctx, server, from, res)
+	// A success without an upgrade, or a redirect: neither is an answer that the client could go on with (upstream).
 	case res.StatusCode < 400:
 		p.refuseUpgrade(fmt.Sprintf("invalid upgrade response: status code %d", res.StatusCode))
 	default:
@@ -121,6 +126,7 @@ func (p *passage) join(ctx context.Context, server net.Conn, from *bufio.Reader,
 	// What was to be in time was.
 	_ = client.SetDeadline(time.Time{})
 	_ = server.SetDeadline(time.Time{})
+	// The header in one write: small pieces would be as many packets.
 	w := bufio.NewWriter(client)
 	fmt.Fprintf(w, "HTTP/1.1 %s\r\n", res.Status)
 	_ = res.Header.Write(w)
@@ -128,6 +134,7 @@ func (p *passage) join(ctx context.Context, server net.Conn, from *bufio.Reader,
 	if w.Flush() != nil {
 		return
 	}
+	// Room for both, so that neither pipe waits for a reader.
 	over := make(chan struct{}, 2)
 	pipe := func(to net.Conn, from io.Reader) {
 		_, _ = io.Copy(to, from)
