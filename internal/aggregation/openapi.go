@@ -18,6 +18,13 @@ import (
 
 // OpenAPI of other servers. Of v3 only the index is asked for: documents are asked for by clients, through the proxy.
 // Of v2 there is one document, so theirs become parts of ours.
+//
+//	/openapi/v3   index     ──> addresses of the version and its group; a client's request goes there
+//	              404       ──> /openapi/v2, converted; from then on only that is asked for
+//	/openapi/v2   document  ──> what it says of the version, merged by the catalog
+//
+// Documents are large and seldom change, so an answer is recognized by its tag, or by a sum of its bytes where it has
+// none, before it is parsed; and one is parsed at a time, whatever number of servers there are.
 
 const (
 	// openAPITime is how long an answer may take, and openAPIMostBytes how large it may be: upstream's own document

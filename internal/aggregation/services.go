@@ -11,9 +11,9 @@
 //	go run(ctx)                                   // keeps it so, probes; the caller waits for its end
 //	s.Find("/apis/metrics.k8s.io/v1beta1/nodes")  // the Remote, nil: served here
 //
-// Everything here may be called concurrently, but Start and what it returns, which are called once. The package knows nothing of listeners and
-// of who may do what: whoever calls a Remote has authorized the request. It is internal to this program and promises no
-// compatibility.
+// Everything here may be called concurrently, but Start and what it returns, which are called once. The package knows
+// nothing of listeners and of who may do what: whoever calls a Remote has authorized the request. It is internal to this
+// program and promises no compatibility.
 package aggregation
 
 import (
