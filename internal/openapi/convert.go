@@ -31,6 +31,7 @@ type converter struct{ left int }
 func (d Document) ToV3() (map[string]any, error) {
 	c := &converter{left: mostContent}
 	out := c.document(d)
+	// Checked once at the end: from the first content that was left out on, nothing else is made.
 	if c.left < 0 {
 		return nil, fmt.Errorf("media types make more than %d bytes of its schemas", mostContent)
 	}
@@ -39,11 +40,14 @@ func (d Document) ToV3() (map[string]any, error) {
 
 // document converts a whole document.
 func (c *converter) document(d Document) map[string]any {
+	// info is there even where the document has none, as upstream writes it.
 	out := map[string]any{"openapi": "3.0.0", "info": d["info"]}
 	keepOnly(out, d, "externalDocs")
+	// An empty object is not the same as none: who has paths in v2 has them in v3.
 	if paths := d.part("paths"); paths != nil {
 		converted := map[string]any{}
 		for path, item := range paths {
+			// Of any kind, and so nothing to convert.
 			if isExtension(path) {
 				converted[path] = item
 				continue
@@ -52,6 +56,7 @@ func (c *converter) document(d Document) map[string]any {
 		}
 		out["paths"] = converted
 	}
+	// Also with nothing in it.
 	components := map[string]any{}
 	eachPart := func(from, to string, convert func(map[string]any) map[string]any) {
 		for name, v := range d.part(from) {
@@ -61,6 +66,7 @@ func (c *converter) document(d Document) map[string]any {
 	eachPart("definitions", "schemas", schemaToV3)
 	eachPart("securityDefinitions", "securitySchemes", securityToV3)
 	eachPart("responses", "responses", func(r map[string]any) map[string]any {
+		// A shared response is of no operation, so what counts is what the whole document says.
 		return c.response(r, tree.List(map[string]any(d), "produces"))
 	})
 	out["components"] = components
@@ -85,6 +91,7 @@ func keep(to, from map[string]any, names ...string) {
 func (c *converter) path(item map[string]any) map[string]any {
 	out := map[string]any{}
 	keep(out, item, "$ref")
+	// v3 has trace too; v2 has not.
 	for _, method := range []string{"get", "put", "post", "delete", "options", "head", "patch"} {
 		if op := tree.Object(item, method); op != nil {
 			out[method] = c.operation(op)
@@ -102,11 +109,13 @@ func (c *converter) path(item map[string]any) map[string]any {
 
 // operation converts an operation.
 func (c *converter) operation(op map[string]any) map[string]any {
+	// An operation that says none has no content: what the document says is not looked at (upstream).
 	out, produces := map[string]any{}, tree.List(op, "produces")
 	keep(out, op, "description", "externalDocs", "tags", "summary", "deprecated", "operationId")
 	var parameters []any
 	for _, p := range tree.List(op, "parameters") {
 		p := tree.Object(p)
+		// By its name and not by what it is in: so upstream tells it. Of two the last one is it.
 		if schema := tree.Object(p, "schema"); schema != nil && tree.Text(p, "name") == "body" {
 			out["requestBody"] = c.withContent(map[string]any{}, schema, tree.List(op, "consumes"))
 			continue
@@ -124,13 +133,16 @@ func (c *converter) operation(op map[string]any) map[string]any {
 		}
 		responses[code] = c.response(tree.Object(r), produces)
 	}
+	// v3 wants it, so it is there without an answer in it too.
 	out["responses"] = responses
 	return out
 }
 
 // withContent adds a schema to what has content, the same for each of the media types.
 func (c *converter) withContent(to, schema map[string]any, types []any) map[string]any {
+	// One tree for all types: it is written as often as there are types, but kept once.
 	one := map[string]any{"schema": schemaToV3(schema)}
+	// Counted before it is made. A negative rest stays negative, so the error is not lost.
 	if c.left -= len(types) * len(tree.AppendJSON(nil, one)); len(types) == 0 || c.left < 0 {
 		return to
 	}
@@ -166,6 +178,7 @@ func parameterToV3(p map[string]any) map[string]any {
 	out := map[string]any{}
 	keep(out, p, "name", "description", "in", "required", "allowEmptyValue")
 	moveReference(out, p, toParameter, "#/components/parameters/")
+	// A body with another name, or one of a whole path, stays what it was.
 	if schema := tree.Object(p, "schema"); schema != nil {
 		out["schema"] = schemaToV3(schema)
 		return out
@@ -200,6 +213,7 @@ func securityToV3(s map[string]any) map[string]any {
 	if flow := tree.Text(s, "flow"); flow != "" {
 		conversion := map[string]any{}
 		keepOnly(conversion, s, "authorizationUrl", "tokenUrl", "scopes")
+		// v3 has several flows, each with its own addresses; v2 has one.
 		out["flows"] = map[string]any{flow: conversion}
 	}
 	return out
@@ -210,6 +224,7 @@ func schemaToV3(s map[string]any) map[string]any {
 	// The alternatives' own references stay as they are (upstream), but are put into allOf like all others.
 	convertReferences(s)
 	walk(s, "schema", func(object map[string]any, shape string) {
+		// v3 ignores what stands beside a reference, such as a default or a description: within allOf it counts.
 		if ref := object["$ref"]; shape == "schema" && ref != nil && len(object) > 1 {
 			delete(object, "$ref")
 			object["allOf"] = []any{map[string]any{"$ref": ref}}
@@ -221,10 +236,12 @@ func schemaToV3(s map[string]any) map[string]any {
 // convertReferences gives the references of a schema, its properties and elements their new beginning.
 func convertReferences(s map[string]any) {
 	if ref := tree.Text(s, "$ref"); ref != "" {
+		// Whatever stands before it: an address of the same document.
 		if i := strings.Index(ref, toDefinition); i >= 0 {
 			s["$ref"] = "#/components/schemas/" + ref[i+len(toDefinition):]
 		}
 	}
+	// Down a tree that Read has bounded in depth; references are not followed.
 	for _, p := range tree.Object(s, "properties") {
 		convertReferences(orEmpty(p))
 	}

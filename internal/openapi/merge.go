@@ -31,16 +31,20 @@ func (d Document) Merge(source Document) {
 		return
 	}
 	paths := d.make("paths")
+	// First, so that a definition that goes with its path is no conflict, and takes no name.
 	source.keepPaths(func(path string) bool { return paths[path] == nil })
+	// All of it is there already, or is nobody's.
 	if len(source.part("paths")) == 0 {
 		return
 	}
 	same := map[string]func(a, b any) bool{"definitions": sameDefinition, "parameters": tree.Equal}
 	for _, part := range []string{"definitions", "parameters"} {
+		// Definitions before parameters: a parameter that refers to a renamed definition is another one than that of d.
 		source.rename(part, renames(d.part(part), source.part(part), same[part]))
 	}
 	for name, v := range source.part("definitions") {
 		definitions := d.make("definitions")
+		// It is the same, since what is not has another name by now.
 		if have, ok := definitions[name]; ok {
 			mergeKinds(have, v)
 		} else {
@@ -48,11 +52,13 @@ func (d Document) Merge(source Document) {
 		}
 	}
 	for name, v := range source.part("parameters") {
+		// Also those that no path uses: a document says which of them it shares.
 		if parameters := d.make("parameters"); parameters[name] == nil {
 			parameters[name] = v
 		}
 	}
 	for path, v := range source.part("paths") {
+		// Extensions of paths are about the whole of a document, and d has its own.
 		if !isExtension(path) {
 			paths[path] = v
 		}
@@ -75,10 +81,12 @@ func renames(dest, source map[string]any, same func(a, b any) bool) map[string]s
 	for _, name := range slices.Sorted(maps.Keys(source)) {
 		v := source[name]
 		have, found := dest[name]
+		// What nobody has, or has alike, keeps its name.
 		if !found || same(have, v) {
 			continue
 		}
 		i, to := 1, name
+		// Up to one that is the same, for whoever is merged twice, or a name that is free.
 		for found && !same(have, v) {
 			i++
 			to = name + "_v" + strconv.Itoa(i)
@@ -100,6 +108,7 @@ func (d Document) rename(part string, names map[string]string) {
 	if len(names) == 0 {
 		return
 	}
+	// The whole texts, so that a name that another one begins with is not touched.
 	refs, renamed := map[string]string{}, map[string]any{}
 	for from, to := range names {
 		refs["#/"+part+"/"+from] = "#/" + part + "/" + to
@@ -111,6 +120,7 @@ func (d Document) rename(part string, names map[string]string) {
 		renamed[name] = v
 	}
 	d[part] = renamed
+	// In one walk for all names, so that what was changed is not changed again.
 	walk(map[string]any(d), "document", func(object map[string]any, _ string) {
 		if to, ok := refs[tree.Text(object, "$ref")]; ok {
 			object["$ref"] = to
@@ -130,6 +140,7 @@ func sameDefinition(a, b any) bool {
 
 // withoutKinds returns a definition without the kinds it is of. The definition itself stays as it is.
 func withoutKinds(definition map[string]any) map[string]any {
+	// Most have none, and need no copy.
 	if definition[kindsKey] != nil {
 		definition = maps.Clone(definition)
 		delete(definition, kindsKey)
@@ -166,6 +177,7 @@ func kindKey(kind any) string {
 func mergeKinds(to, from any) {
 	have, err := kindsOf(to)
 	more, other := kindsOf(from)
+	// Read has refused these; a document that was made otherwise is left as it is.
 	if err != nil || other != nil {
 		return
 	}
@@ -176,6 +188,7 @@ func mergeKinds(to, from any) {
 		key := kindKey(kind)
 		if _, ok := have[key]; !ok && more[key] != nil {
 			list = append(slices.Clip(list), kind)
+			// One that the second has twice is added once.
 			delete(more, key)
 		}
 	}
@@ -185,5 +198,6 @@ func mergeKinds(to, from any) {
 	if before > 0 {
 		slices.SortStableFunc(list, func(a, b any) int { return cmp.Compare(kindKey(a), kindKey(b)) })
 	}
+	// A new list, since the old one may be shown elsewhere.
 	to.(map[string]any)[kindsKey] = list
 }

@@ -122,11 +122,13 @@ func Read(data []byte) (Document, error) {
 	if _, ok := v.(map[string]any); !ok {
 		return nil, errors.New("must be an object")
 	}
+	// In place: documents are large, and the tree is nobody else's.
 	v, err = clean(v, "document")
 	if err != nil {
 		return nil, err
 	}
 	d := Document(v.(map[string]any))
+	// An extension is of any kind, but by this one definitions are merged, so it must be what it should.
 	for name, schema := range d.part("definitions") {
 		if _, err := kindsOf(schema); err != nil {
 			return nil, fmt.Errorf("definitions.%s: %w", name, err)
@@ -141,6 +143,7 @@ func clean(v any, kind string) (any, error) {
 	if v == nil {
 		return nil, nil
 	}
+	// The first that fits the value in its form: a schema or a list of them, a schema or a bool.
 	for alternatives := kind; alternatives != ""; {
 		var one string
 		one, alternatives, _ = strings.Cut(alternatives, "|")
@@ -204,6 +207,7 @@ func cleanObject(object map[string]any, s *shape, isMap bool) (any, error) {
 		if isMap {
 			kind = s.other
 		}
+		// Upstream's types have no field for it.
 		if kind == "" {
 			delete(object, name)
 			continue
@@ -220,6 +224,7 @@ func cleanObject(object map[string]any, s *shape, isMap bool) (any, error) {
 		}
 		object[name] = c
 	}
+	// A map without names says nothing; an object of a shape does, by being there.
 	if isMap && len(object) == 0 {
 		return nil, nil
 	}
@@ -253,6 +258,7 @@ func cleanValue(v any, kind string) (any, bool) {
 		_, ok := tree.Float(v)
 		return v, ok
 	case "integer":
+		// 1.0 and 1e3 are read as numbers, and upstream refuses them here.
 		_, ok := v.(int64)
 		return v, ok
 	case "type":
@@ -273,6 +279,7 @@ func cleanType(v any) (any, bool) {
 			return nil, false
 		}
 	}
+	// As upstream writes it, so that two documents that spell it in two ways are the same.
 	if len(list) == 1 {
 		return list[0], true
 	}

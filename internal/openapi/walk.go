@@ -6,9 +6,18 @@ import (
 	"apichain/internal/tree"
 )
 
+// What refers to what. References are followed by name within the document:
+//
+//	paths ──> parameters, schemas ──> definitions ──> definitions …
+//
+// and no further: a shared response is no path's (upstream), and another document's address leads nowhere here. Down
+// one value it goes by recursion, since Read has bounded its depth; from one to the next by a list, since a chain of
+// references may be as long as the document, and may be a circle.
+
 // walk calls visit for v, if it is an object of a shape, and for all such objects below it, outer ones first.
 // Objects of the same shape come in no order. visit may change members, but for those that are walked into next.
 func walk(v any, kind string, visit func(object map[string]any, shape string)) {
+	// A kind may be of several forms; the value says which it is.
 	for one := range strings.SplitSeq(kind, "|") {
 		element, isList := strings.CutPrefix(one, "[]")
 		entry, isMap := strings.CutPrefix(one, "{}")
@@ -24,11 +33,13 @@ func walk(v any, kind string, visit func(object map[string]any, shape string)) {
 			if isMap {
 				s = shape{other: entry}
 			} else if ok {
+				// Before its members, so that visit may take some away.
 				visit(v, one)
 			} else {
 				continue
 			}
 			for name, e := range v {
+				// What is of any kind may look like a reference, and is none: a default, an example, an extension.
 				if below := s.kindOf(name); isMap || below != "any" && below != "" {
 					if isMap {
 						below = entry
@@ -90,8 +101,10 @@ func (d Document) Filter(prefixes ...string) {
 // keepPaths takes away all paths that are not to be kept, as Filter does.
 func (d Document) keepPaths(keep func(path string) bool) {
 	paths := d.part("paths")
+	// Before anything goes, to know which definitions nobody has used anyway.
 	before := d.used()
 	for path := range paths {
+		// Extensions of paths are of all of them.
 		if !isExtension(path) && !keep(path) {
 			delete(paths, path)
 		}
@@ -99,10 +112,12 @@ func (d Document) keepPaths(keep func(path string) bool) {
 	after := d.used()
 	definitions := d.part("definitions")
 	for name := range definitions {
+		// Formerly used, and now not: those that go.
 		if before[name] && !after[name] {
 			delete(definitions, name)
 		}
 	}
+	// As a document without any would be read.
 	if len(definitions) == 0 {
 		delete(d, "definitions")
 	}
