@@ -123,6 +123,7 @@ func (m *Merger) adopt() []*Remote {
 	defer m.mu.Unlock()
 	// Asked for here, so that no follower brings back what another has seen go.
 	remotes := m.services.Remotes()
+	// Three followers come here with each change, and the first of them has done it.
 	if slices.Equal(m.current, remotes) {
 		return remotes
 	}
@@ -178,6 +179,7 @@ func (m *Merger) publishLocked(openAPI bool) {
 	}
 	for group := range m.groups {
 		m.catalog.SetRemote(group, groups[group])
+		// Told once, and then forgotten.
 		if groups[group] == nil {
 			delete(m.groups, group)
 		}
@@ -290,6 +292,7 @@ func (f *Follower) follow(ctx context.Context, remotes []*Remote, first *sync.Wa
 		}
 	}
 	for key, s := range f.servers {
+		// Its goroutine ends by itself, and Run waits for it at the end.
 		if byServer[key] == nil {
 			s.stop()
 			delete(f.servers, key)

@@ -134,6 +134,7 @@ func (r *Remote) probe(ctx context.Context) (st state, failed error) {
 			return st, nil
 		}
 	}
+	// No answer could change that. The status stays as it is, and the look is tried again.
 	if err := r.Backend.Unusable(); err != nil {
 		return state{}, err
 	}
@@ -155,6 +156,7 @@ func (r *Remote) probe(ctx context.Context) (st state, failed error) {
 			}
 			return state{"True", "Passed", "all checks passed"}, nil
 		}
+		// Of five errors the last one is told: they are mostly the same.
 		last = err
 	}
 	return state{"False", "FailedDiscoveryCheck", last.Error()}, last
@@ -217,6 +219,7 @@ func hasEndpoint(slice map[string]any, port string) bool {
 
 // attempt asks the server for the document of the version once. The error has upstream's words.
 func (r *Remote) attempt(ctx context.Context) error {
+	// Anew for each attempt: with endpoint routing it may be another endpoint.
 	address, err := r.Backend.Resolve()
 	if err != nil {
 		return err

@@ -60,6 +60,7 @@ func (p *passage) upgrade(ctx context.Context, protocol string) {
 	// net/http's client bounds a header, its reader alone does not.
 	limited := &bounded{server, mostPreface}
 	from := bufio.NewReader(limited)
+	// By the same reader that is piped from later: it may have bytes of the other protocol already.
 	res, err := http.ReadResponse(from, &p.out)
 	// What comes behind the header is of the pipe, or of an answer that is sent on as it comes.
 	limited.left = -1

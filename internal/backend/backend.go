@@ -160,6 +160,7 @@ func (s *Set) Use(kind Kind, name string, t Target) *Backend {
 		return old
 	}
 	b := &Backend{Kind: kind, Name: name, Target: t, Since: time.Now(), set: s}
+	// Under the lock, and without a byte sent: making a link reads a file at most.
 	b.link.Store(b.newLink())
 	s.backends[k] = b
 	s.mu.Unlock()
@@ -178,6 +179,7 @@ func (s *Set) Drop(kind Kind, name string) {
 	delete(s.backends, key{kind, name})
 	s.mu.Unlock()
 	if b != nil {
+		// Before changed, so that who is told can see why.
 		b.gone.Store(true)
 		b.close()
 		b.changed()
@@ -202,6 +204,7 @@ func (s *Set) All() []*Backend {
 // use end with their requests; no other request is sent over them.
 func (s *Set) Renew() {
 	for _, b := range s.All() {
+		// Swapped and then closed: a call that has the old one in its hand ends with it.
 		old := b.link.Swap(b.newLink())
 		old.close()
 	}

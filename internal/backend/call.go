@@ -91,6 +91,7 @@ func (b *Backend) addressed(r *http.Request, l *link) (*http.Request, error) {
 		return r, nil
 	}
 	// A RoundTripper must not change the request that it is given.
+	// Flat: what is changed below is replaced, and not written into.
 	out := *r
 	if b.Target.URL == "" {
 		address, err := b.Resolve()

@@ -123,6 +123,7 @@ func (w *wire) take(address string) *wireConn {
 	// From the end: what was used last is the least likely to be closed, and the others may become old.
 	for i := len(w.idle) - 1; i >= 0; i-- {
 		if c := w.idle[i]; c.address == address {
+			// It is the caller's alone until it is put back.
 			w.idle = slices.Delete(w.idle, i, i+1)
 			return c
 		}
@@ -132,8 +133,10 @@ func (w *wire) take(address string) *wireConn {
 
 // put keeps a connection for the next call, or closes it.
 func (w *wire) put(c *wireConn) {
+	// Before the lock: the order of the list need not be exact to the nanosecond.
 	c.since = time.Now()
 	w.mu.Lock()
+	// What is put back after the end of the target is closed, by whoever was using it.
 	kept := !w.closed && len(w.idle) < idleConnections
 	if kept {
 		w.idle = append(w.idle, c)
@@ -219,6 +222,7 @@ func (w *wire) ask(ctx context.Context, r *http.Request, address string, most in
 		}
 		return nil, nil, err
 	}
+	// For who looks at the certificate, as the transport gives it.
 	state := c.ConnectionState()
 	res.TLS = &state
 	body, whole, err := readEncoded(res, most)
@@ -250,6 +254,7 @@ func readEncoded(res *http.Response, most int64) (body []byte, whole bool, err e
 		return nil, false, err
 	}
 	// The compressed data end before the last chunk does.
+	// To that end, so that the connection can be used again.
 	n, end := packed.Read(make([]byte, 1))
 	return body, n == 0 && end == io.EOF, nil
 }
@@ -259,6 +264,7 @@ const mostInterim = 5
 
 // response reads the header of an answer.
 func (c *wireConn) response(r *http.Request) (*http.Response, error) {
+	// For all headers together, those of 1xx answers too.
 	c.left = headerBytes
 	for range mostInterim + 1 {
 		// An end before the first byte is told as it is, one later as a broken connection.

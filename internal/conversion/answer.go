@@ -37,10 +37,12 @@ func (c *converter) readAnswer(body []byte) (a answer, err error) {
 	if a.apiVersion, a.kind = tree.Text(review, "apiVersion"), tree.Text(review, "kind"); strings.Count(a.apiVersion, "/") > 1 {
 		return a, fmt.Errorf("unexpected GroupVersion string: %s", a.apiVersion)
 	}
+	// Before any field: of something else the fields mean nothing.
 	version, mismatch, err := c.typeOf(a.apiVersion, a.kind)
 	if err != nil {
 		return a, err
 	}
+	// In the order of upstream's type, since the first error is the one that is told.
 	d := decoder{}
 	response, _ := d.field("ConversionReview.response", version+".ConversionResponse", review["response"], map[string]any{}).(map[string]any)
 	a.response = response != nil
@@ -63,13 +65,16 @@ func parse(body []byte) (any, error) {
 	if err == nil {
 		return v, nil
 	}
+	// Only now: nearly every answer is JSON.
 	docs, yamlErr := tree.ParseYAML(body)
 	switch {
+	// The error of JSON, which is what it was meant to be.
 	case yamlErr != nil:
 		return nil, err
 	case len(docs) == 0:
 		return nil, nil
 	}
+	// What comes behind the first document is not looked at.
 	return docs[0], nil
 }
 
@@ -100,6 +105,7 @@ type decoder struct{ err error }
 
 // field returns v, which is nil or of the type of like, else nil. The error names the field and its type in Go.
 func (d *decoder) field(name, typ string, v, like any) any {
+	// null is as good as absent, for every type.
 	if v == nil || fmt.Sprintf("%T", v) == fmt.Sprintf("%T", like) {
 		return v
 	}
@@ -118,8 +124,10 @@ func (a *answer) check(version, uid string) error {
 		return fmt.Errorf("expected webhook response of %s, got %s", wanted, got)
 	case !a.response:
 		return fmt.Errorf("no response provided")
+	// Else it could be the answer to another question, of another time.
 	case version == "v1" && a.uid != uid:
 		return fmt.Errorf("expected response.uid=%q, got %q", uid, a.uid)
+	// Whatever it says beside that.
 	case a.status == "Success":
 		return nil
 	case a.message != "":
@@ -148,6 +156,7 @@ func (p place) object(what string) string {
 // checked returns a converted object with the metadata of the original put back, but for labels and annotations. The
 // original is not changed, and shares nothing with it.
 func checked(original map[string]any, given any, apiVersion string, at place) (map[string]any, error) {
+	// Upstream says where it stands only in a review of many.
 	obj, err := objectOf(given)
 	if err != nil {
 		if at.many {
@@ -163,9 +172,11 @@ func checked(original map[string]any, given any, apiVersion string, at place) (m
 	if got := tree.Text(obj, "apiVersion"); got != apiVersion {
 		return nil, fmt.Errorf("%sinvalid groupVersion (expected %s, received %s)", typeHead, apiVersion, got)
 	}
+	// Conversion is between versions of one kind.
 	if e, a := tree.Text(original, "kind"), tree.Text(obj, "kind"); e != a {
 		return nil, fmt.Errorf("%sinvalid kind (expected %s, received %s)", typeHead, e, a)
 	}
+	// These are what tells objects apart, and are refused if they differ; of the rest the original's is put back without a word.
 	for _, f := range [...][2]string{{"name", "name"}, {"namespace", "namespace"}, {"uid", "UID"}} {
 		if e, a := tree.Text(original, "metadata", f[0]), tree.Text(obj, "metadata", f[0]); e != a {
 			return nil, fmt.Errorf("%smust have the same %s: %s != %s", at.object("object"), f[1], e, a)
@@ -198,6 +209,7 @@ func objectOf(given any) (map[string]any, error) {
 
 // restoreMetadata gives a converted object the metadata of the original, with its own labels and annotations.
 func restoreMetadata(original, converted map[string]any) error {
+	// Objects without any do not come so far: their names would differ.
 	v, there := converted["metadata"]
 	if !there {
 		return fmt.Errorf("missing metadata in converted object")
@@ -206,6 +218,7 @@ func restoreMetadata(original, converted map[string]any) error {
 	if !ok {
 		return fmt.Errorf("invalid metadata of type %T in converted object", v)
 	}
+	// A copy, since the original may be in a cache that others read.
 	m, _ := tree.Copy(original["metadata"]).(map[string]any)
 	if m == nil {
 		m = map[string]any{}
@@ -213,6 +226,7 @@ func restoreMetadata(original, converted map[string]any) error {
 	converted["metadata"] = m
 	for _, name := range [...]string{"labels", "annotations"} {
 		if given[name] == nil {
+			// Taken away by the webhook, which it may.
 			delete(m, name)
 			continue
 		}
@@ -240,6 +254,7 @@ func restoreMetadata(original, converted map[string]any) error {
 func aggregate(errs []field.Error) error {
 	var texts []string
 	for i := range errs {
+		// One that several keys have in common is told once.
 		if t := errs[i].String(); !slices.Contains(texts, t) {
 			texts = append(texts, t)
 		}
@@ -258,6 +273,7 @@ func textErrors(name string, texts map[string]any) (errs []field.Error) {
 	size := 0
 	for _, k := range tree.SortedKeys(texts) {
 		v, _ := texts[k].(string)
+		// Keys count as well as values.
 		size += len(k) + len(v)
 		if name == "labels" {
 			for _, why := range field.LabelKeyErrors(k) {
@@ -268,6 +284,7 @@ func textErrors(name string, texts map[string]any) (errs []field.Error) {
 			}
 			continue
 		}
+		// Keys of annotations may have capitals also in their prefix.
 		for _, why := range field.LabelKeyErrors(strings.ToLower(k)) {
 			errs = append(errs, field.Invalid("metadata.annotation", k, why))
 		}

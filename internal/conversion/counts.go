@@ -49,11 +49,13 @@ func bounds(seconds ...float64) (out []int64) {
 
 // count counts a call.
 func (c *counts) count(k seriesKey, failure string, took time.Duration) {
+	// The two are one to upstream's numbers, and differ only for who asks.
 	if failure == garbageFailure {
 		failure = callFailure
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// With the first call: most programs make none.
 	if c.calls == nil {
 		c.conversions, c.calls = map[seriesKey]*metrics.Histogram{}, map[string]*metrics.Histogram{}
 	}
@@ -64,6 +66,7 @@ func (c *counts) count(k seriesKey, failure string, took time.Duration) {
 		}
 		c.conversions[k] = metrics.NewHistogram(bounds(doubling...), inSeconds)
 	}
+	// By definition and versions, and below once more by what came of it: two families of upstream's.
 	c.conversions[k].Observe(int64(took))
 	if c.calls[failure] == nil {
 		c.calls[failure] = metrics.NewHistogram(bounds(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 45, 60), inSeconds)
@@ -76,6 +79,7 @@ func (c *counts) drop(definition string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for k := range c.conversions {
+		// All versions of it, from and to.
 		if k.definition == definition {
 			delete(c.conversions, k)
 		}
@@ -91,6 +95,7 @@ func (w *Webhooks) WriteMetrics(e *metrics.Writer) {
 	for f := range c.calls {
 		failures = append(failures, f)
 	}
+	// The page is the same bytes as long as nothing is counted.
 	slices.Sort(failures)
 	labels := func(failure string) []string {
 		if failure == "" {

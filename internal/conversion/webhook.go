@@ -30,6 +30,18 @@ import (
 	"apichain/internal/tree"
 )
 
+// A question, and what becomes of the answer. What can be wrong is of five sorts, in this order, which are counted apart:
+//
+//	objects ──> review ──> webhook ──> code, media type       call failure
+//	                                   a review at all        garbage, counted as a call failure
+//	                                   version, uid, status   malformed response
+//	                                   as many objects        partial response
+//	                                   each object            invalid converted object
+//	                                   └──> objects of the other version
+//
+// After the first sort alone the webhook has not answered, as api.Converter has it: asking again may help then, and
+// after the others the same question has the same answer.
+
 // Webhooks are those of all definitions. It implements api.Converters.
 type Webhooks struct {
 	set    func() *backend.Set
@@ -45,6 +57,7 @@ func New(set func() *backend.Set) *Webhooks { return &Webhooks{set: set} }
 func (w *Webhooks) Converter(crd map[string]any) api.Converter {
 	webhook := tree.Object(crd, "spec", "conversion", "webhook")
 	name := tree.Name(crd)
+	// A definition that is written again, with the same webhook, keeps its connections.
 	to := w.set().Use(backend.ConversionWebhook, name, target(tree.Object(webhook, "clientConfig")))
 	c := &converter{counts: &w.counts, name: name, target: to}
 	// The first that is known counts. The definition's check sees to it that one is.
@@ -95,11 +108,14 @@ const mostTries = 10
 // Convert is as api.Converter has it.
 func (c *converter) Convert(ctx context.Context, objs []map[string]any, apiVersion string) ([]map[string]any, bool, error) {
 	begun := time.Now()
+	// Of each question its own, so that an answer to another one is told from it.
 	uid := request.NewUUID()
+	// There is one at least, and all are of one kind and version.
 	kind := kindText(objs[0])
 	converted, failure, err := c.convert(ctx, objs, apiVersion, uid, kind)
 	_, from, _ := strings.Cut(tree.Text(objs[0], "apiVersion"), "/")
 	_, to, _ := strings.Cut(apiVersion, "/")
+	// Whatever came of it, so that a webhook which only fails is seen.
 	c.counts.count(seriesKey{c.name, from, to, err == nil}, failure, time.Since(begun))
 	if err != nil {
 		c.target.FailedClosed()
@@ -127,12 +143,15 @@ func (c *converter) convert(
 		// Upstream counts what it cannot decode so; that the webhook is there is known all the same.
 		return nil, garbageFailure, failed(err)
 	}
+	// The review as a whole before any object: what it says of a failure is why there are none.
 	if err := r.check(c.version, uid); err != nil {
 		return nil, malformedFailure, failed(err)
 	}
+	// By their places objects are told from each other, so there must be as many.
 	if len(r.objects) != len(objs) {
 		return nil, partialFailure, fmt.Errorf("conversion webhook for %s returned %d objects, expected %d", kind, len(r.objects), len(objs))
 	}
+	// All or nothing: a list with a hole is no answer to anybody.
 	converted := make([]map[string]any, len(objs))
 	for i, o := range objs {
 		if converted[i], err = checked(o, r.objects[i], apiVersion, place{kind, i, len(objs) > 1}); err != nil {
@@ -144,6 +163,7 @@ func (c *converter) convert(
 
 // review returns the body of a question, in which fields stand as upstream has them.
 func (c *converter) review(objs []map[string]any, apiVersion, uid string) []byte {
+	// By hand, since objects are most of it and would be copied into a tree first.
 	b := append([]byte(`{"kind":"ConversionReview","apiVersion":"apiextensions.k8s.io/`), c.version...)
 	b = append(append(b, `","request":{"uid":"`...), uid...)
 	b = tree.AppendJSONString(append(b, `","desiredAPIVersion":`...), apiVersion)
@@ -159,9 +179,11 @@ func (c *converter) review(objs []map[string]any, apiVersion, uid string) []byte
 
 // ask sends a question, and again for as long as the answer says when.
 func (c *converter) ask(ctx context.Context, body []byte, most int64) (code int, h http.Header, answer []byte, err error) {
+	// For all tries together, and within what the request has left.
 	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for try := 0; ; try++ {
+		// Each try reads the body from its beginning.
 		r, err := http.NewRequest(http.MethodPost, c.target.BaseURL()+"?timeout="+patience.String(), bytes.NewReader(body))
 		if err != nil {
 			return 0, nil, nil, err
@@ -172,12 +194,14 @@ func (c *converter) ask(ctx context.Context, body []byte, most int64) (code int,
 			return code, h, nil, asClient(code, err, bounded.Err() != nil && ctx.Err() == nil)
 		}
 		wait, again := backend.RetryAfter(code, h)
+		// The last answer counts then, and its code says what was wrong.
 		if !again || try == mostTries {
 			return code, h, answer, nil
 		}
 		t := time.NewTimer(wait)
 		select {
 		case <-t.C:
+		// Nobody waits any more: what it answered is the error, which says more than that the time is over.
 		case <-bounded.Done():
 			t.Stop()
 			return code, h, answer, nil
@@ -201,6 +225,7 @@ func asClient(code int, err error, late bool) error {
 
 // kindText returns what an object says it is, as upstream's errors name it.
 func kindText(obj map[string]any) string {
+	// Of the core group there is only the version; upstream writes the slash all the same.
 	group, version, ok := strings.Cut(tree.Text(obj, "apiVersion"), "/")
 	if !ok {
 		group, version = "", group

@@ -217,6 +217,7 @@ func cleanObject(object map[string]any, s *shape, isMap bool) (any, error) {
 		case err != nil:
 			return nil, fmt.Errorf("%s.%w", name, err)
 		case c == nil && isMap:
+			// A name of the author's stays with nothing behind it, such as a property of any type.
 			c = blank(kind)
 		case c == nil:
 			delete(object, name)
@@ -244,12 +245,14 @@ func cleanValue(v any, kind string) (any, bool) {
 		return v, true
 	case "text":
 		s, ok := v.(string)
+		// As upstream leaves it out when it writes.
 		if s == "" {
 			return nil, ok
 		}
 		return s, ok
 	case "bool":
 		b, ok := v.(bool)
+		// The same of a truth.
 		if !b {
 			return nil, ok
 		}
