@@ -22,7 +22,8 @@ type Remote struct {
 	// Service is where the server is. Several remotes may have the same.
 	Service backend.Service
 	Backend *backend.Backend
-	// Route is whoever routes to it's own.
+	// Route is whoever routes to it's own: what was made for this remote, so that it is not made for each request, and
+	// goes with the remote.
 	Route atomic.Value
 
 	services  *Services

@@ -39,8 +39,8 @@ import (
 //	                                   each object            invalid converted object
 //	                                   └──> objects of the other version
 //
-// After the first sort alone the webhook has not answered, as api.Converter has it: asking again may help then, and
-// after the others the same question has the same answer.
+// After the first sort alone the webhook has not answered, as api.Converter has it. Any other may be about some of the
+// objects, so who asks may find out which, by asking about fewer; a webhook that is away would be asked for nothing.
 
 // Webhooks are those of all definitions. It implements api.Converters.
 type Webhooks struct {
