@@ -339,6 +339,27 @@ func TestAggregatedEarlyAnswer(t *testing.T) {
 	}
 }
 
+// awaitRegistration waits until the versions of definitions have their APIServices, and only those: these are written
+// after the answer, and move the revision that lists tell.
+func (r *running) awaitRegistration(t *testing.T) {
+	t.Helper()
+	r.quiet(t, func() bool {
+		want := map[string]bool{}
+		for c := range r.api.Customs.All {
+			want[c.Version+"."+c.Group] = true
+		}
+		for _, o := range r.api.List("apiservices.apiregistration.k8s.io", "") {
+			if tree.Text(o, "metadata", "labels", "kube-aggregator.kubernetes.io/automanaged") == "true" {
+				if !want[tree.Name(o)] {
+					return false
+				}
+				delete(want, tree.Name(o))
+			}
+		}
+		return len(want) == 0
+	}, "the APIServices of definitions")
+}
+
 // TestAggregatedRestart: while another server is started again under load, only requests that it had fail, or that came
 // while nobody listened; it is back within one probe.
 func TestAggregatedRestart(t *testing.T) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"apichain/internal/tree"
 	"bufio"
 	"context"
 	"errors"
@@ -209,27 +208,6 @@ func parseConversation(file string) (*conversation, error) {
 		return nil, fmt.Errorf("the file ends with %q, not with what becomes of the connection", last.text)
 	}
 	return c, nil
-}
-
-// awaitRegistration waits until the versions of definitions have their APIServices, and only those: these are written
-// after the answer, and move the revision that lists tell.
-func (r *running) awaitRegistration(t *testing.T) {
-	t.Helper()
-	r.quiet(t, func() bool {
-		want := map[string]bool{}
-		for c := range r.api.Customs.All {
-			want[c.Version+"."+c.Group] = true
-		}
-		for _, o := range r.api.List("apiservices.apiregistration.k8s.io", "") {
-			if tree.Text(o, "metadata", "labels", "kube-aggregator.kubernetes.io/automanaged") == "true" {
-				if !want[tree.Name(o)] {
-					return false
-				}
-				delete(want, tree.Name(o))
-			}
-		}
-		return len(want) == 0
-	}, "the APIServices of definitions")
 }
 
 // play sends the requests and returns the file as it should be.
