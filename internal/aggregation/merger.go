@@ -359,11 +359,12 @@ func (f *Follower) repeat(ctx context.Context, s *server, tried func()) {
 			wait = f.first
 		}
 		// That it is not available is said of the APIService.
-		if text := fmt.Sprint(backend.Short(err)); text != said && err != nil && !errors.Is(err, errUnavailable) {
+		text := fmt.Sprint(backend.Short(err))
+		if text != said && err != nil && !errors.Is(err, errUnavailable) {
 			f.merger.log.Warn("an aggregated server does not say what it has", "apiservice", s.versions()[0].Name, "what", f.what, "err", text)
 		}
 		// After an answer as well, so that a failure that comes back is said again.
-		said = fmt.Sprint(err)
+		said = text
 		var again <-chan time.Time
 		if next > 0 {
 			again = time.After(next)
