@@ -76,7 +76,9 @@ type Merger struct {
 	hop     func(*Remote) http.Handler
 	log     *slog.Logger
 	// ask is (*Remote).Ask; others are of tests.
-	ask func(r *Remote, ctx context.Context, path string, header http.Header, user string, groups []string) (int, http.Header, []byte, error)
+	ask func(
+		r *Remote, ctx context.Context, path string, header http.Header, user string, groups []string,
+	) (int, http.Header, []byte, error)
 	// parsing has room for one: documents are many times larger as trees.
 	parsing chan struct{}
 
