@@ -15,6 +15,8 @@ func TestStoreMetrics(t *testing.T) {
 	r.api.Customs.Follow()
 	r.applied(t, widget("default", "w", "1"))
 	r.applied(t, configMap("default", "one", "1"))
+	// What it writes moves the revision.
+	r.awaitRegistration(t)
 	read := func() exposed {
 		t.Helper()
 		out, err := parseExposition(r.look("/metrics", nil).body)
