@@ -83,7 +83,7 @@ func TestAskedAuthorizer(t *testing.T) {
 			t.Errorf("%s %s: %v", c.kind, c.spec, err)
 			continue
 		}
-		if !tree.Equal(userInfo(a.user), userInfo(&c.user)) || *a.info != c.info {
+		if !tree.Equal(UserInfo(a.user), UserInfo(&c.user)) || *a.info != c.info {
 			t.Errorf("%s %s: asked about %+v, %+v", c.kind, c.spec, a.user, a.info)
 		}
 		if !tree.Equal(obj["status"], parsed(t, c.status)) {

@@ -76,13 +76,13 @@ func reviewToken(q *Call, obj map[string]any) error {
 			auth.ErrInvalidToken, audiences, wanted)
 		return nil
 	}
-	status["authenticated"], status["user"], status["audiences"] = true, userInfo(u), anyStrings(both)
+	status["authenticated"], status["user"], status["audiences"] = true, UserInfo(u), anyStrings(both)
 	return nil
 }
 
 // reviewSelf answers who the client acts as.
 func reviewSelf(q *Call, obj map[string]any) error {
-	q.answerAnew(obj, map[string]any{"userInfo": userInfo(q.scope.ActingUser())})
+	q.answerAnew(obj, map[string]any{"userInfo": UserInfo(q.scope.ActingUser())})
 	tree.Set(obj, time.Now().UTC().Format(time.RFC3339), "metadata", "creationTimestamp")
 	return nil
 }
@@ -98,7 +98,7 @@ func stampRequester(q *Call, obj, old map[string]any) error {
 	if old != nil {
 		return nil
 	}
-	spec, info := tree.Object(obj, "spec"), userInfo(q.scope.ActingUser())
+	spec, info := tree.Object(obj, "spec"), UserInfo(q.scope.ActingUser())
 	for _, name := range [...]string{"username", "uid", "groups", "extra"} {
 		v, has := info[name]
 		setOrDelete(spec, name, v, has)
@@ -106,9 +106,12 @@ func stampRequester(q *Call, obj, old map[string]any) error {
 	return nil
 }
 
-// userInfo returns a user as upstream's authentication.k8s.io/v1 UserInfo, without what is empty.
-func userInfo(u *request.User) map[string]any {
-	info := map[string]any{"username": u.Name}
+// UserInfo returns a user as upstream's authentication.k8s.io/v1 UserInfo, without what is empty.
+func UserInfo(u *request.User) map[string]any {
+	info := map[string]any{}
+	if u.Name != "" {
+		info["username"] = u.Name
+	}
 	if u.UID != "" {
 		info["uid"] = u.UID
 	}

@@ -121,29 +121,5 @@ func appendUser(b []byte, u *request.User) []byte {
 	if u.Name == "" && len(u.Groups) == 0 {
 		u = &request.User{Name: "system:apiserver", Groups: []string{request.GroupAuthenticated, request.GroupMasters}}
 	}
-	list := func(list []string) []any {
-		out := make([]any, len(list))
-		for i, s := range list {
-			out[i] = s
-		}
-		return out
-	}
-	info := map[string]any{}
-	if u.Name != "" {
-		info["username"] = u.Name
-	}
-	if u.UID != "" {
-		info["uid"] = u.UID
-	}
-	if len(u.Groups) > 0 {
-		info["groups"] = list(u.Groups)
-	}
-	if len(u.Extra) > 0 {
-		extra := map[string]any{}
-		for k, v := range u.Extra {
-			extra[k] = list(v)
-		}
-		info["extra"] = extra
-	}
-	return tree.AppendJSON(b, info)
+	return tree.AppendJSON(b, api.UserInfo(u))
 }
