@@ -90,10 +90,11 @@
 //	internal/selector   label and field selectors
 //	internal/request    what a request asks for, who asks, and what of it may be shown
 //	internal/quantity   quantities: their form, sums, comparison
+//	internal/fieldset   sets of the fields of an object, as server-side apply counts them
 //	internal/kinds      the table of the built-in kinds
 //	internal/strategy   what kinds do that no row can say: defaults, rules, warnings
 //	internal/schema     the schemas of custom resources, and what a definition must obey
-//	internal/patch      JSON patch, merge patch, strategic merge
+//	internal/patch      JSON patch, merge patch, strategic merge, and apply
 //	internal/atomicfile files that are there whole or not at all
 //	internal/flags      the command line: sections of help, every problem at once
 //	internal/kubeflags  the command line of kube-apiserver, as pflag reads it
