@@ -141,10 +141,10 @@ func (f *Field) element() fieldset.Schema {
 			return f.Message.Owned()
 		}
 	case FieldRaw:
-		if f.Component == runtimeSchemas+"runtime.RawExtension" {
+		switch component, isObject := strings.CutSuffix(f.Component, "{}"); {
+		case component == runtimeSchemas+"runtime.RawExtension":
 			return ownedWhole
-		}
-		if strings.HasSuffix(f.Component, "{}") {
+		case isObject:
 			return ownedObject
 		}
 	case FieldString, FieldBytes:
