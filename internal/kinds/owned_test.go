@@ -105,3 +105,45 @@ func TestOwnedDoesNotAllocate(t *testing.T) {
 		t.Error(n, "allocations")
 	}
 }
+
+// TestResets: what writes to the parts of some kinds own of an object with a field everywhere.
+func TestResets(t *testing.T) {
+	table, err := Load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := fieldset.Parse([]byte(`{"f:metadata":{"f:labels":{"f:a":{}},"f:ownerReferences":{}},"f:spec":{"f:x":{}},"f:status":{"f:x":{},"f:conditions":{}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const metadata, spec, status = `"f:metadata":{"f:labels":{"f:a":{}},"f:ownerReferences":{}}`, `"f:spec":{"f:x":{}}`, `"f:status":{"f:conditions":{},"f:x":{}}`
+	for _, c := range []struct{ resource, part, want string }{
+		{"configmaps", "", metadata + "," + spec + "," + status},
+		{"deployments.apps", "", metadata + "," + spec},
+		{"deployments.apps", "scale", metadata + "," + spec + "," + status},
+		{"deployments.apps", "status", `"f:metadata":{"f:ownerReferences":{}},` + status},
+		{"jobs.batch", "status", metadata + "," + status},
+		{"pods", "status", `"f:metadata":{"f:labels":{"f:a":{}}},` + status},
+		{"namespaces", "finalize", metadata + "," + spec},
+		{"flowschemas.flowcontrol.apiserver.k8s.io", "status", status},
+		{"certificatesigningrequests.certificates.k8s.io", "", metadata},
+		{"certificatesigningrequests.certificates.k8s.io", "status", metadata + `,"f:status":{"f:x":{}}`},
+		{"subjectaccessreviews.authorization.k8s.io", "", metadata + "," + spec + "," + status},
+	} {
+		for _, row := range table.Kinds {
+			if row.Qualified() != c.resource {
+				continue
+			}
+			if got := string(row.Resets(c.part).Apply(all).AppendJSON(nil)); got != "{"+c.want+"}" {
+				t.Errorf("%s/%s owns %s, want {%s}", c.resource, c.part, got, c.want)
+			}
+		}
+	}
+	custom := &Row{HasStatus: true}
+	if got := string(custom.Resets("status").Apply(all).AppendJSON(nil)); got != "{"+status+"}" {
+		t.Error("the status of a custom resource:", got)
+	}
+	if got := string(custom.Resets("").Apply(all).AppendJSON(nil)); got != "{"+metadata+","+spec+"}" {
+		t.Error("a custom resource:", got)
+	}
+}
