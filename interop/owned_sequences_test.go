@@ -317,11 +317,19 @@ func (s *sequence) owners(live object) ask {
 		func() object { return set([]any{object{}}) },
 		func() object { return set(nil) },
 		func() object { return changed(func(e object) { e["manager"] = "heir" }) },
-		func() object { return changed(func(e object) { e["operation"] = pick(s.grower, "Apply", "Update", "Odd", "") }) },
-		func() object { return changed(func(e object) { e["apiVersion"] = pick(s.grower, "gone.example.com/v9", "v1", "") }) },
+		func() object {
+			return changed(func(e object) { e["operation"] = pick(s.grower, "Apply", "Update", "Odd", "") })
+		},
+		func() object {
+			return changed(func(e object) { e["apiVersion"] = pick(s.grower, "gone.example.com/v9", "v1", "") })
+		},
 		func() object { return changed(func(e object) { delete(e, "fieldsV1") }) },
-		func() object { return changed(func(e object) { e["fieldsV1"] = object{"f:metadata": object{"f:odd": object{}}, "x": object{}} }) },
-		func() object { return changed(func(e object) { e["fieldsV1"] = object{"f:metadata": object{"f:labels": object{"f:a": object{}}}} }) },
+		func() object {
+			return changed(func(e object) { e["fieldsV1"] = object{"f:metadata": object{"f:odd": object{}}, "x": object{}} })
+		},
+		func() object {
+			return changed(func(e object) { e["fieldsV1"] = object{"f:metadata": object{"f:labels": object{"f:a": object{}}}} })
+		},
 		func() object { return changed(func(e object) { e["fieldsType"] = "FieldsV2" }) },
 	)()
 	switch {
