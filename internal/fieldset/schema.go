@@ -18,8 +18,10 @@ package fieldset
 type Schema interface {
 	// Atom says what values may stand here, and how they are owned.
 	Atom() Atom
-	// Field returns the place of a field of a map; nil where the schema declares none of that name.
-	Field(name string) Schema
+	// Field returns the place of a field of a map, nil where none of that name is allowed; named reports whether the schema
+	// names the field, and does not only say what every field of a map is. Who owns part of a field that is not named owns
+	// the field, as the key of a map that somebody has set.
+	Field(name string) (place Schema, named bool)
 	// Items returns the place of the elements of a list; nil where there is no list.
 	Items() Schema
 	// Default returns the value of the place where there is none, nil for no default. It counts for keys of lists alone.
@@ -33,6 +35,9 @@ type Atom struct {
 	Map    Map
 	// Keys are the fields by which elements of a Keyed list are told apart, in the schema's order.
 	Keys []string
+	// Untold says of Map that the schema names no field and takes any scalar for one: what somebody owns below such a map
+	// is not touched where a schema has changed.
+	Untold bool
 }
 
 // Scalar is which values that are no lists and no maps are allowed.
@@ -76,7 +81,9 @@ func Deduced() Schema { return deduced{} }
 // deduced is Deduced.
 type deduced struct{}
 
-func (deduced) Atom() Atom          { return Atom{Scalar: AnyScalar, List: AtomicList, Map: Granular} }
-func (deduced) Field(string) Schema { return deduced{} }
-func (deduced) Items() Schema       { return deduced{} }
-func (deduced) Default() any        { return nil }
+func (deduced) Atom() Atom {
+	return Atom{Scalar: AnyScalar, List: AtomicList, Map: Granular, Untold: true}
+}
+func (deduced) Field(string) (Schema, bool) { return deduced{}, false }
+func (deduced) Items() Schema               { return deduced{} }
+func (deduced) Default() any                { return nil }
