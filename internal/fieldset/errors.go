@@ -1,0 +1,113 @@
+package fieldset
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Error says what is wrong with a value by its schema, in upstream's words.
+type Error struct {
+	// Path is where the value is, as messages have it, "" for the object.
+	Path    string
+	Message string
+}
+
+func (e Error) Error() string {
+	if e.Path == "" {
+		return e.Message
+	}
+	return e.Path + ": " + e.Message
+}
+
+// Errors is all that is wrong with an object.
+type Errors []Error
+
+// Error returns one error by itself, several below each other.
+func (errs Errors) Error() string {
+	if len(errs) == 1 {
+		return errs[0].Error()
+	}
+	var b strings.Builder
+	b.WriteString("errors:")
+	for _, e := range errs {
+		b.WriteString("\n  " + e.Error())
+	}
+	return b.String()
+}
+
+// Err returns errs as an error, nil where there are none.
+func (errs Errors) Err() error {
+	if len(errs) == 0 {
+		return nil
+	}
+	return errs
+}
+
+// Under returns errs, changed to say that they are below e.
+func (errs Errors) Under(e Element) Errors {
+	if len(errs) > 0 {
+		step := e.String()
+		for i := range errs {
+			errs[i].Path = step + errs[i].Path
+		}
+	}
+	return errs
+}
+
+// Errorf returns one error of the place itself.
+func Errorf(format string, args ...any) Errors {
+	return Errors{{Message: fmt.Sprintf(format, args...)}}
+}
+
+// atomOf returns what is said of a place; of none, nothing is.
+func atomOf(s Schema) Atom {
+	if s == nil {
+		return Atom{}
+	}
+	return s.Atom()
+}
+
+// For returns what a says of v: of one sort alone where v is of a sort that a allows, and all of a otherwise.
+func (a Atom) For(v any) Atom {
+	switch v.(type) {
+	case map[string]any:
+		if a.Map != NoMap {
+			return Atom{Map: a.Map, Untold: a.Untold}
+		}
+	case []any:
+		if a.List != NoList {
+			return Atom{List: a.List, Keys: a.Keys}
+		}
+	case string, bool, int64, float64:
+		if a.Scalar != NoScalar {
+			return Atom{Scalar: a.Scalar}
+		}
+	}
+	return a
+}
+
+// Check returns what is wrong with v where s is said of scalars; prefix begins the message. A null is right anywhere.
+func (s Scalar) Check(v any, prefix string) Errors {
+	var isNumber, isText, isBool bool
+	switch v.(type) {
+	case nil:
+		return nil
+	case int64, float64:
+		isNumber = true
+	case string:
+		isText = true
+	case bool:
+		isBool = true
+	}
+	switch {
+	case s == Number && !isNumber:
+		return Errorf("%sexpected numeric (int or float), got %T", prefix, v)
+	case s == Text && !isText:
+		return Errorf("%sexpected string, got &value.valueUnstructured{Value:%#v}", prefix, v)
+	case s == Bool && !isBool:
+		return Errorf("%sexpected boolean, got &{%v}", prefix, v)
+	case s == AnyScalar && !isNumber && !isText && !isBool:
+		return Errorf("%sexpected any scalar, got &{%v}", prefix, v)
+	}
+	return nil
+}

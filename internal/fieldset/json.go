@@ -1,0 +1,269 @@
+package fieldset
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"apichain/internal/tree"
+)
+
+// FieldsV1 is a set as an object of objects: each key is an element with a letter for its kind, and its value what is
+// below it. A member that has others below it has a "." among them; one that has none is an empty object. How it is
+// written is fixed, byte for byte: in the order of elements, without white space, as the answers of upstream have it.
+//
+// How it is read is what upstream makes of texts that clients have sent: in any order, with keys of letters that a later
+// version may know (they are left out, with what is below them), the same key twice (what it is a member of counts
+// together, what is below it is that of the last one that has some), null for an empty object. A key without a letter and
+// colon, and one whose rest is no JSON, is an error.
+
+// AppendJSON appends s as FieldsV1 to b and returns the extended slice. The empty set is {}.
+func (s Set) AppendJSON(b []byte) []byte {
+	return append(s.appendNodes(append(b, '{')), '}')
+}
+
+// appendNodes appends the nodes of s without braces.
+func (s Set) appendNodes(b []byte) []byte {
+	for i := 0; i < len(s.nodes); i += int(s.nodes[i].size) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		n := &s.nodes[i]
+		b = append(appendKey(b, n.element()), ':', '{')
+		if n.size > 1 {
+			if n.mark != 0 {
+				b = append(b, `".":{},`...)
+			}
+			b = s.below(i).appendNodes(b)
+		}
+		b = append(b, '}')
+	}
+	return b
+}
+
+// letters are those of the kinds.
+const letters = "*fkvi"
+
+// appendKey appends the key of e, in quotes.
+func appendKey(b []byte, e Element) []byte {
+	b = append(b, '"', letters[e.kind], ':')
+	from := len(b)
+	for i := 0; i < len(e.text); i++ {
+		switch c := e.text[i]; {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case plain(c):
+			b = append(b, c)
+		default:
+			// What has anything else is written by the one who knows all of it.
+			return tree.AppendJSONString(b[:from-3], string(letters[e.kind])+":"+e.text)
+		}
+	}
+	return append(b, '"')
+}
+
+// plain reports whether c is ASCII that JSON for a page has as it is, quotes and backslashes included.
+func plain(c byte) bool { return c >= ' ' && c < 0x80 && c != '<' && c != '>' && c != '&' }
+
+// Parse reads FieldsV1. text is not kept. The error tells what is wrong with it; upstream shows it to nobody.
+func Parse(text []byte) (Set, error) {
+	p := parser{text: string(text)}
+	// There are no more nodes than keys, and a key has nine bytes with what belongs to it.
+	p.nodes = make([]node, 0, min(strings.Count(p.text, `":`), len(text)/9+1))
+	if _, err := p.object(1); err != nil {
+		return Set{}, err
+	}
+	if p.space(); p.pos < len(p.text) {
+		return Set{}, p.unexpected("nothing behind the object")
+	}
+	return Set{p.nodes}, nil
+}
+
+// parser reads one text from front to back.
+type parser struct {
+	text  string
+	pos   int
+	nodes []node
+}
+
+// unexpected returns the error for what is at pos where something else had to be. Where the text is no JSON, it is that of JSON.
+func (p *parser) unexpected(wanted string) error {
+	if _, _, err := tree.ParseJSON([]byte(p.text)); err != nil {
+		return err
+	}
+	return fmt.Errorf("fields: expected %s at byte %d", wanted, p.pos)
+}
+
+// space passes over white space and returns the byte behind it, which is zero at the end.
+func (p *parser) space() byte {
+	for ; p.pos < len(p.text); p.pos++ {
+		if c := p.text[p.pos]; c != ' ' && c != '\n' && c != '\t' && c != '\r' {
+			return c
+		}
+	}
+	return 0
+}
+
+// object reads what is below an element, whose node is the last one. It reports whether the element is a member: it
+// says so, or nothing is below it.
+func (p *parser) object(depth int) (meant bool, err error) {
+	first, last, sorted := len(p.nodes), -1, true
+	if p.space() == 'n' && strings.HasPrefix(p.text[p.pos:], "null") {
+		p.pos += 4
+		return true, nil
+	}
+	if p.space() != '{' || depth > tree.MaxDepth {
+		return false, p.unexpected("an object")
+	}
+	p.pos++
+	for c := p.space(); c != '}'; {
+		key, err := p.key()
+		if err != nil {
+			return false, err
+		}
+		e, err := parseKey(key)
+		if err != nil {
+			return false, err
+		}
+		if e.kind == Any {
+			meant = meant || key == "."
+			err = p.skip()
+		} else {
+			at := len(p.nodes)
+			p.nodes = append(p.nodes, node{e.text, 1, e.kind, 0})
+			sorted = sorted && (last < 0 || p.nodes[last].element().Compare(e) < 0)
+			last = at
+			var isMember bool
+			isMember, err = p.object(depth + 1)
+			p.nodes[at].mark = marked(isMember)
+			p.nodes[at].size = int32(len(p.nodes) - at)
+		}
+		if err != nil {
+			return false, err
+		}
+		if c = p.space(); c == ',' {
+			p.pos++
+			if c = p.space(); c == '}' {
+				return false, p.unexpected("a key")
+			}
+		} else if c != '}' {
+			return false, p.unexpected("a comma")
+		}
+	}
+	p.pos++
+	if !sorted {
+		p.nodes = append(p.nodes[:first], sortNodes(p.nodes[first:])...)
+	}
+	return meant || len(p.nodes) == first, nil
+}
+
+// key reads a key and the colon behind it.
+func (p *parser) key() (string, error) {
+	if p.space() != '"' {
+		return "", p.unexpected("a key")
+	}
+	start := p.pos + 1
+	for i := start; i < len(p.text) && p.text[i] != '\\' && p.text[i] >= ' ' && p.text[i] < 0x80; i++ {
+		if p.text[i] == '"' {
+			p.pos = i + 1
+			return p.text[start:i], p.colon()
+		}
+	}
+	// What does not stand for itself is read by the one who knows all of it, if not only quotes are escaped.
+	json := p.text[p.pos : p.pos+valueEnd(p.text[p.pos:])]
+	p.pos += len(json)
+	v, _, err := tree.ParseJSON([]byte(json))
+	if err != nil {
+		return "", p.unexpected("a key")
+	}
+	return v.(string), p.colon()
+}
+
+// colon passes over the colon behind a key.
+func (p *parser) colon() error {
+	if p.space() != ':' {
+		return p.unexpected("a colon")
+	}
+	p.pos++
+	return nil
+}
+
+// skip passes over a value that does not count.
+func (p *parser) skip() error {
+	p.space()
+	json := p.text[p.pos : p.pos+valueEnd(p.text[p.pos:])]
+	p.pos += len(json)
+	if json == "{}" {
+		return nil
+	}
+	if _, _, err := tree.ParseJSON([]byte(json)); err != nil {
+		return p.unexpected("a value")
+	}
+	return nil
+}
+
+// sortNodes returns the nodes in order, those of the same element as one.
+func sortNodes(nodes []node) []node {
+	var siblings []Set
+	for i := 0; i < len(nodes); i += int(nodes[i].size) {
+		siblings = append(siblings, Set{nodes[i : i+int(nodes[i].size)]})
+	}
+	slices.SortStableFunc(siblings, func(a, b Set) int { return a.nodes[0].element().Compare(b.nodes[0].element()) })
+	out := make([]node, 0, len(nodes))
+	last := -1
+	for _, s := range siblings {
+		n := s.nodes[0]
+		if last < 0 || out[last].element() != n.element() {
+			last = len(out)
+			out = append(out, s.nodes...)
+			continue
+		}
+		out[last].mark |= n.mark
+		if n.size > 1 {
+			out = append(out[:last+1], s.nodes[1:]...)
+			out[last].size = n.size
+		}
+	}
+	return out
+}
+
+// parseKey reads an element from its key. The element of a letter that we do not know is Any, and so is that of the dot.
+func parseKey(key string) (Element, error) {
+	if key == "." {
+		return Element{}, nil
+	}
+	if len(key) < 2 {
+		return Element{}, errors.New("key must be 2 characters long:")
+	}
+	if key[1] != ':' {
+		return Element{}, fmt.Errorf("missing colon: %v", key)
+	}
+	rest := key[2:]
+	switch kind := Kind(strings.IndexByte(letters[1:], key[0]) + 1); kind {
+	case IndexKind:
+		i, err := strconv.Atoi(rest)
+		return Index(i), err
+	case KeyKind, ValueKind:
+		text, err := canonical(rest, kind == KeyKind)
+		return Element{text, kind}, err
+	case FieldKind:
+		return Element{rest, kind}, nil
+	}
+	return Element{}, nil
+}
+
+// canonical returns JSON as we write it. That of a key must be an object or null.
+func canonical(json string, key bool) (string, error) {
+	v, _, err := tree.ParseJSON([]byte(json))
+	if err != nil {
+		return "", err
+	}
+	if _, ok := v.(map[string]any); key && v == nil {
+		return "{}", nil
+	} else if key && !ok {
+		return "", errors.New("fields: a key must be an object")
+	}
+	return number(string(tree.AppendJSON(nil, v))), nil
+}

@@ -1,0 +1,152 @@
+package fieldset
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+
+	"apichain/internal/tree"
+)
+
+// Keys and values of elements are JSON in one line, in the form in which tree writes it. What this file does, it does on
+// that text: to take it apart would cost a tree for each comparison. The text is one that we have written or checked, so
+// nothing here can fail; what is no JSON gives some order, and no panic.
+
+// The order of values by the first byte of their JSON: numbers, texts, booleans, lists, maps, null.
+const valueOrder = `-0123456789"ft[{n`
+
+// rank returns where values of that text's sort stand.
+func rank(text string) int {
+	if text == "" {
+		return -1
+	}
+	return max(strings.IndexByte(valueOrder, text[0]), 10)
+}
+
+// compareValues orders two values. Lists and maps, which no schema allows here, are ordered by their text.
+func compareValues(a, b string) int {
+	if c := cmp.Compare(rank(a), rank(b)); c != 0 || a == b {
+		return c
+	}
+	switch rank(a) {
+	case 10:
+		n, err := strconv.ParseInt(a, 10, 64)
+		m, err2 := strconv.ParseInt(b, 10, 64)
+		if err == nil && err2 == nil {
+			return cmp.Compare(n, m)
+		}
+		f, _ := strconv.ParseFloat(a, 64)
+		g, _ := strconv.ParseFloat(b, 64)
+		return cmp.Compare(f, g)
+	case 11:
+		return strings.Compare(unquote(a), unquote(b))
+	}
+	return strings.Compare(a, b)
+}
+
+// compareKeys orders two keys by their first fields that differ, names before values; what has fewer fields is less.
+func compareKeys(a, b string) int {
+	for {
+		var nameA, valueA, nameB, valueB string
+		nameA, valueA, a = nextField(a)
+		nameB, valueB, b = nextField(b)
+		if nameA == "" || nameB == "" {
+			return cmp.Compare(len(nameA), len(nameB))
+		}
+		if nameA != nameB {
+			return strings.Compare(unquote(nameA), unquote(nameB))
+		}
+		if valueA != valueB {
+			return compareValues(valueA, valueB)
+		}
+	}
+}
+
+// eachField calls f for each field of a key, with the JSON of its name and value.
+func eachField(key string, f func(name, value string)) {
+	for {
+		var name, value string
+		if name, value, key = nextField(key); name == "" {
+			return
+		}
+		f(name, value)
+	}
+}
+
+// nextField returns the JSON of the first name and value of a key, which begins with its brace or the comma before the
+// field, and what is behind them. The name is empty if there is none.
+func nextField(key string) (name, value, rest string) {
+	if len(key) < 2 || key[1] != '"' {
+		return "", "", ""
+	}
+	key = key[1:]
+	n := valueEnd(key)
+	if n >= len(key) {
+		return "", "", ""
+	}
+	name, key = key[:n], key[n+1:]
+	n = valueEnd(key)
+	return name, key[:n], key[n:]
+}
+
+// valueEnd returns how long the JSON value is that s begins with. It finds the end and does not check what is before:
+// a value that does not end is all of s.
+func valueEnd(s string) int {
+	depth := 0
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			for i++; i < len(s) && s[i] != '"'; i++ {
+				if s[i] == '\\' {
+					i++
+				}
+			}
+			if i >= len(s) {
+				return len(s)
+			}
+			if depth == 0 {
+				return i + 1
+			}
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth < 0 {
+				return i
+			}
+			if depth == 0 {
+				return i + 1
+			}
+		case ',', ':', ' ', '\t', '\n', '\r':
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return len(s)
+}
+
+// unquote returns the text of which s is the JSON. What stands for itself is a part of s.
+func unquote(s string) string {
+	if strings.IndexByte(s, '\\') < 0 {
+		return strings.Trim(s, `"`)
+	}
+	v, _, _ := tree.ParseJSON([]byte(s))
+	text, _ := v.(string)
+	return text
+}
+
+// showValue returns a value as messages have it: texts in Go's quotes, all others as they are.
+func showValue(json string) string {
+	if rank(json) == 11 {
+		return strconv.Quote(unquote(json))
+	}
+	return json
+}
+
+// number returns the JSON text of a number in the form in which two that are the same are written alike.
+func number(json string) string {
+	if json == "-0" {
+		return "0"
+	}
+	return json
+}
