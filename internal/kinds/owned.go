@@ -19,6 +19,31 @@ import (
 // Owned says how objects of the type are owned. Any number of goroutines may use it.
 func (t *Type) Owned() fieldset.Schema { return ownedType{t} }
 
+// Resets returns what a write to a subresource may own, "" for one of the object: not what the write sets back to what it was
+// before. It is nil where a write owns all that it sets.
+func (k *Row) Resets(subresource string) *fieldset.Filter {
+	filter, own := k.resets[subresource]
+	switch {
+	case own:
+		return filter
+	case subresource == "" && k.HasStatus:
+		return resetStatus
+	case subresource != "status":
+		return nil
+	case k.StatusAlone || k.Body == nil:
+		return resetObject
+	}
+	return resetSpec
+}
+
+// The filters of most kinds: of the object, of a status that may come with metadata, and of one that may not, as those of
+// custom resources. Nobody changes them.
+var (
+	resetStatus = fieldset.Exclude(fieldset.New(fieldset.Fields("status")))
+	resetSpec   = fieldset.Exclude(fieldset.New(fieldset.Fields("spec")))
+	resetObject = fieldset.Exclude(fieldset.New(fieldset.Fields("spec"), fieldset.Fields("metadata")))
+)
+
 // ownedType is how an object of a type is owned.
 type ownedType struct{ *Type }
 
@@ -141,10 +166,10 @@ func (f *Field) element() fieldset.Schema {
 			return f.Message.Owned()
 		}
 	case FieldRaw:
-		if f.Component == runtimeSchemas+"runtime.RawExtension" {
+		switch component, isObject := strings.CutSuffix(f.Component, "{}"); {
+		case component == runtimeSchemas+"runtime.RawExtension":
 			return ownedWhole
-		}
-		if strings.HasSuffix(f.Component, "{}") {
+		case isObject:
 			return ownedObject
 		}
 	case FieldString, FieldBytes:

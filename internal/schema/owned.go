@@ -81,6 +81,9 @@ func (n ownedNode) anyType() bool { return n.types&(n.types-1) != 0 || n.types =
 
 // deduces reports whether fields may be there of which nothing is said.
 func (n ownedNode) deduces() bool {
+	if n.types != typeObject && !n.anyType() {
+		return false
+	}
 	return n.extra == extraAllowed || n.extra == extraUnknown && (n.open || !n.names())
 }
 
