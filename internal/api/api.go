@@ -56,8 +56,6 @@ type Config struct {
 	// StrictCRDs refuses definitions with rules that are not evaluated here. Without it they
 	// are accepted with a warning.
 	StrictCRDs bool
-	// NoManagedFields writes no metadata.managedFields, and refuses server-side apply, which needs them.
-	NoManagedFields bool
 	// NoNamespaceLifecycle is upstream without its admission plugin of that name: objects are created
 	// in namespaces that are missing or terminating, and no namespace is safe from a delete.
 	NoNamespaceLifecycle bool
