@@ -131,6 +131,7 @@ func (p *pruner) object(at *fieldPath, t *Type, obj map[string]any) {
 		case f.pointer || !isEmpty(v):
 		case f.nullable:
 			obj[k] = nil
+		case f.emptyAsks && at.depth <= 2: // of the object itself
 		case !f.alwaysWritten():
 			delete(obj, k)
 		}
@@ -189,6 +190,10 @@ func (p *pruner) listOrValue(at *fieldPath, t *Type, f *Field, v any) (any, bool
 	}
 	l, ok := v.([]any)
 	if !ok {
+		// What is kept as text was written here.
+		if _, isRaw := v.(tree.Raw); isRaw {
+			return nil, false
+		}
 		// A null comes here only as a list in a map: that key has an empty list then.
 		if v == nil {
 			return []any{}, true

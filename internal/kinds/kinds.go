@@ -31,6 +31,7 @@ import (
 	"strings"
 	"sync"
 
+	"apichain/internal/fieldset"
 	"apichain/internal/tree"
 )
 
@@ -285,6 +286,9 @@ type Row struct {
 
 	// Kept are paths that, like status, a write of the object cannot change.
 	Kept [][]string
+
+	// resets are the filters by subresource that are not those of most kinds: see Resets.
+	resets map[string]*fieldset.Filter
 
 	// also are versions before this one that had the same shape, which are served where they are asked
 	// for: see WithAlso.

@@ -1,6 +1,7 @@
 package kinds
 
 import (
+	"apichain/internal/fieldset"
 	"apichain/internal/tree"
 
 	"fmt"
@@ -364,6 +365,9 @@ func (r *kindReader) readKindLine(line string) {
 		r.readInitial(rest)
 	case "keep":
 		k.Kept = append(k.Kept, strings.Split(rest, "."))
+	case "reset", "own":
+		sub, list, _ := strings.Cut(rest, " ")
+		r.readReset(strings.TrimPrefix(sub, "-"), splitList(list), word == "own")
 	case "namelabel":
 		k.nameLabel = rest
 	case "deprecated":
@@ -385,6 +389,33 @@ func (r *kindReader) readKindLine(line string) {
 	default:
 		r.fail("%q is nothing that a kind has", word)
 	}
+}
+
+// readReset reads what a write to a subresource does not own, or with only what it owns.
+func (r *kindReader) readReset(sub string, list []string, only bool) {
+	known := slices.ContainsFunc(r.kind.Subresources, func(s Subresource) bool { return s.Name == sub })
+	if len(list) == 0 || list[0] == "" || sub != "" && !known {
+		r.fail("%q is no subresource with paths", sub)
+		return
+	}
+	var paths []fieldset.Path
+	for _, text := range list {
+		path := fieldset.Fields(strings.Split(text, ".")...)
+		for i := range path {
+			if path[i] == fieldset.Field("*") {
+				path[i] = fieldset.Element{}
+			}
+		}
+		paths = append(paths, path)
+	}
+	filter := fieldset.Exclude(fieldset.New(paths...))
+	if only {
+		filter = fieldset.Include(paths...)
+	}
+	if r.kind.resets == nil {
+		r.kind.resets = map[string]*fieldset.Filter{}
+	}
+	r.kind.resets[sub] = filter
 }
 
 // readSubresource reads NAME VERBS [GROUP/VERSION/KIND].

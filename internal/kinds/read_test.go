@@ -56,6 +56,8 @@ func TestKindsErrors(t *testing.T) {
 		{head + row + "kind v1 B as - - namespaced label core -", "7: v1 B is there already"},
 		{head + row + "  verbs", `7: "verbs" says nothing`},
 		{head + row + "  colour red", `7: "colour" is nothing that a kind has`},
+		{head + row + "  reset status spec", `7: "status" is no subresource with paths`},
+		{head + row + "  own -", `7: "" is no subresource with paths`},
 		{head + row + "  verbs get,fetch", `7: "fetch" is no verb`},
 		{head + row + "  verbs list,get", "7: the verbs list,get are not in order"},
 		{head + row + "  sub scale", "7: a subresource has a name, verbs"},
