@@ -36,7 +36,7 @@ func init() {
 	testPlaces = map[string]*testPlace{
 		"containers": {keyed}, "env": {keyed}, "ports": {Atom{List: Keyed, Keys: []string{"containerPort", "protocol"}}},
 		"text": {Atom{Scalar: Text}}, "count": {Atom{Scalar: Number}}, "flag": {Atom{Scalar: Bool}}, "scalar": {Atom{Scalar: AnyScalar}},
-		"closed": {Atom{Map: Granular}}, "finalizers": {Atom{List: SetList}}, "data": {untold}, "labels": {untold}, "selector": {Atom{Map: Atomic}},
+		"args": {Atom{List: AtomicList}}, "closed": {Atom{Map: Granular}}, "finalizers": {Atom{List: SetList}}, "data": {untold}, "labels": {untold}, "selector": {Atom{Map: Atomic}},
 	}
 }
 

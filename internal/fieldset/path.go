@@ -37,6 +37,7 @@ func (p Path) String() string {
 //	.metadata.annotations.example\.com/x  spec.containers[*].image        .spec.args[0]
 func ParsePath(text string) (Path, error) {
 	var p Path
+	text = tree.JSONUTF8(text)
 	for rest := text; rest != ""; {
 		var e Element
 		n, err := 0, error(nil)
@@ -99,7 +100,7 @@ func parseItem(s string) (Element, int, error) {
 		var field string
 		field, inside, more = cut(inside, ',')
 		name, value, ok := strings.Cut(field, "=")
-		if !ok {
+		if !ok || name == "" || strings.Contains(name, `"`) {
 			return Element{}, 0, fmt.Errorf("expected an index, =value, * or name=value in the brackets")
 		}
 		fields[name] = parseScalar(value)

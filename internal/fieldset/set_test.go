@@ -239,6 +239,26 @@ func TestLeavesAndNames(t *testing.T) {
 	is(t, "named members of what is deduced", s.MembersNamed(Deduced()), string(s.AppendJSON(nil)))
 }
 
+// TestWhole has a schema in which a selector and a list of arguments have become one value.
+func TestWhole(t *testing.T) {
+	for text, want := range map[string]string{
+		`{}`: `{}`,
+		`{"f:selector":{"f:a":{},"f:b":{"f:c":{}}},"f:x":{"f:y":{}}}`: `{"f:selector":{},"f:x":{"f:y":{}}}`,
+		`{"f:selector":{}}`:                `{"f:selector":{}}`,
+		`{"f:selector":{".":{},"f:a":{}}}`: `{"f:selector":{}}`,
+		`{"f:env":{"k:{\"name\":\"a\"}":{"f:args":{"i:0":{}},"f:selector":{"f:a":{}}}},"f:z":{"f:y":{}}}`: `{"f:env":{"k:{\"name\":\"a\"}":{"f:args":{},"f:selector":{}}},"f:z":{"f:y":{}}}`,
+		`{"f:data":{"f:selector":{"f:a":{}}}}`:   `{"f:data":{"f:selector":{"f:a":{}}}}`,
+		`{"f:text":{"f:selector":{"f:a":{}}}}`:   `{"f:text":{"f:selector":{"f:a":{}}}}`,
+	} {
+		s := parse(t, text)
+		is(t, text, s.Whole(objectPlace), want)
+		is(t, text+" before", s, string(parse(t, text).AppendJSON(nil)))
+		is(t, text+" without a schema", s.Whole(nil), string(s.AppendJSON(nil)))
+	}
+	selector, _ := objectPlace.Field("selector")
+	is(t, "what is itself one value", parse(t, `{"f:a":{"f:b":{}}}`).Whole(selector), `{"f:a":{"f:b":{}}}`)
+}
+
 func TestFilter(t *testing.T) {
 	s := parse(t, `{"f:spec":{".":{},"f:containers":{"k:{\"name\":\"a\"}":{".":{},"f:image":{},"f:resizePolicy":{},"f:resources":{"f:limits":{}}}},"f:x":{}},"f:status":{".":{},"f:y":{}}}`)
 	resize := []Path{
