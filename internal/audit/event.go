@@ -35,7 +35,7 @@ type Event struct {
 	ObjectRef *ObjectRef `json:"objectRef,omitempty"`
 	// ResponseStatus is without kind and apiVersion; of a success it has the code alone.
 	ResponseStatus *status.Status `json:"responseStatus,omitempty"`
-	// The objects are bodies as they were sent, not as they were decoded.
+	// The objects are bodies as they were sent, not as they were decoded; YAML is written as JSON.
 	RequestObject  json.RawMessage `json:"requestObject,omitempty"`
 	ResponseObject json.RawMessage `json:"responseObject,omitempty"`
 

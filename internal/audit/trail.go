@@ -1,14 +1,17 @@
 package audit
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"apichain/internal/request"
 	"apichain/internal/status"
+	"apichain/internal/tree"
 )
 
 // A trail collects what is recorded of one request, from the audit filter on:
@@ -54,6 +57,7 @@ type Trail struct {
 
 	// The bodies are written by the request's goroutine without a lock; nil is not wanted.
 	requestBody, responseBody *Body
+	sentYAML                  bool // the request's body is YAML
 
 	// mu guards all below; an event is encoded under it, so that the annotations stand still.
 	mu        sync.Mutex
@@ -75,7 +79,8 @@ func (a *Recorder) Open(f *Facts) *Trail {
 	t := &Trail{log: a.log, decision: d, base: newEvent(f.Request, f.ID, d.level, f.Received), refusal: f.Refused}
 	t.base.Verb, t.base.User, t.base.ObjectRef = f.Info.Verb, newUser(f.User), newObjectRef(f.Info)
 	if d.level >= LevelRequest && f.Info.IsResourceRequest && f.HasBody {
-		t.requestBody = &Body{}
+		media, _, _ := strings.Cut(f.Request.Header.Get("Content-Type"), ";")
+		t.requestBody, t.sentYAML = &Body{}, strings.HasSuffix(strings.TrimSpace(media), "yaml")
 	}
 	if d.level >= LevelRequestResponse && f.Info.IsResourceRequest {
 		t.responseBody = &Body{}
@@ -180,7 +185,14 @@ func (t *Trail) Complete(end End) {
 	// A handler that goes on may be writing them this moment.
 	if !end.HandlerRuns {
 		t.mu.Lock()
-		t.base.RequestObject, t.base.ResponseObject = t.requestBody.object(), t.responseBody.object()
+		t.base.RequestObject, t.base.ResponseObject = t.requestBody.object(t.sentYAML), t.responseBody.object(false)
+		if t.decision.omitManagedFields {
+			// A patch is no object: what it says of the owners is part of what was asked (upstream).
+			if t.base.Verb != "patch" {
+				t.base.RequestObject = withoutOwners(t.base.RequestObject)
+			}
+			t.base.ResponseObject = withoutOwners(t.base.ResponseObject)
+		}
 		t.mu.Unlock()
 	}
 	t.write(stage, code)
@@ -235,16 +247,72 @@ func (c *Body) Add(b []byte) {
 	c.b = append(c.b, b...)
 }
 
-// object returns the body if it was kept whole and is JSON, else nil. It works on a nil
-// Body: one that nobody wanted.
-func (c *Body) object() json.RawMessage {
+// object returns the body if it was kept whole and is JSON, or as JSON if it is YAML and may be, else nil. It
+// works on a nil Body: one that nobody wanted.
+func (c *Body) object(yaml bool) json.RawMessage {
 	if c == nil {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.over || !json.Valid(c.b) {
+	switch {
+	case c.over:
 		return nil
+	case json.Valid(c.b):
+		return c.b // what is added to it later is behind its end
+	case yaml:
+		if obj, _, err := tree.ParseYAMLObject(c.b); err == nil {
+			return tree.AppendJSON(nil, obj)
+		}
 	}
-	return c.b // what is added to it later is behind its end
+	return nil
+}
+
+// ownersAt are the places of metadata.managedFields in an object, a list and a table; "*" is each element.
+var ownersAt = [...][]string{
+	{"metadata", "managedFields"},
+	{"items", "*", "metadata", "managedFields"},
+	{"rows", "*", "object", "metadata", "managedFields"},
+}
+
+// withoutOwners returns an object, a list of objects or a table without the managedFields of their metadata. Whatever
+// else is in it stays as it was sent, but for the order of keys around what has gone.
+func withoutOwners(object json.RawMessage) json.RawMessage {
+	for _, path := range ownersAt {
+		object = without(object, path)
+	}
+	return object
+}
+
+// without returns a JSON text without what path leads to: the same text where that is not there.
+func without(text json.RawMessage, path []string) json.RawMessage {
+	if path[0] == "*" {
+		var list []json.RawMessage
+		if json.Unmarshal(text, &list) != nil {
+			return text
+		}
+		for i := range list {
+			list[i] = without(list[i], path[1:])
+		}
+		return encoded(list)
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(text, &members) != nil || members[path[0]] == nil {
+		return text
+	}
+	was := members[path[0]]
+	if delete(members, path[0]); len(path) > 1 {
+		now := without(was, path[1:])
+		if bytes.Equal(now, was) {
+			return text
+		}
+		members[path[0]] = now
+	}
+	return encoded(members)
+}
+
+// encoded returns a value of JSON texts, which cannot fail.
+func encoded(v any) json.RawMessage {
+	b, _ := json.Marshal(v)
+	return b
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -251,6 +252,71 @@ func TestTrailBodies(t *testing.T) {
 	}
 }
 
+// TestTrailWithoutOwners: a policy, or a rule of it, leaves out who owns the fields of objects, lists and tables, and
+// nothing else. Upstream's copyWithoutManagedFields does that; a patch is kept as it was sent.
+func TestTrailWithoutOwners(t *testing.T) {
+	const owned = `{"kind":"X","metadata":{"name":"a","managedFields":[{"manager":"m"}],"uid":"<1>"},"spec":{"metadata":{"managedFields":[]},"n":1.50}}`
+	const bare = `{"kind":"X","metadata":{"name":"a","uid":"<1>"},"spec":{"metadata":{"managedFields":[]},"n":1.50}}`
+	for _, c := range []struct{ verb, policy, sent, want string }{
+		{"create", `"omitManagedFields":true,"rules":[{"level":"RequestResponse"}]`, owned, bare},
+		{"create", `"rules":[{"level":"RequestResponse","omitManagedFields":true}]`, owned, bare},
+		{"create", `"omitManagedFields":true,"rules":[{"level":"RequestResponse","omitManagedFields":false}]`, owned, owned},
+		{"create", `"rules":[{"level":"RequestResponse"}]`, owned, owned},
+		{"create", `"omitManagedFields":true,"rules":[{"level":"RequestResponse"}]`, `{"metadata":{"managedFields":[]},"items":[` + owned + `,7,null,` + owned + `]}`, `{"items":[` + bare + `,7,null,` + bare + `],"metadata":{}}`},
+		{"create", `"omitManagedFields":true,"rules":[{"level":"RequestResponse"}]`, `{"rows":[{"cells":["<"],"object":` + owned + `},{"object":null}]}`, `{"rows":[{"cells":["<"],"object":` + bare + `},{"object":null}]}`},
+		{"create", `"omitManagedFields":true,"rules":[{"level":"RequestResponse"}]`, `{"z":1,"a":{"managedFields":1},"metadata":{"z":1,"a":2},"rows":{"object":3},"items":null}`, `{"z":1,"a":{"managedFields":1},"metadata":{"z":1,"a":2},"rows":{"object":3},"items":null}`},
+		{"create", `"omitManagedFields":true,"rules":[{"level":"RequestResponse"}]`, `{"metadata":{"\u006danagedFields":1}}`, `{"metadata":{}}`},
+		{"create", `"omitManagedFields":true,"rules":[{"level":"RequestResponse"}]`, `[{"metadata":{"managedFields":1}}]`, `[{"metadata":{"managedFields":1}}]`},
+		{"create", `"omitManagedFields":true,"rules":[{"level":"RequestResponse"}]`, `{"metadata":7,"items":[[]],"rows":"x"}`, `{"metadata":7,"items":[[]],"rows":"x"}`},
+		{"patch", `"omitManagedFields":true,"rules":[{"level":"RequestResponse"}]`, owned, owned},
+	} {
+		var log bytes.Buffer
+		f := factsOf("POST", "/api/v1/pods")
+		f.HasBody, f.Info.Verb = true, c.verb
+		tr := recorderTo(t, &log, c.policy).Open(f)
+		sent, answered := tr.Bodies()
+		sent.Add([]byte(c.sent))
+		answered.Add([]byte(c.sent))
+		tr.Complete(End{Code: 200})
+		l := readLines(t, log.Bytes())[0]
+		answer := c.want
+		if c.verb == "patch" {
+			answer = bare
+		}
+		same := func(got json.RawMessage, want string) bool {
+			var a, b any
+			return json.Unmarshal(got, &a) == nil && json.Unmarshal([]byte(want), &b) == nil && reflect.DeepEqual(a, b)
+		}
+		if !same(l.RequestObject, c.want) || !same(l.ResponseObject, answer) || c.want == bare && !bytes.Contains(l.RequestObject, []byte("1.50")) {
+			t.Errorf("%s by %s: of %s\nsent     %s\nanswered %s\nwant %s", c.verb, c.policy, c.sent, l.RequestObject, l.ResponseObject, c.want)
+		}
+	}
+}
+
+// TestTrailOfYAML: what is sent as YAML is recorded as JSON, as upstream has it; what is neither is not.
+func TestTrailOfYAML(t *testing.T) {
+	for _, c := range []struct{ media, sent, want string }{
+		{"application/apply-patch+yaml", "kind: X\nmetadata: {name: a}\n", `{"kind":"X","metadata":{"name":"a"}}`},
+		{"application/yaml; charset=utf-8", "a: [1, 2.0]", `{"a":[1,2]}`},
+		{"application/yaml", `{"b": 1, "a": 2}`, `{"b":1,"a":2}`},
+		{"application/yaml", "a: [", ""},
+		{"application/json", "a: 1", ""},
+		{"", "a: 1", ""},
+	} {
+		var log bytes.Buffer
+		f := factsOf("PATCH", "/api/v1/namespaces/a/pods/b")
+		f.HasBody = true
+		f.Request.Header.Set("Content-Type", c.media)
+		tr := recorderTo(t, &log, `"rules":[{"level":"Request"}]`).Open(f)
+		sent, _ := tr.Bodies()
+		sent.Add([]byte(c.sent))
+		tr.Complete(End{Code: 200})
+		if got := string(readLines(t, log.Bytes())[0].RequestObject); got != c.want {
+			t.Errorf("%s %q: %s, want %s", c.media, c.sent, got, c.want)
+		}
+	}
+}
+
 // TestBody: in whatever parts a body comes, it is kept whole up to the bound, and not at all
 // beyond it or when it is no JSON.
 func TestBody(t *testing.T) {
@@ -273,7 +339,7 @@ func TestBody(t *testing.T) {
 				b.Add(rest[:n])
 				rest = rest[n:]
 			}
-			got := b.object()
+			got := b.object(false)
 			if (got != nil) != c.kept || c.kept && !bytes.Equal(got, c.body) {
 				t.Errorf("%s: kept %d bytes of %d (seed %d)", c.name, len(got), len(c.body), seed)
 			}
@@ -282,14 +348,14 @@ func TestBody(t *testing.T) {
 			}
 		}
 	}
-	if (*Body)(nil).object() != nil {
+	if (*Body)(nil).object(false) != nil {
 		t.Error("a body that nobody wanted has an object")
 	}
 	// What is added is copied: the caller uses its buffer again.
 	b, buffer := &Body{}, []byte("17")
 	b.Add(buffer)
 	buffer[0] = '9'
-	if got := string(b.object()); got != "17" {
+	if got := string(b.object(false)); got != "17" {
 		t.Errorf("kept %s, want 17", got)
 	}
 }

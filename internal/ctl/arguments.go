@@ -47,6 +47,10 @@ type invocation struct {
 	user, listener  string
 	groups, headers []string
 
+	// Flags of owners.
+	namespace, force string
+	paths            []string
+
 	// Flags of all controls: a note for others, and how long it lasts; 0: the endpoint's default.
 	note  string
 	lasts time.Duration

@@ -110,6 +110,10 @@ func subcommands() []subcommand {
 			"what would become of a request, and why", (*invocation).explainFlags, (*invocation).explain,
 		},
 		subcommand{
+			"owners", "RESOURCE/NAME [-n NAMESPACE] [--path P]... [--force MANAGER] [KEY=VALUE...]",
+			"who owns the fields of an object", (*invocation).ownerFlags, (*invocation).owners,
+		},
+		subcommand{
 			"drain", "[on [--for 10m] [--end-watches] [--note T] [--wait] | off]",
 			"send clients elsewhere, reversibly", (*invocation).drainFlags, (*invocation).drain,
 		},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -145,4 +146,39 @@ func (inv *invocation) explain() error {
 		}
 		return b, err
 	})
+}
+
+// ownerFlags declares which object is meant, and what of its owners is shown.
+func (inv *invocation) ownerFlags(f *flag.FlagSet) {
+	f.StringVar(&inv.namespace, "n", "", "`NAMESPACE` of the object (default default)")
+	f.Func("path", "only the `FIELD` and what is in it, such as .spec.template; may be repeated", collect(&inv.paths))
+	f.StringVar(&inv.force, "force", "", "only what a forced apply by this `MANAGER` would take from others")
+}
+
+// owners shows who owns the fields of an object, which is named as kubectl has it. Further words choose rows.
+func (inv *invocation) owners() error {
+	var resource, name string
+	if len(inv.args) > 0 {
+		resource, name, _ = strings.Cut(inv.args[0], "/")
+	}
+	if resource == "" || name == "" {
+		return usageError("owners takes an object, such as configmap/x")
+	}
+	q, err := pairs(inv.args[1:])
+	if err != nil {
+		return err
+	}
+	q.Set("resource", resource)
+	q.Set("name", name)
+	for key, value := range map[string]string{"namespace": inv.namespace, "force": inv.force} {
+		if value != "" {
+			q.Set(key, value)
+		}
+	}
+	// The endpoint's prefixes are of text: .spec* is .specific too.
+	for _, path := range inv.paths {
+		path = "." + strings.TrimPrefix(path, ".")
+		q["path"] = append(q["path"], path, path+".*", path+"[*")
+	}
+	return inv.show(func() ([]byte, error) { return inv.get("/admin/v1/owners", q) })
 }

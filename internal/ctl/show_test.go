@@ -56,6 +56,32 @@ func TestListAsks(t *testing.T) {
 	}
 }
 
+// TestOwnersAsks: the object as kubectl names it, and a field with all that is in it.
+func TestOwnersAsks(t *testing.T) {
+	for args, want := range map[string]sentToAdmin{
+		"cm/x":                            {target: "/admin/v1/owners?name=x&resource=cm", accept: "text/plain"},
+		"deploy.apps/a/b -n shop -o json": {target: "/admin/v1/owners?name=a%2Fb&namespace=shop&resource=deploy.apps", accept: "application/json"},
+		"cm/x --force helm manager=a operation=b": {target: "/admin/v1/owners?force=helm&manager=a&name=x&operation=b&resource=cm", accept: "text/plain"},
+		"--path data cm/x --path=.b[0] -o wide": {
+			target: "/admin/v1/owners?name=x&path=.data&path=.data.%2A&path=.data%5B%2A&path=.b%5B0%5D&path=.b%5B0%5D.%2A&path=.b%5B0%5D%5B%2A&resource=cm&wide=true",
+			accept: "text/plain",
+		},
+	} {
+		want.method = "GET"
+		at, got := fakeAdmin(t, func(int, *http.Request) (int, string) { return 200, "rows\n" })
+		o := inspect(t, t.Context(), "", append(append([]string{"owners"}, strings.Fields(args)...), "--admin="+at)...)
+		if all := got(); o != (outcome{exitDone, "rows\n", ""}) || len(all) != 1 || all[0] != want {
+			t.Errorf("%s: %+v, asked %+v, want %+v", args, o, all, want)
+		}
+	}
+	at, _ := fakeAdmin(t, func(int, *http.Request) (int, string) {
+		return 404, `{"kind":"Status","message":"configmaps \"x\" not found","code":404}`
+	})
+	if o := inspect(t, t.Context(), "", "owners", "cm/x", "--admin="+at); o.code != exitRefused || !strings.Contains(o.errs, `configmaps "x" not found`) {
+		t.Errorf("an object that is not there: %+v", o)
+	}
+}
+
 // TestShow: what is printed by several readings, to the byte, on a terminal and elsewhere.
 func TestShow(t *testing.T) {
 	const clear = "\x1b[H\x1b[2J"

@@ -202,17 +202,8 @@ func (w *schemaWriter) field(f *kinds.Field) map[string]any {
 	if f.Doc != "" {
 		s["description"] = f.Doc
 	}
-	// The default of a list or map is that of its elements, which upstream does not show. A value that
-	// has to be there is empty if it is not.
-	switch zero, isScalar := zeroScalars[f.Kind]; {
-	case f.IsList || f.IsMap || f.Alternative != "":
-	case f.ShownDefault != nil:
-		s["default"] = tree.Copy(f.ShownDefault)
-	case f.IsPointer():
-	case f.Required && isScalar:
-		s["default"] = zero
-	case f.Kind == kinds.FieldMessage:
-		s["default"] = map[string]any{}
+	if def := f.OpenAPIDefault(); def != nil {
+		s["default"] = tree.Copy(def)
 	}
 	w.addListType(s, f)
 	if f.Strategy != "" {
@@ -304,11 +295,6 @@ var scalarSchemas = map[kinds.FieldKind]scalarSchema{
 	kinds.FieldMicroTime:   {metaSchemas + "MicroTime", "a time: RFC 3339, to the microsecond", "string", "date-time"},
 	kinds.FieldIntOrString: {intOrString, "an integer or a string", "integer string", "int-or-string"},
 	kinds.FieldQuantity:    {quantity, "a quantity: a number with a suffix such as m, k, Ki or Gi", "string number", ""},
-}
-
-// zeroScalars has the empty values of the kinds of fields that are plain JSON values.
-var zeroScalars = map[kinds.FieldKind]any{
-	kinds.FieldString: "", kinds.FieldBool: false, kinds.FieldInt32: int64(0), kinds.FieldInt64: int64(0), kinds.FieldDouble: int64(0),
 }
 
 // The components of values that are written in two ways.

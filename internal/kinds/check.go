@@ -189,6 +189,10 @@ func (p *pruner) listOrValue(at *fieldPath, t *Type, f *Field, v any) (any, bool
 	}
 	l, ok := v.([]any)
 	if !ok {
+		// What is kept as text was written here.
+		if _, isRaw := v.(tree.Raw); isRaw {
+			return nil, false
+		}
 		// A null comes here only as a list in a map: that key has an empty list then.
 		if v == nil {
 			return []any{}, true

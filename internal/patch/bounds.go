@@ -50,6 +50,8 @@ func (c *jsonCopier) copy(v any, depth int) any {
 		return a
 	case string:
 		c.left -= len(v) + 2
+	case tree.Raw:
+		c.left -= len(v)
 	default:
 		// About what a number or a word takes.
 		c.left -= 4

@@ -3,6 +3,8 @@ package patch
 import (
 	"strconv"
 	"strings"
+
+	"apichain/internal/tree"
 )
 
 // JSON pointers (RFC 6901), as operations of a JSON patch use them. A pointer leads from the
@@ -51,6 +53,11 @@ func (r *jsonPatchRun) locate(pointer string) (jsonPlace, error) {
 		var err error
 		if v, err = at.value(); err != nil {
 			return jsonPlace{}, err
+		}
+		// A part that is kept as text is changed as what it says.
+		if _, isRaw := v.(tree.Raw); isRaw {
+			v = tree.Expand(v)
+			at.object[at.key] = v
 		}
 		// Setters are made only for lists: most steps are through objects, and a closure
 		// for each would be most of what a patch allocates.

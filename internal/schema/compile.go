@@ -24,7 +24,7 @@ import (
 // cannot be compiled and its path from the root of s: properties[spec].type. s is neither
 // changed nor kept.
 func Compile(s map[string]any) (*Schema, error) {
-	c := schemaCompiler{}
+	c := schemaCompiler{of: &Schema{}}
 	root, err := c.node(s, "")
 	if err != nil {
 		return nil, err
@@ -33,11 +33,19 @@ func Compile(s map[string]any) (*Schema, error) {
 	// belong to the rules of all objects; as an embedded resource they would be checked here
 	// again, and metadata would lose fields.
 	root.embedded = false
-	return &Schema{root: root}, nil
+	if c.of.root, root.resource = root, c.of; len(s) == 0 {
+		// Nothing is said of the objects, nor of who owns their metadata.
+		root.types, root.resource = typeObject, nil
+	}
+	return c.of, nil
 }
 
 // schemaCompiler compiles one schema. Its zero value is ready for use.
 type schemaCompiler struct {
+	// of is what comes of it, which embedded resources refer to.
+	of *Schema
+	// open says that the node, or one around it, keeps unknown fields.
+	open bool
 	// bare leaves the defaults out, takes types that do not exist, and has none for an int-or-string.
 	// The check of the defaults themselves asks for that: it looks at each as the CRD writes it, not as
 	// the defaults of its parts complete it, beside what else is wrong, and by what the schema says of
@@ -127,7 +135,12 @@ func (c *schemaCompiler) structure(n *schemaNode, s map[string]any, path string)
 	}
 	n.nullable = tree.True(s["nullable"])
 	n.preserve = tree.True(s["x-kubernetes-preserve-unknown-fields"])
-	n.embedded = tree.True(s["x-kubernetes-embedded-resource"])
+	if n.embedded = tree.True(s["x-kubernetes-embedded-resource"]); n.embedded {
+		n.resource = c.of
+	}
+	c.owned(n, s)
+	defer func(outer bool) { c.open = outer }(c.open)
+	c.open = n.open
 	switch tree.Text(s, "x-kubernetes-list-type") {
 	case "set":
 		n.list = listSet

@@ -37,6 +37,7 @@ import (
 	"strings"
 
 	"apichain/internal/field"
+	"apichain/internal/fieldset"
 )
 
 // The model that the rest of the package works on: a tree of nodes, one for each place in an
@@ -69,6 +70,8 @@ type Schema struct {
 	// resource at a path; fields of the errors begin with the path. It is set before the schema is
 	// used, and is called concurrently.
 	MetadataErrors func(at string, m map[string]any) []field.Error
+	// Metadata says how metadata are owned, of the object and of embedded resources. It is set before Owned is called.
+	Metadata fieldset.Schema
 }
 
 // schemaNode is the schema of one place in an object. A nil node stands for a place about which
@@ -80,6 +83,13 @@ type schemaNode struct {
 	nullable bool // null may stand for a value of the type
 	embedded bool // x-kubernetes-embedded-resource: a whole object with apiVersion, kind and metadata
 	embeds   bool // it is such a resource, or has some in its fields or items
+
+	// How a value is owned, as far as nothing else here tells.
+
+	whole    bool    // x-kubernetes-map-type: atomic
+	lax      bool    // a text with a format that makes it any scalar to server-side apply
+	open     bool    // it, or a schema around it, has x-kubernetes-preserve-unknown-fields
+	resource *Schema // the schema it belongs to, of the root and of embedded resources; nil for others
 
 	// Which fields an object may have here.
 

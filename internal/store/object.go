@@ -3,8 +3,6 @@ package store
 import (
 	"strconv"
 	"strings"
-
-	"apichain/internal/tree"
 )
 
 // An object is encoded once, when it is written, and its text exists once: as the line that a
@@ -53,12 +51,6 @@ func (o *Object) Namespace() string {
 
 // Name returns the part of the key behind the slash, or all of it without one.
 func (o *Object) Name() string { return o.Key[strings.IndexByte(o.Key, '/')+1:] }
-
-// Decode returns the object as a tree of its own, which the caller may change.
-func (o *Object) Decode() map[string]any {
-	obj, _, _ := tree.ParseJSONObject(o.Raw()) // what Encode wrote can be read
-	return obj
-}
 
 // SplitAtRevision returns the JSON before and after the digits of the revision: what there is
 // to compare of two versions of an object, and what a draft of it is made of.

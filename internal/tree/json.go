@@ -63,9 +63,11 @@ func ParseJSONObject(data []byte) (map[string]any, []string, error) {
 // TypeName returns what the errors of encoding/json call the type of v. It is "number" for
 // whatever is nothing else.
 func TypeName(v any) string {
-	switch v.(type) {
+	switch v := v.(type) {
 	case nil:
 		return "null"
+	case Raw:
+		return TypeName(Expand(v))
 	case bool:
 		return "bool"
 	case string:
@@ -118,6 +120,9 @@ type jsonReader struct {
 
 	// hasRepeated says that some object has a key twice.
 	hasRepeated bool
+
+	// rawFrom and rawTo are where a value is that is kept as Raw; 0 is no such value.
+	rawFrom, rawTo int
 
 	// merge says that the objects of a repeated key are merged.
 	merge bool
@@ -186,6 +191,10 @@ func quoteJSONByte(c byte) string {
 func (r *jsonReader) value() (any, error) {
 	if r.pos >= len(r.src) {
 		return nil, errJSONEnd
+	}
+	if r.pos == r.rawFrom && r.rawTo > 0 {
+		r.pos = r.rawTo
+		return Raw(r.src[r.rawFrom:r.rawTo]), nil
 	}
 	switch c := r.src[r.pos]; c {
 	case '{', '[':

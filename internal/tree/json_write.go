@@ -48,6 +48,8 @@ func AppendJSON(b []byte, v any) []byte {
 		return appendJSONFloat(b, v)
 	case bool:
 		return strconv.AppendBool(b, v)
+	case Raw:
+		return append(b, v...)
 	case []string:
 		b = append(b, '[')
 		for i, e := range v {

@@ -2,7 +2,7 @@
 // JSON and YAML, and reaches into them by path.
 //
 // A tree is made of map[string]any, []any, string, bool, int64, float64 and nil, which is
-// what upstream's unstructured objects are made of. A number is an int64 if its text is an
+// what upstream's unstructured objects are made of; a part that is only carried along may be a Raw. A number is an int64 if its text is an
 // integer that an int64 can hold, and a float64 otherwise; so 1 and 1.0 are different
 // values that Equal takes for the same. No function here knows a kind or a schema: an
 // object of any group goes through the same code.
@@ -71,11 +71,11 @@ func Object(v any, path ...string) map[string]any {
 	return o
 }
 
-// List returns the list at path, and nil if there is none.
+// List returns the list at path, and nil if there is none. Of a Raw it is what that says.
 //
 //go:noinline
 func List(v any, path ...string) []any {
-	l, _ := At(v, path...).([]any)
+	l, _ := Expand(At(v, path...)).([]any)
 	return l
 }
 
@@ -208,6 +208,15 @@ func equal(a, b any, steps *int, scalar func(a, b any) bool) bool {
 		if *steps--; *steps < 0 {
 			return false
 		}
+	}
+	if ra, ok := a.(Raw); ok {
+		if rb, ok := b.(Raw); ok && ra == rb {
+			return true
+		}
+		a = Expand(a)
+	}
+	if _, ok := b.(Raw); ok {
+		b = Expand(b)
 	}
 	switch a := a.(type) {
 	case map[string]any:

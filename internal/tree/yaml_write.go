@@ -63,6 +63,8 @@ func appendYAMLNode(b []byte, v any, indent int) []byte {
 			list[i] = s
 		}
 		return appendYAMLNode(b, list, indent)
+	case Raw:
+		return appendYAMLNode(b, Expand(v), indent)
 	case string:
 		if yamlLiteral(v) {
 			// The lines must be deeper than what the scalar is in, which a document is not.
@@ -100,6 +102,7 @@ func appendYAMLMap(b []byte, m map[string]any, indent int) []byte {
 		// A collection begins on the next line, a list in the column of its key. Empty ones
 		// have no block form and stay on this line.
 		deeper, block := indent+2, false
+		e.value = Expand(e.value)
 		switch v := e.value.(type) {
 		case map[string]any:
 			block = len(v) > 0
