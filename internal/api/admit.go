@@ -262,7 +262,7 @@ func (q *Call) ask(phase Phase, operation string, obj, old map[string]any) error
 	return q.admitters.Ask(q.req.Context(), a)
 }
 
-// mutate lets mutating admission change next, as it was sent and with its defaults: what the server sets and keeps comes
+// mutate lets mutating admission change next, as it was sent and with its defaults and owners: what the server sets and keeps comes
 // afterwards. What may not change is refused in it as in what a client sends. Without admission it does nothing.
 func (w *write) mutate() error {
 	operation := OperationUpdate
@@ -272,22 +272,13 @@ func (w *write) mutate() error {
 	if w.view != nil || !w.wants(Mutating, operation) { // the view has been asked about
 		return nil
 	}
-	w.setDefaults()
-	m := tree.Metadata(w.next)
-	if w.old == nil {
-		for _, f := range SystemFields {
-			if f != "generation" {
-				delete(m, f)
-			}
-		}
-	}
-	setOrDelete(m, "namespace", w.namespace, w.Namespaced)
-	w.dedupeOwners(w.next)
+	owners := tree.Metadata(w.next)["managedFields"]
 	if err := w.admit(Mutating); err != nil {
 		return err
 	}
 	w.mutated = true
-	m = tree.Metadata(w.next)
+	m := tree.Metadata(w.next)
+	w.checkOwners(w.next, owners)
 	if err := w.checkNamespace(m); err != nil || w.old == nil {
 		return err
 	}

@@ -59,6 +59,8 @@ type Config struct {
 	// NoNamespaceLifecycle is upstream without its admission plugin of that name: objects are created
 	// in namespaces that are missing or terminating, and no namespace is safe from a delete.
 	NoNamespaceLifecycle bool
+	// NoManagedFields is upstream without server-side apply: nobody owns fields, and nothing is applied.
+	NoManagedFields bool
 	// ReadOnly says why nothing may be written, for the 403 of who tries: "the server is read-only". "" lets write.
 	ReadOnly string
 	// Services is what services get their addresses and ports from.

@@ -141,6 +141,7 @@ func (r *Resource) refuseUnserved() {
 // the same objects as through the one that is served; tests use it as another server's.
 func (s *API) newBuiltin(row *kinds.Row) *Resource {
 	r := &Resource{Row: row, api: s, shape: kinds.Shape{Row: row}, nameErrors: nameRules[row.NameRule], fields: row.Fields, deprecation: row.Deprecated}
+	r.zero = row.Type().Zero()
 	if row.ReviewOnly {
 		s.admit(r) // a binding is asked about
 		return r

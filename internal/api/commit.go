@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"apichain/internal/managed"
 	"apichain/internal/status"
 	"apichain/internal/store"
 	"apichain/internal/tree"
@@ -28,6 +29,7 @@ var errRedefined = errors.New("the resource is defined anew")
 // is a dry run. An object that is being deleted goes with the write that takes its last
 // finalizer. After it, done is as write says.
 func (w *write) commit() error {
+	w.keepTimes()
 	// Equal trees are not enough where old's bytes are of another version or schema: writing
 	// the same object again is how a client brings it up to date.
 	if tree.Equal(w.next, w.was) && w.asStored(w.old) {
@@ -56,6 +58,16 @@ func (w *write) commit() error {
 		return w.confirm()
 	}
 	return w.put(&d)
+}
+
+// keepTimes puts the owners of before back where the write changes nothing but their times: it is none then.
+func (w *write) keepTimes() {
+	m, was := tree.Metadata(w.next), tree.Metadata(w.was)
+	if owners := m["managedFields"]; managed.SameButTimes(owners, was["managedFields"]) {
+		if m["managedFields"] = was["managedFields"]; !tree.Equal(w.next, w.was) {
+			m["managedFields"] = owners
+		}
+	}
 }
 
 // mayGo reports whether nothing but finalizers in metadata holds a deleted object: a namespace

@@ -147,6 +147,9 @@ func (s *customShape) decodeMetadata(at *field.Path, o map[string]any, repair bo
 	switch {
 	case ok:
 		unknown, err = s.pruneFields(m)
+		if list, ok := m["managedFields"].([]any); ok && len(list) == 0 { // it asks for nothing here
+			delete(m, "managedFields")
+		}
 	case given == nil:
 		m = map[string]any{}
 	default:

@@ -45,7 +45,7 @@ func TestSchemaChange(t *testing.T) {
 		t.Errorf("watched: %v", e)
 	}
 	sn := c.Store.Bucket("widgets.example.com").Now()
-	if raw := sn.Get("default/w").Raw(); bytes.Contains(raw, []byte("color")) || !bytes.Contains(raw, []byte("round")) {
+	if raw := sn.Get("default/w").Raw(); bytes.Contains(raw, []byte(`"color"`)) || !bytes.Contains(raw, []byte("round")) {
 		t.Errorf("stored: %s", raw)
 	}
 	// What says nothing new does not end a watch.
@@ -230,7 +230,7 @@ func TestNamesOfDefinitions(t *testing.T) {
 	if tree.Text(got, "status", "acceptedNames", "kind") != "Widget" {
 		t.Errorf("accepted names: %v", got)
 	}
-	if m := tree.Object(got, "metadata"); len(m) > 5 {
+	if m := tree.Object(got, "metadata"); len(m) > 6 {
 		t.Errorf("metadata: %v", m)
 	}
 }

@@ -26,7 +26,7 @@ func (s *API) Internal(r *Resource, verb, namespace, name, subresource string) *
 		IsResourceRequest: true, Verb: verb, APIGroup: r.Group, APIVersion: r.Version,
 		Namespace: namespace, Resource: r.Plural, Name: name, Subresource: subresource,
 	}
-	q := &Call{Resource: r, req: &http.Request{}, scope: request.From(context.Background()), info: info, name: name, options: options{strict: "Ignore"}}
+	q := &Call{Resource: r, req: &http.Request{}, scope: request.From(context.Background()), info: info, name: name, options: options{strict: "Ignore", manager: ownManager}}
 	if r.Namespaced {
 		q.namespace = namespace
 	}
@@ -107,25 +107,30 @@ func (s *API) put(ctx context.Context, obj map[string]any, over bool) (o *store.
 	if r.Namespaced && namespace == "" {
 		namespace = "default"
 	}
-	q := s.Internal(r, "create", namespace, name, "")
+	manager := managerOf(ctx)
+	q := s.Internal(r, "create", namespace, name, "").As(manager)
 	q.strict = "Strict"
 	unknown, err := r.shape.Prune(obj)
 	if err = q.reportProblems(r.Kind, r.Version, &bodyNotes{}, unknown, err); err != nil {
 		return nil, false, err
 	}
-	// Insert consumes its object, and may have changed it when it finds that there is one.
-	o, err = q.Insert(tree.Copy(obj).(map[string]any))
-	var e *status.Error
-	created = !(errors.As(err, &e) && e.Reason == "AlreadyExists")
+	// Looked for first: what it names of the cluster, such as an address, is taken by the one that is there.
+	sn := r.Bucket.Now()
+	if created = !over || sn.Get(r.Key(namespace, name)) == nil; created {
+		// Insert consumes its object, and may have changed it when it finds that there is one.
+		o, err = q.Insert(tree.Copy(obj).(map[string]any))
+		var e *status.Error
+		created = !(errors.As(err, &e) && e.Reason == "AlreadyExists")
+	}
 	if !created && over {
-		o, err = s.Internal(r, "update", namespace, name, "").Modify(ctx, func(old map[string]any) bool {
+		o, err = s.Internal(r, "update", namespace, name, "").As(manager).Modify(ctx, func(old map[string]any) bool {
 			overwrite(old, obj)
 			return true
 		})
 	}
 	// Neither write has touched the status, as no write of the object does.
 	if sent, given := obj["status"]; err == nil && given && r.HasStatus {
-		o, err = s.Internal(r, "update", namespace, name, "status").Modify(ctx, func(old map[string]any) bool {
+		o, err = s.Internal(r, "update", namespace, name, "status").As(manager).Modify(ctx, func(old map[string]any) bool {
 			old["status"] = tree.Copy(sent)
 			return true
 		})

@@ -79,6 +79,6 @@ func (s *API) Write(ctx context.Context, resource, namespace, name, subresource 
 	if r == nil {
 		return nil
 	}
-	_, err := s.Internal(r, "update", namespace, name, subresource).Modify(ctx, change)
+	_, err := s.Internal(r, "update", namespace, name, subresource).As(managerOf(ctx)).Modify(ctx, change)
 	return err
 }

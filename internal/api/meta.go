@@ -38,7 +38,7 @@ var SystemFields = [...]string{
 func (q *Call) stampNew(obj map[string]any, uid string) {
 	m := tree.Metadata(obj)
 	for _, f := range SystemFields {
-		if f != "generation" {
+		if f != "generation" && f != "managedFields" {
 			delete(m, f)
 		}
 	}
@@ -65,6 +65,9 @@ func keepSystemFields(obj, old map[string]any) {
 	m, was := tree.Metadata(obj), tree.Metadata(old)
 	for _, f := range SystemFields {
 		v, has := was[f]
+		if f == "managedFields" { // the step own has set them
+			continue
+		}
 		if slices.Contains(immutableFields[:], f) && m[f] != nil && (!has || f != "deletionTimestamp") {
 			continue
 		}

@@ -62,7 +62,7 @@ func finalizeNamespace(q *Call) error {
 		if err := given.check(q, old); err != nil {
 			return err
 		}
-		w := write{Call: q, old: old, was: q.decode(old), next: q.decode(old)}
+		w := write{Call: q, old: old, was: q.decode(old), next: q.decode(old), sent: tree.Copy(obj).(map[string]any)}
 		if list := tree.List(obj, "spec", "finalizers"); len(list) > 0 {
 			// Copies, because the write is consumed and there may be another attempt.
 			tree.Set(w.next, tree.Copy(list), "spec", "finalizers")

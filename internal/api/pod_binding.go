@@ -79,7 +79,7 @@ func (q *Call) readBelow(typ *kinds.Type, apiVersion, kind string) (map[string]a
 // with the writer, the warnings and the dry run of q. Admission is asked about q and not about what it does.
 func (s *API) on(q *Call, r *Resource, name string) *Call {
 	c := s.Internal(r, "update", q.namespace, name, "")
-	c.req, c.scope, c.dryRun, c.admitted = q.req, q.scope, q.dryRun, true
+	c.req, c.scope, c.dryRun, c.admitted, c.manager = q.req, q.scope, q.dryRun, true, q.manager
 	return c
 }
 

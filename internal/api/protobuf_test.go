@@ -181,7 +181,10 @@ func TestMessageBytes(t *testing.T) {
 	field := func(tag byte, content string) string {
 		return string(tag) + string(binary.AppendUvarint(nil, uint64(len(content)))) + content
 	}
-	meta := "\n\x02c1\x12\x00\x1a\x07default\x22\x00*$" + uid + field('2', rev) + "8\x00" + field('B', "\x08"+string(seconds)+"\x10\x00")
+	entry := field('\n', "unknown") + field(0x12, "Update") + field(0x1a, "v1") + field('"', "\x08"+string(seconds)+"\x10\x00") + field('2', "FieldsV1") +
+		field(':', field('\n', `{"f:binaryData":{".":{},"f:y":{},"f:z":{}},"f:data":{".":{},"f:a":{},"f:b":{}}}`)) + "B\x00"
+	meta := "\n\x02c1\x12\x00\x1a\x07default\x22\x00*$" + uid + field('2', rev) + "8\x00" + field('B', "\x08"+string(seconds)+"\x10\x00") +
+		"\x8a" + field(1, entry)
 	message := field('\n', meta) + "\x12\x06\n\x01a\x12\x011\x12\x06\n\x01b\x12\x012\x1a\x07\n\x01y\x12\x02\x00\x01\x1a\x05\n\x01z\x12\x00"
 	want := "k8s\x00\n\x0f\n\x02v1\x12\tConfigMap" + field('\x12', message) + "\x1a\x00\x22\x00"
 	if got := s.ask("GET "+readMaps+"/c1", "", "Accept", readMessage).Body.String(); got != want {

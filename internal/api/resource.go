@@ -70,6 +70,8 @@ type Resource struct {
 	// How objects look.
 
 	shape shape
+	// zero is an object in which nobody has set anything, as upstream writes it; nil of a custom resource. Nobody may change it.
+	zero map[string]any
 	// nameErrors returns what is wrong with a name, by the rule of the kind.
 	nameErrors nameRule
 	// fields are what field selectors may name, in the order of store.Meta.Fields.

@@ -68,6 +68,11 @@ type write struct {
 	deletes *DeleteOptions
 	mutated bool
 
+	// sent is what was sent where that is not next, nil elsewhere: it is what owners are counted by. owned says that next has its
+	// owners.
+	sent  map[string]any
+	owned bool
+
 	// claim is what the write takes for the object; nil for nothing.
 	claim *allocator.Claim
 
@@ -146,6 +151,7 @@ func (w *write) insertOnce() error {
 		return err
 	}
 	w.uid = request.NewUUID()
+	w.own()
 	if err := w.mutate(); err != nil {
 		return err
 	}
@@ -166,6 +172,7 @@ func (w *write) insertOnce() error {
 // it, done and next are as write says. The error is a *store.Conflict when old is no longer what
 // is stored: see retry.
 func (w *write) replace() error {
+	w.own()
 	if err := w.mutate(); err != nil {
 		return err
 	}
@@ -245,6 +252,13 @@ func (w *write) begin() {
 // at the object itself. Other subresources
 // (scale, finalize) have made next from the stored object already, status and all.
 func (w *write) mergeSubresource() {
+	// The owners are those of the write, whatever part it writes.
+	owners, has := tree.Object(w.next, "metadata")["managedFields"]
+	defer func() {
+		if m := tree.Object(w.next, "metadata"); m != nil {
+			setOrDelete(m, "managedFields", owners, has)
+		}
+	}()
 	switch {
 	case w.part() != nil:
 		w.part().Merge(w.next, w.was)

@@ -17,8 +17,7 @@ type options struct {
 	// strict is fieldValidation: what becomes of unknown and repeated fields. They are dropped
 	// without a word (Ignore), with a warning each (Warn), or refused (Strict).
 	strict string
-	// manager is fieldManager, "" where the client does not say. Nothing but admission asks for
-	// it: no managed fields are kept.
+	// manager is fieldManager, "" where the client does not say.
 	manager string
 }
 
@@ -54,11 +53,14 @@ func (q *Call) writeOptions(kind string) error {
 	return nil
 }
 
+// maxManager is the most bytes that the name of a field manager may have (upstream).
+const maxManager = 128
+
 // managerErrors returns what is wrong with the name of a field manager: at most 128 bytes, all of
 // them of printable characters. Each that is not is named by its offset in bytes.
 func managerErrors(manager string) (errs []field.Error) {
-	if len(manager) > 128 {
-		errs = append(errs, field.TooLong("fieldManager", 128))
+	if len(manager) > maxManager {
+		errs = append(errs, field.TooLong("fieldManager", maxManager))
 	}
 	for i, c := range manager {
 		if !unicode.IsPrint(c) {

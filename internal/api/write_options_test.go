@@ -30,7 +30,7 @@ func TestReadOptions(t *testing.T) {
 				`fieldManager: Invalid value: "\x00": invalid character U+0000 (at position 0), dryRun: Unsupported value: ["x"]: supported values: "All", ` +
 				`fieldValidation: Unsupported value: "strict": supported values: "", "Ignore", "Strict", "Warn"]`},
 	} {
-		q := newSteps(t).call("create", "", "")
+		q := newSteps(t).call("create", "", "").As("")
 		if c.query != "" {
 			q.query, _ = url.ParseQuery(c.query)
 		}

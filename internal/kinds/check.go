@@ -131,6 +131,7 @@ func (p *pruner) object(at *fieldPath, t *Type, obj map[string]any) {
 		case f.pointer || !isEmpty(v):
 		case f.nullable:
 			obj[k] = nil
+		case f.emptyAsks && at.depth <= 2: // of the object itself
 		case !f.alwaysWritten():
 			delete(obj, k)
 		}

@@ -115,6 +115,8 @@ type Field struct {
 	pointer  bool
 	nullable bool
 	Inline   bool
+	// emptyAsks is a list whose client asks for something by sending an empty one, so that it is left in: managedFields.
+	emptyAsks bool
 	// zeroInProtobuf goes with pointer, for a struct that JSON leaves out where it is zero and
 	// protobuf does not.
 	zeroInProtobuf bool

@@ -334,6 +334,8 @@ func (r *kindReader) readFieldWord(f *Field, word string) {
 		if f.nullable = true; !f.IsList {
 			r.fail("the field %q is null where it is empty, and is no list", f.Name)
 		}
+	case word == "emptyasks":
+		f.emptyAsks = true
 	case word == "omitzero":
 		if f.zeroInProtobuf = true; !f.pointer {
 			r.fail("the field %q is in protobuf where it is zero even so", f.Name)

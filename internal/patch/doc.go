@@ -3,7 +3,9 @@
 //   - JSON patch (RFC 6902), a list of operations on places in the document;
 //   - merge patch (RFC 7396), a document whose members replace those of the object;
 //   - strategic merge patch, a merge patch that knows the types of built-in kinds and so
-//     merges lists element by element.
+//     merges lists element by element;
+//   - an apply, which states all that a manager wants of the object, and leaves to the others
+//     what they own (apply.go; UpdateOwners counts who owns what after every other write).
 //
 // What comes in is an object as a tree (see package tree) and a patch, as a tree or, for JSON
 // patch, as the bytes of the request. What goes out is the patched tree, or a *status.Error

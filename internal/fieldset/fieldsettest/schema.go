@@ -81,12 +81,16 @@ func (r *reader) named(name string) (*place, error) {
 // use returns the place of a reference: a named type or one that stands there, perhaps with its elements related otherwise.
 func (r *reader) use(ref map[string]any) (*place, error) {
 	name := tree.Text(ref, "namedType")
+	relationship := tree.Text(ref, "elementRelationship")
 	if name == "" {
 		p := new(place)
-		return p, r.fill(p, ref)
+		err := r.fill(p, ref)
+		if relationship != "" {
+			p.relate(relationship)
+		}
+		return p, err
 	}
 	p, err := r.named(name)
-	relationship := tree.Text(ref, "elementRelationship")
 	if err != nil || relationship == "" {
 		return p, err
 	}

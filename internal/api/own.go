@@ -1,0 +1,238 @@
+package api
+
+import (
+	"context"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"apichain/internal/fieldset"
+	"apichain/internal/kinds"
+	"apichain/internal/managed"
+	"apichain/internal/patch"
+	"apichain/internal/tree"
+)
+
+// Who owns which fields is counted with each write, before mutating admission sees the object, from the object as it is stored and
+// as it was sent: what the server keeps of the old one, or fills in later than with defaults, counts for nobody. Package managed does
+// it; here is what it has to know of a resource and of a request.
+//
+// The list of owners is a field of the object from then on, metadata.managedFields. Admission may change it, as anything else, if it
+// stays one; the steps behind leave it alone. Where the server does not keep owners (Config.NoManagedFields), a
+// list is dropped on create and kept on update, and nothing is applied.
+
+// own completes next as it was sent with its defaults, and gives it the owners of its fields. A create has none of the fields that the
+// server sets then, and both have the namespace of the path. Doing it again, as after a lost race, changes nothing but times.
+func (w *write) own() {
+	if w.view != nil { // its owners are those of the view, see scale.go
+		return
+	}
+	w.setDefaults()
+	m := tree.Metadata(w.next)
+	if w.old == nil {
+		for _, f := range SystemFields {
+			if f != "generation" && f != "managedFields" {
+				delete(m, f)
+			}
+		}
+	}
+	setOrDelete(m, "namespace", w.namespace, w.Namespaced)
+	w.dedupeOwners(w.next)
+	switch {
+	case w.api.Config.NoManagedFields:
+		v, has := tree.Object(w.was, "metadata")["managedFields"]
+		setOrDelete(m, "managedFields", v, has)
+	case !w.owned:
+		sent := w.next
+		if w.sent != nil {
+			sent = w.sent
+		}
+		by := w.writer()
+		by.Update(w.was, sent)
+		if w.sent != nil {
+			v, has := tree.Object(sent, "metadata")["managedFields"]
+			setOrDelete(m, "managedFields", v, has)
+		}
+	}
+}
+
+// brokenOwners begins the warning of admission that has made of the owners what is no list of them.
+const brokenOwners = ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating " +
+	"admission controller; please fix your requests: "
+
+// checkOwners puts the owners of before back where admission has made of them what cannot be read.
+func (q *Call) checkOwners(obj map[string]any, before any) {
+	m := tree.Metadata(obj)
+	if raw, ok := m["managedFields"].(tree.Raw); ok && raw == before {
+		return
+	}
+	if err := managed.Check(obj); err != nil {
+		setOrDelete(m, "managedFields", before, before != nil)
+		q.scope.Warn("", brokenOwners+err.Error())
+	}
+}
+
+// writer returns who writes, as the owners know it.
+func (q *Call) writer() managed.Writer {
+	return managed.Writer{
+		Manager: q.managerName(), Version: q.apiVersion(), Kind: q.Kind, Subresource: q.info.Subresource,
+		Versions: versions{q.Resource, q.info.Subresource, q.req.Context()}, Empty: q.zero,
+	}
+}
+
+// As makes an internal call one of a field manager of that name. It returns the call.
+func (q *Call) As(manager string) *Call {
+	q.manager = manager
+	return q
+}
+
+// managerKey is where a context has the field manager of what the program writes itself.
+type managerKey struct{}
+
+// WithManager returns a context with which Apply, Ensure and Write write as a field manager of that name.
+func WithManager(ctx context.Context, manager string) context.Context {
+	return context.WithValue(ctx, managerKey{}, manager)
+}
+
+// ownManager is the field manager of what the program writes itself and nobody has a name for: upstream's servers write as this.
+const ownManager = "kube-apiserver"
+
+// managerOf returns the field manager of a context.
+func managerOf(ctx context.Context) string {
+	if name, ok := ctx.Value(managerKey{}).(string); ok {
+		return name
+	}
+	return ownManager
+}
+
+// managerName returns what the field manager of the call is called: what it says it is, or how its client calls itself.
+func (q *Call) managerName() string {
+	if q.manager != "" {
+		return q.manager
+	}
+	return managerOfAgent(q.req.UserAgent())
+}
+
+// managerOfAgent returns the field manager of a client that does not say one: its User-Agent up to the first slash, without what cannot
+// be printed, and no longer than a name may be.
+func managerOfAgent(agent string) string {
+	agent, _, _ = strings.Cut(agent, "/")
+	plain := len(agent) <= maxManager
+	for i := 0; i < len(agent) && plain; i++ {
+		plain = agent[i] >= ' ' && agent[i] < 0x7f
+	}
+	if plain {
+		return agent
+	}
+	var b strings.Builder
+	for _, r := range agent {
+		if !unicode.IsPrint(r) {
+			continue
+		}
+		if b.Len()+utf8.RuneLen(r) > maxManager {
+			break
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// versions are the versions of the objects of a resource, for a write to a subresource of it ("" is the object).
+type versions struct {
+	*Resource
+	subresource string
+	ctx         context.Context
+}
+
+// of returns the resource in a version, nil if that is not served.
+func (v versions) of(version string) *Resource {
+	if version == v.apiVersion() {
+		return v.Resource
+	}
+	for _, r := range v.forms {
+		if r.apiVersion() == version {
+			return r
+		}
+	}
+	return nil
+}
+
+// Schema implements patch.Versions.
+func (v versions) Schema(version string) (fieldset.Schema, bool) {
+	r := v.of(version)
+	if r == nil {
+		return nil, false
+	}
+	if s, ok := r.shape.(*customShape); ok {
+		return s.schema().Owned(), true
+	}
+	if t := r.Row.Type(); t != nil {
+		return t.Owned(), true
+	}
+	return fieldset.Deduced(), true
+}
+
+// Convert implements patch.Versions. Of a custom object that no webhook converts it is the version alone that changes (upstream): a
+// field that the other version does not have makes the write one whose owners cannot be counted.
+func (v versions) Convert(obj map[string]any, from, to string) (map[string]any, error) {
+	src, dst := v.of(from), v.of(to)
+	obj = tree.Copy(obj).(map[string]any)
+	if !v.custom {
+		if src.ToStored != nil {
+			src.ToStored(obj)
+		}
+		if dst.fromStored != nil {
+			dst.fromStored(obj)
+		} else {
+			obj["apiVersion"] = to
+		}
+		return obj, nil
+	}
+	if v.webhook == nil {
+		obj["apiVersion"] = to
+		return obj, nil
+	}
+	converted, _, err := v.ask(v.ctx, []map[string]any{obj}, to)
+	if err != nil {
+		return nil, err
+	}
+	return converted[0], nil
+}
+
+// Reset implements patch.Versions.
+func (v versions) Reset(version string) *fieldset.Filter { return v.resetFields(v.subresource) }
+
+// resetFields returns what a write to a subresource does not change. TODO by the kinds.
+func (r *Resource) resetFields(subresource string) *fieldset.Filter {
+	switch {
+	case !r.HasStatus:
+		return nil
+	case subresource == "":
+		return resetStatus
+	case subresource == "status":
+		return resetSpec
+	}
+	return nil
+}
+
+var (
+	resetStatus = fieldset.Exclude(fieldset.New(fieldset.Fields("status")))
+	resetSpec   = fieldset.Exclude(fieldset.New(fieldset.Fields("spec")))
+)
+
+// scaleVersions are the versions of a Scale: it has one.
+type scaleVersions struct{ typ *kinds.Type }
+
+// Schema, Convert and Reset implement patch.Versions.
+func (v scaleVersions) Schema(version string) (fieldset.Schema, bool) {
+	return v.typ.Owned(), version == managed.ScaleVersion
+}
+func (v scaleVersions) Convert(obj map[string]any, _, _ string) (map[string]any, error) {
+	return obj, nil
+}
+func (v scaleVersions) Reset(string) *fieldset.Filter { return nil }
+
+var (
+	_ patch.Versions = versions{}
+	_ patch.Versions = scaleVersions{}
+)

@@ -1,0 +1,244 @@
+package managed
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"apichain/internal/fieldset"
+	"apichain/internal/patch"
+	"apichain/internal/tree"
+)
+
+// A server-side apply: upstream's checks of what is applied, in their order, around patch.Apply. Manager kubectl alone is helped over
+// from its former way: what it has written into an annotation with client-side apply is its own, if it still says what it said.
+
+// A Refusal is the error of what is applied: the client gets it as a 400.
+type Refusal string
+
+// Error returns what is wrong.
+func (r Refusal) Error() string { return string(r) }
+
+// A Conflict is the error of an apply that would change what others own.
+type Conflict struct {
+	// Message says all of it.
+	Message string
+	// Causes are the fields, each with the manager that owns it.
+	Causes []Cause
+}
+
+// Cause is a field of a Conflict.
+type Cause struct{ Message, Field string }
+
+// Error returns the message.
+func (c *Conflict) Error() string { return c.Message }
+
+// kubectl is the manager with a past, and lastApplied the annotation in which it is kept.
+const (
+	kubectl     = "kubectl"
+	lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+)
+
+// maxAnnotations is the most bytes that annotations may have (upstream).
+const maxAnnotations = 256 << 10
+
+// Apply returns the object that comes of applying config to live, with its owners; live is nil for one that is to be created. force
+// takes over what others own. Neither tree is changed, and the result shares nothing that may be changed with them. The error is a Refusal, a
+// *Conflict, or any other, which is a fault of the server to the client.
+func (w *Writer) Apply(live, config map[string]any, force bool) (map[string]any, error) {
+	had := take(live)
+	defer put(live, had)
+	entries, err := read(had)
+	if err != nil {
+		return nil, fmt.Errorf("failed to decode managed fields: %w", err)
+	}
+	if err := w.check(config); err != nil {
+		return nil, err
+	}
+	base := live
+	if base == nil {
+		base = w.empty()
+	}
+	// Somebody has written what is there, and nobody knows who. Of a new object there is nothing.
+	if len(entries) == 0 && live != nil {
+		if entries, err = w.update(w.empty(), live, nil, beforeApply); err != nil {
+			return nil, fmt.Errorf("failed to create manager for existing fields: %w", err)
+		}
+	}
+	self := w.self(opApply, w.Manager)
+	merged, owners, err := patch.Apply(base, config, w.Version, self.id, force, ownersOf(entries), w.Versions)
+	if conflicts := new(patch.Conflicts); errors.As(err, &conflicts) && w.Manager == kubectl {
+		if left := w.uncovered(base, conflicts); len(left) > 0 {
+			err = &patch.Conflicts{Conflicts: left}
+		} else {
+			merged, owners, err = patch.Apply(base, config, w.Version, self.id, true, ownersOf(entries), w.Versions)
+		}
+	}
+	if err != nil {
+		return nil, w.told(err, config, live)
+	}
+	object := tree.Copy(merged).(map[string]any)
+	entries = w.applied(entries, owners, self, merged != nil)
+	if merged == nil {
+		object = tree.Copy(base).(map[string]any)
+	}
+	if w.Manager == kubectl {
+		renewLastApplied(object, config)
+	}
+	put(object, write(entries))
+	return object, nil
+}
+
+// check refuses what is no configuration of the kind, in upstream's order.
+func (w *Writer) check(config map[string]any) error {
+	version, kind := tree.Text(config, "apiVersion"), tree.Text(config, "kind")
+	if version != w.Version || kind != w.Kind {
+		return Refusal("invalid object type: " + groupVersionKind(version, kind))
+	}
+	if tree.At(config, "metadata", "managedFields") != nil {
+		return Refusal("metadata.managedFields must be nil")
+	}
+	return nil
+}
+
+// groupVersionKind writes the type of an object as upstream does: /v1, Kind=Pod.
+func groupVersionKind(version, kind string) string {
+	if !strings.Contains(version, "/") {
+		version = "/" + version
+	}
+	return version + ", Kind=" + kind
+}
+
+// applied returns the entries after an apply. The entry of who applies has the time of the last apply that changed the object.
+func (w *Writer) applied(entries []entry, owners patch.Owners, self entry, changed bool) []entry {
+	mine := owners[self.id].Set.Difference(stripped())
+	if i := slices.IndexFunc(entries, self.is); i >= 0 {
+		old := entries[i]
+		entries = slices.Delete(entries, i, i+1)
+		self.time = old.time
+		if !changed && old.version == self.version && old.set.Equal(mine) {
+			self.text = old.text
+		}
+	}
+	entries = counted(entries, owners)
+	if mine.IsEmpty() {
+		return entries
+	}
+	if self.set = mine; changed {
+		self.time = now()
+	}
+	return append(entries, self)
+}
+
+// told returns an error of package patch in upstream's words.
+func (w *Writer) told(err error, config, live map[string]any) error {
+	var conflicts *patch.Conflicts
+	var invalid *patch.Invalid
+	switch {
+	case errors.As(err, &conflicts):
+		return conflict(conflicts.Conflicts)
+	case errors.As(err, &invalid) && invalid.Live:
+		return fmt.Errorf("failed to create typed live object (%s): %w", w.named(live), err)
+	case errors.As(err, &invalid):
+		return fmt.Errorf("failed to create typed patch object (%s): %w", w.named(config), err)
+	}
+	return err
+}
+
+// named writes the name and the type of an object.
+func (w *Writer) named(obj map[string]any) string {
+	return tree.Text(obj, "metadata", "namespace") + "/" + tree.Name(obj) + "; " + groupVersionKind(w.Version, w.Kind)
+}
+
+// conflict returns the error of conflicts, of which there is at least one.
+func conflict(conflicts []patch.Conflict) *Conflict {
+	c := &Conflict{}
+	for _, f := range conflicts {
+		c.Causes = append(c.Causes, Cause{"conflict with " + managerText(f.Manager), f.Path.String()})
+	}
+	if len(conflicts) == 1 {
+		c.Message = "Apply failed with 1 conflict: " + c.Causes[0].Message + ": " + c.Causes[0].Field
+		return c
+	}
+	// The managers are in the order of their identities, and the fields of each are together.
+	var lines []string
+	for i, f := range conflicts {
+		if i == 0 || f.Manager != conflicts[i-1].Manager {
+			lines = append(lines, "conflicts with "+managerText(f.Manager)+":")
+		}
+		lines = append(lines, "- "+f.Path.String())
+	}
+	c.Message = fmt.Sprintf("Apply failed with %d conflicts: %s", len(conflicts), strings.Join(lines, "\n"))
+	return c
+}
+
+// managerText shows a manager by its identity.
+func managerText(id string) string {
+	v, _, err := tree.ParseJSONObject([]byte(id))
+	if err != nil {
+		return fmt.Sprintf("%q", id)
+	}
+	text := fmt.Sprintf("%q", tree.Text(v, "manager"))
+	if sub := tree.Text(v, "subresource"); sub != "" {
+		text += fmt.Sprintf(" with subresource %q", sub)
+	}
+	if tree.Text(v, "operation") == opUpdate {
+		text += " using " + tree.Text(v, "apiVersion")
+	}
+	return text
+}
+
+// uncovered returns the conflicts that are not about what kubectl has applied itself before, or all where that is not known.
+func (w *Writer) uncovered(live map[string]any, conflicts *patch.Conflicts) []patch.Conflict {
+	own, ok := w.lastApplied(live)
+	if !ok {
+		return conflicts.Conflicts
+	}
+	return slices.DeleteFunc(slices.Clone(conflicts.Conflicts), func(c patch.Conflict) bool { return own.Has(c.Path) })
+}
+
+// lastApplied returns the fields of what kubectl has noted in an object which are still as they were noted.
+func (w *Writer) lastApplied(live map[string]any) (own fieldset.Set, ok bool) {
+	text := tree.Text(live, "metadata", "annotations", lastApplied)
+	if text == "" {
+		return own, false
+	}
+	noted, _, err := tree.ParseJSONObject([]byte(text))
+	if err != nil || tree.Text(noted, "apiVersion") != w.Version {
+		return own, false
+	}
+	schema, served := w.Versions.Schema(w.Version)
+	if !served || patch.Validate(live, schema, false) != nil || patch.Validate(noted, schema, false) != nil {
+		return own, false
+	}
+	own, err = fieldset.Of(noted, schema)
+	if err != nil {
+		return own, false
+	}
+	c, err := fieldset.Compare(noted, live, schema)
+	return own.Difference(c.Modified).Difference(c.Added).Difference(c.Removed), err == nil
+}
+
+// renewLastApplied writes what is applied into the annotation of an object that has it, for those who go on with client-side apply. Where
+// annotations would become too large it goes.
+func renewLastApplied(obj, config map[string]any) {
+	annotations := tree.Object(obj, "metadata", "annotations")
+	if tree.Text(annotations, lastApplied) == "" {
+		return
+	}
+	config = tree.Copy(config).(map[string]any)
+	// Upstream writes the annotations back without this one, even if there were none.
+	if given := tree.Object(config, "metadata", "annotations"); given != nil {
+		delete(given, lastApplied)
+	}
+	annotations[lastApplied] = string(tree.AppendJSON(nil, config)) + "\n"
+	size := 0
+	for k, v := range annotations {
+		s, _ := v.(string)
+		size += len(k) + len(s)
+	}
+	if size > maxAnnotations {
+		delete(annotations, lastApplied)
+	}
+}

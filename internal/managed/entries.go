@@ -1,0 +1,231 @@
+package managed
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"apichain/internal/fieldset"
+	"apichain/internal/tree"
+)
+
+// The entries of metadata.managedFields. A stored list is a tree.Raw that was written here, and is taken apart without making a tree
+// of it (scan.go); one that a client or a webhook sends is a tree. An entry keeps the text that it was read from for as long as it
+// says what that says, so most entries of a write go from text to text.
+
+// entry is an element of the list: what one manager owns.
+type entry struct {
+	manager, operation, version, subresource string
+	// time is that of the last change in RFC 3339, "" for none, which differs from an empty one in nothing.
+	time string
+	set  fieldset.Set
+	// id is what entries are told apart by, see identify.
+	id string
+	// text is the entry as JSON in the form that is stored, "" once something has changed.
+	text string
+}
+
+// The operations of entries.
+const (
+	opApply  = "Apply"
+	opUpdate = "Update"
+)
+
+// identify sets id to the text that upstream makes of it: its order is that of conflicts. Who applies is the same whatever version
+// it is in.
+func (e *entry) identify() {
+	b := append(make([]byte, 0, 96), '{')
+	field := func(name, value string) {
+		if value == "" {
+			return
+		}
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = tree.AppendJSONString(append(b, name...), value)
+	}
+	field(`"manager":`, e.manager)
+	field(`"operation":`, e.operation)
+	if e.operation != opApply {
+		field(`"apiVersion":`, e.version)
+	}
+	field(`"subresource":`, e.subresource)
+	e.id = string(append(b, '}'))
+}
+
+// is reports whether another entry is of the same manager.
+func (e *entry) is(o entry) bool { return e.id == o.id }
+
+// seconds returns the time in seconds since 1970, 0 for none.
+func (e *entry) seconds() int64 {
+	t, err := time.Parse(time.RFC3339, e.time)
+	if err != nil {
+		return 0
+	}
+	return t.Unix()
+}
+
+// read returns the entries of metadata.managedFields, each manager once: of two that are the same the last one counts. The error says why it is
+// no such list, in upstream's words. nil has no entries.
+func read(v any) ([]entry, error) {
+	if raw, ok := v.(tree.Raw); ok {
+		if entries, ok := scan(string(raw)); ok {
+			return unique(entries), nil
+		}
+		v = tree.Expand(v)
+	}
+	list, _ := v.([]any)
+	entries := make([]entry, 0, len(list)+1)
+	for i, item := range list {
+		e := entry{
+			manager: tree.Text(item, "manager"), operation: tree.Text(item, "operation"), version: tree.Text(item, "apiVersion"),
+			subresource: tree.Text(item, "subresource"), time: tree.Text(item, "time"),
+		}
+		switch typ := tree.Text(item, "fieldsType"); {
+		case e.operation != opApply && e.operation != opUpdate:
+			return nil, errors.New("operation must be `Apply` or `Update`")
+		case e.version == "":
+			return nil, errors.New("apiVersion must not be empty")
+		case typ == "":
+			return nil, fmt.Errorf("missing fieldsType in managed fields entry %d", i)
+		case typ != "FieldsV1":
+			return nil, fmt.Errorf("invalid fieldsType %q in managed fields entry %d", typ, i)
+		}
+		if fields := tree.At(item, "fieldsV1"); fields != nil {
+			set, err := fieldset.Parse(tree.AppendJSON(nil, fields))
+			if err != nil {
+				return nil, fmt.Errorf("error decoding versioned set from %v: error decoding set: %w", shown(item), err)
+			}
+			e.set = set
+		}
+		entries = append(entries, e)
+	}
+	return unique(entries), nil
+}
+
+// unique gives each entry its identity, and leaves out those that one behind them stands for.
+func unique(entries []entry) []entry {
+	kept := entries[:0]
+	for _, e := range entries {
+		e.identify()
+		if i := slices.IndexFunc(kept, e.is); i >= 0 {
+			kept = slices.Delete(kept, i, i+1)
+		}
+		kept = append(kept, e)
+	}
+	return kept
+}
+
+// shown returns an entry as upstream's errors show its struct.
+func shown(item any) string {
+	text := func(name string) string { return tree.Text(item, name) }
+	at := cmp.Or(text("time"), "<nil>")
+	if t, err := time.Parse(time.RFC3339, at); err == nil {
+		at = t.UTC().Format("2006-01-02 15:04:05 -0700 MST")
+	}
+	return fmt.Sprintf("{%s %s %s %s %s %s %s}", text("manager"), text("operation"), text("apiVersion"), at, text("fieldsType"),
+		tree.AppendJSON(nil, tree.At(item, "fieldsV1")), text("subresource"))
+}
+
+// write returns the list of the entries, which it sorts, as metadata.managedFields has it; nil for none.
+func write(entries []entry) any {
+	if len(entries) == 0 {
+		return nil
+	}
+	if len(entries) > 1 {
+		slices.SortFunc(entries, byOrder)
+	}
+	size := 2
+	for i := range entries {
+		size += len(entries[i].text) + 1
+		if entries[i].text == "" {
+			size += 256
+		}
+	}
+	b := append(make([]byte, 0, size), '[')
+	for i := range entries {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = entries[i].append(b)
+	}
+	return tree.Raw(append(b, ']'))
+}
+
+// byOrder is the order of entries: who applies, then the oldest, then by name.
+func byOrder(a, b entry) int {
+	return cmp.Or(
+		cmp.Compare(a.operation, b.operation), cmp.Compare(a.seconds(), b.seconds()), cmp.Compare(a.manager, b.manager),
+		cmp.Compare(a.version, b.version), cmp.Compare(a.subresource, b.subresource))
+}
+
+// append appends the entry as JSON.
+func (e *entry) append(b []byte) []byte {
+	if e.text != "" {
+		return append(b, e.text...)
+	}
+	b = tree.AppendJSONString(append(b, `{"apiVersion":`...), e.version)
+	b = e.set.AppendJSON(append(b, `,"fieldsType":"FieldsV1","fieldsV1":`...))
+	for _, f := range [...][2]string{
+		{`,"manager":`, e.manager}, {`,"operation":`, e.operation}, {`,"subresource":`, e.subresource}, {`,"time":`, e.time},
+	} {
+		if f[1] != "" {
+			b = tree.AppendJSONString(append(b, f[0]...), f[1])
+		}
+	}
+	return append(b, '}')
+}
+
+// SameButTimes reports whether two lists say the same but for times, entry by entry in their order. Lists of which one is empty, and
+// equal ones, are not: there is nothing to put back.
+func SameButTimes(a, b any) bool {
+	ra, isRaw := a.(tree.Raw)
+	rb, alsoRaw := b.(tree.Raw)
+	if isRaw && alsoRaw && (ra == rb || len(ra) != len(rb)) {
+		return false // times that are there are of one length, and none goes or comes without a change
+	}
+	l, m := tree.List(a), tree.List(b)
+	if len(l) == 0 || len(l) != len(m) || tree.Equal(l, m) {
+		return false
+	}
+	for i := range l {
+		if !tree.Equal(timeless(l[i]), timeless(m[i])) {
+			return false
+		}
+	}
+	return true
+}
+
+// timeless returns an entry without its time.
+func timeless(item any) map[string]any {
+	e := make(map[string]any, 8)
+	for k, v := range tree.Object(item) {
+		if k != "time" {
+			e[k] = v
+		}
+	}
+	return e
+}
+
+// isReset reports whether a list asks that nobody owns anything: it is there and has no entries, or one that says nothing.
+func isReset(v any) bool {
+	list, ok := tree.Expand(v).([]any)
+	if !ok {
+		return false
+	}
+	switch len(list) {
+	case 0:
+		return true
+	case 1:
+		for _, v := range tree.Object(list[0]) {
+			if s, ok := v.(string); !ok || strings.TrimSpace(s) != s || s != "" {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}

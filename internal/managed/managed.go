@@ -1,0 +1,210 @@
+package managed
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"apichain/internal/fieldset"
+	"apichain/internal/patch"
+	"apichain/internal/tree"
+)
+
+// The two ways to write, as upstream's field manager has them. Owners are told apart by their identities while package patch counts,
+// and an update is counted as that of a manager of its own, current, so that it shows whether it has changed anything.
+
+// Writer is who writes, and what is written.
+type Writer struct {
+	// Manager is the name of the field manager, "" if nobody says.
+	Manager string
+	// Version and Kind are those of the request, as apps/v1, and Subresource is "" for the object itself.
+	Version, Kind, Subresource string
+	// Versions are those of the object.
+	Versions patch.Versions
+	// Empty is the object that there is before a create, as upstream encodes an empty struct of the kind; nil is one with nothing in it.
+	Empty map[string]any
+}
+
+// The names of managers that nobody has given.
+const (
+	unknownManager = "unknown"
+	current        = "current-operation"
+	beforeApply    = "before-first-apply"
+	ancient        = "ancient-changes"
+)
+
+// maxUpdaters is how many entries of updates a list has at most (upstream).
+const maxUpdaters = 10
+
+// stripped are the fields that nobody owns.
+var stripped = sync.OnceValue(func() fieldset.Set {
+	s, err := fieldset.Parse([]byte(`{"f:apiVersion":{},"f:kind":{},"f:metadata":{".":{},"f:clusterName":{},"f:creationTimestamp":{},` +
+		`"f:generation":{},"f:managedFields":{},"f:name":{},"f:namespace":{},"f:resourceVersion":{},"f:selfLink":{},"f:uid":{}}}`))
+	if err != nil {
+		panic(err) // it is a constant
+	}
+	return s
+})
+
+// Update gives next, which is to replace live or, where that is nil, to be created, the owners of its fields: the list that it has
+// in its metadata is what the request sends. Where owners cannot be counted it has those of live.
+func (w *Writer) Update(live, next map[string]any) {
+	given, had := take(next), take(live)
+	defer put(live, had)
+	entries := w.given(given, had)
+	// An object that is there without owners has been written without them, and an update does not begin with them.
+	if len(entries) == 0 && tree.Text(live, "metadata", "uid") != "" {
+		return
+	}
+	if live == nil {
+		live = w.empty()
+	}
+	entries, err := w.update(live, next, entries, w.Manager)
+	if err != nil {
+		put(next, had)
+		return
+	}
+	put(next, write(entries))
+}
+
+// empty returns the object that there is before a create.
+func (w *Writer) empty() map[string]any {
+	if w.Empty == nil {
+		return map[string]any{}
+	}
+	return w.Empty
+}
+
+// take takes the list out of an object, which may be nil.
+func take(obj map[string]any) any {
+	m := tree.Object(obj, "metadata")
+	v := m["managedFields"]
+	delete(m, "managedFields")
+	return v
+}
+
+// put puts a list into an object, which may be nil; a nil list is none.
+func put(obj map[string]any, list any) {
+	if list != nil && obj != nil {
+		tree.Metadata(obj)["managedFields"] = list
+	}
+}
+
+// given returns the entries that an update begins with: those that the request sends, if it may and they are any, else the stored
+// ones; none, if it asks for that or the stored ones cannot be read.
+func (w *Writer) given(sent, stored any) []entry {
+	// What comes back as it was read is the stored list, whose entries have a text.
+	if w.Subresource == "" && sent != nil && !tree.Equal(sent, stored) {
+		if isReset(sent) {
+			return nil
+		}
+		if entries, err := read(sent); err == nil && len(entries) > 0 {
+			return entries
+		}
+	}
+	entries, err := read(stored)
+	if err != nil {
+		return nil
+	}
+	return entries
+}
+
+// update counts an update of live to next by a manager, and returns the entries after it.
+func (w *Writer) update(live, next map[string]any, entries []entry, manager string) ([]entry, error) {
+	owners, err := patch.UpdateOwners(live, next, w.Version, current, ownersOf(entries), w.Versions)
+	if err != nil {
+		return nil, err
+	}
+	mine := owners[current].Set.Difference(stripped())
+	entries = counted(entries, owners)
+	if !mine.IsEmpty() {
+		self := w.self(opUpdate, manager)
+		if i := slices.IndexFunc(entries, self.is); i >= 0 {
+			mine = mine.Union(entries[i].set)
+			entries = slices.Delete(entries, i, i+1)
+		}
+		self.set, self.time = mine, now()
+		entries = append(entries, self)
+	}
+	return capped(entries), nil
+}
+
+// self returns the entry of the writer, without fields.
+func (w *Writer) self(operation, manager string) entry {
+	e := entry{manager: cmp.Or(manager, unknownManager), operation: operation, version: w.Version, subresource: w.Subresource}
+	e.identify()
+	return e
+}
+
+// now returns the time of a change as entries have it.
+func now() string { return time.Now().UTC().Format(time.RFC3339) }
+
+// ownersOf returns entries as package patch has them.
+func ownersOf(entries []entry) patch.Owners {
+	owners := make(patch.Owners, len(entries)+1)
+	for _, e := range entries {
+		owners[e.id] = patch.Owner{Set: e.set, Version: e.version, Applied: e.operation == opApply}
+	}
+	return owners
+}
+
+// counted returns the entries with what their managers own now, without those that own nothing.
+func counted(entries []entry, owners patch.Owners) []entry {
+	kept := entries[:0]
+	for _, e := range entries {
+		o, ok := owners[e.id]
+		if !ok {
+			continue
+		}
+		if !o.Set.Equal(e.set) {
+			e.set, e.text = o.Set, ""
+		}
+		kept = append(kept, e)
+	}
+	return kept
+}
+
+// capped merges the entries of updates that are the oldest into one of their version, until there are no more than maxUpdaters. The
+// oldest of a version waits for a second one.
+func capped(entries []entry) []entry {
+	var ids []string
+	for _, e := range oldestFirst(entries) {
+		if e.operation == opUpdate {
+			ids = append(ids, e.id)
+		}
+	}
+	find := func(id string) int { return slices.IndexFunc(entries, func(e entry) bool { return e.id == id }) }
+	first := map[string]string{}
+	for n, i := len(ids), 0; n > maxUpdaters && i < len(ids); i++ {
+		e := entries[find(ids[i])]
+		oldest, ok := first[e.version]
+		if !ok {
+			first[e.version] = e.id
+			continue
+		}
+		bucket := entry{manager: ancient, operation: opUpdate, version: e.version}
+		bucket.identify()
+		at := find(bucket.id)
+		if at < 0 {
+			at = find(oldest)
+		}
+		// The time is that of the younger one.
+		bucket.set, bucket.time = entries[at].set.Union(e.set), e.time
+		entries[at] = bucket
+		at = find(e.id)
+		entries = slices.Delete(entries, at, at+1)
+		n--
+	}
+	return entries
+}
+
+// oldestFirst returns the entries in the order in which they are merged.
+func oldestFirst(entries []entry) []entry {
+	if len(entries) <= maxUpdaters {
+		return nil
+	}
+	return slices.SortedFunc(slices.Values(entries), func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.seconds(), b.seconds()), cmp.Compare(a.id, b.id))
+	})
+}

@@ -1,0 +1,114 @@
+package managed
+
+import (
+	"strings"
+
+	"apichain/internal/fieldset"
+)
+
+// A stored list, taken apart as text. It has the form in which write writes it; whatever has not is left to the reader of trees.
+
+// scanner is a place in the text of a list.
+type scanner struct {
+	text string
+	at   int
+}
+
+// scan returns the entries of a stored list; ok is false where it has not the form of one.
+func scan(text string) (entries []entry, ok bool) {
+	s := scanner{text: text}
+	if !s.take("[") {
+		return nil, false
+	}
+	entries = make([]entry, 0, 1+strings.Count(text, `"fieldsType"`)) // one more is likely
+	for {
+		start := s.at
+		e, ok := s.entry()
+		if !ok {
+			return nil, false
+		}
+		e.text = text[start:s.at]
+		entries = append(entries, e)
+		if s.take("]") {
+			return entries, s.at == len(text)
+		}
+		if !s.take(",") {
+			return nil, false
+		}
+	}
+}
+
+// take moves over a text, if that is what comes.
+func (s *scanner) take(text string) bool {
+	if !strings.HasPrefix(s.text[s.at:], text) {
+		return false
+	}
+	s.at += len(text)
+	return true
+}
+
+// entry reads an entry.
+func (s *scanner) entry() (e entry, ok bool) {
+	if !s.take(`{"apiVersion":`) {
+		return e, false
+	}
+	if e.version, ok = s.string(); !ok || e.version == "" || !s.take(`,"fieldsType":"FieldsV1","fieldsV1":`) {
+		return e, false
+	}
+	from := s.at
+	if !s.object() {
+		return e, false
+	}
+	var err error
+	if e.set, err = fieldset.Parse([]byte(s.text[from:s.at])); err != nil {
+		return e, false
+	}
+	for _, f := range [...]struct {
+		name string
+		into *string
+	}{{`,"manager":`, &e.manager}, {`,"operation":`, &e.operation}, {`,"subresource":`, &e.subresource}, {`,"time":`, &e.time}} {
+		if s.take(f.name) {
+			if *f.into, ok = s.string(); !ok {
+				return e, false
+			}
+		}
+	}
+	return e, s.take("}") && (e.operation == opApply || e.operation == opUpdate)
+}
+
+// string reads a string that has no escapes.
+func (s *scanner) string() (string, bool) {
+	if !s.take(`"`) {
+		return "", false
+	}
+	n := strings.IndexByte(s.text[s.at:], '"')
+	if n < 0 {
+		return "", false
+	}
+	v := s.text[s.at : s.at+n]
+	s.at += n + 1
+	return v, strings.IndexByte(v, '\\') < 0
+}
+
+// object moves over an object.
+func (s *scanner) object() bool {
+	depth := 0
+	for ; s.at < len(s.text); s.at++ {
+		switch s.text[s.at] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth <= 0 {
+				s.at++
+				return depth == 0
+			}
+		case '"':
+			for s.at++; s.at < len(s.text) && s.text[s.at] != '"'; s.at++ {
+				if s.text[s.at] == '\\' {
+					s.at++
+				}
+			}
+		}
+	}
+	return false
+}

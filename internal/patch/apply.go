@@ -1,0 +1,274 @@
+package patch
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"apichain/internal/fieldset"
+	"apichain/internal/tree"
+)
+
+// Server-side apply in one page. Several managers write one object, and each owns the fields that it set. Who updates
+// owns what the update changed. Who applies states all that it wants to own, and that is what it owns from then on:
+//
+//	live                 owners                      helm applies          merged
+//	replicas: 3          helm: replicas, image       image: b              image: b
+//	image: a             kubectl: labels.x           labels: {y: "2"}      labels: {x: "1", y: "2"}
+//	labels: {x: "1"}                                                       owners: helm: image, labels.y; kubectl: labels.x
+//
+// An apply goes through these steps, each of which has a file of its own or a function below:
+//
+//  1. Validate. What is applied fits the schema, or nobody could say who owns what (apply_validate.go).
+//  2. Reconcile. The schema may have changed since the sets were written: who owned fields of what is atomic now owns
+//     the whole of it (apply_reconcile.go).
+//  3. Merge the configuration into the live object by the schema's list and map types. That adds and changes, and never
+//     removes: replicas is still there (apply_merge.go).
+//  4. Own. The set of the configuration becomes the manager's, less what a write of this kind never changes and hence
+//     never owns, as status where status is a subresource.
+//  5. Prune. What the manager owned and does not own any more goes, unless somebody else owns it: replicas goes. If
+//     kubectl owned it too it would stay, and kubectl be its only owner (apply_prune.go).
+//  6. Compare live with merged. What changed and others own is a conflict. Without force that is the end; with force
+//     they lose it. What is gone everybody loses. One that owns nothing any more is no owner.
+//
+// An update has no configuration, so it begins with two objects and has but 2 and 6: it always has force, and the manager
+// adds what changed to what it owned.
+//
+// A manager's set is in the version of the API in which it wrote. Objects are converted to that version, sets never are.
+// An owner in a version that is not served any more is dropped.
+//
+// The rules, and the texts of errors, are those of upstream's structured-merge-diff: its scenarios are the tests here, and
+// interop/ runs it beside this. What it does in strange cases is kept, with the reason where it is done.
+
+// Owner is what one manager owns. Applied tells that it owns it by having applied it.
+type Owner struct {
+	Set     fieldset.Set
+	Version string
+	Applied bool
+}
+
+// Owners has the owner of each identity of a manager. None of them owns nothing.
+type Owners map[string]Owner
+
+// Versions is what is known of an object's kind in the versions of its API. Its methods may be called for any version
+// that an owner or a caller of this package names.
+type Versions interface {
+	// Schema returns the schema of a version, and false for one that is not served.
+	Schema(version string) (fieldset.Schema, bool)
+	// Convert returns an object in another version that is served. It changes nothing of obj, which may be part of what
+	// it returns.
+	Convert(obj map[string]any, from, to string) (map[string]any, error)
+	// Reset returns what keeps out fields that this write never changes, nil where there are none.
+	Reset(version string) *fieldset.Filter
+}
+
+// Conflict is a field that another manager owns and an apply would change.
+type Conflict struct {
+	Manager string
+	Path    fieldset.Path
+}
+
+// Conflicts is the error of an apply without force that would change what others own: managers in the order of their
+// identities, the fields of each in the order in which messages have them. There is at least one.
+type Conflicts struct{ Conflicts []Conflict }
+
+// Error names managers by their identities. Who has better names for them words the error itself.
+func (e *Conflicts) Error() string {
+	if len(e.Conflicts) == 1 {
+		return fmt.Sprintf("conflict with %q: %v", e.Conflicts[0].Manager, e.Conflicts[0].Path)
+	}
+	var lines []string
+	for i, c := range e.Conflicts {
+		if i == 0 || c.Manager != e.Conflicts[i-1].Manager {
+			lines = append(lines, "conflicts with "+strconv.Quote(c.Manager)+":")
+		}
+		lines = append(lines, "- "+c.Path.String())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// errNotServed is the error for a write in a version that is not served, which callers have refused long before.
+var errNotServed = errors.New("the version of the object is not served")
+
+// UpdateOwners returns who owns what after manager has written next in the place of live, by whatever verb but apply.
+// Both are objects in version, live is nil where nothing was. owners is not changed, and may be what is returned.
+func UpdateOwners(live, next map[string]any, version, manager string, owners Owners, v Versions) (Owners, error) {
+	w, err := begin(live, version, manager, owners, v)
+	if err != nil {
+		return nil, err
+	}
+	changes, err := w.settle(next, true)
+	if err != nil {
+		return nil, err
+	}
+	set := w.owners[manager].Set.Difference(changes.Removed).Union(changes.Modified).Union(changes.Added)
+	w.own(set, false)
+	return w.owners, nil
+}
+
+// Apply merges config into live and returns the result and who owns what then. Both are objects in version, live is nil
+// where nothing was, and neither is changed; merged has parts of both, so who changes it in place copies it before. It is
+// nil where the object stays as it is, even if owners do not. The error is an *Invalid for an object that does not fit its
+// schema and *Conflicts where others own what would change and force is not given.
+func Apply(live, config map[string]any, version, manager string, force bool, owners Owners, v Versions) (
+	merged map[string]any, _ Owners, err error,
+) {
+	w, err := begin(live, version, manager, owners, v)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := Validate(object(config), w.schema, false); err != nil {
+		return nil, nil, err
+	}
+	if err := Validate(object(live), w.schema, true); err != nil {
+		return nil, nil, err
+	}
+	set, err := fieldset.Of(object(config), w.schema)
+	if err != nil {
+		return nil, nil, fmt.Errorf("failed to get field set: %v", err)
+	}
+	last := w.owners[manager]
+	w.own(set, true)
+	result, changed := merge(object(live), object(config), w.schema)
+	merged, _ = result.(map[string]any)
+	// Who applies the same fields as before removes none.
+	if now := w.owners[manager]; !last.Set.IsEmpty() && (last.Version != version || !last.Set.Equal(now.Set)) {
+		if merged, err = w.prune(merged, last); err != nil {
+			return nil, nil, fmt.Errorf("failed to prune fields: %v", err)
+		}
+		changed = !tree.Equal(object(live), object(merged))
+	}
+	if !changed {
+		return nil, w.owners, nil
+	}
+	if _, err = w.settle(merged, force); err != nil {
+		return nil, nil, err
+	}
+	if merged == nil {
+		merged = map[string]any{}
+	}
+	return merged, w.owners, nil
+}
+
+// object returns an object as a value: nil, and no map, where there is none.
+func object(o map[string]any) any {
+	if o == nil {
+		return nil
+	}
+	return o
+}
+
+// write is a write of an object while it is thought about.
+type write struct {
+	live             map[string]any
+	version, manager string
+	schema           fieldset.Schema
+	owners           Owners
+	versions         Versions
+}
+
+// begin returns a write with owners of its own, reconciled with the schemas of their versions.
+func begin(live map[string]any, version, manager string, owners Owners, v Versions) (*write, error) {
+	schema, ok := v.Schema(version)
+	if !ok {
+		return nil, errNotServed
+	}
+	w := &write{live: live, version: version, manager: manager, schema: schema, versions: v, owners: make(Owners, len(owners)+1)}
+	for name, o := range owners {
+		if schema, ok := v.Schema(o.Version); ok {
+			if o.Set = reconcile(o.Set, schema); !o.Set.IsEmpty() {
+				w.owners[name] = o
+			}
+		}
+	}
+	return w, nil
+}
+
+// own makes set, less what this write never changes, the manager's.
+func (w *write) own(set fieldset.Set, applied bool) {
+	set = w.versions.Reset(w.version).Apply(set)
+	if set.IsEmpty() {
+		delete(w.owners, w.manager)
+		return
+	}
+	w.owners[w.manager] = Owner{Set: set, Version: w.version, Applied: applied}
+}
+
+// settle takes from all other managers what the write changes of theirs, and returns what it changes at all, in its own
+// version. Without force it is *Conflicts if others own something of that.
+func (w *write) settle(next map[string]any, force bool) (fieldset.Comparison, error) {
+	own, err := w.changes(next, w.version)
+	if err != nil {
+		return own, err
+	}
+	// Managers mostly write in the same version, so objects are seldom converted, and then once for each version.
+	in := map[string]fieldset.Comparison{w.version: own}
+	var conflicts []Conflict
+	for _, name := range slices.Sorted(maps.Keys(w.owners)) {
+		o := w.owners[name]
+		if name == w.manager {
+			continue
+		}
+		changes, ok := in[o.Version]
+		if !ok {
+			if changes, err = w.changes(next, o.Version); err != nil {
+				return own, err
+			}
+			in[o.Version] = changes
+		}
+		touched := o.Set.Intersection(changes.Modified.Union(changes.Added))
+		if !force {
+			conflicts = appendConflicts(conflicts, name, nil, touched)
+		}
+		if o.Set = o.Set.Difference(touched).Difference(changes.Removed); o.Set.IsEmpty() {
+			delete(w.owners, name)
+			continue
+		}
+		w.owners[name] = o
+	}
+	if len(conflicts) > 0 {
+		return own, &Conflicts{conflicts}
+	}
+	return own, nil
+}
+
+// changes compares live with next in a version, and leaves out what a write never changes there.
+func (w *write) changes(next map[string]any, version string) (c fieldset.Comparison, err error) {
+	schema, _ := w.versions.Schema(version)
+	live, err := w.convert(w.live, w.version, version)
+	if err != nil {
+		return c, fmt.Errorf("failed to convert old object: %v", err)
+	}
+	if next, err = w.convert(next, w.version, version); err != nil {
+		return c, fmt.Errorf("failed to convert new object: %v", err)
+	}
+	if c, err = fieldset.Compare(object(live), object(next), schema); err != nil {
+		return c, fmt.Errorf("failed to compare objects: %v", err)
+	}
+	return c.Filtered(w.versions.Reset(version)), nil
+}
+
+// convert returns an object in another version, and what is no object, or is in that version, as it is.
+func (w *write) convert(o map[string]any, from, to string) (map[string]any, error) {
+	if o == nil || from == to {
+		return o, nil
+	}
+	return w.versions.Convert(o, from, to)
+}
+
+// appendConflicts appends the members of a set as conflicts with a manager. Messages have the members of each level
+// before what is below any of them.
+func appendConflicts(conflicts []Conflict, manager string, prefix fieldset.Path, set fieldset.Set) []Conflict {
+	set.Elements(func(e fieldset.Element, member bool, _ fieldset.Set) {
+		if member {
+			conflicts = append(conflicts, Conflict{manager, append(slices.Clip(prefix), e)})
+		}
+	})
+	set.Elements(func(e fieldset.Element, _ bool, below fieldset.Set) {
+		conflicts = appendConflicts(conflicts, manager, append(slices.Clip(prefix), e), below)
+	})
+	return conflicts
+}
