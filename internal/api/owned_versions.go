@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"apichain/internal/fieldset"
+	"apichain/internal/managed"
 	"apichain/internal/tree"
 )
 
@@ -66,8 +67,11 @@ func (v versions) Schema(version string) (fieldset.Schema, bool) {
 		return fieldset.Deduced(), true
 	}
 	r := v.of(version)
-	if r == nil {
+	switch {
+	case r == nil:
 		return nil, false
+	case r.Type() == nil: // that of a resource that is made for a test
+		return fieldset.Deduced(), true
 	}
 	return r.Type().Owned(), true
 }
@@ -120,10 +124,10 @@ func (v versions) Reset(version string) *fieldset.Filter {
 	return v.Row.Resets(v.subresource)
 }
 
-// scaleVersions returns where the replicas of the objects are that a scale shows, by the apiVersion of each version that is known; nil
+// ownedReplicas returns where the replicas of the objects are that a scale shows, by the apiVersion of each version that is known; nil
 // for a version without a scale.
-func (r *Resource) scaleVersions() map[string][]string {
-	paths := map[string][]string{}
+func (r *Resource) ownedReplicas() managed.ScalePaths {
+	paths := managed.ScalePaths{}
 	for version, s := range r.shapes {
 		paths[r.Group+"/"+version] = s.scale.replicas()
 	}

@@ -104,18 +104,18 @@ func TestOwnedVersionsReset(t *testing.T) {
 	}
 }
 
-// TestScaleVersions: where each version has the replicas.
-func TestScaleVersions(t *testing.T) {
+// TestOwnedReplicas: where each version has the replicas.
+func TestOwnedReplicas(t *testing.T) {
 	r := definedVersions(t, nil, ownedVersion("v1", "a", isServed), ownedVersion("v2", "b", isStored+withScale),
 		ownedVersion("v3", "c", `"served":false,"storage":false`+withScale))["v2"]
-	if got, want := fmt.Sprint(r.scaleVersions()), "map[example.com/v1:[] example.com/v2:[spec wanted replicas] example.com/v3:[spec wanted replicas]]"; got != want {
+	if got, want := fmt.Sprint(r.ownedReplicas()), "map[example.com/v1:[] example.com/v2:[spec wanted replicas] example.com/v3:[spec wanted replicas]]"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	s, _ := testAPI(t, nil)
-	if got := s.Builtin("apps", "v1", "Deployment").scaleVersions()["apps/v1"]; !slices.Equal(got, []string{"spec", "replicas"}) {
+	if got := s.Builtin("apps", "v1", "Deployment").ownedReplicas()["apps/v1"]; !slices.Equal(got, []string{"spec", "replicas"}) {
 		t.Error("deployments have their replicas at", got)
 	}
-	if got := s.Builtin("", "v1", "ReplicationController").scaleVersions()["v1"]; !slices.Equal(got, []string{"spec", "replicas"}) {
+	if got := s.Builtin("", "v1", "ReplicationController").ownedReplicas()["v1"]; !slices.Equal(got, []string{"spec", "replicas"}) {
 		t.Error("replication controllers have their replicas at", got)
 	}
 }
