@@ -21,7 +21,7 @@ import (
 //	409 {"kind":"Status",...}                       a refusal is its whole status
 //	201 written                                     a success says whether the resource version is another than before
 //	warning 299 - "..."                             then what was warned of
-//	{"manager":"a","operation":"Apply",...}         then each entry of metadata.managedFields without its time, byte for byte
+//	{"apiVersion":"v1","fieldsType":...}             then each entry of metadata.managedFields without its time, its fields byte for byte
 //	{"apiVersion":"v1",...}                         and the rest of the object
 //
 // Entries are in the order of their times on the wire, so here they are put into the order of their texts.
@@ -121,7 +121,7 @@ func (w *owned) told(path string, r *reply) string {
 	_ = json.Unmarshal(parsed.Metadata["managedFields"], &entries)
 	var texts []string
 	for _, e := range entries {
-		texts = append(texts, timeOfEntry.ReplaceAllString(string(e), ""))
+		texts = append(texts, entryText(e))
 	}
 	slices.Sort(texts)
 	o := r.object()
@@ -141,6 +141,20 @@ func (w *owned) told(path string, r *reply) string {
 		rest = strings.ReplaceAll(rest, uid, "UID")
 	}
 	return strings.Join(slices.Concat([]string{fmt.Sprintf("%d %s", r.code, written)}, lines, texts, []string{rest}), "\n")
+}
+
+// entryText is an entry without its time, with its names in an order and what it owns as it was written.
+func entryText(entry json.RawMessage) string {
+	var parts map[string]json.RawMessage
+	if json.Unmarshal(entry, &parts) != nil {
+		return string(entry)
+	}
+	delete(parts, "time")
+	var b strings.Builder
+	for i, name := range keys(parts) {
+		_, _ = fmt.Fprintf(&b, "%c%q:%s", "{,"[min(i, 1)], name, parts[name])
+	}
+	return b.String() + "}"
 }
 
 // steadyStatus is a status with what kube-apiserver reads from maps in an order: whose conflicts come first among the causes, and
