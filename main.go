@@ -71,6 +71,7 @@
 //	admin_access.go         the admin listener: its flags, its handler, who may use it
 //	inspect.go              what the admin endpoint shows of the process and the store
 //	inspect_backends.go     of the servers that this one asks
+//	inspect_owners.go       and of who owns the fields of an object
 //	inspect_requests.go     and of the way of requests: servers, routes, filters, in flight
 //	explain.go              what would become of a request: the dry run
 //	explain_request.go      the request that nobody sends

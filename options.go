@@ -38,6 +38,7 @@ type options struct {
 	progress       progressOptions
 	watch          watchOptions
 	customs        customOptions
+	ownership      ownershipOptions
 	cluster        clusterOptions
 	backend        backendOptions
 	aggregate      aggregateOptions
@@ -57,7 +58,7 @@ type options struct {
 // groups returns the options in the order of --help.
 func (o *options) groups() []flags.Group {
 	return []flags.Group{
-		&o.listen, &o.files, &o.fixtures, &o.storage, &o.tls, &o.authentication, &o.authorization, &o.accountTokens, &o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway,
+		&o.listen, &o.files, &o.fixtures, &o.storage, &o.ownership, &o.tls, &o.authentication, &o.authorization, &o.accountTokens, &o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway,
 		&o.progress, &o.watch, &o.customs, &o.cluster, &o.backend, &o.aggregate, &o.runtime, &o.shutdown, &o.audit, &o.logging, &o.admin, &o.recent, &o.stacks, &o.adminAccess,
 	}
 }

@@ -77,6 +77,7 @@ var wrongFlags = map[string][]struct{ value, want string }{
 	"service-cluster-ip-range":                {{"10.0.0.0", "is no CIDR"}, {"10.0.0.0/30", "has fewer than 8 addresses"}, {"10.0.0.0/24,10.1.0.0/24", "one of each family"}},
 	"service-node-port-range":                 {{"x", "is no range of ports"}, {"80-70", "is no range"}, {"1-65536", "is no range"}, {"1+65535", "is no range"}, {"1-2-3", "is no range"}, {"0-9", "is no range"}},
 	"advertise-address":                       {{"host", "is no address"}},
+	"managed-fields":                          {{"none", `must be on or off, is "none"`}, {"", "must be on or off"}},
 	"controllers":                             {{"some", `must be all or none, is "some"`}},
 	"runtime-config":                          {{"foo/v1=true", "there is no built-in group"}, {"apps=true", "is no group/version"}, {"apps/v1=on", "is not key=true or key=false"}, {"x", "is no group/version"}},
 	"max-header-lines":                        {{"0", "must be"}, {"-1", "must be"}},

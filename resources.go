@@ -57,6 +57,19 @@ func (o *customOptions) Register(f *flags.Set) {
 
 func (o *customOptions) Check(*flags.Problems) {}
 
+// ownershipOptions say whether objects tell who owns which of their fields, as upstream's always do.
+type ownershipOptions struct{ managed string }
+
+func (o *ownershipOptions) Register(f *flags.Set) {
+	f.In("storage")
+	f.Text(&o.managed, "managed-fields", "on",
+		"whether objects tell in metadata.managedFields who owns which of their fields: on, or off, which writes none and refuses server-side apply")
+}
+
+func (o *ownershipOptions) Check(p *flags.Problems) {
+	p.When(o.managed != "on" && o.managed != "off", "managed-fields", "must be on or off, is %q", o.managed)
+}
+
 // fixturesOptions name the manifests that are applied before the server is ready, and to which a
 // reset goes back.
 type fixturesOptions struct{ paths []string }
@@ -122,7 +135,7 @@ func (p *program) buildResources() error {
 	p.api = api.New(api.Config{
 		Store: p.store, Kinds: table, Catalog: &p.catalog,
 		Tokens: p.authn.Accounts, MaxTokenTime: p.opt.accountTokens.most, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
-		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
+		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict, NoManagedFields: p.opt.ownership.managed == "off",
 		NoNamespaceLifecycle: !p.admission.On("NamespaceLifecycle"), Admit: p.admission.For, AfterWrite: p.webhooks.AfterWrite(), ReadOnly: readOnly,
 		Services:   api.ServiceNetwork{Ranges: p.opt.cluster.ranges(), NodePorts: nodePorts},
 		Converters: p.newConversions(),

@@ -175,6 +175,7 @@ func everyForm(t *testing.T, r *running, s secrets) map[string]string {
 		}
 		query := map[string]string{
 			"inflight": "stack=true&", "requests": "limit=10000&", "stream": "topics=requests,hooks,lifecycle,certificates,drain,faults,loglevel&",
+			"owners":  "resource=secrets&name=s&",
 			"explain": "path=" + url.QueryEscape("/version?token="+hidden) + "&header=" + url.QueryEscape("X-Api-Key: "+s["another header on http"]) + "&",
 		}[e.ID]
 		for _, method := range e.Methods {
@@ -189,6 +190,9 @@ func everyForm(t *testing.T, r *running, s secrets) map[string]string {
 							unpacked(t, got.body, func(name, content string) { out["bundle, "+name] = content })
 						}
 					}
+				}
+				if e.ID == "owners" {
+					ask("GET", e.Path+"?resource=configmaps&name=c", "application/json", "")
 				}
 				if e.ID == "requests" {
 					ask("GET", e.Path+"?set=slowest&limit=10000", "application/json", "")

@@ -29,7 +29,7 @@
 // A request passes the checks of admin.go and, when it changes something, those of
 // change.go; then the row of endpoints.go that serves its path. Each endpoint that is more
 // than a list has a file with its shapes and its handler: inflight.go, timeline.go,
-// requests.go, store.go, explain.go, stream.go, profiles.go, bundle.go, openapi.go, page.go
+// requests.go, store.go, explain.go, owners.go, stream.go, profiles.go, bundle.go, openapi.go, page.go
 // and, over control.go, drain.go, loglevel.go and faults.go. rows.go selects and sorts the
 // rows of lists, text.go prints them for people, body.go reads what a change sends.
 //

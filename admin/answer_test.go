@@ -179,7 +179,7 @@ func TestAllow(t *testing.T) {
 // TestNamesOfEndpoints: every path has a name of its own, by which the bundle and the
 // OpenAPI document call it.
 func TestNamesOfEndpoints(t *testing.T) {
-	want := "index servers chain admission backends routes hooks inflight timeline listeners build options watches store reset snapshot backup explain requests " +
+	want := "index servers chain admission backends routes hooks inflight timeline listeners build options watches store reset snapshot backup explain owners requests " +
 		"stream drain loglevel faults bundle openapi.json metrics debug/pprof"
 	var got []string
 	for _, e := range endpoints(true) {

@@ -28,7 +28,7 @@ import (
 const formGzip = "application/gzip"
 
 // notBundled are the view pages that answer one question, never end, or are the bundle.
-var notBundled = []string{"/admin/v1/explain", "/admin/v1/stream", "/admin/v1/bundle"}
+var notBundled = []string{"/admin/v1/explain", "/admin/v1/owners", "/admin/v1/stream", "/admin/v1/bundle"}
 
 // maxBundleTries is how often a bundle is made of a process that changes meanwhile.
 const maxBundleTries = 4

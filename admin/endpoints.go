@@ -94,6 +94,8 @@ func endpoints(profiling bool) []endpoint {
 			[]string{formBinary}, nil, nil, serveBackup, changer{}},
 		{"/admin/v1/explain", views, "what would happen to a request, and why",
 			shown, explanation{}, nil, serveExplain, changer{}},
+		{"/admin/v1/owners", views, "who owns the fields of an object, and what a forced apply would take",
+			shown, owners{}, Owner{}, serveOwners, changer{}},
 		{"/admin/v1/requests", views, "finished requests with the time in each filter",
 			shown, requests{}, FinishedRequest{}, serveRequests, changer{}},
 		{"/admin/v1/stream", views, "events as they happen",

@@ -44,6 +44,10 @@ type fake struct {
 	asked            ExplainRequest
 	refusesToExplain *Error
 
+	owners        Owners
+	askedOwners   OwnersRequest
+	refusesOwners *Error
+
 	streams  fakeStreams
 	snapshot string // what Snapshot gives
 	written  Written
@@ -174,6 +178,8 @@ func newFake(t testing.TB) *fake {
 	f.timeline.Events = exampleItems[Event](t, "timeline")
 	example(t, "build", &f.build)
 	f.explanation = exampleExplanation(t)
+	example(t, "owners", &f.owners)
+	f.owners.Fields = exampleItems[Owner](t, "owners")
 	return f
 }
 

@@ -132,6 +132,12 @@ var ownQueries = map[string][]parameter{
 var furtherQueries = map[string][]parameter{
 	"/admin/v1/inflight": {{"stack", "shows where handlers are", "boolean"}},
 	"/admin/v1/requests": {{"set", "slowest: the slowest of each route instead of the last", "string"}},
+	"/admin/v1/owners": {
+		{"resource", "plural[.group], or its singular or a short name; needed", "string"},
+		{"namespace", "namespace of the object; default: default", "string"},
+		{"name", "name of the object; needed", "string"},
+		{"force", "a manager: only what its forced apply would take from others", "string"},
+	},
 	"/admin/v1/explain": {
 		{"path", "request target, its own query percent-encoded; needed", "string"},
 		{"method", "HTTP method; default GET", "string"},

@@ -272,8 +272,11 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 				}
 				const json, match = "Content-Type: application/json", "If-Match: *"
 				target := request
-				if e.path == "/admin/v1/explain" {
+				switch e.path {
+				case "/admin/v1/explain":
 					target += "?path=/api"
+				case "/admin/v1/owners":
+					target = "GET " + theCar
 				}
 				body := bodyOf(e.path)
 				if src.fails == nil || method != http.MethodGet { // a snapshot given out has no causes
@@ -413,8 +416,15 @@ func TestParametersAreAsDescribed(t *testing.T) {
 					value = values[types[name]]
 				}
 				target := e.path + "?" + name + "=" + value
-				if e.path == "/admin/v1/explain" && name != "path" {
+				switch {
+				case e.path == "/admin/v1/explain" && name != "path":
 					target += "&path=/api"
+				case e.path == "/admin/v1/owners" && name == "resource":
+					target += "&name=a"
+				case e.path == "/admin/v1/owners" && name == "name":
+					target += "&resource=a"
+				case e.path == "/admin/v1/owners":
+					target += "&resource=a&name=a"
 				}
 				if w := ask(t, h, target); w.Code != 200 {
 					t.Errorf("%s: %d %s", target, w.Code, w.Body)

@@ -7,7 +7,7 @@ import (
 
 // This file is the seam to the program: what the package asks of it, and what it tells it.
 // The methods that belong to one endpoint are declared beside that endpoint (Explainer,
-// Recorder, Streamer, DrainControl and so on) and embedded here.
+// OwnerLookup, Recorder, Streamer, DrainControl and so on) and embedded here.
 
 // Source is what the package asks of the program it shows. Every method may be called
 // concurrently, by several requests at once, and must not wait for the serving side: the
@@ -65,6 +65,7 @@ type Source interface {
 	LoadSnapshot(ctx context.Context, body []byte) (Written, *Error)
 
 	Explainer
+	OwnerLookup
 	Recorder
 	Streamer
 	Controls

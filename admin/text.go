@@ -73,6 +73,9 @@ var (
 		"KIND=kind", "NAME=name", "STATE=state", "ADDRESS=address", "TRUST=trust", "CALLS=calls", "FAILURES=failures", "REFUSED=refused",
 		"OPEN=failedOpen", "CLOSED=failedClosed", "LAST=lastCall", "STATUS=lastStatus", "P50=timeNs.p50", "P99=timeNs.p99", "DETAIL=detail",
 	}
+	ownerColumns = columns{
+		"PATH=path", "MANAGER=manager", "OPERATION=operation", "APIVERSION=apiVersion", "SUBRESOURCE=subresource", "CHANGED=changed",
+	}
 	optionColumns  = columns{"GROUP=group", "OPTION=name", "VALUE=value", "SOURCE=source"}
 	stepColumns    = columns{"POS=position", "STAGE=stage", "NAME=name", "DECISION=decision", "WHY=why"}
 	missColumns    = columns{"NEAR-MISS=route", "LACKS=lacks.what", "WANT=lacks.want", "GOT=lacks.got", "REGISTERED=registeredAt"}

@@ -114,10 +114,14 @@ func (s *API) put(ctx context.Context, obj map[string]any, over bool) (o *store.
 	if err = q.reportProblems(r.Kind, r.Version, &bodyNotes{}, unknown, err); err != nil {
 		return nil, false, err
 	}
-	// Insert consumes its object, and may have changed it when it finds that there is one.
-	o, err = q.Insert(tree.Copy(obj).(map[string]any))
-	var e *status.Error
-	created = !(errors.As(err, &e) && e.Reason == "AlreadyExists")
+	// Looked for first: what it names of the cluster, such as an address, is taken by the one that is there.
+	sn := r.Bucket.Now()
+	if created = !over || sn.Get(r.Key(namespace, name)) == nil; created {
+		// Insert consumes its object, and may have changed it when it finds that there is one.
+		o, err = q.Insert(tree.Copy(obj).(map[string]any))
+		var e *status.Error
+		created = !(errors.As(err, &e) && e.Reason == "AlreadyExists")
+	}
 	if !created && over {
 		o, err = s.Internal(r, "update", namespace, name, "").As(manager).Modify(ctx, func(old map[string]any) bool {
 			overwrite(old, obj)

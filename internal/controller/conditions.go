@@ -40,7 +40,7 @@ func (c *controllers) syncCondition(ctx context.Context, at place) error {
 	if r == nil {
 		return nil
 	}
-	_, err := c.api.Internal(r, "update", "", at.key, "status").Modify(ctx, func(obj map[string]any) bool {
+	_, err := c.api.Internal(r, "update", "", at.key, "status").As(managerOfFlows).Modify(ctx, func(obj map[string]any) bool {
 		return setCondition(obj, c.dangling(obj))
 	})
 	return err

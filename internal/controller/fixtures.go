@@ -110,7 +110,7 @@ func applyFixture(ctx context.Context, a *api.API, obj map[string]any) error {
 			meta["namespace"] = "default" // as kubectl has it
 		}
 	}
-	_, _, err := a.Apply(ctx, obj)
+	_, _, err := a.Apply(api.WithManager(ctx, managerOfFixtures), obj)
 	return err
 }
 

@@ -82,12 +82,12 @@ func (c *controllers) finalizeNamespace(ctx context.Context, name string) error 
 	// Somebody may have taken all finalizers before us, while it was not empty: then nothing changes
 	// here, and nothing would make it go.
 	bare := false
-	now, err := c.api.Internal(r, "update", name, name, "finalize").Modify(ctx, func(obj map[string]any) bool {
+	now, err := c.call(r, "update", name, name, "finalize").Modify(ctx, func(obj map[string]any) bool {
 		bare = len(tree.List(obj, "spec", "finalizers")) == 0
 		return dropString(tree.Object(obj, "spec"), "finalizers", api.NamespaceFinalizer)
 	})
 	if err == nil && now != nil && bare {
-		_, _, err = c.api.Internal(r, "delete", name, name, "").Delete(&api.DeleteOptions{UID: &now.Meta.UID})
+		_, _, err = c.call(r, "delete", name, name, "").Delete(&api.DeleteOptions{UID: &now.Meta.UID})
 	}
 	return err
 }
@@ -115,7 +115,7 @@ func (c *controllers) ensureDefaults(ctx context.Context, ns string) error {
 		return c.create(maps, ns, obj)
 	}
 	// A server with a new CA finds the old one in what its backend has kept.
-	_, err := c.api.Internal(maps, "update", ns, rootCAName, "").Modify(ctx, func(obj map[string]any) bool {
+	_, err := c.call(maps, "update", ns, rootCAName, "").Modify(ctx, func(obj map[string]any) bool {
 		if tree.Equal(obj["data"], data) {
 			return false
 		}

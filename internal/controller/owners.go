@@ -154,7 +154,7 @@ func (c *controllers) unblockOwners(ctx context.Context, r *api.Resource, o *sto
 	if !cycle {
 		return nil
 	}
-	_, err := c.api.Internal(r, "update", o.Namespace(), o.Name(), "").Modify(ctx, func(obj map[string]any) bool {
+	_, err := c.call(r, "update", o.Namespace(), o.Name(), "").Modify(ctx, func(obj map[string]any) bool {
 		blocked := false
 		for _, ref := range tree.List(obj, "metadata", "ownerReferences") {
 			if tree.At(ref, "blockOwnerDeletion") == true {
@@ -169,7 +169,7 @@ func (c *controllers) unblockOwners(ctx context.Context, r *api.Resource, o *sto
 
 // removeOwners takes the references to owners out of an object, by their uids.
 func (c *controllers) removeOwners(ctx context.Context, r *api.Resource, o *store.Object, uids []string) error {
-	_, err := c.api.Internal(r, "update", o.Namespace(), o.Name(), "").Modify(ctx, func(obj map[string]any) bool {
+	_, err := c.call(r, "update", o.Namespace(), o.Name(), "").Modify(ctx, func(obj map[string]any) bool {
 		return filterList(tree.Metadata(obj), "ownerReferences", func(ref any) bool {
 			return !slices.Contains(uids, tree.Text(ref, "uid"))
 		})

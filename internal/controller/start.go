@@ -90,11 +90,12 @@ func Start(ctx context.Context, a *api.API, o Own) (run func(ctx context.Context
 		// What is there keeps its addresses, be they of another range.
 		if r := a.ForKind(tree.Text(obj, "apiVersion"), tree.Text(obj, "kind")); r != nil {
 			sn := r.Bucket.Now()
-			there := sn.Get(r.Key(tree.Text(obj, "metadata", "namespace"), tree.Name(obj))) != nil
-			if there && obj["kind"] == "ServiceCIDR" {
+			there := sn.Get(r.Key(tree.Text(obj, "metadata", "namespace"), tree.Name(obj)))
+			if there != nil && obj["kind"] == "ServiceCIDR" {
 				continue
-			} else if there && obj["kind"] == "Service" {
-				delete(tree.Object(obj, "spec"), "clusterIP")
+			} else if there != nil && obj["kind"] == "Service" {
+				// Named as it is, and not left out: who owns the field goes on to.
+				tree.Set(obj, tree.At(there.Decode(), "spec", "clusterIP"), "spec", "clusterIP")
 			}
 		}
 		if _, _, err := a.Apply(ctx, obj); err != nil {

@@ -16,9 +16,25 @@ import (
 // one now. What a client did meanwhile is no error: its event is in the log, and whoever is
 // concerned looks again.
 
+// The field managers as which objects are written here. Where upstream's kube-apiserver does it, that is the default of
+// package api.
+const (
+	// managerOfControllers does what upstream does in kube-controller-manager.
+	managerOfControllers = "kube-controller-manager"
+	// managerOfFlows says whether the priority level of a flow schema is there, in kube-apiserver.
+	managerOfFlows = "api-priority-and-fairness-config-consumer-v1"
+	// managerOfFixtures applies what the user has named.
+	managerOfFixtures = "apichain-fixtures"
+)
+
+// call returns a call of what upstream does in kube-controller-manager.
+func (c *controllers) call(r *api.Resource, verb, ns, name, subresource string) *api.Call {
+	return c.api.Internal(r, verb, ns, name, subresource).As(managerOfControllers)
+}
+
 // create makes an object, unless there is one already, or its namespace is going or gone.
 func (c *controllers) create(r *api.Resource, ns string, obj map[string]any) error {
-	_, err := c.api.Internal(r, "create", ns, "", "").Insert(obj)
+	_, err := c.call(r, "create", ns, "", "").Insert(obj)
 	// Forbidden is the answer in a namespace that is being deleted.
 	if isReason(err, "AlreadyExists", "NotFound", "Forbidden") {
 		return nil
@@ -38,7 +54,7 @@ func (c *controllers) deleteUnasked(r *api.Resource, o *store.Object) error {
 		return nil
 	}
 	uid := o.Meta.UID
-	_, _, err := c.api.Internal(r, "delete", o.Namespace(), o.Name(), "").Unasked().
+	_, _, err := c.call(r, "delete", o.Namespace(), o.Name(), "").Unasked().
 		Delete(&api.DeleteOptions{UID: &uid, Propagation: api.PropagationBackground})
 	if isReason(err, "NotFound", "Conflict") {
 		return nil
@@ -59,7 +75,7 @@ func (c *controllers) deleteAt(r *api.Resource, o *store.Object, rev int64, poli
 		text := strconv.FormatInt(rev, 10)
 		options.ResourceVersion = &text
 	}
-	_, _, err := c.api.Internal(r, "delete", o.Namespace(), o.Name(), "").Delete(&options)
+	_, _, err := c.call(r, "delete", o.Namespace(), o.Name(), "").Delete(&options)
 	if isReason(err, "NotFound", "Conflict") {
 		return nil
 	}
@@ -69,7 +85,7 @@ func (c *controllers) deleteAt(r *api.Resource, o *store.Object, rev int64, poli
 // removeFinalizer takes a finalizer from an object, which goes with the last one. It does nothing
 // if the object has it no longer, or has gone.
 func (c *controllers) removeFinalizer(ctx context.Context, r *api.Resource, o *store.Object, finalizer string) error {
-	_, err := c.api.Internal(r, "update", o.Namespace(), o.Name(), "").Modify(ctx, func(obj map[string]any) bool {
+	_, err := c.call(r, "update", o.Namespace(), o.Name(), "").Modify(ctx, func(obj map[string]any) bool {
 		return dropString(tree.Metadata(obj), "finalizers", finalizer)
 	})
 	return err
