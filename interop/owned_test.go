@@ -157,8 +157,8 @@ func entryText(entry json.RawMessage) string {
 	return b.String() + "}"
 }
 
-// steadyStatus is a status with what kube-apiserver reads from maps in an order: whose conflicts come first among the causes, and
-// the errors of typed values.
+// steadyStatus is a status without what is not compared: in which order names are written, and conflicts and errors of typed
+// values come, which kube-apiserver reads from maps; and how a validation puts what it refuses, which is not about owners.
 func steadyStatus(body []byte) string {
 	var o object
 	if json.Unmarshal(body, &o) != nil {
@@ -166,14 +166,16 @@ func steadyStatus(body []byte) string {
 	}
 	causes, _ := at(o, "details", "causes").([]any)
 	message := textAt(o, "message")
-	if strings.HasPrefix(message, "Apply failed with") {
+	head, list, several := strings.Cut(message, "errors:\n")
+	switch kind := textAt(o, "details", "kind"); {
+	case strings.HasPrefix(message, "Apply failed with"):
 		slices.SortStableFunc(causes, func(a, b any) int { return strings.Compare(textAt(a, "message"), textAt(b, "message")) })
-	} else if head, list, ok := strings.Cut(message, "errors:\n"); ok {
+	case several:
 		all := strings.Split(list, "\n")
 		slices.Sort(all)
 		o["message"] = head + "errors:\n" + strings.Join(all, "\n")
-	} else {
-		return string(body)
+	case o["reason"] == "Invalid" && kind != "" && kind != "PatchOptions":
+		return "Invalid " + kind
 	}
 	return text(o)
 }
