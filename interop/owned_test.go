@@ -19,7 +19,7 @@ import (
 // agree on, and nothing that differs from one run to the next.
 //
 //	409 {"kind":"Status",...}                       a refusal is its whole status
-//	201 written                                     a success says whether the resource version is another than before
+//	200 written                                     a success says whether the resource version is another than before
 //	warning 299 - "..."                             then what was warned of
 //	{"apiVersion":"v1","fieldsType":...}             then each entry of metadata.managedFields without its time, its fields byte for byte
 //	{"apiVersion":"v1",...}                         and the rest of the object
@@ -46,9 +46,10 @@ var mediaTypes = map[string]string{
 type owned struct {
 	a        *api
 	versions map[string]string
+	created  map[string]bool // by the last answer
 }
 
-func newOwned(a *api) *owned { return &owned{a: a, versions: map[string]string{}} }
+func newOwned(a *api) *owned { return &owned{a, map[string]string{}, map[string]bool{}} }
 
 // reply is an answer as it came: code, warnings and body.
 type reply struct {
@@ -108,7 +109,9 @@ func (w *owned) live(ctx context.Context, path string) (object, error) {
 func (w *owned) told(path string, r *reply) string {
 	var lines []string
 	for _, text := range r.warnings {
-		lines = append(lines, "warning "+text)
+		if aboutOwners.MatchString(text) {
+			lines = append(lines, "warning "+text)
+		}
 	}
 	var parsed struct {
 		Kind     string
@@ -130,9 +133,12 @@ func (w *owned) told(path string, r *reply) string {
 	written := "kept"
 	if w.versions[path] != version {
 		written = "written"
-		w.versions[path] = version
 	}
-	for _, name := range []string{"uid", "resourceVersion", "creationTimestamp", "managedFields"} {
+	if w.created[path] {
+		written = "created before" // kube-apiserver writes some kinds once more, with nothing changed that can be seen
+	}
+	w.versions[path], w.created[path] = version, r.code == http.StatusCreated
+	for _, name := range []string{"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"} {
 		delete(m, name)
 	}
 	b, _ := json.Marshal(o)
@@ -179,6 +185,9 @@ func steadyStatus(body []byte) string {
 	}
 	return text(o)
 }
+
+// aboutOwners are the warnings that are compared.
+var aboutOwners = regexp.MustCompile(`managedFields|unknown field|duplicate field|already set`)
 
 // timeOfEntry is the time of an entry of managedFields.
 var timeOfEntry = regexp.MustCompile(`"time":"20\d\d-[^"]*",|,"time":"20\d\d-[^"]*"`)
