@@ -200,25 +200,12 @@ func (v versions) Convert(obj map[string]any, from, to string) (map[string]any, 
 }
 
 // Reset implements patch.Versions.
-func (v versions) Reset(version string) *fieldset.Filter { return v.resetFields(v.subresource) }
-
-// resetFields returns what a write to a subresource does not change. TODO by the kinds.
-func (r *Resource) resetFields(subresource string) *fieldset.Filter {
-	switch {
-	case !r.HasStatus:
-		return nil
-	case subresource == "":
-		return resetStatus
-	case subresource == "status":
-		return resetSpec
+func (v versions) Reset(version string) *fieldset.Filter {
+	if r := v.of(version); r != nil {
+		return r.Row.Resets(v.subresource)
 	}
 	return nil
 }
-
-var (
-	resetStatus = fieldset.Exclude(fieldset.New(fieldset.Fields("status")))
-	resetSpec   = fieldset.Exclude(fieldset.New(fieldset.Fields("spec")))
-)
 
 // scaleVersions are the versions of a Scale: it has one.
 type scaleVersions struct{ typ *kinds.Type }

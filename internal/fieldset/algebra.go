@@ -72,6 +72,9 @@ func (op *operation) merge(out []node, a, b Set) []node {
 			out = keep(out, op.keepB, b.nodes[j:j+int(y.size)])
 			j += int(y.size)
 			continue
+		case x.kind == Any:
+			// These are patterns, not sets (filter.go).
+			out = append(out, a.nodes[i:i+int(x.size)]...)
 		case !op.deep || y.mark == 0:
 			at := len(out)
 			out = append(out, node{x.text, 1, x.kind, op.mark(x.mark, y.mark)})

@@ -52,28 +52,29 @@ type absent struct{}
 // Compare returns how next differs from old, which are both of the place s. The error is Errors, for what both sides
 // have in a form that the place does not allow and for elements that cannot be told apart; what is the same is not looked at.
 func Compare(old, next any, s Schema) (Comparison, error) {
-	var c comparer
-	c.compare(old, next, s)
-	if err := c.errs.Err(); err != nil {
+	var w walker
+	nodes, _ := w.compare(nil, old, next, s)
+	if err := w.errs.Err(); err != nil {
 		return Comparison{}, err
 	}
-	return Comparison{c.pick(removed), c.pick(modified), c.pick(added)}, nil
+	var has mark
+	for i := range nodes {
+		has |= nodes[i].mark
+	}
+	return Comparison{pick(nodes, removed, has), pick(nodes, modified, has), pick(nodes, added, has)}, nil
 }
 
-// comparer makes the nodes of a comparison in order.
-type comparer struct{ builder }
-
-// at compares what both sides have for e. extra is a mark that its node has in any case.
-func (c *comparer) at(e Element, l, r any, place Schema, extra mark) {
-	at, n := c.open(e), len(c.errs)
-	itself := c.compare(l, r, place)
-	c.nodes[at].mark = itself | extra
-	c.nodes = closed(c.nodes, at)
-	c.errs[n:].Under(e)
+// at appends how what both sides have for e differs. extra is a mark that its node has in any case.
+func (w *walker) at(out []node, e Element, l, r any, place Schema, extra mark) []node {
+	at, n := len(out), len(w.errs)
+	out, itself := w.compare(open(out, e), l, r, place)
+	out[at].mark = itself | extra
+	w.errs[n:].Under(e)
+	return closed(out, at)
 }
 
 // compare appends how what is in l and r differs, and returns the mark of the place itself.
-func (c *comparer) compare(l, r any, s Schema) mark {
+func (w *walker) compare(out []node, l, r any, s Schema) (_ []node, itself mark) {
 	atom := atomOf(s)
 	al, ar := atom.For(l), atom.For(r)
 	// What is not there has any form.
@@ -82,24 +83,23 @@ func (c *comparer) compare(l, r any, s Schema) mark {
 	} else if r == any(absent{}) {
 		ar = al
 	}
-	var itself mark
-	asMap := al.Map != NoMap || ar.Map != NoMap
-	asScalar := al.Map == NoMap && al.Scalar != NoScalar || ar.Map == NoMap && ar.Scalar != NoScalar
-	asList := al.Map == NoMap && al.Scalar == NoScalar || ar.Map == NoMap && ar.Scalar == NoScalar
-	if asMap {
-		itself |= c.maps(l, r, max(al.Map, ar.Map), s)
+	sl, sr := al.sort(), ar.sort()
+	if sl == noSort || sr == noSort {
+		w.errs = append(w.errs, Errorf("schema error: invalid atom: inlined")...)
+		return out, 0
 	}
-	if asScalar {
-		itself |= c.scalars(l, r, max(al.Scalar, ar.Scalar))
+	if sl == mapSort || sr == mapSort {
+		out, itself = w.compareMaps(out, l, r, atom.Map, s)
 	}
-	if asList {
-		if max(al.List, ar.List) == NoList {
-			c.errs = append(c.errs, Errorf("schema error: invalid atom: inlined")...)
-			return 0
-		}
-		itself |= c.lists(l, r, atom, s)
+	if sl == scalarSort || sr == scalarSort {
+		itself |= w.compareScalars(l, r, atom.Scalar)
 	}
-	return itself
+	if sl == listSort || sr == listSort {
+		var m mark
+		out, m = w.compareLists(out, l, r, atom, s)
+		itself |= m
+	}
+	return out, itself
 }
 
 // leaf returns the mark of a place that is compared as one value.
@@ -123,8 +123,8 @@ func whole(l, r any) mark {
 	return 0
 }
 
-// scalars compares two values of which at least one must be of the sort.
-func (c *comparer) scalars(l, r any, s Scalar) mark {
+// compareScalars compares two values of which at least one must be of the sort.
+func (w *walker) compareScalars(l, r any, s Scalar) mark {
 	var errs [2]Errors
 	for i, side := range [...]struct {
 		v      any
@@ -135,45 +135,44 @@ func (c *comparer) scalars(l, r any, s Scalar) mark {
 		}
 	}
 	if len(errs[0]) > 0 && len(errs[1]) > 0 {
-		c.errs = append(append(c.errs, errs[0]...), errs[1]...)
+		w.errs = append(append(w.errs, errs[0]...), errs[1]...)
 		return whole(l, r)
 	}
 	return leaf(l, r)
 }
 
-// maps compares two maps field by field, where what is no map has no fields.
-func (c *comparer) maps(l, r any, sort Map, s Schema) mark {
+// compareMaps compares two maps field by field, where what is no map has no fields.
+func (w *walker) compareMaps(out []node, l, r any, sort Map, s Schema) ([]node, mark) {
 	lm, _ := l.(map[string]any)
 	rm, _ := r.(map[string]any)
 	if sort == Atomic || len(lm) == 0 && len(rm) == 0 {
-		return leaf(l, r)
+		return out, leaf(l, r)
 	}
 	// Only what may differ is sorted.
-	first, common := len(c.keys), 0
+	var room [roomForFields]string
+	names, common := room[:0], 0
 	for name, lv := range lm {
 		rv, ok := rm[name]
 		if ok {
 			common++
 		}
 		if !ok || !sameScalar(lv, rv) {
-			c.keys = append(c.keys, name)
+			names = append(names, name)
 		}
 	}
 	if common < len(rm) {
 		for name := range rm {
 			if _, ok := lm[name]; !ok {
-				c.keys = append(c.keys, name)
+				names = append(names, name)
 			}
 		}
 	}
-	slices.Sort(c.keys[first:])
-	for i := first; i < len(c.keys); i++ {
-		name := c.keys[i]
+	slices.Sort(names)
+	for _, name := range names {
 		place, _ := s.Field(name)
-		c.at(Field(name), valueOf(lm, name), valueOf(rm, name), place, 0)
+		out = w.at(out, Field(name), valueOf(lm, name), valueOf(rm, name), place, 0)
 	}
-	c.keys = c.keys[:first]
-	return whole(l, r)
+	return out, whole(l, r)
 }
 
 // valueOf returns a field of m, absent if m does not have it.
@@ -200,28 +199,27 @@ func sameScalar(l, r any) bool {
 	return l == r
 }
 
-// lists compares two lists element by element, where what is no list has no elements.
-func (c *comparer) lists(l, r any, atom Atom, s Schema) mark {
+// compareLists compares two lists element by element, where what is no list has no elements.
+func (w *walker) compareLists(out []node, l, r any, atom Atom, s Schema) ([]node, mark) {
 	ll, _ := l.([]any)
 	rl, _ := r.([]any)
 	if atom.List == AtomicList || len(ll) == 0 && len(rl) == 0 {
-		return leaf(l, r)
+		return out, leaf(l, r)
 	}
 	if tree.Equal(l, r) {
-		return 0
+		return out, 0
 	}
-	items, first := s.Items(), len(c.items)
-	c.appendItems(ll, atom.Keys, items)
-	middle := len(c.items)
-	c.appendItems(rl, atom.Keys, items)
-	for i, j, end := first, middle, len(c.items); i < middle || j < end; {
-		e := least(c.items[i:middle], c.items[j:end])
-		n, m := count(c.items[i:middle], e), count(c.items[j:end], e)
-		c.elements(e, ll, c.items[i:i+n], rl, c.items[j:j+m], items)
-		i, j = i+n, j+m
+	place := s.Items()
+	var roomL, roomR [roomForItems]item
+	li := w.items(roomL[:0], ll, atom.Keys, place)
+	ri := w.items(roomR[:0], rl, atom.Keys, place)
+	for len(li) > 0 || len(ri) > 0 {
+		e := least(li, ri)
+		n, m := count(li, e), count(ri, e)
+		out = w.compareItems(out, e, ll, li[:n], rl, ri[:m], place)
+		li, ri = li[n:], ri[m:]
 	}
-	c.items = c.items[:first]
-	return whole(l, r)
+	return out, whole(l, r)
 }
 
 // least returns the first element of two sorted sequences, of which one is not empty.
@@ -232,17 +230,8 @@ func least(l, r []item) Element {
 	return r[0].Element
 }
 
-// count returns how many items at the beginning are e.
-func count(items []item, e Element) int {
-	n := 0
-	for n < len(items) && items[n].Element == e {
-		n++
-	}
-	return n
-}
-
-// elements compares the elements of two lists that are e, l of ll and r of rl.
-func (c *comparer) elements(e Element, ll []any, l []item, rl []any, r []item, place Schema) {
+// compareItems compares the elements of two lists that are e, l of ll and r of rl.
+func (w *walker) compareItems(out []node, e Element, ll []any, l []item, rl []any, r []item, place Schema) []node {
 	var lv, rv any = absent{}, absent{}
 	if len(l) > 0 {
 		lv = ll[l[0].at]
@@ -250,45 +239,44 @@ func (c *comparer) elements(e Element, ll []any, l []item, rl []any, r []item, p
 	if len(r) > 0 {
 		rv = rl[r[0].at]
 	}
+	switch twiceL, twiceR := len(l) > 1, len(r) > 1; {
+	case twiceL && twiceR:
+		if !slices.EqualFunc(l, r, func(x, y item) bool { return tree.Equal(ll[x.at], rl[y.at]) }) {
+			out = append(out, node{e.text, 1, e.kind, modified})
+		}
+		return out
+	case twiceL && len(r) == 0:
+		return append(out, node{e.text, 1, e.kind, removed})
+	case twiceR && len(l) == 0:
+		return append(out, node{e.text, 1, e.kind, added})
+	case twiceL:
+		return w.at(out, e, absent{}, rv, place, removed)
+	case twiceR:
+		return w.at(out, e, lv, absent{}, place, added)
+	}
+	return w.at(out, e, lv, rv, place, 0)
+}
+
+// pick returns the set of the nodes that have the mark, of all whose marks are those in has. It may change nodes if they have no other.
+func pick(nodes []node, m, has mark) Set {
 	switch {
-	case len(l) < 2 && len(r) < 2:
-		c.at(e, lv, rv, place, 0)
-	case len(l) >= 2 && len(r) >= 2:
-		same := slices.EqualFunc(l, r, func(x, y item) bool { return tree.Equal(ll[x.at], rl[y.at]) })
-		if !same {
-			c.nodes = append(c.nodes, node{e.text, 1, e.kind, modified})
-		}
-	case len(l) >= 2 && len(r) == 0:
-		c.nodes = append(c.nodes, node{e.text, 1, e.kind, removed})
-	case len(l) >= 2:
-		c.at(e, absent{}, rv, place, removed)
-	case len(l) == 0:
-		c.nodes = append(c.nodes, node{e.text, 1, e.kind, added})
-	default:
-		c.at(e, lv, absent{}, place, added)
-	}
-}
-
-// pick returns the set of the nodes that have the mark.
-func (c *comparer) pick(m mark) Set {
-	n := 0
-	for i := range c.nodes {
-		if c.nodes[i].mark&m != 0 {
-			n++
-		}
-	}
-	if n == 0 {
+	case has&m == 0:
 		return Set{}
+	case has == m:
+		for i := range nodes {
+			nodes[i].mark = marked(nodes[i].mark != 0)
+		}
+		return Set{nodes}
 	}
-	return Set{pick(make([]node, 0, len(c.nodes)), Set{c.nodes}, m)}
+	return Set{picked(make([]node, 0, len(nodes)), Set{nodes}, m)}
 }
 
-// pick appends to out the nodes of s that have the mark, as members, and the way to them.
-func pick(out []node, s Set, m mark) []node {
+// picked appends to out the nodes of s that have the mark, as members, and the way to them.
+func picked(out []node, s Set, m mark) []node {
 	for i := 0; i < len(s.nodes); i += int(s.nodes[i].size) {
 		at, n := len(out), s.nodes[i]
 		out = append(out, node{n.text, 1, n.kind, marked(n.mark&m != 0)})
-		out = closed(pick(out, s.below(i), m), at)
+		out = closed(picked(out, s.below(i), m), at)
 	}
 	return out
 }

@@ -53,7 +53,7 @@ func Value(v any) Element {
 	if s, ok := v.(string); ok {
 		return Element{string(tree.AppendJSONString(make([]byte, 0, len(s)+8), s)), ValueKind}
 	}
-	return Element{number(string(tree.AppendJSON(nil, v))), ValueKind}
+	return Element{string(appendValue(nil, v)), ValueKind}
 }
 
 // Index returns the step into the element of a list at that place.
@@ -154,12 +154,7 @@ func KeyOf(item any, keys []string, items Schema) (Element, error) {
 				continue
 			}
 		}
-		buf = append(buf, "{,"[min(len(buf), 1)])
-		buf = append(tree.AppendJSONString(buf, name), ':')
-		start := len(buf)
-		if buf = tree.AppendJSON(buf, v); string(buf[start:]) == "-0" {
-			buf = append(buf[:start], '0')
-		}
+		buf = appendField(buf, name, v)
 	}
 	if len(buf) == 0 {
 		return Element{}, fmt.Errorf("associative list with keys has an element that omits all key fields %q "+

@@ -86,6 +86,27 @@ func (a Atom) For(v any) Atom {
 	return a
 }
 
+// The sorts of values, in the order in which a place that allows several is taken where the value does not tell.
+const (
+	noSort = iota
+	mapSort
+	scalarSort
+	listSort
+)
+
+// sort returns the first sort that a allows.
+func (a Atom) sort() int {
+	switch {
+	case a.Map != NoMap:
+		return mapSort
+	case a.Scalar != NoScalar:
+		return scalarSort
+	case a.List != NoList:
+		return listSort
+	}
+	return noSort
+}
+
 // Check returns what is wrong with v where s is said of scalars; prefix begins the message. A null is right anywhere.
 func (s Scalar) Check(v any, prefix string) Errors {
 	var isNumber, isText, isBool bool

@@ -3,7 +3,9 @@ package fieldset
 // A Filter is what a write to some part of an object may own: a write to /status owns nothing of the spec, whatever it
 // says of it. Upstream calls what is left out reset fields. A filter either leaves out some paths with all that is below
 // them, or lets through only what some patterns allow. A pattern is a path in which Any stands for each element; what is on
-// the way to it and what is below it are let through.
+// the way to it and what is below it are let through. Upstream has an odd rule for several patterns, which its own
+// ones meet: of those that are the same up to an Any, the first counts. So a resize of a pod, whose patterns are
+// containers.*.resources and containers.*.resizePolicy, owns no resizePolicy.
 
 // Filter lets through a part of each set. A nil one lets through all.
 type Filter struct {

@@ -253,17 +253,3 @@ func parseKey(key string) (Element, error) {
 	}
 	return Element{}, nil
 }
-
-// canonical returns JSON as we write it. That of a key must be an object or null.
-func canonical(json string, key bool) (string, error) {
-	v, _, err := tree.ParseJSON([]byte(json))
-	if err != nil {
-		return "", err
-	}
-	if _, ok := v.(map[string]any); key && v == nil {
-		return "{}", nil
-	} else if key && !ok {
-		return "", errors.New("fields: a key must be an object")
-	}
-	return number(string(tree.AppendJSON(nil, v))), nil
-}

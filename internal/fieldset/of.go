@@ -20,81 +20,70 @@ import (
 // Of returns the set of v, which is of the place s. The error is Errors: what cannot be told apart, or has no schema.
 // Other than by that, v is not checked.
 func Of(v any, s Schema) (Set, error) {
-	b := builder{nodes: make([]node, 0, 32)}
-	b.of(v, s)
-	if err := b.errs.Err(); err != nil {
+	var w walker
+	nodes, _ := w.of(nil, v, s)
+	if err := w.errs.Err(); err != nil {
 		return Set{}, err
 	}
-	return Set{b.nodes}, nil
+	return Set{nodes}, nil
 }
 
-// builder makes the nodes of sets in order.
-type builder struct {
-	nodes []node
-	errs  Errors
-	// keys and items are memory for the fields and elements of those maps and lists that are being walked, the outer
-	// ones first.
-	keys  []string
-	items []item
+// The fields of a map and the elements of a list are sorted in a slice of the function that walks it, which is on the stack
+// where there is room for them. So a set costs the memory of its nodes, and the texts of keys.
+const (
+	roomForFields = 16
+	roomForItems  = 8
+)
+
+// walker walks objects and keeps what is wrong with them.
+type walker struct{ errs Errors }
+
+// open appends a node for e, for closed when all that is below it is there.
+func open(out []node, e Element) []node {
+	if out == nil {
+		out = make([]node, 0, 16)
+	}
+	return append(out, node{e.text, 1, e.kind, 0})
 }
 
-// item is an element of a list.
-type item struct {
-	Element
-	at int
-}
-
-// open appends a node for e and returns its index, for closed when all that is below it is there.
-func (b *builder) open(e Element) int {
-	b.nodes = append(b.nodes, node{e.text, 1, e.kind, 0})
-	return len(b.nodes) - 1
-}
-
-// of appends what is below the place of v and reports whether the place itself is a member.
-func (b *builder) of(v any, s Schema) bool {
+// of appends what is below the place of v, and returns the mark of the place itself.
+func (w *walker) of(out []node, v any, s Schema) ([]node, mark) {
 	atom := atomOf(s).For(v)
 	switch {
 	case atom.Map != NoMap:
 		if m, ok := v.(map[string]any); ok && atom.Map == Granular {
-			b.ofMap(m, s)
+			out = w.ofMap(out, m, s)
 		}
-		return atom.Map == Atomic
+		return out, marked(atom.Map == Atomic)
 	case atom.Scalar != NoScalar:
-		return true
+		return out, member
 	case atom.List != NoList:
 		if list, ok := v.([]any); ok && atom.List != AtomicList {
-			b.ofList(list, atom.Keys, s.Items())
+			out = w.ofList(out, list, atom.Keys, s.Items())
 		}
-		return atom.List == AtomicList
+		return out, marked(atom.List == AtomicList)
 	}
-	b.errs = append(b.errs, Errorf("schema error: invalid atom: inlined")...)
-	return false
+	w.errs = append(w.errs, Errorf("schema error: invalid atom: inlined")...)
+	return out, 0
 }
 
 // ofMap appends what m has.
-func (b *builder) ofMap(m map[string]any, s Schema) {
-	first := len(b.keys)
-	b.keys = appendKeys(b.keys, m)
-	for i := first; i < len(b.keys); i++ {
-		name := b.keys[i]
-		v := m[name]
+func (w *walker) ofMap(out []node, m map[string]any, s Schema) []node {
+	var room [roomForFields]string
+	names := room[:0]
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		v, at := m[name], len(out)
 		place, named := s.Field(name)
-		at := b.open(Field(name))
-		itself := b.of(v, place)
-		b.nodes[at].mark = marked(itself || !named || v == nil || isEmptyMap(v))
-		b.nodes = closed(b.nodes, at)
+		var itself mark
+		out, itself = w.of(open(out, Field(name)), v, place)
+		out[at].mark = itself | marked(!named || v == nil || isEmptyMap(v))
+		out = closed(out, at)
 	}
-	b.keys = b.keys[:first]
-}
-
-// appendKeys appends the keys of m in order.
-func appendKeys(keys []string, m map[string]any) []string {
-	first := len(keys)
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys[first:])
-	return keys
+	return out
 }
 
 func isEmptyMap(v any) bool {
@@ -103,35 +92,46 @@ func isEmptyMap(v any) bool {
 }
 
 // ofList appends what list has.
-func (b *builder) ofList(list []any, keys []string, items Schema) {
-	first := len(b.items)
-	b.appendItems(list, keys, items)
-	for i := first; i < len(b.items); i++ {
-		it := b.items[i]
-		at := b.open(it.Element)
-		if twice := i+1 < len(b.items) && b.items[i+1].Element == it.Element; twice {
-			for i+1 < len(b.items) && b.items[i+1].Element == it.Element {
-				i++
-			}
-		} else {
-			b.of(list[it.at], items)
+func (w *walker) ofList(out []node, list []any, keys []string, items Schema) []node {
+	var room [roomForItems]item
+	sorted := w.items(room[:0], list, keys, items)
+	for len(sorted) > 0 {
+		it, n, at := sorted[0], count(sorted, sorted[0].Element), len(out)
+		out = open(out, it.Element)
+		if n == 1 {
+			out, _ = w.of(out, list[it.at], items)
 		}
-		b.nodes[at].mark = member
-		b.nodes = closed(b.nodes, at)
+		out[at].mark = member
+		out, sorted = closed(out, at), sorted[n:]
 	}
-	b.items = b.items[:first]
+	return out
 }
 
-// appendItems appends the elements of list in the order of sets, those that are the same in the order of the list.
-func (b *builder) appendItems(list []any, keys []string, items Schema) {
-	first := len(b.items)
+// item is an element of a list, and where it is.
+type item struct {
+	Element
+	at int
+}
+
+// items appends the elements of list in the order of sets, those that are the same in the order of the list.
+func (w *walker) items(out []item, list []any, keys []string, place Schema) []item {
 	for i, v := range list {
-		e, err := KeyOf(v, keys, items)
+		e, err := KeyOf(v, keys, place)
 		if err != nil {
-			b.errs = append(b.errs, Errorf("element %v: %v", i, err)...)
+			w.errs = append(w.errs, Errorf("element %v: %v", i, err)...)
 			continue
 		}
-		b.items = append(b.items, item{e, i})
+		out = append(out, item{e, i})
 	}
-	slices.SortStableFunc(b.items[first:], func(x, y item) int { return x.Compare(y.Element) })
+	slices.SortStableFunc(out, func(x, y item) int { return x.Compare(y.Element) })
+	return out
+}
+
+// count returns how many items at the beginning are e.
+func count(items []item, e Element) int {
+	n := 0
+	for n < len(items) && items[n].Element == e {
+		n++
+	}
+	return n
 }

@@ -2,6 +2,8 @@ package fieldset
 
 import (
 	"cmp"
+	"errors"
+	"math"
 	"strconv"
 	"strings"
 
@@ -135,18 +137,65 @@ func unquote(s string) string {
 	return text
 }
 
-// showValue returns a value as messages have it: texts in Go's quotes, all others as they are.
+// showValue returns a value as messages have it: texts in Go's quotes, and numbers as Go prints a float64, which is what
+// upstream has when it reads FieldsV1: a million is 1e+06.
 func showValue(json string) string {
-	if rank(json) == 11 {
+	switch rank(json) {
+	case 10:
+		f, _ := strconv.ParseFloat(json, 64)
+		return strconv.FormatFloat(f, 'g', -1, 64)
+	case 11:
 		return strconv.Quote(unquote(json))
 	}
 	return json
 }
 
-// number returns the JSON text of a number in the form in which two that are the same are written alike.
-func number(json string) string {
-	if json == "-0" {
-		return "0"
+// appendValue appends v as FieldsV1 has it. That is JSON but for the numbers: upstream writes two digits at least for an
+// exponent.
+func appendValue(b []byte, v any) []byte {
+	f, ok := v.(float64)
+	switch abs := math.Abs(f); {
+	case !ok:
+		return tree.AppendJSON(b, v)
+	case abs == 0:
+		return append(b, '0')
+	case abs < 1e-6 || abs >= 1e21:
+		return strconv.AppendFloat(b, f, 'e', -1, 64)
+	default:
+		return strconv.AppendFloat(b, f, 'f', -1, 64)
 	}
-	return json
+}
+
+// appendField appends a field to those of a key, which have no brace behind them yet.
+func appendField(key []byte, name string, v any) []byte {
+	if len(key) == 0 {
+		key = append(key, '{')
+	} else {
+		key = append(key, ',')
+	}
+	return appendValue(append(tree.AppendJSONString(key, name), ':'), v)
+}
+
+// canonical returns JSON that somebody has sent in the form that we write. That of a key is an object, or null for an
+// empty one.
+func canonical(json string, key bool) (string, error) {
+	v, _, err := tree.ParseJSON([]byte(json))
+	if err != nil {
+		return "", err
+	}
+	if !key {
+		return string(appendValue(nil, v)), nil
+	}
+	fields, ok := v.(map[string]any)
+	if !ok && v != nil {
+		return "", errors.New("fields: a key must be an object")
+	}
+	var b []byte
+	for _, name := range tree.SortedKeys(fields) {
+		b = appendField(b, name, fields[name])
+	}
+	if len(b) == 0 {
+		return "{}", nil
+	}
+	return string(append(b, '}')), nil
 }

@@ -394,7 +394,7 @@ func (r *kindReader) readKindLine(line string) {
 // readReset reads what a write to a subresource does not own, or with only what it owns.
 func (r *kindReader) readReset(sub string, list []string, only bool) {
 	known := slices.ContainsFunc(r.kind.Subresources, func(s Subresource) bool { return s.Name == sub })
-	if len(list) == 0 || sub != "" && !known {
+	if len(list) == 0 || list[0] == "" || sub != "" && !known {
 		r.fail("%q is no subresource with paths", sub)
 		return
 	}

@@ -1,0 +1,272 @@
+package interop
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Who owns which field is compared with kube-apiserver: an answer is written down with everything that both servers must
+// agree on, and nothing that differs from one run to the next.
+//
+//	409 {"kind":"Status",...}                       a refusal is its whole status
+//	201 written                                     a success says whether the resource version is another than before
+//	warning 299 - "..."                             then what was warned of
+//	{"manager":"a","operation":"Apply",...}         then each entry of metadata.managedFields without its time, byte for byte
+//	{"apiVersion":"v1",...}                         and the rest of the object
+//
+// Entries are in the order of their times on the wire, so here they are put into the order of their texts.
+
+// ask is one request, and what it is said to be in reports.
+type ask struct {
+	name          string
+	method, path  string // with the query
+	kind          string // of the content: json, merge, strategic, jsonpatch, apply, or a whole media type
+	agent         string // User-Agent, "" for the one of Go
+	body          string
+	authorization string // "" for that of the administrator
+}
+
+// mediaTypes are those of patches by their short names.
+var mediaTypes = map[string]string{
+	"": "application/json", "json": "application/json", "yaml": "application/yaml", "merge": "application/merge-patch+json", "strategic": "application/strategic-merge-patch+json",
+	"jsonpatch": "application/json-patch+json", "apply": "application/apply-patch+yaml",
+}
+
+// owned asks one server, and remembers the resource version at each path.
+type owned struct {
+	a        *api
+	versions map[string]string
+}
+
+func newOwned(a *api) *owned { return &owned{a: a, versions: map[string]string{}} }
+
+// reply is an answer as it came: code, warnings and body.
+type reply struct {
+	code     int
+	warnings []string
+	body     []byte
+}
+
+// object is what the body has, with numbers as they were written, or nil.
+func (r *reply) object() object {
+	var o object
+	d := json.NewDecoder(bytes.NewReader(r.body))
+	d.UseNumber()
+	_ = d.Decode(&o)
+	return o
+}
+
+// send sends a request. An error is one of the connection.
+func (w *owned) send(ctx context.Context, q ask) (*reply, error) {
+	req, err := http.NewRequestWithContext(ctx, q.method, w.a.url+q.path, strings.NewReader(q.body))
+	if err != nil {
+		return nil, err
+	}
+	if q.body != "" {
+		kind, ok := mediaTypes[q.kind]
+		if !ok {
+			kind = q.kind
+		}
+		req.Header.Set("Content-Type", kind)
+	}
+	if q.agent != "" {
+		req.Header.Set("User-Agent", q.agent)
+	}
+	req.Header.Set("Authorization", "Bearer "+w.a.token)
+	if q.authorization != "" {
+		req.Header.Set("Authorization", "Bearer "+q.authorization)
+	}
+	answer, err := w.a.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	b, err := io.ReadAll(answer.Body)
+	return &reply{answer.StatusCode, answer.Header["Warning"], b}, err
+}
+
+// live is the object at a path, or nil if there is none.
+func (w *owned) live(ctx context.Context, path string) (object, error) {
+	r, err := w.send(ctx, ask{method: "GET", path: path})
+	if err != nil || r.code == http.StatusNotFound {
+		return nil, err
+	}
+	return r.object(), nil
+}
+
+// told is an answer as the comparison has it. The path is that of the object, whatever was asked for.
+func (w *owned) told(path string, r *reply) string {
+	var lines []string
+	for _, text := range r.warnings {
+		lines = append(lines, "warning "+text)
+	}
+	var parsed struct {
+		Kind     string
+		Metadata map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(r.body, &parsed); err != nil || parsed.Kind == "Status" {
+		return strings.Join(append([]string{fmt.Sprintf("%d %s", r.code, unsteadyParts.Replace(steadyStatus(r.body)))}, lines...), "\n")
+	}
+	var entries []json.RawMessage
+	_ = json.Unmarshal(parsed.Metadata["managedFields"], &entries)
+	var texts []string
+	for _, e := range entries {
+		texts = append(texts, timeOfEntry.ReplaceAllString(string(e), ""))
+	}
+	slices.Sort(texts)
+	o := r.object()
+	m, _ := o["metadata"].(object)
+	version, uid := textAt(m, "resourceVersion"), textAt(m, "uid")
+	written := "kept"
+	if w.versions[path] != version {
+		written = "written"
+		w.versions[path] = version
+	}
+	for _, name := range []string{"uid", "resourceVersion", "creationTimestamp", "managedFields"} {
+		delete(m, name)
+	}
+	b, _ := json.Marshal(o)
+	rest := unsteadyParts.Replace(string(b))
+	if uid != "" {
+		rest = strings.ReplaceAll(rest, uid, "UID")
+	}
+	return strings.Join(slices.Concat([]string{fmt.Sprintf("%d %s", r.code, written)}, lines, texts, []string{rest}), "\n")
+}
+
+// steadyStatus is a status with what kube-apiserver reads from maps in an order: whose conflicts come first among the causes, and
+// the errors of typed values.
+func steadyStatus(body []byte) string {
+	var o object
+	if json.Unmarshal(body, &o) != nil {
+		return string(body)
+	}
+	causes, _ := at(o, "details", "causes").([]any)
+	message := textAt(o, "message")
+	if strings.HasPrefix(message, "Apply failed with") {
+		slices.SortStableFunc(causes, func(a, b any) int { return strings.Compare(textAt(a, "message"), textAt(b, "message")) })
+	} else if head, list, ok := strings.Cut(message, "errors:\n"); ok {
+		all := strings.Split(list, "\n")
+		slices.Sort(all)
+		o["message"] = head + "errors:\n" + strings.Join(all, "\n")
+	} else {
+		return string(body)
+	}
+	return text(o)
+}
+
+// timeOfEntry is the time of an entry of managedFields.
+var timeOfEntry = regexp.MustCompile(`"time":"20\d\d-[^"]*",|,"time":"20\d\d-[^"]*"`)
+
+// unsteady parts of answers: what the server chose.
+type patterns []struct {
+	pattern *regexp.Regexp
+	with    string
+}
+
+// Replace replaces each of them.
+func (p patterns) Replace(s string) string {
+	for _, x := range p {
+		s = x.pattern.ReplaceAllString(s, x.with)
+	}
+	return s
+}
+
+var unsteadyParts = patterns{
+	{regexp.MustCompile(`20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "TIME"},
+	{regexp.MustCompile(`(resourceVersion\\*":\\*")\d+`), "${1}N"},
+	{regexp.MustCompile(`10\.0\.0\.\d+`), "10.0.0.N"},
+	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "UUID"},
+}
+
+// recording is what kube-apiserver answered, a line of JSON for each thing that was recorded, with its name.
+//
+//	APICHAIN_REFERENCE=~/.cache/reference-bin APICHAIN_WRITE=1 go test -run 'TestOwned.*/kube-apiserver' .
+type recording struct {
+	file string
+	want map[string][]string
+}
+
+// openRecording reads a recording. One that is not there is empty where it is to be written.
+func openRecording(t *testing.T, name string) *recording {
+	t.Helper()
+	c := &recording{file: testdata(t, name), want: map[string][]string{}}
+	f, err := os.Open(c.file)
+	if err != nil {
+		if os.Getenv("APICHAIN_WRITE") == "" {
+			t.Fatal(err)
+		}
+		return c
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d := json.NewDecoder(z); ; {
+		var line struct {
+			Name    string
+			Answers []string
+		}
+		if err := d.Decode(&line); err == io.EOF {
+			return c
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		c.want[line.Name] = line.Answers
+	}
+}
+
+// keep writes what kube-apiserver answered, if it is to be written.
+func (c *recording) keep(t *testing.T, folder string, got map[string][]string) {
+	t.Helper()
+	if os.Getenv("APICHAIN_WRITE") == "" || folder == folderOf(t) {
+		return
+	}
+	var b bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	j := json.NewEncoder(z)
+	j.SetEscapeHTML(false)
+	for _, name := range keys(got) {
+		_ = j.Encode(map[string]any{"name": name, "answers": got[name]})
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(c.file, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// firstDifference shows the first line in which two answers differ, from a little before it.
+func firstDifference(got, want string) string {
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range max(len(g), len(w)) {
+		a, b := "(nothing)", "(nothing)"
+		if i < len(g) {
+			a = g[i]
+		}
+		if i < len(w) {
+			b = w[i]
+		}
+		if a == b {
+			continue
+		}
+		n := 0
+		for n < min(len(a), len(b)) && a[n] == b[n] {
+			n++
+		}
+		n = max(0, n-300)
+		return fmt.Sprintf("line %d, byte %d\n\t got %.900s\n\twant %.900s", i+1, n, a[min(n, len(a)):], b[min(n, len(b)):])
+	}
+	return ""
+}
