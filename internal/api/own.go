@@ -46,6 +46,10 @@ func (w *write) own() {
 		sent := w.next
 		if w.sent != nil {
 			sent = w.sent
+			w.shape.SetDefaults(sent)
+		}
+		if w.Sent != nil && w.info.Subresource == "" {
+			w.Sent(sent)
 		}
 		by := w.writer()
 		by.Update(w.was, sent)
@@ -54,6 +58,20 @@ func (w *write) own() {
 			setOrDelete(m, "managedFields", v, has)
 		}
 	}
+}
+
+// ownStatus makes the server the owner of what it has changed in the status of an object, which was before.
+func (q *Call) ownStatus(obj map[string]any, before any) {
+	if q.api.Config.NoManagedFields {
+		return
+	}
+	m, by := tree.Metadata(obj), q.writer()
+	by.Manager, by.Subresource, by.Versions = ownManager, "status", versions{q.Resource, "status", q.req.Context()}
+	next := map[string]any{"metadata": map[string]any{}, "status": obj["status"]}
+	live := map[string]any{"metadata": map[string]any{"managedFields": m["managedFields"]}, "status": before}
+	by.Update(live, next)
+	v, has := tree.Object(next, "metadata")["managedFields"]
+	setOrDelete(m, "managedFields", v, has)
 }
 
 // brokenOwners begins the warning of admission that has made of the owners what is no list of them.
